@@ -1,0 +1,3 @@
+//! action
+
+pub(crate) mod settings;

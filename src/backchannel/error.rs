@@ -1,0 +1,20 @@
+//! Why a call failed.
+
+use crate::message::BoxError;
+
+/// Why a call failed before there was a response.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// No connection: name, route, refusal or TLS.
+    #[error("could not connect")]
+    Connect(#[source] BoxError),
+    /// No answer in time.
+    #[error("no answer in time")]
+    Timeout,
+    /// The answer is larger than we read.
+    #[error("the answer is larger than {0} bytes")]
+    TooLarge(usize),
+    /// The connection broke in the middle.
+    #[error("the connection broke")]
+    Broken(#[source] BoxError),
+}

@@ -1,0 +1,3 @@
+//! claims
+
+pub(crate) mod settings;

@@ -1,0 +1,147 @@
+//! Graceful shutdown as a value, and the only place that spawns tasks.
+//!
+//! [`Drain`] is held by whoever may say "stop"; [`Draining`] is held by everything that must be asked to stop and waited
+//! for. A task spawned through a `Draining` holds one, so shutdown cannot overtake it.
+
+use std::future::Future;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot, watch};
+
+/// Says when to stop, and waits until everyone has.
+#[derive(Debug)]
+pub(crate) struct Drain {
+    stop: watch::Sender<bool>,
+    gone: mpsc::Receiver<()>,
+}
+
+/// Hears when to stop; holding one keeps [`Drain::finish`] waiting.
+#[derive(Clone, Debug)]
+pub(crate) struct Draining {
+    stop: watch::Receiver<bool>,
+    _held: mpsc::Sender<()>,
+}
+
+/// Makes a connected pair.
+pub(crate) fn channel() -> (Drain, Draining) {
+    let (stop, stopped) = watch::channel(false);
+    let (held, gone) = mpsc::channel(1);
+    (Drain { stop, gone }, Draining { stop: stopped, _held: held })
+}
+
+impl Drain {
+    /// Asks every holder to stop. Idempotent.
+    pub(crate) fn start(&self) {
+        self.stop.send_replace(true);
+    }
+
+    /// Asks every holder to stop and waits until all have let go, or until `deadline` has passed.
+    /// Answers whether all had let go.
+    pub(crate) async fn finish(mut self, deadline: Duration) -> bool {
+        self.start();
+        // `recv` answers `None` once every sender, and so every holder, is gone. Nothing is ever sent.
+        tokio::time::timeout(deadline, self.gone.recv()).await.is_ok()
+    }
+}
+
+impl Draining {
+    /// Whether shutdown has begun.
+    pub(crate) fn is_stopping(&self) -> bool {
+        *self.stop.borrow()
+    }
+
+    /// Waits until shutdown begins. Cancel-safe.
+    pub(crate) async fn stopping(&mut self) {
+        // An error means that the `Drain` was dropped without a word, which is a stop as well.
+        let _ = self.stop.wait_for(|stop| *stop).await;
+    }
+
+    /// Spawns a task on this thread's runtime; shutdown waits for it.
+    #[expect(clippy::disallowed_methods, reason = "the one place that spawns")]
+    pub(crate) fn spawn_local(&self, task: impl Future<Output = ()> + 'static) {
+        let held = self.clone();
+        tokio::task::spawn_local(async move {
+            task.await;
+            drop(held);
+        });
+    }
+
+    /// Spawns a task on the current multi-thread runtime; shutdown waits for it.
+    #[expect(clippy::disallowed_methods, reason = "the one place that spawns")]
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let held = self.clone();
+        tokio::spawn(async move {
+            task.await;
+            drop(held);
+        });
+    }
+}
+
+/// The control runtime, as seen from a worker: a place to run what is not a request (DESIGN §2).
+#[derive(Clone, Debug)]
+pub(crate) struct Control {
+    handle: tokio::runtime::Handle,
+    draining: Draining,
+}
+
+/// The control runtime went away before the work was done, or the work panicked.
+#[derive(Debug, thiserror::Error)]
+#[error("the control runtime stopped before the work was done")]
+pub(crate) struct Abandoned;
+
+impl Control {
+    /// A door to the runtime behind `handle`; shutdown waits for what is run through it.
+    pub(crate) fn new(handle: tokio::runtime::Handle, draining: Draining) -> Self {
+        Self { handle, draining }
+    }
+
+    /// Runs `work` on the control runtime and waits for its value.
+    ///
+    /// Dropping the returned future does not stop the work: a token that a provider has already issued is not lost
+    /// because a browser went away.
+    pub(crate) async fn run<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> Result<T, Abandoned> {
+        let (done, answer) = oneshot::channel();
+        self.start(async move {
+            // A receiver that is gone is a client that left.
+            let _ = done.send(work.await);
+        });
+        answer.await.map_err(|_| Abandoned)
+    }
+
+    /// Runs `work` on the control runtime and waits for nothing.
+    #[expect(clippy::disallowed_methods, reason = "the one place that spawns")]
+    pub(crate) fn start(&self, work: impl Future<Output = ()> + Send + 'static) {
+        let held = self.draining.clone();
+        self.handle.spawn(async move {
+            work.await;
+            drop(held);
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn finish_waits_for_every_holder() {
+        let (drain, mut draining) = channel();
+        let (told, hears) = oneshot::channel();
+        draining.clone().spawn(async move {
+            draining.stopping().await;
+            told.send(()).expect("the test waits for this");
+        });
+        assert!(drain.finish(Duration::from_secs(10)).await);
+        hears.await.expect("the task ran to its end");
+    }
+
+    #[tokio::test]
+    async fn finish_gives_up_at_the_deadline() {
+        let (drain, draining) = channel();
+        assert!(!drain.finish(Duration::from_millis(1)).await);
+        assert!(draining.is_stopping());
+    }
+}

@@ -1,0 +1,82 @@
+//! One request and its response, and what we know so far.
+//!
+//! Knows no rule, action or provider. Start at [`Exchange`]; [`rejection::Reason`] lists everything we refuse.
+
+pub(crate) mod connection;
+pub(crate) mod error_page;
+pub(crate) mod rejection;
+pub(crate) mod request_id;
+
+use std::net::IpAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Instant;
+
+use http::HeaderValue;
+
+use crate::clock::Timestamp;
+use crate::exchange::connection::Connection;
+use crate::exchange::rejection::Reason;
+use crate::message::media::{self, Preferred};
+use crate::message::uri::CanonicalRequest;
+
+/// What is known of one request and its response. Made when the head has been read; its record is written when the
+/// response's last byte has gone, or when either side gave up.
+#[derive(Debug)]
+pub(crate) struct Exchange {
+    /// Where the request came in.
+    pub(crate) connection: Rc<Connection>,
+    /// Names the exchange in our log, on our pages and to the target (`x-amzn-trace-id`).
+    pub(crate) id: request_id::RequestId,
+    /// When the head had been read.
+    pub(crate) started: Instant,
+    /// The same on the calendar.
+    pub(crate) started_at: Timestamp,
+    /// Who sent the request: the peer, or whom a trusted peer names (attacks F-06).
+    pub(crate) client: IpAddr,
+    /// The one reading of the target; `None` where it was refused.
+    pub(crate) request: Option<Rc<CanonicalRequest>>,
+    /// How to tell the client something.
+    pub(crate) preferred: Preferred,
+    /// Whether a redirect to a sign-in page can help this client.
+    pub(crate) is_navigation: bool,
+    /// The rule that took the request.
+    pub(crate) rule: Option<Arc<str>>,
+    /// What the chain did, in order: `authenticate`, `forward`, … (spec §6.3).
+    pub(crate) actions: Vec<&'static str>,
+    /// The `sub` of the signed-in user, for the access log only.
+    pub(crate) subject: Option<Rc<str>>,
+    /// The target that was chosen.
+    pub(crate) target: Option<Arc<str>>,
+    /// Why we refused.
+    pub(crate) reason: Option<Reason>,
+    /// `Set-Cookie` lines that go out with whatever the answer is (pitfalls 7).
+    pub(crate) cookies: Vec<HeaderValue>,
+}
+
+impl Exchange {
+    /// Begins an exchange, before anything of the request is believed.
+    pub(crate) fn begin(
+        connection: Rc<Connection>,
+        parts: &http::request::Parts,
+        started: Instant,
+        started_at: Timestamp,
+    ) -> Self {
+        Self {
+            id: request_id::RequestId::new(started_at),
+            client: connection.peer.ip(),
+            connection,
+            started,
+            started_at,
+            request: None,
+            preferred: media::preferred(&parts.headers),
+            is_navigation: media::is_navigation(&parts.method, &parts.headers),
+            rule: None,
+            actions: Vec::new(),
+            subject: None,
+            target: None,
+            reason: None,
+            cookies: Vec::new(),
+        }
+    }
+}

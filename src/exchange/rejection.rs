@@ -1,0 +1,230 @@
+//! The only error that a client ever sees: a stable code, a status, and what to do about it.
+
+use http::StatusCode;
+
+use crate::message::BoxError;
+
+/// Why a request is not served, and the cause, which only the log is told.
+#[derive(Debug)]
+pub(crate) struct Rejection {
+    pub(crate) reason: Reason,
+    pub(crate) source: Option<BoxError>,
+}
+
+impl Rejection {
+    /// A rejection with its cause.
+    pub(crate) fn new(reason: Reason, source: impl Into<BoxError>) -> Self {
+        Self { reason, source: Some(source.into()) }
+    }
+}
+
+impl From<Reason> for Rejection {
+    fn from(reason: Reason) -> Self {
+        Self { reason, source: None }
+    }
+}
+
+/// What a person who was refused can do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Help {
+    /// Nothing but tell the operator.
+    None,
+    /// Begin again at the application's front page.
+    StartAgain,
+    /// The same request may succeed later.
+    TryLater,
+}
+
+macro_rules! reasons {
+    ($($(#[doc = $doc:literal])+ $name:ident => $code:literal, $status:literal, $help:ident, $title:literal, $advice:literal;)+) => {
+        /// Everything that we refuse. `docs/REASONS.md` is generated from this list.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub(crate) enum Reason { $($(#[doc = $doc])+ $name,)+ }
+
+        impl Reason {
+            /// Every reason, in the order of `docs/REASONS.md`.
+            pub(crate) const ALL: &[Reason] = &[$(Reason::$name,)+];
+
+            /// The stable code: in the access log, in metrics, on the page.
+            pub(crate) const fn code(self) -> &'static str { match self { $(Self::$name => $code,)+ } }
+
+            /// What the client is answered; statuses follow spec §6.1 where the ALB has one.
+            pub(crate) fn status(self) -> StatusCode {
+                StatusCode::from_u16(match self { $(Self::$name => $status,)+ }).expect("three digits")
+            }
+
+            /// What helps.
+            pub(crate) const fn help(self) -> Help { match self { $(Self::$name => Help::$help,)+ } }
+
+            /// The page's heading: what happened, in a few words.
+            pub(crate) const fn title(self) -> &'static str { match self { $(Self::$name => $title,)+ } }
+
+            /// What it means and what to do, to the person in front of the page.
+            pub(crate) const fn advice(self) -> &'static str { match self { $(Self::$name => $advice,)+ } }
+
+            /// What it means, to the operator.
+            pub(crate) const fn meaning(self) -> &'static str { match self { $(Self::$name => concat!($($doc,)+),)+ } }
+        }
+    };
+}
+
+reasons! {
+    /// The request could not be read as HTTP.
+    RequestMalformed => "request.malformed", 400, None, "That request could not be read",
+        "The browser or program sent something that is not a valid request.";
+    /// The request names no host, two hosts, or one that is not a host.
+    RequestHost => "request.host_invalid", 400, None, "That address could not be read",
+        "The request must name exactly one host.";
+    /// The path could be read in two ways (dot segments, encoded slashes, backslashes, parameters, bad encoding).
+    RequestPath => "request.path_ambiguous", 400, None, "That address could not be read",
+        "The address has a spelling that servers read in different ways. Use its plain form.";
+    /// The method is CONNECT, TRACE or TRACK.
+    RequestMethod => "request.method_not_allowed", 405, None, "That method is not allowed",
+        "This server does not accept requests of that kind.";
+    /// `X-Forwarded-For` has more than 30 addresses (spec §10.2).
+    RequestForwarded => "request.forwarded_too_long", 463, None, "That request passed through too many proxies",
+        "The request lists more than 30 addresses that forwarded it.";
+    /// The request asks for a transfer coding other than chunked (RFC 9112 §6.1).
+    RequestTransferEncoding => "request.transfer_encoding", 501, None, "That request could not be read",
+        "The request uses a transfer coding that this server does not speak.";
+    /// The request expects something other than 100-continue (RFC 9110 §10.1.1).
+    RequestExpectation => "request.expectation", 417, None, "That request could not be met",
+        "The request expects something that this server does not do.";
+    /// A WebSocket handshake came from a page of another origin (attacks W-02).
+    RequestOrigin => "request.origin_mismatch", 403, None, "That page may not connect here",
+        "A page of another site tried to open a connection in your name.";
+    /// The body of a request to one of our own endpoints is too large.
+    RequestBodyTooLarge => "request.body_too_large", 413, None, "That request is too large",
+        "The request holds more than this page accepts.";
+    /// The client stopped sending in the middle of a body.
+    RequestBodyTimeout => "request.body_timeout", 408, TryLater, "That request took too long",
+        "The rest of the request did not arrive in time.";
+    /// Sign-in is needed, and the request cannot be redirected: the rule says `deny`, or it is not a navigation.
+    AuthRequired => "auth.required", 401, StartAgain, "Please sign in",
+        "This part of the site is for people who have signed in.";
+    /// The session is over, and the request cannot be redirected.
+    AuthSessionExpired => "auth.session_expired", 401, StartAgain, "Your session has ended",
+        "You were signed in, but that was a while ago. Please sign in again.";
+    /// The session cookie does not open: tampered with, truncated, foreign, or sealed by a key that was retired.
+    AuthSessionInvalid => "auth.session_invalid", 401, StartAgain, "Please sign in again",
+        "Your browser sent a session that this server does not know.";
+    /// The provider's answer came without `state`.
+    AuthStateMissing => "auth.state_missing", 401, StartAgain, "That sign-in was not started here",
+        "The sign-in page sent you back without saying which sign-in this was. Please start again.";
+    /// The provider's answer carries a `state` that is not that of a sign-in begun in this browser.
+    AuthStateMismatch => "auth.state_mismatch", 401, StartAgain, "That sign-in was not started here",
+        "This sign-in belongs to another browser or was already finished. Please start again.";
+    /// The sign-in took longer than the login window (15 minutes, spec §2.4).
+    AuthLoginExpired => "auth.login_expired", 401, StartAgain, "That sign-in took too long",
+        "For your safety a sign-in must be finished within 15 minutes. Please start again.";
+    /// The provider's answer came without `code`.
+    AuthCodeMissing => "auth.code_missing", 401, StartAgain, "The sign-in was not finished",
+        "The sign-in page sent you back without the proof of your sign-in. Please start again.";
+    /// The provider's answer repeats a parameter, or is not a GET.
+    AuthCallbackMalformed => "auth.callback_malformed", 400, StartAgain, "That sign-in could not be read",
+        "The sign-in page sent you back with an answer that could be read in two ways. Please start again.";
+    /// The user, or the provider for the user, declined (`access_denied`).
+    AuthDenied => "auth.denied", 401, StartAgain, "You were not signed in",
+        "The sign-in was cancelled, or your account may not use this application.";
+    /// The provider answered the sign-in with an error.
+    AuthProviderError => "auth.provider_error", 561, StartAgain, "The sign-in service reported an error",
+        "The service that signs you in could not do so. Please try again; if it persists, tell the operator.";
+    /// `iss` in the provider's answer is not the provider that was asked (RFC 9207).
+    AuthIssuerMismatch => "auth.issuer_mismatch", 401, StartAgain, "That sign-in came from the wrong place",
+        "The answer came from another sign-in service than the one that was asked.";
+    /// The provider's metadata could not be had, so no sign-in can begin.
+    AuthProviderUnavailable => "auth.provider_unavailable", 503, TryLater, "Sign-in is not available right now",
+        "The service that signs you in does not answer. Please try again in a minute.";
+    /// The token endpoint could not be reached or did not answer in time.
+    AuthTokenUnreachable => "auth.token_endpoint_unreachable", 500, TryLater, "Sign-in is not available right now",
+        "The service that signs you in stopped answering in the middle. Please try again in a minute.";
+    /// The token endpoint answered with an error.
+    AuthTokenRefused => "auth.token_endpoint_refused", 561, StartAgain, "The sign-in service reported an error",
+        "The service that signs you in refused to finish. If it persists, tell the operator.";
+    /// The token endpoint does not accept the code: used before, expired, or not ours.
+    AuthCodeRejected => "auth.code_rejected", 401, StartAgain, "That sign-in was already used",
+        "Each sign-in can be finished once. Please start again.";
+    /// The token endpoint's answer is not what OpenID Connect prescribes.
+    AuthTokenResponse => "auth.token_response_invalid", 561, StartAgain, "The sign-in service gave an answer that makes no sense",
+        "The service that signs you in sent something that cannot be understood. If it persists, tell the operator.";
+    /// The ID token is missing or does not verify: signature, algorithm, issuer, audience, expiry or nonce.
+    AuthIdToken => "auth.id_token_invalid", 401, StartAgain, "The proof of your sign-in is not valid",
+        "The service that signs you in sent a proof that does not verify. If it persists, tell the operator.";
+    /// The keys that sign ID tokens could not be had.
+    AuthKeysUnavailable => "auth.keys_unavailable", 500, TryLater, "Sign-in is not available right now",
+        "The keys of the service that signs you in could not be fetched. Please try again in a minute.";
+    /// The userinfo endpoint could not be reached or did not answer in time.
+    AuthUserinfoUnreachable => "auth.userinfo_unreachable", 500, TryLater, "Sign-in is not available right now",
+        "The service that signs you in stopped answering in the middle. Please try again in a minute.";
+    /// The userinfo endpoint answered with an error.
+    AuthUserinfoRefused => "auth.userinfo_refused", 561, StartAgain, "The sign-in service reported an error",
+        "The service that signs you in would not say who you are. If it persists, tell the operator.";
+    /// The userinfo answer is not a JSON object of claims.
+    AuthUserinfoInvalid => "auth.userinfo_invalid", 561, StartAgain, "The sign-in service gave an answer that makes no sense",
+        "The service that signs you in sent something that cannot be understood. If it persists, tell the operator.";
+    /// Userinfo is about another user than the ID token (OIDC Core §5.3.2).
+    AuthSubjectMismatch => "auth.subject_mismatch", 401, StartAgain, "The proof of your sign-in is not valid",
+        "The service that signs you in spoke of two different people.";
+    /// Claims and tokens do not fit into four cookies (spec §2.5.4).
+    AuthClaimsTooLarge => "auth.claims_too_large", 500, None, "Your account carries too much data to sign in",
+        "What the sign-in service says about you does not fit. Please tell the operator.";
+    /// A request to sign out came from a page of another site (attacks V-08).
+    AuthSignOutForeign => "auth.sign_out_foreign", 403, StartAgain, "That page may not sign you out",
+        "A page of another site tried to sign you out.";
+    /// No target is registered in the target group (spec §6.1).
+    UpstreamNoTarget => "upstream.no_target", 503, TryLater, "The application is not available right now",
+        "Nothing is running behind this address at the moment.";
+    /// The target refused the connection or could not be reached.
+    UpstreamUnreachable => "upstream.unreachable", 502, TryLater, "The application is not available right now",
+        "The application behind this address does not accept connections.";
+    /// The connection to the target was not made in time (10 s, spec §6.1).
+    UpstreamConnectTimeout => "upstream.connect_timeout", 504, TryLater, "The application does not answer",
+        "The application behind this address could not be reached in time.";
+    /// The TLS handshake with the target failed.
+    UpstreamTls => "upstream.tls", 502, TryLater, "The application is not available right now",
+        "A safe connection to the application could not be made.";
+    /// The target closed the connection before it had answered.
+    UpstreamReset => "upstream.reset", 502, TryLater, "The application broke off",
+        "The application closed the connection before it had answered.";
+    /// The target did not begin to answer in time (spec §6.1).
+    UpstreamTimeout => "upstream.timeout", 504, TryLater, "The application does not answer",
+        "The application took too long to answer.";
+    /// The target's answer is not HTTP.
+    UpstreamMalformed => "upstream.malformed", 502, TryLater, "The application gave an answer that makes no sense",
+        "What the application sent could not be read.";
+    /// The request's protocol is not one that the target group speaks: gRPC to HTTP/1.1 (spec §9.1).
+    UpstreamProtocol => "upstream.protocol_mismatch", 464, None, "The application does not speak that protocol",
+        "The request uses a protocol that the application behind this address does not speak.";
+    /// Nothing is served at this address.
+    NotFound => "request.not_found", 404, None, "There is nothing here",
+        "This address does not exist.";
+    /// The client left before the answer; nobody receives this (spec §6.1).
+    ClientClosed => "client.closed", 460, None, "The client left",
+        "";
+    /// Something failed in this server; the log says what.
+    Internal => "internal", 500, TryLater, "Something went wrong on this server",
+        "The error has been written down. Please try again.";
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn codes_are_unique_and_have_the_form_that_metrics_want() {
+        let codes: HashSet<_> = Reason::ALL.iter().map(|reason| reason.code()).collect();
+        assert_eq!(codes.len(), Reason::ALL.len());
+        for code in codes {
+            assert!(code.bytes().all(|byte| byte.is_ascii_lowercase() || matches!(byte, b'.' | b'_')), "{code}");
+        }
+    }
+
+    #[test]
+    fn every_reason_refuses() {
+        for reason in Reason::ALL {
+            assert!(reason.status().as_u16() >= 400, "{reason:?}");
+        }
+    }
+}

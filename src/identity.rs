@@ -1,0 +1,54 @@
+//! Who the request is from, once proven.
+//!
+//! A value of [`Identity`] is the proof: [`Identity::assertion`] is called only next to a verification (a login that has
+//! just been checked, a sealed session that has just been opened), and its name is there to be searched for.
+
+use serde_json::{Map, Value};
+
+use crate::secret::Secret;
+
+/// What is said of a user: the provider's claims, by name.
+pub(crate) type Claims = Map<String, Value>;
+
+/// A verified user.
+#[derive(Clone, Debug)]
+pub(crate) struct Identity {
+    issuer: String,
+    subject: String,
+    claims: Claims,
+    access_token: Option<Secret<String>>,
+}
+
+impl Identity {
+    /// Asserts that `subject` of `issuer` was verified **just now, right here**. Search for callers before trusting one.
+    ///
+    /// `claims` holds what the provider said, without the protocol's own members (`aud`, `exp`, `nonce`, …).
+    pub(crate) fn assertion(
+        issuer: String,
+        subject: String,
+        claims: Claims,
+        access_token: Option<Secret<String>>,
+    ) -> Self {
+        Self { issuer, subject, claims, access_token }
+    }
+
+    /// The provider that speaks for this user; with [`subject`](Self::subject) the only key to a user.
+    pub(crate) fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
+    /// The provider's own name for the user (`sub`).
+    pub(crate) fn subject(&self) -> &str {
+        &self.subject
+    }
+
+    /// What the provider said of the user.
+    pub(crate) fn claims(&self) -> &Claims {
+        &self.claims
+    }
+
+    /// The token that the provider issued for the user, where the session keeps it.
+    pub(crate) fn access_token(&self) -> Option<&Secret<String>> {
+        self.access_token.as_ref()
+    }
+}

@@ -1,0 +1,15 @@
+//! One variant for each way in which a key or a token can be wrong.
+
+/// Why a key was not accepted or a signature not made.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// The text holds no PEM private key (PKCS #8 or SEC 1).
+    #[error("not a private key in PEM form (PKCS #8 or SEC 1)")]
+    NotPem,
+    /// The key is not one on the P-256 curve.
+    #[error("not a P-256 private key")]
+    NotP256,
+    /// The provider refused to sign.
+    #[error("the signature could not be made")]
+    Signing(#[source] jsonwebtoken::errors::Error),
+}

@@ -1,0 +1,7 @@
+//! JWK, JWS and registered-claim checks (RFC 7515, 7517, 7519) over `jsonwebtoken`; no I/O.
+//!
+//! Knows no provider, session or header. `jsonwebtoken`'s types do not leave this room. Start at
+//! [`signing_key::SigningKey`], which makes what we sign.
+
+pub(crate) mod error;
+pub(crate) mod signing_key;

@@ -1,0 +1,23 @@
+//! Vestibule: an authenticating HTTPS reverse proxy, with the OpenID provider behind it, in one binary.
+//!
+//! The rooms, in reading order. `docs/ARCHITECTURE.md` tells the life of a request and of a login as walks through them;
+//! which room may use which is a test (`tests/it/room_graph.rs`).
+
+mod action;
+mod admin;
+mod backchannel;
+mod claims;
+pub mod clock;
+mod crypto;
+mod drain;
+mod exchange;
+mod identity;
+mod jose;
+mod listener;
+mod message;
+mod oidc;
+mod secret;
+mod session;
+mod telemetry;
+mod upstream;
+mod user_pool;

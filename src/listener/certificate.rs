@@ -1,0 +1,103 @@
+//! Certificate chains and keys, and the choice among them by server name (SNI, RFC 6066 §3).
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
+use rustls_pki_types::pem::PemObject as _;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+
+use crate::crypto::provider;
+use crate::secret::Secret;
+
+/// A chain with its key, and the names it is for.
+#[derive(Clone, Debug)]
+pub(crate) struct Certificate {
+    key: Arc<CertifiedKey>,
+    names: Vec<String>,
+}
+
+/// Why a certificate cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// The chain is not PEM, or empty.
+    #[error("the file holds no certificate in PEM form")]
+    NoCertificate,
+    /// The key is not PEM.
+    #[error("the file holds no private key in PEM form")]
+    NoKey,
+    /// The key is not for the first certificate of the chain, or of a kind that is not served.
+    #[error("the private key does not belong to the certificate, or is of a kind that TLS does not use: {0}")]
+    Mismatch(#[source] rustls::Error),
+    /// The first certificate is not X.509.
+    #[error("the certificate is not X.509")]
+    NotX509,
+}
+
+impl Certificate {
+    /// Reads a chain (leaf first) and its key from PEM text, and checks that they belong together.
+    ///
+    /// # Errors
+    ///
+    /// See [`Error`].
+    pub(crate) fn from_pem(chain: &str, key: &Secret<String>) -> Result<Self, Error> {
+        let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(chain.as_bytes())
+            .collect::<Result<_, _>>()
+            .map_err(|_| Error::NoCertificate)?;
+        let leaf = chain.first().ok_or(Error::NoCertificate)?;
+        let names = names(leaf)?;
+        let key = PrivateKeyDer::from_pem_slice(key.expose().as_bytes()).map_err(|_| Error::NoKey)?;
+        let key = CertifiedKey::from_der(chain, key, &provider::tls()).map_err(Error::Mismatch)?;
+        Ok(Self { key: Arc::new(key), names })
+    }
+}
+
+/// The DNS names of a certificate, lower case. Subject alternative names only: a common name is not a name (attacks T-06).
+fn names(leaf: &CertificateDer<'_>) -> Result<Vec<String>, Error> {
+    let parsed = rustls::server::ParsedCertificate::try_from(leaf).map_err(|_| Error::NotX509)?;
+    drop(parsed);
+    let (_, certificate) = x509_parser::parse_x509_certificate(leaf).map_err(|_| Error::NotX509)?;
+    let alternative = certificate.subject_alternative_name().map_err(|_| Error::NotX509)?;
+    let names = alternative.iter().flat_map(|extension| &extension.value.general_names);
+    Ok(names
+        .filter_map(|name| match name {
+            x509_parser::extensions::GeneralName::DNSName(name) => Some(name.to_ascii_lowercase()),
+            _ => None,
+        })
+        .collect())
+}
+
+/// The certificates of one listener.
+#[derive(Debug)]
+pub(crate) struct Certificates {
+    default: Arc<CertifiedKey>,
+    by_name: HashMap<String, Arc<CertifiedKey>>,
+}
+
+impl Certificates {
+    /// The first is what a client gets that names no server, or one that no certificate is for (spec §10.9). Where two are
+    /// for one name, the first wins.
+    pub(crate) fn new(first: &Certificate, others: &[Certificate]) -> Self {
+        let mut by_name = HashMap::new();
+        for certificate in std::iter::once(first).chain(others) {
+            for name in &certificate.names {
+                by_name.entry(name.clone()).or_insert_with(|| Arc::clone(&certificate.key));
+            }
+        }
+        Self { default: Arc::clone(&first.key), by_name }
+    }
+
+    fn choose(&self, name: &str) -> &Arc<CertifiedKey> {
+        // rustls hands over names in lower case. A wildcard stands for one label (RFC 6125 §6.4.3).
+        let wildcard = || name.split_once('.').and_then(|(_, parent)| self.by_name.get(&format!("*.{parent}")));
+        self.by_name.get(name).or_else(wildcard).unwrap_or(&self.default)
+    }
+}
+
+impl ResolvesServerCert for Certificates {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let chosen = hello.server_name().map_or(&self.default, |name| self.choose(name));
+        Some(Arc::clone(chosen))
+    }
+}

@@ -1,0 +1,4 @@
+//! listener
+
+pub(crate) mod certificate;
+pub(crate) mod settings;

@@ -1,0 +1,74 @@
+//! Validated addresses, TLS, limits and timeouts.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ipnet::IpNet;
+
+use crate::listener::certificate::Certificates;
+
+/// One socket to accept on.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    /// Names the listener in logs and metrics.
+    pub(crate) name: Arc<str>,
+    /// Where to listen; port 0 takes a free one.
+    pub(crate) address: SocketAddr,
+    /// What an `https` listener shows; `None` on an `http` listener.
+    pub(crate) certificates: Option<Arc<Certificates>>,
+    /// Peers whose `X-Forwarded-For` says who the client is. Empty by default: nobody's does.
+    pub(crate) trusted_proxies: Arc<[IpNet]>,
+    /// What becomes of the client's `X-Forwarded-For` (spec §10.2).
+    pub(crate) forwarded_for: ForwardedFor,
+    /// Every bound on a connection.
+    pub(crate) limits: Limits,
+}
+
+/// What becomes of the client's `X-Forwarded-For` (spec §10.2).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum ForwardedFor {
+    /// The peer's address is added at the end.
+    #[default]
+    Append,
+    /// It passes untouched.
+    Preserve,
+    /// It is taken out.
+    Remove,
+}
+
+/// Every bound on a connection. The defaults are the ALB's where it has one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Limits {
+    /// From accept to the end of the TLS handshake. 10 s.
+    pub(crate) handshake_timeout: Duration,
+    /// From the first byte of a request head to its last. 10 s; a slow head is not a slow application.
+    pub(crate) head_timeout: Duration,
+    /// The longest time in which nothing moves on a connection. 60 s (spec §10.1 `idle_timeout`).
+    pub(crate) idle_timeout: Duration,
+    /// The life of a connection. 3600 s (spec §10.1 `client_keep_alive`).
+    pub(crate) keep_alive: Duration,
+    /// All request headers together, in bytes. 65536 (spec §7.4).
+    pub(crate) head_bytes_max: usize,
+    /// Header fields in one request. 200.
+    pub(crate) headers_max: usize,
+    /// Concurrent streams of one HTTP/2 connection. 128 (spec §10.5).
+    pub(crate) streams_max: u32,
+    /// Open connections of this listener, all workers together. 20000.
+    pub(crate) connections_max: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            handshake_timeout: Duration::from_secs(10),
+            head_timeout: Duration::from_secs(10),
+            idle_timeout: Duration::from_secs(60),
+            keep_alive: Duration::from_secs(3600),
+            head_bytes_max: 64 * 1024,
+            headers_max: 200,
+            streams_max: 128,
+            connections_max: 20_000,
+        }
+    }
+}

@@ -1,0 +1,242 @@
+//! A body that streams: never buffered, bounded in waiting, and heard when it ends.
+
+use std::future::Future as _;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::{Buf as _, Bytes, BytesMut};
+use http::HeaderMap;
+use http_body::{Body as _, Frame, SizeHint};
+use hyper::body::Incoming;
+use tokio::time::Sleep;
+
+use crate::message::BoxError;
+
+/// The body type used everywhere: of requests from clients and of responses to them.
+#[derive(Default)]
+pub(crate) struct Body {
+    source: Source,
+    idle: Option<Idle>,
+    trailers: Option<fn(&mut HeaderMap)>,
+    watchers: Vec<Box<dyn Watch>>,
+}
+
+#[derive(Default)]
+enum Source {
+    #[default]
+    Empty,
+    Full(Bytes),
+    Incoming(Incoming),
+}
+
+/// The longest wait for the next frame; its timer is only armed once there is a wait.
+struct Idle {
+    timeout: Duration,
+    timer: Option<Pin<Box<Sleep>>>,
+}
+
+/// Hears how a body goes.
+pub(crate) trait Watch {
+    /// `bytes` of data went by.
+    fn data(&mut self, bytes: usize);
+
+    /// The body is over. Called once; a watcher dropped without it has seen its body cut short.
+    fn ended(&mut self, ending: Ending);
+}
+
+/// How a body ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// Whole.
+    Complete,
+    /// With an error from its sender.
+    Failed,
+}
+
+/// No frame came in time.
+#[derive(Debug, thiserror::Error)]
+#[error("the body stood still for {} s", .0.as_secs())]
+pub(crate) struct StoodStill(Duration);
+
+/// A body is larger than its reader accepts.
+#[derive(Debug, thiserror::Error)]
+#[error("the body is larger than {0} bytes")]
+pub(crate) struct TooLarge(usize);
+
+impl Body {
+    /// No body.
+    pub(crate) fn empty() -> Self {
+        Self::default()
+    }
+
+    /// A body in memory.
+    pub(crate) fn full(bytes: impl Into<Bytes>) -> Self {
+        let bytes = bytes.into();
+        if bytes.is_empty() { Self::empty() } else { Self { source: Source::Full(bytes), ..Self::default() } }
+    }
+
+    /// A body that comes off a connection.
+    pub(crate) fn incoming(incoming: Incoming) -> Self {
+        Self { source: Source::Incoming(incoming), ..Self::default() }
+    }
+
+    /// Fails the body when no frame comes for `timeout`.
+    pub(crate) fn with_idle_timeout(mut self, timeout: Duration) -> Self {
+        self.idle = Some(Idle { timeout, timer: None });
+        self
+    }
+
+    /// Lets `change` take out of the trailers what may not pass.
+    pub(crate) fn with_trailers(mut self, change: fn(&mut HeaderMap)) -> Self {
+        self.trailers = Some(change);
+        self
+    }
+
+    /// Adds a watcher. One is told at once where there is nothing to wait for.
+    pub(crate) fn watched_by(mut self, mut watcher: Box<dyn Watch>) -> Self {
+        if self.is_end_stream() {
+            watcher.ended(Ending::Complete);
+        } else {
+            self.watchers.push(watcher);
+        }
+        self
+    }
+
+    /// Whether there are no bytes to come and never were.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.is_end_stream()
+    }
+
+    /// Reads a small body into memory.
+    ///
+    /// # Errors
+    ///
+    /// [`TooLarge`] beyond `limit` bytes; else what the sender did wrong.
+    pub(crate) async fn whole(mut self, limit: usize) -> Result<Bytes, BoxError> {
+        if self.size_hint().lower() > limit as u64 {
+            return Err(TooLarge(limit).into());
+        }
+        let mut collected = BytesMut::new();
+        while let Some(frame) = std::future::poll_fn(|cx| Pin::new(&mut self).poll_frame(cx)).await {
+            if let Ok(data) = frame?.into_data() {
+                if collected.len() + data.remaining() > limit {
+                    return Err(TooLarge(limit).into());
+                }
+                collected.extend_from_slice(&data);
+            }
+        }
+        Ok(collected.freeze())
+    }
+
+    fn end(&mut self, ending: Ending) {
+        for mut watcher in std::mem::take(&mut self.watchers) {
+            watcher.ended(ending);
+        }
+    }
+
+    fn poll_source(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        match &mut self.source {
+            Source::Empty => Poll::Ready(None),
+            Source::Full(bytes) => {
+                let bytes = std::mem::take(bytes);
+                self.source = Source::Empty;
+                Poll::Ready(Some(Ok(Frame::data(bytes))))
+            }
+            Source::Incoming(incoming) => Pin::new(incoming).poll_frame(cx).map_err(BoxError::from),
+        }
+    }
+}
+
+impl Idle {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<StoodStill> {
+        let timeout = self.timeout;
+        let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep(timeout)));
+        timer.as_mut().poll(cx).map(|()| StoodStill(timeout))
+    }
+}
+
+impl http_body::Body for Body {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let this = &mut *self;
+        let Poll::Ready(frame) = this.poll_source(cx) else {
+            let Some(idle) = &mut this.idle else { return Poll::Pending };
+            let error = ready!(idle.poll(cx));
+            this.end(Ending::Failed);
+            this.source = Source::Empty;
+            return Poll::Ready(Some(Err(error.into())));
+        };
+        if let Some(idle) = &mut this.idle {
+            idle.timer = None;
+        }
+        let frame = match frame {
+            Some(Ok(frame)) => frame,
+            Some(Err(error)) => {
+                this.end(Ending::Failed);
+                return Poll::Ready(Some(Err(error)));
+            }
+            None => {
+                this.end(Ending::Complete);
+                return Poll::Ready(None);
+            }
+        };
+        let frame = match frame.into_data() {
+            Ok(data) => {
+                for watcher in &mut this.watchers {
+                    watcher.data(data.len());
+                }
+                // A sender that knows the length says so here, and nobody polls again to hear `None`.
+                if this.is_end_stream() {
+                    this.end(Ending::Complete);
+                }
+                Frame::data(data)
+            }
+            Err(frame) => {
+                let mut trailers = frame.into_trailers().unwrap_or_default();
+                if let Some(change) = this.trailers {
+                    change(&mut trailers);
+                }
+                this.end(Ending::Complete);
+                Frame::trailers(trailers)
+            }
+        };
+        Poll::Ready(Some(Ok(frame)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.source {
+            Source::Empty => true,
+            Source::Full(bytes) => bytes.is_empty(),
+            Source::Incoming(incoming) => incoming.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.source {
+            Source::Empty => SizeHint::with_exact(0),
+            Source::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Source::Incoming(incoming) => incoming.size_hint(),
+        }
+    }
+}
+
+impl std::fmt::Debug for Body {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Body")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_body_in_memory_reads_back_within_its_limit() {
+        assert_eq!(Body::full("hello").whole(5).await.expect("fits"), "hello");
+        assert!(Body::full("hello").whole(4).await.is_err());
+        assert_eq!(Body::empty().whole(0).await.expect("fits"), "");
+    }
+}

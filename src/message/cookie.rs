@@ -1,0 +1,123 @@
+//! Reads `Cookie` and writes `Set-Cookie` (RFC 6265bis); nothing about what cookies mean.
+
+use http::{HeaderMap, HeaderValue, header};
+
+/// Most pairs that are looked at in one request; what follows is not ours to find (attacks D-07).
+const PAIRS_MAX: usize = 512;
+
+/// The name-value pairs of every `Cookie` field, in order.
+///
+/// HTTP/2 may send one field for each pair (RFC 9113 §8.2.3); both forms read the same.
+pub(crate) fn pairs(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
+    headers
+        .get_all(header::COOKIE)
+        .iter()
+        .filter_map(|field| std::str::from_utf8(field.as_bytes()).ok())
+        .flat_map(|field| field.split(';'))
+        .take(PAIRS_MAX)
+        .filter_map(|pair| pair.trim_matches([' ', '\t']).split_once('='))
+}
+
+/// Removes the cookies whose name `is_ours` says, and joins the rest into one field. Keeps other cookies byte for byte.
+pub(crate) fn strip(headers: &mut HeaderMap, is_ours: impl Fn(&[u8]) -> bool) {
+    let name = |pair: &[u8]| -> Vec<u8> {
+        let trimmed = pair.trim_ascii();
+        let end = trimmed.iter().position(|byte| *byte == b'=').unwrap_or(trimmed.len());
+        trimmed[..end].trim_ascii().to_vec()
+    };
+    let mut fields = headers.get_all(header::COOKIE).iter();
+    let Some(first) = fields.next() else { return };
+    let alone = fields.next().is_none();
+    let has_ours = headers
+        .get_all(header::COOKIE)
+        .iter()
+        .any(|field| field.as_bytes().split(|byte| *byte == b';').any(|pair| is_ours(&name(pair))));
+    if alone && !has_ours {
+        return;
+    }
+    let mut kept: Vec<u8> = Vec::with_capacity(first.len());
+    for field in headers.get_all(header::COOKIE) {
+        for pair in field.as_bytes().split(|byte| *byte == b';') {
+            let pair = pair.trim_ascii();
+            if pair.is_empty() || is_ours(&name(pair)) {
+                continue;
+            }
+            if !kept.is_empty() {
+                kept.extend_from_slice(b"; ");
+            }
+            kept.extend_from_slice(pair);
+        }
+    }
+    if kept.is_empty() {
+        headers.remove(header::COOKIE);
+    } else {
+        let joined = HeaderValue::from_bytes(&kept).expect("made of bytes that were header values");
+        headers.insert(header::COOKIE, joined);
+    }
+}
+
+/// How a cookie of ours may travel: `Secure; HttpOnly; Path=/`, host-only, as `__Host-` demands (RFC 6265bis §4.1.3.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SameSite {
+    /// Sent on top-level navigations from elsewhere: what the way back from a provider needs.
+    Lax,
+    /// Never sent from elsewhere.
+    Strict,
+}
+
+/// Writes a `Set-Cookie` that keeps `value` for `max_age_seconds`.
+///
+/// `Max-Age`, not `Expires`: a browser whose clock is wrong drops the latter at once (pitfalls 26).
+pub(crate) fn set(name: &str, value: &str, max_age_seconds: u64, same_site: SameSite) -> HeaderValue {
+    let same_site = match same_site {
+        SameSite::Lax => cookie::SameSite::Lax,
+        SameSite::Strict => cookie::SameSite::Strict,
+    };
+    let text = cookie::Cookie::build((name, value))
+        .path("/")
+        .secure(true)
+        .http_only(true)
+        .same_site(same_site)
+        .build()
+        .to_string();
+    HeaderValue::try_from(format!("{text}; Max-Age={max_age_seconds}")).expect("names and values of ours are ASCII")
+}
+
+/// Writes a `Set-Cookie` that deletes: the attributes are those of [`set`], or the browser ignores it (pitfalls 24).
+pub(crate) fn delete(name: &str) -> HeaderValue {
+    set(name, "", 0, SameSite::Lax)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(fields: &[&'static str]) -> HeaderMap {
+        fields.iter().map(|field| (header::COOKIE, HeaderValue::from_static(field))).collect()
+    }
+
+    #[test]
+    fn pairs_come_from_every_field() {
+        let headers = headers(&["a=1; b=2=3;;; c", "d="]);
+        assert_eq!(pairs(&headers).collect::<Vec<_>>(), [("a", "1"), ("b", "2=3"), ("d", "")]);
+    }
+
+    #[test]
+    fn h_15_our_cookies_are_taken_out_and_the_rest_is_kept() {
+        let strip_ours = |fields| {
+            let mut map = headers(fields);
+            strip(&mut map, |name| name.starts_with(b"__Host-v"));
+            map.get(header::COOKIE).map(|value| value.to_str().expect("ASCII").to_owned())
+        };
+        assert_eq!(strip_ours(&["a=1; __Host-v-0=x; b=2"]), Some("a=1; b=2".into()));
+        assert_eq!(strip_ours(&["__Host-v-0=x", "b=2", "c=3"]), Some("b=2; c=3".into()));
+        assert_eq!(strip_ours(&["__Host-v-0 =x"]), None);
+        assert_eq!(strip_ours(&["a=1;b=2"]), Some("a=1;b=2".into()));
+    }
+
+    #[test]
+    fn s_11_deleting_uses_the_attributes_of_setting() {
+        assert_eq!(set("n", "v", 60, SameSite::Lax), "n=v; HttpOnly; SameSite=Lax; Secure; Path=/; Max-Age=60");
+        assert_eq!(delete("n"), "n=; HttpOnly; SameSite=Lax; Secure; Path=/; Max-Age=0");
+    }
+}

@@ -1,0 +1,264 @@
+//! The request target, read once (DESIGN §1.2).
+//!
+//! Rules, policy, the access log and the line sent to the target all come from one [`CanonicalRequest`]. What two readers
+//! could read in two ways is refused here and never repaired later:
+//!
+//! - no dot segments, in any spelling (`..`, `%2e%2e`, `..;x`), no backslash, no encoded slash, no control character;
+//! - a percent sign starts an octet, and the decoded path is UTF-8;
+//! - path parameters (`;x=1`) only on the last segment, and rules match without them;
+//! - exactly one host.
+//!
+//! Two things are written in one way, because no server tells them apart: empty segments are merged (`//a` is `/a`), and
+//! octets that need no encoding are decoded (`%61` is `a`). The target receives the path in that form.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use http::uri::{Authority, PathAndQuery};
+use http::{HeaderMap, Method, Uri, header};
+use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
+
+/// The one reading of a request's target.
+#[derive(Clone, Debug)]
+pub(crate) struct CanonicalRequest {
+    /// The method as it came; methods are case-sensitive (RFC 9110 §9.1).
+    pub(crate) method: Method,
+    /// The host: lower case, without port and without a trailing dot.
+    pub(crate) host: String,
+    /// The port in the authority, where it names one.
+    pub(crate) port: Option<u16>,
+    /// What goes to the target: the path that rules matched, encoded, and the query as it came.
+    pub(crate) target: PathAndQuery,
+    /// What rules match: the path decoded, without path parameters. `None` where it is [`target`](Self::target)'s path.
+    decoded: Option<String>,
+}
+
+/// How a request target can be ambiguous or malformed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Error {
+    /// `CONNECT`, `TRACE` and `TRACK` are not for a reverse proxy.
+    #[error("the method is not one that a proxy of this kind forwards")]
+    Method,
+    /// No host, two hosts, or one that is not a host.
+    #[error("the request does not name exactly one host")]
+    Host,
+    /// Not a path that begins with a slash.
+    #[error("the request target is not a path")]
+    NotAPath,
+    /// `%` without two hexadecimal digits, or octets that are not UTF-8.
+    #[error("the path's percent-encoding is not valid UTF-8")]
+    Encoding,
+    /// A dot segment.
+    #[error("the path has a dot segment")]
+    DotSegment,
+    /// A backslash, an encoded slash, a control character or a fragment.
+    #[error("the path has a character that servers read in different ways")]
+    Character,
+    /// Path parameters before the last segment.
+    #[error("the path has parameters before its last segment")]
+    Parameters,
+}
+
+impl CanonicalRequest {
+    /// Reads the target and the host of a request.
+    ///
+    /// # Errors
+    ///
+    /// See [`Error`]; each is a 400 to the client, but for [`Error::Method`], a 405.
+    pub(crate) fn parse(method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<Self, Error> {
+        if *method == Method::CONNECT || *method == Method::TRACE || method.as_str().eq_ignore_ascii_case("track") {
+            return Err(Error::Method);
+        }
+        let (host, port) = host(uri, headers)?;
+        let raw = uri.path_and_query().ok_or(Error::NotAPath)?;
+        if *method == Method::OPTIONS && raw.as_str() == "*" {
+            return Err(Error::NotAPath);
+        }
+        let path = raw.path();
+        if !path.starts_with('/') {
+            return Err(Error::NotAPath);
+        }
+        if is_plain(path) {
+            return Ok(Self { method: method.clone(), host, port, target: raw.clone(), decoded: None });
+        }
+        let (encoded, decoded) = canonical_path(path)?;
+        let target = match raw.query() {
+            Some(query) => format!("{encoded}?{query}"),
+            None => encoded,
+        };
+        let target = PathAndQuery::try_from(target).map_err(|_| Error::Character)?;
+        Ok(Self { method: method.clone(), host, port, target, decoded: Some(decoded) })
+    }
+
+    /// The path that rules match: decoded, without path parameters.
+    pub(crate) fn path(&self) -> &str {
+        self.decoded.as_deref().unwrap_or_else(|| self.target.path())
+    }
+
+    /// The query as it came, without the question mark.
+    pub(crate) fn query(&self) -> Option<&str> {
+        self.target.query()
+    }
+
+    /// Host and, where the client named one, port: what a browser's address bar shows.
+    pub(crate) fn authority(&self) -> Cow<'_, str> {
+        match self.port {
+            Some(port) => Cow::Owned(format!("{}:{port}", self.host)),
+            None => Cow::Borrowed(&self.host),
+        }
+    }
+}
+
+impl fmt::Display for CanonicalRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}{}", self.method, self.authority(), self.target.path())
+    }
+}
+
+/// The one host that the request names, by its target or by its `Host` (RFC 9112 §3.2, RFC 9113 §8.3.1).
+fn host(uri: &Uri, headers: &HeaderMap) -> Result<(String, Option<u16>), Error> {
+    let mut fields = headers.get_all(header::HOST).iter();
+    let field = match (fields.next(), fields.next()) {
+        (_, Some(_)) => return Err(Error::Host),
+        (Some(value), None) => Some(authority(value.to_str().map_err(|_| Error::Host)?)?),
+        (None, None) => None,
+    };
+    let target = uri.authority().map(|given| authority(given.as_str())).transpose()?;
+    match (target, field) {
+        // RFC 9112 §3.2.2 lets the target win; two hosts in one request are refused instead (attacks P-15, G-14).
+        (Some(target), Some(field)) if target != field => Err(Error::Host),
+        (Some(named), _) | (None, Some(named)) => Ok(named),
+        (None, None) => Err(Error::Host),
+    }
+}
+
+/// Lower-cases the host, drops one trailing dot, and parses the port.
+fn authority(text: &str) -> Result<(String, Option<u16>), Error> {
+    // The characters of RFC 3986 §3.2.2 but for percent-encoding and sub-delimiters, which no DNS name has; so no
+    // userinfo, no path, no list, no wildcard.
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b':' | b'[' | b']');
+    if text.is_empty() || !text.bytes().all(allowed) {
+        return Err(Error::Host);
+    }
+    let parsed: Authority = text.parse().map_err(|_| Error::Host)?;
+    let name = parsed.host();
+    let port = match text.get(name.len()..) {
+        Some("" | ":") => None,
+        Some(rest) => {
+            let digits = rest.strip_prefix(':').ok_or(Error::Host)?;
+            let number =
+                digits.parse().ok().filter(|number| *number != 0 && digits.bytes().all(|b| b.is_ascii_digit()));
+            Some(number.ok_or(Error::Host)?)
+        }
+        None => return Err(Error::Host),
+    };
+    if let Some(inner) = name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+        inner.parse::<std::net::Ipv6Addr>().map_err(|_| Error::Host)?;
+    } else if name.contains(['[', ']', ':']) {
+        return Err(Error::Host);
+    }
+    let name = name.strip_suffix('.').unwrap_or(name);
+    if name.is_empty() || name.starts_with('.') || name.ends_with('.') {
+        return Err(Error::Host);
+    }
+    Ok((name.to_ascii_lowercase(), port))
+}
+
+/// Whether the path is canonical as it stands. Nearly all are, and they are not copied.
+fn is_plain(path: &str) -> bool {
+    let mut previous = 0;
+    for byte in path.bytes() {
+        let plain = match byte {
+            b'/' | b'.' => previous != b'/' || byte == b'.',
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'~' => true,
+            b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b'=' | b':' | b'@' => true,
+            _ => false,
+        };
+        // A segment that begins with a dot takes the long way, where dot segments are refused.
+        if !plain || (byte == b'.' && previous == b'/') {
+            return false;
+        }
+        previous = byte;
+    }
+    true
+}
+
+/// Octets that a path segment carries only encoded: RFC 3986 §3.3 without `pchar`; `;` is handled apart.
+const SEGMENT: &AsciiSet = &CONTROLS
+    .add(b' ')
+    .add(b'"')
+    .add(b'#')
+    .add(b'%')
+    .add(b'<')
+    .add(b'>')
+    .add(b'?')
+    .add(b'[')
+    .add(b'\\')
+    .add(b']')
+    .add(b'^')
+    .add(b'`')
+    .add(b'{')
+    .add(b'|')
+    .add(b'}')
+    .add(b'/')
+    .add(b';');
+
+/// The path as the target receives it, and as rules match it.
+fn canonical_path(path: &str) -> Result<(String, String), Error> {
+    let mut encoded = String::with_capacity(path.len());
+    let mut decoded = String::with_capacity(path.len());
+    // Empty segments in between are merged (attacks P-14); one at the end says "directory" and stays.
+    let mut segments = path[1..].split('/').peekable();
+    while let Some(segment) = segments.next() {
+        let last = segments.peek().is_none();
+        if segment.is_empty() && !last {
+            continue;
+        }
+        let (name, parameters) = match segment.split_once(';') {
+            // Only on the last segment, and never instead of a name: `/a;x/b` and `/;x` are read in two ways (P-08, P-09).
+            Some((name, parameters)) if last && !name.is_empty() => (name, Some(parameters)),
+            Some(_) => return Err(Error::Parameters),
+            None => (segment, None),
+        };
+        let name = decode(name)?;
+        if name == "." || name == ".." {
+            return Err(Error::DotSegment);
+        }
+        encoded.push('/');
+        decoded.push('/');
+        encoded.extend(utf8_percent_encode(&name, SEGMENT));
+        decoded.push_str(&name);
+        if let Some(parameters) = parameters {
+            let parameters = decode(parameters)?;
+            encoded.push(';');
+            encoded.extend(utf8_percent_encode(&parameters, SEGMENT));
+        }
+    }
+    Ok((encoded, decoded))
+}
+
+/// Decodes once what is percent-encoded, and refuses what servers read in different ways.
+fn decode(text: &str) -> Result<Cow<'_, str>, Error> {
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        match byte {
+            b'\\' | b'#' => return Err(Error::Character),
+            b'%' => {
+                let octet = [rest.next(), rest.next()];
+                if !octet.iter().all(|digit| digit.is_some_and(|digit| digit.is_ascii_hexdigit())) {
+                    return Err(Error::Encoding);
+                }
+            }
+            _ => {}
+        }
+    }
+    // Overlong forms and surrogates are not UTF-8 (`%c0%ae`).
+    let decoded = percent_decode_str(text).decode_utf8().map_err(|_| Error::Encoding)?;
+    if decoded.contains(|c: char| c.is_control() || c == '/' || c == '\\') {
+        return Err(Error::Character);
+    }
+    Ok(decoded)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,55 @@
+//! Values that must never be printed.
+//!
+//! Knows nothing of what the values are for. Start at [`Secret`].
+
+use std::fmt;
+
+use zeroize::Zeroize;
+
+/// Holds a value that `Debug` does not show, that has no `Display` and no `Serialize`, and that is wiped when dropped.
+///
+/// Each reading says [`expose`](Self::expose), so that all of them can be found by searching for that word.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Secret<T: Zeroize>(T);
+
+impl<T: Zeroize> Secret<T> {
+    /// Takes a value into keeping.
+    pub(crate) fn new(value: T) -> Self {
+        Self(value)
+    }
+
+    /// Reads the value. The caller answers for where it goes.
+    pub(crate) fn expose(&self) -> &T {
+        &self.0
+    }
+}
+
+impl<T: Zeroize> fmt::Debug for Secret<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("…")
+    }
+}
+
+impl<T: Zeroize> Drop for Secret<T> {
+    fn drop(&mut self) {
+        self.0.zeroize();
+    }
+}
+
+impl From<String> for Secret<String> {
+    fn from(value: String) -> Self {
+        Self::new(value)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_does_not_print_the_value() {
+        let secret = Secret::new(String::from("hunter2"));
+        assert_eq!(format!("{secret:?}"), "…");
+        assert_eq!(secret.expose(), "hunter2");
+    }
+}

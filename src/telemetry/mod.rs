@@ -1,0 +1,5 @@
+//! Logs, metrics and the access log: how the process speaks to its operator.
+//!
+//! Knows no request: rooms define what they count and are handed a registry. Start at [`metrics::Registry`].
+
+pub(crate) mod metrics;

@@ -1,0 +1,3 @@
+//! upstream
+
+pub(crate) mod settings;

@@ -1,0 +1,50 @@
+//! Validated target groups.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+/// One target group.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    /// Names the group in rules, logs, metrics, and as `aud` of the signed claims.
+    pub(crate) name: Arc<str>,
+    /// In the order of the file. May be empty: 503 (spec §6.1).
+    pub(crate) targets: Vec<TargetSettings>,
+    /// `Some` where targets are spoken to over TLS.
+    pub(crate) tls: Option<Arc<rustls::ClientConfig>>,
+    /// To make a connection. 10 s (spec §6.1).
+    pub(crate) connect_timeout: Duration,
+    /// From the end of the request to the first byte of the answer, and between two frames of a body. 60 s (spec §10.1).
+    pub(crate) response_timeout: Duration,
+    /// How long an idle connection is kept. 4 s: shorter than what targets commonly keep (Node: 5 s), so that a request
+    /// seldom meets a connection that is being closed (pitfalls 65).
+    pub(crate) idle_timeout: Duration,
+    /// Idle connections kept for each target, by each worker. 64.
+    pub(crate) idle_max: usize,
+    /// How long a target that refused a connection is passed over. 10 s.
+    pub(crate) skip_for: Duration,
+}
+
+/// A target: a host name or address, and a port.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct TargetSettings {
+    /// A DNS name, resolved when a connection is made, or an address.
+    pub(crate) host: String,
+    pub(crate) port: u16,
+}
+
+impl Settings {
+    /// A group with every default.
+    pub(crate) fn new(name: Arc<str>, targets: Vec<TargetSettings>) -> Self {
+        Self {
+            name,
+            targets,
+            tls: None,
+            connect_timeout: Duration::from_secs(10),
+            response_timeout: Duration::from_secs(60),
+            idle_timeout: Duration::from_secs(4),
+            idle_max: 64,
+            skip_for: Duration::from_secs(10),
+        }
+    }
+}

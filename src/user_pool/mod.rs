@@ -1,0 +1,3 @@
+//! user_pool
+
+pub(crate) mod settings;
