@@ -16,6 +16,7 @@ mod jose;
 mod listener;
 mod message;
 mod oidc;
+mod proxy;
 mod rule;
 mod secret;
 mod session;
