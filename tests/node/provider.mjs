@@ -31,7 +31,7 @@ import Provider from "oidc-provider";
 
 const settings = {
   client_id: "vestibule",
-  client_secret: "a client secret that only the tests know",
+  client_secret: "a-secret-that-only-the-tests-know",
   redirect_uris: [],
   post_logout_redirect_uris: [],
   token_endpoint_auth_method: "client_secret_basic",
