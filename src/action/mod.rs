@@ -1,3 +1,4 @@
 //! action
 
+pub(crate) mod authenticate;
 pub(crate) mod settings;
