@@ -122,6 +122,17 @@ impl Control {
     }
 }
 
+/// Runs the parts of one connection on its worker's thread. They hold no [`Draining`]: their connection does, and ends them.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LocalExecutor;
+
+impl<F: Future<Output: 'static> + 'static> hyper::rt::Executor<F> for LocalExecutor {
+    #[expect(clippy::disallowed_methods, reason = "the one place that spawns")]
+    fn execute(&self, task: F) {
+        tokio::task::spawn_local(task);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
