@@ -161,5 +161,16 @@ fn secret_begins(line: &str) -> Option<usize> {
 const LINE_LENGTH_MAX: usize = 160;
 
 fn printable(text: &str) -> String {
-    text.chars().take(LINE_LENGTH_MAX).map(|c| if c == '\t' { ' ' } else if c.is_control() { '�' } else { c }).collect()
+    text.chars()
+        .take(LINE_LENGTH_MAX)
+        .map(|c| {
+            if c == '\t' {
+                ' '
+            } else if c.is_control() {
+                '�'
+            } else {
+                c
+            }
+        })
+        .collect()
 }

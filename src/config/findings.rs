@@ -36,9 +36,9 @@ impl Findings {
 
     /// Whether a problem was found at this value or in it: what follows from that need not be said as well.
     pub(crate) fn concern(&self, at: &Path) -> bool {
-        self.list
-            .iter()
-            .any(|finding| finding.diagnostic.severity == Severity::Error && !finding.on_key && finding.at.is_within(at))
+        self.list.iter().any(|finding| {
+            finding.diagnostic.severity == Severity::Error && !finding.on_key && finding.at.is_within(at)
+        })
     }
 
     /// Whether the file cannot be served with.

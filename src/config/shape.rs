@@ -109,7 +109,8 @@ impl<'s> Checker<'s, '_> {
 
     fn object(&mut self, entries: &[Entry], schema: &'s Json, path: &Path) -> Option<Json> {
         let properties = &schema["properties"];
-        let required: Vec<&str> = schema["required"].as_array().into_iter().flatten().filter_map(Json::as_str).collect();
+        let required: Vec<&str> =
+            schema["required"].as_array().into_iter().flatten().filter_map(Json::as_str).collect();
         let mut sound = Map::new();
         for entry in entries {
             let path = path.key(&entry.key);
@@ -311,9 +312,9 @@ fn purpose(schema: &Json) -> Option<String> {
 /// Words of the load balancer that have another name here.
 fn elsewhere(value: &str) -> Option<&'static str> {
     match value {
-        "authenticate-cognito" => {
-            Some("`authenticate-oidc` signs in with Amazon Cognito, `authenticate-user-pool` with a pool of this process")
-        }
+        "authenticate-cognito" => Some(
+            "`authenticate-oidc` signs in with Amazon Cognito, `authenticate-user-pool` with a pool of this process",
+        ),
         "fixed_response" => Some("did you mean `fixed-response`?"),
         _ => None,
     }

@@ -86,3 +86,12 @@ impl Environment {
         }
     }
 }
+
+/// What to do where a key file does not exist.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MissingKeys {
+    /// Report it: replicas that made their own keys would not open each other's sessions.
+    Refuse,
+    /// Make one, and say so: a development run.
+    Make,
+}

@@ -3,9 +3,8 @@
 /// The candidate that `written` is most likely a slip of, where one is near enough.
 pub(crate) fn nearest<'a>(written: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let written = written.to_ascii_lowercase().replace('-', "_");
-    let distance = |candidate: &str| {
-        strsim::damerau_levenshtein(&written, &candidate.to_ascii_lowercase().replace('-', "_"))
-    };
+    let distance =
+        |candidate: &str| strsim::damerau_levenshtein(&written, &candidate.to_ascii_lowercase().replace('-', "_"));
     // A third of the letters may be wrong, but a name of two letters may not become any other name.
     let near = |candidate: &&str| distance(candidate) <= (candidate.len().max(written.len()) / 3).max(1);
     candidates.into_iter().filter(near).min_by_key(|candidate| distance(candidate))

@@ -40,7 +40,10 @@ pub(crate) enum Value {
     String(String),
     /// Text into which an environment variable was put: it becomes whatever is wanted in its place. `written` is what
     /// stands in the file, and the only one of the two to be shown.
-    Substituted { text: String, written: String },
+    Substituted {
+        text: String,
+        written: String,
+    },
     Sequence(Vec<Node>),
     Mapping(Vec<Entry>),
 }
@@ -274,7 +277,11 @@ impl<'t> Builder<'t, '_> {
     fn count(&mut self, more: usize, position: Position) -> Result<(), Stop> {
         self.nodes += more;
         if self.nodes > NODES_MAX {
-            return Err(stop(position, format!("the file holds more than {NODES_MAX} values, aliases written out"), None));
+            return Err(stop(
+                position,
+                format!("the file holds more than {NODES_MAX} values, aliases written out"),
+                None,
+            ));
         }
         Ok(())
     }

@@ -56,4 +56,3 @@ pub(crate) struct File {
     #[schemars(range(min = 1, max = 1024))]
     pub(crate) workers: Option<u32>,
 }
-
