@@ -8,6 +8,7 @@ mod admin;
 mod backchannel;
 mod claims;
 pub mod clock;
+pub mod config;
 mod crypto;
 mod drain;
 mod exchange;
