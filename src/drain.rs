@@ -139,6 +139,18 @@ impl Control {
         answer.await.map_err(|_| Abandoned)
     }
 
+    /// Runs `work` for as long as the process lives; shutdown does not wait for it.
+    #[expect(clippy::disallowed_methods, reason = "the one place that spawns")]
+    pub(crate) fn start_detached(&self, work: impl Future<Output = ()> + Send + 'static) {
+        self.handle.spawn(work);
+    }
+
+    /// Calls `make` as if on the control runtime, whose I/O and timers it then uses.
+    pub(crate) fn enter<T>(&self, make: impl FnOnce() -> T) -> T {
+        let _entered = self.handle.enter();
+        make()
+    }
+
     /// Runs `work` on the control runtime and waits for nothing.
     #[expect(clippy::disallowed_methods, reason = "the one place that spawns")]
     pub(crate) fn start(&self, work: impl Future<Output = ()> + Send + 'static) {

@@ -5,6 +5,7 @@
 
 mod action;
 mod admin;
+pub mod app;
 mod backchannel;
 mod claims;
 pub mod clock;

@@ -17,7 +17,9 @@ use crate::exchange::Exchange;
 use crate::exchange::rejection::Rejection;
 use crate::message::{Request, Response};
 use crate::upstream::client::Client;
-use authenticate::{Anonymous, Authenticate, Outcome, SignedIn};
+use authenticate::local::Local;
+use authenticate::signed_in::SignedIn;
+use authenticate::{Anonymous, Authenticate, Outcome};
 use fixed_response::FixedResponse;
 use forward::Forward;
 use redirect::Redirect;
@@ -48,7 +50,7 @@ pub(crate) enum Terminal {
 #[derive(Debug)]
 pub(crate) struct Worker {
     /// Sessions that this worker has opened.
-    pub(crate) authenticate: authenticate::Local,
+    pub(crate) authenticate: Local,
     /// Its way to each target group, by the index that [`Forward`] was given.
     pub(crate) groups: Vec<Client>,
     pub(crate) clock: Clock,

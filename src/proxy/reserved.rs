@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::action::authenticate::{Endpoint, Endpoints};
+use crate::action::authenticate::endpoints::{Endpoint, Endpoints};
 use crate::exchange::Exchange;
 use crate::exchange::rejection::{Reason, Rejection};
 use crate::message::body::{StoodStill, TooLarge};

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::action::ActionChain;
-use crate::action::authenticate::Endpoints;
+use crate::action::authenticate::endpoints::Endpoints;
 use crate::message::header::Protected;
 use crate::rule::RuleSet;
 use crate::user_pool::UserPool;

@@ -3,7 +3,7 @@
 //! A worker writes records into a buffer of its own; a thread writes buffers to where they go. The request path never
 //! waits for a disk. `docs/ACCESS_LOG.md` describes the fields, which are an interface.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -132,17 +132,20 @@ impl Writer {
         Ok(Self { buffers, thread })
     }
 
-    /// A worker's log. Call it on the worker's thread.
-    pub(crate) fn worker(&self, registry: &Registry) -> Rc<AccessLog> {
+    /// Makes a worker's log, on the worker's thread: the log itself never leaves it.
+    pub(crate) fn for_worker(&self, registry: &Registry) -> Box<dyn FnOnce() -> Rc<AccessLog> + Send> {
         let dropped = registry.counter(
             "vestibule_access_log_dropped_total",
             "Access records dropped because the log was not read fast enough.",
             vec![],
         );
         let buffers = self.buffers.clone();
-        let log = Rc::new(AccessLog { buffer: RefCell::default(), records: RefCell::default(), buffers, dropped });
-        flush_at_a_beat(&log);
-        log
+        Box::new(move || {
+            let (buffer, records) = (RefCell::default(), Cell::default());
+            let log = Rc::new(AccessLog { buffer, records, buffers, dropped });
+            flush_at_a_beat(&log);
+            log
+        })
     }
 
     /// Waits until everything that the workers handed over is written. Call it when the workers have ended.
@@ -170,7 +173,7 @@ fn write_all(waiting: &Receiver<Vec<u8>>, mut output: Box<dyn Write + Send>) {
 #[derive(Debug)]
 pub(crate) struct AccessLog {
     buffer: RefCell<Vec<u8>>,
-    records: RefCell<u64>,
+    records: Cell<u64>,
     buffers: SyncSender<Vec<u8>>,
     dropped: Counter,
 }
@@ -186,7 +189,7 @@ impl AccessLog {
             return;
         }
         buffer.push(b'\n');
-        *self.records.borrow_mut() += 1;
+        self.records.set(self.records.get() + 1);
         let is_full = buffer.len() >= BUFFER_BYTES;
         drop(buffer);
         if is_full {
