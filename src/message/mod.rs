@@ -7,6 +7,7 @@ pub(crate) mod cookie;
 pub(crate) mod form;
 pub(crate) mod header;
 pub(crate) mod media;
+pub(crate) mod page;
 pub(crate) mod uri;
 
 use bytes::Bytes;
