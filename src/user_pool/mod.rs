@@ -9,7 +9,12 @@ pub(crate) mod credential;
 pub(crate) mod settings;
 
 mod directory;
+mod metrics;
+mod oauth;
+mod reply;
 mod risk;
+mod routes;
 mod seal;
+mod signin;
 
 pub(crate) use settings::Settings;
