@@ -3,12 +3,15 @@
 //!
 //! It does not know that a proxy exists: it is handed requests for its own host and answers them, and any relying party can
 //! use it. `hosted_ui` shows and never decides, `oauth` decides and never shows, `signin` proves who someone is; `pool` sends
-//! each request to one of them.
+//! each request to one of them. Start at [`pool::UserPool::handle`].
 
 pub(crate) mod credential;
+pub(crate) mod in_process;
+pub(crate) mod pool;
 pub(crate) mod settings;
 
 mod directory;
+mod hosted_ui;
 mod metrics;
 mod oauth;
 mod reply;
@@ -17,4 +20,6 @@ mod routes;
 mod seal;
 mod signin;
 
+pub(crate) use in_process::InProcess;
+pub(crate) use pool::UserPool;
 pub(crate) use settings::Settings;
