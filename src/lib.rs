@@ -5,9 +5,11 @@
 
 mod action;
 mod admin;
+pub mod app;
 mod backchannel;
 mod claims;
 pub mod clock;
+pub mod config;
 mod crypto;
 mod drain;
 mod exchange;
@@ -16,6 +18,8 @@ mod jose;
 mod listener;
 mod message;
 mod oidc;
+mod proxy;
+mod rule;
 mod secret;
 mod session;
 mod telemetry;
