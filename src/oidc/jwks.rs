@@ -151,3 +151,6 @@ fn is_strong_rsa(modulus: &str, exponent: &str) -> bool {
         && (2..=33).contains(&significant(&exponent))
         && exponent.last().is_some_and(|last| last % 2 == 1)
 }
+
+#[cfg(test)]
+mod tests;
