@@ -1,7 +1,10 @@
 use aws_lc_rs::hmac;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeySize;
-use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _, RSA_PKCS1_SHA256, RSA_PSS_SHA256, RsaEncoding, RsaKeyPair};
+use aws_lc_rs::signature::{
+    ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _, RSA_PKCS1_SHA256, RSA_PKCS1_SHA384,
+    RSA_PKCS1_SHA512, RSA_PSS_SHA256, RSA_PSS_SHA384, RSA_PSS_SHA512, RsaEncoding, RsaKeyPair,
+};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
@@ -238,18 +241,37 @@ fn rsa_signed(pair: &RsaKeyPair, alg: &str, padding: &'static dyn RsaEncoding, c
 }
 
 #[tokio::test]
-async fn rsa_and_ed25519_signatures_verify() {
+async fn each_algorithm_of_the_list_verifies() {
     let world = world();
     let rsa = RsaKeyPair::generate(KeySize::Rsa2048).expect("generates");
     let edwards = Ed25519KeyPair::generate().expect("generates");
     let point = URL_SAFE_NO_PAD.encode(edwards.public_key());
     let edwards_jwk = json!({"kty": "OKP", "crv": "Ed25519", "kid": "ed", "x": point});
-    world.on(JWKS, Reply::ok(json!({"keys": [rsa_jwk(&rsa), edwards_jwk]})));
+    let p384 = EcdsaKeyPair::generate(&ECDSA_P384_SHA384_FIXED_SIGNING).expect("generates");
+    let (x, y) = p384.public_key().as_ref()[1..].split_at(48);
+    let (x, y) = (URL_SAFE_NO_PAD.encode(x), URL_SAFE_NO_PAD.encode(y));
+    let p384_jwk = json!({"kty": "EC", "crv": "P-384", "kid": "p384", "x": x, "y": y});
+    world.on(JWKS, Reply::ok(json!({"keys": [rsa_jwk(&rsa), edwards_jwk, p384_jwk]})));
 
-    let pkcs1 = |nonce: &str| rsa_signed(&rsa, "RS256", &RSA_PKCS1_SHA256, &good_claims(nonce));
-    world.login_with_token(pkcs1).await.expect("RS256");
-    let pss = |nonce: &str| rsa_signed(&rsa, "PS256", &RSA_PSS_SHA256, &good_claims(nonce));
-    world.login_with_token(pss).await.expect("PS256");
+    let es384 = |nonce: &str| {
+        let token = compact(r#"{"alg":"ES384","kid":"p384"}"#, &good_claims(nonce).to_string(), "");
+        let input = token.trim_end_matches('.');
+        let signature = p384.sign(&SystemRandom::new(), input.as_bytes()).expect("signs");
+        format!("{input}.{}", URL_SAFE_NO_PAD.encode(signature))
+    };
+    world.login_with_token(es384).await.expect("ES384");
+
+    let paddings: [(&str, &'static dyn RsaEncoding); 6] = [
+        ("RS256", &RSA_PKCS1_SHA256),
+        ("RS384", &RSA_PKCS1_SHA384),
+        ("RS512", &RSA_PKCS1_SHA512),
+        ("PS256", &RSA_PSS_SHA256),
+        ("PS384", &RSA_PSS_SHA384),
+        ("PS512", &RSA_PSS_SHA512),
+    ];
+    for (alg, padding) in paddings {
+        world.login_with_token(|nonce| rsa_signed(&rsa, alg, padding, &good_claims(nonce))).await.expect(alg);
+    }
     let mixed = |nonce: &str| rsa_signed(&rsa, "PS256", &RSA_PKCS1_SHA256, &good_claims(nonce));
     assert_eq!(fault(world.login_with_token(mixed).await), IdTokenFault::Signature);
 

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use bytes::Bytes;
@@ -12,7 +14,6 @@ use crate::oidc::error::{Error, IdTokenFault};
 use crate::oidc::settings::ClientAuth;
 use crate::oidc::{Callback, Client, LoginRequest, is_reserved_parameter};
 use crate::secret::Secret;
-use std::sync::Arc;
 
 #[test]
 fn its_futures_may_run_on_the_control_runtime() {
