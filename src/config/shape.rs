@@ -151,8 +151,13 @@ impl<'s> Checker<'s, '_> {
         // What is already given is not what was meant.
         let given = |name: &str| entries.iter().any(|entry| entry.key == name);
         let names = properties.as_object().into_iter().flat_map(Map::keys);
-        let free: Vec<&str> = names.map(String::as_str).filter(|name| !given(name)).collect();
-        let hint = suggest::hint(key, free.iter().copied());
+        let free: Vec<&str> = names.clone().map(String::as_str).filter(|name| !given(name)).collect();
+        let hint = match suggest::nearest(key, names.clone().map(String::as_str).filter(|name| given(name))) {
+            Some(known) if suggest::nearest(key, free.iter().copied()).is_none() => {
+                Some(format!("`{known}` is already given"))
+            }
+            _ => suggest::hint(key, free.iter().copied()),
+        };
         self.found.problem_at_key(path, format!("unknown key `{key}`")).maybe_hint(hint);
         suggest::nearest(key, free)
     }
