@@ -5,6 +5,7 @@
 
 mod action;
 mod admin;
+pub mod app;
 mod backchannel;
 mod claims;
 pub mod clock;
@@ -17,6 +18,7 @@ mod jose;
 mod listener;
 mod message;
 mod oidc;
+mod proxy;
 mod rule;
 mod secret;
 mod session;

@@ -37,8 +37,13 @@ pub(crate) async fn run<H: Handler>(
     metrics.accepted.increment();
     let open = Open::new(&metrics.open, accepted.permit);
     let settings = &shared.settings;
-    let facts =
-        |tls| Connection { peer: accepted.peer, local: accepted.local, listener: Arc::clone(&settings.name), tls };
+    let facts = |tls| Connection {
+        peer: accepted.peer,
+        local: accepted.local,
+        listener: Arc::clone(&settings.name),
+        forwarded: Arc::clone(&settings.forwarded),
+        tls,
+    };
     match &shared.tls {
         None => {
             let connection = Rc::new(facts(None));

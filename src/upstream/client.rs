@@ -29,6 +29,8 @@ const ATTEMPTS_MAX: usize = 3;
 pub(crate) struct Client {
     group: Arc<TargetGroup>,
     pools: Vec<Rc<Pool>>,
+    /// The targets' names, counted by this worker only.
+    names: Vec<Rc<str>>,
     turn: Cell<usize>,
     clock: Clock,
     metrics: Metrics,
@@ -39,14 +41,14 @@ pub(crate) struct Client {
 pub(crate) struct Answered {
     pub(crate) response: Response,
     /// `host:port` of who answered.
-    pub(crate) target: Arc<str>,
+    pub(crate) target: Rc<str>,
 }
 
 /// No answer, and who failed last.
 #[derive(Debug)]
 pub(crate) struct Unanswered {
     pub(crate) error: Error,
-    pub(crate) target: Option<Arc<str>>,
+    pub(crate) target: Option<Rc<str>>,
 }
 
 impl Client {
@@ -54,7 +56,8 @@ impl Client {
     pub(crate) fn new(group: Arc<TargetGroup>, worker: usize, clock: Clock, metrics: Metrics) -> Self {
         let pools: Vec<_> = group.targets.iter().map(|_| Rc::new(Pool::default())).collect();
         start_pruning(&pools, &group, &clock);
-        Self { group, pools, turn: Cell::new(worker), clock, metrics }
+        let names = group.targets.iter().map(|target| Rc::from(&*target.name)).collect();
+        Self { group, pools, names, turn: Cell::new(worker), clock, metrics }
     }
 
     /// The group's name.
@@ -62,7 +65,7 @@ impl Client {
         &self.group.settings.name
     }
 
-    /// Whether requests go over TLS.
+    /// The longest wait for an answer, and between two pieces of it.
     pub(crate) fn response_timeout(&self) -> Duration {
         self.group.settings.response_timeout
     }
@@ -74,7 +77,7 @@ impl Client {
         self.turn.set(turn.wrapping_add(1));
         let mut last = Unanswered { error: Error::NoTargets, target: None };
         for target in self.group.order(turn, self.clock.instant()).take(ATTEMPTS_MAX) {
-            let name = Arc::clone(&self.group.targets[target].name);
+            let name = Rc::clone(&self.names[target]);
             match self.offer(target, request).await {
                 Ok(response) => return Ok(Answered { response, target: name }),
                 Err((error, Some(unsent))) if error.is_unsent() => {

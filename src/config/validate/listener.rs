@@ -11,7 +11,8 @@ use crate::config::raw::value::List;
 use crate::config::validate::action::{self, Logins};
 use crate::config::validate::{Context, keys, process, rule, value};
 use crate::listener::certificate::{Certificate, Certificates, Error};
-use crate::listener::settings::{ForwardedFor, Limits, Settings};
+use crate::listener::settings::{Limits, Settings};
+use crate::message::forwarded::{Mode, Policy};
 
 const TIMEOUT_BOUNDS: (Duration, Duration) = (Duration::from_millis(1), Duration::from_secs(4000));
 /// The life of a connection (spec §10.1 gives 60 s as the least; shorter is of use in tests only).
@@ -57,12 +58,14 @@ fn listener(raw: &Listener, at: &Path, logins: &mut Logins, context: &mut Contex
         name: Arc::from(raw.name.as_str()),
         address: address?,
         certificates: certificates?,
-        trusted_proxies: Arc::from(trusted_proxies),
-        forwarded_for: match raw.x_forwarded_for {
-            written::ForwardedFor::Append => ForwardedFor::Append,
-            written::ForwardedFor::Preserve => ForwardedFor::Preserve,
-            written::ForwardedFor::Remove => ForwardedFor::Remove,
-        },
+        forwarded: Arc::new(Policy {
+            trusted: trusted_proxies,
+            mode: match raw.x_forwarded_for {
+                written::ForwardedFor::Append => Mode::Append,
+                written::ForwardedFor::Preserve => Mode::Preserve,
+                written::ForwardedFor::Remove => Mode::Remove,
+            },
+        }),
         limits: limits?,
     };
     Some(ListenerConfig { settings, rules, default: default? })
