@@ -63,8 +63,12 @@ impl App {
     ///
     /// See [`Error`]; nothing is left running.
     pub fn start(config: Config, clock: Clock) -> Result<Self, Error> {
-        let control =
-            Builder::new_multi_thread().worker_threads(2).thread_name("control").enable_all().build().map_err(Error::Worker)?;
+        let control = Builder::new_multi_thread()
+            .worker_threads(2)
+            .thread_name("control")
+            .enable_all()
+            .build()
+            .map_err(Error::Worker)?;
         let (drain, draining) = drain::channel();
         let spawner = draining.spawner();
         let door = Control::new(control.handle().clone(), spawner.clone());
@@ -90,7 +94,8 @@ impl App {
             Some(settings) => Some(serve_admin(&settings, &assembled, &registry, &door, &spawner)?),
             None => None,
         };
-        let workers = Workers::start(sockets, &assembled, &writer, &registry, &door, draining).map_err(Error::Worker)?;
+        let workers =
+            Workers::start(sockets, &assembled, &writer, &registry, &door, draining).map_err(Error::Worker)?;
         Ok(Self {
             addresses,
             admin_address,

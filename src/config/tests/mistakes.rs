@@ -156,7 +156,7 @@ mod shape {
           |
         5 |     adress: x
           |     ^^^^^^
-          = there is `trusted_proxies`, `x_forwarded_for`, `limits`
+          = `address` is already given
 
         error: unknown key `onUnauthenticatedRequest`
           --> vestibule.yaml:17:13 at listeners[0].rules[0].actions[0].onUnauthenticatedRequest
@@ -170,14 +170,14 @@ mod shape {
            |
         32 |     health_check: {}
            |     ^^^^^^^^^^^^
-           = there is `protocol`, `protocol_version`, `ca_file`, `verify`, `connect_timeout`, `response_timeout`, `idle_timeout`, `idle_max`, `skip_for`
+           = there are `protocol`, `protocol_version`, `ca_file`, `verify`, `connect_timeout`, `response_timeout`, `idle_timeout`, `idle_max` and `skip_for`
 
         error: unknown key `sesion`
           --> vestibule.yaml:34:1 at sesion
            |
         34 | sesion: {}
            | ^^^^^^
-           = there is `user_pools`, `admin`, `access_log`, `log`, `shutdown`, `workers`
+           = `session` is already given
         "#);
     }
 
@@ -197,7 +197,7 @@ mod shape {
            |
         28 |     secret_file: secret
            |     ^^^^^^^^^^^
-           = there is `client_id`, `client_secret`, `client_secret_file`, `token_endpoint_auth_method`, `authorization_endpoint`, `token_endpoint`, `userinfo_endpoint`, `jwk
+           = there are `client_id`, `client_secret`, `client_secret_file`, `token_endpoint_auth_method`, `authorization_endpoint`, `token_endpoint`, `userinfo_endpoint`, `jwks_uri`, `end_session_endpoint`, `ca_file`, `userinfo`, `logout` and `timeout`
         "#);
     }
 
@@ -250,7 +250,7 @@ mod shape {
            |
         16 |             on_unauthenticated_request: denied
            |                                         ^^^^^^
-           = there is `authenticate`, `deny`, `allow`
+           = there are `authenticate`, `deny` and `allow`
         "#);
     }
 
@@ -276,7 +276,7 @@ mod shape {
            |
         20 |       - provider: corp
            |         ^
-           = there is `authenticate-oidc`, `authenticate-user-pool`, `jwt-validation`, `forward`, `redirect`, `fixed-response`
+           = there are `authenticate-oidc`, `authenticate-user-pool`, `jwt-validation`, `forward`, `redirect` and `fixed-response`
 
         error: unknown value `foward`
           --> vestibule.yaml:21:15 at listeners[0].default_actions[1].type
@@ -370,7 +370,7 @@ mod shape {
            |
         14 |           - path: [/x]
            |             ^^^^
-           = there is `host_header`, `path_pattern`, `http_request_method`, `source_ip`, `http_header`, `query_string`
+           = there are `host_header`, `path_pattern`, `http_request_method`, `source_ip`, `http_header` and `query_string`
         "#);
     }
 
@@ -414,13 +414,6 @@ mod names {
         18 |             target_group: backend
            |                           ^^^^^^^
            = there is `app`
-
-        error: the session cookie `__Host-vestibule` already belongs to the provider `crop`
-          --> vestibule.yaml:20:9 at listeners[0].default_actions[0]
-           |
-        20 |       - type: authenticate-user-pool
-           |         ^
-           = it does at listeners[0].rules[0].actions[0]; give one of the two another `session_cookie_name`
 
         error: there is no user pool `people`
           --> vestibule.yaml:21:20 at listeners[0].default_actions[0].user_pool
@@ -555,7 +548,7 @@ mod listeners {
     fn certificates_that_cannot_be_used() {
         let more = "    certificates:\n      - { certificate_file: tls.pem, private_key_file: other-key.pem }\n      - { certificate_file: gone.pem, private_key_file: tls-key.pem }\n      - { certificate_file: secret, private_key_file: tls-key.pem }\n      - { certificate_file: tls.pem, private_key_file: secret }\n";
         assert_snapshot!(report("unusable", &[("    certificates:\n", more)]), @r#"
-        error: `DIR/other-key.pem`: the private key does not belong to the certificate, or is of a kind that TLS does not use: keys may not be
+        error: `DIR/other-key.pem`: the private key does not belong to the certificate, or is of a kind that TLS does not use: keys may not be consistent: KeyMismatch
          --> vestibule.yaml:6:56 at listeners[0].certificates[0].private_key_file
           |
         6 |       - { certificate_file: tls.pem, private_key_file: other-key.pem }
@@ -873,7 +866,7 @@ mod actions {
            |
         20 |       - { type: forward, target: app }
            |                          ^^^^^^
-           = there is `target_group`, `preserve_host_header`
+           = there are `target_group` and `preserve_host_header`
         "#);
     }
 
@@ -1073,7 +1066,7 @@ mod actions {
            |
         20 |       - { type: fixed-response, status_code: 302, content_type: text/markdown }
            |                                                                 ^^^^^^^^^^^^^
-           = there is `text/plain`, `text/css`, `text/html`, `application/javascript`, `application/json`
+           = there are `text/plain`, `text/css`, `text/html`, `application/javascript` and `application/json`
         "#);
         let body = format!("      - {{ type: fixed-response, status_code: 200, body: {} }}\n", "x".repeat(1025));
         assert_snapshot!(actions("fixed2", &body), @r#"
@@ -1162,7 +1155,7 @@ mod providers {
         error: a URL here must not carry a user name or a password
           --> vestibule.yaml:26:13 at identity_providers.corp.issuer
            |
-        26 |     issuer: https://user:hunter2@login.example.com/?x
+        26 |     issuer: https://………………………………@login.example.com/?x
            |             ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
            = write `https://host/path`
         "#);
@@ -1640,7 +1633,7 @@ mod everything_else {
            |
         33 | log: { level: loud }
            |               ^^^^
-           = there is `error`, `warn`, `info`, `debug`, `trace`
+           = there are `error`, `warn`, `info`, `debug` and `trace`
         "#);
     }
 
