@@ -68,7 +68,8 @@ impl Assembled {
             clock: clock.clone(),
             registry: registry.clone(),
         });
-        let places = groups.iter().enumerate().map(|(place, group)| (Arc::clone(&group.settings.name), place)).collect();
+        let places =
+            groups.iter().enumerate().map(|(place, group)| (Arc::clone(&group.settings.name), place)).collect();
         let owned = claims.iter().flat_map(|claims| claims.owned_names());
         let parts = Parts { providers, services, places, protected: Arc::new(Protected::new(owned)) };
         let listeners = config.listeners.into_iter().map(|listener| parts.listener(listener)).collect();

@@ -49,10 +49,8 @@ impl Providers {
             let name = Arc::clone(&provider.settings.name);
             oidc.insert(name, networked(provider, clock, registry)?);
         }
-        let user_pools = pools
-            .into_iter()
-            .map(|pool| (Arc::clone(&pool.settings.name), embedded(pool, clock, registry)))
-            .collect();
+        let user_pools =
+            pools.into_iter().map(|pool| (Arc::clone(&pool.settings.name), embedded(pool, clock, registry))).collect();
         Ok(Self { oidc, user_pools })
     }
 
