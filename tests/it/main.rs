@@ -4,3 +4,5 @@ mod harness;
 
 /// The way in and out: signing in, the session, signing out.
 mod login;
+/// Which room may use which: the architecture, as three tests.
+mod room_graph;
