@@ -2,6 +2,8 @@
 
 mod harness;
 
+/// What strangers send: spoofed headers, crooked paths, broken framing; each with its id.
+mod attacks;
 /// The way in and out: signing in, the session, signing out.
 mod login;
 /// Which room may use which: the architecture, as three tests.
