@@ -94,12 +94,8 @@ impl Fixture {
     fn untouched<T>(&self, what: &str, act: impl FnOnce() -> T) -> T {
         let before = self.target.count();
         let done = act();
-        assert_eq!(
-            self.target.count(),
-            before,
-            "{what:?} never reaches the target: {:?}",
-            self.target.received().last()
-        );
+        let line = self.target.received().pop().map(|request| request.line);
+        assert_eq!(self.target.count(), before, "{what:?} never reaches the target: {line:?}");
         done
     }
 }
