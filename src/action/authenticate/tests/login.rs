@@ -184,8 +184,12 @@ async fn c_11_a_login_that_took_too_long_is_over() {
     let mut browser = Browser::default();
     let callback = begin(&bench, &mut browser, "https://app.test/").await;
     bench.clock.advance(Duration::from_secs(15 * 60 + 1));
+    let mut signed_in = browser.clone();
     assert_eq!(come_back(&bench, &mut browser, &callback).await.rejected, Some(Reason::AuthLoginExpired));
     assert_eq!(browser.pending(), 0);
+    // Who has signed in meanwhile, in another tab, goes on.
+    signed_in.sign_in(&bench).await;
+    assert_eq!(come_back(&bench, &mut signed_in, &callback).await.location(), "/");
 }
 
 #[tokio::test]
