@@ -22,7 +22,7 @@ use crate::backchannel::error::Error as CallError;
 use crate::claims::ClaimsHeaders;
 use crate::clock::{Clock, ManualClock, Timestamp};
 use crate::crypto::{aead, random};
-use crate::drain::{self, Control};
+use crate::drain::{self, Control, Drain, Draining};
 use crate::exchange::Exchange;
 use crate::exchange::connection::Connection;
 use crate::exchange::rejection::Reason;
@@ -191,6 +191,8 @@ pub(super) struct Bench {
     endpoints: Endpoints,
     pub(super) gates: Vec<Arc<Authenticate>>,
     pub(super) locals: Vec<Local>,
+    /// Held, or nothing could be spawned any more.
+    _drain: (Drain, Draining),
 }
 
 pub(super) fn settings() -> AuthenticateSettings {
@@ -214,7 +216,7 @@ impl Bench {
         let (clock, hand) = Clock::manual(START);
         let registry = Registry::default();
         let provider = Arc::new(Provider::new(clock.clone()));
-        let (_, draining) = drain::channel();
+        let drain = drain::channel();
         let claims = Arc::new(ClaimsHeaders::new(claims::settings::Settings {
             signer: "arn:vestibule:test".into(),
             format: claims::settings::Format::Jwt,
@@ -227,7 +229,7 @@ impl Bench {
             session: session::settings::Settings { keys: Arc::new([aead::Key::new(&Secret::new([7; 32]))]) },
             claims: Arc::clone(&claims),
             memory: Memory::default(),
-            control: Control::new(tokio::runtime::Handle::current(), draining),
+            control: Control::new(tokio::runtime::Handle::current(), drain.1.spawner()),
             clock: clock.clone(),
             registry: registry.clone(),
         };
@@ -242,7 +244,7 @@ impl Bench {
             .collect();
         let endpoints = Endpoints::new(gates.clone(), claims, &registry);
         let locals = (0..4).map(|_| Local::new(&registry)).collect();
-        Self { provider, clock: hand, services, client, endpoints, gates, locals }
+        Self { provider, clock: hand, services, client, endpoints, gates, locals, _drain: drain }
     }
 
     /// One more gate beside those of the listener, as after a reload.
@@ -256,6 +258,7 @@ impl Bench {
             peer: "192.0.2.66:4711".parse().expect("an address"),
             local: "192.0.2.1:8443".parse().expect("an address"),
             listener: "public".into(),
+            forwarded: Arc::default(),
             tls: None,
         };
         let (mut parts, ()) = http::Request::new(()).into_parts();
