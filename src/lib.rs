@@ -8,6 +8,7 @@ mod admin;
 pub mod app;
 mod backchannel;
 mod claims;
+pub mod cli;
 pub mod clock;
 pub mod config;
 mod crypto;

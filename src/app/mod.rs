@@ -12,15 +12,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
-use tokio::sync::watch;
 
+use crate::admin;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::drain::{self, Control, Drain};
 use crate::listener::accept;
 use crate::telemetry::access_log::Writer;
 use crate::telemetry::metrics::Registry;
-use crate::{admin, telemetry};
 use assemble::Assembled;
 use workers::{Sockets, Workers};
 
@@ -30,7 +29,7 @@ use workers::{Sockets, Workers};
 #[derive(Debug)]
 pub struct App {
     addresses: BTreeMap<String, SocketAddr>,
-    admin_address: Option<SocketAddr>,
+    admin_address: SocketAddr,
     registry: Registry,
     drain: Option<Drain>,
     drain_timeout: Duration,
@@ -90,10 +89,7 @@ impl App {
                 worker.push((index, socket));
             }
         }
-        let admin_address = match admin_settings {
-            Some(settings) => Some(serve_admin(&settings, &assembled, &registry, &door, &spawner)?),
-            None => None,
-        };
+        let admin_address = serve_admin(&admin_settings, &assembled, &registry, &door, &spawner)?;
         let workers =
             Workers::start(sockets, &assembled, &writer, &registry, &door, draining).map_err(Error::Worker)?;
         Ok(Self {
@@ -114,7 +110,7 @@ impl App {
     }
 
     /// Where the operator's endpoint answers.
-    pub fn admin_address(&self) -> Option<SocketAddr> {
+    pub fn admin_address(&self) -> SocketAddr {
         self.admin_address
     }
 
@@ -184,11 +180,3 @@ fn serve_admin(
     control.start_detached(admin::serve(admin, socket, control.clone(), spawner.clone()));
     Ok(address)
 }
-
-/// Starts logging for the process.
-pub(crate) fn log(settings: &telemetry::logging::Settings) {
-    telemetry::logging::start(settings);
-}
-
-/// Tells the workers to end; they have been asked to drain before.
-type Exit = watch::Sender<bool>;

@@ -8,7 +8,6 @@ use std::thread::JoinHandle;
 use tokio::sync::watch;
 use tokio::task::LocalSet;
 
-use crate::app::Exit;
 use crate::app::assemble::Assembled;
 use crate::drain::{Control, Draining};
 use crate::listener;
@@ -23,7 +22,8 @@ pub(crate) type Sockets = Vec<(usize, std::net::TcpListener)>;
 /// The running workers.
 #[derive(Debug)]
 pub(crate) struct Workers {
-    exit: Exit,
+    /// Tells the workers to end; they have been asked to drain before.
+    exit: watch::Sender<bool>,
     threads: Vec<JoinHandle<()>>,
 }
 

@@ -19,7 +19,8 @@ use crate::message::{WholeRequest, WholeResponse};
 pub(crate) const ANSWER_BYTES_MAX: usize = 512 * 1024;
 /// For the connection alone, name look-up and TLS included; a provider that cannot be reached is known early.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
-/// Below the keep-alive of common servers (nginx 75 s, Node 5 s is met by retrying a connection that was just closed).
+/// Below the keep-alive of common servers (nginx: 75 s). Where a server closed earlier, nothing was sent yet and hyper takes
+/// another connection.
 const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(55);
 
 /// Calls one provider. Connections are kept; redirects are not followed, and the environment's proxies not used.
@@ -40,6 +41,8 @@ impl Network {
         let client = reqwest::Client::builder()
             .tls_backend_preconfigured(tls(settings)?)
             .redirect(reqwest::redirect::Policy::none())
+            // A refresh token may be spent by the first try (pitfalls 38).
+            .retry(reqwest::retry::never())
             .no_proxy()
             .connect_timeout(CONNECT_TIMEOUT)
             .pool_idle_timeout(POOL_IDLE_TIMEOUT)

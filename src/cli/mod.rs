@@ -2,9 +2,12 @@
 #![expect(clippy::print_stderr, clippy::print_stdout, reason = "a command speaks to the one who typed it")]
 
 mod check;
+mod dev;
+mod files;
 mod healthcheck;
 mod keys;
 mod schema;
+mod serve;
 
 use std::process::ExitCode;
 
@@ -23,6 +26,8 @@ const EXIT_CODES: &str = "Exit codes: 0, done; 1, it could not be done or someth
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Dev(dev::Dev),
+    Serve(serve::Serve),
     Check(check::Check),
     #[command(subcommand)]
     Keys(keys::Keys),
@@ -33,6 +38,8 @@ enum Command {
 /// Runs the command of this process's arguments.
 pub fn run() -> ExitCode {
     let result = match Arguments::parse().command {
+        Command::Dev(dev) => dev.run(),
+        Command::Serve(serve) => serve.run(),
         Command::Check(check) => check.run(),
         Command::Keys(keys) => keys.run(),
         Command::Schema(schema) => schema.run(),

@@ -18,7 +18,6 @@ pub(crate) mod tree;
 pub(crate) mod validate;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,6 +27,8 @@ use url::Url;
 
 use crate::action::settings::ChainSettings;
 use crate::rule::condition::Condition;
+use crate::telemetry::access_log::Destination;
+use crate::telemetry::logging;
 use crate::{admin, claims, listener, oidc, session, upstream, user_pool};
 use diagnostic::Diagnostics;
 use findings::Findings;
@@ -50,8 +51,8 @@ pub struct Config {
     /// Always there where a rule authenticates.
     pub(crate) claims: Option<claims::settings::Settings>,
     pub(crate) admin: admin::settings::Settings,
-    pub(crate) access_log: AccessLog,
-    pub(crate) log: Log,
+    pub(crate) access_log: Destination,
+    pub(crate) log: logging::Settings,
     /// How long exchanges that have begun may go on when the process stops.
     pub(crate) drain_timeout: Duration,
     /// Worker threads, at least 1.
@@ -116,38 +117,6 @@ pub(crate) struct UserPoolConfig {
     pub(crate) settings: user_pool::settings::Settings,
     /// Origins: `https://app.example.com`.
     pub(crate) applications: Vec<Url>,
-}
-
-/// Where the access log goes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum AccessLog {
-    Stdout,
-    /// Appended to.
-    File(PathBuf),
-}
-
-/// What the process says about itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Log {
-    pub(crate) level: LogLevel,
-    pub(crate) format: LogFormat,
-}
-
-/// How much is said.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum LogLevel {
-    Error,
-    Warn,
-    Info,
-    Debug,
-    Trace,
-}
-
-/// In which form.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum LogFormat {
-    Json,
-    Text,
 }
 
 /// Reads and checks a configuration.

@@ -8,6 +8,7 @@ pub(crate) mod form;
 pub(crate) mod forwarded;
 pub(crate) mod header;
 pub(crate) mod media;
+pub(crate) mod page;
 pub(crate) mod uri;
 
 use bytes::Bytes;

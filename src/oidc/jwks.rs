@@ -82,7 +82,7 @@ impl Key {
             ("RSA", _) if is_strong_rsa(text("n")?, text("e")?) => Kind::Rsa,
             ("EC", Some("P-256")) => Kind::P256,
             ("EC", Some("P-384")) => Kind::P384,
-            ("OKP", Some("Ed25519")) => Kind::Ed25519,
+            ("OKP", Some("Ed25519")) if !is_small_order(text("x")?) => Kind::Ed25519,
             _ => return None, // `oct` among them: a shared secret in public is none (O-06)
         };
         // A set that publishes private halves proves nothing.
@@ -151,3 +151,27 @@ fn is_strong_rsa(modulus: &str, exponent: &str) -> bool {
         && (2..=33).contains(&significant(&exponent))
         && exponent.last().is_some_and(|last| last % 2 == 1)
 }
+
+/// Whether an Ed25519 point has small order, in any of its encodings: one signature then fits every message (RFC 8032 §8.4).
+fn is_small_order(point: &str) -> bool {
+    const ORDER_8: [[u8; 32]; 2] = [
+        [
+            0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0, 0x45, 0xc3, 0xf4, 0x89, 0xf2, 0xef, 0x98, 0xf0, 0xd5, 0xdf,
+            0xac, 0x05, 0xd3, 0xc6, 0x33, 0x39, 0xb1, 0x38, 0x02, 0x88, 0x6d, 0x53, 0xfc, 0x05,
+        ],
+        [
+            0xc7, 0x17, 0x6a, 0x70, 0x3d, 0x4d, 0xd8, 0x4f, 0xba, 0x3c, 0x0b, 0x76, 0x0d, 0x10, 0x67, 0x0f, 0x2a, 0x20,
+            0x53, 0xfa, 0x2c, 0x39, 0xcc, 0xc6, 0x4e, 0xc7, 0xfd, 0x77, 0x92, 0xac, 0x03, 0x7a,
+        ],
+    ];
+    let Ok(mut y) = URL_SAFE_NO_PAD.decode(point) else { return true };
+    let Some(last) = y.last_mut() else { return true };
+    *last &= 0x7f; // the sign of x
+    // y = 0 or 1, as they are or with p added; y = -1; and the two of order 8.
+    let zero_or_one = y[0] <= 1 && y[1..].iter().all(|byte| *byte == 0);
+    let near_p = y[0] >= 0xec && y[31..] == [0x7f] && y[1..31].iter().all(|byte| *byte == 0xff);
+    zero_or_one || near_p || ORDER_8.iter().any(|point| y == point)
+}
+
+#[cfg(test)]
+mod tests;

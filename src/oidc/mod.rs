@@ -147,7 +147,7 @@ impl Client {
         }
         let more = unless_transient(self.userinfo(&metadata, &tokens.access_token, &subject).await)?;
         let claims = match verified {
-            Some(verified) if more.is_some() || settings.userinfo == Userinfo::Never => verified.claims,
+            Some(verified) if more.is_some() => verified.claims,
             // What userinfo said at login is not forgotten because it could not be asked.
             Some(verified) => userinfo::merge(session.claims, verified.claims),
             None => session.claims,
@@ -161,7 +161,15 @@ impl Client {
         if self.provider.settings.logout == settings::Logout::Never {
             return None;
         }
-        let metadata = self.provider.metadata().await.ok()?;
+        let metadata = self
+            .provider
+            .metadata()
+            .await
+            .inspect_err(|error| {
+                let error: &dyn std::error::Error = error;
+                tracing::warn!(error, "a sign-out ends at ours, because the provider cannot be asked");
+            })
+            .ok()?;
         logout::location(&self.provider.settings, &metadata, &request)
     }
 
@@ -238,7 +246,11 @@ impl Client {
 fn unless_transient<T>(result: Result<T, Error>) -> Result<Option<T>, Error> {
     match result {
         Ok(value) => Ok(Some(value)),
-        Err(error) if error.is_transient() => Ok(None),
+        Err(error) if error.is_transient() => {
+            let error: &dyn std::error::Error = &error;
+            tracing::warn!(error, "a session was refreshed without all that a login asks for");
+            Ok(None)
+        }
         Err(error) => Err(error),
     }
 }

@@ -75,9 +75,14 @@ impl<T> Remembered<T> {
             Look::Old(old, MayFetch::Yes) => {
                 // One caller fetches; the others go on with the old value.
                 let Ok(_flight) = self.flight.try_lock() else { return Ok(Found { value: old, is_new: false }) };
-                let fetched = self.fetch(clock, fetch).await;
-                let is_new = fetched.is_ok();
-                return Ok(Found { value: fetched.unwrap_or(old), is_new });
+                return Ok(match self.fetch(clock, fetch).await {
+                    Ok(value) => Found { value, is_new: true },
+                    Err(error) => {
+                        let error: &dyn std::error::Error = &error;
+                        tracing::warn!(error, "a provider's document could not be fetched anew, and the old one stays");
+                        Found { value: old, is_new: false }
+                    }
+                });
             }
             Look::Absent(MayFetch::Yes) => {}
         }

@@ -13,29 +13,22 @@ pub(crate) enum Format {
 }
 
 /// What to log, and how.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Settings {
-    /// `error`, `warn`, `info`, `debug` or `trace`, or a filter such as `info,vestibule::oidc=debug`.
-    pub(crate) filter: String,
+    /// `error`, `warn`, `info`, `debug` or `trace`.
+    pub(crate) filter: &'static str,
     pub(crate) format: Format,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { filter: "info".into(), format: Format::Json }
-    }
-}
-
-impl Settings {
-    /// Whether the filter can be read.
-    pub(crate) fn is_valid(filter: &str) -> bool {
-        EnvFilter::try_new(filter).is_ok()
+        Self { filter: "info", format: Format::Json }
     }
 }
 
 /// Starts logging for the process. A second call changes nothing, so that several instances can live in one test process.
 pub(crate) fn start(settings: &Settings) {
-    let filter = EnvFilter::try_new(&settings.filter).unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter = EnvFilter::new(format!("warn,vestibule={}", settings.filter));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     let _ = match settings.format {
         Format::Json => builder.json().flatten_event(true).try_init(),

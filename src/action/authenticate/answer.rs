@@ -2,11 +2,11 @@
 
 use http::{HeaderValue, StatusCode, header};
 
-use crate::exchange::error_page::{STYLE, harden};
 use crate::exchange::rejection::{Reason, Rejection};
 use crate::message::Response;
 use crate::message::body::Body;
 use crate::message::media::Preferred;
+use crate::message::page::{STYLE, harden};
 
 /// 302, as the ALB (spec §2.2): the browser goes there by GET, whatever it came with.
 pub(super) fn redirect(location: &str) -> Result<Response, Rejection> {

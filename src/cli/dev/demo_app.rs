@@ -15,8 +15,8 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use serde_json::{Map, Value, json};
 
-use crate::message::page::escape;
 use crate::message::page::STYLE;
+use crate::message::page::escape;
 
 /// Largest body that is read, to be counted.
 const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
@@ -57,9 +57,10 @@ async fn answer(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Inf
     let (parts, body) = request.into_parts();
     let size = Limited::new(body, BODY_BYTES_MAX).collect().await.map(|body| body.to_bytes().len()).unwrap_or(0);
     let target = parts.uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
-    let wants_html = parts.headers.get(header::ACCEPT).is_some_and(|value| {
-        value.to_str().is_ok_and(|accept| accept.contains("text/html"))
-    });
+    let wants_html = parts
+        .headers
+        .get(header::ACCEPT)
+        .is_some_and(|value| value.to_str().is_ok_and(|accept| accept.contains("text/html")));
     let (content_type, body) = if wants_html {
         ("text/html; charset=utf-8", page(parts.method.as_str(), target, &parts.headers))
     } else {

@@ -5,7 +5,8 @@ use std::time::Duration;
 use super::{SOUND, files, load_in};
 use crate::action::settings::{AuthenticateKind, GateSettings, OnUnauthenticated, Piece, Protocol, TerminalSettings};
 use crate::config::source::{MissingKeys, Source};
-use crate::config::{AccessLog, Config, load};
+use crate::config::{Config, load};
+use crate::telemetry::access_log::Destination;
 
 /// The example of the design, with its files where the test has them.
 const DESIGN: &str = r#"
@@ -118,7 +119,7 @@ fn the_example_of_the_design_loads_and_means_what_it_says() {
     assert_eq!(config.target_groups[0].targets[0].port, 3000);
     assert_eq!(config.claims.as_ref().unwrap().signer, "arn:vestibule:dashboard");
     assert_eq!(config.admin.address.to_string(), "127.0.0.1:9090");
-    assert_eq!(config.access_log, AccessLog::Stdout);
+    assert_eq!(config.access_log, Destination::Stdout);
 }
 
 #[test]

@@ -4,11 +4,13 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::admin::settings::Settings as Admin;
+use crate::config::ListenerConfig;
 use crate::config::path::Path;
 use crate::config::raw;
 use crate::config::raw::process as written;
 use crate::config::validate::{Context, value};
-use crate::config::{AccessLog, ListenerConfig, Log, LogFormat, LogLevel};
+use crate::telemetry::access_log::Destination;
+use crate::telemetry::logging;
 
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
 const DRAIN_TIMEOUT_BOUNDS: (Duration, Duration) = (Duration::ZERO, Duration::from_secs(3600));
@@ -40,9 +42,13 @@ pub(super) fn collide(one: SocketAddr, other: SocketAddr) -> bool {
     one.port() != 0 && one.port() == other.port() && overlap
 }
 
-pub(super) fn access_log(raw: Option<&written::AccessLog>, at: &Path, context: &mut Context<'_>) -> Option<AccessLog> {
+pub(super) fn access_log(
+    raw: Option<&written::AccessLog>,
+    at: &Path,
+    context: &mut Context<'_>,
+) -> Option<Destination> {
     match raw.and_then(|raw| raw.destination.as_deref()) {
-        None | Some("stdout") => Some(AccessLog::Stdout),
+        None | Some("stdout") => Some(Destination::Stdout),
         Some(path) => {
             let file = context.source.resolve(path);
             let directory = file.parent().filter(|directory| !directory.as_os_str().is_empty());
@@ -51,24 +57,24 @@ pub(super) fn access_log(raw: Option<&written::AccessLog>, at: &Path, context: &
                 context.found.problem(&at.key("destination"), message);
                 return None;
             }
-            Some(AccessLog::File(file))
+            Some(Destination::File(file))
         }
     }
 }
 
-pub(super) fn log(raw: Option<&written::Log>) -> Log {
-    let level = match raw.map(|raw| raw.level).unwrap_or_default() {
-        written::Level::Error => LogLevel::Error,
-        written::Level::Warn => LogLevel::Warn,
-        written::Level::Info => LogLevel::Info,
-        written::Level::Debug => LogLevel::Debug,
-        written::Level::Trace => LogLevel::Trace,
+pub(super) fn log(raw: Option<&written::Log>) -> logging::Settings {
+    let filter = match raw.map(|raw| raw.level).unwrap_or_default() {
+        written::Level::Error => "error",
+        written::Level::Warn => "warn",
+        written::Level::Info => "info",
+        written::Level::Debug => "debug",
+        written::Level::Trace => "trace",
     };
     let format = match raw.map(|raw| raw.format).unwrap_or_default() {
-        written::LogFormat::Json => LogFormat::Json,
-        written::LogFormat::Text => LogFormat::Text,
+        written::LogFormat::Json => logging::Format::Json,
+        written::LogFormat::Text => logging::Format::Text,
     };
-    Log { level, format }
+    logging::Settings { filter, format }
 }
 
 pub(super) fn drain_timeout(raw: Option<&written::Shutdown>, at: &Path, context: &mut Context<'_>) -> Option<Duration> {
