@@ -692,6 +692,7 @@ mod rules {
           - source_ip: [10.0.0.1]
           - http_header: { name: Host, values: [x] }
           - http_header: { name: \"a b\", values: [x] }
+          - http_header: { name: X-Amzn-Oidc-Identity, values: [x] }
           - http_header: { name: accept, values: [] }
           - query_string: []
 ";
@@ -765,16 +766,23 @@ mod rules {
         17 |           - http_header: { name: "a b", values: [x] }
            |                                  ^^^^^
 
-        error: needs at least one value
-          --> vestibule.yaml:18:13 at listeners[0].rules[0].conditions[6].http_header
+        error: no request has the header `x-amzn-oidc-identity` when rules are matched
+          --> vestibule.yaml:18:34 at listeners[0].rules[0].conditions[6].http_header.name
            |
-        18 |           - http_header: { name: accept, values: [] }
+        18 |           - http_header: { name: X-Amzn-Oidc-Identity, values: [x] }
+           |                                  ^^^^^^^^^^^^^^^^^^^^
+           = it is ours: what a client sends under that name is taken out first
+
+        error: needs at least one value
+          --> vestibule.yaml:19:13 at listeners[0].rules[0].conditions[7].http_header
+           |
+        19 |           - http_header: { name: accept, values: [] }
            |             ^^^^^^^^^^^
 
         error: needs at least one value
-          --> vestibule.yaml:19:13 at listeners[0].rules[0].conditions[7].query_string
+          --> vestibule.yaml:20:13 at listeners[0].rules[0].conditions[8].query_string
            |
-        19 |           - query_string: []
+        20 |           - query_string: []
            |             ^^^^^^^^^^^^
         "#);
     }
