@@ -2,7 +2,7 @@
 
 use crate::message::BoxError;
 
-/// Why a call failed before there was a response.
+/// Why a call failed before there was a whole response.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     /// No connection: name, route, refusal or TLS.
@@ -17,4 +17,10 @@ pub(crate) enum Error {
     /// The connection broke in the middle.
     #[error("the connection broke")]
     Broken(#[source] BoxError),
+    /// The address is neither `https`, nor one of this machine where `http` is allowed.
+    #[error("the address is not https")]
+    Insecure,
+    /// The client could not be made.
+    #[error("the client could not be made")]
+    Setup(#[source] BoxError),
 }

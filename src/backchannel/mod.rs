@@ -1,6 +1,8 @@
 //! Outgoing HTTP calls that the proxy makes for itself, not for a client.
 
 pub(crate) mod error;
+pub(crate) mod network;
+pub(crate) mod settings;
 
 use std::future::Future;
 use std::pin::Pin;

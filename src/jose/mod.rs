@@ -3,5 +3,7 @@
 //! Knows no provider, session or header. `jsonwebtoken`'s types do not leave this room. Start at
 //! [`signing_key::SigningKey`], which makes what we sign.
 
+pub(crate) mod compact;
 pub(crate) mod error;
 pub(crate) mod signing_key;
+pub(crate) mod strict_json;

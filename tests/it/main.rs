@@ -1,1 +1,6 @@
+//! Every integration test, in one binary. A capability is a module; a reader learns the product by reading this list.
 
+mod harness;
+
+/// The way in and out: signing in, the session, signing out.
+mod login;

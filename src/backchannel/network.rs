@@ -1,0 +1,134 @@
+//! The back channel over the network: one pooled client for one provider.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http::Uri;
+use http::uri::Scheme;
+use rustls::{ClientConfig, RootCertStore};
+
+use crate::backchannel::Backchannel;
+use crate::backchannel::error::Error;
+use crate::backchannel::settings::Settings;
+use crate::crypto::provider;
+use crate::message::{WholeRequest, WholeResponse};
+
+/// Most bytes of an answer that are read (attacks C-17, O-06).
+pub(crate) const ANSWER_BYTES_MAX: usize = 512 * 1024;
+/// For the connection alone, name look-up and TLS included; a provider that cannot be reached is known early.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+/// Below the keep-alive of common servers (nginx: 75 s). Where a server closed earlier, nothing was sent yet and hyper takes
+/// another connection.
+const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(55);
+
+/// Calls one provider. Connections are kept; redirects are not followed, and the environment's proxies not used.
+#[derive(Debug)]
+pub(crate) struct Network {
+    client: reqwest::Client,
+    timeout: Duration,
+    allow_http_loopback: bool,
+}
+
+impl Network {
+    /// Prepares a client that trusts the system's certificate authorities and those of `settings`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Setup`].
+    pub(crate) fn new(settings: &Settings) -> Result<Self, Error> {
+        let client = reqwest::Client::builder()
+            .tls_backend_preconfigured(tls(settings)?)
+            .redirect(reqwest::redirect::Policy::none())
+            // A refresh token may be spent by the first try (pitfalls 38).
+            .retry(reqwest::retry::never())
+            .no_proxy()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .pool_idle_timeout(POOL_IDLE_TIMEOUT)
+            .user_agent(concat!("vestibule/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .map_err(|error| Error::Setup(error.into()))?;
+        Ok(Self { client, timeout: settings.timeout, allow_http_loopback: settings.allow_http_loopback })
+    }
+
+    fn check(&self, uri: &Uri) -> Result<(), Error> {
+        let secure = uri.scheme() == Some(&Scheme::HTTPS);
+        let local = uri.scheme() == Some(&Scheme::HTTP) && uri.host().is_some_and(is_loopback);
+        if secure || (local && self.allow_http_loopback) { Ok(()) } else { Err(Error::Insecure) }
+    }
+
+    async fn exchange(&self, request: WholeRequest) -> Result<WholeResponse, Error> {
+        let request = reqwest::Request::try_from(request).map_err(translate)?;
+        let response = self.client.execute(request).await.map_err(translate)?;
+        let mut whole = http::Response::builder().status(response.status());
+        if let Some(headers) = whole.headers_mut() {
+            headers.clone_from(response.headers());
+        }
+        let body = read(response).await?;
+        whole.body(body).map_err(|error| Error::Broken(error.into()))
+    }
+}
+
+impl Backchannel for Network {
+    fn call(&self, request: WholeRequest) -> Pin<Box<dyn Future<Output = Result<WholeResponse, Error>> + Send + '_>> {
+        Box::pin(async move {
+            self.check(request.uri())?;
+            // Dropping the exchange closes its connection: nothing of a late answer is left for the next call.
+            tokio::time::timeout(self.timeout, self.exchange(request)).await.unwrap_or(Err(Error::Timeout))
+        })
+    }
+}
+
+/// Whether `host` is this machine (RFC 6761 §6.3; RFC 1122 §3.2.1.3; RFC 4291 §2.5.3).
+pub(crate) fn is_loopback(host: &str) -> bool {
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    match host.parse::<std::net::IpAddr>() {
+        Ok(address) => address.to_canonical().is_loopback(),
+        Err(_) => host.eq_ignore_ascii_case("localhost") || host.to_ascii_lowercase().ends_with(".localhost"),
+    }
+}
+
+fn tls(settings: &Settings) -> Result<ClientConfig, Error> {
+    let mut roots = RootCertStore::empty();
+    // A system without certificates (a bare container) is fine where the provider's own authority is given.
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    for root in &settings.roots {
+        roots.add(root.clone()).map_err(|error| Error::Setup(error.into()))?;
+    }
+    let config = ClientConfig::builder_with_provider(provider::tls())
+        .with_safe_default_protocol_versions()
+        .map_err(|error| Error::Setup(error.into()))?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Ok(config)
+}
+
+async fn read(mut response: reqwest::Response) -> Result<Bytes, Error> {
+    if response.content_length().is_some_and(|length| length > ANSWER_BYTES_MAX as u64) {
+        return Err(Error::TooLarge(ANSWER_BYTES_MAX));
+    }
+    let mut body = BytesMut::new();
+    while let Some(chunk) = response.chunk().await.map_err(translate)? {
+        if body.len() + chunk.len() > ANSWER_BYTES_MAX {
+            return Err(Error::TooLarge(ANSWER_BYTES_MAX));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body.freeze())
+}
+
+fn translate(error: reqwest::Error) -> Error {
+    // Without the URL: its query may hold what must not be logged.
+    let error = error.without_url();
+    if error.is_timeout() {
+        Error::Timeout
+    } else if error.is_connect() {
+        Error::Connect(error.into())
+    } else {
+        Error::Broken(error.into())
+    }
+}
+
+#[cfg(test)]
+mod tests;

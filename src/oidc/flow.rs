@@ -1,0 +1,122 @@
+//! Pure: builds the authorization request (OIDC Core §3.1.2.1, RFC 7636) and checks where its answer came from.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use openidconnect::{PkceCodeChallenge, PkceCodeVerifier};
+use serde::{Deserialize, Serialize};
+
+use crate::crypto::random;
+use crate::message::form;
+use crate::oidc::discovery::Metadata;
+use crate::oidc::error::Error;
+use crate::secret::Secret;
+
+/// What a login begins with.
+#[derive(Clone, Debug)]
+pub(crate) struct LoginRequest {
+    /// Where the provider sends the browser back to.
+    pub(crate) redirect_uri: String,
+    /// Passed on as it is.
+    pub(crate) scope: String,
+    /// Further parameters of the authorization request, appended last.
+    pub(crate) extra_params: BTreeMap<String, String>,
+}
+
+/// A login that has begun.
+#[derive(Debug)]
+pub(crate) struct Begun {
+    /// Where the browser is sent.
+    pub(crate) location: String,
+    pub(crate) pending: Pending,
+}
+
+/// What must be kept, sealed, between the redirect and the callback.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Pending {
+    pub(crate) state: String,
+    pub(crate) nonce: String,
+    pub(crate) code_verifier: String,
+}
+
+impl fmt::Debug for Pending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pending").finish_non_exhaustive()
+    }
+}
+
+impl Pending {
+    fn new() -> Self {
+        // RFC 7636 §4.1: 43 characters of base64url are the 256 bits that it recommends.
+        Self { state: random::token(), nonce: random::token(), code_verifier: random::token() }
+    }
+}
+
+/// The provider's answer, once its `state` is known to be that of a pending login.
+#[derive(Debug)]
+pub(crate) struct Callback {
+    pub(crate) code: Secret<String>,
+    /// `iss` (RFC 9207 §2).
+    pub(crate) issuer: Option<String>,
+}
+
+/// Whether a parameter of the authorization request is ours alone to set (attacks C-10, C-16).
+pub(crate) fn is_reserved_parameter(name: &str) -> bool {
+    matches!(
+        name,
+        "client_id"
+            | "redirect_uri"
+            | "response_type"
+            | "response_mode"
+            | "scope"
+            | "state"
+            | "nonce"
+            | "code_challenge"
+            | "code_challenge_method"
+            | "request"
+            | "request_uri"
+    )
+}
+
+/// Begins a login: our parameters in the ALB's order (spec §2.2), then its extras.
+pub(crate) fn begin(client_id: &str, metadata: &Metadata, request: &LoginRequest) -> Result<Begun, Error> {
+    if request.extra_params.keys().any(|name| is_reserved_parameter(name)) {
+        return Err(Error::ReservedParameter);
+    }
+    let pending = Pending::new();
+    let challenge = PkceCodeChallenge::from_code_verifier_sha256(&PkceCodeVerifier::new(pending.code_verifier.clone()));
+    let ours = [
+        ("client_id", client_id),
+        ("redirect_uri", &request.redirect_uri),
+        ("response_type", "code"),
+        ("scope", &request.scope),
+        ("state", &pending.state),
+        ("nonce", &pending.nonce),
+        ("code_challenge", challenge.as_str()),
+        ("code_challenge_method", challenge.method().as_str()),
+    ];
+    let extras = request.extra_params.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    let query = form::encode(ours.into_iter().chain(extras));
+    let endpoint = metadata.authorization_endpoint.as_str();
+    Ok(Begun { location: with_query(endpoint, &query), pending })
+}
+
+/// Appends to an endpoint that may have a query of its own, which stays (RFC 6749 §3.1).
+pub(crate) fn with_query(endpoint: &str, query: &str) -> String {
+    let separator = match endpoint.split_once('?') {
+        None => "?",
+        Some((_, "")) => "",
+        Some((_, own)) if own.ends_with('&') => "",
+        Some(_) => "&",
+    };
+    format!("{endpoint}{separator}{query}")
+}
+
+/// Checks that the answer came from the provider that was asked (RFC 9207 §2.4, attacks C-07).
+pub(crate) fn check_issuer(expected: &str, metadata: &Metadata, callback: &Callback) -> Result<(), Error> {
+    match &callback.issuer {
+        Some(issuer) if issuer == expected => Ok(()),
+        None if !metadata.has_issuer_parameter => Ok(()),
+        _ => Err(Error::IssuerMismatch),
+    }
+}

@@ -1,0 +1,94 @@
+use serde_json::json;
+
+use super::*;
+use crate::jose::signing_key::SigningKey;
+
+fn elliptic() -> Value {
+    let key = SigningKey::from_pem(&SigningKey::generate_pem()).expect("a generated key reads back");
+    key.public().jwk().clone()
+}
+
+/// An RSA key whose modulus has `bits` bits; nobody needs its factors.
+fn rsa(bits: usize, exponent: &[u8]) -> Value {
+    let mut modulus = vec![0xff; bits / 8];
+    modulus[0] = 0x80;
+    json!({"kty": "RSA", "kid": "r", "n": URL_SAFE_NO_PAD.encode(modulus), "e": URL_SAFE_NO_PAD.encode(exponent)})
+}
+
+fn with(mut jwk: Value, name: &str, value: Value) -> Value {
+    jwk[name] = value;
+    jwk
+}
+
+fn count(keys: Vec<Value>) -> usize {
+    Keys::parse(json!({ "keys": keys }).to_string().as_bytes()).expect("a key set").0.len()
+}
+
+#[track_caller]
+fn kept(jwk: Value, expected: bool) {
+    assert_eq!(count(vec![jwk.clone()]), usize::from(expected), "{jwk}");
+}
+
+#[test]
+fn o_06_keys_that_are_not_for_signatures_are_left_out() {
+    kept(elliptic(), true);
+    kept(with(elliptic(), "use", json!("enc")), false);
+    kept(with(elliptic(), "use", json!(1)), false);
+    kept(with(elliptic(), "key_ops", json!(["verify"])), true);
+    kept(with(elliptic(), "key_ops", json!(["encrypt"])), false);
+    kept(with(elliptic(), "key_ops", json!("verify")), false);
+    kept(with(elliptic(), "alg", json!("ECDH-ES")), false);
+    kept(with(elliptic(), "alg", json!("HS256")), false);
+    kept(with(elliptic(), "crv", json!("P-521")), false);
+    kept(with(elliptic(), "x", json!(7)), true); // no coordinate: it stays and verifies nothing
+    kept(json!({"kty": "oct", "k": "c2VjcmV0", "kid": "o", "alg": "HS256"}), false);
+    kept(json!({"kty": "oct", "k": "c2VjcmV0"}), false);
+    kept(json!({}), false);
+}
+
+#[test]
+fn j_weak_rsa_keys_are_left_out() {
+    let exponent = [1, 0, 1];
+    kept(rsa(2048, &exponent), true);
+    kept(rsa(4096, &exponent), true);
+    kept(rsa(2048, &[3]), true);
+    kept(rsa(512, &exponent), false);
+    kept(rsa(1024, &exponent), false);
+    kept(rsa(2040, &exponent), false);
+    kept(rsa(8192, &exponent), false);
+    kept(rsa(2048, &[1]), false);
+    kept(rsa(2048, &[0, 0, 1]), false);
+    kept(rsa(2048, &[2]), false);
+    kept(rsa(2048, &[]), false);
+    kept(with(rsa(2048, &exponent), "d", json!("AQAB")), false);
+    kept(with(rsa(2048, &exponent), "n", json!("!")), false);
+}
+
+#[test]
+fn o_06_at_most_a_hundred_keys_are_kept() {
+    let key = elliptic();
+    assert_eq!(count(vec![key; 10_000]), KEYS_MAX);
+}
+
+#[test]
+fn o_06_what_is_not_a_key_set_is_refused() {
+    for document in ["", "<html>", "[]", "{}", r#"{"keys":{}}"#, r#"{"keys":[],"keys":[]}"#] {
+        assert!(matches!(Keys::parse(document.as_bytes()), Err(FetchError::Content(_))), "{document}");
+    }
+    assert_eq!(count(vec![json!(1), json!([]), json!(null)]), 0);
+}
+
+#[test]
+fn j_ed25519_points_of_small_order_are_left_out() {
+    let point = |first: u8, middle: u8, last: u8| [&[first][..], &[middle; 30], &[last]].concat();
+    let jwk = |x: &[u8]| json!({"kty": "OKP", "crv": "Ed25519", "x": URL_SAFE_NO_PAD.encode(x)});
+    let small = [(0, 0, 0), (1, 0, 0), (1, 0, 0x80), (0xec, 0xff, 0x7f), (0xed, 0xff, 0x7f), (0xee, 0xff, 0xff)];
+    for (first, middle, last) in small {
+        kept(jwk(&point(first, middle, last)), false);
+    }
+    let order_8 = "JuiVj8KyJ7BFw_SJ8u-Y8NXfrAXTxjM5sTgCiG1T_AU";
+    kept(json!({"kty": "OKP", "crv": "Ed25519", "x": order_8}), false);
+    kept(jwk(&[]), false);
+    // RFC 8037 §A.2.
+    kept(json!({"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}), true);
+}

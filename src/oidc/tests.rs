@@ -1,0 +1,10 @@
+//! The whole client against a scripted provider in memory; each case of `attacks` by its id.
+
+mod discovery;
+mod id_token;
+mod keys;
+mod login;
+mod logout;
+mod refresh;
+mod scripted;
+mod userinfo;

@@ -1,0 +1,295 @@
+use aws_lc_rs::hmac;
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::rsa::KeySize;
+use aws_lc_rs::signature::{
+    ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _, RSA_PKCS1_SHA256, RSA_PKCS1_SHA384,
+    RSA_PKCS1_SHA512, RSA_PSS_SHA256, RSA_PSS_SHA384, RSA_PSS_SHA512, RsaEncoding, RsaKeyPair,
+};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::{Value, json};
+
+use super::scripted::*;
+use crate::crypto::digest;
+use crate::jose::compact::Error as Form;
+use crate::oidc::error::IdTokenFault;
+
+#[tokio::test]
+async fn j_unsigned_tokens_are_refused() {
+    let world = world();
+    for alg in ["none", "NONE", "nOnE", ""] {
+        let header = json!({"alg": alg, "typ": "JWT"}).to_string();
+        let make = |nonce: &str| compact(&header, &good_claims(nonce).to_string(), "");
+        assert_eq!(fault(world.login_with_token(make).await), IdTokenFault::Form(Form::Algorithm), "{alg}");
+    }
+}
+
+#[tokio::test]
+async fn j_a_shared_secret_signs_nothing() {
+    let world = world();
+    let pem = world.key.public().pem().as_bytes().to_vec();
+    for secret in [b"s3cret/+".to_vec(), pem, Vec::new()] {
+        let make = |nonce: &str| {
+            let header = json!({"alg": "HS256", "kid": world.key.kid()}).to_string();
+            let token = compact(&header, &good_claims(nonce).to_string(), "");
+            let input = token.trim_end_matches('.');
+            let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &secret), input.as_bytes());
+            format!("{input}.{}", URL_SAFE_NO_PAD.encode(tag))
+        };
+        assert_eq!(fault(world.login_with_token(make).await), IdTokenFault::Form(Form::Algorithm));
+    }
+}
+
+#[tokio::test]
+async fn j_a_signature_that_is_not_the_keys_is_refused() {
+    let world = world();
+    let stranger = new_key();
+    let header = world.header();
+    let by_another = |nonce: &str| signed(&stranger, &header, &good_claims(nonce).to_string());
+    assert_eq!(fault(world.login_with_token(by_another).await), IdTokenFault::Signature);
+    // Zeros ("psychic", CVE-2022-21449), nothing, too short, too long, and DER.
+    let der = [&[0x30, 0x06, 0x02, 0x01, 0x01, 0x02, 0x01, 0x01][..]].concat();
+    for signature in [vec![0; 64], vec![], vec![1; 63], vec![1; 65], vec![0xff; 64], der] {
+        let make = |nonce: &str| compact(&header, &good_claims(nonce).to_string(), &signature);
+        assert_eq!(fault(world.login_with_token(make).await), IdTokenFault::Signature, "{}", signature.len());
+    }
+    // Signed, then changed.
+    let changed = |nonce: &str| {
+        let mut claims = good_claims(nonce);
+        let token = world.sign(&claims);
+        claims["sub"] = json!("admin");
+        let (_, signature) = token.rsplit_once('.').expect("three segments");
+        format!("{}{signature}", compact(&header, &claims.to_string(), ""))
+    };
+    assert_eq!(fault(world.login_with_token(changed).await), IdTokenFault::Signature);
+}
+
+#[tokio::test]
+async fn j_key_ids_are_compared_and_nothing_else() {
+    for kid in ["../../etc/passwd", "' OR 1=1", "", "https://evil.test/key"] {
+        let world = world();
+        let header = json!({"alg": "ES256", "kid": kid}).to_string();
+        let make = |nonce: &str| signed(&world.key, &header, &good_claims(nonce).to_string());
+        assert_eq!(fault(world.login_with_token(make).await), IdTokenFault::NoKey, "{kid}");
+    }
+}
+
+#[tokio::test]
+async fn j_a_key_is_used_for_its_own_type_only() {
+    let world = world();
+    for alg in ["RS256", "PS256", "ES384", "EdDSA"] {
+        let header = json!({"alg": alg, "kid": world.key.kid()}).to_string();
+        let make = |nonce: &str| signed(&world.key, &header, &good_claims(nonce).to_string());
+        assert_eq!(fault(world.login_with_token(make).await), IdTokenFault::NoKey, "{alg}");
+    }
+}
+
+#[tokio::test]
+async fn j_headers_that_bring_keys_or_extensions_are_refused() {
+    let world = world();
+    let jwk = new_key();
+    let cases = [
+        (json!({"alg": "ES256", "jwk": jwk.public().jwk()}), Form::EmbeddedKey),
+        (json!({"alg": "ES256", "jku": "https://evil.test/jwks"}), Form::EmbeddedKey),
+        (json!({"alg": "ES256", "x5u": "https://evil.test/cert"}), Form::EmbeddedKey),
+        (json!({"alg": "ES256", "crit": ["b64"], "b64": false}), Form::Critical),
+        (json!({"alg": "ES256", "typ": "at+jwt"}), Form::Type),
+        (json!({"alg": "ES256", "typ": "logout+jwt"}), Form::Type),
+    ];
+    for (header, form) in cases {
+        let make = |nonce: &str| signed(&jwk, &header.to_string(), &good_claims(nonce).to_string());
+        assert_eq!(fault(world.login_with_token(make).await), IdTokenFault::Form(form), "{header}");
+    }
+}
+
+#[tokio::test]
+async fn j_encrypted_and_bloated_tokens_are_not_read() {
+    let world = world();
+    let bomb = json!({"alg": "PBES2-HS256+A128KW", "enc": "A128GCM", "p2c": 2147483647, "zip": "DEF"}).to_string();
+    let jwe = format!("{}.a.b.c.d", URL_SAFE_NO_PAD.encode(bomb));
+    assert_eq!(fault(world.login_with_token(|_| jwe).await), IdTokenFault::Form(Form::Segments));
+    let large = "a".repeat(256 * 1024);
+    assert_eq!(fault(world.login_with_token(|_| large).await), IdTokenFault::Form(Form::TooLarge));
+}
+
+#[tokio::test]
+async fn j_d_10_repeated_members_and_deep_nesting_are_refused() {
+    let world = world();
+    let twice = |nonce: &str| {
+        let claims = good_claims(nonce).to_string();
+        signed(&world.key, &world.header(), &claims.replacen('{', r#"{"sub":"admin","#, 1))
+    };
+    assert_eq!(fault(world.login_with_token(twice).await), IdTokenFault::Form(Form::Json));
+    let deep = |nonce: &str| {
+        let claims = good_claims(nonce).to_string();
+        let nest = format!(r#"{{"x":{}{},"#, "[".repeat(5000), "]".repeat(5000));
+        signed(&world.key, &world.header(), &claims.replacen('{', &nest, 1))
+    };
+    assert_eq!(fault(world.login_with_token(deep).await), IdTokenFault::Form(Form::Json));
+}
+
+#[tokio::test]
+async fn j_the_issuer_is_compared_exactly() {
+    let world = world();
+    for issuer in ["https://issuer.test/", "https://ISSUER.test", "http://issuer.test", "https://evil.test", ""] {
+        let fault = fault(world.login_with(|claims| claims["iss"] = json!(issuer)).await);
+        assert!(matches!(fault, IdTokenFault::Issuer | IdTokenFault::Claim(_)), "{issuer}: {fault:?}");
+    }
+    assert_eq!(
+        fault(world.login_with(|claims| claims["iss"] = json!("https://issuer.test/")).await),
+        IdTokenFault::Issuer
+    );
+}
+
+#[tokio::test]
+async fn j_06_times_are_numbers_within_reason() {
+    let world = world();
+    for name in ["exp", "iat", "nbf"] {
+        for value in
+            [json!("9999999999"), json!(null), json!(1e300), json!(-1), json!([1]), json!("2030-01-01T00:00:00Z")]
+        {
+            let change = |claims: &mut Value| claims[name] = value.clone();
+            assert_eq!(fault(world.login_with(change).await), IdTokenFault::Claim(name), "{name}: {value}");
+        }
+    }
+    for name in ["exp", "iat"] {
+        let without = |claims: &mut Value| drop(claims.as_object_mut().expect("an object").remove(name));
+        assert_eq!(fault(world.login_with(without).await), IdTokenFault::Claim(name));
+    }
+}
+
+#[tokio::test]
+async fn j_06_clocks_may_differ_by_a_minute() {
+    let world = world();
+    let now = NOW.seconds();
+    let cases = [
+        ("exp", now - 59, None),
+        ("exp", now - 60, Some(IdTokenFault::Expired)),
+        ("exp", now - 3600, Some(IdTokenFault::Expired)),
+        ("nbf", now + 60, None),
+        ("nbf", now + 61, Some(IdTokenFault::NotYetValid)),
+        ("iat", now + 60, None),
+        ("iat", now + 61, Some(IdTokenFault::IssuedInFuture)),
+    ];
+    for (name, seconds, expected) in cases {
+        let result = world.login_with(|claims| claims[name] = json!(seconds)).await;
+        match expected {
+            None => drop(result.expect("within the leeway")),
+            Some(expected) => assert_eq!(fault(result), expected, "{name} {seconds}"),
+        }
+    }
+    world
+        .login_with(|claims| claims["exp"] = json!(now as f64 + 0.5))
+        .await
+        .expect("a NumericDate may have a fraction");
+}
+
+#[tokio::test]
+async fn j_a_subject_names_a_user() {
+    let world = world();
+    for subject in [json!(null), json!(""), json!(7), json!("a\r\nb"), json!("x".repeat(256))] {
+        let result = world.login_with(|claims| claims["sub"] = subject.clone()).await;
+        assert_eq!(fault(result), IdTokenFault::Subject, "{subject}");
+    }
+}
+
+#[tokio::test]
+async fn j_at_hash_binds_the_access_token() {
+    let world = world();
+    let hash = URL_SAFE_NO_PAD.encode(&digest::sha256(b"ACCESS-TOKEN")[..16]);
+    world.login_with(|claims| claims["at_hash"] = json!(hash)).await.expect("the right hash");
+    let other = URL_SAFE_NO_PAD.encode(&digest::sha256(b"OTHER")[..16]);
+    for wrong in [other, String::new(), hash[..20].to_owned(), format!("{hash}==")] {
+        let result = world.login_with(|claims| claims["at_hash"] = json!(wrong)).await;
+        assert_eq!(fault(result), IdTokenFault::AccessTokenHash, "{wrong}");
+    }
+}
+
+#[tokio::test]
+async fn a_token_without_a_key_id_is_tried_with_each_key() {
+    let world = world();
+    let others: Vec<_> = (0..3).map(|_| new_key()).collect();
+    world.on(JWKS, key_set(others.iter().chain([&world.key])));
+    let make = |nonce: &str| signed(&world.key, r#"{"alg":"ES256"}"#, &good_claims(nonce).to_string());
+    world.login_with_token(make).await.expect("one of them is right");
+    let stranger = new_key();
+    let make = |nonce: &str| signed(&stranger, r#"{"alg":"ES256"}"#, &good_claims(nonce).to_string());
+    assert_eq!(fault(world.login_with_token(make).await), IdTokenFault::Signature);
+}
+
+#[tokio::test]
+async fn two_keys_of_one_id_are_both_tried() {
+    let world = world();
+    let mut twin = new_key().public().jwk().clone();
+    twin["kid"] = json!(world.key.kid());
+    world.on(JWKS, Reply::ok(json!({"keys": [twin, world.key.public().jwk()]})));
+    world.login().await;
+}
+
+/// The public half of a 2048-bit key as a JWK: PKCS #1 is `SEQUENCE { n, e }` with all lengths known.
+fn rsa_jwk(pair: &RsaKeyPair) -> Value {
+    let der = pair.public_key().as_ref();
+    json!({"kty": "RSA", "kid": "rsa", "use": "sig", "n": URL_SAFE_NO_PAD.encode(&der[9..265]), "e": "AQAB"})
+}
+
+fn rsa_signed(pair: &RsaKeyPair, alg: &str, padding: &'static dyn RsaEncoding, claims: &Value) -> String {
+    let token = compact(&json!({"alg": alg, "kid": "rsa"}).to_string(), &claims.to_string(), "");
+    let input = token.trim_end_matches('.');
+    let mut signature = vec![0; pair.public_modulus_len()];
+    pair.sign(padding, &SystemRandom::new(), input.as_bytes(), &mut signature).expect("signs");
+    format!("{input}.{}", URL_SAFE_NO_PAD.encode(signature))
+}
+
+#[tokio::test]
+async fn each_algorithm_of_the_list_verifies() {
+    let world = world();
+    let rsa = RsaKeyPair::generate(KeySize::Rsa2048).expect("generates");
+    let edwards = Ed25519KeyPair::generate().expect("generates");
+    let point = URL_SAFE_NO_PAD.encode(edwards.public_key());
+    let edwards_jwk = json!({"kty": "OKP", "crv": "Ed25519", "kid": "ed", "x": point});
+    let p384 = EcdsaKeyPair::generate(&ECDSA_P384_SHA384_FIXED_SIGNING).expect("generates");
+    let (x, y) = p384.public_key().as_ref()[1..].split_at(48);
+    let (x, y) = (URL_SAFE_NO_PAD.encode(x), URL_SAFE_NO_PAD.encode(y));
+    let p384_jwk = json!({"kty": "EC", "crv": "P-384", "kid": "p384", "x": x, "y": y});
+    world.on(JWKS, Reply::ok(json!({"keys": [rsa_jwk(&rsa), edwards_jwk, p384_jwk]})));
+
+    let es384 = |nonce: &str| {
+        let token = compact(r#"{"alg":"ES384","kid":"p384"}"#, &good_claims(nonce).to_string(), "");
+        let input = token.trim_end_matches('.');
+        let signature = p384.sign(&SystemRandom::new(), input.as_bytes()).expect("signs");
+        format!("{input}.{}", URL_SAFE_NO_PAD.encode(signature))
+    };
+    world.login_with_token(es384).await.expect("ES384");
+
+    let paddings: [(&str, &'static dyn RsaEncoding); 6] = [
+        ("RS256", &RSA_PKCS1_SHA256),
+        ("RS384", &RSA_PKCS1_SHA384),
+        ("RS512", &RSA_PKCS1_SHA512),
+        ("PS256", &RSA_PSS_SHA256),
+        ("PS384", &RSA_PSS_SHA384),
+        ("PS512", &RSA_PSS_SHA512),
+    ];
+    for (alg, padding) in paddings {
+        world.login_with_token(|nonce| rsa_signed(&rsa, alg, padding, &good_claims(nonce))).await.expect(alg);
+    }
+    let mixed = |nonce: &str| rsa_signed(&rsa, "PS256", &RSA_PKCS1_SHA256, &good_claims(nonce));
+    assert_eq!(fault(world.login_with_token(mixed).await), IdTokenFault::Signature);
+
+    let eddsa = |nonce: &str| {
+        let token = compact(r#"{"alg":"EdDSA","kid":"ed"}"#, &good_claims(nonce).to_string(), "");
+        let input = token.trim_end_matches('.');
+        format!("{input}.{}", URL_SAFE_NO_PAD.encode(edwards.sign(input.as_bytes())))
+    };
+    world.login_with_token(eddsa).await.expect("EdDSA");
+}
+
+#[tokio::test]
+async fn j_a_key_for_one_algorithm_is_not_used_for_another() {
+    let world = world();
+    let rsa = RsaKeyPair::generate(KeySize::Rsa2048).expect("generates");
+    let mut jwk = rsa_jwk(&rsa);
+    jwk["alg"] = json!("PS256");
+    world.on(JWKS, Reply::ok(json!({ "keys": [jwk] })));
+    let pkcs1 = |nonce: &str| rsa_signed(&rsa, "RS256", &RSA_PKCS1_SHA256, &good_claims(nonce));
+    assert_eq!(fault(world.login_with_token(pkcs1).await), IdTokenFault::NoKey);
+}

@@ -1,0 +1,110 @@
+use bytes::Bytes;
+use http::StatusCode;
+use serde_json::json;
+
+use super::scripted::*;
+use crate::backchannel::error::Error as CallError;
+use crate::oidc::error::Error;
+use crate::oidc::settings::Userinfo;
+
+async fn login_told(reply: Reply) -> Result<crate::oidc::Login, Error> {
+    let world = world();
+    world.on(USERINFO, reply);
+    world.login_with(|_| {}).await
+}
+
+#[tokio::test]
+async fn userinfo_wins_and_protocol_members_are_dropped() {
+    let told = json!({"sub": "alice", "name": "Alice U.", "groups": ["a"], "nonce": "x", "aud": "y", "iss": "z"});
+    let login = login_told(Reply::ok(told)).await.expect("signs in");
+    let expected = json!({"sub": "alice", "name": "Alice U.", "auth_time": NOW.seconds() - 5, "groups": ["a"]});
+    assert_eq!(login.identity.claims(), &object(expected));
+}
+
+#[tokio::test]
+async fn userinfo_about_another_user_is_refused() {
+    for subject in ["bob", "Alice", "alice ", ""] {
+        let result = login_told(Reply::ok(json!({"sub": subject, "email": "admin@example.com"}))).await;
+        assert!(matches!(result, Err(Error::SubjectMismatch)), "{subject}: {result:?}");
+    }
+}
+
+#[tokio::test]
+async fn userinfo_that_is_not_claims_is_refused() {
+    let twice = Bytes::from_static(br#"{"sub":"bob","sub":"alice"}"#);
+    let replies = [
+        Reply::html(),
+        Reply::ok(json!([{"sub": "alice"}])),
+        Reply::ok(json!("alice")),
+        Reply::ok(json!({})),
+        Reply::ok(json!({"sub": null})),
+        Reply::ok(json!({"sub": ["alice"]})),
+        Reply::Raw(StatusCode::OK, "application/json", twice),
+        Reply::Raw(StatusCode::OK, "application/json", "[".repeat(100_000).into()),
+        Reply::Raw(StatusCode::OK, "application/jwt", Bytes::from_static(b"\xff")),
+    ];
+    for reply in replies {
+        let told = format!("{reply:?}");
+        let result = login_told(reply).await;
+        assert!(matches!(result, Err(Error::UserinfoInvalid(_))), "{result:?} for {:.80}", told);
+    }
+}
+
+#[tokio::test]
+async fn a_userinfo_endpoint_in_trouble_is_told_apart() {
+    for status in [204, 302, 401, 403, 500] {
+        let result = login_told(Reply::status(status)).await;
+        assert!(matches!(&result, Err(Error::UserinfoRefused(found)) if *found == status), "{result:?}");
+    }
+    let result = login_told(Reply::Refuse).await;
+    assert!(matches!(result, Err(Error::UserinfoUnreachable(CallError::Connect(_)))), "{result:?}");
+    let result = login_told(Reply::Hang).await;
+    assert!(matches!(result, Err(Error::UserinfoUnreachable(CallError::Timeout))), "{result:?}");
+}
+
+#[tokio::test]
+async fn userinfo_is_not_asked_where_there_is_none_or_the_settings_say_so() {
+    let never = world_with(|settings| settings.userinfo = Userinfo::Never);
+    never.login().await;
+    assert!(never.calls(USERINFO).is_empty());
+
+    let world = world();
+    let mut metadata = metadata();
+    metadata.as_object_mut().expect("an object").remove("userinfo_endpoint");
+    world.on(DISCOVERY, Reply::ok(metadata));
+    assert_eq!(world.login().await.identity.claims().get("email"), None);
+}
+
+#[tokio::test]
+async fn a_signed_answer_is_verified() {
+    let world = world();
+    let good = json!({"iss": ISSUER, "aud": [CLIENT_ID], "sub": "alice", "email": "signed@example.com"});
+    let told = |token: String| Reply::Raw(StatusCode::OK, "application/jwt; charset=utf-8", token.into());
+    world.on(USERINFO, told(world.sign(&good)));
+    let login = world.login().await;
+    assert_eq!(login.identity.claims()["email"], "signed@example.com");
+    assert_eq!(login.identity.claims().get("aud"), None);
+
+    let changed = |name: &str, value: serde_json::Value| {
+        let mut claims = good.clone();
+        claims[name] = value;
+        world.sign(&claims)
+    };
+    let wrong = [
+        signed(&new_key(), &world.header(), &good.to_string()),
+        compact(r#"{"alg":"none"}"#, &good.to_string(), ""),
+        changed("iss", json!("https://evil.test")),
+        changed("iss", json!(null)),
+        changed("aud", json!("other")),
+        changed("aud", json!(null)),
+        changed("sub", json!(null)),
+    ];
+    for token in wrong {
+        world.on(USERINFO, told(token));
+        let result = world.login_with(|_| {}).await;
+        assert!(matches!(result, Err(Error::UserinfoInvalid(_))), "{result:?}");
+    }
+    world.on(USERINFO, told(changed("sub", json!("bob"))));
+    let result = world.login_with(|_| {}).await;
+    assert!(matches!(result, Err(Error::SubjectMismatch)), "{result:?}");
+}
