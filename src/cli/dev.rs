@@ -89,7 +89,6 @@ impl Dev {
         Ok((protocol, format!("{host}:{port}")))
     }
 
-    #[expect(clippy::print_stdout, reason = "this is what the command is for")]
     fn tell(&self, app: &App, origin: &str, password: &Secret<String>) -> anyhow::Result<()> {
         let state = self.state.canonicalize()?;
         let authority = state.join(certificates::CA_FILE);

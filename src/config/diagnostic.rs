@@ -137,10 +137,10 @@ fn showable(text: &str) -> Vec<String> {
                 hidden_below = Some(indentation);
                 format!("{} …", printable(&line[..at]))
             }
-            None => printable(line),
+            None => printable(&without_userinfo(line)),
         }
     };
-    text.lines().map(show).collect()
+    text.lines().map(show).map(|line| line.chars().take(LINE_LENGTH_MAX).collect()).collect()
 }
 
 /// The byte behind the colon of a key whose value is a secret.
@@ -157,12 +157,32 @@ fn secret_begins(line: &str) -> Option<usize> {
     None
 }
 
+/// `https://user:password@host` without the two (which is refused, and then shown).
+fn without_userinfo(line: &str) -> String {
+    let mut shown = String::with_capacity(line.len());
+    let mut rest = line;
+    while let Some((before, after)) = rest.split_once("://") {
+        shown.push_str(before);
+        shown.push_str("://");
+        let authority = after.find(['/', ' ', '"', '\'']).unwrap_or(after.len());
+        rest = match after[..authority].rfind('@') {
+            // As wide as it was, so that the carets still point at the value.
+            Some(at) => {
+                shown.extend(after[..at].chars().map(|_| '…'));
+                &after[at..]
+            }
+            None => after,
+        };
+    }
+    shown.push_str(rest);
+    shown
+}
+
 /// At most this many characters of a line are shown.
 const LINE_LENGTH_MAX: usize = 160;
 
 fn printable(text: &str) -> String {
     text.chars()
-        .take(LINE_LENGTH_MAX)
         .map(|c| {
             if c == '\t' {
                 ' '

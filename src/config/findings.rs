@@ -41,6 +41,11 @@ impl Findings {
         })
     }
 
+    /// Whether this mapping has a key that nobody knows: what is missing in it may stand there with a slip.
+    pub(crate) fn concern_keys_of(&self, at: &Path) -> bool {
+        self.list.iter().any(|finding| finding.on_key && finding.at.is_within(at))
+    }
+
     /// Whether the file cannot be served with.
     pub(crate) fn has_problems(&self) -> bool {
         self.list.iter().any(|finding| finding.diagnostic.severity == Severity::Error)

@@ -5,6 +5,7 @@
 //! operator everything. Start at [`load`].
 
 pub mod diagnostic;
+pub mod explain;
 pub(crate) mod findings;
 pub(crate) mod keys;
 pub(crate) mod path;
@@ -16,6 +17,7 @@ mod suggest;
 pub(crate) mod tree;
 pub(crate) mod validate;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -134,6 +136,18 @@ pub fn load(source: &Source, missing_keys: MissingKeys) -> Result<Config, Diagno
     match config {
         Some(config) => Ok(Config { warnings: diagnostics(found), ..config }),
         None => Err(diagnostics(found)),
+    }
+}
+
+/// Where the operator's endpoint of a file listens, though the rest of the file be unsound; `None` where that itself is.
+pub(crate) fn admin_address(source: &Source) -> Option<SocketAddr> {
+    let mut found = Findings::default();
+    let root = tree::parse(&source.text, &source.environment, &mut found)?;
+    let written = root.get("admin").and_then(|admin| admin.get("address"));
+    match written.map(|node| &node.value) {
+        None | Some(tree::Value::Null) => Some(SocketAddr::from(([127, 0, 0, 1], 9090))),
+        Some(tree::Value::String(text) | tree::Value::Substituted { text, .. }) => text.parse().ok(),
+        Some(_) => None,
     }
 }
 

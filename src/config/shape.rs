@@ -112,6 +112,7 @@ impl<'s> Checker<'s, '_> {
         let required: Vec<&str> =
             schema["required"].as_array().into_iter().flatten().filter_map(Json::as_str).collect();
         let mut sound = Map::new();
+        let mut meant = Vec::new();
         for entry in entries {
             let path = path.key(&entry.key);
             let below = properties.get(&entry.key).or_else(|| further(schema));
@@ -128,14 +129,15 @@ impl<'s> Checker<'s, '_> {
                     }
                 }
                 None if is_own(schema, &entry.key) => {}
-                None => self.unknown(&entry.key, properties, entries, &path),
+                None => meant.extend(self.unknown(&entry.key, properties, entries, &path)),
             }
         }
         let mut whole = true;
         for name in required {
             if !sound.contains_key(name) {
                 whole = false;
-                if !entries.iter().any(|entry| entry.key == name) {
+                // Whoever wrote it with a slip has been told so.
+                if !entries.iter().any(|entry| entry.key == name) && !meant.contains(&name) {
                     let problem = self.found.problem(path, format!("`{name}` is missing"));
                     problem.maybe_hint(purpose(&properties[name]));
                 }
@@ -144,17 +146,20 @@ impl<'s> Checker<'s, '_> {
         whole.then_some(Json::Object(sound))
     }
 
-    fn unknown(&mut self, key: &str, properties: &Json, entries: &[Entry], path: &Path) {
+    /// Answers which key was probably meant.
+    fn unknown(&mut self, key: &str, properties: &'s Json, entries: &[Entry], path: &Path) -> Option<&'s str> {
         // What is already given is not what was meant.
-        let free: Vec<&str> = properties
-            .as_object()
-            .into_iter()
-            .flat_map(Map::keys)
-            .map(String::as_str)
-            .filter(|name| !entries.iter().any(|entry| entry.key == *name))
-            .collect();
-        let hint = suggest::hint(key, free);
+        let given = |name: &str| entries.iter().any(|entry| entry.key == name);
+        let names = properties.as_object().into_iter().flat_map(Map::keys);
+        let free: Vec<&str> = names.clone().map(String::as_str).filter(|name| !given(name)).collect();
+        let hint = match suggest::nearest(key, names.clone().map(String::as_str).filter(|name| given(name))) {
+            Some(known) if suggest::nearest(key, free.iter().copied()).is_none() => {
+                Some(format!("`{known}` is already given"))
+            }
+            _ => suggest::hint(key, free.iter().copied()),
+        };
         self.found.problem_at_key(path, format!("unknown key `{key}`")).maybe_hint(hint);
+        suggest::nearest(key, free)
     }
 
     /// Alternatives of one of three kinds: texts, mappings that a member tells apart, mappings of one key.

@@ -16,7 +16,11 @@ pub(crate) fn hint<'a>(written: &str, candidates: impl IntoIterator<Item = &'a s
         return Some(format!("did you mean `{candidate}`?"));
     }
     let all: Vec<String> = candidates.into_iter().map(|candidate| format!("`{candidate}`")).collect();
-    if all.is_empty() { None } else { Some(format!("there is {}", all.join(", "))) }
+    match all.as_slice() {
+        [] => None,
+        [only] => Some(format!("there is {only}")),
+        [rest @ .., last] => Some(format!("there are {} and {last}", rest.join(", "))),
+    }
 }
 
 #[cfg(test)]

@@ -16,7 +16,6 @@ use crate::drain::Control;
 use crate::exchange::Exchange;
 use crate::exchange::connection::Connection;
 use crate::exchange::rejection::{Reason, Rejection};
-use crate::message::body::Body;
 use crate::message::uri::{self, CanonicalRequest};
 use crate::message::{Request, Response, cookie};
 use crate::rule::facts::Facts;

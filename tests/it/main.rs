@@ -1,4 +1,10 @@
-//! The integration tests: each file is one capability, seen from outside.
+//! Every integration test, in one binary. A capability is a module; a reader learns the product by reading this list.
 
+mod harness;
+
+/// The way in and out: signing in, the session, signing out.
+mod login;
+/// What two files say about the same thing is the same.
 mod repository;
+/// Which room may use which: the architecture, as a table.
 mod room_graph;

@@ -66,7 +66,8 @@ const USER_POOL: &[(&str, &str)] = &[
     ("federation", "directory"),
     ("credential", ""),
     ("verification", ""),
-    ("risk", ""),
+    // Failures are counted by user name, in the one spelling that the directory gives it (attacks U-04).
+    ("risk", "directory"),
     ("trigger", "directory"),
     ("directory", "credential"),
     ("management", "credential directory trigger verification"),

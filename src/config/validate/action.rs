@@ -73,7 +73,8 @@ impl Logins {
         let name = &gate.session_cookie_name;
         let (first, first_at) =
             self.by_cookie.entry(Arc::clone(name)).or_insert_with(|| (gate.kind.clone(), at.clone()));
-        if *first != gate.kind {
+        // A name that does not resolve is a slip, and what it would lead to need not be said.
+        if *first != gate.kind && !context.found.concern(at) && !context.found.concern(first_at) {
             let message = format!("the session cookie `{name}` already belongs to {}", issuer(first));
             let hint = format!("it does at {first_at}; give one of the two another `session_cookie_name`");
             context.found.problem(at, message).hint(hint);

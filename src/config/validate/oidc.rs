@@ -80,6 +80,7 @@ fn client_secret(raw: &IdentityProvider, at: &Path, context: &mut Context<'_>) -
             context.found.problem(&at, "a client secret is given, but `none` does not send it").hint("keep one");
             None
         }
+        (None, false) if context.found.concern_keys_of(at) => None,
         (None, false) => {
             let problem = context.found.problem(at, "the provider has no client secret");
             problem.hint("give `client_secret_file`, or `token_endpoint_auth_method: none` for a public client");
