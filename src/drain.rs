@@ -19,14 +19,14 @@ pub(crate) struct Drain {
 #[derive(Clone, Debug)]
 pub(crate) struct Draining {
     stop: watch::Receiver<bool>,
-    _held: mpsc::Sender<()>,
+    held: mpsc::Sender<()>,
 }
 
 /// Makes a connected pair.
 pub(crate) fn channel() -> (Drain, Draining) {
     let (stop, stopped) = watch::channel(false);
     let (held, gone) = mpsc::channel(1);
-    (Drain { stop, gone }, Draining { stop: stopped, _held: held })
+    (Drain { stop, gone }, Draining { stop: stopped, held })
 }
 
 impl Drain {
@@ -48,6 +48,11 @@ impl Draining {
     /// Whether shutdown has begun.
     pub(crate) fn is_stopping(&self) -> bool {
         *self.stop.borrow()
+    }
+
+    /// A way to spawn later without holding shutdown up until then.
+    pub(crate) fn spawner(&self) -> Spawner {
+        Spawner { stop: self.stop.clone(), held: self.held.downgrade() }
     }
 
     /// Waits until shutdown begins. Cancel-safe.
@@ -77,11 +82,34 @@ impl Draining {
     }
 }
 
+/// A way to spawn later that shutdown does not wait for: what lives as long as the process holds one of these.
+#[derive(Clone, Debug)]
+pub(crate) struct Spawner {
+    stop: watch::Receiver<bool>,
+    held: mpsc::WeakSender<()>,
+}
+
+impl Spawner {
+    /// Spawns a task on this thread's runtime, which is told when to stop; shutdown waits for it. After the last holder is
+    /// gone nothing is spawned.
+    pub(crate) fn spawn_local<F: Future<Output = ()> + 'static>(&self, task: impl FnOnce(Draining) -> F) {
+        if let Some(held) = self.held.upgrade() {
+            let draining = Draining { stop: self.stop.clone(), held };
+            draining.spawn_local(task(draining.clone()));
+        }
+    }
+
+    /// Whether shutdown has begun.
+    pub(crate) fn is_stopping(&self) -> bool {
+        *self.stop.borrow()
+    }
+}
+
 /// The control runtime, as seen from a worker: a place to run what is not a request (DESIGN §2).
 #[derive(Clone, Debug)]
 pub(crate) struct Control {
     handle: tokio::runtime::Handle,
-    draining: Draining,
+    spawner: Spawner,
 }
 
 /// The control runtime went away before the work was done, or the work panicked.
@@ -91,8 +119,8 @@ pub(crate) struct Abandoned;
 
 impl Control {
     /// A door to the runtime behind `handle`; shutdown waits for what is run through it.
-    pub(crate) fn new(handle: tokio::runtime::Handle, draining: Draining) -> Self {
-        Self { handle, draining }
+    pub(crate) fn new(handle: tokio::runtime::Handle, spawner: Spawner) -> Self {
+        Self { handle, spawner }
     }
 
     /// Runs `work` on the control runtime and waits for its value.
@@ -111,14 +139,37 @@ impl Control {
         answer.await.map_err(|_| Abandoned)
     }
 
+    /// Runs `work` for as long as the process lives; shutdown does not wait for it.
+    #[expect(clippy::disallowed_methods, reason = "the one place that spawns")]
+    pub(crate) fn start_detached(&self, work: impl Future<Output = ()> + Send + 'static) {
+        self.handle.spawn(work);
+    }
+
+    /// Calls `make` as if on the control runtime, whose I/O and timers it then uses.
+    pub(crate) fn enter<T>(&self, make: impl FnOnce() -> T) -> T {
+        let _entered = self.handle.enter();
+        make()
+    }
+
     /// Runs `work` on the control runtime and waits for nothing.
     #[expect(clippy::disallowed_methods, reason = "the one place that spawns")]
     pub(crate) fn start(&self, work: impl Future<Output = ()> + Send + 'static) {
-        let held = self.draining.clone();
+        let held = self.spawner.held.upgrade();
         self.handle.spawn(async move {
             work.await;
             drop(held);
         });
+    }
+}
+
+/// Runs the parts of one connection on its worker's thread. They hold no [`Draining`]: their connection does, and ends them.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LocalExecutor;
+
+impl<F: Future<Output: 'static> + 'static> hyper::rt::Executor<F> for LocalExecutor {
+    #[expect(clippy::disallowed_methods, reason = "the one place that spawns")]
+    fn execute(&self, task: F) {
+        tokio::task::spawn_local(task);
     }
 }
 

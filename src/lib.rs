@@ -5,9 +5,12 @@
 
 mod action;
 mod admin;
+pub mod app;
 mod backchannel;
 mod claims;
+pub mod cli;
 pub mod clock;
+pub mod config;
 mod crypto;
 mod drain;
 mod exchange;
@@ -16,6 +19,8 @@ mod jose;
 mod listener;
 mod message;
 mod oidc;
+mod proxy;
+mod rule;
 mod secret;
 mod session;
 mod telemetry;

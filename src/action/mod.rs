@@ -1,3 +1,122 @@
-//! action
+//! What a rule does: a gate that may stop the request, then exactly one terminal.
+//!
+//! Knows neither rules nor who runs a chain. Start at [`ActionChain::run`].
 
+pub(crate) mod authenticate;
+pub(crate) mod fixed_response;
+pub(crate) mod forward;
+pub(crate) mod redirect;
 pub(crate) mod settings;
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use crate::clock::Clock;
+use crate::drain::Spawner;
+use crate::exchange::Exchange;
+use crate::exchange::rejection::Rejection;
+use crate::message::{Request, Response};
+use crate::upstream::client::Client;
+use authenticate::local::Local;
+use authenticate::signed_in::SignedIn;
+use authenticate::{Anonymous, Authenticate, Outcome};
+use fixed_response::FixedResponse;
+use forward::Forward;
+use redirect::Redirect;
+
+/// At most one gate (spec §1.3), then one terminal: a chain that ends in nothing cannot be written.
+#[derive(Debug)]
+pub(crate) struct ActionChain {
+    pub(crate) gate: Option<Gate>,
+    pub(crate) terminal: Terminal,
+}
+
+/// A gate.
+#[derive(Clone, Debug)]
+pub(crate) enum Gate {
+    /// `authenticate-oidc`, `authenticate-user-pool`.
+    Authenticate(Arc<Authenticate>),
+}
+
+/// What answers.
+#[derive(Debug)]
+pub(crate) enum Terminal {
+    Forward(Forward),
+    Redirect(Redirect),
+    FixedResponse(FixedResponse),
+}
+
+/// What one worker has for itself: nothing in it is shared with another.
+#[derive(Debug)]
+pub(crate) struct Worker {
+    /// Sessions that this worker has opened.
+    pub(crate) authenticate: Local,
+    /// Its way to each target group, by the index that [`Forward`] was given.
+    pub(crate) groups: Vec<Client>,
+    pub(crate) clock: Clock,
+    pub(crate) spawner: Spawner,
+}
+
+/// The right to reach a target. Only a gate, or a chain that has none, gives one; an error cannot become one (attacks §4.2).
+#[derive(Debug)]
+pub(crate) enum Passage {
+    /// A gate has verified who it is.
+    SignedIn(Rc<SignedIn>),
+    /// A gate whose rule says `allow` let it pass without knowing.
+    Anonymous(Anonymous),
+    /// The rule has no gate.
+    Ungated(Ungated),
+}
+
+/// Made only by a chain without gates.
+#[derive(Debug)]
+pub(crate) struct Ungated(());
+
+impl ActionChain {
+    /// Runs the gate, then the terminal.
+    pub(crate) async fn run(
+        &self,
+        worker: &Worker,
+        exchange: &mut Exchange,
+        request: Request,
+    ) -> Result<Response, Rejection> {
+        let passage = match self.pass(worker, exchange, &request).await? {
+            Passed::On(passage) => passage,
+            Passed::Answered(response) => return Ok(response),
+        };
+        exchange.actions.push(self.terminal.name());
+        match &self.terminal {
+            Terminal::Forward(forward) => forward.run(worker, exchange, &passage, request).await,
+            Terminal::Redirect(redirect) => redirect.run(exchange),
+            Terminal::FixedResponse(fixed) => Ok(fixed.run()),
+        }
+    }
+
+    async fn pass(&self, worker: &Worker, exchange: &mut Exchange, request: &Request) -> Result<Passed, Rejection> {
+        let Some(Gate::Authenticate(authenticate)) = &self.gate else {
+            return Ok(Passed::On(Passage::Ungated(Ungated(()))));
+        };
+        exchange.actions.push("authenticate");
+        match authenticate.run(&worker.authenticate, exchange, request.headers()).await? {
+            Outcome::Identified(user) => Ok(Passed::On(Passage::SignedIn(user))),
+            Outcome::Anonymous(anonymous) => Ok(Passed::On(Passage::Anonymous(anonymous))),
+            Outcome::Answered(response) => Ok(Passed::Answered(response)),
+        }
+    }
+}
+
+enum Passed {
+    On(Passage),
+    Answered(Response),
+}
+
+impl Terminal {
+    /// As in the access log (spec §6.3).
+    const fn name(&self) -> &'static str {
+        match self {
+            Self::Forward(_) => "forward",
+            Self::Redirect(_) => "redirect",
+            Self::FixedResponse(_) => "fixed-response",
+        }
+    }
+}

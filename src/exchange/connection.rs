@@ -3,6 +3,8 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use crate::message::forwarded::Policy;
+
 /// A client's connection.
 #[derive(Debug)]
 pub(crate) struct Connection {
@@ -12,6 +14,8 @@ pub(crate) struct Connection {
     pub(crate) local: SocketAddr,
     /// The listener's name.
     pub(crate) listener: Arc<str>,
+    /// Whose `X-Forwarded-For` is believed here, and what becomes of it.
+    pub(crate) forwarded: Arc<Policy>,
     /// What was agreed on, where the listener speaks TLS.
     pub(crate) tls: Option<Tls>,
 }

@@ -6,18 +6,8 @@ use crate::exchange::rejection::{Help, Reason};
 use crate::exchange::request_id::RequestId;
 use crate::message::body::Body;
 use crate::message::media::Preferred;
+use crate::message::page::{STYLE, harden};
 use crate::message::{Response, WholeResponse};
-
-/// Headers of every page of ours (attacks X-07): nothing is stored, framed, sniffed or told to others.
-pub(crate) fn harden(headers: &mut http::HeaderMap) {
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
-    headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(HeaderValue::from_static(
-        "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-    ));
-}
 
 /// The answer to a request that we refuse.
 pub(crate) fn render(reason: Reason, id: RequestId, preferred: Preferred) -> Response {
@@ -78,19 +68,6 @@ fn html(reason: Reason, status: StatusCode, id: RequestId) -> String {
 "#
     )
 }
-
-/// The look of every page of ours: one column, the system's own type, light or dark as the reader's system is.
-pub(crate) const STYLE: &str = "\
-:root{color-scheme:light dark;--page:#f4f4f1;--card:#fff;--ink:#1c1d1f;--soft:#5c6066;--line:#d9dad6;--accent:#1d4ed8;--on-accent:#fff}\
-@media(prefers-color-scheme:dark){:root{--page:#141517;--card:#1e2023;--ink:#f0f0ee;--soft:#a3a7ad;--line:#34373c;--accent:#8ab4ff;--on-accent:#0b1220}}\
-*{box-sizing:border-box}\
-body{margin:0;min-height:100vh;display:grid;place-items:center;padding:1rem;background:var(--page);color:var(--ink);font:1rem/1.5 system-ui,sans-serif}\
-main{width:100%;max-width:26rem;padding:2rem;background:var(--card);border:1px solid var(--line);border-radius:.75rem}\
-h1{margin:0 0 .75rem;font-size:1.375rem;line-height:1.25;text-wrap:balance}\
-p{margin:0 0 1rem}\
-.small{margin:1.5rem 0 0;color:var(--soft);font-size:.8125rem;overflow-wrap:anywhere}\
-.button{display:inline-block;padding:.625rem 1.125rem;border:0;border-radius:.5rem;background:var(--accent);color:var(--on-accent);font:inherit;font-weight:600;text-decoration:none;cursor:pointer}\
-.button:focus-visible,input:focus-visible{outline:3px solid var(--accent);outline-offset:2px}";
 
 fn json(reason: Reason, status: StatusCode, id: RequestId) -> String {
     serde_json::json!({

@@ -9,7 +9,6 @@ pub(crate) mod request_id;
 
 use std::net::IpAddr;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Instant;
 
 use http::HeaderValue;
@@ -41,13 +40,15 @@ pub(crate) struct Exchange {
     /// Whether a redirect to a sign-in page can help this client.
     pub(crate) is_navigation: bool,
     /// The rule that took the request.
-    pub(crate) rule: Option<Arc<str>>,
+    pub(crate) rule: Option<Rc<str>>,
+    /// Its place in the order of rules; means nothing while there is no `rule`.
+    pub(crate) rule_index: usize,
     /// What the chain did, in order: `authenticate`, `forward`, … (spec §6.3).
     pub(crate) actions: Vec<&'static str>,
     /// The `sub` of the signed-in user, for the access log only.
     pub(crate) subject: Option<Rc<str>>,
     /// The target that was chosen.
-    pub(crate) target: Option<Arc<str>>,
+    pub(crate) target: Option<Rc<str>>,
     /// Why we refused.
     pub(crate) reason: Option<Reason>,
     /// `Set-Cookie` lines that go out with whatever the answer is (pitfalls 7).
@@ -72,6 +73,7 @@ impl Exchange {
             preferred: media::preferred(&parts.headers),
             is_navigation: media::is_navigation(&parts.method, &parts.headers),
             rule: None,
+            rule_index: 0,
             actions: Vec::new(),
             subject: None,
             target: None,

@@ -1,7 +1,9 @@
 //! A P-256 key pair that signs compact JWS with ES256 (RFC 7518 §3.4), and its public half in the forms verifiers want.
 
 use aws_lc_rs::encoding::{AsDer as _, PublicKeyX509Der};
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _, UnparsedPublicKey,
+};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, EncodingKey};
@@ -118,6 +120,23 @@ impl PublicKey {
     /// As a member of a key set (RFC 7517 §4).
     pub(crate) fn jwk(&self) -> &Value {
         &self.jwk
+    }
+
+    /// The payload of a compact JWS that this key signed with ES256 and whose header says `typ`; its claims are unchecked.
+    ///
+    /// `alg` is ours to say, not the token's (RFC 8725 §3.1); `typ` keeps one kind of token from passing for another (§3.11).
+    pub(crate) fn payload(&self, token: &str, typ: &str) -> Option<Value> {
+        let (input, signature) = token.rsplit_once('.')?;
+        let (header, payload) = input.split_once('.')?;
+        let decoded = |segment: &str| URL_SAFE_NO_PAD.decode(segment).ok();
+        let header: Value = serde_json::from_slice(&decoded(header)?).ok()?;
+        if header["alg"] != "ES256" || header["kid"] != self.kid.as_str() || header["typ"] != typ {
+            return None;
+        }
+        let coordinate = |name: &str| self.jwk[name].as_str().and_then(decoded);
+        let point = [vec![4], coordinate("x")?, coordinate("y")?].concat();
+        UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point).verify(input.as_bytes(), &decoded(signature)?).ok()?;
+        serde_json::from_slice(&decoded(payload)?).ok()
     }
 
     /// As one PEM `PUBLIC KEY`, which is what the ALB's key endpoint answers (spec §4.3).

@@ -1,4 +1,89 @@
-//! listener
+//! From socket to request: accept, handshake, HTTP/1.1 or HTTP/2.
+//!
+//! Knows neither rules nor targets: each request goes to a [`Handler`]. Start at [`serve`].
 
+pub(crate) mod accept;
 pub(crate) mod certificate;
+mod connection;
+pub(crate) mod metrics;
 pub(crate) mod settings;
+mod tls;
+mod watchdog;
+
+use std::future::Future;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
+
+use crate::drain::Draining;
+use crate::exchange::connection::Connection;
+use crate::exchange::rejection::Reason;
+use crate::message::{Request, Response};
+use metrics::Metrics;
+use settings::Settings;
+
+/// Answers requests. One for each worker; never shared between threads.
+pub(crate) trait Handler: 'static {
+    /// Answers one request. Cannot fail: a refusal is a response.
+    fn handle(&self, connection: Rc<Connection>, request: Request) -> impl Future<Output = Response>;
+
+    /// Takes note of a request that was refused before it was one.
+    fn refused(&self, connection: &Connection, reason: Reason);
+}
+
+/// What the workers of one listener share.
+#[derive(Clone, Debug)]
+pub(crate) struct Shared {
+    settings: Arc<Settings>,
+    tls: Option<Arc<rustls::ServerConfig>>,
+    permits: Arc<Semaphore>,
+}
+
+impl Shared {
+    /// Prepares a listener.
+    pub(crate) fn new(settings: Settings) -> Self {
+        Self {
+            tls: settings.certificates.as_ref().map(tls::server_config),
+            permits: Arc::new(Semaphore::new(settings.limits.connections_max)),
+            settings: Arc::new(settings),
+        }
+    }
+}
+
+/// Accepts on `socket` and serves each connection until `draining` says stop; then lets the requests finish that are
+/// under way. Returns when it no longer accepts; connections are held by `draining`.
+pub(crate) async fn serve<H: Handler>(
+    shared: Shared,
+    socket: tokio::net::TcpListener,
+    handler: Rc<H>,
+    metrics: Metrics,
+    mut draining: Draining,
+) {
+    let metrics = Rc::new(metrics);
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            // Dropping `accept` loses nothing: it hands over a connection only when it is ready.
+            () = draining.stopping() => break,
+            accepted = accept::next(&socket, &shared.permits) => accepted,
+        };
+        let Some(accepted) = accepted else { continue };
+        start(&shared, accepted, &handler, &metrics, &draining);
+    }
+    // What the kernel has accepted in our name is ours to serve (a lost request is the second worst thing).
+    for accepted in accept::waiting(&socket, &shared.permits) {
+        start(&shared, accepted, &handler, &metrics, &draining);
+    }
+}
+
+fn start<H: Handler>(
+    shared: &Shared,
+    accepted: accept::Accepted,
+    handler: &Rc<H>,
+    metrics: &Rc<Metrics>,
+    draining: &Draining,
+) {
+    let task = connection::run(shared.clone(), accepted, Rc::clone(handler), Rc::clone(metrics), draining.clone());
+    draining.spawn_local(task);
+}

@@ -4,9 +4,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ipnet::IpNet;
-
 use crate::listener::certificate::Certificates;
+use crate::message::forwarded::Policy;
 
 /// One socket to accept on.
 #[derive(Clone, Debug)]
@@ -17,24 +16,10 @@ pub(crate) struct Settings {
     pub(crate) address: SocketAddr,
     /// What an `https` listener shows; `None` on an `http` listener.
     pub(crate) certificates: Option<Arc<Certificates>>,
-    /// Peers whose `X-Forwarded-For` says who the client is. Empty by default: nobody's does.
-    pub(crate) trusted_proxies: Arc<[IpNet]>,
-    /// What becomes of the client's `X-Forwarded-For` (spec §10.2).
-    pub(crate) forwarded_for: ForwardedFor,
+    /// Whose `X-Forwarded-For` is believed, and what becomes of it.
+    pub(crate) forwarded: Arc<Policy>,
     /// Every bound on a connection.
     pub(crate) limits: Limits,
-}
-
-/// What becomes of the client's `X-Forwarded-For` (spec §10.2).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum ForwardedFor {
-    /// The peer's address is added at the end.
-    #[default]
-    Append,
-    /// It passes untouched.
-    Preserve,
-    /// It is taken out.
-    Remove,
 }
 
 /// Every bound on a connection. The defaults are the ALB's where it has one.

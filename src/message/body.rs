@@ -2,23 +2,24 @@
 
 use std::future::Future as _;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Buf as _, Bytes, BytesMut};
-use http::HeaderMap;
 use http_body::{Body as _, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::Sleep;
 
 use crate::message::BoxError;
+use crate::message::header::Protected;
 
 /// The body type used everywhere: of requests from clients and of responses to them.
 #[derive(Default)]
 pub(crate) struct Body {
     source: Source,
     idle: Option<Idle>,
-    trailers: Option<fn(&mut HeaderMap)>,
+    protected: Option<Arc<Protected>>,
     watchers: Vec<Box<dyn Watch>>,
 }
 
@@ -87,9 +88,11 @@ impl Body {
         self
     }
 
-    /// Lets `change` take out of the trailers what may not pass.
-    pub(crate) fn with_trailers(mut self, change: fn(&mut HeaderMap)) -> Self {
-        self.trailers = Some(change);
+    /// Takes protected names out of the trailers, too (attacks H-14).
+    pub(crate) fn with_protected(mut self, protected: &Arc<Protected>) -> Self {
+        if !self.is_end_stream() {
+            self.protected = Some(Arc::clone(protected));
+        }
         self
     }
 
@@ -196,8 +199,8 @@ impl http_body::Body for Body {
             }
             Err(frame) => {
                 let mut trailers = frame.into_trailers().unwrap_or_default();
-                if let Some(change) = this.trailers {
-                    change(&mut trailers);
+                if let Some(protected) = &this.protected {
+                    protected.strip(&mut trailers);
                 }
                 this.end(Ending::Complete);
                 Frame::trailers(trailers)

@@ -18,6 +18,16 @@ pub(crate) fn pairs(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
         .filter_map(|pair| pair.trim_matches([' ', '\t']).split_once('='))
 }
 
+/// Joins `Cookie` fields into one (RFC 9113 §8.2.3), so that every reader sees the same cookies (attacks H-08).
+pub(crate) fn join(headers: &mut HeaderMap) {
+    if headers.get_all(header::COOKIE).iter().nth(1).is_none() {
+        return;
+    }
+    let fields: Vec<&[u8]> = headers.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes).collect();
+    let joined = HeaderValue::from_bytes(&fields.join(&b"; "[..])).expect("made of bytes that were header values");
+    headers.insert(header::COOKIE, joined);
+}
+
 /// Removes the cookies whose name `is_ours` says, and joins the rest into one field. Keeps other cookies byte for byte.
 pub(crate) fn strip(headers: &mut HeaderMap, is_ours: impl Fn(&[u8]) -> bool) {
     let name = |pair: &[u8]| -> Vec<u8> {

@@ -5,8 +5,10 @@
 pub(crate) mod body;
 pub(crate) mod cookie;
 pub(crate) mod form;
+pub(crate) mod forwarded;
 pub(crate) mod header;
 pub(crate) mod media;
+pub(crate) mod page;
 pub(crate) mod uri;
 
 use bytes::Bytes;

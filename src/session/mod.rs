@@ -1,3 +1,88 @@
-//! session
+//! The browser session between us and the user agent, and the logins that are on their way.
+//!
+//! Everything lives in sealed cookies (DESIGN §5); this process remembers only what it has opened lately ([`opened`]) and
+//! which sessions were ended before their time ([`revoked`]). Knows no provider and no rule, and decides nothing about a
+//! request. Start at [`Sessions`]; [`shards`] is what a cookie looks like on the wire, [`codec`] what is in it.
 
+pub(crate) mod error;
 pub(crate) mod settings;
+
+pub(crate) mod record;
+
+mod codec;
+pub(crate) mod opened;
+pub(crate) mod pending;
+pub(crate) mod revoked;
+pub(crate) mod sealed;
+pub(crate) mod shards;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::HeaderValue;
+
+use crate::clock::Timestamp;
+use crate::crypto::aead::Key;
+use crate::message::cookie::{self, SameSite};
+use crate::session::error::Error;
+use crate::session::record::Session;
+use crate::session::sealed::{Purpose, Scope};
+use crate::session::shards::Shards;
+
+/// How long a browser keeps a cookie whose session is over, so that a returning user is told "your session has ended"
+/// and not "please sign in" (spec §2.1 tells EXPIRED from NONE). What counts is the time inside the seal.
+const KEEP_EXPIRED: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// Sessions under one cookie name.
+#[derive(Clone, Debug)]
+pub(crate) struct Sessions {
+    keys: Arc<[Key]>,
+    base: Arc<str>,
+}
+
+impl Sessions {
+    /// Sessions in cookies named `base-0`, `base-1`, …, sealed by the first of `keys`.
+    pub(crate) fn new(settings: &settings::Settings, base: Arc<str>) -> Self {
+        Self { keys: Arc::clone(&settings.keys), base }
+    }
+
+    /// The cookies' base name.
+    pub(crate) fn base(&self) -> &Arc<str> {
+        &self.base
+    }
+
+    /// Opens what a request carried to `host`. Whether the session is over is the caller's question.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] for what we never sealed for this name and host, [`Error::Version`] for what another version of
+    /// this program sealed.
+    pub(crate) fn open(&self, host: &str, shards: &Shards<'_>) -> Result<Session, Error> {
+        let scope = Scope { purpose: Purpose::Session, name: &self.base, host };
+        codec::decode(&sealed::open_bytes(&self.keys, &scope, shards.sealed()?.as_ref())?)
+    }
+
+    /// The `Set-Cookie` lines that carry `session` to the browser: its shards, and the deletion of every higher one.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::TooLarge`] where it does not fit into four.
+    pub(crate) fn save(&self, host: &str, session: &Session, now: Timestamp) -> Result<Vec<HeaderValue>, Error> {
+        let scope = Scope { purpose: Purpose::Session, name: &self.base, host };
+        let text = sealed::seal_bytes(&self.keys, &scope, &codec::encode(session)?);
+        let keep = session.expires_at.since(now) + KEEP_EXPIRED;
+        // Rounded up: the browser must not forget a session that is still good.
+        shards::write(&self.base, &text, keep.as_secs() + 1)
+    }
+
+    /// The `Set-Cookie` lines that delete every shard, and whatever else the request carried under their names.
+    pub(crate) fn clear(&self, headers: &http::HeaderMap) -> Vec<HeaderValue> {
+        shards::names(&self.base, headers).iter().map(|name| cookie::delete(name)).collect()
+    }
+}
+
+/// How every cookie of ours travels.
+const SAME_SITE: SameSite = SameSite::Lax;
+
+#[cfg(test)]
+mod tests;

@@ -2,4 +2,6 @@
 //!
 //! Knows no request: rooms define what they count and are handed a registry. Start at [`metrics::Registry`].
 
+pub(crate) mod access_log;
+pub(crate) mod logging;
 pub(crate) mod metrics;

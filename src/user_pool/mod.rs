@@ -1,3 +1,25 @@
-//! user_pool
+//! The embedded OpenID provider: users and app clients from the configuration, pages to sign in on, and the endpoints of
+//! OpenID Connect Core, Discovery and RP-Initiated Logout below one issuer.
+//!
+//! It does not know that a proxy exists: it is handed requests for its own host and answers them, and any relying party can
+//! use it. `hosted_ui` shows and never decides, `oauth` decides and never shows, `signin` proves who someone is; `pool` sends
+//! each request to one of them. Start at [`pool::UserPool::handle`].
 
+pub(crate) mod credential;
+pub(crate) mod in_process;
+pub(crate) mod pool;
 pub(crate) mod settings;
+
+mod directory;
+mod hosted_ui;
+mod metrics;
+mod oauth;
+mod reply;
+mod risk;
+mod routes;
+mod seal;
+mod signin;
+
+pub(crate) use in_process::InProcess;
+pub(crate) use pool::UserPool;
+pub(crate) use settings::Settings;

@@ -1,1 +1,8 @@
+//! Every integration test, in one binary. A capability is a module; a reader learns the product by reading this list.
 
+mod harness;
+
+/// The way in and out: signing in, the session, signing out.
+mod login;
+/// Which room may use which: the architecture, as three tests.
+mod room_graph;

@@ -1,5 +1,3 @@
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, UnparsedPublicKey};
-
 use super::*;
 
 #[test]
@@ -33,4 +31,23 @@ fn what_is_not_a_p256_key_is_refused() {
     let der = p384.to_pkcs8v1().expect("has DER");
     let text = Secret::new(pem("PRIVATE KEY", der.as_ref()));
     assert!(matches!(SigningKey::from_pem(&text), Err(Error::NotP256)));
+}
+
+#[test]
+fn a_payload_is_read_only_from_a_token_of_this_key_and_kind() {
+    let key = SigningKey::from_pem(&SigningKey::generate_pem()).expect("a generated key reads back");
+    let other = SigningKey::from_pem(&SigningKey::generate_pem()).expect("a generated key reads back");
+    let payload = json!({"sub": "alice"});
+    let header = |alg: &str, kid: &str| json!({"alg": alg, "kid": kid, "typ": "JWT"});
+    let good = key.compact(&header("ES256", key.kid()), &payload).expect("signs");
+    assert_eq!(key.public().payload(&good, "JWT"), Some(payload.clone()));
+    assert_eq!(key.public().payload(&good, "at+jwt"), None);
+    assert_eq!(other.public().payload(&good, "JWT"), None);
+    let foreign = other.compact(&header("ES256", key.kid()), &payload).expect("signs");
+    assert_eq!(key.public().payload(&foreign, "JWT"), None);
+    let none = key.compact(&header("none", key.kid()), &payload).expect("signs");
+    assert_eq!(key.public().payload(&none, "JWT"), None);
+    for rubbish in ["", ".", "..", "a.b.c", &good[..good.len() - 2], &format!("{good}.")] {
+        assert_eq!(key.public().payload(rubbish, "JWT"), None, "{rubbish}");
+    }
 }

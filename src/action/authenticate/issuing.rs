@@ -1,0 +1,109 @@
+//! Makes sessions of logins that have just been verified, and keeps of them only what is needed (DESIGN §5).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::action::authenticate::Services;
+use crate::action::settings::AuthenticateSettings;
+use crate::clock::{Clock, Timestamp};
+use crate::identity::Identity;
+use crate::oidc;
+use crate::secret::Secret;
+use crate::session::Sessions;
+use crate::session::record::{Session, SessionId};
+
+/// Soonest refresh after new tokens, whatever lifetime the provider names: each request would refresh else.
+const REFRESH_SOONEST: Duration = Duration::from_secs(1);
+
+/// What the sessions of one action are made from. Shared with the control runtime, where tokens are refreshed.
+#[derive(Debug)]
+pub(super) struct Issuing {
+    pub(super) client: Arc<oidc::Client>,
+    pub(super) sessions: Sessions,
+    pub(super) scope: String,
+    pub(super) clock: Clock,
+    timeout: Duration,
+    keeps_access_token: bool,
+    keeps_id_token: bool,
+}
+
+impl Issuing {
+    pub(super) fn new(
+        settings: &AuthenticateSettings,
+        client: Arc<oidc::Client>,
+        logout: oidc::settings::Logout,
+        sessions: Sessions,
+        services: &Services,
+    ) -> Self {
+        Self {
+            client,
+            sessions,
+            scope: settings.scope.clone(),
+            clock: services.clock.clone(),
+            timeout: settings.session_timeout,
+            keeps_access_token: services.claims.wants_access_token(),
+            // RP-initiated logout wants it as a hint; nothing else of ours does.
+            keeps_id_token: logout == oidc::settings::Logout::Auto,
+        }
+    }
+
+    /// Whether the session is of the provider that this action is bound to.
+    pub(super) fn is_from_our_provider(&self, session: &Session) -> bool {
+        session.provider == **self.client.name() && session.identity.issuer() == self.client.issuer()
+    }
+
+    /// A new session, under a new id (attacks S-09).
+    pub(super) fn begin(&self, login: oidc::Login, now: Timestamp) -> Session {
+        let refresh_at = refresh_at(&login.tokens, login.tokens.refresh_token.is_some(), now);
+        Session {
+            id: SessionId::random(),
+            generation: 0,
+            provider: self.client.name().to_string(),
+            identity: self.identity(&login),
+            refresh_token: login.tokens.refresh_token,
+            id_token: login.tokens.id_token.filter(|_| self.keeps_id_token),
+            authenticated_at: now,
+            expires_at: now + self.timeout,
+            refresh_at,
+            access_token_expires_at: login.tokens.access_token_expires_at,
+        }
+    }
+
+    /// The same session with new tokens: same id, same end (attacks S-08). A token that the provider did not send again
+    /// is kept (attacks V-04). `None` where the provider now speaks of another user (attacks V-02).
+    pub(super) fn renew(&self, before: &Session, login: oidc::Login, now: Timestamp) -> Option<Session> {
+        let is_same = login.identity.subject() == before.identity.subject()
+            && login.identity.issuer() == before.identity.issuer();
+        if !is_same {
+            return None;
+        }
+        let refresh_at = refresh_at(&login.tokens, true, now);
+        let identity = self.identity(&login);
+        let keep = |new: Option<Secret<String>>, old: &Option<Secret<String>>| new.or_else(|| old.clone());
+        Some(Session {
+            id: before.id,
+            generation: before.generation.wrapping_add(1),
+            provider: before.provider.clone(),
+            identity,
+            refresh_token: keep(login.tokens.refresh_token, &before.refresh_token),
+            id_token: keep(login.tokens.id_token.filter(|_| self.keeps_id_token), &before.id_token),
+            authenticated_at: before.authenticated_at,
+            expires_at: before.expires_at,
+            refresh_at,
+            access_token_expires_at: login.tokens.access_token_expires_at,
+        })
+    }
+
+    /// The identity that has just been verified, with the access token only where the target is to have it.
+    fn identity(&self, login: &oidc::Login) -> Identity {
+        let (issuer, subject) = (login.identity.issuer().to_owned(), login.identity.subject().to_owned());
+        let token = self.keeps_access_token.then(|| login.tokens.access_token.clone());
+        Identity::assertion(issuer, subject, login.identity.claims().clone(), token)
+    }
+}
+
+/// At four fifths of the access token's life (pitfalls 39), where there is something to refresh with.
+fn refresh_at(tokens: &oidc::Tokens, has_refresh_token: bool, now: Timestamp) -> Option<Timestamp> {
+    let expires_at = tokens.access_token_expires_at.filter(|_| has_refresh_token)?;
+    Some(now + (expires_at.since(now) * 4 / 5).max(REFRESH_SOONEST))
+}

@@ -1,0 +1,210 @@
+//! `authenticate-oidc` and `authenticate-user-pool`: session present, stale or absent → go on, refresh, sign in, let pass
+//! as anonymous, or refuse (spec §2.1).
+//!
+//! One [`Authenticate`] for each such action, shared by the workers; [`local::Local`] is what each worker has for itself,
+//! [`memory::Memory`] what the process has. Knows no target and no rule. Start at [`Authenticate::run`]; a login leaves
+//! through [`login`] and comes back through [`endpoints`] and [`callback`].
+
+pub(crate) mod endpoints;
+pub(crate) mod local;
+pub(crate) mod memory;
+pub(crate) mod signed_in;
+
+mod answer;
+mod callback;
+mod decision;
+mod failure;
+mod issuing;
+mod login;
+mod metrics;
+mod refresh;
+mod sign_out;
+mod userinfo;
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use http::HeaderMap;
+
+use crate::action::settings::AuthenticateSettings;
+use crate::claims::ClaimsHeaders;
+use crate::clock::{Clock, Timestamp};
+use crate::drain::Control;
+use crate::exchange::Exchange;
+use crate::exchange::rejection::{Reason, Rejection};
+use crate::message::Response;
+use crate::message::uri::CanonicalRequest;
+use crate::oidc;
+use crate::session::opened::Key;
+use crate::session::pending::PendingLogins;
+use crate::session::shards::{self, Found, Shards};
+use crate::session::{self, Sessions};
+use crate::telemetry::metrics::Registry;
+use decision::{Absence, Verdict, decide};
+use issuing::Issuing;
+use local::Local;
+use memory::Memory;
+use metrics::Metrics;
+use signed_in::SignedIn;
+
+/// One `authenticate-*` action.
+#[derive(Debug)]
+pub(crate) struct Authenticate {
+    /// No other action has it, of this generation of the configuration or an earlier one: what a worker has opened for
+    /// one is not another's.
+    id: u64,
+    /// Names the action across restarts and replicas, in a pending login.
+    key: String,
+    settings: AuthenticateSettings,
+    issuing: Arc<Issuing>,
+    pending: PendingLogins,
+    claims: Arc<ClaimsHeaders>,
+    memory: Memory,
+    control: Control,
+    metrics: Metrics,
+}
+
+/// What every action is assembled from.
+#[derive(Clone, Debug)]
+pub(crate) struct Services {
+    /// The keys that seal.
+    pub(crate) session: session::settings::Settings,
+    pub(crate) claims: Arc<ClaimsHeaders>,
+    /// Outlives the configuration: a session that was ended stays ended after a reload.
+    pub(crate) memory: Memory,
+    pub(crate) control: Control,
+    pub(crate) clock: Clock,
+    pub(crate) registry: Registry,
+}
+
+/// How the gate lets a request go on, or answers it. An error is never one of the first two.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    /// A user who is signed in.
+    Identified(Rc<SignedIn>),
+    /// Nobody, and the rule says `allow`.
+    Anonymous(Anonymous),
+    /// The gate has answered.
+    Answered(Response),
+}
+
+/// Proof that a rule says `allow`: nothing else makes one.
+#[derive(Debug)]
+pub(crate) struct Anonymous(());
+
+impl Authenticate {
+    /// Binds an action to its provider. `logout` is the provider's setting: it says whether sessions keep the ID token.
+    pub(crate) fn new(
+        settings: AuthenticateSettings,
+        client: Arc<oidc::Client>,
+        logout: oidc::settings::Logout,
+        services: &Services,
+    ) -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let base = &settings.session_cookie_name;
+        let sessions = Sessions::new(&services.session, Arc::clone(base));
+        let metrics = Metrics::new(&services.registry, client.name());
+        Self {
+            id: NEXT.fetch_add(1, Ordering::Relaxed),
+            key: login::gate_key(&settings, client.name()),
+            pending: PendingLogins::new(&services.session, Arc::clone(base)),
+            issuing: Arc::new(Issuing::new(&settings, client, logout, sessions, services)),
+            claims: Arc::clone(&services.claims),
+            memory: services.memory.clone(),
+            control: services.control.clone(),
+            settings,
+            metrics,
+        }
+    }
+
+    /// Lets the request go on, or answers it.
+    ///
+    /// # Errors
+    ///
+    /// The 401 of a request that is not let pass and cannot be redirected, or what went wrong in signing in.
+    pub(crate) async fn run(
+        &self,
+        local: &Local,
+        exchange: &mut Exchange,
+        headers: &HeaderMap,
+    ) -> Result<Outcome, Rejection> {
+        let request = exchange.request.clone().ok_or(Reason::Internal)?;
+        let mut opened = self.open(local, &request.host, headers, exchange.started_at);
+        if let Ok(signed_in) = &opened
+            && signed_in.is_refresh_due(exchange.started_at)
+        {
+            opened = self.refresh(exchange, &request.host, signed_in).await;
+        }
+        match opened {
+            Ok(signed_in) => {
+                exchange.subject = Some(Rc::clone(signed_in.subject()));
+                Ok(Outcome::Identified(signed_in))
+            }
+            Err(absence) => self.without_session(absence, exchange, &request, headers).await,
+        }
+    }
+
+    async fn without_session(
+        &self,
+        absence: Absence,
+        exchange: &mut Exchange,
+        request: &CanonicalRequest,
+        headers: &HeaderMap,
+    ) -> Result<Outcome, Rejection> {
+        let verdict = decide(absence, &self.settings, exchange.is_navigation);
+        // What does not open never will. A session that is over is kept, because it says so; `allow` has no use for it.
+        if absence == Absence::Invalid || (absence == Absence::Expired && matches!(verdict, Verdict::Anonymous)) {
+            exchange.cookies.extend(self.issuing.sessions.clear(headers));
+        }
+        match verdict {
+            Verdict::Anonymous => Ok(Outcome::Anonymous(Anonymous(()))),
+            Verdict::Login => Ok(Outcome::Answered(self.begin_login(exchange, request, headers).await?)),
+            Verdict::Refuse(reason) => Err(reason.into()),
+        }
+    }
+
+    /// The session that a request to `host` carries, opened by this worker before or now.
+    fn open(&self, local: &Local, host: &str, headers: &HeaderMap, now: Timestamp) -> Result<Rc<SignedIn>, Absence> {
+        let shards = match shards::find(headers, self.issuing.sessions.base()) {
+            Found::Whole(shards) => shards,
+            Found::Broken => return Err(local.count(Absence::Invalid)),
+            Found::Nothing => return Err(Absence::Nothing),
+        };
+        let key = Key { scope: self.id, host, shards: &shards };
+        let mut opened = local.opened.borrow_mut();
+        let remembered = opened.find(&key);
+        let signed_in = match &remembered {
+            Some(signed_in) => Rc::clone(signed_in),
+            None => Rc::new(self.open_anew(host, &shards).map_err(|absence| local.count(absence))?),
+        };
+        if signed_in.is_over(now) {
+            opened.forget(&key);
+            return Err(local.count(Absence::Expired));
+        }
+        if remembered.is_some() {
+            local.cached.increment();
+        } else {
+            local.ok.increment();
+            opened.remember(&key, Rc::clone(&signed_in));
+        }
+        Ok(signed_in)
+    }
+
+    fn open_anew(&self, host: &str, shards: &Shards<'_>) -> Result<SignedIn, Absence> {
+        let session = self.issuing.sessions.open(host, shards).map_err(|error| match error {
+            session::error::Error::Version => Absence::Nothing,
+            session::error::Error::Invalid | session::error::Error::TooLarge => Absence::Invalid,
+        })?;
+        // Another rule's session under the same name: it is good, but not here (attacks S-03, pitfalls 29).
+        if !self.issuing.is_from_our_provider(&session) {
+            return Err(Absence::Nothing);
+        }
+        Ok(self.signed_in(session))
+    }
+
+    fn signed_in(&self, session: session::record::Session) -> SignedIn {
+        let prepared = self.claims.prepare(&session.identity, self.issuing.client.client_id());
+        SignedIn::new(session, self.settings.session_timeout, prepared, &self.claims, &self.memory)
+    }
+}

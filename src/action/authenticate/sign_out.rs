@@ -1,0 +1,120 @@
+//! Ends the session, here and, where the provider has a way, there (spec §5, pitfalls 70–74).
+//!
+//! The same path is the landing page that a provider sends the browser back to: a request without a session, or with the
+//! `state` that we gave the provider, changes nothing and is told "you are signed out". No parameter says where to go next
+//! (attacks R-18).
+
+use std::sync::Arc;
+
+use http::request::Parts;
+use http::{HeaderMap, Method, header};
+
+use crate::action::authenticate::endpoints::{Endpoints, SIGN_OUT, refuse_prefetch};
+use crate::action::authenticate::{Authenticate, answer, failure};
+use crate::exchange::Exchange;
+use crate::exchange::rejection::{Reason, Rejection};
+use crate::message::Response;
+use crate::message::form::Form;
+use crate::message::uri::CanonicalRequest;
+use crate::oidc;
+use crate::session::record::Session;
+use crate::session::shards::{self, Found};
+
+/// Given to the provider, which brings it back (OpenID Connect RP-Initiated Logout §3).
+const STATE: &str = "signed-out";
+
+/// Answers a request to the sign-out path.
+pub(super) async fn answer(
+    endpoints: &Endpoints,
+    exchange: &mut Exchange,
+    parts: &Parts,
+) -> Result<Response, Rejection> {
+    if !matches!(parts.method, Method::GET | Method::POST) {
+        return Err(Reason::RequestMethod.into());
+    }
+    if let Some(refused) = refuse_prefetch(&parts.headers) {
+        return Ok(refused);
+    }
+    let request = exchange.request.clone().ok_or(Reason::Internal)?;
+    let carried = carried(endpoints, &parts.headers);
+    if carried.is_empty() || is_return(&request) {
+        return Ok(answer::signed_out(exchange.preferred));
+    }
+    if is_foreign(&parts.headers, &request) {
+        return Err(Reason::AuthSignOutForeign.into());
+    }
+    let ended = end(&carried, exchange, &request, &parts.headers);
+    match location(endpoints, ended, &request).await? {
+        Some(location) => answer::redirect(&location),
+        None => Ok(answer::signed_out(exchange.preferred)),
+    }
+}
+
+/// One action for each cookie name that the request carries anything under.
+fn carried<'e>(endpoints: &'e Endpoints, headers: &HeaderMap) -> Vec<&'e Arc<Authenticate>> {
+    let mut carried: Vec<&Arc<Authenticate>> = Vec::new();
+    for gate in &endpoints.gates {
+        let base = gate.issuing.sessions.base();
+        let is_new = carried.iter().all(|known| known.issuing.sessions.base() != base);
+        if is_new && !matches!(shards::find(headers, base), Found::Nothing) {
+            carried.push(gate);
+        }
+    }
+    carried
+}
+
+/// Whether the provider has sent the browser back.
+fn is_return(request: &CanonicalRequest) -> bool {
+    let form = Form::parse(request.query().unwrap_or_default().as_bytes());
+    form.is_ok_and(|form| form.one("state") == Ok(Some(STATE)))
+}
+
+/// Whether a page of another site asks (attacks V-07, V-08). A browser that says nothing of it does not send our cookies
+/// along (`SameSite=Lax`), but for a link that a person follows.
+fn is_foreign(headers: &HeaderMap, request: &CanonicalRequest) -> bool {
+    let is_cross_site = headers.get("sec-fetch-site").is_some_and(|site| site.as_bytes() == b"cross-site");
+    let ours = format!("https://{}", request.authority());
+    let is_other_origin = headers.get(header::ORIGIN).is_some_and(|origin| origin.as_bytes() != ours.as_bytes());
+    is_cross_site || is_other_origin
+}
+
+/// Deletes the cookies, and sees to it that copies of them do not open in this process. Answers what was ended.
+fn end(
+    carried: &[&Arc<Authenticate>],
+    exchange: &mut Exchange,
+    request: &CanonicalRequest,
+    headers: &HeaderMap,
+) -> Vec<Session> {
+    let mut ended = Vec::new();
+    for gate in carried {
+        exchange.cookies.extend(gate.issuing.sessions.clear(headers));
+        let Found::Whole(shards) = shards::find(headers, gate.issuing.sessions.base()) else { continue };
+        let Ok(session) = gate.issuing.sessions.open(&request.host, &shards) else { continue };
+        gate.memory.revoked.add(session.id, session.expires_at, exchange.started_at);
+        ended.push(session);
+    }
+    if let Some(session) = ended.first() {
+        exchange.subject = Some(session.identity.subject().into());
+    }
+    ended
+}
+
+/// Where the first of the ended sessions' providers ends its own session.
+async fn location(
+    endpoints: &Endpoints,
+    ended: Vec<Session>,
+    request: &CanonicalRequest,
+) -> Result<Option<String>, Rejection> {
+    let found = ended.into_iter().find_map(|session| {
+        let gate = endpoints.gates.iter().find(|gate| gate.issuing.is_from_our_provider(&session))?;
+        Some((gate, session))
+    });
+    let Some((gate, session)) = found else { return Ok(None) };
+    let client = Arc::clone(&gate.issuing.client);
+    let asked = oidc::LogoutRequest {
+        id_token: session.id_token,
+        post_logout_redirect_uri: format!("https://{}{SIGN_OUT}", request.authority()),
+        state: Some(STATE.to_owned()),
+    };
+    gate.control.run(async move { client.logout_location(asked).await }).await.map_err(failure::abandoned)
+}

@@ -1,0 +1,42 @@
+//! Who am I: the claims of the session, for pages and scripts of the application. Never a token.
+
+use http::HeaderMap;
+use serde_json::Value;
+
+use crate::action::authenticate::answer;
+use crate::action::authenticate::endpoints::Endpoints;
+use crate::action::authenticate::local::Local;
+use crate::action::authenticate::signed_in::SignedIn;
+use crate::exchange::Exchange;
+use crate::exchange::error_page;
+use crate::exchange::rejection::{Reason, Rejection};
+use crate::message::Response;
+use crate::message::media::Preferred;
+
+/// Answers for the first action that finds a session; 401 in JSON where none does.
+pub(super) fn answer(
+    endpoints: &Endpoints,
+    local: &Local,
+    exchange: &mut Exchange,
+    headers: &HeaderMap,
+) -> Result<Response, Rejection> {
+    let request = exchange.request.clone().ok_or(Reason::Internal)?;
+    let now = exchange.started_at;
+    let signed_in = endpoints.gates.iter().find_map(|gate| gate.open(local, &request.host, headers, now).ok());
+    let Some(signed_in) = signed_in else {
+        // Not a rejection: that would be a page to whoever asks with a browser.
+        exchange.reason = Some(Reason::AuthRequired);
+        return Ok(error_page::render(Reason::AuthRequired, exchange.id, Preferred::Json));
+    };
+    exchange.subject = Some(signed_in.subject().clone());
+    Ok(answer::json(&about(&signed_in)))
+}
+
+fn about(signed_in: &SignedIn) -> Value {
+    let identity = signed_in.identity();
+    let mut about = identity.claims().clone();
+    about.insert("sub".into(), identity.subject().into());
+    about.insert("iss".into(), identity.issuer().into());
+    about.insert("expires_at".into(), signed_in.expires_at().seconds().into());
+    Value::Object(about)
+}

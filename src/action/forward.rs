@@ -1,0 +1,184 @@
+//! `forward`: tells the target who asks and who the user is, sends the request, streams the answer back.
+
+use std::sync::Arc;
+
+use http::uri::Uri;
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Version, header};
+use hyper::upgrade::OnUpgrade;
+
+use crate::action::{Passage, Worker};
+use crate::exchange::Exchange;
+use crate::exchange::rejection::{Reason, Rejection};
+use crate::message::header::Protected;
+use crate::message::uri::CanonicalRequest;
+use crate::message::{Request, Response, cookie, forwarded, header as names};
+use crate::upstream::client::{Client, Unanswered};
+use crate::upstream::error::Error;
+use crate::upstream::upgrade::{self, Bounds};
+
+/// Sends to one target group.
+#[derive(Debug)]
+pub(crate) struct Forward {
+    /// The group's place among [`Worker::groups`].
+    pub(crate) group: usize,
+    /// `Host` as the client sent it, with its port (spec §10.4).
+    pub(crate) preserve_host: bool,
+    /// What the trailers of a request may not carry either.
+    pub(crate) protected: Arc<Protected>,
+    /// Cookie names that are ours begin like this; the target sees none of them (attacks H-15).
+    pub(crate) our_cookies: Arc<[Box<str>]>,
+}
+
+const WEBSOCKET: HeaderValue = HeaderValue::from_static("websocket");
+const UPGRADE: HeaderValue = HeaderValue::from_static("upgrade");
+
+impl Forward {
+    /// Sends the request and answers with what the target says.
+    ///
+    /// # Errors
+    ///
+    /// An `upstream.*` reason, or what is wrong with the request for this target.
+    pub(crate) async fn run(
+        &self,
+        worker: &Worker,
+        exchange: &mut Exchange,
+        passage: &Passage,
+        mut request: Request,
+    ) -> Result<Response, Rejection> {
+        let client = &worker.groups[self.group];
+        let canonical = exchange.request.clone().ok_or(Reason::Internal)?;
+        check(request.headers())?;
+        let upgrade = upgrade_of(&mut request);
+        if upgrade.is_some() {
+            check_origin(passage, &canonical, request.headers())?;
+        }
+        self.rewrite(exchange, &canonical, request.headers_mut())?;
+        if upgrade.is_some() {
+            request.headers_mut().insert(header::CONNECTION, UPGRADE);
+            request.headers_mut().insert(header::UPGRADE, WEBSOCKET);
+        }
+        if let Passage::SignedIn(user) = passage {
+            user.apply(client.name(), worker.clock.now(), request.headers_mut())?;
+        }
+        *request.uri_mut() = Uri::from(canonical.target.clone());
+        *request.version_mut() = Version::HTTP_11;
+        let timeout = client.response_timeout();
+        let request = request.map(|body| body.with_idle_timeout(timeout).with_protected(&self.protected));
+        let answered = client.send(request).await.map_err(|unanswered| rejection(exchange, unanswered))?;
+        exchange.target = Some(answered.target);
+        finish(worker, client, passage, upgrade, answered.response)
+    }
+
+    /// Makes the client's headers the target's: nothing that concerns one connection, nothing of ours that a client said
+    /// (stripped before the rules were asked), then what we say.
+    fn rewrite(
+        &self,
+        exchange: &Exchange,
+        canonical: &CanonicalRequest,
+        headers: &mut HeaderMap,
+    ) -> Result<(), Rejection> {
+        let connection = &exchange.connection;
+        names::remove_hop_by_hop(headers);
+        headers.remove(header::EXPECT);
+        cookie::strip(headers, |name| self.our_cookies.iter().any(|ours| name.starts_with(ours.as_bytes())));
+        connection
+            .forwarded
+            .write(headers, connection.peer.ip())
+            .map_err(|error| Rejection::new(Reason::RequestForwarded, error))?;
+        let authority = canonical.authority();
+        forwarded::write_origin(headers, connection.scheme(), connection.local, &authority);
+        let trace = forwarded::trace_id(headers.get(names::TRACE_ID), &exchange.id);
+        headers.insert(names::TRACE_ID, trace);
+        let is_default = matches!((connection.scheme(), canonical.port), ("https", Some(443)) | ("http", Some(80)));
+        let host = if is_default && !self.preserve_host { canonical.host.as_str() } else { authority.as_ref() };
+        let host = HeaderValue::from_str(host).map_err(|error| Rejection::new(Reason::RequestHost, error))?;
+        headers.insert(header::HOST, host);
+        Ok(())
+    }
+}
+
+/// What this target, or any, cannot be asked.
+fn check(headers: &HeaderMap) -> Result<(), Reason> {
+    // RFC 9110 §10.1.1; hyper answers 100 when the body is first read, which is after every gate.
+    if headers.get(header::EXPECT).is_some_and(|value| !value.as_bytes().eq_ignore_ascii_case(b"100-continue")) {
+        return Err(Reason::RequestExpectation);
+    }
+    // Spec §9.1: gRPC needs HTTP/2 and trailers to the target.
+    let is_grpc = |value: &HeaderValue| value.as_bytes().starts_with(b"application/grpc");
+    if headers.get(header::CONTENT_TYPE).is_some_and(is_grpc) {
+        return Err(Reason::UpstreamProtocol);
+    }
+    Ok(())
+}
+
+/// The client's end of a WebSocket, where it asks for one. Other upgrades are not passed on (attacks W-05).
+fn upgrade_of(request: &mut Request) -> Option<OnUpgrade> {
+    let headers = request.headers();
+    let asks = headers.get(header::UPGRADE)?.as_bytes().eq_ignore_ascii_case(b"websocket")
+        && request.method() == Method::GET
+        && request.version() == Version::HTTP_11
+        && headers.get_all(header::CONNECTION).iter().any(|value| {
+            value
+                .as_bytes()
+                .split(|byte| *byte == b',')
+                .any(|token| token.trim_ascii().eq_ignore_ascii_case(b"upgrade"))
+        });
+    asks.then(|| hyper::upgrade::on(request))
+}
+
+/// A page of another site may not open a socket with the user's cookie (attacks W-02): browsers say who asks in `Origin`
+/// and do not hold a handshake back themselves.
+fn check_origin(passage: &Passage, canonical: &CanonicalRequest, headers: &HeaderMap) -> Result<(), Reason> {
+    let (Passage::SignedIn(_), Some(origin)) = (passage, headers.get(header::ORIGIN)) else { return Ok(()) };
+    let origin = origin.to_str().ok().and_then(|text| url::Url::parse(text).ok());
+    let is_ours = origin.is_some_and(|origin| {
+        origin.host_str() == Some(&canonical.host)
+            && origin.port_or_known_default() == Some(canonical.port.unwrap_or(443))
+    });
+    if is_ours { Ok(()) } else { Err(Reason::RequestOrigin) }
+}
+
+/// Takes out of the answer what concerns the target's connection, and joins the streams where both switch protocols.
+fn finish(
+    worker: &Worker,
+    client: &Client,
+    passage: &Passage,
+    upgrade: Option<OnUpgrade>,
+    mut response: Response,
+) -> Result<Response, Rejection> {
+    if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        names::remove_hop_by_hop(response.headers_mut());
+        return Ok(response);
+    }
+    let switches =
+        response.headers().get(header::UPGRADE).is_some_and(|to| to.as_bytes().eq_ignore_ascii_case(b"websocket"));
+    // A target that switches to what nobody asked for has not answered (attacks G-06).
+    let Some(from_client) = upgrade.filter(|_| switches) else { return Err(Reason::UpstreamMalformed.into()) };
+    let to_target = hyper::upgrade::on(&mut response);
+    let life = match passage {
+        Passage::SignedIn(user) => Some(user.expires_at().since(worker.clock.now())),
+        Passage::Anonymous(_) | Passage::Ungated(_) => None,
+    };
+    let bounds = Bounds { idle_timeout: client.response_timeout(), life };
+    worker.spawner.spawn_local(|draining| upgrade::join(from_client, to_target, bounds, draining));
+    names::remove_hop_by_hop(response.headers_mut());
+    response.headers_mut().insert(header::CONNECTION, UPGRADE);
+    response.headers_mut().insert(header::UPGRADE, WEBSOCKET);
+    Ok(response)
+}
+
+/// What the client is told of a target that did not answer.
+fn rejection(exchange: &mut Exchange, unanswered: Unanswered) -> Rejection {
+    exchange.target = unanswered.target;
+    let reason = match &unanswered.error {
+        Error::NoTargets => Reason::UpstreamNoTarget,
+        Error::Connect(_) => Reason::UpstreamUnreachable,
+        Error::ConnectTimeout => Reason::UpstreamConnectTimeout,
+        Error::Tls(_) => Reason::UpstreamTls,
+        Error::ResponseTimeout => Reason::UpstreamTimeout,
+        Error::Reset(_) => Reason::UpstreamReset,
+        Error::Malformed(_) => Reason::UpstreamMalformed,
+        Error::RequestBody(_) => Reason::RequestBodyTimeout,
+    };
+    Rejection::new(reason, unanswered.error)
+}

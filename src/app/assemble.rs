@@ -1,0 +1,198 @@
+//! Settings → live objects, in the order in which they need each other: providers and pools, then gates, then chains, then
+//! listeners. Names become references here and nowhere later.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use crate::action::authenticate::endpoints::{self, Endpoints};
+use crate::action::authenticate::local::Local;
+use crate::action::authenticate::memory::Memory;
+use crate::action::authenticate::{Authenticate, Services};
+use crate::action::fixed_response::FixedResponse;
+use crate::action::forward::Forward;
+use crate::action::redirect::Redirect;
+use crate::action::settings::{AuthenticateKind, ChainSettings, GateSettings, TerminalSettings};
+use crate::action::{ActionChain, Gate, Terminal, Worker};
+use crate::app::Error;
+use crate::app::providers::{Provider, Providers};
+use crate::claims::ClaimsHeaders;
+use crate::clock::Clock;
+use crate::config::{Config, ListenerConfig};
+use crate::drain::{Control, Spawner};
+use crate::listener::Shared;
+use crate::message::WholeResponse;
+use crate::message::header::Protected;
+use crate::proxy::snapshot::Snapshot;
+use crate::rule::{Rule, RuleSet};
+use crate::telemetry::metrics::Registry;
+use crate::upstream::client::Client;
+use crate::upstream::group::TargetGroup;
+use crate::upstream::metrics::Metrics;
+
+/// Everything that one configuration serves with; shared by all workers, changed by none.
+#[derive(Debug)]
+pub(crate) struct Assembled {
+    pub(crate) listeners: Vec<Listener>,
+    pub(crate) clock: Clock,
+    groups: Vec<Arc<TargetGroup>>,
+    claims: Option<Arc<ClaimsHeaders>>,
+}
+
+/// A listener, ready to be bound.
+#[derive(Debug)]
+pub(crate) struct Listener {
+    pub(crate) name: Arc<str>,
+    pub(crate) address: SocketAddr,
+    pub(crate) shared: Shared,
+    pub(crate) snapshot: Arc<Snapshot>,
+}
+
+impl Assembled {
+    /// Assembles a configuration.
+    ///
+    /// # Errors
+    ///
+    /// Where the machine cannot do what the configuration says.
+    pub(crate) fn new(config: Config, clock: &Clock, registry: &Registry, control: &Control) -> Result<Self, Error> {
+        let providers = Providers::new(config.providers, config.user_pools, clock, registry)?;
+        let now = clock.instant();
+        let groups: Vec<_> =
+            config.target_groups.into_iter().map(|group| Arc::new(TargetGroup::new(group, now))).collect();
+        let claims = config.claims.map(|settings| Arc::new(ClaimsHeaders::new(settings)));
+        let services = config.session.zip(claims.clone()).map(|(session, claims)| Services {
+            session,
+            claims,
+            memory: Memory::default(),
+            control: control.clone(),
+            clock: clock.clone(),
+            registry: registry.clone(),
+        });
+        let places =
+            groups.iter().enumerate().map(|(place, group)| (Arc::clone(&group.settings.name), place)).collect();
+        let owned = claims.iter().flat_map(|claims| claims.owned_names());
+        let parts = Parts { providers, services, places, protected: Arc::new(Protected::new(owned)) };
+        let listeners = config.listeners.into_iter().map(|listener| parts.listener(listener)).collect();
+        Ok(Self { listeners, clock: clock.clone(), groups, claims })
+    }
+
+    /// What one worker has for itself. Call it on the worker's thread.
+    pub(crate) fn worker(&self, index: usize, registry: &Registry, spawner: Spawner) -> Worker {
+        let client = |group: &Arc<TargetGroup>| {
+            let metrics = Metrics::new(registry, &group.settings.name);
+            Client::new(Arc::clone(group), index, self.clock.clone(), metrics)
+        };
+        Worker {
+            authenticate: Local::new(registry),
+            groups: self.groups.iter().map(client).collect(),
+            clock: self.clock.clone(),
+            spawner,
+        }
+    }
+
+    /// What the operator's endpoint answers about keys: the same as a public listener (DESIGN §4).
+    pub(crate) fn public_keys(&self, path: &str) -> Option<WholeResponse> {
+        let keys = self.claims.as_ref()?.public_keys();
+        match path.strip_prefix(endpoints::KEYS) {
+            Some(kid) => keys.pem(kid),
+            None => (path == endpoints::KEY_SET).then(|| keys.key_set()),
+        }
+    }
+}
+
+/// What listeners are made of.
+struct Parts {
+    providers: Providers,
+    /// There where a rule authenticates: the configuration was checked for it.
+    services: Option<Services>,
+    /// Each target group's place among a worker's clients.
+    places: BTreeMap<Arc<str>, usize>,
+    protected: Arc<Protected>,
+}
+
+impl Parts {
+    fn listener(&self, config: ListenerConfig) -> Listener {
+        let ListenerConfig { settings, rules, default } = config;
+        // Every chain of a listener strips the cookies of every gate of it.
+        let our_cookies = our_cookies(rules.iter().map(|rule| &rule.chain).chain([&default]));
+        let mut gates = Vec::new();
+        let mut chain = |settings: ChainSettings| self.chain(settings, &our_cookies, &mut gates);
+        let count = rules.len();
+        let mut rules: Vec<Rule<(usize, ActionChain)>> = rules
+            .into_iter()
+            .map(|rule| Rule {
+                name: rule.name,
+                priority: rule.priority,
+                conditions: rule.conditions,
+                payload: (0, chain(rule.chain)),
+            })
+            .collect();
+        let default = (count, chain(default));
+        rules.sort_by_key(|rule| rule.priority);
+        rules.iter_mut().enumerate().for_each(|(place, rule)| rule.payload.0 = place);
+        let endpoints = self
+            .services
+            .as_ref()
+            .filter(|_| !gates.is_empty())
+            .map(|services| Endpoints::new(gates, Arc::clone(&services.claims), &services.registry));
+        let snapshot = Snapshot {
+            listener: Arc::clone(&settings.name),
+            protected: Arc::clone(&self.protected),
+            rules: RuleSet::new(rules, default),
+            endpoints,
+            pools: self.providers.pools(),
+        };
+        Listener {
+            name: Arc::clone(&settings.name),
+            address: settings.address,
+            shared: Shared::new(settings),
+            snapshot: Arc::new(snapshot),
+        }
+    }
+
+    fn chain(
+        &self,
+        settings: ChainSettings,
+        our_cookies: &Arc<[Box<str>]>,
+        gates: &mut Vec<Arc<Authenticate>>,
+    ) -> ActionChain {
+        let gate = settings.gates.into_iter().next().map(|GateSettings::Authenticate(settings)| {
+            let services = self.services.as_ref().expect("a configuration with a gate has session and claims");
+            let Provider { client, logout } = self.providers.find(&settings.kind);
+            let gate = Arc::new(Authenticate::new(settings, client, logout, services));
+            gates.push(Arc::clone(&gate));
+            Gate::Authenticate(gate)
+        });
+        let terminal = match settings.terminal {
+            TerminalSettings::Redirect(settings) => Terminal::Redirect(Redirect::new(settings)),
+            TerminalSettings::FixedResponse(settings) => Terminal::FixedResponse(FixedResponse::new(settings)),
+            TerminalSettings::Forward(settings) => Terminal::Forward(Forward {
+                group: self.places[&settings.target_group],
+                preserve_host: settings.preserve_host,
+                protected: Arc::clone(&self.protected),
+                our_cookies: Arc::clone(our_cookies),
+            }),
+        };
+        ActionChain { gate, terminal }
+    }
+}
+
+/// What the names of a listener's cookies begin with.
+fn our_cookies<'c>(chains: impl Iterator<Item = &'c ChainSettings>) -> Arc<[Box<str>]> {
+    let gates = chains.flat_map(|chain| &chain.gates);
+    let mut names: Vec<Box<str>> = gates
+        .map(|GateSettings::Authenticate(settings)| format!("{}-", settings.session_cookie_name).into_boxed_str())
+        .collect();
+    names.sort_unstable();
+    names.dedup();
+    names.into()
+}
+
+impl Providers {
+    fn find(&self, kind: &AuthenticateKind) -> Provider {
+        match kind {
+            AuthenticateKind::Oidc(name) => self.oidc(name),
+            AuthenticateKind::UserPool(name) => self.user_pool(name),
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! Everyone who signs users in: providers out on the network, and the user pools of this process, which are providers like
+//! any other over a back channel that needs no socket (DESIGN §8).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use url::Url;
+
+use crate::app::Error;
+use crate::backchannel::Backchannel;
+use crate::backchannel::network::{self, Network};
+use crate::backchannel::settings::Settings as Way;
+use crate::clock::Clock;
+use crate::config::{ProviderConfig, UserPoolConfig};
+use crate::oidc;
+use crate::oidc::settings::{ClientAuth, Endpoints, Logout, Settings, Userinfo};
+use crate::telemetry::metrics::Registry;
+use crate::user_pool::in_process::InProcess;
+use crate::user_pool::pool::UserPool;
+use crate::user_pool::settings::ClientSettings;
+
+/// Our own client id at a user pool of this process.
+const OWN_CLIENT_ID: &str = "vestibule";
+
+/// Who signs a user in, and how a sign-out reaches them.
+#[derive(Clone, Debug)]
+pub(crate) struct Provider {
+    pub(crate) client: Arc<oidc::Client>,
+    pub(crate) logout: Logout,
+}
+
+/// By name.
+#[derive(Debug)]
+pub(crate) struct Providers {
+    oidc: BTreeMap<Arc<str>, Provider>,
+    user_pools: BTreeMap<Arc<str>, (Provider, Arc<UserPool>)>,
+}
+
+impl Providers {
+    /// Assembles every provider. None is asked for anything yet: we start while they are down.
+    pub(crate) fn new(
+        providers: Vec<ProviderConfig>,
+        pools: Vec<UserPoolConfig>,
+        clock: &Clock,
+        registry: &Registry,
+    ) -> Result<Self, Error> {
+        let mut oidc = BTreeMap::new();
+        for provider in providers {
+            let name = Arc::clone(&provider.settings.name);
+            oidc.insert(name, networked(provider, clock, registry)?);
+        }
+        let user_pools =
+            pools.into_iter().map(|pool| (Arc::clone(&pool.settings.name), embedded(pool, clock, registry))).collect();
+        Ok(Self { oidc, user_pools })
+    }
+
+    /// A provider of `identity_providers`.
+    pub(crate) fn oidc(&self, name: &str) -> Provider {
+        self.oidc[name].clone()
+    }
+
+    /// A pool of `user_pools`, as a provider.
+    pub(crate) fn user_pool(&self, name: &str) -> Provider {
+        self.user_pools[name].0.clone()
+    }
+
+    /// Every pool, to be served on its host.
+    pub(crate) fn pools(&self) -> Vec<Arc<UserPool>> {
+        self.user_pools.values().map(|(_, pool)| Arc::clone(pool)).collect()
+    }
+}
+
+fn networked(provider: ProviderConfig, clock: &Clock, registry: &Registry) -> Result<Provider, Error> {
+    let ProviderConfig { settings, roots } = provider;
+    let failed = |source| Error::Provider { name: settings.name.to_string(), source };
+    let way = Way {
+        roots: roots.unwrap_or_default(),
+        timeout: settings.timeout,
+        // The configuration accepts `http` for an issuer on loopback only, so nothing else is reached without TLS.
+        allow_http_loopback: Url::parse(&settings.issuer)
+            .ok()
+            .and_then(|issuer| issuer.host_str().map(network::is_loopback))
+            .unwrap_or(false),
+    };
+    let network: Arc<dyn Backchannel> = Arc::new(Network::new(&way).map_err(|error| failed(error.into()))?);
+    let logout = settings.logout;
+    let client = Arc::new(oidc::Client::new(settings, network, clock.clone(), registry));
+    Ok(Provider { client, logout })
+}
+
+fn embedded(pool: UserPoolConfig, clock: &Clock, registry: &Registry) -> (Provider, Arc<UserPool>) {
+    let UserPoolConfig { mut settings, applications } = pool;
+    settings.clients.push(own_client(&applications));
+    let client = Settings {
+        name: Arc::clone(&settings.name),
+        issuer: settings.issuer.as_str().trim_end_matches('/').to_owned(),
+        client_id: OWN_CLIENT_ID.to_owned(),
+        // Nothing but PKCE is needed: the code never leaves this process.
+        client_secret: None,
+        token_endpoint_auth_method: Some(ClientAuth::None),
+        endpoints: Endpoints::default(),
+        userinfo: Userinfo::Auto,
+        logout: Logout::Auto,
+        timeout: Way::default().timeout,
+    };
+    let pool = Arc::new(UserPool::new(settings, clock.clone(), registry));
+    let in_process: Arc<dyn Backchannel> = Arc::new(InProcess::new(Arc::clone(&pool)));
+    let client = Arc::new(oidc::Client::new(client, in_process, clock.clone(), registry));
+    (Provider { client, logout: Logout::Auto }, pool)
+}
+
+/// The proxy as a client of its own pool: one redirect URI for each application.
+fn own_client(applications: &[Url]) -> ClientSettings {
+    let at = |path: &str| {
+        applications.iter().map(|origin| origin.join(path).expect("a path joins to an origin")).collect::<Vec<_>>()
+    };
+    ClientSettings {
+        client_id: OWN_CLIENT_ID.to_owned(),
+        client_secret: None,
+        redirect_uris: at(crate::action::authenticate::endpoints::CALLBACK),
+        post_logout_redirect_uris: at(crate::action::authenticate::endpoints::SIGN_OUT),
+        name: None,
+    }
+}

@@ -1,0 +1,86 @@
+//! `check`: says everything that is wrong with a configuration, or which rule takes a request.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use crate::config;
+use crate::config::Config;
+use crate::config::diagnostic::{Diagnostics, Severity};
+use crate::config::explain::{Probe, explain};
+use crate::config::source::{MissingKeys, Source};
+
+/// Checks a configuration as `serve` would, and says everything that is wrong with it at once.
+///
+/// Exit code 0 where it can be served with, 1 where it cannot.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Check {
+    /// The configuration file.
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// Say which rule takes this request, and why the ones before it do not: "GET https://host/path".
+    #[arg(long, value_name = "REQUEST")]
+    request: Option<String>,
+    /// A header of that request, "Name: value". May be given several times.
+    #[arg(long, value_name = "HEADER", requires = "request")]
+    header: Vec<String>,
+    /// The address that the request comes from.
+    #[arg(long, value_name = "ADDRESS", requires = "request")]
+    source_ip: Option<IpAddr>,
+}
+
+impl Check {
+    pub(crate) fn run(&self) -> anyhow::Result<ExitCode> {
+        let probe = match &self.request {
+            Some(request) => Some(Probe::parse(request, &self.header, self.source_ip)?),
+            None => None,
+        };
+        let loaded = Source::read(&self.config).and_then(|source| config::load(&source, MissingKeys::Refuse));
+        let config = match loaded {
+            Ok(config) => config,
+            Err(report) => {
+                eprintln!("{report}\n{}: {}", self.config.display(), counts(&report));
+                return Ok(ExitCode::FAILURE);
+            }
+        };
+        if !config.warnings().is_empty() {
+            eprintln!("{}", config.warnings());
+        }
+        match probe {
+            Some(probe) => print!("{}", explain(&config, &probe)),
+            None => println!("{}: ok ({})", self.config.display(), summary(&config)),
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// `2 errors, 1 warning`.
+fn counts(report: &Diagnostics) -> String {
+    let errors = count(report.count(Severity::Error), "error");
+    match report.count(Severity::Warning) {
+        0 => errors,
+        warnings => format!("{errors}, {}", count(warnings, "warning")),
+    }
+}
+
+fn summary(config: &Config) -> String {
+    let rules = config.listeners.iter().map(|listener| listener.rules.len()).sum();
+    let mut parts = vec![
+        count(config.listeners.len(), "listener"),
+        count(rules, "rule"),
+        count(config.target_groups.len(), "target group"),
+    ];
+    for (number, thing) in [(config.providers.len(), "provider"), (config.user_pools.len(), "user pool")] {
+        if number > 0 {
+            parts.push(count(number, thing));
+        }
+    }
+    if !config.warnings().is_empty() {
+        parts.push(count(config.warnings().count(Severity::Warning), "warning"));
+    }
+    parts.join(", ")
+}
+
+fn count(number: usize, thing: &str) -> String {
+    if number == 1 { format!("1 {thing}") } else { format!("{number} {thing}s") }
+}

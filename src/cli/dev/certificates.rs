@@ -1,0 +1,86 @@
+//! A certificate authority for this machine, and a certificate by it for `localhost`.
+
+use std::path::Path;
+
+use anyhow::Context as _;
+use rcgen::{
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose, SanType,
+};
+
+use crate::cli::files;
+use crate::clock::{Clock, Timestamp};
+
+/// What browsers accept at most for a certificate (397 days), with a margin.
+const LEAF_DAYS: u64 = 390;
+const CA_DAYS: u64 = 3650;
+const DAY_SECONDS: u64 = 24 * 3600;
+
+/// Names of the files in the state folder.
+pub(crate) const CA_FILE: &str = "ca.pem";
+const CA_KEY_FILE: &str = "ca-key.pem";
+pub(crate) const LEAF_FILE: &str = "localhost.pem";
+pub(crate) const LEAF_KEY_FILE: &str = "localhost-key.pem";
+
+/// Makes the authority where there is none, and the certificate where there is none or it is about to end.
+pub(crate) fn ensure(folder: &Path, clock: &Clock) -> anyhow::Result<()> {
+    let path = |name: &str| folder.join(name);
+    if !path(CA_FILE).exists() || !path(CA_KEY_FILE).exists() {
+        let (certificate, key) = authority(clock.now())?;
+        files::write_secret(&path(CA_KEY_FILE), key.serialize_pem().as_bytes())?;
+        files::write(&path(CA_FILE), certificate.as_bytes())?;
+    }
+    if is_fresh(&path(LEAF_FILE), clock.now()) && path(LEAF_KEY_FILE).exists() {
+        return Ok(());
+    }
+    let ca_text = std::fs::read_to_string(path(CA_FILE)).context("the local authority's certificate")?;
+    let ca_key = KeyPair::from_pem(&std::fs::read_to_string(path(CA_KEY_FILE)).context("the local authority's key")?)?;
+    let issuer = Issuer::from_ca_cert_pem(&ca_text, ca_key)?;
+    let (certificate, key) = leaf(&issuer, clock.now())?;
+    files::write_secret(&path(LEAF_KEY_FILE), key.serialize_pem().as_bytes())?;
+    files::write(&path(LEAF_FILE), format!("{certificate}{ca_text}").as_bytes())
+}
+
+fn authority(now: Timestamp) -> anyhow::Result<(String, KeyPair)> {
+    let mut params = params("Vestibule development authority (this machine only)", now, CA_DAYS);
+    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    let key = KeyPair::generate()?;
+    Ok((params.self_signed(&key)?.pem(), key))
+}
+
+fn leaf(issuer: &Issuer<'_, KeyPair>, now: Timestamp) -> anyhow::Result<(String, KeyPair)> {
+    let mut params = params("localhost", now, LEAF_DAYS);
+    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    params.subject_alt_names = vec![
+        SanType::DnsName("localhost".try_into()?),
+        SanType::DnsName("*.localhost".try_into()?),
+        SanType::IpAddress([127, 0, 0, 1].into()),
+        SanType::IpAddress(std::net::Ipv6Addr::LOCALHOST.into()),
+    ];
+    let key = KeyPair::generate()?;
+    Ok((params.signed_by(&key, issuer)?.pem(), key))
+}
+
+fn params(name: &str, now: Timestamp, days: u64) -> CertificateParams {
+    let mut params = CertificateParams::default();
+    let mut subject = DistinguishedName::new();
+    subject.push(DnType::CommonName, name);
+    params.distinguished_name = subject;
+    params.use_authority_key_identifier_extension = true;
+    // A clock that is a little behind must not refuse what was made just now.
+    let day = |offset: u64| (now.to_system_time() + std::time::Duration::from_secs(offset * DAY_SECONDS)).into();
+    params.not_before = (now.to_system_time() - std::time::Duration::from_secs(3600)).into();
+    params.not_after = day(days);
+    params
+}
+
+/// Whether the certificate is still good for a month.
+fn is_fresh(path: &Path, now: Timestamp) -> bool {
+    let Ok(text) = std::fs::read(path) else { return false };
+    let Ok((_, pem)) = x509_parser::pem::parse_x509_pem(&text) else { return false };
+    let Ok(certificate) = pem.parse_x509() else { return false };
+    let until = certificate.validity().not_after.timestamp();
+    u64::try_from(until).is_ok_and(|until| until > now.seconds() + 30 * DAY_SECONDS)
+}

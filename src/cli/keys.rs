@@ -1,0 +1,49 @@
+//! `keys`: makes session and signing keys.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+
+use crate::config::keys;
+use crate::jose::signing_key::SigningKey;
+use crate::secret::Secret;
+
+/// Makes the keys that a configuration names. All replicas need the same.
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Keys {
+    /// Makes a key for `session.key_files`: 256 random bits that seal session cookies.
+    Session(To),
+    /// Makes a key for `claims.signing_key_file` or a user pool: a P-256 private key in PEM form.
+    Signing(To),
+}
+
+/// Where a new key goes.
+#[derive(Debug, clap::Args)]
+pub(crate) struct To {
+    /// A new file that only its owner may read. It is never overwritten. Default: standard output.
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+impl Keys {
+    pub(crate) fn run(&self) -> anyhow::Result<ExitCode> {
+        match self {
+            Self::Session(to) => to.put(&keys::new_session_key()),
+            Self::Signing(to) => to.put(&SigningKey::generate_pem()),
+        }
+    }
+}
+
+impl To {
+    fn put(&self, key: &Secret<String>) -> anyhow::Result<ExitCode> {
+        match &self.out {
+            Some(path) => {
+                keys::write_new(path, key).with_context(|| format!("cannot make {}", path.display()))?;
+                eprintln!("made {}", path.display());
+            }
+            None => print!("{}", key.expose()),
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}

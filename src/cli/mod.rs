@@ -1,0 +1,55 @@
+//! The command line. Start at [`run`].
+#![expect(clippy::print_stderr, clippy::print_stdout, reason = "a command speaks to the one who typed it")]
+
+mod check;
+mod dev;
+mod files;
+mod healthcheck;
+mod keys;
+mod schema;
+mod serve;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// An authenticating HTTPS reverse proxy, with the OpenID provider behind it.
+#[derive(Debug, Parser)]
+#[command(name = "vestibule", version, about, after_help = EXIT_CODES)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXIT_CODES: &str = "Exit codes: 0, done; 1, it could not be done or something is wrong, said on standard error; \
+                          2, the command line is not one.";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Dev(dev::Dev),
+    Serve(serve::Serve),
+    Check(check::Check),
+    #[command(subcommand)]
+    Keys(keys::Keys),
+    Schema(schema::Schema),
+    Healthcheck(healthcheck::Healthcheck),
+}
+
+/// Runs the command of this process's arguments.
+pub fn run() -> ExitCode {
+    let result = match Arguments::parse().command {
+        Command::Dev(dev) => dev.run(),
+        Command::Serve(serve) => serve.run(),
+        Command::Check(check) => check.run(),
+        Command::Keys(keys) => keys.run(),
+        Command::Schema(schema) => schema.run(),
+        Command::Healthcheck(healthcheck) => healthcheck.run(),
+    };
+    result.unwrap_or_else(|error| {
+        eprintln!("vestibule: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+#[cfg(test)]
+mod tests;

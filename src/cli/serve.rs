@@ -1,0 +1,35 @@
+//! `serve`: production.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use crate::app::App;
+use crate::clock::Clock;
+use crate::config;
+use crate::config::source::{MissingKeys, Source};
+use crate::telemetry::logging;
+
+/// Serves with a configuration file until SIGTERM or SIGINT, then drains.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Serve {
+    /// The configuration file.
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+}
+
+impl Serve {
+    pub(crate) fn run(&self) -> anyhow::Result<ExitCode> {
+        let loaded = Source::read(&self.config).and_then(|source| config::load(&source, MissingKeys::Refuse));
+        let config = match loaded {
+            Ok(config) => config,
+            Err(diagnostics) => {
+                eprintln!("{diagnostics}");
+                return Ok(ExitCode::FAILURE);
+            }
+        };
+        logging::start(&config.log);
+        let app = App::start(config, Clock::system())?;
+        app.wait();
+        Ok(if app.shutdown() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    }
+}

@@ -1,0 +1,80 @@
+//! Key files: how a session key is written, and how a new key comes into a file.
+
+use std::io::{self, Write as _};
+use std::path::Path;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+
+use crate::crypto::random;
+use crate::secret::Secret;
+
+/// Bytes of a session key (AES-256).
+const SESSION_KEY_BYTES: usize = 32;
+
+/// Why a file's text is not a session key.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Error {
+    /// Neither of the two ways to write one.
+    #[error("is not a session key: 64 hexadecimal digits, or base64")]
+    NotAKey,
+    /// Not 256 bits.
+    #[error("holds a key of {0} bits; a session key has 256")]
+    Length(usize),
+    /// The same byte again and again: a placeholder.
+    #[error("holds a key that is not random")]
+    NotRandom,
+}
+
+/// A new session key as its file holds it: hexadecimal, one line.
+pub(crate) fn new_session_key() -> Secret<String> {
+    let mut text: String = random::bytes::<SESSION_KEY_BYTES>().iter().map(|byte| format!("{byte:02x}")).collect();
+    text.push('\n');
+    Secret::new(text)
+}
+
+/// Reads what [`new_session_key`] writes, or base64 of 32 bytes.
+pub(crate) fn session_key(text: &Secret<String>) -> Result<Secret<[u8; SESSION_KEY_BYTES]>, Error> {
+    let text = text.expose().trim();
+    let bytes = Secret::new(hexadecimal(text).or_else(|| base64(text)).ok_or(Error::NotAKey)?);
+    let array = bytes.expose().as_slice().try_into().map_err(|_| Error::Length(bytes.expose().len() * 8))?;
+    let key: Secret<[u8; SESSION_KEY_BYTES]> = Secret::new(array);
+    let first = key.expose()[0];
+    if key.expose().iter().all(|byte| *byte == first) { Err(Error::NotRandom) } else { Ok(key) }
+}
+
+fn hexadecimal(text: &str) -> Option<Vec<u8>> {
+    let sound = !text.is_empty() && text.len().is_multiple_of(2) && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    // 32 hexadecimal digits are also base64 of 24 bytes; both are too short.
+    let digits = sound.then_some(text)?;
+    (0..digits.len()).step_by(2).map(|at| u8::from_str_radix(&digits[at..at + 2], 16).ok()).collect()
+}
+
+fn base64(text: &str) -> Option<Vec<u8>> {
+    let text = text.trim_end_matches('=');
+    if text.is_empty() {
+        return None;
+    }
+    STANDARD_NO_PAD.decode(text).or_else(|_| URL_SAFE_NO_PAD.decode(text)).ok()
+}
+
+/// Writes a secret to a file that does not exist yet and that only its owner may read.
+///
+/// # Errors
+///
+/// Where the file exists, or cannot be written.
+pub(crate) fn write_new(path: &Path, text: &Secret<String>) -> io::Result<()> {
+    if let Some(directory) = path.parent() {
+        std::fs::create_dir_all(directory)?;
+    }
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(path)?;
+    file.write_all(text.expose().as_bytes())?;
+    file.sync_all()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,97 @@
+//! `listeners`.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::config::raw::action::Action;
+use crate::config::raw::rule::Rule;
+use crate::config::raw::value::{List, Period};
+
+/// A socket to accept requests on.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Listener {
+    /// Names the listener in logs and metrics. Unique.
+    pub(crate) name: String,
+    /// Address and port, as `0.0.0.0:8443` or `[::]:8443`. Port 0 takes a free one.
+    pub(crate) address: String,
+    /// What is spoken on it. Actions that authenticate need `https`.
+    pub(crate) protocol: Protocol,
+    /// Certificates of an `https` listener. The first is the default, the others are chosen by server name (SNI).
+    #[serde(default)]
+    pub(crate) certificates: List<Certificate>,
+    /// Rules, looked at by ascending `priority`. The first whose conditions all hold takes the request.
+    #[serde(default)]
+    pub(crate) rules: List<Rule>,
+    /// What is done with a request that no rule takes.
+    pub(crate) default_actions: List<Action>,
+    /// Networks whose `X-Forwarded-For` is believed, as `10.0.0.0/8`: put the load balancers in front of this listener here.
+    /// Default: none; the client is the peer.
+    #[serde(default)]
+    pub(crate) trusted_proxies: List<String>,
+    /// What targets get as `X-Forwarded-For`. Default: `append`.
+    #[serde(default)]
+    pub(crate) x_forwarded_for: ForwardedFor,
+    /// Bounds on every connection.
+    #[serde(default)]
+    pub(crate) limits: Limits,
+}
+
+/// What a listener speaks.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Protocol {
+    /// Plain HTTP/1.1. For redirects to `https`, and for requests that need no sign-in.
+    Http,
+    /// HTTP/1.1 and HTTP/2 over TLS 1.3 or 1.2.
+    Https,
+}
+
+/// A certificate chain and its key.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Certificate {
+    /// The chain in PEM form, the server's own certificate first.
+    pub(crate) certificate_file: String,
+    /// The private key in PEM form.
+    pub(crate) private_key_file: String,
+}
+
+/// What becomes of the client's `X-Forwarded-For`.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum ForwardedFor {
+    /// The peer's address is added at the end.
+    #[default]
+    Append,
+    /// It passes untouched.
+    Preserve,
+    /// It is taken out.
+    Remove,
+}
+
+/// Bounds on every connection of a listener.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Limits {
+    /// From accept to the end of the TLS handshake. Default: `10s`.
+    pub(crate) handshake_timeout: Option<Period>,
+    /// From the first byte of a request's head to its last. Default: `10s`.
+    pub(crate) head_timeout: Option<Period>,
+    /// The longest time in which nothing moves on a connection. Default: `60s`, at most `4000s`.
+    pub(crate) idle_timeout: Option<Period>,
+    /// The life of a connection. Default: `1h`.
+    pub(crate) keep_alive: Option<Period>,
+    /// All headers of a request together, in bytes. Default: 65536.
+    #[schemars(range(min = 1024, max = 1_048_576))]
+    pub(crate) head_bytes_max: Option<usize>,
+    /// Header fields of a request. Default: 200.
+    #[schemars(range(min = 1, max = 10_000))]
+    pub(crate) headers_max: Option<usize>,
+    /// Concurrent streams of one HTTP/2 connection. Default: 128.
+    #[schemars(range(min = 1, max = 10_000))]
+    pub(crate) streams_max: Option<u32>,
+    /// Open connections of this listener. Default: 20000.
+    #[schemars(range(min = 1, max = 10_000_000))]
+    pub(crate) connections_max: Option<usize>,
+}

@@ -1,0 +1,191 @@
+//! Kinds of values that several sections use.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Deserializer};
+use zeroize::Zeroize as _;
+
+use crate::secret::Secret;
+
+/// A list whose items know their index in the file, also where a bad item was left out.
+#[derive(Debug)]
+pub(crate) struct List<T> {
+    items: Vec<(usize, T)>,
+    complete: bool,
+}
+
+impl<T> Default for List<T> {
+    fn default() -> Self {
+        Self { items: Vec::new(), complete: true }
+    }
+}
+
+impl<T> List<T> {
+    /// The items with their index in the file.
+    pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = (usize, &T)> {
+        self.items.iter().map(|(index, item)| (*index, item))
+    }
+
+    /// Whether no bad item was left out.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.complete
+    }
+
+    /// Whether the file lists nothing.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.items.is_empty() && self.complete
+    }
+
+    /// How many good items there are.
+    pub(crate) fn len(&self) -> usize {
+        self.items.len()
+    }
+}
+
+impl List<String> {
+    /// The items alone.
+    pub(crate) fn texts(&self) -> Vec<String> {
+        self.iter().map(|(_, text)| text.clone()).collect()
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for List<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // `shape` puts null where an item was bad.
+        let all = Vec::<Option<T>>::deserialize(deserializer)?;
+        let complete = all.iter().all(Option::is_some);
+        let items = all.into_iter().enumerate().filter_map(|(index, item)| item.map(|item| (index, item))).collect();
+        Ok(Self { items, complete })
+    }
+}
+
+impl<T: JsonSchema> JsonSchema for List<T> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        Vec::<T>::schema_name()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        Vec::<T>::json_schema(generator)
+    }
+}
+
+/// A length of time as it is written: `8h`, `1h30m`, `500ms`, or a number of seconds.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(untagged)]
+pub(crate) enum Period {
+    Seconds(u64),
+    Text(String),
+}
+
+impl JsonSchema for Period {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        Cow::Borrowed("Period")
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": ["string", "integer"],
+            "title": "time",
+            "pattern": "^([0-9]+(ms|s|m|h|d))+$",
+            "minimum": 0,
+        })
+    }
+}
+
+/// Text that may also be written as a number: a port.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct TextOrNumber(pub(crate) String);
+
+impl<'de> Deserialize<'de> for TextOrNumber {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Either {
+            Number(i64),
+            Text(String),
+        }
+        Either::deserialize(deserializer).map(|either| match either {
+            Either::Number(number) => Self(number.to_string()),
+            Either::Text(text) => Self(text),
+        })
+    }
+}
+
+impl JsonSchema for TextOrNumber {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        Cow::Borrowed("TextOrNumber")
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": ["string", "integer"] })
+    }
+}
+
+/// One text or several.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(untagged)]
+pub(crate) enum OneOrMany {
+    One(String),
+    Many(Vec<String>),
+}
+
+impl JsonSchema for OneOrMany {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        Cow::Borrowed("OneOrMany")
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": ["string", "array"], "items": { "type": "string" } })
+    }
+}
+
+/// A secret that stands in the file itself.
+#[derive(Clone)]
+pub(crate) struct SecretText(pub(crate) Secret<String>);
+
+impl fmt::Debug for SecretText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl<'de> Deserialize<'de> for SecretText {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut text = String::deserialize(deserializer)?;
+        let secret = Secret::new(text.clone());
+        text.zeroize();
+        Ok(Self(secret))
+    }
+}
+
+impl JsonSchema for SecretText {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        Cow::Borrowed("SecretText")
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "writeOnly": true })
+    }
+}

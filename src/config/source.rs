@@ -1,0 +1,97 @@
+//! What a configuration is read from: the text, the environment, and files next to it.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::config::diagnostic::Diagnostics;
+
+/// Largest configuration file, in bytes.
+const FILE_BYTES_MAX: u64 = 4 * 1024 * 1024;
+
+/// A configuration as it is found.
+#[derive(Debug)]
+pub struct Source {
+    /// As it is called in diagnostics.
+    pub(crate) name: String,
+    /// Where relative paths in it begin.
+    pub(crate) directory: PathBuf,
+    pub(crate) text: String,
+    pub(crate) environment: Environment,
+}
+
+impl Source {
+    /// Reads a file, and takes `${…}` from the environment of the process.
+    ///
+    /// # Errors
+    ///
+    /// Where the file cannot be read, as diagnostics.
+    pub fn read(path: &Path) -> Result<Self, Diagnostics> {
+        let name = path.display().to_string();
+        let failed = |error: &io::Error| {
+            let hint = (error.kind() == io::ErrorKind::NotFound).then(|| "`--config` says which file".to_owned());
+            Diagnostics::whole_file(name.clone(), format!("the file cannot be read: {error}"), hint)
+        };
+        let size = std::fs::metadata(path).map_err(|error| failed(&error))?.len();
+        if size > FILE_BYTES_MAX {
+            let message = format!("the file is larger than {FILE_BYTES_MAX} bytes");
+            return Err(Diagnostics::whole_file(name, message, None));
+        }
+        let text = std::fs::read_to_string(path).map_err(|error| failed(&error))?;
+        let directory = path.parent().map(Path::to_path_buf).unwrap_or_default();
+        Ok(Self { name, directory, text, environment: Environment::Process })
+    }
+
+    /// A configuration that is not in a file. Its environment is empty.
+    #[must_use]
+    pub fn text(name: &str, directory: &Path, text: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            directory: directory.to_owned(),
+            text: text.to_owned(),
+            environment: Environment::Given(BTreeMap::new()),
+        }
+    }
+
+    /// The same, with these variables.
+    #[must_use]
+    pub fn with_environment<'a>(mut self, variables: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
+        let own = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
+        self.environment = Environment::Given(variables.into_iter().map(own).collect());
+        self
+    }
+
+    /// A path of the file, from the directory it stands in.
+    pub(crate) fn resolve(&self, path: &str) -> PathBuf {
+        self.directory.join(path)
+    }
+}
+
+/// Where `${NAME}` comes from.
+#[derive(Debug)]
+pub(crate) enum Environment {
+    /// The environment of this process.
+    Process,
+    /// These variables.
+    Given(BTreeMap<String, String>),
+}
+
+impl Environment {
+    /// The value of a variable; `None` where it is not set, or not text.
+    pub(crate) fn get(&self, name: &str) -> Option<String> {
+        match self {
+            #[expect(clippy::disallowed_methods, reason = "this is the place where the environment is read")]
+            Self::Process => std::env::var(name).ok(),
+            Self::Given(variables) => variables.get(name).cloned(),
+        }
+    }
+}
+
+/// What to do where a key file does not exist.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MissingKeys {
+    /// Report it: replicas that made their own keys would not open each other's sessions.
+    Refuse,
+    /// Make one, and say so: a development run.
+    Make,
+}

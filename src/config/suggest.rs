@@ -1,0 +1,39 @@
+//! What the writer may have meant.
+
+/// The candidate that `written` is most likely a slip of, where one is near enough.
+pub(crate) fn nearest<'a>(written: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let written = written.to_ascii_lowercase().replace('-', "_");
+    let distance =
+        |candidate: &str| strsim::damerau_levenshtein(&written, &candidate.to_ascii_lowercase().replace('-', "_"));
+    // A third of the letters may be wrong, but a name of two letters may not become any other name.
+    let near = |candidate: &&str| distance(candidate) <= (candidate.len().max(written.len()) / 3).max(1);
+    candidates.into_iter().filter(near).min_by_key(|candidate| distance(candidate))
+}
+
+/// `did you mean …?`, or else what there is to choose from.
+pub(crate) fn hint<'a>(written: &str, candidates: impl IntoIterator<Item = &'a str> + Clone) -> Option<String> {
+    if let Some(candidate) = nearest(written, candidates.clone()) {
+        return Some(format!("did you mean `{candidate}`?"));
+    }
+    let all: Vec<String> = candidates.into_iter().map(|candidate| format!("`{candidate}`")).collect();
+    match all.as_slice() {
+        [] => None,
+        [only] => Some(format!("there is {only}")),
+        [rest @ .., last] => Some(format!("there are {} and {last}", rest.join(", "))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_slips_and_nothing_far_away() {
+        assert_eq!(nearest("target_grop", ["target_group", "type"]), Some("target_group"));
+        assert_eq!(nearest("targetGroup", ["target_group", "type"]), Some("target_group"));
+        assert_eq!(nearest("fixed_response", ["fixed-response"]), Some("fixed-response"));
+        assert_eq!(nearest("ap", ["app"]), Some("app"));
+        assert_eq!(nearest("web", ["app"]), None);
+        assert_eq!(nearest("", ["session"]), None);
+    }
+}

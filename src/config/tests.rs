@@ -1,0 +1,98 @@
+mod meaning;
+mod mistakes;
+mod properties;
+mod shipped;
+
+use std::path::{Path as FilePath, PathBuf};
+
+use crate::config::source::{MissingKeys, Source};
+use crate::config::{Config, diagnostic::Diagnostics, load};
+
+/// A directory of its own that goes when the test ends.
+pub(crate) struct Directory(PathBuf);
+
+impl std::ops::Deref for Directory {
+    type Target = FilePath;
+
+    fn deref(&self) -> &FilePath {
+        &self.0
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// An empty directory for the test of that name.
+pub(crate) fn temporary_directory(name: &str) -> Directory {
+    let directory = std::env::temp_dir().join(format!("vestibule-config-{name}-{}", std::process::id()));
+    let _ = std::fs::remove_dir_all(&directory);
+    std::fs::create_dir_all(&directory).unwrap();
+    Directory(directory)
+}
+
+/// A directory with every file that configurations of these tests name.
+fn files(name: &str) -> Directory {
+    let directory = temporary_directory(name);
+    let write = |name: &str, text: &str| std::fs::write(directory.join(name), text).unwrap();
+    let pair = rcgen::generate_simple_self_signed(vec!["app.example.com".to_owned()]).unwrap();
+    write("tls.pem", &pair.cert.pem());
+    write("tls-key.pem", &pair.signing_key.serialize_pem());
+    let other = rcgen::generate_simple_self_signed(vec!["other.example.com".to_owned()]).unwrap();
+    write("other-key.pem", &other.signing_key.serialize_pem());
+    write("session-key", &"0123456789abcdef".repeat(4));
+    write("session-key-2", "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n");
+    write("claims-key", crate::jose::signing_key::SigningKey::generate_pem().expose());
+    write("pool-key", crate::jose::signing_key::SigningKey::generate_pem().expose());
+    write("secret", "hunter2\n");
+    write("empty", "\n");
+    write("short-key", "0123456789abcdef");
+    directory
+}
+
+/// Loads a text next to `directory`'s files.
+fn load_in(directory: &FilePath, text: &str) -> Result<Config, Diagnostics> {
+    load(&Source::text("vestibule.yaml", directory, text), MissingKeys::Refuse)
+}
+
+/// A sound file. Tests replace a piece of it.
+const SOUND: &str = "\
+listeners:
+  - name: public
+    address: 0.0.0.0:8443
+    protocol: https
+    certificates:
+      - certificate_file: tls.pem
+        private_key_file: tls-key.pem
+    rules:
+      - name: api
+        priority: 10
+        conditions:
+          - path_pattern: [\"/api/*\"]
+        actions:
+          - type: authenticate-oidc
+            provider: corp
+            on_unauthenticated_request: deny
+          - type: forward
+            target_group: app
+    default_actions:
+      - type: authenticate-oidc
+        provider: corp
+      - type: forward
+        target_group: app
+identity_providers:
+  corp:
+    issuer: https://login.example.com
+    client_id: dashboard
+    client_secret_file: secret
+target_groups:
+  app:
+    targets: [\"127.0.0.1:3000\"]
+session:
+  key_files: [session-key]
+claims:
+  signer: arn:vestibule:dashboard
+  signing_key_file: claims-key
+";

@@ -1,0 +1,223 @@
+//! What a sound file means.
+
+use std::time::Duration;
+
+use super::{SOUND, files, load_in};
+use crate::action::settings::{AuthenticateKind, GateSettings, OnUnauthenticated, Piece, Protocol, TerminalSettings};
+use crate::config::source::{MissingKeys, Source};
+use crate::config::{Config, load};
+use crate::telemetry::access_log::Destination;
+
+/// The example of the design, with its files where the test has them.
+const DESIGN: &str = r#"
+listeners:
+  - name: public
+    address: 0.0.0.0:8443
+    protocol: https                       # https | http; authenticate-* and jwt-validation need https
+    certificates:                         # first is the default; others by SNI
+      - certificate_file: tls.pem
+        private_key_file: tls-key.pem
+    rules:
+      - name: health
+        priority: 1
+        conditions:
+          - path_pattern: [/healthz]
+        actions:
+          - type: fixed-response
+            status_code: 200
+            content_type: text/plain
+            body: ok
+      - name: api
+        priority: 10
+        conditions:
+          - host_header: [app.example.com]
+          - path_pattern: ["/api/*"]
+        actions:
+          - type: authenticate-oidc
+            provider: corp
+            on_unauthenticated_request: deny       # authenticate (default) | deny | allow
+          - type: forward
+            target_group: app
+    default_actions:
+      - type: authenticate-oidc
+        provider: corp
+        scope: openid email profile
+        session_timeout: 8h                        # 7d when absent, as the ALB
+        authentication_request_extra_params: { prompt: login }
+      - type: forward
+        target_group: app
+  - name: redirect-to-https
+    address: 0.0.0.0:8080
+    protocol: http
+    default_actions:
+      - type: redirect
+        protocol: HTTPS
+        port: "8443"
+        status_code: HTTP_301
+
+identity_providers:
+  corp:
+    issuer: https://login.example.com              # discovery; any endpoint may be given to override it
+    client_id: dashboard
+    client_secret_file: secret
+
+target_groups:
+  app:
+    protocol: http                                 # http | https
+    protocol_version: http1                        # http1 | http2 | grpc
+    targets: ["127.0.0.1:3000"]
+
+session:
+  cookie_name: __Host-vestibule                    # base name; shards -0, -1, ...
+  key_files: [session-key]                         # first seals, all open
+
+claims:
+  signer: arn:vestibule:dashboard                  # the `signer` member; apps check it
+  signing_key_file: claims-key                     # P-256; made on first start where absent
+
+admin:
+  address: 127.0.0.1:9090                          # /livez /readyz /metrics, never on a public listener
+"#;
+
+fn gate(config: &Config, listener: usize) -> &crate::action::settings::AuthenticateSettings {
+    let GateSettings::Authenticate(gate) = &config.listeners[listener].default.gates[0];
+    gate
+}
+
+#[test]
+fn the_example_of_the_design_loads_and_means_what_it_says() {
+    let files = files("design");
+    let config = load_in(&files, DESIGN).unwrap_or_else(|report| panic!("{report}"));
+    assert!(config.warnings.is_empty(), "{}", config.warnings);
+    let public = &config.listeners[0];
+    assert_eq!(public.settings.address.to_string(), "0.0.0.0:8443");
+    assert!(public.settings.certificates.is_some());
+    assert_eq!(public.rules.iter().map(|rule| rule.priority).collect::<Vec<_>>(), [1, 10]);
+    assert_eq!(public.rules[1].conditions.len(), 2);
+    let TerminalSettings::FixedResponse(health) = &public.rules[0].chain.terminal else {
+        panic!("not a fixed response")
+    };
+    assert_eq!((health.status.as_u16(), &health.body[..]), (200, &b"ok"[..]));
+    let GateSettings::Authenticate(api) = &public.rules[1].chain.gates[0];
+    assert_eq!(api.on_unauthenticated, OnUnauthenticated::Deny);
+    assert_eq!(api.session_timeout, Duration::from_secs(604_800));
+    assert_eq!(api.scope, "openid");
+    let default = gate(&config, 0);
+    assert_eq!(default.kind, AuthenticateKind::Oidc("corp".into()));
+    assert_eq!(&*default.session_cookie_name, "__Host-vestibule");
+    assert_eq!(default.scope, "openid email profile");
+    assert_eq!(default.session_timeout, Duration::from_secs(8 * 3600));
+    assert_eq!(default.extra_params.get("prompt").map(String::as_str), Some("login"));
+    let TerminalSettings::Redirect(redirect) = &config.listeners[1].default.terminal else { panic!("not a redirect") };
+    assert_eq!((redirect.status.as_u16(), redirect.protocol), (301, Some(Protocol::Https)));
+    assert_eq!(redirect.port.0, [Piece::Literal("8443".to_owned())]);
+    assert_eq!(redirect.host.0, [Piece::Host]);
+    let provider = &config.providers[0].settings;
+    assert_eq!(provider.issuer, "https://login.example.com");
+    // The newline at the end of the file is not part of the secret.
+    assert_eq!(provider.client_secret.as_ref().unwrap().expose(), "hunter2");
+    assert_eq!(config.target_groups[0].targets[0].port, 3000);
+    assert_eq!(config.claims.as_ref().unwrap().signer, "arn:vestibule:dashboard");
+    assert_eq!(config.admin.address.to_string(), "127.0.0.1:9090");
+    assert_eq!(config.access_log, Destination::Stdout);
+}
+
+#[test]
+fn a_variable_becomes_whatever_is_wanted_in_its_place() {
+    let files = files("variables");
+    let text = SOUND
+        .replace("client_secret_file: secret", "client_secret: ${SECRET}")
+        .replace("priority: 10", "priority: ${PRIORITY}")
+        .replace("client_id: dashboard", "client_id: \"${ID}-$${x}\"");
+    let source = Source::text("vestibule.yaml", &files, &text);
+    let source = source.with_environment([("SECRET", "12345"), ("PRIORITY", "77"), ("ID", "a: b # c")]);
+    let config = load(&source, MissingKeys::Refuse).unwrap_or_else(|report| panic!("{report}"));
+    assert_eq!(config.listeners[0].rules[0].priority, 77);
+    assert_eq!(config.providers[0].settings.client_secret.as_ref().unwrap().expose(), "12345");
+    // What a variable holds is a value, never more of the file.
+    assert_eq!(config.providers[0].settings.client_id, "a: b # c-${x}");
+}
+
+#[test]
+fn anchors_and_merges_spare_repetition() {
+    let files = files("anchors");
+    let text = SOUND
+        .replace(
+            "listeners:\n",
+            "x-login: &login\n  type: authenticate-oidc\n  provider: corp\n  session_timeout: 1h30m\nlisteners:\n",
+        )
+        .replace(
+            "      - type: authenticate-oidc\n        provider: corp\n",
+            "      - { <<: *login, scope: openid email }\n",
+        );
+    let config = load_in(&files, &text).unwrap_or_else(|report| panic!("{report}"));
+    assert_eq!(gate(&config, 0).scope, "openid email");
+    assert_eq!(gate(&config, 0).session_timeout, Duration::from_secs(5400));
+}
+
+#[test]
+fn a_user_pool_has_users_clients_and_applications() {
+    let files = files("pool");
+    let hash = "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$e0KBhmnhDk5jzRJkfRPkEyxTWkRPXW5Z0i0p0sZKbJc";
+    let text = SOUND
+        .replace(
+            "        provider: corp\n      - type: forward",
+            "        provider: corp\n        session_cookie_name: __Host-corp\n      - type: forward",
+        )
+        .replace(
+            "type: authenticate-oidc\n            provider: corp",
+            "type: authenticate-user-pool\n            user_pool: people",
+        )
+        + &format!(
+            "user_pools:
+  people:
+    issuer: https://login.example.com
+    signing_key_file: pool-key
+    previous_key_files: [claims-key]
+    applications: [\"https://app.example.com:8443\"]
+    users:
+      - username: Ada
+        password_hash: {hash}
+        email: ada@example.com
+        groups: [admins]
+        claims: {{ department: {{ number: 7 }} }}
+    clients:
+      - client_id: other
+        redirect_uris: [https://other.example.com/callback]
+"
+        );
+    let config = load_in(&files, &text).unwrap_or_else(|report| panic!("{report}"));
+    let pool = &config.user_pools[0];
+    assert_eq!(pool.applications[0].as_str(), "https://app.example.com:8443/");
+    assert_eq!(pool.settings.other_keys.len(), 1);
+    let user = &pool.settings.users[0];
+    assert_eq!(user.claims["groups"], serde_json::json!(["admins"]));
+    assert_eq!(user.claims["department"]["number"], 7);
+    assert_eq!(user.subject.len(), 32);
+    let again = load_in(&files, &text).unwrap();
+    assert_eq!(again.user_pools[0].settings.users[0].subject, user.subject);
+    assert!(format!("{:?}", pool.settings).contains("password_hash: …"));
+}
+
+#[test]
+fn development_makes_missing_keys_and_production_does_not() {
+    let files = files("made");
+    for name in ["session-key", "claims-key"] {
+        std::fs::remove_file(files.join(name)).unwrap();
+    }
+    assert!(load_in(&files, SOUND).is_err());
+    assert!(!files.join("session-key").exists());
+    let source = Source::text("vestibule.yaml", &files, SOUND);
+    let made = load(&source, MissingKeys::Make).unwrap_or_else(|report| panic!("{report}"));
+    assert_eq!(made.notes.len(), 2, "{:?}", made.notes);
+    let again = load(&source, MissingKeys::Make).unwrap();
+    assert!(again.notes.is_empty(), "{:?}", again.notes);
+    assert_eq!(made.claims.unwrap().signing_key.kid(), again.claims.unwrap().signing_key.kid());
+}
+
+#[test]
+fn debug_output_has_no_secret() {
+    let files = files("debug");
+    let config = load_in(&files, SOUND).unwrap();
+    assert!(!format!("{config:?}").contains("hunter2"));
+}

@@ -1,0 +1,87 @@
+//! `claims`.
+
+use http::{HeaderName, header};
+
+use crate::claims::settings::{ClaimHeader, Format, Settings};
+use crate::config::findings::Findings;
+use crate::config::path::Path;
+use crate::config::raw;
+use crate::config::raw::value::OneOrMany;
+use crate::config::validate::{Context, keys};
+use crate::message::header as names;
+
+pub(super) fn claims(raw: &raw::claims::Claims, at: &Path, context: &mut Context<'_>) -> Option<Settings> {
+    if raw.signer.is_empty() {
+        context
+            .found
+            .problem(&at.key("signer"), "the signer is empty")
+            .hint("name this deployment: `arn:vestibule:NAME`");
+    }
+    let signing_key = keys::signing_key(&raw.signing_key_file, &at.key("signing_key_file"), context);
+    let other_keys = keys::public_keys(&raw.previous_key_files, &at.key("previous_key_files"), context);
+    let mut claim_headers = Vec::with_capacity(raw.headers.len());
+    for (name, claim) in &raw.headers {
+        claim_headers.extend(claim_header(name, claim, &at.key("headers").key(name), &mut context.found));
+    }
+    Some(Settings {
+        signer: raw.signer.clone(),
+        format: match raw.format {
+            raw::claims::Format::Jwt => Format::Jwt,
+            raw::claims::Format::Alb => Format::Alb,
+        },
+        signing_key: signing_key?,
+        other_keys,
+        access_token_header: raw.access_token_header.unwrap_or(true),
+        claim_headers,
+    })
+}
+
+fn claim_header(name: &str, claim: &OneOrMany, at: &Path, found: &mut Findings) -> Option<ClaimHeader> {
+    let Ok(header) = HeaderName::from_bytes(name.as_bytes()) else {
+        found.problem_at_key(at, format!("`{name}` is not a header name"));
+        return None;
+    };
+    if is_taken(&header) {
+        let problem = found.problem_at_key(at, format!("the header `{header}` has another meaning"));
+        problem.hint("choose another, as `x-forwarded-email`");
+        return None;
+    }
+    let claim: Vec<String> = match claim {
+        OneOrMany::One(path) => path.split('.').map(str::to_owned).collect(),
+        OneOrMany::Many(steps) => steps.clone(),
+    };
+    if claim.is_empty() || claim.iter().any(String::is_empty) {
+        found.problem(at, "this does not name a claim").hint("write `email`, `realm_access.roles` or `[\"a.b\", c]`");
+        return None;
+    }
+    Some(ClaimHeader { header, claim })
+}
+
+/// Headers that HTTP or this proxy gives a meaning of their own.
+fn is_taken(name: &HeaderName) -> bool {
+    const TAKEN: [HeaderName; 22] = [
+        header::HOST,
+        header::CONNECTION,
+        header::CONTENT_LENGTH,
+        header::CONTENT_TYPE,
+        header::TRANSFER_ENCODING,
+        header::TE,
+        header::TRAILER,
+        header::UPGRADE,
+        header::EXPECT,
+        header::COOKIE,
+        header::SET_COOKIE,
+        header::ORIGIN,
+        header::FORWARDED,
+        header::PROXY_AUTHORIZATION,
+        names::OIDC_IDENTITY,
+        names::OIDC_DATA,
+        names::OIDC_ACCESS_TOKEN,
+        names::TRACE_ID,
+        names::FORWARDED_FOR,
+        names::FORWARDED_PROTO,
+        names::FORWARDED_PORT,
+        names::FORWARDED_HOST,
+    ];
+    TAKEN.contains(name) || matches!(name.as_str(), "keep-alive" | "proxy-connection")
+}

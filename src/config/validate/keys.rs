@@ -1,0 +1,193 @@
+//! Files that hold secrets, keys and certificates, with a diagnostic for each way in which they cannot be used.
+
+use std::io;
+use std::path::Path as FilePath;
+
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject as _;
+
+use crate::config::findings::Findings;
+use crate::config::keys;
+use crate::config::path::Path;
+use crate::config::raw::value::{List, SecretText};
+use crate::config::source::MissingKeys;
+use crate::config::validate::Context;
+use crate::crypto::aead::Key;
+use crate::jose::signing_key::{PublicKey, SigningKey};
+use crate::secret::Secret;
+
+/// Largest key, secret or certificate file.
+const FILE_BYTES_MAX: u64 = 1024 * 1024;
+
+/// The kinds of key that a development run makes.
+#[derive(Clone, Copy)]
+enum Kind {
+    Session,
+    Signing,
+}
+
+/// A text file that must be there.
+pub(super) fn text(path: &str, at: &Path, context: &mut Context<'_>) -> Option<Secret<String>> {
+    let file = context.source.resolve(path);
+    match read(&file) {
+        Ok(text) => Some(text),
+        Err(error) => {
+            unreadable(&file, &error, at, &mut context.found);
+            None
+        }
+    }
+}
+
+/// A secret, given in the file itself or in a file of its own; `Ok(None)` where neither is.
+pub(super) fn secret(
+    inline: Option<&SecretText>,
+    file: Option<&String>,
+    (key, file_key): (&str, &str),
+    at: &Path,
+    context: &mut Context<'_>,
+) -> Option<Option<Secret<String>>> {
+    if context.found.concern(&at.key(key)) || context.found.concern(&at.key(file_key)) {
+        return None;
+    }
+    let (secret, at) = match (inline, file) {
+        (Some(_), Some(_)) => {
+            let problem = context.found.problem(&at.key(file_key), format!("both `{key}` and `{file_key}` are given"));
+            problem.hint("keep one");
+            return None;
+        }
+        (None, None) => return Some(None),
+        (Some(SecretText(secret)), None) => (secret.clone(), at.key(key)),
+        (None, Some(file)) => {
+            let at = at.key(file_key);
+            let text = text(file, &at, context)?;
+            // An editor ends a file with a newline; a secret has none.
+            let trimmed = text.expose().trim_end_matches(['\r', '\n']).to_owned();
+            (Secret::new(trimmed), at)
+        }
+    };
+    if secret.expose().is_empty() {
+        context.found.problem(&at, "the secret is empty");
+        return None;
+    }
+    Some(Some(secret))
+}
+
+/// A ring of session keys, never empty.
+pub(super) fn session_keys(files: &List<String>, at: &Path, context: &mut Context<'_>) -> Option<Vec<Key>> {
+    if files.is_empty() {
+        let problem = context.found.problem(at, "expected at least one file");
+        problem.hint("`vestibule keys session --out FILE` makes one");
+        return None;
+    }
+    let mut ring = Vec::with_capacity(files.len());
+    for (index, file) in files.iter() {
+        let at = at.index(index);
+        let Some(text) = key_text(file, Kind::Session, &at, context) else { continue };
+        match keys::session_key(&text) {
+            Ok(bytes) => ring.push(Key::new(&bytes)),
+            Err(error) => {
+                let message = format!("the file `{}` {error}", context.source.resolve(file).display());
+                context.found.problem(&at, message).hint("`vestibule keys session --out FILE` makes one");
+            }
+        }
+    }
+    (ring.len() == files.len() && files.is_complete()).then_some(ring)
+}
+
+/// The key that signs.
+pub(super) fn signing_key(file: &str, at: &Path, context: &mut Context<'_>) -> Option<SigningKey> {
+    let text = key_text(file, Kind::Signing, at, context)?;
+    parse_signing_key(&text, file, at, context)
+}
+
+/// Keys that are published only; they are never made.
+pub(super) fn public_keys(files: &List<String>, at: &Path, context: &mut Context<'_>) -> Vec<PublicKey> {
+    let mut published = Vec::with_capacity(files.len());
+    for (index, file) in files.iter() {
+        let at = at.index(index);
+        if let Some(text) = text(file, &at, context)
+            && let Some(key) = parse_signing_key(&text, file, &at, context)
+        {
+            published.push(key.public().clone());
+        }
+    }
+    published
+}
+
+/// Certificates of an authority.
+pub(super) fn roots(file: &str, at: &Path, context: &mut Context<'_>) -> Option<Vec<CertificateDer<'static>>> {
+    let text = text(file, at, context)?;
+    let parsed: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(text.expose().as_bytes()).collect();
+    let sound = |all: &Vec<CertificateDer<'static>>| {
+        !all.is_empty() && all.iter().all(|one| rustls::RootCertStore::empty().add(one.clone()).is_ok())
+    };
+    let roots = parsed.ok().filter(sound);
+    if roots.is_none() {
+        let message =
+            format!("the file `{}` holds no certificates in PEM form", context.source.resolve(file).display());
+        context.found.problem(at, message);
+    }
+    roots
+}
+
+fn parse_signing_key(text: &Secret<String>, file: &str, at: &Path, context: &mut Context<'_>) -> Option<SigningKey> {
+    match SigningKey::from_pem(text) {
+        Ok(key) => Some(key),
+        Err(error) => {
+            let message = format!("the file `{}` is {error}", context.source.resolve(file).display());
+            context.found.problem(at, message).hint("`vestibule keys signing --out FILE` makes one");
+            None
+        }
+    }
+}
+
+/// The text of a key file, which a development run makes where it is missing.
+fn key_text(file: &str, kind: Kind, at: &Path, context: &mut Context<'_>) -> Option<Secret<String>> {
+    let path = context.source.resolve(file);
+    let shown = path.display();
+    let command = match kind {
+        Kind::Session => "session",
+        Kind::Signing => "signing",
+    };
+    match read(&path) {
+        Ok(text) => Some(text),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            unreadable(&path, &error, at, &mut context.found);
+            None
+        }
+        Err(_) if context.missing_keys == MissingKeys::Refuse => {
+            let problem = context.found.problem(at, format!("the key file `{shown}` does not exist"));
+            problem.hint(format!("`vestibule keys {command} --out {shown}` makes it; all replicas need the same"));
+            None
+        }
+        Err(_) => {
+            let text = match kind {
+                Kind::Session => keys::new_session_key(),
+                Kind::Signing => SigningKey::generate_pem(),
+            };
+            if let Err(error) = keys::write_new(&path, &text) {
+                context.found.problem(at, format!("the key file `{shown}` cannot be made: {}", cause(&error)));
+                return None;
+            }
+            context.notes.push(format!("made the {command} key {shown}"));
+            Some(text)
+        }
+    }
+}
+
+fn read(path: &FilePath) -> io::Result<Secret<String>> {
+    if std::fs::metadata(path)?.len() > FILE_BYTES_MAX {
+        return Err(io::Error::other("it is larger than 1 MiB"));
+    }
+    std::fs::read_to_string(path).map(Secret::new)
+}
+
+fn unreadable(path: &FilePath, error: &io::Error, at: &Path, found: &mut Findings) {
+    found.problem(at, format!("the file `{}` cannot be read: {}", path.display(), cause(error)));
+}
+
+/// The error without its number.
+fn cause(error: &io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error").next().unwrap_or(&text).to_lowercase()
+}

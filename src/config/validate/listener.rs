@@ -1,0 +1,134 @@
+//! `listeners`.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::config::ListenerConfig;
+use crate::config::path::Path;
+use crate::config::raw::listener::{self as written, Listener, Protocol};
+use crate::config::raw::value::List;
+use crate::config::validate::action::{self, Logins};
+use crate::config::validate::{Context, keys, process, rule, value};
+use crate::listener::certificate::{Certificate, Certificates, Error};
+use crate::listener::settings::{Limits, Settings};
+use crate::message::forwarded::{Mode, Policy};
+
+const TIMEOUT_BOUNDS: (Duration, Duration) = (Duration::from_millis(1), Duration::from_secs(4000));
+/// The life of a connection (spec §10.1 gives 60 s as the least; shorter is of use in tests only).
+const KEEP_ALIVE_BOUNDS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(604_800));
+
+pub(super) fn listeners(
+    raw: &List<Listener>,
+    at: &Path,
+    logins: &mut Logins,
+    context: &mut Context<'_>,
+) -> Vec<ListenerConfig> {
+    if raw.is_empty() {
+        context.found.problem(at, "expected at least one listener");
+    }
+    let mut names = BTreeSet::new();
+    let mut listeners: Vec<ListenerConfig> = Vec::with_capacity(raw.len());
+    for (index, listener) in raw.iter() {
+        let at = at.index(index);
+        value::name(&listener.name, &at.key("name"), &mut context.found);
+        if !names.insert(listener.name.as_str()) {
+            let message = format!("another listener is already called `{}`", listener.name);
+            context.found.problem(&at.key("name"), message);
+        }
+        let Some(listener) = self::listener(listener, &at, logins, context) else { continue };
+        let taken = |other: &&ListenerConfig| process::collide(other.settings.address, listener.settings.address);
+        if let Some(other) = listeners.iter().find(taken) {
+            let message = format!("the listener `{}` has the same port", other.settings.name);
+            context.found.problem(&at.key("address"), message);
+        }
+        listeners.push(listener);
+    }
+    listeners
+}
+
+fn listener(raw: &Listener, at: &Path, logins: &mut Logins, context: &mut Context<'_>) -> Option<ListenerConfig> {
+    let address = value::address(&raw.address, &at.key("address"), &mut context.found);
+    let certificates = certificates(raw, at, context);
+    let rules = rule::rules(&raw.rules, raw.protocol, &at.key("rules"), logins, context);
+    let default = action::chain(&raw.default_actions, raw.protocol, &at.key("default_actions"), logins, context);
+    let trusted_proxies = value::networks(&raw.trusted_proxies, &at.key("trusted_proxies"), &mut context.found);
+    let limits = limits(&raw.limits, &at.key("limits"), context);
+    let settings = Settings {
+        name: Arc::from(raw.name.as_str()),
+        address: address?,
+        certificates: certificates?,
+        forwarded: Arc::new(Policy {
+            trusted: trusted_proxies,
+            mode: match raw.x_forwarded_for {
+                written::ForwardedFor::Append => Mode::Append,
+                written::ForwardedFor::Preserve => Mode::Preserve,
+                written::ForwardedFor::Remove => Mode::Remove,
+            },
+        }),
+        limits: limits?,
+    };
+    Some(ListenerConfig { settings, rules, default: default? })
+}
+
+fn certificates(raw: &Listener, at: &Path, context: &mut Context<'_>) -> Option<Option<Arc<Certificates>>> {
+    let at = at.key("certificates");
+    match raw.protocol {
+        Protocol::Http if !raw.certificates.is_empty() => {
+            let problem = context.found.problem(&at, "an `http` listener has no certificates");
+            problem.hint("`protocol: https`, or take them out");
+            None
+        }
+        Protocol::Http => Some(None),
+        Protocol::Https if raw.certificates.is_empty() && !context.found.concern(&at) => {
+            let problem = context.found.problem(&at, "an `https` listener needs a certificate");
+            problem.hint("`certificates: [{ certificate_file: FILE, private_key_file: FILE }]`");
+            None
+        }
+        Protocol::Https => {
+            let mut all = Vec::with_capacity(raw.certificates.len());
+            for (index, certificate) in raw.certificates.iter() {
+                all.extend(self::certificate(certificate, &at.index(index), context));
+            }
+            let (first, others) = all.split_first()?;
+            Some(Some(Arc::new(Certificates::new(first, others))))
+        }
+    }
+}
+
+fn certificate(raw: &written::Certificate, at: &Path, context: &mut Context<'_>) -> Option<Certificate> {
+    let (chain_at, key_at) = (at.key("certificate_file"), at.key("private_key_file"));
+    let chain = keys::text(&raw.certificate_file, &chain_at, context);
+    let key = keys::text(&raw.private_key_file, &key_at, context);
+    let error = match Certificate::from_pem(chain?.expose(), &key?) {
+        Ok(certificate) => return Some(certificate),
+        Err(error) => error,
+    };
+    let (at, file) = match error {
+        Error::NoCertificate | Error::NotX509 => (&chain_at, &raw.certificate_file),
+        Error::NoKey | Error::Mismatch(_) => (&key_at, &raw.private_key_file),
+    };
+    context.found.problem(at, format!("`{}`: {error}", context.source.resolve(file).display()));
+    None
+}
+
+fn limits(raw: &written::Limits, at: &Path, context: &mut Context<'_>) -> Option<Limits> {
+    let default = Limits::default();
+    let mut time =
+        |written, default, bounds, key| value::period(written, default, bounds, &at.key(key), &mut context.found);
+    let handshake_timeout =
+        time(raw.handshake_timeout.as_ref(), default.handshake_timeout, TIMEOUT_BOUNDS, "handshake_timeout");
+    let head_timeout = time(raw.head_timeout.as_ref(), default.head_timeout, TIMEOUT_BOUNDS, "head_timeout");
+    let idle_timeout = time(raw.idle_timeout.as_ref(), default.idle_timeout, TIMEOUT_BOUNDS, "idle_timeout");
+    let keep_alive = time(raw.keep_alive.as_ref(), default.keep_alive, KEEP_ALIVE_BOUNDS, "keep_alive");
+    Some(Limits {
+        handshake_timeout: handshake_timeout?,
+        head_timeout: head_timeout?,
+        idle_timeout: idle_timeout?,
+        keep_alive: keep_alive?,
+        head_bytes_max: raw.head_bytes_max.unwrap_or(default.head_bytes_max),
+        headers_max: raw.headers_max.unwrap_or(default.headers_max),
+        streams_max: raw.streams_max.unwrap_or(default.streams_max),
+        connections_max: raw.connections_max.unwrap_or(default.connections_max),
+    })
+}

@@ -1,0 +1,111 @@
+//! Raw sections to each room's settings.
+//!
+//! Each section has a file. A function here answers `None` only where it has reported why, and goes on as long as there is
+//! something left to check. Start at [`file`].
+
+mod action;
+mod claims;
+mod context;
+mod keys;
+mod listener;
+mod oidc;
+mod process;
+mod redirect;
+mod rule;
+mod session;
+mod target_group;
+mod tls;
+mod user_pool;
+mod value;
+
+pub(crate) use context::Context;
+
+use crate::action::settings::{AuthenticateKind, GateSettings, TerminalSettings};
+use crate::config::diagnostic::Diagnostics;
+use crate::config::path::Path;
+use crate::config::raw;
+use crate::config::{Config, ListenerConfig};
+use action::Logins;
+
+/// Checks the whole file; `None` where something of it is not sound.
+pub(crate) fn file(raw: &raw::File, context: &mut Context<'_>) -> Option<Config> {
+    let root = Path::default();
+    let session = raw.session.as_ref().map(|raw| session::session(raw, &root.key("session"), context));
+    let cookie_name = session.as_ref().map_or_else(session::default_cookie_name, |session| session.cookie_name.clone());
+    let mut logins = Logins::new(cookie_name);
+    let listeners = listener::listeners(&raw.listeners, &root.key("listeners"), &mut logins, context);
+    let keys = session.as_ref().and_then(|session| session.settings.as_ref());
+    let claims = raw.claims.as_ref().map(|raw| claims::claims(raw, &root.key("claims"), context));
+    let providers = context.each(&raw.identity_providers, &root.key("identity_providers"), oidc::provider);
+    let target_groups = context.each(&raw.target_groups, &root.key("target_groups"), target_group::target_group);
+    let user_pools = context.each(&raw.user_pools, &root.key("user_pools"), |name, raw, path, context| {
+        user_pool::user_pool(name, raw, path, keys, context)
+    });
+    let admin = process::admin(raw.admin.as_ref(), &root.key("admin"), context);
+    let access_log = process::access_log(raw.access_log.as_ref(), &root.key("access_log"), context);
+    let log = process::log(raw.log.as_ref());
+    let drain_timeout = process::drain_timeout(raw.shutdown.as_ref(), &root.key("shutdown"), context);
+    needed_sections(&logins, raw, context);
+    process::admin_apart(admin.as_ref(), raw, &listeners, context);
+    user_pool::together(raw, &user_pools, &logins, context);
+    unused(&listeners, raw, context);
+    if context.found.has_problems() {
+        return None;
+    }
+    Some(Config {
+        listeners,
+        providers,
+        user_pools,
+        target_groups,
+        session: session.and_then(|session| session.settings),
+        claims: claims.flatten(),
+        admin: admin?,
+        access_log: access_log?,
+        log,
+        drain_timeout: drain_timeout?,
+        workers: process::workers(raw.workers),
+        notes: std::mem::take(&mut context.notes),
+        warnings: Diagnostics::whole_file(String::new(), String::new(), None),
+    })
+}
+
+/// Sections that may be left out, but not by everyone.
+fn needed_sections(logins: &Logins, raw: &raw::File, context: &mut Context<'_>) {
+    let root = Path::default();
+    let authenticates = !logins.is_empty();
+    let reason = if authenticates { "a rule authenticates" } else { "there is a user pool" };
+    if raw.session.is_none() && !context.has("session") && (authenticates || !raw.user_pools.is_empty()) {
+        let problem = context.found.problem(&root, format!("`session` is missing: {reason}"));
+        problem.hint("`session: { key_files: [FILE] }`, and `vestibule keys session --out FILE` makes the file");
+    }
+    if raw.claims.is_none() && !context.has("claims") && authenticates {
+        let problem = context.found.problem(&root, "`claims` is missing: a rule authenticates");
+        problem.hint(
+            "`claims: { signer: NAME, signing_key_file: FILE }`, and `vestibule keys signing --out FILE` makes the file",
+        );
+    }
+}
+
+/// Names that nothing uses are slips more often than not.
+fn unused(listeners: &[ListenerConfig], raw: &raw::File, context: &mut Context<'_>) {
+    if context.found.has_problems() {
+        return;
+    }
+    let chains = || listeners.iter().flat_map(ListenerConfig::chains);
+    let forwards = |name: &str| {
+        chains().any(|chain| matches!(&chain.terminal, TerminalSettings::Forward(to) if &*to.target_group == name))
+    };
+    let signs_in = |name: &str| {
+        let is = |gate: &GateSettings| {
+            let GateSettings::Authenticate(gate) = gate;
+            matches!(&gate.kind, AuthenticateKind::Oidc(provider) if &**provider == name)
+        };
+        chains().any(|chain| chain.gates.iter().any(is))
+    };
+    for name in raw.target_groups.keys().filter(|name| !forwards(name)) {
+        context.found.warning(&Path::default().key("target_groups").key(name), "no rule forwards to this target group");
+    }
+    for name in raw.identity_providers.keys().filter(|name| !signs_in(name)) {
+        context.found.warning(&Path::default().key("identity_providers").key(name), "no rule names this provider");
+    }
+}

@@ -1,0 +1,93 @@
+//! `admin`, `access_log`, `log`, `shutdown`, `workers`.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use crate::admin::settings::Settings as Admin;
+use crate::config::ListenerConfig;
+use crate::config::path::Path;
+use crate::config::raw;
+use crate::config::raw::process as written;
+use crate::config::validate::{Context, value};
+use crate::telemetry::access_log::Destination;
+use crate::telemetry::logging;
+
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
+const DRAIN_TIMEOUT_BOUNDS: (Duration, Duration) = (Duration::ZERO, Duration::from_secs(3600));
+
+pub(super) fn admin(raw: Option<&written::Admin>, at: &Path, context: &mut Context<'_>) -> Option<Admin> {
+    let address = raw.and_then(|raw| raw.address.as_deref()).unwrap_or("127.0.0.1:9090");
+    value::address(address, &at.key("address"), &mut context.found).map(|address| Admin { address })
+}
+
+/// The operator's endpoint is never on a public listener.
+pub(super) fn admin_apart(
+    admin: Option<&Admin>,
+    raw: &raw::File,
+    listeners: &[ListenerConfig],
+    context: &mut Context<'_>,
+) {
+    let Some(admin) = admin else { return };
+    if let Some(listener) = listeners.iter().find(|listener| collide(listener.settings.address, admin.address)) {
+        let at = Path::default().key("admin").key("address");
+        let message = format!("the admin endpoint and the listener `{}` have the same port", listener.settings.name);
+        let hint = if raw.admin.is_some() { "take another port" } else { "give `admin.address` another port" };
+        context.found.problem(&at, message).hint(hint);
+    }
+}
+
+/// Whether two sockets could not both listen. Port 0 takes a free one.
+pub(super) fn collide(one: SocketAddr, other: SocketAddr) -> bool {
+    let overlap = one.ip() == other.ip() || one.ip().is_unspecified() || other.ip().is_unspecified();
+    one.port() != 0 && one.port() == other.port() && overlap
+}
+
+pub(super) fn access_log(
+    raw: Option<&written::AccessLog>,
+    at: &Path,
+    context: &mut Context<'_>,
+) -> Option<Destination> {
+    match raw.and_then(|raw| raw.destination.as_deref()) {
+        None | Some("stdout") => Some(Destination::Stdout),
+        Some(path) => {
+            let file = context.source.resolve(path);
+            let directory = file.parent().filter(|directory| !directory.as_os_str().is_empty());
+            if file.is_dir() || directory.is_some_and(|directory| !directory.is_dir()) {
+                let message = format!("the file `{}` cannot be written: its directory does not exist", file.display());
+                context.found.problem(&at.key("destination"), message);
+                return None;
+            }
+            Some(Destination::File(file))
+        }
+    }
+}
+
+pub(super) fn log(raw: Option<&written::Log>) -> logging::Settings {
+    let filter = match raw.map(|raw| raw.level).unwrap_or_default() {
+        written::Level::Error => "error",
+        written::Level::Warn => "warn",
+        written::Level::Info => "info",
+        written::Level::Debug => "debug",
+        written::Level::Trace => "trace",
+    };
+    let format = match raw.map(|raw| raw.format).unwrap_or_default() {
+        written::LogFormat::Json => logging::Format::Json,
+        written::LogFormat::Text => logging::Format::Text,
+    };
+    logging::Settings { filter, format }
+}
+
+pub(super) fn drain_timeout(raw: Option<&written::Shutdown>, at: &Path, context: &mut Context<'_>) -> Option<Duration> {
+    let written = raw.and_then(|raw| raw.drain_timeout.as_ref());
+    value::period(written, DRAIN_TIMEOUT, DRAIN_TIMEOUT_BOUNDS, &at.key("drain_timeout"), &mut context.found)
+}
+
+/// One worker for each core, where the file does not say.
+pub(super) fn workers(raw: Option<u32>) -> usize {
+    raw.and_then(|workers| usize::try_from(workers).ok()).unwrap_or_else(cores)
+}
+
+/// Cores that the process may use.
+pub(super) fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}

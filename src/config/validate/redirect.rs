@@ -1,0 +1,161 @@
+//! `redirect` (spec §7.3).
+
+use http::StatusCode;
+
+use crate::action::settings::{Piece, Protocol, RedirectSettings, Template};
+use crate::config::path::Path;
+use crate::config::raw::action::{Redirect, RedirectStatus};
+use crate::config::raw::listener;
+use crate::config::validate::Context;
+
+/// Longest host, path and query (spec §7.3).
+const LENGTH_MAX: usize = 128;
+
+const HOST: &str = "#{host}";
+const PORT: &str = "#{port}";
+const PATH: &str = "/#{path}";
+const QUERY: &str = "#{query}";
+const PROTOCOL: &str = "#{protocol}";
+
+pub(super) fn redirect(
+    raw: &Redirect,
+    listener: listener::Protocol,
+    at: &Path,
+    context: &mut Context<'_>,
+) -> Option<RedirectSettings> {
+    let port = raw.port.as_ref().map_or(PORT, |port| port.0.as_str());
+    let host = raw.host.as_deref().unwrap_or(HOST);
+    let path = raw.path.as_deref().unwrap_or(PATH);
+    let query = raw.query.as_deref().unwrap_or(QUERY);
+    let protocol = protocol(raw.protocol.as_deref(), listener, &at.key("protocol"), context);
+    let only = |allowed: &'static [Piece]| allowed;
+    let settings = RedirectSettings {
+        status: match raw.status_code {
+            RedirectStatus::Http301 => StatusCode::MOVED_PERMANENTLY,
+            RedirectStatus::Http302 => StatusCode::FOUND,
+        },
+        protocol: protocol.flatten(),
+        host: template(host, only(&[Piece::Host]), "host", at, context)?,
+        port: template(port, only(&[Piece::Port]), "port", at, context)?,
+        path: template(path, only(&[Piece::Host, Piece::Port, Piece::Path]), "path", at, context)?,
+        query: template(
+            query,
+            only(&[Piece::Protocol, Piece::Host, Piece::Port, Piece::Path, Piece::Query]),
+            "query",
+            at,
+            context,
+        )?,
+    };
+    parts(&settings, (host, port, path, query), at, context);
+    let changes_protocol = protocol?.is_some_and(|protocol| is_other(protocol, listener));
+    if !changes_protocol && host == HOST && port == PORT && path == PATH {
+        let problem = context.found.problem(at, "this redirects to where the request came from, for ever");
+        problem.hint("change at least one of `protocol`, `host`, `port`, `path`");
+    }
+    Some(settings)
+}
+
+fn is_other(protocol: Protocol, listener: listener::Protocol) -> bool {
+    !matches!(
+        (protocol, listener),
+        (Protocol::Http, listener::Protocol::Http) | (Protocol::Https, listener::Protocol::Https)
+    )
+}
+
+/// `None` where it is not sound, `Some(None)` for the request's own.
+fn protocol(
+    written: Option<&str>,
+    listener: listener::Protocol,
+    at: &Path,
+    context: &mut Context<'_>,
+) -> Option<Option<Protocol>> {
+    match written {
+        None | Some(PROTOCOL) => Some(None),
+        Some("HTTPS") => Some(Some(Protocol::Https)),
+        Some("HTTP") if listener == listener::Protocol::Https => {
+            context.found.problem(at, "a redirect never leads from HTTPS to HTTP");
+            None
+        }
+        Some("HTTP") => Some(Some(Protocol::Http)),
+        Some(other) => {
+            let hint = match other.to_ascii_uppercase().as_str() {
+                upper @ ("HTTP" | "HTTPS") => format!("did you mean `{upper}`?"),
+                _ => format!("`HTTP`, `HTTPS` or `{PROTOCOL}`"),
+            };
+            context.found.problem(at, format!("`{other}` is not a protocol to redirect to")).hint(hint);
+            None
+        }
+    }
+}
+
+fn template(text: &str, allowed: &[Piece], key: &str, at: &Path, context: &mut Context<'_>) -> Option<Template> {
+    let at = at.key(key);
+    let names: Vec<String> = allowed.iter().map(|piece| format!("`{}`", placeholder(piece))).collect();
+    let hint = format!("here there is {}", names.join(", "));
+    let template = match Template::parse(text) {
+        Ok(template) => template,
+        Err(error) => {
+            context.found.problem(&at, error.to_string()).hint(hint);
+            return None;
+        }
+    };
+    for piece in &template.0 {
+        let message = match piece {
+            Piece::Literal(text) if text.contains("#{") => "a placeholder is not closed by `}`".to_owned(),
+            Piece::Literal(_) => continue,
+            piece if allowed.contains(piece) => continue,
+            piece => format!("`{}` has no place in the {key}", placeholder(piece)),
+        };
+        context.found.problem(&at, message).hint(hint);
+        return None;
+    }
+    Some(template)
+}
+
+fn placeholder(piece: &Piece) -> &'static str {
+    match piece {
+        Piece::Literal(_) => "",
+        Piece::Protocol => PROTOCOL,
+        Piece::Host => HOST,
+        Piece::Port => PORT,
+        Piece::Path => "#{path}",
+        Piece::Query => QUERY,
+    }
+}
+
+/// What stands between the placeholders must make a URL.
+fn parts(
+    settings: &RedirectSettings,
+    (host, port, path, query): (&str, &str, &str, &str),
+    at: &Path,
+    context: &mut Context<'_>,
+) {
+    let every = |template: &Template, allowed: &dyn Fn(u8) -> bool| {
+        template.0.iter().all(|piece| !matches!(piece, Piece::Literal(text) if !text.bytes().all(allowed)))
+    };
+    for (key, text) in [("host", host), ("path", path), ("query", query)] {
+        if text.len() > LENGTH_MAX {
+            context.found.problem(&at.key(key), format!("the {key} is longer than {LENGTH_MAX} characters"));
+        }
+    }
+    let host_byte = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
+    if host.is_empty() || !every(&settings.host, &host_byte) {
+        let problem = context.found.problem(&at.key("host"), format!("`{host}` is not a host"));
+        problem.hint("without scheme, port and path: they are keys of their own");
+    }
+    if port != PORT && port.parse::<u16>().ok().filter(|port| *port != 0).is_none() {
+        context.found.problem(&at.key("port"), format!("`{port}` is not a port: 1 to 65535, or `{PORT}`"));
+    }
+    let visible = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'<' | b'>' | b'\\' | b'^' | b'`');
+    let path_byte = |byte: u8| visible(byte) && !matches!(byte, b'?' | b'#');
+    // `//host` would be read as a host by whatever joins it to a base.
+    if !path.starts_with('/') || path.starts_with("//") || !every(&settings.path, &path_byte) {
+        let problem = context.found.problem(&at.key("path"), format!("`{path}` is not a path to redirect to"));
+        problem.hint("begin with one `/`, percent-encode what is not ASCII, and leave the query to `query`");
+    }
+    let query_byte = |byte: u8| visible(byte) && byte != b'#';
+    if query.starts_with('?') || !every(&settings.query, &query_byte) {
+        let problem = context.found.problem(&at.key("query"), format!("`{query}` is not a query to redirect to"));
+        problem.hint("leave out the question mark, and percent-encode what is not ASCII");
+    }
+}

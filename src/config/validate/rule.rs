@@ -1,0 +1,163 @@
+//! `listeners[].rules`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::config::RuleConfig;
+use crate::config::path::Path;
+use crate::config::raw::listener::Protocol;
+use crate::config::raw::rule::{Condition as Raw, Rule};
+use crate::config::raw::value::List;
+use crate::config::validate::action::{self, Logins};
+use crate::config::validate::{Context, value};
+use crate::rule::condition::{Condition, Error};
+
+/// Values of one rule's conditions together. The ALB allows 5; a rule here may hold a longer list.
+const VALUES_MAX: usize = 500;
+
+pub(super) fn rules(
+    raw: &List<Rule>,
+    protocol: Protocol,
+    at: &Path,
+    logins: &mut Logins,
+    context: &mut Context<'_>,
+) -> Vec<RuleConfig> {
+    let mut priorities = BTreeMap::new();
+    let mut names = BTreeSet::new();
+    let mut rules = Vec::with_capacity(raw.len());
+    for (index, rule) in raw.iter() {
+        let at = at.index(index);
+        if let Some(first) = priorities.insert(rule.priority, index) {
+            let message = format!("the priority {} is taken by `{}`", rule.priority, name_at(raw, first));
+            context.found.problem(&at.key("priority"), message).hint("each rule of a listener has its own");
+        }
+        let name = name(rule);
+        if let Some(written) = &rule.name {
+            value::name(written, &at.key("name"), &mut context.found);
+        }
+        if !names.insert(name.clone()) {
+            context.found.problem(&at.key("name"), format!("a rule of this listener is already called `{name}`"));
+        }
+        let conditions = conditions(&rule.conditions, &at.key("conditions"), context);
+        let chain = action::chain(&rule.actions, protocol, &at.key("actions"), logins, context);
+        if let (Some(conditions), Some(chain)) = (conditions, chain) {
+            rules.push(RuleConfig { name: Arc::from(name), priority: rule.priority, conditions, chain });
+        }
+    }
+    rules
+}
+
+fn name(rule: &Rule) -> String {
+    rule.name.clone().unwrap_or_else(|| format!("priority-{}", rule.priority))
+}
+
+fn name_at(raw: &List<Rule>, index: usize) -> String {
+    raw.iter().find(|(at, _)| *at == index).map(|(_, rule)| name(rule)).unwrap_or_default()
+}
+
+fn conditions(raw: &List<Raw>, at: &Path, context: &mut Context<'_>) -> Option<Vec<Condition>> {
+    if raw.is_empty() {
+        let problem = context.found.problem(at, "a rule needs at least one condition");
+        problem.hint("what takes everything else is `default_actions`");
+        return None;
+    }
+    let mut sound = Vec::with_capacity(raw.len());
+    let mut seen = BTreeSet::new();
+    let mut values = 0;
+    for (index, condition) in raw.iter() {
+        let at = at.index(index);
+        let (key, count) = kind(condition);
+        // Spec §7.2: these four at most once. Twice they would have to match both, which for a method is never.
+        if !matches!(condition, Raw::HttpHeader(_) | Raw::QueryString(_)) && !seen.insert(key) {
+            let problem = context.found.problem(&at, format!("a second `{key}` in one rule"));
+            problem.hint("conditions must all hold; alternatives are values of one condition");
+        }
+        values += count;
+        sound.extend(self::condition(condition, &at.key(key), context));
+    }
+    if values > VALUES_MAX {
+        context.found.problem(at, format!("a rule has at most {VALUES_MAX} values; this has {values}"));
+    }
+    (sound.len() == raw.len() && raw.is_complete()).then_some(sound)
+}
+
+fn kind(raw: &Raw) -> (&'static str, usize) {
+    match raw {
+        Raw::HostHeader(values) => ("host_header", values.len()),
+        Raw::PathPattern(values) => ("path_pattern", values.len()),
+        Raw::HttpRequestMethod(values) => ("http_request_method", values.len()),
+        Raw::SourceIp(values) => ("source_ip", values.len()),
+        Raw::HttpHeader(header) => ("http_header", header.values.len()),
+        Raw::QueryString(pairs) => ("query_string", pairs.len()),
+    }
+}
+
+fn condition(raw: &Raw, at: &Path, context: &mut Context<'_>) -> Option<Condition> {
+    let complete = match raw {
+        Raw::HostHeader(values) | Raw::PathPattern(values) | Raw::HttpRequestMethod(values) | Raw::SourceIp(values) => {
+            values.is_complete()
+        }
+        Raw::HttpHeader(header) => header.values.is_complete(),
+        Raw::QueryString(pairs) => pairs.is_complete(),
+    };
+    let result = match raw {
+        Raw::HostHeader(values) => each(values, at, context, Condition::host_header),
+        Raw::PathPattern(values) => each(values, at, context, Condition::path_pattern),
+        Raw::HttpRequestMethod(values) => each(values, at, context, Condition::http_request_method),
+        Raw::SourceIp(values) => {
+            let networks = value::networks(values, at, &mut context.found);
+            if networks.len() < values.len() {
+                return None;
+            }
+            Condition::source_ip(&networks)
+        }
+        Raw::HttpHeader(header) => {
+            let values = at.key("values");
+            match Condition::http_header(&header.name, &["*".to_owned()]) {
+                Err(error) => return report(&error, &at.key("name"), context),
+                Ok(_) => each(&header.values, &values, context, |texts| Condition::http_header(&header.name, texts)),
+            }
+        }
+        Raw::QueryString(pairs) => {
+            let pairs: Vec<_> = pairs.iter().map(|(_, pair)| (pair.key.clone(), pair.value.clone())).collect();
+            Condition::query_string(&pairs)
+        }
+    };
+    match result {
+        Ok(condition) => complete.then_some(condition),
+        // The bad values are reported already.
+        Err(Error::Empty) if !complete => None,
+        Err(error) if context.found.concern(at) => {
+            drop(error);
+            None
+        }
+        Err(error) => report(&error, at, context),
+    }
+}
+
+/// Checks each value alone, so that each problem has its place.
+fn each(
+    values: &List<String>,
+    at: &Path,
+    context: &mut Context<'_>,
+    make: impl Fn(&[String]) -> Result<Condition, Error>,
+) -> Result<Condition, Error> {
+    for (index, text) in values.iter() {
+        if let Err(error) = make(std::slice::from_ref(text)) {
+            report(&error, &at.index(index), context);
+        }
+    }
+    make(&values.texts())
+}
+
+fn report(error: &Error, at: &Path, context: &mut Context<'_>) -> Option<Condition> {
+    let hint = match error {
+        Error::Method(text) if text.bytes().any(|byte| byte.is_ascii_lowercase()) => {
+            Some(format!("did you mean `{}`?", text.to_ascii_uppercase()))
+        }
+        Error::HostHeader => Some("a list item of its own: `- host_header: [app.example.com]`".to_owned()),
+        _ => None,
+    };
+    context.found.problem(at, error.to_string()).maybe_hint(hint);
+    None
+}

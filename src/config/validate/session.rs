@@ -1,0 +1,52 @@
+//! `session`.
+
+use std::sync::Arc;
+
+use crate::config::findings::Findings;
+use crate::config::path::Path;
+use crate::config::raw;
+use crate::config::validate::{Context, keys};
+use crate::session::settings::Settings;
+
+/// What the section says, as far as it is sound.
+pub(super) struct Session {
+    /// For actions that name none of their own.
+    pub(super) cookie_name: Arc<str>,
+    pub(super) settings: Option<Settings>,
+}
+
+/// The session cookie's base name where nobody gives another.
+pub(super) fn default_cookie_name() -> Arc<str> {
+    Arc::from("__Host-vestibule")
+}
+
+/// Longest base name: it counts against the 4096 bytes of each part (DESIGN §5).
+const COOKIE_NAME_LENGTH_MAX: usize = 64;
+
+pub(super) fn session(raw: &raw::session::Session, at: &Path, context: &mut Context<'_>) -> Session {
+    let cookie_name = match &raw.cookie_name {
+        Some(name) => cookie_name(name, &at.key("cookie_name"), &mut context.found),
+        None => None,
+    };
+    let ring = keys::session_keys(&raw.key_files, &at.key("key_files"), context);
+    Session {
+        cookie_name: cookie_name.unwrap_or_else(default_cookie_name),
+        settings: ring.map(|ring| Settings { keys: Arc::from(ring) }),
+    }
+}
+
+/// A cookie name that browsers accept.
+pub(super) fn cookie_name(name: &str, at: &Path, found: &mut Findings) -> Option<Arc<str>> {
+    // RFC 6265 §4.1.1: a token.
+    let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    if name.is_empty() || name.len() > COOKIE_NAME_LENGTH_MAX || !name.bytes().all(token) {
+        let problem = found.problem(at, format!("`{name}` is not a cookie name"));
+        problem.hint(format!("letters, digits, `-`, `_` and `.`, at most {COOKIE_NAME_LENGTH_MAX}"));
+        return None;
+    }
+    if !name.starts_with("__Host-") {
+        let warning = found.warning(at, format!("the cookie `{name}` can be set by other hosts of the domain"));
+        warning.hint(format!("`__Host-{name}` cannot (RFC 6265bis §4.1.3.2)"));
+    }
+    Some(Arc::from(name))
+}

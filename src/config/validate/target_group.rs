@@ -1,0 +1,99 @@
+//! `target_groups`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::config::path::Path;
+use crate::config::raw::target_group::{Protocol, ProtocolVersion, TargetGroup};
+use crate::config::validate::{Context, keys, tls, value};
+use crate::upstream::settings::{Settings, TargetSettings};
+
+const TIMEOUT_BOUNDS: (Duration, Duration) = (Duration::from_millis(1), Duration::from_secs(4000));
+const SKIP_BOUNDS: (Duration, Duration) = (Duration::ZERO, Duration::from_secs(3600));
+
+pub(super) fn target_group(name: &str, raw: &TargetGroup, at: &Path, context: &mut Context<'_>) -> Option<Settings> {
+    unsupported(raw, at, context);
+    let targets = targets(raw, &at.key("targets"), context);
+    let tls = tls(raw, at, context);
+    let default = Settings::new(Arc::from(name), targets?);
+    let mut time =
+        |written, default, bounds, key| value::period(written, default, bounds, &at.key(key), &mut context.found);
+    let connect_timeout =
+        time(raw.connect_timeout.as_ref(), default.connect_timeout, TIMEOUT_BOUNDS, "connect_timeout");
+    let response_timeout =
+        time(raw.response_timeout.as_ref(), default.response_timeout, TIMEOUT_BOUNDS, "response_timeout");
+    let idle_timeout = time(raw.idle_timeout.as_ref(), default.idle_timeout, TIMEOUT_BOUNDS, "idle_timeout");
+    let skip_for = time(raw.skip_for.as_ref(), default.skip_for, SKIP_BOUNDS, "skip_for");
+    Some(Settings {
+        tls: tls?,
+        connect_timeout: connect_timeout?,
+        response_timeout: response_timeout?,
+        idle_timeout: idle_timeout?,
+        idle_max: raw.idle_max.unwrap_or(default.idle_max),
+        skip_for: skip_for?,
+        ..default
+    })
+}
+
+fn unsupported(raw: &TargetGroup, at: &Path, context: &mut Context<'_>) {
+    let version = match raw.protocol_version {
+        ProtocolVersion::Http1 => return,
+        ProtocolVersion::Http2 => "http2",
+        ProtocolVersion::Grpc => "grpc",
+    };
+    let message = format!("targets that speak `{version}` are not in this version");
+    context
+        .found
+        .problem(&at.key("protocol_version"), message)
+        .hint("`http1` is; clients may speak HTTP/2 all the same");
+}
+
+fn targets(raw: &TargetGroup, at: &Path, context: &mut Context<'_>) -> Option<Vec<TargetSettings>> {
+    let mut targets = Vec::with_capacity(raw.targets.len());
+    for (index, text) in raw.targets.iter() {
+        match value::host_and_port(text) {
+            Some((host, port)) => targets.push(TargetSettings { host, port }),
+            None => {
+                let hint = match text.split_once("://") {
+                    Some((scheme, rest)) => {
+                        format!("write `{}`; `{scheme}` is the group's `protocol`", rest.trim_end_matches('/'))
+                    }
+                    None => "write a host and a port: `app.internal:3000`, `[::1]:3000`".to_owned(),
+                };
+                context.found.problem(&at.index(index), format!("`{text}` is not a target")).hint(hint);
+            }
+        }
+    }
+    Some(targets)
+}
+
+fn tls(raw: &TargetGroup, at: &Path, context: &mut Context<'_>) -> Option<Option<Arc<rustls::ClientConfig>>> {
+    if raw.protocol == Protocol::Http {
+        for (key, given) in [("ca_file", raw.ca_file.is_some()), ("verify", raw.verify.is_some())] {
+            if given && !context.found.concern(&at.key("protocol")) {
+                let message = format!("`{key}` has no meaning for targets that speak `http`");
+                context.found.problem(&at.key(key), message).hint("add `protocol: https`, or take it out");
+            }
+        }
+        return Some(None);
+    }
+    match (&raw.ca_file, raw.verify.unwrap_or(true)) {
+        (None, false) => Some(Some(tls::trusting())),
+        (Some(_), false) => {
+            let problem = context.found.problem(&at.key("ca_file"), "`ca_file` has no meaning with `verify: false`");
+            problem.hint("keep one");
+            None
+        }
+        (Some(file), true) => Some(Some(tls::verifying(keys::roots(file, &at.key("ca_file"), context)?))),
+        (None, true) => {
+            let roots = tls::system_roots();
+            if roots.is_empty() {
+                let problem =
+                    context.found.problem(at, "the system has no certificate authorities to verify targets by");
+                problem.hint("give `ca_file`");
+                return None;
+            }
+            Some(Some(tls::verifying(roots)))
+        }
+    }
+}

@@ -1,0 +1,239 @@
+//! `user_pools`.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use argon2::password_hash::PasswordHash;
+use serde_json::Value;
+use url::Url;
+
+use crate::config::UserPoolConfig;
+use crate::config::path::Path;
+use crate::config::raw;
+use crate::config::raw::user_pool::{Client, User, UserPool};
+use crate::config::raw::value::List;
+use crate::config::validate::action::Logins;
+use crate::config::validate::{Context, keys, process, value};
+use crate::crypto::digest;
+use crate::identity::Claims;
+use crate::secret::Secret;
+use crate::session;
+use crate::user_pool::settings::{ClientSettings, Settings, UserSettings};
+
+const HOUR: Duration = Duration::from_secs(3600);
+const TOKEN_LIFETIME: Duration = HOUR;
+const REFRESH_LIFETIME: Duration = Duration::from_secs(30 * 86_400);
+const SSO_LIFETIME: Duration = Duration::from_secs(8 * 3600);
+const TOKEN_BOUNDS: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(86_400));
+const LONG_BOUNDS: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(3650 * 86_400));
+/// The client that stands for `authenticate-user-pool`; no other may have its name.
+const OWN_CLIENT_ID: &str = "vestibule";
+/// Memory that one hash may ask for, in KiB. `users hash` takes 19 MiB; a hash of 1 GiB would be a way to stop us.
+const HASH_MEMORY_KIB_MAX: u32 = 256 * 1024;
+/// Claims that the pool says itself.
+const RESERVED_CLAIMS: [&str; 12] =
+    ["sub", "iss", "aud", "exp", "iat", "nbf", "nonce", "auth_time", "azp", "acr", "amr", "preferred_username"];
+
+pub(super) fn user_pool(
+    name: &str,
+    raw: &UserPool,
+    at: &Path,
+    session: Option<&session::settings::Settings>,
+    context: &mut Context<'_>,
+) -> Option<UserPoolConfig> {
+    let issuer = value::origin(&raw.issuer, &at.key("issuer"), &mut context.found);
+    let signing_key = keys::signing_key(&raw.signing_key_file, &at.key("signing_key_file"), context);
+    let other_keys = keys::public_keys(&raw.previous_key_files, &at.key("previous_key_files"), context);
+    let applications = applications(raw, issuer.as_ref(), at, context);
+    let users = users(&raw.users, &raw.issuer, &at.key("users"), context);
+    let clients = clients(&raw.clients, &at.key("clients"), context);
+    let mut time =
+        |written, default, bounds, key| value::period(written, default, bounds, &at.key(key), &mut context.found);
+    let token_lifetime = time(raw.token_lifetime.as_ref(), TOKEN_LIFETIME, TOKEN_BOUNDS, "token_lifetime");
+    let refresh_lifetime = time(raw.refresh_lifetime.as_ref(), REFRESH_LIFETIME, LONG_BOUNDS, "refresh_lifetime");
+    let sso_lifetime = time(raw.sso_lifetime.as_ref(), SSO_LIFETIME, LONG_BOUNDS, "sso_lifetime");
+    let settings = Settings {
+        name: Arc::from(name),
+        issuer: issuer?,
+        title: raw.title.clone().unwrap_or_else(|| "Sign in".to_owned()),
+        signing_key: signing_key?,
+        other_keys,
+        seal_keys: Arc::clone(&session?.keys),
+        users,
+        clients,
+        token_lifetime: token_lifetime?,
+        refresh_lifetime: refresh_lifetime?,
+        sso_lifetime: sso_lifetime?,
+        hashing_max: raw.hashing_max.unwrap_or_else(|| (process::cores() / 2).max(1)),
+    };
+    Some(UserPoolConfig { settings, applications })
+}
+
+/// What concerns more than one pool, or a pool and the rules.
+pub(super) fn together(raw: &raw::File, pools: &[UserPoolConfig], logins: &Logins, context: &mut Context<'_>) {
+    let at = Path::default().key("user_pools");
+    let mut issuers = BTreeSet::new();
+    for pool in pools {
+        if !issuers.insert(pool.settings.issuer.as_str()) {
+            let message = format!("another pool already has the issuer `{}`", pool.settings.issuer);
+            context.found.problem(&at.key(&pool.settings.name).key("issuer"), message);
+        }
+    }
+    for (name, pool) in &raw.user_pools {
+        let at = at.key(name);
+        if let Some(rule) = logins.pool(name)
+            && pool.applications.is_empty()
+        {
+            let problem = context.found.problem(&at, "`applications` is missing: a rule signs users in with this pool");
+            problem.hint(format!("`applications: [https://app.example.com]`, for {rule}"));
+        }
+        let is_https = pool.issuer.starts_with("https:");
+        let serves = |protocol| (protocol == raw::listener::Protocol::Https) == is_https;
+        let served = raw.listeners.iter().any(|(_, listener)| serves(listener.protocol));
+        if !served
+            && raw.listeners.is_complete()
+            && !raw.listeners.is_empty()
+            && !context.found.concern(&at.key("issuer"))
+        {
+            let scheme = if is_https { "https" } else { "http" };
+            context.found.problem(&at.key("issuer"), format!("no `{scheme}` listener could serve this issuer"));
+        }
+    }
+}
+
+/// A pool beside an application would share its cookies and its scripts (DESIGN §8).
+fn applications(raw: &UserPool, issuer: Option<&Url>, at: &Path, context: &mut Context<'_>) -> Vec<Url> {
+    let mut applications = Vec::with_capacity(raw.applications.len());
+    for (index, text) in raw.applications.iter() {
+        let at = at.key("applications").index(index);
+        let Some(url) = value::origin(text, &at, &mut context.found) else { continue };
+        if url.scheme() != "https" {
+            context.found.problem(&at, format!("`{text}` is not `https`")).hint("sessions travel over TLS only");
+        } else if issuer.is_some_and(|issuer| {
+            issuer.host() == url.host() && issuer.port_or_known_default() == url.port_or_known_default()
+        }) {
+            let problem = context.found.problem(&at, "an application on the pool's own host");
+            problem.hint("give the pool a host, or a port, of its own");
+        }
+        applications.push(url);
+    }
+    applications
+}
+
+fn users(raw: &List<User>, issuer: &str, at: &Path, context: &mut Context<'_>) -> Vec<UserSettings> {
+    let mut names = BTreeSet::new();
+    let mut subjects = BTreeSet::new();
+    let mut users = Vec::with_capacity(raw.len());
+    for (index, user) in raw.iter() {
+        let at = at.index(index);
+        let folded = user.username.trim().to_lowercase();
+        if folded.is_empty() {
+            context.found.problem(&at.key("username"), "the user name is empty");
+        } else if !names.insert(folded.clone()) {
+            context.found.problem(&at.key("username"), format!("the user `{}` is given twice", user.username));
+        }
+        let subject = user.subject.clone().unwrap_or_else(|| made_subject(issuer, &folded));
+        // OIDC Core §2: at most 255 ASCII characters.
+        if subject.is_empty() || subject.len() > 255 || !subject.bytes().all(|byte| byte.is_ascii_graphic()) {
+            let problem = context.found.problem(&at.key("subject"), format!("`{subject}` is not a subject"));
+            problem.hint("at most 255 visible ASCII characters (OpenID Connect Core §2)");
+        } else if !subjects.insert(subject.clone()) {
+            context.found.problem(&at.key("subject"), format!("the subject `{subject}` is another user's"));
+        }
+        password_hash(&user.password_hash.0, &at.key("password_hash"), context);
+        let claims = claims(user, &at, context);
+        let password_hash = user.password_hash.0.clone();
+        users.push(UserSettings { username: user.username.clone(), password_hash, subject, claims });
+    }
+    users
+}
+
+/// Stable over restarts and replicas, and says nothing of the name.
+fn made_subject(issuer: &str, username: &str) -> String {
+    let hash = digest::sha256(format!("vestibule subject\n{issuer}\n{username}").as_bytes());
+    hash[..16].iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn password_hash(hash: &Secret<String>, at: &Path, context: &mut Context<'_>) {
+    let hint = "`vestibule users hash` makes one";
+    let Ok(parsed) = PasswordHash::new(hash.expose()) else {
+        context.found.problem(at, "this is not a password hash in PHC form").hint(hint);
+        return;
+    };
+    if parsed.algorithm.as_str() != "argon2id" || parsed.salt.is_none() || parsed.hash.is_none() {
+        context.found.problem(at, "this is not an Argon2id hash").hint(hint);
+        return;
+    }
+    match argon2::Params::try_from(&parsed) {
+        Ok(params) if params.m_cost() <= HASH_MEMORY_KIB_MAX && params.t_cost() <= 16 => {}
+        Ok(_) => {
+            context.found.problem(at, "this hash takes too much memory or time to verify").hint(hint);
+        }
+        Err(_) => {
+            context.found.problem(at, "this hash has parameters that Argon2id does not").hint(hint);
+        }
+    }
+}
+
+fn claims(user: &User, at: &Path, context: &mut Context<'_>) -> Claims {
+    let mut claims = Claims::new();
+    for (name, value) in &user.claims {
+        let at = at.key("claims").key(name);
+        if RESERVED_CLAIMS.contains(&name.as_str()) {
+            context.found.problem_at_key(&at, format!("the claim `{name}` is the pool's own"));
+        } else if matches!(name.as_str(), "email" | "name" | "groups") {
+            context.found.problem_at_key(&at, format!("`{name}` is a key of the user itself"));
+        }
+        claims.insert(name.clone(), value.clone());
+    }
+    let texts = [("name", &user.name), ("email", &user.email)];
+    for (name, value) in texts {
+        if let Some(value) = value {
+            claims.insert(name.to_owned(), Value::from(value.as_str()));
+        }
+    }
+    if !user.groups.is_empty() {
+        claims.insert("groups".to_owned(), Value::from(user.groups.texts()));
+    }
+    claims
+}
+
+fn clients(raw: &List<Client>, at: &Path, context: &mut Context<'_>) -> Vec<ClientSettings> {
+    let mut ids = BTreeSet::new();
+    let mut clients = Vec::with_capacity(raw.len());
+    for (index, client) in raw.iter() {
+        let at = at.index(index);
+        let id = client.client_id.as_str();
+        if id.is_empty() || !id.bytes().all(|byte| byte.is_ascii_graphic()) {
+            context.found.problem(&at.key("client_id"), format!("`{id}` is not a client id"));
+        } else if id == OWN_CLIENT_ID {
+            let problem = context.found.problem(&at.key("client_id"), format!("`{id}` is this proxy's own client id"));
+            problem.hint("choose another");
+        } else if !ids.insert(id) {
+            context.found.problem(&at.key("client_id"), format!("the client `{id}` is given twice"));
+        }
+        let keys = ("client_secret", "client_secret_file");
+        let secret =
+            keys::secret(client.client_secret.as_ref(), client.client_secret_file.as_ref(), keys, &at, context);
+        if client.redirect_uris.is_empty() {
+            context.found.problem(&at.key("redirect_uris"), "expected at least one address");
+        }
+        clients.push(ClientSettings {
+            client_id: client.client_id.clone(),
+            client_secret: secret.flatten(),
+            redirect_uris: urls(&client.redirect_uris, &at.key("redirect_uris"), context),
+            post_logout_redirect_uris: urls(
+                &client.post_logout_redirect_uris,
+                &at.key("post_logout_redirect_uris"),
+                context,
+            ),
+            name: client.name.clone(),
+        });
+    }
+    clients
+}
+
+fn urls(raw: &List<String>, at: &Path, context: &mut Context<'_>) -> Vec<Url> {
+    raw.iter().filter_map(|(index, text)| value::secure_url(text, &at.index(index), &mut context.found)).collect()
+}

@@ -1,0 +1,192 @@
+//! Texts that several sections read: names, lengths of time, addresses, networks, URLs.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use ipnet::IpNet;
+use url::{Host, Url};
+
+use crate::config::findings::Findings;
+use crate::config::path::Path;
+use crate::config::raw::value::{List, Period};
+
+/// Longest name of anything.
+const NAME_LENGTH_MAX: usize = 64;
+
+/// Checks that a name can stand in logs, metrics and tokens.
+pub(crate) fn name(name: &str, at: &Path, found: &mut Findings) {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    if name.is_empty() || name.len() > NAME_LENGTH_MAX || !name.bytes().all(plain) {
+        let message = format!("`{name}` cannot be a name");
+        found.problem(at, message).hint(format!("letters, digits, `-`, `_` and `.`, at most {NAME_LENGTH_MAX}"));
+    }
+}
+
+/// A length of time within bounds; the default where the file gives none.
+pub(crate) fn period(
+    raw: Option<&Period>,
+    default: Duration,
+    (least, most): (Duration, Duration),
+    at: &Path,
+    found: &mut Findings,
+) -> Option<Duration> {
+    let parsed = match raw {
+        None => return Some(default),
+        Some(Period::Seconds(seconds)) => Some(Duration::from_secs(*seconds)),
+        Some(Period::Text(text)) => parse_period(text),
+    };
+    match parsed {
+        None => {
+            let written = match raw {
+                Some(Period::Text(text)) => text.as_str(),
+                _ => "",
+            };
+            let problem = found.problem(at, format!("`{written}` is not a length of time"));
+            problem.hint("write `500ms`, `30s`, `15m`, `8h`, `7d`, or a number of seconds");
+            None
+        }
+        Some(period) if period < least || period > most => {
+            let message = format!("{} is out of range: {} to {}", show(period), show(least), show(most));
+            found.problem(at, message);
+            None
+        }
+        parsed => parsed,
+    }
+}
+
+/// Reads `1h30m`; `None` where it is not a length of time, or an absurd one.
+pub(crate) fn parse_period(text: &str) -> Option<Duration> {
+    let mut total = Duration::ZERO;
+    let mut rest = text;
+    if rest.is_empty() {
+        return None;
+    }
+    while !rest.is_empty() {
+        let digits = rest.len() - rest.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+        let number: u64 = rest[..digits].parse().ok()?;
+        rest = &rest[digits..];
+        let letters = rest.len() - rest.trim_start_matches(|c: char| c.is_ascii_lowercase()).len();
+        let unit = match &rest[..letters] {
+            "ms" => Duration::from_millis(number),
+            "s" => Duration::from_secs(number),
+            "m" => Duration::from_secs(number.checked_mul(60)?),
+            "h" => Duration::from_secs(number.checked_mul(3600)?),
+            "d" => Duration::from_secs(number.checked_mul(86_400)?),
+            _ => return None,
+        };
+        total = total.checked_add(unit)?;
+        rest = &rest[letters..];
+    }
+    Some(total)
+}
+
+fn show(period: Duration) -> String {
+    let seconds = period.as_secs();
+    match (seconds, period.subsec_millis()) {
+        (0, 0) => "0s".to_owned(),
+        (_, millis) if millis > 0 => format!("{}ms", period.as_millis()),
+        _ if seconds.is_multiple_of(86_400) => format!("{}d", seconds / 86_400),
+        _ if seconds.is_multiple_of(3600) => format!("{}h", seconds / 3600),
+        _ if seconds.is_multiple_of(60) => format!("{}m", seconds / 60),
+        _ => format!("{seconds}s"),
+    }
+}
+
+/// An address and a port to listen on.
+pub(crate) fn address(text: &str, at: &Path, found: &mut Findings) -> Option<SocketAddr> {
+    match text.parse() {
+        Ok(address) => Some(address),
+        Err(_) => {
+            let hint = match text.strip_prefix(':').or_else(|| text.strip_prefix("localhost:")) {
+                Some(port) if text.starts_with(':') => format!("write `0.0.0.0:{port}` or `[::]:{port}`"),
+                Some(port) => format!("write `127.0.0.1:{port}`"),
+                None => "write an address and a port: `0.0.0.0:8443`, `[::]:8443`".to_owned(),
+            };
+            found.problem(at, format!("`{text}` is not an address to listen on")).hint(hint);
+            None
+        }
+    }
+}
+
+/// Networks in CIDR form.
+pub(crate) fn networks(raw: &List<String>, at: &Path, found: &mut Findings) -> Vec<IpNet> {
+    let mut networks = Vec::with_capacity(raw.len());
+    for (index, text) in raw.iter() {
+        match text.parse::<IpNet>() {
+            // `10.0.0.1/8` says two things; one of them was not meant.
+            Ok(network) if network.addr() != network.network() => {
+                let problem = found.problem(&at.index(index), format!("`{text}` has bits behind its prefix"));
+                problem.hint(format!("did you mean `{}`?", network.trunc()));
+            }
+            Ok(network) => networks.push(network),
+            Err(_) => {
+                let hint = match text.parse::<IpAddr>() {
+                    Ok(IpAddr::V4(_)) => format!("write `{text}/32`"),
+                    Ok(IpAddr::V6(_)) => format!("write `{text}/128`"),
+                    Err(_) => "write `10.0.0.0/8` or `2001:db8::/32`".to_owned(),
+                };
+                found.problem(&at.index(index), format!("`{text}` is not a network")).hint(hint);
+            }
+        }
+    }
+    networks
+}
+
+/// A URL over TLS, or plain to this machine only.
+pub(crate) fn secure_url(text: &str, at: &Path, found: &mut Findings) -> Option<Url> {
+    let hint = "write `https://host/path`";
+    let Ok(url) = Url::parse(text) else {
+        found.problem(at, format!("`{text}` is not a URL")).hint(hint);
+        return None;
+    };
+    let problem = if !matches!(url.scheme(), "https" | "http") || url.host().is_none() {
+        format!("`{text}` is not a web address")
+    } else if url.scheme() == "http" && !is_loopback(&url) {
+        format!("`{text}` is not `https`: tokens and keys would pass in the clear")
+    } else if !url.username().is_empty() || url.password().is_some() {
+        "a URL here must not carry a user name or a password".to_owned()
+    } else if url.fragment().is_some() {
+        format!("`{text}` has a fragment (`#`)")
+    } else {
+        return Some(url);
+    };
+    found.problem(at, problem).hint(hint);
+    None
+}
+
+/// A URL that is a scheme, a host and perhaps a port, written without a slash at its end.
+pub(crate) fn origin(text: &str, at: &Path, found: &mut Findings) -> Option<Url> {
+    let url = secure_url(text, at, found)?;
+    if url.path() != "/" || url.query().is_some() || text.ends_with('/') {
+        let problem = found.problem(at, format!("`{text}` has more than a scheme, a host and a port"));
+        problem.hint(format!("write `{}`", url.origin().ascii_serialization()));
+        return None;
+    }
+    Some(url)
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
+
+/// `host:port`.
+pub(crate) fn host_and_port(text: &str) -> Option<(String, u16)> {
+    let (host, port) = text.rsplit_once(':')?;
+    let port: u16 = port.parse().ok().filter(|port| *port != 0 && !port_is_padded(text))?;
+    if let Some(inner) = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+        let address: std::net::Ipv6Addr = inner.parse().ok()?;
+        return Some((address.to_string(), port));
+    }
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
+    let sound = !host.is_empty() && host.len() <= 253 && host.bytes().all(plain) && !host.starts_with('.');
+    sound.then(|| (host.to_owned(), port))
+}
+
+fn port_is_padded(text: &str) -> bool {
+    text.rsplit_once(':').is_some_and(|(_, port)| !port.bytes().all(|byte| byte.is_ascii_digit()))
+}

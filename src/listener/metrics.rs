@@ -1,0 +1,37 @@
+//! What the listener counts.
+
+use crate::telemetry::metrics::{Counter, Registry};
+
+/// One worker's counters of one listener.
+#[derive(Clone, Debug)]
+pub(crate) struct Metrics {
+    /// Connections accepted.
+    pub(crate) accepted: Counter,
+    /// Connections open now.
+    pub(crate) open: Counter,
+    /// TLS handshakes that failed or took too long.
+    pub(crate) handshakes_failed: Counter,
+    /// Connections that we closed because nothing moved on them, or a head did not end.
+    pub(crate) timed_out: Counter,
+}
+
+impl Metrics {
+    /// The counters of `listener` for one worker.
+    pub(crate) fn new(registry: &Registry, listener: &str) -> Self {
+        let labels = || vec![("listener", listener.to_owned())];
+        Self {
+            accepted: registry.counter("vestibule_connections_total", "Connections accepted.", labels()),
+            open: registry.gauge("vestibule_connections_open", "Connections open now.", labels()),
+            handshakes_failed: registry.counter(
+                "vestibule_tls_handshakes_failed_total",
+                "TLS handshakes that failed or took too long.",
+                labels(),
+            ),
+            timed_out: registry.counter(
+                "vestibule_connections_timed_out_total",
+                "Connections closed because nothing moved, or a request head did not end.",
+                labels(),
+            ),
+        }
+    }
+}

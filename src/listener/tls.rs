@@ -1,0 +1,52 @@
+//! The TLS handshake: certificate by SNI, ALPN, tickets.
+
+use std::sync::Arc;
+
+use rustls::ServerConfig;
+use tokio::net::TcpStream;
+use tokio_rustls::server::TlsStream;
+
+use crate::crypto::provider;
+use crate::exchange::connection::Tls;
+use crate::listener::certificate::Certificates;
+
+/// The protocols that we speak, in order of preference (RFC 7301).
+const H2: &[u8] = b"h2";
+const HTTP1: &[u8] = b"http/1.1";
+
+/// What HTTP the client asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Protocol {
+    Http1,
+    Http2,
+}
+
+/// What a listener offers: TLS 1.3 and 1.2, the provider's suites, session tickets whose keys rotate; no early data, as a
+/// replayed request is not ours to judge (RFC 8446 §8).
+pub(crate) fn server_config(certificates: &Arc<Certificates>) -> Arc<ServerConfig> {
+    let resolver: Arc<Certificates> = Arc::clone(certificates);
+    let mut config = ServerConfig::builder_with_provider(provider::tls())
+        .with_safe_default_protocol_versions()
+        .expect("the provider has suites for both versions")
+        .with_no_client_auth()
+        .with_cert_resolver(resolver);
+    config.alpn_protocols = vec![H2.to_vec(), HTTP1.to_vec()];
+    config.ticketer = rustls::crypto::aws_lc_rs::Ticketer::new().expect("tickets need only randomness");
+    // One is enough for a browser, and each costs a write.
+    config.send_tls13_tickets = 1;
+    Arc::new(config)
+}
+
+/// What the handshake agreed on.
+pub(crate) fn facts(stream: &TlsStream<TcpStream>) -> (Tls, Protocol) {
+    let (_, connection) = stream.get_ref();
+    let version = match connection.protocol_version() {
+        Some(rustls::ProtocolVersion::TLSv1_2) => "TLSv1.2",
+        _ => "TLSv1.3",
+    };
+    let cipher_suite =
+        connection.negotiated_cipher_suite().and_then(|suite| suite.suite().as_str()).unwrap_or("unknown");
+    let server_name = connection.server_name().map(str::to_owned);
+    let protocol = if connection.alpn_protocol() == Some(H2) { Protocol::Http2 } else { Protocol::Http1 };
+    (Tls { version, cipher_suite, server_name }, protocol)
+}

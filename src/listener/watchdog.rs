@@ -1,0 +1,214 @@
+//! Finds connections on which nothing moves, heads that do not end, and lives that are over — with one timer for each
+//! connection and no clock read for each request.
+//!
+//! The connection counts what moves; the watchdog looks at the counts at a steady beat. A deadline is so met between its
+//! own length and one beat more.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Interval, MissedTickBehavior};
+
+use crate::listener::settings::Limits;
+
+/// What has moved. Written by one thread; atomics, because hyper wants the transport to be `Send`.
+#[derive(Debug, Default)]
+pub(crate) struct Activity {
+    /// Grows with each read or write that moved bytes.
+    moves: AtomicU64,
+    /// Grows with each request.
+    requests: AtomicU64,
+    /// Bytes came while no request was under way: a head has begun.
+    head_begun: AtomicBool,
+    /// Requests that are being answered: they wait for a target, under deadlines of their own.
+    answering: AtomicU32,
+}
+
+impl Activity {
+    /// A head has ended; its request is being answered until the guard is dropped.
+    pub(crate) fn begin_request(self: &Arc<Self>) -> Answering {
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        self.head_begun.store(false, Ordering::Relaxed);
+        self.answering.fetch_add(1, Ordering::Relaxed);
+        Answering(Arc::clone(self))
+    }
+
+    fn moved(&self) {
+        self.moves.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn received(&self) {
+        self.moved();
+        if self.answering.load(Ordering::Relaxed) == 0 {
+            self.head_begun.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Held while a request is being answered.
+#[derive(Debug)]
+pub(crate) struct Answering(Arc<Activity>);
+
+impl Drop for Answering {
+    fn drop(&mut self) {
+        self.0.answering.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// What is to be done with a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// Nothing moved for too long, or a head did not end: close.
+    Close,
+    /// The connection is old: finish what is under way and close.
+    Retire,
+}
+
+/// Which rules apply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Heads {
+    /// HTTP/1.1: bytes outside a request are the next head.
+    Timed,
+    /// HTTP/2: bytes outside a request may be frames of any kind; h2 bounds heads itself.
+    Untimed,
+}
+
+/// Looks at one connection at a steady beat.
+#[derive(Debug)]
+pub(crate) struct Watchdog {
+    activity: Arc<Activity>,
+    heads: Heads,
+    beat: Interval,
+    beats_idle_max: u32,
+    beats_head_max: u32,
+    beats_life_max: u32,
+    beats: u32,
+    idle: u32,
+    head: u32,
+    seen: (u64, u64),
+    is_retired: bool,
+}
+
+impl Watchdog {
+    /// A watchdog that has just seen something move.
+    pub(crate) fn new(activity: Arc<Activity>, limits: &Limits, heads: Heads) -> Self {
+        let shortest = limits.idle_timeout.min(limits.head_timeout).min(limits.keep_alive);
+        let period = (shortest / 2).max(Duration::from_millis(10));
+        let beats = |limit: Duration| u32::try_from(limit.as_millis().div_ceil(period.as_millis())).unwrap_or(u32::MAX);
+        let mut beat = tokio::time::interval_at(tokio::time::Instant::now() + period, period);
+        // After a pause of the machine one look is enough.
+        beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Self {
+            beats_idle_max: beats(limits.idle_timeout),
+            beats_head_max: beats(limits.head_timeout),
+            beats_life_max: beats(limits.keep_alive),
+            activity,
+            heads,
+            beat,
+            beats: 0,
+            idle: 0,
+            head: 0,
+            seen: (0, 0),
+            is_retired: false,
+        }
+    }
+
+    /// Waits until something is to be done. Cancel-safe.
+    pub(crate) async fn verdict(&mut self) -> Verdict {
+        loop {
+            self.beat.tick().await;
+            if let Some(verdict) = self.look() {
+                return verdict;
+            }
+        }
+    }
+
+    fn look(&mut self) -> Option<Verdict> {
+        let now = (self.activity.moves.load(Ordering::Relaxed), self.activity.requests.load(Ordering::Relaxed));
+        let head_begun = self.heads == Heads::Timed && self.activity.head_begun.load(Ordering::Relaxed);
+        let is_answering = self.activity.answering.load(Ordering::Relaxed) > 0;
+        self.idle = if now.0 == self.seen.0 && !is_answering { self.idle + 1 } else { 0 };
+        self.head = if head_begun && now.1 == self.seen.1 { self.head + 1 } else { 0 };
+        self.beats += 1;
+        self.seen = now;
+        if self.idle >= self.beats_idle_max || self.head >= self.beats_head_max {
+            return Some(Verdict::Close);
+        }
+        if self.beats >= self.beats_life_max && !self.is_retired {
+            self.is_retired = true;
+            return Some(Verdict::Retire);
+        }
+        None
+    }
+}
+
+/// A transport that says when bytes move. It keeps `held` as long as it lives, also as a tunnel that outlives its
+/// connection's first protocol.
+#[derive(Debug)]
+pub(crate) struct Watched<T, H> {
+    inner: T,
+    activity: Arc<Activity>,
+    _held: H,
+}
+
+impl<T, H> Watched<T, H> {
+    /// Watches `inner`, and lets go of `held` with it.
+    pub(crate) fn new(inner: T, activity: Arc<Activity>, held: H) -> Self {
+        Self { inner, activity, _held: held }
+    }
+
+    /// What moves on it.
+    pub(crate) fn activity(&self) -> Arc<Activity> {
+        Arc::clone(&self.activity)
+    }
+}
+
+impl<T: AsyncRead + Unpin, H: Unpin> AsyncRead for Watched<T, H> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let polled = Pin::new(&mut self.inner).poll_read(cx, buffer);
+        if buffer.filled().len() > before {
+            self.activity.received();
+        }
+        polled
+    }
+}
+
+impl<T: AsyncWrite + Unpin, H: Unpin> AsyncWrite for Watched<T, H> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &[u8]) -> Poll<io::Result<usize>> {
+        let polled = Pin::new(&mut self.inner).poll_write(cx, buffer);
+        if polled.is_ready() {
+            self.activity.moved();
+        }
+        polled
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffers: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let polled = Pin::new(&mut self.inner).poll_write_vectored(cx, buffers);
+        if polled.is_ready() {
+            self.activity.moved();
+        }
+        polled
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.inner.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_shutdown(cx)
+    }
+}

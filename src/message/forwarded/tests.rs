@@ -1,0 +1,76 @@
+use super::*;
+
+fn headers(fields: &[&str]) -> HeaderMap {
+    fields.iter().map(|field| (FORWARDED_FOR, HeaderValue::from_str(field).expect("a value"))).collect()
+}
+
+fn ip(text: &str) -> IpAddr {
+    text.parse().expect("an address")
+}
+
+#[track_caller]
+fn client(trusted: &[&str], peer: &str, fields: &[&str], expected: &str) {
+    let trusted = trusted.iter().map(|network| network.parse().expect("a network")).collect();
+    let policy = Policy { trusted, mode: Mode::Append };
+    assert_eq!(policy.client(&headers(fields), ip(peer)), ip(expected), "{fields:?}");
+}
+
+#[test]
+fn f_06_a_trusted_peer_is_walked_from_the_right() {
+    client(&["10.0.0.5/32"], "10.0.0.5", &["9.9.9.9, 6.6.6.6"], "6.6.6.6");
+    client(&["10.0.0.0/8"], "10.0.0.5", &["9.9.9.9", "6.6.6.6, 10.0.0.7"], "6.6.6.6");
+    client(&["10.0.0.0/8"], "10.0.0.5", &["10.0.0.9"], "10.0.0.9");
+    client(&["10.0.0.0/8"], "10.0.0.5", &[], "10.0.0.5");
+}
+
+#[test]
+fn f_03_nobody_is_trusted_by_default() {
+    client(&[], "192.0.2.66", &["127.0.0.1"], "192.0.2.66");
+    client(&["10.0.0.5/32"], "192.0.2.66", &["127.0.0.1"], "192.0.2.66");
+}
+
+#[test]
+fn f_08_what_cannot_be_read_is_not_believed() {
+    for list in ["not-an-ip", "127.0.0.1:99999", "[::1", "", "127.0.0.1, x", ","] {
+        client(&["10.0.0.0/8"], "10.0.0.5", &[list], "10.0.0.5");
+    }
+    client(&["10.0.0.0/8"], "10.0.0.5", &["x, 6.6.6.6:80"], "6.6.6.6");
+    client(&["10.0.0.0/8"], "10.0.0.5", &["[2001:db8::1]:80"], "2001:db8::1");
+}
+
+#[track_caller]
+fn written(mode: Mode, fields: &[&str], expected: Option<&str>) {
+    let mut map = headers(fields);
+    Policy { trusted: vec![], mode }.write(&mut map, ip("127.0.0.1")).expect("few addresses");
+    let values: Vec<_> = map.get_all(FORWARDED_FOR).iter().map(|value| value.to_str().expect("ASCII")).collect();
+    assert_eq!(values, expected.into_iter().collect::<Vec<_>>());
+}
+
+#[test]
+fn the_list_is_appended_to_preserved_or_removed() {
+    written(Mode::Append, &[], Some("127.0.0.1"));
+    written(Mode::Append, &["127.0.0.4"], Some("127.0.0.4, 127.0.0.1"));
+    written(Mode::Append, &["a", "b"], Some("a, b, 127.0.0.1"));
+    written(Mode::Preserve, &["127.0.0.4"], Some("127.0.0.4"));
+    written(Mode::Remove, &["127.0.0.4"], None);
+}
+
+#[test]
+fn more_than_thirty_addresses_are_refused() {
+    let list = |count: usize| vec!["192.0.2.1"; count].join(", ");
+    assert!(Policy::default().write(&mut headers(&[&list(30)]), ip("127.0.0.1")).is_ok());
+    assert!(Policy::default().write(&mut headers(&[&list(31)]), ip("127.0.0.1")).is_err());
+    assert!(Policy::default().write(&mut headers(&[&list(20), &list(11)]), ip("127.0.0.1")).is_err());
+}
+
+#[test]
+fn the_trace_id_keeps_a_root() {
+    let id = |given: Option<&'static str>| {
+        let given = given.map(HeaderValue::from_static);
+        trace_id(given.as_ref(), &"1-2-3").to_str().expect("ASCII").to_owned()
+    };
+    assert_eq!(id(None), "Root=1-2-3");
+    assert_eq!(id(Some("Root=1-a-b;CalledFrom=app")), "Self=1-2-3;Root=1-a-b;CalledFrom=app");
+    assert_eq!(id(Some("Self=1-x-y;Root=1-a-b")), "Self=1-2-3;Root=1-a-b");
+    assert_eq!(id(Some("nonsense")), "Root=1-2-3");
+}

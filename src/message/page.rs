@@ -1,0 +1,93 @@
+//! What every page of ours shares: one look, and headers that let nothing be stored, framed, sniffed or run.
+//!
+//! No page of ours has a script. The one stylesheet is in the page and is allowed by its hash, so that a page needs no
+//! second request and no `unsafe-inline`.
+
+use http::{HeaderMap, HeaderValue, header};
+
+/// The look: one column, the system's own type, light or dark as the reader's system is.
+pub(crate) const STYLE: &str = "\
+:root{color-scheme:light dark;--page:#f4f4f1;--card:#fff;--ink:#1c1d1f;--soft:#5c6066;--line:#d9dad6;--field:#8b8f96;--accent:#1d4ed8;--on-accent:#fff;--wrong:#b3261e;--wrong-page:#fdf0ef}\
+@media(prefers-color-scheme:dark){:root{--page:#141517;--card:#1e2023;--ink:#f0f0ee;--soft:#a3a7ad;--line:#34373c;--field:#6d7279;--accent:#8ab4ff;--on-accent:#0b1220;--wrong:#ff9b93;--wrong-page:#36201f}}\
+*{box-sizing:border-box}\
+body{margin:0;min-height:100vh;min-height:100dvh;display:grid;place-items:center;padding:1rem;background:var(--page);color:var(--ink);font:1rem/1.5 system-ui,sans-serif}\
+main{width:100%;max-width:26rem;padding:2rem;background:var(--card);border:1px solid var(--line);border-radius:.75rem}\
+h1{margin:0 0 .75rem;font-size:1.375rem;line-height:1.25;text-wrap:balance;overflow-wrap:anywhere}\
+p{margin:0 0 1rem;overflow-wrap:anywhere}\
+.small{margin:1.5rem 0 0;color:var(--soft);font-size:.8125rem;overflow-wrap:anywhere}\
+.soft{color:var(--soft)}\
+.alert{margin:0 0 1rem;padding:.75rem 1rem;border-left:.25rem solid var(--wrong);border-radius:.25rem;background:var(--wrong-page)}\
+form{margin:0}\
+label{display:block;margin:0 0 .375rem;font-size:.875rem;font-weight:600}\
+input{display:block;width:100%;margin:0 0 1rem;padding:.625rem .75rem;border:1px solid var(--field);border-radius:.5rem;background:var(--card);color:var(--ink);font:inherit}\
+.button{display:inline-block;padding:.625rem 1.125rem;border:0;border-radius:.5rem;background:var(--accent);color:var(--on-accent);font:inherit;font-weight:600;text-decoration:none;cursor:pointer}\
+.wide{width:100%;margin:.5rem 0 0;text-align:center}\
+.button:focus-visible,input:focus-visible{outline:3px solid var(--accent);outline-offset:2px}";
+
+/// The hash by which a page allows [`STYLE`] (CSP 3 §6.7.3.3); a test says what it must be when the look changes.
+const STYLE_HASH: &str = "sha256-Xq7XBVzy0uBv0fe5WexXGNMof4rNUIHcuRZNZLzSXTM=";
+
+/// A page's Content-Security-Policy: no script, no frame, no request but those that forms may make to `form_action`.
+pub(crate) fn content_security_policy(form_action: &str) -> String {
+    format!(
+        "default-src 'none'; style-src '{STYLE_HASH}'; base-uri 'none'; form-action {form_action}; frame-ancestors 'none'"
+    )
+}
+
+/// Sets the headers of every page of ours (attacks X-07, U-11). A policy that is set already stays.
+pub(crate) fn harden(headers: &mut HeaderMap) {
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
+    headers
+        .entry(header::CONTENT_SECURITY_POLICY)
+        .or_insert_with(|| HeaderValue::try_from(content_security_policy("'none'")).expect("the policy is ASCII"));
+}
+
+/// Text as it may stand in HTML, between tags and in quoted attributes (attacks X-01).
+pub(crate) fn escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            other => out.push(other),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
+
+    use super::*;
+
+    #[test]
+    fn the_style_is_allowed_by_its_hash() {
+        let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, STYLE.as_bytes());
+        assert_eq!(STYLE_HASH, format!("sha256-{}", STANDARD.encode(digest)));
+    }
+
+    #[test]
+    fn x_01_escaped_text_opens_no_tag_and_closes_no_attribute() {
+        assert_eq!(escape(r#"<a href="x" b='y'>&"#), "&lt;a href=&quot;x&quot; b=&#39;y&#39;&gt;&amp;");
+        assert_eq!(escape("Zoë 🦊"), "Zoë 🦊");
+    }
+
+    #[test]
+    fn u_11_a_page_may_not_be_framed_stored_or_scripted() {
+        let mut headers = HeaderMap::new();
+        harden(&mut headers);
+        let policy = headers[header::CONTENT_SECURITY_POLICY].to_str().expect("ASCII");
+        assert!(policy.contains("default-src 'none'") && policy.contains("frame-ancestors 'none'"), "{policy}");
+        assert!(!policy.contains("unsafe"), "{policy}");
+        assert_eq!(headers[header::X_FRAME_OPTIONS], "DENY");
+        assert_eq!(headers[header::CACHE_CONTROL], "no-store");
+    }
+}

@@ -1,0 +1,248 @@
+//! The end of every exchange: page, cookies, metrics and exactly one access record; each failure logged once.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use http::{HeaderValue, Method, StatusCode, Version, header};
+
+use crate::clock::Clock;
+use crate::exchange::connection::Connection;
+use crate::exchange::rejection::{Reason, Rejection};
+use crate::exchange::request_id::RequestId;
+use crate::exchange::{Exchange, error_page};
+use crate::message::Response;
+use crate::message::body::{Body, Ending, Watch};
+use crate::proxy::metrics::Metrics;
+use crate::telemetry::access_log::{AccessLog, AccessRecord};
+
+/// Where a worker's exchanges are recorded.
+#[derive(Debug)]
+pub(crate) struct Sink {
+    pub(crate) metrics: Metrics,
+    pub(crate) access_log: Rc<AccessLog>,
+    pub(crate) clock: Clock,
+}
+
+/// Records its exchange exactly once: when the answer's last byte has gone, or when it is dropped before.
+#[derive(Debug)]
+pub(crate) struct Recorder {
+    pub(crate) exchange: Exchange,
+    sink: Rc<Sink>,
+    method: Method,
+    user_agent: Option<HeaderValue>,
+    version: Version,
+    answer: Option<Answer>,
+    bytes: u64,
+    is_recorded: bool,
+}
+
+/// The head of the answer, and when it was ready.
+#[derive(Clone, Copy, Debug)]
+struct Answer {
+    status: StatusCode,
+    first_byte: Duration,
+}
+
+impl Recorder {
+    pub(crate) fn new(sink: Rc<Sink>, exchange: Exchange, parts: &http::request::Parts) -> Self {
+        Self {
+            exchange,
+            sink,
+            method: parts.method.clone(),
+            user_agent: parts.headers.get(header::USER_AGENT).cloned(),
+            version: parts.version,
+            answer: None,
+            bytes: 0,
+            is_recorded: false,
+        }
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.sink.clock.instant().saturating_duration_since(self.exchange.started)
+    }
+
+    /// An answer without a body on the wire is whole when its head is.
+    fn has_no_body(&self) -> bool {
+        let is_bare = |answer: Answer| {
+            answer.status == StatusCode::NO_CONTENT
+                || answer.status == StatusCode::NOT_MODIFIED
+                || answer.status == StatusCode::SWITCHING_PROTOCOLS
+        };
+        self.method == Method::HEAD || self.answer.is_some_and(is_bare)
+    }
+
+    fn record(&mut self) {
+        if std::mem::replace(&mut self.is_recorded, true) {
+            return;
+        }
+        let duration = self.elapsed();
+        let answer = self.answer.unwrap_or_else(|| {
+            let reason = if std::thread::panicking() { Reason::Internal } else { Reason::ClientClosed };
+            self.exchange.reason = Some(reason);
+            Answer { status: reason.status(), first_byte: duration }
+        });
+        if let Some(reason) = self.exchange.reason {
+            self.sink.metrics.refused(reason);
+        }
+        self.sink.metrics.answered(
+            self.exchange.rule.as_ref().map(|_| self.exchange.rule_index),
+            answer.status,
+            answer.first_byte,
+        );
+        self.sink.access_log.write(&self.access_record(answer, duration));
+    }
+
+    fn access_record(&self, answer: Answer, duration: Duration) -> AccessRecord<'_> {
+        let exchange = &self.exchange;
+        let canonical = exchange.request.as_deref();
+        AccessRecord {
+            time: exchange.started_at,
+            request_id: exchange.id.to_string(),
+            client_address: exchange.client,
+            method: Some(self.method.as_str()),
+            host: canonical.map(|request| request.host.as_str()),
+            path: canonical.map(|request| request.target.path()),
+            http_version: Some(version(self.version)),
+            user_agent: self.user_agent.as_ref().and_then(|value| value.to_str().ok()),
+            rule: exchange.rule.as_deref(),
+            actions: &exchange.actions,
+            subject: exchange.subject.as_deref(),
+            target: exchange.target.as_deref(),
+            status: answer.status.as_u16(),
+            reason: exchange.reason.map(Reason::code),
+            response_bytes: self.bytes,
+            first_byte_ms: millis(answer.first_byte),
+            duration_ms: millis(duration),
+            ..of_connection(&exchange.connection, exchange.started_at)
+        }
+    }
+}
+
+impl Watch for Recorder {
+    fn data(&mut self, bytes: usize) {
+        self.bytes += bytes as u64;
+    }
+
+    fn ended(&mut self, ending: Ending) {
+        if ending == Ending::Failed {
+            self.exchange.reason.get_or_insert(Reason::UpstreamReset);
+        }
+        self.record();
+    }
+}
+
+impl Drop for Recorder {
+    fn drop(&mut self) {
+        // The client left in the middle of the body, unless there was none to send.
+        if !self.is_recorded && self.answer.is_some() && !self.has_no_body() {
+            self.exchange.reason.get_or_insert(Reason::ClientClosed);
+        }
+        self.record();
+    }
+}
+
+/// Turns an outcome into the response that goes out, and lets its body record the exchange.
+pub(crate) fn finish(mut recorder: Recorder, outcome: Result<Response, Rejection>) -> Response {
+    let exchange = &mut recorder.exchange;
+    let mut response = outcome.unwrap_or_else(|rejection| {
+        log(exchange, &rejection);
+        exchange.reason = Some(rejection.reason);
+        error_page::render(rejection.reason, exchange.id, exchange.preferred)
+    });
+    for cookie in exchange.cookies.drain(..) {
+        response.headers_mut().append(header::SET_COOKIE, cookie);
+    }
+    recorder.answer = Some(Answer { status: response.status(), first_byte: recorder.elapsed() });
+    if recorder.has_no_body() {
+        recorder.record();
+        return response;
+    }
+    response.map(|body: Body| body.watched_by(Box::new(recorder)))
+}
+
+/// Says once why a request was refused, with every cause: `warn` where a target or provider is at fault, `error` where we
+/// are, nothing above `debug` for what clients do.
+fn log(exchange: &Exchange, rejection: &Rejection) {
+    let causes = causes(rejection);
+    let (id, reason) = (exchange.id, rejection.reason.code());
+    let rule = exchange.rule.as_deref().unwrap_or("none");
+    match rejection.reason {
+        Reason::Internal => {
+            tracing::error!(request_id = %id, reason, rule.name = rule, error = causes, "request failed")
+        }
+        reason_kind if reason_kind.status().is_server_error() => {
+            tracing::warn!(request_id = %id, reason, rule.name = rule, error = causes, "request refused");
+        }
+        _ => tracing::debug!(request_id = %id, reason, rule.name = rule, error = causes, "request refused"),
+    }
+}
+
+fn causes(rejection: &Rejection) -> String {
+    let mut text = String::new();
+    let mut next: Option<&dyn std::error::Error> = match &rejection.source {
+        Some(source) => Some(&**source),
+        None => None,
+    };
+    while let Some(error) = next {
+        if !text.is_empty() {
+            text.push_str(": ");
+        }
+        text.push_str(&error.to_string());
+        next = error.source();
+    }
+    text
+}
+
+/// Records what never became an exchange: bytes that are not HTTP.
+pub(crate) fn refused(sink: &Sink, connection: &Connection, reason: Reason) {
+    let now = sink.clock.now();
+    sink.metrics.refused(reason);
+    sink.metrics.answered(None, reason.status(), Duration::ZERO);
+    sink.access_log.write(&AccessRecord {
+        request_id: RequestId::new(now).to_string(),
+        status: reason.status().as_u16(),
+        reason: Some(reason.code()),
+        ..of_connection(connection, now)
+    });
+}
+
+/// What a connection alone says; the rest is empty.
+fn of_connection(connection: &Connection, time: crate::clock::Timestamp) -> AccessRecord<'_> {
+    AccessRecord {
+        time,
+        request_id: String::new(),
+        listener: &connection.listener,
+        client_address: connection.peer.ip().to_canonical(),
+        client_port: connection.peer.port(),
+        method: None,
+        scheme: connection.scheme(),
+        host: None,
+        path: None,
+        http_version: None,
+        tls_version: connection.tls.as_ref().map(|tls| tls.version),
+        tls_cipher: connection.tls.as_ref().map(|tls| tls.cipher_suite),
+        user_agent: None,
+        rule: None,
+        actions: &[],
+        subject: None,
+        target: None,
+        status: 0,
+        reason: None,
+        response_bytes: 0,
+        first_byte_ms: 0.0,
+        duration_ms: 0.0,
+    }
+}
+
+fn version(version: Version) -> &'static str {
+    match version {
+        Version::HTTP_2 => "2",
+        Version::HTTP_10 => "1.0",
+        _ => "1.1",
+    }
+}
+
+fn millis(duration: Duration) -> f64 {
+    // Microseconds are as fine as the figure is true.
+    duration.as_micros() as f64 / 1000.0
+}

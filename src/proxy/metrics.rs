@@ -1,0 +1,71 @@
+//! Requests by rule and status class, refusals by reason, latency.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use http::StatusCode;
+
+use crate::exchange::rejection::Reason;
+use crate::telemetry::metrics::{Counter, Histogram, Registry};
+
+/// One worker's counters of one listener.
+#[derive(Debug)]
+pub(crate) struct Metrics {
+    /// For each rule, in order, its answers by class.
+    rules: Vec<[Counter; CLASSES.len()]>,
+    /// Answers that no rule gave: refused before, or reserved.
+    unmatched: [Counter; CLASSES.len()],
+    first_byte: Histogram,
+    refusals: RefCell<BTreeMap<Reason, Counter>>,
+    registry: Registry,
+    listener: String,
+}
+
+const CLASSES: [&str; 4] = ["2xx", "3xx", "4xx", "5xx"];
+
+impl Metrics {
+    pub(crate) fn new(registry: &Registry, listener: &str, rules: &[Rc<str>]) -> Self {
+        let requests = |rule: &str| {
+            CLASSES.map(|class| {
+                let labels =
+                    vec![("listener", listener.to_owned()), ("rule", rule.to_owned()), ("status", class.to_owned())];
+                registry.counter("vestibule_requests_total", "Requests answered, by rule and status class.", labels)
+            })
+        };
+        Self {
+            rules: rules.iter().map(|rule| requests(rule)).collect(),
+            unmatched: requests("none"),
+            first_byte: registry.histogram(
+                "vestibule_request_duration_seconds",
+                "From the end of a request's head to the head of its answer.",
+                vec![("listener", listener.to_owned())],
+            ),
+            refusals: RefCell::default(),
+            registry: registry.clone(),
+            listener: listener.to_owned(),
+        }
+    }
+
+    /// Counts an answer. `rule` is the place of the rule that gave it.
+    pub(crate) fn answered(&self, rule: Option<usize>, status: StatusCode, first_byte: std::time::Duration) {
+        let classes = rule.and_then(|rule| self.rules.get(rule)).unwrap_or(&self.unmatched);
+        let class = match status.as_u16() {
+            0..300 => 0,
+            300..400 => 1,
+            400..500 => 2,
+            _ => 3,
+        };
+        classes[class].increment();
+        self.first_byte.observe(first_byte);
+    }
+
+    /// Counts a refusal. A series is made when its reason first happens.
+    pub(crate) fn refused(&self, reason: Reason) {
+        let new = || {
+            let labels = vec![("listener", self.listener.clone()), ("reason", reason.code().to_owned())];
+            self.registry.counter("vestibule_refusals_total", "Requests refused, by reason.", labels)
+        };
+        self.refusals.borrow_mut().entry(reason).or_insert_with(new).increment();
+    }
+}

@@ -1,0 +1,111 @@
+//! The life of a request, told once. Start at [`Proxy::respond`].
+//!
+//! One `Proxy` serves one listener on one worker. What it shares with others is immutable ([`snapshot::Snapshot`]).
+
+mod finish;
+mod metrics;
+mod reserved;
+pub(crate) mod snapshot;
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use crate::action::Worker;
+use crate::clock::Clock;
+use crate::drain::Control;
+use crate::exchange::Exchange;
+use crate::exchange::connection::Connection;
+use crate::exchange::rejection::{Reason, Rejection};
+use crate::message::uri::{self, CanonicalRequest};
+use crate::message::{Request, Response, cookie};
+use crate::rule::facts::Facts;
+use crate::telemetry::access_log::AccessLog;
+use crate::telemetry::metrics::Registry;
+use finish::{Recorder, Sink};
+use snapshot::Snapshot;
+
+/// Serves one listener on one worker.
+#[derive(Debug)]
+pub(crate) struct Proxy {
+    snapshot: Arc<Snapshot>,
+    worker: Rc<Worker>,
+    control: Control,
+    clock: Clock,
+    sink: Rc<Sink>,
+    /// The rules' names in their order, counted by this worker only.
+    rule_names: Vec<Rc<str>>,
+}
+
+impl Proxy {
+    /// A worker's proxy for the listener of `snapshot`.
+    pub(crate) fn new(
+        snapshot: Arc<Snapshot>,
+        worker: Rc<Worker>,
+        control: Control,
+        clock: Clock,
+        access_log: Rc<AccessLog>,
+        registry: &Registry,
+    ) -> Self {
+        let rule_names: Vec<Rc<str>> = snapshot.rules.iter().map(|rule| Rc::from(&*rule.name)).collect();
+        let metrics = metrics::Metrics::new(registry, &snapshot.listener, &rule_names);
+        let sink = Rc::new(Sink { metrics, access_log, clock: clock.clone() });
+        Self { snapshot, worker, control, clock, sink, rule_names }
+    }
+
+    /// Answers a request: begin, respond, finish. Cannot fail: a rejection is a response.
+    pub(crate) async fn handle(&self, connection: Rc<Connection>, request: Request) -> Response {
+        let (parts, body) = request.into_parts();
+        let exchange = Exchange::begin(connection, &parts, self.clock.instant(), self.clock.now());
+        // From here on the exchange is recorded exactly once, also when the client leaves and this future is dropped.
+        let mut recorder = Recorder::new(Rc::clone(&self.sink), exchange, &parts);
+        let request = Request::from_parts(parts, body);
+        let outcome = self.respond(&mut recorder.exchange, request).await;
+        finish::finish(recorder, outcome)
+    }
+
+    /// A request's life. Each line can end it with a reason, and none can skip the next.
+    async fn respond(&self, exchange: &mut Exchange, mut request: Request) -> Result<Response, Rejection> {
+        let snapshot = &*self.snapshot;
+        // What only we may say is taken out before anything reads the headers, on every rule (DESIGN §1.3).
+        snapshot.protected.strip(request.headers_mut());
+        cookie::join(request.headers_mut());
+        exchange.client = exchange.connection.forwarded.client(request.headers(), exchange.connection.peer.ip());
+        let canonical = canonical(&request)?;
+        exchange.request = Some(Rc::clone(&canonical));
+        if let Some(answering) = reserved::find(snapshot, exchange, &canonical) {
+            return answering.answer(self, exchange, request).await;
+        }
+        let facts = Facts { request: &canonical, headers: request.headers(), client: exchange.client };
+        let rule = snapshot.rules.find(&facts);
+        let (index, chain) = &rule.payload;
+        exchange.rule_index = *index;
+        exchange.rule = Some(Rc::clone(&self.rule_names[*index]));
+        chain.run(&self.worker, exchange, request).await
+    }
+}
+
+/// The one reading of the request's target.
+fn canonical(request: &Request) -> Result<Rc<CanonicalRequest>, Rejection> {
+    let parsed = CanonicalRequest::parse(request.method(), request.uri(), request.headers());
+    parsed.map(Rc::new).map_err(|error| {
+        let reason = match error {
+            uri::Error::Method => Reason::RequestMethod,
+            uri::Error::Host => Reason::RequestHost,
+            uri::Error::NotAPath => Reason::RequestMalformed,
+            uri::Error::Encoding | uri::Error::DotSegment | uri::Error::Character | uri::Error::Parameters => {
+                Reason::RequestPath
+            }
+        };
+        Rejection::new(reason, error)
+    })
+}
+
+impl crate::listener::Handler for Proxy {
+    async fn handle(&self, connection: Rc<Connection>, request: Request) -> Response {
+        Self::handle(self, connection, request).await
+    }
+
+    fn refused(&self, connection: &Connection, reason: Reason) {
+        finish::refused(&self.sink, connection, reason);
+    }
+}

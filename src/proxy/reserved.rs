@@ -1,0 +1,87 @@
+//! Paths and hosts that we answer ourselves: the login callback, sign-out, public keys, and user pools.
+
+use std::sync::Arc;
+
+use crate::action::authenticate::endpoints::{Endpoint, Endpoints};
+use crate::exchange::Exchange;
+use crate::exchange::rejection::{Reason, Rejection};
+use crate::message::body::{StoodStill, TooLarge};
+use crate::message::uri::CanonicalRequest;
+use crate::message::{Request, Response, WholeRequest};
+use crate::proxy::Proxy;
+use crate::proxy::snapshot::Snapshot;
+use crate::user_pool::UserPool;
+
+/// Largest body that a page of the user pool or an endpoint of it reads.
+const BODY_BYTES_MAX: usize = 16 * 1024;
+/// The longest wait for a piece of it.
+const BODY_IDLE_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(10);
+
+/// Who answers instead of a rule.
+pub(crate) enum Answering<'s> {
+    Endpoint(&'s Endpoints, Endpoint),
+    Pool(&'s Arc<UserPool>),
+}
+
+/// Whether the request is for us, by its canonical authority or path.
+pub(crate) fn find<'s>(
+    snapshot: &'s Snapshot,
+    exchange: &Exchange,
+    request: &CanonicalRequest,
+) -> Option<Answering<'s>> {
+    let is_https = exchange.connection.tls.is_some();
+    if !snapshot.pools.is_empty() {
+        let authority = request.authority();
+        if let Some(pool) = snapshot.pools.iter().find(|pool| pool.answers(is_https, &authority)) {
+            return Some(Answering::Pool(pool));
+        }
+    }
+    let endpoints = snapshot.endpoints.as_ref()?;
+    // A path with parameters is not the exact path (attacks P-17).
+    let path = request.target.path();
+    endpoints.find(path).map(|endpoint| Answering::Endpoint(endpoints, endpoint))
+}
+
+impl Answering<'_> {
+    /// Answers.
+    pub(crate) async fn answer(
+        self,
+        proxy: &Proxy,
+        exchange: &mut Exchange,
+        request: Request,
+    ) -> Result<Response, Rejection> {
+        match self {
+            Self::Endpoint(endpoints, endpoint) => {
+                exchange.actions.push("authenticate");
+                endpoints.answer(endpoint, &proxy.worker.authenticate, exchange, request).await
+            }
+            Self::Pool(pool) => {
+                exchange.actions.push("user-pool");
+                let request = whole(exchange, request).await?;
+                let (pool, client) = (Arc::clone(pool), exchange.client);
+                // Password hashing and everything around it runs off the workers (DESIGN §2).
+                let answered = proxy.control.run(async move { pool.handle(request, client).await }).await;
+                let response = answered.map_err(|error| Rejection::new(Reason::Internal, error))?;
+                Ok(response.map(crate::message::body::Body::full))
+            }
+        }
+    }
+}
+
+/// The request with its canonical target and its body in memory.
+async fn whole(exchange: &Exchange, request: Request) -> Result<WholeRequest, Rejection> {
+    let (mut parts, body) = request.into_parts();
+    let canonical = exchange.request.as_ref().ok_or(Reason::Internal)?;
+    parts.uri = http::Uri::from(canonical.target.clone());
+    let body = body.with_idle_timeout(BODY_IDLE_TIMEOUT).whole(BODY_BYTES_MAX).await.map_err(|error| {
+        let reason = if error.is::<TooLarge>() {
+            Reason::RequestBodyTooLarge
+        } else if error.is::<StoodStill>() {
+            Reason::RequestBodyTimeout
+        } else {
+            Reason::RequestMalformed
+        };
+        Rejection::new(reason, error)
+    })?;
+    Ok(WholeRequest::from_parts(parts, body))
+}

@@ -1,0 +1,244 @@
+//! The six conditions of a rule (spec §7.2). Values of one condition are alternatives.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use http::{HeaderName, Method, header};
+use ipnet::IpNet;
+use percent_encoding::percent_decode_str;
+
+use crate::rule::facts::Facts;
+use crate::rule::pattern::{Case, Pattern};
+
+/// One condition.
+#[derive(Clone, Debug)]
+pub(crate) enum Condition {
+    /// The host without port, in any case.
+    HostHeader(Vec<Pattern>),
+    /// The canonical path, decoded, without the query; case matters.
+    PathPattern(Vec<Pattern>),
+    /// The method exactly.
+    HttpRequestMethod(Vec<Method>),
+    /// The client's address.
+    SourceIp(Vec<IpNet>),
+    /// Any field of that name, in any case.
+    HttpHeader(HeaderName, Vec<Pattern>),
+    /// Any pair of the query, in any case.
+    QueryString(Vec<QueryPattern>),
+}
+
+/// A pair of the query. Without a key the value may stand under any.
+#[derive(Clone, Debug)]
+pub(crate) struct QueryPattern {
+    key: Option<Pattern>,
+    value: Pattern,
+}
+
+/// Why a condition's value is not one.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Error {
+    /// No value at all.
+    #[error("needs at least one value")]
+    Empty,
+    /// Longer than the ALB allows.
+    #[error("`{0}` is longer than {1} characters")]
+    TooLong(String, usize),
+    /// A host with a character that no host has.
+    #[error("`{0}` is not a host: letters, digits, `-`, `.`, `*` and `?` only, without scheme, port or path")]
+    Host(String),
+    /// A path that does not begin like one.
+    #[error("`{0}` can match no path: a path begins with `/`")]
+    Path(String),
+    /// A path that the canonical form never has.
+    #[error("`{0}` can match no path: {1}")]
+    NeverCanonical(String, &'static str),
+    /// Not a method token.
+    #[error("`{0}` is not a method")]
+    Method(String),
+    /// Not a header name.
+    #[error("`{0}` is not a header name")]
+    HeaderName(String),
+    /// `Host` has a condition of its own.
+    #[error("the host has a condition of its own: `host_header`")]
+    HostHeader,
+}
+
+/// Longest pattern, in characters (spec §7.2).
+const PATTERN_LENGTH_MAX: usize = 128;
+/// Longest method or header name (spec §7.2).
+const NAME_LENGTH_MAX: usize = 40;
+
+impl Condition {
+    /// `host_header`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Empty`], [`Error::TooLong`], [`Error::Host`].
+    pub(crate) fn host_header(values: &[String]) -> Result<Self, Error> {
+        let parse = |text: &String| {
+            bounded(text, PATTERN_LENGTH_MAX)?;
+            let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._*?[]:".contains(&byte);
+            let looks_like_a_port = text.rsplit_once(':').is_some() && !text.starts_with('[');
+            if text.is_empty() || !text.bytes().all(allowed) || looks_like_a_port {
+                return Err(Error::Host(text.clone()));
+            }
+            Ok(Pattern::new(text.strip_suffix('.').unwrap_or(text), Case::Insensitive))
+        };
+        Ok(Self::HostHeader(all(values, parse)?))
+    }
+
+    /// `path_pattern`. Written decoded: `/my docs/*` matches `/my%20docs/x`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Empty`], [`Error::TooLong`], [`Error::Path`], [`Error::NeverCanonical`].
+    pub(crate) fn path_pattern(values: &[String]) -> Result<Self, Error> {
+        let parse = |text: &String| {
+            bounded(text, PATTERN_LENGTH_MAX)?;
+            if !text.starts_with(['/', '*', '?']) {
+                return Err(Error::Path(text.clone()));
+            }
+            // A pattern that no canonical path has would be a rule that never takes anything: a door left open.
+            let never = if text.contains("//") {
+                Some("empty segments are merged before rules are matched")
+            } else if text.split('/').any(|segment| segment == "." || segment == "..") {
+                Some("dot segments are refused before rules are matched")
+            } else if percent_decode_str(text).decode_utf8().is_ok_and(|decoded| decoded != *text) {
+                Some("write it decoded, as in `/my docs/*`")
+            } else {
+                None
+            };
+            match never {
+                Some(why) => Err(Error::NeverCanonical(text.clone(), why)),
+                None => Ok(Pattern::new(text, Case::Sensitive)),
+            }
+        };
+        Ok(Self::PathPattern(all(values, parse)?))
+    }
+
+    /// `http_request_method`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Empty`], [`Error::TooLong`], [`Error::Method`].
+    pub(crate) fn http_request_method(values: &[String]) -> Result<Self, Error> {
+        let parse = |text: &String| {
+            bounded(text, NAME_LENGTH_MAX)?;
+            let allowed = |byte: u8| byte.is_ascii_uppercase() || byte == b'-' || byte == b'_';
+            let method = Method::from_bytes(text.as_bytes()).ok().filter(|_| text.bytes().all(allowed));
+            method.ok_or_else(|| Error::Method(text.clone()))
+        };
+        Ok(Self::HttpRequestMethod(all(values, parse)?))
+    }
+
+    /// `source_ip`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Empty`].
+    pub(crate) fn source_ip(values: &[IpNet]) -> Result<Self, Error> {
+        if values.is_empty() { Err(Error::Empty) } else { Ok(Self::SourceIp(values.to_vec())) }
+    }
+
+    /// `http_header`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Empty`], [`Error::TooLong`], [`Error::HeaderName`], [`Error::HostHeader`].
+    pub(crate) fn http_header(name: &str, values: &[String]) -> Result<Self, Error> {
+        bounded(name, NAME_LENGTH_MAX)?;
+        let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| Error::HeaderName(name.to_owned()))?;
+        if name == header::HOST {
+            return Err(Error::HostHeader);
+        }
+        Ok(Self::HttpHeader(name, all(values, insensitive)?))
+    }
+
+    /// `query_string`: pairs of an optional key and a value.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Empty`], [`Error::TooLong`].
+    pub(crate) fn query_string(values: &[(Option<String>, String)]) -> Result<Self, Error> {
+        let parse = |(key, value): &(Option<String>, String)| {
+            Ok(QueryPattern { key: key.as_ref().map(insensitive).transpose()?, value: insensitive(value)? })
+        };
+        Ok(Self::QueryString(all(values, parse)?))
+    }
+
+    /// Whether the condition holds.
+    pub(crate) fn holds(&self, facts: &Facts<'_>) -> bool {
+        let request = facts.request;
+        match self {
+            Self::HostHeader(patterns) => patterns.iter().any(|pattern| pattern.matches(&request.host)),
+            Self::PathPattern(patterns) => patterns.iter().any(|pattern| pattern.matches(request.path())),
+            Self::HttpRequestMethod(methods) => methods.contains(&request.method),
+            Self::SourceIp(networks) => {
+                let client = unmapped(facts.client);
+                networks.iter().any(|network| network.contains(&client))
+            }
+            Self::HttpHeader(name, patterns) => facts.headers.get_all(name).iter().any(|value| {
+                // Bytes that are not text match no pattern; a rule must not be told that they do (attacks H-11).
+                std::str::from_utf8(value.as_bytes())
+                    .is_ok_and(|value| patterns.iter().any(|pattern| pattern.matches(value)))
+            }),
+            Self::QueryString(pairs) => request
+                .query()
+                .is_some_and(|query| query.split('&').any(|pair| pairs.iter().any(|pattern| pattern.matches(pair)))),
+        }
+    }
+}
+
+impl QueryPattern {
+    fn matches(&self, pair: &str) -> bool {
+        let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+        let decoded = |text: &str| percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned();
+        self.key.as_ref().is_none_or(|pattern| pattern.matches(&decoded(key))) && self.value.matches(&decoded(value))
+    }
+}
+
+/// An IPv4 address that came through an IPv6 socket is that IPv4 address.
+fn unmapped(address: IpAddr) -> IpAddr {
+    address.to_canonical()
+}
+
+fn insensitive(text: &String) -> Result<Pattern, Error> {
+    bounded(text, PATTERN_LENGTH_MAX)?;
+    Ok(Pattern::new(text, Case::Insensitive))
+}
+
+fn bounded(text: &str, length_max: usize) -> Result<(), Error> {
+    if text.chars().count() > length_max { Err(Error::TooLong(text.to_owned(), length_max)) } else { Ok(()) }
+}
+
+fn all<V, P>(values: &[V], parse: impl Fn(&V) -> Result<P, Error>) -> Result<Vec<P>, Error> {
+    if values.is_empty() {
+        return Err(Error::Empty);
+    }
+    values.iter().map(parse).collect()
+}
+
+impl fmt::Display for Condition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fn list<T: fmt::Display>(values: &[T]) -> String {
+            values.iter().map(T::to_string).collect::<Vec<_>>().join(", ")
+        }
+        match self {
+            Self::HostHeader(patterns) => write!(f, "host_header [{}]", list(patterns)),
+            Self::PathPattern(patterns) => write!(f, "path_pattern [{}]", list(patterns)),
+            Self::HttpRequestMethod(methods) => write!(f, "http_request_method [{}]", list(methods)),
+            Self::SourceIp(networks) => write!(f, "source_ip [{}]", list(networks)),
+            Self::HttpHeader(name, patterns) => write!(f, "http_header {name} [{}]", list(patterns)),
+            Self::QueryString(pairs) => write!(f, "query_string [{}]", list(pairs)),
+        }
+    }
+}
+
+impl fmt::Display for QueryPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.key {
+            Some(key) => write!(f, "{key}={}", self.value),
+            None => write!(f, "{}", self.value),
+        }
+    }
+}

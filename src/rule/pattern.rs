@@ -1,0 +1,126 @@
+//! Wildcard patterns: `*` stands for any text, `?` for one character; parsed once, matched in linear time.
+
+use std::fmt;
+
+/// A parsed pattern.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Pattern {
+    tokens: Vec<Token>,
+    case: Case,
+}
+
+/// Whether letters differ by case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Case {
+    Sensitive,
+    /// ASCII letters only, as in host names and header values.
+    Insensitive,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Token {
+    Literal(String),
+    One,
+    Any,
+}
+
+impl Pattern {
+    /// Reads a pattern. `\*` and `\?` stand for themselves (spec §7.2, query strings); `\\` for a backslash.
+    pub(crate) fn new(text: &str, case: Case) -> Self {
+        let mut tokens = Vec::new();
+        let mut literal = String::new();
+        let mut characters = text.chars().peekable();
+        while let Some(character) = characters.next() {
+            let wildcard = match character {
+                '*' => Token::Any,
+                '?' => Token::One,
+                '\\' if matches!(characters.peek(), Some('*' | '?' | '\\')) => {
+                    literal.extend(characters.next());
+                    continue;
+                }
+                other => {
+                    literal.push(other);
+                    continue;
+                }
+            };
+            push_literal(&mut tokens, &mut literal, case);
+            if !(wildcard == Token::Any && tokens.last() == Some(&Token::Any)) {
+                tokens.push(wildcard);
+            }
+        }
+        push_literal(&mut tokens, &mut literal, case);
+        Self { tokens, case }
+    }
+
+    /// Whether the whole of `text` matches.
+    ///
+    /// Greedy with one point to fall back to, which is enough as `*` may stand for anything: the work is bounded by the
+    /// length of the text times that of the pattern, whatever a stranger sends (attacks D-19).
+    pub(crate) fn matches(&self, text: &str) -> bool {
+        let mut rest = text;
+        let mut index = 0;
+        let mut fallback: Option<(usize, &str)> = None;
+        loop {
+            let stepped = match self.tokens.get(index) {
+                Some(Token::Any) => {
+                    fallback = Some((index + 1, rest));
+                    Some(rest)
+                }
+                Some(Token::One) => skip_one(rest),
+                Some(Token::Literal(literal)) => self.strip(rest, literal),
+                None if rest.is_empty() => return true,
+                None => None,
+            };
+            match stepped {
+                Some(after) => {
+                    rest = after;
+                    index += 1;
+                }
+                None => {
+                    let Some((resume, from)) = fallback else { return false };
+                    let Some(shorter) = skip_one(from) else { return false };
+                    fallback = Some((resume, shorter));
+                    rest = shorter;
+                    index = resume;
+                }
+            }
+        }
+    }
+
+    fn strip<'t>(&self, text: &'t str, literal: &str) -> Option<&'t str> {
+        match self.case {
+            Case::Sensitive => text.strip_prefix(literal),
+            Case::Insensitive => {
+                let head = text.get(..literal.len())?;
+                head.eq_ignore_ascii_case(literal).then(|| &text[literal.len()..])
+            }
+        }
+    }
+
+    /// How many wildcards the pattern has.
+    pub(crate) fn wildcards(&self) -> usize {
+        self.tokens.iter().filter(|token| !matches!(token, Token::Literal(_))).count()
+    }
+}
+
+fn push_literal(tokens: &mut Vec<Token>, literal: &mut String, case: Case) {
+    if !literal.is_empty() {
+        let text = std::mem::take(literal);
+        tokens.push(Token::Literal(if case == Case::Insensitive { text.to_ascii_lowercase() } else { text }));
+    }
+}
+
+fn skip_one(text: &str) -> Option<&str> {
+    let mut characters = text.chars();
+    characters.next().map(|_| characters.as_str())
+}
+
+impl fmt::Display for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.tokens.iter().try_for_each(|token| match token {
+            Token::Literal(text) => f.write_str(text),
+            Token::One => f.write_str("?"),
+            Token::Any => f.write_str("*"),
+        })
+    }
+}

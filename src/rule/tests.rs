@@ -1,0 +1,188 @@
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
+use proptest::prelude::*;
+
+use super::condition::Error;
+use super::pattern::{Case, Pattern};
+use super::*;
+use crate::message::uri::CanonicalRequest;
+
+struct Sample {
+    request: CanonicalRequest,
+    headers: HeaderMap,
+}
+
+fn sample(method: &str, host: &str, target: &str, fields: &[(&str, &[u8])]) -> Sample {
+    let mut headers = HeaderMap::new();
+    headers.insert(header::HOST, HeaderValue::from_str(host).expect("a host"));
+    for (name, value) in fields {
+        let name = HeaderName::from_bytes(name.as_bytes()).expect("a name");
+        headers.append(name, HeaderValue::from_bytes(value).expect("a value"));
+    }
+    let method = Method::from_bytes(method.as_bytes()).expect("a method");
+    let uri: Uri = target.parse().expect("a target");
+    let request = CanonicalRequest::parse(&method, &uri, &headers).expect("a canonical request");
+    Sample { request, headers }
+}
+
+#[track_caller]
+fn check(condition: Result<Condition, Error>, sample: &Sample, expected: bool) {
+    let condition = condition.expect("a condition");
+    let facts = Facts { request: &sample.request, headers: &sample.headers, client: [192, 0, 2, 66].into() };
+    assert_eq!(condition.holds(&facts), expected, "{condition} on {}", sample.request);
+}
+
+fn strings(values: &[&str]) -> Vec<String> {
+    values.iter().map(|value| (*value).to_owned()).collect()
+}
+
+fn host(pattern: &str, host: &str, expected: bool) {
+    check(Condition::host_header(&strings(&[pattern])), &sample("GET", host, "/", &[]), expected);
+}
+
+fn path(pattern: &str, target: &str, expected: bool) {
+    check(Condition::path_pattern(&strings(&[pattern])), &sample("GET", "a.test", target, &[]), expected);
+}
+
+#[test]
+fn p_13_host_header_ignores_case_port_and_trailing_dot() {
+    for name in ["app.test", "APP.TEST", "app.test.", "app.test:8443"] {
+        host("App.Test", name, true);
+    }
+    host("app.test", "app.test.evil", false);
+    host("*.example.com", "test.example.com", true);
+    host("*.example.com", "a.b.example.com", true);
+    host("*.example.com", "example.com", false);
+    host("*.example.com", "badexample.com", false);
+    host("a?.test", "ab.test", true);
+    host("a?.test", "a.test", false);
+}
+
+#[test]
+fn path_pattern_minds_case_and_sees_no_query() {
+    path("/img/*", "/img/", true);
+    path("/img/*", "/img", false);
+    path("/img/*", "/IMG/a", false);
+    path("/img/*/pics", "/img/a/b/pics", true);
+    path("/a", "/a?x=/b", true);
+    path("/my docs/*", "/my%20docs/x", true);
+    path("/admin/*", "/%61dmin/x", true);
+    path("/public/*", "/admin/secret?x=/public/", false);
+}
+
+#[test]
+fn p_01_and_p_02_rules_never_see_the_query() {
+    path("*/public/*", "/admin/secret?x=/public/", false);
+    path("*.css", "/api/private?path=/a.css", false);
+}
+
+#[test]
+fn p_12_wildcards_in_a_request_are_letters() {
+    path("/admin/list", "/admin/*", false);
+    path("/admin/x", "/admin/?", false);
+    path("/admin/*", "/admin/*", true);
+}
+
+#[test]
+fn method_is_exact() {
+    let method = |wanted: &str, sent: &str, expected| {
+        let sample = sample(sent, "a.test", "/", &[]);
+        check(Condition::http_request_method(&strings(&[wanted])), &sample, expected);
+    };
+    method("GET", "GET", true);
+    method("GET", "GeT", false);
+    method("GET", "HEAD", false);
+}
+
+#[test]
+fn source_ip_takes_networks() {
+    let net = |network: &str| Condition::source_ip(&[network.parse().expect("a network")]);
+    let sample = sample("GET", "a.test", "/", &[("x-forwarded-for", b"10.0.0.1")]);
+    check(net("192.0.2.0/24"), &sample, true);
+    check(net("192.0.2.66/32"), &sample, true);
+    check(net("10.0.0.0/8"), &sample, false);
+}
+
+#[test]
+fn http_header_ignores_case_and_looks_at_every_field() {
+    let fields: &[(&str, &[u8])] = &[("x-kind", b"plain"), ("x-kind", b"Beta-7")];
+    let with = |pattern: &str| Condition::http_header("X-Kind", &strings(&[pattern]));
+    check(with("beta-*"), &sample("GET", "a.test", "/", fields), true);
+    check(with("gamma"), &sample("GET", "a.test", "/", fields), false);
+}
+
+#[test]
+fn h_11_bytes_that_are_not_text_match_no_pattern() {
+    let fields: &[(&str, &[u8])] = &[("x-role", b"adm\xe9n")];
+    check(Condition::http_header("x-role", &strings(&["*"])), &sample("GET", "a.test", "/", fields), false);
+}
+
+#[test]
+fn query_string_pairs_ignore_case_and_keys_are_optional() {
+    let query = |key: Option<&str>, value: &str, target: &str, expected| {
+        let pairs = [(key.map(str::to_owned), value.to_owned())];
+        check(Condition::query_string(&pairs), &sample("GET", "a.test", target, &[]), expected);
+    };
+    query(Some("version"), "v1", "/?Version=V1", true);
+    query(Some("version"), "v1", "/?x=v1", false);
+    query(None, "v1", "/?x=v1", true);
+    query(None, r"\*", "/?x=*", true);
+    query(None, r"\*", "/?x=y", false);
+    query(Some("a"), "b c", "/?a=b%20c", true);
+    query(Some("a"), "b", "/", false);
+}
+
+#[test]
+fn values_that_could_never_match_are_refused() {
+    let path = |text: &str| Condition::path_pattern(&strings(&[text])).expect_err(text);
+    assert!(matches!(path("admin/*"), Error::Path(_)));
+    assert!(matches!(path("/a//b"), Error::NeverCanonical(..)));
+    assert!(matches!(path("/a/../b"), Error::NeverCanonical(..)));
+    assert!(matches!(path("/my%20docs/*"), Error::NeverCanonical(..)));
+    assert!(matches!(path(&format!("/{}", "a".repeat(128))), Error::TooLong(..)));
+    for text in ["https://a.test", "a.test:443", "a.test/x", ""] {
+        assert!(matches!(Condition::host_header(&strings(&[text])), Err(Error::Host(_))), "{text}");
+    }
+    assert!(matches!(Condition::http_header("Host", &strings(&["a"])), Err(Error::HostHeader)));
+    assert!(matches!(Condition::http_request_method(&strings(&["get"])), Err(Error::Method(_))));
+    assert!(matches!(Condition::http_request_method(&[]), Err(Error::Empty)));
+}
+
+#[test]
+fn the_first_rule_by_priority_wins() {
+    let rule = |name: &str, priority, patterns: &[&str]| Rule {
+        name: name.into(),
+        priority,
+        conditions: vec![Condition::path_pattern(&strings(patterns)).expect("a pattern")],
+        payload: name.to_owned(),
+    };
+    let rules = RuleSet::new(
+        vec![rule("wide", 20, &["/*"]), rule("narrow", 10, &["/a/*", "/b/*"]), rule("never", 30, &["/a/*"])],
+        "default".to_owned(),
+    );
+    let found = |target: &str| {
+        let sample = sample("GET", "a.test", target, &[]);
+        let facts = Facts { request: &sample.request, headers: &sample.headers, client: [127, 0, 0, 1].into() };
+        rules.find(&facts).payload.clone()
+    };
+    assert_eq!(found("/a/x"), "narrow");
+    assert_eq!(found("/b/x"), "narrow");
+    assert_eq!(found("/c"), "wide");
+}
+
+proptest! {
+    /// The matcher agrees with the plainest definition of wildcards.
+    #[test]
+    fn patterns_match_what_their_definition_says(pattern in "[ab*?]{0,8}", text in "[ab]{0,10}") {
+        fn defined(pattern: &[u8], text: &[u8]) -> bool {
+            match (pattern.first(), text.first()) {
+                (None, None) => true,
+                (Some(b'*'), _) => defined(&pattern[1..], text) || (!text.is_empty() && defined(pattern, &text[1..])),
+                (Some(b'?'), Some(_)) => defined(&pattern[1..], &text[1..]),
+                (Some(p), Some(t)) if p == t => defined(&pattern[1..], &text[1..]),
+                _ => false,
+            }
+        }
+        let matched = Pattern::new(&pattern, Case::Sensitive).matches(&text);
+        prop_assert_eq!(matched, defined(pattern.as_bytes(), text.as_bytes()));
+    }
+}

@@ -1,0 +1,131 @@
+//! Versioned bytes ↔ [`Session`]. The only place that knows the layout; another version is refused here.
+//!
+//! `version (1) ‖ deflate(JSON)`. JSON is unambiguous about where one field ends and the next begins (attacks S-04).
+
+use std::io::{Read as _, Write as _};
+
+use flate2::Compression;
+use flate2::read::DeflateDecoder;
+use flate2::write::DeflateEncoder;
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Timestamp;
+use crate::identity::{Claims, Identity};
+use crate::secret::Secret;
+use crate::session::error::Error;
+use crate::session::record::{Session, SessionId};
+
+const VERSION: u8 = 1;
+
+/// Most bytes that a session may have before it is compressed. A cookie that grows beyond is a bomb (attacks D-09); one
+/// of ours is never written larger, because the reader would refuse it (pitfalls 23).
+const PLAIN_BYTES_MAX: usize = 64 * 1024;
+
+#[derive(Serialize)]
+struct Written<'a> {
+    id: [u8; 16],
+    generation: u32,
+    provider: &'a str,
+    issuer: &'a str,
+    subject: &'a str,
+    claims: &'a Claims,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    access_token: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refresh_token: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id_token: Option<&'a str>,
+    authenticated_at: u64,
+    expires_at: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refresh_at: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    access_token_expires_at: Option<u64>,
+}
+
+#[derive(Deserialize)]
+struct Read {
+    id: [u8; 16],
+    generation: u32,
+    provider: String,
+    issuer: String,
+    subject: String,
+    claims: Claims,
+    access_token: Option<String>,
+    refresh_token: Option<String>,
+    id_token: Option<String>,
+    authenticated_at: u64,
+    expires_at: u64,
+    refresh_at: Option<u64>,
+    access_token_expires_at: Option<u64>,
+}
+
+/// Writes a session.
+///
+/// # Errors
+///
+/// [`Error::TooLarge`].
+pub(super) fn encode(session: &Session) -> Result<Vec<u8>, Error> {
+    let written = Written {
+        id: session.id.0,
+        generation: session.generation,
+        provider: &session.provider,
+        issuer: session.identity.issuer(),
+        subject: session.identity.subject(),
+        claims: session.identity.claims(),
+        access_token: expose(session.identity.access_token()),
+        refresh_token: expose(session.refresh_token.as_ref()),
+        id_token: expose(session.id_token.as_ref()),
+        authenticated_at: session.authenticated_at.millis(),
+        expires_at: session.expires_at.millis(),
+        refresh_at: session.refresh_at.map(Timestamp::millis),
+        access_token_expires_at: session.access_token_expires_at.map(Timestamp::millis),
+    };
+    let plain = serde_json::to_vec(&written).map_err(|_| Error::TooLarge)?;
+    if plain.len() > PLAIN_BYTES_MAX {
+        return Err(Error::TooLarge);
+    }
+    let mut encoder = DeflateEncoder::new(vec![VERSION], Compression::best());
+    encoder.write_all(&plain).and_then(|()| encoder.finish()).map_err(|_| Error::TooLarge)
+}
+
+fn expose(token: Option<&Secret<String>>) -> Option<&str> {
+    token.map(|token| token.expose().as_str())
+}
+
+/// Reads what [`encode`] wrote.
+///
+/// # Errors
+///
+/// [`Error::Version`], [`Error::Invalid`].
+pub(super) fn decode(bytes: &[u8]) -> Result<Session, Error> {
+    let (&version, compressed) = bytes.split_first().ok_or(Error::Invalid)?;
+    if version != VERSION {
+        return Err(Error::Version);
+    }
+    let mut plain = Vec::new();
+    let mut decoder = DeflateDecoder::new(compressed).take(PLAIN_BYTES_MAX as u64 + 1);
+    decoder.read_to_end(&mut plain).map_err(|_| Error::Invalid)?;
+    if plain.len() > PLAIN_BYTES_MAX {
+        return Err(Error::Invalid);
+    }
+    let read: Read = serde_json::from_slice(&plain).map_err(|_| Error::Invalid)?;
+    // The bytes were under our seal: this is where a sealed session becomes a user again.
+    let access_token = read.access_token.map(Secret::new);
+    let identity = Identity::assertion(read.issuer, read.subject, read.claims, access_token);
+    Ok(Session {
+        id: SessionId(read.id),
+        generation: read.generation,
+        provider: read.provider,
+        identity,
+        refresh_token: read.refresh_token.map(Secret::new),
+        id_token: read.id_token.map(Secret::new),
+        authenticated_at: Timestamp::from_millis(read.authenticated_at),
+        expires_at: Timestamp::from_millis(read.expires_at),
+        refresh_at: read.refresh_at.map(Timestamp::from_millis),
+        access_token_expires_at: read.access_token_expires_at.map(Timestamp::from_millis),
+    })
+}
+
+#[cfg(test)]
+mod tests;

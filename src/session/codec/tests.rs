@@ -1,0 +1,49 @@
+use super::*;
+use crate::session::tests::session;
+
+fn deflate(plain: &[u8]) -> Vec<u8> {
+    let mut encoder = DeflateEncoder::new(vec![VERSION], Compression::best());
+    encoder.write_all(plain).and_then(|()| encoder.finish()).expect("memory does not fail")
+}
+
+#[test]
+fn another_version_is_no_session() {
+    let mut bytes = encode(&session(10)).expect("fits");
+    bytes[0] = VERSION + 1;
+    assert_eq!(decode(&bytes).err(), Some(Error::Version));
+    assert_eq!(decode(&[]).err(), Some(Error::Invalid));
+}
+
+#[test]
+fn d_09_a_compressed_bomb_is_not_unpacked() {
+    let bomb = deflate(&vec![b' '; 200 * 1024 * 1024]);
+    assert_eq!(decode(&bomb).err(), Some(Error::Invalid));
+}
+
+#[test]
+fn what_the_reader_would_refuse_is_not_written() {
+    let mut large = session(10);
+    let claims = [("name".to_owned(), "x".repeat(PLAIN_BYTES_MAX).into())].into_iter().collect();
+    large.identity = Identity::assertion("https://idp.test".into(), "alice".into(), claims, None);
+    assert_eq!(encode(&large).err(), Some(Error::TooLarge));
+}
+
+#[test]
+fn a_truncated_or_foreign_payload_is_refused() {
+    let bytes = encode(&session(10)).expect("fits");
+    for length in 1..bytes.len() {
+        assert_eq!(decode(&bytes[..length]).err(), Some(Error::Invalid), "{length}");
+    }
+    for plain in ["", "null", "[]", "{}", r#"{"id":[1]}"#, r#"{"subject":"admin"}"#] {
+        assert_eq!(decode(&deflate(plain.as_bytes())).err(), Some(Error::Invalid), "{plain}");
+    }
+}
+
+#[test]
+fn a_field_that_a_newer_program_added_is_ignored() {
+    let bytes = encode(&session(10)).expect("fits");
+    let mut plain = String::new();
+    DeflateDecoder::new(&bytes[1..]).read_to_string(&mut plain).expect("inflates");
+    let more = plain.replacen('{', r#"{"colour":"blue","#, 1);
+    decode(&deflate(more.as_bytes())).expect("reads");
+}

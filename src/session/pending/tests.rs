@@ -1,0 +1,122 @@
+use http::header;
+
+use super::*;
+use crate::session::tests::{BASE, NOW, settings};
+
+const HOST: &str = "app.test";
+
+fn logins() -> PendingLogins {
+    PendingLogins::new(&settings([1]), BASE.into())
+}
+
+fn request(pairs: &[String]) -> HeaderMap {
+    HeaderMap::from_iter([(header::COOKIE, pairs.join("; ").parse().expect("a header value"))])
+}
+
+/// Begins a login in a browser that has `jar`; answers what it keeps of it.
+fn begin(jar: &mut Vec<String>, state: &str, now: Timestamp) {
+    let lines = logins().save(HOST, state, state.to_owned(), &request(jar), now).expect("fits");
+    for line in lines {
+        let line = line.to_str().expect("ASCII");
+        let (pair, attributes) = line.split_once(';').expect("attributes");
+        let name = pair.split_once('=').expect("a pair").0;
+        jar.retain(|kept| kept.split_once('=').expect("a pair").0 != name);
+        if !attributes.ends_with("Max-Age=0") {
+            jar.push(pair.to_owned());
+        }
+    }
+}
+
+fn find(jar: &[String], host: &str, state: &str, now: Timestamp) -> Result<(String, bool), Error> {
+    logins().find::<String>(host, state, &request(jar), now).map(|found| (found.login, found.is_expired))
+}
+
+#[test]
+fn c_04_each_tab_finds_its_own_login() {
+    let mut jar = vec!["theme=dark".to_owned()];
+    for state in ["a", "b", "c"] {
+        begin(&mut jar, state, NOW);
+    }
+    for state in ["c", "a", "b"] {
+        assert_eq!(find(&jar, HOST, state, NOW), Ok((state.to_owned(), false)));
+    }
+}
+
+#[test]
+fn c_02_c_05_a_login_of_nobody_or_from_elsewhere_is_not_found() {
+    let mut jar = Vec::new();
+    begin(&mut jar, "a", NOW);
+    assert_eq!(find(&[], HOST, "a", NOW), Err(Error::Invalid));
+    assert_eq!(find(&jar, HOST, "b", NOW), Err(Error::Invalid));
+    assert_eq!(find(&jar, HOST, "", NOW), Err(Error::Invalid));
+    let name = logins().name("a");
+    for planted in ["", "1", "1.", "1.AAAA", ".AAAA", "99999999999999999999.AAAA"] {
+        assert_eq!(find(&[format!("{name}={planted}")], HOST, "a", NOW), Err(Error::Invalid), "{planted}");
+    }
+}
+
+#[test]
+fn c_13_a_login_belongs_to_its_host() {
+    let mut jar = Vec::new();
+    begin(&mut jar, "a", NOW);
+    assert_eq!(find(&jar, "other.test", "a", NOW), Err(Error::Invalid));
+}
+
+#[test]
+fn c_14_a_login_under_the_name_of_another_is_refused() {
+    let mut jar = Vec::new();
+    begin(&mut jar, "a", NOW);
+    let renamed = jar[0].replace(&logins().name("a"), &logins().name("b"));
+    assert_eq!(find(&[renamed], HOST, "b", NOW), Err(Error::Invalid));
+}
+
+#[test]
+fn s_10_two_cookies_of_one_login_are_not_chosen_from() {
+    let mut jar = Vec::new();
+    begin(&mut jar, "a", NOW);
+    let twice = [jar.clone(), jar].concat();
+    assert_eq!(find(&twice, HOST, "a", NOW), Err(Error::Invalid));
+}
+
+#[test]
+fn c_11_a_login_ends_after_fifteen_minutes() {
+    let mut jar = Vec::new();
+    begin(&mut jar, "a", NOW);
+    let later = |seconds| find(&jar, HOST, "a", NOW + Duration::from_secs(seconds)).map(|(_, is_expired)| is_expired);
+    assert_eq!(later(900), Ok(false));
+    assert_eq!(later(901), Ok(true));
+    // A clock that was set back five minutes between the two requests.
+    assert_eq!(find(&jar, HOST, "a", NOW - Duration::from_secs(300)).map(|(_, expired)| expired), Ok(false));
+    // The time outside the seal is not believed.
+    let dated = jar[0].replacen(&NOW.seconds().to_string(), &(NOW.seconds() + 3600).to_string(), 1);
+    assert_eq!(find(&[dated], HOST, "a", NOW + Duration::from_secs(901)).map(|(_, expired)| expired), Ok(true));
+}
+
+#[test]
+fn d_17_logins_do_not_pile_up() {
+    let mut jar = Vec::new();
+    for number in 0..50 {
+        begin(&mut jar, &format!("state {number}"), NOW + Duration::from_secs(number));
+        assert!(jar.len() <= LOGINS_MAX);
+    }
+    assert!(find(&jar, HOST, "state 49", NOW).is_ok() && find(&jar, HOST, "state 44", NOW).is_ok());
+    assert!(find(&jar, HOST, "state 43", NOW).is_err());
+    begin(&mut jar, "much later", NOW + Duration::from_secs(3600));
+    assert_eq!(jar.len(), 1);
+}
+
+#[test]
+fn garbage_under_our_names_makes_room_first() {
+    let mut jar = vec![format!("{BASE}-login-garbage1=x"), format!("{BASE}-login-garbage2=;")];
+    for number in 0..LOGINS_MAX {
+        begin(&mut jar, &number.to_string(), NOW);
+    }
+    assert_eq!(jar.len(), LOGINS_MAX);
+    assert!((0..LOGINS_MAX).all(|number| find(&jar, HOST, &number.to_string(), NOW).is_ok()));
+}
+
+#[test]
+fn a_login_that_does_not_fit_is_not_kept() {
+    let login = "x".repeat(4096);
+    assert_eq!(logins().save(HOST, "a", login, &HeaderMap::new(), NOW).err(), Some(Error::TooLarge));
+}

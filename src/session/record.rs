@@ -1,0 +1,50 @@
+//! What a session is.
+
+use std::fmt;
+
+use crate::clock::Timestamp;
+use crate::crypto::random;
+use crate::identity::Identity;
+use crate::secret::Secret;
+
+/// Names a session: 128 random bits, made anew at each login (attacks S-09, C-18), kept when tokens are refreshed.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct SessionId(pub(super) [u8; 16]);
+
+impl SessionId {
+    /// An id that no other session has.
+    pub(crate) fn random() -> Self {
+        Self(random::bytes())
+    }
+}
+
+// An id alone opens nothing, but it is of no use in a log either.
+impl fmt::Debug for SessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SessionId(…)")
+    }
+}
+
+/// One signed-in browser.
+#[derive(Clone, Debug)]
+pub(crate) struct Session {
+    pub(crate) id: SessionId,
+    /// Counts refreshes: with the id it names one sealed generation of the session's tokens.
+    pub(crate) generation: u32,
+    /// The provider's name in the configuration.
+    pub(crate) provider: String,
+    /// The user, and the access token where the target is to have it.
+    pub(crate) identity: Identity,
+    /// Kept where the provider gave one.
+    pub(crate) refresh_token: Option<Secret<String>>,
+    /// Kept where signing out at the provider wants it as a hint.
+    pub(crate) id_token: Option<Secret<String>>,
+    /// When the user signed in.
+    pub(crate) authenticated_at: Timestamp,
+    /// The absolute end. No refresh moves it (attacks S-08).
+    pub(crate) expires_at: Timestamp,
+    /// When to ask for new tokens; `None` where the provider named no lifetime.
+    pub(crate) refresh_at: Option<Timestamp>,
+    /// When the access token ends; `None` where the provider named no lifetime.
+    pub(crate) access_token_expires_at: Option<Timestamp>,
+}

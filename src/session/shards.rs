@@ -1,0 +1,156 @@
+//! Splits one sealed value over numbered cookies within what browsers keep, and finds them again in a request.
+//!
+//! The first character of shard 0 says how many shards there are. It needs no seal of its own: a wrong number does not
+//! match what came, and whatever is joined must open as a whole.
+
+use std::borrow::Cow;
+
+use http::{HeaderMap, HeaderValue, header};
+use memchr::memchr;
+
+use crate::message::cookie;
+use crate::session::SAME_SITE;
+use crate::session::error::Error;
+
+/// Most shards of a session (DESIGN §5, spec §3.1).
+pub(crate) const SHARDS_MAX: usize = 4;
+
+/// Most bytes of a `Set-Cookie` line, its name and attributes included: what every browser keeps (RFC 6265bis §5.6).
+pub(super) const LINE_BYTES_MAX: usize = 4096;
+
+/// Most pairs that are looked at in one request; what follows is not ours to find (attacks D-07).
+const PAIRS_MAX: usize = 512;
+
+/// Most cookies that one answer deletes beyond the four names.
+const STRAYS_MAX: usize = 16;
+
+/// The shards of one session, in order, as they stand in a request. The whole of them has not been opened yet.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Shards<'h> {
+    values: [&'h [u8]; SHARDS_MAX],
+    count: usize,
+}
+
+/// What a request carries under a session's names.
+#[derive(Debug)]
+pub(crate) enum Found<'h> {
+    /// Nothing.
+    Nothing,
+    /// What cannot be one whole session: a shard is missing, comes twice, or is one too many. Never chosen from
+    /// (attacks S-02, S-10).
+    Broken,
+    /// Consecutive shards from the first to the last.
+    Whole(Shards<'h>),
+}
+
+/// Finds a session's shards in the `Cookie` fields. On the path of every request: one walk, no allocation.
+pub(crate) fn find<'h>(headers: &'h HeaderMap, base: &str) -> Found<'h> {
+    let mut values: [Option<&[u8]>; SHARDS_MAX] = [None; SHARDS_MAX];
+    let mut found = 0;
+    for (number, value) in numbered(headers, base.as_bytes()) {
+        let slot = match number {
+            [digit @ b'0'..=b'3'] => &mut values[usize::from(digit - b'0')],
+            _ => return Found::Broken,
+        };
+        if slot.replace(value).is_some() {
+            return Found::Broken;
+        }
+        found += 1;
+    }
+    if found == 0 {
+        return Found::Nothing;
+    }
+    let count = match values[0].and_then(<[u8]>::first) {
+        Some(digit @ b'1'..=b'4') => usize::from(digit - b'0'),
+        _ => return Found::Broken,
+    };
+    if count != found || values[..count].iter().any(Option::is_none) {
+        return Found::Broken;
+    }
+    Found::Whole(Shards { values: values.map(Option::unwrap_or_default), count })
+}
+
+impl<'h> Shards<'h> {
+    /// Each shard's value, in order.
+    pub(crate) fn values(&self) -> &[&'h [u8]] {
+        &self.values[..self.count]
+    }
+
+    /// The sealed text, joined, without the count before it.
+    pub(super) fn sealed(&self) -> Result<Cow<'h, [u8]>, Error> {
+        match self.values() {
+            [only] => only.get(1..).map(Cow::Borrowed).ok_or(Error::Invalid),
+            all => all.concat().get(1..).map(|text| Cow::Owned(text.to_vec())).ok_or(Error::Invalid),
+        }
+    }
+}
+
+/// The `Set-Cookie` lines for a sealed text: shards, then deletions of the higher names (pitfalls 22).
+pub(super) fn write(base: &str, text: &str, max_age_seconds: u64) -> Result<Vec<HeaderValue>, Error> {
+    let frame = cookie::set(&name(base, 0), "", max_age_seconds, SAME_SITE).len();
+    let room = LINE_BYTES_MAX.checked_sub(frame).filter(|room| *room > 0).ok_or(Error::TooLarge)?;
+    let count = (text.len() + 1).div_ceil(room);
+    if count > SHARDS_MAX {
+        return Err(Error::TooLarge);
+    }
+    let counted = format!("{count}{text}");
+    let mut lines = Vec::with_capacity(SHARDS_MAX);
+    for (number, shard) in counted.as_bytes().chunks(room).enumerate() {
+        let shard = std::str::from_utf8(shard).expect("base64url is ASCII");
+        lines.push(cookie::set(&name(base, number), shard, max_age_seconds, SAME_SITE));
+    }
+    lines.extend((count..SHARDS_MAX).map(|number| cookie::delete(&name(base, number))));
+    Ok(lines)
+}
+
+/// Every name to delete: the four, and the strays under them that the request carried.
+pub(super) fn names(base: &str, headers: &HeaderMap) -> Vec<String> {
+    let mut names: Vec<String> = (0..SHARDS_MAX).map(|number| name(base, number)).collect();
+    for (number, _) in numbered(headers, base.as_bytes()).take(PAIRS_MAX) {
+        let stray = format!("{base}-{}", String::from_utf8_lossy(number));
+        if names.len() < SHARDS_MAX + STRAYS_MAX && !names.contains(&stray) {
+            names.push(stray);
+        }
+    }
+    names
+}
+
+fn name(base: &str, number: usize) -> String {
+    format!("{base}-{number}")
+}
+
+/// The cookies named `base-<digits>`: the digits, and the value.
+fn numbered<'h>(headers: &'h HeaderMap, base: &[u8]) -> impl Iterator<Item = (&'h [u8], &'h [u8])> {
+    named(headers, base).filter(|(number, _)| !number.is_empty() && number.iter().all(u8::is_ascii_digit))
+}
+
+/// The cookies named `base-<rest>`: the rest, and the value.
+pub(super) fn named<'h>(headers: &'h HeaderMap, base: &[u8]) -> impl Iterator<Item = (&'h [u8], &'h [u8])> {
+    headers.get_all(header::COOKIE).iter().flat_map(|field| Pairs(field.as_bytes())).take(PAIRS_MAX).filter_map(
+        move |pair| {
+            let rest = pair.strip_prefix(base)?.strip_prefix(b"-")?;
+            let end = memchr(b'=', rest)?;
+            Some((&rest[..end], &rest[end + 1..]))
+        },
+    )
+}
+
+/// The pairs of one `Cookie` field, without the blanks around them.
+struct Pairs<'h>(&'h [u8]);
+
+impl<'h> Iterator for Pairs<'h> {
+    type Item = &'h [u8];
+
+    fn next(&mut self) -> Option<&'h [u8]> {
+        if self.0.is_empty() {
+            return None;
+        }
+        let end = memchr(b';', self.0).unwrap_or(self.0.len());
+        let pair = self.0[..end].trim_ascii();
+        self.0 = self.0.get(end + 1..).unwrap_or_default();
+        Some(pair)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,252 @@
+//! One worker's way to one target group.
+
+use std::cell::Cell;
+use std::future::Future;
+use std::pin::pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::Method;
+use hyper::body::Incoming;
+use hyper::client::conn::http1::SendRequest;
+
+use crate::clock::Clock;
+use crate::drain::LocalExecutor;
+use crate::message::body::{Body, Ending, Watch};
+use crate::message::{Request, Response};
+use crate::upstream::connect;
+use crate::upstream::error::Error;
+use crate::upstream::group::TargetGroup;
+use crate::upstream::metrics::Metrics;
+use crate::upstream::pool::Pool;
+
+/// Targets that one request is offered to: more would only make the client wait.
+const ATTEMPTS_MAX: usize = 3;
+
+/// Sends requests to a group, over connections that only this worker uses.
+#[derive(Debug)]
+pub(crate) struct Client {
+    group: Arc<TargetGroup>,
+    pools: Vec<Rc<Pool>>,
+    /// The targets' names, counted by this worker only.
+    names: Vec<Rc<str>>,
+    turn: Cell<usize>,
+    clock: Clock,
+    metrics: Metrics,
+}
+
+/// A target's answer.
+#[derive(Debug)]
+pub(crate) struct Answered {
+    pub(crate) response: Response,
+    /// `host:port` of who answered.
+    pub(crate) target: Rc<str>,
+}
+
+/// No answer, and who failed last.
+#[derive(Debug)]
+pub(crate) struct Unanswered {
+    pub(crate) error: Error,
+    pub(crate) target: Option<Rc<str>>,
+}
+
+impl Client {
+    /// A worker's client of `group`. `worker` spreads the first turns, so that workers do not march in step.
+    pub(crate) fn new(group: Arc<TargetGroup>, worker: usize, clock: Clock, metrics: Metrics) -> Self {
+        let pools: Vec<_> = group.targets.iter().map(|_| Rc::new(Pool::default())).collect();
+        start_pruning(&pools, &group, &clock);
+        let names = group.targets.iter().map(|target| Rc::from(&*target.name)).collect();
+        Self { group, pools, names, turn: Cell::new(worker), clock, metrics }
+    }
+
+    /// The group's name.
+    pub(crate) fn name(&self) -> &Arc<str> {
+        &self.group.settings.name
+    }
+
+    /// The longest wait for an answer, and between two pieces of it.
+    pub(crate) fn response_timeout(&self) -> Duration {
+        self.group.settings.response_timeout
+    }
+
+    /// Offers `request` to targets in turn until one answers; again only when nothing of it was sent, or once when it is
+    /// idempotent, has no body, and a connection that was idle closed under it.
+    pub(crate) async fn send(&self, mut request: Request) -> Result<Answered, Unanswered> {
+        let turn = self.turn.get();
+        self.turn.set(turn.wrapping_add(1));
+        let mut last = Unanswered { error: Error::NoTargets, target: None };
+        for target in self.group.order(turn, self.clock.instant()).take(ATTEMPTS_MAX) {
+            let name = Rc::clone(&self.names[target]);
+            match self.offer(target, request).await {
+                Ok(response) => return Ok(Answered { response, target: name }),
+                Err((error, Some(unsent))) if error.is_unsent() => {
+                    self.metrics.retries.increment();
+                    request = unsent;
+                    last = Unanswered { error, target: Some(name) };
+                }
+                Err((error, _)) => {
+                    self.metrics.errors.increment();
+                    return Err(Unanswered { error, target: Some(name) });
+                }
+            }
+        }
+        self.metrics.errors.increment();
+        Err(last)
+    }
+
+    /// Sends to one target, over an idle connection where there is one.
+    async fn offer(&self, target: usize, mut request: Request) -> Result<Response, (Error, Option<Request>)> {
+        while let Some(sender) = self.pools[target].take(self.clock.instant(), self.group.settings.idle_timeout) {
+            let spare = spare(&request);
+            match self.exchange(target, sender, request).await {
+                Ok(response) => return Ok(response),
+                // The target closed the connection before it had the request.
+                Err((_, Some(unsent))) => request = unsent,
+                Err((Error::Reset(error), None)) => match spare {
+                    Some(again) => request = again,
+                    None => return Err((Error::Reset(error), None)),
+                },
+                Err(other) => return Err(other),
+            }
+            self.metrics.retries.increment();
+        }
+        let sender = match connect::connect(&self.group.settings, &self.group.targets[target].settings).await {
+            Ok(sender) => sender,
+            Err(error) => {
+                self.group.skip(target, self.clock.instant());
+                return Err((error, Some(request)));
+            }
+        };
+        self.metrics.connections.increment();
+        self.group.accepted(target);
+        self.exchange(target, sender, request).await
+    }
+
+    /// One request and the head of its answer over one connection.
+    async fn exchange(
+        &self,
+        target: usize,
+        mut sender: SendRequest<Body>,
+        request: Request,
+    ) -> Result<Response, (Error, Option<Request>)> {
+        let timeout = self.group.settings.response_timeout;
+        let (request, upload) = watch_upload(request);
+        let sending = sender.try_send_request(request);
+        let response = match answer_within(timeout, upload, sending).await {
+            Some(Ok(response)) => response,
+            Some(Err(mut failed)) => {
+                let unsent = failed.take_message();
+                return Err((Error::of(failed.into_error()), unsent));
+            }
+            None => return Err((Error::ResponseTimeout, None)),
+        };
+        let lease = Lease {
+            pool: Rc::clone(&self.pools[target]),
+            sender: Some(sender),
+            idle_max: self.group.settings.idle_max,
+            clock: self.clock.clone(),
+        };
+        Ok(response.map(|body| Body::incoming(body).with_idle_timeout(timeout).watched_by(Box::new(lease))))
+    }
+}
+
+/// A copy to send again, where sending again is safe (RFC 9110 §9.2.2) and there is no body.
+fn spare(request: &Request) -> Option<Request> {
+    let method = request.method();
+    let is_idempotent = matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS | Method::PUT | Method::DELETE);
+    if !is_idempotent || !request.body().is_empty() {
+        return None;
+    }
+    let mut copy = Request::new(Body::empty());
+    *copy.method_mut() = method.clone();
+    *copy.uri_mut() = request.uri().clone();
+    *copy.headers_mut() = request.headers().clone();
+    Some(copy)
+}
+
+/// How far a request's body is.
+#[derive(Debug, Default)]
+struct Upload {
+    bytes: Cell<u64>,
+    is_over: Cell<bool>,
+}
+
+struct WatchUpload(Rc<Upload>);
+
+impl Watch for WatchUpload {
+    fn data(&mut self, bytes: usize) {
+        self.0.bytes.set(self.0.bytes.get() + bytes as u64);
+    }
+
+    fn ended(&mut self, _: Ending) {
+        self.0.is_over.set(true);
+    }
+}
+
+fn watch_upload(request: Request) -> (Request, Option<Rc<Upload>>) {
+    if request.body().is_empty() {
+        return (request, None);
+    }
+    let upload = Rc::new(Upload::default());
+    let watch = Box::new(WatchUpload(Rc::clone(&upload)));
+    (request.map(|body| body.watched_by(watch)), Some(upload))
+}
+
+/// Waits for the answer's head. The deadline counts from the end of the request: an upload may take as long as it moves.
+async fn answer_within<E>(
+    timeout: Duration,
+    upload: Option<Rc<Upload>>,
+    answer: impl Future<Output = Result<http::Response<Incoming>, E>>,
+) -> Option<Result<http::Response<Incoming>, E>> {
+    let mut answer = pin!(answer);
+    let mut seen = (0, false);
+    loop {
+        if let Ok(answered) = tokio::time::timeout(timeout, answer.as_mut()).await {
+            return Some(answered);
+        }
+        let now = upload.as_ref().map(|upload| (upload.bytes.get(), upload.is_over.get()))?;
+        if now == seen {
+            return None;
+        }
+        seen = now;
+    }
+}
+
+/// Gives a connection back when its answer has been read to the end. One that was cut short is closed.
+struct Lease {
+    pool: Rc<Pool>,
+    sender: Option<SendRequest<Body>>,
+    idle_max: usize,
+    clock: Clock,
+}
+
+impl Watch for Lease {
+    fn data(&mut self, _: usize) {}
+
+    fn ended(&mut self, ending: Ending) {
+        if let (Ending::Complete, Some(sender)) = (ending, self.sender.take()) {
+            self.pool.put(sender, self.clock.instant(), self.idle_max);
+        }
+    }
+}
+
+/// Closes idle connections also when no request comes by. Ends with the client.
+fn start_pruning(pools: &[Rc<Pool>], group: &TargetGroup, clock: &Clock) {
+    let pools: Vec<_> = pools.iter().map(Rc::downgrade).collect();
+    let idle_timeout = group.settings.idle_timeout;
+    let clock = clock.clone();
+    hyper::rt::Executor::execute(&LocalExecutor, async move {
+        loop {
+            tokio::time::sleep(idle_timeout).await;
+            let mut alive = false;
+            for pool in pools.iter().filter_map(std::rc::Weak::upgrade) {
+                alive = true;
+                pool.prune(clock.instant(), idle_timeout);
+            }
+            if !alive {
+                break;
+            }
+        }
+    });
+}

@@ -1,0 +1,50 @@
+//! Why a target did not answer.
+
+use std::io;
+
+use crate::message::BoxError;
+
+/// Why a request has no answer from a target.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// The group has no targets.
+    #[error("the target group has no targets")]
+    NoTargets,
+    /// The name did not resolve, or no address accepted the connection.
+    #[error("the target could not be reached")]
+    Connect(#[source] io::Error),
+    /// The connection was not made in time.
+    #[error("the connection was not made in time")]
+    ConnectTimeout,
+    /// The TLS handshake failed.
+    #[error("the TLS handshake with the target failed")]
+    Tls(#[source] io::Error),
+    /// No answer began in time.
+    #[error("the target did not begin to answer in time")]
+    ResponseTimeout,
+    /// The connection broke before the answer.
+    #[error("the target closed the connection before it had answered")]
+    Reset(#[source] hyper::Error),
+    /// The answer is not HTTP.
+    #[error("the target's answer is not HTTP")]
+    Malformed(#[source] hyper::Error),
+    /// The client's body broke off or stood still: the client's fault, not the target's.
+    #[error("the client's body did not arrive")]
+    RequestBody(#[source] BoxError),
+}
+
+impl Error {
+    /// Tells the causes of a failed exchange apart.
+    pub(crate) fn of(error: hyper::Error) -> Self {
+        if error.is_parse() {
+            return Self::Malformed(error);
+        }
+        // `is_user` is the request's body, which is the client's.
+        if error.is_user() { Self::RequestBody(Box::new(error)) } else { Self::Reset(error) }
+    }
+
+    /// Whether nothing of the request can have reached a target.
+    pub(crate) fn is_unsent(&self) -> bool {
+        matches!(self, Self::Connect(_) | Self::ConnectTimeout | Self::Tls(_))
+    }
+}

@@ -1,0 +1,136 @@
+//! A target group as all workers see it: its targets, and which of them are passed over for a while.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::upstream::settings::{Settings, TargetSettings};
+
+/// A group; immutable but for what its targets remember.
+#[derive(Debug)]
+pub(crate) struct TargetGroup {
+    pub(crate) settings: Settings,
+    pub(crate) targets: Vec<Target>,
+    /// What [`Target::skip_until`] counts from.
+    epoch: Instant,
+}
+
+/// One target.
+#[derive(Debug)]
+pub(crate) struct Target {
+    pub(crate) settings: TargetSettings,
+    /// `host:port`, for logs.
+    pub(crate) name: Arc<str>,
+    /// Milliseconds after the group's epoch before which this target is passed over; 0 where it is not.
+    skip_until: AtomicU64,
+}
+
+impl TargetGroup {
+    /// A group whose targets are all believed to be well. `now` is any recent reading.
+    pub(crate) fn new(settings: Settings, now: Instant) -> Self {
+        let target = |target: &TargetSettings| Target {
+            name: Arc::from(target.authority()),
+            settings: target.clone(),
+            skip_until: AtomicU64::new(0),
+        };
+        Self { targets: settings.targets.iter().map(target).collect(), settings, epoch: now }
+    }
+
+    /// The order in which targets are to be tried: round robin from `turn` over those that are well, then the others, the
+    /// one that has been passed over longest first. So a group of which no target is well still gets requests (spec §9.3:
+    /// fail open), and one well target is enough.
+    pub(crate) fn order(&self, turn: usize, now: Instant) -> impl Iterator<Item = usize> {
+        let millis = self.millis(now);
+        let count = self.targets.len();
+        let well = move |index: &usize| self.targets[*index].skip_until.load(Ordering::Relaxed) <= millis;
+        let rotation = (0..count).map(move |step| (turn + step) % count);
+        let mut skipped: Vec<usize> = Vec::new();
+        if !(0..count).all(|index| well(&index)) {
+            skipped.extend((0..count).filter(|index| !well(index)));
+            skipped.sort_by_key(|index| self.targets[*index].skip_until.load(Ordering::Relaxed));
+        }
+        rotation.filter(well).chain(skipped)
+    }
+
+    /// Passes over a target that refused a connection.
+    pub(crate) fn skip(&self, target: usize, now: Instant) {
+        let until = self.millis(now) + millis(self.settings.skip_for);
+        if self.targets[target].skip_until.swap(until, Ordering::Relaxed) == 0 {
+            tracing::warn!(
+                target.address = %self.targets[target].name, target_group.name = %self.settings.name,
+                "target refuses connections; passing over it for a while"
+            );
+        }
+    }
+
+    /// A target accepted a connection.
+    pub(crate) fn accepted(&self, target: usize) {
+        let was_skipped = self.targets[target].skip_until.load(Ordering::Relaxed) != 0;
+        if was_skipped && self.targets[target].skip_until.swap(0, Ordering::Relaxed) != 0 {
+            tracing::info!(
+                target.address = %self.targets[target].name, target_group.name = %self.settings.name,
+                "target accepts connections again"
+            );
+        }
+    }
+
+    fn millis(&self, now: Instant) -> u64 {
+        millis(now.saturating_duration_since(self.epoch))
+    }
+}
+
+impl TargetSettings {
+    /// `host:port`, an IPv6 address in brackets.
+    pub(crate) fn authority(&self) -> String {
+        let (host, port) = (&self.host, self.port);
+        if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    duration.as_millis().try_into().unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Clock;
+
+    fn group(count: u16) -> (TargetGroup, Instant) {
+        let targets = (0..count).map(|port| TargetSettings { host: "127.0.0.1".into(), port: port + 1 }).collect();
+        let now = Clock::system().instant();
+        (TargetGroup::new(Settings::new("app".into(), targets), now), now)
+    }
+
+    #[test]
+    fn targets_take_turns() {
+        let (group, now) = group(3);
+        let first = |turn| group.order(turn, now).next();
+        assert_eq!((0..4).map(first).collect::<Vec<_>>(), [Some(0), Some(1), Some(2), Some(0)]);
+        assert_eq!(group.order(1, now).collect::<Vec<_>>(), [1, 2, 0]);
+    }
+
+    #[test]
+    fn a_target_that_refused_comes_last_until_its_time_is_over() {
+        let (group, now) = group(3);
+        group.skip(1, now);
+        assert_eq!(group.order(1, now).collect::<Vec<_>>(), [2, 0, 1]);
+        assert_eq!(group.order(1, now + Duration::from_secs(11)).collect::<Vec<_>>(), [1, 2, 0]);
+        group.accepted(1);
+        assert_eq!(group.order(1, now).collect::<Vec<_>>(), [1, 2, 0]);
+    }
+
+    #[test]
+    fn a_group_of_which_none_is_well_still_gets_requests() {
+        let (group, now) = group(2);
+        group.skip(1, now);
+        group.skip(0, now + Duration::from_secs(1));
+        assert_eq!(group.order(0, now + Duration::from_secs(2)).collect::<Vec<_>>(), [1, 0]);
+    }
+
+    #[test]
+    fn an_empty_group_has_no_order() {
+        let (group, now) = group(0);
+        assert_eq!(group.order(7, now).count(), 0);
+    }
+}

@@ -1,0 +1,38 @@
+//! What is counted of targets.
+
+use crate::telemetry::metrics::{Counter, Registry};
+
+/// One worker's counters of one target group.
+#[derive(Clone, Debug)]
+pub(crate) struct Metrics {
+    /// Connections made to targets.
+    pub(crate) connections: Counter,
+    /// Requests that got no answer.
+    pub(crate) errors: Counter,
+    /// Requests that were sent again because they had not been sent, or could safely be.
+    pub(crate) retries: Counter,
+}
+
+impl Metrics {
+    /// The counters of `group` for one worker.
+    pub(crate) fn new(registry: &Registry, group: &str) -> Self {
+        let labels = || vec![("target_group", group.to_owned())];
+        Self {
+            connections: registry.counter(
+                "vestibule_upstream_connections_total",
+                "Connections made to targets.",
+                labels(),
+            ),
+            errors: registry.counter(
+                "vestibule_upstream_errors_total",
+                "Requests to which no target began to answer.",
+                labels(),
+            ),
+            retries: registry.counter(
+                "vestibule_upstream_retries_total",
+                "Requests sent again, because none of them had been sent or because they are idempotent.",
+                labels(),
+            ),
+        }
+    }
+}

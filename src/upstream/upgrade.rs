@@ -1,0 +1,103 @@
+//! WebSocket (RFC 6455): joins two byte streams after the target has said 101, until either ends, nothing moves, or time
+//! is up.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use crate::drain::Draining;
+
+/// When a tunnel must end.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bounds {
+    /// The longest time in which neither side says anything.
+    pub(crate) idle_timeout: Duration,
+    /// The rest of the session's life: a socket does not outlive it (attacks W-03). `None` where nobody signed in.
+    pub(crate) life: Option<Duration>,
+}
+
+/// Joins `client` and `target` when both have switched protocols.
+pub(crate) async fn join(client: OnUpgrade, target: OnUpgrade, bounds: Bounds, mut draining: Draining) {
+    let (Ok(client), Ok(target)) = tokio::join!(client, target) else { return };
+    let mut client = Timed::new(TokioIo::new(client));
+    let mut target = TokioIo::new(target);
+    let life = async {
+        match bounds.life {
+            Some(life) => tokio::time::sleep(life).await,
+            None => std::future::pending().await,
+        }
+    };
+    let moved = client.moved();
+    // Whichever is first ends the tunnel; both streams are closed by being dropped.
+    tokio::select! {
+        _ = tokio::io::copy_bidirectional(&mut client, &mut target) => {}
+        () = stands_still(moved, bounds.idle_timeout) => {}
+        () = life => {}
+        () = draining.stopping() => {}
+    }
+}
+
+type Moves = std::rc::Rc<std::cell::Cell<u64>>;
+
+/// Returns when nothing has moved for `timeout` (to twice that).
+async fn stands_still(moved: Moves, timeout: Duration) {
+    let mut seen = 0;
+    loop {
+        tokio::time::sleep(timeout).await;
+        if moved.get() == seen {
+            return;
+        }
+        seen = moved.get();
+    }
+}
+
+/// Counts what moves on a stream, in either direction.
+struct Timed<T> {
+    inner: T,
+    moves: Moves,
+}
+
+impl<T> Timed<T> {
+    fn new(inner: T) -> Self {
+        Self { inner, moves: Moves::new(std::cell::Cell::new(1)) }
+    }
+
+    fn moved(&self) -> Moves {
+        Moves::clone(&self.moves)
+    }
+
+    fn count<R>(&self, polled: &Poll<R>) {
+        if polled.is_ready() {
+            self.moves.set(self.moves.get() + 1);
+        }
+    }
+}
+
+impl<T: AsyncRead + Unpin> AsyncRead for Timed<T> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let polled = Pin::new(&mut self.inner).poll_read(cx, buffer);
+        self.count(&polled);
+        polled
+    }
+}
+
+impl<T: AsyncWrite + Unpin> AsyncWrite for Timed<T> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &[u8]) -> Poll<io::Result<usize>> {
+        let polled = Pin::new(&mut self.inner).poll_write(cx, buffer);
+        self.count(&polled);
+        polled
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_shutdown(cx)
+    }
+}

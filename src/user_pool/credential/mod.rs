@@ -1,0 +1,3 @@
+//! Proofs that a user can give; pure, no storage.
+
+pub(crate) mod password;

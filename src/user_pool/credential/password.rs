@@ -1,0 +1,151 @@
+//! Argon2id passwords (RFC 9106) in PHC form, hashed off the runtime and never many at once.
+
+use std::sync::Arc;
+
+use argon2::password_hash::{
+    Ident, ParamsString, PasswordHash, PasswordHasher as _, PasswordVerifier as _, Salt, SaltString,
+};
+use argon2::{Algorithm, Argon2, Params, Version};
+use icu_normalizer::ComposingNormalizerBorrowed;
+use tokio::sync::Semaphore;
+
+use crate::crypto::random;
+use crate::secret::Secret;
+
+/// OWASP's first choice for Argon2id: 19 MiB, two passes, one lane.
+const MEMORY_KIB: u32 = 19_456;
+const PASSES: u32 = 2;
+const LANES: u32 = 1;
+
+/// The costliest hash that we verify: a configuration may not make one sign-in take the machine.
+const MEMORY_MAX_KIB: u32 = 262_144;
+const PASSES_MAX: u32 = 16;
+const LANES_MAX: u32 = 8;
+
+/// Longest password, in bytes: far beyond any that people use (NIST SP 800-63B §3.1.1.2 asks for 64 characters).
+pub(crate) const PASSWORD_MAX_BYTES: usize = 1024;
+
+/// Sign-ins that may wait for each one that is being hashed; who comes later is told to try again.
+const WAITERS_PER_HASHER: usize = 16;
+
+/// Why a hash cannot be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Error {
+    /// Not PHC text.
+    #[error("not a password hash in PHC form (`$argon2id$v=19$m=…`)")]
+    NotPhc,
+    /// PHC text of something else, or without salt or hash.
+    #[error("not an Argon2id hash of version 19")]
+    NotArgon2id,
+    /// Costs beyond what we verify.
+    #[error("the hash costs more than m=262144 (KiB), t=16, p=8")]
+    TooCostly,
+}
+
+/// Hashes a password for the configuration: Argon2id, m=19456, t=2, p=1, in PHC form. Takes tens of milliseconds.
+pub(crate) fn hash(password: &Secret<String>) -> Secret<String> {
+    let salt = SaltString::encode_b64(&random::bytes::<16>()).expect("16 bytes are a salt");
+    let params = Params::new(MEMORY_KIB, PASSES, LANES, None).expect("OWASP's parameters are valid");
+    let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+    let text = normal(password);
+    let hash = argon2.hash_password(text.expose().as_bytes(), salt.as_salt()).expect("valid parameters and salt");
+    Secret::new(hash.to_string())
+}
+
+/// Whether `password` is the one that was hashed. A hash that [`check`] refuses fits no password.
+pub(crate) fn verify(hash: &Secret<String>, password: &Secret<String>) -> bool {
+    if password.expose().len() > PASSWORD_MAX_BYTES || check(hash).is_err() {
+        return false;
+    }
+    let Ok(hash) = PasswordHash::new(hash.expose()) else { return false };
+    Argon2::default().verify_password(normal(password).expose().as_bytes(), &hash).is_ok()
+}
+
+/// Checks that a hash of the configuration is one that [`verify`] takes.
+///
+/// # Errors
+///
+/// See [`Error`].
+pub(crate) fn check(hash: &Secret<String>) -> Result<(), Error> {
+    cost(hash).map(|_| ())
+}
+
+/// What a hash costs: memory in KiB, passes, lanes.
+fn cost(hash: &Secret<String>) -> Result<(u32, u32, u32), Error> {
+    let hash = PasswordHash::new(hash.expose()).map_err(|_| Error::NotPhc)?;
+    let is_complete = hash.salt.is_some() && hash.hash.is_some();
+    if hash.algorithm != Ident::new_unwrap("argon2id") || hash.version != Some(19) || !is_complete {
+        return Err(Error::NotArgon2id);
+    }
+    let params = Params::try_from(&hash).map_err(|_| Error::NotArgon2id)?;
+    let cost = (params.m_cost(), params.t_cost(), params.p_cost());
+    if cost.0 > MEMORY_MAX_KIB || cost.1 > PASSES_MAX || cost.2 > LANES_MAX { Err(Error::TooCostly) } else { Ok(cost) }
+}
+
+/// RFC 8265 §4.2.2: NFC, so that a password typed on another keyboard is the same password.
+fn normal(password: &Secret<String>) -> Secret<String> {
+    const NFC: ComposingNormalizerBorrowed<'static> = ComposingNormalizerBorrowed::new_nfc();
+    Secret::new(NFC.normalize(password.expose()).into_owned())
+}
+
+/// Verifies passwords on the blocking pool, so many at once and so many waiting.
+#[derive(Clone, Debug)]
+pub(crate) struct Hasher {
+    running: Arc<Semaphore>,
+    admitted: Arc<Semaphore>,
+    stand_in: Secret<String>,
+}
+
+/// Too many passwords wait to be hashed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("too many sign-ins at once")]
+pub(crate) struct Busy;
+
+impl Hasher {
+    /// Hashes `at_once` passwords at a time; `hashes` are those of all users.
+    pub(crate) fn new<'h>(at_once: usize, hashes: impl IntoIterator<Item = &'h Secret<String>>) -> Self {
+        let at_once = at_once.max(1);
+        let costliest = hashes.into_iter().filter_map(|hash| cost(hash).ok()).max();
+        Self {
+            running: Arc::new(Semaphore::new(at_once)),
+            admitted: Arc::new(Semaphore::new(at_once * (1 + WAITERS_PER_HASHER))),
+            stand_in: stand_in(costliest.unwrap_or((MEMORY_KIB, PASSES, LANES))),
+        }
+    }
+
+    /// Whether `password` is that of `hash`; where there is no hash, does the same work and answers no (attacks U-01).
+    ///
+    /// # Errors
+    ///
+    /// [`Busy`] at once where too many wait already.
+    pub(crate) async fn verify(&self, hash: Option<Secret<String>>, password: Secret<String>) -> Result<bool, Busy> {
+        let admitted = Arc::clone(&self.admitted).try_acquire_owned().map_err(|_| Busy)?;
+        let running = Arc::clone(&self.running).acquire_owned().await.map_err(|_| Busy)?;
+        let is_known = hash.is_some();
+        let hash = hash.unwrap_or_else(|| self.stand_in.clone());
+        // The permits go with the work: a browser that leaves does not make room for another 19 MiB.
+        let work = move || {
+            let fits = verify(&hash, &password);
+            drop((running, admitted));
+            fits
+        };
+        Ok(tokio::task::spawn_blocking(work).await.unwrap_or(false) && is_known)
+    }
+}
+
+/// A hash that costs so much and fits no password that anyone could find: salt and output are random.
+fn stand_in((memory, passes, lanes): (u32, u32, u32)) -> Secret<String> {
+    let salt = SaltString::encode_b64(&random::bytes::<16>()).expect("16 bytes are a salt");
+    let params = Params::new(memory, passes, lanes, None).expect("the costs of a hash that was read");
+    let hash = PasswordHash {
+        algorithm: Ident::new_unwrap("argon2id"),
+        version: Some(19),
+        params: ParamsString::try_from(&params).expect("parameters have a text"),
+        salt: Some(Salt::from(&salt)),
+        hash: argon2::password_hash::Output::new(&random::bytes::<32>()).ok(),
+    };
+    Secret::new(hash.to_string())
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

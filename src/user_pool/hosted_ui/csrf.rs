@@ -1,0 +1,87 @@
+//! Whether a form comes from our own page (attacks U-11).
+//!
+//! The form's hidden value is sealed together with a random cookie of the browser (`signin::state`), so that a form which
+//! another site made, or which was made for another browser, does not open. What the browser itself says of where a request
+//! comes from is looked at first. `Origin` is `null` on our own forms, because our pages send no referrer.
+
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+
+use crate::crypto::random;
+use crate::message::cookie::{self, SameSite};
+
+/// Names a browser to its forms. `Lax`, so that a relying party that opens a second tab does not replace it.
+const COOKIE: &str = "__Host-vestibule-pool-form";
+/// Outlives the forms that are bound to it.
+const MAX_AGE_SECONDS: u64 = 3600;
+
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+
+/// The browser's own value, where it has one in our form.
+pub(crate) fn browser(headers: &HeaderMap) -> Option<&str> {
+    cookie::pairs(headers)
+        .find(|(name, value)| *name == COOKIE && value.len() == 43 && value.bytes().all(is_base64url))
+        .map(|(_, value)| value)
+}
+
+fn is_base64url(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')
+}
+
+/// A value for a browser that has none.
+pub(crate) fn new_browser() -> String {
+    random::token()
+}
+
+/// Gives a browser its value.
+pub(crate) fn set_browser(browser: &str) -> HeaderValue {
+    cookie::set(COOKIE, browser, MAX_AGE_SECONDS, SameSite::Lax)
+}
+
+/// What the browser says of where the request comes from (Fetch Metadata §2.4).
+pub(crate) fn fetch_site(headers: &HeaderMap) -> Option<&str> {
+    headers.get(SEC_FETCH_SITE)?.to_str().ok()
+}
+
+/// Whether the browser says that the form is not on a page of ours.
+pub(crate) fn is_from_elsewhere(headers: &HeaderMap, origin: &str) -> bool {
+    let site = headers.get(SEC_FETCH_SITE).map(HeaderValue::as_bytes);
+    let from = headers.get(header::ORIGIN).map(HeaderValue::as_bytes);
+    site.is_some_and(|site| site != b"same-origin" && site != b"none")
+        || from.is_some_and(|from| from != origin.as_bytes() && from != b"null")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn u_11_what_the_browser_says_is_believed_when_it_says_elsewhere() {
+        let check = |site: Option<&'static str>, origin: Option<&'static str>| {
+            let mut headers = HeaderMap::new();
+            headers.extend(site.map(|site| (SEC_FETCH_SITE, HeaderValue::from_static(site))));
+            headers.extend(origin.map(|origin| (header::ORIGIN, HeaderValue::from_static(origin))));
+            is_from_elsewhere(&headers, "https://login.example")
+        };
+        assert!(!check(None, None));
+        assert!(!check(Some("same-origin"), Some("null")));
+        assert!(!check(Some("none"), None));
+        assert!(!check(None, Some("https://login.example")));
+        assert!(check(Some("cross-site"), Some("null")));
+        assert!(check(Some("same-site"), None));
+        assert!(check(None, Some("https://evil.test")));
+        assert!(check(Some("same-origin"), Some("https://login.example.evil.test")));
+        assert!(check(Some(""), None));
+    }
+
+    #[test]
+    fn a_browser_value_that_we_did_not_make_is_not_taken() {
+        let check = |cookie: &str| {
+            let value = HeaderValue::try_from(format!("{COOKIE}={cookie}")).expect("ASCII");
+            browser(&HeaderMap::from_iter([(header::COOKIE, value)])).is_some()
+        };
+        assert!(check(&new_browser()));
+        assert!(!check(""));
+        assert!(!check("short"));
+        assert!(!check(&"\"".repeat(43)));
+    }
+}

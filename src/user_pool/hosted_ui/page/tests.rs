@@ -1,0 +1,73 @@
+use super::*;
+
+fn view(notice: Option<Notice>) -> SignInView<'static> {
+    SignInView { title: "Sign in", client: "The Dashboard", carried: "c4rr1ed", username: "", notice }
+}
+
+/// The page without its style, which changes for other reasons.
+fn plain(page: &str) -> String {
+    page.replace(STYLE, "…")
+}
+
+#[test]
+fn the_sign_in_page() {
+    insta::assert_snapshot!(plain(&sign_in(&view(None))));
+}
+
+#[test]
+fn the_sign_in_page_after_a_wrong_password() {
+    let view = SignInView { username: "alice", ..view(Some(Notice::Wrong)) };
+    insta::assert_snapshot!(plain(&sign_in(&view)));
+}
+
+#[test]
+fn the_question_whether_to_sign_out() {
+    insta::assert_snapshot!(plain(&ask_to_sign_out(&Question::SignOut { client: Some("The Dashboard") }, "c4rr1ed")));
+}
+
+#[test]
+fn x_01_nothing_that_is_shown_opens_a_tag() {
+    let evil = "\"'><script>alert(1)</script>&";
+    let view = SignInView { title: evil, client: evil, carried: evil, username: evil, notice: Some(Notice::Wrong) };
+    let pages = [
+        sign_in(&view),
+        ask_to_sign_out(&Question::SignOut { client: Some(evil) }, evil),
+        ask_to_sign_out(&Question::SignedIn { name: evil }, evil),
+    ];
+    for page in pages {
+        assert!(!page.contains("<script") && !page.contains("\"'>"), "{page}");
+    }
+}
+
+#[test]
+fn waits_are_told_in_words() {
+    let check =
+        |seconds, text: &str| assert!(Notice::TooMany(seconds).text().ends_with(&format!(" in {text}.")), "{text}");
+    check(0, "a second");
+    check(30, "30 seconds");
+    check(91, "2 minutes");
+}
+
+/// Writes every page to `PAGES_DIRECTORY`, for somebody to look at.
+#[test]
+fn every_page_is_whole() {
+    let wrong = SignInView { username: "alice", ..view(Some(Notice::Wrong)) };
+    let pages = [
+        ("sign-in", sign_in(&view(None))),
+        ("wrong", sign_in(&wrong)),
+        ("too-many", sign_in(&SignInView { notice: Some(Notice::TooMany(30)), ..wrong })),
+        ("question", ask_to_sign_out(&Question::SignOut { client: Some("The Dashboard") }, "c4rr1ed")),
+        ("signed-in", ask_to_sign_out(&Question::SignedIn { name: "Alice" }, "c4rr1ed")),
+        ("signed-out", signed_out()),
+        ("error", error(PageError::UnknownRedirect)),
+        ("expired", refused(Refused::Expired)),
+        ("not-found", not_found()),
+    ];
+    for (name, page) in pages {
+        assert!(page.starts_with("<!doctype html>") && page.ends_with("</html>\n"), "{name}");
+        assert_eq!(page.matches("<h1>").count(), 1, "{name}");
+        if let Some(directory) = option_env!("PAGES_DIRECTORY") {
+            std::fs::write(format!("{directory}/{name}.html"), page).expect("the directory is there");
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! What the pool counts.
+
+use std::sync::Arc;
+
+use crate::telemetry::metrics::{Counter, Registry};
+
+/// The pool's counters.
+#[derive(Clone, Debug)]
+pub(crate) struct Metrics {
+    pub(crate) signed_in: Counter,
+    pub(crate) signed_in_by_sso: Counter,
+    pub(crate) wrong_password: Counter,
+    pub(crate) rate_limited: Counter,
+    pub(crate) busy: Counter,
+    pub(crate) form_refused: Counter,
+    pub(crate) tokens_by_code: Counter,
+    pub(crate) tokens_by_refresh: Counter,
+    pub(crate) reuse_detected: Counter,
+}
+
+impl Metrics {
+    /// Registers the series of the pool of that name.
+    pub(crate) fn new(pool: &Arc<str>, registry: &Registry) -> Self {
+        let labels = |name, value: &str| vec![("pool", pool.to_string()), (name, value.to_owned())];
+        let sign_ins = |outcome| {
+            let help = "Attempts to sign in to the user pool, by how they ended.";
+            registry.counter("vestibule_pool_sign_ins_total", help, labels("outcome", outcome))
+        };
+        let tokens = |grant| {
+            let help = "Token responses of the user pool, by the grant that was presented.";
+            registry.counter("vestibule_pool_tokens_issued_total", help, labels("grant", grant))
+        };
+        Self {
+            signed_in: sign_ins("ok"),
+            signed_in_by_sso: sign_ins("sso"),
+            wrong_password: sign_ins("wrong_password"),
+            rate_limited: sign_ins("rate_limited"),
+            busy: sign_ins("busy"),
+            form_refused: sign_ins("form_refused"),
+            tokens_by_code: tokens("authorization_code"),
+            tokens_by_refresh: tokens("refresh_token"),
+            reuse_detected: registry.counter(
+                "vestibule_pool_reuse_detected_total",
+                "Codes and refresh tokens that came a second time; what they had brought is revoked.",
+                vec![("pool", pool.to_string())],
+            ),
+        }
+    }
+}

@@ -1,0 +1,256 @@
+//! Authorization endpoint (RFC 6749 §3.1, OIDC Core §3.1.2): validates the request; answers with a code, an error, or
+//! [`Decision::NeedsSignIn`].
+
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use crate::clock::Timestamp;
+use crate::message::form::{self, Form};
+use crate::user_pool::oauth::error::{Error, PageError};
+use crate::user_pool::oauth::grant::{Grant, Pending};
+use crate::user_pool::oauth::provider::Provider;
+use crate::user_pool::signin::sso::Session;
+
+/// Scopes that mean something here; others are left out of what is granted.
+pub(crate) const SCOPES: &[&str] = &["openid", "profile", "email", "groups", "offline_access"];
+
+/// Longest `state` and `nonce`: both travel in the form while the user signs in.
+const CARRIED_MAX_BYTES: usize = 2048;
+
+/// Every parameter that we read; one that comes twice is refused (RFC 6749 §3.1).
+const PARAMETERS: &[&str] = &[
+    "client_id",
+    "redirect_uri",
+    "response_type",
+    "response_mode",
+    "scope",
+    "state",
+    "nonce",
+    "prompt",
+    "max_age",
+    "login_hint",
+    "id_token_hint",
+    "code_challenge",
+    "code_challenge_method",
+    "request",
+    "request_uri",
+    "registration",
+];
+
+/// A valid authorization request, as it travels through the sign-in form.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct AuthorizationRequest {
+    pub(crate) client_id: String,
+    pub(crate) redirect_uri: String,
+    scope: String,
+    state: Option<String>,
+    nonce: Option<String>,
+    code_challenge: String,
+}
+
+/// What the endpoint decides.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Decision {
+    /// The browser goes back to the relying party, with a code.
+    Code(String),
+    /// The browser goes back to the relying party, with an error.
+    Refused(String),
+    /// The user has to sign in; `login_hint` is what to put in the field.
+    NeedsSignIn { request: AuthorizationRequest, login_hint: Option<String> },
+}
+
+/// What the request says of whether to ask the user.
+struct Interaction {
+    never_ask: bool,
+    always_ask: bool,
+    max_age_seconds: Option<u64>,
+    subject: Option<String>,
+}
+
+impl Provider {
+    /// Decides about an authorization request from a browser with this single-sign-on session.
+    ///
+    /// # Errors
+    ///
+    /// [`PageError`] where client and redirect URI are not a registered pair: then no address may be told.
+    pub(crate) fn authorize(&self, form: &Form<'_>, session: Option<&Session>) -> Result<Decision, PageError> {
+        let field = |name| form.one(name).map_err(|_| PageError::Malformed);
+        let client_id = field("client_id")?.ok_or(PageError::UnknownClient)?;
+        let client = self.directory.client(client_id).ok_or(PageError::UnknownClient)?;
+        let redirect_uri = field("redirect_uri")?.ok_or(PageError::UnknownRedirect)?;
+        if !client.allows_redirect(redirect_uri) {
+            return Err(PageError::UnknownRedirect);
+        }
+        let state = form.one("state").unwrap_or_default();
+        let decided = self.decide(form, client_id, redirect_uri, session);
+        Ok(decided.unwrap_or_else(|error| Decision::Refused(self.error_location(redirect_uri, state, error))))
+    }
+
+    fn decide(
+        &self,
+        form: &Form<'_>,
+        client_id: &str,
+        redirect_uri: &str,
+        session: Option<&Session>,
+    ) -> Result<Decision, Error> {
+        let request = read(form, client_id, redirect_uri)?;
+        let interaction = self.interaction(form)?;
+        let now = self.clock.now();
+        let session = session.filter(|session| self.suffices(session, &interaction, now));
+        match session {
+            Some(session) => {
+                self.metrics.signed_in_by_sso.increment();
+                Ok(Decision::Code(self.code_location(&request, session)))
+            }
+            None if interaction.never_ask => Err(Error::new("login_required", "the user has to sign in")),
+            None => Ok(Decision::NeedsSignIn { request, login_hint: one(form, "login_hint")?.map(str::to_owned) }),
+        }
+    }
+
+    fn interaction(&self, form: &Form<'_>) -> Result<Interaction, Error> {
+        let prompts: Vec<&str> =
+            one(form, "prompt")?.unwrap_or_default().split(' ').filter(|p| !p.is_empty()).collect();
+        if prompts.iter().any(|prompt| !["none", "login", "consent", "select_account"].contains(prompt)) {
+            return Err(Error::request("prompt has a value that is not known"));
+        }
+        if prompts.contains(&"none") && prompts.len() > 1 {
+            return Err(Error::request("prompt=none stands alone"));
+        }
+        let max_age = one(form, "max_age")?.map(str::parse).transpose();
+        let hint = one(form, "id_token_hint")?;
+        let hint = hint.map(|token| {
+            self.issuer
+                .read_id_token_hint(token)
+                .ok_or(Error::request("id_token_hint is not an ID token of this issuer"))
+        });
+        Ok(Interaction {
+            never_ask: prompts.contains(&"none"),
+            always_ask: prompts.iter().any(|prompt| matches!(*prompt, "login" | "select_account")),
+            max_age_seconds: max_age.map_err(|_| Error::request("max_age is not a number of seconds"))?,
+            subject: hint.transpose()?.and_then(|hint| hint["sub"].as_str().map(str::to_owned)),
+        })
+    }
+
+    fn suffices(&self, session: &Session, interaction: &Interaction, now: Timestamp) -> bool {
+        let age = now.since(Timestamp::from_seconds(session.auth_time)).as_secs();
+        // `max_age=0` is `prompt=login` (OIDC Core §3.1.2.1, errata 2).
+        let is_young = interaction.max_age_seconds.is_none_or(|max_age| max_age > 0 && age <= max_age);
+        let is_wanted = interaction.subject.as_ref().is_none_or(|subject| *subject == session.subject);
+        !interaction.always_ask && is_young && is_wanted && self.is_user(session)
+    }
+
+    /// Whether the session's user is there, and has the password that was typed.
+    pub(crate) fn is_user(&self, session: &Session) -> bool {
+        self.directory.user(&session.subject, &session.fingerprint).is_some()
+    }
+
+    /// Where a browser goes whose user has signed in.
+    pub(crate) fn code_location(&self, request: &AuthorizationRequest, session: &Session) -> String {
+        let pending = Pending {
+            grant: Grant {
+                client_id: request.client_id.clone(),
+                subject: session.subject.clone(),
+                scope: request.scope.clone(),
+                auth_time: session.auth_time,
+                session_id: session.id.clone(),
+                fingerprint: session.fingerprint.clone(),
+            },
+            redirect_uri: request.redirect_uri.clone(),
+            code_challenge: request.code_challenge.clone(),
+            nonce: request.nonce.clone(),
+        };
+        let code = self.grants.issue(pending, self.clock.now());
+        self.location(&request.redirect_uri, &[("code", code.expose())], request.state.as_deref())
+    }
+
+    fn error_location(&self, redirect_uri: &str, state: Option<&str>, error: Error) -> String {
+        let answer = [("error", error.code), ("error_description", error.description)];
+        self.location(redirect_uri, &answer, state)
+    }
+
+    /// `redirect_uri` with the answer, `state` and `iss` (RFC 9207 §2) added to its query.
+    fn location(&self, redirect_uri: &str, answer: &[(&str, &str)], state: Option<&str>) -> String {
+        let state = state.map(|state| ("state", state));
+        let pairs = answer.iter().copied().chain(state).chain([("iss", self.issuer.url())]);
+        let separator = if redirect_uri.contains('?') { '&' } else { '?' };
+        format!("{redirect_uri}{separator}{}", form::encode(pairs))
+    }
+}
+
+impl AuthorizationRequest {
+    /// Where the sign-in form leads in the end, as a CSP source: Chromium holds redirects after a form to it as well.
+    pub(crate) fn form_action(&self) -> String {
+        let Ok(url) = Url::parse(&self.redirect_uri) else { return "'self'".to_owned() };
+        match url.scheme() {
+            "http" | "https" => format!("'self' {}", url.origin().ascii_serialization()),
+            // An app's own scheme (RFC 8252 §7.1) has no origin.
+            scheme => format!("'self' {scheme}:"),
+        }
+    }
+}
+
+/// Everything that does not depend on who asks.
+fn read(form: &Form<'_>, client_id: &str, redirect_uri: &str) -> Result<AuthorizationRequest, Error> {
+    for name in PARAMETERS {
+        one(form, name)?;
+    }
+    refuse_unsupported(form)?;
+    let scope = one(form, "scope")?.unwrap_or_default();
+    if !scope.split(' ').any(|scope| scope == "openid") {
+        return Err(Error::new("invalid_scope", "scope must hold openid"));
+    }
+    let granted: Vec<&str> = SCOPES.iter().copied().filter(|known| scope.split(' ').any(|s| s == *known)).collect();
+    let carried = |name| match one(form, name)? {
+        Some(value) if value.len() > CARRIED_MAX_BYTES => Err(Error::request("state or nonce is too long")),
+        value => Ok(value.map(str::to_owned)),
+    };
+    Ok(AuthorizationRequest {
+        client_id: client_id.to_owned(),
+        redirect_uri: redirect_uri.to_owned(),
+        scope: granted.join(" "),
+        state: carried("state")?,
+        nonce: carried("nonce")?,
+        code_challenge: code_challenge(form)?,
+    })
+}
+
+fn refuse_unsupported(form: &Form<'_>) -> Result<(), Error> {
+    let has = |name| Ok(one(form, name)?.is_some());
+    // OIDC Core §3.1.2.6: what they would say counts more than the query, so they cannot be overlooked.
+    if has("request")? {
+        return Err(Error::new("request_not_supported", "request objects are not supported"));
+    }
+    if has("request_uri")? {
+        return Err(Error::new("request_uri_not_supported", "request objects are not supported"));
+    }
+    if has("registration")? {
+        return Err(Error::new("registration_not_supported", "the registration parameter is not supported"));
+    }
+    match one(form, "response_type")? {
+        Some("code") => {}
+        Some(_) => return Err(Error::new("unsupported_response_type", "response_type must be code")),
+        None => return Err(Error::request("response_type is missing")),
+    }
+    match one(form, "response_mode")? {
+        None | Some("query") => Ok(()),
+        Some(_) => Err(Error::request("response_mode must be query")),
+    }
+}
+
+/// PKCE, for every client (RFC 9700 §2.1.1); `plain` protects nothing (RFC 7636 §7.2).
+fn code_challenge(form: &Form<'_>) -> Result<String, Error> {
+    let challenge =
+        one(form, "code_challenge")?.ok_or(Error::request("code_challenge is missing: PKCE is required"))?;
+    if one(form, "code_challenge_method")? != Some("S256") {
+        return Err(Error::request("code_challenge_method must be S256"));
+    }
+    // RFC 7636 §4.2: base64url of 32 bytes.
+    let is_hash = challenge.len() == 43 && challenge.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b));
+    if is_hash { Ok(challenge.to_owned()) } else { Err(Error::request("code_challenge is not a SHA-256 in base64url")) }
+}
+
+/// A parameter that may come once; one without a value is as if it had been left out (RFC 6749 §3.1).
+fn one<'f>(form: &'f Form<'_>, name: &str) -> Result<Option<&'f str>, Error> {
+    let field = form.one(name).map_err(|_| Error::request("a parameter came more than once"))?;
+    Ok(field.filter(|value| !value.is_empty()))
+}

@@ -1,0 +1,47 @@
+//! Provider metadata (OpenID Connect Discovery §3).
+
+use serde_json::{Value, json};
+
+use crate::message::WholeResponse;
+use crate::user_pool::oauth::authorize::SCOPES;
+use crate::user_pool::oauth::provider::Provider;
+use crate::user_pool::{reply, routes};
+
+/// How long others may keep the document, in seconds.
+const MAX_AGE_SECONDS: u32 = 300;
+
+impl Provider {
+    /// Answers with the metadata.
+    pub(crate) fn discovery(&self) -> WholeResponse {
+        reply::public_json(&self.metadata(), MAX_AGE_SECONDS)
+    }
+
+    fn metadata(&self) -> Value {
+        let issuer = &self.issuer;
+        json!({
+            "issuer": issuer.url(),
+            "authorization_endpoint": issuer.at(routes::AUTHORIZE),
+            "token_endpoint": issuer.at(routes::TOKEN),
+            "userinfo_endpoint": issuer.at(routes::USERINFO),
+            "jwks_uri": issuer.at(routes::JWKS),
+            "end_session_endpoint": issuer.at(routes::LOGOUT),
+            "scopes_supported": SCOPES,
+            "response_types_supported": ["code"],
+            "response_modes_supported": ["query"],
+            "grant_types_supported": ["authorization_code", "refresh_token"],
+            "subject_types_supported": ["public"],
+            "id_token_signing_alg_values_supported": ["ES256"],
+            "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
+            "code_challenge_methods_supported": ["S256"],
+            "claims_supported": [
+                "iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "at_hash", "sid", "preferred_username", "name",
+                "email", "email_verified", "groups",
+            ],
+            "prompt_values_supported": ["none", "login", "consent", "select_account"],
+            "authorization_response_iss_parameter_supported": true,
+            "claims_parameter_supported": false,
+            "request_parameter_supported": false,
+            "request_uri_parameter_supported": false,
+        })
+    }
+}

@@ -1,0 +1,142 @@
+//! What a user has let a relying party have, from the code to the last refresh token. Start at [`Grants`].
+
+mod codes;
+mod families;
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Timestamp;
+use crate::secret::Secret;
+use crate::user_pool::seal::Seal;
+
+use codes::Codes;
+use families::Families;
+
+/// Who let whom have what.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Grant {
+    pub(crate) client_id: String,
+    pub(crate) subject: String,
+    /// Granted scopes, separated by spaces.
+    pub(crate) scope: String,
+    /// When the user typed the password, in seconds.
+    pub(crate) auth_time: u64,
+    /// The single-sign-on session it was made in.
+    pub(crate) session_id: String,
+    /// What was issued under another password is worth nothing.
+    pub(crate) fingerprint: String,
+}
+
+impl Grant {
+    /// Whether a scope was granted.
+    pub(crate) fn has(&self, scope: &str) -> bool {
+        self.scope.split(' ').any(|granted| granted == scope)
+    }
+}
+
+/// A code that waits to be redeemed, and what it is bound to (attacks U-08).
+#[derive(Clone, Debug)]
+pub(crate) struct Pending {
+    pub(crate) grant: Grant,
+    pub(crate) redirect_uri: String,
+    pub(crate) code_challenge: String,
+    pub(crate) nonce: Option<String>,
+}
+
+/// What is presented at the token endpoint to redeem a code.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Presented<'a> {
+    pub(crate) code: &'a str,
+    pub(crate) client_id: &'a str,
+    pub(crate) redirect_uri: &'a str,
+    pub(crate) code_verifier: &'a str,
+}
+
+/// A grant that tokens may be issued for, once.
+#[derive(Debug)]
+pub(crate) struct Redeemed {
+    pub(crate) grant: Grant,
+    /// Only with the code (OIDC Core §12.2).
+    pub(crate) nonce: Option<String>,
+    /// Everything that was issued from one code; revoked as one.
+    pub(crate) family: String,
+    pub(crate) refresh_token: Secret<String>,
+}
+
+/// Why a code or refresh token is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Refused {
+    /// Never made, forgotten, expired, or not what it is bound to.
+    #[error("the code or refresh token is not valid")]
+    Invalid,
+    /// It came a second time, so that someone else may have it; everything that came of it is revoked.
+    #[error("the code or refresh token was used before")]
+    Reused,
+    /// More is asked for than was granted (RFC 6749 §6).
+    #[error("more is asked for than was granted")]
+    Scope,
+}
+
+/// Codes and refresh tokens.
+#[derive(Debug)]
+pub(crate) struct Grants {
+    codes: Codes,
+    families: Families,
+}
+
+impl Grants {
+    /// No grants yet. `started_at` is the time from which this process remembers every refresh token.
+    pub(crate) fn new(seal: Seal, refresh_lifetime: Duration, started_at: Timestamp) -> Self {
+        Self { codes: Codes::new(), families: Families::new(seal, refresh_lifetime, started_at) }
+    }
+
+    /// Makes a code.
+    pub(crate) fn issue(&self, pending: Pending, now: Timestamp) -> Secret<String> {
+        self.codes.issue(pending, now)
+    }
+
+    /// Takes a code, once.
+    ///
+    /// # Errors
+    ///
+    /// See [`Refused`].
+    pub(crate) fn redeem(&self, presented: &Presented<'_>, now: Timestamp) -> Result<Redeemed, Refused> {
+        match self.codes.take(presented, now) {
+            codes::Taken::Pending { pending, family } => {
+                let refresh_token = self.families.begin(&family, &pending.grant, now);
+                Ok(Redeemed { grant: pending.grant, nonce: pending.nonce, family, refresh_token })
+            }
+            codes::Taken::Before { family } => {
+                // RFC 6749 §4.1.2.
+                self.families.revoke(&family);
+                Err(Refused::Reused)
+            }
+            codes::Taken::Nothing => Err(Refused::Invalid),
+        }
+    }
+
+    /// Takes a refresh token and gives the next one. `scope` is what is asked for now, where that is said.
+    ///
+    /// # Errors
+    ///
+    /// See [`Refused`].
+    pub(crate) fn refresh(
+        &self,
+        token: &str,
+        client_id: &str,
+        scope: Option<&str>,
+        now: Timestamp,
+    ) -> Result<Redeemed, Refused> {
+        self.families.refresh(token, client_id, scope, now)
+    }
+
+    /// Whether what was issued in a family is worth nothing any more.
+    pub(crate) fn is_revoked(&self, family: &str) -> bool {
+        self.families.is_revoked(family)
+    }
+}
+
+#[cfg(test)]
+mod tests;

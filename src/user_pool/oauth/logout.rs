@@ -1,0 +1,52 @@
+//! End-session endpoint (OpenID Connect RP-Initiated Logout): decides who asks, and where the browser may go.
+
+use crate::message::form::{self, Form};
+use crate::user_pool::oauth::error::PageError;
+use crate::user_pool::oauth::provider::Provider;
+use crate::user_pool::signin::sso::Session;
+
+/// A relying party's wish that the user be signed out.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Logout {
+    /// Where the browser goes then; a registered address with `state`, or nowhere.
+    pub(crate) location: Option<String>,
+    /// What the relying party is called.
+    pub(crate) client: Option<String>,
+    /// Whether an ID token of this very session came with it. If not, the user is asked: a link on a strange page must not
+    /// sign anyone out (RP-Initiated Logout §6).
+    pub(crate) is_vouched_for: bool,
+}
+
+impl Provider {
+    /// Reads an end-session request.
+    ///
+    /// # Errors
+    ///
+    /// [`PageError`]: nobody is sent to an address that is not registered.
+    pub(crate) fn logout(&self, form: &Form<'_>, session: Option<&Session>) -> Result<Logout, PageError> {
+        let field = |name| form.one(name).map_err(|_| PageError::Malformed);
+        let hint = field("id_token_hint")?.and_then(|token| self.issuer.read_id_token_hint(token));
+        let hinted = hint.as_ref().and_then(|hint| hint["aud"].as_str());
+        let client_id = match (field("client_id")?, hinted) {
+            (Some(asked), Some(hinted)) if asked != hinted => return Err(PageError::UnknownClient),
+            (asked, hinted) => asked.or(hinted),
+        };
+        let client = client_id.map(|id| self.directory.client(id).ok_or(PageError::UnknownClient)).transpose()?;
+        let location = match (field("post_logout_redirect_uri")?, client) {
+            (Some(uri), Some(client)) if client.allows_post_logout(uri) => Some(with_state(uri, field("state")?)),
+            (Some(_), _) => return Err(PageError::UnknownRedirect),
+            (None, _) => None,
+        };
+        let is_vouched_for = hint.zip(session).is_some_and(|(hint, session)| {
+            hint["sub"] == session.subject.as_str() && hint["sid"] == session.id.as_str()
+        });
+        let client = client.map(|client| client.name().unwrap_or(client.id()).to_owned());
+        Ok(Logout { location, client, is_vouched_for })
+    }
+}
+
+fn with_state(uri: &str, state: Option<&str>) -> String {
+    let Some(state) = state else { return uri.to_owned() };
+    let separator = if uri.contains('?') { '&' } else { '?' };
+    format!("{uri}{separator}{}", form::encode([("state", state)]))
+}

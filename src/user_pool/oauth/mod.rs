@@ -1,0 +1,14 @@
+//! OAuth 2.0 and OpenID Connect provider endpoints. Decides; never shows a page. Start at [`authorize`], then [`token`].
+
+pub(crate) mod authorize;
+pub(crate) mod error;
+pub(crate) mod logout;
+pub(crate) mod provider;
+
+mod client_auth;
+mod discovery;
+mod grant;
+mod issuer;
+mod jwks;
+mod token;
+mod userinfo;

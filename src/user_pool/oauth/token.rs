@@ -1,0 +1,106 @@
+//! Token endpoint (RFC 6749 §3.2): codes and refresh tokens in, tokens out.
+
+use http::{HeaderMap, StatusCode};
+use serde_json::json;
+
+use crate::clock::Timestamp;
+use crate::message::WholeResponse;
+use crate::message::form::Form;
+use crate::user_pool::directory::client::Client;
+use crate::user_pool::oauth::client_auth;
+use crate::user_pool::oauth::error::Error;
+use crate::user_pool::oauth::grant::{Presented, Redeemed, Refused};
+use crate::user_pool::oauth::provider::Provider;
+use crate::user_pool::reply;
+
+const NOT_VALID: Error =
+    Error::grant("the code or refresh token is not valid, was used before, or is another client's");
+
+impl Provider {
+    /// Answers a token request.
+    pub(crate) fn token(&self, headers: &HeaderMap, form: &Form<'_>) -> WholeResponse {
+        self.try_token(headers, form).unwrap_or_else(Error::answer)
+    }
+
+    fn try_token(&self, headers: &HeaderMap, form: &Form<'_>) -> Result<WholeResponse, Error> {
+        let client = client_auth::authenticate(headers, form, &self.directory)?;
+        let now = self.clock.now();
+        match one(form, "grant_type")? {
+            Some("authorization_code") => self.by_code(&client, form, now),
+            Some("refresh_token") => self.by_refresh_token(&client, form, now),
+            Some(_) => Err(Error::new("unsupported_grant_type", "authorization_code and refresh_token are supported")),
+            None => Err(Error::request("grant_type is missing")),
+        }
+    }
+
+    fn by_code(&self, client: &Client, form: &Form<'_>, now: Timestamp) -> Result<WholeResponse, Error> {
+        let presented = Presented {
+            code: one(form, "code")?.ok_or(Error::request("code is missing"))?,
+            client_id: client.id(),
+            redirect_uri: one(form, "redirect_uri")?.ok_or(Error::request("redirect_uri is missing"))?,
+            code_verifier: one(form, "code_verifier")?.ok_or(Error::request("code_verifier is missing"))?,
+        };
+        let redeemed = self.grants.redeem(&presented, now).map_err(|refused| self.refused(refused, client))?;
+        let answer = self.answer(&redeemed, &redeemed.grant.scope, now)?;
+        self.metrics.tokens_by_code.increment();
+        Ok(answer)
+    }
+
+    fn by_refresh_token(&self, client: &Client, form: &Form<'_>, now: Timestamp) -> Result<WholeResponse, Error> {
+        let token = one(form, "refresh_token")?.ok_or(Error::request("refresh_token is missing"))?;
+        let wanted = one(form, "scope")?;
+        let redeemed =
+            self.grants.refresh(token, client.id(), wanted, now).map_err(|refused| self.refused(refused, client))?;
+        // RP-Initiated Logout §2: only `offline_access` outlives the session.
+        if self.sessions.has_ended(&redeemed.grant.session_id) && !redeemed.grant.has("offline_access") {
+            return Err(NOT_VALID);
+        }
+        // RFC 6749 §6: less than was granted may be asked for, not more.
+        let scope = wanted.unwrap_or(&redeemed.grant.scope);
+        let answer = self.answer(&redeemed, scope, now)?;
+        self.metrics.tokens_by_refresh.increment();
+        Ok(answer)
+    }
+
+    fn answer(&self, redeemed: &Redeemed, scope: &str, now: Timestamp) -> Result<WholeResponse, Error> {
+        let Redeemed { grant, nonce, family, refresh_token } = redeemed;
+        let user = self.directory.user(&grant.subject, &grant.fingerprint).ok_or(NOT_VALID)?;
+        let mut grant = grant.clone();
+        scope.clone_into(&mut grant.scope);
+        let access_token = self.issuer.access_token(&grant, family, now);
+        let mut body = json!({
+            "access_token": access_token.expose(),
+            "token_type": "Bearer",
+            "expires_in": self.issuer.token_lifetime().as_secs(),
+            "scope": grant.scope,
+            "refresh_token": refresh_token.expose(),
+        });
+        if grant.has("openid")
+            && let Some(body) = body.as_object_mut()
+        {
+            let id_token = self.issuer.id_token(&grant, user, nonce.as_deref(), &access_token, now);
+            body.insert("id_token".into(), id_token.expose().as_str().into());
+        }
+        Ok(reply::json(StatusCode::OK, &body))
+    }
+
+    fn refused(&self, refused: Refused, client: &Client) -> Error {
+        if refused == Refused::Scope {
+            return Error::new("invalid_scope", "more is asked for than was granted");
+        }
+        if refused == Refused::Reused {
+            self.metrics.reuse_detected.increment();
+            tracing::warn!(
+                app_client.id = client.id(),
+                "a code or refresh token was used twice; everything that was issued from it is revoked"
+            );
+        }
+        NOT_VALID
+    }
+}
+
+fn one<'f>(form: &'f Form<'_>, name: &str) -> Result<Option<&'f str>, Error> {
+    // RFC 6749 §3.2: a parameter without a value is as if it had been left out, and none may come twice.
+    let field = form.one(name).map_err(|_| Error::request("a parameter came more than once"))?;
+    Ok(field.filter(|value| !value.is_empty()))
+}

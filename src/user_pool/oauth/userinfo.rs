@@ -1,0 +1,47 @@
+//! UserInfo endpoint (OIDC Core §5.3).
+
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use serde_json::{Value, json};
+
+use crate::message::WholeResponse;
+use crate::message::form::Form;
+use crate::user_pool::oauth::issuer;
+use crate::user_pool::oauth::provider::Provider;
+use crate::user_pool::reply;
+
+impl Provider {
+    /// Answers what the bearer may know. The token comes in the header, or in a form body (RFC 6750 §2.1, §2.2), never in the
+    /// query.
+    pub(crate) fn userinfo(&self, headers: &HeaderMap, form: &Form<'_>) -> WholeResponse {
+        let in_form = form.one("access_token").ok().flatten();
+        let Some(token) = bearer(headers).or(in_form) else {
+            return refused(StatusCode::UNAUTHORIZED, r#"Bearer realm="userinfo""#);
+        };
+        match self.claims_for(token) {
+            Some(claims) => reply::json(StatusCode::OK, &claims),
+            None => refused(StatusCode::UNAUTHORIZED, r#"Bearer realm="userinfo", error="invalid_token""#),
+        }
+    }
+
+    fn claims_for(&self, token: &str) -> Option<Value> {
+        let token = self.issuer.read_access_token(token, self.clock.now())?;
+        if self.grants.is_revoked(token["grant"].as_str()?) {
+            return None;
+        }
+        let user = self.directory.user(token["sub"].as_str()?, token["fingerprint"].as_str()?)?;
+        let mut claims = json!({"sub": user.subject()});
+        claims.as_object_mut()?.extend(issuer::claims_of(user, token["scope"].as_str()?));
+        Some(claims)
+    }
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
+}
+
+fn refused(status: StatusCode, challenge: &'static str) -> WholeResponse {
+    let mut response = reply::json(status, &json!({"error": "invalid_token"}));
+    response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+    response
+}

@@ -1,0 +1,128 @@
+//! Sends each request of the pool's host to an endpoint or a page.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use http::{HeaderMap, Method, header};
+
+use crate::clock::Clock;
+use crate::message::form::Form;
+use crate::message::{WholeRequest, WholeResponse};
+use crate::telemetry::metrics::Registry;
+use crate::user_pool::directory::Directory;
+use crate::user_pool::hosted_ui::{self, HostedUi};
+use crate::user_pool::metrics::Metrics;
+use crate::user_pool::oauth::error::{Error, PageError};
+use crate::user_pool::oauth::provider::Provider;
+use crate::user_pool::routes::{self, NoRoute, Route};
+use crate::user_pool::seal::Seal;
+use crate::user_pool::settings::Settings;
+use crate::user_pool::signin::SignIn;
+use crate::user_pool::signin::sso::Sessions;
+
+/// One pool, with everything it remembers: codes, refresh-token families, attempts, sign-outs.
+#[derive(Debug)]
+pub(crate) struct UserPool {
+    is_https: bool,
+    authority: String,
+    provider: Arc<Provider>,
+    ui: HostedUi,
+}
+
+impl UserPool {
+    /// Puts a pool together.
+    pub(crate) fn new(settings: Settings, clock: Clock, registry: &Registry) -> Self {
+        // Every address of ours is made from the configured issuer, never from a request's `Host` (attacks U-03).
+        let origin: Arc<str> = settings.issuer.origin().ascii_serialization().into();
+        let metrics = Metrics::new(&settings.name, registry);
+        let seal = Seal::new(Arc::clone(&settings.seal_keys), Arc::clone(&origin));
+        let directory = Arc::new(Directory::new(settings.users.clone(), settings.clients.clone()));
+        let sessions = Arc::new(Sessions::new(seal.clone(), settings.sso_lifetime));
+        let provider = Arc::new(Provider::new(
+            &settings,
+            Arc::clone(&origin),
+            seal.clone(),
+            Arc::clone(&directory),
+            Arc::clone(&sessions),
+            clock.clone(),
+            metrics.clone(),
+        ));
+        let sign_in = SignIn::new(directory, settings.hashing_max, clock.clone());
+        let is_https = settings.issuer.scheme() == "https";
+        let authority = origin.split_once("://").map_or(&*origin, |(_, authority)| authority).to_owned();
+        let ui = HostedUi {
+            title: settings.title,
+            origin,
+            provider: Arc::clone(&provider),
+            sign_in,
+            sessions,
+            seal,
+            clock,
+            metrics,
+        };
+        Self { is_https, authority, provider, ui }
+    }
+
+    /// Whether a request with that authority (`host[:port]`) is for this pool.
+    pub(crate) fn answers(&self, scheme_https: bool, authority: &str) -> bool {
+        // An origin's text has no default port (WHATWG URL §4.5).
+        let default_port = if self.is_https { ":443" } else { ":80" };
+        let authority = authority.strip_suffix(default_port).unwrap_or(authority);
+        scheme_https == self.is_https && authority.eq_ignore_ascii_case(&self.authority)
+    }
+
+    /// Answers a request from `client`. Dropping the future leaves an attempt to sign in counted.
+    pub(crate) async fn handle(&self, request: WholeRequest, client: IpAddr) -> WholeResponse {
+        let route = match routes::find(request.method(), request.uri().path()) {
+            Ok(route) => route,
+            Err(NoRoute::Path) => return hosted_ui::not_found(),
+            Err(NoRoute::Method(allow)) => return hosted_ui::method_not_allowed(allow),
+        };
+        let Some(form) = fields(&request) else { return unreadable(route) };
+        let headers = request.headers();
+        match route {
+            Route::Discovery => self.provider.discovery(),
+            Route::Jwks => self.provider.jwks(),
+            Route::Token => self.provider.token(headers, &form),
+            Route::Userinfo => self.provider.userinfo(headers, &form),
+            Route::Authorize => hosted_ui::as_navigation(&request).unwrap_or_else(|| self.ui.authorize(headers, &form)),
+            Route::Logout => hosted_ui::as_navigation(&request).unwrap_or_else(|| self.ui.logout(headers, &form)),
+            Route::SignInPage => self.ui.home(headers),
+            Route::SignInForm => self.ui.sign_in(headers, &form, client).await,
+            Route::SignOutForm => self.ui.sign_out(headers, &form),
+        }
+    }
+}
+
+/// The request's parameters: of the query for a `GET`, of the body for a `POST`, never of both.
+fn fields(request: &WholeRequest) -> Option<Form<'_>> {
+    if request.method() != Method::POST {
+        // A token in a query is in logs and histories (RFC 9700 §4.3.2).
+        let is_userinfo = request.uri().path() == routes::USERINFO;
+        let query = request.uri().query().filter(|_| !is_userinfo).unwrap_or_default();
+        return Form::parse(query.as_bytes()).ok();
+    }
+    if request.body().is_empty() {
+        return Some(Form::default());
+    }
+    // Attacks D-13: a body of no type, or of another, is not guessed at.
+    is_form(request.headers()).then(|| Form::parse(request.body()).ok()).flatten()
+}
+
+fn is_form(headers: &HeaderMap) -> bool {
+    let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let essence = value.split(';').next().unwrap_or_default().trim();
+    essence.eq_ignore_ascii_case("application/x-www-form-urlencoded")
+}
+
+fn unreadable(route: Route) -> WholeResponse {
+    match route {
+        Route::Token | Route::Userinfo => {
+            Error::request("the body must be application/x-www-form-urlencoded, with at most 100 fields").answer()
+        }
+        _ => hosted_ui::page_error(PageError::Malformed),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,168 @@
+//! The authorization endpoint.
+
+use super::*;
+
+/// Checks that a changed request goes back to the relying party with an error.
+async fn check_refused(changes: &[(&str, &str)], error: &str) {
+    let answer = World::new().browser().authorize(changes).await;
+    assert_eq!(answer.query("error").as_deref(), Some(error), "{changes:?}");
+    assert_eq!(answer.query("iss").as_deref(), Some(ISSUER));
+    assert_eq!(answer.query("code"), None);
+    if !changes.iter().any(|(name, _)| *name == "state") {
+        assert_eq!(answer.query("state").as_deref(), Some("st&te"));
+    }
+    let description = answer.query("error_description").expect("a description");
+    assert!(!description.contains("zzz"), "{description} holds what a stranger sent");
+}
+
+#[tokio::test]
+async fn u_07_nobody_is_sent_to_an_address_that_is_not_registered() {
+    let world = World::new();
+    for foreign in [
+        "",
+        "https://evil.test/",
+        "https://app.example.com/oauth2/idpresponse/",
+        "https://app.example.com/oauth2/idpresponse?x",
+        "https://app.example.com/oauth2/idpresponseX",
+        "https://appXexample.com/oauth2/idpresponse",
+        "https://app.example.com@evil.test/oauth2/idpresponse",
+        "http://app.example.com/oauth2/idpresponse",
+        "http://127.0.0.1:1/cb",
+    ] {
+        let answer = world.browser().authorize(&[("redirect_uri", foreign)]).await;
+        answer.assert_page(StatusCode::BAD_REQUEST, "That application gave a wrong address");
+        assert!(!answer.text().contains("evil"), "{}", answer.text());
+    }
+    for unknown in ["", "zzz", "DASHBOARD", "<script>"] {
+        let answer = world.browser().authorize(&[("client_id", unknown)]).await;
+        answer.assert_page(StatusCode::BAD_REQUEST, "That application is not known here");
+    }
+    let twice = format!("{}&redirect_uri=https://evil.test/", authorize_path(&[]));
+    world.browser().get(&twice).await.assert_page(StatusCode::BAD_REQUEST, "That request could not be read");
+}
+
+#[tokio::test]
+async fn u_07_an_app_on_this_machine_may_take_any_port() {
+    let world = World::new();
+    let app = [("client_id", "cli"), ("redirect_uri", "http://127.0.0.1:51234/cb")];
+    let page = world.browser().authorize(&app).await;
+    page.assert_page(StatusCode::OK, "Sign in");
+    assert!(page.header("content-security-policy").contains("form-action 'self' http://127.0.0.1:51234;"));
+    assert!(page.text().contains("to continue to <strong>127.0.0.1</strong>"));
+}
+
+#[tokio::test]
+async fn a_request_that_is_wrong_goes_back_with_an_error() {
+    check_refused(&[("response_type", "")], "invalid_request").await;
+    check_refused(&[("response_type", "token")], "unsupported_response_type").await;
+    check_refused(&[("response_type", "code id_token")], "unsupported_response_type").await;
+    check_refused(&[("response_mode", "fragment")], "invalid_request").await;
+    check_refused(&[("scope", "")], "invalid_scope").await;
+    check_refused(&[("scope", "email zzz")], "invalid_scope").await;
+    check_refused(&[("request", "zzz")], "request_not_supported").await;
+    check_refused(&[("request_uri", "https://zzz/")], "request_uri_not_supported").await;
+    check_refused(&[("registration", "zzz")], "registration_not_supported").await;
+    check_refused(&[("prompt", "zzz")], "invalid_request").await;
+    check_refused(&[("prompt", "none login")], "invalid_request").await;
+    check_refused(&[("max_age", "-1")], "invalid_request").await;
+    check_refused(&[("max_age", "zzz")], "invalid_request").await;
+    check_refused(&[("id_token_hint", "zzz")], "invalid_request").await;
+    check_refused(&[("nonce", "a"), ("nonce", "b")], "invalid_request").await;
+    check_refused(&[("state", "a"), ("state", "b")], "invalid_request").await;
+    check_refused(&[("nonce", &"z".repeat(2049))], "invalid_request").await;
+    check_refused(&[("prompt", "none")], "login_required").await;
+}
+
+#[tokio::test]
+async fn pkce_is_required_of_every_client_and_only_s256() {
+    check_refused(&[("code_challenge", "")], "invalid_request").await;
+    check_refused(&[("code_challenge_method", "")], "invalid_request").await;
+    check_refused(&[("code_challenge_method", "plain")], "invalid_request").await;
+    check_refused(&[("code_challenge", "zzz")], "invalid_request").await;
+    check_refused(&[("code_challenge", &"+".repeat(43))], "invalid_request").await;
+}
+
+#[tokio::test]
+async fn a_query_in_the_redirect_uri_is_kept() {
+    let answer = World::new()
+        .browser()
+        .authorize(&[("redirect_uri", "https://app.example.com/other?keep=1"), ("prompt", "none")])
+        .await;
+    assert!(answer.location().as_str().starts_with("https://app.example.com/other?keep=1&error=login_required&"));
+}
+
+#[tokio::test]
+async fn prompt_and_max_age_decide_whether_the_user_is_asked() {
+    let world = World::new();
+    let mut browser = world.browser();
+    let tokens = world.redeem(&browser.sign_in("alice", "correct horse").await.code()).await.json();
+    let id_token = tokens["id_token"].as_str().expect("a token");
+    assert!(browser.authorize(&[("prompt", "none")]).await.query("code").is_some());
+    assert!(browser.authorize(&[("prompt", "consent")]).await.query("code").is_some());
+    assert!(browser.authorize(&[("prompt", "none"), ("id_token_hint", id_token)]).await.query("code").is_some());
+    for prompt in ["login", "select_account", "login consent"] {
+        browser.authorize(&[("prompt", prompt)]).await.assert_page(StatusCode::OK, "Sign in");
+    }
+    assert!(browser.authorize(&[("max_age", "60")]).await.query("code").is_some());
+    browser.authorize(&[("max_age", "0")]).await.assert_page(StatusCode::OK, "Sign in");
+    world.advance(61);
+    browser.authorize(&[("max_age", "60")]).await.assert_page(StatusCode::OK, "Sign in");
+    let refused = browser.authorize(&[("max_age", "60"), ("prompt", "none")]).await;
+    assert_eq!(refused.query("error").as_deref(), Some("login_required"));
+    let other = world.redeem(&world.browser().sign_in("bob", "battery staple").await.code()).await.json();
+    let other = other["id_token"].as_str().expect("a token");
+    let refused = browser.authorize(&[("prompt", "none"), ("id_token_hint", other)]).await;
+    assert_eq!(refused.query("error").as_deref(), Some("login_required"), "it is somebody else");
+}
+
+#[tokio::test]
+async fn a_request_may_come_by_post() {
+    let world = World::new();
+    let path = authorize_path(&[]);
+    let (path, body) = path.split_once('?').expect("a query");
+    let page = world.browser().send(Method::POST, path, body.to_owned()).await;
+    page.assert_page(StatusCode::OK, "Sign in");
+    let mut browser = world.browser();
+    browser.headers = vec![("sec-fetch-site", "cross-site")];
+    let answer = browser.send(Method::POST, path, body.to_owned()).await;
+    assert_eq!(answer.header("location"), authorize_path(&[]), "so that the browser sends its cookies");
+}
+
+#[tokio::test]
+async fn the_session_ends_with_its_time_its_password_and_its_user() {
+    let world = World::new();
+    let mut browser = world.browser();
+    browser.sign_in("alice", "correct horse").await;
+    let cookies = browser.cookies.clone();
+    let asks = async |world: &World| {
+        let mut browser = world.browser();
+        browser.cookies = cookies.clone();
+        browser.authorize(&[]).await.status() == StatusCode::OK
+    };
+    assert!(!asks(&world.restarted()).await, "a restart ends nothing");
+    let mut changed = world.settings.clone();
+    changed.users[0].password_hash = cheap("another");
+    assert!(asks(&World::with(changed, START)).await);
+    let mut removed = world.settings.clone();
+    removed.users.remove(0);
+    assert!(asks(&World::with(removed, START)).await);
+    let other_key = Settings { seal_keys: [aead::Key::new(&Secret::new([8; 32]))].into(), ..world.settings.clone() };
+    assert!(asks(&World::with(other_key, START)).await);
+    world.advance(8 * 3600);
+    assert!(asks(&world).await);
+}
+
+#[tokio::test]
+async fn the_session_cookie_is_short_and_its_every_bit_counts() {
+    let world = World::new();
+    let mut browser = world.browser();
+    browser.sign_in("alice", "correct horse").await;
+    let cookie = browser.cookies["__Host-vestibule-pool"].clone();
+    assert!(cookie.len() < 512, "{}", cookie.len());
+    for at in (0..cookie.len()).step_by(7) {
+        let mut bytes = cookie.clone().into_bytes();
+        bytes[at] = if bytes[at] == b'A' { b'B' } else { b'A' };
+        browser.cookies.insert("__Host-vestibule-pool".into(), String::from_utf8(bytes).expect("ASCII"));
+        assert_eq!(browser.authorize(&[]).await.status(), StatusCode::OK, "bit {at}");
+    }
+}

@@ -1,0 +1,117 @@
+//! The end-session endpoint.
+
+use super::*;
+
+const BYE: &str = "https://app.example.com/bye";
+
+fn path(fields: &[(&str, &str)]) -> String {
+    format!("{}?{}", routes::LOGOUT, form::encode(fields.iter().copied()))
+}
+
+async fn signed_in(world: &World) -> (Browser<'_>, String, Value) {
+    let mut browser = world.browser();
+    let code = browser.sign_in("alice", "correct horse").await.code();
+    let tokens = world.redeem(&code).await.json();
+    let id_token = tokens["id_token"].as_str().expect("a token").to_owned();
+    (browser, id_token, tokens)
+}
+
+async fn is_signed_in(browser: &mut Browser<'_>) -> bool {
+    browser.authorize(&[]).await.status() == StatusCode::SEE_OTHER
+}
+
+#[tokio::test]
+async fn an_id_token_of_the_session_signs_out_at_once() {
+    let world = World::new();
+    let (mut browser, id_token, _) = signed_in(&world).await;
+    let copied = browser.cookies.clone();
+    world.advance(7200);
+    let fields = [("id_token_hint", &*id_token), ("post_logout_redirect_uri", BYE), ("state", "a&b")];
+    let answer = browser.get(&path(&fields)).await;
+    assert_eq!(answer.header("location"), "https://app.example.com/bye?state=a%26b");
+    assert!(!is_signed_in(&mut browser).await);
+    browser.cookies = copied;
+    assert!(!is_signed_in(&mut browser).await, "a copy of the cookie is of no use");
+}
+
+#[tokio::test]
+async fn v_08_without_proof_the_user_is_asked() {
+    let world = World::new();
+    let (mut browser, ..) = signed_in(&world).await;
+    let others = signed_in(&world).await.1;
+    for fields in [
+        vec![],
+        vec![("client_id", "dashboard"), ("post_logout_redirect_uri", BYE)],
+        vec![("id_token_hint", "zzz")],
+        vec![("id_token_hint", &*others)],
+    ] {
+        browser.get(&path(&fields)).await.assert_page(StatusCode::OK, "Sign out?");
+        assert!(is_signed_in(&mut browser).await, "{fields:?}");
+    }
+    let question = browser.get(&path(&[("client_id", "dashboard"), ("post_logout_redirect_uri", BYE)])).await;
+    assert!(question.text().contains("<strong>The Dashboard</strong> asks to sign you out."));
+    assert!(question.header("content-security-policy").contains("form-action 'self' https://app.example.com;"));
+    browser.headers = vec![("sec-fetch-site", "cross-site")];
+    let forged = browser.post(routes::SIGN_OUT, &[("request", &question.hidden())]).await;
+    forged.assert_page(StatusCode::FORBIDDEN, "This form cannot be used here");
+    assert!(is_signed_in(&mut browser).await);
+    let answer = browser.post(routes::SIGN_OUT, &[("request", &question.hidden())]).await;
+    assert_eq!(answer.header("location"), BYE);
+    assert!(!is_signed_in(&mut browser).await);
+}
+
+#[tokio::test]
+async fn nobody_is_sent_to_an_address_that_is_not_registered() {
+    let world = World::new();
+    let (mut browser, id_token, _) = signed_in(&world).await;
+    for fields in [
+        vec![("post_logout_redirect_uri", BYE)],
+        vec![("post_logout_redirect_uri", "https://evil.test/"), ("client_id", "dashboard")],
+        vec![("post_logout_redirect_uri", "https://app.example.com/bye?x"), ("id_token_hint", &*id_token)],
+        vec![("post_logout_redirect_uri", CALLBACK), ("id_token_hint", &*id_token)],
+        vec![("client_id", "zzz")],
+        vec![("client_id", "cli"), ("id_token_hint", &*id_token)],
+        vec![("state", "a"), ("state", "b"), ("client_id", "dashboard"), ("post_logout_redirect_uri", BYE)],
+    ] {
+        let answer = browser.get(&path(&fields)).await;
+        assert_eq!(answer.status(), StatusCode::BAD_REQUEST, "{fields:?}");
+        assert!(is_signed_in(&mut browser).await, "{fields:?}");
+    }
+}
+
+#[tokio::test]
+async fn who_is_not_signed_in_is_signed_out_already() {
+    let world = World::new();
+    world.browser().get(routes::LOGOUT).await.assert_page(StatusCode::OK, "You are signed out");
+    let fields = [("client_id", "dashboard"), ("post_logout_redirect_uri", BYE)];
+    assert_eq!(world.browser().get(&path(&fields)).await.header("location"), BYE);
+}
+
+#[tokio::test]
+async fn a_cross_site_post_becomes_a_navigation_that_brings_the_cookie() {
+    let world = World::new();
+    let (mut browser, id_token, _) = signed_in(&world).await;
+    let cookies = std::mem::take(&mut browser.cookies);
+    browser.headers = vec![("sec-fetch-site", "cross-site")];
+    let answer = browser.post(routes::LOGOUT, &[("id_token_hint", &*id_token)]).await;
+    assert_eq!(answer.status(), StatusCode::SEE_OTHER);
+    browser.cookies = cookies;
+    let location = answer.header("location").to_owned();
+    browser.get(&location).await.assert_page(StatusCode::OK, "You are signed out");
+    assert!(!is_signed_in(&mut browser).await);
+}
+
+#[tokio::test]
+async fn refresh_tokens_end_with_the_session_unless_offline_access_was_granted() {
+    let world = World::new();
+    for (scope, status) in [("openid", StatusCode::BAD_REQUEST), ("openid offline_access", StatusCode::OK)] {
+        let mut browser = world.browser();
+        let page = browser.authorize(&[("scope", scope)]).await;
+        let code = browser.submit(&page, "alice", "correct horse").await.code();
+        let tokens = world.redeem(&code).await.json();
+        browser.get(&path(&[("id_token_hint", tokens["id_token"].as_str().expect("a token"))])).await;
+        assert!(!is_signed_in(&mut browser).await);
+        let refreshed = world.refresh(tokens["refresh_token"].as_str().expect("a token")).await;
+        assert_eq!(refreshed.status(), status, "{scope}");
+    }
+}

@@ -1,0 +1,176 @@
+//! The sign-in page and its form.
+
+use super::*;
+
+const WRONG: &str = "The user name or the password is not right.";
+
+#[tokio::test]
+async fn u_01_an_unknown_user_and_a_wrong_password_look_the_same() {
+    let world = World::new();
+    let mut answers = Vec::new();
+    for username in ["alice", "nobody", "bob"] {
+        let mut browser = world.browser();
+        let page = browser.authorize(&[]).await;
+        let answer = browser.submit(&page, username, "wrong").await;
+        answer.assert_page(StatusCode::UNAUTHORIZED, "Sign in");
+        assert!(answer.text().contains(WRONG));
+        answers.push(answer.text().replace(username, "?").replace(&answer.hidden(), "?"));
+    }
+    assert_eq!(answers[0], answers[1]);
+    assert_eq!(answers[0], answers[2]);
+}
+
+#[tokio::test]
+async fn a_wrong_password_keeps_the_name_and_the_next_one_signs_in() {
+    let world = World::new();
+    let mut browser = world.browser();
+    let again = browser.sign_in("al\"><i>ice", "wrong").await;
+    assert!(again.text().contains(r#"value="al&quot;&gt;&lt;i&gt;ice""#), "{}", again.text());
+    assert!(!again.text().contains("wrong\""), "the password is not shown");
+    assert!(again.text().contains(r#"required aria-describedby="notice" autofocus>"#));
+    let back = browser.submit(&again, "alice", "correct horse").await;
+    assert_eq!(back.query("state").as_deref(), Some("st&te"));
+}
+
+#[tokio::test]
+async fn u_04_another_spelling_is_the_same_user() {
+    let world = World::new();
+    for spelling in ["alice", "ALICE", " Alice ", "ａｌｉｃｅ"] {
+        let tokens = world.redeem(&world.browser().sign_in(spelling, "correct horse").await.code()).await.json();
+        assert_eq!(payload(&tokens["id_token"])["sub"], "sub-of-Alice");
+    }
+    for other in ["аlice", "alice\0", "alice\nbob", "al ice"] {
+        let answer = world.browser().sign_in(other, "correct horse").await;
+        assert_eq!(answer.status(), StatusCode::UNAUTHORIZED, "{other:?}");
+    }
+}
+
+#[tokio::test]
+async fn u_05_nothing_but_the_right_password_is_the_step() {
+    let world = World::new();
+    let mut browser = world.browser();
+    let page = browser.authorize(&[]).await;
+    let hidden = page.hidden();
+    for fields in [
+        vec![("request", hidden.as_str())],
+        vec![("request", &hidden), ("username", "alice")],
+        vec![("request", &hidden), ("username", "alice"), ("password", "")],
+        vec![("request", &hidden), ("username", " "), ("password", "correct horse")],
+        vec![("request", &hidden), ("username", "bob"), ("username", "alice"), ("password", "correct horse")],
+        vec![("request", &hidden), ("username", "alice"), ("password", "x"), ("password", "correct horse")],
+    ] {
+        let answer = browser.post(routes::SIGN_IN, &fields).await;
+        assert_eq!(answer.status(), StatusCode::BAD_REQUEST, "{fields:?}");
+    }
+    browser.post(routes::SIGN_IN, &[]).await.assert_page(StatusCode::FORBIDDEN, "This form cannot be used here");
+    assert!(!browser.cookies.contains_key("__Host-vestibule-pool"));
+}
+
+#[tokio::test]
+async fn u_05_a_value_for_another_step_is_not_taken() {
+    let world = World::new();
+    let mut browser = world.browser();
+    browser.sign_in("alice", "correct horse").await;
+    let question = browser.get(routes::LOGOUT).await.hidden();
+    let fields = [("request", question.as_str()), ("username", "alice"), ("password", "correct horse")];
+    assert_eq!(browser.post(routes::SIGN_IN, &fields).await.status(), StatusCode::FORBIDDEN);
+    let session = browser.cookies["__Host-vestibule-pool"].clone();
+    let fields = [("request", session.as_str()), ("username", "alice"), ("password", "correct horse")];
+    assert_eq!(browser.post(routes::SIGN_IN, &fields).await.status(), StatusCode::FORBIDDEN);
+}
+
+#[tokio::test]
+async fn u_11_a_form_of_another_browser_or_site_is_refused() {
+    let world = World::new();
+    let mut attacker = world.browser();
+    let theirs = attacker.authorize(&[]).await;
+    let mut victim = world.browser();
+    let refused = victim.submit(&theirs, "alice", "correct horse").await;
+    refused.assert_page(StatusCode::FORBIDDEN, "This form cannot be used here");
+    let own = victim.authorize(&[]).await;
+    let refused = victim.submit(&theirs, "alice", "correct horse").await;
+    refused.assert_page(StatusCode::FORBIDDEN, "This form cannot be used here");
+    for header in [("sec-fetch-site", "cross-site"), ("sec-fetch-site", "same-site"), ("origin", "https://evil.test")] {
+        victim.headers = vec![header];
+        assert_eq!(victim.submit(&own, "alice", "correct horse").await.status(), StatusCode::FORBIDDEN, "{header:?}");
+    }
+    victim.headers = vec![("sec-fetch-site", "same-origin"), ("origin", "null")];
+    assert!(victim.submit(&own, "alice", "correct horse").await.query("code").is_some());
+    assert!(world.registry.render().contains(r#"outcome="form_refused"} 5"#));
+}
+
+#[tokio::test]
+async fn u_11_the_page_may_not_be_framed_and_leads_only_to_the_relying_party() {
+    let page = World::new().browser().authorize(&[]).await;
+    page.assert_page(StatusCode::OK, "Sign in");
+    let policy = page.header("content-security-policy");
+    assert!(policy.contains("frame-ancestors 'none'"), "{policy}");
+    assert!(policy.contains("form-action 'self' https://app.example.com;"), "{policy}");
+    assert!(policy.contains("base-uri 'none'"), "{policy}");
+}
+
+#[tokio::test]
+async fn a_form_is_good_for_fifteen_minutes_and_in_every_tab() {
+    let world = World::new();
+    let mut browser = world.browser();
+    let first = browser.authorize(&[("state", "first")]).await;
+    let second = browser.authorize(&[("state", "second")]).await;
+    assert_eq!(browser.submit(&second, "alice", "correct horse").await.query("state").as_deref(), Some("second"));
+    assert_eq!(browser.submit(&first, "alice", "correct horse").await.query("state").as_deref(), Some("first"));
+    world.advance(15 * 60);
+    assert!(browser.submit(&first, "alice", "correct horse").await.query("code").is_some());
+    world.advance(1);
+    let late = browser.submit(&first, "alice", "correct horse").await;
+    late.assert_page(StatusCode::FORBIDDEN, "This page was open for too long");
+}
+
+#[tokio::test]
+async fn u_02_who_guesses_has_to_wait_and_then_may_go_on() {
+    let world = World::new();
+    let mut browser = world.browser();
+    let page = browser.authorize(&[]).await;
+    for _ in 0..5 {
+        assert_eq!(browser.submit(&page, "alice", "wrong").await.status(), StatusCode::UNAUTHORIZED);
+    }
+    let answer = browser.submit(&page, "ALICE", "correct horse").await;
+    answer.assert_page(StatusCode::TOO_MANY_REQUESTS, "Sign in");
+    assert_eq!(answer.header("retry-after"), "30");
+    assert!(answer.text().contains("Too many attempts. Please try again in 30 seconds."));
+    let mut elsewhere = world.browser();
+    elsewhere.address = "198.51.100.7".parse().expect("an address");
+    assert!(elsewhere.sign_in("alice", "correct horse").await.query("code").is_some(), "nobody else is kept out");
+    world.advance(30);
+    assert!(browser.submit(&page, "alice", "correct horse").await.query("code").is_some());
+    assert!(world.registry.render().contains(r#"outcome="rate_limited"} 1"#));
+}
+
+#[tokio::test]
+async fn u_02_an_unknown_user_is_slowed_down_just_the_same() {
+    let world = World::new();
+    let mut browser = world.browser();
+    let page = browser.authorize(&[]).await;
+    for _ in 0..5 {
+        assert_eq!(browser.submit(&page, "nobody", "wrong").await.status(), StatusCode::UNAUTHORIZED);
+    }
+    assert_eq!(browser.submit(&page, "nobody", "wrong").await.status(), StatusCode::TOO_MANY_REQUESTS);
+}
+
+#[tokio::test]
+async fn a_login_hint_is_typed_already() {
+    let page = World::new().browser().authorize(&[("login_hint", "a\"b")]).await;
+    assert!(page.text().contains(r#"value="a&quot;b""#), "{}", page.text());
+}
+
+#[tokio::test]
+async fn the_pages_own_address_says_whether_one_is_signed_in() {
+    let world = World::new();
+    let mut browser = world.browser();
+    browser.get(routes::SIGN_IN).await.assert_page(StatusCode::OK, "You are not signed in");
+    browser.sign_in("alice", "correct horse").await;
+    let page = browser.get(routes::SIGN_IN).await;
+    page.assert_page(StatusCode::OK, "You are signed in");
+    assert!(page.text().contains("as <strong>Alice</strong>"));
+    let bye = browser.post(routes::SIGN_OUT, &[("request", &page.hidden())]).await;
+    bye.assert_page(StatusCode::OK, "You are signed out");
+    browser.authorize(&[]).await.assert_page(StatusCode::OK, "Sign in");
+}

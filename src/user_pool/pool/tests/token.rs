@@ -1,0 +1,283 @@
+//! The token and userinfo endpoints.
+
+use super::*;
+
+async fn code(world: &World) -> String {
+    world.browser().sign_in("alice", "correct horse").await.code()
+}
+
+#[tokio::test]
+async fn u_08_a_second_use_of_a_code_revokes_what_the_first_brought() {
+    let world = World::new();
+    let code = code(&world).await;
+    let tokens = world.redeem(&code).await.json();
+    let access_token = tokens["access_token"].as_str().expect("a token");
+    assert_eq!(world.userinfo(access_token).await.status(), StatusCode::OK);
+    world.redeem(&code).await.assert_error(StatusCode::BAD_REQUEST, "invalid_grant");
+    assert_eq!(world.userinfo(access_token).await.status(), StatusCode::UNAUTHORIZED);
+    let refresh_token = tokens["refresh_token"].as_str().expect("a token");
+    world.refresh(refresh_token).await.assert_error(StatusCode::BAD_REQUEST, "invalid_grant");
+    assert!(world.registry.render().contains(r#"vestibule_pool_reuse_detected_total{pool="demo"} 1"#));
+}
+
+#[tokio::test]
+async fn u_08_a_code_is_bound_to_client_redirect_uri_and_pkce() {
+    let world = World::new();
+    let good = [("grant_type", "authorization_code"), ("redirect_uri", CALLBACK), ("code_verifier", VERIFIER)];
+    for (changed, value) in [
+        ("redirect_uri", "https://app.example.com/other?keep=1"),
+        ("code_verifier", "dBjftJeZ4CVP-mBTsk9_6q1vQ2yW8Z0aXc3Ef5Gh7Ik"),
+        ("code_verifier", "x"),
+    ] {
+        let code = code(&world).await;
+        let mut fields: Vec<(&str, &str)> = good.into_iter().filter(|(name, _)| *name != changed).collect();
+        fields.extend([(changed, value), ("code", code.as_str())]);
+        world.token(&fields).await.assert_error(StatusCode::BAD_REQUEST, "invalid_grant");
+        world.redeem(&code).await.assert_error(StatusCode::BAD_REQUEST, "invalid_grant");
+    }
+    let code = code(&world).await;
+    let body = form::encode(good.into_iter().chain([("code", code.as_str()), ("client_id", "cli")]));
+    let answer = world.call(Method::POST, routes::TOKEN, &[("content-type", FORM.into())], &body).await;
+    answer.assert_error(StatusCode::BAD_REQUEST, "invalid_grant");
+}
+
+#[tokio::test]
+async fn u_08_a_code_lives_for_a_minute() {
+    let world = World::new();
+    let first = code(&world).await;
+    world.advance(59);
+    assert_eq!(world.redeem(&first).await.status(), StatusCode::OK);
+    let second = code(&world).await;
+    world.advance(60);
+    world.redeem(&second).await.assert_error(StatusCode::BAD_REQUEST, "invalid_grant");
+    world.redeem("made up").await.assert_error(StatusCode::BAD_REQUEST, "invalid_grant");
+}
+
+#[tokio::test]
+async fn u_09_a_refresh_token_that_comes_again_revokes_the_family() {
+    let world = World::new();
+    let first = world.tokens().await;
+    let first_refresh = first["refresh_token"].as_str().expect("a token");
+    let second = world.refresh(first_refresh).await.json();
+    assert_ne!(second["refresh_token"], first["refresh_token"]);
+    assert_eq!(payload(&second["id_token"])["sub"], "sub-of-Alice");
+    assert!(payload(&second["id_token"]).get("nonce").is_none(), "OIDC Core §12.2");
+    world.advance(10);
+    world.refresh(first_refresh).await.assert_error(StatusCode::BAD_REQUEST, "invalid_grant");
+    let refresh = second["refresh_token"].as_str().expect("a token");
+    world.refresh(refresh).await.assert_error(StatusCode::BAD_REQUEST, "invalid_grant");
+    let access = second["access_token"].as_str().expect("a token");
+    assert_eq!(world.userinfo(access).await.status(), StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn u_09_a_retry_within_ten_seconds_is_no_reuse() {
+    let world = World::new();
+    let first = world.tokens().await;
+    let first = first["refresh_token"].as_str().expect("a token");
+    let lost = world.refresh(first).await.json();
+    world.advance(9);
+    let retried = world.refresh(first).await.json();
+    let next = world.refresh(retried["refresh_token"].as_str().expect("a token")).await;
+    assert_eq!(next.status(), StatusCode::OK);
+    let parallel = world.refresh(lost["refresh_token"].as_str().expect("a token")).await;
+    assert_eq!(parallel.status(), StatusCode::OK, "the lost answer named the same successor");
+    world.refresh(first).await.assert_error(StatusCode::BAD_REQUEST, "invalid_grant");
+}
+
+#[tokio::test]
+async fn u_09_refresh_tokens_survive_a_restart_and_reuse_still_shows() {
+    let world = World::new();
+    let first = world.tokens().await;
+    let first = first["refresh_token"].as_str().expect("a token").to_owned();
+    world.advance(1);
+    let second = world.refresh(&first).await.json();
+    let second = second["refresh_token"].as_str().expect("a token").to_owned();
+    let world = world.restarted();
+    let stolen = world.refresh(&first).await;
+    assert_eq!(stolen.status(), StatusCode::OK, "the new process cannot know yet");
+    world.refresh(&second).await.assert_error(StatusCode::BAD_REQUEST, "invalid_grant");
+    let stolen = stolen.json()["refresh_token"].as_str().expect("a token").to_owned();
+    world.refresh(&stolen).await.assert_error(StatusCode::BAD_REQUEST, "invalid_grant");
+}
+
+#[tokio::test]
+async fn a_refresh_token_ends_with_its_time_its_password_and_its_session() {
+    let world = World::new();
+    let tokens = world.tokens().await;
+    let refresh = tokens["refresh_token"].as_str().expect("a token").to_owned();
+    let mut changed = world.settings.clone();
+    changed.users[0].password_hash = cheap("another");
+    let changed = World::with(changed, START + Duration::from_secs(1));
+    changed.refresh(&refresh).await.assert_error(StatusCode::BAD_REQUEST, "invalid_grant");
+    world.advance(29 * 24 * 3600);
+    let next = world.refresh(&refresh).await.json()["refresh_token"].as_str().expect("a token").to_owned();
+    world.advance(24 * 3600);
+    world.refresh(&next).await.assert_error(StatusCode::BAD_REQUEST, "invalid_grant");
+}
+
+#[tokio::test]
+async fn a_refresh_may_ask_for_less_and_never_for_more() {
+    let world = World::new();
+    let tokens = world.tokens().await;
+    let refresh = tokens["refresh_token"].as_str().expect("a token");
+    let fields = [("grant_type", "refresh_token"), ("refresh_token", refresh), ("scope", "openid groups")];
+    world.token(&fields).await.assert_error(StatusCode::BAD_REQUEST, "invalid_scope");
+    world.advance(60);
+    let fields = [("grant_type", "refresh_token"), ("refresh_token", refresh), ("scope", "openid")];
+    let less = world.token(&fields).await.json();
+    assert_eq!(less["scope"], "openid");
+    assert!(payload(&less["id_token"]).get("email").is_none());
+}
+
+#[tokio::test]
+async fn u_10_claims_follow_the_scope_and_the_protocols_are_ours() {
+    let world = World::new();
+    let claims = async |scope: &str| {
+        let mut browser = world.browser();
+        let page = browser.authorize(&[("scope", scope)]).await;
+        let code = browser.submit(&page, "alice", "correct horse").await.code();
+        let tokens = world.redeem(&code).await.json();
+        let userinfo = world.userinfo(tokens["access_token"].as_str().expect("a token")).await.json();
+        let id = payload(&tokens["id_token"]);
+        assert_eq!(id["aud"], "dashboard");
+        assert_eq!(id["sub"], "sub-of-Alice");
+        assert_eq!(userinfo["sub"], "sub-of-Alice");
+        for (name, value) in userinfo.as_object().expect("an object") {
+            assert_eq!(&id[name], value, "{name}");
+        }
+        let names: Vec<String> = userinfo.as_object().expect("an object").keys().cloned().collect();
+        names.join(" ")
+    };
+    assert_eq!(claims("openid").await, "sub");
+    assert_eq!(claims("openid email").await, "sub email email_verified");
+    assert_eq!(claims("openid groups").await, "sub groups");
+    assert_eq!(claims("openid profile").await, "sub preferred_username name department");
+    assert_eq!(claims("openid admin").await, "sub");
+}
+
+#[tokio::test]
+async fn an_id_token_holds_what_openid_connect_prescribes() {
+    let world = World::new();
+    let tokens = world.tokens().await;
+    let id = payload(&tokens["id_token"]);
+    let now = START.seconds();
+    assert_eq!(id["iss"], ISSUER);
+    assert_eq!((&id["iat"], &id["auth_time"], &id["exp"]), (&json!(now), &json!(now), &json!(now + 3600)));
+    let hash = digest::sha256(tokens["access_token"].as_str().expect("a token").as_bytes());
+    assert_eq!(id["at_hash"], URL_SAFE_NO_PAD.encode(&hash[..16]));
+    assert_eq!(tokens["token_type"], "Bearer");
+    assert_eq!(tokens["expires_in"], 3600);
+}
+
+#[tokio::test]
+async fn a_client_proves_itself_in_one_way_or_not_at_all() {
+    let world = World::new();
+    let basic = |text: &str| ("authorization", format!("Basic {}", STANDARD.encode(text)));
+    let form = ("content-type", FORM.to_owned());
+    let check = async |headers: &[(&str, String)], body: &str, error: &str| {
+        let answer = world.call(Method::POST, routes::TOKEN, headers, body).await;
+        let status = if error == "invalid_client" { StatusCode::UNAUTHORIZED } else { StatusCode::BAD_REQUEST };
+        answer.assert_error(status, error);
+    };
+    let grant = "grant_type=zzz";
+    let post = format!("{grant}&client_id=dashboard&client_secret=s3cr/et%2B1");
+    check(&[form.clone()], &post, "unsupported_grant_type").await;
+    check(&[form.clone(), basic("dashboard:s3cr%2Fet%2B1")], grant, "unsupported_grant_type").await;
+    check(&[form.clone()], &format!("{grant}&client_id=cli"), "unsupported_grant_type").await;
+    check(&[form.clone()], grant, "invalid_client").await;
+    check(&[form.clone()], &format!("{grant}&client_id=dashboard"), "invalid_client").await;
+    check(&[form.clone()], &format!("{grant}&client_id=dashboard&client_secret="), "invalid_client").await;
+    check(&[form.clone()], &format!("{grant}&client_id=dashboard&client_secret=zzz"), "invalid_client").await;
+    check(&[form.clone()], &format!("{grant}&client_id=zzz&client_secret=zzz"), "invalid_client").await;
+    check(&[form.clone()], &format!("{grant}&client_id=cli&client_secret=zzz"), "invalid_client").await;
+    check(&[form.clone(), basic("dashboard:zzz")], grant, "invalid_client").await;
+    check(&[form.clone(), basic("dashboard")], grant, "invalid_client").await;
+    check(&[form.clone(), ("authorization", "Basic %%%".into())], grant, "invalid_client").await;
+    check(&[form.clone(), ("authorization", "Bearer x".into())], &post, "invalid_client").await;
+    check(&[form.clone(), basic("dashboard:s3cr%2Fet%2B1")], &post, "invalid_request").await;
+    let other = format!("{grant}&client_id=cli");
+    check(&[form.clone(), basic("dashboard:s3cr%2Fet%2B1")], &other, "invalid_request").await;
+    let twice = format!("{post}&client_id=dashboard");
+    check(&[form.clone()], &twice, "invalid_request").await;
+}
+
+#[tokio::test]
+async fn a_token_request_that_lacks_something_is_refused() {
+    let world = World::new();
+    for fields in [
+        vec![],
+        vec![("grant_type", "authorization_code")],
+        vec![("grant_type", "authorization_code"), ("code", "x")],
+        vec![("grant_type", "authorization_code"), ("code", "x"), ("redirect_uri", CALLBACK)],
+        vec![("grant_type", "refresh_token")],
+        vec![("grant_type", "refresh_token"), ("refresh_token", "a"), ("refresh_token", "b")],
+    ] {
+        world.token(&fields).await.assert_error(StatusCode::BAD_REQUEST, "invalid_request");
+    }
+    for grant in ["password", "client_credentials", "AUTHORIZATION_CODE"] {
+        let answer = world.token(&[("grant_type", grant)]).await;
+        answer.assert_error(StatusCode::BAD_REQUEST, "unsupported_grant_type");
+    }
+}
+
+#[tokio::test]
+async fn a_public_client_redeems_with_pkce_alone() {
+    let world = World::new();
+    let mut browser = world.browser();
+    let callback = "http://127.0.0.1:51234/cb";
+    let page = browser.authorize(&[("client_id", "cli"), ("redirect_uri", callback)]).await;
+    let code = browser.submit(&page, "bob", "battery staple").await.code();
+    let fields = [
+        ("grant_type", "authorization_code"),
+        ("client_id", "cli"),
+        ("code", &code),
+        ("redirect_uri", callback),
+        ("code_verifier", VERIFIER),
+    ];
+    let headers = [("content-type", FORM.to_owned())];
+    let answer = world.call(Method::POST, routes::TOKEN, &headers, &form::encode(fields)).await;
+    assert_eq!(payload(&answer.json()["id_token"])["aud"], "cli");
+}
+
+#[tokio::test]
+async fn userinfo_takes_a_good_access_token_and_nothing_else() {
+    let world = World::new();
+    let tokens = world.tokens().await;
+    let access = tokens["access_token"].as_str().expect("a token");
+    let refused = async |world: &World, token: &str| {
+        let answer = world.userinfo(token).await;
+        assert_eq!(answer.status(), StatusCode::UNAUTHORIZED);
+        assert!(answer.header("www-authenticate").contains(r#"error="invalid_token""#));
+    };
+    refused(&world, tokens["id_token"].as_str().expect("a token")).await;
+    refused(&world, tokens["refresh_token"].as_str().expect("a token")).await;
+    refused(&world, &access[..access.len() - 4]).await;
+    refused(&world, "").await;
+    let foreign = World::new();
+    refused(&world, foreign.tokens().await["access_token"].as_str().expect("a token")).await;
+    let none = world.call(Method::GET, routes::USERINFO, &[], "").await;
+    assert_eq!(none.header("www-authenticate"), r#"Bearer realm="userinfo""#);
+    let in_query = format!("{}?access_token={access}", routes::USERINFO);
+    assert_eq!(world.call(Method::GET, &in_query, &[], "").await.status(), StatusCode::UNAUTHORIZED);
+    let headers = [("content-type", FORM.to_owned())];
+    let in_form = world.call(Method::POST, routes::USERINFO, &headers, &format!("access_token={access}")).await;
+    assert_eq!(in_form.status(), StatusCode::OK);
+    let mut removed = world.settings.clone();
+    removed.users.remove(0);
+    refused(&World::with(removed, START), access).await;
+    world.advance(3600);
+    refused(&world, access).await;
+}
+
+#[tokio::test]
+async fn a_new_signing_key_leaves_old_tokens_good_while_it_is_published() {
+    let old = World::new();
+    let access = old.tokens().await["access_token"].as_str().expect("a token").to_owned();
+    let signing_key = SigningKey::from_pem(&SigningKey::generate_pem()).expect("a generated key reads back");
+    let other_keys = vec![old.settings.signing_key.public().clone()];
+    let rotated = World::with(Settings { signing_key: signing_key.clone(), other_keys, ..old.settings.clone() }, START);
+    assert_eq!(rotated.userinfo(&access).await.status(), StatusCode::OK);
+    let retired = World::with(Settings { signing_key, ..old.settings.clone() }, START);
+    assert_eq!(retired.userinfo(&access).await.status(), StatusCode::UNAUTHORIZED);
+}

@@ -1,0 +1,51 @@
+//! The few shapes of response that the pool gives.
+
+use bytes::Bytes;
+use http::{HeaderValue, StatusCode, header};
+use serde_json::Value;
+
+use crate::message::{WholeResponse, page};
+
+/// A JSON document that nobody may keep.
+pub(crate) fn json(status: StatusCode, value: &Value) -> WholeResponse {
+    let mut response = with(status, "application/json", value.to_string());
+    // RFC 6749 §5.1 wants both for whatever holds a token; old caches know only the second.
+    response.headers_mut().insert(header::PRAGMA, HeaderValue::from_static("no-cache"));
+    response
+}
+
+/// A JSON document that anyone may read and keep for `max_age_seconds`, from a page of any site.
+pub(crate) fn public_json(value: &Value, max_age_seconds: u32) -> WholeResponse {
+    let mut response = with(StatusCode::OK, "application/json", value.to_string());
+    let headers = response.headers_mut();
+    let cache = format!("public, max-age={max_age_seconds}");
+    headers.insert(header::CACHE_CONTROL, HeaderValue::try_from(cache).expect("digits are ASCII"));
+    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    response
+}
+
+/// A page whose forms may lead to `form_action` (a CSP source list).
+pub(crate) fn html(status: StatusCode, text: String, form_action: &str) -> WholeResponse {
+    let mut response = with(status, "text/html; charset=utf-8", text);
+    let policy = page::content_security_policy(form_action);
+    // A source list is made of `'self'` and of parsed origins, which are ASCII.
+    let policy = HeaderValue::try_from(policy).unwrap_or(HeaderValue::from_static("default-src 'none'"));
+    response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
+    response
+}
+
+/// Sends the browser on with a `GET` (RFC 9700 §4.12: never 307, which would repeat a password).
+pub(crate) fn see_other(location: &str) -> WholeResponse {
+    let mut response = with(StatusCode::SEE_OTHER, "text/plain; charset=utf-8", String::new());
+    let location = HeaderValue::try_from(location).expect("locations are serialised URLs and encoded forms: ASCII");
+    response.headers_mut().insert(header::LOCATION, location);
+    response
+}
+
+fn with(status: StatusCode, content_type: &'static str, body: String) -> WholeResponse {
+    let mut response = WholeResponse::new(Bytes::from(body));
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    page::harden(response.headers_mut());
+    response
+}

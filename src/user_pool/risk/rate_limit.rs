@@ -1,0 +1,117 @@
+//! Many buckets that refill, in bounded memory.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher as _, Hash, RandomState};
+use std::time::Duration;
+
+use crate::clock::Timestamp;
+
+/// `burst` at once, then one in each `interval`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limit {
+    pub(crate) burst: u32,
+    pub(crate) interval: Duration,
+}
+
+/// One bucket for each key, as the generic cell rate algorithm keeps it: the time at which it will be full again.
+#[derive(Debug)]
+pub(crate) struct Buckets {
+    limit: Limit,
+    entries_max: usize,
+    hasher: RandomState,
+    full_at: HashMap<u64, Timestamp>,
+}
+
+impl Buckets {
+    /// No bucket that is not full.
+    pub(crate) fn new(limit: Limit, entries_max: usize) -> Self {
+        Self { limit, entries_max, hasher: RandomState::new(), full_at: HashMap::new() }
+    }
+
+    /// The name of a bucket: a keyed hash, so that nobody can aim for another's.
+    pub(crate) fn key(&self, of: &impl Hash) -> u64 {
+        self.hasher.hash_one(of)
+    }
+
+    /// How long until one may be taken; zero where that is now.
+    pub(crate) fn wait(&self, key: u64, now: Timestamp) -> Duration {
+        let depth = self.limit.interval * (self.limit.burst - 1);
+        self.full_at.get(&key).map_or(Duration::ZERO, |full_at| (*full_at - depth).since(now))
+    }
+
+    /// Whether the bucket is not full.
+    pub(crate) fn is_held(&self, key: u64, now: Timestamp) -> bool {
+        self.full_at.get(&key).is_some_and(|full_at| *full_at > now)
+    }
+
+    /// Takes one.
+    pub(crate) fn take(&mut self, key: u64, now: Timestamp) {
+        if self.full_at.len() >= self.entries_max && !self.full_at.contains_key(&key) {
+            self.make_room(now);
+        }
+        let full_at = self.full_at.entry(key).or_insert(now);
+        *full_at = (*full_at).max(now) + self.limit.interval;
+    }
+
+    /// Puts back what was taken.
+    pub(crate) fn give_back(&mut self, key: u64) {
+        if let Some(full_at) = self.full_at.get_mut(&key) {
+            *full_at = *full_at - self.limit.interval;
+        }
+    }
+
+    /// Fills the bucket.
+    pub(crate) fn forget(&mut self, key: u64) {
+        self.full_at.remove(&key);
+    }
+
+    /// Drops the buckets that are full, and where that is not enough the eighth that would be full next. A sweep frees many
+    /// places, so that sweeps are rare.
+    fn make_room(&mut self, now: Timestamp) {
+        self.full_at.retain(|_, full_at| *full_at > now);
+        if self.full_at.len() < self.entries_max {
+            return;
+        }
+        let mut times: Vec<Timestamp> = self.full_at.values().copied().collect();
+        let eighth = times.len() / 8;
+        let (_, limit, _) = times.select_nth_unstable(eighth);
+        let limit = *limit;
+        self.full_at.retain(|_, full_at| *full_at > limit);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bucket_gives_its_burst_and_then_one_in_each_interval() {
+        let mut buckets = Buckets::new(Limit { burst: 3, interval: Duration::from_secs(10) }, 8);
+        let mut now = Timestamp::from_seconds(1000);
+        for _ in 0..3 {
+            assert_eq!(buckets.wait(1, now), Duration::ZERO);
+            buckets.take(1, now);
+        }
+        assert_eq!(buckets.wait(1, now), Duration::from_secs(10));
+        now = now + Duration::from_secs(10);
+        assert_eq!(buckets.wait(1, now), Duration::ZERO);
+        buckets.take(1, now);
+        assert_eq!(buckets.wait(1, now), Duration::from_secs(10));
+        buckets.give_back(1);
+        assert_eq!(buckets.wait(1, now), Duration::ZERO);
+        assert_eq!(buckets.wait(2, now), Duration::ZERO);
+    }
+
+    #[test]
+    fn u_02_memory_stays_within_its_bound_and_keeps_the_worst() {
+        let mut buckets = Buckets::new(Limit { burst: 2, interval: Duration::from_secs(10) }, 64);
+        let now = Timestamp::from_seconds(1000);
+        buckets.take(0, now);
+        buckets.take(0, now);
+        for key in 1..10_000 {
+            buckets.take(key, now);
+            assert!(buckets.full_at.len() <= 64);
+        }
+        assert_eq!(buckets.wait(0, now), Duration::from_secs(10));
+    }
+}

@@ -1,0 +1,63 @@
+//! Every path that the pool answers.
+
+use http::Method;
+
+/// Discovery (OpenID Connect Discovery §4).
+pub(crate) const DISCOVERY: &str = "/.well-known/openid-configuration";
+/// The key set.
+pub(crate) const JWKS: &str = "/oauth2/jwks";
+/// Authorization endpoint.
+pub(crate) const AUTHORIZE: &str = "/oauth2/authorize";
+/// Token endpoint.
+pub(crate) const TOKEN: &str = "/oauth2/token";
+/// UserInfo endpoint.
+pub(crate) const USERINFO: &str = "/oauth2/userinfo";
+/// End-session endpoint (RP-Initiated Logout §2).
+pub(crate) const LOGOUT: &str = "/oauth2/logout";
+/// Where the sign-in form goes.
+pub(crate) const SIGN_IN: &str = "/sign-in";
+/// Where the answer to "sign out?" goes.
+pub(crate) const SIGN_OUT: &str = "/sign-out";
+
+/// What a request is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Route {
+    Discovery,
+    Jwks,
+    Authorize,
+    Token,
+    Userinfo,
+    Logout,
+    SignInPage,
+    SignInForm,
+    SignOutForm,
+}
+
+/// Why no route takes a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NoRoute {
+    /// There is nothing at the path.
+    Path,
+    /// There is, for these methods.
+    Method(&'static str),
+}
+
+/// Finds what a request is for.
+pub(crate) fn find(method: &Method, path: &str) -> Result<Route, NoRoute> {
+    let reads = method == Method::GET || method == Method::HEAD;
+    let posts = method == Method::POST;
+    let either = |route, when: bool, allow| if when { Ok(route) } else { Err(NoRoute::Method(allow)) };
+    match path {
+        DISCOVERY => either(Route::Discovery, reads, "GET, HEAD"),
+        JWKS => either(Route::Jwks, reads, "GET, HEAD"),
+        // Not HEAD: a code would be made that nobody reads.
+        AUTHORIZE => either(Route::Authorize, method == Method::GET || posts, "GET, POST"),
+        TOKEN => either(Route::Token, posts, "POST"),
+        USERINFO => either(Route::Userinfo, method == Method::GET || posts, "GET, POST"),
+        LOGOUT => either(Route::Logout, method == Method::GET || posts, "GET, POST"),
+        SIGN_IN if posts => Ok(Route::SignInForm),
+        SIGN_IN => either(Route::SignInPage, reads, "GET, HEAD, POST"),
+        SIGN_OUT => either(Route::SignOutForm, posts, "POST"),
+        _ => Err(NoRoute::Path),
+    }
+}

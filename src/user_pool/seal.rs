@@ -1,0 +1,84 @@
+//! Seals the values that leave the pool and come back: cookies, the form's request, refresh tokens.
+
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::crypto::aead;
+
+/// What a sealed value is for; one made for one purpose does not open for another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// The authorization request, while its user signs in.
+    SignIn,
+    /// The question whether to sign out, while its user reads it.
+    SignOut,
+    /// The pool's own single-sign-on cookie.
+    SingleSignOn,
+    /// A refresh token.
+    RefreshToken,
+}
+
+/// The pool's sealing keys. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(crate) struct Seal {
+    keys: Arc<[aead::Key]>,
+    issuer: Arc<str>,
+}
+
+impl Seal {
+    /// The first of `keys` seals, all open; at least one.
+    pub(crate) fn new(keys: Arc<[aead::Key]>, issuer: Arc<str>) -> Self {
+        assert!(!keys.is_empty(), "a pool has a sealing key");
+        Self { keys, issuer }
+    }
+
+    /// `value` as text that only this issuer opens, for this purpose only.
+    pub(crate) fn seal(&self, purpose: Purpose, value: &impl Serialize) -> String {
+        let plain = serde_json::to_vec(value).expect("what is sealed are plain structs of strings and numbers");
+        URL_SAFE_NO_PAD.encode(self.keys[0].seal(&plain, &self.associated(purpose)))
+    }
+
+    /// The value that [`seal`](Self::seal) sealed; `None` where the text is anything else.
+    pub(crate) fn open<T: DeserializeOwned>(&self, purpose: Purpose, text: &str) -> Option<T> {
+        let sealed = URL_SAFE_NO_PAD.decode(text).ok()?;
+        let plain = aead::open(&self.keys, &sealed, &self.associated(purpose)).ok()?;
+        serde_json::from_slice(&plain).ok()
+    }
+
+    /// Two pools of one process may share keys, so the issuer is part of the seal.
+    fn associated(&self, purpose: Purpose) -> Vec<u8> {
+        let purpose = match purpose {
+            Purpose::SignIn => "sign-in",
+            Purpose::SignOut => "sign-out",
+            Purpose::SingleSignOn => "single-sign-on",
+            Purpose::RefreshToken => "refresh-token",
+        };
+        format!("vestibule pool 1\0{purpose}\0{}", self.issuer).into_bytes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::secret::Secret;
+
+    fn seal(issuer: &str) -> Seal {
+        Seal::new([aead::Key::new(&Secret::new([7; 32]))].into(), issuer.into())
+    }
+
+    #[test]
+    fn a_value_opens_only_for_its_purpose_and_issuer() {
+        let ours = seal("https://login.example");
+        let text = ours.seal(Purpose::SignIn, &"hello");
+        assert_eq!(ours.open::<String>(Purpose::SignIn, &text).as_deref(), Some("hello"));
+        assert_eq!(ours.open::<String>(Purpose::SingleSignOn, &text), None);
+        assert_eq!(ours.open::<u64>(Purpose::SignIn, &text), None);
+        assert_eq!(seal("https://other.example").open::<String>(Purpose::SignIn, &text), None);
+        assert_eq!(ours.open::<String>(Purpose::SignIn, &text[1..]), None);
+        assert_eq!(ours.open::<String>(Purpose::SignIn, ""), None);
+    }
+}

@@ -1,0 +1,67 @@
+//! Proves who someone is: one step so far, the password.
+
+pub(crate) mod sso;
+pub(crate) mod state;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::clock::Clock;
+use crate::secret::Secret;
+use crate::user_pool::credential::password::Hasher;
+use crate::user_pool::directory::Directory;
+use crate::user_pool::directory::user::{User, UserName};
+use crate::user_pool::risk::Risk;
+
+/// Checks passwords, slowly for those who guess.
+#[derive(Debug)]
+pub(crate) struct SignIn {
+    directory: Arc<Directory>,
+    hasher: Hasher,
+    risk: Risk,
+    clock: Clock,
+}
+
+/// How an attempt ended.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    /// It is this user.
+    User(Arc<User>),
+    /// No such user, or another password: nobody is told which (attacks U-01).
+    Wrong,
+    /// Too many attempts; the next may be made after so long.
+    TooMany(Duration),
+    /// Too many people sign in at this moment.
+    Busy,
+}
+
+impl SignIn {
+    /// Hashes `hashing_max` passwords at a time.
+    pub(crate) fn new(directory: Arc<Directory>, hashing_max: usize, clock: Clock) -> Self {
+        let hasher = Hasher::new(hashing_max, directory.users().map(|user| user.password_hash()));
+        Self { directory, hasher, risk: Risk::new(), clock }
+    }
+
+    /// Checks what was typed. Dropping the future leaves the attempt counted.
+    pub(crate) async fn password(&self, typed: &str, password: Secret<String>, client: IpAddr) -> Outcome {
+        // Names that can be none share one bucket, and cost what others cost.
+        let name = UserName::parse(typed).unwrap_or_else(UserName::nobody);
+        let attempt = match self.risk.begin(&name, client, self.clock.now()) {
+            Ok(attempt) => attempt,
+            Err(too_many) => return Outcome::TooMany(too_many.0),
+        };
+        let user = self.directory.user_named(&name);
+        match (self.hasher.verify(user.map(|user| user.password_hash().clone()), password).await, user) {
+            (Ok(true), Some(user)) => {
+                self.risk.succeeded(attempt, &name, client, self.clock.now());
+                Outcome::User(Arc::clone(user))
+            }
+            (Ok(_), _) => Outcome::Wrong,
+            (Err(_), _) => {
+                self.risk.not_made(attempt);
+                Outcome::Busy
+            }
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! A certificate authority for the tests, made once in memory, and one certificate for every name that they use.
+
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rustls::{ClientConfig, RootCertStore};
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject as _;
+
+/// The authority and its certificate, as PEM.
+pub struct Certificates {
+    pub ca: String,
+    pub chain: String,
+    pub key: String,
+}
+
+/// Names that the certificate is for.
+pub const NAMES: [&str; 6] = ["app.test", "other.test", "login.test", "*.app.test", "localhost", "127.0.0.1"];
+
+pub fn certificates() -> &'static Certificates {
+    static MADE: OnceLock<Certificates> = OnceLock::new();
+    MADE.get_or_init(|| {
+        let mut ca = CertificateParams::default();
+        ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let ca_key = KeyPair::generate().expect("a key");
+        let ca_certificate = ca.self_signed(&ca_key).expect("self-signed").pem();
+        let issuer = Issuer::new(ca, ca_key);
+        let (chain, key) = issue(&issuer, &NAMES);
+        Certificates { ca: ca_certificate, chain, key }
+    })
+}
+
+/// A certificate for `names` by nobody that the tests' clients trust.
+pub fn untrusted(names: &[&str]) -> (String, String) {
+    let mut ca = CertificateParams::default();
+    ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let issuer = Issuer::new(ca, KeyPair::generate().expect("a key"));
+    issue(&issuer, names)
+}
+
+fn issue(issuer: &Issuer<'_, KeyPair>, names: &[&str]) -> (String, String) {
+    let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+    let params = CertificateParams::new(names).expect("names");
+    let key = KeyPair::generate().expect("a key");
+    (params.signed_by(&key, issuer).expect("signed").pem(), key.serialize_pem())
+}
+
+/// Writes `ca.pem`, `cert.pem` and `key.pem` into a folder.
+pub fn write_to(folder: &Path) {
+    let made = certificates();
+    for (name, text) in [("ca.pem", &made.ca), ("cert.pem", &made.chain), ("key.pem", &made.key)] {
+        std::fs::write(folder.join(name), text).expect("the folder is writable");
+    }
+}
+
+/// A TLS client that trusts the authority and offers `protocols`.
+pub fn client(protocols: &[&[u8]]) -> Arc<ClientConfig> {
+    let mut roots = RootCertStore::empty();
+    let ca = CertificateDer::from_pem_slice(certificates().ca.as_bytes()).expect("a certificate");
+    roots.add(ca).expect("a root");
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let mut config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("versions")
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
+    Arc::new(config)
+}

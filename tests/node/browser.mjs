@@ -1,0 +1,297 @@
+// Drives Debian's Chromium through one scenario, as a person would, and says whether it went as it should.
+//
+//   node browser.mjs login '{"url":"https://localhost:8443/","username":"demo","password":"…"}'
+//
+// Scenarios: login, login-without-javascript, wrong-password, expired-session, second-tab, sign-out, and picture, which only
+// opens `url` and takes its picture. Standard output ends with one JSON line: {"ok":true, …what was seen…} with exit code 0, or
+// {"ok":false,"error":"…","at":"URL","text":"the page's text"} with exit code 1.
+//
+// Settings in the JSON:
+//   url                 the application's address, behind the proxy
+//   username, password  a user of the provider
+//   signed_in           text that the application shows to a signed-in user; "Signed in as"
+//   session_cookie      base name of the proxy's session cookie; "__Host-vestibule"
+//   sign_out_path       "/oauth2/sign_out"
+//   trust               PEM files of the server's certificates, leaf or sent chain: these and no others are accepted.
+//                       Absent: certificate errors are ignored
+//   expire              how `expired-session` ends the session: "ask" (default) prints {"waiting":"expire"} and goes on when a
+//                       line comes in on standard input, so that the test can move its clock; "clear" deletes the cookies
+//   resolve             Chromium's --host-resolver-rules, for names that are in no DNS
+//   screenshots         a directory: pictures of the sign-in page (desktop, phone) and of the application are put there
+//   width, height       of the window; 1280, 800
+//   timeout_ms          for each step; 15000
+//
+// VESTIBULE_TEST_CHROMIUM says where Chromium is; /usr/bin/chromium when absent.
+
+import { createHash, X509Certificate } from "node:crypto";
+import { mkdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { chromium } from "playwright-core";
+
+const [, , scenario, settingsText] = process.argv;
+const settings = {
+  signed_in: "Signed in as",
+  session_cookie: "__Host-vestibule",
+  sign_out_path: "/oauth2/sign_out",
+  expire: "ask",
+  width: 1280,
+  height: 800,
+  timeout_ms: 15000,
+  ...JSON.parse(settingsText ?? "{}"),
+};
+const USERNAME = "input[name=username]";
+const PASSWORD = "input[name=password]";
+const SUBMIT = "button[type=submit], input[type=submit], button:not([type])";
+
+const scenarios = {
+  async login(context) {
+    const page = await context.newPage();
+    const answer = await page.goto(settings.url);
+    await expectForm(page);
+    await picture(page, "sign-in-desktop.png");
+    await phonePicture(page, "sign-in-phone.png");
+    const signInUrl = page.url();
+    await signIn(page);
+    await expectApplication(page);
+    await picture(page, "application.png");
+    await phonePicture(page, "application-phone.png");
+    const cookies = await sessionCookies(context);
+    expect(cookies.length > 0, `no cookie called ${settings.session_cookie}* after signing in`);
+    for (const { name, secure, httpOnly, sameSite, path } of cookies) {
+      expect(secure && httpOnly && sameSite === "Lax" && path === "/", `${name} is not Secure; HttpOnly; SameSite=Lax; Path=/`);
+    }
+    expect(samePlace(page.url(), settings.url), `landed on ${page.url()} instead of ${settings.url}`);
+    return { sign_in_url: signInUrl, sign_in_headers: answer.headers(), cookies: cookies.map(({ name }) => name) };
+  },
+
+  async "wrong-password"(context) {
+    const page = await context.newPage();
+    await page.goto(settings.url);
+    await signIn(page, { password: `${settings.password}-wrong` });
+    await expectForm(page);
+    const alert = await page.locator("[role=alert], .error, .alert").first().innerText();
+    expect(alert.trim() !== "", "nothing on the page says that the password was wrong");
+    expect((await page.locator(PASSWORD).inputValue()) === "", "the page gives the password back");
+    expect((await sessionCookies(context)).length === 0, "a session cookie in spite of a wrong password");
+    await picture(page, "wrong-password.png");
+
+    await signIn(page, { username: `${settings.username}-nobody` });
+    await expectForm(page);
+    const unknown = await page.locator("[role=alert], .error, .alert").first().innerText();
+    expect(unknown === alert, `the page tells an unknown user (“${unknown}”) from a wrong password (“${alert}”)`);
+
+    await signIn(page);
+    await expectApplication(page);
+    return { alert: alert.trim() };
+  },
+
+  async "expired-session"(context) {
+    const page = await context.newPage();
+    const deep = new URL("deep/page?answer=42", settings.url).href;
+    await page.goto(deep);
+    await signIn(page);
+    await expectApplication(page);
+    await expire(context);
+
+    // A script cannot follow a login: it must be told, not redirected.
+    const script = await page.evaluate(async (url) => {
+      const answer = await fetch(url, { headers: { accept: "application/json" }, redirect: "manual" });
+      return { type: answer.type, status: answer.status, body: answer.type === "opaqueredirect" ? "" : await answer.text() };
+    }, deep);
+    expect(script.status === 401, `fetch() with an expired session was answered ${script.type} ${script.status}, not 401`);
+
+    await page.goto(deep);
+    const silently = await signInIfAsked(page);
+    await expectApplication(page);
+    expect(page.url() === deep, `came back to ${page.url()} instead of ${deep}`);
+    return { fetch: script, signed_in_again: silently ? "silently" : "form" };
+  },
+
+  async "second-tab"(context) {
+    const addresses = ["one?tab=1", "two?tab=2"].map((path) => new URL(path, settings.url).href);
+    const tabs = [];
+    for (const address of addresses) {
+      const page = await context.newPage();
+      await page.goto(address);
+      await expectForm(page);
+      tabs.push(page);
+    }
+    // The tab that was opened first is used last: neither login may spoil the other.
+    for (const index of [1, 0]) {
+      await signInIfAsked(tabs[index]);
+      await expectApplication(tabs[index]);
+      expect(tabs[index].url() === addresses[index], `tab ${index + 1} landed on ${tabs[index].url()} instead of ${addresses[index]}`);
+    }
+    const third = await context.newPage();
+    await third.goto(settings.url);
+    await expectApplication(third);
+    return { tabs: tabs.map((page) => page.url()) };
+  },
+
+  async "sign-out"(context) {
+    const page = await context.newPage();
+    await page.goto(settings.url);
+    await signIn(page);
+    await expectApplication(page);
+    const link = page.locator(`a[href*="${settings.sign_out_path}"], form[action*="${settings.sign_out_path}"] button`).first();
+    const offered = (await link.count()) > 0;
+    if (offered) await clickThrough(page, link);
+    else await page.goto(new URL(settings.sign_out_path, settings.url).href);
+    const after = page.url();
+    await picture(page, "signed-out.png");
+    expect((await sessionCookies(context)).length === 0, "the session cookie is still there after signing out");
+
+    // Signing out of the application alone would be undone here by the provider's own session.
+    await page.goto(settings.url);
+    await expectForm(page);
+    return { signed_out_at: after, offered_by_the_application: offered };
+  },
+
+  async picture(context) {
+    const page = await context.newPage();
+    const answer = await page.goto(settings.url);
+    await picture(page, "page.png");
+    await phonePicture(page, "page-phone.png");
+    return { status: answer.status(), text: await page.innerText("body") };
+  },
+};
+scenarios["login-without-javascript"] = scenarios.login;
+
+async function signIn(page, { username = settings.username, password = settings.password } = {}) {
+  await expectForm(page);
+  await page.fill(USERNAME, username);
+  await page.fill(PASSWORD, password);
+  const form = page.locator("form").filter({ has: page.locator(PASSWORD) });
+  await clickThrough(page, form.locator(SUBMIT).first());
+}
+
+/** Clicks what leads to another page, and waits until that page is there, redirects and all. */
+async function clickThrough(page, locator) {
+  const isMain = (frame) => frame === page.mainFrame();
+  await Promise.all([page.waitForEvent("framenavigated", isMain), locator.click()]);
+  await page.waitForLoadState("load");
+}
+
+/** Signs in when the form shows, and says whether the provider did without it. */
+async function signInIfAsked(page) {
+  if (await isApplication(page)) return true;
+  await signIn(page);
+  return false;
+}
+
+async function expectForm(page) {
+  await page.locator(PASSWORD).waitFor({ state: "visible" }).catch(() => fail("no sign-in form"));
+  expect(await page.locator(USERNAME).isVisible(), "the sign-in form has no visible field `username`");
+}
+
+const isApplication = async (page) => (await page.innerText("body")).includes(settings.signed_in);
+
+async function expectApplication(page) {
+  const shown = page.getByText(settings.signed_in).first();
+  await shown.waitFor({ state: "visible" }).catch(() => fail(`the page does not say “${settings.signed_in}”`));
+}
+
+async function sessionCookies(context) {
+  const cookies = await context.cookies(settings.url);
+  return cookies.filter(({ name }) => name.startsWith(settings.session_cookie) && /^(-\d+)?$/.test(name.slice(settings.session_cookie.length)));
+}
+
+async function expire(context) {
+  if (settings.expire === "clear") {
+    for (const { name } of await sessionCookies(context)) await context.clearCookies({ name });
+    return;
+  }
+  console.log(JSON.stringify({ waiting: "expire" }));
+  const lines = createInterface({ input: process.stdin });
+  await new Promise((resolve, reject) => {
+    lines.once("line", resolve);
+    lines.once("close", () => reject(new Error("standard input closed before the session was expired")));
+  });
+  lines.close();
+}
+
+async function picture(page, name) {
+  if (!settings.screenshots) return;
+  mkdirSync(settings.screenshots, { recursive: true });
+  await page.screenshot({ path: join(settings.screenshots, name), animations: "disabled" });
+}
+
+async function phonePicture(page, name) {
+  if (!settings.screenshots) return;
+  await page.setViewportSize({ width: 390, height: 844 });
+  const overflow = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth).catch(() => 0);
+  await picture(page, name);
+  await page.setViewportSize({ width: settings.width, height: settings.height });
+  expect(overflow <= 0, `${name}: the page is ${overflow} px wider than a phone`);
+}
+
+const samePlace = (one, other) => new URL(one).href === new URL(other).href;
+
+function fail(message) {
+  throw new Error(message);
+}
+
+function expect(holds, message) {
+  if (!holds) fail(message);
+}
+
+/** Chromium's names for the certificates it may accept although no authority it knows signed them. */
+function pinned(files) {
+  const hashes = files.map((file) => {
+    const key = new X509Certificate(readFileSync(file)).publicKey.export({ type: "spki", format: "der" });
+    return createHash("sha256").update(key).digest("base64");
+  });
+  return `--ignore-certificate-errors-spki-list=${hashes.join(",")}`;
+}
+
+async function main() {
+  const run = scenarios[scenario] ?? fail(`no scenario “${scenario}”: one of ${Object.keys(scenarios).join(", ")}`);
+  const browser = await chromium.launch({
+    executablePath: process.env.VESTIBULE_TEST_CHROMIUM || "/usr/bin/chromium",
+    headless: true,
+    args: [
+      "--no-sandbox", // tests run as root in containers, where Chromium's own sandbox cannot start
+      "--disable-gpu",
+      "--disable-quic",
+      "--no-first-run",
+      "--disable-background-networking",
+      "--disable-component-update",
+      "--disable-sync",
+      ...(settings.trust ? [pinned(settings.trust)] : []),
+      ...(settings.resolve ? [`--host-resolver-rules=${settings.resolve}`] : []),
+    ],
+  });
+  const problems = [];
+  let context;
+  try {
+    context = await browser.newContext({
+      ignoreHTTPSErrors: !settings.trust,
+      javaScriptEnabled: scenario !== "login-without-javascript",
+      viewport: { width: settings.width, height: settings.height },
+      serviceWorkers: "block",
+      bypassCSP: scenario === "expired-session", // it calls fetch() in the application's page, whatever that allows
+    });
+    context.setDefaultTimeout(settings.timeout_ms);
+    context.on("console", (message) => {
+      if (message.type() === "error") problems.push(message.text());
+    });
+    context.on("weberror", (error) => problems.push(String(error.error())));
+    const seen = await run(context);
+    const blocked = problems.filter((problem) => problem.includes("Content Security Policy"));
+    expect(blocked.length === 0, `the pages break their own policy: ${blocked.join("; ")}`);
+    console.log(JSON.stringify({ ok: true, ...seen, problems }));
+  } catch (error) {
+    const page = context?.pages().at(-1);
+    const text = await page?.innerText("body", { timeout: 1000 }).catch(() => "");
+    console.log(JSON.stringify({ ok: false, error: error.message, at: page?.url(), text: text?.slice(0, 2000), problems }));
+    process.exitCode = 1;
+  } finally {
+    await browser.close();
+  }
+}
+
+main().catch((error) => {
+  console.log(JSON.stringify({ ok: false, error: error.message }));
+  process.exitCode = 1;
+});
