@@ -4,8 +4,8 @@ use std::io;
 use std::path::Path as FilePath;
 
 use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject as _;
 
-use crate::backchannel::settings::roots_from_pem;
 use crate::config::findings::Findings;
 use crate::config::keys;
 use crate::config::path::Path;
@@ -117,7 +117,11 @@ pub(super) fn public_keys(files: &List<String>, at: &Path, context: &mut Context
 /// Certificates of an authority.
 pub(super) fn roots(file: &str, at: &Path, context: &mut Context<'_>) -> Option<Vec<CertificateDer<'static>>> {
     let text = text(file, at, context)?;
-    let roots = roots_from_pem(text.expose().as_bytes()).ok();
+    let parsed: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(text.expose().as_bytes()).collect();
+    let sound = |all: &Vec<CertificateDer<'static>>| {
+        !all.is_empty() && all.iter().all(|one| rustls::RootCertStore::empty().add(one.clone()).is_ok())
+    };
+    let roots = parsed.ok().filter(sound);
     if roots.is_none() {
         let message =
             format!("the file `{}` holds no certificates in PEM form", context.source.resolve(file).display());
