@@ -15,9 +15,8 @@ use crate::config::{ProviderConfig, UserPoolConfig};
 use crate::oidc;
 use crate::oidc::settings::{ClientAuth, Endpoints, Logout, Settings, Userinfo};
 use crate::telemetry::metrics::Registry;
-use crate::user_pool::in_process::InProcess;
-use crate::user_pool::pool::UserPool;
 use crate::user_pool::settings::ClientSettings;
+use crate::user_pool::{InProcess, UserPool};
 
 /// Our own client id at a user pool of this process.
 const OWN_CLIENT_ID: &str = "vestibule";
