@@ -37,6 +37,7 @@ pub(crate) struct TargetGroup {
 /// What targets speak.
 #[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
+#[schemars(rename = "TargetProtocol")]
 pub(crate) enum Protocol {
     /// Plain.
     #[default]
