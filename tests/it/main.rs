@@ -4,3 +4,7 @@ mod harness;
 
 /// The way in and out: signing in, the session, signing out.
 mod login;
+/// What two files say about the same thing is the same.
+mod repository;
+/// Which room may use which: the architecture, as a table.
+mod room_graph;

@@ -182,7 +182,6 @@ async fn renew(issuing: &Issuing, session: &Session, host: &str) -> Outcome {
     let asked = oidc::RefreshRequest {
         refresh_token,
         subject: session.identity.subject().to_owned(),
-        scope: issuing.scope.clone(),
         claims: session.identity.claims().clone(),
     };
     let login = match issuing.client.refresh(asked).await {
