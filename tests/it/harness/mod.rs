@@ -4,10 +4,12 @@
 pub mod app;
 pub mod browser;
 pub mod certificates;
+pub mod connection;
 pub mod provider;
 pub mod raw;
 pub mod server;
 pub mod target;
+pub mod wire;
 
 use std::sync::OnceLock;
 
