@@ -84,7 +84,7 @@ fn clients() {
     let clients = "    clients:
       - { client_id: vestibule, redirect_uris: [https://x.example.com/cb] }
       - { client_id: a, redirect_uris: [] }
-      - { client_id: a, redirect_uris: [http://x.example.com/cb, \"https://x.example.com/#x\"], client_secret: \"\" }
+      - { client_id: a, redirect_uris: [http://x.example.com/cb, \"https://x.example.com/#x\", /cb, \"javascript:x\", \"com.example.app:/cb\"], client_secret: \"\" }
 ";
     assert_snapshot!(pool("clients", clients), @r#"
     error: `vestibule` is this proxy's own client id
@@ -103,28 +103,42 @@ fn clients() {
     error: the client `a` is given twice
       --> vestibule.yaml:44:22 at user_pools.people.clients[2].client_id
        |
-    44 |       - { client_id: a, redirect_uris: [http://x.example.com/cb, "https://x.example.com/#x"], client_secret: …
+    44 |       - { client_id: a, redirect_uris: [http://x.example.com/cb, "https://x.example.com/#x", /cb, "javascript:x", "com.example.app:/cb"], client_secret: …
        |                      ^
 
-    error: `http://x.example.com/cb` is not `https`: tokens and keys would pass in the clear
+    error: `http://x.example.com/cb` cannot be registered
       --> vestibule.yaml:44:41 at user_pools.people.clients[2].redirect_uris[0]
        |
-    44 |       - { client_id: a, redirect_uris: [http://x.example.com/cb, "https://x.example.com/#x"], client_secret: …
+    44 |       - { client_id: a, redirect_uris: [http://x.example.com/cb, "https://x.example.com/#x", /cb, "javascript:x", "com.example.app:/cb"], client_secret: …
        |                                         ^^^^^^^^^^^^^^^^^^^^^^^
-       = write `https://host/path`
+       = a redirect URI is https, or http on localhost, 127.0.0.1 or [::1]
 
-    error: `https://x.example.com/#x` has a fragment (`#`)
+    error: `https://x.example.com/#x` cannot be registered
       --> vestibule.yaml:44:66 at user_pools.people.clients[2].redirect_uris[1]
        |
-    44 |       - { client_id: a, redirect_uris: [http://x.example.com/cb, "https://x.example.com/#x"], client_secret: …
+    44 |       - { client_id: a, redirect_uris: [http://x.example.com/cb, "https://x.example.com/#x", /cb, "javascript:x", "com.example.app:/cb"], client_secret: …
        |                                                                  ^^^^^^^^^^^^^^^^^^^^^^^^^^
+       = a redirect URI has no fragment (`#…`)
+
+    error: `/cb` is not a URL
+      --> vestibule.yaml:44:94 at user_pools.people.clients[2].redirect_uris[2]
+       |
+    44 |       - { client_id: a, redirect_uris: [http://x.example.com/cb, "https://x.example.com/#x", /cb, "javascript:x", "com.example.app:/cb"], client_secret: …
+       |                                                                                              ^^^
        = write `https://host/path`
 
-    error: the secret is empty
-      --> vestibule.yaml:44:110 at user_pools.people.clients[2].client_secret
+    error: `javascript:x` cannot be registered
+      --> vestibule.yaml:44:99 at user_pools.people.clients[2].redirect_uris[3]
        |
-    44 |       - { client_id: a, redirect_uris: [http://x.example.com/cb, "https://x.example.com/#x"], client_secret: …
-       |                                                                                                              ^
+    44 |       - { client_id: a, redirect_uris: [http://x.example.com/cb, "https://x.example.com/#x", /cb, "javascript:x", "com.example.app:/cb"], client_secret: …
+       |                                                                                                   ^^^^^^^^^^^^^^
+       = a redirect URI has the scheme https, or an app's own with a dot in it, as com.example.app
+
+    error: the secret is empty
+      --> vestibule.yaml:44:154 at user_pools.people.clients[2].client_secret
+       |
+    44 |       - { client_id: a, redirect_uris: [http://x.example.com/cb, "https://x.example.com/#x", /cb, "javascript:x", "com.example.app:/cb"], client_secret: …
+       |                                                                                                                                                          ^
     "#);
 }
 
