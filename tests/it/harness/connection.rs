@@ -41,12 +41,7 @@ impl Connection {
         Self::open_with(protocol, address, host, certificates::client(&[alpn])).await
     }
 
-    async fn open_with(
-        protocol: Protocol,
-        address: SocketAddr,
-        host: &str,
-        tls: Arc<rustls::ClientConfig>,
-    ) -> Self {
+    async fn open_with(protocol: Protocol, address: SocketAddr, host: &str, tls: Arc<rustls::ClientConfig>) -> Self {
         let stream = TcpStream::connect(address).await.expect("the proxy accepts");
         let name = rustls_pki_types::ServerName::try_from(host.to_owned()).expect("a name");
         let stream = TlsConnector::from(tls).connect(name, stream).await.expect("a handshake");
