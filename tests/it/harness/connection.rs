@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
 use http_body_util::combinators::BoxBody;
-use http_body_util::{BodyExt as _, Full, StreamBody};
+use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::body::{Frame, Incoming};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpStream;
@@ -27,6 +27,27 @@ enum Sender {
     Http2(hyper::client::conn::http2::SendRequest<Sent>),
 }
 
+/// A request that was sent.
+pub struct Pending(JoinHandle<hyper::Result<Response<Incoming>>>);
+
+impl Pending {
+    /// The head of the response.
+    pub async fn head(self) -> hyper::Result<Response<Incoming>> {
+        let answered = tokio::time::timeout(DEADLINE, self.0).await.expect("an answer within the deadline");
+        answered.expect("the task ends")
+    }
+
+    /// Whether the head is there.
+    pub fn is_answered(&self) -> bool {
+        self.0.is_finished()
+    }
+
+    /// Goes away without waiting: an HTTP/2 stream is reset.
+    pub fn abandon(self) {
+        self.0.abort();
+    }
+}
+
 /// A connection to the proxy.
 pub struct Connection {
     sender: Sender,
@@ -41,12 +62,7 @@ impl Connection {
         Self::open_with(protocol, address, host, certificates::client(&[alpn])).await
     }
 
-    async fn open_with(
-        protocol: Protocol,
-        address: SocketAddr,
-        host: &str,
-        tls: Arc<rustls::ClientConfig>,
-    ) -> Self {
+    async fn open_with(protocol: Protocol, address: SocketAddr, host: &str, tls: Arc<rustls::ClientConfig>) -> Self {
         let stream = TcpStream::connect(address).await.expect("the proxy accepts");
         let name = rustls_pki_types::ServerName::try_from(host.to_owned()).expect("a name");
         let stream = TlsConnector::from(tls).connect(name, stream).await.expect("a handshake");
@@ -76,19 +92,21 @@ impl Connection {
 
     /// Sends, and answers when the head of the response is there.
     pub async fn send(&mut self, request: Request<Sent>) -> hyper::Result<Response<Incoming>> {
-        let sending = async {
-            match &mut self.sender {
-                Sender::Http1(sender) => {
-                    sender.ready().await?;
-                    sender.send_request(request).await
-                }
-                Sender::Http2(sender) => {
-                    sender.ready().await?;
-                    sender.send_request(request).await
-                }
+        self.start(request).await?.head().await
+    }
+
+    /// Sends, and lets the test do something else before it looks for the response.
+    pub async fn start(&mut self, request: Request<Sent>) -> hyper::Result<Pending> {
+        Ok(Pending(match &mut self.sender {
+            Sender::Http1(sender) => {
+                sender.ready().await?;
+                tokio::spawn(sender.send_request(request))
             }
-        };
-        tokio::time::timeout(DEADLINE, sending).await.expect("an answer within the deadline")
+            Sender::Http2(sender) => {
+                sender.ready().await?;
+                tokio::spawn(sender.send_request(request))
+            }
+        }))
     }
 
     /// A whole exchange without a body.
