@@ -178,7 +178,8 @@ fn rejection(exchange: &mut Exchange, unanswered: Unanswered) -> Rejection {
         Error::ResponseTimeout => Reason::UpstreamTimeout,
         Error::Reset(_) => Reason::UpstreamReset,
         Error::Malformed(_) => Reason::UpstreamMalformed,
-        Error::RequestBody(_) => Reason::RequestBodyTimeout,
+        Error::RequestBody(_) => Reason::ClientClosed,
+        Error::RequestBodyTimeout(_) => Reason::RequestBodyTimeout,
     };
     Rejection::new(reason, unanswered.error)
 }

@@ -113,7 +113,7 @@ fn table(text: &mut String, schema: &Value) {
 }
 
 fn description(schema: &Value) -> String {
-    schema["description"].as_str().unwrap_or_default().replace('\n', " ").replace('|', "\\|")
+    schema["description"].as_str().unwrap_or_default().replace("\n\n", " ").replace('\n', " ").replace('|', "\\|")
 }
 
 fn kind(schema: &Value) -> String {

@@ -1,14 +1,20 @@
 //! What the writer may have meant.
 
-/// The candidate that `written` is most likely a slip of, where one is near enough.
+/// The candidate that `written` is most likely a slip or a part of, where one is near enough.
 pub(crate) fn nearest<'a>(written: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let written = written.to_ascii_lowercase().replace('-', "_");
-    let distance =
-        |candidate: &str| strsim::damerau_levenshtein(&written, &candidate.to_ascii_lowercase().replace('-', "_"));
+    let folded = |text: &str| text.to_ascii_lowercase().replace('-', "_");
+    let written = folded(written);
+    let distance = |candidate: &str| strsim::damerau_levenshtein(&written, &folded(candidate));
     // A third of the letters may be wrong, but a name of two letters may not become any other name.
-    let near = |candidate: &&str| distance(candidate) <= (candidate.len().max(written.len()) / 3).max(1);
+    let near = |candidate: &&str| {
+        let is_part = written.len() >= PART_LENGTH_MIN && folded(candidate).contains(&written);
+        is_part || distance(candidate) <= (candidate.len().max(written.len()) / 3).max(1)
+    };
     candidates.into_iter().filter(near).min_by_key(|candidate| distance(candidate))
 }
+
+/// Shorter words are a part of too many.
+const PART_LENGTH_MIN: usize = 4;
 
 /// `did you mean …?`, or else what there is to choose from.
 pub(crate) fn hint<'a>(written: &str, candidates: impl IntoIterator<Item = &'a str> + Clone) -> Option<String> {
@@ -33,6 +39,7 @@ mod tests {
         assert_eq!(nearest("targetGroup", ["target_group", "type"]), Some("target_group"));
         assert_eq!(nearest("fixed_response", ["fixed-response"]), Some("fixed-response"));
         assert_eq!(nearest("ap", ["app"]), Some("app"));
+        assert_eq!(nearest("secret_file", ["client_secret", "client_secret_file"]), Some("client_secret_file"));
         assert_eq!(nearest("web", ["app"]), None);
         assert_eq!(nearest("", ["session"]), None);
     }

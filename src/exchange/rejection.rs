@@ -43,6 +43,7 @@ macro_rules! reasons {
 
         impl Reason {
             /// Every reason, in the order of `docs/REASONS.md`.
+            #[cfg(test)]
             pub(crate) const ALL: &[Reason] = &[$(Reason::$name,)+];
 
             /// The stable code: in the access log, in metrics, on the page.
@@ -63,6 +64,7 @@ macro_rules! reasons {
             pub(crate) const fn advice(self) -> &'static str { match self { $(Self::$name => $advice,)+ } }
 
             /// What it means, to the operator.
+            #[cfg(test)]
             pub(crate) const fn meaning(self) -> &'static str { match self { $(Self::$name => concat!($($doc,)+),)+ } }
         }
     };

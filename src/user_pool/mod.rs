@@ -6,11 +6,11 @@
 //! each request to one of them. Start at [`pool::UserPool::handle`].
 
 pub(crate) mod credential;
+pub(crate) mod directory;
 pub(crate) mod in_process;
 pub(crate) mod pool;
 pub(crate) mod settings;
 
-mod directory;
 mod hosted_ui;
 mod metrics;
 mod oauth;
@@ -20,6 +20,7 @@ mod routes;
 mod seal;
 mod signin;
 
+pub(crate) use directory::client::check_redirect_uri;
+pub(crate) use directory::user::UserName;
 pub(crate) use in_process::InProcess;
 pub(crate) use pool::UserPool;
-pub(crate) use settings::Settings;

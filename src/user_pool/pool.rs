@@ -14,6 +14,7 @@ use crate::user_pool::hosted_ui::{self, HostedUi};
 use crate::user_pool::metrics::Metrics;
 use crate::user_pool::oauth::error::{Error, PageError};
 use crate::user_pool::oauth::provider::Provider;
+use crate::user_pool::reply;
 use crate::user_pool::routes::{self, NoRoute, Route};
 use crate::user_pool::seal::Seal;
 use crate::user_pool::settings::Settings;
@@ -81,6 +82,7 @@ impl UserPool {
         let Some(form) = fields(&request) else { return unreadable(route) };
         let headers = request.headers();
         match route {
+            Route::Preflight => reply::preflight(),
             Route::Discovery => self.provider.discovery(),
             Route::Jwks => self.provider.jwks(),
             Route::Token => self.provider.token(headers, &form),

@@ -6,11 +6,13 @@ use serde_json::Value;
 
 use crate::message::{WholeResponse, page};
 
-/// A JSON document that nobody may keep.
+/// A JSON document that nobody may keep. A page of any site may read it: what answers in JSON looks at no cookie, so that such
+/// a page learns what it could ask for without a browser.
 pub(crate) fn json(status: StatusCode, value: &Value) -> WholeResponse {
     let mut response = with(status, "application/json", value.to_string());
     // RFC 6749 §5.1 wants both for whatever holds a token; old caches know only the second.
     response.headers_mut().insert(header::PRAGMA, HeaderValue::from_static("no-cache"));
+    response.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
     response
 }
 
@@ -21,6 +23,18 @@ pub(crate) fn public_json(value: &Value, max_age_seconds: u32) -> WholeResponse 
     let cache = format!("public, max-age={max_age_seconds}");
     headers.insert(header::CACHE_CONTROL, HeaderValue::try_from(cache).expect("digits are ASCII"));
     headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    response
+}
+
+/// Answers a browser that asks whether a page of another site may call (Fetch §3.2.2).
+pub(crate) fn preflight() -> WholeResponse {
+    let mut response = with(StatusCode::NO_CONTENT, "text/plain; charset=utf-8", String::new());
+    let headers = response.headers_mut();
+    headers.remove(header::CONTENT_TYPE);
+    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, POST"));
+    headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("authorization, content-type"));
+    headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
     response
 }
 

@@ -22,6 +22,8 @@ pub(crate) const SIGN_OUT: &str = "/sign-out";
 /// What a request is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Route {
+    /// A page of another site asks whether it may call one that looks at no cookie.
+    Preflight,
     Discovery,
     Jwks,
     Authorize,
@@ -48,6 +50,7 @@ pub(crate) fn find(method: &Method, path: &str) -> Result<Route, NoRoute> {
     let posts = method == Method::POST;
     let either = |route, when: bool, allow| if when { Ok(route) } else { Err(NoRoute::Method(allow)) };
     match path {
+        DISCOVERY | JWKS | TOKEN | USERINFO if method == Method::OPTIONS => Ok(Route::Preflight),
         DISCOVERY => either(Route::Discovery, reads, "GET, HEAD"),
         JWKS => either(Route::Jwks, reads, "GET, HEAD"),
         // Not HEAD: a code would be made that nobody reads.

@@ -4,7 +4,25 @@ mod harness;
 
 /// What strangers send: spoofed headers, crooked paths, broken framing; each with its id.
 mod attacks;
+/// Stopping without losing a request.
+mod drain;
+/// Answers of our own.
+mod fixed_response;
+/// Requests to targets and answers from them: streams, failures, turns.
+mod forward;
+/// Every limit on a connection.
+mod limits;
 /// The way in and out: signing in, the session, signing out.
 mod login;
-/// Which room may use which: the architecture, as three tests.
+/// Redirects, and the step from plain HTTP to HTTPS.
+mod redirect;
+/// What two files say about the same thing is the same.
+mod repository;
+/// Which room may use which: the architecture, as a table.
 mod room_graph;
+/// Which rule takes a request: six conditions, priority, default.
+mod rules;
+/// Certificates by name, versions, resumption, and what is not TLS.
+mod tls;
+/// WebSockets through the proxy.
+mod websocket;

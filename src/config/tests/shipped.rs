@@ -1,1 +1,125 @@
 //! What is shipped with the code fits the code.
+
+use std::path::{Path as FilePath, PathBuf};
+
+use serde_json::Value;
+
+use super::{files, load_in};
+use crate::config::reference::{self, SCHEMA};
+use crate::config::source::{MissingKeys, Source};
+use crate::config::{Config, load};
+
+const MINIMAL: &str = include_str!("../../../config/minimal.yaml");
+const EXAMPLE: &str = include_str!("../../../config/example.yaml");
+const HASH: &str = "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$e0KBhmnhDk5jzRJkfRPkEyxTWkRPXW5Z0i0p0sZKbJc";
+
+/// Loads a shipped file where the files it names are.
+fn load_shipped(name: &str, text: &str) -> Config {
+    let files = files(name);
+    for (from, to) in
+        [("tls.pem", "certs/app.pem"), ("tls-key.pem", "certs/app-key.pem"), ("secret", "keys/client-secret")]
+    {
+        let to = files.join(to);
+        std::fs::create_dir_all(to.parent().unwrap()).unwrap();
+        std::fs::copy(files.join(from), to).unwrap();
+    }
+    let source = Source::text("shipped.yaml", &files, text).with_environment([
+        ("OIDC_CLIENT_SECRET", "hunter2"),
+        ("WIKI_CLIENT_SECRET", "hunter3"),
+        ("ADA_PASSWORD_HASH", HASH),
+    ]);
+    load(&source, MissingKeys::Make).unwrap_or_else(|report| panic!("{report}"))
+}
+
+#[test]
+fn the_smallest_file_loads() {
+    let config = load_shipped("minimal", MINIMAL);
+    assert!(config.warnings.is_empty(), "{}", config.warnings);
+}
+
+#[test]
+fn the_example_loads() {
+    let config = load_shipped("example", EXAMPLE);
+    assert!(config.warnings.is_empty(), "{}", config.warnings);
+    assert_eq!(config.claims.unwrap().claim_headers.len(), 3);
+}
+
+#[test]
+fn the_example_shows_every_setting_and_every_kind_of_action() {
+    fn keys(value: &Value, found: &mut Vec<String>) {
+        match value {
+            Value::Object(members) => {
+                if let Some(properties) = members.get("properties").and_then(Value::as_object) {
+                    found.extend(properties.keys().map(|key| format!("{key}:")));
+                }
+                for (key, member) in members {
+                    match member {
+                        Value::String(action) if key == "const" => found.push(action.clone()),
+                        _ => keys(member, found),
+                    }
+                }
+            }
+            Value::Array(items) => items.iter().for_each(|item| keys(item, found)),
+            _ => {}
+        }
+    }
+    let mut all = Vec::new();
+    keys(&SCHEMA, &mut all);
+    assert!(all.len() > 100, "{all:?}");
+    // Not in this version.
+    let absent = ["jwt-validation", "jwks_endpoint:", "http2", "grpc"];
+    for key in all.iter().filter(|key| !absent.contains(&key.as_str())) {
+        let word = key.trim_end_matches(':');
+        assert!(
+            EXAMPLE.contains(key.as_str()) || EXAMPLE.contains(&format!("or {word}")),
+            "{key} is not in the example"
+        );
+    }
+}
+
+/// The reference is made from the code: `UPDATE_DOCS=1 cargo test --lib config` writes it.
+#[test]
+fn the_reference_is_fresh() {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("docs/CONFIG.md");
+    let fresh = reference::document();
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, &fresh).unwrap();
+    }
+    let written = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(written == fresh, "docs/CONFIG.md is stale: run `UPDATE_DOCS=1 cargo test --lib config`");
+}
+
+#[test]
+fn the_schema_explains_every_setting_and_forbids_others() {
+    fn check(value: &Value, within: &str) {
+        if let Value::Object(members) = value {
+            if let Some(properties) = members.get("properties").and_then(Value::as_object) {
+                assert_eq!(members.get("additionalProperties"), Some(&Value::Bool(false)), "{within}");
+                let tagged = properties.values().any(|property| property.get("const").is_some());
+                for (key, property) in properties.iter().filter(|(_, property)| property.get("const").is_none()) {
+                    let explained = property.get("description").is_some() || members.contains_key("description");
+                    assert!(explained || tagged, "{within}.{key}");
+                }
+            }
+            members.iter().for_each(|(key, member)| check(member, &format!("{within}.{key}")));
+        } else if let Value::Array(items) = value {
+            items.iter().for_each(|item| check(item, within));
+        }
+    }
+    let schema: Value = serde_json::from_str(&reference::schema()).unwrap();
+    check(&schema, "");
+}
+
+#[test]
+fn relative_paths_begin_at_the_file() {
+    let files = files("relative");
+    let below = files.join("below");
+    std::fs::create_dir_all(&below).unwrap();
+    let text = super::SOUND.replace("tls", "../tls").replace("[session", "[../session");
+    let text = text.replace("file: claims", "file: ../claims").replace("file: secret", "file: ../secret");
+    std::fs::write(below.join("vestibule.yaml"), &text).unwrap();
+    let source = Source::read(FilePath::new(&below.join("vestibule.yaml"))).unwrap();
+    load(&source, MissingKeys::Refuse).unwrap_or_else(|report| panic!("{report}"));
+    assert!(load_in(&files, &text).is_err());
+}

@@ -140,3 +140,18 @@ async fn v_05_new_tokens_are_not_lost_to_trouble_elsewhere() {
     assert!(login.tokens.id_token.is_none(), "what is not verified is not handed on");
     assert_eq!(login.identity.claims()["name"], "Alice");
 }
+
+#[tokio::test]
+async fn what_userinfo_said_is_not_forgotten_while_it_is_down() {
+    let world = world();
+    let token = || tokens(Some(world.sign(&refreshed())));
+    world.on(USERINFO, Reply::Refuse);
+    let login = world.refresh_answered(token()).await.expect("keeps what it has");
+    assert_eq!(login.identity.claims()["email"], "old@example.com");
+    assert_eq!(login.identity.claims()["name"], "Alice B.");
+    assert!(login.tokens.id_token.is_some());
+
+    world.on(USERINFO, Reply::ok(json!({"sub": "alice"})));
+    let login = world.refresh_answered(token()).await.expect("refreshes");
+    assert_eq!(login.identity.claims().get("email"), None, "what is no longer said is dropped");
+}

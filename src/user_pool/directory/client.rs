@@ -51,6 +51,47 @@ impl Client {
     }
 }
 
+/// Why an address may not be registered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum RedirectError {
+    /// RFC 6749 §3.1.2.
+    #[error("a redirect URI has no fragment (`#…`)")]
+    Fragment,
+    /// A code on an open connection is anyone's; this machine's own address is the exception (RFC 8252 §7.3, RFC 9700 §2.6).
+    #[error("a redirect URI is https, or http on localhost, 127.0.0.1 or [::1]")]
+    NotHttps,
+    /// A scheme that a browser runs or shows, or one that no app owns (RFC 8252 §7.1: a domain name in reverse).
+    #[error("a redirect URI has the scheme https, or an app's own with a dot in it, as com.example.app")]
+    Scheme,
+}
+
+/// Checks an address of the configuration, before anyone is sent there.
+///
+/// # Errors
+///
+/// See [`RedirectError`].
+pub(crate) fn check_redirect_uri(uri: &Url) -> Result<(), RedirectError> {
+    if uri.fragment().is_some() {
+        return Err(RedirectError::Fragment);
+    }
+    match (uri.scheme(), uri.host()) {
+        ("https", Some(_)) => Ok(()),
+        ("http", Some(Host::Domain("localhost"))) => Ok(()),
+        ("http", Some(host)) if is_loopback(&host) => Ok(()),
+        ("http", _) => Err(RedirectError::NotHttps),
+        (scheme, _) if scheme.contains('.') => Ok(()),
+        _ => Err(RedirectError::Scheme),
+    }
+}
+
+fn is_loopback(host: &Host<&str>) -> bool {
+    match host {
+        Host::Ipv4(address) => *address == Ipv4Addr::LOCALHOST,
+        Host::Ipv6(address) => *address == Ipv6Addr::LOCALHOST,
+        Host::Domain(_) => false,
+    }
+}
+
 /// Compares as strings (RFC 9700 §2.1). A bare origin may lack its slash: the registered one had one added by parsing.
 fn is_same(registered: &Url, uri: &str) -> bool {
     let text = registered.as_str();
@@ -60,12 +101,7 @@ fn is_same(registered: &Url, uri: &str) -> bool {
 
 /// RFC 8252 §7.3: an app on this machine takes whatever port is free, on a loopback address (§8.3: not a name).
 fn is_same_loopback(registered: &Url, uri: &str) -> bool {
-    let is_loopback = match registered.host() {
-        Some(Host::Ipv4(address)) => address == Ipv4Addr::LOCALHOST,
-        Some(Host::Ipv6(address)) => address == Ipv6Addr::LOCALHOST,
-        _ => false,
-    };
-    if registered.scheme() != "http" || !is_loopback {
+    if registered.scheme() != "http" || !registered.host().is_some_and(|host| is_loopback(&host)) {
         return false;
     }
     let Ok(mut asked) = Url::parse(uri) else { return false };
@@ -138,6 +174,28 @@ mod tests {
             assert!(!client.allows_redirect(foreign), "{foreign}");
         }
         assert!(!client.allows_post_logout("http://127.0.0.1:51234/cb"));
+    }
+
+    #[test]
+    fn u_07_an_address_that_leaks_or_runs_codes_is_not_registered() {
+        let check = |uri: &str| check_redirect_uri(&Url::parse(uri).expect("a URL"));
+        for good in [
+            "https://a.example/cb?x=1",
+            "http://127.0.0.1/cb",
+            "http://[::1]:1/",
+            "http://localhost:3000/",
+            "com.example.app:/cb",
+        ] {
+            assert_eq!(check(good), Ok(()), "{good}");
+        }
+        assert_eq!(check("https://a.example/cb#"), Err(RedirectError::Fragment));
+        assert_eq!(check("http://a.example/cb"), Err(RedirectError::NotHttps));
+        assert_eq!(check("http://127.0.0.2/cb"), Err(RedirectError::NotHttps));
+        for scheme in
+            ["javascript:alert(1)", "data:text/html,x", "file:///etc/passwd", "ftp://a.example/", "blob:https://a/x"]
+        {
+            assert_eq!(check(scheme), Err(RedirectError::Scheme), "{scheme}");
+        }
     }
 
     #[test]

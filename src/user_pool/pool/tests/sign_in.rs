@@ -174,3 +174,30 @@ async fn the_pages_own_address_says_whether_one_is_signed_in() {
     bye.assert_page(StatusCode::OK, "You are signed out");
     browser.authorize(&[]).await.assert_page(StatusCode::OK, "Sign in");
 }
+
+#[tokio::test]
+async fn d_22_a_flood_of_sign_ins_is_told_to_wait_and_not_counted() {
+    let mut settings = settings();
+    settings.hashing_max = 1;
+    // A hash that takes its time, so that the queue fills before it is done.
+    settings.users[0].password_hash =
+        crate::user_pool::credential::password::hash(&Secret::new("correct horse".into()));
+    let world = World::with(settings, START);
+    let submit = async |address: String| {
+        let mut browser = world.browser();
+        browser.address = address.parse().expect("an address");
+        browser.sign_in("alice", "correct horse").await
+    };
+    let all = (0..22).map(|number| submit(format!("10.0.0.{}", number.min(17))));
+    let answers = futures_util::future::join_all(all).await;
+    for answer in &answers[..17] {
+        assert!(answer.query("code").is_some());
+    }
+    for answer in &answers[17..] {
+        answer.assert_page(StatusCode::TOO_MANY_REQUESTS, "Sign in");
+        assert_eq!(answer.header("retry-after"), "5");
+        assert!(answer.text().contains("Many people sign in right now. Please try again in 5 seconds."));
+    }
+    assert!(submit("10.0.0.17".into()).await.query("code").is_some(), "nobody looked at those five");
+    assert!(world.registry.render().contains(r#"outcome="busy"} 5"#));
+}

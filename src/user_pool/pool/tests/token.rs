@@ -175,6 +175,7 @@ async fn a_client_proves_itself_in_one_way_or_not_at_all() {
     let world = World::new();
     let basic = |text: &str| ("authorization", format!("Basic {}", STANDARD.encode(text)));
     let form = ("content-type", FORM.to_owned());
+    let form_only = std::slice::from_ref(&form);
     let check = async |headers: &[(&str, String)], body: &str, error: &str| {
         let answer = world.call(Method::POST, routes::TOKEN, headers, body).await;
         let status = if error == "invalid_client" { StatusCode::UNAUTHORIZED } else { StatusCode::BAD_REQUEST };
@@ -182,15 +183,15 @@ async fn a_client_proves_itself_in_one_way_or_not_at_all() {
     };
     let grant = "grant_type=zzz";
     let post = format!("{grant}&client_id=dashboard&client_secret=s3cr/et%2B1");
-    check(&[form.clone()], &post, "unsupported_grant_type").await;
+    check(form_only, &post, "unsupported_grant_type").await;
     check(&[form.clone(), basic("dashboard:s3cr%2Fet%2B1")], grant, "unsupported_grant_type").await;
-    check(&[form.clone()], &format!("{grant}&client_id=cli"), "unsupported_grant_type").await;
-    check(&[form.clone()], grant, "invalid_client").await;
-    check(&[form.clone()], &format!("{grant}&client_id=dashboard"), "invalid_client").await;
-    check(&[form.clone()], &format!("{grant}&client_id=dashboard&client_secret="), "invalid_client").await;
-    check(&[form.clone()], &format!("{grant}&client_id=dashboard&client_secret=zzz"), "invalid_client").await;
-    check(&[form.clone()], &format!("{grant}&client_id=zzz&client_secret=zzz"), "invalid_client").await;
-    check(&[form.clone()], &format!("{grant}&client_id=cli&client_secret=zzz"), "invalid_client").await;
+    check(form_only, &format!("{grant}&client_id=cli"), "unsupported_grant_type").await;
+    check(form_only, grant, "invalid_client").await;
+    check(form_only, &format!("{grant}&client_id=dashboard"), "invalid_client").await;
+    check(form_only, &format!("{grant}&client_id=dashboard&client_secret="), "invalid_client").await;
+    check(form_only, &format!("{grant}&client_id=dashboard&client_secret=zzz"), "invalid_client").await;
+    check(form_only, &format!("{grant}&client_id=zzz&client_secret=zzz"), "invalid_client").await;
+    check(form_only, &format!("{grant}&client_id=cli&client_secret=zzz"), "invalid_client").await;
     check(&[form.clone(), basic("dashboard:zzz")], grant, "invalid_client").await;
     check(&[form.clone(), basic("dashboard")], grant, "invalid_client").await;
     check(&[form.clone(), ("authorization", "Basic %%%".into())], grant, "invalid_client").await;
@@ -199,7 +200,7 @@ async fn a_client_proves_itself_in_one_way_or_not_at_all() {
     let other = format!("{grant}&client_id=cli");
     check(&[form.clone(), basic("dashboard:s3cr%2Fet%2B1")], &other, "invalid_request").await;
     let twice = format!("{post}&client_id=dashboard");
-    check(&[form.clone()], &twice, "invalid_request").await;
+    check(form_only, &twice, "invalid_request").await;
 }
 
 #[tokio::test]
@@ -280,4 +281,25 @@ async fn a_new_signing_key_leaves_old_tokens_good_while_it_is_published() {
     assert_eq!(rotated.userinfo(&access).await.status(), StatusCode::OK);
     let retired = World::with(Settings { signing_key, ..old.settings.clone() }, START);
     assert_eq!(retired.userinfo(&access).await.status(), StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn a_page_of_another_site_may_call_with_what_it_holds() {
+    let world = World::new();
+    for path in [routes::DISCOVERY, routes::JWKS, routes::TOKEN, routes::USERINFO] {
+        let preflight = world.call(Method::OPTIONS, path, &[("origin", "https://spa.example".into())], "").await;
+        assert_eq!(preflight.status(), StatusCode::NO_CONTENT, "{path}");
+        assert_eq!(preflight.header("access-control-allow-headers"), "authorization, content-type");
+    }
+    for path in [routes::AUTHORIZE, routes::LOGOUT, routes::SIGN_IN, routes::SIGN_OUT] {
+        let preflight = world.call(Method::OPTIONS, path, &[("origin", "https://spa.example".into())], "").await;
+        assert_eq!(preflight.status(), StatusCode::METHOD_NOT_ALLOWED, "{path}");
+        assert!(preflight.0.headers().get("access-control-allow-origin").is_none());
+    }
+    let tokens = world.redeem(&code(&world).await).await;
+    let userinfo = world.userinfo(tokens.json()["access_token"].as_str().expect("a token")).await;
+    for answer in [tokens, userinfo] {
+        assert_eq!(answer.header("access-control-allow-origin"), "*");
+        assert!(answer.0.headers().get("access-control-allow-credentials").is_none());
+    }
 }
