@@ -30,6 +30,10 @@ pub(crate) fn render(reason: Reason, id: RequestId, preferred: Preferred) -> Res
     if status == StatusCode::METHOD_NOT_ALLOWED {
         headers.insert(header::ALLOW, HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"));
     }
+    // Where a request does not say for certain where it ends, nothing after it can be read (attacks G-02, G-03).
+    if matches!(reason, Reason::RequestTransferEncoding | Reason::RequestMalformed) {
+        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
     harden(headers);
     response
 }

@@ -86,6 +86,9 @@ reasons! {
     /// `X-Forwarded-For` has more than 30 addresses (spec §10.2).
     RequestForwarded => "request.forwarded_too_long", 463, None, "That request passed through too many proxies",
         "The request lists more than 30 addresses that forwarded it.";
+    /// The request asks for a transfer coding other than chunked (RFC 9112 §6.1).
+    RequestTransferEncoding => "request.transfer_encoding", 501, None, "That request could not be read",
+        "The request uses a transfer coding that this server does not speak.";
     /// The request expects something other than 100-continue (RFC 9110 §10.1.1).
     RequestExpectation => "request.expectation", 417, None, "That request could not be met",
         "The request expects something that this server does not do.";

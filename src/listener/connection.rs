@@ -129,6 +129,8 @@ async fn http<H: Handler, T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
                 // The watchdog times heads without a timer for each.
                 .header_read_timeout(None)
                 .max_headers(limits.headers_max)
+                // The buffer grows in steps and may hold more than this; a head in it may not be longer.
+                .max_header_size(limits.head_bytes_max)
                 .max_buf_size(limits.head_bytes_max.max(8192))
                 .timer(TokioTimer::new());
             let served = pin!(builder.serve_connection(io, requests).with_upgrades());

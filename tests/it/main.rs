@@ -2,6 +2,8 @@
 
 mod harness;
 
+/// What strangers send: spoofed headers, crooked paths, broken framing; each with its id.
+mod attacks;
 /// Stopping without losing a request.
 mod drain;
 /// Answers of our own.

@@ -5,6 +5,7 @@ pub mod app;
 pub mod browser;
 pub mod certificates;
 pub mod connection;
+pub mod http2;
 pub mod provider;
 pub mod raw;
 pub mod server;

@@ -14,8 +14,13 @@ pub struct Raw(StreamOwned<ClientConnection, TcpStream>);
 
 impl Raw {
     pub fn connect(address: SocketAddr, server_name: &str) -> Self {
+        Self::speaking(b"http/1.1", address, server_name)
+    }
+
+    /// A connection on which something else is agreed on (ALPN).
+    pub fn speaking(protocol: &[u8], address: SocketAddr, server_name: &str) -> Self {
         let name = server_name.to_owned().try_into().expect("a name");
-        let connection = ClientConnection::new(certificates::client(&[b"http/1.1"]), name).expect("a client");
+        let connection = ClientConnection::new(certificates::client(&[protocol]), name).expect("a client");
         let stream = TcpStream::connect(address).expect("the proxy accepts");
         stream.set_read_timeout(Some(DEADLINE)).expect("a timeout");
         Self(StreamOwned::new(connection, stream))
@@ -55,6 +60,18 @@ impl Raw {
             }
         }
         String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    /// Exactly so many bytes; `None` where the proxy closes before.
+    pub fn read_exactly(&mut self, length: usize) -> Option<Vec<u8>> {
+        let mut bytes = vec![0; length];
+        match self.0.read_exact(&mut bytes) {
+            Ok(()) => Some(bytes),
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                panic!("the proxy answers or closes within the deadline")
+            }
+            Err(_) => None,
+        }
     }
 
     /// Until `end` has come.
