@@ -4,6 +4,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use http::{HeaderValue, Method, StatusCode, Version, header};
+use http_body::Body as _;
 
 use crate::clock::Clock;
 use crate::exchange::connection::Connection;
@@ -155,9 +156,20 @@ pub(crate) fn finish(mut recorder: Recorder, outcome: Result<Response, Rejection
     recorder.answer = Some(Answer { status: response.status(), first_byte: recorder.elapsed() });
     if recorder.has_no_body() {
         recorder.record();
-        return response;
+        return if recorder.method == Method::HEAD { without_body(response) } else { response };
     }
     response.map(|body: Body| body.watched_by(Box::new(recorder)))
+}
+
+/// The answer to HEAD: the head alone, with the length that GET is told (RFC 9110 §9.3.2). On HTTP/2 hyper sends whatever
+/// body it is given, which a client takes for a broken stream.
+fn without_body(mut response: Response) -> Response {
+    let body = std::mem::take(response.body_mut());
+    // A target's answer has no body to HEAD, and a length of its own.
+    if let Some(length) = body.size_hint().exact().filter(|length| *length > 0) {
+        response.headers_mut().entry(header::CONTENT_LENGTH).or_insert(length.into());
+    }
+    response
 }
 
 /// Says once why a request was refused, with every cause: `warn` where a target or provider is at fault, `error` where we

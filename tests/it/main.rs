@@ -8,3 +8,5 @@ mod login;
 mod repository;
 /// Which room may use which: the architecture, as a table.
 mod room_graph;
+/// What becomes of a request with a session, without one, and with one that is over.
+mod session;
