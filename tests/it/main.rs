@@ -2,6 +2,8 @@
 
 mod harness;
 
+/// What strangers send, and that it does nothing: one test for each attack, by its id.
+mod attacks;
 /// The way in and out: signing in, the session, signing out.
 mod login;
 /// What two files say about the same thing is the same.
