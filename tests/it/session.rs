@@ -213,10 +213,15 @@ fn the_address_that_was_asked_for_is_kept_as_it_was() {
             let back = browser.get(&place.provider.callback_of(sent.location()));
             assert_eq!((back.status, back.location()), (302, path));
         }
-        // One that does not fit into a cookie comes back to the front page.
+        // One that is too long for a cookie comes back to the front page.
         let mut browser = place.proxy.browser(protocol);
-        let sent = browser.get(&format!("https://app.test/?q={}", "x".repeat(3000)));
-        assert_eq!(browser.get(&place.provider.callback_of(sent.location())).location(), "/");
+        for (length, is_kept) in [(2044, true), (2045, false), (3000, false), (8000, false)] {
+            let path = format!("/?q={}", "x".repeat(length));
+            let sent = browser.get(&format!("https://app.test{path}"));
+            let back = browser.get(&place.provider.callback_of(sent.location()));
+            assert_eq!(back.location(), if is_kept { &path } else { "/" }, "{length}");
+            browser.forget_cookies();
+        }
     });
 }
 
