@@ -204,8 +204,13 @@ fn v_03_a_provider_that_says_no_ends_the_session() {
             }
             assert_eq!(browser.get(PAGE).status, 302, "{what}: a person signs in again");
             assert_eq!(place.refreshes().len(), count + 1, "{what}: asked once");
-            assert_eq!(place.target.count(), reached, "{what}");
+            // For good, also where the provider is not there to say it again.
+            place.answer_refreshes(|| Reply::new("503 No", &[], ""));
+            place.advance(HOUR);
+            ended(&browser.clone().scripted().get(PAGE));
+            assert_eq!((place.refreshes().len(), place.target.count()), (count + 1, reached), "{what}");
             place.provider.say(|script| script.instead = None);
+            ended(&browser.clone().scripted().get(PAGE));
         }
     });
 }
