@@ -16,6 +16,16 @@ mod limits;
 mod login;
 /// Redirects, and the step from plain HTTP to HTTPS.
 mod redirect;
+/// What strangers send, and that it does nothing: one test for each attack, by its id.
+mod attacks;
+/// What the target is told of a user, and that others can verify it.
+mod claims_headers;
+/// The way in and out: signing in, the session, signing out.
+mod login;
+/// Signing out, here and at the provider.
+mod logout;
+/// New tokens for a session: once, whoever asks.
+mod refresh;
 /// What two files say about the same thing is the same.
 mod repository;
 /// Which room may use which: the architecture, as a table.
@@ -26,3 +36,5 @@ mod rules;
 mod tls;
 /// WebSockets through the proxy.
 mod websocket;
+/// What becomes of a request with a session, without one, and with one that is over.
+mod session;

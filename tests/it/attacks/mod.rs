@@ -11,7 +11,10 @@
 //! | R, redirects | [`redirects`] |
 //! | G, framing | [`framing`] |
 //! | D, denial of service | [`denial`], what costs little to try; sizes of provider documents in `oidc` |
-//! | C, J, S, V, the login, tokens, sessions | the other modules of this folder; `oidc`, `jose` and `session` |
+//! | C, the login | [`callback`]; the gate's own tests in `action::authenticate` |
+//! | J, ID tokens | [`id_token`]; `oidc` and `jose` |
+//! | S, the session's cookie | [`session_cookie`]; `session` and `crypto::aead` |
+//! | V, refresh and sign-out | the modules `refresh` and `logout`; `action::authenticate` |
 //!
 //! Not applicable in this version, because the thing that is attacked does not exist:
 //!
@@ -28,12 +31,15 @@
 //! - G-01: a request with `Content-Length` and `Transfer-Encoding` is read by its chunks alone, as RFC 9112 §6.1 allows,
 //!   and no `Content-Length` is forwarded.
 
+mod callback;
 mod denial;
 mod forwarded;
 mod framing;
 mod headers;
+mod id_token;
 mod paths;
 mod redirects;
+mod session_cookie;
 
 use crate::harness::app::{ATTACK_RULES, Proxy, Setup};
 use crate::harness::browser::{Browser, Protocol};
