@@ -72,6 +72,9 @@ reasons! {
     /// The request could not be read as HTTP.
     RequestMalformed => "request.malformed", 400, None, "That request could not be read",
         "The browser or program sent something that is not a valid request.";
+    /// The request's head has more fields, or more bytes, than the listener's limits allow.
+    RequestHeadTooLarge => "request.head_too_large", 431, None, "That request is too large",
+        "The request carries more headers or a longer address than this server accepts.";
     /// The request names no host, two hosts, or one that is not a host.
     RequestHost => "request.host_invalid", 400, None, "That address could not be read",
         "The request must name exactly one host.";
