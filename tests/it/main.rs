@@ -2,8 +2,14 @@
 
 mod harness;
 
+/// One record for each exchange, and no secret in any.
+mod access_log;
+/// The operator's endpoint and the metrics.
+mod admin;
 /// Stopping without losing a request.
 mod drain;
+/// What a person or a program reads when a request is refused.
+mod error_pages;
 /// Answers of our own.
 mod fixed_response;
 /// Requests to targets and answers from them: streams, failures, turns.
@@ -12,6 +18,8 @@ mod forward;
 mod limits;
 /// The way in and out: signing in, the session, signing out.
 mod login;
+/// The provider goes away and comes back.
+mod provider_down;
 /// Redirects, and the step from plain HTTP to HTTPS.
 mod redirect;
 /// What two files say about the same thing is the same.
