@@ -30,5 +30,7 @@ mod room_graph;
 mod rules;
 /// Certificates by name, versions, resumption, and what is not TLS.
 mod tls;
+/// The provider in the same process: a whole login, and other relying parties.
+mod user_pool;
 /// WebSockets through the proxy.
 mod websocket;
