@@ -88,6 +88,10 @@ fn a_token_endpoint_that_fails_has_a_reason_and_the_next_login_works() {
             let sent = browser.get("https://app.test/");
             let failed = browser.get(&provider.callback_of(sent.location()));
             assert_eq!((failed.status, failed.reason().as_deref()), (status, Some(reason)), "{protocol:?} {name}");
+            assert!(
+                failed.text().contains(r#"href="/">Start again"#),
+                "the callback's own address leads nowhere: {name}"
+            );
             provider.say(|script| script.instead = None);
             assert_eq!(provider.sign_in(&mut browser, "https://app.test/").status, 200, "{name}: then it works");
         }
