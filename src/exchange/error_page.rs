@@ -76,3 +76,6 @@ fn text(reason: Reason, status: StatusCode, id: RequestId) -> String {
 pub(crate) fn streamed(whole: WholeResponse) -> Response {
     whole.map(Body::full)
 }
+
+#[cfg(test)]
+mod tests;

@@ -29,7 +29,8 @@ impl From<Reason> for Rejection {
 pub(crate) enum Help {
     /// Nothing but tell the operator.
     None,
-    /// Begin again at the application's front page.
+    /// Begin again at the application's front page. Also where waiting helps but the address is the callback's, which takes
+    /// an answer once.
     StartAgain,
     /// The same request may succeed later.
     TryLater,
@@ -74,6 +75,9 @@ reasons! {
     /// The request could not be read as HTTP.
     RequestMalformed => "request.malformed", 400, None, "That request could not be read",
         "The browser or program sent something that is not a valid request.";
+    /// The request's head has more fields, or more bytes, than the listener's limits allow.
+    RequestHeadTooLarge => "request.head_too_large", 431, None, "That request is too large",
+        "The request carries more headers or a longer address than this server accepts.";
     /// The request names no host, two hosts, or one that is not a host.
     RequestHost => "request.host_invalid", 400, None, "That address could not be read",
         "The request must name exactly one host.";
