@@ -50,6 +50,7 @@ pub const SIGNED_IN: &str = r#"
 "#;
 
 /// What a proxy is started with. The defaults are one `https` listener whose every request needs a login with `corp`.
+#[derive(Clone)]
 pub struct Setup {
     pub rules: String,
     pub default_actions: String,
@@ -155,6 +156,12 @@ workers: 2
     #[track_caller]
     pub fn start(&self) -> Proxy {
         Proxy::start(&self.yaml())
+    }
+
+    /// Starts it at what the machine's clock says now, for tests with programs that have no other. It stands still there.
+    #[track_caller]
+    pub fn start_now(&self) -> Proxy {
+        Proxy::start_in(folder(), &self.yaml(), Clock::system().now())
     }
 }
 

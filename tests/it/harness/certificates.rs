@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose};
 use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
@@ -21,8 +21,7 @@ pub const NAMES: [&str; 6] = ["app.test", "other.test", "login.test", "*.app.tes
 pub fn certificates() -> &'static Certificates {
     static MADE: OnceLock<Certificates> = OnceLock::new();
     MADE.get_or_init(|| {
-        let mut ca = CertificateParams::default();
-        ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let ca = authority();
         let ca_key = KeyPair::generate().expect("a key");
         let ca_certificate = ca.self_signed(&ca_key).expect("self-signed").pem();
         let issuer = Issuer::new(ca, ca_key);
@@ -33,15 +32,23 @@ pub fn certificates() -> &'static Certificates {
 
 /// A certificate for `names` by nobody that the tests' clients trust.
 pub fn untrusted(names: &[&str]) -> (String, String) {
-    let mut ca = CertificateParams::default();
-    ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let issuer = Issuer::new(ca, KeyPair::generate().expect("a key"));
+    let issuer = Issuer::new(authority(), KeyPair::generate().expect("a key"));
     issue(&issuer, names)
+}
+
+/// With a name of its own and the extensions that strict clients ask for (RFC 5280 §4.2.1).
+fn authority() -> CertificateParams {
+    let mut params = CertificateParams::default();
+    params.distinguished_name.push(DnType::CommonName, "An authority for tests");
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    params
 }
 
 fn issue(issuer: &Issuer<'_, KeyPair>, names: &[&str]) -> (String, String) {
     let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
-    let params = CertificateParams::new(names).expect("names");
+    let mut params = CertificateParams::new(names).expect("names");
+    params.use_authority_key_identifier_extension = true;
     let key = KeyPair::generate().expect("a key");
     (params.signed_by(&key, issuer).expect("signed").pem(), key.serialize_pem())
 }

@@ -4,6 +4,7 @@
 pub mod app;
 pub mod browser;
 pub mod certificates;
+pub mod process;
 pub mod provider;
 pub mod raw;
 pub mod server;
