@@ -4,7 +4,11 @@ mod harness;
 
 /// The way in and out: signing in, the session, signing out.
 mod login;
+/// Signing in with providers that nobody here wrote.
+mod real_providers;
 /// What two files say about the same thing is the same.
 mod repository;
 /// Which room may use which: the architecture, as a table.
 mod room_graph;
+/// What the application is told, verified by libraries that nobody here wrote.
+mod verifiers;
