@@ -45,11 +45,6 @@ impl Drain {
 }
 
 impl Draining {
-    /// Whether shutdown has begun.
-    pub(crate) fn is_stopping(&self) -> bool {
-        *self.stop.borrow()
-    }
-
     /// A way to spawn later without holding shutdown up until then.
     pub(crate) fn spawner(&self) -> Spawner {
         Spawner { stop: self.stop.clone(), held: self.held.downgrade() }
@@ -66,16 +61,6 @@ impl Draining {
     pub(crate) fn spawn_local(&self, task: impl Future<Output = ()> + 'static) {
         let held = self.clone();
         tokio::task::spawn_local(async move {
-            task.await;
-            drop(held);
-        });
-    }
-
-    /// Spawns a task on the current multi-thread runtime; shutdown waits for it.
-    #[expect(clippy::disallowed_methods, reason = "the one place that spawns")]
-    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        let held = self.clone();
-        tokio::spawn(async move {
             task.await;
             drop(held);
         });
@@ -140,7 +125,6 @@ impl Control {
     }
 
     /// Runs `work` for as long as the process lives; shutdown does not wait for it.
-    #[expect(clippy::disallowed_methods, reason = "the one place that spawns")]
     pub(crate) fn start_detached(&self, work: impl Future<Output = ()> + Send + 'static) {
         self.handle.spawn(work);
     }
@@ -152,7 +136,6 @@ impl Control {
     }
 
     /// Runs `work` on the control runtime and waits for nothing.
-    #[expect(clippy::disallowed_methods, reason = "the one place that spawns")]
     pub(crate) fn start(&self, work: impl Future<Output = ()> + Send + 'static) {
         let held = self.spawner.held.upgrade();
         self.handle.spawn(async move {
@@ -177,22 +160,26 @@ impl<F: Future<Output: 'static> + 'static> hyper::rt::Executor<F> for LocalExecu
 mod tests {
     use super::*;
 
-    #[tokio::test]
-    async fn finish_waits_for_every_holder() {
-        let (drain, mut draining) = channel();
-        let (told, hears) = oneshot::channel();
-        draining.clone().spawn(async move {
-            draining.stopping().await;
-            told.send(()).expect("the test waits for this");
+    #[test]
+    fn finish_waits_for_every_holder() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        tokio::task::LocalSet::new().block_on(&runtime, async {
+            let (drain, mut draining) = channel();
+            let (told, hears) = oneshot::channel();
+            draining.clone().spawn_local(async move {
+                draining.stopping().await;
+                told.send(()).expect("the test waits for this");
+            });
+            assert!(drain.finish(Duration::from_secs(10)).await);
+            hears.await.expect("the task ran to its end");
         });
-        assert!(drain.finish(Duration::from_secs(10)).await);
-        hears.await.expect("the task ran to its end");
     }
 
     #[tokio::test]
     async fn finish_gives_up_at_the_deadline() {
         let (drain, draining) = channel();
+        let spawner = draining.spawner();
         assert!(!drain.finish(Duration::from_millis(1)).await);
-        assert!(draining.is_stopping());
+        assert!(spawner.is_stopping());
     }
 }

@@ -8,16 +8,15 @@ use url::Url;
 
 use crate::app::Error;
 use crate::backchannel::Backchannel;
-use crate::backchannel::network::{self, Network};
+use crate::backchannel::network::Network;
 use crate::backchannel::settings::Settings as Way;
 use crate::clock::Clock;
 use crate::config::{ProviderConfig, UserPoolConfig};
 use crate::oidc;
 use crate::oidc::settings::{ClientAuth, Endpoints, Logout, Settings, Userinfo};
 use crate::telemetry::metrics::Registry;
-use crate::user_pool::in_process::InProcess;
-use crate::user_pool::pool::UserPool;
 use crate::user_pool::settings::ClientSettings;
+use crate::user_pool::{InProcess, UserPool};
 
 /// Our own client id at a user pool of this process.
 const OWN_CLIENT_ID: &str = "vestibule";
@@ -76,16 +75,20 @@ fn networked(provider: ProviderConfig, clock: &Clock, registry: &Registry) -> Re
     let way = Way {
         roots: roots.unwrap_or_default(),
         timeout: settings.timeout,
-        // The configuration accepts `http` for an issuer on loopback only, so nothing else is reached without TLS.
-        allow_http_loopback: Url::parse(&settings.issuer)
-            .ok()
-            .and_then(|issuer| issuer.host_str().map(network::is_loopback))
-            .unwrap_or(false),
+        // The configuration accepts `http` on loopback only, so nothing else is reached without TLS.
+        allow_http_loopback: is_plain(&settings),
     };
     let network: Arc<dyn Backchannel> = Arc::new(Network::new(&way).map_err(|error| failed(error.into()))?);
     let logout = settings.logout;
     let client = Arc::new(oidc::Client::new(settings, network, clock.clone(), registry));
     Ok(Provider { client, logout })
+}
+
+/// Whether the configuration names an address without TLS for this provider.
+fn is_plain(settings: &Settings) -> bool {
+    let Endpoints { authorization, token, userinfo, jwks, end_session } = &settings.endpoints;
+    let mut given = [authorization, token, userinfo, jwks, end_session].into_iter().flatten();
+    settings.issuer.starts_with("http:") || given.any(|endpoint| endpoint.scheme() == "http")
 }
 
 fn embedded(pool: UserPoolConfig, clock: &Clock, registry: &Registry) -> (Provider, Arc<UserPool>) {

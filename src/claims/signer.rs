@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE;
+use base64::engine::general_purpose::{GeneralPurpose, URL_SAFE, URL_SAFE_NO_PAD};
 use http::HeaderValue;
 use serde_json::{Map, Value};
 
@@ -35,10 +35,10 @@ pub(super) struct Signer {
 /// A user's assertions, one for each audience, and what they are made of.
 #[derive(Debug)]
 pub(super) struct Assertions {
-    subject: String,
-    issuer: String,
-    client_id: String,
-    claims: Claims,
+    /// JSON objects, up to the first member that differs from one assertion to the next.
+    header: String,
+    payload: String,
+    issuer: Value,
     made: RefCell<Vec<Assertion>>,
 }
 
@@ -54,12 +54,16 @@ impl Signer {
         Self { key, format, name }
     }
 
+    /// Writes what all assertions of a user have in common.
     pub(super) fn prepare(&self, identity: &Identity, client_id: &str) -> Assertions {
+        let payload = match self.format {
+            Format::Jwt => jwt_claims(identity),
+            Format::Alb => alb_claims(identity),
+        };
         Assertions {
-            subject: identity.subject().to_owned(),
-            issuer: identity.issuer().to_owned(),
-            client_id: client_id.to_owned(),
-            claims: identity.claims().clone(),
+            header: open_ended(self.header(identity.issuer(), client_id)),
+            payload: open_ended(payload),
+            issuer: identity.issuer().into(),
             made: RefCell::default(),
         }
     }
@@ -76,11 +80,7 @@ impl Signer {
         if let Some(made) = user.made.borrow().iter().find(|made| made.is_for(audience) && is_fresh(made)) {
             return Ok(made.value.clone());
         }
-        let token = match self.format {
-            Format::Jwt => self.jwt(user, audience, now),
-            Format::Alb => self.alb(user, now),
-        }?;
-        let mut value = HeaderValue::try_from(token).expect("base64url and dots");
+        let mut value = HeaderValue::try_from(self.sign(user, audience, now)?).expect("base64url and dots");
         value.set_sensitive(true);
         let mut all = user.made.borrow_mut();
         all.retain(|made| !made.is_for(audience) && is_fresh(made));
@@ -91,61 +91,69 @@ impl Signer {
         Ok(value)
     }
 
-    /// A standard JWT (RFC 7519).
-    fn jwt(&self, user: &Assertions, audience: &str, now: Timestamp) -> Result<String, Error> {
-        let expires_at = (now + LIFETIME).seconds();
-        // Ours alone speak of this token; a provider's `exp` or `jti` speaks of another one.
-        let mut payload = user.claims_without(&["sub", "iss", "aud", "iat", "exp", "nbf", "jti"]);
-        payload.insert("sub".into(), user.subject.as_str().into());
-        payload.insert("iss".into(), user.issuer.as_str().into());
-        payload.insert("aud".into(), audience.into());
-        payload.insert("iat".into(), now.seconds().into());
-        payload.insert("exp".into(), expires_at.into());
-        self.key.compact(&self.header(user, expires_at), &Value::Object(payload))
-    }
-
-    /// The ALB's exact bytes (spec §4.2): each segment padded, and the padding signed.
-    fn alb(&self, user: &Assertions, now: Timestamp) -> Result<String, Error> {
-        let expires_at = (now + LIFETIME).seconds();
-        let mut payload = user.claims_without(&["exp", "iss"]);
-        if !payload.contains_key("sub") {
-            let rest = std::mem::take(&mut payload);
-            payload.insert("sub".into(), user.subject.as_str().into());
-            payload.extend(rest);
-        }
-        payload.insert("exp".into(), expires_at.into());
-        payload.insert("iss".into(), user.issuer.as_str().into());
-        let mut token = URL_SAFE.encode(self.header(user, expires_at).to_string());
+    /// A compact JWS (RFC 7515 §7.1); in the ALB's format each segment is padded, and the padding is signed (spec §4.2).
+    fn sign(&self, user: &Assertions, audience: &str, now: Timestamp) -> Result<String, Error> {
+        let (header, payload) = (&user.header, &user.payload);
+        let (issued_at, expires_at) = (now.seconds(), (now + LIFETIME).seconds());
+        let (engine, payload, padding): (&GeneralPurpose, _, _) = match self.format {
+            Format::Jwt => {
+                let audience = Value::from(audience);
+                let payload = format!(r#"{payload},"aud":{audience},"iat":{issued_at},"exp":{expires_at}}}"#);
+                (&URL_SAFE_NO_PAD, payload, "")
+            }
+            // The signature's 64 bytes are 86 characters and two of padding.
+            Format::Alb => (&URL_SAFE, format!(r#"{payload},"exp":{expires_at},"iss":{}}}"#, user.issuer), "=="),
+        };
+        let mut token = engine.encode(format!(r#"{header},"exp":{expires_at}}}"#));
         token.push('.');
-        URL_SAFE.encode_string(Value::Object(payload).to_string(), &mut token);
+        engine.encode_string(payload, &mut token);
         let signature = self.key.sign(token.as_bytes())?;
-        token.push('.');
-        token.push_str(&signature);
-        // 64 bytes are 86 characters and two of padding.
-        token.push_str("==");
-        Ok(token)
+        Ok(format!("{token}.{signature}{padding}"))
     }
 
-    /// The JOSE header, the same in both formats: members and order are the ALB's (spec §4.2).
-    fn header(&self, user: &Assertions, expires_at: u64) -> Value {
-        let mut header = Map::new();
-        header.insert("typ".into(), "JWT".into());
-        header.insert("kid".into(), self.key.kid().into());
-        header.insert("alg".into(), "ES256".into());
-        header.insert("iss".into(), user.issuer.as_str().into());
-        header.insert("client".into(), user.client_id.as_str().into());
-        header.insert("signer".into(), self.name.as_str().into());
-        header.insert("exp".into(), expires_at.into());
-        Value::Object(header)
+    /// The JOSE header but for `exp`, the same in both formats: members and order are the ALB's (spec §4.2).
+    fn header(&self, issuer: &str, client_id: &str) -> Map<String, Value> {
+        let members = [
+            ("typ", "JWT"),
+            ("kid", self.key.kid()),
+            ("alg", "ES256"),
+            ("iss", issuer),
+            ("client", client_id),
+            ("signer", &self.name),
+        ];
+        members.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect()
     }
 }
 
-impl Assertions {
-    fn claims_without(&self, names: &[&str]) -> Claims {
-        let mut claims = self.claims.clone();
-        claims.retain(|name, _| !names.contains(&name.as_str()));
-        claims
+/// A standard JWT's claims (RFC 7519 §4.1) but for `aud`, `iat` and `exp`.
+fn jwt_claims(identity: &Identity) -> Claims {
+    // Ours alone speak of this token; a provider's `exp` or `jti` speaks of another one.
+    let mut claims = claims_without(identity, &["sub", "iss", "aud", "iat", "exp", "nbf", "jti"]);
+    claims.insert("sub".into(), identity.subject().into());
+    claims.insert("iss".into(), identity.issuer().into());
+    claims
+}
+
+/// The ALB's claims but for `exp` and `iss`, which it appends: what userinfo said, in its order.
+fn alb_claims(identity: &Identity) -> Claims {
+    let claims = claims_without(identity, &["exp", "iss"]);
+    if claims.contains_key("sub") {
+        return claims;
     }
+    [("sub".to_owned(), identity.subject().into())].into_iter().chain(claims).collect()
+}
+
+fn claims_without(identity: &Identity, names: &[&str]) -> Claims {
+    let mut claims = identity.claims().clone();
+    claims.retain(|name, _| !names.contains(&name.as_str()));
+    claims
+}
+
+/// A JSON object that has members, without its closing brace.
+fn open_ended(members: Map<String, Value>) -> String {
+    let mut text = Value::Object(members).to_string();
+    text.pop();
+    text
 }
 
 impl Assertion {

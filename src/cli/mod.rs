@@ -8,6 +8,7 @@ mod healthcheck;
 mod keys;
 mod schema;
 mod serve;
+mod users;
 
 use std::process::ExitCode;
 
@@ -31,6 +32,8 @@ enum Command {
     Check(check::Check),
     #[command(subcommand)]
     Keys(keys::Keys),
+    #[command(subcommand)]
+    Users(users::Users),
     Schema(schema::Schema),
     Healthcheck(healthcheck::Healthcheck),
 }
@@ -42,6 +45,7 @@ pub fn run() -> ExitCode {
         Command::Serve(serve) => serve.run(),
         Command::Check(check) => check.run(),
         Command::Keys(keys) => keys.run(),
+        Command::Users(users) => users.run(),
         Command::Schema(schema) => schema.run(),
         Command::Healthcheck(healthcheck) => healthcheck.run(),
     };

@@ -35,7 +35,7 @@ pub(crate) struct Diagnostic {
 }
 
 /// Everything found in one file, in the order of the file.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Diagnostics {
     file: String,
     /// As it may be shown: without inline secrets.

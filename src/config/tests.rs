@@ -1,3 +1,4 @@
+mod explained;
 mod meaning;
 mod mistakes;
 mod properties;

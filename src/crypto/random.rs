@@ -5,6 +5,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 /// `N` random bytes.
+#[expect(clippy::disallowed_methods, reason = "the one place that asks the generator")]
 pub(crate) fn bytes<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
     rand::fill(&mut bytes).expect("the provider's generator fails only where the kernel has none");

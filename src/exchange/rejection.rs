@@ -43,6 +43,7 @@ macro_rules! reasons {
 
         impl Reason {
             /// Every reason, in the order of `docs/REASONS.md`.
+            #[cfg(test)]
             pub(crate) const ALL: &[Reason] = &[$(Reason::$name,)+];
 
             /// The stable code: in the access log, in metrics, on the page.
@@ -63,6 +64,7 @@ macro_rules! reasons {
             pub(crate) const fn advice(self) -> &'static str { match self { $(Self::$name => $advice,)+ } }
 
             /// What it means, to the operator.
+            #[cfg(test)]
             pub(crate) const fn meaning(self) -> &'static str { match self { $(Self::$name => concat!($($doc,)+),)+ } }
         }
     };
@@ -84,9 +86,6 @@ reasons! {
     /// `X-Forwarded-For` has more than 30 addresses (spec §10.2).
     RequestForwarded => "request.forwarded_too_long", 463, None, "That request passed through too many proxies",
         "The request lists more than 30 addresses that forwarded it.";
-    /// The request asks for a transfer coding other than chunked (RFC 9112 §6.1).
-    RequestTransferEncoding => "request.transfer_encoding", 501, None, "That request could not be read",
-        "The request uses a transfer coding that this server does not speak.";
     /// The request expects something other than 100-continue (RFC 9110 §10.1.1).
     RequestExpectation => "request.expectation", 417, None, "That request could not be met",
         "The request expects something that this server does not do.";

@@ -66,28 +66,16 @@ pub(crate) fn strip(headers: &mut HeaderMap, is_ours: impl Fn(&[u8]) -> bool) {
     }
 }
 
-/// How a cookie of ours may travel: `Secure; HttpOnly; Path=/`, host-only, as `__Host-` demands (RFC 6265bis §4.1.3.2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum SameSite {
-    /// Sent on top-level navigations from elsewhere: what the way back from a provider needs.
-    Lax,
-    /// Never sent from elsewhere.
-    Strict,
-}
-
-/// Writes a `Set-Cookie` that keeps `value` for `max_age_seconds`.
+/// Writes a `Set-Cookie` that keeps `value` for `max_age_seconds`: `Secure; HttpOnly; Path=/`, host-only, as `__Host-`
+/// demands (RFC 6265bis §4.1.3.2), and `SameSite=Lax`, because the way back from a provider is a navigation from elsewhere.
 ///
 /// `Max-Age`, not `Expires`: a browser whose clock is wrong drops the latter at once (pitfalls 26).
-pub(crate) fn set(name: &str, value: &str, max_age_seconds: u64, same_site: SameSite) -> HeaderValue {
-    let same_site = match same_site {
-        SameSite::Lax => cookie::SameSite::Lax,
-        SameSite::Strict => cookie::SameSite::Strict,
-    };
+pub(crate) fn set(name: &str, value: &str, max_age_seconds: u64) -> HeaderValue {
     let text = cookie::Cookie::build((name, value))
         .path("/")
         .secure(true)
         .http_only(true)
-        .same_site(same_site)
+        .same_site(cookie::SameSite::Lax)
         .build()
         .to_string();
     HeaderValue::try_from(format!("{text}; Max-Age={max_age_seconds}")).expect("names and values of ours are ASCII")
@@ -95,7 +83,7 @@ pub(crate) fn set(name: &str, value: &str, max_age_seconds: u64, same_site: Same
 
 /// Writes a `Set-Cookie` that deletes: the attributes are those of [`set`], or the browser ignores it (pitfalls 24).
 pub(crate) fn delete(name: &str) -> HeaderValue {
-    set(name, "", 0, SameSite::Lax)
+    set(name, "", 0)
 }
 
 #[cfg(test)]
@@ -127,7 +115,7 @@ mod tests {
 
     #[test]
     fn s_11_deleting_uses_the_attributes_of_setting() {
-        assert_eq!(set("n", "v", 60, SameSite::Lax), "n=v; HttpOnly; SameSite=Lax; Secure; Path=/; Max-Age=60");
+        assert_eq!(set("n", "v", 60), "n=v; HttpOnly; SameSite=Lax; Secure; Path=/; Max-Age=60");
         assert_eq!(delete("n"), "n=; HttpOnly; SameSite=Lax; Secure; Path=/; Max-Age=0");
     }
 }

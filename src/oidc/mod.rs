@@ -48,8 +48,6 @@ pub(crate) struct RefreshRequest {
     pub(crate) refresh_token: Secret<String>,
     /// Whose session it is; it stays theirs.
     pub(crate) subject: String,
-    /// What was asked for at login. Not sent: RFC 6749 §6 takes what was granted where nothing is asked for.
-    pub(crate) scope: String,
     /// Kept where the provider says nothing new.
     pub(crate) claims: Claims,
 }

@@ -221,6 +221,7 @@ fn of_connection(connection: &Connection, time: crate::clock::Timestamp) -> Acce
         http_version: None,
         tls_version: connection.tls.as_ref().map(|tls| tls.version),
         tls_cipher: connection.tls.as_ref().map(|tls| tls.cipher_suite),
+        tls_server_name: connection.tls.as_ref().and_then(|tls| tls.server_name.as_deref()),
         user_agent: None,
         rule: None,
         actions: &[],

@@ -151,7 +151,7 @@ impl Condition {
         if name == header::HOST {
             return Err(Error::HostHeader);
         }
-        Ok(Self::HttpHeader(name, all(values, insensitive)?))
+        Ok(Self::HttpHeader(name, all(values, |value| insensitive(value))?))
     }
 
     /// `query_string`: pairs of an optional key and a value.
@@ -161,7 +161,7 @@ impl Condition {
     /// [`Error::Empty`], [`Error::TooLong`].
     pub(crate) fn query_string(values: &[(Option<String>, String)]) -> Result<Self, Error> {
         let parse = |(key, value): &(Option<String>, String)| {
-            Ok(QueryPattern { key: key.as_ref().map(insensitive).transpose()?, value: insensitive(value)? })
+            Ok(QueryPattern { key: key.as_deref().map(insensitive).transpose()?, value: insensitive(value)? })
         };
         Ok(Self::QueryString(all(values, parse)?))
     }
@@ -202,7 +202,7 @@ fn unmapped(address: IpAddr) -> IpAddr {
     address.to_canonical()
 }
 
-fn insensitive(text: &String) -> Result<Pattern, Error> {
+fn insensitive(text: &str) -> Result<Pattern, Error> {
     bounded(text, PATTERN_LENGTH_MAX)?;
     Ok(Pattern::new(text, Case::Insensitive))
 }

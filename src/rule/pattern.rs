@@ -96,11 +96,6 @@ impl Pattern {
             }
         }
     }
-
-    /// How many wildcards the pattern has.
-    pub(crate) fn wildcards(&self) -> usize {
-        self.tokens.iter().filter(|token| !matches!(token, Token::Literal(_))).count()
-    }
 }
 
 fn push_literal(tokens: &mut Vec<Token>, literal: &mut String, case: Case) {

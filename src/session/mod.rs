@@ -23,7 +23,7 @@ use http::HeaderValue;
 
 use crate::clock::Timestamp;
 use crate::crypto::aead::Key;
-use crate::message::cookie::{self, SameSite};
+use crate::message::cookie;
 use crate::session::error::Error;
 use crate::session::record::Session;
 use crate::session::sealed::{Purpose, Scope};
@@ -80,9 +80,6 @@ impl Sessions {
         shards::names(&self.base, headers).iter().map(|name| cookie::delete(name)).collect()
     }
 }
-
-/// How every cookie of ours travels.
-const SAME_SITE: SameSite = SameSite::Lax;
 
 #[cfg(test)]
 mod tests;

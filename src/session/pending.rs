@@ -18,7 +18,7 @@ use crate::crypto::{compare, digest};
 use crate::message::cookie;
 use crate::session::error::Error;
 use crate::session::sealed::{self, Purpose, Scope};
-use crate::session::{SAME_SITE, settings, shards};
+use crate::session::{settings, shards};
 
 /// From the redirect to the callback (spec §2.4).
 pub(crate) const LOGIN_WINDOW: Duration = Duration::from_secs(15 * 60);
@@ -75,7 +75,7 @@ impl PendingLogins {
         let kept = Kept { state: state.to_owned(), issued_at: now.millis(), login };
         let sealed = sealed::seal(&self.keys, &self.scope(host), &kept)?;
         let value = format!("{}.{sealed}", now.seconds());
-        let line = cookie::set(&self.name(state), &value, LOGIN_WINDOW.as_secs(), SAME_SITE);
+        let line = cookie::set(&self.name(state), &value, LOGIN_WINDOW.as_secs());
         if line.len() > shards::LINE_BYTES_MAX {
             return Err(Error::TooLarge);
         }

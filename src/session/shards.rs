@@ -9,7 +9,6 @@ use http::{HeaderMap, HeaderValue, header};
 use memchr::memchr;
 
 use crate::message::cookie;
-use crate::session::SAME_SITE;
 use crate::session::error::Error;
 
 /// Most shards of a session (DESIGN §5, spec §3.1).
@@ -87,7 +86,7 @@ impl<'h> Shards<'h> {
 
 /// The `Set-Cookie` lines for a sealed text: shards, then deletions of the higher names (pitfalls 22).
 pub(super) fn write(base: &str, text: &str, max_age_seconds: u64) -> Result<Vec<HeaderValue>, Error> {
-    let frame = cookie::set(&name(base, 0), "", max_age_seconds, SAME_SITE).len();
+    let frame = cookie::set(&name(base, 0), "", max_age_seconds).len();
     let room = LINE_BYTES_MAX.checked_sub(frame).filter(|room| *room > 0).ok_or(Error::TooLarge)?;
     let count = (text.len() + 1).div_ceil(room);
     if count > SHARDS_MAX {
@@ -97,7 +96,7 @@ pub(super) fn write(base: &str, text: &str, max_age_seconds: u64) -> Result<Vec<
     let mut lines = Vec::with_capacity(SHARDS_MAX);
     for (number, shard) in counted.as_bytes().chunks(room).enumerate() {
         let shard = std::str::from_utf8(shard).expect("base64url is ASCII");
-        lines.push(cookie::set(&name(base, number), shard, max_age_seconds, SAME_SITE));
+        lines.push(cookie::set(&name(base, number), shard, max_age_seconds));
     }
     lines.extend((count..SHARDS_MAX).map(|number| cookie::delete(&name(base, number))));
     Ok(lines)

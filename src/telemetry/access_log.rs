@@ -51,6 +51,8 @@ pub(crate) struct AccessRecord<'e> {
     pub(crate) tls_version: Option<&'static str>,
     #[serde(rename = "tls.cipher", skip_serializing_if = "Option::is_none")]
     pub(crate) tls_cipher: Option<&'static str>,
+    #[serde(rename = "tls.client.server_name", skip_serializing_if = "Option::is_none")]
+    pub(crate) tls_server_name: Option<&'e str>,
     #[serde(rename = "user_agent.original", skip_serializing_if = "Option::is_none")]
     pub(crate) user_agent: Option<&'e str>,
     #[serde(rename = "rule.name", skip_serializing_if = "Option::is_none")]

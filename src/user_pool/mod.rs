@@ -20,5 +20,6 @@ mod routes;
 mod seal;
 mod signin;
 
+pub(crate) use directory::user::UserName;
 pub(crate) use in_process::InProcess;
 pub(crate) use pool::UserPool;

@@ -2,6 +2,10 @@
 
 mod harness;
 
+/// What a person sees in a real browser.
+mod browser;
+/// What the commands do, as processes: `dev`, `serve`, `check`, `healthcheck`, `keys`, `users`.
+mod commands;
 /// The way in and out: signing in, the session, signing out.
 mod login;
 /// Signing in with providers that nobody here wrote.

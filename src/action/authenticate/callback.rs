@@ -49,7 +49,7 @@ pub(super) async fn answer(
     let (brought, begun) = match recognise(endpoints, exchange, &request, parts) {
         Ok(recognised) => recognised,
         // A reload, the back button, or a link that was kept: whoever is signed in goes on (pitfalls 4, 5).
-        Err(Reason::AuthStateMissing | Reason::AuthStateMismatch)
+        Err(Reason::AuthStateMissing | Reason::AuthStateMismatch | Reason::AuthLoginExpired)
             if has_session(endpoints, local, &request, &parts.headers, exchange.started_at) =>
         {
             return answer::redirect("/");

@@ -20,7 +20,6 @@ const REFRESH_SOONEST: Duration = Duration::from_secs(1);
 pub(super) struct Issuing {
     pub(super) client: Arc<oidc::Client>,
     pub(super) sessions: Sessions,
-    pub(super) scope: String,
     pub(super) clock: Clock,
     timeout: Duration,
     keeps_access_token: bool,
@@ -38,7 +37,6 @@ impl Issuing {
         Self {
             client,
             sessions,
-            scope: settings.scope.clone(),
             clock: services.clock.clone(),
             timeout: settings.session_timeout,
             keeps_access_token: services.claims.wants_access_token(),

@@ -208,3 +208,6 @@ impl Authenticate {
         SignedIn::new(session, self.settings.session_timeout, prepared, &self.claims, &self.memory)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,6 +5,9 @@
 //! on their way, and a provider that rotates refresh tokens takes the old one for stolen (pitfalls 37). A flight is never
 //! cut short: a token that was issued is not lost because a browser went away.
 //!
+//! A refusal is remembered in the same way, for the refused tokens only. The session's id is not revoked: where another replica
+//! was first and has rotated the tokens, the browser comes with a newer cookie of the same session, and that is good.
+//!
 //! What this cannot do without a store: two replicas that refresh the same session at the same moment make two calls.
 
 use std::collections::HashMap;
@@ -179,7 +182,6 @@ async fn renew(issuing: &Issuing, session: &Session, host: &str) -> Outcome {
     let asked = oidc::RefreshRequest {
         refresh_token,
         subject: session.identity.subject().to_owned(),
-        scope: issuing.scope.clone(),
         claims: session.identity.claims().clone(),
     };
     let login = match issuing.client.refresh(asked).await {

@@ -8,7 +8,6 @@ use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
 use super::*;
-use crate::backchannel::settings::roots_from_pem;
 
 /// Answers each connection's requests with `answer`, and closes when it has none left. Tells how many connections came.
 async fn serve<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S, answer: &[u8]) {
@@ -111,7 +110,7 @@ async fn o_02_only_https_is_called_but_for_this_machine_where_allowed() {
 #[tokio::test]
 async fn o_07_a_private_authority_is_trusted_where_it_is_given() {
     let certified = rcgen::generate_simple_self_signed(vec![String::from("localhost")]).expect("a certificate");
-    let roots = roots_from_pem(certified.cert.pem().as_bytes()).expect("a certificate");
+    let roots = vec![certified.cert.der().clone()];
     let key = PrivateKeyDer::try_from(certified.signing_key.serialize_der()).expect("a key");
     let config = ServerConfig::builder_with_provider(provider::tls())
         .with_safe_default_protocol_versions()
@@ -146,12 +145,4 @@ async fn o_07_a_private_authority_is_trusted_where_it_is_given() {
         () = client => {}
     }
     assert_eq!(handshakes.get(), 1, "the connection is used again");
-}
-
-#[test]
-fn a_ca_file_without_certificates_is_told() {
-    use crate::backchannel::settings::NoCertificate;
-    for text in ["", "hello", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"] {
-        assert_eq!(roots_from_pem(text.as_bytes()), Err(NoCertificate), "{text}");
-    }
 }

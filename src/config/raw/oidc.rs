@@ -29,7 +29,7 @@ pub(crate) struct IdentityProvider {
     pub(crate) jwks_uri: Option<String>,
     /// In place of discovery's: where a user signs out at the provider.
     pub(crate) end_session_endpoint: Option<String>,
-    /// Certificates in PEM form of the authority that the provider's own certificate is from. Default: the system's.
+    /// Certificates in PEM form of an authority that is trusted for this provider besides the system's.
     pub(crate) ca_file: Option<String>,
     /// Whether to ask the userinfo endpoint. Default: `auto`.
     #[serde(default)]

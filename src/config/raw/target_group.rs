@@ -17,7 +17,8 @@ pub(crate) struct TargetGroup {
     pub(crate) protocol_version: ProtocolVersion,
     /// Targets, as `app.internal:3000`, `10.0.0.7:3000` or `[::1]:3000`. May be empty: requests are then answered 503.
     pub(crate) targets: List<String>,
-    /// Certificates in PEM form of the authority that `https` targets' certificates are from. Default: the system's.
+    /// Certificates in PEM form of the authorities that `https` targets' certificates are from, in place of the
+    /// system's.
     pub(crate) ca_file: Option<String>,
     /// Whether certificates of `https` targets are verified. The load balancer never does. Default: true.
     pub(crate) verify: Option<bool>,

@@ -692,6 +692,7 @@ mod rules {
           - source_ip: [10.0.0.1]
           - http_header: { name: Host, values: [x] }
           - http_header: { name: \"a b\", values: [x] }
+          - http_header: { name: X-Amzn-Oidc-Identity, values: [x] }
           - http_header: { name: accept, values: [] }
           - query_string: []
 ";
@@ -765,16 +766,23 @@ mod rules {
         17 |           - http_header: { name: "a b", values: [x] }
            |                                  ^^^^^
 
-        error: needs at least one value
-          --> vestibule.yaml:18:13 at listeners[0].rules[0].conditions[6].http_header
+        error: no request has the header `x-amzn-oidc-identity` when rules are matched
+          --> vestibule.yaml:18:34 at listeners[0].rules[0].conditions[6].http_header.name
            |
-        18 |           - http_header: { name: accept, values: [] }
+        18 |           - http_header: { name: X-Amzn-Oidc-Identity, values: [x] }
+           |                                  ^^^^^^^^^^^^^^^^^^^^
+           = it is ours: what a client sends under that name is taken out first
+
+        error: needs at least one value
+          --> vestibule.yaml:19:13 at listeners[0].rules[0].conditions[7].http_header
+           |
+        19 |           - http_header: { name: accept, values: [] }
            |             ^^^^^^^^^^^
 
         error: needs at least one value
-          --> vestibule.yaml:19:13 at listeners[0].rules[0].conditions[7].query_string
+          --> vestibule.yaml:20:13 at listeners[0].rules[0].conditions[8].query_string
            |
-        19 |           - query_string: []
+        20 |           - query_string: []
            |             ^^^^^^^^^^^^
         "#);
     }
@@ -1434,7 +1442,7 @@ mod user_pools {
       - { username: bob, subject: same, password_hash: \"$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$e0KBhmnhDk5jzRJkfRPkEyxTWkRPXW5Z0i0p0sZKbJc\", claims: { sub: x, email: x } }
 ";
         assert_snapshot!(pool("users", users), @r#"
-        error: this is not a password hash in PHC form
+        error: not a password hash in PHC form (`$argon2id$v=19$m=…`)
           --> vestibule.yaml:42:41 at user_pools.people.users[0].password_hash
            |
         42 |       - { username: ada, password_hash: …
@@ -1453,14 +1461,14 @@ mod user_pools {
         43 |       - { username: " ADA ", password_hash: …
            |                     ^^^^^^^
 
-        error: this is not an Argon2id hash
+        error: not an Argon2id hash of version 19
           --> vestibule.yaml:43:45 at user_pools.people.users[1].password_hash
            |
         43 |       - { username: " ADA ", password_hash: …
            |                                             ^
            = `vestibule users hash` makes one
 
-        error: this hash takes too much memory or time to verify
+        error: the hash costs more than m=262144 (KiB), t=16, p=8
           --> vestibule.yaml:44:56 at user_pools.people.users[2].password_hash
            |
         44 |       - { username: eve, subject: same, password_hash: …

@@ -116,7 +116,7 @@ fn relative_paths_begin_at_the_file() {
     let files = files("relative");
     let below = files.join("below");
     std::fs::create_dir_all(&below).unwrap();
-    let text = super::SOUND.replace("tls", "../tls").replace("-key]", "-key]").replace("[session", "[../session");
+    let text = super::SOUND.replace("tls", "../tls").replace("[session", "[../session");
     let text = text.replace("file: claims", "file: ../claims").replace("file: secret", "file: ../secret");
     std::fs::write(below.join("vestibule.yaml"), &text).unwrap();
     let source = Source::read(FilePath::new(&below.join("vestibule.yaml"))).unwrap();

@@ -17,26 +17,13 @@ use crate::config::raw::action::{Action, Actions, FixedResponse, Forward, OnExpi
 use crate::config::raw::listener::Protocol;
 use crate::config::raw::value::Period;
 use crate::config::validate::{Context, redirect, session, value};
+use crate::oidc;
 
 /// The maximum is assumed: the ALB documents the default only (spec §13).
 const SESSION_TIMEOUT: Duration = Duration::from_secs(604_800);
 const SESSION_TIMEOUT_BOUNDS: (Duration, Duration) = (Duration::from_secs(1), SESSION_TIMEOUT);
 /// Spec §1.1.
 const EXTRA_PARAMS_MAX: usize = 10;
-/// What we send ourselves, or what would change what the provider's answer means.
-const RESERVED_PARAMS: [&str; 11] = [
-    "client_id",
-    "redirect_uri",
-    "response_type",
-    "response_mode",
-    "scope",
-    "state",
-    "nonce",
-    "code_challenge",
-    "code_challenge_method",
-    "request",
-    "request_uri",
-];
 /// Spec §7.3.
 const BODY_BYTES_MAX: usize = 1024;
 const CONTENT_TYPES: [&str; 5] = ["text/plain", "text/css", "text/html", "application/javascript", "application/json"];
@@ -273,7 +260,7 @@ fn extra_params(params: &BTreeMap<String, String>, at: &Path, context: &mut Cont
         context.found.problem(at, message);
     }
     for name in params.keys() {
-        if RESERVED_PARAMS.contains(&name.as_str()) {
+        if oidc::is_reserved_parameter(name) {
             let problem = context.found.problem_at_key(&at.key(name), format!("`{name}` is set by the sign-in itself"));
             problem.maybe_hint((name == "scope").then(|| "the action has a `scope` of its own".to_owned()));
         } else if name.is_empty() {

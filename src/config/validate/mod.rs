@@ -65,7 +65,7 @@ pub(crate) fn file(raw: &raw::File, context: &mut Context<'_>) -> Option<Config>
         drain_timeout: drain_timeout?,
         workers: process::workers(raw.workers),
         notes: std::mem::take(&mut context.notes),
-        warnings: Diagnostics::whole_file(String::new(), String::new(), None),
+        warnings: Diagnostics::default(),
     })
 }
 

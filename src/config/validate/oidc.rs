@@ -91,8 +91,16 @@ fn client_secret(raw: &IdentityProvider, at: &Path, context: &mut Context<'_>) -
 }
 
 fn endpoints(raw: &IdentityProvider, at: &Path, context: &mut Context<'_>) -> Endpoints {
+    let plain = raw.issuer.starts_with("http://");
     let mut read = |text: &Option<String>, key: &str| -> Option<Url> {
-        text.as_ref().and_then(|text| value::secure_url(text, &at.key(key), &mut context.found))
+        let at = at.key(key);
+        let url = value::secure_url(text.as_ref()?, &at, &mut context.found)?;
+        // Plain calls to this machine are allowed with a provider on it, and with no other.
+        if url.scheme() == "http" && !plain {
+            context.found.problem(&at, "an `http` endpoint of an `https` issuer").hint("write `https://host/path`");
+            return None;
+        }
+        Some(url)
     };
     Endpoints {
         authorization: read(&raw.authorization_endpoint, "authorization_endpoint"),

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustls_pki_types::ServerName;
+
 use crate::config::path::Path;
 use crate::config::raw::target_group::{Protocol, ProtocolVersion, TargetGroup};
 use crate::config::validate::{Context, keys, tls, value};
@@ -52,6 +54,9 @@ fn targets(raw: &TargetGroup, at: &Path, context: &mut Context<'_>) -> Option<Ve
     let mut targets = Vec::with_capacity(raw.targets.len());
     for (index, text) in raw.targets.iter() {
         match value::host_and_port(text) {
+            Some((host, _)) if raw.protocol == Protocol::Https && ServerName::try_from(host.as_str()).is_err() => {
+                context.found.problem(&at.index(index), format!("`{host}` cannot be the name in a certificate"));
+            }
             Some((host, port)) => targets.push(TargetSettings { host, port }),
             None => {
                 let hint = match text.split_once("://") {

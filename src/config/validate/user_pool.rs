@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use argon2::password_hash::PasswordHash;
 use serde_json::Value;
 use url::Url;
 
@@ -19,6 +18,8 @@ use crate::crypto::digest;
 use crate::identity::Claims;
 use crate::secret::Secret;
 use crate::session;
+use crate::user_pool::UserName;
+use crate::user_pool::credential::password;
 use crate::user_pool::settings::{ClientSettings, Settings, UserSettings};
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -29,8 +30,6 @@ const TOKEN_BOUNDS: (Duration, Duration) = (Duration::from_secs(60), Duration::f
 const LONG_BOUNDS: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(3650 * 86_400));
 /// The client that stands for `authenticate-user-pool`; no other may have its name.
 const OWN_CLIENT_ID: &str = "vestibule";
-/// Memory that one hash may ask for, in KiB. `users hash` takes 19 MiB; a hash of 1 GiB would be a way to stop us.
-const HASH_MEMORY_KIB_MAX: u32 = 256 * 1024;
 /// Claims that the pool says itself.
 const RESERVED_CLAIMS: [&str; 12] =
     ["sub", "iss", "aud", "exp", "iat", "nbf", "nonce", "auth_time", "azp", "acr", "amr", "preferred_username"];
@@ -127,13 +126,19 @@ fn users(raw: &List<User>, issuer: &str, at: &Path, context: &mut Context<'_>) -
     let mut users = Vec::with_capacity(raw.len());
     for (index, user) in raw.iter() {
         let at = at.index(index);
-        let folded = user.username.trim().to_lowercase();
-        if folded.is_empty() {
-            context.found.problem(&at.key("username"), "the user name is empty");
-        } else if !names.insert(folded.clone()) {
-            context.found.problem(&at.key("username"), format!("the user `{}` is given twice", user.username));
+        let name = UserName::parse(&user.username);
+        match &name {
+            None => {
+                context.found.problem(&at.key("username"), "this cannot be a user name");
+            }
+            // As they are compared: `ADA` is `ada` (attacks U-04).
+            Some(name) if !names.insert(name.as_str().to_owned()) => {
+                context.found.problem(&at.key("username"), format!("the user `{}` is given twice", user.username));
+            }
+            Some(_) => {}
         }
-        let subject = user.subject.clone().unwrap_or_else(|| made_subject(issuer, &folded));
+        let folded = name.as_ref().map_or("", UserName::as_str);
+        let subject = user.subject.clone().unwrap_or_else(|| made_subject(issuer, folded));
         // OIDC Core §2: at most 255 ASCII characters.
         if subject.is_empty() || subject.len() > 255 || !subject.bytes().all(|byte| byte.is_ascii_graphic()) {
             let problem = context.found.problem(&at.key("subject"), format!("`{subject}` is not a subject"));
@@ -156,23 +161,8 @@ fn made_subject(issuer: &str, username: &str) -> String {
 }
 
 fn password_hash(hash: &Secret<String>, at: &Path, context: &mut Context<'_>) {
-    let hint = "`vestibule users hash` makes one";
-    let Ok(parsed) = PasswordHash::new(hash.expose()) else {
-        context.found.problem(at, "this is not a password hash in PHC form").hint(hint);
-        return;
-    };
-    if parsed.algorithm.as_str() != "argon2id" || parsed.salt.is_none() || parsed.hash.is_none() {
-        context.found.problem(at, "this is not an Argon2id hash").hint(hint);
-        return;
-    }
-    match argon2::Params::try_from(&parsed) {
-        Ok(params) if params.m_cost() <= HASH_MEMORY_KIB_MAX && params.t_cost() <= 16 => {}
-        Ok(_) => {
-            context.found.problem(at, "this hash takes too much memory or time to verify").hint(hint);
-        }
-        Err(_) => {
-            context.found.problem(at, "this hash has parameters that Argon2id does not").hint(hint);
-        }
+    if let Err(error) = password::check(hash) {
+        context.found.problem(at, error.to_string()).hint("`vestibule users hash` makes one");
     }
 }
 

@@ -280,7 +280,6 @@ pub(super) fn refresh_request() -> RefreshRequest {
     RefreshRequest {
         refresh_token: Secret::new("OLD-REFRESH-TOKEN".into()),
         subject: "alice".into(),
-        scope: "openid email".into(),
         claims: object(claims),
     }
 }

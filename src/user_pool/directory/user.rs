@@ -31,6 +31,11 @@ impl UserName {
         is_name.then_some(Self(name))
     }
 
+    /// The form that is compared.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+
     /// A name that nobody can have.
     pub(crate) fn nobody() -> Self {
         Self(String::new())

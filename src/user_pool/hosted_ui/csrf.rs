@@ -7,7 +7,7 @@
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use crate::crypto::random;
-use crate::message::cookie::{self, SameSite};
+use crate::message::cookie;
 
 /// Names a browser to its forms. `Lax`, so that a relying party that opens a second tab does not replace it.
 const COOKIE: &str = "__Host-vestibule-pool-form";
@@ -34,7 +34,7 @@ pub(crate) fn new_browser() -> String {
 
 /// Gives a browser its value.
 pub(crate) fn set_browser(browser: &str) -> HeaderValue {
-    cookie::set(COOKIE, browser, MAX_AGE_SECONDS, SameSite::Lax)
+    cookie::set(COOKIE, browser, MAX_AGE_SECONDS)
 }
 
 /// What the browser says of where the request comes from (Fetch Metadata §2.4).

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::clock::Clock;
-use crate::message::cookie::{self, SameSite};
+use crate::message::cookie;
 use crate::message::form::Form;
 use crate::message::{WholeRequest, WholeResponse};
 use crate::secret::Secret;
@@ -116,7 +116,7 @@ impl HostedUi {
                 let session = self.sessions.begin(&user, self.clock.now());
                 let mut response = reply::see_other(&self.provider.code_location(request, &session));
                 let lifetime = self.sessions.lifetime().as_secs();
-                let value = cookie::set(sso::COOKIE, &self.sessions.seal(&session), lifetime, SameSite::Lax);
+                let value = cookie::set(sso::COOKIE, &self.sessions.seal(&session), lifetime);
                 response.headers_mut().append(header::SET_COOKIE, value);
                 response
             }

@@ -49,6 +49,9 @@ pub const SIGNED_IN: &str = r#"
       - { type: forward, target_group: app }
 "#;
 
+/// To the application, whoever asks.
+pub const FORWARD: &str = " [{ type: forward, target_group: app }]";
+
 /// What a proxy is started with. The defaults are one `https` listener whose every request needs a login with `corp`.
 #[derive(Clone)]
 pub struct Setup {
@@ -70,6 +73,12 @@ impl Setup {
     /// A listener in front of `target`, with logins at `provider`.
     pub fn new(provider: &Provider, target: &Server) -> Self {
         Self::with_issuer(&provider.issuer(), &[target.address().to_string()])
+    }
+
+    /// A listener in front of targets, without logins.
+    pub fn open(targets: &[std::net::SocketAddr]) -> Self {
+        let targets: Vec<String> = targets.iter().map(ToString::to_string).collect();
+        Self::with_issuer("http://127.0.0.1:1", &targets).default_actions(FORWARD)
     }
 
     pub fn with_issuer(issuer: &str, targets: &[String]) -> Self {

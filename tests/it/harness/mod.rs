@@ -4,11 +4,14 @@
 pub mod app;
 pub mod browser;
 pub mod certificates;
+pub mod connection;
+pub mod dev;
 pub mod process;
 pub mod provider;
 pub mod raw;
 pub mod server;
 pub mod target;
+pub mod wire;
 
 use std::sync::OnceLock;
 

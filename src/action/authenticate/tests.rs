@@ -1,0 +1,7 @@
+//! The gate and its endpoints, against a scripted provider, with a browser that keeps cookies.
+
+mod bench;
+mod gate;
+mod login;
+mod renewal;
+mod reserved;

@@ -1,0 +1,334 @@
+use std::time::Duration;
+
+use http::{Method, StatusCode};
+
+use super::bench::{Bench, Browser, NAVIGATION, query, settings};
+use crate::action::authenticate::login::on_this_origin;
+use crate::action::settings::AuthenticateSettings;
+use crate::exchange::rejection::Reason;
+
+const CALLBACK: &str = "https://app.test/oauth2/idpresponse";
+
+/// Begins a login at `url`; answers the callback's query.
+async fn begin(bench: &Bench, browser: &mut Browser, url: &str) -> String {
+    let location = browser.open(bench, url).await.location().to_owned();
+    bench.provider.sign_in(&location)
+}
+
+async fn come_back(bench: &Bench, browser: &mut Browser, query: &str) -> super::bench::Reply {
+    browser.open(bench, &format!("{CALLBACK}?{query}")).await
+}
+
+#[tokio::test]
+async fn a_browser_signs_in_and_returns_to_where_it_was_going() {
+    let bench = Bench::new();
+    let mut browser = Browser::default();
+    let reply = browser.open(&bench, "https://app.test:8443/a/b%20c?next=https://docs.test/%3F&x=%zz").await;
+    let sent = query(reply.location());
+    assert_eq!(sent["redirect_uri"], "https://app.test:8443/oauth2/idpresponse");
+    assert_eq!((sent["scope"].as_str(), sent["prompt"].as_str()), ("openid email", "login"));
+    assert_eq!((browser.pending(), browser.has_session()), (1, false));
+    let callback = bench.provider.sign_in(reply.location());
+    let reply = browser.open(&bench, &format!("https://app.test:8443/oauth2/idpresponse?{callback}")).await;
+    assert_eq!(reply.location(), "/a/b%20c?next=https://docs.test/%3F&x=%zz");
+    assert_eq!(reply.subject.as_deref(), Some("alice"));
+    assert_eq!((browser.pending(), browser.has_session()), (0, true));
+    let metrics = bench.metrics();
+    assert!(metrics.contains("vestibule_logins_total{provider=\"corp\",outcome=\"started\"} 1\n"), "{metrics}");
+    assert!(metrics.contains("vestibule_logins_total{provider=\"corp\",outcome=\"finished\"} 1\n"), "{metrics}");
+}
+
+#[tokio::test]
+async fn a_post_returns_by_get_to_its_path() {
+    let bench = Bench::new();
+    let mut browser = Browser::default();
+    let reply = bench.send(0, browser.request(Method::POST, "https://app.test/form?a=1", NAVIGATION)).await;
+    browser.keep(&reply);
+    let callback = bench.provider.sign_in(reply.location());
+    assert_eq!(come_back(&bench, &mut browser, &callback).await.location(), "/form?a=1");
+}
+
+#[tokio::test]
+async fn r_21_an_address_that_is_too_long_returns_to_the_front_page() {
+    let bench = Bench::new();
+    let mut browser = Browser::default();
+    for url in [format!("https://app.test/?{}", "x".repeat(3000)), format!("https://app.test/?{}", "\\".repeat(2000))] {
+        let callback = begin(&bench, &mut browser, &url).await;
+        assert_eq!(come_back(&bench, &mut browser, &callback).await.location(), "/");
+        browser.jar.clear();
+    }
+}
+
+#[test]
+fn r_01_to_r_12_only_a_path_of_this_origin_is_returned_to() {
+    for hostile in [
+        "//evil.test",
+        "///evil.test",
+        "/\\evil.test",
+        "\\evil.test",
+        "https://evil.test",
+        "https:evil.test",
+        "evil.test",
+        "",
+        "/\t/evil.test",
+        "/\r\nLocation: https://evil.test",
+        "/a\u{0}",
+        "javascript:alert(1)",
+        "?a",
+        "\t/a",
+    ] {
+        assert_eq!(on_this_origin(hostile), "/", "{hostile:?}");
+    }
+    for path in ["/", "/a", "/?next=//evil.test", "/a//b", "/a\\b", "/?x=https://docs.microsoft.com/"] {
+        assert_eq!(on_this_origin(path), path);
+    }
+}
+
+#[tokio::test]
+async fn c_01_a_callback_without_its_parts_is_refused() {
+    let bench = Bench::new();
+    let mut browser = Browser::default();
+    let callback = begin(&bench, &mut browser, "https://app.test/").await;
+    let state = callback.split_once("&state=").expect("a state").1;
+    for (query, reason) in [
+        ("".to_owned(), Reason::AuthStateMissing),
+        ("code=x".to_owned(), Reason::AuthStateMissing),
+        ("code=&state=".to_owned(), Reason::AuthStateMissing),
+        ("error=access_denied".to_owned(), Reason::AuthStateMissing),
+        ("state=x".to_owned(), Reason::AuthStateMismatch),
+        ("code=x&state=x".to_owned(), Reason::AuthStateMismatch),
+        (format!("state={state}"), Reason::AuthCodeMissing),
+    ] {
+        assert_eq!(come_back(&bench, &mut browser, &query).await.rejected, Some(reason), "{query}");
+    }
+    assert_eq!(bench.provider.token_calls("authorization_code"), 0);
+    let metrics = bench.metrics();
+    assert!(metrics.contains(r#"failures_total{provider="unknown",reason="auth.state_missing"} 4"#), "{metrics}");
+    assert!(metrics.contains(r#"failures_total{provider="corp",reason="auth.code_missing"} 1"#), "{metrics}");
+}
+
+#[tokio::test]
+async fn c_02_a_callback_in_another_browser_signs_nobody_in() {
+    let bench = Bench::new();
+    let callback = begin(&bench, &mut Browser::default(), "https://app.test/").await;
+    let mut victim = Browser::default();
+    begin(&bench, &mut victim, "https://app.test/").await;
+    let reply = come_back(&bench, &mut victim, &callback).await;
+    assert_eq!(reply.rejected, Some(Reason::AuthStateMismatch));
+    assert!(!victim.has_session());
+    assert_eq!(bench.provider.token_calls("authorization_code"), 0);
+}
+
+#[tokio::test]
+async fn c_03_a_callback_that_comes_twice_redeems_once() {
+    let bench = Bench::new();
+    let mut browser = Browser::default();
+    let callback = begin(&bench, &mut browser, "https://app.test/a").await;
+    let copy = browser.clone();
+    come_back(&bench, &mut browser, &callback).await.location();
+    let session = browser.jar.clone();
+    // The back button: whoever is signed in goes on.
+    assert_eq!(come_back(&bench, &mut browser, &callback).await.location(), "/");
+    assert_eq!(browser.jar, session, "the session is untouched");
+    // A copy of all that the browser had before.
+    let reply = come_back(&bench, &mut copy.clone(), &callback).await;
+    assert_eq!(reply.rejected, Some(Reason::AuthStateMismatch));
+    assert_eq!(bench.provider.token_calls("authorization_code"), 1);
+}
+
+#[tokio::test]
+async fn c_04_twenty_tabs_do_not_disturb_each_other() {
+    let bench = Bench::new();
+    let mut browser = Browser::default();
+    let mut callbacks = Vec::new();
+    for tab in 0..20 {
+        bench.clock.advance(Duration::from_secs(1));
+        callbacks.push((tab, begin(&bench, &mut browser, &format!("https://app.test/{tab}")).await));
+        assert!(browser.pending() <= 6);
+    }
+    for (tab, callback) in callbacks.iter().skip(14) {
+        assert_eq!(come_back(&bench, &mut browser, callback).await.location(), format!("/{tab}"));
+    }
+    // The tabs whose login was dropped find a session.
+    assert_eq!(come_back(&bench, &mut browser, &callbacks[0].1).await.location(), "/");
+}
+
+#[tokio::test]
+async fn c_06_a_parameter_that_comes_twice_is_not_chosen_from() {
+    let bench = Bench::new();
+    let mut browser = Browser::default();
+    let callback = begin(&bench, &mut browser, "https://app.test/").await;
+    for more in ["code=other", "state=other", "iss=https://idp.test&iss=https://idp2.test", "error=a&error=b"] {
+        let reply = come_back(&bench, &mut browser, &format!("{callback}&{more}")).await;
+        assert_eq!(reply.rejected, Some(Reason::AuthCallbackMalformed), "{more}");
+    }
+    let many = "&a=b".repeat(200);
+    let reply = come_back(&bench, &mut browser, &format!("{callback}{many}")).await;
+    assert_eq!(reply.rejected, Some(Reason::AuthCallbackMalformed));
+    come_back(&bench, &mut browser, &callback).await.location();
+}
+
+#[tokio::test]
+async fn c_07_the_answer_of_another_provider_is_refused() {
+    let bench = Bench::new();
+    let mut browser = Browser::default();
+    let callback = begin(&bench, &mut browser, "https://app.test/").await;
+    let reply = come_back(&bench, &mut browser, &format!("{callback}&iss=https://idp2.test")).await;
+    assert_eq!(reply.rejected, Some(Reason::AuthIssuerMismatch));
+    assert_eq!(bench.provider.token_calls("authorization_code"), 0);
+}
+
+#[tokio::test]
+async fn c_11_a_login_that_took_too_long_is_over() {
+    let bench = Bench::new();
+    let mut browser = Browser::default();
+    let callback = begin(&bench, &mut browser, "https://app.test/").await;
+    bench.clock.advance(Duration::from_secs(15 * 60 + 1));
+    let mut signed_in = browser.clone();
+    assert_eq!(come_back(&bench, &mut browser, &callback).await.rejected, Some(Reason::AuthLoginExpired));
+    assert_eq!(browser.pending(), 0);
+    // Who has signed in meanwhile, in another tab, goes on.
+    signed_in.sign_in(&bench).await;
+    assert_eq!(come_back(&bench, &mut signed_in, &callback).await.location(), "/");
+}
+
+#[tokio::test]
+async fn c_12_what_the_provider_says_of_its_error_is_not_repeated() {
+    let bench = Bench::new();
+    for (error, reason) in [
+        ("access_denied", Reason::AuthDenied),
+        ("server_error", Reason::AuthProviderError),
+        ("%00", Reason::AuthProviderError),
+        ("%3Cscript%3Ealert(1)%3C/script%3E", Reason::AuthProviderError),
+    ] {
+        let mut browser = Browser::default();
+        let callback = begin(&bench, &mut browser, "https://app.test/").await;
+        let state = callback.split_once("&state=").expect("a state").1;
+        let query = format!("error={error}&error_description=%3Cscript%3E&state={state}");
+        let reply = come_back(&bench, &mut browser, &query).await;
+        assert_eq!(reply.rejected, Some(reason), "{error}");
+        assert_eq!(browser.pending(), 0);
+    }
+}
+
+#[tokio::test]
+async fn c_13_a_login_is_bound_to_its_host_and_rule() {
+    let bench = Bench::new();
+    let mut browser = Browser::default();
+    let callback = begin(&bench, &mut browser, "https://other.test/").await;
+    assert_eq!(come_back(&bench, &mut browser, &callback).await.rejected, Some(Reason::AuthStateMismatch));
+    // Begun by a rule with a wider scope, which this listener does not have.
+    let other = bench.gate(AuthenticateSettings { scope: "openid admin".into(), ..settings() });
+    let reply = bench.send_to(&other, 0, browser.navigation("https://app.test/")).await;
+    browser.keep(&reply);
+    let callback = bench.provider.sign_in(reply.location());
+    assert_eq!(come_back(&bench, &mut browser, &callback).await.rejected, Some(Reason::AuthStateMismatch));
+    assert_eq!(bench.provider.token_calls("authorization_code"), 0);
+}
+
+#[tokio::test]
+async fn c_15_only_a_get_that_somebody_meant_redeems_the_code() {
+    let bench = Bench::new();
+    let mut browser = Browser::default();
+    let callback = begin(&bench, &mut browser, "https://app.test/").await;
+    let url = format!("{CALLBACK}?{callback}");
+    for method in [Method::HEAD, Method::POST, Method::PUT, Method::OPTIONS] {
+        let reply = bench.send(0, browser.request(method, &url, &[])).await;
+        assert_eq!(reply.rejected, Some(Reason::AuthCallbackMalformed));
+    }
+    for header in [("sec-purpose", "prefetch;prerender"), ("purpose", "prefetch"), ("x-moz", "prefetch")] {
+        let reply = bench.send(0, browser.request(Method::GET, &url, &[header])).await;
+        assert_eq!(reply.response().status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert!(reply.cookies.is_empty());
+    }
+    assert_eq!(bench.provider.token_calls("authorization_code"), 0);
+    come_back(&bench, &mut browser, &callback).await.location();
+}
+
+#[tokio::test]
+async fn c_16_a_request_cannot_add_to_the_provider_s_parameters() {
+    let bench = Bench::new();
+    let url = "https://app.test/?scope=admin&prompt=none&redirect_uri=https://evil.test&state=mine";
+    let reply = Browser::default().open(&bench, url).await;
+    let sent = query(reply.location());
+    assert_eq!((sent["scope"].as_str(), sent["prompt"].as_str()), ("openid email", "login"));
+    assert_eq!(sent["redirect_uri"], CALLBACK);
+    assert_ne!(sent["state"], "mine");
+}
+
+#[tokio::test]
+async fn c_18_signing_in_as_another_ends_the_session_before() {
+    let bench = Bench::new();
+    let mut browser = Browser::default();
+    browser.sign_in(&bench).await;
+    let before = browser.clone();
+    bench.provider.change(|script| script.subject = "bob".into());
+    let other = bench.gate(AuthenticateSettings { scope: "openid email".into(), ..settings() });
+    // A second tab whose login was begun before the first was finished.
+    let mut tab = Browser::default();
+    let callback = begin(&bench, &mut tab, "https://app.test/").await;
+    browser.jar.extend(tab.jar);
+    come_back(&bench, &mut browser, &callback).await.location();
+    let reply = bench.send(0, browser.fetch("https://app.test/")).await;
+    assert_eq!(reply.user().identity().subject(), "bob");
+    for worker in [0, 1] {
+        let reply = bench.send_to(&other, worker, before.fetch("https://app.test/")).await;
+        assert_eq!(reply.rejected, Some(Reason::AuthSessionExpired));
+    }
+}
+
+#[tokio::test]
+async fn s_09_each_login_has_a_new_session() {
+    let bench = Bench::new();
+    let mut browser = Browser::default();
+    browser.sign_in(&bench).await;
+    let first = bench.send(0, browser.fetch("https://app.test/")).await.user().session().id;
+    let mut again = Browser::default();
+    let callback = begin(&bench, &mut again, "https://app.test/").await;
+    browser.jar.extend(again.jar);
+    come_back(&bench, &mut browser, &callback).await.location();
+    let reply = bench.send(0, browser.fetch("https://app.test/")).await;
+    assert_ne!(reply.user().session().id, first);
+}
+
+#[tokio::test]
+async fn a_provider_that_is_down_refuses_logins_and_nothing_else() {
+    let bench = Bench::new();
+    let mut browser = Browser::default();
+    bench.provider.change(|script| script.is_down = true);
+    let reply = browser.open(&bench, "https://app.test/").await;
+    assert_eq!(reply.rejected, Some(Reason::AuthProviderUnavailable));
+    assert_eq!(browser.pending(), 0);
+    bench.provider.change(|script| script.is_down = false);
+    bench.clock.advance(Duration::from_secs(60));
+    browser.sign_in(&bench).await.location();
+    bench.provider.change(|script| script.is_down = true);
+    bench.send(0, browser.fetch("https://app.test/")).await.user();
+}
+
+#[tokio::test]
+async fn claims_that_do_not_fit_are_refused_and_leave_no_session() {
+    let bench = Bench::new();
+    let noise: String = (0..500).map(|_| crate::crypto::random::token()).collect();
+    bench.provider.change(|script| script.claims = serde_json::json!({ "noise": noise }));
+    let mut browser = Browser::default();
+    let reply = browser.sign_in(&bench).await;
+    assert_eq!(reply.rejected, Some(Reason::AuthClaimsTooLarge));
+    assert_eq!((browser.pending(), browser.has_session()), (0, false));
+}
+
+#[tokio::test]
+async fn what_the_token_endpoint_refuses_has_its_reason() {
+    let bench = Bench::new();
+    for (status, error, reason) in [
+        (StatusCode::BAD_REQUEST, "invalid_grant", Reason::AuthCodeRejected),
+        (StatusCode::UNAUTHORIZED, "invalid_client", Reason::AuthTokenRefused),
+        (StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable", Reason::AuthTokenRefused),
+    ] {
+        let mut browser = Browser::default();
+        bench.provider.change(|script| script.refusal = Some((status, error)));
+        let reply = browser.sign_in(&bench).await;
+        assert_eq!(reply.rejected, Some(reason), "{error}");
+        assert_eq!((browser.pending(), browser.has_session()), (0, false));
+    }
+}

@@ -1,0 +1,149 @@
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use http::StatusCode;
+use serde_json::json;
+
+use super::bench::{Bench, Browser, Reply};
+use crate::exchange::rejection::Reason;
+
+/// A browser with a session whose access token lives for 100 s.
+async fn signed_in(bench: &Bench) -> Browser {
+    bench.provider.change(|script| script.lifetime = 100);
+    let mut browser = Browser::default();
+    browser.sign_in(bench).await.location();
+    browser
+}
+
+async fn fetch(bench: &Bench, browser: &mut Browser) -> Reply {
+    let reply = bench.send(0, browser.fetch("https://app.test/")).await;
+    browser.keep(&reply);
+    reply
+}
+
+#[tokio::test]
+async fn tokens_are_renewed_at_four_fifths_of_their_life() {
+    let bench = Bench::new();
+    let mut browser = signed_in(&bench).await;
+    bench.clock.advance(Duration::from_secs(79));
+    assert!(fetch(&bench, &mut browser).await.cookies.is_empty());
+    bench.provider.change(|script| script.claims = json!({"email": "new@example.com"}));
+    bench.clock.advance(Duration::from_secs(1));
+    let reply = fetch(&bench, &mut browser).await;
+    assert_eq!(reply.user().identity().claims()["email"], "new@example.com");
+    assert!(!reply.cookies.is_empty());
+    // The new cookie opens, and is good for as long again.
+    bench.clock.advance(Duration::from_secs(79));
+    assert!(fetch(&bench, &mut browser).await.cookies.is_empty());
+    assert_eq!(bench.provider.token_calls("refresh_token"), 1);
+    let metrics = bench.metrics();
+    assert!(metrics.contains("vestibule_refreshes_total{provider=\"corp\",outcome=\"renewed\"} 1\n"), "{metrics}");
+}
+
+#[tokio::test]
+async fn s_08_renewing_does_not_move_the_absolute_end() {
+    let bench = Bench::new();
+    bench.provider.change(|script| script.lifetime = 3600);
+    let mut browser = Browser::default();
+    browser.sign_in(&bench).await;
+    let end = fetch(&bench, &mut browser).await.user().expires_at();
+    for _ in 0..7 {
+        bench.clock.advance(Duration::from_secs(3600));
+        assert_eq!(fetch(&bench, &mut browser).await.user().expires_at(), end);
+    }
+    bench.clock.advance(Duration::from_secs(3600));
+    assert_eq!(fetch(&bench, &mut browser).await.rejected, Some(Reason::AuthSessionExpired));
+    assert_eq!(bench.provider.token_calls("refresh_token"), 7);
+}
+
+#[tokio::test]
+async fn v_01_a_hundred_requests_make_one_call() {
+    let bench = Bench::new();
+    let mut browser = signed_in(&bench).await;
+    bench.clock.advance(Duration::from_secs(101));
+    let requests = (0..100).map(|number| bench.send(number % 4, browser.fetch("https://app.test/")));
+    let replies = join_all(requests).await;
+    assert_eq!(bench.provider.token_calls("refresh_token"), 1);
+    for reply in &replies {
+        assert_eq!(reply.user().identity().subject(), "alice");
+        assert_eq!(reply.cookies, replies[0].cookies, "all are given the same session");
+    }
+    // One that was late, with the old cookie.
+    bench.clock.advance(Duration::from_secs(30));
+    bench.send(1, browser.fetch("https://app.test/")).await.user();
+    assert_eq!(bench.provider.token_calls("refresh_token"), 1);
+    browser.keep(&replies[0]);
+    bench.send(2, browser.fetch("https://app.test/")).await.user();
+    assert_eq!(bench.provider.token_calls("refresh_token"), 1);
+}
+
+#[tokio::test]
+async fn v_02_a_renewal_for_another_user_ends_the_session() {
+    let bench = Bench::new();
+    let mut browser = signed_in(&bench).await;
+    bench.provider.change(|script| script.subject = "mallory".into());
+    bench.clock.advance(Duration::from_secs(90));
+    let reply = fetch(&bench, &mut browser).await;
+    assert_eq!(reply.rejected, Some(Reason::AuthSessionExpired));
+}
+
+#[tokio::test]
+async fn v_03_invalid_grant_ends_the_session_at_once() {
+    let bench = Bench::new();
+    let mut browser = signed_in(&bench).await;
+    bench.provider.change(|script| script.refusal = Some((StatusCode::BAD_REQUEST, "invalid_grant")));
+    bench.clock.advance(Duration::from_secs(90));
+    for worker in [0, 1] {
+        let reply = bench.send(worker, browser.fetch("https://app.test/")).await;
+        assert_eq!(reply.rejected, Some(Reason::AuthSessionExpired));
+    }
+    assert_eq!(bench.provider.token_calls("refresh_token"), 1);
+    // The same rule as for every absence: a navigation goes to the provider (pitfalls 16).
+    bench.provider.change(|script| script.refusal = None);
+    assert!(browser.open(&bench, "https://app.test/").await.location().starts_with("https://idp.test/"));
+    let metrics = bench.metrics();
+    assert!(metrics.contains("vestibule_refreshes_total{provider=\"corp\",outcome=\"ended\"} 1\n"), "{metrics}");
+}
+
+#[tokio::test]
+async fn v_03_trouble_at_the_provider_keeps_the_session() {
+    let bench = Bench::new();
+    let mut browser = signed_in(&bench).await;
+    bench.provider.change(|script| script.refusal = Some((StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable")));
+    // Also when the access token is over (spec of the first issue: a transient failure keeps the session).
+    bench.clock.advance(Duration::from_secs(150));
+    for _ in 0..5 {
+        fetch(&bench, &mut browser).await.user();
+    }
+    assert_eq!(bench.provider.token_calls("refresh_token"), 1, "it is left alone for a while");
+    bench.clock.advance(Duration::from_secs(10));
+    bench.provider.change(|script| script.refusal = None);
+    let reply = fetch(&bench, &mut browser).await;
+    reply.user();
+    assert!(!reply.cookies.is_empty());
+    assert_eq!(bench.provider.token_calls("refresh_token"), 2);
+}
+
+#[tokio::test]
+async fn v_04_a_refresh_token_that_is_not_sent_again_is_kept() {
+    let bench = Bench::new();
+    let mut browser = signed_in(&bench).await;
+    let token = fetch(&bench, &mut browser).await.user().session().refresh_token.clone();
+    bench.provider.change(|script| script.refresh_tokens = false);
+    bench.clock.advance(Duration::from_secs(90));
+    let reply = fetch(&bench, &mut browser).await;
+    assert!(token.is_some());
+    assert_eq!(reply.user().session().refresh_token, token);
+}
+
+#[tokio::test]
+async fn a_session_that_was_signed_out_is_not_renewed() {
+    let bench = Bench::new();
+    let mut browser = signed_in(&bench).await;
+    let copy = browser.clone();
+    browser.open(&bench, "https://app.test/oauth2/sign_out").await.location();
+    bench.clock.advance(Duration::from_secs(90));
+    let reply = bench.send(1, copy.fetch("https://app.test/")).await;
+    assert_eq!(reply.rejected, Some(Reason::AuthSessionExpired));
+    assert_eq!(bench.provider.token_calls("refresh_token"), 0);
+}

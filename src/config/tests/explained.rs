@@ -1,0 +1,141 @@
+//! `check --request`: which rule, and why not another.
+
+use insta::assert_snapshot;
+
+use super::{SOUND, files, load_in};
+use crate::config::explain::{Probe, explain};
+
+const RULES: &str = "
+      - name: partner
+        priority: 5
+        conditions:
+          - host_header: [\"*.example.com\"]
+          - http_request_method: [GET]
+          - source_ip: [192.0.2.0/24]
+          - http_header: { name: x-partner, values: [\"yes\"] }
+          - query_string: [{ key: version, value: \"2\" }]
+        actions:
+          - { type: fixed-response, status_code: 200 }
+      - name: old
+        priority: 20
+        conditions: [{ path_pattern: [\"/old/*\"] }]
+        actions:
+          - { type: redirect, status_code: HTTP_301, path: \"/new/#{path}\" }
+";
+
+#[track_caller]
+fn explained(name: &str, request: &str, headers: &[&str], client: Option<&str>) -> String {
+    let files = files(name);
+    let pool = "user_pools:\n  people: { issuer: \"https://login.example.com:8443\", signing_key_file: pool-key }\n";
+    let text = SOUND.replace("    rules:\n", &format!("    rules:{RULES}")) + pool;
+    let config = load_in(&files, &text).unwrap_or_else(|report| panic!("{report}"));
+    let headers: Vec<String> = headers.iter().map(|header| (*header).to_owned()).collect();
+    let probe = Probe::parse(request, &headers, client.map(|client| client.parse().unwrap())).unwrap();
+    explain(&config, &probe)
+}
+
+#[test]
+fn every_condition_says_what_it_found() {
+    assert_snapshot!(explained("every", "POST https://app.example.com:8443/x", &[], None), @r#"
+    POST app.example.com:8443/x on listener `public` (0.0.0.0:8443)
+      rule `partner` (priority 5): no
+        host_header [*.example.com]: yes
+        http_request_method [GET]: no, the method is `POST`
+        source_ip [192.0.2.0/24]: no, the client is 127.0.0.1
+        http_header x-partner [yes]: no, there is no such header
+        query_string [version=2]: no, there is no query
+      rule `api` (priority 10): no
+        path_pattern [/api/*]: no, the path is `/x`
+      rule `old` (priority 20): no
+        path_pattern [/old/*]: no, the path is `/x`
+      default actions: takes the request
+        -> authenticate-oidc with `corp` (who has no session signs in), then forward to `app`
+    "#);
+}
+
+#[test]
+fn the_first_rule_by_priority_takes_it() {
+    let headers = ["x-partner: yes"];
+    assert_snapshot!(explained("first", "https://app.example.com:8443/api/x?version=2", &headers, Some("192.0.2.7")), @r#"
+    GET app.example.com:8443/api/x on listener `public` (0.0.0.0:8443)
+      rule `partner` (priority 5): takes the request
+        host_header [*.example.com]: yes
+        http_request_method [GET]: yes
+        source_ip [192.0.2.0/24]: yes
+        http_header x-partner [yes]: yes
+        query_string [version=2]: yes
+        -> fixed-response 200
+    "#);
+}
+
+#[test]
+fn a_redirect_is_written_out() {
+    assert_snapshot!(explained("written", "GET https://app.example.com:8443/old/x", &[], None), @r#"
+    GET app.example.com:8443/old/x on listener `public` (0.0.0.0:8443)
+      rule `partner` (priority 5): no
+        host_header [*.example.com]: yes
+        http_request_method [GET]: yes
+        source_ip [192.0.2.0/24]: no, the client is 127.0.0.1
+        http_header x-partner [yes]: no, there is no such header
+        query_string [version=2]: no, there is no query
+      rule `api` (priority 10): no
+        path_pattern [/api/*]: no, the path is `/old/x`
+      rule `old` (priority 20): takes the request
+        path_pattern [/old/*]: yes
+        -> redirect (301) to #{protocol}://#{host}:#{port}/new/#{path}?#{query}
+    "#);
+}
+
+#[test]
+fn what_the_client_says_in_our_name_is_not_seen() {
+    let files = files("name");
+    let text = SOUND
+        .replace("- path_pattern: [\"/api/*\"]", "- http_header: { name: x-mail, values: [\"*\"] }")
+        .replace("  signer:", "  headers: { x-mail: email }\n  signer:");
+    let config = load_in(&files, &text).unwrap_or_else(|report| panic!("{report}"));
+    for header in ["x-mail: root", "X-Mail: root"] {
+        let probe = Probe::parse("https://app.example.com:8443/", &[header.to_owned()], None).unwrap();
+        let text = explain(&config, &probe);
+        assert!(text.contains("rule `api` (priority 10): no"), "{text}");
+    }
+    // The same rule takes what is not ours.
+    let config = load_in(&files, &text.replace("  headers: { x-mail: email }\n", "")).unwrap();
+    let probe = Probe::parse("https://app.example.com:8443/", &["x-mail: root".to_owned()], None).unwrap();
+    assert!(explain(&config, &probe).contains("rule `api` (priority 10): takes"));
+}
+
+#[test]
+fn sign_in_and_pool_answer_by_themselves() {
+    assert_snapshot!(explained("callback", "https://app.example.com:8443/oauth2/idpresponse?code=x", &[], None), @r#"
+    GET app.example.com:8443/oauth2/idpresponse on listener `public` (0.0.0.0:8443)
+      answered by the proxy itself: this path belongs to the sign-in
+    "#);
+    assert_snapshot!(explained("poolhost", "https://login.example.com:8443/api/x", &[], None), @r#"
+    GET login.example.com:8443/api/x on listener `public` (0.0.0.0:8443)
+      answered by the user pool `people`: this host is its issuer
+    "#);
+}
+
+#[test]
+fn what_is_refused_before_any_rule() {
+    assert_snapshot!(explained("dots", "https://app.example.com:8443/api/%2e%2e/x", &[], None), @r#"
+    refused with 400 before any rule: the path has a dot segment
+    "#);
+    assert_snapshot!(explained("trace", "TRACE https://app.example.com:8443/", &[], None), @r#"
+    refused with 405 before any rule: the method is not one that a proxy of this kind forwards
+    "#);
+    assert_snapshot!(explained("plain", "http://app.example.com/", &[], None), @r#"
+    no listener speaks `http`
+    "#);
+}
+
+#[test]
+fn what_is_no_request_is_refused() {
+    for request in ["", "/path", "GET /path", "GET app.example.com/", "G(T https://x/", "GET ftp://x/", "GET https://"]
+    {
+        assert!(Probe::parse(request, &[], None).is_err(), "{request}");
+    }
+    for header in ["x", ": y", "a b: c", "x: \u{7f}"] {
+        assert!(Probe::parse("https://x/", &[header.to_owned()], None).is_err(), "{header}");
+    }
+}

@@ -1,0 +1,140 @@
+//! One connection of a client that keeps it: for bodies that stream, many requests on one connection, and trailers.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderMap, Request, Response};
+use http_body_util::combinators::BoxBody;
+use http_body_util::{BodyExt as _, Full, StreamBody};
+use hyper::body::{Frame, Incoming};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::net::TcpStream;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio_rustls::TlsConnector;
+
+use super::browser::{Answer, Protocol};
+use super::certificates;
+use super::server::DEADLINE;
+
+/// What is sent.
+pub type Sent = BoxBody<Bytes, Infallible>;
+
+enum Sender {
+    Http1(hyper::client::conn::http1::SendRequest<Sent>),
+    Http2(hyper::client::conn::http2::SendRequest<Sent>),
+}
+
+/// A connection to the proxy.
+pub struct Connection {
+    sender: Sender,
+    host: String,
+    /// Ends with the connection.
+    ended: JoinHandle<Result<(), hyper::Error>>,
+}
+
+impl Connection {
+    pub async fn open(protocol: Protocol, address: SocketAddr, host: &str) -> Self {
+        let alpn: &[u8] = if protocol == Protocol::Http2 { b"h2" } else { b"http/1.1" };
+        Self::open_with(protocol, address, host, certificates::client(&[alpn])).await
+    }
+
+    async fn open_with(protocol: Protocol, address: SocketAddr, host: &str, tls: Arc<rustls::ClientConfig>) -> Self {
+        let stream = TcpStream::connect(address).await.expect("the proxy accepts");
+        let name = rustls_pki_types::ServerName::try_from(host.to_owned()).expect("a name");
+        let stream = TlsConnector::from(tls).connect(name, stream).await.expect("a handshake");
+        let io = TokioIo::new(stream);
+        let (sender, ended) = match protocol {
+            Protocol::Http1 => {
+                let (sender, connection) = hyper::client::conn::http1::handshake(io).await.expect("HTTP/1.1");
+                (Sender::Http1(sender), tokio::spawn(connection.with_upgrades()))
+            }
+            Protocol::Http2 => {
+                let handshake = hyper::client::conn::http2::handshake(TokioExecutor::new(), io);
+                let (sender, connection) = handshake.await.expect("HTTP/2");
+                (Sender::Http2(sender), tokio::spawn(connection))
+            }
+        };
+        Self { sender, host: host.to_owned(), ended }
+    }
+
+    /// A request with this connection's host.
+    pub fn request(&self, method: &str, path: &str) -> http::request::Builder {
+        let builder = Request::builder().method(method);
+        match self.sender {
+            Sender::Http1(_) => builder.uri(path).header("host", &self.host),
+            Sender::Http2(_) => builder.uri(format!("https://{}{path}", self.host)),
+        }
+    }
+
+    /// Sends, and answers when the head of the response is there.
+    pub async fn send(&mut self, request: Request<Sent>) -> hyper::Result<Response<Incoming>> {
+        let sending = async {
+            match &mut self.sender {
+                Sender::Http1(sender) => {
+                    sender.ready().await?;
+                    sender.send_request(request).await
+                }
+                Sender::Http2(sender) => {
+                    sender.ready().await?;
+                    sender.send_request(request).await
+                }
+            }
+        };
+        tokio::time::timeout(DEADLINE, sending).await.expect("an answer within the deadline")
+    }
+
+    /// A whole exchange without a body.
+    pub async fn get(&mut self, path: &str) -> Answer {
+        let request = self.request("GET", path).body(empty()).expect("a request");
+        whole(self.send(request).await.expect("an answer")).await.0
+    }
+
+    /// Waits until the proxy has closed the connection.
+    pub async fn closed(self) -> Result<(), hyper::Error> {
+        let Self { sender, ended, .. } = self;
+        // HTTP/2 ends by itself once the proxy has said GOAWAY and no stream is open.
+        let closed = tokio::time::timeout(DEADLINE, ended).await.expect("closed within the deadline");
+        drop(sender);
+        closed.expect("the task ends")
+    }
+}
+
+/// No body.
+pub fn empty() -> Sent {
+    full("")
+}
+
+/// A body in memory.
+pub fn full(bytes: impl Into<Bytes>) -> Sent {
+    Full::new(bytes.into()).boxed()
+}
+
+/// A body that ends when its sender is dropped.
+pub fn streamed() -> (mpsc::UnboundedSender<Frame<Bytes>>, Sent) {
+    let (sender, mut receiver) = mpsc::unbounded_channel();
+    let frames = futures_util::stream::poll_fn(move |cx| receiver.poll_recv(cx).map(|frame| frame.map(Ok)));
+    (sender, BodyExt::boxed(StreamBody::new(frames)))
+}
+
+/// Reads a response to its end, with its trailers.
+pub async fn whole(response: Response<Incoming>) -> (Answer, HeaderMap) {
+    try_whole(response).await.expect("the whole body")
+}
+
+/// Reads a response that may be cut off.
+pub async fn try_whole(response: Response<Incoming>) -> hyper::Result<(Answer, HeaderMap)> {
+    let (parts, body) = response.into_parts();
+    let collected = tokio::time::timeout(DEADLINE, body.collect()).await.expect("an end within the deadline")?;
+    let trailers = collected.trailers().cloned().unwrap_or_default();
+    let body = collected.to_bytes().to_vec();
+    Ok((Answer { status: parts.status.as_u16(), headers: parts.headers, body }, trailers))
+}
+
+/// The next piece of a response's body.
+pub async fn chunk(response: &mut Response<Incoming>) -> Bytes {
+    let frame = tokio::time::timeout(DEADLINE, response.body_mut().frame()).await.expect("within the deadline");
+    frame.expect("more").expect("no error").into_data().expect("data")
+}

@@ -1,0 +1,82 @@
+//! A target that the test itself plays, byte by byte, to hold back what it wants.
+
+use std::io::{Read as _, Write as _};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+
+use super::app::wait_until;
+use super::server::DEADLINE;
+
+/// A listening socket that nobody serves.
+pub struct Wire(TcpListener);
+
+impl Wire {
+    pub fn listen() -> Self {
+        let socket = TcpListener::bind("127.0.0.1:0").expect("a port");
+        socket.set_nonblocking(true).expect("a socket");
+        Self(socket)
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.0.local_addr().expect("bound")
+    }
+
+    /// The next connection of the proxy.
+    pub fn accept(&self) -> End {
+        let stream = wait_until("the proxy connects", || self.0.accept().ok()).0;
+        stream.set_nonblocking(false).expect("a socket");
+        stream.set_read_timeout(Some(DEADLINE)).expect("a timeout");
+        End(stream)
+    }
+
+    /// Whether the proxy has connected and was not accepted yet.
+    pub fn is_idle(&self) -> bool {
+        self.0.accept().is_err()
+    }
+}
+
+/// The target's end of one connection.
+pub struct End(TcpStream);
+
+impl End {
+    pub fn send(&mut self, bytes: impl AsRef<[u8]>) {
+        self.0.write_all(bytes.as_ref()).expect("the proxy reads");
+    }
+
+    /// Reads until `end` has come, and not a byte more.
+    #[track_caller]
+    pub fn read_until(&mut self, end: &str) -> String {
+        let mut bytes = Vec::new();
+        let mut byte = [0; 1];
+        while !bytes.ends_with(end.as_bytes()) {
+            match self.0.read(&mut byte) {
+                Ok(1) => bytes.push(byte[0]),
+                other => panic!("{end:?} comes, got {other:?} after {:?}", String::from_utf8_lossy(&bytes)),
+            }
+        }
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    /// The head of a request.
+    #[track_caller]
+    pub fn read_head(&mut self) -> String {
+        self.read_until("\r\n\r\n")
+    }
+
+    /// Whether the proxy has closed or reset the connection, after whatever it still sent.
+    pub fn is_closed_by_proxy(&mut self) -> bool {
+        let mut sink = [0; 4096];
+        loop {
+            match self.0.read(&mut sink) {
+                Ok(0) => return true,
+                Ok(_) => {}
+                Err(error) => {
+                    return !matches!(error.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut);
+                }
+            }
+        }
+    }
+
+    pub fn close(self) {
+        let _ = self.0.shutdown(Shutdown::Both);
+    }
+}
