@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use vestibule::clock::Clock;
 
 use crate::harness::app::{Proxy, folder};
-use crate::harness::dev::Dev;
+use crate::harness::dev::{Dev, State};
 use crate::harness::process::{self, Process};
 use crate::harness::target;
 
@@ -18,7 +18,7 @@ fn a_person_signs_in_to_dev_and_sees_the_application() {
         let seen = run(scenario, &dev.settings());
         let from = seen["sign_in_url"].as_str().expect("an address");
         assert!(from.starts_with("https://127.0.0.1:"), "the pool is on a host of its own: {from}");
-        assert_eq!(seen["cookies"], json!(["__Host-vestibule"]));
+        assert_eq!(seen["cookies"], json!(["__Host-vestibule-0"]));
         assert_eq!(seen["problems"], json!([]));
     }
     dev.stop();
@@ -45,6 +45,21 @@ fn a_wrong_password_is_told_without_saying_whether_the_user_exists() {
 fn two_tabs_sign_in_side_by_side() {
     let dev = Dev::start();
     run("second-tab", &dev.settings());
+    dev.stop();
+}
+
+#[test]
+fn dev_stands_in_front_of_an_application_of_one_s_own() {
+    let target = target::echo();
+    let dev = Dev::start_in(State::new(), &["--upstream", &format!("http://{}", target.address())]);
+    let mut settings = dev.settings();
+    settings["signed_in"] = "x-forwarded-email".into();
+    run("login", &settings);
+    let request = target.last();
+    assert_eq!(request.header("x-forwarded-user"), Some("demo"));
+    assert_eq!(request.header("x-forwarded-email"), Some("demo@example.com"));
+    assert_eq!(request.header("x-forwarded-groups"), Some("developers"));
+    assert_eq!(request.header("cookie"), None, "our own cookie is nobody else's business");
     dev.stop();
 }
 

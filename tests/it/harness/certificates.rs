@@ -63,8 +63,13 @@ pub fn write_to(folder: &Path) {
 
 /// A TLS client that trusts the authority and offers `protocols`.
 pub fn client(protocols: &[&[u8]]) -> Arc<ClientConfig> {
+    client_trusting(&certificates().ca, protocols)
+}
+
+/// A TLS client that trusts another authority, given as PEM.
+pub fn client_trusting(authority: &str, protocols: &[&[u8]]) -> Arc<ClientConfig> {
     let mut roots = RootCertStore::empty();
-    let ca = CertificateDer::from_pem_slice(certificates().ca.as_bytes()).expect("a certificate");
+    let ca = CertificateDer::from_pem_slice(authority.as_bytes()).expect("a certificate");
     roots.add(ca).expect("a root");
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let mut config = ClientConfig::builder_with_provider(provider)

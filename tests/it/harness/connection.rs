@@ -116,7 +116,7 @@ pub fn full(bytes: impl Into<Bytes>) -> Sent {
 pub fn streamed() -> (mpsc::UnboundedSender<Frame<Bytes>>, Sent) {
     let (sender, mut receiver) = mpsc::unbounded_channel();
     let frames = futures_util::stream::poll_fn(move |cx| receiver.poll_recv(cx).map(|frame| frame.map(Ok)));
-    (sender, BodyExt::boxed(StreamBody::new(frames)))
+    (sender, http_body_util::BodyExt::boxed(StreamBody::new(frames)))
 }
 
 /// Reads a response to its end, with its trailers.

@@ -1,5 +1,6 @@
 //! `vestibule dev`, as somebody starts it who has just built it, but on a free port and with a folder of its own.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
@@ -44,6 +45,12 @@ impl Dev {
         &self.state.0
     }
 
+    /// Where it listens.
+    pub fn socket(&self) -> SocketAddr {
+        let port = self.address.rsplit(':').next().and_then(|port| port.parse().ok());
+        SocketAddr::from(([127, 0, 0, 1], port.unwrap_or_else(|| panic!("a port: {}", self.address))))
+    }
+
     /// What `tests/node/browser.mjs` needs to know: only the certificate that it made is accepted.
     pub fn settings(&self) -> Value {
         json!({
@@ -57,7 +64,12 @@ impl Dev {
     /// Asks it to stop, as a container engine does; it must drain and end with 0.
     #[track_caller]
     pub fn stop(self) -> State {
-        self.process.signal("TERM");
+        self.stop_by("TERM")
+    }
+
+    #[track_caller]
+    pub fn stop_by(self, signal: &str) -> State {
+        self.process.signal(signal);
         let Finished { code, errors, .. } = self.process.finish();
         assert_eq!(code, Some(0), "{errors}");
         self.state
@@ -73,7 +85,7 @@ impl State {
         &self.0
     }
 
-    /// Port 0, but a `--port` that comes later would be refused as a second one.
+    /// A free port, and this folder.
     pub fn arguments(&self) -> [&str; 5] {
         ["dev", "--port", "0", "--state", self.0.to_str().expect("UTF-8")]
     }

@@ -14,8 +14,14 @@ pub struct Raw(StreamOwned<ClientConnection, TcpStream>);
 
 impl Raw {
     pub fn connect(address: SocketAddr, server_name: &str) -> Self {
+        Self::connect_trusting(address, server_name, &certificates::certificates().ca)
+    }
+
+    /// Connects as a client that trusts another authority than the tests' own, given as PEM.
+    pub fn connect_trusting(address: SocketAddr, server_name: &str, authority: &str) -> Self {
         let name = server_name.to_owned().try_into().expect("a name");
-        let connection = ClientConnection::new(certificates::client(&[b"http/1.1"]), name).expect("a client");
+        let config = certificates::client_trusting(authority, &[b"http/1.1"]);
+        let connection = ClientConnection::new(config, name).expect("a client");
         let stream = TcpStream::connect(address).expect("the proxy accepts");
         stream.set_read_timeout(Some(DEADLINE)).expect("a timeout");
         Self(StreamOwned::new(connection, stream))
