@@ -14,8 +14,11 @@ use crate::harness::target;
 #[test]
 fn a_person_signs_in_to_dev_and_sees_the_application() {
     let dev = Dev::start();
+    let mut settings = dev.settings();
+    // Pictures are taken at the width of a phone, too, and no page may be wider than that.
+    settings["screenshots"] = dev.folder().join("pictures").to_str().expect("UTF-8").into();
     for scenario in ["login", "login-without-javascript"] {
-        let seen = run(scenario, &dev.settings());
+        let seen = run(scenario, &settings);
         let from = seen["sign_in_url"].as_str().expect("an address");
         assert!(from.starts_with("https://127.0.0.1:"), "the pool is on a host of its own: {from}");
         assert_eq!(seen["cookies"], json!(["__Host-vestibule-0"]));
