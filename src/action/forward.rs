@@ -1,5 +1,6 @@
 //! `forward`: tells the target who asks and who the user is, sends the request, streams the answer back.
 
+use std::rc::Rc;
 use std::sync::Arc;
 
 use http::uri::Uri;
@@ -155,11 +156,14 @@ fn finish(
     // A target that switches to what nobody asked for has not answered (attacks G-06).
     let Some(from_client) = upgrade.filter(|_| switches) else { return Err(Reason::UpstreamMalformed.into()) };
     let to_target = hyper::upgrade::on(&mut response);
-    let life = match passage {
-        Passage::SignedIn(user) => Some(user.expires_at().since(worker.clock.now())),
+    let is_over: Option<Box<dyn Fn() -> bool>> = match passage {
+        Passage::SignedIn(user) => {
+            let (user, clock) = (Rc::clone(user), worker.clock.clone());
+            Some(Box::new(move || user.is_over(clock.now())))
+        }
         Passage::Anonymous(_) | Passage::Ungated(_) => None,
     };
-    let bounds = Bounds { idle_timeout: client.response_timeout(), life };
+    let bounds = Bounds { idle_timeout: client.response_timeout(), is_over };
     worker.spawner.spawn_local(|draining| upgrade::join(from_client, to_target, bounds, draining));
     names::remove_hop_by_hop(response.headers_mut());
     response.headers_mut().insert(header::CONNECTION, UPGRADE);
@@ -178,7 +182,8 @@ fn rejection(exchange: &mut Exchange, unanswered: Unanswered) -> Rejection {
         Error::ResponseTimeout => Reason::UpstreamTimeout,
         Error::Reset(_) => Reason::UpstreamReset,
         Error::Malformed(_) => Reason::UpstreamMalformed,
-        Error::RequestBody(_) => Reason::RequestBodyTimeout,
+        Error::RequestBody(_) => Reason::ClientClosed,
+        Error::RequestBodyTimeout(_) => Reason::RequestBodyTimeout,
     };
     Rejection::new(reason, unanswered.error)
 }

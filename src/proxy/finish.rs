@@ -4,6 +4,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use http::{HeaderValue, Method, StatusCode, Version, header};
+use http_body::Body as _;
 
 use crate::clock::Clock;
 use crate::exchange::connection::Connection;
@@ -155,9 +156,23 @@ pub(crate) fn finish(mut recorder: Recorder, outcome: Result<Response, Rejection
     recorder.answer = Some(Answer { status: response.status(), first_byte: recorder.elapsed() });
     if recorder.has_no_body() {
         recorder.record();
-        return response;
+        return bare(response);
     }
     response.map(|body: Body| body.watched_by(Box::new(recorder)))
+}
+
+/// Leaves out a body that the answer may not have (RFC 9110 §9.3.2, §15.3.5), but not the length that it would have had:
+/// hyper takes care of that on HTTP/1.1 only.
+fn bare(mut response: Response) -> Response {
+    if response.body().is_empty() {
+        return response;
+    }
+    // RFC 9110 §8.6: no length with 204.
+    let length = response.body().size_hint().exact().filter(|_| response.status() != StatusCode::NO_CONTENT);
+    if let Some(length) = length {
+        response.headers_mut().entry(header::CONTENT_LENGTH).or_insert_with(|| HeaderValue::from(length));
+    }
+    response.map(|_| Body::empty())
 }
 
 /// Says once why a request was refused, with every cause: `warn` where a target or provider is at fault, `error` where we

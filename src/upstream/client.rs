@@ -103,10 +103,13 @@ impl Client {
                 Ok(response) => return Ok(response),
                 // The target closed the connection before it had the request.
                 Err((_, Some(unsent))) => request = unsent,
-                Err((Error::Reset(error), None)) => match spare {
-                    Some(again) => request = again,
-                    None => return Err((Error::Reset(error), None)),
-                },
+                Err((Error::Reset(error), None)) => {
+                    let Some(again) = spare else { return Err((Error::Reset(error), None)) };
+                    request = again;
+                    self.metrics.retries.increment();
+                    // Over a new connection, so that a request which kills its connection does not kill every idle one.
+                    break;
+                }
                 Err(other) => return Err(other),
             }
             self.metrics.retries.increment();

@@ -1,8 +1,10 @@
 //! Why a target did not answer.
 
+use std::error::Error as _;
 use std::io;
 
 use crate::message::BoxError;
+use crate::message::body::StoodStill;
 
 /// Why a request has no answer from a target.
 #[derive(Debug, thiserror::Error)]
@@ -28,9 +30,12 @@ pub(crate) enum Error {
     /// The answer is not HTTP.
     #[error("the target's answer is not HTTP")]
     Malformed(#[source] hyper::Error),
-    /// The client's body broke off or stood still: the client's fault, not the target's.
-    #[error("the client's body did not arrive")]
+    /// The client's body broke off: the client's fault, not the target's.
+    #[error("the client's body broke off")]
     RequestBody(#[source] BoxError),
+    /// The client's body stood still.
+    #[error("the client's body did not arrive in time")]
+    RequestBodyTimeout(#[source] BoxError),
 }
 
 impl Error {
@@ -40,7 +45,11 @@ impl Error {
             return Self::Malformed(error);
         }
         // `is_user` is the request's body, which is the client's.
-        if error.is_user() { Self::RequestBody(Box::new(error)) } else { Self::Reset(error) }
+        if !error.is_user() {
+            return Self::Reset(error);
+        }
+        let is_still = error.source().is_some_and(|source| source.is::<StoodStill>());
+        if is_still { Self::RequestBodyTimeout(Box::new(error)) } else { Self::RequestBody(Box::new(error)) }
     }
 
     /// Whether nothing of the request can have reached a target.

@@ -20,6 +20,7 @@ mod routes;
 mod seal;
 mod signin;
 
+pub(crate) use directory::client::check_redirect_uri;
 pub(crate) use directory::user::UserName;
 pub(crate) use in_process::InProcess;
 pub(crate) use pool::UserPool;

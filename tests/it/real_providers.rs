@@ -9,7 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
-use crate::harness::app::{Proxy, Setup};
+use crate::harness::app::Setup;
 use crate::harness::browser::{Answer, Browser, Protocol, join, on_both};
 use crate::harness::process::{self, Process};
 use crate::harness::server::{Received, Server};

@@ -58,7 +58,9 @@ impl Endpoints {
             USERINFO => Some(Endpoint::Userinfo),
             KEY_SET => Some(Endpoint::KeySet),
             _ => {
-                let kid = path.strip_prefix(KEYS).filter(|kid| !kid.is_empty() && !kid.contains('/'))?;
+                let is_kid =
+                    |kid: &&str| !kid.is_empty() && kid.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+                let kid = path.strip_prefix(KEYS).filter(is_kid)?;
                 Some(Endpoint::Key(kid.to_owned()))
             }
         }

@@ -8,7 +8,7 @@ use url::Url;
 use crate::config::ProviderConfig;
 use crate::config::path::Path;
 use crate::config::raw::oidc::{self as written, IdentityProvider};
-use crate::config::validate::{Context, keys, value};
+use crate::config::validate::{Context, keys, tls, value};
 use crate::oidc::settings::{ClientAuth, Endpoints, Logout, Settings, Userinfo};
 use crate::secret::Secret;
 
@@ -29,7 +29,10 @@ pub(super) fn provider(
     let endpoints = endpoints(raw, at, context);
     let roots = match &raw.ca_file {
         Some(file) => keys::roots(file, &at.key("ca_file"), context).map(Some),
-        None => Some(None),
+        None => {
+            system_roots_exist(&raw.issuer, at, context);
+            Some(None)
+        }
     };
     let timeout = value::period(raw.timeout.as_ref(), TIMEOUT, TIMEOUT_BOUNDS, &at.key("timeout"), &mut context.found);
     let settings = Settings {
@@ -51,6 +54,14 @@ pub(super) fn provider(
         timeout: timeout?,
     };
     Some(ProviderConfig { settings, roots: roots? })
+}
+
+/// A container without certificates could start, and sign nobody in.
+fn system_roots_exist(issuer: &str, at: &Path, context: &mut Context<'_>) {
+    if issuer.starts_with("https://") && tls::system_roots().is_empty() {
+        let problem = context.found.problem(at, "the system has no certificate authorities to verify the provider by");
+        problem.hint("install them (Debian: `ca-certificates`), or give `ca_file`");
+    }
 }
 
 fn issuer(text: &str, at: &Path, context: &mut Context<'_>) -> Option<String> {

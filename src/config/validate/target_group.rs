@@ -98,7 +98,7 @@ fn tls(raw: &TargetGroup, at: &Path, context: &mut Context<'_>) -> Option<Option
                 problem.hint("give `ca_file`");
                 return None;
             }
-            Some(Some(tls::verifying(roots)))
+            Some(Some(tls::verifying(roots.iter().cloned())))
         }
     }
 }

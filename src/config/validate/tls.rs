@@ -1,6 +1,6 @@
 //! TLS towards targets.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
@@ -25,9 +25,11 @@ pub(super) fn trusting() -> Arc<ClientConfig> {
     Arc::new(http1(config))
 }
 
-/// Authorities that the system trusts.
-pub(super) fn system_roots() -> Vec<CertificateDer<'static>> {
-    rustls_native_certs::load_native_certs().certs
+/// Authorities that the system trusts. Read once: a file may name many groups and providers.
+pub(super) fn system_roots() -> &'static [CertificateDer<'static>] {
+    static ROOTS: LazyLock<Vec<CertificateDer<'static>>> =
+        LazyLock::new(|| rustls_native_certs::load_native_certs().certs);
+    &ROOTS
 }
 
 fn builder() -> rustls::ConfigBuilder<ClientConfig, rustls::WantsVerifier> {

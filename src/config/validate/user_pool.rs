@@ -18,9 +18,9 @@ use crate::crypto::digest;
 use crate::identity::Claims;
 use crate::secret::Secret;
 use crate::session;
-use crate::user_pool::UserName;
 use crate::user_pool::credential::password;
 use crate::user_pool::settings::{ClientSettings, Settings, UserSettings};
+use crate::user_pool::{UserName, check_redirect_uri};
 
 const HOUR: Duration = Duration::from_secs(3600);
 const TOKEN_LIFETIME: Duration = HOUR;
@@ -224,6 +224,22 @@ fn clients(raw: &List<Client>, at: &Path, context: &mut Context<'_>) -> Vec<Clie
     clients
 }
 
+/// Addresses that users are sent to, as the pool takes them.
 fn urls(raw: &List<String>, at: &Path, context: &mut Context<'_>) -> Vec<Url> {
-    raw.iter().filter_map(|(index, text)| value::secure_url(text, &at.index(index), &mut context.found)).collect()
+    let mut urls = Vec::with_capacity(raw.len());
+    for (index, text) in raw.iter() {
+        let at = at.index(index);
+        match Url::parse(text) {
+            Ok(url) => {
+                if let Err(error) = check_redirect_uri(&url) {
+                    context.found.problem(&at, format!("`{text}` cannot be registered")).hint(error.to_string());
+                }
+                urls.push(url);
+            }
+            Err(_) => {
+                context.found.problem(&at, format!("`{text}` is not a URL")).hint("write `https://host/path`");
+            }
+        }
+    }
+    urls
 }

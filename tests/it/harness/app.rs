@@ -53,7 +53,6 @@ pub const SIGNED_IN: &str = r#"
 pub const FORWARD: &str = " [{ type: forward, target_group: app }]";
 
 /// What a proxy is started with. The defaults are one `https` listener whose every request needs a login with `corp`.
-#[derive(Clone)]
 pub struct Setup {
     pub rules: String,
     pub default_actions: String,

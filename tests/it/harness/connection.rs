@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
 use http_body_util::combinators::BoxBody;
-use http_body_util::{BodyExt as _, Full, StreamBody};
+use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::body::{Frame, Incoming};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpStream;
@@ -25,6 +25,27 @@ pub type Sent = BoxBody<Bytes, Infallible>;
 enum Sender {
     Http1(hyper::client::conn::http1::SendRequest<Sent>),
     Http2(hyper::client::conn::http2::SendRequest<Sent>),
+}
+
+/// A request that was sent.
+pub struct Pending(JoinHandle<hyper::Result<Response<Incoming>>>);
+
+impl Pending {
+    /// The head of the response.
+    pub async fn head(self) -> hyper::Result<Response<Incoming>> {
+        let answered = tokio::time::timeout(DEADLINE, self.0).await.expect("an answer within the deadline");
+        answered.expect("the task ends")
+    }
+
+    /// Whether the head is there.
+    pub fn is_answered(&self) -> bool {
+        self.0.is_finished()
+    }
+
+    /// Goes away without waiting: an HTTP/2 stream is reset.
+    pub fn abandon(self) {
+        self.0.abort();
+    }
 }
 
 /// A connection to the proxy.
@@ -71,19 +92,21 @@ impl Connection {
 
     /// Sends, and answers when the head of the response is there.
     pub async fn send(&mut self, request: Request<Sent>) -> hyper::Result<Response<Incoming>> {
-        let sending = async {
-            match &mut self.sender {
-                Sender::Http1(sender) => {
-                    sender.ready().await?;
-                    sender.send_request(request).await
-                }
-                Sender::Http2(sender) => {
-                    sender.ready().await?;
-                    sender.send_request(request).await
-                }
+        self.start(request).await?.head().await
+    }
+
+    /// Sends, and lets the test do something else before it looks for the response.
+    pub async fn start(&mut self, request: Request<Sent>) -> hyper::Result<Pending> {
+        Ok(Pending(match &mut self.sender {
+            Sender::Http1(sender) => {
+                sender.ready().await?;
+                tokio::spawn(sender.send_request(request))
             }
-        };
-        tokio::time::timeout(DEADLINE, sending).await.expect("an answer within the deadline")
+            Sender::Http2(sender) => {
+                sender.ready().await?;
+                tokio::spawn(sender.send_request(request))
+            }
+        }))
     }
 
     /// A whole exchange without a body.
@@ -116,7 +139,7 @@ pub fn full(bytes: impl Into<Bytes>) -> Sent {
 pub fn streamed() -> (mpsc::UnboundedSender<Frame<Bytes>>, Sent) {
     let (sender, mut receiver) = mpsc::unbounded_channel();
     let frames = futures_util::stream::poll_fn(move |cx| receiver.poll_recv(cx).map(|frame| frame.map(Ok)));
-    (sender, http_body_util::BodyExt::boxed(StreamBody::new(frames)))
+    (sender, BodyExt::boxed(StreamBody::new(frames)))
 }
 
 /// Reads a response to its end, with its trailers.

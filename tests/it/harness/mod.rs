@@ -11,6 +11,7 @@ pub mod provider;
 pub mod raw;
 pub mod server;
 pub mod target;
+pub mod tls_target;
 pub mod wire;
 
 use std::sync::OnceLock;

@@ -88,7 +88,8 @@ struct Shared {
     received: Mutex<Vec<Received>>,
     changed: Condvar,
     connections: AtomicUsize,
-    open: Mutex<Vec<TcpStream>>,
+    /// By connection.
+    open: Mutex<Vec<(usize, TcpStream)>>,
     is_stopping: AtomicBool,
 }
 
@@ -124,7 +125,7 @@ impl Server {
                     return;
                 }
                 let connection = accepting.connections.fetch_add(1, Ordering::SeqCst);
-                accepting.open.lock().expect("unpoisoned").push(stream.try_clone().expect("a handle"));
+                accepting.open.lock().expect("unpoisoned").push((connection, stream.try_clone().expect("a handle")));
                 let shared = Arc::clone(&accepting);
                 std::thread::spawn(move || serve(&shared, stream, connection));
             }
@@ -173,7 +174,7 @@ impl Server {
 
     /// Closes every connection; the socket stays open.
     pub fn close_connections(&self) {
-        for stream in self.shared.open.lock().expect("unpoisoned").drain(..) {
+        for (_, stream) in self.shared.open.lock().expect("unpoisoned").drain(..) {
             let _ = stream.shutdown(Shutdown::Both);
         }
     }
@@ -216,6 +217,8 @@ fn serve(shared: &Shared, stream: TcpStream, connection: usize) {
             Reply::Reset => {
                 let socket = socket2::SockRef::from(&writer);
                 let _ = socket.set_linger(Some(Duration::ZERO));
+                // Only the last handle's end is the connection's.
+                shared.open.lock().expect("unpoisoned").retain(|(other, _)| *other != connection);
                 return;
             }
             Reply::Switch(head) => {

@@ -2,6 +2,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::time::Duration;
 
 use super::app::wait_until;
 use super::server::DEADLINE;
@@ -74,6 +75,34 @@ impl End {
                 }
             }
         }
+    }
+
+    /// Whether a byte comes soon. For what must not come: a `false` takes a moment.
+    pub fn has_something(&mut self) -> bool {
+        self.0.set_read_timeout(Some(Duration::from_millis(100))).expect("a timeout");
+        let found = self.0.peek(&mut [0]).is_ok_and(|count| count > 0);
+        self.0.set_read_timeout(Some(DEADLINE)).expect("a timeout");
+        found
+    }
+
+    /// Everything until the proxy closes or resets the connection.
+    pub fn rest(&mut self) -> String {
+        let mut bytes = Vec::new();
+        let _ = self.0.read_to_end(&mut bytes);
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    /// Sends `chunk` again and again until the other side takes no more for a while, or `max` bytes have gone.
+    pub fn send_until_it_blocks(&mut self, chunk: &[u8], max: usize) -> usize {
+        self.0.set_write_timeout(Some(Duration::from_millis(300))).expect("a timeout");
+        let mut sent = 0;
+        while sent < max {
+            match self.0.write(chunk) {
+                Ok(written) => sent += written,
+                Err(_) => break,
+            }
+        }
+        sent
     }
 
     pub fn close(self) {

@@ -234,7 +234,7 @@ impl Bench {
             registry: registry.clone(),
         };
         let backchannel = Arc::clone(&provider) as Arc<dyn Backchannel>;
-        let client = Arc::new(oidc::Client::new(provider_settings(), backchannel, clock, &registry));
+        let client = Arc::new(oidc::Client::new(provider_settings("corp", ISSUER), backchannel, clock, &registry));
         let gates: Vec<_> = gates
             .into_iter()
             .map(|settings| {
@@ -251,6 +251,14 @@ impl Bench {
     pub(super) fn gate(&self, settings: AuthenticateSettings) -> Arc<Authenticate> {
         let client = Arc::clone(&self.client);
         Arc::new(Authenticate::new(settings, client, oidc::settings::Logout::Auto, &self.services))
+    }
+
+    /// A gate of another provider.
+    pub(super) fn gate_of(&self, name: &str, issuer: &str) -> Arc<Authenticate> {
+        let backchannel = Arc::clone(&self.provider) as Arc<dyn Backchannel>;
+        let (clock, registry) = (self.services.clock.clone(), &self.services.registry);
+        let client = Arc::new(oidc::Client::new(provider_settings(name, issuer), backchannel, clock, registry));
+        Arc::new(Authenticate::new(settings(), client, oidc::settings::Logout::Auto, &self.services))
     }
 
     fn exchange(&self, request: &Request) -> Exchange {
@@ -279,7 +287,7 @@ impl Bench {
     pub(super) async fn send_to(&self, gate: &Authenticate, worker: usize, request: Request) -> Reply {
         let mut exchange = self.exchange(&request);
         let local = &self.locals[worker];
-        let path = exchange.request.clone().expect("parsed").path().to_owned();
+        let path = exchange.request.clone().expect("parsed").target.path().to_owned();
         let outcome = match self.endpoints.find(&path) {
             Some(endpoint) => {
                 self.endpoints.answer(endpoint, local, &mut exchange, request).await.map(Outcome::Answered)
@@ -301,10 +309,10 @@ impl Bench {
     }
 }
 
-fn provider_settings() -> oidc::settings::Settings {
+fn provider_settings(name: &str, issuer: &str) -> oidc::settings::Settings {
     oidc::settings::Settings {
-        name: "corp".into(),
-        issuer: ISSUER.into(),
+        name: name.into(),
+        issuer: issuer.into(),
         client_id: "dashboard".into(),
         client_secret: Some(Secret::new("secret".into())),
         token_endpoint_auth_method: None,

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use http::{HeaderMap, Method};
 
-use super::bench::{Bench, Browser, FETCH, settings};
+use super::bench::{Bench, Browser, FETCH, ISSUER, settings};
 use crate::action::authenticate::decision::{Absence, Verdict, decide};
 use crate::action::settings::{AuthenticateSettings, OnExpired, OnUnauthenticated};
 use crate::exchange::rejection::Reason;
@@ -121,6 +121,18 @@ async fn s_03_a_session_is_of_no_use_at_another_host_or_rule() {
     let other = bench.gate(AuthenticateSettings { session_cookie_name: "__Host-other".into(), ..settings() });
     let reply = bench.send_to(&other, 0, browser.fetch("https://app.test/")).await;
     assert_eq!(reply.rejected, Some(Reason::AuthRequired));
+}
+
+#[tokio::test]
+async fn s_03_a_session_of_another_provider_is_no_session() {
+    let bench = Bench::new();
+    let mut browser = Browser::default();
+    browser.sign_in(&bench).await;
+    for (name, issuer) in [("other", ISSUER), ("corp", "https://idp2.test")] {
+        let gate = bench.gate_of(name, issuer);
+        let reply = bench.send_to(&gate, 0, browser.fetch("https://app.test/")).await;
+        assert_eq!(reply.rejected, Some(Reason::AuthRequired), "{name} {issuer}");
+    }
 }
 
 #[tokio::test]

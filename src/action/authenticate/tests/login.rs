@@ -59,6 +59,17 @@ async fn r_21_an_address_that_is_too_long_returns_to_the_front_page() {
     }
 }
 
+#[tokio::test]
+async fn r_21_no_login_returns_to_a_path_of_ours() {
+    let bench = Bench::new();
+    // With a parameter it is not the exact path (attacks P-17), so a rule takes it; a target may take it for ours.
+    for path in ["/oauth2/sign_out;x", "/oauth2/idpresponse;x?code=a", "/.well-known/vestibule/keys/a;x"] {
+        let mut browser = Browser::default();
+        let callback = begin(&bench, &mut browser, &format!("https://app.test{path}")).await;
+        assert_eq!(come_back(&bench, &mut browser, &callback).await.location(), "/", "{path}");
+    }
+}
+
 #[test]
 fn r_01_to_r_12_only_a_path_of_this_origin_is_returned_to() {
     for hostile in [

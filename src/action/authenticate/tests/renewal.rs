@@ -4,8 +4,11 @@ use futures_util::future::join_all;
 use http::StatusCode;
 use serde_json::json;
 
-use super::bench::{Bench, Browser, Reply};
+use super::bench::{Bench, Browser, ISSUER, Reply, START};
 use crate::exchange::rejection::Reason;
+use crate::identity::{Claims, Identity};
+use crate::oidc;
+use crate::secret::Secret;
 
 /// A browser with a session whose access token lives for 100 s.
 async fn signed_in(bench: &Bench) -> Browser {
@@ -85,6 +88,28 @@ async fn v_02_a_renewal_for_another_user_ends_the_session() {
     bench.clock.advance(Duration::from_secs(90));
     let reply = fetch(&bench, &mut browser).await;
     assert_eq!(reply.rejected, Some(Reason::AuthSessionExpired));
+}
+
+#[tokio::test]
+async fn v_02_a_session_is_renewed_only_for_its_own_user() {
+    let bench = Bench::new();
+    let mut browser = signed_in(&bench).await;
+    let reply = fetch(&bench, &mut browser).await;
+    let before = reply.user().session();
+    for (issuer, subject, is_same) in
+        [(ISSUER, "alice", true), (ISSUER, "mallory", false), ("https://idp2.test", "alice", false)]
+    {
+        let identity = Identity::assertion(issuer.into(), subject.into(), Claims::new(), None);
+        let tokens = oidc::Tokens {
+            access_token: Secret::new("token".into()),
+            access_token_expires_at: None,
+            refresh_token: None,
+            id_token: None,
+        };
+        let renewed = bench.gates[0].issuing.renew(before, oidc::Login { identity, tokens }, START);
+        assert_eq!(renewed.is_some(), is_same, "{issuer} {subject}");
+        assert!(renewed.is_none_or(|session| (session.id, session.expires_at) == (before.id, before.expires_at)));
+    }
 }
 
 #[tokio::test]

@@ -1,0 +1,121 @@
+//! The file itself, warnings, and all at once.
+
+use insta::assert_snapshot;
+
+use super::{report, warnings};
+use crate::config::load;
+use crate::config::source::{MissingKeys, Source};
+use crate::config::tests::{SOUND, files};
+
+#[test]
+fn a_file_that_is_not_there() {
+    let report = Source::read(std::path::Path::new("/nonexistent/vestibule.yaml")).unwrap_err();
+    assert_snapshot!(report.to_string(), @r#"
+    error: the file cannot be read: No such file or directory (os error 2)
+     --> /nonexistent/vestibule.yaml
+      = `--config` says which file
+    "#);
+}
+
+#[test]
+fn a_log_without_directory() {
+    assert_snapshot!(report("log", &[("session:\n", "access_log: { destination: logs/access.json }\nlog: { level: loud }\nsession:\n")]), @r#"
+    error: the file `DIR/logs/access.json` cannot be written: its directory does not exist
+      --> vestibule.yaml:32:28 at access_log.destination
+       |
+    32 | access_log: { destination: logs/access.json }
+       |                            ^^^^^^^^^^^^^^^^
+
+    error: unknown value `loud`
+      --> vestibule.yaml:33:15 at log.level
+       |
+    33 | log: { level: loud }
+       |               ^^^^
+       = there are `error`, `warn`, `info`, `debug` and `trace`
+    "#);
+}
+
+#[test]
+fn all_at_once_in_the_order_of_the_file() {
+    let changes = [
+        ("    protocol: https", "    protocl: https"),
+        ("            target_group: app", "            target_group: ap"),
+        ("    client_id: dashboard", "    client_id: \"\""),
+        ("[\"127.0.0.1:3000\"]", "[app]"),
+        ("[session-key]", "[short-key]"),
+    ];
+    assert_snapshot!(report("all", &changes), @r#"
+    error: unknown key `protocl`
+     --> vestibule.yaml:4:5 at listeners[0].protocl
+      |
+    4 |     protocl: https
+      |     ^^^^^^^
+      = did you mean `protocol`?
+
+    error: the client id is empty
+      --> vestibule.yaml:27:16 at identity_providers.corp.client_id
+       |
+    27 |     client_id: ""
+       |                ^^
+
+    error: `app` is not a target
+      --> vestibule.yaml:31:15 at target_groups.app.targets[0]
+       |
+    31 |     targets: [app]
+       |               ^^^
+       = write a host and a port: `app.internal:3000`, `[::1]:3000`
+
+    error: the file `DIR/short-key` holds a key of 64 bits; a session key has at least 256
+      --> vestibule.yaml:33:15 at session.key_files[0]
+       |
+    33 |   key_files: [short-key]
+       |               ^^^^^^^^^
+       = `vestibule keys session --out FILE` makes one
+    "#);
+}
+
+#[test]
+fn warnings_do_not_refuse() {
+    let changes = [
+        ("target_groups:\n", "target_groups:\n  old: { targets: [] }\n"),
+        ("session:\n", "session:\n  cookie_name: AWSELBAuthSessionCookie\n"),
+        (
+            "identity_providers:\n",
+            "identity_providers:\n  old: { issuer: https://old.example.com, client_id: x, token_endpoint_auth_method: none }\n",
+        ),
+    ];
+    assert_snapshot!(warnings("warnings", &changes), @r#"
+    warning: no rule names this provider
+      --> vestibule.yaml:25:3 at identity_providers.old
+       |
+    25 |   old: { issuer: https://old.example.com, client_id: x, token_endpoint_auth_method: none }
+       |   ^^^
+
+    warning: no rule forwards to this target group
+      --> vestibule.yaml:31:3 at target_groups.old
+       |
+    31 |   old: { targets: [] }
+       |   ^^^
+
+    warning: the cookie `AWSELBAuthSessionCookie` can be set by other hosts of the domain
+      --> vestibule.yaml:35:16 at session.cookie_name
+       |
+    35 |   cookie_name: AWSELBAuthSessionCookie
+       |                ^^^^^^^^^^^^^^^^^^^^^^^
+       = `__Host-AWSELBAuthSessionCookie` cannot (RFC 6265bis §4.1.3.2)
+    "#);
+}
+
+#[test]
+fn a_key_that_cannot_be_made() {
+    let files = files("unmade");
+    let text = SOUND.replace("[session-key]", "[secret/below]");
+    let report = load(&Source::text("vestibule.yaml", &files, &text), MissingKeys::Make).unwrap_err().to_string();
+    assert_snapshot!(report.replace(&files.display().to_string(), "DIR"), @r#"
+    error: the file `DIR/secret/below` cannot be read: not a directory
+      --> vestibule.yaml:33:15 at session.key_files[0]
+       |
+    33 |   key_files: [secret/below]
+       |               ^^^^^^^^^^^^
+    "#);
+}

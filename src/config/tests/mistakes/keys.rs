@@ -1,0 +1,121 @@
+//! `session`, `claims`, and key files.
+
+use insta::assert_snapshot;
+
+use super::report;
+
+#[test]
+fn sections_that_are_needed() {
+    let changes = [(
+        "session:\n  key_files: [session-key]\nclaims:\n  signer: arn:vestibule:dashboard\n  signing_key_file: claims-key\n",
+        "",
+    )];
+    assert_snapshot!(report("sections", &changes), @r#"
+    error: `session` is missing: a rule authenticates
+     --> vestibule.yaml:1:1
+      |
+    1 | listeners:
+      | ^
+      = `session: { key_files: [FILE] }`, and `vestibule keys session --out FILE` makes the file
+
+    error: `claims` is missing: a rule authenticates
+     --> vestibule.yaml:1:1
+      |
+    1 | listeners:
+      | ^
+      = `claims: { signer: NAME, signing_key_file: FILE }`, and `vestibule keys signing --out FILE` makes the file
+    "#);
+}
+
+#[test]
+fn missing_files() {
+    assert_snapshot!(report("gone", &[("[session-key]", "[gone]"), ("signing_key_file: claims-key", "signing_key_file: gone")]), @r#"
+    error: the key file `DIR/gone` does not exist
+      --> vestibule.yaml:33:15 at session.key_files[0]
+       |
+    33 |   key_files: [gone]
+       |               ^^^^
+       = `vestibule keys session --out DIR/gone` makes it; all replicas need the same
+
+    error: the key file `DIR/gone` does not exist
+      --> vestibule.yaml:36:21 at claims.signing_key_file
+       |
+    36 |   signing_key_file: gone
+       |                     ^^^^
+       = `vestibule keys signing --out DIR/gone` makes it; all replicas need the same
+    "#);
+}
+
+#[test]
+fn files_that_are_not_keys() {
+    assert_snapshot!(report("short", &[("[session-key]", "[session-key, short-key, secret, session-key-2]"), ("signing_key_file: claims-key", "signing_key_file: session-key")]), @r#"
+    error: the file `DIR/short-key` holds a key of 64 bits; a session key has at least 256
+      --> vestibule.yaml:33:28 at session.key_files[1]
+       |
+    33 |   key_files: [session-key, short-key, secret, session-key-2]
+       |                            ^^^^^^^^^
+       = `vestibule keys session --out FILE` makes one
+
+    error: the file `DIR/secret` is not a session key: 64 hexadecimal digits, or base64
+      --> vestibule.yaml:33:39 at session.key_files[2]
+       |
+    33 |   key_files: [session-key, short-key, secret, session-key-2]
+       |                                       ^^^^^^
+       = `vestibule keys session --out FILE` makes one
+
+    error: the file `DIR/session-key` is not a private key in PEM form (PKCS #8 or SEC 1)
+      --> vestibule.yaml:36:21 at claims.signing_key_file
+       |
+    36 |   signing_key_file: session-key
+       |                     ^^^^^^^^^^^
+       = `vestibule keys signing --out FILE` makes one
+    "#);
+    assert_snapshot!(report("nokeys", &[("[session-key]", "[]")]), @r#"
+    error: expected at least one file
+      --> vestibule.yaml:33:3 at session.key_files
+       |
+    33 |   key_files: []
+       |   ^^^^^^^^^
+       = `vestibule keys session --out FILE` makes one
+    "#);
+}
+
+#[test]
+fn headers_and_signer() {
+    let claims = "  signer: \"\"\n  headers: { x-amzn-oidc-data: sub, \"x y\": sub, x-mail: \"a..b\", x-groups: [] }";
+    assert_snapshot!(report("headers", &[("  signer: arn:vestibule:dashboard", claims)]), @r#"
+    error: the signer is empty
+      --> vestibule.yaml:35:11 at claims.signer
+       |
+    35 |   signer: ""
+       |           ^^
+       = name this deployment: `arn:vestibule:NAME`
+
+    error: the header `x-amzn-oidc-data` has another meaning
+      --> vestibule.yaml:36:14 at claims.headers.x-amzn-oidc-data
+       |
+    36 |   headers: { x-amzn-oidc-data: sub, "x y": sub, x-mail: "a..b", x-groups: [] }
+       |              ^^^^^^^^^^^^^^^^
+       = choose another, as `x-forwarded-email`
+
+    error: `x y` is not a header name
+      --> vestibule.yaml:36:37 at claims.headers."x y"
+       |
+    36 |   headers: { x-amzn-oidc-data: sub, "x y": sub, x-mail: "a..b", x-groups: [] }
+       |                                     ^^^^^
+
+    error: this does not name a claim
+      --> vestibule.yaml:36:57 at claims.headers.x-mail
+       |
+    36 |   headers: { x-amzn-oidc-data: sub, "x y": sub, x-mail: "a..b", x-groups: [] }
+       |                                                         ^^^^^^
+       = write `email`, `realm_access.roles` or `["a.b", c]`
+
+    error: this does not name a claim
+      --> vestibule.yaml:36:65 at claims.headers.x-groups
+       |
+    36 |   headers: { x-amzn-oidc-data: sub, "x y": sub, x-mail: "a..b", x-groups: [] }
+       |                                                                 ^^^^^^^^
+       = write `email`, `realm_access.roles` or `["a.b", c]`
+    "#);
+}

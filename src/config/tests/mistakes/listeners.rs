@@ -1,0 +1,167 @@
+//! `listeners`, and the admin endpoint.
+
+use insta::assert_snapshot;
+
+use super::{report, report_of};
+
+#[test]
+fn none() {
+    assert_snapshot!(report_of("none", "listeners: []\n"), @r#"
+    error: expected at least one listener
+     --> vestibule.yaml:1:1 at listeners
+      |
+    1 | listeners: []
+      | ^^^^^^^^^
+    "#);
+}
+
+#[test]
+fn addresses() {
+    assert_snapshot!(report("address", &[("address: 0.0.0.0:8443", "address: \":8443\"")]), @r#"
+    error: `:8443` is not an address to listen on
+     --> vestibule.yaml:3:14 at listeners[0].address
+      |
+    3 |     address: ":8443"
+      |              ^^^^^^^
+      = write `0.0.0.0:8443` or `[::]:8443`
+    "#);
+    assert_snapshot!(report("address2", &[("session:\n", "admin: { address: localhost:9090 }\nsession:\n")]), @r#"
+    error: `localhost:9090` is not an address to listen on
+      --> vestibule.yaml:32:19 at admin.address
+       |
+    32 | admin: { address: localhost:9090 }
+       |                   ^^^^^^^^^^^^^^
+       = write `127.0.0.1:9090`
+    "#);
+}
+
+#[test]
+fn admin_on_a_public_port() {
+    assert_snapshot!(report("admin", &[("session:\n", "admin: { address: 127.0.0.1:8443 }\nsession:\n")]), @r#"
+    error: the admin endpoint and the listener `public` have the same port
+      --> vestibule.yaml:32:19 at admin.address
+       |
+    32 | admin: { address: 127.0.0.1:8443 }
+       |                   ^^^^^^^^^^^^^^
+       = take another port
+    "#);
+}
+
+#[test]
+fn https_without_certificates() {
+    let changes =
+        [("    certificates:\n      - certificate_file: tls.pem\n        private_key_file: tls-key.pem\n", "")];
+    assert_snapshot!(report("certificates", &changes), @r#"
+    error: an `https` listener needs a certificate
+     --> vestibule.yaml:2:5 at listeners[0].certificates
+      |
+    2 |   - name: public
+      |     ^
+      = `certificates: [{ certificate_file: FILE, private_key_file: FILE }]`
+    "#);
+}
+
+#[test]
+fn certificates_that_cannot_be_used() {
+    let more = "    certificates:\n      - { certificate_file: tls.pem, private_key_file: other-key.pem }\n      - { certificate_file: gone.pem, private_key_file: tls-key.pem }\n      - { certificate_file: secret, private_key_file: tls-key.pem }\n      - { certificate_file: tls.pem, private_key_file: secret }\n";
+    assert_snapshot!(report("unusable", &[("    certificates:\n", more)]), @r#"
+    error: `DIR/other-key.pem`: the private key does not belong to the certificate, or is of a kind that TLS does not use: keys may not be consistent: KeyMismatch
+     --> vestibule.yaml:6:56 at listeners[0].certificates[0].private_key_file
+      |
+    6 |       - { certificate_file: tls.pem, private_key_file: other-key.pem }
+      |                                                        ^^^^^^^^^^^^^
+
+    error: the file `DIR/gone.pem` cannot be read: no such file or directory
+     --> vestibule.yaml:7:29 at listeners[0].certificates[1].certificate_file
+      |
+    7 |       - { certificate_file: gone.pem, private_key_file: tls-key.pem }
+      |                             ^^^^^^^^
+
+    error: `DIR/secret`: the file holds no certificate in PEM form
+     --> vestibule.yaml:8:29 at listeners[0].certificates[2].certificate_file
+      |
+    8 |       - { certificate_file: secret, private_key_file: tls-key.pem }
+      |                             ^^^^^^
+
+    error: `DIR/secret`: the file holds no private key in PEM form
+     --> vestibule.yaml:9:56 at listeners[0].certificates[3].private_key_file
+      |
+    9 |       - { certificate_file: tls.pem, private_key_file: secret }
+      |                                                        ^^^^^^
+    "#);
+}
+
+#[test]
+fn http_with_certificates_and_sign_in() {
+    assert_snapshot!(report("http", &[("protocol: https", "protocol: http")]), @r#"
+    error: an `http` listener has no certificates
+     --> vestibule.yaml:5:5 at listeners[0].certificates
+      |
+    5 |     certificates:
+      |     ^^^^^^^^^^^^
+      = `protocol: https`, or take them out
+
+    error: `authenticate-oidc` on an `http` listener
+      --> vestibule.yaml:14:13 at listeners[0].rules[0].actions[0]
+       |
+    14 |           - type: authenticate-oidc
+       |             ^
+       = sessions travel over TLS only: use an `https` listener, and `redirect` to it here
+
+    error: `authenticate-oidc` on an `http` listener
+      --> vestibule.yaml:20:9 at listeners[0].default_actions[0]
+       |
+    20 |       - type: authenticate-oidc
+       |         ^
+       = sessions travel over TLS only: use an `https` listener, and `redirect` to it here
+    "#);
+}
+
+#[test]
+fn networks_and_times() {
+    let changes = [(
+        "    protocol: https",
+        "    protocol: https\n    trusted_proxies: [10.0.0.1, 10.1.2.3/8, office]\n    limits: { idle_timeout: 10 minutes, head_timeout: 2h, keep_alive: 0 }",
+    )];
+    assert_snapshot!(report("networks", &changes), @r#"
+    error: `10.0.0.1` is not a network
+     --> vestibule.yaml:5:23 at listeners[0].trusted_proxies[0]
+      |
+    5 |     trusted_proxies: [10.0.0.1, 10.1.2.3/8, office]
+      |                       ^^^^^^^^
+      = write `10.0.0.1/32`
+
+    error: `10.1.2.3/8` has bits behind its prefix
+     --> vestibule.yaml:5:33 at listeners[0].trusted_proxies[1]
+      |
+    5 |     trusted_proxies: [10.0.0.1, 10.1.2.3/8, office]
+      |                                 ^^^^^^^^^^
+      = did you mean `10.0.0.0/8`?
+
+    error: `office` is not a network
+     --> vestibule.yaml:5:45 at listeners[0].trusted_proxies[2]
+      |
+    5 |     trusted_proxies: [10.0.0.1, 10.1.2.3/8, office]
+      |                                             ^^^^^^
+      = write `10.0.0.0/8` or `2001:db8::/32`
+
+    error: `10 minutes` is not a length of time
+     --> vestibule.yaml:6:29 at listeners[0].limits.idle_timeout
+      |
+    6 |     limits: { idle_timeout: 10 minutes, head_timeout: 2h, keep_alive: 0 }
+      |                             ^^^^^^^^^^
+      = write `500ms`, `30s`, `15m`, `8h`, `7d`, or a number of seconds
+
+    error: 2h is out of range: 1ms to 4000s
+     --> vestibule.yaml:6:55 at listeners[0].limits.head_timeout
+      |
+    6 |     limits: { idle_timeout: 10 minutes, head_timeout: 2h, keep_alive: 0 }
+      |                                                       ^^
+
+    error: 0s is out of range: 1s to 7d
+     --> vestibule.yaml:6:71 at listeners[0].limits.keep_alive
+      |
+    6 |     limits: { idle_timeout: 10 minutes, head_timeout: 2h, keep_alive: 0 }
+      |                                                                       ^
+    "#);
+}

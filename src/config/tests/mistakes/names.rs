@@ -1,0 +1,98 @@
+//! Names: resolving, unique, sound.
+
+use insta::assert_snapshot;
+
+use super::report;
+
+#[test]
+fn that_do_not_resolve() {
+    let changes = [
+        ("            provider: corp", "            provider: crop"),
+        ("            target_group: app", "            target_group: backend"),
+        (
+            "      - type: authenticate-oidc\n        provider: corp",
+            "      - type: authenticate-user-pool\n        user_pool: people",
+        ),
+    ];
+    assert_snapshot!(report("resolve", &changes), @r#"
+    error: there is no provider `crop`
+      --> vestibule.yaml:15:23 at listeners[0].rules[0].actions[0].provider
+       |
+    15 |             provider: crop
+       |                       ^^^^
+       = did you mean `corp`?
+
+    error: there is no target group `backend`
+      --> vestibule.yaml:18:27 at listeners[0].rules[0].actions[1].target_group
+       |
+    18 |             target_group: backend
+       |                           ^^^^^^^
+       = there is `app`
+
+    error: there is no user pool `people`
+      --> vestibule.yaml:21:20 at listeners[0].default_actions[0].user_pool
+       |
+    21 |         user_pool: people
+       |                    ^^^^^^
+       = define it in `user_pools`
+    "#);
+}
+
+#[test]
+fn of_unsound_entries_still_resolve() {
+    assert_snapshot!(report("unsound", &[("issuer: https://login.example.com", "issuer: [x]")]), @r#"
+    error: expected text, found a list
+      --> vestibule.yaml:26:5 at identity_providers.corp.issuer
+       |
+    26 |     issuer: [x]
+       |     ^^^^^^
+    "#);
+}
+
+#[test]
+fn given_twice() {
+    let rule = "      - name: api\n        priority: 10\n        conditions: [{ path_pattern: [/x] }]\n        actions: [{ type: forward, target_group: app }]\n";
+    let listener = "  - { name: public, address: \"127.0.0.1:8443\", protocol: http, default_actions: [{ type: forward, target_group: app }] }\n";
+    let changes = [
+        ("    rules:\n", &*format!("    rules:\n{rule}")),
+        ("identity_providers:", &*format!("{listener}identity_providers:")),
+    ];
+    assert_snapshot!(report("again", &changes), @r#"
+    error: a rule of this listener is already called `api`
+      --> vestibule.yaml:13:15 at listeners[0].rules[1].name
+       |
+    13 |       - name: api
+       |               ^^^
+
+    error: the priority 10 is taken by `api`
+      --> vestibule.yaml:14:19 at listeners[0].rules[1].priority
+       |
+    14 |         priority: 10
+       |                   ^^
+       = each rule of a listener has its own
+
+    error: another listener is already called `public`
+      --> vestibule.yaml:28:13 at listeners[1].name
+       |
+    28 |   - { name: public, address: "127.0.0.1:8443", protocol: http, default_actions: [{ type: forward, target_group: app }] }
+       |             ^^^^^^
+
+    error: the listener `public` has the same port
+      --> vestibule.yaml:28:30 at listeners[1].address
+       |
+    28 |   - { name: public, address: "127.0.0.1:8443", protocol: http, default_actions: [{ type: forward, target_group: app }] }
+       |                              ^^^^^^^^^^^^^^^^
+    "#);
+}
+
+#[test]
+fn that_cannot_stand_in_a_log() {
+    assert_snapshot!(report("characters", &[("- name: public", "- name: the public one")]), @r#"
+    error: `the public one` cannot be a name
+     --> vestibule.yaml:2:11 at listeners[0].name
+      |
+    2 |   - name: the public one
+      |           ^^^^^^^^^^^^^^
+      = letters, digits, `-`, `_` and `.`, at most 64
+    "#);
+}

@@ -1,0 +1,111 @@
+//! `identity_providers`.
+
+use insta::assert_snapshot;
+
+use super::report;
+
+#[test]
+fn issuers() {
+    assert_snapshot!(report("issuer", &[("https://login.example.com", "http://login.example.com")]), @r#"
+    error: `http://login.example.com` is not `https`: tokens and keys would pass in the clear
+      --> vestibule.yaml:26:13 at identity_providers.corp.issuer
+       |
+    26 |     issuer: http://login.example.com
+       |             ^^^^^^^^^^^^^^^^^^^^^^^^
+       = write `https://host/path`
+    "#);
+    assert_snapshot!(report("issuer2", &[("https://login.example.com", "login.example.com")]), @r#"
+    error: `login.example.com` is not a URL
+      --> vestibule.yaml:26:13 at identity_providers.corp.issuer
+       |
+    26 |     issuer: login.example.com
+       |             ^^^^^^^^^^^^^^^^^
+       = write `https://host/path`
+    "#);
+    assert_snapshot!(report("issuer3", &[("https://login.example.com", "https://login.example.com/.well-known/openid-configuration")]), @r#"
+    error: this is the address of the metadata, not the issuer
+      --> vestibule.yaml:26:13 at identity_providers.corp.issuer
+       |
+    26 |     issuer: https://login.example.com/.well-known/openid-configuration
+       |             ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+       = write `https://login.example.com`
+    "#);
+    assert_snapshot!(report("issuer4", &[("https://login.example.com", "https://user:hunter2@login.example.com/?x")]), @r#"
+    error: a URL here must not carry a user name or a password
+      --> vestibule.yaml:26:13 at identity_providers.corp.issuer
+       |
+    26 |     issuer: https://………………………………@login.example.com/?x
+       |             ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+       = write `https://host/path`
+    "#);
+}
+
+#[test]
+fn secrets() {
+    assert_snapshot!(report("secret", &[("    client_secret_file: secret\n", "")]), @r#"
+    error: the provider has no client secret
+      --> vestibule.yaml:25:3 at identity_providers.corp
+       |
+    25 |   corp:
+       |   ^^^^
+       = give `client_secret_file`, or `token_endpoint_auth_method: none` for a public client
+    "#);
+    assert_snapshot!(report("secret2", &[("client_secret_file: secret", "client_secret_file: empty")]), @r#"
+    error: the secret is empty
+      --> vestibule.yaml:28:25 at identity_providers.corp.client_secret_file
+       |
+    28 |     client_secret_file: empty
+       |                         ^^^^^
+    "#);
+    assert_snapshot!(report("secret3", &[("client_secret_file: secret", "client_secret_file: gone")]), @r#"
+    error: the file `DIR/gone` cannot be read: no such file or directory
+      --> vestibule.yaml:28:25 at identity_providers.corp.client_secret_file
+       |
+    28 |     client_secret_file: gone
+       |                         ^^^^
+    "#);
+    assert_snapshot!(report("secret4", &[("client_secret_file: secret", "client_secret_file: secret\n    client_secret: hunter2")]), @r#"
+    error: both `client_secret` and `client_secret_file` are given
+      --> vestibule.yaml:28:25 at identity_providers.corp.client_secret_file
+       |
+    28 |     client_secret_file: secret
+       |                         ^^^^^^
+       = keep one
+    "#);
+    assert_snapshot!(report("secret5", &[("client_secret_file: secret", "client_secret_file: secret\n    token_endpoint_auth_method: none")]), @r#"
+    error: a client secret is given, but `none` does not send it
+      --> vestibule.yaml:29:33 at identity_providers.corp.token_endpoint_auth_method
+       |
+    29 |     token_endpoint_auth_method: none
+       |                                 ^^^^
+       = keep one
+    "#);
+}
+
+#[test]
+fn certificate_authorities() {
+    assert_snapshot!(report("ca", &[("client_secret_file: secret", "client_secret_file: secret\n    ca_file: secret")]), @r#"
+    error: the file `DIR/secret` holds no certificates in PEM form
+      --> vestibule.yaml:29:14 at identity_providers.corp.ca_file
+       |
+    29 |     ca_file: secret
+       |              ^^^^^^
+    "#);
+}
+
+#[test]
+fn inline_secrets_are_not_shown() {
+    for changes in [
+        [("client_secret_file: secret", "client_secret: \"hunter2\""), ("https://login", "http://login")],
+        [("client_secret_file: secret", "client_secret: 12345hunter2: x"), ("https://login", "http://login")],
+        [("client_secret_file: secret", "client_secret: [hunter2]"), ("https://login", "http://login")],
+        [
+            ("client_secret_file: secret", "client_secret: |\n      hunter2\n      \t[hunter2"),
+            ("https://login", "http://login"),
+        ],
+        [("client_secret_file: secret", "client_secret: ''"), ("client_id: dashboard", "clientSecret: hunter2")],
+    ] {
+        let report = report("inline", &changes);
+        assert!(!report.contains("hunter2"), "{report}");
+    }
+}

@@ -1,0 +1,151 @@
+//! `listeners[].rules` and their conditions.
+
+use insta::assert_snapshot;
+
+use super::report;
+
+/// The conditions of the one rule.
+#[track_caller]
+fn conditions(name: &str, conditions: &str) -> String {
+    report(name, &[("          - path_pattern: [\"/api/*\"]\n", conditions)])
+}
+
+#[test]
+fn a_priority_twice() {
+    let rule = "      - priority: 10\n        conditions: [{ path_pattern: [/x] }]\n        actions: [{ type: forward, target_group: app }]\n";
+    assert_snapshot!(report("priority", &[("    rules:\n", &format!("    rules:\n{rule}"))]), @r#"
+    error: the priority 10 is taken by `priority-10`
+      --> vestibule.yaml:13:19 at listeners[0].rules[1].priority
+       |
+    13 |         priority: 10
+       |                   ^^
+       = each rule of a listener has its own
+    "#);
+}
+
+#[test]
+fn no_condition() {
+    assert_snapshot!(report("unconditional", &[("        conditions:\n          - path_pattern: [\"/api/*\"]\n", "        conditions: []\n")]), @r#"
+    error: a rule needs at least one condition
+      --> vestibule.yaml:11:9 at listeners[0].rules[0].conditions
+       |
+    11 |         conditions: []
+       |         ^^^^^^^^^^
+       = what takes everything else is `default_actions`
+    "#);
+}
+
+#[test]
+fn values_that_match_nothing() {
+    let all = "          - host_header: [\"https://app.example.com\", app.example.com:8443, ok.example.com]
+          - path_pattern: [api/*, /a//b, /a/../b, /a%20b]
+          - http_request_method: [get, \"GET POST\"]
+          - source_ip: [10.0.0.1]
+          - http_header: { name: Host, values: [x] }
+          - http_header: { name: \"a b\", values: [x] }
+          - http_header: { name: X-Amzn-Oidc-Identity, values: [x] }
+          - http_header: { name: accept, values: [] }
+          - query_string: []
+";
+    assert_snapshot!(conditions("nothing", all), @r#"
+    error: `https://app.example.com` is not a host: letters, digits, `-`, `.`, `*` and `?` only, without scheme, port or path
+      --> vestibule.yaml:12:27 at listeners[0].rules[0].conditions[0].host_header[0]
+       |
+    12 |           - host_header: ["https://app.example.com", app.example.com:8443, ok.example.com]
+       |                           ^^^^^^^^^^^^^^^^^^^^^^^^^
+
+    error: `app.example.com:8443` is not a host: letters, digits, `-`, `.`, `*` and `?` only, without scheme, port or path
+      --> vestibule.yaml:12:54 at listeners[0].rules[0].conditions[0].host_header[1]
+       |
+    12 |           - host_header: ["https://app.example.com", app.example.com:8443, ok.example.com]
+       |                                                      ^^^^^^^^^^^^^^^^^^^^
+
+    error: `api/*` can match no path: a path begins with `/`
+      --> vestibule.yaml:13:28 at listeners[0].rules[0].conditions[1].path_pattern[0]
+       |
+    13 |           - path_pattern: [api/*, /a//b, /a/../b, /a%20b]
+       |                            ^^^^^
+
+    error: `/a//b` can match no path: empty segments are merged before rules are matched
+      --> vestibule.yaml:13:35 at listeners[0].rules[0].conditions[1].path_pattern[1]
+       |
+    13 |           - path_pattern: [api/*, /a//b, /a/../b, /a%20b]
+       |                                   ^^^^^
+
+    error: `/a/../b` can match no path: dot segments are refused before rules are matched
+      --> vestibule.yaml:13:42 at listeners[0].rules[0].conditions[1].path_pattern[2]
+       |
+    13 |           - path_pattern: [api/*, /a//b, /a/../b, /a%20b]
+       |                                          ^^^^^^^
+
+    error: `/a%20b` can match no path: write it decoded, as in `/my docs/*`
+      --> vestibule.yaml:13:51 at listeners[0].rules[0].conditions[1].path_pattern[3]
+       |
+    13 |           - path_pattern: [api/*, /a//b, /a/../b, /a%20b]
+       |                                                   ^^^^^^
+
+    error: `get` is not a method
+      --> vestibule.yaml:14:35 at listeners[0].rules[0].conditions[2].http_request_method[0]
+       |
+    14 |           - http_request_method: [get, "GET POST"]
+       |                                   ^^^
+       = did you mean `GET`?
+
+    error: `GET POST` is not a method
+      --> vestibule.yaml:14:40 at listeners[0].rules[0].conditions[2].http_request_method[1]
+       |
+    14 |           - http_request_method: [get, "GET POST"]
+       |                                        ^^^^^^^^^^
+
+    error: `10.0.0.1` is not a network
+      --> vestibule.yaml:15:25 at listeners[0].rules[0].conditions[3].source_ip[0]
+       |
+    15 |           - source_ip: [10.0.0.1]
+       |                         ^^^^^^^^
+       = write `10.0.0.1/32`
+
+    error: the host has a condition of its own: `host_header`
+      --> vestibule.yaml:16:34 at listeners[0].rules[0].conditions[4].http_header.name
+       |
+    16 |           - http_header: { name: Host, values: [x] }
+       |                                  ^^^^
+       = a list item of its own: `- host_header: [app.example.com]`
+
+    error: `a b` is not a header name
+      --> vestibule.yaml:17:34 at listeners[0].rules[0].conditions[5].http_header.name
+       |
+    17 |           - http_header: { name: "a b", values: [x] }
+       |                                  ^^^^^
+
+    error: no request has the header `x-amzn-oidc-identity` when rules are matched
+      --> vestibule.yaml:18:34 at listeners[0].rules[0].conditions[6].http_header.name
+       |
+    18 |           - http_header: { name: X-Amzn-Oidc-Identity, values: [x] }
+       |                                  ^^^^^^^^^^^^^^^^^^^^
+       = it is ours: what a client sends under that name is taken out first
+
+    error: needs at least one value
+      --> vestibule.yaml:19:13 at listeners[0].rules[0].conditions[7].http_header
+       |
+    19 |           - http_header: { name: accept, values: [] }
+       |             ^^^^^^^^^^^
+
+    error: needs at least one value
+      --> vestibule.yaml:20:13 at listeners[0].rules[0].conditions[8].query_string
+       |
+    20 |           - query_string: []
+       |             ^^^^^^^^^^^^
+    "#);
+}
+
+#[test]
+fn a_condition_twice() {
+    assert_snapshot!(conditions("doubled", "          - path_pattern: [/a]\n          - path_pattern: [/b]\n"), @r#"
+    error: a second `path_pattern` in one rule
+      --> vestibule.yaml:13:13 at listeners[0].rules[0].conditions[1]
+       |
+    13 |           - path_pattern: [/b]
+       |             ^
+       = conditions must all hold; alternatives are values of one condition
+    "#);
+}

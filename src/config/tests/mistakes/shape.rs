@@ -1,0 +1,249 @@
+//! Keys, and kinds of values.
+
+use insta::assert_snapshot;
+
+use super::report;
+
+#[test]
+fn unknown_keys_at_every_level() {
+    let changes = [
+        ("session:\n", "sesion: {}\nsession:\n"),
+        ("    protocol: https", "    protocol: https\n    adress: x"),
+        ("            on_unauthenticated_request: deny", "            onUnauthenticatedRequest: deny"),
+        ("    targets:", "    health_check: {}\n    targets:"),
+    ];
+    assert_snapshot!(report("unknown", &changes), @r#"
+    error: unknown key `adress`
+     --> vestibule.yaml:5:5 at listeners[0].adress
+      |
+    5 |     adress: x
+      |     ^^^^^^
+      = `address` is already given
+
+    error: unknown key `onUnauthenticatedRequest`
+      --> vestibule.yaml:17:13 at listeners[0].rules[0].actions[0].onUnauthenticatedRequest
+       |
+    17 |             onUnauthenticatedRequest: deny
+       |             ^^^^^^^^^^^^^^^^^^^^^^^^
+       = did you mean `on_unauthenticated_request`?
+
+    error: unknown key `health_check`
+      --> vestibule.yaml:32:5 at target_groups.app.health_check
+       |
+    32 |     health_check: {}
+       |     ^^^^^^^^^^^^
+       = there are `protocol`, `protocol_version`, `ca_file`, `verify`, `connect_timeout`, `response_timeout`, `idle_timeout`, `idle_max` and `skip_for`
+
+    error: unknown key `sesion`
+      --> vestibule.yaml:34:1 at sesion
+       |
+    34 | sesion: {}
+       | ^^^^^^
+       = `session` is already given
+    "#);
+}
+
+#[test]
+fn a_misspelt_key_is_not_also_missing() {
+    let changes = [("client_id: dashboard", "cleint_id: dashboard"), ("client_secret_file", "secret_file")];
+    assert_snapshot!(report("misspelt", &changes), @r#"
+    error: unknown key `cleint_id`
+      --> vestibule.yaml:27:5 at identity_providers.corp.cleint_id
+       |
+    27 |     cleint_id: dashboard
+       |     ^^^^^^^^^
+       = did you mean `client_id`?
+
+    error: unknown key `secret_file`
+      --> vestibule.yaml:28:5 at identity_providers.corp.secret_file
+       |
+    28 |     secret_file: secret
+       |     ^^^^^^^^^^^
+       = did you mean `client_secret_file`?
+    "#);
+}
+
+#[test]
+fn missing_keys() {
+    assert_snapshot!(report("missing", &[("    client_id: dashboard\n", ""), ("    targets: [\"127.0.0.1:3000\"]", "    protocol: http")]), @r#"
+    error: `client_id` is missing
+      --> vestibule.yaml:25:3 at identity_providers.corp
+       |
+    25 |   corp:
+       |   ^^^^
+       = The client id that the provider gave this deployment
+
+    error: `targets` is missing
+      --> vestibule.yaml:29:3 at target_groups.app
+       |
+    29 |   app:
+       |   ^^^
+       = Targets, as `app.internal:3000`, `10.0.0.7:3000` or `[::1]:3000`
+    "#);
+}
+
+#[test]
+fn a_key_without_value() {
+    assert_snapshot!(report("valueless", &[("    targets: [\"127.0.0.1:3000\"]", "    targets:")]), @r#"
+    error: `targets` has no value
+      --> vestibule.yaml:31:5 at target_groups.app.targets
+       |
+    31 |     targets:
+       |     ^^^^^^^
+    "#);
+}
+
+#[test]
+fn unknown_values() {
+    let changes = [
+        ("protocol: https", "protocol: HTTPS"),
+        ("on_unauthenticated_request: deny", "on_unauthenticated_request: denied"),
+    ];
+    assert_snapshot!(report("values", &changes), @r#"
+    error: unknown value `HTTPS`
+     --> vestibule.yaml:4:15 at listeners[0].protocol
+      |
+    4 |     protocol: HTTPS
+      |               ^^^^^
+      = did you mean `https`?
+
+    error: unknown value `denied`
+      --> vestibule.yaml:16:41 at listeners[0].rules[0].actions[0].on_unauthenticated_request
+       |
+    16 |             on_unauthenticated_request: denied
+       |                                         ^^^^^^
+       = there are `authenticate`, `deny` and `allow`
+    "#);
+}
+
+#[test]
+fn unknown_action_types() {
+    let changes = [
+        ("          - type: authenticate-oidc", "          - type: authenticate-cognito"),
+        (
+            "      - type: authenticate-oidc\n        provider: corp\n      - type: forward",
+            "      - provider: corp\n      - type: foward",
+        ),
+    ];
+    assert_snapshot!(report("types", &changes), @r#"
+    error: unknown value `authenticate-cognito`
+      --> vestibule.yaml:14:19 at listeners[0].rules[0].actions[0].type
+       |
+    14 |           - type: authenticate-cognito
+       |                   ^^^^^^^^^^^^^^^^^^^^
+       = `authenticate-oidc` signs in with Amazon Cognito, `authenticate-user-pool` with a pool of this process
+
+    error: `type` is missing
+      --> vestibule.yaml:20:9 at listeners[0].default_actions[0]
+       |
+    20 |       - provider: corp
+       |         ^
+       = there are `authenticate-oidc`, `authenticate-user-pool`, `jwt-validation`, `forward`, `redirect` and `fixed-response`
+
+    error: unknown value `foward`
+      --> vestibule.yaml:21:15 at listeners[0].default_actions[1].type
+       |
+    21 |       - type: foward
+       |               ^^^^^^
+       = did you mean `forward`?
+    "#);
+}
+
+#[test]
+fn another_kind_of_value() {
+    let changes = [
+        ("path_pattern: [\"/api/*\"]", "path_pattern: /api/*"),
+        ("priority: 10", "priority: \"10\""),
+        ("client_id: dashboard", "client_id: 12345"),
+        ("  signer: arn:vestibule:dashboard", "  signer: yes\n  access_token_header: no"),
+        ("  app:\n", "  app: &app\n"),
+        ("session:\n", "admin: [127.0.0.1:9090]\nsession:\n"),
+    ];
+    assert_snapshot!(report("kinds", &changes), @r#"
+    error: expected a whole number, found text
+      --> vestibule.yaml:10:19 at listeners[0].rules[0].priority
+       |
+    10 |         priority: "10"
+       |                   ^^^^
+       = write it without quotes
+
+    error: expected a list, found text
+      --> vestibule.yaml:12:27 at listeners[0].rules[0].conditions[0].path_pattern
+       |
+    12 |           - path_pattern: /api/*
+       |                           ^^^^^^
+       = write a list, as `[a, b]`, also of one
+
+    error: expected text, found a whole number
+      --> vestibule.yaml:27:16 at identity_providers.corp.client_id
+       |
+    27 |     client_id: 12345
+       |                ^^^^^
+       = put it in quotes
+
+    error: expected a mapping (`key: value`), found a list
+      --> vestibule.yaml:32:1 at admin
+       |
+    32 | admin: [127.0.0.1:9090]
+       | ^^^^^
+
+    error: expected `true` or `false`, found text
+      --> vestibule.yaml:37:24 at claims.access_token_header
+       |
+    37 |   access_token_header: no
+       |                        ^^
+       = did you mean `false`?
+    "#);
+}
+
+#[test]
+fn numbers_out_of_range() {
+    assert_snapshot!(report("range", &[("priority: 10", "priority: 50001"), ("session:\n", "workers: 0\nsession:\n")]), @r#"
+    error: 50001 is out of range: 1 to 50000
+      --> vestibule.yaml:10:19 at listeners[0].rules[0].priority
+       |
+    10 |         priority: 50001
+       |                   ^^^^^
+
+    error: 0 is out of range: 1 to 1024
+      --> vestibule.yaml:32:10 at workers
+       |
+    32 | workers: 0
+       |          ^
+    "#);
+}
+
+#[test]
+fn conditions_in_one_item() {
+    let changes = [(
+        "          - path_pattern: [\"/api/*\"]",
+        "          - path_pattern: [\"/api/*\"]\n            host_header: [app.example.com]\n          - path: [/x]",
+    )];
+    assert_snapshot!(report("conditions", &changes), @r#"
+    error: expected one key, found `path_pattern` and `host_header`
+      --> vestibule.yaml:12:13 at listeners[0].rules[0].conditions[0]
+       |
+    12 |           - path_pattern: ["/api/*"]
+       |             ^
+       = begin a list item (`-`) for each
+
+    error: unknown key `path`
+      --> vestibule.yaml:14:13 at listeners[0].rules[0].conditions[1].path
+       |
+    14 |           - path: [/x]
+       |             ^^^^
+       = did you mean `path_pattern`?
+    "#);
+}
+
+#[test]
+fn an_empty_item() {
+    assert_snapshot!(report("item", &[("    targets: [\"127.0.0.1:3000\"]", "    targets:\n      -\n      - 127.0.0.1:3000")]), @r#"
+    error: this item is empty
+      --> vestibule.yaml:32:8 at target_groups.app.targets[0]
+       |
+    32 |       -
+       |        ^
+       = `-` must be followed by a value
+    "#);
+}

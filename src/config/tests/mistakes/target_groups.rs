@@ -1,0 +1,65 @@
+//! `target_groups`.
+
+use insta::assert_snapshot;
+
+use super::report;
+
+#[test]
+fn targets() {
+    assert_snapshot!(report("targets", &[("[\"127.0.0.1:3000\"]", "[\"http://app:3000/\", app, \"app:0\", \"::1:80\", \"a b:80\"]")]), @r#"
+    error: `http://app:3000/` is not a target
+      --> vestibule.yaml:31:15 at target_groups.app.targets[0]
+       |
+    31 |     targets: ["http://app:3000/", app, "app:0", "::1:80", "a b:80"]
+       |               ^^^^^^^^^^^^^^^^^^
+       = write `app:3000`; `http` is the group's `protocol`
+
+    error: `app` is not a target
+      --> vestibule.yaml:31:35 at target_groups.app.targets[1]
+       |
+    31 |     targets: ["http://app:3000/", app, "app:0", "::1:80", "a b:80"]
+       |                                   ^^^
+       = write a host and a port: `app.internal:3000`, `[::1]:3000`
+
+    error: `app:0` is not a target
+      --> vestibule.yaml:31:40 at target_groups.app.targets[2]
+       |
+    31 |     targets: ["http://app:3000/", app, "app:0", "::1:80", "a b:80"]
+       |                                        ^^^^^^^
+       = write a host and a port: `app.internal:3000`, `[::1]:3000`
+
+    error: `::1:80` is not a target
+      --> vestibule.yaml:31:49 at target_groups.app.targets[3]
+       |
+    31 |     targets: ["http://app:3000/", app, "app:0", "::1:80", "a b:80"]
+       |                                                 ^^^^^^^^
+       = write a host and a port: `app.internal:3000`, `[::1]:3000`
+
+    error: `a b:80` is not a target
+      --> vestibule.yaml:31:59 at target_groups.app.targets[4]
+       |
+    31 |     targets: ["http://app:3000/", app, "app:0", "::1:80", "a b:80"]
+       |                                                           ^^^^^^^^
+       = write a host and a port: `app.internal:3000`, `[::1]:3000`
+    "#);
+}
+
+#[test]
+fn tls_settings() {
+    assert_snapshot!(report("tls", &[("    targets:", "    verify: false\n    targets:")]), @r#"
+    error: `verify` has no meaning for targets that speak `http`
+      --> vestibule.yaml:31:13 at target_groups.app.verify
+       |
+    31 |     verify: false
+       |             ^^^^^
+       = add `protocol: https`, or take it out
+    "#);
+    assert_snapshot!(report("tls2", &[("    targets:", "    protocol: https\n    verify: false\n    ca_file: tls.pem\n    targets:")]), @r#"
+    error: `ca_file` has no meaning with `verify: false`
+      --> vestibule.yaml:33:14 at target_groups.app.ca_file
+       |
+    33 |     ca_file: tls.pem
+       |              ^^^^^^^
+       = keep one
+    "#);
+}

@@ -1,0 +1,206 @@
+//! `user_pools`.
+
+use insta::assert_snapshot;
+
+use super::report_of;
+use crate::config::tests::SOUND;
+
+const POOL: &str = "user_pools:
+  people:
+    issuer: https://login.example.com
+    signing_key_file: pool-key
+";
+
+/// A pool with that below it.
+#[track_caller]
+fn pool(name: &str, below: &str) -> String {
+    report_of(name, &format!("{SOUND}{POOL}{below}"))
+}
+
+#[test]
+fn users() {
+    let users = "    users:
+      - { username: ada, password_hash: hunter2 }
+      - { username: \" ADA \", password_hash: \"$argon2i$v=19$m=4096,t=3,p=1$c29tZXNhbHRzb21lc2FsdA$e0KBhmnhDk5jzRJkfRPkEyxTWkRPXW5Z0i0p0sZKbJc\" }
+      - { username: eve, subject: same, password_hash: \"$argon2id$v=19$m=1048576,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$e0KBhmnhDk5jzRJkfRPkEyxTWkRPXW5Z0i0p0sZKbJc\" }
+      - { username: bob, subject: same, password_hash: \"$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$e0KBhmnhDk5jzRJkfRPkEyxTWkRPXW5Z0i0p0sZKbJc\", claims: { sub: x, email: x } }
+";
+    assert_snapshot!(pool("users", users), @r#"
+    error: not a password hash in PHC form (`$argon2id$v=19$m=…`)
+      --> vestibule.yaml:42:41 at user_pools.people.users[0].password_hash
+       |
+    42 |       - { username: ada, password_hash: …
+       |                                         ^
+       = `vestibule users hash` makes one
+
+    error: the subject `1c875f7881b030cea34f52ac975b5de2` is another user's
+      --> vestibule.yaml:43:9 at user_pools.people.users[1].subject
+       |
+    43 |       - { username: " ADA ", password_hash: …
+       |         ^^
+
+    error: the user ` ADA ` is given twice
+      --> vestibule.yaml:43:21 at user_pools.people.users[1].username
+       |
+    43 |       - { username: " ADA ", password_hash: …
+       |                     ^^^^^^^
+
+    error: not an Argon2id hash of version 19
+      --> vestibule.yaml:43:45 at user_pools.people.users[1].password_hash
+       |
+    43 |       - { username: " ADA ", password_hash: …
+       |                                             ^
+       = `vestibule users hash` makes one
+
+    error: the hash costs more than m=262144 (KiB), t=16, p=8
+      --> vestibule.yaml:44:56 at user_pools.people.users[2].password_hash
+       |
+    44 |       - { username: eve, subject: same, password_hash: …
+       |                                                        ^
+       = `vestibule users hash` makes one
+
+    error: the subject `same` is another user's
+      --> vestibule.yaml:45:35 at user_pools.people.users[3].subject
+       |
+    45 |       - { username: bob, subject: same, password_hash: …
+       |                                   ^^^^
+
+    error: the claim `sub` is the pool's own
+      --> vestibule.yaml:45:167 at user_pools.people.users[3].claims.sub
+       |
+    45 |       - { username: bob, subject: same, password_hash: …
+       |                                                         ^
+
+    error: `email` is a key of the user itself
+      --> vestibule.yaml:45:175 at user_pools.people.users[3].claims.email
+       |
+    45 |       - { username: bob, subject: same, password_hash: …
+       |                                                         ^
+    "#);
+}
+
+#[test]
+fn clients() {
+    let clients = "    clients:
+      - { client_id: vestibule, redirect_uris: [https://x.example.com/cb] }
+      - { client_id: a, redirect_uris: [] }
+      - { client_id: a, redirect_uris: [http://x.example.com/cb, \"https://x.example.com/#x\", /cb, \"javascript:x\", \"com.example.app:/cb\"], client_secret: \"\" }
+";
+    assert_snapshot!(pool("clients", clients), @r#"
+    error: `vestibule` is this proxy's own client id
+      --> vestibule.yaml:42:22 at user_pools.people.clients[0].client_id
+       |
+    42 |       - { client_id: vestibule, redirect_uris: [https://x.example.com/cb] }
+       |                      ^^^^^^^^^
+       = choose another
+
+    error: expected at least one address
+      --> vestibule.yaml:43:25 at user_pools.people.clients[1].redirect_uris
+       |
+    43 |       - { client_id: a, redirect_uris: [] }
+       |                         ^^^^^^^^^^^^^
+
+    error: the client `a` is given twice
+      --> vestibule.yaml:44:22 at user_pools.people.clients[2].client_id
+       |
+    44 |       - { client_id: a, redirect_uris: [http://x.example.com/cb, "https://x.example.com/#x", /cb, "javascript:x", "com.example.app:/cb"], client_secret: …
+       |                      ^
+
+    error: `http://x.example.com/cb` cannot be registered
+      --> vestibule.yaml:44:41 at user_pools.people.clients[2].redirect_uris[0]
+       |
+    44 |       - { client_id: a, redirect_uris: [http://x.example.com/cb, "https://x.example.com/#x", /cb, "javascript:x", "com.example.app:/cb"], client_secret: …
+       |                                         ^^^^^^^^^^^^^^^^^^^^^^^
+       = a redirect URI is https, or http on localhost, 127.0.0.1 or [::1]
+
+    error: `https://x.example.com/#x` cannot be registered
+      --> vestibule.yaml:44:66 at user_pools.people.clients[2].redirect_uris[1]
+       |
+    44 |       - { client_id: a, redirect_uris: [http://x.example.com/cb, "https://x.example.com/#x", /cb, "javascript:x", "com.example.app:/cb"], client_secret: …
+       |                                                                  ^^^^^^^^^^^^^^^^^^^^^^^^^^
+       = a redirect URI has no fragment (`#…`)
+
+    error: `/cb` is not a URL
+      --> vestibule.yaml:44:94 at user_pools.people.clients[2].redirect_uris[2]
+       |
+    44 |       - { client_id: a, redirect_uris: [http://x.example.com/cb, "https://x.example.com/#x", /cb, "javascript:x", "com.example.app:/cb"], client_secret: …
+       |                                                                                              ^^^
+       = write `https://host/path`
+
+    error: `javascript:x` cannot be registered
+      --> vestibule.yaml:44:99 at user_pools.people.clients[2].redirect_uris[3]
+       |
+    44 |       - { client_id: a, redirect_uris: [http://x.example.com/cb, "https://x.example.com/#x", /cb, "javascript:x", "com.example.app:/cb"], client_secret: …
+       |                                                                                                   ^^^^^^^^^^^^^^
+       = a redirect URI has the scheme https, or an app's own with a dot in it, as com.example.app
+
+    error: the secret is empty
+      --> vestibule.yaml:44:154 at user_pools.people.clients[2].client_secret
+       |
+    44 |       - { client_id: a, redirect_uris: [http://x.example.com/cb, "https://x.example.com/#x", /cb, "javascript:x", "com.example.app:/cb"], client_secret: …
+       |                                                                                                                                                          ^
+    "#);
+}
+
+#[test]
+fn applications() {
+    assert_snapshot!(pool("applications", "    applications: [https://login.example.com, https://app.example.com/, \"http://localhost:3000\"]\n"), @r#"
+    error: an application on the pool's own host
+      --> vestibule.yaml:41:20 at user_pools.people.applications[0]
+       |
+    41 |     applications: [https://login.example.com, https://app.example.com/, "http://localhost:3000"]
+       |                    ^^^^^^^^^^^^^^^^^^^^^^^^^
+       = give the pool a host, or a port, of its own
+
+    error: `https://app.example.com/` has more than a scheme, a host and a port
+      --> vestibule.yaml:41:47 at user_pools.people.applications[1]
+       |
+    41 |     applications: [https://login.example.com, https://app.example.com/, "http://localhost:3000"]
+       |                                               ^^^^^^^^^^^^^^^^^^^^^^^^
+       = write `https://app.example.com`
+
+    error: `http://localhost:3000` is not `https`
+      --> vestibule.yaml:41:73 at user_pools.people.applications[2]
+       |
+    41 |     applications: [https://login.example.com, https://app.example.com/, "http://localhost:3000"]
+       |                                                                         ^^^^^^^^^^^^^^^^^^^^^^^
+       = sessions travel over TLS only
+    "#);
+    let text = format!("{SOUND}{POOL}").replace(
+        "      - type: authenticate-oidc\n        provider: corp",
+        "      - type: authenticate-user-pool\n        user_pool: people\n        session_cookie_name: __Host-people",
+    );
+    assert_snapshot!(report_of("applications2", &text), @r#"
+    error: `applications` is missing: a rule signs users in with this pool
+      --> vestibule.yaml:39:3 at user_pools.people
+       |
+    39 |   people:
+       |   ^^^^^^
+       = `applications: [https://app.example.com]`, for listeners[0].default_actions[0]
+    "#);
+}
+
+#[test]
+fn issuers() {
+    let text = format!("{SOUND}{POOL}").replace(
+        "  people:\n    issuer: https://login.example.com",
+        "  people:\n    issuer: https://login.example.com/pool/",
+    );
+    assert_snapshot!(report_of("poolissuer", &text), @r#"
+    error: `https://login.example.com/pool/` has more than a scheme, a host and a port
+      --> vestibule.yaml:39:13 at user_pools.people.issuer
+       |
+    39 |     issuer: https://login.example.com/pool/
+       |             ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+       = write `https://login.example.com`
+    "#);
+    let text = format!("{SOUND}{POOL}")
+        .replace("  people:\n    issuer: https://login.example.com", "  people:\n    issuer: http://localhost:9000");
+    assert_snapshot!(report_of("poolissuer2", &text), @r#"
+    error: no `http` listener could serve this issuer
+      --> vestibule.yaml:39:13 at user_pools.people.issuer
+       |
+    39 |     issuer: http://localhost:9000
+       |             ^^^^^^^^^^^^^^^^^^^^^
+    "#);
+}

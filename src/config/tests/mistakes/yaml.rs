@@ -1,0 +1,106 @@
+//! Text that is not YAML, or more of it than is taken.
+
+use insta::assert_snapshot;
+
+use super::{report, report_of};
+
+#[test]
+fn not_yaml() {
+    assert_snapshot!(report("syntax", &[("    protocol: https", "    protocol: [https")]), @r#"
+    error: this is not YAML: illegal placement of ':' indicator
+     --> vestibule.yaml:5:17
+      |
+    5 |     certificates:
+      |                 ^
+    "#);
+}
+
+#[test]
+fn tabs() {
+    assert_snapshot!(report("tab", &[("  corp:\n    issuer", "\tcorp:\n    issuer")]), @r#"
+    error: this is not YAML: tabs disallowed within this context (block indentation)
+      --> vestibule.yaml:25:2
+       |
+    25 |  corp:
+       |  ^
+       = indent with spaces
+    "#);
+}
+
+#[test]
+fn an_unquoted_star() {
+    assert_snapshot!(report("star", &[("[\"/api/*\"]", "\n              - *.example.com")]), @r#"
+    error: this is not YAML: while parsing node, found unknown anchor
+      --> vestibule.yaml:13:17
+       |
+    13 |               - *.example.com
+       |                 ^
+       = a value that begins with `*` must be in quotes
+    "#);
+}
+
+#[test]
+fn empty() {
+    assert_snapshot!(report_of("empty", "# nothing\n"), @r#"
+    error: the file is empty
+     --> vestibule.yaml:2:1
+    "#);
+}
+
+#[test]
+fn several_documents() {
+    assert_snapshot!(report("documents", &[("identity_providers:", "---\nidentity_providers:")]), @r#"
+    error: the file holds several documents (`---`)
+      --> vestibule.yaml:24:1
+       |
+    24 | ---
+       | ^^^
+    "#);
+}
+
+#[test]
+fn a_key_twice() {
+    assert_snapshot!(report("twice", &[("    client_id: dashboard", "    client_id: dashboard\n    client_id: other")]), @r#"
+    error: the key `client_id` is given twice
+      --> vestibule.yaml:28:5 at identity_providers.corp.client_id
+       |
+    28 |     client_id: other
+       |     ^^^^^^^^^
+       = it first stands on line 27
+    "#);
+}
+
+#[test]
+fn a_tag() {
+    assert_snapshot!(report("tag", &[("client_id: dashboard", "client_id: !env CLIENT_ID")]), @r#"
+    error: the tag `!env` has no meaning here
+      --> vestibule.yaml:27:16
+       |
+    27 |     client_id: !env CLIENT_ID
+       |                ^^^^^^^^^^^^^^
+    "#);
+}
+
+#[test]
+fn a_variable_that_is_not_set() {
+    assert_snapshot!(report("unset", &[("client_secret_file: secret", "client_secret: ${OIDC_SECRET}")]), @r#"
+    error: the environment variable `OIDC_SECRET` is not set
+      --> vestibule.yaml:28:20 at identity_providers.corp.client_secret
+       |
+    28 |     client_secret: …
+       |                    ^
+       = set it, or write `$${` where `${` itself is meant
+    "#);
+}
+
+#[test]
+fn a_variable_in_another_shell() {
+    assert_snapshot!(report("default", &[("client_id: dashboard", "client_id: ${ID:-x}")]), @r#"
+    error: `${ID:-x}` does not name an environment variable
+      --> vestibule.yaml:27:16 at identity_providers.corp.client_id
+       |
+    27 |     client_id: ${ID:-x}
+       |                ^^^^^^^^
+       = write `${NAME}` with letters, digits and `_`, or `$${` where `${` itself is meant
+    "#);
+}

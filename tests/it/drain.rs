@@ -1,0 +1,181 @@
+//! Stopping: what has begun is finished, nothing new begins, every record is written, and nothing waits for ever.
+
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Mutex;
+use std::sync::mpsc::{Sender, channel};
+use std::thread::JoinHandle;
+
+use crate::harness::app::{Proxy, Setup, wait_until};
+use crate::harness::browser::{Protocol, on_both};
+use crate::harness::connection::{self, Connection};
+use crate::harness::raw::{self, Raw};
+use crate::harness::server::{DEADLINE, Reply, Server};
+use crate::harness::{runtime, target};
+
+/// A target that answers when it is told to.
+fn gated() -> (Server, Sender<()>) {
+    let (release, gate) = channel();
+    let gate = Mutex::new(gate);
+    let target = Server::start(move |request| {
+        if request.target() == "/slow" {
+            let _ = gate.lock().expect("unpoisoned").recv_timeout(DEADLINE);
+        }
+        Reply::text("whole")
+    });
+    (target, release)
+}
+
+/// Stops the proxy on another thread, and returns when it no longer accepts.
+fn stop(proxy: &mut Proxy) -> JoinHandle<bool> {
+    let address = proxy.address();
+    let app = proxy.take();
+    let stopping = std::thread::spawn(move || app.shutdown());
+    wait_until("nothing is accepted any more", || TcpStream::connect(address).is_err().then_some(()));
+    stopping
+}
+
+fn admin(address: SocketAddr, path: &str) -> String {
+    let mut stream = TcpStream::connect(address).expect("the operator's endpoint accepts");
+    stream.write_all(format!("GET {path} HTTP/1.1\r\nhost: admin\r\n\r\n").as_bytes()).expect("sent");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("an answer");
+    answer
+}
+
+#[test]
+fn a_request_that_has_begun_is_answered_whole() {
+    on_both(|protocol| {
+        let (target, release) = gated();
+        let mut proxy = Setup::open(&[target.address()]).start();
+        runtime().block_on(async {
+            let mut client = Connection::open(protocol, proxy.address(), "app.test").await;
+            let request = client.request("GET", "/slow").body(connection::empty()).expect("a request");
+            let pending = client.start(request).await.expect("sent");
+            target.wait_for(1);
+            let operator = proxy.admin();
+            assert_eq!(raw::status(&admin(operator, "/readyz")), 200);
+            let stopping = stop(&mut proxy);
+            assert_eq!(raw::status(&admin(operator, "/readyz")), 503, "a load balancer is told");
+            assert_eq!(raw::status(&admin(operator, "/livez")), 200, "and an orchestrator does not kill us");
+            release.send(()).expect("the target waits");
+            let (answer, _) = connection::whole(pending.head().await.expect("an answer")).await;
+            assert_eq!((answer.status, answer.text()), (200, "whole"), "{protocol:?}");
+            client.closed().await.expect("closed in order");
+            assert!(tokio::task::block_in_place(|| stopping.join()).expect("no panic"), "everything had finished");
+        });
+        let records = proxy.access_log(1);
+        assert_eq!((records.len(), &records[0]["http.response.status_code"]), (1, &200.into()));
+        assert_eq!(records[0].get("reason"), None);
+    });
+}
+
+#[test]
+fn an_idle_connection_does_not_hold_the_process_up() {
+    on_both(|protocol| {
+        let target = target::echo();
+        let mut proxy = Setup::open(&[target.address()]).start();
+        runtime().block_on(async {
+            let mut client = Connection::open(protocol, proxy.address(), "app.test").await;
+            assert_eq!(client.get("/").await.status, 200);
+            assert!(tokio::task::block_in_place(|| proxy.shutdown()), "{protocol:?}");
+            client.closed().await.expect("closed in order");
+        });
+    });
+}
+
+#[test]
+fn a_client_in_the_middle_of_a_handshake_does_not_hold_the_process_up_for_ever() {
+    let mut proxy = Setup::open(&[]).listener("    limits: { handshake_timeout: 300ms }").start();
+    let _silent = TcpStream::connect(proxy.address()).expect("the proxy accepts");
+    wait_until("it is accepted", || {
+        (proxy.metric("vestibule_connections_open{listener=\"public\"}") == 1).then_some(())
+    });
+    assert!(proxy.shutdown());
+}
+
+#[test]
+fn an_answer_that_streams_goes_on_to_its_end() {
+    let wire = crate::harness::wire::Wire::listen();
+    let mut proxy = Setup::open(&[wire.address()]).start();
+    runtime().block_on(async {
+        let mut client = Connection::open(Protocol::Http2, proxy.address(), "app.test").await;
+        let request = client.request("GET", "/").body(connection::empty()).expect("a request");
+        let pending = client.start(request).await.expect("sent");
+        let mut target = wire.accept();
+        target.read_head();
+        target.send("HTTP/1.1 200 OK\r\ncontent-length: 8\r\n\r\nhalf");
+        let mut response = pending.head().await.expect("a head");
+        assert_eq!(connection::chunk(&mut response).await, "half");
+        let stopping = stop(&mut proxy);
+        target.send("half");
+        assert_eq!(connection::whole(response).await.0.text(), "half");
+        drop(client);
+        assert!(tokio::task::block_in_place(|| stopping.join()).expect("no panic"));
+    });
+    assert_eq!(proxy.access_log(1)[0]["http.response.body.size"], 8);
+}
+
+#[test]
+fn what_does_not_finish_in_time_is_cut_and_recorded() {
+    let target = Server::start(|_| Reply::BytesThenHang(Vec::new()));
+    let mut proxy = Setup::open(&[target.address()]).start();
+    let yaml_rest = "shutdown: { drain_timeout: 300ms }\n";
+    drop(proxy);
+    proxy = Setup::open(&[target.address()])
+        .rest(&format!(
+            "claims: {{ signer: 'arn:vestibule:test', signing_key_file: claims-key.pem }}\nsession: {{ key_files: [session-key] }}\n{yaml_rest}"
+        ))
+        .start();
+    let mut client = Raw::connect(proxy.address(), "app.test");
+    client.send("GET /hang HTTP/1.1\r\nhost: app.test\r\n\r\n");
+    target.wait_for(1);
+    assert!(!proxy.shutdown(), "not everything had finished");
+    assert_eq!(client.read_to_end(), "");
+    let records = proxy.access_log(1);
+    assert_eq!((records.len(), &records[0]["url.path"]), (1, &"/hang".into()));
+}
+
+#[test]
+fn every_record_is_written_before_the_end() {
+    let target = target::echo();
+    let mut proxy = Setup::open(&[target.address()]).start();
+    runtime().block_on(async {
+        let mut client = Connection::open(Protocol::Http2, proxy.address(), "app.test").await;
+        for _ in 0..200 {
+            assert_eq!(client.get("/").await.status, 200);
+        }
+    });
+    assert!(proxy.shutdown());
+    let text = std::fs::read_to_string(proxy.folder().join("access.log")).expect("a log");
+    assert_eq!(text.lines().count(), 200, "without another beat of the log's clock");
+}
+
+#[test]
+fn a_request_sent_after_the_goaway_is_not_lost_in_silence() {
+    let (target, release) = gated();
+    let mut proxy = Setup::open(&[target.address()]).start();
+    runtime().block_on(async {
+        let mut client = Connection::open(Protocol::Http2, proxy.address(), "app.test").await;
+        let request = client.request("GET", "/slow").body(connection::empty()).expect("a request");
+        let pending = client.start(request).await.expect("sent");
+        target.wait_for(1);
+        let stopping = stop(&mut proxy);
+        let request = client.request("GET", "/late").body(connection::empty()).expect("a request");
+        // Either answer is right: served, or refused by the client's own library, which heard GOAWAY.
+        let late = match client.start(request).await {
+            Ok(late) => Some(late),
+            Err(_) => None,
+        };
+        release.send(()).expect("the target waits");
+        assert_eq!(connection::whole(pending.head().await.expect("an answer")).await.0.status, 200);
+        if let Some(late) = late {
+            match late.head().await {
+                Ok(response) => assert_eq!(response.status(), 200),
+                Err(_) => assert!(target.received().iter().all(|request| request.target() != "/late")),
+            }
+        }
+        drop(client);
+        assert!(tokio::task::block_in_place(|| stopping.join()).expect("no panic"));
+    });
+}

@@ -1,0 +1,237 @@
+//! Limits: what a client may send, how long it may take, and how many of it there may be.
+
+use std::io::Read as _;
+use std::net::TcpStream;
+
+use crate::harness::app::{Proxy, Setup, wait_until};
+use crate::harness::browser::{Protocol, on_both};
+use crate::harness::connection::{self, Connection};
+use crate::harness::raw::{self, Raw};
+use crate::harness::server::{DEADLINE, Reply, Server};
+use crate::harness::{runtime, target};
+
+fn limited(target: &Server, limits: &str) -> Proxy {
+    Setup::open(&[target.address()]).listener(&format!("    limits: {{ {limits} }}")).start()
+}
+
+fn timed_out(proxy: &Proxy) -> u64 {
+    proxy.metric("vestibule_connections_timed_out_total{listener=\"public\"}")
+}
+
+#[test]
+fn d_a_head_that_is_too_large_reaches_no_target() {
+    let target = target::echo();
+    let proxy = limited(&target, "head_bytes_max: 16384");
+    let cases = [
+        format!("GET /{} HTTP/1.1\r\nhost: app.test\r\n\r\n", "a".repeat(70_000)),
+        format!("GET / HTTP/1.1\r\nhost: app.test\r\nx-large: {}\r\n\r\n", "a".repeat(20_000)),
+        format!("GET / HTTP/1.1\r\nhost: app.test\r\ncookie: {}\r\n\r\n", "a=b; ".repeat(4000)),
+    ];
+    for case in cases {
+        let mut client = Raw::connect(proxy.address(), "app.test");
+        client.try_send(&case);
+        let answer = client.read_to_end();
+        if !answer.is_empty() {
+            assert!([400, 414, 431].contains(&raw::status(&answer)), "{answer}");
+        }
+    }
+    let mut browser = proxy.browser(Protocol::Http2);
+    let large = "a".repeat(20_000);
+    match browser.try_send("GET", "https://app.test/", &[("x-large", &large)], b"") {
+        Ok(answer) => assert_eq!(answer.status, 431),
+        Err(error) => assert!(!error.contains("in time"), "{error}"),
+    }
+    assert_eq!(target.count(), 0);
+    // What fits is served.
+    let fits = "a".repeat(12_000);
+    on_both(|protocol| {
+        let answer = proxy.browser(protocol).send("GET", "https://app.test/", &[("x-large", &fits)], b"");
+        assert_eq!(answer.status, 200, "{protocol:?}");
+    });
+}
+
+#[test]
+fn d_too_many_headers_reach_no_target() {
+    let target = target::echo();
+    let proxy = limited(&target, "headers_max: 50");
+    let many = |count: usize| -> Vec<(String, String)> { (0..count).map(|n| (format!("x-{n}"), "1".into())).collect() };
+    on_both(|protocol| {
+        let mut browser = proxy.browser(protocol);
+        let count = target.count();
+        let too_many = many(60);
+        let headers: Vec<(&str, &str)> = too_many.iter().map(|(name, value)| (&**name, &**value)).collect();
+        match browser.try_send("GET", "https://app.test/", &headers, b"") {
+            Ok(answer) => assert!([400, 431].contains(&answer.status), "{protocol:?}: {}", answer.status),
+            Err(error) => assert!(!error.contains("in time"), "{error}"),
+        }
+        assert_eq!(target.count(), count, "{protocol:?}");
+        let few = many(30);
+        let headers: Vec<(&str, &str)> = few.iter().map(|(name, value)| (&**name, &**value)).collect();
+        assert_eq!(browser.send("GET", "https://app.test/", &headers, b"").status, 200, "{protocol:?}");
+    });
+}
+
+#[test]
+fn d_a_head_that_does_not_end_is_cut() {
+    let target = target::echo();
+    let proxy = limited(&target, "head_timeout: 300ms");
+    for bytes in ["G", "GET / HTTP/1.1\r\nhost: app.test\r\n"] {
+        let before = timed_out(&proxy);
+        let mut client = Raw::connect(proxy.address(), "app.test");
+        client.send(bytes);
+        assert_eq!(client.read_to_end(), "");
+        wait_until("it is counted", || (timed_out(&proxy) == before + 1).then_some(()));
+    }
+    // A client that sends a byte now and then is no faster.
+    let mut client = Raw::connect(proxy.address(), "app.test");
+    client.send("GET / HTTP/1.1\r\nhost: app.test\r\nx-slow: ");
+    wait_until("it is cut all the same", || {
+        client.try_send("a");
+        (timed_out(&proxy) == 3).then_some(())
+    });
+    assert_eq!(target.count(), 0);
+}
+
+#[test]
+fn d_a_connection_on_which_nothing_moves_is_closed() {
+    let target = target::echo();
+    let proxy = limited(&target, "idle_timeout: 300ms");
+    let mut client = Raw::connect(proxy.address(), "app.test");
+    client.send("GET / HTTP/1.1\r\nhost: app.test\r\n\r\n");
+    assert_eq!(raw::status(&client.read_response().0), 200);
+    assert_eq!(client.read_to_end(), "");
+    // And one that never said anything, on both protocols.
+    let mut silent = Raw::connect(proxy.address(), "app.test");
+    assert_eq!(silent.read_to_end(), "");
+    runtime().block_on(async {
+        let mut client = Connection::open(Protocol::Http2, proxy.address(), "app.test").await;
+        assert_eq!(client.get("/").await.status, 200);
+        let _ = client.closed().await;
+    });
+    wait_until("they are counted", || (timed_out(&proxy) == 3).then_some(()));
+}
+
+#[test]
+fn a_target_that_takes_longer_than_the_idle_timeout_is_waited_for() {
+    let (release, gate) = std::sync::mpsc::channel::<()>();
+    let gate = std::sync::Mutex::new(gate);
+    let target = Server::start(move |_| {
+        let _ = gate.lock().expect("unpoisoned").recv_timeout(DEADLINE);
+        Reply::text("late")
+    });
+    let proxy = limited(&target, "idle_timeout: 100ms");
+    let mut client = Raw::connect(proxy.address(), "app.test");
+    client.send("GET / HTTP/1.1\r\nhost: app.test\r\n\r\n");
+    target.wait_for(1);
+    // Meanwhile a connection that only idles is closed, three times over.
+    for _ in 0..3 {
+        assert_eq!(Raw::connect(proxy.address(), "app.test").read_to_end(), "");
+    }
+    release.send(()).expect("the target waits");
+    assert_eq!(client.read_response().1, "late");
+}
+
+#[test]
+fn a_connection_does_not_live_for_ever() {
+    let target = target::echo();
+    let proxy = limited(&target, "keep_alive: 300ms");
+    runtime().block_on(async {
+        let mut client = Connection::open(Protocol::Http2, proxy.address(), "app.test").await;
+        assert_eq!(client.get("/").await.status, 200);
+        client.closed().await.expect("with a word: GOAWAY, then the end");
+        let mut client = Connection::open(Protocol::Http1, proxy.address(), "app.test").await;
+        assert_eq!(client.get("/").await.status, 200);
+        client.closed().await.expect("without an error");
+    });
+    assert_eq!(timed_out(&proxy), 0, "that is not a timeout");
+}
+
+#[test]
+fn d_more_connections_than_allowed_wait_and_are_served_when_one_is_free() {
+    let target = target::echo();
+    let proxy = limited(&target, "connections_max: 2, idle_timeout: 60s");
+    let mut first = Raw::connect(proxy.address(), "app.test");
+    let mut second = Raw::connect(proxy.address(), "app.test");
+    for client in [&mut first, &mut second] {
+        client.send("GET / HTTP/1.1\r\nhost: app.test\r\n\r\n");
+        assert_eq!(raw::status(&client.read_response().0), 200);
+    }
+    let mut third = TcpStream::connect(proxy.address()).expect("the kernel accepts");
+    third.set_read_timeout(Some(std::time::Duration::from_millis(200))).expect("a timeout");
+    assert!(third.read(&mut [0; 1]).is_err(), "nobody speaks to it");
+    assert_eq!(proxy.metric("vestibule_connections_open{listener=\"public\"}"), 2);
+    let waiting = std::thread::spawn({
+        let address = proxy.address();
+        move || raw::exchange(address, "app.test", "GET / HTTP/1.1\r\nhost: app.test\r\nconnection: close\r\n\r\n")
+    });
+    drop((first, second, third));
+    assert_eq!(raw::status(&waiting.join().expect("answered")), 200);
+}
+
+#[test]
+fn d_the_streams_of_one_connection_are_limited() {
+    let target = Server::start(|_| Reply::BytesThenHang(Vec::new()));
+    let proxy = limited(&target, "streams_max: 3");
+    runtime().block_on(async {
+        let mut client = Connection::open(Protocol::Http2, proxy.address(), "app.test").await;
+        // The proxy's settings are known once it has answered.
+        target.script(|_| Reply::text("ok"));
+        assert_eq!(client.get("/").await.status, 200);
+        target.script(|_| Reply::BytesThenHang(Vec::new()));
+        let mut pending = Vec::new();
+        for _ in 0..6 {
+            let request = client.request("GET", "/hang").body(connection::empty()).expect("a request");
+            pending.push(client.start(request).await.expect("sent"));
+        }
+        target.wait_for(4);
+        tokio::time::timeout(std::time::Duration::from_millis(200), std::future::pending::<()>()).await.ok();
+        assert_eq!(target.count(), 4, "three at a time");
+        // A stream that ends makes room for the next.
+        pending.remove(0).abandon();
+        target.wait_for(5);
+    });
+}
+
+#[test]
+fn d_a_body_that_stands_still_is_cut() {
+    let target = target::echo();
+    let proxy = Setup::open(&[target.address()]).target_group("    response_timeout: 300ms").start();
+    let mut client = Raw::connect(proxy.address(), "app.test");
+    client.send("POST / HTTP/1.1\r\nhost: app.test\r\naccept: application/json\r\ncontent-length: 100\r\n\r\nhalf");
+    let answer = client.read_to_end();
+    assert_eq!(raw::status(&answer), 408, "{answer}");
+    assert!(answer.contains("request.body_timeout"), "{answer}");
+    assert_eq!(target.count(), 0, "never whole");
+    let records = proxy.access_log(1);
+    assert_eq!((records.len(), &records[0]["reason"]), (1, &"request.body_timeout".into()));
+}
+
+#[test]
+fn d_a_response_body_that_stands_still_is_cut() {
+    let target = Server::start(|_| Reply::BytesThenHang(b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf".to_vec()));
+    let proxy = Setup::open(&[target.address()]).target_group("    response_timeout: 300ms").start();
+    on_both(|protocol| {
+        let error = proxy.browser(protocol).try_send("GET", "https://app.test/", &[], b"").expect_err("cut");
+        assert!(!error.contains("in time"), "{error}");
+    });
+    assert_eq!(proxy.access_log(2)[1]["reason"], "upstream.reset");
+}
+
+#[test]
+fn d_rapid_resets_end_the_connection_and_not_the_proxy() {
+    // CVE-2023-44487.
+    let target = Server::start(|_| Reply::BytesThenHang(Vec::new()));
+    let proxy = limited(&target, "streams_max: 100");
+    runtime().block_on(async {
+        let mut client = Connection::open(Protocol::Http2, proxy.address(), "app.test").await;
+        for _ in 0..2000 {
+            let request = client.request("GET", "/hang").body(connection::empty()).expect("a request");
+            match client.start(request).await {
+                Ok(pending) => pending.abandon(),
+                Err(_) => break,
+            }
+        }
+    });
+    target.script(target::echoed);
+    on_both(|protocol| assert_eq!(proxy.browser(protocol).get("https://app.test/").status, 200));
+}

@@ -1,0 +1,281 @@
+//! WebSockets: opened only by who may, joined byte for byte, and never longer than they may live.
+
+use std::time::Duration;
+
+use crate::harness::app::{Proxy, Setup, wait_until};
+use crate::harness::browser::Protocol;
+use crate::harness::provider::Provider;
+use crate::harness::raw::{self, Raw};
+use crate::harness::server::{Reply, Server};
+use crate::harness::target;
+use crate::harness::wire::Wire;
+
+const SWITCH: &str = "HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\n\
+                      sec-websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
+
+/// A handshake (RFC 6455 §1.3) with more header lines.
+fn handshake(more: &str) -> String {
+    format!(
+        "GET /socket HTTP/1.1\r\nhost: app.test\r\nupgrade: websocket\r\nconnection: Upgrade\r\n\
+         sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\nsec-websocket-version: 13\r\n{more}\r\n"
+    )
+}
+
+fn echo() -> Server {
+    Server::start(|_| Reply::Switch(SWITCH.into()))
+}
+
+/// The `Cookie` line of a browser that has signed in.
+fn session(proxy: &Proxy, provider: &Provider, target: &Server) -> String {
+    target.script(target::echoed);
+    let browser = proxy.signed_in(Protocol::Http1, provider);
+    target.script(|_| Reply::Switch(SWITCH.into()));
+    format!("cookie: {}\r\n", browser.cookie_header("app.test"))
+}
+
+#[test]
+fn a_signed_in_browser_talks_to_the_target_and_the_target_knows_who_it_is() {
+    let (provider, target) = (Provider::start(), echo());
+    let proxy = Setup::new(&provider, &target).start();
+    let cookie = session(&proxy, &provider, &target);
+    let mut client = Raw::connect(proxy.address(), "app.test");
+    client.send(handshake(&format!("{cookie}origin: https://app.test\r\n")));
+    let head = client.read_until("\r\n\r\n");
+    assert_eq!(raw::status(&head), 101, "{head}");
+    assert!(head.contains("sec-websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo="), "{head}");
+    for message in ["one", "two", "three"] {
+        client.send(message);
+        assert!(client.read_until(message).ends_with(message));
+    }
+    let request = target.last();
+    assert_eq!(request.header("x-amzn-oidc-identity"), Some("alice"));
+    assert_eq!(request.header("upgrade"), Some("websocket"));
+    assert_eq!(request.header("sec-websocket-key"), Some("dGhlIHNhbXBsZSBub25jZQ=="));
+    assert_eq!(request.header("cookie"), None, "the session is not the target's");
+}
+
+#[test]
+fn a_websocket_client_library_is_served() {
+    let socket = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = socket.local_addr().expect("bound");
+    let serving = std::thread::spawn(move || {
+        let (stream, _) = socket.accept().expect("the proxy connects");
+        stream.set_nonblocking(true).expect("a socket");
+        crate::harness::runtime().block_on(async {
+            use futures_util::{SinkExt as _, StreamExt as _};
+            let stream = tokio::net::TcpStream::from_std(stream).expect("a socket");
+            let mut socket = tokio_tungstenite::accept_async(stream).await.expect("a handshake");
+            while let Some(Ok(message)) = socket.next().await {
+                if message.is_text() || message.is_binary() {
+                    socket.send(message).await.expect("sent");
+                }
+            }
+        });
+    });
+    let proxy = Setup::open(&[address]).start();
+    crate::harness::runtime().block_on(async {
+        use futures_util::{SinkExt as _, StreamExt as _};
+        use tokio_tungstenite::tungstenite::Message;
+        let stream = tokio::net::TcpStream::connect(proxy.address()).await.expect("the proxy accepts");
+        let name = rustls_pki_types::ServerName::try_from("app.test").expect("a name");
+        let tls = tokio_rustls::TlsConnector::from(raw::tls(&[b"http/1.1"]));
+        let stream = tls.connect(name, stream).await.expect("a handshake");
+        let (mut socket, _) = tokio_tungstenite::client_async("wss://app.test/socket", stream).await.expect("101");
+        for message in [Message::text("hello"), Message::binary(vec![7; 100_000])] {
+            socket.send(message.clone()).await.expect("sent");
+            assert_eq!(socket.next().await.expect("an echo").expect("no error"), message);
+        }
+        socket.close(None).await.expect("closed");
+        while socket.next().await.is_some() {}
+    });
+    serving.join().expect("the target saw the end");
+}
+
+#[test]
+fn w_01_no_byte_of_the_client_reaches_a_target_that_has_not_switched() {
+    let wire = Wire::listen();
+    let proxy = Setup::open(&[wire.address()]).start();
+    let mut client = Raw::connect(proxy.address(), "app.test");
+    client.send(format!("{}GET /smuggled HTTP/1.1\r\nhost: app.test\r\n\r\n", handshake("")));
+    let mut target = wire.accept();
+    target.read_head();
+    target.send("HTTP/1.1 403 Forbidden\r\ncontent-length: 2\r\n\r\nno");
+    let (head, body) = client.read_response();
+    assert_eq!((raw::status(&head), body.as_str()), (403, "no"));
+    // What followed is a request of its own, read by our own parser.
+    let head = target.read_head();
+    assert!(head.starts_with("GET /smuggled HTTP/1.1\r\n") && head.contains("x-forwarded-proto: https"), "{head}");
+    target.send("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok");
+    assert_eq!(client.read_response().1, "ok");
+}
+
+#[test]
+fn bytes_sent_with_the_handshake_wait_for_the_101() {
+    let wire = Wire::listen();
+    let proxy = Setup::open(&[wire.address()]).start();
+    let mut client = Raw::connect(proxy.address(), "app.test");
+    client.send(format!("{}early", handshake("")));
+    let mut target = wire.accept();
+    target.read_head();
+    assert!(!target.has_something(), "nothing before the 101");
+    target.send(format!("{SWITCH}hello"));
+    assert_eq!(target.read_until("early"), "early");
+    client.read_until("\r\n\r\n");
+    assert_eq!(client.read_until("hello"), "hello");
+}
+
+#[test]
+fn without_a_session_the_answer_is_401_and_never_a_redirect() {
+    let (provider, target) = (Provider::start(), echo());
+    let proxy = Setup::new(&provider, &target).start();
+    for more in [
+        "",
+        "accept: text/html\r\nsec-fetch-mode: navigate\r\nsec-fetch-dest: document\r\n",
+        "sec-fetch-mode: websocket\r\n",
+    ] {
+        let mut client = Raw::connect(proxy.address(), "app.test");
+        client.send(handshake(more));
+        let head = client.read_response().0;
+        assert_eq!(raw::status(&head), 401, "{head}");
+        assert!(!head.to_lowercase().contains("\r\nset-cookie"), "no login is begun: {head}");
+    }
+    assert_eq!(target.count(), 0);
+}
+
+#[test]
+fn w_02_a_page_of_another_site_cannot_open_one_with_the_users_session() {
+    let (provider, target) = (Provider::start(), echo());
+    let proxy = Setup::new(&provider, &target).start();
+    let cookie = session(&proxy, &provider, &target);
+    let count = target.count();
+    for origin in [
+        "https://evil.example",
+        "http://app.test",
+        "https://app.test:8443",
+        "null",
+        "https://sub.app.test",
+        "https://app.test.evil.example",
+        "app.test",
+    ] {
+        let mut client = Raw::connect(proxy.address(), "app.test");
+        client.send(handshake(&format!("{cookie}accept: application/json\r\norigin: {origin}\r\n")));
+        let (head, body) = client.read_response();
+        assert_eq!(raw::status(&head), 403, "{origin}");
+        assert!(body.contains("request.origin_mismatch"), "{origin}: {body}");
+    }
+    assert_eq!(target.count(), count);
+}
+
+#[test]
+fn w_05_only_websockets_are_upgraded() {
+    let target = Server::start(|request| {
+        if request.header("upgrade").is_some() { Reply::Switch(SWITCH.into()) } else { Reply::text("plain") }
+    });
+    let proxy = Setup::open(&[target.address()]).start();
+    let cases = [
+        "GET / HTTP/1.1\r\nupgrade: h2c\r\nconnection: upgrade, http2-settings\r\nhttp2-settings: AAMAAABk\r\n",
+        "GET / HTTP/1.1\r\nupgrade: TLS/1.0\r\nconnection: upgrade\r\n",
+        "GET / HTTP/1.1\r\nupgrade: websocket, h2c\r\nconnection: upgrade\r\n",
+        "GET / HTTP/1.1\r\nupgrade: websocket\r\n",
+        "POST / HTTP/1.1\r\nupgrade: websocket\r\nconnection: upgrade\r\ncontent-length: 0\r\n",
+    ];
+    for case in cases {
+        let mut client = Raw::connect(proxy.address(), "app.test");
+        client.send(format!("{case}host: app.test\r\n\r\n"));
+        assert_eq!(client.read_response().1, "plain", "{case}");
+    }
+}
+
+#[test]
+fn a_101_that_nobody_asked_for_or_to_something_else_is_502() {
+    for (asks, switched) in [(false, "websocket"), (true, "h2c"), (true, "")] {
+        let switch = format!("HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: {switched}\r\n\r\n");
+        let target = Server::start(move |_| Reply::Switch(switch.clone().into()));
+        let proxy = Setup::open(&[target.address()]).start();
+        let mut client = Raw::connect(proxy.address(), "app.test");
+        client.send(if asks { handshake("") } else { "GET / HTTP/1.1\r\nhost: app.test\r\n\r\n".into() });
+        let (head, body) = client.read_response();
+        assert_eq!(raw::status(&head), 502, "{asks} {switched}");
+        assert!(body.contains("upstream.malformed"), "{body}");
+    }
+}
+
+#[test]
+fn a_tunnel_on_which_nothing_moves_is_closed() {
+    let target = echo();
+    let proxy = Setup::open(&[target.address()]).target_group("    response_timeout: 200ms").start();
+    let mut client = Raw::connect(proxy.address(), "app.test");
+    client.send(handshake(""));
+    assert_eq!(raw::status(&client.read_until("\r\n\r\n")), 101);
+    assert_eq!(client.read_to_end(), "");
+}
+
+#[test]
+fn when_one_side_closes_the_other_is_closed() {
+    let wire = Wire::listen();
+    let proxy = Setup::open(&[wire.address()]).start();
+    let mut client = Raw::connect(proxy.address(), "app.test");
+    client.send(handshake(""));
+    let mut target = wire.accept();
+    target.read_head();
+    target.send(SWITCH);
+    client.read_until("\r\n\r\n");
+    target.send("bye");
+    target.close();
+    assert_eq!(client.read_to_end(), "bye");
+
+    let mut client = Raw::connect(proxy.address(), "app.test");
+    client.send(handshake(""));
+    let mut target = wire.accept();
+    target.read_head();
+    target.send(SWITCH);
+    client.read_until("\r\n\r\n");
+    drop(client);
+    assert_eq!(target.rest(), "");
+}
+
+#[test]
+fn w_03_a_tunnel_does_not_outlive_its_session() {
+    let (provider, target) = (Provider::start(), echo());
+    let proxy = Setup::new(&provider, &target)
+        .default_actions(
+            "\n      - { type: authenticate-oidc, provider: corp, session_timeout: 1h }\n      - { type: forward, target_group: app }",
+        )
+        .start();
+    let cookie = session(&proxy, &provider, &target);
+    // A fraction of a second before the session ends.
+    proxy.clock.advance(Duration::from_millis(3_600_000 - 400));
+    let mut client = Raw::connect(proxy.address(), "app.test");
+    client.send(handshake(&format!("{cookie}origin: https://app.test\r\n")));
+    let head = client.read_until("\r\n\r\n");
+    assert_eq!(raw::status(&head), 101, "{head}");
+    assert_eq!(client.read_to_end(), "", "closed by us: the target would have kept it open");
+}
+
+#[test]
+fn stopping_ends_tunnels() {
+    let target = echo();
+    let mut proxy = Setup::open(&[target.address()]).start();
+    let mut client = Raw::connect(proxy.address(), "app.test");
+    client.send(handshake(""));
+    assert_eq!(raw::status(&client.read_until("\r\n\r\n")), 101);
+    assert!(proxy.shutdown(), "no tunnel holds the process up");
+    assert_eq!(client.read_to_end(), "");
+}
+
+#[test]
+fn a_tunnel_has_one_access_record_and_holds_its_connection_open() {
+    let target = echo();
+    let proxy = Setup::open(&[target.address()]).start();
+    let mut client = Raw::connect(proxy.address(), "app.test");
+    client.send(handshake(""));
+    client.read_until("\r\n\r\n");
+    let open = || proxy.metric("vestibule_connections_open{listener=\"public\"}");
+    assert_eq!(open(), 1);
+    drop(client);
+    wait_until("the tunnel ends", || (open() == 0).then_some(()));
+    let records = proxy.access_log(1);
+    assert_eq!(records.len(), 1);
+    assert_eq!(records[0]["http.response.status_code"], 101);
+    assert_eq!(records[0].get("reason"), None);
+}
