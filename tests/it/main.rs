@@ -1,4 +1,10 @@
 //! Every integration test, in one binary. A capability is a module; a reader learns the product by reading this list.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "tests drive the product from outside: they have threads, tasks and deadlines of their own"
+)]
+#![expect(clippy::type_complexity, reason = "tables of cases are read as tables")]
+#![expect(unreachable_pub, reason = "`pub` says what a test may use of the harness")]
 
 mod harness;
 
@@ -8,8 +14,12 @@ mod access_log;
 mod admin;
 /// What strangers send, and that it does nothing: one test for each attack, by its id.
 mod attacks;
+/// What a person sees in a real browser.
+mod browser;
 /// What the target is told of a user, and that others can verify it.
 mod claims_headers;
+/// What the commands do, as processes: `dev`, `serve`, `check`, `healthcheck`, `keys`, `users`.
+mod commands;
 /// Stopping without losing a request.
 mod drain;
 /// What a person or a program reads when a request is refused.
@@ -26,6 +36,8 @@ mod login;
 mod logout;
 /// The provider goes away and comes back.
 mod provider_down;
+/// Signing in with providers that nobody here wrote.
+mod real_providers;
 /// Redirects, and the step from plain HTTP to HTTPS.
 mod redirect;
 /// New tokens for a session: once, whoever asks.
@@ -42,5 +54,7 @@ mod session;
 mod tls;
 /// The provider in the same process: a whole login, and other relying parties.
 mod user_pool;
+/// What the application is told, verified by libraries that nobody here wrote.
+mod verifiers;
 /// WebSockets through the proxy.
 mod websocket;

@@ -113,7 +113,7 @@ h2{margin:2rem 0 .5rem;font-size:1rem}\
 table{width:100%;border-collapse:collapse;font-size:.8125rem}\
 th,td{padding:.375rem .75rem .375rem 0;border-top:1px solid var(--line);text-align:left;vertical-align:top}\
 th{font-weight:600;white-space:nowrap;color:var(--soft)}\
-td{font-family:ui-monospace,monospace;overflow-wrap:anywhere}\
+td{font-family:ui-monospace,monospace;word-break:break-all}\
 @media(max-width:36rem){th,td{display:block;border:0;padding:0}th{border-top:1px solid var(--line);padding-top:.375rem}td{padding-bottom:.375rem}}";
 
 fn row(name: &str, value: &str) -> String {
