@@ -243,12 +243,13 @@ fn w_03_a_tunnel_does_not_outlive_its_session() {
         )
         .start();
     let cookie = session(&proxy, &provider, &target);
-    // A fraction of a second before the session ends.
+    // A moment before the session ends.
     proxy.clock.advance(Duration::from_millis(3_600_000 - 400));
     let mut client = Raw::connect(proxy.address(), "app.test");
     client.send(handshake(&format!("{cookie}origin: https://app.test\r\n")));
     let head = client.read_until("\r\n\r\n");
     assert_eq!(raw::status(&head), 101, "{head}");
+    proxy.clock.advance(Duration::from_secs(1));
     assert_eq!(client.read_to_end(), "", "closed by us: the target would have kept it open");
 }
 
