@@ -90,6 +90,7 @@ struct Requests<H> {
     handler: Rc<H>,
     connection: Rc<Connection>,
     activity: Arc<Activity>,
+    headers_max: usize,
 }
 
 impl<H: Handler> Service<http::Request<Incoming>> for Requests<H> {
@@ -101,7 +102,15 @@ impl<H: Handler> Service<http::Request<Incoming>> for Requests<H> {
         let handler = Rc::clone(&self.handler);
         let connection = Rc::clone(&self.connection);
         let answering = self.activity.begin_request();
+        // hyper counts fields on HTTP/1.1 only, and answers as this does.
+        let is_too_large = request.headers().len() > self.headers_max;
         Box::pin(async move {
+            if is_too_large {
+                handler.refused(&connection, Reason::RequestHeadTooLarge);
+                let mut response = Response::new(Body::empty());
+                *response.status_mut() = Reason::RequestHeadTooLarge.status();
+                return Ok(response);
+            }
             let response = handler.handle(connection, request.map(Body::incoming)).await;
             drop(answering);
             Ok(response)
@@ -120,8 +129,12 @@ async fn http<H: Handler, T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
 ) {
     let activity = transport.activity();
     let io = TokioIo::new(transport);
-    let requests =
-        Requests { handler: Rc::clone(&handler), connection: Rc::clone(&connection), activity: Arc::clone(&activity) };
+    let requests = Requests {
+        handler: Rc::clone(&handler),
+        connection: Rc::clone(&connection),
+        activity: Arc::clone(&activity),
+        headers_max: limits.headers_max,
+    };
     let result = match protocol {
         Protocol::Http1 => {
             let mut builder = hyper::server::conn::http1::Builder::new();
@@ -129,6 +142,8 @@ async fn http<H: Handler, T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
                 // The watchdog times heads without a timer for each.
                 .header_read_timeout(None)
                 .max_headers(limits.headers_max)
+                // The buffer grows in steps and may hold more than this; a head in it may not be longer.
+                .max_header_size(limits.head_bytes_max)
                 .max_buf_size(limits.head_bytes_max.max(8192))
                 .timer(TokioTimer::new());
             let served = pin!(builder.serve_connection(io, requests).with_upgrades());
@@ -148,7 +163,7 @@ async fn http<H: Handler, T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     };
     match result {
         Ended::Closed => {}
-        Ended::Malformed => handler.refused(&connection, Reason::RequestMalformed),
+        Ended::Refused(reason) => handler.refused(&connection, reason),
         Ended::TimedOut => metrics.timed_out.increment(),
     }
 }
@@ -157,8 +172,8 @@ async fn http<H: Handler, T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
 enum Ended {
     /// By either side, with or without a word.
     Closed,
-    /// The client sent what is not HTTP; hyper has answered 400.
-    Malformed,
+    /// The client sent what is not HTTP, or too much of it; hyper has answered 400, 414 or 431.
+    Refused(Reason),
     /// The watchdog closed it.
     TimedOut,
 }
@@ -175,7 +190,8 @@ async fn drive<C: Future<Output = hyper::Result<()>>>(
         tokio::select! {
             biased;
             result = served.as_mut() => return match result {
-                Err(error) if error.is_parse() => Ended::Malformed,
+                Err(error) if error.is_parse_too_large() => Ended::Refused(Reason::RequestHeadTooLarge),
+                Err(error) if error.is_parse() => Ended::Refused(Reason::RequestMalformed),
                 Ok(()) | Err(_) => Ended::Closed,
             },
             // Cancel-safe, both: nothing is lost when the connection is polled in between.

@@ -88,7 +88,7 @@ impl Body {
         self
     }
 
-    /// Takes protected names out of the trailers, too (attacks H-14).
+    /// Takes out of the trailers what they may not carry (attacks H-14).
     pub(crate) fn with_protected(mut self, protected: &Arc<Protected>) -> Self {
         if !self.is_end_stream() {
             self.protected = Some(Arc::clone(protected));
@@ -200,7 +200,7 @@ impl http_body::Body for Body {
             Err(frame) => {
                 let mut trailers = frame.into_trailers().unwrap_or_default();
                 if let Some(protected) = &this.protected {
-                    protected.strip(&mut trailers);
+                    protected.strip_trailers(&mut trailers);
                 }
                 this.end(Ending::Complete);
                 Frame::trailers(trailers)

@@ -93,6 +93,11 @@ const NEVER_FROM_A_CLIENT: &[&str] = &[
     "proxy", // CGI reads it as HTTP_PROXY
 ];
 
+/// Names that a client may send, or that we write anew, but only so spelled: an application that folds names would take
+/// `X_Forwarded_For` for what we have written, and `Transfer_Encoding` for the framing of the body.
+const ONLY_SO_SPELLED: &[&str] =
+    &["x-forwarded-for", "x-amzn-trace-id", "content-length", "content-type", "transfer-encoding"];
+
 /// Which header names a client may not set, under every spelling that an application could fold to the same name.
 ///
 /// CGI and WSGI turn everything that is not a letter or digit into `_` and upper-case the rest, so two names that fold to
@@ -110,15 +115,19 @@ impl Protected {
         let more: Vec<&str> = more.into_iter().map(HeaderName::as_str).collect();
         let mut folded = HashSet::new();
         let mut lengths = 0;
-        for name in NEVER_FROM_A_CLIENT.iter().copied().chain(more) {
+        for name in NEVER_FROM_A_CLIENT.iter().chain(ONLY_SO_SPELLED).copied().chain(more) {
             lengths |= 1_u64 << name.len().min(63);
             folded.insert(name.bytes().map(fold).collect());
         }
         Self { folded, lengths }
     }
 
-    /// Whether `name` is, or folds to, a protected name.
+    /// Whether a client may not send `name`: it is a protected name, or another spelling of one.
     pub(crate) fn contains(&self, name: &HeaderName) -> bool {
+        self.folds_to_ours(name) && !ONLY_SO_SPELLED.contains(&name.as_str())
+    }
+
+    fn folds_to_ours(&self, name: &HeaderName) -> bool {
         let name = name.as_str().as_bytes();
         if self.lengths & (1 << name.len().min(63)) == 0 {
             return false;
@@ -138,6 +147,20 @@ impl Protected {
         // Nearly always there is none, and the map is only read.
         while let Some(name) = headers.keys().find(|name| self.contains(name)).cloned() {
             headers.remove(name);
+        }
+    }
+
+    /// Removes from trailers every protected name, and what means something only in a header section (RFC 9110 §6.5.1):
+    /// a target that merges the two would let the end of a request overrule its beginning.
+    pub(crate) fn strip_trailers(&self, trailers: &mut HeaderMap) {
+        let is_refused = |name: &HeaderName| {
+            self.folds_to_ours(name)
+                || *name == header::COOKIE
+                || *name == header::AUTHORIZATION
+                || *name == header::HOST
+        };
+        while let Some(name) = trailers.keys().find(|name| is_refused(name)).cloned() {
+            trailers.remove(name);
         }
     }
 }

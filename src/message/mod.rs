@@ -6,6 +6,7 @@ pub(crate) mod body;
 pub(crate) mod cookie;
 pub(crate) mod form;
 pub(crate) mod forwarded;
+pub(crate) mod framing;
 pub(crate) mod header;
 pub(crate) mod media;
 pub(crate) mod page;

@@ -17,7 +17,7 @@ use crate::exchange::Exchange;
 use crate::exchange::connection::Connection;
 use crate::exchange::rejection::{Reason, Rejection};
 use crate::message::uri::{self, CanonicalRequest};
-use crate::message::{Request, Response, cookie};
+use crate::message::{Request, Response, cookie, framing};
 use crate::rule::facts::Facts;
 use crate::telemetry::access_log::AccessLog;
 use crate::telemetry::metrics::Registry;
@@ -70,6 +70,7 @@ impl Proxy {
         snapshot.protected.strip(request.headers_mut());
         cookie::join(request.headers_mut());
         exchange.client = exchange.connection.forwarded.client(request.headers(), exchange.connection.peer.ip());
+        framing::check(request.headers()).map_err(ambiguous_end)?;
         let canonical = canonical(&request)?;
         exchange.request = Some(Rc::clone(&canonical));
         if let Some(answering) = reserved::find(snapshot, exchange, &canonical) {
@@ -82,6 +83,14 @@ impl Proxy {
         exchange.rule = Some(Rc::clone(&self.rule_names[*index]));
         chain.run(&self.worker, exchange, request).await
     }
+}
+
+fn ambiguous_end(error: framing::Error) -> Rejection {
+    let reason = match error {
+        framing::Error::TransferCoding => Reason::RequestTransferEncoding,
+        framing::Error::Length => Reason::RequestMalformed,
+    };
+    Rejection::new(reason, error)
 }
 
 /// The one reading of the request's target.

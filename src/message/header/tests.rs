@@ -29,6 +29,24 @@ fn h_01_to_h_05_protected_names_are_stripped_under_every_spelling() {
 }
 
 #[test]
+fn h_02_names_that_we_write_anew_are_kept_in_their_own_spelling_only() {
+    let mut headers = map(&["x-forwarded-for", "x-amzn-trace-id", "content-length", "content-type"]);
+    Protected::new(None).strip(&mut headers);
+    assert_eq!(headers.len(), 4);
+    let mut aliases =
+        map(&["x_forwarded_for", "x.amzn.trace.id", "content_length", "content-type", "transfer_encoding"]);
+    Protected::new(None).strip(&mut aliases);
+    assert_eq!(aliases.keys().map(HeaderName::as_str).collect::<Vec<_>>(), ["content-type"]);
+}
+
+#[test]
+fn h_14_trailers_carry_nothing_that_belongs_to_the_head() {
+    let mut trailers = map(&["x-forwarded-user", "x-forwarded-for", "cookie", "authorization", "host", "x-checksum"]);
+    Protected::new(None).strip_trailers(&mut trailers);
+    assert_eq!(trailers.keys().map(HeaderName::as_str).collect::<Vec<_>>(), ["x-checksum"]);
+}
+
+#[test]
 fn names_that_the_configuration_makes_ours_are_protected_too() {
     let ours = HeaderName::from_static("x-team");
     let protected = Protected::new([&ours]);

@@ -68,6 +68,16 @@ impl Answer {
         self.headers.get_all(header::SET_COOKIE).iter().map(|value| value.to_str().expect("ASCII")).collect()
     }
 
+    /// The `Set-Cookie` lines that give the browser a session, under whatever base name.
+    pub fn new_session(&self) -> Vec<&str> {
+        let is_shard = |line: &&str| {
+            let (name, rest) = line.split_once('=').expect("a cookie");
+            let number = name.rsplit('-').next().unwrap_or_default();
+            number.len() == 1 && number.bytes().all(|byte| byte.is_ascii_digit()) && !rest.contains("Max-Age=0")
+        };
+        self.set_cookies().into_iter().filter(is_shard).collect()
+    }
+
     /// The reason code of one of our own answers, from its JSON, HTML or text.
     pub fn reason(&self) -> Option<String> {
         if let Ok(json) = serde_json::from_slice::<serde_json::Value>(&self.body) {

@@ -142,6 +142,14 @@ impl Provider {
         callback.into()
     }
 
+    /// Opens `url` and signs in; answers what the callback is answered, be it a refusal.
+    #[track_caller]
+    pub fn try_sign_in(&self, browser: &mut Browser, url: &str) -> Answer {
+        let sent = browser.get(url);
+        assert_eq!(sent.status, 302, "{url} needs a login: {:?}", sent.text());
+        browser.get(&self.callback_of(sent.location()))
+    }
+
     /// Opens `url`, signs in, and follows to where the login ends; answers the page there.
     #[track_caller]
     pub fn sign_in(&self, browser: &mut Browser, url: &str) -> Answer {

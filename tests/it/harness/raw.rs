@@ -14,13 +14,22 @@ pub struct Raw(StreamOwned<ClientConnection, TcpStream>);
 
 impl Raw {
     pub fn connect(address: SocketAddr, server_name: &str) -> Self {
-        Self::connect_trusting(address, server_name, &certificates::certificates().ca)
+        Self::speaking(b"http/1.1", address, server_name)
+    }
+
+    /// A connection on which something else is agreed on (ALPN).
+    pub fn speaking(protocol: &[u8], address: SocketAddr, server_name: &str) -> Self {
+        Self::connect_with(protocol, address, server_name, &certificates::certificates().ca)
     }
 
     /// Connects as a client that trusts another authority than the tests' own, given as PEM.
     pub fn connect_trusting(address: SocketAddr, server_name: &str, authority: &str) -> Self {
+        Self::connect_with(b"http/1.1", address, server_name, authority)
+    }
+
+    fn connect_with(protocol: &[u8], address: SocketAddr, server_name: &str, authority: &str) -> Self {
         let name = server_name.to_owned().try_into().expect("a name");
-        let config = certificates::client_trusting(authority, &[b"http/1.1"]);
+        let config = certificates::client_trusting(authority, &[protocol]);
         let connection = ClientConnection::new(config, name).expect("a client");
         let stream = TcpStream::connect(address).expect("the proxy accepts");
         stream.set_read_timeout(Some(DEADLINE)).expect("a timeout");
@@ -61,6 +70,18 @@ impl Raw {
             }
         }
         String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    /// Exactly so many bytes; `None` where the proxy closes before.
+    pub fn read_exactly(&mut self, length: usize) -> Option<Vec<u8>> {
+        let mut bytes = vec![0; length];
+        match self.0.read_exact(&mut bytes) {
+            Ok(()) => Some(bytes),
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                panic!("the proxy answers or closes within the deadline")
+            }
+            Err(_) => None,
+        }
     }
 
     /// Until `end` has come.

@@ -1,0 +1,71 @@
+//! How a request says where its body ends (RFC 9112 §6): what the HTTP library lets pass, and another server could read in
+//! another way, is refused.
+
+use http::{HeaderMap, header};
+
+/// A request whose end two servers could see in different places.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Error {
+    /// A transfer coding beside `chunked`: it would have to be decoded, or be passed on under the name that is taken out
+    /// (RFC 9112 §6.1).
+    #[error("the request has a transfer coding other than chunked")]
+    TransferCoding,
+    /// A length with a leading zero, which some read as octal.
+    #[error("the request's length is not written as a plain number")]
+    Length,
+}
+
+/// Checks that the body is chunked or has a plain length.
+///
+/// # Errors
+///
+/// See [`Error`] (attacks G-02, G-03).
+pub(crate) fn check(headers: &HeaderMap) -> Result<(), Error> {
+    let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
+    if let Some(coding) = codings.next()
+        && (!coding.as_bytes().eq_ignore_ascii_case(b"chunked") || codings.next().is_some())
+    {
+        return Err(Error::TransferCoding);
+    }
+    match headers.get(header::CONTENT_LENGTH).map(|length| length.as_bytes()) {
+        Some([b'0', _, ..]) => Err(Error::Length),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    #[track_caller]
+    fn expect(fields: &[(&'static str, &'static str)], expected: Result<(), Error>) {
+        let mut headers = HeaderMap::new();
+        for (name, value) in fields {
+            headers.append(*name, HeaderValue::from_static(value));
+        }
+        assert_eq!(check(&headers), expected, "{fields:?}");
+    }
+
+    #[test]
+    fn g_02_chunked_is_the_only_coding_and_said_once() {
+        expect(&[], Ok(()));
+        expect(&[("transfer-encoding", "chunked")], Ok(()));
+        expect(&[("transfer-encoding", "Chunked")], Ok(()));
+        for coding in ["gzip, chunked", "chunked, chunked", "identity", "", ",chunked", "chunked;q=1"] {
+            expect(&[("transfer-encoding", coding)], Err(Error::TransferCoding));
+        }
+        expect(&[("transfer-encoding", "chunked"), ("transfer-encoding", "chunked")], Err(Error::TransferCoding));
+    }
+
+    #[test]
+    fn g_03_a_length_has_no_leading_zero() {
+        for length in ["0", "6", "10", "600"] {
+            expect(&[("content-length", length)], Ok(()));
+        }
+        for length in ["06", "00", "010"] {
+            expect(&[("content-length", length)], Err(Error::Length));
+        }
+    }
+}

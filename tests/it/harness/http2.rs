@@ -1,0 +1,152 @@
+//! HTTP/2 as frames on a TLS connection, for requests that no client library would write (RFC 9113, RFC 7541).
+
+use std::net::SocketAddr;
+
+use super::raw::Raw;
+
+const DATA: u8 = 0;
+const HEADERS: u8 = 1;
+const RST_STREAM: u8 = 3;
+const SETTINGS: u8 = 4;
+const GOAWAY: u8 = 7;
+const WINDOW_UPDATE: u8 = 8;
+const END_STREAM: u8 = 1;
+const END_HEADERS: u8 = 4;
+
+/// An HTTP/2 connection, as frames.
+pub struct Http2 {
+    raw: Raw,
+    stream: u32,
+}
+
+/// What came of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    Status(u16),
+    /// The stream was reset, with this error code.
+    Reset(u32),
+    /// The connection was closed.
+    Closed,
+}
+
+/// Whether more frames of the stream follow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stream {
+    Open,
+    Ended,
+}
+
+impl Http2 {
+    pub fn connect(address: SocketAddr, server_name: &str) -> Self {
+        let mut raw = Raw::speaking(b"h2", address, server_name);
+        raw.send(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+        let mut this = Self { raw, stream: 1 };
+        // SETTINGS_HEADER_TABLE_SIZE is 0, so that no answer refers to an earlier one.
+        this.frame(SETTINGS, 0, 0, &[0, 1, 0, 0, 0, 0]);
+        this.frame(WINDOW_UPDATE, 0, 0, &(1_u32 << 30).to_be_bytes());
+        this
+    }
+
+    /// A header section on the current stream, fields in this order and exactly as they are here.
+    pub fn headers(&mut self, fields: &[(&str, &str)], stream: Stream) {
+        let mut block = Vec::new();
+        for (name, value) in fields {
+            // Literal without indexing, new name (RFC 7541 §6.2.2), no Huffman coding.
+            block.push(0);
+            string(&mut block, name);
+            string(&mut block, value);
+        }
+        self.frame(HEADERS, END_HEADERS | end(stream), self.stream, &block);
+    }
+
+    pub fn data(&mut self, bytes: &[u8], stream: Stream) {
+        self.frame(DATA, end(stream), self.stream, bytes);
+    }
+
+    /// Reads until the current stream is answered or over; the next request is on the next stream.
+    pub fn outcome(&mut self) -> Outcome {
+        let current = self.stream;
+        self.stream += 2;
+        loop {
+            let Some(head) = self.raw.read_exactly(9) else { return Outcome::Closed };
+            let length = u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize;
+            let stream = u32::from_be_bytes([head[5] & 0x7f, head[6], head[7], head[8]]);
+            let Some(payload) = self.raw.read_exactly(length) else { return Outcome::Closed };
+            match head[3] {
+                HEADERS if stream == current => return Outcome::Status(status(&payload)),
+                RST_STREAM if stream == current => {
+                    return Outcome::Reset(u32::from_be_bytes(payload.try_into().expect("four bytes")));
+                }
+                GOAWAY => return Outcome::Closed,
+                _ => {}
+            }
+        }
+    }
+
+    /// A request without a body.
+    pub fn request(&mut self, fields: &[(&str, &str)]) -> Outcome {
+        self.headers(fields, Stream::Ended);
+        self.outcome()
+    }
+
+    fn frame(&mut self, kind: u8, flags: u8, stream: u32, payload: &[u8]) {
+        let length = u32::try_from(payload.len()).expect("a short frame").to_be_bytes();
+        let mut bytes = vec![length[1], length[2], length[3], kind, flags];
+        bytes.extend_from_slice(&stream.to_be_bytes());
+        bytes.extend_from_slice(payload);
+        // The proxy may have closed already; reading will say so.
+        self.raw.try_send(bytes);
+    }
+}
+
+fn end(stream: Stream) -> u8 {
+    if stream == Stream::Ended { END_STREAM } else { 0 }
+}
+
+/// RFC 7541 §5.1 and §5.2, with a prefix of seven bits.
+fn string(block: &mut Vec<u8>, text: &str) {
+    let mut rest = text.len();
+    if rest < 127 {
+        block.push(rest as u8);
+    } else {
+        block.push(127);
+        rest -= 127;
+        while rest >= 128 {
+            block.push((rest % 128) as u8 | 128);
+            rest /= 128;
+        }
+        block.push(rest as u8);
+    }
+    block.extend_from_slice(text.as_bytes());
+}
+
+/// `:status`, which is the first field of a response.
+fn status(block: &[u8]) -> u16 {
+    // Sizes of the dynamic table come first (RFC 7541 §6.3).
+    let field = &block[block.iter().take_while(|byte| **byte >> 5 == 1).count()..];
+    match field {
+        [indexed @ 0x88..=0x8e, ..] => [200, 204, 206, 304, 400, 404, 500][usize::from(indexed - 0x88)],
+        // A literal whose name is entry 8 of the static table.
+        [0x48 | 0x08 | 0x18, length, text @ ..] if length & 0x80 == 0 => {
+            let digits = std::str::from_utf8(&text[..usize::from(*length)]).expect("digits");
+            digits.parse().expect("a status")
+        }
+        [0x48 | 0x08 | 0x18, length, text @ ..] => huffman_digits(&text[..usize::from(length & 0x7f)]),
+        _ => panic!("a status first: {block:02x?}"),
+    }
+}
+
+/// RFC 7541 appendix B, digits only: `0` to `2` have five bits, the others six.
+fn huffman_digits(bytes: &[u8]) -> u16 {
+    let bits: Vec<u16> =
+        bytes.iter().flat_map(|byte| (0..8).rev().map(move |bit| u16::from(byte >> bit & 1))).collect();
+    let number = |from: usize, length: usize| bits[from..from + length].iter().fold(0, |number, bit| number * 2 + bit);
+    let (mut at, mut status) = (0, 0);
+    for _ in 0..3 {
+        let short = number(at, 5);
+        let (digit, length) = if short < 3 { (short, 5) } else { (number(at, 6) - 0b01_1001 + 3, 6) };
+        status = status * 10 + digit;
+        at += length;
+    }
+    status
+}
