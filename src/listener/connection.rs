@@ -6,6 +6,7 @@ use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
 
+use http::Version;
 use hyper::body::Incoming;
 use hyper::service::Service;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -22,8 +23,8 @@ use crate::listener::settings::Limits;
 use crate::listener::tls::{self, Protocol};
 use crate::listener::watchdog::{Activity, Heads, Verdict, Watchdog, Watched};
 use crate::listener::{Handler, Shared};
-use crate::message::Response;
 use crate::message::body::Body;
+use crate::message::{Response, uri};
 use crate::telemetry::metrics::Counter;
 
 /// Serves a connection from accept to close.
@@ -98,10 +99,13 @@ impl<H: Handler> Service<http::Request<Incoming>> for Requests<H> {
     type Error = Infallible;
     type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>>>>;
 
-    fn call(&self, request: http::Request<Incoming>) -> Self::Future {
+    fn call(&self, mut request: http::Request<Incoming>) -> Self::Future {
         let handler = Rc::clone(&self.handler);
         let connection = Rc::clone(&self.connection);
         let answering = self.activity.begin_request();
+        if request.version() != Version::HTTP_2 && self.activity.had_fragment() {
+            request.extensions_mut().insert(uri::Fragment);
+        }
         // hyper counts fields on HTTP/1.1 only, and answers as this does.
         let is_too_large = request.headers().len() > self.headers_max;
         Box::pin(async move {

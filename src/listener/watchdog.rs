@@ -25,6 +25,8 @@ pub(crate) struct Activity {
     requests: AtomicU64,
     /// Bytes came while no request was under way: a head has begun.
     head_begun: AtomicBool,
+    /// The head that has begun names a fragment in its target, which the HTTP library cuts off without a word.
+    has_fragment: AtomicBool,
     /// Requests that are being answered: they wait for a target, under deadlines of their own.
     answering: AtomicU32,
 }
@@ -42,12 +44,26 @@ impl Activity {
         self.moves.fetch_add(1, Ordering::Relaxed);
     }
 
-    fn received(&self) {
+    /// Whether the target of the HTTP/1.1 request that has just been read had a fragment (attacks P-03). Seen where its
+    /// request line came in one piece, as all but contrived ones do; cutting it off is safe, refusing it is clear.
+    pub(crate) fn had_fragment(&self) -> bool {
+        self.has_fragment.load(Ordering::Relaxed)
+    }
+
+    fn received(&self, bytes: &[u8]) {
         self.moved();
-        if self.answering.load(Ordering::Relaxed) == 0 {
+        if self.answering.load(Ordering::Relaxed) == 0 && !self.head_begun.load(Ordering::Relaxed) {
             self.head_begun.store(true, Ordering::Relaxed);
+            self.has_fragment.store(is_line_with_fragment(bytes), Ordering::Relaxed);
         }
     }
+}
+
+/// Whether `bytes` begin with a request line (RFC 9112 §3) that has a `#` in it.
+fn is_line_with_fragment(bytes: &[u8]) -> bool {
+    let line = memchr::memchr(b'\n', bytes).map_or(bytes, |end| &bytes[..end]);
+    let version = line.trim_ascii_end();
+    memchr::memchr(b'#', line).is_some() && (version.ends_with(b"HTTP/1.1") || version.ends_with(b"HTTP/1.0"))
 }
 
 /// Held while a request is being answered.
@@ -173,7 +189,7 @@ impl<T: AsyncRead + Unpin, H: Unpin> AsyncRead for Watched<T, H> {
         let before = buffer.filled().len();
         let polled = Pin::new(&mut self.inner).poll_read(cx, buffer);
         if buffer.filled().len() > before {
-            self.activity.received();
+            self.activity.received(&buffer.filled()[before..]);
         }
         polled
     }
@@ -210,5 +226,20 @@ impl<T: AsyncWrite + Unpin, H: Unpin> AsyncWrite for Watched<T, H> {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.inner).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn p_03_a_fragment_is_seen_in_a_request_line_only() {
+        assert!(is_line_with_fragment(b"GET /a#b HTTP/1.1\r\nhost: a\r\n"));
+        assert!(is_line_with_fragment(b"GET /a#b HTTP/1.0\n"));
+        assert!(!is_line_with_fragment(b"GET /a HTTP/1.1\r\nx: #\r\n"));
+        assert!(!is_line_with_fragment(b"GET /a%23b HTTP/1.1\r\n"));
+        // The rest of a body that nobody read.
+        assert!(!is_line_with_fragment(b"{\"colour\": \"#fff\"}"));
     }
 }

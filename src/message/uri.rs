@@ -59,6 +59,10 @@ pub(crate) enum Error {
     Parameters,
 }
 
+/// Goes with a request whose target had a fragment: the HTTP library has cut it off.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Fragment;
+
 impl CanonicalRequest {
     /// Reads the target and the host of a request.
     ///

@@ -95,7 +95,10 @@ fn ambiguous_end(error: framing::Error) -> Rejection {
 
 /// The one reading of the request's target.
 fn canonical(request: &Request) -> Result<Rc<CanonicalRequest>, Rejection> {
-    let parsed = CanonicalRequest::parse(request.method(), request.uri(), request.headers());
+    let parsed = match request.extensions().get::<uri::Fragment>() {
+        Some(uri::Fragment) => Err(uri::Error::Character),
+        None => CanonicalRequest::parse(request.method(), request.uri(), request.headers()),
+    };
     parsed.map(Rc::new).map_err(|error| {
         let reason = match error {
             uri::Error::Method => Reason::RequestMethod,

@@ -27,7 +27,8 @@
 //!
 //! Two answers differ from the catalogue, on purpose or because the HTTP library has decided before we are asked:
 //!
-//! - P-03: a `#` in a request target is cut off with what follows, not refused. The rule and the target see the same rest.
+//! - P-03: a `#` in the target of an HTTP/2 request is cut off with what follows, not refused (on HTTP/1.1 it is). The rule
+//!   and the target see the same rest.
 //! - G-01: a request with `Content-Length` and `Transfer-Encoding` is read by its chunks alone, as RFC 9112 §6.1 allows,
 //!   and no `Content-Length` is forwarded.
 
