@@ -1,5 +1,7 @@
 //! One connection of a client that keeps it: for bodies that stream, many requests on one connection, and trailers.
 
+#![expect(clippy::disallowed_methods, reason = "a client is not drained")]
+
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
