@@ -1,7 +1,6 @@
 //! Forwarding: requests stream to targets and answers stream back; what a target does wrong has a status and a reason.
 
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue};

@@ -1,4 +1,10 @@
 //! Every integration test, in one binary. A capability is a module; a reader learns the product by reading this list.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "tests drive the product from outside: they have threads, tasks and deadlines of their own"
+)]
+#![expect(clippy::type_complexity, reason = "tables of cases are read as tables")]
+#![expect(unreachable_pub, reason = "`pub` says what a test may use of the harness")]
 
 mod harness;
 

@@ -3,6 +3,7 @@ use std::path::PathBuf;
 
 use super::*;
 use crate::clock::Timestamp;
+use crate::message::page::STYLE;
 
 const FORMS: [Preferred; 3] = [Preferred::Html, Preferred::Json, Preferred::Text];
 

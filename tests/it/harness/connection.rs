@@ -37,11 +37,6 @@ impl Pending {
         answered.expect("the task ends")
     }
 
-    /// Whether the head is there.
-    pub fn is_answered(&self) -> bool {
-        self.0.is_finished()
-    }
-
     /// Goes away without waiting: an HTTP/2 stream is reset.
     pub fn abandon(self) {
         self.0.abort();

@@ -112,10 +112,6 @@ impl Provider {
         &self.key
     }
 
-    pub fn server(&self) -> &Server {
-        &self.server
-    }
-
     /// Changes what is said from now on.
     pub fn say(&self, change: impl FnOnce(&mut Script)) {
         change(&mut self.script.lock().expect("unpoisoned"));
