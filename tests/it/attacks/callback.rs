@@ -637,8 +637,8 @@ fn drip() -> Reply {
 #[test]
 fn c_17_a_provider_that_misbehaves_is_bounded_and_gets_no_secret_elsewhere() {
     let (provider, target, thief) = (Provider::start(), target::echo(), target::echo());
-    // Long enough for a machine that is busy, and the test waits for it three times.
-    let proxy = Setup::new(&provider, &target).provider("    timeout: 400ms").start();
+    // Long enough for a machine that is busy; the test waits for it three times.
+    let proxy = Setup::new(&provider, &target).provider("    timeout: 1s").start();
     let to = thief.address();
     let redirect = move |path: &'static str, code: &'static str, scheme: &'static str| {
         at(path, move || Reply::new(code, &[("location", &format!("{scheme}://{to}/"))], ""))
@@ -706,7 +706,7 @@ fn c_17_a_provider_without_metadata_or_keys_stops_logins_and_nothing_else() {
     let (provider, target) = (Provider::start(), target::echo());
     let rules = "
       - { name: public, priority: 1, conditions: [{ path_pattern: [/public] }], actions: [{ type: forward, target_group: app }] }";
-    let setup = Setup::new(&provider, &target).provider("    timeout: 400ms").rules(rules);
+    let setup = Setup::new(&provider, &target).provider("    timeout: 1s").rules(rules);
     for path in ["/.well-known/openid-configuration", "/jwks"] {
         let proxy = setup.start();
         for (what, reply) in misbehaviours {
