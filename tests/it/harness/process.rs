@@ -10,11 +10,13 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::app::wait_until;
-use super::server::DEADLINE;
 
 /// For a program's next line. It is long because a browser on a busy machine with one core takes its time to start; what
 /// has failed says so at once, by ending.
 const LINE_DEADLINE: Duration = Duration::from_secs(90);
+
+/// How often a program that was asked to end is looked at, 10 ms apart, before it is killed.
+const LOOKS_MAX: usize = 1000;
 
 /// A running program, which does not outlive this value.
 pub struct Process {
@@ -151,8 +153,10 @@ impl Drop for Process {
         if matches!(self.child.try_wait(), Ok(None)) {
             self.signal("TERM");
         }
-        let begun = std::time::Instant::now();
-        while matches!(self.child.try_wait(), Ok(None)) && begun.elapsed() < DEADLINE {
+        for _ in 0..LOOKS_MAX {
+            if !matches!(self.child.try_wait(), Ok(None)) {
+                return;
+            }
             std::thread::park_timeout(Duration::from_millis(10));
         }
         let _ = self.child.kill();
