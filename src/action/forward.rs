@@ -81,7 +81,7 @@ impl Forward {
         let connection = &exchange.connection;
         names::remove_hop_by_hop(headers);
         headers.remove(header::EXPECT);
-        cookie::strip(headers, |name| self.our_cookies.iter().any(|ours| name.starts_with(ours.as_bytes())));
+        cookie::strip(headers, |name| self.is_ours(name));
         connection
             .forwarded
             .write(headers, connection.peer.ip())
@@ -95,6 +95,15 @@ impl Forward {
         let host = HeaderValue::from_str(host).map_err(|error| Rejection::new(Reason::RequestHost, error))?;
         headers.insert(header::HOST, host);
         Ok(())
+    }
+}
+
+impl Forward {
+    /// Whether a cookie is one of ours, or could be taken for one by an application that does not mind case.
+    fn is_ours(&self, name: &[u8]) -> bool {
+        let begins_like =
+            |ours: &str| name.get(..ours.len()).is_some_and(|head| head.eq_ignore_ascii_case(ours.as_bytes()));
+        self.our_cookies.iter().any(|ours| begins_like(ours))
     }
 }
 

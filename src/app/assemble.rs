@@ -71,7 +71,8 @@ impl Assembled {
         let places =
             groups.iter().enumerate().map(|(place, group)| (Arc::clone(&group.settings.name), place)).collect();
         let owned = claims.iter().flat_map(|claims| claims.owned_names());
-        let parts = Parts { providers, services, places, protected: Arc::new(Protected::new(owned)) };
+        let parts =
+            Parts { providers, services, places, protected: Arc::new(Protected::new(owned)), workers: config.workers };
         let listeners = config.listeners.into_iter().map(|listener| parts.listener(listener)).collect();
         Ok(Self { listeners, clock: clock.clone(), groups, claims })
     }
@@ -108,6 +109,7 @@ struct Parts {
     /// Each target group's place among a worker's clients.
     places: BTreeMap<Arc<str>, usize>,
     protected: Arc<Protected>,
+    workers: usize,
 }
 
 impl Parts {
@@ -145,7 +147,7 @@ impl Parts {
         Listener {
             name: Arc::clone(&settings.name),
             address: settings.address,
-            shared: Shared::new(settings),
+            shared: Shared::new(settings, self.workers),
             snapshot: Arc::new(snapshot),
         }
     }
