@@ -78,6 +78,9 @@ reasons! {
     /// The request's head has more fields, or more bytes, than the listener's limits allow.
     RequestHeadTooLarge => "request.head_too_large", 431, None, "That request is too large",
         "The request carries more headers or a longer address than this server accepts.";
+    /// The redirect of a rule would be longer than 8 K with what the request brings along (spec §6.5).
+    RequestUriTooLong => "request.uri_too_long", 414, None, "That address is too long",
+        "The address has more in it than this server can pass on.";
     /// The request names no host, two hosts, or one that is not a host.
     RequestHost => "request.host_invalid", 400, None, "That address could not be read",
         "The request must name exactly one host.";

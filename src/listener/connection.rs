@@ -102,7 +102,7 @@ impl<H: Handler> Service<http::Request<Incoming>> for Requests<H> {
     fn call(&self, mut request: http::Request<Incoming>) -> Self::Future {
         let handler = Rc::clone(&self.handler);
         let connection = Rc::clone(&self.connection);
-        let answering = self.activity.begin_request();
+        let mut exchanging = self.activity.begin_request();
         if request.version() != Version::HTTP_2 && self.activity.had_fragment() {
             request.extensions_mut().insert(uri::Fragment);
         }
@@ -116,8 +116,8 @@ impl<H: Handler> Service<http::Request<Incoming>> for Requests<H> {
                 return Ok(response);
             }
             let response = handler.handle(connection, request.map(Body::incoming)).await;
-            drop(answering);
-            Ok(response)
+            exchanging.answered();
+            Ok(response.map(|body| body.watched_by(Box::new(exchanging))))
         })
     }
 }

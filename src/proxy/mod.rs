@@ -70,7 +70,7 @@ impl Proxy {
         snapshot.protected.strip(request.headers_mut());
         cookie::join(request.headers_mut());
         exchange.client = exchange.connection.forwarded.client(request.headers(), exchange.connection.peer.ip());
-        framing::check(request.headers()).map_err(ambiguous_end)?;
+        framing::check(request.version(), request.method(), request.headers()).map_err(ambiguous_end)?;
         let canonical = canonical(&request)?;
         exchange.request = Some(Rc::clone(&canonical));
         if let Some(answering) = reserved::find(snapshot, exchange, &canonical) {

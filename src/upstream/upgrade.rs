@@ -11,6 +11,7 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::drain::Draining;
+use crate::message::body::SESSION_BEAT;
 
 /// When a tunnel must end.
 pub(crate) struct Bounds {
@@ -20,9 +21,6 @@ pub(crate) struct Bounds {
     /// beat. `None` where nobody signed in.
     pub(crate) is_over: Option<Box<dyn Fn() -> bool>>,
 }
-
-/// How often a tunnel asks whether its session is over.
-const SESSION_BEAT: Duration = Duration::from_secs(5);
 
 /// Joins `client` and `target` when both have switched protocols.
 pub(crate) async fn join(client: OnUpgrade, target: OnUpgrade, bounds: Bounds, mut draining: Draining) {
