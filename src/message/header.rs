@@ -161,9 +161,11 @@ impl Protected {
     pub(crate) fn new<'n>(more: impl IntoIterator<Item = &'n HeaderName>) -> Self {
         let mut protected = Self { names: HashSet::new(), lengths: [0; 128] };
         let more = more.into_iter().map(HeaderName::as_str);
-        for name in NEVER_FROM_A_CLIENT.iter().copied().chain(more).map(str::as_bytes) {
+        for name in NEVER_FROM_A_CLIENT.iter().copied().chain(more) {
+            // Of a name of ours with another character the spelling with `-` is what a client could send.
+            let name: Box<[u8]> = name.bytes().map(|byte| if is_plain(byte) { byte } else { b'-' }).collect();
             protected.lengths[usize::from(name[0] & 0x7f)] |= 1_u64 << name.len().min(63);
-            protected.names.insert(name.into());
+            protected.names.insert(name);
         }
         protected
     }
@@ -171,8 +173,7 @@ impl Protected {
     /// Whether a client may not send `name`.
     pub(crate) fn contains(&self, name: &HeaderName) -> bool {
         let name = name.as_str().as_bytes();
-        let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'-';
-        if !name.iter().all(is_plain) {
+        if !name.iter().copied().all(is_plain) {
             return true;
         }
         let may_be_ours = self.lengths[usize::from(name[0] & 0x7f)] & (1 << name.len().min(63)) != 0;
@@ -188,6 +189,10 @@ impl Protected {
     pub(crate) fn strip_trailers(&self, trailers: &mut HeaderMap) {
         remove_all(trailers, |name| self.contains(name) || ONLY_IN_THE_HEAD.contains(&name.as_str()));
     }
+}
+
+const fn is_plain(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'-'
 }
 
 /// Removes what `is_refused` says. Nearly always there is nothing, and the map is only read.
