@@ -1,5 +1,6 @@
 //! `forward`: tells the target who asks and who the user is, sends the request, streams the answer back.
 
+use std::rc::Rc;
 use std::sync::Arc;
 
 use http::uri::Uri;
@@ -80,7 +81,7 @@ impl Forward {
         let connection = &exchange.connection;
         names::remove_hop_by_hop(headers);
         headers.remove(header::EXPECT);
-        cookie::strip(headers, |name| self.our_cookies.iter().any(|ours| name.starts_with(ours.as_bytes())));
+        cookie::strip(headers, |name| self.is_ours(name));
         connection
             .forwarded
             .write(headers, connection.peer.ip())
@@ -97,10 +98,20 @@ impl Forward {
     }
 }
 
+impl Forward {
+    /// Whether a cookie is one of ours, or could be taken for one by an application that does not mind case.
+    fn is_ours(&self, name: &[u8]) -> bool {
+        let begins_like =
+            |ours: &str| name.get(..ours.len()).is_some_and(|head| head.eq_ignore_ascii_case(ours.as_bytes()));
+        self.our_cookies.iter().any(|ours| begins_like(ours))
+    }
+}
+
 /// What this target, or any, cannot be asked.
 fn check(headers: &HeaderMap) -> Result<(), Reason> {
     // RFC 9110 §10.1.1; hyper answers 100 when the body is first read, which is after every gate.
-    if headers.get(header::EXPECT).is_some_and(|value| !value.as_bytes().eq_ignore_ascii_case(b"100-continue")) {
+    let is_other = |value: &HeaderValue| !value.as_bytes().eq_ignore_ascii_case(b"100-continue");
+    if headers.get_all(header::EXPECT).iter().any(is_other) {
         return Err(Reason::RequestExpectation);
     }
     // Spec §9.1: gRPC needs HTTP/2 and trailers to the target.
@@ -132,7 +143,8 @@ fn check_origin(passage: &Passage, canonical: &CanonicalRequest, headers: &Heade
     let (Passage::SignedIn(_), Some(origin)) = (passage, headers.get(header::ORIGIN)) else { return Ok(()) };
     let origin = origin.to_str().ok().and_then(|text| url::Url::parse(text).ok());
     let is_ours = origin.is_some_and(|origin| {
-        origin.host_str() == Some(&canonical.host)
+        origin.scheme() == "https"
+            && origin.host_str() == Some(&canonical.host)
             && origin.port_or_known_default() == Some(canonical.port.unwrap_or(443))
     });
     if is_ours { Ok(()) } else { Err(Reason::RequestOrigin) }
@@ -148,23 +160,34 @@ fn finish(
 ) -> Result<Response, Rejection> {
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
         names::remove_hop_by_hop(response.headers_mut());
-        return Ok(response);
+        let is_long = http_body::Body::size_hint(response.body()).exact().is_none();
+        return Ok(match is_over(worker, passage).filter(|_| is_long) {
+            Some(is_over) => response.map(|body| body.ending_when(is_over)),
+            None => response,
+        });
     }
     let switches =
         response.headers().get(header::UPGRADE).is_some_and(|to| to.as_bytes().eq_ignore_ascii_case(b"websocket"));
     // A target that switches to what nobody asked for has not answered (attacks G-06).
     let Some(from_client) = upgrade.filter(|_| switches) else { return Err(Reason::UpstreamMalformed.into()) };
     let to_target = hyper::upgrade::on(&mut response);
-    let life = match passage {
-        Passage::SignedIn(user) => Some(user.expires_at().since(worker.clock.now())),
-        Passage::Anonymous(_) | Passage::Ungated(_) => None,
-    };
-    let bounds = Bounds { idle_timeout: client.response_timeout(), life };
+    let bounds = Bounds { idle_timeout: client.response_timeout(), is_over: is_over(worker, passage) };
     worker.spawner.spawn_local(|draining| upgrade::join(from_client, to_target, bounds, draining));
     names::remove_hop_by_hop(response.headers_mut());
     response.headers_mut().insert(header::CONNECTION, UPGRADE);
     response.headers_mut().insert(header::UPGRADE, WEBSOCKET);
     Ok(response)
+}
+
+/// Asks whether the session of an exchange is over: what is long must not outlive it (attacks W-03).
+fn is_over(worker: &Worker, passage: &Passage) -> Option<Box<dyn Fn() -> bool>> {
+    match passage {
+        Passage::SignedIn(user) => {
+            let (user, clock) = (Rc::clone(user), worker.clock.clone());
+            Some(Box::new(move || user.is_over(clock.now())))
+        }
+        Passage::Anonymous(_) | Passage::Ungated(_) => None,
+    }
 }
 
 /// What the client is told of a target that did not answer.

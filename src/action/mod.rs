@@ -82,7 +82,7 @@ impl ActionChain {
     ) -> Result<Response, Rejection> {
         let passage = match self.pass(worker, exchange, &request).await? {
             Passed::On(passage) => passage,
-            Passed::Answered(response) => return Ok(response),
+            Passed::Answered(response) => return Ok(*response),
         };
         exchange.actions.push(self.terminal.name());
         match &self.terminal {
@@ -107,7 +107,7 @@ impl ActionChain {
 
 enum Passed {
     On(Passage),
-    Answered(Response),
+    Answered(Box<Response>),
 }
 
 impl Terminal {

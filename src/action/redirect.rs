@@ -27,7 +27,7 @@ impl Redirect {
     ///
     /// # Errors
     ///
-    /// [`Reason::Internal`] where the location would be longer than 8 K.
+    /// [`Reason::RequestUriTooLong`] where the location would be longer than 8 K.
     pub(crate) fn run(&self, exchange: &Exchange) -> Result<Response, Rejection> {
         let request = exchange.request.as_deref().ok_or(Reason::Internal)?;
         let original = exchange.connection.scheme();
@@ -35,7 +35,7 @@ impl Redirect {
         let location = self.location(request, original, port);
         let value = HeaderValue::try_from(location).map_err(|error| Rejection::new(Reason::Internal, error))?;
         if value.len() > LOCATION_BYTES_MAX {
-            return Err(Reason::Internal.into());
+            return Err(Reason::RequestUriTooLong.into());
         }
         let mut response = Response::new(Body::empty());
         *response.status_mut() = self.0.status;

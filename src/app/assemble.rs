@@ -29,6 +29,7 @@ use crate::telemetry::metrics::Registry;
 use crate::upstream::client::Client;
 use crate::upstream::group::TargetGroup;
 use crate::upstream::metrics::Metrics;
+use crate::user_pool;
 
 /// Everything that one configuration serves with; shared by all workers, changed by none.
 #[derive(Debug)]
@@ -71,7 +72,15 @@ impl Assembled {
         let places =
             groups.iter().enumerate().map(|(place, group)| (Arc::clone(&group.settings.name), place)).collect();
         let owned = claims.iter().flat_map(|claims| claims.owned_names());
-        let parts = Parts { providers, services, places, protected: Arc::new(Protected::new(owned)) };
+        let our_cookies = our_cookies(&config.listeners, &providers);
+        let parts = Parts {
+            our_cookies,
+            providers,
+            services,
+            places,
+            protected: Arc::new(Protected::new(owned)),
+            workers: config.workers,
+        };
         let listeners = config.listeners.into_iter().map(|listener| parts.listener(listener)).collect();
         Ok(Self { listeners, clock: clock.clone(), groups, claims })
     }
@@ -108,15 +117,15 @@ struct Parts {
     /// Each target group's place among a worker's clients.
     places: BTreeMap<Arc<str>, usize>,
     protected: Arc<Protected>,
+    our_cookies: Arc<[Box<str>]>,
+    workers: usize,
 }
 
 impl Parts {
     fn listener(&self, config: ListenerConfig) -> Listener {
         let ListenerConfig { settings, rules, default } = config;
-        // Every chain of a listener strips the cookies of every gate of it.
-        let our_cookies = our_cookies(rules.iter().map(|rule| &rule.chain).chain([&default]));
         let mut gates = Vec::new();
-        let mut chain = |settings: ChainSettings| self.chain(settings, &our_cookies, &mut gates);
+        let mut chain = |settings: ChainSettings| self.chain(settings, &mut gates);
         let count = rules.len();
         let mut rules: Vec<Rule<(usize, ActionChain)>> = rules
             .into_iter()
@@ -145,17 +154,12 @@ impl Parts {
         Listener {
             name: Arc::clone(&settings.name),
             address: settings.address,
-            shared: Shared::new(settings),
+            shared: Shared::new(settings, self.workers),
             snapshot: Arc::new(snapshot),
         }
     }
 
-    fn chain(
-        &self,
-        settings: ChainSettings,
-        our_cookies: &Arc<[Box<str>]>,
-        gates: &mut Vec<Arc<Authenticate>>,
-    ) -> ActionChain {
+    fn chain(&self, settings: ChainSettings, gates: &mut Vec<Arc<Authenticate>>) -> ActionChain {
         let gate = settings.gates.into_iter().next().map(|GateSettings::Authenticate(settings)| {
             let services = self.services.as_ref().expect("a configuration with a gate has session and claims");
             let Provider { client, logout } = self.providers.find(&settings.kind);
@@ -170,19 +174,20 @@ impl Parts {
                 group: self.places[&settings.target_group],
                 preserve_host: settings.preserve_host,
                 protected: Arc::clone(&self.protected),
-                our_cookies: Arc::clone(our_cookies),
+                our_cookies: Arc::clone(&self.our_cookies),
             }),
         };
         ActionChain { gate, terminal }
     }
 }
 
-/// What the names of a listener's cookies begin with.
-fn our_cookies<'c>(chains: impl Iterator<Item = &'c ChainSettings>) -> Arc<[Box<str>]> {
-    let gates = chains.flat_map(|chain| &chain.gates);
-    let mut names: Vec<Box<str>> = gates
-        .map(|GateSettings::Authenticate(settings)| format!("{}-", settings.session_cookie_name).into_boxed_str())
-        .collect();
+/// What the names of our cookies begin with: those of every gate of every listener and of every user pool, for a browser
+/// does not keep the cookies of one port from another (attacks H-15).
+fn our_cookies(listeners: &[ListenerConfig], providers: &Providers) -> Arc<[Box<str>]> {
+    let gates = listeners.iter().flat_map(ListenerConfig::chains).flat_map(|chain| &chain.gates);
+    let session = |GateSettings::Authenticate(settings): &GateSettings| format!("{}-", settings.session_cookie_name);
+    let pools = providers.pools().into_iter().map(|_| user_pool::COOKIE_PREFIX.to_owned());
+    let mut names: Vec<Box<str>> = gates.map(session).chain(pools).map(String::into_boxed_str).collect();
     names.sort_unstable();
     names.dedup();
     names.into()

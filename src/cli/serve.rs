@@ -27,6 +27,9 @@ impl Serve {
                 return Ok(ExitCode::FAILURE);
             }
         };
+        if !config.warnings().is_empty() {
+            eprintln!("{}", config.warnings());
+        }
         logging::start(&config.log);
         let app = App::start(config, Clock::system())?;
         app.wait();

@@ -6,7 +6,7 @@ use std::path::Path;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 
-use crate::crypto::random;
+use crate::crypto::{digest, random};
 use crate::secret::Secret;
 
 /// Bytes of a session key (AES-256).
@@ -18,8 +18,8 @@ pub(crate) enum Error {
     /// Neither of the two ways to write one.
     #[error("is not a session key: 64 hexadecimal digits, or base64")]
     NotAKey,
-    /// Not 256 bits.
-    #[error("holds a key of {0} bits; a session key has 256")]
+    /// Fewer than 256 bits.
+    #[error("holds a key of {0} bits; a session key has at least 256")]
     Length(usize),
     /// The same byte again and again: a placeholder.
     #[error("holds a key that is not random")]
@@ -33,14 +33,18 @@ pub(crate) fn new_session_key() -> Secret<String> {
     Secret::new(text)
 }
 
-/// Reads what [`new_session_key`] writes, or base64 of 32 bytes.
+/// Reads what [`new_session_key`] writes, or base64. More than 256 bits are hashed to 256.
 pub(crate) fn session_key(text: &Secret<String>) -> Result<Secret<[u8; SESSION_KEY_BYTES]>, Error> {
     let text = text.expose().trim();
     let bytes = Secret::new(hexadecimal(text).or_else(|| base64(text)).ok_or(Error::NotAKey)?);
-    let array = bytes.expose().as_slice().try_into().map_err(|_| Error::Length(bytes.expose().len() * 8))?;
-    let key: Secret<[u8; SESSION_KEY_BYTES]> = Secret::new(array);
-    let first = key.expose()[0];
-    if key.expose().iter().all(|byte| *byte == first) { Err(Error::NotRandom) } else { Ok(key) }
+    let bytes = bytes.expose().as_slice();
+    if bytes.len() < SESSION_KEY_BYTES {
+        return Err(Error::Length(bytes.len() * 8));
+    }
+    if bytes.iter().all(|byte| *byte == bytes[0]) {
+        return Err(Error::NotRandom);
+    }
+    Ok(Secret::new(bytes.try_into().unwrap_or_else(|_| digest::sha256(bytes))))
 }
 
 fn hexadecimal(text: &str) -> Option<Vec<u8>> {
@@ -56,6 +60,12 @@ fn base64(text: &str) -> Option<Vec<u8>> {
         return None;
     }
     STANDARD_NO_PAD.decode(text).or_else(|_| URL_SAFE_NO_PAD.decode(text)).ok()
+}
+
+/// The text of a session key's file. A file that is not text holds the key's own bytes (`head -c 32 /dev/urandom`).
+pub(crate) fn session_key_text(content: Vec<u8>) -> Secret<String> {
+    let hexadecimal = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    Secret::new(String::from_utf8(content).unwrap_or_else(|raw| hexadecimal(raw.as_bytes())))
 }
 
 /// Writes a secret to a file that does not exist yet and that only its owner may read.

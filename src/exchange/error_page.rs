@@ -6,7 +6,7 @@ use crate::exchange::rejection::{Help, Reason};
 use crate::exchange::request_id::RequestId;
 use crate::message::body::Body;
 use crate::message::media::Preferred;
-use crate::message::page::{STYLE, harden};
+use crate::message::page::{document, harden};
 use crate::message::{Response, WholeResponse};
 
 /// The answer to a request that we refuse.
@@ -50,27 +50,11 @@ fn html(reason: Reason, status: StatusCode, id: RequestId) -> String {
         Help::TryLater => r#"<p><a class="button" href="">Try again</a></p>"#,
     };
     let (title, advice, code, status) = (reason.title(), reason.advice(), reason.code(), status.as_u16());
-    format!(
-        r#"<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="robots" content="noindex">
-<title>{title}</title>
-<style>{STYLE}</style>
-</head>
-<body>
-<main>
-<h1>{title}</h1>
-<p>{advice}</p>
-{link}
-<p class="small">{status} · <code>{code}</code><br>Request <code>{id}</code></p>
-</main>
-</body>
-</html>
-"#
-    )
+    let main = format!(
+        "<h1>{title}</h1>\n<p>{advice}</p>\n{link}\n\
+         <p class=\"small\">{status} · <code>{code}</code><br>Request <code>{id}</code></p>"
+    );
+    document(title, "", &main)
 }
 
 fn json(reason: Reason, status: StatusCode, id: RequestId) -> String {
@@ -92,3 +76,6 @@ fn text(reason: Reason, status: StatusCode, id: RequestId) -> String {
 pub(crate) fn streamed(whole: WholeResponse) -> Response {
     whole.map(Body::full)
 }
+
+#[cfg(test)]
+mod tests;

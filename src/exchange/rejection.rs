@@ -29,7 +29,8 @@ impl From<Reason> for Rejection {
 pub(crate) enum Help {
     /// Nothing but tell the operator.
     None,
-    /// Begin again at the application's front page.
+    /// Begin again at the application's front page. Also where waiting helps but the address is the callback's, which takes
+    /// an answer once.
     StartAgain,
     /// The same request may succeed later.
     TryLater,
@@ -74,6 +75,12 @@ reasons! {
     /// The request could not be read as HTTP.
     RequestMalformed => "request.malformed", 400, None, "That request could not be read",
         "The browser or program sent something that is not a valid request.";
+    /// The request's head has more fields, or more bytes, than the listener's limits allow.
+    RequestHeadTooLarge => "request.head_too_large", 431, None, "That request is too large",
+        "The request carries more headers or a longer address than this server accepts.";
+    /// The redirect of a rule would be longer than 8 K with what the request brings along (spec §6.5).
+    RequestUriTooLong => "request.uri_too_long", 414, None, "That address is too long",
+        "The address has more in it than this server can pass on.";
     /// The request names no host, two hosts, or one that is not a host.
     RequestHost => "request.host_invalid", 400, None, "That address could not be read",
         "The request must name exactly one host.";
@@ -138,7 +145,7 @@ reasons! {
     AuthProviderUnavailable => "auth.provider_unavailable", 503, TryLater, "Sign-in is not available right now",
         "The service that signs you in does not answer. Please try again in a minute.";
     /// The token endpoint could not be reached or did not answer in time.
-    AuthTokenUnreachable => "auth.token_endpoint_unreachable", 500, TryLater, "Sign-in is not available right now",
+    AuthTokenUnreachable => "auth.token_endpoint_unreachable", 500, StartAgain, "Sign-in is not available right now",
         "The service that signs you in stopped answering in the middle. Please try again in a minute.";
     /// The token endpoint answered with an error.
     AuthTokenRefused => "auth.token_endpoint_refused", 561, StartAgain, "The sign-in service reported an error",
@@ -153,10 +160,10 @@ reasons! {
     AuthIdToken => "auth.id_token_invalid", 401, StartAgain, "The proof of your sign-in is not valid",
         "The service that signs you in sent a proof that does not verify. If it persists, tell the operator.";
     /// The keys that sign ID tokens could not be had.
-    AuthKeysUnavailable => "auth.keys_unavailable", 500, TryLater, "Sign-in is not available right now",
+    AuthKeysUnavailable => "auth.keys_unavailable", 500, StartAgain, "Sign-in is not available right now",
         "The keys of the service that signs you in could not be fetched. Please try again in a minute.";
     /// The userinfo endpoint could not be reached or did not answer in time.
-    AuthUserinfoUnreachable => "auth.userinfo_unreachable", 500, TryLater, "Sign-in is not available right now",
+    AuthUserinfoUnreachable => "auth.userinfo_unreachable", 500, StartAgain, "Sign-in is not available right now",
         "The service that signs you in stopped answering in the middle. Please try again in a minute.";
     /// The userinfo endpoint answered with an error.
     AuthUserinfoRefused => "auth.userinfo_refused", 561, StartAgain, "The sign-in service reported an error",

@@ -6,6 +6,7 @@ use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
 
+use http::Version;
 use hyper::body::Incoming;
 use hyper::service::Service;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -22,8 +23,8 @@ use crate::listener::settings::Limits;
 use crate::listener::tls::{self, Protocol};
 use crate::listener::watchdog::{Activity, Heads, Verdict, Watchdog, Watched};
 use crate::listener::{Handler, Shared};
-use crate::message::Response;
 use crate::message::body::Body;
+use crate::message::{Response, uri};
 use crate::telemetry::metrics::Counter;
 
 /// Serves a connection from accept to close.
@@ -90,6 +91,7 @@ struct Requests<H> {
     handler: Rc<H>,
     connection: Rc<Connection>,
     activity: Arc<Activity>,
+    headers_max: usize,
 }
 
 impl<H: Handler> Service<http::Request<Incoming>> for Requests<H> {
@@ -97,14 +99,25 @@ impl<H: Handler> Service<http::Request<Incoming>> for Requests<H> {
     type Error = Infallible;
     type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>>>>;
 
-    fn call(&self, request: http::Request<Incoming>) -> Self::Future {
+    fn call(&self, mut request: http::Request<Incoming>) -> Self::Future {
         let handler = Rc::clone(&self.handler);
         let connection = Rc::clone(&self.connection);
-        let answering = self.activity.begin_request();
+        let mut exchanging = self.activity.begin_request();
+        if request.version() != Version::HTTP_2 && self.activity.had_fragment() {
+            request.extensions_mut().insert(uri::Fragment);
+        }
+        // hyper counts fields on HTTP/1.1 only, and answers as this does.
+        let is_too_large = request.headers().len() > self.headers_max;
         Box::pin(async move {
+            if is_too_large {
+                handler.refused(&connection, Reason::RequestHeadTooLarge);
+                let mut response = Response::new(Body::empty());
+                *response.status_mut() = Reason::RequestHeadTooLarge.status();
+                return Ok(response);
+            }
             let response = handler.handle(connection, request.map(Body::incoming)).await;
-            drop(answering);
-            Ok(response)
+            exchanging.answered();
+            Ok(response.map(|body| body.watched_by(Box::new(exchanging))))
         })
     }
 }
@@ -120,8 +133,12 @@ async fn http<H: Handler, T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
 ) {
     let activity = transport.activity();
     let io = TokioIo::new(transport);
-    let requests =
-        Requests { handler: Rc::clone(&handler), connection: Rc::clone(&connection), activity: Arc::clone(&activity) };
+    let requests = Requests {
+        handler: Rc::clone(&handler),
+        connection: Rc::clone(&connection),
+        activity: Arc::clone(&activity),
+        headers_max: limits.headers_max,
+    };
     let result = match protocol {
         Protocol::Http1 => {
             let mut builder = hyper::server::conn::http1::Builder::new();
@@ -150,7 +167,7 @@ async fn http<H: Handler, T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     };
     match result {
         Ended::Closed => {}
-        Ended::Malformed => handler.refused(&connection, Reason::RequestMalformed),
+        Ended::Refused(reason) => handler.refused(&connection, reason),
         Ended::TimedOut => metrics.timed_out.increment(),
     }
 }
@@ -159,8 +176,8 @@ async fn http<H: Handler, T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
 enum Ended {
     /// By either side, with or without a word.
     Closed,
-    /// The client sent what is not HTTP; hyper has answered 400.
-    Malformed,
+    /// The client sent what is not HTTP, or too much of it; hyper has answered 400, 414 or 431.
+    Refused(Reason),
     /// The watchdog closed it.
     TimedOut,
 }
@@ -177,7 +194,8 @@ async fn drive<C: Future<Output = hyper::Result<()>>>(
         tokio::select! {
             biased;
             result = served.as_mut() => return match result {
-                Err(error) if error.is_parse() => Ended::Malformed,
+                Err(error) if error.is_parse_too_large() => Ended::Refused(Reason::RequestHeadTooLarge),
+                Err(error) if error.is_parse() => Ended::Refused(Reason::RequestMalformed),
                 Ok(()) | Err(_) => Ended::Closed,
             },
             // Cancel-safe, both: nothing is lost when the connection is polled in between.

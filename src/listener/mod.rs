@@ -41,11 +41,12 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    /// Prepares a listener.
-    pub(crate) fn new(settings: Settings) -> Self {
+    /// Prepares a listener for that many workers.
+    pub(crate) fn new(settings: Settings, workers: usize) -> Self {
         Self {
             tls: settings.certificates.as_ref().map(tls::server_config),
-            permits: Arc::new(Semaphore::new(settings.limits.connections_max)),
+            // A worker holds one while it waits for a connection: all but one of them may wait in vain.
+            permits: Arc::new(Semaphore::new(settings.limits.connections_max + workers.saturating_sub(1))),
             settings: Arc::new(settings),
         }
     }

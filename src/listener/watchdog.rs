@@ -15,48 +15,92 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Interval, MissedTickBehavior};
 
 use crate::listener::settings::Limits;
+use crate::message::body::{Ending, Watch};
 
 /// What has moved. Written by one thread; atomics, because hyper wants the transport to be `Send`.
 #[derive(Debug, Default)]
 pub(crate) struct Activity {
     /// Grows with each read or write that moved bytes.
     moves: AtomicU64,
+    /// Grows with each piece of an answer that went out. On HTTP/2 this is what counts: a client that opens no window can
+    /// move bytes for ever.
+    progress: AtomicU64,
     /// Grows with each request.
     requests: AtomicU64,
     /// Bytes came while no request was under way: a head has begun.
     head_begun: AtomicBool,
-    /// Requests that are being answered: they wait for a target, under deadlines of their own.
-    answering: AtomicU32,
+    /// The head that has begun names a fragment in its target, which the HTTP library cuts off without a word.
+    has_fragment: AtomicBool,
+    /// Requests whose answer has not begun: they wait for a target, under deadlines of their own.
+    waiting: AtomicU32,
+    /// Requests whose answer has not ended: what the client sends meanwhile is not the next head.
+    open: AtomicU32,
 }
 
 impl Activity {
-    /// A head has ended; its request is being answered until the guard is dropped.
-    pub(crate) fn begin_request(self: &Arc<Self>) -> Answering {
+    /// A head has ended; its exchange is open until what this answers is dropped.
+    pub(crate) fn begin_request(self: &Arc<Self>) -> Exchanging {
         self.requests.fetch_add(1, Ordering::Relaxed);
         self.head_begun.store(false, Ordering::Relaxed);
-        self.answering.fetch_add(1, Ordering::Relaxed);
-        Answering(Arc::clone(self))
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        self.open.fetch_add(1, Ordering::Relaxed);
+        Exchanging { activity: Arc::clone(self), is_waiting: true }
     }
 
     fn moved(&self) {
         self.moves.fetch_add(1, Ordering::Relaxed);
     }
 
-    fn received(&self) {
+    /// Whether the target of the HTTP/1.1 request that has just been read had a fragment (attacks P-03). Seen where its
+    /// request line came in one piece, as all but contrived ones do; cutting it off is safe, refusing it is clear.
+    pub(crate) fn had_fragment(&self) -> bool {
+        self.has_fragment.load(Ordering::Relaxed)
+    }
+
+    fn received(&self, bytes: &[u8]) {
         self.moved();
-        if self.answering.load(Ordering::Relaxed) == 0 {
+        if self.open.load(Ordering::Relaxed) == 0 && !self.head_begun.load(Ordering::Relaxed) {
             self.head_begun.store(true, Ordering::Relaxed);
+            self.has_fragment.store(is_line_with_fragment(bytes), Ordering::Relaxed);
         }
     }
 }
 
-/// Held while a request is being answered.
-#[derive(Debug)]
-pub(crate) struct Answering(Arc<Activity>);
+/// Whether `bytes` begin with a request line (RFC 9112 §3) that has a `#` in it.
+fn is_line_with_fragment(bytes: &[u8]) -> bool {
+    let line = memchr::memchr(b'\n', bytes).map_or(bytes, |end| &bytes[..end]);
+    let version = line.trim_ascii_end();
+    memchr::memchr(b'#', line).is_some() && (version.ends_with(b"HTTP/1.1") || version.ends_with(b"HTTP/1.0"))
+}
 
-impl Drop for Answering {
+/// An exchange that is open: first it waits for its answer, then the answer goes out.
+#[derive(Debug)]
+pub(crate) struct Exchanging {
+    activity: Arc<Activity>,
+    is_waiting: bool,
+}
+
+impl Exchanging {
+    /// The answer's head is there.
+    pub(crate) fn answered(&mut self) {
+        if std::mem::take(&mut self.is_waiting) {
+            self.activity.waiting.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Watch for Exchanging {
+    fn data(&mut self, _: usize) {
+        self.activity.progress.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn ended(&mut self, _: Ending) {}
+}
+
+impl Drop for Exchanging {
     fn drop(&mut self) {
-        self.0.answering.fetch_sub(1, Ordering::Relaxed);
+        self.answered();
+        self.activity.open.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -129,10 +173,15 @@ impl Watchdog {
     }
 
     fn look(&mut self) -> Option<Verdict> {
-        let now = (self.activity.moves.load(Ordering::Relaxed), self.activity.requests.load(Ordering::Relaxed));
+        let requests = self.activity.requests.load(Ordering::Relaxed);
+        let moves = match self.heads {
+            Heads::Timed => self.activity.moves.load(Ordering::Relaxed),
+            Heads::Untimed => self.activity.progress.load(Ordering::Relaxed).wrapping_add(requests),
+        };
+        let now = (moves, requests);
         let head_begun = self.heads == Heads::Timed && self.activity.head_begun.load(Ordering::Relaxed);
-        let is_answering = self.activity.answering.load(Ordering::Relaxed) > 0;
-        self.idle = if now.0 == self.seen.0 && !is_answering { self.idle + 1 } else { 0 };
+        let is_waiting = self.activity.waiting.load(Ordering::Relaxed) > 0;
+        self.idle = if now.0 == self.seen.0 && !is_waiting { self.idle + 1 } else { 0 };
         self.head = if head_begun && now.1 == self.seen.1 { self.head + 1 } else { 0 };
         self.beats += 1;
         self.seen = now;
@@ -173,7 +222,7 @@ impl<T: AsyncRead + Unpin, H: Unpin> AsyncRead for Watched<T, H> {
         let before = buffer.filled().len();
         let polled = Pin::new(&mut self.inner).poll_read(cx, buffer);
         if buffer.filled().len() > before {
-            self.activity.received();
+            self.activity.received(&buffer.filled()[before..]);
         }
         polled
     }
@@ -210,5 +259,20 @@ impl<T: AsyncWrite + Unpin, H: Unpin> AsyncWrite for Watched<T, H> {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.inner).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn p_03_a_fragment_is_seen_in_a_request_line_only() {
+        assert!(is_line_with_fragment(b"GET /a#b HTTP/1.1\r\nhost: a\r\n"));
+        assert!(is_line_with_fragment(b"GET /a#b HTTP/1.0\n"));
+        assert!(!is_line_with_fragment(b"GET /a HTTP/1.1\r\nx: #\r\n"));
+        assert!(!is_line_with_fragment(b"GET /a%23b HTTP/1.1\r\n"));
+        // The rest of a body that nobody read.
+        assert!(!is_line_with_fragment(b"{\"colour\": \"#fff\"}"));
     }
 }

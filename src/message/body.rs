@@ -20,7 +20,17 @@ pub(crate) struct Body {
     source: Source,
     idle: Option<Idle>,
     protected: Option<Arc<Protected>>,
+    ends: Option<Box<Ends>>,
     watchers: Vec<Box<dyn Watch>>,
+}
+
+/// How often a long exchange asks whether its session is over (attacks W-03).
+pub(crate) const SESSION_BEAT: Duration = Duration::from_secs(5);
+
+/// Asks at a beat whether the body has to end, once there has been a wait.
+struct Ends {
+    is_over: Box<dyn Fn() -> bool>,
+    beat: Option<Pin<Box<Sleep>>>,
 }
 
 #[derive(Default)]
@@ -60,6 +70,11 @@ pub(crate) enum Ending {
 #[error("the body stood still for {} s", .0.as_secs())]
 pub(crate) struct StoodStill(Duration);
 
+/// The session that the body was for is over.
+#[derive(Debug, thiserror::Error)]
+#[error("the session ended in the middle of the body")]
+pub(crate) struct SessionOver;
+
 /// A body is larger than its reader accepts.
 #[derive(Debug, thiserror::Error)]
 #[error("the body is larger than {0} bytes")]
@@ -93,6 +108,12 @@ impl Body {
         if !self.is_end_stream() {
             self.protected = Some(Arc::clone(protected));
         }
+        self
+    }
+
+    /// Ends the body soon after `is_over` begins to say so.
+    pub(crate) fn ending_when(mut self, is_over: Box<dyn Fn() -> bool>) -> Self {
+        self.ends = Some(Box::new(Ends { is_over, beat: None }));
         self
     }
 
@@ -159,13 +180,37 @@ impl Idle {
     }
 }
 
+impl Ends {
+    /// Ready when the body has to end.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            let beat = self.beat.get_or_insert_with(|| Box::pin(tokio::time::sleep(SESSION_BEAT)));
+            ready!(beat.as_mut().poll(cx));
+            if (self.is_over)() {
+                return Poll::Ready(());
+            }
+            self.beat = None;
+        }
+    }
+}
+
 impl http_body::Body for Body {
     type Data = Bytes;
     type Error = BoxError;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let this = &mut *self;
-        let Poll::Ready(frame) = this.poll_source(cx) else {
+        let polled = this.poll_source(cx);
+        // A body that never waits is asked at the end of its first beat, too.
+        if let Some(ends) = &mut this.ends
+            && (polled.is_pending() || ends.beat.is_some())
+            && ends.poll(cx).is_ready()
+        {
+            this.end(Ending::Failed);
+            this.source = Source::Empty;
+            return Poll::Ready(Some(Err(SessionOver.into())));
+        }
+        let Poll::Ready(frame) = polled else {
             let Some(idle) = &mut this.idle else { return Poll::Pending };
             let error = ready!(idle.poll(cx));
             this.end(Ending::Failed);

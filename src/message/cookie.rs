@@ -28,42 +28,51 @@ pub(crate) fn join(headers: &mut HeaderMap) {
     headers.insert(header::COOKIE, joined);
 }
 
-/// Removes the cookies whose name `is_ours` says, and joins the rest into one field. Keeps other cookies byte for byte.
+/// Removes the cookies whose name `is_ours` says. Keeps other cookies byte for byte, in one field.
+///
+/// On the path of every request, with a value of kilobytes among the pairs: one walk, and a copy only of what is kept.
 pub(crate) fn strip(headers: &mut HeaderMap, is_ours: impl Fn(&[u8]) -> bool) {
-    let name = |pair: &[u8]| -> Vec<u8> {
-        let trimmed = pair.trim_ascii();
-        let end = trimmed.iter().position(|byte| *byte == b'=').unwrap_or(trimmed.len());
-        trimmed[..end].trim_ascii().to_vec()
-    };
-    let mut fields = headers.get_all(header::COOKIE).iter();
-    let Some(first) = fields.next() else { return };
-    let alone = fields.next().is_none();
-    let has_ours = headers
-        .get_all(header::COOKIE)
-        .iter()
-        .any(|field| field.as_bytes().split(|byte| *byte == b';').any(|pair| is_ours(&name(pair))));
-    if alone && !has_ours {
-        return;
-    }
-    let mut kept: Vec<u8> = Vec::with_capacity(first.len());
-    for field in headers.get_all(header::COOKIE) {
-        for pair in field.as_bytes().split(|byte| *byte == b';') {
-            let pair = pair.trim_ascii();
-            if pair.is_empty() || is_ours(&name(pair)) {
-                continue;
-            }
-            if !kept.is_empty() {
-                kept.extend_from_slice(b"; ");
-            }
-            kept.extend_from_slice(pair);
+    join(headers);
+    let Some(field) = headers.get(header::COOKIE) else { return };
+    let mut kept = Vec::new();
+    let mut has_ours = false;
+    for pair in raw_pairs(field.as_bytes()).filter(|pair| !pair.is_empty()) {
+        if is_ours(name(pair)) {
+            has_ours = true;
+            continue;
         }
+        if !kept.is_empty() {
+            kept.extend_from_slice(b"; ");
+        }
+        kept.extend_from_slice(pair);
+    }
+    if !has_ours {
+        return;
     }
     if kept.is_empty() {
         headers.remove(header::COOKIE);
     } else {
-        let joined = HeaderValue::from_bytes(&kept).expect("made of bytes that were header values");
+        let joined = HeaderValue::from_bytes(&kept).expect("made of bytes that were a header value");
         headers.insert(header::COOKIE, joined);
     }
+}
+
+/// The pairs of one field, without the blanks around them.
+pub(crate) fn raw_pairs(mut field: &[u8]) -> impl Iterator<Item = &[u8]> {
+    std::iter::from_fn(move || {
+        if field.is_empty() {
+            return None;
+        }
+        let end = memchr::memchr(b';', field).unwrap_or(field.len());
+        let pair = field[..end].trim_ascii();
+        field = field.get(end + 1..).unwrap_or_default();
+        Some(pair)
+    })
+}
+
+/// What a pair is called; all of it where it has no value.
+fn name(pair: &[u8]) -> &[u8] {
+    pair[..memchr::memchr(b'=', pair).unwrap_or(pair.len())].trim_ascii_end()
 }
 
 /// Writes a `Set-Cookie` that keeps `value` for `max_age_seconds`: `Secure; HttpOnly; Path=/`, host-only, as `__Host-`

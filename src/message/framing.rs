@@ -1,7 +1,7 @@
 //! How a request says where its body ends (RFC 9112 §6): what the HTTP library lets pass, and another server could read in
 //! another way, is refused.
 
-use http::{HeaderMap, header};
+use http::{HeaderMap, Method, Version, header};
 
 /// A request whose end two servers could see in different places.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -10,27 +10,34 @@ pub(crate) enum Error {
     /// (RFC 9112 §6.1).
     #[error("the request has a transfer coding other than chunked")]
     TransferCoding,
-    /// A length with a leading zero, which some read as octal.
-    #[error("the request's length is not written as a plain number")]
+    /// A length with a leading zero, which some read as octal, or two lengths, or none where HTTP/1.0 needs one.
+    #[error("the request does not say in one way how long it is")]
     Length,
 }
 
-/// Checks that the body is chunked or has a plain length.
+/// Checks that the body is chunked or has one plain length.
 ///
 /// # Errors
 ///
-/// See [`Error`] (attacks G-02, G-03).
-pub(crate) fn check(headers: &HeaderMap) -> Result<(), Error> {
+/// See [`Error`] (attacks G-02, G-03, G-05).
+pub(crate) fn check(version: Version, method: &Method, headers: &HeaderMap) -> Result<(), Error> {
     let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
     if let Some(coding) = codings.next()
         && (!coding.as_bytes().eq_ignore_ascii_case(b"chunked") || codings.next().is_some())
     {
         return Err(Error::TransferCoding);
     }
-    match headers.get(header::CONTENT_LENGTH).map(|length| length.as_bytes()) {
-        Some([b'0', _, ..]) => Err(Error::Length),
+    let mut lengths = headers.get_all(header::CONTENT_LENGTH).iter();
+    match (lengths.next().map(|length| length.as_bytes()), lengths.next()) {
+        (_, Some(_)) | (Some([b'0', _, ..]), _) => Err(Error::Length),
+        // RFC 1945 §7.2.2: a request of HTTP/1.0 with a body has a length, for the connection cannot end it.
+        (None, None) if version == Version::HTTP_10 && may_have_a_body(method) => Err(Error::Length),
         _ => Ok(()),
     }
+}
+
+fn may_have_a_body(method: &Method) -> bool {
+    matches!(*method, Method::POST | Method::PUT | Method::PATCH)
 }
 
 #[cfg(test)]
@@ -45,7 +52,7 @@ mod tests {
         for (name, value) in fields {
             headers.append(*name, HeaderValue::from_static(value));
         }
-        assert_eq!(check(&headers), expected, "{fields:?}");
+        assert_eq!(check(Version::HTTP_11, &Method::POST, &headers), expected, "{fields:?}");
     }
 
     #[test]
@@ -67,5 +74,14 @@ mod tests {
         for length in ["06", "00", "010"] {
             expect(&[("content-length", length)], Err(Error::Length));
         }
+        expect(&[("content-length", "5"), ("content-length", "5")], Err(Error::Length));
+    }
+
+    #[test]
+    fn g_05_a_request_of_http_1_0_with_a_body_has_a_length() {
+        let none = HeaderMap::new();
+        assert_eq!(check(Version::HTTP_10, &Method::POST, &none), Err(Error::Length));
+        assert_eq!(check(Version::HTTP_10, &Method::GET, &none), Ok(()));
+        assert_eq!(check(Version::HTTP_11, &Method::POST, &none), Ok(()));
     }
 }

@@ -90,83 +90,117 @@ const NEVER_FROM_A_CLIENT: &[&str] = &[
     "true-client-ip",
     "cf-connecting-ip",
     "fastly-client-ip",
-    "proxy", // CGI reads it as HTTP_PROXY
+    "proxy",       // CGI reads it as HTTP_PROXY
+    "script-name", // WSGI and CGI: moves the path (a rule would have seen another)
+    "path-info",
+    "path-translated",
+    "request-uri",
+    "remote-addr",
+    "remote-host",
+    "remote-port",
+    "server-name",
+    "server-port",
+    "x-script-name",
+    "x-forwarded-protocol",
+    "x-url-scheme",
+    "front-end-https",
+    "x-sendfile-type",
+    "x-accel-mapping",
+    "x-accel-redirect",
+    "remote-groups",
+    "remote-email",
+    "remote-name",
+    "x-auth-email",
+    "x-auth-groups",
+    "x-remote-groups",
+    "x-remote-email",
+    "x-goog-authenticated-user-email",
+    "x-goog-authenticated-user-id",
+    "x-goog-iap-jwt-assertion",
+    "x-ms-client-principal",
+    "x-ms-client-principal-id",
+    "x-ms-client-principal-name",
+    "x-ms-client-principal-idp",
+    "cf-access-authenticated-user-email",
+    "cf-access-jwt-assertion",
+    "oidc-claim-sub",
+    "oidc-claim-email",
+    "oidc-claim-groups",
+    "oidc-access-token",
 ];
 
-/// Names that a client may send, or that we write anew, but only so spelled: an application that folds names would take
-/// `X_Forwarded_For` for what we have written, and `Transfer_Encoding` for the framing of the body.
-const ONLY_SO_SPELLED: &[&str] =
-    &["x-forwarded-for", "x-amzn-trace-id", "content-length", "content-type", "transfer-encoding"];
+/// Names that may come in a request's head, but not after its body: a target that merges the two would let the end of a
+/// request overrule its beginning (RFC 9110 §6.5.1).
+const ONLY_IN_THE_HEAD: &[&str] = &[
+    "x-forwarded-for",
+    "x-amzn-trace-id",
+    "authorization",
+    "content-length",
+    "content-type",
+    "cookie",
+    "host",
+    "transfer-encoding",
+];
 
-/// Which header names a client may not set, under every spelling that an application could fold to the same name.
+/// Which header names a client may not set.
 ///
-/// CGI and WSGI turn everything that is not a letter or digit into `_` and upper-case the rest, so two names that fold to
-/// the same string are one name to such an application (CVE-2025-64484, CVE-2026-88011).
+/// CGI and WSGI turn everything that is not a letter or digit into `_` and upper-case the rest, so that `X_Forwarded_User`
+/// and `X.Forwarded.User` are `X-Forwarded-User` to such an application (CVE-2025-64484, CVE-2026-88011). No client needs
+/// another character than letters, digits and `-` in a name: a header with one is dropped, whatever it says, and what is
+/// left has one spelling.
 #[derive(Clone, Debug)]
 pub(crate) struct Protected {
-    folded: HashSet<Box<[u8]>>,
-    /// Bit `n` is set where a protected name has `n` bytes: most names are told apart by this alone.
-    lengths: u64,
+    names: HashSet<Box<[u8]>>,
+    /// For each first letter, bit `n` is set where a protected name of it has `n` bytes: nearly every other name is told
+    /// apart by this alone.
+    lengths: [u64; 128],
 }
 
 impl Protected {
     /// The built-in names, and `more` that the configuration makes ours (claims mapped to headers).
     pub(crate) fn new<'n>(more: impl IntoIterator<Item = &'n HeaderName>) -> Self {
-        let more: Vec<&str> = more.into_iter().map(HeaderName::as_str).collect();
-        let mut folded = HashSet::new();
-        let mut lengths = 0;
-        for name in NEVER_FROM_A_CLIENT.iter().chain(ONLY_SO_SPELLED).copied().chain(more) {
-            lengths |= 1_u64 << name.len().min(63);
-            folded.insert(name.bytes().map(fold).collect());
+        let mut protected = Self { names: HashSet::new(), lengths: [0; 128] };
+        let more = more.into_iter().map(HeaderName::as_str);
+        for name in NEVER_FROM_A_CLIENT.iter().copied().chain(more) {
+            // Of a name of ours with another character the spelling with `-` is what a client could send.
+            let name: Box<[u8]> = name.bytes().map(|byte| if is_plain(byte) { byte } else { b'-' }).collect();
+            protected.lengths[usize::from(name[0] & 0x7f)] |= 1_u64 << name.len().min(63);
+            protected.names.insert(name);
         }
-        Self { folded, lengths }
+        protected
     }
 
-    /// Whether a client may not send `name`: it is a protected name, or another spelling of one.
+    /// Whether a client may not send `name`.
     pub(crate) fn contains(&self, name: &HeaderName) -> bool {
-        self.folds_to_ours(name) && !ONLY_SO_SPELLED.contains(&name.as_str())
-    }
-
-    fn folds_to_ours(&self, name: &HeaderName) -> bool {
         let name = name.as_str().as_bytes();
-        if self.lengths & (1 << name.len().min(63)) == 0 {
-            return false;
+        if !name.iter().copied().all(is_plain) {
+            return true;
         }
-        let mut buffer = [0_u8; 64];
-        match buffer.get_mut(..name.len()) {
-            Some(folded) => {
-                folded.iter_mut().zip(name).for_each(|(to, from)| *to = fold(*from));
-                self.folded.contains(&*folded)
-            }
-            None => self.folded.contains(name.iter().copied().map(fold).collect::<Vec<_>>().as_slice()),
-        }
+        let may_be_ours = self.lengths[usize::from(name[0] & 0x7f)] & (1 << name.len().min(63)) != 0;
+        may_be_ours && self.names.contains(name)
     }
 
     /// Removes every protected name.
     pub(crate) fn strip(&self, headers: &mut HeaderMap) {
-        // Nearly always there is none, and the map is only read.
-        while let Some(name) = headers.keys().find(|name| self.contains(name)).cloned() {
-            headers.remove(name);
-        }
+        remove_all(headers, |name| self.contains(name));
     }
 
-    /// Removes from trailers every protected name, and what means something only in a header section (RFC 9110 §6.5.1):
-    /// a target that merges the two would let the end of a request overrule its beginning.
+    /// Removes from trailers every protected name, and what means something only in a header section.
     pub(crate) fn strip_trailers(&self, trailers: &mut HeaderMap) {
-        let is_refused = |name: &HeaderName| {
-            self.folds_to_ours(name)
-                || *name == header::COOKIE
-                || *name == header::AUTHORIZATION
-                || *name == header::HOST
-        };
-        while let Some(name) = trailers.keys().find(|name| is_refused(name)).cloned() {
-            trailers.remove(name);
-        }
+        remove_all(trailers, |name| self.contains(name) || ONLY_IN_THE_HEAD.contains(&name.as_str()));
     }
 }
 
-const fn fold(byte: u8) -> u8 {
-    if byte.is_ascii_alphanumeric() { byte.to_ascii_lowercase() } else { b'_' }
+const fn is_plain(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'-'
+}
+
+/// Removes what `is_refused` says. Nearly always there is nothing, and the map is only read.
+fn remove_all(headers: &mut HeaderMap, is_refused: impl Fn(&HeaderName) -> bool) {
+    let refused: Vec<HeaderName> = headers.keys().filter(|name| is_refused(name)).cloned().collect();
+    for name in refused {
+        headers.remove(name);
+    }
 }
 
 /// Removes what concerns one connection only (RFC 9110 §7.6.1), and what a client's `Connection` names besides, except

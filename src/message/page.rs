@@ -47,6 +47,29 @@ pub(crate) fn harden(headers: &mut HeaderMap) {
         .or_insert_with(|| HeaderValue::try_from(content_security_policy("'none'")).expect("the policy is ASCII"));
 }
 
+/// A whole page. `title` and `main` are HTML already; `more_style` follows [`STYLE`], and has no place on a page whose policy
+/// allows that by its hash.
+pub(crate) fn document(title: &str, more_style: &str, main: &str) -> String {
+    format!(
+        r#"<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="robots" content="noindex">
+<title>{title}</title>
+<style>{STYLE}{more_style}</style>
+</head>
+<body>
+<main>
+{main}
+</main>
+</body>
+</html>
+"#
+    )
+}
+
 /// Text as it may stand in HTML, between tags and in quoted attributes (attacks X-01).
 pub(crate) fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());

@@ -36,7 +36,7 @@ pub(crate) struct CanonicalRequest {
 /// How a request target can be ambiguous or malformed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Error {
-    /// `CONNECT`, `TRACE` and `TRACK` are not for a reverse proxy.
+    /// `CONNECT`, `TRACE` and their like are not for a reverse proxy, nor is what is not written as methods are.
     #[error("the method is not one that a proxy of this kind forwards")]
     Method,
     /// No host, two hosts, or one that is not a host.
@@ -59,6 +59,10 @@ pub(crate) enum Error {
     Parameters,
 }
 
+/// Goes with a request whose target had a fragment: the HTTP library has cut it off.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Fragment;
+
 impl CanonicalRequest {
     /// Reads the target and the host of a request.
     ///
@@ -66,7 +70,7 @@ impl CanonicalRequest {
     ///
     /// See [`Error`]; each is a 400 to the client, but for [`Error::Method`], a 405.
     pub(crate) fn parse(method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<Self, Error> {
-        if *method == Method::CONNECT || *method == Method::TRACE || method.as_str().eq_ignore_ascii_case("track") {
+        if !is_forwardable(method.as_str()) {
             return Err(Error::Method);
         }
         let (host, port) = host(uri, headers)?;
@@ -113,6 +117,18 @@ impl fmt::Display for CanonicalRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}{}", self.method, self.authority(), self.target.path())
     }
+}
+
+/// Longest method (spec §7.2).
+const METHOD_LENGTH_MAX: usize = 40;
+
+/// Whether a reverse proxy passes the method on: one in the letters in which all methods are registered, so that no target
+/// takes `GeT` for `GET` when a rule did not, and none that is for debugging proxies and servers (attacks P-18).
+fn is_forwardable(method: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_uppercase() || byte == b'-' || byte == b'_';
+    method.len() <= METHOD_LENGTH_MAX
+        && method.bytes().all(is_plain)
+        && !matches!(method, "CONNECT" | "TRACE" | "TRACK" | "DEBUG")
 }
 
 /// The one host that the request names, by its target or by its `Host` (RFC 9112 §3.2, RFC 9113 §8.3.1).
@@ -221,7 +237,8 @@ fn canonical_path(path: &str) -> Result<(String, String), Error> {
             None => (segment, None),
         };
         let name = decode(name)?;
-        if name == "." || name == ".." {
+        // `..%3Bx` too: a server that decodes before it looks for parameters sees `..;x`.
+        if matches!(name.split(';').next(), Some("." | "..")) {
             return Err(Error::DotSegment);
         }
         encoded.push('/');

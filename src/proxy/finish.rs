@@ -164,12 +164,15 @@ pub(crate) fn finish(mut recorder: Recorder, outcome: Result<Response, Rejection
 /// Leaves out a body that the answer may not have (RFC 9110 §9.3.2, §15.3.5), but not the length that it would have had:
 /// hyper takes care of that on HTTP/1.1 only.
 fn bare(mut response: Response) -> Response {
+    // RFC 9110 §8.6: no length with 204, also none of the target's; HTTP/2 clients take it for a broken stream.
+    if response.status() == StatusCode::NO_CONTENT {
+        response.headers_mut().remove(header::CONTENT_LENGTH);
+        return response.map(|_| Body::empty());
+    }
     if response.body().is_empty() {
         return response;
     }
-    // RFC 9110 §8.6: no length with 204.
-    let length = response.body().size_hint().exact().filter(|_| response.status() != StatusCode::NO_CONTENT);
-    if let Some(length) = length {
+    if let Some(length) = response.body().size_hint().exact() {
         response.headers_mut().entry(header::CONTENT_LENGTH).or_insert_with(|| HeaderValue::from(length));
     }
     response.map(|_| Body::empty())

@@ -70,7 +70,7 @@ impl Proxy {
         snapshot.protected.strip(request.headers_mut());
         cookie::join(request.headers_mut());
         exchange.client = exchange.connection.forwarded.client(request.headers(), exchange.connection.peer.ip());
-        framing::check(request.headers()).map_err(ambiguous_end)?;
+        framing::check(request.version(), request.method(), request.headers()).map_err(ambiguous_end)?;
         let canonical = canonical(&request)?;
         exchange.request = Some(Rc::clone(&canonical));
         if let Some(answering) = reserved::find(snapshot, exchange, &canonical) {
@@ -95,7 +95,10 @@ fn ambiguous_end(error: framing::Error) -> Rejection {
 
 /// The one reading of the request's target.
 fn canonical(request: &Request) -> Result<Rc<CanonicalRequest>, Rejection> {
-    let parsed = CanonicalRequest::parse(request.method(), request.uri(), request.headers());
+    let parsed = match request.extensions().get::<uri::Fragment>() {
+        Some(uri::Fragment) => Err(uri::Error::Character),
+        None => CanonicalRequest::parse(request.method(), request.uri(), request.headers()),
+    };
     parsed.map(Rc::new).map_err(|error| {
         let reason = match error {
             uri::Error::Method => Reason::RequestMethod,

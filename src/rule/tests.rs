@@ -89,7 +89,7 @@ fn method_is_exact() {
         check(Condition::http_request_method(&strings(&[wanted])), &sample, expected);
     };
     method("GET", "GET", true);
-    method("GET", "GeT", false);
+    method("GET", "GETS", false);
     method("GET", "HEAD", false);
 }
 

@@ -12,6 +12,8 @@ use crate::session::shards::Shards;
 
 /// Sessions in one generation; there are two.
 const GENERATION_MAX: usize = 2048;
+/// Bytes of cookies in one generation: what is kept of a session besides is of about that size.
+const GENERATION_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 /// How much of shard 0 is hashed. The nonce (96 random bits) lies within, and only what has opened is ever remembered, so
 /// two entries do not share it; the rest is compared, not hashed.
@@ -23,6 +25,7 @@ pub(crate) struct Opened<T> {
     random: RandomState,
     young: Generation<T>,
     old: Generation<T>,
+    young_bytes: usize,
     capacity: usize,
 }
 
@@ -53,7 +56,13 @@ impl<T> Default for Opened<T> {
 
 impl<T> Opened<T> {
     fn with_capacity(capacity: usize) -> Self {
-        Self { random: RandomState::new(), young: HashMap::default(), old: HashMap::default(), capacity }
+        Self {
+            random: RandomState::new(),
+            young: HashMap::default(),
+            old: HashMap::default(),
+            young_bytes: 0,
+            capacity,
+        }
     }
 
     /// What was opened under `key`.
@@ -89,9 +98,11 @@ impl<T> Opened<T> {
     }
 
     fn put(&mut self, hash: u64, entry: Entry<T>) {
-        if self.young.len() >= self.capacity {
+        if self.young.len() >= self.capacity || self.young_bytes >= GENERATION_BYTES_MAX {
             self.old = std::mem::take(&mut self.young);
+            self.young_bytes = 0;
         }
+        self.young_bytes += entry.cookie.len();
         self.young.insert(hash, entry);
     }
 

@@ -123,30 +123,16 @@ fn numbered<'h>(headers: &'h HeaderMap, base: &[u8]) -> impl Iterator<Item = (&'
 
 /// The cookies named `base-<rest>`: the rest, and the value.
 pub(super) fn named<'h>(headers: &'h HeaderMap, base: &[u8]) -> impl Iterator<Item = (&'h [u8], &'h [u8])> {
-    headers.get_all(header::COOKIE).iter().flat_map(|field| Pairs(field.as_bytes())).take(PAIRS_MAX).filter_map(
-        move |pair| {
+    headers
+        .get_all(header::COOKIE)
+        .iter()
+        .flat_map(|field| cookie::raw_pairs(field.as_bytes()))
+        .take(PAIRS_MAX)
+        .filter_map(move |pair| {
             let rest = pair.strip_prefix(base)?.strip_prefix(b"-")?;
             let end = memchr(b'=', rest)?;
             Some((&rest[..end], &rest[end + 1..]))
-        },
-    )
-}
-
-/// The pairs of one `Cookie` field, without the blanks around them.
-struct Pairs<'h>(&'h [u8]);
-
-impl<'h> Iterator for Pairs<'h> {
-    type Item = &'h [u8];
-
-    fn next(&mut self) -> Option<&'h [u8]> {
-        if self.0.is_empty() {
-            return None;
-        }
-        let end = memchr(b';', self.0).unwrap_or(self.0.len());
-        let pair = self.0[..end].trim_ascii();
-        self.0 = self.0.get(end + 1..).unwrap_or_default();
-        Some(pair)
-    }
+        })
 }
 
 #[cfg(test)]

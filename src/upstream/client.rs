@@ -70,8 +70,8 @@ impl Client {
         self.group.settings.response_timeout
     }
 
-    /// Offers `request` to targets in turn until one answers; again only when nothing of it was sent, or once when it is
-    /// idempotent, has no body, and a connection that was idle closed under it.
+    /// Offers `request` to targets in turn until one answers; again only when nothing of it was sent (then we have it back),
+    /// or once when it is idempotent, has no body, and a connection that was idle closed under it.
     pub(crate) async fn send(&self, mut request: Request) -> Result<Answered, Unanswered> {
         let turn = self.turn.get();
         self.turn.set(turn.wrapping_add(1));
@@ -80,12 +80,12 @@ impl Client {
             let name = Rc::clone(&self.names[target]);
             match self.offer(target, request).await {
                 Ok(response) => return Ok(Answered { response, target: name }),
-                Err((error, Some(unsent))) if error.is_unsent() => {
+                Err((error, Some(unsent))) => {
                     self.metrics.retries.increment();
                     request = unsent;
                     last = Unanswered { error, target: Some(name) };
                 }
-                Err((error, _)) => {
+                Err((error, None)) => {
                     self.metrics.errors.increment();
                     return Err(Unanswered { error, target: Some(name) });
                 }
@@ -122,8 +122,13 @@ impl Client {
             }
         };
         self.metrics.connections.increment();
-        self.group.accepted(target);
-        self.exchange(target, sender, request).await
+        let exchanged = self.exchange(target, sender, request).await;
+        match &exchanged {
+            // It accepts and closes at once, as a program does that is starting or stopping.
+            Err((_, Some(_))) => self.group.skip(target, self.clock.instant()),
+            _ => self.group.accepted(target),
+        }
+        exchanged
     }
 
     /// One request and the head of its answer over one connection.

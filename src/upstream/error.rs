@@ -51,9 +51,4 @@ impl Error {
         let is_still = error.source().is_some_and(|source| source.is::<StoodStill>());
         if is_still { Self::RequestBodyTimeout(Box::new(error)) } else { Self::RequestBody(Box::new(error)) }
     }
-
-    /// Whether nothing of the request can have reached a target.
-    pub(crate) fn is_unsent(&self) -> bool {
-        matches!(self, Self::Connect(_) | Self::ConnectTimeout | Self::Tls(_))
-    }
 }

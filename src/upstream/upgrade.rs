@@ -1,5 +1,5 @@
-//! WebSocket (RFC 6455): joins two byte streams after the target has said 101, until either ends, nothing moves, or time
-//! is up.
+//! WebSocket (RFC 6455): joins two byte streams after the target has said 101, until either ends, nothing moves, or the
+//! session is over.
 
 use std::io;
 use std::pin::Pin;
@@ -11,14 +11,15 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::drain::Draining;
+use crate::message::body::SESSION_BEAT;
 
 /// When a tunnel must end.
-#[derive(Clone, Copy, Debug)]
 pub(crate) struct Bounds {
     /// The longest time in which neither side says anything.
     pub(crate) idle_timeout: Duration,
-    /// The rest of the session's life: a socket does not outlive it (attacks W-03). `None` where nobody signed in.
-    pub(crate) life: Option<Duration>,
+    /// Whether the session is over, by its time or by a sign-out: a socket does not outlive it (attacks W-03). Asked at a
+    /// beat. `None` where nobody signed in.
+    pub(crate) is_over: Option<Box<dyn Fn() -> bool>>,
 }
 
 /// Joins `client` and `target` when both have switched protocols.
@@ -26,19 +27,20 @@ pub(crate) async fn join(client: OnUpgrade, target: OnUpgrade, bounds: Bounds, m
     let (Ok(client), Ok(target)) = tokio::join!(client, target) else { return };
     let mut client = Timed::new(TokioIo::new(client));
     let mut target = TokioIo::new(target);
-    let life = async {
-        match bounds.life {
-            Some(life) => tokio::time::sleep(life).await,
-            None => std::future::pending().await,
-        }
-    };
     let moved = client.moved();
     // Whichever is first ends the tunnel; both streams are closed by being dropped.
     tokio::select! {
         _ = tokio::io::copy_bidirectional(&mut client, &mut target) => {}
         () = stands_still(moved, bounds.idle_timeout) => {}
-        () = life => {}
+        () = session_ends(bounds.is_over) => {}
         () = draining.stopping() => {}
+    }
+}
+
+async fn session_ends(is_over: Option<Box<dyn Fn() -> bool>>) {
+    let Some(is_over) = is_over else { return std::future::pending().await };
+    while !is_over() {
+        tokio::time::sleep(SESSION_BEAT).await;
     }
 }
 

@@ -119,14 +119,9 @@ fn an_answer_that_streams_goes_on_to_its_end() {
 #[test]
 fn what_does_not_finish_in_time_is_cut_and_recorded() {
     let target = Server::start(|_| Reply::BytesThenHang(Vec::new()));
-    let mut proxy = Setup::open(&[target.address()]).start();
-    let yaml_rest = "shutdown: { drain_timeout: 300ms }\n";
-    drop(proxy);
-    proxy = Setup::open(&[target.address()])
-        .rest(&format!(
-            "claims: {{ signer: 'arn:vestibule:test', signing_key_file: claims-key.pem }}\nsession: {{ key_files: [session-key] }}\n{yaml_rest}"
-        ))
-        .start();
+    let mut setup = Setup::open(&[target.address()]);
+    setup.rest.push_str("shutdown: { drain_timeout: 300ms }\n");
+    let mut proxy = setup.start();
     let mut client = Raw::connect(proxy.address(), "app.test");
     client.send("GET /hang HTTP/1.1\r\nhost: app.test\r\n\r\n");
     target.wait_for(1);
@@ -163,10 +158,7 @@ fn a_request_sent_after_the_goaway_is_not_lost_in_silence() {
         let stopping = stop(&mut proxy);
         let request = client.request("GET", "/late").body(connection::empty()).expect("a request");
         // Either answer is right: served, or refused by the client's own library, which heard GOAWAY.
-        let late = match client.start(request).await {
-            Ok(late) => Some(late),
-            Err(_) => None,
-        };
+        let late = client.start(request).await.ok();
         release.send(()).expect("the target waits");
         assert_eq!(connection::whole(pending.head().await.expect("an answer")).await.0.status, 200);
         if let Some(late) = late {

@@ -35,6 +35,8 @@ fn d_a_head_that_is_too_large_reaches_no_target() {
             assert!([400, 414, 431].contains(&raw::status(&answer)), "{answer}");
         }
     }
+    let records = proxy.access_log(3);
+    assert!(records.iter().all(|record| record["reason"] == "request.head_too_large"), "{records:?}");
     let mut browser = proxy.browser(Protocol::Http2);
     let large = "a".repeat(20_000);
     match browser.try_send("GET", "https://app.test/", &[("x-large", &large)], b"") {
@@ -134,7 +136,7 @@ fn a_target_that_takes_longer_than_the_idle_timeout_is_waited_for() {
 #[test]
 fn a_connection_does_not_live_for_ever() {
     let target = target::echo();
-    let proxy = limited(&target, "keep_alive: 300ms");
+    let proxy = limited(&target, "keep_alive: 1s");
     runtime().block_on(async {
         let mut client = Connection::open(Protocol::Http2, proxy.address(), "app.test").await;
         assert_eq!(client.get("/").await.status, 200);
@@ -149,7 +151,10 @@ fn a_connection_does_not_live_for_ever() {
 #[test]
 fn d_more_connections_than_allowed_wait_and_are_served_when_one_is_free() {
     let target = target::echo();
-    let proxy = limited(&target, "connections_max: 2, idle_timeout: 60s");
+    // One worker: each holds a permit for its next connection.
+    let limits = "    limits: { connections_max: 2, idle_timeout: 60s }";
+    let yaml = Setup::open(&[target.address()]).listener(limits).yaml().replace("workers: 2", "workers: 1");
+    let proxy = Proxy::start(&yaml);
     let mut first = Raw::connect(proxy.address(), "app.test");
     let mut second = Raw::connect(proxy.address(), "app.test");
     for client in [&mut first, &mut second] {

@@ -1,28 +1,60 @@
 //! Every integration test, in one binary. A capability is a module; a reader learns the product by reading this list.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "tests drive the product from outside: they have threads, tasks and deadlines of their own"
+)]
+#![expect(clippy::type_complexity, reason = "tables of cases are read as tables")]
+#![expect(unreachable_pub, reason = "`pub` says what a test may use of the harness")]
 
 mod harness;
 
-/// What strangers send: spoofed headers, crooked paths, broken framing; each with its id.
+/// One record for each exchange, and no secret in any.
+mod access_log;
+/// The operator's endpoint and the metrics.
+mod admin;
+/// What strangers send, and that it does nothing: one test for each attack, by its id.
 mod attacks;
+/// What a person sees in a real browser.
+mod browser;
+/// What the target is told of a user, and that others can verify it.
+mod claims_headers;
+/// What the commands do, as processes: `dev`, `serve`, `check`, `healthcheck`, `keys`, `users`.
+mod commands;
 /// Stopping without losing a request.
 mod drain;
+/// What a person or a program reads when a request is refused.
+mod error_pages;
 /// Answers of our own.
 mod fixed_response;
 /// Requests to targets and answers from them: streams, failures, turns.
 mod forward;
 /// Every limit on a connection.
 mod limits;
-/// The way in and out: signing in, the session, signing out.
+/// The main job: signing in.
 mod login;
+/// Signing out, here and at the provider.
+mod logout;
+/// The provider goes away and comes back.
+mod provider_down;
+/// Signing in with providers that nobody here wrote.
+mod real_providers;
 /// Redirects, and the step from plain HTTP to HTTPS.
 mod redirect;
+/// New tokens for a session: once, whoever asks.
+mod refresh;
 /// What two files say about the same thing is the same.
 mod repository;
 /// Which room may use which: the architecture, as a table.
 mod room_graph;
 /// Which rule takes a request: six conditions, priority, default.
 mod rules;
+/// What becomes of a request with a session, without one, and with one that is over.
+mod session;
 /// Certificates by name, versions, resumption, and what is not TLS.
 mod tls;
+/// The provider in the same process: a whole login, and other relying parties.
+mod user_pool;
+/// What the application is told, verified by libraries that nobody here wrote.
+mod verifiers;
 /// WebSockets through the proxy.
 mod websocket;

@@ -11,7 +11,6 @@ use rustls::{ClientConfig, ClientConnection, HandshakeKind, ProtocolVersion, Str
 use crate::harness::app::{Proxy, START, Setup, folder, wait_until};
 use crate::harness::browser::{Protocol, on_both};
 use crate::harness::certificates;
-use crate::harness::raw;
 use crate::harness::server::DEADLINE;
 use crate::harness::target;
 
@@ -220,5 +219,4 @@ fn a_client_that_does_not_trust_the_certificate_sends_no_request() {
     assert!(error.contains("certificate"), "{error}");
     let answer = proxy.browser(Protocol::Http2).get("https://app.test/");
     assert_eq!(answer.status, 503);
-    let _ = raw::tls(&[]);
 }

@@ -243,12 +243,24 @@ fn w_03_a_tunnel_does_not_outlive_its_session() {
         )
         .start();
     let cookie = session(&proxy, &provider, &target);
-    // A fraction of a second before the session ends.
-    proxy.clock.advance(Duration::from_millis(3_600_000 - 400));
     let mut client = Raw::connect(proxy.address(), "app.test");
     client.send(handshake(&format!("{cookie}origin: https://app.test\r\n")));
     let head = client.read_until("\r\n\r\n");
     assert_eq!(raw::status(&head), 101, "{head}");
+    proxy.clock.advance(Duration::from_secs(3600));
+    assert_eq!(client.read_to_end(), "", "closed by us: the target would have kept it open");
+}
+
+#[test]
+fn w_03_signing_out_ends_the_tunnels_of_a_session() {
+    let (provider, target) = (Provider::start(), echo());
+    let proxy = Setup::new(&provider, &target).start();
+    let cookie = session(&proxy, &provider, &target);
+    let mut client = Raw::connect(proxy.address(), "app.test");
+    client.send(handshake(&format!("{cookie}origin: https://app.test\r\n")));
+    assert_eq!(raw::status(&client.read_until("\r\n\r\n")), 101);
+    let sign_out = format!("GET /oauth2/sign_out HTTP/1.1\r\nhost: app.test\r\nconnection: close\r\n{cookie}\r\n");
+    assert_eq!(raw::status(&raw::exchange(proxy.address(), "app.test", sign_out)), 302);
     assert_eq!(client.read_to_end(), "", "closed by us: the target would have kept it open");
 }
 

@@ -6,7 +6,7 @@ use crate::exchange::rejection::{Reason, Rejection};
 use crate::message::Response;
 use crate::message::body::Body;
 use crate::message::media::Preferred;
-use crate::message::page::{STYLE, harden};
+use crate::message::page::{self, harden};
 
 /// 302, as the ALB (spec §2.2): the browser goes there by GET, whatever it came with.
 pub(super) fn redirect(location: &str) -> Result<Response, Rejection> {
@@ -28,7 +28,7 @@ pub(super) fn json(value: &serde_json::Value) -> Response {
 /// The landing page after signing out. It is behind no rule, so that signing out does not sign in again (pitfalls 70).
 pub(super) fn signed_out(preferred: Preferred) -> Response {
     match preferred {
-        Preferred::Html => document("text/html; charset=utf-8", page()),
+        Preferred::Html => document("text/html; charset=utf-8", landing()),
         Preferred::Json => json(&serde_json::json!({"signed_out": true})),
         Preferred::Text => document("text/plain; charset=utf-8", "You are signed out.\n".to_owned()),
     }
@@ -49,25 +49,12 @@ fn document(content_type: &'static str, text: String) -> Response {
     response
 }
 
-fn page() -> String {
-    format!(
-        r#"<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="robots" content="noindex">
-<title>You are signed out</title>
-<style>{STYLE}</style>
-</head>
-<body>
-<main>
-<h1>You are signed out</h1>
-<p>You can close this page. On a shared computer, close the browser too.</p>
-<p><a class="button" href="/">Sign in again</a></p>
-</main>
-</body>
-</html>
-"#
+fn landing() -> String {
+    page::document(
+        "You are signed out",
+        "",
+        "<h1>You are signed out</h1>\n\
+         <p>You can close this page. On a shared computer, close the browser too.</p>\n\
+         <p><a class=\"button\" href=\"/\">Sign in again</a></p>",
     )
 }

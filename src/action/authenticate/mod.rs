@@ -86,7 +86,7 @@ pub(crate) enum Outcome {
     /// Nobody, and the rule says `allow`.
     Anonymous(Anonymous),
     /// The gate has answered.
-    Answered(Response),
+    Answered(Box<Response>),
 }
 
 /// Proof that a rule says `allow`: nothing else makes one.
@@ -159,7 +159,7 @@ impl Authenticate {
         }
         match verdict {
             Verdict::Anonymous => Ok(Outcome::Anonymous(Anonymous(()))),
-            Verdict::Login => Ok(Outcome::Answered(self.begin_login(exchange, request, headers).await?)),
+            Verdict::Login => Ok(Outcome::Answered(Box::new(self.begin_login(exchange, request, headers).await?))),
             Verdict::Refuse(reason) => Err(reason.into()),
         }
     }

@@ -34,7 +34,7 @@ const WAIT_BEFORE_EXPIRY: Duration = Duration::from_secs(2);
 /// then userinfo.
 const WAIT_AFTER_EXPIRY: Duration = Duration::from_secs(25);
 
-/// How long an outcome is kept for requests with the old cookie.
+/// How long new tokens are kept for requests with the old cookie.
 const KEEP_OUTCOME: Duration = Duration::from_secs(60);
 
 /// How long a provider that did not answer is left alone, by one session.
@@ -51,8 +51,9 @@ type FlightKey = (SessionId, u32);
 pub(super) enum Outcome {
     /// New tokens, and the cookies that carry them: each request with the old cookie is given the same.
     Renewed(Arc<Renewal>),
-    /// The provider has said no.
-    Ended,
+    /// The provider has said no: for good, so it is kept until the session would have ended anyway. Else a session that was
+    /// refused would come back as soon as the provider is down.
+    Ended { until: Timestamp },
     /// The provider did not say; the session is kept (attacks V-03).
     Failed,
 }
@@ -103,8 +104,12 @@ struct Landing(watch::Sender<Option<Landed>>);
 
 impl Landing {
     fn tell(self, outcome: Outcome, now: Timestamp) {
-        let keep = if matches!(outcome, Outcome::Failed) { BACK_OFF } else { KEEP_OUTCOME };
-        self.0.send_replace(Some(Landed { outcome, keep_until: now + keep }));
+        let keep_until = match outcome {
+            Outcome::Renewed(_) => now + KEEP_OUTCOME,
+            Outcome::Ended { until } => until,
+            Outcome::Failed => now + BACK_OFF,
+        };
+        self.0.send_replace(Some(Landed { outcome, keep_until }));
     }
 }
 
@@ -156,7 +161,7 @@ impl Authenticate {
                 exchange.cookies.extend(renewal.cookies.iter().cloned());
                 Ok(Rc::new(self.signed_in(renewal.session.clone())))
             }
-            Outcome::Ended => Err(Absence::Expired),
+            Outcome::Ended { .. } => Err(Absence::Expired),
             Outcome::Failed => Ok(Rc::clone(signed_in)),
         }
     }
@@ -168,7 +173,7 @@ impl Authenticate {
             let outcome = renew(&issuing, &session, &host).await;
             match &outcome {
                 Outcome::Renewed(_) => refreshes.renewed.increment(),
-                Outcome::Ended => refreshes.ended.increment(),
+                Outcome::Ended { .. } => refreshes.ended.increment(),
                 Outcome::Failed => refreshes.failed.increment(),
             }
             landing.tell(outcome, issuing.clock.now());
@@ -179,6 +184,7 @@ impl Authenticate {
 /// One call to the provider. Never repeated: a refresh token that has arrived must not arrive again (pitfalls 38).
 async fn renew(issuing: &Issuing, session: &Session, host: &str) -> Outcome {
     let Some(refresh_token) = session.refresh_token.clone() else { return Outcome::Failed };
+    let ended = Outcome::Ended { until: session.expires_at };
     let asked = oidc::RefreshRequest {
         refresh_token,
         subject: session.identity.subject().to_owned(),
@@ -187,9 +193,10 @@ async fn renew(issuing: &Issuing, session: &Session, host: &str) -> Outcome {
     let login = match issuing.client.refresh(asked).await {
         Ok(login) => login,
         Err(error) => {
-            let ended = error.is_fatal_for_session();
-            tracing::warn!(error = &error as &dyn std::error::Error, ended, "a session's tokens were not refreshed");
-            return if ended { Outcome::Ended } else { Outcome::Failed };
+            let is_fatal = error.is_fatal_for_session();
+            let error: &dyn std::error::Error = &error;
+            tracing::warn!(error, ended = is_fatal, "a session's tokens were not refreshed");
+            return if is_fatal { ended } else { Outcome::Failed };
         }
     };
     let now = issuing.clock.now();
@@ -199,7 +206,7 @@ async fn renew(issuing: &Issuing, session: &Session, host: &str) -> Outcome {
         Some(Renewal { session, cookies })
     });
     // Another user, or more than fits: the old tokens may be gone, so there is nothing to go on with.
-    saved.map_or(Outcome::Ended, |renewal| Outcome::Renewed(Arc::new(renewal)))
+    saved.map_or(ended, |renewal| Outcome::Renewed(Arc::new(renewal)))
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use http::request::Parts;
-use http::{HeaderMap, Method, header};
+use http::{HeaderMap, HeaderValue, Method, header};
 
 use crate::action::authenticate::endpoints::{Endpoints, SIGN_OUT, refuse_prefetch};
 use crate::action::authenticate::{Authenticate, answer, failure};
@@ -69,10 +69,12 @@ fn is_return(request: &CanonicalRequest) -> bool {
     form.is_ok_and(|form| form.one("state") == Ok(Some(STATE)))
 }
 
-/// Whether a page of another site asks (attacks V-07, V-08). A browser that says nothing of it does not send our cookies
-/// along (`SameSite=Lax`), but for a link that a person follows.
+/// Whether a page of another origin asks (attacks V-07, V-08), a sibling's included: our cookies go along with its requests.
+/// A browser that says nothing of it does not send our cookies along from other sites (`SameSite=Lax`), but for a link that
+/// a person follows.
 fn is_foreign(headers: &HeaderMap, request: &CanonicalRequest) -> bool {
-    let is_cross_site = headers.get("sec-fetch-site").is_some_and(|site| site.as_bytes() == b"cross-site");
+    let is_own = |site: &HeaderValue| matches!(site.as_bytes(), b"same-origin" | b"none");
+    let is_cross_site = headers.get("sec-fetch-site").is_some_and(|site| !is_own(site));
     let ours = format!("https://{}", request.authority());
     let is_other_origin = headers.get(header::ORIGIN).is_some_and(|origin| origin.as_bytes() != ours.as_bytes());
     is_cross_site || is_other_origin

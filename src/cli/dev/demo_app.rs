@@ -15,8 +15,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use serde_json::{Map, Value, json};
 
-use crate::message::page::STYLE;
-use crate::message::page::escape;
+use crate::message::page::{document, escape};
 
 /// Largest body that is read, to be counted.
 const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
@@ -91,18 +90,8 @@ fn page(method: &str, target: &str, headers: &HeaderMap) -> String {
         claims.iter().map(|(name, value)| row(name, value.as_str().unwrap_or(&value.to_string()))).collect();
     let headers: String = lines(headers).map(|(name, value)| row(&name, &value)).collect();
     let (method, target) = (escape(method), escape(target));
-    format!(
-        r#"<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Demo application</title>
-<style>{STYLE}{OWN_STYLE}</style>
-</head>
-<body>
-<main>
-<p class="eyebrow">Demo application behind Vestibule</p>
+    let main = format!(
+        r#"<p class="eyebrow">Demo application behind Vestibule</p>
 <h1>{heading}</h1>
 <p>Your request passed the proxy. Below is what the application was told: who you are, in claims signed by the proxy, and
 every header of the request.</p>
@@ -111,12 +100,9 @@ every header of the request.</p>
 <table>{claims}</table>
 <h2>Request</h2>
 <p><code>{method} {target}</code></p>
-<table>{headers}</table>
-</main>
-</body>
-</html>
-"#
-    )
+<table>{headers}</table>"#
+    );
+    document("Demo application", OWN_STYLE, &main)
 }
 
 /// Wider than a form, and tables that a phone can show.
@@ -127,7 +113,7 @@ h2{margin:2rem 0 .5rem;font-size:1rem}\
 table{width:100%;border-collapse:collapse;font-size:.8125rem}\
 th,td{padding:.375rem .75rem .375rem 0;border-top:1px solid var(--line);text-align:left;vertical-align:top}\
 th{font-weight:600;white-space:nowrap;color:var(--soft)}\
-td{font-family:ui-monospace,monospace;overflow-wrap:anywhere}\
+td{font-family:ui-monospace,monospace;word-break:break-all}\
 @media(max-width:36rem){th,td{display:block;border:0;padding:0}th{border-top:1px solid var(--line);padding-top:.375rem}td{padding-bottom:.375rem}}";
 
 fn row(name: &str, value: &str) -> String {

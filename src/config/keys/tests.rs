@@ -19,10 +19,17 @@ fn what_is_not_256_random_bits_is_refused() {
     assert_eq!(read(""), Err(Error::NotAKey));
     assert_eq!(read("correct horse battery staple"), Err(Error::NotAKey));
     assert_eq!(read("0123456789abcdef0123456789abcdef"), Err(Error::Length(128)));
-    assert_eq!(read(&"0123456789abcdef".repeat(8)), Err(Error::Length(512)));
     assert_eq!(read(&"00".repeat(32)), Err(Error::NotRandom));
     assert_eq!(read(&STANDARD_NO_PAD.encode([7; 32])), Err(Error::NotRandom));
     assert_eq!(read(&STANDARD_NO_PAD.encode([7; 31])), Err(Error::Length(248)));
+}
+
+#[test]
+fn a_longer_key_is_hashed_and_a_file_of_bytes_is_the_key() {
+    assert_ne!(read(&"0123456789abcdef".repeat(8)).unwrap(), [0; 32]);
+    let raw: Vec<u8> = (0..32).map(|byte| byte * 8).collect();
+    assert_eq!(session_key(&session_key_text(raw.clone())).unwrap().expose().as_slice(), raw);
+    assert!(matches!(session_key(&session_key_text(vec![0xff, 1])), Err(Error::Length(16))));
 }
 
 #[test]

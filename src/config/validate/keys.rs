@@ -145,11 +145,11 @@ fn parse_signing_key(text: &Secret<String>, file: &str, at: &Path, context: &mut
 fn key_text(file: &str, kind: Kind, at: &Path, context: &mut Context<'_>) -> Option<Secret<String>> {
     let path = context.source.resolve(file);
     let shown = path.display();
-    let command = match kind {
-        Kind::Session => "session",
-        Kind::Signing => "signing",
+    let (command, content) = match kind {
+        Kind::Session => ("session", read_session_key(&path)),
+        Kind::Signing => ("signing", read(&path)),
     };
-    match read(&path) {
+    match content {
         Ok(text) => Some(text),
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
             unreadable(&path, &error, at, &mut context.found);
@@ -176,10 +176,19 @@ fn key_text(file: &str, kind: Kind, at: &Path, context: &mut Context<'_>) -> Opt
 }
 
 fn read(path: &FilePath) -> io::Result<Secret<String>> {
-    if std::fs::metadata(path)?.len() > FILE_BYTES_MAX {
-        return Err(io::Error::other("it is larger than 1 MiB"));
-    }
+    bounded(path)?;
     std::fs::read_to_string(path).map(Secret::new)
+}
+
+/// A session key's file may also hold the key's own bytes.
+fn read_session_key(path: &FilePath) -> io::Result<Secret<String>> {
+    bounded(path)?;
+    std::fs::read(path).map(keys::session_key_text)
+}
+
+fn bounded(path: &FilePath) -> io::Result<()> {
+    let is_small = std::fs::metadata(path)?.len() <= FILE_BYTES_MAX;
+    if is_small { Ok(()) } else { Err(io::Error::other("it is larger than 1 MiB")) }
 }
 
 fn unreadable(path: &FilePath, error: &io::Error, at: &Path, found: &mut Findings) {

@@ -2,7 +2,7 @@
 //!
 //! Whatever a stranger, a relying party or the configuration wrote goes through [`escape`].
 
-use crate::message::page::{STYLE, escape};
+use crate::message::page::{document, escape};
 use crate::user_pool::oauth::error::PageError;
 use crate::user_pool::routes;
 
@@ -72,6 +72,7 @@ pub(crate) fn sign_in(view: &SignInView<'_>) -> String {
     };
     document(
         &format!("{prefix}{title}"),
+        "",
         &format!(
             r#"<h1>{title}</h1>
 <p class="soft">to continue to <strong>{client}</strong></p>
@@ -111,6 +112,7 @@ pub(crate) fn ask_to_sign_out(question: &Question<'_>, carried: &str) -> String 
     let (action, carried) = (routes::SIGN_OUT, escape(carried));
     document(
         title,
+        "",
         &format!(
             r#"<h1>{title}</h1>
 <p>{text}</p>
@@ -194,29 +196,7 @@ pub(crate) fn not_found() -> String {
 
 fn message(title: &str, text: &str, code: &str) -> String {
     let code = if code.is_empty() { String::new() } else { format!("\n<p class=\"small\"><code>{code}</code></p>") };
-    document(title, &format!("<h1>{title}</h1>\n<p>{text}</p>{code}"))
-}
-
-/// `title` and `main` are HTML already.
-fn document(title: &str, main: &str) -> String {
-    format!(
-        r#"<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="robots" content="noindex">
-<title>{title}</title>
-<style>{STYLE}</style>
-</head>
-<body>
-<main>
-{main}
-</main>
-</body>
-</html>
-"#
-    )
+    document(title, "", &format!("<h1>{title}</h1>\n<p>{text}</p>{code}"))
 }
 
 #[cfg(test)]

@@ -11,7 +11,10 @@
 //! | R, redirects | [`redirects`] |
 //! | G, framing | [`framing`] |
 //! | D, denial of service | [`denial`], what costs little to try; sizes of provider documents in `oidc` |
-//! | C, J, S, V, the login, tokens, sessions | the other modules of this folder; `oidc`, `jose` and `session` |
+//! | C, the login | [`callback`]; the gate's own tests in `action::authenticate` |
+//! | J, ID tokens | [`id_token`]; `oidc` and `jose` |
+//! | S, the session's cookie | [`session_cookie`]; `session` and `crypto::aead` |
+//! | V, refresh and sign-out | the modules `refresh` and `logout`; `action::authenticate` |
 //!
 //! Not applicable in this version, because the thing that is attacked does not exist:
 //!
@@ -24,16 +27,20 @@
 //!
 //! Two answers differ from the catalogue, on purpose or because the HTTP library has decided before we are asked:
 //!
-//! - P-03: a `#` in a request target is cut off with what follows, not refused. The rule and the target see the same rest.
+//! - P-03: a `#` in the target of an HTTP/2 request is cut off with what follows, not refused (on HTTP/1.1 it is). The rule
+//!   and the target see the same rest.
 //! - G-01: a request with `Content-Length` and `Transfer-Encoding` is read by its chunks alone, as RFC 9112 §6.1 allows,
 //!   and no `Content-Length` is forwarded.
 
+mod callback;
 mod denial;
 mod forwarded;
 mod framing;
 mod headers;
+mod id_token;
 mod paths;
 mod redirects;
+mod session_cookie;
 
 use crate::harness::app::{ATTACK_RULES, Proxy, Setup};
 use crate::harness::browser::{Browser, Protocol};

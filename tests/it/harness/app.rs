@@ -165,6 +165,12 @@ workers: 2
     pub fn start(&self) -> Proxy {
         Proxy::start(&self.yaml())
     }
+
+    /// Starts it at what the machine's clock says now, for tests with programs that have no other. It stands still there.
+    #[track_caller]
+    pub fn start_now(&self) -> Proxy {
+        Proxy::start_in(folder(), &self.yaml(), Clock::system().now())
+    }
 }
 
 /// A running proxy.

@@ -26,6 +26,16 @@ pub fn on_both(test: impl Fn(Protocol)) {
     }
 }
 
+/// A browser gives up after so many, at most (Fetch §4.4).
+const REDIRECTS_MAX: usize = 20;
+
+/// Where a reference on a page leads.
+#[track_caller]
+pub fn join(base: &str, reference: &str) -> String {
+    let base = url::Url::parse(base).expect("an absolute URL");
+    base.join(reference).unwrap_or_else(|error| panic!("{reference}: {error}")).into()
+}
+
 /// A response, read to its end.
 #[derive(Clone, Debug)]
 pub struct Answer {
@@ -56,6 +66,16 @@ impl Answer {
     /// `Set-Cookie` lines.
     pub fn set_cookies(&self) -> Vec<&str> {
         self.headers.get_all(header::SET_COOKIE).iter().map(|value| value.to_str().expect("ASCII")).collect()
+    }
+
+    /// The `Set-Cookie` lines that give the browser a session, under whatever base name.
+    pub fn new_session(&self) -> Vec<&str> {
+        let is_shard = |line: &&str| {
+            let (name, rest) = line.split_once('=').expect("a cookie");
+            let number = name.rsplit('-').next().unwrap_or_default();
+            number.len() == 1 && number.bytes().all(|byte| byte.is_ascii_digit()) && !rest.contains("Max-Age=0")
+        };
+        self.set_cookies().into_iter().filter(is_shard).collect()
     }
 
     /// The reason code of one of our own answers, from its JSON, HTML or text.
@@ -133,6 +153,23 @@ impl Browser {
         answer.unwrap_or_else(|error| panic!("{method} {url} is answered: {error}"))
     }
 
+    /// Goes to `url`, and on while it is sent on, until an answer is no redirect or leads to `stop`; answers where that
+    /// was, with the answer.
+    #[track_caller]
+    pub fn follow(&mut self, url: &str, stop: &str) -> (String, Answer) {
+        let mut url = url.to_owned();
+        for _ in 0..REDIRECTS_MAX {
+            let answer = self.get(&url);
+            let Some(location) = answer.header("location") else { return (url, answer) };
+            let next = join(&url, location);
+            if next.starts_with(stop) {
+                return (url, answer);
+            }
+            url = next;
+        }
+        panic!("{url}: redirects without an end");
+    }
+
     /// Posts a form.
     #[track_caller]
     pub fn post_form(&mut self, url: &str, fields: &[(&str, &str)]) -> Answer {
@@ -158,26 +195,27 @@ impl Browser {
             Some(port) => format!("{host}:{port}"),
             None => host.clone(),
         };
-        let request = self.request(method, &authority, &host, &path, headers, body)?;
         let is_https = parsed.scheme() == "https";
+        // As browsers do: HTTP/2 only where TLS agreed on it.
+        let protocol = if is_https { self.protocol } else { Protocol::Http1 };
+        let request = self.request(protocol, method, (&authority, &host, &path), headers, body)?;
         let address = self.address(&host, parsed.port());
-        let answer = runtime().block_on(exchange(self.protocol, address, &host, is_https, self.from, request))?;
+        let answer = runtime().block_on(exchange(protocol, address, &host, is_https, self.from, request))?;
         self.keep(&host, &answer);
         Ok(answer)
     }
 
     fn request(
         &self,
+        protocol: Protocol,
         method: &str,
-        authority: &str,
-        host: &str,
-        path: &str,
+        (authority, host, path): (&str, &str, &str),
         headers: &[(&str, &str)],
         body: &[u8],
     ) -> Result<Request<Full<Bytes>>, String> {
         let method = Method::from_bytes(method.as_bytes()).map_err(|error| error.to_string())?;
         let mut builder = Request::builder().method(method);
-        builder = match self.protocol {
+        builder = match protocol {
             Protocol::Http1 => builder.uri(path).header("host", authority),
             Protocol::Http2 => builder.uri(format!("https://{authority}{path}")),
         };
@@ -237,7 +275,8 @@ impl Browser {
             }
             assert!(line.len() <= 4096, "a browser drops this: {} bytes", line.len());
             let key = (host.to_owned(), name.to_owned());
-            if attributes.iter().any(|attribute| attribute == "max-age=0") {
+            let ends = |attribute: &String| attribute == "max-age=0" || attribute.ends_with(" 1970 00:00:00 gmt");
+            if attributes.iter().any(ends) {
                 self.cookies.remove(&key);
             } else {
                 self.cookies.insert(key, value.to_owned());
@@ -261,7 +300,7 @@ async fn exchange(
         }
         let stream = socket.connect(address).await.map_err(|error| error.to_string())?;
         if !is_https {
-            return over(Protocol::Http1, stream, request).await;
+            return over(protocol, stream, request).await;
         }
         let alpn: &[u8] = if protocol == Protocol::Http2 { b"h2" } else { b"http/1.1" };
         let name = rustls_pki_types::ServerName::try_from(host.trim_matches(['[', ']']).to_owned())

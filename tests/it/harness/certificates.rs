@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::CryptoProvider;
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme, SupportedProtocolVersion};
@@ -23,8 +23,7 @@ pub const NAMES: [&str; 6] = ["app.test", "other.test", "login.test", "*.app.tes
 pub fn certificates() -> &'static Certificates {
     static MADE: OnceLock<Certificates> = OnceLock::new();
     MADE.get_or_init(|| {
-        let mut ca = CertificateParams::default();
-        ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let ca = authority();
         let ca_key = KeyPair::generate().expect("a key");
         let ca_certificate = ca.self_signed(&ca_key).expect("self-signed").pem();
         let issuer = Issuer::new(ca, ca_key);
@@ -35,15 +34,23 @@ pub fn certificates() -> &'static Certificates {
 
 /// A certificate for `names` by nobody that the tests' clients trust.
 pub fn untrusted(names: &[&str]) -> (String, String) {
-    let mut ca = CertificateParams::default();
-    ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let issuer = Issuer::new(ca, KeyPair::generate().expect("a key"));
+    let issuer = Issuer::new(authority(), KeyPair::generate().expect("a key"));
     issue(&issuer, names)
+}
+
+/// With a name of its own and the extensions that strict clients ask for (RFC 5280 §4.2.1).
+fn authority() -> CertificateParams {
+    let mut params = CertificateParams::default();
+    params.distinguished_name.push(DnType::CommonName, "An authority for tests");
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    params
 }
 
 fn issue(issuer: &Issuer<'_, KeyPair>, names: &[&str]) -> (String, String) {
     let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
-    let params = CertificateParams::new(names).expect("names");
+    let mut params = CertificateParams::new(names).expect("names");
+    params.use_authority_key_identifier_extension = true;
     let key = KeyPair::generate().expect("a key");
     (params.signed_by(&key, issuer).expect("signed").pem(), key.serialize_pem())
 }
@@ -58,21 +65,26 @@ pub fn write_to(folder: &Path) {
 
 /// A TLS client that trusts the authority and offers `protocols`.
 pub fn client(protocols: &[&[u8]]) -> Arc<ClientConfig> {
-    let mut config = trusting(rustls::ALL_VERSIONS);
+    client_trusting(&certificates().ca, protocols)
+}
+
+/// A TLS client that trusts another authority, given as PEM.
+pub fn client_trusting(authority: &str, protocols: &[&[u8]]) -> Arc<ClientConfig> {
+    let mut config = trusting(authority, rustls::ALL_VERSIONS);
     config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
     Arc::new(config)
 }
 
 /// The same for some versions, and HTTP/1.1.
 pub fn client_speaking(versions: &[&'static SupportedProtocolVersion]) -> Arc<ClientConfig> {
-    let mut config = trusting(versions);
+    let mut config = trusting(&certificates().ca, versions);
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Arc::new(config)
 }
 
-fn trusting(versions: &[&'static SupportedProtocolVersion]) -> ClientConfig {
+fn trusting(authority: &str, versions: &[&'static SupportedProtocolVersion]) -> ClientConfig {
     let mut roots = RootCertStore::empty();
-    let ca = CertificateDer::from_pem_slice(certificates().ca.as_bytes()).expect("a certificate");
+    let ca = CertificateDer::from_pem_slice(authority.as_bytes()).expect("a certificate");
     roots.add(ca).expect("a root");
     ClientConfig::builder_with_provider(provider())
         .with_protocol_versions(versions)

@@ -1,5 +1,7 @@
 //! One connection of a client that keeps it: for bodies that stream, many requests on one connection, and trailers.
 
+#![expect(clippy::disallowed_methods, reason = "a client is not drained")]
+
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -35,11 +37,6 @@ impl Pending {
     pub async fn head(self) -> hyper::Result<Response<Incoming>> {
         let answered = tokio::time::timeout(DEADLINE, self.0).await.expect("an answer within the deadline");
         answered.expect("the task ends")
-    }
-
-    /// Whether the head is there.
-    pub fn is_answered(&self) -> bool {
-        self.0.is_finished()
     }
 
     /// Goes away without waiting: an HTTP/2 stream is reset.

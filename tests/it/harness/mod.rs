@@ -5,7 +5,9 @@ pub mod app;
 pub mod browser;
 pub mod certificates;
 pub mod connection;
+pub mod dev;
 pub mod http2;
+pub mod process;
 pub mod provider;
 pub mod raw;
 pub mod server;
@@ -21,4 +23,18 @@ pub fn runtime() -> &'static tokio::runtime::Runtime {
     RUNTIME.get_or_init(|| {
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime")
     })
+}
+
+/// Text that does not compress: the same at each call.
+pub fn noise(length: usize) -> String {
+    let mut noise = String::new();
+    for block in 0_u64.. {
+        if noise.len() >= length {
+            break;
+        }
+        let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA512, &block.to_be_bytes());
+        base64::Engine::encode_string(&base64::engine::general_purpose::URL_SAFE_NO_PAD, hash.as_ref(), &mut noise);
+    }
+    noise.truncate(length);
+    noise
 }

@@ -112,10 +112,6 @@ impl Provider {
         &self.key
     }
 
-    pub fn server(&self) -> &Server {
-        &self.server
-    }
-
     /// Changes what is said from now on.
     pub fn say(&self, change: impl FnOnce(&mut Script)) {
         change(&mut self.script.lock().expect("unpoisoned"));
@@ -140,6 +136,14 @@ impl Provider {
         let mut callback = url::Url::parse(&parameter("redirect_uri")).expect("an absolute URL");
         callback.query_pairs_mut().append_pair("code", &code).append_pair("state", &parameter("state"));
         callback.into()
+    }
+
+    /// Opens `url` and signs in; answers what the callback is answered, be it a refusal.
+    #[track_caller]
+    pub fn try_sign_in(&self, browser: &mut Browser, url: &str) -> Answer {
+        let sent = browser.get(url);
+        assert_eq!(sent.status, 302, "{url} needs a login: {:?}", sent.text());
+        browser.get(&self.callback_of(sent.location()))
     }
 
     /// Opens `url`, signs in, and follows to where the login ends; answers the page there.

@@ -19,8 +19,17 @@ impl Raw {
 
     /// A connection on which something else is agreed on (ALPN).
     pub fn speaking(protocol: &[u8], address: SocketAddr, server_name: &str) -> Self {
+        Self::with(certificates::client(&[protocol]), address, server_name)
+    }
+
+    /// Connects as a client that trusts another authority than the tests' own, given as PEM.
+    pub fn connect_trusting(address: SocketAddr, server_name: &str, authority: &str) -> Self {
+        Self::with(certificates::client_trusting(authority, &[b"http/1.1"]), address, server_name)
+    }
+
+    fn with(config: Arc<rustls::ClientConfig>, address: SocketAddr, server_name: &str) -> Self {
         let name = server_name.to_owned().try_into().expect("a name");
-        let connection = ClientConnection::new(certificates::client(&[protocol]), name).expect("a client");
+        let connection = ClientConnection::new(config, name).expect("a client");
         let stream = TcpStream::connect(address).expect("the proxy accepts");
         stream.set_read_timeout(Some(DEADLINE)).expect("a timeout");
         Self(StreamOwned::new(connection, stream))

@@ -23,10 +23,6 @@ pub struct Received {
 }
 
 impl Received {
-    pub fn method(&self) -> &str {
-        self.line.split(' ').next().unwrap_or_default()
-    }
-
     /// Path and query.
     pub fn target(&self) -> &str {
         self.line.split(' ').nth(1).unwrap_or_default()

@@ -28,11 +28,6 @@ impl Wire {
         stream.set_read_timeout(Some(DEADLINE)).expect("a timeout");
         End(stream)
     }
-
-    /// Whether the proxy has connected and was not accepted yet.
-    pub fn is_idle(&self) -> bool {
-        self.0.accept().is_err()
-    }
 }
 
 /// The target's end of one connection.

@@ -1,6 +1,8 @@
 use super::*;
 
 const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
+/// The end of a session that has little left.
+const ENDED: Outcome = Outcome::Ended { until: Timestamp::from_seconds(1_800_000_000 + KEEP_OUTCOME.as_secs()) };
 const SOON: Duration = Duration::from_millis(5);
 
 fn key() -> FlightKey {
@@ -21,9 +23,9 @@ async fn v_01_whoever_comes_meanwhile_joins_the_first() {
     let (first, landing) = join(&refresher, key, NOW);
     let joined: Vec<_> = (0..100).map(|_| join(&refresher, key, NOW)).collect();
     assert!(joined.iter().all(|(_, landing)| landing.is_none()));
-    landing.expect("the first starts").tell(Outcome::Ended, NOW);
+    landing.expect("the first starts").tell(ENDED, NOW);
     for flight in joined.into_iter().map(|(flight, _)| flight).chain([first]) {
-        assert!(matches!(landed(flight, SOON).await, Outcome::Ended));
+        assert!(matches!(landed(flight, SOON).await, Outcome::Ended { .. }));
     }
 }
 
@@ -49,9 +51,18 @@ fn v_03_a_failure_is_not_tried_again_at_once() {
 fn an_outcome_is_kept_for_requests_that_are_late() {
     let refresher = Refresher::default();
     let key = key();
-    join(&refresher, key, NOW).1.expect("starts").tell(Outcome::Ended, NOW);
+    join(&refresher, key, NOW).1.expect("starts").tell(ENDED, NOW);
     assert!(join(&refresher, key, NOW + KEEP_OUTCOME - Duration::from_millis(1)).1.is_none());
     assert!(join(&refresher, key, NOW + KEEP_OUTCOME).1.is_some());
+}
+
+#[test]
+fn v_03_a_refusal_is_kept_until_the_session_would_have_ended() {
+    let (refresher, until) = (Refresher::default(), NOW + Duration::from_secs(8 * 3600));
+    let key = key();
+    join(&refresher, key, NOW).1.expect("starts").tell(Outcome::Ended { until }, NOW);
+    assert!(join(&refresher, key, until - Duration::from_millis(1)).1.is_none());
+    assert!(join(&refresher, key, until).1.is_some());
 }
 
 #[tokio::test]
@@ -70,7 +81,7 @@ async fn a_flight_that_is_lost_or_late_has_failed_and_another_starts() {
 fn what_is_no_longer_kept_is_swept() {
     let refresher = Refresher::default();
     for _ in 0..100 {
-        join(&refresher, key(), NOW).1.expect("starts").tell(Outcome::Ended, NOW);
+        join(&refresher, key(), NOW).1.expect("starts").tell(ENDED, NOW);
     }
     let (_, _under_way) = join(&refresher, key(), NOW);
     join(&refresher, key(), NOW + KEEP_OUTCOME + SWEEP_EVERY);

@@ -289,15 +289,19 @@ impl Bench {
         let local = &self.locals[worker];
         let path = exchange.request.clone().expect("parsed").target.path().to_owned();
         let outcome = match self.endpoints.find(&path) {
-            Some(endpoint) => {
-                self.endpoints.answer(endpoint, local, &mut exchange, request).await.map(Outcome::Answered)
-            }
+            Some(endpoint) => self
+                .endpoints
+                .answer(endpoint, local, &mut exchange, request)
+                .await
+                .map(|answered| Outcome::Answered(Box::new(answered))),
             None => gate.run(local, &mut exchange, request.headers()).await,
         };
         let cookies = exchange.cookies.iter().map(|line| line.to_str().expect("ASCII").to_owned()).collect();
         let subject = exchange.subject.as_deref().map(str::to_owned);
         match outcome {
-            Ok(Outcome::Answered(response)) => Reply { answered: Some(response), cookies, subject, ..Reply::default() },
+            Ok(Outcome::Answered(response)) => {
+                Reply { answered: Some(*response), cookies, subject, ..Reply::default() }
+            }
             Ok(Outcome::Identified(user)) => Reply { identified: Some(user), cookies, subject, ..Reply::default() },
             Ok(Outcome::Anonymous(_)) => Reply { anonymous: true, cookies, subject, ..Reply::default() },
             Err(rejection) => Reply { rejected: Some(rejection.reason), cookies, subject, ..Reply::default() },

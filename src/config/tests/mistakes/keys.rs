@@ -49,7 +49,7 @@ fn missing_files() {
 #[test]
 fn files_that_are_not_keys() {
     assert_snapshot!(report("short", &[("[session-key]", "[session-key, short-key, secret, session-key-2]"), ("signing_key_file: claims-key", "signing_key_file: session-key")]), @r#"
-    error: the file `DIR/short-key` holds a key of 64 bits; a session key has 256
+    error: the file `DIR/short-key` holds a key of 64 bits; a session key has at least 256
       --> vestibule.yaml:33:28 at session.key_files[1]
        |
     33 |   key_files: [session-key, short-key, secret, session-key-2]

@@ -1,0 +1,81 @@
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use super::*;
+use crate::clock::Timestamp;
+use crate::message::page::STYLE;
+
+const FORMS: [Preferred; 3] = [Preferred::Html, Preferred::Json, Preferred::Text];
+
+/// An answer with its id, which is random, replaced.
+async fn rendered(reason: Reason, preferred: Preferred) -> (Response, String) {
+    let id = RequestId::new(Timestamp::from_seconds(1_795_507_200));
+    let (parts, body) = render(reason, id, preferred).into_parts();
+    let body = body.whole(1 << 20).await.expect("in memory");
+    let body = String::from_utf8(body.to_vec()).expect("UTF-8");
+    let text = body.replace(&id.to_string(), "1-6b054400-0123456789abcdef01234567").replace(STYLE, "…");
+    (Response::from_parts(parts, Body::empty()), text)
+}
+
+#[tokio::test]
+async fn pages_read_like_this() {
+    for (preferred, name) in FORMS.into_iter().zip(["html", "json", "text"]) {
+        let (response, body) = rendered(Reason::AuthProviderUnavailable, preferred).await;
+        let mut whole = format!("{}\n", response.status().as_u16());
+        for (name, value) in response.headers() {
+            let _ = writeln!(whole, "{name}: {}", value.to_str().expect("ASCII"));
+        }
+        insta::assert_snapshot!(name, format!("{whole}\n{body}"));
+    }
+}
+
+#[tokio::test]
+async fn every_reason_has_a_page_in_every_form() {
+    for reason in Reason::ALL.iter().copied().filter(|reason| *reason != Reason::ClientClosed) {
+        for preferred in FORMS {
+            let (response, body) = rendered(reason, preferred).await;
+            assert_eq!(response.status(), reason.status());
+            for said in [reason.code(), reason.title(), reason.advice()] {
+                assert!(!said.is_empty() && body.contains(said), "{reason:?} {preferred:?}: {said:?} in {body}");
+            }
+            let has = |name| response.headers().contains_key(name);
+            assert_eq!(has(header::WWW_AUTHENTICATE), reason.status() == StatusCode::UNAUTHORIZED, "{reason:?}");
+            assert_eq!(has(header::RETRY_AFTER), reason.status() == StatusCode::SERVICE_UNAVAILABLE, "{reason:?}");
+            assert_eq!(has(header::ALLOW), reason.status() == StatusCode::METHOD_NOT_ALLOWED, "{reason:?}");
+            assert!(has(header::CACHE_CONTROL) && has(header::X_CONTENT_TYPE_OPTIONS), "{reason:?}");
+        }
+    }
+}
+
+/// `docs/REASONS.md`.
+fn document() -> String {
+    let mut text = String::from(
+        "# Reasons\n\n\
+         Why a request was refused: the code is `reason` in the access log, the label `reason` of `vestibule_refusals_total`, \
+         and on the page. Codes are stable. Made from the code by `UPDATE_DOCS=1 cargo test --lib error_page`; a test keeps it \
+         fresh.\n\n\
+         | Code | Status | Meaning | What the client can do |\n|---|---|---|---|\n",
+    );
+    for reason in Reason::ALL {
+        let help = match reason.help() {
+            Help::None => "",
+            Help::StartAgain => "start again",
+            Help::TryLater => "try again later",
+        };
+        let (code, status, meaning) = (reason.code(), reason.status().as_u16(), reason.meaning().trim());
+        let _ = writeln!(text, "| `{code}` | {status} | {meaning} | {help} |");
+    }
+    text
+}
+
+#[test]
+fn the_list_of_reasons_is_fresh() {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("docs/REASONS.md");
+    let fresh = document();
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::create_dir_all(path.parent().expect("a folder")).expect("made");
+        std::fs::write(&path, &fresh).expect("written");
+    }
+    let written = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(written == fresh, "docs/REASONS.md is stale: run `UPDATE_DOCS=1 cargo test --lib error_page`");
+}

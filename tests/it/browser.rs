@@ -1,0 +1,141 @@
+//! A real Chromium, as a person uses it: through `vestibule dev`, and where the clock must move, through a proxy and user
+//! pool in this process.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use vestibule::clock::Clock;
+
+use crate::harness::app::{Proxy, folder};
+use crate::harness::dev::{Dev, State};
+use crate::harness::process::{self, Process};
+use crate::harness::target;
+
+#[test]
+fn a_person_signs_in_to_dev_and_sees_the_application() {
+    let dev = Dev::start();
+    let mut settings = dev.settings();
+    // Pictures are taken at the width of a phone, too, and no page may be wider than that.
+    settings["screenshots"] = dev.folder().join("pictures").to_str().expect("UTF-8").into();
+    for scenario in ["login", "login-without-javascript"] {
+        let seen = run(scenario, &settings);
+        let from = seen["sign_in_url"].as_str().expect("an address");
+        assert!(from.starts_with("https://127.0.0.1:"), "the pool is on a host of its own: {from}");
+        assert_eq!(seen["cookies"], json!(["__Host-vestibule-0"]));
+        assert_eq!(seen["problems"], json!([]));
+    }
+    dev.stop();
+}
+
+#[test]
+fn a_person_signs_out_of_dev_and_must_sign_in_again() {
+    let dev = Dev::start();
+    let seen = run("sign-out", &dev.settings());
+    assert_eq!(seen["offered_by_the_application"], true);
+    assert_eq!(seen["signed_out_at"], format!("{}/oauth2/sign_out?state=signed-out", dev.address));
+    dev.stop();
+}
+
+#[test]
+fn a_wrong_password_is_told_without_saying_whether_the_user_exists() {
+    let dev = Dev::start();
+    let seen = run("wrong-password", &dev.settings());
+    assert_eq!(seen["alert"], "The user name or the password is not right.");
+    dev.stop();
+}
+
+#[test]
+fn two_tabs_sign_in_side_by_side() {
+    let dev = Dev::start();
+    run("second-tab", &dev.settings());
+    dev.stop();
+}
+
+#[test]
+fn dev_stands_in_front_of_an_application_of_one_s_own() {
+    let target = target::echo();
+    let dev = Dev::start_in(State::new(), &["--upstream", &format!("http://{}", target.address())]);
+    let mut settings = dev.settings();
+    settings["signed_in"] = "x-forwarded-email".into();
+    run("login", &settings);
+    let request = target.last();
+    assert_eq!(request.header("x-forwarded-user"), Some("demo"));
+    assert_eq!(request.header("x-forwarded-email"), Some("demo@example.com"));
+    assert_eq!(request.header("x-forwarded-groups"), Some("developers"));
+    assert_eq!(request.header("cookie"), None, "our own cookie is nobody else's business");
+    dev.stop();
+}
+
+#[test]
+fn an_expired_session_is_asked_for_again_and_the_page_is_not_lost() {
+    let target = target::echo();
+    let proxy = Proxy::start_in(folder(), &with_a_pool(&target.address().to_string()), Clock::system().now());
+    let to_us = |name: &str| format!("MAP {name} {}", proxy.address());
+    let settings = json!({
+        "url": "https://app.test/",
+        "username": "ada",
+        "password": PASSWORD,
+        "signed_in": r#""x-amzn-oidc-identity""#,
+        "trust": [proxy.folder().join("cert.pem")],
+        "resolve": format!("{}, {}", to_us("app.test"), to_us("login.test")),
+    });
+
+    // The pool remembers the browser for eight hours: then nobody is bothered. After that the form comes.
+    for (hours, again) in [(2, "silently"), (9, "form")] {
+        let mut chromium = Process::start(process::node("browser.mjs", &["expired-session", &settings.to_string()]));
+        assert_eq!(chromium.next_json(), json!({"waiting": "expire"}));
+        proxy.clock.advance(Duration::from_secs(hours * 3600));
+        chromium.say("it is over");
+        let seen = verdict(&chromium);
+        assert_eq!(seen["signed_in_again"], again, "{seen}");
+        // What the script was told is JSON, with the reason.
+        let told: Value = serde_json::from_str(seen["fetch"]["body"].as_str().expect("text")).expect("JSON");
+        assert_eq!(told["error"], "auth.session_expired", "{seen}");
+    }
+}
+
+const PASSWORD: &str = "a long passphrase";
+
+/// Runs one of the scenarios of `tests/node/browser.mjs`; answers what was seen.
+#[track_caller]
+fn run(scenario: &str, settings: &Value) -> Value {
+    verdict(&Process::start(process::node("browser.mjs", &[scenario, &settings.to_string()])))
+}
+
+#[track_caller]
+fn verdict(chromium: &Process) -> Value {
+    let seen = chromium.next_json();
+    assert_eq!(seen["ok"], true, "{seen:#}");
+    seen
+}
+
+/// A session of an hour, in front of `target`, with the pool on a host of its own.
+fn with_a_pool(target: &str) -> String {
+    let mut hashing = Process::start(process::vestibule(&["users", "hash"]));
+    hashing.say_all(PASSWORD);
+    let hash = hashing.next_line().expect("a hash");
+    format!(
+        "
+listeners:
+  - name: public
+    address: 127.0.0.1:0
+    protocol: https
+    certificates: [{{ certificate_file: cert.pem, private_key_file: key.pem }}]
+    default_actions:
+      - {{ type: authenticate-user-pool, user_pool: people, scope: openid profile email, session_timeout: 1h }}
+      - {{ type: forward, target_group: app }}
+user_pools:
+  people:
+    issuer: https://login.test
+    signing_key_file: pool-key.pem
+    applications: [https://app.test]
+    sso_lifetime: 8h
+    users: [{{ username: ada, password_hash: '{hash}', name: Ada Lovelace }}]
+target_groups: {{ app: {{ targets: ['{target}'] }} }}
+session: {{ key_files: [session-key] }}
+claims: {{ signer: 'arn:vestibule:test', signing_key_file: claims-key.pem }}
+admin: {{ address: 127.0.0.1:0 }}
+access_log: {{ destination: access.log }}
+"
+    )
+}

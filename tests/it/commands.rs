@@ -1,0 +1,307 @@
+//! What the commands do, as processes: what they print, what they leave behind, and how they end.
+
+use std::net::{SocketAddr, TcpListener};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use crate::harness::app::{folder, wait_until};
+use crate::harness::certificates;
+use crate::harness::dev::{Dev, State};
+use crate::harness::process::{self, Finished, Process};
+use crate::harness::raw::Raw;
+
+#[test]
+fn dev_says_where_it_is_and_how_to_sign_in() {
+    let dev = Dev::start();
+    assert!(dev.address.starts_with("https://localhost:"), "{}", dev.said);
+    assert_eq!(dev.username, "demo");
+    assert!(dev.password.len() >= 16, "a password of {} characters", dev.password.len());
+    for promise in ["--upstream http://127.0.0.1:3000", "ca.pem", "access.log", "/metrics"] {
+        assert!(dev.said.contains(promise), "{promise}: {}", dev.said);
+    }
+    // Whoever trusts the authority that it made can open both of its names, with HTTP/1.1 and HTTP/2.
+    let authority = std::fs::read_to_string(dev.folder().join("ca.pem")).expect("an authority");
+    for name in ["localhost", "127.0.0.1"] {
+        let mut raw = Raw::connect_trusting(dev.socket(), name, &authority);
+        raw.send(format!("GET / HTTP/1.1\r\nhost: {}\r\naccept: text/html\r\n\r\n", authority_of(&dev.address)));
+        let (head, _) = raw.read_response();
+        assert!(head.starts_with("HTTP/1.1 302"), "{head}");
+        assert!(head.contains("location: https://127.0.0.1:"), "{head}");
+    }
+    dev.stop();
+}
+
+#[test]
+fn dev_started_again_uses_what_it_made() {
+    let first = Dev::start();
+    let password = first.password.clone();
+    let state = first.stop();
+    let made = contents(state.folder());
+    for name in ["ca.pem", "ca-key.pem", "localhost.pem", "session-key", "claims-key.pem", "user-pool-key.pem"] {
+        assert!(made.iter().any(|(path, _)| path.ends_with(name)), "{name}");
+    }
+    let second = Dev::start_in(state, &[]);
+    assert_eq!(second.password, password);
+    assert_eq!(contents(second.stop().folder()), made);
+}
+
+#[test]
+fn dev_keeps_its_secrets_from_other_users_of_the_machine() {
+    let dev = Dev::start();
+    assert_eq!(mode(dev.folder()), 0o700);
+    for name in
+        ["ca-key.pem", "localhost-key.pem", "session-key", "claims-key.pem", "user-pool-key.pem", "demo-password"]
+    {
+        assert_eq!(mode(&dev.folder().join(name)), 0o600, "{name}");
+    }
+    dev.stop();
+}
+
+#[test]
+fn dev_that_finds_its_port_taken_says_so() {
+    let other = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let running = Dev::start();
+    // Another of its kind would share the port with it, as its own workers do, if that were not looked for.
+    for taken in [other.local_addr().expect("bound"), running.socket()] {
+        let (state, port) = (State::new(), taken.port().to_string());
+        let folder = state.folder().to_str().expect("UTF-8").to_owned();
+        let Finished { code, output, errors } = run(&["dev", "--port", &port, "--state", &folder]);
+        assert_eq!((code, output.as_str()), (Some(1), ""), "{errors}");
+        assert!(errors.contains(&format!("cannot listen on {taken}")) && errors.contains("in use"), "{errors}");
+    }
+    running.stop();
+}
+
+#[test]
+fn dev_refuses_an_upstream_that_it_would_misunderstand() {
+    for (upstream, says) in [
+        ("ftp://127.0.0.1:3000", "use http or https"),
+        ("http://127.0.0.1:3000/app", "name only the server"),
+        ("http://127.0.0.1:3000/?a=b", "name only the server"),
+    ] {
+        let state = State::new();
+        let Finished { code, errors, .. } = run(&[&state.arguments()[..], &["--upstream", upstream]].concat());
+        assert_eq!(code, Some(1), "{upstream}: {errors}");
+        assert!(
+            errors.contains(upstream.split('?').next().expect("one")) && errors.contains(says),
+            "{upstream}: {errors}"
+        );
+    }
+    // Not a URL at all: the command line is not one.
+    let Finished { code, errors, .. } = run(&["dev", "--upstream", "127.0.0.1:3000"]);
+    assert_eq!(code, Some(2), "{errors}");
+}
+
+#[test]
+fn dev_ends_with_0_on_the_signals_of_a_terminal_and_of_a_container() {
+    for signal in ["INT", "TERM"] {
+        let dev = Dev::start();
+        dev.stop_by(signal);
+    }
+}
+
+#[test]
+fn serve_runs_with_keys_that_the_commands_made_and_healthcheck_sees_it() {
+    let place = Place::new();
+    for (kind, file) in [("session", "keys/session"), ("signing", "keys/claims"), ("signing", "keys/pool")] {
+        let out = place.path(file);
+        let made = run(&["keys", kind, "--out", out.to_str().expect("UTF-8")]);
+        assert_eq!(made.code, Some(0), "{}", made.errors);
+        assert_eq!(mode(&out), 0o600, "{file}");
+    }
+    let config = place.write("vestibule.yaml", &configuration(free_port(), &hash("a long passphrase")));
+    let check = run(&["check", "--config", &config]);
+    assert_eq!(check.code, Some(0), "{}", check.errors);
+
+    let health = || run(&["healthcheck", "--config", &config]);
+    let refused = health();
+    assert_eq!(refused.code, Some(1), "nobody is there yet");
+    assert!(refused.errors.contains("does not answer"), "{}", refused.errors);
+
+    let serving = Process::start(process::vestibule(&["serve", "--config", &config]));
+    wait_until("it is healthy", || (health().code == Some(0)).then_some(()));
+    serving.signal("TERM");
+    let ended = serving.finish();
+    assert_eq!(ended.code, Some(0), "{}", ended.errors);
+    assert_eq!(health().code, Some(1));
+}
+
+#[test]
+fn serve_without_its_keys_refuses_and_says_how_to_make_them() {
+    let place = Place::new();
+    let config = place.write("vestibule.yaml", &configuration(0, &hash("a long passphrase")));
+    for command in ["serve", "check"] {
+        let refused = run(&[command, "--config", &config]);
+        assert_eq!(refused.code, Some(1), "{command}");
+        // All three at once, each with the command that makes it.
+        for (file, kind) in [("keys/session", "session"), ("keys/claims", "signing"), ("keys/pool", "signing")] {
+            let about = refused.errors.lines().any(|line| line.contains(file));
+            assert!(about && refused.errors.contains(&format!("vestibule keys {kind}")), "{file}: {}", refused.errors);
+        }
+        assert!(!place.path("keys").exists(), "{command} has made nothing");
+    }
+}
+
+#[test]
+fn check_says_where_each_mistake_is_and_ends_with_1() {
+    let place = Place::new();
+    let config = place.write(
+        "vestibule.yaml",
+        "listeners:\n  - name: public\n    address: 0.0.0.0:8443\n    protocl: https\ntarget_group: {}\n",
+    );
+    let checked = run(&["check", "--config", &config]);
+    assert_eq!((checked.code, checked.output.as_str()), (Some(1), ""));
+    for says in [":4:5", "protocl", "did you mean", ":5:1", "target_group"] {
+        assert!(checked.errors.contains(says), "{says}: {}", checked.errors);
+    }
+    let absent = run(&["check", "--config", place.path("absent.yaml").to_str().expect("UTF-8")]);
+    assert_eq!(absent.code, Some(1));
+    assert!(absent.errors.contains("absent.yaml"), "{}", absent.errors);
+}
+
+#[test]
+fn check_explains_which_rule_takes_a_request() {
+    let place = Place::new();
+    let config = place.write(
+        "vestibule.yaml",
+        "
+listeners:
+  - name: public
+    address: 127.0.0.1:0
+    protocol: http
+    rules:
+      - name: health
+        priority: 1
+        conditions: [{ path_pattern: [/healthz] }]
+        actions: [{ type: fixed-response, status_code: 200, content_type: text/plain, body: ok }]
+    default_actions: [{ type: redirect, protocol: HTTPS, port: '443', status_code: HTTP_301 }]
+",
+    );
+    for (request, takes) in [("GET http://app.test/healthz", "health"), ("GET http://app.test/other", "default")] {
+        let explained = run(&["check", "--config", &config, "--request", request]);
+        assert_eq!(explained.code, Some(0), "{}", explained.errors);
+        assert!(explained.output.contains(takes), "{request}: {}", explained.output);
+    }
+}
+
+#[test]
+fn keys_and_hashes_go_to_standard_output_and_no_file_is_overwritten() {
+    for kind in ["session", "signing"] {
+        let (one, other) = (run(&["keys", kind]), run(&["keys", kind]));
+        assert_eq!((one.code, other.code), (Some(0), Some(0)));
+        assert_ne!(one.output, other.output, "{kind}");
+        assert!(one.output.trim().len() >= 64, "{kind}: {} characters", one.output.len());
+
+        let place = Place::new();
+        let file = place.write("key", "the key of a running proxy");
+        let refused = run(&["keys", kind, "--out", &file]);
+        assert_eq!(refused.code, Some(1));
+        assert!(refused.errors.contains(&file), "{}", refused.errors);
+        assert_eq!(std::fs::read_to_string(&file).expect("the file"), "the key of a running proxy");
+    }
+    let hash = hash("a long passphrase");
+    assert!(hash.starts_with("$argon2id$"), "{hash}");
+}
+
+#[test]
+fn a_command_line_that_is_none_ends_with_2() {
+    for arguments in [&["serve"][..], &["server"], &["check", "--confg", "x"], &[]] {
+        let refused = run(arguments);
+        assert_eq!((refused.code, refused.output.as_str()), (Some(2), ""), "{arguments:?}");
+        assert!(refused.errors.contains("Usage: vestibule"), "{arguments:?}: {}", refused.errors);
+    }
+    let schema = run(&["schema"]);
+    let schema: serde_json::Value = serde_json::from_str(&schema.output).expect("a JSON Schema");
+    assert!(schema["properties"]["listeners"].is_object());
+}
+
+/// Runs a command to its end.
+#[track_caller]
+fn run(arguments: &[&str]) -> Finished {
+    Process::start(process::vestibule(arguments)).finish()
+}
+
+#[track_caller]
+fn hash(password: &str) -> String {
+    let mut hashing = Process::start(process::vestibule(&["users", "hash"]));
+    hashing.say_all(password);
+    hashing.next_line().expect("a hash")
+}
+
+/// A listener with a login at a user pool, and the operator's endpoint on `admin`.
+fn configuration(admin: u16, hash: &str) -> String {
+    format!(
+        "
+listeners:
+  - name: public
+    address: 127.0.0.1:0
+    protocol: https
+    certificates: [{{ certificate_file: cert.pem, private_key_file: key.pem }}]
+    default_actions:
+      - {{ type: authenticate-user-pool, user_pool: people }}
+      - {{ type: fixed-response, status_code: 200, content_type: text/plain, body: ok }}
+user_pools:
+  people:
+    issuer: https://login.test
+    signing_key_file: keys/pool
+    applications: [https://app.test]
+    users: [{{ username: ada, password_hash: '{hash}' }}]
+session: {{ key_files: [keys/session] }}
+claims: {{ signer: 'arn:vestibule:test', signing_key_file: keys/claims }}
+admin: {{ address: '127.0.0.1:{admin}' }}
+"
+    )
+}
+
+/// A folder with the tests' certificate.
+struct Place(PathBuf);
+
+impl Place {
+    fn new() -> Self {
+        let folder = folder();
+        certificates::write_to(&folder);
+        Self(folder)
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+
+    fn write(&self, name: &str, text: &str) -> String {
+        let path = self.path(name);
+        std::fs::write(&path, text).expect("the folder is writable");
+        path.to_str().expect("UTF-8").to_owned()
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// For a process that must be told a port before it can be asked for one. The kernel may give it to somebody else in
+/// between, one time in many thousands: then `serve` ends, and says that.
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0")
+        .and_then(|socket| socket.local_addr())
+        .map(|at: SocketAddr| at.port())
+        .expect("a port")
+}
+
+fn authority_of(address: &str) -> &str {
+    address.trim_start_matches("https://")
+}
+
+fn mode(path: &Path) -> u32 {
+    let metadata = std::fs::metadata(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    metadata.permissions().mode() & 0o777
+}
+
+/// Every file but the access log, in order.
+fn contents(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let entries = std::fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path());
+    let mut files: Vec<PathBuf> = entries.filter(|path| !path.ends_with("access.log")).collect();
+    files.sort();
+    files.into_iter().map(|path| (path.clone(), std::fs::read(path).expect("a file"))).collect()
+}

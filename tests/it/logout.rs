@@ -1,0 +1,238 @@
+//! Signing out: the session ends here, and at the provider in the provider's own way.
+
+use serde_json::json;
+
+use crate::harness::app::{Proxy, Setup};
+use crate::harness::browser::{Answer, Browser, Protocol, on_both};
+use crate::harness::provider::{CLIENT_ID, Provider};
+use crate::harness::server::{Reply, Server};
+use crate::harness::{noise, target};
+
+const SIGN_OUT: &str = "https://app.test/oauth2/sign_out";
+const PAGE: &str = "https://app.test/page";
+
+struct Place {
+    provider: Provider,
+    target: Server,
+    proxy: Proxy,
+}
+
+fn place(provider_keys: &str) -> Place {
+    let (provider, target) = (Provider::start(), target::echo());
+    let proxy = Setup::new(&provider, &target).provider(provider_keys).start();
+    Place { provider, target, proxy }
+}
+
+impl Place {
+    #[track_caller]
+    fn signed_in(&self, protocol: Protocol) -> Browser {
+        self.proxy.signed_in(protocol, &self.provider)
+    }
+
+    /// Asserts that the browser's cookies are gone, and that copies of them are of no use.
+    #[track_caller]
+    fn is_over(&self, browser: &Browser, kept: &str) {
+        assert_eq!(browser.cookie_names("app.test"), [""; 0]);
+        let count = self.target.count();
+        let answer = browser.clone().scripted().send("GET", PAGE, &[("cookie", kept)], b"");
+        assert_eq!((answer.status, answer.reason().as_deref()), (401, Some("auth.session_expired")));
+        assert_eq!(self.target.count(), count);
+    }
+}
+
+fn query(answer: &Answer) -> Vec<(String, String)> {
+    url::Url::parse(answer.location()).expect("a URL").query_pairs().into_owned().collect()
+}
+
+#[track_caller]
+fn signed_out_page(answer: &Answer) {
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    assert!(answer.text().contains("You are signed out"), "{}", answer.text());
+    assert_eq!(answer.header("cache-control"), Some("no-store"));
+}
+
+#[test]
+fn signing_out_ends_the_session_here_and_goes_on_at_the_provider() {
+    let place = place("");
+    on_both(|protocol| {
+        for method in ["GET", "POST"] {
+            let mut browser = place.signed_in(protocol);
+            let kept = browser.cookie_header("app.test");
+            let out = browser.send(method, SIGN_OUT, &[], b"");
+            assert_eq!(out.status, 302, "a GET is next, whatever it was");
+            assert!(out.location().starts_with(&format!("{}/end-session?", place.provider.issuer())));
+            let query = query(&out);
+            let names: Vec<&str> = query.iter().map(|(name, _)| name.as_str()).collect();
+            assert_eq!(names, ["id_token_hint", "client_id", "post_logout_redirect_uri", "state"]);
+            assert_eq!(query[0].1.split('.').count(), 3, "the ID token");
+            assert_eq!((query[1].1.as_str(), query[2].1.as_str()), (CLIENT_ID, SIGN_OUT));
+            place.is_over(&browser, &kept);
+            // The provider sends the browser back, and the page is behind no login.
+            signed_out_page(&browser.get(&format!("{SIGN_OUT}?state={}", query[3].1)));
+        }
+    });
+}
+
+#[test]
+fn the_way_back_from_the_provider_ends_no_session_that_was_begun_since() {
+    let place = place("");
+    on_both(|protocol| {
+        let mut browser = place.signed_in(protocol);
+        let state = query(&browser.get(SIGN_OUT)).pop().expect("a state").1;
+        place.provider.sign_in(&mut browser, PAGE);
+        signed_out_page(&browser.get(&format!("{SIGN_OUT}?state={state}")));
+        assert_eq!(browser.get(PAGE).status, 200);
+    });
+}
+
+#[test]
+fn cognito_is_signed_out_of_in_its_own_form() {
+    let place = place("    logout: cognito");
+    on_both(|protocol| {
+        let mut browser = place.signed_in(protocol);
+        let kept = browser.cookie_header("app.test");
+        let out = browser.get(SIGN_OUT);
+        let expected = format!(
+            "{}/logout?client_id={CLIENT_ID}&logout_uri=https%3A%2F%2Fapp.test%2Foauth2%2Fsign_out",
+            place.provider.issuer()
+        );
+        assert_eq!((out.status, out.location()), (302, expected.as_str()));
+        place.is_over(&browser, &kept);
+    });
+}
+
+#[test]
+fn where_the_provider_is_left_alone_only_our_session_ends() {
+    let place = place("    logout: never");
+    on_both(|protocol| {
+        let mut browser = place.signed_in(protocol);
+        let kept = browser.cookie_header("app.test");
+        signed_out_page(&browser.get(SIGN_OUT));
+        place.is_over(&browser, &kept);
+    });
+}
+
+#[test]
+fn a_provider_that_has_no_way_to_sign_out_does_not_keep_ours_from_ending() {
+    let place = place("");
+    place.provider.say(|script| script.metadata = json!({"end_session_endpoint": null}));
+    on_both(|protocol| {
+        let mut browser = place.signed_in(protocol);
+        let kept = browser.cookie_header("app.test");
+        signed_out_page(&browser.get(SIGN_OUT));
+        place.is_over(&browser, &kept);
+    });
+}
+
+#[test]
+fn a_provider_that_is_down_does_not_keep_ours_from_ending() {
+    let (provider, target) = (Provider::start(), target::echo());
+    let key = "00112233445566778899aabbccddeeff0102030405060708090a0b0c0d0e0f10";
+    let start = || {
+        let folder = crate::harness::app::folder();
+        std::fs::write(folder.join("session-key"), key).expect("written");
+        Proxy::start_in(folder, &Setup::new(&provider, &target).yaml(), crate::harness::app::START)
+    };
+    // Signed in before a restart: the proxy has not heard of the provider yet.
+    let (before, after) = (start(), start());
+    let cookies = before.signed_in(Protocol::Http2, &provider).cookie_header("app.test");
+    provider.say(|script| script.instead = Some(std::sync::Arc::new(|_| Some(Reply::Reset))));
+    let mut browser = after.browser(Protocol::Http2);
+    let out = browser.send("GET", SIGN_OUT, &[("cookie", &cookies)], b"");
+    signed_out_page(&out);
+    assert_eq!(out.set_cookies().len(), 4);
+    let answer = browser.scripted().send("GET", PAGE, &[("cookie", &cookies)], b"");
+    assert_eq!((answer.status, answer.reason().as_deref()), (401, Some("auth.session_expired")));
+}
+
+#[test]
+fn v_09_an_id_token_that_makes_the_address_too_long_is_left_out() {
+    let place = place("");
+    place.provider.say(|script| script.id_token = json!({"sub": "alice", "noise": noise(5500)}));
+    let mut browser = place.signed_in(Protocol::Http2);
+    let kept = browser.cookie_header("app.test");
+    let out = browser.get(SIGN_OUT);
+    assert!(out.location().len() < 1000, "{} bytes", out.location().len());
+    let names: Vec<String> = query(&out).into_iter().map(|(name, _)| name).collect();
+    assert_eq!(names, ["client_id", "post_logout_redirect_uri", "state"]);
+    place.is_over(&browser, &kept);
+}
+
+#[test]
+fn v_08_a_page_of_another_site_signs_nobody_out() {
+    let place = place("");
+    on_both(|protocol| {
+        let mut browser = place.signed_in(protocol);
+        let kept = browser.cookie_header("app.test");
+        let foreign: [&[(&str, &str)]; 6] = [
+            &[("sec-fetch-site", "cross-site")],
+            &[("origin", "https://evil.test")],
+            &[("origin", "null")],
+            &[("origin", "http://app.test")],
+            &[("origin", "https://app.test.evil.test")],
+            &[("origin", "https://app.test"), ("sec-fetch-site", "cross-site")],
+        ];
+        for headers in foreign {
+            for method in ["GET", "POST"] {
+                let answer = browser.send(method, SIGN_OUT, headers, b"");
+                assert_eq!(
+                    (answer.status, answer.reason().as_deref()),
+                    (403, Some("auth.sign_out_foreign")),
+                    "{headers:?}"
+                );
+                assert_eq!(answer.set_cookies(), [""; 0]);
+            }
+        }
+        assert_eq!(browser.cookie_header("app.test"), kept);
+        assert_eq!(browser.get(PAGE).status, 200, "the session is not touched");
+        // Our own pages may.
+        let own = [("origin", "https://app.test"), ("sec-fetch-site", "same-origin")];
+        assert_eq!(browser.send("POST", SIGN_OUT, &own, b"").status, 302);
+        place.is_over(&browser, &kept);
+    });
+}
+
+#[test]
+fn c_15_a_prefetch_signs_nobody_out() {
+    let place = place("");
+    on_both(|protocol| {
+        let mut browser = place.signed_in(protocol);
+        let answer = browser.send("GET", SIGN_OUT, &[("sec-purpose", "prefetch")], b"");
+        assert_eq!((answer.status, answer.set_cookies().len()), (503, 0));
+        for method in ["HEAD", "PUT", "DELETE", "OPTIONS"] {
+            let answer = browser.send(method, SIGN_OUT, &[], b"");
+            assert_eq!((answer.status, answer.set_cookies().len()), (405, 0), "{method}");
+        }
+        assert_eq!(browser.get(PAGE).status, 200);
+    });
+}
+
+#[test]
+fn r_18_no_parameter_says_where_signing_out_leads() {
+    let place = place("");
+    on_both(|protocol| {
+        for parameter in ["rd", "redirect", "redirect_uri", "post_logout_redirect_uri", "logout_uri", "next", "state"] {
+            let mut browser = place.signed_in(protocol);
+            let out = browser.get(&format!("{SIGN_OUT}?{parameter}=https://evil.test/"));
+            assert_eq!(out.status, 302);
+            assert!(!out.location().contains("evil"), "{}", out.location());
+        }
+    });
+}
+
+#[test]
+fn without_a_session_the_page_says_so_and_asks_for_no_login() {
+    let place = place("");
+    on_both(|protocol| {
+        let mut browser = place.proxy.browser(protocol);
+        signed_out_page(&browser.get(SIGN_OUT));
+        let json = browser.clone().scripted().get(SIGN_OUT);
+        assert_eq!((json.status, json.json()), (200, json!({"signed_out": true})));
+        // What is not a session is cleared all the same.
+        browser.set_cookie("app.test", "__Host-vestibule-0", "1garbage");
+        browser.set_cookie("app.test", "__Host-vestibule-9", "x");
+        browser.get(SIGN_OUT);
+        assert_eq!(browser.cookie_names("app.test"), [""; 0]);
+        assert_eq!(place.target.count(), 0);
+    });
+}

@@ -1,0 +1,389 @@
+//! New tokens for a session: once, whoever asks; and what becomes of the session where there are none.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::harness::app::{Proxy, Setup, wait_until};
+use crate::harness::browser::{Answer, Browser, Protocol, on_both};
+use crate::harness::provider::Provider;
+use crate::harness::server::{Received, Reply, Server};
+use crate::harness::target;
+
+const PAGE: &str = "https://app.test/page";
+/// Life of an access token.
+const HOUR: Duration = Duration::from_secs(3600);
+const TIMEOUT: Duration = Duration::from_secs(8 * 3600);
+
+/// A way for a provider to answer, and what it is called.
+type Answering = (&'static str, fn() -> Reply);
+
+struct Place {
+    provider: Provider,
+    target: Server,
+    proxy: Proxy,
+}
+
+/// A provider that gives refresh tokens.
+fn place() -> Place {
+    let (provider, target) = (Provider::start(), target::echo());
+    provider.say(|script| script.token_response = json!({"refresh_token": "refresh-1"}));
+    let proxy = Setup::new(&provider, &target).provider("    timeout: 1s").start();
+    Place { provider, target, proxy }
+}
+
+impl Place {
+    #[track_caller]
+    fn signed_in(&self, protocol: Protocol) -> Browser {
+        self.now();
+        self.proxy.signed_in(protocol, &self.provider)
+    }
+
+    /// The provider's clock is ours.
+    fn now(&self) {
+        self.provider.say(|script| script.now = self.proxy.clock.now().seconds());
+    }
+
+    fn advance(&self, by: Duration) {
+        self.proxy.clock.advance(by);
+        self.now();
+    }
+
+    /// The forms of the refreshes that were asked for.
+    fn refreshes(&self) -> Vec<Received> {
+        let is_refresh = |request: &Received| request.body_text().contains("grant_type=refresh_token");
+        self.provider.requests("/token").into_iter().filter(is_refresh).collect()
+    }
+
+    /// Another answer to refreshes than the honest one.
+    fn answer_refreshes(&self, reply: impl Fn() -> Reply + Send + Sync + 'static) {
+        let instead = move |request: &Received| {
+            let is_refresh = request.target() == "/token" && request.body_text().contains("refresh_token");
+            is_refresh.then(&reply)
+        };
+        self.provider.say(|script| script.instead = Some(Arc::new(instead)));
+    }
+}
+
+#[track_caller]
+fn ended(answer: &Answer) {
+    assert_eq!((answer.status, answer.reason().as_deref()), (401, Some("auth.session_expired")));
+}
+
+#[test]
+fn new_tokens_are_asked_for_when_most_of_the_old_ones_life_is_gone() {
+    let place = place();
+    on_both(|protocol| {
+        let mut browser = place.signed_in(protocol);
+        let (count, first) = (place.refreshes().len(), browser.cookie_header("app.test"));
+        let old = place.target.last().header("x-amzn-oidc-accesstoken").map(str::to_owned);
+        place.advance(HOUR * 4 / 5 - Duration::from_millis(1));
+        assert_eq!(browser.get(PAGE).status, 200);
+        assert_eq!(place.refreshes().len(), count, "not before");
+        place.provider.say(|script| {
+            script.userinfo = Some(json!({"sub": "alice", "name": "Alice Next"}));
+            script.token_response = json!({"refresh_token": "refresh-2"});
+        });
+        place.advance(Duration::from_millis(1));
+        let answer = browser.get(PAGE);
+        assert_eq!((answer.status, answer.new_session().len()), (200, 1), "the cookie is issued again");
+        assert_ne!(browser.cookie_header("app.test"), first);
+        let new = place.target.last().header("x-amzn-oidc-accesstoken").map(str::to_owned);
+        assert!(new.is_some() && new != old, "this very request has the new token");
+        assert_eq!(browser.get("https://app.test/oauth2/userinfo").json()["name"], json!("Alice Next"));
+        let form = place.refreshes().pop().expect("a refresh");
+        assert!(form.body_text().contains("refresh_token=refresh-1"), "{}", form.body_text());
+        assert!(form.header("authorization").is_some(), "with our client's name");
+
+        // The next generation has the next token.
+        place.advance(HOUR * 4 / 5);
+        assert_eq!(browser.get(PAGE).status, 200);
+        let form = place.refreshes().pop().expect("a refresh");
+        assert!(form.body_text().contains("refresh_token=refresh-2"), "{}", form.body_text());
+        assert_eq!(place.refreshes().len(), count + 2);
+        place.provider.say(|script| {
+            script.token_response = json!({"refresh_token": "refresh-1"});
+            script.userinfo = Some(json!({"sub": "alice"}));
+        });
+    });
+}
+
+#[test]
+fn v_01_twenty_requests_at_once_ask_for_new_tokens_once() {
+    let place = place();
+    on_both(|protocol| {
+        let browser = place.signed_in(protocol);
+        let count = place.refreshes().len();
+        let before = place.target.count();
+        place.provider.say(|script| script.token_response = json!({"refresh_token": "rotated"}));
+        place.advance(HOUR + Duration::from_secs(1));
+        // Not before all of them wait for it.
+        let arrived = Arc::new(AtomicUsize::new(0));
+        let answers: Vec<Answer> = std::thread::scope(|scope| {
+            let ask = |_| {
+                let (mut browser, arrived) = (browser.clone(), Arc::clone(&arrived));
+                scope.spawn(move || {
+                    arrived.fetch_add(1, Ordering::SeqCst);
+                    browser.get(PAGE)
+                })
+            };
+            let asking: Vec<_> = (0..20).map(ask).collect();
+            asking.into_iter().map(|thread| thread.join().expect("no panic")).collect()
+        });
+        assert_eq!(arrived.load(Ordering::SeqCst), 20);
+        assert_eq!(place.refreshes().len(), count + 1);
+        let cookies: std::collections::HashSet<String> =
+            answers.iter().map(|answer| answer.new_session().join("|")).collect();
+        assert!(answers.iter().all(|answer| answer.status == 200));
+        assert_eq!(cookies.len(), 1, "each is given the same cookie");
+        assert!(!cookies.contains(""));
+        // Each reached the target with the same new token.
+        let tokens: std::collections::HashSet<Option<String>> = place.target.received()[before..]
+            .iter()
+            .map(|request| request.header("x-amzn-oidc-accesstoken").map(str::to_owned))
+            .collect();
+        assert_eq!((place.target.count() - before, tokens.len()), (20, 1));
+        // One that was on its way with the old cookie a moment later is given it too.
+        place.advance(Duration::from_secs(30));
+        assert_eq!(browser.clone().get(PAGE).new_session().join("|"), *cookies.iter().next().expect("one"));
+        assert_eq!(place.refreshes().len(), count + 1);
+        place.provider.say(|script| script.token_response = json!({"refresh_token": "refresh-1"}));
+    });
+}
+
+#[test]
+fn v_03_a_provider_that_does_not_answer_ends_no_session() {
+    let place = place();
+    let failures: [Answering; 9] = [
+        ("500", || Reply::new("500 No", &[], "")),
+        ("503", || Reply::new("503 No", &[], "")),
+        ("429", || Reply::new("429 Slow", &[], r#"{"error":"slow_down"}"#)),
+        ("a reset", || Reply::Reset),
+        ("HTML", || Reply::text("<html>")),
+        ("too much", || Reply::text(&" ".repeat(1 << 20))),
+        ("its own trouble", || Reply::new("400 No", &[], r#"{"error":"temporarily_unavailable"}"#)),
+        ("the operator's", || Reply::new("401 No", &[], r#"{"error":"invalid_client"}"#)),
+        ("silence", || Reply::BytesThenHang(Vec::new())),
+    ];
+    for (what, reply) in failures {
+        let mut browser = place.signed_in(Protocol::Http2);
+        let count = place.refreshes().len();
+        place.answer_refreshes(reply);
+        place.advance(HOUR + Duration::from_secs(1));
+        let answer = browser.get(PAGE);
+        assert_eq!((answer.status, answer.set_cookies().len()), (200, 0), "{what} keeps the session");
+        assert_eq!(place.target.last().header("x-amzn-oidc-identity"), Some("alice"));
+        assert_eq!(place.refreshes().len(), count + 1, "{what}: asked once");
+        assert_eq!(browser.get(PAGE).status, 200);
+        assert_eq!(place.refreshes().len(), count + 1, "{what}: left alone for a while");
+        place.advance(Duration::from_secs(11));
+        place.provider.say(|script| script.instead = None);
+        assert_eq!(browser.get(PAGE).new_session().len(), 1, "{what}: then it is renewed");
+        assert_eq!(place.refreshes().len(), count + 2);
+    }
+    assert!(place.proxy.metrics().contains("refresh"), "it is counted");
+}
+
+#[test]
+fn v_03_a_provider_that_says_no_ends_the_session() {
+    let place = place();
+    let refusals: [Answering; 2] = [
+        ("invalid_grant", || Reply::new("400 No", &[], r#"{"error":"invalid_grant"}"#)),
+        ("invalid_scope", || Reply::new("400 No", &[], r#"{"error":"invalid_scope"}"#)),
+    ];
+    on_both(|protocol| {
+        for (what, reply) in refusals {
+            let mut browser = place.signed_in(protocol);
+            let (count, reached) = (place.refreshes().len(), place.target.count());
+            place.answer_refreshes(reply);
+            place.advance(HOUR + Duration::from_secs(1));
+            for _ in 0..4 {
+                ended(&browser.clone().scripted().get(PAGE));
+            }
+            assert_eq!(browser.get(PAGE).status, 302, "{what}: a person signs in again");
+            assert_eq!(place.refreshes().len(), count + 1, "{what}: asked once");
+            // For good, also where the provider is not there to say it again.
+            place.answer_refreshes(|| Reply::new("503 No", &[], ""));
+            place.advance(HOUR);
+            ended(&browser.clone().scripted().get(PAGE));
+            assert_eq!((place.refreshes().len(), place.target.count()), (count + 1, reached), "{what}");
+            place.provider.say(|script| script.instead = None);
+            ended(&browser.clone().scripted().get(PAGE));
+        }
+    });
+}
+
+#[test]
+fn v_04_what_the_provider_does_not_send_again_is_kept() {
+    let place = place();
+    let leave_out = json!({"refresh_token": null, "id_token": null});
+    let mut browser = place.signed_in(Protocol::Http2);
+    let before = browser.get("https://app.test/oauth2/userinfo").json();
+    place.provider.say(|script| {
+        script.token_response = leave_out;
+        script.userinfo = None;
+        script.instead =
+            Some(Arc::new(|request| (request.target() == "/userinfo").then(|| Reply::new("500 No", &[], ""))));
+    });
+    for turn in 1..=3 {
+        place.advance(HOUR * 4 / 5);
+        assert_eq!(browser.get(PAGE).new_session().len(), 1);
+        assert_eq!(place.refreshes().len(), turn);
+        let form = place.refreshes().pop().expect("a refresh");
+        assert!(form.body_text().contains("refresh_token=refresh-1"), "{}", form.body_text());
+    }
+    let after = browser.get("https://app.test/oauth2/userinfo").json();
+    assert_eq!(without(&after, "expires_at"), without(&before, "expires_at"), "the claims too");
+    // The ID token also: it is the hint when signing out.
+    let out = browser.get("https://app.test/oauth2/sign_out");
+    assert!(out.location().contains("id_token_hint=ey"), "{}", out.location());
+}
+
+fn without(value: &Value, name: &str) -> Value {
+    let mut value = value.clone();
+    value.as_object_mut().expect("an object").remove(name);
+    value
+}
+
+#[test]
+fn v_04_without_a_lifetime_the_tokens_are_not_asked_for_again() {
+    let place = place();
+    let mut browser = place.signed_in(Protocol::Http2);
+    place.provider.say(|script| script.token_response = json!({"refresh_token": "r", "expires_in": null}));
+    place.advance(HOUR);
+    assert_eq!(browser.get(PAGE).new_session().len(), 1);
+    place.advance(HOUR * 5);
+    assert_eq!(browser.get(PAGE).status, 200);
+    assert_eq!(place.refreshes().len(), 1);
+}
+
+#[test]
+fn v_02_new_tokens_of_another_user_or_issuer_end_the_session() {
+    let place = place();
+    let lies: [(&str, Value); 5] = [
+        ("another user", json!({"sub": "bob"})),
+        ("another issuer", json!({"iss": "https://evil.test"})),
+        ("another client", json!({"aud": "evil"})),
+        ("a token that is over", json!({"exp": 1})),
+        ("no user", json!({"sub": null})),
+    ];
+    on_both(|protocol| {
+        for (what, claims) in &lies {
+            let honest = json!({"sub": "alice"});
+            place.provider.say(|script| script.id_token = honest);
+            let browser = place.signed_in(protocol);
+            let reached = place.target.count();
+            place.provider.say(|script| {
+                for (name, value) in claims.as_object().expect("an object") {
+                    script.id_token[name] = value.clone();
+                }
+            });
+            place.advance(HOUR + Duration::from_secs(1));
+            let answer = browser.clone().scripted().get(PAGE);
+            assert_eq!((answer.status, answer.reason().as_deref()), (401, Some("auth.session_expired")), "{what}");
+            assert_eq!((place.target.count(), answer.new_session().len()), (reached, 0), "{what}");
+        }
+        place.provider.say(|script| script.id_token = json!({"sub": "alice"}));
+        // Userinfo that speaks of another.
+        let browser = place.signed_in(protocol);
+        let reached = place.target.count();
+        place.provider.say(|script| script.userinfo = Some(json!({"sub": "bob"})));
+        place.advance(HOUR + Duration::from_secs(1));
+        ended(&browser.clone().scripted().get(PAGE));
+        assert_eq!(place.target.count(), reached);
+        place.provider.say(|script| script.userinfo = Some(json!({"sub": "alice"})));
+    });
+}
+
+#[test]
+fn v_02_a_refreshed_id_token_by_a_strangers_key_ends_the_session() {
+    let place = place();
+    let browser = place.signed_in(Protocol::Http2);
+    let reached = place.target.count();
+    let stranger = crate::harness::provider::Key::new("provider-key-1");
+    place.advance(HOUR + Duration::from_secs(1));
+    let now = place.proxy.clock.now().seconds();
+    let claims =
+        json!({"iss": place.provider.issuer(), "aud": "dashboard", "sub": "alice", "iat": now, "exp": now + 60});
+    let token = stranger.sign(&json!({"alg": "ES256", "kid": "provider-key-1"}), &claims.to_string());
+    place.provider.say(|script| script.raw_id_token = Some(token));
+    ended(&browser.clone().scripted().get(PAGE));
+    assert_eq!(place.target.count(), reached);
+}
+
+#[test]
+fn without_a_refresh_token_claims_are_kept_until_the_session_is_over() {
+    let place = place();
+    place.provider.say(|script| script.token_response = json!({}));
+    on_both(|protocol| {
+        let browser = place.signed_in(protocol);
+        let token = place.target.last().header("x-amzn-oidc-accesstoken").map(str::to_owned);
+        // Long after the access token is over (spec §2.8).
+        place.advance(TIMEOUT - Duration::from_secs(1));
+        let answer = browser.clone().get(PAGE);
+        assert_eq!((answer.status, answer.set_cookies().len()), (200, 0));
+        assert_eq!(place.target.last().header("x-amzn-oidc-accesstoken"), token.as_deref());
+        place.advance(Duration::from_secs(1));
+        ended(&browser.clone().scripted().get(PAGE));
+        assert_eq!(place.refreshes().len(), 0);
+    });
+}
+
+#[test]
+fn s_08_no_refresh_moves_the_end_of_a_session() {
+    let place = place();
+    let mut browser = place.signed_in(Protocol::Http2);
+    let end = browser.get("https://app.test/oauth2/userinfo").json()["expires_at"].clone();
+    for _ in 0..7 {
+        place.advance(HOUR);
+        assert_eq!(browser.get(PAGE).new_session().len(), 1);
+        assert_eq!(browser.get("https://app.test/oauth2/userinfo").json()["expires_at"], end);
+    }
+    place.advance(HOUR);
+    let count = place.refreshes().len();
+    ended(&browser.clone().scripted().get(PAGE));
+    assert_eq!(place.refreshes().len(), count, "what is over is not refreshed");
+}
+
+#[test]
+fn a_session_that_was_signed_out_is_not_refreshed() {
+    let place = place();
+    let mut browser = place.signed_in(Protocol::Http2);
+    let kept = browser.cookie_header("app.test");
+    browser.get("https://app.test/oauth2/sign_out");
+    place.advance(HOUR * 2);
+    let answer = browser.scripted().send("GET", PAGE, &[("cookie", &kept)], b"");
+    ended(&answer);
+    assert_eq!(place.refreshes().len(), 0);
+}
+
+#[test]
+fn d_12_a_browser_that_goes_away_does_not_lose_the_tokens_that_were_issued() {
+    let place = place();
+    let browser = place.signed_in(Protocol::Http1);
+    place.advance(HOUR + Duration::from_secs(1));
+    // The provider answers when it is told to, after the client has gone.
+    let (told, hears) = std::sync::mpsc::channel::<()>();
+    let hears = std::sync::Mutex::new(hears);
+    let once = AtomicUsize::new(0);
+    place.provider.say(|script| {
+        script.token_response = json!({"refresh_token": "rotated"});
+        script.instead = Some(Arc::new(move |request| {
+            if request.target() == "/token" && once.fetch_add(1, Ordering::SeqCst) == 0 {
+                let _ = hears.lock().expect("unpoisoned").recv();
+            }
+            None
+        }));
+    });
+    let mut raw = crate::harness::raw::Raw::connect(place.proxy.address(), "app.test");
+    let cookies = browser.cookie_header("app.test");
+    raw.send(format!("GET /page HTTP/1.1\r\nhost: app.test\r\ncookie: {cookies}\r\n\r\n"));
+    wait_until("the provider is asked", || (place.refreshes().len() == 1).then_some(()));
+    drop(raw);
+    told.send(()).expect("the provider waits");
+    let answer = browser.clone().get(PAGE);
+    assert_eq!((answer.status, answer.new_session().len()), (200, 1));
+    assert_eq!(place.refreshes().len(), 1, "the next request has what the first asked for");
+}

@@ -1,0 +1,294 @@
+//! What becomes of a request with and without a session: who is sent to sign in, who is told 401, and who goes on.
+
+use std::time::Duration;
+
+use crate::harness::app::{ATTACK_RULES, Proxy, SIGNED_IN, Setup};
+use crate::harness::browser::{Answer, Browser, Protocol, on_both};
+use crate::harness::provider::Provider;
+use crate::harness::server::Server;
+use crate::harness::target;
+
+const TIMEOUT: Duration = Duration::from_secs(8 * 3600);
+
+struct Place {
+    provider: Provider,
+    target: Server,
+    proxy: Proxy,
+}
+
+/// `/api/` denies, `/opt/` lets pass, `/renew/` denies but signs in whose session is over, the rest signs in.
+fn place() -> Place {
+    let (provider, target) = (Provider::start(), target::echo());
+    let gate = "{ type: authenticate-oidc, provider: corp, scope: openid profile email, session_timeout: 8h, ";
+    let same = |rules: &str| rules.replace("{ type: authenticate-oidc, provider: corp, ", gate);
+    let renew = "
+      - name: renew
+        priority: 40
+        conditions: [{ path_pattern: [\"/renew/*\"] }]
+        actions:
+          - { type: authenticate-oidc, provider: corp, on_unauthenticated_request: deny, on_expired_session: authenticate }
+          - { type: forward, target_group: app }
+";
+    let rules = same(&format!("{ATTACK_RULES}{}", renew.trim_start_matches('\n')));
+    let proxy = Setup::new(&provider, &target).rules(&rules).default_actions(SIGNED_IN).start();
+    Place { provider, target, proxy }
+}
+
+impl Place {
+    fn signed_in(&self, protocol: Protocol) -> Browser {
+        self.provider.say(|script| script.now = self.proxy.clock.now().seconds());
+        self.proxy.signed_in(protocol, &self.provider)
+    }
+
+    #[track_caller]
+    fn denied(&self, answer: &Answer, reason: &str) {
+        assert_eq!((answer.status, answer.reason().as_deref()), (401, Some(reason)));
+        let challenge = format!(r#"Session realm="vestibule", error="{reason}""#);
+        assert_eq!(answer.header("www-authenticate"), Some(challenge.as_str()));
+        assert_eq!(answer.header("cache-control"), Some("no-store"));
+        assert!(answer.header("location").is_none());
+    }
+}
+
+/// Asserts that the browser is sent to sign in, and that nobody keeps that answer.
+#[track_caller]
+fn sent_to_sign_in(answer: &Answer) {
+    assert_eq!(answer.status, 302, "{}", answer.text());
+    assert!(answer.location().contains("/authorize?client_id="), "{}", answer.location());
+    assert_eq!(answer.header("cache-control"), Some("no-store"));
+}
+
+#[test]
+fn without_a_session_each_rule_does_what_it_says() {
+    let place = place();
+    on_both(|protocol| {
+        let mut browser = place.proxy.browser(protocol);
+        let count = place.target.count();
+        sent_to_sign_in(&browser.get("https://app.test/page"));
+        let denied = browser.get("https://app.test/api/items");
+        place.denied(&denied, "auth.required");
+        assert!(
+            denied.header("content-type").is_some_and(|kind| kind.starts_with("text/html")),
+            "a person can read it"
+        );
+        place.denied(&browser.get("https://app.test/renew/items"), "auth.required");
+        assert_eq!(place.target.count(), count);
+        assert_eq!(browser.get("https://app.test/opt/page").status, 200);
+        let request = place.target.last();
+        for name in ["x-amzn-oidc-identity", "x-amzn-oidc-data", "x-amzn-oidc-accesstoken"] {
+            assert_eq!(request.header(name), None, "nobody is nobody");
+        }
+    });
+}
+
+#[test]
+fn with_a_session_every_rule_tells_the_target_who_it_is() {
+    let place = place();
+    on_both(|protocol| {
+        let mut browser = place.signed_in(protocol);
+        for path in ["/page", "/api/items", "/opt/page", "/renew/items"] {
+            assert_eq!(browser.get(&format!("https://app.test{path}")).status, 200, "{path}");
+            let request = place.target.last();
+            assert_eq!(request.header("x-amzn-oidc-identity"), Some("alice"), "{path}");
+            assert_eq!(request.header("cookie"), None, "our cookies are ours");
+        }
+        // A rule without a gate does not look at the session.
+        assert_eq!(browser.get("https://app.test/public/page").status, 200);
+        assert_eq!(place.target.last().header("x-amzn-oidc-identity"), None);
+    });
+}
+
+#[test]
+fn an_expired_session_is_told_from_an_invalid_one_and_from_none() {
+    let place = place();
+    on_both(|protocol| {
+        let mut browser = place.signed_in(protocol);
+        place.proxy.clock.advance(TIMEOUT);
+        let count = place.target.count();
+        place.denied(&browser.clone().scripted().get("https://app.test/page"), "auth.session_expired");
+        place.denied(&browser.get("https://app.test/api/items"), "auth.session_expired");
+        place.denied(&browser.clone().scripted().get("https://app.test/renew/items"), "auth.session_expired");
+        sent_to_sign_in(&browser.get("https://app.test/renew/items"));
+        sent_to_sign_in(&browser.get("https://app.test/page"));
+        assert_eq!(place.target.count(), count);
+
+        let mut invalid = place.proxy.browser(protocol);
+        invalid.set_cookie("app.test", "__Host-vestibule-0", "1AAAA");
+        place.denied(&invalid.clone().scripted().get("https://app.test/page"), "auth.session_invalid");
+        place.denied(&invalid.clone().get("https://app.test/api/items"), "auth.session_invalid");
+        place.denied(&invalid.clone().get("https://app.test/renew/items"), "auth.session_invalid");
+        sent_to_sign_in(&invalid.get("https://app.test/page"));
+        assert_eq!(place.target.count(), count);
+        place.denied(&place.proxy.browser(protocol).scripted().get("https://app.test/page"), "auth.required");
+    });
+}
+
+#[test]
+fn allow_goes_on_as_nobody_and_clears_what_is_of_no_use() {
+    let place = place();
+    on_both(|protocol| {
+        let mut expired = place.signed_in(protocol);
+        place.proxy.clock.advance(TIMEOUT);
+        let mut invalid = place.proxy.browser(protocol);
+        invalid.set_cookie("app.test", "__Host-vestibule-0", "1AAAA");
+        for browser in [&mut expired, &mut invalid] {
+            assert_eq!(browser.get("https://app.test/opt/page").status, 200);
+            let request = place.target.last();
+            assert_eq!((request.header("x-amzn-oidc-identity"), request.header("cookie")), (None, None));
+            assert_eq!(browser.cookie_names("app.test"), [""; 0]);
+        }
+    });
+}
+
+#[test]
+fn what_cannot_follow_a_redirect_is_told_401_and_never_302() {
+    let place = place();
+    on_both(|protocol| {
+        let count = place.target.count();
+        let json = ("accept", "application/json");
+        let cases: [(&str, &[(&str, &str)]); 9] = [
+            ("fetch", &[json, ("sec-fetch-mode", "cors"), ("sec-fetch-dest", "empty")]),
+            ("fetch that accepts all", &[("accept", "*/*"), ("sec-fetch-mode", "cors"), ("sec-fetch-dest", "empty")]),
+            ("XMLHttpRequest", &[("accept", "text/html"), ("x-requested-with", "XMLHttpRequest")]),
+            ("a frame", &[("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "iframe")]),
+            ("an image", &[("accept", "image/*"), ("sec-fetch-mode", "no-cors"), ("sec-fetch-dest", "image")]),
+            ("curl", &[("accept", "*/*")]),
+            ("nothing", &[]),
+            ("an event stream", &[("accept", "text/event-stream")]),
+            ("a prefetch", &[("accept", "text/html"), ("sec-purpose", "prefetch")]),
+        ];
+        for (what, headers) in cases {
+            let mut browser = place.proxy.browser(protocol);
+            browser.headers.clear();
+            let answer = browser.send("GET", "https://app.test/page", headers, b"");
+            assert_eq!(answer.status, 401, "{what}");
+            place.denied(&answer, "auth.required");
+            assert_eq!(answer.set_cookies(), [""; 0], "{what} begins no login");
+        }
+        let mut browser = place.proxy.browser(protocol).scripted();
+        for method in ["POST", "PUT", "PATCH", "DELETE", "OPTIONS"] {
+            let answer = browser.send(method, "https://app.test/page", &[], b"");
+            place.denied(&answer, "auth.required");
+            let json = answer.json();
+            assert_eq!((&json["error"], &json["status"]), (&"auth.required".into(), &401.into()));
+            assert!(json["request_id"].as_str().is_some_and(|id| !id.is_empty()));
+        }
+        assert_eq!(place.target.count(), count);
+    });
+}
+
+#[test]
+fn a_browser_without_fetch_metadata_is_sent_to_sign_in_where_it_wants_a_page() {
+    let place = place();
+    let mut browser = place.proxy.browser(Protocol::Http1);
+    browser.headers = vec![("accept".into(), "text/html,*/*;q=0.8".into())];
+    sent_to_sign_in(&browser.get("https://app.test/page"));
+}
+
+#[test]
+fn a_posted_form_is_sent_to_sign_in_and_comes_back_by_get_without_its_body() {
+    let place = place();
+    on_both(|protocol| {
+        let mut browser = place.proxy.browser(protocol);
+        let count = place.target.count();
+        let sent = browser.post_form("https://app.test/orders?new=1", &[("secret", "words")]);
+        sent_to_sign_in(&sent);
+        assert!(!format!("{}{}", sent.location(), sent.text()).contains("words"), "X-08: nothing of the body");
+        let back = browser.get(&place.provider.callback_of(sent.location()));
+        assert_eq!((back.status, back.location()), (302, "/orders?new=1"));
+        assert_eq!(place.target.count(), count);
+        browser.get("https://app.test/orders?new=1");
+        let request = place.target.last();
+        assert_eq!((request.line.as_str(), request.body.len()), ("GET /orders?new=1 HTTP/1.1", 0));
+    });
+}
+
+#[test]
+fn the_address_that_was_asked_for_is_kept_as_it_was() {
+    let place = place();
+    on_both(|protocol| {
+        for path in ["/", "/a/b/", "/a?b=c&d=%2F%20e&f", "/?next=https://evil.test/", "/%C3%BC/x", "/a+b", "/a?x=a'b"] {
+            let mut browser = place.proxy.browser(protocol);
+            let sent = browser.get(&format!("https://app.test{path}"));
+            let back = browser.get(&place.provider.callback_of(sent.location()));
+            assert_eq!((back.status, back.location()), (302, path));
+        }
+        // One that is too long for a cookie comes back to the front page.
+        let mut browser = place.proxy.browser(protocol);
+        for (length, is_kept) in [(2044, true), (2045, false), (3000, false), (8000, false)] {
+            let path = format!("/?q={}", "x".repeat(length));
+            let sent = browser.get(&format!("https://app.test{path}"));
+            let back = browser.get(&place.provider.callback_of(sent.location()));
+            assert_eq!(back.location(), if is_kept { &path } else { "/" }, "{length}");
+            browser.forget_cookies();
+        }
+    });
+}
+
+#[test]
+fn the_port_that_the_browser_named_is_part_of_where_it_comes_back() {
+    let place = place();
+    on_both(|protocol| {
+        let mut browser = place.proxy.browser(protocol);
+        let sent = browser.get("https://app.test:8443/page");
+        assert!(sent.location().contains("redirect_uri=https%3A%2F%2Fapp.test%3A8443%2Foauth2%2Fidpresponse"));
+        let callback = place.provider.callback_of(sent.location());
+        assert!(callback.starts_with("https://app.test:8443/"), "{callback}");
+        assert_eq!(browser.get(&callback).location(), "/page");
+    });
+}
+
+#[test]
+fn several_tabs_sign_in_one_after_the_other_and_in_any_order() {
+    let place = place();
+    on_both(|protocol| {
+        let mut browser = place.proxy.browser(protocol);
+        let mut tabs: Vec<(String, String)> = (0..4)
+            .map(|tab| {
+                let page = format!("/tab/{tab}");
+                let sent = browser.get(&format!("https://app.test{page}"));
+                (page, place.provider.callback_of(sent.location()))
+            })
+            .collect();
+        tabs.swap(0, 3);
+        for (page, callback) in tabs {
+            assert_eq!(browser.get(&callback).location(), page);
+            assert_eq!(browser.get(&format!("https://app.test{page}")).status, 200);
+        }
+    });
+}
+
+#[test]
+fn a_rule_with_a_shorter_timeout_does_not_take_a_session_that_is_older() {
+    let (provider, target) = (Provider::start(), target::echo());
+    let rules = "
+      - name: strict
+        priority: 1
+        conditions: [{ path_pattern: [/strict] }]
+        actions:
+          - { type: authenticate-oidc, provider: corp, scope: openid profile email, session_timeout: 1h }
+          - { type: forward, target_group: app }
+";
+    let proxy = Setup::new(&provider, &target).rules(rules).start();
+    let mut browser = proxy.signed_in(Protocol::Http2, &provider);
+    assert_eq!(browser.get("https://app.test/strict").status, 200);
+    proxy.clock.advance(Duration::from_secs(3600));
+    let answer = browser.clone().scripted().get("https://app.test/strict");
+    assert_eq!((answer.status, answer.reason().as_deref()), (401, Some("auth.session_expired")));
+    assert_eq!(browser.get("https://app.test/page").status, 200, "elsewhere it is good");
+}
+
+#[test]
+fn a_head_request_is_answered_as_a_get_without_its_body() {
+    let place = place();
+    on_both(|protocol| {
+        let mut browser = place.proxy.browser(protocol);
+        let sent = browser.send("HEAD", "https://app.test/page", &[], b"");
+        assert_eq!((sent.status, sent.body.len()), (302, 0));
+        let denied = browser.send("HEAD", "https://app.test/api/items", &[], b"");
+        assert_eq!((denied.status, denied.body.len()), (401, 0));
+        let health = browser.send("HEAD", "https://app.test/healthz", &[], b"");
+        assert_eq!((health.status, health.body.len()), (200, 0));
+        assert_eq!(health.header("content-length"), Some("2"), "the length that a GET is told");
+    });
+}
