@@ -20,12 +20,22 @@ mod value;
 
 pub(crate) use context::Context;
 
+use http::HeaderName;
+
 use crate::action::settings::{AuthenticateKind, GateSettings, TerminalSettings};
 use crate::config::diagnostic::Diagnostics;
 use crate::config::path::Path;
 use crate::config::raw;
 use crate::config::{Config, ListenerConfig};
+use crate::message::header::Protected;
 use action::Logins;
+
+/// Which header names are taken out of every request before rules are asked; also where `claims` is not sound otherwise.
+pub(crate) fn protected(raw: &raw::File) -> Protected {
+    let mapped = raw.claims.iter().flat_map(|claims| claims.headers.keys());
+    let owned: Vec<HeaderName> = mapped.filter_map(|name| HeaderName::from_bytes(name.as_bytes()).ok()).collect();
+    Protected::new(&owned)
+}
 
 /// Checks the whole file; `None` where something of it is not sound.
 pub(crate) fn file(raw: &raw::File, context: &mut Context<'_>) -> Option<Config> {

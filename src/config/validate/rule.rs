@@ -10,7 +10,6 @@ use crate::config::raw::rule::{Condition as Raw, Rule};
 use crate::config::raw::value::List;
 use crate::config::validate::action::{self, Logins};
 use crate::config::validate::{Context, value};
-use crate::message::header::Protected;
 use crate::rule::condition::{Condition, Error};
 
 /// Values of one rule's conditions together. The ALB allows 5; a rule here may hold a longer list.
@@ -116,10 +115,10 @@ fn condition(raw: &Raw, at: &Path, context: &mut Context<'_>) -> Option<Conditio
             let values = at.key("values");
             match Condition::http_header(&header.name, &["*".to_owned()]) {
                 Err(error) => return report(&error, &at.key("name"), context),
-                Ok(Condition::HttpHeader(name, _)) if Protected::new([]).contains(&name) => {
+                Ok(Condition::HttpHeader(name, _)) if context.protected.contains(&name) => {
                     let message = format!("no request has the header `{name}` when rules are matched");
                     let problem = context.found.problem(&at.key("name"), message);
-                    problem.hint("it is ours: what a client sends under that name is taken out first");
+                    problem.hint("a client may not set it: it is taken out of every request before rules are asked");
                     return None;
                 }
                 Ok(_) => each(&header.values, &values, context, |texts| Condition::http_header(&header.name, texts)),

@@ -122,7 +122,7 @@ fn values_that_match_nothing() {
        |
     18 |           - http_header: { name: X-Amzn-Oidc-Identity, values: [x] }
        |                                  ^^^^^^^^^^^^^^^^^^^^
-       = it is ours: what a client sends under that name is taken out first
+       = a client may not set it: it is taken out of every request before rules are asked
 
     error: needs at least one value
       --> vestibule.yaml:19:13 at listeners[0].rules[0].conditions[7].http_header
@@ -147,5 +147,31 @@ fn a_condition_twice() {
     13 |           - path_pattern: [/b]
        |             ^
        = conditions must all hold; alternatives are values of one condition
+    "#);
+}
+
+#[test]
+fn headers_that_no_client_may_set() {
+    let changes = [
+        (
+            "          - path_pattern: [\"/api/*\"]\n",
+            "          - http_header: { name: X-Team, values: [x] }\n          - http_header: { name: x-forwarded-proto, values: [https] }\n",
+        ),
+        ("  signing_key_file: claims-key\n", "  signing_key_file: claims-key\n  headers: { x-team: team }\n"),
+    ];
+    assert_snapshot!(report("protected", &changes), @r#"
+    error: no request has the header `x-team` when rules are matched
+      --> vestibule.yaml:12:34 at listeners[0].rules[0].conditions[0].http_header.name
+       |
+    12 |           - http_header: { name: X-Team, values: [x] }
+       |                                  ^^^^^^
+       = a client may not set it: it is taken out of every request before rules are asked
+
+    error: no request has the header `x-forwarded-proto` when rules are matched
+      --> vestibule.yaml:13:34 at listeners[0].rules[0].conditions[1].http_header.name
+       |
+    13 |           - http_header: { name: x-forwarded-proto, values: [https] }
+       |                                  ^^^^^^^^^^^^^^^^^
+       = a client may not set it: it is taken out of every request before rules are asked
     "#);
 }
