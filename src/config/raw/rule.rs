@@ -27,7 +27,7 @@ pub(crate) struct Rule {
 pub(crate) enum Condition {
     /// Hosts, without port and in any case: `[app.example.com, "*.example.com"]`.
     HostHeader(List<String>),
-    /// Paths, decoded, without the query; case matters: `["/api/*"]`.
+    /// Paths, decoded, without parameters (`;…`) and without the query; case matters: `["/api/*"]`.
     PathPattern(List<String>),
     /// Methods: `[GET, HEAD]`.
     HttpRequestMethod(List<String>),
