@@ -13,6 +13,7 @@ mod process;
 mod redirect;
 mod rule;
 mod session;
+mod shared_session;
 mod target_group;
 mod tls;
 mod user_pool;
@@ -59,6 +60,7 @@ pub(crate) fn file(raw: &raw::File, context: &mut Context<'_>) -> Option<Config>
     process::admin_apart(admin.as_ref(), raw, &listeners, context);
     user_pool::together(raw, &user_pools, &logins, context);
     unused(&listeners, raw, context);
+    shared_session::check(&listeners, context);
     if context.found.has_problems() {
         return None;
     }
