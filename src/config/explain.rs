@@ -11,7 +11,6 @@ use crate::action::settings::{
     AuthenticateKind, ChainSettings, GateSettings, OnUnauthenticated, Piece, Protocol, TerminalSettings,
 };
 use crate::config::{Config, ListenerConfig, UserPoolConfig};
-use crate::message::header::Protected;
 use crate::message::uri::{self, CanonicalRequest};
 use crate::rule::condition::Condition;
 use crate::rule::facts::Facts;
@@ -94,11 +93,8 @@ pub fn explain(config: &Config, probe: &Probe) -> String {
     } else if exact.is_empty() {
         let _ = writeln!(text, "no listener has port {}; where that port leads to one of these:\n", probe.port());
     }
-    // What the client says in our name is taken out before rules look.
-    let mut headers = probe.headers.clone();
-    let own = config.claims.iter().flat_map(|claims| claims.claim_headers.iter().map(|claim| &claim.header));
-    Protected::new(own).strip(&mut headers);
-    let facts = Facts { request: &request, headers: &headers, client: probe.client };
+    // Serving takes protected names out first; no condition of a sound file looks at one.
+    let facts = Facts { request: &request, headers: &probe.headers, client: probe.client };
     let listeners = if exact.is_empty() { of_scheme } else { exact };
     for (at, listener) in listeners.into_iter().enumerate() {
         if at > 0 {

@@ -160,7 +160,8 @@ fn checked(
     let Some(sound) = shape::check(root, &reference::SCHEMA, &mut found) else { return (None, found) };
     match raw::File::deserialize(sound) {
         Ok(raw) => {
-            let mut context = Context { source, missing_keys, found, notes: Vec::new(), root };
+            let protected = validate::protected(&raw);
+            let mut context = Context { source, missing_keys, found, notes: Vec::new(), root, protected };
             let config = validate::file(&raw, &mut context);
             (config, context.found)
         }

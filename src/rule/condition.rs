@@ -99,7 +99,13 @@ impl Condition {
                 return Err(Error::Path(text.clone()));
             }
             // A pattern that no canonical path has would be a rule that never takes anything: a door left open.
-            let never = if text.contains("//") {
+            let never = if text.contains(';') {
+                Some("path parameters (`;…`) are left out before rules are matched")
+            } else if text.contains(char::is_control) {
+                Some("control characters are refused before rules are matched")
+            } else if text.replace(r"\*", "").replace(r"\?", "").contains('\\') {
+                Some("a backslash is refused before rules are matched")
+            } else if text.contains("//") {
                 Some("empty segments are merged before rules are matched")
             } else if text.split('/').any(|segment| segment == "." || segment == "..") {
                 Some("dot segments are refused before rules are matched")

@@ -87,6 +87,14 @@ impl Pattern {
         }
     }
 
+    /// The one text that matches, where there are no wildcards.
+    pub(crate) fn literal(&self) -> Option<&str> {
+        match self.tokens.as_slice() {
+            [Token::Literal(text)] => Some(text),
+            _ => None,
+        }
+    }
+
     fn strip<'t>(&self, text: &'t str, literal: &str) -> Option<&'t str> {
         match self.case {
             Case::Sensitive => text.strip_prefix(literal),

@@ -80,6 +80,9 @@ fn p_12_wildcards_in_a_request_are_letters() {
     path("/admin/list", "/admin/*", false);
     path("/admin/x", "/admin/?", false);
     path("/admin/*", "/admin/*", true);
+    path(r"/admin/\*", "/admin/*", true);
+    path(r"/admin/\*", "/admin/x", false);
+    path(r"/admin/\?", "/admin/%3f", true);
 }
 
 #[test]
@@ -138,6 +141,9 @@ fn values_that_could_never_match_are_refused() {
     assert!(matches!(path("/a//b"), Error::NeverCanonical(..)));
     assert!(matches!(path("/a/../b"), Error::NeverCanonical(..)));
     assert!(matches!(path("/my%20docs/*"), Error::NeverCanonical(..)));
+    for text in ["/a;x=1", "/a;*", "/a\n", r"/a\b", r"/a\\b", r"/a\\*", r"/a\"] {
+        assert!(matches!(path(text), Error::NeverCanonical(..)), "{text}");
+    }
     assert!(matches!(path(&format!("/{}", "a".repeat(128))), Error::TooLong(..)));
     for text in ["https://a.test", "a.test:443", "a.test/x", ""] {
         assert!(matches!(Condition::host_header(&strings(&[text])), Err(Error::Host(_))), "{text}");

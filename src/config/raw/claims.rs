@@ -24,7 +24,8 @@ pub(crate) struct Claims {
     /// Whether targets get the access token (`x-amzn-oidc-accesstoken`). Default: true.
     pub(crate) access_token_header: Option<bool>,
     /// More headers, each with the claim it carries: `x-forwarded-email: email`. Dots lead into objects
-    /// (`realm_access.roles`); a list of steps does the same for names with dots in them.
+    /// (`realm_access.roles`); a list of steps does the same for names with dots in them. A header's name has letters, digits
+    /// and `-` only, and no client may set it, under any spelling.
     #[serde(default)]
     pub(crate) headers: BTreeMap<String, OneOrMany>,
 }

@@ -26,7 +26,7 @@ pub(crate) struct Listener {
     /// What is done with a request that no rule takes.
     pub(crate) default_actions: List<Action>,
     /// Networks whose `X-Forwarded-For` is believed, as `10.0.0.0/8`: put the load balancers in front of this listener here.
-    /// Default: none; the client is the peer.
+    /// Never everyone (`0.0.0.0/0`). Default: none; the client is the peer.
     #[serde(default)]
     pub(crate) trusted_proxies: List<String>,
     /// What targets get as `X-Forwarded-For`. Default: `append`.

@@ -27,7 +27,7 @@ pub(crate) struct Rule {
 pub(crate) enum Condition {
     /// Hosts, without port and in any case: `[app.example.com, "*.example.com"]`.
     HostHeader(List<String>),
-    /// Paths, decoded, without the query; case matters: `["/api/*"]`.
+    /// Paths, decoded, without parameters (`;…`) and without the query; case matters: `["/api/*"]`.
     PathPattern(List<String>),
     /// Methods: `[GET, HEAD]`.
     HttpRequestMethod(List<String>),
@@ -43,7 +43,8 @@ pub(crate) enum Condition {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct HttpHeader {
-    /// The header's name, any but `Host`.
+    /// The header's name, any but `Host` and those that a client may not set: `X-Forwarded-User` and its like, and the names
+    /// of `claims.headers`, are taken out of every request before rules are asked.
     pub(crate) name: String,
     /// Values that it may have.
     pub(crate) values: List<String>,

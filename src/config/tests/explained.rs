@@ -87,24 +87,6 @@ fn a_redirect_is_written_out() {
 }
 
 #[test]
-fn what_the_client_says_in_our_name_is_not_seen() {
-    let files = files("name");
-    let text = SOUND
-        .replace("- path_pattern: [\"/api/*\"]", "- http_header: { name: x-mail, values: [\"*\"] }")
-        .replace("  signer:", "  headers: { x-mail: email }\n  signer:");
-    let config = load_in(&files, &text).unwrap_or_else(|report| panic!("{report}"));
-    for header in ["x-mail: root", "X-Mail: root"] {
-        let probe = Probe::parse("https://app.example.com:8443/", &[header.to_owned()], None).unwrap();
-        let text = explain(&config, &probe);
-        assert!(text.contains("rule `api` (priority 10): no"), "{text}");
-    }
-    // The same rule takes what is not ours.
-    let config = load_in(&files, &text.replace("  headers: { x-mail: email }\n", "")).unwrap();
-    let probe = Probe::parse("https://app.example.com:8443/", &["x-mail: root".to_owned()], None).unwrap();
-    assert!(explain(&config, &probe).contains("rule `api` (priority 10): takes"));
-}
-
-#[test]
 fn sign_in_and_pool_answer_by_themselves() {
     assert_snapshot!(explained("callback", "https://app.example.com:8443/oauth2/idpresponse?code=x", &[], None), @r#"
     GET app.example.com:8443/oauth2/idpresponse on listener `public` (0.0.0.0:8443)

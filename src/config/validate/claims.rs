@@ -19,9 +19,17 @@ pub(super) fn claims(raw: &raw::claims::Claims, at: &Path, context: &mut Context
     }
     let signing_key = keys::signing_key(&raw.signing_key_file, &at.key("signing_key_file"), context);
     let other_keys = keys::public_keys(&raw.previous_key_files, &at.key("previous_key_files"), context);
-    let mut claim_headers = Vec::with_capacity(raw.headers.len());
+    let mut claim_headers: Vec<ClaimHeader> = Vec::with_capacity(raw.headers.len());
     for (name, claim) in &raw.headers {
-        claim_headers.extend(claim_header(name, claim, &at.key("headers").key(name), &mut context.found));
+        let at = at.key("headers").key(name);
+        let Some(new) = claim_header(name, claim, &at, &mut context.found) else { continue };
+        // A name has letters, digits and `-` only, so that names which an application could take for one differ by case.
+        if claim_headers.iter().any(|other| other.header == new.header) {
+            let problem = context.found.problem_at_key(&at, format!("the header `{}` is given twice", new.header));
+            problem.hint("the case of a header's name means nothing; a target would get one of the two claims");
+            continue;
+        }
+        claim_headers.push(new);
     }
     Some(Settings {
         signer: raw.signer.clone(),
@@ -41,6 +49,12 @@ fn claim_header(name: &str, claim: &OneOrMany, at: &Path, found: &mut Findings) 
         found.problem_at_key(at, format!("`{name}` is not a header name"));
         return None;
     };
+    if !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
+        let problem = found.problem_at_key(at, format!("the header `{name}` has more than letters, digits and `-`"));
+        let plain: String = name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+        problem.hint(format!("write `{plain}`: many applications read both names as one, and drop or mix them"));
+        return None;
+    }
     if is_taken(&header) {
         let problem = found.problem_at_key(at, format!("the header `{header}` has another meaning"));
         problem.hint("choose another, as `x-forwarded-email`");
@@ -57,9 +71,9 @@ fn claim_header(name: &str, claim: &OneOrMany, at: &Path, found: &mut Findings) 
     Some(ClaimHeader { header, claim })
 }
 
-/// Headers that HTTP or this proxy gives a meaning of their own.
+/// Headers that HTTP or this proxy gives a meaning of their own, or that an application trusts for another reason.
 fn is_taken(name: &HeaderName) -> bool {
-    const TAKEN: [HeaderName; 22] = [
+    const TAKEN: [HeaderName; 23] = [
         header::HOST,
         header::CONNECTION,
         header::CONTENT_LENGTH,
@@ -69,6 +83,7 @@ fn is_taken(name: &HeaderName) -> bool {
         header::TRAILER,
         header::UPGRADE,
         header::EXPECT,
+        header::AUTHORIZATION,
         header::COOKIE,
         header::SET_COOKIE,
         header::ORIGIN,

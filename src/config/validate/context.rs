@@ -8,6 +8,7 @@ use crate::config::source::{MissingKeys, Source};
 use crate::config::suggest;
 use crate::config::tree::Node;
 use crate::config::validate::value;
+use crate::message::header::Protected;
 
 /// The source, what was found, and which names the file knows.
 pub(crate) struct Context<'s> {
@@ -17,6 +18,8 @@ pub(crate) struct Context<'s> {
     /// What was done on the way, to be told: keys that were made.
     pub(crate) notes: Vec<String>,
     pub(crate) root: &'s Node,
+    /// Header names that no client may set where this file is served with.
+    pub(crate) protected: Protected,
 }
 
 impl Context<'_> {

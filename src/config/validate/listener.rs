@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ipnet::IpNet;
+
 use crate::config::ListenerConfig;
 use crate::config::path::Path;
 use crate::config::raw::listener::{self as written, Listener, Protocol};
@@ -52,7 +54,7 @@ fn listener(raw: &Listener, at: &Path, logins: &mut Logins, context: &mut Contex
     let certificates = certificates(raw, at, context);
     let rules = rule::rules(&raw.rules, raw.protocol, &at.key("rules"), logins, context);
     let default = action::chain(&raw.default_actions, raw.protocol, &at.key("default_actions"), logins, context);
-    let trusted_proxies = value::networks(&raw.trusted_proxies, &at.key("trusted_proxies"), &mut context.found);
+    let trusted_proxies = trusted_proxies(&raw.trusted_proxies, &at.key("trusted_proxies"), context);
     let limits = limits(&raw.limits, &at.key("limits"), context);
     let settings = Settings {
         name: Arc::from(raw.name.as_str()),
@@ -69,6 +71,20 @@ fn listener(raw: &Listener, at: &Path, logins: &mut Logins, context: &mut Contex
         limits: limits?,
     };
     Some(ListenerConfig { settings, rules, default: default? })
+}
+
+fn trusted_proxies(raw: &List<String>, at: &Path, context: &mut Context<'_>) -> Vec<IpNet> {
+    let networks = value::networks(raw, at, &mut context.found);
+    for (index, text) in raw.iter() {
+        let at = at.index(index);
+        // Attacks F-03: then any client could name the address that `source_ip` and the access log take for its own.
+        if text.parse::<IpNet>().is_ok_and(|network| network.prefix_len() == 0) && !context.found.concern(&at) {
+            let problem =
+                context.found.problem(&at, format!("`{text}`: everyone would be trusted to say who the client is"));
+            problem.hint("name the proxies' networks");
+        }
+    }
+    networks
 }
 
 fn certificates(raw: &Listener, at: &Path, context: &mut Context<'_>) -> Option<Option<Arc<Certificates>>> {

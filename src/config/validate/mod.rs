@@ -13,6 +13,7 @@ mod process;
 mod redirect;
 mod rule;
 mod session;
+mod shared_session;
 mod target_group;
 mod tls;
 mod user_pool;
@@ -20,12 +21,22 @@ mod value;
 
 pub(crate) use context::Context;
 
+use http::HeaderName;
+
 use crate::action::settings::{AuthenticateKind, GateSettings, TerminalSettings};
 use crate::config::diagnostic::Diagnostics;
 use crate::config::path::Path;
 use crate::config::raw;
 use crate::config::{Config, ListenerConfig};
+use crate::message::header::Protected;
 use action::Logins;
+
+/// Which header names are taken out of every request before rules are asked; also where `claims` is not sound otherwise.
+pub(crate) fn protected(raw: &raw::File) -> Protected {
+    let mapped = raw.claims.iter().flat_map(|claims| claims.headers.keys());
+    let owned: Vec<HeaderName> = mapped.filter_map(|name| HeaderName::from_bytes(name.as_bytes()).ok()).collect();
+    Protected::new(&owned)
+}
 
 /// Checks the whole file; `None` where something of it is not sound.
 pub(crate) fn file(raw: &raw::File, context: &mut Context<'_>) -> Option<Config> {
@@ -49,6 +60,7 @@ pub(crate) fn file(raw: &raw::File, context: &mut Context<'_>) -> Option<Config>
     process::admin_apart(admin.as_ref(), raw, &listeners, context);
     user_pool::together(raw, &user_pools, &logins, context);
     unused(&listeners, raw, context);
+    shared_session::check(&listeners, context);
     if context.found.has_problems() {
         return None;
     }

@@ -10,7 +10,6 @@ use crate::config::raw::rule::{Condition as Raw, Rule};
 use crate::config::raw::value::List;
 use crate::config::validate::action::{self, Logins};
 use crate::config::validate::{Context, value};
-use crate::message::header::Protected;
 use crate::rule::condition::{Condition, Error};
 
 /// Values of one rule's conditions together. The ALB allows 5; a rule here may hold a longer list.
@@ -103,7 +102,14 @@ fn condition(raw: &Raw, at: &Path, context: &mut Context<'_>) -> Option<Conditio
     };
     let result = match raw {
         Raw::HostHeader(values) => each(values, at, context, Condition::host_header),
-        Raw::PathPattern(values) => each(values, at, context, Condition::path_pattern),
+        Raw::PathPattern(values) => {
+            for (index, text) in values.iter().filter(|(_, text)| looks_like_a_query(text)) {
+                let message = format!("`{text}` is held against the path, which ends where the query begins");
+                let warning = context.found.warning(&at.index(index), message);
+                warning.hint("`?` is one character of the path; use `query_string` for the query");
+            }
+            each(values, at, context, Condition::path_pattern)
+        }
         Raw::HttpRequestMethod(values) => each(values, at, context, Condition::http_request_method),
         Raw::SourceIp(values) => {
             let networks = value::networks(values, at, &mut context.found);
@@ -116,10 +122,10 @@ fn condition(raw: &Raw, at: &Path, context: &mut Context<'_>) -> Option<Conditio
             let values = at.key("values");
             match Condition::http_header(&header.name, &["*".to_owned()]) {
                 Err(error) => return report(&error, &at.key("name"), context),
-                Ok(Condition::HttpHeader(name, _)) if Protected::new([]).contains(&name) => {
+                Ok(Condition::HttpHeader(name, _)) if context.protected.contains(&name) => {
                     let message = format!("no request has the header `{name}` when rules are matched");
                     let problem = context.found.problem(&at.key("name"), message);
-                    problem.hint("it is ours: what a client sends under that name is taken out first");
+                    problem.hint("a client may not set it: it is taken out of every request before rules are asked");
                     return None;
                 }
                 Ok(_) => each(&header.values, &values, context, |texts| Condition::http_header(&header.name, texts)),
@@ -142,6 +148,11 @@ fn condition(raw: &Raw, at: &Path, context: &mut Context<'_>) -> Option<Conditio
     }
 }
 
+/// `/search?q=*`: no path is meant by that.
+fn looks_like_a_query(pattern: &str) -> bool {
+    pattern.split_once('?').is_some_and(|(_, rest)| rest.contains('='))
+}
+
 /// Checks each value alone, so that each problem has its place.
 fn each(
     values: &List<String>,
@@ -161,6 +172,9 @@ fn report(error: &Error, at: &Path, context: &mut Context<'_>) -> Option<Conditi
     let hint = match error {
         Error::Method(text) if text.bytes().any(|byte| byte.is_ascii_lowercase()) => {
             Some(format!("did you mean `{}`?", text.to_ascii_uppercase()))
+        }
+        Error::NeverCanonical(text, _) if text.contains(';') => {
+            Some("end the pattern before the `;`; for one that the path has encoded (`%3B`), write `?`".to_owned())
         }
         Error::HostHeader => Some("a list item of its own: `- host_header: [app.example.com]`".to_owned()),
         _ => None,

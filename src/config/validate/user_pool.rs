@@ -30,6 +30,7 @@ const TOKEN_BOUNDS: (Duration, Duration) = (Duration::from_secs(60), Duration::f
 const LONG_BOUNDS: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(3650 * 86_400));
 /// The client that stands for `authenticate-user-pool`; no other may have its name.
 const OWN_CLIENT_ID: &str = "vestibule";
+const A_HOST_OF_ITS_OWN: &str = "give the pool a host of its own";
 /// Claims that the pool says itself.
 const RESERVED_CLAIMS: [&str; 12] =
     ["sub", "iss", "aud", "exp", "iat", "nbf", "nonce", "auth_time", "azp", "acr", "amr", "preferred_username"];
@@ -79,6 +80,7 @@ pub(super) fn together(raw: &raw::File, pools: &[UserPoolConfig], logins: &Login
             context.found.problem(&at.key(&pool.settings.name).key("issuer"), message);
         }
     }
+    hosts(pools, context);
     for (name, pool) in &raw.user_pools {
         let at = at.key(name);
         if let Some(rule) = logins.pool(name)
@@ -101,6 +103,32 @@ pub(super) fn together(raw: &raw::File, pools: &[UserPoolConfig], logins: &Login
     }
 }
 
+/// Says where the cookies of a pool reach something else: browsers keep them by host, and send them to every port of it
+/// (RFC 6265bis §8.5).
+fn hosts(pools: &[UserPoolConfig], context: &mut Context<'_>) {
+    for (index, pool) in pools.iter().enumerate() {
+        let issuer = &pool.settings.issuer;
+        let applications = pools.iter().flat_map(|other| &other.applications).map(|url| ("application", url));
+        let before = pools[..index].iter().map(|other| ("pool", &other.settings.issuer));
+        for (what, url) in applications.chain(before).filter(|(_, url)| url.host() == issuer.host()) {
+            let at = Path::default().key("user_pools").key(&pool.settings.name).key("issuer");
+            let other = format!("the {what} `{}`", url.origin().ascii_serialization());
+            if !share_an_address(issuer, url) {
+                let message =
+                    format!("{other} is on this pool's host: browsers send it the pool's cookies, whatever its port");
+                context.found.warning(&at, message).hint(A_HOST_OF_ITS_OWN);
+            } else if what == "application" && !pool.applications.contains(url) {
+                let message = format!("{other} of another pool is on this pool's own host");
+                context.found.problem(&at, message).hint(A_HOST_OF_ITS_OWN);
+            }
+        }
+    }
+}
+
+fn share_an_address(one: &Url, other: &Url) -> bool {
+    one.host() == other.host() && one.port_or_known_default() == other.port_or_known_default()
+}
+
 /// A pool beside an application would share its cookies and its scripts (DESIGN §8).
 fn applications(raw: &UserPool, issuer: Option<&Url>, at: &Path, context: &mut Context<'_>) -> Vec<Url> {
     let mut applications = Vec::with_capacity(raw.applications.len());
@@ -109,11 +137,8 @@ fn applications(raw: &UserPool, issuer: Option<&Url>, at: &Path, context: &mut C
         let Some(url) = value::origin(text, &at, &mut context.found) else { continue };
         if url.scheme() != "https" {
             context.found.problem(&at, format!("`{text}` is not `https`")).hint("sessions travel over TLS only");
-        } else if issuer.is_some_and(|issuer| {
-            issuer.host() == url.host() && issuer.port_or_known_default() == url.port_or_known_default()
-        }) {
-            let problem = context.found.problem(&at, "an application on the pool's own host");
-            problem.hint("give the pool a host, or a port, of its own");
+        } else if issuer.is_some_and(|issuer| share_an_address(issuer, &url)) {
+            context.found.problem(&at, "an application on the pool's own host").hint(A_HOST_OF_ITS_OWN);
         }
         applications.push(url);
     }

@@ -227,7 +227,7 @@ fn h_09_a_claim_that_is_absent_removes_the_header() {
 fn h_10_connection_removes_nothing_that_matters() {
     let fixture = Fixture::start();
     let browser = fixture.signed_in(Protocol::Http1);
-    let ours = "X-Amzn-Oidc-Data, x-amzn-oidc-identity, X-Amzn-Oidc-Accesstoken, X-Forwarded-User, Remote_Role";
+    let ours = "X-Amzn-Oidc-Data, x-amzn-oidc-identity, X-Amzn-Oidc-Accesstoken, X-Forwarded-User, Remote-Role";
     for connection in [
         format!("close, {ours}, X-Forwarded-For, X-Forwarded-Proto, X-Forwarded-Host, X-Forwarded-Port"),
         format!("X-Amzn-Trace-Id, Cookie, Authorization\r\nConnection: {ours}, close"),

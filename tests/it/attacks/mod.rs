@@ -65,7 +65,7 @@ claims:
     x-forwarded-email: email
     x-forwarded-groups: groups
     x-name: name
-    remote_role: role
+    remote-role: role
 session: { key_files: [session-key] }
 ";
 

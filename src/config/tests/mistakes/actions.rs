@@ -2,7 +2,7 @@
 
 use insta::assert_snapshot;
 
-use super::report;
+use super::{report, warnings};
 
 /// The default actions.
 #[track_caller]
@@ -321,4 +321,93 @@ fn what_is_not_in_this_version() {
        |                       ^^^^^
        = `http1` is; clients may speak HTTP/2 all the same
     "#);
+}
+
+#[test]
+fn a_session_that_opens_more_than_it_was_begun_for() {
+    let gate = "            provider: corp\n            on_unauthenticated_request: deny\n";
+    let begins = gate.replace(": deny", ": authenticate");
+    let stronger =
+        "            scope: openid admin\n            authentication_request_extra_params: { prompt: login }\n";
+    let default = "      - type: authenticate-oidc\n        provider: corp\n";
+    assert_snapshot!(warnings("shared", &[(gate, &format!("{begins}{stronger}"))]), @r#"
+    warning: a session that began at listeners[0].default_actions[0] opens this too, and was not asked for the scope `admin`
+      --> vestibule.yaml:14:13 at listeners[0].rules[0].actions[0]
+       |
+    14 |           - type: authenticate-oidc
+       |             ^
+       = ask for the same at both, or give one of them another `session_cookie_name`
+    "#);
+    // What denies begins no session, and may still ask for more than others give.
+    assert_snapshot!(warnings("shared2", &[(gate, &format!("{gate}{stronger}"))]), @r#"
+    warning: a session that began at listeners[0].default_actions[0] opens this too, and was not asked for the scope `admin`
+      --> vestibule.yaml:14:13 at listeners[0].rules[0].actions[0]
+       |
+    14 |           - type: authenticate-oidc
+       |             ^
+       = ask for the same at both, or give one of them another `session_cookie_name`
+    "#);
+    let both = [
+        (gate, &*format!("{begins}            scope: openid email\n")),
+        (default, &*format!("{default}        authentication_request_extra_params: {{ prompt: login }}\n")),
+    ];
+    assert_snapshot!(warnings("shared3", &both), @r#"
+    warning: a session that began at listeners[0].default_actions[0] opens this too, and was not asked for the scope `email`
+      --> vestibule.yaml:14:13 at listeners[0].rules[0].actions[0]
+       |
+    14 |           - type: authenticate-oidc
+       |             ^
+       = ask for the same at both, or give one of them another `session_cookie_name`
+
+    warning: a session that began at listeners[0].rules[0].actions[0] opens this too, and was not asked for `prompt=login`
+      --> vestibule.yaml:21:9 at listeners[0].default_actions[0]
+       |
+    21 |       - type: authenticate-oidc
+       |         ^
+       = ask for the same at both, or give one of them another `session_cookie_name`
+    "#);
+}
+
+#[test]
+fn sessions_that_are_kept_apart_or_ask_for_the_same_are_no_matter() {
+    let gate = "            provider: corp\n            on_unauthenticated_request: deny\n";
+    let begins = gate.replace(": deny", ": authenticate");
+    let default = "      - type: authenticate-oidc\n        provider: corp\n";
+    let silent = |name: &str, changes: &[(&str, &str)]| assert_eq!(warnings(name, changes), "", "{name}");
+    silent(
+        "apart-order",
+        &[
+            (gate, &format!("{begins}            scope: email openid\n")),
+            (default, &format!("{default}        scope: openid email\n")),
+        ],
+    );
+    silent(
+        "apart-cookie",
+        &[(gate, &format!("{begins}            scope: openid admin\n            session_cookie_name: __Host-admin\n"))],
+    );
+    silent("apart-lesser", &[(default, &format!("{default}        scope: openid admin\n"))]);
+    let rule = |host: &str, scope: &str| {
+        format!(
+            "      - priority: {}
+        conditions: [{{ host_header: [{host}] }}]
+        actions: [{{ type: authenticate-oidc, provider: corp, scope: {scope} }}, {{ type: forward, target_group: app }}]
+",
+            scope.len()
+        )
+    };
+    let rules = |first: &str, second: &str| {
+        format!("    rules:\n{}{}", rule(first, "openid admin"), rule(second, "openid email groups"))
+    };
+    let only =
+        ("    default_actions:\n      - type: authenticate-oidc\n        provider: corp\n", "    default_actions:\n");
+    silent("apart-hosts", &[("    rules:\n", &rules("a.example.com", "b.example.com")), only]);
+    silent("apart-hosts2", &[("    rules:\n", &rules("a.example.com", "\"*.b.example.com\"")), only]);
+    for (at, (first, second)) in
+        [("a.example.com", "\"*.example.com\""), ("a.example.com", "A.example.com"), ("\"*.a.com\"", "\"a.*\"")]
+            .into_iter()
+            .enumerate()
+    {
+        let report = warnings(&format!("apart-{at}"), &[("    rules:\n", &rules(first, second)), only]);
+        assert_eq!(report.matches("warning: a session that began").count(), 2, "{first} {second}: {report}");
+    }
 }

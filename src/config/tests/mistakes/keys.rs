@@ -119,3 +119,51 @@ fn headers_and_signer() {
        = write `email`, `realm_access.roles` or `["a.b", c]`
     "#);
 }
+
+#[test]
+fn headers_that_no_claim_may_have() {
+    let claims = "  headers:\n    X-Team: team\n    x-team: groups\n    x_user: sub\n    X.Mail: email\n    Authorization: sub\n    x-forwarded-for: sub\n    cookie: sub\n  signer: arn:vestibule:dashboard";
+    assert_snapshot!(report("taken", &[("  signer: arn:vestibule:dashboard", claims)]), @r#"
+    error: the header `x-team` is given twice
+      --> vestibule.yaml:37:5 at claims.headers.x-team
+       |
+    37 |     x-team: groups
+       |     ^^^^^^
+       = the case of a header's name means nothing; a target would get one of the two claims
+
+    error: the header `x_user` has more than letters, digits and `-`
+      --> vestibule.yaml:38:5 at claims.headers.x_user
+       |
+    38 |     x_user: sub
+       |     ^^^^^^
+       = write `x-user`: many applications read both names as one, and drop or mix them
+
+    error: the header `X.Mail` has more than letters, digits and `-`
+      --> vestibule.yaml:39:5 at claims.headers."X.Mail"
+       |
+    39 |     X.Mail: email
+       |     ^^^^^^
+       = write `X-Mail`: many applications read both names as one, and drop or mix them
+
+    error: the header `authorization` has another meaning
+      --> vestibule.yaml:40:5 at claims.headers.Authorization
+       |
+    40 |     Authorization: sub
+       |     ^^^^^^^^^^^^^
+       = choose another, as `x-forwarded-email`
+
+    error: the header `x-forwarded-for` has another meaning
+      --> vestibule.yaml:41:5 at claims.headers.x-forwarded-for
+       |
+    41 |     x-forwarded-for: sub
+       |     ^^^^^^^^^^^^^^^
+       = choose another, as `x-forwarded-email`
+
+    error: the header `cookie` has another meaning
+      --> vestibule.yaml:42:5 at claims.headers.cookie
+       |
+    42 |     cookie: sub
+       |     ^^^^^^
+       = choose another, as `x-forwarded-email`
+    "#);
+}

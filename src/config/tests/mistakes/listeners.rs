@@ -165,3 +165,24 @@ fn networks_and_times() {
       |                                                                       ^
     "#);
 }
+
+#[test]
+fn everyone_a_trusted_proxy() {
+    let changes =
+        [("    protocol: https", "    protocol: https\n    trusted_proxies: [0.0.0.0/0, 10.0.0.0/8, \"::/0\"]")];
+    assert_snapshot!(report("everyone", &changes), @r#"
+    error: `0.0.0.0/0`: everyone would be trusted to say who the client is
+     --> vestibule.yaml:5:23 at listeners[0].trusted_proxies[0]
+      |
+    5 |     trusted_proxies: [0.0.0.0/0, 10.0.0.0/8, "::/0"]
+      |                       ^^^^^^^^^
+      = name the proxies' networks
+
+    error: `::/0`: everyone would be trusted to say who the client is
+     --> vestibule.yaml:5:46 at listeners[0].trusted_proxies[2]
+      |
+    5 |     trusted_proxies: [0.0.0.0/0, 10.0.0.0/8, "::/0"]
+      |                                              ^^^^^^
+      = name the proxies' networks
+    "#);
+}

@@ -2,7 +2,7 @@
 
 use insta::assert_snapshot;
 
-use super::report;
+use super::{report, warnings};
 
 /// The conditions of the one rule.
 #[track_caller]
@@ -122,7 +122,7 @@ fn values_that_match_nothing() {
        |
     18 |           - http_header: { name: X-Amzn-Oidc-Identity, values: [x] }
        |                                  ^^^^^^^^^^^^^^^^^^^^
-       = it is ours: what a client sends under that name is taken out first
+       = a client may not set it: it is taken out of every request before rules are asked
 
     error: needs at least one value
       --> vestibule.yaml:19:13 at listeners[0].rules[0].conditions[7].http_header
@@ -147,5 +147,89 @@ fn a_condition_twice() {
     13 |           - path_pattern: [/b]
        |             ^
        = conditions must all hold; alternatives are values of one condition
+    "#);
+}
+
+#[test]
+fn headers_that_no_client_may_set() {
+    let changes = [
+        (
+            "          - path_pattern: [\"/api/*\"]\n",
+            "          - http_header: { name: X-Team, values: [x] }\n          - http_header: { name: x-forwarded-proto, values: [https] }\n",
+        ),
+        ("  signing_key_file: claims-key\n", "  signing_key_file: claims-key\n  headers: { x-team: team }\n"),
+    ];
+    assert_snapshot!(report("protected", &changes), @r#"
+    error: no request has the header `x-team` when rules are matched
+      --> vestibule.yaml:12:34 at listeners[0].rules[0].conditions[0].http_header.name
+       |
+    12 |           - http_header: { name: X-Team, values: [x] }
+       |                                  ^^^^^^
+       = a client may not set it: it is taken out of every request before rules are asked
+
+    error: no request has the header `x-forwarded-proto` when rules are matched
+      --> vestibule.yaml:13:34 at listeners[0].rules[0].conditions[1].http_header.name
+       |
+    13 |           - http_header: { name: x-forwarded-proto, values: [https] }
+       |                                  ^^^^^^^^^^^^^^^^^
+       = a client may not set it: it is taken out of every request before rules are asked
+    "#);
+}
+
+#[test]
+fn paths_that_no_request_has() {
+    let all =
+        "          - path_pattern: [\"/app;v=1/*\", 'C:\\admin', '/admin\\users', '/a\\\\b', \"/x\\n\", '/a\\*b']\n";
+    assert_snapshot!(conditions("paths", all), @r#"
+    error: `/app;v=1/*` can match no path: path parameters (`;…`) are left out before rules are matched
+      --> vestibule.yaml:12:28 at listeners[0].rules[0].conditions[0].path_pattern[0]
+       |
+    12 |           - path_pattern: ["/app;v=1/*", 'C:\admin', '/admin\users', '/a\\b', "/x\n", '/a\*b']
+       |                            ^^^^^^^^^^^^
+       = end the pattern before the `;`; for one that the path has encoded (`%3B`), write `?`
+
+    error: `C:\admin` can match no path: a path begins with `/`
+      --> vestibule.yaml:12:42 at listeners[0].rules[0].conditions[0].path_pattern[1]
+       |
+    12 |           - path_pattern: ["/app;v=1/*", 'C:\admin', '/admin\users', '/a\\b', "/x\n", '/a\*b']
+       |                                          ^^^^^^^^^^
+
+    error: `/admin\users` can match no path: a backslash is refused before rules are matched
+      --> vestibule.yaml:12:54 at listeners[0].rules[0].conditions[0].path_pattern[2]
+       |
+    12 |           - path_pattern: ["/app;v=1/*", 'C:\admin', '/admin\users', '/a\\b', "/x\n", '/a\*b']
+       |                                                      ^^^^^^^^^^^^^^
+
+    error: `/a\\b` can match no path: a backslash is refused before rules are matched
+      --> vestibule.yaml:12:70 at listeners[0].rules[0].conditions[0].path_pattern[3]
+       |
+    12 |           - path_pattern: ["/app;v=1/*", 'C:\admin', '/admin\users', '/a\\b', "/x\n", '/a\*b']
+       |                                                                      ^^^^^^^
+
+    error: `/x�` can match no path: control characters are refused before rules are matched
+      --> vestibule.yaml:12:79 at listeners[0].rules[0].conditions[0].path_pattern[4]
+       |
+    12 |           - path_pattern: ["/app;v=1/*", 'C:\admin', '/admin\users', '/a\\b', "/x\n", '/a\*b']
+       |                                                                               ^^^^^^
+    "#);
+}
+
+#[test]
+fn a_query_in_a_path() {
+    let all = "          - path_pattern: [\"/search?q=*\", '/search\\?admin=1', \"/file?\", \"/a=?\"]\n";
+    assert_snapshot!(warnings("query", &[("          - path_pattern: [\"/api/*\"]\n", all)]), @r#"
+    warning: `/search?q=*` is held against the path, which ends where the query begins
+      --> vestibule.yaml:12:28 at listeners[0].rules[0].conditions[0].path_pattern[0]
+       |
+    12 |           - path_pattern: ["/search?q=*", '/search\?admin=1', "/file?", "/a=?"]
+       |                            ^^^^^^^^^^^^^
+       = `?` is one character of the path; use `query_string` for the query
+
+    warning: `/search\?admin=1` is held against the path, which ends where the query begins
+      --> vestibule.yaml:12:43 at listeners[0].rules[0].conditions[0].path_pattern[1]
+       |
+    12 |           - path_pattern: ["/search?q=*", '/search\?admin=1', "/file?", "/a=?"]
+       |                                           ^^^^^^^^^^^^^^^^^^
+       = `?` is one character of the path; use `query_string` for the query
     "#);
 }

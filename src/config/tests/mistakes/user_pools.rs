@@ -2,7 +2,7 @@
 
 use insta::assert_snapshot;
 
-use super::report_of;
+use super::{report, report_of, warnings};
 use crate::config::tests::SOUND;
 
 const POOL: &str = "user_pools:
@@ -150,7 +150,7 @@ fn applications() {
        |
     41 |     applications: [https://login.example.com, https://app.example.com/, "http://localhost:3000"]
        |                    ^^^^^^^^^^^^^^^^^^^^^^^^^
-       = give the pool a host, or a port, of its own
+       = give the pool a host of its own
 
     error: `https://app.example.com/` has more than a scheme, a host and a port
       --> vestibule.yaml:41:47 at user_pools.people.applications[1]
@@ -202,5 +202,76 @@ fn issuers() {
        |
     39 |     issuer: http://localhost:9000
        |             ^^^^^^^^^^^^^^^^^^^^^
+    "#);
+}
+
+#[test]
+fn a_host_that_is_not_the_pools_alone() {
+    let pools = format!("{POOL}    applications: [\"https://app.example.com\", \"https://login.example.com:8443\", \"https://staff.example.com\"]
+  staff:
+    issuer: https://staff.example.com:9443
+    signing_key_file: pool-key
+  more:
+    issuer: https://staff.example.com:7443
+    signing_key_file: pool-key
+");
+    assert_snapshot!(warnings("poolhosts", &[("session:\n", &format!("{pools}session:\n"))]), @r#"
+    warning: the application `https://login.example.com:8443` is on this pool's host: browsers send it the pool's cookies, whatever its port
+      --> vestibule.yaml:34:13 at user_pools.people.issuer
+       |
+    34 |     issuer: https://login.example.com
+       |             ^^^^^^^^^^^^^^^^^^^^^^^^^
+       = give the pool a host of its own
+
+    warning: the application `https://staff.example.com` is on this pool's host: browsers send it the pool's cookies, whatever its port
+      --> vestibule.yaml:38:13 at user_pools.staff.issuer
+       |
+    38 |     issuer: https://staff.example.com:9443
+       |             ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+       = give the pool a host of its own
+
+    warning: the pool `https://staff.example.com:7443` is on this pool's host: browsers send it the pool's cookies, whatever its port
+      --> vestibule.yaml:38:13 at user_pools.staff.issuer
+       |
+    38 |     issuer: https://staff.example.com:9443
+       |             ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+       = give the pool a host of its own
+
+    warning: the application `https://staff.example.com` is on this pool's host: browsers send it the pool's cookies, whatever its port
+      --> vestibule.yaml:41:13 at user_pools.more.issuer
+       |
+    41 |     issuer: https://staff.example.com:7443
+       |             ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+       = give the pool a host of its own
+    "#);
+    let pools = pools.replace(":9443", "");
+    assert_snapshot!(report("poolhosts2", &[("session:\n", &format!("{pools}session:\n"))]), @r#"
+    warning: the application `https://login.example.com:8443` is on this pool's host: browsers send it the pool's cookies, whatever its port
+      --> vestibule.yaml:34:13 at user_pools.people.issuer
+       |
+    34 |     issuer: https://login.example.com
+       |             ^^^^^^^^^^^^^^^^^^^^^^^^^
+       = give the pool a host of its own
+
+    error: the application `https://staff.example.com` of another pool is on this pool's own host
+      --> vestibule.yaml:38:13 at user_pools.staff.issuer
+       |
+    38 |     issuer: https://staff.example.com
+       |             ^^^^^^^^^^^^^^^^^^^^^^^^^
+       = give the pool a host of its own
+
+    warning: the pool `https://staff.example.com:7443` is on this pool's host: browsers send it the pool's cookies, whatever its port
+      --> vestibule.yaml:38:13 at user_pools.staff.issuer
+       |
+    38 |     issuer: https://staff.example.com
+       |             ^^^^^^^^^^^^^^^^^^^^^^^^^
+       = give the pool a host of its own
+
+    warning: the application `https://staff.example.com` is on this pool's host: browsers send it the pool's cookies, whatever its port
+      --> vestibule.yaml:41:13 at user_pools.more.issuer
+       |
+    41 |     issuer: https://staff.example.com:7443
+       |             ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+       = give the pool a host of its own
     "#);
 }

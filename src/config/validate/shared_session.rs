@@ -1,0 +1,99 @@
+//! Sessions that open more than they were begun for.
+//!
+//! A session is bound to its host, its cookie's name and its provider (DESIGN §5), and not to the action that began it. Where
+//! two actions share all three, the scope and the parameters of the one are not asked for by the other.
+
+use crate::action::settings::{AuthenticateSettings, ChainSettings, GateSettings, OnExpired, OnUnauthenticated};
+use crate::config::path::Path;
+use crate::config::validate::Context;
+use crate::config::{ListenerConfig, RuleConfig};
+use crate::rule::condition::Condition;
+use crate::rule::pattern::Pattern;
+
+/// An action that authenticates, and where.
+struct Place<'c> {
+    gate: &'c AuthenticateSettings,
+    /// Where it is one of `host_header`; else any host.
+    hosts: Option<&'c [Pattern]>,
+    at: Path,
+}
+
+/// Warns of each action that opens to sessions for which less was asked.
+pub(super) fn check(listeners: &[ListenerConfig], context: &mut Context<'_>) {
+    // Places are those of the file only where all of it is sound.
+    if context.found.has_problems() {
+        return;
+    }
+    let places = places(listeners);
+    for place in &places {
+        let mut lesser = places.iter().filter(|other| begins_sessions(other.gate) && other.shares_sessions_with(place));
+        let found = lesser.find_map(|other| Some((other, lacks(other.gate, place.gate)?)));
+        let Some((other, lacks)) = found else { continue };
+        let message = format!("a session that began at {} opens this too, and was not asked for {lacks}", other.at);
+        let warning = context.found.warning(&place.at, message);
+        warning.hint("ask for the same at both, or give one of them another `session_cookie_name`");
+    }
+}
+
+fn places(listeners: &[ListenerConfig]) -> Vec<Place<'_>> {
+    let mut places = Vec::new();
+    for (index, listener) in listeners.iter().enumerate() {
+        let at = Path::default().key("listeners").index(index);
+        for (index, rule) in listener.rules.iter().enumerate() {
+            places.extend(place(&rule.chain, hosts(rule), at.key("rules").index(index).key("actions")));
+        }
+        places.extend(place(&listener.default, None, at.key("default_actions")));
+    }
+    places
+}
+
+/// The gate of a chain: there is at most one, and it stands first.
+fn place<'c>(chain: &'c ChainSettings, hosts: Option<&'c [Pattern]>, at: Path) -> Option<Place<'c>> {
+    let GateSettings::Authenticate(gate) = chain.gates.first()?;
+    Some(Place { gate, hosts, at: at.index(0) })
+}
+
+fn hosts(rule: &RuleConfig) -> Option<&[Pattern]> {
+    rule.conditions.iter().find_map(|condition| match condition {
+        Condition::HostHeader(patterns) => Some(patterns.as_slice()),
+        _ => None,
+    })
+}
+
+impl Place<'_> {
+    fn shares_sessions_with(&self, other: &Self) -> bool {
+        let same_host = match (self.hosts, other.hosts) {
+            (Some(ours), Some(theirs)) => ours.iter().any(|ours| theirs.iter().any(|theirs| may_meet(ours, theirs))),
+            _ => true,
+        };
+        self.gate.session_cookie_name == other.gate.session_cookie_name
+            && self.gate.kind == other.gate.kind
+            && same_host
+    }
+}
+
+/// Whether a host may match both; true where both have wildcards.
+fn may_meet(one: &Pattern, other: &Pattern) -> bool {
+    match (one.literal(), other.literal()) {
+        (Some(host), _) => other.matches(host),
+        (_, Some(host)) => one.matches(host),
+        (None, None) => true,
+    }
+}
+
+/// `deny` and `allow` only let in who signed in elsewhere.
+fn begins_sessions(gate: &AuthenticateSettings) -> bool {
+    match gate.on_unauthenticated {
+        OnUnauthenticated::Authenticate => true,
+        OnUnauthenticated::Deny => gate.on_expired == OnExpired::Authenticate,
+        OnUnauthenticated::Allow => false,
+    }
+}
+
+/// What `wanted` asks a provider for and `asked` does not.
+fn lacks(asked: &AuthenticateSettings, wanted: &AuthenticateSettings) -> Option<String> {
+    let scope = wanted.scope.split(' ').find(|one| !asked.scope.split(' ').any(|other| other == *one));
+    let parameter = || wanted.extra_params.iter().find(|(name, value)| asked.extra_params.get(*name) != Some(value));
+    let scope = scope.map(|scope| format!("the scope `{scope}`"));
+    scope.or_else(|| parameter().map(|(name, value)| format!("`{name}={value}`")))
+}
