@@ -109,5 +109,5 @@ impl Fixture {
 
 /// How many responses are in what came on a connection.
 fn responses(bytes: &str) -> usize {
-    bytes.matches("HTTP/1.1 ").count()
+    bytes.matches("HTTP/1.1 ").count() + bytes.matches("HTTP/1.0 ").count()
 }
