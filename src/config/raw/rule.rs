@@ -43,8 +43,8 @@ pub(crate) enum Condition {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct HttpHeader {
-    /// The header's name, any but `Host` and those that a client may not set: `X-Forwarded-User` and its like, and the names
-    /// of `claims.headers`, are taken out of every request before rules are asked.
+    /// The header's name, any but `Host` and those that a client may not set: `X-Forwarded-User` and its like, the names of
+    /// `claims.headers`, and any with more than letters, digits and `-` are taken out of every request before rules are asked.
     pub(crate) name: String,
     /// Values that it may have.
     pub(crate) values: List<String>,

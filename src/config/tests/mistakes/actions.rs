@@ -386,6 +386,12 @@ fn sessions_that_are_kept_apart_or_ask_for_the_same_are_no_matter() {
         &[(gate, &format!("{begins}            scope: openid admin\n            session_cookie_name: __Host-admin\n"))],
     );
     silent("apart-lesser", &[(default, &format!("{default}        scope: openid admin\n"))]);
+    // Neither `deny` nor `allow` begins a session, but for `deny` where a session is over.
+    let more = format!("{default}        scope: openid admin\n");
+    let allows = gate.replace(": deny", ": allow");
+    silent("apart-allow", &[(gate, &allows), (default, &more)]);
+    let renews = format!("{gate}            on_expired_session: authenticate\n");
+    assert!(warnings("apart-renews", &[(gate, &renews), (default, &more)]).contains("the scope `admin`"));
     let rule = |host: &str, scope: &str| {
         format!(
             "      - priority: {}

@@ -155,7 +155,7 @@ fn headers_that_no_client_may_set() {
     let changes = [
         (
             "          - path_pattern: [\"/api/*\"]\n",
-            "          - http_header: { name: X-Team, values: [x] }\n          - http_header: { name: x-forwarded-proto, values: [https] }\n",
+            "          - http_header: { name: X-Team, values: [x] }\n          - http_header: { name: x-forwarded-proto, values: [https] }\n          - http_header: { name: X_Kind, values: [x] }\n",
         ),
         ("  signing_key_file: claims-key\n", "  signing_key_file: claims-key\n  headers: { x-team: team }\n"),
     ];
@@ -172,6 +172,13 @@ fn headers_that_no_client_may_set() {
        |
     13 |           - http_header: { name: x-forwarded-proto, values: [https] }
        |                                  ^^^^^^^^^^^^^^^^^
+       = a client may not set it: it is taken out of every request before rules are asked
+
+    error: no request has the header `x_kind` when rules are matched
+      --> vestibule.yaml:14:34 at listeners[0].rules[0].conditions[2].http_header.name
+       |
+    14 |           - http_header: { name: X_Kind, values: [x] }
+       |                                  ^^^^^^
        = a client may not set it: it is taken out of every request before rules are asked
     "#);
 }
