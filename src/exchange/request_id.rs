@@ -5,12 +5,12 @@ use std::fmt;
 
 use crate::clock::Timestamp;
 
-/// An id that no other exchange has. 96 random bits; not a secret.
+/// An id that no other exchange has: 96 random bits; not a secret. Written down once, because it is read several times.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct RequestId {
-    seconds: u32,
-    random: u128,
-}
+pub(crate) struct RequestId([u8; LENGTH]);
+
+/// `1-`, eight digits, `-`, twenty-four digits.
+const LENGTH: usize = 2 + 8 + 1 + 24;
 
 thread_local! {
     /// A counter scrambled by SplitMix64 is enough for a name, and needs no call to the provider for each request. Seeded
@@ -31,19 +31,52 @@ fn next() -> u64 {
 impl RequestId {
     /// A new id, for an exchange that began at `now`.
     pub(crate) fn new(now: Timestamp) -> Self {
-        let random = (u128::from(next()) << 64 | u128::from(next())) >> 32;
-        Self { seconds: now.seconds() as u32, random }
+        let mut text = *b"1-00000000-000000000000000000000000";
+        write_hex(&mut text[2..10], now.seconds());
+        write_hex(&mut text[11..27], next());
+        write_hex(&mut text[27..], next());
+        Self(text)
+    }
+
+    /// The id as it is written everywhere.
+    pub(crate) fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).expect("made of ASCII digits")
+    }
+}
+
+/// The lowest bits of `value` in hexadecimal, as many as there is room for.
+fn write_hex(room: &mut [u8], mut value: u64) {
+    for digit in room.iter_mut().rev() {
+        *digit = b"0123456789abcdef"[(value & 0xf) as usize];
+        value >>= 4;
     }
 }
 
 impl fmt::Display for RequestId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "1-{:08x}-{:024x}", self.seconds, self.random)
+        f.write_str(self.as_str())
     }
 }
 
 impl fmt::Debug for RequestId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_has_the_form_of_the_trace_id_and_is_never_the_same() {
+        let now = Timestamp::from_seconds(0x6b05_4400);
+        let ids: std::collections::HashSet<String> = (0..1000).map(|_| RequestId::new(now).to_string()).collect();
+        assert_eq!(ids.len(), 1000);
+        for id in ids {
+            let parts: Vec<&str> = id.split('-').collect();
+            assert_eq!((parts[0], parts[1], parts[2].len(), parts.len()), ("1", "6b054400", 24, 3), "{id}");
+            assert!(parts[2].bytes().all(|digit| digit.is_ascii_hexdigit()), "{id}");
+        }
     }
 }

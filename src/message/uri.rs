@@ -124,7 +124,7 @@ const METHOD_LENGTH_MAX: usize = 40;
 
 /// Whether a reverse proxy passes the method on: one in the letters in which all methods are registered, so that no target
 /// takes `GeT` for `GET` when a rule did not, and none that is for debugging proxies and servers (attacks P-18).
-fn is_forwardable(method: &str) -> bool {
+pub(crate) fn is_forwardable(method: &str) -> bool {
     let is_plain = |byte: u8| byte.is_ascii_uppercase() || byte == b'-' || byte == b'_';
     method.len() <= METHOD_LENGTH_MAX
         && method.bytes().all(is_plain)

@@ -98,7 +98,7 @@ impl Recorder {
         let canonical = exchange.request.as_deref();
         AccessRecord {
             time: exchange.started_at,
-            request_id: exchange.id.to_string(),
+            request_id: exchange.id.as_str(),
             client_address: exchange.client,
             method: Some(self.method.as_str()),
             host: canonical.map(|request| request.host.as_str()),
@@ -112,8 +112,8 @@ impl Recorder {
             status: answer.status.as_u16(),
             reason: exchange.reason.map(Reason::code),
             response_bytes: self.bytes,
-            first_byte_ms: millis(answer.first_byte),
-            duration_ms: millis(duration),
+            first_byte: answer.first_byte,
+            duration,
             ..of_connection(&exchange.connection, exchange.started_at)
         }
     }
@@ -216,8 +216,9 @@ pub(crate) fn refused(sink: &Sink, connection: &Connection, reason: Reason) {
     let now = sink.clock.now();
     sink.metrics.refused(reason);
     sink.metrics.answered(None, reason.status(), Duration::ZERO);
+    let id = RequestId::new(now);
     sink.access_log.write(&AccessRecord {
-        request_id: RequestId::new(now).to_string(),
+        request_id: id.as_str(),
         status: reason.status().as_u16(),
         reason: Some(reason.code()),
         ..of_connection(connection, now)
@@ -228,7 +229,7 @@ pub(crate) fn refused(sink: &Sink, connection: &Connection, reason: Reason) {
 fn of_connection(connection: &Connection, time: crate::clock::Timestamp) -> AccessRecord<'_> {
     AccessRecord {
         time,
-        request_id: String::new(),
+        request_id: "",
         listener: &connection.listener,
         client_address: connection.peer.ip().to_canonical(),
         client_port: connection.peer.port(),
@@ -248,8 +249,8 @@ fn of_connection(connection: &Connection, time: crate::clock::Timestamp) -> Acce
         status: 0,
         reason: None,
         response_bytes: 0,
-        first_byte_ms: 0.0,
-        duration_ms: 0.0,
+        first_byte: Duration::ZERO,
+        duration: Duration::ZERO,
     }
 }
 
@@ -259,9 +260,4 @@ fn version(version: Version) -> &'static str {
         Version::HTTP_10 => "1.0",
         _ => "1.1",
     }
-}
-
-fn millis(duration: Duration) -> f64 {
-    // Microseconds are as fine as the figure is true.
-    duration.as_micros() as f64 / 1000.0
 }

@@ -74,7 +74,8 @@ impl Proxy {
         let canonical = canonical(&request)?;
         exchange.request = Some(Rc::clone(&canonical));
         if let Some(answering) = reserved::find(snapshot, exchange, &canonical) {
-            return answering.answer(self, exchange, request).await;
+            // Boxed: requests for a target do not carry the room of our own endpoints along.
+            return Box::pin(answering.answer(self, exchange, request)).await;
         }
         let facts = Facts { request: &canonical, headers: request.headers(), client: exchange.client };
         let rule = snapshot.rules.find(&facts);

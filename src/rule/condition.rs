@@ -7,6 +7,7 @@ use http::{HeaderName, Method, header};
 use ipnet::IpNet;
 use percent_encoding::percent_decode_str;
 
+use crate::message::uri::is_forwardable;
 use crate::rule::facts::Facts;
 use crate::rule::pattern::{Case, Pattern};
 
@@ -53,7 +54,7 @@ pub(crate) enum Error {
     #[error("`{0}` can match no path: {1}")]
     NeverCanonical(String, &'static str),
     /// Not a method token.
-    #[error("`{0}` is not a method")]
+    #[error("`{0}` is not a method that passes")]
     Method(String),
     /// Not a header name.
     #[error("`{0}` is not a header name")]
@@ -130,8 +131,8 @@ impl Condition {
     pub(crate) fn http_request_method(values: &[String]) -> Result<Self, Error> {
         let parse = |text: &String| {
             bounded(text, NAME_LENGTH_MAX)?;
-            let allowed = |byte: u8| byte.is_ascii_uppercase() || byte == b'-' || byte == b'_';
-            let method = Method::from_bytes(text.as_bytes()).ok().filter(|_| text.bytes().all(allowed));
+            // One that is refused before rules are asked would be a rule that never takes anything.
+            let method = Method::from_bytes(text.as_bytes()).ok().filter(|_| is_forwardable(text));
             method.ok_or_else(|| Error::Method(text.clone()))
         };
         Ok(Self::HttpRequestMethod(all(values, parse)?))

@@ -11,8 +11,6 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use serde::Serialize;
-
 use crate::clock::Timestamp;
 use crate::drain::LocalExecutor;
 use crate::telemetry::metrics::{Counter, Registry};
@@ -25,58 +23,118 @@ const FLUSH_INTERVAL: Duration = Duration::from_millis(200);
 /// doors from opening, and must not take all memory.
 const BUFFERS_MAX: usize = 512;
 
-/// One exchange. Never a query, a cookie, a token or an address of a person.
-#[derive(Debug, Serialize)]
+/// One exchange. Never a query, a cookie, a token or an address of a person. `docs/ACCESS_LOG.md` describes the fields.
+#[derive(Debug)]
 pub(crate) struct AccessRecord<'e> {
-    /// When the head had been read, in UTC with milliseconds.
-    #[serde(serialize_with = "rfc3339")]
+    /// When the head had been read.
     pub(crate) time: Timestamp,
-    pub(crate) request_id: String,
+    pub(crate) request_id: &'e str,
     pub(crate) listener: &'e str,
-    #[serde(rename = "client.address")]
     pub(crate) client_address: std::net::IpAddr,
-    #[serde(rename = "client.port")]
     pub(crate) client_port: u16,
-    #[serde(rename = "http.request.method", skip_serializing_if = "Option::is_none")]
     pub(crate) method: Option<&'e str>,
-    #[serde(rename = "url.scheme")]
     pub(crate) scheme: &'static str,
-    #[serde(rename = "server.address", skip_serializing_if = "Option::is_none")]
     pub(crate) host: Option<&'e str>,
-    #[serde(rename = "url.path", skip_serializing_if = "Option::is_none")]
     pub(crate) path: Option<&'e str>,
-    #[serde(rename = "network.protocol.version", skip_serializing_if = "Option::is_none")]
     pub(crate) http_version: Option<&'static str>,
-    #[serde(rename = "tls.protocol.version", skip_serializing_if = "Option::is_none")]
     pub(crate) tls_version: Option<&'static str>,
-    #[serde(rename = "tls.cipher", skip_serializing_if = "Option::is_none")]
     pub(crate) tls_cipher: Option<&'static str>,
-    #[serde(rename = "tls.client.server_name", skip_serializing_if = "Option::is_none")]
     pub(crate) tls_server_name: Option<&'e str>,
-    #[serde(rename = "user_agent.original", skip_serializing_if = "Option::is_none")]
     pub(crate) user_agent: Option<&'e str>,
-    #[serde(rename = "rule.name", skip_serializing_if = "Option::is_none")]
     pub(crate) rule: Option<&'e str>,
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
     pub(crate) actions: &'e [&'static str],
-    #[serde(rename = "user.id", skip_serializing_if = "Option::is_none")]
     pub(crate) subject: Option<&'e str>,
-    #[serde(rename = "target.address", skip_serializing_if = "Option::is_none")]
     pub(crate) target: Option<&'e str>,
-    #[serde(rename = "http.response.status_code")]
     pub(crate) status: u16,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) reason: Option<&'static str>,
-    #[serde(rename = "http.response.body.size")]
     pub(crate) response_bytes: u64,
     /// Until the head of the answer.
-    pub(crate) first_byte_ms: f64,
+    pub(crate) first_byte: Duration,
     /// Until its last byte.
-    pub(crate) duration_ms: f64,
+    pub(crate) duration: Duration,
 }
 
-fn rfc3339<S: serde::Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(&Rfc3339(*time))
+impl AccessRecord<'_> {
+    /// Writes the record as one line. By hand, because it is written for every request: what is ours goes out as it is, only
+    /// what a client or the configuration named is escaped. `time` is the record's, already written out.
+    fn write(&self, out: &mut Vec<u8>, time: &str) {
+        out.extend_from_slice(b"{\"time\":\"");
+        out.extend_from_slice(time.as_bytes());
+        out.push(b'"');
+        plain(out, "request_id", Some(self.request_id));
+        text(out, "listener", Some(self.listener));
+        let _ = write!(out, ",\"client.address\":\"{}\"", self.client_address);
+        number(out, "client.port", self.client_port.into());
+        text(out, "http.request.method", self.method);
+        plain(out, "url.scheme", Some(self.scheme));
+        text(out, "server.address", self.host);
+        text(out, "url.path", self.path);
+        plain(out, "network.protocol.version", self.http_version);
+        plain(out, "tls.protocol.version", self.tls_version);
+        plain(out, "tls.cipher", self.tls_cipher);
+        text(out, "tls.client.server_name", self.tls_server_name);
+        text(out, "user_agent.original", self.user_agent);
+        text(out, "rule.name", self.rule);
+        if let Some((first, rest)) = self.actions.split_first() {
+            name(out, "actions");
+            out.extend_from_slice(b"[\"");
+            out.extend_from_slice(first.as_bytes());
+            for action in rest {
+                out.extend_from_slice(b"\",\"");
+                out.extend_from_slice(action.as_bytes());
+            }
+            out.extend_from_slice(b"\"]");
+        }
+        text(out, "user.id", self.subject);
+        text(out, "target.address", self.target);
+        number(out, "http.response.status_code", self.status.into());
+        plain(out, "reason", self.reason);
+        number(out, "http.response.body.size", self.response_bytes);
+        millis(out, "first_byte_ms", self.first_byte);
+        millis(out, "duration_ms", self.duration);
+        out.extend_from_slice(b"}\n");
+    }
+}
+
+fn name(out: &mut Vec<u8>, name: &str) {
+    out.extend_from_slice(b",\"");
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b"\":");
+}
+
+/// Text that is ours and has nothing to escape.
+fn plain(out: &mut Vec<u8>, field: &str, value: Option<&str>) {
+    if let Some(value) = value {
+        name(out, field);
+        out.push(b'"');
+        out.extend_from_slice(value.as_bytes());
+        out.push(b'"');
+    }
+}
+
+/// Text of others, escaped (RFC 8259 §7).
+fn text(out: &mut Vec<u8>, field: &str, value: Option<&str>) {
+    if let Some(value) = value {
+        name(out, field);
+        // Writing to memory does not fail.
+        let _ = serde_json::to_writer(&mut *out, value);
+    }
+}
+
+fn number(out: &mut Vec<u8>, field: &str, value: u64) {
+    name(out, field);
+    out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+}
+
+/// Milliseconds with three decimals: microseconds are as fine as the figure is true.
+fn millis(out: &mut Vec<u8>, field: &str, value: Duration) {
+    let micros = u64::try_from(value.as_micros()).unwrap_or(u64::MAX);
+    number(out, field, micros / 1000);
+    let rest = micros % 1000;
+    if rest != 0 {
+        let digit = |value: u64| b'0' + (value % 10) as u8;
+        out.extend_from_slice(&[b'.', digit(rest / 100), digit(rest / 10), digit(rest)]);
+    }
 }
 
 /// A timestamp as `2026-11-24T08:00:00.000Z` (RFC 3339).
@@ -143,8 +201,10 @@ impl Writer {
         );
         let buffers = self.buffers.clone();
         Box::new(move || {
+            let zero = Timestamp::from_millis(0);
+            let time = RefCell::new((zero, Rfc3339(zero).to_string()));
             let (buffer, records) = (RefCell::default(), Cell::default());
-            let log = Rc::new(AccessLog { buffer, records, buffers, dropped });
+            let log = Rc::new(AccessLog { buffer, time, records, buffers, dropped });
             flush_at_a_beat(&log);
             log
         })
@@ -175,6 +235,8 @@ fn write_all(waiting: &Receiver<Vec<u8>>, mut output: Box<dyn Write + Send>) {
 #[derive(Debug)]
 pub(crate) struct AccessLog {
     buffer: RefCell<Vec<u8>>,
+    /// The last record's time, and how it is written: the next one has often the same.
+    time: RefCell<(Timestamp, String)>,
     records: Cell<u64>,
     buffers: SyncSender<Vec<u8>>,
     dropped: Counter,
@@ -183,17 +245,15 @@ pub(crate) struct AccessLog {
 impl AccessLog {
     /// Writes one record.
     pub(crate) fn write(&self, record: &AccessRecord<'_>) {
-        let mut buffer = self.buffer.borrow_mut();
-        let start = buffer.len();
-        if serde_json::to_writer(&mut *buffer, record).is_err() {
-            buffer.truncate(start);
-            self.dropped.increment();
-            return;
+        let mut time = self.time.borrow_mut();
+        if time.0 != record.time {
+            *time = (record.time, Rfc3339(record.time).to_string());
         }
-        buffer.push(b'\n');
-        self.records.set(self.records.get() + 1);
+        let mut buffer = self.buffer.borrow_mut();
+        record.write(&mut buffer, &time.1);
         let is_full = buffer.len() >= BUFFER_BYTES;
         drop(buffer);
+        self.records.set(self.records.get() + 1);
         if is_full {
             self.flush();
         }
@@ -234,6 +294,44 @@ fn flush_at_a_beat(log: &Rc<AccessLog>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_record_is_json_whatever_strangers_put_into_it() {
+        let record = AccessRecord {
+            time: Timestamp::from_seconds(0),
+            request_id: "1-0-0",
+            listener: "a \"quoted\" name",
+            client_address: [127, 0, 0, 1].into(),
+            client_port: 4711,
+            method: Some("GET"),
+            scheme: "https",
+            host: Some("a.test"),
+            path: Some("/\u{1b}[31m\\"),
+            http_version: None,
+            tls_version: None,
+            tls_cipher: None,
+            tls_server_name: None,
+            user_agent: Some("a\r\n{\"time\":0}"),
+            rule: None,
+            actions: &["authenticate", "forward"],
+            subject: Some("Zoë"),
+            target: None,
+            status: 200,
+            reason: None,
+            response_bytes: 5,
+            first_byte: Duration::from_micros(1_050),
+            duration: Duration::from_micros(2_000),
+        };
+        let mut line = Vec::new();
+        record.write(&mut line, "then");
+        assert_eq!(line.iter().filter(|byte| **byte == b'\n').count(), 1);
+        let read: serde_json::Value = serde_json::from_slice(&line).expect("JSON");
+        assert_eq!(read["user_agent.original"], "a\r\n{\"time\":0}");
+        assert_eq!(read["listener"], "a \"quoted\" name");
+        assert_eq!(read["actions"], serde_json::json!(["authenticate", "forward"]));
+        assert_eq!((&read["first_byte_ms"], &read["duration_ms"]), (&1.05.into(), &2.into()));
+        assert!(read.get("rule.name").is_none());
+    }
 
     #[test]
     fn dates_are_those_of_the_calendar() {

@@ -114,7 +114,9 @@ impl Client {
             }
             self.metrics.retries.increment();
         }
-        let sender = match connect::connect(&self.group.settings, &self.group.targets[target].settings).await {
+        // Boxed: a request over an idle connection does not carry the room of a handshake along.
+        let connecting = connect::connect(&self.group.settings, &self.group.targets[target].settings);
+        let sender = match Box::pin(connecting).await {
             Ok(sender) => sender,
             Err(error) => {
                 self.group.skip(target, self.clock.instant());

@@ -134,14 +134,15 @@ impl Authenticate {
         if let Ok(signed_in) = &opened
             && signed_in.is_refresh_due(exchange.started_at)
         {
-            opened = self.refresh(exchange, &request.host, signed_in).await;
+            // Boxed, like the way without a session: most requests need neither and do not carry their room along.
+            opened = Box::pin(self.refresh(exchange, &request.host, signed_in)).await;
         }
         match opened {
             Ok(signed_in) => {
                 exchange.subject = Some(Rc::clone(signed_in.subject()));
                 Ok(Outcome::Identified(signed_in))
             }
-            Err(absence) => self.without_session(absence, exchange, &request, headers).await,
+            Err(absence) => Box::pin(self.without_session(absence, exchange, &request, headers)).await,
         }
     }
 
