@@ -84,14 +84,14 @@ fn values_that_match_nothing() {
     13 |           - path_pattern: [api/*, /a//b, /a/../b, /a%20b]
        |                                                   ^^^^^^
 
-    error: `get` is not a method
+    error: `get` is not a method that passes
       --> vestibule.yaml:14:35 at listeners[0].rules[0].conditions[2].http_request_method[0]
        |
     14 |           - http_request_method: [get, "GET POST"]
        |                                   ^^^
        = did you mean `GET`?
 
-    error: `GET POST` is not a method
+    error: `GET POST` is not a method that passes
       --> vestibule.yaml:14:40 at listeners[0].rules[0].conditions[2].http_request_method[1]
        |
     14 |           - http_request_method: [get, "GET POST"]
