@@ -8,6 +8,7 @@ mod workers;
 use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,6 +22,7 @@ use crate::listener::accept;
 use crate::telemetry::access_log::Writer;
 use crate::telemetry::metrics::Registry;
 use assemble::Assembled;
+use signals::Signals;
 use workers::{Sockets, Workers};
 
 /// A running proxy.
@@ -42,16 +44,16 @@ pub struct App {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// An address cannot be listened on.
-    #[error("listener `{name}`: cannot listen on {address}: {source}")]
+    #[error("listener `{name}`: cannot listen on {address}")]
     Bind { name: String, address: SocketAddr, source: io::Error },
     /// The access log cannot be opened.
-    #[error("the access log cannot be opened: {0}")]
+    #[error("the access log cannot be opened")]
     AccessLog(#[source] io::Error),
     /// No thread or runtime.
-    #[error("a worker cannot be started: {0}")]
+    #[error("a worker cannot be started")]
     Worker(#[source] io::Error),
     /// The TLS roots for a provider cannot be set up.
-    #[error("provider `{name}`: {source}")]
+    #[error("provider `{name}` cannot be set up")]
     Provider { name: String, source: crate::message::BoxError },
 }
 
@@ -119,19 +121,40 @@ impl App {
         self.registry.render()
     }
 
-    /// Waits for SIGTERM or SIGINT.
-    pub fn wait(&self) {
-        if let Some(control) = &self.control {
-            control.block_on(signals::stop());
-        }
+    /// Serves until SIGTERM or SIGINT, then drains; a second signal stops at once. Answers whether all requests had
+    /// finished.
+    ///
+    /// # Errors
+    ///
+    /// Where signals cannot be heard.
+    pub fn run(self) -> io::Result<bool> {
+        let Some(control) = &self.control else { return Ok(true) };
+        let mut signals = control.block_on(async { Signals::hear() })?;
+        control.block_on(signals.stop());
+        let handle = control.handle().clone();
+        Ok(self.shutdown_unless(move |drained| {
+            handle.block_on(async move {
+                tokio::select! {
+                    is_drained = drained => is_drained,
+                    () = signals.stop() => false,
+                }
+            })
+        }))
     }
 
     /// Stops accepting, waits for the requests that are under way (up to the drain timeout), writes out the access log and
     /// ends. Answers whether all requests had finished. Not to be called on an async runtime's thread.
-    pub fn shutdown(mut self) -> bool {
+    pub fn shutdown(self) -> bool {
+        let Some(control) = &self.control else { return true };
+        let handle = control.handle().clone();
+        self.shutdown_unless(move |drained| handle.block_on(drained))
+    }
+
+    /// Drains as long as `wait` waits for it, then ends.
+    fn shutdown_unless(mut self, wait: impl FnOnce(Pin<Box<dyn Future<Output = bool>>>) -> bool) -> bool {
         let (Some(control), Some(drain)) = (self.control.take(), self.drain.take()) else { return true };
-        tracing::info!(timeout_s = self.drain_timeout.as_secs(), "draining");
-        let is_drained = control.block_on(drain.finish(self.drain_timeout));
+        tracing::info!(timeout_s = self.drain_timeout.as_secs(), "draining; a second signal stops at once");
+        let is_drained = wait(Box::pin(drain.finish(self.drain_timeout)));
         if let Some(workers) = self.workers.take() {
             workers.stop();
         }

@@ -29,7 +29,7 @@ const PASSWORD_FILE: &str = "demo-password";
 #[derive(Debug, clap::Args)]
 pub(crate) struct Dev {
     /// Put the sign-in in front of this application instead of the demo, for example http://127.0.0.1:3000.
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", value_parser = upstream_url)]
     upstream: Option<Url>,
     /// The port to serve on; 0 takes a free one.
     #[arg(long, default_value_t = 8443)]
@@ -64,8 +64,7 @@ impl Dev {
         logging::start(&config.log);
         let app = App::start(config, clock)?;
         self.tell(&app, &origin, &password)?;
-        app.wait();
-        Ok(if app.shutdown() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        Ok(if app.run()? { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 
     /// Protocol and `host:port` of what is behind the proxy.
@@ -111,6 +110,12 @@ impl Dev {
         println!("\nCtrl-C stops it. Started again, it uses the same keys and password.");
         Ok(())
     }
+}
+
+/// Reads `--upstream`, and says what is missing where it is only a host and a port.
+fn upstream_url(text: &str) -> Result<Url, String> {
+    let hint = || format!("write a URL, as in http://{}", if text.contains(':') { text } else { "127.0.0.1:3000" });
+    Url::parse(text).ok().filter(Url::has_host).ok_or_else(hint)
 }
 
 /// Makes the state folder, for its owner only.

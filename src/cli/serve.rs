@@ -32,7 +32,6 @@ impl Serve {
         }
         logging::start(&config.log);
         let app = App::start(config, Clock::system())?;
-        app.wait();
-        Ok(if app.shutdown() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        Ok(if app.run()? { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 }

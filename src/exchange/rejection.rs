@@ -78,7 +78,7 @@ reasons! {
     /// The request's head has more fields, or more bytes, than the listener's limits allow.
     RequestHeadTooLarge => "request.head_too_large", 431, None, "That request is too large",
         "The request carries more headers or a longer address than this server accepts.";
-    /// The redirect of a rule would be longer than 8 K with what the request brings along (spec §6.5).
+    /// The redirect of a rule would be longer than 8 K with what the request brings along.
     RequestUriTooLong => "request.uri_too_long", 414, None, "That address is too long",
         "The address has more in it than this server can pass on.";
     /// The request names no host, two hosts, or one that is not a host.
@@ -90,7 +90,7 @@ reasons! {
     /// The method is CONNECT, TRACE or TRACK.
     RequestMethod => "request.method_not_allowed", 405, None, "That method is not allowed",
         "This server does not accept requests of that kind.";
-    /// `X-Forwarded-For` has more than 30 addresses (spec §10.2).
+    /// `X-Forwarded-For` has more than 30 addresses.
     RequestForwarded => "request.forwarded_too_long", 463, None, "That request passed through too many proxies",
         "The request lists more than 30 addresses that forwarded it.";
     /// The request asks for a transfer coding other than chunked (RFC 9112 §6.1).
@@ -99,7 +99,7 @@ reasons! {
     /// The request expects something other than 100-continue (RFC 9110 §10.1.1).
     RequestExpectation => "request.expectation", 417, None, "That request could not be met",
         "The request expects something that this server does not do.";
-    /// A WebSocket handshake came from a page of another origin (attacks W-02).
+    /// A WebSocket handshake came from a page of another origin.
     RequestOrigin => "request.origin_mismatch", 403, None, "That page may not connect here",
         "A page of another site tried to open a connection in your name.";
     /// The body of a request to one of our own endpoints is too large.
@@ -123,7 +123,7 @@ reasons! {
     /// The provider's answer carries a `state` that is not that of a sign-in begun in this browser.
     AuthStateMismatch => "auth.state_mismatch", 401, StartAgain, "That sign-in was not started here",
         "This sign-in belongs to another browser or was already finished. Please start again.";
-    /// The sign-in took longer than the login window (15 minutes, spec §2.4).
+    /// The sign-in took longer than the login window (15 minutes).
     AuthLoginExpired => "auth.login_expired", 401, StartAgain, "That sign-in took too long",
         "For your safety a sign-in must be finished within 15 minutes. Please start again.";
     /// The provider's answer came without `code`.
@@ -174,19 +174,19 @@ reasons! {
     /// Userinfo is about another user than the ID token (OIDC Core §5.3.2).
     AuthSubjectMismatch => "auth.subject_mismatch", 401, StartAgain, "The proof of your sign-in is not valid",
         "The service that signs you in spoke of two different people.";
-    /// Claims and tokens do not fit into four cookies (spec §2.5.4).
+    /// Claims and tokens do not fit into four cookies.
     AuthClaimsTooLarge => "auth.claims_too_large", 500, None, "Your account carries too much data to sign in",
         "What the sign-in service says about you does not fit. Please tell the operator.";
-    /// A request to sign out came from a page of another site (attacks V-08).
+    /// A request to sign out came from a page of another site.
     AuthSignOutForeign => "auth.sign_out_foreign", 403, StartAgain, "That page may not sign you out",
         "A page of another site tried to sign you out.";
-    /// No target is registered in the target group (spec §6.1).
+    /// No target is registered in the target group.
     UpstreamNoTarget => "upstream.no_target", 503, TryLater, "The application is not available right now",
         "Nothing is running behind this address at the moment.";
     /// The target refused the connection or could not be reached.
     UpstreamUnreachable => "upstream.unreachable", 502, TryLater, "The application is not available right now",
         "The application behind this address does not accept connections.";
-    /// The connection to the target was not made in time (10 s, spec §6.1).
+    /// The connection to the target was not made in time (10 s).
     UpstreamConnectTimeout => "upstream.connect_timeout", 504, TryLater, "The application does not answer",
         "The application behind this address could not be reached in time.";
     /// The TLS handshake with the target failed.
@@ -195,19 +195,19 @@ reasons! {
     /// The target closed the connection before it had answered.
     UpstreamReset => "upstream.reset", 502, TryLater, "The application broke off",
         "The application closed the connection before it had answered.";
-    /// The target did not begin to answer in time (spec §6.1).
+    /// The target did not begin to answer in time.
     UpstreamTimeout => "upstream.timeout", 504, TryLater, "The application does not answer",
         "The application took too long to answer.";
     /// The target's answer is not HTTP.
     UpstreamMalformed => "upstream.malformed", 502, TryLater, "The application gave an answer that makes no sense",
         "What the application sent could not be read.";
-    /// The request's protocol is not one that the target group speaks: gRPC to HTTP/1.1 (spec §9.1).
+    /// The request's protocol is not one that the target group speaks: gRPC to HTTP/1.1.
     UpstreamProtocol => "upstream.protocol_mismatch", 464, None, "The application does not speak that protocol",
         "The request uses a protocol that the application behind this address does not speak.";
     /// Nothing is served at this address.
     NotFound => "request.not_found", 404, None, "There is nothing here",
         "This address does not exist.";
-    /// The client left before the answer; nobody receives this (spec §6.1).
+    /// The client left before the answer; nobody receives this.
     ClientClosed => "client.closed", 460, None, "The client left",
         "";
     /// Something failed in this server; the log says what.
