@@ -13,7 +13,7 @@ use crate::harness::connection::{self, Connection};
 use crate::harness::provider::Provider;
 use crate::harness::raw::{self, Raw};
 use crate::harness::server::{Reply, Server};
-use crate::harness::wire::Wire;
+use crate::harness::wire::{Slammer, Wire};
 use crate::harness::{runtime, target};
 
 fn before(target: &Server) -> Proxy {
@@ -162,6 +162,23 @@ fn answers_that_have_no_body_end_with_their_head() {
 }
 
 #[test]
+fn a_204_has_no_length_whatever_the_target_says() {
+    let target = Server::start(|request| match request.target() {
+        "/none" => Reply::Bytes(b"HTTP/1.1 204 No Content\r\ncontent-length: 60\r\n\r\n".to_vec()),
+        _ => Reply::text("ok"),
+    });
+    let proxy = before(&target);
+    on_both(|protocol| {
+        runtime().block_on(async {
+            let mut client = Connection::open(protocol, proxy.address(), "app.test").await;
+            let answer = client.get("/none").await;
+            assert_eq!((answer.status, answer.header("content-length"), answer.body.len()), (204, None, 0));
+            assert_eq!(client.get("/next").await.text(), "ok", "{protocol:?}: the connection is in step");
+        });
+    });
+}
+
+#[test]
 fn a_body_that_the_client_breaks_off_is_not_whole_for_the_target_either() {
     let wire = Wire::listen();
     let proxy = Setup::open(&[wire.address()]).start();
@@ -266,6 +283,9 @@ fn what_else_a_client_expects_is_refused() {
     on_both(|protocol| {
         let answer = proxy.browser(protocol).send("POST", "https://app.test/", &[("expect", "200-ok")], b"x");
         assert_eq!((answer.status, answer.reason().as_deref()), (417, Some("request.expectation")));
+        let headers = [("expect", "100-continue"), ("expect", "foo")];
+        let answer = proxy.browser(protocol).send("POST", "https://app.test/", &headers, b"x");
+        assert_eq!((answer.status, answer.reason().as_deref()), (417, Some("request.expectation")), "the second");
     });
     assert_eq!(target.count(), 0);
 }
@@ -404,6 +424,30 @@ fn a_target_that_refuses_is_passed_over_for_a_while_and_then_tried_again() {
         let back = Server::start_at(gone, target::echoed);
         get_until(&|| back.count() > 1);
     });
+}
+
+#[test]
+fn a_target_that_closes_what_it_accepts_loses_no_request_that_it_did_not_get() {
+    let (well, slammer) = (target::echo(), Slammer::start());
+    let proxy = Setup::open(&[well.address(), slammer.address()]).target_group("    skip_for: 1ms").start();
+    runtime().block_on(async {
+        let mut client = Connection::open(Protocol::Http2, proxy.address(), "app.test").await;
+        for turn in 0..100 {
+            let (method, body) = if turn % 2 == 0 { ("GET", "") } else { ("POST", "order") };
+            let request = client.request(method, "/").body(connection::full(body)).expect("a request");
+            let (served, got) = (well.count(), slammer.got());
+            let (answer, _) = connection::whole(client.send(request).await.expect("an answer")).await;
+            if answer.status == 200 {
+                assert_eq!(well.count(), served + 1, "{method}: sent once");
+            } else {
+                // The close and the request crossed: it cannot be known what the target has done.
+                assert_eq!((answer.status, well.count()), (502, served), "{method}");
+                wait_until("the target that closed got it", || (slammer.got() > got).then_some(()));
+            }
+        }
+    });
+    assert!(slammer.connections() > 1, "it is tried again");
+    assert!(well.count() > 50, "it does not take the turns of the other: {}", well.count());
 }
 
 // What a target does wrong.

@@ -6,8 +6,10 @@ use std::net::TcpStream;
 use crate::harness::app::{Proxy, Setup, wait_until};
 use crate::harness::browser::{Protocol, on_both};
 use crate::harness::connection::{self, Connection};
+use crate::harness::http2::{Http2, Outcome, Stream};
 use crate::harness::raw::{self, Raw};
 use crate::harness::server::{DEADLINE, Reply, Server};
+use crate::harness::wire::Wire;
 use crate::harness::{runtime, target};
 
 fn limited(target: &Server, limits: &str) -> Proxy {
@@ -63,14 +65,105 @@ fn d_too_many_headers_reach_no_target() {
         let too_many = many(60);
         let headers: Vec<(&str, &str)> = too_many.iter().map(|(name, value)| (&**name, &**value)).collect();
         match browser.try_send("GET", "https://app.test/", &headers, b"") {
+            Ok(answer) if protocol == Protocol::Http2 => assert_eq!(answer.status, 431),
             Ok(answer) => assert!([400, 431].contains(&answer.status), "{protocol:?}: {}", answer.status),
-            Err(error) => assert!(!error.contains("in time"), "{error}"),
+            Err(error) => assert!(protocol == Protocol::Http1 && !error.contains("in time"), "{error}"),
         }
         assert_eq!(target.count(), count, "{protocol:?}");
         let few = many(30);
         let headers: Vec<(&str, &str)> = few.iter().map(|(name, value)| (&**name, &**value)).collect();
         assert_eq!(browser.send("GET", "https://app.test/", &headers, b"").status, 200, "{protocol:?}");
     });
+}
+
+#[test]
+fn d_as_many_headers_as_allowed_are_served_although_each_is_taken_out() {
+    let target = target::echo();
+    let proxy = limited(&target, "headers_max: 500");
+    let names: Vec<String> = (0..490).map(|n| format!("x_forwarded_user.{n}")).collect();
+    let headers: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "1")).collect();
+    on_both(|protocol| {
+        assert_eq!(proxy.browser(protocol).send("GET", "https://app.test/", &headers, b"").status, 200);
+        let received = target.last();
+        assert!(!received.headers.iter().any(|(name, _)| name.contains('.')), "{received:?}");
+    });
+}
+
+/// Returns when more than `head_timeout` has passed: a head that had begun is cut.
+fn a_head_is_cut(proxy: &Proxy) {
+    let mut slow = Raw::connect(proxy.address(), "app.test");
+    slow.send("G");
+    assert_eq!(slow.read_to_end(), "");
+}
+
+#[test]
+fn an_upload_that_goes_on_after_the_answer_began_is_no_head() {
+    let wire = Wire::listen();
+    let proxy = Setup::open(&[wire.address()]).listener("    limits: { head_timeout: 300ms }").start();
+    let mut client = Raw::connect(proxy.address(), "app.test");
+    client.send("POST / HTTP/1.1\r\nhost: app.test\r\ntransfer-encoding: chunked\r\n\r\n1\r\n0\r\n");
+    let mut target = wire.accept();
+    target.read_until("1\r\n0\r\n");
+    target.send("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n");
+    assert_eq!(raw::status(&client.read_until("\r\n\r\n")), 200);
+    for piece in ["a", "b", "c"] {
+        let chunk = format!("1\r\n{piece}\r\n");
+        client.send(&chunk);
+        target.read_until(&chunk);
+        target.send(&chunk);
+        client.read_until(&chunk);
+        a_head_is_cut(&proxy);
+    }
+    client.send("0\r\n\r\n");
+    target.read_until("0\r\n\r\n");
+    target.send("0\r\n\r\n");
+    assert_eq!(client.read_until("0\r\n\r\n"), "0\r\n\r\n");
+}
+
+#[test]
+fn a_request_that_comes_during_a_long_answer_does_not_cut_it() {
+    let wire = Wire::listen();
+    let proxy = Setup::open(&[wire.address()]).listener("    limits: { head_timeout: 300ms }").start();
+    let mut client = Raw::connect(proxy.address(), "app.test");
+    client.send("GET /first HTTP/1.1\r\nhost: app.test\r\n\r\n");
+    let mut target = wire.accept();
+    target.read_head();
+    target.send("HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\n");
+    client.read_until("\r\n\r\n");
+    client.send("GET /second HTTP/1.1\r\nhost: app.test\r\n\r\n");
+    for piece in ["a", "b", "c"] {
+        a_head_is_cut(&proxy);
+        target.send(piece);
+        client.read_until(piece);
+    }
+    assert!(target.read_head().starts_with("GET /second "));
+    target.send("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok");
+    assert_eq!(client.read_response().1, "ok");
+}
+
+#[test]
+fn d_a_client_that_opens_no_window_is_closed_although_it_pings() {
+    let wire = Wire::listen();
+    let proxy = Setup::open(&[wire.address()]).listener("    limits: { idle_timeout: 300ms }").start();
+    let mut client = Http2::connect(proxy.address(), "app.test");
+    client.initial_window(0);
+    let mut targets = Vec::new();
+    for _ in 0..3 {
+        client.headers(
+            &[(":method", "GET"), (":scheme", "https"), (":authority", "app.test"), (":path", "/big")],
+            Stream::Ended,
+        );
+        let mut target = wire.accept();
+        target.read_head();
+        target.send("HTTP/1.1 200 OK\r\ncontent-length: 1000000\r\n\r\nmuch");
+        assert_eq!(client.outcome(), Outcome::Status(200));
+        targets.push(target);
+    }
+    wait_until("the proxy closes", || (!client.ping()).then_some(()));
+    for mut target in targets {
+        assert!(target.is_closed_by_proxy());
+    }
+    assert_eq!(timed_out(&proxy), 1);
 }
 
 #[test]

@@ -4,9 +4,10 @@ use serde_json::json;
 
 use crate::harness::app::{Proxy, Setup};
 use crate::harness::browser::{Answer, Browser, Protocol, on_both};
+use crate::harness::connection::{self, Connection};
 use crate::harness::provider::{CLIENT_ID, Provider};
 use crate::harness::server::{Reply, Server};
-use crate::harness::{noise, target};
+use crate::harness::{noise, runtime, target};
 
 const SIGN_OUT: &str = "https://app.test/oauth2/sign_out";
 const PAGE: &str = "https://app.test/page";
@@ -164,8 +165,11 @@ fn v_08_a_page_of_another_site_signs_nobody_out() {
     on_both(|protocol| {
         let mut browser = place.signed_in(protocol);
         let kept = browser.cookie_header("app.test");
-        let foreign: [&[(&str, &str)]; 6] = [
+        let foreign: [&[(&str, &str)]; 8] = [
             &[("sec-fetch-site", "cross-site")],
+            // A sibling's page is sent with our cookies.
+            &[("sec-fetch-site", "same-site")],
+            &[("sec-fetch-site", "same-site"), ("origin", "https://app.test")],
             &[("origin", "https://evil.test")],
             &[("origin", "null")],
             &[("origin", "http://app.test")],
@@ -189,6 +193,53 @@ fn v_08_a_page_of_another_site_signs_nobody_out() {
         let own = [("origin", "https://app.test"), ("sec-fetch-site", "same-origin")];
         assert_eq!(browser.send("POST", SIGN_OUT, &own, b"").status, 302);
         place.is_over(&browser, &kept);
+    });
+}
+
+#[test]
+fn v_08_our_own_page_and_a_person_sign_out_and_come_back_from_the_provider() {
+    let place = place("");
+    on_both(|protocol| {
+        let own: [&[(&str, &str)]; 3] = [&[("sec-fetch-site", "same-origin")], &[("sec-fetch-site", "none")], &[]];
+        for headers in own {
+            let mut browser = place.signed_in(protocol);
+            let kept = browser.cookie_header("app.test");
+            assert_eq!(browser.send("GET", SIGN_OUT, headers, b"").status, 302, "{headers:?}");
+            place.is_over(&browser, &kept);
+            let landing = format!("{SIGN_OUT}?state=signed-out");
+            signed_out_page(&browser.send("GET", &landing, &[("sec-fetch-site", "cross-site")], b""));
+        }
+    });
+}
+
+#[test]
+fn w_03_an_answer_that_goes_on_ends_with_its_session() {
+    let place = place("");
+    place.target.script(|request| match request.target() {
+        "/events" => Reply::BytesThenHang(
+            b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n5\r\nfirst\r\n"
+                .into(),
+        ),
+        _ => target::echoed(request),
+    });
+    runtime().block_on(async {
+        let mut events = Vec::new();
+        for protocol in [Protocol::Http1, Protocol::Http2] {
+            let browser = tokio::task::block_in_place(|| place.signed_in(protocol));
+            let mut client = Connection::open(protocol, place.proxy.address(), "app.test").await;
+            let request = client.request("GET", "/events").header("cookie", browser.cookie_header("app.test"));
+            let request = request.body(connection::empty()).expect("a request");
+            let mut response = client.send(request).await.expect("a head");
+            assert_eq!(connection::chunk(&mut response).await, "first");
+            events.push((protocol, client, response, browser));
+        }
+        // Both at once: the proxy looks at a beat.
+        for (_, _, _, browser) in &mut events {
+            assert_eq!(tokio::task::block_in_place(|| browser.get(SIGN_OUT)).status, 302);
+        }
+        for (protocol, _client, response, _) in events {
+            assert!(connection::try_whole(response).await.is_err(), "{protocol:?}: cut by us, not ended by the target");
+        }
     });
 }
 

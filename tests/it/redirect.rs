@@ -66,13 +66,16 @@ fn r_a_path_that_looks_like_a_host_does_not_become_one() {
 }
 
 #[test]
-fn a_location_longer_than_8_k_is_not_sent() {
+fn an_address_that_makes_the_location_longer_than_8_k_is_refused() {
     let proxy =
         Setup::open(&[]).default_actions(" [{ type: redirect, host: other.test, status_code: HTTP_302 }]").start();
     on_both(|protocol| {
         let mut browser = proxy.browser(protocol);
         let long = format!("https://app.test/?{}", "a".repeat(8200));
         let answer = browser.get(&long);
-        assert_eq!((answer.status, answer.reason().as_deref()), (500, Some("internal")));
+        assert_eq!((answer.status, answer.reason().as_deref()), (414, Some("request.uri_too_long")));
     });
+    let mut browser = proxy.browser(Protocol::Http1).with_host("app.test", proxy.address_of("plain"));
+    let answer = browser.get(&format!("http://app.test/?{}", "a".repeat(8200)));
+    assert_eq!((answer.status, answer.reason().as_deref()), (414, Some("request.uri_too_long")));
 }

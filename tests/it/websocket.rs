@@ -151,6 +151,8 @@ fn w_02_a_page_of_another_site_cannot_open_one_with_the_users_session() {
     for origin in [
         "https://evil.example",
         "http://app.test",
+        "http://app.test:443",
+        "wss://app.test",
         "https://app.test:8443",
         "null",
         "https://sub.app.test",

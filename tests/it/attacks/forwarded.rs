@@ -236,3 +236,29 @@ fn f_the_clients_list_passes_or_is_removed_where_the_listener_says_so() {
         assert_eq!(fixture.target.last().header("x-forwarded-for"), expected, "{mode}");
     }
 }
+
+#[test]
+fn f_06_no_other_spelling_of_the_list_passes_in_any_mode() {
+    const NAMES: [&str; 8] = [
+        "X_Forwarded_For",
+        "X.Forwarded.For",
+        "X-Forwarded_For",
+        "X_Forwarded-For",
+        "X~Forwarded~For",
+        "X_Amzn_Trace_Id",
+        "X-Amzn_Trace-Id",
+        "X.Amzn.Trace.Id",
+    ];
+    let headers: Vec<_> =
+        NAMES.iter().map(|name| (*name, "Root=6.6.6.6")).chain([("x-forwarded-for", "9.9.9.9")]).collect();
+    for (mode, expected) in [("append", Some("9.9.9.9, 127.0.0.1")), ("preserve", Some("9.9.9.9")), ("remove", None)] {
+        let fixture = Fixture::with(|setup| setup.listener(&format!("    x_forwarded_for: {mode}")));
+        on_both(|protocol| {
+            fixture.browser(protocol).send("GET", "https://app.test/public/x", &headers, b"");
+            let received = fixture.target.last();
+            assert_eq!(received.header("x-forwarded-for"), expected, "{mode}");
+            let aliases: Vec<_> = received.headers.iter().filter(|(_, value)| value.contains("6.6.6.6")).collect();
+            assert!(aliases.is_empty(), "{mode}: {aliases:?}");
+        });
+    }
+}

@@ -130,6 +130,30 @@ fn g_03_a_length_that_is_said_twice_alike_is_said_once_to_the_target() {
 }
 
 #[test]
+fn g_03_a_length_that_is_said_twice_is_refused_on_http2() {
+    let fixture = Fixture::start();
+    for lengths in [["5", "5"], ["5", "6"], ["6", "5"]] {
+        let mut http2 = Http2::connect(fixture.proxy.address(), "app.test");
+        let outcome = fixture.untouched(lengths[0], || {
+            http2.headers(
+                &[
+                    (":method", "POST"),
+                    (":scheme", "https"),
+                    (":authority", "app.test"),
+                    (":path", "/public/x"),
+                    ("content-length", lengths[0]),
+                    ("content-length", lengths[1]),
+                ],
+                Stream::Open,
+            );
+            http2.data(b"abcde", Stream::Ended);
+            http2.outcome()
+        });
+        assert!(matches!(outcome, Outcome::Status(400) | Outcome::Reset(_)), "{lengths:?}: {outcome:?}");
+    }
+}
+
+#[test]
 fn g_04_chunks_that_are_not_chunks_end_the_connection() {
     let fixture = Fixture::start();
     for body in [

@@ -3,10 +3,12 @@
 use serde_json::{Value, json};
 
 use super::{Fixture, REST};
+use crate::harness::app::{Proxy, Setup};
 use crate::harness::browser::{Browser, Protocol, on_both};
 use crate::harness::http2::{Http2, Outcome, Stream};
-use crate::harness::raw;
+use crate::harness::provider::Provider;
 use crate::harness::server::Received;
+use crate::harness::{raw, target};
 
 /// What an attacker writes; no header that a target receives may have it.
 const MARK: &str = "admin-by-attack";
@@ -102,6 +104,20 @@ fn h_02_aliases_of_what_we_write_ourselves_are_removed_too() {
         let received = fixture.target.last();
         let aliases: Vec<_> = received.headers.iter().filter(|(_, value)| value.contains("6.6.6.6")).collect();
         assert!(aliases.is_empty(), "{aliases:?}");
+    });
+}
+
+#[test]
+fn h_02_no_name_with_another_character_than_letters_digits_and_dashes_reaches_the_target() {
+    let fixture = Fixture::start();
+    on_both(|protocol| {
+        // Whatever it means to an application that we have not heard of.
+        let separators = "_.~!#$%&'*+^`|".chars();
+        let names = separators.flat_map(|c| [format!("X{c}Own"), format!("{c}X-Own"), format!("X-Own{c}")]);
+        let names: Vec<String> = names.chain(["SCRIPT_NAME".into(), "PATH_INFO".into()]).collect();
+        let headers: Vec<_> = names.iter().map(|name| (name.as_str(), MARK)).chain([("x-own", "passes")]).collect();
+        check(&fixture, protocol, &headers);
+        assert_eq!(fixture.target.last().header("x-own"), Some("passes"));
     });
 }
 
@@ -403,8 +419,42 @@ fn h_13_other_gateways_headers_are_removed_and_the_users_own_authorization_passe
     });
 }
 
+#[test]
+fn h_13_names_that_move_a_path_or_say_who_somebody_is_to_some_server_are_removed() {
+    let fixture = Fixture::start();
+    let names = [
+        "SCRIPT-NAME",
+        "Path-Info",
+        "Remote-User",
+        "Remote-Groups",
+        "X-Forwarded-Protocol",
+        "X-Url-Scheme",
+        "Front-End-Https",
+        "X-Accel-Mapping",
+        "X-Sendfile-Type",
+        "X-Goog-Authenticated-User-Email",
+        "X-MS-Client-Principal-Name",
+    ];
+    let headers: Vec<_> = names.iter().map(|name| (*name, MARK)).collect();
+    on_both(|protocol| check(&fixture, protocol, &headers));
+}
+
 /// Names that mean something in a header section, and so must not come after the body.
-const TRAILERS: [&str; 12] = [
+const TRAILERS: &[&str] = &[
+    "script_name",
+    "script-name",
+    "path_info",
+    "x.own",
+    "x_own",
+    "remote-user",
+    "remote-groups",
+    "x-forwarded-protocol",
+    "x-url-scheme",
+    "front-end-https",
+    "x-accel-mapping",
+    "x-sendfile-type",
+    "x-goog-authenticated-user-email",
+    "x-ms-client-principal-name",
     "x-forwarded-user",
     "x_forwarded_user",
     "x.amzn.oidc.identity",
@@ -454,7 +504,7 @@ fn h_14_protected_names_are_no_trailers_on_http2() {
     );
     http2.data(b"abc", Stream::Open);
     // `transfer-encoding` would be a malformed section of its own (RFC 9113 §8.2.2).
-    let mut trailers: Vec<_> = TRAILERS[..11].iter().map(|name| (*name, MARK)).collect();
+    let mut trailers: Vec<_> = TRAILERS[..TRAILERS.len() - 1].iter().map(|name| (*name, MARK)).collect();
     trailers.push(("x-checksum", "9"));
     http2.headers(&trailers, Stream::Ended);
     assert_eq!(http2.outcome(), Outcome::Status(200));
@@ -499,6 +549,56 @@ fn h_15_another_name_for_the_session_is_hidden_as_well() {
     assert!(browser.cookie_header("app.test").starts_with("__Host-door-0="));
     assert_eq!(browser.get("https://app.test/x").status, 200);
     assert_eq!(fixture.target.last().header("cookie"), None);
+}
+
+#[test]
+fn h_15_no_listeners_cookies_reach_another_listeners_target() {
+    // A browser keeps cookies by host, not by port: what one listener sets goes to all.
+    let (provider, staff, other) = (Provider::start(), target::echo(), target::echo());
+    let actions = "
+      - { type: authenticate-oidc, provider: corp, session_cookie_name: __Host-staff }
+      - { type: forward, target_group: app }";
+    let pool = "user_pools: { people: { issuer: 'https://login.test', signing_key_file: pool-key.pem } }";
+    let setup = Setup::new(&provider, &staff).default_actions(actions).rest(&format!("{REST}{pool}"));
+    let second = "
+  - name: other
+    address: 127.0.0.1:0
+    protocol: https
+    certificates: [{ certificate_file: cert.pem, private_key_file: key.pem }]
+    default_actions: [{ type: forward, target_group: other }]
+identity_providers:";
+    let group = format!("target_groups:\n  other: {{ targets: ['{}'] }}", other.address());
+    let yaml = setup.yaml().replace("\nidentity_providers:", second).replace("target_groups:", &group);
+    let proxy = Proxy::start(&yaml);
+    on_both(|protocol| {
+        let mut pending = proxy.browser(protocol);
+        pending.get("https://app.test/");
+        let session = proxy.signed_in(protocol, &provider).cookie_header("app.test");
+        let pending = pending.cookie_header("app.test");
+        assert!(session.starts_with("__Host-staff-0=") && pending.starts_with("__Host-staff-login"), "{pending}");
+        let upper = |cookies: &str| cookies.replace("__Host-staff", "__HOST-STAFF");
+        let pool = "__Host-vestibule-pool=x; __host-Vestibule-POOL=x; __Host-vestibule-pool-1=x";
+        for cookies in [
+            session.clone(),
+            pending.clone(),
+            upper(&session),
+            upper(&pending),
+            session.to_lowercase(),
+            pool.into(),
+            format!("{pool}; {session}; {pending}"),
+        ] {
+            let cookies = format!("theme=dark; {cookies}; lang=en");
+            let headers = [("cookie", cookies.as_str())];
+            let mut browser = Browser::new(protocol, proxy.address_of("other"));
+            assert_eq!(browser.send("GET", "https://app.test/", &headers, b"").status, 200);
+            assert_eq!(other.last().header("cookie"), Some("theme=dark; lang=en"), "{cookies}");
+        }
+        // Nor the target behind the login.
+        let cookies = format!("theme=dark; {pool}; {session}; {pending}; lang=en");
+        let answer = proxy.browser(protocol).send("GET", "https://app.test/", &[("cookie", &cookies)], b"");
+        assert_eq!(answer.status, 200);
+        assert_eq!(staff.last().header("cookie"), Some("theme=dark; lang=en"));
+    });
 }
 
 #[test]

@@ -8,6 +8,7 @@ const DATA: u8 = 0;
 const HEADERS: u8 = 1;
 const RST_STREAM: u8 = 3;
 const SETTINGS: u8 = 4;
+const PING: u8 = 6;
 const GOAWAY: u8 = 7;
 const WINDOW_UPDATE: u8 = 8;
 const END_STREAM: u8 = 1;
@@ -45,6 +46,18 @@ impl Http2 {
         this.frame(SETTINGS, 0, 0, &[0, 1, 0, 0, 0, 0]);
         this.frame(WINDOW_UPDATE, 0, 0, &(1_u32 << 30).to_be_bytes());
         this
+    }
+
+    /// How many bytes of each body the proxy may send unasked.
+    pub fn initial_window(&mut self, size: u32) {
+        let mut setting = vec![0, 4];
+        setting.extend_from_slice(&size.to_be_bytes());
+        self.frame(SETTINGS, 0, 0, &setting);
+    }
+
+    /// Whether the proxy may still be there: a ping could be sent.
+    pub fn ping(&mut self) -> bool {
+        self.frame(PING, 0, 0, &[0; 8])
     }
 
     /// A header section on the current stream, fields in this order and exactly as they are here.
@@ -89,13 +102,13 @@ impl Http2 {
         self.outcome()
     }
 
-    fn frame(&mut self, kind: u8, flags: u8, stream: u32, payload: &[u8]) {
+    fn frame(&mut self, kind: u8, flags: u8, stream: u32, payload: &[u8]) -> bool {
         let length = u32::try_from(payload.len()).expect("a short frame").to_be_bytes();
         let mut bytes = vec![length[1], length[2], length[3], kind, flags];
         bytes.extend_from_slice(&stream.to_be_bytes());
         bytes.extend_from_slice(payload);
         // The proxy may have closed already; reading will say so.
-        self.raw.try_send(bytes);
+        self.raw.try_send(bytes)
     }
 }
 

@@ -2,6 +2,9 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::app::wait_until;
@@ -102,5 +105,66 @@ impl End {
 
     pub fn close(self) {
         let _ = self.0.shutdown(Shutdown::Both);
+    }
+}
+
+/// A target that closes each connection as soon as it has accepted it, and counts those on which something came all the same.
+pub struct Slammer {
+    address: SocketAddr,
+    counts: Arc<Counts>,
+    thread: Option<JoinHandle<()>>,
+}
+
+#[derive(Default)]
+struct Counts {
+    connections: AtomicUsize,
+    got: AtomicUsize,
+    is_stopping: AtomicBool,
+}
+
+impl Slammer {
+    pub fn start() -> Self {
+        let socket = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = socket.local_addr().expect("bound");
+        let counts = Arc::new(Counts::default());
+        let counting = Arc::clone(&counts);
+        let thread = std::thread::spawn(move || {
+            for stream in socket.incoming() {
+                let mut stream = stream.expect("a connection");
+                if counting.is_stopping.load(Ordering::SeqCst) {
+                    return;
+                }
+                let _ = stream.shutdown(Shutdown::Write);
+                counting.connections.fetch_add(1, Ordering::SeqCst);
+                let _ = stream.set_read_timeout(Some(DEADLINE));
+                if stream.read(&mut [0; 1]).is_ok_and(|count| count > 0) {
+                    counting.got.fetch_add(1, Ordering::SeqCst);
+                }
+            }
+        });
+        Self { address, counts, thread: Some(thread) }
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    pub fn connections(&self) -> usize {
+        self.counts.connections.load(Ordering::SeqCst)
+    }
+
+    /// How many connections something came on.
+    pub fn got(&self) -> usize {
+        self.counts.got.load(Ordering::SeqCst)
+    }
+}
+
+impl Drop for Slammer {
+    fn drop(&mut self) {
+        self.counts.is_stopping.store(true, Ordering::SeqCst);
+        let _ = TcpStream::connect(self.address);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
     }
 }
