@@ -1,9 +1,8 @@
 //! `keys`: makes session and signing keys.
 
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-
-use anyhow::Context as _;
 
 use crate::config::keys;
 use crate::jose::signing_key::SigningKey;
@@ -39,11 +38,19 @@ impl To {
     fn put(&self, key: &Secret<String>) -> anyhow::Result<ExitCode> {
         match &self.out {
             Some(path) => {
-                keys::write_new(path, key).with_context(|| format!("cannot make {}", path.display()))?;
+                keys::write_new(path, key).map_err(|error| refused(path, error))?;
                 eprintln!("made {}", path.display());
             }
             None => print!("{}", key.expose()),
         }
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// A key that exists may be in use: it is never written over.
+fn refused(path: &Path, error: io::Error) -> anyhow::Error {
+    if error.kind() == io::ErrorKind::AlreadyExists {
+        return anyhow::anyhow!("{} exists, and a key is never overwritten", path.display());
+    }
+    anyhow::Error::new(error).context(format!("cannot make {}", path.display()))
 }

@@ -91,7 +91,7 @@ pub fn explain(config: &Config, probe: &Probe) -> String {
     if of_scheme.is_empty() {
         let _ = writeln!(text, "no listener speaks `{}`", probe.uri.scheme_str().unwrap_or_default());
     } else if exact.is_empty() {
-        let _ = writeln!(text, "no listener has port {}; where that port leads to one of these:\n", probe.port());
+        let _ = writeln!(text, "note: no listener has port {}; as if that port led to each of these:\n", probe.port());
     }
     // Serving takes protected names out first; no condition of a sound file looks at one.
     let facts = Facts { request: &request, headers: &probe.headers, client: probe.client };

@@ -79,6 +79,12 @@ impl Provider {
         let client = self.directory.client(client_id).ok_or(PageError::UnknownClient)?;
         let redirect_uri = field("redirect_uri")?.ok_or(PageError::UnknownRedirect)?;
         if !client.allows_redirect(redirect_uri) {
+            tracing::warn!(
+                client.id = client_id,
+                redirect_uri = shown(redirect_uri),
+                "an application asks to be sent back to an address that is not registered: \
+                 `redirect_uris` of the client, or for our own rules `applications` of the pool"
+            );
             return Err(PageError::UnknownRedirect);
         }
         let state = form.one("state").unwrap_or_default();
@@ -253,4 +259,10 @@ fn code_challenge(form: &Form<'_>) -> Result<String, Error> {
 fn one<'f>(form: &'f Form<'_>, name: &str) -> Result<Option<&'f str>, Error> {
     let field = form.one(name).map_err(|_| Error::request("a parameter came more than once"))?;
     Ok(field.filter(|value| !value.is_empty()))
+}
+
+/// An address that a stranger sent, as it may stand in the log: without its query, and not for ever.
+fn shown(redirect_uri: &str) -> String {
+    let bare = redirect_uri.split(['?', '#']).next().unwrap_or_default();
+    bare.chars().take(200).filter(|character| !character.is_control()).collect()
 }
