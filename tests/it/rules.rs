@@ -53,7 +53,6 @@ fn each_condition_takes_what_it_says_and_nothing_else() {
         (("GET", "https://app.test/x?/img/", &[]), "default"),
         (("PURGE", "https://app.test/", &[]), "method"),
         (("DELETE", "https://app.test/", &[]), "method"),
-        (("purge", "https://app.test/", &[]), "default"),
         (("GET", "https://app.test/", &[("x-tier", "gold")]), "header"),
         (("GET", "https://app.test/", &[("X-TIER", "PLATINUM")]), "header"),
         (("GET", "https://app.test/", &[("x-tier", "golden")]), "default"),
