@@ -71,7 +71,7 @@ impl Client {
     }
 
     /// Offers `request` to targets in turn until one answers; again only when nothing of it was sent (then we have it back),
-    /// or once when it is idempotent, has no body, and a connection that was idle closed under it.
+    /// or when it is idempotent, has no body, and the connection closed under it; never to more than three targets.
     pub(crate) async fn send(&self, mut request: Request) -> Result<Answered, Unanswered> {
         let turn = self.turn.get();
         self.turn.set(turn.wrapping_add(1));
@@ -97,6 +97,7 @@ impl Client {
 
     /// Sends to one target, over an idle connection where there is one.
     async fn offer(&self, target: usize, mut request: Request) -> Result<Response, (Error, Option<Request>)> {
+        let mut was_sent = false;
         while let Some(sender) = self.pools[target].take(self.clock.instant(), self.group.settings.idle_timeout) {
             let spare = spare(&request);
             match self.exchange(target, sender, request).await {
@@ -106,6 +107,7 @@ impl Client {
                 Err((Error::Reset(error), None)) => {
                     let Some(again) = spare else { return Err((Error::Reset(error), None)) };
                     request = again;
+                    was_sent = true;
                     self.metrics.retries.increment();
                     // Over a new connection, so that a request which kills its connection does not kill every idle one.
                     break;
@@ -124,13 +126,19 @@ impl Client {
             }
         };
         self.metrics.connections.increment();
-        let exchanged = self.exchange(target, sender, request).await;
-        match &exchanged {
-            // It accepts and closes at once, as a program does that is starting or stopping.
-            Err((_, Some(_))) => self.group.skip(target, self.clock.instant()),
-            _ => self.group.accepted(target),
+        let spare = if was_sent { None } else { spare(&request) };
+        match self.exchange(target, sender, request).await {
+            // It accepts and closes at once, as a program does that is starting or stopping. Another target may be asked:
+            // by the request itself, which has not been sent, or by a copy of it.
+            Err((error @ Error::Reset(_), unsent)) => {
+                self.group.skip(target, self.clock.instant());
+                Err((error, unsent.or(spare)))
+            }
+            other => {
+                self.group.accepted(target);
+                other
+            }
         }
-        exchanged
     }
 
     /// One request and the head of its answer over one connection.
