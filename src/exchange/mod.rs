@@ -51,6 +51,8 @@ pub(crate) struct Exchange {
     pub(crate) target: Option<Rc<str>>,
     /// Why we refused.
     pub(crate) reason: Option<Reason>,
+    /// Why a page of the user pool refused: a code of its own.
+    pub(crate) page_code: Option<&'static str>,
     /// `Set-Cookie` lines that go out with whatever the answer is (pitfalls 7).
     pub(crate) cookies: Vec<HeaderValue>,
 }
@@ -78,6 +80,7 @@ impl Exchange {
             subject: None,
             target: None,
             reason: None,
+            page_code: None,
             cookies: Vec::new(),
         }
     }

@@ -70,6 +70,10 @@ pub(crate) fn document(title: &str, more_style: &str, main: &str) -> String {
     )
 }
 
+/// Goes with a response that refuses: the stable code, for the access log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Code(pub(crate) &'static str);
+
 /// Text as it may stand in HTML, between tags and in quoted attributes (attacks X-01).
 pub(crate) fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());

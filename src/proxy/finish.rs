@@ -110,7 +110,7 @@ impl Recorder {
             subject: exchange.subject.as_deref(),
             target: exchange.target.as_deref(),
             status: answer.status.as_u16(),
-            reason: exchange.reason.map(Reason::code),
+            reason: exchange.reason.map(Reason::code).or(exchange.page_code),
             response_bytes: self.bytes,
             first_byte: answer.first_byte,
             duration,

@@ -6,6 +6,7 @@ use crate::action::authenticate::endpoints::{Endpoint, Endpoints};
 use crate::exchange::Exchange;
 use crate::exchange::rejection::{Reason, Rejection};
 use crate::message::body::{StoodStill, TooLarge};
+use crate::message::page::Code;
 use crate::message::uri::CanonicalRequest;
 use crate::message::{Request, Response, WholeRequest};
 use crate::proxy::Proxy;
@@ -62,6 +63,7 @@ impl Answering<'_> {
                 // Password hashing and everything around it runs off the workers (DESIGN §2).
                 let answered = proxy.control.run(async move { pool.handle(request, client).await }).await;
                 let response = answered.map_err(|error| Rejection::new(Reason::Internal, error))?;
+                exchange.page_code = response.extensions().get().map(|Code(code)| *code);
                 Ok(response.map(crate::message::body::Body::full))
             }
         }

@@ -159,6 +159,24 @@ fn u_a_wrong_password_and_an_unknown_user_are_told_the_same() {
 }
 
 #[test]
+fn what_a_page_of_the_pool_refuses_has_its_code_in_the_access_log() {
+    let target = target::echo();
+    let proxy = start(&target);
+    let mut browser = proxy.browser(Protocol::Http1);
+    let page = sign_in_page(&mut browser, "https://app.test/");
+    assert_eq!(submit(&mut browser, &page, "ada", "wrong").status, 401);
+    let foreign = "https://login.test/oauth2/authorize?client_id=vestibule&response_type=code&scope=openid\
+                   &redirect_uri=https%3A%2F%2Fevil.test%2F&code_challenge=x&code_challenge_method=S256";
+    assert_eq!(browser.get(foreign).status, 400);
+    assert_eq!(browser.get("https://login.test/nothing").status, 404);
+    let reasons: Vec<_> =
+        proxy.access_log(5).iter().filter_map(|record| record["reason"].as_str().map(str::to_owned)).collect();
+    for code in ["sign_in.wrong_password", "authorize.unknown_redirect_uri", "pool.not_found"] {
+        assert!(reasons.iter().any(|reason| reason == code), "{code} in {reasons:?}");
+    }
+}
+
+#[test]
 fn u_a_form_of_another_browser_or_page_signs_nobody_in() {
     let target = target::echo();
     let proxy = start(&target);

@@ -65,8 +65,30 @@ fn document() -> String {
         let (code, status, meaning) = (reason.code(), reason.status().as_u16(), reason.meaning().trim());
         let _ = writeln!(text, "| `{code}` | {status} | {meaning} | {help} |");
     }
+    text.push_str(POOL);
     text
 }
+
+/// What the pages of a user pool refuse; their tests hold the codes.
+const POOL: &str = "
+## Pages of a user pool
+
+In the access log only; `vestibule_pool_sign_ins_total` counts sign-ins by what became of them.
+
+| Code | Status | Meaning |
+|---|---|---|
+| `authorize.unknown_client` | 400 | No client of the pool has this client id |
+| `authorize.unknown_redirect_uri` | 400 | The address to go back to is not in `redirect_uris` of the client, or in `applications` of the pool where it is our own; the log names it |
+| `authorize.malformed` | 400 | A parameter came twice, or cannot be read |
+| `sign_in.wrong_password` | 401 | The user name or the password is wrong |
+| `sign_in.incomplete` | 400 | A field of the form was empty |
+| `sign_in.too_many_attempts` | 429 | Too many attempts for this user or address |
+| `sign_in.busy` | 429 | Too many passwords are being looked at |
+| `sign_in.form_foreign` | 403 | The form comes from another browser or site |
+| `sign_in.form_expired` | 403 | The page was open for too long |
+| `pool.not_found` | 404 | Nothing is at this address |
+| `pool.method_not_allowed` | 405 | The method is not for this address |
+";
 
 #[test]
 fn the_list_of_reasons_is_fresh() {

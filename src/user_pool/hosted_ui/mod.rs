@@ -2,6 +2,7 @@
 
 mod csrf;
 mod page;
+mod refusal;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -79,7 +80,11 @@ impl HostedUi {
     ) -> WholeResponse {
         let client = self.provider.client_name(request);
         let view = SignInView { title: &self.title, client: &client, carried, username, notice };
-        reply::html(status, page::sign_in(&view), &request.form_action())
+        let page = reply::html(status, page::sign_in(&view), &request.form_action());
+        match notice {
+            Some(notice) => refusal::because(notice.code(), page),
+            None => page,
+        }
     }
 
     /// Answers who opened the sign-in page's own address: it is in bookmarks and histories.
@@ -214,7 +219,8 @@ impl HostedUi {
     ) -> Result<(&'f str, T), Box<WholeResponse>> {
         let refuse = |notice| {
             self.metrics.form_refused.increment();
-            Box::new(reply::html(StatusCode::FORBIDDEN, page::refused(notice), "'none'"))
+            let page = reply::html(StatusCode::FORBIDDEN, page::refused(notice), "'none'");
+            Box::new(refusal::because(notice.code(), page))
         };
         if csrf::is_from_elsewhere(headers, &self.origin) {
             return Err(refuse(page::Refused::Foreign));
@@ -239,12 +245,12 @@ impl HostedUi {
 
 /// A page for a request that no address may be told of.
 pub(crate) fn page_error(error: PageError) -> WholeResponse {
-    reply::html(StatusCode::BAD_REQUEST, page::error(error), "'none'")
+    refusal::because(error.code(), reply::html(StatusCode::BAD_REQUEST, page::error(error), "'none'"))
 }
 
 /// A page for an address where there is nothing.
 pub(crate) fn not_found() -> WholeResponse {
-    reply::html(StatusCode::NOT_FOUND, page::not_found(), "'none'")
+    refusal::because(refusal::NOT_FOUND, reply::html(StatusCode::NOT_FOUND, page::not_found(), "'none'"))
 }
 
 /// A page for a method that is not for this address.
@@ -252,7 +258,7 @@ pub(crate) fn method_not_allowed(allow: &'static str) -> WholeResponse {
     let mut response = page_error(PageError::Malformed);
     *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
     response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allow));
-    response
+    refusal::because(refusal::METHOD, response)
 }
 
 /// Turns a relying party's cross-site `POST` into our own `GET`: a browser sends `SameSite=Lax` cookies with the second only,

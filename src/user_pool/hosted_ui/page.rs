@@ -154,12 +154,12 @@ pub(crate) fn refused(why: Refused) -> String {
         Refused::Foreign => message(
             "This form cannot be used here",
             "Go back to the application and sign in from there. Your browser must accept cookies from this site.",
-            "sign_in.form_foreign",
+            why.code(),
         ),
         Refused::Expired => message(
             "This page was open for too long",
             "Nothing has happened. Go back to the application and sign in again.",
-            "sign_in.form_expired",
+            why.code(),
         ),
     }
 }
@@ -170,17 +170,17 @@ pub(crate) fn error(error: PageError) -> String {
         PageError::UnknownClient => message(
             "That application is not known here",
             "The application that sent you here is not registered. Please tell its operator.",
-            "authorize.unknown_client",
+            error.code(),
         ),
         PageError::UnknownRedirect => message(
             "That application gave a wrong address",
             "The address to which it wants you sent back is not registered. Please tell its operator.",
-            "authorize.unknown_redirect_uri",
+            error.code(),
         ),
         PageError::Malformed => message(
             "That request could not be read",
             "Go back to the application and start again. If it happens again, please tell its operator.",
-            "request.malformed",
+            error.code(),
         ),
     }
 }
