@@ -54,7 +54,8 @@ impl Activity {
     /// Whether the target of the HTTP/1.1 request that has just been read had a fragment (attacks P-03). Seen where its
     /// request line came in one piece, as all but contrived ones do; cutting it off is safe, refusing it is clear.
     pub(crate) fn had_fragment(&self) -> bool {
-        self.has_fragment.load(Ordering::Relaxed)
+        // Once: a request that came in one piece with it is another.
+        self.has_fragment.swap(false, Ordering::Relaxed)
     }
 
     fn received(&self, bytes: &[u8]) {
