@@ -202,6 +202,8 @@ fn v_03_a_provider_that_says_no_ends_the_session() {
             for _ in 0..4 {
                 ended(&browser.clone().scripted().get(PAGE));
             }
+            let who = browser.clone().scripted().get("https://app.test/oauth2/userinfo");
+            assert_eq!(who.status, 401, "{what}: nobody is signed in");
             assert_eq!(browser.get(PAGE).status, 302, "{what}: a person signs in again");
             assert_eq!(place.refreshes().len(), count + 1, "{what}: asked once");
             // For good, also where the provider is not there to say it again.

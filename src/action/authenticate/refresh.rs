@@ -43,6 +43,10 @@ const BACK_OFF: Duration = Duration::from_secs(10);
 /// How often outcomes that are no longer kept are looked for.
 const SWEEP_EVERY: Duration = Duration::from_secs(10);
 
+/// Most outcomes and flights that are kept. One that would be too many is not begun: its session has to sign in again, so
+/// that a full memory never lets a refused session pass.
+const FLIGHTS_MAX: usize = 100_000;
+
 /// One generation of one session's tokens.
 type FlightKey = (SessionId, u32);
 
@@ -85,12 +89,25 @@ struct Landed {
 }
 
 impl Refresher {
+    /// Whether the provider has refused these tokens.
+    pub(super) fn has_refused(&self, session: &Session, now: Timestamp) -> bool {
+        let flights = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let landed = flights.by_key.get(&(session.id, session.generation)).map(|flight| flight.0.borrow());
+        landed.is_some_and(|landed| {
+            landed.as_ref().is_some_and(|landed| matches!(landed.outcome, Outcome::Ended { until } if now < until))
+        })
+    }
+
     /// Joins the flight of `key`, or starts one: then `start` is given what to tell the outcome to.
     fn join(&self, key: FlightKey, now: Timestamp, start: impl FnOnce(Landing)) -> watch::Receiver<Option<Landed>> {
         let mut flights = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         flights.sweep(now);
         if let Some(flight) = flights.by_key.get(&key).filter(|flight| flight.is_of_use(now)) {
             return flight.0.clone();
+        }
+        if flights.by_key.len() >= FLIGHTS_MAX {
+            tracing::warn!("too many refreshes are remembered; a session has to sign in again");
+            return watch::channel(Some(Landed { outcome: Outcome::Ended { until: now }, keep_until: now })).1;
         }
         let (told, hears) = watch::channel(None);
         flights.by_key.insert(key, Flight(hears.clone()));

@@ -88,3 +88,17 @@ fn what_is_no_longer_kept_is_swept() {
     let flights = refresher.0.lock().expect("not poisoned");
     assert_eq!(flights.by_key.len(), 2);
 }
+
+#[tokio::test]
+async fn a_full_memory_ends_a_session_and_begins_no_flight() {
+    let refresher = Refresher::default();
+    let until = NOW + Duration::from_secs(3600);
+    for _ in 0..FLIGHTS_MAX {
+        join(&refresher, key(), NOW).1.expect("starts").tell(Outcome::Ended { until }, NOW);
+    }
+    let (flight, started) = join(&refresher, key(), NOW);
+    assert!(started.is_none());
+    assert!(matches!(landed(flight, SOON).await, Outcome::Ended { .. }));
+    // When they are no longer kept there is room again.
+    assert!(join(&refresher, key(), until).1.is_some());
+}
