@@ -92,7 +92,7 @@ pub(crate) fn is_loopback(host: &str) -> bool {
 fn tls(settings: &Settings) -> Result<ClientConfig, Error> {
     let mut roots = RootCertStore::empty();
     // A system without certificates (a bare container) is fine where the provider's own authority is given.
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    roots.add_parsable_certificates(provider::system_roots().iter().cloned());
     for root in &settings.roots {
         roots.add(root.clone()).map_err(|error| Error::Setup(error.into()))?;
     }

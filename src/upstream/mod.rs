@@ -10,4 +10,5 @@ pub(crate) mod group;
 pub(crate) mod metrics;
 mod pool;
 pub(crate) mod settings;
+pub(crate) mod tls;
 pub(crate) mod upgrade;

@@ -1,6 +1,6 @@
-//! TLS towards targets.
+//! How TLS to targets trusts: by authorities, or any certificate where the configuration says so aloud.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
@@ -10,7 +10,7 @@ use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use crate::crypto::provider;
 
 /// Verifies targets by these authorities.
-pub(super) fn verifying(roots: impl IntoIterator<Item = CertificateDer<'static>>) -> Arc<ClientConfig> {
+pub(crate) fn verifying(roots: impl IntoIterator<Item = CertificateDer<'static>>) -> Arc<ClientConfig> {
     let mut store = RootCertStore::empty();
     store.add_parsable_certificates(roots);
     let config = builder().with_root_certificates(store).with_no_client_auth();
@@ -19,17 +19,10 @@ pub(super) fn verifying(roots: impl IntoIterator<Item = CertificateDer<'static>>
 
 /// Takes any certificate, as the load balancer does (spec §9.2). The connection is still encrypted, and the target still
 /// proves that it has the certificate's key.
-pub(super) fn trusting() -> Arc<ClientConfig> {
+pub(crate) fn trusting() -> Arc<ClientConfig> {
     let verifier = Arc::new(AnyCertificate(provider::tls()));
     let config = builder().dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth();
     Arc::new(http1(config))
-}
-
-/// Authorities that the system trusts. Read once: a file may name many groups and providers.
-pub(super) fn system_roots() -> &'static [CertificateDer<'static>] {
-    static ROOTS: LazyLock<Vec<CertificateDer<'static>>> =
-        LazyLock::new(|| rustls_native_certs::load_native_certs().certs);
-    &ROOTS
 }
 
 fn builder() -> rustls::ConfigBuilder<ClientConfig, rustls::WantsVerifier> {

@@ -8,7 +8,8 @@ use url::Url;
 use crate::config::ProviderConfig;
 use crate::config::path::Path;
 use crate::config::raw::oidc::{self as written, IdentityProvider};
-use crate::config::validate::{Context, keys, tls, value};
+use crate::config::validate::{Context, keys, value};
+use crate::crypto::provider;
 use crate::oidc::settings::{ClientAuth, Endpoints, Logout, Settings, Userinfo};
 use crate::secret::Secret;
 
@@ -58,7 +59,7 @@ pub(super) fn provider(
 
 /// A container without certificates could start, and sign nobody in.
 fn system_roots_exist(issuer: &str, at: &Path, context: &mut Context<'_>) {
-    if issuer.starts_with("https://") && tls::system_roots().is_empty() {
+    if issuer.starts_with("https://") && provider::system_roots().is_empty() {
         let problem = context.found.problem(at, "the system has no certificate authorities to verify the provider by");
         problem.hint("install them (Debian: `ca-certificates`), or give `ca_file`");
     }

@@ -7,8 +7,10 @@ use rustls_pki_types::ServerName;
 
 use crate::config::path::Path;
 use crate::config::raw::target_group::{Protocol, ProtocolVersion, TargetGroup};
-use crate::config::validate::{Context, keys, tls, value};
+use crate::config::validate::{Context, keys, value};
+use crate::crypto::provider;
 use crate::upstream::settings::{Settings, TargetSettings};
+use crate::upstream::tls;
 
 const TIMEOUT_BOUNDS: (Duration, Duration) = (Duration::from_millis(1), Duration::from_secs(4000));
 const SKIP_BOUNDS: (Duration, Duration) = (Duration::ZERO, Duration::from_secs(3600));
@@ -91,7 +93,7 @@ fn tls(raw: &TargetGroup, at: &Path, context: &mut Context<'_>) -> Option<Option
         }
         (Some(file), true) => Some(Some(tls::verifying(keys::roots(file, &at.key("ca_file"), context)?))),
         (None, true) => {
-            let roots = tls::system_roots();
+            let roots = provider::system_roots();
             if roots.is_empty() {
                 let problem =
                     context.found.problem(at, "the system has no certificate authorities to verify targets by");
