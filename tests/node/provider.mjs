@@ -26,7 +26,7 @@
 // answers a form; POST its hidden `xsrf` with logout=yes to its action → 303 to post_logout_redirect_uri.
 
 import { createServer } from "node:http";
-import { generateKeyPairSync } from "node:crypto";
+import { createPrivateKey, generateKeyPairSync } from "node:crypto";
 import Provider from "oidc-provider";
 
 const settings = {
@@ -132,9 +132,12 @@ function configuration() {
   };
 }
 
+// By way of PEM: node 20 exports a key that it has just made while holding a lock that the collection of the finished
+// generator takes too, and stands still if it comes at that moment.
 function signingKeys() {
+  const encodings = { publicKeyEncoding: { type: "spki", format: "pem" }, privateKeyEncoding: { type: "pkcs8", format: "pem" } };
   const kinds = [["rsa", { modulusLength: 2048 }], ["ec", { namedCurve: "P-256" }], ["ed25519", {}]];
-  return kinds.map(([kind, options]) => generateKeyPairSync(kind, options).privateKey.export({ format: "jwk" }));
+  return kinds.map(([kind, options]) => createPrivateKey(generateKeyPairSync(kind, { ...options, ...encodings }).privateKey).export({ format: "jwk" }));
 }
 
 async function interaction(provider, request, response, step) {
