@@ -84,15 +84,18 @@ impl Forward {
         cookie::strip(headers, |name| self.is_ours(name));
         connection
             .forwarded
-            .write(headers, connection.peer.ip())
+            .write(headers, &connection.peer_address)
             .map_err(|error| Rejection::new(Reason::RequestForwarded, error))?;
-        let authority = canonical.authority();
-        forwarded::write_origin(headers, connection.scheme(), connection.local, &authority);
-        let trace = forwarded::trace_id(headers.get(names::TRACE_ID), &exchange.id);
+        let authority = &canonical.authority;
+        forwarded::write_origin(headers, connection.scheme(), &connection.local_port, authority.value());
+        let trace = forwarded::trace_id(headers.get(names::TRACE_ID), exchange.id.as_str());
         headers.insert(names::TRACE_ID, trace);
-        let is_default = matches!((connection.scheme(), canonical.port), ("https", Some(443)) | ("http", Some(80)));
-        let host = if is_default && !self.preserve_host { canonical.host.as_str() } else { authority.as_ref() };
-        let host = HeaderValue::from_str(host).map_err(|error| Rejection::new(Reason::RequestHost, error))?;
+        let is_default = matches!((connection.scheme(), authority.port()), ("https", Some(443)) | ("http", Some(80)));
+        let host = if is_default && !self.preserve_host {
+            HeaderValue::from_str(authority.host()).map_err(|error| Rejection::new(Reason::RequestHost, error))?
+        } else {
+            authority.value().clone()
+        };
         headers.insert(header::HOST, host);
         Ok(())
     }
@@ -144,8 +147,8 @@ fn check_origin(passage: &Passage, canonical: &CanonicalRequest, headers: &Heade
     let origin = origin.to_str().ok().and_then(|text| url::Url::parse(text).ok());
     let is_ours = origin.is_some_and(|origin| {
         origin.scheme() == "https"
-            && origin.host_str() == Some(&canonical.host)
-            && origin.port_or_known_default() == Some(canonical.port.unwrap_or(443))
+            && origin.host_str() == Some(canonical.host())
+            && origin.port_or_known_default() == Some(canonical.authority.port().unwrap_or(443))
     });
     if is_ours { Ok(()) } else { Err(Reason::RequestOrigin) }
 }

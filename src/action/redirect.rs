@@ -31,7 +31,7 @@ impl Redirect {
     pub(crate) fn run(&self, exchange: &Exchange) -> Result<Response, Rejection> {
         let request = exchange.request.as_deref().ok_or(Reason::Internal)?;
         let original = exchange.connection.scheme();
-        let port = request.port.unwrap_or(if original == "https" { 443 } else { 80 });
+        let port = request.authority.port().unwrap_or(if original == "https" { 443 } else { 80 });
         let location = self.location(request, original, port);
         let value = HeaderValue::try_from(location).map_err(|error| Rejection::new(Reason::Internal, error))?;
         if value.len() > LOCATION_BYTES_MAX {
@@ -79,7 +79,7 @@ impl Parts<'_> {
             match piece {
                 Piece::Literal(text) => out.push_str(text),
                 Piece::Protocol => out.push_str(self.protocol),
-                Piece::Host => out.push_str(&self.request.host),
+                Piece::Host => out.push_str(self.request.host()),
                 Piece::Port => {
                     let _ = write!(out, "{}", self.port);
                 }

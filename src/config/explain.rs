@@ -151,7 +151,7 @@ fn explain_listener(text: &mut String, listener: &ListenerConfig, config: &Confi
 fn found(condition: &Condition, facts: &Facts<'_>) -> String {
     let request = facts.request;
     match condition {
-        Condition::HostHeader(_) => format!("the host is `{}`", request.host),
+        Condition::HostHeader(_) => format!("the host is `{}`", request.host()),
         Condition::PathPattern(_) => format!("the path is `{}`", request.path()),
         Condition::HttpRequestMethod(_) => format!("the method is `{}`", request.method),
         Condition::SourceIp(_) => format!("the client is {}", facts.client),
@@ -215,7 +215,7 @@ fn piece(piece: &Piece) -> &str {
 fn answers(pool: &UserPoolConfig, probe: &Probe, request: &CanonicalRequest) -> bool {
     let issuer = &pool.settings.issuer;
     (issuer.scheme() == "https") == probe.is_https()
-        && issuer.host_str() == Some(&request.host)
+        && issuer.host_str() == Some(request.host())
         && issuer.port_or_known_default() == Some(probe.port())
 }
 

@@ -1,17 +1,22 @@
 //! What is known of a connection before its first request.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+
+use http::HeaderValue;
 
 use crate::message::forwarded::Policy;
 
 /// A client's connection.
 #[derive(Debug)]
 pub(crate) struct Connection {
-    /// The other end of the socket; never taken from a header.
-    pub(crate) peer: SocketAddr,
-    /// Our end of the socket: the port that a client used.
-    pub(crate) local: SocketAddr,
+    /// The other end of the socket; never taken from a header. An IPv4 address is one, also where IPv6 carries it.
+    pub(crate) peer: IpAddr,
+    pub(crate) peer_port: u16,
+    /// The same address as it is written: made once for all requests of the connection.
+    pub(crate) peer_address: HeaderValue,
+    /// The port of our end of the socket: the one that a client used.
+    pub(crate) local_port: HeaderValue,
     /// The listener's name.
     pub(crate) listener: Arc<str>,
     /// Whose `X-Forwarded-For` is believed here, and what becomes of it.
@@ -32,6 +37,25 @@ pub(crate) struct Tls {
 }
 
 impl Connection {
+    /// A connection to `listener` between the two ends of a socket.
+    pub(crate) fn new(
+        (peer, local): (SocketAddr, SocketAddr),
+        listener: Arc<str>,
+        forwarded: Arc<Policy>,
+        tls: Option<Tls>,
+    ) -> Self {
+        let address = peer.ip().to_canonical();
+        Self {
+            peer: address,
+            peer_port: peer.port(),
+            peer_address: HeaderValue::try_from(address.to_string()).expect("an address is ASCII"),
+            local_port: HeaderValue::from(local.port()),
+            listener,
+            forwarded,
+            tls,
+        }
+    }
+
     /// `https` or `http`: what the client's address bar begins with.
     pub(crate) fn scheme(&self) -> &'static str {
         if self.tls.is_some() { "https" } else { "http" }

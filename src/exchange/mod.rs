@@ -37,8 +37,6 @@ pub(crate) struct Exchange {
     pub(crate) request: Option<Rc<CanonicalRequest>>,
     /// How to tell the client something.
     pub(crate) preferred: Preferred,
-    /// Whether a redirect to a sign-in page can help this client.
-    pub(crate) is_navigation: bool,
     /// The rule that took the request.
     pub(crate) rule: Option<Rc<str>>,
     /// Its place in the order of rules; means nothing while there is no `rule`.
@@ -67,13 +65,12 @@ impl Exchange {
     ) -> Self {
         Self {
             id: request_id::RequestId::new(started_at),
-            client: connection.peer.ip(),
+            client: connection.peer,
             connection,
             started,
             started_at,
             request: None,
             preferred: media::preferred(&parts.headers),
-            is_navigation: media::is_navigation(&parts.method, &parts.headers),
             rule: None,
             rule_index: 0,
             actions: Vec::new(),

@@ -38,12 +38,9 @@ pub(crate) async fn run<H: Handler>(
     metrics.accepted.increment();
     let open = Open::new(&metrics.open, accepted.permit);
     let settings = &shared.settings;
-    let facts = |tls| Connection {
-        peer: accepted.peer,
-        local: accepted.local,
-        listener: Arc::clone(&settings.name),
-        forwarded: Arc::clone(&settings.forwarded),
-        tls,
+    let facts = |tls| {
+        let ends = (accepted.peer, accepted.local);
+        Connection::new(ends, Arc::clone(&settings.name), Arc::clone(&settings.forwarded), tls)
     };
     match &shared.tls {
         None => {

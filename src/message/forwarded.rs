@@ -1,6 +1,5 @@
 //! `X-Forwarded-*`: who the client is, where a trusted peer says so, and what the target is told.
 
-use std::fmt::Write as _;
 use std::net::{IpAddr, SocketAddr};
 
 use http::{HeaderMap, HeaderValue};
@@ -42,9 +41,9 @@ impl Policy {
     /// addresses (attacks F-06). What cannot be read ends the walk at the last address that could (F-08).
     pub(crate) fn client(&self, headers: &HeaderMap, peer: IpAddr) -> IpAddr {
         let is_trusted = |address: IpAddr| self.trusted.iter().any(|network| network.contains(&address));
-        let mut client = peer.to_canonical();
-        if self.trusted.is_empty() || !is_trusted(client) {
-            return client;
+        let mut client = peer;
+        if self.trusted.is_empty() || !is_trusted(peer) {
+            return peer;
         }
         let fields: Vec<_> = headers.get_all(FORWARDED_FOR).iter().collect();
         let hops = fields.iter().rev().flat_map(|field| field.as_bytes().rsplit(|byte| *byte == b','));
@@ -58,14 +57,15 @@ impl Policy {
         client
     }
 
-    /// Writes `X-Forwarded-For` for the target.
+    /// Writes `X-Forwarded-For` for the target. `peer` is the peer's address as it is written.
     ///
     /// # Errors
     ///
     /// [`TooMany`].
-    pub(crate) fn write(&self, headers: &mut HeaderMap, peer: IpAddr) -> Result<(), TooMany> {
+    pub(crate) fn write(&self, headers: &mut HeaderMap, peer: &HeaderValue) -> Result<(), TooMany> {
+        let is_given = headers.contains_key(FORWARDED_FOR);
         let count = |field: &HeaderValue| field.as_bytes().iter().filter(|byte| **byte == b',').count() + 1;
-        if headers.get_all(FORWARDED_FOR).iter().map(count).sum::<usize>() > ADDRESSES_MAX {
+        if is_given && headers.get_all(FORWARDED_FOR).iter().map(count).sum::<usize>() > ADDRESSES_MAX {
             return Err(TooMany);
         }
         match self.mode {
@@ -73,13 +73,14 @@ impl Policy {
             Mode::Remove => {
                 headers.remove(FORWARDED_FOR);
             }
+            Mode::Append if !is_given => drop(headers.insert(FORWARDED_FOR, peer.clone())),
             Mode::Append => {
                 let mut list = Vec::new();
                 for field in headers.get_all(FORWARDED_FOR) {
                     list.extend_from_slice(field.as_bytes());
                     list.extend_from_slice(b", ");
                 }
-                list.extend_from_slice(peer.to_canonical().to_string().as_bytes());
+                list.extend_from_slice(peer.as_bytes());
                 let value = HeaderValue::from_bytes(&list).expect("joined of header values and an address");
                 headers.insert(FORWARDED_FOR, value);
             }
@@ -89,12 +90,10 @@ impl Policy {
 }
 
 /// Writes `X-Forwarded-Proto`, `-Port` and `-Host`. The port is our own (spec §10.2); a client's values are gone already.
-pub(crate) fn write_origin(headers: &mut HeaderMap, scheme: &'static str, local: SocketAddr, authority: &str) {
+pub(crate) fn write_origin(headers: &mut HeaderMap, scheme: &'static str, port: &HeaderValue, host: &HeaderValue) {
     headers.insert(FORWARDED_PROTO, HeaderValue::from_static(scheme));
-    headers.insert(FORWARDED_PORT, HeaderValue::from(local.port()));
-    if let Ok(host) = HeaderValue::from_str(authority) {
-        headers.insert(FORWARDED_HOST, host);
-    }
+    headers.insert(FORWARDED_PORT, port.clone());
+    headers.insert(FORWARDED_HOST, host.clone());
 }
 
 /// One hop, with or without a port.
@@ -107,15 +106,13 @@ fn address(hop: &[u8]) -> Option<IpAddr> {
 }
 
 /// The trace id for the target (spec §10.3): ours as `Root` where the client has none, else as `Self` before its `Root`.
-pub(crate) fn trace_id(given: Option<&HeaderValue>, id: &impl std::fmt::Display) -> HeaderValue {
+pub(crate) fn trace_id(given: Option<&HeaderValue>, id: &str) -> HeaderValue {
     let given = given.and_then(|value| value.to_str().ok()).filter(|value| value.len() < 1024);
-    let mut value = String::with_capacity(40);
-    let kept = given.filter(|given| given.contains("Root="));
-    let _ = match kept {
-        None => write!(value, "Root={id}"),
+    let value = match given.filter(|given| given.contains("Root=")) {
+        None => ["Root=", id].concat(),
         Some(kept) => {
             let rest: Vec<&str> = kept.split(';').filter(|part| !part.trim_start().starts_with("Self=")).collect();
-            write!(value, "Self={id};{}", rest.join(";"))
+            format!("Self={id};{}", rest.join(";"))
         }
     };
     HeaderValue::try_from(value).expect("made of an id and a header value")

@@ -20,23 +20,22 @@ const X_REQUESTED_WITH: HeaderName = HeaderName::from_static("x-requested-with")
 
 /// Reads `Accept` (RFC 9110 §12.5.1). Weights are not compared: a client that names HTML can show it.
 pub(crate) fn preferred(headers: &HeaderMap) -> Preferred {
-    let accepts = |wanted: &str| {
-        headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok()).any(|value| {
-            value.split(',').any(|item| {
-                let mut parts = item.split(';').map(str::trim);
-                let named = parts.next().is_some_and(|media| media.eq_ignore_ascii_case(wanted));
-                // RFC 9110 §12.4.2: a weight of zero means "not this".
-                named && !parts.any(|part| matches!(part, "q=0" | "q=0.0" | "q=0.00" | "q=0.000"))
-            })
-        })
-    };
-    if accepts("text/html") || accepts("application/xhtml+xml") {
-        Preferred::Html
-    } else if accepts("application/json") || is_scripted(headers) {
-        Preferred::Json
-    } else {
-        Preferred::Text
+    let mut accepts_json = false;
+    let fields = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    for item in fields.flat_map(|field| field.split(',')) {
+        let (media, parameters) = item.split_once(';').unwrap_or((item, ""));
+        let is = |wanted: &str| media.trim().eq_ignore_ascii_case(wanted);
+        if (is("text/html") || is("application/xhtml+xml")) && !is_unwanted(parameters) {
+            return Preferred::Html;
+        }
+        accepts_json = accepts_json || (is("application/json") && !is_unwanted(parameters));
     }
+    if accepts_json || is_scripted(headers) { Preferred::Json } else { Preferred::Text }
+}
+
+/// RFC 9110 §12.4.2: a weight of zero means "not this".
+fn is_unwanted(parameters: &str) -> bool {
+    parameters.split(';').any(|part| matches!(part.trim(), "q=0" | "q=0.0" | "q=0.00" | "q=0.000"))
 }
 
 /// Whether a redirect to a sign-in page can help: a browser that loads a document into a tab.

@@ -11,22 +11,24 @@
 //! Two things are written in one way, because no server tells them apart: empty segments are merged (`//a` is `/a`), and
 //! octets that need no encoding are decoded (`%61` is `a`). The target receives the path in that form.
 
+mod authority;
+
 use std::borrow::Cow;
 use std::fmt;
 
-use http::uri::{Authority, PathAndQuery};
-use http::{HeaderMap, Method, Uri, header};
+use http::uri::PathAndQuery;
+use http::{HeaderMap, Method, Uri};
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
+
+use authority::Authority;
 
 /// The one reading of a request's target.
 #[derive(Clone, Debug)]
 pub(crate) struct CanonicalRequest {
     /// The method as it came; methods are case-sensitive (RFC 9110 §9.1).
     pub(crate) method: Method,
-    /// The host: lower case, without port and without a trailing dot.
-    pub(crate) host: String,
-    /// The port in the authority, where it names one.
-    pub(crate) port: Option<u16>,
+    /// The host and the port.
+    pub(crate) authority: Authority,
     /// What goes to the target: the path that rules matched, encoded, and the query as it came.
     pub(crate) target: PathAndQuery,
     /// What rules match: the path decoded, without path parameters. `None` where it is [`target`](Self::target)'s path.
@@ -73,7 +75,7 @@ impl CanonicalRequest {
         if !is_forwardable(method.as_str()) {
             return Err(Error::Method);
         }
-        let (host, port) = host(uri, headers)?;
+        let authority = Authority::of(uri, headers)?;
         let raw = uri.path_and_query().ok_or(Error::NotAPath)?;
         if *method == Method::OPTIONS && raw.as_str() == "*" {
             return Err(Error::NotAPath);
@@ -83,7 +85,7 @@ impl CanonicalRequest {
             return Err(Error::NotAPath);
         }
         if is_plain(path) {
-            return Ok(Self { method: method.clone(), host, port, target: raw.clone(), decoded: None });
+            return Ok(Self { method: method.clone(), authority, target: raw.clone(), decoded: None });
         }
         let (encoded, decoded) = canonical_path(path)?;
         let target = match raw.query() {
@@ -91,7 +93,7 @@ impl CanonicalRequest {
             None => encoded,
         };
         let target = PathAndQuery::try_from(target).map_err(|_| Error::Character)?;
-        Ok(Self { method: method.clone(), host, port, target, decoded: Some(decoded) })
+        Ok(Self { method: method.clone(), authority, target, decoded: Some(decoded) })
     }
 
     /// The path that rules match: decoded, without path parameters.
@@ -104,18 +106,15 @@ impl CanonicalRequest {
         self.target.query()
     }
 
-    /// Host and, where the client named one, port: what a browser's address bar shows.
-    pub(crate) fn authority(&self) -> Cow<'_, str> {
-        match self.port {
-            Some(port) => Cow::Owned(format!("{}:{port}", self.host)),
-            None => Cow::Borrowed(&self.host),
-        }
+    /// The host: lower case, without port and without a trailing dot.
+    pub(crate) fn host(&self) -> &str {
+        self.authority.host()
     }
 }
 
 impl fmt::Display for CanonicalRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}{}", self.method, self.authority(), self.target.path())
+        write!(f, "{} {}{}", self.method, self.authority.as_str(), self.target.path())
     }
 }
 
@@ -129,55 +128,6 @@ pub(crate) fn is_forwardable(method: &str) -> bool {
     method.len() <= METHOD_LENGTH_MAX
         && method.bytes().all(is_plain)
         && !matches!(method, "CONNECT" | "TRACE" | "TRACK" | "DEBUG")
-}
-
-/// The one host that the request names, by its target or by its `Host` (RFC 9112 §3.2, RFC 9113 §8.3.1).
-fn host(uri: &Uri, headers: &HeaderMap) -> Result<(String, Option<u16>), Error> {
-    let mut fields = headers.get_all(header::HOST).iter();
-    let field = match (fields.next(), fields.next()) {
-        (_, Some(_)) => return Err(Error::Host),
-        (Some(value), None) => Some(authority(value.to_str().map_err(|_| Error::Host)?)?),
-        (None, None) => None,
-    };
-    let target = uri.authority().map(|given| authority(given.as_str())).transpose()?;
-    match (target, field) {
-        // RFC 9112 §3.2.2 lets the target win; two hosts in one request are refused instead (attacks P-15, G-14).
-        (Some(target), Some(field)) if target != field => Err(Error::Host),
-        (Some(named), _) | (None, Some(named)) => Ok(named),
-        (None, None) => Err(Error::Host),
-    }
-}
-
-/// Lower-cases the host, drops one trailing dot, and parses the port.
-fn authority(text: &str) -> Result<(String, Option<u16>), Error> {
-    // The characters of RFC 3986 §3.2.2 but for percent-encoding and sub-delimiters, which no DNS name has; so no
-    // userinfo, no path, no list, no wildcard.
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b':' | b'[' | b']');
-    if text.is_empty() || !text.bytes().all(allowed) {
-        return Err(Error::Host);
-    }
-    let parsed: Authority = text.parse().map_err(|_| Error::Host)?;
-    let name = parsed.host();
-    let port = match text.get(name.len()..) {
-        Some("" | ":") => None,
-        Some(rest) => {
-            let digits = rest.strip_prefix(':').ok_or(Error::Host)?;
-            let number =
-                digits.parse().ok().filter(|number| *number != 0 && digits.bytes().all(|b| b.is_ascii_digit()));
-            Some(number.ok_or(Error::Host)?)
-        }
-        None => return Err(Error::Host),
-    };
-    if let Some(inner) = name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
-        inner.parse::<std::net::Ipv6Addr>().map_err(|_| Error::Host)?;
-    } else if name.contains(['[', ']', ':']) {
-        return Err(Error::Host);
-    }
-    let name = name.strip_suffix('.').unwrap_or(name);
-    if name.is_empty() || name.starts_with('.') || name.ends_with('.') {
-        return Err(Error::Host);
-    }
-    Ok((name.to_ascii_lowercase(), port))
 }
 
 /// Whether the path is canonical as it stands. Nearly all are, and they are not copied.

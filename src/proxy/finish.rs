@@ -90,7 +90,12 @@ impl Recorder {
             answer.status,
             answer.first_byte,
         );
-        self.sink.access_log.write(&self.access_record(answer, duration));
+        let named = (self.exchange.client != self.exchange.connection.peer).then(|| self.exchange.client.to_string());
+        let mut record = self.access_record(answer, duration);
+        if let Some(client) = &named {
+            record.client_address = client;
+        }
+        self.sink.access_log.write(&record);
     }
 
     fn access_record(&self, answer: Answer, duration: Duration) -> AccessRecord<'_> {
@@ -99,9 +104,8 @@ impl Recorder {
         AccessRecord {
             time: exchange.started_at,
             request_id: exchange.id.as_str(),
-            client_address: exchange.client,
             method: Some(self.method.as_str()),
-            host: canonical.map(|request| request.host.as_str()),
+            host: canonical.map(|request| request.host()),
             path: canonical.map(|request| request.target.path()),
             http_version: Some(version(self.version)),
             user_agent: self.user_agent.as_ref().and_then(|value| value.to_str().ok()),
@@ -143,7 +147,7 @@ impl Drop for Recorder {
 }
 
 /// Turns an outcome into the response that goes out, and lets its body record the exchange.
-pub(crate) fn finish(mut recorder: Recorder, outcome: Result<Response, Rejection>) -> Response {
+pub(crate) fn finish(mut recorder: Box<Recorder>, outcome: Result<Response, Rejection>) -> Response {
     let exchange = &mut recorder.exchange;
     let mut response = outcome.unwrap_or_else(|rejection| {
         log(exchange, &rejection);
@@ -158,7 +162,7 @@ pub(crate) fn finish(mut recorder: Recorder, outcome: Result<Response, Rejection
         recorder.record();
         return bare(response);
     }
-    response.map(|body: Body| body.watched_by(Box::new(recorder)))
+    response.map(|body: Body| body.watched_by(recorder))
 }
 
 /// Leaves out a body that the answer may not have (RFC 9110 §9.3.2, §15.3.5), but not the length that it would have had:
@@ -231,8 +235,8 @@ fn of_connection(connection: &Connection, time: crate::clock::Timestamp) -> Acce
         time,
         request_id: "",
         listener: &connection.listener,
-        client_address: connection.peer.ip().to_canonical(),
-        client_port: connection.peer.port(),
+        client_address: connection.peer_address.to_str().unwrap_or_default(),
+        client_port: connection.peer_port,
         method: None,
         scheme: connection.scheme(),
         host: None,

@@ -57,7 +57,7 @@ impl Proxy {
         let (parts, body) = request.into_parts();
         let exchange = Exchange::begin(connection, &parts, self.clock.instant(), self.clock.now());
         // From here on the exchange is recorded exactly once, also when the client leaves and this future is dropped.
-        let mut recorder = Recorder::new(Rc::clone(&self.sink), exchange, &parts);
+        let mut recorder = Box::new(Recorder::new(Rc::clone(&self.sink), exchange, &parts));
         let request = Request::from_parts(parts, body);
         let outcome = self.respond(&mut recorder.exchange, request).await;
         finish::finish(recorder, outcome)
@@ -69,7 +69,7 @@ impl Proxy {
         // What only we may say is taken out before anything reads the headers, on every rule (DESIGN §1.3).
         snapshot.protected.strip(request.headers_mut());
         cookie::join(request.headers_mut());
-        exchange.client = exchange.connection.forwarded.client(request.headers(), exchange.connection.peer.ip());
+        exchange.client = exchange.connection.forwarded.client(request.headers(), exchange.connection.peer);
         framing::check(request.version(), request.method(), request.headers()).map_err(ambiguous_end)?;
         let canonical = canonical(&request)?;
         exchange.request = Some(Rc::clone(&canonical));

@@ -32,8 +32,8 @@ pub(crate) fn find<'s>(
 ) -> Option<Answering<'s>> {
     let is_https = exchange.connection.tls.is_some();
     if !snapshot.pools.is_empty() {
-        let authority = request.authority();
-        if let Some(pool) = snapshot.pools.iter().find(|pool| pool.answers(is_https, &authority)) {
+        let authority = request.authority.as_str();
+        if let Some(pool) = snapshot.pools.iter().find(|pool| pool.answers(is_https, authority)) {
             return Some(Answering::Pool(pool));
         }
     }

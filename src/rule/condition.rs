@@ -177,7 +177,7 @@ impl Condition {
     pub(crate) fn holds(&self, facts: &Facts<'_>) -> bool {
         let request = facts.request;
         match self {
-            Self::HostHeader(patterns) => patterns.iter().any(|pattern| pattern.matches(&request.host)),
+            Self::HostHeader(patterns) => patterns.iter().any(|pattern| pattern.matches(request.host())),
             Self::PathPattern(patterns) => patterns.iter().any(|pattern| pattern.matches(request.path())),
             Self::HttpRequestMethod(methods) => methods.contains(&request.method),
             Self::SourceIp(networks) => {

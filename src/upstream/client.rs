@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::Method;
+use http::{HeaderName, HeaderValue, Method, Uri};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::SendRequest;
 
@@ -99,14 +99,14 @@ impl Client {
     async fn offer(&self, target: usize, mut request: Request) -> Result<Response, (Error, Option<Request>)> {
         let mut was_sent = false;
         while let Some(sender) = self.pools[target].take(self.clock.instant(), self.group.settings.idle_timeout) {
-            let spare = spare(&request);
+            let spare = Spare::of(&request);
             match self.exchange(target, sender, request).await {
                 Ok(response) => return Ok(response),
                 // The target closed the connection before it had the request.
                 Err((_, Some(unsent))) => request = unsent,
                 Err((Error::Reset(error), None)) => {
                     let Some(again) = spare else { return Err((Error::Reset(error), None)) };
-                    request = again;
+                    request = again.into_request();
                     was_sent = true;
                     self.metrics.retries.increment();
                     // Over a new connection, so that a request which kills its connection does not kill every idle one.
@@ -126,13 +126,13 @@ impl Client {
             }
         };
         self.metrics.connections.increment();
-        let spare = if was_sent { None } else { spare(&request) };
+        let spare = if was_sent { None } else { Spare::of(&request) };
         match self.exchange(target, sender, request).await {
             // It accepts and closes at once, as a program does that is starting or stopping. Another target may be asked:
             // by the request itself, which has not been sent, or by a copy of it.
             Err((error @ Error::Reset(_), unsent)) => {
                 self.group.skip(target, self.clock.instant());
-                Err((error, unsent.or(spare)))
+                Err((error, unsent.or_else(|| spare.map(Spare::into_request))))
             }
             other => {
                 self.group.accepted(target);
@@ -169,18 +169,36 @@ impl Client {
     }
 }
 
-/// A copy to send again, where sending again is safe (RFC 9110 §9.2.2) and there is no body.
-fn spare(request: &Request) -> Option<Request> {
-    let method = request.method();
-    let is_idempotent = matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS | Method::PUT | Method::DELETE);
-    if !is_idempotent || !request.body().is_empty() {
-        return None;
+/// What a request without a body is made of, to send it again. Nearly never needed, so it is kept in the cheapest form.
+struct Spare {
+    method: Method,
+    uri: Uri,
+    fields: Vec<(HeaderName, HeaderValue)>,
+}
+
+impl Spare {
+    /// A copy, where sending again is safe (RFC 9110 §9.2.2) and there is no body.
+    fn of(request: &Request) -> Option<Self> {
+        let method = request.method();
+        let is_idempotent =
+            matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS | Method::PUT | Method::DELETE);
+        if !is_idempotent || !request.body().is_empty() {
+            return None;
+        }
+        let fields = request.headers().iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+        Some(Self { method: method.clone(), uri: request.uri().clone(), fields })
     }
-    let mut copy = Request::new(Body::empty());
-    *copy.method_mut() = method.clone();
-    *copy.uri_mut() = request.uri().clone();
-    *copy.headers_mut() = request.headers().clone();
-    Some(copy)
+
+    /// The request again.
+    fn into_request(self) -> Request {
+        let mut request = Request::new(Body::empty());
+        *request.method_mut() = self.method;
+        *request.uri_mut() = self.uri;
+        for (name, value) in self.fields {
+            request.headers_mut().append(name, value);
+        }
+        request
+    }
 }
 
 /// How far a request's body is.

@@ -83,7 +83,7 @@ fn recognise<'e>(
     let brought = read(request.query().unwrap_or_default())?;
     let now = exchange.started_at;
     for gate in &endpoints.gates {
-        let found = gate.pending.find::<PendingLogin>(&request.host, &brought.state, &parts.headers, now);
+        let found = gate.pending.find::<PendingLogin>(request.host(), &brought.state, &parts.headers, now);
         let Ok(found) = found else { continue };
         if found.login.gate != gate.key {
             continue;
@@ -129,7 +129,7 @@ async fn finish(
     let callback = oidc::Callback { code, issuer: brought.issuer };
     let work = async move { client.finish(callback, login.protocol, login.redirect_uri).await };
     let login = begun.gate.control.run(work).await.map_err(failure::abandoned)?.map_err(failure::rejection)?;
-    start_session(begun.gate, exchange, &request.host, login, headers)?;
+    start_session(begun.gate, exchange, request.host(), login, headers)?;
     answer::redirect(on_this_origin(&begun.login.return_to))
 }
 
@@ -179,5 +179,5 @@ fn has_session(
     headers: &HeaderMap,
     now: Timestamp,
 ) -> bool {
-    endpoints.gates.iter().any(|gate| gate.open(local, &request.host, headers, now).is_ok())
+    endpoints.gates.iter().any(|gate| gate.open(local, request.host(), headers, now).is_ok())
 }

@@ -40,7 +40,7 @@ impl Authenticate {
         headers: &HeaderMap,
     ) -> Result<Response, Rejection> {
         // The port too, where the client named one: a browser on another port is another origin.
-        let redirect_uri = format!("https://{}{}", request.authority(), endpoints::CALLBACK);
+        let redirect_uri = format!("https://{}{}", request.authority.as_str(), endpoints::CALLBACK);
         let begun = self.ask_provider(redirect_uri.clone()).await.inspect_err(|rejection| {
             self.metrics.failures.count(rejection.reason);
         })?;
@@ -51,7 +51,7 @@ impl Authenticate {
             return_to: return_to(request),
             protocol: begun.pending,
         };
-        let save = |login| self.pending.save(&request.host, &state, login, headers, exchange.started_at);
+        let save = |login| self.pending.save(request.host(), &state, login, headers, exchange.started_at);
         // What makes it too large for a cookie can only be the address.
         let lines = save(login.clone())
             .or_else(|_| save(PendingLogin { return_to: "/".into(), ..login }))

@@ -33,8 +33,8 @@ use crate::clock::{Clock, Timestamp};
 use crate::drain::Control;
 use crate::exchange::Exchange;
 use crate::exchange::rejection::{Reason, Rejection};
-use crate::message::Response;
 use crate::message::uri::CanonicalRequest;
+use crate::message::{Response, media};
 use crate::oidc;
 use crate::session::opened::Key;
 use crate::session::pending::PendingLogins;
@@ -130,12 +130,12 @@ impl Authenticate {
         headers: &HeaderMap,
     ) -> Result<Outcome, Rejection> {
         let request = exchange.request.clone().ok_or(Reason::Internal)?;
-        let mut opened = self.open(local, &request.host, headers, exchange.started_at);
+        let mut opened = self.open(local, request.host(), headers, exchange.started_at);
         if let Ok(signed_in) = &opened
             && signed_in.is_refresh_due(exchange.started_at)
         {
             // Boxed, like the way without a session: most requests need neither and do not carry their room along.
-            opened = Box::pin(self.refresh(exchange, &request.host, signed_in)).await;
+            opened = Box::pin(self.refresh(exchange, request.host(), signed_in)).await;
         }
         match opened {
             Ok(signed_in) => {
@@ -153,7 +153,7 @@ impl Authenticate {
         request: &CanonicalRequest,
         headers: &HeaderMap,
     ) -> Result<Outcome, Rejection> {
-        let verdict = decide(absence, &self.settings, exchange.is_navigation);
+        let verdict = decide(absence, &self.settings, media::is_navigation(&request.method, headers));
         // What does not open never will. A session that is over is kept, because it says so; `allow` has no use for it.
         if absence == Absence::Invalid || (absence == Absence::Expired && matches!(verdict, Verdict::Anonymous)) {
             exchange.cookies.extend(self.issuing.sessions.clear(headers));

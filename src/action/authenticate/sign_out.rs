@@ -75,7 +75,7 @@ fn is_return(request: &CanonicalRequest) -> bool {
 fn is_foreign(headers: &HeaderMap, request: &CanonicalRequest) -> bool {
     let is_own = |site: &HeaderValue| matches!(site.as_bytes(), b"same-origin" | b"none");
     let is_cross_site = headers.get("sec-fetch-site").is_some_and(|site| !is_own(site));
-    let ours = format!("https://{}", request.authority());
+    let ours = format!("https://{}", request.authority.as_str());
     let is_other_origin = headers.get(header::ORIGIN).is_some_and(|origin| origin.as_bytes() != ours.as_bytes());
     is_cross_site || is_other_origin
 }
@@ -91,7 +91,7 @@ fn end(
     for gate in carried {
         exchange.cookies.extend(gate.issuing.sessions.clear(headers));
         let Found::Whole(shards) = shards::find(headers, gate.issuing.sessions.base()) else { continue };
-        let Ok(session) = gate.issuing.sessions.open(&request.host, &shards) else { continue };
+        let Ok(session) = gate.issuing.sessions.open(request.host(), &shards) else { continue };
         gate.memory.revoked.add(session.id, session.expires_at, exchange.started_at);
         ended.push(session);
     }
@@ -115,7 +115,7 @@ async fn location(
     let client = Arc::clone(&gate.issuing.client);
     let asked = oidc::LogoutRequest {
         id_token: session.id_token,
-        post_logout_redirect_uri: format!("https://{}{SIGN_OUT}", request.authority()),
+        post_logout_redirect_uri: format!("https://{}{SIGN_OUT}", request.authority.as_str()),
         state: Some(STATE.to_owned()),
     };
     gate.control.run(async move { client.logout_location(asked).await }).await.map_err(failure::abandoned)

@@ -1,4 +1,4 @@
-use http::HeaderValue;
+use http::{HeaderValue, header};
 use proptest::prelude::*;
 
 use super::*;
@@ -85,7 +85,8 @@ fn p_04_to_p_07_dot_segments_and_slashes_in_disguise_are_refused() {
 fn with_host(target: &str, hosts: &[&str]) -> Result<(String, Option<u16>), Error> {
     let uri: Uri = target.parse().expect("a URI");
     let headers = hosts.iter().map(|host| (header::HOST, HeaderValue::from_str(host).expect("a value"))).collect();
-    CanonicalRequest::parse(&Method::GET, &uri, &headers).map(|request| (request.host, request.port))
+    CanonicalRequest::parse(&Method::GET, &uri, &headers)
+        .map(|request| (request.host().to_owned(), request.authority.port()))
 }
 
 #[test]

@@ -262,13 +262,8 @@ impl Bench {
     }
 
     fn exchange(&self, request: &Request) -> Exchange {
-        let connection = Connection {
-            peer: "192.0.2.66:4711".parse().expect("an address"),
-            local: "192.0.2.1:8443".parse().expect("an address"),
-            listener: "public".into(),
-            forwarded: Arc::default(),
-            tls: None,
-        };
+        let ends = ["192.0.2.66:4711", "192.0.2.1:8443"].map(|end| end.parse().expect("an address"));
+        let connection = Connection::new(ends.into(), "public".into(), Arc::default(), None);
         let (mut parts, ()) = http::Request::new(()).into_parts();
         parts.method = request.method().clone();
         parts.headers = request.headers().clone();
