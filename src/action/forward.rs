@@ -44,12 +44,12 @@ impl Forward {
         worker: &Worker,
         exchange: &mut Exchange,
         passage: &Passage,
-        mut request: Request,
+        request: &mut Request,
     ) -> Result<Response, Rejection> {
         let client = &worker.groups[self.group];
         let canonical = exchange.request.clone().ok_or(Reason::Internal)?;
         check(request.headers())?;
-        let upgrade = upgrade_of(&mut request);
+        let upgrade = upgrade_of(request);
         if upgrade.is_some() {
             check_origin(passage, &canonical, request.headers())?;
         }
@@ -64,8 +64,10 @@ impl Forward {
         *request.uri_mut() = Uri::from(canonical.target.clone());
         *request.version_mut() = Version::HTTP_11;
         let timeout = client.response_timeout();
-        let request = request.map(|body| body.with_idle_timeout(timeout).with_protected(&self.protected));
-        let answered = client.send(request).await.map_err(|unanswered| rejection(exchange, unanswered))?;
+        request.body_mut().limit_idle(timeout);
+        request.body_mut().protect(&self.protected);
+        let answered =
+            client.send(std::mem::take(request)).await.map_err(|unanswered| rejection(exchange, unanswered))?;
         exchange.target = Some(answered.target);
         finish(worker, client, passage, upgrade, answered.response)
     }
@@ -164,10 +166,10 @@ fn finish(
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
         names::remove_hop_by_hop(response.headers_mut());
         let is_long = http_body::Body::size_hint(response.body()).exact().is_none();
-        return Ok(match is_over(worker, passage).filter(|_| is_long) {
-            Some(is_over) => response.map(|body| body.ending_when(is_over)),
-            None => response,
-        });
+        if is_long && let Some(is_over) = is_over(worker, passage) {
+            response.body_mut().end_when(is_over);
+        }
+        return Ok(response);
     }
     let switches =
         response.headers().get(header::UPGRADE).is_some_and(|to| to.as_bytes().eq_ignore_ascii_case(b"websocket"));

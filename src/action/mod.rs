@@ -73,14 +73,14 @@ pub(crate) enum Passage {
 pub(crate) struct Ungated(());
 
 impl ActionChain {
-    /// Runs the gate, then the terminal.
+    /// Runs the gate, then the terminal, which takes the request.
     pub(crate) async fn run(
         &self,
         worker: &Worker,
         exchange: &mut Exchange,
-        request: Request,
+        request: &mut Request,
     ) -> Result<Response, Rejection> {
-        let passage = match self.pass(worker, exchange, &request).await? {
+        let passage = match self.pass(worker, exchange, request).await? {
             Passed::On(passage) => passage,
             Passed::Answered(response) => return Ok(*response),
         };

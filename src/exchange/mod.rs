@@ -11,7 +11,7 @@ use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::Instant;
 
-use http::HeaderValue;
+use http::{HeaderMap, HeaderValue};
 
 use crate::clock::Timestamp;
 use crate::exchange::connection::Connection;
@@ -59,7 +59,7 @@ impl Exchange {
     /// Begins an exchange, before anything of the request is believed.
     pub(crate) fn begin(
         connection: Rc<Connection>,
-        parts: &http::request::Parts,
+        headers: &HeaderMap,
         started: Instant,
         started_at: Timestamp,
     ) -> Self {
@@ -70,7 +70,7 @@ impl Exchange {
             started,
             started_at,
             request: None,
-            preferred: media::preferred(&parts.headers),
+            preferred: media::preferred(headers),
             rule: None,
             rule_index: 0,
             actions: Vec::new(),

@@ -112,9 +112,10 @@ impl<H: Handler> Service<http::Request<Incoming>> for Requests<H> {
                 *response.status_mut() = Reason::RequestHeadTooLarge.status();
                 return Ok(response);
             }
-            let response = handler.handle(connection, request.map(Body::incoming)).await;
+            let mut response = handler.handle(connection, request.map(Body::incoming)).await;
             exchanging.answered();
-            Ok(response.map(|body| body.watched_by(Box::new(exchanging))))
+            response.body_mut().watch(Box::new(exchanging));
+            Ok(response)
         })
     }
 }

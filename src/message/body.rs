@@ -18,9 +18,16 @@ use crate::message::header::Protected;
 #[derive(Default)]
 pub(crate) struct Body {
     source: Source,
+    /// Apart, because messages are moved about and many have nothing of this.
+    care: Option<Box<Care>>,
+}
+
+/// What is done to a body while it streams.
+#[derive(Default)]
+struct Care {
     idle: Option<Idle>,
     protected: Option<Arc<Protected>>,
-    ends: Option<Box<Ends>>,
+    ends: Option<Ends>,
     watchers: Vec<Box<dyn Watch>>,
 }
 
@@ -98,33 +105,35 @@ impl Body {
     }
 
     /// Fails the body when no frame comes for `timeout`.
-    pub(crate) fn with_idle_timeout(mut self, timeout: Duration) -> Self {
-        self.idle = Some(Idle { timeout, timer: None });
-        self
+    pub(crate) fn limit_idle(&mut self, timeout: Duration) {
+        if !self.is_end_stream() {
+            self.care().idle = Some(Idle { timeout, timer: None });
+        }
     }
 
     /// Takes out of the trailers what they may not carry (attacks H-14).
-    pub(crate) fn with_protected(mut self, protected: &Arc<Protected>) -> Self {
+    pub(crate) fn protect(&mut self, protected: &Arc<Protected>) {
         if !self.is_end_stream() {
-            self.protected = Some(Arc::clone(protected));
+            self.care().protected = Some(Arc::clone(protected));
         }
-        self
     }
 
     /// Ends the body soon after `is_over` begins to say so.
-    pub(crate) fn ending_when(mut self, is_over: Box<dyn Fn() -> bool>) -> Self {
-        self.ends = Some(Box::new(Ends { is_over, beat: None }));
-        self
+    pub(crate) fn end_when(&mut self, is_over: Box<dyn Fn() -> bool>) {
+        self.care().ends = Some(Ends { is_over, beat: None });
     }
 
     /// Adds a watcher. One is told at once where there is nothing to wait for.
-    pub(crate) fn watched_by(mut self, mut watcher: Box<dyn Watch>) -> Self {
+    pub(crate) fn watch(&mut self, mut watcher: Box<dyn Watch>) {
         if self.is_end_stream() {
             watcher.ended(Ending::Complete);
         } else {
-            self.watchers.push(watcher);
+            self.care().watchers.push(watcher);
         }
-        self
+    }
+
+    fn care(&mut self) -> &mut Care {
+        self.care.get_or_insert_default()
     }
 
     /// Whether there are no bytes to come and never were.
@@ -154,7 +163,8 @@ impl Body {
     }
 
     fn end(&mut self, ending: Ending) {
-        for mut watcher in std::mem::take(&mut self.watchers) {
+        let watchers = self.care.as_mut().map(|care| std::mem::take(&mut care.watchers));
+        for mut watcher in watchers.into_iter().flatten() {
             watcher.ended(ending);
         }
     }
@@ -201,8 +211,9 @@ impl http_body::Body for Body {
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let this = &mut *self;
         let polled = this.poll_source(cx);
+        let Some(care) = &mut this.care else { return polled };
         // A body that never waits is asked at the end of its first beat, too.
-        if let Some(ends) = &mut this.ends
+        if let Some(ends) = &mut care.ends
             && (polled.is_pending() || ends.beat.is_some())
             && ends.poll(cx).is_ready()
         {
@@ -211,13 +222,13 @@ impl http_body::Body for Body {
             return Poll::Ready(Some(Err(SessionOver.into())));
         }
         let Poll::Ready(frame) = polled else {
-            let Some(idle) = &mut this.idle else { return Poll::Pending };
+            let Some(idle) = &mut care.idle else { return Poll::Pending };
             let error = ready!(idle.poll(cx));
             this.end(Ending::Failed);
             this.source = Source::Empty;
             return Poll::Ready(Some(Err(error.into())));
         };
-        if let Some(idle) = &mut this.idle {
+        if let Some(idle) = &mut care.idle {
             idle.timer = None;
         }
         let frame = match frame {
@@ -233,7 +244,7 @@ impl http_body::Body for Body {
         };
         let frame = match frame.into_data() {
             Ok(data) => {
-                for watcher in &mut this.watchers {
+                for watcher in &mut care.watchers {
                     watcher.data(data.len());
                 }
                 // A sender that knows the length says so here, and nobody polls again to hear `None`.
@@ -244,7 +255,7 @@ impl http_body::Body for Body {
             }
             Err(frame) => {
                 let mut trailers = frame.into_trailers().unwrap_or_default();
-                if let Some(protected) = &this.protected {
+                if let Some(protected) = &care.protected {
                     protected.strip_trailers(&mut trailers);
                 }
                 this.end(Ending::Complete);

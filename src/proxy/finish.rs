@@ -11,8 +11,8 @@ use crate::exchange::connection::Connection;
 use crate::exchange::rejection::{Reason, Rejection};
 use crate::exchange::request_id::RequestId;
 use crate::exchange::{Exchange, error_page};
-use crate::message::Response;
 use crate::message::body::{Body, Ending, Watch};
+use crate::message::{Request, Response};
 use crate::proxy::metrics::Metrics;
 use crate::telemetry::access_log::{AccessLog, AccessRecord};
 
@@ -45,13 +45,13 @@ struct Answer {
 }
 
 impl Recorder {
-    pub(crate) fn new(sink: Rc<Sink>, exchange: Exchange, parts: &http::request::Parts) -> Self {
+    pub(crate) fn new(sink: Rc<Sink>, exchange: Exchange, request: &Request) -> Self {
         Self {
             exchange,
             sink,
-            method: parts.method.clone(),
-            user_agent: parts.headers.get(header::USER_AGENT).cloned(),
-            version: parts.version,
+            method: request.method().clone(),
+            user_agent: request.headers().get(header::USER_AGENT).cloned(),
+            version: request.version(),
             answer: None,
             bytes: 0,
             is_recorded: false,
@@ -162,7 +162,8 @@ pub(crate) fn finish(mut recorder: Box<Recorder>, outcome: Result<Response, Reje
         recorder.record();
         return bare(response);
     }
-    response.map(|body: Body| body.watched_by(recorder))
+    response.body_mut().watch(recorder);
+    response
 }
 
 /// Leaves out a body that the answer may not have (RFC 9110 §9.3.2, §15.3.5), but not the length that it would have had:

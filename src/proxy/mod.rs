@@ -53,29 +53,27 @@ impl Proxy {
     }
 
     /// Answers a request: begin, respond, finish. Cannot fail: a rejection is a response.
-    pub(crate) async fn handle(&self, connection: Rc<Connection>, request: Request) -> Response {
-        let (parts, body) = request.into_parts();
-        let exchange = Exchange::begin(connection, &parts, self.clock.instant(), self.clock.now());
+    pub(crate) async fn handle(&self, connection: Rc<Connection>, mut request: Request) -> Response {
+        let exchange = Exchange::begin(connection, request.headers(), self.clock.instant(), self.clock.now());
         // From here on the exchange is recorded exactly once, also when the client leaves and this future is dropped.
-        let mut recorder = Box::new(Recorder::new(Rc::clone(&self.sink), exchange, &parts));
-        let request = Request::from_parts(parts, body);
-        let outcome = self.respond(&mut recorder.exchange, request).await;
+        let mut recorder = Box::new(Recorder::new(Rc::clone(&self.sink), exchange, &request));
+        let outcome = self.respond(&mut recorder.exchange, &mut request).await;
         finish::finish(recorder, outcome)
     }
 
-    /// A request's life. Each line can end it with a reason, and none can skip the next.
-    async fn respond(&self, exchange: &mut Exchange, mut request: Request) -> Result<Response, Rejection> {
+    /// A request's life. Each line can end it with a reason, and none can skip the next. Who answers takes the request.
+    async fn respond(&self, exchange: &mut Exchange, request: &mut Request) -> Result<Response, Rejection> {
         let snapshot = &*self.snapshot;
         // What only we may say is taken out before anything reads the headers, on every rule (DESIGN §1.3).
         snapshot.protected.strip(request.headers_mut());
         cookie::join(request.headers_mut());
         exchange.client = exchange.connection.forwarded.client(request.headers(), exchange.connection.peer);
         framing::check(request.version(), request.method(), request.headers()).map_err(ambiguous_end)?;
-        let canonical = canonical(&request)?;
+        let canonical = canonical(request)?;
         exchange.request = Some(Rc::clone(&canonical));
         if let Some(answering) = reserved::find(snapshot, exchange, &canonical) {
             // Boxed: requests for a target do not carry the room of our own endpoints along.
-            return Box::pin(answering.answer(self, exchange, request)).await;
+            return Box::pin(answering.answer(self, exchange, std::mem::take(request))).await;
         }
         let facts = Facts { request: &canonical, headers: request.headers(), client: exchange.client };
         let rule = snapshot.rules.find(&facts);

@@ -72,10 +72,11 @@ impl Answering<'_> {
 
 /// The request with its canonical target and its body in memory.
 async fn whole(exchange: &Exchange, request: Request) -> Result<WholeRequest, Rejection> {
-    let (mut parts, body) = request.into_parts();
+    let (mut parts, mut body) = request.into_parts();
     let canonical = exchange.request.as_ref().ok_or(Reason::Internal)?;
     parts.uri = http::Uri::from(canonical.target.clone());
-    let body = body.with_idle_timeout(BODY_IDLE_TIMEOUT).whole(BODY_BYTES_MAX).await.map_err(|error| {
+    body.limit_idle(BODY_IDLE_TIMEOUT);
+    let body = body.whole(BODY_BYTES_MAX).await.map_err(|error| {
         let reason = if error.is::<TooLarge>() {
             Reason::RequestBodyTooLarge
         } else if error.is::<StoodStill>() {

@@ -72,20 +72,20 @@ impl Client {
 
     /// Offers `request` to targets in turn until one answers; again only when nothing of it was sent (then we have it back),
     /// or when it is idempotent, has no body, and the connection closed under it; never to more than three targets.
-    pub(crate) async fn send(&self, mut request: Request) -> Result<Answered, Unanswered> {
+    pub(crate) async fn send(&self, request: Request) -> Result<Answered, Unanswered> {
+        let mut request = Some(request);
         let turn = self.turn.get();
         self.turn.set(turn.wrapping_add(1));
         let mut last = Unanswered { error: Error::NoTargets, target: None };
         for target in self.group.order(turn, self.clock.instant()).take(ATTEMPTS_MAX) {
             let name = Rc::clone(&self.names[target]);
-            match self.offer(target, request).await {
+            match self.offer(target, &mut request).await {
                 Ok(response) => return Ok(Answered { response, target: name }),
-                Err((error, Some(unsent))) => {
+                Err(error) if request.is_some() => {
                     self.metrics.retries.increment();
-                    request = unsent;
                     last = Unanswered { error, target: Some(name) };
                 }
-                Err((error, None)) => {
+                Err(error) => {
                     self.metrics.errors.increment();
                     return Err(Unanswered { error, target: Some(name) });
                 }
@@ -95,18 +95,19 @@ impl Client {
         Err(last)
     }
 
-    /// Sends to one target, over an idle connection where there is one.
-    async fn offer(&self, target: usize, mut request: Request) -> Result<Response, (Error, Option<Request>)> {
+    /// Sends to one target, over an idle connection where there is one. Where it fails and another target may be asked, the
+    /// request is left in its place.
+    async fn offer(&self, target: usize, request: &mut Option<Request>) -> Result<Response, Error> {
         let mut was_sent = false;
         while let Some(sender) = self.pools[target].take(self.clock.instant(), self.group.settings.idle_timeout) {
-            let spare = Spare::of(&request);
+            let spare = request.as_ref().and_then(Spare::of);
             match self.exchange(target, sender, request).await {
                 Ok(response) => return Ok(response),
                 // The target closed the connection before it had the request.
-                Err((_, Some(unsent))) => request = unsent,
-                Err((Error::Reset(error), None)) => {
-                    let Some(again) = spare else { return Err((Error::Reset(error), None)) };
-                    request = again.into_request();
+                Err(_) if request.is_some() => {}
+                Err(Error::Reset(error)) => {
+                    let Some(spare) = spare else { return Err(Error::Reset(error)) };
+                    *request = Some(spare.into_request());
                     was_sent = true;
                     self.metrics.retries.increment();
                     // Over a new connection, so that a request which kills its connection does not kill every idle one.
@@ -122,17 +123,20 @@ impl Client {
             Ok(sender) => sender,
             Err(error) => {
                 self.group.skip(target, self.clock.instant());
-                return Err((error, Some(request)));
+                return Err(error);
             }
         };
         self.metrics.connections.increment();
-        let spare = if was_sent { None } else { Spare::of(&request) };
+        let spare = if was_sent { None } else { request.as_ref().and_then(Spare::of) };
         match self.exchange(target, sender, request).await {
             // It accepts and closes at once, as a program does that is starting or stopping. Another target may be asked:
             // by the request itself, which has not been sent, or by a copy of it.
-            Err((error @ Error::Reset(_), unsent)) => {
+            Err(error @ Error::Reset(_)) => {
                 self.group.skip(target, self.clock.instant());
-                Err((error, unsent.or_else(|| spare.map(Spare::into_request))))
+                if request.is_none() {
+                    *request = spare.map(Spare::into_request);
+                }
+                Err(error)
             }
             other => {
                 self.group.accepted(target);
@@ -141,23 +145,23 @@ impl Client {
         }
     }
 
-    /// One request and the head of its answer over one connection.
+    /// One request and the head of its answer over one connection. Takes the request; puts it back where nothing was sent.
     async fn exchange(
         &self,
         target: usize,
         mut sender: SendRequest<Body>,
-        request: Request,
-    ) -> Result<Response, (Error, Option<Request>)> {
+        request: &mut Option<Request>,
+    ) -> Result<Response, Error> {
         let timeout = self.group.settings.response_timeout;
-        let (request, upload) = watch_upload(request);
-        let sending = sender.try_send_request(request);
-        let response = match answer_within(timeout, upload, sending).await {
+        let upload = request.as_mut().and_then(watch_upload);
+        let Some(sent) = request.take() else { return Err(Error::NoTargets) };
+        let response = match answer_within(timeout, upload, sender.try_send_request(sent)).await {
             Some(Ok(response)) => response,
             Some(Err(mut failed)) => {
-                let unsent = failed.take_message();
-                return Err((Error::of(failed.into_error()), unsent));
+                *request = failed.take_message();
+                return Err(Error::of(failed.into_error()));
             }
-            None => return Err((Error::ResponseTimeout, None)),
+            None => return Err(Error::ResponseTimeout),
         };
         let lease = Lease {
             pool: Rc::clone(&self.pools[target]),
@@ -165,7 +169,12 @@ impl Client {
             idle_max: self.group.settings.idle_max,
             clock: self.clock.clone(),
         };
-        Ok(response.map(|body| Body::incoming(body).with_idle_timeout(timeout).watched_by(Box::new(lease))))
+        Ok(response.map(|body| {
+            let mut body = Body::incoming(body);
+            body.limit_idle(timeout);
+            body.watch(Box::new(lease));
+            body
+        }))
     }
 }
 
@@ -173,7 +182,8 @@ impl Client {
 struct Spare {
     method: Method,
     uri: Uri,
-    fields: Vec<(HeaderName, HeaderValue)>,
+    /// `name`, `:`, `value`, line feed, for each field: a name has no colon and a value no line feed.
+    fields: Vec<u8>,
 }
 
 impl Spare {
@@ -185,7 +195,13 @@ impl Spare {
         if !is_idempotent || !request.body().is_empty() {
             return None;
         }
-        let fields = request.headers().iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+        let mut fields = Vec::with_capacity(2048);
+        for (name, value) in request.headers() {
+            fields.extend_from_slice(name.as_ref());
+            fields.push(b':');
+            fields.extend_from_slice(value.as_bytes());
+            fields.push(b'\n');
+        }
         Some(Self { method: method.clone(), uri: request.uri().clone(), fields })
     }
 
@@ -194,8 +210,10 @@ impl Spare {
         let mut request = Request::new(Body::empty());
         *request.method_mut() = self.method;
         *request.uri_mut() = self.uri;
-        for (name, value) in self.fields {
-            request.headers_mut().append(name, value);
+        for field in self.fields.split(|byte| *byte == b'\n').filter(|field| !field.is_empty()) {
+            let colon = memchr::memchr(b':', field).expect("written with one");
+            let name = HeaderName::from_bytes(&field[..colon]).expect("it was one");
+            request.headers_mut().append(name, HeaderValue::from_bytes(&field[colon + 1..]).expect("it was one"));
         }
         request
     }
@@ -220,13 +238,13 @@ impl Watch for WatchUpload {
     }
 }
 
-fn watch_upload(request: Request) -> (Request, Option<Rc<Upload>>) {
+fn watch_upload(request: &mut Request) -> Option<Rc<Upload>> {
     if request.body().is_empty() {
-        return (request, None);
+        return None;
     }
     let upload = Rc::new(Upload::default());
-    let watch = Box::new(WatchUpload(Rc::clone(&upload)));
-    (request.map(|body| body.watched_by(watch)), Some(upload))
+    request.body_mut().watch(Box::new(WatchUpload(Rc::clone(&upload))));
+    Some(upload)
 }
 
 /// Waits for the answer's head. The deadline counts from the end of the request: an upload may take as long as it moves.

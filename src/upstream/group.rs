@@ -13,6 +13,8 @@ pub(crate) struct TargetGroup {
     pub(crate) targets: Vec<Target>,
     /// What [`Target::skip_until`] counts from.
     epoch: Instant,
+    /// The latest [`Target::skip_until`] that there was: nobody is passed over after it, and nobody needs to be asked.
+    skip_until: AtomicU64,
 }
 
 /// One target.
@@ -33,7 +35,12 @@ impl TargetGroup {
             settings: target.clone(),
             skip_until: AtomicU64::new(0),
         };
-        Self { targets: settings.targets.iter().map(target).collect(), settings, epoch: now }
+        Self {
+            targets: settings.targets.iter().map(target).collect(),
+            settings,
+            epoch: now,
+            skip_until: AtomicU64::new(0),
+        }
     }
 
     /// The order in which targets are to be tried: round robin from `turn` over those that are well, then the others, the
@@ -45,7 +52,7 @@ impl TargetGroup {
         let well = move |index: &usize| self.targets[*index].skip_until.load(Ordering::Relaxed) <= millis;
         let rotation = (0..count).map(move |step| (turn + step) % count);
         let mut skipped: Vec<usize> = Vec::new();
-        if !(0..count).all(|index| well(&index)) {
+        if self.skip_until.load(Ordering::Relaxed) > millis {
             skipped.extend((0..count).filter(|index| !well(index)));
             skipped.sort_by_key(|index| self.targets[*index].skip_until.load(Ordering::Relaxed));
         }
@@ -55,6 +62,7 @@ impl TargetGroup {
     /// Passes over a target that refused a connection.
     pub(crate) fn skip(&self, target: usize, now: Instant) {
         let until = self.millis(now) + millis(self.settings.skip_for);
+        self.skip_until.fetch_max(until, Ordering::Relaxed);
         if self.targets[target].skip_until.swap(until, Ordering::Relaxed) == 0 {
             tracing::warn!(
                 target.address = %self.targets[target].name, target_group.name = %self.settings.name,

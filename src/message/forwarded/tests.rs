@@ -69,7 +69,7 @@ fn more_than_thirty_addresses_are_refused() {
 fn the_trace_id_keeps_a_root() {
     let id = |given: Option<&'static str>| {
         let given = given.map(HeaderValue::from_static);
-        trace_id(given.as_ref(), &"1-2-3").to_str().expect("ASCII").to_owned()
+        trace_id(given.as_ref(), "1-2-3").to_str().expect("ASCII").to_owned()
     };
     assert_eq!(id(None), "Root=1-2-3");
     assert_eq!(id(Some("Root=1-a-b;CalledFrom=app")), "Self=1-2-3;Root=1-a-b;CalledFrom=app");

@@ -264,11 +264,8 @@ impl Bench {
     fn exchange(&self, request: &Request) -> Exchange {
         let ends = ["192.0.2.66:4711", "192.0.2.1:8443"].map(|end| end.parse().expect("an address"));
         let connection = Connection::new(ends.into(), "public".into(), Arc::default(), None);
-        let (mut parts, ()) = http::Request::new(()).into_parts();
-        parts.method = request.method().clone();
-        parts.headers = request.headers().clone();
         let clock = &self.services.clock;
-        let mut exchange = Exchange::begin(Rc::new(connection), &parts, clock.instant(), clock.now());
+        let mut exchange = Exchange::begin(Rc::new(connection), request.headers(), clock.instant(), clock.now());
         let canonical = CanonicalRequest::parse(request.method(), request.uri(), request.headers());
         exchange.request = Some(Rc::new(canonical.expect("the request is not ambiguous")));
         exchange
