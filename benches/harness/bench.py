@@ -2,14 +2,16 @@
 
 import os
 import resource
+import secrets
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 
-from harness import certificates, haproxy, nginx, vestibule
+from harness import apache, certificates, envoy, haproxy, nginx, vestibule
 from harness.browser import Browser, Failed
+from harness.process import free_port
 
 OPEN_FILES = 65_536
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -28,6 +30,7 @@ class Bench:
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what runs is ended
         raise_open_files()
         self.directory = tempfile.mkdtemp(prefix="vestibule-bench-")
+        os.chmod(self.directory, 0o755)  # Apache's processes are another user's
         self.certificate = certificates.make_certificate(self.directory)
         self.keys = vestibule.Keys(self.directory, self.binary)
         return self
@@ -56,6 +59,31 @@ class Bench:
 
     def start_haproxy(self, target_port):
         return self.start(haproxy.proxy(self.directory, self.certificate, target_port, workers=self.workers))
+
+    def start_issuer(self, name, clients):
+        """A Vestibule that is nobody's proxy: the user pool at `login.localhost` that other relying parties sign in with.
+
+        `clients` are those of the configuration's `user_pools`.
+        """
+        settings = self.vestibule_configuration(free_port(), clients=clients)
+        settings["access_log"]["destination"] = f"{self.directory}/{name}-access.log"
+        return self.start_vestibule(settings, name)
+
+    def start_envoy(self, target_port, name="envoy", *, jwt_cache=False):
+        """Envoy, with its own issuer: see `envoy.proxy`."""
+        port, secret = free_port(), secrets.token_hex(24)
+        issuer = self.start_issuer(f"{name}-issuer", [client(envoy, port, secret)])
+        files = [envoy.secret_file(self.directory, name, which, value)
+                 for which, value in (("token", secret), ("hmac", secrets.token_hex(32)))]
+        return self.start(envoy.proxy(self.directory, name, self.certificate, target_port, issuer.port, port, *files,
+                                      workers=self.workers, jwt_cache=jwt_cache))
+
+    def start_apache(self, target_port):
+        """Apache mod_auth_openidc, with its own issuer."""
+        port, secret = free_port(), secrets.token_hex(24)
+        issuer = self.start_issuer("apache-issuer", [client(apache, port, secret)])
+        return self.start(apache.proxy(self.directory, self.certificate, target_port, issuer.port, port, secret,
+                                       secrets.token_hex(32), workers=self.workers))
 
     def vestibule_configuration(self, target_port, **options):
         """A dictionary to change at will: see `vestibule.configuration`. It names free ports, and so serves once at a time."""
@@ -106,6 +134,11 @@ class Bench:
         browser.close()
         if not (status == 401 or 300 <= status < 400 and location):
             raise SystemExit(f"{proxy.name} answered {status} to a request without a session")
+
+
+def client(proxy, port, secret):
+    """An app client of the pool, for a proxy that brings `CLIENT_ID` and `CALLBACK`."""
+    return {"client_id": proxy.CLIENT_ID, "client_secret": secret, "redirect_uris": [f"https://localhost:{port}{proxy.CALLBACK}"]}
 
 
 def raise_open_files():

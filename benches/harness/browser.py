@@ -1,10 +1,12 @@
 """As much of a browser as signing in needs."""
 
+import email.utils
 import html.parser
 import http.client
 import http.cookies
 import socket
 import ssl
+import time
 import urllib.parse
 
 from harness.process import LOOPBACK
@@ -107,10 +109,14 @@ class Browser:
 def keep(jar, line):
     """Puts what one `Set-Cookie` says into the jar of its host. No paths: all that we meet have `/`."""
     for name, morsel in http.cookies.SimpleCookie(line).items():
-        if morsel["max-age"] == "0" or morsel.value == "":
+        if morsel["max-age"] == "0" or morsel.value == "" or is_past(morsel["expires"]):
             jar.pop(name, None)
         else:
             jar[name] = morsel.coded_value
+
+
+def is_past(date):
+    return bool(date) and email.utils.parsedate_to_datetime(date).timestamp() < time.time()
 
 
 def cookie_header(jar):

@@ -1,5 +1,6 @@
 """The programs that the benches run: where they are, and how they come here by name from Debian, PyPI and crates.io."""
 
+import glob
 import os
 import shutil
 import subprocess
@@ -35,8 +36,8 @@ def find(name):
     if name == "apache2" and not os.path.exists(OPENIDC_MODULE):
         return None
     if name == "envoy":
-        path = os.path.join(CACHE, "python", "bin", "envoy")
-        return path if os.path.exists(path) else None
+        path = os.path.join(CACHE, "python", "lib", "python*", "site-packages", "envoy", "_bin", "envoy")
+        return next(iter(glob.glob(path)), None)  # the program itself: its wrapper would be measured too
     places = [os.path.join(CACHE, "bin"), os.environ.get("PATH", os.defpath), "/usr/sbin"]
     return shutil.which(name, path=os.pathsep.join(places))
 
