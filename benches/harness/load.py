@@ -3,14 +3,19 @@
 A generator that saw another status than 200, a socket error, or bodies shorter than they should be ends the bench.
 """
 
+import contextlib
 import dataclasses
 import json
+import os
 import re
+import sqlite3
+import tempfile
 
 from harness.process import output
 from harness.tools import tool
 
 HTTP1, HTTP2 = "http1", "http2"
+WARM_UP_SECONDS = 1
 NAMES = {HTTP1: "HTTP/1.1", HTTP2: "HTTP/2"}
 
 
@@ -82,20 +87,35 @@ def _h2load(url, cookie, seconds, connections, body_bytes):
 
 
 def fixed_rate(protocol, url, cookie, *, rate, seconds, connections=64, body_bytes=1024):
-    """Open loop: a request is due every 1/`rate` seconds, and its latency counts from when it was due, also where no
-    connection was free then (`oha -q --latency-correction`). `rate` None goes as fast as it can."""
-    command = [tool("oha"), "--no-tui", "--output-format", "json", "-z", f"{seconds}s", "-c", str(connections), "--insecure",
-               "--disable-compression", "--redirect", "0"]
-    command += ["-q", str(round(rate)), "--latency-correction"] if rate else []
-    command += ["--http2", "-p", "1"] if protocol == HTTP2 else []
-    command += ["-H", f"cookie: {cookie}"] if cookie else []
-    found = json.loads(output(command + [url]))
-    statuses = found["statusCodeDistribution"]
+    """Open loop (`oha -q --latency-correction`): a request is due every 1/`rate` seconds, and its latency counts from when
+    it was due, also where no connection was free then. `rate` None goes as fast as it can.
+
+    What was due in the first second is left out: all connections are made then. The percentiles are of all the others.
+    """
+    with tempfile.TemporaryDirectory(prefix="vestibule-bench-oha-") as directory:
+        results = os.path.join(directory, "results.db")
+        command = [tool("oha"), "--no-tui", "--output-format", "json", "-z", f"{seconds + WARM_UP_SECONDS}s",
+                   "-c", str(connections), "--insecure", "--disable-compression", "--redirect", "0", "--db-url", results]
+        command += ["-q", str(round(rate)), "--latency-correction"] if rate else []
+        command += ["--http2", "-p", "1"] if protocol == HTTP2 else []
+        command += ["-H", f"cookie: {cookie}"] if cookie else []
+        said = output([*command, url])
+        # It stores what succeeded, and says first where.
+        errors = json.loads(said[said.index("{"):])["errorDistribution"]
+        with contextlib.closing(sqlite3.connect(results)) as database:
+            rows = database.execute(
+                "SELECT coalesce(start_latency_correction, start), end, status, len_bytes FROM oha").fetchall()
     # What was under way when the time was up is cut, and is no answer.
-    errors = {error: count for error, count in found["errorDistribution"].items() if "deadline" not in error}
-    sizes = found["summary"]["sizePerRequest"]
-    if set(statuses) != {"200"} or errors or sizes != body_bytes:
-        raise BadAnswers(f"{url}: statuses {statuses}, errors {errors}, {sizes} bytes each")
-    latency = found["latencyPercentiles"]
-    achieved = statuses["200"] / found["summary"]["total"]
-    return Latency(rate or achieved, achieved, latency["p50"] * 1e3, latency["p99"] * 1e3)
+    if failed := {error: count for error, count in errors.items() if "deadline" not in error}:
+        raise BadAnswers(f"{url}: {failed}")
+    if bad := next((row for row in rows if row[2:] != (200, body_bytes)), None):
+        raise BadAnswers(f"{url}: an answer has status {bad[2]} and {bad[3]} bytes")
+    milliseconds = sorted((end - due) * 1e3 for due, end, _, _ in rows if due >= WARM_UP_SECONDS)
+    answered = sum(1 for _, end, _, _ in rows if WARM_UP_SECONDS <= end < WARM_UP_SECONDS + seconds)
+    if len(milliseconds) < 100:
+        raise BadAnswers(f"{url}: only {len(milliseconds)} answers")
+    return Latency(rate or answered / seconds, answered / seconds, *(percentile(milliseconds, part) for part in (0.5, 0.99)))
+
+
+def percentile(ordered, part):
+    return ordered[min(len(ordered) - 1, int(len(ordered) * part))]
