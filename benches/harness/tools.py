@@ -11,6 +11,7 @@ CACHE = os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.
 # Program -> where its package is from, and the package's name.
 PACKAGES = {
     "openssl": ("apt", "openssl"),
+    "valgrind": ("apt", "valgrind"),
     "nginx": ("apt", "nginx"),
     "wrk": ("apt", "wrk"),
     "h2load": ("apt", "nghttp2-client"),
