@@ -95,6 +95,16 @@ impl Pattern {
         }
     }
 
+    /// What every text that matches begins with: all before the first wildcard. Lower case where case does not matter.
+    pub(crate) fn head(&self) -> &str {
+        literal(self.tokens.first())
+    }
+
+    /// What every text that matches ends with: all behind the last wildcard. Lower case where case does not matter.
+    pub(crate) fn tail(&self) -> &str {
+        literal(self.tokens.last())
+    }
+
     fn strip<'t>(&self, text: &'t str, literal: &str) -> Option<&'t str> {
         match self.case {
             Case::Sensitive => text.strip_prefix(literal),
@@ -103,6 +113,14 @@ impl Pattern {
                 head.eq_ignore_ascii_case(literal).then(|| &text[literal.len()..])
             }
         }
+    }
+}
+
+/// The token's text; none for a wildcard.
+fn literal(token: Option<&Token>) -> &str {
+    match token {
+        Some(Token::Literal(text)) => text,
+        Some(Token::One | Token::Any) | None => "",
     }
 }
 
