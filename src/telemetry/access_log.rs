@@ -57,7 +57,7 @@ pub(crate) struct AccessRecord<'e> {
 impl AccessRecord<'_> {
     /// Writes the record as one line. By hand, because it is written for every request: what is ours goes out as it is, only
     /// what a client or the configuration named is escaped. `time` is the record's, already written out.
-    fn write(&self, out: &mut Vec<u8>, time: &str) {
+    pub(crate) fn write(&self, out: &mut Vec<u8>, time: &str) {
         out.extend_from_slice(b"{\"time\":\"");
         out.extend_from_slice(time.as_bytes());
         out.push(b'"');
