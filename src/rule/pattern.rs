@@ -13,7 +13,7 @@ pub(crate) struct Pattern {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Case {
     Sensitive,
-    /// ASCII letters only, as in host names and header values.
+    /// ASCII letters only, as in header values.
     Insensitive,
 }
 
@@ -62,10 +62,15 @@ impl Pattern {
         let mut fallback: Option<(usize, &str)> = None;
         loop {
             let stepped = match self.tokens.get(index) {
-                Some(Token::Any) => {
-                    fallback = Some((index + 1, rest));
-                    Some(rest)
-                }
+                // The two ways in which nearly all patterns end, decided at once: `/a/*` and `*.a.test`.
+                Some(Token::Any) => match &self.tokens[index + 1..] {
+                    [] => return true,
+                    [Token::Literal(literal)] => return self.ends_with(rest, literal),
+                    _ => {
+                        fallback = Some((index + 1, rest));
+                        Some(rest)
+                    }
+                },
                 Some(Token::One) => skip_one(rest),
                 Some(Token::Literal(literal)) => self.strip(rest, literal),
                 None if rest.is_empty() => return true,
@@ -112,6 +117,15 @@ impl Pattern {
                 let head = text.get(..literal.len())?;
                 head.eq_ignore_ascii_case(literal).then(|| &text[literal.len()..])
             }
+        }
+    }
+
+    fn ends_with(&self, text: &str, literal: &str) -> bool {
+        // By bytes: those of one text are never found in another but between characters.
+        let tail = text.len().checked_sub(literal.len()).map(|before| &text.as_bytes()[before..]);
+        match self.case {
+            Case::Sensitive => tail.is_some_and(|tail| tail == literal.as_bytes()),
+            Case::Insensitive => tail.is_some_and(|tail| tail.eq_ignore_ascii_case(literal.as_bytes())),
         }
     }
 }

@@ -184,18 +184,22 @@ fn the_first_rule_by_priority_wins() {
 proptest! {
     /// The matcher agrees with the plainest definition of wildcards.
     #[test]
-    fn patterns_match_what_their_definition_says(pattern in "[ab*?]{0,8}", text in "[ab]{0,10}") {
-        fn defined(pattern: &[u8], text: &[u8]) -> bool {
+    fn patterns_match_what_their_definition_says(pattern in "[aAbé*?]{0,8}", text in "[aAbé]{0,10}") {
+        fn defined(pattern: &[char], text: &[char]) -> bool {
             match (pattern.first(), text.first()) {
                 (None, None) => true,
-                (Some(b'*'), _) => defined(&pattern[1..], text) || (!text.is_empty() && defined(pattern, &text[1..])),
-                (Some(b'?'), Some(_)) => defined(&pattern[1..], &text[1..]),
+                (Some('*'), _) => defined(&pattern[1..], text) || (!text.is_empty() && defined(pattern, &text[1..])),
+                (Some('?'), Some(_)) => defined(&pattern[1..], &text[1..]),
                 (Some(p), Some(t)) if p == t => defined(&pattern[1..], &text[1..]),
                 _ => false,
             }
         }
+        let characters = |text: &str| text.chars().collect::<Vec<_>>();
         let matched = Pattern::new(&pattern, Case::Sensitive).matches(&text);
-        prop_assert_eq!(matched, defined(pattern.as_bytes(), text.as_bytes()));
+        prop_assert_eq!(matched, defined(&characters(&pattern), &characters(&text)));
+        let matched = Pattern::new(&pattern, Case::Insensitive).matches(&text);
+        let folded = |text: &str| characters(&text.to_ascii_lowercase());
+        prop_assert_eq!(matched, defined(&folded(&pattern), &folded(&text)));
     }
 
     /// The index leaves no rule out: what it finds is what asking every rule in order finds.
