@@ -53,6 +53,7 @@ impl Index {
 
     /// The first place of which `holds` is true. It is asked of no rule whose host or path cannot match.
     pub(crate) fn first(&self, request: &CanonicalRequest, holds: impl Fn(usize) -> bool) -> Option<usize> {
+        debug_assert!(!request.host.contains(|letter: char| letter.is_ascii_uppercase()), "hosts are folded");
         // Longer than any key, and so neither equal to one nor without an end that a key may have.
         let mut buffer = [0; HOST_KEY_BYTES_MAX + 1];
         let host = reversed(&request.host, &mut buffer);
