@@ -14,6 +14,8 @@ pub mod config;
 mod crypto;
 mod drain;
 mod exchange;
+#[doc(hidden)]
+pub mod fuzzing;
 mod identity;
 mod jose;
 mod listener;

@@ -1,5 +1,6 @@
 //! The six conditions of a rule (spec §7.2). Values of one condition are alternatives.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::net::IpAddr;
 
@@ -83,7 +84,9 @@ impl Condition {
             if text.is_empty() || !text.bytes().all(allowed) || looks_like_a_port {
                 return Err(Error::Host(text.clone()));
             }
-            Ok(Pattern::new(text.strip_suffix('.').unwrap_or(text), Case::Insensitive))
+            // A canonical host is in lower case, so that letters need no folding when a request is there.
+            let text = text.strip_suffix('.').unwrap_or(text).to_ascii_lowercase();
+            Ok(Pattern::new(&text, Case::Sensitive))
         };
         Ok(Self::HostHeader(all(values, parse)?))
     }
@@ -199,8 +202,16 @@ impl Condition {
 impl QueryPattern {
     fn matches(&self, pair: &str) -> bool {
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-        let decoded = |text: &str| percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned();
         self.key.as_ref().is_none_or(|pattern| pattern.matches(&decoded(key))) && self.value.matches(&decoded(value))
+    }
+}
+
+/// A key or value as it was meant; copied only where it was written otherwise.
+fn decoded(text: &str) -> Cow<'_, str> {
+    if text.contains(['+', '%']) {
+        Cow::Owned(percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned())
+    } else {
+        Cow::Borrowed(text)
     }
 }
 

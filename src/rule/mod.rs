@@ -5,12 +5,14 @@
 
 pub(crate) mod condition;
 pub(crate) mod facts;
+mod index;
 pub(crate) mod pattern;
 
 use std::sync::Arc;
 
 use condition::Condition;
 use facts::Facts;
+use index::Index;
 
 /// A rule: all conditions must hold (spec §7.1).
 #[derive(Clone, Debug)]
@@ -29,6 +31,7 @@ pub(crate) struct Rule<T> {
 #[derive(Clone, Debug)]
 pub(crate) struct RuleSet<T> {
     rules: Vec<Rule<T>>,
+    index: Index,
     default: Rule<T>,
 }
 
@@ -37,13 +40,14 @@ impl<T> RuleSet<T> {
     pub(crate) fn new(mut rules: Vec<Rule<T>>, default: T) -> Self {
         rules.sort_by_key(|rule| rule.priority);
         let default = Rule { name: Arc::from("default"), priority: 0, conditions: Vec::new(), payload: default };
-        Self { rules, default }
+        let index = Index::new(rules.iter().map(|rule| &*rule.conditions));
+        Self { rules, index, default }
     }
 
     /// The first rule whose conditions all hold; the default where none is.
     pub(crate) fn find(&self, facts: &Facts<'_>) -> &Rule<T> {
-        let matches = |rule: &&Rule<T>| rule.conditions.iter().all(|condition| condition.holds(facts));
-        self.rules.iter().find(matches).unwrap_or(&self.default)
+        let holds = |place: usize| self.rules[place].conditions.iter().all(|condition| condition.holds(facts));
+        self.index.first(facts.request, holds).map_or(&self.default, |place| &self.rules[place])
     }
 
     /// Every rule in the order in which it is looked at, the default last.

@@ -13,7 +13,7 @@ pub(crate) struct Pattern {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Case {
     Sensitive,
-    /// ASCII letters only, as in host names and header values.
+    /// ASCII letters only, as in header values.
     Insensitive,
 }
 
@@ -62,10 +62,15 @@ impl Pattern {
         let mut fallback: Option<(usize, &str)> = None;
         loop {
             let stepped = match self.tokens.get(index) {
-                Some(Token::Any) => {
-                    fallback = Some((index + 1, rest));
-                    Some(rest)
-                }
+                // The two ways in which nearly all patterns end, decided at once: `/a/*` and `*.a.test`.
+                Some(Token::Any) => match &self.tokens[index + 1..] {
+                    [] => return true,
+                    [Token::Literal(literal)] => return self.ends_with(rest, literal),
+                    _ => {
+                        fallback = Some((index + 1, rest));
+                        Some(rest)
+                    }
+                },
                 Some(Token::One) => skip_one(rest),
                 Some(Token::Literal(literal)) => self.strip(rest, literal),
                 None if rest.is_empty() => return true,
@@ -95,6 +100,16 @@ impl Pattern {
         }
     }
 
+    /// What every text that matches begins with: all before the first wildcard. Lower case where case does not matter.
+    pub(crate) fn head(&self) -> &str {
+        literal(self.tokens.first())
+    }
+
+    /// What every text that matches ends with: all behind the last wildcard. Lower case where case does not matter.
+    pub(crate) fn tail(&self) -> &str {
+        literal(self.tokens.last())
+    }
+
     fn strip<'t>(&self, text: &'t str, literal: &str) -> Option<&'t str> {
         match self.case {
             Case::Sensitive => text.strip_prefix(literal),
@@ -103,6 +118,23 @@ impl Pattern {
                 head.eq_ignore_ascii_case(literal).then(|| &text[literal.len()..])
             }
         }
+    }
+
+    fn ends_with(&self, text: &str, literal: &str) -> bool {
+        // By bytes: those of one text are never found in another but between characters.
+        let tail = text.len().checked_sub(literal.len()).map(|before| &text.as_bytes()[before..]);
+        match self.case {
+            Case::Sensitive => tail.is_some_and(|tail| tail == literal.as_bytes()),
+            Case::Insensitive => tail.is_some_and(|tail| tail.eq_ignore_ascii_case(literal.as_bytes())),
+        }
+    }
+}
+
+/// The token's text; none for a wildcard.
+fn literal(token: Option<&Token>) -> &str {
+    match token {
+        Some(Token::Literal(text)) => text,
+        Some(Token::One | Token::Any) | None => "",
     }
 }
 

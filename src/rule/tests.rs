@@ -6,12 +6,18 @@ use super::pattern::{Case, Pattern};
 use super::*;
 use crate::message::uri::CanonicalRequest;
 
+#[derive(Debug)]
 struct Sample {
     request: CanonicalRequest,
     headers: HeaderMap,
 }
 
 fn sample(method: &str, host: &str, target: &str, fields: &[(&str, &[u8])]) -> Sample {
+    try_sample(method, host, target, fields).expect("a canonical request")
+}
+
+/// `None` where a request of this kind is refused before any rule is asked.
+fn try_sample(method: &str, host: &str, target: &str, fields: &[(&str, &[u8])]) -> Option<Sample> {
     let mut headers = HeaderMap::new();
     headers.insert(header::HOST, HeaderValue::from_str(host).expect("a host"));
     for (name, value) in fields {
@@ -20,8 +26,8 @@ fn sample(method: &str, host: &str, target: &str, fields: &[(&str, &[u8])]) -> S
     }
     let method = Method::from_bytes(method.as_bytes()).expect("a method");
     let uri: Uri = target.parse().expect("a target");
-    let request = CanonicalRequest::parse(&method, &uri, &headers).expect("a canonical request");
-    Sample { request, headers }
+    let request = CanonicalRequest::parse(&method, &uri, &headers).ok()?;
+    Some(Sample { request, headers })
 }
 
 #[track_caller]
@@ -178,17 +184,69 @@ fn the_first_rule_by_priority_wins() {
 proptest! {
     /// The matcher agrees with the plainest definition of wildcards.
     #[test]
-    fn patterns_match_what_their_definition_says(pattern in "[ab*?]{0,8}", text in "[ab]{0,10}") {
-        fn defined(pattern: &[u8], text: &[u8]) -> bool {
+    fn patterns_match_what_their_definition_says(pattern in "[aAbé*?]{0,8}", text in "[aAbé]{0,10}") {
+        fn defined(pattern: &[char], text: &[char]) -> bool {
             match (pattern.first(), text.first()) {
                 (None, None) => true,
-                (Some(b'*'), _) => defined(&pattern[1..], text) || (!text.is_empty() && defined(pattern, &text[1..])),
-                (Some(b'?'), Some(_)) => defined(&pattern[1..], &text[1..]),
+                (Some('*'), _) => defined(&pattern[1..], text) || (!text.is_empty() && defined(pattern, &text[1..])),
+                (Some('?'), Some(_)) => defined(&pattern[1..], &text[1..]),
                 (Some(p), Some(t)) if p == t => defined(&pattern[1..], &text[1..]),
                 _ => false,
             }
         }
+        let characters = |text: &str| text.chars().collect::<Vec<_>>();
         let matched = Pattern::new(&pattern, Case::Sensitive).matches(&text);
-        prop_assert_eq!(matched, defined(pattern.as_bytes(), text.as_bytes()));
+        prop_assert_eq!(matched, defined(&characters(&pattern), &characters(&text)));
+        let matched = Pattern::new(&pattern, Case::Insensitive).matches(&text);
+        let folded = |text: &str| characters(&text.to_ascii_lowercase());
+        prop_assert_eq!(matched, defined(&folded(&pattern), &folded(&text)));
     }
+
+    /// The index leaves no rule out: what it finds is what asking every rule in order finds.
+    #[test]
+    fn the_first_match_is_that_of_a_scan(
+        rules in prop::collection::vec((1_u32..6, prop::collection::vec(any_condition(), 0..4)), 0..24),
+        requests in prop::collection::vec(any_request(), 1..16),
+    ) {
+        let rule = |(at, (priority, conditions))| Rule { name: "".into(), priority, conditions, payload: Some(at) };
+        let mut rules: Vec<Rule<Option<usize>>> = rules.into_iter().enumerate().map(rule).collect();
+        let indexed = RuleSet::new(rules.clone(), None);
+        rules.sort_by_key(|rule| rule.priority);
+        for (sample, client) in &requests {
+            let facts = Facts { request: &sample.request, headers: &sample.headers, client: (*client).into() };
+            let holds = |rule: &&Rule<_>| rule.conditions.iter().all(|condition| condition.holds(&facts));
+            let scanned = rules.iter().find(holds).and_then(|rule| rule.payload);
+            prop_assert_eq!(indexed.find(&facts).payload, scanned, "{} from {:?}", sample.request, sample.headers);
+        }
+    }
+}
+
+/// Few letters, so that patterns and requests often meet. One condition in three has nothing that an index could use.
+fn any_condition() -> impl Strategy<Value = Condition> {
+    let some = |pattern: &'static str| prop::collection::vec(pattern, 1..4);
+    let path = "(/|\\*|\\?)[abAé*?]{0,3}((/|\\\\\\*)[ab*]{1,2}){0,2}/?";
+    let network = prop::sample::select(vec!["192.0.2.0/24", "192.0.2.1/32", "10.0.0.0/8", "0.0.0.0/0", "::/0"]);
+    let network = network.prop_map(|network| network.parse().expect("a network"));
+    let condition = prop_oneof![
+        4 => some("[aAb*?]{1,3}(\\.[aAb*?]{1,2}){0,2}\\.?").prop_map(|values| Condition::host_header(&values)),
+        4 => some(path).prop_map(|values| Condition::path_pattern(&values)),
+        1 => some("GET|POST|PUT").prop_map(|values| Condition::http_request_method(&values)),
+        1 => prop::collection::vec(network, 1..3).prop_map(|values| Condition::source_ip(&values)),
+        1 => ("x-[abA]", some("[aAb*?]{0,2}")).prop_map(|(name, values)| Condition::http_header(&name, &values)),
+        1 => prop::collection::vec((prop::option::of("[aAb*?]{0,2}"), "[aAb*?]{0,2}"), 1..3)
+            .prop_map(|values| Condition::query_string(&values)),
+    ];
+    condition.prop_filter_map("not a condition", Result::ok)
+}
+
+fn any_request() -> impl Strategy<Value = (Sample, [u8; 4])> {
+    let target = "/[abA*?é ]{0,3}(/[ab*]{0,2}){0,2}/?(;x)?(\\?[aAb]{0,2}(=[aAb]{0,2})?(&[ab]=[ab])?)?";
+    let target = target.prop_map(|target| target.replace('é', "%C3%A9").replace(' ', "%61"));
+    let fields = prop::collection::vec(("x-[ab]", "[aAb]{0,2}"), 0..3);
+    let client = prop::sample::select(vec![[192, 0, 2, 1], [192, 0, 2, 2], [10, 0, 0, 1]]);
+    let request = ("GET|POST", "[abA]{1,3}(\\.[abA]{1,2}){0,2}\\.?(:8443)?", target, fields, client);
+    request.prop_filter_map("refused before rules are asked", |(method, host, target, fields, client)| {
+        let fields: Vec<(&str, &[u8])> = fields.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
+        Some((try_sample(&method, &host, &target, &fields)?, client))
+    })
 }

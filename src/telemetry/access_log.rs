@@ -65,7 +65,7 @@ macro_rules! field {
 impl AccessRecord<'_> {
     /// Writes the record as one line. By hand, because it is written for every request: what is ours goes out as it is, only
     /// what a client or the configuration named is escaped. `time` is the record's, already written out.
-    fn write(&self, out: &mut Vec<u8>, time: &[u8]) {
+    pub(crate) fn write(&self, out: &mut Vec<u8>, time: &[u8]) {
         out.extend_from_slice(b"{\"time\":\"");
         out.extend_from_slice(time);
         out.push(b'"');
