@@ -16,10 +16,14 @@ TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
 @dataclasses.dataclass(frozen=True)
 class Memory:
-    """Of a process with its children, in KiB. `resident` counts a page once for each process that has it, `shared_out` once."""
+    """Of a process with its children, in KiB.
+
+    `resident` is the sum of what each has in memory (RSS): what several share counts for each, and so do pages of the
+    program's file. `own` is what is no file's, counted once where processes share it (PSS of anonymous and shared memory).
+    """
 
     resident: int
-    shared_out: int
+    own: int
 
 
 class Process:
@@ -83,13 +87,17 @@ class Process:
         return ticks / TICKS_PER_SECOND
 
     def memory(self):
-        resident = shared_out = 0
+        resident = own = 0
         for pid in self.pids():
             with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as file:
                 text = file.read()
             resident += int(re.search(r"^Rss: +(\d+) kB", text, re.M).group(1))
-            shared_out += int(re.search(r"^Pss: +(\d+) kB", text, re.M).group(1))
-        return Memory(resident, shared_out)
+            own += sum(int(kib) for kib in re.findall(r"^Pss_(?:Anon|Shmem): +(\d+) kB", text, re.M))
+        return Memory(resident, own)
+
+    def open_files(self):
+        """File descriptors, connections among them."""
+        return sum(len(os.listdir(f"/proc/{pid}/fd")) for pid in self.pids())
 
     def stop(self):
         """Asks it to end and waits; what does not end is killed, children too."""
