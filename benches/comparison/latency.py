@@ -8,9 +8,11 @@ import statistics
 
 from comparison import cast as who
 from comparison import console
+from comparison.requests import fewer
 from harness import load, stats
 
 FRACTIONS = (0.25, 0.5, 0.75)
+BAR_FRACTION = 0.5  # what a bar is set for has more rounds
 SATURATION_RUNS = 3
 # What a run must reach of the rate that was asked for; below, its latencies are those of a queue that grows.
 KEPT_UP = 0.97
@@ -36,8 +38,9 @@ def measure_protocol(cast, protocol, arguments):
             found = measure(contender, fraction * saturation, arguments.seconds)
             return {"asked": found.asked, "rate": found.rate, "p50_ms": found.p50, "p99_ms": found.p99,
                     "kept_up": found.rate >= KEPT_UP * found.asked}
+        rounds = arguments.rounds if fraction == BAR_FRACTION else fewer(arguments.rounds)
         # Who does not keep up with one rate is not asked for a higher one.
-        return stats.rounds(arguments.rounds, [one for one in everyone if one.name not in left_behind], one)
+        return stats.rounds(rounds, [one for one in everyone if one.name not in left_behind], one)
 
     fractions, left_behind = {}, set()
     for fraction in FRACTIONS:

@@ -12,6 +12,7 @@ INK, FAINT, LINES, GROUND, EDGE = "#1d2433", "#5b6475", "#e3e6ec", "#ffffff", "#
 COLOURS = {VESTIBULE: "#1b62c4", NGINX: "#4a5262", NGINX_BARE: "#9aa3b2", HAPROXY: "#c26d00", ENVOY: "#9b2f8a",
            ENVOY_CACHE: "#c98bbf", APACHE: "#c0332b"}
 SHORT = {VESTIBULE: "Vestibule", NGINX: "nginx", HAPROXY: "HAProxy", ENVOY: "Envoy", APACHE: "Apache"}
+TICKS = [step * 10.0**power for power in range(-3, 6) for step in (1, 2, 5)]
 
 
 class Picture:
@@ -73,7 +74,7 @@ def latency(by_protocol):
     """A panel for each protocol: p99 (whole line) and p50 (dashed) against load, milliseconds on a logarithmic axis."""
     picture = Picture("Latency against load", "p50 and p99 in milliseconds at 25, 50 and 75 percent of the most that nginx answers.")
     for protocol, one in by_protocol.items():
-        picture.heading(f"Latency, {NAMES[protocol]}", "ms, whole line p99, dashed p50; lower is better")
+        picture.heading(f"Latency, {NAMES[protocol]}", "ms; line: p99, dashed: p50; lower is better")
         series = {name: curve(one["fractions"], name) for name in SHORT}
         legend(picture, [name for name, points in series.items() if points])
         panel(picture, {name: points for name, points in series.items() if points}, one)
@@ -110,20 +111,21 @@ def legend(picture, names):
 def panel(picture, series, one):
     left, right, height, top = 62, WIDTH - 30, 230, picture.y + 6
     values = [value for points in series.values() for point in points for value in point[1:]]
-    low, high = math.floor(math.log10(min(values))), math.ceil(math.log10(max(values)))
+    low = max(tick for tick in TICKS if tick <= min(values))
+    high = min(tick for tick in TICKS if tick >= max(values))
+    shown = [tick for tick in TICKS if low <= tick <= high]
     fractions = [float(fraction) for fraction in one["fractions"]]
 
     def x_of(fraction):
         return left + 30 + (right - left - 60) * (fraction - fractions[0]) / (fractions[-1] - fractions[0])
 
     def y_of(value):
-        return top + height * (high - math.log10(value)) / (high - low)
+        return top + height * math.log(high / value) / math.log(high / low)
 
-    for power in range(low, high + 1):
-        for step in (1, 2, 5) if high - low <= 2 and power < high else (1,):
-            y = y_of(step * 10**power)
-            picture.line([(left, y), (right, y)], LINES)
-            picture.text(left - 8, y + 5, f"{step * 10**power:g}", size=15, fill=FAINT, anchor="end")
+    for tick in shown:
+        picture.line([(left, y_of(tick)), (right, y_of(tick))], LINES)
+        if len(shown) <= 9 or math.log10(tick).is_integer():
+            picture.text(left - 8, y_of(tick) + 5, f"{tick:g}", size=15, fill=FAINT, anchor="end")
     for fraction in fractions:
         picture.text(x_of(fraction), top + height + 22, f"{fraction:.0%}", size=15, fill=FAINT, anchor="middle")
         picture.text(x_of(fraction), top + height + 41, f"{fraction * one['saturation']:,.0f}/s", size=15, fill=FAINT, anchor="middle")
@@ -133,4 +135,5 @@ def panel(picture, series, one):
             points = [(x_of(point[0]), y_of(point[index])) for point in series[name]]
             picture.line(points, COLOURS[name], width=3 if name == VESTIBULE else 2, dash=dash)
             picture.parts += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4" fill="{COLOURS[name]}"/>' for x, y in points]
-    picture.y = top + height + 46
+    picture.text((left + right) / 2, top + height + 63, "of the most that nginx answers", size=15, fill=FAINT, anchor="middle")
+    picture.y = top + height + 68
