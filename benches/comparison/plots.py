@@ -5,6 +5,7 @@ import statistics
 from xml.sax.saxutils import escape
 
 from comparison.cast import APACHE, ENVOY, ENVOY_CACHE, HAPROXY, LABELS, NGINX, NGINX_BARE, VESTIBULE
+from comparison.latency import keeps_up
 from harness.load import NAMES
 
 WIDTH = 560  # shown at 360 on a phone: letters of 17 are 11 there
@@ -90,7 +91,7 @@ def curve(fractions, name):
     return [
         (float(fraction), *(statistics.median(one[key] for one in rounds[name]) for key in ("p50_ms", "p99_ms")))
         for fraction, rounds in fractions.items()
-        if name in rounds and statistics.median(one["kept_up"] for one in rounds[name]) > 0.5
+        if name in rounds and keeps_up(rounds[name])
     ]
 
 

@@ -4,6 +4,7 @@ import statistics
 
 from comparison import bars, unseen
 from comparison.cast import HAPROXY, LABELS, NGINX, VESTIBULE
+from comparison.latency import keeps_up
 from harness import stats
 from harness.load import NAMES
 
@@ -78,7 +79,7 @@ def latency(by_protocol):
 
 def latency_cells(rounds, name):
     rate = median(rounds[name], "rate")
-    if statistics.median(one["kept_up"] for one in rounds[name]) <= 0.5:
+    if not keeps_up(rounds[name]):
         return [f"cannot: {rate:.0f}/s", ""]
     return [f"{median(rounds[name], 'p50_ms'):.2f} / {median(rounds[name], 'p99_ms'):.2f}", ratio(rounds, name, "p99_ms")]
 
