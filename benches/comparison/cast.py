@@ -78,6 +78,12 @@ class Cast:
             process = self.bench.start_apache(self.backend.port)
             self._add(APACHE, process, self.bench.sign_in(process, path="/"))
 
+    def sign_in_again(self, name):
+        """For one whose sessions ended with its restart; answers the cookie."""
+        process = self.contenders[name].process
+        self._add(name, process, self.bench.sign_in(process, path="/"))
+        return self.contenders[name].cookie
+
     def check(self):
         """Everyone answers with its cookie, and those that sign users in do not without."""
         for contender in self.contenders.values():

@@ -3,6 +3,7 @@
 import json
 import statistics
 
+from comparison import bars as all_bars
 from comparison.cast import LABELS, NGINX
 from harness import stats
 from harness.load import NAMES
@@ -52,3 +53,11 @@ def latency(title, rounds):
         p50, p99, rate = (statistics.median(one[key] for one in found) for key in ("p50_ms", "p99_ms", "rate"))
         against = stats.ratio([one["p99_ms"] for one in found], [one["p99_ms"] for one in rounds[NGINX]]) if NGINX in rounds else 0
         progress(f"{LABELS[name]:38} {p50:10.2f} {p99:10.2f} {against:8.2f} {rate:11.0f}")
+
+
+def bars(jobs):
+    """Those that were measured."""
+    progress("")
+    for bar in all_bars.of(jobs):
+        if bar.value is not None:
+            progress(f"{bar.what:72} {bar.value:8.2f} {'≤' if bar.value <= bar.limit else '>'} {bar.limit:g}{bar.unit}")

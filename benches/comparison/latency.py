@@ -8,9 +8,11 @@ import statistics
 
 from comparison import cast as who
 from comparison import console
+from comparison.requests import fewer
 from harness import load, stats
 
 FRACTIONS = (0.25, 0.5, 0.75)
+BAR_FRACTION = 0.5  # what a bar is set for has more rounds
 SATURATION_RUNS = 3
 # What a run must reach of the rate that was asked for; below, its latencies are those of a queue that grows.
 KEPT_UP = 0.97
@@ -36,18 +38,19 @@ def measure_protocol(cast, protocol, arguments):
             found = measure(contender, fraction * saturation, arguments.seconds)
             return {"asked": found.asked, "rate": found.rate, "p50_ms": found.p50, "p99_ms": found.p99,
                     "kept_up": found.rate >= KEPT_UP * found.asked}
-        # Who does not keep up with one rate is not asked for a higher one.
-        return stats.rounds(arguments.rounds, [one for one in everyone if one.name not in left_behind], one)
+        rounds = arguments.rounds if fraction == BAR_FRACTION else fewer(arguments.rounds)
+        # Who does not keep up with one rate is not asked for a higher one, but for the two that every ratio needs.
+        return stats.rounds(rounds, [one for one in everyone if one.name not in left_behind], one)
 
     fractions, left_behind = {}, set()
     for fraction in FRACTIONS:
         fractions[str(fraction)] = at(fraction)
         for name, found in fractions[str(fraction)].items():
-            if not keeps_up(found):
+            if not keeps_up(found) and name not in (who.NGINX, who.VESTIBULE):
                 left_behind.add(name)
     return {"saturation": saturation, "fractions": fractions}
 
 
 def keeps_up(found):
-    """In most of its rounds."""
-    return statistics.median(one["kept_up"] for one in found) > 0.5
+    """In half of its rounds at least: one bad minute is no verdict."""
+    return statistics.median(one["kept_up"] for one in found) >= 0.5

@@ -14,6 +14,7 @@ from harness.load import Done
 from harness.process import LOOPBACK
 
 CLIENTS = 4
+TIMEOUT_SECONDS = 10
 
 
 def client_context():
@@ -27,7 +28,7 @@ def client_context():
 
 def connect(context, port, session=None):
     """A connection after its handshake."""
-    plain = socket.create_connection((LOOPBACK, port), timeout=30)
+    plain = socket.create_connection((LOOPBACK, port), timeout=TIMEOUT_SECONDS)
     plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return context.wrap_socket(plain, server_hostname="localhost", session=session)
 

@@ -90,7 +90,7 @@ def fixed_rate(protocol, url, cookie, *, rate, seconds, connections=64, body_byt
     """Open loop (`oha -q --latency-correction`): a request is due every 1/`rate` seconds, and its latency counts from when
     it was due, also where no connection was free then. `rate` None goes as fast as it can.
 
-    What was due in the first second is left out: all connections are made then. The percentiles are of all the others.
+    What was answered in the first second is left out: all connections are made then. The percentiles are of all the others.
     """
     with tempfile.TemporaryDirectory(prefix="vestibule-bench-oha-") as directory:
         results = os.path.join(directory, "results.db")
@@ -110,7 +110,7 @@ def fixed_rate(protocol, url, cookie, *, rate, seconds, connections=64, body_byt
         raise BadAnswers(f"{url}: {failed}")
     if bad := next((row for row in rows if row[2:] != (200, body_bytes)), None):
         raise BadAnswers(f"{url}: an answer has status {bad[2]} and {bad[3]} bytes")
-    milliseconds = sorted((end - due) * 1e3 for due, end, _, _ in rows if due >= WARM_UP_SECONDS)
+    milliseconds = sorted((end - due) * 1e3 for due, end, _, _ in rows if end >= WARM_UP_SECONDS)
     answered = sum(1 for _, end, _, _ in rows if WARM_UP_SECONDS <= end < WARM_UP_SECONDS + seconds)
     if len(milliseconds) < 100:
         raise BadAnswers(f"{url}: only {len(milliseconds)} answers")
