@@ -1,10 +1,11 @@
 //! Serves one connection: handshake, then HTTP/1.1 or HTTP/2 with hyper, under every deadline.
 
 use std::convert::Infallible;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::Poll;
 
 use http::Version;
 use hyper::body::{Body as _, Incoming};
@@ -20,6 +21,7 @@ use crate::exchange::connection::Connection;
 use crate::exchange::rejection::Reason;
 use crate::listener::accept::Accepted;
 use crate::listener::metrics::Metrics;
+use crate::listener::seldom::Bell;
 use crate::listener::settings::Limits;
 use crate::listener::tls::{self, Protocol};
 use crate::listener::watchdog::{Activity, Follows, Heads, Readable, Verdict, Watchdog, Watched};
@@ -233,6 +235,16 @@ enum Kept {
     UntilRest,
 }
 
+/// What is to become of a connection.
+enum Word {
+    /// Close: nothing moved for too long, or a head did not end.
+    Close,
+    /// Finish what is under way, then close: the process stops, or the connection is old.
+    Finish,
+    /// Rest until there is something to do.
+    Rest,
+}
+
 /// Keeps a connection to its deadlines, and asks it to finish when the process stops or the connection is old.
 struct Keeper {
     watchdog: Watchdog,
@@ -252,29 +264,45 @@ impl Keeper {
             finish(served.as_mut());
         }
         loop {
-            tokio::select! {
-                biased;
-                result = served.as_mut() => return Kept::ToTheEnd(match result {
-                    Err(error) if error.is_parse_too_large() => Ended::Refused(Reason::RequestHeadTooLarge),
-                    Err(error) if error.is_parse() => Ended::Refused(Reason::RequestMalformed),
-                    Ok(()) | Err(_) => Ended::Closed,
-                }),
-                // Cancel-safe, both: nothing is lost when the connection is polled in between.
-                () = self.draining.stopping(), if !self.is_finishing => {
+            let heard = {
+                let bell = Bell::default();
+                let mut word = pin!(self.word());
+                let hear = poll_fn(|cx| match served.as_mut().poll(cx) {
+                    Poll::Ready(result) => Poll::Ready(Err(result)),
+                    Poll::Pending => bell.poll(word.as_mut(), cx).map(Ok),
+                });
+                hear.await
+            };
+            match heard {
+                Err(Err(error)) if error.is_parse_too_large() => {
+                    return Kept::ToTheEnd(Ended::Refused(Reason::RequestHeadTooLarge));
+                }
+                Err(Err(error)) if error.is_parse() => {
+                    return Kept::ToTheEnd(Ended::Refused(Reason::RequestMalformed));
+                }
+                Err(Ok(()) | Err(_)) => return Kept::ToTheEnd(Ended::Closed),
+                Ok(Word::Close) => return Kept::ToTheEnd(Ended::TimedOut),
+                Ok(Word::Finish) => {
                     self.is_finishing = true;
                     finish(served.as_mut());
                 }
-                verdict = self.watchdog.verdict() => match verdict {
-                    Verdict::Close => return Kept::ToTheEnd(Ended::TimedOut),
-                    Verdict::Retire => {
-                        self.is_finishing = true;
-                        finish(served.as_mut());
-                    }
-                    // One that was asked to finish is about to.
-                    Verdict::Rest if self.is_finishing => {}
-                    Verdict::Rest => return Kept::UntilRest,
-                },
+                // One that was asked to finish is about to.
+                Ok(Word::Rest) if self.is_finishing => {}
+                Ok(Word::Rest) => return Kept::UntilRest,
             }
+        }
+    }
+
+    /// What is to become of the connection, when something is.
+    async fn word(&mut self) -> Word {
+        tokio::select! {
+            biased;
+            () = self.draining.stopping(), if !self.is_finishing => Word::Finish,
+            verdict = self.watchdog.verdict() => match verdict {
+                Verdict::Close => Word::Close,
+                Verdict::Retire => Word::Finish,
+                Verdict::Rest => Word::Rest,
+            },
         }
     }
 
@@ -283,19 +311,15 @@ impl Keeper {
         self.watchdog.rest();
         let ended = tokio::select! {
             biased;
-            // Cancel-safe, all three: nothing is read.
+            // Cancel-safe, both: nothing is read.
             () = transport.readable() => None,
-            () = self.draining.stopping() => {
-                self.is_finishing = true;
-                None
-            }
-            verdict = self.watchdog.verdict() => match verdict {
-                Verdict::Close => Some(Ended::TimedOut),
-                Verdict::Retire => {
+            word = self.word() => match word {
+                Word::Close => Some(Ended::TimedOut),
+                Word::Finish => {
                     self.is_finishing = true;
                     None
                 }
-                Verdict::Rest => None,
+                Word::Rest => None,
             },
         };
         self.watchdog.wake();
