@@ -81,7 +81,7 @@ def latency(by_protocol):
         panel(picture, {name: points for name, points in series.items() if points}, one)
         if behind := [SHORT[name] for name in SHORT if fell_behind(one["fractions"], name)]:
             picture.y += 18
-            picture.text(20, picture.y, f"Did not keep up with the higher rates: {', '.join(behind)}", size=15, fill=FAINT)
+            picture.text(20, picture.y, f"Fell behind: {', '.join(behind)}", size=15, fill=FAINT)
         picture.y += 18
     return picture.svg()
 

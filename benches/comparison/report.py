@@ -10,6 +10,7 @@ from harness.bench import ROOT
 PAGE = os.path.join(ROOT, "docs", "PERFORMANCE.md")
 DIRECTORY = os.path.join(ROOT, "docs", "performance")
 VALUES = os.path.join(DIRECTORY, "compare.json")
+BUSY_ABOVE = 0.5  # of the load average for each core
 BEGIN, END = "<!-- measured: begin (benches/compare writes from here) -->", "<!-- measured: end -->"
 
 # Job, heading, what is said of it, and how its table is made.
@@ -92,7 +93,10 @@ def measured(results):
 
 def about(machine, settings):
     versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
-    return (f"Taken {machine['taken']} in {settings['minutes']:.0f} minutes: {settings['rounds']} rounds of {settings['seconds']} s, "
+    # The run itself has not begun then: what the machine is busy with is something else.
+    busy = machine["load_average"] > BUSY_ABOVE * machine["cores"]
+    warning = "**The machine was busy with other things: take these figures as a first look only.**\n\n" if busy else ""
+    return (f"{warning}Taken {machine['taken']} in {settings['minutes']:.0f} minutes: {settings['rounds']} rounds of {settings['seconds']} s, "
             f"{settings['workers']} workers for each proxy, on {machine['cores']} cores ({machine['processor']}), "
             f"{machine['memory_gib']} GiB, {machine['system']}, Linux {machine['kernel']}; load average at the start "
             f"{machine['load_average']}.\nVersions: {versions}.\n")
