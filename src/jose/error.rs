@@ -11,5 +11,5 @@ pub(crate) enum Error {
     NotP256,
     /// The provider refused to sign.
     #[error("the signature could not be made")]
-    Signing(#[source] jsonwebtoken::errors::Error),
+    Signing(#[source] aws_lc_rs::error::Unspecified),
 }

@@ -1,7 +1,6 @@
-//! JWK, JWS and registered-claim checks (RFC 7515, 7517, 7519) over `jsonwebtoken`; no I/O.
+//! JWK, JWS and registered-claim checks (RFC 7515, 7517, 7519); no I/O.
 //!
-//! Knows no provider, session or header. `jsonwebtoken`'s types do not leave this room. Start at
-//! [`signing_key::SigningKey`], which makes what we sign.
+//! Knows no provider, session or header. Start at [`signing_key::SigningKey`], which makes what we sign.
 
 pub(crate) mod compact;
 pub(crate) mod error;

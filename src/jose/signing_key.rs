@@ -1,12 +1,14 @@
 //! A P-256 key pair that signs compact JWS with ES256 (RFC 7518 §3.4), and its public half in the forms verifiers want.
 
+use std::sync::Arc;
+
 use aws_lc_rs::encoding::{AsDer as _, PublicKeyX509Der};
+use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _, UnparsedPublicKey,
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use jsonwebtoken::{Algorithm, EncodingKey};
 use rustls_pki_types::PrivateKeyDer;
 use rustls_pki_types::pem::PemObject as _;
 use serde_json::{Value, json};
@@ -15,10 +17,10 @@ use crate::crypto::digest;
 use crate::jose::error::Error;
 use crate::secret::Secret;
 
-/// Signs; never prints.
+/// Signs; never prints. The key is read and checked once: doing so costs more than a signature.
 #[derive(Clone)]
 pub(crate) struct SigningKey {
-    key: EncodingKey,
+    key: Arc<EcdsaKeyPair>,
     public: PublicKey,
 }
 
@@ -59,8 +61,7 @@ impl SigningKey {
             _ => return Err(Error::NotP256),
         }
         .map_err(|_| Error::NotP256)?;
-        let der = pair.to_pkcs8v1().map_err(|_| Error::NotP256)?;
-        Ok(Self { key: EncodingKey::from_ec_der(der.as_ref()), public: PublicKey::of(&pair) })
+        Ok(Self { public: PublicKey::of(&pair), key: Arc::new(pair) })
     }
 
     /// The public half.
@@ -79,7 +80,8 @@ impl SigningKey {
     ///
     /// [`Error::Signing`] where the provider refuses.
     pub(crate) fn sign(&self, input: &[u8]) -> Result<String, Error> {
-        jsonwebtoken::crypto::sign(input, &self.key, Algorithm::ES256).map_err(Error::Signing)
+        let signature = self.key.sign(&SystemRandom::new(), input).map_err(Error::Signing)?;
+        Ok(URL_SAFE_NO_PAD.encode(signature))
     }
 
     /// A compact JWS (RFC 7515 §7.1) of `payload`, with `header` as it is: the caller names `alg` and `kid` in it.

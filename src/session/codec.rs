@@ -2,11 +2,8 @@
 //!
 //! `version (1) ‖ deflate(JSON)`. JSON is unambiguous about where one field ends and the next begins (attacks S-04).
 
-use std::io::{Read as _, Write as _};
-
-use flate2::Compression;
-use flate2::read::DeflateDecoder;
-use flate2::write::DeflateEncoder;
+use miniz_oxide::deflate::{CompressionLevel, compress_to_vec};
+use miniz_oxide::inflate::decompress_to_vec_with_limit;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
@@ -85,8 +82,13 @@ pub(super) fn encode(session: &Session) -> Result<Vec<u8>, Error> {
     if plain.len() > PLAIN_BYTES_MAX {
         return Err(Error::TooLarge);
     }
-    let mut encoder = DeflateEncoder::new(vec![VERSION], Compression::best());
-    encoder.write_all(&plain).and_then(|()| encoder.finish()).map_err(|_| Error::TooLarge)
+    Ok(deflated(&plain))
+}
+
+fn deflated(plain: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![VERSION];
+    bytes.append(&mut compress_to_vec(plain, CompressionLevel::BestCompression as u8));
+    bytes
 }
 
 fn expose(token: Option<&Secret<String>>) -> Option<&str> {
@@ -103,12 +105,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Session, Error> {
     if version != VERSION {
         return Err(Error::Version);
     }
-    let mut plain = Vec::new();
-    let mut decoder = DeflateDecoder::new(compressed).take(PLAIN_BYTES_MAX as u64 + 1);
-    decoder.read_to_end(&mut plain).map_err(|_| Error::Invalid)?;
-    if plain.len() > PLAIN_BYTES_MAX {
-        return Err(Error::Invalid);
-    }
+    let plain = decompress_to_vec_with_limit(compressed, PLAIN_BYTES_MAX).map_err(|_| Error::Invalid)?;
     let read: Read = serde_json::from_slice(&plain).map_err(|_| Error::Invalid)?;
     // The bytes were under our seal: this is where a sealed session becomes a user again.
     let access_token = read.access_token.map(Secret::new);
