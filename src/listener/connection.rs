@@ -7,7 +7,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use http::Version;
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
+use hyper::server::conn::{http1, http2};
 use hyper::service::Service;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -21,7 +22,7 @@ use crate::listener::accept::Accepted;
 use crate::listener::metrics::Metrics;
 use crate::listener::settings::Limits;
 use crate::listener::tls::{self, Protocol};
-use crate::listener::watchdog::{Activity, Heads, Verdict, Watchdog, Watched};
+use crate::listener::watchdog::{Activity, Follows, Heads, Readable, Verdict, Watchdog, Watched};
 use crate::listener::{Handler, Shared};
 use crate::message::body::Body;
 use crate::message::{Response, uri};
@@ -53,6 +54,9 @@ pub(crate) async fn run<H: Handler>(
         }
         Some(config) => {
             let handshake = TlsAcceptor::from(Arc::clone(config)).accept(accepted.stream);
+            // In boxes, the handshake and what it leaves: a future keeps room, as long as it lives, for every value that
+            // ever was in it.
+            let handshake = Box::pin(async move { handshake.await.map(Box::new) });
             match tokio::time::timeout(settings.limits.handshake_timeout, handshake).await {
                 Ok(Ok(stream)) => {
                     let (tls, protocol) = tls::facts(&stream);
@@ -102,7 +106,8 @@ impl<H: Handler> Service<http::Request<Incoming>> for Requests<H> {
     fn call(&self, mut request: http::Request<Incoming>) -> Self::Future {
         let handler = Rc::clone(&self.handler);
         let connection = Rc::clone(&self.connection);
-        let mut exchanging = self.activity.begin_request();
+        let mut exchanging =
+            self.activity.begin_request(if request.body().is_end_stream() { Follows::Head } else { Follows::Body });
         if request.version() != Version::HTTP_2 && self.activity.had_fragment() {
             request.extensions_mut().insert(uri::Fragment);
         }
@@ -122,7 +127,7 @@ impl<H: Handler> Service<http::Request<Incoming>> for Requests<H> {
     }
 }
 
-async fn http<H: Handler, T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+async fn http<H: Handler, T: AsyncRead + AsyncWrite + Readable + Unpin + Send + 'static>(
     transport: Watched<T, Open>,
     protocol: Protocol,
     connection: Rc<Connection>,
@@ -132,43 +137,84 @@ async fn http<H: Handler, T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     draining: Draining,
 ) {
     let activity = transport.activity();
-    let io = TokioIo::new(transport);
     let requests = Requests {
         handler: Rc::clone(&handler),
         connection: Rc::clone(&connection),
         activity: Arc::clone(&activity),
         headers_max: limits.headers_max,
     };
-    let result = match protocol {
-        Protocol::Http1 => {
-            let mut builder = hyper::server::conn::http1::Builder::new();
-            builder
-                // The watchdog times heads without a timer for each.
-                .header_read_timeout(None)
-                .max_headers(limits.headers_max)
-                // The buffer grows in steps and may hold more than this; a head in it may not be longer.
-                .max_header_size(limits.head_bytes_max)
-                .max_buf_size(limits.head_bytes_max.max(8192))
-                .timer(TokioTimer::new());
-            let served = pin!(builder.serve_connection(io, requests).with_upgrades());
-            let watchdog = Watchdog::new(activity, limits, Heads::Timed);
-            drive(served, |served| served.graceful_shutdown(), watchdog, draining).await
-        }
-        Protocol::Http2 => {
-            let mut builder = hyper::server::conn::http2::Builder::new(LocalExecutor);
-            builder
-                .max_concurrent_streams(limits.streams_max)
-                .max_header_list_size(u32::try_from(limits.head_bytes_max).unwrap_or(u32::MAX))
-                .timer(TokioTimer::new());
-            let served = pin!(builder.serve_connection(io, requests));
-            let watchdog = Watchdog::new(activity, limits, Heads::Untimed);
-            drive(served, |served| served.graceful_shutdown(), watchdog, draining).await
-        }
+    // Each in a box, so that neither takes the room of the other.
+    let ended = match protocol {
+        Protocol::Http1 => Box::pin(http1(transport, requests, limits, metrics, draining)).await,
+        Protocol::Http2 => Box::pin(http2(transport, requests, limits, draining)).await,
     };
-    match result {
+    match ended {
         Ended::Closed => {}
         Ended::Refused(reason) => handler.refused(&connection, reason),
         Ended::TimedOut => metrics.timed_out.increment(),
+    }
+}
+
+/// Serves HTTP/1.1. Between two requests that are not close to each other the connection is at rest: of hyper, whose buffers
+/// are half of what a connection takes, nothing is kept.
+async fn http1<H: Handler, T: AsyncRead + AsyncWrite + Readable + Unpin + Send + 'static>(
+    mut transport: Watched<T, Open>,
+    mut requests: Requests<H>,
+    limits: &Limits,
+    metrics: &Metrics,
+    draining: Draining,
+) -> Ended {
+    let watchdog = Watchdog::new(transport.activity(), limits, Heads::Timed);
+    let mut keeper = Keeper { watchdog, draining, is_finishing: false };
+    loop {
+        let served = http1_builder(limits).serve_connection(TokioIo::new(transport), requests);
+        let mut served = Box::new(served.with_upgrades());
+        match keeper.keep(Pin::new(&mut *served), |served| served.graceful_shutdown()).await {
+            Kept::ToTheEnd(ended) => return ended,
+            Kept::UntilRest => {}
+        }
+        let Some(parts) = served.into_parts() else { return Ended::Closed };
+        transport = parts.io.into_inner();
+        transport.put_back(parts.read_buf);
+        requests = parts.service;
+        metrics.resting.increment();
+        let woken = keeper.rest(&mut transport).await;
+        metrics.resting.decrement();
+        if let Some(ended) = woken {
+            return ended;
+        }
+    }
+}
+
+fn http1_builder(limits: &Limits) -> http1::Builder {
+    let mut builder = http1::Builder::new();
+    builder
+        // The watchdog times heads without a timer for each.
+        .header_read_timeout(None)
+        .max_headers(limits.headers_max)
+        // The buffer grows in steps and may hold more than this; a head in it may not be longer.
+        .max_header_size(limits.head_bytes_max)
+        .max_buf_size(limits.head_bytes_max.max(8192));
+    builder
+}
+
+async fn http2<H: Handler, T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+    transport: Watched<T, Open>,
+    requests: Requests<H>,
+    limits: &Limits,
+    draining: Draining,
+) -> Ended {
+    let watchdog = Watchdog::new(transport.activity(), limits, Heads::Untimed);
+    let mut keeper = Keeper { watchdog, draining, is_finishing: false };
+    let mut builder = http2::Builder::new(LocalExecutor);
+    builder
+        .max_concurrent_streams(limits.streams_max)
+        .max_header_list_size(u32::try_from(limits.head_bytes_max).unwrap_or(u32::MAX))
+        .timer(TokioTimer::new());
+    let served = pin!(builder.serve_connection(TokioIo::new(transport), requests));
+    match keeper.keep(served, |served| served.graceful_shutdown()).await {
+        Kept::ToTheEnd(ended) => ended,
+        Kept::UntilRest => unreachable!("the watchdog sends HTTP/1.1 to rest"),
     }
 }
 
@@ -182,34 +228,79 @@ enum Ended {
     TimedOut,
 }
 
-/// Runs a connection to its end; asks it to finish when the process stops or the connection is old.
-async fn drive<C: Future<Output = hyper::Result<()>>>(
-    mut served: Pin<&mut C>,
-    finish: impl Fn(Pin<&mut C>),
-    mut watchdog: Watchdog,
-    mut draining: Draining,
-) -> Ended {
-    let mut is_finishing = false;
-    loop {
-        tokio::select! {
-            biased;
-            result = served.as_mut() => return match result {
-                Err(error) if error.is_parse_too_large() => Ended::Refused(Reason::RequestHeadTooLarge),
-                Err(error) if error.is_parse() => Ended::Refused(Reason::RequestMalformed),
-                Ok(()) | Err(_) => Ended::Closed,
-            },
-            // Cancel-safe, both: nothing is lost when the connection is polled in between.
-            () = draining.stopping(), if !is_finishing => {
-                is_finishing = true;
-                finish(served.as_mut());
-            }
-            verdict = watchdog.verdict() => match verdict {
-                Verdict::Close => return Ended::TimedOut,
-                Verdict::Retire => {
-                    is_finishing = true;
+/// How far a connection was served.
+enum Kept {
+    ToTheEnd(Ended),
+    /// Nothing is under way, and nothing has moved for a while.
+    UntilRest,
+}
+
+/// Keeps a connection to its deadlines, and asks it to finish when the process stops or the connection is old.
+struct Keeper {
+    watchdog: Watchdog,
+    draining: Draining,
+    is_finishing: bool,
+}
+
+impl Keeper {
+    /// Runs a connection to its end or to its next rest.
+    async fn keep<C: Future<Output = hyper::Result<()>>>(
+        &mut self,
+        mut served: Pin<&mut C>,
+        finish: impl Fn(Pin<&mut C>),
+    ) -> Kept {
+        // Asked while it was at rest.
+        if self.is_finishing {
+            finish(served.as_mut());
+        }
+        loop {
+            tokio::select! {
+                biased;
+                result = served.as_mut() => return Kept::ToTheEnd(match result {
+                    Err(error) if error.is_parse_too_large() => Ended::Refused(Reason::RequestHeadTooLarge),
+                    Err(error) if error.is_parse() => Ended::Refused(Reason::RequestMalformed),
+                    Ok(()) | Err(_) => Ended::Closed,
+                }),
+                // Cancel-safe, both: nothing is lost when the connection is polled in between.
+                () = self.draining.stopping(), if !self.is_finishing => {
+                    self.is_finishing = true;
                     finish(served.as_mut());
                 }
-            },
+                verdict = self.watchdog.verdict() => match verdict {
+                    Verdict::Close => return Kept::ToTheEnd(Ended::TimedOut),
+                    Verdict::Retire => {
+                        self.is_finishing = true;
+                        finish(served.as_mut());
+                    }
+                    // One that was asked to finish is about to.
+                    Verdict::Rest if self.is_finishing => {}
+                    Verdict::Rest => return Kept::UntilRest,
+                },
+            }
         }
+    }
+
+    /// Waits until a connection at rest has to be served again. It may have ended instead.
+    async fn rest<T: Readable>(&mut self, transport: &mut Watched<T, Open>) -> Option<Ended> {
+        self.watchdog.rest();
+        let ended = tokio::select! {
+            biased;
+            // Cancel-safe, all three: nothing is read.
+            () = transport.readable() => None,
+            () = self.draining.stopping() => {
+                self.is_finishing = true;
+                None
+            }
+            verdict = self.watchdog.verdict() => match verdict {
+                Verdict::Close => Some(Ended::TimedOut),
+                Verdict::Retire => {
+                    self.is_finishing = true;
+                    None
+                }
+                Verdict::Rest => None,
+            },
+        };
+        self.watchdog.wake();
+        ended
     }
 }

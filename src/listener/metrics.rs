@@ -9,6 +9,8 @@ pub(crate) struct Metrics {
     pub(crate) accepted: Counter,
     /// Connections open now.
     pub(crate) open: Counter,
+    /// Connections at rest now: open, with nothing under way, their buffers given back.
+    pub(crate) resting: Counter,
     /// TLS handshakes that failed or took too long.
     pub(crate) handshakes_failed: Counter,
     /// Connections that we closed because nothing moved on them, or a head did not end.
@@ -22,6 +24,11 @@ impl Metrics {
         Self {
             accepted: registry.counter("vestibule_connections_total", "Connections accepted.", labels()),
             open: registry.gauge("vestibule_connections_open", "Connections open now.", labels()),
+            resting: registry.gauge(
+                "vestibule_connections_resting",
+                "Open HTTP/1.1 connections on which nothing is under way, with their buffers given back.",
+                labels(),
+            ),
             handshakes_failed: registry.counter(
                 "vestibule_tls_handshakes_failed_total",
                 "TLS handshakes that failed or took too long.",

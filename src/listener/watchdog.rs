@@ -4,6 +4,7 @@
 //! The connection counts what moves; the watchdog looks at the counts at a steady beat. A deadline is so met between its
 //! own length and one beat more.
 
+use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -11,8 +12,11 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::{Interval, MissedTickBehavior};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, Interval, MissedTickBehavior};
+use tokio_rustls::server::TlsStream;
 
 use crate::listener::settings::Limits;
 use crate::message::body::{Ending, Watch};
@@ -35,12 +39,28 @@ pub(crate) struct Activity {
     waiting: AtomicU32,
     /// Requests whose answer has not ended: what the client sends meanwhile is not the next head.
     open: AtomicU32,
+    /// The last request has a body, of which there may be more to come after its answer.
+    has_upload: AtomicBool,
+    /// The last read took bytes: there may be more where they came from.
+    may_read_more: AtomicBool,
+    /// Something was written and not flushed since.
+    is_unflushed: AtomicBool,
+}
+
+/// What a request's head says of what follows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Follows {
+    /// The next head.
+    Head,
+    /// A body.
+    Body,
 }
 
 impl Activity {
     /// A head has ended; its exchange is open until what this answers is dropped.
-    pub(crate) fn begin_request(self: &Arc<Self>) -> Exchanging {
+    pub(crate) fn begin_request(self: &Arc<Self>, follows: Follows) -> Exchanging {
         self.requests.fetch_add(1, Ordering::Relaxed);
+        self.has_upload.store(follows == Follows::Body, Ordering::Relaxed);
         self.head_begun.store(false, Ordering::Relaxed);
         self.waiting.fetch_add(1, Ordering::Relaxed);
         self.open.fetch_add(1, Ordering::Relaxed);
@@ -51,11 +71,29 @@ impl Activity {
         self.moves.fetch_add(1, Ordering::Relaxed);
     }
 
+    fn written<T>(&self, polled: &Poll<T>) {
+        self.is_unflushed.store(true, Ordering::Relaxed);
+        if polled.is_ready() {
+            self.moved();
+        }
+    }
+
     /// Whether the target of the HTTP/1.1 request that has just been read had a fragment (attacks P-03). Seen where its
     /// request line came in one piece, as all but contrived ones do; cutting it off is safe, refusing it is clear.
     pub(crate) fn had_fragment(&self) -> bool {
         // Once: a request that came in one piece with it is another.
         self.has_fragment.swap(false, Ordering::Relaxed)
+    }
+
+    /// Whether an HTTP/1.1 connection stands between two requests with nothing read that was not used and nothing answered
+    /// that was not sent. Then nothing is lost with the state of its protocol.
+    ///
+    /// A request with a body does not count: its answer may end before it does, and the rest of a body that is read as a
+    /// head is a smuggled request (RFC 9112 §11.2).
+    fn is_between_requests(&self) -> bool {
+        let is_set = |flag: &AtomicBool| flag.load(Ordering::Relaxed);
+        self.open.load(Ordering::Relaxed) == 0
+            && ![&self.head_begun, &self.has_upload, &self.may_read_more, &self.is_unflushed].into_iter().any(is_set)
     }
 
     fn received(&self, bytes: &[u8]) {
@@ -112,6 +150,8 @@ pub(crate) enum Verdict {
     Close,
     /// The connection is old: finish what is under way and close.
     Retire,
+    /// Nothing is under way and nothing moves: give back what only a request needs.
+    Rest,
 }
 
 /// Which rules apply.
@@ -123,77 +163,127 @@ pub(crate) enum Heads {
     Untimed,
 }
 
+/// The beat of an HTTP/1.1 connection that is awake: it goes to rest after one or two. What ticks faster than requests come
+/// costs more than the memory is worth.
+const REST_BEAT: Duration = Duration::from_secs(1);
+
 /// Looks at one connection at a steady beat.
 #[derive(Debug)]
 pub(crate) struct Watchdog {
     activity: Arc<Activity>,
     heads: Heads,
     beat: Interval,
-    beats_idle_max: u32,
-    beats_head_max: u32,
-    beats_life_max: u32,
-    beats: u32,
-    idle: u32,
-    head: u32,
+    /// The beat of a connection at rest, and of HTTP/2, which takes none.
+    slow_beat: Duration,
+    idle_timeout: Duration,
+    head_timeout: Duration,
+    retires_at: Option<Instant>,
+    /// When something was last seen to have moved.
+    moved_at: Instant,
+    /// When the head that has begun was first seen.
+    head_seen_at: Option<Instant>,
     seen: (u64, u64),
-    is_retired: bool,
+    is_resting: bool,
 }
 
 impl Watchdog {
     /// A watchdog that has just seen something move.
     pub(crate) fn new(activity: Arc<Activity>, limits: &Limits, heads: Heads) -> Self {
+        let now = Instant::now();
         let shortest = limits.idle_timeout.min(limits.head_timeout).min(limits.keep_alive);
-        let period = (shortest / 2).max(Duration::from_millis(10));
-        let beats = |limit: Duration| u32::try_from(limit.as_millis().div_ceil(period.as_millis())).unwrap_or(u32::MAX);
-        let mut beat = tokio::time::interval_at(tokio::time::Instant::now() + period, period);
+        let slow_beat = (shortest / 2).max(Duration::from_millis(10));
+        let period = match heads {
+            Heads::Timed => slow_beat.min(REST_BEAT),
+            Heads::Untimed => slow_beat,
+        };
+        let mut beat = tokio::time::interval_at(now + period, period);
         // After a pause of the machine one look is enough.
         beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Self {
-            beats_idle_max: beats(limits.idle_timeout),
-            beats_head_max: beats(limits.head_timeout),
-            beats_life_max: beats(limits.keep_alive),
             activity,
             heads,
             beat,
-            beats: 0,
-            idle: 0,
-            head: 0,
+            slow_beat,
+            idle_timeout: limits.idle_timeout,
+            head_timeout: limits.head_timeout,
+            retires_at: Some(now + limits.keep_alive),
+            moved_at: now,
+            head_seen_at: None,
             seen: (0, 0),
-            is_retired: false,
+            is_resting: false,
         }
     }
 
     /// Waits until something is to be done. Cancel-safe.
     pub(crate) async fn verdict(&mut self) -> Verdict {
         loop {
-            self.beat.tick().await;
-            if let Some(verdict) = self.look() {
+            let now = self.beat.tick().await;
+            if self.is_resting {
+                self.beat.reset_after(self.slow_beat);
+            }
+            if let Some(verdict) = self.look(now) {
                 return verdict;
             }
         }
     }
 
-    fn look(&mut self) -> Option<Verdict> {
+    /// The connection has gone to rest. It is not told to again until it has woken.
+    pub(crate) fn rest(&mut self) {
+        self.is_resting = true;
+        self.beat.reset_after(self.slow_beat);
+    }
+
+    /// The connection has woken.
+    pub(crate) fn wake(&mut self) {
+        self.is_resting = false;
+        self.beat.reset();
+    }
+
+    fn look(&mut self, now: Instant) -> Option<Verdict> {
         let requests = self.activity.requests.load(Ordering::Relaxed);
         let moves = match self.heads {
             Heads::Timed => self.activity.moves.load(Ordering::Relaxed),
             Heads::Untimed => self.activity.progress.load(Ordering::Relaxed).wrapping_add(requests),
         };
-        let now = (moves, requests);
         let head_begun = self.heads == Heads::Timed && self.activity.head_begun.load(Ordering::Relaxed);
         let is_waiting = self.activity.waiting.load(Ordering::Relaxed) > 0;
-        self.idle = if now.0 == self.seen.0 && !is_waiting { self.idle + 1 } else { 0 };
-        self.head = if head_begun && now.1 == self.seen.1 { self.head + 1 } else { 0 };
-        self.beats += 1;
-        self.seen = now;
-        if self.idle >= self.beats_idle_max || self.head >= self.beats_head_max {
+        let has_moved = moves != self.seen.0;
+        if has_moved || is_waiting {
+            self.moved_at = now;
+        }
+        let head_seen_at = self.head_seen_at.filter(|_| requests == self.seen.1).unwrap_or(now);
+        self.head_seen_at = head_begun.then_some(head_seen_at);
+        self.seen = (moves, requests);
+        if now - self.moved_at >= self.idle_timeout || now - head_seen_at >= self.head_timeout && head_begun {
             return Some(Verdict::Close);
         }
-        if self.beats >= self.beats_life_max && !self.is_retired {
-            self.is_retired = true;
+        if self.retires_at.is_some_and(|at| now >= at) {
+            self.retires_at = None;
             return Some(Verdict::Retire);
         }
-        None
+        let may_rest = self.heads == Heads::Timed && !self.is_resting && !has_moved;
+        (may_rest && self.activity.is_between_requests()).then_some(Verdict::Rest)
+    }
+}
+
+/// A transport that can say when there is something to read.
+pub(crate) trait Readable {
+    /// Ready when a read would find something; it may find nothing after all.
+    fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<()>;
+}
+
+impl Readable for TcpStream {
+    fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        // An error is for the read to find.
+        self.poll_read_ready(cx).map(drop)
+    }
+}
+
+impl Readable for Box<TlsStream<TcpStream>> {
+    fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let (socket, session) = self.get_mut();
+        // Not where it has opened a record that nobody has read, or knows the end.
+        if session.wants_read() { socket.poll_readable(cx) } else { Poll::Ready(()) }
     }
 }
 
@@ -203,13 +293,20 @@ impl Watchdog {
 pub(crate) struct Watched<T, H> {
     inner: T,
     activity: Arc<Activity>,
+    /// What was read before and not used.
+    unread: Bytes,
     _held: H,
 }
 
 impl<T, H> Watched<T, H> {
     /// Watches `inner`, and lets go of `held` with it.
     pub(crate) fn new(inner: T, activity: Arc<Activity>, held: H) -> Self {
-        Self { inner, activity, _held: held }
+        Self { inner, activity, unread: Bytes::new(), _held: held }
+    }
+
+    /// Takes back what was read, to be read again first.
+    pub(crate) fn put_back(&mut self, unread: Bytes) {
+        self.unread = unread;
     }
 
     /// What moves on it.
@@ -218,10 +315,26 @@ impl<T, H> Watched<T, H> {
     }
 }
 
+impl<T: Readable, H> Watched<T, H> {
+    /// Waits until a read would find something, without a buffer to read into. It may find nothing after all.
+    pub(crate) async fn readable(&mut self) {
+        if self.unread.is_empty() {
+            poll_fn(|cx| self.inner.poll_readable(cx)).await;
+        }
+    }
+}
+
 impl<T: AsyncRead + Unpin, H: Unpin> AsyncRead for Watched<T, H> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
-        let polled = Pin::new(&mut self.inner).poll_read(cx, buffer);
+        let polled = if self.unread.is_empty() {
+            Pin::new(&mut self.inner).poll_read(cx, buffer)
+        } else {
+            let count = self.unread.len().min(buffer.remaining());
+            buffer.put_slice(&self.unread.split_to(count));
+            Poll::Ready(Ok(()))
+        };
+        self.activity.may_read_more.store(polled.is_ready(), Ordering::Relaxed);
         if buffer.filled().len() > before {
             self.activity.received(&buffer.filled()[before..]);
         }
@@ -232,9 +345,7 @@ impl<T: AsyncRead + Unpin, H: Unpin> AsyncRead for Watched<T, H> {
 impl<T: AsyncWrite + Unpin, H: Unpin> AsyncWrite for Watched<T, H> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &[u8]) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut self.inner).poll_write(cx, buffer);
-        if polled.is_ready() {
-            self.activity.moved();
-        }
+        self.activity.written(&polled);
         polled
     }
 
@@ -244,9 +355,7 @@ impl<T: AsyncWrite + Unpin, H: Unpin> AsyncWrite for Watched<T, H> {
         buffers: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut self.inner).poll_write_vectored(cx, buffers);
-        if polled.is_ready() {
-            self.activity.moved();
-        }
+        self.activity.written(&polled);
         polled
     }
 
@@ -255,7 +364,9 @@ impl<T: AsyncWrite + Unpin, H: Unpin> AsyncWrite for Watched<T, H> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_flush(cx)
+        let polled = Pin::new(&mut self.inner).poll_flush(cx);
+        self.activity.is_unflushed.store(!matches!(polled, Poll::Ready(Ok(()))), Ordering::Relaxed);
+        polled
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

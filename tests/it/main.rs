@@ -44,6 +44,8 @@ mod redirect;
 mod refresh;
 /// What two files say about the same thing is the same.
 mod repository;
+/// What a connection gives back between two requests.
+mod rest;
 /// Which room may use which: the architecture, as a table.
 mod room_graph;
 /// Which rule takes a request: six conditions, priority, default.
