@@ -60,6 +60,8 @@ impl Draining {
     #[expect(clippy::disallowed_methods, reason = "the one place that spawns")]
     pub(crate) fn spawn_local(&self, task: impl Future<Output = ()> + 'static) {
         let held = self.clone();
+        // In a box: this block would keep room for it twice, as what it was given and as what it waits for.
+        let task = Box::pin(task);
         tokio::task::spawn_local(async move {
             task.await;
             drop(held);
