@@ -25,6 +25,7 @@ mod proxy;
 mod rule;
 mod secret;
 mod session;
+mod socket;
 mod telemetry;
 mod upstream;
 mod user_pool;

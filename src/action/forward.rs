@@ -30,6 +30,9 @@ pub(crate) struct Forward {
     pub(crate) our_cookies: Arc<[Box<str>]>,
 }
 
+/// About as many headers as a request gets here, so that their map grows once.
+const HEADERS_ADDED: usize = 8;
+
 const WEBSOCKET: HeaderValue = HeaderValue::from_static("websocket");
 const UPGRADE: HeaderValue = HeaderValue::from_static("upgrade");
 
@@ -59,15 +62,17 @@ impl Forward {
             request.headers_mut().insert(header::UPGRADE, WEBSOCKET);
         }
         if let Passage::SignedIn(user) = passage {
-            user.apply(client.name(), worker.clock.now(), request.headers_mut())?;
+            user.apply(client.name(), exchange.started_at, request.headers_mut())?;
         }
         *request.uri_mut() = Uri::from(canonical.target.clone());
         *request.version_mut() = Version::HTTP_11;
         let timeout = client.response_timeout();
         request.body_mut().limit_idle(timeout);
         request.body_mut().protect(&self.protected);
-        let answered =
-            client.send(std::mem::take(request)).await.map_err(|unanswered| rejection(exchange, unanswered))?;
+        let answered = client
+            .send(std::mem::take(request), exchange.started)
+            .await
+            .map_err(|unanswered| rejection(exchange, unanswered))?;
         exchange.target = Some(answered.target);
         finish(worker, client, passage, upgrade, answered.response)
     }
@@ -81,6 +86,7 @@ impl Forward {
         headers: &mut HeaderMap,
     ) -> Result<(), Rejection> {
         let connection = &exchange.connection;
+        headers.reserve(HEADERS_ADDED);
         names::remove_hop_by_hop(headers);
         headers.remove(header::EXPECT);
         cookie::strip(headers, |name| self.is_ours(name));

@@ -5,9 +5,11 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::socket::Socket;
 
 /// Connections that the kernel keeps for us while all workers are busy.
 const BACKLOG: i32 = 1024;
@@ -17,7 +19,7 @@ const EXHAUSTED_WAIT: Duration = Duration::from_millis(50);
 /// A connection, and the permit that it holds while it lives.
 #[derive(Debug)]
 pub(crate) struct Accepted {
-    pub(crate) stream: TcpStream,
+    pub(crate) stream: Socket,
     pub(crate) peer: SocketAddr,
     pub(crate) local: SocketAddr,
     pub(crate) permit: OwnedSemaphorePermit,
@@ -47,7 +49,7 @@ enum Sharing {
 }
 
 fn socket(address: SocketAddr, sharing: Sharing) -> io::Result<std::net::TcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    let socket = socket2::Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     // A restart must not wait for the connections of the process before it.
     socket.set_reuse_address(true)?;
     socket.set_reuse_port(sharing == Sharing::Workers)?;
@@ -88,10 +90,8 @@ pub(crate) fn waiting(socket: &TcpListener, permits: &Arc<Semaphore>) -> Vec<Acc
 }
 
 fn prepare(stream: TcpStream, peer: SocketAddr, permit: OwnedSemaphorePermit) -> Option<Accepted> {
-    // Nothing of ours is written in pieces that would be worth waiting for.
-    stream.set_nodelay(true).ok()?;
     let local = stream.local_addr().ok()?;
-    Some(Accepted { stream, peer, local, permit })
+    Some(Accepted { stream: Socket::new(stream).ok()?, peer, local, permit })
 }
 
 /// `EMFILE`, `ENFILE`, `ENOBUFS`, `ENOMEM` (accept(2)).

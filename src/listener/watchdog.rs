@@ -14,12 +14,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 use tokio_rustls::server::TlsStream;
 
 use crate::listener::settings::Limits;
 use crate::message::body::{Ending, Watch};
+use crate::socket::Socket;
 
 /// What has moved. Written by one thread; atomics, because hyper wants the transport to be `Send`.
 #[derive(Debug, Default)]
@@ -272,14 +272,13 @@ pub(crate) trait Readable {
     fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<()>;
 }
 
-impl Readable for TcpStream {
+impl Readable for Socket {
     fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        // An error is for the read to find.
-        self.poll_read_ready(cx).map(drop)
+        Self::poll_readable(self, cx)
     }
 }
 
-impl Readable for Box<TlsStream<TcpStream>> {
+impl Readable for Box<TlsStream<Socket>> {
     fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let (socket, session) = self.get_mut();
         // Not where it has opened a record that nobody has read, or knows the end.

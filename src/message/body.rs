@@ -101,6 +101,10 @@ impl Body {
 
     /// A body that comes off a connection.
     pub(crate) fn incoming(incoming: Incoming) -> Self {
+        // Asked once: on HTTP/2 the answer takes a lock.
+        if incoming.is_end_stream() {
+            return Self::empty();
+        }
         Self { source: Source::Incoming(incoming), ..Self::default() }
     }
 

@@ -16,12 +16,12 @@ use crate::drain::LocalExecutor;
 use crate::telemetry::metrics::{Counter, Registry};
 
 /// A buffer goes out when it has this many bytes …
-const BUFFER_BYTES: usize = 32 * 1024;
+const BUFFER_BYTES: usize = 64 * 1024;
 /// … or at this beat.
 const FLUSH_INTERVAL: Duration = Duration::from_millis(200);
 /// Buffers that may wait for the writer; beyond, records are dropped and counted. A log that is stuck must not stop the
 /// doors from opening, and must not take all memory.
-const BUFFERS_MAX: usize = 512;
+const BUFFERS_MAX: usize = 256;
 
 /// One exchange. Never a query, a cookie, a token or an address of a person. `docs/ACCESS_LOG.md` describes the fields.
 #[derive(Debug)]

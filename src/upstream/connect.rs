@@ -14,6 +14,7 @@ use tokio_rustls::TlsConnector;
 
 use crate::drain::LocalExecutor;
 use crate::message::body::Body;
+use crate::socket::Socket;
 use crate::upstream::error::Error;
 use crate::upstream::settings::{Settings, TargetSettings};
 
@@ -38,14 +39,11 @@ pub(crate) async fn connect(settings: &Settings, target: &TargetSettings) -> Res
 }
 
 /// Tries each address of the target in turn.
-async fn tcp(target: &TargetSettings) -> io::Result<TcpStream> {
+async fn tcp(target: &TargetSettings) -> io::Result<Socket> {
     let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
     for address in resolve(target).await? {
         match TcpStream::connect(address).await {
-            Ok(stream) => {
-                stream.set_nodelay(true)?;
-                return Ok(stream);
-            }
+            Ok(stream) => return Socket::new(stream),
             Err(error) => last = error,
         }
     }

@@ -41,6 +41,7 @@ const LAYOUT: &[(&str, &str)] = &[
     ("clock", ""),
     ("secret", ""),
     ("drain", ""),
+    ("socket", ""),
 ];
 
 /// Edges that came later: who, whom, why.
@@ -54,9 +55,11 @@ const ADDED: &[(&str, &str, &str)] = &[
     ("config", "identity", "a user's claims in the file are an identity's claims"),
     ("config", "jose", "signing keys are parsed while the file can still be refused"),
     ("listener", "crypto", "the TLS provider is chosen in one place"),
+    ("listener", "socket", "both ends of the proxy write to the network in one way"),
     ("oidc", "identity", "an ID token's claims and userinfo's are merged into an identity's"),
     ("proxy", "drain", "what a request needs of the control runtime is handed over there"),
     ("proxy", "listener", "the proxy is the handler that a listener calls"),
+    ("upstream", "socket", "both ends of the proxy write to the network in one way"),
     ("user_pool", "identity", "a user's claims are an identity's claims"),
 ];
 
