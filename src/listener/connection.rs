@@ -21,6 +21,7 @@ use crate::exchange::connection::Connection;
 use crate::exchange::rejection::Reason;
 use crate::listener::accept::Accepted;
 use crate::listener::metrics::Metrics;
+use crate::listener::secured::Secured;
 use crate::listener::seldom::Bell;
 use crate::listener::settings::Limits;
 use crate::listener::tls::{self, Protocol};
@@ -55,10 +56,10 @@ pub(crate) async fn run<H: Handler>(
             let handshake = TlsAcceptor::from(Arc::clone(config)).accept(accepted.stream);
             // In boxes, the handshake and what it leaves: a future keeps room, as long as it lives, for every value that
             // ever was in it.
-            let handshake = Box::pin(async move { handshake.await.map(Box::new) });
+            let handshake = Box::pin(async move { handshake.await.map(Box::new).map(Secured) });
             match tokio::time::timeout(settings.limits.handshake_timeout, handshake).await {
                 Ok(Ok(stream)) => {
-                    let (tls, protocol) = tls::facts(&stream);
+                    let (tls, protocol) = tls::facts(&stream.0);
                     let connection = Rc::new(facts(Some(tls)));
                     let transport = Watched::new(stream, Arc::default(), open);
                     http(transport, protocol, connection, &settings.limits, handler, &metrics, draining).await;

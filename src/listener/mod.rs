@@ -6,6 +6,7 @@ pub(crate) mod accept;
 pub(crate) mod certificate;
 mod connection;
 pub(crate) mod metrics;
+mod secured;
 mod seldom;
 pub(crate) mod settings;
 mod tls;

@@ -15,7 +15,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Interval, MissedTickBehavior};
-use tokio_rustls::server::TlsStream;
 
 use crate::listener::settings::Limits;
 use crate::message::body::{Ending, Watch};
@@ -275,14 +274,6 @@ pub(crate) trait Readable {
 impl Readable for Socket {
     fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         Self::poll_readable(self, cx)
-    }
-}
-
-impl Readable for Box<TlsStream<Socket>> {
-    fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let (socket, session) = self.get_mut();
-        // Not where it has opened a record that nobody has read, or knows the end.
-        if session.wants_read() { socket.poll_readable(cx) } else { Poll::Ready(()) }
     }
 }
 

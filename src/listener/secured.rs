@@ -1,0 +1,101 @@
+//! The TLS stream of a connection, given plaintext in pieces that are copied fast.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio_rustls::server::TlsStream;
+
+use crate::listener::watchdog::Readable;
+use crate::socket::Socket;
+
+/// Longest piece. TLS copies plaintext into its records piece by piece; from some length on (2 to 8 KB, as the processor has
+/// it) the C library copies by one instruction, `rep movsb`, which several processors do at a quarter of the speed of a loop
+/// where source and destination lie unfavourably, as they do behind a record's head.
+const PIECE_BYTES_MAX: usize = 2048;
+
+/// Most pieces that are given at once: as much as TLS takes before it has sent something (64 KB), and the head of an answer.
+const PIECES_MAX: usize = 34;
+
+/// A finished handshake's stream. In a box: it is large, and a connection's task has room for what its states need most.
+#[derive(Debug)]
+pub(crate) struct Secured(pub(crate) Box<TlsStream<Socket>>);
+
+impl Readable for Secured {
+    fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let (socket, session) = self.0.get_mut();
+        // Not where it has opened a record that nobody has read, or knows the end.
+        if session.wants_read() { socket.poll_readable(cx) } else { Poll::Ready(()) }
+    }
+}
+
+impl AsyncRead for Secured {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for Secured {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.poll_write_vectored(cx, &[IoSlice::new(bytes)])
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        if slices.iter().all(|slice| slice.len() <= PIECE_BYTES_MAX) {
+            return Pin::new(&mut self.0).poll_write_vectored(cx, slices);
+        }
+        let mut room = [IoSlice::new(&[]); PIECES_MAX];
+        let pieces = in_pieces(slices, &mut room);
+        Pin::new(&mut self.0).poll_write_vectored(cx, pieces)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.0.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
+    }
+}
+
+/// The beginning of `slices`, cut into pieces: as much as there is room for.
+fn in_pieces<'r, 's>(slices: &'s [IoSlice<'s>], room: &'r mut [IoSlice<'s>; PIECES_MAX]) -> &'r [IoSlice<'s>] {
+    let pieces = slices.iter().flat_map(|slice| slice.chunks(PIECE_BYTES_MAX));
+    let mut count = 0;
+    for (place, piece) in room.iter_mut().zip(pieces) {
+        *place = IoSlice::new(piece);
+        count += 1;
+    }
+    &room[..count]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_are_the_beginning_of_what_was_given() {
+        let bytes: Vec<u8> = (0..200_000_u32).map(|number| (number % 251) as u8).collect();
+        for lengths in [&[1][..], &[300, 5000, 0, 1], &[PIECE_BYTES_MAX; 3], &[200_000], &[2049; 60]] {
+            let mut rest = &bytes[..];
+            let slices: Vec<IoSlice<'_>> =
+                lengths.iter().map(|length| IoSlice::new(rest.split_off(..*length).expect("long enough"))).collect();
+            let mut room = [IoSlice::new(&[]); PIECES_MAX];
+            let pieces = in_pieces(&slices, &mut room);
+            assert!(pieces.iter().all(|piece| (1..=PIECE_BYTES_MAX).contains(&piece.len())), "{lengths:?}");
+            let joined: Vec<u8> = pieces.iter().flat_map(|piece| piece.iter().copied()).collect();
+            let given: usize = lengths.iter().sum();
+            assert_eq!(joined, bytes[..joined.len()]);
+            assert!(joined.len() == given || pieces.len() == PIECES_MAX, "{lengths:?}");
+        }
+    }
+}
