@@ -2,8 +2,12 @@
 //!
 //! `version (1) ‖ deflate(JSON)`. JSON is unambiguous about where one field ends and the next begins (attacks S-04).
 
+use std::cell::RefCell;
+
 use miniz_oxide::deflate::{CompressionLevel, compress_to_vec};
-use miniz_oxide::inflate::decompress_to_vec_with_limit;
+use miniz_oxide::inflate::TINFLStatus;
+use miniz_oxide::inflate::core::inflate_flags::TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF as NO_WINDOW;
+use miniz_oxide::inflate::core::{DecompressorOxide, decompress};
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
@@ -105,7 +109,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Session, Error> {
     if version != VERSION {
         return Err(Error::Version);
     }
-    let plain = decompress_to_vec_with_limit(compressed, PLAIN_BYTES_MAX).map_err(|_| Error::Invalid)?;
+    let plain = inflated(compressed)?;
     let read: Read = serde_json::from_slice(&plain).map_err(|_| Error::Invalid)?;
     // The bytes were under our seal: this is where a sealed session becomes a user again.
     let access_token = read.access_token.map(Secret::new);
@@ -121,6 +125,35 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Session, Error> {
         expires_at: Timestamp::from_millis(read.expires_at),
         refresh_at: read.refresh_at.map(Timestamp::from_millis),
         access_token_expires_at: read.access_token_expires_at.map(Timestamp::from_millis),
+    })
+}
+
+thread_local! {
+    /// What inflating needs besides its input and output: 10 KB that would have to be made anew for each session.
+    static INFLATER: RefCell<Box<DecompressorOxide>> = RefCell::default();
+}
+
+/// Inflates a whole deflate stream (RFC 1951) of at most [`PLAIN_BYTES_MAX`] bytes.
+fn inflated(compressed: &[u8]) -> Result<Vec<u8>, Error> {
+    INFLATER.with_borrow_mut(|inflater| {
+        inflater.init();
+        let mut plain = vec![0; (compressed.len() * 2).clamp(1024, PLAIN_BYTES_MAX)];
+        let (mut read, mut written) = (0, 0);
+        loop {
+            let rest = compressed.get(read..).unwrap_or_default();
+            let (status, more_read, more_written) = decompress(inflater, rest, &mut plain, written, NO_WINDOW);
+            (read, written) = (read + more_read, written + more_written);
+            match status {
+                TINFLStatus::Done => {
+                    plain.truncate(written);
+                    return Ok(plain);
+                }
+                TINFLStatus::HasMoreOutput if plain.len() < PLAIN_BYTES_MAX => {
+                    plain.resize((plain.len() * 2).min(PLAIN_BYTES_MAX), 0);
+                }
+                _ => return Err(Error::Invalid),
+            }
+        }
     })
 }
 
