@@ -19,6 +19,8 @@ COPY LICENSE /usr/share/doc/vestibule/LICENSE
 # A number, not a name: Kubernetes' runAsNonRoot cannot look names up. Nothing is ever written below /, so the root file
 # system may be read-only; `serve` writes only to standard output.
 USER 10001:10001
+# Where the kernel gives huge pages to everyone, each thread's first kilobytes would take 2 MiB.
+ENV MIMALLOC_ALLOW_THP=0
 WORKDIR /etc/vestibule
 # HTTPS, and plain HTTP for redirects: ports that need no privilege. The admin listener stays on the container's loopback.
 EXPOSE 8443 8080
