@@ -4,6 +4,7 @@ import concurrent.futures
 import multiprocessing
 import re
 import time
+import urllib.parse
 
 from harness.browser import Failed, cookie_header
 from harness.load import Done
@@ -72,9 +73,12 @@ def sessions(bench, proxy, count, clients=8):
     The browser is still signed in at the pool, and makes of each login the three requests that lead to the session's cookie
     (to the application, to the pool, back with the code); it does not read what it has no need of.
     """
+    browser = bench.browser()
+    browser.sign_in(proxy.url("/"), "demo")
+    browser.close()
     shares = [count // clients + (number < count % clients) for number in range(clients)]
     with concurrent.futures.ThreadPoolExecutor(clients) as threads:
-        made = threads.map(lambda share: list(_sessions(bench.browser(), proxy, share)), shares)
+        made = threads.map(lambda share: list(_sessions(browser, proxy, share)), shares)
         found = [cookie for some in made for cookie in some]
     if len(set(found)) != count:
         raise SystemExit(f"{len(set(found))} sessions, not {count}")
@@ -82,19 +86,21 @@ def sessions(bench, proxy, count, clients=8):
 
 
 def _sessions(browser, proxy, count):
-    url = proxy.url("/")
-    browser.sign_in(url, "demo")  # which leaves its connections and the pool's cookies
-    hosts = {host: (browser.connections[f"{host}:{proxy.port}"].sock, f"{host}:{proxy.port}") for host in ("localhost", "login.localhost")}
-    pool = cookie_header(browser.cookies["login.localhost"])
+    """Over connections of its own."""
+    at_pool = cookie_header(browser.cookies["login.localhost"])
+    urls = [urllib.parse.urlsplit(proxy.url("/", host)) for host in ("localhost", "login.localhost")]
+    kept = [browser.connect(url) for url in urls]
+    application, pool = ((connection.sock, url.netloc) for connection, url in zip(kept, urls, strict=True))
     for _ in range(count):
-        at, [pending, *_] = _ask(*hosts["localhost"], "/", "")
-        at, _ = _ask(*hosts["login.localhost"], at, pool)
-        at, cookies = _ask(*hosts["localhost"], at, pending)
+        at, [pending, *_] = _ask(*application, "/", "")
+        at, _ = _ask(*pool, at, at_pool)
+        at, cookies = _ask(*application, at, pending)
         session = [cookie for cookie in cookies if cookie.startswith(SESSION_COOKIE)]
         if not session:
             raise SystemExit(f"{proxy.name}: a login ended without a session, at {at}")
         yield session[0]
-    browser.close()
+    for connection in kept:
+        connection.close()
 
 
 def _ask(connection, authority, target, cookie):
