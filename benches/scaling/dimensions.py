@@ -6,6 +6,8 @@ with. All rules sign users in (as the default does), so that every request measu
 
 import dataclasses
 import itertools
+import os
+import resource
 from collections.abc import Callable
 
 from harness import logins
@@ -13,6 +15,7 @@ from harness.process import Process
 from harness.turns import Turns
 
 CONNECTIONS = 64
+FILES_BESIDES = 200  # that a process has open besides connections
 BAR_FROM, BAR_TO, BAR_RATIO = "10", "1,000", 1.1  # of rules
 
 
@@ -60,11 +63,14 @@ class Stage:
         settings = self.bench.vestibule_configuration(self.backend.port)
         [listener] = settings["listeners"]
         listener["rules"] = []
-        settings["access_log"]["destination"] = f"{self.bench.directory}/{name}-access.log"
+        settings["access_log"]["destination"] = self.access_log(name)
         change(listener, settings)
         process = self.bench.start_vestibule(settings, name)
         self.started.append(process)
         return process
+
+    def access_log(self, name):
+        return os.path.join(self.bench.directory, f"{name}-access.log")
 
     def targets(self, start, count):
         return [f"{address}:{self.backend.port}" for address in self.addresses[start:start + count]]
@@ -72,6 +78,7 @@ class Stage:
     def clear(self):
         for process in self.started:
             self.bench.stop(process)
+            os.remove(self.access_log(process.name))  # hundreds of MB
         self.started = []
 
 
@@ -147,7 +154,9 @@ def sessions(stage):
 
 
 def connections(stage):
-    counts = (1, 10, 100, 1000) if stage.quick else (1, 10, 100, 1000, 10_000)
+    # A request that waits for its target holds two open files.
+    most = min(10_000, (resource.getrlimit(resource.RLIMIT_NOFILE)[0] - FILES_BESIDES) // 2)
+    counts = (1, 10, 100, 1000) if stage.quick else (1, 10, 100, 1000, most)
 
     def more_idle(_, settings):
         settings["target_groups"]["app"]["idle_max"] = counts[-1]
@@ -170,5 +179,6 @@ DIMENSIONS = {
     "sessions": Dimension("Sessions", "Each from a login of its own, a request with each in turn. A worker remembers the sessions that it "
                           "opened lately, 4,096 at most.", sessions),
     "connections": Dimension("Connections", "All open, and each waiting for its answer before it asks again. A worker keeps `idle_max` "
-                             "connections to each target (64 by default), and makes others anew.", connections),
+                             "connections to each target (64 by default), and makes others anew. Where the machine's limit of open files "
+                             "(`ulimit -Hn`) is below 20,200, the most is less than 10,000.", connections),
 }

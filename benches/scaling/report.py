@@ -22,12 +22,14 @@ def write():
 
 def measured(results):
     dimensions = results["dimensions"]
-    parts = [bar_sentence(bar(dimensions)) + "\n", page.about(results["machine"], results["settings"]),
+    ratio = bar(dimensions)
+    parts = [bar_sentence(ratio) + "\n" if ratio is not None else "", page.about(results["machine"], results["settings"]),
              f"![Lines of CPU time per request against the number of rules, target groups, targets, sessions and connections]"
              f"(performance/{PICTURE})\n"]
     for key, found in dimensions.items():
         dimension = DIMENSIONS[key]
         parts += [f"### {dimension.what}\n\n{dimension.text}\n", page.table([dimension.what, *HEAD], rows(found))]
+    parts += [f"### {DIMENSIONS[key].what}\n\nThis failed: {why}\n" for key, why in results["failed"].items()]
     return "\n".join(parts)
 
 
