@@ -176,8 +176,8 @@ DIMENSIONS = {
                        "after the other.", rules),
     "groups": Dimension("Target groups", "A rule for each by path, one target in each; requests to all of them in turn.", target_groups),
     "targets": Dimension("Targets", "Of one target group.", targets),
-    "sessions": Dimension("Sessions", "Each from a login of its own, a request with each in turn. A worker remembers the sessions that it "
-                          "opened lately, 4,096 at most.", sessions),
+    "sessions": Dimension("Sessions", "Each from a login of its own, a request with each in turn. A worker remembers the 2,048 sessions "
+                          "that it opened last, and up to as many before them; the others it opens anew.", sessions),
     "connections": Dimension("Connections", "All open, and each waiting for its answer before it asks again. A worker keeps `idle_max` "
                              "connections to each target (64 by default), and makes others anew. Where the machine's limit of open files "
                              "(`ulimit -Hn`) is below 20,200, the most is less than 10,000.", connections),
