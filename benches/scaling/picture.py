@@ -72,5 +72,5 @@ def highest(found, size):
 
 
 def tick_sizes(sizes):
-    """Those with room for their letters: powers of ten."""
-    return [size for size in sizes if math.log10(size).is_integer()]
+    """Those with room for their letters: powers of ten, and the last."""
+    return [size for size in sizes if math.log10(size).is_integer() or size == sizes[-1]]
