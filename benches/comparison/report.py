@@ -1,16 +1,12 @@
-"""Writes docs/PERFORMANCE.md (between its two markers only), its pictures, and the values of all rounds."""
+"""Writes its part of docs/PERFORMANCE.md, the pictures there, and the values of all rounds."""
 
-import json
 import os
 
 from comparison import plots, tables
 from comparison.cast import LABELS
-from harness.bench import ROOT
+from harness import page
 
-PAGE = os.path.join(ROOT, "docs", "PERFORMANCE.md")
-DIRECTORY = os.path.join(ROOT, "docs", "performance")
-VALUES = os.path.join(DIRECTORY, "compare.json")
-BUSY_ABOVE = 0.5  # of the load average for each core
+VALUES = os.path.join(page.DIRECTORY, "compare.json")
 BEGIN, END = "<!-- measured: begin (benches/compare writes from here) -->", "<!-- measured: end -->"
 
 # Job, heading, what is said of it, and how its table is made.
@@ -42,41 +38,21 @@ PICTURES = {
 
 def store(results, path=VALUES):
     """`results` is {machine, settings, absent, failed, jobs}."""
-    os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
-    with open(path, "w", encoding="utf-8") as file:
-        json.dump(rounded(results), file, indent=1)
-        file.write("\n")
-
-
-def rounded(value):
-    if isinstance(value, float):
-        return round(value, 4)
-    if isinstance(value, dict):
-        return {key: rounded(inner) for key, inner in value.items()}
-    return [rounded(inner) for inner in value] if isinstance(value, list) else value
+    page.store(results, path)
 
 
 def write():
     """From what is stored."""
-    with open(VALUES, encoding="utf-8") as file:
-        results = json.load(file)
-    with open(PAGE, encoding="utf-8") as file:
-        page = file.read()
-    before, _, rest = page.partition(BEGIN)
-    _, found, after = rest.partition(END)
-    if not found:
-        raise SystemExit(f"{PAGE} does not have both markers")
+    results = page.stored(VALUES)
     for job, (name, draw, _) in PICTURES.items():
         if job in results["jobs"]:
-            with open(os.path.join(DIRECTORY, name), "w", encoding="utf-8") as file:
-                file.write(draw(results["jobs"][job]))
-    with open(PAGE, "w", encoding="utf-8") as file:
-        file.write(f"{before}{BEGIN}\n\n{measured(results)}\n{END}{after}")
+            page.draw(name, draw(results["jobs"][job]))
+    page.replace(BEGIN, END, measured(results))
 
 
 def measured(results):
     jobs, settings = results["jobs"], results["settings"]
-    parts = [tables.bars_table(jobs), about(results["machine"], settings)]
+    parts = [tables.bars_table(jobs), page.about(results["machine"], settings)]
     parts += [f"Not compared: {LABELS[name]}: {why}\n" for name, why in results["absent"].items()]
     for job, heading, text, make in SECTIONS:
         parts.append(f"### {heading}\n\n{text}\n")
@@ -89,14 +65,3 @@ def measured(results):
             parts.append(f"![{alternative}](performance/{name})\n")
         parts.append(make(jobs[job]))
     return "\n".join(parts)
-
-
-def about(machine, settings):
-    versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
-    # The run itself has not begun then: what the machine is busy with is something else.
-    busy = machine["load_average"] > BUSY_ABOVE * machine["cores"]
-    warning = "**The machine was busy with other things: take these figures as a first look only.**\n\n" if busy else ""
-    return (f"{warning}Taken {machine['taken']} in {settings['minutes']:.0f} minutes: {settings['rounds']} rounds of {settings['seconds']} s, "
-            f"{settings['workers']} workers for each proxy, on {machine['cores']} cores ({machine['processor']}), "
-            f"{machine['memory_gib']} GiB, {machine['system']}, Linux {machine['kernel']}; load average at the start "
-            f"{machine['load_average']}.\nVersions: {versions}.\n")

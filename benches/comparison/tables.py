@@ -7,12 +7,7 @@ from comparison.cast import HAPROXY, LABELS, NGINX, VESTIBULE
 from comparison.latency import keeps_up
 from harness import stats
 from harness.load import NAMES
-
-
-def table(head, rows):
-    """The first column is text, the others are numbers."""
-    lines = [head, ["---", *("---:" for _ in head[1:])], *rows]
-    return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines) + "\n"
+from harness.page import table
 
 
 def bars_table(jobs):

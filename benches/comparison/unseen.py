@@ -4,30 +4,12 @@ Vestibule remembers the sessions that a worker has opened lately, twice 2048 of 
 the other, both workers have forgotten each when it comes again; its metrics say whether that was so.
 """
 
-import os
-import re
-import urllib.request
-
 from comparison import cast as who
 from comparison.requests import fewer
-from harness import load, logins, stats
-from harness.process import write
+from harness import load, logins, stats, turns
 
 SESSIONS = 10_000
 KNOWN = 64
-
-SCRIPT = """
-local requests, next_one = {{}}, 0
-function init()
-    for cookie in io.lines("{path}") do
-        requests[#requests + 1] = wrk.format("GET", "/", {{ Host = wrk.headers["Host"], Cookie = cookie }})
-    end
-end
-function request()
-    next_one = next_one % #requests + 1
-    return requests[next_one]
-end
-"""
 
 
 class Variant:
@@ -35,8 +17,7 @@ class Variant:
 
     def __init__(self, directory, name, cookies):
         self.name = name
-        path = write(directory, f"{name}.cookies", "\n".join(cookies) + "\n")
-        self.script = write(directory, f"{name}.lua", SCRIPT.format(path=path))
+        self.script = turns.Turns(directory, name, [("/", cookie) for cookie in cookies]).script()
 
 
 def extra_us(found):
@@ -55,21 +36,11 @@ def run(cast, arguments):
     variants = [Variant(directory, "known", cookies[:KNOWN]), Variant(directory, "unseen", cookies)]
 
     def measure(variant):
-        before, opened = process.cpu_seconds(), sessions_opened(process)
+        before, opened = process.cpu_seconds(), process.sessions_opened()
         done = load.closed(load.HTTP1, process.url("/"), None, seconds=arguments.seconds, script=variant.script)
-        cpu, now = process.cpu_seconds() - before, sessions_opened(process)
+        cpu, now = process.cpu_seconds() - before, process.sessions_opened()
         cached, fresh = (now.get(outcome, 0) - opened.get(outcome, 0) for outcome in ("cached", "ok"))
         return {"cpu_us": cpu * 1e6 / done.requests, "rate": done.rate, "cached_share": cached / max(1, cached + fresh)}
 
     found = stats.rounds(fewer(arguments.rounds), variants, measure)
-    for variant in variants:
-        os.remove(variant.script)
     return {"sessions": len(set(cookies)), "login_rate": made.rate, **found}
-
-
-def sessions_opened(process):
-    """By outcome, since the start, from the admin address."""
-    with urllib.request.urlopen(f"http://127.0.0.1:{process.admin_port}/metrics", timeout=10) as answer:
-        text = answer.read().decode()
-    return {outcome: int(count) for outcome, count in
-            re.findall(r'^vestibule_sessions_opened_total\{outcome="(\w+)"\} (\d+)$', text, re.M)}

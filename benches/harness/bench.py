@@ -49,9 +49,9 @@ class Bench:
         process.stop()
         self.running.remove(process)
 
-    def start_backend(self):
+    def start_backend(self, **options):
         """The target: see `nginx.backend`."""
-        return self.start(nginx.backend(self.directory))
+        return self.start(nginx.backend(self.directory, **options))
 
     def start_nginx(self, target_port, **options):
         """The plain proxy: see `nginx.proxy`."""

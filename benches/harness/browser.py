@@ -56,7 +56,7 @@ class Browser:
     def _exchange(self, parts, method, target, body, headers):
         for fresh in (False, True):
             if fresh or parts.netloc not in self.connections:
-                self.connections[parts.netloc] = self._connect(parts)
+                self.connections[parts.netloc] = self.connect(parts)
             connection = self.connections[parts.netloc]
             try:
                 connection.request(method, target, body, headers)
@@ -69,7 +69,8 @@ class Browser:
                 connection.close()
         raise AssertionError("the second try returns or raises")
 
-    def _connect(self, parts):
+    def connect(self, parts):
+        """A new connection to where a split URL leads."""
         connection = http.client.HTTPSConnection(LOOPBACK, parts.port)
         plain = socket.create_connection((LOOPBACK, parts.port), timeout=TIMEOUT_SECONDS)
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -8,7 +8,9 @@ import dataclasses
 import json
 import os
 import re
+import signal
 import sqlite3
+import subprocess
 import tempfile
 
 from harness.process import output
@@ -16,6 +18,7 @@ from harness.tools import tool
 
 HTTP1, HTTP2 = "http1", "http2"
 WARM_UP_SECONDS = 1
+LONGEST_SECONDS = 3600  # of a load that is ended by hand
 NAMES = {HTTP1: "HTTP/1.1", HTTP2: "HTTP/2"}
 
 
@@ -57,18 +60,51 @@ def closed(protocol, url, cookie, *, seconds, connections=64, body_bytes=1024, s
 
 
 def _wrk(url, cookie, seconds, connections, body_bytes, script):
+    return _wrk_done(output(_wrk_command(url, cookie, seconds, connections, script)), url, body_bytes)
+
+
+def _wrk_command(url, cookie, seconds, connections, script):
     command = [tool("wrk"), "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "30s"]
     command += ["-s", script] if script else []
-    said = output(command + (["-H", f"Cookie: {cookie}"] if cookie else []) + [url])
+    return command + (["-H", f"Cookie: {cookie}"] if cookie else []) + [url]
+
+
+def _wrk_done(said, url, body_bytes):
     bad = re.search(r"Non-2xx or 3xx responses: (\d+)|Socket errors: .*", said)
     if bad:
         raise BadAnswers(f"{url}: {bad.group(0)}")
-    requests, took, amount, unit = re.search(r"(\d+) requests in ([\d.]+)s, ([\d.]+)(\w+) read", said).groups()
+    requests, took, time_unit, amount, unit = re.search(r"(\d+) requests in ([\d.]+)(\w+), ([\d.]+)(\w+) read", said).groups()
     read = float(amount) * 1024 ** {"B": 0, "KB": 1, "MB": 2, "GB": 3}[unit]
     # wrk does not count redirects as bad, nor looks at lengths: their sum is what it read, rounded to three figures.
     if int(requests) == 0 or read < 0.99 * body_bytes * int(requests):
         raise BadAnswers(f"{url}: bodies are too short: {read:.0f} bytes in {requests} answers")
-    return Done(int(requests), float(took))
+    return Done(int(requests), float(took) * {"us": 1e-6, "ms": 1e-3, "s": 1, "m": 60, "h": 3600}[time_unit])
+
+
+class Closed:
+    """The same over HTTP/1.1, as a context manager that loads until it is left; `done` is then there."""
+
+    def __init__(self, url, cookie, *, connections, body_bytes=1024, script=None):
+        self.url, self.body_bytes, self.done = url, body_bytes, None
+        self.command = _wrk_command(url, cookie, LONGEST_SECONDS, connections, script)
+
+    def __enter__(self):
+        self.child = subprocess.Popen(self.command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                                      start_new_session=True)
+        return self
+
+    def __exit__(self, kind, *_):
+        self.child.send_signal(signal.SIGINT)  # it ends as if its time were up
+        said, _ = self.child.communicate(timeout=60)
+        if kind is None:
+            if self.child.returncode != 0:
+                raise BadAnswers(f"{self.url}: wrk failed:\n{said}")
+            self.done = _wrk_done(said, self.url, self.body_bytes)
+
+    def check(self):
+        """Ends the bench where the generator has ended by itself."""
+        if self.child.poll() is not None:
+            raise BadAnswers(f"{self.url}: wrk ended by itself")
 
 
 def _h2load(url, cookie, seconds, connections, body_bytes):

@@ -1,8 +1,10 @@
 """nginx: the target behind every proxy, and the plain proxy that the others are measured against."""
 
 import os
+import re
+import urllib.request
 
-from harness.process import Process, free_port, write
+from harness.process import LOOPBACK, Process, free_port, write
 
 KIB_BODY = "x" * 1023 + "\n"
 MIB_BYTES = 1 << 20
@@ -32,8 +34,9 @@ http {{
 
 BACKEND = """
     server {{
-        listen 127.0.0.1:{port} backlog=4096;
+        {listen}
         default_type text/plain;
+        location = /status {{ stub_status; }}
         location = /who {{ return 200 "$http_x_amzn_oidc_identity"; }}
         location = /mib {{ root {directory}; }}
         location / {{ return 200 "{body}"; }}
@@ -76,13 +79,22 @@ def _process(directory, name, workers, port, access_log, content):
     return Process(["nginx", "-p", directory, "-c", path, "-e", "stderr"], directory, name, port)
 
 
-def backend(directory):
-    """The target, not started: one worker, plain HTTP/1.1. `/` is 1 KiB, `/mib` 1 MiB, `/who` the user that it was told of."""
+def backend(directory, addresses=(LOOPBACK,)):
+    """The target, not started: one worker, plain HTTP/1.1. `/` is 1 KiB, `/mib` 1 MiB, `/who` the user that it was told of,
+    `/status` what `served` reads. It listens on one port of every address, the first of which is 127.0.0.1."""
     with open(os.path.join(directory, "mib"), "wb") as file:
         file.write(b"x" * MIB_BYTES)
     port = free_port()
-    content = BACKEND.format(port=port, directory=directory, body=KIB_BODY)
+    listen = "\n        ".join(f"listen {address}:{port} backlog=4096;" for address in addresses)
+    content = BACKEND.format(listen=listen, directory=directory, body=KIB_BODY)
     return _process(directory, "backend", 1, port, "off", content)
+
+
+def served(target):
+    """Connections accepted and requests read by the target, since its start."""
+    with urllib.request.urlopen(f"http://{LOOPBACK}:{target.port}/status", timeout=30) as answer:
+        connections, _, requests = re.search(r"^ (\d+) (\d+) (\d+) $", answer.read().decode(), re.M).groups()
+    return int(connections), int(requests)
 
 
 def proxy(directory, certificate, target_port, *, workers=2, access_log=True, name="nginx"):

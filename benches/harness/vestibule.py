@@ -2,7 +2,9 @@
 
 import json
 import random
+import re
 import secrets
+import urllib.request
 
 from harness.browser import PASSWORD
 from harness.certificates import make_signing_key
@@ -77,10 +79,32 @@ def configuration(directory, keys, certificate, target_port, *, port=None, worke
     }
 
 
+class Vestibule(Process):
+    """With what it tells of itself at its admin address."""
+
+    admin_port = None
+
+    def metric(self, name, label=None):
+        """The sum of its samples, or with `label` {value: sum}."""
+        with urllib.request.urlopen(f"http://{LOOPBACK}:{self.admin_port}/metrics", timeout=30) as answer:
+            samples = re.findall(rf"^{name}(?:{{(.*)}})? (\d+)$", answer.read().decode(), re.M)
+        if label is None:
+            return sum(int(count) for _, count in samples)
+        found = {}
+        for labels, count in samples:
+            value = re.search(rf'\b{label}="([^"]*)"', labels).group(1)
+            found[value] = found.get(value, 0) + int(count)
+        return found
+
+    def sessions_opened(self):
+        """By outcome, since the start: `ok` is one that this worker did not know, `cached` one that it did."""
+        return self.metric("vestibule_sessions_opened_total", "outcome")
+
+
 def process(directory, binary, settings, name="vestibule", wrapper=()):
     """The process that serves a configuration, not started. `wrapper` goes before the command (`valgrind …`)."""
     port = int(settings["listeners"][0]["address"].rpartition(":")[2])
     path = write(directory, f"{name}.yaml", json.dumps(settings, indent=2))  # JSON is YAML, and needs no library
-    found = Process([*wrapper, binary, "serve", "--config", path], directory, name, port)
+    found = Vestibule([*wrapper, binary, "serve", "--config", path], directory, name, port)
     found.admin_port = int(settings["admin"]["address"].rpartition(":")[2])
     return found

@@ -43,7 +43,7 @@ impl Settings {
             connect_timeout: Duration::from_secs(10),
             response_timeout: Duration::from_secs(60),
             idle_timeout: Duration::from_secs(4),
-            idle_max: 64,
+            idle_max: 1024,
             skip_for: Duration::from_secs(10),
         }
     }

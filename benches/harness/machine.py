@@ -22,8 +22,9 @@ VERSIONS = {
 }
 
 
-def describe(binary):
-    """Answers {taken, cores, processor, memory_gib, kernel, system, load_average, versions}."""
+def describe(binary, peers=VERSIONS):
+    """Answers {taken, cores, processor, memory_gib, kernel, system, load_average, versions}; `peers` are the programs that have a
+    part in it."""
     with open("/proc/cpuinfo", encoding="utf-8") as file:
         processor = re.search(r"^model name\s*: (.*)$", file.read(), re.M)
     with open("/proc/meminfo", encoding="ascii") as file:
@@ -36,16 +37,20 @@ def describe(binary):
         "kernel": platform.release(),
         "system": platform.freedesktop_os_release().get("PRETTY_NAME", "Linux"),
         "load_average": round(os.getloadavg()[0], 2),
-        "versions": {"vestibule": version([binary, "--version"], r"([\d.]+)"), **peers(), "python": platform.python_version(),
+        "versions": {"vestibule": version([binary, "--version"], r"([\d.]+)"), **versions(peers), "python": platform.python_version(),
                      "python's TLS": ssl.OPENSSL_VERSION.split()[1]},
     }
 
 
-def peers():
-    found = {name: version([tools.find(name), *how], pattern) for name, (how, pattern) in VERSIONS.items() if tools.find(name)}
-    module = subprocess.run(["dpkg-query", "-W", "-f=${Version}", "libapache2-mod-auth-openidc"],
-                            capture_output=True, text=True)
-    return {**found, "mod_auth_openidc": module.stdout} if module.returncode == 0 else found
+def versions(peers):
+    """By program; with Apache, its module's too. What is not installed is left out."""
+    found = {name: version([tools.find(name), *VERSIONS[name][0]], VERSIONS[name][1]) for name in peers if tools.find(name)}
+    if "apache2" in peers:
+        module = subprocess.run(["dpkg-query", "-W", "-f=${Version}", "libapache2-mod-auth-openidc"],
+                                capture_output=True, text=True)
+        if module.returncode == 0:
+            found["mod_auth_openidc"] = module.stdout
+    return found
 
 
 def version(command, pattern):
