@@ -23,7 +23,7 @@ pub(crate) enum GateSettings {
 }
 
 /// `authenticate-oidc` (spec §1.1), and `authenticate-user-pool`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct AuthenticateSettings {
     /// The action as it is written: `authenticate-oidc` or `authenticate-user-pool`.
     pub(crate) kind: AuthenticateKind,

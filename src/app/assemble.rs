@@ -161,6 +161,10 @@ impl Parts {
 
     fn chain(&self, settings: ChainSettings, gates: &mut Vec<Arc<Authenticate>>) -> ActionChain {
         let gate = settings.gates.into_iter().next().map(|GateSettings::Authenticate(settings)| {
+            // One for all rules of the listener that say the same, so that a session is opened once for all of them.
+            if let Some(gate) = gates.iter().find(|gate| gate.is_of(&settings)) {
+                return Gate::Authenticate(Arc::clone(gate));
+            }
             let services = self.services.as_ref().expect("a configuration with a gate has session and claims");
             let Provider { client, logout } = self.providers.find(&settings.kind);
             let gate = Arc::new(Authenticate::new(settings, client, logout, services));

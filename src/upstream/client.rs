@@ -124,7 +124,9 @@ impl Client {
         let sender = match Box::pin(connecting).await {
             Ok(sender) => sender,
             Err(error) => {
-                self.group.skip(target, self.clock.instant());
+                if !error.is_ours() {
+                    self.group.skip(target, self.clock.instant());
+                }
                 return Err(error);
             }
         };

@@ -39,6 +39,12 @@ pub(crate) enum Error {
 }
 
 impl Error {
+    /// Whether it is this machine that has no descriptor, port or memory left: the target is not to be blamed.
+    pub(crate) fn is_ours(&self) -> bool {
+        // EMFILE, ENFILE, ENOBUFS, ENOMEM (socket(2)), EADDRNOTAVAIL (connect(2)).
+        matches!(self, Self::Connect(error) if matches!(error.raw_os_error(), Some(24 | 23 | 105 | 12 | 99)))
+    }
+
     /// Tells the causes of a failed exchange apart.
     pub(crate) fn of(error: hyper::Error) -> Self {
         if error.is_parse() {
@@ -50,5 +56,22 @@ impl Error {
         }
         let is_still = error.source().is_some_and(|source| source.is::<StoodStill>());
         if is_still { Self::RequestBodyTimeout(Box::new(error)) } else { Self::RequestBody(Box::new(error)) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_this_machine_lacks_is_not_the_targets_fault() {
+        let connecting = |code| Error::Connect(io::Error::from_raw_os_error(code));
+        for code in [24, 23, 105, 12, 99] {
+            assert!(connecting(code).is_ours(), "{code}");
+        }
+        for code in [111, 113, 110, 104] {
+            assert!(!connecting(code).is_ours(), "{code}");
+        }
+        assert!(!Error::ConnectTimeout.is_ours());
     }
 }

@@ -19,7 +19,8 @@ pub(crate) struct Settings {
     /// How long an idle connection is kept. 4 s: shorter than what targets commonly keep (Node: 5 s), so that a request
     /// seldom meets a connection that is being closed (pitfalls 65).
     pub(crate) idle_timeout: Duration,
-    /// Idle connections kept for each target, by each worker. 64.
+    /// Idle connections kept for each target, by each worker. 1024: what is not needed any more ends by `idle_timeout`, and closing a
+    /// connection that the next request would have used costs more than keeping it.
     pub(crate) idle_max: usize,
     /// How long a target that refused a connection is passed over. 10 s.
     pub(crate) skip_for: Duration,

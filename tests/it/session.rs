@@ -292,3 +292,33 @@ fn a_head_request_is_answered_as_a_get_without_its_body() {
         assert_eq!(health.header("content-length"), Some("2"), "the length that a GET is told");
     });
 }
+
+#[test]
+fn rules_with_equal_actions_share_what_a_worker_has_opened() {
+    let (provider, target) = (Provider::start(), target::echo());
+    // `8h` is the default action's.
+    let rule = |name: &str, timeout: &str| {
+        format!(
+            "
+      - name: {name}
+        priority: {}
+        conditions: [{{ path_pattern: [\"/{name}/*\"] }}]
+        actions:
+          - {{ type: authenticate-oidc, provider: corp, scope: openid profile email, session_timeout: {timeout} }}
+          - {{ type: forward, target_group: app }}",
+            name.len()
+        )
+    };
+    let rules = [rule("a", "8h"), rule("bb", "8h"), rule("ccc", "7h")].concat();
+    let yaml = Setup::new(&provider, &target).rules(&rules).yaml().replace("workers: 2", "workers: 1");
+    let proxy = Proxy::start(&yaml);
+    let mut browser = proxy.signed_in(Protocol::Http2, &provider);
+    let opened = |outcome: &str| proxy.metric(&format!("vestibule_sessions_opened_total{{outcome=\"{outcome}\"}}"));
+    let (ok, cached) = (opened("ok"), opened("cached"));
+    for path in ["a", "bb", "a"] {
+        assert_eq!(browser.get(&format!("https://app.test/{path}/")).status, 200);
+    }
+    assert_eq!((opened("ok"), opened("cached")), (ok, cached + 3), "they are the default action's equals");
+    assert_eq!(browser.get("https://app.test/ccc/").status, 200);
+    assert_eq!((opened("ok"), opened("cached")), (ok + 1, cached + 3), "a shorter session is another one");
+}

@@ -118,6 +118,11 @@ impl Authenticate {
         }
     }
 
+    /// Whether an action with these settings would do the same.
+    pub(crate) fn is_of(&self, settings: &AuthenticateSettings) -> bool {
+        self.settings == *settings
+    }
+
     /// Lets the request go on, or answers it.
     ///
     /// # Errors

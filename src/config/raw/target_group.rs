@@ -28,7 +28,7 @@ pub(crate) struct TargetGroup {
     pub(crate) response_timeout: Option<Period>,
     /// How long an idle connection is kept. Must be shorter than the target keeps it. Default: `4s`.
     pub(crate) idle_timeout: Option<Period>,
-    /// Idle connections kept for each target, by each worker. Default: 64.
+    /// Idle connections kept for each target, by each worker. Default: 1024.
     #[schemars(range(min = 0, max = 100_000))]
     pub(crate) idle_max: Option<usize>,
     /// How long a target that refused a connection is passed over. Default: `10s`.
