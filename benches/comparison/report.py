@@ -41,6 +41,16 @@ def store(results, path=VALUES):
     page.store(results, path)
 
 
+def replace(results):
+    """Puts the jobs of a later run in the place of those that are stored."""
+    found = page.stored(VALUES)
+    for job, values in results["jobs"].items():
+        found["jobs"][job] = values
+        found["failed"].pop(job, None)
+        found.setdefault("again", {})[job] = results["machine"]["taken"]
+    page.store(found, VALUES)
+
+
 def write():
     """From what is stored."""
     results = page.stored(VALUES)
@@ -60,6 +70,8 @@ def measured(results):
             why = results["failed"].get(job)
             parts.append(f"This failed: {why}\n" if why else "Not measured in this run.\n")
             continue
+        if job in results.get("again", {}):
+            parts.append(f"Measured again, by itself: {results['again'][job]}.\n")
         if job in PICTURES:
             name, _, alternative = PICTURES[job]
             parts.append(f"![{alternative}](performance/{name})\n")

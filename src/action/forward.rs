@@ -69,10 +69,8 @@ impl Forward {
         let timeout = client.response_timeout();
         request.body_mut().limit_idle(timeout);
         request.body_mut().protect(&self.protected);
-        let answered = client
-            .send(std::mem::take(request), exchange.started)
-            .await
-            .map_err(|unanswered| rejection(exchange, unanswered))?;
+        let answered =
+            client.send(std::mem::take(request)).await.map_err(|unanswered| rejection(exchange, unanswered))?;
         exchange.target = Some(answered.target);
         finish(worker, client, passage, upgrade, answered.response)
     }

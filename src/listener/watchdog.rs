@@ -360,6 +360,8 @@ impl<T: AsyncWrite + Unpin, H: Unpin> AsyncWrite for Watched<T, H> {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // A connection that is being closed never rests, so that no request is served behind its last answer.
+        self.activity.is_unflushed.store(true, Ordering::Relaxed);
         Pin::new(&mut self.inner).poll_shutdown(cx)
     }
 }

@@ -5,7 +5,7 @@ use std::future::Future;
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use http::{HeaderName, HeaderValue, Method, Uri};
 use hyper::body::Incoming;
@@ -72,16 +72,14 @@ impl Client {
 
     /// Offers `request` to targets in turn until one answers; again only when nothing of it was sent (then we have it back),
     /// or when it is idempotent, has no body, and the connection closed under it; never to more than three targets.
-    ///
-    /// `now` is a recent reading; a few seconds do not matter.
-    pub(crate) async fn send(&self, request: Request, now: Instant) -> Result<Answered, Unanswered> {
+    pub(crate) async fn send(&self, request: Request) -> Result<Answered, Unanswered> {
         let mut request = Some(request);
         let turn = self.turn.get();
         self.turn.set(turn.wrapping_add(1));
         let mut last = Unanswered { error: Error::NoTargets, target: None };
-        for target in self.group.order(turn, now).take(ATTEMPTS_MAX) {
+        for target in self.group.order::<ATTEMPTS_MAX>(turn, self.clock.instant()) {
             let name = Rc::clone(&self.names[target]);
-            match self.offer(target, &mut request, now).await {
+            match self.offer(target, &mut request).await {
                 Ok(response) => return Ok(Answered { response, target: name }),
                 Err(error) if request.is_some() => {
                     self.metrics.retries.increment();
@@ -99,9 +97,9 @@ impl Client {
 
     /// Sends to one target, over an idle connection where there is one. Where it fails and another target may be asked, the
     /// request is left in its place.
-    async fn offer(&self, target: usize, request: &mut Option<Request>, now: Instant) -> Result<Response, Error> {
+    async fn offer(&self, target: usize, request: &mut Option<Request>) -> Result<Response, Error> {
         let mut was_sent = false;
-        while let Some(sender) = self.pools[target].take(now, self.group.settings.idle_timeout) {
+        while let Some(sender) = self.pools[target].take(self.clock.instant(), self.group.settings.idle_timeout) {
             let spare = request.as_ref().and_then(Spare::of);
             match self.exchange(target, sender, request).await {
                 Ok(response) => return Ok(response),

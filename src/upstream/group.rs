@@ -13,8 +13,6 @@ pub(crate) struct TargetGroup {
     pub(crate) targets: Vec<Target>,
     /// What [`Target::skip_until`] counts from.
     epoch: Instant,
-    /// The latest [`Target::skip_until`] that there was: nobody is passed over after it, and nobody needs to be asked.
-    skip_until: AtomicU64,
 }
 
 /// One target.
@@ -35,34 +33,42 @@ impl TargetGroup {
             settings: target.clone(),
             skip_until: AtomicU64::new(0),
         };
-        Self {
-            targets: settings.targets.iter().map(target).collect(),
-            settings,
-            epoch: now,
-            skip_until: AtomicU64::new(0),
-        }
+        Self { targets: settings.targets.iter().map(target).collect(), settings, epoch: now }
     }
 
-    /// The order in which targets are to be tried: round robin from `turn` over those that are well, then the others, the
-    /// one that has been passed over longest first. So a group of which no target is well still gets requests (spec §9.3:
-    /// fail open), and one well target is enough.
-    pub(crate) fn order(&self, turn: usize, now: Instant) -> impl Iterator<Item = usize> {
+    /// The targets that one request is to be offered to, at most `N`: round robin from `turn` over those that are well, then
+    /// the others, the one that has been passed over longest first. So a group of which no target is well still gets requests
+    /// (spec §9.3: fail open), and one well target is enough.
+    ///
+    /// Decided at once: what becomes of a target while another is tried does not take it out.
+    pub(crate) fn order<const N: usize>(&self, turn: usize, now: Instant) -> impl Iterator<Item = usize> + use<N> {
         let millis = self.millis(now);
         let count = self.targets.len();
-        let well = move |index: &usize| self.targets[*index].skip_until.load(Ordering::Relaxed) <= millis;
-        let rotation = (0..count).map(move |step| (turn + step) % count);
-        let mut skipped: Vec<usize> = Vec::new();
-        if self.skip_until.load(Ordering::Relaxed) > millis {
-            skipped.extend((0..count).filter(|index| !well(index)));
-            skipped.sort_by_key(|index| self.targets[*index].skip_until.load(Ordering::Relaxed));
+        let (mut picked, mut places) = (0, [0; N]);
+        let mut skipped: Vec<(u64, usize)> = Vec::new();
+        for index in (0..count).map(|step| (turn + step) % count) {
+            if picked == N {
+                break;
+            }
+            let until = self.targets[index].skip_until.load(Ordering::Relaxed);
+            if until <= millis {
+                places[picked] = index;
+                picked += 1;
+            } else {
+                skipped.push((until, index));
+            }
         }
-        rotation.filter(well).chain(skipped)
+        skipped.sort_unstable();
+        for (place, (_, index)) in places[picked..].iter_mut().zip(skipped) {
+            *place = index;
+            picked += 1;
+        }
+        places.into_iter().take(picked)
     }
 
     /// Passes over a target that refused a connection.
     pub(crate) fn skip(&self, target: usize, now: Instant) {
         let until = self.millis(now) + millis(self.settings.skip_for);
-        self.skip_until.fetch_max(until, Ordering::Relaxed);
         if self.targets[target].skip_until.swap(until, Ordering::Relaxed) == 0 {
             tracing::warn!(
                 target.address = %self.targets[target].name, target_group.name = %self.settings.name,
@@ -113,19 +119,19 @@ mod tests {
     #[test]
     fn targets_take_turns() {
         let (group, now) = group(3);
-        let first = |turn| group.order(turn, now).next();
+        let first = |turn| group.order::<3>(turn, now).next();
         assert_eq!((0..4).map(first).collect::<Vec<_>>(), [Some(0), Some(1), Some(2), Some(0)]);
-        assert_eq!(group.order(1, now).collect::<Vec<_>>(), [1, 2, 0]);
+        assert_eq!(group.order::<3>(1, now).collect::<Vec<_>>(), [1, 2, 0]);
     }
 
     #[test]
     fn a_target_that_refused_comes_last_until_its_time_is_over() {
         let (group, now) = group(3);
         group.skip(1, now);
-        assert_eq!(group.order(1, now).collect::<Vec<_>>(), [2, 0, 1]);
-        assert_eq!(group.order(1, now + Duration::from_secs(11)).collect::<Vec<_>>(), [1, 2, 0]);
+        assert_eq!(group.order::<3>(1, now).collect::<Vec<_>>(), [2, 0, 1]);
+        assert_eq!(group.order::<3>(1, now + Duration::from_secs(11)).collect::<Vec<_>>(), [1, 2, 0]);
         group.accepted(1);
-        assert_eq!(group.order(1, now).collect::<Vec<_>>(), [1, 2, 0]);
+        assert_eq!(group.order::<3>(1, now).collect::<Vec<_>>(), [1, 2, 0]);
     }
 
     #[test]
@@ -133,12 +139,29 @@ mod tests {
         let (group, now) = group(2);
         group.skip(1, now);
         group.skip(0, now + Duration::from_secs(1));
-        assert_eq!(group.order(0, now + Duration::from_secs(2)).collect::<Vec<_>>(), [1, 0]);
+        assert_eq!(group.order::<3>(0, now + Duration::from_secs(2)).collect::<Vec<_>>(), [1, 0]);
+    }
+
+    #[test]
+    fn a_target_that_is_skipped_while_another_is_tried_stays_in_the_order() {
+        let (group, now) = group(2);
+        let mut order = group.order::<3>(0, now);
+        assert_eq!(order.next(), Some(0));
+        group.skip(1, now);
+        assert_eq!(order.next(), Some(1));
+    }
+
+    #[test]
+    fn a_request_is_offered_to_so_many_targets_and_to_no_more() {
+        let (group, now) = group(5);
+        group.skip(2, now);
+        assert_eq!(group.order::<3>(1, now).collect::<Vec<_>>(), [1, 3, 4]);
+        assert_eq!(group.order::<5>(1, now).collect::<Vec<_>>(), [1, 3, 4, 0, 2]);
     }
 
     #[test]
     fn an_empty_group_has_no_order() {
         let (group, now) = group(0);
-        assert_eq!(group.order(7, now).count(), 0);
+        assert_eq!(group.order::<3>(7, now).count(), 0);
     }
 }
