@@ -71,9 +71,11 @@ fn claim_header(name: &str, claim: &OneOrMany, at: &Path, found: &mut Findings) 
     Some(ClaimHeader { header, claim })
 }
 
-/// Headers that HTTP or this proxy gives a meaning of their own, or that an application trusts for another reason.
+/// Headers that HTTP or this proxy gives a meaning of their own, or that an application trusts for another reason. What tells
+/// a navigation from a script (`message/media.rs`) is the client's to say, and would be stripped as ours.
 fn is_taken(name: &HeaderName) -> bool {
-    const TAKEN: [HeaderName; 23] = [
+    const TAKEN: [HeaderName; 24] = [
+        header::ACCEPT,
         header::HOST,
         header::CONNECTION,
         header::CONTENT_LENGTH,
@@ -98,5 +100,21 @@ fn is_taken(name: &HeaderName) -> bool {
         names::FORWARDED_PORT,
         names::FORWARDED_HOST,
     ];
-    TAKEN.contains(name) || matches!(name.as_str(), "keep-alive" | "proxy-connection")
+    let name_text = name.as_str();
+    TAKEN.contains(name)
+        || matches!(name_text, "keep-alive" | "proxy-connection" | "x-requested-with")
+        || name_text.starts_with("sec-")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_browser_says_of_itself_is_not_a_claims_to_overwrite() {
+        for name in ["accept", "x-requested-with", "sec-fetch-mode", "sec-fetch-dest", "sec-purpose", "upgrade"] {
+            assert!(is_taken(&HeaderName::from_static(name)), "{name}");
+        }
+        assert!(!is_taken(&HeaderName::from_static("x-mail")));
+    }
 }
