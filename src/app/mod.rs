@@ -22,7 +22,7 @@ use crate::listener::accept;
 use crate::telemetry::access_log::Writer;
 use crate::telemetry::metrics::Registry;
 use assemble::Assembled;
-use signals::Signals;
+pub use signals::Signals;
 use workers::{Sockets, Workers};
 
 /// A running proxy.
@@ -123,23 +123,9 @@ impl App {
 
     /// Serves until SIGTERM or SIGINT, then drains; a second signal stops at once. Answers whether all requests had
     /// finished.
-    ///
-    /// # Errors
-    ///
-    /// Where signals cannot be heard.
-    pub fn run(self) -> io::Result<bool> {
-        let Some(control) = &self.control else { return Ok(true) };
-        let mut signals = control.block_on(async { Signals::hear() })?;
-        control.block_on(signals.stop());
-        let handle = control.handle().clone();
-        Ok(self.shutdown_unless(move |drained| {
-            handle.block_on(async move {
-                tokio::select! {
-                    is_drained = drained => is_drained,
-                    () = signals.stop() => false,
-                }
-            })
-        }))
+    pub fn run(self, mut signals: Signals) -> bool {
+        signals.wait();
+        self.shutdown_unless(|drained| signals.unless_stopped(drained).unwrap_or(false))
     }
 
     /// Stops accepting, waits for the requests that are under way (up to the drain timeout), writes out the access log and

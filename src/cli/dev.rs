@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use anyhow::{Context as _, bail};
 use url::Url;
 
-use crate::app::App;
+use crate::app::{App, Signals};
 use crate::cli::files;
 use crate::clock::Clock;
 use crate::config;
@@ -62,9 +62,10 @@ impl Dev {
             Err(diagnostics) => bail!("{diagnostics}"),
         };
         logging::start(&config.log);
+        let signals = Signals::hear()?;
         let app = App::start(config, clock)?;
         self.tell(&app, &origin, &password)?;
-        Ok(if app.run()? { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        Ok(if app.run(signals) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 
     /// Protocol and `host:port` of what is behind the proxy.

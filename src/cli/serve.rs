@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use crate::app::App;
+use crate::app::{App, Signals};
 use crate::clock::Clock;
 use crate::config;
 use crate::config::source::{MissingKeys, Source};
@@ -31,7 +31,8 @@ impl Serve {
             eprintln!("{}", config.warnings());
         }
         logging::start(&config.log);
+        let signals = Signals::hear()?;
         let app = App::start(config, Clock::system())?;
-        Ok(if app.run()? { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        Ok(if app.run(signals) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 }

@@ -1,8 +1,10 @@
 //! What the commands do, as processes: what they print, what they leave behind, and how they end.
 
+use std::io::Write as _;
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 
 use crate::harness::app::{folder, wait_until};
 use crate::harness::certificates;
@@ -65,7 +67,7 @@ fn dev_that_finds_its_port_taken_says_so() {
     for taken in [other.local_addr().expect("bound"), running.socket()] {
         let (state, port) = (State::new(), taken.port().to_string());
         let folder = state.folder().to_str().expect("UTF-8").to_owned();
-        let Finished { code, output, errors } = run(&["dev", "--port", &port, "--state", &folder]);
+        let Finished { code, output, errors, .. } = run(&["dev", "--port", &port, "--state", &folder]);
         assert_eq!((code, output.as_str()), (Some(1), ""), "{errors}");
         assert!(errors.contains(&format!("cannot listen on {taken}")) && errors.contains("in use"), "{errors}");
     }
@@ -98,6 +100,25 @@ fn dev_ends_with_0_on_the_signals_of_a_terminal_and_of_a_container() {
         let dev = Dev::start();
         dev.stop_by(signal);
     }
+}
+
+#[test]
+fn dev_told_to_stop_before_it_has_finished_speaking_ends_in_order() {
+    let state = State::new();
+    // Nobody reads, and the pipe is full: it serves, and stands at the first line that it prints.
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    let mut filler = writer.try_clone().expect("another end");
+    let filling = std::thread::spawn(move || filler.write_all(&[b'\n'; 1 << 20]));
+    let mut command = process::vestibule(&state.arguments());
+    let mut child = command.stdout(writer).stderr(Stdio::null()).spawn().expect("it starts");
+    drop(command);
+    wait_until("it listens", || state.folder().join("access.log").exists().then_some(()));
+    process::signal(child.id(), "TERM");
+    let draining = std::thread::spawn(move || std::io::read_to_string(reader));
+    let status = wait_until("it ends", || child.try_wait().expect("it is ours to wait for"));
+    assert_eq!(status.code(), Some(0), "{status}");
+    filling.join().expect("no panic").expect("all is read");
+    draining.join().expect("no panic").expect("UTF-8");
 }
 
 #[test]

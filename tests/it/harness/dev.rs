@@ -70,8 +70,8 @@ impl Dev {
     #[track_caller]
     pub fn stop_by(self, signal: &str) -> State {
         self.process.signal(signal);
-        let Finished { code, errors, .. } = self.process.finish();
-        assert_eq!(code, Some(0), "{errors}");
+        let Finished { code, status, errors, .. } = self.process.finish();
+        assert_eq!(code, Some(0), "{status}: {errors}");
         self.state
     }
 }

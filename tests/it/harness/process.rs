@@ -120,10 +120,7 @@ impl Process {
 
     /// Sends a signal: `TERM`, `INT`.
     pub fn signal(&self, name: &str) {
-        // The standard library sends no signal but KILL, and a crate for this alone would not earn its place. One that has
-        // just ended is no fault: whoever cares looks at its exit code.
-        let command = format!("kill -{name} {} 2>/dev/null", self.child.id());
-        let _ = Command::new("sh").args(["-c", &command]).status();
+        signal(self.child.id(), name);
     }
 
     /// Waits until it has ended.
@@ -141,8 +138,8 @@ impl Process {
             output.push_str(&line);
             output.push('\n');
         }
-        let code = self.wait().code();
-        Finished { code, output, errors: self.errors_to_end() }
+        let status = self.wait();
+        Finished { code: status.code(), status, output, errors: self.errors_to_end() }
     }
 }
 
@@ -164,10 +161,20 @@ impl Drop for Process {
     }
 }
 
+/// Sends a signal to a process of ours.
+pub fn signal(process: u32, name: &str) {
+    // The standard library sends no signal but KILL, and a crate for this alone would not earn its place. One that has just
+    // ended is no fault: whoever cares looks at its exit code.
+    let command = format!("kill -{name} {process} 2>/dev/null");
+    let _ = Command::new("sh").args(["-c", &command]).status();
+}
+
 /// What a program that has ended left.
 #[derive(Debug)]
 pub struct Finished {
+    /// `None` where a signal ended it; `status` says which.
     pub code: Option<i32>,
+    pub status: ExitStatus,
     pub output: String,
     pub errors: String,
 }
