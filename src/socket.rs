@@ -26,6 +26,11 @@ impl Socket {
         Ok(Self(stream))
     }
 
+    /// Whether a read would find nothing, neither bytes nor an end nor an error. A byte that is there is lost.
+    pub(crate) fn is_quiet(&self) -> bool {
+        matches!(self.0.try_read(&mut [0]), Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+    }
+
     /// Ready when a read would find something, or an error.
     pub(crate) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<()> {
         // An error is for the read to find.

@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use http::uri::Uri;
-use http::{HeaderMap, HeaderValue, Method, StatusCode, Version, header};
+use http::{HeaderMap, HeaderValue, Method, Version, header};
 use hyper::upgrade::OnUpgrade;
 
 use crate::action::{Passage, Worker};
@@ -15,7 +15,7 @@ use crate::message::uri::CanonicalRequest;
 use crate::message::{Request, Response, cookie, forwarded, header as names};
 use crate::upstream::client::{Client, Unanswered};
 use crate::upstream::error::Error;
-use crate::upstream::upgrade::{self, Bounds};
+use crate::upstream::upgrade::{self, Bounds, Switched};
 
 /// Sends to one target group.
 #[derive(Debug)]
@@ -72,7 +72,7 @@ impl Forward {
         let answered =
             client.send(std::mem::take(request)).await.map_err(|unanswered| rejection(exchange, unanswered))?;
         exchange.target = Some(answered.target);
-        finish(worker, client, passage, upgrade, answered.response)
+        finish(worker, client, passage, upgrade, answered.response, answered.switched)
     }
 
     /// Makes the client's headers the target's: nothing that concerns one connection, nothing of ours that a client said
@@ -166,20 +166,20 @@ fn finish(
     passage: &Passage,
     upgrade: Option<OnUpgrade>,
     mut response: Response,
+    switched: Option<Switched>,
 ) -> Result<Response, Rejection> {
-    if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+    let Some(to_target) = switched else {
         names::remove_hop_by_hop(response.headers_mut());
         let is_long = http_body::Body::size_hint(response.body()).exact().is_none();
         if is_long && let Some(is_over) = is_over(worker, passage) {
             response.body_mut().end_when(is_over);
         }
         return Ok(response);
-    }
+    };
     let switches =
         response.headers().get(header::UPGRADE).is_some_and(|to| to.as_bytes().eq_ignore_ascii_case(b"websocket"));
     // A target that switches to what nobody asked for has not answered (attacks G-06).
     let Some(from_client) = upgrade.filter(|_| switches) else { return Err(Reason::UpstreamMalformed.into()) };
-    let to_target = hyper::upgrade::on(&mut response);
     let bounds = Bounds { idle_timeout: client.response_timeout(), is_over: is_over(worker, passage) };
     worker.spawner.spawn_local(|draining| upgrade::join(from_client, to_target, bounds, draining));
     names::remove_hop_by_hop(response.headers_mut());

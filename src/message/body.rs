@@ -46,7 +46,11 @@ enum Source {
     Empty,
     Full(Bytes),
     Incoming(Incoming),
+    Streaming(Box<Streaming>),
 }
+
+/// A body that comes from elsewhere than a client.
+type Streaming = dyn http_body::Body<Data = Bytes, Error = BoxError> + Unpin;
 
 /// The longest wait for the next frame; its timer is only armed once there is a wait.
 struct Idle {
@@ -106,6 +110,11 @@ impl Body {
             return Self::empty();
         }
         Self { source: Source::Incoming(incoming), ..Self::default() }
+    }
+
+    /// A body that comes from elsewhere.
+    pub(crate) fn streaming(body: impl http_body::Body<Data = Bytes, Error = BoxError> + Unpin + 'static) -> Self {
+        Self { source: Source::Streaming(Box::new(body)), ..Self::default() }
     }
 
     /// Fails the body when no frame comes for `timeout`.
@@ -182,6 +191,7 @@ impl Body {
                 Poll::Ready(Some(Ok(Frame::data(bytes))))
             }
             Source::Incoming(incoming) => Pin::new(incoming).poll_frame(cx).map_err(BoxError::from),
+            Source::Streaming(body) => Pin::new(body).poll_frame(cx),
         }
     }
 }
@@ -274,6 +284,7 @@ impl http_body::Body for Body {
             Source::Empty => true,
             Source::Full(bytes) => bytes.is_empty(),
             Source::Incoming(incoming) => incoming.is_end_stream(),
+            Source::Streaming(body) => body.is_end_stream(),
         }
     }
 
@@ -282,6 +293,7 @@ impl http_body::Body for Body {
             Source::Empty => SizeHint::with_exact(0),
             Source::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Source::Incoming(incoming) => incoming.size_hint(),
+            Source::Streaming(body) => body.size_hint(),
         }
     }
 }

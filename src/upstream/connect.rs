@@ -1,37 +1,31 @@
-//! A new connection to a target: name, TCP, TLS, HTTP/1.1.
+//! A new connection to a target: name, TCP, TLS.
 
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use hyper::client::conn::http1::{self, SendRequest};
-use hyper::rt::Executor as _;
-use hyper_util::rt::TokioIo;
 use rustls_pki_types::ServerName;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-use crate::drain::LocalExecutor;
-use crate::message::body::Body;
 use crate::socket::Socket;
 use crate::upstream::error::Error;
+use crate::upstream::http1::connection::Connection;
+use crate::upstream::http1::line::Line;
 use crate::upstream::settings::{Settings, TargetSettings};
 
-/// Response heads larger than this are refused (spec §7.4: 32 K).
-const RESPONSE_HEAD_BYTES_MAX: usize = 64 * 1024;
-
 /// Connects to `target` within the group's deadline.
-pub(crate) async fn connect(settings: &Settings, target: &TargetSettings) -> Result<SendRequest<Body>, Error> {
+pub(crate) async fn connect(settings: &Settings, target: &TargetSettings) -> Result<Connection, Error> {
     let connecting = async {
         let stream = tcp(target).await.map_err(Error::Connect)?;
         match &settings.tls {
-            None => http(stream).await,
+            None => Ok(Connection::new(Line::plain(stream))),
             Some(config) => {
                 let name = ServerName::try_from(target.host.clone())
                     .map_err(|error| Error::Tls(io::Error::new(io::ErrorKind::InvalidInput, error)))?;
                 let connector = TlsConnector::from(Arc::clone(config));
-                http(connector.connect(name, stream).await.map_err(Error::Tls)?).await
+                let stream = connector.connect(name, stream).await.map_err(Error::Tls)?;
+                Ok(Connection::new(Line::secured(stream)))
             }
         }
     };
@@ -55,17 +49,4 @@ async fn resolve(target: &TargetSettings) -> io::Result<Vec<SocketAddr>> {
         Ok(address) => Ok(vec![SocketAddr::new(address, target.port)]),
         Err(_) => Ok(tokio::net::lookup_host((target.host.as_str(), target.port)).await?.collect()),
     }
-}
-
-async fn http<T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(transport: T) -> Result<SendRequest<Body>, Error> {
-    let (sender, connection) = http1::Builder::new()
-        .max_buf_size(RESPONSE_HEAD_BYTES_MAX)
-        .handshake(TokioIo::new(transport))
-        .await
-        .map_err(Error::Reset)?;
-    // It ends when the sender is dropped or the target closes; its error is told to whoever awaits an answer.
-    LocalExecutor.execute(async move {
-        let _ = connection.with_upgrades().await;
-    });
-    Ok(sender)
 }

@@ -1,10 +1,10 @@
 //! Why a target did not answer.
 
-use std::error::Error as _;
 use std::io;
 
 use crate::message::BoxError;
 use crate::message::body::StoodStill;
+use crate::upstream::http1::head;
 
 /// Why a request has no answer from a target.
 #[derive(Debug, thiserror::Error)]
@@ -26,10 +26,10 @@ pub(crate) enum Error {
     ResponseTimeout,
     /// The connection broke before the answer.
     #[error("the target closed the connection before it had answered")]
-    Reset(#[source] hyper::Error),
+    Reset(#[source] io::Error),
     /// The answer is not HTTP.
     #[error("the target's answer is not HTTP")]
-    Malformed(#[source] hyper::Error),
+    Malformed(#[source] head::Malformed),
     /// The client's body broke off: the client's fault, not the target's.
     #[error("the client's body broke off")]
     RequestBody(#[source] BoxError),
@@ -45,17 +45,9 @@ impl Error {
         matches!(self, Self::Connect(error) if matches!(error.raw_os_error(), Some(24 | 23 | 105 | 12 | 99)))
     }
 
-    /// Tells the causes of a failed exchange apart.
-    pub(crate) fn of(error: hyper::Error) -> Self {
-        if error.is_parse() {
-            return Self::Malformed(error);
-        }
-        // `is_user` is the request's body, which is the client's.
-        if !error.is_user() {
-            return Self::Reset(error);
-        }
-        let is_still = error.source().is_some_and(|source| source.is::<StoodStill>());
-        if is_still { Self::RequestBodyTimeout(Box::new(error)) } else { Self::RequestBody(Box::new(error)) }
+    /// What went wrong with the client's body.
+    pub(crate) fn of_body(error: BoxError) -> Self {
+        if error.is::<StoodStill>() { Self::RequestBodyTimeout(error) } else { Self::RequestBody(error) }
     }
 }
 

@@ -7,6 +7,7 @@ pub(crate) mod client;
 mod connect;
 pub(crate) mod error;
 pub(crate) mod group;
+mod http1;
 pub(crate) mod metrics;
 mod pool;
 pub(crate) mod settings;

@@ -6,12 +6,23 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use bytes::{Buf as _, Bytes};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::drain::Draining;
 use crate::message::body::SESSION_BEAT;
+use crate::upstream::http1::connection::Connection;
+use crate::upstream::http1::line::Line;
+
+/// The stream to a target that has answered 101 (RFC 9110 §15.2.2).
+#[derive(Debug)]
+pub(crate) struct Switched {
+    /// What came with the answer.
+    first: Bytes,
+    line: Line,
+}
 
 /// When a tunnel must end.
 pub(crate) struct Bounds {
@@ -22,11 +33,16 @@ pub(crate) struct Bounds {
     pub(crate) is_over: Option<Box<dyn Fn() -> bool>>,
 }
 
-/// Joins `client` and `target` when both have switched protocols.
-pub(crate) async fn join(client: OnUpgrade, target: OnUpgrade, bounds: Bounds, mut draining: Draining) {
-    let (Ok(client), Ok(target)) = tokio::join!(client, target) else { return };
+impl Switched {
+    pub(super) fn new(connection: Connection, first: Bytes) -> Self {
+        Self { first, line: connection.line }
+    }
+}
+
+/// Joins `client` and `target` when the client has switched protocols, too.
+pub(crate) async fn join(client: OnUpgrade, mut target: Switched, bounds: Bounds, mut draining: Draining) {
+    let Ok(client) = client.await else { return };
     let mut client = Timed::new(TokioIo::new(client));
-    let mut target = TokioIo::new(target);
     let moved = client.moved();
     // Whichever is first ends the tunnel; both streams are closed by being dropped.
     tokio::select! {
@@ -101,5 +117,31 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Timed<T> {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.inner).poll_shutdown(cx)
+    }
+}
+
+impl AsyncRead for Switched {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if self.first.is_empty() {
+            return Pin::new(&mut self.line).poll_read(cx, buffer);
+        }
+        let length = self.first.len().min(buffer.remaining());
+        buffer.put_slice(&self.first[..length]);
+        self.first.advance(length);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Switched {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.line).poll_write(cx, buffer)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.line).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.line).poll_shutdown(cx)
     }
 }

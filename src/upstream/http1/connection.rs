@@ -1,0 +1,144 @@
+//! One connection to a target, and one exchange over it.
+
+use std::future::{Future as _, poll_fn};
+use std::io;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use tokio::io::AsyncReadExt as _;
+use tokio::time::{Instant, Sleep};
+
+use crate::upstream::error::Error;
+use crate::upstream::http1::head::{self, Head, Parsed};
+use crate::upstream::http1::line::Line;
+use crate::upstream::http1::outgoing::{Outgoing, Unsent};
+
+/// What one read asks for at first, and at most, once a target has shown that it has more.
+const READ_BYTES_MIN: usize = 8 * 1024;
+const READ_BYTES_MAX: usize = 64 * 1024;
+
+/// A connection that is idle or serves one exchange.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    pub(crate) line: Line,
+    /// Stays armed between exchanges and is moved when it has gone off too early: every exchange needs a deadline, and nearly
+    /// none reaches it.
+    timer: Option<Pin<Box<Sleep>>>,
+    buffer: BytesMut,
+    read_bytes: usize,
+}
+
+impl Connection {
+    pub(crate) fn new(line: Line) -> Self {
+        Self { line, timer: None, buffer: BytesMut::new(), read_bytes: READ_BYTES_MIN }
+    }
+
+    /// Makes it as small as it can be until it is used again.
+    pub(crate) fn rest(&mut self) {
+        self.buffer = BytesMut::new();
+        self.read_bytes = READ_BYTES_MIN;
+    }
+
+    /// Whether it can carry another exchange, as far as one can know.
+    pub(crate) fn is_open(&self) -> bool {
+        self.line.is_quiet()
+    }
+
+    /// Sends `request`, and waits for the head of the answer for `timeout` from the last move of the request: an upload may
+    /// take as long as it moves.
+    ///
+    /// The request may not have been written to its end when this returns: targets answer early.
+    pub(crate) async fn exchange(&mut self, request: &mut Outgoing, timeout: Duration) -> Result<Box<Head>, Error> {
+        let mut deadline = Instant::now() + timeout;
+        let mut moves = request.moves();
+        let mut unsent = None;
+        let mut read = Bytes::new();
+        poll_fn(|cx| {
+            if !request.is_written() && unsent.is_none() {
+                match request.poll_write(&mut self.line, cx) {
+                    Poll::Ready(Err(Unsent::Client(error))) => return Poll::Ready(Err(Error::of_body(error))),
+                    // It may have said why before it stopped to listen.
+                    Poll::Ready(Err(Unsent::Target(error))) => unsent = Some(error),
+                    Poll::Ready(Ok(())) | Poll::Pending => {}
+                }
+                if request.moves() != moves {
+                    moves = request.moves();
+                    deadline = Instant::now() + timeout;
+                }
+            }
+            if let Poll::Ready(head) = self.poll_head(cx, request.is_head(), &mut read) {
+                return Poll::Ready(head.map_err(|error| match (error, unsent.take()) {
+                    (Error::Reset(_), Some(first)) => Error::Reset(first),
+                    (error, _) => error,
+                }));
+            }
+            self.poll_deadline(cx, deadline).map(|()| Err(Error::ResponseTimeout))
+        })
+        .await
+    }
+
+    fn poll_head(&mut self, cx: &mut Context<'_>, is_head: bool, read: &mut Bytes) -> Poll<Result<Box<Head>, Error>> {
+        loop {
+            let more = match ready!(self.poll_read(cx)) {
+                Ok(more) if more.is_empty() => {
+                    return Poll::Ready(Err(Error::Reset(io::ErrorKind::UnexpectedEof.into())));
+                }
+                Ok(more) => more,
+                Err(error) => return Poll::Ready(Err(Error::Reset(error))),
+            };
+            let is_first = read.is_empty();
+            let mut bytes = if is_first { more.clone() } else { joined(std::mem::take(read), &more) };
+            // No head becomes whole without the end of a line: one that drips in is not read anew for each byte.
+            if !is_first && memchr::memchr(b'\n', &more).is_none() && bytes.len() <= head::BYTES_MAX {
+                *read = bytes;
+                continue;
+            }
+            loop {
+                match head::parse(bytes, is_head).map_err(Error::Malformed)? {
+                    Parsed::Final(head) => return Poll::Ready(Ok(head)),
+                    Parsed::Interim(rest) if rest.is_empty() => break,
+                    Parsed::Interim(rest) => bytes = rest,
+                    Parsed::Partial(partial) => {
+                        *read = partial;
+                        break;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Reads what there is; nothing at the end.
+    pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Bytes>> {
+        if self.buffer.capacity() == 0 {
+            self.buffer.reserve(self.read_bytes);
+        }
+        let length = ready!(pin!(self.line.read_buf(&mut self.buffer)).poll(cx))?;
+        if length == self.read_bytes {
+            self.read_bytes = (2 * self.read_bytes).min(READ_BYTES_MAX);
+        }
+        Poll::Ready(Ok(std::mem::take(&mut self.buffer).freeze()))
+    }
+
+    fn poll_deadline(&mut self, cx: &mut Context<'_>, deadline: Instant) -> Poll<()> {
+        let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
+        if timer.deadline() > deadline {
+            timer.as_mut().reset(deadline);
+        }
+        loop {
+            ready!(timer.as_mut().poll(cx));
+            if timer.deadline() >= deadline {
+                return Poll::Ready(());
+            }
+            timer.as_mut().reset(deadline);
+        }
+    }
+}
+
+/// `more` behind `first`.
+fn joined(first: Bytes, more: &[u8]) -> Bytes {
+    let mut both = first.try_into_mut().unwrap_or_else(|shared| BytesMut::from(&shared[..]));
+    both.extend_from_slice(more);
+    both.freeze()
+}

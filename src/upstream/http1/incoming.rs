@@ -1,0 +1,125 @@
+//! An answer's body, read from its connection while it is sent on.
+
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http_body::{Frame, SizeHint};
+
+use crate::clock::Clock;
+use crate::message::BoxError;
+use crate::message::body::Body;
+use crate::upstream::http1::connection::Connection;
+use crate::upstream::http1::decoder::{Decoded, Decoder};
+use crate::upstream::http1::head::Length;
+use crate::upstream::pool::Pool;
+
+/// Where a connection goes when its answer has been read to the end. One that was cut short is closed.
+#[derive(Debug)]
+pub(crate) struct Home {
+    pub(crate) pool: Rc<Pool>,
+    pub(crate) idle_max: usize,
+    pub(crate) clock: Clock,
+}
+
+impl Home {
+    fn take_back(&self, connection: Connection) {
+        self.pool.put(connection, self.clock.instant(), self.idle_max);
+    }
+}
+
+/// A body on its way from a target.
+#[derive(Debug)]
+struct Incoming {
+    /// Gone when the body is over.
+    connection: Option<Connection>,
+    /// `None` where the connection can carry no other exchange.
+    home: Option<Home>,
+    decoder: Decoder,
+    /// Read, not yet taken apart.
+    rest: Bytes,
+}
+
+/// The body that begins with `rest` and comes over `connection`, which goes `home` after it.
+pub(crate) fn body(mut rest: Bytes, length: Length, connection: Connection, home: Option<Home>) -> Body {
+    match length {
+        // The whole of it came with the head, as of nearly every small answer: the connection is free before it is sent on.
+        Length::Exact(length) if rest.len() as u64 >= length => {
+            let data = rest.split_to(usize::try_from(length).unwrap_or(rest.len()));
+            // What follows an answer that nobody asked for is none (attacks G-07).
+            if let (true, Some(home)) = (rest.is_empty(), home) {
+                home.take_back(connection);
+            }
+            Body::full(data)
+        }
+        _ => Body::streaming(Incoming { connection: Some(connection), home, decoder: Decoder::new(length), rest }),
+    }
+}
+
+impl Incoming {
+    /// Lets the connection go.
+    fn end(&mut self) {
+        if let (Some(connection), Some(home), true) = (self.connection.take(), self.home.take(), self.rest.is_empty()) {
+            home.take_back(connection);
+        }
+    }
+
+    fn poll_decoded(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Frame<Bytes>>, BoxError>> {
+        loop {
+            match self.decoder.decode(&mut self.rest)? {
+                Decoded::Data(data) => {
+                    if self.decoder.left() == Some(0) {
+                        self.end();
+                    }
+                    return Poll::Ready(Ok(Some(Frame::data(data))));
+                }
+                Decoded::Trailers(trailers) => {
+                    self.end();
+                    return Poll::Ready(Ok(Some(Frame::trailers(trailers))));
+                }
+                Decoded::End => {
+                    self.end();
+                    return Poll::Ready(Ok(None));
+                }
+                Decoded::Short => {
+                    let Some(connection) = &mut self.connection else { return Poll::Ready(Ok(None)) };
+                    self.rest = ready!(connection.poll_read(cx))?;
+                    if self.rest.is_empty() {
+                        self.connection = None;
+                        return Poll::Ready(if self.decoder.may_end() { Ok(None) } else { Err(broken_off()) });
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn broken_off() -> BoxError {
+    io::Error::new(io::ErrorKind::UnexpectedEof, "the target closed the connection in the middle of its answer").into()
+}
+
+impl http_body::Body for Incoming {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        if self.connection.is_none() {
+            return Poll::Ready(None);
+        }
+        let decoded = ready!(self.poll_decoded(cx));
+        if decoded.is_err() {
+            self.connection = None;
+        }
+        Poll::Ready(decoded.transpose())
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.connection.is_none()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.decoder.left().map_or_else(SizeHint::default, SizeHint::with_exact)
+    }
+}

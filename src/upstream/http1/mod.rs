@@ -1,0 +1,17 @@
+//! HTTP/1.1 towards targets (RFC 9112), spoken by whoever waits for the answer.
+//!
+//! An exchange has no task of its own and no channel: the future that awaits the answer writes the request and reads the
+//! head, and the answer's body reads on from the same connection while it is sent to the client. A connection is therefore
+//! either idle in a pool or owned by one exchange, and gives up nothing but bytes that it has taken apart itself.
+//!
+//! [`outgoing`] is a request as it goes out, [`head`] and [`decoder`] are the reading of an answer, [`connection`] does the
+//! one and the other, [`incoming`] is the body that comes of it, and [`upload`] is what is left of a request whose target
+//! answers early. Why not hyper's: `docs/decisions/0011`.
+
+pub(super) mod connection;
+mod decoder;
+pub(super) mod head;
+pub(super) mod incoming;
+pub(super) mod line;
+pub(super) mod outgoing;
+pub(super) mod upload;

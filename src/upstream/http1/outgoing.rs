@@ -1,0 +1,241 @@
+//! A request as it goes out: its head in bytes, and its body in the framing that the head announces (RFC 9112 §6, §7).
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf as _, Bytes};
+use http::{HeaderMap, Method, header};
+use http_body::{Body as _, Frame};
+use tokio::io::AsyncWrite as _;
+
+use crate::message::body::Body;
+use crate::message::{BoxError, Request};
+use crate::upstream::http1::line::Line;
+
+/// About as large as a signed-in request's head.
+const HEAD_BYTES: usize = 4096;
+
+/// A request on its way. It is written once for all targets that it may be offered to.
+#[derive(Debug)]
+pub(crate) struct Outgoing {
+    head: Bytes,
+    /// What is left of the head to write.
+    head_left: Bytes,
+    body: Body,
+    framing: Framing,
+    piece: Option<Piece>,
+    /// RFC 9110 §9.2.2, and nothing of it is gone once it has been sent.
+    may_be_repeated: bool,
+    is_head: bool,
+    /// Whether the target may have seen something of it, or the client was asked for its body.
+    is_begun: bool,
+    moves: u64,
+}
+
+/// How the target knows where the body ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Framing {
+    /// After this many more bytes; zero for no body.
+    Exact(u64),
+    Chunked,
+    /// The last byte is among those that wait to be written.
+    Over,
+}
+
+/// A part of the body that waits to be written, with what stands around it.
+#[derive(Debug, Default)]
+struct Piece {
+    before: Bytes,
+    data: Bytes,
+    after: Bytes,
+}
+
+/// Why a request could not be written to its end.
+#[derive(Debug)]
+pub(crate) enum Unsent {
+    /// The target does not take it. It may have answered all the same.
+    Target(io::Error),
+    /// The client did not send what it had promised.
+    Client(BoxError),
+}
+
+/// The client's body is longer or shorter than its head says.
+#[derive(Debug, thiserror::Error)]
+#[error("the body has another length than the head says")]
+struct OtherLength;
+
+impl Outgoing {
+    pub(crate) fn new(request: Request) -> Self {
+        let (parts, body) = request.into_parts();
+        let framing = match body.size_hint().exact() {
+            _ if body.is_empty() => Framing::Exact(0),
+            Some(length) => Framing::Exact(length),
+            None => Framing::Chunked,
+        };
+        let mut head = Vec::with_capacity(HEAD_BYTES);
+        head.extend_from_slice(parts.method.as_str().as_bytes());
+        head.push(b' ');
+        head.extend_from_slice(parts.uri.path_and_query().map_or("/", |target| target.as_str()).as_bytes());
+        head.extend_from_slice(b" HTTP/1.1\r\n");
+        let had_length = write_fields(&mut head, &parts.headers);
+        let says_length = had_length || matches!(parts.method, Method::POST | Method::PUT | Method::PATCH);
+        match framing {
+            Framing::Exact(0) if !says_length => {}
+            Framing::Exact(length) => {
+                head.extend_from_slice(b"content-length: ");
+                head.extend_from_slice(itoa::Buffer::new().format(length).as_bytes());
+                head.extend_from_slice(b"\r\n");
+            }
+            _ => head.extend_from_slice(b"transfer-encoding: chunked\r\n"),
+        }
+        head.extend_from_slice(b"\r\n");
+        let head = Bytes::from(head);
+        let is_idempotent =
+            matches!(parts.method, Method::GET | Method::HEAD | Method::OPTIONS | Method::PUT | Method::DELETE);
+        Self {
+            head_left: head.clone(),
+            head,
+            may_be_repeated: is_idempotent && framing == Framing::Exact(0),
+            framing: if framing == Framing::Exact(0) { Framing::Over } else { framing },
+            body,
+            piece: None,
+            is_head: parts.method == Method::HEAD,
+            is_begun: false,
+            moves: 0,
+        }
+    }
+
+    /// Whether it asks for a head without its body.
+    pub(crate) fn is_head(&self) -> bool {
+        self.is_head
+    }
+
+    /// Whether nobody has seen anything of it yet: it can be offered to any target.
+    pub(crate) fn is_whole(&self) -> bool {
+        !self.is_begun
+    }
+
+    /// Makes it whole again where sending it twice does no harm. Answers whether it is whole.
+    pub(crate) fn rewind(&mut self) -> bool {
+        if self.may_be_repeated {
+            self.head_left = self.head.clone();
+            self.is_begun = false;
+        }
+        self.is_whole()
+    }
+
+    /// Whether its last byte has been written.
+    pub(crate) fn is_written(&self) -> bool {
+        self.head_left.is_empty() && self.framing == Framing::Over && self.piece.is_none()
+    }
+
+    /// Changes whenever something of it has moved.
+    pub(crate) fn moves(&self) -> u64 {
+        self.moves
+    }
+
+    /// Writes as much as the client has sent and the target takes; ready when all of it is written.
+    ///
+    /// # Errors
+    ///
+    /// Whose fault it is. Not to be called again after that.
+    pub(crate) fn poll_write(&mut self, line: &mut Line, cx: &mut Context<'_>) -> Poll<Result<(), Unsent>> {
+        loop {
+            if self.piece.is_none() && self.framing != Framing::Over {
+                // Before the head goes out, so that a small body goes with it.
+                self.is_begun = true;
+                if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(cx) {
+                    self.moves += 1;
+                    self.piece = self.frame(frame.transpose().map_err(Unsent::Client)?).map_err(Unsent::Client)?;
+                    if self.piece.is_none() {
+                        continue;
+                    }
+                }
+            }
+            if self.head_left.is_empty() && self.piece.is_none() {
+                ready!(Pin::new(line).poll_flush(cx)).map_err(Unsent::Target)?;
+                return if self.framing == Framing::Over { Poll::Ready(Ok(())) } else { Poll::Pending };
+            }
+            let written = match ready!(self.poll_pieces(line, cx)) {
+                Ok(0) => return Poll::Ready(Err(Unsent::Target(io::ErrorKind::WriteZero.into()))),
+                Ok(written) => written,
+                Err(error) => return Poll::Ready(Err(Unsent::Target(error))),
+            };
+            self.is_begun = true;
+            self.moves += 1;
+            self.advance(written);
+        }
+    }
+
+    fn poll_pieces(&self, line: &mut Line, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let Some(piece) = &self.piece else { return Pin::new(line).poll_write(cx, &self.head_left) };
+        let pieces = [&self.head_left, &piece.before, &piece.data, &piece.after].map(|piece| IoSlice::new(piece));
+        Pin::new(line).poll_write_vectored(cx, &pieces)
+    }
+
+    fn advance(&mut self, mut written: usize) {
+        let mut pass = |piece: &mut Bytes| {
+            let part = written.min(piece.len());
+            piece.advance(part);
+            written -= part;
+        };
+        pass(&mut self.head_left);
+        let Some(piece) = &mut self.piece else { return };
+        pass(&mut piece.before);
+        pass(&mut piece.data);
+        pass(&mut piece.after);
+        if piece.before.is_empty() && piece.data.is_empty() && piece.after.is_empty() {
+            self.piece = None;
+        }
+    }
+
+    /// Puts what the client sent into the framing. Nothing comes of a frame without data.
+    fn frame(&mut self, frame: Option<Frame<Bytes>>) -> Result<Option<Piece>, BoxError> {
+        let frame = frame.map(Frame::into_data);
+        match (&mut self.framing, frame) {
+            (Framing::Exact(left), Some(Ok(data))) => {
+                *left = left.checked_sub(data.len() as u64).ok_or(OtherLength)?;
+                if *left == 0 {
+                    self.framing = Framing::Over;
+                }
+                Ok((!data.is_empty()).then(|| Piece { data, ..Piece::default() }))
+            }
+            // A length has no trailers after it; the target would take them for a request.
+            (Framing::Exact(_), Some(Err(_))) => Ok(None),
+            (Framing::Exact(_), None) => Err(OtherLength.into()),
+            // A chunk of no bytes would be the last.
+            (Framing::Chunked, Some(Ok(data))) if data.is_empty() => Ok(None),
+            (Framing::Chunked, Some(Ok(data))) => {
+                let before = format!("{:x}\r\n", data.len()).into();
+                Ok(Some(Piece { before, data, after: Bytes::from_static(b"\r\n") }))
+            }
+            (Framing::Chunked, last) => {
+                let trailers = last.and_then(Result::err).and_then(|frame| frame.into_trailers().ok());
+                self.framing = Framing::Over;
+                let mut end = b"0\r\n".to_vec();
+                write_fields(&mut end, &trailers.unwrap_or_default());
+                end.extend_from_slice(b"\r\n");
+                Ok(Some(Piece { after: end.into(), ..Piece::default() }))
+            }
+            (Framing::Over, _) => Ok(None),
+        }
+    }
+}
+
+/// Writes all fields but those that say where the body ends: these say what the body is, not what it was called. Answers
+/// whether there was a length among them.
+fn write_fields(bytes: &mut Vec<u8>, headers: &HeaderMap) -> bool {
+    let mut had_length = false;
+    for (name, value) in headers {
+        if *name == header::CONTENT_LENGTH || *name == header::TRANSFER_ENCODING {
+            had_length |= *name == header::CONTENT_LENGTH;
+            continue;
+        }
+        bytes.extend_from_slice(name.as_str().as_bytes());
+        bytes.extend_from_slice(b": ");
+        bytes.extend_from_slice(value.as_bytes());
+        bytes.extend_from_slice(b"\r\n");
+    }
+    had_length
+}
