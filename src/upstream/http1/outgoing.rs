@@ -239,3 +239,6 @@ fn write_fields(bytes: &mut Vec<u8>, headers: &HeaderMap) -> bool {
     }
     had_length
 }
+
+#[cfg(test)]
+mod tests;
