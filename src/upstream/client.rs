@@ -98,10 +98,9 @@ impl Client {
     /// Sends to one target, over an idle connection where there is one. Where it fails and another target may be asked, the
     /// request is whole.
     async fn offer(&self, target: usize, request: &mut Outgoing) -> Result<(Connection, Box<Head>), Error> {
-        let timeout = self.response_timeout();
         let mut was_sent = false;
         while let Some(mut idle) = self.pools[target].take(self.clock.instant(), self.group.settings.idle_timeout) {
-            match idle.exchange(request, timeout).await {
+            match idle.exchange(request).await {
                 Ok(head) => return Ok((idle, head)),
                 // The target closed the connection before it had the request.
                 Err(Error::Reset(_)) if request.is_whole() => self.metrics.retries.increment(),
@@ -126,7 +125,7 @@ impl Client {
             }
         };
         self.metrics.connections.increment();
-        match connection.exchange(request, timeout).await {
+        match connection.exchange(request).await {
             // It accepts and closes at once, as a program does that is starting or stopping. Another target may be asked.
             Err(error @ Error::Reset(_)) => {
                 self.group.skip(target, self.clock.instant());

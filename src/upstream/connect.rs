@@ -19,17 +19,19 @@ pub(crate) async fn connect(settings: &Settings, target: &TargetSettings) -> Res
     let connecting = async {
         let stream = tcp(target).await.map_err(Error::Connect)?;
         match &settings.tls {
-            None => Ok(Connection::new(Line::plain(stream))),
+            None => Ok(Line::plain(stream)),
             Some(config) => {
                 let name = ServerName::try_from(target.host.clone())
                     .map_err(|error| Error::Tls(io::Error::new(io::ErrorKind::InvalidInput, error)))?;
                 let connector = TlsConnector::from(Arc::clone(config));
                 let stream = connector.connect(name, stream).await.map_err(Error::Tls)?;
-                Ok(Connection::new(Line::secured(stream)))
+                Ok(Line::secured(stream))
             }
         }
     };
-    tokio::time::timeout(settings.connect_timeout, connecting).await.unwrap_or(Err(Error::ConnectTimeout))
+    let line =
+        tokio::time::timeout(settings.connect_timeout, connecting).await.unwrap_or(Err(Error::ConnectTimeout))?;
+    Ok(Connection::new(line, settings.response_timeout))
 }
 
 /// Tries each address of the target in turn.

@@ -12,6 +12,8 @@ mod harness;
 mod access_log;
 /// The operator's endpoint and the metrics.
 mod admin;
+/// What targets answer, byte by byte, and what becomes of the connection that it came on.
+mod answers;
 /// What strangers send, and that it does nothing: one test for each attack, by its id.
 mod attacks;
 /// What a person sees in a real browser.

@@ -67,7 +67,8 @@ fn d_a_head_that_begins_after_a_rest_is_cut_like_any_other() {
     rests(&proxy);
     client.send("GET / HT");
     assert_eq!(client.read_to_end(), "");
-    assert_eq!(proxy.metric("vestibule_connections_timed_out_total{listener=\"public\"}"), 1);
+    let timed_out = "vestibule_connections_timed_out_total{listener=\"public\"}";
+    wait_until("it is counted", || (proxy.metric(timed_out) == 1).then_some(()));
     assert_eq!((target.count(), resting(&proxy)), (1, 0));
 }
 

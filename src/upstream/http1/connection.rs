@@ -23,16 +23,18 @@ const READ_BYTES_MAX: usize = 64 * 1024;
 #[derive(Debug)]
 pub(crate) struct Connection {
     pub(crate) line: Line,
-    /// Stays armed between exchanges and is moved when it has gone off too early: every exchange needs a deadline, and nearly
-    /// none reaches it.
+    /// The longest wait for the head of an answer.
+    timeout: Duration,
+    /// Stays armed between exchanges and is moved when it has gone off too early: every exchange needs a deadline, nearly
+    /// none reaches it, and none has an earlier one than the exchange before it.
     timer: Option<Pin<Box<Sleep>>>,
     buffer: BytesMut,
     read_bytes: usize,
 }
 
 impl Connection {
-    pub(crate) fn new(line: Line) -> Self {
-        Self { line, timer: None, buffer: BytesMut::new(), read_bytes: READ_BYTES_MIN }
+    pub(crate) fn new(line: Line, timeout: Duration) -> Self {
+        Self { line, timeout, timer: None, buffer: BytesMut::new(), read_bytes: READ_BYTES_MIN }
     }
 
     /// Makes it as small as it can be until it is used again.
@@ -46,11 +48,12 @@ impl Connection {
         self.line.is_quiet()
     }
 
-    /// Sends `request`, and waits for the head of the answer for `timeout` from the last move of the request: an upload may
-    /// take as long as it moves.
+    /// Sends `request` and waits for the head of the answer, for its timeout from the last move of the request: an upload
+    /// may take as long as it moves.
     ///
     /// The request may not have been written to its end when this returns: targets answer early.
-    pub(crate) async fn exchange(&mut self, request: &mut Outgoing, timeout: Duration) -> Result<Box<Head>, Error> {
+    pub(crate) async fn exchange(&mut self, request: &mut Outgoing) -> Result<Box<Head>, Error> {
+        let timeout = self.timeout;
         let mut deadline = Instant::now() + timeout;
         let mut moves = request.moves();
         let mut unsent = None;
@@ -123,9 +126,6 @@ impl Connection {
 
     fn poll_deadline(&mut self, cx: &mut Context<'_>, deadline: Instant) -> Poll<()> {
         let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
-        if timer.deadline() > deadline {
-            timer.as_mut().reset(deadline);
-        }
         loop {
             ready!(timer.as_mut().poll(cx));
             if timer.deadline() >= deadline {
@@ -142,3 +142,6 @@ fn joined(first: Bytes, more: &[u8]) -> Bytes {
     both.extend_from_slice(more);
     both.freeze()
 }
+
+#[cfg(test)]
+mod tests;

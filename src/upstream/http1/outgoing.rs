@@ -28,7 +28,7 @@ pub(crate) struct Outgoing {
     /// RFC 9110 §9.2.2, and nothing of it is gone once it has been sent.
     may_be_repeated: bool,
     is_head: bool,
-    /// Whether the target may have seen something of it, or the client was asked for its body.
+    /// Whether a target may have seen something of it, or the client has broken it off.
     is_begun: bool,
     moves: u64,
 }
@@ -111,7 +111,7 @@ impl Outgoing {
         self.is_head
     }
 
-    /// Whether nobody has seen anything of it yet: it can be offered to any target.
+    /// Whether no target has seen anything of it: it can be offered to any. What the client has sent of the body is kept.
     pub(crate) fn is_whole(&self) -> bool {
         !self.is_begun
     }
@@ -144,12 +144,15 @@ impl Outgoing {
         loop {
             if self.piece.is_none() && self.framing != Framing::Over {
                 // Before the head goes out, so that a small body goes with it.
-                self.is_begun = true;
                 if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(cx) {
                     self.moves += 1;
-                    self.piece = self.frame(frame.transpose().map_err(Unsent::Client)?).map_err(Unsent::Client)?;
-                    if self.piece.is_none() {
-                        continue;
+                    match frame.transpose().and_then(|frame| self.frame(frame)) {
+                        Ok(Some(piece)) => self.piece = Some(piece),
+                        Ok(None) => continue,
+                        Err(error) => {
+                            self.is_begun = true;
+                            return Poll::Ready(Err(Unsent::Client(error)));
+                        }
                     }
                 }
             }

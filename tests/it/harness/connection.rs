@@ -49,6 +49,8 @@ impl Pending {
 pub struct Connection {
     sender: Sender,
     host: String,
+    /// The same socket, below TLS and HTTP.
+    socket: std::net::TcpStream,
     /// Ends with the connection.
     ended: JoinHandle<Result<(), hyper::Error>>,
 }
@@ -60,7 +62,9 @@ impl Connection {
     }
 
     async fn open_with(protocol: Protocol, address: SocketAddr, host: &str, tls: Arc<rustls::ClientConfig>) -> Self {
-        let stream = TcpStream::connect(address).await.expect("the proxy accepts");
+        let stream = TcpStream::connect(address).await.expect("the proxy accepts").into_std().expect("a socket");
+        let socket = stream.try_clone().expect("a socket");
+        let stream = TcpStream::from_std(stream).expect("a socket");
         let name = rustls_pki_types::ServerName::try_from(host.to_owned()).expect("a name");
         let stream = TlsConnector::from(tls).connect(name, stream).await.expect("a handshake");
         let io = TokioIo::new(stream);
@@ -75,7 +79,7 @@ impl Connection {
                 (Sender::Http2(sender), tokio::spawn(connection))
             }
         };
-        Self { sender, host: host.to_owned(), ended }
+        Self { sender, host: host.to_owned(), socket, ended }
     }
 
     /// A request with this connection's host.
@@ -110,6 +114,11 @@ impl Connection {
     pub async fn get(&mut self, path: &str) -> Answer {
         let request = self.request("GET", path).body(empty()).expect("a request");
         whole(self.send(request).await.expect("an answer")).await.0
+    }
+
+    /// Breaks the connection off, whatever is under way.
+    pub fn cut(self) {
+        self.socket.shutdown(std::net::Shutdown::Both).expect("it is open");
     }
 
     /// Waits until the proxy has closed the connection.

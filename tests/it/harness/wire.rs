@@ -1,6 +1,6 @@
 //! A target that the test itself plays, byte by byte, to hold back what it wants.
 
-use std::io::{Read as _, Write as _};
+use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -69,7 +69,7 @@ impl End {
                 Ok(0) => return true,
                 Ok(_) => {}
                 Err(error) => {
-                    return !matches!(error.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut);
+                    return !matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut);
                 }
             }
         }
@@ -84,9 +84,12 @@ impl End {
     }
 
     /// Everything until the proxy closes or resets the connection.
+    #[track_caller]
     pub fn rest(&mut self) -> String {
         let mut bytes = Vec::new();
-        let _ = self.0.read_to_end(&mut bytes);
+        let ended = self.0.read_to_end(&mut bytes);
+        let waits = |error: std::io::Error| matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut);
+        assert!(!ended.is_err_and(waits), "an end, after {:?}", String::from_utf8_lossy(&bytes));
         String::from_utf8_lossy(&bytes).into_owned()
     }
 

@@ -102,6 +102,7 @@ fn what_are_no_chunks_is_refused() {
         "5_0\r\nhello\r\n",
         "5\nhello\r\n",
         "5\rhello\r\n",
+        "0\rx\r\n",
         "5 5\r\nhello\r\n",
         "5;x\nhello\r\n",
         "5\r\nhelloX\r\n",

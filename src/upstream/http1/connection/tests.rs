@@ -1,0 +1,139 @@
+use http::Method;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+
+use super::*;
+use crate::message::Request;
+use crate::message::body::Body;
+use crate::socket::Socket;
+
+const TIMEOUT: Duration = Duration::from_secs(60);
+
+/// A connection, and the target's end of it.
+async fn pair() -> (Connection, TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let stream = TcpStream::connect(listener.local_addr().expect("bound")).await.expect("connects");
+    let (target, _) = listener.accept().await.expect("accepts");
+    (Connection::new(Line::plain(Socket::new(stream).expect("a socket")), TIMEOUT), target)
+}
+
+fn request(method: Method, body: Body) -> Outgoing {
+    let mut request = Request::new(body);
+    *request.method_mut() = method;
+    Outgoing::new(request)
+}
+
+/// The status of an answer that must come.
+async fn status(connection: &mut Connection, request: &mut Outgoing) -> u16 {
+    connection.exchange(request).await.expect("an answer").response.status().as_u16()
+}
+
+async fn read_head(target: &mut TcpStream) {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(target.read_u8().await.expect("a head"));
+    }
+}
+
+/// Answers with 204 when `wait` has passed since the request came.
+async fn answer_after(target: &mut TcpStream, wait: Duration) {
+    read_head(target).await;
+    tokio::time::sleep(wait).await;
+    target.write_all(b"HTTP/1.1 204 x\r\n\r\n").await.expect("the proxy reads");
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_exchange_has_the_whole_timeout_for_itself() {
+    let (mut connection, mut target) = pair().await;
+    let begin = Instant::now();
+    for wait in [10, 59, 0, 59, 30] {
+        let mut request = request(Method::GET, Body::empty());
+        let wait = Duration::from_secs(wait);
+        let (status, ()) = tokio::join!(status(&mut connection, &mut request), answer_after(&mut target, wait));
+        assert_eq!(status, 204);
+    }
+    assert_eq!(begin.elapsed().as_secs(), 158, "longer than one timeout");
+    // Idle past the time at which the timer was set to go off.
+    tokio::time::sleep(2 * TIMEOUT).await;
+    let begin = Instant::now();
+    let mut last = request(Method::GET, Body::empty());
+    let error = connection.exchange(&mut last).await.expect_err("nobody answers");
+    assert!(matches!(error, Error::ResponseTimeout), "{error:?}");
+    assert_eq!(begin.elapsed().as_secs(), 60);
+    assert!(!last.is_whole(), "it was sent");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_head_that_drips_in_is_bounded_by_the_same_timeout() {
+    let (mut connection, mut target) = pair().await;
+    let begin = Instant::now();
+    let mut request = request(Method::GET, Body::empty());
+    let drip = async {
+        read_head(&mut target).await;
+        for text in ["HTTP/1.1 100 x\r\n\r\n", "HTTP/1.1 200 OK\r\n"].into_iter().chain(std::iter::repeat("a")) {
+            tokio::time::sleep(Duration::from_secs(7)).await;
+            if target.write_all(text.as_bytes()).await.is_err() {
+                break;
+            }
+        }
+    };
+    tokio::select! {
+        answered = connection.exchange(&mut request) => {
+            assert!(matches!(answered, Err(Error::ResponseTimeout)), "{answered:?}");
+        }
+        () = drip => panic!("it waits no longer"),
+    }
+    assert_eq!(begin.elapsed().as_secs(), 60);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_upload_may_take_as_long_as_it_moves() {
+    let (mut connection, mut target) = pair().await;
+    let begin = Instant::now();
+    // More than the sockets between the two hold, read in steps that are slow but for the timeout.
+    let size = 64 << 20;
+    let mut request = request(Method::POST, Body::full(vec![b'x'; size]));
+    let read = async {
+        read_head(&mut target).await;
+        let mut left = size;
+        let mut buffer = vec![0; 8 << 20];
+        while left > 0 {
+            tokio::time::sleep(Duration::from_secs(50)).await;
+            let want = left.min(buffer.len());
+            target.read_exact(&mut buffer[..want]).await.expect("more");
+            left -= want;
+        }
+        tokio::time::sleep(Duration::from_secs(59)).await;
+        target.write_all(b"HTTP/1.1 204 x\r\n\r\n").await.expect("the proxy reads");
+    };
+    let (status, ()) = tokio::join!(status(&mut connection, &mut request), read);
+    assert_eq!(status, 204);
+    assert!(begin.elapsed() > 5 * TIMEOUT);
+    assert!(request.is_written());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_upload_that_does_not_move_is_waited_for_once() {
+    let (mut connection, _target) = pair().await;
+    let begin = Instant::now();
+    let mut request = request(Method::POST, Body::full(vec![b'x'; 64 << 20]));
+    let error = connection.exchange(&mut request).await.expect_err("nobody reads");
+    assert!(matches!(error, Error::ResponseTimeout), "{error:?}");
+    assert_eq!(begin.elapsed().as_secs(), 60);
+}
+
+#[tokio::test]
+async fn only_a_quiet_connection_is_open() {
+    let (connection, target) = pair().await;
+    assert!(connection.is_open());
+    drop(target);
+    // The end is on its way; whoever looks later sees it.
+    while connection.is_open() {
+        tokio::task::yield_now().await;
+    }
+    let (connection, mut target) = pair().await;
+    target.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.expect("it writes");
+    while connection.is_open() {
+        tokio::task::yield_now().await;
+    }
+}

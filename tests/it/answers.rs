@@ -1,0 +1,257 @@
+use bytes::Bytes;
+use hyper::body::Frame;
+
+use crate::harness::app::{Proxy, Setup};
+use crate::harness::browser::{Protocol, on_both};
+use crate::harness::connection::{self, Connection};
+use crate::harness::runtime;
+use crate::harness::server::{Reply, Server};
+use crate::harness::wire::{End, Wire};
+
+const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+
+fn before(wire: &Wire) -> Proxy {
+    Setup::open(&[wire.address()]).start()
+}
+
+/// Whether the next request of `client` comes on `target` again; it is answered wherever it comes.
+async fn is_used_again(client: &mut Connection, target: &mut End, wire: &Wire) -> bool {
+    let request = client.request("GET", "/next").body(connection::empty()).expect("a request");
+    let pending = client.start(request).await.expect("sent");
+    let again = target.has_something();
+    let mut other;
+    let end = if again {
+        target
+    } else {
+        other = wire.accept();
+        &mut other
+    };
+    assert!(end.read_head().starts_with("GET /next "), "the next request");
+    end.send("HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nnext");
+    let (answer, _) = connection::whole(pending.head().await.expect("an answer")).await;
+    assert_eq!((answer.status, answer.text()), (200, "next"), "nobody gets another's answer");
+    again
+}
+
+#[test]
+fn a_connection_is_used_again_when_its_answer_is_over_and_only_then() {
+    for (method, answer, body, again) in [
+        ("GET", "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok", "ok", true),
+        ("GET", "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1\r\no\r\n1;x=y\r\nk\r\n0\r\n\r\n", "ok", true),
+        ("GET", "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nx-sum: 1\r\n\r\n", "ok", true),
+        ("GET", "HTTP/1.1 204 No Content\r\n\r\n", "", true),
+        ("GET", "HTTP/1.1 304 Not Modified\r\ncontent-length: 5\r\n\r\n", "", true),
+        ("HEAD", "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n", "", true),
+        ("HEAD", "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n", "", true),
+        ("GET", "HTTP/1.0 200 OK\r\nconnection: keep-alive\r\ncontent-length: 2\r\n\r\nok", "ok", true),
+        // Interim answers are nobody's.
+        (
+            "GET",
+            "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: a\r\n\r\nHTTP/1.1 204 x\r\n\r\n",
+            "",
+            true,
+        ),
+        // It says that it closes.
+        ("GET", "HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok", "ok", false),
+        ("GET", "HTTP/1.0 200 OK\r\ncontent-length: 2\r\n\r\nok", "ok", false),
+        // Something follows that nobody asked for: an answer that is split in two, or a body where there is none.
+        (
+            "GET",
+            "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nokHTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nevil",
+            "ok",
+            false,
+        ),
+        ("GET", "HTTP/1.1 204 No Content\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nevil", "", false),
+        ("HEAD", "HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nevil", "", false),
+        (
+            "GET",
+            "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\nHTTP/1.1 200 OK\r\n\r\nevil",
+            "ok",
+            false,
+        ),
+    ] {
+        let wire = Wire::listen();
+        let proxy = before(&wire);
+        on_both(|protocol| {
+            runtime().block_on(async {
+                let mut client = Connection::open(protocol, proxy.address(), "app.test").await;
+                let request = client.request(method, "/").body(connection::empty()).expect("a request");
+                let pending = client.start(request).await.expect("sent");
+                let mut target = wire.accept();
+                target.read_head();
+                target.send(answer);
+                let (got, _) = connection::whole(pending.head().await.expect("an answer")).await;
+                assert_eq!(got.text(), body, "{protocol:?} {answer:?}");
+                assert_eq!(is_used_again(&mut client, &mut target, &wire).await, again, "{protocol:?} {answer:?}");
+                // For the other protocol.
+                target.close();
+            });
+        });
+    }
+}
+
+#[test]
+fn what_a_target_says_between_two_requests_is_not_an_answer() {
+    let wire = Wire::listen();
+    let proxy = before(&wire);
+    runtime().block_on(async {
+        let mut client = Connection::open(Protocol::Http1, proxy.address(), "app.test").await;
+        let request = client.request("GET", "/").body(connection::empty()).expect("a request");
+        let pending = client.start(request).await.expect("sent");
+        let mut target = wire.accept();
+        target.read_head();
+        target.send(OK);
+        connection::whole(pending.head().await.expect("an answer")).await;
+        target.send("HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nevil");
+        assert!(!is_used_again(&mut client, &mut target, &wire).await);
+        assert!(target.is_closed_by_proxy());
+    });
+}
+
+#[test]
+fn an_answer_that_comes_in_drops_is_whole() {
+    let wire = Wire::listen();
+    let proxy = before(&wire);
+    let text = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nx-one: 1\r\ntransfer-encoding: chunked\r\n\r\n\
+                3\r\none\r\n4;x\r\n two\r\n0\r\nx-sum: 7\r\n\r\n";
+    on_both(|protocol| {
+        runtime().block_on(async {
+            let mut client = Connection::open(protocol, proxy.address(), "app.test").await;
+            let request = client.request("GET", "/").header("te", "trailers").body(connection::empty());
+            let pending = client.start(request.expect("a request")).await.expect("sent");
+            let mut target = wire.accept();
+            target.read_head();
+            for byte in text.as_bytes() {
+                target.send([*byte]);
+            }
+            let response = pending.head().await.expect("an answer");
+            assert_eq!(response.headers()["x-one"], "1");
+            let (answer, _) = connection::whole(response).await;
+            assert_eq!(answer.text(), "one two", "{protocol:?}");
+            assert!(is_used_again(&mut client, &mut target, &wire).await, "{protocol:?}");
+            target.close();
+        });
+    });
+}
+
+#[test]
+fn an_upload_goes_on_when_its_answer_is_over() {
+    let wire = Wire::listen();
+    let proxy = before(&wire);
+    runtime().block_on(async {
+        let mut client = Connection::open(Protocol::Http2, proxy.address(), "app.test").await;
+        let (upload, body) = connection::streamed();
+        let request = client.request("POST", "/import").body(body).expect("a request");
+        let pending = client.start(request).await.expect("sent");
+        upload.send(Frame::data(Bytes::from("first"))).expect("the proxy reads");
+        let mut target = wire.accept();
+        target.read_until("first\r\n");
+        target.send("HTTP/1.1 202 Accepted\r\ncontent-length: 2\r\n\r\nok");
+        let mut response = pending.head().await.expect("an answer while the upload goes on");
+        assert_eq!(response.status(), 202);
+        assert_eq!(connection::chunk(&mut response).await, "ok");
+        for _ in 0..50 {
+            upload.send(Frame::data(Bytes::from("more"))).expect("the proxy reads");
+            target.read_until("4\r\nmore\r\n");
+        }
+        drop(upload);
+        target.read_until("0\r\n\r\n");
+        assert!(!is_used_again(&mut client, &mut target, &wire).await, "who knows what it will say");
+    });
+}
+
+#[test]
+fn an_upload_that_breaks_off_after_its_answer_began_is_not_whole() {
+    let wire = Wire::listen();
+    let proxy = before(&wire);
+    on_both(|protocol| {
+        runtime().block_on(async {
+            let mut client = Connection::open(protocol, proxy.address(), "app.test").await;
+            let (upload, body) = connection::streamed();
+            let request = client.request("POST", "/import").body(body).expect("a request");
+            let pending = client.start(request).await.expect("sent");
+            upload.send(Frame::data(Bytes::from("first"))).expect("the proxy reads");
+            let mut target = wire.accept();
+            target.read_until("first\r\n");
+            target.send("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n");
+            let mut response = pending.head().await.expect("a head");
+            assert_eq!(connection::chunk(&mut response).await, "ok");
+            client.cut();
+            assert_eq!(target.rest(), "", "{protocol:?}: no last chunk");
+        });
+    });
+}
+
+#[test]
+fn both_directions_stream_at_once() {
+    let wire = Wire::listen();
+    let proxy = before(&wire);
+    on_both(|protocol| {
+        runtime().block_on(async {
+            let mut client = Connection::open(protocol, proxy.address(), "app.test").await;
+            let (upload, body) = connection::streamed();
+            let request = client.request("POST", "/echo").body(body).expect("a request");
+            let pending = client.start(request).await.expect("sent");
+            upload.send(Frame::data(Bytes::from("begin"))).expect("the proxy reads");
+            let mut target = wire.accept();
+            target.read_until("begin\r\n");
+            target.send("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n");
+            let mut response = pending.head().await.expect("a head");
+            for turn in 0..20 {
+                let text = format!("{turn:05}");
+                upload.send(Frame::data(Bytes::from(text.clone()))).expect("the proxy reads");
+                target.read_until(&format!("5\r\n{text}\r\n"));
+                target.send(format!("5\r\n{text}\r\n"));
+                assert_eq!(connection::chunk(&mut response).await, text);
+            }
+            drop(upload);
+            target.read_until("0\r\n\r\n");
+            target.send("0\r\n\r\n");
+            let (answer, _) = connection::whole(response).await;
+            assert_eq!(answer.text(), "", "{protocol:?}: all has been read");
+            target.close();
+        });
+    });
+}
+
+#[test]
+fn an_answer_that_could_be_read_in_two_ways_is_refused() {
+    for answer in [
+        "HTTP/1.1 200 OK\r\ncontent-length: 2\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
+        "HTTP/1.1 200 OK\r\ntransfer-encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+        "HTTP/1.0 200 OK\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
+        "HTTP/1.1 200 OK\r\ncontent-length: 1, 1\r\n\r\na",
+        "HTTP/1.1 200 OK\r\nx: a\r\n b\r\ncontent-length: 0\r\n\r\n",
+    ] {
+        let target = Server::start(move |_| Reply::BytesThenClose(answer.as_bytes().to_vec()));
+        let proxy = Setup::open(&[target.address()]).start();
+        on_both(|protocol| {
+            let got = proxy.browser(protocol).get("https://app.test/");
+            assert_eq!((got.status, got.reason().as_deref()), (502, Some("upstream.malformed")), "{answer:?}");
+        });
+    }
+}
+
+#[test]
+fn chunks_that_are_none_break_the_answer_off() {
+    for chunks in ["2\r\nokX", "x\r\n", "2\nok\r\n", "0\r\nno colon\r\n\r\n"] {
+        let wire = Wire::listen();
+        let proxy = before(&wire);
+        on_both(|protocol| {
+            runtime().block_on(async {
+                let mut client = Connection::open(protocol, proxy.address(), "app.test").await;
+                let request = client.request("GET", "/").body(connection::empty()).expect("a request");
+                let pending = client.start(request).await.expect("sent");
+                let mut target = wire.accept();
+                target.read_head();
+                target.send(format!("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1\r\na\r\n{chunks}"));
+                let cut = match pending.head().await {
+                    Ok(response) => connection::try_whole(response).await.is_err(),
+                    Err(_) => true,
+                };
+                assert!(cut, "{protocol:?} {chunks:?}");
+                assert!(target.is_closed_by_proxy());
+            });
+        });
+    }
+}
