@@ -1,7 +1,10 @@
 use super::*;
 
-/// Decodes `text`, cut at `cuts`, to what came out: data, trailers as `name=value;`, and what is left over at the end.
-fn decode(length: Length, text: &[u8], cuts: &[usize]) -> Result<(Vec<u8>, String, Option<Vec<u8>>), Malformed> {
+/// Data, trailers as `name=value;`, and what is left over at the end.
+type Taken = (Vec<u8>, String, Option<Vec<u8>>);
+
+/// Decodes `text`, cut at `cuts`.
+fn decode(length: Length, text: &[u8], cuts: &[usize]) -> Result<Taken, Malformed> {
     let mut decoder = Decoder::new(length);
     let (mut data, mut fields) = (Vec::new(), String::new());
     let mut begin = 0;
