@@ -117,9 +117,9 @@ impl Body {
         Self { source: Source::Streaming(Box::new(body)), ..Self::default() }
     }
 
-    /// Fails the body when no frame comes for `timeout`.
+    /// Fails the body when no frame comes for `timeout`. One in memory does not wait.
     pub(crate) fn limit_idle(&mut self, timeout: Duration) {
-        if !self.is_end_stream() {
+        if !matches!(self.source, Source::Empty | Source::Full(_)) {
             self.care().idle = Some(Idle { timeout, timer: None });
         }
     }

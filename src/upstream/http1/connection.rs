@@ -11,7 +11,7 @@ use tokio::io::AsyncReadExt as _;
 use tokio::time::{Instant, Sleep};
 
 use crate::upstream::error::Error;
-use crate::upstream::http1::head::{self, Head, Parsed};
+use crate::upstream::http1::head::{self, Head, Malformed, Parsed};
 use crate::upstream::http1::line::Line;
 use crate::upstream::http1::outgoing::{Outgoing, Unsent};
 
@@ -30,6 +30,15 @@ pub(crate) struct Connection {
     timer: Option<Pin<Box<Sleep>>>,
     buffer: BytesMut,
     read_bytes: usize,
+}
+
+/// What has been read of an answer that has not begun.
+#[derive(Debug, Default)]
+struct Read {
+    /// A head that is not whole.
+    partial: Bytes,
+    /// Bytes of interim answers.
+    interim: usize,
 }
 
 impl Connection {
@@ -57,7 +66,7 @@ impl Connection {
         let mut deadline = Instant::now() + timeout;
         let mut moves = request.moves();
         let mut unsent = None;
-        let mut read = Bytes::new();
+        let mut read = Read::default();
         poll_fn(|cx| {
             if !request.is_written() && unsent.is_none() {
                 match request.poll_write(&mut self.line, cx) {
@@ -82,7 +91,7 @@ impl Connection {
         .await
     }
 
-    fn poll_head(&mut self, cx: &mut Context<'_>, is_head: bool, read: &mut Bytes) -> Poll<Result<Box<Head>, Error>> {
+    fn poll_head(&mut self, cx: &mut Context<'_>, is_head: bool, read: &mut Read) -> Poll<Result<Box<Head>, Error>> {
         loop {
             let more = match ready!(self.poll_read(cx)) {
                 Ok(more) if more.is_empty() => {
@@ -91,25 +100,38 @@ impl Connection {
                 Ok(more) => more,
                 Err(error) => return Poll::Ready(Err(Error::Reset(error))),
             };
-            let is_first = read.is_empty();
-            let mut bytes = if is_first { more.clone() } else { joined(std::mem::take(read), &more) };
             // No head becomes whole without the end of a line: one that drips in is not read anew for each byte.
-            if !is_first && memchr::memchr(b'\n', &more).is_none() && bytes.len() <= head::BYTES_MAX {
-                *read = bytes;
+            let drips = !read.partial.is_empty() && memchr::memchr(b'\n', &more).is_none();
+            let mut bytes =
+                if read.partial.is_empty() { more } else { joined(std::mem::take(&mut read.partial), &more) };
+            if drips && bytes.len() <= head::BYTES_MAX {
+                read.partial = bytes;
                 continue;
             }
-            loop {
+            while !bytes.is_empty() {
+                let length = bytes.len();
                 match head::parse(bytes, is_head).map_err(Error::Malformed)? {
                     Parsed::Final(head) => return Poll::Ready(Ok(head)),
-                    Parsed::Interim(rest) if rest.is_empty() => break,
-                    Parsed::Interim(rest) => bytes = rest,
+                    Parsed::Interim(rest) => {
+                        read.interim += length - rest.len();
+                        // One after the other without an end would be a wait without one.
+                        if read.interim > head::BYTES_MAX {
+                            return Poll::Ready(Err(Error::Malformed(Malformed::HeadTooLarge)));
+                        }
+                        bytes = rest;
+                    }
                     Parsed::Partial(partial) => {
-                        *read = partial;
+                        read.partial = partial;
                         break;
                     }
                 }
             }
         }
+    }
+
+    /// Reads in pieces that suit a body of which `left` bytes are to come.
+    pub(crate) fn expect(&mut self, left: u64) {
+        self.read_bytes = usize::try_from(left).unwrap_or(usize::MAX).clamp(READ_BYTES_MIN, READ_BYTES_MAX);
     }
 
     /// Reads what there is; nothing at the end.

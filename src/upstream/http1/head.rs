@@ -40,7 +40,7 @@ pub(crate) enum Malformed {
     Status,
     #[error("a field is no text")]
     Field,
-    #[error("the head is larger than {BYTES_MAX} bytes")]
+    #[error("the head, or what came before it, is larger than {BYTES_MAX} bytes")]
     HeadTooLarge,
     #[error("the lengths are no number, or not one")]
     Length,

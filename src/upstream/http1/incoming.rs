@@ -43,7 +43,7 @@ struct Incoming {
 }
 
 /// The body that begins with `rest` and comes over `connection`, which goes `home` after it.
-pub(crate) fn body(mut rest: Bytes, length: Length, connection: Connection, home: Option<Home>) -> Body {
+pub(crate) fn body(mut rest: Bytes, length: Length, mut connection: Connection, home: Option<Home>) -> Body {
     match length {
         // The whole of it came with the head, as of nearly every small answer: the connection is free before it is sent on.
         Length::Exact(length) if rest.len() as u64 >= length => {
@@ -54,7 +54,12 @@ pub(crate) fn body(mut rest: Bytes, length: Length, connection: Connection, home
             }
             Body::full(data)
         }
-        _ => Body::streaming(Incoming { connection: Some(connection), home, decoder: Decoder::new(length), rest }),
+        length => {
+            if let Length::Exact(length) = length {
+                connection.expect(length - rest.len() as u64);
+            }
+            Body::streaming(Incoming { connection: Some(connection), home, decoder: Decoder::new(length), rest })
+        }
     }
 }
 

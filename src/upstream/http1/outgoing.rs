@@ -139,7 +139,7 @@ impl Outgoing {
     ///
     /// # Errors
     ///
-    /// Whose fault it is. Not to be called again after that.
+    /// Whose fault it is. Nothing of it is written after that.
     pub(crate) fn poll_write(&mut self, line: &mut Line, cx: &mut Context<'_>) -> Poll<Result<(), Unsent>> {
         loop {
             if self.piece.is_none() && self.framing != Framing::Over {

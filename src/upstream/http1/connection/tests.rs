@@ -87,6 +87,19 @@ async fn a_head_that_drips_in_is_bounded_by_the_same_timeout() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn interim_answers_without_an_end_are_no_answer() {
+    let (mut connection, mut target) = pair().await;
+    let mut request = request(Method::GET, Body::empty());
+    let flood = async { while target.write_all(b"HTTP/1.1 103 x\r\nlink: a\r\n\r\n").await.is_ok() {} };
+    tokio::select! {
+        answered = connection.exchange(&mut request) => {
+            assert!(matches!(answered, Err(Error::Malformed(Malformed::HeadTooLarge))), "{answered:?}");
+        }
+        () = flood => panic!("it reads no longer"),
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_upload_may_take_as_long_as_it_moves() {
     let (mut connection, mut target) = pair().await;
     let begin = Instant::now();
