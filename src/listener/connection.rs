@@ -113,6 +113,8 @@ impl<H: Handler> Service<http::Request<Incoming>> for Requests<H> {
         }
         // hyper counts fields on HTTP/1.1 only, and answers as this does.
         let is_too_large = request.headers().len() > self.headers_max;
+        let version = request.version();
+        let request = request.map(|incoming| Body::incoming(incoming, version));
         Box::pin(async move {
             if is_too_large {
                 handler.refused(&connection, Reason::RequestHeadTooLarge);
@@ -120,7 +122,7 @@ impl<H: Handler> Service<http::Request<Incoming>> for Requests<H> {
                 *response.status_mut() = Reason::RequestHeadTooLarge.status();
                 return Ok(response);
             }
-            let mut response = handler.handle(connection, request.map(Body::incoming)).await;
+            let mut response = handler.handle(connection, request).await;
             exchanging.answered();
             response.body_mut().watch(Box::new(exchanging));
             Ok(response)

@@ -7,6 +7,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Buf as _, Bytes, BytesMut};
+use http::Version;
 use http_body::{Body as _, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::Sleep;
@@ -45,7 +46,11 @@ enum Source {
     #[default]
     Empty,
     Full(Bytes),
-    Incoming(Incoming),
+    Incoming {
+        incoming: Incoming,
+        /// Where it ends by a flag, which can be asked for when there is nothing more.
+        is_http2: bool,
+    },
     Streaming(Box<Streaming>),
 }
 
@@ -81,6 +86,11 @@ pub(crate) enum Ending {
 #[error("the body stood still for {} s", .0.as_secs())]
 pub(crate) struct StoodStill(Duration);
 
+/// The client took its request back in the middle of the body.
+#[derive(Debug, thiserror::Error)]
+#[error("the client reset the stream in the middle of the body")]
+struct CutShort;
+
 /// The session that the body was for is over.
 #[derive(Debug, thiserror::Error)]
 #[error("the session ended in the middle of the body")]
@@ -103,13 +113,14 @@ impl Body {
         if bytes.is_empty() { Self::empty() } else { Self { source: Source::Full(bytes), ..Self::default() } }
     }
 
-    /// A body that comes off a connection.
-    pub(crate) fn incoming(incoming: Incoming) -> Self {
+    /// A body that comes off a client's connection.
+    pub(crate) fn incoming(incoming: Incoming, version: Version) -> Self {
         // Asked once: on HTTP/2 the answer takes a lock.
         if incoming.is_end_stream() {
             return Self::empty();
         }
-        Self { source: Source::Incoming(incoming), ..Self::default() }
+        let is_http2 = version == Version::HTTP_2;
+        Self { source: Source::Incoming { incoming, is_http2 }, ..Self::default() }
     }
 
     /// A body that comes from elsewhere.
@@ -190,7 +201,14 @@ impl Body {
                 self.source = Source::Empty;
                 Poll::Ready(Some(Ok(Frame::data(bytes))))
             }
-            Source::Incoming(incoming) => Pin::new(incoming).poll_frame(cx).map_err(BoxError::from),
+            Source::Incoming { incoming, is_http2 } => {
+                let frame = ready!(Pin::new(&mut *incoming).poll_frame(cx)).transpose()?;
+                // To hyper a stream that was reset with NO_ERROR is over; so it is, but it is not whole (attacks G-04).
+                if frame.is_none() && *is_http2 && !incoming.is_end_stream() {
+                    return Poll::Ready(Some(Err(CutShort.into())));
+                }
+                Poll::Ready(frame.map(Ok))
+            }
             Source::Streaming(body) => Pin::new(body).poll_frame(cx),
         }
     }
@@ -283,7 +301,7 @@ impl http_body::Body for Body {
         match &self.source {
             Source::Empty => true,
             Source::Full(bytes) => bytes.is_empty(),
-            Source::Incoming(incoming) => incoming.is_end_stream(),
+            Source::Incoming { incoming, .. } => incoming.is_end_stream(),
             Source::Streaming(body) => body.is_end_stream(),
         }
     }
@@ -292,7 +310,7 @@ impl http_body::Body for Body {
         match &self.source {
             Source::Empty => SizeHint::with_exact(0),
             Source::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
-            Source::Incoming(incoming) => incoming.size_hint(),
+            Source::Incoming { incoming, .. } => incoming.size_hint(),
             Source::Streaming(body) => body.size_hint(),
         }
     }

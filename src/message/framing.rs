@@ -36,7 +36,8 @@ pub(crate) fn check(version: Version, method: &Method, headers: &HeaderMap) -> R
     }
 }
 
-fn may_have_a_body(method: &Method) -> bool {
+/// Whether a request of that method says how long its body is also when there is none (RFC 9110 §8.6).
+pub(crate) fn may_have_a_body(method: &Method) -> bool {
     matches!(*method, Method::POST | Method::PUT | Method::PATCH)
 }
 

@@ -77,7 +77,8 @@ impl Client {
     /// Offers `request` to targets in turn until one answers; again only when nobody has seen anything of it, or when it is
     /// idempotent, has no body, and the connection closed under it; never to more than three targets.
     pub(crate) async fn send(&self, request: Request) -> Result<Answered, Unanswered> {
-        let mut request = Outgoing::new(request);
+        let request = Outgoing::new(request).await;
+        let mut request = request.map_err(|error| Unanswered { error: Error::of_body(error), target: None })?;
         let turn = self.turn.get();
         self.turn.set(turn.wrapping_add(1));
         let mut last = Unanswered { error: Error::NoTargets, target: None };

@@ -44,6 +44,10 @@ impl Pool {
 
     /// Closes what has been idle for too long, and what targets have closed.
     pub(crate) fn prune(&self, now: Instant, idle_timeout: Duration) {
-        self.0.borrow_mut().retain(|idle| idle.is_open(now, idle_timeout));
+        let mut idle = self.0.borrow_mut();
+        idle.retain(|idle| idle.is_open(now, idle_timeout));
+        for idle in idle.iter_mut() {
+            idle.connection.forget_waiter();
+        }
     }
 }

@@ -3,11 +3,12 @@
 use std::future::{Future as _, poll_fn};
 use std::io;
 use std::pin::{Pin, pin};
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use tokio::io::AsyncReadExt as _;
+use tokio::task::coop::unconstrained;
 use tokio::time::{Instant, Sleep};
 
 use crate::upstream::error::Error;
@@ -50,6 +51,13 @@ impl Connection {
     pub(crate) fn rest(&mut self) {
         self.buffer = BytesMut::new();
         self.read_bytes = READ_BYTES_MIN;
+    }
+
+    /// Lets go of the task that waited last. What is idle for long would keep it.
+    pub(crate) fn forget_waiter(&mut self) {
+        if let Some(timer) = &mut self.timer {
+            let _ = timer.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        }
     }
 
     /// Whether it can carry another exchange, as far as one can know.
@@ -136,20 +144,22 @@ impl Connection {
 
     /// Reads what there is; nothing at the end.
     pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Bytes>> {
-        if self.buffer.capacity() == 0 {
-            self.buffer.reserve(self.read_bytes);
+        // What the last reads left of their room is used first: a small piece may be kept for long, and keeps all of it.
+        if self.buffer.capacity() < self.read_bytes / 4 {
+            self.buffer = BytesMut::with_capacity(self.read_bytes);
         }
         let length = ready!(pin!(self.line.read_buf(&mut self.buffer)).poll(cx))?;
-        if length == self.read_bytes {
+        if length >= self.read_bytes {
             self.read_bytes = (2 * self.read_bytes).min(READ_BYTES_MAX);
         }
-        Poll::Ready(Ok(std::mem::take(&mut self.buffer).freeze()))
+        Poll::Ready(Ok(self.buffer.split().freeze()))
     }
 
     fn poll_deadline(&mut self, cx: &mut Context<'_>, deadline: Instant) -> Poll<()> {
         let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
         loop {
-            ready!(timer.as_mut().poll(cx));
+            // Also when the reads before it have used up the task's turn: time goes on.
+            ready!(pin!(unconstrained(timer.as_mut())).poll(cx));
             if timer.deadline() >= deadline {
                 return Poll::Ready(());
             }

@@ -8,6 +8,9 @@ use crate::upstream::http1::head::{self, Length, Malformed};
 /// What chunk extensions and trailers of one answer may take: neither has a length of its own.
 pub(super) const ASIDE_BYTES_MAX: usize = 16 * 1024;
 
+/// Blanks behind one chunk's size.
+const BLANKS_MAX: u8 = 64;
+
 /// Where in the body we are.
 #[derive(Debug)]
 pub(super) enum Decoder {
@@ -42,10 +45,14 @@ enum State {
         size: u64,
         digits: u32,
     },
-    /// Behind the size, up to the end of the line. `named`: an extension has begun.
+    /// Blanks behind the size, with which some fill a field of fixed width.
+    Blanks {
+        size: u64,
+        seen: u8,
+    },
+    /// An extension, up to the end of the line.
     Extension {
         size: u64,
-        named: bool,
     },
     /// The line feed after a size.
     SizeEnd {
@@ -150,23 +157,20 @@ impl Chunked {
     fn pass(&mut self, byte: u8) -> Result<(), Malformed> {
         self.state = match (&self.state, byte) {
             (State::Size { digits: 1.., size }, b'\r') => State::SizeEnd { size: *size },
-            (State::Size { digits: 1.., size }, b';' | b' ' | b'\t') => {
-                State::Extension { size: *size, named: byte == b';' }
-            }
+            (State::Size { digits: 1.., size }, b' ' | b'\t') => State::Blanks { size: *size, seen: 1 },
+            (State::Size { digits: 1.., size } | State::Blanks { size, .. }, b';') => State::Extension { size: *size },
             // Sixteen digits are all that a `u64` holds.
             (State::Size { digits: digits @ ..16, size }, _) => {
                 let digit = char::from(byte).to_digit(16).ok_or(Malformed::Chunk)?;
                 State::Size { size: size << 4 | u64::from(digit), digits: digits + 1 }
             }
-            (State::Extension { size, .. }, b'\r') => State::SizeEnd { size: *size },
-            (State::Extension { size, named }, byte) => {
+            (State::Blanks { size, .. } | State::Extension { size }, b'\r') => State::SizeEnd { size: *size },
+            (State::Blanks { size, seen: seen @ ..BLANKS_MAX }, b' ' | b'\t') => {
+                State::Blanks { size: *size, seen: seen + 1 }
+            }
+            (State::Extension { size }, 0x20.. | b'\t') => {
                 count(&mut self.aside, 1)?;
-                let named = *named || byte == b';';
-                // Only an extension may follow the blanks (RFC 9112 §7.1.1), and it has no line feed of its own.
-                if byte == b'\n' || !(named || matches!(byte, b' ' | b'\t')) {
-                    return Err(Malformed::Chunk);
-                }
-                State::Extension { size: *size, named }
+                State::Extension { size: *size }
             }
             (State::SizeEnd { size: 0 }, b'\n') => State::Trailers(BytesMut::new()),
             (State::SizeEnd { size }, b'\n') => State::Data { left: *size },

@@ -92,8 +92,11 @@ pub(super) fn parse(bytes: Bytes, is_head: bool) -> Result<Parsed, Malformed> {
     let mut headers = fields(&bytes, read.headers, |name, value| framing.hear(name, value))?;
     let has_none = is_head
         || matches!(status, StatusCode::SWITCHING_PROTOCOLS | StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+    if framing.has_bad_length {
+        return Err(Malformed::Length);
+    }
     let length = if has_none { Length::Exact(0) } else { framing.length()? };
-    if let (Length::Exact(_), true) = (length, framing.lengths > 1) {
+    if framing.lengths > 1 {
         // Said twice alike (RFC 9110 §8.6): whoever reads our answer need not find out.
         if let Some(once) = headers.remove(header::CONTENT_LENGTH) {
             headers.insert(header::CONTENT_LENGTH, once);
@@ -177,7 +180,6 @@ impl Framing {
     fn length(&self) -> Result<Length, Malformed> {
         match (self.codings, self.lengths) {
             (0, 0) => Ok(Length::UntilClose),
-            (0, _) if self.has_bad_length => Err(Malformed::Length),
             (0, _) => self.length.map(Length::Exact).ok_or(Malformed::Length),
             (1, 0) if self.is_chunked && self.is_1_1 => Ok(Length::Chunked),
             _ => Err(Malformed::TransferCoding),

@@ -1,12 +1,14 @@
 //! The bytes to and from one target, over TCP or TLS.
 
 use std::cell::RefCell;
+use std::future::{Future as _, poll_fn};
 use std::io::{self, IoSlice};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::task::coop::unconstrained;
 use tokio_rustls::client::TlsStream;
 
 use crate::socket::Socket;
@@ -39,7 +41,9 @@ impl Line {
             Transport::Secured(stream) => {
                 let mut byte = [0];
                 let mut buffer = ReadBuf::new(&mut byte);
-                Pin::new(stream).poll_read(&mut Context::from_waker(Waker::noop()), &mut buffer).is_pending()
+                let read = poll_fn(|cx| Pin::new(&mut *stream).poll_read(cx, &mut buffer));
+                // A task whose turn is used up would be told that there is nothing to read whatever there is.
+                pin!(unconstrained(read)).poll(&mut Context::from_waker(Waker::noop())).is_pending()
             }
         }
     }

@@ -14,4 +14,6 @@ pub(super) mod head;
 pub(super) mod incoming;
 pub(super) mod line;
 pub(super) mod outgoing;
+#[cfg(test)]
+mod testing;
 pub(super) mod upload;

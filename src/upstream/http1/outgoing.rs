@@ -1,16 +1,18 @@
 //! A request as it goes out: its head in bytes, and its body in the framing that the head announces (RFC 9112 §6, §7).
 
+use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf as _, Bytes};
-use http::{HeaderMap, Method, header};
+use http::header::GetAll;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use http_body::{Body as _, Frame};
 use tokio::io::AsyncWrite as _;
 
 use crate::message::body::Body;
-use crate::message::{BoxError, Request};
+use crate::message::{BoxError, Request, framing};
 use crate::upstream::http1::line::Line;
 
 /// About as large as a signed-in request's head.
@@ -23,13 +25,19 @@ pub(crate) struct Outgoing {
     /// What is left of the head to write.
     head_left: Bytes,
     body: Body,
+    /// What came of the body before the head was written.
+    first: Option<Frame<Bytes>>,
     framing: Framing,
+    /// The trailers that the head announces (RFC 9110 §6.6.2). Others are left out.
+    announced: Vec<HeaderName>,
     piece: Option<Piece>,
     /// RFC 9110 §9.2.2, and nothing of it is gone once it has been sent.
     may_be_repeated: bool,
     is_head: bool,
     /// Whether a target may have seen something of it, or the client has broken it off.
     is_begun: bool,
+    /// Whether what was written has left us: TLS takes bytes and keeps them until they are flushed.
+    is_flushed: bool,
     moves: u64,
 }
 
@@ -66,12 +74,24 @@ pub(crate) enum Unsent {
 struct OtherLength;
 
 impl Outgoing {
-    pub(crate) fn new(request: Request) -> Self {
-        let (parts, body) = request.into_parts();
+    /// Writes the head of `request`.
+    ///
+    /// # Errors
+    ///
+    /// What went wrong with the client's body.
+    pub(crate) async fn new(request: Request) -> Result<Self, BoxError> {
+        let (parts, mut body) = request.into_parts();
+        let mut first = None;
         let framing = match body.size_hint().exact() {
             _ if body.is_empty() => Framing::Exact(0),
             Some(length) => Framing::Exact(length),
-            None => Framing::Chunked,
+            None if framing::may_have_a_body(&parts.method) => Framing::Chunked,
+            // Over HTTP/2 also a request without a body may say so after its head. Not many targets look for the body of a
+            // GET, and who does not would take the end of one for the next request.
+            None => {
+                first = first_frame(&mut body).await?;
+                if first.is_some() { Framing::Chunked } else { Framing::Exact(0) }
+            }
         };
         let mut head = Vec::with_capacity(HEAD_BYTES);
         head.extend_from_slice(parts.method.as_str().as_bytes());
@@ -79,7 +99,8 @@ impl Outgoing {
         head.extend_from_slice(parts.uri.path_and_query().map_or("/", |target| target.as_str()).as_bytes());
         head.extend_from_slice(b" HTTP/1.1\r\n");
         let had_length = write_fields(&mut head, &parts.headers);
-        let says_length = had_length || matches!(parts.method, Method::POST | Method::PUT | Method::PATCH);
+        let says_length = had_length || framing::may_have_a_body(&parts.method);
+        let mut announced = Vec::new();
         match framing {
             Framing::Exact(0) if !says_length => {}
             Framing::Exact(length) => {
@@ -87,23 +108,29 @@ impl Outgoing {
                 head.extend_from_slice(itoa::Buffer::new().format(length).as_bytes());
                 head.extend_from_slice(b"\r\n");
             }
-            _ => head.extend_from_slice(b"transfer-encoding: chunked\r\n"),
+            _ => {
+                head.extend_from_slice(b"transfer-encoding: chunked\r\n");
+                announced = names(parts.headers.get_all(header::TRAILER));
+            }
         }
         head.extend_from_slice(b"\r\n");
         let head = Bytes::from(head);
         let is_idempotent =
             matches!(parts.method, Method::GET | Method::HEAD | Method::OPTIONS | Method::PUT | Method::DELETE);
-        Self {
+        Ok(Self {
             head_left: head.clone(),
             head,
             may_be_repeated: is_idempotent && framing == Framing::Exact(0),
             framing: if framing == Framing::Exact(0) { Framing::Over } else { framing },
             body,
+            first,
+            announced,
             piece: None,
             is_head: parts.method == Method::HEAD,
             is_begun: false,
+            is_flushed: false,
             moves: 0,
-        }
+        })
     }
 
     /// Whether it asks for a head without its body.
@@ -120,14 +147,14 @@ impl Outgoing {
     pub(crate) fn rewind(&mut self) -> bool {
         if self.may_be_repeated {
             self.head_left = self.head.clone();
-            self.is_begun = false;
+            (self.is_begun, self.is_flushed) = (false, false);
         }
         self.is_whole()
     }
 
-    /// Whether its last byte has been written.
+    /// Whether its last byte has been written and has left us.
     pub(crate) fn is_written(&self) -> bool {
-        self.head_left.is_empty() && self.framing == Framing::Over && self.piece.is_none()
+        self.head_left.is_empty() && self.framing == Framing::Over && self.piece.is_none() && self.is_flushed
     }
 
     /// Changes whenever something of it has moved.
@@ -144,7 +171,8 @@ impl Outgoing {
         loop {
             if self.piece.is_none() && self.framing != Framing::Over {
                 // Before the head goes out, so that a small body goes with it.
-                if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(cx) {
+                let first = self.first.take().map(|first| Poll::Ready(Some(Ok(first))));
+                if let Poll::Ready(frame) = first.unwrap_or_else(|| Pin::new(&mut self.body).poll_frame(cx)) {
                     self.moves += 1;
                     match frame.transpose().and_then(|frame| self.frame(frame)) {
                         Ok(Some(piece)) => self.piece = Some(piece),
@@ -158,6 +186,7 @@ impl Outgoing {
             }
             if self.head_left.is_empty() && self.piece.is_none() {
                 ready!(Pin::new(line).poll_flush(cx)).map_err(Unsent::Target)?;
+                self.is_flushed = true;
                 return if self.framing == Framing::Over { Poll::Ready(Ok(())) } else { Poll::Pending };
             }
             let written = match ready!(self.poll_pieces(line, cx)) {
@@ -165,7 +194,7 @@ impl Outgoing {
                 Ok(written) => written,
                 Err(error) => return Poll::Ready(Err(Unsent::Target(error))),
             };
-            self.is_begun = true;
+            (self.is_begun, self.is_flushed) = (true, false);
             self.moves += 1;
             self.advance(written);
         }
@@ -217,13 +246,31 @@ impl Outgoing {
                 let trailers = last.and_then(Result::err).and_then(|frame| frame.into_trailers().ok());
                 self.framing = Framing::Over;
                 let mut end = b"0\r\n".to_vec();
-                write_fields(&mut end, &trailers.unwrap_or_default());
+                for (name, value) in trailers.iter().flatten().filter(|(name, _)| self.announced.contains(name)) {
+                    write_field(&mut end, name, value);
+                }
                 end.extend_from_slice(b"\r\n");
                 Ok(Some(Piece { after: end.into(), ..Piece::default() }))
             }
             (Framing::Over, _) => Ok(None),
         }
     }
+}
+
+/// The first frame that says something; nothing where the body ends before.
+async fn first_frame(body: &mut Body) -> Result<Option<Frame<Bytes>>, BoxError> {
+    loop {
+        let frame = poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx)).await.transpose()?;
+        if !frame.as_ref().and_then(Frame::data_ref).is_some_and(Bytes::is_empty) {
+            return Ok(frame);
+        }
+    }
+}
+
+/// The names in lists of them.
+fn names(lists: GetAll<'_, HeaderValue>) -> Vec<HeaderName> {
+    let names = lists.iter().flat_map(|list| list.as_bytes().split(|byte| *byte == b','));
+    names.filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok()).collect()
 }
 
 /// Writes all fields but those that say where the body ends: these say what the body is, not what it was called. Answers
@@ -235,12 +282,16 @@ fn write_fields(bytes: &mut Vec<u8>, headers: &HeaderMap) -> bool {
             had_length |= *name == header::CONTENT_LENGTH;
             continue;
         }
-        bytes.extend_from_slice(name.as_str().as_bytes());
-        bytes.extend_from_slice(b": ");
-        bytes.extend_from_slice(value.as_bytes());
-        bytes.extend_from_slice(b"\r\n");
+        write_field(bytes, name, value);
     }
     had_length
+}
+
+fn write_field(bytes: &mut Vec<u8>, name: &HeaderName, value: &HeaderValue) {
+    bytes.extend_from_slice(name.as_str().as_bytes());
+    bytes.extend_from_slice(b": ");
+    bytes.extend_from_slice(value.as_bytes());
+    bytes.extend_from_slice(b"\r\n");
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use crate::harness::browser::Protocol;
 use crate::harness::http2::{Http2, Outcome, Stream};
 use crate::harness::raw::{self, Raw};
 use crate::harness::server::Reply;
+use crate::harness::wire::Wire;
 
 /// A second request right behind the first: what a smuggler wants answered as somebody else's.
 const SMUGGLED: &str = "GET /public/smuggled HTTP/1.1\r\nHost: app.test\r\nConnection: close\r\n\r\n";
@@ -201,6 +202,26 @@ fn g_04_a_body_that_ends_too_early_is_not_a_request() {
 }
 
 #[test]
+fn g_04_an_upload_that_is_taken_back_is_not_whole_whatever_the_client_says_of_it() {
+    // NO_ERROR is what hyper's body takes for an end (RFC 9113 §8.1), CANCEL is what browsers say.
+    for code in [0, 8] {
+        let wire = Wire::listen();
+        let proxy = Setup::open(&[wire.address()]).start();
+        let mut http2 = Http2::connect(proxy.address(), "app.test");
+        http2.headers(
+            &[(":method", "POST"), (":scheme", "https"), (":authority", "app.test"), (":path", "/upload")],
+            Stream::Open,
+        );
+        http2.data(b"half", Stream::Open);
+        let mut target = wire.accept();
+        target.read_head();
+        target.read_until("half\r\n");
+        http2.reset(code);
+        assert_eq!(target.rest(), "", "{code}: cut, not ended");
+    }
+}
+
+#[test]
 fn g_05_old_versions_have_no_chunks() {
     all_refused(&[
         "POST /public/x HTTP/1.0\r\nHost: app.test\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n".into(),
@@ -388,6 +409,26 @@ fn g_09_a_section_that_ends_the_stream_has_no_length() {
     let fixture = Fixture::start();
     for length in ["10", "1", "18446744073709551615"] {
         http2_refused(&fixture, length, &fields(&[("content-length", length)]));
+    }
+}
+
+#[test]
+fn g_09_a_get_that_ends_behind_its_head_has_no_body_for_a_target_that_looks_for_none() {
+    let fixture = Fixture::start();
+    for (method, body, length) in [("GET", "", None), ("DELETE", "", None), ("POST", "", None), ("GET", "x", Some("x"))]
+    {
+        let mut http2 = Http2::connect(fixture.proxy.address(), "app.test");
+        let path = "/public/get";
+        http2.headers(
+            &[(":method", method), (":scheme", "https"), (":authority", "app.test"), (":path", path)],
+            Stream::Open,
+        );
+        http2.data(body.as_bytes(), Stream::Ended);
+        assert_eq!(http2.outcome(), Outcome::Status(200), "{method} {body:?}");
+        let received = fixture.target.last();
+        let is_chunked = received.header("transfer-encoding").is_some();
+        assert_eq!(is_chunked, length.is_some() || method == "POST", "{method} {body:?}");
+        assert_eq!(received.body_text(), body);
     }
 }
 

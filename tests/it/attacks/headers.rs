@@ -515,6 +515,34 @@ fn h_14_protected_names_are_no_trailers_on_http2() {
 }
 
 #[test]
+fn h_14_no_trailer_concerns_a_connection_or_comes_unannounced() {
+    let fixture = Fixture::start();
+    let hop_by_hop = [
+        ("connection", "x-secret, close"),
+        ("keep-alive", "5"),
+        ("proxy-authorization", "Basic eDp5"),
+        ("te", "gzip"),
+        ("trailer", "x"),
+        ("upgrade", "h2c"),
+        ("expect", "100-continue"),
+        ("content-encoding", "gzip"),
+        ("max-forwards", "0"),
+    ];
+    let (browser, path) = doors(&fixture, Protocol::Http1).into_iter().next().expect("a door");
+    let trailers: String = hop_by_hop.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    let names: Vec<_> = hop_by_hop.iter().map(|(name, _)| *name).collect();
+    for announced in [names.join(", "), String::from("x-other")] {
+        let lines = format!(
+            "Trailer: {announced}\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n\
+             3\r\nabc\r\n0\r\n{trailers}x-checksum: 9\r\n"
+        );
+        assert_eq!(raw::status(&fixture.bytes(bytes(&browser, "POST", path, &lines))), 200, "{announced}");
+        let received = fixture.target.last();
+        assert_eq!((received.body_text(), &received.trailers[..]), ("abc", &[][..]), "{announced}");
+    }
+}
+
+#[test]
 fn h_15_the_target_sees_none_of_our_cookies() {
     let fixture = Fixture::start();
     on_both(|protocol| {

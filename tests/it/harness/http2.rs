@@ -76,6 +76,11 @@ impl Http2 {
         self.frame(DATA, end(stream), self.stream, bytes);
     }
 
+    /// Takes the current stream back, with this error code.
+    pub fn reset(&mut self, code: u32) {
+        self.frame(RST_STREAM, 0, self.stream, &code.to_be_bytes());
+    }
+
     /// Reads until the current stream is answered or over; the next request is on the next stream.
     pub fn outcome(&mut self) -> Outcome {
         let current = self.stream;

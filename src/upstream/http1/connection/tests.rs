@@ -1,26 +1,25 @@
 use http::Method;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
+use tokio::task::coop;
 
 use super::*;
 use crate::message::Request;
 use crate::message::body::Body;
-use crate::socket::Socket;
+use crate::upstream::http1::testing;
 
 const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A connection, and the target's end of it.
 async fn pair() -> (Connection, TcpStream) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let stream = TcpStream::connect(listener.local_addr().expect("bound")).await.expect("connects");
-    let (target, _) = listener.accept().await.expect("accepts");
-    (Connection::new(Line::plain(Socket::new(stream).expect("a socket")), TIMEOUT), target)
+    let (line, target) = testing::pair().await;
+    (Connection::new(line, TIMEOUT), target)
 }
 
-fn request(method: Method, body: Body) -> Outgoing {
+async fn request(method: Method, body: Body) -> Outgoing {
     let mut request = Request::new(body);
     *request.method_mut() = method;
-    Outgoing::new(request)
+    Outgoing::new(request).await.expect("a request")
 }
 
 /// The status of an answer that must come.
@@ -47,7 +46,7 @@ async fn each_exchange_has_the_whole_timeout_for_itself() {
     let (mut connection, mut target) = pair().await;
     let begin = Instant::now();
     for wait in [10, 59, 0, 59, 30] {
-        let mut request = request(Method::GET, Body::empty());
+        let mut request = request(Method::GET, Body::empty()).await;
         let wait = Duration::from_secs(wait);
         let (status, ()) = tokio::join!(status(&mut connection, &mut request), answer_after(&mut target, wait));
         assert_eq!(status, 204);
@@ -56,7 +55,7 @@ async fn each_exchange_has_the_whole_timeout_for_itself() {
     // Idle past the time at which the timer was set to go off.
     tokio::time::sleep(2 * TIMEOUT).await;
     let begin = Instant::now();
-    let mut last = request(Method::GET, Body::empty());
+    let mut last = request(Method::GET, Body::empty()).await;
     let error = connection.exchange(&mut last).await.expect_err("nobody answers");
     assert!(matches!(error, Error::ResponseTimeout), "{error:?}");
     assert_eq!(begin.elapsed().as_secs(), 60);
@@ -67,7 +66,7 @@ async fn each_exchange_has_the_whole_timeout_for_itself() {
 async fn a_head_that_drips_in_is_bounded_by_the_same_timeout() {
     let (mut connection, mut target) = pair().await;
     let begin = Instant::now();
-    let mut request = request(Method::GET, Body::empty());
+    let mut request = request(Method::GET, Body::empty()).await;
     let drip = async {
         read_head(&mut target).await;
         for text in ["HTTP/1.1 100 x\r\n\r\n", "HTTP/1.1 200 OK\r\n"].into_iter().chain(std::iter::repeat("a")) {
@@ -89,7 +88,7 @@ async fn a_head_that_drips_in_is_bounded_by_the_same_timeout() {
 #[tokio::test(start_paused = true)]
 async fn interim_answers_without_an_end_are_no_answer() {
     let (mut connection, mut target) = pair().await;
-    let mut request = request(Method::GET, Body::empty());
+    let mut request = request(Method::GET, Body::empty()).await;
     let flood = async { while target.write_all(b"HTTP/1.1 103 x\r\nlink: a\r\n\r\n").await.is_ok() {} };
     tokio::select! {
         answered = connection.exchange(&mut request) => {
@@ -105,7 +104,7 @@ async fn an_upload_may_take_as_long_as_it_moves() {
     let begin = Instant::now();
     // More than the sockets between the two hold, read in steps that are slow but for the timeout.
     let size = 64 << 20;
-    let mut request = request(Method::POST, Body::full(vec![b'x'; size]));
+    let mut request = request(Method::POST, Body::full(vec![b'x'; size])).await;
     let read = async {
         read_head(&mut target).await;
         let mut left = size;
@@ -129,7 +128,7 @@ async fn an_upload_may_take_as_long_as_it_moves() {
 async fn an_upload_that_does_not_move_is_waited_for_once() {
     let (mut connection, _target) = pair().await;
     let begin = Instant::now();
-    let mut request = request(Method::POST, Body::full(vec![b'x'; 64 << 20]));
+    let mut request = request(Method::POST, Body::full(vec![b'x'; 64 << 20])).await;
     let error = connection.exchange(&mut request).await.expect_err("nobody reads");
     assert!(matches!(error, Error::ResponseTimeout), "{error:?}");
     assert_eq!(begin.elapsed().as_secs(), 60);
@@ -149,4 +148,31 @@ async fn only_a_quiet_connection_is_open() {
     while connection.is_open() {
         tokio::task::yield_now().await;
     }
+}
+
+#[tokio::test]
+async fn a_connection_that_the_target_closed_is_not_open_to_a_task_whose_turn_is_used_up() {
+    let (line, target) = testing::secured_pair().await;
+    let connection = Connection::new(line, TIMEOUT);
+    assert!(connection.is_open());
+    drop(target);
+    while connection.is_open() {
+        tokio::task::yield_now().await;
+    }
+    let (line, target) = testing::secured_pair().await;
+    let connection = Connection::new(line, TIMEOUT);
+    drop(target);
+    // What nobody has looked at yet; the end has come when this socket, which is younger, has its own.
+    let (other, target) = pair().await;
+    drop(target);
+    while other.is_open() {
+        tokio::task::yield_now().await;
+    }
+    let is_open = poll_fn(|cx| {
+        while let Poll::Ready(turn) = coop::poll_proceed(cx) {
+            turn.made_progress();
+        }
+        Poll::Ready(connection.is_open())
+    });
+    assert!(!is_open.await);
 }

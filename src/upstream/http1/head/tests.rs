@@ -117,6 +117,10 @@ fn g_01_the_end_of_a_body_is_said_in_one_way() {
     ] {
         refused(&format!("HTTP/1.1 200 OK\r\n{fields}\r\n\r\n"), Malformed::TransferCoding);
     }
+    for status in [204, 304] {
+        refused(&format!("HTTP/1.1 {status} x\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\n"), Malformed::Length);
+        refused(&format!("HTTP/1.1 {status} x\r\ncontent-length: x\r\n\r\n"), Malformed::Length);
+    }
     refused("HTTP/1.0 200 OK\r\ntransfer-encoding: chunked\r\n\r\n", Malformed::TransferCoding);
 }
 

@@ -1,12 +1,14 @@
 use std::collections::VecDeque;
-use std::future::poll_fn;
+
+use std::task::Waker;
+use std::time::Duration;
 
 use http::HeaderValue;
+use socket2::SockRef;
 use tokio::io::AsyncReadExt as _;
-use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
-use crate::socket::Socket;
+use crate::upstream::http1::testing::{pair, secured_pair};
 
 /// A body of frames that come one by one, whose length is known or not.
 struct Frames {
@@ -35,22 +37,19 @@ fn streaming(length: Option<u64>, frames: VecDeque<Result<Frame<Bytes>, BoxError
     Body::streaming(Frames { frames, length })
 }
 
-fn request(method: &str, fields: &[(&'static str, &str)], body: Body) -> Outgoing {
+async fn request(method: &str, fields: &[(&'static str, &str)], body: Body) -> Outgoing {
     let mut request = Request::new(body);
     *request.method_mut() = method.parse().expect("a method");
     *request.uri_mut() = "/a%20b?c=d".parse().expect("a target");
     for (name, value) in fields {
         request.headers_mut().append(*name, HeaderValue::from_str(value).expect("a value"));
     }
-    Outgoing::new(request)
+    Outgoing::new(request).await.expect("a request")
 }
 
 /// What arrives at the target, and how writing ended.
 async fn sent(request: &mut Outgoing) -> (String, Result<(), Unsent>) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let stream = TcpStream::connect(listener.local_addr().expect("bound")).await.expect("connects");
-    let (mut target, _) = listener.accept().await.expect("accepts");
-    let mut line = Line::plain(Socket::new(stream).expect("a socket"));
+    let (mut line, mut target) = pair().await;
     let written = poll_fn(|cx| request.poll_write(&mut line, cx)).await;
     drop(line);
     let mut text = String::new();
@@ -60,11 +59,15 @@ async fn sent(request: &mut Outgoing) -> (String, Result<(), Unsent>) {
 
 #[tokio::test]
 async fn the_head_says_what_the_body_is() {
-    let trailers = HeaderMap::from_iter([(header::ETAG, HeaderValue::from_static("1"))]);
-    let mut with_trailers = data(&["one", "", "a piece of 21 letters"]);
-    with_trailers.push_back(Ok(Frame::trailers(trailers.clone())));
-    let mut with_both = data(&["one"]);
-    with_both.push_back(Ok(Frame::trailers(trailers)));
+    let trailers = HeaderMap::from_iter([
+        (header::ETAG, HeaderValue::from_static("1")),
+        (header::AGE, HeaderValue::from_static("2")),
+    ]);
+    let and_trailers = |mut frames: VecDeque<_>| {
+        frames.push_back(Ok(Frame::trailers(trailers.clone())));
+        frames
+    };
+    let announced = ("trailer", "date, ETag");
     for (method, fields, body, expected) in [
         ("GET", &[("x", "y"), ("x", "z")][..], Body::empty(), "x: y\r\nx: z\r\n\r\n"),
         ("GET", &[("content-length", "0")], Body::empty(), "content-length: 0\r\n\r\n"),
@@ -83,16 +86,27 @@ async fn the_head_says_what_the_body_is() {
             "content-length: 5\r\n\r\nhello",
         ),
         (
-            "GET",
-            &[("content-length", "5")],
-            streaming(None, with_trailers),
-            "transfer-encoding: chunked\r\n\r\n3\r\none\r\n15\r\na piece of 21 letters\r\n0\r\netag: 1\r\n\r\n",
+            "POST",
+            &[("content-length", "5"), announced],
+            streaming(None, and_trailers(data(&["one", "", "a piece of 21 letters"]))),
+            "trailer: date, ETag\r\ntransfer-encoding: chunked\r\n\r\n\
+             3\r\none\r\n15\r\na piece of 21 letters\r\n0\r\netag: 1\r\n\r\n",
         ),
+        // Nobody announced them.
+        (
+            "POST",
+            &[],
+            streaming(None, and_trailers(data(&["one"]))),
+            "transfer-encoding: chunked\r\n\r\n3\r\none\r\n0\r\n\r\n",
+        ),
+        // Only the first frame says whether a GET has a body.
+        ("GET", &[], streaming(None, data(&[""])), "\r\n"),
+        ("GET", &[], streaming(None, data(&["", "x"])), "transfer-encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n"),
         ("POST", &[], streaming(None, data(&[])), "transfer-encoding: chunked\r\n\r\n0\r\n\r\n"),
         // A length leaves no room for trailers.
-        ("POST", &[], streaming(Some(3), with_both), "content-length: 3\r\n\r\none"),
+        ("POST", &[], streaming(Some(3), and_trailers(data(&["one"]))), "content-length: 3\r\n\r\none"),
     ] {
-        let mut request = request(method, fields, body);
+        let mut request = request(method, fields, body).await;
         let (text, written) = sent(&mut request).await;
         written.expect("it is written");
         assert_eq!(text, format!("{method} /a%20b?c=d HTTP/1.1\r\n{expected}"));
@@ -107,7 +121,7 @@ async fn g_04_a_body_of_another_length_than_was_said_is_never_whole() {
         (streaming(Some(5), data(&["hell", "ish"])), "content-length: 5\r\n\r\nhell"),
         (streaming(Some(1), data(&["HTTP"])), ""),
     ] {
-        let mut request = request("POST", &[], body);
+        let mut request = request("POST", &[], body).await;
         let (text, written) = sent(&mut request).await;
         assert!(matches!(written, Err(Unsent::Client(_))), "{written:?}");
         assert!(text.is_empty() || text.ends_with(expected), "{text:?}");
@@ -115,10 +129,59 @@ async fn g_04_a_body_of_another_length_than_was_said_is_never_whole() {
     }
     let mut broken = data(&["one"]);
     broken.push_back(Err("gone".into()));
-    let mut request = request("POST", &[], streaming(None, broken));
+    let mut request = request("POST", &[], streaming(None, broken)).await;
     let (text, written) = sent(&mut request).await;
     assert!(matches!(written, Err(Unsent::Client(_))));
     assert!(text.ends_with("\r\n\r\n3\r\none\r\n"), "no last chunk: {text:?}");
+}
+
+#[tokio::test]
+async fn a_request_of_which_no_byte_could_be_written_can_be_offered_to_another_target() {
+    let (mut line, target) = pair().await;
+    SockRef::from(&target).set_linger(Some(Duration::ZERO)).expect("a socket");
+    drop(target);
+    // In the product the reset comes after the connection was looked at, and before it was written to.
+    while line.is_quiet() {
+        tokio::task::yield_now().await;
+    }
+    let mut request = request("POST", &[], streaming(None, data(&["or", "der"]))).await;
+    let written = poll_fn(|cx| request.poll_write(&mut line, cx)).await;
+    assert!(matches!(written, Err(Unsent::Target(_))), "{written:?}");
+    assert!(request.is_whole(), "all of it is still here, and nobody has seen anything of it");
+    let (text, written) = sent(&mut request).await;
+    written.expect("another takes it");
+    assert!(text.ends_with("\r\n\r\n2\r\nor\r\n3\r\nder\r\n0\r\n\r\n"), "{text:?}");
+}
+
+#[tokio::test]
+async fn what_tls_has_taken_and_not_sent_is_not_written() {
+    let mut kept = 0;
+    // Of each length some part fits into the sockets; of some lengths the end does just not, and stays in TLS.
+    for length in (1..100).map(|turn| turn * 4 * 1024) {
+        let (mut line, mut target) = secured_pair().await;
+        let mut request = request("PUT", &[], Body::full(vec![b'x'; length])).await;
+        let head = request.head.len();
+        // Nobody reads: after a while nothing moves.
+        for _ in 0..20 {
+            let mut cx = Context::from_waker(Waker::noop());
+            if request.poll_write(&mut line, &mut cx).is_pending() {
+                assert!(!request.is_written(), "{length} bytes");
+            }
+            tokio::task::yield_now().await;
+        }
+        kept += usize::from(request.head_left.is_empty() && request.piece.is_none() && !request.is_flushed);
+        // Whoever reads on gets all of it, and it is written.
+        let read = async {
+            let mut left = length + head;
+            while left > 0 {
+                left -= target.read(&mut vec![0; left]).await.expect("more");
+            }
+        };
+        let (written, ()) = tokio::join!(poll_fn(|cx| request.poll_write(&mut line, cx)), read);
+        written.expect("it is written");
+        assert!(request.is_written());
+    }
+    assert!(kept > 0, "no length tells anything");
 }
 
 #[tokio::test]
@@ -135,7 +198,7 @@ async fn only_what_does_no_harm_twice_is_sent_twice() {
         ("GET", Body::full("x"), false),
         ("PUT", Body::full("x"), false),
     ] {
-        let mut request = request(method, &[], body);
+        let mut request = request(method, &[], body).await;
         assert!(request.is_whole() && request.is_head() == (method == "HEAD"));
         let (first, written) = sent(&mut request).await;
         written.expect("it is written");

@@ -1,0 +1,53 @@
+//! Connections for unit tests, with the target's end in the test's hands.
+
+use std::sync::Arc;
+
+use rustls::ServerConfig;
+use rustls_pki_types::{PrivateKeyDer, ServerName};
+use socket2::SockRef;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::server::TlsStream;
+use tokio_rustls::{TlsAcceptor, TlsConnector};
+
+use crate::crypto::provider;
+use crate::socket::Socket;
+use crate::upstream::http1::line::Line;
+use crate::upstream::tls;
+
+/// What the kernel keeps of what nobody has read, about, in each direction and at each end.
+const SOCKET_BYTES: usize = 32 * 1024;
+
+async fn sockets() -> (Socket, TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    SockRef::from(&listener).set_recv_buffer_size(SOCKET_BYTES).expect("a socket");
+    let stream = TcpStream::connect(listener.local_addr().expect("bound")).await.expect("connects");
+    SockRef::from(&stream).set_send_buffer_size(SOCKET_BYTES).expect("a socket");
+    let (target, _) = listener.accept().await.expect("accepts");
+    (Socket::new(stream).expect("a socket"), target)
+}
+
+/// A line over TCP.
+pub(super) async fn pair() -> (Line, TcpStream) {
+    let (socket, target) = sockets().await;
+    (Line::plain(socket), target)
+}
+
+/// A line over TLS.
+pub(super) async fn secured_pair() -> (Line, TlsStream<TcpStream>) {
+    let (socket, target) = sockets().await;
+    let connecting = TlsConnector::from(tls::trusting()).connect(ServerName::try_from("app").expect("a name"), socket);
+    let (stream, target) = tokio::join!(connecting, TlsAcceptor::from(server()).accept(target));
+    (Line::secured(stream.expect("a handshake")), target.expect("a handshake"))
+}
+
+fn server() -> Arc<ServerConfig> {
+    let certified = rcgen::generate_simple_self_signed(vec![String::from("app")]).expect("a certificate");
+    let key = PrivateKeyDer::try_from(certified.signing_key.serialize_der()).expect("a key");
+    let config = ServerConfig::builder_with_provider(provider::tls())
+        .with_safe_default_protocol_versions()
+        .expect("versions")
+        .with_no_client_auth()
+        .with_single_cert(vec![certified.cert.der().clone()], key)
+        .expect("they belong together");
+    Arc::new(config)
+}
