@@ -1,6 +1,7 @@
 //! Turns settings into a running process. Start at [`App::start`].
 
 mod assemble;
+mod descriptors;
 mod providers;
 mod signals;
 mod workers;
@@ -74,6 +75,7 @@ impl App {
         let spawner = draining.spawner();
         let door = Control::new(control.handle().clone(), spawner.clone());
         let registry = Registry::default();
+        descriptors::raise(config.listeners.iter().map(|listener| listener.settings.limits.connections_max).sum());
         let count = config.workers;
         let drain_timeout = config.drain_timeout;
         let writer = Writer::start(&config.access_log).map_err(Error::AccessLog)?;

@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use crate::harness::app::{folder, wait_until};
 use crate::harness::certificates;
@@ -123,13 +123,7 @@ fn dev_told_to_stop_before_it_has_finished_speaking_ends_in_order() {
 
 #[test]
 fn serve_runs_with_keys_that_the_commands_made_and_healthcheck_sees_it() {
-    let place = Place::new();
-    for (kind, file) in [("session", "keys/session"), ("signing", "keys/claims"), ("signing", "keys/pool")] {
-        let out = place.path(file);
-        let made = run(&["keys", kind, "--out", out.to_str().expect("UTF-8")]);
-        assert_eq!(made.code, Some(0), "{}", made.errors);
-        assert_eq!(mode(&out), 0o600, "{file}");
-    }
+    let place = Place::with_keys();
     let config = place.write("vestibule.yaml", &configuration(free_port(), &hash("a long passphrase")));
     let check = run(&["check", "--config", &config]);
     assert_eq!(check.code, Some(0), "{}", check.errors);
@@ -145,6 +139,30 @@ fn serve_runs_with_keys_that_the_commands_made_and_healthcheck_sees_it() {
     let ended = serving.finish();
     assert_eq!(ended.code, Some(0), "{}", ended.errors);
     assert_eq!(health().code, Some(1));
+}
+
+#[test]
+fn serve_takes_as_many_descriptors_as_it_may_have_and_says_where_they_are_too_few() {
+    let place = Place::with_keys();
+    let config = place.write("vestibule.yaml", &configuration(free_port(), &hash("a long passphrase")));
+    let serve_under = |limit: &str| {
+        let command = process::vestibule(&["serve", "--config", &config]);
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &format!("ulimit {limit} && exec \"$0\" \"$@\"")]);
+        shell.arg(command.get_program()).args(command.get_args());
+        let serving = Process::start(shell);
+        wait_until("it is healthy", || (run(&["healthcheck", "--config", &config]).code == Some(0)).then_some(()));
+        let limits = std::fs::read_to_string(format!("/proc/{}/limits", serving.id())).expect("its limits");
+        let files = limits.lines().find_map(|line| line.strip_prefix("Max open files")).expect("one of files");
+        let [soft, hard] = [0, 1].map(|index| files.split_whitespace().nth(index).expect("a number").to_owned());
+        serving.signal("TERM");
+        (soft, hard, serving.finish().errors)
+    };
+    let (soft, hard, _) = serve_under("-Sn 100");
+    assert!(soft == hard && soft != "100", "{soft} of {hard}");
+    let (soft, _, said) = serve_under("-n 100");
+    assert_eq!(soft, "100");
+    assert!(said.contains("may open fewer files") && said.contains("LimitNOFILE"), "{said}");
 }
 
 #[test]
@@ -282,6 +300,18 @@ impl Place {
         let folder = folder();
         certificates::write_to(&folder);
         Self(folder)
+    }
+
+    /// With the keys that [`configuration`] names, as the commands make them.
+    fn with_keys() -> Self {
+        let place = Self::new();
+        for (kind, file) in [("session", "keys/session"), ("signing", "keys/claims"), ("signing", "keys/pool")] {
+            let out = place.path(file);
+            let made = run(&["keys", kind, "--out", out.to_str().expect("UTF-8")]);
+            assert_eq!(made.code, Some(0), "{}", made.errors);
+            assert_eq!(mode(&out), 0o600, "{file}");
+        }
+        place
     }
 
     fn path(&self, name: &str) -> PathBuf {

@@ -118,6 +118,10 @@ impl Process {
         self.errors()
     }
 
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Sends a signal: `TERM`, `INT`.
     pub fn signal(&self, name: &str) {
         signal(self.child.id(), name);
