@@ -115,7 +115,8 @@ impl<H: Handler> Service<http::Request<Incoming>> for Requests<H> {
         let is_too_large = request.headers().len() > self.headers_max;
         let version = request.version();
         let request = request.map(|incoming| Body::incoming(incoming, version));
-        Box::pin(async move {
+        // Room first: what is written into a box need not be copied there, and this is some kilobytes.
+        let exchanged = Box::write(Box::new_uninit(), async move {
             if is_too_large {
                 handler.refused(&connection, Reason::RequestHeadTooLarge);
                 let mut response = Response::new(Body::empty());
@@ -126,7 +127,8 @@ impl<H: Handler> Service<http::Request<Incoming>> for Requests<H> {
             exchanging.answered();
             response.body_mut().watch(Box::new(exchanging));
             Ok(response)
-        })
+        });
+        Box::into_pin(exchanged)
     }
 }
 
