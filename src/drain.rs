@@ -147,7 +147,8 @@ impl Control {
     }
 }
 
-/// Runs the parts of one connection on its worker's thread. They hold no [`Draining`]: their connection does, and ends them.
+/// Runs on the worker's thread what is a part of something else there: of a connection, or of a worker's client. It holds no
+/// [`Draining`]: what it is a part of does, and ends it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct LocalExecutor;
 

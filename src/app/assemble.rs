@@ -89,7 +89,7 @@ impl Assembled {
     pub(crate) fn worker(&self, index: usize, registry: &Registry, spawner: Spawner) -> Worker {
         let client = |group: &Arc<TargetGroup>| {
             let metrics = Metrics::new(registry, &group.settings.name);
-            Client::new(Arc::clone(group), index, self.clock.clone(), metrics)
+            Client::new(Arc::clone(group), index, self.clock.clone(), metrics, spawner.clone())
         };
         Worker {
             authenticate: Local::new(registry),

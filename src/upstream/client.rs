@@ -8,7 +8,7 @@ use std::time::Duration;
 use http::StatusCode;
 
 use crate::clock::Clock;
-use crate::drain::LocalExecutor;
+use crate::drain::{LocalExecutor, Spawner};
 use crate::message::body::Body;
 use crate::message::{Request, Response};
 use crate::upstream::connect;
@@ -36,6 +36,7 @@ pub(crate) struct Client {
     turn: Cell<usize>,
     clock: Clock,
     metrics: Metrics,
+    spawner: Spawner,
 }
 
 /// A target's answer.
@@ -57,11 +58,17 @@ pub(crate) struct Unanswered {
 
 impl Client {
     /// A worker's client of `group`. `worker` spreads the first turns, so that workers do not march in step.
-    pub(crate) fn new(group: Arc<TargetGroup>, worker: usize, clock: Clock, metrics: Metrics) -> Self {
+    pub(crate) fn new(
+        group: Arc<TargetGroup>,
+        worker: usize,
+        clock: Clock,
+        metrics: Metrics,
+        spawner: Spawner,
+    ) -> Self {
         let pools: Vec<_> = group.targets.iter().map(|_| Rc::new(Pool::default())).collect();
         start_pruning(&pools, &group, &clock);
         let names = group.targets.iter().map(|target| Rc::from(&*target.name)).collect();
-        Self { group, pools, names, turn: Cell::new(worker), clock, metrics }
+        Self { group, pools, names, turn: Cell::new(worker), clock, metrics, spawner }
     }
 
     /// The group's name.
@@ -74,46 +81,59 @@ impl Client {
         self.group.settings.response_timeout
     }
 
-    /// Offers `request` to targets in turn until one answers; again only when nobody has seen anything of it, or when it is
-    /// idempotent, has no body, and the connection closed under it; never to more than three targets.
+    /// Offers `request` to targets in turn until one answers; again only when no target can have seen anything of it, or when
+    /// it is idempotent, has no body, and the connection closed under it; never to more than three targets.
     pub(crate) async fn send(&self, request: Request) -> Result<Answered, Unanswered> {
+        let answered = self.offer_to_each(request).await;
+        if answered.is_err() {
+            self.metrics.errors.increment();
+        }
+        answered
+    }
+
+    async fn offer_to_each(&self, request: Request) -> Result<Answered, Unanswered> {
         let request = Outgoing::new(request).await;
         let mut request = request.map_err(|error| Unanswered { error: Error::of_body(error), target: None })?;
+        let mut offers = 0;
         let turn = self.turn.get();
         self.turn.set(turn.wrapping_add(1));
         let mut last = Unanswered { error: Error::NoTargets, target: None };
         for target in self.group.order::<ATTEMPTS_MAX>(turn, self.clock.instant()) {
-            match self.offer(target, &mut request).await {
+            match self.offer(target, &mut request, &mut offers).await {
                 Ok((connection, head)) => return Ok(self.answered(target, request, connection, *head)),
                 Err(error) => last = Unanswered { error, target: Some(Rc::clone(&self.names[target])) },
             }
             if !request.is_whole() {
                 break;
             }
-            self.metrics.retries.increment();
         }
-        self.metrics.errors.increment();
         Err(last)
     }
 
     /// Sends to one target, over an idle connection where there is one. Where it fails and another target may be asked, the
     /// request is whole.
-    async fn offer(&self, target: usize, request: &mut Outgoing) -> Result<(Connection, Box<Head>), Error> {
+    async fn offer(
+        &self,
+        target: usize,
+        request: &mut Outgoing,
+        offers: &mut usize,
+    ) -> Result<(Connection, Box<Head>), Error> {
         let mut was_sent = false;
         while let Some(mut idle) = self.pools[target].take(self.clock.instant(), self.group.settings.idle_timeout) {
+            self.count(offers);
             match idle.exchange(request).await {
                 Ok(head) => return Ok((idle, head)),
                 // The target closed the connection before it had the request.
-                Err(Error::Reset(_)) if request.is_whole() => self.metrics.retries.increment(),
+                Err(Error::Reset(_)) if request.is_whole() => {}
                 // Over a new connection, so that a request which kills its connection does not kill every idle one.
                 Err(Error::Reset(_)) if request.rewind() => {
                     was_sent = true;
-                    self.metrics.retries.increment();
                     break;
                 }
                 Err(error) => return Err(error),
             }
         }
+        self.count(offers);
         // Boxed: a request over an idle connection does not carry the room of a handshake along.
         let connecting = connect::connect(&self.group.settings, &self.group.targets[target].settings);
         let mut connection = match Box::pin(connecting).await {
@@ -142,6 +162,14 @@ impl Client {
         }
     }
 
+    /// Counts an offer, and as a retry where it is not the first.
+    fn count(&self, offers: &mut usize) {
+        if *offers > 0 {
+            self.metrics.retries.increment();
+        }
+        *offers += 1;
+    }
+
     /// The answer, whose body comes over `connection`.
     fn answered(&self, target: usize, request: Outgoing, connection: Connection, head: Head) -> Answered {
         let Head { response, length, keeps_open, rest } = head;
@@ -152,7 +180,7 @@ impl Client {
         }
         let is_written = request.is_written();
         if !is_written {
-            upload::finish(request, &connection, self.response_timeout());
+            upload::finish(request, &connection, self.response_timeout(), &self.spawner);
         }
         let home = (keeps_open && is_written).then(|| Home {
             pool: Rc::clone(&self.pools[target]),

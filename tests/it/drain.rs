@@ -5,12 +5,15 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::Mutex;
 use std::sync::mpsc::{Sender, channel};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use crate::harness::app::{Proxy, Setup, wait_until};
 use crate::harness::browser::{Protocol, on_both};
 use crate::harness::connection::{self, Connection};
+use crate::harness::http2::{Http2, Stream};
 use crate::harness::raw::{self, Raw};
 use crate::harness::server::{DEADLINE, Reply, Server};
+use crate::harness::wire::Wire;
 use crate::harness::{runtime, target};
 
 /// A target that answers when it is told to.
@@ -170,4 +173,36 @@ fn a_request_sent_after_the_goaway_is_not_lost_in_silence() {
         drop(client);
         assert!(tokio::task::block_in_place(|| stopping.join()).expect("no panic"));
     });
+}
+
+#[test]
+fn an_upload_that_the_client_has_sent_whole_reaches_the_target_whole() {
+    let wire = Wire::listen();
+    let mut proxy = Setup::open(&[wire.address()]).start();
+    let mut client = Http2::connect(proxy.address(), "app.test");
+    let fields = [(":method", "POST"), (":scheme", "https"), (":authority", "app.test"), (":path", "/import")];
+    client.headers(&fields, Stream::Open);
+    let mut target = wire.accept();
+    target.read_head();
+    // It says "accepted" before it goes on to read.
+    target.send("HTTP/1.1 202 Accepted\r\ncontent-length: 2\r\n\r\nok");
+    let (sent, statuses) = client.data_until_the_window_is_shut();
+    assert_eq!(statuses, [202]);
+    client.data(b"", Stream::Ended);
+    // The proxy has it once it has answered what comes behind it. Then the client has no more to do here.
+    client.ping();
+    while !client.has_pong() {}
+    drop(client);
+    let open = "vestibule_connections_open{listener=\"public\"}";
+    wait_until("the proxy has seen it go", || (proxy.metric(open) == 0).then_some(()));
+    let app = proxy.take();
+    let stopping = std::thread::spawn(move || app.shutdown());
+    // A drain that waits is what is asked for; one that does not is over by now.
+    let late = Instant::now() + Duration::from_millis(300);
+    while !stopping.is_finished() && Instant::now() < late {
+        std::thread::yield_now();
+    }
+    let rest = target.rest();
+    assert!(rest.ends_with("\r\n0\r\n\r\n"), "of {sent} bytes came {}", rest.len());
+    assert!(stopping.join().expect("no panic"));
 }

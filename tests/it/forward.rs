@@ -464,6 +464,29 @@ fn fails(proxy: &Proxy, protocol: Protocol, status: u16, reason: &str) {
 }
 
 #[test]
+fn a_request_that_no_other_target_was_offered_was_not_sent_again() {
+    for targets in [&[nowhere()][..], &[nowhere(), nowhere()]] {
+        let proxy = Setup::open(targets).start();
+        fails(&proxy, Protocol::Http1, 502, "upstream.unreachable");
+        let retries = proxy.metric("vestibule_upstream_retries_total{target_group=\"app\"}");
+        assert_eq!(retries, targets.len() as u64 - 1, "of {} offers one is the first", targets.len());
+    }
+}
+
+#[test]
+fn a_request_whose_body_stands_still_is_counted_alike_whatever_its_method() {
+    let target = target::echo();
+    let errors = ["GET", "POST"].map(|method| {
+        let proxy = Setup::open(&[target.address()]).target_group("    response_timeout: 300ms").start();
+        let mut client = Raw::connect(proxy.address(), "app.test");
+        client.send(format!("{method} / HTTP/1.1\r\nhost: app.test\r\ntransfer-encoding: chunked\r\n\r\n"));
+        assert_eq!(raw::status(&client.read_to_end()), 408, "{method}");
+        proxy.metric("vestibule_upstream_errors_total{target_group=\"app\"}")
+    });
+    assert_eq!(errors[0], errors[1]);
+}
+
+#[test]
 fn every_target_down_is_502() {
     let proxy = Setup::open(&[nowhere(), nowhere()]).start();
     on_both(|protocol| fails(&proxy, protocol, 502, "upstream.unreachable"));

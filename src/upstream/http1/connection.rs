@@ -56,7 +56,7 @@ impl Connection {
     /// Lets go of the task that waited last. What is idle for long would keep it.
     pub(crate) fn forget_waiter(&mut self) {
         if let Some(timer) = &mut self.timer {
-            let _ = timer.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+            let _ = pin!(unconstrained(timer.as_mut())).poll(&mut Context::from_waker(Waker::noop()));
         }
     }
 

@@ -3,6 +3,7 @@
 use bytes::{Buf as _, Bytes, BytesMut};
 use http::HeaderMap;
 
+use crate::message::header as names;
 use crate::upstream::http1::head::{self, Length, Malformed};
 
 /// What chunk extensions and trailers of one answer may take: neither has a length of its own.
@@ -136,14 +137,15 @@ impl Chunked {
                     if &read[..] == b"\r\n" {
                         self.state = State::Over;
                     } else if read.ends_with(b"\n\r\n") {
-                        let trailers = head::parse_trailers(&std::mem::take(read).freeze())?;
+                        let mut trailers = head::parse_trailers(&std::mem::take(read).freeze())?;
+                        names::remove_hop_by_hop(&mut trailers);
                         self.state = State::Over;
                         return Ok(Decoded::Trailers(trailers));
                     }
                 }
                 State::Over => return Ok(Decoded::End),
                 _ => {
-                    if !bytes.has_remaining() {
+                    if bytes.is_empty() {
                         return Ok(Decoded::Short);
                     }
                     let byte = bytes.get_u8();

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use hyper::ext::ReasonPhrase;
 
-/// Heads larger than this are refused (spec §7.4: 32 K).
+/// Heads larger than this are refused. The load balancer takes 32 K (spec §7.4).
 pub(super) const BYTES_MAX: usize = 64 * 1024;
 
 /// Fields of an answer, and of its trailers.
@@ -122,7 +122,7 @@ pub(super) fn parse(bytes: Bytes, is_head: bool) -> Result<Parsed, Malformed> {
 pub(super) fn parse_trailers(bytes: &Bytes) -> Result<HeaderMap, Malformed> {
     let mut room = [httparse::EMPTY_HEADER; FIELDS_MAX];
     match httparse::parse_headers(bytes, &mut room) {
-        Ok(httparse::Status::Complete((_, read))) => fields(bytes, read, |_, _| {}),
+        Ok(httparse::Status::Complete((end, read))) if end == bytes.len() => fields(bytes, read, |_, _| {}),
         _ => Err(Malformed::Trailers),
     }
 }

@@ -34,7 +34,14 @@ impl Line {
         Self(Rc::new(RefCell::new(Transport::Secured(Box::new(stream)))))
     }
 
-    /// Whether there is nothing to read, not even an end: whatever a target says while nobody has asked is not an answer.
+    /// Whether writing can fail after some of it has gone out: TLS takes all, sends what it can, and then says only that it
+    /// failed.
+    pub(crate) fn may_fail_in_part(&self) -> bool {
+        matches!(*self.0.borrow(), Transport::Secured(_))
+    }
+
+    /// Whether there is nothing to read, not even an end: whatever a target says while nobody has asked is not an answer. As
+    /// far as the runtime has heard: what came since it last asked the system is not seen.
     pub(crate) fn is_quiet(&self) -> bool {
         match &mut *self.0.borrow_mut() {
             Transport::Plain(socket) => socket.is_quiet(),
@@ -75,10 +82,6 @@ impl AsyncWrite for Line {
             Transport::Plain(socket) => Pin::new(socket).poll_write_vectored(cx, pieces),
             Transport::Secured(stream) => Pin::new(stream).poll_write_vectored(cx, pieces),
         }
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        true
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -25,8 +25,6 @@ pub(crate) struct Outgoing {
     /// What is left of the head to write.
     head_left: Bytes,
     body: Body,
-    /// What came of the body before the head was written.
-    first: Option<Frame<Bytes>>,
     framing: Framing,
     /// The trailers that the head announces (RFC 9110 §6.6.2). Others are left out.
     announced: Vec<HeaderName>,
@@ -73,6 +71,13 @@ pub(crate) enum Unsent {
 #[error("the body has another length than the head says")]
 struct OtherLength;
 
+impl Piece {
+    /// RFC 9112 §7.1. `data` is not empty: that would be the last chunk.
+    fn chunk(data: Bytes) -> Self {
+        Self { before: format!("{:x}\r\n", data.len()).into(), data, after: Bytes::from_static(b"\r\n") }
+    }
+}
+
 impl Outgoing {
     /// Writes the head of `request`.
     ///
@@ -81,7 +86,7 @@ impl Outgoing {
     /// What went wrong with the client's body.
     pub(crate) async fn new(request: Request) -> Result<Self, BoxError> {
         let (parts, mut body) = request.into_parts();
-        let mut first = None;
+        let mut piece = None;
         let framing = match body.size_hint().exact() {
             _ if body.is_empty() => Framing::Exact(0),
             Some(length) => Framing::Exact(length),
@@ -89,8 +94,8 @@ impl Outgoing {
             // Over HTTP/2 also a request without a body may say so after its head. Not many targets look for the body of a
             // GET, and who does not would take the end of one for the next request.
             None => {
-                first = first_frame(&mut body).await?;
-                if first.is_some() { Framing::Chunked } else { Framing::Exact(0) }
+                piece = first_data(&mut body).await?.map(Piece::chunk);
+                if piece.is_some() { Framing::Chunked } else { Framing::Exact(0) }
             }
         };
         let mut head = Vec::with_capacity(HEAD_BYTES);
@@ -123,9 +128,8 @@ impl Outgoing {
             may_be_repeated: is_idempotent && framing == Framing::Exact(0),
             framing: if framing == Framing::Exact(0) { Framing::Over } else { framing },
             body,
-            first,
             announced,
-            piece: None,
+            piece,
             is_head: parts.method == Method::HEAD,
             is_begun: false,
             is_flushed: false,
@@ -171,8 +175,7 @@ impl Outgoing {
         loop {
             if self.piece.is_none() && self.framing != Framing::Over {
                 // Before the head goes out, so that a small body goes with it.
-                let first = self.first.take().map(|first| Poll::Ready(Some(Ok(first))));
-                if let Poll::Ready(frame) = first.unwrap_or_else(|| Pin::new(&mut self.body).poll_frame(cx)) {
+                if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(cx) {
                     self.moves += 1;
                     match frame.transpose().and_then(|frame| self.frame(frame)) {
                         Ok(Some(piece)) => self.piece = Some(piece),
@@ -192,7 +195,10 @@ impl Outgoing {
             let written = match ready!(self.poll_pieces(line, cx)) {
                 Ok(0) => return Poll::Ready(Err(Unsent::Target(io::ErrorKind::WriteZero.into()))),
                 Ok(written) => written,
-                Err(error) => return Poll::Ready(Err(Unsent::Target(error))),
+                Err(error) => {
+                    self.is_begun |= line.may_fail_in_part();
+                    return Poll::Ready(Err(Unsent::Target(error)));
+                }
             };
             (self.is_begun, self.is_flushed) = (true, false);
             self.moves += 1;
@@ -238,10 +244,7 @@ impl Outgoing {
             (Framing::Exact(_), None) => Err(OtherLength.into()),
             // A chunk of no bytes would be the last.
             (Framing::Chunked, Some(Ok(data))) if data.is_empty() => Ok(None),
-            (Framing::Chunked, Some(Ok(data))) => {
-                let before = format!("{:x}\r\n", data.len()).into();
-                Ok(Some(Piece { before, data, after: Bytes::from_static(b"\r\n") }))
-            }
+            (Framing::Chunked, Some(Ok(data))) => Ok(Some(Piece::chunk(data))),
             (Framing::Chunked, last) => {
                 let trailers = last.and_then(Result::err).and_then(|frame| frame.into_trailers().ok());
                 self.framing = Framing::Over;
@@ -257,14 +260,16 @@ impl Outgoing {
     }
 }
 
-/// The first frame that says something; nothing where the body ends before.
-async fn first_frame(body: &mut Body) -> Result<Option<Frame<Bytes>>, BoxError> {
-    loop {
-        let frame = poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx)).await.transpose()?;
-        if !frame.as_ref().and_then(Frame::data_ref).is_some_and(Bytes::is_empty) {
-            return Ok(frame);
+/// The first data; nothing where the body ends without any. Trailers of no body are left out.
+async fn first_data(body: &mut Body) -> Result<Option<Bytes>, BoxError> {
+    while let Some(frame) = poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx)).await.transpose()? {
+        match frame.into_data() {
+            Ok(data) if data.is_empty() => {}
+            Ok(data) => return Ok(Some(data)),
+            Err(_trailers) => break,
         }
     }
+    Ok(None)
 }
 
 /// The names in lists of them.

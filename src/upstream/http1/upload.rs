@@ -4,21 +4,20 @@ use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::time::Duration;
 
-use hyper::rt::Executor as _;
 use tokio::io::AsyncWrite as _;
 
-use crate::drain::LocalExecutor;
+use crate::drain::Spawner;
 use crate::upstream::http1::connection::Connection;
 use crate::upstream::http1::line::Line;
 use crate::upstream::http1::outgoing::Outgoing;
 
 /// Writes the rest of `request`, whether or not the client reads the answer, and also after the end of it: an application
-/// may say "accepted" and go on to read. It ends when nothing moves for `timeout`.
+/// may say "accepted" and go on to read, also while the process stops. It ends when nothing moves for `timeout`.
 ///
 /// A body that the client breaks off must not look whole: the target is told by the end of the stream.
-pub(crate) fn finish(mut request: Outgoing, connection: &Connection, timeout: Duration) {
+pub(crate) fn finish(mut request: Outgoing, connection: &Connection, timeout: Duration, spawner: &Spawner) {
     let mut line = connection.line.clone();
-    LocalExecutor.execute(async move {
+    spawner.spawn_local(|_| async move {
         let is_whole = is_written(&mut request, &mut line, timeout).await;
         if !is_whole {
             let closing = poll_fn(|cx| Pin::new(&mut line).poll_shutdown(cx));

@@ -60,6 +60,14 @@ impl Http2 {
         self.frame(PING, 0, 0, &[0; 8])
     }
 
+    /// Whether the next frame answers a ping.
+    pub fn has_pong(&mut self) -> bool {
+        let head = self.raw.read_exactly(9).expect("a frame");
+        let length = u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize;
+        self.raw.read_exactly(length).expect("a frame");
+        head[3] == PING && head[4] == 1
+    }
+
     /// A header section on the current stream, fields in this order and exactly as they are here.
     pub fn headers(&mut self, fields: &[(&str, &str)], stream: Stream) {
         let mut block = Vec::new();
@@ -74,6 +82,51 @@ impl Http2 {
 
     pub fn data(&mut self, bytes: &[u8], stream: Stream) {
         self.frame(DATA, end(stream), self.stream, bytes);
+    }
+
+    /// Sends the first data on the current stream, in frames of zeros, until the proxy opens no window for more. Answers how much, and
+    /// the statuses that came meanwhile.
+    pub fn data_until_the_window_is_shut(&mut self) -> (usize, Vec<u16>) {
+        const PIECE: usize = 16 * 1024;
+        let (mut sent, mut statuses, mut read) = (0, Vec::new(), Vec::new());
+        let (mut of_stream, mut of_connection) = (65_535, 65_535);
+        loop {
+            while usize::min(of_stream, of_connection) > 0 {
+                let length = PIECE.min(of_stream).min(of_connection);
+                self.data(&[0; PIECE][..length], Stream::Open);
+                sent += length;
+                of_stream -= length;
+                of_connection -= length;
+            }
+            let more = self.raw.read_soon();
+            if more.is_empty() {
+                return (sent, statuses);
+            }
+            read.extend(more);
+            while read.len() >= 9 {
+                let length = u32::from_be_bytes([0, read[0], read[1], read[2]]) as usize;
+                if read.len() < 9 + length {
+                    break;
+                }
+                let frame: Vec<u8> = read.drain(..9 + length).collect();
+                let payload = &frame[9..];
+                let number =
+                    |at: usize| u32::from_be_bytes(payload[at..at + 4].try_into().expect("four bytes")) as usize;
+                match (frame[3], frame[8]) {
+                    (WINDOW_UPDATE, 0) => of_connection += number(0),
+                    (WINDOW_UPDATE, _) => of_stream += number(0),
+                    (HEADERS, _) => statuses.push(status(payload)),
+                    (SETTINGS, _) if frame[4] == 0 => {
+                        self.frame(SETTINGS, 1, 0, &[]);
+                        for setting in payload.chunks(6).filter(|setting| setting[1] == 4) {
+                            of_stream +=
+                                u32::from_be_bytes(setting[2..].try_into().expect("four bytes")) as usize - 65_535;
+                        }
+                    }
+                    _ => {}
+                }
+            }
+        }
     }
 
     /// Takes the current stream back, with this error code.

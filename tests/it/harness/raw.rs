@@ -3,6 +3,7 @@
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustls::{ClientConnection, StreamOwned};
 
@@ -69,6 +70,16 @@ impl Raw {
             }
         }
         String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    /// What comes within a moment; nothing where nothing does.
+    pub fn read_soon(&mut self) -> Vec<u8> {
+        self.0.sock.set_read_timeout(Some(Duration::from_millis(500))).expect("a timeout");
+        let mut chunk = vec![0; 4096];
+        let read = self.0.read(&mut chunk).unwrap_or(0);
+        self.0.sock.set_read_timeout(Some(DEADLINE)).expect("a timeout");
+        chunk.truncate(read);
+        chunk
     }
 
     /// Exactly so many bytes; `None` where the proxy closes before.

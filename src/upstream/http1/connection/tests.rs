@@ -1,12 +1,17 @@
+use std::sync::Arc;
+use std::task::Wake;
+
 use http::Method;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::task::coop;
 
 use super::*;
+use crate::clock::Clock;
 use crate::message::Request;
 use crate::message::body::Body;
 use crate::upstream::http1::testing;
+use crate::upstream::pool::Pool;
 
 const TIMEOUT: Duration = Duration::from_secs(60);
 
@@ -175,4 +180,36 @@ async fn a_connection_that_the_target_closed_is_not_open_to_a_task_whose_turn_is
         Poll::Ready(connection.is_open())
     });
     assert!(!is_open.await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_idle_connection_lets_go_of_the_task_that_waited_however_many_there_are() {
+    struct Task;
+    impl Wake for Task {
+        fn wake(self: Arc<Self>) {}
+    }
+
+    const MANY: usize = 200;
+    let (pool, task, now) = (Pool::default(), Arc::new(Task), Clock::system().instant());
+    let mut targets = Vec::new();
+    let waker = Waker::from(Arc::clone(&task));
+    let mut keep = Vec::new();
+    for index in 0..=MANY {
+        let (mut connection, target) = pair().await;
+        // The last has waited for an answer a moment ago, the others so long ago that their timers have gone off.
+        let wait = if index == MANY { 100 } else { 1 };
+        let deadline = Instant::now() + Duration::from_secs(wait);
+        assert!(connection.poll_deadline(&mut Context::from_waker(&waker), deadline).is_pending());
+        keep.push(connection);
+        targets.push(target);
+    }
+    drop(waker);
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(Arc::strong_count(&task), 2, "one timer is left");
+    for connection in keep {
+        pool.put(connection, now, MANY + 1);
+    }
+    tokio::task::yield_now().await;
+    pool.prune(now, TIMEOUT);
+    assert_eq!(Arc::strong_count(&task), 1, "an idle connection keeps the task");
 }

@@ -81,6 +81,7 @@ fn chunks_are_taken_out_of_their_framing() {
         ("2 \t;n = \"v\"\r\nhi\r\n0 \r\n\r\n", "hi", "", Some("")),
         ("2\r\n\r\n\r\n0\r\n\r\n", "\r\n", "", Some("")),
         ("1\r\na\r\n0\r\nx-sum: 1\r\nX-More:  2 \r\n\r\n", "a", "x-sum=1;x-more=2;", Some("")),
+        ("1\r\na\r\n0\r\nconnection: x\r\nx: 1\r\ny: 2\r\nte: z\r\n\r\n", "a", "y=2;", Some("")),
         ("1\r\na\r\n0\r\n\r\nHTTP/1.1 200 OK\r\n\r\n", "a", "", Some("HTTP/1.1 200 OK\r\n\r\n")),
         ("1\r\na\r\n0\r\nx: 1\r\n\r\nmore", "a", "x=1;", Some("more")),
         // Not whole.
@@ -120,7 +121,13 @@ fn what_are_no_chunks_is_refused() {
     ] {
         refused(text, Malformed::Chunk);
     }
-    for text in ["0\r\nno colon\r\n\r\n", "0\r\na b: c\r\n\r\n", "0\r\n: c\r\n\r\n", "0\r\na: b\r\n folded\r\n\r\n"] {
+    for text in [
+        "0\r\nno colon\r\n\r\n",
+        "0\r\na b: c\r\n\r\n",
+        "0\r\n: c\r\n\r\n",
+        "0\r\na: b\r\n folded\r\n\r\n",
+        "0\r\na: b\n\nc: d\r\n\r\n",
+    ] {
         refused(text, Malformed::Trailers);
     }
     let many = format!("0\r\n{}\r\n", "a: b\r\n".repeat(head::FIELDS_MAX + 1));

@@ -210,3 +210,38 @@ async fn only_what_does_no_harm_twice_is_sent_twice() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_get_whose_body_is_trailers_that_are_left_out_has_none_for_the_target() {
+    let trailers = || Frame::trailers(HeaderMap::from_iter([(header::ETAG, HeaderValue::from_static("1"))]));
+    for frame in [trailers(), Frame::trailers(HeaderMap::new())] {
+        let mut request = request("GET", &[], streaming(None, VecDeque::from([Ok(frame)]))).await;
+        let (text, written) = sent(&mut request).await;
+        written.expect("it is written");
+        assert_eq!(text, "GET /a%20b?c=d HTTP/1.1\r\n\r\n", "nothing that could be taken for the next request");
+    }
+}
+
+#[tokio::test]
+async fn a_request_of_which_a_part_went_out_before_the_line_broke_is_not_whole() {
+    for is_secured in [false, true] {
+        let mut line = if is_secured {
+            let (line, target) = secured_pair().await;
+            drop(target);
+            line
+        } else {
+            let (line, target) = pair().await;
+            drop(target);
+            line
+        };
+        // Larger than what the socket takes at once. The target's end is gone, so that what goes out is answered by a reset:
+        // there is an error because something went out.
+        let mut request = request("POST", &[], Body::full(vec![b'x'; 1 << 20])).await;
+        let written = poll_fn(|cx| request.poll_write(&mut line, cx)).await;
+        assert!(matches!(written, Err(Unsent::Target(_))), "{written:?}");
+        assert!(
+            !request.is_whole(),
+            "secured: {is_secured}; a second target would be offered what the first may have seen"
+        );
+    }
+}
