@@ -47,7 +47,9 @@ def replace(results):
     for job, values in results["jobs"].items():
         found["jobs"][job] = values
         found["failed"].pop(job, None)
-        found.setdefault("again", {})[job] = results["machine"]["taken"]
+        settings = results["settings"]
+        how = f"{results['machine']['taken']}, {settings['rounds']} rounds of {settings['seconds']} s"
+        found.setdefault("again", {})[job] = how
     page.store(found, VALUES)
 
 
