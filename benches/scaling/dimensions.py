@@ -179,6 +179,6 @@ DIMENSIONS = {
     "sessions": Dimension("Sessions", "Each from a login of its own, a request with each in turn. A worker remembers the 2,048 sessions "
                           "that it opened last, and up to as many before them; the others it opens anew.", sessions),
     "connections": Dimension("Connections", "All open, and each waiting for its answer before it asks again. A worker keeps `idle_max` "
-                             "connections to each target (64 by default), and makes others anew. Where the machine's limit of open files "
+                             "connections to each target (1,024 by default), and makes others anew. Where the machine's limit of open files "
                              "(`ulimit -Hn`) is below 20,200, the most is less than 10,000.", connections),
 }

@@ -1,9 +1,12 @@
+//! Answers, byte by byte from a played target, and what becomes of the connection that each came on.
+
 use bytes::Bytes;
 use hyper::body::Frame;
+use tokio::sync::mpsc::UnboundedSender;
 
 use crate::harness::app::{Proxy, Setup};
 use crate::harness::browser::{Protocol, on_both};
-use crate::harness::connection::{self, Connection};
+use crate::harness::connection::{self, Connection, Pending};
 use crate::harness::runtime;
 use crate::harness::server::{Reply, Server};
 use crate::harness::wire::{End, Wire};
@@ -12,6 +15,26 @@ const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 
 fn before(wire: &Wire) -> Proxy {
     Setup::open(&[wire.address()]).start()
+}
+
+/// Asks by `client`; the target has read the head.
+async fn asked(client: &mut Connection, method: &str, wire: &Wire) -> (Pending, End) {
+    let request = client.request(method, "/").header("te", "trailers").body(connection::empty()).expect("a request");
+    let pending = client.start(request).await.expect("sent");
+    let mut target = wire.accept();
+    target.read_head();
+    (pending, target)
+}
+
+/// Begins an upload by `client`, of which the target has read the first piece.
+async fn uploading(client: &mut Connection, wire: &Wire) -> (UnboundedSender<Frame<Bytes>>, Pending, End) {
+    let (upload, body) = connection::streamed();
+    let request = client.request("POST", "/upload").body(body).expect("a request");
+    let pending = client.start(request).await.expect("sent");
+    upload.send(Frame::data(Bytes::from("first"))).expect("the proxy reads");
+    let mut target = wire.accept();
+    target.read_until("first\r\n");
+    (upload, pending, target)
 }
 
 /// Whether the next request of `client` comes on `target` again; it is answered wherever it comes.
@@ -75,10 +98,7 @@ fn a_connection_is_used_again_when_its_answer_is_over_and_only_then() {
         on_both(|protocol| {
             runtime().block_on(async {
                 let mut client = Connection::open(protocol, proxy.address(), "app.test").await;
-                let request = client.request(method, "/").body(connection::empty()).expect("a request");
-                let pending = client.start(request).await.expect("sent");
-                let mut target = wire.accept();
-                target.read_head();
+                let (pending, mut target) = asked(&mut client, method, &wire).await;
                 target.send(answer);
                 let (got, _) = connection::whole(pending.head().await.expect("an answer")).await;
                 assert_eq!(got.text(), body, "{protocol:?} {answer:?}");
@@ -96,10 +116,7 @@ fn what_a_target_says_between_two_requests_is_not_an_answer() {
     let proxy = before(&wire);
     runtime().block_on(async {
         let mut client = Connection::open(Protocol::Http1, proxy.address(), "app.test").await;
-        let request = client.request("GET", "/").body(connection::empty()).expect("a request");
-        let pending = client.start(request).await.expect("sent");
-        let mut target = wire.accept();
-        target.read_head();
+        let (pending, mut target) = asked(&mut client, "GET", &wire).await;
         target.send(OK);
         connection::whole(pending.head().await.expect("an answer")).await;
         target.send("HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nevil");
@@ -117,10 +134,7 @@ fn an_answer_that_comes_in_drops_is_whole() {
     on_both(|protocol| {
         runtime().block_on(async {
             let mut client = Connection::open(protocol, proxy.address(), "app.test").await;
-            let request = client.request("GET", "/").header("te", "trailers").body(connection::empty());
-            let pending = client.start(request.expect("a request")).await.expect("sent");
-            let mut target = wire.accept();
-            target.read_head();
+            let (pending, mut target) = asked(&mut client, "GET", &wire).await;
             for byte in text.as_bytes() {
                 target.send([*byte]);
             }
@@ -140,12 +154,7 @@ fn an_upload_goes_on_when_its_answer_is_over() {
     let proxy = before(&wire);
     runtime().block_on(async {
         let mut client = Connection::open(Protocol::Http2, proxy.address(), "app.test").await;
-        let (upload, body) = connection::streamed();
-        let request = client.request("POST", "/import").body(body).expect("a request");
-        let pending = client.start(request).await.expect("sent");
-        upload.send(Frame::data(Bytes::from("first"))).expect("the proxy reads");
-        let mut target = wire.accept();
-        target.read_until("first\r\n");
+        let (upload, pending, mut target) = uploading(&mut client, &wire).await;
         target.send("HTTP/1.1 202 Accepted\r\ncontent-length: 2\r\n\r\nok");
         let mut response = pending.head().await.expect("an answer while the upload goes on");
         assert_eq!(response.status(), 202);
@@ -167,12 +176,7 @@ fn an_upload_that_breaks_off_after_its_answer_began_is_not_whole() {
     on_both(|protocol| {
         runtime().block_on(async {
             let mut client = Connection::open(protocol, proxy.address(), "app.test").await;
-            let (upload, body) = connection::streamed();
-            let request = client.request("POST", "/import").body(body).expect("a request");
-            let pending = client.start(request).await.expect("sent");
-            upload.send(Frame::data(Bytes::from("first"))).expect("the proxy reads");
-            let mut target = wire.accept();
-            target.read_until("first\r\n");
+            let (_upload, pending, mut target) = uploading(&mut client, &wire).await;
             target.send("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n");
             let mut response = pending.head().await.expect("a head");
             assert_eq!(connection::chunk(&mut response).await, "ok");
@@ -189,12 +193,7 @@ fn both_directions_stream_at_once() {
     on_both(|protocol| {
         runtime().block_on(async {
             let mut client = Connection::open(protocol, proxy.address(), "app.test").await;
-            let (upload, body) = connection::streamed();
-            let request = client.request("POST", "/echo").body(body).expect("a request");
-            let pending = client.start(request).await.expect("sent");
-            upload.send(Frame::data(Bytes::from("begin"))).expect("the proxy reads");
-            let mut target = wire.accept();
-            target.read_until("begin\r\n");
+            let (upload, pending, mut target) = uploading(&mut client, &wire).await;
             target.send("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n");
             let mut response = pending.head().await.expect("a head");
             for turn in 0..20 {
@@ -240,10 +239,7 @@ fn chunks_that_are_none_break_the_answer_off() {
         on_both(|protocol| {
             runtime().block_on(async {
                 let mut client = Connection::open(protocol, proxy.address(), "app.test").await;
-                let request = client.request("GET", "/").body(connection::empty()).expect("a request");
-                let pending = client.start(request).await.expect("sent");
-                let mut target = wire.accept();
-                target.read_head();
+                let (pending, mut target) = asked(&mut client, "GET", &wire).await;
                 target.send(format!("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1\r\na\r\n{chunks}"));
                 let cut = match pending.head().await {
                     Ok(response) => connection::try_whole(response).await.is_err(),
