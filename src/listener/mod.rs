@@ -5,7 +5,11 @@
 pub(crate) mod accept;
 pub(crate) mod certificate;
 mod connection;
+mod http1;
+mod http2;
+mod keeper;
 pub(crate) mod metrics;
+mod requests;
 mod secured;
 mod seldom;
 pub(crate) mod settings;

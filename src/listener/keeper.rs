@@ -1,0 +1,123 @@
+//! Keeps one connection to its deadlines, and decides when it ends or rests.
+
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::task::Poll;
+
+use crate::drain::Draining;
+use crate::exchange::rejection::Reason;
+use crate::listener::seldom::Bell;
+use crate::listener::watchdog::{Readable, Verdict, Watchdog, Watched};
+
+/// How a connection ended.
+pub(crate) enum Ended {
+    /// By either side, with or without a word.
+    Closed,
+    /// The client sent what is not HTTP, or too much of it; hyper has answered 400, 414 or 431.
+    Refused(Reason),
+    /// The watchdog closed it.
+    TimedOut,
+}
+
+/// How far a connection was served.
+pub(crate) enum Kept {
+    ToTheEnd(Ended),
+    /// Nothing is under way, and nothing has moved for a while.
+    UntilRest,
+}
+
+/// What is to become of a connection.
+enum Word {
+    /// Close: nothing moved for too long, or a head did not end.
+    Close,
+    /// Finish what is under way, then close: the process stops, or the connection is old.
+    Finish,
+    /// Rest until there is something to do.
+    Rest,
+}
+
+/// Keeps a connection to its deadlines, and asks it to finish when the process stops or the connection is old.
+pub(crate) struct Keeper {
+    watchdog: Watchdog,
+    draining: Draining,
+    is_finishing: bool,
+}
+
+impl Keeper {
+    pub(crate) fn new(watchdog: Watchdog, draining: Draining) -> Self {
+        Self { watchdog, draining, is_finishing: false }
+    }
+
+    /// Runs a connection to its end or to its next rest.
+    pub(crate) async fn keep<C: Future<Output = hyper::Result<()>>>(
+        &mut self,
+        mut served: Pin<&mut C>,
+        finish: impl Fn(Pin<&mut C>),
+    ) -> Kept {
+        // Asked while it was at rest.
+        if self.is_finishing {
+            finish(served.as_mut());
+        }
+        loop {
+            let heard = {
+                let bell = Bell::default();
+                let mut word = pin!(self.word());
+                let hear = poll_fn(|cx| match served.as_mut().poll(cx) {
+                    Poll::Ready(result) => Poll::Ready(Err(result)),
+                    Poll::Pending => bell.poll(word.as_mut(), cx).map(Ok),
+                });
+                hear.await
+            };
+            match heard {
+                Err(Err(error)) if error.is_parse_too_large() => {
+                    return Kept::ToTheEnd(Ended::Refused(Reason::RequestHeadTooLarge));
+                }
+                Err(Err(error)) if error.is_parse() => {
+                    return Kept::ToTheEnd(Ended::Refused(Reason::RequestMalformed));
+                }
+                Err(Ok(()) | Err(_)) => return Kept::ToTheEnd(Ended::Closed),
+                Ok(Word::Close) => return Kept::ToTheEnd(Ended::TimedOut),
+                Ok(Word::Finish) => {
+                    self.is_finishing = true;
+                    finish(served.as_mut());
+                }
+                // One that was asked to finish is about to.
+                Ok(Word::Rest) if self.is_finishing => {}
+                Ok(Word::Rest) => return Kept::UntilRest,
+            }
+        }
+    }
+
+    /// What is to become of the connection, when something is.
+    async fn word(&mut self) -> Word {
+        tokio::select! {
+            biased;
+            () = self.draining.stopping(), if !self.is_finishing => Word::Finish,
+            verdict = self.watchdog.verdict() => match verdict {
+                Verdict::Close => Word::Close,
+                Verdict::Retire => Word::Finish,
+                Verdict::Rest => Word::Rest,
+            },
+        }
+    }
+
+    /// Waits until a connection at rest has to be served again. It may have ended instead.
+    pub(crate) async fn rest<T: Readable, O>(&mut self, transport: &mut Watched<T, O>) -> Option<Ended> {
+        self.watchdog.rest();
+        let ended = tokio::select! {
+            biased;
+            // Cancel-safe, both: nothing is read.
+            () = transport.readable() => None,
+            word = self.word() => match word {
+                Word::Close => Some(Ended::TimedOut),
+                Word::Finish => {
+                    self.is_finishing = true;
+                    None
+                }
+                Word::Rest => None,
+            },
+        };
+        self.watchdog.wake();
+        ended
+    }
+}

@@ -1,0 +1,60 @@
+//! Gives each request of one connection to the handler.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use http::Version;
+use hyper::body::{Body as _, Incoming};
+use hyper::service::Service;
+
+use crate::exchange::connection::Connection;
+use crate::exchange::rejection::Reason;
+use crate::listener::Handler;
+use crate::listener::watchdog::{Activity, Follows};
+use crate::message::body::Body;
+use crate::message::{Response, uri};
+
+/// Calls the handler for each request of one connection.
+pub(crate) struct Requests<H> {
+    pub(crate) handler: Rc<H>,
+    pub(crate) connection: Rc<Connection>,
+    pub(crate) activity: Arc<Activity>,
+    pub(crate) headers_max: usize,
+}
+
+impl<H: Handler> Service<http::Request<Incoming>> for Requests<H> {
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>>>>;
+
+    fn call(&self, mut request: http::Request<Incoming>) -> Self::Future {
+        let handler = Rc::clone(&self.handler);
+        let connection = Rc::clone(&self.connection);
+        let mut exchanging =
+            self.activity.begin_request(if request.body().is_end_stream() { Follows::Head } else { Follows::Body });
+        if request.version() != Version::HTTP_2 && self.activity.had_fragment() {
+            request.extensions_mut().insert(uri::Fragment);
+        }
+        // hyper counts fields on HTTP/1.1 only, and answers as this does.
+        let is_too_large = request.headers().len() > self.headers_max;
+        let version = request.version();
+        let request = request.map(|incoming| Body::incoming(incoming, version));
+        // Room first: what is written into a box need not be copied there, and this is some kilobytes.
+        let exchanged = Box::write(Box::new_uninit(), async move {
+            if is_too_large {
+                handler.refused(&connection, Reason::RequestHeadTooLarge);
+                let mut response = Response::new(Body::empty());
+                *response.status_mut() = Reason::RequestHeadTooLarge.status();
+                return Ok(response);
+            }
+            let mut response = handler.handle(connection, request).await;
+            exchanging.answered();
+            response.body_mut().watch(Box::new(exchanging));
+            Ok(response)
+        });
+        Box::into_pin(exchanged)
+    }
+}
