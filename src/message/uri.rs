@@ -1,4 +1,4 @@
-//! The request target, read once (DESIGN §1.2).
+//! The request target, read once (DESIGN §1, step 2).
 //!
 //! Rules, policy, the access log and the line sent to the target all come from one [`CanonicalRequest`]. What two readers
 //! could read in two ways is refused here and never repaired later:

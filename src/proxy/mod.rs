@@ -64,7 +64,7 @@ impl Proxy {
     /// A request's life. Each line can end it with a reason, and none can skip the next. Who answers takes the request.
     async fn respond(&self, exchange: &mut Exchange, request: &mut Request) -> Result<Response, Rejection> {
         let snapshot = &*self.snapshot;
-        // What only we may say is taken out before anything reads the headers, on every rule (DESIGN §1.3).
+        // What only we may say is taken out before anything reads the headers, on every rule (DESIGN §1, step 3).
         snapshot.protected.strip(request.headers_mut());
         cookie::join(request.headers_mut());
         exchange.client = exchange.connection.forwarded.client(request.headers(), exchange.connection.peer);

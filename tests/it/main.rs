@@ -19,6 +19,7 @@ mod attacks;
 /// What a person sees in a real browser.
 mod browser;
 /// What the target is told of a user, and that others can verify it.
+mod citations;
 mod claims_headers;
 /// What the commands do, as processes: `dev`, `serve`, `check`, `healthcheck`, `keys`, `users`.
 mod commands;

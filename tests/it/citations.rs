@@ -1,0 +1,171 @@
+//! Every citation in the code and the documents leads to a place that exists in `docs/`.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The word before a citation, the document that it cites, and how the document marks what can be cited.
+const CATALOGUES: [(&str, &str, fn(&str) -> BTreeSet<String>); 5] = [
+    ("spec ", "docs/ALB.md", numbered_headings),
+    ("attacks ", "docs/ATTACKS.md", attack_ids),
+    ("pitfalls ", "docs/PITFALLS.md", numbered_items),
+    ("ALB ", "docs/ALB.md", numbered_headings),
+    ("DESIGN ", "docs/DESIGN.md", numbered_headings),
+];
+
+#[test]
+fn every_citation_leads_somewhere() {
+    let mut dead = Vec::new();
+    let mut found = 0;
+    let files = text_files();
+    for (word, document, places) in CATALOGUES {
+        let places = places(&fs::read_to_string(root().join(document)).expect(document));
+        for file in &files {
+            let text = fs::read_to_string(file).expect("a text file");
+            for (number, line) in text.lines().enumerate() {
+                for cited in citations(line, word) {
+                    found += 1;
+                    if !places.contains(&cited) {
+                        dead.push(format!("{}:{}: {word}{cited}", file.display(), number + 1));
+                    }
+                }
+            }
+        }
+    }
+    assert!(dead.is_empty(), "citations that lead nowhere:\n{}", dead.join("\n"));
+    assert!(found > 150, "only {found} citations were found: is the scanner broken?");
+}
+
+#[test]
+fn the_scanner_reads_lists_ranges_and_sections() {
+    check("(attacks P-03)", "attacks ", &["P-03"]);
+    check("(attacks S-03, C-13).", "attacks ", &["S-03", "C-13"]);
+    check("attacks R-01…R-03", "attacks ", &["R-01", "R-02", "R-03"]);
+    check("(attacks S-03, pitfalls 29)", "attacks ", &["S-03"]);
+    check("(attacks §4.2)", "attacks ", &["§4"]);
+    check("(pitfalls 70–72)", "pitfalls ", &["70", "71", "72"]);
+    check("(pitfalls 4, 5)", "pitfalls ", &["4", "5"]);
+    check("(ALB §7.2, §7.4)", "ALB ", &["7.2", "7.4"]);
+    check("(ALB §2.4–2.5)", "ALB ", &["2.4", "2.5"]);
+    check("(ALB §1.3.6)", "ALB ", &["1.3"]);
+    check("the ALB has many attacks of its own", "attacks ", &[]);
+}
+
+#[track_caller]
+fn check(line: &str, word: &str, expected: &[&str]) {
+    assert_eq!(citations(line, word), expected, "{line}");
+}
+
+/// What `line` cites of one document: the ids behind the word, with ranges written out.
+fn citations(line: &str, word: &str) -> Vec<String> {
+    let mut found: Vec<String> = Vec::new();
+    for (at, _) in line.match_indices(word) {
+        let mut rest = &line[at + word.len()..];
+        let mut is_range = false;
+        while let Some((id, behind)) = read_id(rest, word) {
+            match found.last().filter(|_| is_range) {
+                Some(first) => found.extend(range(first, &id)),
+                None => found.push(id),
+            }
+            let (separator, next) = [(true, "…"), (true, "–"), (false, ", ")]
+                .into_iter()
+                .find_map(|(range, text)| behind.strip_prefix(text).map(|next| (Some(range), next)))
+                .unwrap_or((None, ""));
+            let Some(range) = separator else { break };
+            (is_range, rest) = (range, next);
+        }
+    }
+    found
+}
+
+/// One id at the start of `text`, and what follows it.
+fn read_id<'t>(text: &'t str, word: &str) -> Option<(String, &'t str)> {
+    let numbers = |text: &str| text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    match word {
+        "attacks " if text.starts_with('§') => {
+            let (section, rest) = text["§".len()..].split_at(numbers(&text["§".len()..]));
+            Some((format!("§{}", section.split('.').next()?), rest))
+        }
+        "attacks " => {
+            let mut chars = text.chars();
+            let is_id = chars.next()?.is_ascii_uppercase() && chars.next()? == '-' && chars.next()?.is_ascii_digit();
+            let end = 2 + text.get(2..)?.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len() - 2);
+            is_id.then(|| (text[..end].to_owned(), &text[end..]))
+        }
+        "pitfalls " => {
+            let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+            (end > 0).then(|| (text[..end].to_owned(), &text[end..]))
+        }
+        _ => {
+            let text =
+                text.strip_prefix('§').or_else(|| text.strip_prefix(|c: char| c.is_ascii_digit()).and(Some(text)))?;
+            let (section, rest) = text.split_at(numbers(text));
+            let numbers: Vec<&str> = section.split('.').filter(|number| !number.is_empty()).take(2).collect();
+            (!numbers.is_empty()).then(|| (numbers.join("."), rest))
+        }
+    }
+}
+
+/// The ids after `first` up to `last`: `R-01` and `R-03` give `R-02` and `R-03`.
+fn range(first: &str, last: &str) -> Vec<String> {
+    let split = |id: &str| {
+        let at = id.rfind(['-', '.']).map_or(0, |at| at + 1);
+        (id[..at].to_owned(), id[at..].parse::<u32>().expect("a number"), id.len() - at)
+    };
+    let ((prefix, from, width), (_, to, _)) = (split(first), split(last));
+    (from + 1..=to).map(|number| format!("{prefix}{number:0width$}")).collect()
+}
+
+/// The ids in the first column of each table, with `R-01 to R-05` written out, and the numbered sections.
+fn attack_ids(document: &str) -> BTreeSet<String> {
+    let mut ids: BTreeSet<String> = BTreeSet::new();
+    for line in document.lines() {
+        if let Some(section) = line.strip_prefix("## §") {
+            ids.extend(section.split(' ').next().map(|number| format!("§{number}")));
+        }
+        let Some(cell) = line.strip_prefix("| ").and_then(|row| row.split(" |").next()) else { continue };
+        let cell = cell.trim_end_matches(" †").replace(" to ", "…");
+        ids.extend(citations(&format!("attacks {cell}"), "attacks "));
+    }
+    ids
+}
+
+fn numbered_items(document: &str) -> BTreeSet<String> {
+    document.lines().filter_map(|line| line.split_once(". ")).map(|(number, _)| number.to_owned()).collect()
+}
+
+fn numbered_headings(document: &str) -> BTreeSet<String> {
+    let headings = document.lines().filter_map(|line| line.strip_prefix("## ").or_else(|| line.strip_prefix("### ")));
+    headings
+        .filter_map(|heading| heading.split(' ').next())
+        .map(|number| number.trim_end_matches('.').to_owned())
+        .collect()
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Every file of ours that people read.
+fn text_files() -> Vec<PathBuf> {
+    let mut files: Vec<PathBuf> =
+        ["README.md", "SECURITY.md", "CHANGELOG.md", "Cargo.toml", "deny.toml"].map(|name| root().join(name)).to_vec();
+    for directory in ["src", "tests/it", "docs", "benches", "config"] {
+        collect(&root().join(directory), &mut files);
+    }
+    files
+}
+
+fn collect(directory: &Path, files: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(directory).expect("a directory") {
+        let path = entry.expect("an entry").path();
+        let is_text = path
+            .extension()
+            .is_some_and(|end| ["rs", "md", "py", "yaml", "toml", "snap"].iter().any(|text| end == *text));
+        if path.is_dir() {
+            collect(&path, files);
+        } else if is_text {
+            files.push(path);
+        }
+    }
+}
