@@ -21,11 +21,12 @@ use crate::clock::Clock;
 use crate::config::{Config, ListenerConfig};
 use crate::drain::{Control, Spawner};
 use crate::listener::Shared;
+use crate::listener::certificate::Certificates;
 use crate::message::WholeResponse;
 use crate::message::header::Protected;
 use crate::proxy::snapshot::Snapshot;
 use crate::rule::{Rule, RuleSet};
-use crate::telemetry::metrics::Registry;
+use crate::telemetry::metrics::{Counter, Registry};
 use crate::upstream::client::Client;
 use crate::upstream::group::TargetGroup;
 use crate::upstream::metrics::Metrics;
@@ -47,6 +48,8 @@ pub(crate) struct Listener {
     pub(crate) address: SocketAddr,
     pub(crate) shared: Shared,
     pub(crate) snapshot: Arc<Snapshot>,
+    /// Shown in the metrics as long as the listener is there.
+    _certificate_expiries: Vec<Counter>,
 }
 
 impl Assembled {
@@ -80,6 +83,7 @@ impl Assembled {
             places,
             protected: Arc::new(Protected::new(owned)),
             workers: config.workers,
+            registry: registry.clone(),
         };
         let listeners = config.listeners.into_iter().map(|listener| parts.listener(listener)).collect();
         Ok(Self { listeners, clock: clock.clone(), groups, claims })
@@ -119,6 +123,7 @@ struct Parts {
     protected: Arc<Protected>,
     our_cookies: Arc<[Box<str>]>,
     workers: usize,
+    registry: Registry,
 }
 
 impl Parts {
@@ -151,7 +156,9 @@ impl Parts {
             endpoints,
             pools: self.providers.pools(),
         };
+        let expiries = |certificates: &Arc<Certificates>| certificates.expiry_gauges(&settings.name, &self.registry);
         Listener {
+            _certificate_expiries: settings.certificates.as_ref().map(expiries).unwrap_or_default(),
             name: Arc::clone(&settings.name),
             address: settings.address,
             shared: Shared::new(settings, self.workers),

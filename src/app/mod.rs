@@ -191,3 +191,6 @@ fn serve_admin(
     control.start_detached(admin::serve(admin, socket, control.clone(), spawner.clone()));
     Ok(address)
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,14 +8,17 @@ use rustls::sign::CertifiedKey;
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
+use crate::clock::Timestamp;
 use crate::crypto::provider;
 use crate::secret::Secret;
+use crate::telemetry::metrics::{Counter, Registry};
 
 /// A chain with its key, and the names it is for.
 #[derive(Clone, Debug)]
 pub(crate) struct Certificate {
     key: Arc<CertifiedKey>,
     names: Vec<String>,
+    expires_at: Timestamp,
 }
 
 /// Why a certificate cannot be used.
@@ -46,26 +49,30 @@ impl Certificate {
             .collect::<Result<_, _>>()
             .map_err(|_| Error::NoCertificate)?;
         let leaf = chain.first().ok_or(Error::NoCertificate)?;
-        let names = names(leaf)?;
+        let (names, expires_at) = read(leaf)?;
         let key = PrivateKeyDer::from_pem_slice(key.expose().as_bytes()).map_err(|_| Error::NoKey)?;
         let key = CertifiedKey::from_der(chain, key, &provider::tls()).map_err(Error::Mismatch)?;
-        Ok(Self { key: Arc::new(key), names })
+        Ok(Self { key: Arc::new(key), names, expires_at })
     }
 }
 
-/// The DNS names of a certificate, lower case. Subject alternative names only: a common name is not a name (attacks T-06).
-fn names(leaf: &CertificateDer<'_>) -> Result<Vec<String>, Error> {
+/// The DNS names of a certificate, lower case, and when it expires. Subject alternative names only: a common name is not a
+/// name (attacks T-06).
+fn read(leaf: &CertificateDer<'_>) -> Result<(Vec<String>, Timestamp), Error> {
     let parsed = rustls::server::ParsedCertificate::try_from(leaf).map_err(|_| Error::NotX509)?;
     drop(parsed);
     let (_, certificate) = x509_parser::parse_x509_certificate(leaf).map_err(|_| Error::NotX509)?;
     let alternative = certificate.subject_alternative_name().map_err(|_| Error::NotX509)?;
     let names = alternative.iter().flat_map(|extension| &extension.value.general_names);
-    Ok(names
+    let names = names
         .filter_map(|name| match name {
             x509_parser::extensions::GeneralName::DNSName(name) => Some(name.to_ascii_lowercase()),
             _ => None,
         })
-        .collect())
+        .collect();
+    // Before 1970 is expired as well.
+    let expires_at = u64::try_from(certificate.validity().not_after.timestamp()).unwrap_or_default();
+    Ok((names, Timestamp::from_seconds(expires_at)))
 }
 
 /// The certificates of one listener.
@@ -73,6 +80,8 @@ fn names(leaf: &CertificateDer<'_>) -> Result<Vec<String>, Error> {
 pub(crate) struct Certificates {
     default: Arc<CertifiedKey>,
     by_name: HashMap<String, Arc<CertifiedKey>>,
+    /// Of each certificate, in the order of the file: its first name and when it expires.
+    expiries: Vec<(Option<String>, Timestamp)>,
 }
 
 impl Certificates {
@@ -80,12 +89,33 @@ impl Certificates {
     /// for one name, the first wins.
     pub(crate) fn new(first: &Certificate, others: &[Certificate]) -> Self {
         let mut by_name = HashMap::new();
+        let mut expiries = Vec::new();
         for certificate in std::iter::once(first).chain(others) {
+            expiries.push((certificate.names.first().cloned(), certificate.expires_at));
             for name in &certificate.names {
                 by_name.entry(name.clone()).or_insert_with(|| Arc::clone(&certificate.key));
             }
         }
-        Self { default: Arc::clone(&first.key), by_name }
+        Self { default: Arc::clone(&first.key), by_name, expiries }
+    }
+
+    /// One gauge for each certificate: when it expires. They are shown as long as the handles live.
+    pub(crate) fn expiry_gauges(&self, listener: &str, registry: &Registry) -> Vec<Counter> {
+        let gauge = |(index, (name, expires_at)): (usize, &(Option<String>, Timestamp))| {
+            let labels = vec![
+                ("listener", listener.to_owned()),
+                ("certificate", index.to_string()),
+                ("server_name", name.clone().unwrap_or_default()),
+            ];
+            let gauge = registry.gauge(
+                "vestibule_certificate_expiry_timestamp_seconds",
+                "When a listener's certificate expires, in seconds since 1970. `certificate` is its place in the file.",
+                labels,
+            );
+            gauge.set(expires_at.seconds());
+            gauge
+        };
+        self.expiries.iter().enumerate().map(gauge).collect()
     }
 
     fn choose(&self, name: &str) -> &Arc<CertifiedKey> {

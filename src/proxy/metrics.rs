@@ -24,6 +24,9 @@ pub(crate) struct Metrics {
 
 const CLASSES: [&str; 4] = ["2xx", "3xx", "4xx", "5xx"];
 
+const REFUSALS: &str = "vestibule_refusals_total";
+const REFUSALS_HELP: &str = "Requests refused, by reason.";
+
 impl Metrics {
     pub(crate) fn new(registry: &Registry, listener: &str, rules: &[Rc<str>]) -> Self {
         let requests = |rule: &str| {
@@ -33,6 +36,7 @@ impl Metrics {
                 registry.counter("vestibule_requests_total", "Requests answered, by rule and status class.", labels)
             })
         };
+        registry.announce(REFUSALS, REFUSALS_HELP, &["listener", "reason"]);
         Self {
             rules: rules.iter().map(|rule| requests(rule)).collect(),
             unmatched: requests("none"),
@@ -64,7 +68,7 @@ impl Metrics {
     pub(crate) fn refused(&self, reason: Reason) {
         let new = || {
             let labels = vec![("listener", self.listener.clone()), ("reason", reason.code().to_owned())];
-            self.registry.counter("vestibule_refusals_total", "Requests refused, by reason.", labels)
+            self.registry.counter(REFUSALS, REFUSALS_HELP, labels)
         };
         self.refusals.borrow_mut().entry(reason).or_insert_with(new).increment();
     }

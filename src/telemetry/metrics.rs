@@ -1,15 +1,26 @@
-//! The registry, its text exposition (Prometheus 0.0.4), and the two kinds of series that rooms count with.
+//! The registry of metrics, and the two kinds of series that rooms count with. `prometheus-client` writes them out.
 //!
 //! A room asks for a series once, when it is assembled, and keeps the handle. Asking twice for the same series gives two
-//! cells that are summed when scraped: each worker counts in its own, and no cache line is shared on the request path.
+//! cells whose values are added up when the metrics are read: each worker counts in its own cell, and workers share no cache
+//! line on the request path. That is why a series is not one of `prometheus-client`'s own.
+//!
+//! A cell whose handle was dropped (its worker ended) is added to the series' past, so that a counter never goes back. A
+//! gauge of which no handle is left is removed: what it described is gone.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
+use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-/// A number that only grows, or a gauge that its owner keeps right by adding and taking away.
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet, prometheus_text};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::exemplar::Exemplar;
+
+use crate::telemetry::process::Process;
+
+/// A number that only grows, or a gauge that its owner keeps right by adding and subtracting.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Counter(Arc<AtomicU64>);
 
@@ -24,12 +35,17 @@ impl Counter {
         self.0.fetch_add(amount, Ordering::Relaxed);
     }
 
-    /// Takes one away: for gauges only.
+    /// Subtracts one: for gauges only.
     pub(crate) fn decrement(&self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// What it stands at. A gauge's cells may wrap alone; their sum does not.
+    /// Sets the value: for gauges with one cell only.
+    pub(crate) fn set(&self, value: u64) {
+        self.0.store(value, Ordering::Relaxed);
+    }
+
+    /// The value of this cell. A gauge's cells may wrap alone; their sum does not.
     pub(crate) fn value(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
@@ -67,109 +83,190 @@ pub(crate) type Labels = Vec<(&'static str, String)>;
 struct Family {
     help: &'static str,
     kind: Kind,
-    series: BTreeMap<Labels, Vec<Cell>>,
+    label_names: Vec<&'static str>,
+    series: BTreeMap<Labels, Series>,
 }
 
+/// What a family measures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+pub(crate) enum Kind {
     Counter,
     Gauge,
     Histogram,
 }
 
-#[derive(Debug)]
-enum Cell {
-    Number(Counter),
-    Distribution(Histogram),
+#[derive(Debug, Default)]
+struct Series {
+    numbers: Vec<Counter>,
+    distributions: Vec<Histogram>,
+    /// What the cells counted whose handles are gone.
+    past: Total,
 }
 
-/// Every series of the process. Locked when a series is made and when it is scraped, never to count.
+/// A series' cells, added up.
+#[derive(Clone, Copy, Debug, Default)]
+struct Total {
+    number: u64,
+    buckets: [u64; BOUNDS_MICROS.len() + 1],
+    sum_micros: u64,
+}
+
+impl Total {
+    fn add_number(&mut self, counter: &Counter) {
+        self.number = self.number.wrapping_add(counter.value());
+    }
+
+    fn add_distribution(&mut self, histogram: &Histogram) {
+        for (total, bucket) in self.buckets.iter_mut().zip(&histogram.0.buckets) {
+            *total += bucket.load(Ordering::Relaxed);
+        }
+        self.sum_micros += histogram.0.sum_micros.load(Ordering::Relaxed);
+    }
+}
+
+impl Series {
+    /// Moves the cells that nobody holds any more into the past. Answers whether any cell is held.
+    fn settle(&mut self) -> bool {
+        // The registry is the last holder, and hands out no clones: nobody can count there any more.
+        for cell in self.numbers.extract_if(.., |cell| Arc::strong_count(&cell.0) == 1) {
+            self.past.add_number(&cell);
+        }
+        for cell in self.distributions.extract_if(.., |cell| Arc::strong_count(&cell.0) == 1) {
+            self.past.add_distribution(&cell);
+        }
+        !(self.numbers.is_empty() && self.distributions.is_empty())
+    }
+
+    fn total(&self) -> Total {
+        let mut total = self.past;
+        self.numbers.iter().for_each(|cell| total.add_number(cell));
+        self.distributions.iter().for_each(|cell| total.add_distribution(cell));
+        total
+    }
+}
+
+/// Every series of the process. Locked when a series is made and when the metrics are read, never to count.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Registry(Arc<Mutex<BTreeMap<&'static str, Family>>>);
 
 impl Registry {
     /// A counter. `name` ends in `_total` (Prometheus naming).
     pub(crate) fn counter(&self, name: &'static str, help: &'static str, labels: Labels) -> Counter {
+        debug_assert!(name.ends_with("_total"), "{name} ends in _total");
         let counter = Counter::default();
-        self.add(name, help, Kind::Counter, labels, Cell::Number(counter.clone()));
+        self.with(name, help, Kind::Counter, labels, |series| series.numbers.push(counter.clone()));
         counter
     }
 
-    /// A gauge.
+    /// A gauge. Keep the handle: the series is removed when no handle is left.
     pub(crate) fn gauge(&self, name: &'static str, help: &'static str, labels: Labels) -> Counter {
         let gauge = Counter::default();
-        self.add(name, help, Kind::Gauge, labels, Cell::Number(gauge.clone()));
+        self.with(name, help, Kind::Gauge, labels, |series| series.numbers.push(gauge.clone()));
         gauge
     }
 
     /// A histogram of seconds. `name` ends in `_seconds`.
     pub(crate) fn histogram(&self, name: &'static str, help: &'static str, labels: Labels) -> Histogram {
         let histogram = Histogram::default();
-        self.add(name, help, Kind::Histogram, labels, Cell::Distribution(histogram.clone()));
+        self.with(name, help, Kind::Histogram, labels, |series| series.distributions.push(histogram.clone()));
         histogram
     }
 
-    fn add(&self, name: &'static str, help: &'static str, kind: Kind, labels: Labels, cell: Cell) {
+    /// Announces a counter whose series are made when they are first needed, for `docs/METRICS.md`.
+    pub(crate) fn announce(&self, name: &'static str, help: &'static str, label_names: &[&'static str]) {
+        self.family(name, help, Kind::Counter, label_names.to_vec(), |_| ());
+    }
+
+    fn with(&self, name: &'static str, help: &'static str, kind: Kind, labels: Labels, add: impl FnOnce(&mut Series)) {
+        let names = labels.iter().map(|(name, _)| *name).collect();
+        self.family(name, help, kind, names, |family| add(family.series.entry(labels).or_default()));
+    }
+
+    fn family(
+        &self,
+        name: &'static str,
+        help: &'static str,
+        kind: Kind,
+        label_names: Vec<&'static str>,
+        change: impl FnOnce(&mut Family),
+    ) {
         let mut families = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let family = families.entry(name).or_insert_with(|| Family { help, kind, series: BTreeMap::new() });
+        let family = families.entry(name).or_insert_with(|| Family {
+            help,
+            kind,
+            label_names: label_names.clone(),
+            series: BTreeMap::new(),
+        });
         debug_assert_eq!(family.kind, kind, "{name} is one kind of series");
-        family.series.entry(labels).or_default().push(cell);
+        debug_assert_eq!(family.label_names, label_names, "{name} has one set of label names");
+        change(family);
     }
 
-    /// Everything, in the text format that Prometheus scrapes.
+    /// Every series and the figures of the process, in the text format that Prometheus reads (version 0.0.4).
     pub(crate) fn render(&self) -> String {
+        self.render_with(Some(Process))
+    }
+
+    fn render_with(&self, process: Option<Process>) -> String {
+        let mut all = prometheus_client::registry::Registry::default();
+        all.register_collector(Box::new(self.clone()));
+        if let Some(process) = process {
+            all.register_collector(Box::new(process));
+        }
+        let mut text = String::new();
+        prometheus_text::encode(&mut text, &all).expect("writing to memory does not fail");
+        text
+    }
+
+    /// Name, help, kind and label names of every family, in order.
+    #[cfg(test)]
+    pub(crate) fn families(&self) -> Vec<(&'static str, &'static str, Kind, Vec<&'static str>)> {
         let families = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut out = String::new();
-        for (name, family) in families.iter() {
-            let kind = match family.kind {
-                Kind::Counter => "counter",
-                Kind::Gauge => "gauge",
-                Kind::Histogram => "histogram",
+        families.iter().map(|(name, family)| (*name, family.help, family.kind, family.label_names.clone())).collect()
+    }
+}
+
+impl Collector for Registry {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let mut families = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for (name, family) in families.iter_mut() {
+            let is_gauge = family.kind == Kind::Gauge;
+            family.series.retain(|_, series| series.settle() || !is_gauge);
+            if family.series.is_empty() {
+                continue;
+            }
+            let (name, kind) = match family.kind {
+                // The suffix is written by the encoder.
+                Kind::Counter => (name.trim_end_matches("_total"), MetricType::Counter),
+                Kind::Gauge => (*name, MetricType::Gauge),
+                Kind::Histogram => (*name, MetricType::Histogram),
             };
-            let _ = writeln!(out, "# HELP {name} {}\n# TYPE {name} {kind}", family.help);
-            for (labels, cells) in &family.series {
-                render_series(&mut out, name, labels, cells);
+            let mut written = encoder.encode_descriptor(name, family.help, None, kind)?;
+            for (labels, series) in &family.series {
+                series.total().encode(family.kind, written.encode_family(labels)?)?;
             }
         }
-        out
+        Ok(())
     }
 }
 
-fn render_series(out: &mut String, name: &str, labels: &Labels, cells: &[Cell]) {
-    let mut number = None;
-    let mut buckets = [0_u64; BOUNDS_MICROS.len() + 1];
-    let mut sum_micros = 0_u64;
-    for cell in cells {
-        match cell {
-            Cell::Number(counter) => number = Some(number.unwrap_or(0_u64).wrapping_add(counter.value())),
-            Cell::Distribution(histogram) => {
-                for (total, bucket) in buckets.iter_mut().zip(&histogram.0.buckets) {
-                    *total += bucket.load(Ordering::Relaxed);
-                }
-                sum_micros += histogram.0.sum_micros.load(Ordering::Relaxed);
+impl Total {
+    fn encode(&self, kind: Kind, mut encoder: MetricEncoder<'_>) -> fmt::Result {
+        match kind {
+            Kind::Counter => encoder.encode_counter(&self.number, None::<&Exemplar<NoLabelSet, f64>>),
+            Kind::Gauge => encoder.encode_gauge(&self.number),
+            Kind::Histogram => {
+                let bounds = BOUNDS_MICROS.iter().map(|micros| *micros as f64 / 1e6).chain([f64::INFINITY]);
+                let buckets: Vec<(f64, u64)> = bounds.zip(self.buckets).collect();
+                let count = self.buckets.iter().sum();
+                encoder.encode_histogram(self.sum_micros as f64 / 1e6, count, &buckets, None::<&NoExemplars>)
             }
         }
     }
-    if let Some(number) = number {
-        let _ = writeln!(out, "{name}{} {number}", braces(labels, None));
-        return;
-    }
-    let mut count = 0;
-    for (index, bucket) in buckets.iter().enumerate() {
-        count += bucket;
-        let bound = BOUNDS_MICROS.get(index).map_or("+Inf".to_owned(), |micros| (*micros as f64 / 1e6).to_string());
-        let _ = writeln!(out, "{name}_bucket{} {count}", braces(labels, Some(&bound)));
-    }
-    let _ = writeln!(out, "{name}_sum{} {}", braces(labels, None), sum_micros as f64 / 1e6);
-    let _ = writeln!(out, "{name}_count{} {count}", braces(labels, None));
 }
 
-fn braces(labels: &Labels, bound: Option<&str>) -> String {
-    let escape = |value: &str| value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
-    let mut parts: Vec<String> = labels.iter().map(|(name, value)| format!("{name}=\"{}\"", escape(value))).collect();
-    parts.extend(bound.map(|bound| format!("le=\"{bound}\"")));
-    if parts.is_empty() { String::new() } else { format!("{{{}}}", parts.join(",")) }
-}
+/// The type of the exemplars that no histogram of ours has.
+type NoExemplars = std::collections::HashMap<usize, Exemplar<NoLabelSet, f64>>;
 
 #[cfg(test)]
 mod tests {
@@ -182,7 +279,7 @@ mod tests {
         registry.counter("requests_total", "Requests.", labels()).add(2);
         registry.counter("requests_total", "Requests.", labels()).increment();
         assert_eq!(
-            registry.render(),
+            registry.render_with(None),
             "# HELP requests_total Requests.\n# TYPE requests_total counter\nrequests_total{rule=\"a\\\"b\"} 3\n"
         );
     }
@@ -191,10 +288,54 @@ mod tests {
     fn a_histogram_counts_each_duration_in_every_larger_bucket() {
         let registry = Registry::default();
         registry.histogram("wait_seconds", "Waits.", vec![]).observe(Duration::from_micros(250));
-        let text = registry.render();
+        let text = registry.render_with(None);
         assert!(text.contains("wait_seconds_bucket{le=\"0.0001\"} 0\n"), "{text}");
         assert!(text.contains("wait_seconds_bucket{le=\"0.00025\"} 1\n"), "{text}");
         assert!(text.contains("wait_seconds_bucket{le=\"+Inf\"} 1\n"), "{text}");
+        assert!(text.contains("wait_seconds_sum 0.00025\n"), "{text}");
         assert!(text.contains("wait_seconds_count 1\n"), "{text}");
+    }
+
+    #[test]
+    fn a_counter_keeps_what_a_worker_counted_that_is_gone() {
+        let registry = Registry::default();
+        let (gone, stays) = (registry.counter("a_total", "A.", vec![]), registry.counter("a_total", "A.", vec![]));
+        let waits = registry.histogram("wait_seconds", "Waits.", vec![]);
+        gone.add(2);
+        stays.add(1);
+        waits.observe(Duration::from_secs(1));
+        drop((gone, waits));
+        for _ in 0..2 {
+            let text = registry.render_with(None);
+            assert!(text.contains("a_total 3\n") && text.contains("wait_seconds_count 1\n"), "{text}");
+        }
+        drop(stays);
+        assert!(registry.render_with(None).contains("a_total 3\n"));
+    }
+
+    #[test]
+    fn a_gauge_is_removed_with_its_last_handle() {
+        let registry = Registry::default();
+        let labels = |name: &str| vec![("certificate", name.to_owned())];
+        let (old, new) =
+            (registry.gauge("expiry", "Expiry.", labels("a")), registry.gauge("expiry", "Expiry.", labels("b")));
+        old.set(1);
+        new.set(2);
+        assert!(registry.render_with(None).contains("expiry{certificate=\"a\"} 1\n"));
+        drop(old);
+        assert_eq!(
+            registry.render_with(None),
+            "# HELP expiry Expiry.\n# TYPE expiry gauge\nexpiry{certificate=\"b\"} 2\n"
+        );
+        drop(new);
+        assert_eq!(registry.render_with(None), "");
+    }
+
+    #[test]
+    fn what_is_only_announced_is_not_shown() {
+        let registry = Registry::default();
+        registry.announce("refusals_total", "Refusals.", &["reason"]);
+        assert_eq!(registry.render_with(None), "");
+        assert_eq!(registry.families(), [("refusals_total", "Refusals.", Kind::Counter, vec!["reason"])]);
     }
 }

@@ -5,3 +5,4 @@
 pub(crate) mod access_log;
 pub(crate) mod logging;
 pub(crate) mod metrics;
+mod process;

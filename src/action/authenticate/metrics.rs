@@ -55,8 +55,12 @@ pub(super) struct Failures {
     by_reason: Mutex<HashMap<Reason, Counter>>,
 }
 
+const FAILURES: &str = "vestibule_login_failures_total";
+const FAILURES_HELP: &str = "Logins that failed, by provider and reason.";
+
 impl Failures {
     pub(super) fn new(registry: &Registry, provider: &str) -> Self {
+        registry.announce(FAILURES, FAILURES_HELP, &["provider", "reason"]);
         Self { registry: registry.clone(), provider: provider.to_owned(), by_reason: Mutex::default() }
     }
 
@@ -64,11 +68,8 @@ impl Failures {
     pub(super) fn count(&self, reason: Reason) {
         let mut by_reason = self.by_reason.lock().unwrap_or_else(PoisonError::into_inner);
         let counter = by_reason.entry(reason).or_insert_with(|| {
-            self.registry.counter(
-                "vestibule_login_failures_total",
-                "Logins that failed, by provider and reason.",
-                vec![("provider", self.provider.clone()), ("reason", reason.code().to_owned())],
-            )
+            let labels = vec![("provider", self.provider.clone()), ("reason", reason.code().to_owned())];
+            self.registry.counter(FAILURES, FAILURES_HELP, labels)
         });
         counter.increment();
     }

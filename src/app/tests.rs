@@ -1,0 +1,98 @@
+//! `docs/METRICS.md` is made from the registry of an app that has everything.
+
+use std::fmt::Write as _;
+
+use crate::app::App;
+use crate::clock::Clock;
+use crate::config;
+use crate::config::source::{MissingKeys, Source};
+use crate::config::tests::temporary_directory;
+
+const HEAD: &str = "\
+# Metrics
+
+`GET /metrics` at `admin.address`, in the text format of Prometheus (version 0.0.4). Made from the code by
+`UPDATE_DOCS=1 cargo test --lib metrics`; a test keeps it up to date.
+
+Label values come from the configuration or from fixed lists, never from a request. A series that counts something rare (a
+refusal, a failed login) appears when it first happens. Names and labels are stable: a change is announced in the changelog.
+
+| Metric | Type | Labels | Meaning |
+|---|---|---|---|
+";
+
+/// One of everything that registers metrics.
+const EVERYTHING: &str = "
+listeners:
+  - name: public
+    address: 127.0.0.1:0
+    protocol: https
+    certificates: [{ certificate_file: tls.pem, private_key_file: tls-key.pem }]
+    rules:
+      - name: people
+        priority: 1
+        conditions: [{ host_header: [people.example.com] }]
+        actions:
+          - { type: authenticate-user-pool, user_pool: people, session_cookie_name: __Host-people }
+          - { type: forward, target_group: app }
+    default_actions: [{ type: authenticate-oidc, provider: corp }, { type: forward, target_group: app }]
+identity_providers:
+  corp: { issuer: 'https://idp.example.com', client_id: a, client_secret: a-client-secret-of-some-length }
+user_pools:
+  people:
+    issuer: https://login.example.com
+    signing_key_file: pool-key.pem
+    applications: ['https://people.example.com']
+target_groups:
+  app: { targets: ['127.0.0.1:1'] }
+session: { key_files: [session-key] }
+claims: { signer: 'arn:vestibule:test', signing_key_file: claims-key.pem }
+admin: { address: 127.0.0.1:0 }
+access_log: { destination: access.log }
+workers: 1
+";
+
+#[test]
+fn the_page_of_metrics_is_fresh() {
+    let folder = temporary_directory("metrics");
+    let pair = rcgen::generate_simple_self_signed(vec!["app.example.com".to_owned()]).unwrap();
+    std::fs::write(folder.join("tls.pem"), pair.cert.pem()).unwrap();
+    std::fs::write(folder.join("tls-key.pem"), pair.signing_key.serialize_pem()).unwrap();
+    let source = Source::text("metrics.yaml", &folder, EVERYTHING);
+    let config = config::load(&source, MissingKeys::Make).unwrap_or_else(|report| panic!("{report}"));
+    let app = App::start(config, Clock::system()).unwrap();
+    let registry = app.registry.clone();
+    // Workers register theirs on their own threads; when they have ended, they have.
+    app.shutdown();
+
+    let mut rows = Vec::new();
+    for (name, help, kind, labels) in registry.families() {
+        rows.push((name.to_owned(), format!("{kind:?}").to_lowercase(), labels, help.to_owned()));
+    }
+    // The figures of the process are not in the registry: they are read when they are asked for.
+    let text = registry.render();
+    let about = |kind: &str, name: &str| {
+        let begin = format!("# {kind} {name} ");
+        text.lines().find_map(|line| line.strip_prefix(&begin)).map(str::to_owned)
+    };
+    for line in text.lines().filter_map(|line| line.strip_prefix("# TYPE ")) {
+        let (name, kind) = line.split_once(' ').unwrap();
+        if rows.iter().all(|row| row.0 != name) {
+            let labels = if name == "vestibule_build_info" { vec!["version"] } else { vec![] };
+            rows.push((name.to_owned(), kind.to_owned(), labels, about("HELP", name).unwrap()));
+        }
+    }
+    rows.sort();
+    let mut page = HEAD.to_owned();
+    for (name, kind, labels, help) in rows {
+        let labels = labels.iter().map(|label| format!("`{label}`")).collect::<Vec<_>>().join(", ");
+        writeln!(page, "| `{name}` | {kind} | {labels} | {help} |").unwrap();
+    }
+
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/METRICS.md");
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::write(&path, &page).unwrap();
+    }
+    let written = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(written == page, "docs/METRICS.md is stale: run `UPDATE_DOCS=1 cargo test --lib metrics`");
+}
