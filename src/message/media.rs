@@ -1,4 +1,4 @@
-//! What kind of answer the client can use: its `Accept`, and whether it navigates.
+//! Which form of an answer the client can use, and whether the request loads a page into a tab.
 
 use http::{HeaderMap, HeaderName, Method, header};
 
@@ -13,10 +13,26 @@ pub(crate) enum Preferred {
     Text,
 }
 
+/// What the client does with the answer, which decides whether a redirect to a sign-in page can help.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Intent {
+    /// A browser loads a page into a tab or a window.
+    Navigation,
+    /// A browser loads a page into a frame of another page. Providers refuse to be shown in a frame.
+    Frame,
+    /// A browser or a link preview asks ahead of time. Nobody looks at the answer yet.
+    Prefetch,
+    /// A script, an image, a WebSocket, a program: whatever shows no page.
+    Other,
+}
+
 const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
-const SEC_PURPOSE: HeaderName = HeaderName::from_static("sec-purpose");
+const UPGRADE_INSECURE_REQUESTS: HeaderName = HeaderName::from_static("upgrade-insecure-requests");
 const X_REQUESTED_WITH: HeaderName = HeaderName::from_static("x-requested-with");
+
+/// `Sec-Purpose` is today's name (Fetch §3.7). The others are those of Safari, older Chromium and older Firefox.
+const PURPOSES: [&str; 4] = ["sec-purpose", "purpose", "x-purpose", "x-moz"];
 
 /// Reads `Accept` (RFC 9110 §12.5.1). Weights are not compared: a client that names HTML can show it.
 pub(crate) fn preferred(headers: &HeaderMap) -> Preferred {
@@ -38,23 +54,56 @@ fn is_unwanted(parameters: &str) -> bool {
     parameters.split(';').any(|part| matches!(part.trim(), "q=0" | "q=0.0" | "q=0.00" | "q=0.000"))
 }
 
-/// Whether a redirect to a sign-in page can help: a browser that loads a document into a tab.
+/// What the client does with the answer.
 ///
-/// Decided by what only a navigation says (Fetch Metadata), and by `Accept` where a client sends none of it. An iframe is
-/// not a navigation: a provider's page refuses to be framed. Nor is a prefetch, which nobody looks at.
-pub(crate) fn is_navigation(method: &Method, headers: &HeaderMap) -> bool {
-    if headers.contains_key(header::UPGRADE) || headers.contains_key(SEC_PURPOSE) || is_scripted(headers) {
-        return false;
+/// `Sec-Fetch-Mode` decides where it is present: browsers set it, scripts can neither set it nor ask for `navigate`
+/// (Fetch §2.2.2, §5.4). `Sec-Fetch-Dest` only tells frames from tabs. In particular it is `empty` when a service worker
+/// passes a navigation on (`fetch(event.request)`), so that no value of it is required. A worker that passes on a copy
+/// (`new Request(event.request, …)`) cannot keep the mode, but keeps the navigation's headers and its way with redirects. A
+/// client that sends neither field is an old browser or a program: one that names HTML in `Accept` wants a page.
+pub(crate) fn intent(method: &Method, headers: &HeaderMap) -> Intent {
+    if is_prefetch(headers) {
+        return Intent::Prefetch;
     }
-    if method == Method::OPTIONS {
-        return false;
+    if *method == Method::OPTIONS || asks_for_websocket(headers) {
+        return Intent::Other;
     }
-    let says = |name: &HeaderName, wanted: &str| headers.get(name).map(|value| value.as_bytes() == wanted.as_bytes());
-    match (says(&SEC_FETCH_MODE, "navigate"), says(&SEC_FETCH_DEST, "document")) {
-        (Some(mode), dest) => mode && dest.unwrap_or(true),
-        (None, Some(dest)) => dest,
-        (None, None) => preferred(headers) == Preferred::Html,
+    let destination = headers.get(SEC_FETCH_DEST).map(|value| value.as_bytes());
+    match headers.get(SEC_FETCH_MODE).map(|value| value.as_bytes()) {
+        Some(b"navigate") => match destination {
+            Some(b"iframe" | b"frame" | b"fencedframe" | b"object" | b"embed") => Intent::Frame,
+            _ => Intent::Navigation,
+        },
+        Some(b"same-origin") if is_copied_navigation(headers) => Intent::Navigation,
+        Some(_) => Intent::Other,
+        // Whatever took the mode away left the destination. Only a navigation has one of these.
+        None => match destination {
+            Some(b"document") => Intent::Navigation,
+            Some(b"iframe" | b"frame" | b"fencedframe") => Intent::Frame,
+            Some(_) => Intent::Other,
+            None if preferred(headers) == Preferred::Html && !is_scripted(headers) => Intent::Navigation,
+            None => Intent::Other,
+        },
     }
+}
+
+/// Whether a browser or a preview asks ahead of time, on nobody's behalf: it may change nothing (attacks C-15).
+pub(crate) fn is_prefetch(headers: &HeaderMap) -> bool {
+    let purposes = PURPOSES.iter().filter_map(|name| headers.get(*name)?.to_str().ok());
+    let is_ahead = |word: &str| matches!(word.trim(), "prefetch" | "prerender" | "preview");
+    purposes.flat_map(|purpose| purpose.split([';', ','])).any(is_ahead)
+}
+
+/// Whether a service worker's own request has the headers of a navigation. Scripts can set these two, but a script that does
+/// is only answered by a redirect that it cannot follow.
+fn is_copied_navigation(headers: &HeaderMap) -> bool {
+    let is_upgrading = headers.get(UPGRADE_INSECURE_REQUESTS).is_some_and(|value| value.as_bytes() == b"1");
+    is_upgrading && preferred(headers) == Preferred::Html && !is_scripted(headers)
+}
+
+fn asks_for_websocket(headers: &HeaderMap) -> bool {
+    let is_websocket = |protocol: &[u8]| protocol.trim_ascii().eq_ignore_ascii_case(b"websocket");
+    headers.get_all(header::UPGRADE).iter().any(|value| value.as_bytes().split(|byte| *byte == b',').any(is_websocket))
 }
 
 fn is_scripted(headers: &HeaderMap) -> bool {

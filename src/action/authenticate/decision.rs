@@ -2,6 +2,7 @@
 
 use crate::action::settings::{AuthenticateSettings, OnExpired, OnUnauthenticated};
 use crate::exchange::rejection::Reason;
+use crate::message::media::Intent;
 
 /// Why there is no session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,13 +26,13 @@ pub(super) enum Verdict {
 }
 
 /// Only a navigation is ever sent to the provider: nothing else can follow (spec §2.7, pitfalls 15–18).
-pub(super) fn decide(absence: Absence, settings: &AuthenticateSettings, is_navigation: bool) -> Verdict {
+pub(super) fn decide(absence: Absence, settings: &AuthenticateSettings, intent: Intent) -> Verdict {
     let may_sign_in = match settings.on_unauthenticated {
         OnUnauthenticated::Allow => return Verdict::Anonymous,
         OnUnauthenticated::Authenticate => true,
         OnUnauthenticated::Deny => absence == Absence::Expired && settings.on_expired == OnExpired::Authenticate,
     };
-    if may_sign_in && is_navigation {
+    if may_sign_in && intent == Intent::Navigation {
         return Verdict::Login;
     }
     Verdict::Refuse(match absence {

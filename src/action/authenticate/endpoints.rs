@@ -11,7 +11,7 @@ use crate::claims::ClaimsHeaders;
 use crate::exchange::Exchange;
 use crate::exchange::error_page::streamed;
 use crate::exchange::rejection::{Reason, Rejection};
-use crate::message::{Request, Response};
+use crate::message::{Request, Response, media};
 use crate::telemetry::metrics::Registry;
 
 /// The callback (spec §2.4): the ALB's path, so that registered redirect URIs keep working.
@@ -99,15 +99,7 @@ pub(super) fn is_reserved(path: &str) -> bool {
     matches!(path, CALLBACK | SIGN_OUT | USERINFO | KEY_SET) || path.starts_with(KEYS)
 }
 
-/// Whether a browser or a preview asks ahead of time, on nobody's behalf: it may change nothing (attacks C-15).
-pub(super) fn is_prefetch(headers: &HeaderMap) -> bool {
-    ["sec-purpose", "purpose", "x-purpose", "x-moz"]
-        .iter()
-        .filter_map(|name| headers.get(*name)?.to_str().ok())
-        .any(|purpose| purpose.contains("prefetch") || purpose.contains("preview") || purpose.contains("prerender"))
-}
-
 /// The answer to a prefetch of something that acts.
 pub(super) fn refuse_prefetch(headers: &HeaderMap) -> Option<Response> {
-    is_prefetch(headers).then(answer::not_for_prefetch)
+    media::is_prefetch(headers).then(answer::not_for_prefetch)
 }

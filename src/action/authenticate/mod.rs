@@ -158,7 +158,8 @@ impl Authenticate {
         request: &CanonicalRequest,
         headers: &HeaderMap,
     ) -> Result<Outcome, Rejection> {
-        let verdict = decide(absence, &self.settings, media::is_navigation(&request.method, headers));
+        let intent = media::intent(&request.method, headers);
+        let verdict = decide(absence, &self.settings, intent);
         // What does not open never will. A session that is over is kept, because it says so; `allow` has no use for it.
         if absence == Absence::Invalid || (absence == Absence::Expired && matches!(verdict, Verdict::Anonymous)) {
             exchange.cookies.extend(self.issuing.sessions.clear(headers));

@@ -6,6 +6,7 @@ use super::bench::{Bench, Browser, FETCH, ISSUER, settings};
 use crate::action::authenticate::decision::{Absence, Verdict, decide};
 use crate::action::settings::{AuthenticateSettings, OnExpired, OnUnauthenticated};
 use crate::exchange::rejection::Reason;
+use crate::message::media::Intent;
 
 fn says(on_unauthenticated: OnUnauthenticated) -> AuthenticateSettings {
     AuthenticateSettings { on_unauthenticated, ..settings() }
@@ -17,7 +18,9 @@ fn each_mode_decides_as_documented() {
     let reasons = [Reason::AuthRequired, Reason::AuthSessionInvalid, Reason::AuthSessionExpired];
     for (absence, reason) in absences.into_iter().zip(reasons) {
         let (login, refuse) = (Verdict::Login, Verdict::Refuse(reason));
-        let verdicts = |settings: &AuthenticateSettings| [true, false].map(|is| decide(absence, settings, is));
+        let verdicts = |settings: &AuthenticateSettings| {
+            [Intent::Navigation, Intent::Other].map(|intent| decide(absence, settings, intent))
+        };
         assert_eq!(verdicts(&says(OnUnauthenticated::Authenticate)), [login, refuse]);
         assert_eq!(verdicts(&says(OnUnauthenticated::Deny)), [refuse, refuse]);
         assert_eq!(verdicts(&says(OnUnauthenticated::Allow)), [Verdict::Anonymous, Verdict::Anonymous]);
