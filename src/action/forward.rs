@@ -12,7 +12,10 @@ use crate::exchange::Exchange;
 use crate::exchange::rejection::{Reason, Rejection};
 use crate::message::header::Protected;
 use crate::message::uri::CanonicalRequest;
-use crate::message::{Request, Response, cookie, forwarded, header as names};
+use crate::message::{Request, Response, forwarded, header as names};
+use crate::session::names::OurCookies;
+use crate::telemetry::metrics::Counter;
+use crate::telemetry::once::Once;
 use crate::upstream::client::{Client, Unanswered};
 use crate::upstream::error::Error;
 use crate::upstream::upgrade::{self, Bounds, Switched};
@@ -26,8 +29,10 @@ pub(crate) struct Forward {
     pub(crate) preserve_host: bool,
     /// What the trailers of a request may not carry either.
     pub(crate) protected: Arc<Protected>,
-    /// Cookie names that are ours begin like this; the target sees none of them (attacks H-15).
-    pub(crate) our_cookies: Arc<[Box<str>]>,
+    /// The target sees none of these cookies (attacks H-15), and sets none of them.
+    pub(crate) our_cookies: Arc<OurCookies>,
+    /// Targets whose cookies were dropped, so that the log says so once for each.
+    pub(crate) told: Arc<Once>,
 }
 
 /// About as many headers as a request gets here, so that their map grows once.
@@ -71,8 +76,10 @@ impl Forward {
         request.body_mut().protect(&self.protected);
         let answered =
             client.send(std::mem::take(request)).await.map_err(|unanswered| rejection(exchange, unanswered))?;
+        let mut response = answered.response;
+        self.protect_cookies(client, &answered.target, &mut response);
         exchange.target = Some(answered.target);
-        finish(worker, client, passage, upgrade, answered.response, answered.switched)
+        finish(worker, client, passage, upgrade, response, answered.switched)
     }
 
     /// Makes the client's headers the target's: nothing that concerns one connection, nothing of ours that a client said
@@ -87,7 +94,7 @@ impl Forward {
         headers.reserve(HEADERS_ADDED);
         names::remove_hop_by_hop(headers);
         headers.remove(header::EXPECT);
-        cookie::strip(headers, |name| self.is_ours(name));
+        self.our_cookies.strip_request(headers);
         connection
             .forwarded
             .write(headers, &connection.peer_address)
@@ -108,11 +115,35 @@ impl Forward {
 }
 
 impl Forward {
-    /// Whether a cookie is one of ours, or could be taken for one by an application that does not mind case.
-    fn is_ours(&self, name: &[u8]) -> bool {
-        let begins_like =
-            |ours: &str| name.get(..ours.len()).is_some_and(|head| head.eq_ignore_ascii_case(ours.as_bytes()));
-        self.our_cookies.iter().any(|ours| begins_like(ours))
+    /// Takes our cookies out of what the target answers, also out of its trailers: a target could give a browser another
+    /// user's session, or end its own.
+    fn protect_cookies(&self, client: &Client, target: &Rc<str>, response: &mut Response) {
+        let dropped = self.our_cookies.strip_answer(response.headers_mut());
+        if dropped > 0 {
+            say_dropped(&self.told, client.cookies_dropped(), target, dropped);
+        }
+        // A body whose length is known has no trailers (RFC 9112 §7.1).
+        if http_body::Body::size_hint(response.body()).exact().is_none() {
+            let (ours, told) = (Arc::clone(&self.our_cookies), Arc::clone(&self.told));
+            let (counter, target) = (client.cookies_dropped().clone(), Rc::clone(target));
+            response.body_mut().filter_trailers(Box::new(move |trailers| {
+                let dropped = ours.strip_answer(trailers);
+                if dropped > 0 {
+                    say_dropped(&told, &counter, &target, dropped);
+                }
+            }));
+        }
+    }
+}
+
+/// Counts cookies that were dropped, and says so once for each target.
+fn say_dropped(told: &Once, counter: &Counter, target: &str, dropped: usize) {
+    counter.add(dropped as u64);
+    if told.is_first(target) {
+        tracing::warn!(
+            target.address = target,
+            "this target sets cookies under the names of this proxy's own; they are dropped from its answers"
+        );
     }
 }
 

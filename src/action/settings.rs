@@ -39,6 +39,8 @@ pub(crate) struct AuthenticateSettings {
     pub(crate) on_unauthenticated: OnUnauthenticated,
     /// What `deny` does with a session that is over.
     pub(crate) on_expired: OnExpired,
+    /// Whether what signed-in users are answered is `Cache-Control: private`, whatever the target says (pitfalls 67).
+    pub(crate) private_responses: bool,
 }
 
 /// Who signs the user in.

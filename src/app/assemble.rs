@@ -26,11 +26,12 @@ use crate::message::WholeResponse;
 use crate::message::header::Protected;
 use crate::proxy::snapshot::Snapshot;
 use crate::rule::{Rule, RuleSet};
+use crate::session::names::OurCookies;
 use crate::telemetry::metrics::{Counter, Registry};
+use crate::telemetry::once::Once;
 use crate::upstream::client::Client;
 use crate::upstream::group::TargetGroup;
 use crate::upstream::metrics::Metrics;
-use crate::user_pool;
 
 /// Everything that one configuration serves with; shared by all workers, changed by none.
 #[derive(Debug)]
@@ -78,6 +79,7 @@ impl Assembled {
         let our_cookies = our_cookies(&config.listeners, &providers);
         let parts = Parts {
             our_cookies,
+            told: Arc::default(),
             providers,
             services,
             places,
@@ -121,7 +123,9 @@ struct Parts {
     /// Each target group's place among a worker's clients.
     places: BTreeMap<Arc<str>, usize>,
     protected: Arc<Protected>,
-    our_cookies: Arc<[Box<str>]>,
+    our_cookies: Arc<OurCookies>,
+    /// Targets about whose cookies something was said.
+    told: Arc<Once>,
     workers: usize,
     registry: Registry,
 }
@@ -186,22 +190,19 @@ impl Parts {
                 preserve_host: settings.preserve_host,
                 protected: Arc::clone(&self.protected),
                 our_cookies: Arc::clone(&self.our_cookies),
+                told: Arc::clone(&self.told),
             }),
         };
         ActionChain { gate, terminal }
     }
 }
 
-/// What the names of our cookies begin with: those of every gate of every listener and of every user pool, for a browser
-/// does not keep the cookies of one port from another (attacks H-15).
-fn our_cookies(listeners: &[ListenerConfig], providers: &Providers) -> Arc<[Box<str>]> {
+/// The cookies of every gate of every listener and of every user pool, for a browser does not keep the cookies of one port
+/// from another (attacks H-15).
+fn our_cookies(listeners: &[ListenerConfig], providers: &Providers) -> Arc<OurCookies> {
     let gates = listeners.iter().flat_map(ListenerConfig::chains).flat_map(|chain| &chain.gates);
-    let session = |GateSettings::Authenticate(settings): &GateSettings| format!("{}-", settings.session_cookie_name);
-    let pools = providers.pools().into_iter().map(|_| user_pool::COOKIE_PREFIX.to_owned());
-    let mut names: Vec<Box<str>> = gates.map(session).chain(pools).map(String::into_boxed_str).collect();
-    names.sort_unstable();
-    names.dedup();
-    names.into()
+    let base = |GateSettings::Authenticate(settings): &GateSettings| Arc::clone(&settings.session_cookie_name);
+    Arc::new(OurCookies::new(gates.map(base), !providers.pools().is_empty()))
 }
 
 impl Providers {

@@ -51,8 +51,11 @@ pub(crate) struct Exchange {
     pub(crate) reason: Option<Reason>,
     /// Why a page of the user pool refused: a code of its own.
     pub(crate) page_code: Option<&'static str>,
-    /// `Set-Cookie` lines that go out with whatever the answer is (pitfalls 7).
+    /// `Set-Cookie` lines that go out with whatever the answer is (pitfalls 7). An answer with one is kept out of shared
+    /// caches, whatever the target says.
     pub(crate) cookies: Vec<HeaderValue>,
+    /// Whether the answer is kept out of shared caches also without a cookie: the rule says so, and a user is signed in.
+    pub(crate) is_private: bool,
 }
 
 impl Exchange {
@@ -79,6 +82,7 @@ impl Exchange {
             reason: None,
             page_code: None,
             cookies: Vec::new(),
+            is_private: false,
         }
     }
 }

@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Buf as _, Bytes, BytesMut};
-use http::Version;
+use http::{HeaderMap, Version};
 use http_body::{Body as _, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::Sleep;
@@ -28,9 +28,13 @@ pub(crate) struct Body {
 struct Care {
     idle: Option<Idle>,
     protected: Option<Arc<Protected>>,
+    trailers: Option<Box<TrailerFilter>>,
     ends: Option<Ends>,
     watchers: Vec<Box<dyn Watch>>,
 }
+
+/// Takes fields out of trailers.
+type TrailerFilter = dyn Fn(&mut HeaderMap);
 
 /// How often a long exchange asks whether its session is over (attacks W-03).
 pub(crate) const SESSION_BEAT: Duration = Duration::from_secs(5);
@@ -139,6 +143,13 @@ impl Body {
     pub(crate) fn protect(&mut self, protected: &Arc<Protected>) {
         if !self.is_end_stream() {
             self.care().protected = Some(Arc::clone(protected));
+        }
+    }
+
+    /// Lets `filter` take fields out of the trailers.
+    pub(crate) fn filter_trailers(&mut self, filter: Box<TrailerFilter>) {
+        if !self.is_end_stream() {
+            self.care().trailers = Some(filter);
         }
     }
 
@@ -289,6 +300,9 @@ impl http_body::Body for Body {
                 let mut trailers = frame.into_trailers().unwrap_or_default();
                 if let Some(protected) = &care.protected {
                     protected.strip_trailers(&mut trailers);
+                }
+                if let Some(filter) = &care.trailers {
+                    filter(&mut trailers);
                 }
                 this.end(Ending::Complete);
                 Frame::trailers(trailers)

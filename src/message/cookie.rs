@@ -75,6 +75,21 @@ fn name(pair: &[u8]) -> &[u8] {
     pair[..memchr::memchr(b'=', pair).unwrap_or(pair.len())].trim_ascii_end()
 }
 
+/// The name that a `Set-Cookie` line gives its cookie, as browsers read it (RFC 6265bis §5.6). Where the name is empty the
+/// browser sends the value alone, which then reads as a cookie of the name that stands in the value: that is a name, too.
+pub(crate) fn names_set_by(line: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut pair = Some(&line[..memchr::memchr(b';', line).unwrap_or(line.len())]);
+    std::iter::from_fn(move || {
+        let rest = pair.take()?;
+        let Some(end) = memchr::memchr(b'=', rest) else { return Some(rest.trim_ascii()) };
+        let name = rest[..end].trim_ascii();
+        if name.is_empty() {
+            pair = Some(&rest[end + 1..]);
+        }
+        Some(name)
+    })
+}
+
 /// Writes a `Set-Cookie` that keeps `value` for `max_age_seconds`: `Secure; HttpOnly; Path=/`, host-only, as `__Host-`
 /// demands (RFC 6265bis §4.1.3.2), and `SameSite=Lax`, because the way back from a provider is a navigation from elsewhere.
 ///

@@ -3,6 +3,7 @@
 //! Knows nothing of what a message is for. Start at [`uri::CanonicalRequest`], the one reading of a request's target.
 
 pub(crate) mod body;
+pub(crate) mod caching;
 pub(crate) mod cookie;
 pub(crate) mod form;
 pub(crate) mod forwarded;

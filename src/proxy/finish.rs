@@ -12,7 +12,7 @@ use crate::exchange::rejection::{Reason, Rejection};
 use crate::exchange::request_id::RequestId;
 use crate::exchange::{Exchange, error_page};
 use crate::message::body::{Body, Ending, Watch};
-use crate::message::{Request, Response};
+use crate::message::{Request, Response, caching};
 use crate::proxy::metrics::Metrics;
 use crate::telemetry::access_log::{AccessLog, AccessRecord};
 
@@ -154,6 +154,9 @@ pub(crate) fn finish(mut recorder: Box<Recorder>, outcome: Result<Response, Reje
         exchange.reason = Some(rejection.reason);
         error_page::render(rejection.reason, exchange.id, exchange.preferred)
     });
+    if exchange.is_private || !exchange.cookies.is_empty() {
+        caching::make_private(response.headers_mut());
+    }
     for cookie in exchange.cookies.drain(..) {
         response.headers_mut().append(header::SET_COOKIE, cookie);
     }

@@ -10,6 +10,7 @@ pub(crate) mod settings;
 pub(crate) mod record;
 
 mod codec;
+pub(crate) mod names;
 pub(crate) mod opened;
 pub(crate) mod pending;
 pub(crate) mod revoked;

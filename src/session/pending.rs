@@ -29,6 +29,12 @@ pub(crate) const LOGINS_MAX: usize = 6;
 /// Cookies of old attempts that one answer deletes at most.
 const DELETIONS_MAX: usize = 16;
 
+/// Stands between the base name and the tag.
+const LOGIN: &str = "login";
+
+/// Characters of a [`tag`].
+const TAG_LENGTH: usize = 8;
+
 /// Pending logins under one cookie name.
 #[derive(Clone, Debug)]
 pub(crate) struct PendingLogins {
@@ -56,7 +62,7 @@ struct Kept<T> {
 impl PendingLogins {
     /// Pending logins in cookies named `base-login-…`.
     pub(crate) fn new(settings: &settings::Settings, base: Arc<str>) -> Self {
-        Self { keys: Arc::clone(&settings.keys), prefix: format!("{base}-login"), base }
+        Self { keys: Arc::clone(&settings.keys), prefix: format!("{base}-{LOGIN}"), base }
     }
 
     /// The `Set-Cookie` lines that keep `login` until the callback with `state`, and delete those that are too many.
@@ -133,6 +139,14 @@ impl PendingLogins {
     fn scope<'a>(&'a self, host: &'a str) -> Scope<'a> {
         Scope { purpose: Purpose::PendingLogin, name: &self.base, host }
     }
+}
+
+/// Whether `base-<rest>` names a pending login.
+pub(super) fn is_login(rest: &[u8]) -> bool {
+    // Compared without case, as the whole name is.
+    let Some((login, tag)) = rest.split_at_checked(LOGIN.len()) else { return false };
+    let tag = tag.strip_prefix(b"-").unwrap_or_default();
+    login.eq_ignore_ascii_case(LOGIN.as_bytes()) && tag.len() == TAG_LENGTH && tag.iter().copied().all(is_tag_byte)
 }
 
 /// Eight characters that tell one attempt's cookie from another's. Not a proof: the seal holds the whole state.

@@ -118,7 +118,12 @@ fn name(base: &str, number: usize) -> String {
 
 /// The cookies named `base-<digits>`: the digits, and the value.
 fn numbered<'h>(headers: &'h HeaderMap, base: &[u8]) -> impl Iterator<Item = (&'h [u8], &'h [u8])> {
-    named(headers, base).filter(|(number, _)| !number.is_empty() && number.iter().all(u8::is_ascii_digit))
+    named(headers, base).filter(|(number, _)| is_number(number))
+}
+
+/// Whether `base-<rest>` names a shard, or what a request carries in place of one.
+pub(super) fn is_number(rest: &[u8]) -> bool {
+    !rest.is_empty() && rest.iter().all(u8::is_ascii_digit)
 }
 
 /// The cookies named `base-<rest>`: the rest, and the value.

@@ -5,4 +5,5 @@
 pub(crate) mod access_log;
 pub(crate) mod logging;
 pub(crate) mod metrics;
+pub(crate) mod once;
 mod process;

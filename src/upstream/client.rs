@@ -11,6 +11,7 @@ use crate::clock::Clock;
 use crate::drain::{LocalExecutor, Spawner};
 use crate::message::body::Body;
 use crate::message::{Request, Response};
+use crate::telemetry::metrics::Counter;
 use crate::upstream::connect;
 use crate::upstream::error::Error;
 use crate::upstream::group::TargetGroup;
@@ -74,6 +75,11 @@ impl Client {
     /// The group's name.
     pub(crate) fn name(&self) -> &Arc<str> {
         &self.group.settings.name
+    }
+
+    /// Counts `Set-Cookie` lines that were dropped from the group's answers.
+    pub(crate) fn cookies_dropped(&self) -> &Counter {
+        &self.metrics.cookies_dropped
     }
 
     /// The longest wait for an answer, and between two pieces of it.

@@ -11,6 +11,8 @@ pub(crate) struct Metrics {
     pub(crate) errors: Counter,
     /// Requests that were sent again because they had not been sent, or could safely be.
     pub(crate) retries: Counter,
+    /// `Set-Cookie` lines of answers that were dropped.
+    pub(crate) cookies_dropped: Counter,
 }
 
 impl Metrics {
@@ -31,6 +33,11 @@ impl Metrics {
             retries: registry.counter(
                 "vestibule_upstream_retries_total",
                 "Requests sent again, because none of them had been sent or because they are idempotent.",
+                labels(),
+            ),
+            cookies_dropped: registry.counter(
+                "vestibule_upstream_cookies_dropped_total",
+                "Set-Cookie lines with the name of a cookie of this proxy, dropped from the answers of targets.",
                 labels(),
             ),
         }

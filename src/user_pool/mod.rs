@@ -24,5 +24,3 @@ pub(crate) use directory::client::check_redirect_uri;
 pub(crate) use directory::user::UserName;
 pub(crate) use in_process::InProcess;
 pub(crate) use pool::UserPool;
-/// What the names of a pool's cookies begin with.
-pub(crate) use signin::sso::COOKIE as COOKIE_PREFIX;

@@ -37,6 +37,8 @@ mod limits;
 mod login;
 /// Signing out, here and at the provider.
 mod logout;
+/// Our cookies, the application's, and caches.
+mod our_cookies;
 /// The provider goes away and comes back.
 mod provider_down;
 /// Signing in with providers that nobody here wrote.

@@ -145,6 +145,7 @@ impl Authenticate {
         match opened {
             Ok(signed_in) => {
                 exchange.subject = Some(Rc::clone(signed_in.subject()));
+                exchange.is_private = self.settings.private_responses;
                 Ok(Outcome::Identified(signed_in))
             }
             Err(absence) => Box::pin(self.without_session(absence, exchange, &request, headers)).await,

@@ -43,6 +43,11 @@ pub(crate) struct AuthenticateOidc {
     pub(crate) on_unauthenticated_request: OnUnauthenticatedRequest,
     /// What `on_unauthenticated_request: deny` does when a session is over. Default: `deny`.
     pub(crate) on_expired_session: Option<OnExpiredSession>,
+    /// Marks every answer to a signed-in user `Cache-Control: private`, so that no shared cache in front of this proxy stores
+    /// it, also where the application says `public`. The browser's own cache is not affected. Default: false, except for
+    /// answers that carry a cookie of this proxy, which are always private.
+    #[serde(default)]
+    pub(crate) private_responses: bool,
     /// Added to the request to the provider, as `{ prompt: login }`. At most 10.
     #[serde(default)]
     pub(crate) authentication_request_extra_params: BTreeMap<String, String>,
@@ -66,6 +71,11 @@ pub(crate) struct AuthenticateUserPool {
     pub(crate) on_unauthenticated_request: OnUnauthenticatedRequest,
     /// What `on_unauthenticated_request: deny` does when a session is over. Default: `deny`.
     pub(crate) on_expired_session: Option<OnExpiredSession>,
+    /// Marks every answer to a signed-in user `Cache-Control: private`, so that no shared cache in front of this proxy stores
+    /// it, also where the application says `public`. The browser's own cache is not affected. Default: false, except for
+    /// answers that carry a cookie of this proxy, which are always private.
+    #[serde(default)]
+    pub(crate) private_responses: bool,
     /// Added to the request to the pool, as `{ prompt: login }`. At most 10.
     #[serde(default)]
     pub(crate) authentication_request_extra_params: BTreeMap<String, String>,

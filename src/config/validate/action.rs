@@ -153,6 +153,7 @@ struct Login<'r> {
     timeout: Option<&'r Period>,
     on_unauthenticated: OnUnauthenticatedRequest,
     on_expired: Option<OnExpiredSession>,
+    private_responses: bool,
     extra_params: &'r BTreeMap<String, String>,
 }
 
@@ -168,6 +169,7 @@ impl<'r> Login<'r> {
                     timeout: raw.session_timeout.as_ref(),
                     on_unauthenticated: raw.on_unauthenticated_request,
                     on_expired: raw.on_expired_session,
+                    private_responses: raw.private_responses,
                     extra_params: &raw.authentication_request_extra_params,
                 })
             }
@@ -180,6 +182,7 @@ impl<'r> Login<'r> {
                     timeout: raw.session_timeout.as_ref(),
                     on_unauthenticated: raw.on_unauthenticated_request,
                     on_expired: raw.on_expired_session,
+                    private_responses: raw.private_responses,
                     extra_params: &raw.authentication_request_extra_params,
                 })
             }
@@ -233,6 +236,7 @@ fn gate(
             Some(OnExpiredSession::Authenticate) => OnExpired::Authenticate,
             Some(OnExpiredSession::Deny) | None => OnExpired::Deny,
         },
+        private_responses: login.private_responses,
     };
     logins.add(&settings, at, context);
     Some(GateSettings::Authenticate(settings))

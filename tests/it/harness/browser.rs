@@ -42,6 +42,7 @@ pub struct Answer {
     pub status: u16,
     pub headers: HeaderMap,
     pub body: Vec<u8>,
+    pub trailers: HeaderMap,
 }
 
 impl Answer {
@@ -334,8 +335,10 @@ async fn over<T: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + '
         }
     };
     let (parts, body) = response.map_err(|error| error.to_string())?.into_parts();
-    let body = body.collect().await.map_err(|error| error.to_string())?.to_bytes().to_vec();
-    Ok(Answer { status: parts.status.as_u16(), headers: parts.headers, body })
+    let body = body.collect().await.map_err(|error| error.to_string())?;
+    let trailers = body.trailers().cloned().unwrap_or_default();
+    let body = body.to_bytes().to_vec();
+    Ok(Answer { status: parts.status.as_u16(), headers: parts.headers, body, trailers })
 }
 
 /// Whether an answer sends a browser to sign in, or tells a program to.

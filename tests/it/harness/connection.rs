@@ -159,7 +159,7 @@ pub async fn try_whole(response: Response<Incoming>) -> hyper::Result<(Answer, H
     let collected = tokio::time::timeout(DEADLINE, body.collect()).await.expect("an end within the deadline")?;
     let trailers = collected.trailers().cloned().unwrap_or_default();
     let body = collected.to_bytes().to_vec();
-    Ok((Answer { status: parts.status.as_u16(), headers: parts.headers, body }, trailers))
+    Ok((Answer { status: parts.status.as_u16(), headers: parts.headers, body, trailers: trailers.clone() }, trailers))
 }
 
 /// The next piece of a response's body.

@@ -204,6 +204,7 @@ pub(super) fn settings() -> AuthenticateSettings {
         extra_params: BTreeMap::from([("prompt".into(), "login".into())]),
         on_unauthenticated: OnUnauthenticated::Authenticate,
         on_expired: OnExpired::Deny,
+        private_responses: false,
     }
 }
 

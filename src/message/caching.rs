@@ -1,0 +1,132 @@
+//! Keeps one user's answer out of caches that many users share (RFC 9111).
+
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+
+/// Fields that tell some shared cache to store an answer whatever `Cache-Control` says.
+const FOR_SHARED_CACHES: [HeaderName; 10] = [
+    HeaderName::from_static("cdn-cache-control"), // RFC 9213
+    HeaderName::from_static("surrogate-control"), // Fastly, Varnish, Akamai
+    HeaderName::from_static("edge-control"),      // Akamai
+    HeaderName::from_static("x-accel-expires"),   // nginx
+    HeaderName::from_static("x-litespeed-cache-control"),
+    HeaderName::from_static("cloudflare-cdn-cache-control"),
+    HeaderName::from_static("fastly-cache-control"),
+    HeaderName::from_static("akamai-cache-control"),
+    HeaderName::from_static("netlify-cdn-cache-control"),
+    HeaderName::from_static("vercel-cdn-cache-control"),
+];
+
+/// Makes an answer one that no shared cache stores: `private`, without what allows a shared cache to store it. What concerns
+/// the browser's own cache (`max-age`, `no-cache`, `immutable`) stays as it was. An answer that is `no-store` stays that.
+pub(crate) fn make_private(headers: &mut HeaderMap) {
+    remove_targeted(headers);
+    let mut kept: Vec<&[u8]> = Vec::new();
+    let mut is_stored_nowhere = false;
+    for field in headers.get_all(header::CACHE_CONTROL) {
+        for directive in directives(field.as_bytes()) {
+            let name = name(directive);
+            // `must-understand` allows a cache that knows the status code to ignore `no-store` (RFC 9111 §5.2.2.3).
+            let is_dropped = [&b"public"[..], b"s-maxage", b"private", b"must-understand"]
+                .iter()
+                .any(|dropped| name.eq_ignore_ascii_case(dropped));
+            // A lenient cache could read `public; s-maxage=60` and `x="a, public"` as other directives than these.
+            let is_plain = !name.is_empty() && name.iter().all(|byte| is_token(*byte)) && !directive.contains(&b',');
+            if !is_dropped && is_plain {
+                is_stored_nowhere |= name == directive && name.eq_ignore_ascii_case(b"no-store");
+                kept.push(directive);
+            }
+        }
+    }
+    if !is_stored_nowhere {
+        // First, for a cache that reads no further than it must. Also takes the place of `private="set-cookie"`, which
+        // keeps back that field only.
+        kept.insert(0, b"private");
+    }
+    let value = HeaderValue::from_bytes(&kept.join(&b", "[..])).expect("made of bytes that were header values");
+    headers.insert(header::CACHE_CONTROL, value);
+}
+
+/// `Targeted cache control` of RFC 9213: fields named `<cache>-cache-control`, beside the older ones.
+fn remove_targeted(headers: &mut HeaderMap) {
+    let is_targeted =
+        |name: &&HeaderName| FOR_SHARED_CACHES.contains(name) || name.as_str().ends_with("-cache-control");
+    let targeted: Vec<HeaderName> = headers.keys().filter(is_targeted).cloned().collect();
+    for name in targeted {
+        headers.remove(name);
+    }
+}
+
+/// The members of a list whose values may be quoted (RFC 9110 §5.6.1).
+fn directives(mut field: &[u8]) -> impl Iterator<Item = &[u8]> {
+    std::iter::from_fn(move || {
+        if field.is_empty() {
+            return None;
+        }
+        let (mut is_quoted, mut is_escaped) = (false, false);
+        let is_end = |byte: &u8| {
+            match (is_quoted, *byte) {
+                _ if is_escaped => is_escaped = false,
+                (true, b'\\') => is_escaped = true,
+                (_, b'"') => is_quoted = !is_quoted,
+                (false, b',') => return true,
+                _ => {}
+            }
+            false
+        };
+        let end = field.iter().position(is_end).unwrap_or(field.len());
+        let directive = field[..end].trim_ascii();
+        field = field.get(end + 1..).unwrap_or_default();
+        Some(directive)
+    })
+}
+
+fn name(directive: &[u8]) -> &[u8] {
+    directive[..memchr::memchr(b'=', directive).unwrap_or(directive.len())].trim_ascii()
+}
+
+/// RFC 9110 §5.6.2.
+const fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'!' | b'#' | b'$' | b'&' | b'\'' | b'*' | b'+')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(fields: &[&'static str], expected: &str) {
+        let mut headers: HeaderMap =
+            fields.iter().map(|field| (header::CACHE_CONTROL, HeaderValue::from_static(field))).collect();
+        make_private(&mut headers);
+        let left: Vec<_> = headers.get_all(header::CACHE_CONTROL).iter().collect();
+        assert_eq!(left, [expected], "{fields:?}");
+    }
+
+    #[test]
+    fn b_6_no_answer_of_one_user_is_left_to_a_shared_cache() {
+        check(&[], "private");
+        check(&["public"], "private");
+        check(&["public, max-age=3600"], "private, max-age=3600");
+        check(&["max-age=60", "PUBLIC,S-MaxAge=600"], "private, max-age=60");
+        check(&["s-maxage=\"600\", immutable"], "private, immutable");
+        check(&["private=\"set-cookie, x-a\", max-age=1"], "private, max-age=1");
+        check(&["private=\"a\\\", public"], "private");
+        check(&["public; s-maxage=60, max-age=5"], "private, max-age=5");
+        check(&["\"public\", max-age=5"], "private, max-age=5");
+        check(&["must-understand, no-store"], "no-store");
+        check(&["no-store"], "no-store");
+        check(&["no-store=1, public"], "private, no-store=1");
+        check(&["x=\"a, public, b\", y=\"1\""], "private, y=\"1\"");
+        check(&["No-Cache, public , ,"], "private, No-Cache");
+    }
+
+    #[test]
+    fn b_6_what_speaks_to_shared_caches_alone_is_taken_out() {
+        let mut headers = HeaderMap::new();
+        for name in FOR_SHARED_CACHES.iter().chain([&HeaderName::from_static("some-cache-control"), &header::ETAG]) {
+            headers.insert(name, HeaderValue::from_static("max-age=600"));
+        }
+        make_private(&mut headers);
+        assert_eq!(headers.keys().collect::<Vec<_>>(), [header::ETAG, header::CACHE_CONTROL]);
+    }
+}

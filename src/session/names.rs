@@ -1,0 +1,77 @@
+//! Which cookies are ours, by name. One list for requests (a target never sees them) and for answers (a target never sets them).
+//!
+//! A new cookie of ours needs a line in [`OurCookies::contains`], or a name that begins with [`RESERVED`].
+
+use std::sync::Arc;
+
+use http::{HeaderMap, HeaderValue, header};
+
+use crate::message::cookie;
+use crate::session::{pending, shards};
+
+/// Every name that begins like this belongs to this program, also to another version of it: cookies of the user pool, and of
+/// sessions under the default name.
+const RESERVED: &str = "__Host-vestibule-";
+
+/// The names of every session cookie and every pending login of a configuration.
+///
+/// Names are compared without case: an application that ignores the case of names must not be given another spelling of ours
+/// (attacks H-15).
+#[derive(Debug, Default)]
+pub(crate) struct OurCookies {
+    /// Base names of sessions: `shop` for the cookies `shop-0` and `shop-login-AbCd1234`.
+    bases: Vec<Arc<str>>,
+    has_reserved: bool,
+}
+
+impl OurCookies {
+    /// The cookies of sessions with these base names. `has_pool` says whether there is a user pool.
+    pub(crate) fn new(bases: impl IntoIterator<Item = Arc<str>>, has_pool: bool) -> Self {
+        let mut bases: Vec<Arc<str>> = bases.into_iter().collect();
+        bases.sort_unstable();
+        bases.dedup();
+        Self { has_reserved: has_pool || !bases.is_empty(), bases }
+    }
+
+    /// Whether a cookie of this name is ours: a shard of a session (`shop-0`), a pending login (`shop-login-AbCd1234`), or
+    /// anything under [`RESERVED`]. `shop-theme` is the application's.
+    pub(crate) fn contains(&self, name: &[u8]) -> bool {
+        if self.has_reserved && after(name, RESERVED).is_some() {
+            return true;
+        }
+        self.bases.iter().any(|base| {
+            let rest = after(name, base).and_then(|rest| rest.strip_prefix(b"-"));
+            rest.is_some_and(|rest| shards::is_number(rest) || pending::is_login(rest))
+        })
+    }
+
+    /// Takes our cookies out of a request.
+    pub(crate) fn strip_request(&self, headers: &mut HeaderMap) {
+        cookie::strip(headers, |name| self.contains(name));
+    }
+
+    /// Takes out of a target's answer, or of its trailers, every `Set-Cookie` line with a name of ours: a target can neither
+    /// give a browser a session nor end one. Returns how many there were.
+    pub(crate) fn strip_answer(&self, fields: &mut HeaderMap) -> usize {
+        // Nearly always there is nothing of ours, and the map is only read.
+        let is_ours = |line: &HeaderValue| cookie::names_set_by(line.as_bytes()).any(|name| self.contains(name));
+        let count = fields.get_all(header::SET_COOKIE).iter().filter(|line| is_ours(line)).count();
+        if count > 0 {
+            let lines: Vec<HeaderValue> = fields.get_all(header::SET_COOKIE).iter().cloned().collect();
+            fields.remove(header::SET_COOKIE);
+            for line in lines.into_iter().filter(|line| !is_ours(line)) {
+                fields.append(header::SET_COOKIE, line);
+            }
+        }
+        count
+    }
+}
+
+/// What follows `prefix`, compared without case.
+fn after<'n>(name: &'n [u8], prefix: &str) -> Option<&'n [u8]> {
+    let (head, rest) = name.split_at_checked(prefix.len())?;
+    head.eq_ignore_ascii_case(prefix.as_bytes()).then_some(rest)
+}
+
+#[cfg(test)]
+mod tests;
