@@ -50,6 +50,11 @@ impl Draining {
         Spawner { stop: self.stop.clone(), held: self.held.downgrade() }
     }
 
+    /// Whether shutdown has begun.
+    pub(crate) fn is_stopping(&self) -> bool {
+        *self.stop.borrow()
+    }
+
     /// Waits until shutdown begins. Cancel-safe.
     pub(crate) async fn stopping(&mut self) {
         // An error means that the `Drain` was dropped without a word, which is a stop as well.

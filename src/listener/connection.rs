@@ -18,6 +18,7 @@ use crate::listener::settings::Limits;
 use crate::listener::tls::{self, Protocol};
 use crate::listener::watchdog::{Readable, Watched};
 use crate::listener::{Handler, Shared, http1, http2};
+use crate::message::upload::Uploads;
 use crate::telemetry::metrics::Counter;
 
 /// Serves a connection from accept to close.
@@ -94,6 +95,7 @@ async fn http<H: Handler, T: AsyncRead + AsyncWrite + Readable + Unpin + Send + 
         connection: Rc::clone(&connection),
         activity: Arc::clone(&activity),
         headers_max: limits.headers_max,
+        uploads: Uploads::default(),
     };
     // Each in a box, so that neither takes the room of the other.
     let ended = match protocol {

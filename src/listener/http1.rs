@@ -7,12 +7,12 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::drain::Draining;
-use crate::listener::Handler;
 use crate::listener::keeper::{Ended, Keeper, Kept};
 use crate::listener::metrics::Metrics;
 use crate::listener::requests::Requests;
 use crate::listener::settings::Limits;
 use crate::listener::watchdog::{Heads, Readable, Watchdog, Watched};
+use crate::listener::{Handler, linger};
 
 /// Serves HTTP/1.1. Between two requests that are not close to each other the connection is at rest: of hyper, whose buffers
 /// are half of what a connection takes, nothing is kept.
@@ -29,12 +29,20 @@ where
     O: Unpin + Send + 'static,
 {
     let watchdog = Watchdog::new(transport.activity(), limits, Heads::Timed);
-    let mut keeper = Keeper::new(watchdog, draining);
+    let mut keeper = Keeper::new(watchdog, draining, requests.uploads.clone());
     loop {
         let served = builder(limits).serve_connection(TokioIo::new(transport), requests);
         let mut served = Box::new(served.with_upgrades());
         match keeper.keep(Pin::new(&mut *served), |served| served.graceful_shutdown()).await {
-            Kept::ToTheEnd(ended) => return ended,
+            Kept::ToTheEnd(Ended::TimedOut) => return Ended::TimedOut,
+            Kept::ToTheEnd(ended) => {
+                // A tunnel has taken the transport where there are no parts.
+                if let Some(parts) = served.into_parts() {
+                    let transport = parts.io.into_inner();
+                    linger::close(transport, keeper.is_stopping()).await;
+                }
+                return ended;
+            }
             Kept::UntilRest => {}
         }
         let Some(parts) = served.into_parts() else { return Ended::Closed };

@@ -26,7 +26,7 @@ where
     O: Unpin + Send + 'static,
 {
     let watchdog = Watchdog::new(transport.activity(), limits, Heads::Untimed);
-    let mut keeper = Keeper::new(watchdog, draining);
+    let mut keeper = Keeper::new(watchdog, draining, requests.uploads.clone());
     let mut builder = http2::Builder::new(LocalExecutor);
     builder
         .max_concurrent_streams(limits.streams_max)

@@ -8,6 +8,7 @@ use crate::drain::Draining;
 use crate::exchange::rejection::Reason;
 use crate::listener::seldom::Bell;
 use crate::listener::watchdog::{Readable, Verdict, Watchdog, Watched};
+use crate::message::upload::Uploads;
 
 /// How a connection ended.
 pub(crate) enum Ended {
@@ -40,12 +41,18 @@ enum Word {
 pub(crate) struct Keeper {
     watchdog: Watchdog,
     draining: Draining,
+    uploads: Uploads,
     is_finishing: bool,
 }
 
 impl Keeper {
-    pub(crate) fn new(watchdog: Watchdog, draining: Draining) -> Self {
-        Self { watchdog, draining, is_finishing: false }
+    pub(crate) fn new(watchdog: Watchdog, draining: Draining, uploads: Uploads) -> Self {
+        Self { watchdog, draining, uploads, is_finishing: false }
+    }
+
+    /// Whether the process stops.
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.draining.is_stopping()
     }
 
     /// Runs a connection to its end or to its next rest.
@@ -61,10 +68,14 @@ impl Keeper {
         loop {
             let heard = {
                 let bell = Bell::default();
+                let uploads = self.uploads.clone();
                 let mut word = pin!(self.word());
                 let hear = poll_fn(|cx| match served.as_mut().poll(cx) {
                     Poll::Ready(result) => Poll::Ready(Err(result)),
-                    Poll::Pending => bell.poll(word.as_mut(), cx).map(Ok),
+                    Poll::Pending => {
+                        uploads.poll_discards(cx);
+                        bell.poll(word.as_mut(), cx).map(Ok)
+                    }
                 });
                 hear.await
             };

@@ -8,6 +8,7 @@ mod connection;
 mod http1;
 mod http2;
 mod keeper;
+mod linger;
 pub(crate) mod metrics;
 mod requests;
 mod secured;

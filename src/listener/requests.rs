@@ -6,15 +6,16 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use http::Version;
+use http::{HeaderMap, Version, header};
 use hyper::body::{Body as _, Incoming};
 use hyper::service::Service;
 
 use crate::exchange::connection::Connection;
 use crate::exchange::rejection::Reason;
 use crate::listener::Handler;
-use crate::listener::watchdog::{Activity, Follows};
+use crate::listener::watchdog::{Activity, Uploading};
 use crate::message::body::Body;
+use crate::message::upload::Uploads;
 use crate::message::{Response, uri};
 
 /// Calls the handler for each request of one connection.
@@ -23,6 +24,25 @@ pub(crate) struct Requests<H> {
     pub(crate) connection: Rc<Connection>,
     pub(crate) activity: Arc<Activity>,
     pub(crate) headers_max: usize,
+    pub(crate) uploads: Uploads,
+}
+
+impl<H> Requests<H> {
+    fn take_body(&self, request: http::Request<Incoming>) -> http::Request<Body> {
+        // Asked once: on HTTP/2 the answer takes a lock.
+        if request.body().is_end_stream() {
+            return request.map(|_| Body::empty());
+        }
+        let version = request.version();
+        let awaits_continue = version == Version::HTTP_11 && expects_continue(request.headers());
+        let uploading = Box::new(Uploading::begin(&self.activity));
+        request.map(|incoming| Body::upload(self.uploads.begin(incoming, version, awaits_continue, uploading)))
+    }
+}
+
+/// Whether the client waits for 100 (Continue). hyper says it when the body is first read.
+fn expects_continue(headers: &HeaderMap) -> bool {
+    headers.get(header::EXPECT).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"))
 }
 
 impl<H: Handler> Service<http::Request<Incoming>> for Requests<H> {
@@ -33,15 +53,13 @@ impl<H: Handler> Service<http::Request<Incoming>> for Requests<H> {
     fn call(&self, mut request: http::Request<Incoming>) -> Self::Future {
         let handler = Rc::clone(&self.handler);
         let connection = Rc::clone(&self.connection);
-        let mut exchanging =
-            self.activity.begin_request(if request.body().is_end_stream() { Follows::Head } else { Follows::Body });
+        let mut exchanging = self.activity.begin_request();
         if request.version() != Version::HTTP_2 && self.activity.had_fragment() {
             request.extensions_mut().insert(uri::Fragment);
         }
         // hyper counts fields on HTTP/1.1 only, and answers as this does.
         let is_too_large = request.headers().len() > self.headers_max;
-        let version = request.version();
-        let request = request.map(|incoming| Body::incoming(incoming, version));
+        let request = self.take_body(request);
         // Room first: what is written into a box need not be copied there, and this is some kilobytes.
         let exchanged = Box::write(Box::new_uninit(), async move {
             if is_too_large {

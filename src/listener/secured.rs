@@ -28,6 +28,10 @@ impl Readable for Secured {
         // Not where it has opened a record that nobody has read, or knows the end.
         if session.wants_read() { socket.poll_readable(cx) } else { Poll::Ready(()) }
     }
+
+    fn poll_discard(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        self.0.get_mut().0.poll_discard(cx)
+    }
 }
 
 impl AsyncRead for Secured {

@@ -8,7 +8,7 @@ use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -38,28 +38,19 @@ pub(crate) struct Activity {
     waiting: AtomicU32,
     /// Requests whose answer has not ended: what the client sends meanwhile is not the next head.
     open: AtomicU32,
-    /// The last request has a body, of which there may be more to come after its answer.
-    has_upload: AtomicBool,
+    /// What is known of the last request's body, as one of the constants of [`Uploading`].
+    upload: AtomicU8,
     /// The last read took bytes: there may be more where they came from.
     may_read_more: AtomicBool,
     /// Something was written and not flushed since.
     is_unflushed: AtomicBool,
 }
 
-/// What a request's head says of what follows it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Follows {
-    /// The next head.
-    Head,
-    /// A body.
-    Body,
-}
-
 impl Activity {
     /// A head has ended; its exchange is open until what this answers is dropped.
-    pub(crate) fn begin_request(self: &Arc<Self>, follows: Follows) -> Exchanging {
+    pub(crate) fn begin_request(self: &Arc<Self>) -> Exchanging {
         self.requests.fetch_add(1, Ordering::Relaxed);
-        self.has_upload.store(follows == Follows::Body, Ordering::Relaxed);
+        self.upload.store(Uploading::NONE, Ordering::Relaxed);
         self.head_begun.store(false, Ordering::Relaxed);
         self.waiting.fetch_add(1, Ordering::Relaxed);
         self.open.fetch_add(1, Ordering::Relaxed);
@@ -87,17 +78,21 @@ impl Activity {
     /// Whether an HTTP/1.1 connection stands between two requests with nothing read that was not used and nothing answered
     /// that was not sent. Then nothing is lost with the state of its protocol.
     ///
-    /// A request with a body does not count: its answer may end before it does, and the rest of a body that is read as a
-    /// head is a smuggled request (RFC 9112 §11.2).
+    /// A request whose body did not end does not count: the rest of a body that is read as a head is a smuggled request
+    /// (RFC 9112 §11.2).
     fn is_between_requests(&self) -> bool {
         let is_set = |flag: &AtomicBool| flag.load(Ordering::Relaxed);
         self.open.load(Ordering::Relaxed) == 0
-            && ![&self.head_begun, &self.has_upload, &self.may_read_more, &self.is_unflushed].into_iter().any(is_set)
+            && self.upload.load(Ordering::Relaxed) == Uploading::NONE
+            && ![&self.head_begun, &self.may_read_more, &self.is_unflushed].into_iter().any(is_set)
     }
 
     fn received(&self, bytes: &[u8]) {
         self.moved();
-        if self.open.load(Ordering::Relaxed) == 0 && !self.head_begun.load(Ordering::Relaxed) {
+        if self.open.load(Ordering::Relaxed) == 0
+            && !self.head_begun.load(Ordering::Relaxed)
+            && self.upload.load(Ordering::Relaxed) != Uploading::OPEN
+        {
             self.head_begun.store(true, Ordering::Relaxed);
             self.has_fragment.store(is_line_with_fragment(bytes), Ordering::Relaxed);
         }
@@ -139,6 +134,50 @@ impl Drop for Exchanging {
     fn drop(&mut self) {
         self.answered();
         self.activity.open.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// A request's body that is coming. Its answer may have ended before.
+#[derive(Debug)]
+pub(crate) struct Uploading {
+    activity: Arc<Activity>,
+    /// The number of the request. A later one may have begun when the end of this body is read.
+    request: u64,
+}
+
+impl Uploading {
+    /// There is none, or it has ended.
+    const NONE: u8 = 0;
+    /// What is read belongs to it.
+    const OPEN: u8 = 1;
+    /// Nobody reads it any more. hyper has taken what was there of it, or reads nothing more.
+    const CUT: u8 = 2;
+
+    /// The last request has a body.
+    pub(crate) fn begin(activity: &Arc<Activity>) -> Self {
+        activity.upload.store(Self::OPEN, Ordering::Relaxed);
+        Self { activity: Arc::clone(activity), request: activity.requests.load(Ordering::Relaxed) }
+    }
+
+    fn end(&self, how: u8) {
+        let is_last = self.activity.requests.load(Ordering::Relaxed) == self.request;
+        if is_last && self.activity.upload.load(Ordering::Relaxed) == Self::OPEN {
+            self.activity.upload.store(how, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Watch for Uploading {
+    fn data(&mut self, _: usize) {}
+
+    fn ended(&mut self, _: Ending) {
+        self.end(Self::NONE);
+    }
+}
+
+impl Drop for Uploading {
+    fn drop(&mut self) {
+        self.end(Self::CUT);
     }
 }
 
@@ -265,15 +304,29 @@ impl Watchdog {
     }
 }
 
+/// Most bytes that one read throws away.
+pub(crate) const DISCARD_BYTES: usize = 16 * 1024;
+
 /// A transport that can say when there is something to read.
 pub(crate) trait Readable {
     /// Ready when a read would find something; it may find nothing after all.
     fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<()>;
+
+    /// Reads and throws away what has come, below TLS where there is TLS. Nothing can be read properly after that. Zero is
+    /// the end.
+    fn poll_discard(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>>;
 }
 
 impl Readable for Socket {
     fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         Self::poll_readable(self, cx)
+    }
+
+    fn poll_discard(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let mut sink = [0; DISCARD_BYTES];
+        let mut buffer = ReadBuf::new(&mut sink);
+        let read = Pin::new(self).poll_read(cx, &mut buffer);
+        read.map_ok(|()| buffer.filled().len())
     }
 }
 
@@ -285,13 +338,15 @@ pub(crate) struct Watched<T, H> {
     activity: Arc<Activity>,
     /// What was read before and not used.
     unread: Bytes,
+    /// A read has found the end, or an error.
+    has_ended: bool,
     _held: H,
 }
 
 impl<T, H> Watched<T, H> {
     /// Watches `inner`, and lets go of `held` with it.
     pub(crate) fn new(inner: T, activity: Arc<Activity>, held: H) -> Self {
-        Self { inner, activity, unread: Bytes::new(), _held: held }
+        Self { inner, activity, unread: Bytes::new(), has_ended: false, _held: held }
     }
 
     /// Takes back what was read, to be read again first.
@@ -306,6 +361,16 @@ impl<T, H> Watched<T, H> {
 }
 
 impl<T: Readable, H> Watched<T, H> {
+    /// Whether the client has closed its side, or the connection is broken.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.has_ended
+    }
+
+    /// Throws away what has come; see [`Readable::poll_discard`].
+    pub(crate) fn poll_discard(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        self.inner.poll_discard(cx)
+    }
+
     /// Waits until a read would find something, without a buffer to read into. It may find nothing after all.
     pub(crate) async fn readable(&mut self) {
         if self.unread.is_empty() {
@@ -327,6 +392,8 @@ impl<T: AsyncRead + Unpin, H: Unpin> AsyncRead for Watched<T, H> {
         self.activity.may_read_more.store(polled.is_ready(), Ordering::Relaxed);
         if buffer.filled().len() > before {
             self.activity.received(&buffer.filled()[before..]);
+        } else if polled.is_ready() {
+            self.has_ended = true;
         }
         polled
     }

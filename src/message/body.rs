@@ -7,13 +7,13 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Buf as _, Bytes, BytesMut};
-use http::{HeaderMap, Version};
+use http::HeaderMap;
 use http_body::{Body as _, Frame, SizeHint};
-use hyper::body::Incoming;
 use tokio::time::Sleep;
 
 use crate::message::BoxError;
 use crate::message::header::Protected;
+use crate::message::upload::Upload;
 
 /// The body type used everywhere: of requests from clients and of responses to them.
 #[derive(Default)]
@@ -50,11 +50,7 @@ enum Source {
     #[default]
     Empty,
     Full(Bytes),
-    Incoming {
-        incoming: Incoming,
-        /// Where it ends by a flag, which can be asked for when there is nothing more.
-        is_http2: bool,
-    },
+    Upload(Upload),
     Streaming(Box<Streaming>),
 }
 
@@ -90,11 +86,6 @@ pub(crate) enum Ending {
 #[error("the body stood still for {} s", .0.as_secs())]
 pub(crate) struct StoodStill(Duration);
 
-/// The client took its request back in the middle of the body.
-#[derive(Debug, thiserror::Error)]
-#[error("the client reset the stream in the middle of the body")]
-struct CutShort;
-
 /// The session that the body was for is over.
 #[derive(Debug, thiserror::Error)]
 #[error("the session ended in the middle of the body")]
@@ -118,13 +109,8 @@ impl Body {
     }
 
     /// A body that comes off a client's connection.
-    pub(crate) fn incoming(incoming: Incoming, version: Version) -> Self {
-        // Asked once: on HTTP/2 the answer takes a lock.
-        if incoming.is_end_stream() {
-            return Self::empty();
-        }
-        let is_http2 = version == Version::HTTP_2;
-        Self { source: Source::Incoming { incoming, is_http2 }, ..Self::default() }
+    pub(crate) fn upload(upload: Upload) -> Self {
+        Self { source: Source::Upload(upload), ..Self::default() }
     }
 
     /// A body that comes from elsewhere.
@@ -212,14 +198,7 @@ impl Body {
                 self.source = Source::Empty;
                 Poll::Ready(Some(Ok(Frame::data(bytes))))
             }
-            Source::Incoming { incoming, is_http2 } => {
-                let frame = ready!(Pin::new(&mut *incoming).poll_frame(cx)).transpose()?;
-                // To hyper a stream that was reset with NO_ERROR is over; so it is, but it is not whole (attacks G-04).
-                if frame.is_none() && *is_http2 && !incoming.is_end_stream() {
-                    return Poll::Ready(Some(Err(CutShort.into())));
-                }
-                Poll::Ready(frame.map(Ok))
-            }
+            Source::Upload(upload) => upload.poll_frame(cx),
             Source::Streaming(body) => Pin::new(body).poll_frame(cx),
         }
     }
@@ -315,7 +294,7 @@ impl http_body::Body for Body {
         match &self.source {
             Source::Empty => true,
             Source::Full(bytes) => bytes.is_empty(),
-            Source::Incoming { incoming, .. } => incoming.is_end_stream(),
+            Source::Upload(upload) => upload.is_end_stream(),
             Source::Streaming(body) => body.is_end_stream(),
         }
     }
@@ -324,7 +303,7 @@ impl http_body::Body for Body {
         match &self.source {
             Source::Empty => SizeHint::with_exact(0),
             Source::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
-            Source::Incoming { incoming, .. } => incoming.size_hint(),
+            Source::Upload(upload) => upload.size_hint(),
             Source::Streaming(body) => body.size_hint(),
         }
     }

@@ -121,6 +121,31 @@ fn an_upload_that_goes_on_after_the_answer_began_is_no_head() {
 }
 
 #[test]
+fn an_upload_that_goes_on_after_its_whole_answer_is_no_head() {
+    let wire = Wire::listen();
+    let proxy = Setup::open(&[wire.address()]).listener("    limits: { head_timeout: 300ms }").start();
+    let mut client = Raw::connect(proxy.address(), "app.test");
+    client.send("POST / HTTP/1.1\r\nhost: app.test\r\ncontent-length: 4\r\n\r\na");
+    let mut target = wire.accept();
+    target.read_until("\r\n\r\na");
+    target.send("HTTP/1.1 202 Accepted\r\ncontent-length: 2\r\n\r\nok");
+    assert_eq!(client.read_response().1, "ok");
+    for piece in ["b", "c", "d"] {
+        a_head_is_cut(&proxy);
+        client.send(piece);
+        target.read_until(piece);
+    }
+    // The next request on the same connection is one again, and so is a head that does not end.
+    client.send("GET /next HTTP/1.1\r\nhost: app.test\r\n\r\n");
+    let mut target = wire.accept();
+    target.read_head();
+    target.send("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok");
+    assert_eq!(client.read_response().1, "ok");
+    client.send("G");
+    assert_eq!(client.read_to_end(), "");
+}
+
+#[test]
 fn a_request_that_comes_during_a_long_answer_does_not_cut_it() {
     let wire = Wire::listen();
     let proxy = Setup::open(&[wire.address()]).listener("    limits: { head_timeout: 300ms }").start();

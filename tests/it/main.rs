@@ -25,6 +25,8 @@ mod claims_headers;
 mod commands;
 /// Stopping without losing a request.
 mod drain;
+/// Uploads that are answered before they have been read: the answer arrives.
+mod early_answers;
 /// What a person or a program reads when a request is refused.
 mod error_pages;
 /// Answers of our own.

@@ -2,8 +2,8 @@
 //
 //   node browser.mjs login '{"url":"https://localhost:8443/","username":"demo","password":"…"}'
 //
-// Scenarios: login, login-without-javascript, wrong-password, expired-session, second-tab, sign-out, and picture, which only
-// opens `url` and takes its picture. Standard output ends with one JSON line: {"ok":true, …what was seen…} with exit code 0, or
+// Scenarios: login, login-without-javascript, wrong-password, expired-session, second-tab, sign-out; picture, which only opens
+// `url` and takes its picture; and uploads, which sends `uploads` from a script of the page at `url`. Standard output ends with one JSON line: {"ok":true, …what was seen…} with exit code 0, or
 // {"ok":false,"error":"…","at":"URL","text":"the page's text"} with exit code 1.
 //
 // Settings in the JSON:
@@ -18,6 +18,8 @@
 //                       line comes in on standard input, so that the test can move its clock; "clear" deletes the cookies
 //   resolve             Chromium's --host-resolver-rules, for names that are in no DNS
 //   screenshots         a directory: pictures of the sign-in page (desktop, phone) and of the application are put there
+//   uploads             [path, size] of each POST that the scenario of that name sends
+//   protocol            "http/1.1": HTTP/2 is not offered
 //   width, height       of the window; 1280, 800
 //   timeout_ms          for each step; 15000
 //
@@ -45,6 +47,28 @@ const PASSWORD = "input[name=password]";
 const SUBMIT = "button[type=submit], input[type=submit], button:not([type])";
 
 const scenarios = {
+  async uploads(context) {
+    const page = await context.newPage();
+    await page.goto(settings.url);
+    const answers = [];
+    for (const [path, size] of settings.uploads) {
+      const answer = await page.evaluate(
+        async ([to, length]) => {
+          try {
+            const options = { method: "POST", body: new Blob([new Uint8Array(length)]), redirect: "manual" };
+            const response = await fetch(to, options);
+            return response.type === "opaqueredirect" ? 302 : response.status;
+          } catch (error) {
+            return String(error);
+          }
+        },
+        [path, size],
+      );
+      answers.push(["Chromium", path, size, answer]);
+    }
+    return { answers };
+  },
+
   async login(context) {
     const page = await context.newPage();
     const answer = await page.goto(settings.url);
@@ -258,6 +282,7 @@ async function main() {
       "--disable-background-networking",
       "--disable-component-update",
       "--disable-sync",
+      ...(settings.protocol === "http/1.1" ? ["--disable-http2"] : []),
       ...(settings.trust ? [pinned(settings.trust)] : []),
       ...(settings.resolve ? [`--host-resolver-rules=${settings.resolve}`] : []),
     ],
@@ -270,7 +295,7 @@ async function main() {
       javaScriptEnabled: scenario !== "login-without-javascript",
       viewport: { width: settings.width, height: settings.height },
       serviceWorkers: "block",
-      bypassCSP: scenario === "expired-session", // it calls fetch() in the application's page, whatever that allows
+      bypassCSP: ["expired-session", "uploads"].includes(scenario), // they call fetch() in the application's page, whatever that allows
     });
     context.setDefaultTimeout(settings.timeout_ms);
     context.on("console", (message) => {

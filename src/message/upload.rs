@@ -1,0 +1,226 @@
+//! A request's body as it comes off a client's connection, also after nobody needs it any more.
+//!
+//! An exchange can end before its request has: the gate refuses, the target answers early. What the client still sends is
+//! then read and thrown away, within bounds. Closing instead would destroy the answer: the kernel resets a connection that
+//! is closed with unread bytes, and the client's kernel drops what it has received and not yet read (RFC 9112 §9.6).
+
+use std::cell::{Cell, RefCell};
+use std::future::Future as _;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::Version;
+use http_body::{Body as _, Frame, SizeHint};
+use hyper::body::Incoming;
+use tokio::time::{Instant, Sleep};
+
+use crate::message::BoxError;
+use crate::message::body::{Ending, Watch};
+
+/// Most bytes of one request that are read and thrown away.
+const DISCARD_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// Longest time that one request's rest is read. nginx has the same `lingering_time`.
+const DISCARD_TIME_MAX: Duration = Duration::from_secs(30);
+/// A client that sends nothing for so long (to twice that) has stopped. nginx has the same `lingering_timeout`.
+const DISCARD_QUIET_MAX: Duration = Duration::from_secs(5);
+
+/// The client reset the stream in the middle of the body.
+#[derive(Debug, thiserror::Error)]
+#[error("the client reset the stream in the middle of the body")]
+struct CutShort;
+
+/// The request bodies of one connection.
+#[derive(Clone, Default)]
+pub(crate) struct Uploads(Rc<Shared>);
+
+#[derive(Default)]
+struct Shared {
+    /// Bodies that have not ended, also those in `discards`.
+    open: Cell<usize>,
+    /// Bodies that nobody reads any more.
+    discards: RefCell<Vec<Discard>>,
+    /// Of the connection's task.
+    waker: RefCell<Option<Waker>>,
+}
+
+/// One request's body. Dropped before its end, the rest of it is discarded by the connection's task.
+pub(crate) struct Upload {
+    /// `None` when it has ended or was handed over.
+    open: Option<Open>,
+    /// The client waits for 100 (Continue) before it sends anything (RFC 9110 §10.1.1).
+    awaits_continue: bool,
+    uploads: Uploads,
+}
+
+/// A body that has not ended.
+struct Open {
+    incoming: Incoming,
+    /// HTTP/2 marks the end of a body with a flag; without it, a body that stops has been cut short.
+    is_http2: bool,
+    /// Hears how the body ends, whoever reads it.
+    watch: Box<dyn Watch>,
+}
+
+/// A body that is read and thrown away.
+struct Discard {
+    body: Open,
+    bytes_left: u64,
+    has_moved: bool,
+    /// Made where it is polled: a body may be dropped outside of the runtime, when that ends.
+    timer: Option<Timer>,
+}
+
+struct Timer {
+    ends_at: Instant,
+    sleep: Pin<Box<Sleep>>,
+}
+
+impl Uploads {
+    /// The body of a request. `watch` hears its end; it is dropped without a call where the body was cut short.
+    pub(crate) fn begin(
+        &self,
+        incoming: Incoming,
+        version: Version,
+        awaits_continue: bool,
+        watch: Box<dyn Watch>,
+    ) -> Upload {
+        self.0.open.set(self.0.open.get() + 1);
+        let open = Some(Open { incoming, is_http2: version == Version::HTTP_2, watch });
+        Upload { open, awaits_continue, uploads: self.clone() }
+    }
+
+    /// Reads on in what nobody needs. Called by the connection's task, after it has looked at everything else.
+    pub(crate) fn poll_discards(&self, cx: &mut Context<'_>) {
+        if self.0.open.get() == 0 {
+            return;
+        }
+        // Bodies are also dropped by other tasks: by the one that sends the rest of an upload to its target.
+        let mut waker = self.0.waker.borrow_mut();
+        if !waker.as_ref().is_some_and(|known| known.will_wake(cx.waker())) {
+            *waker = Some(cx.waker().clone());
+        }
+        drop(waker);
+        let mut discards = self.0.discards.borrow_mut();
+        discards.retain_mut(|discard| {
+            let is_over = discard.poll(cx).is_ready();
+            if is_over {
+                self.ended();
+            }
+            !is_over
+        });
+    }
+
+    fn discard(&self, body: Open) {
+        let discard = Discard { body, bytes_left: DISCARD_BYTES_MAX, has_moved: false, timer: None };
+        self.0.discards.borrow_mut().push(discard);
+        if let Some(waker) = &*self.0.waker.borrow() {
+            waker.wake_by_ref();
+        }
+    }
+
+    fn ended(&self) {
+        self.0.open.set(self.0.open.get() - 1);
+    }
+}
+
+impl Open {
+    /// The next frame. An error or `None` is the last.
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let frame = ready!(Pin::new(&mut self.incoming).poll_frame(cx)).transpose()?;
+        // hyper says that a stream is over that was reset with NO_ERROR; so it is, but the body is not whole (attacks G-04).
+        if frame.is_none() && self.is_http2 && !self.incoming.is_end_stream() {
+            return Poll::Ready(Some(Err(CutShort.into())));
+        }
+        Poll::Ready(frame.map(Ok))
+    }
+
+    /// Whether the frame that was read last was the end.
+    fn is_over(&self) -> bool {
+        self.incoming.is_end_stream()
+    }
+}
+
+impl Upload {
+    /// The next frame.
+    pub(crate) fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        self.awaits_continue = false;
+        let Some(open) = &mut self.open else { return Poll::Ready(None) };
+        let frame = ready!(open.poll_frame(cx));
+        match &frame {
+            Some(Ok(_)) if !open.is_over() => {}
+            Some(Ok(_)) | None => self.end(Some(Ending::Complete)),
+            Some(Err(_)) => self.end(None),
+        }
+        Poll::Ready(frame)
+    }
+
+    fn end(&mut self, ending: Option<Ending>) {
+        let Some(mut open) = self.open.take() else { return };
+        if let Some(ending) = ending {
+            open.watch.ended(ending);
+        }
+        self.uploads.ended();
+    }
+
+    pub(crate) fn is_end_stream(&self) -> bool {
+        self.open.as_ref().is_none_or(Open::is_over)
+    }
+
+    pub(crate) fn size_hint(&self) -> SizeHint {
+        self.open.as_ref().map_or_else(|| SizeHint::with_exact(0), |open| open.incoming.size_hint())
+    }
+}
+
+impl Drop for Upload {
+    fn drop(&mut self) {
+        // Reading would tell a client to begin that waits for a word before it sends.
+        if self.awaits_continue {
+            self.end(None);
+        } else if let Some(open) = self.open.take() {
+            self.uploads.discard(open);
+        }
+    }
+}
+
+impl Discard {
+    /// Ready when there is nothing more to read, or when it was enough.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        while let Poll::Ready(frame) = self.body.poll_frame(cx) {
+            let Some(Ok(frame)) = frame else {
+                if frame.is_none() {
+                    self.body.watch.ended(Ending::Complete);
+                }
+                return Poll::Ready(());
+            };
+            let bytes = frame.data_ref().map_or(0, Bytes::len) as u64;
+            if bytes > self.bytes_left {
+                return Poll::Ready(());
+            }
+            self.bytes_left -= bytes;
+            self.has_moved = true;
+            if self.body.is_over() {
+                self.body.watch.ended(Ending::Complete);
+                return Poll::Ready(());
+            }
+        }
+        let timer = self.timer.get_or_insert_with(Timer::new);
+        loop {
+            ready!(timer.sleep.as_mut().poll(cx));
+            let now = Instant::now();
+            if now >= timer.ends_at || !std::mem::take(&mut self.has_moved) {
+                return Poll::Ready(());
+            }
+            timer.sleep.as_mut().reset(timer.ends_at.min(now + DISCARD_QUIET_MAX));
+        }
+    }
+}
+
+impl Timer {
+    fn new() -> Self {
+        let now = Instant::now();
+        Self { ends_at: now + DISCARD_TIME_MAX, sleep: Box::pin(tokio::time::sleep_until(now + DISCARD_QUIET_MAX)) }
+    }
+}
