@@ -51,6 +51,8 @@ mod redirect;
 mod refresh;
 /// What two files say about the same thing is the same.
 mod repository;
+/// The paths of the sign-in, and the hosts where they are.
+mod reserved_paths;
 /// What a connection gives back between two requests.
 mod rest;
 /// Which room may use which: the architecture, as a table.
