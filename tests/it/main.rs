@@ -24,6 +24,7 @@ mod claims_headers;
 /// What the commands do, as processes: `dev`, `serve`, `check`, `healthcheck`, `keys`, `users`.
 mod commands;
 /// Stopping without losing a request.
+mod deploy;
 mod drain;
 /// Uploads that are answered before they have been read: the answer arrives.
 mod early_answers;
