@@ -19,7 +19,7 @@ use crate::crypto::random;
 use crate::identity::Identity;
 use crate::jose::signing_key::SigningKey;
 use crate::message::header::Protected;
-use crate::message::uri::CanonicalRequest;
+use crate::message::uri::{CanonicalRequest, Scheme};
 use crate::rule::condition::Condition;
 use crate::rule::facts::Facts;
 use crate::rule::{Rule, RuleSet};
@@ -75,7 +75,8 @@ impl Asked {
     pub fn new(host: &str, target: &str) -> Self {
         let headers = HeaderMap::from_iter([(header::HOST, HeaderValue::from_str(host).expect("a host"))]);
         let uri: Uri = target.parse().expect("a target");
-        let request = CanonicalRequest::parse(&Method::GET, &uri, &headers).expect("a canonical request");
+        let request =
+            CanonicalRequest::parse(Scheme::Https, &Method::GET, &uri, &headers).expect("a canonical request");
         Self { request, headers }
     }
 }

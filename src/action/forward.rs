@@ -38,6 +38,7 @@ pub(crate) struct Forward {
 /// About as many headers as a request gets here, so that their map grows once.
 const HEADERS_ADDED: usize = 8;
 
+const GRPC: &[u8] = b"application/grpc";
 const WEBSOCKET: HeaderValue = HeaderValue::from_static("websocket");
 const UPGRADE: HeaderValue = HeaderValue::from_static("upgrade");
 
@@ -61,6 +62,8 @@ impl Forward {
         if upgrade.is_some() {
             check_origin(passage, &canonical, request.headers())?;
         }
+        let named = names::remove_hop_by_hop(request.headers_mut());
+        request.body_mut().without(named);
         self.rewrite(exchange, &canonical, request.headers_mut())?;
         if upgrade.is_some() {
             request.headers_mut().insert(header::CONNECTION, UPGRADE);
@@ -90,25 +93,20 @@ impl Forward {
         canonical: &CanonicalRequest,
         headers: &mut HeaderMap,
     ) -> Result<(), Rejection> {
-        let connection = &exchange.connection;
         headers.reserve(HEADERS_ADDED);
-        names::remove_hop_by_hop(headers);
         headers.remove(header::EXPECT);
         self.our_cookies.strip_request(headers);
+        let connection = &exchange.connection;
         connection
             .forwarded
             .write(headers, &connection.peer_address)
             .map_err(|error| Rejection::new(Reason::RequestForwarded, error))?;
         let authority = &canonical.authority;
-        forwarded::write_origin(headers, connection.scheme(), &connection.local_port, authority.value());
+        let port = exchange.forwarded_port.or(authority.port()).unwrap_or(exchange.scheme.default_port());
+        forwarded::write_origin(headers, exchange.scheme, forwarded::port(port), authority.value());
         let trace = forwarded::trace_id(headers.get(names::TRACE_ID), exchange.id.as_str());
         headers.insert(names::TRACE_ID, trace);
-        let is_default = matches!((connection.scheme(), authority.port()), ("https", Some(443)) | ("http", Some(80)));
-        let host = if is_default && !self.preserve_host {
-            HeaderValue::from_str(authority.host()).map_err(|error| Rejection::new(Reason::RequestHost, error))?
-        } else {
-            authority.value().clone()
-        };
+        let host = if self.preserve_host { authority.as_written() } else { authority.value().clone() };
         headers.insert(header::HOST, host);
         Ok(())
     }
@@ -155,11 +153,18 @@ fn check(headers: &HeaderMap) -> Result<(), Reason> {
         return Err(Reason::RequestExpectation);
     }
     // Spec §9.1: gRPC needs HTTP/2 and trailers to the target.
-    let is_grpc = |value: &HeaderValue| value.as_bytes().starts_with(b"application/grpc");
     if headers.get(header::CONTENT_TYPE).is_some_and(is_grpc) {
         return Err(Reason::UpstreamProtocol);
     }
     Ok(())
+}
+
+/// Whether a content type is that of gRPC: `application/grpc`, or with a format as `application/grpc+proto`. gRPC-Web
+/// (`application/grpc-web`) is made for HTTP/1.1.
+fn is_grpc(content_type: &HeaderValue) -> bool {
+    let kind = content_type.as_bytes().split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
+    let (name, rest) = kind.split_at(GRPC.len().min(kind.len()));
+    name.eq_ignore_ascii_case(GRPC) && matches!(rest.first(), None | Some(b'+'))
 }
 
 /// The client's end of a WebSocket, where it asks for one. Other upgrades are not passed on (attacks W-05).
@@ -200,7 +205,8 @@ fn finish(
     switched: Option<Switched>,
 ) -> Result<Response, Rejection> {
     let Some(to_target) = switched else {
-        names::remove_hop_by_hop(response.headers_mut());
+        let named = names::remove_hop_by_hop(response.headers_mut());
+        response.body_mut().without(named);
         let is_long = http_body::Body::size_hint(response.body()).exact().is_none();
         if is_long && let Some(is_over) = is_over(worker, passage) {
             response.body_mut().end_when(is_over);
@@ -245,4 +251,21 @@ fn rejection(exchange: &mut Exchange, unanswered: Unanswered) -> Rejection {
         Error::RequestBodyTimeout(_) => Reason::RequestBodyTimeout,
     };
     Rejection::new(reason, unanswered.error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn grpc_is_told_from_what_only_begins_like_it() {
+        let is = |text: &'static str| is_grpc(&HeaderValue::from_static(text));
+        for text in ["application/grpc", "application/grpc+proto", "Application/GRPC", "application/grpc; a=b"] {
+            assert!(is(text), "{text}");
+        }
+        for text in ["application/grpc-web", "application/grpc-web+proto", "application/grpc-web-text", "application/g"]
+        {
+            assert!(!is(text), "{text}");
+        }
+    }
 }

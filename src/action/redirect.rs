@@ -30,9 +30,9 @@ impl Redirect {
     /// [`Reason::RequestUriTooLong`] where the location would be longer than 8 K.
     pub(crate) fn run(&self, exchange: &Exchange) -> Result<Response, Rejection> {
         let request = exchange.request.as_deref().ok_or(Reason::Internal)?;
-        let original = exchange.connection.scheme();
-        let port = request.authority.port().unwrap_or(if original == "https" { 443 } else { 80 });
-        let location = self.location(request, original, port);
+        let original = exchange.scheme;
+        let port = request.authority.port().unwrap_or(original.default_port());
+        let location = self.location(request, original.as_str(), port);
         let value = HeaderValue::try_from(location).map_err(|error| Rejection::new(Reason::Internal, error))?;
         if value.len() > LOCATION_BYTES_MAX {
             return Err(Reason::RequestUriTooLong.into());
@@ -96,6 +96,7 @@ mod tests {
     use http::{HeaderMap, Method, StatusCode};
 
     use super::*;
+    use crate::message::uri::Scheme;
 
     fn template(text: &str) -> Template {
         Template::parse(text).expect("a template")
@@ -113,7 +114,7 @@ mod tests {
         };
         change(&mut settings);
         let uri = "http://app.test:8080/a/b%20c?x=1&y".parse().expect("a URI");
-        let request = CanonicalRequest::parse(&Method::GET, &uri, &HeaderMap::new()).expect("canonical");
+        let request = CanonicalRequest::parse(Scheme::Http, &Method::GET, &uri, &HeaderMap::new()).expect("canonical");
         assert_eq!(Redirect::new(settings).location(&request, "http", 8080), expected);
     }
 

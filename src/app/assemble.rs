@@ -5,10 +5,9 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use crate::action::authenticate::endpoints::Endpoints;
+use crate::action::authenticate::endpoints::{self, Endpoints};
 use crate::action::authenticate::local::Local;
 use crate::action::authenticate::memory::Memory;
-use crate::action::authenticate::paths;
 use crate::action::authenticate::{Authenticate, Services};
 use crate::action::fixed_response::FixedResponse;
 use crate::action::forward::Forward;
@@ -25,7 +24,7 @@ use crate::listener::Shared;
 use crate::listener::certificate::Certificates;
 use crate::message::WholeResponse;
 use crate::message::header::Protected;
-use crate::proxy::snapshot::Snapshot;
+use crate::proxy::snapshot::{Selected, Snapshot};
 use crate::rule::{Rule, RuleSet};
 use crate::session::names::OurCookies;
 use crate::telemetry::metrics::{Counter, Registry};
@@ -61,7 +60,7 @@ impl Assembled {
     ///
     /// Where the machine cannot do what the configuration says.
     pub(crate) fn new(config: Config, clock: &Clock, registry: &Registry, control: &Control) -> Result<Self, Error> {
-        let providers = Providers::new(config.providers, config.user_pools, &config.paths, clock, registry)?;
+        let providers = Providers::new(config.providers, config.user_pools, clock, registry)?;
         let now = clock.instant();
         let groups: Vec<_> =
             config.target_groups.into_iter().map(|group| Arc::new(TargetGroup::new(group, now))).collect();
@@ -69,7 +68,6 @@ impl Assembled {
         let services = config.session.zip(claims.clone()).map(|(session, claims)| Services {
             session,
             claims,
-            paths: Arc::clone(&config.paths),
             memory: Memory::default(),
             control: control.clone(),
             clock: clock.clone(),
@@ -110,9 +108,9 @@ impl Assembled {
     /// What the operator's endpoint answers about keys: the same as a public listener (DESIGN §4).
     pub(crate) fn public_keys(&self, path: &str) -> Option<WholeResponse> {
         let keys = self.claims.as_ref()?.public_keys();
-        match path.strip_prefix(paths::KEYS) {
+        match path.strip_prefix(endpoints::KEYS) {
             Some(kid) => keys.pem(kid),
-            None => (path == paths::KEY_SET).then(|| keys.key_set()),
+            None => (path == endpoints::KEY_SET).then(|| keys.key_set()),
         }
     }
 }
@@ -134,28 +132,32 @@ struct Parts {
 
 impl Parts {
     fn listener(&self, config: ListenerConfig) -> Listener {
-        let ListenerConfig { settings, rules, default } = config;
+        let ListenerConfig { settings, rules, default, encoded_slash } = config;
         let mut gates = Vec::new();
         let mut chain = |settings: ChainSettings| self.chain(settings, &mut gates);
         let count = rules.len();
-        let mut rules: Vec<Rule<(usize, ActionChain)>> = rules
+        let mut rules: Vec<Rule<Selected>> = rules
             .into_iter()
             .map(|rule| Rule {
                 name: rule.name,
                 priority: rule.priority,
                 conditions: rule.conditions,
-                payload: (0, chain(rule.chain)),
+                payload: Selected { place: 0, chain: chain(rule.chain), encoded_slash: rule.encoded_slash },
             })
             .collect();
-        let default = (count, chain(default));
+        let default = Selected { place: count, chain: chain(default), encoded_slash };
         rules.sort_by_key(|rule| rule.priority);
-        rules.iter_mut().enumerate().for_each(|(place, rule)| rule.payload.0 = place);
-        let endpoints =
-            self.services.as_ref().filter(|_| !gates.is_empty()).map(|services| Endpoints::new(gates, services));
+        rules.iter_mut().enumerate().for_each(|(place, rule)| rule.payload.place = place);
+        let endpoints = self
+            .services
+            .as_ref()
+            .filter(|_| !gates.is_empty())
+            .map(|services| Endpoints::new(gates, Arc::clone(&services.claims), &services.registry));
         let snapshot = Snapshot {
             listener: Arc::clone(&settings.name),
             protected: Arc::clone(&self.protected),
             rules: RuleSet::new(rules, default),
+            method_override: settings.method_override,
             endpoints,
             pools: self.providers.pools(),
         };

@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use url::Url;
 
-use crate::action::authenticate::paths::Paths;
 use crate::app::Error;
 use crate::backchannel::Backchannel;
 use crate::backchannel::network::Network;
@@ -41,7 +40,6 @@ impl Providers {
     pub(crate) fn new(
         providers: Vec<ProviderConfig>,
         pools: Vec<UserPoolConfig>,
-        paths: &Paths,
         clock: &Clock,
         registry: &Registry,
     ) -> Result<Self, Error> {
@@ -50,10 +48,8 @@ impl Providers {
             let name = Arc::clone(&provider.settings.name);
             oidc.insert(name, networked(provider, clock, registry)?);
         }
-        let user_pools = pools
-            .into_iter()
-            .map(|pool| (Arc::clone(&pool.settings.name), embedded(pool, paths, clock, registry)))
-            .collect();
+        let user_pools =
+            pools.into_iter().map(|pool| (Arc::clone(&pool.settings.name), embedded(pool, clock, registry))).collect();
         Ok(Self { oidc, user_pools })
     }
 
@@ -95,9 +91,9 @@ fn is_plain(settings: &Settings) -> bool {
     settings.issuer.starts_with("http:") || given.any(|endpoint| endpoint.scheme() == "http")
 }
 
-fn embedded(pool: UserPoolConfig, paths: &Paths, clock: &Clock, registry: &Registry) -> (Provider, Arc<UserPool>) {
+fn embedded(pool: UserPoolConfig, clock: &Clock, registry: &Registry) -> (Provider, Arc<UserPool>) {
     let UserPoolConfig { mut settings, applications } = pool;
-    settings.clients.push(own_client(&applications, paths));
+    settings.clients.push(own_client(&applications));
     let client = Settings {
         name: Arc::clone(&settings.name),
         issuer: settings.issuer.as_str().trim_end_matches('/').to_owned(),
@@ -117,15 +113,15 @@ fn embedded(pool: UserPoolConfig, paths: &Paths, clock: &Clock, registry: &Regis
 }
 
 /// The proxy as a client of its own pool: one redirect URI for each application.
-fn own_client(applications: &[Url], paths: &Paths) -> ClientSettings {
+fn own_client(applications: &[Url]) -> ClientSettings {
     let at = |path: &str| {
         applications.iter().map(|origin| origin.join(path).expect("a path joins to an origin")).collect::<Vec<_>>()
     };
     ClientSettings {
         client_id: OWN_CLIENT_ID.to_owned(),
         client_secret: None,
-        redirect_uris: at(&paths.callback),
-        post_logout_redirect_uris: at(&paths.sign_out),
+        redirect_uris: at(crate::action::authenticate::endpoints::CALLBACK),
+        post_logout_redirect_uris: at(crate::action::authenticate::endpoints::SIGN_OUT),
         name: None,
     }
 }

@@ -25,8 +25,8 @@ use rustls_pki_types::CertificateDer;
 use serde::Deserialize as _;
 use url::Url;
 
-use crate::action::authenticate::paths::Paths;
 use crate::action::settings::ChainSettings;
+use crate::message::uri::EncodedSlash;
 use crate::rule::condition::Condition;
 use crate::telemetry::access_log::Destination;
 use crate::telemetry::logging;
@@ -49,8 +49,6 @@ pub struct Config {
     pub(crate) target_groups: Vec<upstream::settings::Settings>,
     /// Always there where a rule authenticates or there is a user pool.
     pub(crate) session: Option<session::settings::Settings>,
-    /// Where sign-in, callback and sign-out are.
-    pub(crate) paths: Arc<Paths>,
     /// Always there where a rule authenticates.
     pub(crate) claims: Option<claims::settings::Settings>,
     pub(crate) admin: admin::settings::Settings,
@@ -87,6 +85,8 @@ pub(crate) struct ListenerConfig {
     /// In the order of the file; `rule::RuleSet` sorts them.
     pub(crate) rules: Vec<RuleConfig>,
     pub(crate) default: ChainSettings,
+    /// What the default actions do with `%2F` in a path.
+    pub(crate) encoded_slash: EncodedSlash,
 }
 
 impl ListenerConfig {
@@ -103,6 +103,8 @@ pub(crate) struct RuleConfig {
     pub(crate) priority: u32,
     pub(crate) conditions: Vec<Condition>,
     pub(crate) chain: ChainSettings,
+    /// What becomes of `%2F` in a path.
+    pub(crate) encoded_slash: EncodedSlash,
 }
 
 /// A provider and whom its certificate is trusted from.

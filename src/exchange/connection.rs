@@ -6,6 +6,7 @@ use std::sync::Arc;
 use http::HeaderValue;
 
 use crate::message::forwarded::Policy;
+use crate::message::uri::Scheme;
 
 /// A client's connection.
 #[derive(Debug)]
@@ -15,8 +16,6 @@ pub(crate) struct Connection {
     pub(crate) peer_port: u16,
     /// The same address as it is written: made once for all requests of the connection.
     pub(crate) peer_address: HeaderValue,
-    /// The port of our end of the socket: the one that a client used.
-    pub(crate) local_port: HeaderValue,
     /// The listener's name.
     pub(crate) listener: Arc<str>,
     /// Whose `X-Forwarded-For` is believed here, and what becomes of it.
@@ -37,27 +36,22 @@ pub(crate) struct Tls {
 }
 
 impl Connection {
-    /// A connection to `listener` between the two ends of a socket.
-    pub(crate) fn new(
-        (peer, local): (SocketAddr, SocketAddr),
-        listener: Arc<str>,
-        forwarded: Arc<Policy>,
-        tls: Option<Tls>,
-    ) -> Self {
+    /// A connection to `listener` from `peer`.
+    pub(crate) fn new(peer: SocketAddr, listener: Arc<str>, forwarded: Arc<Policy>, tls: Option<Tls>) -> Self {
         let address = peer.ip().to_canonical();
         Self {
             peer: address,
             peer_port: peer.port(),
             peer_address: HeaderValue::try_from(address.to_string()).expect("an address is ASCII"),
-            local_port: HeaderValue::from(local.port()),
             listener,
             forwarded,
             tls,
         }
     }
 
-    /// `https` or `http`: what the client's address bar begins with.
-    pub(crate) fn scheme(&self) -> &'static str {
-        if self.tls.is_some() { "https" } else { "http" }
+    /// What is spoken on the connection. A client behind a proxy may have come otherwise: see
+    /// [`Exchange::scheme`](crate::exchange::Exchange::scheme).
+    pub(crate) fn scheme(&self) -> Scheme {
+        if self.tls.is_some() { Scheme::Https } else { Scheme::Http }
     }
 }

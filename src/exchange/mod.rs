@@ -17,7 +17,7 @@ use crate::clock::Timestamp;
 use crate::exchange::connection::Connection;
 use crate::exchange::rejection::Reason;
 use crate::message::media::{self, Preferred};
-use crate::message::uri::CanonicalRequest;
+use crate::message::uri::{CanonicalRequest, Scheme};
 
 /// What is known of one request and its response. Made when the head has been read; its record is written when the
 /// response's last byte has gone, or when either side gave up.
@@ -33,6 +33,10 @@ pub(crate) struct Exchange {
     pub(crate) started_at: Timestamp,
     /// Who sent the request: the peer, or whom a trusted peer names (attacks F-06).
     pub(crate) client: IpAddr,
+    /// How the client came: by our own end of the connection, or by the word of a trusted proxy.
+    pub(crate) scheme: Scheme,
+    /// The port that a trusted proxy says the client used.
+    pub(crate) forwarded_port: Option<u16>,
     /// The one reading of the target; `None` where it was refused.
     pub(crate) request: Option<Rc<CanonicalRequest>>,
     /// How to tell the client something.
@@ -69,6 +73,8 @@ impl Exchange {
         Self {
             id: request_id::RequestId::new(started_at),
             client: connection.peer,
+            scheme: connection.scheme(),
+            forwarded_port: None,
             connection,
             started,
             started_at,

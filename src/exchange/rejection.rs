@@ -84,12 +84,22 @@ reasons! {
     /// The request names no host, two hosts, or one that is not a host.
     RequestHost => "request.host_invalid", 400, None, "That address could not be read",
         "The request must name exactly one host.";
-    /// The path could be read in two ways (dot segments, encoded slashes, backslashes, parameters, bad encoding).
+    /// The path could be read in two ways (dot segments, encoded slashes, backslashes, parameters, bad encoding). A rule
+    /// can accept encoded slashes: `encoded_slash: keep`.
     RequestPath => "request.path_ambiguous", 400, None, "That address could not be read",
         "The address has a spelling that servers read in different ways. Use its plain form.";
     /// The method is CONNECT, TRACE or TRACK.
     RequestMethod => "request.method_not_allowed", 405, None, "That method is not allowed",
         "This server does not accept requests of that kind.";
+    /// A header such as `X-HTTP-Method-Override` asks for another method than the request has. The listener can pass such
+    /// headers on: `method_override: pass`.
+    RequestMethodOverride => "request.method_override", 400, None, "That request could not be read",
+        "The request names one method and asks to be treated as another. Send the method itself.";
+    /// A rule that signs users in, on a listener without TLS, received a request that no trusted proxy says came over HTTPS.
+    /// Either the peer is not in `trusted_proxies`, or the proxy does not send `X-Forwarded-Proto: https`.
+    RequestNotHttps => "request.not_https", 403, None, "This address needs HTTPS",
+        "You cannot sign in over plain HTTP. Open the address with https://. If you did, the proxy in front of this server \
+         does not say so: the operator must list it in trusted_proxies and have it send X-Forwarded-Proto: https.";
     /// `X-Forwarded-For` has more than 30 addresses.
     RequestForwarded => "request.forwarded_too_long", 463, None, "That request passed through too many proxies",
         "The request lists more than 30 addresses that forwarded it.";

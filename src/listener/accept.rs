@@ -21,7 +21,6 @@ const EXHAUSTED_WAIT: Duration = Duration::from_millis(50);
 pub(crate) struct Accepted {
     pub(crate) stream: Socket,
     pub(crate) peer: SocketAddr,
-    pub(crate) local: SocketAddr,
     pub(crate) permit: OwnedSemaphorePermit,
 }
 
@@ -90,8 +89,7 @@ pub(crate) fn waiting(socket: &TcpListener, permits: &Arc<Semaphore>) -> Vec<Acc
 }
 
 fn prepare(stream: TcpStream, peer: SocketAddr, permit: OwnedSemaphorePermit) -> Option<Accepted> {
-    let local = stream.local_addr().ok()?;
-    Some(Accepted { stream: Socket::new(stream).ok()?, peer, local, permit })
+    Some(Accepted { stream: Socket::new(stream).ok()?, peer, permit })
 }
 
 /// `EMFILE`, `ENFILE`, `ENOBUFS`, `ENOMEM` (accept(2)).

@@ -32,10 +32,7 @@ pub(crate) async fn run<H: Handler>(
     metrics.accepted.increment();
     let open = Open::new(&metrics.open, accepted.permit);
     let settings = &shared.settings;
-    let facts = |tls| {
-        let ends = (accepted.peer, accepted.local);
-        Connection::new(ends, Arc::clone(&settings.name), Arc::clone(&settings.forwarded), tls)
-    };
+    let facts = |tls| Connection::new(accepted.peer, Arc::clone(&settings.name), Arc::clone(&settings.forwarded), tls);
     match &shared.tls {
         None => {
             let connection = Rc::new(facts(None));

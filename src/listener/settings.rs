@@ -18,8 +18,20 @@ pub(crate) struct Settings {
     pub(crate) certificates: Option<Arc<Certificates>>,
     /// Whose `X-Forwarded-For` is believed, and what becomes of it.
     pub(crate) forwarded: Arc<Policy>,
+    /// What becomes of a request that asks to be taken for one of another method.
+    pub(crate) method_override: MethodOverrides,
     /// Every bound on a connection.
     pub(crate) limits: Limits,
+}
+
+/// What becomes of `X-HTTP-Method-Override` and its like (attacks P-19).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum MethodOverrides {
+    /// The request is answered 400: without the header it would mean something else.
+    #[default]
+    Refuse,
+    /// The target sees the header. Rules match the request's own method.
+    Pass,
 }
 
 /// Every bound on a connection. The defaults are the ALB's where it has one.

@@ -7,12 +7,12 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Buf as _, Bytes, BytesMut};
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 use http_body::{Body as _, Frame, SizeHint};
 use tokio::time::Sleep;
 
 use crate::message::BoxError;
-use crate::message::header::Protected;
+use crate::message::header::{self, Protected};
 use crate::message::upload::Upload;
 
 /// The body type used everywhere: of requests from clients and of responses to them.
@@ -27,7 +27,9 @@ pub(crate) struct Body {
 #[derive(Default)]
 struct Care {
     idle: Option<Idle>,
+    /// What the trailers may not carry besides what no trailers may.
     protected: Option<Arc<Protected>>,
+    named: Vec<HeaderName>,
     trailers: Option<Box<TrailerFilter>>,
     ends: Option<Ends>,
     watchers: Vec<Box<dyn Watch>>,
@@ -91,6 +93,11 @@ pub(crate) struct StoodStill(Duration);
 #[error("the session ended in the middle of the body")]
 pub(crate) struct SessionOver;
 
+/// A trailer's value begins or ends with a blank (RFC 9113 §8.2.1).
+#[derive(Debug, thiserror::Error)]
+#[error("the trailers are malformed")]
+pub(crate) struct MalformedTrailers;
+
 /// A body is larger than its reader accepts.
 #[derive(Debug, thiserror::Error)]
 #[error("the body is larger than {0} bytes")]
@@ -125,7 +132,7 @@ impl Body {
         }
     }
 
-    /// Takes out of the trailers what they may not carry (attacks H-14).
+    /// Takes out of a client's trailers what a client may not say (attacks H-14).
     pub(crate) fn protect(&mut self, protected: &Arc<Protected>) {
         if !self.is_end_stream() {
             self.care().protected = Some(Arc::clone(protected));
@@ -136,6 +143,13 @@ impl Body {
     pub(crate) fn filter_trailers(&mut self, filter: Box<TrailerFilter>) {
         if !self.is_end_stream() {
             self.care().trailers = Some(filter);
+        }
+    }
+
+    /// Takes out of the trailers the fields that `Connection` named in the head.
+    pub(crate) fn without(&mut self, named: Vec<HeaderName>) {
+        if !named.is_empty() && !self.is_end_stream() {
+            self.care().named = named;
         }
     }
 
@@ -277,12 +291,16 @@ impl http_body::Body for Body {
             }
             Err(frame) => {
                 let mut trailers = frame.into_trailers().unwrap_or_default();
-                if let Some(protected) = &care.protected {
-                    protected.strip_trailers(&mut trailers);
+                if trailers.values().any(header::has_outer_blank) {
+                    this.end(Ending::Failed);
+                    return Poll::Ready(Some(Err(MalformedTrailers.into())));
                 }
                 if let Some(filter) = &care.trailers {
                     filter(&mut trailers);
                 }
+                header::strip_trailers(&mut trailers, |name| {
+                    care.named.contains(name) || care.protected.as_ref().is_some_and(|ours| ours.contains(name))
+                });
                 this.end(Ending::Complete);
                 Frame::trailers(trailers)
             }

@@ -2,10 +2,11 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use ipnet::IpNet;
 
-use crate::message::header::{FORWARDED_FOR, FORWARDED_HOST, FORWARDED_PORT, FORWARDED_PROTO};
+use crate::message::header::{FORWARDED_FOR, FORWARDED_HOST, FORWARDED_PORT, FORWARDED_PREFIX, FORWARDED_PROTO};
+use crate::message::uri::Scheme;
 
 /// Most addresses that the list may have (spec §10.2).
 const ADDRESSES_MAX: usize = 30;
@@ -13,10 +14,34 @@ const ADDRESSES_MAX: usize = 30;
 /// Whom to believe, and what to write.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Policy {
-    /// Peers whose `X-Forwarded-For` says who the client is. Empty by default: nobody's does (attacks F-03).
+    /// Peers whose `X-Forwarded-*` headers are believed. Empty by default: nobody's are (attacks F-03).
     pub(crate) trusted: Vec<IpNet>,
     /// What becomes of the client's `X-Forwarded-For`.
     pub(crate) mode: Mode,
+    /// Which header of a trusted peer names the host.
+    pub(crate) host_from: HostFrom,
+}
+
+/// Which header of a trusted peer names the host that the client asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum HostFrom {
+    #[default]
+    Host,
+    /// `X-Forwarded-Host` where there is one, else `Host`.
+    ForwardedHost,
+}
+
+/// What a trusted peer says of the request that it received.
+#[derive(Debug, Default)]
+pub(crate) struct Told {
+    /// `X-Forwarded-Proto`, where it is `http` or `https`.
+    pub(crate) scheme: Option<Scheme>,
+    /// `X-Forwarded-Host`, where the operator says that it counts.
+    pub(crate) host: Option<HeaderValue>,
+    /// `X-Forwarded-Port`, where it is a port.
+    pub(crate) port: Option<u16>,
+    /// `X-Forwarded-Prefix`, where it is a plain path.
+    pub(crate) prefix: Option<HeaderValue>,
 }
 
 /// What becomes of the client's `X-Forwarded-For` (spec §10.2).
@@ -40,9 +65,8 @@ impl Policy {
     /// Who sent the request: the peer, unless it is trusted; then whom the list names, walked from the right past trusted
     /// addresses (attacks F-06). What cannot be read ends the walk at the last address that could (F-08).
     pub(crate) fn client(&self, headers: &HeaderMap, peer: IpAddr) -> IpAddr {
-        let is_trusted = |address: IpAddr| self.trusted.iter().any(|network| network.contains(&address));
         let mut client = peer;
-        if self.trusted.is_empty() || !is_trusted(peer) {
+        if !self.is_trusted(peer) {
             return peer;
         }
         let fields: Vec<_> = headers.get_all(FORWARDED_FOR).iter().collect();
@@ -50,11 +74,30 @@ impl Policy {
         for hop in hops.take(ADDRESSES_MAX) {
             let Some(address) = address(hop) else { break };
             client = address;
-            if !is_trusted(address) {
+            if !self.is_trusted(address) {
                 break;
             }
         }
         client
+    }
+
+    /// Whether `address` is that of a proxy that is believed.
+    pub(crate) fn is_trusted(&self, address: IpAddr) -> bool {
+        !self.trusted.is_empty() && self.trusted.iter().any(|network| network.contains(&address))
+    }
+
+    /// What a trusted peer says of the request; nothing where the peer is not trusted. Read it before
+    /// [`Protected::strip`](crate::message::header::Protected::strip), which takes these headers out whoever sent them.
+    pub(crate) fn told(&self, headers: &HeaderMap, peer: IpAddr) -> Option<Told> {
+        if !self.is_trusted(peer) {
+            return None;
+        }
+        Some(Told {
+            scheme: scheme(headers),
+            host: (self.host_from == HostFrom::ForwardedHost).then(|| host(headers)).flatten(),
+            port: only(headers, &FORWARDED_PORT).and_then(|port| port.to_str().ok()?.parse().ok()),
+            prefix: only(headers, &FORWARDED_PREFIX).filter(|prefix| is_plain_path(prefix.as_bytes())).cloned(),
+        })
     }
 
     /// Writes `X-Forwarded-For` for the target. `peer` is the peer's address as it is written.
@@ -89,11 +132,58 @@ impl Policy {
     }
 }
 
-/// Writes `X-Forwarded-Proto`, `-Port` and `-Host`. The port is our own (spec §10.2); a client's values are gone already.
-pub(crate) fn write_origin(headers: &mut HeaderMap, scheme: &'static str, port: &HeaderValue, host: &HeaderValue) {
-    headers.insert(FORWARDED_PROTO, HeaderValue::from_static(scheme));
-    headers.insert(FORWARDED_PORT, port.clone());
+/// Writes `X-Forwarded-Proto`, `-Port` and `-Host`: what the client used. A client's values are gone already.
+pub(crate) fn write_origin(headers: &mut HeaderMap, scheme: Scheme, port: HeaderValue, host: &HeaderValue) {
+    headers.insert(FORWARDED_PROTO, HeaderValue::from_static(scheme.as_str()));
+    headers.insert(FORWARDED_PORT, port);
     headers.insert(FORWARDED_HOST, host.clone());
+}
+
+/// A port as a header's value; the two that nearly all clients use are not made anew.
+pub(crate) fn port(port: u16) -> HeaderValue {
+    match port {
+        443 => HeaderValue::from_static("443"),
+        80 => HeaderValue::from_static("80"),
+        other => HeaderValue::from(other),
+    }
+}
+
+/// The one field of that name.
+fn only<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h HeaderValue> {
+    let mut fields = headers.get_all(name).iter();
+    let first = fields.next()?;
+    fields.next().is_none().then_some(first)
+}
+
+/// The scheme that `X-Forwarded-Proto` gives. A chain of proxies may make a list of it: all entries must be the same.
+fn scheme(headers: &HeaderMap) -> Option<Scheme> {
+    let mut schemes =
+        headers.get_all(FORWARDED_PROTO).iter().flat_map(|field| field.as_bytes().split(|byte| *byte == b',')).map(
+            |name| match name.trim_ascii() {
+                name if name.eq_ignore_ascii_case(b"https") => Some(Scheme::Https),
+                name if name.eq_ignore_ascii_case(b"http") => Some(Scheme::Http),
+                _ => None,
+            },
+        );
+    let first = schemes.next()??;
+    schemes.all(|other| other == Some(first)).then_some(first)
+}
+
+/// `X-Forwarded-Host`. Two of them are not one host: the value is one that is refused as such.
+fn host(headers: &HeaderMap) -> Option<HeaderValue> {
+    match headers.get_all(FORWARDED_HOST).iter().count() {
+        0 => None,
+        1 => headers.get(FORWARDED_HOST).cloned(),
+        _ => Some(HeaderValue::from_static(",")),
+    }
+}
+
+/// Whether a value is an absolute path without anything that readers take in different ways.
+fn is_plain_path(path: &[u8]) -> bool {
+    let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'-' | b'_' | b'.' | b'~');
+    path.first() == Some(&b'/')
+        && path.iter().all(is_plain)
+        && !path.windows(2).any(|pair| pair == b"//" || pair == b"..")
 }
 
 /// One hop, with or without a port.

@@ -3,6 +3,8 @@
 
 use http::{HeaderMap, Method, Version, header};
 
+use crate::message::header::has_outer_blank;
+
 /// A request whose end two servers could see in different places.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Error {
@@ -13,6 +15,9 @@ pub(crate) enum Error {
     /// A length with a leading zero, which some read as octal, or two lengths, or none where HTTP/1.0 needs one.
     #[error("the request does not say in one way how long it is")]
     Length,
+    /// A field's value begins or ends with a blank over HTTP/2 (RFC 9113 §8.2.1).
+    #[error("a field's value begins or ends with a blank")]
+    Blank,
 }
 
 /// Checks that the body is chunked or has one plain length.
@@ -21,6 +26,13 @@ pub(crate) enum Error {
 ///
 /// See [`Error`] (attacks G-02, G-03, G-05).
 pub(crate) fn check(version: Version, method: &Method, headers: &HeaderMap) -> Result<(), Error> {
+    // Clients do send `a=b; ` as `Cookie`. Blanks around a pair are not part of its value (RFC 6265 §5.4), so that no two
+    // readers differ.
+    if version == Version::HTTP_2
+        && headers.iter().any(|(name, value)| has_outer_blank(value) && *name != header::COOKIE)
+    {
+        return Err(Error::Blank);
+    }
     let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
     if let Some(coding) = codings.next()
         && (!coding.as_bytes().eq_ignore_ascii_case(b"chunked") || codings.next().is_some())

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use http::{HeaderMap, HeaderName, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 
 /// `x-amzn-oidc-identity` (spec §4.1): the user's `sub`.
 pub(crate) const OIDC_IDENTITY: HeaderName = HeaderName::from_static("x-amzn-oidc-identity");
@@ -20,9 +20,8 @@ pub(crate) const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwar
 pub(crate) const FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
 /// `x-forwarded-host`: the host that the client named.
 pub(crate) const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
-
-const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
-const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
+/// `x-forwarded-prefix`: the part of the path that a proxy in front has taken away.
+pub(crate) const FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
 
 /// Names that say who the user is, where the request came from, or which path was meant, to some application: a client may
 /// set none of them (attacks H-01…H-15, F-02…F-05, P-19, P-20).
@@ -129,32 +128,56 @@ const NEVER_FROM_A_CLIENT: &[&str] = &[
     "oidc-access-token",
 ];
 
-/// Names that may come in a request's head, but not after its body: a target that merges the two would let the end of a
-/// request overrule its beginning (RFC 9110 §6.5.1).
-const ONLY_IN_THE_HEAD: &[&str] = &[
-    "x-forwarded-for",
-    "x-amzn-trace-id",
-    "authorization",
-    "cache-control",
-    "connection",
-    "content-encoding",
-    "content-length",
-    "content-range",
-    "content-type",
-    "cookie",
-    "expect",
-    "host",
-    "keep-alive",
-    "max-forwards",
-    "proxy-authenticate",
-    "proxy-authorization",
-    "proxy-connection",
-    "range",
-    "set-cookie",
+/// Fields that concern one connection, or the framing of one message on it (RFC 9110 §7.6.1, RFC 9113 §8.2.2). No message
+/// that we pass on has one of them in its head or in its trailers, in either direction and with either protocol. What the
+/// next connection needs is written anew for it.
+///
+/// `Connection` itself is handled apart, because it names more fields. `Content-Length` is not in this list: the head keeps
+/// it for the body's reader, and whoever writes the message writes the length of the body that there is.
+const OF_THE_CONNECTION: &[&str] = &[
     "te",
-    "trailer",
     "transfer-encoding",
     "upgrade",
+    "keep-alive",
+    "proxy-connection",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "proxy-authentication-info",
+    "http2-settings",
+];
+
+/// Names that may come in a head, but not after a body: a recipient that merges the two would let the end of a message
+/// overrule its beginning (RFC 9110 §6.5.1). Besides [`OF_THE_CONNECTION`].
+const ONLY_IN_THE_HEAD: &[&str] = &[
+    "connection",
+    "x-forwarded-for",
+    "x-amzn-trace-id",
+    "age",
+    "authorization",
+    "cache-control",
+    "content-disposition",
+    "content-encoding",
+    "content-length",
+    "content-location",
+    "content-range",
+    "content-security-policy",
+    "content-type",
+    "cookie",
+    "date",
+    "expect",
+    "expires",
+    "host",
+    "location",
+    "max-forwards",
+    "pragma",
+    "range",
+    "refresh",
+    "retry-after",
+    "set-cookie",
+    "strict-transport-security",
+    "trailer",
+    "vary",
+    "www-authenticate",
 ];
 
 /// Which header names a client may not set.
@@ -195,15 +218,61 @@ impl Protected {
         may_be_ours && self.names.contains(name)
     }
 
-    /// Removes every protected name.
-    pub(crate) fn strip(&self, headers: &mut HeaderMap) {
-        remove_all(headers, |name| self.contains(name));
+    /// Removes every protected name. Returns the methods that the request asks to be taken for its own.
+    pub(crate) fn strip(&self, headers: &mut HeaderMap) -> Vec<MethodOverride> {
+        let refused: Vec<HeaderName> = headers.keys().filter(|name| self.contains(name)).cloned().collect();
+        let mut overrides = Vec::new();
+        for name in refused {
+            if is_method_override(&name) {
+                let fields = headers.get_all(&name).iter();
+                overrides.extend(fields.map(|method| MethodOverride { name: name.clone(), method: method.clone() }));
+            }
+            headers.remove(name);
+        }
+        overrides
+    }
+}
+
+/// Removes from trailers what means something only in a head, what concerns a connection, and what `is_refused` says
+/// besides.
+pub(crate) fn strip_trailers(trailers: &mut HeaderMap, is_refused: impl Fn(&HeaderName) -> bool) {
+    let is_of_a_head = |name: &HeaderName| ONLY_IN_THE_HEAD.contains(&name.as_str()) || is_of_the_connection(name);
+    remove_all(trailers, |name| is_of_a_head(name) || is_refused(name));
+}
+
+/// Whether a field's value begins or ends with a blank. HTTP/1.1 has no such values, because blanks around a value belong
+/// to the syntax there; over HTTP/2 such a message is malformed (RFC 9113 §8.2.1).
+pub(crate) fn has_outer_blank(value: &HeaderValue) -> bool {
+    let is_blank = |byte: Option<&u8>| matches!(byte, Some(b' ' | b'\t'));
+    is_blank(value.as_bytes().first()) || is_blank(value.as_bytes().last())
+}
+
+/// A field that asks the target to take the request for one of another method.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct MethodOverride {
+    pub(crate) name: HeaderName,
+    pub(crate) method: HeaderValue,
+}
+
+impl MethodOverride {
+    /// Whether it asks for the method that the request has.
+    pub(crate) fn is_of(&self, method: &Method) -> bool {
+        self.method.as_bytes().eq_ignore_ascii_case(method.as_str().as_bytes())
     }
 
-    /// Removes from trailers every protected name, and what means something only in a header section.
-    pub(crate) fn strip_trailers(&self, trailers: &mut HeaderMap) {
-        remove_all(trailers, |name| self.contains(name) || ONLY_IN_THE_HEAD.contains(&name.as_str()));
+    /// Whether the name has the one spelling that may be passed on.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.name.as_str().bytes().all(is_plain)
     }
+}
+
+/// Names by which applications let a request override its method (attacks P-19).
+const METHOD_OVERRIDES: &[&str] = &["x-http-method", "x-http-method-override", "x-method-override"];
+
+/// Under every spelling that an application could fold to such a name.
+fn is_method_override(name: &HeaderName) -> bool {
+    let folded = name.as_str().bytes().map(|byte| if is_plain(byte) { byte } else { b'-' });
+    METHOD_OVERRIDES.iter().any(|known| known.bytes().eq(folded.clone()))
 }
 
 const fn is_plain(byte: u8) -> bool {
@@ -218,41 +287,41 @@ fn remove_all(headers: &mut HeaderMap, is_refused: impl Fn(&HeaderName) -> bool)
     }
 }
 
-/// Removes what concerns one connection only (RFC 9110 §7.6.1), and what a client's `Connection` names besides, except
-/// names that are end-to-end whatever a client says (attacks H-10).
+/// Removes from a head every field that concerns one connection only, and every field that `Connection` names (RFC 9110
+/// §7.6.1). Returns the names that `Connection` gave: trailers may not carry them either.
 ///
-/// Runs before anything of ours is added, so that a client cannot have it removed.
-pub(crate) fn remove_hop_by_hop(headers: &mut HeaderMap) {
+/// Runs before anything of ours is added, so that neither side can have ours removed (attacks H-10).
+pub(crate) fn remove_hop_by_hop(headers: &mut HeaderMap) -> Vec<HeaderName> {
+    let mut named = Vec::new();
     if let Some(connection) = headers.get(header::CONNECTION) {
         let plain = |value: &[u8]| value.eq_ignore_ascii_case(b"keep-alive") || value.eq_ignore_ascii_case(b"close");
         if !plain(connection.as_bytes()) || headers.get_all(header::CONNECTION).iter().nth(1).is_some() {
-            let named: Vec<HeaderName> = headers
-                .get_all(header::CONNECTION)
-                .iter()
-                .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
-                .filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok())
-                .filter(|name| !is_end_to_end(name))
-                .collect();
-            for name in named {
+            named.extend(
+                headers
+                    .get_all(header::CONNECTION)
+                    .iter()
+                    .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
+                    .filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok())
+                    .filter(|name| !is_end_to_end(name)),
+            );
+            for name in &named {
                 headers.remove(name);
             }
         }
         headers.remove(header::CONNECTION);
     }
-    remove_all(headers, is_hop_by_hop);
+    remove_all(headers, is_of_the_connection);
+    named
 }
 
-fn is_hop_by_hop(name: &HeaderName) -> bool {
-    *name == header::TE
-        || *name == header::TRANSFER_ENCODING
-        || *name == header::UPGRADE
-        || *name == header::PROXY_AUTHENTICATE
-        || *name == header::PROXY_AUTHORIZATION
-        || *name == KEEP_ALIVE
-        || *name == PROXY_CONNECTION
+fn is_of_the_connection(name: &HeaderName) -> bool {
+    // The list has names of 2 to 25 bytes which begin with one of five letters: nearly every other name is told apart by
+    // its first letter.
+    matches!(name.as_str().as_bytes()[0], b't' | b'u' | b'k' | b'p' | b'h')
+        && OF_THE_CONNECTION.contains(&name.as_str())
 }
 
-/// Names that `Connection` may not have removed: the request would mean something else without them.
+/// Names that `Connection` may not have removed: the message would mean something else without them, or says who sent it.
 fn is_end_to_end(name: &HeaderName) -> bool {
     *name == header::HOST
         || *name == header::COOKIE
@@ -261,7 +330,8 @@ fn is_end_to_end(name: &HeaderName) -> bool {
         || *name == header::CONTENT_TYPE
         || *name == header::CACHE_CONTROL
         || *name == header::ORIGIN
-        || name.as_str().starts_with("x-")
+        || *name == FORWARDED_FOR
+        || *name == TRACE_ID
 }
 
 #[cfg(test)]

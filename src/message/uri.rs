@@ -3,24 +3,24 @@
 //! Rules, policy, the access log and the line sent to the target all come from one [`CanonicalRequest`]. What two readers
 //! could read in two ways is refused here and never repaired later:
 //!
-//! - no dot segments, in any spelling (`..`, `%2e%2e`, `..;x`), no backslash, no encoded slash, no control character;
+//! - no dot segments, in any spelling (`..`, `%2e%2e`, `..;x`), no backslash, no control character;
 //! - a percent sign starts an octet, and the decoded path is UTF-8;
 //! - path parameters (`;x=1`) only on the last segment, and rules match without them;
 //! - exactly one host.
 //!
-//! Two things are written in one way, because no server tells them apart: empty segments are merged (`//a` is `/a`), and
-//! octets that need no encoding are decoded (`%61` is `a`). The target receives the path in that form.
+//! The target receives the client's own bytes. [`path`] says in which other ways a target could read them: these must lead
+//! to the same rule.
 
-mod authority;
+pub(crate) mod authority;
+mod path;
 
-use std::borrow::Cow;
 use std::fmt;
 
-use http::uri::PathAndQuery;
+use http::uri::{PathAndQuery, Scheme as UriScheme};
 use http::{HeaderMap, Method, Uri};
-use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 
 use authority::Authority;
+use path::Reading;
 
 /// The one reading of a request's target.
 #[derive(Clone, Debug)]
@@ -29,10 +29,37 @@ pub(crate) struct CanonicalRequest {
     pub(crate) method: Method,
     /// The host and the port.
     pub(crate) authority: Authority,
-    /// What goes to the target: the path that rules matched, encoded, and the query as it came.
+    /// What goes to the target: path and query as they came, unless [`into_canonical_form`](Self::into_canonical_form) has
+    /// rewritten the path.
     pub(crate) target: PathAndQuery,
-    /// What rules match: the path decoded, without path parameters. `None` where it is [`target`](Self::target)'s path.
-    decoded: Option<String>,
+    /// How the path is read, where it is not [`target`](Self::target)'s path letter for letter.
+    reading: Option<Box<Reading>>,
+}
+
+/// What the client speaks, by our own end or by the word of a trusted proxy.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Scheme {
+    #[default]
+    Http,
+    Https,
+}
+
+impl Scheme {
+    /// `http` or `https`.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Https => "https",
+        }
+    }
+
+    /// 80 or 443.
+    pub(crate) const fn default_port(self) -> u16 {
+        match self {
+            Self::Http => 80,
+            Self::Https => 443,
+        }
+    }
 }
 
 /// How a request target can be ambiguous or malformed.
@@ -47,18 +74,34 @@ pub(crate) enum Error {
     /// Not a path that begins with a slash.
     #[error("the request target is not a path")]
     NotAPath,
+    /// The target names another scheme than `http` and `https`.
+    #[error("the request target has a scheme other than http and https")]
+    Scheme,
     /// `%` without two hexadecimal digits, or octets that are not UTF-8.
     #[error("the path's percent-encoding is not valid UTF-8")]
     Encoding,
     /// A dot segment.
     #[error("the path has a dot segment")]
     DotSegment,
-    /// A backslash, an encoded slash, a control character or a fragment.
+    /// A backslash, a control character or a fragment.
     #[error("the path has a character that servers read in different ways")]
     Character,
+    /// `%2F` where the rule does not accept it, or where decoding it would lead to another rule.
+    #[error("the path has an encoded slash that the rule does not accept or that could lead to another rule")]
+    EncodedSlash,
     /// Path parameters before the last segment.
     #[error("the path has parameters before its last segment")]
     Parameters,
+}
+
+/// What a rule does with a path that has `%2F` in it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum EncodedSlash {
+    /// Answers 400.
+    #[default]
+    Refuse,
+    /// Takes it for three ordinary characters of a segment, and passes it on.
+    Keep,
 }
 
 /// Goes with a request whose target had a fragment: the HTTP library has cut it off.
@@ -66,16 +109,20 @@ pub(crate) enum Error {
 pub(crate) struct Fragment;
 
 impl CanonicalRequest {
-    /// Reads the target and the host of a request.
+    /// Reads the target and the host of a request. `scheme` is the one by which the client came.
     ///
     /// # Errors
     ///
     /// See [`Error`]; each is a 400 to the client, but for [`Error::Method`], a 405.
-    pub(crate) fn parse(method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<Self, Error> {
+    pub(crate) fn parse(scheme: Scheme, method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<Self, Error> {
         if !is_forwardable(method.as_str()) {
             return Err(Error::Method);
         }
-        let authority = Authority::of(uri, headers)?;
+        // RFC 9110 §4.2: a gateway of ours serves these two.
+        if uri.scheme().is_some_and(|given| *given != UriScheme::HTTPS && *given != UriScheme::HTTP) {
+            return Err(Error::Scheme);
+        }
+        let authority = Authority::of(scheme, uri, headers)?;
         let raw = uri.path_and_query().ok_or(Error::NotAPath)?;
         if *method == Method::OPTIONS && raw.as_str() == "*" {
             return Err(Error::NotAPath);
@@ -84,21 +131,58 @@ impl CanonicalRequest {
         if !path.starts_with('/') {
             return Err(Error::NotAPath);
         }
-        if is_plain(path) {
-            return Ok(Self { method: method.clone(), authority, target: raw.clone(), decoded: None });
+        if path::is_plain(path) {
+            return Ok(Self { method: method.clone(), authority, target: raw.clone(), reading: None });
         }
-        let (encoded, decoded) = canonical_path(path)?;
-        let target = match raw.query() {
-            Some(query) => format!("{encoded}?{query}"),
-            None => encoded,
+        let reading = Reading::of(path)?;
+        // `//host/path` is an address with a host to some readers: only the client's first slash is passed on.
+        let target = match path.trim_start_matches('/').len() + 1 {
+            length if length == path.len() => raw.clone(),
+            length => with_query(&path[path.len() - length..], raw.query())?,
         };
-        let target = PathAndQuery::try_from(target).map_err(|_| Error::Character)?;
-        Ok(Self { method: method.clone(), authority, target, decoded: Some(decoded) })
+        Ok(Self { method: method.clone(), authority, target, reading: Some(Box::new(reading)) })
     }
 
-    /// The path that rules match: decoded, without path parameters.
+    /// The path that rules match: decoded, without path parameters, without empty segments; `%2F` stays as it is.
     pub(crate) fn path(&self) -> &str {
-        self.decoded.as_deref().unwrap_or_else(|| self.target.path())
+        self.reading.as_deref().map_or_else(|| self.target.path(), |reading| &reading.decoded)
+    }
+
+    /// The path, where it has no parameters: paths of our own are compared with this (attacks P-17).
+    pub(crate) fn exact_path(&self) -> Option<&str> {
+        match self.reading.as_deref() {
+            None => Some(self.target.path()),
+            Some(reading) => (!reading.has_parameters).then_some(&*reading.decoded),
+        }
+    }
+
+    /// Whether `%2F` is in the path.
+    pub(crate) fn has_encoded_slash(&self) -> bool {
+        self.reading.as_deref().is_some_and(|reading| reading.has_encoded_slash)
+    }
+
+    /// The request as a target reads it that takes `%2F` for a slash; each must lead to the same rule.
+    pub(crate) fn with_slashes_decoded(&self) -> impl Iterator<Item = Self> {
+        self.reading.iter().flat_map(|reading| &reading.with_slashes_decoded).map(|path| self.read_as(path))
+    }
+
+    /// The request as targets read it that do not decode paths, or do not merge empty segments. Where one of these leads to
+    /// another rule, the target gets the [canonical form](Self::into_canonical_form) instead of the client's own bytes.
+    pub(crate) fn otherwise_read(&self) -> impl Iterator<Item = Self> {
+        self.reading.iter().flat_map(|reading| &reading.otherwise).map(|path| self.read_as(path))
+    }
+
+    /// The same request with its path in the form that the fewest readers misread: empty segments merged, octets that need
+    /// no encoding decoded, all others encoded.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Character`]; cannot happen, because encoded text is a path.
+    pub(crate) fn into_canonical_form(mut self) -> Result<Self, Error> {
+        if let Some(reading) = self.reading.as_deref() {
+            self.target = with_query(&reading.encoded, self.target.query())?;
+        }
+        Ok(self)
     }
 
     /// The query as it came, without the question mark.
@@ -110,6 +194,19 @@ impl CanonicalRequest {
     pub(crate) fn host(&self) -> &str {
         self.authority.host()
     }
+
+    fn read_as(&self, path: &str) -> Self {
+        let reading = Reading { decoded: path.to_owned(), ..Reading::default() };
+        Self { reading: Some(Box::new(reading)), ..self.clone() }
+    }
+}
+
+fn with_query(path: &str, query: Option<&str>) -> Result<PathAndQuery, Error> {
+    let target = match query {
+        Some(query) => format!("{path}?{query}"),
+        None => path.to_owned(),
+    };
+    PathAndQuery::try_from(target).map_err(|_| Error::Character)
 }
 
 impl fmt::Display for CanonicalRequest {
@@ -128,103 +225,6 @@ pub(crate) fn is_forwardable(method: &str) -> bool {
     method.len() <= METHOD_LENGTH_MAX
         && method.bytes().all(is_plain)
         && !matches!(method, "CONNECT" | "TRACE" | "TRACK" | "DEBUG")
-}
-
-/// Whether the path is canonical as it stands. Nearly all are, and they are not copied.
-fn is_plain(path: &str) -> bool {
-    let mut previous = 0;
-    for byte in path.bytes() {
-        let plain = match byte {
-            b'/' | b'.' => previous != b'/' || byte == b'.',
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'~' => true,
-            b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b'=' | b':' | b'@' => true,
-            _ => false,
-        };
-        // A segment that begins with a dot takes the long way, where dot segments are refused.
-        if !plain || (byte == b'.' && previous == b'/') {
-            return false;
-        }
-        previous = byte;
-    }
-    true
-}
-
-/// Octets that a path segment carries only encoded: RFC 3986 §3.3 without `pchar`; `;` is handled apart.
-const SEGMENT: &AsciiSet = &CONTROLS
-    .add(b' ')
-    .add(b'"')
-    .add(b'#')
-    .add(b'%')
-    .add(b'<')
-    .add(b'>')
-    .add(b'?')
-    .add(b'[')
-    .add(b'\\')
-    .add(b']')
-    .add(b'^')
-    .add(b'`')
-    .add(b'{')
-    .add(b'|')
-    .add(b'}')
-    .add(b'/')
-    .add(b';');
-
-/// The path as the target receives it, and as rules match it.
-fn canonical_path(path: &str) -> Result<(String, String), Error> {
-    let mut encoded = String::with_capacity(path.len());
-    let mut decoded = String::with_capacity(path.len());
-    // Empty segments in between are merged (attacks P-14); one at the end says "directory" and stays.
-    let mut segments = path[1..].split('/').peekable();
-    while let Some(segment) = segments.next() {
-        let last = segments.peek().is_none();
-        if segment.is_empty() && !last {
-            continue;
-        }
-        let (name, parameters) = match segment.split_once(';') {
-            // Only on the last segment, and never instead of a name: `/a;x/b` and `/;x` are read in two ways (P-08, P-09).
-            Some((name, parameters)) if last && !name.is_empty() => (name, Some(parameters)),
-            Some(_) => return Err(Error::Parameters),
-            None => (segment, None),
-        };
-        let name = decode(name)?;
-        // `..%3Bx` too: a server that decodes before it looks for parameters sees `..;x`.
-        if matches!(name.split(';').next(), Some("." | "..")) {
-            return Err(Error::DotSegment);
-        }
-        encoded.push('/');
-        decoded.push('/');
-        encoded.extend(utf8_percent_encode(&name, SEGMENT));
-        decoded.push_str(&name);
-        if let Some(parameters) = parameters {
-            let parameters = decode(parameters)?;
-            encoded.push(';');
-            encoded.extend(utf8_percent_encode(&parameters, SEGMENT));
-        }
-    }
-    Ok((encoded, decoded))
-}
-
-/// Decodes once what is percent-encoded, and refuses what servers read in different ways.
-fn decode(text: &str) -> Result<Cow<'_, str>, Error> {
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        match byte {
-            b'\\' | b'#' => return Err(Error::Character),
-            b'%' => {
-                let octet = [rest.next(), rest.next()];
-                if !octet.iter().all(|digit| digit.is_some_and(|digit| digit.is_ascii_hexdigit())) {
-                    return Err(Error::Encoding);
-                }
-            }
-            _ => {}
-        }
-    }
-    // Overlong forms and surrogates are not UTF-8 (`%c0%ae`).
-    let decoded = percent_decode_str(text).decode_utf8().map_err(|_| Error::Encoding)?;
-    if decoded.contains(|c: char| c.is_control() || c == '/' || c == '\\') {
-        return Err(Error::Character);
-    }
-    Ok(decoded)
 }
 
 #[cfg(test)]

@@ -118,6 +118,7 @@ impl Recorder {
             response_bytes: self.bytes,
             first_byte: answer.first_byte,
             duration,
+            scheme: exchange.scheme.as_str(),
             ..of_connection(&exchange.connection, exchange.started_at)
         }
     }
@@ -242,7 +243,7 @@ fn of_connection(connection: &Connection, time: crate::clock::Timestamp) -> Acce
         client_address: connection.peer_address.to_str().unwrap_or_default(),
         client_port: connection.peer_port,
         method: None,
-        scheme: connection.scheme(),
+        scheme: connection.scheme().as_str(),
         host: None,
         path: None,
         http_version: None,

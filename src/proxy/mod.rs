@@ -2,6 +2,7 @@
 //!
 //! One `Proxy` serves one listener on one worker. What it shares with others is immutable ([`snapshot::Snapshot`]).
 
+pub(crate) mod decide;
 mod finish;
 mod metrics;
 mod reserved;
@@ -16,11 +17,10 @@ use crate::drain::Control;
 use crate::exchange::Exchange;
 use crate::exchange::connection::Connection;
 use crate::exchange::rejection::{Reason, Rejection};
-use crate::message::uri::{self, CanonicalRequest};
-use crate::message::{Request, Response, cookie, framing};
-use crate::rule::facts::Facts;
+use crate::message::{Request, Response};
 use crate::telemetry::access_log::AccessLog;
 use crate::telemetry::metrics::Registry;
+use decide::Decision;
 use finish::{Recorder, Sink};
 use snapshot::Snapshot;
 
@@ -63,52 +63,17 @@ impl Proxy {
 
     /// A request's life. Each line can end it with a reason, and none can skip the next. Who answers takes the request.
     async fn respond(&self, exchange: &mut Exchange, request: &mut Request) -> Result<Response, Rejection> {
-        let snapshot = &*self.snapshot;
-        // What only we may say is taken out before anything reads the headers, on every rule (DESIGN §1, step 3).
-        snapshot.protected.strip(request.headers_mut());
-        cookie::join(request.headers_mut());
-        exchange.client = exchange.connection.forwarded.client(request.headers(), exchange.connection.peer);
-        framing::check(request.version(), request.method(), request.headers()).map_err(ambiguous_end)?;
-        let canonical = canonical(request)?;
-        exchange.request = Some(Rc::clone(&canonical));
-        if let Some(answering) = reserved::find(snapshot, exchange, &canonical) {
+        let selected = match decide::decide(&self.snapshot, exchange, request)? {
             // Boxed: requests for a target do not carry the room of our own endpoints along.
-            return Box::pin(answering.answer(self, exchange, std::mem::take(request))).await;
-        }
-        let facts = Facts { request: &canonical, headers: request.headers(), client: exchange.client };
-        let rule = snapshot.rules.find(&facts);
-        let (index, chain) = &rule.payload;
-        exchange.rule_index = *index;
-        exchange.rule = Some(Rc::clone(&self.rule_names[*index]));
-        chain.run(&self.worker, exchange, request).await
-    }
-}
-
-fn ambiguous_end(error: framing::Error) -> Rejection {
-    let reason = match error {
-        framing::Error::TransferCoding => Reason::RequestTransferEncoding,
-        framing::Error::Length => Reason::RequestMalformed,
-    };
-    Rejection::new(reason, error)
-}
-
-/// The one reading of the request's target.
-fn canonical(request: &Request) -> Result<Rc<CanonicalRequest>, Rejection> {
-    let parsed = match request.extensions().get::<uri::Fragment>() {
-        Some(uri::Fragment) => Err(uri::Error::Character),
-        None => CanonicalRequest::parse(request.method(), request.uri(), request.headers()),
-    };
-    parsed.map(Rc::new).map_err(|error| {
-        let reason = match error {
-            uri::Error::Method => Reason::RequestMethod,
-            uri::Error::Host => Reason::RequestHost,
-            uri::Error::NotAPath => Reason::RequestMalformed,
-            uri::Error::Encoding | uri::Error::DotSegment | uri::Error::Character | uri::Error::Parameters => {
-                Reason::RequestPath
+            Decision::Ours(answering) => {
+                return Box::pin(answering.answer(self, exchange, std::mem::take(request))).await;
             }
+            Decision::Rule(rule) => &rule.payload,
         };
-        Rejection::new(reason, error)
-    })
+        exchange.rule_index = selected.place;
+        exchange.rule = Some(Rc::clone(&self.rule_names[selected.place]));
+        selected.chain.run(&self.worker, exchange, request).await
+    }
 }
 
 impl crate::listener::Handler for Proxy {

@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
-use crate::action::authenticate::endpoints::Endpoints;
-use crate::action::authenticate::paths::Endpoint;
+use crate::action::authenticate::endpoints::{Endpoint, Endpoints};
 use crate::exchange::Exchange;
 use crate::exchange::rejection::{Reason, Rejection};
 use crate::message::body::{StoodStill, TooLarge};
 use crate::message::page::Code;
-use crate::message::uri::CanonicalRequest;
+use crate::message::uri::{CanonicalRequest, Scheme};
 use crate::message::{Request, Response, WholeRequest};
 use crate::proxy::Proxy;
 use crate::proxy::snapshot::Snapshot;
@@ -31,7 +30,7 @@ pub(crate) fn find<'s>(
     exchange: &Exchange,
     request: &CanonicalRequest,
 ) -> Option<Answering<'s>> {
-    let is_https = exchange.connection.tls.is_some();
+    let is_https = exchange.scheme == Scheme::Https;
     if !snapshot.pools.is_empty() {
         let authority = request.authority.as_str();
         if let Some(pool) = snapshot.pools.iter().find(|pool| pool.answers(is_https, authority)) {
@@ -40,11 +39,8 @@ pub(crate) fn find<'s>(
     }
     let endpoints = snapshot.endpoints.as_ref()?;
     // A path with parameters is not the exact path (attacks P-17).
-    let endpoint = endpoints.paths().find(request.target.path())?;
-    // Only where a login can begin: on another host of this listener an application, or the provider itself, may have
-    // paths of these names.
-    let mut chains = snapshot.rules.reaching(request.host());
-    chains.any(|(_, chain)| chain.gate.is_some()).then_some(Answering::Endpoint(endpoints, endpoint))
+    let path = request.exact_path()?;
+    endpoints.find(path).map(|endpoint| Answering::Endpoint(endpoints, endpoint))
 }
 
 impl Answering<'_> {
@@ -58,6 +54,9 @@ impl Answering<'_> {
         match self {
             Self::Endpoint(endpoints, endpoint) => {
                 exchange.actions.push("authenticate");
+                if exchange.scheme != Scheme::Https {
+                    return Err(Reason::RequestNotHttps.into());
+                }
                 endpoints.answer(endpoint, &proxy.worker.authenticate, exchange, request).await
             }
             Self::Pool(pool) => {

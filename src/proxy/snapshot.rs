@@ -4,9 +4,20 @@ use std::sync::Arc;
 
 use crate::action::ActionChain;
 use crate::action::authenticate::endpoints::Endpoints;
+use crate::listener::settings::MethodOverrides;
 use crate::message::header::Protected;
+use crate::message::uri::EncodedSlash;
 use crate::rule::RuleSet;
 use crate::user_pool::UserPool;
+
+/// What a rule selects.
+#[derive(Debug)]
+pub(crate) struct Selected {
+    /// The rule's place in the order of rules.
+    pub(crate) place: usize,
+    pub(crate) chain: ActionChain,
+    pub(crate) encoded_slash: EncodedSlash,
+}
 
 /// The rules, actions and keys of one listener.
 #[derive(Debug)]
@@ -15,8 +26,10 @@ pub(crate) struct Snapshot {
     pub(crate) listener: Arc<str>,
     /// Header names that a client may not set.
     pub(crate) protected: Arc<Protected>,
-    /// Each rule with its place in the order, and what it does.
-    pub(crate) rules: RuleSet<(usize, ActionChain)>,
+    /// Each rule and what it selects.
+    pub(crate) rules: RuleSet<Selected>,
+    /// What becomes of a request that asks to be taken for one of another method.
+    pub(crate) method_override: MethodOverrides,
     /// Callback, sign-out and keys, on a listener with an authenticate action (DESIGN §6).
     pub(crate) endpoints: Option<Endpoints>,
     /// User pools, each on its issuer's authority.

@@ -8,6 +8,7 @@ use http::{HeaderName, Method, header};
 use ipnet::IpNet;
 use percent_encoding::percent_decode_str;
 
+use crate::message::uri::authority::canonical_host;
 use crate::message::uri::is_forwardable;
 use crate::rule::facts::Facts;
 use crate::rule::pattern::{Case, Pattern};
@@ -84,8 +85,13 @@ impl Condition {
             if text.is_empty() || !text.bytes().all(allowed) || looks_like_a_port {
                 return Err(Error::Host(text.clone()));
             }
-            // A canonical host is in lower case, so that letters need no folding when a request is there.
-            let text = text.strip_suffix('.').unwrap_or(text).to_ascii_lowercase();
+            // A host that is read has one spelling, so that nothing needs folding when a request is there. A pattern with
+            // wildcards stands for no one host; its letters are lower case.
+            let text = if text.contains(['*', '?']) {
+                text.strip_suffix('.').unwrap_or(text).to_ascii_lowercase()
+            } else {
+                canonical_host(text).ok_or_else(|| Error::Host(text.clone()))?
+            };
             Ok(Pattern::new(&text, Case::Sensitive))
         };
         Ok(Self::HostHeader(all(values, parse)?))
@@ -113,8 +119,10 @@ impl Condition {
                 Some("empty segments are merged before rules are matched")
             } else if text.split('/').any(|segment| segment == "." || segment == "..") {
                 Some("dot segments are refused before rules are matched")
-            } else if percent_decode_str(text).decode_utf8().is_ok_and(|decoded| decoded != *text) {
-                Some("write it decoded, as in `/my docs/*`")
+            } else if text.contains("%2f") {
+                Some("an encoded slash is written `%2F` before rules are matched")
+            } else if is_encoded(&text.replace("%2F", "")) {
+                Some("write it decoded, as in `/my docs/*`; only an encoded slash stays `%2F`")
             } else {
                 None
             };
@@ -176,17 +184,6 @@ impl Condition {
         Ok(Self::QueryString(all(values, parse)?))
     }
 
-    /// Whether a condition on the host holds for `host`; `None` for a condition on something else.
-    pub(crate) fn holds_for_host(&self, host: &str) -> Option<bool> {
-        let Self::HostHeader(patterns) = self else { return None };
-        Some(patterns.iter().any(|pattern| pattern.matches(host)))
-    }
-
-    /// Whether the condition is one on the path that every path fulfils.
-    pub(crate) fn holds_for_every_path(&self) -> bool {
-        matches!(self, Self::PathPattern(patterns) if patterns.iter().any(Pattern::is_every_path))
-    }
-
     /// Whether the condition holds.
     pub(crate) fn holds(&self, facts: &Facts<'_>) -> bool {
         let request = facts.request;
@@ -224,6 +221,10 @@ fn decoded(text: &str) -> Cow<'_, str> {
     } else {
         Cow::Borrowed(text)
     }
+}
+
+fn is_encoded(text: &str) -> bool {
+    percent_decode_str(text).decode_utf8().is_ok_and(|decoded| decoded != *text)
 }
 
 /// An IPv4 address that came through an IPv6 socket is that IPv4 address.

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use super::condition::Error;
 use super::pattern::{Case, Pattern};
 use super::*;
-use crate::message::uri::CanonicalRequest;
+use crate::message::uri::{CanonicalRequest, Scheme};
 
 #[derive(Debug)]
 struct Sample {
@@ -26,7 +26,7 @@ fn try_sample(method: &str, host: &str, target: &str, fields: &[(&str, &[u8])]) 
     }
     let method = Method::from_bytes(method.as_bytes()).expect("a method");
     let uri: Uri = target.parse().expect("a target");
-    let request = CanonicalRequest::parse(&method, &uri, &headers).ok()?;
+    let request = CanonicalRequest::parse(Scheme::Https, &method, &uri, &headers).ok()?;
     Some(Sample { request, headers })
 }
 

@@ -60,7 +60,7 @@ fn r_a_path_that_looks_like_a_host_does_not_become_one() {
         "port: 8443, status_code: HTTP_302",
         &[
             ("https://app.test//evil.example/", 302, "https://app.test:8443/evil.example/"),
-            ("https://app.test/https://evil.example", 302, "https://app.test:8443/https:/evil.example"),
+            ("https://app.test/https://evil.example", 302, "https://app.test:8443/https://evil.example"),
         ],
     );
 }

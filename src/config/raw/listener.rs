@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::config::raw::action::Action;
-use crate::config::raw::rule::Rule;
+use crate::config::raw::rule::{EncodedSlash, Rule};
 use crate::config::raw::value::{List, Period};
 
 /// A socket to accept requests on.
@@ -15,7 +15,7 @@ pub(crate) struct Listener {
     pub(crate) name: String,
     /// Address and port, as `0.0.0.0:8443` or `[::]:8443`. Port 0 takes a free one.
     pub(crate) address: String,
-    /// What is spoken on it. Actions that authenticate need `https`.
+    /// What is spoken on it. Actions that authenticate need `https`, or `http` behind `trusted_proxies` that end TLS.
     pub(crate) protocol: Protocol,
     /// Certificates of an `https` listener. The first is the default, the others are chosen by server name (SNI).
     #[serde(default)]
@@ -25,23 +25,58 @@ pub(crate) struct Listener {
     pub(crate) rules: List<Rule>,
     /// What is done with a request that no rule takes.
     pub(crate) default_actions: List<Action>,
-    /// Networks whose `X-Forwarded-For` is believed, as `10.0.0.0/8`: put the load balancers in front of this listener here.
-    /// Never everyone (`0.0.0.0/0`). Default: none; the client is the peer.
+    /// Networks whose `X-Forwarded-For`, `X-Forwarded-Proto`, `X-Forwarded-Port` and `X-Forwarded-Prefix` are believed, as
+    /// `10.0.0.0/8`: put the proxies and load balancers in front of this listener here. On an `http` listener they say with
+    /// `X-Forwarded-Proto: https` that the client came over HTTPS, which actions that authenticate need. Never everyone
+    /// (`0.0.0.0/0`). Default: none; the client is the peer.
     #[serde(default)]
     pub(crate) trusted_proxies: List<String>,
     /// What targets get as `X-Forwarded-For`. Default: `append`.
     #[serde(default)]
     pub(crate) x_forwarded_for: ForwardedFor,
+    /// Which header of a trusted proxy names the host that the client asked for. Default: `host`.
+    #[serde(default)]
+    pub(crate) host_from: HostFrom,
+    /// What becomes of a request with `X-HTTP-Method-Override`, `X-HTTP-Method` or `X-Method-Override`, where the header
+    /// names another method than the request has. Default: `refuse`.
+    #[serde(default)]
+    pub(crate) method_override: MethodOverride,
+    /// What becomes of a request with `%2F` in its path, for rules that do not say it themselves and for
+    /// `default_actions`. Default: `refuse`.
+    #[serde(default)]
+    pub(crate) encoded_slash: EncodedSlash,
     /// Bounds on every connection.
     #[serde(default)]
     pub(crate) limits: Limits,
+}
+
+/// Which header of a trusted proxy names the host.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum HostFrom {
+    /// `Host`, for proxies that pass it on.
+    #[default]
+    Host,
+    /// `X-Forwarded-Host`, for proxies that change `Host`. Where a trusted proxy sends none, `Host` counts.
+    XForwardedHost,
+}
+
+/// What becomes of `X-HTTP-Method-Override` and its like.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum MethodOverride {
+    /// The request is answered 400.
+    #[default]
+    Refuse,
+    /// The target sees the header. Conditions on the method match the request's own.
+    Pass,
 }
 
 /// What a listener speaks.
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Protocol {
-    /// Plain HTTP/1.1. For redirects to `https`, and for requests that need no sign-in.
+    /// Plain HTTP/1.1. For redirects to `https`, for requests that need no sign-in, and behind a proxy that ends TLS.
     Http,
     /// HTTP/1.1 and HTTP/2 over TLS 1.3 or 1.2.
     Https,

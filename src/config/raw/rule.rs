@@ -17,8 +17,23 @@ pub(crate) struct Rule {
     pub(crate) priority: u32,
     /// All must hold. At least one: what takes everything else is `default_actions`.
     pub(crate) conditions: List<Condition>,
+    /// What becomes of a request with `%2F` in its path. With `keep` it is three ordinary characters of a segment, for
+    /// `path_pattern` (written `%2F`) and for the target. A request is refused all the same where decoding it would lead to
+    /// another rule, or make a dot segment. Default: what the listener says.
+    pub(crate) encoded_slash: Option<EncodedSlash>,
     /// Actions in order: at most one that authenticates, then exactly one of `forward`, `redirect` and `fixed-response`.
     pub(crate) actions: List<Action>,
+}
+
+/// What becomes of `%2F` in a path.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum EncodedSlash {
+    /// The request is answered 400: some servers take it for a slash, others do not.
+    #[default]
+    Refuse,
+    /// It passes as it is.
+    Keep,
 }
 
 /// One condition. Its values are alternatives: one of them must match. `*` stands for any characters, `?` for one.
@@ -27,7 +42,7 @@ pub(crate) struct Rule {
 pub(crate) enum Condition {
     /// Hosts, without port and in any case: `[app.example.com, "*.example.com"]`.
     HostHeader(List<String>),
-    /// Paths, decoded, without parameters (`;…`) and without the query; case matters: `["/api/*"]`.
+    /// Paths, decoded but for `%2F`, without parameters (`;…`) and without the query; case matters: `["/api/*"]`.
     PathPattern(List<String>),
     /// Methods: `[GET, HEAD]`.
     HttpRequestMethod(List<String>),

@@ -14,8 +14,8 @@ use crate::action::settings::{
 };
 use crate::config::path::Path;
 use crate::config::raw::action::{Action, Actions, FixedResponse, Forward, OnExpiredSession, OnUnauthenticatedRequest};
-use crate::config::raw::listener::Protocol;
 use crate::config::raw::value::Period;
+use crate::config::validate::listener::ClientSpeaks;
 use crate::config::validate::{Context, redirect, session, value};
 use crate::oidc;
 
@@ -79,7 +79,7 @@ fn issuer(kind: &AuthenticateKind) -> String {
 /// Checks the actions of one rule.
 pub(super) fn chain(
     raw: &Actions,
-    protocol: Protocol,
+    client_speaks: ClientSpeaks,
     at: &Path,
     logins: &mut Logins,
     context: &mut Context<'_>,
@@ -101,7 +101,7 @@ pub(super) fn chain(
                     let problem = context.found.problem(&at, "a second action that authenticates");
                     problem.hint("a rule has at most one; write two rules with different conditions");
                 }
-                let gate = gate(action, protocol, &at, logins, context);
+                let gate = gate(action, client_speaks, &at, logins, context);
                 sound &= gate.is_some();
                 gates.push(gate);
                 continue;
@@ -114,7 +114,9 @@ pub(super) fn chain(
                 continue;
             }
             Action::Forward(raw) => Some(TerminalSettings::Forward(forward(raw, &at, context))),
-            Action::Redirect(raw) => redirect::redirect(raw, protocol, &at, context).map(TerminalSettings::Redirect),
+            Action::Redirect(raw) => {
+                redirect::redirect(raw, client_speaks, &at, context).map(TerminalSettings::Redirect)
+            }
             Action::FixedResponse(raw) => fixed_response(raw, &at, context).map(TerminalSettings::FixedResponse),
         };
         if let Some((first, _)) = terminals.first() {
@@ -193,15 +195,18 @@ impl<'r> Login<'r> {
 
 fn gate(
     action: &Action,
-    protocol: Protocol,
+    client_speaks: ClientSpeaks,
     at: &Path,
     logins: &mut Logins,
     context: &mut Context<'_>,
 ) -> Option<GateSettings> {
     let login = Login::read(action, at, context)?;
-    if protocol == Protocol::Http {
+    if client_speaks == ClientSpeaks::Http {
         let problem = context.found.problem(at, format!("`{}` on an `http` listener", name(action)));
-        problem.hint("sessions travel over TLS only: use an `https` listener, and `redirect` to it here");
+        problem.hint(
+            "sessions travel over TLS only: use an `https` listener and `redirect` to it here, or list the proxy that ends \
+             TLS in `trusted_proxies`",
+        );
     }
     let cookie_name = match login.cookie_name {
         Some(name) => session::cookie_name(name, &at.key("session_cookie_name"), &mut context.found),

@@ -13,8 +13,8 @@ use crate::config::raw::value::List;
 use crate::config::validate::action::{self, Logins};
 use crate::config::validate::{Context, keys, process, rule, value};
 use crate::listener::certificate::{Certificate, Certificates, Error};
-use crate::listener::settings::{Limits, Settings};
-use crate::message::forwarded::{Mode, Policy};
+use crate::listener::settings::{Limits, MethodOverrides, Settings};
+use crate::message::forwarded::{HostFrom, Mode, Policy};
 
 const TIMEOUT_BOUNDS: (Duration, Duration) = (Duration::from_millis(1), Duration::from_secs(4000));
 /// The life of a connection (spec §10.1 gives 60 s as the least; shorter is of use in tests only).
@@ -52,8 +52,10 @@ pub(super) fn listeners(
 fn listener(raw: &Listener, at: &Path, logins: &mut Logins, context: &mut Context<'_>) -> Option<ListenerConfig> {
     let address = value::address(&raw.address, &at.key("address"), &mut context.found);
     let certificates = certificates(raw, at, context);
-    let rules = rule::rules(&raw.rules, raw.protocol, &at.key("rules"), logins, context);
-    let default = action::chain(&raw.default_actions, raw.protocol, &at.key("default_actions"), logins, context);
+    let encoded_slash = rule::encoded_slash(raw.encoded_slash);
+    let client_speaks = client_speaks(raw);
+    let rules = rule::rules(&raw.rules, client_speaks, encoded_slash, &at.key("rules"), logins, context);
+    let default = action::chain(&raw.default_actions, client_speaks, &at.key("default_actions"), logins, context);
     let trusted_proxies = trusted_proxies(&raw.trusted_proxies, &at.key("trusted_proxies"), context);
     let limits = limits(&raw.limits, &at.key("limits"), context);
     let settings = Settings {
@@ -67,10 +69,36 @@ fn listener(raw: &Listener, at: &Path, logins: &mut Logins, context: &mut Contex
                 written::ForwardedFor::Preserve => Mode::Preserve,
                 written::ForwardedFor::Remove => Mode::Remove,
             },
+            host_from: match raw.host_from {
+                written::HostFrom::Host => HostFrom::Host,
+                written::HostFrom::XForwardedHost => HostFrom::ForwardedHost,
+            },
         }),
+        method_override: match raw.method_override {
+            written::MethodOverride::Refuse => MethodOverrides::Refuse,
+            written::MethodOverride::Pass => MethodOverrides::Pass,
+        },
         limits: limits?,
     };
-    Some(ListenerConfig { settings, rules, default: default? })
+    Some(ListenerConfig { settings, rules, default: default?, encoded_slash })
+}
+
+/// What may stand between clients and a listener.
+pub(super) fn client_speaks(raw: &Listener) -> ClientSpeaks {
+    match raw.protocol {
+        Protocol::Https => ClientSpeaks::Https,
+        Protocol::Http if raw.trusted_proxies.is_empty() => ClientSpeaks::Http,
+        Protocol::Http => ClientSpeaks::WhatTheProxySays,
+    }
+}
+
+/// What clients of a listener speak.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ClientSpeaks {
+    Http,
+    Https,
+    /// A trusted proxy in front ends TLS, or does not.
+    WhatTheProxySays,
 }
 
 fn trusted_proxies(raw: &List<String>, at: &Path, context: &mut Context<'_>) -> Vec<IpNet> {
@@ -124,7 +152,7 @@ fn certificate(raw: &written::Certificate, at: &Path, context: &mut Context<'_>)
         Error::NoCertificate | Error::NotX509 => (&chain_at, &raw.certificate_file),
         Error::NoKey | Error::Mismatch(_) => (&key_at, &raw.private_key_file),
     };
-    context.found.problem(at, format!("`{}`: {error}", context.source.resolve_secret(file).display()));
+    context.found.problem(at, format!("`{}`: {error}", context.source.resolve(file).display()));
     None
 }
 

@@ -5,8 +5,8 @@ use http::StatusCode;
 use crate::action::settings::{Piece, Protocol, RedirectSettings, Template};
 use crate::config::path::Path;
 use crate::config::raw::action::{Redirect, RedirectStatus};
-use crate::config::raw::listener;
 use crate::config::validate::Context;
+use crate::config::validate::listener::ClientSpeaks;
 
 /// Longest host, path and query (spec §7.3).
 const LENGTH_MAX: usize = 128;
@@ -19,7 +19,7 @@ const PROTOCOL: &str = "#{protocol}";
 
 pub(super) fn redirect(
     raw: &Redirect,
-    listener: listener::Protocol,
+    listener: ClientSpeaks,
     at: &Path,
     context: &mut Context<'_>,
 ) -> Option<RedirectSettings> {
@@ -55,24 +55,21 @@ pub(super) fn redirect(
     Some(settings)
 }
 
-fn is_other(protocol: Protocol, listener: listener::Protocol) -> bool {
-    !matches!(
-        (protocol, listener),
-        (Protocol::Http, listener::Protocol::Http) | (Protocol::Https, listener::Protocol::Https)
-    )
+fn is_other(protocol: Protocol, listener: ClientSpeaks) -> bool {
+    !matches!((protocol, listener), (Protocol::Http, ClientSpeaks::Http) | (Protocol::Https, ClientSpeaks::Https))
 }
 
 /// `None` where it is not sound, `Some(None)` for the request's own.
 fn protocol(
     written: Option<&str>,
-    listener: listener::Protocol,
+    listener: ClientSpeaks,
     at: &Path,
     context: &mut Context<'_>,
 ) -> Option<Option<Protocol>> {
     match written {
         None | Some(PROTOCOL) => Some(None),
         Some("HTTPS") => Some(Some(Protocol::Https)),
-        Some("HTTP") if listener == listener::Protocol::Https => {
+        Some("HTTP") if listener == ClientSpeaks::Https => {
             context.found.problem(at, "a redirect never leads from HTTPS to HTTP");
             None
         }

@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use crate::config::RuleConfig;
 use crate::config::path::Path;
-use crate::config::raw::listener::Protocol;
-use crate::config::raw::rule::{Condition as Raw, Rule};
+use crate::config::raw::rule::{self as written, Condition as Raw, Rule};
 use crate::config::raw::value::List;
 use crate::config::validate::action::{self, Logins};
+use crate::config::validate::listener::ClientSpeaks;
 use crate::config::validate::{Context, value};
+use crate::message::uri::EncodedSlash;
 use crate::rule::condition::{Condition, Error};
 
 /// Values of one rule's conditions together. The ALB allows 5; a rule here may hold a longer list.
@@ -17,7 +18,8 @@ const VALUES_MAX: usize = 500;
 
 pub(super) fn rules(
     raw: &List<Rule>,
-    protocol: Protocol,
+    client_speaks: ClientSpeaks,
+    encoded_slash: EncodedSlash,
     at: &Path,
     logins: &mut Logins,
     context: &mut Context<'_>,
@@ -39,12 +41,20 @@ pub(super) fn rules(
             context.found.problem(&at.key("name"), format!("a rule of this listener is already called `{name}`"));
         }
         let conditions = conditions(&rule.conditions, &at.key("conditions"), context);
-        let chain = action::chain(&rule.actions, protocol, &at.key("actions"), logins, context);
+        let chain = action::chain(&rule.actions, client_speaks, &at.key("actions"), logins, context);
         if let (Some(conditions), Some(chain)) = (conditions, chain) {
-            rules.push(RuleConfig { name: Arc::from(name), priority: rule.priority, conditions, chain });
+            let encoded_slash = rule.encoded_slash.map_or(encoded_slash, self::encoded_slash);
+            rules.push(RuleConfig { name: Arc::from(name), priority: rule.priority, conditions, chain, encoded_slash });
         }
     }
     rules
+}
+
+pub(super) fn encoded_slash(written: written::EncodedSlash) -> EncodedSlash {
+    match written {
+        written::EncodedSlash::Refuse => EncodedSlash::Refuse,
+        written::EncodedSlash::Keep => EncodedSlash::Keep,
+    }
 }
 
 fn name(rule: &Rule) -> String {

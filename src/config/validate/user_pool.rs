@@ -13,6 +13,7 @@ use crate::config::raw;
 use crate::config::raw::user_pool::{Client, User, UserPool};
 use crate::config::raw::value::List;
 use crate::config::validate::action::Logins;
+use crate::config::validate::listener::{self, ClientSpeaks};
 use crate::config::validate::{Context, keys, process, value};
 use crate::crypto::digest;
 use crate::identity::Claims;
@@ -90,8 +91,12 @@ pub(super) fn together(raw: &raw::File, pools: &[UserPoolConfig], logins: &Login
             problem.hint(format!("`applications: [https://app.example.com]`, for {rule}"));
         }
         let is_https = pool.issuer.starts_with("https:");
-        let serves = |protocol| (protocol == raw::listener::Protocol::Https) == is_https;
-        let served = raw.listeners.iter().any(|(_, listener)| serves(listener.protocol));
+        let serves = |listener| match listener::client_speaks(listener) {
+            ClientSpeaks::Https => is_https,
+            ClientSpeaks::Http => !is_https,
+            ClientSpeaks::WhatTheProxySays => true,
+        };
+        let served = raw.listeners.iter().any(|(_, listener)| serves(listener));
         if !served
             && raw.listeners.is_complete()
             && !raw.listeners.is_empty()

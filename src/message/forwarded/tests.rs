@@ -11,7 +11,7 @@ fn ip(text: &str) -> IpAddr {
 #[track_caller]
 fn client(trusted: &[&str], peer: &str, fields: &[&str], expected: &str) {
     let trusted = trusted.iter().map(|network| network.parse().expect("a network")).collect();
-    let policy = Policy { trusted, mode: Mode::Append };
+    let policy = Policy { trusted, ..Policy::default() };
     assert_eq!(policy.client(&headers(fields), ip(peer)), ip(expected), "{fields:?}");
 }
 
@@ -41,7 +41,9 @@ fn f_08_what_cannot_be_read_is_not_believed() {
 #[track_caller]
 fn written(mode: Mode, fields: &[&str], expected: Option<&str>) {
     let mut map = headers(fields);
-    Policy { trusted: vec![], mode }.write(&mut map, &HeaderValue::from_static("127.0.0.1")).expect("few addresses");
+    Policy { mode, ..Policy::default() }
+        .write(&mut map, &HeaderValue::from_static("127.0.0.1"))
+        .expect("few addresses");
     let values: Vec<_> = map.get_all(FORWARDED_FOR).iter().map(|value| value.to_str().expect("ASCII")).collect();
     assert_eq!(values, expected.into_iter().collect::<Vec<_>>());
 }

@@ -42,8 +42,31 @@ fn h_02_names_that_we_write_anew_are_kept_in_their_own_spelling_only() {
 #[test]
 fn h_14_trailers_carry_nothing_that_belongs_to_the_head() {
     let mut trailers = map(&["x-forwarded-user", "x-forwarded-for", "cookie", "authorization", "host", "x-checksum"]);
-    Protected::new(None).strip_trailers(&mut trailers);
+    let protected = Protected::new(None);
+    strip_trailers(&mut trailers, |name| protected.contains(name));
     assert_eq!(trailers.keys().map(HeaderName::as_str).collect::<Vec<_>>(), ["x-checksum"]);
+}
+
+#[test]
+fn heads_and_trailers_have_one_list_of_what_concerns_a_connection() {
+    for name in OF_THE_CONNECTION.iter().chain(&["connection"]) {
+        let (mut head, mut trailers) = (map(&[name, "x-checksum"]), map(&[name, "x-checksum"]));
+        remove_hop_by_hop(&mut head);
+        strip_trailers(&mut trailers, |_| false);
+        for left in [head, trailers] {
+            assert_eq!(left.keys().map(HeaderName::as_str).collect::<Vec<_>>(), ["x-checksum"], "{name}");
+        }
+    }
+}
+
+#[test]
+fn blanks_around_a_value_are_seen() {
+    for value in [" a", "a ", "\ta", "a\t", " "] {
+        assert!(has_outer_blank(&HeaderValue::from_static(value)), "{value:?}");
+    }
+    for value in ["", "a", "a b"] {
+        assert!(!has_outer_blank(&HeaderValue::from_static(value)), "{value:?}");
+    }
 }
 
 #[test]
@@ -55,14 +78,15 @@ fn names_that_the_configuration_makes_ours_are_protected_too() {
 }
 
 #[test]
-fn h_10_connection_cannot_remove_end_to_end_headers() {
-    let mut headers = map(&["cookie", "authorization", "x-real-thing", "foo", "te", "keep-alive"]);
-    headers
-        .insert(header::CONNECTION, HeaderValue::from_static("close, Cookie, Authorization, X-Real-Thing, Foo, Host"));
-    remove_hop_by_hop(&mut headers);
+fn h_10_connection_cannot_remove_what_a_message_needs() {
+    let mut headers = map(&["cookie", "authorization", "x-forwarded-for", "x-hop", "foo", "te", "keep-alive"]);
+    let connection = "close, Cookie, Authorization, X-Forwarded-For, X-Hop, Foo, Host";
+    headers.insert(header::CONNECTION, HeaderValue::from_static(connection));
+    let named = remove_hop_by_hop(&mut headers);
     let mut left: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
     left.sort_unstable();
-    assert_eq!(left, ["authorization", "cookie", "x-real-thing"]);
+    assert_eq!(left, ["authorization", "cookie", "x-forwarded-for"]);
+    assert_eq!(named.iter().map(HeaderName::as_str).collect::<Vec<_>>(), ["close", "x-hop", "foo"]);
 }
 
 proptest! {

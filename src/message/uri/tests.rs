@@ -6,14 +6,80 @@ use super::*;
 fn parse(target: &str) -> Result<CanonicalRequest, Error> {
     let uri: Uri = target.parse().map_err(|_| Error::Character)?;
     let headers = HeaderMap::from_iter([(header::HOST, HeaderValue::from_static("app.test"))]);
-    CanonicalRequest::parse(&Method::GET, &uri, &headers)
+    CanonicalRequest::parse(Scheme::Https, &Method::GET, &uri, &headers)
 }
 
-/// The path that rules match and the path that the target receives.
+/// The path that rules match, and the canonical form for targets that would misread the client's own bytes.
 #[track_caller]
-fn check(target: &str, matched: &str, sent: &str) {
+fn check(target: &str, matched: &str, canonical: &str) {
     let request = parse(target).expect(target);
-    assert_eq!((request.path(), request.target.as_str()), (matched, sent), "{target}");
+    assert_eq!(request.path(), matched, "{target}");
+    assert_eq!(request.into_canonical_form().expect(target).target.as_str(), canonical, "{target}");
+}
+
+/// The bytes that the target receives while every reading leads to one rule.
+#[track_caller]
+fn forwarded(target: &str, expected: &str) {
+    assert_eq!(parse(target).expect(target).target.as_str(), expected, "{target}");
+}
+
+/// The paths that targets see which decode nothing or keep empty segments, then those that take `%2F` for a slash.
+#[track_caller]
+fn otherwise(target: &str, otherwise: &[&str], with_slashes: &[&str]) {
+    let request = parse(target).expect(target);
+    let paths = |read: Vec<CanonicalRequest>| read.iter().map(|read| read.path().to_owned()).collect::<Vec<_>>();
+    assert_eq!(paths(request.otherwise_read().collect()), otherwise, "{target}");
+    assert_eq!(paths(request.with_slashes_decoded().collect()), with_slashes, "{target}");
+}
+
+#[test]
+fn the_target_receives_the_clients_own_bytes() {
+    for target in [
+        "/%61dmin/",
+        "/~a/%7Ea/%7ea/'/%27",
+        "/a[1]/{x}|^",
+        "/caf%c3%a9/café",
+        "/a//b///c",
+        "/a%2Fb/%2f",
+        "/a;b=c",
+        "/a?x=//&y=%2F;/../",
+    ] {
+        forwarded(target, target);
+    }
+    // `//host/path` is an address with a host to some readers.
+    forwarded("//admin//x?y", "/admin//x?y");
+    forwarded("///", "/");
+}
+
+#[test]
+fn what_a_target_could_read_otherwise_is_known() {
+    otherwise("/a/b", &[], &[]);
+    otherwise("/a;x", &[], &[]);
+    otherwise("/caf%C3%A9", &["/caf%C3%A9"], &[]);
+    otherwise("/café[1]", &[], &[]);
+    otherwise("/a//b/", &["/a//b/"], &[]);
+    otherwise("/%61//b", &["/%61/b", "/a//b", "/%61//b"], &[]);
+    otherwise("/a%2Fb", &[], &["/a/b", "/a/b"]);
+    otherwise("/a%2f%2Fb", &["/a%2f%2Fb"], &["/a/b", "/a//b"]);
+    otherwise("/a%252Fb", &["/a%252Fb"], &[]);
+}
+
+#[test]
+fn an_encoded_slash_is_three_characters_of_a_segment() {
+    check("/a%2Fb", "/a%2Fb", "/a%2Fb");
+    check("/a%2fb/%20%2F", "/a%2Fb/ %2F", "/a%2Fb/%20%2F");
+    assert!(parse("/a%2fb").expect("a path").has_encoded_slash());
+    assert!(!parse("/a%252fb").expect("a path").has_encoded_slash());
+    for target in
+        ["/public/..%2fadmin", "/public/%2e%2e%2fadmin", "/a%2F..", "/a%2F.%2Fb", "/a%2F..%3Bx%2Fb", "/%2e%2F"]
+    {
+        refused(target, Error::DotSegment);
+    }
+    for target in ["/a;x%2Fy", "/a%2Fb;x%2fy"] {
+        refused(target, Error::Character);
+    }
+    refused("/a%2Fb;x/c", Error::Parameters);
+    refused("/a%2F%5cb", Error::Character);
 }
 
 #[track_caller]
@@ -69,9 +135,7 @@ fn p_04_to_p_07_dot_segments_and_slashes_in_disguise_are_refused() {
     for target in ["/public/../admin/", "/public/%2e%2e/admin/", "/public/.%2E/admin", "/..", "/a/."] {
         refused(target, Error::DotSegment);
     }
-    for target in
-        ["/public/..%2fadmin", "/public/%2e%2e%2fadmin", "/public/..%5cadmin/", "/public%5c..%5cadmin", "/a%2Fb"]
-    {
+    for target in ["/public/..%5cadmin/", "/public%5c..%5cadmin"] {
         refused(target, Error::Character);
     }
     for target in ["/a%00", "/a%0d%0ab", "/a%7f", "/a%c2%85"] {
@@ -85,7 +149,7 @@ fn p_04_to_p_07_dot_segments_and_slashes_in_disguise_are_refused() {
 fn with_host(target: &str, hosts: &[&str]) -> Result<(String, Option<u16>), Error> {
     let uri: Uri = target.parse().expect("a URI");
     let headers = hosts.iter().map(|host| (header::HOST, HeaderValue::from_str(host).expect("a value"))).collect();
-    CanonicalRequest::parse(&Method::GET, &uri, &headers)
+    CanonicalRequest::parse(Scheme::Https, &Method::GET, &uri, &headers)
         .map(|request| (request.host().to_owned(), request.authority.port()))
 }
 
@@ -96,6 +160,11 @@ fn p_13_hosts_have_one_spelling() {
     }
     assert_eq!(with_host("/", &["app.test:8443"]), Ok(("app.test".into(), Some(8443))));
     assert_eq!(with_host("/", &["[::1]:8443"]), Ok(("[::1]".into(), Some(8443))));
+    assert_eq!(with_host("/", &["[0:0:0:0:0:0:0:1]:8443"]), Ok(("[::1]".into(), Some(8443))));
+    assert_eq!(with_host("/", &["0x7f.1"]), Ok(("127.0.0.1".into(), None)));
+    assert_eq!(with_host("/", &["app.test:443"]), Ok(("app.test".into(), None)));
+    assert_eq!(with_host("https://app.test/x", &["app.test:443"]), Ok(("app.test".into(), None)));
+    assert_eq!(with_host("https://[0::1]/x", &["[::1]"]), Ok(("[::1]".into(), None)));
     assert_eq!(with_host("https://app.test/x", &["app.test"]), Ok(("app.test".into(), None)));
     assert_eq!(with_host("https://app.test/x", &[]), Ok(("app.test".into(), None)));
 }
@@ -131,23 +200,72 @@ fn p_18_methods_that_a_reverse_proxy_does_not_forward() {
     let headers = HeaderMap::from_iter([(header::HOST, HeaderValue::from_static("app.test"))]);
     for method in ["TRACE", "TRACK", "CONNECT", "DEBUG", "track", "GeT", &"A".repeat(41)] {
         let method = Method::from_bytes(method.as_bytes()).expect("a token");
-        let parsed = CanonicalRequest::parse(&method, &Uri::from_static("/"), &headers);
+        let parsed = CanonicalRequest::parse(Scheme::Https, &method, &Uri::from_static("/"), &headers);
         assert_eq!(parsed.err(), Some(Error::Method), "{method}");
     }
 }
 
+#[test]
+fn other_schemes_than_ours_are_refused() {
+    let headers = HeaderMap::new();
+    for (uri, expected) in [
+        ("ftp://app.test/", Some(Error::Scheme)),
+        ("ws://app.test/", Some(Error::Scheme)),
+        ("http://app.test/", None),
+        ("https://app.test/", None),
+    ] {
+        let parsed = CanonicalRequest::parse(Scheme::Https, &Method::GET, &uri.parse().expect("a URI"), &headers);
+        assert_eq!(parsed.err(), expected, "{uri}");
+    }
+}
+
+const CROOKED: &str = "/(%[0-9a-f]{2}|%2[fF]|[a-zA-Z./;%*'~\\[{-]|//|é){0,24}";
+
 proptest! {
-    /// Reading what the target receives gives the same reading: matched and forwarded cannot differ (attacks P-10).
+    /// Reading what the target receives gives the reading that matched, in the client's own bytes and in the canonical form:
+    /// matched and forwarded cannot differ (attacks P-10).
     #[test]
-    fn p_10_the_canonical_form_is_a_fixed_point(path in "/(%[0-9a-f]{2}|[a-zA-Z./;%*'~-]|//|é){0,24}") {
-        if let Ok(first) = parse(&path) {
-            let second = parse(first.target.as_str()).expect("the canonical form is accepted");
-            prop_assert_eq!(second.target.as_str(), first.target.as_str());
+    fn p_10_what_is_forwarded_is_read_as_what_matched(path in CROOKED) {
+        let Ok(first) = parse(&path) else { return Ok(()) };
+        let canonical = first.clone().into_canonical_form().expect("a path");
+        for sent in [&first, &canonical] {
+            let second = parse(sent.target.as_str()).expect("what we forward is accepted");
             prop_assert_eq!(second.path(), first.path());
-            for segment in first.path().split('/') {
-                prop_assert!(segment != "." && segment != "..");
+            prop_assert_eq!(second.target.as_str(), sent.target.as_str());
+            prop_assert_eq!(second.has_encoded_slash(), first.has_encoded_slash());
+            prop_assert_eq!(second.exact_path(), first.exact_path());
+        }
+        for segment in first.path().split('/') {
+            prop_assert!(segment != "." && segment != "..");
+        }
+        prop_assert!(!first.path().contains("//"));
+        prop_assert!(!first.target.as_str().starts_with("//"));
+    }
+
+    /// Whatever a target does to the bytes that it receives - decode them once or not, before it looks for slashes or after,
+    /// merge empty segments or not - it sees a path of which we know.
+    #[test]
+    fn p_10_every_reading_of_a_target_is_known(path in CROOKED) {
+        let Ok(request) = parse(&path) else { return Ok(()) };
+        let known: Vec<String> = std::iter::once(request.clone())
+            .chain(request.otherwise_read())
+            .chain(request.with_slashes_decoded())
+            .map(|read| read.path().to_owned())
+            .collect();
+        let raw = request.target.path();
+        let bare = match raw.rsplit_once('/') {
+            Some((folder, last)) => format!("{folder}/{}", last.split(';').next().unwrap_or_default()),
+            None => raw.to_owned(),
+        };
+        let decode = |text: &str| percent_encoding::percent_decode_str(text).decode_utf8().expect("UTF-8").into_owned();
+        let keep = |text: &str| decode(&text.replace("%2F", "%252F").replace("%2f", "%252F"));
+        for seen in [bare.clone(), decode(&bare), keep(&bare)] {
+            for seen in [seen.clone(), path::merged(&seen)] {
+                prop_assert!(known.contains(&seen), "{seen} of {raw} is not among {known:?}");
             }
-            prop_assert!(!first.path().contains("//"));
+        }
+        for path in &known {
+            prop_assert!(path.split('/').all(|segment| !matches!(segment.split(';').next(), Some("." | ".."))), "{path}");
         }
     }
 }

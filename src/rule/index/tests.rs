@@ -4,6 +4,7 @@ use http::{HeaderMap, HeaderValue, Method, Uri, header};
 use proptest::prelude::*;
 
 use super::*;
+use crate::message::uri::Scheme;
 
 const NONE: [usize; 0] = [];
 
@@ -22,7 +23,7 @@ fn strings(values: &[&str]) -> Vec<String> {
 fn request(host: &str, target: &str) -> CanonicalRequest {
     let headers = HeaderMap::from_iter([(header::HOST, HeaderValue::from_str(host).expect("a host"))]);
     let uri: Uri = target.parse().expect("a target");
-    CanonicalRequest::parse(&Method::GET, &uri, &headers).expect("a canonical request")
+    CanonicalRequest::parse(Scheme::Https, &Method::GET, &uri, &headers).expect("a canonical request")
 }
 
 /// The places that are asked when none says yes.

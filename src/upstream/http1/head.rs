@@ -96,11 +96,11 @@ pub(super) fn parse(bytes: Bytes, is_head: bool) -> Result<Parsed, Malformed> {
         return Err(Malformed::Length);
     }
     let length = if has_none { Length::Exact(0) } else { framing.length()? };
-    if framing.lengths > 1 {
-        // Said twice alike (RFC 9110 §8.6): whoever reads our answer need not find out.
-        if let Some(once) = headers.remove(header::CONTENT_LENGTH) {
-            headers.insert(header::CONTENT_LENGTH, once);
-        }
+    if let Some(length) = framing.length
+        && (framing.lengths > 1 || framing.has_leading_zero)
+    {
+        // Said twice alike, or as `0002` (RFC 9110 §8.6): whoever reads our answer reads one plain number.
+        headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
     }
     let mut response = Response::new(());
     *response.status_mut() = status;
@@ -151,6 +151,7 @@ struct Framing {
     length: Option<u64>,
     /// A length is no number, or another than the one before it.
     has_bad_length: bool,
+    has_leading_zero: bool,
     codings: usize,
     is_chunked: bool,
     says_close: bool,
@@ -162,6 +163,7 @@ impl Framing {
         if *name == header::CONTENT_LENGTH {
             let length = number(value);
             self.has_bad_length |= length.is_none() || (self.lengths > 0 && self.length != length);
+            self.has_leading_zero |= matches!(value, [b'0', _, ..]);
             self.length = length;
             self.lengths += 1;
         } else if *name == header::TRANSFER_ENCODING {

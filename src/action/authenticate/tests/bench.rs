@@ -29,7 +29,7 @@ use crate::exchange::rejection::Reason;
 use crate::jose::signing_key::SigningKey;
 use crate::message::body::Body;
 use crate::message::form::Form;
-use crate::message::uri::CanonicalRequest;
+use crate::message::uri::{CanonicalRequest, Scheme};
 use crate::message::{Request, Response, WholeRequest, WholeResponse};
 use crate::oidc;
 use crate::secret::Secret;
@@ -229,7 +229,6 @@ impl Bench {
         let services = Services {
             session: session::settings::Settings { keys: Arc::new([aead::Key::new(&Secret::new([7; 32]))]) },
             claims: Arc::clone(&claims),
-            paths: Arc::default(),
             memory: Memory::default(),
             control: Control::new(tokio::runtime::Handle::current(), drain.1.spawner()),
             clock: clock.clone(),
@@ -244,7 +243,7 @@ impl Bench {
                 Arc::new(Authenticate::new(settings, client, oidc::settings::Logout::Auto, &services))
             })
             .collect();
-        let endpoints = Endpoints::new(gates.clone(), &services);
+        let endpoints = Endpoints::new(gates.clone(), claims, &registry);
         let locals = (0..4).map(|_| Local::new(&registry)).collect();
         Self { provider, clock: hand, services, client, endpoints, gates, locals, _drain: drain }
     }
@@ -264,11 +263,11 @@ impl Bench {
     }
 
     fn exchange(&self, request: &Request) -> Exchange {
-        let ends = ["192.0.2.66:4711", "192.0.2.1:8443"].map(|end| end.parse().expect("an address"));
-        let connection = Connection::new(ends.into(), "public".into(), Arc::default(), None);
+        let peer = "192.0.2.66:4711".parse().expect("an address");
+        let connection = Connection::new(peer, "public".into(), Arc::default(), None);
         let clock = &self.services.clock;
         let mut exchange = Exchange::begin(Rc::new(connection), request.headers(), clock.instant(), clock.now());
-        let canonical = CanonicalRequest::parse(request.method(), request.uri(), request.headers());
+        let canonical = CanonicalRequest::parse(Scheme::Https, request.method(), request.uri(), request.headers());
         exchange.request = Some(Rc::new(canonical.expect("the request is not ambiguous")));
         exchange
     }
@@ -282,7 +281,7 @@ impl Bench {
         let mut exchange = self.exchange(&request);
         let local = &self.locals[worker];
         let path = exchange.request.clone().expect("parsed").target.path().to_owned();
-        let outcome = match self.endpoints.paths().find(&path) {
+        let outcome = match self.endpoints.find(&path) {
             Some(endpoint) => self
                 .endpoints
                 .answer(endpoint, local, &mut exchange, request)

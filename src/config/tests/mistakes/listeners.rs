@@ -106,14 +106,14 @@ fn http_with_certificates_and_sign_in() {
        |
     14 |           - type: authenticate-oidc
        |             ^
-       = sessions travel over TLS only: use an `https` listener, and `redirect` to it here
+       = sessions travel over TLS only: use an `https` listener and `redirect` to it here, or list the proxy that ends TLS in `trusted_proxies`
 
     error: `authenticate-oidc` on an `http` listener
       --> vestibule.yaml:20:9 at listeners[0].default_actions[0]
        |
     20 |       - type: authenticate-oidc
        |         ^
-       = sessions travel over TLS only: use an `https` listener, and `redirect` to it here
+       = sessions travel over TLS only: use an `https` listener and `redirect` to it here, or list the proxy that ends TLS in `trusted_proxies`
     "#);
 }
 

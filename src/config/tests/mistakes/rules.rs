@@ -78,7 +78,7 @@ fn values_that_match_nothing() {
     13 |           - path_pattern: [api/*, /a//b, /a/../b, /a%20b]
        |                                          ^^^^^^^
 
-    error: `/a%20b` can match no path: write it decoded, as in `/my docs/*`
+    error: `/a%20b` can match no path: write it decoded, as in `/my docs/*`; only an encoded slash stays `%2F`
       --> vestibule.yaml:13:51 at listeners[0].rules[0].conditions[1].path_pattern[3]
        |
     13 |           - path_pattern: [api/*, /a//b, /a/../b, /a%20b]

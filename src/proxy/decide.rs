@@ -1,0 +1,159 @@
+//! Who answers a request: we ourselves, or which rule. Nothing here waits, and nothing needs a socket, so that
+//! `check --request` asks the same code as a request does.
+
+use std::rc::Rc;
+
+use http::{HeaderMap, Uri, header};
+
+use crate::exchange::Exchange;
+use crate::exchange::rejection::{Reason, Rejection};
+use crate::listener::settings::MethodOverrides;
+use crate::message::header::{FORWARDED_PREFIX, MethodOverride};
+use crate::message::uri::{self, CanonicalRequest, EncodedSlash, Scheme};
+use crate::message::{Request, cookie, forwarded, framing};
+use crate::proxy::reserved::{self, Answering};
+use crate::proxy::snapshot::{Selected, Snapshot};
+use crate::rule::Rule;
+use crate::rule::facts::Facts;
+
+/// Who answers.
+pub(crate) enum Decision<'s> {
+    Ours(Answering<'s>),
+    Rule(&'s Rule<Selected>),
+}
+
+/// Reads a request and finds who answers it. Takes out of its headers what only we may say.
+///
+/// # Errors
+///
+/// A reason to refuse the request before any rule is asked, or because of its path.
+pub(crate) fn decide<'s>(
+    snapshot: &'s Snapshot,
+    exchange: &mut Exchange,
+    request: &mut Request,
+) -> Result<Decision<'s>, Rejection> {
+    let told = exchange.connection.forwarded.told(request.headers(), exchange.connection.peer);
+    // What only we may say is taken out before anything reads the headers, on every rule (DESIGN §1, step 3).
+    let overrides = snapshot.protected.strip(request.headers_mut());
+    cookie::join(request.headers_mut());
+    exchange.client = exchange.connection.forwarded.client(request.headers(), exchange.connection.peer);
+    if let Some(told) = told {
+        believe(told, exchange, request);
+    }
+    framing::check(request.version(), request.method(), request.headers()).map_err(ambiguous_end)?;
+    if !overrides.is_empty() {
+        override_method(snapshot.method_override, overrides, request)?;
+    }
+    let canonical = canonical(exchange.scheme, request)?;
+    exchange.request = Some(Rc::clone(&canonical));
+    if let Some(answering) = reserved::find(snapshot, exchange, &canonical) {
+        if canonical.has_encoded_slash() {
+            return Err(Rejection::new(Reason::RequestPath, uri::Error::EncodedSlash));
+        }
+        return Ok(Decision::Ours(answering));
+    }
+    let rule = find(snapshot, exchange, &canonical, request.headers());
+    if let Some(rewritten) = settle(snapshot, exchange, &canonical, rule, request.headers())? {
+        exchange.request = Some(Rc::new(rewritten));
+    }
+    Ok(Decision::Rule(rule))
+}
+
+/// Takes over what a trusted proxy says of the request that it received.
+fn believe(told: forwarded::Told, exchange: &mut Exchange, request: &mut Request) {
+    // Our own TLS needs nobody's word.
+    if exchange.scheme == Scheme::Http {
+        exchange.scheme = told.scheme.unwrap_or(Scheme::Http);
+    }
+    exchange.forwarded_port = told.port;
+    if let Some(prefix) = told.prefix {
+        request.headers_mut().insert(FORWARDED_PREFIX, prefix);
+    }
+    if let Some(host) = told.host {
+        if let Some(target) = request.uri().path_and_query().cloned() {
+            *request.uri_mut() = Uri::from(target);
+        }
+        request.headers_mut().insert(header::HOST, host);
+    }
+}
+
+/// Refuses a request that asks to be taken for one of another method, or lets the target see that it asks.
+fn override_method(
+    setting: MethodOverrides,
+    overrides: Vec<MethodOverride>,
+    request: &mut Request,
+) -> Result<(), Rejection> {
+    match setting {
+        MethodOverrides::Refuse if overrides.iter().any(|asked| !asked.is_of(request.method())) => {
+            Err(Reason::RequestMethodOverride.into())
+        }
+        // Without it the request means the same.
+        MethodOverrides::Refuse => Ok(()),
+        MethodOverrides::Pass => {
+            for asked in overrides.into_iter().filter(MethodOverride::is_plain) {
+                request.headers_mut().append(asked.name, asked.method);
+            }
+            Ok(())
+        }
+    }
+}
+
+fn find<'s>(
+    snapshot: &'s Snapshot,
+    exchange: &Exchange,
+    canonical: &CanonicalRequest,
+    headers: &HeaderMap,
+) -> &'s Rule<Selected> {
+    snapshot.rules.find(&Facts { request: canonical, headers, client: exchange.client })
+}
+
+/// Sees to it that the target cannot read the path as one that another rule takes. Returns the request with its path
+/// rewritten, where the client's own bytes could be read so.
+fn settle(
+    snapshot: &Snapshot,
+    exchange: &Exchange,
+    canonical: &CanonicalRequest,
+    rule: &Rule<Selected>,
+    headers: &HeaderMap,
+) -> Result<Option<CanonicalRequest>, Rejection> {
+    let leads_elsewhere = |read: CanonicalRequest| !std::ptr::eq(find(snapshot, exchange, &read, headers), rule);
+    if canonical.has_encoded_slash()
+        && (rule.payload.encoded_slash == EncodedSlash::Refuse || canonical.with_slashes_decoded().any(leads_elsewhere))
+    {
+        return Err(Rejection::new(Reason::RequestPath, uri::Error::EncodedSlash));
+    }
+    if !canonical.otherwise_read().any(leads_elsewhere) {
+        return Ok(None);
+    }
+    let rewritten = canonical.clone().into_canonical_form();
+    rewritten.map(Some).map_err(|error| Rejection::new(Reason::RequestPath, error))
+}
+
+fn ambiguous_end(error: framing::Error) -> Rejection {
+    let reason = match error {
+        framing::Error::TransferCoding => Reason::RequestTransferEncoding,
+        framing::Error::Length | framing::Error::Blank => Reason::RequestMalformed,
+    };
+    Rejection::new(reason, error)
+}
+
+/// The one reading of the request's target.
+fn canonical(scheme: Scheme, request: &Request) -> Result<Rc<CanonicalRequest>, Rejection> {
+    let parsed = match request.extensions().get::<uri::Fragment>() {
+        Some(uri::Fragment) => Err(uri::Error::Character),
+        None => CanonicalRequest::parse(scheme, request.method(), request.uri(), request.headers()),
+    };
+    parsed.map(Rc::new).map_err(|error| {
+        let reason = match error {
+            uri::Error::Method => Reason::RequestMethod,
+            uri::Error::Host => Reason::RequestHost,
+            uri::Error::NotAPath | uri::Error::Scheme => Reason::RequestMalformed,
+            uri::Error::Encoding
+            | uri::Error::DotSegment
+            | uri::Error::Character
+            | uri::Error::EncodedSlash
+            | uri::Error::Parameters => Reason::RequestPath,
+        };
+        Rejection::new(reason, error)
+    })
+}
