@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use crate::action::authenticate::endpoints::{self, Endpoints};
+use crate::action::authenticate::endpoints::Endpoints;
 use crate::action::authenticate::local::Local;
 use crate::action::authenticate::memory::Memory;
+use crate::action::authenticate::paths;
 use crate::action::authenticate::{Authenticate, Services};
 use crate::action::fixed_response::FixedResponse;
 use crate::action::forward::Forward;
@@ -60,7 +61,7 @@ impl Assembled {
     ///
     /// Where the machine cannot do what the configuration says.
     pub(crate) fn new(config: Config, clock: &Clock, registry: &Registry, control: &Control) -> Result<Self, Error> {
-        let providers = Providers::new(config.providers, config.user_pools, clock, registry)?;
+        let providers = Providers::new(config.providers, config.user_pools, &config.paths, clock, registry)?;
         let now = clock.instant();
         let groups: Vec<_> =
             config.target_groups.into_iter().map(|group| Arc::new(TargetGroup::new(group, now))).collect();
@@ -68,6 +69,7 @@ impl Assembled {
         let services = config.session.zip(claims.clone()).map(|(session, claims)| Services {
             session,
             claims,
+            paths: Arc::clone(&config.paths),
             memory: Memory::default(),
             control: control.clone(),
             clock: clock.clone(),
@@ -108,9 +110,9 @@ impl Assembled {
     /// What the operator's endpoint answers about keys: the same as a public listener (DESIGN §4).
     pub(crate) fn public_keys(&self, path: &str) -> Option<WholeResponse> {
         let keys = self.claims.as_ref()?.public_keys();
-        match path.strip_prefix(endpoints::KEYS) {
+        match path.strip_prefix(paths::KEYS) {
             Some(kid) => keys.pem(kid),
-            None => (path == endpoints::KEY_SET).then(|| keys.key_set()),
+            None => (path == paths::KEY_SET).then(|| keys.key_set()),
         }
     }
 }
@@ -148,11 +150,8 @@ impl Parts {
         let default = Selected { place: count, chain: chain(default), encoded_slash };
         rules.sort_by_key(|rule| rule.priority);
         rules.iter_mut().enumerate().for_each(|(place, rule)| rule.payload.place = place);
-        let endpoints = self
-            .services
-            .as_ref()
-            .filter(|_| !gates.is_empty())
-            .map(|services| Endpoints::new(gates, Arc::clone(&services.claims), &services.registry));
+        let endpoints =
+            self.services.as_ref().filter(|_| !gates.is_empty()).map(|services| Endpoints::new(gates, services));
         let snapshot = Snapshot {
             listener: Arc::clone(&settings.name),
             protected: Arc::clone(&self.protected),

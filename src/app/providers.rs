@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use url::Url;
 
+use crate::action::authenticate::paths::Paths;
 use crate::app::Error;
 use crate::backchannel::Backchannel;
 use crate::backchannel::network::Network;
@@ -40,6 +41,7 @@ impl Providers {
     pub(crate) fn new(
         providers: Vec<ProviderConfig>,
         pools: Vec<UserPoolConfig>,
+        paths: &Paths,
         clock: &Clock,
         registry: &Registry,
     ) -> Result<Self, Error> {
@@ -48,8 +50,10 @@ impl Providers {
             let name = Arc::clone(&provider.settings.name);
             oidc.insert(name, networked(provider, clock, registry)?);
         }
-        let user_pools =
-            pools.into_iter().map(|pool| (Arc::clone(&pool.settings.name), embedded(pool, clock, registry))).collect();
+        let user_pools = pools
+            .into_iter()
+            .map(|pool| (Arc::clone(&pool.settings.name), embedded(pool, paths, clock, registry)))
+            .collect();
         Ok(Self { oidc, user_pools })
     }
 
@@ -91,9 +95,9 @@ fn is_plain(settings: &Settings) -> bool {
     settings.issuer.starts_with("http:") || given.any(|endpoint| endpoint.scheme() == "http")
 }
 
-fn embedded(pool: UserPoolConfig, clock: &Clock, registry: &Registry) -> (Provider, Arc<UserPool>) {
+fn embedded(pool: UserPoolConfig, paths: &Paths, clock: &Clock, registry: &Registry) -> (Provider, Arc<UserPool>) {
     let UserPoolConfig { mut settings, applications } = pool;
-    settings.clients.push(own_client(&applications));
+    settings.clients.push(own_client(&applications, paths));
     let client = Settings {
         name: Arc::clone(&settings.name),
         issuer: settings.issuer.as_str().trim_end_matches('/').to_owned(),
@@ -113,15 +117,15 @@ fn embedded(pool: UserPoolConfig, clock: &Clock, registry: &Registry) -> (Provid
 }
 
 /// The proxy as a client of its own pool: one redirect URI for each application.
-fn own_client(applications: &[Url]) -> ClientSettings {
+fn own_client(applications: &[Url], paths: &Paths) -> ClientSettings {
     let at = |path: &str| {
         applications.iter().map(|origin| origin.join(path).expect("a path joins to an origin")).collect::<Vec<_>>()
     };
     ClientSettings {
         client_id: OWN_CLIENT_ID.to_owned(),
         client_secret: None,
-        redirect_uris: at(crate::action::authenticate::endpoints::CALLBACK),
-        post_logout_redirect_uris: at(crate::action::authenticate::endpoints::SIGN_OUT),
+        redirect_uris: at(&paths.callback),
+        post_logout_redirect_uris: at(&paths.sign_out),
         name: None,
     }
 }

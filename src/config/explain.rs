@@ -116,10 +116,6 @@ fn explain_listener(text: &mut String, listener: &ListenerConfig, config: &Confi
         let _ = writeln!(text, "  answered by the user pool `{}`: this host is its issuer", pool.settings.name);
         return;
     }
-    if listener.chains().any(|chain| !chain.gates.is_empty()) && is_reserved(facts.request.path()) {
-        let _ = writeln!(text, "  answered by the proxy itself: this path belongs to the sign-in");
-        return;
-    }
     let rules = listener.rules.iter().map(|rule| Rule {
         name: rule.name.clone(),
         priority: rule.priority,
@@ -127,6 +123,11 @@ fn explain_listener(text: &mut String, listener: &ListenerConfig, config: &Confi
         payload: &rule.chain,
     });
     let rules = RuleSet::new(rules.collect(), &listener.default);
+    let authenticates = || rules.reaching(facts.request.host()).any(|chain| !chain.gates.is_empty());
+    if config.paths.find(facts.request.target.path()).is_some() && authenticates() {
+        let _ = writeln!(text, "  answered by the proxy itself: this path belongs to the sign-in");
+        return;
+    }
     let taken = std::ptr::from_ref(rules.find(facts));
     for rule in rules.iter() {
         let takes = std::ptr::eq(rule, taken);
@@ -221,10 +222,4 @@ fn answers(pool: &UserPoolConfig, probe: &Probe, request: &CanonicalRequest) -> 
     (issuer.scheme() == "https") == probe.is_https()
         && issuer.host_str() == Some(request.host())
         && issuer.port_or_known_default() == Some(probe.port())
-}
-
-/// DESIGN §6.
-fn is_reserved(path: &str) -> bool {
-    matches!(path, "/oauth2/idpresponse" | "/oauth2/sign_out" | "/oauth2/userinfo")
-        || path.starts_with("/.well-known/vestibule/")
 }

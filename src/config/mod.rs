@@ -25,6 +25,7 @@ use rustls_pki_types::CertificateDer;
 use serde::Deserialize as _;
 use url::Url;
 
+use crate::action::authenticate::paths::Paths;
 use crate::action::settings::ChainSettings;
 use crate::message::uri::EncodedSlash;
 use crate::rule::condition::Condition;
@@ -49,6 +50,8 @@ pub struct Config {
     pub(crate) target_groups: Vec<upstream::settings::Settings>,
     /// Always there where a rule authenticates or there is a user pool.
     pub(crate) session: Option<session::settings::Settings>,
+    /// Where sign-in, callback and sign-out are.
+    pub(crate) paths: Arc<Paths>,
     /// Always there where a rule authenticates.
     pub(crate) claims: Option<claims::settings::Settings>,
     pub(crate) admin: admin::settings::Settings,

@@ -65,6 +65,17 @@ impl Source {
     pub(crate) fn resolve(&self, path: &str) -> PathBuf {
         self.directory.join(path)
     }
+
+    /// The key, secret or certificate file that a setting names. Where systemd has loaded it as a credential, that copy is read:
+    /// `LoadCredential=keys-session:…` for `keys/session`. The name of the credential is the path as written in the configuration,
+    /// with `-` in place of `/`. systemd sets `CREDENTIALS_DIRECTORY` (systemd.exec(5), "Credentials").
+    pub(crate) fn resolve_secret(&self, path: &str) -> PathBuf {
+        let credential = self.environment.get("CREDENTIALS_DIRECTORY").map(|directory| {
+            // An absolute path has no leading `-`: a credential's name may not begin with a dot or be empty.
+            Path::new(&directory).join(path.trim_start_matches('/').replace('/', "-"))
+        });
+        credential.filter(|file| file.is_file()).unwrap_or_else(|| self.resolve(path))
+    }
 }
 
 /// Where `${NAME}` comes from.

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::action::authenticate::endpoints::{Endpoint, Endpoints};
+use crate::action::authenticate::endpoints::Endpoints;
+use crate::action::authenticate::paths::Endpoint;
 use crate::exchange::Exchange;
 use crate::exchange::rejection::{Reason, Rejection};
 use crate::message::body::{StoodStill, TooLarge};
@@ -39,8 +40,11 @@ pub(crate) fn find<'s>(
     }
     let endpoints = snapshot.endpoints.as_ref()?;
     // A path with parameters is not the exact path (attacks P-17).
-    let path = request.exact_path()?;
-    endpoints.find(path).map(|endpoint| Answering::Endpoint(endpoints, endpoint))
+    let endpoint = endpoints.paths().find(request.exact_path()?)?;
+    // Only where a login can begin: on another host of this listener an application, or the provider itself, may have
+    // paths of these names.
+    let mut chains = snapshot.rules.reaching(request.host());
+    chains.any(|selected| selected.chain.gate.is_some()).then_some(Answering::Endpoint(endpoints, endpoint))
 }
 
 impl Answering<'_> {

@@ -184,6 +184,17 @@ impl Condition {
         Ok(Self::QueryString(all(values, parse)?))
     }
 
+    /// Whether a condition on the host holds for `host`; `None` for a condition on something else.
+    pub(crate) fn holds_for_host(&self, host: &str) -> Option<bool> {
+        let Self::HostHeader(patterns) = self else { return None };
+        Some(patterns.iter().any(|pattern| pattern.matches(host)))
+    }
+
+    /// Whether the condition is one on the path that every path fulfils.
+    pub(crate) fn holds_for_every_path(&self) -> bool {
+        matches!(self, Self::PathPattern(patterns) if patterns.iter().any(Pattern::is_every_path))
+    }
+
     /// Whether the condition holds.
     pub(crate) fn holds(&self, facts: &Facts<'_>) -> bool {
         let request = facts.request;

@@ -50,6 +50,24 @@ impl<T> RuleSet<T> {
         self.index.first(facts.request, holds).map_or(&self.default, |place| &self.rules[place])
     }
 
+    /// What the rules select that can match a request to `host`, in order, up to the first that matches every such request.
+    /// Looks at each rule: not for every request.
+    pub(crate) fn reaching(&self, host: &str) -> impl Iterator<Item = &T> {
+        let mut is_taken = false;
+        let reaching = self.iter().filter(move |rule| {
+            let hosts = |condition: &Condition| condition.holds_for_host(host).unwrap_or(true);
+            if is_taken || !rule.conditions.iter().all(hosts) {
+                return false;
+            }
+            is_taken = rule
+                .conditions
+                .iter()
+                .all(|condition| condition.holds_for_host(host).unwrap_or(false) || condition.holds_for_every_path());
+            true
+        });
+        reaching.map(|rule| &rule.payload)
+    }
+
     /// Every rule in the order in which it is looked at, the default last.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Rule<T>> {
         self.rules.iter().chain(std::iter::once(&self.default))

@@ -52,6 +52,15 @@ impl Pattern {
         Self { tokens, case }
     }
 
+    /// Whether every path matches: `*` and `/*`.
+    pub(crate) fn is_every_path(&self) -> bool {
+        match &self.tokens[..] {
+            [Token::Any] => true,
+            [Token::Literal(literal), Token::Any] => literal == "/",
+            _ => false,
+        }
+    }
+
     /// Whether the whole of `text` matches.
     ///
     /// Greedy with one point to fall back to, which is enough as `*` may stand for anything: the work is bounded by the

@@ -14,10 +14,12 @@ pub(crate) mod settings;
 mod hosted_ui;
 mod metrics;
 mod oauth;
+mod rate_limit;
 mod reply;
 mod risk;
 mod routes;
 mod seal;
+mod shares;
 mod signin;
 
 pub(crate) use directory::client::check_redirect_uri;

@@ -21,7 +21,7 @@ use crate::user_pool::settings::Settings;
 use crate::user_pool::signin::SignIn;
 use crate::user_pool::signin::sso::Sessions;
 
-/// One pool, with everything it remembers: codes, refresh-token families, attempts, sign-outs.
+/// One pool, with everything it remembers: redeemed codes, refreshed families, attempts, sign-outs.
 #[derive(Debug)]
 pub(crate) struct UserPool {
     is_https: bool,
@@ -38,7 +38,7 @@ impl UserPool {
         let metrics = Metrics::new(&settings.name, registry);
         let seal = Seal::new(Arc::clone(&settings.seal_keys), Arc::clone(&origin));
         let directory = Arc::new(Directory::new(settings.users.clone(), settings.clients.clone()));
-        let sessions = Arc::new(Sessions::new(seal.clone(), settings.sso_lifetime));
+        let sessions = Arc::new(Sessions::new(seal.clone(), settings.sso_lifetime, settings.refresh_lifetime));
         let provider = Arc::new(Provider::new(
             &settings,
             Arc::clone(&origin),

@@ -18,8 +18,12 @@ pub(crate) enum Purpose {
     SignOut,
     /// The pool's own single-sign-on cookie.
     SingleSignOn,
+    /// An authorization code.
+    Code,
     /// A refresh token.
     RefreshToken,
+    /// What an access token says to this pool only.
+    AccessToken,
 }
 
 /// The pool's sealing keys. Cheap to clone.
@@ -55,7 +59,9 @@ impl Seal {
             Purpose::SignIn => "sign-in",
             Purpose::SignOut => "sign-out",
             Purpose::SingleSignOn => "single-sign-on",
+            Purpose::Code => "code",
             Purpose::RefreshToken => "refresh-token",
+            Purpose::AccessToken => "access-token",
         };
         format!("vestibule pool 1\0{purpose}\0{}", self.issuer).into_bytes()
     }

@@ -22,7 +22,7 @@ pub(crate) struct Settings {
     pub(crate) signing_key: SigningKey,
     /// Published, not signing.
     pub(crate) other_keys: Vec<PublicKey>,
-    /// Keys that seal the pool's own cookies and codes; first seals, all open.
+    /// Keys of the pool's own cookies, codes and refresh tokens: the first encrypts, every key can decrypt.
     pub(crate) seal_keys: Arc<[crate::crypto::aead::Key]>,
     pub(crate) users: Vec<UserSettings>,
     pub(crate) clients: Vec<ClientSettings>,

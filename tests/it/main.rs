@@ -24,6 +24,7 @@ mod claims_headers;
 /// What the commands do, as processes: `dev`, `serve`, `check`, `healthcheck`, `keys`, `users`.
 mod commands;
 /// Stopping without losing a request.
+mod deploy;
 mod drain;
 /// Uploads that are answered before they have been read: the answer arrives.
 mod early_answers;
@@ -51,6 +52,8 @@ mod redirect;
 mod refresh;
 /// What two files say about the same thing is the same.
 mod repository;
+/// The paths of the sign-in, and the hosts where they are.
+mod reserved_paths;
 /// What a connection gives back between two requests.
 mod rest;
 /// Which room may use which: the architecture, as a table.

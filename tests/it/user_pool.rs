@@ -27,7 +27,11 @@ fn hash() -> String {
 }
 
 fn start(target: &Server) -> Proxy {
-    Proxy::start(&format!(
+    Proxy::start(&configuration(target))
+}
+
+fn configuration(target: &Server) -> String {
+    format!(
         "
 listeners:
   - name: public
@@ -65,7 +69,7 @@ workers: 2
 ",
         hash(),
         target.address()
-    ))
+    )
 }
 
 /// The page's form as a browser without scripts would send it: where to, and what is hidden in it.
@@ -133,6 +137,55 @@ fn a_user_signs_in_at_the_pool_and_reaches_the_application() {
         assert_eq!(claims["groups"], serde_json::json!(["staff"]));
     });
     assert_eq!(proxy.metric("vestibule_pool_sign_ins_total{pool=\"people\",outcome=\"ok\"}"), 2);
+}
+
+#[test]
+fn a_sign_in_over_two_replicas_succeeds_whichever_takes_which_request() {
+    let target = target::echo();
+    let one = start(&target);
+    let folder = crate::harness::app::folder();
+    for key in ["session-key", "claims-key.pem", "pool-key.pem"] {
+        std::fs::copy(one.folder().join(key), folder.join(key)).expect("the first replica made its keys");
+    }
+    let other = Proxy::start_in(folder, &configuration(&target), crate::harness::app::START);
+    let replicas = [one.address(), other.address()];
+    on_both(|protocol| {
+        // A sign-in is five requests: every way to spread them over two replicas, of which the first and the last are the same.
+        let ways =
+            (0..12).map(|number| [number & 1, number >> 1 & 1, number >> 2 & 1, number >> 3 & 1, 1 - (number & 1)]);
+        for way in ways {
+            let mut browser = one.browser(protocol);
+            browser.move_to(replicas[way[0]]);
+            let sent = browser.get("https://app.test/reports");
+            browser.move_to(replicas[way[1]]);
+            let page = browser.get(sent.location());
+            browser.move_to(replicas[way[2]]);
+            let back = submit(&mut browser, &page, "alice", PASSWORD);
+            assert_eq!(back.status, 303, "{way:?} {}", back.text());
+            browser.move_to(replicas[way[3]]);
+            let there = browser.get(back.location());
+            assert_eq!((there.status, there.location()), (302, "/reports"), "{way:?} {}", there.text());
+            browser.move_to(replicas[way[4]]);
+            assert_eq!(browser.get("https://app.test/reports").status, 200, "{way:?}");
+        }
+    });
+    // Refreshes as well, alternately.
+    let mut browser = one.browser(Protocol::Http1);
+    let page = sign_in_page(&mut browser, "https://app.test/");
+    let back = submit(&mut browser, &page, "alice", PASSWORD);
+    browser.get(back.location());
+    for round in 0..4 {
+        for replica in [&one, &other] {
+            replica.clock.advance(std::time::Duration::from_secs(3700));
+        }
+        browser.move_to(replicas[round & 1]);
+        assert_eq!(browser.get("https://app.test/reports").status, 200, "refresh {round}");
+    }
+    let refreshed: u64 = [&one, &other]
+        .map(|replica| replica.metric("vestibule_pool_tokens_issued_total{pool=\"people\",grant=\"refresh_token\"}"))
+        .iter()
+        .sum();
+    assert_eq!(refreshed, 4);
 }
 
 #[test]

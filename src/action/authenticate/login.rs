@@ -5,7 +5,7 @@ use std::sync::Arc;
 use http::HeaderMap;
 use serde::{Deserialize, Serialize};
 
-use crate::action::authenticate::{Authenticate, answer, endpoints, failure};
+use crate::action::authenticate::{Authenticate, answer, failure};
 use crate::action::settings::AuthenticateSettings;
 use crate::exchange::Exchange;
 use crate::exchange::rejection::{Reason, Rejection};
@@ -40,7 +40,7 @@ impl Authenticate {
         headers: &HeaderMap,
     ) -> Result<Response, Rejection> {
         // The port too, where the client named one: a browser on another port is another origin.
-        let redirect_uri = format!("https://{}{}", request.authority.as_str(), endpoints::CALLBACK);
+        let redirect_uri = format!("https://{}{}", request.authority.as_str(), self.paths.callback);
         let begun = self.ask_provider(redirect_uri.clone()).await.inspect_err(|rejection| {
             self.metrics.failures.count(rejection.reason);
         })?;
@@ -48,7 +48,7 @@ impl Authenticate {
         let login = PendingLogin {
             gate: self.key.clone(),
             redirect_uri,
-            return_to: return_to(request),
+            return_to: self.return_to(request),
             protocol: begun.pending,
         };
         let save = |login| self.pending.save(request.host(), &state, login, headers, exchange.started_at);
@@ -68,6 +68,15 @@ impl Authenticate {
         let begun = self.control.run(async move { client.begin(asked).await }).await;
         begun.map_err(failure::abandoned)?.map_err(failure::rejection)
     }
+
+    /// Where the browser goes after the login: what it asked for, by GET (spec §2.6).
+    fn return_to(&self, request: &CanonicalRequest) -> String {
+        let target = request.target.as_str();
+        if target.len() > RETURN_TO_BYTES_MAX || self.paths.is_reserved(request.path()) {
+            return "/".into();
+        }
+        on_this_origin(target).to_owned()
+    }
 }
 
 /// Names an action by what makes its sessions: a callback that arrives after a restart, or at another replica, finds it.
@@ -76,15 +85,6 @@ pub(super) fn gate_key(settings: &AuthenticateSettings, provider: &str) -> Strin
         [provider, &settings.session_cookie_name, &settings.scope, &settings.session_timeout.as_secs().to_string()];
     // None of the parts has a line break.
     parts.join("\n")
-}
-
-/// Where the browser goes after the login: what it asked for, by GET (spec §2.6).
-fn return_to(request: &CanonicalRequest) -> String {
-    let target = request.target.as_str();
-    if target.len() > RETURN_TO_BYTES_MAX || endpoints::is_reserved(request.path()) {
-        return "/".into();
-    }
-    on_this_origin(target).to_owned()
 }
 
 /// `target` where a browser reads it as a path of this origin, else the front page. A canonical path is one; this is the

@@ -8,6 +8,7 @@
 pub(crate) mod endpoints;
 pub(crate) mod local;
 pub(crate) mod memory;
+pub(crate) mod paths;
 pub(crate) mod signed_in;
 
 mod answer;
@@ -46,6 +47,7 @@ use issuing::Issuing;
 use local::Local;
 use memory::Memory;
 use metrics::Metrics;
+use paths::Paths;
 use signed_in::SignedIn;
 
 /// One `authenticate-*` action.
@@ -60,6 +62,7 @@ pub(crate) struct Authenticate {
     issuing: Arc<Issuing>,
     pending: PendingLogins,
     claims: Arc<ClaimsHeaders>,
+    paths: Arc<Paths>,
     memory: Memory,
     control: Control,
     metrics: Metrics,
@@ -71,6 +74,8 @@ pub(crate) struct Services {
     /// The keys that seal.
     pub(crate) session: session::settings::Settings,
     pub(crate) claims: Arc<ClaimsHeaders>,
+    /// Where the endpoints are.
+    pub(crate) paths: Arc<Paths>,
     /// Outlives the configuration: a session that was ended stays ended after a reload.
     pub(crate) memory: Memory,
     pub(crate) control: Control,
@@ -111,6 +116,7 @@ impl Authenticate {
             pending: PendingLogins::new(&services.session, Arc::clone(base)),
             issuing: Arc::new(Issuing::new(&settings, client, logout, sessions, services)),
             claims: Arc::clone(&services.claims),
+            paths: Arc::clone(&services.paths),
             memory: services.memory.clone(),
             control: services.control.clone(),
             settings,

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, header};
 
-use crate::action::authenticate::endpoints::{Endpoints, SIGN_OUT, refuse_prefetch};
+use crate::action::authenticate::endpoints::{Endpoints, refuse_prefetch};
 use crate::action::authenticate::{Authenticate, answer, failure};
 use crate::exchange::Exchange;
 use crate::exchange::rejection::{Reason, Rejection};
@@ -115,7 +115,7 @@ async fn location(
     let client = Arc::clone(&gate.issuing.client);
     let asked = oidc::LogoutRequest {
         id_token: session.id_token,
-        post_logout_redirect_uri: format!("https://{}{SIGN_OUT}", request.authority.as_str()),
+        post_logout_redirect_uri: format!("https://{}{}", request.authority.as_str(), endpoints.paths.sign_out),
         state: Some(STATE.to_owned()),
     };
     gate.control.run(async move { client.logout_location(asked).await }).await.map_err(failure::abandoned)

@@ -139,6 +139,20 @@ fn a_variable_becomes_whatever_is_wanted_in_its_place() {
 }
 
 #[test]
+fn a_credential_of_systemd_is_read_in_place_of_the_file() {
+    let files = files("credentials");
+    let loaded = files.join("loaded");
+    std::fs::create_dir(&loaded).unwrap();
+    std::fs::write(loaded.join("private-client-secret"), "from systemd\n").unwrap();
+    let text = SOUND.replace("client_secret_file: secret", "client_secret_file: private/client-secret");
+    let source = Source::text("vestibule.yaml", &files, &text);
+    let source = source.with_environment([("CREDENTIALS_DIRECTORY", loaded.to_str().unwrap())]);
+    // The other files were not loaded, and are read from where the file says.
+    let config = load(&source, MissingKeys::Refuse).unwrap_or_else(|report| panic!("{report}"));
+    assert_eq!(config.providers[0].settings.client_secret.as_ref().unwrap().expose(), "from systemd");
+}
+
+#[test]
 fn anchors_and_merges_spare_repetition() {
     let files = files("anchors");
     let text = SOUND

@@ -28,7 +28,7 @@ enum Kind {
 
 /// A text file that must be there.
 pub(super) fn text(path: &str, at: &Path, context: &mut Context<'_>) -> Option<Secret<String>> {
-    let file = context.source.resolve(path);
+    let file = context.source.resolve_secret(path);
     match read(&file) {
         Ok(text) => Some(text),
         Err(error) => {
@@ -86,7 +86,7 @@ pub(super) fn session_keys(files: &List<String>, at: &Path, context: &mut Contex
         match keys::session_key(&text) {
             Ok(bytes) => ring.push(Key::new(&bytes)),
             Err(error) => {
-                let message = format!("the file `{}` {error}", context.source.resolve(file).display());
+                let message = format!("the file `{}` {error}", context.source.resolve_secret(file).display());
                 context.found.problem(&at, message).hint("`vestibule keys session --out FILE` makes one");
             }
         }
@@ -124,7 +124,7 @@ pub(super) fn roots(file: &str, at: &Path, context: &mut Context<'_>) -> Option<
     let roots = parsed.ok().filter(sound);
     if roots.is_none() {
         let message =
-            format!("the file `{}` holds no certificates in PEM form", context.source.resolve(file).display());
+            format!("the file `{}` holds no certificates in PEM form", context.source.resolve_secret(file).display());
         context.found.problem(at, message);
     }
     roots
@@ -134,7 +134,7 @@ fn parse_signing_key(text: &Secret<String>, file: &str, at: &Path, context: &mut
     match SigningKey::from_pem(text) {
         Ok(key) => Some(key),
         Err(error) => {
-            let message = format!("the file `{}` is {error}", context.source.resolve(file).display());
+            let message = format!("the file `{}` is {error}", context.source.resolve_secret(file).display());
             context.found.problem(at, message).hint("`vestibule keys signing --out FILE` makes one");
             None
         }
@@ -143,7 +143,7 @@ fn parse_signing_key(text: &Secret<String>, file: &str, at: &Path, context: &mut
 
 /// The text of a key file, which a development run makes where it is missing.
 fn key_text(file: &str, kind: Kind, at: &Path, context: &mut Context<'_>) -> Option<Secret<String>> {
-    let path = context.source.resolve(file);
+    let path = context.source.resolve_secret(file);
     let shown = path.display();
     let (command, content) = match kind {
         Kind::Session => ("session", read_session_key(&path)),

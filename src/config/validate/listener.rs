@@ -152,7 +152,7 @@ fn certificate(raw: &written::Certificate, at: &Path, context: &mut Context<'_>)
         Error::NoCertificate | Error::NotX509 => (&chain_at, &raw.certificate_file),
         Error::NoKey | Error::Mismatch(_) => (&key_at, &raw.private_key_file),
     };
-    context.found.problem(at, format!("`{}`: {error}", context.source.resolve(file).display()));
+    context.found.problem(at, format!("`{}`: {error}", context.source.resolve_secret(file).display()));
     None
 }
 

@@ -68,6 +68,7 @@ pub(crate) fn file(raw: &raw::File, context: &mut Context<'_>) -> Option<Config>
         providers,
         user_pools,
         target_groups,
+        paths: std::sync::Arc::new(session.as_ref().map(|session| session.paths.clone()).unwrap_or_default()),
         session: session.and_then(|session| session.settings),
         claims: claims.flatten(),
         admin: admin?,

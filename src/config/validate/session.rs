@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::action::authenticate::paths::Paths;
 use crate::config::findings::Findings;
 use crate::config::path::Path;
 use crate::config::raw;
@@ -13,6 +14,7 @@ pub(super) struct Session {
     /// For actions that name none of their own.
     pub(super) cookie_name: Arc<str>,
     pub(super) settings: Option<Settings>,
+    pub(super) paths: Paths,
 }
 
 /// The session cookie's base name where nobody gives another.
@@ -28,11 +30,34 @@ pub(super) fn session(raw: &raw::session::Session, at: &Path, context: &mut Cont
         Some(name) => cookie_name(name, &at.key("cookie_name"), &mut context.found),
         None => None,
     };
+    let paths = paths(raw.path_prefix.as_deref(), &at.key("path_prefix"), &mut context.found);
     let ring = keys::session_keys(&raw.key_files, &at.key("key_files"), context);
     Session {
         cookie_name: cookie_name.unwrap_or_else(default_cookie_name),
         settings: ring.map(|ring| Settings { keys: Arc::from(ring) }),
+        paths,
     }
+}
+
+/// Longest prefix of the reserved paths.
+const PATH_PREFIX_LENGTH_MAX: usize = 64;
+
+/// Where sign-in, callback and sign-out are.
+fn paths(prefix: Option<&str>, at: &Path, found: &mut Findings) -> Paths {
+    let Some(prefix) = prefix else { return Paths::default() };
+    // A segment that the one reading of a path leaves as it is.
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~');
+    let is_segment = |segment: &str| !segment.is_empty() && !segment.starts_with('.') && segment.bytes().all(is_plain);
+    let rest = prefix.strip_prefix('/');
+    if prefix.len() > PATH_PREFIX_LENGTH_MAX || !rest.is_some_and(|rest| rest.split('/').all(is_segment)) {
+        let problem = found.problem(at, format!("`{prefix}` cannot be the beginning of the sign-in's paths"));
+        problem.hint(format!(
+            "as `/oauth2` or `/sso/app`: letters, digits, `-`, `_`, `.` and `~` between slashes, none at the end, at most \
+             {PATH_PREFIX_LENGTH_MAX} characters"
+        ));
+        return Paths::default();
+    }
+    Paths::new(prefix)
 }
 
 /// A cookie name that browsers accept.

@@ -111,14 +111,22 @@ impl HostedUi {
             return self.sign_in_page(StatusCode::BAD_REQUEST, &request, carried, username, notice);
         }
         let outcome = self.sign_in.password(username, Secret::new(password.to_owned()), client).await;
-        self.finish(outcome, &request, carried, username)
+        let former = self.session(headers);
+        self.finish(outcome, former.as_ref(), &request, carried, username)
     }
 
-    fn finish(&self, outcome: Outcome, request: &AuthorizationRequest, carried: &str, username: &str) -> WholeResponse {
+    fn finish(
+        &self,
+        outcome: Outcome,
+        former: Option<&Session>,
+        request: &AuthorizationRequest,
+        carried: &str,
+        username: &str,
+    ) -> WholeResponse {
         match outcome {
             Outcome::User(user) => {
                 self.metrics.signed_in.increment();
-                let session = self.sessions.begin(&user, self.clock.now());
+                let session = self.sessions.begin(&user, former, self.clock.now());
                 let mut response = reply::see_other(&self.provider.code_location(request, &session));
                 let lifetime = self.sessions.lifetime().as_secs();
                 let value = cookie::set(sso::COOKIE, &self.sessions.seal(&session), lifetime);

@@ -1,6 +1,8 @@
 //! Authorization endpoint (RFC 6749 §3.1, OIDC Core §3.1.2): validates the request; answers with a code, an error, or
 //! [`Decision::NeedsSignIn`].
 
+use std::sync::PoisonError;
+
 use serde::{Deserialize, Serialize};
 use url::Url;
 
@@ -45,7 +47,7 @@ pub(crate) struct AuthorizationRequest {
     scope: String,
     state: Option<String>,
     nonce: Option<String>,
-    code_challenge: String,
+    code_challenge: Option<String>,
 }
 
 /// What the endpoint decides.
@@ -105,12 +107,26 @@ impl Provider {
         let session = session.filter(|session| self.suffices(session, &interaction, now));
         match session {
             Some(session) => {
+                self.count_silent(&session.subject, client_id, now)?;
                 self.metrics.signed_in_by_sso.increment();
                 Ok(Decision::Code(self.code_location(&request, session)))
             }
             None if interaction.never_ask => Err(Error::new("login_required", "the user has to sign in")),
             None => Ok(Decision::NeedsSignIn { request, login_hint: one(form, "login_hint")?.map(str::to_owned) }),
         }
+    }
+
+    /// Counts a sign-in without a password, of this user at this client.
+    fn count_silent(&self, subject: &str, client_id: &str, now: Timestamp) -> Result<(), Error> {
+        let mut silent = self.silent.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = silent.key(&(subject, client_id));
+        if !silent.wait(key, now).is_zero() {
+            self.metrics.rate_limited.increment();
+            // RFC 6749 §4.1.2.1: a redirect cannot say 429.
+            return Err(Error::new("temporarily_unavailable", "too many sign-ins of this user; try again in a moment"));
+        }
+        silent.take(key, now);
+        Ok(())
     }
 
     fn interaction(&self, form: &Form<'_>) -> Result<Interaction, Error> {
@@ -216,7 +232,7 @@ fn read(form: &Form<'_>, client_id: &str, redirect_uri: &str) -> Result<Authoriz
         scope: granted.join(" "),
         state: carried("state")?,
         nonce: carried("nonce")?,
-        code_challenge: code_challenge(form)?,
+        code_challenge: Some(code_challenge(form)?),
     })
 }
 

@@ -3,13 +3,16 @@
 mod codes;
 mod families;
 
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
 use crate::secret::Secret;
+use crate::user_pool::rate_limit::{Buckets, Limit};
 use crate::user_pool::seal::Seal;
+use crate::user_pool::signin::sso::Key;
 
 use codes::Codes;
 use families::Families;
@@ -34,14 +37,25 @@ impl Grant {
     pub(crate) fn has(&self, scope: &str) -> bool {
         self.scope.split(' ').any(|granted| granted == scope)
     }
+
+    /// The single-sign-on session it was made in.
+    pub(crate) fn session(&self) -> Key<'_> {
+        Key { subject: &self.subject, id: &self.session_id, auth_time: self.auth_time }
+    }
+
+    /// Who fills a bounded memory with what is issued for this grant: the user at this client.
+    pub(crate) fn owner(&self) -> (&str, &str) {
+        (&self.subject, &self.client_id)
+    }
 }
 
-/// A code that waits to be redeemed, and what it is bound to (attacks U-08).
-#[derive(Clone, Debug)]
+/// What a code brings, and what it is bound to (attacks U-08).
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Pending {
     pub(crate) grant: Grant,
     pub(crate) redirect_uri: String,
-    pub(crate) code_challenge: String,
+    /// `None` where the client did not use PKCE.
+    pub(crate) code_challenge: Option<String>,
     pub(crate) nonce: Option<String>,
 }
 
@@ -51,7 +65,7 @@ pub(crate) struct Presented<'a> {
     pub(crate) code: &'a str,
     pub(crate) client_id: &'a str,
     pub(crate) redirect_uri: &'a str,
-    pub(crate) code_verifier: &'a str,
+    pub(crate) code_verifier: Option<&'a str>,
 }
 
 /// A grant that tokens may be issued for, once.
@@ -77,19 +91,29 @@ pub(crate) enum Refused {
     /// More is asked for than was granted (RFC 6749 §6).
     #[error("more is asked for than was granted")]
     Scope,
+    /// Too many token requests for one user at one client; nothing was used up.
+    #[error("too many token requests")]
+    TooMany(Duration),
 }
+
+/// Token requests of one user at one client. A browser makes one for each sign-in and each refresh.
+const TOKENS_PER_USER_AND_CLIENT: Limit = Limit { burst: 120, interval: Duration::from_secs(1) };
+/// Buckets that are remembered.
+const BUCKETS_MAX: usize = 100_000;
 
 /// Codes and refresh tokens.
 #[derive(Debug)]
 pub(crate) struct Grants {
     codes: Codes,
     families: Families,
+    rates: Mutex<Buckets>,
 }
 
 impl Grants {
-    /// No grants yet. `started_at` is the time from which this process remembers every refresh token.
-    pub(crate) fn new(seal: Seal, refresh_lifetime: Duration, started_at: Timestamp) -> Self {
-        Self { codes: Codes::new(), families: Families::new(seal, refresh_lifetime, started_at) }
+    /// No grants yet.
+    pub(crate) fn new(seal: Seal, refresh_lifetime: Duration) -> Self {
+        let rates = Mutex::new(Buckets::new(TOKENS_PER_USER_AND_CLIENT, BUCKETS_MAX));
+        Self { codes: Codes::new(seal.clone()), families: Families::new(seal, refresh_lifetime), rates }
     }
 
     /// Makes a code.
@@ -103,14 +127,16 @@ impl Grants {
     ///
     /// See [`Refused`].
     pub(crate) fn redeem(&self, presented: &Presented<'_>, now: Timestamp) -> Result<Redeemed, Refused> {
-        match self.codes.take(presented, now) {
+        let code = self.codes.open(presented.code).ok_or(Refused::Invalid)?;
+        self.count(&code.pending.grant, now)?;
+        match self.codes.take(code, presented, now) {
             codes::Taken::Pending { pending, family } => {
                 let refresh_token = self.families.begin(&family, &pending.grant, now);
                 Ok(Redeemed { grant: pending.grant, nonce: pending.nonce, family, refresh_token })
             }
-            codes::Taken::Before { family } => {
+            codes::Taken::Before { family, pending } => {
                 // RFC 6749 §4.1.2.
-                self.families.revoke(&family);
+                self.families.revoke(&family, &pending.grant, now);
                 Err(Refused::Reused)
             }
             codes::Taken::Nothing => Err(Refused::Invalid),
@@ -129,12 +155,25 @@ impl Grants {
         scope: Option<&str>,
         now: Timestamp,
     ) -> Result<Redeemed, Refused> {
-        self.families.refresh(token, client_id, scope, now)
+        let token = self.families.open(token, client_id, scope, now)?;
+        self.count(&token.grant, now)?;
+        self.families.rotate(token, now)
     }
 
-    /// Whether what was issued in a family is worth nothing any more.
-    pub(crate) fn is_revoked(&self, family: &str) -> bool {
-        self.families.is_revoked(family)
+    /// Whether what was issued in a family is worth nothing any more. `owner` is [`Grant::owner`].
+    pub(crate) fn is_revoked(&self, owner: (&str, &str), family: &str, now: Timestamp) -> bool {
+        self.families.is_revoked(&owner, family, now)
+    }
+
+    fn count(&self, grant: &Grant, now: Timestamp) -> Result<(), Refused> {
+        let mut rates = self.rates.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = rates.key(&grant.owner());
+        let wait = rates.wait(key, now);
+        if !wait.is_zero() {
+            return Err(Refused::TooMany(wait));
+        }
+        rates.take(key, now);
+        Ok(())
     }
 }
 

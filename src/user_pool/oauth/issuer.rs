@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::clock::Timestamp;
@@ -15,14 +16,26 @@ use crate::secret::Secret;
 use crate::user_pool::directory::user::User;
 use crate::user_pool::oauth::grant::Grant;
 use crate::user_pool::routes;
+use crate::user_pool::seal::{Purpose, Seal};
 
 /// The issuer's name and keys.
 #[derive(Debug)]
 pub(crate) struct Issuer {
     url: Arc<str>,
+    seal: Seal,
     key: SigningKey,
     other_keys: Vec<PublicKey>,
     token_lifetime: Duration,
+}
+
+/// What an access token says to this pool only. Sealed with a fresh nonce each time: relying parties cannot compare two tokens
+/// to learn that a password was changed.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Inside {
+    pub(crate) family: String,
+    pub(crate) fingerprint: String,
+    /// The session that the token ends with; `None` where `offline_access` was granted.
+    pub(crate) session_id: Option<String>,
 }
 
 /// `typ` of an access token (RFC 9068 §2.1), which no ID token has.
@@ -54,8 +67,14 @@ const PROTOCOL_CLAIMS: &[&str] = &[
 ];
 
 impl Issuer {
-    pub(crate) fn new(url: Arc<str>, key: SigningKey, other_keys: Vec<PublicKey>, token_lifetime: Duration) -> Self {
-        Self { url, key, other_keys, token_lifetime }
+    pub(crate) fn new(
+        url: Arc<str>,
+        seal: Seal,
+        key: SigningKey,
+        other_keys: Vec<PublicKey>,
+        token_lifetime: Duration,
+    ) -> Self {
+        Self { url, seal, key, other_keys, token_lifetime }
     }
 
     /// `iss`: no trailing slash.
@@ -78,8 +97,14 @@ impl Issuer {
         std::iter::once(self.key.public()).chain(&self.other_keys)
     }
 
-    /// An access token (RFC 9068 §2.2) for our own userinfo endpoint, and for nothing else.
-    pub(crate) fn access_token(&self, grant: &Grant, family: &str, now: Timestamp) -> Secret<String> {
+    /// An access token (RFC 9068 §2.2) for our own userinfo endpoint, and for nothing else. `scope` is all or a part of
+    /// what was granted.
+    pub(crate) fn access_token(&self, grant: &Grant, scope: &str, family: &str, now: Timestamp) -> Secret<String> {
+        let inside = Inside {
+            family: family.to_owned(),
+            fingerprint: grant.fingerprint.clone(),
+            session_id: (!grant.has("offline_access")).then(|| grant.session_id.clone()),
+        };
         self.signed(
             ACCESS_TOKEN_TYPE,
             &json!({
@@ -90,10 +115,9 @@ impl Issuer {
                 "iat": now.seconds(),
                 "jti": random::token(),
                 "client_id": grant.client_id,
-                "scope": grant.scope,
+                "scope": scope,
                 "auth_time": grant.auth_time,
-                "grant": family,
-                "fingerprint": grant.fingerprint,
+                "grant": self.seal.seal(Purpose::AccessToken, &inside),
             }),
         )
     }
@@ -126,12 +150,13 @@ impl Issuer {
         self.signed(ID_TOKEN_TYPE, &payload)
     }
 
-    /// The claims of an access token of ours that has not expired.
-    pub(crate) fn read_access_token(&self, token: &str, now: Timestamp) -> Option<Value> {
+    /// The claims of an access token of ours that has not expired, and what is sealed in it.
+    pub(crate) fn read_access_token(&self, token: &str, now: Timestamp) -> Option<(Value, Inside)> {
         let payload = self.read(token, ACCESS_TOKEN_TYPE)?;
         let is_good = payload["aud"] == self.at(routes::USERINFO).as_str()
             && payload["exp"].as_u64().is_some_and(|expires_at| expires_at > now.seconds());
-        is_good.then_some(payload)
+        let inside = self.seal.open(Purpose::AccessToken, payload["grant"].as_str()?)?;
+        is_good.then_some((payload, inside))
     }
 
     /// The claims of an ID token of ours, which may have expired: it is only a hint (RP-Initiated Logout §2).

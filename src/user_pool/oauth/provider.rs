@@ -1,6 +1,7 @@
 //! What the endpoints share.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use url::Url;
 
@@ -10,9 +11,15 @@ use crate::user_pool::metrics::Metrics;
 use crate::user_pool::oauth::authorize::AuthorizationRequest;
 use crate::user_pool::oauth::grant::Grants;
 use crate::user_pool::oauth::issuer::Issuer;
+use crate::user_pool::rate_limit::{Buckets, Limit};
 use crate::user_pool::seal::Seal;
 use crate::user_pool::settings::Settings;
 use crate::user_pool::signin::sso::{Session, Sessions};
+
+/// Sign-ins of one user at one client by the browser's session. A browser that opens many tabs makes some dozens.
+const SILENT_PER_USER_AND_CLIENT: Limit = Limit { burst: 120, interval: Duration::from_secs(1) };
+/// Buckets that are remembered.
+const BUCKETS_MAX: usize = 100_000;
 
 /// The provider: each endpoint is a method, in the file of its name.
 #[derive(Debug)]
@@ -21,6 +28,8 @@ pub(crate) struct Provider {
     pub(super) grants: Grants,
     pub(super) directory: Arc<Directory>,
     pub(super) sessions: Arc<Sessions>,
+    /// Sign-ins of one user at one client without a password.
+    pub(super) silent: Mutex<Buckets>,
     pub(super) clock: Clock,
     pub(super) metrics: Metrics,
 }
@@ -36,10 +45,16 @@ impl Provider {
         clock: Clock,
         metrics: Metrics,
     ) -> Self {
-        let issuer =
-            Issuer::new(url, settings.signing_key.clone(), settings.other_keys.clone(), settings.token_lifetime);
-        let grants = Grants::new(seal, settings.refresh_lifetime, clock.now());
-        Self { issuer, grants, directory, sessions, clock, metrics }
+        let issuer = Issuer::new(
+            url,
+            seal.clone(),
+            settings.signing_key.clone(),
+            settings.other_keys.clone(),
+            settings.token_lifetime,
+        );
+        let grants = Grants::new(seal, settings.refresh_lifetime);
+        let silent = Mutex::new(Buckets::new(SILENT_PER_USER_AND_CLIENT, BUCKETS_MAX));
+        Self { issuer, grants, directory, sessions, silent, clock, metrics }
     }
 
     /// What the user is told of who asks: the client's name, or the host that the user goes back to.

@@ -38,9 +38,13 @@ impl Provider {
             code: one(form, "code")?.ok_or(Error::request("code is missing"))?,
             client_id: client.id(),
             redirect_uri: one(form, "redirect_uri")?.ok_or(Error::request("redirect_uri is missing"))?,
-            code_verifier: one(form, "code_verifier")?.ok_or(Error::request("code_verifier is missing"))?,
+            code_verifier: one(form, "code_verifier")?,
         };
         let redeemed = self.grants.redeem(&presented, now).map_err(|refused| self.refused(refused, client))?;
+        // The user has signed out between the redirect and this request.
+        if self.sessions.has_ended(redeemed.grant.session(), now) {
+            return Err(NOT_VALID);
+        }
         let answer = self.answer(&redeemed, &redeemed.grant.scope, now)?;
         self.metrics.tokens_by_code.increment();
         Ok(answer)
@@ -52,7 +56,7 @@ impl Provider {
         let redeemed =
             self.grants.refresh(token, client.id(), wanted, now).map_err(|refused| self.refused(refused, client))?;
         // RP-Initiated Logout §2: only `offline_access` outlives the session.
-        if self.sessions.has_ended(&redeemed.grant.session_id) && !redeemed.grant.has("offline_access") {
+        if self.sessions.has_ended(redeemed.grant.session(), now) && !redeemed.grant.has("offline_access") {
             return Err(NOT_VALID);
         }
         // RFC 6749 §6: less than was granted may be asked for, not more.
@@ -65,9 +69,9 @@ impl Provider {
     fn answer(&self, redeemed: &Redeemed, scope: &str, now: Timestamp) -> Result<WholeResponse, Error> {
         let Redeemed { grant, nonce, family, refresh_token } = redeemed;
         let user = self.directory.user(&grant.subject, &grant.fingerprint).ok_or(NOT_VALID)?;
+        let access_token = self.issuer.access_token(grant, scope, family, now);
         let mut grant = grant.clone();
         scope.clone_into(&mut grant.scope);
-        let access_token = self.issuer.access_token(&grant, family, now);
         let mut body = json!({
             "access_token": access_token.expose(),
             "token_type": "Bearer",
@@ -85,17 +89,19 @@ impl Provider {
     }
 
     fn refused(&self, refused: Refused, client: &Client) -> Error {
-        if refused == Refused::Scope {
-            return Error::new("invalid_scope", "more is asked for than was granted");
+        match refused {
+            Refused::Invalid => NOT_VALID,
+            Refused::Scope => Error::new("invalid_scope", "more is asked for than was granted"),
+            Refused::TooMany(wait) => Error::too_many(wait),
+            Refused::Reused => {
+                self.metrics.reuse_detected.increment();
+                tracing::warn!(
+                    app_client.id = client.id(),
+                    "a code or refresh token was used twice; everything that was issued from it is revoked"
+                );
+                NOT_VALID
+            }
         }
-        if refused == Refused::Reused {
-            self.metrics.reuse_detected.increment();
-            tracing::warn!(
-                app_client.id = client.id(),
-                "a code or refresh token was used twice; everything that was issued from it is revoked"
-            );
-        }
-        NOT_VALID
     }
 }
 

@@ -8,6 +8,7 @@ use crate::message::form::Form;
 use crate::user_pool::oauth::issuer;
 use crate::user_pool::oauth::provider::Provider;
 use crate::user_pool::reply;
+use crate::user_pool::signin::sso::Key;
 
 impl Provider {
     /// Answers what the bearer may know. The token comes in the header, or in a form body (RFC 6750 §2.1, §2.2), never in the
@@ -24,11 +25,18 @@ impl Provider {
     }
 
     fn claims_for(&self, token: &str) -> Option<Value> {
-        let token = self.issuer.read_access_token(token, self.clock.now())?;
-        if self.grants.is_revoked(token["grant"].as_str()?) {
+        let now = self.clock.now();
+        let (token, inside) = self.issuer.read_access_token(token, now)?;
+        let (subject, client_id) = (token["sub"].as_str()?, token["client_id"].as_str()?);
+        if self.grants.is_revoked((subject, client_id), &inside.family, now) {
             return None;
         }
-        let user = self.directory.user(token["sub"].as_str()?, token["fingerprint"].as_str()?)?;
+        if let Some(id) = &inside.session_id
+            && self.sessions.has_ended(Key { subject, id, auth_time: token["auth_time"].as_u64()? }, now)
+        {
+            return None;
+        }
+        let user = self.directory.user(subject, &inside.fingerprint)?;
         let mut claims = json!({"sub": user.subject()});
         claims.as_object_mut()?.extend(issuer::claims_of(user, token["scope"].as_str()?));
         Some(claims)

@@ -10,22 +10,22 @@
 //! An attempt is counted before the password is looked at and given back when it was right: parallel guesses cannot slip in
 //! between. A refused attempt is not counted, so that waiting always helps.
 
-pub(crate) mod rate_limit;
-
 use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use rate_limit::{Buckets, Limit};
-
 use crate::clock::Timestamp;
 use crate::user_pool::directory::user::UserName;
+use crate::user_pool::rate_limit::{Buckets, Limit};
+use crate::user_pool::shares::{Bounds, Found, Shares};
 
 const PER_USER_AND_ADDRESS: Limit = Limit { burst: 5, interval: Duration::from_secs(30) };
 const PER_ADDRESS: Limit = Limit { burst: 30, interval: Duration::from_secs(5) };
 const PER_USER: Limit = Limit { burst: 50, interval: Duration::from_secs(60) };
 /// How long an address counts as the user's own after a sign-in from there.
-const KNOWN_FOR: Limit = Limit { burst: 1, interval: Duration::from_secs(30 * 24 * 3600) };
+const KNOWN_FOR: Duration = Duration::from_secs(30 * 24 * 3600);
+/// Addresses of users that are remembered, for each user and in all.
+const KNOWN: Bounds = Bounds { per_owner: 64, total: 100_000 };
 
 /// Entries that each limit remembers, of 16 bytes.
 const ENTRIES_MAX: usize = 100_000;
@@ -39,7 +39,7 @@ struct State {
     per_user_and_address: Buckets,
     per_address: Buckets,
     per_user: Buckets,
-    known: Buckets,
+    known: Shares<()>,
 }
 
 /// An attempt that may be made; say how it went.
@@ -63,7 +63,7 @@ impl Risk {
             per_user_and_address: Buckets::new(PER_USER_AND_ADDRESS, ENTRIES_MAX),
             per_address: Buckets::new(PER_ADDRESS, ENTRIES_MAX),
             per_user: Buckets::new(PER_USER, ENTRIES_MAX),
-            known: Buckets::new(KNOWN_FOR, ENTRIES_MAX),
+            known: Shares::new(KNOWN),
         }))
     }
 
@@ -76,7 +76,7 @@ impl Risk {
             pair: state.per_user_and_address.key(&(user, network)),
             address: state.per_address.key(&network),
             user: state.per_user.key(&user),
-            is_known: state.known.is_held(state.known.key(&(user, network)), now),
+            is_known: matches!(state.known.find(&user, &(user, network), now, now), Found::Here(())),
         };
         let mut wait =
             state.per_user_and_address.wait(attempt.pair, now).max(state.per_address.wait(attempt.address, now));
@@ -99,9 +99,7 @@ impl Risk {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         state.per_user_and_address.forget(attempt.pair);
         give_back(&mut state, attempt);
-        let known = state.known.key(&(user, network(address)));
-        state.known.forget(known);
-        state.known.take(known, now);
+        state.known.put(&user, &(user, network(address)), (now, now + KNOWN_FOR), (), now);
     }
 
     /// Nobody looked at the password.

@@ -62,3 +62,21 @@ fn a_right_password_is_not_counted() {
         risk.not_made(attempt);
     }
 }
+
+#[test]
+fn u_02_one_user_on_many_addresses_does_not_make_anothers_address_unknown() {
+    let risk = Risk::new();
+    let home = v4(0x00ff_ffff);
+    let right = risk.begin(&user("alice"), home, NOW).expect("the first");
+    risk.succeeded(right, &user("alice"), home, NOW);
+    for number in 0..101_000 {
+        let address = IpAddr::V6(Ipv6Addr::from((0x2001_0db8_u128 << 96) + (u128::from(number as u32) << 64)));
+        let right = risk.begin(&user("mallory"), address, NOW).expect("right each time");
+        risk.succeeded(right, &user("mallory"), address, NOW);
+    }
+    for last in 0..50 {
+        let _wrong = risk.begin(&user("alice"), v4(last), NOW).expect("within the burst");
+    }
+    assert!(risk.begin(&user("alice"), v4(1000), NOW).is_err());
+    assert!(risk.begin(&user("alice"), home, NOW).is_ok());
+}

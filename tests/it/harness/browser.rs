@@ -125,6 +125,11 @@ impl Browser {
         }
     }
 
+    /// Finds every name at another address from now on, as behind a load balancer.
+    pub fn move_to(&mut self, address: SocketAddr) {
+        self.default = Some(address);
+    }
+
     /// A browser that finds `host` somewhere else.
     pub fn with_host(mut self, host: &str, address: SocketAddr) -> Self {
         self.hosts.insert(host.to_owned(), address);

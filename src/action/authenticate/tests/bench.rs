@@ -229,6 +229,7 @@ impl Bench {
         let services = Services {
             session: session::settings::Settings { keys: Arc::new([aead::Key::new(&Secret::new([7; 32]))]) },
             claims: Arc::clone(&claims),
+            paths: Arc::default(),
             memory: Memory::default(),
             control: Control::new(tokio::runtime::Handle::current(), drain.1.spawner()),
             clock: clock.clone(),
@@ -243,7 +244,7 @@ impl Bench {
                 Arc::new(Authenticate::new(settings, client, oidc::settings::Logout::Auto, &services))
             })
             .collect();
-        let endpoints = Endpoints::new(gates.clone(), claims, &registry);
+        let endpoints = Endpoints::new(gates.clone(), &services);
         let locals = (0..4).map(|_| Local::new(&registry)).collect();
         Self { provider, clock: hand, services, client, endpoints, gates, locals, _drain: drain }
     }
@@ -281,7 +282,7 @@ impl Bench {
         let mut exchange = self.exchange(&request);
         let local = &self.locals[worker];
         let path = exchange.request.clone().expect("parsed").target.path().to_owned();
-        let outcome = match self.endpoints.find(&path) {
+        let outcome = match self.endpoints.paths().find(&path) {
             Some(endpoint) => self
                 .endpoints
                 .answer(endpoint, local, &mut exchange, request)

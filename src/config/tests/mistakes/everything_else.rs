@@ -75,6 +75,23 @@ fn all_at_once_in_the_order_of_the_file() {
 }
 
 #[test]
+fn the_prefix_of_the_sign_in_s_paths_is_a_plain_path() {
+    let load = |prefix: &str| {
+        let files = files("prefix");
+        let text = SOUND.replace("session:\n", &format!("session:\n  path_prefix: '{prefix}'\n"));
+        load(&Source::text("vestibule.yaml", &files, &text), MissingKeys::Make)
+    };
+    for prefix in ["/sso", "/a/b", "/oauth2.0", "/~x"] {
+        assert_eq!(load(prefix).expect("a sound file").paths.callback, format!("{prefix}/idpresponse"));
+    }
+    for prefix in
+        ["", "/", "sso", "/sso/", "//sso", "/a//b", "/..", "/a/../b", "/.well-known", "/a b", "/a%2f", "/a;b", "/ä"]
+    {
+        assert!(load(prefix).unwrap_err().to_string().contains("beginning of the sign-in's paths"), "{prefix}");
+    }
+}
+
+#[test]
 fn warnings_do_not_refuse() {
     let changes = [
         ("target_groups:\n", "target_groups:\n  old: { targets: [] }\n"),

@@ -1,108 +1,103 @@
-//! Authorization codes: kept in memory, used once, gone after a minute.
+//! Authorization codes. A code is a sealed value, so that every replica can redeem it; what this process remembers is which
+//! codes it has redeemed, because each may be redeemed once.
 
-use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
 use crate::crypto::{compare, digest, random};
 use crate::secret::Secret;
 use crate::user_pool::oauth::grant::{Pending, Presented};
+use crate::user_pool::seal::{Purpose, Seal};
+use crate::user_pool::shares::{Bounds, Found, Shares};
 
 /// RFC 6749 §4.1.2 allows ten minutes; a redirect takes seconds.
 const LIFETIME: Duration = Duration::from_secs(60);
-/// How long a code that was used is recognised when it comes again.
+/// How long a code that was redeemed is recognised when it is presented again.
 const REMEMBERED_FOR: Duration = Duration::from_secs(600);
-/// Codes at once; beyond, the oldest are forgotten.
-const CODES_MAX: usize = 10_000;
+/// Redeemed codes that are remembered, for each user at each client and in all. The rate limit of
+/// [`Grants`](super::Grants) lets one user redeem fewer than this within the life of a code.
+const REDEEMED: Bounds = Bounds { per_owner: 256, total: 50_000 };
 
-/// Codes that were made in the last ten minutes.
+/// Codes that were redeemed in the last ten minutes.
 #[derive(Debug)]
-pub(crate) struct Codes(Mutex<State>);
-
-/// `order` holds the keys of `by_hash` from the oldest to the newest.
-#[derive(Debug, Default)]
-struct State {
-    by_hash: HashMap<[u8; 32], Code>,
-    order: VecDeque<([u8; 32], Timestamp)>,
+pub(crate) struct Codes {
+    seal: Seal,
+    redeemed: Mutex<Shares<()>>,
 }
 
-#[derive(Debug)]
-struct Code {
-    made_at: Timestamp,
-    state: CodeState,
+/// What is sealed in a code.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Code {
+    /// Also the name of the family of everything that is issued for the code.
+    id: String,
+    made_at_ms: u64,
+    pub(super) pending: Pending,
 }
 
-#[derive(Debug)]
-enum CodeState {
-    Fresh(Box<Pending>),
-    Taken { family: String },
-}
-
-/// What a code brings.
+/// What a code is worth.
 #[derive(Debug)]
 pub(crate) enum Taken {
     /// Its first use. Everything issued now belongs to `family`.
     Pending { pending: Pending, family: String },
-    /// It was used before, and `family` came of it.
-    Before { family: String },
-    /// It is no code of ours, or not bound to what was presented.
+    /// It was redeemed before, and `family` came of it.
+    Before { pending: Pending, family: String },
+    /// It has expired, or was presented with something that it is not bound to.
     Nothing,
 }
 
 impl Codes {
-    pub(crate) fn new() -> Self {
-        Self(Mutex::default())
+    pub(crate) fn new(seal: Seal) -> Self {
+        Self { seal, redeemed: Mutex::new(Shares::new(REDEEMED)) }
     }
 
-    /// Makes a code. Kept by its hash: a look at this memory gives no code away.
+    /// Makes a code.
     pub(crate) fn issue(&self, pending: Pending, now: Timestamp) -> Secret<String> {
-        let code = Secret::new(random::token());
-        let hash = digest::sha256(code.expose().as_bytes());
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        state.forget_old(now);
-        state.order.push_back((hash, now));
-        state.by_hash.insert(hash, Code { made_at: now, state: CodeState::Fresh(Box::new(pending)) });
-        code
+        let id = URL_SAFE_NO_PAD.encode(random::bytes::<16>());
+        Secret::new(self.seal.seal(Purpose::Code, &Code { id, made_at_ms: now.millis(), pending }))
     }
 
-    /// Takes a code. One that is presented wrongly is used up as well: whoever has it should not.
-    pub(crate) fn take(&self, presented: &Presented<'_>, now: Timestamp) -> Taken {
-        let hash = digest::sha256(presented.code.as_bytes());
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(code) = state.by_hash.get_mut(&hash) else { return Taken::Nothing };
-        let family = random::token();
-        let pending = match std::mem::replace(&mut code.state, CodeState::Taken { family: family.clone() }) {
-            CodeState::Fresh(pending) => *pending,
-            CodeState::Taken { family } => {
-                code.state = CodeState::Taken { family: family.clone() };
-                return Taken::Before { family };
-            }
-        };
-        let is_young = now.since(code.made_at) < LIFETIME;
-        if is_young && fits(&pending, presented) { Taken::Pending { pending, family } } else { Taken::Nothing }
+    /// Reads a code of this pool, whatever its age.
+    pub(crate) fn open(&self, code: &str) -> Option<Code> {
+        self.seal.open(Purpose::Code, code)
+    }
+
+    /// Takes a code. A code that is presented with the wrong client, redirect URI or verifier is used up as well: whoever
+    /// presents it should not have it.
+    pub(crate) fn take(&self, code: Code, presented: &Presented<'_>, now: Timestamp) -> Taken {
+        let Code { id, made_at_ms, pending } = code;
+        let made_at = Timestamp::from_millis(made_at_ms);
+        let owner = pending.grant.owner();
+        let mut redeemed = self.redeemed.lock().unwrap_or_else(PoisonError::into_inner);
+        match redeemed.find(&owner, &id, made_at, now) {
+            Found::Here(()) => return Taken::Before { family: id, pending },
+            Found::Forgotten => return Taken::Nothing,
+            Found::Never if now.since(made_at) >= LIFETIME => return Taken::Nothing,
+            Found::Never => redeemed.put(&owner, &id, (made_at, now + REMEMBERED_FOR), (), now),
+        }
+        if fits(&pending, presented) { Taken::Pending { pending, family: id } } else { Taken::Nothing }
     }
 }
 
 fn fits(pending: &Pending, presented: &Presented<'_>) -> bool {
-    // RFC 7636 §4.6.
-    let challenge = URL_SAFE_NO_PAD.encode(digest::sha256(presented.code_verifier.as_bytes()));
     pending.grant.client_id == presented.client_id
         && pending.redirect_uri == presented.redirect_uri
-        && compare::equal(challenge.as_bytes(), pending.code_challenge.as_bytes())
+        && fits_verifier(pending.code_challenge.as_deref(), presented.code_verifier)
 }
 
-impl State {
-    fn forget_old(&mut self, now: Timestamp) {
-        while let Some((hash, made_at)) = self.order.front() {
-            if self.order.len() < CODES_MAX && now.since(*made_at) < REMEMBERED_FOR {
-                break;
-            }
-            self.by_hash.remove(hash);
-            self.order.pop_front();
+/// RFC 7636 §4.6. A verifier without a challenge is refused as well: the challenge may have been taken out of the request
+/// (RFC 9700 §4.8.2, "PKCE downgrade").
+fn fits_verifier(challenge: Option<&str>, verifier: Option<&str>) -> bool {
+    match (challenge, verifier) {
+        (Some(challenge), Some(verifier)) => {
+            let expected = URL_SAFE_NO_PAD.encode(digest::sha256(verifier.as_bytes()));
+            compare::equal(expected.as_bytes(), challenge.as_bytes())
         }
+        (None, None) => true,
+        _ => false,
     }
 }

@@ -6,40 +6,119 @@ use crate::crypto::{aead, digest};
 
 const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
 
+const LIFETIME: Duration = Duration::from_secs(30 * 24 * 3600);
+
 fn grants() -> Grants {
     let seal = Seal::new([aead::Key::new(&Secret::new([7; 32]))].into(), "https://login.example".into());
-    Grants::new(seal, Duration::from_secs(3600), NOW)
+    Grants::new(seal, LIFETIME)
 }
 
-fn issue(grants: &Grants, now: Timestamp) -> Secret<String> {
-    let grant = Grant {
+fn grant_of(subject: &str) -> Grant {
+    Grant {
         client_id: "app".into(),
-        subject: "alice".into(),
+        subject: subject.into(),
         scope: "openid email".into(),
         auth_time: NOW.seconds(),
         session_id: "s".into(),
         fingerprint: "f".into(),
-    };
-    let code_challenge = URL_SAFE_NO_PAD.encode(digest::sha256(b"verifier"));
+    }
+}
+
+fn issue_to(grants: &Grants, subject: &str, now: Timestamp) -> Secret<String> {
+    let code_challenge = Some(URL_SAFE_NO_PAD.encode(digest::sha256(b"verifier")));
+    let grant = grant_of(subject);
     grants.issue(Pending { grant, redirect_uri: "https://app/cb".into(), code_challenge, nonce: None }, now)
 }
 
-fn redeem(grants: &Grants, code: &Secret<String>, now: Timestamp) -> Result<Redeemed, Refused> {
+fn issue(grants: &Grants, now: Timestamp) -> Secret<String> {
+    issue_to(grants, "alice", now)
+}
+
+fn redeem_with(
+    grants: &Grants,
+    code: &Secret<String>,
+    verifier: Option<&str>,
+    now: Timestamp,
+) -> Result<Redeemed, Refused> {
     let presented =
-        Presented { code: code.expose(), client_id: "app", redirect_uri: "https://app/cb", code_verifier: "verifier" };
+        Presented { code: code.expose(), client_id: "app", redirect_uri: "https://app/cb", code_verifier: verifier };
     grants.redeem(&presented, now)
 }
 
+fn redeem(grants: &Grants, code: &Secret<String>, now: Timestamp) -> Result<Redeemed, Refused> {
+    redeem_with(grants, code, Some("verifier"), now)
+}
+
+fn refresh(grants: &Grants, token: &Secret<String>, now: Timestamp) -> Result<Secret<String>, Refused> {
+    grants.refresh(token.expose(), "app", None, now).map(|redeemed| redeemed.refresh_token)
+}
+
 #[test]
-fn u_08_codes_are_bounded_and_the_oldest_go_first() {
+fn u_08_one_users_codes_do_not_push_out_anothers() {
     let grants = grants();
-    let first = issue(&grants, NOW);
-    let second = issue(&grants, NOW);
-    for _ in 0..9_999 {
-        issue(&grants, NOW);
+    let fresh = issue(&grants, NOW);
+    let used = issue(&grants, NOW);
+    assert!(redeem(&grants, &used, NOW).is_ok());
+    for _ in 0..10_200 {
+        issue_to(&grants, "mallory", NOW);
     }
-    assert_eq!(redeem(&grants, &first, NOW).err(), Some(Refused::Invalid));
-    assert!(redeem(&grants, &second, NOW).is_ok());
+    // Redeeming is what takes memory: as much as the rate limit lets through, in the longest time that a code is remembered.
+    let mut redeemed = 0;
+    for second in 0..590 {
+        for _ in 0..2 {
+            let now = NOW + Duration::from_secs(second);
+            redeemed += u32::from(redeem(&grants, &issue_to(&grants, "mallory", now), now).is_ok());
+        }
+    }
+    assert_eq!(redeemed, 120 + 589, "the burst, and then one in each second");
+    assert!(redeem(&grants, &fresh, NOW + Duration::from_secs(59)).is_ok());
+    let late = NOW + Duration::from_secs(599);
+    assert_eq!(redeem(&grants, &used, late).err(), Some(Refused::Reused), "it is still known that this one was used");
+}
+
+#[test]
+fn u_08_a_flood_makes_no_code_of_its_own_good_again() {
+    let grants = grants();
+    let mut now = NOW;
+    let codes: Vec<_> = (0..256 + 20).map(|_| issue_to(&grants, "mallory", now)).collect();
+    for code in &codes {
+        if redeem(&grants, code, now).is_err() {
+            now = now + Duration::from_millis(1000);
+        }
+    }
+    for code in &codes {
+        assert!(redeem(&grants, code, now + Duration::from_secs(60)).is_err());
+    }
+}
+
+#[test]
+fn u_08_a_verifier_and_a_challenge_come_together_or_not_at_all() {
+    let grants = grants();
+    let code = issue(&grants, NOW);
+    assert_eq!(redeem_with(&grants, &code, None, NOW).err(), Some(Refused::Invalid), "a challenge without a verifier");
+    let pending = || Pending {
+        grant: grant_of("alice"),
+        redirect_uri: "https://app/cb".into(),
+        code_challenge: None,
+        nonce: None,
+    };
+    let code = grants.issue(pending(), NOW);
+    assert_eq!(redeem(&grants, &code, NOW).err(), Some(Refused::Invalid), "a verifier without a challenge");
+    let code = grants.issue(pending(), NOW);
+    assert!(redeem_with(&grants, &code, None, NOW).is_ok());
+}
+
+#[test]
+fn u_08_a_code_that_another_replica_made_is_redeemed() {
+    let (one, other) = (grants(), grants());
+    let code = issue(&one, NOW);
+    let redeemed = redeem(&other, &code, NOW).expect("sealed with the same key");
+    let second = refresh(&one, &redeemed.refresh_token, NOW).expect("sealed with the same key");
+    let third = refresh(&other, &second, NOW + Duration::from_secs(60)).expect("a newer generation");
+    let later = NOW + Duration::from_secs(120);
+    let fourth = refresh(&one, &third, later).expect("a newer generation");
+    assert_eq!(refresh(&one, &second, later).err(), Some(Refused::Reused));
+    assert_eq!(refresh(&one, &fourth, later).err(), Some(Refused::Invalid), "the family is revoked");
 }
 
 #[test]
@@ -65,18 +144,51 @@ fn u_09_a_refresh_token_is_one_clients_and_one_kind() {
     assert_eq!(grants.refresh(code.expose(), "app", None, NOW).err(), Some(Refused::Invalid));
     assert_eq!(grants.refresh("", "app", None, NOW).err(), Some(Refused::Invalid));
     assert!(grants.refresh(token, "app", None, NOW).is_ok());
-    assert_eq!(grants.refresh(token, "app", None, NOW + Duration::from_secs(3600)).err(), Some(Refused::Invalid));
+    assert_eq!(grants.refresh(token, "app", None, NOW + LIFETIME).err(), Some(Refused::Invalid));
 }
 
 #[test]
-fn u_09_a_family_that_was_pushed_out_is_refused() {
+fn u_09_one_users_sign_ins_do_not_end_anothers_refresh_token() {
     let grants = grants();
-    let code = issue(&grants, NOW);
-    let redeemed = redeem(&grants, &code, NOW).expect("fresh");
-    for number in 0..100_000 {
-        grants.families.revoke(&number.to_string());
+    let unused = redeem(&grants, &issue(&grants, NOW), NOW).expect("fresh").refresh_token;
+    let first = redeem(&grants, &issue(&grants, NOW), NOW).expect("fresh").refresh_token;
+    let second = refresh(&grants, &first, NOW).expect("fresh");
+    // Each of 101,000 sign-ins with a used refresh token, slowly enough for the rate limit.
+    let mallory = grant_of("mallory");
+    let mut now = NOW;
+    for number in 0..101_000 {
+        now = now + Duration::from_millis(10);
+        let token = grants.families.begin(&number.to_string(), &mallory, now);
+        let token = grants.families.open(token.expose(), "app", None, now).expect("ours");
+        grants.families.rotate(token, now).expect("never used");
     }
-    assert_eq!(grants.refresh(redeemed.refresh_token.expose(), "app", None, NOW).err(), Some(Refused::Invalid));
+    assert!(refresh(&grants, &unused, now).is_ok());
+    assert_eq!(refresh(&grants, &first, now).err(), Some(Refused::Reused), "what was used is still known");
+    assert_eq!(refresh(&grants, &second, now).err(), Some(Refused::Invalid), "and so the family is revoked");
+}
+
+#[test]
+fn u_09_a_flood_makes_no_refresh_token_of_its_own_good_again() {
+    let grants = grants();
+    let mallory = grant_of("mallory");
+    let stolen = grants.families.begin("revoked", &mallory, NOW);
+    grants.families.revoke("revoked", &mallory, NOW);
+    for number in 0..1001 {
+        grants.families.revoke(&number.to_string(), &mallory, NOW);
+    }
+    assert_eq!(refresh(&grants, &stolen, NOW).err(), Some(Refused::Invalid));
+}
+
+#[test]
+fn token_requests_of_one_user_at_one_client_are_limited() {
+    let grants = grants();
+    let mut token = redeem(&grants, &issue(&grants, NOW), NOW).expect("fresh").refresh_token;
+    for _ in 0..119 {
+        token = refresh(&grants, &token, NOW).expect("within the burst");
+    }
+    assert_eq!(refresh(&grants, &token, NOW).err(), Some(Refused::TooMany(Duration::from_secs(1))));
+    assert!(redeem(&grants, &issue_to(&grants, "bob", NOW), NOW).is_ok(), "another user is not limited");
+    assert!(refresh(&grants, &token, NOW + Duration::from_secs(1)).is_ok(), "nothing was used up");
 }
 
 #[test]

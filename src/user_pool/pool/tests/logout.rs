@@ -115,3 +115,55 @@ async fn refresh_tokens_end_with_the_session_unless_offline_access_was_granted()
         assert_eq!(refreshed.status(), status, "{scope}");
     }
 }
+
+#[tokio::test]
+async fn one_users_sign_outs_do_not_bring_anothers_session_back() {
+    let world = World::new();
+    let (mut alice, id_token, _) = signed_in(&world).await;
+    let copied = alice.cookies.clone();
+    alice.get(&path(&[("id_token_hint", &*id_token)])).await;
+    let user = Directory::new(world.settings.users.clone(), vec![]);
+    let bob = user.users().find(|user| user.subject() == "sub-of-bob").expect("bob");
+    let sessions = &world.pool.ui.sessions;
+    let mut first = None;
+    for _ in 0..101_500 {
+        world.clock.advance(Duration::from_millis(1));
+        let session = sessions.begin(bob, None, world.clock.now());
+        sessions.end(&session, world.clock.now());
+        first.get_or_insert(session);
+    }
+    alice.cookies = copied;
+    assert!(!is_signed_in(&mut alice).await, "the signed-out session of another user stays ended");
+    let first = sessions.seal(&first.expect("the first of bob's"));
+    assert!(sessions.open(&first, world.clock.now()).is_none(), "and so does every one of the same user");
+    world.advance(1);
+    assert!(world.browser().sign_in("bob", "battery staple").await.query("code").is_some(), "who can sign in again");
+}
+
+#[tokio::test]
+async fn signing_in_as_another_user_ends_the_former_session() {
+    let world = World::new();
+    let (mut browser, _, tokens) = signed_in(&world).await;
+    let former = browser.cookies.clone();
+    let page = browser.authorize(&[("prompt", "login")]).await;
+    browser.submit(&page, "bob", "battery staple").await.code();
+    let mut copy = world.browser();
+    copy.cookies = former.clone();
+    assert!(!is_signed_in(&mut copy).await, "a copy of the former cookie is of no use");
+    let refresh = world.refresh(tokens["refresh_token"].as_str().expect("a token")).await;
+    refresh.assert_error(StatusCode::BAD_REQUEST, "invalid_grant");
+}
+
+#[tokio::test]
+async fn signing_in_again_as_the_same_user_goes_on_with_the_session() {
+    let world = World::new();
+    let (mut browser, _, tokens) = signed_in(&world).await;
+    world.advance(60);
+    let page = browser.authorize(&[("prompt", "login")]).await;
+    let code = browser.submit(&page, "alice", "correct horse").await.code();
+    let again = payload(&world.redeem(&code).await.json()["id_token"]);
+    let before = payload(&tokens["id_token"]);
+    assert_eq!(again["sid"], before["sid"]);
+    assert_eq!(again["auth_time"], json!(START.seconds() + 60));
+    assert_eq!(world.refresh(tokens["refresh_token"].as_str().expect("a token")).await.status(), StatusCode::OK);
+}

@@ -39,11 +39,6 @@ impl Buckets {
         self.full_at.get(&key).map_or(Duration::ZERO, |full_at| (*full_at - depth).since(now))
     }
 
-    /// Whether the bucket is not full.
-    pub(crate) fn is_held(&self, key: u64, now: Timestamp) -> bool {
-        self.full_at.get(&key).is_some_and(|full_at| *full_at > now)
-    }
-
     /// Takes one.
     pub(crate) fn take(&mut self, key: u64, now: Timestamp) {
         if self.full_at.len() >= self.entries_max && !self.full_at.contains_key(&key) {
