@@ -35,7 +35,12 @@ impl Buckets {
 
     /// How long until one may be taken; zero where that is now.
     pub(crate) fn wait(&self, key: u64, now: Timestamp) -> Duration {
-        let depth = self.limit.interval * (self.limit.burst - 1);
+        self.wait_without(key, 0, now)
+    }
+
+    /// The same, where `given_back` of what was taken were put back.
+    pub(crate) fn wait_without(&self, key: u64, given_back: u32, now: Timestamp) -> Duration {
+        let depth = self.limit.interval * (self.limit.burst - 1) + self.limit.interval * given_back;
         self.full_at.get(&key).map_or(Duration::ZERO, |full_at| (*full_at - depth).since(now))
     }
 

@@ -38,7 +38,8 @@ pub(crate) struct UserPool {
     pub(crate) refresh_lifetime: Option<Period>,
     /// How long a browser stays signed in at the pool itself. Default: `8h`.
     pub(crate) sso_lifetime: Option<Period>,
-    /// Passwords hashed at the same time; each takes 19 MiB. Default: half the cores.
+    /// Passwords hashed at the same time; each takes 19 MiB. A sign-in waits up to 10 s for its turn, 1,024 at most. Default:
+    /// half the cores.
     #[schemars(range(min = 1, max = 256))]
     pub(crate) hashing_max: Option<usize>,
 }

@@ -181,6 +181,15 @@ fn users(raw: &List<User>, issuer: &str, at: &Path, context: &mut Context<'_>) -
         let password_hash = user.password_hash.0.clone();
         users.push(UserSettings { username: user.username.clone(), password_hash, subject, claims });
     }
+    let costs = password::costs(users.iter().map(|user| &user.password_hash)).len();
+    if costs > 1 {
+        let message =
+            format!("the password hashes have {costs} different costs, and each sign-in does the work of all of them");
+        let warning = context.found.warning(at, message);
+        warning.hint(
+            "otherwise the time would tell which users there are; `vestibule users hash` makes hashes of one cost",
+        );
+    }
     users
 }
 

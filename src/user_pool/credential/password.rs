@@ -1,6 +1,8 @@
 //! Argon2id passwords (RFC 9106) in PHC form, hashed off the runtime and never many at once.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use argon2::password_hash::{
     Ident, ParamsString, PasswordHash, PasswordHasher as _, PasswordVerifier as _, Salt, SaltString,
@@ -25,8 +27,10 @@ const LANES_MAX: u32 = 8;
 /// Longest password, in bytes: far beyond any that people use (NIST SP 800-63B §3.1.1.2 asks for 64 characters).
 pub(crate) const PASSWORD_MAX_BYTES: usize = 1024;
 
-/// Sign-ins that may wait for each one that is being hashed; who comes later is told to try again.
-const WAITERS_PER_HASHER: usize = 16;
+/// Longest wait for a hasher; after it the user is told to try again.
+const WAIT_MAX: Duration = Duration::from_secs(10);
+/// Sign-ins that wait for a hasher at once. Each holds its form, of 16 KiB at most: 16 MiB in all.
+const WAITING_MAX: usize = 1024;
 
 /// Why a hash cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -71,7 +75,9 @@ pub(crate) fn check(hash: &Secret<String>) -> Result<(), Error> {
 }
 
 /// What a hash costs: memory in KiB, passes, lanes.
-fn cost(hash: &Secret<String>) -> Result<(u32, u32, u32), Error> {
+type Cost = (u32, u32, u32);
+
+fn cost(hash: &Secret<String>) -> Result<Cost, Error> {
     let hash = PasswordHash::new(hash.expose()).map_err(|_| Error::NotPhc)?;
     let is_complete = hash.salt.is_some() && hash.hash.is_some();
     if hash.algorithm != Ident::new_unwrap("argon2id") || hash.version != Some(19) || !is_complete {
@@ -93,10 +99,18 @@ fn normal(password: &Secret<String>) -> Secret<String> {
 pub(crate) struct Hasher {
     running: Arc<Semaphore>,
     admitted: Arc<Semaphore>,
-    stand_in: Secret<String>,
+    /// One hash for each cost that a user's hash has: an attempt does the work of each, whoever the user is.
+    stand_ins: Arc<[StandIn]>,
 }
 
-/// Too many passwords wait to be hashed.
+/// A hash that fits no password, and what it costs.
+#[derive(Debug)]
+struct StandIn {
+    cost: Cost,
+    hash: Secret<String>,
+}
+
+/// Too many passwords wait to be hashed, or this one has waited too long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("too many sign-ins at once")]
 pub(crate) struct Busy;
@@ -105,36 +119,63 @@ impl Hasher {
     /// Hashes `at_once` passwords at a time; `hashes` are those of all users.
     pub(crate) fn new<'h>(at_once: usize, hashes: impl IntoIterator<Item = &'h Secret<String>>) -> Self {
         let at_once = at_once.max(1);
-        let costliest = hashes.into_iter().filter_map(|hash| cost(hash).ok()).max();
         Self {
             running: Arc::new(Semaphore::new(at_once)),
-            admitted: Arc::new(Semaphore::new(at_once * (1 + WAITERS_PER_HASHER))),
-            stand_in: stand_in(costliest.unwrap_or((MEMORY_KIB, PASSES, LANES))),
+            admitted: Arc::new(Semaphore::new(at_once + WAITING_MAX)),
+            stand_ins: costs(hashes).into_iter().map(|cost| StandIn { cost, hash: stand_in(cost) }).collect(),
         }
     }
 
-    /// Whether `password` is that of `hash`; where there is no hash, does the same work and answers no (attacks U-01).
+    /// Whether `password` is that of `hash`. Where there is no hash the answer is no after the same work (attacks U-01).
     ///
     /// # Errors
     ///
-    /// [`Busy`] at once where too many wait already.
+    /// [`Busy`] where no hasher is free within [`WAIT_MAX`], and at once where too many wait already.
     pub(crate) async fn verify(&self, hash: Option<Secret<String>>, password: Secret<String>) -> Result<bool, Busy> {
         let admitted = Arc::clone(&self.admitted).try_acquire_owned().map_err(|_| Busy)?;
-        let running = Arc::clone(&self.running).acquire_owned().await.map_err(|_| Busy)?;
-        let is_known = hash.is_some();
-        let hash = hash.unwrap_or_else(|| self.stand_in.clone());
+        let turn = tokio::time::timeout(WAIT_MAX, Arc::clone(&self.running).acquire_owned());
+        let running = turn.await.map_err(|_| Busy)?.map_err(|_| Busy)?;
+        let stand_ins = Arc::clone(&self.stand_ins);
         // The permits go with the work: a browser that leaves does not make room for another 19 MiB.
         let work = move || {
-            let fits = verify(&hash, &password);
+            let fits = verify_at_every_cost(&stand_ins, hash.as_ref(), &password);
             drop((running, admitted));
             fits
         };
-        Ok(tokio::task::spawn_blocking(work).await.unwrap_or(false) && is_known)
+        Ok(tokio::task::spawn_blocking(work).await.unwrap_or(false))
+    }
+
+    /// Takes every hasher, until the permit is dropped.
+    #[cfg(test)]
+    pub(crate) async fn block(&self) -> tokio::sync::OwnedSemaphorePermit {
+        let all = self.running.available_permits().try_into().expect("few");
+        Arc::clone(&self.running).acquire_many_owned(all).await.expect("never closed")
     }
 }
 
+/// Verifies `hash`, and a stand-in for each other cost: which cost the user's hash has cannot be told by time.
+fn verify_at_every_cost(stand_ins: &[StandIn], hash: Option<&Secret<String>>, password: &Secret<String>) -> bool {
+    let own = hash.and_then(|hash| Some((hash, cost(hash).ok()?)));
+    let mut is_right = false;
+    for stand_in in stand_ins {
+        match own {
+            Some((hash, cost)) if cost == stand_in.cost => is_right |= verify(hash, password),
+            _ => {
+                std::hint::black_box(verify(&stand_in.hash, password));
+            }
+        }
+    }
+    is_right
+}
+
+/// Each cost that a hash of `hashes` has, once; never empty.
+pub(crate) fn costs<'h>(hashes: impl IntoIterator<Item = &'h Secret<String>>) -> BTreeSet<Cost> {
+    let costs: BTreeSet<Cost> = hashes.into_iter().filter_map(|hash| cost(hash).ok()).collect();
+    if costs.is_empty() { BTreeSet::from([(MEMORY_KIB, PASSES, LANES)]) } else { costs }
+}
+
 /// A hash that costs so much and fits no password that anyone could find: salt and output are random.
-fn stand_in((memory, passes, lanes): (u32, u32, u32)) -> Secret<String> {
+fn stand_in((memory, passes, lanes): Cost) -> Secret<String> {
     let salt = SaltString::encode_b64(&random::bytes::<16>()).expect("16 bytes are a salt");
     let params = Params::new(memory, passes, lanes, None).expect("the costs of a hash that was read");
     let hash = PasswordHash {

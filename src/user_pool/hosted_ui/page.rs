@@ -37,9 +37,11 @@ impl Notice {
     fn text(self) -> String {
         match self {
             Self::Incomplete => "Enter your user name and your password.".to_owned(),
-            Self::Wrong => "The user name or the password is not right.".to_owned(),
-            Self::TooMany(seconds) => format!("Too many attempts. Please try again in {}.", duration(seconds)),
-            Self::Busy(seconds) => format!("Many people sign in right now. Please try again in {}.", duration(seconds)),
+            Self::Wrong => "Incorrect user name or password.".to_owned(),
+            Self::TooMany(seconds) => format!("Too many attempts. Try again in {}.", duration(seconds)),
+            Self::Busy(seconds) => {
+                format!("Too many people are signing in right now. Try again in {}.", duration(seconds))
+            }
         }
     }
 }

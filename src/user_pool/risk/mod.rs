@@ -8,13 +8,19 @@
 //!   or an attacker could keep the user out.
 //!
 //! An attempt is counted before the password is looked at and given back when it was right: parallel guesses cannot slip in
-//! between. A refused attempt is not counted, so that waiting always helps.
+//! between. Whoever could only be refused because of attempts that are under way waits for their outcome. A refused attempt is
+//! not counted, so that waiting always helps.
 
+use std::collections::HashMap;
+use std::hash::Hash;
 use std::net::IpAddr;
-use std::sync::{Mutex, PoisonError};
+use std::pin::pin;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::clock::Timestamp;
+use tokio::sync::Notify;
+
+use crate::clock::{Clock, Timestamp};
 use crate::user_pool::directory::user::UserName;
 use crate::user_pool::rate_limit::{Buckets, Limit};
 use crate::user_pool::shares::{Bounds, Found, Shares};
@@ -30,9 +36,19 @@ const KNOWN: Bounds = Bounds { per_owner: 64, total: 100_000 };
 /// Entries that each limit remembers, of 16 bytes.
 const ENTRIES_MAX: usize = 100_000;
 
+/// Longest wait for the outcome of other attempts.
+const WAIT_MAX: Duration = Duration::from_secs(10);
+/// Attempts that wait for the outcome of others: from one network, and in all. Each holds its form, of 16 KiB at most.
+const WAITING_PER_NETWORK: u32 = 512;
+const WAITING_MAX: u32 = 2048;
+
 /// What is remembered of attempts.
 #[derive(Debug)]
-pub(crate) struct Risk(Mutex<State>);
+pub(crate) struct Risk {
+    state: Mutex<State>,
+    /// Told each time the outcome of an attempt is known.
+    settled: Notify,
+}
 
 #[derive(Debug)]
 struct State {
@@ -40,80 +56,202 @@ struct State {
     per_address: Buckets,
     per_user: Buckets,
     known: Shares<()>,
+    /// Attempts whose outcome is not known yet, by the key of each bucket that they were taken from.
+    under_way: HashMap<u64, u32>,
+    /// Attempts that wait, by network.
+    waiting: HashMap<[u8; 8], u32>,
+    waiting_in_all: u32,
 }
 
-/// An attempt that may be made; say how it went.
-#[derive(Clone, Copy, Debug)]
+/// An attempt that may be made. One that is dropped without a word has failed.
+#[derive(Debug)]
 #[must_use]
-pub(crate) struct Attempt {
+pub(crate) struct Attempt<'r> {
+    risk: &'r Risk,
+    keys: Keys,
+}
+
+/// The buckets that an attempt is taken from.
+#[derive(Clone, Copy, Debug)]
+struct Keys {
     pair: u64,
     address: u64,
-    user: u64,
-    is_known: bool,
+    /// `None` from an address that is the user's own.
+    user: Option<u64>,
 }
 
-/// The attempt may be made after so long.
+impl Keys {
+    fn all(self) -> impl Iterator<Item = u64> {
+        [Some(self.pair), Some(self.address), self.user].into_iter().flatten()
+    }
+}
+
+/// Why an attempt may not be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct TooMany(pub(crate) Duration);
+pub(crate) enum Refused {
+    /// Too many have failed; the next may be made after so long.
+    TooMany(Duration),
+    /// Too many are under way.
+    Busy,
+}
+
+/// What an attempt meets.
+enum Turn<'r> {
+    Now(Attempt<'r>),
+    /// Whether there is a place depends on how the attempts that are under way end.
+    Later,
+    Refused(Duration),
+}
 
 impl Risk {
     /// Remembers nothing yet.
     pub(crate) fn new() -> Self {
-        Self(Mutex::new(State {
+        let state = State {
             per_user_and_address: Buckets::new(PER_USER_AND_ADDRESS, ENTRIES_MAX),
             per_address: Buckets::new(PER_ADDRESS, ENTRIES_MAX),
             per_user: Buckets::new(PER_USER, ENTRIES_MAX),
             known: Shares::new(KNOWN),
-        }))
+            under_way: HashMap::new(),
+            waiting: HashMap::new(),
+            waiting_in_all: 0,
+        };
+        Self { state: Mutex::new(state), settled: Notify::new() }
     }
 
-    /// Counts an attempt, or says how long to wait.
-    pub(crate) fn begin(&self, user: &UserName, address: IpAddr, now: Timestamp) -> Result<Attempt, TooMany> {
-        let mut guard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let state = &mut *guard;
+    /// Counts an attempt. Where only the attempts that are under way stand against it, waits for their outcome: a whole
+    /// office may sign in at the same moment, and still nobody gets more guesses than the limits allow.
+    ///
+    /// # Errors
+    ///
+    /// See [`Refused`].
+    pub(crate) async fn begin(&self, user: &UserName, address: IpAddr, clock: &Clock) -> Result<Attempt<'_>, Refused> {
         let network = network(address);
-        let attempt = Attempt {
+        match self.turn(user, network, clock.now()) {
+            Turn::Now(attempt) => return Ok(attempt),
+            Turn::Refused(wait) => return Err(Refused::TooMany(wait)),
+            Turn::Later => {}
+        }
+        let _place = Place::take(self, network).ok_or(Refused::Busy)?;
+        let in_turn = async {
+            loop {
+                let mut settled = pin!(self.settled.notified());
+                // Before the look, so that nothing that happens in between is missed.
+                settled.as_mut().enable();
+                match self.turn(user, network, clock.now()) {
+                    Turn::Now(attempt) => return Ok(attempt),
+                    Turn::Refused(wait) => return Err(Refused::TooMany(wait)),
+                    Turn::Later => settled.await,
+                }
+            }
+        };
+        tokio::time::timeout(WAIT_MAX, in_turn).await.unwrap_or(Err(Refused::Busy))
+    }
+
+    fn turn(&self, user: &UserName, network: [u8; 8], now: Timestamp) -> Turn<'_> {
+        let mut guard = self.lock();
+        let state = &mut *guard;
+        let is_known = matches!(state.known.find(&user, &(user, network), now, now), Found::Here(()));
+        let keys = Keys {
             pair: state.per_user_and_address.key(&(user, network)),
             address: state.per_address.key(&network),
-            user: state.per_user.key(&user),
-            is_known: matches!(state.known.find(&user, &(user, network), now, now), Found::Here(())),
+            user: (!is_known).then(|| state.per_user.key(&user)),
         };
-        let mut wait =
-            state.per_user_and_address.wait(attempt.pair, now).max(state.per_address.wait(attempt.address, now));
-        if !attempt.is_known {
-            wait = wait.max(state.per_user.wait(attempt.user, now));
+        if !state.wait(keys, |_| 0, now).is_zero() {
+            let failed = state.wait(keys, |key| state.under_way.get(&key).copied().unwrap_or_default(), now);
+            return if failed.is_zero() { Turn::Later } else { Turn::Refused(failed) };
         }
-        if !wait.is_zero() {
-            return Err(TooMany(wait));
+        state.per_user_and_address.take(keys.pair, now);
+        state.per_address.take(keys.address, now);
+        if let Some(user) = keys.user {
+            state.per_user.take(user, now);
         }
-        state.per_user_and_address.take(attempt.pair, now);
-        state.per_address.take(attempt.address, now);
-        if !attempt.is_known {
-            state.per_user.take(attempt.user, now);
+        for key in keys.all() {
+            *state.under_way.entry(key).or_default() += 1;
         }
-        Ok(attempt)
+        Turn::Now(Attempt { risk: self, keys })
     }
 
-    /// The password was right.
-    pub(crate) fn succeeded(&self, attempt: Attempt, user: &UserName, address: IpAddr, now: Timestamp) {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        state.per_user_and_address.forget(attempt.pair);
-        give_back(&mut state, attempt);
-        state.known.put(&user, &(user, network(address)), (now, now + KNOWN_FOR), (), now);
-    }
-
-    /// Nobody looked at the password.
-    pub(crate) fn not_made(&self, attempt: Attempt) {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        state.per_user_and_address.give_back(attempt.pair);
-        give_back(&mut state, attempt);
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn give_back(state: &mut State, attempt: Attempt) {
-    state.per_address.give_back(attempt.address);
-    if !attempt.is_known {
-        state.per_user.give_back(attempt.user);
+impl State {
+    /// How long until an attempt may be made, where so many of each bucket were given back.
+    fn wait(&self, keys: Keys, given_back: impl Fn(u64) -> u32, now: Timestamp) -> Duration {
+        let wait = |buckets: &Buckets, key| buckets.wait_without(key, given_back(key), now);
+        let wait_for_user = keys.user.map(|key| wait(&self.per_user, key)).unwrap_or_default();
+        wait(&self.per_user_and_address, keys.pair).max(wait(&self.per_address, keys.address)).max(wait_for_user)
+    }
+}
+
+impl Attempt<'_> {
+    /// The password was right: the attempt is not counted, and failures of this user from there are forgotten.
+    pub(crate) fn succeeded(self, user: &UserName, address: IpAddr, now: Timestamp) {
+        let mut state = self.risk.lock();
+        state.per_user_and_address.forget(self.keys.pair);
+        self.give_back(&mut state);
+        state.known.put(&user, &(user, network(address)), (now, now + KNOWN_FOR), (), now);
+    }
+
+    /// Nobody looked at the password: the attempt is not counted.
+    pub(crate) fn not_made(self) {
+        let mut state = self.risk.lock();
+        state.per_user_and_address.give_back(self.keys.pair);
+        self.give_back(&mut state);
+    }
+
+    fn give_back(&self, state: &mut State) {
+        state.per_address.give_back(self.keys.address);
+        if let Some(user) = self.keys.user {
+            state.per_user.give_back(user);
+        }
+    }
+}
+
+impl Drop for Attempt<'_> {
+    fn drop(&mut self) {
+        let mut state = self.risk.lock();
+        for key in self.keys.all() {
+            count_down(&mut state.under_way, &key);
+        }
+        drop(state);
+        self.risk.settled.notify_waiters();
+    }
+}
+
+/// A place among those who wait.
+struct Place<'r> {
+    risk: &'r Risk,
+    network: [u8; 8],
+}
+
+impl<'r> Place<'r> {
+    fn take(risk: &'r Risk, network: [u8; 8]) -> Option<Self> {
+        let mut state = risk.lock();
+        let of_network = state.waiting.get(&network).copied().unwrap_or_default();
+        if of_network >= WAITING_PER_NETWORK || state.waiting_in_all >= WAITING_MAX {
+            return None;
+        }
+        state.waiting.insert(network, of_network + 1);
+        state.waiting_in_all += 1;
+        Some(Self { risk, network })
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        let mut state = self.risk.lock();
+        count_down(&mut state.waiting, &self.network);
+        state.waiting_in_all -= 1;
+    }
+}
+
+fn count_down<K: Hash + Eq>(counts: &mut HashMap<K, u32>, key: &K) {
+    let Some(count) = counts.get_mut(key) else { return };
+    *count -= 1;
+    if *count == 0 {
+        counts.remove(key);
     }
 }
 

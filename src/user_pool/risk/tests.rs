@@ -12,16 +12,24 @@ fn v4(last: u32) -> IpAddr {
     IpAddr::V4(Ipv4Addr::from(0x0a00_0000 + last))
 }
 
+fn begin<'r>(risk: &'r Risk, user: &UserName, address: IpAddr, now: Timestamp) -> Result<Attempt<'r>, Duration> {
+    match risk.turn(user, network(address), now) {
+        Turn::Now(attempt) => Ok(attempt),
+        Turn::Refused(wait) => Err(wait),
+        Turn::Later => panic!("no attempt is under way"),
+    }
+}
+
 #[test]
 fn u_02_guesses_at_one_user_from_one_address_are_slowed_down() {
     let risk = Risk::new();
     for _ in 0..5 {
-        let _wrong = risk.begin(&user("alice"), v4(1), NOW).expect("within the burst");
+        let _wrong = begin(&risk, &user("alice"), v4(1), NOW).expect("within the burst");
     }
-    assert_eq!(risk.begin(&user("ALICE "), v4(1), NOW).expect_err("too many").0, Duration::from_secs(30));
-    assert!(risk.begin(&user("alice"), v4(2), NOW).is_ok(), "another address is not slowed down");
-    assert!(risk.begin(&user("bob"), v4(1), NOW).is_ok(), "another user is not slowed down");
-    assert!(risk.begin(&user("alice"), v4(1), NOW + Duration::from_secs(30)).is_ok(), "waiting helps");
+    assert_eq!(begin(&risk, &user("ALICE "), v4(1), NOW).expect_err("too many"), Duration::from_secs(30));
+    assert!(begin(&risk, &user("alice"), v4(2), NOW).is_ok(), "another address is not slowed down");
+    assert!(begin(&risk, &user("bob"), v4(1), NOW).is_ok(), "another user is not slowed down");
+    assert!(begin(&risk, &user("alice"), v4(1), NOW + Duration::from_secs(30)).is_ok(), "waiting helps");
 }
 
 #[test]
@@ -29,11 +37,11 @@ fn u_02_spraying_many_users_from_one_network_is_slowed_down() {
     let risk = Risk::new();
     let address = |host: u16| IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 1, 2, 0, 0, 0, host));
     for host in 0..30 {
-        let _wrong = risk.begin(&user(&format!("user{host}")), address(host), NOW).expect("within the burst");
+        let _wrong = begin(&risk, &user(&format!("user{host}")), address(host), NOW).expect("within the burst");
     }
-    assert!(risk.begin(&user("someone"), address(99), NOW).is_err());
+    assert!(begin(&risk, &user("someone"), address(99), NOW).is_err());
     let elsewhere = IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 1, 3, 0, 0, 0, 1));
-    assert!(risk.begin(&user("someone"), elsewhere, NOW).is_ok());
+    assert!(begin(&risk, &user("someone"), elsewhere, NOW).is_ok());
     assert_eq!(network("::ffff:10.0.0.1".parse().expect("an address")), network(v4(1)));
 }
 
@@ -41,25 +49,25 @@ fn u_02_spraying_many_users_from_one_network_is_slowed_down() {
 fn u_02_an_attacker_on_many_addresses_does_not_lock_the_user_out() {
     let risk = Risk::new();
     let home = v4(0xffff);
-    let right = risk.begin(&user("alice"), home, NOW).expect("the first");
-    risk.succeeded(right, &user("alice"), home, NOW);
+    let right = begin(&risk, &user("alice"), home, NOW).expect("the first");
+    right.succeeded(&user("alice"), home, NOW);
     for last in 0..50 {
-        let _wrong = risk.begin(&user("alice"), v4(last), NOW).expect("within the burst");
+        let _wrong = begin(&risk, &user("alice"), v4(last), NOW).expect("within the burst");
     }
-    assert!(risk.begin(&user("alice"), v4(1000), NOW).is_err());
-    assert!(risk.begin(&user("alice"), home, NOW).is_ok());
+    assert!(begin(&risk, &user("alice"), v4(1000), NOW).is_err());
+    assert!(begin(&risk, &user("alice"), home, NOW).is_ok());
 }
 
 #[test]
 fn a_right_password_is_not_counted() {
     let risk = Risk::new();
     for _ in 0..200 {
-        let attempt = risk.begin(&user("alice"), v4(1), NOW).expect("never too many");
-        risk.succeeded(attempt, &user("alice"), v4(1), NOW);
+        let attempt = begin(&risk, &user("alice"), v4(1), NOW).expect("never too many");
+        attempt.succeeded(&user("alice"), v4(1), NOW);
     }
     for _ in 0..200 {
-        let attempt = risk.begin(&user("bob"), v4(1), NOW).expect("never too many");
-        risk.not_made(attempt);
+        let attempt = begin(&risk, &user("bob"), v4(1), NOW).expect("never too many");
+        attempt.not_made();
     }
 }
 
@@ -67,16 +75,63 @@ fn a_right_password_is_not_counted() {
 fn u_02_one_user_on_many_addresses_does_not_make_anothers_address_unknown() {
     let risk = Risk::new();
     let home = v4(0x00ff_ffff);
-    let right = risk.begin(&user("alice"), home, NOW).expect("the first");
-    risk.succeeded(right, &user("alice"), home, NOW);
+    let right = begin(&risk, &user("alice"), home, NOW).expect("the first");
+    right.succeeded(&user("alice"), home, NOW);
     for number in 0..101_000 {
         let address = IpAddr::V6(Ipv6Addr::from((0x2001_0db8_u128 << 96) + (u128::from(number as u32) << 64)));
-        let right = risk.begin(&user("mallory"), address, NOW).expect("right each time");
-        risk.succeeded(right, &user("mallory"), address, NOW);
+        let right = begin(&risk, &user("mallory"), address, NOW).expect("right each time");
+        right.succeeded(&user("mallory"), address, NOW);
     }
     for last in 0..50 {
-        let _wrong = risk.begin(&user("alice"), v4(last), NOW).expect("within the burst");
+        let _wrong = begin(&risk, &user("alice"), v4(last), NOW).expect("within the burst");
     }
-    assert!(risk.begin(&user("alice"), v4(1000), NOW).is_err());
-    assert!(risk.begin(&user("alice"), home, NOW).is_ok());
+    assert!(begin(&risk, &user("alice"), v4(1000), NOW).is_err());
+    assert!(begin(&risk, &user("alice"), home, NOW).is_ok());
+}
+
+#[tokio::test]
+async fn an_office_behind_one_address_signs_in_at_the_same_moment() {
+    let (clock, _hand) = Clock::manual(NOW);
+    let risk = Risk::new();
+    let one = async |number: u32| {
+        let user = user(&format!("user{number}"));
+        let attempt = risk.begin(&user, v4(1), &clock).await.expect("nobody is refused");
+        for _ in 0..3 {
+            tokio::task::yield_now().await;
+        }
+        attempt.succeeded(&user, v4(1), NOW);
+    };
+    futures_util::future::join_all((0..500).map(one)).await;
+    assert!(risk.lock().under_way.is_empty());
+    assert!(risk.lock().waiting.is_empty());
+}
+
+#[tokio::test]
+async fn u_02_guesses_at_the_same_moment_are_no_more_than_the_limit() {
+    let (clock, _hand) = Clock::manual(NOW);
+    let risk = Risk::new();
+    let one = async |number: u32| {
+        let attempt = risk.begin(&user(&format!("user{number}")), v4(1), &clock).await;
+        tokio::task::yield_now().await;
+        attempt.map(drop)
+    };
+    let outcomes = futures_util::future::join_all((0..200).map(one)).await;
+    assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 30);
+    let refused = outcomes.into_iter().filter_map(Result::err);
+    assert!(refused.into_iter().all(|refused| refused == Refused::TooMany(Duration::from_secs(5))));
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_network_takes_a_part_of_the_places_to_wait() {
+    let (clock, _hand) = Clock::manual(NOW);
+    let risk = Risk::new();
+    let held: Vec<_> = (0..30)
+        .map(|number| begin(&risk, &user(&format!("user{number}")), v4(1), NOW).expect("within the burst"))
+        .collect();
+    let one = async |number: u32| risk.begin(&user(&format!("other{number}")), v4(1), &clock).await.map(drop);
+    let outcomes = futures_util::future::join_all((0..600).map(one)).await;
+    // The 88 that found no place at once, the others after ten seconds.
+    assert!(outcomes.iter().all(|outcome| *outcome == Err(Refused::Busy)));
+    assert!(risk.begin(&user("alice"), v4(2), &clock).await.is_ok(), "another network is served at once");
+    drop(held);
 }

@@ -12,7 +12,7 @@ use crate::secret::Secret;
 use crate::user_pool::credential::password::Hasher;
 use crate::user_pool::directory::Directory;
 use crate::user_pool::directory::user::{User, UserName};
-use crate::user_pool::risk::Risk;
+use crate::user_pool::risk::{Refused, Risk};
 
 /// Checks passwords, slowly for those who guess.
 #[derive(Debug)]
@@ -47,21 +47,28 @@ impl SignIn {
     pub(crate) async fn password(&self, typed: &str, password: Secret<String>, client: IpAddr) -> Outcome {
         // Names that can be none share one bucket, and cost what others cost.
         let name = UserName::parse(typed).unwrap_or_else(UserName::nobody);
-        let attempt = match self.risk.begin(&name, client, self.clock.now()) {
+        let attempt = match self.risk.begin(&name, client, &self.clock).await {
             Ok(attempt) => attempt,
-            Err(too_many) => return Outcome::TooMany(too_many.0),
+            Err(Refused::TooMany(wait)) => return Outcome::TooMany(wait),
+            Err(Refused::Busy) => return Outcome::Busy,
         };
         let user = self.directory.user_named(&name);
         match (self.hasher.verify(user.map(|user| user.password_hash().clone()), password).await, user) {
             (Ok(true), Some(user)) => {
-                self.risk.succeeded(attempt, &name, client, self.clock.now());
+                attempt.succeeded(&name, client, self.clock.now());
                 Outcome::User(Arc::clone(user))
             }
             (Ok(_), _) => Outcome::Wrong,
             (Err(_), _) => {
-                self.risk.not_made(attempt);
+                attempt.not_made();
                 Outcome::Busy
             }
         }
+    }
+
+    /// Takes every hasher, until the permit is dropped.
+    #[cfg(test)]
+    pub(crate) async fn block_hashing(&self) -> tokio::sync::OwnedSemaphorePermit {
+        self.hasher.block().await
     }
 }

@@ -275,3 +275,23 @@ fn a_host_that_is_not_the_pools_alone() {
        = give the pool a host of its own
     "#);
 }
+
+#[test]
+fn hashes_of_different_costs_are_warned_about() {
+    let hash = |memory: &str| {
+        format!(
+            "\"$argon2id$v=19$m={memory},t=2,p=1$c29tZXNhbHRzb21lc2FsdA$e0KBhmnhDk5jzRJkfRPkEyxTWkRPXW5Z0i0p0sZKbJc\""
+        )
+    };
+    let users = |one: &str, other: &str| {
+        let (one, other) = (hash(one), hash(other));
+        format!(
+            "    users:\n      - {{ username: ada, password_hash: {one} }}\n      - {{ username: bob, password_hash: {other} }}\n"
+        )
+    };
+    let warned =
+        |name: &str, users: String| warnings(name, &[("target_groups:\n", &format!("{POOL}{users}target_groups:\n"))]);
+    let found = warned("costs", users("19456", "8"));
+    assert!(found.contains("the password hashes have 2 different costs"), "{found}");
+    assert!(!warned("one-cost", users("19456", "19456")).contains("different costs"));
+}

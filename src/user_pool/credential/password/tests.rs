@@ -41,22 +41,46 @@ fn hashes_that_are_not_ours_to_verify_are_refused() {
     assert!(!verify(&secret("hunter2"), &secret("hunter2")));
 }
 
+/// `x`, hashed with so much memory.
+fn at_cost(memory_kib: u32) -> Secret<String> {
+    let salt = SaltString::encode_b64(&[7; 16]).expect("a salt");
+    let params = Params::new(memory_kib, 1, 1, None).expect("a cost");
+    let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+    Secret::new(argon2.hash_password(b"x", salt.as_salt()).expect("hashes").to_string())
+}
+
 #[tokio::test]
-async fn u_01_an_unknown_user_costs_the_same_work_and_fits_nothing() {
-    let hashes = [cheap("x")];
-    let hasher = Hasher::new(1, &hashes);
-    assert_eq!(cost(&hasher.stand_in), cost(&hashes[0]));
+async fn u_01_an_attempt_does_the_work_of_every_cost_whoever_the_user_is() {
+    let (low, high) = (at_cost(8), at_cost(64));
+    let hasher = Hasher::new(1, [&low, &high, &low]);
+    let costs: Vec<_> = hasher.stand_ins.iter().map(|stand_in| stand_in.cost).collect();
+    assert_eq!(costs, [(8, 1, 1), (64, 1, 1)], "each cost once");
+    for stand_in in &*hasher.stand_ins {
+        assert_eq!(cost(&stand_in.hash), Ok(stand_in.cost));
+    }
+    for hash in [low, high] {
+        assert_eq!(hasher.verify(Some(hash.clone()), secret("x")).await, Ok(true));
+        assert_eq!(hasher.verify(Some(hash), secret("y")).await, Ok(false));
+    }
     assert_eq!(hasher.verify(None, secret("x")).await, Ok(false));
-    assert_eq!(hasher.verify(Some(cheap("x")), secret("x")).await, Ok(true));
-    assert_eq!(cost(&Hasher::new(1, []).stand_in), Ok((MEMORY_KIB, PASSES, LANES)));
+    assert_eq!(Hasher::new(1, []).stand_ins[0].cost, (MEMORY_KIB, PASSES, LANES));
 }
 
 #[tokio::test]
 async fn d_22_only_so_many_wait_for_the_hasher() {
     let hasher = Hasher::new(1, []);
-    let all = 1 + WAITERS_PER_HASHER as u32;
+    let all = 1 + WAITING_MAX as u32;
     let held = Arc::clone(&hasher.admitted).try_acquire_many_owned(all).expect("nobody waits");
-    assert_eq!(hasher.verify(Some(cheap("x")), secret("x")).await, Err(Busy));
+    assert_eq!(hasher.verify(None, secret("x")).await, Err(Busy));
     drop(held);
-    assert_eq!(hasher.verify(Some(cheap("x")), secret("x")).await, Ok(true));
+    assert_eq!(hasher.verify(None, secret("x")).await, Ok(false));
+}
+
+#[tokio::test(start_paused = true)]
+async fn d_22_nobody_waits_longer_than_ten_seconds_for_the_hasher() {
+    let hasher = Hasher::new(1, []);
+    let held = Arc::clone(&hasher.running).acquire_owned().await.expect("free");
+    assert_eq!(hasher.verify(None, secret("x")).await, Err(Busy));
+    drop(held);
+    assert_eq!(hasher.admitted.available_permits(), 1 + WAITING_MAX, "and the place is free again");
 }
