@@ -83,6 +83,27 @@ fn the_configuration_of_the_compose_file_is_sound() {
 }
 
 #[test]
+fn the_configuration_for_development_certificates_is_sound() {
+    let folder = folder();
+    for name in ["certs", "config", "keys"] {
+        fs::create_dir(folder.join(name)).expect("a folder");
+    }
+    let script = folder.join("certs/make-dev-certs.sh");
+    fs::write(&script, read("certs/make-dev-certs.sh")).expect("written");
+    let made = Command::new("bash").arg(&script).output().expect("bash");
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    for (kind, name) in [("session", "session"), ("signing", "claims"), ("signing", "pool")] {
+        make_key(kind, &folder.join("keys").join(name));
+    }
+    fs::write(folder.join("config/local.yaml"), read("config/local.yaml")).expect("written");
+    let mut check = process::vestibule(&["check", "--config"]);
+    check.arg(folder.join("config/local.yaml")).env("ADA_PASSWORD_HASH", PASSWORD_HASH);
+    let Finished { code, output, errors, .. } = Process::start(check).finish();
+    assert_eq!(code, Some(0), "{output}{errors}");
+    fs::remove_dir_all(folder).expect("removed");
+}
+
+#[test]
 fn the_configuration_of_the_sidecar_is_sound() {
     let manifest = read("deploy/kubernetes/sidecar.yaml");
     let (_, block) = manifest.split_once("vestibule.yaml: |\n").expect("a configuration");
@@ -120,10 +141,7 @@ impl Installed {
     fn make_keys(&self, session: &[&str], signing: &[&str]) {
         let made = session.iter().map(|name| ("session", name)).chain(signing.iter().map(|name| ("signing", name)));
         for (kind, name) in made {
-            let out = self.folder.join("keys").join(name);
-            let made =
-                Process::start(process::vestibule(&["keys", kind, "--out", out.to_str().expect("UTF-8")])).finish();
-            assert_eq!(made.code, Some(0), "{}", made.errors);
+            make_key(kind, &self.folder.join("keys").join(name));
         }
     }
 
@@ -142,6 +160,12 @@ impl Drop for Installed {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.folder);
     }
+}
+
+#[track_caller]
+fn make_key(kind: &str, out: &Path) {
+    let made = Process::start(process::vestibule(&["keys", kind, "--out", out.to_str().expect("UTF-8")])).finish();
+    assert_eq!(made.code, Some(0), "{}", made.errors);
 }
 
 fn read(name: &str) -> String {
