@@ -108,7 +108,8 @@ impl SessionCookie {
         cookie.push_str("; cart=3f1c9a0e5b7d; lang=en");
         let headers = HeaderMap::from_iter([(header::COOKIE, cookie.parse().expect("a header value"))]);
         let mut opened = Opened::default();
-        opened.remember(&key(&whole(&headers)), Rc::new(session));
+        let weight = session.weight();
+        opened.remember(&key(&whole(&headers)), Rc::new(session), weight);
         Self { sessions, headers, opened }
     }
 

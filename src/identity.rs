@@ -51,4 +51,24 @@ impl Identity {
     pub(crate) fn access_token(&self) -> Option<&Secret<String>> {
         self.access_token.as_ref()
     }
+
+    /// About how many bytes of memory the texts and claims take.
+    pub(crate) fn weight(&self) -> usize {
+        let claims: usize = self.claims.iter().map(|(name, claim)| name.len() + weight(claim)).sum();
+        self.issuer.len() + self.subject.len() + claims
+    }
+}
+
+/// Bytes of a JSON value beside its text: the value itself, and its place in a list or an object.
+const VALUE_BYTES: usize = 64;
+
+/// About how many bytes of memory a JSON value takes. JSON that was read has a bounded depth.
+fn weight(value: &Value) -> usize {
+    VALUE_BYTES
+        + match value {
+            Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+            Value::String(text) => text.len(),
+            Value::Array(elements) => elements.iter().map(weight).sum(),
+            Value::Object(members) => members.iter().map(|(name, value)| name.len() + weight(value)).sum(),
+        }
 }

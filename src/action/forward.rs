@@ -229,8 +229,8 @@ fn finish(
 fn is_over(worker: &Worker, passage: &Passage) -> Option<Box<dyn Fn() -> bool>> {
     match passage {
         Passage::SignedIn(user) => {
-            let (user, clock) = (Rc::clone(user), worker.clock.clone());
-            Some(Box::new(move || user.is_over(clock.now())))
+            let (is_over, clock) = (Rc::clone(user).watch(), worker.clock.clone());
+            Some(Box::new(move || is_over(clock.now())))
         }
         Passage::Anonymous(_) | Passage::Ungated(_) => None,
     }

@@ -70,7 +70,7 @@ impl Assembled {
             session,
             claims,
             paths: Arc::clone(&config.paths),
-            memory: Memory::default(),
+            memory: Memory::new(registry),
             control: control.clone(),
             clock: clock.clone(),
             registry: registry.clone(),

@@ -110,6 +110,15 @@ impl ClaimsHeaders {
     }
 }
 
+impl Prepared {
+    /// About how many bytes of memory it takes.
+    pub(crate) fn weight(&self) -> usize {
+        let mapped: usize = self.mapped.iter().map(|(_, value)| value.as_ref().map_or(0, HeaderValue::len)).sum();
+        let token = self.access_token.as_ref().map_or(0, HeaderValue::len);
+        self.identity.len() + token + mapped + self.assertions.weight()
+    }
+}
+
 fn set(headers: &mut HeaderMap, name: &HeaderName, value: Option<&HeaderValue>) {
     match value {
         Some(value) => drop(headers.insert(name, value.clone())),

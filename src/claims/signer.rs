@@ -49,6 +49,17 @@ struct Assertion {
     value: HeaderValue,
 }
 
+impl Assertions {
+    /// About how many bytes of memory they take: what they are made of, and one for each of the target groups that most
+    /// browsers use at the same time.
+    pub(super) fn weight(&self) -> usize {
+        const USUAL: usize = 2;
+        let plain = self.header.len() + self.payload.len();
+        // base64url makes four characters of three bytes.
+        plain + USUAL * plain * 4 / 3
+    }
+}
+
 impl Signer {
     pub(super) fn new(key: SigningKey, format: Format, name: String) -> Self {
         Self { key, format, name }

@@ -12,8 +12,9 @@ use crate::session::shards::Shards;
 
 /// Sessions in one generation; there are two.
 const GENERATION_MAX: usize = 2048;
-/// Bytes of cookies in one generation: what is kept of a session besides is of about that size.
-const GENERATION_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Bytes in one generation: of the cookies, and of what was opened from them. Claims compress well, so that a session in memory
+/// can be many times larger than its cookie.
+const GENERATION_BYTES_MAX: usize = 32 * 1024 * 1024;
 
 /// How much of shard 0 is hashed. The nonce (96 random bits) lies within, and only what has opened is ever remembered, so
 /// two entries do not share it; the rest is compared, not hashed.
@@ -37,6 +38,7 @@ struct Entry<T> {
     host: Box<str>,
     cookie: Box<[u8]>,
     value: Rc<T>,
+    weight: usize,
 }
 
 /// Under what a session was opened: by whom, at which host, from which bytes.
@@ -80,30 +82,34 @@ impl<T> Opened<T> {
         Some(value)
     }
 
-    /// Remembers what was opened under `key`.
-    pub(crate) fn remember(&mut self, key: &Key<'_>, value: Rc<T>) {
+    /// Remembers what was opened under `key`. It takes about `value_bytes` of memory.
+    pub(crate) fn remember(&mut self, key: &Key<'_>, value: Rc<T>, value_bytes: usize) {
         let cookie = key.shards.values().concat().into_boxed_slice();
-        let entry = Entry { scope: key.scope, host: key.host.into(), cookie, value };
+        let weight = cookie.len() + key.host.len() + value_bytes;
+        let entry = Entry { scope: key.scope, host: key.host.into(), cookie, value, weight };
         self.put(self.hash(key), entry);
     }
 
     /// Forgets what was opened under `key`: it is over.
     pub(crate) fn forget(&mut self, key: &Key<'_>) {
         let hash = self.hash(key);
-        for generation in [&mut self.young, &mut self.old] {
-            if generation.get(&hash).is_some_and(|entry| entry.is(key)) {
-                generation.remove(&hash);
-            }
+        if self.young.get(&hash).is_some_and(|entry| entry.is(key)) {
+            self.young_bytes -= self.young.remove(&hash).map_or(0, |entry| entry.weight);
+        }
+        if self.old.get(&hash).is_some_and(|entry| entry.is(key)) {
+            self.old.remove(&hash);
         }
     }
 
     fn put(&mut self, hash: u64, entry: Entry<T>) {
-        if self.young.len() >= self.capacity || self.young_bytes >= GENERATION_BYTES_MAX {
+        if self.young.len() >= self.capacity || self.young_bytes + entry.weight > GENERATION_BYTES_MAX {
             self.old = std::mem::take(&mut self.young);
             self.young_bytes = 0;
         }
-        self.young_bytes += entry.cookie.len();
-        self.young.insert(hash, entry);
+        self.young_bytes += entry.weight;
+        if let Some(replaced) = self.young.insert(hash, entry) {
+            self.young_bytes -= replaced.weight;
+        }
     }
 
     fn hash(&self, key: &Key<'_>) -> u64 {

@@ -8,7 +8,7 @@ use crate::identity::Identity;
 use crate::secret::Secret;
 
 /// Names a session: 128 random bits, made anew at each login (attacks S-09, C-18), kept when tokens are refreshed.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct SessionId(pub(super) [u8; 16]);
 
 impl SessionId {
@@ -24,6 +24,9 @@ impl fmt::Debug for SessionId {
         f.write_str("SessionId(…)")
     }
 }
+
+/// Bytes of a session beside its texts, about.
+const FRAME_BYTES: usize = 512;
 
 /// One signed-in browser.
 #[derive(Clone, Debug)]
@@ -47,4 +50,38 @@ pub(crate) struct Session {
     pub(crate) refresh_at: Option<Timestamp>,
     /// When the access token ends; `None` where the provider named no lifetime.
     pub(crate) access_token_expires_at: Option<Timestamp>,
+}
+
+impl Session {
+    /// Whether it is time to ask for new tokens.
+    pub(crate) fn is_refresh_due(&self, now: Timestamp) -> bool {
+        self.refresh_at.is_some_and(|refresh_at| now >= refresh_at)
+    }
+
+    /// About how many bytes of memory it takes.
+    pub(crate) fn weight(&self) -> usize {
+        let tokens = [self.identity.access_token(), self.refresh_token.as_ref(), self.id_token.as_ref()];
+        let tokens: usize = tokens.into_iter().flatten().map(|token| token.expose().len()).sum();
+        FRAME_BYTES + tokens + self.identity.weight()
+    }
+}
+
+#[cfg(test)]
+impl Session {
+    /// A session of `subject` that began at `began`, lives for `life`, and whose refresh is due at once.
+    pub(crate) fn example(subject: &str, began: Timestamp, life: std::time::Duration) -> Self {
+        let claims = crate::identity::Claims::new();
+        Self {
+            id: SessionId::random(),
+            generation: 0,
+            provider: "corp".into(),
+            identity: Identity::assertion("https://idp.test".into(), subject.into(), claims, None),
+            refresh_token: Some(Secret::new("refresh-0".into())),
+            id_token: None,
+            authenticated_at: began,
+            expires_at: began + life,
+            refresh_at: Some(began),
+            access_token_expires_at: None,
+        }
+    }
 }

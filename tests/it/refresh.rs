@@ -389,3 +389,97 @@ fn d_12_a_browser_that_goes_away_does_not_lose_the_tokens_that_were_issued() {
     assert_eq!((answer.status, answer.new_session().len()), (200, 1));
     assert_eq!(place.refreshes().len(), 1, "the next request has what the first asked for");
 }
+
+/// A provider that knows which refresh tokens it has given, and ends everything where a spent one comes again.
+fn rotate(place: &Place) {
+    let given = Arc::new(std::sync::Mutex::new((0, false)));
+    let provider = place.provider.issuer();
+    place.provider.say(|script| {
+        script.id_token = json!({"sub": "alice"});
+        script.instead = Some(Arc::new(move |request| {
+            let body = (request.target() == "/token").then(|| request.body_text().to_owned())?;
+            let mut given = given.lock().expect("unpoisoned");
+            let token = body.split('&').find_map(|field| field.strip_prefix("refresh_token="))?;
+            let spent = token != "refresh-1" && token != format!("rotated-{}", given.0);
+            given.1 |= spent || (token == "refresh-1" && given.0 > 0);
+            if given.1 {
+                return Some(Reply::new("400 No", &[], r#"{"error":"invalid_grant"}"#));
+            }
+            given.0 += 1;
+            let _ = &provider;
+            Some(Reply::json(&json!({
+                "access_token": format!("access-{}", given.0), "token_type": "Bearer", "expires_in": 3600,
+                "refresh_token": format!("rotated-{}", given.0),
+            })))
+        }));
+    });
+}
+
+#[test]
+fn b_8_an_answer_that_is_lost_with_its_cookie_signs_nobody_out() {
+    let place = place();
+    let browser = place.signed_in(Protocol::Http2);
+    rotate(&place);
+    place.advance(HOUR);
+    assert_eq!(browser.clone().get(PAGE).new_session().len(), 1, "the browser never hears of it");
+    for _ in 0..3 {
+        place.advance(HOUR / 2);
+        let answer = browser.clone().get(PAGE);
+        assert_eq!((answer.status, answer.new_session().len()), (200, 1));
+    }
+    let mut browser = browser;
+    assert_eq!(browser.get(PAGE).new_session().len(), 1);
+    place.advance(HOUR);
+    assert_eq!(browser.get(PAGE).status, 200);
+    assert!(place.refreshes().len() <= 4);
+}
+
+/// Opens a stream of events with a browser's session, and a WebSocket; answers both when they run.
+fn streams(place: &Place, browser: &Browser) -> [crate::harness::raw::Raw; 2] {
+    let cookies = browser.cookie_header("app.test");
+    place.target.script(|request| {
+        if request.target() == "/events" {
+            let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
+            Reply::BytesThenHang(format!("{head}6\r\nhello\n\r\n").into_bytes())
+        } else {
+            Reply::Switch("HTTP/1.1 101 Switching\r\nupgrade: websocket\r\nconnection: upgrade\r\n\r\nhello".into())
+        }
+    });
+    let upgrade = "upgrade: websocket\r\nconnection: upgrade\r\nsec-websocket-key: x\r\nsec-websocket-version: 13\r\n";
+    [("/events", ""), ("/socket", upgrade)].map(|(path, more)| {
+        let mut raw = crate::harness::raw::Raw::connect(place.proxy.address(), "app.test");
+        raw.send(format!("GET {path} HTTP/1.1\r\nhost: app.test\r\ncookie: {cookies}\r\n{more}\r\n"));
+        raw.read_until("hello");
+        raw
+    })
+}
+
+#[test]
+fn b_9d_a_connection_that_only_streams_has_its_tokens_refreshed() {
+    let place = place();
+    let browser = place.signed_in(Protocol::Http1);
+    let _streams = streams(&place, &browser);
+    rotate(&place);
+    place.advance(HOUR);
+    wait_until("the provider is asked", || (place.refreshes().len() == 1).then_some(()));
+    // The next turn sends the next token, though the browser has not said a word.
+    place.advance(HOUR);
+    wait_until("the provider is asked again", || (place.refreshes().len() == 2).then_some(()));
+    place.target.script(target::echoed);
+    let answer = browser.clone().get(PAGE);
+    assert_eq!((answer.status, answer.new_session().len()), (200, 1), "the cookie waits for a request");
+    assert_eq!(place.refreshes().len(), 2);
+}
+
+#[test]
+fn b_9d_a_refused_refresh_ends_what_is_open() {
+    let place = place();
+    let browser = place.signed_in(Protocol::Http1);
+    let streams = streams(&place, &browser);
+    place.answer_refreshes(|| Reply::new("400 No", &[], r#"{"error":"invalid_grant"}"#));
+    place.advance(HOUR);
+    for mut stream in streams {
+        stream.read_to_end();
+    }
+    assert_eq!(place.refreshes().len(), 1);
+}

@@ -93,7 +93,7 @@ fn recognise<'e>(
             return Err(Reason::AuthLoginExpired);
         }
         // The last check, because it takes the state: whoever comes second finds it gone (attacks C-03).
-        if !gate.memory.redeemed.take(&brought.state, now) {
+        if !gate.memory.redeemed.take(&brought.state, exchange.client, now) {
             exchange.cookies.push(gate.pending.delete(&brought.state));
             return Err(Reason::AuthStateMismatch);
         }
@@ -156,7 +156,7 @@ fn end_other_user(gate: &Authenticate, host: &str, session: &Session, headers: &
     let Ok(before) = gate.issuing.sessions.open(host, &shards) else { return };
     let (old, new) = (&before.identity, &session.identity);
     if (old.issuer(), old.subject()) != (new.issuer(), new.subject()) {
-        gate.memory.revoked.add(before.id, before.expires_at, now);
+        gate.memory.sign_out(&before, now);
     }
 }
 

@@ -15,9 +15,11 @@ mod answer;
 mod callback;
 mod decision;
 mod failure;
+mod flights;
 mod issuing;
 mod login;
 mod metrics;
+mod redeemed;
 mod refresh;
 mod sign_out;
 mod userinfo;
@@ -39,15 +41,18 @@ use crate::message::{Response, media};
 use crate::oidc;
 use crate::session::opened::Key;
 use crate::session::pending::PendingLogins;
+use crate::session::record::Session;
 use crate::session::shards::{self, Found, Shards};
 use crate::session::{self, Sessions};
 use crate::telemetry::metrics::Registry;
 use decision::{Absence, Verdict, decide};
+use flights::Renewal;
 use issuing::Issuing;
 use local::Local;
 use memory::Memory;
 use metrics::Metrics;
 use paths::Paths;
+use refresh::Renewer;
 use signed_in::SignedIn;
 
 /// One `authenticate-*` action.
@@ -65,6 +70,7 @@ pub(crate) struct Authenticate {
     paths: Arc<Paths>,
     memory: Memory,
     control: Control,
+    renewer: Arc<Renewer>,
     metrics: Metrics,
 }
 
@@ -110,11 +116,19 @@ impl Authenticate {
         let base = &settings.session_cookie_name;
         let sessions = Sessions::new(&services.session, Arc::clone(base));
         let metrics = Metrics::new(&services.registry, client.name());
+        let issuing = Arc::new(Issuing::new(&settings, Arc::clone(&client), logout, sessions, services));
+        let renewer = Renewer {
+            issuing: Arc::clone(&issuing),
+            control: services.control.clone(),
+            refreshes: metrics.refreshes.clone(),
+            memory: services.memory.clone(),
+        };
         Self {
             id: NEXT.fetch_add(1, Ordering::Relaxed),
             key: login::gate_key(&settings, client.name()),
             pending: PendingLogins::new(&services.session, Arc::clone(base)),
-            issuing: Arc::new(Issuing::new(&settings, client, logout, sessions, services)),
+            issuing,
+            renewer: Arc::new(renewer),
             claims: Arc::clone(&services.claims),
             paths: Arc::clone(&services.paths),
             memory: services.memory.clone(),
@@ -146,11 +160,13 @@ impl Authenticate {
             && signed_in.is_refresh_due(exchange.started_at)
         {
             // Boxed, like the way without a session: most requests need neither and do not carry their room along.
-            opened = Box::pin(self.refresh(exchange, request.host(), signed_in)).await;
+            let came = (request.host(), headers);
+            opened = Box::pin(self.refresh(local, came, signed_in, exchange.started_at)).await;
         }
         match opened {
             Ok(signed_in) => {
                 exchange.subject = Some(Rc::clone(signed_in.subject()));
+                exchange.cookies.extend_from_slice(signed_in.new_cookies());
                 exchange.is_private = self.settings.private_responses;
                 Ok(Outcome::Identified(signed_in))
             }
@@ -190,7 +206,7 @@ impl Authenticate {
         let remembered = opened.find(&key);
         let signed_in = match &remembered {
             Some(signed_in) => Rc::clone(signed_in),
-            None => Rc::new(self.open_anew(host, &shards).map_err(|absence| local.count(absence))?),
+            None => Rc::new(self.open_anew(host, &shards, now).map_err(|absence| local.count(absence))?),
         };
         if signed_in.is_over(now) {
             opened.forget(&key);
@@ -200,12 +216,12 @@ impl Authenticate {
             local.cached.increment();
         } else {
             local.ok.increment();
-            opened.remember(&key, Rc::clone(&signed_in));
+            opened.remember(&key, Rc::clone(&signed_in), signed_in.weight());
         }
         Ok(signed_in)
     }
 
-    fn open_anew(&self, host: &str, shards: &Shards<'_>) -> Result<SignedIn, Absence> {
+    fn open_anew(&self, host: &str, shards: &Shards<'_>, now: Timestamp) -> Result<SignedIn, Absence> {
         let session = self.issuing.sessions.open(host, shards).map_err(|error| match error {
             session::error::Error::Version => Absence::Nothing,
             session::error::Error::Invalid | session::error::Error::TooLarge => Absence::Invalid,
@@ -214,12 +230,23 @@ impl Authenticate {
         if !self.issuing.is_from_our_provider(&session) {
             return Err(Absence::Nothing);
         }
-        Ok(self.signed_in(session))
+        if session.generation > 0 {
+            self.memory.flights.seen(&session.id, session.generation, now);
+        }
+        Ok(self.signed_in(host, session, None))
     }
 
-    fn signed_in(&self, session: session::record::Session) -> SignedIn {
-        let prepared = self.claims.prepare(&session.identity, self.issuing.client.client_id());
-        SignedIn::new(session, self.settings.session_timeout, prepared, &self.claims, &self.memory)
+    /// `renewal` is what a browser with an older cookie of the session is given.
+    fn signed_in(&self, host: &str, session: Session, renewal: Option<Arc<Renewal>>) -> SignedIn {
+        SignedIn::new(signed_in::Parts {
+            host: host.into(),
+            timeout: self.settings.session_timeout,
+            prepared: self.claims.prepare(&session.identity, self.issuing.client.client_id()),
+            claims: Arc::clone(&self.claims),
+            renewer: Arc::clone(&self.renewer),
+            session,
+            renewal,
+        })
     }
 }
 

@@ -92,7 +92,7 @@ fn end(
         exchange.cookies.extend(gate.issuing.sessions.clear(headers));
         let Found::Whole(shards) = shards::find(headers, gate.issuing.sessions.base()) else { continue };
         let Ok(session) = gate.issuing.sessions.open(request.host(), &shards) else { continue };
-        gate.memory.revoked.add(session.id, session.expires_at, exchange.started_at);
+        gate.memory.sign_out(&session, exchange.started_at);
         ended.push(session);
     }
     if let Some(session) = ended.first() {

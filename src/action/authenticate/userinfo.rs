@@ -22,11 +22,7 @@ pub(super) fn answer(
 ) -> Result<Response, Rejection> {
     let request = exchange.request.clone().ok_or(Reason::Internal)?;
     let now = exchange.started_at;
-    let signed_in = endpoints.gates.iter().find_map(|gate| {
-        let signed_in = gate.open(local, request.host(), headers, now).ok()?;
-        // What the gate would not let in does not say who it is either.
-        (!gate.memory.refresher.has_refused(signed_in.session(), now)).then_some(signed_in)
-    });
+    let signed_in = endpoints.gates.iter().find_map(|gate| gate.open(local, request.host(), headers, now).ok());
     let Some(signed_in) = signed_in else {
         // Not a rejection: that would be a page to whoever asks with a browser.
         exchange.reason = Some(Reason::AuthRequired);

@@ -12,7 +12,7 @@ fn with<R>(cookie: &str, read: impl FnOnce(&Shards<'_>) -> R) -> R {
 }
 
 fn remember(opened: &mut Opened<u32>, cookie: &str, value: u32) {
-    with(cookie, |shards| opened.remember(&Key { scope: 1, host: "app.test", shards }, Rc::new(value)));
+    with(cookie, |shards| opened.remember(&Key { scope: 1, host: "app.test", shards }, Rc::new(value), 4));
 }
 
 fn look(opened: &mut Opened<u32>, scope: u64, host: &str, cookie: &str) -> Option<u32> {
@@ -55,4 +55,23 @@ fn memory_is_bounded_and_what_is_used_stays() {
     }
     assert_eq!(look(&mut opened, 1, "app.test", "s-0=1n0"), None);
     assert_eq!(look(&mut opened, 1, "app.test", "s-0=1n999"), Some(999));
+}
+
+#[test]
+fn memory_is_bounded_by_entries_and_by_bytes() {
+    // A session of which the claims compress well: a short cookie, and a megabyte in memory.
+    let value_bytes = 1 << 20;
+    let mut opened = Opened::default();
+    for number in 0..200 {
+        let cookie = format!("s-0=1n{number}");
+        with(&cookie, |shards| {
+            opened.remember(&Key { scope: 1, host: "app.test", shards }, Rc::new(number), value_bytes);
+        });
+        let weigh = |generation: &Generation<u32>| generation.values().map(|entry| entry.weight).sum::<usize>();
+        assert!(weigh(&opened.young) <= GENERATION_BYTES_MAX && weigh(&opened.old) <= GENERATION_BYTES_MAX);
+        assert_eq!(opened.young_bytes, weigh(&opened.young));
+    }
+    with("s-0=1n199", |shards| opened.forget(&Key { scope: 1, host: "app.test", shards }));
+    assert_eq!(opened.young_bytes, opened.young.values().map(|entry| entry.weight).sum::<usize>());
+    assert_eq!(look(&mut opened, 1, "app.test", "s-0=1n198"), Some(198));
 }

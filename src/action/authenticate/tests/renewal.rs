@@ -172,3 +172,86 @@ async fn a_session_that_was_signed_out_is_not_renewed() {
     assert_eq!(reply.rejected, Some(Reason::AuthSessionExpired));
     assert_eq!(bench.provider.token_calls("refresh_token"), 0);
 }
+
+#[tokio::test]
+async fn b_8_a_renewed_cookie_that_never_arrived_is_given_again() {
+    let bench = Bench::new();
+    let browser = signed_in(&bench).await;
+    // The provider rotates: a refresh token that comes twice is refused.
+    bench.clock.advance(Duration::from_secs(90));
+    let lost = bench.send(0, browser.fetch("https://app.test/")).await;
+    assert!(!lost.cookies.is_empty());
+    // Long after, on any worker, still with the old cookie; the new tokens are due as well by then.
+    for (worker, calls) in [(0, 2), (1, 3), (2, 4)] {
+        bench.clock.advance(Duration::from_secs(3600));
+        let reply = bench.send(worker, browser.fetch("https://app.test/")).await;
+        assert_eq!(reply.user().identity().subject(), "alice");
+        assert!(!reply.cookies.is_empty());
+        assert_eq!(bench.provider.token_calls("refresh_token"), calls);
+    }
+}
+
+#[tokio::test]
+async fn b_8_a_cookie_that_was_replaced_and_shown_does_not_send_its_spent_token_again() {
+    let bench = Bench::new();
+    let mut browser = signed_in(&bench).await;
+    let old = browser.clone();
+    bench.clock.advance(Duration::from_secs(90));
+    fetch(&bench, &mut browser).await.user();
+    fetch(&bench, &mut browser).await.user();
+    bench.clock.advance(Duration::from_secs(61));
+    let reply = bench.send(1, old.fetch("https://app.test/")).await;
+    assert_eq!(reply.rejected, Some(Reason::AuthSessionExpired), "an old copy is not signed in");
+    assert_eq!(bench.provider.token_calls("refresh_token"), 1, "and the provider sees no theft");
+    fetch(&bench, &mut browser).await.user();
+}
+
+#[tokio::test]
+async fn b_9_requests_with_the_old_cookie_share_what_the_worker_has_made_of_the_renewed_session() {
+    let bench = Bench::new();
+    let browser = signed_in(&bench).await;
+    bench.clock.advance(Duration::from_secs(90));
+    let first = bench.send(0, browser.fetch("https://app.test/")).await;
+    let looks = bench.gates[0].memory.flights.looks();
+    for _ in 0..50 {
+        let reply = bench.send(0, browser.fetch("https://app.test/")).await;
+        assert_eq!(reply.cookies, first.cookies);
+        assert!(std::ptr::eq(reply.user(), first.user()), "it is neither opened nor signed anew");
+    }
+    assert_eq!(bench.gates[0].memory.flights.looks(), looks, "and what all workers share is not asked");
+    // Another worker asks once.
+    for _ in 0..50 {
+        bench.send(1, browser.fetch("https://app.test/")).await.user();
+    }
+    assert_eq!(bench.gates[0].memory.flights.looks(), looks + 1);
+}
+
+#[tokio::test]
+async fn b_9_while_the_provider_is_down_a_due_session_does_not_ask_what_all_workers_share() {
+    let bench = Bench::new();
+    let browser = signed_in(&bench).await;
+    bench.provider.change(|script| script.is_down = true);
+    bench.clock.advance(Duration::from_secs(90));
+    bench.send(0, browser.fetch("https://app.test/")).await.user();
+    bench.send(0, browser.fetch("https://app.test/")).await.user();
+    let looks = bench.gates[0].memory.flights.looks();
+    for _ in 0..50 {
+        bench.send(0, browser.fetch("https://app.test/")).await.user();
+    }
+    assert_eq!(bench.gates[0].memory.flights.looks(), looks);
+}
+
+#[tokio::test]
+async fn a_session_of_which_a_newer_generation_exists_elsewhere_survives_a_refusal() {
+    let bench = Bench::new();
+    let mut browser = signed_in(&bench).await;
+    let old = browser.clone();
+    bench.clock.advance(Duration::from_secs(90));
+    fetch(&bench, &mut browser).await.user();
+    // As a replica that does not know of the refresh: it sends the spent token and is refused.
+    let replica = &bench.gates[0].memory;
+    let spent = bench.send(3, old.fetch("https://app.test/")).await.user().session().clone();
+    replica.refuse(&crate::session::record::Session { generation: 0, ..spent }, START);
+    assert_eq!(bench.send(2, old.fetch("https://app.test/")).await.rejected, Some(Reason::AuthSessionExpired));
+    fetch(&bench, &mut browser).await.user();
+}
