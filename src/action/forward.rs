@@ -241,8 +241,9 @@ fn rejection(exchange: &mut Exchange, unanswered: Unanswered) -> Rejection {
     exchange.target = unanswered.target;
     let reason = match &unanswered.error {
         Error::NoTargets => Reason::UpstreamNoTarget,
+        Error::Name(_) => Reason::UpstreamName,
         Error::Connect(_) => Reason::UpstreamUnreachable,
-        Error::ConnectTimeout => Reason::UpstreamConnectTimeout,
+        Error::ConnectTimeout(_) => Reason::UpstreamConnectTimeout,
         Error::Tls(_) => Reason::UpstreamTls,
         Error::ResponseTimeout => Reason::UpstreamTimeout,
         Error::Reset(_) => Reason::UpstreamReset,

@@ -14,8 +14,7 @@ use std::sync::Arc;
 use crate::clock::Clock;
 use crate::drain::Spawner;
 use crate::exchange::Exchange;
-use crate::exchange::rejection::{Reason, Rejection};
-use crate::message::uri::Scheme;
+use crate::exchange::rejection::Rejection;
 use crate::message::{Request, Response};
 use crate::upstream::client::Client;
 use authenticate::local::Local;
@@ -99,9 +98,7 @@ impl ActionChain {
         };
         exchange.actions.push("authenticate");
         // A session travels over HTTPS only: by our own TLS, or by the word of a trusted proxy.
-        if exchange.scheme != Scheme::Https {
-            return Err(Reason::RequestNotHttps.into());
-        }
+        exchange.require_https()?;
         match authenticate.run(&worker.authenticate, exchange, request.headers()).await? {
             Outcome::Identified(user) => Ok(Passed::On(Passage::SignedIn(user))),
             Outcome::Anonymous(anonymous) => Ok(Passed::On(Passage::Anonymous(anonymous))),

@@ -15,7 +15,7 @@ use http::{HeaderMap, HeaderValue};
 
 use crate::clock::Timestamp;
 use crate::exchange::connection::Connection;
-use crate::exchange::rejection::Reason;
+use crate::exchange::rejection::{Reason, Rejection};
 use crate::message::media::{self, Preferred};
 use crate::message::uri::{CanonicalRequest, Scheme};
 
@@ -62,7 +62,31 @@ pub(crate) struct Exchange {
     pub(crate) is_private: bool,
 }
 
+/// A session needs HTTPS, and nobody who is believed says that the client came by it.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NotHttps {
+    #[error("the peer {0} is not in `trusted_proxies` of the listener, and the connection is plain HTTP")]
+    NotTrusted(IpAddr),
+    #[error("the proxy {0} does not say `X-Forwarded-Proto: https`")]
+    NotSaid(IpAddr),
+}
+
 impl Exchange {
+    /// Refuses a request by which no session may travel: the client did not come over HTTPS, or no trusted proxy says so.
+    ///
+    /// # Errors
+    ///
+    /// [`Reason::RequestNotHttps`].
+    pub(crate) fn require_https(&self) -> Result<(), Rejection> {
+        if self.scheme == Scheme::Https {
+            return Ok(());
+        }
+        let peer = self.connection.peer;
+        let is_trusted = self.connection.forwarded.is_trusted(peer);
+        let cause = if is_trusted { NotHttps::NotSaid(peer) } else { NotHttps::NotTrusted(peer) };
+        Err(Rejection::new(Reason::RequestNotHttps, cause))
+    }
+
     /// Begins an exchange, before anything of the request is believed.
     pub(crate) fn begin(
         connection: Rc<Connection>,

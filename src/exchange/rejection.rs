@@ -193,10 +193,13 @@ reasons! {
     /// No target is registered in the target group.
     UpstreamNoTarget => "upstream.no_target", 503, TryLater, "The application is not available right now",
         "Nothing is running behind this address at the moment.";
-    /// The target refused the connection or could not be reached.
+    /// The target's name could not be resolved.
+    UpstreamName => "upstream.name_unresolved", 502, TryLater, "The application is not available right now",
+        "The name of the application behind this address could not be resolved.";
+    /// No address of the target accepted the connection.
     UpstreamUnreachable => "upstream.unreachable", 502, TryLater, "The application is not available right now",
         "The application behind this address does not accept connections.";
-    /// The connection to the target was not made in time (10 s).
+    /// The connection to the target was not made in time (10 s): name, TCP and TLS together.
     UpstreamConnectTimeout => "upstream.connect_timeout", 504, TryLater, "The application does not answer",
         "The application behind this address could not be reached in time.";
     /// The TLS handshake with the target failed.

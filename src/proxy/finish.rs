@@ -1,5 +1,6 @@
 //! The end of every exchange: page, cookies, metrics and exactly one access record; each failure logged once.
 
+use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -22,6 +23,8 @@ pub(crate) struct Sink {
     pub(crate) metrics: Metrics,
     pub(crate) access_log: Rc<AccessLog>,
     pub(crate) clock: Clock,
+    /// Whether the log has been told that requests come over plain HTTP where they must not.
+    pub(crate) has_told_of_plain_http: Cell<bool>,
 }
 
 /// Records its exchange exactly once: when the answer's last byte has gone, or when it is dropped before.
@@ -151,7 +154,7 @@ impl Drop for Recorder {
 pub(crate) fn finish(mut recorder: Box<Recorder>, outcome: Result<Response, Rejection>) -> Response {
     let exchange = &mut recorder.exchange;
     let mut response = outcome.unwrap_or_else(|rejection| {
-        log(exchange, &rejection);
+        log(exchange, &rejection, &recorder.sink);
         exchange.reason = Some(rejection.reason);
         error_page::render(rejection.reason, exchange.id, exchange.preferred)
     });
@@ -189,16 +192,27 @@ fn bare(mut response: Response) -> Response {
 
 /// Says once why a request was refused, with every cause: `warn` where a target or provider is at fault, `error` where we
 /// are, nothing above `debug` for what clients do.
-fn log(exchange: &Exchange, rejection: &Rejection) {
+fn log(exchange: &Exchange, rejection: &Rejection, sink: &Sink) {
     let causes = causes(rejection);
     let (id, reason) = (exchange.id, rejection.reason.code());
     let rule = exchange.rule.as_deref().unwrap_or("none");
+    let target = exchange.target.as_deref();
     match rejection.reason {
         Reason::Internal => {
             tracing::error!(request_id = %id, reason, rule.name = rule, error = causes, "request failed")
         }
+        // The operator has to know; a stranger must not be able to fill the log.
+        Reason::RequestNotHttps if !sink.has_told_of_plain_http.replace(true) => {
+            let listener = &exchange.connection.listener;
+            tracing::warn!(
+                request_id = %id, reason, rule.name = rule, listener.name = %listener, error = causes,
+                "a rule that signs users in refused a request that did not come over HTTPS; this is logged once"
+            );
+        }
         reason_kind if reason_kind.status().is_server_error() => {
-            tracing::warn!(request_id = %id, reason, rule.name = rule, error = causes, "request refused");
+            tracing::warn!(
+                request_id = %id, reason, rule.name = rule, target.address = target, error = causes, "request refused"
+            );
         }
         _ => tracing::debug!(request_id = %id, reason, rule.name = rule, error = causes, "request refused"),
     }

@@ -8,6 +8,7 @@ mod metrics;
 mod reserved;
 pub(crate) mod snapshot;
 
+use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -48,7 +49,7 @@ impl Proxy {
     ) -> Self {
         let rule_names: Vec<Rc<str>> = snapshot.rules.iter().map(|rule| Rc::from(&*rule.name)).collect();
         let metrics = metrics::Metrics::new(registry, &snapshot.listener, &rule_names);
-        let sink = Rc::new(Sink { metrics, access_log, clock: clock.clone() });
+        let sink = Rc::new(Sink { metrics, access_log, clock: clock.clone(), has_told_of_plain_http: Cell::default() });
         Self { snapshot, worker, control, clock, sink, rule_names }
     }
 

@@ -58,9 +58,7 @@ impl Answering<'_> {
         match self {
             Self::Endpoint(endpoints, endpoint) => {
                 exchange.actions.push("authenticate");
-                if exchange.scheme != Scheme::Https {
-                    return Err(Reason::RequestNotHttps.into());
-                }
+                exchange.require_https()?;
                 endpoints.answer(endpoint, &proxy.worker.authenticate, exchange, request).await
             }
             Self::Pool(pool) => {

@@ -146,7 +146,7 @@ impl Client {
             Ok(connection) => connection,
             Err(error) => {
                 if !error.is_ours() {
-                    self.group.skip(target, self.clock.instant());
+                    self.group.skip(target, self.clock.instant(), &error);
                 }
                 return Err(error);
             }
@@ -155,7 +155,7 @@ impl Client {
         match connection.exchange(request).await {
             // It accepts and closes at once, as a program does that is starting or stopping. Another target may be asked.
             Err(error @ Error::Reset(_)) => {
-                self.group.skip(target, self.clock.instant());
+                self.group.skip(target, self.clock.instant(), &error);
                 if !was_sent {
                     request.rewind();
                 }

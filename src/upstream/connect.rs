@@ -1,26 +1,39 @@
 //! A new connection to a target: name, TCP, TLS.
 
+use std::cell::Cell;
+use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
+use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use rustls_pki_types::ServerName;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 use crate::socket::Socket;
-use crate::upstream::error::Error;
+use crate::upstream::error::{Error, Step};
 use crate::upstream::http1::connection::Connection;
 use crate::upstream::http1::line::Line;
 use crate::upstream::settings::{Settings, TargetSettings};
 
+/// How long one address of a name is tried before the next is tried beside it (RFC 8305 §5).
+const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
+/// Addresses of one name that are tried. More would only hold descriptors.
+const ADDRESSES_MAX: usize = 8;
+
 /// Connects to `target` within the group's deadline.
 pub(crate) async fn connect(settings: &Settings, target: &TargetSettings) -> Result<Connection, Error> {
+    let step = Cell::new(Step::Name);
     let connecting = async {
-        let stream = tcp(target).await.map_err(Error::Connect)?;
+        let addresses = resolve(target).await.map_err(Error::Name)?;
+        step.set(Step::Tcp);
+        let stream = first_of(in_turn(addresses), tcp).await.map_err(Error::Connect)?;
         match &settings.tls {
             None => Ok(Line::plain(stream)),
             Some(config) => {
+                step.set(Step::Tls);
                 let name = ServerName::try_from(target.host.clone())
                     .map_err(|error| Error::Tls(io::Error::new(io::ErrorKind::InvalidInput, error)))?;
                 let connector = TlsConnector::from(Arc::clone(config));
@@ -29,26 +42,168 @@ pub(crate) async fn connect(settings: &Settings, target: &TargetSettings) -> Res
             }
         }
     };
-    let line =
-        tokio::time::timeout(settings.connect_timeout, connecting).await.unwrap_or(Err(Error::ConnectTimeout))?;
+    let connected = tokio::time::timeout(settings.connect_timeout, connecting).await;
+    let line = connected.unwrap_or_else(|_| Err(Error::ConnectTimeout(step.get())))?;
     Ok(Connection::new(line, settings.response_timeout))
-}
-
-/// Tries each address of the target in turn.
-async fn tcp(target: &TargetSettings) -> io::Result<Socket> {
-    let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
-    for address in resolve(target).await? {
-        match TcpStream::connect(address).await {
-            Ok(stream) => return Socket::new(stream),
-            Err(error) => last = error,
-        }
-    }
-    Err(last)
 }
 
 async fn resolve(target: &TargetSettings) -> io::Result<Vec<SocketAddr>> {
     match target.host.parse() {
         Ok(address) => Ok(vec![SocketAddr::new(address, target.port)]),
-        Err(_) => Ok(tokio::net::lookup_host((target.host.as_str(), target.port)).await?.collect()),
+        Err(_) => {
+            let addresses: Vec<_> = tokio::net::lookup_host((target.host.as_str(), target.port)).await?.collect();
+            if addresses.is_empty() {
+                return Err(io::Error::new(io::ErrorKind::NotFound, "the name has no address"));
+            }
+            Ok(addresses)
+        }
+    }
+}
+
+/// The addresses in the order in which they are tried: as the resolver sorted them, but IPv6 and IPv4 in turn, so that one
+/// family that is broken costs one delay (RFC 8305 §4).
+fn in_turn(addresses: Vec<SocketAddr>) -> VecDeque<SocketAddr> {
+    let first_is_ipv6 = addresses.first().is_some_and(SocketAddr::is_ipv6);
+    let (first, second): (Vec<_>, Vec<_>) =
+        addresses.into_iter().partition(|address| address.is_ipv6() == first_is_ipv6);
+    let (mut first, mut second) = (first.into_iter(), second.into_iter());
+    let mut order = VecDeque::new();
+    while order.len() < ADDRESSES_MAX {
+        let before = order.len();
+        order.extend(first.next());
+        order.extend(second.next());
+        if order.len() == before {
+            break;
+        }
+    }
+    order.truncate(ADDRESSES_MAX);
+    order
+}
+
+async fn tcp(address: SocketAddr) -> io::Result<Socket> {
+    let connected = TcpStream::connect(address).await.and_then(Socket::new);
+    connected.map_err(|error| io::Error::new(error.kind(), Refused { address, source: error }))
+}
+
+/// Names the address beside its cause: a name can have several.
+#[derive(Debug, thiserror::Error)]
+#[error("{address}")]
+struct Refused {
+    address: SocketAddr,
+    source: io::Error,
+}
+
+/// The first connection that can be made. The next address is tried when one has failed, or when none has answered for
+/// [`ATTEMPT_DELAY`]; earlier attempts go on. Whoever calls has the deadline for all of them.
+async fn first_of<T, F: Future<Output = io::Result<T>>>(
+    mut addresses: VecDeque<SocketAddr>,
+    dial: impl Fn(SocketAddr) -> F,
+) -> io::Result<T> {
+    let mut attempts = FuturesUnordered::new();
+    let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+    loop {
+        match addresses.pop_front() {
+            Some(address) => attempts.push(dial(address)),
+            None if attempts.is_empty() => return Err(last),
+            None => {}
+        }
+        let outcome = if addresses.is_empty() {
+            attempts.next().await
+        } else {
+            // Cancel-safe: an attempt that is not finished stays among the attempts.
+            tokio::time::timeout(ATTEMPT_DELAY, attempts.next()).await.unwrap_or(None)
+        };
+        match outcome {
+            Some(Ok(connected)) => return Ok(connected),
+            Some(Err(error)) => last = error,
+            None => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+    use std::future::pending;
+
+    use tokio::time::Instant;
+
+    use super::*;
+
+    fn addresses(texts: &[&str]) -> Vec<SocketAddr> {
+        texts.iter().map(|text| text.parse().expect("an address")).collect()
+    }
+
+    /// Port 1 never answers, port 2 refuses at once, every other accepts after as many milliseconds.
+    async fn dial(address: SocketAddr) -> io::Result<u16> {
+        match address.port() {
+            1 => pending().await,
+            2 => Err(io::ErrorKind::ConnectionRefused.into()),
+            port => {
+                tokio::time::sleep(Duration::from_millis(port.into())).await;
+                Ok(port)
+            }
+        }
+    }
+
+    #[track_caller]
+    fn connects(texts: &[&str], expected: Option<u16>, after: u64) -> impl Future<Output = ()> {
+        let addresses = in_turn(addresses(texts));
+        async move {
+            let start = Instant::now();
+            assert_eq!(first_of(addresses, dial).await.ok(), expected);
+            assert_eq!(start.elapsed(), Duration::from_millis(after));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_address_that_swallows_packets_costs_one_delay() {
+        connects(&["192.0.2.1:1", "192.0.2.2:10"], Some(10), 260).await;
+        connects(&["192.0.2.1:1", "192.0.2.2:1", "192.0.2.3:10"], Some(10), 510).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_address_that_refuses_costs_nothing() {
+        connects(&["192.0.2.1:2", "192.0.2.2:2", "192.0.2.3:10"], Some(10), 10).await;
+        connects(&["192.0.2.1:2", "192.0.2.2:2"], None, 0).await;
+        connects(&[], None, 0).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_earlier_attempt_that_succeeds_late_counts() {
+        connects(&["192.0.2.1:300", "192.0.2.2:200"], Some(300), 300).await;
+        connects(&["192.0.2.1:300"], Some(300), 300).await;
+    }
+
+    #[test]
+    fn families_take_turns_and_so_many_addresses_are_tried() {
+        let order = in_turn(addresses(&["[::1]:1", "[::2]:1", "[::3]:1", "192.0.2.1:1"]));
+        assert_eq!(order, addresses(&["[::1]:1", "192.0.2.1:1", "[::2]:1", "[::3]:1"]));
+        let many: Vec<_> = (0..40).map(|host| SocketAddr::from(([192, 0, 2, host], 1))).collect();
+        assert_eq!(in_turn(many).len(), ADDRESSES_MAX);
+    }
+
+    #[tokio::test]
+    async fn a_refusal_names_the_address() {
+        let tried = RefCell::new(0);
+        let error = first_of(addresses(&["127.0.0.1:9"]).into(), |address| {
+            *tried.borrow_mut() += 1;
+            async move {
+                Err::<(), _>(io::Error::new(
+                    io::ErrorKind::ConnectionRefused,
+                    Refused { address, source: io::Error::from_raw_os_error(111) },
+                ))
+            }
+        });
+        let error = error.await.expect_err("refused");
+        assert_eq!(*tried.borrow(), 1);
+        let error = Error::Connect(error);
+        let line = error.in_one_line();
+        assert!(line.starts_with("the target did not accept the connection: 127.0.0.1:9: "), "{line}");
+        assert_eq!(line.matches("refused").count(), 1, "{line}");
+        assert!(!error.is_ours());
+        let exhausted =
+            Refused { address: "127.0.0.1:9".parse().expect("an address"), source: io::Error::from_raw_os_error(24) };
+        assert!(Error::Connect(io::Error::other(exhausted)).is_ours());
     }
 }

@@ -1,6 +1,8 @@
 //! Why a target did not answer.
 
-use std::io;
+use std::{fmt, io};
+
+use rustix::io::Errno;
 
 use crate::message::BoxError;
 use crate::message::body::StoodStill;
@@ -12,12 +14,15 @@ pub(crate) enum Error {
     /// The group has no targets.
     #[error("the target group has no targets")]
     NoTargets,
-    /// The name did not resolve, or no address accepted the connection.
-    #[error("the target could not be reached")]
+    /// The name did not resolve.
+    #[error("the target's name could not be resolved")]
+    Name(#[source] io::Error),
+    /// No address accepted the connection.
+    #[error("the target did not accept the connection")]
     Connect(#[source] io::Error),
     /// The connection was not made in time.
-    #[error("the connection was not made in time")]
-    ConnectTimeout,
+    #[error("the connection was not made in time: {0} did not finish")]
+    ConnectTimeout(Step),
     /// The TLS handshake failed.
     #[error("the TLS handshake with the target failed")]
     Tls(#[source] io::Error),
@@ -38,11 +43,52 @@ pub(crate) enum Error {
     RequestBodyTimeout(#[source] BoxError),
 }
 
+/// A step of making a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    Name,
+    Tcp,
+    Tls,
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Name => "the lookup of the name",
+            Self::Tcp => "the TCP connection",
+            Self::Tls => "the TLS handshake",
+        })
+    }
+}
+
+/// What this machine lacks when a socket cannot be made (socket(2)) or connected (connect(2)).
+const OURS: [Errno; 5] = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM, Errno::ADDRNOTAVAIL];
+
 impl Error {
     /// Whether it is this machine that has no descriptor, port or memory left: the target is not to be blamed.
     pub(crate) fn is_ours(&self) -> bool {
-        // EMFILE, ENFILE, ENOBUFS, ENOMEM (socket(2)), EADDRNOTAVAIL (connect(2)).
-        matches!(self, Self::Connect(error) if matches!(error.raw_os_error(), Some(24 | 23 | 105 | 12 | 99)))
+        let Self::Connect(error) = self else { return false };
+        let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+        while let Some(error) = cause {
+            let number = error.downcast_ref::<io::Error>().and_then(io::Error::raw_os_error);
+            if number.is_some_and(|number| OURS.iter().any(|ours| ours.raw_os_error() == number)) {
+                return true;
+            }
+            cause = error.source();
+        }
+        false
+    }
+
+    /// The error and its causes in one line.
+    pub(crate) fn in_one_line(&self) -> String {
+        let mut text = self.to_string();
+        let mut cause = std::error::Error::source(self);
+        while let Some(error) = cause {
+            text.push_str(": ");
+            text.push_str(&error.to_string());
+            cause = error.source();
+        }
+        text
     }
 
     /// What went wrong with the client's body.
@@ -64,6 +110,6 @@ mod tests {
         for code in [111, 113, 110, 104] {
             assert!(!connecting(code).is_ours(), "{code}");
         }
-        assert!(!Error::ConnectTimeout.is_ours());
+        assert!(!Error::ConnectTimeout(Step::Tcp).is_ours());
     }
 }

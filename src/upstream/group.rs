@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::upstream::error::Error;
 use crate::upstream::settings::{Settings, TargetSettings};
 
 /// A group; immutable but for what its targets remember.
@@ -66,13 +67,14 @@ impl TargetGroup {
         places.into_iter().take(picked)
     }
 
-    /// Passes over a target that refused a connection.
-    pub(crate) fn skip(&self, target: usize, now: Instant) {
+    /// Skips a target for a while, because no connection to it could be made or kept.
+    pub(crate) fn skip(&self, target: usize, now: Instant, error: &Error) {
         let until = self.millis(now) + millis(self.settings.skip_for);
         if self.targets[target].skip_until.swap(until, Ordering::Relaxed) == 0 {
             tracing::warn!(
                 target.address = %self.targets[target].name, target_group.name = %self.settings.name,
-                "target refuses connections; passing over it for a while"
+                error = error.in_one_line(), skip_for_ms = millis(self.settings.skip_for),
+                "no connection to the target; skipping it for a while"
             );
         }
     }
@@ -127,7 +129,7 @@ mod tests {
     #[test]
     fn a_target_that_refused_comes_last_until_its_time_is_over() {
         let (group, now) = group(3);
-        group.skip(1, now);
+        group.skip(1, now, &Error::NoTargets);
         assert_eq!(group.order::<3>(1, now).collect::<Vec<_>>(), [2, 0, 1]);
         assert_eq!(group.order::<3>(1, now + Duration::from_secs(11)).collect::<Vec<_>>(), [1, 2, 0]);
         group.accepted(1);
@@ -137,8 +139,8 @@ mod tests {
     #[test]
     fn a_group_of_which_none_is_well_still_gets_requests() {
         let (group, now) = group(2);
-        group.skip(1, now);
-        group.skip(0, now + Duration::from_secs(1));
+        group.skip(1, now, &Error::NoTargets);
+        group.skip(0, now + Duration::from_secs(1), &Error::NoTargets);
         assert_eq!(group.order::<3>(0, now + Duration::from_secs(2)).collect::<Vec<_>>(), [1, 0]);
     }
 
@@ -147,14 +149,14 @@ mod tests {
         let (group, now) = group(2);
         let mut order = group.order::<3>(0, now);
         assert_eq!(order.next(), Some(0));
-        group.skip(1, now);
+        group.skip(1, now, &Error::NoTargets);
         assert_eq!(order.next(), Some(1));
     }
 
     #[test]
     fn a_request_is_offered_to_so_many_targets_and_to_no_more() {
         let (group, now) = group(5);
-        group.skip(2, now);
+        group.skip(2, now, &Error::NoTargets);
         assert_eq!(group.order::<3>(1, now).collect::<Vec<_>>(), [1, 3, 4]);
         assert_eq!(group.order::<5>(1, now).collect::<Vec<_>>(), [1, 3, 4, 0, 2]);
     }

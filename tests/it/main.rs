@@ -16,6 +16,8 @@ mod admin;
 mod answers;
 /// What strangers send, and that it does nothing: one test for each attack, by its id.
 mod attacks;
+/// A proxy in front that ends TLS, and what it may say.
+mod behind_a_proxy;
 /// What a person sees in a real browser.
 mod browser;
 /// What the target is told of a user, and that others can verify it.

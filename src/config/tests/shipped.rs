@@ -10,6 +10,7 @@ use crate::config::source::{MissingKeys, Source};
 use crate::config::{Config, load};
 
 const MINIMAL: &str = include_str!("../../../config/minimal.yaml");
+const BEHIND_A_PROXY: &str = include_str!("../../../config/behind-a-proxy.yaml");
 const USER_POOL: &str = include_str!("../../../config/user-pool.yaml");
 const EXAMPLE: &str = include_str!("../../../config/example.yaml");
 const HASH: &str = "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$e0KBhmnhDk5jzRJkfRPkEyxTWkRPXW5Z0i0p0sZKbJc";
@@ -35,6 +36,12 @@ fn load_shipped(name: &str, text: &str) -> Config {
 #[test]
 fn the_smallest_file_loads() {
     let config = load_shipped("minimal", MINIMAL);
+    assert!(config.warnings.is_empty(), "{}", config.warnings);
+}
+
+#[test]
+fn the_file_for_a_proxy_in_front_loads() {
+    let config = load_shipped("behind-a-proxy", BEHIND_A_PROXY);
     assert!(config.warnings.is_empty(), "{}", config.warnings);
 }
 

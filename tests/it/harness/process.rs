@@ -249,7 +249,7 @@ fn missing(what: &str) -> ! {
 }
 
 #[expect(clippy::disallowed_methods, reason = "a program is looked for where the shell would")]
-fn on_path(program: &str) -> Option<PathBuf> {
+pub fn on_path(program: &str) -> Option<PathBuf> {
     let path = std::env::var("PATH").unwrap_or_default();
     std::env::split_paths(&path).map(|folder| folder.join(program)).find(|candidate| candidate.is_file())
 }
