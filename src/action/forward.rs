@@ -64,6 +64,10 @@ impl Forward {
         }
         let named = names::remove_hop_by_hop(request.headers_mut());
         request.body_mut().without(named);
+        // RFC 9110 §10.1.1: it means nothing in HTTP/1.0, and nothing where there is no body.
+        if request.body().is_empty() || request.version() == Version::HTTP_10 {
+            request.headers_mut().remove(header::EXPECT);
+        }
         self.rewrite(exchange, &canonical, request.headers_mut())?;
         if upgrade.is_some() {
             request.headers_mut().insert(header::CONNECTION, UPGRADE);
@@ -94,7 +98,6 @@ impl Forward {
         headers: &mut HeaderMap,
     ) -> Result<(), Rejection> {
         headers.reserve(HEADERS_ADDED);
-        headers.remove(header::EXPECT);
         self.our_cookies.strip_request(headers);
         let connection = &exchange.connection;
         connection
@@ -147,7 +150,7 @@ fn say_dropped(told: &Once, counter: &Counter, target: &str, dropped: usize) {
 
 /// What this target, or any, cannot be asked.
 fn check(headers: &HeaderMap) -> Result<(), Reason> {
-    // RFC 9110 §10.1.1; hyper answers 100 when the body is first read, which is after every gate.
+    // RFC 9110 §10.1.1; hyper answers 100 when the body is first read: after every gate, and when the target has said so.
     let is_other = |value: &HeaderValue| !value.as_bytes().eq_ignore_ascii_case(b"100-continue");
     if headers.get_all(header::EXPECT).iter().any(is_other) {
         return Err(Reason::RequestExpectation);
@@ -246,8 +249,9 @@ fn rejection(exchange: &mut Exchange, unanswered: Unanswered) -> Rejection {
         Error::ConnectTimeout(_) => Reason::UpstreamConnectTimeout,
         Error::Tls(_) => Reason::UpstreamTls,
         Error::ResponseTimeout => Reason::UpstreamTimeout,
-        Error::Reset(_) => Reason::UpstreamReset,
-        Error::Malformed(_) => Reason::UpstreamMalformed,
+        Error::Reset(_) | Error::BrokenOff(_) => Reason::UpstreamReset,
+        Error::Malformed(_) | Error::BodyMalformed(_) => Reason::UpstreamMalformed,
+        Error::RequestBodyMalformed(_) => Reason::RequestBodyMalformed,
         Error::RequestBody(_) => Reason::ClientClosed,
         Error::RequestBodyTimeout(_) => Reason::RequestBodyTimeout,
     };

@@ -31,7 +31,7 @@ pub(crate) fn render(reason: Reason, id: RequestId, preferred: Preferred) -> Res
         headers.insert(header::ALLOW, HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"));
     }
     // Where a request does not say for certain where it ends, nothing after it can be read (attacks G-02, G-03).
-    if matches!(reason, Reason::RequestTransferEncoding | Reason::RequestMalformed) {
+    if matches!(reason, Reason::RequestTransferEncoding | Reason::RequestMalformed | Reason::RequestBodyMalformed) {
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     harden(headers);

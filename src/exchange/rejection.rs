@@ -118,6 +118,9 @@ reasons! {
     /// The client stopped sending in the middle of a body.
     RequestBodyTimeout => "request.body_timeout", 408, TryLater, "That request took too long",
         "The rest of the request did not arrive in time.";
+    /// A chunk of the body, or a trailer, is not as RFC 9112 §7.1 has it.
+    RequestBodyMalformed => "request.body_malformed", 400, None, "That request could not be read",
+        "The browser or program sent something that is not a valid request.";
     /// Sign-in is needed, and the request cannot be redirected: the rule says `deny`, or it is not a navigation.
     AuthRequired => "auth.required", 401, StartAgain, "Please sign in",
         "This part of the site is for people who have signed in.";
@@ -211,6 +214,9 @@ reasons! {
     /// The target did not begin to answer in time.
     UpstreamTimeout => "upstream.timeout", 504, TryLater, "The application does not answer",
         "The application took too long to answer.";
+    /// The target stopped sending in the middle of its answer: nothing came for `response_timeout`, and we cut the answer.
+    UpstreamBodyTimeout => "upstream.body_timeout", 504, TryLater, "The application does not answer",
+        "The application stopped in the middle of its answer.";
     /// The target's answer is not HTTP.
     UpstreamMalformed => "upstream.malformed", 502, TryLater, "The application gave an answer that makes no sense",
         "What the application sent could not be read.";
@@ -220,6 +226,9 @@ reasons! {
     /// Nothing is served at this address.
     NotFound => "request.not_found", 404, None, "There is nothing here",
         "This address does not exist.";
+    /// The session ended in the middle of a long answer, and we cut the answer. Its status had been sent before.
+    SessionEnded => "session.ended", 401, StartAgain, "Your session has ended",
+        "You were signed in, but that was a while ago. Please sign in again.";
     /// The client left before the answer; nobody receives this.
     ClientClosed => "client.closed", 460, None, "The client left",
         "";

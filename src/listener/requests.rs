@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use http::{HeaderMap, Version, header};
+use http::{HeaderMap, HeaderValue, Method, Version, header};
 use hyper::body::{Body as _, Incoming};
 use hyper::service::Service;
 
@@ -45,6 +45,14 @@ fn expects_continue(headers: &HeaderMap) -> bool {
     headers.get(header::EXPECT).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"))
 }
 
+/// Whether an HTTP/1.1 connection ends with the answer: not everybody looks for the body of a GET or HEAD, and whoever does not
+/// would read the next request from its middle (spec §10.6).
+fn closes_after(request: &http::Request<Incoming>) -> bool {
+    matches!(*request.method(), Method::GET | Method::HEAD)
+        && request.version() != Version::HTTP_2
+        && !request.body().is_end_stream()
+}
+
 impl<H: Handler> Service<http::Request<Incoming>> for Requests<H> {
     type Response = Response;
     type Error = Infallible;
@@ -59,6 +67,7 @@ impl<H: Handler> Service<http::Request<Incoming>> for Requests<H> {
         }
         // hyper counts fields on HTTP/1.1 only, and answers as this does.
         let is_too_large = request.headers().len() > self.headers_max;
+        let closes = closes_after(&request);
         let request = self.take_body(request);
         // Room first: what is written into a box need not be copied there, and this is some kilobytes.
         let exchanged = Box::write(Box::new_uninit(), async move {
@@ -70,6 +79,9 @@ impl<H: Handler> Service<http::Request<Incoming>> for Requests<H> {
             }
             let mut response = handler.handle(connection, request).await;
             exchanging.answered();
+            if closes {
+                response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            }
             response.body_mut().watch(Box::new(exchanging));
             Ok(response)
         });

@@ -127,7 +127,7 @@ impl Watch for Exchanging {
         self.activity.progress.fetch_add(1, Ordering::Relaxed);
     }
 
-    fn ended(&mut self, _: Ending) {}
+    fn ended(&mut self, _: Ending<'_>) {}
 }
 
 impl Drop for Exchanging {
@@ -170,7 +170,7 @@ impl Uploading {
 impl Watch for Uploading {
     fn data(&mut self, _: usize) {}
 
-    fn ended(&mut self, _: Ending) {
+    fn ended(&mut self, _: Ending<'_>) {
         self.end(Self::NONE);
     }
 }

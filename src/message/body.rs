@@ -52,6 +52,8 @@ enum Source {
     #[default]
     Empty,
     Full(Bytes),
+    /// No bytes, of which a head says how many there would be.
+    Promised(u64),
     Upload(Upload),
     Streaming(Box<Streaming>),
 }
@@ -71,17 +73,34 @@ pub(crate) trait Watch {
     fn data(&mut self, bytes: usize);
 
     /// The body is over. Called once; a watcher dropped without it has seen its body cut short.
-    fn ended(&mut self, ending: Ending);
+    fn ended(&mut self, ending: Ending<'_>);
 }
 
 /// How a body ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Ending {
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Ending<'e> {
     /// Whole.
     Complete,
-    /// With an error from its sender.
-    Failed,
+    /// The sender broke it off.
+    BrokenOff(&'e BoxError),
+    /// The sender sent what is not HTTP.
+    Malformed(&'e BoxError),
+    /// We cut it: the sender sent nothing for as long as [`Body::limit_idle`] allows.
+    StoodStill,
+    /// We cut it: [`Body::end_when`] said so, because the session is over.
+    SessionOver,
 }
+
+impl<'e> Ending<'e> {
+    fn of_error(error: &'e BoxError) -> Self {
+        if error.is::<Malformed>() { Self::Malformed(error) } else { Self::BrokenOff(error) }
+    }
+}
+
+/// The sender of a body sent what is not HTTP.
+#[derive(Debug, thiserror::Error)]
+#[error("the body is malformed")]
+pub(crate) struct Malformed(#[source] pub(crate) BoxError);
 
 /// No frame came in time.
 #[derive(Debug, thiserror::Error)]
@@ -113,6 +132,12 @@ impl Body {
     pub(crate) fn full(bytes: impl Into<Bytes>) -> Self {
         let bytes = bytes.into();
         if bytes.is_empty() { Self::empty() } else { Self { source: Source::Full(bytes), ..Self::default() } }
+    }
+
+    /// The body of an answer that has none but says how long it would be: 304 (RFC 9110 §15.4.5). hyper takes the length out of
+    /// an HTTP/1.1 answer whose body is empty.
+    pub(crate) fn promised(length: u64) -> Self {
+        Self { source: Source::Promised(length), ..Self::default() }
     }
 
     /// A body that comes off a client's connection.
@@ -197,7 +222,7 @@ impl Body {
         Ok(collected.freeze())
     }
 
-    fn end(&mut self, ending: Ending) {
+    fn end(&mut self, ending: Ending<'_>) {
         let watchers = self.care.as_mut().map(|care| std::mem::take(&mut care.watchers));
         for mut watcher in watchers.into_iter().flatten() {
             watcher.ended(ending);
@@ -206,7 +231,7 @@ impl Body {
 
     fn poll_source(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         match &mut self.source {
-            Source::Empty => Poll::Ready(None),
+            Source::Empty | Source::Promised(_) => Poll::Ready(None),
             Source::Full(bytes) => {
                 let bytes = std::mem::take(bytes);
                 self.source = Source::Empty;
@@ -253,14 +278,14 @@ impl http_body::Body for Body {
             && (polled.is_pending() || ends.beat.is_some())
             && ends.poll(cx).is_ready()
         {
-            this.end(Ending::Failed);
+            this.end(Ending::SessionOver);
             this.source = Source::Empty;
             return Poll::Ready(Some(Err(SessionOver.into())));
         }
         let Poll::Ready(frame) = polled else {
             let Some(idle) = &mut care.idle else { return Poll::Pending };
             let error = ready!(idle.poll(cx));
-            this.end(Ending::Failed);
+            this.end(Ending::StoodStill);
             this.source = Source::Empty;
             return Poll::Ready(Some(Err(error.into())));
         };
@@ -270,7 +295,7 @@ impl http_body::Body for Body {
         let frame = match frame {
             Some(Ok(frame)) => frame,
             Some(Err(error)) => {
-                this.end(Ending::Failed);
+                this.end(Ending::of_error(&error));
                 return Poll::Ready(Some(Err(error)));
             }
             None => {
@@ -292,8 +317,9 @@ impl http_body::Body for Body {
             Err(frame) => {
                 let mut trailers = frame.into_trailers().unwrap_or_default();
                 if trailers.values().any(header::has_outer_blank) {
-                    this.end(Ending::Failed);
-                    return Poll::Ready(Some(Err(MalformedTrailers.into())));
+                    let error = Malformed(MalformedTrailers.into()).into();
+                    this.end(Ending::of_error(&error));
+                    return Poll::Ready(Some(Err(error)));
                 }
                 if let Some(filter) = &care.trailers {
                     filter(&mut trailers);
@@ -312,6 +338,7 @@ impl http_body::Body for Body {
         match &self.source {
             Source::Empty => true,
             Source::Full(bytes) => bytes.is_empty(),
+            Source::Promised(_) => false,
             Source::Upload(upload) => upload.is_end_stream(),
             Source::Streaming(body) => body.is_end_stream(),
         }
@@ -321,6 +348,7 @@ impl http_body::Body for Body {
         match &self.source {
             Source::Empty => SizeHint::with_exact(0),
             Source::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Source::Promised(length) => SizeHint::with_exact(*length),
             Source::Upload(upload) => upload.size_hint(),
             Source::Streaming(body) => body.size_hint(),
         }

@@ -6,6 +6,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::future::Future as _;
+use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker, ready};
@@ -18,7 +19,7 @@ use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep};
 
 use crate::message::BoxError;
-use crate::message::body::{Ending, Watch};
+use crate::message::body::{Ending, Malformed, Watch};
 
 /// Most bytes of one request that are read and thrown away.
 const DISCARD_BYTES_MAX: u64 = 64 * 1024 * 1024;
@@ -129,7 +130,7 @@ impl Uploads {
 impl Open {
     /// The next frame. An error or `None` is the last.
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        let frame = ready!(Pin::new(&mut self.incoming).poll_frame(cx)).transpose()?;
+        let frame = ready!(Pin::new(&mut self.incoming).poll_frame(cx)).transpose().map_err(cause)?;
         // hyper says that a stream is over that was reset with NO_ERROR; so it is, but the body is not whole (attacks G-04).
         if frame.is_none() && self.is_http2 && !self.incoming.is_end_stream() {
             return Poll::Ready(Some(Err(CutShort.into())));
@@ -141,6 +142,21 @@ impl Open {
     fn is_over(&self) -> bool {
         self.incoming.is_end_stream()
     }
+}
+
+/// Tells what is not HTTP from a client that has gone. hyper says it by the kind of an I/O error within its own.
+fn cause(error: hyper::Error) -> BoxError {
+    let mut source = std::error::Error::source(&error);
+    while let Some(within) = source {
+        if let Some(io) = within.downcast_ref::<io::Error>() {
+            return match io.kind() {
+                io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput => Malformed(error.into()).into(),
+                _ => error.into(),
+            };
+        }
+        source = within.source();
+    }
+    error.into()
 }
 
 impl Upload {
@@ -157,7 +173,7 @@ impl Upload {
         Poll::Ready(frame)
     }
 
-    fn end(&mut self, ending: Option<Ending>) {
+    fn end(&mut self, ending: Option<Ending<'_>>) {
         let Some(mut open) = self.open.take() else { return };
         if let Some(ending) = ending {
             open.watch.ended(ending);

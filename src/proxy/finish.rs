@@ -13,7 +13,7 @@ use crate::exchange::rejection::{Reason, Rejection};
 use crate::exchange::request_id::RequestId;
 use crate::exchange::{Exchange, error_page};
 use crate::message::body::{Body, Ending, Watch};
-use crate::message::{Request, Response, caching};
+use crate::message::{BoxError, Request, Response, caching};
 use crate::proxy::metrics::Metrics;
 use crate::telemetry::access_log::{AccessLog, AccessRecord};
 
@@ -132,10 +132,16 @@ impl Watch for Recorder {
         self.bytes += bytes as u64;
     }
 
-    fn ended(&mut self, ending: Ending) {
-        if ending == Ending::Failed {
-            self.exchange.reason.get_or_insert(Reason::UpstreamReset);
-        }
+    fn ended(&mut self, ending: Ending<'_>) {
+        let (reason, error) = match ending {
+            Ending::Complete => return self.record(),
+            Ending::BrokenOff(error) => (Reason::UpstreamReset, Some(error)),
+            Ending::Malformed(error) => (Reason::UpstreamMalformed, Some(error)),
+            Ending::StoodStill => (Reason::UpstreamBodyTimeout, None),
+            Ending::SessionOver => (Reason::SessionEnded, None),
+        };
+        self.exchange.reason.get_or_insert(reason);
+        log_cut(&self.exchange, reason, error);
         self.record();
     }
 }
@@ -167,7 +173,7 @@ pub(crate) fn finish(mut recorder: Box<Recorder>, outcome: Result<Response, Reje
     recorder.answer = Some(Answer { status: response.status(), first_byte: recorder.elapsed() });
     if recorder.has_no_body() {
         recorder.record();
-        return bare(response);
+        return bare(response, recorder.version);
     }
     response.body_mut().watch(recorder);
     response
@@ -175,14 +181,21 @@ pub(crate) fn finish(mut recorder: Box<Recorder>, outcome: Result<Response, Reje
 
 /// Leaves out a body that the answer may not have (RFC 9110 §9.3.2, §15.3.5), but not the length that it would have had:
 /// hyper takes care of that on HTTP/1.1 only.
-fn bare(mut response: Response) -> Response {
+fn bare(mut response: Response, version: Version) -> Response {
     // RFC 9110 §8.6: no length with 204, also none of the target's; HTTP/2 clients take it for a broken stream.
     if response.status() == StatusCode::NO_CONTENT {
         response.headers_mut().remove(header::CONTENT_LENGTH);
         return response.map(|_| Body::empty());
     }
     if response.body().is_empty() {
-        return response;
+        // RFC 9110 §8.6: the length that the answer would have without the condition.
+        let is_bare = response.status() == StatusCode::NOT_MODIFIED && version != Version::HTTP_2;
+        let length = response.headers().get(header::CONTENT_LENGTH).filter(|_| is_bare);
+        let length = length.and_then(|length| length.to_str().ok()?.parse().ok());
+        return match length {
+            Some(length) => response.map(|_| Body::promised(length)),
+            None => response,
+        };
     }
     if let Some(length) = response.body().size_hint().exact() {
         response.headers_mut().entry(header::CONTENT_LENGTH).or_insert_with(|| HeaderValue::from(length));
@@ -193,7 +206,7 @@ fn bare(mut response: Response) -> Response {
 /// Says once why a request was refused, with every cause: `warn` where a target or provider is at fault, `error` where we
 /// are, nothing above `debug` for what clients do.
 fn log(exchange: &Exchange, rejection: &Rejection, sink: &Sink) {
-    let causes = causes(rejection);
+    let causes = causes(rejection.source.as_ref());
     let (id, reason) = (exchange.id, rejection.reason.code());
     let rule = exchange.rule.as_deref().unwrap_or("none");
     let target = exchange.target.as_deref();
@@ -218,10 +231,24 @@ fn log(exchange: &Exchange, rejection: &Rejection, sink: &Sink) {
     }
 }
 
-fn causes(rejection: &Rejection) -> String {
+/// Says once why an answer was cut after its head had gone.
+fn log_cut(exchange: &Exchange, reason: Reason, error: Option<&BoxError>) {
+    let (id, reason_code) = (exchange.id, reason.code());
+    let rule = exchange.rule.as_deref().unwrap_or("none");
+    let target = exchange.target.as_deref().unwrap_or("none");
+    if reason == Reason::SessionEnded {
+        tracing::debug!(request_id = %id, reason = reason_code, rule.name = rule, "response cut: the session has ended");
+        return;
+    }
+    let error = causes(error);
+    tracing::warn!(request_id = %id, reason = reason_code, rule.name = rule, target.address = target, error, "response cut");
+}
+
+/// An error with everything that caused it.
+fn causes(error: Option<&BoxError>) -> String {
     let mut text = String::new();
-    let mut next: Option<&dyn std::error::Error> = match &rejection.source {
-        Some(source) => Some(&**source),
+    let mut next: Option<&dyn std::error::Error> = match error {
+        Some(error) => Some(&**error),
         None => None,
     };
     while let Some(error) = next {

@@ -106,7 +106,11 @@ impl Client {
         let mut last = Unanswered { error: Error::NoTargets, target: None };
         for target in self.group.order::<ATTEMPTS_MAX>(turn, self.clock.instant()) {
             match self.offer(target, &mut request, &mut offers).await {
-                Ok((connection, head)) => return Ok(self.answered(target, request, connection, *head)),
+                Ok((connection, head)) => {
+                    let answered = self.answered(target, request, connection, *head).await;
+                    return answered
+                        .map_err(|error| Unanswered { error, target: Some(Rc::clone(&self.names[target])) });
+                }
                 Err(error) => last = Unanswered { error, target: Some(Rc::clone(&self.names[target])) },
             }
             if !request.is_whole() {
@@ -177,25 +181,32 @@ impl Client {
     }
 
     /// The answer, whose body comes over `connection`.
-    fn answered(&self, target: usize, request: Outgoing, connection: Connection, head: Head) -> Answered {
+    async fn answered(
+        &self,
+        target: usize,
+        request: Outgoing,
+        connection: Connection,
+        head: Head,
+    ) -> Result<Answered, Error> {
         let Head { response, length, keeps_open, rest } = head;
         let name = Rc::clone(&self.names[target]);
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             let switched = Some(Switched::new(connection, rest));
-            return Answered { response: response.map(|()| Body::empty()), switched, target: name };
+            return Ok(Answered { response: response.map(|()| Body::empty()), switched, target: name });
         }
-        let is_written = request.is_written();
-        if !is_written {
+        let is_reusable = keeps_open && request.is_written() && !request.is_last();
+        // What waits for the target's word is not sent after the answer: the target has not asked for it.
+        if !request.is_written() && !request.awaits_continue() {
             upload::finish(request, &connection, self.response_timeout(), &self.spawner);
         }
-        let home = (keeps_open && is_written).then(|| Home {
+        let home = is_reusable.then(|| Home {
             pool: Rc::clone(&self.pools[target]),
             idle_max: self.group.settings.idle_max,
             clock: self.clock.clone(),
         });
-        let mut body = incoming::body(rest, length, connection, home);
+        let mut body = incoming::body(rest, length, connection, home).await.map_err(Error::of_answer)?;
         body.limit_idle(self.response_timeout());
-        Answered { response: response.map(|()| body), switched: None, target: name }
+        Ok(Answered { response: response.map(|()| body), switched: None, target: name })
     }
 }
 

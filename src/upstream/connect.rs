@@ -44,7 +44,7 @@ pub(crate) async fn connect(settings: &Settings, target: &TargetSettings) -> Res
     };
     let connected = tokio::time::timeout(settings.connect_timeout, connecting).await;
     let line = connected.unwrap_or_else(|_| Err(Error::ConnectTimeout(step.get())))?;
-    Ok(Connection::new(line, settings.response_timeout))
+    Ok(Connection::new(line, settings.response_timeout, settings.response_headers_max))
 }
 
 async fn resolve(target: &TargetSettings) -> io::Result<Vec<SocketAddr>> {

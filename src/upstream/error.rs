@@ -5,7 +5,7 @@ use std::{fmt, io};
 use rustix::io::Errno;
 
 use crate::message::BoxError;
-use crate::message::body::StoodStill;
+use crate::message::body::{Malformed, StoodStill};
 use crate::upstream::http1::head;
 
 /// Why a request has no answer from a target.
@@ -35,6 +35,15 @@ pub(crate) enum Error {
     /// The answer is not HTTP.
     #[error("the target's answer is not HTTP")]
     Malformed(#[source] head::Malformed),
+    /// The target closed the connection in the middle of its answer, before anything of it was sent on.
+    #[error("the target closed the connection in the middle of its answer")]
+    BrokenOff(#[source] BoxError),
+    /// The answer's body is not HTTP, and nothing of the answer was sent on.
+    #[error("the body of the target's answer is not HTTP")]
+    BodyMalformed(#[source] BoxError),
+    /// The client's body is not HTTP.
+    #[error("the client's body is not HTTP")]
+    RequestBodyMalformed(#[source] BoxError),
     /// The client's body broke off: the client's fault, not the target's.
     #[error("the client's body broke off")]
     RequestBody(#[source] BoxError),
@@ -93,7 +102,18 @@ impl Error {
 
     /// What went wrong with the client's body.
     pub(crate) fn of_body(error: BoxError) -> Self {
-        if error.is::<StoodStill>() { Self::RequestBodyTimeout(error) } else { Self::RequestBody(error) }
+        if error.is::<StoodStill>() {
+            Self::RequestBodyTimeout(error)
+        } else if error.is::<Malformed>() {
+            Self::RequestBodyMalformed(error)
+        } else {
+            Self::RequestBody(error)
+        }
+    }
+
+    /// What went wrong with the first bytes of an answer's body.
+    pub(crate) fn of_answer(error: BoxError) -> Self {
+        if error.is::<Malformed>() { Self::BodyMalformed(error) } else { Self::BrokenOff(error) }
     }
 }
 

@@ -22,6 +22,8 @@ pub(crate) struct Settings {
     /// Idle connections kept for each target, by each worker. 1024: what is not needed any more ends by `idle_timeout`, and closing a
     /// connection that the next request would have used costs more than keeping it.
     pub(crate) idle_max: usize,
+    /// Header fields of one answer. 1000; all of them together may take 64 KB.
+    pub(crate) response_headers_max: usize,
     /// How long a target that refused a connection is passed over. 10 s.
     pub(crate) skip_for: Duration,
 }
@@ -45,6 +47,7 @@ impl Settings {
             response_timeout: Duration::from_secs(60),
             idle_timeout: Duration::from_secs(4),
             idle_max: 1024,
+            response_headers_max: 1000,
             skip_for: Duration::from_secs(10),
         }
     }

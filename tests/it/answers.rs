@@ -7,6 +7,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use crate::harness::app::{Proxy, Setup};
 use crate::harness::browser::{Protocol, on_both};
 use crate::harness::connection::{self, Connection, Pending};
+use crate::harness::raw::{self, Raw};
 use crate::harness::runtime;
 use crate::harness::server::{Reply, Server};
 use crate::harness::wire::{End, Wire};
@@ -249,5 +250,174 @@ fn chunks_that_are_none_break_the_answer_off() {
                 assert!(target.is_closed_by_proxy());
             });
         });
+    }
+}
+
+#[test]
+fn a_target_that_breaks_off_right_behind_its_head_is_502() {
+    for head in ["content-length: 100\r\n", "transfer-encoding: chunked\r\n"] {
+        let wire = Wire::listen();
+        let proxy = before(&wire);
+        on_both(|protocol| {
+            runtime().block_on(async {
+                let mut client = Connection::open(protocol, proxy.address(), "app.test").await;
+                let (pending, mut target) = asked(&mut client, "GET", &wire).await;
+                target.send(format!("HTTP/1.1 200 OK\r\n{head}\r\n"));
+                target.close();
+                let (answer, _) = connection::whole(pending.head().await.expect("an answer")).await;
+                assert_eq!((answer.status, answer.reason().as_deref()), (502, Some("upstream.reset")), "{head}");
+            });
+        });
+        assert!(proxy.access_log(2).iter().all(|record| record["reason"] == "upstream.reset"), "{head}");
+    }
+}
+
+#[test]
+fn a_first_chunk_that_is_none_is_502() {
+    let wire = Wire::listen();
+    let proxy = before(&wire);
+    on_both(|protocol| {
+        runtime().block_on(async {
+            let mut client = Connection::open(protocol, proxy.address(), "app.test").await;
+            let (pending, mut target) = asked(&mut client, "GET", &wire).await;
+            target.send("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nno size\r\n");
+            let (answer, _) = connection::whole(pending.head().await.expect("an answer")).await;
+            assert_eq!((answer.status, answer.reason().as_deref()), (502, Some("upstream.malformed")));
+        });
+    });
+}
+
+#[test]
+fn the_record_says_who_cut_an_answer() {
+    for (more, reason) in [("", "upstream.body_timeout"), ("close", "upstream.reset"), ("zz\r\n", "upstream.malformed")]
+    {
+        let wire = Wire::listen();
+        let proxy = Setup::open(&[wire.address()]).target_group("    response_timeout: 300ms").start();
+        runtime().block_on(async {
+            let mut client = Connection::open(Protocol::Http2, proxy.address(), "app.test").await;
+            let (pending, mut target) = asked(&mut client, "GET", &wire).await;
+            target.send("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n4\r\nhalf\r\n");
+            let mut response = pending.head().await.expect("a head");
+            assert_eq!(connection::chunk(&mut response).await, "half");
+            match more {
+                "close" => target.close(),
+                more => target.send(more),
+            }
+            connection::try_whole(response).await.expect_err("it is cut");
+        });
+        assert_eq!(proxy.access_log(1)[0]["reason"], reason);
+    }
+}
+
+#[test]
+fn an_answer_may_have_as_many_fields_as_the_group_says() {
+    let many = |count: usize| {
+        let fields: Vec<(String, &str)> = (1..count).map(|number| (format!("x-{number}"), "1")).collect();
+        let fields: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (name.as_str(), *value)).collect();
+        Reply::new("200 OK", &fields, "ok")
+    };
+    for (limit, count, status) in [("", 300, 200), ("", 1000, 200), ("", 1001, 502), ("50", 50, 200), ("50", 51, 502)] {
+        let target = Server::start(move |_| many(count));
+        let mut setup = Setup::open(&[target.address()]);
+        if !limit.is_empty() {
+            setup.target_group = format!("    response_headers_max: {limit}");
+        }
+        let proxy = setup.start();
+        // hyper's client takes no more than a hundred on HTTP/1.1, and no more than 16 KB on HTTP/2.
+        if count < 400 {
+            let answer = proxy.browser(Protocol::Http2).send("GET", "https://app.test/", &[], b"");
+            assert_eq!(answer.status, status, "{count} of {limit:?}");
+        }
+        let mut client = Raw::connect(proxy.address(), "app.test");
+        client.send("GET / HTTP/1.1\r\nhost: app.test\r\n\r\n");
+        assert_eq!(raw::status(&client.read_response().0), status, "{count} of {limit:?}");
+    }
+}
+
+#[test]
+fn a_304_keeps_the_length_that_the_answer_would_have() {
+    let target = Server::start(|_| {
+        Reply::Bytes(b"HTTP/1.1 304 Not Modified\r\ncontent-length: 1234\r\netag: \"a\"\r\n\r\n".into())
+    });
+    let proxy = Setup::open(&[target.address()]).start();
+    on_both(|protocol| {
+        runtime().block_on(async {
+            let mut client = Connection::open(protocol, proxy.address(), "app.test").await;
+            for _ in 0..2 {
+                let answer = client.get("/").await;
+                assert_eq!((answer.status, answer.text()), (304, ""), "{protocol:?}");
+                assert_eq!(answer.headers["content-length"], "1234", "{protocol:?}");
+            }
+        });
+    });
+}
+
+#[test]
+fn the_body_of_an_expecting_client_waits_for_the_target() {
+    let wire = Wire::listen();
+    let proxy = before(&wire);
+    let head = "POST / HTTP/1.1\r\nhost: app.test\r\nexpect: 100-continue\r\ncontent-length: 4\r\n\r\n";
+    // The target wants the body.
+    let mut client = Raw::connect(proxy.address(), "app.test");
+    client.send(head);
+    let mut target = wire.accept();
+    assert!(target.read_head().contains("expect: 100-continue\r\n"));
+    target.send("HTTP/1.1 100 Continue\r\n\r\n");
+    assert_eq!(client.read_until("\r\n\r\n"), "HTTP/1.1 100 Continue\r\n\r\n");
+    client.send("body");
+    target.read_until("body");
+    target.send(OK);
+    assert_eq!(client.read_response().1, "ok");
+    // It does not: the client is told the answer, and never to go on.
+    client.send(head);
+    target.read_head();
+    target.send("HTTP/1.1 413 Content Too Large\r\ncontent-length: 2\r\n\r\nno");
+    assert!(client.read_response().0.starts_with("HTTP/1.1 413 "));
+    assert!(!target.has_something() || target.is_closed_by_proxy(), "no body, and no other request");
+    // It does not know the expectation, and waits for the body.
+    let mut client = Raw::connect(proxy.address(), "app.test");
+    client.send(head);
+    let mut target = wire.accept();
+    target.read_head();
+    assert_eq!(client.read_until("\r\n\r\n"), "HTTP/1.1 100 Continue\r\n\r\n");
+    client.send("body");
+    target.read_until("body");
+    target.send(OK);
+    assert_eq!(client.read_response().1, "ok");
+}
+
+#[test]
+fn after_a_get_with_a_body_both_connections_end() {
+    for method in ["GET", "HEAD"] {
+        let wire = Wire::listen();
+        let proxy = before(&wire);
+        let mut client = Raw::connect(proxy.address(), "app.test");
+        client.send(format!("{method} / HTTP/1.1\r\nhost: app.test\r\ncontent-length: 4\r\n\r\nbody"));
+        let mut target = wire.accept();
+        assert!(target.read_head().contains("connection: close\r\n"));
+        target.read_until("body");
+        target.send("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
+        let head = client.read_to_end();
+        assert!(head.starts_with("HTTP/1.1 200 OK\r\n") && head.contains("connection: close\r\n"), "{head}");
+        assert!(target.is_closed_by_proxy());
+    }
+}
+
+#[test]
+fn a_malformed_chunk_of_a_request_is_the_client_s_fault_and_400() {
+    let wire = Wire::listen();
+    let proxy = before(&wire);
+    for (number, chunk) in ["zz\r\n", "4\r\nbodyXX0\r\n\r\n", "4;\n"].into_iter().enumerate() {
+        let mut client = Raw::connect(proxy.address(), "app.test");
+        client.send("POST / HTTP/1.1\r\nhost: app.test\r\ntransfer-encoding: chunked\r\n\r\n5\r\nfirst\r\n");
+        let mut target = wire.accept();
+        target.read_until("first\r\n");
+        client.send(chunk);
+        let answer = client.read_to_end();
+        assert_eq!(raw::status(&answer), 400, "{answer}");
+        assert!(answer.contains("request.body_malformed"), "{answer}");
+        assert!(target.is_closed_by_proxy());
+        let records = proxy.access_log(number + 1);
+        assert_eq!(records[number]["reason"], "request.body_malformed", "{chunk:?}");
     }
 }

@@ -337,7 +337,7 @@ fn d_a_response_body_that_stands_still_is_cut() {
         let error = proxy.browser(protocol).try_send("GET", "https://app.test/", &[], b"").expect_err("cut");
         assert!(!error.contains("in time"), "{error}");
     });
-    assert_eq!(proxy.access_log(2)[1]["reason"], "upstream.reset");
+    assert_eq!(proxy.access_log(2)[1]["reason"], "upstream.body_timeout");
 }
 
 #[test]

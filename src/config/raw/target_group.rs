@@ -31,6 +31,10 @@ pub(crate) struct TargetGroup {
     /// Idle connections kept for each target, by each worker. Default: 1024.
     #[schemars(range(min = 0, max = 100_000))]
     pub(crate) idle_max: Option<usize>,
+    /// Header fields that one answer may have. An answer with more is refused with 502. All fields together may take 64 KB.
+    /// Default: 1000.
+    #[schemars(range(min = 1, max = 10_000))]
+    pub(crate) response_headers_max: Option<usize>,
     /// How long a target that refused a connection is passed over. Default: `10s`.
     pub(crate) skip_for: Option<Period>,
 }

@@ -34,6 +34,7 @@ pub(super) fn target_group(name: &str, raw: &TargetGroup, at: &Path, context: &m
         response_timeout: response_timeout?,
         idle_timeout: idle_timeout?,
         idle_max: raw.idle_max.unwrap_or(default.idle_max),
+        response_headers_max: raw.response_headers_max.unwrap_or(default.response_headers_max),
         skip_for: skip_for?,
         ..default
     })

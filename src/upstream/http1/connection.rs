@@ -7,6 +7,7 @@ use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use http::StatusCode;
 use tokio::io::AsyncReadExt as _;
 use tokio::task::coop::unconstrained;
 use tokio::time::{Instant, Sleep};
@@ -20,6 +21,10 @@ use crate::upstream::http1::outgoing::{Outgoing, Unsent};
 const READ_BYTES_MIN: usize = 8 * 1024;
 const READ_BYTES_MAX: usize = 64 * 1024;
 
+/// How long a request whose client expects 100 (Continue) waits for the target's word. RFC 9110 §10.1.1: not without an end, for
+/// not every target knows the expectation.
+const CONTINUE_WAIT: Duration = Duration::from_secs(1);
+
 /// A connection that is idle or serves one exchange.
 #[derive(Debug)]
 pub(crate) struct Connection {
@@ -31,6 +36,8 @@ pub(crate) struct Connection {
     timer: Option<Pin<Box<Sleep>>>,
     buffer: BytesMut,
     read_bytes: usize,
+    /// Most fields of an answer.
+    fields_max: usize,
 }
 
 /// What has been read of an answer that has not begun.
@@ -40,11 +47,13 @@ struct Read {
     partial: Bytes,
     /// Bytes of interim answers.
     interim: usize,
+    /// One of them was 100 (Continue).
+    is_continue: bool,
 }
 
 impl Connection {
-    pub(crate) fn new(line: Line, timeout: Duration) -> Self {
-        Self { line, timeout, timer: None, buffer: BytesMut::new(), read_bytes: READ_BYTES_MIN }
+    pub(crate) fn new(line: Line, timeout: Duration, fields_max: usize) -> Self {
+        Self { line, timeout, timer: None, buffer: BytesMut::new(), read_bytes: READ_BYTES_MIN, fields_max }
     }
 
     /// Makes it as small as it can be until it is used again.
@@ -75,6 +84,7 @@ impl Connection {
         let mut moves = request.moves();
         let mut unsent = None;
         let mut read = Read::default();
+        let mut awaiting: Option<Pin<Box<Sleep>>> = None;
         poll_fn(|cx| {
             if !request.is_written() && unsent.is_none() {
                 match request.poll_write(&mut self.line, cx) {
@@ -88,7 +98,15 @@ impl Connection {
                     deadline = Instant::now() + timeout;
                 }
             }
-            if let Poll::Ready(head) = self.poll_head(cx, request.is_head(), &mut read) {
+            let polled = self.poll_head(cx, request.is_head(), &mut read);
+            if request.awaits_continue() && polled.is_pending() {
+                let wait = awaiting.get_or_insert_with(|| Box::pin(tokio::time::sleep(CONTINUE_WAIT)));
+                if read.is_continue || wait.as_mut().poll(cx).is_ready() {
+                    request.go_on();
+                    cx.waker().wake_by_ref();
+                }
+            }
+            if let Poll::Ready(head) = polled {
                 return Poll::Ready(head.map_err(|error| match (error, unsent.take()) {
                     (Error::Reset(_), Some(first)) => Error::Reset(first),
                     (error, _) => error,
@@ -118,9 +136,10 @@ impl Connection {
             }
             while !bytes.is_empty() {
                 let length = bytes.len();
-                match head::parse(bytes, is_head).map_err(Error::Malformed)? {
+                match head::parse(bytes, is_head, self.fields_max).map_err(Error::Malformed)? {
                     Parsed::Final(head) => return Poll::Ready(Ok(head)),
-                    Parsed::Interim(rest) => {
+                    Parsed::Interim { status, rest } => {
+                        read.is_continue |= status == StatusCode::CONTINUE;
                         read.interim += length - rest.len();
                         // One after the other without an end would be a wait without one.
                         if read.interim > head::BYTES_MAX {

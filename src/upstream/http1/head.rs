@@ -9,8 +9,8 @@ use hyper::ext::ReasonPhrase;
 /// Heads larger than this are refused. The load balancer takes 32 K (spec §7.4).
 pub(super) const BYTES_MAX: usize = 64 * 1024;
 
-/// Fields of an answer, and of its trailers.
-pub(super) const FIELDS_MAX: usize = 100;
+/// Fields for which there is room on the stack. Answers with more are rare and read a second time.
+const FIELDS_USUAL: usize = 100;
 
 /// An answer without its body.
 #[derive(Debug)]
@@ -62,34 +62,49 @@ pub(crate) enum Malformed {
 pub(super) enum Parsed {
     /// Of an answer.
     Final(Box<Head>),
-    /// Of 100 (Continue) or another interim answer, which concerns nobody but us; this is what comes after it.
-    Interim(Bytes),
+    /// Of 100 (Continue) or another interim answer, which concerns nobody but us; `rest` is what comes after it.
+    Interim { status: StatusCode, rest: Bytes },
     /// Of a head that is not whole: here they are again.
     Partial(Bytes),
 }
 
-/// Reads a head. `is_head`: the request was for a head alone.
+/// Reads a head with at most `fields_max` fields. `is_head`: the request was for a head alone.
 ///
 /// # Errors
 ///
 /// See [`Malformed`].
-pub(super) fn parse(bytes: Bytes, is_head: bool) -> Result<Parsed, Malformed> {
-    let mut room = [const { MaybeUninit::uninit() }; FIELDS_MAX];
+pub(super) fn parse(bytes: Bytes, is_head: bool, fields_max: usize) -> Result<Parsed, Malformed> {
+    let mut room = [const { MaybeUninit::uninit() }; FIELDS_USUAL];
+    let parsed = match parse_into(&bytes, is_head, &mut room[..fields_max.min(FIELDS_USUAL)]) {
+        Err(Malformed::Syntax(httparse::Error::TooManyHeaders)) if fields_max > FIELDS_USUAL => {
+            parse_into(&bytes, is_head, &mut vec![MaybeUninit::uninit(); fields_max])?
+        }
+        parsed => parsed?,
+    };
+    Ok(parsed.unwrap_or(Parsed::Partial(bytes)))
+}
+
+/// Reads a head whose fields fit into `room`. `None` where it is not whole.
+fn parse_into<'b>(
+    bytes: &'b Bytes,
+    is_head: bool,
+    room: &mut [MaybeUninit<httparse::Header<'b>>],
+) -> Result<Option<Parsed>, Malformed> {
     let mut read = httparse::Response::new(&mut []);
     let parser = httparse::ParserConfig::default();
-    let status = parser.parse_response_with_uninit_headers(&mut read, &bytes, &mut room);
+    let status = parser.parse_response_with_uninit_headers(&mut read, bytes, room);
     let httparse::Status::Complete(end) = status.map_err(Malformed::Syntax)? else {
-        return if bytes.len() > BYTES_MAX { Err(Malformed::HeadTooLarge) } else { Ok(Parsed::Partial(bytes)) };
+        return if bytes.len() > BYTES_MAX { Err(Malformed::HeadTooLarge) } else { Ok(None) };
     };
     if end > BYTES_MAX {
         return Err(Malformed::HeadTooLarge);
     }
     let status = read.code.and_then(|code| StatusCode::from_u16(code).ok()).ok_or(Malformed::Status)?;
     if status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS {
-        return Ok(Parsed::Interim(bytes.slice(end..)));
+        return Ok(Some(Parsed::Interim { status, rest: bytes.slice(end..) }));
     }
     let mut framing = Framing { is_1_1: read.version == Some(1), ..Framing::default() };
-    let mut headers = fields(&bytes, read.headers, |name, value| framing.hear(name, value))?;
+    let mut headers = fields(bytes, read.headers, |name, value| framing.hear(name, value))?;
     let has_none = is_head
         || matches!(status, StatusCode::SWITCHING_PROTOCOLS | StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
     if framing.has_bad_length {
@@ -111,7 +126,7 @@ pub(super) fn parse(bytes: Bytes, is_head: bool) -> Result<Parsed, Malformed> {
     }
     *response.headers_mut() = headers;
     let keeps_open = framing.keeps_open();
-    Ok(Parsed::Final(Box::new(Head { response, length, keeps_open, rest: bytes.slice(end..) })))
+    Ok(Some(Parsed::Final(Box::new(Head { response, length, keeps_open, rest: bytes.slice(end..) }))))
 }
 
 /// Reads trailers up to and with their empty line.
@@ -120,7 +135,9 @@ pub(super) fn parse(bytes: Bytes, is_head: bool) -> Result<Parsed, Malformed> {
 ///
 /// [`Malformed::Trailers`].
 pub(super) fn parse_trailers(bytes: &Bytes) -> Result<HeaderMap, Malformed> {
-    let mut room = [httparse::EMPTY_HEADER; FIELDS_MAX];
+    // Each field has a line. How many bytes they are is bounded by the decoder.
+    let lines = memchr::memchr_iter(b'\n', bytes).count();
+    let mut room = vec![httparse::EMPTY_HEADER; lines];
     match httparse::parse_headers(bytes, &mut room) {
         Ok(httparse::Status::Complete((end, read))) if end == bytes.len() => fields(bytes, read, |_, _| {}),
         _ => Err(Malformed::Trailers),

@@ -1,16 +1,18 @@
 //! An answer's body, read from its connection while it is sent on.
 
+use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 
 use crate::clock::Clock;
 use crate::message::BoxError;
-use crate::message::body::Body;
+use crate::message::body::{Body, Malformed};
 use crate::upstream::http1::connection::Connection;
 use crate::upstream::http1::decoder::{Decoded, Decoder};
 use crate::upstream::http1::head::Length;
@@ -40,10 +42,25 @@ struct Incoming {
     decoder: Decoder,
     /// Read, not yet taken apart.
     rest: Bytes,
+    /// What came of the body before the head was sent on.
+    first: Option<Frame<Bytes>>,
 }
 
+/// How long the head of an answer waits for the first bytes of its body. They are sent on together, and a target that breaks
+/// off right behind its head can still be answered for with 502.
+const FIRST_WAIT: Duration = Duration::from_millis(5);
+
 /// The body that begins with `rest` and comes over `connection`, which goes `home` after it.
-pub(crate) fn body(mut rest: Bytes, length: Length, mut connection: Connection, home: Option<Home>) -> Body {
+///
+/// # Errors
+///
+/// Where the target breaks off, or sends what is not HTTP, before anything of the answer can have been sent on.
+pub(crate) async fn body(
+    mut rest: Bytes,
+    length: Length,
+    mut connection: Connection,
+    home: Option<Home>,
+) -> Result<Body, BoxError> {
     match length {
         // The whole of it came with the head, as of nearly every small answer: the connection is free before it is sent on.
         Length::Exact(length) if rest.len() as u64 >= length => {
@@ -52,18 +69,31 @@ pub(crate) fn body(mut rest: Bytes, length: Length, mut connection: Connection, 
             if let (true, Some(home)) = (rest.is_empty(), home) {
                 home.take_back(connection);
             }
-            Body::full(data)
+            Ok(Body::full(data))
         }
         length => {
             if let Length::Exact(length) = length {
                 connection.expect(length - rest.len() as u64);
             }
-            Body::streaming(Incoming { connection: Some(connection), home, decoder: Decoder::new(length), rest })
+            let decoder = Decoder::new(length);
+            let mut incoming = Incoming { connection: Some(connection), home, decoder, rest, first: None };
+            // Boxed: answers that came whole do not carry the room along.
+            Box::pin(incoming.begin()).await?;
+            Ok(Body::streaming(incoming))
         }
     }
 }
 
 impl Incoming {
+    /// Waits a moment for the first frame.
+    async fn begin(&mut self) -> Result<(), BoxError> {
+        let first = poll_fn(|cx| self.poll_decoded(cx));
+        if let Ok(first) = tokio::time::timeout(FIRST_WAIT, first).await {
+            self.first = first?;
+        }
+        Ok(())
+    }
+
     /// Lets the connection go.
     fn end(&mut self) {
         if let (Some(connection), Some(home), true) = (self.connection.take(), self.home.take(), self.rest.is_empty()) {
@@ -73,7 +103,7 @@ impl Incoming {
 
     fn poll_decoded(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Frame<Bytes>>, BoxError>> {
         loop {
-            match self.decoder.decode(&mut self.rest)? {
+            match self.decoder.decode(&mut self.rest).map_err(|error| Malformed(error.into()))? {
                 Decoded::Data(data) => {
                     if self.decoder.left() == Some(0) {
                         self.end();
@@ -110,6 +140,9 @@ impl http_body::Body for Incoming {
     type Error = BoxError;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        if let Some(first) = self.first.take() {
+            return Poll::Ready(Some(Ok(first)));
+        }
         if self.connection.is_none() {
             return Poll::Ready(None);
         }
@@ -121,10 +154,11 @@ impl http_body::Body for Incoming {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.connection.is_none()
+        self.connection.is_none() && self.first.is_none()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.decoder.left().map_or_else(SizeHint::default, SizeHint::with_exact)
+        let first = self.first.as_ref().and_then(Frame::data_ref).map_or(0, Bytes::len) as u64;
+        self.decoder.left().map_or_else(SizeHint::default, |left| SizeHint::with_exact(first + left))
     }
 }

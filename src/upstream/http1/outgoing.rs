@@ -32,6 +32,10 @@ pub(crate) struct Outgoing {
     /// RFC 9110 §9.2.2, and nothing of it is gone once it has been sent.
     may_be_repeated: bool,
     is_head: bool,
+    /// The client sends the body only when it is told to (RFC 9110 §10.1.1). It is told when the body is first read.
+    awaits_continue: bool,
+    /// The target gets no other request over the same connection.
+    is_last: bool,
     /// Whether a target may have seen something of it, or the client has broken it off.
     is_begun: bool,
     /// Whether what was written has left us: TLS takes bytes and keeps them until they are flushed.
@@ -118,6 +122,11 @@ impl Outgoing {
                 announced = names(parts.headers.get_all(header::TRAILER));
             }
         }
+        // Spec §10.6: few targets look for the body of a GET, and the next request would begin in the middle of it.
+        let is_last = framing != Framing::Exact(0) && matches!(parts.method, Method::GET | Method::HEAD);
+        if is_last {
+            head.extend_from_slice(b"connection: close\r\n");
+        }
         head.extend_from_slice(b"\r\n");
         let head = Bytes::from(head);
         let is_idempotent =
@@ -131,6 +140,8 @@ impl Outgoing {
             announced,
             piece,
             is_head: parts.method == Method::HEAD,
+            awaits_continue: framing != Framing::Exact(0) && parts.headers.contains_key(header::EXPECT),
+            is_last,
             is_begun: false,
             is_flushed: false,
             moves: 0,
@@ -140,6 +151,21 @@ impl Outgoing {
     /// Whether it asks for a head without its body.
     pub(crate) fn is_head(&self) -> bool {
         self.is_head
+    }
+
+    /// Whether the body waits until the target has said 100 (Continue).
+    pub(crate) fn awaits_continue(&self) -> bool {
+        self.awaits_continue
+    }
+
+    /// The body need not wait any longer.
+    pub(crate) fn go_on(&mut self) {
+        self.awaits_continue = false;
+    }
+
+    /// Whether the connection carries no other request after it.
+    pub(crate) fn is_last(&self) -> bool {
+        self.is_last
     }
 
     /// Whether no target has seen anything of it: it can be offered to any. What the client has sent of the body is kept.
@@ -173,7 +199,7 @@ impl Outgoing {
     /// Whose fault it is. Nothing of it is written after that.
     pub(crate) fn poll_write(&mut self, line: &mut Line, cx: &mut Context<'_>) -> Poll<Result<(), Unsent>> {
         loop {
-            if self.piece.is_none() && self.framing != Framing::Over {
+            if self.piece.is_none() && self.framing != Framing::Over && !self.awaits_continue {
                 // Before the head goes out, so that a small body goes with it.
                 if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(cx) {
                     self.moves += 1;

@@ -32,7 +32,7 @@ fn unknown_keys_at_every_level() {
        |
     32 |     health_check: {}
        |     ^^^^^^^^^^^^
-       = there are `protocol`, `protocol_version`, `ca_file`, `verify`, `connect_timeout`, `response_timeout`, `idle_timeout`, `idle_max` and `skip_for`
+       = there are `protocol`, `protocol_version`, `ca_file`, `verify`, `connect_timeout`, `response_timeout`, `idle_timeout`, `idle_max`, `response_headers_max` and `skip_for`
 
     error: unknown key `sesion`
       --> vestibule.yaml:34:1 at sesion

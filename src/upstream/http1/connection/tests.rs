@@ -18,7 +18,7 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 /// A connection, and the target's end of it.
 async fn pair() -> (Connection, TcpStream) {
     let (line, target) = testing::pair().await;
-    (Connection::new(line, TIMEOUT), target)
+    (Connection::new(line, TIMEOUT, 100), target)
 }
 
 async fn request(method: Method, body: Body) -> Outgoing {
@@ -158,14 +158,14 @@ async fn only_a_quiet_connection_is_open() {
 #[tokio::test]
 async fn a_connection_that_the_target_closed_is_not_open_to_a_task_whose_turn_is_used_up() {
     let (line, target) = testing::secured_pair().await;
-    let connection = Connection::new(line, TIMEOUT);
+    let connection = Connection::new(line, TIMEOUT, 100);
     assert!(connection.is_open());
     drop(target);
     while connection.is_open() {
         tokio::task::yield_now().await;
     }
     let (line, target) = testing::secured_pair().await;
-    let connection = Connection::new(line, TIMEOUT);
+    let connection = Connection::new(line, TIMEOUT, 100);
     drop(target);
     // What nobody has looked at yet; the end has come when this socket, which is younger, has its own.
     let (other, target) = pair().await;

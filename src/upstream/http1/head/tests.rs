@@ -1,5 +1,7 @@
 use super::*;
 
+const FIELDS: usize = 150;
+
 #[track_caller]
 fn read(text: &str) -> Head {
     read_for(text, false)
@@ -7,7 +9,7 @@ fn read(text: &str) -> Head {
 
 #[track_caller]
 fn read_for(text: &str, is_head: bool) -> Head {
-    match parse(Bytes::copy_from_slice(text.as_bytes()), is_head) {
+    match parse(Bytes::copy_from_slice(text.as_bytes()), is_head, FIELDS) {
         Ok(Parsed::Final(head)) => *head,
         other => panic!("{text:?} is an answer: {other:?}"),
     }
@@ -18,7 +20,7 @@ fn refused(text: &str, error: Malformed) {
     for is_first in [true, false] {
         // The same in any case of the names.
         let text = if is_first { text.to_owned() } else { text.to_ascii_lowercase().replace("http/", "HTTP/") };
-        let parsed = parse(Bytes::from(text.clone()), false);
+        let parsed = parse(Bytes::from(text.clone()), false, FIELDS);
         assert_eq!(parsed.map(drop), Err(error), "{text:?}");
     }
 }
@@ -47,7 +49,7 @@ fn a_head_has_a_status_a_reason_and_fields() {
 #[test]
 fn octets_that_are_no_ascii_pass_in_values() {
     let text = Bytes::from_static(b"HTTP/1.1 200 OK\r\nx-name: \xff\xfe\r\n\r\n");
-    let Ok(Parsed::Final(head)) = parse(text, false) else { panic!("an answer") };
+    let Ok(Parsed::Final(head)) = parse(text, false, FIELDS) else { panic!("an answer") };
     assert_eq!(head.response.headers()["x-name"].as_bytes(), b"\xff\xfe");
 }
 
@@ -55,7 +57,7 @@ fn octets_that_are_no_ascii_pass_in_values() {
 fn a_head_that_is_not_whole_is_given_back() {
     let text = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n";
     for end in 1..text.len() {
-        match parse(Bytes::copy_from_slice(&text.as_bytes()[..end]), false) {
+        match parse(Bytes::copy_from_slice(&text.as_bytes()[..end]), false, FIELDS) {
             Ok(Parsed::Partial(bytes)) => assert_eq!(&bytes[..], &text.as_bytes()[..end]),
             other => panic!("the first {end} bytes: {other:?}"),
         }
@@ -66,8 +68,8 @@ fn a_head_that_is_not_whole_is_given_back() {
 fn interim_answers_are_passed_over_and_101_is_not_one() {
     for status in [100, 102, 103, 199] {
         let text = format!("HTTP/1.1 {status} x\r\nlink: a\r\n\r\nHTTP/1.1 200 OK\r\n");
-        match parse(Bytes::from(text), false) {
-            Ok(Parsed::Interim(rest)) => assert_eq!(rest, "HTTP/1.1 200 OK\r\n"),
+        match parse(Bytes::from(text), false, FIELDS) {
+            Ok(Parsed::Interim { rest, .. }) => assert_eq!(rest, "HTTP/1.1 200 OK\r\n"),
             other => panic!("{status}: {other:?}"),
         }
     }
@@ -170,8 +172,11 @@ fn what_is_no_head_is_refused() {
         refused(text, Malformed::Syntax(error));
     }
     refused("HTTP/1.1 099 x\r\n\r\n", Malformed::Status);
-    let many = format!("HTTP/1.1 200 OK\r\n{}\r\n", "a: b\r\n".repeat(FIELDS_MAX + 1));
-    refused(&many, Malformed::Syntax(httparse::Error::TooManyHeaders));
+    let many = |count| format!("HTTP/1.1 200 OK\r\n{}\r\n", "a: b\r\n".repeat(count));
+    for count in [FIELDS_USUAL, FIELDS_USUAL + 1, FIELDS] {
+        assert_eq!(read(&many(count)).response.headers().len(), count);
+    }
+    refused(&many(FIELDS + 1), Malformed::Syntax(httparse::Error::TooManyHeaders));
     let huge = "a".repeat(BYTES_MAX);
     refused(&format!("HTTP/1.1 200 OK\r\na: {huge}"), Malformed::HeadTooLarge);
     refused(&format!("HTTP/1.1 200 OK\r\na: {huge}\r\n\r\n"), Malformed::HeadTooLarge);

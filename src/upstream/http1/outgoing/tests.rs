@@ -78,7 +78,7 @@ async fn the_head_says_what_the_body_is() {
         ("PUT", &[], Body::empty(), "content-length: 0\r\n\r\n"),
         ("PATCH", &[], Body::full(""), "content-length: 0\r\n\r\n"),
         ("POST", &[], Body::full("hello"), "content-length: 5\r\n\r\nhello"),
-        ("GET", &[("content-length", "7")], Body::full("hello"), "content-length: 5\r\n\r\nhello"),
+        ("GET", &[("content-length", "7")], Body::full("hello"), "content-length: 5\r\nconnection: close\r\n\r\nhello"),
         (
             "POST",
             &[("content-length", "5"), ("transfer-encoding", "chunked")],
@@ -101,7 +101,12 @@ async fn the_head_says_what_the_body_is() {
         ),
         // Only the first frame says whether a GET has a body.
         ("GET", &[], streaming(None, data(&[""])), "\r\n"),
-        ("GET", &[], streaming(None, data(&["", "x"])), "transfer-encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n"),
+        (
+            "GET",
+            &[],
+            streaming(None, data(&["", "x"])),
+            "transfer-encoding: chunked\r\nconnection: close\r\n\r\n1\r\nx\r\n0\r\n\r\n",
+        ),
         ("POST", &[], streaming(None, data(&[])), "transfer-encoding: chunked\r\n\r\n0\r\n\r\n"),
         // A length leaves no room for trailers.
         ("POST", &[], streaming(Some(3), and_trailers(data(&["one"]))), "content-length: 3\r\n\r\none"),
