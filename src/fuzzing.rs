@@ -259,5 +259,6 @@ fn session(access_token_bytes: usize) -> Session {
         expires_at: NOW + Duration::from_secs(3600),
         refresh_at: None,
         access_token_expires_at: None,
+        nonce_hash: None,
     }
 }

@@ -33,6 +33,9 @@ pub(crate) struct Admin {
     pub(crate) registry: Registry,
     /// `/.well-known/vestibule/…`, as on a public listener (DESIGN §4).
     pub(crate) public_keys: PublicKeys,
+    /// What fails outside this process, one line each: told by `/readyz`, which is 200 all the same, because sessions are
+    /// served on.
+    pub(crate) troubles: Arc<dyn Fn() -> Vec<String> + Send + Sync>,
 }
 
 /// Serves as long as the process lives: a probe must be told that we are draining, too.
@@ -64,7 +67,7 @@ impl Admin {
         match path {
             "/livez" => text(StatusCode::OK, "live\n"),
             "/readyz" if is_stopping => text(StatusCode::SERVICE_UNAVAILABLE, "draining\n"),
-            "/readyz" => text(StatusCode::OK, "ready\n"),
+            "/readyz" => text(StatusCode::OK, format!("ready\n{}", lines((self.troubles)()))),
             "/metrics" => {
                 let mut response = text(StatusCode::OK, self.registry.render());
                 let format = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
@@ -74,6 +77,10 @@ impl Admin {
             other => (self.public_keys)(other).unwrap_or_else(|| text(StatusCode::NOT_FOUND, "not found\n")),
         }
     }
+}
+
+fn lines(texts: Vec<String>) -> String {
+    texts.into_iter().map(|text| text + "\n").collect()
 }
 
 fn text(status: StatusCode, body: impl Into<Bytes>) -> WholeResponse {

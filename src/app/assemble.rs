@@ -25,6 +25,7 @@ use crate::listener::Shared;
 use crate::listener::certificate::Certificates;
 use crate::message::WholeResponse;
 use crate::message::header::Protected;
+use crate::oidc;
 use crate::proxy::snapshot::{Selected, Snapshot};
 use crate::rule::{Rule, RuleSet};
 use crate::session::names::OurCookies;
@@ -41,6 +42,7 @@ pub(crate) struct Assembled {
     pub(crate) clock: Clock,
     groups: Vec<Arc<TargetGroup>>,
     claims: Option<Arc<ClaimsHeaders>>,
+    clients: Vec<Arc<oidc::Client>>,
 }
 
 /// A listener, ready to be bound.
@@ -62,6 +64,7 @@ impl Assembled {
     /// Where the machine cannot do what the configuration says.
     pub(crate) fn new(config: Config, clock: &Clock, registry: &Registry, control: &Control) -> Result<Self, Error> {
         let providers = Providers::new(config.providers, config.user_pools, &config.paths, clock, registry)?;
+        let clients = providers.watch(control);
         let now = clock.instant();
         let groups: Vec<_> =
             config.target_groups.into_iter().map(|group| Arc::new(TargetGroup::new(group, now))).collect();
@@ -90,7 +93,7 @@ impl Assembled {
             registry: registry.clone(),
         };
         let listeners = config.listeners.into_iter().map(|listener| parts.listener(listener)).collect();
-        Ok(Self { listeners, clock: clock.clone(), groups, claims })
+        Ok(Self { listeners, clock: clock.clone(), groups, claims, clients })
     }
 
     /// What one worker has for itself. Call it on the worker's thread.
@@ -105,6 +108,19 @@ impl Assembled {
             clock: self.clock.clone(),
             spawner,
         }
+    }
+
+    /// Asks every provider on the network whether it answers, and says so in the log.
+    pub(crate) fn greet_providers(&self, control: &Control) {
+        for client in &self.clients {
+            let client = Arc::clone(client);
+            control.start_detached(async move { client.greet().await });
+        }
+    }
+
+    /// What fails at the providers, one line each.
+    pub(crate) fn provider_troubles(&self) -> Vec<String> {
+        self.clients.iter().flat_map(|client| client.troubles()).map(|trouble| trouble.to_string()).collect()
     }
 
     /// What the operator's endpoint answers about keys: the same as a public listener (DESIGN §4).

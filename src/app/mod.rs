@@ -23,6 +23,7 @@ use crate::listener::accept;
 use crate::telemetry::access_log::Writer;
 use crate::telemetry::metrics::Registry;
 use assemble::Assembled;
+pub(crate) use providers::survey;
 pub use signals::Signals;
 use workers::{Sockets, Workers};
 
@@ -39,6 +40,8 @@ pub struct App {
     workers: Option<Workers>,
     access_log: Option<Writer>,
     control: Option<Runtime>,
+    assembled: Arc<Assembled>,
+    door: Control,
 }
 
 /// Why the process could not start. What the configuration could have told has been told before.
@@ -105,7 +108,14 @@ impl App {
             workers: Some(workers),
             access_log: Some(writer),
             control: Some(control),
+            assembled,
+            door,
         })
+    }
+
+    /// Asks every identity provider whether it answers, and says so in the log. Nothing waits for the answers.
+    pub fn greet_providers(&self) {
+        self.assembled.greet_providers(&self.door);
     }
 
     /// Where the listener of that name accepts.
@@ -187,7 +197,9 @@ fn serve_admin(
     let socket = control.enter(|| tokio::net::TcpListener::from_std(bound)).map_err(Error::Worker)?;
     let keys = Arc::clone(assembled);
     let public_keys: admin::PublicKeys = Arc::new(move |path| keys.public_keys(path));
-    let admin = admin::Admin { registry: registry.clone(), public_keys };
+    let providers = Arc::clone(assembled);
+    let troubles = Arc::new(move || providers.provider_troubles());
+    let admin = admin::Admin { registry: registry.clone(), public_keys, troubles };
     control.start_detached(admin::serve(admin, socket, control.clone(), spawner.clone()));
     Ok(address)
 }

@@ -4,17 +4,20 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use tokio::runtime::Builder;
 use url::Url;
 
 use crate::action::authenticate::paths::Paths;
 use crate::app::Error;
 use crate::backchannel::Backchannel;
-use crate::backchannel::network::Network;
+use crate::backchannel::network::{self, Network};
 use crate::backchannel::settings::Settings as Way;
 use crate::clock::Clock;
-use crate::config::{ProviderConfig, UserPoolConfig};
+use crate::config::{Config, ProviderConfig, UserPoolConfig};
+use crate::drain::Control;
 use crate::oidc;
-use crate::oidc::settings::{ClientAuth, Endpoints, Logout, Settings, Userinfo};
+use crate::oidc::settings::{ClientAuth, Endpoints, Logout, Settings};
+use crate::oidc::survey::Survey;
 use crate::telemetry::metrics::Registry;
 use crate::user_pool::settings::ClientSettings;
 use crate::user_pool::{InProcess, UserPool};
@@ -57,6 +60,17 @@ impl Providers {
         Ok(Self { oidc, user_pools })
     }
 
+    /// Keeps watch over every provider on the network, to find out when one that stopped answers again. Answers their
+    /// clients.
+    pub(crate) fn watch(&self, control: &Control) -> Vec<Arc<oidc::Client>> {
+        let clients: Vec<_> = self.oidc.values().map(|provider| Arc::clone(&provider.client)).collect();
+        for client in &clients {
+            let client = Arc::clone(client);
+            control.start_detached(async move { client.keep_watch().await });
+        }
+        clients
+    }
+
     /// A provider of `identity_providers`.
     pub(crate) fn oidc(&self, name: &str) -> Provider {
         self.oidc[name].clone()
@@ -73,14 +87,33 @@ impl Providers {
     }
 }
 
+/// Asks every provider all that can be asked without a user, one after the other.
+///
+/// # Errors
+///
+/// Where the machine cannot do what the configuration says.
+pub(crate) fn survey(config: Config) -> Result<Vec<Survey>, Error> {
+    let runtime = Builder::new_current_thread().enable_all().build().map_err(Error::Worker)?;
+    let (clock, registry) = (Clock::system(), Registry::default());
+    let mut surveys = Vec::new();
+    for provider in config.providers {
+        let client = networked(provider, &clock, &registry)?.client;
+        surveys.push(runtime.block_on(client.survey()));
+    }
+    // A name that is still being looked up is not waited for.
+    runtime.shutdown_background();
+    Ok(surveys)
+}
+
 fn networked(provider: ProviderConfig, clock: &Clock, registry: &Registry) -> Result<Provider, Error> {
     let ProviderConfig { settings, roots } = provider;
     let failed = |source| Error::Provider { name: settings.name.to_string(), source };
     let way = Way {
         roots: roots.unwrap_or_default(),
         timeout: settings.timeout,
-        // The configuration accepts `http` on loopback only, so nothing else is reached without TLS.
-        allow_http_loopback: is_plain(&settings),
+        // The configuration accepts `http` on loopback and for hosts that it names, so nothing else is reached without TLS.
+        allow_http_loopback: is_plain_and_local(&settings),
+        insecure_http_hosts: settings.insecure_http_hosts.clone(),
     };
     let network: Arc<dyn Backchannel> = Arc::new(Network::new(&way).map_err(|error| failed(error.into()))?);
     let logout = settings.logout;
@@ -88,27 +121,22 @@ fn networked(provider: ProviderConfig, clock: &Clock, registry: &Registry) -> Re
     Ok(Provider { client, logout })
 }
 
-/// Whether the configuration names an address without TLS for this provider.
-fn is_plain(settings: &Settings) -> bool {
-    let Endpoints { authorization, token, userinfo, jwks, end_session } = &settings.endpoints;
-    let mut given = [authorization, token, userinfo, jwks, end_session].into_iter().flatten();
-    settings.issuer.starts_with("http:") || given.any(|endpoint| endpoint.scheme() == "http")
+/// Whether the configuration names an address of this machine without TLS for this provider.
+fn is_plain_and_local(settings: &Settings) -> bool {
+    let Endpoints { discovery, authorization, token, userinfo, jwks, end_session } = &settings.endpoints;
+    let given = [discovery, authorization, token, userinfo, jwks, end_session].into_iter().flatten().cloned();
+    let is_local = |url: Url| url.scheme() == "http" && url.host_str().is_some_and(network::is_loopback);
+    given.chain(Url::parse(&settings.issuer)).any(is_local)
 }
 
 fn embedded(pool: UserPoolConfig, paths: &Paths, clock: &Clock, registry: &Registry) -> (Provider, Arc<UserPool>) {
     let UserPoolConfig { mut settings, applications } = pool;
     settings.clients.push(own_client(&applications, paths));
+    let issuer = settings.issuer.as_str().trim_end_matches('/');
     let client = Settings {
-        name: Arc::clone(&settings.name),
-        issuer: settings.issuer.as_str().trim_end_matches('/').to_owned(),
-        client_id: OWN_CLIENT_ID.to_owned(),
         // Nothing but PKCE is needed: the code never leaves this process.
-        client_secret: None,
         token_endpoint_auth_method: Some(ClientAuth::None),
-        endpoints: Endpoints::default(),
-        userinfo: Userinfo::Auto,
-        logout: Logout::Auto,
-        timeout: Way::default().timeout,
+        ..Settings::new(&settings.name, issuer, OWN_CLIENT_ID)
     };
     let pool = Arc::new(UserPool::new(settings, clock.clone(), registry));
     let in_process: Arc<dyn Backchannel> = Arc::new(InProcess::new(Arc::clone(&pool)));

@@ -11,13 +11,16 @@ pub(crate) enum Error {
     /// No answer in time.
     #[error("no answer in time")]
     Timeout,
+    /// Calls before this one hung, and none is made until a probe is answered.
+    #[error("it is not asked, because it did not answer in time before")]
+    CircuitOpen,
     /// The answer is larger than we read.
     #[error("the answer is larger than {0} bytes")]
     TooLarge(usize),
     /// The connection broke in the middle.
     #[error("the connection broke")]
     Broken(#[source] BoxError),
-    /// The address is neither `https`, nor one of this machine where `http` is allowed.
+    /// The address is neither `https`, nor one for which the configuration allows `http`.
     #[error("the address is not https")]
     Insecure,
     /// The client could not be made.

@@ -29,6 +29,7 @@ pub(crate) struct Network {
     client: reqwest::Client,
     timeout: Duration,
     allow_http_loopback: bool,
+    insecure_http_hosts: Vec<Box<str>>,
 }
 
 impl Network {
@@ -49,13 +50,23 @@ impl Network {
             .user_agent(concat!("vestibule/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(|error| Error::Setup(error.into()))?;
-        Ok(Self { client, timeout: settings.timeout, allow_http_loopback: settings.allow_http_loopback })
+        Ok(Self {
+            client,
+            timeout: settings.timeout,
+            allow_http_loopback: settings.allow_http_loopback,
+            insecure_http_hosts: settings.insecure_http_hosts.clone(),
+        })
     }
 
     fn check(&self, uri: &Uri) -> Result<(), Error> {
-        let secure = uri.scheme() == Some(&Scheme::HTTPS);
-        let local = uri.scheme() == Some(&Scheme::HTTP) && uri.host().is_some_and(is_loopback);
-        if secure || (local && self.allow_http_loopback) { Ok(()) } else { Err(Error::Insecure) }
+        let is_secure = uri.scheme() == Some(&Scheme::HTTPS);
+        let is_plain = uri.scheme() == Some(&Scheme::HTTP);
+        let is_local = self.allow_http_loopback && uri.host().is_some_and(is_loopback);
+        let is_named = || {
+            let authority = uri.host().map(|host| host_and_port(host, uri.port_u16(), 80));
+            authority.is_some_and(|authority| self.insecure_http_hosts.contains(&authority))
+        };
+        if is_secure || (is_plain && (is_local || is_named())) { Ok(()) } else { Err(Error::Insecure) }
     }
 
     async fn exchange(&self, request: WholeRequest) -> Result<WholeResponse, Error> {
@@ -86,6 +97,21 @@ pub(crate) fn is_loopback(host: &str) -> bool {
     match host.parse::<std::net::IpAddr>() {
         Ok(address) => address.to_canonical().is_loopback(),
         Err(_) => host.eq_ignore_ascii_case("localhost") || host.to_ascii_lowercase().ends_with(".localhost"),
+    }
+}
+
+/// `host` or `host:port` of a URL, as the configuration names a host that is called over plain HTTP: lower-case, without
+/// the scheme's own port.
+pub(crate) fn authority(url: &url::Url) -> Option<Box<str>> {
+    let default = if url.scheme() == "https" { 443 } else { 80 };
+    Some(host_and_port(url.host_str()?, url.port(), default))
+}
+
+fn host_and_port(host: &str, port: Option<u16>, default: u16) -> Box<str> {
+    let host = host.to_ascii_lowercase();
+    match port.filter(|port| *port != default) {
+        Some(port) => format!("{host}:{port}").into(),
+        None => host.into(),
     }
 }
 

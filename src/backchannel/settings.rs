@@ -11,12 +11,15 @@ pub(crate) struct Settings {
     pub(crate) roots: Vec<CertificateDer<'static>>,
     /// For one call, from the look-up of the name to the last byte of the answer. 10 s.
     pub(crate) timeout: Duration,
-    /// Whether `http` is allowed to `localhost` and loopback addresses. It never is to others. `false`.
+    /// Whether `http` is allowed to `localhost` and loopback addresses. `false`.
     pub(crate) allow_http_loopback: bool,
+    /// Other `host` or `host:port` to which `http` is allowed, because the operator names each of them. Empty by default.
+    pub(crate) insecure_http_hosts: Vec<Box<str>>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { roots: Vec::new(), timeout: Duration::from_secs(10), allow_http_loopback: false }
+        let timeout = Duration::from_secs(10);
+        Self { roots: Vec::new(), timeout, allow_http_loopback: false, insecure_http_hosts: Vec::new() }
     }
 }

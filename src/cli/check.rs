@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use crate::app;
 use crate::config;
 use crate::config::Config;
 use crate::config::diagnostic::{Diagnostics, Severity};
@@ -18,6 +19,9 @@ pub(crate) struct Check {
     /// The configuration file.
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
+    /// Ask each identity provider too: its metadata, issuer and keys, and whether it accepts the client's credentials.
+    #[arg(long)]
+    online: bool,
     /// Say which rule takes this request, and why the ones before it do not: "GET https://host/path".
     #[arg(long, value_name = "REQUEST")]
     request: Option<String>,
@@ -50,8 +54,20 @@ impl Check {
             Some(probe) => print!("{}", explain(&config, &probe)),
             None => println!("{}: ok ({})", self.config.display(), summary(&config)),
         }
+        if self.online {
+            return ask_providers(config);
+        }
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// Says what each provider answers. Exit code 1 where users of one could not sign in.
+fn ask_providers(config: Config) -> anyhow::Result<ExitCode> {
+    let surveys = app::survey(config)?;
+    for survey in &surveys {
+        print!("{survey}");
+    }
+    Ok(if surveys.iter().any(|survey| survey.is_wrong()) { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
 /// `2 errors, 1 warning`.

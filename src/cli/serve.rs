@@ -33,6 +33,7 @@ impl Serve {
         logging::start(&config.log);
         let signals = Signals::hear()?;
         let app = App::start(config, Clock::system())?;
+        app.greet_providers();
         Ok(if app.run(signals) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Only form: whether the signature is right, and whether the claims are, others say.
 
+use aws_lc_rs::digest;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
@@ -28,20 +29,23 @@ pub(crate) enum Error {
     /// Header or payload is not a JSON object, repeats a member or nests too deep.
     #[error("a segment is not a JSON object whose member names are all different")]
     Json,
-    /// `none`, a shared-secret algorithm, one for encryption, or one we do not know.
-    #[error("the algorithm is not allowed")]
+    /// `none`, one for encryption, or one we do not know.
+    #[error("its algorithm (`alg`) is not one that is accepted")]
     Algorithm,
+    /// `HS256` and its like: whoever can verify such a token can make one.
+    #[error("it is signed with a shared secret ({0}); set this client to RS256 or ES256 at the provider")]
+    SharedSecret(&'static str),
     /// `typ` or `cty` say that this is another kind of token (RFC 8725 §3.11).
     #[error("the token is of another type")]
     Type,
     /// `crit` names extensions, and we understand none (RFC 7515 §4.1.11).
     #[error("the token needs an extension")]
     Critical,
-    /// `jwk`, `jku`, `x5u` or `x5c`: a token does not choose the key that verifies it.
+    /// `jwk`, `jku` or `x5u`: a token does not choose the key that verifies it.
     #[error("the token brings its own key")]
     EmbeddedKey,
-    /// `kid` is not a string of sensible length.
-    #[error("the key id is not a short string")]
+    /// `kid` is neither a text of sensible length nor a number.
+    #[error("the key id is not a short text")]
     KeyId,
 }
 
@@ -56,10 +60,15 @@ pub(crate) enum Algorithm {
     Ps512,
     Es256,
     Es384,
+    Es512,
     EdDsa,
 }
 
 impl Algorithm {
+    /// The names of all of them.
+    pub(crate) const NAMES: [&'static str; 10] =
+        ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"];
+
     /// Reads an `alg`; names are case-sensitive (RFC 7515 §4.1.1).
     pub(crate) fn from_name(name: &str) -> Option<Self> {
         Some(match name {
@@ -71,9 +80,22 @@ impl Algorithm {
             "PS512" => Self::Ps512,
             "ES256" => Self::Es256,
             "ES384" => Self::Es384,
+            "ES512" => Self::Es512,
             "EdDSA" => Self::EdDsa,
             _ => return None,
         })
+    }
+
+    /// The left half of the hash of `text`, in base64url: `at_hash` and `c_hash` (OIDC Core §3.1.3.6). The hash is the
+    /// signature's own; with EdDSA it is SHA-512, which Ed25519 is built on.
+    pub(crate) fn half_hash(self, text: &str) -> String {
+        let hash = match self {
+            Self::Rs256 | Self::Ps256 | Self::Es256 => &digest::SHA256,
+            Self::Rs384 | Self::Ps384 | Self::Es384 => &digest::SHA384,
+            Self::Rs512 | Self::Ps512 | Self::Es512 | Self::EdDsa => &digest::SHA512,
+        };
+        let hash = digest::digest(hash, text.as_bytes());
+        URL_SAFE_NO_PAD.encode(&hash.as_ref()[..hash.as_ref().len() / 2])
     }
 }
 
@@ -110,7 +132,7 @@ impl<'t> Compact<'t> {
 }
 
 fn check(header: &Map<String, Value>) -> Result<(Algorithm, Option<String>), Error> {
-    let algorithm = header.get("alg").and_then(Value::as_str).and_then(Algorithm::from_name).ok_or(Error::Algorithm)?;
+    let algorithm = algorithm(header)?;
     // RFC 7515 §4.1.9: media types are compared without case.
     match header.get("typ") {
         None => {}
@@ -123,15 +145,25 @@ fn check(header: &Map<String, Value>) -> Result<(Algorithm, Option<String>), Err
     if header.contains_key("crit") {
         return Err(Error::Critical);
     }
-    if ["jwk", "jku", "x5u", "x5c"].iter().any(|name| header.contains_key(*name)) {
+    // `x5c` and `x5t` are not looked at: some providers send them, and the key comes from the key set in any case.
+    if ["jwk", "jku", "x5u"].iter().any(|name| header.contains_key(*name)) {
         return Err(Error::EmbeddedKey);
     }
     let key_id = match header.get("kid") {
-        None => None,
+        None | Some(Value::Null) => None,
         Some(Value::String(kid)) if kid.len() <= KID_BYTES_MAX => Some(kid.clone()),
+        Some(Value::Number(kid)) => Some(kid.to_string()),
         Some(_) => return Err(Error::KeyId),
     };
     Ok((algorithm, key_id))
+}
+
+fn algorithm(header: &Map<String, Value>) -> Result<Algorithm, Error> {
+    let name = header.get("alg").and_then(Value::as_str).ok_or(Error::Algorithm)?;
+    if let Some(shared) = ["HS256", "HS384", "HS512"].into_iter().find(|shared| *shared == name) {
+        return Err(Error::SharedSecret(shared));
+    }
+    Algorithm::from_name(name).ok_or(Error::Algorithm)
 }
 
 fn decode(segment: &str) -> Result<Vec<u8>, Error> {

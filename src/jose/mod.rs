@@ -1,8 +1,12 @@
-//! JWK, JWS and registered-claim checks (RFC 7515, 7517, 7519); no I/O.
+//! Keys and signatures: JWK, JWS and the registered claims of a JWT (RFC 7515, 7517, 7519); no I/O.
 //!
-//! Knows no provider, session or header. Start at [`signing_key::SigningKey`], which makes what we sign.
+//! Knows no provider, session or header. Start at [`signing_key::SigningKey`], which makes what we sign, and at
+//! [`verify::verify`], which checks what others signed.
 
 pub(crate) mod compact;
 pub(crate) mod error;
+pub(crate) mod key_set;
+pub(crate) mod mismatch;
 pub(crate) mod signing_key;
 pub(crate) mod strict_json;
+pub(crate) mod verify;

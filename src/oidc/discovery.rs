@@ -1,18 +1,12 @@
-//! Reads `/.well-known/openid-configuration` (OpenID Connect Discovery §4) and refuses what lies.
+//! Reads `/.well-known/openid-configuration` (OpenID Connect Discovery §4): the members that are used, and refuses those
+//! that lie.
 
-use openidconnect::ProviderMetadata;
-use openidconnect::core::{
-    CoreAuthDisplay, CoreClaimName, CoreClaimType, CoreClientAuthMethod, CoreGrantType, CoreJsonWebKey,
-    CoreJweContentEncryptionAlgorithm, CoreJweKeyManagementAlgorithm, CoreResponseMode, CoreResponseType,
-    CoreSubjectIdentifierType,
-};
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use url::{Host, Url};
 
 use crate::backchannel::network;
-use crate::jose::strict_json;
-use crate::oidc::error::FetchError;
+use crate::jose::mismatch::Mismatch;
+use crate::oidc::document::{Document, Unreadable};
+use crate::oidc::error::FetchFault;
 use crate::oidc::settings::{ClientAuth, Settings};
 
 /// What a relying party needs to know of a provider.
@@ -27,37 +21,26 @@ pub(crate) struct Metadata {
     pub(crate) client_auth: ClientAuth,
     /// Whether every answer carries `iss` (RFC 9207 §3).
     pub(crate) has_issuer_parameter: bool,
+    /// What the provider offers, for [`survey`](crate::oidc::survey) to warn of. No login depends on it.
+    pub(crate) offers: Offers,
 }
 
-/// Members of the document that `openidconnect` does not know.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-struct More {
-    end_session_endpoint: Option<Url>,
-    #[serde(default)]
-    authorization_response_iss_parameter_supported: bool,
+/// What the metadata says is supported; `None` where it does not say.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Offers {
+    pub(crate) pkce_methods: Option<Vec<String>>,
+    pub(crate) signing_algorithms: Option<Vec<String>>,
+    pub(crate) client_auth_methods: Option<Vec<String>>,
 }
 
-impl openidconnect::AdditionalProviderMetadata for More {}
-
-type Document = ProviderMetadata<
-    More,
-    CoreAuthDisplay,
-    CoreClientAuthMethod,
-    CoreClaimName,
-    CoreClaimType,
-    CoreGrantType,
-    CoreJweContentEncryptionAlgorithm,
-    CoreJweKeyManagementAlgorithm,
-    CoreJsonWebKey,
-    CoreResponseMode,
-    CoreResponseType,
-    CoreSubjectIdentifierType,
->;
-
-/// Where the document of `issuer` is: below it, whether or not it ends in a slash (Discovery §4.1).
-pub(crate) fn location(issuer: &str) -> Result<Url, FetchError> {
-    let location = format!("{}/.well-known/openid-configuration", issuer.strip_suffix('/').unwrap_or(issuer));
-    Url::parse(&location).map_err(|_| FetchError::Content("the issuer is not a URL"))
+/// Where the document is: where the configuration says, or below the issuer, whether or not that ends in a slash
+/// (Discovery §4.1).
+pub(crate) fn location(settings: &Settings) -> Result<Url, FetchFault> {
+    if let Some(location) = &settings.endpoints.discovery {
+        return Ok(location.clone());
+    }
+    let issuer = settings.issuer.strip_suffix('/').unwrap_or(&settings.issuer);
+    Url::parse(&format!("{issuer}/.well-known/openid-configuration")).map_err(|_| FetchFault::Address)
 }
 
 impl Metadata {
@@ -72,77 +55,99 @@ impl Metadata {
             end_session_endpoint: endpoints.end_session.clone(),
             client_auth: ClientAuth::ClientSecretBasic,
             has_issuer_parameter: false,
+            offers: Offers::default(),
         })
     }
 
     /// Reads the document; what the configuration names stands instead of what the document says.
-    pub(crate) fn parse(settings: &Settings, document: &[u8]) -> Result<Self, FetchError> {
-        let document = strict_json::parse(document).map_err(|_| FetchError::Content("not JSON"))?;
+    pub(crate) fn parse(settings: &Settings, document: &[u8]) -> Result<Self, FetchFault> {
+        let document = Document::read(document).map_err(FetchFault::Content)?;
         // Compared as it stands, before anything reads it as a URL (pitfalls 52).
-        if document.get("issuer").and_then(Value::as_str) != Some(settings.issuer.as_str()) {
-            return Err(FetchError::Issuer);
+        let issuer = document.text("issuer").map_err(FetchFault::Content)?;
+        if issuer.as_deref() != Some(settings.issuer.as_str()) {
+            return Err(FetchFault::Issuer(Mismatch::new(issuer.as_deref(), &settings.issuer)));
         }
-        let document: Document =
-            serde_json::from_value(document).map_err(|_| FetchError::Content("not provider metadata"))?;
         let given = &settings.endpoints;
-        let optional = |given: &Option<Url>, found: Option<&Url>, name| match (given, found) {
-            (Some(given), _) => Ok(Some(given.clone())),
-            (None, Some(found)) => checked(&settings.issuer, found, name).map(Some),
-            (None, None) => Ok(None),
+        let optional = |given: &Option<Url>, name| match given {
+            Some(given) => Ok(Some(given.clone())),
+            None => endpoint(settings, &document, name),
         };
-        let required = |given, found, name| optional(given, found, name)?.ok_or(FetchError::Endpoint(name));
-        let more = document.additional_metadata();
+        let required = |given, name| optional(given, name)?.ok_or(FetchFault::Content(Unreadable::Missing(name)));
+        let client_auth_methods = document.texts("token_endpoint_auth_methods_supported");
         Ok(Self {
-            authorization_endpoint: required(
-                &given.authorization,
-                Some(document.authorization_endpoint().url()),
-                "authorization_endpoint",
-            )?,
-            token_endpoint: required(&given.token, document.token_endpoint().map(|url| url.url()), "token_endpoint")?,
-            userinfo_endpoint: optional(
-                &given.userinfo,
-                document.userinfo_endpoint().map(|url| url.url()),
-                "userinfo_endpoint",
-            )?,
-            jwks_uri: required(&given.jwks, Some(document.jwks_uri().url()), "jwks_uri")?,
-            end_session_endpoint: optional(
-                &given.end_session,
-                more.end_session_endpoint.as_ref(),
-                "end_session_endpoint",
-            )?,
-            client_auth: client_auth(document.token_endpoint_auth_methods_supported()),
-            has_issuer_parameter: more.authorization_response_iss_parameter_supported,
+            authorization_endpoint: required(&given.authorization, "authorization_endpoint")?,
+            token_endpoint: required(&given.token, "token_endpoint")?,
+            userinfo_endpoint: optional(&given.userinfo, "userinfo_endpoint")?,
+            jwks_uri: required(&given.jwks, "jwks_uri")?,
+            end_session_endpoint: end_session(settings, &document),
+            client_auth: client_auth(client_auth_methods.as_deref()),
+            has_issuer_parameter: document.is_true("authorization_response_iss_parameter_supported"),
+            offers: Offers {
+                pkce_methods: document.texts("code_challenge_methods_supported"),
+                signing_algorithms: document.texts("id_token_signing_alg_values_supported"),
+                client_auth_methods,
+            },
         })
     }
 }
 
+/// An endpoint of the document, if it names one.
+fn endpoint(settings: &Settings, document: &Document, name: &'static str) -> Result<Option<Url>, FetchFault> {
+    let Some(text) = document.text(name).map_err(FetchFault::Content)? else { return Ok(None) };
+    let refused = |why| FetchFault::Endpoint { name, value: text.as_str().into(), why };
+    let url = Url::parse(&text).map_err(|_| refused("it is not a URL"))?;
+    check(settings, &url).map_err(refused)?;
+    Ok(Some(url))
+}
+
+/// Where a user signs out at the provider. One that cannot be used costs that, and no sign-in.
+fn end_session(settings: &Settings, document: &Document) -> Option<Url> {
+    if let Some(given) = &settings.endpoints.end_session {
+        return Some(given.clone());
+    }
+    endpoint(settings, document, "end_session_endpoint")
+        .inspect_err(|fault| {
+            let (provider, why) = (&settings.name, fault.to_string());
+            tracing::warn!(
+                provider.name = %provider,
+                "discovery {why}; signing out does not reach the provider"
+            );
+        })
+        .ok()
+        .flatten()
+}
+
 /// Discovery §3: `client_secret_basic` where the document does not say.
-fn client_auth(methods: Option<&Vec<CoreClientAuthMethod>>) -> ClientAuth {
-    let has = |method| methods.is_some_and(|methods| methods.contains(&method));
-    if !has(CoreClientAuthMethod::ClientSecretBasic) && has(CoreClientAuthMethod::ClientSecretPost) {
+fn client_auth(methods: Option<&[String]>) -> ClientAuth {
+    let has = |method: &str| methods.is_some_and(|methods| methods.iter().any(|known| known == method));
+    if !has("client_secret_basic") && has("client_secret_post") {
         ClientAuth::ClientSecretPost
     } else {
         ClientAuth::ClientSecretBasic
     }
 }
 
-/// An address that a document may send us to (attacks O-02): `https`, and not this machine or its network's own services,
-/// unless the configured issuer is on this machine itself.
-fn checked(issuer: &str, url: &Url, name: &'static str) -> Result<Url, FetchError> {
-    let issuer = Url::parse(issuer).ok();
+/// Whether a document may send us to an address (attacks O-02): `https`, and not this machine or its network's own
+/// services, unless the configuration allows it.
+fn check(settings: &Settings, url: &Url) -> Result<(), &'static str> {
+    let issuer = Url::parse(&settings.issuer).ok();
     let issuer_is_local = issuer.as_ref().and_then(Url::host_str).is_some_and(network::is_loopback);
-    let local = url.host_str().is_some_and(network::is_loopback);
-    let scheme = match url.scheme() {
-        "https" => true,
-        "http" => local && issuer.is_some_and(|issuer| issuer.scheme() == "http"),
-        _ => false,
-    };
-    let plain = url.username().is_empty() && url.password().is_none() && url.fragment().is_none();
-    if scheme && plain && !is_link_local(url) && (!local || issuer_is_local) {
-        Ok(url.clone())
-    } else {
-        Err(FetchError::Endpoint(name))
+    let is_local = url.host_str().is_some_and(network::is_loopback);
+    let is_named = network::authority(url).is_some_and(|authority| settings.insecure_http_hosts.contains(&authority));
+    let http_is_allowed = is_named || (is_local && issuer.is_some_and(|issuer| issuer.scheme() == "http"));
+    if url.scheme() != "https" && !(url.scheme() == "http" && http_is_allowed) {
+        return Err("it is not https (`insecure_http_hosts` can allow http)");
     }
+    if !url.username().is_empty() || url.password().is_some() || url.fragment().is_some() {
+        return Err("it has a user name, a password or a fragment");
+    }
+    if is_link_local(url) {
+        return Err("it is an address where clouds keep a machine's own credentials, or none");
+    }
+    if is_local && !issuer_is_local && !is_named {
+        return Err("it is on this machine, and the issuer is not");
+    }
+    Ok(())
 }
 
 /// Addresses where clouds serve a machine's own credentials (169.254.169.254, fe80::/10), and "no address".

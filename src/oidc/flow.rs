@@ -7,9 +7,11 @@ use openidconnect::{PkceCodeChallenge, PkceCodeVerifier};
 use serde::{Deserialize, Serialize};
 
 use crate::crypto::random;
+use crate::jose::mismatch::Mismatch;
 use crate::message::form;
 use crate::oidc::discovery::Metadata;
 use crate::oidc::error::Error;
+use crate::oidc::settings::{Binding, Settings};
 use crate::secret::Secret;
 
 /// What a login begins with.
@@ -35,8 +37,10 @@ pub(crate) struct Begun {
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Pending {
     pub(crate) state: String,
-    pub(crate) nonce: String,
-    pub(crate) code_verifier: String,
+    /// `None` where the provider is configured with `nonce: off`.
+    pub(crate) nonce: Option<String>,
+    /// `None` where the provider is configured with `pkce: off`.
+    pub(crate) code_verifier: Option<String>,
 }
 
 impl fmt::Debug for Pending {
@@ -46,9 +50,17 @@ impl fmt::Debug for Pending {
 }
 
 impl Pending {
-    fn new() -> Self {
+    /// New random tokens, as far as `settings` ask for them.
+    pub(crate) fn new(settings: &Settings) -> Self {
+        let token_for = |binding| (binding == Binding::Required).then(random::token);
         // RFC 7636 §4.1: 43 characters of base64url are the 256 bits that it recommends.
-        Self { state: random::token(), nonce: random::token(), code_verifier: random::token() }
+        Self { state: random::token(), nonce: token_for(settings.nonce), code_verifier: token_for(settings.pkce) }
+    }
+
+    /// Whether it has what `settings` require. One that was begun before the settings changed may not.
+    pub(crate) fn fits(&self, settings: &Settings) -> bool {
+        let has = |binding, token: &Option<String>| binding == Binding::Off || token.is_some();
+        has(settings.nonce, &self.nonce) && has(settings.pkce, &self.code_verifier)
     }
 }
 
@@ -79,24 +91,26 @@ pub(crate) fn is_reserved_parameter(name: &str) -> bool {
 }
 
 /// Begins a login: our parameters in the ALB's order (spec §2.2), then its extras.
-pub(crate) fn begin(client_id: &str, metadata: &Metadata, request: &LoginRequest) -> Result<Begun, Error> {
+pub(crate) fn begin(settings: &Settings, metadata: &Metadata, request: &LoginRequest) -> Result<Begun, Error> {
     if request.extra_params.keys().any(|name| is_reserved_parameter(name)) {
         return Err(Error::ReservedParameter);
     }
-    let pending = Pending::new();
-    let challenge = PkceCodeChallenge::from_code_verifier_sha256(&PkceCodeVerifier::new(pending.code_verifier.clone()));
-    let ours = [
-        ("client_id", client_id),
+    let pending = Pending::new(settings);
+    let challenge = pending.code_verifier.clone().map(PkceCodeVerifier::new);
+    let challenge = challenge.as_ref().map(PkceCodeChallenge::from_code_verifier_sha256);
+    let always = [
+        ("client_id", settings.client_id.as_str()),
         ("redirect_uri", &request.redirect_uri),
         ("response_type", "code"),
         ("scope", &request.scope),
         ("state", &pending.state),
-        ("nonce", &pending.nonce),
-        ("code_challenge", challenge.as_str()),
-        ("code_challenge_method", challenge.method().as_str()),
     ];
+    let nonce = pending.nonce.as_ref().map(|nonce| ("nonce", nonce.as_str()));
+    let challenge = challenge.as_ref().map(|challenge| {
+        [("code_challenge", challenge.as_str()), ("code_challenge_method", challenge.method().as_str())]
+    });
     let extras = request.extra_params.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-    let query = form::encode(ours.into_iter().chain(extras));
+    let query = form::encode(always.into_iter().chain(nonce).chain(challenge.into_iter().flatten()).chain(extras));
     let endpoint = metadata.authorization_endpoint.as_str();
     Ok(Begun { location: with_query(endpoint, &query), pending })
 }
@@ -117,6 +131,6 @@ pub(crate) fn check_issuer(expected: &str, metadata: &Metadata, callback: &Callb
     match &callback.issuer {
         Some(issuer) if issuer == expected => Ok(()),
         None if !metadata.has_issuer_parameter => Ok(()),
-        _ => Err(Error::IssuerMismatch),
+        found => Err(Error::IssuerMismatch(Mismatch::new(found.as_deref(), expected))),
     }
 }

@@ -1,125 +1,77 @@
-//! Verifies ID tokens (OIDC Core §3.1.3.7 and §12.2): form first, then the signature, then what they say.
+//! What an ID token must say beyond a good signature and good registered claims, which are [`jose::verify`]'s
+//! (OIDC Core §3.1.3.7 and §12.2): `azp`, `nonce`, `at_hash`, and a subject that can be a header.
 //!
-//! `openidconnect` checks issuer, audience, signature, `exp`, `iat` and nonce. What it leaves to its caller is here: the
-//! strict form, the types of the times, `nbf`, `azp`, `at_hash`, and a subject that can be a header.
+//! [`jose::verify`]: crate::jose::verify::verify
 
-use std::time::{Duration, SystemTime};
-
-use openidconnect::core::{CoreIdToken, CoreIdTokenClaims, CoreIdTokenVerifier, CoreJsonWebKeySet};
-use openidconnect::{
-    AccessToken, AccessTokenHash, ClaimsVerificationError, ClientId, IssuerUrl, Nonce, SignatureVerificationError,
-};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
 
-use crate::clock::Timestamp;
-use crate::crypto::compare;
+use crate::crypto::{compare, digest};
 use crate::identity::Claims;
-use crate::jose::compact::Compact;
-use crate::oidc::error::IdTokenFault;
-use crate::oidc::jwks::{Key, Keys, signing_algorithm};
+use crate::jose::mismatch::Mismatch;
+use crate::jose::verify::{self, Verified};
+use crate::oidc::error::{IdTokenFault, NonceFault};
 
-/// How far the provider's clock and ours may differ (pitfalls 46).
-const LEEWAY: Duration = Duration::from_secs(60);
-/// The last second of the year 9999: a later time is no time (pitfalls 46).
-const SECONDS_MAX: f64 = 253_402_300_799.0;
 /// OIDC Core §2.
 const SUBJECT_BYTES_MAX: usize = 255;
 
-/// What an ID token must say.
-#[derive(Debug)]
-pub(crate) struct Expected<'e> {
-    pub(crate) issuer: &'e str,
+/// What the token's `nonce` must be.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Nonce<'e> {
+    /// The answer to a login that sent this one.
+    Sent(&'e str),
+    /// The answer to a login that sent none: a token that has one was made for another login.
+    NotSent,
+    /// The answer to a refresh: absent, or that of the login, known by its [`nonce_hash`] (OIDC Core §12.2). The hash of
+    /// a login that sent none is empty; of a session from before hashes were kept there is none.
+    OfLogin(Option<&'e str>),
+}
+
+/// What a session keeps of its login's nonce: 72 bits of its hash, enough to tell another login's.
+pub(crate) fn nonce_hash(nonce: &str) -> String {
+    URL_SAFE_NO_PAD.encode(&digest::sha256(nonce.as_bytes())[..9])
+}
+
+/// What came with an ID token, and who it is for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Context<'e> {
     pub(crate) client_id: &'e str,
-    /// The login's nonce; `None` for a refreshed token, which need not carry one (OIDC Core §12.2).
-    pub(crate) nonce: Option<&'e str>,
+    pub(crate) nonce: Nonce<'e>,
     /// The access token that came with it.
     pub(crate) access_token: &'e str,
 }
 
-/// A verified ID token.
+/// An ID token's user.
 #[derive(Debug)]
-pub(crate) struct Verified {
+pub(crate) struct Said {
     pub(crate) subject: String,
     /// Every claim, the protocol's own among them.
     pub(crate) claims: Claims,
 }
 
-/// Verifies `token`, which must be read already.
-pub(crate) fn verify(
-    text: &str,
-    token: Compact<'_>,
-    keys: &Keys,
-    expected: &Expected<'_>,
-    now: Timestamp,
-) -> Result<Verified, IdTokenFault> {
-    let key = keys.verify(&token)?;
-    check_times(&token.unverified_payload, now)?;
-    let subject = subject(&token.unverified_payload)?.to_owned();
-    let parsed: CoreIdToken =
-        serde_json::from_value(Value::from(text)).map_err(|_| IdTokenFault::Claim("of the standard"))?;
-    let claims = verify_claims(&parsed, key, expected, &token, now)?;
-    check_audience(claims, expected.client_id)?;
-    check_access_token(claims, key, expected.access_token, &token)?;
-    Ok(Verified { subject, claims: token.unverified_payload })
-}
-
-fn verify_claims<'t>(
-    parsed: &'t CoreIdToken,
-    key: &Key,
-    expected: &Expected<'_>,
-    token: &Compact<'_>,
-    now: Timestamp,
-) -> Result<&'t CoreIdTokenClaims, IdTokenFault> {
-    let latest = (now + LEEWAY).to_system_time();
-    let earliest = (now - LEEWAY).to_system_time();
-    let issuer = IssuerUrl::new(expected.issuer.to_owned()).map_err(|_| IdTokenFault::Issuer)?;
-    let keys = CoreJsonWebKeySet::new(vec![key.key().clone()]);
-    let verifier = CoreIdTokenVerifier::new_public_client(ClientId::new(expected.client_id.to_owned()), issuer, keys)
-        .set_allowed_algs([signing_algorithm(token.algorithm)])
-        // Others beside us are allowed where `azp` says that it was made for us: see `check_audience`.
-        .set_other_audience_verifier_fn(|_| true)
-        .set_time_fn(move || earliest.into())
-        .set_issue_time_verifier_fn(move |issued| {
-            if SystemTime::from(issued) > latest { Err(String::from(ISSUED_IN_FUTURE)) } else { Ok(()) }
-        });
-    match expected.nonce {
-        Some(nonce) => parsed.claims(&verifier, &Nonce::new(nonce.to_owned())),
-        None => parsed.claims(&verifier, |_: Option<&Nonce>| Ok(())),
-    }
-    .map_err(|error| translate(&error))
-}
-
-const ISSUED_IN_FUTURE: &str = "issued in the future";
-
-fn translate(error: &ClaimsVerificationError) -> IdTokenFault {
-    match error {
-        ClaimsVerificationError::Expired(why) if why == ISSUED_IN_FUTURE => IdTokenFault::IssuedInFuture,
-        ClaimsVerificationError::Expired(_) => IdTokenFault::Expired,
-        ClaimsVerificationError::InvalidAudience(_) => IdTokenFault::Audience,
-        ClaimsVerificationError::InvalidIssuer(_) => IdTokenFault::Issuer,
-        ClaimsVerificationError::InvalidNonce(_) => IdTokenFault::Nonce,
-        ClaimsVerificationError::InvalidSubject(_) => IdTokenFault::Subject,
-        ClaimsVerificationError::SignatureVerification(SignatureVerificationError::NoMatchingKey) => {
-            IdTokenFault::NoKey
+/// Checks what an ID token says whose signature and registered claims are verified.
+pub(crate) fn check(token: Verified<'_>, context: &Context<'_>) -> Result<Said, IdTokenFault> {
+    let claims = token.claims;
+    let subject = subject(claims)?;
+    check_authorized_party(claims, context.client_id)?;
+    check_nonce(claims, context.nonce)?;
+    // OIDC Core §3.1.3.8.
+    if let Some(said) = text(claims, "at_hash")? {
+        let hash = token.algorithm.half_hash(context.access_token);
+        if !compare::equal(said.as_bytes(), hash.as_bytes()) {
+            return Err(IdTokenFault::AccessTokenHash);
         }
-        ClaimsVerificationError::SignatureVerification(_) => IdTokenFault::Signature,
-        _ => IdTokenFault::Claim("of the standard"),
     }
+    Ok(Said { subject: subject.to_owned(), claims: claims.clone() })
 }
 
-/// RFC 7519 §2: a NumericDate is a JSON number. A string that another reader skips is refused (CVE-2026-25537).
-fn check_times(claims: &Claims, now: Timestamp) -> Result<(), IdTokenFault> {
-    let time = |name: &'static str| match claims.get(name).map(|value| (value.is_number(), value.as_f64())) {
-        None => Ok(None),
-        Some((true, Some(seconds))) if (0.0..=SECONDS_MAX).contains(&seconds) => Ok(Some(seconds)),
-        Some(_) => Err(IdTokenFault::Claim(name)),
-    };
-    let seconds = |at: Timestamp| at.millis() as f64 / 1000.0;
-    time("exp")?.ok_or(IdTokenFault::Claim("exp"))?;
-    time("iat")?.ok_or(IdTokenFault::Claim("iat"))?;
-    match time("nbf")? {
-        Some(not_before) if not_before > seconds(now + LEEWAY) => Err(IdTokenFault::NotYetValid),
-        _ => Ok(()),
+/// An optional claim that is a text.
+fn text<'c>(claims: &'c Claims, name: &'static str) -> Result<Option<&'c str>, IdTokenFault> {
+    match claims.get(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text)),
+        Some(_) => Err(verify::Fault::Claim(name).into()),
     }
 }
 
@@ -131,26 +83,32 @@ fn subject(claims: &Claims) -> Result<&str, IdTokenFault> {
 }
 
 /// OIDC Core §3.1.3.7, 3 to 5: with other audiences beside us, `azp` must say that it was made for us (attacks J-05).
-fn check_audience(claims: &CoreIdTokenClaims, client_id: &str) -> Result<(), IdTokenFault> {
-    let others = claims.audiences().iter().any(|audience| audience.as_str() != client_id);
-    match claims.authorized_party() {
-        Some(party) if party.as_str() == client_id => Ok(()),
-        Some(_) => Err(IdTokenFault::AuthorizedParty),
-        None if others => Err(IdTokenFault::Audience),
-        None => Ok(()),
+fn check_authorized_party(claims: &Claims, client_id: &str) -> Result<(), IdTokenFault> {
+    let others = || {
+        let names = claims.get("aud").and_then(verify::audiences).unwrap_or_default();
+        names.into_iter().any(|name| name != client_id)
+    };
+    match text(claims, "azp")? {
+        Some(party) if party == client_id => Ok(()),
+        None if !others() => Ok(()),
+        party => Err(IdTokenFault::AuthorizedParty(Mismatch::new(party, client_id))),
     }
 }
 
-/// OIDC Core §3.1.3.8.
-fn check_access_token(
-    claims: &CoreIdTokenClaims,
-    key: &Key,
-    access_token: &str,
-    token: &Compact<'_>,
-) -> Result<(), IdTokenFault> {
-    let Some(said) = claims.access_token_hash() else { return Ok(()) };
-    let access_token = AccessToken::new(access_token.to_owned());
-    let hash = AccessTokenHash::from_token(&access_token, &signing_algorithm(token.algorithm), key.key())
-        .map_err(|_| IdTokenFault::AccessTokenHash)?;
-    if compare::equal(said.as_bytes(), hash.as_bytes()) { Ok(()) } else { Err(IdTokenFault::AccessTokenHash) }
+fn check_nonce(claims: &Claims, expected: Nonce<'_>) -> Result<(), IdTokenFault> {
+    let foreign = IdTokenFault::Nonce(NonceFault::Foreign);
+    let said = match claims.get("nonce") {
+        None | Some(Value::Null) => None,
+        Some(Value::String(nonce)) => Some(nonce.as_str()).filter(|nonce| !nonce.is_empty()),
+        Some(_) => return Err(foreign),
+    };
+    let is_right = match (expected, said) {
+        (Nonce::Sent(_), None) => return Err(IdTokenFault::Nonce(NonceFault::Missing)),
+        (Nonce::Sent(sent), Some(said)) => compare::equal(said.as_bytes(), sent.as_bytes()),
+        (Nonce::NotSent | Nonce::OfLogin(_), None) => true,
+        (Nonce::OfLogin(None), Some(_)) => true,
+        (Nonce::NotSent, Some(_)) => false,
+        (Nonce::OfLogin(Some(hash)), Some(said)) => compare::equal(nonce_hash(said).as_bytes(), hash.as_bytes()),
+    };
+    if is_right { Ok(()) } else { Err(foreign) }
 }

@@ -5,24 +5,25 @@ use std::sync::Arc;
 use crate::backchannel::Backchannel;
 use crate::clock::Clock;
 use crate::jose::compact::Compact;
-use crate::oidc::caller::{Caller, Operation};
+use crate::jose::key_set::KeySet;
+use crate::jose::verify::{self, Expected, Fault, Verified};
+use crate::oidc::cached_document::CachedDocument;
+use crate::oidc::caller::{Caller, Endpoint, Operation};
 use crate::oidc::discovery::{self, Metadata};
-use crate::oidc::error::{Error, FetchError, IdTokenFault};
-use crate::oidc::jwks::Keys;
-use crate::oidc::remembered::Remembered;
+use crate::oidc::error::{Error, Fetch, FetchFault};
 use crate::oidc::settings::Settings;
 use crate::telemetry::metrics::Registry;
 
-/// One issuer. Nothing is fetched before the first login, so that we start while it is down (pitfalls 75).
+/// One issuer. No login waits for it before the first one, so that we start while it is down (pitfalls 75).
 #[derive(Debug)]
 pub(crate) struct Provider {
     pub(crate) settings: Settings,
     pub(crate) caller: Caller,
     pub(crate) clock: Clock,
-    metadata: Remembered<Metadata>,
+    metadata: CachedDocument<Metadata>,
     /// What the configuration says where it says all.
     configured: Option<Arc<Metadata>>,
-    keys: Remembered<Keys>,
+    keys: CachedDocument<KeySet>,
 }
 
 impl Provider {
@@ -33,9 +34,9 @@ impl Provider {
         clock: Clock,
         registry: &Registry,
     ) -> Self {
-        let caller = Caller::new(&settings.name, backchannel, settings.timeout, registry);
+        let caller = Caller::new(&settings.name, backchannel, settings.timeout, clock.clone(), registry);
         let configured = Metadata::from_settings(&settings).map(Arc::new);
-        Self { settings, caller, clock, metadata: Remembered::new(), configured, keys: Remembered::new() }
+        Self { settings, caller, clock, metadata: CachedDocument::new(), configured, keys: CachedDocument::new() }
     }
 
     /// Where the provider's endpoints are.
@@ -47,46 +48,100 @@ impl Provider {
         Ok(found.value)
     }
 
-    /// Runs `verify` with the provider's keys; once more with newer ones where it lacks a key (attacks D-18).
-    pub(crate) async fn with_keys<T>(
+    /// Where the endpoints are, as far as that is known without asking.
+    pub(crate) fn is_discovered(&self) -> bool {
+        self.configured.is_none()
+    }
+
+    /// Verifies a token with the provider's keys. Where a key is missing, and where a signature fails under a key that is
+    /// there, newer keys are asked for and it is tried once more (attacks D-18).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::KeysUnavailable`] where it cannot be said whether the token is good. Else the inner result says.
+    pub(crate) async fn verify<'t>(
         &self,
         metadata: &Metadata,
-        text: &str,
-        verify: impl Fn(Compact<'_>, &Keys) -> Result<T, IdTokenFault>,
-    ) -> Result<Result<T, IdTokenFault>, Error> {
-        let token = match Compact::parse(text) {
-            Ok(token) => token,
-            Err(error) => return Ok(Err(error.into())),
-        };
-        // A token without a key id cannot say that its key is new.
-        let may_be_new = token.key_id.is_none();
+        token: &'t Compact<'_>,
+        expected: &Expected<'_>,
+    ) -> Result<Result<Verified<'t>, Fault>, Error> {
         let found = self.keys.get(&self.clock, || self.fetch_keys(metadata)).await.map_err(Error::KeysUnavailable)?;
-        let result = verify(token, &found.value);
-        let lacks_key = match &result {
-            Err(IdTokenFault::NoKey) => true,
-            Err(IdTokenFault::Signature) => may_be_new,
-            _ => false,
-        };
-        if !lacks_key || found.is_new {
+        let result = verify::verify(token, &found.value, expected);
+        // A provider that signs with a new key under an old key id is seen by its signatures only.
+        let may_be_old = matches!(result, Err(Fault::NoKey | Fault::Signature));
+        if !may_be_old || found.is_new {
             return Ok(result);
         }
         let newer = self.keys.newer_than(&found.value, &self.clock, || self.fetch_keys(metadata)).await;
-        match (newer.map_err(Error::KeysUnavailable)?, Compact::parse(text)) {
-            (Some(keys), Ok(token)) => Ok(verify(token, &keys)),
-            _ => Ok(result),
+        let Some(keys) = newer.map_err(Error::KeysUnavailable)? else { return Ok(result) };
+        let result = verify::verify(token, &keys, expected);
+        if !matches!(result, Err(Fault::NoKey | Fault::Signature)) {
+            self.keys.helped();
+        }
+        Ok(result)
+    }
+
+    /// The keys that are known, asked for if there are none.
+    pub(crate) async fn keys(&self, metadata: &Metadata) -> Result<Arc<KeySet>, Error> {
+        let found = self.keys.get(&self.clock, || self.fetch_keys(metadata)).await.map_err(Error::KeysUnavailable)?;
+        Ok(found.value)
+    }
+
+    /// Asks for the metadata now, whatever is known already. It is for people to read, and no login depends on it.
+    pub(crate) async fn metadata_now(&self) -> Result<Arc<Metadata>, Fetch> {
+        match &self.configured {
+            Some(configured) => Ok(Arc::clone(configured)),
+            None => self.discover().await.map(Arc::new),
         }
     }
 
-    async fn discover(&self) -> Result<Metadata, FetchError> {
-        let fetch = async {
-            let document = self.caller.document(&discovery::location(&self.settings.issuer)?).await?;
-            Metadata::parse(&self.settings, &document)
-        };
-        self.caller.counted(Operation::Discovery, fetch.await)
+    /// Asks for the keys now, whatever is known already.
+    pub(crate) async fn keys_now(&self, metadata: &Metadata) -> Result<KeySet, Fetch> {
+        self.fetch_keys(metadata).await
     }
 
-    async fn fetch_keys(&self, metadata: &Metadata) -> Result<Keys, FetchError> {
-        let fetch = async { Keys::parse(&self.caller.document(&metadata.jwks_uri).await?) };
-        self.caller.counted(Operation::Jwks, fetch.await)
+    async fn discover(&self) -> Result<Metadata, Fetch> {
+        let (document, endpoint) = ("discovery", Endpoint::Discovery);
+        let url = discovery::location(&self.settings).map_err(|cause| Fetch {
+            document,
+            url: self.settings.issuer.as_str().into(),
+            cause,
+        })?;
+        let fetch = async {
+            let document = self.caller.document(endpoint, &url).await?;
+            Metadata::parse(&self.settings, &document)
+        };
+        self.fetched(Operation::Discovery, endpoint, document, &url, fetch.await)
+    }
+
+    async fn fetch_keys(&self, metadata: &Metadata) -> Result<KeySet, Fetch> {
+        let (document, endpoint) = ("the key set", Endpoint::Jwks);
+        let fetch = async {
+            let document = self.caller.document(endpoint, &metadata.jwks_uri).await?;
+            let keys = KeySet::parse(&document).map_err(|_| FetchFault::NotAKeySet)?;
+            // A set without keys verifies nothing: the last good set is better.
+            if keys.len() == 0 { Err(FetchFault::NoUsableKey(keys.skipped())) } else { Ok(keys) }
+        };
+        self.fetched(Operation::Jwks, endpoint, document, &metadata.jwks_uri, fetch.await)
+    }
+
+    /// Counts a fetch, and says of one that failed which document it was for.
+    fn fetched<T>(
+        &self,
+        operation: Operation,
+        endpoint: Endpoint,
+        document: &'static str,
+        url: &url::Url,
+        result: Result<T, FetchFault>,
+    ) -> Result<T, Fetch> {
+        let result = result.map_err(|cause| {
+            let mut plain = url.clone();
+            plain.set_query(None);
+            Fetch { document, url: String::from(plain).into(), cause }
+        });
+        if let Err(error) = &result {
+            self.caller.note(endpoint, error.to_string());
+        }
+        self.caller.counted(operation, result)
     }
 }

@@ -22,12 +22,42 @@ pub(crate) struct Settings {
     /// Endpoints that are given, and so not taken from discovery. With authorization, token and JWKS given, no discovery
     /// is made.
     pub(crate) endpoints: Endpoints,
+    /// `host` or `host:port` of addresses that are called over plain HTTP although they are not on this machine. Empty
+    /// unless the operator names them.
+    pub(crate) insecure_http_hosts: Vec<Box<str>>,
+    /// Whether the authorization request carries a PKCE challenge.
+    pub(crate) pkce: Binding,
+    /// Whether the authorization request carries a nonce, which the ID token must repeat.
+    pub(crate) nonce: Binding,
     /// Whether to ask the userinfo endpoint.
     pub(crate) userinfo: Userinfo,
     /// How to end the provider's own session.
     pub(crate) logout: Logout,
+    /// How long an access token is taken to be good where neither the provider nor the token says. 1 h.
+    pub(crate) default_token_lifetime: Duration,
     /// For each call to the provider, all of it. 10 s.
     pub(crate) timeout: Duration,
+}
+
+impl Settings {
+    /// A public client of a provider that is found by discovery, with every default.
+    pub(crate) fn new(name: &str, issuer: &str, client_id: &str) -> Self {
+        Self {
+            name: name.into(),
+            issuer: issuer.to_owned(),
+            client_id: client_id.to_owned(),
+            client_secret: None,
+            token_endpoint_auth_method: None,
+            endpoints: Endpoints::default(),
+            insecure_http_hosts: Vec::new(),
+            pkce: Binding::Required,
+            nonce: Binding::Required,
+            userinfo: Userinfo::Auto,
+            logout: Logout::Auto,
+            default_token_lifetime: DEFAULT_TOKEN_LIFETIME,
+            timeout: DEFAULT_TIMEOUT,
+        }
+    }
 }
 
 /// RFC 6749 §2.3.1.
@@ -38,9 +68,19 @@ pub(crate) enum ClientAuth {
     None,
 }
 
-/// Endpoints that the configuration names.
+/// Whether a login is bound to the browser by one of the protocol's means.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Binding {
+    #[default]
+    Required,
+    Off,
+}
+
+/// Addresses that the configuration names.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Endpoints {
+    /// Where the metadata is, if it is not below the issuer.
+    pub(crate) discovery: Option<Url>,
     pub(crate) authorization: Option<Url>,
     pub(crate) token: Option<Url>,
     pub(crate) userinfo: Option<Url>,
@@ -69,3 +109,8 @@ pub(crate) enum Logout {
     /// Our own session only.
     Never,
 }
+
+/// How long an access token is taken to be good where nobody says.
+pub(crate) const DEFAULT_TOKEN_LIFETIME: Duration = Duration::from_secs(3600);
+/// How long a call may take.
+pub(crate) const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);

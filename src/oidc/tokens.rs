@@ -6,6 +6,8 @@ use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use openidconnect::core::{
     CoreAuthDisplay, CoreAuthPrompt, CoreErrorResponseType, CoreGenderClaim, CoreIdToken, CoreJsonWebKey,
     CoreJsonWebKeySet, CoreJweContentEncryptionAlgorithm, CoreJwsSigningAlgorithm, CoreRevocableToken,
@@ -16,13 +18,14 @@ use openidconnect::{
     EndpointSet, IssuerUrl, OAuth2TokenResponse, PkceCodeVerifier, RedirectUrl, RefreshToken, RequestTokenError, Scope,
     StandardErrorResponse, TokenUrl,
 };
-use serde::de::Error as _;
-use serde::{Deserialize, Deserializer, Serialize};
-use serde_json::Value;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use crate::clock::Timestamp;
-use crate::oidc::caller::{Caller, Refusal};
+use crate::jose::mismatch::quoted;
+use crate::oidc::caller::{Caller, Refusal, TokenEndpoint};
 use crate::oidc::discovery::Metadata;
+use crate::oidc::document::{Document, Unreadable};
 use crate::oidc::error::Error;
 use crate::oidc::flow::Pending;
 use crate::oidc::settings::{ClientAuth, Settings};
@@ -32,7 +35,7 @@ use crate::secret::Secret;
 #[derive(Debug)]
 pub(crate) struct Tokens {
     pub(crate) access_token: Secret<String>,
-    /// `None` where the provider does not say.
+    /// What the provider says, else what the token itself says, else [`Settings::default_token_lifetime`] from now.
     pub(crate) access_token_expires_at: Option<Timestamp>,
     pub(crate) refresh_token: Option<Secret<String>>,
     /// After a refresh `None` where there is nothing newer than what the session has.
@@ -59,24 +62,32 @@ type TokenClient = openidconnect::Client<
     EndpointNotSet,
 >;
 
+/// What a code is redeemed with.
+#[derive(Debug)]
+pub(crate) struct CodeGrant<'g> {
+    pub(crate) code: &'g Secret<String>,
+    pub(crate) pending: &'g Pending,
+    /// The one that the login was begun with.
+    pub(crate) redirect_uri: String,
+}
+
 /// Redeems a code (RFC 6749 §4.1.3, RFC 7636 §4.5).
 pub(crate) async fn redeem(
     settings: &Settings,
     metadata: &Metadata,
     caller: &Caller,
-    (code, pending, redirect_uri): (&Secret<String>, &Pending, String),
+    grant: CodeGrant<'_>,
     now: Timestamp,
 ) -> Result<Tokens, Error> {
     let client = client(settings, metadata)?;
-    let redirect_uri = RedirectUrl::new(redirect_uri).map_err(|_| Error::TokenResponse("our address is not a URL"))?;
-    let answer = client
-        .exchange_code(AuthorizationCode::new(code.expose().clone()))
-        .set_pkce_verifier(PkceCodeVerifier::new(pending.code_verifier.clone()))
-        .set_redirect_uri(Cow::Owned(redirect_uri))
-        .request_async(caller)
-        .await
-        .map_err(translate)?;
-    answer.into_tokens(now)
+    let redirect_uri = RedirectUrl::new(grant.redirect_uri).map_err(|_| not_a_url("redirect_uri"))?;
+    let mut request = client
+        .exchange_code(AuthorizationCode::new(grant.code.expose().clone()))
+        .set_redirect_uri(Cow::Owned(redirect_uri));
+    if let Some(verifier) = &grant.pending.code_verifier {
+        request = request.set_pkce_verifier(PkceCodeVerifier::new(verifier.clone()));
+    }
+    request.request_async(&TokenEndpoint(caller)).await.map_err(translate)?.into_tokens(settings, now)
 }
 
 /// Redeems a refresh token (RFC 6749 §6). No scope is asked for: that is the one that was granted, which may be less than
@@ -90,13 +101,16 @@ pub(crate) async fn refresh(
 ) -> Result<Tokens, Error> {
     let client = client(settings, metadata)?;
     let refresh_token = RefreshToken::new(refresh_token.expose().clone());
-    let answer = client.exchange_refresh_token(&refresh_token).request_async(caller).await.map_err(translate)?;
-    answer.into_tokens(now)
+    let answer = client.exchange_refresh_token(&refresh_token).request_async(&TokenEndpoint(caller)).await;
+    answer.map_err(translate)?.into_tokens(settings, now)
+}
+
+fn not_a_url(name: &'static str) -> Error {
+    Error::TokenResponse(Unreadable::Type { name, wanted: "a URL" })
 }
 
 fn client(settings: &Settings, metadata: &Metadata) -> Result<TokenClient, Error> {
-    let issuer =
-        IssuerUrl::new(settings.issuer.clone()).map_err(|_| Error::TokenResponse("the issuer is not a URL"))?;
+    let issuer = IssuerUrl::new(settings.issuer.clone()).map_err(|_| not_a_url("issuer"))?;
     let client =
         openidconnect::Client::new(ClientId::new(settings.client_id.clone()), issuer, CoreJsonWebKeySet::new(vec![]))
             .set_token_uri(TokenUrl::from_url(metadata.token_endpoint.clone()));
@@ -117,71 +131,96 @@ fn translate(error: RequestTokenError<Refusal, StandardErrorResponse<CoreErrorRe
     match error {
         RequestTokenError::Request(Refusal::Call(error)) => Error::TokenUnreachable(error),
         RequestTokenError::Request(Refusal::Status { status, code })
-            if status.is_client_error() && code.as_str() == "invalid_grant" =>
+            if !status.is_server_error() && code.as_str() == "invalid_grant" =>
         {
             Error::CodeRejected
         }
         RequestTokenError::Request(Refusal::Status { status, code }) => Error::TokenRefused { status, code },
-        RequestTokenError::Parse(..) => Error::TokenResponse("not a token response"),
-        RequestTokenError::ServerResponse(_) | RequestTokenError::Other(_) => Error::TokenResponse("not JSON"),
+        RequestTokenError::Request(Refusal::Content(why)) => Error::TokenResponse(why),
+        // `TokenEndpoint` has read the answer as an object, and `Answer` takes every object.
+        RequestTokenError::Parse(..) | RequestTokenError::ServerResponse(_) | RequestTokenError::Other(_) => {
+            Error::TokenResponse(Unreadable::NotAnObject("something else".into()))
+        }
     }
 }
 
-/// RFC 6749 §5.1, OIDC Core §3.1.3.3. The ID token is kept as text: it is read strictly before it is believed.
-#[derive(Debug, Deserialize, Serialize)]
+/// RFC 6749 §5.1, OIDC Core §3.1.3.3. Members are read by [`Answer::into_tokens`], which names the one that is wrong.
+#[derive(Deserialize, Serialize)]
 struct Answer {
-    access_token: AccessToken,
-    #[serde(deserialize_with = "bearer")]
-    token_type: CoreTokenType,
-    #[serde(default, deserialize_with = "lifetime")]
-    expires_in: Option<u64>,
-    #[serde(default)]
-    refresh_token: Option<RefreshToken>,
-    #[serde(default)]
-    id_token: Option<Text>,
+    #[serde(flatten)]
+    members: Map<String, Value>,
+    /// What the trait wants to refer to. Nobody reads it.
+    #[serde(skip, default = "no_token")]
+    no_token: AccessToken,
 }
 
-/// Text that `Debug` does not show.
-#[derive(Deserialize, Serialize)]
-#[serde(transparent)]
-struct Text(String);
+fn no_token() -> AccessToken {
+    AccessToken::new(String::new())
+}
 
-impl fmt::Debug for Text {
+impl fmt::Debug for Answer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("…")
+        f.write_str("Answer(…)")
     }
 }
 
 impl Answer {
-    fn into_tokens(self, now: Timestamp) -> Result<Tokens, Error> {
-        let access_token = self.access_token.into_secret();
+    fn into_tokens(self, settings: &Settings, now: Timestamp) -> Result<Tokens, Error> {
+        let document = Document(self.members);
+        let text = |name| document.text(name).map_err(Error::TokenResponse);
+        check_type(&document).map_err(Error::TokenResponse)?;
+        let access_token = document.required_text("access_token").map_err(Error::TokenResponse)?;
         // RFC 6749 §A.12. It goes into a header, of ours and of the request to the target.
-        if access_token.is_empty() || !access_token.bytes().all(|byte| (0x21..=0x7e).contains(&byte)) {
-            return Err(Error::TokenResponse("the access token has characters that no token has"));
+        if !access_token.bytes().all(|byte| (0x21..=0x7e).contains(&byte)) {
+            let wanted = "text in the characters that a token may have";
+            return Err(Error::TokenResponse(Unreadable::Type { name: "access_token", wanted }));
         }
-        let refresh_token = self.refresh_token.map(RefreshToken::into_secret).filter(|token| !token.is_empty());
+        let expires_at = match document.seconds("expires_in") {
+            Some(seconds) => now + Duration::from_secs(seconds),
+            None => own_expiry(&access_token, now).unwrap_or(now + settings.default_token_lifetime),
+        };
         Ok(Tokens {
             access_token: Secret::new(access_token),
-            access_token_expires_at: self.expires_in.map(|seconds| now + Duration::from_secs(seconds)),
-            refresh_token: refresh_token.map(Secret::new),
-            id_token: self.id_token.map(|text| Secret::new(text.0)),
+            access_token_expires_at: Some(expires_at),
+            refresh_token: text("refresh_token")?.map(Secret::new),
+            id_token: text("id_token")?.map(Secret::new),
         })
     }
+}
+
+/// RFC 6749 §5.1: compared without case. Another type would need a proof that we do not make (RFC 9449). Where there is none,
+/// the token is used as the only type that we know.
+fn check_type(document: &Document) -> Result<(), Unreadable> {
+    match document.text("token_type")? {
+        Some(kind) if !kind.trim().eq_ignore_ascii_case("bearer") => {
+            Err(Unreadable::Value { name: "token_type", value: quoted(&kind), wanted: "`Bearer`" })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// When an access token that is a JWT says that it expires. Only a hint for when to refresh, so nothing is verified.
+fn own_expiry(access_token: &str, now: Timestamp) -> Option<Timestamp> {
+    let mut segments = access_token.split('.');
+    let (_, payload, _) = (segments.next()?, segments.next()?, segments.next()?);
+    let payload = URL_SAFE_NO_PAD.decode(payload.trim_end_matches('=')).ok()?;
+    let expires_at = Timestamp::from_seconds(Document::read(&payload).ok()?.seconds("exp")?);
+    (expires_at > now).then_some(expires_at)
 }
 
 impl OAuth2TokenResponse for Answer {
     type TokenType = CoreTokenType;
     fn access_token(&self) -> &AccessToken {
-        &self.access_token
+        &self.no_token
     }
     fn token_type(&self) -> &CoreTokenType {
-        &self.token_type
+        &CoreTokenType::Bearer
     }
     fn expires_in(&self) -> Option<Duration> {
-        self.expires_in.map(Duration::from_secs)
+        None
     }
     fn refresh_token(&self) -> Option<&RefreshToken> {
-        self.refresh_token.as_ref()
+        None
     }
     fn scopes(&self) -> Option<&Vec<Scope>> {
         None
@@ -198,25 +237,5 @@ impl
 {
     fn id_token(&self) -> Option<&CoreIdToken> {
         None
-    }
-}
-
-/// RFC 6749 §5.1: compared without case. Another type would need a proof that we do not make (RFC 9449).
-fn bearer<'de, D: Deserializer<'de>>(deserializer: D) -> Result<CoreTokenType, D::Error> {
-    let name = Cow::<str>::deserialize(deserializer)?;
-    if name.eq_ignore_ascii_case("bearer") {
-        Ok(CoreTokenType::Bearer)
-    } else {
-        Err(D::Error::custom("not a bearer token"))
-    }
-}
-
-/// A number of seconds; some providers send it as a string.
-fn lifetime<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
-    match Value::deserialize(deserializer)? {
-        Value::Null => Ok(None),
-        Value::Number(number) => Ok(number.as_u64().or_else(|| number.as_f64().map(|seconds| seconds.max(0.0) as u64))),
-        Value::String(digits) => digits.parse().map(Some).map_err(|_| D::Error::custom("not a number of seconds")),
-        _ => Err(D::Error::custom("not a number of seconds")),
     }
 }

@@ -6,12 +6,9 @@ use serde_json::Value;
 use url::Url;
 
 use crate::identity::Claims;
-use crate::jose::compact::Compact;
-use crate::jose::strict_json;
-use crate::message::WholeResponse;
-use crate::oidc::caller::Caller;
-use crate::oidc::error::{Error, IdTokenFault};
-use crate::oidc::jwks::Keys;
+use crate::oidc::caller::{Caller, Endpoint};
+use crate::oidc::document::{Document, Unreadable, without_mark};
+use crate::oidc::error::{Error, UserinfoFault};
 use crate::secret::Secret;
 
 /// Members that speak of the token, not of the user.
@@ -23,55 +20,55 @@ const PROTOCOL_MEMBERS: [&str; 11] =
 pub(crate) enum Answer {
     /// Claims as they are.
     Plain(Claims),
-    /// A signed JWT (OIDC Core §5.3.2), which is for [`signed`] to read.
+    /// A signed JWT (OIDC Core §5.3.2), not yet verified.
     Signed(String),
 }
 
-/// Asks for the claims of whom `access_token` was issued for.
+/// Asks for the claims of whom `access_token` was issued for. The content type is not looked at: a JSON object begins with
+/// a brace, and a token does not.
 pub(crate) async fn ask(caller: &Caller, endpoint: &Url, access_token: &Secret<String>) -> Result<Answer, Error> {
     let request = Request::get(endpoint.as_str())
         .header(header::ACCEPT, "application/json")
         .header(header::AUTHORIZATION, format!("Bearer {}", access_token.expose()))
         .body(Bytes::new())
-        .map_err(|_| Error::UserinfoInvalid("the request could not be made"))?;
-    let response = caller.call(request).await.map_err(Error::UserinfoUnreachable)?;
-    if response.status() != StatusCode::OK {
+        .map_err(|_| Error::UserinfoInvalid(UserinfoFault::Request))?;
+    let response = caller.call(Endpoint::Userinfo, request).await.map_err(Error::UserinfoUnreachable)?;
+    // RFC 9110 §15.3.5: 204 has no content to read.
+    if !response.status().is_success() || response.status() == StatusCode::NO_CONTENT {
         return Err(Error::UserinfoRefused(response.status()));
     }
-    if is_signed(&response) {
-        let text = String::from_utf8(response.into_body().into()).map_err(|_| Error::UserinfoInvalid("not a token"))?;
-        return Ok(Answer::Signed(text));
+    match token(response.body()) {
+        Some(token) => Ok(Answer::Signed(token)),
+        None => Document::read(response.body())
+            .map(|document| Answer::Plain(document.0))
+            .map_err(|error| Error::UserinfoInvalid(UserinfoFault::Content(error))),
     }
-    strict_json::object(response.body()).map(Answer::Plain).map_err(|_| Error::UserinfoInvalid("not a JSON object"))
 }
 
-fn is_signed(response: &WholeResponse) -> bool {
-    let kind = response.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/jwt"))
+/// The token that an answer is, if it has the form of one: segments of base64url between points.
+fn token(body: &[u8]) -> Option<String> {
+    let text = std::str::from_utf8(without_mark(body)).ok()?.trim();
+    let is_token = text.contains('.')
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'='));
+    is_token.then(|| text.to_owned())
 }
 
-/// Reads a signed answer: signature, and `iss` and `aud`, which it should have and which must be right (§5.3.2).
-pub(crate) fn signed(token: Compact<'_>, keys: &Keys, issuer: &str, client_id: &str) -> Result<Claims, IdTokenFault> {
-    keys.verify(&token)?;
-    let claims = token.unverified_payload;
-    let is_ours = match claims.get("aud") {
-        Some(Value::String(audience)) => audience == client_id,
-        Some(Value::Array(audiences)) => audiences.iter().any(|audience| audience == client_id),
-        _ => false,
-    };
-    if claims.get("iss").and_then(Value::as_str) != Some(issuer) {
-        return Err(IdTokenFault::Issuer);
-    }
-    if is_ours { Ok(claims) } else { Err(IdTokenFault::Audience) }
-}
-
-/// Checks that `claims` are about `subject`: OIDC Core §5.3.2 has them not used otherwise.
-pub(crate) fn check_subject(claims: &Claims, subject: &str) -> Result<(), Error> {
+/// Checks that `claims` are about `subject`: OIDC Core §5.3.2 has them not used otherwise. A number is taken as its digits.
+pub(crate) fn check_subject(mut claims: Claims, subject: &str) -> Result<Claims, Error> {
     match claims.get("sub") {
-        Some(Value::String(name)) if name == subject => Ok(()),
-        Some(Value::String(_)) => Err(Error::SubjectMismatch),
-        _ => Err(Error::UserinfoInvalid("it does not name its user")),
+        Some(Value::String(name)) if name == subject => Ok(claims),
+        Some(Value::Number(name)) if name.to_string() == subject => {
+            claims.insert("sub".to_owned(), subject.into());
+            Ok(claims)
+        }
+        Some(Value::String(_) | Value::Number(_)) => Err(Error::SubjectMismatch),
+        None | Some(Value::Null) => Err(invalid(Unreadable::Missing("sub"))),
+        Some(_) => Err(invalid(Unreadable::Type { name: "sub", wanted: "text" })),
     }
+}
+
+fn invalid(why: Unreadable) -> Error {
+    Error::UserinfoInvalid(UserinfoFault::Content(why))
 }
 
 /// Lays `over` over `claims`, and drops what is the protocol's own.

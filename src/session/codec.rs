@@ -42,6 +42,8 @@ struct Written<'a> {
     refresh_at: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     access_token_expires_at: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    nonce_hash: Option<&'a str>,
 }
 
 #[derive(Deserialize)]
@@ -59,6 +61,7 @@ struct Read {
     expires_at: u64,
     refresh_at: Option<u64>,
     access_token_expires_at: Option<u64>,
+    nonce_hash: Option<String>,
 }
 
 /// Writes a session.
@@ -81,6 +84,7 @@ pub(super) fn encode(session: &Session) -> Result<Vec<u8>, Error> {
         expires_at: session.expires_at.millis(),
         refresh_at: session.refresh_at.map(Timestamp::millis),
         access_token_expires_at: session.access_token_expires_at.map(Timestamp::millis),
+        nonce_hash: session.nonce_hash.as_deref(),
     };
     let plain = serde_json::to_vec(&written).map_err(|_| Error::TooLarge)?;
     if plain.len() > PLAIN_BYTES_MAX {
@@ -125,6 +129,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Session, Error> {
         expires_at: Timestamp::from_millis(read.expires_at),
         refresh_at: read.refresh_at.map(Timestamp::from_millis),
         access_token_expires_at: read.access_token_expires_at.map(Timestamp::from_millis),
+        nonce_hash: read.nonce_hash,
     })
 }
 

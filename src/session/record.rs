@@ -46,10 +46,13 @@ pub(crate) struct Session {
     pub(crate) authenticated_at: Timestamp,
     /// The absolute end. No refresh moves it (attacks S-08).
     pub(crate) expires_at: Timestamp,
-    /// When to ask for new tokens; `None` where the provider named no lifetime.
+    /// When to ask for new tokens; `None` where there is no refresh token.
     pub(crate) refresh_at: Option<Timestamp>,
-    /// When the access token ends; `None` where the provider named no lifetime.
+    /// When the access token ends; `None` in a session from before a lifetime was always known.
     pub(crate) access_token_expires_at: Option<Timestamp>,
+    /// A hash of the login's nonce, to recognise another login's ID token in a refresh; `None` in a session from before it
+    /// was kept.
+    pub(crate) nonce_hash: Option<String>,
 }
 
 impl Session {
@@ -82,6 +85,7 @@ impl Session {
             expires_at: began + life,
             refresh_at: Some(began),
             access_token_expires_at: None,
+            nonce_hash: None,
         }
     }
 }

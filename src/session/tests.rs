@@ -45,6 +45,7 @@ pub(super) fn session(bytes: usize) -> Session {
         expires_at: NOW + Duration::from_secs(3600),
         refresh_at: Some(NOW + Duration::from_secs(48)),
         access_token_expires_at: Some(NOW + Duration::from_secs(60)),
+        nonce_hash: Some("nonce-hash".into()),
     }
 }
 
@@ -86,6 +87,7 @@ fn a_saved_session_opens_as_it_was() {
     assert_eq!(opened.identity.access_token(), session.identity.access_token());
     assert_eq!(opened.refresh_token, session.refresh_token);
     assert_eq!(opened.id_token, None);
+    assert_eq!(opened.nonce_hash, session.nonce_hash);
     assert_eq!(
         (opened.authenticated_at, opened.expires_at, opened.refresh_at, opened.access_token_expires_at),
         (session.authenticated_at, session.expires_at, session.refresh_at, session.access_token_expires_at)

@@ -250,15 +250,20 @@ fn without(value: &Value, name: &str) -> Value {
 }
 
 #[test]
-fn v_04_without_a_lifetime_the_tokens_are_not_asked_for_again() {
+fn v_04_without_a_lifetime_an_hour_is_taken() {
     let place = place();
     let mut browser = place.signed_in(Protocol::Http2);
     place.provider.say(|script| script.token_response = json!({"refresh_token": "r", "expires_in": null}));
     place.advance(HOUR);
     assert_eq!(browser.get(PAGE).new_session().len(), 1);
-    place.advance(HOUR * 5);
-    assert_eq!(browser.get(PAGE).status, 200);
+    place.advance(HOUR * 4 / 5 - Duration::from_secs(1));
+    assert_eq!(browser.get(PAGE).new_session(), [""; 0]);
     assert_eq!(place.refreshes().len(), 1);
+    // Else a user who was disabled would stay in for the whole session.
+    place.advance(Duration::from_secs(1));
+    place.answer_refreshes(|| Reply::new("400 No", &[], r#"{"error":"invalid_grant"}"#));
+    ended(&browser.scripted().get(PAGE));
+    assert_eq!(place.refreshes().len(), 2);
 }
 
 #[test]

@@ -9,6 +9,7 @@ pub(super) fn rejection(error: Error) -> Rejection {
     let reason = match &error {
         Error::ProviderUnavailable(_) => Reason::AuthProviderUnavailable,
         Error::ReservedParameter => Reason::Internal,
+        Error::SettingsChanged => Reason::AuthLoginExpired,
         Error::TokenUnreachable(_) => Reason::AuthTokenUnreachable,
         Error::TokenRefused { .. } => Reason::AuthTokenRefused,
         Error::CodeRejected => Reason::AuthCodeRejected,
@@ -19,7 +20,7 @@ pub(super) fn rejection(error: Error) -> Rejection {
         Error::UserinfoRefused(_) => Reason::AuthUserinfoRefused,
         Error::UserinfoInvalid(_) => Reason::AuthUserinfoInvalid,
         Error::SubjectMismatch => Reason::AuthSubjectMismatch,
-        Error::IssuerMismatch => Reason::AuthIssuerMismatch,
+        Error::IssuerMismatch(_) => Reason::AuthIssuerMismatch,
     };
     Rejection::new(reason, error)
 }

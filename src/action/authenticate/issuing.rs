@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::action::authenticate::Services;
 use crate::action::settings::AuthenticateSettings;
 use crate::clock::{Clock, Timestamp};
-use crate::identity::Identity;
+use crate::identity::{Claims, Identity};
 use crate::oidc;
 use crate::secret::Secret;
 use crate::session::Sessions;
@@ -57,46 +57,54 @@ impl Issuing {
             id: SessionId::random(),
             generation: 0,
             provider: self.client.name().to_string(),
-            identity: self.identity(&login),
+            identity: self.identity(
+                login.identity.subject().to_owned(),
+                login.identity.claims().clone(),
+                &login.tokens,
+            ),
             refresh_token: login.tokens.refresh_token,
             id_token: login.tokens.id_token.filter(|_| self.keeps_id_token),
             authenticated_at: now,
             expires_at: now + self.timeout,
             refresh_at,
             access_token_expires_at: login.tokens.access_token_expires_at,
+            nonce_hash: Some(login.nonce_hash),
         }
     }
 
     /// The same session with new tokens: same id, same end (attacks S-08). A token that the provider did not send again
-    /// is kept (attacks V-04). `None` where the provider now speaks of another user (attacks V-02).
-    pub(super) fn renew(&self, before: &Session, login: oidc::Login, now: Timestamp) -> Option<Session> {
-        let is_same = login.identity.subject() == before.identity.subject()
-            && login.identity.issuer() == before.identity.issuer();
-        if !is_same {
+    /// is kept (attacks V-04). Claims are replaced as a whole, or kept as a whole. `None` where it is another user's
+    /// (attacks V-02).
+    pub(super) fn renew(&self, before: &Session, refreshed: oidc::Refreshed, now: Timestamp) -> Option<Session> {
+        let oidc::Refreshed { subject, claims, tokens } = refreshed;
+        if !self.is_from_our_provider(before) || subject != before.identity.subject() {
             return None;
         }
-        let refresh_at = refresh_at(&login.tokens, true, now);
-        let identity = self.identity(&login);
+        let claims = match claims {
+            oidc::RefreshedClaims::New(claims) => claims,
+            oidc::RefreshedClaims::NotKnown => before.identity.claims().clone(),
+        };
+        let refresh_at = refresh_at(&tokens, true, now);
         let keep = |new: Option<Secret<String>>, old: &Option<Secret<String>>| new.or_else(|| old.clone());
         Some(Session {
             id: before.id,
             generation: before.generation.wrapping_add(1),
             provider: before.provider.clone(),
-            identity,
-            refresh_token: keep(login.tokens.refresh_token, &before.refresh_token),
-            id_token: keep(login.tokens.id_token.filter(|_| self.keeps_id_token), &before.id_token),
+            identity: self.identity(subject, claims, &tokens),
+            refresh_token: keep(tokens.refresh_token, &before.refresh_token),
+            id_token: keep(tokens.id_token.filter(|_| self.keeps_id_token), &before.id_token),
             authenticated_at: before.authenticated_at,
             expires_at: before.expires_at,
             refresh_at,
-            access_token_expires_at: login.tokens.access_token_expires_at,
+            access_token_expires_at: tokens.access_token_expires_at,
+            nonce_hash: before.nonce_hash.clone(),
         })
     }
 
     /// The identity that has just been verified, with the access token only where the target is to have it.
-    fn identity(&self, login: &oidc::Login) -> Identity {
-        let (issuer, subject) = (login.identity.issuer().to_owned(), login.identity.subject().to_owned());
-        let token = self.keeps_access_token.then(|| login.tokens.access_token.clone());
-        Identity::assertion(issuer, subject, login.identity.claims().clone(), token)
+    fn identity(&self, subject: String, claims: Claims, tokens: &oidc::Tokens) -> Identity {
+        let token = self.keeps_access_token.then(|| tokens.access_token.clone());
+        Identity::assertion(self.client.issuer().to_owned(), subject, claims, token)
     }
 }
 

@@ -133,7 +133,7 @@ async fn renew(issuing: &Issuing, session: &Session, host: &str) -> Outcome {
     let asked = oidc::RefreshRequest {
         refresh_token,
         subject: session.identity.subject().to_owned(),
-        claims: session.identity.claims().clone(),
+        nonce_hash: session.nonce_hash.clone(),
     };
     let login = match issuing.client.refresh(asked).await {
         Ok(login) => login,

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::config::raw::value::{Period, SecretText};
+use crate::config::raw::value::{List, Period, SecretText};
 
 /// An OpenID provider. Its endpoints and keys come from discovery (`<issuer>/.well-known/openid-configuration`).
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -19,6 +19,10 @@ pub(crate) struct IdentityProvider {
     pub(crate) client_secret_file: Option<String>,
     /// How the secret is sent. Default: what the provider's metadata offers, `client_secret_basic` first.
     pub(crate) token_endpoint_auth_method: Option<ClientAuth>,
+    /// Where the provider's metadata is. Default: below the issuer. For a provider that is called at another address inside
+    /// a cluster than browsers use: `https://keycloak.internal/realms/a/.well-known/openid-configuration`. The metadata
+    /// must name `issuer` all the same.
+    pub(crate) discovery_url: Option<String>,
     /// In place of discovery's. With authorization, token and JWKS given, no discovery is made.
     pub(crate) authorization_endpoint: Option<String>,
     /// In place of discovery's.
@@ -31,6 +35,22 @@ pub(crate) struct IdentityProvider {
     pub(crate) end_session_endpoint: Option<String>,
     /// Certificates in PEM form of an authority that is trusted for this provider besides the system's.
     pub(crate) ca_file: Option<String>,
+    /// **Insecure.** Hosts of this provider that may be called over plain HTTP, as `host` or `host:port`:
+    /// `["keycloak:8080"]`. Whoever is on the network between can read the client secret and every token, and can sign in
+    /// as anyone. Only for a provider inside a private network. Default: none; `http` is for addresses of this machine.
+    #[serde(default)]
+    pub(crate) insecure_http_hosts: List<String>,
+    /// Whether a sign-in is bound to the browser by PKCE (RFC 7636). `off` is for a provider that cannot; a stolen
+    /// authorization code is then easier to use. Default: `required`.
+    #[serde(default)]
+    pub(crate) pkce: Binding,
+    /// Whether the ID token must repeat a nonce that was sent (OpenID Connect Core §3.1.2.1). `off` is for a provider that
+    /// cannot; a stolen ID token or code is then easier to use. Default: `required`.
+    #[serde(default)]
+    pub(crate) nonce: Binding,
+    /// How long an access token is taken to be good if the provider does not say (`expires_in`) and the token is no JWT
+    /// with an `exp`. When four fifths of it are over, the tokens are refreshed. Default: `1h`.
+    pub(crate) default_token_lifetime: Option<Period>,
     /// Whether to ask the userinfo endpoint. Default: `auto`.
     #[serde(default)]
     pub(crate) userinfo: Userinfo,
@@ -51,6 +71,17 @@ pub(crate) enum ClientAuth {
     ClientSecretPost,
     /// Not at all: a public client.
     None,
+}
+
+/// Whether a sign-in uses one of the protocol's protections.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Binding {
+    /// Always.
+    #[default]
+    Required,
+    /// Never.
+    Off,
 }
 
 /// Whether to ask the userinfo endpoint.

@@ -5,15 +5,19 @@ use std::time::Duration;
 
 use url::Url;
 
+use crate::backchannel::network;
 use crate::config::ProviderConfig;
 use crate::config::path::Path;
 use crate::config::raw::oidc::{self as written, IdentityProvider};
 use crate::config::validate::{Context, keys, value};
 use crate::crypto::provider;
-use crate::oidc::settings::{ClientAuth, Endpoints, Logout, Settings, Userinfo};
+use crate::oidc::settings::{
+    Binding, ClientAuth, DEFAULT_TIMEOUT, DEFAULT_TOKEN_LIFETIME, Endpoints, Logout, Settings, Userinfo,
+};
 use crate::secret::Secret;
 
-const TIMEOUT: Duration = Duration::from_secs(10);
+/// Shorter, and each request would refresh; longer, and a user who was disabled would stay signed in.
+const TOKEN_LIFETIME_BOUNDS: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(24 * 3600));
 const TIMEOUT_BOUNDS: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(120));
 
 pub(super) fn provider(
@@ -22,12 +26,14 @@ pub(super) fn provider(
     at: &Path,
     context: &mut Context<'_>,
 ) -> Option<ProviderConfig> {
-    let issuer = issuer(&raw.issuer, &at.key("issuer"), context);
+    let plain_hosts = insecure_http_hosts(raw, at, context);
+    let issuer = issuer(&raw.issuer, &plain_hosts, &at.key("issuer"), context);
     if raw.client_id.is_empty() {
         context.found.problem(&at.key("client_id"), "the client id is empty");
     }
     let client_secret = client_secret(raw, at, context);
-    let endpoints = endpoints(raw, at, context);
+    let endpoints = endpoints(raw, &plain_hosts, at, context);
+    bindings(raw, at, context);
     let roots = match &raw.ca_file {
         Some(file) => keys::roots(file, &at.key("ca_file"), context).map(Some),
         None => {
@@ -35,7 +41,15 @@ pub(super) fn provider(
             Some(None)
         }
     };
-    let timeout = value::period(raw.timeout.as_ref(), TIMEOUT, TIMEOUT_BOUNDS, &at.key("timeout"), &mut context.found);
+    let lifetime = value::period(
+        raw.default_token_lifetime.as_ref(),
+        DEFAULT_TOKEN_LIFETIME,
+        TOKEN_LIFETIME_BOUNDS,
+        &at.key("default_token_lifetime"),
+        &mut context.found,
+    );
+    let timeout =
+        value::period(raw.timeout.as_ref(), DEFAULT_TIMEOUT, TIMEOUT_BOUNDS, &at.key("timeout"), &mut context.found);
     let settings = Settings {
         name: Arc::from(name),
         issuer: issuer?,
@@ -43,6 +57,9 @@ pub(super) fn provider(
         client_secret: client_secret?,
         token_endpoint_auth_method: raw.token_endpoint_auth_method.map(client_auth),
         endpoints,
+        insecure_http_hosts: plain_hosts,
+        pkce: binding(raw.pkce),
+        nonce: binding(raw.nonce),
         userinfo: match raw.userinfo {
             written::Userinfo::Auto => Userinfo::Auto,
             written::Userinfo::Never => Userinfo::Never,
@@ -52,6 +69,7 @@ pub(super) fn provider(
             written::Logout::Cognito => Logout::Cognito,
             written::Logout::Never => Logout::Never,
         },
+        default_token_lifetime: lifetime?,
         timeout: timeout?,
     };
     Some(ProviderConfig { settings, roots: roots? })
@@ -65,8 +83,68 @@ fn system_roots_exist(issuer: &str, at: &Path, context: &mut Context<'_>) {
     }
 }
 
-fn issuer(text: &str, at: &Path, context: &mut Context<'_>) -> Option<String> {
-    let url = value::secure_url(text, at, &mut context.found)?;
+/// Hosts that the operator allows to be called over plain HTTP. Each is warned of: it is never right on a network that
+/// others share.
+fn insecure_http_hosts(raw: &IdentityProvider, at: &Path, context: &mut Context<'_>) -> Vec<Box<str>> {
+    let mut hosts = Vec::new();
+    for (index, text) in raw.insecure_http_hosts.iter() {
+        let at = at.key("insecure_http_hosts").index(index);
+        let url = Url::parse(&format!("http://{text}/")).ok();
+        let is_plain = |url: &Url| url.path() == "/" && url.query().is_none() && url.fragment().is_none();
+        let has_no_user = |url: &Url| url.username().is_empty() && url.password().is_none();
+        let authority = url.filter(|url| is_plain(url) && has_no_user(url)).and_then(|url| network::authority(&url));
+        let Some(host) = authority.filter(|_| !text.contains(['/', '*'])) else {
+            let problem = context.found.problem(&at, format!("`{text}` is not a host, or a host and a port"));
+            problem.hint("write `keycloak` or `keycloak:8080`");
+            continue;
+        };
+        let warning = format!("`{host}` is called over plain HTTP: whoever is on that network can sign in as anyone");
+        context.found.warning(&at, warning).hint("use `https`, with `ca_file` for an authority of your own");
+        hosts.push(host);
+    }
+    hosts
+}
+
+/// What is lost without PKCE or nonce. A client without a secret has nothing else.
+fn bindings(raw: &IdentityProvider, at: &Path, context: &mut Context<'_>) {
+    let (pkce, nonce) = (raw.pkce == written::Binding::Off, raw.nonce == written::Binding::Off);
+    if pkce && raw.token_endpoint_auth_method == Some(written::ClientAuth::None) {
+        let problem = context.found.problem(&at.key("pkce"), "a client without a secret needs PKCE");
+        problem.hint("whoever sees an authorization code could redeem it (RFC 9700 §2.1.1)");
+        return;
+    }
+    if pkce {
+        let what = "without PKCE, an authorization code that somebody else obtained may be accepted in a sign-in";
+        let rest = if nonce {
+            "nothing but `state` is left, because `nonce` is off too"
+        } else {
+            "`nonce` still detects most of that"
+        };
+        context
+            .found
+            .warning(&at.key("pkce"), what)
+            .hint(format!("{rest}; use `required` if the provider supports it"));
+    }
+    if nonce {
+        let what = "without a nonce, an ID token that was issued for another sign-in is not recognised";
+        let rest =
+            if pkce { "nothing but `state` is left, because `pkce` is off too" } else { "PKCE still binds the code" };
+        context
+            .found
+            .warning(&at.key("nonce"), what)
+            .hint(format!("{rest}; use `required` if the provider supports it"));
+    }
+}
+
+fn binding(raw: written::Binding) -> Binding {
+    match raw {
+        written::Binding::Required => Binding::Required,
+        written::Binding::Off => Binding::Off,
+    }
+}
+
+fn issuer(text: &str, plain_hosts: &[Box<str>], at: &Path, context: &mut Context<'_>) -> Option<String> {
+    let url = value::provider_url(text, plain_hosts, at, &mut context.found)?;
     if url.query().is_some() {
         context.found.problem(at, format!("the issuer `{text}` has a query")).hint("OpenID Connect Core §2 forbids it");
         return None;
@@ -102,19 +180,22 @@ fn client_secret(raw: &IdentityProvider, at: &Path, context: &mut Context<'_>) -
     }
 }
 
-fn endpoints(raw: &IdentityProvider, at: &Path, context: &mut Context<'_>) -> Endpoints {
+fn endpoints(raw: &IdentityProvider, plain_hosts: &[Box<str>], at: &Path, context: &mut Context<'_>) -> Endpoints {
     let plain = raw.issuer.starts_with("http://");
     let mut read = |text: &Option<String>, key: &str| -> Option<Url> {
         let at = at.key(key);
-        let url = value::secure_url(text.as_ref()?, &at, &mut context.found)?;
+        let url = value::provider_url(text.as_ref()?, plain_hosts, &at, &mut context.found)?;
         // Plain calls to this machine are allowed with a provider on it, and with no other.
-        if url.scheme() == "http" && !plain {
-            context.found.problem(&at, "an `http` endpoint of an `https` issuer").hint("write `https://host/path`");
+        let is_named = network::authority(&url).is_some_and(|authority| plain_hosts.contains(&authority));
+        if url.scheme() == "http" && !plain && !is_named {
+            let problem = context.found.problem(&at, "an `http` endpoint of an `https` issuer");
+            problem.hint("write `https://host/path`, or name the host in `insecure_http_hosts`");
             return None;
         }
         Some(url)
     };
     Endpoints {
+        discovery: read(&raw.discovery_url, "discovery_url"),
         authorization: read(&raw.authorization_endpoint, "authorization_endpoint"),
         token: read(&raw.token_endpoint, "token_endpoint"),
         userinfo: read(&raw.userinfo_endpoint, "userinfo_endpoint"),

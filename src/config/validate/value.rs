@@ -6,6 +6,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use url::{Host, Url};
 
+use crate::backchannel::network;
 use crate::config::findings::Findings;
 use crate::config::path::Path;
 use crate::config::raw::value::{List, Period};
@@ -134,6 +135,16 @@ pub(crate) fn networks(raw: &List<String>, at: &Path, found: &mut Findings) -> V
 
 /// A URL over TLS, or plain to this machine only.
 pub(crate) fn secure_url(text: &str, at: &Path, found: &mut Findings) -> Option<Url> {
+    web_address(text, |_| false, at, found)
+}
+
+/// The same for an address of a provider, which may be `http` on the hosts that the operator names.
+pub(crate) fn provider_url(text: &str, plain_hosts: &[Box<str>], at: &Path, found: &mut Findings) -> Option<Url> {
+    let is_named = |url: &Url| network::authority(url).is_some_and(|authority| plain_hosts.contains(&authority));
+    web_address(text, is_named, at, found)
+}
+
+fn web_address(text: &str, may_be_plain: impl Fn(&Url) -> bool, at: &Path, found: &mut Findings) -> Option<Url> {
     let hint = "write `https://host/path`";
     let Ok(url) = Url::parse(text) else {
         found.problem(at, format!("`{text}` is not a URL")).hint(hint);
@@ -141,7 +152,7 @@ pub(crate) fn secure_url(text: &str, at: &Path, found: &mut Findings) -> Option<
     };
     let problem = if !matches!(url.scheme(), "https" | "http") || url.host().is_none() {
         format!("`{text}` is not a web address")
-    } else if url.scheme() == "http" && !is_loopback(&url) {
+    } else if url.scheme() == "http" && !is_loopback(&url) && !may_be_plain(&url) {
         format!("`{text}` is not `https`: tokens and keys would pass in the clear")
     } else if !url.username().is_empty() || url.password().is_some() {
         "a URL here must not carry a user name or a password".to_owned()

@@ -10,8 +10,8 @@ use url::Url;
 use super::scripted::*;
 use crate::backchannel::error::Error as CallError;
 use crate::crypto::digest;
-use crate::oidc::error::{Error, IdTokenFault};
-use crate::oidc::settings::ClientAuth;
+use crate::oidc::error::{Error, IdTokenFault, NonceFault};
+use crate::oidc::settings::{Binding, ClientAuth};
 use crate::oidc::{Callback, Client, LoginRequest, is_reserved_parameter};
 use crate::secret::Secret;
 
@@ -100,12 +100,13 @@ async fn the_request_has_the_albs_order_and_encoding() {
         .into_iter()
         .collect();
     let begun = world.client.begin(request).await.expect("begins");
-    let challenge = URL_SAFE_NO_PAD.encode(digest::sha256(begun.pending.code_verifier.as_bytes()));
+    let challenge = URL_SAFE_NO_PAD.encode(digest::sha256(verifier_of(&begun.pending).as_bytes()));
     let expected = format!(
         "https://issuer.test/authorize?client_id=dashboard\
          &redirect_uri=https%3A%2F%2Fapp.test%2Foauth2%2Fidpresponse&response_type=code&scope=openid%20email\
          &state={}&nonce={}&code_challenge={challenge}&code_challenge_method=S256&acr_values=a%20b&prompt=login",
-        begun.pending.state, begun.pending.nonce
+        begun.pending.state,
+        nonce_of(&begun.pending)
     );
     assert_eq!(begun.location, expected);
 }
@@ -153,13 +154,13 @@ async fn c_07_an_answer_of_another_issuer_is_refused() {
         let world = world();
         world.on(DISCOVERY, Reply::ok(metadata));
         let pending = world.begin().await.pending;
-        world.on(TOKEN, Reply::ok(token_answer(world.sign(&good_claims(&pending.nonce)))));
+        world.on(TOKEN, Reply::ok(token_answer(world.sign(&good_claims(nonce_of(&pending))))));
         let callback = Callback { code: Secret::new("CODE".into()), issuer: issuer.map(str::to_owned) };
         let result = world.client.finish(callback, pending, CALLBACK.into()).await;
         if is_right {
             result.expect("signs in");
         } else {
-            assert!(matches!(result, Err(Error::IssuerMismatch)), "{issuer:?}: {result:?}");
+            assert!(matches!(result, Err(Error::IssuerMismatch(_))), "{issuer:?}: {result:?}");
             assert!(world.calls(TOKEN).is_empty(), "the code went to the wrong provider");
         }
     }
@@ -168,11 +169,15 @@ async fn c_07_an_answer_of_another_issuer_is_refused() {
 #[tokio::test]
 async fn c_08_the_nonce_is_that_of_this_login() {
     let world = world();
-    assert_eq!(fault(world.login_with(|claims| claims["nonce"] = json!("other")).await), IdTokenFault::Nonce);
+    assert_eq!(
+        fault(world.login_with(|claims| claims["nonce"] = json!("other")).await),
+        IdTokenFault::Nonce(NonceFault::Foreign)
+    );
     let without = |claims: &mut serde_json::Value| drop(claims.as_object_mut().expect("an object").remove("nonce"));
-    assert_eq!(fault(world.login_with(without).await), IdTokenFault::Nonce);
+    assert_eq!(fault(world.login_with(without).await), IdTokenFault::Nonce(NonceFault::Missing));
     let other_tab = world.begin().await.pending.nonce;
-    assert_eq!(fault(world.login_with(|claims| claims["nonce"] = json!(other_tab)).await), IdTokenFault::Nonce);
+    let result = world.login_with(|claims| claims["nonce"] = json!(other_tab)).await;
+    assert_eq!(fault(result), IdTokenFault::Nonce(NonceFault::Foreign));
     assert!(world.calls(USERINFO).is_empty());
 }
 
@@ -198,13 +203,31 @@ async fn c_09_j_05_a_token_for_another_client_is_refused() {
         fault(world.login_with(change).await)
     };
     let null = serde_json::Value::Null;
-    assert_eq!(fault_for(json!("other"), null.clone()).await, IdTokenFault::Audience);
-    assert_eq!(fault_for(json!(["other"]), json!(CLIENT_ID)).await, IdTokenFault::Audience);
-    assert_eq!(fault_for(json!([]), null.clone()).await, IdTokenFault::Audience);
-    assert_eq!(fault_for(json!([CLIENT_ID, "evil"]), null.clone()).await, IdTokenFault::Audience);
-    assert_eq!(fault_for(json!([CLIENT_ID, "evil"]), json!("evil")).await, IdTokenFault::AuthorizedParty);
-    assert_eq!(fault_for(json!(CLIENT_ID), json!("evil")).await, IdTokenFault::AuthorizedParty);
-    assert_eq!(fault_for(json!("Dashboard"), null).await, IdTokenFault::Audience);
+    let cases = [
+        (json!("other"), null.clone(), r#"its `aud` is "other", expected "dashboard""#),
+        (json!(["other"]), json!(CLIENT_ID), r#"its `aud` is "other", expected "dashboard""#),
+        (json!([]), null.clone(), r#"its `aud` is "", expected "dashboard""#),
+        (json!([CLIENT_ID, 7]), null.clone(), "its claim `aud` is missing or of the wrong type"),
+        (json!("Dashboard"), null.clone(), r#"its `aud` is "Dashboard", expected "dashboard""#),
+        (
+            json!([CLIENT_ID, "evil"]),
+            null,
+            r#"it was made for another client: its `azp` is nothing, expected "dashboard""#,
+        ),
+        (
+            json!([CLIENT_ID, "evil"]),
+            json!("evil"),
+            r#"it was made for another client: its `azp` is "evil", expected "dashboard""#,
+        ),
+        (
+            json!(CLIENT_ID),
+            json!("evil"),
+            r#"it was made for another client: its `azp` is "evil", expected "dashboard""#,
+        ),
+    ];
+    for (aud, azp, expected) in cases {
+        assert_eq!(fault_for(aud, azp).await.to_string(), expected);
+    }
 
     let both = |claims: &mut serde_json::Value| {
         claims["aud"] = json!([CLIENT_ID, "api"]);
@@ -219,10 +242,10 @@ async fn c_10_each_login_has_its_own_verifier_and_only_s256() {
     let world = world();
     let (first, second) = (world.begin().await, world.begin().await);
     for begun in [&first, &second] {
-        assert!(begun.pending.code_verifier.len() >= 43);
+        assert!(verifier_of(&begun.pending).len() >= 43);
         assert!(begun.location.contains("code_challenge_method=S256"));
         assert!(!begun.location.contains("plain"));
-        assert!(!begun.location.contains(&begun.pending.code_verifier));
+        assert!(!begun.location.contains(verifier_of(&begun.pending)));
     }
     assert_ne!(first.pending.code_verifier, second.pending.code_verifier);
     assert_ne!(first.pending.state, second.pending.state);
@@ -230,7 +253,7 @@ async fn c_10_each_login_has_its_own_verifier_and_only_s256() {
     let verifier = first.pending.code_verifier.clone();
     world.on(TOKEN, Reply::error(400, "invalid_grant"));
     let _ = world.finish(first.pending).await;
-    assert_eq!(world.calls(TOKEN)[0].field("code_verifier"), Some(verifier));
+    assert_eq!(world.calls(TOKEN)[0].field("code_verifier"), verifier);
 }
 
 #[tokio::test]
@@ -276,11 +299,11 @@ async fn a_code_that_was_used_is_rejected() {
 async fn a_token_response_that_is_not_one_is_refused() {
     let changes = [
         ("token_type", json!("DPoP")),
-        ("token_type", json!(null)),
+        ("token_type", json!(["Bearer"])),
         ("access_token", json!("")),
         ("access_token", json!("a\r\nx-injected: 1")),
         ("access_token", json!(7)),
-        ("expires_in", json!("soon")),
+        ("refresh_token", json!(7)),
         ("id_token", json!(["a"])),
     ];
     let world = world();
@@ -296,7 +319,7 @@ async fn a_token_response_that_is_not_one_is_refused() {
 async fn what_providers_do_differently_is_understood() {
     let world = world();
     let pending = world.begin().await.pending;
-    let mut claims = good_claims(&pending.nonce);
+    let mut claims = good_claims(nonce_of(&pending));
     claims["email_verified"] = json!("true"); // Cognito
     claims["updated_at"] = json!("2026-01-01T00:00:00.000Z"); // Auth0
     let mut answer = token_answer(world.sign(&claims));
@@ -333,7 +356,7 @@ async fn c_12_errors_quote_no_token_no_body_and_no_prose() {
         assert!(!told.contains("script"), "{told}");
     }
     let begun = world.begin().await;
-    assert!(!format!("{:?}", begun.pending).contains(&begun.pending.code_verifier));
+    assert!(!format!("{:?}", begun.pending).contains(verifier_of(&begun.pending)));
 }
 
 #[tokio::test]
@@ -352,5 +375,122 @@ async fn calls_are_counted_by_operation_and_outcome() {
     {
         assert!(text.contains(&format!("{} {ok}\n", series(operation, "ok"))), "{operation}: {text}");
         assert!(text.contains(&format!("{} {error}\n", series(operation, "error"))), "{operation}: {text}");
+    }
+}
+
+#[tokio::test]
+async fn without_pkce_or_nonce_the_rest_of_the_binding_stays() {
+    let world = world_with(|settings| settings.pkce = Binding::Off);
+    let begun = world.begin().await;
+    assert!(!begun.location.contains("code_challenge") && begun.location.contains("&nonce="));
+    let result = world.login_with(|claims| claims["nonce"] = json!("other")).await;
+    assert_eq!(fault(result), IdTokenFault::Nonce(NonceFault::Foreign));
+    world.login().await;
+    assert_eq!(world.calls(TOKEN)[1].field("code_verifier"), None);
+
+    let world = world_with(|settings| settings.nonce = Binding::Off);
+    let begun = world.begin().await;
+    assert!(!begun.location.contains("nonce") && begun.location.contains("code_challenge="));
+    let without = |claims: &mut serde_json::Value| drop(claims.as_object_mut().expect("an object").remove("nonce"));
+    world.login_with(without).await.expect("a provider without nonces");
+    world.login_with(|claims| claims["nonce"] = json!("")).await.expect("a blank one is none");
+    assert!(world.calls(TOKEN)[0].field("code_verifier").is_some());
+    // We sent none, so one that comes is from a login of somebody else.
+    let result = world.login_with(|claims| claims["nonce"] = json!("other")).await;
+    assert_eq!(fault(result), IdTokenFault::Nonce(NonceFault::Foreign));
+}
+
+#[tokio::test]
+async fn a_login_that_was_begun_without_what_is_now_required_is_not_finished() {
+    let before = world_with(|settings| settings.pkce = Binding::Off).begin().await.pending;
+    let world = world();
+    let result = world.finish(before).await;
+    assert!(matches!(result, Err(Error::SettingsChanged)), "{result:?}");
+    assert!(world.calls(TOKEN).is_empty());
+}
+
+#[tokio::test]
+async fn a_token_answer_is_read_as_leniently_as_is_harmless() {
+    for (name, value) in [
+        ("token_type", json!("bearer")),
+        ("token_type", json!(null)),
+        ("token_type", json!("")),
+        ("expires_in", json!("60")),
+        ("expires_in", json!("soon")),
+        ("expires_in", json!(null)),
+        ("refresh_token", json!("")),
+        ("refresh_token", json!(null)),
+        ("scope", json!(["openid"])),
+        ("error", json!(null)),
+        ("not_used", json!({"deep": [1, null]})),
+    ] {
+        let world = world();
+        let pending = world.begin().await.pending;
+        let mut answer = token_answer(world.sign(&good_claims(nonce_of(&pending))));
+        answer[name] = value.clone();
+        world.on(TOKEN, Reply::ok(answer));
+        world.finish(pending).await.unwrap_or_else(|error| panic!("{name}: {value}: {error:?}"));
+    }
+}
+
+#[tokio::test]
+async fn content_types_marks_and_other_successes_do_no_harm() {
+    for kind in ["text/html", "application/octet-stream", "", "text/plain; charset=utf-8"] {
+        let world = world();
+        let raw = |value: serde_json::Value| Reply::Raw(StatusCode::OK, kind, format!("\u{feff}{value}").into());
+        world.on(DISCOVERY, raw(metadata()));
+        world.on(JWKS, raw(json!({"keys": [world.key.public().jwk()]})));
+        world.on(USERINFO, raw(json!({"sub": "alice"})));
+        let pending = world.begin().await.pending;
+        let answer = token_answer(world.sign(&good_claims(nonce_of(&pending)))).to_string();
+        world.on(TOKEN, Reply::Raw(StatusCode::CREATED, kind, format!("\u{feff}{answer}").into()));
+        world.finish(pending).await.unwrap_or_else(|error| panic!("{kind}: {error:?}"));
+    }
+}
+
+#[tokio::test]
+async fn a_token_answer_that_lacks_what_matters_names_the_member() {
+    let cases = [
+        ("access_token", json!(null), "its member `access_token` is missing"),
+        ("access_token", json!(""), "its member `access_token` is missing"),
+        ("access_token", json!(["a"]), "its member `access_token` is not text"),
+        ("access_token", json!("a b"), "its member `access_token` is not text in the characters that a token may have"),
+        ("token_type", json!("DPoP"), "its member `token_type` is \"DPoP\", which is not `Bearer`"),
+        ("id_token", json!({}), "its member `id_token` is not text"),
+    ];
+    for (name, value, expected) in cases {
+        let world = world();
+        let mut answer = token_answer("token");
+        answer[name] = value;
+        let error = world.login_answered(Reply::ok(answer)).await.expect_err("refused");
+        assert_eq!(error.to_string(), format!("the token endpoint's answer is not usable: {expected}"));
+    }
+}
+
+#[tokio::test]
+async fn an_access_token_expires_when_the_provider_the_token_or_the_settings_say() {
+    use std::time::Duration;
+
+    let jwt = |exp: serde_json::Value| compact("{}", &json!({ "exp": exp }).to_string(), "");
+    let seconds = Duration::from_secs;
+    let in_ten_minutes = NOW.seconds() + 600;
+    let cases = [
+        (json!(60), jwt(json!(in_ten_minutes)), seconds(60)),
+        (json!(null), jwt(json!(in_ten_minutes)), seconds(600)),
+        (json!(null), jwt(json!(in_ten_minutes.to_string())), seconds(600)),
+        (json!(0), jwt(json!(in_ten_minutes)), seconds(600)),
+        (json!(null), jwt(json!(NOW.seconds() - 1)), seconds(1800)),
+        (json!(null), jwt(json!("never")), seconds(1800)),
+        (json!(null), "opaque".to_owned(), seconds(1800)),
+        (json!(null), "a.b.c".to_owned(), seconds(1800)),
+    ];
+    for (expires_in, access_token, expected) in cases {
+        let world = world_with(|settings| settings.default_token_lifetime = seconds(1800));
+        let pending = world.begin().await.pending;
+        let mut answer = token_answer(world.sign(&good_claims(nonce_of(&pending))));
+        (answer["expires_in"], answer["access_token"]) = (expires_in.clone(), json!(access_token));
+        world.on(TOKEN, Reply::ok(answer));
+        let login = world.finish(pending).await.expect("signs in");
+        assert_eq!(login.tokens.access_token_expires_at, Some(NOW + expected), "{expires_in} {access_token}");
     }
 }

@@ -3,8 +3,12 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::scripted::*;
-use crate::oidc::error::{Error, IdTokenFault};
+use crate::backchannel::error::Error as CallError;
+use crate::jose::verify::Fault;
+use crate::oidc::caller::Endpoint;
+use crate::oidc::error::{Blame, Error, IdTokenFault, NonceFault};
 use crate::oidc::settings::Userinfo;
+use crate::oidc::{Refreshed, RefreshedClaims};
 
 /// A refreshed ID token's claims: no nonce (OIDC Core §12.2).
 fn refreshed() -> Value {
@@ -21,24 +25,93 @@ fn tokens(id_token: Option<String>) -> Reply {
     Reply::ok(answer)
 }
 
-#[tokio::test]
-async fn a_refresh_brings_new_tokens_and_claims() {
-    let world = world();
-    let login = world.refresh_answered(tokens(Some(world.sign(&refreshed())))).await.expect("refreshes");
-    let call = &world.calls(TOKEN)[0];
-    assert_eq!(call.field("grant_type").as_deref(), Some("refresh_token"));
-    assert_eq!(call.field("refresh_token").as_deref(), Some("OLD-REFRESH-TOKEN"));
-    assert_eq!(login.identity.subject(), "alice");
-    assert_eq!(login.identity.claims()["name"], "Alice B.");
-    assert_eq!(login.identity.claims()["email"], "alice@example.com");
-    assert_eq!(login.tokens.access_token.expose(), "NEW-ACCESS-TOKEN");
-    assert_eq!(login.tokens.refresh_token.map(|token| token.expose().clone()).as_deref(), Some("NEW-REFRESH-TOKEN"));
-    assert_eq!(login.tokens.access_token_expires_at, Some(NOW + Duration::from_secs(60)));
-    assert!(login.tokens.id_token.is_some());
+/// The claims that take the place of the session's.
+#[track_caller]
+fn new_claims(refreshed: Refreshed) -> Value {
+    match refreshed.claims {
+        RefreshedClaims::New(claims) => Value::Object(claims),
+        RefreshedClaims::NotKnown => panic!("no new claims"),
+    }
 }
 
 #[tokio::test]
-async fn v_02_an_id_token_of_another_user_or_key_ends_the_session() {
+async fn a_refresh_brings_new_tokens_and_claims() {
+    let world = world();
+    let refreshed = world.refresh_answered(tokens(Some(world.sign(&refreshed())))).await.expect("refreshes");
+    let call = &world.calls(TOKEN)[0];
+    assert_eq!(call.field("grant_type").as_deref(), Some("refresh_token"));
+    assert_eq!(call.field("refresh_token").as_deref(), Some("OLD-REFRESH-TOKEN"));
+    assert_eq!(refreshed.subject, "alice");
+    let tokens = &refreshed.tokens;
+    assert_eq!(tokens.access_token.expose(), "NEW-ACCESS-TOKEN");
+    assert_eq!(tokens.refresh_token.as_ref().map(|token| token.expose().as_str()), Some("NEW-REFRESH-TOKEN"));
+    assert_eq!(tokens.access_token_expires_at, Some(NOW + Duration::from_secs(60)));
+    assert!(tokens.id_token.is_some());
+    let expected = json!({
+        "sub": "alice", "name": "Alice B.", "auth_time": NOW.seconds() - 5, "email": "alice@example.com",
+    });
+    assert_eq!(new_claims(refreshed), expected);
+}
+
+/// The table of `docs/PROVIDERS.md`: every answer to a refresh, decided by whose fault it is.
+#[tokio::test]
+async fn v_03_what_a_refresh_comes_to_follows_from_whose_fault_it_is() {
+    let cases = [
+        // The user's grant is gone.
+        (Reply::error(400, "invalid_grant"), Blame::Grant),
+        (Reply::error(401, "invalid_grant"), Blame::Grant),
+        (Reply::error(200, "invalid_grant"), Blame::Grant),
+        (Reply::error(400, "access_denied"), Blame::Grant),
+        (Reply::error(400, "invalid_scope"), Blame::Grant),
+        (Reply::error(400, "interaction_required"), Blame::Grant),
+        (Reply::error(400, "login_required"), Blame::Grant),
+        (Reply::error(400, "consent_required"), Blame::Grant),
+        (Reply::status(400), Blame::Grant),
+        (Reply::error(400, "Something Of Their Own"), Blame::Grant),
+        (Reply::status(403), Blame::Grant),
+        // Something is wrong with our registration at the provider, or with our configuration.
+        (Reply::error(400, "invalid_client"), Blame::Operator),
+        (Reply::error(401, "invalid_client"), Blame::Operator),
+        (Reply::error(400, "unauthorized_client"), Blame::Operator),
+        (Reply::error(400, "unsupported_grant_type"), Blame::Operator),
+        (Reply::status(401), Blame::Operator),
+        (Reply::status(301), Blame::Operator),
+        (Reply::status(302), Blame::Operator),
+        (Reply::status(307), Blame::Operator),
+        (Reply::status(308), Blame::Operator),
+        (Reply::status(404), Blame::Operator),
+        (Reply::status(405), Blame::Operator),
+        // The provider has trouble.
+        (Reply::error(400, "temporarily_unavailable"), Blame::Provider),
+        (Reply::error(200, "temporarily_unavailable"), Blame::Provider),
+        (Reply::error(200, "server_error"), Blame::Provider),
+        (Reply::error(400, "slow_down"), Blame::Provider),
+        (Reply::error(503, "invalid_grant"), Blame::Provider),
+        (Reply::status(408), Blame::Provider),
+        (Reply::status(429), Blame::Provider),
+        (Reply::status(500), Blame::Provider),
+        (Reply::status(502), Blame::Provider),
+        (Reply::status(503), Blame::Provider),
+        (Reply::ok(json!({})), Blame::Provider),
+        (Reply::ok(json!([])), Blame::Provider),
+        (Reply::ok(json!({"error": 7})), Blame::Provider),
+        (Reply::html(), Blame::Provider),
+        (Reply::Raw(http::StatusCode::OK, "application/json", bytes::Bytes::new()), Blame::Provider),
+        (Reply::Hang, Blame::Provider),
+        (Reply::Refuse, Blame::Provider),
+    ];
+    for (reply, blame) in cases {
+        let world = world();
+        let told = format!("{reply:?}");
+        let error = world.refresh_answered(reply).await.expect_err("no tokens");
+        assert_eq!(error.blame(), blame, "{told}: {error:?}");
+        assert_eq!(error.is_fatal_for_session(), blame == Blame::Grant, "{told}");
+        assert_eq!(world.calls(TOKEN).len(), 1, "{told}: a refresh token is sent once");
+    }
+}
+
+#[tokio::test]
+async fn v_02_an_id_token_of_another_user_login_or_key_ends_the_session() {
     let world = world();
     let changed = |name: &str, value: Value| {
         let mut claims = refreshed();
@@ -47,65 +120,74 @@ async fn v_02_an_id_token_of_another_user_or_key_ends_the_session() {
     };
     let stranger = signed(&new_key(), &world.header(), &refreshed().to_string());
     let faults = [
-        (stranger, IdTokenFault::Signature),
-        (changed("iss", json!("https://issuer.test/")), IdTokenFault::Issuer),
-        (changed("aud", json!("other")), IdTokenFault::Audience),
-        (changed("exp", json!(NOW.seconds() - 3600)), IdTokenFault::Expired),
+        (stranger, "the signature does not verify"),
+        (
+            changed("iss", json!("https://issuer.test/")),
+            r#"its `iss` is "https://issuer.test/", expected "https://issuer.test""#,
+        ),
+        (changed("aud", json!("other")), r#"its `aud` is "other", expected "dashboard""#),
+        (changed("exp", json!(NOW.seconds() - 3600)), "it has expired"),
+        (changed("nonce", json!("ANOTHER-LOGINS-NONCE")), "its `nonce` is another login's"),
+        (changed("nonce", json!(7)), "its `nonce` is another login's"),
     ];
     for (token, expected) in faults {
         let error = world.refresh_answered(tokens(Some(token))).await.expect_err("refused");
         assert!(error.is_fatal_for_session() && !error.is_transient());
-        assert!(matches!(error, Error::IdToken(fault) if fault == expected), "{error:?}");
+        let Error::IdToken(fault) = &error else { panic!("{error:?}") };
+        assert_eq!(fault.to_string(), expected);
     }
     let error = world.refresh_answered(tokens(Some(changed("sub", json!("bob"))))).await.expect_err("refused");
     assert!(matches!(error, Error::SubjectMismatch) && error.is_fatal_for_session(), "{error:?}");
 }
 
 #[tokio::test]
-async fn v_03_only_a_refusal_ends_the_session() {
-    let cases = [
-        (Reply::error(400, "invalid_grant"), true),
-        (Reply::error(401, "invalid_grant"), true),
-        (Reply::error(400, "access_denied"), true),
-        (Reply::error(400, "unauthorized_client"), true),
-        (Reply::error(401, "invalid_client"), false),
-        (Reply::error(400, "temporarily_unavailable"), false),
-        (Reply::error(503, "invalid_grant"), false),
-        (Reply::status(500), false),
-        (Reply::status(503), false),
-        (Reply::status(429), false),
-        (Reply::Hang, false),
-        (Reply::Refuse, false),
-        (Reply::html(), false),
-    ];
-    for (reply, is_fatal) in cases {
-        let world = world();
-        let told = format!("{reply:?}");
-        let error = world.refresh_answered(reply).await.expect_err("no tokens");
-        assert_eq!(error.is_fatal_for_session(), is_fatal, "{told}: {error:?}");
-        assert_eq!(error.is_transient(), !is_fatal);
-        assert_eq!(world.calls(TOKEN).len(), 1, "{told}: a refresh token is sent once");
-    }
+async fn a_refreshed_id_token_may_repeat_the_logins_nonce_or_leave_it_out() {
+    let world = world();
+    let with_nonce = |nonce: &str| {
+        let mut claims = refreshed();
+        claims["nonce"] = json!(nonce);
+        tokens(Some(world.sign(&claims)))
+    };
+    world.refresh_answered(with_nonce("LOGIN-NONCE")).await.expect("the login's own");
+    world.refresh_answered(with_nonce("")).await.expect("blank is absent");
+    world.on(TOKEN, with_nonce("ANY"));
+    let mut older = refresh_request();
+    older.nonce_hash = None;
+    world.client.refresh(older).await.expect("a session from before hashes were kept");
+    let mut without = refresh_request();
+    without.nonce_hash = Some(String::new());
+    let error = world.client.refresh(without).await.expect_err("a login that sent no nonce");
+    assert!(matches!(error, Error::IdToken(IdTokenFault::Nonce(NonceFault::Foreign))), "{error:?}");
 }
 
 #[tokio::test]
 async fn v_04_what_does_not_come_is_kept() {
     let world = world_with(|settings| settings.userinfo = Userinfo::Never);
     let sparse = json!({"access_token": "NEW-ACCESS-TOKEN", "token_type": "Bearer"});
-    let login = world.refresh_answered(Reply::ok(sparse)).await.expect("refreshes");
-    assert_eq!(login.tokens.refresh_token.map(|token| token.expose().clone()).as_deref(), Some("OLD-REFRESH-TOKEN"));
-    assert_eq!(login.tokens.access_token_expires_at, None);
-    assert!(login.tokens.id_token.is_none());
-    assert_eq!(login.identity.claims(), &refresh_request().claims);
+    let refreshed = world.refresh_answered(Reply::ok(sparse)).await.expect("refreshes");
+    let tokens = &refreshed.tokens;
+    assert_eq!(tokens.refresh_token.as_ref().map(|token| token.expose().as_str()), Some("OLD-REFRESH-TOKEN"));
+    assert_eq!(tokens.access_token_expires_at, Some(NOW + Duration::from_secs(3600)));
+    assert!(tokens.id_token.is_none());
+    assert_eq!(refreshed.claims, RefreshedClaims::NotKnown, "the provider said nothing of the user");
 }
 
 #[tokio::test]
-async fn userinfo_is_asked_again_and_laid_over_the_claims() {
+async fn the_new_claims_are_all_that_the_provider_says_now() {
     let world = world();
-    let login = world.refresh_answered(tokens(None)).await.expect("refreshes");
-    assert_eq!(login.identity.claims()["email"], "alice@example.com");
-    assert_eq!(login.identity.claims()["name"], "Alice");
+    // Without an ID token it is userinfo alone.
+    let refreshed = world.refresh_answered(tokens(None)).await.expect("refreshes");
+    assert_eq!(new_claims(refreshed), json!({"sub": "alice", "email": "alice@example.com"}));
     assert_eq!(world.calls(USERINFO).len(), 1);
+    // What userinfo leaves out is not in the set.
+    world.on(USERINFO, Reply::ok(json!({"sub": "alice"})));
+    let refreshed = world.refresh_answered(tokens(None)).await.expect("refreshes");
+    assert_eq!(new_claims(refreshed), json!({"sub": "alice"}));
+    // Without userinfo it is the ID token alone.
+    let world = world_with(|settings| settings.userinfo = Userinfo::Never);
+    let token = world.sign(&self::refreshed());
+    let refreshed = world.refresh_answered(tokens(Some(token))).await.expect("refreshes");
+    assert_eq!(new_claims(refreshed), json!({"sub": "alice", "name": "Alice B.", "auth_time": NOW.seconds() - 5}));
 }
 
 #[tokio::test]
@@ -126,32 +208,113 @@ async fn a_token_that_userinfo_does_not_take_ends_the_session() {
 
 #[tokio::test]
 async fn v_05_new_tokens_are_not_lost_to_trouble_elsewhere() {
-    for (path, reply) in [(USERINFO, Reply::Refuse), (USERINFO, Reply::status(503)), (USERINFO, Reply::html())] {
+    let troubles = [Reply::Refuse, Reply::Hang, Reply::status(503), Reply::status(404), Reply::html()];
+    for (id_token, trouble) in troubles.into_iter().flat_map(|trouble| [(false, trouble.clone()), (true, trouble)]) {
         let world = world();
-        world.on(path, reply);
-        let login = world.refresh_answered(tokens(None)).await.expect("keeps what it has");
-        assert_eq!(login.tokens.access_token.expose(), "NEW-ACCESS-TOKEN");
-        assert_eq!(login.identity.claims(), &refresh_request().claims);
+        world.on(USERINFO, trouble);
+        let id_token = id_token.then(|| world.sign(&refreshed()));
+        let refreshed = world.refresh_answered(tokens(id_token)).await.expect("keeps what it has");
+        assert_eq!(refreshed.tokens.access_token.expose(), "NEW-ACCESS-TOKEN");
+        assert_eq!(refreshed.claims, RefreshedClaims::NotKnown, "half of the claims are not the claims");
     }
     let world = world();
     world.on(JWKS, Reply::Refuse);
-    let login = world.refresh_answered(tokens(Some(world.sign(&refreshed())))).await.expect("keeps what it has");
-    assert_eq!(login.tokens.refresh_token.map(|token| token.expose().clone()).as_deref(), Some("NEW-REFRESH-TOKEN"));
-    assert!(login.tokens.id_token.is_none(), "what is not verified is not handed on");
-    assert_eq!(login.identity.claims()["name"], "Alice");
+    let refreshed = world.refresh_answered(tokens(Some(world.sign(&refreshed())))).await.expect("keeps what it has");
+    let tokens = &refreshed.tokens;
+    assert_eq!(tokens.refresh_token.as_ref().map(|token| token.expose().as_str()), Some("NEW-REFRESH-TOKEN"));
+    assert!(tokens.id_token.is_none(), "what is not verified is not handed on");
+    assert_eq!(refreshed.claims, RefreshedClaims::NotKnown);
 }
 
 #[tokio::test]
-async fn what_userinfo_said_is_not_forgotten_while_it_is_down() {
-    let world = world();
-    let token = || tokens(Some(world.sign(&refreshed())));
-    world.on(USERINFO, Reply::Refuse);
-    let login = world.refresh_answered(token()).await.expect("keeps what it has");
-    assert_eq!(login.identity.claims()["email"], "old@example.com");
-    assert_eq!(login.identity.claims()["name"], "Alice B.");
-    assert!(login.tokens.id_token.is_some());
+async fn c_14_a_key_that_is_not_known_now_never_ends_a_session() {
+    // The key set is late, fails, or answers nonsense, while the provider signs with a new key.
+    let late = key_set([&new_key()]);
+    for answer in [late, Reply::status(500), Reply::Hang, Reply::html(), Reply::ok(json!({"keys": []}))] {
+        let mut world = world();
+        world.login().await;
+        world.key = new_key();
+        world.on(JWKS, answer);
+        for _ in 0..3 {
+            let token = world.sign(&refreshed());
+            let refreshed = world.refresh_answered(tokens(Some(token))).await.expect("the session goes on");
+            assert_eq!(refreshed.tokens.access_token.expose(), "NEW-ACCESS-TOKEN");
+            assert_eq!(refreshed.claims, RefreshedClaims::NotKnown);
+            world.clock.advance(Duration::from_secs(2));
+        }
+        world.on(JWKS, key_set([&world.key]));
+        world.clock.advance(Duration::from_secs(30));
+        // After three that hung nobody waits, and the watch finds out.
+        world.client.probe(Endpoint::Jwks).await;
+        let token = world.sign(&refreshed());
+        let refreshed = world.refresh_answered(tokens(Some(token))).await.expect("refreshes");
+        assert_eq!(new_claims(refreshed)["name"], "Alice B.");
+    }
+}
 
-    world.on(USERINFO, Reply::ok(json!({"sub": "alice"})));
-    let login = world.refresh_answered(token()).await.expect("refreshes");
-    assert_eq!(login.identity.claims().get("email"), None, "what is no longer said is dropped");
+#[tokio::test]
+async fn a_signature_that_fails_while_the_keys_cannot_be_asked_for_does_not_end_the_session() {
+    let mut world = world();
+    world.login().await;
+    let header = world.header();
+    world.key = new_key();
+    world.on(JWKS, Reply::status(503));
+    let token = signed(&world.key, &header, &refreshed().to_string());
+    let answer = world.refresh_answered(tokens(Some(token.clone()))).await.expect("the session goes on");
+    assert_eq!(answer.claims, RefreshedClaims::NotKnown);
+    // With the keys there, it is a signature that is wrong.
+    world.clock.advance(Duration::from_secs(2));
+    world.on(JWKS, key_set([&new_key()]));
+    let mut renamed = new_key().public().jwk().clone();
+    renamed["kid"] = serde_json::from_str::<Value>(&header).expect("JSON")["kid"].clone();
+    world.on(JWKS, Reply::ok(json!({ "keys": [renamed] })));
+    let error = world.refresh_answered(tokens(Some(token))).await.expect_err("refused");
+    assert!(matches!(error, Error::IdToken(IdTokenFault::Token(Fault::Signature))), "{error:?}");
+    assert!(error.is_fatal_for_session());
+}
+
+#[tokio::test]
+async fn c_14a_a_provider_that_hangs_is_waited_for_a_few_times_only() {
+    let world = world();
+    for _ in 0..3 {
+        let error = world.refresh_answered(Reply::Hang).await.expect_err("no answer");
+        assert!(matches!(error, Error::TokenUnreachable(CallError::Timeout)), "{error:?}");
+    }
+    for _ in 0..10 {
+        let error = world.refresh_answered(Reply::Hang).await.expect_err("not asked");
+        assert!(matches!(error, Error::TokenUnreachable(CallError::CircuitOpen)), "{error:?}");
+        assert!(!error.is_fatal_for_session());
+    }
+    assert_eq!(world.calls(TOKEN).len(), 3);
+    let metrics = world.registry.render();
+    assert!(metrics.contains("vestibule_provider_circuit_open{provider=\"corp\",endpoint=\"token\"} 1"), "{metrics}");
+    let troubles = world.client.troubles();
+    let expected = "provider `corp`: token fails since 1700000000 (no answer in time); no calls are made until a probe is answered";
+    assert_eq!(troubles.iter().map(ToString::to_string).collect::<Vec<_>>(), [expected]);
+
+    assert!(!world.client.probe(Endpoint::Token).await, "it hangs as before");
+    world.on(TOKEN, Reply::error(401, "invalid_client"));
+    assert!(world.client.probe(Endpoint::Token).await, "any answer will do");
+    assert_eq!(world.calls(TOKEN)[4].field("refresh_token"), None, "a probe redeems nothing");
+    world.refresh_answered(tokens(Some(world.sign(&refreshed())))).await.expect("refreshes");
+    assert!(world.client.troubles().is_empty());
+    let metrics = world.registry.render();
+    assert!(metrics.contains("vestibule_provider_circuit_open{provider=\"corp\",endpoint=\"token\"} 0"), "{metrics}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn c_14a_the_watch_finds_out_when_a_provider_answers_again() {
+    let world = world();
+    for _ in 0..3 {
+        world.refresh_answered(Reply::Hang).await.expect_err("no answer");
+    }
+    let watch = tokio::time::timeout(Duration::from_secs(60), world.client.keep_watch());
+    let provider = async {
+        tokio::time::sleep(Duration::from_secs(20)).await;
+        assert!((3 + 3..3 + 6).contains(&world.calls(TOKEN).len()), "it is probed at growing pauses");
+        world.on(TOKEN, Reply::status(400));
+        tokio::time::sleep(Duration::from_secs(31)).await;
+        world.refresh_answered(tokens(None)).await.expect("calls are made again");
+    };
+    let _ = tokio::join!(watch, provider);
 }

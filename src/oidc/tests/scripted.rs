@@ -17,11 +17,13 @@ use crate::backchannel::error::Error as CallError;
 use crate::clock::{Clock, ManualClock, Timestamp};
 use crate::identity::Claims;
 use crate::jose::signing_key::SigningKey;
+use crate::jose::verify::Fault;
 use crate::message::form::Form;
 use crate::message::{WholeRequest, WholeResponse};
 use crate::oidc::error::{Error, IdTokenFault};
-use crate::oidc::settings::{Endpoints, Logout, Settings, Userinfo};
-use crate::oidc::{Begun, Callback, Client, Login, LoginRequest, Pending, RefreshRequest};
+use crate::oidc::id_token::nonce_hash;
+use crate::oidc::settings::Settings;
+use crate::oidc::{Begun, Callback, Client, Login, LoginRequest, Pending, RefreshRequest, Refreshed};
 use crate::secret::Secret;
 use crate::telemetry::metrics::Registry;
 
@@ -120,15 +122,9 @@ pub(super) struct World {
 
 pub(super) fn settings() -> Settings {
     Settings {
-        name: "corp".into(),
-        issuer: ISSUER.into(),
-        client_id: CLIENT_ID.into(),
         client_secret: Some(Secret::new("s3cret/+".into())),
-        token_endpoint_auth_method: None,
-        endpoints: Endpoints::default(),
-        userinfo: Userinfo::Auto,
-        logout: Logout::Auto,
         timeout: Duration::from_millis(200),
+        ..Settings::new("corp", ISSUER, CLIENT_ID)
     }
 }
 
@@ -240,7 +236,7 @@ impl World {
     /// A login to which the token endpoint answers with the token that `make` makes for the login's nonce.
     pub(super) async fn login_with_token(&self, make: impl FnOnce(&str) -> String) -> Result<Login, Error> {
         let pending = self.begin().await.pending;
-        self.on(TOKEN, Reply::ok(token_answer(make(&pending.nonce))));
+        self.on(TOKEN, Reply::ok(token_answer(make(pending.nonce.as_deref().unwrap_or_default()))));
         self.finish(pending).await
     }
 
@@ -265,10 +261,18 @@ impl World {
         self.finish(pending).await
     }
 
-    pub(super) async fn refresh_answered(&self, reply: Reply) -> Result<Login, Error> {
+    pub(super) async fn refresh_answered(&self, reply: Reply) -> Result<Refreshed, Error> {
         self.on(TOKEN, reply);
         self.client.refresh(refresh_request()).await
     }
+}
+
+pub(super) fn nonce_of(pending: &Pending) -> &str {
+    pending.nonce.as_deref().expect("a nonce was sent")
+}
+
+pub(super) fn verifier_of(pending: &Pending) -> &str {
+    pending.code_verifier.as_deref().expect("a challenge was sent")
 }
 
 pub(super) fn login_request() -> LoginRequest {
@@ -276,11 +280,10 @@ pub(super) fn login_request() -> LoginRequest {
 }
 
 pub(super) fn refresh_request() -> RefreshRequest {
-    let claims = json!({"sub": "alice", "name": "Alice", "email": "old@example.com"});
     RefreshRequest {
         refresh_token: Secret::new("OLD-REFRESH-TOKEN".into()),
         subject: "alice".into(),
-        claims: object(claims),
+        nonce_hash: Some(nonce_hash("LOGIN-NONCE")),
     }
 }
 
@@ -288,6 +291,15 @@ pub(super) fn object(value: Value) -> Claims {
     match value {
         Value::Object(object) => object,
         other => panic!("not an object: {other}"),
+    }
+}
+
+/// The fault of signature or registered claims for which an ID token was refused; panics on every other outcome.
+#[track_caller]
+pub(super) fn token_fault(result: Result<Login, Error>) -> Fault {
+    match fault(result) {
+        IdTokenFault::Token(fault) => fault,
+        other => panic!("not refused for its signature or registered claims: {other:?}"),
     }
 }
 

@@ -84,6 +84,9 @@ async fn a_signed_answer_is_verified() {
     let login = world.login().await;
     assert_eq!(login.identity.claims()["email"], "signed@example.com");
     assert_eq!(login.identity.claims().get("aud"), None);
+    // OIDC Core §5.3.2 says SHOULD of both.
+    world.on(USERINFO, told(world.sign(&json!({"sub": "alice", "email": "bare@example.com"}))));
+    assert_eq!(world.login().await.identity.claims()["email"], "bare@example.com");
 
     let changed = |name: &str, value: serde_json::Value| {
         let mut claims = good.clone();
@@ -97,6 +100,7 @@ async fn a_signed_answer_is_verified() {
         changed("iss", json!(null)),
         changed("aud", json!("other")),
         changed("aud", json!(null)),
+        changed("exp", json!(NOW.seconds() - 3600)),
         changed("sub", json!(null)),
     ];
     for token in wrong {
@@ -106,5 +110,28 @@ async fn a_signed_answer_is_verified() {
     }
     world.on(USERINFO, told(changed("sub", json!("bob"))));
     let result = world.login_with(|_| {}).await;
+    assert!(matches!(result, Err(Error::SubjectMismatch)), "{result:?}");
+}
+
+#[tokio::test]
+async fn an_answer_is_read_by_its_form_and_not_by_its_content_type() {
+    let world = world();
+    let token = world.sign(&json!({"sub": "alice", "email": "signed@example.com"}));
+    for kind in ["", "text/plain", "application/json", "application/jwt"] {
+        world.on(USERINFO, Reply::Raw(StatusCode::OK, kind, format!("{token}\n").into()));
+        assert_eq!(world.login().await.identity.claims()["email"], "signed@example.com", "{kind}");
+        let plain = json!({"sub": "alice", "email": "plain@example.com"});
+        world.on(USERINFO, Reply::Raw(StatusCode::OK, kind, format!("\u{feff}{plain}").into()));
+        assert_eq!(world.login().await.identity.claims()["email"], "plain@example.com", "{kind}");
+    }
+}
+
+#[tokio::test]
+async fn a_subject_in_digits_is_the_same_as_a_number() {
+    let world = world();
+    world.on(USERINFO, Reply::ok(json!({"sub": 1234, "email": "a@example.com", "email_verified": "true"})));
+    let login = world.login_with(|claims| claims["sub"] = json!("1234")).await.expect("the same user");
+    assert_eq!(login.identity.claims()["sub"], "1234");
+    let result = world.login_with(|claims| claims["sub"] = json!("12345")).await;
     assert!(matches!(result, Err(Error::SubjectMismatch)), "{result:?}");
 }

@@ -309,15 +309,8 @@ impl Bench {
 
 fn provider_settings(name: &str, issuer: &str) -> oidc::settings::Settings {
     oidc::settings::Settings {
-        name: name.into(),
-        issuer: issuer.into(),
-        client_id: "dashboard".into(),
         client_secret: Some(Secret::new("secret".into())),
-        token_endpoint_auth_method: None,
-        endpoints: oidc::settings::Endpoints::default(),
-        userinfo: oidc::settings::Userinfo::Auto,
-        logout: oidc::settings::Logout::Auto,
-        timeout: Duration::from_secs(10),
+        ..oidc::settings::Settings::new(name, issuer, "dashboard")
     }
 }
 

@@ -4,7 +4,7 @@ use futures_util::future::join_all;
 use http::StatusCode;
 use serde_json::json;
 
-use super::bench::{Bench, Browser, ISSUER, Reply, START};
+use super::bench::{Bench, Browser, Reply, START};
 use crate::exchange::rejection::Reason;
 use crate::identity::{Claims, Identity};
 use crate::oidc;
@@ -96,20 +96,29 @@ async fn v_02_a_session_is_renewed_only_for_its_own_user() {
     let mut browser = signed_in(&bench).await;
     let reply = fetch(&bench, &mut browser).await;
     let before = reply.user().session();
-    for (issuer, subject, is_same) in
-        [(ISSUER, "alice", true), (ISSUER, "mallory", false), ("https://idp2.test", "alice", false)]
-    {
-        let identity = Identity::assertion(issuer.into(), subject.into(), Claims::new(), None);
+    for (subject, is_same) in [("alice", true), ("mallory", false)] {
         let tokens = oidc::Tokens {
             access_token: Secret::new("token".into()),
             access_token_expires_at: None,
             refresh_token: None,
             id_token: None,
         };
-        let renewed = bench.gates[0].issuing.renew(before, oidc::Login { identity, tokens }, START);
-        assert_eq!(renewed.is_some(), is_same, "{issuer} {subject}");
+        let refreshed = oidc::Refreshed { subject: subject.into(), claims: oidc::RefreshedClaims::NotKnown, tokens };
+        let renewed = bench.gates[0].issuing.renew(before, refreshed, START);
+        assert_eq!(renewed.is_some(), is_same, "{subject}");
         assert!(renewed.is_none_or(|session| (session.id, session.expires_at) == (before.id, before.expires_at)));
     }
+    let mut other = before.clone();
+    other.identity = Identity::assertion("https://idp2.test".into(), "alice".into(), Claims::new(), None);
+    let tokens = oidc::Tokens {
+        access_token: Secret::new("token".into()),
+        access_token_expires_at: None,
+        refresh_token: None,
+        id_token: None,
+    };
+    let claims = oidc::RefreshedClaims::NotKnown;
+    let refreshed = oidc::Refreshed { subject: "alice".into(), claims, tokens };
+    assert!(bench.gates[0].issuing.renew(&other, refreshed, START).is_none(), "another provider's session");
 }
 
 #[tokio::test]

@@ -1,14 +1,15 @@
 //! A document of the provider that is fetched when first needed and kept when the provider is gone.
 //!
-//! Invariants: at most one fetch at a time; a value, once had, is only ever replaced by a newer one; after a failure the
-//! provider is left alone for a while.
+//! Invariants: at most one fetch at a time; a value, once there, is only ever replaced by a newer one; after a failure the
+//! provider is left alone for a while; a caller that misses something in the value may ask for a newer one, but not more
+//! often than the pauses and [`REFETCHES_PER_MINUTE`] allow.
 
 use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::clock::{Clock, Timestamp};
-use crate::oidc::error::FetchError;
+use crate::oidc::error::{Fetch, FetchError};
 
 /// When a value is fetched anew, by the call that notices.
 const FRESH_FOR: Duration = Duration::from_secs(3600);
@@ -16,15 +17,17 @@ const FRESH_FOR: Duration = Duration::from_secs(3600);
 const BACK_OFF_MIN: Duration = Duration::from_secs(1);
 /// The longest pause.
 const BACK_OFF_MAX: Duration = Duration::from_secs(30);
-/// The pause between two fetches that a stranger's token asks for (attacks D-18).
-const REFETCH_INTERVAL: Duration = Duration::from_secs(60);
+/// Most values that are fetched in a minute because something was missing in the last one (attacks D-18). Attempts that
+/// fail do not count: the pauses after failures bound those.
+const REFETCHES_PER_MINUTE: u32 = 10;
+const MINUTE: Duration = Duration::from_secs(60);
 
-/// A remembered value.
+/// A document that is kept.
 #[derive(Debug)]
-pub(crate) struct Remembered<T> {
+pub(crate) struct CachedDocument<T> {
     state: Mutex<State<T>>,
-    /// Held while fetching, also across the call: that is what makes the others wait for its result instead of calling
-    /// too. The call has a deadline, and a dropped future gives it back.
+    /// Held while fetching, also across the call: the others wait for its result instead of calling too. The call has a
+    /// deadline, and a dropped future releases it.
     flight: tokio::sync::Mutex<()>,
 }
 
@@ -34,7 +37,17 @@ struct State<T> {
     fetched_at: Option<Timestamp>,
     failed_at: Option<Timestamp>,
     failures: u32,
-    refetched_at: Option<Timestamp>,
+    refetches: Refetches,
+}
+
+/// The values that were fetched because something was missing in the last one.
+#[derive(Debug, Default)]
+struct Refetches {
+    last: Option<Timestamp>,
+    /// How many in a row did not bring what was missing.
+    fruitless: u32,
+    minute: Option<Timestamp>,
+    in_minute: u32,
 }
 
 /// A value, and whether it was fetched for this very call.
@@ -57,17 +70,22 @@ enum MayFetch {
     NotYet,
 }
 
-impl<T> Remembered<T> {
+impl<T> CachedDocument<T> {
     /// Nothing yet.
     pub(crate) fn new() -> Self {
-        let state = State { value: None, fetched_at: None, failed_at: None, failures: 0, refetched_at: None };
+        let state =
+            State { value: None, fetched_at: None, failed_at: None, failures: 0, refetches: Refetches::default() };
         Self { state: Mutex::new(state), flight: tokio::sync::Mutex::new(()) }
     }
 
     /// The value, fetched where there is none or where it is old. An old one is better than none.
+    ///
+    /// # Errors
+    ///
+    /// Where there is none: why the fetch failed, or [`FetchError::BackingOff`].
     pub(crate) async fn get<F>(&self, clock: &Clock, fetch: impl FnOnce() -> F) -> Result<Found<T>, FetchError>
     where
-        F: Future<Output = Result<T, FetchError>>,
+        F: Future<Output = Result<T, Fetch>>,
     {
         match self.look(clock.now()) {
             Look::Fresh(value) | Look::Old(value, MayFetch::NotYet) => return Ok(Found { value, is_new: false }),
@@ -79,7 +97,7 @@ impl<T> Remembered<T> {
                     Ok(value) => Found { value, is_new: true },
                     Err(error) => {
                         let error: &dyn std::error::Error = &error;
-                        tracing::warn!(error, "a provider's document could not be fetched anew, and the old one stays");
+                        tracing::warn!(error, "a provider's document could not be fetched again; the old one is used");
                         Found { value: old, is_new: false }
                     }
                 });
@@ -95,7 +113,12 @@ impl<T> Remembered<T> {
         }
     }
 
-    /// A newer value than `seen`, because `seen` lacks something; `None` where it is too soon to ask again.
+    /// A newer value than `seen`, because `seen` lacks something; `None` where it is too soon to ask again. Call
+    /// [`helped`](Self::helped) if the newer one has what was missing.
+    ///
+    /// # Errors
+    ///
+    /// Why the fetch failed, or [`FetchError::BackingOff`]. The value that was there stays.
     pub(crate) async fn newer_than<F>(
         &self,
         seen: &Arc<T>,
@@ -103,46 +126,51 @@ impl<T> Remembered<T> {
         fetch: impl FnOnce() -> F,
     ) -> Result<Option<Arc<T>>, FetchError>
     where
-        F: Future<Output = Result<T, FetchError>>,
+        F: Future<Output = Result<T, Fetch>>,
     {
         let _flight = self.flight.lock().await;
-        let now = clock.now();
         {
-            let mut state = self.state();
+            let state = self.state();
             if let Some(value) = state.value.as_ref().filter(|value| !Arc::ptr_eq(value, seen)) {
                 return Ok(Some(Arc::clone(value)));
             }
-            if within(state.refetched_at, REFETCH_INTERVAL, now) {
+            let now = clock.now();
+            if within(state.failed_at, back_off(state.failures), now) {
+                return Err(FetchError::BackingOff);
+            }
+            if !state.refetches.may_refetch(now) {
                 return Ok(None);
             }
-            // Set before the outcome is known: a fetch that fails counts too (pitfalls 44).
-            state.refetched_at = Some(now);
         }
-        self.fetch(clock, fetch).await.map(Some)
+        let value = self.fetch(clock, fetch).await?;
+        self.state().refetches.count(clock.now());
+        Ok(Some(value))
+    }
+
+    /// The newer value had what was missing: the next one may be asked for at once.
+    pub(crate) fn helped(&self) {
+        self.state().refetches.fruitless = 0;
+    }
+
+    fn put(&self, value: T, now: Timestamp) -> Arc<T> {
+        let value = Arc::new(value);
+        let mut state = self.state();
+        (state.value, state.fetched_at) = (Some(Arc::clone(&value)), Some(now));
+        (state.failed_at, state.failures) = (None, 0);
+        value
     }
 
     async fn fetch<F>(&self, clock: &Clock, fetch: impl FnOnce() -> F) -> Result<Arc<T>, FetchError>
     where
-        F: Future<Output = Result<T, FetchError>>,
+        F: Future<Output = Result<T, Fetch>>,
     {
-        let result = fetch().await;
-        let mut state = self.state();
-        match result {
-            Ok(value) => {
-                let value = Arc::new(value);
-                *state = State {
-                    value: Some(Arc::clone(&value)),
-                    fetched_at: Some(clock.now()),
-                    failed_at: None,
-                    failures: 0,
-                    refetched_at: state.refetched_at,
-                };
-                Ok(value)
-            }
+        match fetch().await {
+            Ok(value) => Ok(self.put(value, clock.now())),
             Err(error) => {
+                let mut state = self.state();
                 state.failed_at = Some(clock.now());
                 state.failures = state.failures.saturating_add(1);
-                Err(error)
+                Err(FetchError::Failed(error))
             }
         }
     }
@@ -160,6 +188,28 @@ impl<T> Remembered<T> {
 
     fn state(&self) -> MutexGuard<'_, State<T>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Refetches {
+    /// None while the pause lasts: the first is made at once, then each fruitless one doubles the pause.
+    fn may_refetch(&self, now: Timestamp) -> bool {
+        let is_spent = within(self.minute, MINUTE, now) && self.in_minute >= REFETCHES_PER_MINUTE;
+        let pauses = self.fruitless > 0 && within(self.last, back_off(self.fruitless), now);
+        !is_spent && !pauses
+    }
+
+    fn count(&mut self, now: Timestamp) {
+        if !within(self.minute, MINUTE, now) {
+            (self.minute, self.in_minute) = (Some(now), 0);
+        }
+        // After a quiet minute the pauses begin anew.
+        if !within(self.last, MINUTE, now) {
+            self.fruitless = 0;
+        }
+        self.in_minute += 1;
+        self.fruitless = self.fruitless.saturating_add(1);
+        self.last = Some(now);
     }
 }
 

@@ -1,0 +1,102 @@
+//! A JSON object that a provider sent, read member by member: leniently where it does no harm, and naming what is wrong.
+
+use serde_json::{Map, Value};
+
+use crate::jose::mismatch::quoted;
+use crate::jose::strict_json;
+
+/// The object of a document.
+#[derive(Clone, Debug)]
+pub(crate) struct Document(pub(crate) Map<String, Value>);
+
+/// What is wrong with a document. Quotes no member that can hold a secret.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Unreadable {
+    /// Not one JSON object whose member names are all different.
+    #[error("it is not a JSON object (it begins with {0})")]
+    NotAnObject(Box<str>),
+    /// A member that is needed is not there, or is blank.
+    #[error("its member `{0}` is missing")]
+    Missing(&'static str),
+    /// A member that is needed is of another type.
+    #[error("its member `{name}` is not {wanted}")]
+    Type { name: &'static str, wanted: &'static str },
+    /// A member that is needed has a value that cannot be used.
+    #[error("its member `{name}` is {value}, which is not {wanted}")]
+    Value { name: &'static str, value: Box<str>, wanted: &'static str },
+}
+
+impl Document {
+    /// Reads an object whatever the content type says; a byte order mark before it is skipped.
+    ///
+    /// # Errors
+    ///
+    /// [`Unreadable::NotAnObject`]; the text is not quoted, only what kind of text it seems to be.
+    pub(crate) fn read(text: &[u8]) -> Result<Self, Unreadable> {
+        let text = without_mark(text);
+        strict_json::object(text).map(Self).map_err(|_| Unreadable::NotAnObject(beginning(text)))
+    }
+
+    /// A text. Absent, `null` and blank are the same: nothing is said.
+    pub(crate) fn text(&self, name: &'static str) -> Result<Option<String>, Unreadable> {
+        match self.0.get(name) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::String(text)) if text.trim().is_empty() => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text.clone())),
+            Some(_) => Err(Unreadable::Type { name, wanted: "text" }),
+        }
+    }
+
+    /// A text that must be there.
+    pub(crate) fn required_text(&self, name: &'static str) -> Result<String, Unreadable> {
+        self.text(name)?.ok_or(Unreadable::Missing(name))
+    }
+
+    /// Whether a member is `true`, or the text `true`.
+    pub(crate) fn is_true(&self, name: &str) -> bool {
+        match self.0.get(name) {
+            Some(Value::Bool(value)) => *value,
+            Some(Value::String(text)) => text.eq_ignore_ascii_case("true"),
+            _ => false,
+        }
+    }
+
+    /// A list of texts; `None` where nothing usable is said. One text is a list of one.
+    pub(crate) fn texts(&self, name: &str) -> Option<Vec<String>> {
+        match self.0.get(name)? {
+            Value::Array(items) => Some(items.iter().filter_map(Value::as_str).map(str::to_owned).collect()),
+            Value::String(text) if !text.is_empty() => Some(vec![text.clone()]),
+            _ => None,
+        }
+    }
+
+    /// A number of seconds above zero, as a number or as digits. Whatever else is there says nothing.
+    pub(crate) fn seconds(&self, name: &str) -> Option<u64> {
+        let seconds = match self.0.get(name)? {
+            Value::Number(number) => number.as_f64()?,
+            Value::String(digits) => digits.trim().parse().ok()?,
+            _ => return None,
+        };
+        // The conversion saturates.
+        Some(seconds as u64).filter(|seconds| *seconds > 0)
+    }
+}
+
+/// `text` without a byte order mark, which RFC 8259 §8.1 lets a reader ignore.
+pub(crate) fn without_mark(text: &[u8]) -> &[u8] {
+    text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text)
+}
+
+/// What a text that is not JSON seems to be. Its words stay out of the log: they may hold a token.
+fn beginning(text: &[u8]) -> Box<str> {
+    let text = text.trim_ascii_start();
+    match text.first() {
+        None => "nothing".into(),
+        Some(b'<') => "a tag, as an HTML page does".into(),
+        Some(b'{') => "a brace, but is malformed or repeats a member".into(),
+        Some(byte) => quoted(&char::from(*byte).to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,194 @@
+//! Asks a provider all that can be asked without a user: for `check --online`.
+
+use std::fmt;
+
+use crate::crypto::random;
+use crate::jose::compact::Algorithm;
+use crate::oidc::Client;
+use crate::oidc::caller::{Endpoint, get};
+use crate::oidc::discovery::{self, Metadata};
+use crate::oidc::error::{Blame, Error};
+use crate::oidc::flow::Pending;
+use crate::oidc::settings::{Binding, Userinfo};
+use crate::oidc::tokens::{self, CodeGrant};
+use crate::secret::Secret;
+
+/// What was found out about one provider.
+#[derive(Debug)]
+pub(crate) struct Survey {
+    pub(crate) provider: String,
+    pub(crate) findings: Vec<Finding>,
+}
+
+/// One thing that was asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Finding {
+    pub(crate) verdict: Verdict,
+    text: String,
+}
+
+/// Whether it is as it should be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    Fine,
+    /// Sign-ins may work, but not as the configuration means them.
+    Warning,
+    /// Sign-ins fail.
+    Wrong,
+}
+
+impl Survey {
+    /// Whether sign-ins fail.
+    pub(crate) fn is_wrong(&self) -> bool {
+        self.findings.iter().any(|finding| finding.verdict == Verdict::Wrong)
+    }
+
+    fn say(&mut self, verdict: Verdict, text: impl Into<String>) {
+        self.findings.push(Finding { verdict, text: text.into() });
+    }
+}
+
+impl fmt::Display for Survey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "provider `{}`", self.provider)?;
+        for Finding { verdict, text } in &self.findings {
+            let verdict = match verdict {
+                Verdict::Fine => "ok",
+                Verdict::Warning => "warning",
+                Verdict::Wrong => "error",
+            };
+            writeln!(f, "  {verdict:<8}{text}")?;
+        }
+        Ok(())
+    }
+}
+
+impl Client {
+    /// Asks for the metadata and the keys, whether the endpoints answer, and whether the client's credentials are accepted.
+    pub(crate) async fn survey(&self) -> Survey {
+        let mut survey = Survey { provider: self.name().to_string(), findings: Vec::new() };
+        let metadata = match self.provider.metadata_now().await {
+            Ok(metadata) => metadata,
+            Err(error) => {
+                survey.say(Verdict::Wrong, with_causes(&error));
+                return survey;
+            }
+        };
+        survey.say(Verdict::Fine, self.metadata_is_from());
+        for warning in self.mismatches(&metadata) {
+            survey.say(Verdict::Warning, warning);
+        }
+        match self.provider.keys_now(&metadata).await {
+            Ok(keys) => {
+                let others = keys.skipped();
+                let text = format!("keys: {} can verify signatures, {others} are of no use for that", keys.len());
+                survey.say(Verdict::Fine, text);
+            }
+            Err(error) => survey.say(Verdict::Wrong, with_causes(&error)),
+        }
+        self.survey_credentials(&metadata, &mut survey).await;
+        self.survey_userinfo(&metadata, &mut survey).await;
+        survey
+    }
+
+    fn metadata_is_from(&self) -> String {
+        let settings = &self.provider.settings;
+        match discovery::location(settings) {
+            Ok(url) if self.provider.is_discovered() => format!("discovery: {url} names issuer `{}`", settings.issuer),
+            _ => format!("issuer: `{}`, not asked, because the file names every endpoint", settings.issuer),
+        }
+    }
+
+    /// Redeems a code that nobody was given: a provider that knows the client refuses the code, and another one the client.
+    async fn survey_credentials(&self, metadata: &Metadata, survey: &mut Survey) {
+        let settings = &self.provider.settings;
+        let code = Secret::new(format!("vestibule-check-{}", random::token()));
+        let pending = Pending::new(settings);
+        // `.invalid` is nobody's (RFC 2606 §2).
+        let redirect_uri = "https://vestibule.invalid/oauth2/idpresponse".to_owned();
+        let grant = CodeGrant { code: &code, pending: &pending, redirect_uri };
+        let (caller, now) = (&self.provider.caller, self.provider.clock.now());
+        let answer = tokens::redeem(settings, metadata, caller, grant, now).await;
+        let client_id = &settings.client_id;
+        let (verdict, text) = match answer {
+            Err(Error::CodeRejected) => {
+                (Verdict::Fine, format!("credentials: the token endpoint accepts client `{client_id}`"))
+            }
+            Err(error @ Error::TokenRefused { .. }) if error.blame() == Blame::Operator => {
+                (Verdict::Wrong, format!("credentials of client `{client_id}`: {}", with_causes(&error)))
+            }
+            Err(error @ Error::TokenRefused { .. }) if error.blame() == Blame::Grant => (
+                Verdict::Warning,
+                format!("credentials of client `{client_id}`: not known, because {}", with_causes(&error)),
+            ),
+            Err(error) => (Verdict::Wrong, with_causes(&error)),
+            Ok(_) => (Verdict::Wrong, "the token endpoint gave tokens for a code that does not exist".to_owned()),
+        };
+        survey.say(verdict, text);
+    }
+
+    async fn survey_userinfo(&self, metadata: &Metadata, survey: &mut Survey) {
+        let (Some(endpoint), Userinfo::Auto) = (&metadata.userinfo_endpoint, self.provider.settings.userinfo) else {
+            return;
+        };
+        let Ok(request) = get(endpoint) else { return };
+        match self.provider.caller.call(Endpoint::Userinfo, request).await {
+            Err(error) => {
+                survey.say(Verdict::Wrong, format!("userinfo at {endpoint} did not answer: {}", with_causes(&error)));
+            }
+            // Without a token there is nothing to tell (RFC 6750 §3.1).
+            Ok(response) if matches!(response.status().as_u16(), 400 | 401 | 403) => {
+                survey.say(Verdict::Fine, format!("userinfo: {endpoint} answers"));
+            }
+            Ok(response) => survey.say(
+                Verdict::Warning,
+                format!("userinfo at {endpoint} answered {} where 401 was expected", response.status()),
+            ),
+        }
+    }
+
+    /// Where the metadata and the configuration do not go together.
+    pub(crate) fn mismatches(&self, metadata: &Metadata) -> Vec<String> {
+        let settings = &self.provider.settings;
+        let mut warnings = Vec::new();
+        let offers = &metadata.offers;
+        let lacks = |offered: &Option<Vec<String>>, usable: &[&str]| {
+            offered.as_ref().is_some_and(|offered| !offered.iter().any(|name| usable.contains(&name.as_str())))
+        };
+        if settings.pkce == Binding::Required && lacks(&offers.pkce_methods, &["S256"]) {
+            warnings.push(
+                "the provider does not name S256 among its PKCE methods; if sign-ins fail, set `pkce: off`".into(),
+            );
+        }
+        if settings.pkce == Binding::Off && offers.pkce_methods.is_some() && !lacks(&offers.pkce_methods, &["S256"]) {
+            warnings.push("the provider supports PKCE, and the file says `pkce: off`".into());
+        }
+        if lacks(&offers.signing_algorithms, &Algorithm::NAMES) {
+            let named = offers.signing_algorithms.as_deref().unwrap_or_default().join(", ");
+            warnings.push(format!(
+                "the provider signs ID tokens with {named} only, and none of these is accepted: set the client to RS256 or \
+                 ES256 at the provider"
+            ));
+        }
+        let usable = ["client_secret_basic", "client_secret_post"];
+        if settings.client_secret.is_some()
+            && settings.token_endpoint_auth_method.is_none()
+            && lacks(&offers.client_auth_methods, &usable)
+        {
+            warnings.push("the provider does not name a way to send a client secret that is supported here".into());
+        }
+        warnings
+    }
+}
+
+/// An error with every cause.
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}

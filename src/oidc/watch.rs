@@ -1,0 +1,130 @@
+//! What is done without a user waiting: asks the provider once at start, and finds out when one that did not answer does
+//! again.
+
+use std::fmt;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, header};
+use url::Url;
+
+use crate::clock::Timestamp;
+use crate::message::{WholeRequest, form};
+use crate::oidc::Client;
+use crate::oidc::caller::{Endpoint, get};
+use crate::oidc::discovery;
+use crate::oidc::error::{Error, FetchFault};
+
+/// The pause before the first probe; doubled after each that is not answered.
+const PROBE_PAUSE_MIN: Duration = Duration::from_secs(1);
+/// The longest pause between two probes.
+const PROBE_PAUSE_MAX: Duration = Duration::from_secs(30);
+
+/// An endpoint of a provider that does not do what it should, for the operator.
+#[derive(Clone, Debug)]
+pub(crate) struct Trouble {
+    provider: String,
+    endpoint: &'static str,
+    since: Timestamp,
+    is_cut_off: bool,
+    why: String,
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { provider, endpoint, since, why, .. } = self;
+        let cut_off = if self.is_cut_off { "; no calls are made until a probe is answered" } else { "" };
+        write!(f, "provider `{provider}`: {endpoint} fails since {} ({why}){cut_off}", since.seconds())
+    }
+}
+
+impl Client {
+    /// Says in the log whether the provider answers, and what. Nothing waits for it: we serve while a provider is down. What
+    /// it answers is kept for the first login.
+    pub(crate) async fn greet(&self) {
+        let name = self.name();
+        let asked = async {
+            let metadata = self.provider.metadata().await?;
+            let keys = self.provider.keys(&metadata).await?;
+            Ok::<_, Error>((metadata, keys))
+        };
+        match asked.await {
+            Ok((metadata, keys)) => {
+                tracing::info!(
+                    provider.name = %name, issuer = self.issuer(), keys = keys.len(), keys.skipped = keys.skipped(),
+                    "an identity provider answered"
+                );
+                for warning in self.mismatches(&metadata) {
+                    tracing::warn!(provider.name = %name, "{warning}");
+                }
+            }
+            Err(error) => {
+                let error: &dyn std::error::Error = &error;
+                tracing::warn!(
+                    provider.name = %name, issuer = self.issuer(), error,
+                    "an identity provider did not answer as it should; sign-ins fail until it does"
+                );
+            }
+        }
+    }
+
+    /// Probes endpoints that are cut off, until each answers. Never ends.
+    pub(crate) async fn keep_watch(&self) {
+        loop {
+            self.provider.caller.cut().await;
+            let mut pause = PROBE_PAUSE_MIN;
+            while !self.provider.caller.cut_off().is_empty() {
+                tokio::time::sleep(pause).await;
+                for endpoint in self.provider.caller.cut_off() {
+                    self.probe(endpoint).await;
+                }
+                pause = (pause * 2).min(PROBE_PAUSE_MAX);
+            }
+        }
+    }
+
+    /// Asks one endpoint whether it answers. Answers whether calls are made again.
+    pub(crate) async fn probe(&self, endpoint: Endpoint) -> bool {
+        match self.probe_request(endpoint).await {
+            Some(request) => self.provider.caller.probe(endpoint, request).await,
+            None => false,
+        }
+    }
+
+    /// A request that changes nothing, whose answer shows that the endpoint is there.
+    async fn probe_request(&self, endpoint: Endpoint) -> Option<WholeRequest> {
+        if endpoint == Endpoint::Discovery {
+            return get(&discovery::location(&self.provider.settings).ok()?).ok();
+        }
+        // Known: an endpoint is only called after this.
+        let metadata = self.provider.metadata().await.ok()?;
+        match endpoint {
+            Endpoint::Discovery | Endpoint::Jwks => get(&metadata.jwks_uri).ok(),
+            Endpoint::Token => nothing_to_redeem(&metadata.token_endpoint, self.client_id()).ok(),
+            Endpoint::Userinfo => get(metadata.userinfo_endpoint.as_ref()?).ok(),
+        }
+    }
+
+    /// Every endpoint that fails.
+    pub(crate) fn troubles(&self) -> Vec<Trouble> {
+        let cut_off = self.provider.caller.cut_off();
+        let trouble = |(endpoint, failing): (Endpoint, crate::oidc::caller::Failing)| Trouble {
+            provider: self.name().to_string(),
+            endpoint: endpoint.label(),
+            since: failing.since,
+            is_cut_off: cut_off.contains(&endpoint),
+            why: failing.why,
+        };
+        self.provider.caller.failing().into_iter().map(trouble).collect()
+    }
+}
+
+/// A token request without credentials or grant: each answer to it is an error, and shows that somebody answers.
+fn nothing_to_redeem(endpoint: &Url, client_id: &str) -> Result<WholeRequest, FetchFault> {
+    let body = form::encode([("grant_type", "refresh_token"), ("client_id", client_id)]);
+    Request::post(endpoint.as_str())
+        .header(header::ACCEPT, "application/json")
+        .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+        .body(Bytes::from(body))
+        .map_err(|_| FetchFault::Address)
+}
