@@ -152,7 +152,8 @@ impl Parts {
     fn listener(&self, config: ListenerConfig) -> Listener {
         let ListenerConfig { settings, rules, default, encoded_slash } = config;
         let mut gates = Vec::new();
-        let mut chain = |settings: ChainSettings| self.chain(settings, &mut gates);
+        let head_bytes_max = settings.limits.head_bytes_max;
+        let mut chain = |settings: ChainSettings| self.chain(settings, head_bytes_max, &mut gates);
         let count = rules.len();
         let mut rules: Vec<Rule<Selected>> = rules
             .into_iter()
@@ -186,7 +187,7 @@ impl Parts {
         }
     }
 
-    fn chain(&self, settings: ChainSettings, gates: &mut Vec<Arc<Authenticate>>) -> ActionChain {
+    fn chain(&self, settings: ChainSettings, head_bytes_max: usize, gates: &mut Vec<Arc<Authenticate>>) -> ActionChain {
         let gate = settings.gates.into_iter().next().map(|GateSettings::Authenticate(settings)| {
             // One for all rules of the listener that say the same, so that a session is opened once for all of them.
             if let Some(gate) = gates.iter().find(|gate| gate.is_of(&settings)) {
@@ -194,7 +195,7 @@ impl Parts {
             }
             let services = self.services.as_ref().expect("a configuration with a gate has session and claims");
             let Provider { client, logout } = self.providers.find(&settings.kind);
-            let gate = Arc::new(Authenticate::new(settings, client, logout, services));
+            let gate = Arc::new(Authenticate::new(settings, client, logout, services, head_bytes_max));
             gates.push(Arc::clone(&gate));
             Gate::Authenticate(gate)
         });

@@ -1,21 +1,26 @@
 //! Renders a rejection as HTML, JSON or text, as the client prefers.
 
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
 use http::{HeaderValue, StatusCode, header};
 
-use crate::exchange::rejection::{Help, Reason};
+use crate::exchange::Exchange;
+use crate::exchange::rejection::{Help, Opens, Reason, Rejection, WayOn};
 use crate::exchange::request_id::RequestId;
 use crate::message::body::Body;
 use crate::message::media::Preferred;
-use crate::message::page::{document, harden};
+use crate::message::page::{allow_own_frames, document, escape, harden};
 use crate::message::{Response, WholeResponse};
 
 /// The answer to a request that we refuse.
-pub(crate) fn render(reason: Reason, id: RequestId, preferred: Preferred) -> Response {
+pub(crate) fn render(rejection: &Rejection, exchange: &Exchange) -> Response {
+    let reason = rejection.reason;
     let status = reason.status();
-    let (content_type, body) = match preferred {
-        Preferred::Html => ("text/html; charset=utf-8", html(reason, status, id)),
-        Preferred::Json => ("application/json", json(reason, status, id)),
-        Preferred::Text => ("text/plain; charset=utf-8", text(reason, status, id)),
+    let (content_type, body) = match exchange.preferred {
+        Preferred::Html => ("text/html; charset=utf-8", html(rejection, status, exchange.id)),
+        Preferred::Json => ("application/json", json(reason, status, exchange.id)),
+        Preferred::Text => ("text/plain; charset=utf-8", text(rejection, status, exchange)),
     };
     let mut response = Response::new(Body::full(body));
     *response.status_mut() = status;
@@ -35,6 +40,8 @@ pub(crate) fn render(reason: Reason, id: RequestId, preferred: Preferred) -> Res
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     harden(headers);
+    // A page of this origin may show what became of its frame. Nothing on the page acts by a click alone.
+    allow_own_frames(headers);
     response
 }
 
@@ -43,18 +50,37 @@ fn challenge(reason: Reason) -> HeaderValue {
     HeaderValue::try_from(format!(r#"Session realm="vestibule", error="{}""#, reason.code())).expect("codes are ASCII")
 }
 
-fn html(reason: Reason, status: StatusCode, id: RequestId) -> String {
-    let link = match reason.help() {
-        Help::None => "",
-        Help::StartAgain => r#"<p><a class="button" href="/">Start again</a></p>"#,
-        Help::TryLater => r#"<p><a class="button" href="">Try again</a></p>"#,
-    };
+fn html(rejection: &Rejection, status: StatusCode, id: RequestId) -> String {
+    let reason = rejection.reason;
     let (title, advice, code, status) = (reason.title(), reason.advice(), reason.code(), status.as_u16());
+    let mut links = String::new();
+    for (place, way) in ways(rejection).iter().enumerate() {
+        // One way stands out.
+        let class = if place == 0 { "button" } else { "more" };
+        let target = match way.opens {
+            Opens::Here => "",
+            Opens::NewTab => " target=\"_blank\" rel=\"noopener\"",
+        };
+        let (href, label) = (escape(&way.href), way.label);
+        let _ = writeln!(links, "<p><a class=\"{class}\" href=\"{href}\"{target}>{label}</a></p>");
+    }
     let main = format!(
-        "<h1>{title}</h1>\n<p>{advice}</p>\n{link}\n\
+        "<h1>{title}</h1>\n<p>{advice}</p>\n{links}\
          <p class=\"small\">{status} · <code>{code}</code><br>Request <code>{id}</code></p>"
     );
     document(title, "", &main)
+}
+
+/// What the rejection offers, else what its reason says.
+fn ways(rejection: &Rejection) -> Cow<'_, [WayOn]> {
+    if !rejection.ways.is_empty() {
+        return Cow::Borrowed(&rejection.ways);
+    }
+    Cow::Owned(match rejection.reason.help() {
+        Help::None => Vec::new(),
+        Help::StartAgain => vec![WayOn::here("Go to the front page", "/".to_owned())],
+        Help::TryLater => vec![WayOn::same_address("Try again")],
+    })
 }
 
 fn json(reason: Reason, status: StatusCode, id: RequestId) -> String {
@@ -68,8 +94,19 @@ fn json(reason: Reason, status: StatusCode, id: RequestId) -> String {
     .to_string()
 }
 
-fn text(reason: Reason, status: StatusCode, id: RequestId) -> String {
-    format!("{} {}: {} {}\nrequest {id}\n", status.as_u16(), reason.code(), reason.title(), reason.advice())
+fn text(rejection: &Rejection, status: StatusCode, exchange: &Exchange) -> String {
+    let reason = rejection.reason;
+    let (code, title, advice, status, id) =
+        (reason.code(), reason.title(), reason.advice(), status.as_u16(), exchange.id);
+    let mut text = format!("{status} {code}: {title}. {advice}\n");
+    let links = rejection.ways.iter().filter(|way| !way.href.is_empty());
+    if let Some(request) = &exchange.request {
+        for WayOn { label, href, .. } in links {
+            let _ = writeln!(text, "{label}: https://{}{href}", request.authority.as_str());
+        }
+    }
+    let _ = writeln!(text, "request {id}");
+    text
 }
 
 /// A response in memory as one that streams.

@@ -9,18 +9,59 @@ use crate::message::BoxError;
 pub(crate) struct Rejection {
     pub(crate) reason: Reason,
     pub(crate) source: Option<BoxError>,
+    /// How a person gets on from the page. Empty: what [`Reason::help`] says.
+    pub(crate) ways: Vec<WayOn>,
+}
+
+/// A link on a page that refuses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct WayOn {
+    pub(crate) label: &'static str,
+    /// A path on this host; empty for the address of the page itself.
+    pub(crate) href: String,
+    pub(crate) opens: Opens,
+}
+
+/// Where a link opens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Opens {
+    Here,
+    NewTab,
+}
+
+impl WayOn {
+    /// A link that opens in place of the page.
+    pub(crate) fn here(label: &'static str, href: String) -> Self {
+        Self { label, href, opens: Opens::Here }
+    }
+
+    /// A link that asks for the address of the page, by GET.
+    pub(crate) fn same_address(label: &'static str) -> Self {
+        Self::here(label, String::new())
+    }
+
+    /// The same link, for a page that is to stay as it is.
+    pub(crate) fn in_a_new_tab(self) -> Self {
+        Self { opens: Opens::NewTab, ..self }
+    }
 }
 
 impl Rejection {
     /// A rejection with its cause.
     pub(crate) fn new(reason: Reason, source: impl Into<BoxError>) -> Self {
-        Self { reason, source: Some(source.into()) }
+        Self { reason, source: Some(source.into()), ways: Vec::new() }
+    }
+
+    /// The same, with one more way to get on.
+    pub(crate) fn offer(mut self, way: WayOn) -> Self {
+        self.ways.push(way);
+        self
     }
 }
 
 impl From<Reason> for Rejection {
     fn from(reason: Reason) -> Self {
-        Self { reason, source: None }
+        Self { reason, source: None, ways: Vec::new() }
     }
 }
 
@@ -29,8 +70,8 @@ impl From<Reason> for Rejection {
 pub(crate) enum Help {
     /// Nothing but tell the operator.
     None,
-    /// Begin again at the application's front page. Also where waiting helps but the address is the callback's, which takes
-    /// an answer once.
+    /// Begin again, at the front page unless the rejection offers a better way. Also where waiting helps but the address is
+    /// the callback's, which takes an answer once.
     StartAgain,
     /// The same request may succeed later.
     TryLater,
@@ -130,21 +171,42 @@ reasons! {
     /// The session cookie does not open: tampered with, truncated, foreign, or sealed by a key that was retired.
     AuthSessionInvalid => "auth.session_invalid", 401, StartAgain, "Please sign in again",
         "Your browser sent a session that this server does not know.";
+    /// A form came from a browser that is not signed in. A sign-in would lose the form, so that none begins by itself.
+    AuthFormNotSent => "auth.form_not_sent", 401, StartAgain, "Your form was not sent",
+        "You are not signed in, or your session has ended. Sign in in a new tab, then come back to this page and reload it: your browser asks whether to send the form again.";
+    /// A form of another site came without a session. Browsers leave out the session cookie (`SameSite=Lax`), so that the user may be signed in. `session_cookie_same_site: none` lets it through.
+    AuthFormForeign => "auth.form_foreign", 401, TryLater, "A form from another site was not sent",
+        "Another site has sent a form here, and your browser did not say who you are: it keeps your session to itself when a form comes from another site. You can open the page without the form.";
+    /// The address is too long to be kept in cookies during a sign-in.
+    AuthAddressTooLong => "auth.address_too_long", 401, TryLater, "Please sign in in a new tab",
+        "This address is too long to be kept while you sign in. Sign in in a new tab, then come back to this page and reload it.";
+    /// The browser came back from a sign-in, twice or more in a row, without the cookie that it was given: it blocks cookies, or something on the way takes them out.
+    AuthCookieNotReturned => "auth.cookie_not_returned", 401, StartAgain, "Your browser did not send the cookie back",
+        "A sign-in needs a cookie. Your browser was given one and did not send it back. Allow cookies for this site, then sign in again.";
+    /// The browser came back from a sign-in with two cookies of one name. Another host of the domain, or another path, has set the second one.
+    AuthCookieTwice => "auth.cookie_twice", 401, StartAgain, "Your browser sent two cookies of one name",
+        "Something else on this site has set a cookie with the name of ours, and it cannot be told which one is right. Delete the cookies of this site, then sign in again.";
+    /// The browser came back from a sign-in with a session that does not open. Replicas with different keys look like this.
+    AuthCookieUnreadable => "auth.cookie_unreadable", 401, StartAgain, "Your new session could not be read",
+        "You were signed in, but the session that you were given cannot be read. The servers of this site may not have the same keys. Please tell the operator.";
+    /// The browser came back from a sign-in with a session that is over already. The clocks of replicas differ, or a clock was changed.
+    AuthClock => "auth.clock", 401, StartAgain, "Your new session is over already",
+        "You were signed in, but the session that you were given has ended. The clocks of the servers of this site may differ. Please tell the operator.";
     /// The provider's answer came without `state`.
     AuthStateMissing => "auth.state_missing", 401, StartAgain, "That sign-in was not started here",
-        "The sign-in page sent you back without saying which sign-in this was. Please start again.";
-    /// The provider's answer carries a `state` that is not that of a sign-in begun in this browser.
+        "The sign-in page sent you back without saying which sign-in this was. Please sign in again.";
+    /// The provider's answer carries a `state` that is not that of a sign-in begun in this browser and at this host.
     AuthStateMismatch => "auth.state_mismatch", 401, StartAgain, "That sign-in was not started here",
-        "This sign-in belongs to another browser or was already finished. Please start again.";
-    /// The sign-in took longer than the login window (15 minutes).
+        "This sign-in belongs to another browser or was already finished. Please sign in again.";
+    /// The sign-in took longer than 15 minutes, twice in a row.
     AuthLoginExpired => "auth.login_expired", 401, StartAgain, "That sign-in took too long",
-        "For your safety a sign-in must be finished within 15 minutes. Please start again.";
+        "A sign-in must be finished within 15 minutes. Please sign in again.";
     /// The provider's answer came without `code`.
     AuthCodeMissing => "auth.code_missing", 401, StartAgain, "The sign-in was not finished",
-        "The sign-in page sent you back without the proof of your sign-in. Please start again.";
+        "The sign-in page sent you back without the proof of your sign-in. Please sign in again.";
     /// The provider's answer repeats a parameter, or is not a GET.
     AuthCallbackMalformed => "auth.callback_malformed", 400, StartAgain, "That sign-in could not be read",
-        "The sign-in page sent you back with an answer that could be read in two ways. Please start again.";
+        "The sign-in page sent you back with an answer that could be read in two ways. Please sign in again.";
     /// The user, or the provider for the user, declined (`access_denied`).
     AuthDenied => "auth.denied", 401, StartAgain, "You were not signed in",
         "The sign-in was cancelled, or your account may not use this application.";
@@ -165,7 +227,7 @@ reasons! {
         "The service that signs you in refused to finish. If it persists, tell the operator.";
     /// The token endpoint does not accept the code: used before, expired, or not ours.
     AuthCodeRejected => "auth.code_rejected", 401, StartAgain, "That sign-in was already used",
-        "Each sign-in can be finished once. Please start again.";
+        "Each sign-in can be finished once. Please sign in again.";
     /// The token endpoint's answer is not what OpenID Connect prescribes.
     AuthTokenResponse => "auth.token_response_invalid", 561, StartAgain, "The sign-in service gave an answer that makes no sense",
         "The service that signs you in sent something that cannot be understood. If it persists, tell the operator.";
@@ -209,7 +271,7 @@ reasons! {
     UpstreamTls => "upstream.tls", 502, TryLater, "The application is not available right now",
         "A safe connection to the application could not be made.";
     /// The target closed the connection before it had answered.
-    UpstreamReset => "upstream.reset", 502, TryLater, "The application broke off",
+    UpstreamReset => "upstream.reset", 502, TryLater, "The application closed the connection",
         "The application closed the connection before it had answered.";
     /// The target did not begin to answer in time.
     UpstreamTimeout => "upstream.timeout", 504, TryLater, "The application does not answer",
@@ -234,7 +296,7 @@ reasons! {
         "";
     /// Something failed in this server; the log says what.
     Internal => "internal", 500, TryLater, "Something went wrong on this server",
-        "The error has been written down. Please try again.";
+        "The error has been logged. Please try again.";
 }
 
 #[cfg(test)]

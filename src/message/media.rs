@@ -87,6 +87,11 @@ pub(crate) fn intent(method: &Method, headers: &HeaderMap) -> Intent {
     }
 }
 
+/// Whether a script has made the request, and a browser says so.
+pub(crate) fn is_made_by_script(headers: &HeaderMap) -> bool {
+    headers.get(SEC_FETCH_MODE).is_some_and(|mode| matches!(mode.as_bytes(), b"cors" | b"no-cors" | b"same-origin"))
+}
+
 /// Whether a browser or a preview asks ahead of time, on nobody's behalf: it may change nothing (attacks C-15).
 pub(crate) fn is_prefetch(headers: &HeaderMap) -> bool {
     let purposes = PURPOSES.iter().filter_map(|name| headers.get(*name)?.to_str().ok());

@@ -23,11 +23,12 @@ form{margin:0}\
 label{display:block;margin:0 0 .375rem;font-size:.875rem;font-weight:600}\
 input{display:block;width:100%;margin:0 0 1rem;padding:.625rem .75rem;border:1px solid var(--field);border-radius:.5rem;background:var(--card);color:var(--ink);font:inherit}\
 .button{display:inline-block;padding:.625rem 1.125rem;border:0;border-radius:.5rem;background:var(--accent);color:var(--on-accent);font:inherit;font-weight:600;text-decoration:none;cursor:pointer}\
+.more{color:var(--accent)}\
 .wide{width:100%;margin:.5rem 0 0;text-align:center}\
-.button:focus-visible,input:focus-visible{outline:3px solid var(--accent);outline-offset:2px}";
+a:focus-visible,.button:focus-visible,input:focus-visible{outline:3px solid var(--accent);outline-offset:2px}";
 
 /// The hash by which a page allows [`STYLE`] (CSP 3 §6.7.3.3); a test says what it must be when the look changes.
-const STYLE_HASH: &str = "sha256-FcKJWleyvgpgwKrROxJpdxkUL89FMIyrrY4uFknX92Y=";
+const STYLE_HASH: &str = "sha256-wpjWJZ4wcRzL4Ctc8MFHBTCvdMtalakwXDvOc7Gh1ZE=";
 
 /// A page's Content-Security-Policy: no script, no frame, no request but those that forms may make to `form_action`.
 pub(crate) fn content_security_policy(form_action: &str) -> String {
@@ -45,6 +46,13 @@ pub(crate) fn harden(headers: &mut HeaderMap) {
     headers
         .entry(header::CONTENT_SECURITY_POLICY)
         .or_insert_with(|| HeaderValue::try_from(content_security_policy("'none'")).expect("the policy is ASCII"));
+}
+
+/// Lets pages of the same origin show a page of ours in a frame.
+pub(crate) fn allow_own_frames(headers: &mut HeaderMap) {
+    let policy = content_security_policy("'none'").replace("frame-ancestors 'none'", "frame-ancestors 'self'");
+    headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("SAMEORIGIN"));
+    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::try_from(policy).expect("the policy is ASCII"));
 }
 
 /// A whole page. `title` and `main` are HTML already; `more_style` follows [`STYLE`], and has no place on a page whose policy

@@ -21,6 +21,8 @@ pub(crate) struct LoginRequest {
     pub(crate) redirect_uri: String,
     /// Passed on as it is.
     pub(crate) scope: String,
+    /// `state`: names the login to whoever begins it. Nobody else can make one.
+    pub(crate) state: String,
     /// Further parameters of the authorization request, appended last.
     pub(crate) extra_params: BTreeMap<String, String>,
 }
@@ -50,11 +52,11 @@ impl fmt::Debug for Pending {
 }
 
 impl Pending {
-    /// New random tokens, as far as `settings` ask for them.
-    pub(crate) fn new(settings: &Settings) -> Self {
+    /// `state`, and new random tokens as far as `settings` ask for them.
+    pub(crate) fn new(state: String, settings: &Settings) -> Self {
         let token_for = |binding| (binding == Binding::Required).then(random::token);
         // RFC 7636 §4.1: 43 characters of base64url are the 256 bits that it recommends.
-        Self { state: random::token(), nonce: token_for(settings.nonce), code_verifier: token_for(settings.pkce) }
+        Self { state, nonce: token_for(settings.nonce), code_verifier: token_for(settings.pkce) }
     }
 
     /// Whether it has what `settings` require. One that was begun before the settings changed may not.
@@ -95,7 +97,7 @@ pub(crate) fn begin(settings: &Settings, metadata: &Metadata, request: &LoginReq
     if request.extra_params.keys().any(|name| is_reserved_parameter(name)) {
         return Err(Error::ReservedParameter);
     }
-    let pending = Pending::new(settings);
+    let pending = Pending::new(request.state.clone(), settings);
     let challenge = pending.code_verifier.clone().map(PkceCodeVerifier::new);
     let challenge = challenge.as_ref().map(PkceCodeChallenge::from_code_verifier_sha256);
     let always = [

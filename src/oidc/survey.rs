@@ -103,7 +103,7 @@ impl Client {
     async fn survey_credentials(&self, metadata: &Metadata, survey: &mut Survey) {
         let settings = &self.provider.settings;
         let code = Secret::new(format!("vestibule-check-{}", random::token()));
-        let pending = Pending::new(settings);
+        let pending = Pending::new(random::token(), settings);
         // `.invalid` is nobody's (RFC 2606 §2).
         let redirect_uri = "https://vestibule.invalid/oauth2/idpresponse".to_owned();
         let grant = CodeGrant { code: &code, pending: &pending, redirect_uri };

@@ -162,7 +162,7 @@ pub(crate) fn finish(mut recorder: Box<Recorder>, outcome: Result<Response, Reje
     let mut response = outcome.unwrap_or_else(|rejection| {
         log(exchange, &rejection, &recorder.sink);
         exchange.reason = Some(rejection.reason);
-        error_page::render(rejection.reason, exchange.id, exchange.preferred)
+        error_page::render(&rejection, exchange)
     });
     if exchange.is_private || !exchange.cookies.is_empty() {
         caching::make_private(response.headers_mut());

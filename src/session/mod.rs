@@ -14,6 +14,7 @@ pub(crate) mod names;
 pub(crate) mod opened;
 pub(crate) mod pending;
 pub(crate) mod revoked;
+pub(crate) mod rounds;
 pub(crate) mod sealed;
 pub(crate) mod shards;
 

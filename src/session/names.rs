@@ -7,7 +7,7 @@ use std::sync::Arc;
 use http::{HeaderMap, HeaderValue, header};
 
 use crate::message::cookie;
-use crate::session::{pending, shards};
+use crate::session::{pending, rounds, shards};
 
 /// Every name that begins like this belongs to this program, also to another version of it: cookies of the user pool, and of
 /// sessions under the default name.
@@ -41,7 +41,7 @@ impl OurCookies {
         }
         self.bases.iter().any(|base| {
             let rest = after(name, base).and_then(|rest| rest.strip_prefix(b"-"));
-            rest.is_some_and(|rest| shards::is_number(rest) || pending::is_login(rest))
+            rest.is_some_and(|rest| shards::is_number(rest) || pending::is_login(rest) || rounds::is_rounds(rest))
         })
     }
 

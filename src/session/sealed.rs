@@ -15,6 +15,8 @@ pub(crate) enum Purpose {
     Session,
     /// A login that is on its way.
     PendingLogin,
+    /// Where a login goes, in `state` and in links of our pages.
+    Ticket,
 }
 
 /// All that a seal is bound to: a value opens only where all three are what they were (attacks S-03, C-13).
@@ -34,6 +36,7 @@ impl Scope<'_> {
         let purpose = match self.purpose {
             Purpose::Session => "vestibule session",
             Purpose::PendingLogin => "vestibule pending login",
+            Purpose::Ticket => "vestibule login ticket",
         };
         let mut out = Vec::with_capacity(purpose.len() + self.name.len() + self.host.len() + 24);
         for part in [purpose, self.name, self.host] {
@@ -44,13 +47,9 @@ impl Scope<'_> {
     }
 }
 
-/// Seals a value with the first of `keys`; answers unpadded base64url.
-///
-/// # Errors
-///
-/// [`Error::TooLarge`] for a value that has no JSON form, which none of ours is.
-pub(crate) fn seal<T: Serialize>(keys: &[Key], scope: &Scope<'_>, value: &T) -> Result<String, Error> {
-    Ok(seal_bytes(keys, scope, &serde_json::to_vec(value).map_err(|_| Error::TooLarge)?))
+/// Seals the JSON form of a value, which each of ours has.
+pub(crate) fn seal<T: Serialize>(keys: &[Key], scope: &Scope<'_>, value: &T) -> String {
+    seal_bytes(keys, scope, &serde_json::to_vec(value).expect("the value has a JSON form"))
 }
 
 /// Opens what [`seal`] made.
@@ -62,6 +61,7 @@ pub(crate) fn open<T: DeserializeOwned>(keys: &[Key], scope: &Scope<'_>, text: &
     serde_json::from_slice(&open_bytes(keys, scope, text)?).map_err(|_| Error::Invalid)
 }
 
+/// Seals with the first of `keys`; answers unpadded base64url.
 pub(super) fn seal_bytes(keys: &[Key], scope: &Scope<'_>, plain: &[u8]) -> String {
     let key = keys.first().expect("settings never hold an empty key ring");
     URL_SAFE_NO_PAD.encode(key.seal(plain, &scope.associated()))

@@ -67,6 +67,15 @@ pub(crate) fn find<'h>(headers: &'h HeaderMap, base: &str) -> Found<'h> {
     Found::Whole(Shards { values: values.map(Option::unwrap_or_default), count })
 }
 
+/// Whether two cookies of a session have one name.
+pub(crate) fn has_twins(headers: &HeaderMap, base: &str) -> bool {
+    let mut numbers: Vec<&[u8]> = numbered(headers, base.as_bytes()).map(|(number, _)| number).collect();
+    let count = numbers.len();
+    numbers.sort_unstable();
+    numbers.dedup();
+    numbers.len() < count
+}
+
 impl<'h> Shards<'h> {
     /// Each shard's value, in order.
     pub(crate) fn values(&self) -> &[&'h [u8]] {

@@ -141,7 +141,7 @@ fn a_provider_that_is_down_does_not_keep_ours_from_ending() {
     let mut browser = after.browser(Protocol::Http2);
     let out = browser.send("GET", SIGN_OUT, &[("cookie", &cookies)], b"");
     signed_out_page(&out);
-    assert_eq!(out.set_cookies().len(), 4);
+    assert_eq!(out.set_cookies().len(), 5, "four parts, and the number of logins");
     let answer = browser.scripted().send("GET", PAGE, &[("cookie", &cookies)], b"");
     assert_eq!((answer.status, answer.reason().as_deref()), (401, Some("auth.session_expired")));
 }

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use crate::harness::app::{ATTACK_RULES, Proxy, SIGNED_IN, Setup};
-use crate::harness::browser::{Answer, Browser, Protocol, on_both};
+use crate::harness::browser::{Answer, Browser, Protocol, join, on_both};
 use crate::harness::provider::Provider;
 use crate::harness::server::Server;
-use crate::harness::target;
+use crate::harness::{noise, target};
 
 const TIMEOUT: Duration = Duration::from_secs(8 * 3600);
 
@@ -40,6 +40,14 @@ impl Place {
         self.proxy.signed_in(protocol, &self.provider)
     }
 
+    /// Follows a link to sign in to where the login ends.
+    #[track_caller]
+    fn follow(&self, browser: &mut Browser, url: &str) -> Answer {
+        let sent = browser.get(url);
+        let back = browser.get(&self.provider.callback_of(sent.location()));
+        browser.get(&join(url, back.location()))
+    }
+
     #[track_caller]
     fn denied(&self, answer: &Answer, reason: &str) {
         assert_eq!((answer.status, answer.reason().as_deref()), (401, Some(reason)));
@@ -51,6 +59,18 @@ impl Place {
 }
 
 /// Asserts that the browser is sent to sign in, and that nobody keeps that answer.
+/// The address of a page whose link is empty.
+const BASE: &str = "https://app.test/page";
+
+/// Where a link of a page leads.
+#[track_caller]
+fn way_on(answer: &Answer, label: &str) -> String {
+    let before = answer.text().split(&format!(">{label}<")).next().expect("text");
+    let link = before.rsplit("href=\"").next().expect("text");
+    assert!(before.len() < answer.text().len(), "{label:?} on {}", answer.text());
+    join(BASE, &link.split('"').next().expect("a value").replace("&amp;", "&"))
+}
+
 #[track_caller]
 fn sent_to_sign_in(answer: &Answer) {
     assert_eq!(answer.status, 302, "{}", answer.text());
@@ -186,20 +206,76 @@ fn a_browser_without_fetch_metadata_is_sent_to_sign_in_where_it_wants_a_page() {
 }
 
 #[test]
-fn a_posted_form_is_sent_to_sign_in_and_comes_back_by_get_without_its_body() {
+fn a_form_of_a_session_that_has_ended_is_not_lost_without_a_word() {
     let place = place();
     on_both(|protocol| {
         let mut browser = place.proxy.browser(protocol);
         let count = place.target.count();
-        let sent = browser.post_form("https://app.test/orders?new=1", &[("secret", "words")]);
-        sent_to_sign_in(&sent);
-        assert!(!format!("{}{}", sent.location(), sent.text()).contains("words"), "X-08: nothing of the body");
-        let back = browser.get(&place.provider.callback_of(sent.location()));
-        assert_eq!((back.status, back.location()), (302, "/orders?new=1"));
+        let refused = browser.post_form("https://app.test/orders?new=1", &[("secret", "words")]);
+        assert_eq!((refused.status, refused.reason().as_deref()), (401, Some("auth.form_not_sent")));
+        assert!(!refused.text().contains("words"), "X-08: nothing of the body");
+        // The page stays, and with it the form: it is sent again when the user has signed in in another tab.
+        assert!(refused.text().contains(r#"target="_blank""#), "{}", refused.text());
+        let landed = place.follow(&mut browser, &way_on(&refused, "Sign in"));
+        assert!(landed.text().contains("You are signed in"), "{}", landed.text());
         assert_eq!(place.target.count(), count);
-        browser.get("https://app.test/orders?new=1");
-        let request = place.target.last();
-        assert_eq!((request.line.as_str(), request.body.len()), ("GET /orders?new=1 HTTP/1.1", 0));
+        assert_eq!(browser.post_form("https://app.test/orders?new=1", &[("secret", "words")]).status, 200);
+        assert_eq!(place.target.last().body_text(), "secret=words");
+        assert_eq!(way_on(&refused, "Open the page without sending the form"), BASE);
+    });
+}
+
+#[test]
+fn a_form_of_another_site_is_explained() {
+    let place = place();
+    on_both(|protocol| {
+        // Signed in, but the browser keeps a `SameSite=Lax` cookie back.
+        let mut browser = place.proxy.browser(protocol);
+        let foreign = [("sec-fetch-site", "cross-site"), ("origin", "https://shop.test")];
+        let refused = browser.send("POST", "https://app.test/paid", &foreign, b"a=b");
+        assert_eq!((refused.status, refused.reason().as_deref()), (401, Some("auth.form_foreign")));
+        assert_eq!(way_on(&refused, "Open the page"), BASE, "the same address");
+        // A sibling's form comes with the cookie.
+        let sibling = [("sec-fetch-site", "same-site"), ("origin", "https://other.test")];
+        let refused = browser.send("POST", "https://app.test/paid", &sibling, b"a=b");
+        assert_eq!(refused.reason().as_deref(), Some("auth.form_not_sent"));
+    });
+}
+
+#[test]
+fn a_frame_whose_session_has_ended_says_so_inside_the_frame() {
+    let place = place();
+    on_both(|protocol| {
+        let mut browser = place.signed_in(protocol);
+        place.proxy.clock.advance(TIMEOUT);
+        let frame = [("sec-fetch-dest", "iframe"), ("sec-fetch-site", "same-origin")];
+        let refused = browser.send("GET", "https://app.test/part", &frame, b"");
+        assert_eq!((refused.status, refused.reason().as_deref()), (401, Some("auth.session_expired")));
+        assert_eq!(refused.header("x-frame-options"), Some("SAMEORIGIN"));
+        assert!(refused.header("content-security-policy").expect("a policy").contains("frame-ancestors 'self'"));
+        assert!(refused.text().contains(r#"target="_blank""#), "a provider is not shown in a frame");
+        place.provider.say(|script| script.now = place.proxy.clock.now().seconds());
+        let landed = place.follow(&mut browser, &way_on(&refused, "Sign in"));
+        assert!(landed.text().contains("You are signed in"), "{}", landed.text());
+        assert_eq!(browser.send("GET", "https://app.test/part", &frame, b"").status, 200);
+    });
+}
+
+#[test]
+fn where_a_rule_denies_a_person_still_has_a_link_to_sign_in() {
+    let place = place();
+    on_both(|protocol| {
+        let mut browser = place.proxy.browser(protocol);
+        let refused = browser.get("https://app.test/api/items?x=1");
+        assert_eq!(refused.reason().as_deref(), Some("auth.required"));
+        let sent = browser.get(&way_on(&refused, "Sign in"));
+        assert_eq!(browser.get(&place.provider.callback_of(sent.location())).location(), "/api/items?x=1");
+        // A program on a terminal is told the address.
+        let text = browser.send("GET", "https://app.test/api/items", &[("accept", "*/*"), ("cookie", "")], b"");
+        assert!(text.text().contains("\nSign in: https://app.test/oauth2/sign_in?state="), "{}", text.text());
+        let json =
+            browser.send("GET", "https://app.test/api/items", &[("accept", "application/json"), ("cookie", "")], b"");
+        assert!(!json.text().contains("sign_in"), "{}", json.text());
     });
 }
 
@@ -213,15 +289,48 @@ fn the_address_that_was_asked_for_is_kept_as_it_was() {
             let back = browser.get(&place.provider.callback_of(sent.location()));
             assert_eq!((back.status, back.location()), (302, path));
         }
-        // One that is too long for a cookie comes back to the front page.
-        let mut browser = place.proxy.browser(protocol);
-        for (length, is_kept) in [(2044, true), (2045, false), (3000, false), (8000, false)] {
-            let path = format!("/?q={}", "x".repeat(length));
+    });
+}
+
+#[test]
+fn an_address_of_any_length_is_kept() {
+    let place = place();
+    on_both(|protocol| {
+        for length in [500, 512, 513, 2044, 3000, 8000, 16_000, 30_000] {
+            let mut browser = place.proxy.browser(protocol);
+            let path = format!("/?q={}", noise(length));
             let sent = browser.get(&format!("https://app.test{path}"));
+            assert!(sent.location().len() < 2000, "the address of the provider stays short: {}", sent.location().len());
             let back = browser.get(&place.provider.callback_of(sent.location()));
-            assert_eq!(back.location(), if is_kept { &path } else { "/" }, "{length}");
-            browser.forget_cookies();
+            assert_eq!(back.location(), path, "{length}");
+            assert!(!browser.cookie_names("app.test").iter().any(|name| name.contains('.')), "no part is left");
+            assert_eq!(browser.get(&format!("https://app.test{path}")).status, 200);
         }
+        // One that does not fit beside everything else stays in the address bar, and the page says how to go on.
+        let mut browser = place.proxy.browser(protocol);
+        let long = format!("https://app.test/?q={}", noise(50_000));
+        let page = browser.get(&long);
+        assert_eq!((page.status, page.reason().as_deref()), (401, Some("auth.address_too_long")));
+        assert!(page.text().contains(r#"target="_blank""#), "{}", page.text());
+        let landed = place.follow(&mut browser, &way_on(&page, "Sign in"));
+        assert!(landed.text().contains("You are signed in"), "{}", landed.text());
+        assert_eq!(browser.get(&long).status, 200, "a reload goes on");
+    });
+}
+
+#[test]
+fn long_addresses_in_many_tabs_leave_room_for_everything_else() {
+    let place = place();
+    on_both(|protocol| {
+        let mut browser = place.proxy.browser(protocol);
+        let mut last = String::new();
+        for tab in 0..8 {
+            place.proxy.clock.advance(Duration::from_secs(1));
+            last = browser.get(&format!("https://app.test/{tab}?q={}", noise(10_000))).location().to_owned();
+            let cookies = browser.cookie_header("app.test").len();
+            assert!(cookies < 32 * 1024, "{cookies} bytes of cookies after {tab} tabs");
+        }
+        assert!(browser.get(&place.provider.callback_of(&last)).location().starts_with("/7?q="));
     });
 }
 

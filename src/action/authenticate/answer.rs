@@ -1,14 +1,26 @@
-//! Answers of our own: redirects, JSON, and the page that says "you are signed out".
+//! Answers of our own: redirects, JSON, and the pages that say "you are signed in" and "you are signed out".
 
-use http::{HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 
 use crate::exchange::rejection::{Reason, Rejection};
 use crate::message::Response;
 use crate::message::body::Body;
-use crate::message::media::Preferred;
-use crate::message::page::{self, harden};
+use crate::message::media::{self, Preferred};
+use crate::message::page::{self, escape, harden};
 
-/// 302, as the ALB (spec §2.2): the browser goes there by GET, whatever it came with.
+/// Sends the browser to `location`.
+///
+/// A navigation is answered 302, as by the ALB (spec §2.2): the browser goes there by GET, whatever it came with. A request
+/// that a service worker makes in place of a navigation cannot follow a redirect to another site, and may not pass one on
+/// that it followed (Fetch §4.2): the page that it passes on goes there.
+pub(super) fn go(location: &str, headers: &HeaderMap) -> Result<Response, Rejection> {
+    if media::is_made_by_script(headers) {
+        return Ok(document("text/html; charset=utf-8", going(location)));
+    }
+    redirect(location)
+}
+
+/// 302.
 pub(super) fn redirect(location: &str) -> Result<Response, Rejection> {
     // Our own locations are canonical paths, which may hold UTF-8; a provider's is an absolute URL.
     let location =
@@ -28,9 +40,18 @@ pub(super) fn json(value: &serde_json::Value) -> Response {
 /// The landing page after signing out. It is behind no rule, so that signing out does not sign in again (pitfalls 70).
 pub(super) fn signed_out(preferred: Preferred) -> Response {
     match preferred {
-        Preferred::Html => document("text/html; charset=utf-8", landing()),
+        Preferred::Html => document("text/html; charset=utf-8", signed_out_page()),
         Preferred::Json => json(&serde_json::json!({"signed_out": true})),
         Preferred::Text => document("text/plain; charset=utf-8", "You are signed out.\n".to_owned()),
+    }
+}
+
+/// The landing page after signing in from another tab, or from a frame.
+pub(super) fn signed_in(preferred: Preferred) -> Response {
+    match preferred {
+        Preferred::Html => document("text/html; charset=utf-8", signed_in_page()),
+        Preferred::Json => json(&serde_json::json!({"signed_in": true})),
+        Preferred::Text => document("text/plain; charset=utf-8", "You are signed in.\n".to_owned()),
     }
 }
 
@@ -49,12 +70,38 @@ fn document(content_type: &'static str, text: String) -> Response {
     response
 }
 
-fn landing() -> String {
+fn signed_out_page() -> String {
     page::document(
         "You are signed out",
         "",
         "<h1>You are signed out</h1>\n\
          <p>You can close this page. On a shared computer, close the browser too.</p>\n\
          <p><a class=\"button\" href=\"/\">Sign in again</a></p>",
+    )
+}
+
+fn signed_in_page() -> String {
+    page::document(
+        "You are signed in",
+        "",
+        "<h1>You are signed in</h1>\n\
+         <p>Close this tab, go back to the tab that you came from, and reload it. If the browser asks whether to send \
+         the form again, say yes.</p>\n\
+         <p><a class=\"button\" href=\"/\">Go to the front page</a></p>",
+    )
+}
+
+/// Goes on by itself, without a script, and has a link for browsers that do not.
+fn going(location: &str) -> String {
+    let location = escape(location);
+    page::document(
+        "One moment",
+        "",
+        &format!(
+            "<meta http-equiv=\"refresh\" content=\"0;url={location}\">\n\
+             <h1>One moment</h1>\n\
+             <p>You are taken to the next page.</p>\n\
+             <p><a class=\"button\" href=\"{location}\">Continue</a></p>"
+        ),
     )
 }

@@ -1,4 +1,8 @@
 //! Finishes a login: checks that it was begun in this browser, redeems the code, and starts the session (spec §2.4–2.5).
+//!
+//! A callback that is not the end of a login is not the end for the user either. Where the user is signed in already, the
+//! browser goes on to the address; where signing in once more can help, that begins by itself, once; else a page says what
+//! has happened and has a link that goes on to the address.
 
 use std::sync::Arc;
 
@@ -6,18 +10,20 @@ use http::request::Parts;
 use http::{HeaderMap, Method};
 
 use crate::action::authenticate::endpoints::{Endpoints, refuse_prefetch};
+use crate::action::authenticate::finishing::Signed;
 use crate::action::authenticate::local::Local;
-use crate::action::authenticate::login::{PendingLogin, on_this_origin};
-use crate::action::authenticate::{Authenticate, answer, failure};
+use crate::action::authenticate::login::{Cause, PendingLogin, Prompt, Start};
+use crate::action::authenticate::ticket::{Destination, on_this_origin};
+use crate::action::authenticate::{Authenticate, answer};
 use crate::clock::Timestamp;
 use crate::exchange::Exchange;
-use crate::exchange::rejection::{Reason, Rejection};
+use crate::exchange::rejection::{Reason, Rejection, WayOn};
 use crate::message::Response;
 use crate::message::form::Form;
 use crate::message::uri::CanonicalRequest;
 use crate::oidc;
 use crate::secret::Secret;
-use crate::session;
+use crate::session::pending::Carried;
 use crate::session::record::Session;
 use crate::session::shards::{self, Found};
 
@@ -29,10 +35,30 @@ struct Brought {
     error: Option<String>,
 }
 
-/// A login that was begun here, and the action that began it.
-struct Begun<'e> {
+/// A login that was begun at this host, and the action that began it.
+struct Login<'e> {
     gate: &'e Arc<Authenticate>,
-    login: PendingLogin,
+    to: Destination,
+    attempt: u8,
+    proof: Proof,
+}
+
+/// What shows that the login was begun in this browser.
+enum Proof {
+    /// Its cookie.
+    Pending(Box<PendingLogin>),
+    /// Its cookie, but the time is over.
+    Expired,
+    /// Nothing: `state` is ours, and that is all.
+    Missing(Carried),
+}
+
+/// What a request to the callback is answered from.
+struct Callback<'r> {
+    local: &'r Local,
+    request: &'r CanonicalRequest,
+    headers: &'r HeaderMap,
+    now: Timestamp,
 }
 
 /// Answers a request to the callback path.
@@ -46,122 +72,202 @@ pub(super) async fn answer(
         return Ok(refused);
     }
     let request = exchange.request.clone().ok_or(Reason::Internal)?;
-    let (brought, begun) = match recognise(endpoints, exchange, &request, parts) {
-        Ok(recognised) => recognised,
-        // A reload, the back button, or a link that was kept: whoever is signed in goes on (pitfalls 4, 5).
-        Err(Reason::AuthStateMissing | Reason::AuthStateMismatch | Reason::AuthLoginExpired)
-            if has_session(endpoints, local, &request, &parts.headers, exchange.started_at) =>
+    let callback = Callback { local, request: &request, headers: &parts.headers, now: exchange.started_at };
+    let recognised = callback.read(&parts.method).and_then(|brought| {
+        let login = callback.recognise(endpoints, &brought.state).ok_or(Reason::AuthStateMismatch)?;
+        Ok((brought, login))
+    });
+    match recognised {
+        Ok((brought, login)) => callback.finish(exchange, login, brought).await,
+        // A link that was kept: whoever is signed in goes on (pitfalls 5).
+        Err(Reason::AuthStateMissing | Reason::AuthStateMismatch)
+            if endpoints.gates.iter().any(|gate| callback.has_session(gate)) =>
         {
-            return answer::redirect("/");
+            answer::go("/", &parts.headers)
         }
         Err(reason) => {
             endpoints.unclaimed.count(reason);
-            return Err(reason.into());
+            Err(reason.into())
         }
-    };
-    // Whatever comes of it, this attempt is over.
-    exchange.cookies.push(begun.gate.pending.delete(&brought.state));
-    let finished = finish(&begun, exchange, &request, brought, &parts.headers).await;
-    match &finished {
-        Ok(_) => begun.gate.metrics.finished.increment(),
-        Err(rejection) => begun.gate.metrics.failures.count(rejection.reason),
     }
-    finished
 }
 
-/// Finds the login that this is the answer to: nothing of the answer is believed before.
-fn recognise<'e>(
-    endpoints: &'e Endpoints,
-    exchange: &mut Exchange,
-    request: &CanonicalRequest,
-    parts: &Parts,
-) -> Result<(Brought, Begun<'e>), Reason> {
-    // Not HEAD either, which link previews send: a code can be redeemed once (attacks C-15).
-    if parts.method != Method::GET {
-        return Err(Reason::AuthCallbackMalformed);
-    }
-    let brought = read(request.query().unwrap_or_default())?;
-    let now = exchange.started_at;
-    for gate in &endpoints.gates {
-        let found = gate.pending.find::<PendingLogin>(request.host(), &brought.state, &parts.headers, now);
-        let Ok(found) = found else { continue };
-        if found.login.gate != gate.key {
-            continue;
+impl Callback<'_> {
+    /// Reads the query. A parameter that comes twice is not chosen from (attacks C-06).
+    fn read(&self, method: &Method) -> Result<Brought, Reason> {
+        // Not HEAD either, which link previews send: a code can be redeemed once (attacks C-15).
+        if *method != Method::GET {
+            return Err(Reason::AuthCallbackMalformed);
         }
-        if found.is_expired {
-            exchange.cookies.push(gate.pending.delete(&brought.state));
-            return Err(Reason::AuthLoginExpired);
+        let query = self.request.query().unwrap_or_default();
+        let form = Form::parse(query.as_bytes()).map_err(|_| Reason::AuthCallbackMalformed)?;
+        let one = |name| {
+            let value = form.one(name).map_err(|_| Reason::AuthCallbackMalformed)?;
+            Ok::<_, Reason>(value.filter(|value| !value.is_empty()).map(str::to_owned))
+        };
+        let (state, code, issuer, error) = (one("state")?, one("code")?, one("iss")?, one("error")?);
+        Ok(Brought { state: state.ok_or(Reason::AuthStateMissing)?, code: code.map(Secret::new), issuer, error })
+    }
+
+    /// Finds the login that this is the answer to: nothing of the answer is believed before.
+    fn recognise<'e>(&self, endpoints: &'e Endpoints, state: &str) -> Option<Login<'e>> {
+        let host = self.request.host();
+        for gate in &endpoints.gates {
+            let Ok(found) = gate.pending.find::<PendingLogin>(host, state, self.headers, self.now) else { continue };
+            if found.login.gate != gate.key {
+                continue;
+            }
+            let (to, attempt) = (found.login.to.clone(), found.login.attempt);
+            let proof = if found.is_expired { Proof::Expired } else { Proof::Pending(Box::new(found.login)) };
+            return Some(Login { gate, to, attempt, proof });
         }
-        // The last check, because it takes the state: whoever comes second finds it gone (attacks C-03).
-        if !gate.memory.redeemed.take(&brought.state, exchange.client, now) {
-            exchange.cookies.push(gate.pending.delete(&brought.state));
-            return Err(Reason::AuthStateMismatch);
+        endpoints.gates.iter().find_map(|gate| {
+            let ticket = gate.open_ticket(host, state)?;
+            let proof = Proof::Missing(gate.pending.is_carried(state, self.headers));
+            Some(Login { gate, to: ticket.to, attempt: ticket.attempt, proof })
+        })
+    }
+
+    async fn finish(&self, exchange: &mut Exchange, login: Login<'_>, brought: Brought) -> Result<Response, Rejection> {
+        let gate = login.gate;
+        let pending = match (&login.proof, &brought.error) {
+            (Proof::Missing(_), Some(error)) => return self.give_up(exchange, &login, &brought.state, declined(error)),
+            (_, Some(error)) => {
+                let (rejection, prompt) = (declined(error), recovery(error));
+                return self.recover(exchange, &login, &brought.state, rejection, prompt).await;
+            }
+            (Proof::Expired, None) => Err(Reason::AuthLoginExpired),
+            (Proof::Missing(Carried::No), None) => Err(Reason::AuthCookieNotReturned),
+            (Proof::Missing(Carried::Twice), None) => Err(Reason::AuthCookieTwice),
+            (Proof::Missing(Carried::Once), None) => Err(Reason::AuthStateMismatch),
+            (Proof::Pending(pending), None) => Ok(pending),
+        };
+        let again = Some(Prompt::Configured);
+        let pending = match pending {
+            Ok(pending) => pending,
+            Err(reason) => return self.recover(exchange, &login, &brought.state, reason.into(), again).await,
+        };
+        let Some(code) = brought.code else {
+            return self.give_up(exchange, &login, &brought.state, Reason::AuthCodeMissing.into());
+        };
+        let client = exchange.client;
+        let take = || gate.memory.redeemed.take(&brought.state, client, self.now);
+        let callback = oidc::Callback { code, issuer: brought.issuer };
+        match gate.finish_login(self.request.host(), pending, callback, self.now, take).await {
+            Some(Ok(signed)) => {
+                let rounds = pending.rounds.saturating_add(1);
+                self.start_session(exchange, gate, &brought.state, &signed, rounds);
+                answer::go(gate.location(&login.to), self.headers)
+            }
+            // Finished before, and too long ago; or at another replica, which has had the code.
+            None => self.recover(exchange, &login, &brought.state, Reason::AuthStateMismatch.into(), again).await,
+            Some(Err(rejection)) if rejection.reason == Reason::AuthCodeRejected => {
+                self.recover(exchange, &login, &brought.state, rejection, again).await
+            }
+            Some(Err(rejection)) => self.reject(exchange, &login, &brought.state, rejection),
         }
-        return Ok((brought, Begun { gate, login: found.login }));
     }
-    Err(Reason::AuthStateMismatch)
-}
 
-/// Reads the query. A parameter that comes twice is not chosen from (attacks C-06).
-fn read(query: &str) -> Result<Brought, Reason> {
-    let form = Form::parse(query.as_bytes()).map_err(|_| Reason::AuthCallbackMalformed)?;
-    let one = |name| {
-        let value = form.one(name).map_err(|_| Reason::AuthCallbackMalformed)?;
-        Ok::<_, Reason>(value.filter(|value| !value.is_empty()).map(str::to_owned))
-    };
-    let (state, code, issuer, error) = (one("state")?, one("code")?, one("iss")?, one("error")?);
-    Ok(Brought { state: state.ok_or(Reason::AuthStateMissing)?, code: code.map(Secret::new), issuer, error })
-}
-
-/// Redeems the code, and starts the session.
-async fn finish(
-    begun: &Begun<'_>,
-    exchange: &mut Exchange,
-    request: &CanonicalRequest,
-    brought: Brought,
-    headers: &HeaderMap,
-) -> Result<Response, Rejection> {
-    if let Some(error) = brought.error {
-        return Err(declined(&error));
+    fn start_session(&self, exchange: &mut Exchange, gate: &Authenticate, state: &str, signed: &Signed, rounds: u8) {
+        exchange.cookies.extend(gate.pending.delete(state, self.headers));
+        exchange.cookies.extend(signed.cookies.iter().cloned());
+        exchange.cookies.push(gate.rounds.set(rounds));
+        exchange.subject = Some(signed.session.identity.subject().into());
+        self.end_other_user(gate, &signed.session);
     }
-    let code = brought.code.ok_or(Reason::AuthCodeMissing)?;
-    let (client, login) = (Arc::clone(&begun.gate.issuing.client), begun.login.clone());
-    let callback = oidc::Callback { code, issuer: brought.issuer };
-    let work = async move { client.finish(callback, login.protocol, login.redirect_uri).await };
-    let login = begun.gate.control.run(work).await.map_err(failure::abandoned)?.map_err(failure::rejection)?;
-    start_session(begun.gate, exchange, request.host(), login, headers)?;
-    answer::redirect(on_this_origin(&begun.login.return_to))
-}
 
-fn start_session(
-    gate: &Authenticate,
-    exchange: &mut Exchange,
-    host: &str,
-    login: oidc::Login,
-    headers: &HeaderMap,
-) -> Result<(), Rejection> {
-    let now = gate.issuing.clock.now();
-    let session = gate.issuing.begin(login, now);
-    let lines = gate.issuing.sessions.save(host, &session, now).map_err(too_large)?;
-    exchange.cookies.extend(lines);
-    exchange.subject = Some(session.identity.subject().into());
-    end_other_user(gate, host, &session, headers, now);
-    Ok(())
-}
+    /// Ends the session that the browser had, where it was another user's (attacks C-18). The same user's is only replaced:
+    /// requests of a second tab may be on their way with it.
+    fn end_other_user(&self, gate: &Authenticate, session: &Session) {
+        let Found::Whole(shards) = shards::find(self.headers, gate.issuing.sessions.base()) else { return };
+        let Ok(before) = gate.issuing.sessions.open(self.request.host(), &shards) else { return };
+        let (old, new) = (&before.identity, &session.identity);
+        if (old.issuer(), old.subject()) != (new.issuer(), new.subject()) {
+            gate.memory.sign_out(&before, self.now);
+        }
+    }
 
-/// Ends the session that the browser had, where it was another user's (attacks C-18). The same user's is only replaced:
-/// requests of a second tab may be on their way with it.
-fn end_other_user(gate: &Authenticate, host: &str, session: &Session, headers: &HeaderMap, now: Timestamp) {
-    let Found::Whole(shards) = shards::find(headers, gate.issuing.sessions.base()) else { return };
-    let Ok(before) = gate.issuing.sessions.open(host, &shards) else { return };
-    let (old, new) = (&before.identity, &session.identity);
-    if (old.issuer(), old.subject()) != (new.issuer(), new.subject()) {
-        gate.memory.sign_out(&before, now);
+    /// Goes on where the user is signed in, and signs in once more where `prompt` says how and that has not been tried.
+    async fn recover(
+        &self,
+        exchange: &mut Exchange,
+        login: &Login<'_>,
+        state: &str,
+        rejection: Rejection,
+        prompt: Option<Prompt>,
+    ) -> Result<Response, Rejection> {
+        let gate = login.gate;
+        let Some(prompt) = prompt else { return self.give_up(exchange, login, state, rejection) };
+        if self.has_session(gate) {
+            exchange.cookies.extend(gate.pending.delete(state, self.headers));
+            return answer::go(gate.location(&login.to), self.headers);
+        }
+        if login.attempt > 0 {
+            return self.give_up(exchange, login, state, rejection);
+        }
+        gate.metrics.failures.count(rejection.reason);
+        tracing::debug!(request_id = %exchange.id, reason = rejection.reason.code(), "the sign-in begins once more by itself");
+        let to = match &login.to {
+            // The cookie that knew it is gone.
+            Destination::InCookie => Destination::Landing,
+            known => known.clone(),
+        };
+        exchange.cookies.extend(gate.pending.delete(state, self.headers));
+        let start = Start { to, attempt: login.attempt + 1, cause: Cause::Request, prompt };
+        gate.begin_login(exchange, self.headers, start).await
+    }
+
+    /// Counts what [`reject`](Self::reject) answers.
+    fn give_up(
+        &self,
+        exchange: &mut Exchange,
+        login: &Login<'_>,
+        state: &str,
+        rejection: Rejection,
+    ) -> Result<Response, Rejection> {
+        login.gate.metrics.failures.count(rejection.reason);
+        self.reject(exchange, login, state, rejection)
+    }
+
+    /// Refuses with a page that goes on from there.
+    fn reject(
+        &self,
+        exchange: &mut Exchange,
+        login: &Login<'_>,
+        state: &str,
+        rejection: Rejection,
+    ) -> Result<Response, Rejection> {
+        let (gate, host) = (login.gate, self.request.host());
+        let ticket = gate.open_ticket(host, state);
+        let has_long_address = ticket.is_some_and(|ticket| ticket.to == Destination::InCookie);
+        if !has_long_address {
+            exchange.cookies.extend(gate.pending.delete(state, self.headers));
+        }
+        let link = gate.sign_in_link(host, &login.to, has_long_address.then_some(state));
+        let WayOn { href, .. } = &link;
+        let other = WayOn::here("Use another account", format!("{href}&{OTHER_ACCOUNT}"));
+        let is_denied = matches!(rejection.reason, Reason::AuthDenied | Reason::AuthClaimsTooLarge);
+        let rejection = rejection.offer(WayOn { label: "Sign in again", ..link });
+        Err(if is_denied { rejection.offer(other) } else { rejection })
+    }
+
+    /// Whether the browser has a session that this action would take.
+    fn has_session(&self, gate: &Authenticate) -> bool {
+        gate.open(self.local, self.request.host(), self.headers, self.now).is_ok()
     }
 }
 
-fn too_large(error: session::error::Error) -> Rejection {
-    Rejection::new(Reason::AuthClaimsTooLarge, error)
+/// Asks the provider to ask the user who they are. Follows a ticket in a link to sign in.
+pub(super) const OTHER_ACCOUNT: &str = "account=other";
+
+impl Authenticate {
+    /// Where a login ends.
+    pub(super) fn location<'t>(&'t self, to: &'t Destination) -> &'t str {
+        match to {
+            Destination::Address(address) => on_this_origin(address),
+            Destination::InCookie | Destination::Landing => &self.paths.sign_in,
+        }
+    }
 }
 
 /// The provider declined. What it says besides its code is for nobody's eyes (attacks C-12).
@@ -172,12 +278,14 @@ fn declined(error: &str) -> Rejection {
     Rejection::new(reason, format!("the provider answered the sign-in with the error {code}"))
 }
 
-fn has_session(
-    endpoints: &Endpoints,
-    local: &Local,
-    request: &CanonicalRequest,
-    headers: &HeaderMap,
-    now: Timestamp,
-) -> bool {
-    endpoints.gates.iter().any(|gate| gate.open(local, request.host(), headers, now).is_ok())
+/// How to ask once more after an error that the next answer may not have: the provider is busy (RFC 6749 §4.1.2.1), or was
+/// told not to ask the user and has to (OIDC Core §3.1.2.6).
+fn recovery(error: &str) -> Option<Prompt> {
+    match error {
+        "temporarily_unavailable" => Some(Prompt::Configured),
+        "login_required" | "interaction_required" | "consent_required" | "account_selection_required" => {
+            Some(Prompt::NotNone)
+        }
+        _ => None,
+    }
 }

@@ -7,7 +7,7 @@ use http::{HeaderMap, Method};
 use crate::action::authenticate::local::Local;
 use crate::action::authenticate::metrics::Failures;
 use crate::action::authenticate::paths::{Endpoint, Paths};
-use crate::action::authenticate::{Authenticate, Services, answer, callback, sign_out, userinfo};
+use crate::action::authenticate::{Authenticate, Services, answer, callback, sign_in, sign_out, userinfo};
 use crate::claims::ClaimsHeaders;
 use crate::exchange::Exchange;
 use crate::exchange::error_page::streamed;
@@ -56,6 +56,7 @@ impl Endpoints {
         let is_reading = matches!(parts.method, Method::GET | Method::HEAD);
         match endpoint {
             Endpoint::Callback => callback::answer(self, local, exchange, &parts).await,
+            Endpoint::SignIn => sign_in::answer(self, local, exchange, &parts).await,
             Endpoint::SignOut => sign_out::answer(self, exchange, &parts).await,
             _ if !is_reading => Err(Reason::RequestMethod.into()),
             Endpoint::Userinfo => userinfo::answer(self, local, exchange, &parts.headers),

@@ -1,20 +1,19 @@
-//! Begins a login: keeps what the callback will need in a sealed cookie, and sends the browser to the provider.
+//! Begins a login: keeps what the callback will need in sealed cookies, and sends the browser to the provider.
 
 use std::sync::Arc;
 
 use http::HeaderMap;
 use serde::{Deserialize, Serialize};
 
+use crate::action::authenticate::ticket::Destination;
 use crate::action::authenticate::{Authenticate, answer, failure};
 use crate::action::settings::AuthenticateSettings;
 use crate::exchange::Exchange;
 use crate::exchange::rejection::{Reason, Rejection};
 use crate::message::Response;
-use crate::message::uri::CanonicalRequest;
 use crate::oidc;
-
-/// Longest address to return to, in bytes: it lives in a cookie. A longer one returns to the front page.
-const RETURN_TO_BYTES_MAX: usize = 2048;
+use crate::session::rounds::ROUNDS_MAX;
+use crate::session::shards::{self, Found};
 
 /// What is kept, sealed, from the redirect to the callback. The seal binds it to the host and the cookie's base name.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -22,9 +21,48 @@ pub(super) struct PendingLogin {
     /// The action that began it (attacks C-13, S-03).
     pub(super) gate: String,
     pub(super) redirect_uri: String,
-    /// Path and query, as the one reading of the request has them; never taken from a parameter (attacks R).
-    pub(super) return_to: String,
+    /// Never [`Destination::InCookie`].
+    pub(super) to: Destination,
+    /// How many times the login began anew by itself.
+    pub(super) attempt: u8,
+    /// How many logins had just finished in this browser when it began.
+    pub(super) rounds: u8,
     pub(super) protocol: oidc::Pending,
+}
+
+/// How a login begins.
+#[derive(Debug)]
+pub(super) struct Start {
+    pub(super) to: Destination,
+    pub(super) attempt: u8,
+    pub(super) cause: Cause,
+    pub(super) prompt: Prompt,
+}
+
+/// What a login begins for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Cause {
+    /// A request without a session, or a callback that was not the end: stopped where it goes round.
+    Request,
+    /// A person has followed a link to sign in.
+    Person,
+}
+
+/// What becomes of the `prompt` that the configuration may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Prompt {
+    Configured,
+    /// The provider has said that it cannot do without asking the user.
+    NotNone,
+    /// The provider is to ask who it is, because it would give the same account again.
+    Login,
+}
+
+impl Start {
+    /// A login for a request, to what it asked for.
+    pub(super) fn request(to: Destination) -> Self {
+        Self { to, attempt: 0, cause: Cause::Request, prompt: Prompt::Configured }
+    }
 }
 
 impl Authenticate {
@@ -32,50 +70,79 @@ impl Authenticate {
     ///
     /// # Errors
     ///
-    /// Where the provider's metadata cannot be had.
+    /// Where the provider's metadata cannot be had, where logins follow each other without an end, and where the address is
+    /// too long to be kept.
     pub(super) async fn begin_login(
         &self,
         exchange: &mut Exchange,
-        request: &CanonicalRequest,
         headers: &HeaderMap,
+        start: Start,
     ) -> Result<Response, Rejection> {
+        let request = exchange.request.clone().ok_or(Reason::Internal)?;
+        let rounds = match start.cause {
+            Cause::Request => self.rounds.read(headers),
+            Cause::Person => 0,
+        };
+        let link = |to: &Destination| self.sign_in_link(request.host(), to, None);
+        if rounds >= ROUNDS_MAX {
+            let reason = self.why_lost(request.host(), headers);
+            self.metrics.failures.count(reason);
+            return Err(Rejection::from(reason).offer(link(&start.to)));
+        }
         // The port too, where the client named one: a browser on another port is another origin.
         let redirect_uri = format!("https://{}{}", request.authority.as_str(), self.paths.callback);
-        let begun = self.ask_provider(redirect_uri.clone()).await.inspect_err(|rejection| {
-            self.metrics.failures.count(rejection.reason);
-        })?;
-        let state = begun.pending.state.clone();
+        let state = self.seal_ticket(request.host(), &start.to, start.attempt);
+        let begun = self.ask_provider(redirect_uri.clone(), state.clone(), start.prompt).await;
+        let begun = begun.inspect_err(|rejection| self.metrics.failures.count(rejection.reason))?;
         let login = PendingLogin {
             gate: self.key.clone(),
             redirect_uri,
-            return_to: self.return_to(request),
+            to: start.to,
+            attempt: start.attempt,
+            rounds,
             protocol: begun.pending,
         };
-        let save = |login| self.pending.save(request.host(), &state, login, headers, exchange.started_at);
-        // What makes it too large for a cookie can only be the address.
-        let lines = save(login.clone())
-            .or_else(|_| save(PendingLogin { return_to: "/".into(), ..login }))
-            .map_err(|error| Rejection::new(Reason::Internal, error))?;
+        let saved = self.pending.save(request.host(), &state, login, headers, exchange.started_at);
+        // What makes it too large for cookies can only be the address. The address bar still has it.
+        let lines = saved.map_err(|error| {
+            let link = link(&Destination::Landing).in_a_new_tab();
+            Rejection::new(Reason::AuthAddressTooLong, error).offer(link)
+        })?;
         exchange.cookies.extend(lines);
         self.metrics.started.increment();
-        answer::redirect(&begun.location)
+        answer::go(&begun.location, headers)
     }
 
-    async fn ask_provider(&self, redirect_uri: String) -> Result<oidc::Begun, Rejection> {
+    async fn ask_provider(
+        &self,
+        redirect_uri: String,
+        state: String,
+        prompt: Prompt,
+    ) -> Result<oidc::Begun, Rejection> {
         let client = Arc::clone(&self.issuing.client);
-        let (scope, extra_params) = (self.settings.scope.clone(), self.settings.extra_params.clone());
-        let asked = oidc::LoginRequest { redirect_uri, scope, extra_params };
+        let mut extra_params = self.settings.extra_params.clone();
+        match prompt {
+            Prompt::Configured => {}
+            Prompt::NotNone => drop(extra_params.remove("prompt")),
+            Prompt::Login => drop(extra_params.insert("prompt".into(), "login".into())),
+        }
+        let asked = oidc::LoginRequest { redirect_uri, scope: self.settings.scope.clone(), state, extra_params };
         let begun = self.control.run(async move { client.begin(asked).await }).await;
         begun.map_err(failure::abandoned)?.map_err(failure::rejection)
     }
 
-    /// Where the browser goes after the login: what it asked for, by GET (spec §2.6).
-    fn return_to(&self, request: &CanonicalRequest) -> String {
-        let target = request.target.as_str();
-        if target.len() > RETURN_TO_BYTES_MAX || self.paths.is_reserved(request.path()) {
-            return "/".into();
+    /// Why a session that has just been made is not there: what the request shows of it.
+    fn why_lost(&self, host: &str, headers: &HeaderMap) -> Reason {
+        match shards::find(headers, self.issuing.sessions.base()) {
+            Found::Nothing => Reason::AuthCookieNotReturned,
+            Found::Broken if shards::has_twins(headers, self.issuing.sessions.base()) => Reason::AuthCookieTwice,
+            Found::Broken => Reason::AuthCookieUnreadable,
+            // It opens, so that only the time can be against it, or the provider, which is the same to whoever reads this.
+            Found::Whole(shards) => match self.issuing.sessions.open(host, &shards) {
+                Ok(_) => Reason::AuthClock,
+                Err(_) => Reason::AuthCookieUnreadable,
+            },
         }
-        on_this_origin(target).to_owned()
     }
 }
 
@@ -85,13 +152,4 @@ pub(super) fn gate_key(settings: &AuthenticateSettings, provider: &str) -> Strin
         [provider, &settings.session_cookie_name, &settings.scope, &settings.session_timeout.as_secs().to_string()];
     // None of the parts has a line break.
     parts.join("\n")
-}
-
-/// `target` where a browser reads it as a path of this origin, else the front page. A canonical path is one; this is the
-/// second lock on the door (attacks R-01…R-12).
-pub(super) fn on_this_origin(target: &str) -> &str {
-    let bytes = target.as_bytes();
-    let is_path = bytes.first() == Some(&b'/') && !matches!(bytes.get(1), Some(b'/' | b'\\'));
-    // Browsers drop tabs and line breaks from a URL before they read it (WHATWG URL §4.4).
-    if is_path && !bytes.iter().any(u8::is_ascii_control) { target } else { "/" }
 }

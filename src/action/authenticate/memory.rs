@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::action::authenticate::finishing::Finishing;
 use crate::action::authenticate::flights::Flights;
 use crate::action::authenticate::redeemed::Redeemed;
 use crate::clock::Timestamp;
@@ -18,6 +19,8 @@ pub(crate) struct Memory {
     pub(super) flights: Arc<Flights>,
     /// Logins whose code has been redeemed.
     pub(super) redeemed: Arc<Redeemed>,
+    /// Logins that are being finished.
+    pub(super) finishing: Arc<Finishing>,
     forgotten: Counter,
 }
 

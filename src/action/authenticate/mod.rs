@@ -15,13 +15,17 @@ mod answer;
 mod callback;
 mod decision;
 mod failure;
+mod finishing;
 mod flights;
 mod issuing;
 mod login;
 mod metrics;
 mod redeemed;
 mod refresh;
+mod refusal;
+mod sign_in;
 mod sign_out;
+mod ticket;
 mod userinfo;
 
 use std::rc::Rc;
@@ -42,18 +46,25 @@ use crate::oidc;
 use crate::session::opened::Key;
 use crate::session::pending::PendingLogins;
 use crate::session::record::Session;
+use crate::session::rounds::Rounds;
 use crate::session::shards::{self, Found, Shards};
 use crate::session::{self, Sessions};
 use crate::telemetry::metrics::Registry;
-use decision::{Absence, Verdict, decide};
+use decision::{Absence, Sends, Verdict, Wish, decide};
 use flights::Renewal;
 use issuing::Issuing;
 use local::Local;
+use login::Start;
 use memory::Memory;
 use metrics::Metrics;
 use paths::Paths;
 use refresh::Renewer;
 use signed_in::SignedIn;
+use ticket::Destination;
+
+/// Logins on their way may fill this part of the largest head that the listener reads: what a session, the application's own
+/// cookies and everything else need is left.
+const PENDING_SHARE: usize = 2;
 
 /// One `authenticate-*` action.
 #[derive(Debug)]
@@ -66,6 +77,7 @@ pub(crate) struct Authenticate {
     settings: AuthenticateSettings,
     issuing: Arc<Issuing>,
     pending: PendingLogins,
+    rounds: Rounds,
     claims: Arc<ClaimsHeaders>,
     paths: Arc<Paths>,
     memory: Memory,
@@ -106,11 +118,13 @@ pub(crate) struct Anonymous(());
 
 impl Authenticate {
     /// Binds an action to its provider. `logout` is the provider's setting: it says whether sessions keep the ID token.
+    /// `head_bytes_max` is the listener's: logins on their way may fill a part of a request's head.
     pub(crate) fn new(
         settings: AuthenticateSettings,
         client: Arc<oidc::Client>,
         logout: oidc::settings::Logout,
         services: &Services,
+        head_bytes_max: usize,
     ) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let base = &settings.session_cookie_name;
@@ -126,7 +140,8 @@ impl Authenticate {
         Self {
             id: NEXT.fetch_add(1, Ordering::Relaxed),
             key: login::gate_key(&settings, client.name()),
-            pending: PendingLogins::new(&services.session, Arc::clone(base)),
+            pending: PendingLogins::new(&services.session, Arc::clone(base), head_bytes_max / PENDING_SHARE),
+            rounds: Rounds::new(Arc::clone(base), settings.session_timeout),
             issuing,
             renewer: Arc::new(renewer),
             claims: Arc::clone(&services.claims),
@@ -182,15 +197,20 @@ impl Authenticate {
         headers: &HeaderMap,
     ) -> Result<Outcome, Rejection> {
         let intent = media::intent(&request.method, headers);
-        let verdict = decide(absence, &self.settings, intent);
+        let wish = Wish { intent, sends: Sends::of(&request.method, headers) };
+        let verdict = decide(absence, &self.settings, wish);
         // What does not open never will. A session that is over is kept, because it says so; `allow` has no use for it.
         if absence == Absence::Invalid || (absence == Absence::Expired && matches!(verdict, Verdict::Anonymous)) {
             exchange.cookies.extend(self.issuing.sessions.clear(headers));
         }
         match verdict {
             Verdict::Anonymous => Ok(Outcome::Anonymous(Anonymous(()))),
-            Verdict::Login => Ok(Outcome::Answered(Box::new(self.begin_login(exchange, request, headers).await?))),
-            Verdict::Refuse(reason) => Err(reason.into()),
+            Verdict::Login => {
+                let to = Destination::of(request, |path| self.paths.is_reserved(path));
+                let answer = self.begin_login(exchange, headers, Start::request(to)).await?;
+                Ok(Outcome::Answered(Box::new(answer)))
+            }
+            Verdict::Refuse(reason) => Err(self.refusal(reason, intent, exchange, request)),
         }
     }
 

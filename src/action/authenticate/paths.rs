@@ -14,6 +14,8 @@ pub(crate) const KEYS: &str = "/.well-known/vestibule/keys/";
 pub(crate) struct Paths {
     /// Where a provider sends the browser back to.
     pub(crate) callback: String,
+    /// Begins a sign-in that a page of ours offers; also the page after it, where the user came from another tab.
+    pub(crate) sign_in: String,
     /// Ends the session; also where a provider sends the browser after ending its own.
     pub(crate) sign_out: String,
     /// Who am I.
@@ -24,6 +26,7 @@ pub(crate) struct Paths {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Endpoint {
     Callback,
+    SignIn,
     SignOut,
     Userinfo,
     KeySet,
@@ -34,13 +37,14 @@ impl Paths {
     /// The paths below `prefix`, which begins with a slash and does not end with one.
     pub(crate) fn new(prefix: &str) -> Self {
         let at = |name: &str| format!("{prefix}/{name}");
-        Self { callback: at("idpresponse"), sign_out: at("sign_out"), userinfo: at("userinfo") }
+        Self { callback: at("idpresponse"), sign_in: at("sign_in"), sign_out: at("sign_out"), userinfo: at("userinfo") }
     }
 
     /// The endpoint at a decoded path.
     pub(crate) fn find(&self, path: &str) -> Option<Endpoint> {
         Some(match path {
             _ if path == self.callback => Endpoint::Callback,
+            _ if path == self.sign_in => Endpoint::SignIn,
             _ if path == self.sign_out => Endpoint::SignOut,
             _ if path == self.userinfo => Endpoint::Userinfo,
             KEY_SET => Endpoint::KeySet,

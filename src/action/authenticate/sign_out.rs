@@ -90,6 +90,7 @@ fn end(
     let mut ended = Vec::new();
     for gate in carried {
         exchange.cookies.extend(gate.issuing.sessions.clear(headers));
+        exchange.cookies.push(gate.rounds.delete());
         let Found::Whole(shards) = shards::find(headers, gate.issuing.sessions.base()) else { continue };
         let Ok(session) = gate.issuing.sessions.open(request.host(), &shards) else { continue };
         gate.memory.sign_out(&session, exchange.started_at);

@@ -8,7 +8,6 @@ use crate::action::authenticate::endpoints::Endpoints;
 use crate::action::authenticate::local::Local;
 use crate::action::authenticate::signed_in::SignedIn;
 use crate::exchange::Exchange;
-use crate::exchange::error_page;
 use crate::exchange::rejection::{Reason, Rejection};
 use crate::message::Response;
 use crate::message::media::Preferred;
@@ -24,9 +23,9 @@ pub(super) fn answer(
     let now = exchange.started_at;
     let signed_in = endpoints.gates.iter().find_map(|gate| gate.open(local, request.host(), headers, now).ok());
     let Some(signed_in) = signed_in else {
-        // Not a rejection: that would be a page to whoever asks with a browser.
-        exchange.reason = Some(Reason::AuthRequired);
-        return Ok(error_page::render(Reason::AuthRequired, exchange.id, Preferred::Json));
+        // Not a page, also to whoever asks with a browser.
+        exchange.preferred = Preferred::Json;
+        return Err(Reason::AuthRequired.into());
     };
     exchange.subject = Some(signed_in.subject().clone());
     Ok(answer::json(&about(&signed_in)))

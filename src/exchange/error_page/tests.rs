@@ -1,16 +1,36 @@
 use std::fmt::Write as _;
 use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use http::{HeaderMap, Method, Uri};
 
 use super::*;
-use crate::clock::Timestamp;
+use crate::clock::{Clock, Timestamp};
+use crate::exchange::connection::Connection;
 use crate::message::page::STYLE;
+use crate::message::uri::{CanonicalRequest, Scheme};
 
 const FORMS: [Preferred; 3] = [Preferred::Html, Preferred::Json, Preferred::Text];
 
+/// A request for `https://app.test/page`.
+fn exchange(preferred: Preferred) -> Exchange {
+    let peer = "192.0.2.66:4711".parse().expect("an address");
+    let connection = Connection::new(peer, "public".into(), Arc::default(), None);
+    let (clock, _) = Clock::manual(Timestamp::from_seconds(1_795_507_200));
+    let headers = HeaderMap::from_iter([(header::HOST, HeaderValue::from_static("app.test"))]);
+    let canonical = CanonicalRequest::parse(Scheme::Https, &Method::GET, &Uri::from_static("/page"), &headers);
+    let mut exchange = Exchange::begin(Rc::new(connection), &headers, clock.instant(), clock.now());
+    exchange.request = Some(Rc::new(canonical.expect("plain")));
+    exchange.preferred = preferred;
+    exchange
+}
+
 /// An answer with its id, which is random, replaced.
-async fn rendered(reason: Reason, preferred: Preferred) -> (Response, String) {
-    let id = RequestId::new(Timestamp::from_seconds(1_795_507_200));
-    let (parts, body) = render(reason, id, preferred).into_parts();
+async fn rendered(rejection: impl Into<Rejection>, preferred: Preferred) -> (Response, String) {
+    let exchange = exchange(preferred);
+    let id = exchange.id;
+    let (parts, body) = render(&rejection.into(), &exchange).into_parts();
     let body = body.whole(1 << 20).await.expect("in memory");
     let body = String::from_utf8(body.to_vec()).expect("UTF-8");
     let text = body.replace(&id.to_string(), "1-6b054400-0123456789abcdef01234567").replace(STYLE, "…");
@@ -27,6 +47,21 @@ async fn pages_read_like_this() {
         }
         insta::assert_snapshot!(name, format!("{whole}\n{body}"));
     }
+}
+
+#[tokio::test]
+async fn a_page_has_the_ways_that_the_rejection_offers() {
+    let rejection = Rejection::from(Reason::AuthFormNotSent)
+        .offer(WayOn::here("Sign in", "/oauth2/sign_in?state=a&b=\"<'".into()).in_a_new_tab())
+        .offer(WayOn::same_address("Open the page"));
+    let (_, page) = rendered(rejection, Preferred::Html).await;
+    let sign_in = r#"<a class="button" href="/oauth2/sign_in?state=a&amp;b=&quot;&lt;&#39;" target="_blank" rel="noopener">Sign in</a>"#;
+    assert!(page.contains(sign_in) && page.contains(r#"<a class="more" href="">Open the page</a>"#), "{page}");
+    assert!(!page.contains(r#"href="/""#), "{page}");
+    let rejection =
+        Rejection::from(Reason::AuthRequired).offer(WayOn::here("Sign in", "/oauth2/sign_in?state=a".into()));
+    let (_, text) = rendered(rejection, Preferred::Text).await;
+    assert!(text.contains("\nSign in: https://app.test/oauth2/sign_in?state=a\n"), "{text}");
 }
 
 #[tokio::test]

@@ -276,7 +276,12 @@ pub(super) fn verifier_of(pending: &Pending) -> &str {
 }
 
 pub(super) fn login_request() -> LoginRequest {
-    LoginRequest { redirect_uri: CALLBACK.into(), scope: "openid email".into(), extra_params: BTreeMap::new() }
+    LoginRequest {
+        redirect_uri: CALLBACK.into(),
+        scope: "openid email".into(),
+        state: crate::crypto::random::token(),
+        extra_params: BTreeMap::new(),
+    }
 }
 
 pub(super) fn refresh_request() -> RefreshRequest {

@@ -7,7 +7,17 @@ fn shop() -> OurCookies {
 #[test]
 fn h_15_only_what_is_exactly_ours_is_ours() {
     let ours = shop();
-    for name in ["shop-0", "shop-3", "shop-4", "shop-17", "SHOP-0", "shop-login-AbCd12_-", "Shop-Login-AbCd1234"] {
+    for name in [
+        "shop-0",
+        "shop-3",
+        "shop-4",
+        "shop-17",
+        "SHOP-0",
+        "shop-login-AbCd12_-",
+        "shop-login-AbCd1234.17",
+        "shop-login-rounds",
+        "Shop-Login-AbCd1234",
+    ] {
         assert!(ours.contains(name.as_bytes()), "{name}");
     }
     for name in [
@@ -22,6 +32,9 @@ fn h_15_only_what_is_exactly_ours_is_ours() {
         "shop-login-page",
         "shop-login-AbCd12345",
         "shop-login-AbCd123.",
+        "shop-login-AbCd1234.",
+        "shop-login-AbCd1234.x",
+        "shop-login-rounds2",
         "shopping-0",
         "shop2-0",
         "xshop-0",

@@ -16,6 +16,7 @@ use crate::harness::target;
 
 const CALLBACK: &str = "https://app.test/oauth2/idpresponse";
 const PAGE: &str = "https://app.test/reports";
+const SESSION: &str = "__Host-vestibule-0";
 /// From the redirect to the callback.
 const LOGIN_WINDOW: Duration = Duration::from_secs(15 * 60);
 
@@ -50,14 +51,39 @@ impl Place {
         assert_eq!(self.counts(), before, "{what} asks for no token and reaches no target");
     }
 
+    /// Asserts that the browser is sent to sign in once more, with nothing of what it brought: no session is made, no token is
+    /// asked for. Answers where it is sent.
+    #[track_caller]
+    fn begins_anew(&self, what: &str, answer: &Answer, before: (usize, usize)) -> String {
+        assert_eq!(answer.status, 302, "{what}: {}", answer.text());
+        assert!(answer.location().starts_with(&format!("{}/authorize?", self.provider.issuer())), "{what}");
+        assert_eq!(answer.new_session(), [""; 0], "{what} starts no session");
+        assert_eq!(self.counts(), before, "{what} asks for no token and reaches no target");
+        answer.location().to_owned()
+    }
+
     /// Token requests, and requests to the target.
     fn counts(&self) -> (usize, usize) {
         (self.provider.requests("/token").len(), self.target.count())
     }
 }
 
+/// Where a link of a page leads.
+#[track_caller]
+fn way_on(answer: &Answer, label: &str) -> String {
+    let before = answer.text().split(&format!(">{label}<")).next().expect("text");
+    let link = before.rsplit("href=\"").next().expect("text");
+    let href = link.split('"').next().expect("a value").replace("&amp;", "&");
+    assert!(before.len() < answer.text().len(), "{label:?} on {}", answer.text());
+    crate::harness::browser::join(CALLBACK, &href)
+}
+
 fn pending_cookies(browser: &Browser, host: &str) -> Vec<String> {
-    browser.cookie_names(host).into_iter().filter(|name| name.contains("-login-")).collect()
+    browser
+        .cookie_names(host)
+        .into_iter()
+        .filter(|name| name.contains("-login-") && !name.ends_with("-rounds"))
+        .collect()
 }
 
 fn parameter(url: &str, name: &str) -> Option<String> {
@@ -128,20 +154,21 @@ fn c_01_a_callback_without_a_code_ends_the_login() {
     let answer = browser.get(&format!("{CALLBACK}?state={state}"));
     place.refused("no code", &answer, 401, "auth.code_missing", before);
     assert_eq!(pending_cookies(&browser, "app.test"), [""; 0]);
-    place.refused("then with one", &browser.get(&callback), 401, "auth.state_mismatch", before);
+    place.begins_anew("then with one", &browser.get(&callback), before);
 }
 
 #[test]
-fn c_02_a_callback_in_another_browser_is_refused_and_does_not_spend_the_login() {
+fn c_02_a_callback_in_another_browser_gives_it_no_session_and_does_not_spend_the_login() {
     let place = place();
     on_both(|protocol| {
         let (mut victim, mut attacker) = (place.proxy.browser(protocol), place.proxy.browser(protocol));
         let (_, callback) = place.begin(&mut attacker, PAGE);
         let before = place.counts();
-        place.refused("no cookie", &victim.get(&callback), 401, "auth.state_mismatch", before);
+        let sent = place.begins_anew("no cookie", &victim.get(&callback), before);
+        assert_ne!(parameter(&sent, "state"), parameter(&callback, "state"), "a login of the victim's own");
         // Nor where the victim has a login of its own on its way.
         place.begin(&mut victim, PAGE);
-        place.refused("another's cookie", &victim.get(&callback), 401, "auth.state_mismatch", before);
+        place.begins_anew("another's cookie", &victim.get(&callback), before);
         assert_eq!(attacker.get(&callback).location(), "/reports");
     });
 }
@@ -159,10 +186,17 @@ fn c_03_a_callback_that_comes_twice_makes_one_token_request() {
         let session = browser.cookie_header("app.test");
         let before = place.counts();
         assert_eq!(before.0, count + 1);
-        place.refused("the copy", &copied.get(&callback), 401, "auth.state_mismatch", before);
-        // Whoever has a session only goes on with it.
+        // A second callback with the login's cookie, as of a reload before the answer was there, gets the same session.
+        let mut late = copied.clone();
+        let second = copied.get(&callback);
+        assert_eq!((second.location(), place.counts()), ("/reports", before));
+        assert_eq!(copied.cookie("app.test", SESSION), browser.cookie("app.test", SESSION));
+        // For a minute; after that the state is of no use.
+        place.proxy.clock.advance(Duration::from_secs(61));
+        place.begins_anew("the copy", &late.get(&callback), before);
+        // Whoever has a session only goes on with it, to the page that was asked for.
         let reloaded = browser.get(&callback);
-        assert_eq!((reloaded.status, reloaded.location()), (302, "/"));
+        assert_eq!((reloaded.status, reloaded.location()), (302, "/reports"));
         assert_eq!((place.counts(), reloaded.new_session().len()), (before, 0));
         assert_eq!(browser.cookie_header("app.test"), session, "the session is not touched");
         assert_eq!(browser.get(PAGE).status, 200);
@@ -184,7 +218,7 @@ fn c_03_two_callbacks_at_once_make_one_token_request() {
         racing.into_iter().map(|racer| racer.join().expect("no panic")).collect()
     });
     assert_eq!(place.provider.requests("/token").len(), 1, "{statuses:?}");
-    assert_eq!(statuses.iter().filter(|status| **status == 302).count(), 1, "{statuses:?}");
+    assert_eq!(statuses, [302; 8], "all of them get the one session");
 }
 
 #[test]
@@ -232,8 +266,10 @@ fn c_04_tabs_that_are_abandoned_do_not_pile_up_cookies() {
             .collect();
         assert_eq!(pending_cookies(&browser, "app.test").len(), 6, "the newest stay");
         let (_, oldest) = callbacks.remove(0);
-        assert_eq!(browser.get(&oldest).reason().as_deref(), Some("auth.state_mismatch"));
-        for (page, callback) in &callbacks[13..] {
+        // Its cookie is gone, but not the address.
+        let sent = browser.get(&oldest).location().to_owned();
+        assert_eq!(browser.get(&place.provider.callback_of(&sent)).location(), "/tab/0");
+        for (page, callback) in &callbacks {
             assert_eq!(browser.get(callback).location(), page);
         }
     });
@@ -376,13 +412,19 @@ fn c_11_a_login_is_good_for_its_window_and_not_longer() {
     let (_, callback) = place.begin(&mut browser, PAGE);
     place.proxy.clock.advance(LOGIN_WINDOW + Duration::from_millis(1));
     let before = place.counts();
-    let answer = browser.get(&callback);
-    place.refused("late", &answer, 401, "auth.login_expired", before);
-    assert!(answer.text().contains(r#"href="/""#), "there is a way to start again");
+    // It begins once more by itself, and says why when that takes too long, too.
+    let sent = place.begins_anew("late", &browser.get(&callback), before);
+    place.proxy.clock.advance(LOGIN_WINDOW + Duration::from_millis(1));
+    let answer = browser.get(&place.provider.callback_of(&sent));
+    place.refused("late again", &answer, 401, "auth.login_expired", before);
     assert_eq!(pending_cookies(&browser, "app.test"), [""; 0]);
+    now();
+    let sent = browser.get(&way_on(&answer, "Sign in again"));
+    assert_eq!(browser.get(&place.provider.callback_of(sent.location())).location(), "/reports");
 
     // A clock that was set back does not end it.
     now();
+    let mut browser = place.proxy.browser(Protocol::Http2);
     let (_, callback) = place.begin(&mut browser, PAGE);
     place.proxy.clock.rewind(Duration::from_secs(5 * 60));
     now();
@@ -396,7 +438,7 @@ fn c_12_what_the_provider_says_of_an_error_reaches_neither_the_page_nor_the_log(
     on_both(|protocol| {
         for (error, description, status, reason) in [
             ("access_denied", mark.to_owned(), 401, "auth.denied"),
-            ("login_required", mark.to_owned(), 561, "auth.provider_error"),
+            ("server_error", mark.to_owned(), 561, "auth.provider_error"),
             ("\0", mark.to_owned(), 561, "auth.provider_error"),
             (mark, String::new(), 561, "auth.provider_error"),
             ("ACCESS_DENIED", String::new(), 561, "auth.provider_error"),
@@ -417,13 +459,7 @@ fn c_12_what_the_provider_says_of_an_error_reaches_neither_the_page_nor_the_log(
                 assert!(!all.contains("alert(1)") && !all.contains("<script") && !all.contains("a=b"), "{all}");
                 assert_eq!(answer.header("cache-control"), Some("no-store"));
                 // A code beside an error is not used.
-                place.refused(
-                    "again",
-                    &browser.get(&format!("{CALLBACK}?state={state}&code=x")),
-                    401,
-                    "auth.state_mismatch",
-                    before,
-                );
+                place.begins_anew("again", &browser.get(&format!("{CALLBACK}?state={state}&code=x")), before);
             }
         }
     });
@@ -478,12 +514,12 @@ fn c_14_a_pending_login_that_was_tampered_with_does_not_open() {
     for value in bad {
         let mut browser = place.proxy.browser(Protocol::Http2);
         browser.set_cookie("app.test", &name, &value);
-        place.refused(&value, &browser.get(&callback), 401, "auth.state_mismatch", before);
+        place.begins_anew(&value, &browser.get(&callback), before);
     }
     // Two cookies of that name: none is chosen.
     let twice = format!("{name}={good}; {name}={good}");
     let answer = place.proxy.browser(Protocol::Http2).send("GET", &callback, &[("cookie", &twice)], b"");
-    place.refused("twice", &answer, 401, "auth.state_mismatch", before);
+    place.begins_anew("twice", &answer, before);
     // The age outside the seal is only there to choose what to drop.
     browser.set_cookie("app.test", &name, &format!("1.{sealed}"));
     assert_eq!(browser.get(&callback).status, 302);
@@ -565,7 +601,7 @@ fn c_16_nothing_of_the_request_gets_into_the_sign_in_request() {
                 &redirect_uri=https://evil.test&response_type=token&response_mode=form_post&state=s&nonce=n\
                 &code_challenge=c&code_challenge_method=plain&login_hint=admin&rd=https://evil.test";
     on_both(|protocol| {
-        for path in ["/page", "/oauth2/start", "/oauth2/sign_in", "/oauth2/authorize"] {
+        for path in ["/page", "/oauth2/start", "/oauth2/login", "/oauth2/authorize"] {
             let answer = proxy.browser(protocol).send(
                 "GET",
                 &format!("https://app.test{path}?{evil}"),
@@ -661,12 +697,6 @@ fn c_17_a_provider_that_misbehaves_is_bounded_and_gets_no_secret_elsewhere() {
         ("308 file", redirect("/token", "308 Over There", "file"), 561, refused),
         ("302", redirect("/token", "302 Over There", "http"), 561, refused),
         ("invalid_client", at("/token", || Reply::new("401 No", &[], r#"{"error":"invalid_client"}"#)), 561, refused),
-        (
-            "invalid_grant",
-            at("/token", || Reply::new("400 No", &[], r#"{"error":"invalid_grant"}"#)),
-            401,
-            "auth.code_rejected",
-        ),
         ("HTML", at("/token", html), 561, "auth.token_response_invalid"),
         ("empty", at("/token", || Reply::text("")), 561, "auth.token_response_invalid"),
         ("an array", at("/token", || Reply::text("[]")), 561, "auth.token_response_invalid"),
@@ -692,6 +722,24 @@ fn c_17_a_provider_that_misbehaves_is_bounded_and_gets_no_secret_elsewhere() {
     assert_eq!((thief.count(), target.count()), (0, 0), "no redirect is followed");
     provider.say(|script| script.instead = None);
     assert_eq!(provider.sign_in(&mut proxy.browser(Protocol::Http2), PAGE).status, 200, "nothing is left of it");
+}
+
+#[test]
+fn c_17_a_code_that_the_provider_rejects_is_asked_for_once_more() {
+    let place = place();
+    let rejects = at("/token", || Reply::new("400 No", &[], r#"{"error":"invalid_grant"}"#));
+    place.provider.say(|script| script.instead = Some(std::sync::Arc::from(rejects)));
+    on_both(|protocol| {
+        let mut browser = place.proxy.browser(protocol);
+        let (_, callback) = place.begin(&mut browser, PAGE);
+        let count = place.provider.requests("/token").len();
+        let sent = browser.get(&callback);
+        assert_eq!((sent.status, sent.new_session().len()), (302, 0));
+        let answer = browser.get(&place.provider.callback_of(sent.location()));
+        assert_eq!((answer.status, answer.reason().as_deref()), (401, Some("auth.code_rejected")));
+        assert_eq!(place.provider.requests("/token").len(), count + 2);
+        assert_eq!(pending_cookies(&browser, "app.test"), [""; 0]);
+    });
 }
 
 #[test]

@@ -141,7 +141,7 @@ fn d_17_what_is_no_navigation_gets_no_cookie() {
         let image = [("sec-fetch-mode", "no-cors"), ("sec-fetch-dest", "image"), ("accept", "image/avif,*/*")];
         let frame = [("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "iframe")];
         let prefetch = [("sec-purpose", "prefetch")];
-        let ajax = [("x-requested-with", "XMLHttpRequest")];
+        let ajax = [("x-requested-with", "XMLHttpRequest"), ("sec-fetch-mode", "cors"), ("sec-fetch-dest", "empty")];
         for headers in [&image[..], &frame, &prefetch, &ajax] {
             let answer = fixture.untouched("no navigation", || page.send("GET", "https://app.test/x", headers, b""));
             assert_eq!((answer.status, answer.set_cookies()), (401, vec![]), "{headers:?}");

@@ -414,7 +414,7 @@ fn s_11_cookies_are_set_and_deleted_with_the_same_attributes() {
             answer.set_cookies().iter().map(redact).collect()
         };
         let attributes = "HttpOnly; SameSite=Lax; Secure; Path=/";
-        assert_eq!(redacted(&sent), [format!("{BASE}-login-[state]=[sealed]; {attributes}; Max-Age=900")]);
+        assert_eq!(redacted(&sent), [format!("{BASE}-login-[state]=[sealed]; {attributes}; Max-Age=7200")]);
         let back = browser.get(&place.provider.callback_of(sent.location()));
         // Eight hours, a week in which a browser is told that they are over, and a second.
         assert_eq!(
@@ -425,6 +425,7 @@ fn s_11_cookies_are_set_and_deleted_with_the_same_attributes() {
                 format!("{BASE}-1=; {attributes}; Max-Age=0"),
                 format!("{BASE}-2=; {attributes}; Max-Age=0"),
                 format!("{BASE}-3=; {attributes}; Max-Age=0"),
+                format!("{BASE}-login-[state]=[sealed]; {attributes}; Max-Age=60"),
             ]
         );
         let out = browser.get("https://app.test/oauth2/sign_out");

@@ -74,7 +74,10 @@ impl Answer {
         let is_shard = |line: &&str| {
             let (name, rest) = line.split_once('=').expect("a cookie");
             let number = name.rsplit('-').next().unwrap_or_default();
-            number.len() == 1 && number.bytes().all(|byte| byte.is_ascii_digit()) && !rest.contains("Max-Age=0")
+            !name.contains("-login-")
+                && number.len() == 1
+                && number.bytes().all(|byte| byte.is_ascii_digit())
+                && !rest.contains("Max-Age=0")
         };
         self.set_cookies().into_iter().filter(is_shard).collect()
     }
@@ -251,9 +254,10 @@ impl Browser {
         ours.map(|((_, name), value)| format!("{name}={value}")).collect::<Vec<_>>().join("; ")
     }
 
-    /// The names of the cookies of a host.
+    /// The names of the cookies of a host, but for the number of logins, which a browser drops after a minute.
     pub fn cookie_names(&self, host: &str) -> Vec<String> {
-        self.cookies.keys().filter(|(known, _)| known == host).map(|(_, name)| name.clone()).collect()
+        let is_listed = |(known, name): &&(String, String)| known == host && !name.ends_with("-login-rounds");
+        self.cookies.keys().filter(is_listed).map(|(_, name)| name.clone()).collect()
     }
 
     pub fn cookie(&self, host: &str, name: &str) -> Option<String> {
@@ -332,9 +336,10 @@ async fn over<T: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + '
             sender.send_request(request).await
         }
         Protocol::Http2 => {
-            let (mut sender, connection) = hyper::client::conn::http2::handshake(TokioExecutor::new(), io)
-                .await
-                .map_err(|error| error.to_string())?;
+            // As browsers, which read heads of a quarter of a megabyte.
+            let mut builder = hyper::client::conn::http2::Builder::new(TokioExecutor::new());
+            let (mut sender, connection) =
+                builder.max_header_list_size(256 * 1024).handshake(io).await.map_err(|error| error.to_string())?;
             tokio::spawn(connection);
             sender.send_request(request).await
         }

@@ -37,6 +37,8 @@ use crate::telemetry::metrics::Registry;
 use crate::{claims, session};
 
 pub(super) const START: Timestamp = Timestamp::from_seconds(1_800_000_000);
+/// The listener's.
+const HEAD_BYTES_MAX: usize = 64 * 1024;
 pub(super) const ISSUER: &str = "https://idp.test";
 
 /// What the provider does; tests change it.
@@ -241,7 +243,7 @@ impl Bench {
             .into_iter()
             .map(|settings| {
                 let client = Arc::clone(&client);
-                Arc::new(Authenticate::new(settings, client, oidc::settings::Logout::Auto, &services))
+                Arc::new(Authenticate::new(settings, client, oidc::settings::Logout::Auto, &services, HEAD_BYTES_MAX))
             })
             .collect();
         let endpoints = Endpoints::new(gates.clone(), &services);
@@ -252,7 +254,7 @@ impl Bench {
     /// One more gate beside those of the listener, as after a reload.
     pub(super) fn gate(&self, settings: AuthenticateSettings) -> Arc<Authenticate> {
         let client = Arc::clone(&self.client);
-        Arc::new(Authenticate::new(settings, client, oidc::settings::Logout::Auto, &self.services))
+        Arc::new(Authenticate::new(settings, client, oidc::settings::Logout::Auto, &self.services, HEAD_BYTES_MAX))
     }
 
     /// A gate of another provider.
@@ -260,7 +262,7 @@ impl Bench {
         let backchannel = Arc::clone(&self.provider) as Arc<dyn Backchannel>;
         let (clock, registry) = (self.services.clock.clone(), &self.services.registry);
         let client = Arc::new(oidc::Client::new(provider_settings(name, issuer), backchannel, clock, registry));
-        Arc::new(Authenticate::new(settings(), client, oidc::settings::Logout::Auto, &self.services))
+        Arc::new(Authenticate::new(settings(), client, oidc::settings::Logout::Auto, &self.services, HEAD_BYTES_MAX))
     }
 
     fn exchange(&self, request: &Request) -> Exchange {
@@ -417,7 +419,7 @@ impl Browser {
     }
 
     pub(super) fn pending(&self) -> usize {
-        self.jar.keys().filter(|name| name.starts_with("__Host-sess-login-")).count()
+        self.jar.keys().filter(|name| name.starts_with("__Host-sess-login-") && !name.ends_with("rounds")).count()
     }
 }
 

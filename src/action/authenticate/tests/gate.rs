@@ -3,7 +3,7 @@ use std::time::Duration;
 use http::{HeaderMap, Method};
 
 use super::bench::{Bench, Browser, FETCH, ISSUER, settings};
-use crate::action::authenticate::decision::{Absence, Verdict, decide};
+use crate::action::authenticate::decision::{Absence, Sends, Verdict, Wish, decide};
 use crate::action::settings::{AuthenticateSettings, OnExpired, OnUnauthenticated};
 use crate::exchange::rejection::Reason;
 use crate::message::media::Intent;
@@ -19,15 +19,41 @@ fn each_mode_decides_as_documented() {
     for (absence, reason) in absences.into_iter().zip(reasons) {
         let (login, refuse) = (Verdict::Login, Verdict::Refuse(reason));
         let verdicts = |settings: &AuthenticateSettings| {
-            [Intent::Navigation, Intent::Other].map(|intent| decide(absence, settings, intent))
+            [Intent::Navigation, Intent::Other, Intent::Frame, Intent::Prefetch]
+                .map(|intent| decide(absence, settings, Wish { intent, sends: Sends::Nothing }))
         };
-        assert_eq!(verdicts(&says(OnUnauthenticated::Authenticate)), [login, refuse]);
-        assert_eq!(verdicts(&says(OnUnauthenticated::Deny)), [refuse, refuse]);
-        assert_eq!(verdicts(&says(OnUnauthenticated::Allow)), [Verdict::Anonymous, Verdict::Anonymous]);
+        assert_eq!(verdicts(&says(OnUnauthenticated::Authenticate)), [login, refuse, refuse, refuse]);
+        assert_eq!(verdicts(&says(OnUnauthenticated::Deny)), [refuse; 4]);
+        assert_eq!(verdicts(&says(OnUnauthenticated::Allow)), [Verdict::Anonymous; 4]);
         let restored = AuthenticateSettings { on_expired: OnExpired::Authenticate, ..says(OnUnauthenticated::Deny) };
-        let expected = if absence == Absence::Expired { [login, refuse] } else { [refuse, refuse] };
-        assert_eq!(verdicts(&restored), expected);
+        let first = if absence == Absence::Expired { login } else { refuse };
+        assert_eq!(verdicts(&restored), [first, refuse, refuse, refuse]);
     }
+}
+
+#[test]
+fn a_form_that_would_be_lost_is_not_answered_by_a_login() {
+    let asks = says(OnUnauthenticated::Authenticate);
+    let verdict =
+        |settings: &AuthenticateSettings, absence, intent, sends| decide(absence, settings, Wish { intent, sends });
+    for intent in [Intent::Navigation, Intent::Frame] {
+        for absence in [Absence::Nothing, Absence::Invalid, Absence::Expired] {
+            let not_sent = Verdict::Refuse(Reason::AuthFormNotSent);
+            assert_eq!(verdict(&asks, absence, intent, Sends::Form), not_sent);
+            let foreign = match absence {
+                // The browser has kept the cookie back.
+                Absence::Nothing => Verdict::Refuse(Reason::AuthFormForeign),
+                _ => not_sent,
+            };
+            assert_eq!(verdict(&asks, absence, intent, Sends::ForeignForm), foreign);
+        }
+    }
+    let denies = says(OnUnauthenticated::Deny);
+    let refused = Verdict::Refuse(Reason::AuthRequired);
+    assert_eq!(verdict(&denies, Absence::Nothing, Intent::Navigation, Sends::Form), refused);
+    assert_eq!(verdict(&asks, Absence::Nothing, Intent::Other, Sends::Form), refused);
+    let allows = says(OnUnauthenticated::Allow);
+    assert_eq!(verdict(&allows, Absence::Nothing, Intent::Navigation, Sends::ForeignForm), Verdict::Anonymous);
 }
 
 #[tokio::test]

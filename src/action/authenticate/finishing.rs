@@ -1,0 +1,189 @@
+//! Finishes each login once, however many callbacks come for it: a second click on the provider's button, a reload while the
+//! provider is slow. All of them get the same session.
+//!
+//! The work is done on the control runtime and is not cut short when the browser leaves: a code is redeemed once. Its result
+//! is kept for a minute, for a callback that comes later, and only a browser with the cookie of the login can ask for it.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use http::HeaderValue;
+use tokio::sync::watch;
+
+use crate::action::authenticate::login::PendingLogin;
+use crate::action::authenticate::{Authenticate, failure};
+use crate::clock::Timestamp;
+use crate::exchange::rejection::{Reason, Rejection};
+use crate::oidc;
+use crate::session::record::Session;
+
+/// How long a result is kept.
+const KEPT: Duration = Duration::from_secs(60);
+
+/// Most logins whose result is awaited or kept. One more is finished too, but a second callback of it is told that the login
+/// is over: whoever fills this takes nothing from the others.
+const LOGINS_MAX: usize = 2_000;
+
+/// A session that was made, and the cookies that carry it.
+#[derive(Debug)]
+pub(super) struct Signed {
+    pub(super) session: Session,
+    pub(super) cookies: Vec<HeaderValue>,
+}
+
+/// What came of a login.
+type Outcome = Result<Arc<Signed>, Arc<Rejection>>;
+
+/// The logins that are being finished, and those that have just been.
+#[derive(Debug, Default)]
+pub(super) struct Finishing(Mutex<HashMap<String, Entry>>);
+
+#[derive(Debug)]
+struct Entry {
+    outcome: watch::Receiver<Option<Outcome>>,
+    begun_at: Timestamp,
+}
+
+/// A rejection that several requests are told.
+#[derive(Debug)]
+struct Told(Arc<Rejection>);
+
+impl fmt::Display for Told {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0.source {
+            Some(source) => fmt::Display::fmt(source, f),
+            None => f.write_str(self.0.reason.code()),
+        }
+    }
+}
+
+impl std::error::Error for Told {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0.source.as_ref()?.source()
+    }
+}
+
+impl Finishing {
+    /// Joins the login of `state`, or begins to finish it where `take` gives leave. `None` where it does not.
+    fn join(
+        &self,
+        state: &str,
+        now: Timestamp,
+        take: impl FnOnce() -> bool,
+        begin: impl FnOnce(watch::Sender<Option<Outcome>>),
+    ) -> Option<watch::Receiver<Option<Outcome>>> {
+        let mut logins = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(entry) = logins.get(state).filter(|entry| entry.is_of_use(now)) {
+            return Some(entry.outcome.clone());
+        }
+        // Asked under the lock, so that the second of two callbacks finds what the first has begun.
+        if !take() {
+            return None;
+        }
+        if logins.len() >= LOGINS_MAX {
+            logins.retain(|_, entry| entry.is_of_use(now));
+        }
+        let (told, outcome) = watch::channel(None);
+        if logins.len() < LOGINS_MAX {
+            logins.insert(state.to_owned(), Entry { outcome: outcome.clone(), begun_at: now });
+        }
+        begin(told);
+        Some(outcome)
+    }
+}
+
+impl Entry {
+    fn is_of_use(&self, now: Timestamp) -> bool {
+        if self.outcome.borrow().is_some() {
+            return now.since(self.begun_at) <= KEPT;
+        }
+        // A dropped sender means that the task panicked or was cancelled at shutdown.
+        self.outcome.has_changed().is_ok()
+    }
+}
+
+impl Authenticate {
+    /// Redeems the code of a login and makes its session, or waits for another callback of this login that does. `None` where
+    /// the login was finished before, or `state` is taken by `take` for another reason.
+    ///
+    /// # Errors
+    ///
+    /// What the login failed of.
+    pub(super) async fn finish_login(
+        self: &Arc<Self>,
+        host: &str,
+        login: &PendingLogin,
+        callback: oidc::Callback,
+        now: Timestamp,
+        take: impl FnOnce() -> bool,
+    ) -> Option<Result<Arc<Signed>, Rejection>> {
+        let state = &login.protocol.state;
+        let begin = |told: watch::Sender<Option<Outcome>>| {
+            let (gate, host, login) = (Arc::clone(self), host.to_owned(), login.clone());
+            self.control.start(async move {
+                let outcome = gate.redeem(&host, login, callback).await;
+                match &outcome {
+                    Ok(_) => gate.metrics.finished.increment(),
+                    Err(rejection) => gate.metrics.failures.count(rejection.reason),
+                }
+                told.send_replace(Some(outcome.map(Arc::new).map_err(Arc::new)));
+            });
+        };
+        let mut outcome = self.memory.finishing.join(state, now, take, begin)?;
+        // Dropping this future is safe: the work goes on without us. Its own deadlines, those of the provider, end it.
+        let outcome = match outcome.wait_for(Option::is_some).await {
+            Ok(outcome) => outcome.clone(),
+            Err(_) => None,
+        };
+        Some(match outcome {
+            Some(Ok(signed)) => Ok(signed),
+            Some(Err(rejection)) => Err(Rejection::new(rejection.reason, Told(rejection))),
+            None => Err(Reason::Internal.into()),
+        })
+    }
+
+    async fn redeem(&self, host: &str, login: PendingLogin, callback: oidc::Callback) -> Result<Signed, Rejection> {
+        let finished = self.issuing.client.finish(callback, login.protocol, login.redirect_uri).await;
+        let finished = finished.map_err(failure::rejection)?;
+        let now = self.issuing.clock.now();
+        let session = self.issuing.begin(finished, now);
+        let saved = self.issuing.sessions.save(host, &session, now);
+        let cookies = saved.map_err(|error| Rejection::new(Reason::AuthClaimsTooLarge, error))?;
+        Ok(Signed { session, cookies })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
+
+    #[test]
+    fn a_full_memory_refuses_the_newcomer_and_forgets_nobody() {
+        let finishing = Finishing::default();
+        let mut told = Vec::new();
+        for number in 0..LOGINS_MAX + 10 {
+            let joined = finishing.join(&number.to_string(), NOW, || true, |sender| told.push(sender));
+            assert!(joined.is_some(), "each is finished");
+        }
+        assert_eq!(finishing.0.lock().expect("not poisoned").len(), LOGINS_MAX);
+        let again = |state: usize| finishing.join(&state.to_string(), NOW, || false, |_| panic!("nobody begins"));
+        assert!(again(0).is_some() && again(LOGINS_MAX).is_none());
+        for sender in &told {
+            sender.send_replace(Some(Err(Arc::new(Reason::AuthTokenRefused.into()))));
+        }
+        let later = NOW + KEPT + Duration::from_millis(1);
+        assert!(finishing.join("later", later, || true, drop).is_some());
+        assert_eq!(finishing.0.lock().expect("not poisoned").len(), 1, "what is old makes room");
+    }
+
+    #[test]
+    fn a_login_whose_task_was_lost_is_not_waited_for() {
+        let finishing = Finishing::default();
+        finishing.join("a", NOW, || true, drop);
+        assert!(finishing.join("a", NOW, || false, |_| panic!("nobody begins")).is_none());
+    }
+}

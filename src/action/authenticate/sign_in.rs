@@ -1,0 +1,49 @@
+//! The link to sign in that pages of ours have, and the page that is shown after signing in from another tab.
+
+use http::Method;
+use http::request::Parts;
+
+use crate::action::authenticate::answer;
+use crate::action::authenticate::callback::OTHER_ACCOUNT;
+use crate::action::authenticate::endpoints::{Endpoints, refuse_prefetch};
+use crate::action::authenticate::local::Local;
+use crate::action::authenticate::login::{Cause, PendingLogin, Prompt, Start};
+use crate::action::authenticate::ticket::Destination;
+use crate::exchange::Exchange;
+use crate::exchange::rejection::{Reason, Rejection};
+use crate::message::Response;
+use crate::message::form::Form;
+
+/// Answers a request to the sign-in path. Only a ticket of ours says where a login goes (attacks R-19).
+pub(super) async fn answer(
+    endpoints: &Endpoints,
+    local: &Local,
+    exchange: &mut Exchange,
+    parts: &Parts,
+) -> Result<Response, Rejection> {
+    if parts.method != Method::GET {
+        return Err(Reason::RequestMethod.into());
+    }
+    if let Some(refused) = refuse_prefetch(&parts.headers) {
+        return Ok(refused);
+    }
+    let request = exchange.request.clone().ok_or(Reason::Internal)?;
+    let (host, now) = (request.host(), exchange.started_at);
+    let form = Form::parse(request.query().unwrap_or_default().as_bytes()).ok();
+    let one = |name| form.as_ref().and_then(|form| form.one(name).ok().flatten());
+    let found = one("state").and_then(|state| {
+        endpoints.gates.iter().find_map(|gate| Some((gate, state, gate.open_ticket(host, state)?.to)))
+    });
+    let Some((gate, state, mut to)) = found else {
+        let is_signed_in = endpoints.gates.iter().any(|gate| gate.open(local, host, &parts.headers, now).is_ok());
+        return if is_signed_in { Ok(answer::signed_in(exchange.preferred)) } else { answer::go("/", &parts.headers) };
+    };
+    if to == Destination::InCookie {
+        let kept = gate.pending.find::<PendingLogin>(host, state, &parts.headers, now);
+        to = kept.map_or(Destination::Landing, |kept| kept.login.to);
+        exchange.cookies.extend(gate.pending.delete(state, &parts.headers));
+    }
+    let is_other = OTHER_ACCOUNT.split_once('=').is_some_and(|(name, value)| one(name) == Some(value));
+    let prompt = if is_other { Prompt::Login } else { Prompt::Configured };
+    gate.begin_login(exchange, &parts.headers, Start { to, attempt: 0, cause: Cause::Person, prompt }).await
+}
