@@ -15,11 +15,12 @@ use crate::backchannel::settings::Settings as Way;
 use crate::clock::Clock;
 use crate::config::{Config, ProviderConfig, UserPoolConfig};
 use crate::drain::Control;
+use crate::jose::signing_key::Algorithm;
 use crate::oidc;
 use crate::oidc::settings::{ClientAuth, Endpoints, Logout, Settings};
 use crate::oidc::survey::Survey;
 use crate::telemetry::metrics::Registry;
-use crate::user_pool::settings::ClientSettings;
+use crate::user_pool::settings::{ClientSettings, Pkce};
 use crate::user_pool::{InProcess, UserPool};
 
 /// Our own client id at a user pool of this process.
@@ -155,5 +156,8 @@ fn own_client(applications: &[Url], paths: &Paths) -> ClientSettings {
         redirect_uris: at(&paths.callback),
         post_logout_redirect_uris: at(&paths.sign_out),
         name: None,
+        pkce: Pkce::Required,
+        id_token_algorithm: Algorithm::Es256,
+        begins_again: true,
     }
 }

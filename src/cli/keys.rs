@@ -13,8 +13,24 @@ use crate::secret::Secret;
 pub(crate) enum Keys {
     /// Makes a key for `session.key_files`: 256 random bits that seal session cookies.
     Session(To),
-    /// Makes a key for `claims.signing_key_file` or a user pool: a P-256 private key in PEM form.
-    Signing(To),
+    /// Makes a key for `claims.signing_key_file` or a user pool: a private key in PEM form.
+    Signing {
+        /// What it signs with. `claims.signing_key_file` needs `es256`; `rs256` is for the `rs256_signing_key_file` of a user
+        /// pool.
+        #[arg(long, value_enum, default_value_t = Algorithm::Es256)]
+        algorithm: Algorithm,
+        #[command(flatten)]
+        to: To,
+    },
+}
+
+/// What a key signs with.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+pub(crate) enum Algorithm {
+    /// ECDSA on P-256.
+    Es256,
+    /// RSA of 2048 bits.
+    Rs256,
 }
 
 /// Where a new key goes.
@@ -29,7 +45,8 @@ impl Keys {
     pub(crate) fn run(&self) -> anyhow::Result<ExitCode> {
         match self {
             Self::Session(to) => to.put(&keys::new_session_key()),
-            Self::Signing(to) => to.put(&SigningKey::generate_pem()),
+            Self::Signing { algorithm: Algorithm::Es256, to } => to.put(&SigningKey::generate_pem()),
+            Self::Signing { algorithm: Algorithm::Rs256, to } => to.put(&SigningKey::generate_rsa_pem()),
         }
     }
 }

@@ -1,32 +1,65 @@
-//! A P-256 key pair that signs compact JWS with ES256 (RFC 7518 §3.4), and its public half in the forms verifiers want.
+//! A key pair that signs compact JWS with ES256 or RS256 (RFC 7518 §3.3, §3.4), and its public half in the forms verifiers want.
 
 use std::sync::Arc;
 
-use aws_lc_rs::encoding::{AsDer as _, PublicKeyX509Der};
+use aws_lc_rs::encoding::{AsDer as _, Pkcs8V1Der, PublicKeyX509Der};
 use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _, UnparsedPublicKey,
+    ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _, RSA_PKCS1_2048_8192_SHA256,
+    RSA_PKCS1_SHA256, RsaKeyPair, UnparsedPublicKey,
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use rustls_pki_types::PrivateKeyDer;
 use rustls_pki_types::pem::PemObject as _;
 use serde_json::{Value, json};
+use x509_parser::prelude::FromDer as _;
+use x509_parser::public_key::PublicKey as ParsedPublicKey;
+use x509_parser::x509::SubjectPublicKeyInfo;
 
 use crate::crypto::digest;
 use crate::jose::error::Error;
 use crate::secret::Secret;
 
+/// What a key signs with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Algorithm {
+    /// ECDSA on the P-256 curve with SHA-256.
+    Es256,
+    /// RSASSA-PKCS1-v1_5 with SHA-256.
+    Rs256,
+}
+
+impl Algorithm {
+    /// As `alg` names it (RFC 7518 §3.1).
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Es256 => "ES256",
+            Self::Rs256 => "RS256",
+        }
+    }
+}
+
 /// Signs; never prints. The key is read and checked once: doing so costs more than a signature.
 #[derive(Clone)]
 pub(crate) struct SigningKey {
-    key: Arc<EcdsaKeyPair>,
+    pair: Pair,
     public: PublicKey,
+}
+
+#[derive(Clone)]
+enum Pair {
+    Es256(Arc<EcdsaKeyPair>),
+    Rs256(Arc<RsaKeyPair>),
 }
 
 /// The half of a [`SigningKey`] that everyone may have.
 #[derive(Clone, Debug)]
 pub(crate) struct PublicKey {
+    algorithm: Algorithm,
+    /// The P-256 point (SEC 1 §2.3.3) or the RSA key (RFC 8017 §A.1.1), as the provider reads it.
+    bytes: Vec<u8>,
     kid: String,
     jwk: Value,
     pem: String,
@@ -39,7 +72,7 @@ impl std::fmt::Debug for SigningKey {
 }
 
 impl SigningKey {
-    /// Makes a new private key, in PEM form (PKCS #8).
+    /// Makes a new private key for ES256, in PEM form (PKCS #8).
     pub(crate) fn generate_pem() -> Secret<String> {
         let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING)
             .expect("P-256 generation fails only without randomness");
@@ -47,21 +80,42 @@ impl SigningKey {
         Secret::new(pem("PRIVATE KEY", der.as_ref()))
     }
 
-    /// Reads a private key from PEM text, PKCS #8 or SEC 1.
+    /// Makes a new private key for RS256, of 2048 bits, in PEM form (PKCS #8). Takes up to a second.
+    pub(crate) fn generate_rsa_pem() -> Secret<String> {
+        let pair = RsaKeyPair::generate(KeySize::Rsa2048).expect("RSA generation fails only without randomness");
+        let der: Pkcs8V1Der<'_> = pair.as_der().expect("a generated key has a DER form");
+        Secret::new(pem("PRIVATE KEY", der.as_ref()))
+    }
+
+    /// Reads a private key from PEM text: P-256 in PKCS #8 or SEC 1, RSA in PKCS #8 or PKCS #1.
     ///
     /// # Errors
     ///
-    /// [`Error::NotPem`], [`Error::NotP256`].
+    /// [`Error::NotPem`], [`Error::NotSigning`].
     pub(crate) fn from_pem(text: &Secret<String>) -> Result<Self, Error> {
         let der = PrivateKeyDer::from_pem_slice(text.expose().as_bytes()).map_err(|_| Error::NotPem)?;
         let algorithm = &ECDSA_P256_SHA256_FIXED_SIGNING;
+        let es256 = |pair| Pair::Es256(Arc::new(pair));
+        let rs256 = |pair| Pair::Rs256(Arc::new(pair));
         let pair = match &der {
-            PrivateKeyDer::Pkcs8(der) => EcdsaKeyPair::from_pkcs8(algorithm, der.secret_pkcs8_der()),
-            PrivateKeyDer::Sec1(der) => EcdsaKeyPair::from_private_key_der(algorithm, der.secret_sec1_der()),
-            _ => return Err(Error::NotP256),
+            PrivateKeyDer::Pkcs8(der) => EcdsaKeyPair::from_pkcs8(algorithm, der.secret_pkcs8_der())
+                .map(es256)
+                .or_else(|_| RsaKeyPair::from_pkcs8(der.secret_pkcs8_der()).map(rs256)),
+            PrivateKeyDer::Sec1(der) => EcdsaKeyPair::from_private_key_der(algorithm, der.secret_sec1_der()).map(es256),
+            PrivateKeyDer::Pkcs1(der) => RsaKeyPair::from_der(der.secret_pkcs1_der()).map(rs256),
+            _ => return Err(Error::NotSigning),
         }
-        .map_err(|_| Error::NotP256)?;
-        Ok(Self { public: PublicKey::of(&pair), key: Arc::new(pair) })
+        .map_err(|_| Error::NotSigning)?;
+        let public = match &pair {
+            Pair::Es256(pair) => PublicKey::es256(pair),
+            Pair::Rs256(pair) => PublicKey::rs256(pair).ok_or(Error::NotSigning)?,
+        };
+        Ok(Self { pair, public })
+    }
+
+    /// What this key signs with.
+    pub(crate) fn algorithm(&self) -> Algorithm {
+        self.public.algorithm
     }
 
     /// The public half.
@@ -74,14 +128,23 @@ impl SigningKey {
         &self.public.kid
     }
 
-    /// Signs `input` as it stands; answers `R ‖ S` (64 bytes) in unpadded base64url.
+    /// Signs `input` as it stands; answers the signature in unpadded base64url: of ES256 `R ‖ S` (64 bytes).
     ///
     /// # Errors
     ///
     /// [`Error::Signing`] where the provider refuses.
     pub(crate) fn sign(&self, input: &[u8]) -> Result<String, Error> {
-        let signature = self.key.sign(&SystemRandom::new(), input).map_err(Error::Signing)?;
-        Ok(URL_SAFE_NO_PAD.encode(signature))
+        match &self.pair {
+            Pair::Es256(pair) => {
+                let signature = pair.sign(&SystemRandom::new(), input).map_err(Error::Signing)?;
+                Ok(URL_SAFE_NO_PAD.encode(signature))
+            }
+            Pair::Rs256(pair) => {
+                let mut signature = vec![0; pair.public_modulus_len()];
+                pair.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), input, &mut signature).map_err(Error::Signing)?;
+                Ok(URL_SAFE_NO_PAD.encode(signature))
+            }
+        }
     }
 
     /// A compact JWS (RFC 7515 §7.1) of `payload`, with `header` as it is: the caller names `alg` and `kid` in it.
@@ -101,16 +164,31 @@ impl SigningKey {
 }
 
 impl PublicKey {
-    fn of(pair: &EcdsaKeyPair) -> Self {
+    fn es256(pair: &EcdsaKeyPair) -> Self {
         // SEC 1 §2.3.3, uncompressed: 04 ‖ X ‖ Y.
         let point = pair.public_key().as_ref();
         let (x, y) = (URL_SAFE_NO_PAD.encode(&point[1..33]), URL_SAFE_NO_PAD.encode(&point[33..65]));
-        // RFC 7638: the required members in this order are the thumbprint's input.
-        let thumbprint = digest::sha256(format!(r#"{{"crv":"P-256","kty":"EC","x":"{x}","y":"{y}"}}"#).as_bytes());
-        let kid = uuid_shaped(&thumbprint);
+        let kid = thumbprint(&format!(r#"{{"crv":"P-256","kty":"EC","x":"{x}","y":"{y}"}}"#));
         let jwk = json!({"kty": "EC", "use": "sig", "alg": "ES256", "kid": kid, "crv": "P-256", "x": x, "y": y});
         let der: PublicKeyX509Der<'_> = pair.public_key().as_der().expect("a P-256 point has a SubjectPublicKeyInfo");
-        Self { kid, jwk, pem: pem("PUBLIC KEY", der.as_ref()) }
+        let pem = pem("PUBLIC KEY", der.as_ref());
+        Self { algorithm: Algorithm::Es256, bytes: point.to_vec(), kid, jwk, pem }
+    }
+
+    fn rs256(pair: &RsaKeyPair) -> Option<Self> {
+        let der: PublicKeyX509Der<'_> = pair.public_key().as_der().ok()?;
+        let (_, info) = SubjectPublicKeyInfo::from_der(der.as_ref()).ok()?;
+        let ParsedPublicKey::RSA(key) = info.parsed().ok()? else { return None };
+        // RFC 7518 §6.3.1: big-endian, without the zero that ASN.1 puts in front.
+        let number = |bytes: &[u8]| {
+            let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
+            URL_SAFE_NO_PAD.encode(&bytes[zeros..])
+        };
+        let (n, e) = (number(key.modulus), number(key.exponent));
+        let kid = thumbprint(&format!(r#"{{"e":"{e}","kty":"RSA","n":"{n}"}}"#));
+        let jwk = json!({"kty": "RSA", "use": "sig", "alg": "RS256", "kid": kid, "n": n, "e": e});
+        let bytes = pair.public_key().as_ref().to_vec();
+        Some(Self { algorithm: Algorithm::Rs256, bytes, kid, jwk, pem: pem("PUBLIC KEY", der.as_ref()) })
     }
 
     /// The key id: the RFC 7638 thumbprint in the shape of a UUID (RFC 9562 §5.8), because verifiers written for the ALB
@@ -124,7 +202,7 @@ impl PublicKey {
         &self.jwk
     }
 
-    /// The payload of a compact JWS that this key signed with ES256 and whose header says `typ`; its claims are unchecked.
+    /// The payload of a compact JWS that this key signed and whose header says `typ`; its claims are unchecked.
     ///
     /// `alg` is ours to say, not the token's (RFC 8725 §3.1); `typ` keeps one kind of token from passing for another (§3.11).
     pub(crate) fn payload(&self, token: &str, typ: &str) -> Option<Value> {
@@ -132,12 +210,17 @@ impl PublicKey {
         let (header, payload) = input.split_once('.')?;
         let decoded = |segment: &str| URL_SAFE_NO_PAD.decode(segment).ok();
         let header: Value = serde_json::from_slice(&decoded(header)?).ok()?;
-        if header["alg"] != "ES256" || header["kid"] != self.kid.as_str() || header["typ"] != typ {
+        if header["alg"] != self.algorithm.name() || header["kid"] != self.kid.as_str() || header["typ"] != typ {
             return None;
         }
-        let coordinate = |name: &str| self.jwk[name].as_str().and_then(decoded);
-        let point = [vec![4], coordinate("x")?, coordinate("y")?].concat();
-        UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point).verify(input.as_bytes(), &decoded(signature)?).ok()?;
+        let (input, signature) = (input.as_bytes(), decoded(signature)?);
+        match self.algorithm {
+            Algorithm::Es256 => UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, &self.bytes).verify(input, &signature),
+            Algorithm::Rs256 => {
+                UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, &self.bytes).verify(input, &signature)
+            }
+        }
+        .ok()?;
         serde_json::from_slice(&decoded(payload)?).ok()
     }
 
@@ -145,6 +228,11 @@ impl PublicKey {
     pub(crate) fn pem(&self) -> &str {
         &self.pem
     }
+}
+
+/// The key id of a key whose required members, in the order of RFC 7638 §3.3, are `members`.
+fn thumbprint(members: &str) -> String {
+    uuid_shaped(&digest::sha256(members.as_bytes()))
 }
 
 /// The first 16 bytes of a hash as a version-8 UUID (RFC 9562 §5.8: "custom").

@@ -85,7 +85,7 @@ impl UserPool {
             Route::Preflight => reply::preflight(),
             Route::Discovery => self.provider.discovery(),
             Route::Jwks => self.provider.jwks(),
-            Route::Token => self.provider.token(headers, &form),
+            Route::Token => self.provider.token(headers, &form, client),
             Route::Userinfo => self.provider.userinfo(headers, &form),
             Route::Authorize => hosted_ui::as_navigation(&request).unwrap_or_else(|| self.ui.authorize(headers, &form)),
             Route::Logout => hosted_ui::as_navigation(&request).unwrap_or_else(|| self.ui.logout(headers, &form)),

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, Hash, RandomState};
+use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::clock::Timestamp;
@@ -77,6 +78,17 @@ impl Buckets {
         let (_, limit, _) = times.select_nth_unstable(eighth);
         let limit = *limit;
         self.full_at.retain(|_, full_at| *full_at > limit);
+    }
+}
+
+/// What one person is likely to hold: an IPv4 address, or the first 64 bits of an IPv6 one (RFC 6177).
+pub(crate) fn network(address: IpAddr) -> [u8; 8] {
+    match address.to_canonical() {
+        IpAddr::V4(address) => {
+            let [a, b, c, d] = address.octets();
+            [0, 0, 0, 0, a, b, c, d]
+        }
+        IpAddr::V6(address) => address.octets()[..8].try_into().expect("an IPv6 address has 16 bytes"),
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use url::Url;
 
 use crate::identity::Claims;
-use crate::jose::signing_key::{PublicKey, SigningKey};
+use crate::jose::signing_key::{Algorithm, PublicKey, SigningKey};
 use crate::secret::Secret;
 
 /// One pool: an OpenID provider with its users and app clients.
@@ -18,8 +18,10 @@ pub(crate) struct Settings {
     pub(crate) issuer: Url,
     /// Shown on the sign-in page. "Sign in" by default.
     pub(crate) title: String,
-    /// Signs ID and access tokens.
+    /// Signs access tokens, and ID tokens of clients that take ES256.
     pub(crate) signing_key: SigningKey,
+    /// Signs ID tokens of clients that take RS256.
+    pub(crate) rs256_signing_key: Option<SigningKey>,
     /// Published, not signing.
     pub(crate) other_keys: Vec<PublicKey>,
     /// Keys of the pool's own cookies, codes and refresh tokens: the first encrypts, every key can decrypt.
@@ -53,11 +55,28 @@ pub(crate) struct UserSettings {
 #[derive(Clone, Debug)]
 pub(crate) struct ClientSettings {
     pub(crate) client_id: String,
-    /// `None` for a public client, which must use PKCE; everyone may.
+    /// `None` for a public client.
     pub(crate) client_secret: Option<Secret<String>>,
     /// Compared exactly (attacks U-07).
     pub(crate) redirect_uris: Vec<Url>,
     pub(crate) post_logout_redirect_uris: Vec<Url>,
     /// Shown on the sign-in page.
     pub(crate) name: Option<String>,
+    /// What its authorization requests must have. A public client must use PKCE, whatever this says.
+    pub(crate) pkce: Pkce,
+    /// What signs its ID tokens; a key of the pool's.
+    pub(crate) id_token_algorithm: Algorithm,
+    /// Whether it begins a login again when it is told `login_required`, and so brings the user to where they were going.
+    pub(crate) begins_again: bool,
+}
+
+/// What binds an authorization request to the browser that began it, beside `state`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pkce {
+    /// PKCE.
+    Required,
+    /// PKCE or `nonce`.
+    OrNonce,
+    /// Neither is needed.
+    Optional,
 }

@@ -19,7 +19,11 @@ pub(crate) struct UserPool {
     /// The P-256 private key that signs tokens, in PEM form, as `vestibule keys signing` makes it. All replicas need the
     /// same.
     pub(crate) signing_key_file: String,
-    /// Keys that signed before, or will: still published, never signing.
+    /// An RSA private key, as `vestibule keys signing --algorithm rs256` makes it. OpenID Connect wants every provider to offer
+    /// RS256, and many relying parties verify nothing else: needed where `clients` has such. Default: none, and all tokens
+    /// are ES256.
+    pub(crate) rs256_signing_key_file: Option<String>,
+    /// Keys that signed before, or will, for either algorithm: still published, never signing.
     #[serde(default)]
     pub(crate) previous_key_files: List<String>,
     /// Applications behind this proxy whose rules name this pool in `authenticate-user-pool`, as a browser's address bar
@@ -83,4 +87,29 @@ pub(crate) struct Client {
     pub(crate) post_logout_redirect_uris: List<String>,
     /// Shown on the sign-in page. Default: the client id.
     pub(crate) name: Option<String>,
+    /// Whether authorization requests need PKCE. `required`: with S256, always so for a public client. `or_nonce`: PKCE or
+    /// `nonce`. `optional`: neither, for relying parties that send neither: a stolen code is then protected by the client
+    /// secret only. PKCE is verified wherever the request began with it. Default: `or_nonce` for a client with a secret.
+    pub(crate) pkce: Option<ClientPkce>,
+    /// What signs this client's ID tokens: `RS256` (needs `rs256_signing_key_file`) or `ES256`. Default: `RS256` where the pool
+    /// has such a key, else `ES256`.
+    pub(crate) id_token_signed_response_alg: Option<SignatureAlgorithm>,
+}
+
+/// What an authorization request must have beside `state`.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum ClientPkce {
+    Required,
+    OrNonce,
+    Optional,
+}
+
+/// A signature algorithm (RFC 7518 §3.1).
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+pub(crate) enum SignatureAlgorithm {
+    #[serde(rename = "RS256")]
+    Rs256,
+    #[serde(rename = "ES256")]
+    Es256,
 }

@@ -8,6 +8,7 @@ use crate::config::path::Path;
 use crate::config::raw;
 use crate::config::raw::value::OneOrMany;
 use crate::config::validate::{Context, keys};
+use crate::jose::signing_key::Algorithm;
 use crate::message::header as names;
 
 pub(super) fn claims(raw: &raw::claims::Claims, at: &Path, context: &mut Context<'_>) -> Option<Settings> {
@@ -17,8 +18,9 @@ pub(super) fn claims(raw: &raw::claims::Claims, at: &Path, context: &mut Context
             .problem(&at.key("signer"), "the signer is empty")
             .hint("name this deployment: `arn:vestibule:NAME`");
     }
-    let signing_key = keys::signing_key(&raw.signing_key_file, &at.key("signing_key_file"), context);
-    let other_keys = keys::public_keys(&raw.previous_key_files, &at.key("previous_key_files"), context);
+    let signing_key = keys::signing_key(&raw.signing_key_file, Algorithm::Es256, &at.key("signing_key_file"), context);
+    let previous = at.key("previous_key_files");
+    let other_keys = keys::public_keys(&raw.previous_key_files, Some(Algorithm::Es256), &previous, context);
     let mut claim_headers: Vec<ClaimHeader> = Vec::with_capacity(raw.headers.len());
     for (name, claim) in &raw.headers {
         let at = at.key("headers").key(name);

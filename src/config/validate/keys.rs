@@ -13,7 +13,7 @@ use crate::config::raw::value::{List, SecretText};
 use crate::config::source::MissingKeys;
 use crate::config::validate::Context;
 use crate::crypto::aead::Key;
-use crate::jose::signing_key::{PublicKey, SigningKey};
+use crate::jose::signing_key::{Algorithm, PublicKey, SigningKey};
 use crate::secret::Secret;
 
 /// Largest key, secret or certificate file.
@@ -23,7 +23,7 @@ const FILE_BYTES_MAX: u64 = 1024 * 1024;
 #[derive(Clone, Copy)]
 enum Kind {
     Session,
-    Signing,
+    Signing(Algorithm),
 }
 
 /// A text file that must be there.
@@ -94,19 +94,29 @@ pub(super) fn session_keys(files: &List<String>, at: &Path, context: &mut Contex
     (ring.len() == files.len() && files.is_complete()).then_some(ring)
 }
 
-/// The key that signs.
-pub(super) fn signing_key(file: &str, at: &Path, context: &mut Context<'_>) -> Option<SigningKey> {
-    let text = key_text(file, Kind::Signing, at, context)?;
-    parse_signing_key(&text, file, at, context)
+/// The key that signs with `algorithm`.
+pub(super) fn signing_key(
+    file: &str,
+    algorithm: Algorithm,
+    at: &Path,
+    context: &mut Context<'_>,
+) -> Option<SigningKey> {
+    let text = key_text(file, Kind::Signing(algorithm), at, context)?;
+    parse_signing_key(&text, file, Some(algorithm), at, context)
 }
 
-/// Keys that are published only; they are never made.
-pub(super) fn public_keys(files: &List<String>, at: &Path, context: &mut Context<'_>) -> Vec<PublicKey> {
+/// Keys that are published only; they are never made. `algorithm` is the only one that they may have, where that is said.
+pub(super) fn public_keys(
+    files: &List<String>,
+    algorithm: Option<Algorithm>,
+    at: &Path,
+    context: &mut Context<'_>,
+) -> Vec<PublicKey> {
     let mut published = Vec::with_capacity(files.len());
     for (index, file) in files.iter() {
         let at = at.index(index);
         if let Some(text) = text(file, &at, context)
-            && let Some(key) = parse_signing_key(&text, file, &at, context)
+            && let Some(key) = parse_signing_key(&text, file, algorithm, &at, context)
         {
             published.push(key.public().clone());
         }
@@ -130,15 +140,34 @@ pub(super) fn roots(file: &str, at: &Path, context: &mut Context<'_>) -> Option<
     roots
 }
 
-fn parse_signing_key(text: &Secret<String>, file: &str, at: &Path, context: &mut Context<'_>) -> Option<SigningKey> {
-    match SigningKey::from_pem(text) {
-        Ok(key) => Some(key),
-        Err(error) => {
-            let message = format!("the file `{}` is {error}", context.source.resolve_secret(file).display());
-            context.found.problem(at, message).hint("`vestibule keys signing --out FILE` makes one");
-            None
+fn parse_signing_key(
+    text: &Secret<String>,
+    file: &str,
+    algorithm: Option<Algorithm>,
+    at: &Path,
+    context: &mut Context<'_>,
+) -> Option<SigningKey> {
+    let wrong = match SigningKey::from_pem(text) {
+        Ok(key) if algorithm.is_none_or(|algorithm| key.algorithm() == algorithm) => return Some(key),
+        Ok(key) => {
+            let wanted = algorithm.map_or("another algorithm", Algorithm::name);
+            format!("a key for {}, and must be one for {wanted}", key.algorithm().name())
         }
-    }
+        Err(error) => error.to_string(),
+    };
+    let shown = context.source.resolve_secret(file);
+    let problem = context.found.problem(at, format!("the file `{}` is {wrong}", shown.display()));
+    problem.hint(format!("`{}` makes one", signing_command(algorithm.unwrap_or(Algorithm::Es256), "FILE")));
+    None
+}
+
+/// The command that makes such a key.
+pub(super) fn signing_command(algorithm: Algorithm, out: &str) -> String {
+    let option = match algorithm {
+        Algorithm::Es256 => "",
+        Algorithm::Rs256 => " --algorithm rs256",
+    };
+    format!("vestibule keys signing{option} --out {out}")
 }
 
 /// The text of a key file, which a development run makes where it is missing.
@@ -147,7 +176,7 @@ fn key_text(file: &str, kind: Kind, at: &Path, context: &mut Context<'_>) -> Opt
     let shown = path.display();
     let (command, content) = match kind {
         Kind::Session => ("session", read_session_key(&path)),
-        Kind::Signing => ("signing", read(&path)),
+        Kind::Signing(_) => ("signing", read(&path)),
     };
     match content {
         Ok(text) => Some(text),
@@ -157,13 +186,18 @@ fn key_text(file: &str, kind: Kind, at: &Path, context: &mut Context<'_>) -> Opt
         }
         Err(_) if context.missing_keys == MissingKeys::Refuse => {
             let problem = context.found.problem(at, format!("the key file `{shown}` does not exist"));
-            problem.hint(format!("`vestibule keys {command} --out {shown}` makes it; all replicas need the same"));
+            let command = match kind {
+                Kind::Session => format!("vestibule keys session --out {shown}"),
+                Kind::Signing(algorithm) => signing_command(algorithm, &shown.to_string()),
+            };
+            problem.hint(format!("`{command}` makes it; all replicas need the same"));
             None
         }
         Err(_) => {
             let text = match kind {
                 Kind::Session => keys::new_session_key(),
-                Kind::Signing => SigningKey::generate_pem(),
+                Kind::Signing(Algorithm::Es256) => SigningKey::generate_pem(),
+                Kind::Signing(Algorithm::Rs256) => SigningKey::generate_rsa_pem(),
             };
             if let Err(error) = keys::write_new(&path, &text) {
                 context.found.problem(at, format!("the key file `{shown}` cannot be made: {}", cause(&error)));

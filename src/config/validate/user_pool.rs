@@ -10,17 +10,18 @@ use url::Url;
 use crate::config::UserPoolConfig;
 use crate::config::path::Path;
 use crate::config::raw;
-use crate::config::raw::user_pool::{Client, User, UserPool};
+use crate::config::raw::user_pool::{Client, ClientPkce, SignatureAlgorithm, User, UserPool};
 use crate::config::raw::value::List;
 use crate::config::validate::action::Logins;
 use crate::config::validate::listener::{self, ClientSpeaks};
 use crate::config::validate::{Context, keys, process, value};
 use crate::crypto::digest;
 use crate::identity::Claims;
+use crate::jose::signing_key::Algorithm;
 use crate::secret::Secret;
 use crate::session;
 use crate::user_pool::credential::password;
-use crate::user_pool::settings::{ClientSettings, Settings, UserSettings};
+use crate::user_pool::settings::{ClientSettings, Pkce, Settings, UserSettings};
 use crate::user_pool::{UserName, check_redirect_uri};
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -44,11 +45,14 @@ pub(super) fn user_pool(
     context: &mut Context<'_>,
 ) -> Option<UserPoolConfig> {
     let issuer = value::origin(&raw.issuer, &at.key("issuer"), &mut context.found);
-    let signing_key = keys::signing_key(&raw.signing_key_file, &at.key("signing_key_file"), context);
-    let other_keys = keys::public_keys(&raw.previous_key_files, &at.key("previous_key_files"), context);
+    let signing_key = keys::signing_key(&raw.signing_key_file, Algorithm::Es256, &at.key("signing_key_file"), context);
+    let rs256_at = at.key("rs256_signing_key_file");
+    let rs256_signing_key =
+        raw.rs256_signing_key_file.as_ref().map(|file| keys::signing_key(file, Algorithm::Rs256, &rs256_at, context));
+    let other_keys = keys::public_keys(&raw.previous_key_files, None, &at.key("previous_key_files"), context);
     let applications = applications(raw, issuer.as_ref(), at, context);
     let users = users(&raw.users, &raw.issuer, &at.key("users"), context);
-    let clients = clients(&raw.clients, &at.key("clients"), context);
+    let clients = clients(&raw.clients, rs256_signing_key.is_some(), &at.key("clients"), context);
     let mut time =
         |written, default, bounds, key| value::period(written, default, bounds, &at.key(key), &mut context.found);
     let token_lifetime = time(raw.token_lifetime.as_ref(), TOKEN_LIFETIME, TOKEN_BOUNDS, "token_lifetime");
@@ -59,6 +63,7 @@ pub(super) fn user_pool(
         issuer: issuer?,
         title: raw.title.clone().unwrap_or_else(|| "Sign in".to_owned()),
         signing_key: signing_key?,
+        rs256_signing_key: rs256_signing_key.map_or(Some(None), |key| key.map(Some))?,
         other_keys,
         seal_keys: Arc::clone(&session?.keys),
         users,
@@ -228,7 +233,15 @@ fn claims(user: &User, at: &Path, context: &mut Context<'_>) -> Claims {
     claims
 }
 
-fn clients(raw: &List<Client>, at: &Path, context: &mut Context<'_>) -> Vec<ClientSettings> {
+fn clients(raw: &List<Client>, has_rs256: bool, at: &Path, context: &mut Context<'_>) -> Vec<ClientSettings> {
+    let rs256_default = raw.iter().any(|(_, client)| client.id_token_signed_response_alg.is_none());
+    if rs256_default && !has_rs256 {
+        let message = "ID tokens are signed with ES256 only, and many relying parties verify RS256 only";
+        let command = keys::signing_command(Algorithm::Rs256, "FILE");
+        context.found.warning(at, message).hint(format!(
+            "`{command}` and `rs256_signing_key_file: FILE`, or `id_token_signed_response_alg: ES256` for each client"
+        ));
+    }
     let mut ids = BTreeSet::new();
     let mut clients = Vec::with_capacity(raw.len());
     for (index, client) in raw.iter() {
@@ -248,8 +261,12 @@ fn clients(raw: &List<Client>, at: &Path, context: &mut Context<'_>) -> Vec<Clie
         if client.redirect_uris.is_empty() {
             context.found.problem(&at.key("redirect_uris"), "expected at least one address");
         }
+        let is_public = matches!(secret, Some(None));
         clients.push(ClientSettings {
             client_id: client.client_id.clone(),
+            pkce: pkce(client.pkce, is_public, &at.key("pkce"), context),
+            id_token_algorithm: id_token_algorithm(client, has_rs256, &at, context),
+            begins_again: false,
             client_secret: secret.flatten(),
             redirect_uris: urls(&client.redirect_uris, &at.key("redirect_uris"), context),
             post_logout_redirect_uris: urls(
@@ -261,6 +278,45 @@ fn clients(raw: &List<Client>, at: &Path, context: &mut Context<'_>) -> Vec<Clie
         });
     }
     clients
+}
+
+fn pkce(raw: Option<ClientPkce>, is_public: bool, at: &Path, context: &mut Context<'_>) -> Pkce {
+    match raw {
+        None if is_public => Pkce::Required,
+        None | Some(ClientPkce::OrNonce) if !is_public => Pkce::OrNonce,
+        Some(ClientPkce::Optional) if !is_public => {
+            let warning = context.found.warning(at, "a stolen code is protected by the client secret only");
+            warning.hint(
+                "use `or_nonce`, the default, as soon as the relying party sends PKCE or a nonce (RFC 9700 §2.1.1)",
+            );
+            Pkce::Optional
+        }
+        Some(ClientPkce::Required) => Pkce::Required,
+        _ => {
+            let problem = context.found.problem(at, "a client without a secret must use PKCE");
+            problem.hint("leave the setting out, or give the client a secret");
+            Pkce::Required
+        }
+    }
+}
+
+fn id_token_algorithm(client: &Client, has_rs256: bool, at: &Path, context: &mut Context<'_>) -> Algorithm {
+    match client.id_token_signed_response_alg {
+        Some(SignatureAlgorithm::Es256) => Algorithm::Es256,
+        Some(SignatureAlgorithm::Rs256) if !has_rs256 => {
+            let at = at.key("id_token_signed_response_alg");
+            let problem = context.found.problem(&at, "the pool has no key for RS256");
+            problem.hint(format!(
+                "`rs256_signing_key_file: FILE`; `{}` makes one",
+                keys::signing_command(Algorithm::Rs256, "FILE")
+            ));
+            Algorithm::Es256
+        }
+        Some(SignatureAlgorithm::Rs256) => Algorithm::Rs256,
+        // OpenID Connect Dynamic Client Registration §2: RS256 where a client says nothing.
+        None if has_rs256 => Algorithm::Rs256,
+        None => Algorithm::Es256,
+    }
 }
 
 /// Addresses that users are sent to, as the pool takes them.

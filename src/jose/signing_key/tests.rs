@@ -25,12 +25,25 @@ fn the_kid_has_the_shape_of_a_uuid_and_does_not_change() {
 }
 
 #[test]
-fn what_is_not_a_p256_key_is_refused() {
+fn what_signs_with_neither_algorithm_is_refused() {
     assert!(matches!(SigningKey::from_pem(&Secret::new(String::from("hello"))), Err(Error::NotPem)));
     let p384 = EcdsaKeyPair::generate(&aws_lc_rs::signature::ECDSA_P384_SHA384_ASN1_SIGNING).expect("generates");
     let der = p384.to_pkcs8v1().expect("has DER");
     let text = Secret::new(pem("PRIVATE KEY", der.as_ref()));
-    assert!(matches!(SigningKey::from_pem(&text), Err(Error::NotP256)));
+    assert!(matches!(SigningKey::from_pem(&text), Err(Error::NotSigning)));
+}
+
+#[test]
+fn an_rsa_key_signs_with_rs256_only() {
+    let key = SigningKey::from_pem(&SigningKey::generate_rsa_pem()).expect("a generated key reads back");
+    assert_eq!(key.algorithm(), Algorithm::Rs256);
+    let payload = json!({"sub": "alice"});
+    let token = |alg: &str| key.compact(&json!({"alg": alg, "kid": key.kid(), "typ": "JWT"}), &payload).expect("signs");
+    assert_eq!(key.public().payload(&token("RS256"), "JWT"), Some(payload.clone()));
+    assert_eq!(key.public().payload(&token("ES256"), "JWT"), None);
+    let jwk = key.public().jwk();
+    assert_eq!((&jwk["kty"], &jwk["alg"], &jwk["e"]), (&"RSA".into(), &"RS256".into(), &"AQAB".into()));
+    assert_eq!(jwk["n"].as_str().expect("a modulus").len(), 342, "2048 bits without a leading zero");
 }
 
 #[test]

@@ -5,8 +5,9 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use url::{Host, Url};
 
 use crate::crypto::{compare, digest};
+use crate::jose::signing_key::Algorithm;
 use crate::secret::Secret;
-use crate::user_pool::settings::ClientSettings;
+use crate::user_pool::settings::{ClientSettings, Pkce};
 
 /// A relying party.
 #[derive(Debug)]
@@ -26,6 +27,26 @@ impl Client {
     /// What people know it as.
     pub(crate) fn name(&self) -> Option<&str> {
         self.0.name.as_deref()
+    }
+
+    /// What its authorization requests must have beside `state` (RFC 9700 §2.1.1).
+    pub(crate) fn pkce(&self) -> Pkce {
+        if self.is_public() { Pkce::Required } else { self.0.pkce }
+    }
+
+    /// What signs its ID tokens.
+    pub(crate) fn id_token_algorithm(&self) -> Algorithm {
+        self.0.id_token_algorithm
+    }
+
+    /// Whether it begins a login again when it is told `login_required`.
+    pub(crate) fn begins_again(&self) -> bool {
+        self.0.begins_again
+    }
+
+    /// Where users may be sent back to.
+    pub(crate) fn redirect_uris(&self) -> &[Url] {
+        &self.0.redirect_uris
     }
 
     /// Whether it has no secret to prove itself with (RFC 6749 §2.1).
@@ -120,6 +141,9 @@ mod tests {
             redirect_uris: uris.iter().map(|uri| Url::parse(uri).expect("a URL")).collect(),
             post_logout_redirect_uris: uris.iter().map(|uri| Url::parse(uri).expect("a URL")).collect(),
             name: None,
+            pkce: Pkce::OrNonce,
+            id_token_algorithm: Algorithm::Es256,
+            begins_again: false,
         })
     }
 

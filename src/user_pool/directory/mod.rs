@@ -52,4 +52,9 @@ impl Directory {
     pub(crate) fn client(&self, client_id: &str) -> Option<&Arc<Client>> {
         self.clients.get(client_id)
     }
+
+    /// Every app client.
+    pub(crate) fn clients(&self) -> impl Iterator<Item = &Arc<Client>> {
+        self.clients.values()
+    }
 }

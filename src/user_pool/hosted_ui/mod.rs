@@ -22,10 +22,10 @@ use crate::user_pool::metrics::Metrics;
 use crate::user_pool::oauth::authorize::{AuthorizationRequest, Decision};
 use crate::user_pool::oauth::error::PageError;
 use crate::user_pool::oauth::provider::Provider;
-use crate::user_pool::reply;
 use crate::user_pool::seal::{Purpose, Seal};
 use crate::user_pool::signin::sso::{self, Session, Sessions};
 use crate::user_pool::signin::{Outcome, SignIn, state};
+use crate::user_pool::{reply, routes};
 
 use page::{Notice, SignInView};
 
@@ -56,12 +56,20 @@ impl HostedUi {
     pub(crate) fn authorize(&self, headers: &HeaderMap, form: &Form<'_>) -> WholeResponse {
         match self.provider.authorize(form, self.session(headers).as_ref()) {
             Ok(Decision::Code(location) | Decision::Refused(location)) => reply::see_other(&location),
-            Ok(Decision::NeedsSignIn { request, login_hint }) => self.ask(headers, &request, login_hint.as_deref()),
+            Ok(Decision::NeedsSignIn { request, login_hint }) => {
+                self.ask(headers, Some(&request), login_hint.as_deref())
+            }
             Err(error) => page_error(error),
         }
     }
 
-    fn ask(&self, headers: &HeaderMap, request: &AuthorizationRequest, login_hint: Option<&str>) -> WholeResponse {
+    /// Asks who it is. Without a `request` the user comes back to the page that says so.
+    fn ask(
+        &self,
+        headers: &HeaderMap,
+        request: Option<&AuthorizationRequest>,
+        login_hint: Option<&str>,
+    ) -> WholeResponse {
         let browser = csrf::browser(headers).map_or_else(csrf::new_browser, str::to_owned);
         let carried = state::carry(&self.seal, Purpose::SignIn, request, &browser, self.clock.now());
         let hint = login_hint.filter(|hint| hint.len() <= 256).unwrap_or_default();
@@ -73,34 +81,42 @@ impl HostedUi {
     fn sign_in_page(
         &self,
         status: StatusCode,
-        request: &AuthorizationRequest,
+        request: Option<&AuthorizationRequest>,
         carried: &str,
         username: &str,
         notice: Option<Notice>,
     ) -> WholeResponse {
-        let client = self.provider.client_name(request);
-        let view = SignInView { title: &self.title, client: &client, carried, username, notice };
-        let page = reply::html(status, page::sign_in(&view), &request.form_action());
+        let client = request.map(|request| self.provider.client_name(request));
+        let view = SignInView { title: &self.title, client: client.as_deref(), carried, username, notice };
+        let form_action = request.map_or_else(|| "'self'".to_owned(), AuthorizationRequest::form_action);
+        let page = reply::html(status, page::sign_in(&view), &form_action);
         match notice {
             Some(notice) => refusal::because(notice.code(), page),
             None => page,
         }
     }
 
-    /// Answers who opened the sign-in page's own address: it is in bookmarks and histories.
+    /// Answers a request for the sign-in page's own address: it is in bookmarks and histories, and every page of ours leads
+    /// there.
     pub(crate) fn home(&self, headers: &HeaderMap) -> WholeResponse {
         match self.session(headers).and_then(|session| self.provider.user_name(&session)) {
-            Some(name) => self.ask_to_sign_out(headers, None, &page::Question::SignedIn { name: &name }),
-            None => reply::html(StatusCode::OK, page::not_signed_in(), "'none'"),
+            Some(name) => {
+                let applications = self.provider.applications();
+                let question = page::Question::SignedIn { name: &name, applications: &applications };
+                self.ask_to_sign_out(headers, None, &question)
+            }
+            None => self.ask(headers, None, None),
         }
     }
 
     /// Takes the sign-in form.
     pub(crate) async fn sign_in(&self, headers: &HeaderMap, form: &Form<'_>, client: IpAddr) -> WholeResponse {
-        let (carried, request) = match self.received::<AuthorizationRequest>(Purpose::SignIn, headers, form) {
+        let (carried, request) = match self.received(Purpose::SignIn, headers, form) {
             Ok(received) => received,
-            Err(refusal) => return *refusal,
+            Err(refused) => return self.refused_sign_in(refused),
         };
+        let request: Option<AuthorizationRequest> = request;
+        let request = request.as_ref();
         let (Ok(username), Ok(password)) = (form.one("username"), form.one("password")) else {
             return page_error(PageError::Malformed);
         };
@@ -108,30 +124,31 @@ impl HostedUi {
         if username.trim().is_empty() || password.is_empty() {
             // An empty answer is no step (attacks U-05), and no attempt.
             let notice = Some(Notice::Incomplete);
-            return self.sign_in_page(StatusCode::BAD_REQUEST, &request, carried, username, notice);
+            return self.sign_in_page(StatusCode::BAD_REQUEST, request, carried, username, notice);
         }
         let outcome = self.sign_in.password(username, Secret::new(password.to_owned()), client).await;
         let former = self.session(headers);
-        self.finish(outcome, former.as_ref(), &request, carried, username)
+        self.finish(outcome, former.as_ref(), request, carried, username)
     }
 
     fn finish(
         &self,
         outcome: Outcome,
         former: Option<&Session>,
-        request: &AuthorizationRequest,
+        request: Option<&AuthorizationRequest>,
         carried: &str,
         username: &str,
     ) -> WholeResponse {
         match outcome {
             Outcome::User(user) => {
                 self.metrics.signed_in.increment();
-                let session = self.sessions.begin(&user, former, self.clock.now());
-                let mut response = reply::see_other(&self.provider.code_location(request, &session));
-                let lifetime = self.sessions.lifetime().as_secs();
-                let value = cookie::set(sso::COOKIE, &self.sessions.seal(&session), lifetime);
-                response.headers_mut().append(header::SET_COOKIE, value);
-                response
+                match request {
+                    // The relying party asked for another user: it gets neither this one's tokens nor this one's session.
+                    Some(request) if !request.is_for(user.subject()) => {
+                        reply::see_other(&self.provider.not_signed_in_location(request))
+                    }
+                    _ => self.signed_in(&self.sessions.begin(&user, former, self.clock.now()), request),
+                }
             }
             Outcome::Wrong => {
                 self.metrics.wrong_password.increment();
@@ -153,10 +170,20 @@ impl HostedUi {
         }
     }
 
+    fn signed_in(&self, session: &Session, request: Option<&AuthorizationRequest>) -> WholeResponse {
+        let mut response = match request {
+            Some(request) => reply::see_other(&self.provider.code_location(request, session)),
+            None => reply::see_other(routes::SIGN_IN),
+        };
+        let value = cookie::set(sso::COOKIE, &self.sessions.seal(session), self.sessions.lifetime().as_secs());
+        response.headers_mut().append(header::SET_COOKIE, value);
+        response
+    }
+
     fn wait(
         &self,
         wait: Duration,
-        request: &AuthorizationRequest,
+        request: Option<&AuthorizationRequest>,
         carried: &str,
         username: &str,
         notice: fn(u64) -> Notice,
@@ -202,7 +229,8 @@ impl HostedUi {
     pub(crate) fn sign_out(&self, headers: &HeaderMap, form: &Form<'_>) -> WholeResponse {
         match self.received::<SignOut>(Purpose::SignOut, headers, form) {
             Ok((_, sign_out)) => self.signed_out(self.session(headers).as_ref(), sign_out.location.as_deref()),
-            Err(refusal) => *refusal,
+            Err(state::Refused::Expired(_)) => self.refused(page::Refused::QuestionExpired, None),
+            Err(_) => self.refused(page::Refused::Foreign, None),
         }
     }
 
@@ -218,27 +246,35 @@ impl HostedUi {
         response
     }
 
-    /// What a form of ours carried, and its text; or the page that refuses it.
+    /// What a form of ours carried, and its text.
     fn received<'f, T: serde::de::DeserializeOwned>(
         &self,
         purpose: Purpose,
         headers: &HeaderMap,
         form: &'f Form<'_>,
-    ) -> Result<(&'f str, T), Box<WholeResponse>> {
-        let refuse = |notice| {
-            self.metrics.form_refused.increment();
-            let page = reply::html(StatusCode::FORBIDDEN, page::refused(notice), "'none'");
-            Box::new(refusal::because(notice.code(), page))
-        };
+    ) -> Result<(&'f str, T), state::Refused<T>> {
         if csrf::is_from_elsewhere(headers, &self.origin) {
-            return Err(refuse(page::Refused::Foreign));
+            return Err(state::Refused::Foreign);
         }
-        let carried = form.one("request").ok().flatten().ok_or_else(|| refuse(page::Refused::Foreign))?;
-        match state::receive(&self.seal, purpose, carried, csrf::browser(headers), self.clock.now()) {
-            Ok(value) => Ok((carried, value)),
-            Err(state::Error::Foreign) => Err(refuse(page::Refused::Foreign)),
-            Err(state::Error::Expired) => Err(refuse(page::Refused::Expired)),
-        }
+        let carried = form.one("request").ok().flatten().ok_or(state::Refused::Foreign)?;
+        let browser = csrf::browser(headers);
+        Ok((carried, state::receive(&self.seal, purpose, carried, browser, self.clock.now())?))
+    }
+
+    fn refused_sign_in(&self, refused: state::Refused<Option<AuthorizationRequest>>) -> WholeResponse {
+        let (why, request) = match refused {
+            state::Refused::Foreign => (page::Refused::Foreign, None),
+            state::Refused::OtherBrowser(request) => (page::Refused::Foreign, request),
+            state::Refused::Expired(request) => (page::Refused::Expired, request),
+        };
+        self.refused(why, request.map(|request| self.provider.begin_again_location(&request)).as_deref())
+    }
+
+    /// A form is not taken; `again` is where to begin again.
+    fn refused(&self, why: page::Refused, again: Option<&str>) -> WholeResponse {
+        self.metrics.form_refused.increment();
+        let again = again.unwrap_or(routes::SIGN_IN);
+        refusal::because(why.code(), reply::html(StatusCode::FORBIDDEN, page::refused(why, again), "'none'"))
     }
 
     /// The browser's single-sign-on session.

@@ -11,8 +11,8 @@ use crate::user_pool::routes;
 pub(crate) struct SignInView<'a> {
     /// The heading.
     pub(crate) title: &'a str,
-    /// Which relying party the user goes on to.
-    pub(crate) client: &'a str,
+    /// Which relying party the user goes on to, where one asked.
+    pub(crate) client: Option<&'a str>,
     /// The hidden value.
     pub(crate) carried: &'a str,
     /// What was typed before.
@@ -56,8 +56,10 @@ fn duration(seconds: u64) -> String {
 
 /// The sign-in page.
 pub(crate) fn sign_in(view: &SignInView<'_>) -> String {
-    let (title, client, carried, username) =
-        (escape(view.title), escape(view.client), escape(view.carried), escape(view.username));
+    let (title, carried, username) = (escape(view.title), escape(view.carried), escape(view.username));
+    let client = view.client.map_or_else(String::new, |client| {
+        format!("\n<p class=\"soft\">to continue to <strong>{}</strong></p>", escape(client))
+    });
     // The cursor stands where the next thing is to be typed.
     let (at_name, at_password) = if username.is_empty() { (" autofocus", "") } else { ("", " autofocus") };
     let (alert, described) = match view.notice {
@@ -76,8 +78,7 @@ pub(crate) fn sign_in(view: &SignInView<'_>) -> String {
         &format!("{prefix}{title}"),
         "",
         &format!(
-            r#"<h1>{title}</h1>
-<p class="soft">to continue to <strong>{client}</strong></p>
+            r#"<h1>{title}</h1>{client}
 {alert}<form method="post" action="{action}">
 <input type="hidden" name="request" value="{carried}">
 <label for="username">User name</label>
@@ -95,8 +96,8 @@ pub(crate) fn sign_in(view: &SignInView<'_>) -> String {
 pub(crate) enum Question<'a> {
     /// A relying party asks, without proof that the user wants it.
     SignOut { client: Option<&'a str> },
-    /// Somebody came to have a look.
-    SignedIn { name: &'a str },
+    /// Somebody came to have a look. `applications` are names and addresses.
+    SignedIn { name: &'a str, applications: &'a [(String, String)] },
 }
 
 /// Asks whether to sign out.
@@ -106,10 +107,15 @@ pub(crate) fn ask_to_sign_out(question: &Question<'_>, carried: &str) -> String 
             ("Sign out?", format!("<strong>{}</strong> asks to sign you out.", escape(client)))
         }
         Question::SignOut { client: None } => ("Sign out?", "You are asked to sign out.".to_owned()),
-        Question::SignedIn { name } => (
-            "You are signed in",
-            format!("as <strong>{}</strong>. Open the application that you want to use.", escape(name)),
-        ),
+        Question::SignedIn { name, applications } => {
+            ("You are signed in", format!("as <strong>{}</strong>.{}", escape(name), links(applications)))
+        }
+    };
+    let way_back = match question {
+        Question::SignOut { .. } => {
+            "If you did not ask for this, close the page or go to <a href=\"/sign-in\">your applications</a>: you stay signed in."
+        }
+        Question::SignedIn { .. } => "You stay signed in if you close this page.",
     };
     let (action, carried) = (routes::SIGN_OUT, escape(carried));
     document(
@@ -122,23 +128,24 @@ pub(crate) fn ask_to_sign_out(question: &Question<'_>, carried: &str) -> String 
 <input type="hidden" name="request" value="{carried}">
 <button class="button wide" type="submit">Sign out</button>
 </form>
-<p class="small">If you did not ask for this, close the page: you stay signed in.</p>"#
+<p class="small">{way_back}</p>"#
         ),
     )
 }
 
-/// What is shown after signing out where there is nowhere to go.
-pub(crate) fn signed_out() -> String {
-    message(
-        "You are signed out",
-        "You can close this page. Applications that you opened before may keep you for a while.",
-        "",
-    )
+fn links(applications: &[(String, String)]) -> String {
+    if applications.is_empty() {
+        return String::new();
+    }
+    let link =
+        |(name, address): &(String, String)| format!("\n<li><a href=\"{}\">{}</a></li>", escape(address), escape(name));
+    format!("</p>\n<ul>{}\n</ul>\n<p>", applications.iter().map(link).collect::<String>())
 }
 
-/// What is shown to somebody who came to the sign-in page by its own address.
-pub(crate) fn not_signed_in() -> String {
-    message("You are not signed in", "Open the application that you want to use: it will bring you here.", "")
+/// What is shown after signing out where there is nowhere to go.
+pub(crate) fn signed_out() -> String {
+    let text = "You can close this page. Applications that you have opened may keep you signed in for a while.";
+    message("You are signed out", text, "", Way { to: routes::SIGN_IN, label: "Sign in again" })
 }
 
 /// Why a form of ours is not taken.
@@ -146,59 +153,72 @@ pub(crate) fn not_signed_in() -> String {
 pub(crate) enum Refused {
     /// Not from our page, or the cookie is missing.
     Foreign,
-    /// The page was open for too long.
+    /// The sign-in page is too old.
     Expired,
+    /// The question whether to sign out is too old.
+    QuestionExpired,
 }
 
-/// A form is not taken.
-pub(crate) fn refused(why: Refused) -> String {
-    match why {
-        Refused::Foreign => message(
+/// A form is not taken. `again` is where to begin again.
+pub(crate) fn refused(why: Refused, again: &str) -> String {
+    let (title, text, label) = match why {
+        Refused::Foreign => (
             "This form cannot be used here",
-            "Go back to the application and sign in from there. Your browser must accept cookies from this site.",
-            why.code(),
+            "You have not been signed in. The form was made for another browser, or your browser did not send the cookie of \
+             this site. Allow cookies from this site and start again.",
+            "Start again",
         ),
-        Refused::Expired => message(
-            "This page was open for too long",
-            "Nothing has happened. Go back to the application and sign in again.",
-            why.code(),
+        Refused::Expired => (
+            "This sign-in page has expired",
+            "This sign-in page has expired. You have not been signed in.",
+            "Start again",
         ),
-    }
+        Refused::QuestionExpired => {
+            ("This page has expired", "This page has expired. You have not been signed out.", "Start again")
+        }
+    };
+    message(title, text, why.code(), Way { to: again, label })
 }
 
 /// A request that no address may be told of.
 pub(crate) fn error(error: PageError) -> String {
-    match error {
-        PageError::UnknownClient => message(
-            "That application is not known here",
-            "The application that sent you here is not registered. Please tell its operator.",
-            error.code(),
+    let (title, text) = match error {
+        PageError::UnknownClient => (
+            "Unknown application",
+            "The application that sent you here is not registered. Tell the person who runs it.",
         ),
-        PageError::UnknownRedirect => message(
-            "That application gave a wrong address",
-            "The address to which it wants you sent back is not registered. Please tell its operator.",
-            error.code(),
+        PageError::UnknownRedirect => (
+            "Unknown return address",
+            "The application asked to send you to an address that is not registered. Tell the person who runs it.",
         ),
-        PageError::Malformed => message(
-            "That request could not be read",
-            "Go back to the application and start again. If it happens again, please tell its operator.",
-            error.code(),
+        PageError::Malformed => (
+            "Invalid request",
+            "Go back to the application and start again. If it happens again, tell the person who runs it.",
         ),
-    }
+    };
+    message(title, text, error.code(), HOME)
 }
 
 /// Nothing is at this address.
 pub(crate) fn not_found() -> String {
-    message(
-        "There is nothing here",
-        "Open the application that you want to use: it will bring you to the right page.",
-        "",
-    )
+    message("Page not found", "There is no page at this address.", "", HOME)
 }
 
-fn message(title: &str, text: &str, code: &str) -> String {
+/// A link that leads on.
+#[derive(Clone, Copy, Debug)]
+struct Way<'a> {
+    to: &'a str,
+    label: &'a str,
+}
+
+/// From pages that know of nothing better.
+const HOME: Way<'static> = Way { to: routes::SIGN_IN, label: "Go to the sign-in page" };
+
+fn message(title: &str, text: &str, code: &str, way: Way<'_>) -> String {
     let code = if code.is_empty() { String::new() } else { format!("\n<p class=\"small\"><code>{code}</code></p>") };
-    document(title, "", &format!("<h1>{title}</h1>\n<p>{text}</p>{code}"))
+    let (to, label) = (escape(way.to), escape(way.label));
+    let link = format!("<p><a class=\"button wide\" href=\"{to}\">{label}</a></p>");
+    document(title, "", &format!("<h1>{title}</h1>\n<p>{text}</p>\n{link}{code}"))
 }
 
 #[cfg(test)]

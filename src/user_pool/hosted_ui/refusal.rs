@@ -27,6 +27,7 @@ impl Refused {
         match self {
             Self::Foreign => "sign_in.form_foreign",
             Self::Expired => "sign_in.form_expired",
+            Self::QuestionExpired => "sign_out.form_expired",
         }
     }
 }

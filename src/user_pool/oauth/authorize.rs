@@ -8,9 +8,11 @@ use url::Url;
 
 use crate::clock::Timestamp;
 use crate::message::form::{self, Form};
+use crate::user_pool::directory::client::Client;
 use crate::user_pool::oauth::error::{Error, PageError};
 use crate::user_pool::oauth::grant::{Grant, Pending};
 use crate::user_pool::oauth::provider::Provider;
+use crate::user_pool::settings::Pkce;
 use crate::user_pool::signin::sso::Session;
 
 /// Scopes that mean something here; others are left out of what is granted.
@@ -48,6 +50,9 @@ pub(crate) struct AuthorizationRequest {
     state: Option<String>,
     nonce: Option<String>,
     code_challenge: Option<String>,
+    /// Of the `id_token_hint`: nobody else may sign in to this request (OIDC Core §3.1.2.2).
+    #[serde(default)]
+    subject: Option<String>,
 }
 
 /// What the endpoint decides.
@@ -90,24 +95,24 @@ impl Provider {
             return Err(PageError::UnknownRedirect);
         }
         let state = form.one("state").unwrap_or_default();
-        let decided = self.decide(form, client_id, redirect_uri, session);
+        let decided = self.decide(form, client, redirect_uri, session);
         Ok(decided.unwrap_or_else(|error| Decision::Refused(self.error_location(redirect_uri, state, error))))
     }
 
     fn decide(
         &self,
         form: &Form<'_>,
-        client_id: &str,
+        client: &Client,
         redirect_uri: &str,
         session: Option<&Session>,
     ) -> Result<Decision, Error> {
-        let request = read(form, client_id, redirect_uri)?;
         let interaction = self.interaction(form)?;
+        let request = read(form, client, redirect_uri, interaction.subject.clone())?;
         let now = self.clock.now();
         let session = session.filter(|session| self.suffices(session, &interaction, now));
         match session {
             Some(session) => {
-                self.count_silent(&session.subject, client_id, now)?;
+                self.count_silent(&session.subject, client.id(), now)?;
                 self.metrics.signed_in_by_sso.increment();
                 Ok(Decision::Code(self.code_location(&request, session)))
             }
@@ -166,8 +171,12 @@ impl Provider {
         self.directory.user(&session.subject, &session.fingerprint).is_some()
     }
 
-    /// Where a browser goes whose user has signed in.
+    /// Where a browser goes whose user has signed in: back with a code, or with an error where the request is for another
+    /// user.
     pub(crate) fn code_location(&self, request: &AuthorizationRequest, session: &Session) -> String {
+        if !request.is_for(&session.subject) {
+            return self.not_signed_in_location(request);
+        }
         let pending = Pending {
             grant: Grant {
                 client_id: request.client_id.clone(),
@@ -185,6 +194,12 @@ impl Provider {
         self.location(&request.redirect_uri, &[("code", code.expose())], request.state.as_deref())
     }
 
+    /// Where a browser goes to tell the relying party that the user it asks for has not signed in.
+    pub(crate) fn not_signed_in_location(&self, request: &AuthorizationRequest) -> String {
+        let error = Error::new("login_required", "the user has to sign in");
+        self.error_location(&request.redirect_uri, request.state.as_deref(), error)
+    }
+
     fn error_location(&self, redirect_uri: &str, state: Option<&str>, error: Error) -> String {
         let answer = [("error", error.code), ("error_description", error.description)];
         self.location(redirect_uri, &answer, state)
@@ -200,6 +215,11 @@ impl Provider {
 }
 
 impl AuthorizationRequest {
+    /// Whether a user with that `sub` may sign in to it.
+    pub(crate) fn is_for(&self, subject: &str) -> bool {
+        self.subject.as_deref().is_none_or(|hinted| hinted == subject)
+    }
+
     /// Where the sign-in form leads in the end, as a CSP source: Chromium holds redirects after a form to it as well.
     pub(crate) fn form_action(&self) -> String {
         let Ok(url) = Url::parse(&self.redirect_uri) else { return "'self'".to_owned() };
@@ -212,7 +232,12 @@ impl AuthorizationRequest {
 }
 
 /// Everything that does not depend on who asks.
-fn read(form: &Form<'_>, client_id: &str, redirect_uri: &str) -> Result<AuthorizationRequest, Error> {
+fn read(
+    form: &Form<'_>,
+    client: &Client,
+    redirect_uri: &str,
+    subject: Option<String>,
+) -> Result<AuthorizationRequest, Error> {
     for name in PARAMETERS {
         one(form, name)?;
     }
@@ -226,13 +251,24 @@ fn read(form: &Form<'_>, client_id: &str, redirect_uri: &str) -> Result<Authoriz
         Some(value) if value.len() > CARRIED_MAX_BYTES => Err(Error::request("state or nonce is too long")),
         value => Ok(value.map(str::to_owned)),
     };
+    let (nonce, code_challenge) = (carried("nonce")?, code_challenge(form)?);
+    match client.pkce() {
+        Pkce::Required if code_challenge.is_none() => {
+            return Err(Error::request("code_challenge is missing: PKCE is required"));
+        }
+        Pkce::OrNonce if code_challenge.is_none() && nonce.is_none() => {
+            return Err(Error::request("code_challenge or nonce must be there"));
+        }
+        _ => {}
+    }
     Ok(AuthorizationRequest {
-        client_id: client_id.to_owned(),
+        client_id: client.id().to_owned(),
         redirect_uri: redirect_uri.to_owned(),
         scope: granted.join(" "),
         state: carried("state")?,
-        nonce: carried("nonce")?,
-        code_challenge: Some(code_challenge(form)?),
+        nonce,
+        code_challenge,
+        subject,
     })
 }
 
@@ -259,16 +295,21 @@ fn refuse_unsupported(form: &Form<'_>) -> Result<(), Error> {
     }
 }
 
-/// PKCE, for every client (RFC 9700 §2.1.1); `plain` protects nothing (RFC 7636 §7.2).
-fn code_challenge(form: &Form<'_>) -> Result<String, Error> {
-    let challenge =
-        one(form, "code_challenge")?.ok_or(Error::request("code_challenge is missing: PKCE is required"))?;
-    if one(form, "code_challenge_method")? != Some("S256") {
-        return Err(Error::request("code_challenge_method must be S256"));
-    }
+/// PKCE, where the request has it. `plain` protects nothing (RFC 7636 §7.2).
+fn code_challenge(form: &Form<'_>) -> Result<Option<String>, Error> {
+    let (challenge, method) = (one(form, "code_challenge")?, one(form, "code_challenge_method")?);
+    let challenge = match (challenge, method) {
+        (Some(challenge), Some("S256")) => challenge,
+        (None, None) => return Ok(None),
+        (None, Some(_)) => return Err(Error::request("code_challenge is missing")),
+        (Some(_), _) => return Err(Error::request("code_challenge_method must be S256")),
+    };
     // RFC 7636 §4.2: base64url of 32 bytes.
     let is_hash = challenge.len() == 43 && challenge.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b));
-    if is_hash { Ok(challenge.to_owned()) } else { Err(Error::request("code_challenge is not a SHA-256 in base64url")) }
+    if !is_hash {
+        return Err(Error::request("code_challenge is not a SHA-256 in base64url"));
+    }
+    Ok(Some(challenge.to_owned()))
 }
 
 /// A parameter that may come once; one without a value is as if it had been left out (RFC 6749 §3.1).

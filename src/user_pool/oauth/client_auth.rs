@@ -1,27 +1,37 @@
 //! Authenticates the app client at the token endpoint: basic, post, or none with PKCE (RFC 6749 §2.3).
 
-use std::sync::Arc;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::{HeaderMap, header};
 use percent_encoding::percent_decode_str;
 
+use crate::clock::Timestamp;
 use crate::message::form::Form;
 use crate::secret::Secret;
 use crate::user_pool::directory::Directory;
 use crate::user_pool::directory::client::Client;
 use crate::user_pool::oauth::error::Error;
+use crate::user_pool::rate_limit::{Buckets, Limit, network};
+use crate::user_pool::shares::{Bounds, Found, Shares};
 
 /// One answer for every cause: which clients there are is nobody's business.
 const INVALID_CLIENT: Error = Error::new("invalid_client", "the client is not known or did not prove itself");
 
-/// The client that asks.
+/// The client that asks. `check` says whether a secret is the client's.
 ///
 /// # Errors
 ///
-/// `invalid_client`; `invalid_request` where the client names itself in two ways (RFC 6749 §2.3).
-pub(crate) fn authenticate(headers: &HeaderMap, form: &Form<'_>, directory: &Directory) -> Result<Arc<Client>, Error> {
+/// What `check` says; `invalid_client`; `invalid_request` where the client names itself in two ways (RFC 6749 §2.3).
+pub(crate) fn authenticate(
+    headers: &HeaderMap,
+    form: &Form<'_>,
+    directory: &Directory,
+    check: impl FnOnce(&Client, &Secret<String>) -> Result<bool, Error>,
+) -> Result<Arc<Client>, Error> {
     let field = |name| form.one(name).map_err(|_| Error::request("a parameter came more than once"));
     let (in_form, secret_in_form) = (field("client_id")?, field("client_secret")?);
     let basic = headers.get(header::AUTHORIZATION).map(|value| credentials(value).ok_or(INVALID_CLIENT)).transpose()?;
@@ -38,10 +48,81 @@ pub(crate) fn authenticate(headers: &HeaderMap, form: &Form<'_>, directory: &Dir
     };
     let client = directory.client(&id).ok_or(INVALID_CLIENT)?;
     let has_proved = match secret {
-        Some(secret) => client.has_secret(&secret),
+        Some(secret) => check(client, &secret)?,
         None => client.is_public(),
     };
     if has_proved { Ok(Arc::clone(client)) } else { Err(INVALID_CLIENT) }
+}
+
+/// Wrong secrets that are answered as wrong; more of them are answered with 429.
+const WRONG: Limit = Limit { burst: 10, interval: Duration::from_secs(10) };
+/// Wrong secrets after which no secret is looked at any more, right or wrong, from an address that is not the client's own.
+const LOOKS: Limit = Limit { burst: 1000, interval: Duration::from_secs(1) };
+/// How long an address is the client's own after it has proved itself from there.
+const KNOWN_FOR: Duration = Duration::from_secs(30 * 24 * 3600);
+/// Addresses of clients that are remembered, for each client and in all.
+const KNOWN: Bounds = Bounds { per_owner: 256, total: 20_000 };
+/// Buckets that each limit remembers.
+const BUCKETS_MAX: usize = 100_000;
+
+/// Slows down who guesses client secrets, by client and network. The right client is kept out nowhere else; and where it has
+/// proved itself before, not at all.
+#[derive(Debug)]
+pub(crate) struct SecretLimits(Mutex<State>);
+
+#[derive(Debug)]
+struct State {
+    wrong: Buckets,
+    looks: Buckets,
+    known: Shares<()>,
+}
+
+impl SecretLimits {
+    /// Remembers nothing yet.
+    pub(crate) fn new() -> Self {
+        Self(Mutex::new(State {
+            wrong: Buckets::new(WRONG, BUCKETS_MAX),
+            looks: Buckets::new(LOOKS, BUCKETS_MAX),
+            known: Shares::new(KNOWN),
+        }))
+    }
+
+    /// Whether `secret` is the client's.
+    ///
+    /// # Errors
+    ///
+    /// Where too many were wrong.
+    pub(crate) fn check(
+        &self,
+        client: &Client,
+        secret: &Secret<String>,
+        from: IpAddr,
+        now: Timestamp,
+    ) -> Result<bool, Error> {
+        let mut guard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let state = &mut *guard;
+        let who = (client.id(), network(from));
+        let (wrong, looks) = (state.wrong.key(&who), state.looks.key(&who));
+        let is_known = matches!(state.known.find(&client.id(), &who, now, now), Found::Here(()));
+        let wait = state.looks.wait(looks, now);
+        if !is_known && !wait.is_zero() {
+            return Err(Error::too_many(wait));
+        }
+        if client.has_secret(secret) {
+            state.wrong.forget(wrong);
+            state.known.put(&client.id(), &who, (now, now + KNOWN_FOR), (), now);
+            return Ok(true);
+        }
+        if wait.is_zero() {
+            state.looks.take(looks, now);
+        }
+        let wait = state.wrong.wait(wrong, now);
+        if !wait.is_zero() {
+            return Err(Error::too_many(wait));
+        }
+        state.wrong.take(wrong, now);
+        Ok(false)
+    }
 }
 
 /// `Basic`, where both halves are form-encoded first (RFC 6749 §2.3.1).

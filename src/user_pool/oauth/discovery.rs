@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::jose::signing_key::Algorithm;
 use crate::message::WholeResponse;
 use crate::user_pool::oauth::authorize::SCOPES;
 use crate::user_pool::oauth::provider::Provider;
@@ -18,6 +19,7 @@ impl Provider {
 
     fn metadata(&self) -> Value {
         let issuer = &self.issuer;
+        let algorithms: Vec<&str> = issuer.algorithms().map(Algorithm::name).collect();
         json!({
             "issuer": issuer.url(),
             "authorization_endpoint": issuer.at(routes::AUTHORIZE),
@@ -30,14 +32,14 @@ impl Provider {
             "response_modes_supported": ["query"],
             "grant_types_supported": ["authorization_code", "refresh_token"],
             "subject_types_supported": ["public"],
-            "id_token_signing_alg_values_supported": ["ES256"],
+            "id_token_signing_alg_values_supported": algorithms,
             "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
             "code_challenge_methods_supported": ["S256"],
             "claims_supported": [
                 "iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "at_hash", "sid", "preferred_username", "name",
                 "email", "email_verified", "groups",
             ],
-            "prompt_values_supported": ["none", "login", "consent", "select_account"],
+            "prompt_values_supported": ["none", "login", "select_account"],
             "authorization_response_iss_parameter_supported": true,
             "claims_parameter_supported": false,
             "request_parameter_supported": false,

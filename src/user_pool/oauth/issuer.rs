@@ -11,12 +11,13 @@ use serde_json::{Value, json};
 use crate::clock::Timestamp;
 use crate::crypto::{digest, random};
 use crate::identity::Claims;
-use crate::jose::signing_key::{PublicKey, SigningKey};
+use crate::jose::signing_key::{Algorithm, PublicKey, SigningKey};
 use crate::secret::Secret;
 use crate::user_pool::directory::user::User;
 use crate::user_pool::oauth::grant::Grant;
 use crate::user_pool::routes;
 use crate::user_pool::seal::{Purpose, Seal};
+use crate::user_pool::settings::Settings;
 
 /// The issuer's name and keys.
 #[derive(Debug)]
@@ -24,8 +25,19 @@ pub(crate) struct Issuer {
     url: Arc<str>,
     seal: Seal,
     key: SigningKey,
+    rs256_key: Option<SigningKey>,
     other_keys: Vec<PublicKey>,
     token_lifetime: Duration,
+}
+
+/// What an ID token is made of.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct IdToken<'a> {
+    pub(crate) algorithm: Algorithm,
+    pub(crate) grant: &'a Grant,
+    pub(crate) user: &'a User,
+    pub(crate) nonce: Option<&'a str>,
+    pub(crate) access_token: &'a Secret<String>,
 }
 
 /// What an access token says to this pool only. Sealed with a fresh nonce each time: relying parties cannot compare two tokens
@@ -67,14 +79,15 @@ const PROTOCOL_CLAIMS: &[&str] = &[
 ];
 
 impl Issuer {
-    pub(crate) fn new(
-        url: Arc<str>,
-        seal: Seal,
-        key: SigningKey,
-        other_keys: Vec<PublicKey>,
-        token_lifetime: Duration,
-    ) -> Self {
-        Self { url, seal, key, other_keys, token_lifetime }
+    pub(crate) fn new(settings: &Settings, url: Arc<str>, seal: Seal) -> Self {
+        Self {
+            url,
+            seal,
+            key: settings.signing_key.clone(),
+            rs256_key: settings.rs256_signing_key.clone(),
+            other_keys: settings.other_keys.clone(),
+            token_lifetime: settings.token_lifetime,
+        }
     }
 
     /// `iss`: no trailing slash.
@@ -92,9 +105,24 @@ impl Issuer {
         self.token_lifetime
     }
 
-    /// Every key that a token of ours may verify with, the signing one first.
+    /// Every key that a token of ours may verify with, the signing ones first.
     pub(crate) fn keys(&self) -> impl Iterator<Item = &PublicKey> {
-        std::iter::once(self.key.public()).chain(&self.other_keys)
+        self.signing_keys().map(SigningKey::public).chain(&self.other_keys)
+    }
+
+    /// What ID tokens are signed with, for one client or another. RS256 comes first: it is what a relying party takes that
+    /// does not choose.
+    pub(crate) fn algorithms(&self) -> impl Iterator<Item = Algorithm> {
+        self.signing_keys().map(SigningKey::algorithm)
+    }
+
+    fn signing_keys(&self) -> impl Iterator<Item = &SigningKey> {
+        self.rs256_key.iter().chain([&self.key])
+    }
+
+    /// The key for `algorithm`; the configuration has seen to it that there is one.
+    fn key_for(&self, algorithm: Algorithm) -> &SigningKey {
+        self.signing_keys().find(|key| key.algorithm() == algorithm).unwrap_or(&self.key)
     }
 
     /// An access token (RFC 9068 §2.2) for our own userinfo endpoint, and for nothing else. `scope` is all or a part of
@@ -106,6 +134,7 @@ impl Issuer {
             session_id: (!grant.has("offline_access")).then(|| grant.session_id.clone()),
         };
         self.signed(
+            &self.key,
             ACCESS_TOKEN_TYPE,
             &json!({
                 "iss": &*self.url,
@@ -123,14 +152,8 @@ impl Issuer {
     }
 
     /// An ID token (OIDC Core §2).
-    pub(crate) fn id_token(
-        &self,
-        grant: &Grant,
-        user: &User,
-        nonce: Option<&str>,
-        access_token: &Secret<String>,
-        now: Timestamp,
-    ) -> Secret<String> {
+    pub(crate) fn id_token(&self, of: &IdToken<'_>, now: Timestamp) -> Secret<String> {
+        let IdToken { algorithm, grant, user, nonce, access_token } = *of;
         let mut payload = json!({
             "iss": &*self.url,
             "sub": grant.subject,
@@ -147,7 +170,7 @@ impl Issuer {
         if let Some(payload) = payload.as_object_mut() {
             payload.extend(claims_of(user, &grant.scope));
         }
-        self.signed(ID_TOKEN_TYPE, &payload)
+        self.signed(self.key_for(algorithm), ID_TOKEN_TYPE, &payload)
     }
 
     /// The claims of an access token of ours that has not expired, and what is sealed in it.
@@ -168,9 +191,9 @@ impl Issuer {
         self.keys().find_map(|key| key.payload(token, typ)).filter(|payload| payload["iss"] == *self.url)
     }
 
-    fn signed(&self, typ: &str, payload: &Value) -> Secret<String> {
-        let header = json!({"alg": "ES256", "typ": typ, "kid": self.key.kid()});
-        Secret::new(self.key.compact(&header, payload).expect("P-256 signing fails only without randomness"))
+    fn signed(&self, key: &SigningKey, typ: &str, payload: &Value) -> Secret<String> {
+        let header = json!({"alg": key.algorithm().name(), "typ": typ, "kid": key.kid()});
+        Secret::new(key.compact(&header, payload).expect("signing fails only without randomness"))
     }
 }
 

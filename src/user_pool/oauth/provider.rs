@@ -9,6 +9,7 @@ use crate::clock::Clock;
 use crate::user_pool::directory::Directory;
 use crate::user_pool::metrics::Metrics;
 use crate::user_pool::oauth::authorize::AuthorizationRequest;
+use crate::user_pool::oauth::client_auth::SecretLimits;
 use crate::user_pool::oauth::grant::Grants;
 use crate::user_pool::oauth::issuer::Issuer;
 use crate::user_pool::rate_limit::{Buckets, Limit};
@@ -18,6 +19,8 @@ use crate::user_pool::signin::sso::{Session, Sessions};
 
 /// Sign-ins of one user at one client by the browser's session. A browser that opens many tabs makes some dozens.
 const SILENT_PER_USER_AND_CLIENT: Limit = Limit { burst: 120, interval: Duration::from_secs(1) };
+/// Applications that the page of a signed-in user names.
+const APPLICATIONS_MAX: usize = 50;
 /// Buckets that are remembered.
 const BUCKETS_MAX: usize = 100_000;
 
@@ -30,6 +33,7 @@ pub(crate) struct Provider {
     pub(super) sessions: Arc<Sessions>,
     /// Sign-ins of one user at one client without a password.
     pub(super) silent: Mutex<Buckets>,
+    pub(super) secrets: SecretLimits,
     pub(super) clock: Clock,
     pub(super) metrics: Metrics,
 }
@@ -45,16 +49,11 @@ impl Provider {
         clock: Clock,
         metrics: Metrics,
     ) -> Self {
-        let issuer = Issuer::new(
-            url,
-            seal.clone(),
-            settings.signing_key.clone(),
-            settings.other_keys.clone(),
-            settings.token_lifetime,
-        );
+        let issuer = Issuer::new(settings, url, seal.clone());
         let grants = Grants::new(seal, settings.refresh_lifetime);
         let silent = Mutex::new(Buckets::new(SILENT_PER_USER_AND_CLIENT, BUCKETS_MAX));
-        Self { issuer, grants, directory, sessions, silent, clock, metrics }
+        let secrets = SecretLimits::new();
+        Self { issuer, grants, directory, sessions, silent, secrets, clock, metrics }
     }
 
     /// What the user is told of who asks: the client's name, or the host that the user goes back to.
@@ -62,6 +61,35 @@ impl Provider {
         let named = self.directory.client(&request.client_id).and_then(|client| client.name());
         let host = || Url::parse(&request.redirect_uri).ok().and_then(|url| url.host_str().map(str::to_owned));
         named.map(str::to_owned).or_else(host).unwrap_or_else(|| request.client_id.clone())
+    }
+
+    /// Where a user goes to begin a sign-in again that came to nothing: a client that begins again by itself is told so at its
+    /// redirect URI, and so is an app that has no other address; of any other client it is the host that the user came from.
+    pub(crate) fn begin_again_location(&self, request: &AuthorizationRequest) -> String {
+        let begins_again = self.directory.client(&request.client_id).is_some_and(|client| client.begins_again());
+        match Url::parse(&request.redirect_uri) {
+            Ok(url) if !begins_again && url.scheme() == "https" => format!("{}/", url.origin().ascii_serialization()),
+            _ => self.not_signed_in_location(request),
+        }
+    }
+
+    /// The applications that a user may open, by name and address. For signed-in users only: who else there is, is nobody's
+    /// business.
+    pub(crate) fn applications(&self) -> Vec<(String, String)> {
+        let mut applications: Vec<(String, String)> = self
+            .directory
+            .clients()
+            .flat_map(|client| client.redirect_uris().iter().map(move |url| (client, url)))
+            .filter(|(_, url)| url.scheme() == "https")
+            .map(|(client, url)| {
+                let name = client.name().or(url.host_str()).unwrap_or(client.id());
+                (name.to_owned(), format!("{}/", url.origin().ascii_serialization()))
+            })
+            .collect();
+        applications.sort();
+        applications.dedup_by(|one, other| one.1 == other.1);
+        applications.truncate(APPLICATIONS_MAX);
+        applications
     }
 
     /// The name of a session's user, as the user would write it.

@@ -1,5 +1,7 @@
 //! Token endpoint (RFC 6749 §3.2): codes and refresh tokens in, tokens out.
 
+use std::net::IpAddr;
+
 use http::{HeaderMap, StatusCode};
 use serde_json::json;
 
@@ -10,21 +12,25 @@ use crate::user_pool::directory::client::Client;
 use crate::user_pool::oauth::client_auth;
 use crate::user_pool::oauth::error::Error;
 use crate::user_pool::oauth::grant::{Presented, Redeemed, Refused};
+use crate::user_pool::oauth::issuer::IdToken;
 use crate::user_pool::oauth::provider::Provider;
 use crate::user_pool::reply;
+use crate::user_pool::settings::Pkce;
 
 const NOT_VALID: Error =
     Error::grant("the code or refresh token is not valid, was used before, or is another client's");
 
 impl Provider {
     /// Answers a token request.
-    pub(crate) fn token(&self, headers: &HeaderMap, form: &Form<'_>) -> WholeResponse {
-        self.try_token(headers, form).unwrap_or_else(Error::answer)
+    pub(crate) fn token(&self, headers: &HeaderMap, form: &Form<'_>, from: IpAddr) -> WholeResponse {
+        self.try_token(headers, form, from).unwrap_or_else(Error::answer)
     }
 
-    fn try_token(&self, headers: &HeaderMap, form: &Form<'_>) -> Result<WholeResponse, Error> {
-        let client = client_auth::authenticate(headers, form, &self.directory)?;
+    fn try_token(&self, headers: &HeaderMap, form: &Form<'_>, from: IpAddr) -> Result<WholeResponse, Error> {
         let now = self.clock.now();
+        let client = client_auth::authenticate(headers, form, &self.directory, |client, secret| {
+            self.secrets.check(client, secret, from, now)
+        })?;
         match one(form, "grant_type")? {
             Some("authorization_code") => self.by_code(&client, form, now),
             Some("refresh_token") => self.by_refresh_token(&client, form, now),
@@ -40,12 +46,15 @@ impl Provider {
             redirect_uri: one(form, "redirect_uri")?.ok_or(Error::request("redirect_uri is missing"))?,
             code_verifier: one(form, "code_verifier")?,
         };
+        if client.pkce() == Pkce::Required && presented.code_verifier.is_none() {
+            return Err(Error::request("code_verifier is missing"));
+        }
         let redeemed = self.grants.redeem(&presented, now).map_err(|refused| self.refused(refused, client))?;
         // The user has signed out between the redirect and this request.
         if self.sessions.has_ended(redeemed.grant.session(), now) {
             return Err(NOT_VALID);
         }
-        let answer = self.answer(&redeemed, &redeemed.grant.scope, now)?;
+        let answer = self.answer(client, &redeemed, &redeemed.grant.scope, now)?;
         self.metrics.tokens_by_code.increment();
         Ok(answer)
     }
@@ -61,12 +70,18 @@ impl Provider {
         }
         // RFC 6749 §6: less than was granted may be asked for, not more.
         let scope = wanted.unwrap_or(&redeemed.grant.scope);
-        let answer = self.answer(&redeemed, scope, now)?;
+        let answer = self.answer(client, &redeemed, scope, now)?;
         self.metrics.tokens_by_refresh.increment();
         Ok(answer)
     }
 
-    fn answer(&self, redeemed: &Redeemed, scope: &str, now: Timestamp) -> Result<WholeResponse, Error> {
+    fn answer(
+        &self,
+        client: &Client,
+        redeemed: &Redeemed,
+        scope: &str,
+        now: Timestamp,
+    ) -> Result<WholeResponse, Error> {
         let Redeemed { grant, nonce, family, refresh_token } = redeemed;
         let user = self.directory.user(&grant.subject, &grant.fingerprint).ok_or(NOT_VALID)?;
         let access_token = self.issuer.access_token(grant, scope, family, now);
@@ -82,7 +97,14 @@ impl Provider {
         if grant.has("openid")
             && let Some(body) = body.as_object_mut()
         {
-            let id_token = self.issuer.id_token(&grant, user, nonce.as_deref(), &access_token, now);
+            let id_token = IdToken {
+                algorithm: client.id_token_algorithm(),
+                grant: &grant,
+                user,
+                nonce: nonce.as_deref(),
+                access_token: &access_token,
+            };
+            let id_token = self.issuer.id_token(&id_token, now);
             body.insert("id_token".into(), id_token.expose().as_str().into());
         }
         Ok(reply::json(StatusCode::OK, &body))

@@ -19,11 +19,11 @@ use url::Url;
 use super::*;
 use crate::clock::{ManualClock, Timestamp};
 use crate::crypto::{aead, digest};
-use crate::jose::signing_key::SigningKey;
+use crate::jose::signing_key::{Algorithm, SigningKey};
 use crate::message::form;
 use crate::secret::Secret;
 use crate::user_pool::credential::password::tests::cheap;
-use crate::user_pool::settings::{ClientSettings, UserSettings};
+use crate::user_pool::settings::{ClientSettings, Pkce, UserSettings};
 
 const ISSUER: &str = "https://login.example";
 const CALLBACK: &str = "https://app.example.com/oauth2/idpresponse";
@@ -59,6 +59,7 @@ fn settings() -> Settings {
         issuer: url(ISSUER),
         title: "Sign in".into(),
         signing_key: key(),
+        rs256_signing_key: None,
         other_keys: vec![],
         seal_keys: [aead::Key::new(&Secret::new([7; 32]))].into(),
         users: vec![
@@ -77,6 +78,9 @@ fn settings() -> Settings {
                 redirect_uris: vec![url(CALLBACK), url("https://app.example.com/other?keep=1")],
                 post_logout_redirect_uris: vec![url("https://app.example.com/bye")],
                 name: Some("The Dashboard".into()),
+                pkce: Pkce::OrNonce,
+                id_token_algorithm: Algorithm::Es256,
+                begins_again: true,
             },
             ClientSettings {
                 client_id: "cli".into(),
@@ -84,6 +88,9 @@ fn settings() -> Settings {
                 redirect_uris: vec![url("http://127.0.0.1/cb")],
                 post_logout_redirect_uris: vec![],
                 name: None,
+                pkce: Pkce::Required,
+                id_token_algorithm: Algorithm::Es256,
+                begins_again: false,
             },
         ],
         token_lifetime: Duration::from_secs(3600),

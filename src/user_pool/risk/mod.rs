@@ -22,7 +22,7 @@ use tokio::sync::Notify;
 
 use crate::clock::{Clock, Timestamp};
 use crate::user_pool::directory::user::UserName;
-use crate::user_pool::rate_limit::{Buckets, Limit};
+use crate::user_pool::rate_limit::{Buckets, Limit, network};
 use crate::user_pool::shares::{Bounds, Found, Shares};
 
 const PER_USER_AND_ADDRESS: Limit = Limit { burst: 5, interval: Duration::from_secs(30) };
@@ -252,17 +252,6 @@ fn count_down<K: Hash + Eq>(counts: &mut HashMap<K, u32>, key: &K) {
     *count -= 1;
     if *count == 0 {
         counts.remove(key);
-    }
-}
-
-/// What one person is likely to hold: an IPv4 address, or the first 64 bits of an IPv6 one (RFC 6177).
-fn network(address: IpAddr) -> [u8; 8] {
-    match address.to_canonical() {
-        IpAddr::V4(address) => {
-            let [a, b, c, d] = address.octets();
-            [0, 0, 0, 0, a, b, c, d]
-        }
-        IpAddr::V6(address) => address.octets()[..8].try_into().expect("an IPv6 address has 16 bytes"),
     }
 }
 

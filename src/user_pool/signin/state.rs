@@ -20,15 +20,15 @@ struct Carried<T> {
     made_at: u64,
 }
 
-/// Why a form is not taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Error {
-    /// Not made by us, or for another browser.
-    #[error("the form is not one that this browser was given")]
+/// Why a form is not taken, and what it carried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refused<T> {
+    /// Not made by us.
     Foreign,
+    /// Made for another browser, or this one did not send its cookie.
+    OtherBrowser(T),
     /// Made too long ago.
-    #[error("the form was open for too long")]
-    Expired,
+    Expired(T),
 }
 
 /// Seals `value` into a form for the browser that holds the cookie `browser`.
@@ -40,19 +40,21 @@ pub(crate) fn carry(seal: &Seal, purpose: Purpose, value: impl Serialize, browse
 ///
 /// # Errors
 ///
-/// See [`Error`].
+/// See [`Refused`].
 pub(crate) fn receive<T: DeserializeOwned>(
     seal: &Seal,
     purpose: Purpose,
     text: &str,
     browser: Option<&str>,
     now: Timestamp,
-) -> Result<T, Error> {
-    let carried: Carried<T> = seal.open(purpose, text).ok_or(Error::Foreign)?;
-    let browser = browser.ok_or(Error::Foreign)?;
-    if !compare::equal(carried.browser.as_bytes(), browser.as_bytes()) {
-        return Err(Error::Foreign);
+) -> Result<T, Refused<T>> {
+    let carried: Carried<T> = seal.open(purpose, text).ok_or(Refused::Foreign)?;
+    // First: the cookie ends as well, and "expired" is what helps then.
+    if now.since(Timestamp::from_seconds(carried.made_at)) > FORM_LIFETIME {
+        return Err(Refused::Expired(carried.value));
     }
-    let age = now.since(Timestamp::from_seconds(carried.made_at));
-    if age > FORM_LIFETIME { Err(Error::Expired) } else { Ok(carried.value) }
+    if !browser.is_some_and(|browser| compare::equal(carried.browser.as_bytes(), browser.as_bytes())) {
+        return Err(Refused::OtherBrowser(carried.value));
+    }
+    Ok(carried.value)
 }

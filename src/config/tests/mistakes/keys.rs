@@ -63,7 +63,7 @@ fn files_that_are_not_keys() {
        |                                       ^^^^^^
        = `vestibule keys session --out FILE` makes one
 
-    error: the file `DIR/session-key` is not a private key in PEM form (PKCS #8 or SEC 1)
+    error: the file `DIR/session-key` is not a private key in PEM form (PKCS #8, PKCS #1 or SEC 1)
       --> vestibule.yaml:36:21 at claims.signing_key_file
        |
     36 |   signing_key_file: session-key

@@ -87,6 +87,13 @@ fn clients() {
       - { client_id: a, redirect_uris: [http://x.example.com/cb, \"https://x.example.com/#x\", /cb, \"javascript:x\", \"com.example.app:/cb\"], client_secret: \"\" }
 ";
     assert_snapshot!(pool("clients", clients), @r#"
+    warning: ID tokens are signed with ES256 only, and many relying parties verify RS256 only
+      --> vestibule.yaml:41:5 at user_pools.people.clients
+       |
+    41 |     clients:
+       |     ^^^^^^^
+       = `vestibule keys signing --algorithm rs256 --out FILE` and `rs256_signing_key_file: FILE`, or `id_token_signed_response_alg: ES256` for each client
+
     error: `vestibule` is this proxy's own client id
       --> vestibule.yaml:42:22 at user_pools.people.clients[0].client_id
        |
@@ -294,4 +301,29 @@ fn hashes_of_different_costs_are_warned_about() {
     let found = warned("costs", users("19456", "8"));
     assert!(found.contains("the password hashes have 2 different costs"), "{found}");
     assert!(!warned("one-cost", users("19456", "19456")).contains("different costs"));
+}
+
+#[test]
+fn a_client_is_given_what_the_pool_has_and_a_public_one_pkce() {
+    let client = |settings: &str| {
+        format!("    clients:\n      - {{ client_id: a, redirect_uris: [https://a.example.com/cb], {settings} }}\n")
+    };
+    let found = pool("rs256", &client("client_secret: s, id_token_signed_response_alg: RS256"));
+    assert!(found.contains("error: the pool has no key for RS256"), "{found}");
+    assert!(found.contains("vestibule keys signing --algorithm rs256 --out FILE"), "{found}");
+    let found = pool("public", &client("pkce: optional"));
+    assert!(found.contains("error: a client without a secret must use PKCE"), "{found}");
+    let warned = |name: &str, settings: &str| {
+        warnings(name, &[("target_groups:\n", &format!("{POOL}{}target_groups:\n", client(settings)))])
+    };
+    let found = warned("optional", "client_secret: s, pkce: optional, id_token_signed_response_alg: ES256");
+    assert!(found.contains("a stolen code is protected by the client secret only"), "{found}");
+    assert!(!found.contains("RS256"), "{found}");
+    assert!(warned("es256", "client_secret: s").contains("many relying parties verify RS256 only"));
+    let wrong = format!(
+        "{SOUND}{}",
+        POOL.replace("signing_key_file: pool-key", "signing_key_file: pool-key\n    rs256_signing_key_file: pool-key")
+    );
+    let found = report_of("wrong-algorithm", &wrong);
+    assert!(found.contains("is a key for ES256, and must be one for RS256"), "{found}");
 }

@@ -2,7 +2,7 @@ use super::*;
 use crate::message::page::STYLE;
 
 fn view(notice: Option<Notice>) -> SignInView<'static> {
-    SignInView { title: "Sign in", client: "The Dashboard", carried: "c4rr1ed", username: "", notice }
+    SignInView { title: "Sign in", client: Some("The Dashboard"), carried: "c4rr1ed", username: "", notice }
 }
 
 /// The page without its style, which changes for other reasons.
@@ -29,11 +29,13 @@ fn the_question_whether_to_sign_out() {
 #[test]
 fn x_01_nothing_that_is_shown_opens_a_tag() {
     let evil = "\"'><script>alert(1)</script>&";
-    let view = SignInView { title: evil, client: evil, carried: evil, username: evil, notice: Some(Notice::Wrong) };
+    let view =
+        SignInView { title: evil, client: Some(evil), carried: evil, username: evil, notice: Some(Notice::Wrong) };
     let pages = [
         sign_in(&view),
         ask_to_sign_out(&Question::SignOut { client: Some(evil) }, evil),
-        ask_to_sign_out(&Question::SignedIn { name: evil }, evil),
+        ask_to_sign_out(&Question::SignedIn { name: evil, applications: &[(evil.into(), evil.into())] }, evil),
+        refused(Refused::Expired, evil),
     ];
     for page in pages {
         assert!(!page.contains("<script") && !page.contains("\"'>"), "{page}");
@@ -53,20 +55,25 @@ fn waits_are_told_in_words() {
 #[test]
 fn every_page_is_whole() {
     let wrong = SignInView { username: "alice", ..view(Some(Notice::Wrong)) };
+    let applications = [("Wiki".to_owned(), "https://wiki.example.com/".to_owned())];
     let pages = [
         ("sign-in", sign_in(&view(None))),
         ("wrong", sign_in(&wrong)),
         ("too-many", sign_in(&SignInView { notice: Some(Notice::TooMany(30)), ..wrong })),
         ("question", ask_to_sign_out(&Question::SignOut { client: Some("The Dashboard") }, "c4rr1ed")),
-        ("signed-in", ask_to_sign_out(&Question::SignedIn { name: "Alice" }, "c4rr1ed")),
+        ("signed-in", ask_to_sign_out(&Question::SignedIn { name: "Alice", applications: &applications }, "c4rr1ed")),
         ("signed-out", signed_out()),
         ("error", error(PageError::UnknownRedirect)),
-        ("expired", refused(Refused::Expired)),
+        ("home", sign_in(&SignInView { client: None, ..view(None) })),
+        ("expired", refused(Refused::Expired, "https://app.example.com/")),
+        ("question-expired", refused(Refused::QuestionExpired, routes::SIGN_IN)),
+        ("foreign", refused(Refused::Foreign, routes::SIGN_IN)),
         ("not-found", not_found()),
     ];
     for (name, page) in pages {
         assert!(page.starts_with("<!doctype html>") && page.ends_with("</html>\n"), "{name}");
         assert_eq!(page.matches("<h1>").count(), 1, "{name}");
+        assert!(page.contains("<form") || page.contains("<a "), "{name} has a way on");
         if let Some(directory) = option_env!("PAGES_DIRECTORY") {
             std::fs::write(format!("{directory}/{name}.html"), page).expect("the directory is there");
         }

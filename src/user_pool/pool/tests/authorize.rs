@@ -30,15 +30,15 @@ async fn u_07_nobody_is_sent_to_an_address_that_is_not_registered() {
         "http://127.0.0.1:1/cb",
     ] {
         let answer = world.browser().authorize(&[("redirect_uri", foreign)]).await;
-        answer.assert_page(StatusCode::BAD_REQUEST, "That application gave a wrong address");
+        answer.assert_page(StatusCode::BAD_REQUEST, "Unknown return address");
         assert!(!answer.text().contains("evil"), "{}", answer.text());
     }
     for unknown in ["", "zzz", "DASHBOARD", "<script>"] {
         let answer = world.browser().authorize(&[("client_id", unknown)]).await;
-        answer.assert_page(StatusCode::BAD_REQUEST, "That application is not known here");
+        answer.assert_page(StatusCode::BAD_REQUEST, "Unknown application");
     }
     let twice = format!("{}&redirect_uri=https://evil.test/", authorize_path(&[]));
-    world.browser().get(&twice).await.assert_page(StatusCode::BAD_REQUEST, "That request could not be read");
+    world.browser().get(&twice).await.assert_page(StatusCode::BAD_REQUEST, "Invalid request");
 }
 
 #[tokio::test]
@@ -74,12 +74,78 @@ async fn a_request_that_is_wrong_goes_back_with_an_error() {
 }
 
 #[tokio::test]
-async fn pkce_is_required_of_every_client_and_only_s256() {
+async fn pkce_is_s256_where_there_is_any() {
     check_refused(&[("code_challenge", "")], "invalid_request").await;
     check_refused(&[("code_challenge_method", "")], "invalid_request").await;
     check_refused(&[("code_challenge_method", "plain")], "invalid_request").await;
     check_refused(&[("code_challenge", "zzz")], "invalid_request").await;
     check_refused(&[("code_challenge", &"+".repeat(43))], "invalid_request").await;
+}
+
+const NO_PKCE: [(&str, &str); 2] = [("code_challenge", ""), ("code_challenge_method", "")];
+
+/// The answer to a whole login of a confidential client whose requests must have what `pkce` says.
+async fn login_with(pkce: Pkce, changes: &[(&str, &str)], verifier: &str) -> Result<StatusCode, String> {
+    let mut settings = settings();
+    settings.clients[0].pkce = pkce;
+    let world = World::with(settings, START);
+    let mut browser = world.browser();
+    let page = browser.authorize(changes).await;
+    if page.status() != StatusCode::OK {
+        return Err(page.query("error").expect("an error"));
+    }
+    let code = browser.submit(&page, "alice", "correct horse").await.code();
+    let mut fields = vec![("grant_type", "authorization_code"), ("code", &*code), ("redirect_uri", CALLBACK)];
+    if !verifier.is_empty() {
+        fields.push(("code_verifier", verifier));
+    }
+    Ok(world.token(&fields).await.status())
+}
+
+#[tokio::test]
+async fn a_confidential_client_needs_pkce_or_a_nonce_and_pkce_is_never_downgraded() {
+    let (ok, refused) = (Ok(StatusCode::OK), Ok(StatusCode::BAD_REQUEST));
+    let neither = [NO_PKCE[0], NO_PKCE[1], ("nonce", "")];
+    let invalid = Err("invalid_request".to_owned());
+    assert_eq!(login_with(Pkce::OrNonce, &NO_PKCE, "").await, ok);
+    assert_eq!(login_with(Pkce::OrNonce, &NO_PKCE, VERIFIER).await, refused, "a verifier without a challenge");
+    assert_eq!(login_with(Pkce::OrNonce, &[], VERIFIER).await, ok);
+    assert_eq!(login_with(Pkce::OrNonce, &[], "").await, refused, "a challenge without a verifier");
+    assert_eq!(login_with(Pkce::OrNonce, &[("nonce", "")], VERIFIER).await, ok);
+    assert_eq!(login_with(Pkce::OrNonce, &neither, "").await, invalid);
+    assert_eq!(login_with(Pkce::Optional, &neither, "").await, ok);
+    assert_eq!(login_with(Pkce::Optional, &[("nonce", "")], "").await, refused, "a challenge without a verifier");
+    assert_eq!(login_with(Pkce::Required, &NO_PKCE, "").await, invalid);
+    assert_eq!(login_with(Pkce::Required, &[], VERIFIER).await, ok);
+}
+
+#[tokio::test]
+async fn a_public_client_must_use_pkce_whatever_the_setting_says() {
+    let mut settings = settings();
+    settings.clients[1].pkce = Pkce::Optional;
+    let world = World::with(settings, START);
+    let app = [("client_id", "cli"), ("redirect_uri", "http://127.0.0.1:51234/cb"), NO_PKCE[0], NO_PKCE[1]];
+    assert_eq!(world.browser().authorize(&app).await.query("error").as_deref(), Some("invalid_request"));
+}
+
+#[tokio::test]
+async fn a_hint_for_one_user_never_gives_anothers_tokens() {
+    let world = World::new();
+    let tokens = world.tokens().await;
+    let alice = tokens["id_token"].as_str().expect("a token");
+    let mut browser = world.browser();
+    browser.sign_in("bob", "battery staple").await;
+    let session = browser.cookies["__Host-vestibule-pool"].clone();
+    let page = browser.authorize(&[("id_token_hint", alice)]).await;
+    page.assert_page(StatusCode::OK, "Sign in");
+    let refused = browser.submit(&page, "bob", "battery staple").await;
+    assert_eq!(refused.query("error").as_deref(), Some("login_required"));
+    assert_eq!(refused.query("state").as_deref(), Some("st&te"));
+    assert_eq!(refused.query("code"), None);
+    assert_eq!(browser.cookies["__Host-vestibule-pool"], session, "and nothing else has changed");
+    let back = browser.submit(&page, "alice", "correct horse").await;
+    let id = payload(&world.redeem(&back.code()).await.json()["id_token"]);
+    assert_eq!(id["sub"], "sub-of-Alice");
 }
 
 #[tokio::test]

@@ -26,7 +26,7 @@ async fn a_token_verifies_with_the_published_keys_only() {
 async fn there_is_nothing_at_other_addresses() {
     let world = World::new();
     for path in ["/", "/sign-in/", "/oauth2", "/oauth2/token/", "/SIGN-IN", "/.well-known/oauth-authorization-server"] {
-        world.browser().get(path).await.assert_page(StatusCode::NOT_FOUND, "There is nothing here");
+        world.browser().get(path).await.assert_page(StatusCode::NOT_FOUND, "Page not found");
     }
 }
 
@@ -69,7 +69,7 @@ async fn d_13_a_body_of_another_type_is_not_read() {
         ] {
             let headers: Vec<_> = content_type.iter().map(|kind| ("content-type", (*kind).to_owned())).collect();
             let answer = world.call(Method::POST, path, &headers, "client_id=dashboard&request=x").await;
-            answer.assert_page(StatusCode::BAD_REQUEST, "That request could not be read");
+            answer.assert_page(StatusCode::BAD_REQUEST, "Invalid request");
         }
     }
     for path in [routes::TOKEN, routes::USERINFO] {

@@ -121,7 +121,56 @@ async fn a_form_is_good_for_fifteen_minutes_and_in_every_tab() {
     assert!(browser.submit(&first, "alice", "correct horse").await.query("code").is_some());
     world.advance(1);
     let late = browser.submit(&first, "alice", "correct horse").await;
-    late.assert_page(StatusCode::FORBIDDEN, "This page was open for too long");
+    late.assert_page(StatusCode::FORBIDDEN, "This sign-in page has expired");
+}
+
+#[tokio::test]
+async fn an_expired_page_says_so_and_leads_back_to_where_the_user_was_going() {
+    let world = World::new();
+    let mut browser = world.browser();
+    let page = browser.authorize(&[]).await;
+    let link = |answer: &Answer| {
+        let (_, rest) = answer.text().split_once("<a class=\"button wide\" href=\"").expect("a link");
+        rest.split('"').next().expect("closed").replace("&amp;", "&").replace("&#39;", "'")
+    };
+    // A day later the browser's cookie has ended as well.
+    for seconds in [15 * 60 + 1, 24 * 3600] {
+        world.advance(seconds);
+        let expired = browser.submit(&page, "alice", "correct horse").await;
+        expired.assert_page(StatusCode::FORBIDDEN, "This sign-in page has expired");
+        assert!(expired.text().contains("This sign-in page has expired. You have not been signed in."));
+        let again = url(&link(&expired));
+        assert!(again.as_str().starts_with(CALLBACK), "{again}");
+        let parameters: BTreeMap<_, _> = again.query_pairs().into_owned().collect();
+        assert_eq!((&*parameters["error"], &*parameters["state"]), ("login_required", "st&te"));
+        browser.cookies.clear();
+    }
+    let mut settings = settings();
+    settings.clients[0].begins_again = false;
+    let world = World::with(settings, START);
+    let page = world.browser().authorize(&[]).await;
+    world.advance(15 * 60 + 1);
+    let expired = world.browser().submit(&page, "alice", "correct horse").await;
+    assert_eq!(link(&expired), "https://app.example.com/", "another relying party is begun at its own address");
+}
+
+#[tokio::test]
+async fn every_page_has_a_way_on() {
+    let world = World::new();
+    let mut browser = world.browser();
+    let foreign = browser.post(routes::SIGN_IN, &[]).await;
+    let pages = [
+        foreign,
+        browser.get(routes::SIGN_IN).await,
+        browser.get("/nothing").await,
+        browser.get(routes::LOGOUT).await,
+        browser.authorize(&[("client_id", "zzz")]).await,
+        browser.authorize(&[("redirect_uri", "https://evil.test/")]).await,
+        browser.send(Method::PUT, routes::SIGN_IN, String::new()).await,
+    ];
+    for page in pages {
+        assert!(page.text().contains("<form") || page.text().contains("href=\"/sign-in\""), "{}", page.text());
+    }
 }
 
 #[tokio::test]
@@ -162,14 +211,20 @@ async fn a_login_hint_is_typed_already() {
 }
 
 #[tokio::test]
-async fn the_pages_own_address_says_whether_one_is_signed_in() {
+async fn the_pages_own_address_signs_in_and_names_the_applications() {
     let world = World::new();
     let mut browser = world.browser();
-    browser.get(routes::SIGN_IN).await.assert_page(StatusCode::OK, "You are not signed in");
-    browser.sign_in("alice", "correct horse").await;
+    let page = browser.get(routes::SIGN_IN).await;
+    page.assert_page(StatusCode::OK, "Sign in");
+    assert!(!page.text().contains("app.example.com"), "nobody is told which applications there are");
+    let again = browser.submit(&page, "alice", "wrong").await;
+    again.assert_page(StatusCode::UNAUTHORIZED, "Sign in");
+    let back = browser.submit(&again, "alice", "correct horse").await;
+    assert_eq!(back.header("location"), routes::SIGN_IN);
     let page = browser.get(routes::SIGN_IN).await;
     page.assert_page(StatusCode::OK, "You are signed in");
     assert!(page.text().contains("as <strong>Alice</strong>"));
+    assert!(page.text().contains("<a href=\"https://app.example.com/\">The Dashboard</a>"), "{}", page.text());
     let bye = browser.post(routes::SIGN_OUT, &[("request", &page.hidden())]).await;
     bye.assert_page(StatusCode::OK, "You are signed out");
     browser.authorize(&[]).await.assert_page(StatusCode::OK, "Sign in");

@@ -393,3 +393,79 @@ async fn a_page_of_another_site_may_call_with_what_it_holds() {
         assert!(answer.0.headers().get("access-control-allow-credentials").is_none());
     }
 }
+
+#[tokio::test]
+async fn id_tokens_are_signed_with_what_the_client_takes() {
+    let rsa = SigningKey::from_pem(&SigningKey::generate_rsa_pem()).expect("a generated key reads back");
+    let mut settings = Settings { rs256_signing_key: Some(rsa), ..settings() };
+    settings.clients[0].id_token_algorithm = Algorithm::Rs256;
+    let world = World::with(settings, START);
+    let discovery = world.call(Method::GET, routes::DISCOVERY, &[], "").await.json();
+    assert_eq!(discovery["id_token_signing_alg_values_supported"], json!(["RS256", "ES256"]));
+    let keys = world.call(Method::GET, routes::JWKS, &[], "").await.json();
+    let verified = |token: &Value, algorithm| {
+        let token = token.as_str().expect("a token");
+        let header = jsonwebtoken::decode_header(token).expect("a header");
+        assert_eq!(header.alg, algorithm);
+        let keys = keys["keys"].as_array().expect("keys");
+        let jwk = keys.iter().find(|key| key["kid"] == header.kid.as_deref().expect("a kid")).expect("published");
+        let jwk: jsonwebtoken::jwk::Jwk = serde_json::from_value(jwk.clone()).expect("a JWK");
+        let mut validation = jsonwebtoken::Validation::new(algorithm);
+        (validation.validate_exp, validation.validate_aud) = (false, false);
+        jsonwebtoken::decode::<Value>(token, &jsonwebtoken::DecodingKey::from_jwk(&jwk).expect("a key"), &validation)
+            .expect("verifies")
+            .claims
+    };
+    let mut browser = world.browser();
+    let code = browser.sign_in("alice", "correct horse").await.code();
+    let tokens = world.redeem(&code).await.json();
+    assert_eq!(verified(&tokens["id_token"], jsonwebtoken::Algorithm::RS256)["aud"], "dashboard");
+    assert_eq!(verified(&tokens["access_token"], jsonwebtoken::Algorithm::ES256)["sub"], "sub-of-Alice");
+    let callback = "http://127.0.0.1:51234/cb";
+    let code = browser.authorize(&[("client_id", "cli"), ("redirect_uri", callback)]).await.code();
+    let fields = [
+        ("grant_type", "authorization_code"),
+        ("client_id", "cli"),
+        ("code", &code),
+        ("redirect_uri", callback),
+        ("code_verifier", VERIFIER),
+    ];
+    let headers = [("content-type", FORM.to_owned())];
+    let other = world.call(Method::POST, routes::TOKEN, &headers, &form::encode(fields)).await.json();
+    assert_eq!(verified(&other["id_token"], jsonwebtoken::Algorithm::ES256)["aud"], "cli");
+    let hint = [("id_token_hint", tokens["id_token"].as_str().expect("a token"))];
+    let bye = browser.get(&format!("{}?{}", routes::LOGOUT, form::encode(hint))).await;
+    bye.assert_page(StatusCode::OK, "You are signed out");
+}
+
+#[tokio::test]
+async fn wrong_client_secrets_are_limited_and_the_right_client_is_not_locked_out() {
+    let world = World::new();
+    let ask = async |secret: &str, from: &str| {
+        let basic = STANDARD.encode(format!("dashboard:{secret}"));
+        let request = http::Request::post(routes::TOKEN)
+            .header("authorization", format!("Basic {basic}"))
+            .header("content-type", FORM)
+            .body(Bytes::from("grant_type=zzz"))
+            .expect("a request");
+        Answer(world.pool.handle(request, from.parse().expect("an address")).await)
+    };
+    let right = "s3cr%2Fet%2B1";
+    for _ in 0..10 {
+        ask("guess", "192.0.2.66").await.assert_error(StatusCode::UNAUTHORIZED, "invalid_client");
+    }
+    let limited = ask("guess", "192.0.2.66").await;
+    limited.assert_error(StatusCode::TOO_MANY_REQUESTS, "temporarily_unavailable");
+    assert_eq!(limited.header("retry-after"), "10");
+    ask(right, "192.0.2.9").await.assert_error(StatusCode::BAD_REQUEST, "unsupported_grant_type");
+    ask(right, "192.0.2.66").await.assert_error(StatusCode::BAD_REQUEST, "unsupported_grant_type");
+    for _ in 0..1100 {
+        ask("guess", "192.0.2.9").await;
+        ask("guess", "192.0.2.77").await;
+    }
+    ask(right, "192.0.2.9").await.assert_error(StatusCode::BAD_REQUEST, "unsupported_grant_type");
+    let unseen = ask(right, "192.0.2.77").await;
+    unseen.assert_error(StatusCode::TOO_MANY_REQUESTS, "temporarily_unavailable");
+    world.advance(200);
+    ask(right, "192.0.2.77").await.assert_error(StatusCode::BAD_REQUEST, "unsupported_grant_type");
+}
