@@ -11,7 +11,7 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
 use serde_json::json;
 
-use crate::claims::settings::{ClaimHeader, Format, Settings as ClaimsSettings};
+use crate::claims::settings::{ClaimHeader, Encoding, Format, Settings as ClaimsSettings};
 use crate::claims::{ClaimsHeaders, Prepared};
 use crate::clock::Timestamp;
 use crate::crypto::aead::Key;
@@ -158,6 +158,7 @@ impl IdentityHeaders {
         let mapped = |name: &'static str, claim: &str| ClaimHeader {
             header: HeaderName::from_static(name),
             claim: vec![claim.to_owned()],
+            encoding: Encoding::default(),
         };
         let claims = ClaimsHeaders::new(ClaimsSettings {
             signer: "https://app.example.com".to_owned(),
@@ -166,6 +167,7 @@ impl IdentityHeaders {
             other_keys: Vec::new(),
             access_token_header: true,
             claim_headers: vec![mapped("x-user-email", "email"), mapped("x-user-groups", "groups")],
+            header_bytes_max: 32 * 1024,
         });
         Self {
             protected: Protected::new(claims.owned_names()),

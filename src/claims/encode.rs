@@ -1,9 +1,10 @@
-//! Claims as header values.
+//! Claims as header values. Nothing is lost: an application that reads a value by the rule of its [`Encoding`] has the claim again.
+//! What cannot be written is an error, never another value.
 //!
 //! Text is UTF-8 of which everything but visible ASCII and inner spaces is percent-encoded, the percent sign too: `Jürgen`
 //! is `J%C3%BCrgen`. So an application decodes in one way, and no line break, NUL or separator that a user put into a name
-//! reaches a header (attacks H-12). Lists are joined by commas; a list with an element that a reader could take for two is
-//! not sent. Objects, and lists of anything but text, numbers and booleans, are compact JSON in ASCII.
+//! reaches a header (attacks H-12). A comma inside of a text is never written as one that separates two. Objects, and lists of
+//! anything but text, numbers and booleans, are compact JSON in ASCII in every encoding.
 
 use std::fmt::Write as _;
 
@@ -11,57 +12,91 @@ use http::HeaderValue;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde_json::Value;
 
-/// Longest value of a mapped claim, in bytes; a longer one is absent (many servers refuse a header of more than 8 KiB).
+use crate::claims::settings::Encoding;
+
+/// Longest value of a mapped claim, in bytes, all its fields together (many servers refuse a header of more than 8 KiB).
 const VALUE_BYTES_MAX: usize = 8 * 1024;
+
+/// Most fields of one claim with [`Encoding::Repeated`] (many servers refuse a request with more than 100).
+const FIELDS_MAX: usize = 64;
 
 /// Beside what is not ASCII, which is always encoded.
 const ENCODED: &AsciiSet = &CONTROLS.add(b'%');
 
+/// Where a comma separates two values, one inside of a value is encoded.
+const ENCODED_AND_COMMAS: &AsciiSet = &ENCODED.add(b',');
+
+/// The claim has a value that cannot be written: too long, or empty where a reader would take that for no value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Inexpressible;
+
 /// Text, encoded.
 pub(super) fn text(text: &str) -> HeaderValue {
-    HeaderValue::try_from(percent_encode(text)).expect("visible ASCII and spaces")
+    HeaderValue::try_from(percent_encode(text, ENCODED)).expect("visible ASCII and spaces")
 }
 
-/// A claim, encoded; `None` where there is nothing to say, or nothing that can be said safely.
-pub(super) fn claim(claim: &Value) -> Option<HeaderValue> {
-    let value = match claim {
-        Value::Array(elements) => list(elements)?,
-        Value::Object(_) => ascii_json(claim),
-        scalar => self::scalar(scalar)?,
+/// A claim, encoded: the values of its fields; none where there is nothing to say (`null`, no text, an empty list).
+///
+/// # Errors
+///
+/// [`Inexpressible`].
+pub(super) fn claim(claim: &Value, encoding: Encoding) -> Result<Vec<HeaderValue>, Inexpressible> {
+    if claim.is_null() {
+        return Ok(Vec::new());
+    }
+    let is_nothing = claim.as_str().is_some_and(str::is_empty) || claim.as_array().is_some_and(Vec::is_empty);
+    let values = match (encoding, claim) {
+        (Encoding::Json, _) => vec![ascii_json(claim)],
+        _ if is_nothing => return Ok(Vec::new()),
+        (_, Value::Array(elements)) if elements.iter().all(is_scalar) => list(elements, encoding),
+        (_, Value::Array(_) | Value::Object(_)) => vec![ascii_json(claim)],
+        _ => vec![scalar(claim, encoding)],
     };
-    if value.is_empty() || value.len() > VALUE_BYTES_MAX {
-        return None;
+    let bytes: usize = values.iter().map(String::len).sum();
+    let is_too_long = bytes > VALUE_BYTES_MAX || values.len() > FIELDS_MAX;
+    // One empty value reads as none.
+    if is_too_long || (bytes == 0 && values.len() == 1) {
+        return Err(Inexpressible);
     }
-    HeaderValue::try_from(value).ok()
+    values.into_iter().map(|value| HeaderValue::try_from(value).map_err(|_| Inexpressible)).collect()
 }
 
-fn scalar(claim: &Value) -> Option<String> {
-    match claim {
-        Value::String(text) => Some(percent_encode(text)),
-        Value::Number(number) => Some(number.to_string()),
-        Value::Bool(is) => Some(is.to_string()),
-        Value::Null | Value::Array(_) | Value::Object(_) => None,
+const fn is_scalar(value: &Value) -> bool {
+    matches!(value, Value::String(_) | Value::Number(_) | Value::Bool(_))
+}
+
+fn list(elements: &[Value], encoding: Encoding) -> Vec<String> {
+    let elements = elements.iter().map(|element| scalar(element, encoding));
+    match encoding {
+        Encoding::Repeated => elements.collect(),
+        Encoding::Csv | Encoding::Json | Encoding::Percent => vec![elements.collect::<Vec<_>>().join(",")],
     }
 }
 
-fn list(elements: &[Value]) -> Option<String> {
-    if elements.iter().any(|element| matches!(element, Value::Array(_) | Value::Object(_) | Value::Null)) {
-        return Some(ascii_json(&Value::Array(elements.to_vec())));
+fn scalar(claim: &Value, encoding: Encoding) -> String {
+    match (claim, encoding) {
+        (Value::String(text), Encoding::Csv) => csv_field(&percent_encode(text, ENCODED)),
+        (Value::String(text), _) => percent_encode(text, ENCODED_AND_COMMAS),
+        (other, _) => other.to_string(),
     }
-    let ambiguous = |text: &str| text.trim() != text || text.contains(|c: char| c == ',' || c.is_control());
-    if elements.iter().filter_map(Value::as_str).any(|text| text.is_empty() || ambiguous(text)) {
-        return None;
-    }
-    Some(elements.iter().filter_map(scalar).collect::<Vec<_>>().join(","))
 }
 
-fn percent_encode(text: &str) -> String {
+/// A field of a line of comma-separated values (RFC 4180 §2).
+fn csv_field(text: &str) -> String {
+    if text.is_empty() || text.contains([',', '"']) {
+        format!("\"{}\"", text.replace('"', "\"\""))
+    } else {
+        text.into()
+    }
+}
+
+fn percent_encode(text: &str, encoded: &'static AsciiSet) -> String {
     // Blanks at either end would be lost on the wire (RFC 9110 §5.5).
     let inner = text.trim_matches(' ');
     let before = text.len() - text.trim_start_matches(' ').len();
     let after = text.len() - before - inner.len();
     let mut out = "%20".repeat(before);
-    out.extend(utf8_percent_encode(inner, ENCODED));
+    out.extend(utf8_percent_encode(inner, encoded));
     out.push_str(&"%20".repeat(after));
     out
 }

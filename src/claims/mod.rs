@@ -7,6 +7,7 @@
 //! Stripping what a client sent under these names is `message::header::Protected`'s work, with
 //! [`ClaimsHeaders::owned_names`]; it happens on every rule, also where nobody is signed in.
 
+pub(crate) mod error;
 pub(crate) mod settings;
 
 mod encode;
@@ -18,10 +19,10 @@ use serde_json::Value;
 
 use std::sync::Arc;
 
+use crate::claims::error::Error;
 use crate::claims::settings::{ClaimHeader, Settings};
 use crate::clock::Timestamp;
 use crate::identity::Identity;
-use crate::jose;
 use crate::message::header::{OIDC_ACCESS_TOKEN, OIDC_DATA, OIDC_IDENTITY};
 use public_keys::PublicKeys;
 use signer::{Assertions, Signer};
@@ -33,6 +34,7 @@ pub(crate) struct ClaimsHeaders {
     public_keys: PublicKeys,
     access_token: bool,
     mapped: Vec<ClaimHeader>,
+    header_bytes_max: usize,
 }
 
 /// One user's header values. Made when a session is opened, used by each of its requests.
@@ -41,7 +43,11 @@ pub(crate) struct Prepared {
     identity: HeaderValue,
     access_token: Option<HeaderValue>,
     /// In the order of the configuration; without a value, the header is taken out.
-    mapped: Vec<(HeaderName, Option<HeaderValue>)>,
+    mapped: Vec<(HeaderName, Vec<HeaderValue>)>,
+    /// Headers whose claim has a value that cannot be written.
+    inexpressible: Vec<HeaderName>,
+    /// A built-in header that would be longer than it may be, and how long.
+    too_long: Option<(&'static str, usize)>,
     assertions: Assertions,
 }
 
@@ -53,6 +59,7 @@ impl ClaimsHeaders {
             public_keys,
             access_token: settings.access_token_header,
             mapped: settings.claim_headers,
+            header_bytes_max: settings.header_bytes_max,
             signer: Signer::new(settings.signing_key, settings.format, settings.signer),
         }
     }
@@ -75,15 +82,31 @@ impl ClaimsHeaders {
     /// Prepares a user's header values. `client_id` is ours at the provider that speaks for the user.
     pub(crate) fn prepare(&self, identity: &Identity, client_id: &str) -> Prepared {
         let token = identity.access_token().filter(|_| self.access_token);
+        let mut inexpressible = Vec::new();
         let mapped = self.mapped.iter().map(|mapped| {
-            let value = claim(identity, &mapped.claim).and_then(|claim| encode::claim(&claim));
-            (mapped.header.clone(), value)
+            let claim = claim(identity, &mapped.claim).unwrap_or_default();
+            let values = encode::claim(&claim, mapped.encoding).unwrap_or_else(|encode::Inexpressible| {
+                inexpressible.push(mapped.header.clone());
+                Vec::new()
+            });
+            (mapped.header.clone(), values)
         });
+        let mapped = mapped.collect();
+        let access_token = token.and_then(|token| sensitive(token.expose()));
+        let identity_value = encode::text(identity.subject());
+        let assertions = self.signer.prepare(identity, client_id);
+        let lengths = [
+            ("x-amzn-oidc-data", assertions.length()),
+            ("x-amzn-oidc-identity", identity_value.len()),
+            ("x-amzn-oidc-accesstoken", access_token.as_ref().map_or(0, HeaderValue::len)),
+        ];
         Prepared {
-            identity: encode::text(identity.subject()),
-            access_token: token.and_then(|token| sensitive(token.expose())),
-            mapped: mapped.collect(),
-            assertions: self.signer.prepare(identity, client_id),
+            identity: identity_value,
+            access_token,
+            too_long: lengths.into_iter().find(|(_, length)| *length > self.header_bytes_max),
+            mapped,
+            inexpressible,
+            assertions,
         }
     }
 
@@ -92,37 +115,49 @@ impl ClaimsHeaders {
     ///
     /// # Errors
     ///
-    /// Where the signature could not be made; the request must not go on without.
+    /// Where the signature could not be made, or a header would be too long: the request must not go on without.
     pub(crate) fn apply(
         &self,
         prepared: &Prepared,
         audience: &Arc<str>,
         now: Timestamp,
         headers: &mut HeaderMap,
-    ) -> Result<(), jose::error::Error> {
+    ) -> Result<(), Error> {
+        if let Some((header, bytes)) = prepared.too_long {
+            return Err(Error::TooLarge { header, bytes, most: self.header_bytes_max });
+        }
         headers.insert(OIDC_DATA, self.signer.assertion(&prepared.assertions, audience, now)?);
         headers.insert(OIDC_IDENTITY, prepared.identity.clone());
-        set(headers, &OIDC_ACCESS_TOKEN, prepared.access_token.as_ref());
-        for (name, value) in &prepared.mapped {
-            set(headers, name, value.as_ref());
+        set(headers, &OIDC_ACCESS_TOKEN, prepared.access_token.as_slice());
+        for (name, values) in &prepared.mapped {
+            set(headers, name, values);
         }
         Ok(())
     }
 }
 
 impl Prepared {
+    /// Headers that are left out because their claim has a value that cannot be written.
+    pub(crate) fn inexpressible(&self) -> &[HeaderName] {
+        &self.inexpressible
+    }
+
     /// About how many bytes of memory it takes.
     pub(crate) fn weight(&self) -> usize {
-        let mapped: usize = self.mapped.iter().map(|(_, value)| value.as_ref().map_or(0, HeaderValue::len)).sum();
+        let mapped: usize = self.mapped.iter().flat_map(|(_, values)| values).map(HeaderValue::len).sum();
         let token = self.access_token.as_ref().map_or(0, HeaderValue::len);
         self.identity.len() + token + mapped + self.assertions.weight()
     }
 }
 
-fn set(headers: &mut HeaderMap, name: &HeaderName, value: Option<&HeaderValue>) {
-    match value {
-        Some(value) => drop(headers.insert(name, value.clone())),
-        None => drop(headers.remove(name)),
+fn set(headers: &mut HeaderMap, name: &HeaderName, values: &[HeaderValue]) {
+    let Some((first, others)) = values.split_first() else {
+        headers.remove(name);
+        return;
+    };
+    headers.insert(name, first.clone());
+    for other in others {
+        headers.append(name, other.clone());
     }
 }
 

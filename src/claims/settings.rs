@@ -19,6 +19,8 @@ pub(crate) struct Settings {
     pub(crate) access_token_header: bool,
     /// Claims as headers of their own.
     pub(crate) claim_headers: Vec<ClaimHeader>,
+    /// Longest value of each of the three built-in headers, in bytes.
+    pub(crate) header_bytes_max: usize,
 }
 
 /// How the signed claims are written (DESIGN §4).
@@ -38,4 +40,20 @@ pub(crate) struct ClaimHeader {
     pub(crate) header: HeaderName,
     /// The path to the claim, one member name for each step: `["realm_access", "roles"]`.
     pub(crate) claim: Vec<String>,
+    /// How it is written.
+    pub(crate) encoding: Encoding,
+}
+
+/// How a claim is written into a header.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Encoding {
+    /// A list is one line of comma-separated values (RFC 4180): a value with a comma or a quote is in quotes.
+    Csv,
+    /// Compact JSON in ASCII.
+    Json,
+    /// A list is separated by commas; a comma inside of a text is `%2C`.
+    #[default]
+    Percent,
+    /// A list is one header field for each element.
+    Repeated,
 }

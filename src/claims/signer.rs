@@ -25,6 +25,9 @@ const LIFETIME: Duration = Duration::from_secs(120);
 /// Audiences whose assertions one session keeps: the target groups that one browser uses at the same time.
 const AUDIENCES_MAX: usize = 8;
 
+/// Bytes of `aud`, `iat` and `exp`, in header and payload, with a target group's name of usual length.
+const VARYING_BYTES: usize = 96;
+
 #[derive(Debug)]
 pub(super) struct Signer {
     key: SigningKey,
@@ -50,6 +53,13 @@ struct Assertion {
 }
 
 impl Assertions {
+    /// About the length of one: base64url makes four characters of three bytes. What differs from one to the next (audience and
+    /// times) is in [`VARYING_BYTES`].
+    pub(super) fn length(&self) -> usize {
+        const SIGNATURE_BYTES: usize = 88;
+        (self.header.len() + self.payload.len() + VARYING_BYTES).div_ceil(3) * 4 + SIGNATURE_BYTES
+    }
+
     /// About how many bytes of memory they take: what they are made of, and one for each of the target groups that most
     /// browsers use at the same time.
     pub(super) fn weight(&self) -> usize {

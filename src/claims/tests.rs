@@ -2,7 +2,7 @@ use http::header;
 use serde_json::json;
 
 use super::*;
-use crate::claims::settings::Format;
+use crate::claims::settings::{Encoding, Format};
 use crate::jose::signing_key::SigningKey;
 use crate::message::header::Protected;
 use crate::secret::Secret;
@@ -24,6 +24,7 @@ fn headers_for(mapped: &[(&str, &str)], access_token_header: bool) -> ClaimsHead
         .map(|(header, path)| ClaimHeader {
             header: header.parse().expect("a header name"),
             claim: path.split('/').map(str::to_owned).collect(),
+            encoding: Encoding::default(),
         })
         .collect();
     ClaimsHeaders::new(Settings {
@@ -33,6 +34,7 @@ fn headers_for(mapped: &[(&str, &str)], access_token_header: bool) -> ClaimsHead
         other_keys: Vec::new(),
         access_token_header,
         claim_headers,
+        header_bytes_max: 32 * 1024,
     })
 }
 

@@ -252,6 +252,9 @@ reasons! {
     /// Claims and tokens do not fit into four cookies.
     AuthClaimsTooLarge => "auth.claims_too_large", 500, None, "Your account carries too much data to sign in",
         "What the sign-in service says about you does not fit. Please tell the operator.";
+    /// A header that tells the target who the user is would be longer than `claims.header_bytes_max`.
+    AuthHeaderTooLarge => "auth.header_too_large", 500, None, "Your account carries too much data for this application",
+        "What the sign-in service says about you does not fit into a request to the application. Please tell the operator.";
     /// A request to sign out came from a page of another site.
     AuthSignOutForeign => "auth.sign_out_foreign", 403, StartAgain, "That page may not sign you out",
         "A page of another site tried to sign you out.";

@@ -376,3 +376,57 @@ fn a_provider_without_userinfo_says_enough_in_the_id_token() {
         assert_eq!(place.provider.requests("/userinfo").len(), 0);
     });
 }
+
+#[test]
+fn c_16_groups_with_a_comma_reach_the_target_in_each_encoding() {
+    let mapped = ", headers: { x-plain: groups, x-csv: { claim: groups, encoding: csv }, \
+                  x-json: { claim: [groups], encoding: json }, x-repeated: { claim: groups, encoding: repeated }, \
+                  x-percent: { claim: groups, encoding: percent }, x-name: name }";
+    let place = place(mapped);
+    place.provider.say(|script| {
+        script.userinfo = Some(json!({"sub": "alice", "groups": ["staff", "Sales, EMEA"], "name": "x,admin"}));
+    });
+    on_both(|protocol| {
+        let mut browser = place.proxy.signed_in(protocol, &place.provider);
+        assert_eq!(browser.send("GET", PAGE, &[("x-repeated", "root")], b"").status, 200);
+        let request = place.target.last();
+        assert_eq!(request.header("x-plain"), Some("staff,Sales%2C EMEA"), "the default loses nothing");
+        assert_eq!(request.header("x-percent"), Some("staff,Sales%2C EMEA"));
+        assert_eq!(request.header("x-csv"), Some("staff,\"Sales, EMEA\""));
+        assert_eq!(request.header("x-json"), Some(r#"["staff","Sales, EMEA"]"#));
+        assert_eq!(request.header("x-name"), Some("x%2Cadmin"), "a text is no list");
+        let repeated: Vec<&str> =
+            request.headers.iter().filter(|(name, _)| name == "x-repeated").map(|(_, value)| value.as_str()).collect();
+        assert_eq!(repeated, ["staff", "Sales%2C EMEA"]);
+    });
+}
+
+#[test]
+fn c_16_a_claim_that_cannot_be_written_is_left_out_and_counted() {
+    let place = place(", headers: { x-long: long, x-mail: email }");
+    let long = "x".repeat(8193);
+    place.provider.say(|script| script.userinfo = Some(json!({"sub": "alice", "email": "a@b.c", "long": long})));
+    let mut browser = place.proxy.signed_in(Protocol::Http2, &place.provider);
+    assert_eq!(browser.send("GET", PAGE, &[("x-long", "forged")], b"").status, 200);
+    let request = place.target.last();
+    assert_eq!((request.header("x-long"), request.header("x-mail")), (None, Some("a@b.c")));
+    assert_ne!(place.proxy.metric("vestibule_claims_left_out_total{header=\"x-long\"}"), 0);
+    assert_eq!(place.proxy.metric("vestibule_claims_left_out_total{header=\"x-mail\"}"), 0);
+}
+
+#[test]
+fn e_9_a_header_that_is_too_long_for_targets_is_refused_with_a_page() {
+    let place = place(", header_bytes_max: 4096");
+    let groups: Vec<String> = (0..400).map(|number| format!("group-{number}")).collect();
+    on_both(|protocol| {
+        let mut browser = place.proxy.signed_in(protocol, &place.provider);
+        assert_eq!(browser.get(PAGE).status, 200);
+        let count = place.target.count();
+        place.provider.say(|script| script.userinfo = Some(json!({"sub": "alice", "groups": groups})));
+        let mut browser = place.proxy.browser(protocol);
+        let answer = place.provider.sign_in(&mut browser, PAGE);
+        assert_eq!((answer.status, answer.reason().as_deref()), (500, Some("auth.header_too_large")));
+        assert_eq!(place.target.count(), count);
+        place.provider.say(|script| script.userinfo = Some(json!({"sub": "alice"})));
+    });
+}

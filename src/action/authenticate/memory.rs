@@ -9,6 +9,7 @@ use crate::clock::Timestamp;
 use crate::session::record::Session;
 use crate::session::revoked::Revoked;
 use crate::telemetry::metrics::{Counter, Registry};
+use crate::telemetry::once::Once;
 
 /// One for the process. Cheap to clone.
 #[derive(Clone, Debug, Default)]
@@ -21,6 +22,8 @@ pub(crate) struct Memory {
     pub(super) redeemed: Arc<Redeemed>,
     /// Logins that are being finished.
     pub(super) finishing: Arc<Finishing>,
+    /// Headers that were left out for a user, about which something was said.
+    pub(super) left_out: Arc<Once>,
     forgotten: Counter,
 }
 

@@ -3,8 +3,11 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
+use http::HeaderName;
+
 use crate::exchange::rejection::Reason;
 use crate::telemetry::metrics::{Counter, Registry};
+use crate::telemetry::once::Once;
 
 /// Series of one action's provider.
 #[derive(Debug)]
@@ -13,6 +16,34 @@ pub(super) struct Metrics {
     pub(super) finished: Counter,
     pub(super) failures: Failures,
     pub(super) refreshes: Refreshes,
+    pub(super) left_out: LeftOut,
+}
+
+/// Claims that could not be written into their header, by header.
+#[derive(Debug)]
+pub(super) struct LeftOut(Vec<(HeaderName, Counter)>);
+
+impl LeftOut {
+    fn new<'h>(registry: &Registry, headers: impl Iterator<Item = &'h HeaderName>) -> Self {
+        let help = "Claims that were left out of a user's headers because their value cannot be written, by header.";
+        registry.announce("vestibule_claims_left_out_total", help, &["header"]);
+        let counter = |header: &HeaderName| {
+            registry.counter("vestibule_claims_left_out_total", help, vec![("header", header.as_str().to_owned())])
+        };
+        Self(headers.map(|header| (header.clone(), counter(header))).collect())
+    }
+
+    /// Counts one, and says so once for each header.
+    pub(super) fn count(&self, header: &HeaderName, told: &Once) {
+        self.0.iter().filter(|(known, _)| known == header).for_each(|(_, counter)| counter.increment());
+        if told.is_first(header.as_str()) {
+            tracing::warn!(
+                header = header.as_str(),
+                "a user's claim cannot be written into this header (too long, or one empty text); the header is left out. \
+                 `encoding` of `claims.headers` says how a claim is written"
+            );
+        }
+    }
 }
 
 /// Refreshes, by what came of them.
@@ -24,7 +55,7 @@ pub(super) struct Refreshes {
 }
 
 impl Metrics {
-    pub(super) fn new(registry: &Registry, provider: &str) -> Self {
+    pub(super) fn new<'h>(registry: &Registry, provider: &str, headers: impl Iterator<Item = &'h HeaderName>) -> Self {
         let labels = |outcome: &str| vec![("provider", provider.to_owned()), ("outcome", outcome.to_owned())];
         let logins = |outcome| {
             registry.counter("vestibule_logins_total", "Logins begun and finished, by provider.", labels(outcome))
@@ -42,6 +73,7 @@ impl Metrics {
                 ended: refreshes("ended"),
                 failed: refreshes("failed"),
             },
+            left_out: LeftOut::new(registry, headers),
         }
     }
 }

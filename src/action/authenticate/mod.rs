@@ -129,7 +129,7 @@ impl Authenticate {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let base = &settings.session_cookie_name;
         let sessions = Sessions::new(&services.session, Arc::clone(base));
-        let metrics = Metrics::new(&services.registry, client.name());
+        let metrics = Metrics::new(&services.registry, client.name(), services.claims.owned_names());
         let issuing = Arc::new(Issuing::new(&settings, Arc::clone(&client), logout, sessions, services));
         let renewer = Renewer {
             issuing: Arc::clone(&issuing),
@@ -258,10 +258,14 @@ impl Authenticate {
 
     /// `renewal` is what a browser with an older cookie of the session is given.
     fn signed_in(&self, host: &str, session: Session, renewal: Option<Arc<Renewal>>) -> SignedIn {
+        let prepared = self.claims.prepare(&session.identity, self.issuing.client.client_id());
+        for header in prepared.inexpressible() {
+            self.metrics.left_out.count(header, &self.memory.left_out);
+        }
         SignedIn::new(signed_in::Parts {
             host: host.into(),
             timeout: self.settings.session_timeout,
-            prepared: self.claims.prepare(&session.identity, self.issuing.client.client_id()),
+            prepared,
             claims: Arc::clone(&self.claims),
             renewer: Arc::clone(&self.renewer),
             session,

@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderValue};
 
 use crate::action::authenticate::flights::{Flight, Known, Renewal};
 use crate::action::authenticate::refresh::Renewer;
-use crate::claims::{ClaimsHeaders, Prepared};
+use crate::claims::{self, ClaimsHeaders, Prepared};
 use crate::clock::Timestamp;
 use crate::exchange::rejection::{Reason, Rejection};
 use crate::identity::Identity;
@@ -79,11 +79,12 @@ impl SignedIn {
     ///
     /// # Errors
     ///
-    /// [`Reason::Internal`] where nothing could be signed.
+    /// [`Reason::Internal`] where nothing could be signed, [`Reason::AuthHeaderTooLarge`].
     pub(crate) fn apply(&self, audience: &Arc<str>, now: Timestamp, headers: &mut HeaderMap) -> Result<(), Rejection> {
-        self.claims
-            .apply(&self.prepared, audience, now, headers)
-            .map_err(|error| Rejection::new(Reason::Internal, error))
+        self.claims.apply(&self.prepared, audience, now, headers).map_err(|error| match error {
+            claims::error::Error::Signing(error) => Rejection::new(Reason::Internal, error),
+            claims::error::Error::TooLarge { .. } => Rejection::new(Reason::AuthHeaderTooLarge, error),
+        })
     }
 
     /// The verified user.

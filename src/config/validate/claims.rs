@@ -2,10 +2,11 @@
 
 use http::{HeaderName, header};
 
-use crate::claims::settings::{ClaimHeader, Format, Settings};
+use crate::claims::settings::{ClaimHeader, Encoding, Format, Settings};
 use crate::config::findings::Findings;
 use crate::config::path::Path;
 use crate::config::raw;
+use crate::config::raw::claims::MappedClaim;
 use crate::config::raw::value::OneOrMany;
 use crate::config::validate::{Context, keys};
 use crate::jose::signing_key::Algorithm;
@@ -43,10 +44,14 @@ pub(super) fn claims(raw: &raw::claims::Claims, at: &Path, context: &mut Context
         other_keys,
         access_token_header: raw.access_token_header.unwrap_or(true),
         claim_headers,
+        header_bytes_max: raw.header_bytes_max.map_or(HEADER_BYTES_MAX, |bytes| bytes as usize),
     })
 }
 
-fn claim_header(name: &str, claim: &OneOrMany, at: &Path, found: &mut Findings) -> Option<ClaimHeader> {
+/// Room for all that fits into a session's cookies, where the claims do not compress.
+const HEADER_BYTES_MAX: usize = 32 * 1024;
+
+fn claim_header(name: &str, mapped: &MappedClaim, at: &Path, found: &mut Findings) -> Option<ClaimHeader> {
     let Ok(header) = HeaderName::from_bytes(name.as_bytes()) else {
         found.problem_at_key(at, format!("`{name}` is not a header name"));
         return None;
@@ -62,6 +67,10 @@ fn claim_header(name: &str, claim: &OneOrMany, at: &Path, found: &mut Findings) 
         problem.hint("choose another, as `x-forwarded-email`");
         return None;
     }
+    let (claim, encoding) = match mapped {
+        MappedClaim::Short(claim) => (claim, None),
+        MappedClaim::Long { claim, encoding } => (claim, *encoding),
+    };
     let claim: Vec<String> = match claim {
         OneOrMany::One(path) => path.split('.').map(str::to_owned).collect(),
         OneOrMany::Many(steps) => steps.clone(),
@@ -70,7 +79,13 @@ fn claim_header(name: &str, claim: &OneOrMany, at: &Path, found: &mut Findings) 
         found.problem(at, "this does not name a claim").hint("write `email`, `realm_access.roles` or `[\"a.b\", c]`");
         return None;
     }
-    Some(ClaimHeader { header, claim })
+    let encoding = match encoding {
+        Some(raw::claims::Encoding::Csv) => Encoding::Csv,
+        Some(raw::claims::Encoding::Json) => Encoding::Json,
+        Some(raw::claims::Encoding::Repeated) => Encoding::Repeated,
+        Some(raw::claims::Encoding::Percent) | None => Encoding::Percent,
+    };
+    Some(ClaimHeader { header, claim, encoding })
 }
 
 /// Headers that HTTP or this proxy gives a meaning of their own, or that an application trusts for another reason. What tells

@@ -227,6 +227,7 @@ impl Bench {
             other_keys: Vec::new(),
             access_token_header: true,
             claim_headers: Vec::new(),
+            header_bytes_max: 32 * 1024,
         }));
         let services = Services {
             session: session::settings::Settings { keys: Arc::new([aead::Key::new(&Secret::new([7; 32]))]) },
