@@ -53,6 +53,9 @@ where
         let woken = keeper.rest(&mut transport).await;
         metrics.resting.decrement();
         if let Some(ended) = woken {
+            if matches!(ended, Ended::Closed) {
+                linger::close(transport, keeper.is_stopping()).await;
+            }
             return ended;
         }
     }

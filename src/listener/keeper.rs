@@ -33,6 +33,8 @@ enum Word {
     Close,
     /// Finish what is under way, then close: the process stops, or the connection is old.
     Finish,
+    /// Close in order: nothing is under way.
+    Shut,
     /// Rest until there is something to do.
     Rest,
 }
@@ -61,10 +63,6 @@ impl Keeper {
         mut served: Pin<&mut C>,
         finish: impl Fn(Pin<&mut C>),
     ) -> Kept {
-        // Asked while it was at rest.
-        if self.is_finishing {
-            finish(served.as_mut());
-        }
         loop {
             let heard = {
                 let bell = Bell::default();
@@ -90,8 +88,11 @@ impl Keeper {
                 Ok(Word::Close) => return Kept::ToTheEnd(Ended::TimedOut),
                 Ok(Word::Finish) => {
                     self.is_finishing = true;
-                    finish(served.as_mut());
+                    if !self.watchdog.call_last() {
+                        finish(served.as_mut());
+                    }
                 }
+                Ok(Word::Shut) => finish(served.as_mut()),
                 // One that was asked to finish is about to.
                 Ok(Word::Rest) if self.is_finishing => {}
                 Ok(Word::Rest) => return Kept::UntilRest,
@@ -107,6 +108,7 @@ impl Keeper {
             verdict = self.watchdog.verdict() => match verdict {
                 Verdict::Close => Word::Close,
                 Verdict::Retire => Word::Finish,
+                Verdict::Shut => Word::Shut,
                 Verdict::Rest => Word::Rest,
             },
         }
@@ -115,18 +117,22 @@ impl Keeper {
     /// Waits until a connection at rest has to be served again. It may have ended instead.
     pub(crate) async fn rest<T: Readable, O>(&mut self, transport: &mut Watched<T, O>) -> Option<Ended> {
         self.watchdog.rest();
-        let ended = tokio::select! {
-            biased;
-            // Cancel-safe, both: nothing is read.
-            () = transport.readable() => None,
-            word = self.word() => match word {
-                Word::Close => Some(Ended::TimedOut),
+        let ended = loop {
+            let word = tokio::select! {
+                biased;
+                // Cancel-safe, both: nothing is read.
+                () = transport.readable() => break None,
+                word = self.word() => word,
+            };
+            match word {
+                Word::Close => break Some(Ended::TimedOut),
+                Word::Shut => break Some(Ended::Closed),
                 Word::Finish => {
                     self.is_finishing = true;
-                    None
+                    self.watchdog.call_last();
                 }
-                Word::Rest => None,
-            },
+                Word::Rest => {}
+            }
         };
         self.watchdog.wake();
         ended

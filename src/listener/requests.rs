@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use http::{HeaderMap, HeaderValue, Method, Version, header};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Version, header};
 use hyper::body::{Body as _, Incoming};
 use hyper::service::Service;
 
@@ -79,7 +79,7 @@ impl<H: Handler> Service<http::Request<Incoming>> for Requests<H> {
             }
             let mut response = handler.handle(connection, request).await;
             exchanging.answered();
-            if closes {
+            if (closes || exchanging.is_last()) && response.status() != StatusCode::SWITCHING_PROTOCOLS {
                 response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
             }
             response.body_mut().watch(Box::new(exchanging));

@@ -44,6 +44,8 @@ pub(crate) struct Activity {
     may_read_more: AtomicBool,
     /// Something was written and not flushed since.
     is_unflushed: AtomicBool,
+    /// Each answer from now on says that it is the last.
+    is_finishing: AtomicBool,
 }
 
 impl Activity {
@@ -87,6 +89,13 @@ impl Activity {
             && ![&self.head_begun, &self.may_read_more, &self.is_unflushed].into_iter().any(is_set)
     }
 
+    /// Whether nothing is under way on an HTTP/1.1 connection, not even half a head.
+    fn is_idle(&self) -> bool {
+        self.open.load(Ordering::Relaxed) == 0
+            && self.upload.load(Ordering::Relaxed) != Uploading::OPEN
+            && !self.head_begun.load(Ordering::Relaxed)
+    }
+
     fn received(&self, bytes: &[u8]) {
         self.moved();
         if self.open.load(Ordering::Relaxed) == 0
@@ -119,6 +128,13 @@ impl Exchanging {
         if std::mem::take(&mut self.is_waiting) {
             self.activity.waiting.fetch_sub(1, Ordering::Relaxed);
         }
+    }
+}
+
+impl Exchanging {
+    /// Whether the connection ends with this exchange, because the process stops or the connection is old. HTTP/1.1 only.
+    pub(crate) fn is_last(&self) -> bool {
+        self.activity.is_finishing.load(Ordering::Relaxed)
     }
 }
 
@@ -188,6 +204,8 @@ pub(crate) enum Verdict {
     Close,
     /// The connection is old: finish what is under way and close.
     Retire,
+    /// The client was told that the connection ends, or sent nothing while it was waited for: close.
+    Shut,
     /// Nothing is under way and nothing moves: give back what only a request needs.
     Rest,
 }
@@ -205,6 +223,10 @@ pub(crate) enum Heads {
 /// costs more than the memory is worth.
 const REST_BEAT: Duration = Duration::from_secs(1);
 
+/// How long an idle HTTP/1.1 connection that has to end is still read. A request that is on its way, or that comes within this
+/// time, is answered, and its answer says `Connection: close`. Closing at once would lose it (RFC 9112 §9.6).
+const LAST_CALL: Duration = Duration::from_secs(1);
+
 /// Looks at one connection at a steady beat.
 #[derive(Debug)]
 pub(crate) struct Watchdog {
@@ -216,6 +238,8 @@ pub(crate) struct Watchdog {
     idle_timeout: Duration,
     head_timeout: Duration,
     retires_at: Option<Instant>,
+    /// From when on an idle connection is closed.
+    shuts_at: Option<Instant>,
     /// When something was last seen to have moved.
     moved_at: Instant,
     /// When the head that has begun was first seen.
@@ -245,6 +269,7 @@ impl Watchdog {
             idle_timeout: limits.idle_timeout,
             head_timeout: limits.head_timeout,
             retires_at: Some(now + limits.keep_alive),
+            shuts_at: None,
             moved_at: now,
             head_seen_at: None,
             seen: (0, 0),
@@ -256,7 +281,7 @@ impl Watchdog {
     pub(crate) async fn verdict(&mut self) -> Verdict {
         loop {
             let now = self.beat.tick().await;
-            if self.is_resting {
+            if self.is_resting && self.shuts_at.is_none() {
                 self.beat.reset_after(self.slow_beat);
             }
             if let Some(verdict) = self.look(now) {
@@ -269,6 +294,18 @@ impl Watchdog {
     pub(crate) fn rest(&mut self) {
         self.is_resting = true;
         self.beat.reset_after(self.slow_beat);
+    }
+
+    /// The connection has to end: its next answer is its last, and it is closed when it has been idle for a while. Answers
+    /// whether that is how it ends: HTTP/2 has GOAWAY for that.
+    pub(crate) fn call_last(&mut self) -> bool {
+        if self.heads == Heads::Untimed {
+            return false;
+        }
+        self.activity.is_finishing.store(true, Ordering::Relaxed);
+        self.shuts_at = Some(Instant::now() + LAST_CALL);
+        self.beat.reset_after(LAST_CALL);
+        true
     }
 
     /// The connection has woken.
@@ -294,6 +331,9 @@ impl Watchdog {
         self.seen = (moves, requests);
         if now - self.moved_at >= self.idle_timeout || now - head_seen_at >= self.head_timeout && head_begun {
             return Some(Verdict::Close);
+        }
+        if self.shuts_at.is_some_and(|at| now >= at) && self.activity.is_idle() {
+            return Some(Verdict::Shut);
         }
         if self.retires_at.is_some_and(|at| now >= at) {
             self.retires_at = None;

@@ -13,3 +13,4 @@ mod pool;
 pub(crate) mod settings;
 pub(crate) mod tls;
 pub(crate) mod upgrade;
+mod websocket;

@@ -1,9 +1,13 @@
 //! WebSocket (RFC 6455): joins two byte streams after the target has said 101, until either ends, nothing moves, or the
 //! session is over.
 
+use std::cell::Cell;
+use std::future::poll_fn;
 use std::io;
+use std::ops::Range;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Buf as _, Bytes};
@@ -15,6 +19,7 @@ use crate::drain::Draining;
 use crate::message::body::SESSION_BEAT;
 use crate::upstream::http1::connection::Connection;
 use crate::upstream::http1::line::Line;
+use crate::upstream::websocket::{Cause, Frames};
 
 /// The stream to a target that has answered 101 (RFC 9110 §15.2.2).
 #[derive(Debug)]
@@ -39,18 +44,32 @@ impl Switched {
     }
 }
 
+/// How long the two ends have to say goodbye when we close: the client to answer our closing frame, then the target to close.
+const CLOSE_TIME_MAX: Duration = Duration::from_secs(5);
+/// The same where the client may not go on, or is not there: its session has ended, or it has been silent for too long.
+const CLOSE_TIME_MAX_SHORT: Duration = Duration::from_secs(1);
+
 /// Joins `client` and `target` when the client has switched protocols, too.
-pub(crate) async fn join(client: OnUpgrade, mut target: Switched, bounds: Bounds, mut draining: Draining) {
+///
+/// When the process stops, the client is told by a closing frame and answers it; the target sees the client's answer, and
+/// answers itself. What either end says meanwhile is passed on, as far as the protocol allows it (docs/decisions/0012).
+pub(crate) async fn join(client: OnUpgrade, target: Switched, bounds: Bounds, mut draining: Draining) {
     let Ok(client) = client.await else { return };
-    let mut client = Timed::new(TokioIo::new(client));
-    let moved = client.moved();
-    // Whichever is first ends the tunnel; both streams are closed by being dropped.
-    tokio::select! {
-        _ = tokio::io::copy_bidirectional(&mut client, &mut target) => {}
-        () = stands_still(moved, bounds.idle_timeout) => {}
-        () = session_ends(bounds.is_over) => {}
-        () = draining.stopping() => {}
+    let mut tunnel = Tunnel::new(TokioIo::new(client), target);
+    let moved = Rc::clone(&tunnel.moves);
+    // Cancel-safe: what a half has read and not written stays in its buffer.
+    let cause = tokio::select! {
+        () = poll_fn(|cx| tunnel.poll(cx)) => return,
+        () = stands_still(moved, bounds.idle_timeout) => Cause::Idle,
+        () = session_ends(bounds.is_over) => Cause::SessionOver,
+        () = draining.stopping() => Cause::Stopping,
+    };
+    tunnel.to_client.close(cause.to_client());
+    if cause == Cause::Stopping && tokio::time::timeout(CLOSE_TIME_MAX, poll_fn(|cx| tunnel.poll(cx))).await.is_ok() {
+        return;
     }
+    tunnel.to_target.close(cause.to_target());
+    let _ = tokio::time::timeout(CLOSE_TIME_MAX_SHORT, poll_fn(|cx| tunnel.poll(cx))).await;
 }
 
 async fn session_ends(is_over: Option<Box<dyn Fn() -> bool>>) {
@@ -60,7 +79,8 @@ async fn session_ends(is_over: Option<Box<dyn Fn() -> bool>>) {
     }
 }
 
-type Moves = std::rc::Rc<std::cell::Cell<u64>>;
+/// Grows whenever something moves.
+type Moves = Rc<Cell<u64>>;
 
 /// Returns when nothing has moved for `timeout` (to twice that).
 async fn stands_still(moved: Moves, timeout: Duration) {
@@ -74,49 +94,152 @@ async fn stands_still(moved: Moves, timeout: Duration) {
     }
 }
 
-/// Counts what moves on a stream, in either direction.
-struct Timed<T> {
-    inner: T,
+/// Two byte streams, each read into the other.
+struct Tunnel<C> {
+    client: C,
+    target: Switched,
+    to_target: Half,
+    to_client: Half,
     moves: Moves,
 }
 
-impl<T> Timed<T> {
-    fn new(inner: T) -> Self {
-        Self { inner, moves: Moves::new(std::cell::Cell::new(1)) }
+impl<C: AsyncRead + AsyncWrite + Unpin> Tunnel<C> {
+    fn new(client: C, target: Switched) -> Self {
+        let moves = Moves::new(Cell::new(1));
+        let half = || Half::new(Rc::clone(&moves));
+        Self { client, target, to_target: half(), to_client: half(), moves }
     }
 
-    fn moved(&self) -> Moves {
-        Moves::clone(&self.moves)
-    }
-
-    fn count<R>(&self, polled: &Poll<R>) {
-        if polled.is_ready() {
-            self.moves.set(self.moves.get() + 1);
+    /// Ready when both ends have closed, or one of them is broken.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let up = self.to_target.poll(cx, &mut self.client, &mut self.target);
+        let down = self.to_client.poll(cx, &mut self.target, &mut self.client);
+        match (up, down) {
+            (Poll::Ready(Ok(())), Poll::Ready(Ok(()))) | (Poll::Ready(Err(_)), _) | (_, Poll::Ready(Err(_))) => {
+                Poll::Ready(())
+            }
+            _ => Poll::Pending,
         }
     }
 }
 
-impl<T: AsyncRead + Unpin> AsyncRead for Timed<T> {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let polled = Pin::new(&mut self.inner).poll_read(cx, buffer);
-        self.count(&polled);
-        polled
-    }
+/// Most bytes that one half of a tunnel has read and not written.
+const BUFFER_BYTES: usize = 8 * 1024;
+
+/// One direction of a tunnel.
+struct Half {
+    buffer: Box<[u8]>,
+    /// What of it is to be written.
+    pending: Range<usize>,
+    frames: Frames,
+    /// A closing frame of ours, and how much of it has been written. It goes out between two frames; what comes after it is
+    /// read and dropped.
+    closing: Option<Vec<u8>>,
+    closing_written: usize,
+    progress: Progress,
+    moves: Moves,
 }
 
-impl<T: AsyncWrite + Unpin> AsyncWrite for Timed<T> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &[u8]) -> Poll<io::Result<usize>> {
-        let polled = Pin::new(&mut self.inner).poll_write(cx, buffer);
-        self.count(&polled);
-        polled
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Progress {
+    /// Bytes may come.
+    Open,
+    /// They have come to an end, which the other side has to be told.
+    Ended,
+    /// It has been told.
+    Over,
+}
+
+impl Half {
+    fn new(moves: Moves) -> Self {
+        Self {
+            buffer: vec![0; BUFFER_BYTES].into(),
+            pending: 0..0,
+            frames: Frames::default(),
+            closing: None,
+            closing_written: 0,
+            progress: Progress::Open,
+            moves,
+        }
     }
 
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_flush(cx)
+    /// Sends `frame` after the frame that is being sent, unless the sender has closed already.
+    fn close(&mut self, frame: Vec<u8>) {
+        if !self.frames.has_closed() {
+            self.closing = Some(frame);
+        }
     }
 
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_shutdown(cx)
+    /// Ready when the end has been passed on.
+    fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        from: &mut (impl AsyncRead + Unpin),
+        to: &mut (impl AsyncWrite + Unpin),
+    ) -> Poll<io::Result<()>> {
+        loop {
+            ready!(self.poll_pending(cx, to))?;
+            match self.progress {
+                Progress::Open => {}
+                Progress::Ended => {
+                    ready!(Pin::new(&mut *to).poll_shutdown(cx))?;
+                    self.progress = Progress::Over;
+                }
+                Progress::Over => return Poll::Ready(Ok(())),
+            }
+            if self.progress == Progress::Over {
+                continue;
+            }
+            let mut read = ReadBuf::new(&mut self.buffer);
+            match Pin::new(&mut *from).poll_read(cx, &mut read)? {
+                Poll::Ready(()) if read.filled().is_empty() => self.progress = Progress::Ended,
+                Poll::Ready(()) => {
+                    self.pending = 0..read.filled().len();
+                    self.moved();
+                }
+                Poll::Pending => {
+                    ready!(Pin::new(&mut *to).poll_flush(cx))?;
+                    return Poll::Pending;
+                }
+            }
+        }
+    }
+
+    /// Writes what has been read, and our own closing frame where its place has come.
+    fn poll_pending(&mut self, cx: &mut Context<'_>, to: &mut (impl AsyncWrite + Unpin)) -> Poll<io::Result<()>> {
+        loop {
+            if let Some(closing) = &self.closing
+                && self.frames.is_between()
+            {
+                while self.closing_written < closing.len() {
+                    let rest = &closing[self.closing_written..];
+                    self.closing_written += ready!(Pin::new(&mut *to).poll_write(cx, rest))?;
+                }
+                // RFC 6455 §5.5.1: nothing goes out after a closing frame.
+                self.pending = 0..0;
+                return Poll::Ready(Ok(()));
+            }
+            if self.pending.is_empty() {
+                return Poll::Ready(Ok(()));
+            }
+            let mut bytes = &self.buffer[self.pending.clone()];
+            if self.closing.is_some() {
+                // Up to the end of the frame that has begun. The count below is of what was written.
+                let mut ahead = self.frames.clone();
+                bytes = &bytes[..ahead.pass_to_boundary(bytes)];
+            }
+            let written = ready!(Pin::new(&mut *to).poll_write(cx, bytes))?;
+            if written == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.frames.pass(&bytes[..written]);
+            self.pending.start += written;
+            self.moved();
+        }
+    }
+
+    fn moved(&self) {
+        self.moves.set(self.moves.get() + 1);
     }
 }
 

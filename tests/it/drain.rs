@@ -206,3 +206,51 @@ fn an_upload_that_the_client_has_sent_whole_reaches_the_target_whole() {
     assert!(rest.ends_with("\r\n0\r\n\r\n"), "of {sent} bytes came {}", rest.len());
     assert!(stopping.join().expect("no panic"));
 }
+
+#[test]
+fn no_request_of_a_kept_connection_is_lost_under_load() {
+    let target = target::echo();
+    let mut proxy = Setup::open(&[target.address()]).start();
+    let address = proxy.address();
+    let clients: Vec<_> = (0..32)
+        .map(|_| {
+            std::thread::spawn(move || {
+                let mut client = Raw::connect(address, "app.test");
+                loop {
+                    client.send("GET / HTTP/1.1\r\nhost: app.test\r\n\r\n");
+                    // Fails the test where the proxy closes without an answer.
+                    let (head, _) = client.read_response();
+                    assert_eq!(raw::status(&head), 200);
+                    if head.contains("connection: close\r\n") {
+                        return client.read_to_end();
+                    }
+                }
+            })
+        })
+        .collect();
+    target.wait_for(32 * 10);
+    assert!(proxy.shutdown(), "nothing is left");
+    for client in clients {
+        assert_eq!(client.join().expect("no request is lost"), "", "closed in order");
+    }
+}
+
+#[test]
+fn a_request_that_comes_soon_after_the_stop_is_answered_as_the_last() {
+    let target = target::echo();
+    let mut proxy = Setup::open(&[target.address()]).listener("    limits: { head_timeout: 300ms }").start();
+    let get = "GET / HTTP/1.1\r\nhost: app.test\r\n\r\n";
+    let mut clients = [Raw::connect(proxy.address(), "app.test"), Raw::connect(proxy.address(), "app.test")];
+    clients[0].send(get);
+    assert_eq!(raw::status(&clients[0].read_response().0), 200);
+    // One connection is at rest, the other has only just come.
+    wait_until("it rests", || (proxy.metric("vestibule_connections_resting{listener=\"public\"}") > 0).then_some(()));
+    let stopping = stop(&mut proxy);
+    for client in &mut clients {
+        client.send(get);
+        let (head, _) = client.read_response();
+        assert!(raw::status(&head) == 200 && head.contains("connection: close\r\n"), "{head}");
+        assert_eq!(client.read_to_end(), "");
+    }
+    assert!(stopping.join().expect("no panic"));
+}

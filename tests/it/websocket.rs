@@ -1,6 +1,9 @@
 //! WebSockets: opened only by who may, joined byte for byte, and never longer than they may live.
 
+use std::net::TcpListener;
 use std::time::Duration;
+
+use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 
 use crate::harness::app::{Proxy, Setup, wait_until};
 use crate::harness::browser::Protocol;
@@ -209,7 +212,14 @@ fn a_tunnel_on_which_nothing_moves_is_closed() {
     let mut client = Raw::connect(proxy.address(), "app.test");
     client.send(handshake(""));
     assert_eq!(raw::status(&client.read_until("\r\n\r\n")), 101);
-    assert_eq!(client.read_to_end(), "");
+    closed(&mut client, "nothing was sent for too long");
+}
+
+/// A closing frame of ours with that text is all that still comes. The target would have kept the tunnel open.
+#[track_caller]
+fn closed(client: &mut Raw, text: &str) {
+    let rest = client.read_to_end();
+    assert!(rest.ends_with(text) && rest.chars().count() == text.len() + 4, "{rest:?}");
 }
 
 #[test]
@@ -250,7 +260,7 @@ fn w_03_a_tunnel_does_not_outlive_its_session() {
     let head = client.read_until("\r\n\r\n");
     assert_eq!(raw::status(&head), 101, "{head}");
     proxy.clock.advance(Duration::from_secs(3600));
-    assert_eq!(client.read_to_end(), "", "closed by us: the target would have kept it open");
+    closed(&mut client, "the session has ended");
 }
 
 #[test]
@@ -263,7 +273,7 @@ fn w_03_signing_out_ends_the_tunnels_of_a_session() {
     assert_eq!(raw::status(&client.read_until("\r\n\r\n")), 101);
     let sign_out = format!("GET /oauth2/sign_out HTTP/1.1\r\nhost: app.test\r\nconnection: close\r\n{cookie}\r\n");
     assert_eq!(raw::status(&raw::exchange(proxy.address(), "app.test", sign_out)), 302);
-    assert_eq!(client.read_to_end(), "", "closed by us: the target would have kept it open");
+    closed(&mut client, "the session has ended");
 }
 
 #[test]
@@ -274,7 +284,7 @@ fn stopping_ends_tunnels() {
     client.send(handshake(""));
     assert_eq!(raw::status(&client.read_until("\r\n\r\n")), 101);
     assert!(proxy.shutdown(), "no tunnel holds the process up");
-    assert_eq!(client.read_to_end(), "");
+    closed(&mut client, "the server is restarting");
 }
 
 #[test]
@@ -292,4 +302,92 @@ fn a_tunnel_has_one_access_record_and_holds_its_connection_open() {
     assert_eq!(records.len(), 1);
     assert_eq!(records[0]["http.response.status_code"], 101);
     assert_eq!(records[0].get("reason"), None);
+}
+
+/// The closing frame that each end of a WebSocket sees when `act` has been done: first the client's, then the target's.
+fn closing_frames(
+    proxy: &mut Proxy,
+    socket: TcpListener,
+    cookie: &str,
+    act: impl FnOnce(&mut Proxy),
+) -> [Option<u16>; 2] {
+    use futures_util::{SinkExt as _, StreamExt as _};
+    use tokio_tungstenite::tungstenite::Message;
+    let code = |message: Message| match message {
+        Message::Close(frame) => Some(frame.map_or(1005, |frame| frame.code.into())),
+        _ => None,
+    };
+    let serving = std::thread::spawn(move || {
+        let (stream, _) = socket.accept().expect("the proxy connects");
+        stream.set_nonblocking(true).expect("a socket");
+        crate::harness::runtime().block_on(async {
+            let stream = tokio::net::TcpStream::from_std(stream).expect("a socket");
+            let mut socket = tokio_tungstenite::accept_async(stream).await.expect("a handshake");
+            let mut seen = None;
+            while let Some(Ok(message)) = socket.next().await {
+                if message.is_text() {
+                    socket.send(message).await.expect("sent");
+                } else {
+                    seen = seen.or(code(message));
+                }
+            }
+            seen
+        })
+    });
+    let seen = crate::harness::runtime().block_on(async {
+        let stream = tokio::net::TcpStream::connect(proxy.address()).await.expect("the proxy accepts");
+        let name = rustls_pki_types::ServerName::try_from("app.test").expect("a name");
+        let tls = tokio_rustls::TlsConnector::from(raw::tls(&[b"http/1.1"]));
+        let stream = tls.connect(name, stream).await.expect("a handshake");
+        let mut request = "wss://app.test/socket".into_client_request().expect("a request");
+        if !cookie.is_empty() {
+            request.headers_mut().insert("cookie", cookie.parse().expect("a field"));
+        }
+        let (mut socket, _) = tokio_tungstenite::client_async(request, stream).await.expect("101");
+        socket.send(Message::text("hello")).await.expect("sent");
+        assert_eq!(socket.next().await.expect("an echo").expect("no error"), Message::text("hello"));
+        tokio::task::block_in_place(|| act(proxy));
+        let mut seen = None;
+        while let Some(Ok(message)) = socket.next().await {
+            seen = seen.or(code(message));
+        }
+        seen
+    });
+    [seen, serving.join().expect("the target saw the end")]
+}
+
+#[test]
+fn a_process_that_stops_closes_each_socket_in_order() {
+    let socket = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let mut proxy = Setup::open(&[socket.local_addr().expect("bound")]).start();
+    let (ended, end) = std::sync::mpsc::channel();
+    let seen = closing_frames(&mut proxy, socket, "", |proxy| {
+        let app = proxy.take();
+        std::thread::spawn(move || ended.send(app.shutdown()));
+    });
+    assert_eq!(seen, [Some(1001), Some(1001)], "going away (RFC 6455 §7.4.1)");
+    assert!(end.recv().expect("it ends"), "and nothing is left");
+}
+
+#[test]
+fn a_socket_whose_session_ends_is_told_so() {
+    let (provider, target) = (Provider::start(), target::echo());
+    let socket = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = socket.local_addr().expect("bound");
+    let mut setup = Setup::new(&provider, &target).rules(
+        "
+      - name: socket
+        priority: 1
+        conditions: [{ path_pattern: ['/socket'] }]
+        actions:
+          - { type: authenticate-oidc, provider: corp }
+          - { type: forward, target_group: sockets }",
+    );
+    setup.target_group = format!("  sockets:\n    targets: ['{address}']\n");
+    let mut proxy = setup.start();
+    let cookie = proxy.signed_in(Protocol::Http1, &provider).cookie_header("app.test");
+    let seen = closing_frames(&mut proxy, socket, &cookie, |proxy| {
+        proxy.clock.advance(Duration::from_secs(8 * 24 * 3600));
+    });
+    assert_eq!(seen, [Some(1008), Some(1008)], "RFC 6455 §7.4.1");
 }

@@ -1,0 +1,190 @@
+//! Where the frames of a WebSocket begin and end (RFC 6455 §5.2), and the frame that closes one (§5.5.1).
+//!
+//! Nothing is checked: what the two ends say to each other is theirs. The boundaries are needed because a frame of our own can
+//! only stand between two of theirs.
+
+use crate::crypto::random;
+
+/// Longest head of a frame: two bytes, eight of length, four of mask.
+const HEAD_BYTES_MAX: usize = 14;
+/// The opcode of a closing frame.
+const CLOSE: u8 = 0x8;
+
+/// Follows the frames of one direction.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Frames {
+    head: [u8; HEAD_BYTES_MAX],
+    /// How much of the head has been read. Zero between two frames.
+    head_length: usize,
+    /// What is missing of the frame's payload.
+    payload_left: u64,
+    has_closed: bool,
+}
+
+impl Frames {
+    /// Whether the next byte begins a frame.
+    pub(super) fn is_between(&self) -> bool {
+        self.head_length == 0 && self.payload_left == 0
+    }
+
+    /// Whether a whole closing frame has gone by.
+    pub(super) fn has_closed(&self) -> bool {
+        self.has_closed
+    }
+
+    /// Takes note of `bytes` that go by.
+    pub(super) fn pass(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            let taken = self.pass_part(bytes);
+            bytes = &bytes[taken..];
+        }
+    }
+
+    /// How many of `bytes` belong to the frame that has begun. Takes note of them.
+    pub(super) fn pass_to_boundary(&mut self, bytes: &[u8]) -> usize {
+        let mut passed = 0;
+        while passed < bytes.len() && !self.is_between() {
+            passed += self.pass_part(&bytes[passed..]);
+        }
+        passed
+    }
+
+    /// Takes note of one byte of a head, or of as much payload as there is. Answers how many bytes that were.
+    fn pass_part(&mut self, bytes: &[u8]) -> usize {
+        if self.payload_left > 0 {
+            let taken = bytes.len().min(usize::try_from(self.payload_left).unwrap_or(usize::MAX));
+            self.payload_left -= taken as u64;
+            self.end_where_whole();
+            return taken;
+        }
+        self.head[self.head_length] = bytes[0];
+        self.head_length += 1;
+        if let Some(payload) = self.payload() {
+            self.payload_left = payload;
+            self.end_where_whole();
+        }
+        1
+    }
+
+    /// The length of the payload, where the head is whole.
+    fn payload(&self) -> Option<u64> {
+        let head = &self.head[..self.head_length];
+        let [_, second, rest @ ..] = head else { return None };
+        let length_bytes = match second & 0x7f {
+            126 => 2,
+            127 => 8,
+            _ => 0,
+        };
+        let mask_bytes = if second & 0x80 == 0 { 0 } else { 4 };
+        if rest.len() < length_bytes + mask_bytes {
+            return None;
+        }
+        let long = rest[..length_bytes].iter().fold(0, |length, byte| length << 8 | u64::from(*byte));
+        Some(if length_bytes == 0 { u64::from(second & 0x7f) } else { long })
+    }
+
+    fn end_where_whole(&mut self) {
+        if self.payload_left == 0 && self.payload().is_some() {
+            self.has_closed |= self.head[0] & 0xf == CLOSE;
+            self.head_length = 0;
+        }
+    }
+}
+
+/// Why we close a WebSocket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Cause {
+    /// The process stops.
+    Stopping,
+    /// Nothing has moved for too long.
+    Idle,
+    /// The session of the user is over.
+    SessionOver,
+}
+
+impl Cause {
+    /// RFC 6455 §7.4.1: 1001 is "going away", 1008 is a violated policy.
+    fn status(self) -> (u16, &'static str) {
+        match self {
+            Self::Stopping => (1001, "the server is restarting"),
+            Self::Idle => (1001, "nothing was sent for too long"),
+            Self::SessionOver => (1008, "the session has ended"),
+        }
+    }
+
+    /// The closing frame, as a server sends it.
+    pub(super) fn to_client(self) -> Vec<u8> {
+        let payload = self.payload();
+        let mut frame = vec![0x80 | CLOSE, u8::try_from(payload.len()).unwrap_or_default()];
+        frame.extend_from_slice(&payload);
+        frame
+    }
+
+    /// The closing frame, as a client sends it: masked (§5.3).
+    pub(super) fn to_target(self) -> Vec<u8> {
+        let (payload, mask) = (self.payload(), random::bytes::<4>());
+        let mut frame = vec![0x80 | CLOSE, 0x80 | u8::try_from(payload.len()).unwrap_or_default()];
+        frame.extend_from_slice(&mask);
+        frame.extend(payload.iter().zip(mask.iter().cycle()).map(|(byte, mask)| byte ^ mask));
+        frame
+    }
+
+    fn payload(self) -> Vec<u8> {
+        let (code, reason) = self.status();
+        [&code.to_be_bytes()[..], reason.as_bytes()].concat()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frame(opcode: u8, is_masked: bool, length: usize) -> Vec<u8> {
+        let mask = if is_masked { 0x80 } else { 0 };
+        let mut frame = vec![0x80 | opcode];
+        match length {
+            0..126 => frame.push(mask | length as u8),
+            126..65_536 => {
+                frame.push(mask | 126);
+                frame.extend_from_slice(&(length as u16).to_be_bytes());
+            }
+            _ => {
+                frame.push(mask | 127);
+                frame.extend_from_slice(&(length as u64).to_be_bytes());
+            }
+        }
+        frame.extend(std::iter::repeat_n(0x88, length + if is_masked { 4 } else { 0 }));
+        frame
+    }
+
+    #[test]
+    fn frames_are_followed_however_they_are_cut() {
+        for is_masked in [false, true] {
+            for length in [0, 1, 125, 126, 127, 65_535, 65_536, 70_000] {
+                let one = frame(1, is_masked, length);
+                for cut in (1..one.len().min(20)).chain([one.len()]) {
+                    let mut frames = Frames::default();
+                    frames.pass(&one[..cut]);
+                    assert_eq!(frames.is_between(), cut == one.len(), "{length} cut at {cut}");
+                    let rest = [&one[cut..], &frame(2, is_masked, 3)].concat();
+                    assert_eq!(frames.pass_to_boundary(&rest), one.len() - cut, "{length} cut at {cut}");
+                    assert!(frames.is_between() && !frames.has_closed());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_closing_frame_is_seen_when_it_is_whole() {
+        for close in
+            [frame(CLOSE, false, 0), frame(CLOSE, true, 0), Cause::Stopping.to_client(), Cause::Idle.to_target()]
+        {
+            let mut frames = Frames::default();
+            frames.pass(&frame(1, false, 5));
+            frames.pass(&close[..close.len() - 1]);
+            assert!(!frames.has_closed());
+            frames.pass(&close[close.len() - 1..]);
+            assert!(frames.has_closed() && frames.is_between());
+        }
+    }
+}
