@@ -25,7 +25,8 @@ WORKDIR /etc/vestibule
 # HTTPS, and plain HTTP for redirects: ports that need no privilege. The admin listener stays on the container's loopback.
 EXPOSE 8443 8080
 # Asks the admin listener whether we live. A container's orchestrator may ask /livez and /readyz itself instead.
-HEALTHCHECK --interval=10s --timeout=3s --start-period=5s --retries=3 CMD ["/usr/local/bin/vestibule", "healthcheck"]
+HEALTHCHECK --interval=10s --timeout=3s --start-period=5s --retries=3 \
+    CMD ["/usr/local/bin/vestibule", "healthcheck", "--config", "/etc/vestibule/vestibule.yaml"]
 # SIGTERM drains: Kubernetes and `docker stop` send it.
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["/usr/local/bin/vestibule"]

@@ -74,6 +74,13 @@ impl Draining {
     }
 }
 
+/// Runs a task on this thread's runtime for as long as the runtime lives; shutdown does not wait for it. For what only tidies
+/// up or serves nobody: a beat, a pool's sweep, a demonstration.
+#[expect(clippy::disallowed_methods, reason = "the one place that spawns")]
+pub(crate) fn background(task: impl Future<Output = ()> + 'static) {
+    tokio::task::spawn_local(task);
+}
+
 /// A way to spawn later that shutdown does not wait for: what lives as long as the process holds one of these.
 #[derive(Clone, Debug)]
 pub(crate) struct Spawner {
@@ -85,15 +92,14 @@ impl Spawner {
     /// Spawns a task on this thread's runtime, which is told when to stop; shutdown waits for it. After the last holder is
     /// gone nothing is spawned.
     pub(crate) fn spawn_local<F: Future<Output = ()> + 'static>(&self, task: impl FnOnce(Draining) -> F) {
-        if let Some(held) = self.held.upgrade() {
-            let draining = Draining { stop: self.stop.clone(), held };
+        if let Some(draining) = self.draining() {
             draining.spawn_local(task(draining.clone()));
         }
     }
 
-    /// Whether shutdown has begun.
-    pub(crate) fn is_stopping(&self) -> bool {
-        *self.stop.borrow()
+    /// What holds shutdown up, once more. `None` after the last holder is gone.
+    pub(crate) fn draining(&self) -> Option<Draining> {
+        Some(Draining { stop: self.stop.clone(), held: self.held.upgrade()? })
     }
 }
 
@@ -186,8 +192,7 @@ mod tests {
     #[tokio::test]
     async fn finish_gives_up_at_the_deadline() {
         let (drain, draining) = channel();
-        let spawner = draining.spawner();
         assert!(!drain.finish(Duration::from_millis(1)).await);
-        assert!(spawner.is_stopping());
+        assert!(*draining.stop.borrow());
     }
 }

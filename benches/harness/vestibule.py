@@ -76,6 +76,7 @@ def configuration(directory, keys, certificate, target_port, *, port=None, worke
         "claims": {"signer": "arn:vestibule:bench", "signing_key_file": keys.claims},
         "admin": {"address": f"{LOOPBACK}:{free_port()}"},
         "access_log": {"destination": f"{directory}/vestibule-access.log"},
+        "shutdown": {"delay": "0s"},
     }
 
 

@@ -5,10 +5,12 @@
 pub(crate) mod settings;
 
 use std::convert::Infallible;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::uri::Authority;
 use http::{HeaderValue, Method, StatusCode, header};
 use http_body_util::Full;
 use hyper::body::Incoming;
@@ -16,13 +18,20 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 
-use crate::drain::{Control, Spawner};
+use crate::drain::Control;
 use crate::message::WholeResponse;
+use crate::socket::accept;
 use crate::telemetry::metrics::Registry;
 
 /// From connection to the end of a request's head.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// From accept to the end of the connection: the answer may be long and its reader slow, but not this slow.
+const CONNECTION_MAX: Duration = Duration::from_secs(10);
+/// Open connections. A probe and two scrapers need three.
+const CONNECTIONS_MAX: usize = 64;
 
 /// Answers public keys by path.
 pub(crate) type PublicKeys = Arc<dyn Fn(&str) -> Option<WholeResponse> + Send + Sync>;
@@ -31,6 +40,12 @@ pub(crate) type PublicKeys = Arc<dyn Fn(&str) -> Option<WholeResponse> + Send + 
 #[derive(Clone)]
 pub(crate) struct Admin {
     pub(crate) registry: Registry,
+    /// What of the process does not live, one line each.
+    pub(crate) faults: Arc<dyn Fn() -> Vec<String> + Send + Sync>,
+    /// Whether the process is about to stop.
+    pub(crate) is_leaving: Arc<dyn Fn() -> bool + Send + Sync>,
+    /// See [`settings::Settings::hosts`].
+    pub(crate) hosts: Arc<[Box<str>]>,
     /// `/.well-known/vestibule/…`, as on a public listener (DESIGN §4).
     pub(crate) public_keys: PublicKeys,
     /// What fails outside this process, one line each: told by `/readyz`, which is 200 all the same, because sessions are
@@ -38,35 +53,69 @@ pub(crate) struct Admin {
     pub(crate) troubles: Arc<dyn Fn() -> Vec<String> + Send + Sync>,
 }
 
-/// Serves as long as the process lives: a probe must be told that we are draining, too.
-pub(crate) async fn serve(admin: Admin, socket: TcpListener, control: Control, spawner: Spawner) {
+/// Serves as long as the process lives: a probe must be told that we are draining, too. Nothing of it holds a shutdown up.
+pub(crate) async fn serve(admin: &Admin, socket: &TcpListener, control: &Control) {
+    let permits = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     loop {
-        let Ok((stream, _)) = socket.accept().await else { continue };
-        let (admin, spawner) = (admin.clone(), spawner.clone());
-        control.start(async move {
+        let accepted = accept::next(socket, &permits).await;
+        let admin = admin.clone();
+        control.start_detached(async move {
             let answer = service_fn(move |request: http::Request<Incoming>| {
-                let response = admin.answer(request.method(), request.uri().path(), spawner.is_stopping());
+                let response = admin.answer(&request);
                 std::future::ready(Ok::<_, Infallible>(response.map(Full::new)))
             });
             let served = http1::Builder::new()
                 .timer(TokioTimer::new())
                 .header_read_timeout(HEAD_TIMEOUT)
                 .keep_alive(false)
-                .serve_connection(TokioIo::new(stream), answer);
-            // A probe that went away has nothing to be told.
-            let _ = served.await;
+                .serve_connection(TokioIo::new(accepted.stream), answer);
+            // A probe that went away, or that does not read, has nothing to be told.
+            let _ = tokio::time::timeout(CONNECTION_MAX, served).await;
+            drop(accepted.permit);
         });
     }
 }
 
 impl Admin {
-    fn answer(&self, method: &Method, path: &str, is_stopping: bool) -> WholeResponse {
-        if method != Method::GET && method != Method::HEAD {
-            return text(StatusCode::METHOD_NOT_ALLOWED, "only GET");
+    fn answer<B>(&self, request: &http::Request<B>) -> WholeResponse {
+        let path = request.uri().path();
+        let is_probe = matches!(path, "/livez" | "/readyz");
+        if !is_probe && !self.is_asked_by_its_name(request) {
+            return text(StatusCode::MISDIRECTED_REQUEST, "this name is not one of `admin.hosts`\n");
         }
+        let mut response = match *request.method() {
+            Method::GET | Method::HEAD => self.page(path),
+            // HAProxy's `option httpchk` asks this way, and takes 2xx as yes.
+            Method::OPTIONS if is_probe => self.page(path),
+            Method::OPTIONS => text(StatusCode::NO_CONTENT, ""),
+            _ => text(StatusCode::METHOD_NOT_ALLOWED, "only GET\n"),
+        };
+        // RFC 9110 §10.2.1: 405 must say it, and OPTIONS is asked for it.
+        response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD, OPTIONS"));
+        response
+    }
+
+    /// Whether every name in the request is one of ours. A browser always sends one; a page of a stranger whose name points
+    /// here (DNS rebinding) sends the stranger's. A request without a name (HTTP/1.0) is no browser's.
+    fn is_asked_by_its_name<B>(&self, request: &http::Request<B>) -> bool {
+        let is_ours = |authority: &str| {
+            let Ok(authority) = authority.parse::<Authority>() else { return false };
+            let host = authority.host().trim_matches(['[', ']']).to_ascii_lowercase();
+            let is_local = host == "localhost" || host.ends_with(".localhost") || host.parse::<IpAddr>().is_ok();
+            is_local || self.hosts.iter().any(|name| **name == *host)
+        };
+        let mut named = request.headers().get_all(header::HOST).iter();
+        named.all(|name| name.to_str().is_ok_and(is_ours))
+            && request.uri().authority().is_none_or(|authority| is_ours(authority.as_str()))
+    }
+
+    fn page(&self, path: &str) -> WholeResponse {
         match path {
-            "/livez" => text(StatusCode::OK, "live\n"),
-            "/readyz" if is_stopping => text(StatusCode::SERVICE_UNAVAILABLE, "draining\n"),
+            "/livez" => match (self.faults)() {
+                faults if faults.is_empty() => text(StatusCode::OK, "live\n"),
+                faults => text(StatusCode::SERVICE_UNAVAILABLE, lines(faults)),
+            },
+            "/readyz" if (self.is_leaving)() => text(StatusCode::SERVICE_UNAVAILABLE, "draining\n"),
             "/readyz" => text(StatusCode::OK, format!("ready\n{}", lines((self.troubles)()))),
             "/metrics" => {
                 let mut response = text(StatusCode::OK, self.registry.render());

@@ -2,8 +2,10 @@
 //! listeners. Names become references here and nowhere later.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
+
+use http::HeaderValue;
 
 use crate::action::authenticate::endpoints::Endpoints;
 use crate::action::authenticate::local::Local;
@@ -171,6 +173,7 @@ impl Parts {
             self.services.as_ref().filter(|_| !gates.is_empty()).map(|services| Endpoints::new(gates, services));
         let snapshot = Snapshot {
             listener: Arc::clone(&settings.name),
+            address: reachable(settings.address),
             protected: Arc::clone(&self.protected),
             rules: RuleSet::new(rules, default),
             method_override: settings.method_override,
@@ -220,6 +223,19 @@ fn our_cookies(listeners: &[ListenerConfig], providers: &Providers) -> Arc<OurCo
     let gates = listeners.iter().flat_map(ListenerConfig::chains).flat_map(|chain| &chain.gates);
     let base = |GateSettings::Authenticate(settings): &GateSettings| Arc::clone(&settings.session_cookie_name);
     Arc::new(OurCookies::new(gates.map(base), !providers.pools().is_empty()))
+}
+
+/// An address as a client would name it: one that listens everywhere is named by this machine's own.
+fn reachable(address: SocketAddr) -> HeaderValue {
+    let ip = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
+        ip => ip,
+    };
+    let text = SocketAddr::new(ip, address.port()).to_string();
+    // A free port, which is not known yet, is left out.
+    let text = text.strip_suffix(":0").unwrap_or(&text);
+    HeaderValue::from_str(text).expect("an address is ASCII")
 }
 
 impl Providers {

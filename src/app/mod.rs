@@ -4,12 +4,12 @@ mod assemble;
 mod descriptors;
 mod providers;
 mod signals;
+mod vitals;
 mod workers;
 
 use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,15 +17,23 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::admin;
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, ShutdownConfig};
 use crate::drain::{self, Control, Drain};
-use crate::listener::accept;
+use crate::socket::accept;
 use crate::telemetry::access_log::Writer;
+use crate::telemetry::logging;
 use crate::telemetry::metrics::Registry;
 use assemble::Assembled;
 pub(crate) use providers::survey;
 pub use signals::Signals;
-use workers::{Sockets, Workers};
+use vitals::Vitals;
+use workers::{Given, Sockets, Workers};
+
+/// For the workers' threads to end, for the access log to be written out, and for the last log lines. Together less than
+/// [`signals::END_MAX`], after which the process is ended by force.
+const WORKERS_END_MAX: Duration = Duration::from_millis(400);
+const ACCESS_LOG_END_MAX: Duration = Duration::from_millis(300);
+const LOG_END_MAX: Duration = Duration::from_millis(100);
 
 /// A running proxy.
 ///
@@ -35,8 +43,9 @@ pub struct App {
     addresses: BTreeMap<String, SocketAddr>,
     admin_address: SocketAddr,
     registry: Registry,
+    vitals: Vitals,
     drain: Option<Drain>,
-    drain_timeout: Duration,
+    shutdown: ShutdownConfig,
     workers: Option<Workers>,
     access_log: Option<Writer>,
     control: Option<Runtime>,
@@ -78,10 +87,11 @@ impl App {
         let spawner = draining.spawner();
         let door = Control::new(control.handle().clone(), spawner.clone());
         let registry = Registry::default();
-        descriptors::raise(config.listeners.iter().map(|listener| listener.settings.limits.connections_max).sum());
+        descriptors::raise(&config.listeners.iter().map(|listener| &listener.settings.limits).collect::<Vec<_>>());
         let count = config.workers;
-        let drain_timeout = config.drain_timeout;
-        let writer = Writer::start(&config.access_log).map_err(Error::AccessLog)?;
+        let shutdown = config.shutdown;
+        let vitals = Vitals::new(&registry);
+        let writer = Writer::start(&config.access_log, &registry).map_err(Error::AccessLog)?;
         let admin_settings = config.admin.clone();
         let assembled = Arc::new(Assembled::new(config, &clock, &registry, &door)?);
 
@@ -96,15 +106,16 @@ impl App {
                 worker.push((index, socket));
             }
         }
-        let admin_address = serve_admin(&admin_settings, &assembled, &registry, &door, &spawner)?;
-        let workers =
-            Workers::start(sockets, &assembled, &writer, &registry, &door, draining).map_err(Error::Worker)?;
+        let given = Given { assembled, registry: registry.clone(), control: door, vitals: vitals.clone() };
+        let admin_address = serve_admin(&admin_settings, &given)?;
+        let workers = Workers::start(sockets, &given, &writer, &draining).map_err(Error::Worker)?;
         Ok(Self {
             addresses,
             admin_address,
             registry,
+            vitals,
             drain: Some(drain),
-            drain_timeout,
+            shutdown,
             workers: Some(workers),
             access_log: Some(writer),
             control: Some(control),
@@ -133,51 +144,76 @@ impl App {
         self.registry.render()
     }
 
-    /// Serves until SIGTERM or SIGINT, then drains; a second signal stops at once. Answers whether all requests had
-    /// finished.
+    /// Serves until SIGTERM or SIGINT. Then `/readyz` says no for `shutdown.delay` while requests are served as before, and
+    /// the process drains; a second signal stops at once. Answers whether all requests had finished.
     pub fn run(self, mut signals: Signals) -> bool {
-        signals.wait();
-        self.shutdown_unless(|drained| signals.unless_stopped(drained).unwrap_or(false))
+        if let Some(writer) = &self.access_log {
+            signals.reopens(writer.reopen());
+        }
+        // Without I/O: such a runtime takes no descriptor, so that nothing can keep the process from stopping in order.
+        let Ok(waiting) = Builder::new_current_thread().enable_time().build() else { return false };
+        waiting.block_on(signals.stop());
+        let delay = self.shutdown.delay;
+        self.stop(delay, async move { signals.now().await })
     }
 
     /// Stops accepting, waits for the requests that are under way (up to the drain timeout), writes out the access log and
-    /// ends. Answers whether all requests had finished. Not to be called on an async runtime's thread.
+    /// ends. Answers whether all requests had finished. There is no delay before: whoever calls this says when. Not to be
+    /// called on an async runtime's thread.
     pub fn shutdown(self) -> bool {
-        let Some(control) = &self.control else { return true };
-        let handle = control.handle().clone();
-        self.shutdown_unless(move |drained| handle.block_on(drained))
+        self.stop(Duration::ZERO, std::future::pending())
     }
 
-    /// Drains as long as `wait` waits for it, then ends.
-    fn shutdown_unless(mut self, wait: impl FnOnce(Pin<Box<dyn Future<Output = bool>>>) -> bool) -> bool {
-        let (Some(control), Some(drain)) = (self.control.take(), self.drain.take()) else { return true };
-        tracing::info!(timeout_s = self.drain_timeout.as_secs(), "draining; a second signal stops at once");
-        let is_drained = wait(Box::pin(drain.finish(self.drain_timeout)));
-        if let Some(workers) = self.workers.take() {
-            workers.stop();
+    /// Drains and ends, at once where `now` says so. Nothing here waits without a deadline, and nothing that is waited for
+    /// runs on a runtime that may be blocked.
+    fn stop(mut self, delay: Duration, now: impl Future<Output = ()>) -> bool {
+        let Some(drain) = self.drain.take() else { return true };
+        let ShutdownConfig { drain_timeout, .. } = self.shutdown;
+        self.vitals.leave();
+        if !delay.is_zero() {
+            tracing::info!(delay_s = delay.as_secs(), "stopping: /readyz says so, requests are still accepted");
         }
-        if let Some(writer) = self.access_log.take() {
-            writer.finish();
+        let drained = async {
+            tokio::time::sleep(delay).await;
+            tracing::info!(timeout_s = drain_timeout.as_secs(), "draining; a second signal stops at once");
+            drain.finish(drain_timeout).await
+        };
+        let is_drained = match Builder::new_current_thread().enable_time().build() {
+            Ok(waiting) => waiting.block_on(async {
+                tokio::select! {
+                    biased;
+                    () = now => false,
+                    is_drained = drained => is_drained,
+                }
+            }),
+            Err(_) => false,
+        };
+        let has_ended = self.end();
+        match (is_drained, has_ended) {
+            (true, true) => tracing::info!("stopped"),
+            (true, false) => tracing::warn!("stopped; something did not end in time"),
+            (false, _) => tracing::warn!("stopped before every request had finished"),
         }
-        control.shutdown_background();
-        if is_drained {
-            tracing::info!("stopped");
-        } else {
-            tracing::warn!("stopped before every request had finished");
-        }
+        logging::flush(LOG_END_MAX);
         is_drained
+    }
+
+    /// Ends what runs. Answers whether everything has ended.
+    fn end(&mut self) -> bool {
+        let workers_ended = self.workers.take().is_none_or(|workers| workers.stop(WORKERS_END_MAX));
+        let log_ended = self.access_log.take().is_none_or(|writer| writer.finish(ACCESS_LOG_END_MAX));
+        // A runtime may not be dropped where an async test runs, and its threads may be blocked; its tasks end in the
+        // background.
+        if let Some(control) = self.control.take() {
+            control.shutdown_background();
+        }
+        workers_ended && log_ended
     }
 }
 
 impl Drop for App {
     fn drop(&mut self) {
-        if let Some(workers) = self.workers.take() {
-            workers.stop();
-        }
-        // A runtime may not be dropped where an async test runs; its tasks end in the background.
-        if let Some(control) = self.control.take() {
-            control.shutdown_background();
-        }
+        self.end();
     }
 }
 
@@ -185,22 +221,26 @@ fn bind(name: &str, address: SocketAddr, workers: usize) -> Result<Vec<std::net:
     accept::bind(address, workers).map_err(|source| Error::Bind { name: name.to_owned(), address, source })
 }
 
-fn serve_admin(
-    settings: &admin::settings::Settings,
-    assembled: &Arc<Assembled>,
-    registry: &Registry,
-    control: &Control,
-    spawner: &drain::Spawner,
-) -> Result<SocketAddr, Error> {
+fn serve_admin(settings: &admin::settings::Settings, given: &Given) -> Result<SocketAddr, Error> {
+    let Given { assembled, registry, control, vitals } = given;
     let bound = bind("admin", settings.address, 1)?.remove(0);
     let address = bound.local_addr().map_err(Error::Worker)?;
     let socket = control.enter(|| tokio::net::TcpListener::from_std(bound)).map_err(Error::Worker)?;
-    let keys = Arc::clone(assembled);
-    let public_keys: admin::PublicKeys = Arc::new(move |path| keys.public_keys(path));
-    let providers = Arc::clone(assembled);
-    let troubles = Arc::new(move || providers.provider_troubles());
-    let admin = admin::Admin { registry: registry.clone(), public_keys, troubles };
-    control.start_detached(admin::serve(admin, socket, control.clone(), spawner.clone()));
+    let (keys, providers) = (Arc::clone(assembled), Arc::clone(assembled));
+    let (lives, leaves) = (vitals.clone(), vitals.clone());
+    let admin = admin::Admin {
+        registry: registry.clone(),
+        faults: Arc::new(move || lives.faults()),
+        is_leaving: Arc::new(move || leaves.is_leaving()),
+        hosts: Arc::clone(&settings.hosts),
+        public_keys: Arc::new(move |path| keys.public_keys(path)),
+        troubles: Arc::new(move || providers.provider_troubles()),
+    };
+    let part = vitals.part("accept", "accept loop of the admin endpoint".to_owned());
+    let detached = control.clone();
+    control.start_detached(async move {
+        workers::keep_running(&part, || admin::serve(&admin, &socket, &detached)).await;
+    });
     Ok(address)
 }
 

@@ -6,7 +6,7 @@ use crate::app::App;
 use crate::clock::Clock;
 use crate::config;
 use crate::config::source::{MissingKeys, Source};
-use crate::config::tests::temporary_directory;
+use crate::config::tests::{Directory, temporary_directory};
 
 const HEAD: &str = "\
 # Metrics
@@ -52,15 +52,49 @@ access_log: { destination: access.log }
 workers: 1
 ";
 
-#[test]
-fn the_page_of_metrics_is_fresh() {
-    let folder = temporary_directory("metrics");
+/// An app with a folder that is named after the test.
+fn started(name: &str) -> (App, Directory) {
+    let folder = temporary_directory(name);
     let pair = rcgen::generate_simple_self_signed(vec!["app.example.com".to_owned()]).unwrap();
     std::fs::write(folder.join("tls.pem"), pair.cert.pem()).unwrap();
     std::fs::write(folder.join("tls-key.pem"), pair.signing_key.serialize_pem()).unwrap();
-    let source = Source::text("metrics.yaml", &folder, EVERYTHING);
+    let source = Source::text("everything.yaml", &folder, EVERYTHING);
     let config = config::load(&source, MissingKeys::Make).unwrap_or_else(|report| panic!("{report}"));
-    let app = App::start(config, Clock::system()).unwrap();
+    (App::start(config, Clock::system()).unwrap(), folder)
+}
+
+#[test]
+fn a_control_runtime_that_is_blocked_does_not_keep_the_process_from_stopping() {
+    let (app, _folder) = started("blocked");
+    let (alive, ended) = std::sync::mpsc::channel::<()>();
+    let control = app.control.as_ref().unwrap();
+    for _ in 0..control.metrics().num_workers() {
+        let (begun, begins) = std::sync::mpsc::channel();
+        let alive = alive.clone();
+        control.spawn(async move {
+            begun.send(()).unwrap();
+            // As a bug would: for ever, and not at an await.
+            loop {
+                std::thread::park();
+                let _ = &alive;
+            }
+        });
+        begins.recv().unwrap();
+    }
+    // Nor does the hashing of a password, which has threads of its own.
+    control.spawn_blocking(move || {
+        loop {
+            std::thread::park();
+            let _ = &alive;
+        }
+    });
+    assert!(app.shutdown(), "no request is under way");
+    assert_eq!(ended.try_recv(), Err(std::sync::mpsc::TryRecvError::Empty), "they are still blocked");
+}
+
+#[test]
+fn the_page_of_metrics_is_fresh() {
+    let (app, _folder) = started("metrics");
     let registry = app.registry.clone();
     // Workers register theirs on their own threads; when they have ended, they have.
     app.shutdown();

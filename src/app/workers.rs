@@ -1,18 +1,29 @@
 //! One thread for each core, each with a single-thread runtime, its own sockets, connections and caches (DESIGN §2).
+//!
+//! A worker whose thread dies of a bug loses its connections and is started again, with new sockets on the same addresses; an
+//! accept loop that dies is started again on its socket. Both are a bug, and neither may end the service.
 
 use std::io;
+use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
-use std::sync::Arc;
-use std::thread::JoinHandle;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
+use futures_util::FutureExt as _;
+use tokio::net::TcpListener;
+use tokio::runtime::{Builder, Runtime};
 use tokio::sync::watch;
 use tokio::task::LocalSet;
 
 use crate::app::assemble::Assembled;
-use crate::drain::{Control, Draining};
+use crate::app::vitals::{BEAT, Part, RESTART_WAIT, Vitals};
+use crate::drain::{Control, Draining, Spawner};
 use crate::listener;
 use crate::listener::metrics::Metrics;
 use crate::proxy::Proxy;
+use crate::socket::accept;
 use crate::telemetry::access_log::{AccessLog, Writer};
 use crate::telemetry::metrics::Registry;
 
@@ -24,18 +35,27 @@ pub(crate) type Sockets = Vec<(usize, std::net::TcpListener)>;
 pub(crate) struct Workers {
     /// Tells the workers to end; they have been asked to drain before.
     exit: watch::Sender<bool>,
-    threads: Vec<JoinHandle<()>>,
+    /// Disconnected when every thread has ended. The mutex is there because a receiver alone is not `Sync`; nobody locks it.
+    ended: Mutex<Receiver<()>>,
 }
 
-/// What a worker's thread starts with.
-struct Start {
+/// What every worker has from the process.
+#[derive(Clone)]
+pub(crate) struct Given {
+    pub(crate) assembled: Arc<Assembled>,
+    pub(crate) registry: Registry,
+    pub(crate) control: Control,
+    pub(crate) vitals: Vitals,
+}
+
+/// What a worker's thread works with, also when it is started again.
+struct Worker {
     index: usize,
-    sockets: Sockets,
-    assembled: Arc<Assembled>,
-    log: Box<dyn FnOnce() -> Rc<AccessLog> + Send>,
-    registry: Registry,
-    control: Control,
-    draining: Draining,
+    given: Given,
+    addresses: Vec<(usize, SocketAddr)>,
+    log: Box<dyn Fn() -> Rc<AccessLog> + Send>,
+    spawner: Spawner,
+    part: Part,
     exit: watch::Receiver<bool>,
 }
 
@@ -47,70 +67,262 @@ impl Workers {
     /// Where a thread or its runtime cannot be made.
     pub(crate) fn start(
         sockets: Vec<Sockets>,
-        assembled: &Arc<Assembled>,
+        given: &Given,
         writer: &Writer,
-        registry: &Registry,
-        control: &Control,
-        draining: Draining,
+        draining: &Draining,
     ) -> io::Result<Self> {
         let (exit, exited) = watch::channel(false);
-        let mut threads = Vec::new();
+        let (alive, ended) = channel();
         for (index, sockets) in sockets.into_iter().enumerate() {
-            let start = Start {
+            let address = |(place, socket): &(usize, std::net::TcpListener)| Ok((*place, socket.local_addr()?));
+            let worker = Worker {
                 index,
-                sockets,
-                assembled: Arc::clone(assembled),
-                log: writer.for_worker(registry),
-                registry: registry.clone(),
-                control: control.clone(),
-                draining: draining.clone(),
+                given: given.clone(),
+                addresses: sockets.iter().map(address).collect::<io::Result<_>>()?,
+                log: writer.for_worker(&given.registry),
+                spawner: draining.spawner(),
+                part: given.vitals.part("worker", format!("worker {index}")),
                 exit: exited.clone(),
             };
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-            let thread = std::thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
-                LocalSet::new().block_on(&runtime, run(start));
-            })?;
-            threads.push(thread);
+            let first = (Builder::new_current_thread().enable_all().build()?, sockets, draining.clone());
+            spawn(format!("worker-{index}"), alive.clone(), move || worker.work(first))?;
         }
-        Ok(Self { exit, threads })
+        Ok(Self { exit, ended: Mutex::new(ended) })
     }
 
-    /// Ends the workers, with whatever they still hold, and waits for their threads.
-    pub(crate) fn stop(self) {
+    /// Ends the workers, with whatever they still hold, and waits for their threads, but no longer than `deadline`: one that
+    /// is stuck ends with the process. Answers whether all have ended.
+    pub(crate) fn stop(self, deadline: Duration) -> bool {
         self.exit.send_replace(true);
-        for thread in self.threads {
-            let _ = thread.join();
-        }
+        let ended = self.ended.into_inner().unwrap_or_else(PoisonError::into_inner);
+        ended.recv_timeout(deadline) == Err(RecvTimeoutError::Disconnected)
     }
 }
 
-async fn run(start: Start) {
-    let Start { index, sockets, assembled, log, registry, control, draining, mut exit } = start;
-    let access_log = log();
-    let worker = Rc::new(assembled.worker(index, &registry, draining.spawner()));
-    for (place, socket) in sockets {
-        let listener = &assembled.listeners[place];
-        let socket = match tokio::net::TcpListener::from_std(socket) {
-            Ok(socket) => socket,
-            Err(error) => {
-                tracing::error!(listener.name = %listener.name, error = %error, "a worker cannot use its socket");
-                continue;
-            }
-        };
-        let proxy = Proxy::new(
-            Arc::clone(&listener.snapshot),
-            Rc::clone(&worker),
-            control.clone(),
-            assembled.clock.clone(),
-            Rc::clone(&access_log),
-            &registry,
+/// Starts a thread that drops `alive` when it ends, however it ends.
+fn spawn(name: String, alive: Sender<()>, work: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    std::thread::Builder::new().name(name).spawn(move || {
+        let _alive = alive;
+        work();
+    })?;
+    Ok(())
+}
+
+impl Worker {
+    fn work(self, first: (Runtime, Sockets, Draining)) {
+        let mut next = Some(first);
+        run_again(
+            &self.part,
+            || *self.exit.borrow(),
+            || {
+                let (runtime, sockets, draining) = match next.take() {
+                    Some(first) => first,
+                    None => self.anew()?,
+                };
+                run_on(runtime, self.run(sockets, draining));
+                Some(())
+            },
         );
-        let metrics = Metrics::new(&registry, &listener.name);
-        let shared = listener.shared.clone();
-        draining.spawn_local(listener::serve(shared, socket, Rc::new(proxy), metrics, draining.clone()));
     }
-    drop(draining);
-    // Errors mean that the app is gone, which is an exit as well.
-    let _ = exit.wait_for(|exit| *exit).await;
-    access_log.flush();
+
+    /// What a worker starts with that lost everything. `None` where the process is about to end, or has nothing to give.
+    fn anew(&self) -> Option<(Runtime, Sockets, Draining)> {
+        let draining = self.spawner.draining()?;
+        let bound = |(place, address): &(usize, SocketAddr)| Ok((*place, accept::bind_again(*address)?));
+        let made = Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .and_then(|runtime| Ok((runtime, self.addresses.iter().map(bound).collect::<io::Result<_>>()?)));
+        match made {
+            Ok((runtime, sockets)) => Some((runtime, sockets, draining)),
+            Err(error) => {
+                tracing::error!(worker = self.index, error = %error, "a worker cannot be started again yet");
+                None
+            }
+        }
+    }
+
+    async fn run(&self, sockets: Sockets, draining: Draining) {
+        let Given { assembled, registry, control, .. } = &self.given;
+        let access_log = (self.log)();
+        let worker = Rc::new(assembled.worker(self.index, registry, draining.spawner()));
+        for (place, socket) in sockets {
+            let listener = &assembled.listeners[place];
+            let socket = match TcpListener::from_std(socket) {
+                Ok(socket) => socket,
+                Err(error) => {
+                    tracing::error!(listener.name = %listener.name, error = %error, "a worker cannot use its socket");
+                    continue;
+                }
+            };
+            let proxy = Rc::new(Proxy::new(
+                Arc::clone(&listener.snapshot),
+                Rc::clone(&worker),
+                control.clone(),
+                assembled.clock.clone(),
+                Rc::clone(&access_log),
+                registry,
+            ));
+            let metrics = Rc::new(Metrics::new(registry, &listener.name));
+            let shared = listener.shared.clone();
+            let name = format!("accept loop of worker {} for listener {}", self.index, listener.name);
+            let part = self.given.vitals.part("accept", name);
+            let asked = draining.clone();
+            draining.spawn_local(async move {
+                let serve = || listener::serve(&shared, &socket, &proxy, &metrics, asked.clone());
+                keep_running(&part, serve).await;
+            });
+        }
+        drop(draining);
+        let mut exit = self.exit.clone();
+        loop {
+            self.part.beat();
+            // Errors of `exit` mean that the app is gone, which is an exit as well.
+            let exited = tokio::time::timeout(BEAT, exit.wait_for(|exit| *exit)).await;
+            if exited.is_ok() {
+                break;
+            }
+        }
+        access_log.flush();
+    }
+}
+
+/// Runs a worker's future to its end, then drops its tasks.
+fn run_on(runtime: Runtime, work: impl Future<Output = ()>) {
+    /// Ends the runtime without waiting for its blocking threads, also when the work panics: a name may be looked up there,
+    /// for as long as the system's resolver likes.
+    struct InBackground(Option<Runtime>);
+
+    impl Drop for InBackground {
+        fn drop(&mut self) {
+            if let Some(runtime) = self.0.take() {
+                runtime.shutdown_background();
+            }
+        }
+    }
+
+    let runtime = InBackground(Some(runtime));
+    if let Some(runtime) = &runtime.0 {
+        LocalSet::new().block_on(runtime, work);
+    }
+}
+
+/// Runs `attempt` until it succeeds, again after each panic and each `None`, unless `is_over`.
+fn run_again(part: &Part, is_over: impl Fn() -> bool, mut attempt: impl FnMut() -> Option<()>) {
+    loop {
+        match catch_unwind(AssertUnwindSafe(&mut attempt)) {
+            Ok(Some(())) => return,
+            Ok(None) => {}
+            Err(_) => part.died(),
+        }
+        if is_over() {
+            return;
+        }
+        std::thread::park_timeout(RESTART_WAIT);
+        part.is_up();
+    }
+}
+
+/// Runs a task until it ends, again after each panic.
+pub(super) async fn keep_running<F: Future<Output = ()>>(part: &Part, mut task: impl FnMut() -> F) {
+    while AssertUnwindSafe(async { task().await }).catch_unwind().await.is_err() {
+        part.died();
+        tokio::time::sleep(RESTART_WAIT).await;
+        part.is_up();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    fn part() -> (Vitals, Part) {
+        let vitals = Vitals::new(&Registry::default());
+        let part = vitals.part("worker", "worker 0".into());
+        (vitals, part)
+    }
+
+    #[test]
+    fn a_worker_that_dies_is_started_again() {
+        let (vitals, part) = part();
+        let attempts = Cell::new(0);
+        let seen = Cell::new(0);
+        run_again(
+            &part,
+            || {
+                seen.set(seen.get() + vitals.faults().len());
+                false
+            },
+            || {
+                attempts.set(attempts.get() + 1);
+                match attempts.get() {
+                    1 => panic!("a bug"),
+                    // No socket to be had.
+                    2 => None,
+                    _ => Some(()),
+                }
+            },
+        );
+        assert_eq!((attempts.get(), seen.get()), (3, 1), "down once, between the first and the second attempt");
+        assert!(vitals.faults().is_empty());
+    }
+
+    #[test]
+    fn a_worker_that_dies_while_the_process_stops_is_not_started_again() {
+        let (_, part) = part();
+        let attempts = Cell::new(0);
+        run_again(
+            &part,
+            || true,
+            || {
+                attempts.set(attempts.get() + 1);
+                panic!("a bug")
+            },
+        );
+        assert_eq!(attempts.get(), 1);
+    }
+
+    #[tokio::test]
+    async fn an_accept_loop_that_dies_is_started_again() {
+        let (vitals, part) = part();
+        let attempts = Cell::new(0);
+        keep_running(&part, || async {
+            attempts.set(attempts.get() + 1);
+            assert!(attempts.get() > 2, "a bug");
+        })
+        .await;
+        assert_eq!(attempts.get(), 3);
+        assert!(vitals.faults().is_empty());
+    }
+
+    #[test]
+    fn a_name_that_is_being_looked_up_does_not_hold_a_worker_up() {
+        let (release, held) = channel::<()>();
+        let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+        run_on(runtime, async move {
+            let (begun, begins) = tokio::sync::oneshot::channel();
+            drop(tokio::task::spawn_blocking(move || {
+                begun.send(()).unwrap();
+                // As `getaddrinfo` without a resolver that answers.
+                let _ = held.recv();
+            }));
+            begins.await.unwrap();
+        });
+        release.send(()).expect("it still waits");
+    }
+
+    #[test]
+    fn a_worker_that_is_stuck_is_not_waited_for() {
+        let (exit, _) = watch::channel(false);
+        let (alive, ended) = channel();
+        let (release, held) = channel::<()>();
+        spawn("stuck".into(), alive, move || {
+            let _ = held.recv();
+        })
+        .unwrap();
+        assert!(!Workers { exit, ended: Mutex::new(ended) }.stop(Duration::from_millis(20)));
+        drop(release);
+    }
 }

@@ -62,7 +62,7 @@ impl Dev {
             Err(diagnostics) => bail!("{diagnostics}"),
         };
         logging::start(&config.log);
-        let signals = Signals::hear()?;
+        let signals = Signals::hear(&config)?;
         let app = App::start(config, clock)?;
         self.tell(&app, &origin, &password)?;
         Ok(if app.run(signals) { ExitCode::SUCCESS } else { ExitCode::FAILURE })

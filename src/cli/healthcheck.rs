@@ -2,15 +2,15 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, bail};
 use url::Url;
 
-use crate::config::admin_address;
 use crate::config::source::Source;
+use crate::config::{DEFAULT_ADMIN_ADDRESS, admin_address};
 
 /// For connecting, sending and each read. Container engines give up after 30 s.
 const TIMEOUT: Duration = Duration::from_secs(3);
@@ -20,22 +20,26 @@ const ANSWER_BYTES_MAX: u64 = 4096;
 /// Asks the admin endpoint of a running process whether it lives. Exit code 0 for an answer of 200, else 1.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Healthcheck {
-    /// What to ask. Plain HTTP only.
-    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:9090/livez")]
-    url: Url,
-    /// Take the address from `admin.address` of this configuration file, and ask for /livez.
+    /// What to ask, instead of what a configuration file says. Plain HTTP only.
+    #[arg(long, value_name = "URL")]
+    url: Option<Url>,
+    /// Ask for /livez at `admin.address` of this configuration file. Default: /etc/vestibule/vestibule.yaml where there is
+    /// one, else the default address.
     #[arg(long, value_name = "FILE", conflicts_with = "url")]
     config: Option<PathBuf>,
 }
 
+/// The file that the image and the systemd unit serve with.
+const CONFIG: &str = "/etc/vestibule/vestibule.yaml";
+
 impl Healthcheck {
     pub(crate) fn run(&self) -> anyhow::Result<ExitCode> {
-        let (address, host, target) = match &self.config {
-            Some(path) => {
-                let address = admin_address(&Source::read(path)?).context("the file has no sound `admin.address`")?;
-                (reachable(address), address.to_string(), "/livez".to_owned())
-            }
-            None => addressed(&self.url)?,
+        let usual = Path::new(CONFIG);
+        let (address, host, target) = match (&self.url, self.config.as_deref()) {
+            (Some(url), _) => addressed(url)?,
+            (None, Some(path)) => configured(path)?,
+            (None, None) if usual.exists() => configured(usual)?,
+            (None, None) => livez(DEFAULT_ADMIN_ADDRESS),
         };
         let status = ask(address, &host, &target).with_context(|| format!("{address} does not answer"))?;
         if status != 200 {
@@ -43,6 +47,15 @@ impl Healthcheck {
         }
         Ok(ExitCode::SUCCESS)
     }
+}
+
+fn configured(path: &Path) -> anyhow::Result<(SocketAddr, String, String)> {
+    let address = admin_address(&Source::read(path)?);
+    Ok(livez(address.with_context(|| format!("{} has no sound `admin.address`", path.display()))?))
+}
+
+fn livez(address: SocketAddr) -> (SocketAddr, String, String) {
+    (reachable(address), address.to_string(), "/livez".to_owned())
 }
 
 /// What listens everywhere is reached at this machine's own address.
@@ -112,7 +125,7 @@ mod tests {
     #[test]
     fn asks_what_the_url_says_and_reads_the_status() {
         let (address, asked) = answering("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok");
-        let check = Healthcheck { url: format!("http://{address}/livez?x=1").parse().unwrap(), config: None };
+        let check = Healthcheck { url: format!("http://{address}/livez?x=1").parse().ok(), config: None };
         check.run().unwrap();
         assert!(asked.join().unwrap().starts_with(&format!("GET /livez?x=1 HTTP/1.1\r\nhost: {address}\r\n")));
     }
@@ -121,7 +134,7 @@ mod tests {
     fn anything_but_200_is_a_failure() {
         for answer in ["HTTP/1.1 503 Service Unavailable\r\n\r\n", "SSH-2.0-x\r\n", "HTTP/1.1 ", ""] {
             let (address, _) = answering(answer);
-            let check = Healthcheck { url: format!("http://{address}/livez").parse().unwrap(), config: None };
+            let check = Healthcheck { url: format!("http://{address}/livez").parse().ok(), config: None };
             assert!(check.run().is_err(), "{answer:?}");
         }
     }
@@ -130,7 +143,7 @@ mod tests {
     fn nobody_there_and_tls_are_failures() {
         let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         for url in [format!("http://{closed}/livez"), format!("https://{closed}/livez")] {
-            assert!(Healthcheck { url: url.parse().unwrap(), config: None }.run().is_err(), "{url}");
+            assert!(Healthcheck { url: url.parse().ok(), config: None }.run().is_err(), "{url}");
         }
     }
 }

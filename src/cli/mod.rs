@@ -11,8 +11,14 @@ mod serve;
 mod users;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
+
+use crate::telemetry::logging;
+
+/// For the last log lines to be written.
+const LOG_END_MAX: Duration = Duration::from_millis(100);
 
 /// An authenticating HTTPS reverse proxy, with the OpenID provider behind it.
 #[derive(Debug, Parser)]
@@ -49,6 +55,8 @@ pub fn run() -> ExitCode {
         Command::Schema(schema) => schema.run(),
         Command::Healthcheck(healthcheck) => healthcheck.run(),
     };
+    // What was logged on the way comes first.
+    logging::flush(LOG_END_MAX);
     result.unwrap_or_else(|error| {
         eprintln!("vestibule: {error:#}");
         ExitCode::FAILURE

@@ -31,7 +31,7 @@ impl Serve {
             eprintln!("{}", config.warnings());
         }
         logging::start(&config.log);
-        let signals = Signals::hear()?;
+        let signals = Signals::hear(&config)?;
         let app = App::start(config, Clock::system())?;
         app.greet_providers();
         Ok(if app.run(signals) { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -57,8 +57,7 @@ pub struct Config {
     pub(crate) admin: admin::settings::Settings,
     pub(crate) access_log: Destination,
     pub(crate) log: logging::Settings,
-    /// How long exchanges that have begun may go on when the process stops.
-    pub(crate) drain_timeout: Duration,
+    pub(crate) shutdown: ShutdownConfig,
     /// Worker threads, at least 1.
     pub(crate) workers: usize,
     /// What was done while loading, to be told: keys that were made.
@@ -79,6 +78,15 @@ impl Config {
     pub fn notes(&self) -> &[String] {
         &self.notes
     }
+}
+
+/// How the process stops.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ShutdownConfig {
+    /// How long requests are accepted after `/readyz` says that none should come.
+    pub(crate) delay: Duration,
+    /// How long exchanges that have begun may go on after that.
+    pub(crate) drain_timeout: Duration,
 }
 
 /// A listener and what is done with its requests.
@@ -147,13 +155,16 @@ pub fn load(source: &Source, missing_keys: MissingKeys) -> Result<Config, Diagno
     }
 }
 
+/// Where the operator's endpoint listens if no file says otherwise.
+pub(crate) const DEFAULT_ADMIN_ADDRESS: SocketAddr = admin::settings::DEFAULT_ADDRESS;
+
 /// Where the operator's endpoint of a file listens, though the rest of the file be unsound; `None` where that itself is.
 pub(crate) fn admin_address(source: &Source) -> Option<SocketAddr> {
     let mut found = Findings::default();
     let root = tree::parse(&source.text, &source.environment, &mut found)?;
     let written = root.get("admin").and_then(|admin| admin.get("address"));
     match written.map(|node| &node.value) {
-        None | Some(tree::Value::Null) => Some(SocketAddr::from(([127, 0, 0, 1], 9090))),
+        None | Some(tree::Value::Null) => Some(DEFAULT_ADMIN_ADDRESS),
         Some(tree::Value::String(text) | tree::Value::Substituted { text, .. }) => text.parse().ok(),
         Some(_) => None,
     }

@@ -9,7 +9,6 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::drain::Draining;
 use crate::exchange::connection::Connection;
-use crate::listener::accept::Accepted;
 use crate::listener::keeper::Ended;
 use crate::listener::metrics::Metrics;
 use crate::listener::requests::Requests;
@@ -19,6 +18,7 @@ use crate::listener::tls::{self, Protocol};
 use crate::listener::watchdog::{Readable, Watched};
 use crate::listener::{Handler, Shared, http1, http2};
 use crate::message::upload::Uploads;
+use crate::socket::accept::Accepted;
 use crate::telemetry::metrics::Counter;
 
 /// Serves a connection from accept to close.

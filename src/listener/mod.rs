@@ -2,7 +2,6 @@
 //!
 //! Knows neither rules nor targets: each request goes to a [`Handler`]. Start at [`serve`].
 
-pub(crate) mod accept;
 pub(crate) mod certificate;
 mod connection;
 mod http1;
@@ -27,6 +26,7 @@ use crate::drain::Draining;
 use crate::exchange::connection::Connection;
 use crate::exchange::rejection::Reason;
 use crate::message::{Request, Response};
+use crate::socket::accept;
 use metrics::Metrics;
 use settings::Settings;
 
@@ -62,26 +62,24 @@ impl Shared {
 /// Accepts on `socket` and serves each connection until `draining` says stop; then lets the requests finish that are
 /// under way. Returns when it no longer accepts; connections are held by `draining`.
 pub(crate) async fn serve<H: Handler>(
-    shared: Shared,
-    socket: tokio::net::TcpListener,
-    handler: Rc<H>,
-    metrics: Metrics,
+    shared: &Shared,
+    socket: &tokio::net::TcpListener,
+    handler: &Rc<H>,
+    metrics: &Rc<Metrics>,
     mut draining: Draining,
 ) {
-    let metrics = Rc::new(metrics);
     loop {
         let accepted = tokio::select! {
             biased;
             // Dropping `accept` loses nothing: it hands over a connection only when it is ready.
             () = draining.stopping() => break,
-            accepted = accept::next(&socket, &shared.permits) => accepted,
+            accepted = accept::next(socket, &shared.permits) => accepted,
         };
-        let Some(accepted) = accepted else { continue };
-        start(&shared, accepted, &handler, &metrics, &draining);
+        start(shared, accepted, handler, metrics, &draining);
     }
     // What the kernel has accepted in our name is ours to serve (a lost request is the second worst thing).
-    for accepted in accept::waiting(&socket, &shared.permits) {
-        start(&shared, accepted, &handler, &metrics, &draining);
+    for accepted in accept::waiting(socket, &shared.permits) {
+        start(shared, accepted, handler, metrics, &draining);
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::rc::Rc;
 
-use http::{HeaderMap, Uri, header};
+use http::{HeaderMap, HeaderValue, Uri, Version, header};
 
 use crate::exchange::Exchange;
 use crate::exchange::rejection::{Reason, Rejection};
@@ -44,6 +44,9 @@ pub(crate) fn decide<'s>(
     if !overrides.is_empty() {
         override_method(snapshot.method_override, overrides, request)?;
     }
+    if request.version() == Version::HTTP_10 {
+        name_host(&snapshot.address, request);
+    }
     let canonical = canonical(exchange.scheme, request)?;
     exchange.request = Some(Rc::clone(&canonical));
     if let Some(answering) = reserved::find(snapshot, exchange, &canonical) {
@@ -57,6 +60,14 @@ pub(crate) fn decide<'s>(
         exchange.request = Some(Rc::new(rewritten));
     }
     Ok(Decision::Rule(rule))
+}
+
+/// RFC 9112 §3.2 demands `Host` of HTTP/1.1 only: health checks of load balancers often speak HTTP/1.0 without. Such a
+/// request is for the address that it came to. That opens nothing: a client may name any host that it likes.
+fn name_host(address: &HeaderValue, request: &mut Request) {
+    if request.uri().authority().is_none() {
+        request.headers_mut().entry(header::HOST).or_insert_with(|| address.clone());
+    }
 }
 
 /// Takes over what a trusted proxy says of the request that it received.

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use http::HeaderValue;
+
 use crate::action::ActionChain;
 use crate::action::authenticate::endpoints::Endpoints;
 use crate::listener::settings::MethodOverrides;
@@ -24,6 +26,8 @@ pub(crate) struct Selected {
 pub(crate) struct Snapshot {
     /// The listener's name.
     pub(crate) listener: Arc<str>,
+    /// The listener's own address, for HTTP/1.0 requests that name no host.
+    pub(crate) address: HeaderValue,
     /// Header names that a client may not set.
     pub(crate) protected: Arc<Protected>,
     /// Each rule and what it selects.

@@ -1,27 +1,25 @@
 //! The access log: one record for each exchange, as one line of JSON.
 //!
-//! A worker writes records into a buffer of its own; a thread writes buffers to where they go. The request path never
-//! waits for a disk. `docs/ACCESS_LOG.md` describes the fields, which are an interface.
+//! A worker writes records into a buffer of its own; a thread writes buffers to where they go (`writer.rs`). The request path
+//! never waits for a disk. `docs/ACCESS_LOG.md` describes the fields, which are an interface.
+
+mod writer;
 
 use std::cell::{Cell, RefCell};
-use std::io::{self, Write};
-use std::path::PathBuf;
 use std::rc::Rc;
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::thread::JoinHandle;
+use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
 use crate::clock::Timestamp;
-use crate::drain::LocalExecutor;
+use crate::drain;
 use crate::telemetry::metrics::{Counter, Registry};
+use writer::Message;
+pub(crate) use writer::{Destination, Reopen, Writer};
 
 /// A buffer goes out when it has this many bytes …
 const BUFFER_BYTES: usize = 64 * 1024;
 /// … or at this beat.
 const FLUSH_INTERVAL: Duration = Duration::from_millis(200);
-/// Buffers that may wait for the writer; beyond, records are dropped and counted. A log that is stuck must not stop the
-/// doors from opening, and must not take all memory.
-const BUFFERS_MAX: usize = 256;
 
 /// One exchange. Never a query, a cookie, a token or an address of a person. `docs/ACCESS_LOG.md` describes the fields.
 #[derive(Debug)]
@@ -183,77 +181,6 @@ fn digits(room: &mut [u8], mut value: u64) {
     }
 }
 
-/// Where records go.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Destination {
-    Stdout,
-    /// Appended to; opened once.
-    File(PathBuf),
-}
-
-/// The writing end: one for the process, from which each worker gets its own [`AccessLog`].
-#[derive(Debug)]
-pub(crate) struct Writer {
-    buffers: SyncSender<Vec<u8>>,
-    thread: JoinHandle<()>,
-}
-
-impl Writer {
-    /// Opens the destination and starts the thread that writes to it.
-    ///
-    /// # Errors
-    ///
-    /// Where the file cannot be opened.
-    pub(crate) fn start(destination: &Destination) -> io::Result<Self> {
-        let output: Box<dyn Write + Send> = match destination {
-            Destination::Stdout => Box::new(io::stdout()),
-            Destination::File(path) => Box::new(std::fs::OpenOptions::new().create(true).append(true).open(path)?),
-        };
-        let (buffers, waiting) = sync_channel(BUFFERS_MAX);
-        let thread =
-            std::thread::Builder::new().name("access-log".into()).spawn(move || write_all(&waiting, output))?;
-        Ok(Self { buffers, thread })
-    }
-
-    /// Makes a worker's log, on the worker's thread: the log itself never leaves it.
-    pub(crate) fn for_worker(&self, registry: &Registry) -> Box<dyn FnOnce() -> Rc<AccessLog> + Send> {
-        let dropped = registry.counter(
-            "vestibule_access_log_dropped_total",
-            "Access records dropped because the log was not read fast enough.",
-            vec![],
-        );
-        let buffers = self.buffers.clone();
-        Box::new(move || {
-            let zero = Timestamp::from_millis(0);
-            let time = Cell::new((zero, rfc3339(zero)));
-            let (buffer, records) = (RefCell::default(), Cell::default());
-            let log = Rc::new(AccessLog { buffer, time, records, buffers, dropped });
-            flush_at_a_beat(&log);
-            log
-        })
-    }
-
-    /// Waits until everything that the workers handed over is written. Call it when the workers have ended.
-    pub(crate) fn finish(self) {
-        drop(self.buffers);
-        let _ = self.thread.join();
-    }
-}
-
-fn write_all(waiting: &Receiver<Vec<u8>>, mut output: Box<dyn Write + Send>) {
-    let mut is_failing = false;
-    while let Ok(buffer) = waiting.recv() {
-        match output.write_all(&buffer).and_then(|()| output.flush()) {
-            Ok(()) => is_failing = false,
-            Err(error) if !is_failing => {
-                is_failing = true;
-                tracing::error!(error = %error, "the access log cannot be written");
-            }
-            Err(_) => {}
-        }
-    }
-}
-
 /// One worker's end of the access log.
 #[derive(Debug)]
 pub(crate) struct AccessLog {
@@ -261,11 +188,26 @@ pub(crate) struct AccessLog {
     /// The last record's time, and how it is written: the next one has often the same.
     time: Cell<(Timestamp, [u8; RFC3339_LENGTH])>,
     records: Cell<u64>,
-    buffers: SyncSender<Vec<u8>>,
+    buffers: SyncSender<Message>,
     dropped: Counter,
 }
 
 impl AccessLog {
+    /// A log on the thread that calls this, which must run a `LocalSet`.
+    fn new(buffers: SyncSender<Message>, registry: &Registry) -> Rc<Self> {
+        let dropped = registry.counter(
+            "vestibule_access_log_dropped_total",
+            "Access records dropped because the log was not read fast enough.",
+            vec![],
+        );
+        let zero = Timestamp::from_millis(0);
+        let time = Cell::new((zero, rfc3339(zero)));
+        let (buffer, records) = (RefCell::default(), Cell::default());
+        let log = Rc::new(Self { buffer, time, records, buffers, dropped });
+        flush_at_a_beat(&log);
+        log
+    }
+
     /// Writes one record.
     pub(crate) fn write(&self, record: &AccessRecord<'_>) {
         let mut time = self.time.get();
@@ -290,7 +232,7 @@ impl AccessLog {
             return;
         }
         let full = self.buffer.replace(Vec::with_capacity(BUFFER_BYTES + 1024));
-        if let Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) = self.buffers.try_send(full) {
+        if self.buffers.try_send(Message::Records(full)).is_err() {
             self.dropped.add(records);
         }
     }
@@ -304,7 +246,7 @@ impl Drop for AccessLog {
 
 fn flush_at_a_beat(log: &Rc<AccessLog>) {
     let log = Rc::downgrade(log);
-    hyper::rt::Executor::execute(&LocalExecutor, async move {
+    drain::background(async move {
         loop {
             tokio::time::sleep(FLUSH_INTERVAL).await;
             match log.upgrade() {

@@ -9,6 +9,8 @@ use prometheus_client::encoding::{DescriptorEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::exemplar::Exemplar;
 
+use crate::telemetry::logging;
+
 /// Fields of `/proc/self/stat` (proc(5)), counted from 0 behind the name's closing parenthesis.
 const USER_TIME: usize = 11;
 const SYSTEM_TIME: usize = 12;
@@ -50,6 +52,23 @@ impl Collector for Process {
         let help = "Always 1; the label is the version that runs.";
         let mut info = encoder.encode_descriptor("vestibule_build_info", help, None, MetricType::Gauge)?;
         info.encode_family(&version)?.encode_gauge(&1_u64)?;
+
+        for (name, help, lines) in [
+            (
+                "vestibule_log_lines_skipped",
+                "Lines of the process's log that were skipped: one place in the code may write 30 a minute.",
+                logging::skipped(),
+            ),
+            (
+                "vestibule_log_lines_dropped",
+                "Lines of the process's log that were dropped because standard error was not read.",
+                logging::dropped(),
+            ),
+        ] {
+            encoder
+                .encode_descriptor(name, help, None, MetricType::Counter)?
+                .encode_counter(&lines, None::<&Exemplar<NoLabelSet, f64>>)?;
+        }
 
         let mut gauge = |name: &str, help: &str, value: f64| {
             encoder.encode_descriptor(name, help, None, MetricType::Gauge)?.encode_gauge(&value)

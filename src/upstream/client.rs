@@ -8,7 +8,7 @@ use std::time::Duration;
 use http::StatusCode;
 
 use crate::clock::Clock;
-use crate::drain::{LocalExecutor, Spawner};
+use crate::drain::{self, Spawner};
 use crate::message::body::Body;
 use crate::message::{Request, Response};
 use crate::telemetry::metrics::Counter;
@@ -218,7 +218,7 @@ fn start_pruning(pools: &[Rc<Pool>], group: &TargetGroup, clock: &Clock) {
     let pools: Vec<_> = pools.iter().map(Rc::downgrade).collect();
     let idle_timeout = group.settings.idle_timeout;
     let clock = clock.clone();
-    hyper::rt::Executor::execute(&LocalExecutor, async move {
+    drain::background(async move {
         loop {
             tokio::time::sleep(idle_timeout.min(PRUNE_BEAT)).await;
             let mut alive = false;

@@ -12,7 +12,7 @@ use crate::harness::target;
 
 fn ask(address: SocketAddr, line: &str) -> (u16, String, String) {
     let mut stream = TcpStream::connect(address).expect("the operator's endpoint accepts");
-    stream.write_all(format!("{line} HTTP/1.1\r\nhost: admin\r\n\r\n").as_bytes()).expect("sent");
+    stream.write_all(format!("{line} HTTP/1.1\r\nhost: localhost\r\n\r\n").as_bytes()).expect("sent");
     let mut answer = String::new();
     stream.read_to_string(&mut answer).expect("an answer");
     let (head, body) = answer.split_once("\r\n\r\n").expect("a head");
@@ -29,8 +29,100 @@ fn probes_are_answered() {
         assert_eq!(ask(proxy.admin(), &format!("HEAD {path}")).2, "");
     }
     for (line, status) in [("GET /", 404), ("GET /metrics/", 404), ("POST /livez", 405), ("DELETE /metrics", 405)] {
-        assert_eq!(ask(proxy.admin(), line).0, status, "{line}");
+        let (answered, head, _) = ask(proxy.admin(), line);
+        assert_eq!(answered, status, "{line}");
+        assert!(head.contains("allow: get, head, options"), "{line}: {head}");
     }
+}
+
+/// Sends bytes, and reads to the end.
+fn bytes(address: SocketAddr, request: &str) -> String {
+    let mut stream = TcpStream::connect(address).expect("it accepts");
+    stream.write_all(request.as_bytes()).expect("sent");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("an answer");
+    answer
+}
+
+#[test]
+fn health_checks_of_load_balancers_are_answered_here_and_by_a_rule() {
+    let (provider, target) = (Provider::start(), target::echo());
+    let yaml = Setup::new(&provider, &target).rules(ATTACK_RULES).yaml().replace(
+        "  - name: plain\n    address: 127.0.0.1:0\n    protocol: http\n",
+        "  - name: plain\n    address: 127.0.0.1:0\n    protocol: http\n    rules: [{ name: probe, priority: 1, conditions: \
+         [{ path_pattern: [/healthz] }], actions: [{ type: fixed-response, status_code: 200, content_type: text/plain, body: ok }] }]\n",
+    );
+    let proxy = Proxy::start(&yaml);
+    // HAProxy's `option httpchk`, nginx's and keepalived's checks, AWS's classic load balancer.
+    for method in ["OPTIONS", "GET", "HEAD"] {
+        for headers in ["", "User-Agent: probe\r\n"] {
+            for (address, path) in
+                [(proxy.admin(), "/livez"), (proxy.admin(), "/readyz"), (proxy.address_of("plain"), "/healthz")]
+            {
+                let request = format!("{method} {path} HTTP/1.0\r\n{headers}\r\n");
+                let answer = bytes(address, &request);
+                assert_eq!(raw::status(&answer), 200, "{request}{answer}");
+            }
+        }
+    }
+    // RFC 9112 §3.2: HTTP/1.1 without `Host` is refused, and two of them in any version.
+    let plain = proxy.address_of("plain");
+    for request in [
+        "GET /healthz HTTP/1.1\r\nconnection: close\r\n\r\n",
+        "GET /healthz HTTP/1.0\r\nhost: a.test\r\nhost: b.test\r\n\r\n",
+        "GET /healthz HTTP/1.0\r\nhost:\r\n\r\n",
+    ] {
+        assert_eq!(raw::status(&bytes(plain, request)), 400, "{request}");
+    }
+    // Without a name, a rule that authenticates lets nobody past.
+    let answer = raw::exchange(proxy.address(), "app.test", "GET /api/x HTTP/1.0\r\n\r\n");
+    assert_eq!(raw::status(&answer), 401, "{answer}");
+    assert_eq!(target.count(), 0);
+}
+
+#[test]
+fn a_page_whose_name_points_here_reads_nothing() {
+    let yaml = Setup::open(&[]).yaml().replace("admin: {", "admin: { hosts: [Vestibule.Monitoring.svc],");
+    let proxy = Proxy::start(&yaml);
+    let status = |path: &str, host: &str| {
+        raw::status(&bytes(proxy.admin(), &format!("GET {path} HTTP/1.1\r\nhost: {host}\r\n\r\n")))
+    };
+    let ours = [
+        "127.0.0.1",
+        "127.0.0.1:9440",
+        "[::1]:9440",
+        "10.1.2.3",
+        "localhost:1",
+        "LOCALHOST",
+        "a.localhost",
+        "vestibule.monitoring.svc",
+        "Vestibule.monitoring.SVC:9440",
+    ];
+    for host in ours {
+        assert_eq!(status("/metrics", host), 200, "{host}");
+    }
+    let strangers = [
+        "rebound.example",
+        "rebound.example:9440",
+        "localhost.example",
+        "127.0.0.1.example",
+        "monitoring.svc",
+        "vestibule.monitoring.svc.example",
+        "a@localhost.example",
+        "",
+        "%6c",
+    ];
+    for host in strangers {
+        for path in ["/metrics", "/.well-known/vestibule/jwks.json", "/other"] {
+            assert_eq!(status(path, host), 421, "{host} {path}");
+        }
+        // They tell nothing, and load balancers ask by any name.
+        assert_eq!((status("/livez", host), status("/readyz", host)), (200, 200), "{host}");
+    }
+    let two = "GET /metrics HTTP/1.1\r\nhost: localhost\r\nhost: rebound.example\r\n\r\n";
+    assert_eq!(raw::status(&bytes(proxy.admin(), two)), 421);
+    let absolute = "GET http://rebound.example/metrics HTTP/1.1\r\nhost: localhost\r\n\r\n";
+    assert_eq!(raw::status(&bytes(proxy.admin(), absolute)), 421);
 }
 
 #[test]

@@ -288,6 +288,7 @@ user_pools:
 session: {{ key_files: [keys/session] }}
 claims: {{ signer: 'arn:vestibule:test', signing_key_file: keys/claims }}
 admin: {{ address: '127.0.0.1:{admin}' }}
+shutdown: {{ delay: 0s }}
 "
     )
 }

@@ -40,7 +40,7 @@ fn stop(proxy: &mut Proxy) -> JoinHandle<bool> {
 
 fn admin(address: SocketAddr, path: &str) -> String {
     let mut stream = TcpStream::connect(address).expect("the operator's endpoint accepts");
-    stream.write_all(format!("GET {path} HTTP/1.1\r\nhost: admin\r\n\r\n").as_bytes()).expect("sent");
+    stream.write_all(format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n").as_bytes()).expect("sent");
     let mut answer = String::new();
     stream.read_to_string(&mut answer).expect("an answer");
     answer

@@ -66,6 +66,8 @@ mod rules;
 mod session;
 /// Certificates by name, versions, resumption, and what is not TLS.
 mod tls;
+/// A process in trouble: nobody reads its logs, no descriptor is left, something hangs while it stops.
+mod trouble;
 /// The provider in the same process: a whole login, and other relying parties.
 mod user_pool;
 /// What the application is told, verified by libraries that nobody here wrote.

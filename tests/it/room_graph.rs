@@ -46,6 +46,10 @@ const LAYOUT: &[(&str, &str)] = &[
 
 /// Edges that came later: who, whom, why.
 const ADDED: &[(&str, &str, &str)] = &[
+    ("admin", "socket", "connections are accepted by one loop"),
+    ("app", "socket", "sockets are bound where they are accepted on"),
+    ("cli", "socket", "the application that `dev` shows accepts its connections by the same loop"),
+    ("socket", "clock", "how long ago the last failure was"),
     ("action", "drain", "logins and refreshes run on the control runtime, bodies of upgrades on the worker's"),
     ("backchannel", "crypto", "the TLS provider is chosen in one place"),
     ("cli", "clock", "`dev` dates the certificates it makes"),

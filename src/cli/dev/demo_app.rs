@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -14,8 +15,14 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use serde_json::{Map, Value, json};
+use tokio::sync::Semaphore;
 
+use crate::drain;
 use crate::message::page::{document, escape};
+use crate::socket::accept;
+
+/// Open connections: as many as the listener in front of it may have.
+const CONNECTIONS_MAX: usize = 1000;
 
 /// Largest body that is read, to be counted.
 const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
@@ -36,16 +43,17 @@ pub(crate) fn start() -> io::Result<SocketAddr> {
 
 async fn accept(socket: std::net::TcpListener) {
     let Ok(socket) = tokio::net::TcpListener::from_std(socket) else { return };
-    let connections = tokio::task::LocalSet::new();
+    let (connections, permits) = (tokio::task::LocalSet::new(), Arc::new(Semaphore::new(CONNECTIONS_MAX)));
     connections
         .run_until(async {
             loop {
-                let Ok((stream, _)) = socket.accept().await else { continue };
+                let accepted = accept::next(&socket, &permits).await;
                 let served = http1::Builder::new()
                     .timer(TokioTimer::new())
-                    .serve_connection(TokioIo::new(stream), service_fn(answer));
-                hyper::rt::Executor::execute(&crate::drain::LocalExecutor, async move {
+                    .serve_connection(TokioIo::new(accepted.stream), service_fn(answer));
+                drain::background(async move {
                     let _ = served.await;
+                    drop(accepted.permit);
                 });
             }
         })

@@ -3,14 +3,19 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::config::raw::value::Period;
+use crate::config::raw::value::{List, Period};
 
 /// The operator's endpoint.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Admin {
-    /// Address and port. Plain HTTP: keep it off public networks. Default: `127.0.0.1:9090`.
+    /// Address and port. Plain HTTP: keep it off public networks. Default: `127.0.0.1:9440`.
     pub(crate) address: Option<String>,
+    /// Host names by which the endpoint may be asked, without a port. IP addresses and `localhost` always may, and
+    /// `/livez` and `/readyz` answer by any name. A web page that points its own name at this address (DNS rebinding)
+    /// gets 421 instead of the metrics. Example: `[vestibule.monitoring.svc]`. Default: none.
+    #[serde(default)]
+    pub(crate) hosts: List<String>,
 }
 
 /// The access log.
@@ -65,6 +70,9 @@ pub(crate) enum LogFormat {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Shutdown {
-    /// How long exchanges that have begun may go on. Default: `30s`.
+    /// How long requests are still accepted after a signal to stop, while `/readyz` already answers 503: a load balancer
+    /// needs this time to notice. Default: `5s`; `0s` where nothing asks `/readyz`.
+    pub(crate) delay: Option<Period>,
+    /// How long, after the delay, exchanges that have begun may go on. Default: `30s`.
     pub(crate) drain_timeout: Option<Period>,
 }

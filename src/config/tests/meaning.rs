@@ -76,7 +76,7 @@ claims:
   signing_key_file: claims-key                     # P-256; made on first start where absent
 
 admin:
-  address: 127.0.0.1:9090                          # /livez /readyz /metrics, never on a public listener
+  address: 127.0.0.1:9440                          # /livez /readyz /metrics, never on a public listener
 "#;
 
 fn gate(config: &Config, listener: usize) -> &crate::action::settings::AuthenticateSettings {
@@ -118,7 +118,7 @@ fn the_example_of_the_design_loads_and_means_what_it_says() {
     assert_eq!(provider.client_secret.as_ref().unwrap().expose(), "hunter2");
     assert_eq!(config.target_groups[0].targets[0].port, 3000);
     assert_eq!(config.claims.as_ref().unwrap().signer, "arn:vestibule:dashboard");
-    assert_eq!(config.admin.address.to_string(), "127.0.0.1:9090");
+    assert_eq!(config.admin.address.to_string(), "127.0.0.1:9440");
     assert_eq!(config.access_log, Destination::Stdout);
 }
 

@@ -54,7 +54,7 @@ pub(crate) fn file(raw: &raw::File, context: &mut Context<'_>) -> Option<Config>
     let admin = process::admin(raw.admin.as_ref(), &root.key("admin"), context);
     let access_log = process::access_log(raw.access_log.as_ref(), &root.key("access_log"), context);
     let log = process::log(raw.log.as_ref());
-    let drain_timeout = process::drain_timeout(raw.shutdown.as_ref(), &root.key("shutdown"), context);
+    let shutdown = process::shutdown(raw.shutdown.as_ref(), &root.key("shutdown"), context);
     needed_sections(&logins, raw, context);
     process::admin_apart(admin.as_ref(), raw, &listeners, context);
     user_pool::together(raw, &user_pools, &logins, context);
@@ -74,7 +74,7 @@ pub(crate) fn file(raw: &raw::File, context: &mut Context<'_>) -> Option<Config>
         admin: admin?,
         access_log: access_log?,
         log,
-        drain_timeout: drain_timeout?,
+        shutdown: shutdown?,
         workers: process::workers(raw.workers),
         notes: std::mem::take(&mut context.notes),
         warnings: Diagnostics::default(),

@@ -1,23 +1,43 @@
 //! `admin`, `access_log`, `log`, `shutdown`, `workers`.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
+use crate::admin;
 use crate::admin::settings::Settings as Admin;
-use crate::config::ListenerConfig;
 use crate::config::path::Path;
 use crate::config::raw;
 use crate::config::raw::process as written;
+use crate::config::raw::value::List;
 use crate::config::validate::{Context, value};
+use crate::config::{ListenerConfig, ShutdownConfig};
 use crate::telemetry::access_log::Destination;
 use crate::telemetry::logging;
 
+const DELAY: Duration = Duration::from_secs(5);
+const DELAY_BOUNDS: (Duration, Duration) = (Duration::ZERO, Duration::from_secs(600));
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
 const DRAIN_TIMEOUT_BOUNDS: (Duration, Duration) = (Duration::ZERO, Duration::from_secs(3600));
 
 pub(super) fn admin(raw: Option<&written::Admin>, at: &Path, context: &mut Context<'_>) -> Option<Admin> {
-    let address = raw.and_then(|raw| raw.address.as_deref()).unwrap_or("127.0.0.1:9090");
-    value::address(address, &at.key("address"), &mut context.found).map(|address| Admin { address })
+    let hosts = raw.map(|raw| admin_hosts(&raw.hosts, &at.key("hosts"), context)).unwrap_or_default();
+    let address = match raw.and_then(|raw| raw.address.as_deref()) {
+        Some(address) => value::address(address, &at.key("address"), &mut context.found)?,
+        None => admin::settings::DEFAULT_ADDRESS,
+    };
+    Some(Admin { address, hosts })
+}
+
+fn admin_hosts(raw: &List<String>, at: &Path, context: &mut Context<'_>) -> Arc<[Box<str>]> {
+    for (index, host) in raw.iter() {
+        let is_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
+        if host.is_empty() || !host.bytes().all(is_name) {
+            let problem = context.found.problem(&at.index(index), format!("`{host}` is not a host name"));
+            problem.hint("write the name alone, without a scheme and without a port; IP addresses need not be listed");
+        }
+    }
+    raw.iter().map(|(_, host)| host.to_ascii_lowercase().into_boxed_str()).collect()
 }
 
 /// The operator's endpoint is never on a public listener.
@@ -77,9 +97,17 @@ pub(super) fn log(raw: Option<&written::Log>) -> logging::Settings {
     logging::Settings { filter, format }
 }
 
-pub(super) fn drain_timeout(raw: Option<&written::Shutdown>, at: &Path, context: &mut Context<'_>) -> Option<Duration> {
-    let written = raw.and_then(|raw| raw.drain_timeout.as_ref());
-    value::period(written, DRAIN_TIMEOUT, DRAIN_TIMEOUT_BOUNDS, &at.key("drain_timeout"), &mut context.found)
+pub(super) fn shutdown(
+    raw: Option<&written::Shutdown>,
+    at: &Path,
+    context: &mut Context<'_>,
+) -> Option<ShutdownConfig> {
+    let delay = raw.and_then(|raw| raw.delay.as_ref());
+    let delay = value::period(delay, DELAY, DELAY_BOUNDS, &at.key("delay"), &mut context.found);
+    let timeout = raw.and_then(|raw| raw.drain_timeout.as_ref());
+    let at = at.key("drain_timeout");
+    let timeout = value::period(timeout, DRAIN_TIMEOUT, DRAIN_TIMEOUT_BOUNDS, &at, &mut context.found);
+    Some(ShutdownConfig { delay: delay?, drain_timeout: timeout? })
 }
 
 /// One worker for each core, where the file does not say.

@@ -1,4 +1,6 @@
-//! A TCP connection, written to in the way that is cheapest for what is written.
+//! A TCP connection, written to in the way that is cheapest for what is written; in `accept.rs`, where connections come from.
+
+pub(crate) mod accept;
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
