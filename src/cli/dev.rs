@@ -31,6 +31,9 @@ pub(crate) struct Dev {
     /// Put the sign-in in front of this application instead of the demo, for example http://127.0.0.1:3000.
     #[arg(long, value_name = "URL", value_parser = upstream_url)]
     upstream: Option<Url>,
+    /// Accept any certificate of an https upstream, such as one that it made for itself.
+    #[arg(long, requires = "upstream")]
+    insecure_upstream: bool,
     /// The port to serve on; 0 takes a free one.
     #[arg(long, default_value_t = 8443)]
     port: u16,
@@ -42,17 +45,21 @@ pub(crate) struct Dev {
 impl Dev {
     pub(crate) fn run(&self) -> anyhow::Result<ExitCode> {
         let clock = Clock::system();
-        prepare(&self.state)?;
+        files::folder(&self.state)?;
+        ignore(&self.state)?;
         certificates::ensure(&self.state, &clock)?;
         let (password, hash) = credentials(&self.state)?;
         let (protocol, upstream) = self.upstream()?;
         let port = if self.port == 0 { free_port()? } else { self.port };
         let (origin, issuer) = (format!("https://localhost:{port}"), format!("https://127.0.0.1:{port}"));
-        let source = Source::text("config/dev.yaml", &self.state, TEMPLATE).with_environment([
+        let source = Source::text("config/dev.yaml", &self.state, &self.template()?).with_environment([
             ("LISTEN", format!("127.0.0.1:{port}").as_str()),
             ("ORIGIN", &origin),
             ("ISSUER", &issuer),
             ("PASSWORD_HASH", &hash),
+            // Browsers send the cookies of one port to every other of the same host (RFC 6265 §8.5): with one name for all, two
+            // `dev` would sign each other out.
+            ("SESSION_COOKIE", &format!("__Host-vestibule-{port}")),
             ("UPSTREAM_PROTOCOL", protocol),
             ("UPSTREAM", &upstream),
             ("ADMIN", "127.0.0.1:0"),
@@ -66,6 +73,18 @@ impl Dev {
         let app = App::start(config, clock)?;
         self.tell(&app, &origin, &password)?;
         Ok(if app.run(signals) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    }
+
+    /// The configuration, with what `--insecure-upstream` adds.
+    fn template(&self) -> anyhow::Result<String> {
+        if !self.insecure_upstream {
+            return Ok(TEMPLATE.to_owned());
+        }
+        if self.upstream.as_ref().is_none_or(|url| url.scheme() != "https") {
+            bail!("--insecure-upstream: only an https upstream has a certificate; write --upstream https://...");
+        }
+        let targets = "    targets: [\"${UPSTREAM}\"]\n";
+        Ok(TEMPLATE.replace(targets, &format!("{targets}    verify: false\n")))
     }
 
     /// Protocol and `host:port` of what is behind the proxy.
@@ -106,8 +125,13 @@ impl Dev {
         println!("  Metrics     http://{}/metrics", app.admin_address());
         println!("  Access log  {}", state.join("access.log").display());
         println!();
-        println!("Your browser will warn about the certificate, which was made for this machine. To trust it, import");
-        println!("{}", authority.display());
+        println!(
+            "Your browser will warn twice, for localhost and for the sign-in page on 127.0.0.1: their certificate was made"
+        );
+        println!("on this machine. To trust the authority that signed it, which can sign for this machine only:\n");
+        for (place, command) in trust_commands(&authority.display().to_string()) {
+            println!("  {place:<18}{command}");
+        }
         println!("\nCtrl-C stops it. Started again, it uses the same keys and password.");
         Ok(())
     }
@@ -119,11 +143,32 @@ fn upstream_url(text: &str) -> Result<Url, String> {
     Url::parse(text).ok().filter(Url::has_host).ok_or_else(hint)
 }
 
-/// Makes the state folder, for its owner only.
-fn prepare(folder: &Path) -> anyhow::Result<()> {
-    use std::os::unix::fs::DirBuilderExt as _;
-    let mut builder = std::fs::DirBuilder::new();
-    builder.recursive(true).mode(0o700).create(folder).with_context(|| format!("cannot make {}", folder.display()))
+/// Keeps `git add .` from committing the keys.
+fn ignore(folder: &Path) -> anyhow::Result<()> {
+    let path = folder.join(".gitignore");
+    if path.exists() { Ok(()) } else { files::write(&path, b"*\n") }
+}
+
+/// Where to trust the authority in `path`, and how.
+fn trust_commands(path: &str) -> Vec<(&'static str, String)> {
+    let quoted = format!("'{}'", path.replace('\'', r"'\''"));
+    let firefox = "Settings > Privacy & Security > Certificates > View Certificates > Authorities > Import".to_owned();
+    if cfg!(target_os = "macos") {
+        let keychain = "~/Library/Keychains/login.keychain-db";
+        let system = format!("security add-trusted-cert -r trustRoot -k {keychain} {quoted}");
+        return vec![("Safari, Chrome", system), ("Firefox", firefox)];
+    }
+    vec![
+        ("Chrome", format!("certutil -d sql:$HOME/.pki/nssdb -A -t C,, -n vestibule-dev -i {quoted}")),
+        ("Firefox", firefox),
+        (
+            "Debian, Ubuntu",
+            format!(
+                "sudo cp {quoted} /usr/local/share/ca-certificates/vestibule-dev.crt && sudo update-ca-certificates"
+            ),
+        ),
+        ("Fedora, Arch", format!("sudo trust anchor {quoted}")),
+    ]
 }
 
 /// The demo user's password, made the first time, and its hash.
@@ -133,7 +178,7 @@ fn credentials(folder: &Path) -> anyhow::Result<(Secret<String>, String)> {
         let password = Secret::new(random::token()[..16].to_owned());
         files::write_secret(&path, password.expose().as_bytes())?;
     }
-    let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    let text = files::read_secret(&path)?;
     let password = Secret::new(text.trim_end().to_owned());
     let hash = password::hash(&password);
     Ok((password, hash.expose().clone()))

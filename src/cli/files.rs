@@ -1,10 +1,20 @@
-//! Files that commands write: whole or not at all.
+//! Files that commands read and write, also where other users of the machine can write: whole or not at all, and never
+//! through a file or a link that somebody else has put there.
 
-use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::fs::{File, OpenOptions};
+use std::io::{Read as _, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
+use rustix::fs::OFlags;
+use rustix::process::geteuid;
+
+use crate::crypto::random;
+
+/// Bits of a mode by which others than the owner may write, or do anything.
+const OTHERS_WRITE: u32 = 0o022;
+const OTHERS: u32 = 0o077;
 
 /// Writes a file that everyone may read.
 pub(crate) fn write(path: &Path, content: &[u8]) -> anyhow::Result<()> {
@@ -16,12 +26,117 @@ pub(crate) fn write_secret(path: &Path, content: &[u8]) -> anyhow::Result<()> {
     write_with(path, content, 0o600)
 }
 
-/// Beside its place first, then moved: a command that is interrupted leaves no half of a key.
+/// Beside its place first, then moved: a command that is interrupted leaves no half of a key, and a link in the file's place
+/// is replaced, not followed. Nobody can know the name beside, and a file that has it already is an error.
 fn write_with(path: &Path, content: &[u8], mode: u32) -> anyhow::Result<()> {
-    let beside = path.with_extension("new");
+    let beside = path.with_extension(format!("{}.new", &random::token()[..16]));
     let failed = || format!("cannot write {}", path.display());
-    let mut options = std::fs::OpenOptions::new();
-    let mut file = options.write(true).create(true).truncate(true).mode(mode).open(&beside).with_context(failed)?;
-    file.write_all(content).and_then(|()| file.sync_all()).with_context(failed)?;
-    std::fs::rename(&beside, path).with_context(failed)
+    let mut options = OpenOptions::new();
+    let mut file = options.write(true).create_new(true).mode(mode).open(&beside).with_context(failed)?;
+    let written = file.write_all(content).and_then(|()| file.sync_all()).and_then(|()| std::fs::rename(&beside, path));
+    if written.is_err() {
+        // The error that matters is the one above.
+        let _ = std::fs::remove_file(&beside);
+    }
+    written.with_context(failed)
+}
+
+/// Reads a file that only we may have written, and only we may read.
+pub(crate) fn read_secret(path: &Path) -> anyhow::Result<String> {
+    let failed = || format!("cannot read {}", path.display());
+    // `Oflags` are bits; the standard library takes them signed. Without waiting: somebody may have put a pipe there.
+    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
+    let mut file: File = OpenOptions::new().read(true).custom_flags(flags).open(path).with_context(failed)?;
+    let metadata = file.metadata().with_context(failed)?;
+    if !metadata.is_file() || metadata.uid() != geteuid().as_raw() {
+        bail!("{} is not a file of yours: somebody else put it there. Remove it", path.display());
+    }
+    if metadata.mode() & OTHERS != 0 {
+        bail!("{} may be read or written by others: run `chmod 600` on it, or remove it", path.display());
+    }
+    let mut text = String::new();
+    file.read_to_string(&mut text).with_context(failed)?;
+    Ok(text)
+}
+
+/// Makes a folder for its owner only, where there is none, and refuses one into which somebody else can write.
+pub(crate) fn folder(path: &Path) -> anyhow::Result<()> {
+    let failed = || format!("cannot make {}", path.display());
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path).with_context(failed)?;
+    let us = geteuid().as_raw();
+    // A link leads where its owner likes.
+    let link = std::fs::symlink_metadata(path).with_context(failed)?;
+    let metadata = std::fs::metadata(path).with_context(failed)?;
+    if link.uid() != us || metadata.uid() != us {
+        bail!("{} belongs to somebody else: name another folder with --state", path.display());
+    }
+    if metadata.mode() & OTHERS_WRITE != 0 {
+        bail!("others may write to {}: run `chmod 700` on it, or name another folder with --state", path.display());
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+
+    use super::*;
+    use crate::config::tests::temporary_directory;
+
+    fn chmod(path: &Path, mode: u32) {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    }
+
+    #[test]
+    fn a_link_in_the_files_place_is_replaced_and_not_followed() {
+        let directory = temporary_directory("planted");
+        let (victim, key) = (directory.join("victim"), directory.join("ca-key.pem"));
+        std::fs::write(&victim, "precious").unwrap();
+        // Where an earlier version wrote first, too.
+        for planted in [&key, &directory.join("ca-key.new")] {
+            symlink(&victim, planted).unwrap();
+        }
+        write_secret(&key, b"secret").unwrap();
+        assert_eq!(std::fs::read_to_string(&victim).unwrap(), "precious");
+        assert!(std::fs::symlink_metadata(&key).unwrap().is_file());
+        assert_eq!(std::fs::metadata(&key).unwrap().mode() & 0o777, 0o600);
+        assert_eq!(read_secret(&key).unwrap(), "secret");
+    }
+
+    #[test]
+    fn a_secret_that_somebody_else_could_have_written_is_not_read() {
+        let directory = temporary_directory("secrets");
+        let (key, link) = (directory.join("key"), directory.join("link"));
+        write_secret(&key, b"secret").unwrap();
+        symlink(&key, &link).unwrap();
+        assert!(read_secret(&link).is_err(), "a link");
+        for mode in [0o644, 0o660, 0o602] {
+            chmod(&key, mode);
+            let refused = read_secret(&key).unwrap_err().to_string();
+            assert!(refused.contains("chmod 600"), "{mode:o}: {refused}");
+        }
+        assert!(read_secret(&directory).is_err(), "a folder");
+        chmod(&key, 0o600);
+        assert_eq!(read_secret(&key).unwrap(), "secret");
+    }
+
+    #[test]
+    fn a_folder_that_others_can_write_to_is_refused() {
+        let directory = temporary_directory("state");
+        let (state, link) = (directory.join("a/b"), directory.join("link"));
+        folder(&state).unwrap();
+        assert_eq!(std::fs::metadata(&state).unwrap().mode() & 0o777, 0o700);
+        for mode in [0o777, 0o1777, 0o770] {
+            chmod(&state, mode);
+            assert!(folder(&state).unwrap_err().to_string().contains("chmod 700"), "{mode:o}");
+        }
+        // Readable is not writable.
+        chmod(&state, 0o755);
+        folder(&state).unwrap();
+        symlink(&state, &link).unwrap();
+        folder(&link).unwrap();
+        chmod(&state, 0o777);
+        assert!(folder(&link).is_err());
+        chmod(&state, 0o700);
+    }
 }

@@ -75,7 +75,9 @@ pub(crate) fn session_key_text(content: Vec<u8>) -> Secret<String> {
 /// Where the file exists, or cannot be written.
 pub(crate) fn write_new(path: &Path, text: &Secret<String>) -> io::Result<()> {
     if let Some(directory) = path.parent() {
-        std::fs::create_dir_all(directory)?;
+        // For its owner only, where there is none: a key's folder is no one else's business.
+        let mut builder = std::fs::DirBuilder::new();
+        std::os::unix::fs::DirBuilderExt::mode(builder.recursive(true), 0o700).create(directory)?;
     }
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create_new(true);

@@ -21,7 +21,7 @@ fn a_person_signs_in_to_dev_and_sees_the_application() {
         let seen = run(scenario, &settings);
         let from = seen["sign_in_url"].as_str().expect("an address");
         assert!(from.starts_with("https://127.0.0.1:"), "the pool is on a host of its own: {from}");
-        assert_eq!(seen["cookies"], json!(["__Host-vestibule-0"]));
+        assert_eq!(seen["cookies"], json!([format!("{}-0", dev.session_cookie())]));
         assert_eq!(seen["problems"], json!([]));
     }
     dev.stop();

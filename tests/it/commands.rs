@@ -11,6 +11,7 @@ use crate::harness::certificates;
 use crate::harness::dev::{Dev, State};
 use crate::harness::process::{self, Finished, Process};
 use crate::harness::raw::Raw;
+use crate::harness::tls_target;
 
 #[test]
 fn dev_says_where_it_is_and_how_to_sign_in() {
@@ -18,7 +19,7 @@ fn dev_says_where_it_is_and_how_to_sign_in() {
     assert!(dev.address.starts_with("https://localhost:"), "{}", dev.said);
     assert_eq!(dev.username, "demo");
     assert!(dev.password.len() >= 16, "a password of {} characters", dev.password.len());
-    for promise in ["--upstream http://127.0.0.1:3000", "ca.pem", "access.log", "/metrics"] {
+    for promise in ["--upstream http://127.0.0.1:3000", "ca.pem", "access.log", "/metrics", "warn twice", "Firefox"] {
         assert!(dev.said.contains(promise), "{promise}: {}", dev.said);
     }
     // Whoever trusts the authority that it made can open both of its names, with HTTP/1.1 and HTTP/2.
@@ -57,6 +58,71 @@ fn dev_keeps_its_secrets_from_other_users_of_the_machine() {
         assert_eq!(mode(&dev.folder().join(name)), 0o600, "{name}");
     }
     dev.stop();
+}
+
+#[test]
+fn dev_does_not_leave_its_keys_where_git_would_commit_them() {
+    let dev = Dev::start();
+    assert_eq!(std::fs::read_to_string(dev.folder().join(".gitignore")).expect("a file"), "*\n");
+    let git = |arguments: &[&str]| Command::new("git").arg("-C").arg(dev.folder().join("..")).args(arguments).output();
+    // Where there is no git there is nothing more to see.
+    if git(&["init", "--quiet"]).is_ok_and(|output| output.status.success()) {
+        assert!(git(&["add", "."]).expect("git").status.success());
+        let staged = git(&["status", "--porcelain"]).expect("git").stdout;
+        assert_eq!(String::from_utf8_lossy(&staged), "");
+    }
+    dev.stop();
+}
+
+#[test]
+fn two_dev_on_one_machine_have_cookies_of_their_own() {
+    let (one, other) = (Dev::start(), Dev::start());
+    let cookies = |dev: &Dev| {
+        let authority = std::fs::read_to_string(dev.folder().join("ca.pem")).expect("an authority");
+        let mut raw = Raw::connect_trusting(dev.socket(), "localhost", &authority);
+        raw.send(format!("GET / HTTP/1.1\r\nhost: {}\r\naccept: text/html\r\n\r\n", authority_of(&dev.address)));
+        let (head, _) = raw.read_response();
+        let names = head.lines().filter_map(|line| line.strip_prefix("set-cookie: "));
+        let names: Vec<_> = names.filter_map(|cookie| Some(cookie.split_once('=')?.0.to_owned())).collect();
+        assert!(!names.is_empty(), "{head}");
+        names
+    };
+    for (dev, names) in [(&one, cookies(&one)), (&other, cookies(&other))] {
+        let own = format!("__Host-vestibule-{}-", dev.socket().port());
+        assert!(names.iter().all(|name| name.starts_with(&own)), "{own}: {names:?}");
+    }
+    one.stop();
+    other.stop();
+}
+
+#[test]
+fn dev_refuses_a_folder_and_a_password_that_somebody_else_could_have_put_there() {
+    let state = State::new();
+    std::fs::create_dir_all(state.folder()).expect("a folder");
+    chmod(state.folder(), 0o777);
+    let refused = run(&state.arguments());
+    assert_eq!(refused.code, Some(1));
+    assert!(refused.errors.contains("others may write to"), "{}", refused.errors);
+    chmod(state.folder(), 0o700);
+    let password = state.folder().join("demo-password");
+    std::fs::write(&password, "known to a stranger").expect("written");
+    chmod(&password, 0o666);
+    let refused = run(&state.arguments());
+    assert_eq!(refused.code, Some(1));
+    assert!(refused.errors.contains("demo-password") && refused.errors.contains("chmod 600"), "{}", refused.errors);
+}
+
+#[test]
+fn dev_reaches_an_upstream_with_a_certificate_of_its_own_making_only_where_it_is_told_to() {
+    let upstream = tls_target::start(tls_target::Kind::Stranger);
+    let url = format!("https://{upstream}");
+    let insecure = Dev::start_in(State::new(), &["--upstream", &url, "--insecure-upstream"]);
+    assert!(insecure.said.contains(&url), "{}", insecure.said);
+    insecure.stop();
+    let (state, url) = (State::new(), format!("http://{upstream}"));
+    let refused = run(&[&state.arguments()[..], &["--upstream", &url, "--insecure-upstream"]].concat());
+    assert_eq!(refused.code, Some(1));
+    assert!(refused.errors.contains("only an https upstream has a certificate"), "{}", refused.errors);
 }
 
 #[test]
@@ -343,6 +409,10 @@ fn free_port() -> u16 {
 
 fn authority_of(address: &str) -> &str {
     address.trim_start_matches("https://")
+}
+
+fn chmod(path: &Path, mode: u32) {
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).expect("it is ours");
 }
 
 fn mode(path: &Path) -> u32 {

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose, SanType,
+    BasicConstraints, CertificateParams, CidrSubnet, DistinguishedName, DnType, ExtendedKeyUsagePurpose,
+    GeneralSubtree, IsCa, Issuer, KeyPair, KeyUsagePurpose, NameConstraints, SanType,
 };
 
 use crate::cli::files;
@@ -34,7 +34,7 @@ pub(crate) fn ensure(folder: &Path, clock: &Clock) -> anyhow::Result<()> {
         return Ok(());
     }
     let ca_text = std::fs::read_to_string(path(CA_FILE)).context("the local authority's certificate")?;
-    let ca_key = KeyPair::from_pem(&std::fs::read_to_string(path(CA_KEY_FILE)).context("the local authority's key")?)?;
+    let ca_key = KeyPair::from_pem(&files::read_secret(&path(CA_KEY_FILE))?).context("the local authority's key")?;
     let issuer = Issuer::from_ca_cert_pem(&ca_text, ca_key)?;
     let (certificate, key) = leaf(&issuer, clock.now())?;
     files::write_secret(&path(LEAF_KEY_FILE), key.serialize_pem().as_bytes())?;
@@ -45,6 +45,16 @@ fn authority(now: Timestamp) -> anyhow::Result<(String, KeyPair)> {
     let mut params = params("Vestibule development authority (this machine only)", now, CA_DAYS);
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    // RFC 5280 §4.2.1.10: whoever trusts this authority trusts it for this machine and for nothing else, also if its key is
+    // stolen.
+    params.name_constraints = Some(NameConstraints {
+        permitted_subtrees: vec![
+            GeneralSubtree::DnsName("localhost".to_owned()),
+            GeneralSubtree::IpAddress(CidrSubnet::V4([127, 0, 0, 0], [255, 0, 0, 0])),
+            GeneralSubtree::IpAddress(CidrSubnet::V6(std::net::Ipv6Addr::LOCALHOST.octets(), [255; 16])),
+        ],
+        excluded_subtrees: Vec::new(),
+    });
     let key = KeyPair::generate()?;
     Ok((params.self_signed(&key)?.pem(), key))
 }
@@ -55,7 +65,6 @@ fn leaf(issuer: &Issuer<'_, KeyPair>, now: Timestamp) -> anyhow::Result<(String,
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     params.subject_alt_names = vec![
         SanType::DnsName("localhost".try_into()?),
-        SanType::DnsName("*.localhost".try_into()?),
         SanType::IpAddress([127, 0, 0, 1].into()),
         SanType::IpAddress(std::net::Ipv6Addr::LOCALHOST.into()),
     ];
@@ -83,4 +92,47 @@ fn is_fresh(path: &Path, now: Timestamp) -> bool {
     let Ok(certificate) = pem.parse_x509() else { return false };
     let until = certificate.validity().not_after.timestamp();
     u64::try_from(until).is_ok_and(|until| until > now.seconds() + 30 * DAY_SECONDS)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use rustls::RootCertStore;
+    use rustls::client::WebPkiServerVerifier;
+    use rustls::client::danger::ServerCertVerifier as _;
+    use rustls_pki_types::pem::PemObject as _;
+    use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+
+    use super::*;
+    use crate::crypto::provider;
+
+    #[test]
+    fn the_authority_is_good_for_this_machine_only() {
+        let now = Clock::system().now();
+        let (authority, key) = authority(now).unwrap();
+        let mut roots = RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_slice(authority.as_bytes()).unwrap()).unwrap();
+        let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider::tls()).build().unwrap();
+        let issuer = Issuer::from_ca_cert_pem(&authority, key).unwrap();
+        let verified = |leaf: &str, name: &'static str| {
+            let leaf = CertificateDer::from_pem_slice(leaf.as_bytes()).unwrap();
+            let name = ServerName::try_from(name).unwrap();
+            verifier.verify_server_cert(&leaf, &[], &name, &[], UnixTime::now())
+        };
+        let (ours, _) = leaf(&issuer, now).unwrap();
+        for name in ["localhost", "127.0.0.1", "::1"] {
+            verified(&ours, name).unwrap_or_else(|error| panic!("{name}: {error}"));
+        }
+        for (name, san) in [
+            ("www.example.com", SanType::DnsName("www.example.com".try_into().unwrap())),
+            ("10.0.0.1", SanType::IpAddress([10, 0, 0, 1].into())),
+        ] {
+            let mut params = params(name, now, 30);
+            params.subject_alt_names = vec![san];
+            let forged = params.signed_by(&KeyPair::generate().unwrap(), &issuer).unwrap().pem();
+            let refused = verified(&forged, name).unwrap_err().to_string();
+            assert!(refused.contains("NameConstraintViolation"), "{name}: {refused}");
+        }
+    }
 }

@@ -51,12 +51,18 @@ impl Dev {
         SocketAddr::from(([127, 0, 0, 1], port.unwrap_or_else(|| panic!("a port: {}", self.address))))
     }
 
+    /// What the names of its session cookie begin with.
+    pub fn session_cookie(&self) -> String {
+        format!("__Host-vestibule-{}", self.socket().port())
+    }
+
     /// What `tests/node/browser.mjs` needs to know: only the certificate that it made is accepted.
     pub fn settings(&self) -> Value {
         json!({
             "url": format!("{}/", self.address),
             "username": self.username,
             "password": self.password,
+            "session_cookie": self.session_cookie(),
             "trust": [self.folder().join("localhost.pem")],
         })
     }
