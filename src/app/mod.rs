@@ -84,8 +84,7 @@ impl App {
             .build()
             .map_err(Error::Worker)?;
         let (drain, draining) = drain::channel();
-        let spawner = draining.spawner();
-        let door = Control::new(control.handle().clone(), spawner.clone());
+        let door = Control::new(control.handle().clone(), draining.spawner());
         let registry = Registry::default();
         descriptors::raise(&config.listeners.iter().map(|listener| &listener.settings.limits).collect::<Vec<_>>());
         let count = config.workers;
@@ -106,7 +105,12 @@ impl App {
                 worker.push((index, socket));
             }
         }
-        let given = Given { assembled, registry: registry.clone(), control: door, vitals: vitals.clone() };
+        let given = Given {
+            assembled: Arc::clone(&assembled),
+            registry: registry.clone(),
+            control: door.clone(),
+            vitals: vitals.clone(),
+        };
         let admin_address = serve_admin(&admin_settings, &given)?;
         let workers = Workers::start(sockets, &given, &writer, &draining).map_err(Error::Worker)?;
         Ok(Self {
