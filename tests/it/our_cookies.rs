@@ -215,3 +215,25 @@ fn d_22_the_application_keeps_cookies_whose_names_only_begin_like_ours() {
         }
     });
 }
+
+#[test]
+fn b_6_the_101_of_a_websocket_is_private_where_it_has_a_cookie() {
+    let place = place(|setup| setup);
+    let browser = place.signed_in(Protocol::Http1);
+    place.target.script(|_| {
+        let fields = "upgrade: websocket\r\nconnection: upgrade\r\ncache-control: public, max-age=60\r\n\
+                      set-cookie: __Host-vestibule-0=1evil; Path=/; Secure\r\n\r\n";
+        Reply::Switch(format!("HTTP/1.1 101 Switching Protocols\r\n{fields}").into_bytes())
+    });
+    place.proxy.clock.advance(DUE);
+    let cookies = browser.cookie_header("app.test");
+    let mut raw = crate::harness::raw::Raw::connect(place.proxy.address(), "app.test");
+    raw.send(format!(
+        "GET /socket HTTP/1.1\r\nhost: app.test\r\nupgrade: websocket\r\nconnection: upgrade\r\n\
+         sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\nsec-websocket-version: 13\r\ncookie: {cookies}\r\n\r\n"
+    ));
+    let head = raw.read_until("\r\n\r\n").to_ascii_lowercase();
+    assert!(head.starts_with("http/1.1 101 "), "{head}");
+    assert!(head.contains("set-cookie: __host-vestibule-0=") && !head.contains("1evil"), "{head}");
+    assert!(head.contains("cache-control: private, max-age=60"), "{head}");
+}

@@ -90,12 +90,12 @@ impl Authenticate {
                 Outcome::Refused => return Err(local.count(Absence::Expired)),
             },
         };
-        match newest {
-            Some(renewal) => Ok(self.remember_renewed(local, (host, headers), renewal)),
-            // Refused between the look at the session and the look at its flight.
-            None if signed_in.is_over(now) => Err(local.count(Absence::Expired)),
-            None => Ok(Rc::clone(signed_in)),
-        }
+        let signed_in = match newest {
+            Some(renewal) => self.remember_renewed(local, (host, headers), renewal),
+            None => Rc::clone(signed_in),
+        };
+        // It may have been signed out, or refused, since the cookie was looked at.
+        if signed_in.is_over(now) { Err(local.count(Absence::Expired)) } else { Ok(signed_in) }
     }
 
     fn remember_renewed(
