@@ -146,6 +146,7 @@ impl Worker {
         let Given { assembled, registry, control, .. } = &self.given;
         let access_log = (self.log)();
         let worker = Rc::new(assembled.worker(self.index, registry, draining.spawner()));
+        let memory = Rc::new(listener::Memory::new());
         for (place, socket) in sockets {
             let listener = &assembled.listeners[place];
             let socket = match TcpListener::from_std(socket) {
@@ -163,13 +164,14 @@ impl Worker {
                 Rc::clone(&access_log),
                 registry,
             ));
-            let metrics = Rc::new(Metrics::new(registry, &listener.name));
+            let metrics = Metrics::new(registry, &listener.name);
+            let on_listener = Rc::new(listener::Worker { metrics, memory: Rc::clone(&memory) });
             let shared = listener.shared.clone();
             let name = format!("accept loop of worker {} for listener {}", self.index, listener.name);
             let part = self.given.vitals.part("accept", name);
             let asked = draining.clone();
             draining.spawn_local(async move {
-                let serve = || listener::serve(&shared, &socket, &proxy, &metrics, asked.clone());
+                let serve = || listener::serve(&shared, &socket, &proxy, &on_listener, asked.clone());
                 keep_running(&part, serve).await;
             });
         }

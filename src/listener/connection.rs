@@ -10,13 +10,12 @@ use tokio_rustls::TlsAcceptor;
 use crate::drain::Draining;
 use crate::exchange::connection::Connection;
 use crate::listener::keeper::Ended;
-use crate::listener::metrics::Metrics;
 use crate::listener::requests::Requests;
 use crate::listener::secured::Secured;
 use crate::listener::settings::Limits;
 use crate::listener::tls::{self, Protocol};
 use crate::listener::watchdog::{Readable, Watched};
-use crate::listener::{Handler, Shared, http1, http2};
+use crate::listener::{Handler, Shared, Worker, http1, http2};
 use crate::message::upload::Uploads;
 use crate::socket::accept::Accepted;
 use crate::telemetry::metrics::Counter;
@@ -26,9 +25,10 @@ pub(crate) async fn run<H: Handler>(
     shared: Shared,
     accepted: Accepted,
     handler: Rc<H>,
-    metrics: Rc<Metrics>,
+    worker: Rc<Worker>,
     draining: Draining,
 ) {
+    let metrics = &worker.metrics;
     metrics.accepted.increment();
     let open = Open::new(&metrics.open, accepted.permit);
     let settings = &shared.settings;
@@ -37,7 +37,7 @@ pub(crate) async fn run<H: Handler>(
         None => {
             let connection = Rc::new(facts(None));
             let transport = Watched::new(accepted.stream, Arc::default(), open);
-            http(transport, Protocol::Http1, connection, &settings.limits, handler, &metrics, draining).await;
+            http(transport, Protocol::Http1, connection, &settings.limits, handler, &worker, draining).await;
         }
         Some(config) => {
             let handshake = TlsAcceptor::from(Arc::clone(config)).accept(accepted.stream);
@@ -49,7 +49,7 @@ pub(crate) async fn run<H: Handler>(
                     let (tls, protocol) = tls::facts(&stream.0);
                     let connection = Rc::new(facts(Some(tls)));
                     let transport = Watched::new(stream, Arc::default(), open);
-                    http(transport, protocol, connection, &settings.limits, handler, &metrics, draining).await;
+                    http(transport, protocol, connection, &settings.limits, handler, &worker, draining).await;
                 }
                 // Port scans and clients that do not trust us: counted, not logged.
                 Ok(Err(_)) | Err(_) => metrics.handshakes_failed.increment(),
@@ -83,7 +83,7 @@ async fn http<H: Handler, T: AsyncRead + AsyncWrite + Readable + Unpin + Send + 
     connection: Rc<Connection>,
     limits: &Limits,
     handler: Rc<H>,
-    metrics: &Metrics,
+    worker: &Worker,
     draining: Draining,
 ) {
     let activity = transport.activity();
@@ -96,12 +96,12 @@ async fn http<H: Handler, T: AsyncRead + AsyncWrite + Readable + Unpin + Send + 
     };
     // Each in a box, so that neither takes the room of the other.
     let ended = match protocol {
-        Protocol::Http1 => Box::pin(http1::serve(transport, requests, limits, metrics, draining)).await,
-        Protocol::Http2 => Box::pin(http2::serve(transport, requests, limits, draining)).await,
+        Protocol::Http1 => Box::pin(http1::serve(transport, requests, limits, &worker.metrics, draining)).await,
+        Protocol::Http2 => Box::pin(http2::serve(transport, requests, limits, worker, draining)).await,
     };
     match ended {
         Ended::Closed => {}
         Ended::Refused(reason) => handler.refused(&connection, reason),
-        Ended::TimedOut => metrics.timed_out.increment(),
+        Ended::TimedOut => worker.metrics.timed_out.increment(),
     }
 }

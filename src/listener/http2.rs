@@ -1,40 +1,302 @@
-//! Serves HTTP/2 with hyper.
+//! Serves HTTP/2, over `h2`: one task for the connection, and one for each request on it.
+//!
+//! `answer.rs` sends an answer, `outbox.rs` bounds what waits to be sent, `upload.rs` reads the body of a request,
+//! `windows.rs` bounds what waits to be read, `noise.rs` finds clients that send frames which do nothing.
 
-use std::pin::pin;
+mod answer;
+mod noise;
+mod outbox;
+mod upload;
+mod windows;
 
-use hyper::server::conn::http2;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use std::cell::Cell;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use h2::server::{self, SendResponse};
+use h2::{Reason, RecvStream};
+use http::{HeaderMap, header};
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use crate::clock::Clock;
 use crate::drain::{Draining, LocalExecutor};
-use crate::listener::Handler;
+use crate::listener::http2::answer::Answers;
+use crate::listener::http2::noise::{Heard, Noise, Transport};
+use crate::listener::http2::outbox::{Outbox, Piece};
+use crate::listener::http2::upload::{Rest, Upload};
+use crate::listener::http2::windows::{Share, Widened, Window};
 use crate::listener::keeper::{Ended, Keeper, Kept};
-use crate::listener::requests::Requests;
+use crate::listener::metrics::Metrics;
+use crate::listener::requests::{Answering, Requests};
 use crate::listener::settings::Limits;
-use crate::listener::watchdog::{Heads, Watchdog, Watched};
+use crate::listener::watchdog::{Heads, Readable, Watchdog, Watched};
+use crate::listener::{Handler, Worker};
+use crate::message::Request;
+use crate::message::body::Body;
+
+/// Bytes of answers that wait for the clients of a worker.
+const ANSWERS_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// Bytes of uploads that the clients of a worker may send before they are read, beyond the first of each connection.
+const UPLOADS_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// What the requests under way of a worker may take, beyond the first of each connection.
+const REQUESTS_BYTES_MAX: usize = 256 * 1024 * 1024;
+/// What a request takes beside its head, as measured: its task, its exchange and a connection to a target.
+const REQUEST_BYTES: usize = 24 * 1024;
+/// Bytes of the heads of the requests under way of one connection.
+const CONNECTION_HEADS_BYTES_MAX: usize = 1024 * 1024;
+/// What a field takes beside its name and its value (RFC 9113 §6.5.2).
+const FIELD_BYTES: usize = 32;
+
+/// What the HTTP/2 connections of one worker may hold together.
+#[derive(Debug)]
+pub(crate) struct Memory {
+    answers: Rc<outbox::Budget>,
+    uploads: Rc<windows::Budget>,
+    requests: Rc<windows::Budget>,
+}
+
+impl Memory {
+    pub(crate) fn new() -> Self {
+        Self {
+            answers: outbox::Budget::new(ANSWERS_BYTES_MAX),
+            uploads: windows::Budget::new(UPLOADS_BYTES_MAX),
+            requests: windows::Budget::new(REQUESTS_BYTES_MAX),
+        }
+    }
+}
 
 /// Serves HTTP/2 from the preface to the end of the connection.
 pub(crate) async fn serve<H, T, O>(
     transport: Watched<T, O>,
     requests: Requests<H>,
     limits: &Limits,
+    worker: &Worker,
     draining: Draining,
 ) -> Ended
 where
     H: Handler,
-    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    O: Unpin + Send + 'static,
+    T: AsyncRead + AsyncWrite + Readable + Unpin + 'static,
+    O: Unpin + 'static,
 {
+    let Worker { metrics, memory } = worker;
     let watchdog = Watchdog::new(transport.activity(), limits, Heads::Untimed);
     let mut keeper = Keeper::new(watchdog, draining, requests.uploads.clone());
-    let mut builder = http2::Builder::new(LocalExecutor);
+    let noise = Noise::new();
+    let transport = Heard::new(transport, Rc::clone(&noise));
+    let answers = Answers { outbox: Outbox::new(Rc::clone(&memory.answers)), noise, clock: Clock::system() };
+    let mut serving = Serving {
+        state: State::Handshaking(builder(limits).handshake(transport)),
+        is_finishing: false,
+        is_calmed: false,
+        window: Window::new(Rc::clone(&memory.uploads)),
+        under_way: Rc::new(UnderWay { budget: Rc::clone(&memory.requests), head_bytes: Cell::new(0) }),
+        answers,
+        requests,
+        metrics,
+    };
+    match keeper.keep(Pin::new(&mut serving), |served| served.get_mut().finish()).await {
+        Kept::ToTheEnd(ended) => ended,
+        Kept::UntilRest => unreachable!("the watchdog sends HTTP/1.1 to rest"),
+    }
+}
+
+fn builder(limits: &Limits) -> server::Builder {
+    let mut builder = server::Builder::new();
     builder
         .max_concurrent_streams(limits.streams_max)
         .max_header_list_size(u32::try_from(limits.head_bytes_max).unwrap_or(u32::MAX))
-        .timer(TokioTimer::new());
-    let served = pin!(builder.serve_connection(TokioIo::new(transport), requests));
-    match keeper.keep(served, |served| served.graceful_shutdown()).await {
-        Kept::ToTheEnd(ended) => ended,
-        Kept::UntilRest => unreachable!("the watchdog sends HTTP/1.1 to rest"),
+        .initial_window_size(windows::STREAM_BYTES)
+        .initial_connection_window_size(windows::CONNECTION_BYTES);
+    builder
+}
+
+/// A connection that is served.
+struct Serving<'a, H, T> {
+    state: State<T>,
+    /// It was asked to finish.
+    is_finishing: bool,
+    /// The client has been told to calm down.
+    is_calmed: bool,
+    window: Rc<Window>,
+    under_way: Rc<UnderWay>,
+    answers: Answers,
+    requests: Requests<H>,
+    metrics: &'a Metrics,
+}
+
+enum State<T> {
+    Handshaking(server::Handshake<Heard<T>, Piece>),
+    Open {
+        connection: server::Connection<Heard<T>, Piece>,
+        /// What the library takes the connection's window to be.
+        window: u32,
+    },
+}
+
+impl<H: Handler, T: Transport> Serving<'_, H, T> {
+    /// Takes no more requests, and ends when those under way have ended.
+    fn finish(&mut self) {
+        self.is_finishing = true;
+        self.answers.noise.finish();
+        if let State::Open { connection, .. } = &mut self.state {
+            connection.graceful_shutdown();
+        }
+    }
+
+    fn accept(&self, request: http::Request<RecvStream>, mut respond: SendResponse<Piece>) {
+        let (parts, stream) = request.into_parts();
+        let Some(counted) = self.under_way.count(&parts.headers) else {
+            self.metrics.streams_refused.increment();
+            // The client may send it again (RFC 9113 §8.7).
+            respond.send_reset(Reason::REFUSED_STREAM);
+            return;
+        };
+        let (body, upload) = if stream.is_end_stream() {
+            (Body::empty(), None)
+        } else {
+            let length = length(&parts.headers);
+            let (upload, rest) = Upload::new(stream, length, Arc::clone(&self.requests.activity));
+            (Body::streaming(upload), Some((rest, self.window.widen())))
+        };
+        let exchanging = self.requests.activity.begin_request();
+        let exchange = self.requests.exchange(Request::from_parts(parts, body), exchanging);
+        let served = serve_request(exchange, respond, upload, self.answers.clone(), counted);
+        hyper::rt::Executor::execute(&LocalExecutor, served);
+    }
+}
+
+impl<H: Handler, T: Transport> Future for Serving<'_, H, T> {
+    type Output = Result<(), h2::Error>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        loop {
+            let (connection, window) = match &mut this.state {
+                State::Handshaking(handshake) => {
+                    let Poll::Ready(connection) = Pin::new(handshake).poll(cx)? else { return Poll::Pending };
+                    this.state = State::Open { connection, window: windows::CONNECTION_BYTES };
+                    if this.is_finishing {
+                        this.finish();
+                    }
+                    continue;
+                }
+                State::Open { connection, window } => (connection, window),
+            };
+            if this.answers.noise.is_too_much() && !std::mem::replace(&mut this.is_calmed, true) {
+                this.metrics.calmed.increment();
+                connection.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
+            }
+            if *window != this.window.bytes() {
+                *window = this.window.bytes();
+                connection.set_target_window_size(*window);
+            }
+            match connection.poll_accept(cx) {
+                Poll::Ready(Some(Ok((request, respond)))) => this.accept(request, respond),
+                Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(error)),
+                Poll::Ready(None) => return Poll::Ready(Ok(())),
+                // The noise may have become too much in this turn.
+                Poll::Pending if this.answers.noise.is_too_much() && !this.is_calmed => {}
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+    }
+}
+
+/// Answers one request, from its head to the end of both bodies.
+async fn serve_request(
+    mut exchange: Answering,
+    mut respond: SendResponse<Piece>,
+    upload: Option<(Rc<Rest>, Option<Widened>)>,
+    answers: Answers,
+    counted: Counted,
+) {
+    let answered = poll_fn(|cx| match exchange.as_mut().poll(cx) {
+        Poll::Ready(Ok(response)) => Poll::Ready(Some(response)),
+        // A client that takes its request back ends the exchange.
+        Poll::Pending => respond.poll_reset(cx).map(|_| None),
+    });
+    let Some(response) = answered.await else { return };
+    // It takes some kilobytes, and an answer may take long.
+    drop(exchange);
+    let rest = upload.as_ref().map(|(rest, _)| &**rest);
+    answers.send(respond, response, rest).await;
+    if let Some(rest) = rest {
+        answer::discard(rest).await;
+    }
+    drop(counted);
+}
+
+/// The requests under way of one connection.
+#[derive(Debug)]
+struct UnderWay {
+    budget: Rc<windows::Budget>,
+    head_bytes: Cell<usize>,
+}
+
+/// One request among them.
+#[derive(Debug)]
+struct Counted {
+    of: Rc<UnderWay>,
+    head_bytes: usize,
+    /// `None` for the first of a connection, which may always have one.
+    _share: Option<Share>,
+}
+
+impl UnderWay {
+    /// Counts a request until its exchange is over. `None` where there are too many.
+    fn count(self: &Rc<Self>, headers: &HeaderMap) -> Option<Counted> {
+        let field =
+            |(name, value): (&http::HeaderName, &http::HeaderValue)| name.as_str().len() + value.len() + FIELD_BYTES;
+        let head_bytes = headers.iter().map(field).sum::<usize>().max(1);
+        let before = self.head_bytes.get();
+        let share = match before {
+            0 => None,
+            _ if before + head_bytes > CONNECTION_HEADS_BYTES_MAX => return None,
+            _ => Some(self.budget.take(REQUEST_BYTES + head_bytes)?),
+        };
+        self.head_bytes.set(before + head_bytes);
+        Some(Counted { of: Rc::clone(self), head_bytes, _share: share })
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.of.head_bytes.set(self.of.head_bytes.get() - self.head_bytes);
+    }
+}
+
+/// What the head says of the body's length. The library has refused what is no length (RFC 9113 §8.1.1).
+fn length(headers: &HeaderMap) -> Option<u64> {
+    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(length: usize) -> HeaderMap {
+        let value = "a".repeat(length).try_into().expect("a value");
+        HeaderMap::from_iter([(http::HeaderName::from_static("x-large"), value)])
+    }
+
+    #[test]
+    fn the_heads_of_one_connection_are_bounded_and_its_first_request_is_always_served() {
+        let budget = windows::Budget::new(0);
+        let of = |budget| Rc::new(UnderWay { budget, head_bytes: Cell::new(0) });
+        let poor = of(budget);
+        let first = poor.count(&headers(60_000)).expect("the first");
+        assert!(poor.count(&headers(1)).is_none(), "the worker has nothing left");
+        drop(first);
+        assert!(poor.count(&headers(60_000)).is_some());
+
+        let rich = of(windows::Budget::new(1 << 30));
+        let counted: Vec<Counted> = std::iter::from_fn(|| rich.count(&headers(60_000))).collect();
+        assert_eq!(counted.len(), CONNECTION_HEADS_BYTES_MAX / 60_039);
+        assert!(rich.count(&HeaderMap::new()).is_some(), "a small one has room");
+        drop(counted);
+        assert_eq!(rich.head_bytes.get(), 0);
     }
 }

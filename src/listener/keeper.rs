@@ -20,6 +20,22 @@ pub(crate) enum Ended {
     TimedOut,
 }
 
+impl From<hyper::Error> for Ended {
+    fn from(error: hyper::Error) -> Self {
+        match error {
+            error if error.is_parse_too_large() => Self::Refused(Reason::RequestHeadTooLarge),
+            error if error.is_parse() => Self::Refused(Reason::RequestMalformed),
+            _ => Self::Closed,
+        }
+    }
+}
+
+impl From<h2::Error> for Ended {
+    fn from(_: h2::Error) -> Self {
+        Self::Closed
+    }
+}
+
 /// How far a connection was served.
 pub(crate) enum Kept {
     ToTheEnd(Ended),
@@ -58,7 +74,7 @@ impl Keeper {
     }
 
     /// Runs a connection to its end or to its next rest.
-    pub(crate) async fn keep<C: Future<Output = hyper::Result<()>>>(
+    pub(crate) async fn keep<E: Into<Ended>, C: Future<Output = Result<(), E>>>(
         &mut self,
         mut served: Pin<&mut C>,
         finish: impl Fn(Pin<&mut C>),
@@ -78,13 +94,8 @@ impl Keeper {
                 hear.await
             };
             match heard {
-                Err(Err(error)) if error.is_parse_too_large() => {
-                    return Kept::ToTheEnd(Ended::Refused(Reason::RequestHeadTooLarge));
-                }
-                Err(Err(error)) if error.is_parse() => {
-                    return Kept::ToTheEnd(Ended::Refused(Reason::RequestMalformed));
-                }
-                Err(Ok(()) | Err(_)) => return Kept::ToTheEnd(Ended::Closed),
+                Err(Err(error)) => return Kept::ToTheEnd(error.into()),
+                Err(Ok(())) => return Kept::ToTheEnd(Ended::Closed),
                 Ok(Word::Close) => return Kept::ToTheEnd(Ended::TimedOut),
                 Ok(Word::Finish) => {
                     self.is_finishing = true;

@@ -15,6 +15,10 @@ pub(crate) struct Metrics {
     pub(crate) handshakes_failed: Counter,
     /// Connections that we closed because nothing moved on them, or a head did not end.
     pub(crate) timed_out: Counter,
+    /// HTTP/2 connections that we closed because the client sent too many frames that do nothing.
+    pub(crate) calmed: Counter,
+    /// HTTP/2 requests that we refused because the heads under way took too much memory.
+    pub(crate) streams_refused: Counter,
 }
 
 impl Metrics {
@@ -37,6 +41,16 @@ impl Metrics {
             timed_out: registry.counter(
                 "vestibule_connections_timed_out_total",
                 "Connections closed because nothing moved, or a request head did not end.",
+                labels(),
+            ),
+            calmed: registry.counter(
+                "vestibule_http2_calmed_total",
+                "HTTP/2 connections closed with ENHANCE_YOUR_CALM: the client sent too many frames that do nothing.",
+                labels(),
+            ),
+            streams_refused: registry.counter(
+                "vestibule_http2_requests_refused_total",
+                "HTTP/2 requests refused with REFUSED_STREAM: the heads of requests under way took too much memory.",
                 labels(),
             ),
         }

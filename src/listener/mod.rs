@@ -27,6 +27,7 @@ use crate::exchange::connection::Connection;
 use crate::exchange::rejection::Reason;
 use crate::message::{Request, Response};
 use crate::socket::accept;
+pub(crate) use http2::Memory;
 use metrics::Metrics;
 use settings::Settings;
 
@@ -47,6 +48,14 @@ pub(crate) struct Shared {
     permits: Arc<Semaphore>,
 }
 
+/// What one worker has of a listener.
+#[derive(Debug)]
+pub(crate) struct Worker {
+    pub(crate) metrics: Metrics,
+    /// One for all listeners of the worker.
+    pub(crate) memory: Rc<Memory>,
+}
+
 impl Shared {
     /// Prepares a listener for that many workers.
     pub(crate) fn new(settings: Settings, workers: usize) -> Self {
@@ -65,7 +74,7 @@ pub(crate) async fn serve<H: Handler>(
     shared: &Shared,
     socket: &tokio::net::TcpListener,
     handler: &Rc<H>,
-    metrics: &Rc<Metrics>,
+    worker: &Rc<Worker>,
     mut draining: Draining,
 ) {
     loop {
@@ -75,11 +84,11 @@ pub(crate) async fn serve<H: Handler>(
             () = draining.stopping() => break,
             accepted = accept::next(socket, &shared.permits) => accepted,
         };
-        start(shared, accepted, handler, metrics, &draining);
+        start(shared, accepted, handler, worker, &draining);
     }
     // What the kernel has accepted in our name is ours to serve (a lost request is the second worst thing).
     for accepted in accept::waiting(socket, &shared.permits) {
-        start(shared, accepted, handler, metrics, &draining);
+        start(shared, accepted, handler, worker, &draining);
     }
 }
 
@@ -87,9 +96,9 @@ fn start<H: Handler>(
     shared: &Shared,
     accepted: accept::Accepted,
     handler: &Rc<H>,
-    metrics: &Rc<Metrics>,
+    worker: &Rc<Worker>,
     draining: &Draining,
 ) {
-    let task = connection::run(shared.clone(), accepted, Rc::clone(handler), Rc::clone(metrics), draining.clone());
+    let task = connection::run(shared.clone(), accepted, Rc::clone(handler), Rc::clone(worker), draining.clone());
     draining.spawn_local(task);
 }

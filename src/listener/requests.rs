@@ -13,10 +13,10 @@ use hyper::service::Service;
 use crate::exchange::connection::Connection;
 use crate::exchange::rejection::Reason;
 use crate::listener::Handler;
-use crate::listener::watchdog::{Activity, Uploading};
+use crate::listener::watchdog::{Activity, Exchanging, Uploading};
 use crate::message::body::Body;
 use crate::message::upload::Uploads;
-use crate::message::{Response, uri};
+use crate::message::{Request, Response, uri};
 
 /// Calls the handler for each request of one connection.
 pub(crate) struct Requests<H> {
@@ -47,28 +47,23 @@ fn expects_continue(headers: &HeaderMap) -> bool {
 
 /// Whether an HTTP/1.1 connection ends with the answer: not everybody looks for the body of a GET or HEAD, and whoever does not
 /// would read the next request from its middle (spec §10.6).
-fn closes_after(request: &http::Request<Incoming>) -> bool {
+fn closes_after(request: &Request) -> bool {
     matches!(*request.method(), Method::GET | Method::HEAD)
         && request.version() != Version::HTTP_2
-        && !request.body().is_end_stream()
+        && !request.body().is_empty()
 }
 
-impl<H: Handler> Service<http::Request<Incoming>> for Requests<H> {
-    type Response = Response;
-    type Error = Infallible;
-    type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>>>>;
+/// A request that is being answered. It cannot fail.
+pub(crate) type Answering = Pin<Box<dyn Future<Output = Result<Response, Infallible>>>>;
 
-    fn call(&self, mut request: http::Request<Incoming>) -> Self::Future {
+impl<H: Handler> Requests<H> {
+    /// Answers a request, whose head has ended with `exchanging`.
+    pub(crate) fn exchange(&self, request: Request, mut exchanging: Exchanging) -> Answering {
         let handler = Rc::clone(&self.handler);
         let connection = Rc::clone(&self.connection);
-        let mut exchanging = self.activity.begin_request();
-        if request.version() != Version::HTTP_2 && self.activity.had_fragment() {
-            request.extensions_mut().insert(uri::Fragment);
-        }
         // hyper counts fields on HTTP/1.1 only, and answers as this does.
         let is_too_large = request.headers().len() > self.headers_max;
         let closes = closes_after(&request);
-        let request = self.take_body(request);
         // Room first: what is written into a box need not be copied there, and this is some kilobytes.
         let exchanged = Box::write(Box::new_uninit(), async move {
             if is_too_large {
@@ -86,5 +81,19 @@ impl<H: Handler> Service<http::Request<Incoming>> for Requests<H> {
             Ok(response)
         });
         Box::into_pin(exchanged)
+    }
+}
+
+impl<H: Handler> Service<http::Request<Incoming>> for Requests<H> {
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Answering;
+
+    fn call(&self, mut request: http::Request<Incoming>) -> Self::Future {
+        let exchanging = self.activity.begin_request();
+        if self.activity.had_fragment() {
+            request.extensions_mut().insert(uri::Fragment);
+        }
+        self.exchange(self.take_body(request), exchanging)
     }
 }

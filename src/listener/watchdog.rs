@@ -25,8 +25,8 @@ use crate::socket::Socket;
 pub(crate) struct Activity {
     /// Grows with each read or write that moved bytes.
     moves: AtomicU64,
-    /// Grows with each piece of an answer that went out. On HTTP/2 this is what counts: a client that opens no window can
-    /// move bytes for ever.
+    /// Grows with each piece of an answer that went out, and on HTTP/2 with each piece of an upload that was read. There
+    /// it is what counts: a client that opens no window can move bytes for ever.
     progress: AtomicU64,
     /// Grows with each request.
     requests: AtomicU64,
@@ -57,6 +57,11 @@ impl Activity {
         self.waiting.fetch_add(1, Ordering::Relaxed);
         self.open.fetch_add(1, Ordering::Relaxed);
         Exchanging { activity: Arc::clone(self), is_waiting: true }
+    }
+
+    /// A piece of an upload has been read.
+    pub(crate) fn progressed(&self) {
+        self.progress.fetch_add(1, Ordering::Relaxed);
     }
 
     fn moved(&self) {

@@ -36,6 +36,8 @@ mod error_pages;
 mod fixed_response;
 /// Requests to targets and answers from them: streams, failures, turns.
 mod forward;
+/// HTTP/2 on the clients' side: early answers, windows, memory, and frames that do nothing.
+mod http2;
 /// Every limit on a connection.
 mod limits;
 /// The main job: signing in.

@@ -106,6 +106,14 @@ pub(crate) enum ForwardedFor {
 }
 
 /// Bounds on every connection of a listener.
+///
+/// What clients can make the process hold has bounds that follow from these. An HTTP/1.1 connection holds one request's head
+/// (`head_bytes_max`, twice while a target is asked), and up to 64 KiB and one piece (at most 64 KiB) in each direction.
+/// An HTTP/2 connection holds 64 KiB of uploads that have not been read, one request's head, and 128 KiB of answers that the
+/// client has not read. TLS and the protocol keep up to 128 KiB for each connection. Beyond that the connections of one worker thread share 32 MiB for uploads, 32 MiB for answers, and
+/// 256 MiB for requests under way, so the process has that times `workers`. With two workers and the default of 20000
+/// connections the worst case is 640 MiB, and 0.5 MiB for each connection that is open: lower `connections_max` where that is
+/// too much.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Limits {

@@ -4,20 +4,47 @@ use std::net::SocketAddr;
 
 use super::raw::Raw;
 
-const DATA: u8 = 0;
-const HEADERS: u8 = 1;
-const RST_STREAM: u8 = 3;
-const SETTINGS: u8 = 4;
-const PING: u8 = 6;
-const GOAWAY: u8 = 7;
-const WINDOW_UPDATE: u8 = 8;
-const END_STREAM: u8 = 1;
+pub const DATA: u8 = 0;
+pub const HEADERS: u8 = 1;
+pub const PRIORITY: u8 = 2;
+pub const RST_STREAM: u8 = 3;
+pub const SETTINGS: u8 = 4;
+pub const PING: u8 = 6;
+pub const GOAWAY: u8 = 7;
+pub const WINDOW_UPDATE: u8 = 8;
+pub const END_STREAM: u8 = 1;
 const END_HEADERS: u8 = 4;
 
 /// An HTTP/2 connection, as frames.
 pub struct Http2 {
     raw: Raw,
     stream: u32,
+}
+
+/// A frame that the proxy sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Frame {
+    pub kind: u8,
+    pub flags: u8,
+    pub stream: u32,
+    pub payload: Vec<u8>,
+}
+
+impl Frame {
+    /// The status in an answer's HEADERS.
+    pub fn status(&self) -> Option<u16> {
+        (self.kind == HEADERS).then(|| status(&self.payload))
+    }
+
+    /// The error code of a reset, or of the end of the connection.
+    pub fn code(&self) -> Option<u32> {
+        let at = match self.kind {
+            RST_STREAM => 0,
+            GOAWAY => 4,
+            _ => return None,
+        };
+        Some(u32::from_be_bytes(self.payload[at..at + 4].try_into().expect("four bytes")))
+    }
 }
 
 /// What came of a request.
@@ -62,10 +89,8 @@ impl Http2 {
 
     /// Whether the next frame answers a ping.
     pub fn has_pong(&mut self) -> bool {
-        let head = self.raw.read_exactly(9).expect("a frame");
-        let length = u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize;
-        self.raw.read_exactly(length).expect("a frame");
-        head[3] == PING && head[4] == 1
+        let frame = self.next_frame().expect("a frame");
+        frame.kind == PING && frame.flags == 1
     }
 
     /// A header section on the current stream, fields in this order and exactly as they are here.
@@ -78,6 +103,31 @@ impl Http2 {
             string(&mut block, value);
         }
         self.frame(HEADERS, END_HEADERS | end(stream), self.stream, &block);
+    }
+
+    /// Opens a stream, and leaves it to itself. Answers its number.
+    pub fn open(&mut self, fields: &[(&str, &str)], stream: Stream) -> u32 {
+        self.headers(fields, stream);
+        self.stream += 2;
+        self.stream - 2
+    }
+
+    /// The next frame; `None` where the proxy has closed.
+    pub fn next_frame(&mut self) -> Option<Frame> {
+        let head = self.raw.read_exactly(9)?;
+        let length = u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize;
+        let stream = u32::from_be_bytes([head[5] & 0x7f, head[6], head[7], head[8]]);
+        Some(Frame { kind: head[3], flags: head[4], stream, payload: self.raw.read_exactly(length)? })
+    }
+
+    /// The next frame for which `is_it` holds; `None` where the proxy closes before.
+    pub fn frame_that(&mut self, is_it: impl Fn(&Frame) -> bool) -> Option<Frame> {
+        loop {
+            let frame = self.next_frame()?;
+            if is_it(&frame) {
+                return Some(frame);
+            }
+        }
     }
 
     pub fn data(&mut self, bytes: &[u8], stream: Stream) {
@@ -141,19 +191,13 @@ impl Http2 {
     pub fn outcome(&mut self) -> Outcome {
         let current = self.stream;
         self.stream += 2;
-        loop {
-            let Some(head) = self.raw.read_exactly(9) else { return Outcome::Closed };
-            let length = u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize;
-            let stream = u32::from_be_bytes([head[5] & 0x7f, head[6], head[7], head[8]]);
-            let Some(payload) = self.raw.read_exactly(length) else { return Outcome::Closed };
-            match head[3] {
-                HEADERS if stream == current => return Outcome::Status(status(&payload)),
-                RST_STREAM if stream == current => {
-                    return Outcome::Reset(u32::from_be_bytes(payload.try_into().expect("four bytes")));
-                }
-                GOAWAY => return Outcome::Closed,
-                _ => {}
-            }
+        let ends = |frame: &Frame| {
+            frame.kind == GOAWAY || frame.stream == current && [HEADERS, RST_STREAM].contains(&frame.kind)
+        };
+        match self.frame_that(ends) {
+            Some(frame) if frame.kind == HEADERS => Outcome::Status(status(&frame.payload)),
+            Some(frame) if frame.kind == RST_STREAM => Outcome::Reset(frame.code().expect("a reset has one")),
+            _ => Outcome::Closed,
         }
     }
 
@@ -163,7 +207,8 @@ impl Http2 {
         self.outcome()
     }
 
-    fn frame(&mut self, kind: u8, flags: u8, stream: u32, payload: &[u8]) -> bool {
+    /// Any frame. Answers whether the proxy may still be there.
+    pub fn frame(&mut self, kind: u8, flags: u8, stream: u32, payload: &[u8]) -> bool {
         let length = u32::try_from(payload.len()).expect("a short frame").to_be_bytes();
         let mut bytes = vec![length[1], length[2], length[3], kind, flags];
         bytes.extend_from_slice(&stream.to_be_bytes());

@@ -32,6 +32,7 @@ impl Raw {
         let name = server_name.to_owned().try_into().expect("a name");
         let connection = ClientConnection::new(config, name).expect("a client");
         let stream = TcpStream::connect(address).expect("the proxy accepts");
+        stream.set_nodelay(true).expect("a socket");
         stream.set_read_timeout(Some(DEADLINE)).expect("a timeout");
         Self(StreamOwned::new(connection, stream))
     }

@@ -1,0 +1,171 @@
+//! Sends the answer to one request, and waits for the rest of what the client sends.
+
+use std::future::{Future as _, poll_fn};
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use h2::server::SendResponse;
+use h2::{Reason, SendStream};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+use http_body::Body as _;
+
+use crate::clock::Clock;
+use crate::listener::http2::noise::Noise;
+use crate::listener::http2::outbox::{Outbox, Piece, Stream};
+use crate::listener::http2::upload::{Rest, Stage};
+use crate::message::Response;
+use crate::message::body::Body;
+
+/// How long an upload is read and discarded after its answer has gone. Then the stream is reset.
+const DISCARD_TIME: Duration = Duration::from_secs(2);
+
+/// Fields that say something of a connection and have no place in HTTP/2 (RFC 9113 §8.2.2).
+const OF_CONNECTION: [HeaderName; 5] = [
+    header::CONNECTION,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
+];
+
+/// The answers of one connection.
+#[derive(Clone, Debug)]
+pub(crate) struct Answers {
+    pub(crate) outbox: Rc<Outbox>,
+    pub(crate) noise: Rc<Noise>,
+    pub(crate) clock: Clock,
+}
+
+/// The body of an answer on its way to the client.
+struct Sending<'a> {
+    answers: &'a Answers,
+    body: Body,
+    to: SendStream<Piece>,
+    /// Made with the first piece that is not the last: most answers are one piece.
+    stream: Option<Rc<Stream>>,
+}
+
+impl Answers {
+    /// Sends `response`, and returns when its last byte is on its way or nobody wants it.
+    pub(crate) async fn send(&self, mut respond: SendResponse<Piece>, response: Response, rest: Option<&Rest>) {
+        let (parts, body) = response.into_parts();
+        let mut head = http::Response::from_parts(parts, ());
+        self.complete(head.headers_mut(), &body);
+        let is_whole = body.is_end_stream();
+        let Ok(to) = respond.send_response(head, is_whole) else {
+            respond.send_reset(Reason::INTERNAL_ERROR);
+            return;
+        };
+        if !is_whole {
+            let mut sending = Sending { answers: self, body, to, stream: None };
+            poll_fn(|cx| {
+                // A client may send all of its request before it reads the answer.
+                if let Some(rest) = rest {
+                    let _ = rest.poll_discard(cx);
+                }
+                sending.poll(cx)
+            })
+            .await;
+        }
+    }
+
+    /// Adds what every answer has, and takes out what none may have.
+    fn complete(&self, headers: &mut HeaderMap, body: &Body) {
+        for name in &OF_CONNECTION {
+            headers.remove(name);
+        }
+        if !headers.contains_key(header::DATE)
+            && let Ok(date) = HeaderValue::try_from(httpdate::fmt_http_date(self.clock.now().to_system_time()))
+        {
+            headers.insert(header::DATE, date);
+        }
+        if !body.is_end_stream()
+            && let Some(length) = body.size_hint().exact()
+        {
+            headers.entry(header::CONTENT_LENGTH).or_insert_with(|| HeaderValue::from(length));
+        }
+    }
+}
+
+impl Sending<'_> {
+    /// Ready when the last piece is on its way, or the stream is over.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        // The client took its request back, or is gone.
+        if self.to.poll_reset(cx).is_ready() {
+            return Poll::Ready(());
+        }
+        loop {
+            if let Some(stream) = &self.stream
+                && !stream.has_room(cx.waker())
+            {
+                return Poll::Pending;
+            }
+            let polled = Pin::new(&mut self.body).poll_frame(cx);
+            if polled.is_pending()
+                && let Some(stream) = &self.stream
+            {
+                stream.pass_on();
+            }
+            let is_over = match ready!(polled) {
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(data) => self.data(data),
+                    Err(frame) => {
+                        let _ = self.to.send_trailers(frame.into_trailers().unwrap_or_default());
+                        true
+                    }
+                },
+                Some(Err(_)) => {
+                    self.to.send_reset(Reason::INTERNAL_ERROR);
+                    true
+                }
+                None => {
+                    let _ = self.to.send_data(self.answers.outbox.last_piece(Bytes::new()), true);
+                    true
+                }
+            };
+            if is_over {
+                return Poll::Ready(());
+            }
+        }
+    }
+
+    /// Queues a piece. Answers whether nothing comes after it.
+    fn data(&mut self, data: Bytes) -> bool {
+        self.answers.noise.sent(data.len());
+        let is_last = self.body.is_end_stream();
+        let piece = if is_last {
+            self.answers.outbox.last_piece(data)
+        } else if data.is_empty() {
+            return false;
+        } else {
+            self.stream.get_or_insert_with(|| Stream::new(&self.answers.outbox)).piece(data)
+        };
+        self.to.send_data(piece, is_last).is_err() || is_last
+    }
+}
+
+/// Reads and discards what a client still sends after its answer, for a bound of bytes and time.
+///
+/// When the stream is let go of before the client has ended it, the library resets it, as it must (RFC 9113 §8.1). A reset
+/// that arrives together with the answer makes clients forget the answer. Many clients end their upload when they have seen
+/// the answer, and small uploads end anyway.
+pub(crate) async fn discard(rest: &Rest) {
+    // Whoever still reads it has deadlines of his own.
+    let mut deadline = pin!(None::<tokio::time::Sleep>);
+    poll_fn(|cx| {
+        if rest.poll_discard(cx).is_ready() {
+            return Poll::Ready(());
+        }
+        if rest.stage() == Stage::Wanted {
+            return Poll::Pending;
+        }
+        if deadline.is_none() {
+            deadline.set(Some(tokio::time::sleep(DISCARD_TIME)));
+        }
+        deadline.as_mut().as_pin_mut().map_or(Poll::Ready(()), |deadline| deadline.poll(cx))
+    })
+    .await;
+}

@@ -1,0 +1,104 @@
+use super::*;
+
+const PING: u8 = 6;
+
+fn head(kind: u8, flags: u8, length: u8) -> [u8; HEAD_BYTES] {
+    [0, 0, length, kind, flags, 0, 0, 0, 1]
+}
+
+/// How many frames of a kind a connection may send at once.
+fn allowed(kind: u8, flags: u8, length: u8) -> u32 {
+    let noise = Noise::new();
+    for count in 0..100_000 {
+        noise.frame(&head(kind, flags, length));
+        if noise.is_too_much() {
+            return count;
+        }
+    }
+    u32::MAX
+}
+
+#[tokio::test(start_paused = true)]
+async fn frames_that_do_nothing_are_bounded_and_others_are_not() {
+    const END_STREAM: u8 = 1;
+    for (kind, flags, length, expected) in [
+        (PING, 0, 8, 999),
+        (PING, 1, 8, 999),
+        (2, 0, 5, 999),
+        (8, 0, 4, 999),
+        (9, 0, 1, 999),
+        (0, 0, 0, 999),
+        (0x10, 0, 9, 999),
+        (0xff, 0, 0, 999),
+        (3, 0, 4, 199),
+        (4, 0, 0, 99),
+        (4, 1, 0, 99),
+        (7, 0, 8, 99),
+        (0, END_STREAM, 0, u32::MAX),
+        (0, 0, 1, u32::MAX),
+        (1, 4, 9, u32::MAX),
+    ] {
+        assert_eq!(allowed(kind, flags, length), expected, "kind {kind}, flags {flags}, length {length}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_takes_its_time_may_send_as_much_as_it_likes() {
+    let noise = Noise::new();
+    for _ in 0..20_000 {
+        noise.frame(&head(PING, 0, 8));
+        tokio::time::advance(Duration::from_millis(11)).await;
+    }
+    assert!(!noise.is_too_much());
+    for _ in 0..2 * NOISE_MAX {
+        noise.frame(&head(PING, 0, 8));
+    }
+    assert!(noise.is_too_much());
+}
+
+#[tokio::test(start_paused = true)]
+async fn requests_and_answers_earn_what_clients_say_about_them() {
+    let noise = Noise::new();
+    for _ in 0..10_000 {
+        // A priority, a request, updates of two windows for each 16 KB of its answer, a reset now and then.
+        noise.frame(&head(0x10, 0, 9));
+        noise.frame(&head(1, 5, 40));
+        noise.sent(32 * 1024);
+        for _ in 0..4 {
+            noise.frame(&head(8, 0, 4));
+        }
+    }
+    // Short events, each with updates of both windows.
+    for _ in 0..10_000 {
+        noise.sent(30);
+        noise.frame(&head(8, 0, 4));
+        noise.frame(&head(8, 0, 4));
+    }
+    assert!(!noise.is_too_much());
+    // Each request is taken back (CVE-2023-44487).
+    let mut requests = 0;
+    while !noise.is_too_much() && requests < 10 * NOISE_MAX {
+        noise.frame(&head(1, 5, 40));
+        noise.frame(&head(3, 0, 4));
+        requests += 1;
+    }
+    assert!((NOISE_MAX - 10..=NOISE_MAX).contains(&requests), "{requests}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn frames_are_found_however_their_bytes_are_cut() {
+    let mut bytes = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
+    for length in [0_u8, 1, 8, 9, 200] {
+        bytes.extend_from_slice(&head(PING, 0, length));
+        // What looks like the head of another frame is not one.
+        bytes.extend(head(4, 0, 0).iter().cycle().take(usize::from(length)));
+    }
+    for piece in 1..=bytes.len() {
+        let noise = Noise::new();
+        let mut place = Place { skip: PREFACE_BYTES, head: [0; HEAD_BYTES], has: 0 };
+        for piece in bytes.chunks(piece) {
+            place.read(piece, &noise);
+        }
+        assert_eq!((noise.count.get(), place.skip, place.has), (5, 0, 0), "in pieces of {piece}");
+    }
+}

@@ -1,0 +1,132 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Wake;
+
+use super::*;
+
+/// Counts how often it was woken.
+#[derive(Default)]
+struct Woken(AtomicUsize);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// A stream, and a task that waits for it.
+struct Task {
+    stream: Rc<Stream>,
+    woken: Arc<Woken>,
+}
+
+impl Task {
+    fn new(outbox: &Rc<Outbox>) -> Self {
+        Self { stream: Stream::new(outbox), woken: Arc::default() }
+    }
+
+    fn has_room(&self) -> bool {
+        self.stream.has_room(&Waker::from(Arc::clone(&self.woken)))
+    }
+
+    /// Takes a piece where there is room, and lets the next have the rest, as an answer does.
+    fn pull(&self, bytes: usize) -> Option<Piece> {
+        let piece = self.has_room().then(|| self.stream.piece(zeros(bytes)));
+        self.stream.pass_on();
+        piece
+    }
+
+    fn wakes(&self) -> usize {
+        self.woken.0.swap(0, Ordering::Relaxed)
+    }
+}
+
+fn zeros(length: usize) -> Bytes {
+    vec![0; length].into()
+}
+
+/// Pulls until there is no room.
+fn pull_all(task: &Task, bytes: usize) -> Vec<Piece> {
+    std::iter::from_fn(|| task.pull(bytes)).collect()
+}
+
+#[test]
+fn a_stream_that_nobody_reads_has_one_piece_and_one_that_is_read_has_more() {
+    let outbox = Outbox::new(Budget::new(1 << 30));
+    let task = Task::new(&outbox);
+    let first = pull_all(&task, 8 * 1024);
+    assert_eq!(first.len(), 1);
+    assert_eq!(task.wakes(), 0);
+    drop(first);
+    assert_eq!(task.wakes(), 1, "its piece was written");
+    let more = pull_all(&task, 8 * 1024);
+    assert_eq!(more.len(), STREAM_BYTES_MAX / 8 / 1024);
+}
+
+#[test]
+fn streams_that_nobody_reads_do_not_stop_the_others_of_their_connection() {
+    let outbox = Outbox::new(Budget::new(1 << 30));
+    let unread: Vec<Task> = (0..100).map(|_| Task::new(&outbox)).collect();
+    let kept: Vec<Piece> = unread.iter().flat_map(|task| pull_all(task, 64 * 1024)).collect();
+    assert_eq!(kept.len(), 100);
+    let read = Task::new(&outbox);
+    for _ in 0..100 {
+        let pieces = pull_all(&read, 64 * 1024);
+        assert_eq!(pieces.len(), 1, "one at a time, as there is so much already");
+    }
+}
+
+#[test]
+fn when_the_worker_is_full_each_connection_still_has_a_little() {
+    let budget = Budget::new(256 * 1024);
+    let full = Outbox::new(Rc::clone(&budget));
+    let unread: Vec<Task> = (0..10).map(|_| Task::new(&full)).collect();
+    let kept: Vec<Piece> = unread.iter().flat_map(|task| pull_all(task, 64 * 1024)).collect();
+    assert_eq!(kept.len(), 4, "the worker's bound");
+    let other = Outbox::new(budget);
+    let (first, second) = (Task::new(&other), Task::new(&other));
+    let piece = first.pull(64 * 1024).expect("this connection has nothing yet");
+    assert!(second.pull(1).is_none());
+    drop(piece);
+    assert_eq!(second.wakes(), 1, "there is room again in this connection");
+    assert!(second.pull(1).is_some());
+}
+
+#[test]
+fn all_that_wait_for_the_budget_are_woken_one_after_the_other() {
+    let budget = Budget::new(64 * 1024);
+    let outboxes: Vec<Rc<Outbox>> = (0..3).map(|_| Outbox::new(Rc::clone(&budget))).collect();
+    let reserved: Vec<Piece> = outboxes.iter().map(|outbox| outbox.last_piece(zeros(RESERVED_BYTES))).collect();
+    let waiting: Vec<Task> = outboxes.iter().flat_map(|outbox| [Task::new(outbox), Task::new(outbox)]).collect();
+    assert!(waiting.iter().all(|task| !task.has_room()));
+    assert!(waiting.iter().all(|task| !task.has_room()), "asking twice changes nothing");
+    // One that is gone is passed over.
+    let mut waiting: Vec<Option<Task>> = waiting.into_iter().map(Some).collect();
+    waiting[2] = None;
+    drop(reserved);
+    let mut woken = Vec::new();
+    loop {
+        let next = waiting.iter().position(|task| task.as_ref().is_some_and(|task| task.wakes() > 0));
+        let Some(next) = next else { break };
+        woken.push(next);
+        // It finds room, and has nothing to send.
+        let task = waiting[next].take().expect("just looked at");
+        assert!(task.has_room());
+        task.stream.pass_on();
+    }
+    woken.sort_unstable();
+    assert_eq!(woken, [0, 1, 3, 4, 5]);
+}
+
+#[test]
+fn everything_is_given_back() {
+    let budget = Budget::new(1000);
+    let outbox = Outbox::new(Rc::clone(&budget));
+    let task = Task::new(&outbox);
+    let mut piece = task.pull(700).expect("room");
+    piece.advance(300);
+    let last = outbox.last_piece(zeros(500));
+    assert_eq!((outbox.queued.get(), budget.left.get()), (1200, -200));
+    drop((piece, last));
+    assert_eq!((outbox.queued.get(), budget.left.get(), task.stream.queued.get()), (0, 1000, 0));
+}
