@@ -94,7 +94,7 @@ impl SessionCookie {
     ///
     /// `access_token_bytes` is how much the session carries besides the user's claims: with thousands it takes two shards.
     pub fn new(access_token_bytes: usize) -> Self {
-        let settings = SessionSettings { keys: [Key::new(&Secret::new([7; 32]))].into() };
+        let settings = SessionSettings { keys: [Key::new(&Secret::new([7; 32]))].into(), clear_site_data: None };
         let sessions = Sessions::new(&settings, COOKIE_NAME.into());
         let session = session(access_token_bytes);
         let mut cookie = "theme=dark; _ga=GA1.2.1234567890.1234567890".to_owned();

@@ -188,9 +188,12 @@ fn upgrade_of(request: &mut Request) -> Option<OnUpgrade> {
 /// A page of another site may not open a socket with the user's cookie (attacks W-02): browsers say who asks in `Origin`
 /// and do not hold a handshake back themselves.
 fn check_origin(passage: &Passage, canonical: &CanonicalRequest, headers: &HeaderMap) -> Result<(), Reason> {
-    let (Passage::SignedIn(_), Some(origin)) = (passage, headers.get(header::ORIGIN)) else { return Ok(()) };
+    let (Passage::SignedIn(user), Some(origin)) = (passage, headers.get(header::ORIGIN)) else { return Ok(()) };
     let origin = origin.to_str().ok().and_then(|text| url::Url::parse(text).ok());
     let is_ours = origin.is_some_and(|origin| {
+        if user.allows_origin(&origin.origin().ascii_serialization()) {
+            return true;
+        }
         origin.scheme() == "https"
             && origin.host_str() == Some(canonical.host())
             && origin.port_or_known_default() == Some(canonical.authority.port().unwrap_or(443))

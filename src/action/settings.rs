@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use http::StatusCode;
 
+use crate::message::cookie::SameSite;
+
 /// What a rule does: gates in order, then exactly one terminal (spec §1.3).
 #[derive(Clone, Debug)]
 pub(crate) struct ChainSettings {
@@ -41,6 +43,10 @@ pub(crate) struct AuthenticateSettings {
     pub(crate) on_expired: OnExpired,
     /// Whether what signed-in users are answered is `Cache-Control: private`, whatever the target says (pitfalls 67).
     pub(crate) private_responses: bool,
+    /// Of the session's cookies.
+    pub(crate) same_site: SameSite,
+    /// Origins, as browsers write them, whose pages may open WebSockets as the user.
+    pub(crate) allowed_origins: Arc<[String]>,
 }
 
 /// Who signs the user in.

@@ -90,16 +90,38 @@ pub(crate) fn names_set_by(line: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
+/// With which requests of other sites a browser sends a cookie along (RFC 6265bis §5.6.7).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum SameSite {
+    /// With navigations by GET.
+    #[default]
+    Lax,
+    /// With none.
+    Strict,
+    /// With all.
+    None,
+}
+
 /// Writes a `Set-Cookie` that keeps `value` for `max_age_seconds`: `Secure; HttpOnly; Path=/`, host-only, as `__Host-`
 /// demands (RFC 6265bis §4.1.3.2), and `SameSite=Lax`, because the way back from a provider is a navigation from elsewhere.
 ///
 /// `Max-Age`, not `Expires`: a browser whose clock is wrong drops the latter at once (pitfalls 26).
 pub(crate) fn set(name: &str, value: &str, max_age_seconds: u64) -> HeaderValue {
+    set_for(SameSite::Lax, name, value, max_age_seconds)
+}
+
+/// [`set`] with another `SameSite`.
+pub(crate) fn set_for(same_site: SameSite, name: &str, value: &str, max_age_seconds: u64) -> HeaderValue {
+    let same_site = match same_site {
+        SameSite::Lax => cookie::SameSite::Lax,
+        SameSite::Strict => cookie::SameSite::Strict,
+        SameSite::None => cookie::SameSite::None,
+    };
     let text = cookie::Cookie::build((name, value))
         .path("/")
         .secure(true)
         .http_only(true)
-        .same_site(cookie::SameSite::Lax)
+        .same_site(same_site)
         .build()
         .to_string();
     HeaderValue::try_from(format!("{text}; Max-Age={max_age_seconds}")).expect("names and values of ours are ASCII")

@@ -25,7 +25,7 @@ use http::HeaderValue;
 
 use crate::clock::Timestamp;
 use crate::crypto::aead::Key;
-use crate::message::cookie;
+use crate::message::cookie::{self, SameSite};
 use crate::session::error::Error;
 use crate::session::record::Session;
 use crate::session::sealed::{Purpose, Scope};
@@ -40,12 +40,18 @@ const KEEP_EXPIRED: Duration = Duration::from_secs(7 * 24 * 3600);
 pub(crate) struct Sessions {
     keys: Arc<[Key]>,
     base: Arc<str>,
+    same_site: SameSite,
 }
 
 impl Sessions {
     /// Sessions in cookies named `base-0`, `base-1`, …, sealed by the first of `keys`.
     pub(crate) fn new(settings: &settings::Settings, base: Arc<str>) -> Self {
-        Self { keys: Arc::clone(&settings.keys), base }
+        Self { keys: Arc::clone(&settings.keys), base, same_site: SameSite::Lax }
+    }
+
+    /// The same, with cookies of another `SameSite`.
+    pub(crate) fn for_requests_of(self, same_site: SameSite) -> Self {
+        Self { same_site, ..self }
     }
 
     /// The cookies' base name.
@@ -74,12 +80,12 @@ impl Sessions {
         let text = sealed::seal_bytes(&self.keys, &scope, &codec::encode(session)?);
         let keep = session.expires_at.since(now) + KEEP_EXPIRED;
         // Rounded up: the browser must not forget a session that is still good.
-        shards::write(&self.base, &text, keep.as_secs() + 1)
+        shards::write(self.same_site, &self.base, &text, keep.as_secs() + 1)
     }
 
     /// The `Set-Cookie` lines that delete every shard, and whatever else the request carried under their names.
     pub(crate) fn clear(&self, headers: &http::HeaderMap) -> Vec<HeaderValue> {
-        shards::names(&self.base, headers).iter().map(|name| cookie::delete(name)).collect()
+        shards::names(&self.base, headers).iter().map(|name| cookie::set_for(self.same_site, name, "", 0)).collect()
     }
 }
 

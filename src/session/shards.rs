@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use http::{HeaderMap, HeaderValue, header};
 use memchr::memchr;
 
-use crate::message::cookie;
+use crate::message::cookie::{self, SameSite};
 use crate::session::error::Error;
 
 /// Most shards of a session (DESIGN §5, spec §3.1).
@@ -92,8 +92,14 @@ impl<'h> Shards<'h> {
 }
 
 /// The `Set-Cookie` lines for a sealed text: shards, then deletions of the higher names (pitfalls 22).
-pub(super) fn write(base: &str, text: &str, max_age_seconds: u64) -> Result<Vec<HeaderValue>, Error> {
-    let frame = cookie::set(&name(base, 0), "", max_age_seconds).len();
+pub(super) fn write(
+    same_site: SameSite,
+    base: &str,
+    text: &str,
+    max_age_seconds: u64,
+) -> Result<Vec<HeaderValue>, Error> {
+    let set = |number, value: &str, seconds| cookie::set_for(same_site, &name(base, number), value, seconds);
+    let frame = set(0, "", max_age_seconds).len();
     let room = LINE_BYTES_MAX.checked_sub(frame).filter(|room| *room > 0).ok_or(Error::TooLarge)?;
     let count = (text.len() + 1).div_ceil(room);
     if count > SHARDS_MAX {
@@ -103,9 +109,9 @@ pub(super) fn write(base: &str, text: &str, max_age_seconds: u64) -> Result<Vec<
     let mut lines = Vec::with_capacity(SHARDS_MAX);
     for (number, shard) in counted.as_bytes().chunks(room).enumerate() {
         let shard = std::str::from_utf8(shard).expect("base64url is ASCII");
-        lines.push(cookie::set(&name(base, number), shard, max_age_seconds));
+        lines.push(set(number, shard, max_age_seconds));
     }
-    lines.extend((count..SHARDS_MAX).map(|number| cookie::delete(&name(base, number))));
+    lines.extend((count..SHARDS_MAX).map(|number| set(number, "", 0)));
     Ok(lines)
 }
 

@@ -18,7 +18,7 @@ pub(super) fn key(byte: u8) -> Key {
 }
 
 pub(super) fn settings(keys: impl IntoIterator<Item = u8>) -> settings::Settings {
-    settings::Settings { keys: keys.into_iter().map(key).collect::<Vec<_>>().into() }
+    settings::Settings { keys: keys.into_iter().map(key).collect::<Vec<_>>().into(), clear_site_data: None }
 }
 
 fn sessions() -> Sessions {

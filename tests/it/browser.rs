@@ -9,6 +9,7 @@ use vestibule::clock::Clock;
 use crate::harness::app::{Proxy, folder};
 use crate::harness::dev::{Dev, State};
 use crate::harness::process::{self, Process};
+use crate::harness::server::{Reply, Server};
 use crate::harness::target;
 
 #[test]
@@ -92,6 +93,86 @@ fn an_expired_session_is_asked_for_again_and_the_page_is_not_lost() {
         let told: Value = serde_json::from_str(seen["fetch"]["body"].as_str().expect("text")).expect("JSON");
         assert_eq!(told["error"], "auth.session_expired", "{seen}");
     }
+}
+
+/// An application with a service worker, pages that may be kept, a frame and a form.
+fn application() -> Server {
+    Server::start(|request| {
+        let path = request.target();
+        let worker = |answer: &str| {
+            let script = format!(
+                "addEventListener('install', () => skipWaiting());\n\
+                 addEventListener('activate', (event) => event.waitUntil(clients.claim()));\n\
+                 addEventListener('fetch', (event) => event.respondWith({answer}));\n"
+            );
+            Reply::new("200 OK", &[("content-type", "text/javascript")], script)
+        };
+        let page = |keep: &str, html: &str| {
+            let user = request.header("x-amzn-oidc-identity").unwrap_or("nobody");
+            let body = format!("<!doctype html><title>Application</title><p>Signed in as {user}</p>{html}");
+            Reply::new("200 OK", &[("content-type", "text/html"), ("cache-control", keep)], body)
+        };
+        match path.split('?').next().unwrap_or_default() {
+            "/worker-pass.js" => worker("fetch(event.request)"),
+            "/worker-copy.js" => worker("fetch(new Request(event.request, { cache: 'no-cache' }))"),
+            "/worker-address.js" => worker("fetch(event.request.url)"),
+            "/kept" => page("max-age=600", ""),
+            "/outer" => page(
+                "no-store",
+                "<iframe src=/inner width=700 height=500></iframe><form method=post action=/send><button name=a value=b>Send</button></form>",
+            ),
+            "/send" => page("no-store", &format!("<p>{} {}</p>", request.line, request.body_text())),
+            _ => page("no-store", ""),
+        }
+    })
+}
+
+/// Runs a scenario against [`application`] with a pool of this process.
+fn run_with_a_pool(scenario: &str, pictures: Option<&str>) -> Value {
+    let target = application();
+    let proxy = Proxy::start_in(folder(), &with_a_pool(&target.address().to_string()), Clock::system().now());
+    let to_us = |name: &str| format!("MAP {name} {}", proxy.address());
+    let mut settings = json!({
+        "url": "https://app.test/",
+        "username": "ada",
+        "password": PASSWORD,
+        // A service worker is only installed where the certificate is trusted.
+        "trust": [proxy.folder().join("cert.pem")],
+        "resolve": format!("{}, {}", to_us("app.test"), to_us("login.test")),
+    });
+    if let Some(pictures) = pictures {
+        settings["screenshots"] = proxy.folder().join(pictures).to_str().expect("UTF-8").into();
+    }
+    let seen = run(scenario, &settings);
+    if let Some(copy) = std::env::var_os("VESTIBULE_TEST_PICTURES")
+        && let Some(pictures) = pictures
+    {
+        std::fs::create_dir_all(&copy).expect("a folder");
+        for file in std::fs::read_dir(proxy.folder().join(pictures)).expect("pictures").flatten() {
+            std::fs::copy(file.path(), std::path::Path::new(&copy).join(file.file_name())).expect("copied");
+        }
+    }
+    seen
+}
+
+#[test]
+fn a_service_worker_does_not_keep_the_user_from_signing_in() {
+    let seen = run_with_a_pool("service-worker", None);
+    assert_eq!(seen["ways"], json!({"pass": "by itself", "copy": "by itself", "address": "by the link"}));
+}
+
+#[test]
+fn the_back_button_shows_nothing_of_a_user_who_has_signed_out() {
+    run_with_a_pool("back-after-sign-out", Some("pictures"));
+}
+
+#[test]
+fn a_frame_and_a_form_of_a_session_that_has_ended_go_on_after_a_sign_in_in_another_tab() {
+    let seen = run_with_a_pool("frame-and-form", Some("pictures"));
+    let frame = seen["frame"].as_str().expect("text");
+    assert!(frame.contains("Please sign in") && frame.contains("auth.required"), "{frame}");
+    let form = seen["form"].as_str().expect("text");
+    assert!(form.contains("POST /send") && form.contains("a=b"), "the form was sent again: {form}");
 }
 
 const PASSWORD: &str = "a long passphrase";

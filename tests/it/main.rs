@@ -44,6 +44,8 @@ mod limits;
 mod login;
 /// Signing out, here and at the provider.
 mod logout;
+/// What a team chooses about other sites.
+mod other_sites;
 /// Our cookies, the application's, and caches.
 mod our_cookies;
 /// The provider goes away and comes back.

@@ -2,7 +2,8 @@
 //
 //   node browser.mjs login '{"url":"https://localhost:8443/","username":"demo","password":"…"}'
 //
-// Scenarios: login, login-without-javascript, wrong-password, expired-session, second-tab, sign-out; picture, which only opens
+// Scenarios: login, login-without-javascript, wrong-password, expired-session, second-tab, sign-out, service-worker,
+// back-after-sign-out, frame-and-form; picture, which only opens
 // `url` and takes its picture; and uploads, which sends `uploads` from a script of the page at `url`. Standard output ends with one JSON line: {"ok":true, …what was seen…} with exit code 0, or
 // {"ok":false,"error":"…","at":"URL","text":"the page's text"} with exit code 1.
 //
@@ -172,6 +173,99 @@ const scenarios = {
     return { signed_out_at: after, offered_by_the_application: offered };
   },
 
+  // The session ends under a service worker: `pass` hands navigations on, `copy` makes requests of its own of them, `address`
+  // fetches their addresses.
+  async "service-worker"(context) {
+    const deep = new URL("deep/page?answer=42", settings.url).href;
+    const ways = {};
+    for (const kind of ["pass", "copy", "address"]) {
+      const page = await context.newPage();
+      await page.goto(settings.url);
+      await signInIfAsked(page);
+      await page.evaluate(async (script) => {
+        const container = navigator.serviceWorker;
+        for (const old of await container.getRegistrations()) await old.unregister();
+        const taken = new Promise((resolve) => container.addEventListener("controllerchange", resolve, { once: true }));
+        await container.register(script);
+        await taken;
+      }, `/worker-${kind}.js`);
+      for (const { name } of await sessionCookies(context)) await context.clearCookies({ name });
+      await page.goto(deep);
+      ways[kind] = "by itself";
+      if (!(await isApplication(page))) {
+        // A worker that fetches addresses hands on the answer for programs, with the address to sign in at.
+        const link = (await page.innerText("body")).match(/Sign in: (\S+)/)?.[1] ?? fail(`${kind}: no way to sign in`);
+        await page.goto(link);
+        ways[kind] = "by the link";
+      }
+      await expectApplication(page);
+      expect(page.url() === deep, `${kind}: came back to ${page.url()} instead of ${deep}`);
+      await page.close();
+    }
+    return { ways };
+  },
+
+  // After a sign-out the back button shows nothing of the user, although the application lets its pages be kept.
+  async "back-after-sign-out"(context) {
+    const page = await context.newPage();
+    await page.goto(new URL("kept", settings.url).href);
+    await signIn(page);
+    await expectApplication(page);
+    await page.goto(new URL(settings.sign_out_path, settings.url).href);
+    await picture(page, "signed-out.png");
+    await page.goBack();
+    await page.waitForLoadState("load");
+    expect(!(await isApplication(page)), "the page of the user who has signed out is shown again");
+    await expectForm(page);
+    return { at: page.url() };
+  },
+
+  // A frame and a form of a session that has ended.
+  async "frame-and-form"(context) {
+    const page = await context.newPage();
+    await page.goto(new URL("outer", settings.url).href);
+    await signIn(page);
+    await expectApplication(page);
+    for (const { name } of await sessionCookies(context)) await context.clearCookies({ name });
+    const inner = () => page.frames().find((frame) => frame.parentFrame() !== null);
+    await page.evaluate(() => { document.querySelector("iframe").src = "/inner?again"; });
+    const link = page.frameLocator("iframe").getByRole("link", { name: "Sign in" });
+    await link.waitFor({ state: "visible" }).catch(() => fail("the frame does not say that the session has ended"));
+    await picture(page, "frame.png");
+    const frameText = await inner().locator("body").innerText();
+    let [tab] = await Promise.all([context.waitForEvent("page"), link.click()]);
+    await tab.waitForLoadState("load");
+    await signInIfAsked(tab, "You are signed in");
+    await tab.getByText("You are signed in").first().waitFor();
+    await picture(tab, "signed-in.png");
+    await phonePicture(tab, "signed-in-phone.png");
+    await tab.close();
+    await page.evaluate(() => { document.querySelector("iframe").src = "/inner?back"; });
+    await page.frameLocator("iframe").getByText(settings.signed_in).first().waitFor();
+
+    for (const { name } of await sessionCookies(context)) await context.clearCookies({ name });
+    await clickThrough(page, page.locator("form button"));
+    await page.getByText("Your form was not sent").first().waitFor();
+    for (const [name, media] of Object.entries({
+      "form.png": {},
+      "form-dark.png": { colorScheme: "dark" },
+      "form-forced-colours.png": { forcedColors: "active" },
+    })) {
+      await page.emulateMedia({ colorScheme: "light", forcedColors: "none", ...media });
+      await picture(page, name);
+    }
+    await page.emulateMedia({ colorScheme: "light", forcedColors: "none" });
+    await phonePicture(page, "form-phone.png");
+    [tab] = await Promise.all([context.waitForEvent("page"), page.getByRole("link", { name: "Sign in" }).click()]);
+    await tab.waitForLoadState("load");
+    await signInIfAsked(tab, "You are signed in");
+    await tab.getByText("You are signed in").first().waitFor();
+    await tab.close();
+    await page.reload();
+    await expectApplication(page);
+    return { frame: frameText, form: await page.innerText("body") };
+  },
+
   async picture(context) {
     const page = await context.newPage();
     const answer = await page.goto(settings.url);
@@ -198,8 +292,8 @@ async function clickThrough(page, locator) {
 }
 
 /** Signs in when the form shows, and says whether the provider did without it. */
-async function signInIfAsked(page) {
-  if (await isApplication(page)) return true;
+async function signInIfAsked(page, done = settings.signed_in) {
+  if ((await page.innerText("body")).includes(done)) return true;
   await signIn(page);
   return false;
 }
@@ -294,7 +388,7 @@ async function main() {
       ignoreHTTPSErrors: !settings.trust,
       javaScriptEnabled: scenario !== "login-without-javascript",
       viewport: { width: settings.width, height: settings.height },
-      serviceWorkers: "block",
+      serviceWorkers: scenario === "service-worker" ? "allow" : "block",
       bypassCSP: ["expired-session", "uploads"].includes(scenario), // they call fetch() in the application's page, whatever that allows
     });
     context.setDefaultTimeout(settings.timeout_ms);

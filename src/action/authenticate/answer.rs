@@ -15,9 +15,14 @@ use crate::message::page::{self, escape, harden};
 /// that it followed (Fetch §4.2): the page that it passes on goes there.
 pub(super) fn go(location: &str, headers: &HeaderMap) -> Result<Response, Rejection> {
     if media::is_made_by_script(headers) {
-        return Ok(document("text/html; charset=utf-8", going(location)));
+        return Ok(page_that_goes_to(location));
     }
     redirect(location)
+}
+
+/// A page that goes to `location` by itself, as a link of this origin would.
+pub(super) fn page_that_goes_to(location: &str) -> Response {
+    document("text/html; charset=utf-8", going(location))
 }
 
 /// 302.

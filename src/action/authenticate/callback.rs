@@ -19,6 +19,7 @@ use crate::clock::Timestamp;
 use crate::exchange::Exchange;
 use crate::exchange::rejection::{Reason, Rejection, WayOn};
 use crate::message::Response;
+use crate::message::cookie::SameSite;
 use crate::message::form::Form;
 use crate::message::uri::CanonicalRequest;
 use crate::oidc;
@@ -157,7 +158,7 @@ impl Callback<'_> {
             Some(Ok(signed)) => {
                 let rounds = pending.rounds.saturating_add(1);
                 self.start_session(exchange, gate, &brought.state, &signed, rounds);
-                answer::go(gate.location(&login.to), self.headers)
+                gate.go_to(&login.to, self.headers)
             }
             // Finished before, and too long ago; or at another replica, which has had the code.
             None => self.recover(exchange, &login, &brought.state, Reason::AuthStateMismatch.into(), again).await,
@@ -200,7 +201,7 @@ impl Callback<'_> {
         let Some(prompt) = prompt else { return self.give_up(exchange, login, state, rejection) };
         if self.has_session(gate) {
             exchange.cookies.extend(gate.pending.delete(state, self.headers));
-            return answer::go(gate.location(&login.to), self.headers);
+            return gate.go_to(&login.to, self.headers);
         }
         if login.attempt > 0 {
             return self.give_up(exchange, login, state, rejection);
@@ -261,8 +262,17 @@ impl Callback<'_> {
 pub(super) const OTHER_ACCOUNT: &str = "account=other";
 
 impl Authenticate {
+    /// Sends the browser to where a login ends. With `SameSite=Strict` a page goes there: the browser would not send the session
+    /// along on a redirect that began at the provider.
+    fn go_to(&self, to: &Destination, headers: &HeaderMap) -> Result<Response, Rejection> {
+        match self.settings.same_site {
+            SameSite::Strict => Ok(answer::page_that_goes_to(self.location(to))),
+            SameSite::Lax | SameSite::None => answer::go(self.location(to), headers),
+        }
+    }
+
     /// Where a login ends.
-    pub(super) fn location<'t>(&'t self, to: &'t Destination) -> &'t str {
+    fn location<'t>(&'t self, to: &'t Destination) -> &'t str {
         match to {
             Destination::Address(address) => on_this_origin(address),
             Destination::InCookie | Destination::Landing => &self.paths.sign_in,

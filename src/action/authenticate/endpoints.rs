@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use http::{HeaderMap, Method};
+use http::{HeaderMap, HeaderValue, Method};
 
 use crate::action::authenticate::local::Local;
 use crate::action::authenticate::metrics::Failures;
@@ -20,6 +20,8 @@ pub(crate) struct Endpoints {
     pub(super) gates: Vec<Arc<Authenticate>>,
     claims: Arc<ClaimsHeaders>,
     pub(super) paths: Arc<Paths>,
+    /// What the browser is told to forget at a sign-out.
+    pub(super) clear_site_data: Option<HeaderValue>,
     /// Failures of callbacks that no action claims.
     pub(super) unclaimed: Failures,
 }
@@ -31,6 +33,7 @@ impl Endpoints {
             gates,
             claims: Arc::clone(&services.claims),
             paths: Arc::clone(&services.paths),
+            clear_site_data: services.session.clear_site_data.clone(),
             unclaimed: Failures::new(&services.registry, "unknown"),
         }
     }

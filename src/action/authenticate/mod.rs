@@ -32,7 +32,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::action::settings::AuthenticateSettings;
 use crate::claims::ClaimsHeaders;
@@ -40,6 +40,7 @@ use crate::clock::{Clock, Timestamp};
 use crate::drain::Control;
 use crate::exchange::Exchange;
 use crate::exchange::rejection::{Reason, Rejection};
+use crate::message::cookie::SameSite;
 use crate::message::uri::CanonicalRequest;
 use crate::message::{Response, media};
 use crate::oidc;
@@ -61,6 +62,8 @@ use paths::Paths;
 use refresh::Renewer;
 use signed_in::SignedIn;
 use ticket::Destination;
+
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// Logins on their way may fill this part of the largest head that the listener reads: what a session, the application's own
 /// cookies and everything else need is left.
@@ -128,7 +131,7 @@ impl Authenticate {
     ) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let base = &settings.session_cookie_name;
-        let sessions = Sessions::new(&services.session, Arc::clone(base));
+        let sessions = Sessions::new(&services.session, Arc::clone(base)).for_requests_of(settings.same_site);
         let metrics = Metrics::new(&services.registry, client.name(), services.claims.owned_names());
         let issuing = Arc::new(Issuing::new(&settings, Arc::clone(&client), logout, sessions, services));
         let renewer = Renewer {
@@ -203,6 +206,13 @@ impl Authenticate {
         if absence == Absence::Invalid || (absence == Absence::Expired && matches!(verdict, Verdict::Anonymous)) {
             exchange.cookies.extend(self.issuing.sessions.clear(headers));
         }
+        if self.settings.same_site == SameSite::Strict && absence == Absence::Nothing && verdict == Verdict::Login {
+            // The browser keeps a `SameSite=Strict` cookie back when another site leads here, and sends it when we do.
+            let is_led_here = |site: &HeaderValue| !matches!(site.as_bytes(), b"same-origin" | b"none");
+            if headers.get(SEC_FETCH_SITE).is_some_and(is_led_here) {
+                return Ok(Outcome::Answered(Box::new(answer::page_that_goes_to(request.target.as_str()))));
+            }
+        }
         match verdict {
             Verdict::Anonymous => Ok(Outcome::Anonymous(Anonymous(()))),
             Verdict::Login => {
@@ -267,6 +277,7 @@ impl Authenticate {
             timeout: self.settings.session_timeout,
             prepared,
             claims: Arc::clone(&self.claims),
+            allowed_origins: Arc::clone(&self.settings.allowed_origins),
             renewer: Arc::clone(&self.renewer),
             session,
             renewal,

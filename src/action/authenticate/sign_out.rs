@@ -7,12 +7,12 @@
 use std::sync::Arc;
 
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Method, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 
 use crate::action::authenticate::endpoints::{Endpoints, refuse_prefetch};
 use crate::action::authenticate::{Authenticate, answer, failure};
 use crate::exchange::Exchange;
-use crate::exchange::rejection::{Reason, Rejection};
+use crate::exchange::rejection::{Reason, Rejection, WayOn};
 use crate::message::Response;
 use crate::message::form::Form;
 use crate::message::uri::CanonicalRequest;
@@ -22,6 +22,9 @@ use crate::session::shards::{self, Found};
 
 /// Given to the provider, which brings it back (OpenID Connect RP-Initiated Logout §3).
 const STATE: &str = "signed-out";
+
+/// Clear Site Data §3.1: the browser forgets pages that it has kept, so that the back button does not show them.
+const CLEAR_SITE_DATA: HeaderName = HeaderName::from_static("clear-site-data");
 
 /// Answers a request to the sign-out path.
 pub(super) async fn answer(
@@ -41,13 +44,18 @@ pub(super) async fn answer(
         return Ok(answer::signed_out(exchange.preferred));
     }
     if is_foreign(&parts.headers, &request) {
-        return Err(Reason::AuthSignOutForeign.into());
+        let here = WayOn::here("Sign out", endpoints.paths.sign_out.clone());
+        return Err(Rejection::from(Reason::AuthSignOutForeign).offer(here));
     }
     let ended = end(&carried, exchange, &request, &parts.headers);
-    match location(endpoints, ended, &request).await? {
-        Some(location) => answer::redirect(&location),
-        None => Ok(answer::signed_out(exchange.preferred)),
+    let mut answer = match location(endpoints, ended, &request).await? {
+        Some(location) => answer::redirect(&location)?,
+        None => answer::signed_out(exchange.preferred),
+    };
+    if let Some(what) = &endpoints.clear_site_data {
+        answer.headers_mut().insert(CLEAR_SITE_DATA, what.clone());
     }
+    Ok(answer)
 }
 
 /// One action for each cookie name that the request carries anything under.

@@ -28,6 +28,7 @@ pub(crate) struct SignedIn {
     handle: Handle,
     prepared: Prepared,
     claims: Arc<ClaimsHeaders>,
+    allowed_origins: Arc<[String]>,
     /// Where the browser came with an older cookie than this session's: the cookies that it is given.
     renewal: Option<Arc<Renewal>>,
     refreshing: Refreshing,
@@ -51,13 +52,14 @@ pub(super) struct Parts {
     pub(super) timeout: Duration,
     pub(super) prepared: Prepared,
     pub(super) claims: Arc<ClaimsHeaders>,
+    pub(super) allowed_origins: Arc<[String]>,
     pub(super) renewal: Option<Arc<Renewal>>,
     pub(super) renewer: Arc<Renewer>,
 }
 
 impl SignedIn {
     pub(super) fn new(parts: Parts) -> Self {
-        let Parts { session, host, timeout, prepared, claims, renewal, renewer } = parts;
+        let Parts { session, host, timeout, prepared, claims, allowed_origins, renewal, renewer } = parts;
         Self {
             subject: session.identity.subject().into(),
             expires_at: session.expires_at.min(session.authenticated_at + timeout),
@@ -71,6 +73,7 @@ impl SignedIn {
             session,
             prepared,
             claims,
+            allowed_origins,
             renewal,
         }
     }
@@ -85,6 +88,11 @@ impl SignedIn {
             claims::error::Error::Signing(error) => Rejection::new(Reason::Internal, error),
             claims::error::Error::TooLarge { .. } => Rejection::new(Reason::AuthHeaderTooLarge, error),
         })
+    }
+
+    /// Whether pages of this origin may open WebSockets as the user, although they are not of this host.
+    pub(crate) fn allows_origin(&self, origin: &str) -> bool {
+        self.allowed_origins.iter().any(|allowed| allowed == origin)
     }
 
     /// The verified user.

@@ -48,6 +48,16 @@ pub(crate) struct AuthenticateOidc {
     /// answers that carry a cookie of this proxy, which are always private.
     #[serde(default)]
     pub(crate) private_responses: bool,
+    /// `SameSite` of the session cookie: with which requests of other sites the browser sends it. `lax`: with links and other
+    /// navigations by GET. `strict`: with none; a link from another site costs one more page. `none`: with all, for pages in
+    /// frames of other sites and forms that other sites send here; the application must then protect itself against forged
+    /// requests. Default: `lax`.
+    #[serde(default)]
+    pub(crate) session_cookie_same_site: SameSite,
+    /// Other origins whose pages may open WebSockets as the signed-in user, as `https://app.example.com`. Default: none, only the
+    /// request's own host.
+    #[serde(default)]
+    pub(crate) allowed_origins: List<String>,
     /// Added to the request to the provider, as `{ prompt: login }`. At most 10.
     #[serde(default)]
     pub(crate) authentication_request_extra_params: BTreeMap<String, String>,
@@ -76,6 +86,16 @@ pub(crate) struct AuthenticateUserPool {
     /// answers that carry a cookie of this proxy, which are always private.
     #[serde(default)]
     pub(crate) private_responses: bool,
+    /// `SameSite` of the session cookie: with which requests of other sites the browser sends it. `lax`: with links and other
+    /// navigations by GET. `strict`: with none; a link from another site costs one more page. `none`: with all, for pages in
+    /// frames of other sites and forms that other sites send here; the application must then protect itself against forged
+    /// requests. Default: `lax`.
+    #[serde(default)]
+    pub(crate) session_cookie_same_site: SameSite,
+    /// Other origins whose pages may open WebSockets as the signed-in user, as `https://app.example.com`. Default: none, only the
+    /// request's own host.
+    #[serde(default)]
+    pub(crate) allowed_origins: List<String>,
     /// Added to the request to the pool, as `{ prompt: login }`. At most 10.
     #[serde(default)]
     pub(crate) authentication_request_extra_params: BTreeMap<String, String>,
@@ -92,6 +112,19 @@ pub(crate) enum OnUnauthenticatedRequest {
     Deny,
     /// Goes on without a user; headers that name one are never the client's own.
     Allow,
+}
+
+/// `SameSite` of a cookie.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum SameSite {
+    /// With navigations by GET.
+    #[default]
+    Lax,
+    /// With no request of another site.
+    Strict,
+    /// With every request.
+    None,
 }
 
 /// What `deny` does when a session is over.

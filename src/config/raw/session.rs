@@ -15,7 +15,23 @@ pub(crate) struct Session {
     /// registered with the provider), `/sign_in`, `/sign_out` and `/userinfo` follow it. Change it where an application has
     /// paths of these names. Default: `/oauth2`.
     pub(crate) path_prefix: Option<String>,
+    /// What the browser is told to forget when a user signs out: `cache` (pages that the back button would show), `storage` (what
+    /// scripts of the application have kept, and its service workers), `cookies` (those of the whole domain, other hosts
+    /// included). An empty list: nothing. Default: `[cache]`.
+    pub(crate) clear_site_data: Option<List<ClearSiteData>>,
     /// Files with a key each: 32 random bytes in hexadecimal or base64, as `vestibule keys session` makes them. The first
     /// seals, all open. All replicas need the same.
     pub(crate) key_files: List<String>,
+}
+
+/// A kind of data that a browser keeps for a site.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum ClearSiteData {
+    /// Pages, scripts and images.
+    Cache,
+    /// Cookies of the whole domain.
+    Cookies,
+    /// Storage that scripts use, and service workers.
+    Storage,
 }

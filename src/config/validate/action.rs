@@ -13,10 +13,12 @@ use crate::action::settings::{
     OnExpired, OnUnauthenticated, TerminalSettings,
 };
 use crate::config::path::Path;
+use crate::config::raw::action as written;
 use crate::config::raw::action::{Action, Actions, FixedResponse, Forward, OnExpiredSession, OnUnauthenticatedRequest};
-use crate::config::raw::value::Period;
+use crate::config::raw::value::{List, Period};
 use crate::config::validate::listener::ClientSpeaks;
 use crate::config::validate::{Context, redirect, session, value};
+use crate::message::cookie::SameSite;
 use crate::oidc;
 
 /// The maximum is assumed: the ALB documents the default only (spec §13).
@@ -156,6 +158,8 @@ struct Login<'r> {
     on_unauthenticated: OnUnauthenticatedRequest,
     on_expired: Option<OnExpiredSession>,
     private_responses: bool,
+    same_site: written::SameSite,
+    allowed_origins: &'r List<String>,
     extra_params: &'r BTreeMap<String, String>,
 }
 
@@ -172,6 +176,8 @@ impl<'r> Login<'r> {
                     on_unauthenticated: raw.on_unauthenticated_request,
                     on_expired: raw.on_expired_session,
                     private_responses: raw.private_responses,
+                    same_site: raw.session_cookie_same_site,
+                    allowed_origins: &raw.allowed_origins,
                     extra_params: &raw.authentication_request_extra_params,
                 })
             }
@@ -185,6 +191,8 @@ impl<'r> Login<'r> {
                     on_unauthenticated: raw.on_unauthenticated_request,
                     on_expired: raw.on_expired_session,
                     private_responses: raw.private_responses,
+                    same_site: raw.session_cookie_same_site,
+                    allowed_origins: &raw.allowed_origins,
                     extra_params: &raw.authentication_request_extra_params,
                 })
             }
@@ -230,6 +238,7 @@ fn gate(
         let message = "`on_expired_session` has a meaning with `on_unauthenticated_request: deny` only";
         context.found.problem(&at.key("on_expired_session"), message).hint("take it out");
     }
+    let allowed_origins = origins(login.allowed_origins, &at.key("allowed_origins"), context);
     let settings = AuthenticateSettings {
         kind: login.kind,
         session_cookie_name: cookie_name?,
@@ -242,9 +251,41 @@ fn gate(
             Some(OnExpiredSession::Deny) | None => OnExpired::Deny,
         },
         private_responses: login.private_responses,
+        same_site: same_site(login.same_site, &at.key("session_cookie_same_site"), context),
+        allowed_origins,
     };
     logins.add(&settings, at, context);
     Some(GateSettings::Authenticate(settings))
+}
+
+fn same_site(written: written::SameSite, at: &Path, context: &mut Context<'_>) -> SameSite {
+    match written {
+        written::SameSite::Lax => SameSite::Lax,
+        written::SameSite::Strict => SameSite::Strict,
+        written::SameSite::None => {
+            let warning = context.found.warning(at, "other sites can send requests as the signed-in user");
+            warning.hint("the application must protect itself against forged requests (CSRF); `lax` does without");
+            SameSite::None
+        }
+    }
+}
+
+/// Origins, as browsers write them (RFC 6454 §6.2).
+fn origins(written: &List<String>, at: &Path, context: &mut Context<'_>) -> Arc<[String]> {
+    let mut origins = Vec::new();
+    for (index, text) in written.iter() {
+        let url = url::Url::parse(text).ok().filter(|url| matches!(url.scheme(), "https" | "http"));
+        let origin = url.map(|url| url.origin().ascii_serialization());
+        match origin.filter(|origin| origin.eq_ignore_ascii_case(text.trim_end_matches('/'))) {
+            Some(origin) => origins.push(origin),
+            None => {
+                let problem = context.found.problem(&at.index(index), format!("`{text}` is not an origin"));
+                problem
+                    .hint("scheme, host and port as a browser shows them, without a path: `https://app.example.com`");
+            }
+        }
+    }
+    origins.into()
 }
 
 fn scope(written: Option<&str>, at: &Path, context: &mut Context<'_>) -> Option<String> {

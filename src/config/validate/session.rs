@@ -2,10 +2,14 @@
 
 use std::sync::Arc;
 
+use http::HeaderValue;
+
 use crate::action::authenticate::paths::Paths;
 use crate::config::findings::Findings;
 use crate::config::path::Path;
 use crate::config::raw;
+use crate::config::raw::session::ClearSiteData;
+use crate::config::raw::value::List;
 use crate::config::validate::{Context, keys};
 use crate::session::settings::Settings;
 
@@ -34,9 +38,26 @@ pub(super) fn session(raw: &raw::session::Session, at: &Path, context: &mut Cont
     let ring = keys::session_keys(&raw.key_files, &at.key("key_files"), context);
     Session {
         cookie_name: cookie_name.unwrap_or_else(default_cookie_name),
-        settings: ring.map(|ring| Settings { keys: Arc::from(ring) }),
+        settings: ring.map(|ring| Settings {
+            keys: Arc::from(ring),
+            clear_site_data: clear_site_data(raw.clear_site_data.as_ref()),
+        }),
         paths,
     }
+}
+
+/// The field's value (Clear Site Data §3.1): quoted words in a list.
+fn clear_site_data(written: Option<&List<ClearSiteData>>) -> Option<HeaderValue> {
+    let word = |what: &ClearSiteData| match what {
+        ClearSiteData::Cache => "\"cache\"",
+        ClearSiteData::Cookies => "\"cookies\"",
+        ClearSiteData::Storage => "\"storage\"",
+    };
+    let words: Vec<&str> = match written {
+        Some(list) => list.iter().map(|(_, what)| word(what)).collect(),
+        None => vec![word(&ClearSiteData::Cache)],
+    };
+    (!words.is_empty()).then(|| HeaderValue::try_from(words.join(", ")).expect("the words are ASCII"))
 }
 
 /// Longest prefix of the reserved paths.

@@ -58,11 +58,11 @@ fn a_value_that_fills_its_shards_leaves_none_empty() {
     let frame = cookie::set("s-0", "", 60).len();
     let room = LINE_BYTES_MAX - frame;
     for (length, count) in [(room - 1, 1), (room, 2), (2 * room - 1, 2), (4 * room - 1, 4)] {
-        let lines = write("s", &"x".repeat(length), 60).expect("fits");
+        let lines = write(SameSite::Lax, "s", &"x".repeat(length), 60).expect("fits");
         let set = lines.iter().filter(|line| !line.to_str().expect("ASCII").contains("Max-Age=0")).count();
         assert_eq!((set, lines.len()), (count, SHARDS_MAX), "{length}");
         assert!(lines.iter().all(|line| line.len() <= LINE_BYTES_MAX));
     }
-    assert_eq!(write("s", &"x".repeat(4 * room), 60).err(), Some(Error::TooLarge));
-    assert_eq!(write(&"s".repeat(4096), "x", 60).err(), Some(Error::TooLarge));
+    assert_eq!(write(SameSite::Lax, "s", &"x".repeat(4 * room), 60).err(), Some(Error::TooLarge));
+    assert_eq!(write(SameSite::Lax, &"s".repeat(4096), "x", 60).err(), Some(Error::TooLarge));
 }

@@ -207,6 +207,8 @@ pub(super) fn settings() -> AuthenticateSettings {
         on_unauthenticated: OnUnauthenticated::Authenticate,
         on_expired: OnExpired::Deny,
         private_responses: false,
+        same_site: crate::message::cookie::SameSite::Lax,
+        allowed_origins: Arc::default(),
     }
 }
 
@@ -230,7 +232,10 @@ impl Bench {
             header_bytes_max: 32 * 1024,
         }));
         let services = Services {
-            session: session::settings::Settings { keys: Arc::new([aead::Key::new(&Secret::new([7; 32]))]) },
+            session: session::settings::Settings {
+                keys: Arc::new([aead::Key::new(&Secret::new([7; 32]))]),
+                clear_site_data: None,
+            },
             claims: Arc::clone(&claims),
             paths: Arc::default(),
             memory: Memory::default(),
