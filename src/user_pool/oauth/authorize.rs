@@ -86,12 +86,16 @@ impl Provider {
         let client = self.directory.client(client_id).ok_or(PageError::UnknownClient)?;
         let redirect_uri = field("redirect_uri")?.ok_or(PageError::UnknownRedirect)?;
         if !client.allows_redirect(redirect_uri) {
-            tracing::warn!(
-                client.id = client_id,
-                redirect_uri = shown(redirect_uri),
-                "an application asks to be sent back to an address that is not registered: \
-                 `redirect_uris` of the client, or for our own rules `applications` of the pool"
-            );
+            let shown = shown(redirect_uri);
+            // Once for each address: anybody can send such a request.
+            if self.logged.is_first(&format!("{client_id} {shown}")) {
+                tracing::warn!(
+                    app_client.id = client_id,
+                    redirect_uri = shown,
+                    "an application asks to be sent back to an address that is not registered: \
+                     `redirect_uris` of the client, or for our own rules `applications` of the pool"
+                );
+            }
             return Err(PageError::UnknownRedirect);
         }
         let state = form.one("state").unwrap_or_default();
@@ -108,6 +112,7 @@ impl Provider {
     ) -> Result<Decision, Error> {
         let interaction = self.interaction(form)?;
         let request = read(form, client, redirect_uri, interaction.subject.clone())?;
+        self.check_binding(client, &request)?;
         let now = self.clock.now();
         let session = session.filter(|session| self.suffices(session, &interaction, now));
         match session {
@@ -118,6 +123,26 @@ impl Provider {
             }
             None if interaction.never_ask => Err(Error::new("login_required", "the user has to sign in")),
             None => Ok(Decision::NeedsSignIn { request, login_hint: one(form, "login_hint")?.map(str::to_owned) }),
+        }
+    }
+
+    /// Whether the request has what its client's requests must have.
+    fn check_binding(&self, client: &Client, request: &AuthorizationRequest) -> Result<(), Error> {
+        match client.pkce() {
+            Pkce::Required if request.code_challenge.is_none() => {
+                Err(Error::request("code_challenge is missing: PKCE is required"))
+            }
+            Pkce::OrNonce if request.code_challenge.is_none() && request.nonce.is_none() => {
+                if self.logged.is_first(client.id()) {
+                    tracing::warn!(
+                        app_client.id = client.id(),
+                        "sign-in requests of this client have neither PKCE nor a nonce and are refused: make the client \
+                         send one of them, or set `pkce: optional`"
+                    );
+                }
+                Err(Error::request("neither code_challenge nor nonce is there: one of them is needed"))
+            }
+            _ => Ok(()),
         }
     }
 
@@ -251,23 +276,13 @@ fn read(
         Some(value) if value.len() > CARRIED_MAX_BYTES => Err(Error::request("state or nonce is too long")),
         value => Ok(value.map(str::to_owned)),
     };
-    let (nonce, code_challenge) = (carried("nonce")?, code_challenge(form)?);
-    match client.pkce() {
-        Pkce::Required if code_challenge.is_none() => {
-            return Err(Error::request("code_challenge is missing: PKCE is required"));
-        }
-        Pkce::OrNonce if code_challenge.is_none() && nonce.is_none() => {
-            return Err(Error::request("code_challenge or nonce must be there"));
-        }
-        _ => {}
-    }
     Ok(AuthorizationRequest {
         client_id: client.id().to_owned(),
         redirect_uri: redirect_uri.to_owned(),
         scope: granted.join(" "),
         state: carried("state")?,
-        nonce,
-        code_challenge,
+        nonce: carried("nonce")?,
+        code_challenge: code_challenge(form)?,
         subject,
     })
 }

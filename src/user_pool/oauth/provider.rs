@@ -6,6 +6,7 @@ use std::time::Duration;
 use url::Url;
 
 use crate::clock::Clock;
+use crate::telemetry::once::Once;
 use crate::user_pool::directory::Directory;
 use crate::user_pool::metrics::Metrics;
 use crate::user_pool::oauth::authorize::AuthorizationRequest;
@@ -34,6 +35,8 @@ pub(crate) struct Provider {
     /// Sign-ins of one user at one client without a password.
     pub(super) silent: Mutex<Buckets>,
     pub(super) secrets: SecretLimits,
+    /// What a relying party does wrong is logged once.
+    pub(super) logged: Once,
     pub(super) clock: Clock,
     pub(super) metrics: Metrics,
 }
@@ -53,7 +56,7 @@ impl Provider {
         let grants = Grants::new(seal, settings.refresh_lifetime);
         let silent = Mutex::new(Buckets::new(SILENT_PER_USER_AND_CLIENT, BUCKETS_MAX));
         let secrets = SecretLimits::new();
-        Self { issuer, grants, directory, sessions, silent, secrets, clock, metrics }
+        Self { issuer, grants, directory, sessions, silent, secrets, logged: Once::default(), clock, metrics }
     }
 
     /// What the user is told of who asks: the client's name, or the host that the user goes back to.
