@@ -2,6 +2,8 @@
 
 mod assemble;
 mod descriptors;
+pub(crate) mod doors;
+pub(crate) mod explain;
 mod providers;
 mod signals;
 mod vitals;

@@ -5,10 +5,12 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use crate::app;
+use crate::app::doors;
+use crate::app::explain::{Probe, explain};
+use crate::clock::Clock;
 use crate::config;
 use crate::config::Config;
 use crate::config::diagnostic::{Diagnostics, Severity};
-use crate::config::explain::{Probe, explain};
 use crate::config::source::{MissingKeys, Source};
 
 /// Checks a configuration as `serve` would, and says everything that is wrong with it at once.
@@ -20,7 +22,7 @@ pub(crate) struct Check {
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
     /// Ask each identity provider too: its metadata, issuer and keys, and whether it accepts the client's credentials.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "request")]
     online: bool,
     /// Say which rule takes this request, and why the ones before it do not: "GET https://host/path".
     #[arg(long, value_name = "REQUEST")]
@@ -50,10 +52,14 @@ impl Check {
         if !config.warnings().is_empty() {
             eprintln!("{}", config.warnings());
         }
-        match probe {
-            Some(probe) => print!("{}", explain(&config, &probe)),
-            None => println!("{}: ok ({})", self.config.display(), summary(&config)),
+        if let Some(probe) = probe {
+            print!("{}", explain(config, &probe)?);
+            return Ok(ExitCode::SUCCESS);
         }
+        for warning in doors::warnings(&config, Clock::system().now()) {
+            eprintln!("warning: {warning}");
+        }
+        println!("{}: ok ({})\n\n{}", self.config.display(), summary(&config), doors::table(&config).trim_end());
         if self.online {
             return ask_providers(config);
         }

@@ -5,7 +5,6 @@
 //! operator everything. Start at [`load`].
 
 pub mod diagnostic;
-pub mod explain;
 pub(crate) mod findings;
 pub(crate) mod keys;
 pub(crate) mod path;

@@ -1,9 +1,9 @@
-mod explained;
 mod meaning;
 mod mistakes;
 mod properties;
 mod shipped;
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path as FilePath, PathBuf};
 
 use crate::config::source::{MissingKeys, Source};
@@ -35,9 +35,12 @@ pub(crate) fn temporary_directory(name: &str) -> Directory {
 }
 
 /// A directory with every file that configurations of these tests name.
-fn files(name: &str) -> Directory {
+pub(crate) fn files(name: &str) -> Directory {
     let directory = temporary_directory(name);
-    let write = |name: &str, text: &str| std::fs::write(directory.join(name), text).unwrap();
+    let write = |name: &str, text: &str| {
+        std::fs::write(directory.join(name), text).unwrap();
+        std::fs::set_permissions(directory.join(name), std::fs::Permissions::from_mode(0o600)).unwrap();
+    };
     let pair = rcgen::generate_simple_self_signed(vec!["app.example.com".to_owned()]).unwrap();
     write("tls.pem", &pair.cert.pem());
     write("tls-key.pem", &pair.signing_key.serialize_pem());
@@ -54,12 +57,12 @@ fn files(name: &str) -> Directory {
 }
 
 /// Loads a text next to `directory`'s files.
-fn load_in(directory: &FilePath, text: &str) -> Result<Config, Diagnostics> {
+pub(crate) fn load_in(directory: &FilePath, text: &str) -> Result<Config, Diagnostics> {
     load(&Source::text("vestibule.yaml", directory, text), MissingKeys::Refuse)
 }
 
 /// A sound file. Tests replace a piece of it.
-const SOUND: &str = "\
+pub(crate) const SOUND: &str = "\
 listeners:
   - name: public
     address: 0.0.0.0:8443

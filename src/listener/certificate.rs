@@ -118,10 +118,25 @@ impl Certificates {
         self.expiries.iter().enumerate().map(gauge).collect()
     }
 
+    /// Certificates that have expired: place in the file and first name.
+    pub(crate) fn expired(&self, now: Timestamp) -> impl Iterator<Item = (usize, Option<&str>)> {
+        let expired = self.expiries.iter().enumerate().filter(move |(_, (_, expires_at))| *expires_at <= now);
+        expired.map(|(index, (name, _))| (index, name.as_deref()))
+    }
+
+    /// Whether a certificate is for `name`, in lower case.
+    pub(crate) fn is_for(&self, name: &str) -> bool {
+        self.of(name).is_some()
+    }
+
     fn choose(&self, name: &str) -> &Arc<CertifiedKey> {
+        self.of(name).unwrap_or(&self.default)
+    }
+
+    fn of(&self, name: &str) -> Option<&Arc<CertifiedKey>> {
         // rustls hands over names in lower case. A wildcard stands for one label (RFC 6125 §6.4.3).
         let wildcard = || name.split_once('.').and_then(|(_, parent)| self.by_name.get(&format!("*.{parent}")));
-        self.by_name.get(name).or_else(wildcard).unwrap_or(&self.default)
+        self.by_name.get(name).or_else(wildcard)
     }
 }
 

@@ -5,7 +5,7 @@
 pub(crate) mod decide;
 mod finish;
 mod metrics;
-mod reserved;
+pub(crate) mod reserved;
 pub(crate) mod snapshot;
 
 use std::cell::Cell;

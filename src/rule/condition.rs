@@ -218,7 +218,57 @@ impl Condition {
     }
 }
 
+impl Condition {
+    /// Whether this holds for every request for which `other` holds.
+    pub(crate) fn covers(&self, other: &Self) -> bool {
+        let patterns = |ours: &[Pattern], others: &[Pattern]| {
+            others.iter().all(|other| ours.iter().any(|pattern| pattern.covers(other)))
+        };
+        match (self, other) {
+            (Self::HostHeader(ours), Self::HostHeader(others))
+            | (Self::PathPattern(ours), Self::PathPattern(others)) => patterns(ours, others),
+            (Self::HttpRequestMethod(ours), Self::HttpRequestMethod(others)) => {
+                others.iter().all(|method| ours.contains(method))
+            }
+            (Self::SourceIp(ours), Self::SourceIp(others)) => {
+                others.iter().all(|network| ours.iter().any(|wider| wider.contains(network)))
+            }
+            (Self::HttpHeader(name, ours), Self::HttpHeader(other, others)) => name == other && patterns(ours, others),
+            (Self::QueryString(ours), Self::QueryString(others)) => {
+                others.iter().all(|other| ours.iter().any(|pair| pair.covers(other)))
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether this holds for every request.
+    pub(crate) fn holds_for_every_request(&self) -> bool {
+        match self {
+            Self::HostHeader(patterns) => patterns.iter().any(|pattern| pattern.to_string() == "*"),
+            // Every path begins with a slash.
+            Self::PathPattern(patterns) => patterns.iter().any(|pattern| matches!(&*pattern.to_string(), "*" | "/*")),
+            Self::SourceIp(_) | Self::HttpRequestMethod(_) | Self::HttpHeader(..) | Self::QueryString(_) => false,
+        }
+    }
+
+    /// The hosts of a `host_header` that are names, with their wildcards.
+    pub(crate) fn host_names(&self) -> Vec<String> {
+        let Self::HostHeader(patterns) = self else { return Vec::new() };
+        let is_name = |host: &String| !host.starts_with('[') && host.parse::<IpAddr>().is_err() && host != "*";
+        patterns.iter().map(ToString::to_string).filter(is_name).collect()
+    }
+}
+
 impl QueryPattern {
+    fn covers(&self, other: &Self) -> bool {
+        let has_key = match (&self.key, &other.key) {
+            (None, _) => true,
+            (Some(ours), Some(other)) => ours.covers(other),
+            (Some(_), None) => false,
+        };
+        has_key && self.value.covers(&other.value)
+    }
+
     fn matches(&self, pair: &str) -> bool {
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
         self.key.as_ref().is_none_or(|pattern| pattern.matches(&decoded(key))) && self.value.matches(&decoded(value))

@@ -24,6 +24,14 @@ enum Token {
     Any,
 }
 
+/// One character of a pattern.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sign {
+    Is(char),
+    One,
+    Any,
+}
+
 impl Pattern {
     /// Reads a pattern. `\*` and `\?` stand for themselves (spec §7.2, query strings); `\\` for a backslash.
     pub(crate) fn new(text: &str, case: Case) -> Self {
@@ -99,6 +107,38 @@ impl Pattern {
                 }
             }
         }
+    }
+
+    /// Whether every text that `other` matches is matched by this. May miss a case that follows from many alternatives, never
+    /// claims one that does not hold.
+    pub(crate) fn covers(&self, other: &Self) -> bool {
+        if self.case == Case::Sensitive && other.case == Case::Insensitive {
+            return false;
+        }
+        let (ours, others) = (self.signs(), other.signs());
+        // `covered[n]`: what was read of `ours` covers the first n signs of `others`.
+        let mut covered: Vec<bool> = (0..=others.len()).map(|read| read == 0).collect();
+        for sign in ours {
+            let mut next = vec![false; others.len() + 1];
+            for read in 0..=others.len() {
+                next[read] = match sign {
+                    Sign::Any => covered[read] || (read > 0 && next[read - 1]),
+                    Sign::One => read > 0 && covered[read - 1] && others[read - 1] != Sign::Any,
+                    Sign::Is(_) => read > 0 && covered[read - 1] && others[read - 1] == sign,
+                };
+            }
+            covered = next;
+        }
+        covered[others.len()]
+    }
+
+    fn signs(&self) -> Vec<Sign> {
+        let signs = self.tokens.iter().flat_map(|token| match token {
+            Token::Literal(text) => text.chars().map(Sign::Is).collect(),
+            Token::One => vec![Sign::One],
+            Token::Any => vec![Sign::Any],
+        });
+        signs.collect()
     }
 
     /// The one text that matches, where there are no wildcards.

@@ -1,6 +1,7 @@
 //! Files that hold secrets, keys and certificates, with a diagnostic for each way in which they cannot be used.
 
 use std::io;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path as FilePath;
 
 use rustls_pki_types::CertificateDer;
@@ -38,6 +39,23 @@ pub(super) fn text(path: &str, at: &Path, context: &mut Context<'_>) -> Option<S
     }
 }
 
+/// A text file that must be there and that only its owner and group should read.
+pub(super) fn secret_text(path: &str, at: &Path, context: &mut Context<'_>) -> Option<Secret<String>> {
+    let text = text(path, at, context)?;
+    warn_of_readers(&context.source.resolve_secret(path), at, &mut context.found);
+    Some(text)
+}
+
+/// Warns where every user of the machine can read a file that holds a secret.
+fn warn_of_readers(file: &FilePath, at: &Path, found: &mut Findings) {
+    const READABLE_BY_OTHERS: u32 = 0o004;
+    if std::fs::metadata(file).is_ok_and(|file| file.permissions().mode() & READABLE_BY_OTHERS != 0) {
+        let shown = file.display();
+        let warning = found.warning(at, format!("every user of this machine can read `{shown}`, which holds a secret"));
+        warning.hint(format!("`chmod o-rwx {shown}`"));
+    }
+}
+
 /// A secret, given in the file itself or in a file of its own; `Ok(None)` where neither is.
 pub(super) fn secret(
     inline: Option<&SecretText>,
@@ -59,7 +77,7 @@ pub(super) fn secret(
         (Some(SecretText(secret)), None) => (secret.clone(), at.key(key)),
         (None, Some(file)) => {
             let at = at.key(file_key);
-            let text = text(file, &at, context)?;
+            let text = secret_text(file, &at, context)?;
             // An editor ends a file with a newline; a secret has none.
             let trimmed = text.expose().trim_end_matches(['\r', '\n']).to_owned();
             (Secret::new(trimmed), at)
@@ -179,7 +197,10 @@ fn key_text(file: &str, kind: Kind, at: &Path, context: &mut Context<'_>) -> Opt
         Kind::Signing(_) => ("signing", read(&path)),
     };
     match content {
-        Ok(text) => Some(text),
+        Ok(text) => {
+            warn_of_readers(&path, at, &mut context.found);
+            Some(text)
+        }
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
             unreadable(&path, &error, at, &mut context.found);
             None

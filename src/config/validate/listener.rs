@@ -143,7 +143,7 @@ fn certificates(raw: &Listener, at: &Path, context: &mut Context<'_>) -> Option<
 fn certificate(raw: &written::Certificate, at: &Path, context: &mut Context<'_>) -> Option<Certificate> {
     let (chain_at, key_at) = (at.key("certificate_file"), at.key("private_key_file"));
     let chain = keys::text(&raw.certificate_file, &chain_at, context);
-    let key = keys::text(&raw.private_key_file, &key_at, context);
+    let key = keys::secret_text(&raw.private_key_file, &key_at, context);
     let error = match Certificate::from_pem(chain?.expose(), &key?) {
         Ok(certificate) => return Some(certificate),
         Err(error) => error,

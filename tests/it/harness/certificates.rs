@@ -60,6 +60,8 @@ pub fn write_to(folder: &Path) {
     let made = certificates();
     for (name, text) in [("ca.pem", &made.ca), ("cert.pem", &made.chain), ("key.pem", &made.key)] {
         std::fs::write(folder.join(name), text).expect("the folder is writable");
+        let owner_only = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+        std::fs::set_permissions(folder.join(name), owner_only).expect("it is ours");
     }
 }
 

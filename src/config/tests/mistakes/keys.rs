@@ -167,3 +167,19 @@ fn headers_that_no_claim_may_have() {
        = choose another, as `x-forwarded-email`
     "#);
 }
+
+#[test]
+fn files_that_every_user_can_read() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let files = super::super::files("readers");
+    for file in ["session-key", "claims-key", "tls-key.pem", "tls.pem"] {
+        std::fs::set_permissions(files.join(file), std::fs::Permissions::from_mode(0o644)).unwrap();
+    }
+    let config = super::super::load_in(&files, super::super::SOUND).unwrap_or_else(|report| panic!("{report}"));
+    let warnings = config.warnings().to_string();
+    for file in ["session-key", "claims-key", "tls-key.pem"] {
+        assert!(warnings.contains(&format!("{file}`, which holds a secret")), "{file}: {warnings}");
+    }
+    assert!(!warnings.contains("tls.pem"), "a certificate is public: {warnings}");
+}

@@ -2,8 +2,8 @@
 
 use insta::assert_snapshot;
 
-use super::{SOUND, files, load_in};
-use crate::config::explain::{Probe, explain};
+use super::*;
+use crate::config::tests::{SOUND, files, load_in};
 
 const RULES: &str = "
       - name: partner
@@ -31,7 +31,7 @@ fn explained(name: &str, request: &str, headers: &[&str], client: Option<&str>) 
     let config = load_in(&files, &text).unwrap_or_else(|report| panic!("{report}"));
     let headers: Vec<String> = headers.iter().map(|header| (*header).to_owned()).collect();
     let probe = Probe::parse(request, &headers, client.map(|client| client.parse().unwrap())).unwrap();
-    explain(&config, &probe)
+    explain(config, &probe).expect("it can be assembled")
 }
 
 #[test]
@@ -101,14 +101,73 @@ fn sign_in_and_pool_answer_by_themselves() {
 #[test]
 fn what_is_refused_before_any_rule() {
     assert_snapshot!(explained("dots", "https://app.example.com:8443/api/%2e%2e/x", &[], None), @r#"
-    refused with 400 before any rule: the path has a dot segment
+    GET https://app.example.com:8443/api/%2e%2e/x on listener `public` (0.0.0.0:8443)
+      refused with 400 `request.path_ambiguous`: the path has a dot segment
     "#);
     assert_snapshot!(explained("trace", "TRACE https://app.example.com:8443/", &[], None), @r#"
-    refused with 405 before any rule: the method is not one that a proxy of this kind forwards
+    TRACE https://app.example.com:8443/ on listener `public` (0.0.0.0:8443)
+      refused with 405 `request.method_not_allowed`: the method is not one that a proxy of this kind forwards
     "#);
     assert_snapshot!(explained("plain", "http://app.example.com/", &[], None), @r#"
     no listener speaks `http`
     "#);
+}
+
+/// What serving refuses, or leaves to a rule, and an explanation of its own once told otherwise.
+#[test]
+fn it_says_what_serving_does() {
+    let says = |name: &str, request: &str, headers: &[&str], expected: &str| {
+        let text = explained(name, request, headers, None);
+        assert!(text.contains(expected), "{request}: {text}");
+    };
+    says(
+        "fragment",
+        "https://app.example.com:8443/.well-known/a#frag",
+        &[],
+        "refused with 400 `request.path_ambiguous`",
+    );
+    says(
+        "reserved",
+        "https://app.example.com:8443/.well-known/vestibule/other",
+        &[],
+        "default actions: takes the request",
+    );
+    says("keys", "https://app.example.com:8443/.well-known/vestibule/jwks.json", &[], "answered by the proxy itself");
+    says("slash", "https://app.example.com:8443/api/a%2Fb", &[], "refused with 400 `request.path_ambiguous`");
+    says("parameter", "https://app.example.com:8443/oauth2/userinfo;x", &[], "default actions: takes the request");
+    says(
+        "length",
+        "POST https://app.example.com:8443/x",
+        &["content-length: 007"],
+        "refused with 400 `request.malformed`",
+    );
+    says(
+        "override",
+        "https://app.example.com:8443/x",
+        &["x-http-method: PUT"],
+        "refused with 400 `request.method_override`",
+    );
+    says("literal", "https://[0:0::1]:8443/x", &[], "GET [::1]:8443/x on listener");
+}
+
+#[test]
+fn a_plain_listener_receives_https_from_its_proxies() {
+    let files = files("behind");
+    let text = include_str!("../../../config/behind-a-proxy.yaml")
+        .replace("keys/session", "session-key")
+        .replace("keys/claims", "claims-key")
+        .replace("${OIDC_CLIENT_SECRET}", "hunter2");
+    let explained = |request: &str| {
+        let config = load_in(&files, &text).unwrap_or_else(|report| panic!("{report}"));
+        explain(config, &Probe::parse(request, &[], None).expect("a request")).expect("it can be assembled")
+    };
+    let over_https = explained("https://app.example.com/x");
+    assert!(
+        over_https.contains("default actions: takes the request") && !over_https.contains("refused"),
+        "{over_https}"
+    );
+    let plain = explained("http://app.example.com:8080/x");
+    assert!(plain.contains("refused with 403 `request.not_https`"), "{plain}");
 }
 
 #[test]

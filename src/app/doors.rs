@@ -1,0 +1,279 @@
+//! Who is let in by which rule, and what in a sound file will hardly do what was meant: `check`.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+
+use crate::action::settings::{
+    ChainSettings, GateSettings, OnUnauthenticated, Piece, Protocol, RedirectSettings, TerminalSettings,
+};
+use crate::clock::Timestamp;
+use crate::config::{Config, ListenerConfig, RuleConfig};
+use crate::rule::condition::Condition;
+
+/// Who gets what a rule does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Access {
+    Everyone,
+    /// Users are known where they have signed in, and nobody has to.
+    EveryoneKnown,
+    SignedIn,
+    Refused,
+    Redirect,
+    Answer(u16),
+}
+
+impl Access {
+    fn of(chain: &ChainSettings) -> Self {
+        match (chain.gates.first(), &chain.terminal) {
+            (Some(GateSettings::Authenticate(gate)), _) => match gate.on_unauthenticated {
+                OnUnauthenticated::Authenticate | OnUnauthenticated::Deny => Self::SignedIn,
+                OnUnauthenticated::Allow => Self::EveryoneKnown,
+            },
+            (None, TerminalSettings::Forward(_)) => Self::Everyone,
+            (None, TerminalSettings::Redirect(_)) => Self::Redirect,
+            (None, TerminalSettings::FixedResponse(fixed)) if fixed.status.as_u16() >= 400 => Self::Refused,
+            (None, TerminalSettings::FixedResponse(fixed)) => Self::Answer(fixed.status.as_u16()),
+        }
+    }
+
+    fn text(self) -> String {
+        match self {
+            Self::Everyone => "open to everyone".to_owned(),
+            Self::EveryoneKnown => "open to everyone".to_owned() + " (users are known)",
+            Self::SignedIn => "signed in".to_owned(),
+            Self::Refused => "refused".to_owned(),
+            Self::Redirect => "redirect".to_owned(),
+            Self::Answer(status) => format!("answered {status}"),
+        }
+    }
+}
+
+/// One line for each rule of each listener: who may pass, and by which conditions.
+pub(crate) fn table(config: &Config) -> String {
+    let mut text = String::new();
+    for listener in &config.listeners {
+        let _ = writeln!(text, "listener `{}` ({})", listener.settings.name, listener.settings.address);
+        let mut lines: Vec<[String; 3]> = in_order(listener).into_iter().map(line).collect();
+        lines.push([
+            Access::of(&listener.default).text(),
+            "default_actions".to_owned(),
+            "every other request".to_owned(),
+        ]);
+        let width = |column: usize| lines.iter().map(|line| line[column].len()).max().unwrap_or_default();
+        let (first, second) = (width(0), width(1));
+        for [access, name, conditions] in &lines {
+            let _ = writeln!(text, "  {access:first$}  {name:second$}  {conditions}");
+        }
+    }
+    text
+}
+
+fn line(rule: &RuleConfig) -> [String; 3] {
+    let conditions: Vec<_> = rule.conditions.iter().map(ToString::to_string).collect();
+    [Access::of(&rule.chain).text(), rule.name.to_string(), conditions.join(" and ")]
+}
+
+/// The rules in the order in which they are matched.
+fn in_order(listener: &ListenerConfig) -> Vec<&RuleConfig> {
+    let mut rules: Vec<_> = listener.rules.iter().collect();
+    rules.sort_by_key(|rule| rule.priority);
+    rules
+}
+
+/// What will hardly do what was meant; each is a line.
+pub(crate) fn warnings(config: &Config, now: Timestamp) -> Vec<String> {
+    let mut found = Vec::new();
+    for listener in &config.listeners {
+        unreachable_rules(listener, &mut found);
+        redirects(listener, &mut found);
+        certificates(listener, config, now, &mut found);
+    }
+    for pool in &config.user_pools {
+        let issuer = &pool.settings.issuer;
+        let Some(port) = issuer.port() else { continue };
+        if !config.listeners.iter().any(|listener| [port, 0].contains(&listener.settings.address.port())) {
+            found.push(format!(
+                "user pool `{}`: its issuer {} is on port {port}, and no listener is",
+                pool.settings.name,
+                issuer.origin().ascii_serialization()
+            ));
+        }
+    }
+    found
+}
+
+/// Rules whose every request an earlier rule takes.
+fn unreachable_rules(listener: &ListenerConfig, found: &mut Vec<String>) {
+    let rules = in_order(listener);
+    let name = &listener.settings.name;
+    for (index, rule) in rules.iter().enumerate() {
+        if rule.conditions.iter().all(Condition::holds_for_every_request) {
+            let behind = rules.len() - index - 1;
+            found.push(format!(
+                "listener `{name}`: rule `{}` takes every request; {behind} {} behind it and `default_actions` never match",
+                rule.name,
+                if behind == 1 { "rule" } else { "rules" }
+            ));
+            return;
+        }
+        if let Some(earlier) = rules[..index].iter().find(|earlier| takes_all_of(earlier, rule)) {
+            found.push(format!(
+                "listener `{name}`: rule `{}` can never match: rule `{}` (priority {}) takes all of its requests",
+                rule.name, earlier.name, earlier.priority
+            ));
+        }
+    }
+}
+
+/// Whether `earlier` takes every request that `rule` would: each of its conditions follows from one of `rule`'s.
+fn takes_all_of(earlier: &RuleConfig, rule: &RuleConfig) -> bool {
+    let follows = |condition: &Condition| rule.conditions.iter().any(|other| condition.covers(other));
+    earlier.conditions.iter().all(|condition| condition.holds_for_every_request() || follows(condition))
+}
+
+/// Redirects to HTTPS that lead nowhere.
+fn redirects(listener: &ListenerConfig, found: &mut Vec<String>) {
+    if listener.settings.certificates.is_some() {
+        return;
+    }
+    let rules = listener.rules.iter().map(|rule| (format!("rule `{}`", rule.name), &rule.chain));
+    for (name, chain) in rules.chain([("`default_actions`".to_owned(), &listener.default)]) {
+        let TerminalSettings::Redirect(redirect) = &chain.terminal else { continue };
+        if redirect.protocol != Some(Protocol::Https) {
+            continue;
+        }
+        if !listener.settings.forwarded.trusted.is_empty() && is_to_itself(redirect) {
+            found.push(format!(
+                "listener `{}`: {name} redirects to HTTPS also what a trusted proxy brings of HTTPS, for ever; let the proxy \
+                 redirect",
+                listener.settings.name
+            ));
+        } else if redirect.port.0 == [Piece::Port] {
+            found.push(format!(
+                "listener `{}`: {name} redirects to HTTPS on the port of plain HTTP; write `port: '443'`",
+                listener.settings.name
+            ));
+        }
+    }
+}
+
+fn is_to_itself(redirect: &RedirectSettings) -> bool {
+    redirect.host.0 == [Piece::Host] && redirect.path.0.last() == Some(&Piece::Path) && redirect.path.0.len() <= 2
+}
+
+/// Certificates that are over, and hosts that no certificate is for.
+fn certificates(listener: &ListenerConfig, config: &Config, now: Timestamp, found: &mut Vec<String>) {
+    let Some(certificates) = &listener.settings.certificates else { return };
+    let name = &listener.settings.name;
+    for (index, server_name) in certificates.expired(now) {
+        let of = server_name.map(|name| format!(" for {name}")).unwrap_or_default();
+        found.push(format!("listener `{name}`: certificate {}{of} has expired", index + 1));
+    }
+    let conditions = listener.rules.iter().flat_map(|rule| &rule.conditions);
+    let mut hosts: BTreeSet<String> = conditions.flat_map(Condition::host_names).collect();
+    hosts.extend(config.user_pools.iter().filter_map(|pool| pool.settings.issuer.domain().map(str::to_owned)));
+    for host in hosts {
+        // A pattern of one label: any name below will do.
+        let sample = host.strip_prefix("*.").map_or_else(|| host.clone(), |parent| format!("any.{parent}"));
+        if !sample.contains(['*', '?']) && !certificates.is_for(&sample) {
+            found.push(format!("listener `{name}`: no certificate is for {host}"));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Clock;
+    use crate::config::tests::{SOUND, files, load_in};
+
+    fn config(name: &str, rules: &str, change: impl Fn(&str) -> String) -> Config {
+        let text = change(&SOUND.replace("    rules:\n", &format!("    rules:{rules}\n")));
+        load_in(&files(name), &text).unwrap_or_else(|report| panic!("{report}\n{text}"))
+    }
+
+    #[track_caller]
+    fn warns(name: &str, rules: &str, expected: &[&str]) {
+        let config = config(name, rules, str::to_owned);
+        assert_eq!(warnings(&config, Clock::system().now()), expected, "{rules}");
+    }
+
+    fn rule(priority: u32, conditions: &str) -> String {
+        format!(
+            "\n      - priority: {priority}\n        conditions: [{conditions}]\n        actions: [{{ type: fixed-response, \
+             status_code: 200 }}]"
+        )
+    }
+
+    #[test]
+    fn the_table_says_who_is_let_in() {
+        let rules = rule(1, "{ path_pattern: [/healthz] }")
+            + "\n      - { name: open, priority: 2, conditions: [{ path_pattern: [\"/open/*\"] }], actions: [{ type: forward, target_group: app }] }"
+            + "\n      - { name: no, priority: 3, conditions: [{ path_pattern: [\"/no/*\"] }], actions: [{ type: fixed-response, status_code: 403 }] }"
+            + "\n      - { name: known, priority: 4, conditions: [{ path_pattern: [\"/k/*\"] }], actions: [{ type: authenticate-oidc, provider: corp, on_unauthenticated_request: allow }, { type: forward, target_group: app }] }";
+        insta::assert_snapshot!(table(&config("table", &rules, str::to_owned)), @r"
+        listener `public` (0.0.0.0:8443)
+          answered 200                        priority-1       path_pattern [/healthz]
+          open to everyone                    open             path_pattern [/open/*]
+          refused                             no               path_pattern [/no/*]
+          open to everyone (users are known)  known            path_pattern [/k/*]
+          signed in                           api              path_pattern [/api/*]
+          signed in                           default_actions  every other request
+        ");
+    }
+
+    #[test]
+    fn rules_that_never_match_are_named() {
+        let two = |first: &str, second: &str| rule(1, first) + &rule(2, second);
+        let never = [
+            "listener `public`: rule `priority-2` can never match: rule `priority-1` (priority 1) takes all of its requests",
+        ];
+        for (name, first, second) in [
+            ("path", "{ path_pattern: [\"/a/*\"] }", "{ path_pattern: [\"/a/b/*\", \"/a/c\"] }"),
+            ("same", "{ host_header: [A.test] }", "{ host_header: [a.test] }, { path_pattern: [/x] }"),
+            (
+                "host",
+                "{ host_header: [\"*.app.example.com\", app.example.com] }",
+                "{ host_header: [app.example.com] }, { path_pattern: [/y] }",
+            ),
+            ("method", "{ http_request_method: [GET, POST] }", "{ http_request_method: [GET] }"),
+            ("network", "{ source_ip: [10.0.0.0/8] }", "{ source_ip: [10.1.0.0/16] }, { path_pattern: [\"/x*\"] }"),
+            ("query", "{ query_string: [{ value: \"b*\" }] }", "{ query_string: [{ key: a, value: beta }] }"),
+        ] {
+            let rules = two(first, second);
+            let config = config(name, &rules, str::to_owned);
+            let found = warnings(&config, Clock::system().now());
+            assert!(found.contains(&never[0].to_owned()), "{name}: {found:?}");
+        }
+        for (name, first, second) in [
+            ("wider", "{ path_pattern: [\"/a/b/*\"] }", "{ path_pattern: [\"/a/*\"] }"),
+            ("partly", "{ path_pattern: [\"/a/*\"] }", "{ path_pattern: [\"/a/b\", \"/b\"] }"),
+            ("both", "{ path_pattern: [\"/a/*\"] }, { http_request_method: [GET] }", "{ path_pattern: [\"/a/b\"] }"),
+            ("one", "{ path_pattern: [\"/a/?\"] }", "{ path_pattern: [\"/a/*\"] }"),
+        ] {
+            warns(name, &two(first, second), &[]);
+        }
+        warns(
+            "all",
+            &two("{ path_pattern: [\"/*\"] }", "{ path_pattern: [/x] }"),
+            &[
+                "listener `public`: rule `priority-1` takes every request; 2 rules behind it and `default_actions` never match",
+            ],
+        );
+    }
+
+    #[test]
+    fn certificates_that_are_over_or_for_other_hosts_are_named() {
+        let rules = rule(1, "{ host_header: [app.example.com, \"*.example.com\", other.test, 192.0.2.1] }");
+        let config = config("certificates", &rules, str::to_owned);
+        assert_eq!(
+            warnings(&config, Clock::system().now()),
+            [
+                "listener `public`: no certificate is for *.example.com",
+                "listener `public`: no certificate is for other.test"
+            ]
+        );
+        let later = Timestamp::from_seconds(u64::from(u32::MAX) * 1000);
+        assert!(warnings(&config, later)[0].contains("certificate 1 for app.example.com has expired"));
+    }
+}

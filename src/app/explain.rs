@@ -1,0 +1,323 @@
+//! Which rule takes a request, and why not the others: `check --request`.
+//!
+//! Builds what `serve` builds, but for the sockets, and asks [`decide`]: `check` and `serve` cannot disagree.
+
+use std::fmt::Write as _;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
+use tokio::runtime::Builder;
+
+use crate::action::settings::{
+    AuthenticateKind, ChainSettings, GateSettings, OnUnauthenticated, Piece, Protocol, Template, TerminalSettings,
+};
+use crate::app::Error;
+use crate::app::assemble::Assembled;
+use crate::clock::Clock;
+use crate::config::{Config, ListenerConfig};
+use crate::drain::{self, Control};
+use crate::exchange::Exchange;
+use crate::exchange::connection::{Connection, Tls};
+use crate::exchange::rejection::{Reason, Rejection};
+use crate::message::Request;
+use crate::message::body::Body;
+use crate::message::forwarded::Policy;
+use crate::message::header::{FORWARDED_FOR, FORWARDED_PROTO};
+use crate::message::uri::{Fragment, Scheme};
+use crate::proxy::decide::{Decision, decide};
+use crate::proxy::reserved::Answering;
+use crate::proxy::snapshot::{Selected, Snapshot};
+use crate::rule::Rule;
+use crate::rule::condition::Condition;
+use crate::rule::facts::Facts;
+use crate::telemetry::metrics::Registry;
+
+/// A request that nobody sends.
+#[derive(Clone, Debug)]
+pub(crate) struct Probe {
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    client: IpAddr,
+    has_fragment: bool,
+}
+
+/// Why the text is not a request.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NotARequest {
+    /// Not a method and an absolute URL.
+    #[error("`{0}` is not a request: write `GET https://host/path`")]
+    Request(String),
+    /// Not a header.
+    #[error("`{0}` is not a header: write `Name: value`")]
+    Header(String),
+}
+
+impl Probe {
+    /// Reads `GET https://host/path?query`; the method may be left out.
+    ///
+    /// # Errors
+    ///
+    /// [`NotARequest`].
+    pub(crate) fn parse(request: &str, headers: &[String], client: Option<IpAddr>) -> Result<Self, NotARequest> {
+        let not_a_request = || NotARequest::Request(request.to_owned());
+        let (method, url) = request.trim().split_once(' ').unwrap_or(("GET", request.trim()));
+        let method = Method::from_bytes(method.as_bytes()).map_err(|_| not_a_request())?;
+        // `Uri` keeps the path as it is written; `Url` would repair what the proxy refuses.
+        let uri: Uri = url.trim().parse().map_err(|_| not_a_request())?;
+        if !matches!(uri.scheme_str(), Some("http" | "https")) || uri.authority().is_none() {
+            return Err(not_a_request());
+        }
+        let mut map = HeaderMap::new();
+        for header in headers {
+            let parsed = header.split_once(':').and_then(|(name, value)| {
+                let name = HeaderName::from_bytes(name.trim().as_bytes()).ok()?;
+                Some((name, HeaderValue::from_str(value.trim()).ok()?))
+            });
+            let (name, value) = parsed.ok_or_else(|| NotARequest::Header(header.clone()))?;
+            map.append(name, value);
+        }
+        let client = client.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
+        Ok(Self { method, uri, headers: map, client, has_fragment: url.contains('#') })
+    }
+
+    fn scheme(&self) -> Scheme {
+        if self.uri.scheme_str() == Some("https") { Scheme::Https } else { Scheme::Http }
+    }
+
+    fn port(&self) -> u16 {
+        self.uri.port_u16().unwrap_or(self.scheme().default_port())
+    }
+}
+
+/// What is known of a listener besides what it serves with.
+struct Place {
+    name: Arc<str>,
+    address: SocketAddr,
+    forwarded: Arc<Policy>,
+    is_tls: bool,
+    /// What each rule does, in their order, the default actions last.
+    chains: Vec<String>,
+}
+
+/// Says what becomes of the request, in some lines of text. Asks the code that serves, of which everything but the sockets
+/// is built.
+///
+/// # Errors
+///
+/// Where the machine cannot do what the configuration says.
+pub(crate) fn explain(config: Config, probe: &Probe) -> Result<String, Error> {
+    let places: Vec<Place> = config.listeners.iter().map(place).collect();
+    let pools: Vec<(String, Arc<str>)> = config
+        .user_pools
+        .iter()
+        .map(|pool| (pool.settings.issuer.authority().to_owned(), Arc::from(&*pool.settings.name)))
+        .collect();
+    let runtime = Builder::new_current_thread().build().map_err(Error::Worker)?;
+    let _entered = runtime.enter();
+    let (_drain, draining) = drain::channel();
+    let control = Control::new(runtime.handle().clone(), draining.spawner());
+    let clock = Clock::system();
+    let assembled = Assembled::new(config, &clock, &Registry::default(), &control)?;
+
+    let mut text = String::new();
+    let can_come: Vec<_> =
+        places.iter().zip(&assembled.listeners).filter(|(place, _)| place.can_receive(probe.scheme())).collect();
+    let exact: Vec<_> = can_come.iter().copied().filter(|(place, _)| place.address.port() == probe.port()).collect();
+    if can_come.is_empty() {
+        let _ = writeln!(text, "no listener speaks `{}`", probe.scheme().as_str());
+    } else if exact.is_empty() {
+        let _ = writeln!(text, "note: no listener has port {}; as if that port led to each of these:\n", probe.port());
+    }
+    for (at, (place, listener)) in if exact.is_empty() { can_come } else { exact }.into_iter().enumerate() {
+        if at > 0 {
+            text.push('\n');
+        }
+        place.explain(&mut text, &listener.snapshot, probe, &pools, &clock);
+    }
+    Ok(text)
+}
+
+fn place(listener: &ListenerConfig) -> Place {
+    let mut rules: Vec<_> = listener.rules.iter().collect();
+    rules.sort_by_key(|rule| rule.priority);
+    let chains = rules.into_iter().map(|rule| &rule.chain).chain([&listener.default]).map(chain).collect();
+    let settings = &listener.settings;
+    Place {
+        name: Arc::clone(&settings.name),
+        address: settings.address,
+        forwarded: Arc::clone(&settings.forwarded),
+        is_tls: settings.certificates.is_some(),
+        chains,
+    }
+}
+
+impl Place {
+    /// A plain listener receives requests of HTTPS from the proxies that it trusts.
+    fn can_receive(&self, scheme: Scheme) -> bool {
+        match scheme {
+            Scheme::Https => self.is_tls || !self.forwarded.trusted.is_empty(),
+            Scheme::Http => !self.is_tls,
+        }
+    }
+
+    fn explain(
+        &self,
+        text: &mut String,
+        snapshot: &Snapshot,
+        probe: &Probe,
+        pools: &[(String, Arc<str>)],
+        clock: &Clock,
+    ) {
+        let (peer, mut request) = self.request(probe);
+        let tls = self.is_tls.then_some(Tls { version: "TLSv1.3", cipher_suite: "", server_name: None });
+        let connection = Connection::new((peer, 0).into(), Arc::clone(&self.name), Arc::clone(&self.forwarded), tls);
+        let mut exchange = Exchange::begin(Rc::new(connection), request.headers(), clock.instant(), clock.now());
+        let decision = decide(snapshot, &mut exchange, &mut request);
+        let canonical = exchange.request.clone();
+        let asked = canonical.as_ref().map_or_else(|| format!("{} {}", probe.method, probe.uri), ToString::to_string);
+        let _ = writeln!(text, "{asked} on listener `{}` ({})", self.name, self.address);
+        let (Some(canonical), Ok(decision)) = (&canonical, &decision) else {
+            refused(text, &decision.err().unwrap_or_else(|| Reason::Internal.into()));
+            return;
+        };
+        match decision {
+            Decision::Ours(Answering::Pool(_)) => {
+                let pool = pools.iter().find(|(authority, _)| authority == canonical.authority.as_str());
+                let name = pool.map_or("", |(_, name)| name);
+                let _ = writeln!(text, "  answered by the user pool `{name}`: this host is its issuer");
+            }
+            Decision::Ours(Answering::Endpoint(..)) => {
+                let _ = writeln!(text, "  answered by the proxy itself: this path belongs to the sign-in");
+            }
+            Decision::Rule(taken) => {
+                let facts = Facts { request: canonical, headers: request.headers(), client: exchange.client };
+                self.explain_rules(text, snapshot, taken, &facts);
+                if taken.payload.chain.gate.is_some()
+                    && let Err(rejection) = exchange.require_https()
+                {
+                    refused(text, &rejection);
+                }
+            }
+        }
+    }
+
+    fn explain_rules(&self, text: &mut String, snapshot: &Snapshot, taken: &Rule<Selected>, facts: &Facts<'_>) {
+        for rule in snapshot.rules.iter() {
+            let takes = std::ptr::eq(rule, taken);
+            let verdict = if takes { "takes the request" } else { "no" };
+            match rule.priority {
+                0 => {
+                    let _ = writeln!(text, "  default actions: {verdict}");
+                }
+                priority => {
+                    let _ = writeln!(text, "  rule `{}` (priority {priority}): {verdict}", rule.name);
+                }
+            }
+            for condition in &rule.conditions {
+                let holds =
+                    if condition.holds(facts) { "yes".to_owned() } else { format!("no, {}", found(condition, facts)) };
+                let _ = writeln!(text, "    {condition}: {holds}");
+            }
+            if takes {
+                let _ = writeln!(text, "    -> {}", self.chains[rule.payload.place]);
+                break;
+            }
+        }
+    }
+
+    /// The request as it arrives here, and from whom. To a plain listener a trusted proxy brings what came over HTTPS.
+    fn request(&self, probe: &Probe) -> (IpAddr, Request) {
+        let mut request = Request::new(Body::empty());
+        *request.method_mut() = probe.method.clone();
+        *request.uri_mut() = probe.uri.clone();
+        *request.headers_mut() = probe.headers.clone();
+        if probe.has_fragment {
+            request.extensions_mut().insert(Fragment);
+        }
+        let proxy = self.forwarded.trusted.first().filter(|_| !self.is_tls && probe.scheme() == Scheme::Https);
+        let Some(proxy) = proxy else { return (probe.client, request) };
+        let headers = request.headers_mut();
+        headers.insert(FORWARDED_PROTO, HeaderValue::from_static("https"));
+        if let Ok(client) = HeaderValue::try_from(probe.client.to_string()) {
+            headers.entry(FORWARDED_FOR).or_insert(client);
+        }
+        (proxy.addr(), request)
+    }
+}
+
+fn refused(text: &mut String, rejection: &Rejection) {
+    let (status, code) = (rejection.reason.status().as_u16(), rejection.reason.code());
+    let cause = rejection.source.as_ref().map(|cause| format!(": {cause}")).unwrap_or_default();
+    let _ = writeln!(text, "  refused with {status} `{code}`{cause}");
+}
+
+/// What the request has in place of what the condition wants.
+fn found(condition: &Condition, facts: &Facts<'_>) -> String {
+    let request = facts.request;
+    match condition {
+        Condition::HostHeader(_) => format!("the host is `{}`", request.host()),
+        Condition::PathPattern(_) => format!("the path is `{}`", request.path()),
+        Condition::HttpRequestMethod(_) => format!("the method is `{}`", request.method),
+        Condition::SourceIp(_) => format!("the client is {}", facts.client),
+        Condition::HttpHeader(name, _) => match facts.headers.get(name) {
+            Some(value) => format!("the header is `{}`", String::from_utf8_lossy(value.as_bytes())),
+            None => "there is no such header".to_owned(),
+        },
+        Condition::QueryString(_) => match request.query() {
+            Some(query) => format!("the query is `{query}`"),
+            None => "there is no query".to_owned(),
+        },
+    }
+}
+
+/// What a chain does, in one line.
+pub(super) fn chain(chain: &ChainSettings) -> String {
+    let gates = chain.gates.iter().map(|GateSettings::Authenticate(gate)| {
+        let (action, issuer) = match &gate.kind {
+            AuthenticateKind::Oidc(name) => ("authenticate-oidc", name),
+            AuthenticateKind::UserPool(name) => ("authenticate-user-pool", name),
+        };
+        let without = match gate.on_unauthenticated {
+            OnUnauthenticated::Authenticate => "signs in",
+            OnUnauthenticated::Deny => "is answered 401",
+            OnUnauthenticated::Allow => "goes on anonymously",
+        };
+        format!("{action} with `{issuer}` (who has no session {without}), then ")
+    });
+    gates.chain(std::iter::once(terminal(&chain.terminal))).collect()
+}
+
+fn terminal(terminal: &TerminalSettings) -> String {
+    match terminal {
+        TerminalSettings::Forward(forward) => format!("forward to `{}`", forward.target_group),
+        TerminalSettings::FixedResponse(fixed) => format!("fixed-response {}", fixed.status.as_u16()),
+        TerminalSettings::Redirect(redirect) => {
+            let protocol = match redirect.protocol {
+                Some(Protocol::Http) => "http",
+                Some(Protocol::Https) => "https",
+                None => "#{protocol}",
+            };
+            let part = |template: &Template| template.0.iter().map(piece).collect::<String>();
+            let (host, port) = (part(&redirect.host), part(&redirect.port));
+            let (path, query) = (part(&redirect.path), part(&redirect.query));
+            format!("redirect ({}) to {protocol}://{host}:{port}{path}?{query}", redirect.status.as_u16())
+        }
+    }
+}
+
+fn piece(piece: &Piece) -> &str {
+    match piece {
+        Piece::Literal(text) => text,
+        Piece::Protocol => "#{protocol}",
+        Piece::Host => "#{host}",
+        Piece::Port => "#{port}",
+        Piece::Path => "#{path}",
+        Piece::Query => "#{query}",
+    }
+}
+
+#[cfg(test)]
+mod tests;
