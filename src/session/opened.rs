@@ -90,6 +90,11 @@ impl<T> Opened<T> {
         self.put(self.hash(key), entry);
     }
 
+    /// How many sessions are remembered.
+    pub(crate) fn len(&self) -> usize {
+        self.young.len() + self.old.len()
+    }
+
     /// Forgets what was opened under `key`: it is over.
     pub(crate) fn forget(&mut self, key: &Key<'_>) {
         let hash = self.hash(key);

@@ -45,9 +45,25 @@ impl Counter {
         self.0.store(value, Ordering::Relaxed);
     }
 
+    /// Adds one until the returned value is dropped: for gauges of what is under way.
+    pub(crate) fn hold(&self) -> Held {
+        self.increment();
+        Held(self.clone())
+    }
+
     /// The value of this cell. A gauge's cells may wrap alone; their sum does not.
     pub(crate) fn value(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// One of what is under way.
+#[derive(Debug)]
+pub(crate) struct Held(Counter);
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.0.decrement();
     }
 }
 
@@ -329,6 +345,26 @@ mod tests {
         );
         drop(new);
         assert_eq!(registry.render_with(None), "");
+    }
+
+    #[test]
+    fn what_is_under_way_is_counted_until_it_ends_also_by_a_panic() {
+        let registry = Registry::default();
+        let gauge = registry.gauge("under_way", "Under way.", vec![]);
+        let held = gauge.hold();
+        assert!(registry.render().contains("under_way 1\n"));
+        drop(held);
+        let (panics, other) = (gauge.clone(), gauge.hold());
+        assert!(
+            std::panic::catch_unwind(move || {
+                let _held = panics.hold();
+                panic!("a bug")
+            })
+            .is_err()
+        );
+        assert_eq!(gauge.value(), 1);
+        drop(other);
+        assert!(registry.render().contains("under_way 0\n"));
     }
 
     #[test]

@@ -123,6 +123,7 @@ impl Authenticate {
         let begin = |told: watch::Sender<Option<Outcome>>| {
             let (gate, host, login) = (Arc::clone(self), host.to_owned(), login.clone());
             self.control.start(async move {
+                let _under_way = gate.metrics.finishing.hold();
                 let outcome = gate.redeem(&host, login, callback).await;
                 match &outcome {
                     Ok(_) => gate.metrics.finished.increment(),

@@ -1,16 +1,18 @@
 //! What one worker has for itself: the sessions that it opened lately, and its own counters.
 
 use std::cell::RefCell;
+use std::rc::Rc;
 
 use crate::action::authenticate::decision::Absence;
 use crate::action::authenticate::signed_in::SignedIn;
-use crate::session::opened::Opened;
+use crate::session::opened::{Key, Opened};
 use crate::telemetry::metrics::{Counter, Registry};
 
 /// A worker's unshared state of every `authenticate-*` action.
 #[derive(Debug)]
 pub(crate) struct Local {
     pub(super) opened: RefCell<Opened<SignedIn>>,
+    remembered: Counter,
     pub(super) ok: Counter,
     pub(super) cached: Counter,
     invalid: Counter,
@@ -29,11 +31,22 @@ impl Local {
         };
         Self {
             opened: RefCell::default(),
+            remembered: registry.gauge(
+                "vestibule_sessions_remembered",
+                "Sessions in use that workers keep opened, each worker's own added up: the most recent ones, up to a bound.",
+                vec![],
+            ),
             ok: outcome("ok"),
             cached: outcome("cached"),
             invalid: outcome("invalid"),
             expired: outcome("expired"),
         }
+    }
+
+    /// Remembers an opened session.
+    pub(super) fn remember(&self, opened: &mut Opened<SignedIn>, key: &Key<'_>, signed_in: &Rc<SignedIn>) {
+        opened.remember(key, Rc::clone(signed_in), signed_in.weight());
+        self.remembered.set(opened.len() as u64);
     }
 
     /// Counts a cookie that gave no session.

@@ -14,6 +14,8 @@ use crate::telemetry::once::Once;
 pub(super) struct Metrics {
     pub(super) started: Counter,
     pub(super) finished: Counter,
+    /// Logins whose code is being redeemed now.
+    pub(super) finishing: Counter,
     pub(super) failures: Failures,
     pub(super) refreshes: Refreshes,
     pub(super) left_out: LeftOut,
@@ -67,6 +69,11 @@ impl Metrics {
         Self {
             started: logins("started"),
             finished: logins("finished"),
+            finishing: registry.gauge(
+                "vestibule_logins_finishing",
+                "Logins under way at the provider now: the browser has come back, and its code is being redeemed.",
+                vec![("provider", provider.to_owned())],
+            ),
             failures: Failures::new(registry, provider),
             refreshes: Refreshes {
                 renewed: refreshes("renewed"),

@@ -246,7 +246,7 @@ impl Authenticate {
             local.cached.increment();
         } else {
             local.ok.increment();
-            opened.remember(&key, Rc::clone(&signed_in), signed_in.weight());
+            local.remember(&mut opened, &key, &signed_in);
         }
         Ok(signed_in)
     }

@@ -115,7 +115,7 @@ impl Authenticate {
             return known;
         }
         let signed_in = Rc::new(self.signed_in(host, renewal.session.clone(), Some(renewal)));
-        opened.remember(&key, Rc::clone(&signed_in), signed_in.weight());
+        local.remember(&mut opened, &key, &signed_in);
         signed_in
     }
 }
