@@ -9,6 +9,7 @@ pub(crate) mod request_id;
 
 use std::net::IpAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Instant;
 
 use http::{HeaderMap, HeaderValue};
@@ -43,6 +44,8 @@ pub(crate) struct Exchange {
     pub(crate) preferred: Preferred,
     /// The rule that took the request.
     pub(crate) rule: Option<Rc<str>>,
+    /// The provider that a sign-in is made with, and the rule that began it: for the log.
+    pub(crate) login: Option<LoginNames>,
     /// Its place in the order of rules; means nothing while there is no `rule`.
     pub(crate) rule_index: usize,
     /// What the chain did, in order: `authenticate`, `forward`, … (spec §6.3).
@@ -60,6 +63,14 @@ pub(crate) struct Exchange {
     pub(crate) cookies: Vec<HeaderValue>,
     /// Whether the answer is kept out of shared caches also without a cookie: the rule says so, and a user is signed in.
     pub(crate) is_private: bool,
+}
+
+/// Whose sign-in an exchange is a part of.
+#[derive(Clone, Debug)]
+pub(crate) struct LoginNames {
+    pub(crate) provider: Arc<str>,
+    /// `None` where it is not known, or no longer.
+    pub(crate) rule: Option<Rc<str>>,
 }
 
 /// A session needs HTTPS, and nobody who is believed says that the client came by it.
@@ -105,6 +116,7 @@ impl Exchange {
             request: None,
             preferred: media::preferred(headers),
             rule: None,
+            login: None,
             rule_index: 0,
             actions: Vec::new(),
             subject: None,

@@ -46,6 +46,38 @@ impl WayOn {
     }
 }
 
+impl Reason {
+    /// Whether it is the end of a sign-in that had begun, or a callback that belongs to none: an operator wants to know.
+    pub(crate) const fn is_failed_login(self) -> bool {
+        matches!(
+            self,
+            Self::AuthStateMissing
+                | Self::AuthStateMismatch
+                | Self::AuthLoginExpired
+                | Self::AuthCodeMissing
+                | Self::AuthCallbackMalformed
+                | Self::AuthDenied
+                | Self::AuthProviderError
+                | Self::AuthIssuerMismatch
+                | Self::AuthProviderUnavailable
+                | Self::AuthTokenUnreachable
+                | Self::AuthTokenRefused
+                | Self::AuthCodeRejected
+                | Self::AuthTokenResponse
+                | Self::AuthIdToken
+                | Self::AuthKeysUnavailable
+                | Self::AuthUserinfoUnreachable
+                | Self::AuthUserinfoRefused
+                | Self::AuthUserinfoInvalid
+                | Self::AuthSubjectMismatch
+                | Self::AuthClaimsTooLarge
+                | Self::AuthCookieNotReturned
+                | Self::AuthCookieTwice
+                | Self::AuthCookieUnreadable
+        )
+    }
+}
+
 impl Rejection {
     /// A rejection with its cause.
     pub(crate) fn new(reason: Reason, source: impl Into<BoxError>) -> Self {

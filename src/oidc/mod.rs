@@ -117,6 +117,11 @@ impl Client {
         &self.provider.settings.client_id
     }
 
+    /// The path that this provider sends browsers back to, if it has one of its own.
+    pub(crate) fn callback_path(&self) -> Option<&str> {
+        self.provider.settings.callback_path.as_deref()
+    }
+
     /// Begins a login.
     ///
     /// # Errors

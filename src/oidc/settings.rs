@@ -22,6 +22,8 @@ pub(crate) struct Settings {
     /// Endpoints that are given, and so not taken from discovery. With authorization, token and JWKS given, no discovery
     /// is made.
     pub(crate) endpoints: Endpoints,
+    /// The path that this provider sends browsers back to, if it has one of its own (RFC 9700 §4.4.2).
+    pub(crate) callback_path: Option<Arc<str>>,
     /// `host` or `host:port` of addresses that are called over plain HTTP although they are not on this machine. Empty
     /// unless the operator names them.
     pub(crate) insecure_http_hosts: Vec<Box<str>>,
@@ -49,6 +51,7 @@ impl Settings {
             client_secret: None,
             token_endpoint_auth_method: None,
             endpoints: Endpoints::default(),
+            callback_path: None,
             insecure_http_hosts: Vec::new(),
             pkce: Binding::Required,
             nonce: Binding::Required,

@@ -16,6 +16,7 @@ use crate::message::body::{Body, Ending, Watch};
 use crate::message::{BoxError, Request, Response, caching};
 use crate::proxy::metrics::Metrics;
 use crate::telemetry::access_log::{AccessLog, AccessRecord};
+use crate::telemetry::line_budget::LineBudget;
 
 /// Where a worker's exchanges are recorded.
 #[derive(Debug)]
@@ -25,6 +26,10 @@ pub(crate) struct Sink {
     pub(crate) clock: Clock,
     /// Whether the log has been told that requests come over plain HTTP where they must not.
     pub(crate) has_told_of_plain_http: Cell<bool>,
+    /// Log lines for sign-ins that fail.
+    pub(crate) failed_logins: LineBudget,
+    /// Log lines for callbacks that belong to no sign-in.
+    pub(crate) stray_callbacks: LineBudget,
 }
 
 /// Records its exchange exactly once: when the answer's last byte has gone, or when it is dropped before.
@@ -208,8 +213,21 @@ fn bare(mut response: Response, version: Version) -> Response {
 fn log(exchange: &Exchange, rejection: &Rejection, sink: &Sink) {
     let causes = causes(rejection.source.as_ref());
     let (id, reason) = (exchange.id, rejection.reason.code());
-    let rule = exchange.rule.as_deref().unwrap_or("none");
+    let login = exchange.login.as_ref();
+    // An absent field, not a word that could be a name.
+    let rule = exchange.rule.as_deref().or(login.and_then(|login| login.rule.as_deref()));
     let target = exchange.target.as_deref();
+    if rejection.reason.is_failed_login() {
+        // Callbacks that belong to no sign-in have a budget of their own: anybody can send them.
+        let budget = if login.is_some() { &sink.failed_logins } else { &sink.stray_callbacks };
+        let Some(skipped) = budget.take(exchange.started_at) else { return };
+        let provider = login.map(|login| &*login.provider);
+        tracing::warn!(
+            request_id = %id, reason, provider.name = provider, rule.name = rule, error = causes, lines.skipped = skipped,
+            "a sign-in failed"
+        );
+        return;
+    }
     match rejection.reason {
         Reason::Internal => {
             tracing::error!(request_id = %id, reason, rule.name = rule, error = causes, "request failed")
@@ -234,8 +252,8 @@ fn log(exchange: &Exchange, rejection: &Rejection, sink: &Sink) {
 /// Says once why an answer was cut after its head had gone.
 fn log_cut(exchange: &Exchange, reason: Reason, error: Option<&BoxError>) {
     let (id, reason_code) = (exchange.id, reason.code());
-    let rule = exchange.rule.as_deref().unwrap_or("none");
-    let target = exchange.target.as_deref().unwrap_or("none");
+    let rule = exchange.rule.as_deref();
+    let target = exchange.target.as_deref();
     if reason == Reason::SessionEnded {
         tracing::debug!(request_id = %id, reason = reason_code, rule.name = rule, "response cut: the session has ended");
         return;

@@ -20,6 +20,7 @@ use crate::exchange::connection::Connection;
 use crate::exchange::rejection::{Reason, Rejection};
 use crate::message::{Request, Response};
 use crate::telemetry::access_log::AccessLog;
+use crate::telemetry::line_budget::LineBudget;
 use crate::telemetry::metrics::Registry;
 use decide::Decision;
 use finish::{Recorder, Sink};
@@ -49,7 +50,14 @@ impl Proxy {
     ) -> Self {
         let rule_names: Vec<Rc<str>> = snapshot.rules.iter().map(|rule| Rc::from(&*rule.name)).collect();
         let metrics = metrics::Metrics::new(registry, &snapshot.listener, &rule_names);
-        let sink = Rc::new(Sink { metrics, access_log, clock: clock.clone(), has_told_of_plain_http: Cell::default() });
+        let sink = Rc::new(Sink {
+            metrics,
+            access_log,
+            clock: clock.clone(),
+            has_told_of_plain_http: Cell::default(),
+            failed_logins: LineBudget::default(),
+            stray_callbacks: LineBudget::default(),
+        });
         Self { snapshot, worker, control, clock, sink, rule_names }
     }
 

@@ -50,6 +50,7 @@ mod other_sites;
 mod our_cookies;
 /// The provider goes away and comes back.
 mod provider_down;
+mod providers;
 /// Signing in with providers that nobody here wrote.
 mod real_providers;
 /// Redirects, and the step from plain HTTP to HTTPS.

@@ -42,6 +42,8 @@ struct Login<'e> {
     to: Destination,
     attempt: u8,
     proof: Proof,
+    /// The rule that began it, where that is known.
+    rule: Option<String>,
 }
 
 /// What shows that the login was begun in this browser.
@@ -79,7 +81,10 @@ pub(super) async fn answer(
         Ok((brought, login))
     });
     match recognised {
-        Ok((brought, login)) => callback.finish(exchange, login, brought).await,
+        Ok((brought, login)) => {
+            exchange.login = Some(login.gate.names(login.rule.as_deref()));
+            callback.finish(exchange, login, brought).await
+        }
         // A link that was kept: whoever is signed in goes on (pitfalls 5).
         Err(Reason::AuthStateMissing | Reason::AuthStateMismatch)
             if endpoints.gates.iter().any(|gate| callback.has_session(gate)) =>
@@ -113,19 +118,21 @@ impl Callback<'_> {
     /// Finds the login that this is the answer to: nothing of the answer is believed before.
     fn recognise<'e>(&self, endpoints: &'e Endpoints, state: &str) -> Option<Login<'e>> {
         let host = self.request.host();
-        for gate in &endpoints.gates {
+        // RFC 9700 §4.4.2: an answer that comes to another provider's callback is nobody's.
+        let gates = || endpoints.gates.iter().filter(|gate| *gate.callback == *self.request.path());
+        for gate in gates() {
             let Ok(found) = gate.pending.find::<PendingLogin>(host, state, self.headers, self.now) else { continue };
             if found.login.gate != gate.key {
                 continue;
             }
-            let (to, attempt) = (found.login.to.clone(), found.login.attempt);
+            let (to, attempt, rule) = (found.login.to.clone(), found.login.attempt, found.login.rule.clone());
             let proof = if found.is_expired { Proof::Expired } else { Proof::Pending(Box::new(found.login)) };
-            return Some(Login { gate, to, attempt, proof });
+            return Some(Login { gate, to, attempt, proof, rule });
         }
-        endpoints.gates.iter().find_map(|gate| {
+        gates().find_map(|gate| {
             let ticket = gate.open_ticket(host, state)?;
             let proof = Proof::Missing(gate.pending.is_carried(state, self.headers));
-            Some(Login { gate, to: ticket.to, attempt: ticket.attempt, proof })
+            Some(Login { gate, to: ticket.to, attempt: ticket.attempt, proof, rule: None })
         })
     }
 

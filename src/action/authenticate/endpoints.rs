@@ -14,6 +14,9 @@ use crate::exchange::error_page::streamed;
 use crate::exchange::rejection::{Reason, Rejection};
 use crate::message::{Request, Response, media};
 
+/// Stands for the provider where a callback belongs to no sign-in. No provider can have this name.
+const UNCLAIMED: &str = "(none)";
+
 /// Every `authenticate-*` action of one listener, and what answers in their place on the reserved paths.
 #[derive(Debug)]
 pub(crate) struct Endpoints {
@@ -34,7 +37,7 @@ impl Endpoints {
             claims: Arc::clone(&services.claims),
             paths: Arc::clone(&services.paths),
             clear_site_data: services.session.clear_site_data.clone(),
-            unclaimed: Failures::new(&services.registry, "unknown"),
+            unclaimed: Failures::new(&services.registry, UNCLAIMED),
         }
     }
 

@@ -1,5 +1,6 @@
 //! Begins a login: keeps what the callback will need in sealed cookies, and sends the browser to the provider.
 
+use std::rc::Rc;
 use std::sync::Arc;
 
 use http::HeaderMap;
@@ -8,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use crate::action::authenticate::ticket::Destination;
 use crate::action::authenticate::{Authenticate, answer, failure};
 use crate::action::settings::AuthenticateSettings;
-use crate::exchange::Exchange;
 use crate::exchange::rejection::{Reason, Rejection};
+use crate::exchange::{Exchange, LoginNames};
 use crate::message::Response;
 use crate::oidc;
 use crate::session::rounds::ROUNDS_MAX;
@@ -28,6 +29,8 @@ pub(super) struct PendingLogin {
     /// How many logins had just finished in this browser when it began.
     pub(super) rounds: u8,
     pub(super) protocol: oidc::Pending,
+    /// The rule that began it, for the log. Absent in a login that an older version began.
+    pub(super) rule: Option<String>,
 }
 
 /// How a login begins.
@@ -79,6 +82,9 @@ impl Authenticate {
         start: Start,
     ) -> Result<Response, Rejection> {
         let request = exchange.request.clone().ok_or(Reason::Internal)?;
+        // A login that begins anew by itself, in a callback, keeps the rule that began it.
+        let rule = exchange.rule.clone().or_else(|| exchange.login.as_ref()?.rule.clone());
+        exchange.login = Some(self.names(rule.as_deref()));
         let rounds = match start.cause {
             Cause::Request => self.rounds.read(headers),
             Cause::Person => 0,
@@ -90,7 +96,7 @@ impl Authenticate {
             return Err(Rejection::from(reason).offer(link(&start.to)));
         }
         // The port too, where the client named one: a browser on another port is another origin.
-        let redirect_uri = format!("https://{}{}", request.authority.as_str(), self.paths.callback);
+        let redirect_uri = format!("https://{}{}", request.authority.as_str(), self.callback);
         let state = self.seal_ticket(request.host(), &start.to, start.attempt);
         let begun = self.ask_provider(redirect_uri.clone(), state.clone(), start.prompt).await;
         let begun = begun.inspect_err(|rejection| self.metrics.failures.count(rejection.reason))?;
@@ -101,6 +107,7 @@ impl Authenticate {
             attempt: start.attempt,
             rounds,
             protocol: begun.pending,
+            rule: rule.as_deref().map(str::to_owned),
         };
         let saved = self.pending.save(request.host(), &state, login, headers, exchange.started_at);
         // What makes it too large for cookies can only be the address. The address bar still has it.
@@ -111,6 +118,11 @@ impl Authenticate {
         exchange.cookies.extend(lines);
         self.metrics.started.increment();
         answer::go(&begun.location, headers)
+    }
+
+    /// Whose login it is, for the log.
+    pub(super) fn names(&self, rule: Option<&str>) -> LoginNames {
+        LoginNames { provider: Arc::clone(self.issuing.client.name()), rule: rule.map(Rc::from) }
     }
 
     async fn ask_provider(

@@ -77,6 +77,8 @@ pub(crate) struct Authenticate {
     id: u64,
     /// Names the action across restarts and replicas, in a pending login.
     key: String,
+    /// The path that the provider sends browsers back to. An answer at another one is not this action's.
+    callback: Box<str>,
     settings: AuthenticateSettings,
     issuing: Arc<Issuing>,
     pending: PendingLogins,
@@ -143,6 +145,7 @@ impl Authenticate {
         Self {
             id: NEXT.fetch_add(1, Ordering::Relaxed),
             key: login::gate_key(&settings, client.name()),
+            callback: client.callback_path().unwrap_or(&services.paths.callback).into(),
             pending: PendingLogins::new(&services.session, Arc::clone(base), head_bytes_max / PENDING_SHARE),
             rounds: Rounds::new(Arc::clone(base), settings.session_timeout),
             issuing,

@@ -14,6 +14,8 @@ pub(crate) const KEYS: &str = "/.well-known/vestibule/keys/";
 pub(crate) struct Paths {
     /// Where a provider sends the browser back to.
     pub(crate) callback: String,
+    /// The callbacks of providers that have one of their own.
+    pub(crate) provider_callbacks: Vec<String>,
     /// Begins a sign-in that a page of ours offers; also the page after it, where the user came from another tab.
     pub(crate) sign_in: String,
     /// Ends the session; also where a provider sends the browser after ending its own.
@@ -37,7 +39,13 @@ impl Paths {
     /// The paths below `prefix`, which begins with a slash and does not end with one.
     pub(crate) fn new(prefix: &str) -> Self {
         let at = |name: &str| format!("{prefix}/{name}");
-        Self { callback: at("idpresponse"), sign_in: at("sign_in"), sign_out: at("sign_out"), userinfo: at("userinfo") }
+        Self {
+            callback: at("idpresponse"),
+            provider_callbacks: Vec::new(),
+            sign_in: at("sign_in"),
+            sign_out: at("sign_out"),
+            userinfo: at("userinfo"),
+        }
     }
 
     /// The endpoint at a decoded path.
@@ -48,6 +56,7 @@ impl Paths {
             _ if path == self.sign_out => Endpoint::SignOut,
             _ if path == self.userinfo => Endpoint::Userinfo,
             KEY_SET => Endpoint::KeySet,
+            _ if self.provider_callbacks.iter().any(|callback| callback == path) => Endpoint::Callback,
             _ => {
                 let is_kid =
                     |kid: &&str| !kid.is_empty() && kid.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');

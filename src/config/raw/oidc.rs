@@ -35,6 +35,11 @@ pub(crate) struct IdentityProvider {
     pub(crate) end_session_endpoint: Option<String>,
     /// Certificates in PEM form of an authority that is trusted for this provider besides the system's.
     pub(crate) ca_file: Option<String>,
+    /// The path that this provider sends browsers back to; register `https://<host><path>` there. With several providers, a
+    /// path for each keeps the answer of one from being taken for another's (RFC 9700 §4.4.2), also where a provider does
+    /// not name itself in its answers (RFC 9207). It is answered by the proxy on every host where a rule authenticates.
+    /// Default: `/oauth2/idpresponse`, for all of them. Example: `/oauth2/idpresponse/corp`.
+    pub(crate) callback_path: Option<String>,
     /// **Insecure.** Hosts of this provider that may be called over plain HTTP, as `host` or `host:port`:
     /// `["keycloak:8080"]`. Whoever is on the network between can read the client secret and every token, and can sign in
     /// as anyone. Only for a provider inside a private network. Default: none; `http` is for addresses of this machine.

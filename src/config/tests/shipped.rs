@@ -33,28 +33,36 @@ fn load_shipped(name: &str, text: &str) -> Config {
     load(&source, MissingKeys::Make).unwrap_or_else(|report| panic!("{report}"))
 }
 
+/// Shipped files have names from documents in the place of real ones, and `check` says so.
+#[track_caller]
+fn only_placeholders(config: &Config) {
+    let said = config.warnings.to_string();
+    let count = |text: &str| said.matches(text).count();
+    assert_eq!(count("warning:"), count("this issuer is a placeholder"), "{said}");
+}
+
 #[test]
 fn the_smallest_file_loads() {
     let config = load_shipped("minimal", MINIMAL);
-    assert!(config.warnings.is_empty(), "{}", config.warnings);
+    only_placeholders(&config);
 }
 
 #[test]
 fn the_file_for_a_proxy_in_front_loads() {
     let config = load_shipped("behind-a-proxy", BEHIND_A_PROXY);
-    assert!(config.warnings.is_empty(), "{}", config.warnings);
+    only_placeholders(&config);
 }
 
 #[test]
 fn the_file_with_a_user_pool_loads() {
     let config = load_shipped("user-pool", USER_POOL);
-    assert!(config.warnings.is_empty(), "{}", config.warnings);
+    only_placeholders(&config);
 }
 
 #[test]
 fn the_example_loads() {
     let config = load_shipped("example", EXAMPLE);
-    assert!(config.warnings.is_empty(), "{}", config.warnings);
+    only_placeholders(&config);
     assert_eq!(config.claims.unwrap().claim_headers.len(), 3);
 }
 

@@ -22,11 +22,12 @@ pub(crate) use context::Context;
 
 use http::HeaderName;
 
+use crate::action::authenticate::paths::{Endpoint, Paths};
 use crate::action::settings::{AuthenticateKind, GateSettings, TerminalSettings};
 use crate::config::diagnostic::Diagnostics;
 use crate::config::path::Path;
 use crate::config::raw;
-use crate::config::{Config, ListenerConfig};
+use crate::config::{Config, ListenerConfig, ProviderConfig};
 use crate::message::header::Protected;
 use action::Logins;
 
@@ -60,6 +61,8 @@ pub(crate) fn file(raw: &raw::File, context: &mut Context<'_>) -> Option<Config>
     user_pool::together(raw, &user_pools, &logins, context);
     unused(&listeners, raw, context);
     shared_session::check(&listeners, context);
+    let paths = session.as_ref().map(|session| session.paths.clone()).unwrap_or_default();
+    let paths = with_callbacks(paths, &providers, context);
     if context.found.has_problems() {
         return None;
     }
@@ -68,7 +71,7 @@ pub(crate) fn file(raw: &raw::File, context: &mut Context<'_>) -> Option<Config>
         providers,
         user_pools,
         target_groups,
-        paths: std::sync::Arc::new(session.as_ref().map(|session| session.paths.clone()).unwrap_or_default()),
+        paths: std::sync::Arc::new(paths),
         session: session.and_then(|session| session.settings),
         claims: claims.flatten(),
         admin: admin?,
@@ -98,6 +101,22 @@ fn needed_sections(logins: &Logins, raw: &raw::File, context: &mut Context<'_>) 
     }
 }
 
+/// Adds the callbacks of providers that have one of their own. None may be a path that does something else.
+fn with_callbacks(mut paths: Paths, providers: &[ProviderConfig], context: &mut Context<'_>) -> Paths {
+    for ProviderConfig { settings, .. } in providers {
+        let Some(callback) = settings.callback_path.as_deref().filter(|path| *path != paths.callback) else { continue };
+        if paths.find(callback).is_some_and(|endpoint| endpoint != Endpoint::Callback) {
+            let at = Path::default().key("identity_providers").key(&settings.name).key("callback_path");
+            context
+                .found
+                .problem(&at, format!("`{callback}` is another path of the sign-in"))
+                .hint("choose another one");
+        }
+        paths.provider_callbacks.push(callback.to_owned());
+    }
+    paths
+}
+
 /// Names that nothing uses are slips more often than not.
 fn unused(listeners: &[ListenerConfig], raw: &raw::File, context: &mut Context<'_>) {
     if context.found.has_problems() {
@@ -116,6 +135,9 @@ fn unused(listeners: &[ListenerConfig], raw: &raw::File, context: &mut Context<'
     };
     for name in raw.target_groups.keys().filter(|name| !forwards(name)) {
         context.found.warning(&Path::default().key("target_groups").key(name), "no rule forwards to this target group");
+    }
+    for (name, provider) in &raw.identity_providers {
+        oidc::placeholder(name, provider, context);
     }
     for name in raw.identity_providers.keys().filter(|name| !signs_in(name)) {
         context.found.warning(&Path::default().key("identity_providers").key(name), "no rule names this provider");

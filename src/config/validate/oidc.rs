@@ -9,13 +9,14 @@ use crate::backchannel::network;
 use crate::config::ProviderConfig;
 use crate::config::path::Path;
 use crate::config::raw::oidc::{self as written, IdentityProvider};
-use crate::config::validate::{Context, keys, value};
+use crate::config::validate::{Context, keys, session, value};
 use crate::crypto::provider;
 use crate::oidc::settings::{
     Binding, ClientAuth, DEFAULT_TIMEOUT, DEFAULT_TOKEN_LIFETIME, Endpoints, Logout, Settings, Userinfo,
 };
 use crate::secret::Secret;
 
+const CALLBACK_PATH_LENGTH_MAX: usize = 128;
 /// Shorter, and each request would refresh; longer, and a user who was disabled would stay signed in.
 const TOKEN_LIFETIME_BOUNDS: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(24 * 3600));
 const TIMEOUT_BOUNDS: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(120));
@@ -34,6 +35,7 @@ pub(super) fn provider(
     let client_secret = client_secret(raw, at, context);
     let endpoints = endpoints(raw, &plain_hosts, at, context);
     bindings(raw, at, context);
+    let callback_path = callback_path(raw, at, context);
     let roots = match &raw.ca_file {
         Some(file) => keys::roots(file, &at.key("ca_file"), context).map(Some),
         None => {
@@ -57,6 +59,7 @@ pub(super) fn provider(
         client_secret: client_secret?,
         token_endpoint_auth_method: raw.token_endpoint_auth_method.map(client_auth),
         endpoints,
+        callback_path,
         insecure_http_hosts: plain_hosts,
         pkce: binding(raw.pkce),
         nonce: binding(raw.nonce),
@@ -136,6 +139,18 @@ fn bindings(raw: &IdentityProvider, at: &Path, context: &mut Context<'_>) {
     }
 }
 
+fn callback_path(raw: &IdentityProvider, at: &Path, context: &mut Context<'_>) -> Option<Arc<str>> {
+    let path = raw.callback_path.as_deref()?;
+    if path.len() > CALLBACK_PATH_LENGTH_MAX || !session::is_plain_path(path) {
+        let problem = context.found.problem(&at.key("callback_path"), format!("`{path}` cannot be a callback path"));
+        problem.hint(
+            "as `/oauth2/idpresponse/corp`: letters, digits, `-`, `_`, `.` and `~` between slashes, none at the end",
+        );
+        return None;
+    }
+    Some(Arc::from(path))
+}
+
 fn binding(raw: written::Binding) -> Binding {
     match raw {
         written::Binding::Required => Binding::Required,
@@ -157,6 +172,20 @@ fn issuer(text: &str, plain_hosts: &[Box<str>], at: &Path, context: &mut Context
         return None;
     }
     Some(text.to_owned())
+}
+
+/// Warns of an issuer that was copied from a document: nobody runs a provider at such a name (RFC 2606 §2, §3).
+pub(super) fn placeholder(name: &str, raw: &IdentityProvider, context: &mut Context<'_>) {
+    let url = Url::parse(&raw.issuer).ok();
+    if url.as_ref().and_then(Url::host_str).is_some_and(is_placeholder) {
+        let at = Path::default().key("identity_providers").key(name).key("issuer");
+        context.found.warning(&at, "this issuer is a placeholder").hint("write the issuer of your own provider");
+    }
+}
+
+fn is_placeholder(host: &str) -> bool {
+    let is_or_is_below = |name: &str| host == name || host.strip_suffix(name).is_some_and(|rest| rest.ends_with('.'));
+    ["example.com", "example.net", "example.org", "example", "invalid"].into_iter().any(is_or_is_below)
 }
 
 /// A provider that expects a secret and gets none refuses every sign-in; so its absence must be said.

@@ -16,6 +16,9 @@ use crate::rule::condition::{Condition, Error};
 /// Values of one rule's conditions together. The ALB allows 5; a rule here may hold a longer list.
 const VALUES_MAX: usize = 500;
 
+/// What logs and metrics call the default actions, and what no rule took.
+const PLACEHOLDERS: [&str; 2] = ["default", "none"];
+
 pub(super) fn rules(
     raw: &List<Rule>,
     client_speaks: ClientSpeaks,
@@ -36,6 +39,10 @@ pub(super) fn rules(
         let name = name(rule);
         if let Some(written) = &rule.name {
             value::name(written, &at.key("name"), &mut context.found);
+            if PLACEHOLDERS.contains(&written.as_str()) {
+                let message = format!("logs and metrics say `{written}` where there is no rule of that name");
+                context.found.problem(&at.key("name"), message).hint("choose another name");
+            }
         }
         if !names.insert(name.clone()) {
             context.found.problem(&at.key("name"), format!("a rule of this listener is already called `{name}`"));

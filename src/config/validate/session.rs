@@ -66,11 +66,7 @@ const PATH_PREFIX_LENGTH_MAX: usize = 64;
 /// Where sign-in, callback and sign-out are.
 fn paths(prefix: Option<&str>, at: &Path, found: &mut Findings) -> Paths {
     let Some(prefix) = prefix else { return Paths::default() };
-    // A segment that the one reading of a path leaves as it is.
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~');
-    let is_segment = |segment: &str| !segment.is_empty() && !segment.starts_with('.') && segment.bytes().all(is_plain);
-    let rest = prefix.strip_prefix('/');
-    if prefix.len() > PATH_PREFIX_LENGTH_MAX || !rest.is_some_and(|rest| rest.split('/').all(is_segment)) {
+    if prefix.len() > PATH_PREFIX_LENGTH_MAX || !is_plain_path(prefix) {
         let problem = found.problem(at, format!("`{prefix}` cannot be the beginning of the sign-in's paths"));
         problem.hint(format!(
             "as `/oauth2` or `/sso/app`: letters, digits, `-`, `_`, `.` and `~` between slashes, none at the end, at most \
@@ -79,6 +75,13 @@ fn paths(prefix: Option<&str>, at: &Path, found: &mut Findings) -> Paths {
         return Paths::default();
     }
     Paths::new(prefix)
+}
+
+/// Whether every segment is one that the one reading of a path leaves as it is.
+pub(super) fn is_plain_path(path: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~');
+    let is_segment = |segment: &str| !segment.is_empty() && !segment.starts_with('.') && segment.bytes().all(is_plain);
+    path.strip_prefix('/').is_some_and(|rest| rest.split('/').all(is_segment))
 }
 
 /// A cookie name that browsers accept.

@@ -98,14 +98,14 @@ fn warnings_do_not_refuse() {
         ("session:\n", "session:\n  cookie_name: AWSELBAuthSessionCookie\n"),
         (
             "identity_providers:\n",
-            "identity_providers:\n  old: { issuer: https://old.example.com, client_id: x, token_endpoint_auth_method: none }\n",
+            "identity_providers:\n  old: { issuer: https://old.company.com, client_id: x, token_endpoint_auth_method: none }\n",
         ),
     ];
     assert_snapshot!(warnings("warnings", &changes), @r#"
     warning: no rule names this provider
       --> vestibule.yaml:25:3 at identity_providers.old
        |
-    25 |   old: { issuer: https://old.example.com, client_id: x, token_endpoint_auth_method: none }
+    25 |   old: { issuer: https://old.company.com, client_id: x, token_endpoint_auth_method: none }
        |   ^^^
 
     warning: no rule forwards to this target group

@@ -96,3 +96,11 @@ fn that_cannot_stand_in_a_log() {
       = letters, digits, `-`, `_` and `.`, at most 64
     "#);
 }
+
+#[test]
+fn a_rule_cannot_be_called_what_stands_for_no_rule() {
+    for name in ["default", "none"] {
+        let text = report("placeholder-rule", &[("- name: api", &format!("- name: {name}"))]);
+        assert!(text.contains(&format!("logs and metrics say `{name}` where there is no rule of that name")), "{text}");
+    }
+}

@@ -2,7 +2,7 @@
 
 use insta::assert_snapshot;
 
-use super::report;
+use super::{report, warnings};
 
 #[test]
 fn issuers() {
@@ -108,4 +108,86 @@ fn inline_secrets_are_not_shown() {
         let report = report("inline", &changes);
         assert!(!report.contains("hunter2"), "{report}");
     }
+}
+
+/// `text` has every part.
+#[track_caller]
+fn says(text: &str, parts: &[&str]) {
+    for part in parts {
+        assert!(text.contains(part), "{part:?} in {text}");
+    }
+}
+
+/// The sound file with more keys of its provider.
+fn keys(keys: &str) -> [(&'static str, String); 1] {
+    [("    client_id: dashboard\n", format!("    client_id: dashboard\n{keys}"))]
+}
+
+fn warned(name: &str, more: &str) -> String {
+    let [(from, to)] = keys(more);
+    warnings(name, &[(from, &to)])
+}
+
+fn refused(name: &str, more: &str) -> String {
+    let [(from, to)] = keys(more);
+    report(name, &[(from, &to)])
+}
+
+#[test]
+fn what_is_lost_without_pkce_or_nonce_is_said() {
+    says(
+        &warned("pkce", "    pkce: off\n"),
+        &["without PKCE, an authorization code", "`nonce` still detects most of that"],
+    );
+    says(&warned("nonce", "    nonce: off\n"), &["without a nonce, an ID token", "PKCE still binds the code"]);
+    let neither = warned("neither", "    pkce: off\n    nonce: off\n");
+    says(&neither, &["without PKCE", "without a nonce", "nothing but `state` is left"]);
+    let both = warned("both", "    pkce: required\n    nonce: required\n");
+    assert!(!both.contains("PKCE") && !both.contains("nonce"), "{both}");
+    let public = [
+        ("    client_secret_file: secret\n", ""),
+        (
+            "    client_id: dashboard\n",
+            "    client_id: dashboard\n    token_endpoint_auth_method: none\n    pkce: off\n",
+        ),
+    ];
+    says(&report("public-pkce", &public), &["error: a client without a secret needs PKCE"]);
+}
+
+#[test]
+fn plain_http_is_for_hosts_that_are_named() {
+    let named = "    insecure_http_hosts: [keycloak:8080]\n    token_endpoint: http://keycloak:8080/token\n";
+    says(&warned("plain", named), &["warning: `keycloak:8080` is called over plain HTTP", "can sign in as anyone"]);
+    let other = "    insecure_http_hosts: [keycloak:8080]\n    token_endpoint: http://keycloak/token\n";
+    says(&refused("plain-other", other), &["error: `http://keycloak/token` is not `https`"]);
+    let without = "    token_endpoint: http://keycloak:8080/token\n";
+    says(&refused("plain-without", without), &["error: `http://keycloak:8080/token` is not `https`"]);
+    for odd in ["'*'", "http://keycloak", "a/b", "''", "user@keycloak", "true"] {
+        let odd = refused("plain-odd", &format!("    insecure_http_hosts: [{odd}]\n"));
+        says(&odd, &["error: "]);
+    }
+    says(&refused("plain-bool", "    insecure_http_hosts: true\n"), &["error: "]);
+}
+
+#[test]
+fn callback_paths() {
+    says(
+        &refused("callback", "    callback_path: /oauth2/sign_out\n"),
+        &["`/oauth2/sign_out` is another path of the sign-in"],
+    );
+    for odd in ["/a/../b", "/a?b", "a", "/", "/a/", "/%41", "https://app.test/a"] {
+        says(&refused("callback-odd", &format!("    callback_path: {odd}\n")), &["cannot be a callback path"]);
+    }
+}
+
+#[test]
+fn an_issuer_from_a_document_is_a_placeholder() {
+    for issuer in
+        ["https://login.example.net", "https://example.org/realms/a", "https://sso.example", "https://a.invalid"]
+    {
+        let text = warnings("placeholder", &[("https://login.example.com", issuer)]);
+        says(&text, &["warning: this issuer is a placeholder"]);
+    }
+    let real = [("https://login.example.com", "https://login.notexample.com")];
+    assert!(!warnings("no-placeholder", &real).contains("placeholder"));
 }
