@@ -189,6 +189,30 @@ fn a_sign_in_over_two_replicas_succeeds_whichever_takes_which_request() {
 }
 
 #[test]
+fn an_expired_sign_in_page_leads_back_to_where_the_user_was_going() {
+    let target = target::echo();
+    let proxy = start(&target);
+    on_both(|protocol| {
+        let mut browser = proxy.browser(protocol);
+        let page = sign_in_page(&mut browser, "https://app.test/reports?year=2026");
+        proxy.clock.advance(std::time::Duration::from_secs(16 * 60));
+        let expired = submit(&mut browser, &page, "alice", PASSWORD);
+        assert_eq!(expired.status, 403);
+        let text = expired.text();
+        assert!(text.contains("This sign-in page has expired. You have not been signed in."), "{text}");
+        let (_, link) = text.split_once("<a class=\"button wide\" href=\"").expect("a link");
+        let link = link.split('"').next().expect("closed").replace("&amp;", "&").replace("&#39;", "'");
+        let (_, page) = browser.follow(&link, "https://login.test/oauth2/authorize?");
+        let page = if page.status == 200 { page } else { browser.get(page.location()) };
+        let back = submit(&mut browser, &page, "alice", PASSWORD);
+        assert_eq!(back.status, 303, "{}", back.text());
+        let there = browser.get(back.location());
+        assert_eq!((there.status, there.location()), (302, "/reports?year=2026"), "{}", there.text());
+        assert_eq!(browser.get("https://app.test/reports?year=2026").status, 200);
+    });
+}
+
+#[test]
 fn u_a_wrong_password_and_an_unknown_user_are_told_the_same() {
     let target = target::echo();
     let proxy = start(&target);
