@@ -41,7 +41,7 @@ fn a_person_signs_out_of_dev_and_must_sign_in_again() {
 fn a_wrong_password_is_told_without_saying_whether_the_user_exists() {
     let dev = Dev::start();
     let seen = run("wrong-password", &dev.settings());
-    assert_eq!(seen["alert"], "The user name or the password is not right.");
+    assert_eq!(seen["alert"], "Incorrect user name or password.");
     dev.stop();
 }
 
