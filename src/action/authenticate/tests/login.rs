@@ -112,7 +112,7 @@ async fn c_01_a_callback_without_its_parts_is_refused() {
     }
     assert_eq!(bench.provider.token_calls("authorization_code"), 0);
     let metrics = bench.metrics();
-    assert!(metrics.contains(r#"failures_total{provider="unknown",reason="auth.state_missing"} 4"#), "{metrics}");
+    assert!(metrics.contains(r#"failures_total{provider="(none)",reason="auth.state_missing"} 4"#), "{metrics}");
     assert!(metrics.contains(r#"failures_total{provider="corp",reason="auth.code_missing"} 1"#), "{metrics}");
 }
 
