@@ -254,6 +254,7 @@ fn rejection(exchange: &mut Exchange, unanswered: Unanswered) -> Rejection {
         Error::ResponseTimeout => Reason::UpstreamTimeout,
         Error::Reset(_) | Error::BrokenOff(_) => Reason::UpstreamReset,
         Error::Malformed(_) | Error::BodyMalformed(_) => Reason::UpstreamMalformed,
+        Error::RequestBodyTooSlow(_) => Reason::RequestBodyTooSlow,
         Error::RequestBodyMalformed(_) => Reason::RequestBodyMalformed,
         Error::RequestBody(_) => Reason::ClientClosed,
         Error::RequestBodyTimeout(_) => Reason::RequestBodyTimeout,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use http::HeaderValue;
 
+use crate::exchange::logins::Logins;
 use crate::message::forwarded::Policy;
 use crate::message::uri::Scheme;
 
@@ -20,6 +21,8 @@ pub(crate) struct Connection {
     pub(crate) listener: Arc<str>,
     /// Whose `X-Forwarded-For` is believed here, and what becomes of it.
     pub(crate) forwarded: Arc<Policy>,
+    /// The logins under way at this listener.
+    pub(crate) logins: Arc<Logins>,
     /// What was agreed on, where the listener speaks TLS.
     pub(crate) tls: Option<Tls>,
 }
@@ -45,8 +48,15 @@ impl Connection {
             peer_address: HeaderValue::try_from(address.to_string()).expect("an address is ASCII"),
             listener,
             forwarded,
+            logins: Arc::default(),
             tls,
         }
+    }
+
+    /// The same with the logins that the listener counts.
+    pub(crate) fn with_logins(mut self, logins: Arc<Logins>) -> Self {
+        self.logins = logins;
+        self
     }
 
     /// What is spoken on the connection. A client behind a proxy may have come otherwise: see

@@ -4,6 +4,7 @@
 
 pub(crate) mod connection;
 pub(crate) mod error_page;
+pub(crate) mod logins;
 pub(crate) mod rejection;
 pub(crate) mod request_id;
 

@@ -194,6 +194,9 @@ reasons! {
     /// A chunk of the body, or a trailer, is not as RFC 9112 §7.1 has it.
     RequestBodyMalformed => "request.body_malformed", 400, None, "That request could not be read",
         "The browser or program sent something that is not a valid request.";
+    /// The body of a request comes slower than the listener's `body_rate_min` says.
+    RequestBodyTooSlow => "request.body_too_slow", 408, TryLater, "That request took too long",
+        "The rest of the request did not arrive in time.";
     /// Sign-in is needed, and the request cannot be redirected: the rule says `deny`, or it is not a navigation.
     AuthRequired => "auth.required", 401, StartAgain, "Please sign in",
         "This part of the site is for people who have signed in.";
@@ -287,6 +290,9 @@ reasons! {
     /// A header that tells the target who the user is would be longer than `claims.header_bytes_max`.
     AuthHeaderTooLarge => "auth.header_too_large", 500, None, "Your account carries too much data for this application",
         "What the sign-in service says about you does not fit into a request to the application. Please tell the operator.";
+    /// The client's address has as many logins under way as the listener's `logins_per_address_max` says.
+    AuthTooManyLogins => "auth.too_many_logins", 429, TryLater, "Too many sign-ins at once",
+        "Many sign-ins have been started from your network and not finished. Please try again in a minute.";
     /// A request to sign out came from a page of another site.
     AuthSignOutForeign => "auth.sign_out_foreign", 403, StartAgain, "That page may not sign you out",
         "A page of another site tried to sign you out.";

@@ -10,6 +10,7 @@ use tokio_rustls::TlsAcceptor;
 use crate::drain::Draining;
 use crate::exchange::connection::Connection;
 use crate::listener::keeper::Ended;
+use crate::listener::per_address::Place;
 use crate::listener::requests::Requests;
 use crate::listener::secured::Secured;
 use crate::listener::settings::Limits;
@@ -24,15 +25,19 @@ use crate::telemetry::metrics::Counter;
 pub(crate) async fn run<H: Handler>(
     shared: Shared,
     accepted: Accepted,
+    place: Place,
     handler: Rc<H>,
     worker: Rc<Worker>,
     draining: Draining,
 ) {
     let metrics = &worker.metrics;
     metrics.accepted.increment();
-    let open = Open::new(&metrics.open, accepted.permit);
+    let open = Open::new(&metrics.open, accepted.permit, place);
     let settings = &shared.settings;
-    let facts = |tls| Connection::new(accepted.peer, Arc::clone(&settings.name), Arc::clone(&settings.forwarded), tls);
+    let facts = |tls| {
+        Connection::new(accepted.peer, Arc::clone(&settings.name), Arc::clone(&settings.forwarded), tls)
+            .with_logins(Arc::clone(&shared.logins))
+    };
     match &shared.tls {
         None => {
             let connection = Rc::new(facts(None));
@@ -62,12 +67,13 @@ pub(crate) async fn run<H: Handler>(
 struct Open {
     gauge: Counter,
     _permit: OwnedSemaphorePermit,
+    _place: Place,
 }
 
 impl Open {
-    fn new(gauge: &Counter, permit: OwnedSemaphorePermit) -> Self {
+    fn new(gauge: &Counter, permit: OwnedSemaphorePermit, place: Place) -> Self {
         gauge.increment();
-        Self { gauge: gauge.clone(), _permit: permit }
+        Self { gauge: gauge.clone(), _permit: permit, _place: place }
     }
 }
 
@@ -93,6 +99,7 @@ async fn http<H: Handler, T: AsyncRead + AsyncWrite + Readable + Unpin + Send + 
         activity: Arc::clone(&activity),
         headers_max: limits.headers_max,
         uploads: Uploads::default(),
+        body_rate_min: limits.body_rate_min,
     };
     // Each in a box, so that neither takes the room of the other.
     let ended = match protocol {

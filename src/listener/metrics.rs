@@ -7,6 +7,8 @@ use crate::telemetry::metrics::{Counter, Registry};
 pub(crate) struct Metrics {
     /// Connections accepted.
     pub(crate) accepted: Counter,
+    /// Connections closed at once because their client address had as many as it may.
+    pub(crate) refused: Counter,
     /// Connections open now.
     pub(crate) open: Counter,
     /// Connections at rest now: open, with nothing under way, their buffers given back.
@@ -27,6 +29,11 @@ impl Metrics {
         let labels = || vec![("listener", listener.to_owned())];
         Self {
             accepted: registry.counter("vestibule_connections_total", "Connections accepted.", labels()),
+            refused: registry.counter(
+                "vestibule_connections_refused_total",
+                "Connections closed at once because their client address had connections_per_address_max open.",
+                labels(),
+            ),
             open: registry.gauge("vestibule_connections_open", "Connections open now.", labels()),
             resting: registry.gauge(
                 "vestibule_connections_resting",

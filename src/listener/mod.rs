@@ -9,6 +9,7 @@ mod http2;
 mod keeper;
 mod linger;
 pub(crate) mod metrics;
+mod per_address;
 mod requests;
 mod secured;
 mod seldom;
@@ -24,11 +25,13 @@ use tokio::sync::Semaphore;
 
 use crate::drain::Draining;
 use crate::exchange::connection::Connection;
+use crate::exchange::logins::Logins;
 use crate::exchange::rejection::Reason;
 use crate::message::{Request, Response};
 use crate::socket::accept;
 pub(crate) use http2::Memory;
 use metrics::Metrics;
+use per_address::{PerAddress, Place};
 use settings::Settings;
 
 /// Answers requests. One for each worker; never shared between threads.
@@ -46,6 +49,8 @@ pub(crate) struct Shared {
     settings: Arc<Settings>,
     tls: Option<Arc<rustls::ServerConfig>>,
     permits: Arc<Semaphore>,
+    per_address: Arc<PerAddress>,
+    logins: Arc<Logins>,
 }
 
 /// What one worker has of a listener.
@@ -63,6 +68,8 @@ impl Shared {
             tls: settings.certificates.as_ref().map(tls::server_config),
             // A worker holds one while it waits for a connection: all but one of them may wait in vain.
             permits: Arc::new(Semaphore::new(settings.limits.connections_max + workers.saturating_sub(1))),
+            per_address: Arc::new(PerAddress::new(settings.limits.connections_per_address_max)),
+            logins: Arc::new(Logins::new(settings.limits.logins_per_address_max)),
             settings: Arc::new(settings),
         }
     }
@@ -99,6 +106,15 @@ fn start<H: Handler>(
     worker: &Rc<Worker>,
     draining: &Draining,
 ) {
-    let task = connection::run(shared.clone(), accepted, Rc::clone(handler), Rc::clone(worker), draining.clone());
+    let place = if shared.settings.forwarded.is_trusted(accepted.peer.ip().to_canonical()) {
+        Place::exempt()
+    } else {
+        match shared.per_address.enter(accepted.peer.ip()) {
+            Some(place) => place,
+            None => return worker.metrics.refused.increment(),
+        }
+    };
+    let task =
+        connection::run(shared.clone(), accepted, place, Rc::clone(handler), Rc::clone(worker), draining.clone());
     draining.spawn_local(task);
 }

@@ -25,6 +25,7 @@ pub(crate) struct Requests<H> {
     pub(crate) activity: Arc<Activity>,
     pub(crate) headers_max: usize,
     pub(crate) uploads: Uploads,
+    pub(crate) body_rate_min: u64,
 }
 
 impl<H> Requests<H> {
@@ -58,7 +59,10 @@ pub(crate) type Answering = Pin<Box<dyn Future<Output = Result<Response, Infalli
 
 impl<H: Handler> Requests<H> {
     /// Answers a request, whose head has ended with `exchanging`.
-    pub(crate) fn exchange(&self, request: Request, mut exchanging: Exchanging) -> Answering {
+    pub(crate) fn exchange(&self, mut request: Request, mut exchanging: Exchanging) -> Answering {
+        if !request.body().is_empty() {
+            request.body_mut().limit_rate(self.body_rate_min);
+        }
         let handler = Rc::clone(&self.handler);
         let connection = Rc::clone(&self.connection);
         // hyper counts fields on HTTP/1.1 only, and answers as this does.

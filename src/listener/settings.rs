@@ -51,6 +51,12 @@ pub(crate) struct Limits {
     pub(crate) headers_max: usize,
     /// Concurrent streams of one HTTP/2 connection. 128 (spec §10.5).
     pub(crate) streams_max: u32,
+    /// The least rate of a request's body, in bytes a second, until its answer begins. Zero: none. 240.
+    pub(crate) body_rate_min: u64,
+    /// Open connections of one client address. A quarter of `connections_max`, but at least 1000.
+    pub(crate) connections_per_address_max: usize,
+    /// Logins under way of one client address. Zero: any number. 1000.
+    pub(crate) logins_per_address_max: u32,
     /// Open connections of this listener, all workers together. 20000.
     pub(crate) connections_max: usize,
 }
@@ -66,6 +72,9 @@ impl Default for Limits {
             headers_max: 200,
             streams_max: 128,
             connections_max: 20_000,
+            body_rate_min: 240,
+            connections_per_address_max: 5000,
+            logins_per_address_max: 1000,
         }
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::{Buf as _, Bytes, BytesMut};
 use http::{HeaderMap, HeaderName};
 use http_body::{Body as _, Frame, SizeHint};
-use tokio::time::Sleep;
+use tokio::time::{Instant, Sleep};
 
 use crate::message::BoxError;
 use crate::message::header::{self, Protected};
@@ -27,6 +27,7 @@ pub(crate) struct Body {
 #[derive(Default)]
 struct Care {
     idle: Option<Idle>,
+    rate: Option<Rate>,
     /// What the trailers may not carry besides what no trailers may.
     protected: Option<Arc<Protected>>,
     named: Vec<HeaderName>,
@@ -65,6 +66,18 @@ type Streaming = dyn http_body::Body<Data = Bytes, Error = BoxError> + Unpin;
 struct Idle {
     timeout: Duration,
     timer: Option<Pin<Box<Sleep>>>,
+}
+
+/// How long a body may be waited for before its rate counts.
+const RATE_GRACE: Duration = Duration::from_secs(10);
+
+/// The least rate of a body, counted over the time that is spent waiting for it.
+struct Rate {
+    bytes_per_second: u64,
+    bytes: u64,
+    waited: Duration,
+    /// Since when there is a wait, and until when it may take.
+    wait: Option<(Instant, Pin<Box<Sleep>>)>,
 }
 
 /// Hears how a body goes.
@@ -107,6 +120,11 @@ pub(crate) struct Malformed(#[source] pub(crate) BoxError);
 #[error("the body stood still for {} s", .0.as_secs())]
 pub(crate) struct StoodStill(Duration);
 
+/// The body comes too slowly.
+#[derive(Debug, thiserror::Error)]
+#[error("the body came slower than {0} bytes a second")]
+pub(crate) struct TooSlow(u64);
+
 /// The session that the body was for is over.
 #[derive(Debug, thiserror::Error)]
 #[error("the session ended in the middle of the body")]
@@ -148,6 +166,20 @@ impl Body {
     /// A body that comes from elsewhere.
     pub(crate) fn streaming(body: impl http_body::Body<Data = Bytes, Error = BoxError> + Unpin + 'static) -> Self {
         Self { source: Source::Streaming(Box::new(body)), ..Self::default() }
+    }
+
+    /// Fails the body when it comes slower than that, after the first ten seconds of waiting. Zero is no limit.
+    pub(crate) fn limit_rate(&mut self, bytes_per_second: u64) {
+        if bytes_per_second > 0 {
+            self.care().rate = Some(Rate { bytes_per_second, bytes: 0, waited: Duration::ZERO, wait: None });
+        }
+    }
+
+    /// Lets the body come as slowly as it likes.
+    pub(crate) fn lift_rate(&mut self) {
+        if let Some(care) = &mut self.care {
+            care.rate = None;
+        }
     }
 
     /// Fails the body when no frame comes for `timeout`. One in memory does not wait.
@@ -251,6 +283,26 @@ impl Idle {
     }
 }
 
+impl Rate {
+    /// Ready when it was too slow.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<TooSlow> {
+        let (bytes, rate, waited) = (self.bytes, self.bytes_per_second, self.waited);
+        let (_, sleep) = self.wait.get_or_insert_with(|| {
+            let now = Instant::now();
+            let allowed = RATE_GRACE + Duration::from_secs(bytes / rate);
+            (now, Box::pin(tokio::time::sleep_until(now + allowed.saturating_sub(waited))))
+        });
+        sleep.as_mut().poll(cx).map(|()| TooSlow(rate))
+    }
+
+    fn came(&mut self, bytes: usize) {
+        if let Some((since, _)) = self.wait.take() {
+            self.waited += since.elapsed();
+        }
+        self.bytes += bytes as u64;
+    }
+}
+
 impl Ends {
     /// Ready when the body has to end.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
@@ -283,6 +335,13 @@ impl http_body::Body for Body {
             return Poll::Ready(Some(Err(SessionOver.into())));
         }
         let Poll::Ready(frame) = polled else {
+            if let Some(rate) = &mut care.rate
+                && let Poll::Ready(error) = rate.poll(cx)
+            {
+                this.end(Ending::StoodStill);
+                this.source = Source::Empty;
+                return Poll::Ready(Some(Err(error.into())));
+            }
             let Some(idle) = &mut care.idle else { return Poll::Pending };
             let error = ready!(idle.poll(cx));
             this.end(Ending::StoodStill);
@@ -305,6 +364,9 @@ impl http_body::Body for Body {
         };
         let frame = match frame.into_data() {
             Ok(data) => {
+                if let Some(rate) = &mut care.rate {
+                    rate.came(data.len());
+                }
                 for watcher in &mut care.watchers {
                     watcher.data(data.len());
                 }
@@ -370,5 +432,67 @@ mod tests {
         assert_eq!(Body::full("hello").whole(5).await.expect("fits"), "hello");
         assert!(Body::full("hello").whole(4).await.is_err());
         assert_eq!(Body::empty().whole(0).await.expect("fits"), "");
+    }
+
+    /// Sends so many bytes every so often, without an end.
+    struct Drip {
+        bytes: &'static [u8],
+        every: Duration,
+        next: Pin<Box<Sleep>>,
+    }
+
+    impl http_body::Body for Drip {
+        type Data = Bytes;
+        type Error = BoxError;
+
+        fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+            ready!(self.next.as_mut().poll(cx));
+            let next = self.next.deadline() + self.every;
+            self.next.as_mut().reset(next);
+            Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(self.bytes)))))
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_comes_slower_than_its_rate_fails_and_no_other() {
+        for (bytes, every, limit, expected) in [
+            // A byte a second is too slow after ten seconds and the second that the bytes themselves give.
+            (&b"x"[..], 1, 10, Some(11)),
+            (b"0123456789", 1, 10, None),
+            (b"01234567890123456789", 2, 10, None),
+            (b"x", 1, 0, None),
+        ] {
+            let every = Duration::from_secs(every);
+            let next = Box::pin(tokio::time::sleep(every));
+            let mut body = Body::streaming(Drip { bytes, every, next });
+            body.limit_idle(Duration::from_secs(60));
+            body.limit_rate(limit);
+            let begin = Instant::now();
+            let failed = loop {
+                if begin.elapsed() > Duration::from_secs(600) {
+                    break None;
+                }
+                let frame = std::future::poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await.expect("no end");
+                if let Err(error) = frame {
+                    assert!(error.is::<TooSlow>(), "{error}");
+                    break Some(begin.elapsed().as_secs());
+                }
+            };
+            assert_eq!(failed, expected, "{} bytes every {every:?} at {limit}", bytes.len());
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn time_in_which_nobody_waits_for_a_body_does_not_count() {
+        let every = Duration::from_secs(1);
+        let mut body = Body::streaming(Drip { bytes: b"x", every, next: Box::pin(tokio::time::sleep(every)) });
+        body.limit_rate(10);
+        for _ in 0..20 {
+            // The target takes its time; the client has sent long before.
+            tokio::time::sleep(Duration::from_secs(30)).await;
+            let frame = std::future::poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await;
+            frame.expect("no end").expect("not too slow");
+        }
+        body.lift_rate();
     }
 }

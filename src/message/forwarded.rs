@@ -1,6 +1,6 @@
 //! `X-Forwarded-*`: who the client is, where a trusted peer says so, and what the target is told.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use ipnet::IpNet;
@@ -29,6 +29,15 @@ pub(crate) enum HostFrom {
     Host,
     /// `X-Forwarded-Host` where there is one, else `Host`.
     ForwardedHost,
+}
+
+/// Whose address it is, where addresses are counted: an IPv4 address, or the network of an IPv6 address that one customer has
+/// (RFC 6177).
+pub(crate) fn network(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX))),
+    }
 }
 
 /// What a trusted peer says of the request that it received.

@@ -184,7 +184,7 @@ impl Client {
     async fn answered(
         &self,
         target: usize,
-        request: Outgoing,
+        mut request: Outgoing,
         connection: Connection,
         head: Head,
     ) -> Result<Answered, Error> {
@@ -197,6 +197,7 @@ impl Client {
         let is_reusable = keeps_open && request.is_written() && !request.is_last();
         // What waits for the target's word is not sent after the answer: the target has not asked for it.
         if !request.is_written() && !request.awaits_continue() {
+            request.lift_rate();
             upload::finish(request, &connection, self.response_timeout(), &self.spawner);
         }
         let home = is_reusable.then(|| Home {

@@ -5,7 +5,7 @@ use std::{fmt, io};
 use rustix::io::Errno;
 
 use crate::message::BoxError;
-use crate::message::body::{Malformed, StoodStill};
+use crate::message::body::{Malformed, StoodStill, TooSlow};
 use crate::upstream::http1::head;
 
 /// Why a request has no answer from a target.
@@ -47,6 +47,9 @@ pub(crate) enum Error {
     /// The client's body broke off: the client's fault, not the target's.
     #[error("the client's body broke off")]
     RequestBody(#[source] BoxError),
+    /// The client's body came too slowly.
+    #[error("the client's body came too slowly")]
+    RequestBodyTooSlow(#[source] BoxError),
     /// The client's body stood still.
     #[error("the client's body did not arrive in time")]
     RequestBodyTimeout(#[source] BoxError),
@@ -104,6 +107,8 @@ impl Error {
     pub(crate) fn of_body(error: BoxError) -> Self {
         if error.is::<StoodStill>() {
             Self::RequestBodyTimeout(error)
+        } else if error.is::<TooSlow>() {
+            Self::RequestBodyTooSlow(error)
         } else if error.is::<Malformed>() {
             Self::RequestBodyMalformed(error)
         } else {

@@ -7,6 +7,7 @@ use crate::harness::app::{Proxy, Setup, wait_until};
 use crate::harness::browser::{Protocol, on_both};
 use crate::harness::connection::{self, Connection};
 use crate::harness::http2::{Http2, Outcome, Stream};
+use crate::harness::provider::Provider;
 use crate::harness::raw::{self, Raw};
 use crate::harness::server::{DEADLINE, Reply, Server};
 use crate::harness::wire::Wire;
@@ -357,4 +358,63 @@ fn d_rapid_resets_end_the_connection_and_not_the_proxy() {
     });
     target.script(target::echoed);
     on_both(|protocol| assert_eq!(proxy.browser(protocol).get("https://app.test/").status, 200));
+}
+
+#[test]
+fn d_one_address_does_not_take_all_connections() {
+    let target = target::echo();
+    let proxy = limited(&target, "connections_per_address_max: 2");
+    let refused = || proxy.metric("vestibule_connections_refused_total{listener=\"public\"}");
+    let mut clients = [Raw::connect(proxy.address(), "app.test"), Raw::connect(proxy.address(), "app.test")];
+    let mut third = TcpStream::connect(proxy.address()).expect("the kernel accepts");
+    third.set_read_timeout(Some(DEADLINE)).expect("a timeout");
+    assert_eq!(third.read(&mut [0]).unwrap_or(0), 0, "closed at once");
+    wait_until("it is counted", || (refused() == 1).then_some(()));
+    for client in &mut clients {
+        client.send("GET / HTTP/1.1\r\nhost: app.test\r\n\r\n");
+        assert_eq!(raw::status(&client.read_response().0), 200);
+    }
+    // The place of one that has ended is free again.
+    drop(clients);
+    let open = || proxy.metric("vestibule_connections_open{listener=\"public\"}");
+    wait_until("they have ended", || (open() == 0).then_some(()));
+    assert_eq!(proxy.browser(Protocol::Http2).get("https://app.test/").status, 200);
+}
+
+#[test]
+fn d_a_trusted_proxy_has_as_many_connections_as_its_clients_need() {
+    let target = target::echo();
+    let listener = "    trusted_proxies: ['127.0.0.0/8']\n    limits: { connections_per_address_max: 1 }";
+    let proxy = Setup::open(&[target.address()]).listener(listener).start();
+    let mut clients: Vec<Raw> = (0..5).map(|_| Raw::connect(proxy.address(), "app.test")).collect();
+    for client in &mut clients {
+        client.send("GET / HTTP/1.1\r\nhost: app.test\r\n\r\n");
+        assert_eq!(raw::status(&client.read_response().0), 200);
+    }
+}
+
+#[test]
+fn d_one_address_has_a_bounded_number_of_logins_under_way() {
+    let (provider, target) = (Provider::start(), target::echo());
+    let listener = "    trusted_proxies: ['127.0.0.0/8']\n    limits: { logins_per_address_max: 4 }";
+    let proxy = Setup::new(&provider, &target).listener(listener).start();
+    let begin = |protocol, address: &str| {
+        proxy.browser(protocol).send("GET", "https://app.test/", &[("x-forwarded-for", address)], b"")
+    };
+    on_both(|protocol| {
+        let address = if protocol == Protocol::Http1 { "192.0.2.1" } else { "192.0.2.2" };
+        for _ in 0..4 {
+            assert_eq!(begin(protocol, address).status, 302);
+        }
+        let refused = begin(protocol, address);
+        assert_eq!((refused.status, refused.reason().as_deref()), (429, Some("auth.too_many_logins")));
+        assert_eq!(begin(protocol, "192.0.2.3").status, 302, "others are not concerned");
+    });
+    assert_eq!(proxy.metric("vestibule_refusals_total{listener=\"public\",reason=\"auth.too_many_logins\"}"), 2);
+    // Logins that end give their place back, and so does time.
+    for _ in 0..10 {
+        assert_eq!(provider.sign_in(&mut proxy.browser(Protocol::Http1), "https://app.test/").status, 200);
+    }
+    proxy.clock.advance(std::time::Duration::from_secs(16 * 60));
+    assert_eq!(begin(Protocol::Http1, "192.0.2.1").status, 302);
 }

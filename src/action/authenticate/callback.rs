@@ -177,6 +177,7 @@ impl Callback<'_> {
     }
 
     fn start_session(&self, exchange: &mut Exchange, gate: &Authenticate, state: &str, signed: &Signed, rounds: u8) {
+        exchange.connection.logins.finish(exchange.client, exchange.started_at);
         exchange.cookies.extend(gate.pending.delete(state, self.headers));
         exchange.cookies.extend(signed.cookies.iter().cloned());
         exchange.cookies.push(gate.rounds.set(rounds));

@@ -95,6 +95,10 @@ impl Authenticate {
             self.metrics.failures.count(reason);
             return Err(Rejection::from(reason).offer(link(&start.to)));
         }
+        if !exchange.connection.logins.begin(exchange.client, exchange.started_at) {
+            self.metrics.failures.count(Reason::AuthTooManyLogins);
+            return Err(Reason::AuthTooManyLogins.into());
+        }
         // The port too, where the client named one: a browser on another port is another origin.
         let redirect_uri = format!("https://{}{}", request.authority.as_str(), self.callback);
         let state = self.seal_ticket(request.host(), &start.to, start.attempt);

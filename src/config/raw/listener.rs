@@ -137,4 +137,19 @@ pub(crate) struct Limits {
     /// Open connections of this listener. Default: 20000.
     #[schemars(range(min = 1, max = 10_000_000))]
     pub(crate) connections_max: Option<usize>,
+    /// Open connections of one client address (of IPv6: of one /64 network). One more is closed at once and counted in
+    /// `vestibule_connections_refused_total`. Peers in `trusted_proxies` are exempt. Default: a quarter of `connections_max`,
+    /// but at least 1000.
+    #[schemars(range(min = 1, max = 10_000_000))]
+    pub(crate) connections_per_address_max: Option<usize>,
+    /// Sign-ins that one client address may have begun and not finished. One more is answered 429 (`auth.too_many_logins`).
+    /// The places of sign-ins that are never finished come back within 15 minutes. Behind a trusted proxy the address is the
+    /// client's, from `X-Forwarded-For`. 0: any number. Default: 1000.
+    #[schemars(range(min = 0, max = 10_000_000))]
+    pub(crate) logins_per_address_max: Option<u32>,
+    /// The least rate, in bytes a second, at which the body of a request has to come, after the first ten seconds of waiting
+    /// for it. A slower request is answered 408 (`request.body_too_slow`). It counts until the target begins to answer, and not
+    /// for WebSockets. 0: any rate. Default: 240.
+    #[schemars(range(min = 0, max = 1_000_000_000))]
+    pub(crate) body_rate_min: Option<u64>,
 }

@@ -156,6 +156,9 @@ fn certificate(raw: &written::Certificate, at: &Path, context: &mut Context<'_>)
     None
 }
 
+/// A small listener leaves it at that: one address may have all of its connections.
+const PER_ADDRESS_DEFAULT_MIN: usize = 1000;
+
 fn limits(raw: &written::Limits, at: &Path, context: &mut Context<'_>) -> Option<Limits> {
     let default = Limits::default();
     let mut time =
@@ -165,6 +168,7 @@ fn limits(raw: &written::Limits, at: &Path, context: &mut Context<'_>) -> Option
     let head_timeout = time(raw.head_timeout.as_ref(), default.head_timeout, TIMEOUT_BOUNDS, "head_timeout");
     let idle_timeout = time(raw.idle_timeout.as_ref(), default.idle_timeout, TIMEOUT_BOUNDS, "idle_timeout");
     let keep_alive = time(raw.keep_alive.as_ref(), default.keep_alive, KEEP_ALIVE_BOUNDS, "keep_alive");
+    let connections_max = raw.connections_max.unwrap_or(default.connections_max);
     Some(Limits {
         handshake_timeout: handshake_timeout?,
         head_timeout: head_timeout?,
@@ -173,6 +177,11 @@ fn limits(raw: &written::Limits, at: &Path, context: &mut Context<'_>) -> Option
         head_bytes_max: raw.head_bytes_max.unwrap_or(default.head_bytes_max),
         headers_max: raw.headers_max.unwrap_or(default.headers_max),
         streams_max: raw.streams_max.unwrap_or(default.streams_max),
-        connections_max: raw.connections_max.unwrap_or(default.connections_max),
+        connections_max,
+        connections_per_address_max: raw
+            .connections_per_address_max
+            .unwrap_or_else(|| (connections_max / 4).max(PER_ADDRESS_DEFAULT_MIN)),
+        logins_per_address_max: raw.logins_per_address_max.unwrap_or(default.logins_per_address_max),
+        body_rate_min: raw.body_rate_min.unwrap_or(default.body_rate_min),
     })
 }

@@ -168,6 +168,11 @@ impl Outgoing {
         self.is_last
     }
 
+    /// Lets the rest of the body come as slowly as it likes: the target has answered, and goes on to read.
+    pub(crate) fn lift_rate(&mut self) {
+        self.body.lift_rate();
+    }
+
     /// Whether no target has seen anything of it: it can be offered to any. What the client has sent of the body is kept.
     pub(crate) fn is_whole(&self) -> bool {
         !self.is_begun

@@ -1,0 +1,98 @@
+//! How many connections each client address has open.
+//!
+//! Looked at when a connection is accepted and when it ends, never for a request. There are never more entries than open
+//! connections, so that nothing has to be forgotten.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::message::forwarded;
+
+/// Addresses are kept in so many parts, so that workers seldom meet.
+const SHARDS: usize = 16;
+
+/// The open connections of one listener, by client address.
+#[derive(Debug)]
+pub(crate) struct PerAddress {
+    max: usize,
+    shards: Vec<Mutex<HashMap<IpAddr, usize>>>,
+}
+
+/// The place of one connection, given back when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Place {
+    taken: Option<(Arc<PerAddress>, IpAddr)>,
+}
+
+impl PerAddress {
+    /// At most `max` connections for each address.
+    pub(crate) fn new(max: usize) -> Self {
+        Self { max, shards: (0..SHARDS).map(|_| Mutex::default()).collect() }
+    }
+
+    /// A place for a connection of `peer`; `None` where its address has as many as it may.
+    pub(crate) fn enter(self: &Arc<Self>, peer: IpAddr) -> Option<Place> {
+        let peer = forwarded::network(peer.to_canonical());
+        let mut shard = self.shard(peer);
+        let count = shard.entry(peer).or_insert(0);
+        if *count >= self.max {
+            return None;
+        }
+        *count += 1;
+        Some(Place { taken: Some((Arc::clone(self), peer)) })
+    }
+
+    fn leave(&self, peer: IpAddr) {
+        let mut shard = self.shard(peer);
+        if let Some(count) = shard.get_mut(&peer) {
+            *count -= 1;
+            if *count == 0 {
+                shard.remove(&peer);
+            }
+        }
+    }
+
+    fn shard(&self, peer: IpAddr) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
+        let last = match peer {
+            IpAddr::V4(address) => address.octets()[3],
+            IpAddr::V6(address) => address.octets()[7],
+        };
+        self.shards[usize::from(last) % SHARDS].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Place {
+    /// The place of a trusted proxy: the connections are not its own but those of its clients.
+    pub(crate) fn exempt() -> Self {
+        Self { taken: None }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if let Some((owner, peer)) = &self.taken {
+            owner.leave(*peer);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_has_so_many_places_and_nothing_is_kept_of_it_afterwards() {
+        let places = Arc::new(PerAddress::new(2));
+        let [one, other]: [IpAddr; 2] = ["192.0.2.1", "192.0.2.17"].map(|text| text.parse().expect("an address"));
+        let first = places.enter(one).expect("a place");
+        let second = places.enter(one).expect("a place");
+        assert!(places.enter(one).is_none());
+        let third = places.enter(other).expect("a place");
+        drop(first);
+        let fourth = places.enter(one).expect("a place again");
+        assert!(places.enter("::ffff:192.0.2.1".parse().expect("an address")).is_none(), "the same address");
+        drop((second, third, fourth));
+        assert!(places.shards.iter().all(|shard| shard.lock().expect("unpoisoned").is_empty()));
+    }
+}
