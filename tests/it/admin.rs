@@ -202,7 +202,7 @@ fn what_happens_is_counted() {
     let table = [
         ("vestibule_logins_total{provider=\"corp\",outcome=\"started\"}", 2),
         ("vestibule_logins_total{provider=\"corp\",outcome=\"finished\"}", 2),
-        ("vestibule_login_failures_total{provider=\"unknown\",reason=\"auth.state_mismatch\"}", 2),
+        ("vestibule_login_failures_total{provider=\"(none)\",reason=\"auth.state_mismatch\"}", 2),
         ("vestibule_refusals_total{listener=\"public\",reason=\"auth.required\"}", 2),
         ("vestibule_refusals_total{listener=\"public\",reason=\"request.path_ambiguous\"}", 2),
         ("vestibule_requests_total{listener=\"public\",rule=\"health\",status=\"2xx\"}", 2),
