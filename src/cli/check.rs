@@ -1,4 +1,4 @@
-//! `check`: says everything that is wrong with a configuration, or which rule takes a request.
+//! `check`: reports all problems of a configuration, or which rule matches a request.
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -13,24 +13,24 @@ use crate::config::Config;
 use crate::config::diagnostic::{Diagnostics, Severity};
 use crate::config::source::{MissingKeys, Source};
 
-/// Checks a configuration as `serve` would, and says everything that is wrong with it at once.
+/// Validates a configuration as `serve` does, and prints all problems at once.
 ///
-/// Exit code 0 where it can be served with, 1 where it cannot.
+/// Exit code 0 if the configuration is valid, 1 if it is not.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Check {
     /// The configuration file.
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
-    /// Ask each identity provider too: its metadata, issuer and keys, and whether it accepts the client's credentials.
+    /// Also test each identity provider: its metadata, issuer, keys, and the client credentials.
     #[arg(long, conflicts_with = "request")]
     online: bool,
-    /// Say which rule takes this request, and why the ones before it do not: "GET https://host/path".
+    /// Show which rule matches this request, and why the rules before it do not: "GET https://host/path".
     #[arg(long, value_name = "REQUEST")]
     request: Option<String>,
-    /// A header of that request, "Name: value". May be given several times.
+    /// A header of that request, "Name: value". Can be repeated.
     #[arg(long, value_name = "HEADER", requires = "request")]
     header: Vec<String>,
-    /// The address that the request comes from.
+    /// The client address of that request.
     #[arg(long, value_name = "ADDRESS", requires = "request")]
     source_ip: Option<IpAddr>,
 }
@@ -67,7 +67,7 @@ impl Check {
     }
 }
 
-/// Says what each provider answers. Exit code 1 where users of one could not sign in.
+/// Prints the result of each provider. Exit code 1 if users of a provider could not sign in.
 fn ask_providers(config: Config) -> anyhow::Result<ExitCode> {
     let surveys = app::survey(config)?;
     for survey in &surveys {

@@ -1,5 +1,5 @@
-//! `dev`: everything with no configuration. A local authority and certificate, a user pool with one user, an application
-//! that shows what it was sent, and the proxy in front of it.
+//! `dev`: runs without a configuration file. It starts a local certificate authority, a user pool with one user, a
+//! demo application that shows the request it received, and the proxy in front of it.
 
 mod certificates;
 mod demo_app;
@@ -25,19 +25,19 @@ const TEMPLATE: &str = include_str!("../../config/dev.yaml");
 const USERNAME: &str = "demo";
 const PASSWORD_FILE: &str = "demo-password";
 
-/// Runs everything on this machine with no configuration: proxy, sign-in, a demo user and a demo application.
+/// Runs a complete local setup without a configuration file: proxy, sign-in, a demo user and a demo application.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Dev {
-    /// Put the sign-in in front of this application instead of the demo, for example http://127.0.0.1:3000.
+    /// Protect this application instead of the demo application, for example http://127.0.0.1:3000.
     #[arg(long, value_name = "URL", value_parser = upstream_url)]
     upstream: Option<Url>,
-    /// Accept any certificate of an https upstream, such as one that it made for itself.
+    /// Accept any certificate of an https upstream, for example a self-signed one.
     #[arg(long, requires = "upstream")]
     insecure_upstream: bool,
-    /// The port to serve on; 0 takes a free one.
+    /// The port to listen on; 0 selects a free port.
     #[arg(long, default_value_t = 8443)]
     port: u16,
-    /// Where the local authority, keys and the demo user's password are kept.
+    /// The folder for the certificate authority, the keys and the demo user's password.
     #[arg(long, value_name = "FOLDER", default_value = ".vestibule")]
     state: PathBuf,
 }
@@ -57,8 +57,8 @@ impl Dev {
             ("ORIGIN", &origin),
             ("ISSUER", &issuer),
             ("PASSWORD_HASH", &hash),
-            // Browsers send the cookies of one port to every other of the same host (RFC 6265 §8.5): with one name for all, two
-            // `dev` would sign each other out.
+            // Browsers send cookies to every port of a host (RFC 6265 §8.5). With one cookie name, two `dev`
+            // processes would sign each other out.
             ("SESSION_COOKIE", &format!("__Host-vestibule-{port}")),
             ("UPSTREAM_PROTOCOL", protocol),
             ("UPSTREAM", &upstream),
@@ -75,35 +75,35 @@ impl Dev {
         Ok(if app.run(signals) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 
-    /// The configuration, with what `--insecure-upstream` adds.
+    /// The configuration, with the changes for `--insecure-upstream`.
     fn template(&self) -> anyhow::Result<String> {
         if !self.insecure_upstream {
             return Ok(TEMPLATE.to_owned());
         }
         if self.upstream.as_ref().is_none_or(|url| url.scheme() != "https") {
-            bail!("--insecure-upstream: only an https upstream has a certificate; write --upstream https://...");
+            bail!("--insecure-upstream needs an https upstream: --upstream https://...");
         }
         let targets = "    targets: [\"${UPSTREAM}\"]\n";
         Ok(TEMPLATE.replace(targets, &format!("{targets}    verify: false\n")))
     }
 
-    /// Protocol and `host:port` of what is behind the proxy.
+    /// Protocol and `host:port` of the upstream.
     fn upstream(&self) -> anyhow::Result<(&'static str, String)> {
         let Some(url) = &self.upstream else {
-            return Ok(("http", demo_app::start().context("the demo application does not start")?.to_string()));
+            return Ok(("http", demo_app::start().context("the demo application failed to start")?.to_string()));
         };
         let protocol = match url.scheme() {
             "http" => "http",
             "https" => "https",
-            other => bail!(
-                "--upstream {url}: `{other}` is not a protocol to speak to an application with; use http or https"
-            ),
+            other => bail!("--upstream {url}: the protocol `{other}` is not supported; use http or https"),
         };
         if url.path() != "/" || url.query().is_some() {
-            bail!("--upstream {url}: name only the server, as in http://127.0.0.1:3000; paths pass unchanged");
+            bail!(
+                "--upstream {url}: remove the path and query, for example http://127.0.0.1:3000; request paths are forwarded unchanged"
+            );
         }
         let (Some(host), Some(port)) = (url.host_str(), url.port_or_known_default()) else {
-            bail!("--upstream {url}: there is no host in it");
+            bail!("--upstream {url}: the URL has no host");
         };
         Ok((protocol, format!("{host}:{port}")))
     }
@@ -117,39 +117,42 @@ impl Dev {
         println!("  Password    {}", password.expose());
         println!();
         match &self.upstream {
-            Some(url) => println!("  In front of {url}"),
+            Some(url) => println!("  Upstream    {url}"),
             None => {
-                println!("  In front of a demo application; your own:  vestibule dev --upstream http://127.0.0.1:3000")
+                println!(
+                    "  Upstream    demo application (for your own: vestibule dev --upstream http://127.0.0.1:3000)"
+                )
             }
         }
         println!("  Metrics     http://{}/metrics", app.admin_address());
         println!("  Access log  {}", state.join("access.log").display());
         println!();
         println!(
-            "Your browser will warn twice, for localhost and for the sign-in page on 127.0.0.1: their certificate was made"
+            "Your browser will show two certificate warnings: for localhost, and for the sign-in page on 127.0.0.1."
         );
-        println!("on this machine. To trust the authority that signed it, which can sign for this machine only:\n");
+        println!("To avoid them, trust the local certificate authority. It is valid only for this machine:\n");
         for (place, command) in trust_commands(&authority.display().to_string()) {
             println!("  {place:<18}{command}");
         }
-        println!("\nCtrl-C stops it. Started again, it uses the same keys and password.");
+        println!("\nPress Ctrl-C to stop. The next start uses the same keys and password.");
         Ok(())
     }
 }
 
-/// Reads `--upstream`, and says what is missing where it is only a host and a port.
+/// Parses `--upstream`. The error for `host:port` suggests the full URL.
 fn upstream_url(text: &str) -> Result<Url, String> {
-    let hint = || format!("write a URL, as in http://{}", if text.contains(':') { text } else { "127.0.0.1:3000" });
+    let hint =
+        || format!("write a URL, for example http://{}", if text.contains(':') { text } else { "127.0.0.1:3000" });
     Url::parse(text).ok().filter(Url::has_host).ok_or_else(hint)
 }
 
-/// Keeps `git add .` from committing the keys.
+/// Prevents `git add .` from committing the keys.
 fn ignore(folder: &Path) -> anyhow::Result<()> {
     let path = folder.join(".gitignore");
     if path.exists() { Ok(()) } else { files::write(&path, b"*\n") }
 }
 
-/// Where to trust the authority in `path`, and how.
+/// The commands that trust the certificate authority in `path`, each with the programs it is for.
 fn trust_commands(path: &str) -> Vec<(&'static str, String)> {
     let quoted = format!("'{}'", path.replace('\'', r"'\''"));
     let firefox = "Settings > Privacy & Security > Certificates > View Certificates > Authorities > Import".to_owned();
@@ -171,7 +174,7 @@ fn trust_commands(path: &str) -> Vec<(&'static str, String)> {
     ]
 }
 
-/// The demo user's password, made the first time, and its hash.
+/// The demo user's password, created at the first start, and its hash.
 fn credentials(folder: &Path) -> anyhow::Result<(Secret<String>, String)> {
     let path = folder.join(PASSWORD_FILE);
     if !path.exists() {
@@ -184,7 +187,7 @@ fn credentials(folder: &Path) -> anyhow::Result<(Secret<String>, String)> {
     Ok((password, hash.expose().clone()))
 }
 
-/// A port that is free now. Somebody may take it before we do; then binding says so.
+/// A port that is free now. If another process takes it first, binding fails with an error.
 fn free_port() -> anyhow::Result<u16> {
     let socket = std::net::TcpListener::bind(SocketAddr::new(IpAddr::from([127, 0, 0, 1]), 0))?;
     Ok(socket.local_addr()?.port())

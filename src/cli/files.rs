@@ -1,5 +1,5 @@
-//! Files that commands read and write, also where other users of the machine can write: whole or not at all, and never
-//! through a file or a link that somebody else has put there.
+//! Reads and writes files of commands. Files are written completely or not at all. Files and links that another user
+//! placed in a shared folder are never followed.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Write as _};
@@ -12,22 +12,23 @@ use rustix::process::geteuid;
 
 use crate::crypto::random;
 
-/// Bits of a mode by which others than the owner may write, or do anything.
+/// Mode bits that let others write, or let others do anything.
 const OTHERS_WRITE: u32 = 0o022;
 const OTHERS: u32 = 0o077;
 
-/// Writes a file that everyone may read.
+/// Writes a file that everyone can read.
 pub(crate) fn write(path: &Path, content: &[u8]) -> anyhow::Result<()> {
     write_with(path, content, 0o644)
 }
 
-/// Writes a file that only its owner may read.
+/// Writes a file with mode 0600.
 pub(crate) fn write_secret(path: &Path, content: &[u8]) -> anyhow::Result<()> {
     write_with(path, content, 0o600)
 }
 
-/// Beside its place first, then moved: a command that is interrupted leaves no half of a key, and a link in the file's place
-/// is replaced, not followed. Nobody can know the name beside, and a file that has it already is an error.
+/// Writes to a temporary file in the same folder and renames it. An interrupted command leaves no partial key, and a
+/// link at the destination is replaced, not followed. The temporary name is unpredictable, and an existing file of
+/// that name is an error.
 fn write_with(path: &Path, content: &[u8], mode: u32) -> anyhow::Result<()> {
     let beside = path.with_extension(format!("{}.new", &random::token()[..16]));
     let failed = || format!("cannot write {}", path.display());
@@ -35,43 +36,47 @@ fn write_with(path: &Path, content: &[u8], mode: u32) -> anyhow::Result<()> {
     let mut file = options.write(true).create_new(true).mode(mode).open(&beside).with_context(failed)?;
     let written = file.write_all(content).and_then(|()| file.sync_all()).and_then(|()| std::fs::rename(&beside, path));
     if written.is_err() {
-        // The error that matters is the one above.
+        // Only the error above is reported.
         let _ = std::fs::remove_file(&beside);
     }
     written.with_context(failed)
 }
 
-/// Reads a file that only we may have written, and only we may read.
+/// Reads a file that belongs to the current user and that nobody else can read.
 pub(crate) fn read_secret(path: &Path) -> anyhow::Result<String> {
     let failed = || format!("cannot read {}", path.display());
-    // `Oflags` are bits; the standard library takes them signed. Without waiting: somebody may have put a pipe there.
+    // `Oflags` are unsigned; the standard library uses signed flags. Non-blocking, because another user may have
+    // placed a pipe there.
     let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
     let mut file: File = OpenOptions::new().read(true).custom_flags(flags).open(path).with_context(failed)?;
     let metadata = file.metadata().with_context(failed)?;
     if !metadata.is_file() || metadata.uid() != geteuid().as_raw() {
-        bail!("{} is not a file of yours: somebody else put it there. Remove it", path.display());
+        bail!("{} belongs to another user or is not a regular file: remove it", path.display());
     }
     if metadata.mode() & OTHERS != 0 {
-        bail!("{} may be read or written by others: run `chmod 600` on it, or remove it", path.display());
+        bail!("other users can read or write {}: run `chmod 600` on it, or remove it", path.display());
     }
     let mut text = String::new();
     file.read_to_string(&mut text).with_context(failed)?;
     Ok(text)
 }
 
-/// Makes a folder for its owner only, where there is none, and refuses one into which somebody else can write.
+/// Creates a folder with mode 0700, if it does not exist. Refuses a folder in which another user can write.
 pub(crate) fn folder(path: &Path) -> anyhow::Result<()> {
-    let failed = || format!("cannot make {}", path.display());
+    let failed = || format!("cannot create {}", path.display());
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path).with_context(failed)?;
     let us = geteuid().as_raw();
-    // A link leads where its owner likes.
+    // A link is refused, because its owner can change it.
     let link = std::fs::symlink_metadata(path).with_context(failed)?;
     let metadata = std::fs::metadata(path).with_context(failed)?;
     if link.uid() != us || metadata.uid() != us {
-        bail!("{} belongs to somebody else: name another folder with --state", path.display());
+        bail!("{} belongs to another user: choose another folder with --state", path.display());
     }
     if metadata.mode() & OTHERS_WRITE != 0 {
-        bail!("others may write to {}: run `chmod 700` on it, or name another folder with --state", path.display());
+        bail!(
+            "other users can write to {}: run `chmod 700` on it, or choose another folder with --state",
+            path.display()
+        );
     }
     Ok(())
 }

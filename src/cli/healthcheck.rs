@@ -1,4 +1,4 @@
-//! `healthcheck`: asks a running process whether it lives, for a container that has no other program.
+//! `healthcheck`: requests `/livez` of a running process, for containers without another HTTP client.
 
 use std::io::{Read as _, Write as _};
 use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs as _};
@@ -12,24 +12,24 @@ use url::Url;
 use crate::config::source::Source;
 use crate::config::{DEFAULT_ADMIN_ADDRESS, admin_address};
 
-/// For connecting, sending and each read. Container engines give up after 30 s.
+/// Timeout of connecting, sending and each read. Container engines give up after 30 s.
 const TIMEOUT: Duration = Duration::from_secs(3);
-/// As much of the answer as is read.
+/// Maximum number of bytes read of the response.
 const ANSWER_BYTES_MAX: u64 = 4096;
 
-/// Asks the admin endpoint of a running process whether it lives. Exit code 0 for an answer of 200, else 1.
+/// Requests /livez from the admin endpoint of a running process. Exit code 0 if the response is 200, otherwise 1.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Healthcheck {
-    /// What to ask, instead of what a configuration file says. Plain HTTP only.
+    /// The URL to request, instead of the admin endpoint of a configuration file. Plain HTTP only.
     #[arg(long, value_name = "URL")]
     url: Option<Url>,
-    /// Ask for /livez at `admin.address` of this configuration file. Default: /etc/vestibule/vestibule.yaml where there is
-    /// one, else the default address.
+    /// Use `admin.address` of this configuration file. Default: /etc/vestibule/vestibule.yaml if it exists, otherwise
+    /// the default address.
     #[arg(long, value_name = "FILE", conflicts_with = "url")]
     config: Option<PathBuf>,
 }
 
-/// The file that the image and the systemd unit serve with.
+/// The configuration file of the container image and the systemd unit.
 const CONFIG: &str = "/etc/vestibule/vestibule.yaml";
 
 impl Healthcheck {
@@ -51,14 +51,14 @@ impl Healthcheck {
 
 fn configured(path: &Path) -> anyhow::Result<(SocketAddr, String, String)> {
     let address = admin_address(&Source::read(path)?);
-    Ok(livez(address.with_context(|| format!("{} has no sound `admin.address`", path.display()))?))
+    Ok(livez(address.with_context(|| format!("{} has no valid `admin.address`", path.display()))?))
 }
 
 fn livez(address: SocketAddr) -> (SocketAddr, String, String) {
     (reachable(address), address.to_string(), "/livez".to_owned())
 }
 
-/// What listens everywhere is reached at this machine's own address.
+/// A server on an unspecified address is reached at the loopback address.
 fn reachable(address: SocketAddr) -> SocketAddr {
     let ip = match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::from([127, 0, 0, 1]),
@@ -70,9 +70,9 @@ fn reachable(address: SocketAddr) -> SocketAddr {
 
 fn addressed(url: &Url) -> anyhow::Result<(SocketAddr, String, String)> {
     if url.scheme() != "http" {
-        bail!("{url} is not plain http");
+        bail!("{url} is not a plain http URL");
     }
-    let host = url.host_str().ok_or_else(|| anyhow!("{url} names no host"))?;
+    let host = url.host_str().ok_or_else(|| anyhow!("{url} has no host"))?;
     let port = url.port_or_known_default().unwrap_or(80);
     let address = (host.trim_matches(['[', ']']), port)
         .to_socket_addrs()
@@ -86,7 +86,7 @@ fn addressed(url: &Url) -> anyhow::Result<(SocketAddr, String, String)> {
     Ok((address, format!("{host}:{port}"), target))
 }
 
-/// One request, and the status of its answer.
+/// Sends one request and returns the status of the response.
 fn ask(address: SocketAddr, host: &str, target: &str) -> anyhow::Result<u16> {
     let mut stream = TcpStream::connect_timeout(&address, TIMEOUT)?;
     stream.set_read_timeout(Some(TIMEOUT))?;

@@ -1,4 +1,4 @@
-//! `keys`: makes session and signing keys.
+//! `keys`: creates session and signing keys.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -8,15 +8,15 @@ use crate::config::keys;
 use crate::jose::signing_key::SigningKey;
 use crate::secret::Secret;
 
-/// Makes the keys that a configuration names. All replicas need the same.
+/// Creates the keys that a configuration needs. All replicas need the same keys.
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Keys {
-    /// Makes a key for `session.key_files`: 256 random bits that seal session cookies.
+    /// Creates a key for `session.key_files`: 256 random bits that encrypt session cookies.
     Session(To),
-    /// Makes a key for `claims.signing_key_file` or a user pool: a private key in PEM form.
+    /// Creates a key for `claims.signing_key_file` or a user pool: a private key in PEM format.
     Signing {
-        /// What it signs with. `claims.signing_key_file` needs `es256`; `rs256` is for the `rs256_signing_key_file` of a user
-        /// pool.
+        /// The signature algorithm. `claims.signing_key_file` needs `es256`; `rs256` is for `rs256_signing_key_file`
+        /// of a user pool.
         #[arg(long, value_enum, default_value_t = Algorithm::Es256)]
         algorithm: Algorithm,
         #[command(flatten)]
@@ -24,19 +24,19 @@ pub(crate) enum Keys {
     },
 }
 
-/// What a key signs with.
+/// The signature algorithm of a key.
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
 pub(crate) enum Algorithm {
     /// ECDSA on P-256.
     Es256,
-    /// RSA of 2048 bits.
+    /// RSA with 2048 bits.
     Rs256,
 }
 
-/// Where a new key goes.
+/// The destination of a new key.
 #[derive(Debug, clap::Args)]
 pub(crate) struct To {
-    /// A new file that only its owner may read. It is never overwritten. Default: standard output.
+    /// The file to create, with mode 0600. An existing file is never overwritten. Default: standard output.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 }
@@ -56,7 +56,7 @@ impl To {
         match &self.out {
             Some(path) => {
                 keys::write_new(path, key).map_err(|error| refused(path, error))?;
-                eprintln!("made {}", path.display());
+                eprintln!("created {}", path.display());
             }
             None => print!("{}", key.expose()),
         }
@@ -64,10 +64,10 @@ impl To {
     }
 }
 
-/// A key that exists may be in use: it is never written over.
+/// An existing key may be in use, so it is never overwritten.
 fn refused(path: &Path, error: io::Error) -> anyhow::Error {
     if error.kind() == io::ErrorKind::AlreadyExists {
-        return anyhow::anyhow!("{} exists, and a key is never overwritten", path.display());
+        return anyhow::anyhow!("{} already exists; keys are never overwritten", path.display());
     }
-    anyhow::Error::new(error).context(format!("cannot make {}", path.display()))
+    anyhow::Error::new(error).context(format!("cannot create {}", path.display()))
 }

@@ -1,5 +1,5 @@
 //! The command line. Start at [`run`].
-#![expect(clippy::print_stderr, clippy::print_stdout, reason = "a command speaks to the one who typed it")]
+#![expect(clippy::print_stderr, clippy::print_stdout, reason = "commands print to the terminal")]
 
 mod check;
 mod dev;
@@ -17,10 +17,10 @@ use clap::{Parser, Subcommand};
 
 use crate::telemetry::logging;
 
-/// For the last log lines to be written.
+/// Maximum time to write the last log lines.
 const LOG_END_MAX: Duration = Duration::from_millis(100);
 
-/// An authenticating HTTPS reverse proxy, with the OpenID provider behind it.
+/// An authenticating HTTPS reverse proxy with a built-in OpenID provider.
 #[derive(Debug, Parser)]
 #[command(name = "vestibule", version, about, after_help = EXIT_CODES)]
 struct Arguments {
@@ -28,8 +28,7 @@ struct Arguments {
     command: Command,
 }
 
-const EXIT_CODES: &str = "Exit codes: 0, done; 1, it could not be done or something is wrong, said on standard error; \
-                          2, the command line is not one.";
+const EXIT_CODES: &str = "Exit codes: 0: success; 1: failure, described on standard error; 2: invalid command line.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -44,7 +43,7 @@ enum Command {
     Healthcheck(healthcheck::Healthcheck),
 }
 
-/// Runs the command of this process's arguments.
+/// Runs the command line of this process.
 pub fn run() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Dev(dev) => dev.run(),
@@ -55,7 +54,7 @@ pub fn run() -> ExitCode {
         Command::Schema(schema) => schema.run(),
         Command::Healthcheck(healthcheck) => healthcheck.run(),
     };
-    // What was logged on the way comes first.
+    // Write the log lines before the error message.
     logging::flush(LOG_END_MAX);
     result.unwrap_or_else(|error| {
         eprintln!("vestibule: {error:#}");

@@ -6,7 +6,8 @@ use crate::config::reference;
 
 /// Prints the JSON Schema of the configuration file, for editors.
 ///
-/// Save it, and begin the file with `# yaml-language-server: $schema=vestibule.schema.json`.
+/// Save it and put this line at the top of the configuration file: `# yaml-language-server:
+/// $schema=vestibule.schema.json`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Schema {}
 

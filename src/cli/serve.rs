@@ -1,4 +1,4 @@
-//! `serve`: production.
+//! `serve`: runs the proxy with a configuration file.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -9,7 +9,7 @@ use crate::config;
 use crate::config::source::{MissingKeys, Source};
 use crate::telemetry::logging;
 
-/// Serves with a configuration file until SIGTERM or SIGINT, then drains.
+/// Runs the proxy with a configuration file. On SIGTERM or SIGINT, finishes requests in progress and exits.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Serve {
     /// The configuration file.

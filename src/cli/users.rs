@@ -1,4 +1,4 @@
-//! `users`: what a configuration says of users.
+//! `users`: prints values for the users of a configuration.
 
 use std::io::{BufRead as _, IsTerminal as _};
 use std::process::ExitCode;
@@ -9,13 +9,13 @@ use zeroize::Zeroize as _;
 use crate::secret::Secret;
 use crate::user_pool::credential::password::{self, PASSWORD_MAX_BYTES};
 
-/// Makes what `user_pools.<name>.users` holds.
+/// Creates values for `user_pools.<name>.users`.
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Users {
-    /// Reads a password, one line of standard input, and prints its Argon2id hash for `password_hash`.
+    /// Reads a password from one line of standard input, and prints its Argon2id hash for `password_hash`.
     ///
-    /// From a script: `printf %s "$PASSWORD" | vestibule users hash`. A terminal shows what is typed: `read -s PASSWORD`
-    /// in a shell does not.
+    /// From a script: `printf %s "$PASSWORD" | vestibule users hash`. The terminal shows the password while you type;
+    /// to avoid that, read it with `read -s PASSWORD` in the shell first.
     Hash,
 }
 
@@ -25,7 +25,7 @@ impl Users {
             Self::Hash => {
                 let stdin = std::io::stdin();
                 if stdin.is_terminal() {
-                    eprintln!("Password (it is shown while you type):");
+                    eprintln!("Password (visible while you type):");
                 }
                 let password = read_password(stdin.lock())?;
                 println!("{}", password::hash(&password).expose());
@@ -35,7 +35,7 @@ impl Users {
     }
 }
 
-/// The first line, without its end.
+/// The first line, without its line ending.
 fn read_password(input: impl std::io::BufRead) -> anyhow::Result<Secret<String>> {
     let mut line = String::new();
     let limit = u64::try_from(PASSWORD_MAX_BYTES + 2)?;

@@ -1,25 +1,26 @@
-//! Every problem of a file, with its place and what helps. Reading one is all an operator needs to mend the file.
+//! Diagnostics: every problem of a file, with its position and a hint. An operator needs only the diagnostic to
+//! correct the file.
 
 use std::fmt;
 use std::sync::Arc;
 
-/// How bad it is.
+/// The severity of a problem.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
-    /// The file cannot be served with.
+    /// The configuration cannot be used.
     Error,
-    /// It can, but hardly as meant.
+    /// The configuration can be used, but probably not as intended.
     Warning,
 }
 
-/// Where in the text something stands.
+/// A position in the text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Position {
-    /// From 1; 0 where the problem is the whole file.
+    /// Counted from 1; 0 if the problem concerns the whole file.
     pub(crate) line: usize,
-    /// From 1, in characters.
+    /// Counted from 1, in characters.
     pub(crate) column: usize,
-    /// In characters, at least 1, on this line.
+    /// In characters, at least 1, within this line.
     pub(crate) width: usize,
 }
 
@@ -28,42 +29,42 @@ pub(crate) struct Position {
 pub(crate) struct Diagnostic {
     pub(crate) severity: Severity,
     pub(crate) position: Position,
-    /// `listeners[0].rules[2]`; empty where the problem is the whole file.
+    /// For example `listeners[0].rules[2]`; empty if the problem concerns the whole file.
     pub(crate) path: String,
     pub(crate) message: String,
     pub(crate) hint: Option<String>,
 }
 
-/// Everything found in one file, in the order of the file.
+/// All problems of one file, in the order of the file.
 #[derive(Clone, Debug, Default)]
 pub struct Diagnostics {
     file: String,
-    /// As it may be shown: without inline secrets.
+    /// The lines of the file, with inline secrets removed.
     lines: Arc<[String]>,
     list: Vec<Diagnostic>,
 }
 
 impl Diagnostics {
-    /// Sorts what was found in `text`.
+    /// Sorts the problems found in `text`.
     pub(crate) fn new(file: String, text: &str, mut list: Vec<Diagnostic>) -> Self {
         list.sort_by_key(|diagnostic| (diagnostic.position.line, diagnostic.position.column));
         Self { file, lines: showable(text).into(), list }
     }
 
-    /// A problem with the file as such.
+    /// A problem of the whole file.
     pub(crate) fn whole_file(file: String, message: String, hint: Option<String>) -> Self {
         let position = Position::default();
         let diagnostic = Diagnostic { severity: Severity::Error, position, path: String::new(), message, hint };
         Self::new(file, "", vec![diagnostic])
     }
 
-    /// How many are of that severity.
+    /// The number of problems of that severity.
     #[must_use]
     pub fn count(&self, severity: Severity) -> usize {
         self.list.iter().filter(|diagnostic| diagnostic.severity == severity).count()
     }
 
-    /// Whether nothing was found.
+    /// Whether there are no problems.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.list.is_empty()
@@ -72,7 +73,7 @@ impl Diagnostics {
 
 impl std::error::Error for Diagnostics {}
 
-/// In the manner of the Rust compiler, which readers of such reports know.
+/// Prints problems in the format of the Rust compiler.
 impl fmt::Display for Diagnostics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (at, diagnostic) in self.list.iter().enumerate() {
@@ -114,7 +115,7 @@ impl Diagnostics {
     }
 }
 
-/// Points at the value, or at as much of it as the line shows.
+/// Underlines the value, or the part of it that the line shows.
 fn carets(position: Position, line: &str) -> String {
     let length = line.chars().count();
     let before = (position.column.saturating_sub(1)).min(length);
@@ -122,9 +123,9 @@ fn carets(position: Position, line: &str) -> String {
     format!("{}{}", " ".repeat(before), "^".repeat(width))
 }
 
-/// The lines of a file without the secrets that stand in it, and without what a terminal would obey.
+/// The lines of a file, without inline secrets and without terminal control characters.
 fn showable(text: &str) -> Vec<String> {
-    // The indentation of a key whose value is secret: deeper lines belong to it.
+    // The indentation of a key with a secret value. Lines with deeper indentation belong to it.
     let mut hidden_below = None;
     let show = |line: &str| {
         let indentation = line.len() - line.trim_start_matches([' ', '-']).len();
@@ -143,7 +144,7 @@ fn showable(text: &str) -> Vec<String> {
     text.lines().map(show).map(|line| line.chars().take(LINE_LENGTH_MAX).collect()).collect()
 }
 
-/// The byte behind the colon of a key whose value is a secret.
+/// The position after the colon of a key with a secret value.
 fn secret_begins(line: &str) -> Option<usize> {
     let mut from = 0;
     while let Some(colon) = line[from..].find(':').map(|at| from + at) {
@@ -157,7 +158,8 @@ fn secret_begins(line: &str) -> Option<usize> {
     None
 }
 
-/// `https://user:password@host` without the two (which is refused, and then shown).
+/// Hides the user name and password of `https://user:password@host`. Such a URL is refused, and the diagnostic shows
+/// it.
 fn without_userinfo(line: &str) -> String {
     let mut shown = String::with_capacity(line.len());
     let mut rest = line;
@@ -166,7 +168,7 @@ fn without_userinfo(line: &str) -> String {
         shown.push_str("://");
         let authority = after.find(['/', ' ', '"', '\'']).unwrap_or(after.len());
         rest = match after[..authority].rfind('@') {
-            // As wide as it was, so that the carets still point at the value.
+            // The replacement has the same width, so that the carets stay under the value.
             Some(at) => {
                 shown.extend(after[..at].chars().map(|_| '…'));
                 &after[at..]
@@ -178,7 +180,7 @@ fn without_userinfo(line: &str) -> String {
     shown
 }
 
-/// At most this many characters of a line are shown.
+/// Maximum number of characters shown per line.
 const LINE_LENGTH_MAX: usize = 160;
 
 fn printable(text: &str) -> String {

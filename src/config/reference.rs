@@ -1,4 +1,4 @@
-//! The JSON Schema and `docs/CONFIG.md`, both from the raw types.
+//! Generates the JSON Schema and `docs/CONFIG.md` from the raw types.
 
 use std::fmt::Write as _;
 use std::sync::LazyLock;
@@ -33,13 +33,13 @@ pub fn document() -> String {
 
 const HEAD: &str = "# Configuration
 
-Every setting of the configuration file. Made from the code by `UPDATE_DOCS=1 cargo test --lib config`; a test keeps it
-fresh. `config/example.yaml` shows all of it in use, `config/minimal.yaml` the least there can be.
+All settings of the configuration file. This page is generated from the code by `UPDATE_DOCS=1 cargo test --lib config`; a
+test fails if it is out of date. `config/example.yaml` uses most settings; `config/minimal.yaml` is a minimal example.
 
-Lengths of time are written `500ms`, `30s`, `15m`, `8h`, `7d`, `1h30m`, or as a number of seconds.
+Durations: `500ms`, `30s`, `15m`, `8h`, `7d`, `1h30m`, or a number of seconds.
 ";
 
-/// Definitions in the order in which a reader meets them.
+/// Definitions, in the order in which they are first referenced.
 fn order(schema: &Value) -> Vec<String> {
     let mut names = Vec::new();
     let mut visit = vec![schema];
@@ -125,7 +125,7 @@ fn kind(schema: &Value) -> String {
         return alternatives.iter().find(|one| one["type"] != "null").map(kind).unwrap_or_default();
     }
     if schema["title"] == "time" {
-        return "time".to_owned();
+        return "duration".to_owned();
     }
     let names: Vec<&str> = match &schema["type"] {
         Value::String(only) => vec![only],
@@ -145,7 +145,7 @@ fn kind(schema: &Value) -> String {
     names.iter().map(name).collect::<Vec<_>>().join(" or ")
 }
 
-/// Doc comments are wrapped in the code; editors wrap by themselves.
+/// Joins the lines of doc comments, because editors wrap text themselves.
 fn unfold(value: &mut Value) {
     match value {
         Value::Object(members) => {

@@ -1,12 +1,13 @@
-//! Checks the tree against the JSON Schema of the raw types, and hands on what is sound.
+//! Validates the tree against the JSON Schema of the raw types, and returns the valid parts.
 //!
-//! The schema is the only description of the file's shape: editors, `docs/CONFIG.md` and this check read the same one.
-//! A bad value is reported and left out, with as much around it as needs it, so that what is sound is still looked at by
-//! `validate` in the same run. Knows no key by name. Start at [`check`].
+//! The schema is the only description of the shape of the file: editors, `docs/CONFIG.md` and this module use the
+//! same one. An invalid value is reported and skipped, together with the values that need it, so that `validate`
+//! still checks the rest in the same run. This module knows no setting by name. Start at [`check`].
 //!
-//! Reads the part of JSON Schema that `schemars` makes of our types: `$ref`, `type`, `properties`, `required`,
-//! `additionalProperties`, `patternProperties` (prefixes), `items`, `enum`, `const`, `oneOf`, `anyOf` with null, `minimum`,
-//! `maximum`. Patterns of text are for editors; here the text is parsed, and that says more than a pattern.
+//! Supports the part of JSON Schema that `schemars` generates for our types: `$ref`, `type`, `properties`,
+//! `required`, `additionalProperties`, `patternProperties` (prefixes), `items`, `enum`, `const`, `oneOf`, `anyOf`
+//! with null, `minimum`, `maximum`. `pattern` is for editors only; this code parses the text instead, which gives
+//! better messages.
 
 use serde_json::{Map, Value as Json};
 
@@ -15,7 +16,7 @@ use crate::config::path::Path;
 use crate::config::suggest;
 use crate::config::tree::{Entry, Node, Value, scalar};
 
-/// The sound part of the file as JSON; `None` where nothing is left.
+/// The valid part of the file as JSON. `None` if nothing is left.
 pub(crate) fn check(root: &Node, schema: &Json, found: &mut Findings) -> Option<Json> {
     Checker { definitions: &schema["$defs"], found }.value(root, schema, &Path::default())
 }
@@ -26,7 +27,7 @@ struct Checker<'s, 'f> {
 }
 
 impl<'s> Checker<'s, '_> {
-    /// `None` where the value is not sound, which is then among the findings.
+    /// `None` if the value is invalid. The problem is then reported.
     fn value(&mut self, node: &Node, schema: &'s Json, path: &Path) -> Option<Json> {
         let schema = self.resolve(schema);
         if schema.as_bool() == Some(true) {
@@ -48,7 +49,7 @@ impl<'s> Checker<'s, '_> {
             (Value::String(text), types) if types.string => Some(Json::from(text.as_str())),
             (Value::Integer(number), types) if types.integer => self.integer(*number, schema, path),
             (Value::Bool(truth), types) if types.boolean => Some(Json::from(*truth)),
-            // What a variable gives is what is wanted, where it can be.
+            // The value of an environment variable is converted to the expected type, if possible.
             (Value::Substituted { text, .. }, types) => match (scalar::integer(text), text.as_str()) {
                 _ if types.string => Some(Json::from(text.as_str())),
                 (Some(number), _) if types.integer => self.integer(number, schema, path),
@@ -66,7 +67,7 @@ impl<'s> Checker<'s, '_> {
                 problem.hint("put it in quotes");
             }
             Value::String(text) if types.array && !text.contains('\n') => {
-                problem.hint("write a list, as `[a, b]`, also of one");
+                problem.hint("write a list: `[a]`, `[a, b]`");
             }
             Value::String(text) if types.integer && scalar::integer(text).is_some() => {
                 problem.hint("write it without quotes");
@@ -118,7 +119,7 @@ impl<'s> Checker<'s, '_> {
             let below = properties.get(&entry.key).or_else(|| further(schema));
             match below {
                 Some(_) if entry.value.value == Value::Null => {
-                    // `rules:` with nothing behind it is `rules` not given.
+                    // `rules:` without a value means that `rules` is not set.
                     if required.contains(&entry.key.as_str()) || properties.get(&entry.key).is_none() {
                         self.found.problem_at_key(&path, format!("`{}` has no value", entry.key));
                     }
@@ -136,7 +137,7 @@ impl<'s> Checker<'s, '_> {
         for name in required {
             if !sound.contains_key(name) {
                 whole = false;
-                // Whoever wrote it with a slip has been told so.
+                // A misspelled key is already reported.
                 if !entries.iter().any(|entry| entry.key == name) && !meant.contains(&name) {
                     let problem = self.found.problem(path, format!("`{name}` is missing"));
                     problem.maybe_hint(purpose(&properties[name]));
@@ -146,15 +147,15 @@ impl<'s> Checker<'s, '_> {
         whole.then_some(Json::Object(sound))
     }
 
-    /// Answers which key was probably meant.
+    /// Reports an unknown key. Returns the key that was probably meant.
     fn unknown(&mut self, key: &str, properties: &'s Json, entries: &[Entry], path: &Path) -> Option<&'s str> {
-        // What is already given is not what was meant.
+        // A key that is already set was not meant.
         let given = |name: &str| entries.iter().any(|entry| entry.key == name);
         let names = properties.as_object().into_iter().flat_map(Map::keys);
         let free: Vec<&str> = names.clone().map(String::as_str).filter(|name| !given(name)).collect();
         let hint = match suggest::nearest(key, names.clone().map(String::as_str).filter(|name| given(name))) {
             Some(known) if suggest::nearest(key, free.iter().copied()).is_none() => {
-                Some(format!("`{known}` is already given"))
+                Some(format!("`{known}` is already set"))
             }
             _ => suggest::hint(key, free.iter().copied()),
         };
@@ -162,7 +163,7 @@ impl<'s> Checker<'s, '_> {
         suggest::nearest(key, free)
     }
 
-    /// Alternatives of one of three kinds: texts, mappings that a member tells apart, mappings of one key.
+    /// Alternatives of one of three kinds: texts, mappings with a `type` member, mappings with one key.
     fn one_of(&mut self, node: &Node, alternatives: &'s [Json], path: &Path) -> Option<Json> {
         if alternatives.iter().all(|alternative| alternative.get("const").is_some() || alternative["enum"].is_array()) {
             let all: Vec<&str> = alternatives.iter().flat_map(choices).collect();
@@ -209,7 +210,7 @@ impl<'s> Checker<'s, '_> {
                     0 => String::from("expected one key, found none"),
                     _ => format!("expected one key, found {}", keys.join(" and ")),
                 };
-                self.found.problem(path, message).hint("begin a list item (`-`) for each");
+                self.found.problem(path, message).hint("write a separate list item (`-`) for each");
                 None
             }
         }
@@ -230,7 +231,7 @@ impl<'s> Checker<'s, '_> {
         None
     }
 
-    /// Follows references, and takes the null out of what may be absent.
+    /// Resolves references, and removes null from optional types.
     fn resolve(&self, schema: &'s Json) -> &'s Json {
         if let Some(reference) = schema["$ref"].as_str() {
             let name = reference.rsplit('/').next().unwrap_or_default();
@@ -246,7 +247,7 @@ impl<'s> Checker<'s, '_> {
     }
 }
 
-/// What a schema allows.
+/// The JSON types that a schema allows.
 #[derive(Clone, Copy, Default)]
 struct Types {
     array: bool,
@@ -286,18 +287,18 @@ impl Types {
     }
 }
 
-/// The schema of what a mapping of any keys holds.
+/// The schema of the values of a mapping with arbitrary keys.
 fn further(schema: &Json) -> Option<&Json> {
     schema.get("additionalProperties").filter(|further| further.as_bool() != Some(false))
 }
 
-/// Whether the file's writer may use this key for anything.
+/// Whether the key is free for any use.
 fn is_own(schema: &Json, key: &str) -> bool {
     let prefixes = schema["patternProperties"].as_object();
     prefixes.is_some_and(|all| all.keys().any(|pattern| key.starts_with(pattern.trim_start_matches('^'))))
 }
 
-/// The member whose value tells the alternatives apart.
+/// The member whose value selects the alternative.
 fn tag(alternatives: &[Json]) -> Option<&str> {
     let properties = alternatives.first()?["properties"].as_object()?;
     properties.iter().find(|(_, schema)| schema.get("const").is_some()).map(|(name, _)| name.as_str())
@@ -308,18 +309,18 @@ fn choices(schema: &Json) -> Vec<&str> {
     several.chain(schema.get("const")).filter_map(Json::as_str).collect()
 }
 
-/// The first sentence of a key's documentation.
+/// The first sentence of the documentation of a key.
 fn purpose(schema: &Json) -> Option<String> {
     let text = schema["description"].as_str()?.replace('\n', " ");
     let end = text.find(". ").map_or(text.len(), |at| at + 1);
     Some(text[..end].trim_end_matches('.').to_owned())
 }
 
-/// Words of the load balancer that have another name here.
+/// Names of the AWS load balancer that differ here.
 fn elsewhere(value: &str) -> Option<&'static str> {
     match value {
         "authenticate-cognito" => Some(
-            "`authenticate-oidc` signs in with Amazon Cognito, `authenticate-user-pool` with a pool of this process",
+            "use `authenticate-oidc` for Amazon Cognito, or `authenticate-user-pool` for a user pool of this process",
         ),
         "fixed_response" => Some("did you mean `fixed-response`?"),
         _ => None,
@@ -337,7 +338,7 @@ fn truth_value(text: &str) -> Option<bool> {
 fn kind(node: &Node) -> &'static str {
     match &node.value {
         Value::Null => "nothing",
-        Value::Bool(_) => "a truth value",
+        Value::Bool(_) => "a boolean",
         Value::Integer(_) => "a whole number",
         Value::Float(_) => "a number",
         Value::String(_) | Value::Substituted { .. } => "text",

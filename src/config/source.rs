@@ -1,4 +1,4 @@
-//! What a configuration is read from: the text, the environment, and files next to it.
+//! The inputs of a configuration: its text, the environment, and the files that it references.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -6,30 +6,30 @@ use std::path::{Path, PathBuf};
 
 use crate::config::diagnostic::Diagnostics;
 
-/// Largest configuration file, in bytes.
+/// Maximum size of the configuration file, in bytes.
 const FILE_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
-/// A configuration as it is found.
+/// The text of a configuration and its environment.
 #[derive(Debug)]
 pub struct Source {
-    /// As it is called in diagnostics.
+    /// The name of the file in diagnostics.
     pub(crate) name: String,
-    /// Where relative paths in it begin.
+    /// The directory that relative paths start from.
     pub(crate) directory: PathBuf,
     pub(crate) text: String,
     pub(crate) environment: Environment,
 }
 
 impl Source {
-    /// Reads a file, and takes `${…}` from the environment of the process.
+    /// Reads a file. `${…}` is read from the environment of the process.
     ///
     /// # Errors
     ///
-    /// Where the file cannot be read, as diagnostics.
+    /// Returns diagnostics if the file cannot be read.
     pub fn read(path: &Path) -> Result<Self, Diagnostics> {
         let name = path.display().to_string();
         let failed = |error: &io::Error| {
-            let hint = (error.kind() == io::ErrorKind::NotFound).then(|| "`--config` says which file".to_owned());
+            let hint = (error.kind() == io::ErrorKind::NotFound).then(|| "set the file with `--config`".to_owned());
             Diagnostics::whole_file(name.clone(), format!("the file cannot be read: {error}"), hint)
         };
         let size = std::fs::metadata(path).map_err(|error| failed(&error))?.len();
@@ -53,7 +53,7 @@ impl Source {
         }
     }
 
-    /// The same, with these variables.
+    /// Sets the environment variables.
     #[must_use]
     pub fn with_environment<'a>(mut self, variables: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
         let own = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
@@ -61,7 +61,7 @@ impl Source {
         self
     }
 
-    /// A path of the file, from the directory it stands in.
+    /// Resolves a path relative to the directory of the configuration file.
     pub(crate) fn resolve(&self, path: &str) -> PathBuf {
         self.directory.join(path)
     }
@@ -78,7 +78,7 @@ impl Source {
     }
 }
 
-/// Where `${NAME}` comes from.
+/// The source of `${NAME}`.
 #[derive(Debug)]
 pub(crate) enum Environment {
     /// The environment of this process.
@@ -88,7 +88,7 @@ pub(crate) enum Environment {
 }
 
 impl Environment {
-    /// The value of a variable; `None` where it is not set, or not text.
+    /// The value of a variable. `None` if it is not set or not valid UTF-8.
     pub(crate) fn get(&self, name: &str) -> Option<String> {
         match self {
             #[expect(clippy::disallowed_methods, reason = "this is the place where the environment is read")]
@@ -98,11 +98,11 @@ impl Environment {
     }
 }
 
-/// What to do where a key file does not exist.
+/// What to do if a key file does not exist.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MissingKeys {
-    /// Report it: replicas that made their own keys would not open each other's sessions.
+    /// Report it. Replicas with different keys could not decrypt the sessions of each other.
     Refuse,
-    /// Make one, and say so: a development run.
+    /// Create one and print a message: for `vestibule dev`.
     Make,
 }

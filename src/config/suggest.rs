@@ -1,11 +1,11 @@
-//! What the writer may have meant.
+//! Suggests the name that was probably meant.
 
-/// The candidate that `written` is most likely a slip or a part of, where one is near enough.
+/// The candidate of which `written` is most likely a misspelling or a part, if one is close enough.
 pub(crate) fn nearest<'a>(written: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let folded = |text: &str| text.to_ascii_lowercase().replace('-', "_");
     let written = folded(written);
     let distance = |candidate: &str| strsim::damerau_levenshtein(&written, &folded(candidate));
-    // A third of the letters may be wrong, but a name of two letters may not become any other name.
+    // Up to a third of the letters may differ. A name of two letters must not match any other name.
     let near = |candidate: &&str| {
         let is_part = written.len() >= PART_LENGTH_MIN && folded(candidate).contains(&written);
         is_part || distance(candidate) <= (candidate.len().max(written.len()) / 3).max(1)
@@ -13,10 +13,10 @@ pub(crate) fn nearest<'a>(written: &str, candidates: impl IntoIterator<Item = &'
     candidates.into_iter().filter(near).min_by_key(|candidate| distance(candidate))
 }
 
-/// Shorter words are a part of too many.
+/// Shorter words are part of too many names.
 const PART_LENGTH_MIN: usize = 4;
 
-/// `did you mean …?`, or else what there is to choose from.
+/// `did you mean …?`, or else the list of candidates.
 pub(crate) fn hint<'a>(written: &str, candidates: impl IntoIterator<Item = &'a str> + Clone) -> Option<String> {
     if let Some(candidate) = nearest(written, candidates.clone()) {
         return Some(format!("did you mean `{candidate}`?"));
@@ -24,8 +24,8 @@ pub(crate) fn hint<'a>(written: &str, candidates: impl IntoIterator<Item = &'a s
     let all: Vec<String> = candidates.into_iter().map(|candidate| format!("`{candidate}`")).collect();
     match all.as_slice() {
         [] => None,
-        [only] => Some(format!("there is {only}")),
-        [rest @ .., last] => Some(format!("there are {} and {last}", rest.join(", "))),
+        [only] => Some(format!("expected {only}")),
+        [rest @ .., last] => Some(format!("expected one of {} or {last}", rest.join(", "))),
     }
 }
 

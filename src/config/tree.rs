@@ -1,8 +1,8 @@
-//! The YAML text as a tree in which every value knows its place.
+//! Parses YAML into a tree in which every value has its position.
 //!
-//! Reads one document of YAML 1.2 with the core schema (`no` and `on` are text). Refuses what makes a configuration mean
-//! something else than it seems to: duplicate keys, several documents, tags, aliases that grow without bound. Knows
-//! nothing of what the keys mean; `shape` does. Start at [`parse`].
+//! Parses one document of YAML 1.2 with the core schema (`no` and `on` are text). Refuses input whose meaning is
+//! easily misunderstood: duplicate keys, several documents, tags, aliases without a bound. The meaning of the keys is
+//! the business of `shape`. Start at [`parse`].
 //!
 //! `saphyr-parser` does the reading: it is kept, it passes the YAML test suite, and it hands out events with positions,
 //! which a deserialiser over serde cannot do for a file with several mistakes.
@@ -18,12 +18,12 @@ use crate::config::findings::Findings;
 use crate::config::path::{Path, Step};
 use crate::config::source::Environment;
 
-/// Values in one file, aliases counted as often as they are used.
+/// Maximum number of values in one file, with aliases counted at each use.
 const NODES_MAX: usize = 100_000;
-/// Lists and mappings in one another.
+/// Maximum nesting depth.
 const DEPTH_MAX: usize = 64;
 
-/// A value and its place.
+/// A value and its position.
 #[derive(Clone, Debug)]
 pub(crate) struct Node {
     pub(crate) position: Position,
@@ -38,8 +38,8 @@ pub(crate) enum Value {
     Integer(i64),
     Float(f64),
     String(String),
-    /// Text into which an environment variable was put: it becomes whatever is wanted in its place. `written` is what
-    /// stands in the file, and the only one of the two to be shown.
+    /// Text with a substituted environment variable. It is converted to the type that is expected there. `written` is
+    /// the text in the file; only that may be shown.
     Substituted {
         text: String,
         written: String,
@@ -63,7 +63,7 @@ impl PartialEq for Node {
 }
 
 impl Node {
-    /// The entries, where this is a mapping.
+    /// The entries, if this is a mapping.
     pub(crate) fn entries(&self) -> &[Entry] {
         match &self.value {
             Value::Mapping(entries) => entries,
@@ -76,7 +76,7 @@ impl Node {
         self.entries().iter().find(|entry| entry.key == key).map(|entry| &entry.value)
     }
 
-    /// The place of what stands at `path`, or of the nearest thing around it.
+    /// The position of the value at `path`, or of the nearest enclosing value.
     pub(crate) fn locate(&self, path: &Path, on_key: bool) -> Position {
         let mut node = self;
         let mut position = self.position;
@@ -85,7 +85,7 @@ impl Node {
                 (Step::Index(index), Value::Sequence(items)) => items.get(*index).map(|item| (item, item.position)),
                 (Step::Key(key), Value::Mapping(entries)) => {
                     entries.iter().find(|entry| entry.key == *key).map(|entry| {
-                        // A list or a mapping begins on a line below, at something else's name: its own key says more.
+                        // A list or mapping begins on a later line, so the position of its own key is more helpful.
                         let block = matches!(entry.value.value, Value::Mapping(_) | Value::Sequence(_) | Value::Null);
                         (&entry.value, if on_key || block { entry.key_position } else { entry.value.position })
                     })
@@ -107,7 +107,7 @@ impl Node {
     }
 }
 
-/// Reads `text`; `None` where it is not YAML, which is then among the findings.
+/// Parses `text`. `None` if it is not YAML; the problem is then reported.
 pub(crate) fn parse(text: &str, environment: &Environment, found: &mut Findings) -> Option<Node> {
     let mut builder =
         Builder { parser: Parser::new_from_str(text), environment, found, anchors: HashMap::new(), nodes: 0 };
@@ -121,7 +121,7 @@ pub(crate) fn parse(text: &str, environment: &Environment, found: &mut Findings)
     }
 }
 
-/// Why reading cannot go on.
+/// The problem that stops parsing.
 struct Stop {
     position: Position,
     message: String,
@@ -159,7 +159,7 @@ impl<'t> Builder<'t, '_> {
             match self.next()? {
                 (Event::DocumentEnd, _) => {}
                 (Event::StreamEnd, _) => return Ok(()),
-                (_, span) => return Err(stop(position(span), "the file holds several documents (`---`)", None)),
+                (_, span) => return Err(stop(position(span), "the file contains several documents (`---`)", None)),
             }
         }
     }
@@ -180,14 +180,18 @@ impl<'t> Builder<'t, '_> {
         let position = position(span);
         self.count(1, position)?;
         if depth > DEPTH_MAX {
-            return Err(stop(position, format!("lists and mappings are more than {DEPTH_MAX} deep"), None));
+            return Err(stop(
+                position,
+                format!("lists and mappings are nested more than {DEPTH_MAX} levels deep"),
+                None,
+            ));
         }
         let (value, anchor) = match event {
             Event::Scalar(text, style, anchor, tag) => {
                 let is_text = match tag.as_deref() {
                     None => style != ScalarStyle::Plain,
                     Some(tag) if tag.is_yaml_core_schema() && tag.suffix == "str" => true,
-                    Some(tag) => return Err(stop(position, format!("the tag `{tag}` has no meaning here"), None)),
+                    Some(tag) => return Err(stop(position, format!("the tag `{tag}` is not supported"), None)),
                 };
                 (self.scalar(&text, is_text, position, path), anchor)
             }
@@ -201,7 +205,7 @@ impl<'t> Builder<'t, '_> {
             }
             Event::Alias(anchor) => {
                 let Some(target) = self.anchors.get(&anchor) else {
-                    return Err(stop(position, "this alias is part of what it stands for", None));
+                    return Err(stop(position, "this alias refers to itself", None));
                 };
                 let value = target.value.clone();
                 let size = target.size();
@@ -248,9 +252,9 @@ impl<'t> Builder<'t, '_> {
             } else if let Some(first) = entries.iter().find(|entry| entry.key == key) {
                 let line = first.key_position.line;
                 self.found
-                    .problem(&within, format!("the key `{key}` is given twice"))
+                    .problem(&within, format!("the key `{key}` is set twice"))
                     .position(key_position)
-                    .hint(format!("it first stands on line {line}"));
+                    .hint(format!("first set on line {line}"));
             } else {
                 entries.push(Entry { key, key_position, value });
             }
@@ -268,7 +272,7 @@ impl<'t> Builder<'t, '_> {
             Ok(Some(full)) => Value::Substituted { text: full, written: text.to_owned() },
             Err(error) => {
                 self.found.problem(path, error.to_string()).position(position).hint(error.hint());
-                // Stands in, so that what the variable would have given is not also reported as missing.
+                // A placeholder, so that the value of the variable is not also reported as missing.
                 Value::Substituted { text: text.to_owned(), written: text.to_owned() }
             }
         }
@@ -279,7 +283,7 @@ impl<'t> Builder<'t, '_> {
         if self.nodes > NODES_MAX {
             return Err(stop(
                 position,
-                format!("the file holds more than {NODES_MAX} values, aliases written out"),
+                format!("the file contains more than {NODES_MAX} values, with aliases expanded"),
                 None,
             ));
         }
@@ -287,7 +291,7 @@ impl<'t> Builder<'t, '_> {
     }
 }
 
-/// Adds what `<<` brings and the mapping does not say itself.
+/// Adds the entries of `<<` that the mapping does not set itself.
 fn merge(entries: &mut Vec<Entry>, value: Node, position: Position) -> Result<(), Stop> {
     match value.value {
         Value::Mapping(more) => {
@@ -299,14 +303,14 @@ fn merge(entries: &mut Vec<Entry>, value: Node, position: Position) -> Result<()
             Ok(())
         }
         Value::Sequence(items) => items.into_iter().try_for_each(|item| merge(entries, item, position)),
-        _ => Err(stop(position, "`<<` takes the alias of a mapping", None)),
+        _ => Err(stop(position, "`<<` needs the alias of a mapping", None)),
     }
 }
 
 fn untagged(tag: Option<&saphyr_parser::Tag>, position: Position) -> Result<(), Stop> {
     match tag {
         None => Ok(()),
-        Some(tag) => Err(stop(position, format!("the tag `{tag}` has no meaning here"), None)),
+        Some(tag) => Err(stop(position, format!("the tag `{tag}` is not supported"), None)),
     }
 }
 
@@ -328,7 +332,7 @@ fn syntax_hint(info: &str) -> Option<String> {
     } else if info.contains("anchor") {
         "a value that begins with `*` must be in quotes"
     } else if info.contains("mapping values are not allowed") || info.contains("simple key") {
-        "is the indentation right, and is text with `: ` in it in quotes?"
+        "check the indentation, and put text that contains `: ` in quotes"
     } else {
         return None;
     };

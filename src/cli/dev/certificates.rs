@@ -1,4 +1,4 @@
-//! A certificate authority for this machine, and a certificate by it for `localhost`.
+//! Creates a certificate authority for this machine, and a certificate for `localhost` signed by it.
 
 use std::path::Path;
 
@@ -11,7 +11,7 @@ use rcgen::{
 use crate::cli::files;
 use crate::clock::{Clock, Timestamp};
 
-/// What browsers accept at most for a certificate (397 days), with a margin.
+/// Validity of the certificate. Browsers accept at most 397 days; this leaves a margin.
 const LEAF_DAYS: u64 = 390;
 const CA_DAYS: u64 = 3650;
 const DAY_SECONDS: u64 = 24 * 3600;
@@ -22,7 +22,7 @@ const CA_KEY_FILE: &str = "ca-key.pem";
 pub(crate) const LEAF_FILE: &str = "localhost.pem";
 pub(crate) const LEAF_KEY_FILE: &str = "localhost-key.pem";
 
-/// Makes the authority where there is none, and the certificate where there is none or it is about to end.
+/// Creates the certificate authority if it is missing, and the certificate if it is missing or about to expire.
 pub(crate) fn ensure(folder: &Path, clock: &Clock) -> anyhow::Result<()> {
     let path = |name: &str| folder.join(name);
     if !path(CA_FILE).exists() || !path(CA_KEY_FILE).exists() {
@@ -45,7 +45,7 @@ fn authority(now: Timestamp) -> anyhow::Result<(String, KeyPair)> {
     let mut params = params("Vestibule development authority (this machine only)", now, CA_DAYS);
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-    // RFC 5280 §4.2.1.10: whoever trusts this authority trusts it for this machine and for nothing else, also if its key is
+    // RFC 5280 §4.2.1.10: the name constraints limit the certificate authority to this machine, even if its key is
     // stolen.
     params.name_constraints = Some(NameConstraints {
         permitted_subtrees: vec![
@@ -78,14 +78,14 @@ fn params(name: &str, now: Timestamp, days: u64) -> CertificateParams {
     subject.push(DnType::CommonName, name);
     params.distinguished_name = subject;
     params.use_authority_key_identifier_extension = true;
-    // A clock that is a little behind must not refuse what was made just now.
+    // The validity starts in the past, so that clients with a slow clock accept a new certificate.
     let day = |offset: u64| (now.to_system_time() + std::time::Duration::from_secs(offset * DAY_SECONDS)).into();
     params.not_before = (now.to_system_time() - std::time::Duration::from_secs(3600)).into();
     params.not_after = day(days);
     params
 }
 
-/// Whether the certificate is still good for a month.
+/// Whether the certificate is valid for at least another month.
 fn is_fresh(path: &Path, now: Timestamp) -> bool {
     let Ok(text) = std::fs::read(path) else { return false };
     let Ok((_, pem)) = x509_parser::pem::parse_x509_pem(&text) else { return false };

@@ -1,4 +1,4 @@
-//! An application that shows what it was sent: what `dev` puts behind the proxy when it is given no upstream.
+//! A demo application that shows the request it received. `dev` uses it if no upstream is set.
 
 use std::convert::Infallible;
 use std::io;
@@ -21,17 +21,17 @@ use crate::drain;
 use crate::message::page::{document, escape};
 use crate::socket::accept;
 
-/// Open connections: as many as the listener in front of it may have.
+/// Maximum number of open connections: as many as the listener in front of it allows.
 const CONNECTIONS_MAX: usize = 1000;
 
-/// Largest body that is read, to be counted.
+/// Maximum size of a request body that is read to count its bytes.
 const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
 
-/// Starts the application on a free loopback port, on a thread of its own that ends with the process.
+/// Starts the application on a free loopback port, on its own thread, which ends with the process.
 ///
 /// # Errors
 ///
-/// Where no port or thread is to be had.
+/// Returns an error if no port or thread is available.
 pub(crate) fn start() -> io::Result<SocketAddr> {
     let socket = std::net::TcpListener::bind(("127.0.0.1", 0))?;
     socket.set_nonblocking(true)?;
@@ -79,13 +79,13 @@ async fn answer(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Inf
     Ok(response)
 }
 
-/// What came, for programs.
+/// The received request as JSON, for programs.
 fn echo(method: &str, target: &str, headers: &HeaderMap, body_bytes: usize) -> String {
     let headers: Vec<Value> = lines(headers).map(|(name, value)| json!([name, value])).collect();
     json!({"method": method, "target": target, "headers": headers, "body_bytes": body_bytes}).to_string()
 }
 
-/// What came, for people.
+/// The received request as HTML, for people.
 fn page(method: &str, target: &str, headers: &HeaderMap) -> String {
     let claims = claims(headers);
     let named = |name: &str| claims.get(name).and_then(Value::as_str);
@@ -113,7 +113,7 @@ every header of the request.</p>
     document("Demo application", OWN_STYLE, &main)
 }
 
-/// Wider than a form, and tables that a phone can show.
+/// Styles for a wide page, with tables that fit on a phone.
 const OWN_STYLE: &str = "\
 main{max-width:52rem}\
 h2{margin:2rem 0 .5rem;font-size:1rem}\
@@ -134,7 +134,8 @@ fn lines(headers: &HeaderMap) -> impl Iterator<Item = (String, String)> {
         .map(|(name, value)| (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
 }
 
-/// The payload of `x-amzn-oidc-data`. It is not verified here: an application that decides by it must (see the README).
+/// The payload of `x-amzn-oidc-data`. The demo application does not verify it. An application that makes decisions
+/// with it must (see the README).
 fn claims(headers: &HeaderMap) -> Map<String, Value> {
     let payload = || {
         let token = headers.get("x-amzn-oidc-data")?.to_str().ok()?;

@@ -11,17 +11,18 @@ use crate::config::raw::value::{List, Period, TextOrNumber};
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "kebab-case")]
 pub(crate) enum Action {
-    /// Lets signed-in users on, and signs in the others with an OpenID provider. On `https` listeners.
+    /// Requires a signed-in user. Everyone else is sent to an OpenID provider to sign in. Needs an `https` listener,
+    /// or an `http` listener whose `trusted_proxies` end TLS.
     AuthenticateOidc(AuthenticateOidc),
-    /// The same, with a user pool of this process as the provider.
+    /// Like `authenticate-oidc`, but the provider is one of the `user_pools` of this file.
     AuthenticateUserPool(AuthenticateUserPool),
-    /// Validates a bearer token. Not in this version.
+    /// Validates a bearer token. Not available in this version.
     JwtValidation(#[expect(dead_code, reason = "accepted to be refused in one sentence")] JwtValidation),
     /// Sends the request to a target group.
     Forward(Forward),
-    /// Sends the client elsewhere.
+    /// Answers with a redirect to another URL.
     Redirect(Redirect),
-    /// Answers by itself.
+    /// Answers with a fixed status and body.
     FixedResponse(FixedResponse),
 }
 
@@ -29,36 +30,37 @@ pub(crate) enum Action {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct AuthenticateOidc {
-    /// A name of `identity_providers`.
+    /// The name of an entry in `identity_providers`.
     pub(crate) provider: String,
-    /// The scopes to ask for, separated by spaces. Default: `openid`.
+    /// The scopes to request, separated by spaces. Default: `openid`.
     pub(crate) scope: Option<String>,
-    /// The session cookie's base name; its parts are `-0` to `-3`. Applications that must not share their sessions need
-    /// different names. Default: `session.cookie_name`.
+    /// Base name of the session cookie. The session is stored in cookies with the suffixes `-0` to `-3`. Applications
+    /// that must not share sessions need different names. Default: `session.cookie_name`.
     pub(crate) session_cookie_name: Option<String>,
-    /// The longest life of a session, from its sign-in. Default: `7d`, which is also the maximum.
+    /// Maximum duration of a session, counted from the sign-in. Default: `7d`, which is also the maximum.
     pub(crate) session_timeout: Option<Period>,
-    /// What to do with a request that has no session. Default: `authenticate`.
+    /// What to do with a request without a valid session. Default: `authenticate`.
     #[serde(default)]
     pub(crate) on_unauthenticated_request: OnUnauthenticatedRequest,
-    /// What `on_unauthenticated_request: deny` does when a session is over. Default: `deny`.
+    /// What to do with a request whose session has expired. Allowed only with `on_unauthenticated_request: deny`.
+    /// Default: `deny`.
     pub(crate) on_expired_session: Option<OnExpiredSession>,
-    /// Marks every answer to a signed-in user `Cache-Control: private`, so that no shared cache in front of this proxy stores
-    /// it, also where the application says `public`. The browser's own cache is not affected. Default: false, except for
-    /// answers that carry a cookie of this proxy, which are always private.
+    /// Sets `Cache-Control: private` on every response to a signed-in user, even if the application sets `public`.
+    /// Shared caches in front of this proxy then do not store the response. The browser cache is not affected.
+    /// Responses that set a cookie of this proxy are always private. Default: false.
     #[serde(default)]
     pub(crate) private_responses: bool,
-    /// `SameSite` of the session cookie: with which requests of other sites the browser sends it. `lax`: with links and other
-    /// navigations by GET. `strict`: with none; a link from another site costs one more page. `none`: with all, for pages in
-    /// frames of other sites and forms that other sites send here; the application must then protect itself against forged
-    /// requests. Default: `lax`.
+    /// The `SameSite` attribute of the session cookie. It controls whether the browser sends the cookie with requests
+    /// from other sites. `lax`: only with links and other GET navigations. `strict`: never; a link from another site
+    /// then costs one extra page load. `none`: always, for pages framed by other sites and for forms on other sites;
+    /// the application must then protect itself against forged requests (CSRF). Default: `lax`.
     #[serde(default)]
     pub(crate) session_cookie_same_site: SameSite,
-    /// Other origins whose pages may open WebSockets as the signed-in user, as `https://app.example.com`. Default: none, only the
-    /// request's own host.
+    /// Other origins whose pages may open WebSockets as the signed-in user. Example: `https://app.example.com`.
+    /// Default: none; only pages of the same host may.
     #[serde(default)]
     pub(crate) allowed_origins: List<String>,
-    /// Added to the request to the provider, as `{ prompt: login }`. At most 10.
+    /// Extra parameters of the authorization request. Example: `{ prompt: login }`. At most 10.
     #[serde(default)]
     pub(crate) authentication_request_extra_params: BTreeMap<String, String>,
 }
@@ -67,50 +69,52 @@ pub(crate) struct AuthenticateOidc {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct AuthenticateUserPool {
-    /// A name of `user_pools`.
+    /// The name of an entry in `user_pools`.
     pub(crate) user_pool: String,
-    /// The scopes to ask for, separated by spaces. Default: `openid`.
+    /// The scopes to request, separated by spaces. Default: `openid`.
     pub(crate) scope: Option<String>,
-    /// The session cookie's base name; its parts are `-0` to `-3`. Applications that must not share their sessions need
-    /// different names. Default: `session.cookie_name`.
+    /// Base name of the session cookie. The session is stored in cookies with the suffixes `-0` to `-3`. Applications
+    /// that must not share sessions need different names. Default: `session.cookie_name`.
     pub(crate) session_cookie_name: Option<String>,
-    /// The longest life of a session, from its sign-in. Default: `7d`, which is also the maximum.
+    /// Maximum duration of a session, counted from the sign-in. Default: `7d`, which is also the maximum.
     pub(crate) session_timeout: Option<Period>,
-    /// What to do with a request that has no session. Default: `authenticate`.
+    /// What to do with a request without a valid session. Default: `authenticate`.
     #[serde(default)]
     pub(crate) on_unauthenticated_request: OnUnauthenticatedRequest,
-    /// What `on_unauthenticated_request: deny` does when a session is over. Default: `deny`.
+    /// What to do with a request whose session has expired. Allowed only with `on_unauthenticated_request: deny`.
+    /// Default: `deny`.
     pub(crate) on_expired_session: Option<OnExpiredSession>,
-    /// Marks every answer to a signed-in user `Cache-Control: private`, so that no shared cache in front of this proxy stores
-    /// it, also where the application says `public`. The browser's own cache is not affected. Default: false, except for
-    /// answers that carry a cookie of this proxy, which are always private.
+    /// Sets `Cache-Control: private` on every response to a signed-in user, even if the application sets `public`.
+    /// Shared caches in front of this proxy then do not store the response. The browser cache is not affected.
+    /// Responses that set a cookie of this proxy are always private. Default: false.
     #[serde(default)]
     pub(crate) private_responses: bool,
-    /// `SameSite` of the session cookie: with which requests of other sites the browser sends it. `lax`: with links and other
-    /// navigations by GET. `strict`: with none; a link from another site costs one more page. `none`: with all, for pages in
-    /// frames of other sites and forms that other sites send here; the application must then protect itself against forged
-    /// requests. Default: `lax`.
+    /// The `SameSite` attribute of the session cookie. It controls whether the browser sends the cookie with requests
+    /// from other sites. `lax`: only with links and other GET navigations. `strict`: never; a link from another site
+    /// then costs one extra page load. `none`: always, for pages framed by other sites and for forms on other sites;
+    /// the application must then protect itself against forged requests (CSRF). Default: `lax`.
     #[serde(default)]
     pub(crate) session_cookie_same_site: SameSite,
-    /// Other origins whose pages may open WebSockets as the signed-in user, as `https://app.example.com`. Default: none, only the
-    /// request's own host.
+    /// Other origins whose pages may open WebSockets as the signed-in user. Example: `https://app.example.com`.
+    /// Default: none; only pages of the same host may.
     #[serde(default)]
     pub(crate) allowed_origins: List<String>,
-    /// Added to the request to the pool, as `{ prompt: login }`. At most 10.
+    /// Extra parameters of the authorization request. Example: `{ prompt: login }`. At most 10.
     #[serde(default)]
     pub(crate) authentication_request_extra_params: BTreeMap<String, String>,
 }
 
-/// What to do with a request that has no session.
+/// What to do with a request without a valid session.
 #[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum OnUnauthenticatedRequest {
-    /// A navigation goes to the provider; anything that cannot follow, as a script's request, is answered 401.
+    /// A navigation is redirected to the provider. Any other request, for example one made by a script, is answered
+    /// 401.
     #[default]
     Authenticate,
     /// Answers 401.
     Deny,
-    /// Goes on without a user; headers that name one are never the client's own.
+    /// Forwards the request without a user. Identity headers sent by the client are removed.
     Allow,
 }
 
@@ -118,33 +122,33 @@ pub(crate) enum OnUnauthenticatedRequest {
 #[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum SameSite {
-    /// With navigations by GET.
+    /// Sent with same-site requests and with GET navigations from other sites.
     #[default]
     Lax,
-    /// With no request of another site.
+    /// Never sent with requests from other sites.
     Strict,
-    /// With every request.
+    /// Sent with every request.
     None,
 }
 
-/// What `deny` does when a session is over.
+/// What to do with a request whose session has expired.
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum OnExpiredSession {
-    /// To the provider, as the load balancer does.
+    /// Redirects to the provider, as the AWS load balancer does.
     Authenticate,
     /// Answers 401.
     Deny,
 }
 
-/// `jwt-validation`. Not in this version.
+/// `jwt-validation`. Not available in this version.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct JwtValidation {
-    /// The keys' URL. Not in this version.
+    /// URL of the key set. Not available in this version.
     #[expect(dead_code, reason = "accepted to be refused in one sentence")]
     pub(crate) jwks_endpoint: Option<String>,
-    /// The tokens' issuer. Not in this version.
+    /// Expected issuer. Not available in this version.
     #[expect(dead_code, reason = "accepted to be refused in one sentence")]
     pub(crate) issuer: Option<String>,
 }
@@ -153,38 +157,42 @@ pub(crate) struct JwtValidation {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Forward {
-    /// A name of `target_groups`.
+    /// The name of an entry in `target_groups`.
     pub(crate) target_group: String,
-    /// Send the client's `Host` on exactly as it came. Default: false, which leaves out a default port.
+    /// Forwards the `Host` header exactly as the client sent it. Default: false, which removes a default port (`:443`
+    /// or `:80`).
     #[serde(default)]
     pub(crate) preserve_host_header: bool,
 }
 
-/// `redirect`. What is not given stays as the client sent it; at least one of protocol, host, port and path must change.
+/// `redirect`. Parts that are not set are copied from the request. At least one of `protocol`, `host`, `port` and
+/// `path` must differ from the request.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Redirect {
-    /// `HTTP` or `HTTPS`. Default: `#{protocol}`, the request's. Never from HTTPS to HTTP.
+    /// `HTTP` or `HTTPS`. A redirect from HTTPS to HTTP is not allowed. Default: `#{protocol}`, the protocol of the
+    /// request.
     pub(crate) protocol: Option<String>,
     /// The host. Default: `#{host}`.
     pub(crate) host: Option<String>,
     /// The port, 1 to 65535. Default: `#{port}`.
     pub(crate) port: Option<TextOrNumber>,
-    /// The path, with `#{host}`, `#{port}` and `#{path}` for the request's own. Default: `/#{path}`.
+    /// The path. May contain the placeholders `#{host}`, `#{port}` and `#{path}`. Default: `/#{path}`.
     pub(crate) path: Option<String>,
-    /// The query without its question mark; all five placeholders. Default: `#{query}`.
+    /// The query, without the question mark. May contain the placeholders `#{protocol}`, `#{host}`, `#{port}`,
+    /// `#{path}` and `#{query}`. Default: `#{query}`.
     pub(crate) query: Option<String>,
-    /// `HTTP_301` (for good) or `HTTP_302` (for now).
+    /// `HTTP_301` (permanent) or `HTTP_302` (temporary).
     pub(crate) status_code: RedirectStatus,
 }
 
-/// The two redirects of the load balancer.
+/// The status codes of `redirect`.
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 pub(crate) enum RedirectStatus {
-    /// 301, for good: browsers remember it.
+    /// 301 (permanent). Browsers cache this redirect.
     #[serde(rename = "HTTP_301")]
     Http301,
-    /// 302, for now.
+    /// 302 (temporary).
     #[serde(rename = "HTTP_302")]
     Http302,
 }
@@ -193,14 +201,15 @@ pub(crate) enum RedirectStatus {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct FixedResponse {
-    /// 200 to 299, or 400 to 599.
+    /// The status code: 200 to 299, or 400 to 599.
     #[schemars(range(min = 200, max = 599))]
     pub(crate) status_code: u16,
-    /// `text/plain`, `text/css`, `text/html`, `application/javascript` or `application/json`. Default: `text/plain`.
+    /// The `Content-Type`: `text/plain`, `text/css`, `text/html`, `application/javascript` or `application/json`.
+    /// Default: `text/plain`.
     pub(crate) content_type: Option<String>,
-    /// At most 1024 bytes. Default: nothing.
+    /// The response body, at most 1024 bytes. Default: empty.
     pub(crate) body: Option<String>,
-    /// The load balancer's name for `body`.
+    /// Alias of `body`, for configurations copied from the AWS load balancer.
     pub(crate) message_body: Option<String>,
 }
 

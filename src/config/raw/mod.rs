@@ -1,7 +1,8 @@
-//! The file as it is written. Serde only: nothing here is checked, and nothing beyond `config` sees it.
+//! The configuration file as deserialized by serde. Nothing is validated here, and only the `config` room uses these
+//! types.
 //!
-//! The doc comment of a field is what an operator reads: `docs/CONFIG.md`, the JSON Schema and an editor's help are made
-//! from it. It says what the setting does, its default, and its unit.
+//! The doc comment of a field is user documentation: `docs/CONFIG.md`, the JSON Schema and editor help are generated
+//! from it. It states the meaning of the setting, its default, and its unit.
 
 pub(crate) mod action;
 pub(crate) mod claims;
@@ -21,38 +22,39 @@ use serde::Deserialize;
 
 use value::List;
 
-/// The configuration of Vestibule: one YAML file. All names are the load balancer's own, in snake_case.
+/// The configuration of Vestibule: one YAML file. Names are those of the AWS load balancer, in snake_case.
 ///
-/// `${NAME}` takes an environment variable, `$${` is a plain `${`. Paths are relative to the directory of the file. Keys
-/// that begin with `x-` at the top are yours: for anchors (`x-login: &login {…}`), which `*login` and `<<: *login` repeat.
+/// `${NAME}` inserts an environment variable; `$${` is a literal `${`. Paths are relative to the directory of the
+/// file. Top-level keys that begin with `x-` are ignored and can hold YAML anchors: `x-login: &login {…}`, used as
+/// `*login` or `<<: *login`.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(title = "Vestibule", extend("patternProperties" = { "^x-": true }))]
 pub(crate) struct File {
-    /// The sockets to accept requests on, each with its rules. At least one.
+    /// The sockets that accept requests, each with its rules. At least one.
     pub(crate) listeners: List<listener::Listener>,
-    /// OpenID providers that `authenticate-oidc` names.
+    /// OpenID providers, referenced by `authenticate-oidc`.
     #[serde(default)]
     pub(crate) identity_providers: BTreeMap<String, oidc::IdentityProvider>,
-    /// OpenID providers in this process, which `authenticate-user-pool` names.
+    /// OpenID providers that run inside this process, referenced by `authenticate-user-pool`.
     #[serde(default)]
     pub(crate) user_pools: BTreeMap<String, user_pool::UserPool>,
-    /// Sets of targets that `forward` names.
+    /// Groups of targets, referenced by `forward`.
     #[serde(default)]
     pub(crate) target_groups: BTreeMap<String, target_group::TargetGroup>,
-    /// Browser sessions. Needed where a rule authenticates, and by user pools.
+    /// Browser sessions. Required if a rule authenticates or if there is a user pool.
     pub(crate) session: Option<session::Session>,
-    /// What targets are told about a user who signed in. Needed where a rule authenticates.
+    /// The identity headers that targets receive. Required if a rule authenticates.
     pub(crate) claims: Option<claims::Claims>,
-    /// The operator's endpoint: `/livez`, `/readyz`, `/metrics`.
+    /// The admin endpoint: `/livez`, `/readyz`, `/metrics`.
     pub(crate) admin: Option<process::Admin>,
-    /// Where the access log goes: one JSON line for each exchange, always.
+    /// The access log: one JSON line per exchange. It cannot be turned off.
     pub(crate) access_log: Option<process::AccessLog>,
-    /// What the process says about itself, on standard error.
+    /// The log of the process, on standard error.
     pub(crate) log: Option<process::Log>,
-    /// How the process stops.
+    /// Shutdown.
     pub(crate) shutdown: Option<process::Shutdown>,
-    /// Worker threads. Default: one for each core that the process may use.
+    /// Number of worker threads. Default: one per core that the process may use.
     #[schemars(range(min = 1, max = 1024))]
     pub(crate) workers: Option<u32>,
 }

@@ -5,64 +5,69 @@ use serde::Deserialize;
 
 use crate::config::raw::value::{List, Period, SecretText};
 
-/// An OpenID provider. Its endpoints and keys come from discovery (`<issuer>/.well-known/openid-configuration`).
+/// An OpenID provider. Its endpoints and keys are read from discovery (`<issuer>/.well-known/openid-configuration`).
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct IdentityProvider {
-    /// The issuer, exactly as the provider writes it: `https://login.example.com`.
+    /// The issuer, exactly as in the metadata of the provider: `https://login.example.com`.
     pub(crate) issuer: String,
-    /// The client id that the provider gave this deployment.
+    /// The client ID that the provider issued for this deployment.
     pub(crate) client_id: String,
-    /// The client secret itself: better `${NAME}` or `client_secret_file`.
+    /// The client secret. Prefer `${NAME}` or `client_secret_file`.
     pub(crate) client_secret: Option<SecretText>,
-    /// A file that holds the client secret. A newline at its end is not part of it.
+    /// File with the client secret. A trailing newline is ignored.
     pub(crate) client_secret_file: Option<String>,
-    /// How the secret is sent. Default: what the provider's metadata offers, `client_secret_basic` first.
+    /// How the client secret is sent to the token endpoint. Default: a method listed in the metadata of the provider,
+    /// preferably `client_secret_basic`.
     pub(crate) token_endpoint_auth_method: Option<ClientAuth>,
-    /// Where the provider's metadata is. Default: below the issuer. For a provider that is called at another address inside
-    /// a cluster than browsers use: `https://keycloak.internal/realms/a/.well-known/openid-configuration`. The metadata
-    /// must name `issuer` all the same.
+    /// URL of the metadata of the provider. Use it if this proxy reaches the provider at another address than
+    /// browsers do, for example inside a cluster:
+    /// `https://keycloak.internal/realms/a/.well-known/openid-configuration`. The `issuer` in the metadata must still
+    /// match. Default: below `issuer`.
     pub(crate) discovery_url: Option<String>,
-    /// In place of discovery's. With authorization, token and JWKS given, no discovery is made.
+    /// Overrides the authorization endpoint from discovery. If the authorization endpoint, the token endpoint and
+    /// `jwks_uri` are all set, discovery is not used.
     pub(crate) authorization_endpoint: Option<String>,
-    /// In place of discovery's.
+    /// Overrides the token endpoint from discovery.
     pub(crate) token_endpoint: Option<String>,
-    /// In place of discovery's.
+    /// Overrides the userinfo endpoint from discovery.
     pub(crate) userinfo_endpoint: Option<String>,
-    /// In place of discovery's: the keys that sign ID tokens.
+    /// Overrides the URL of the key set from discovery. These keys verify ID tokens.
     pub(crate) jwks_uri: Option<String>,
-    /// In place of discovery's: where a user signs out at the provider.
+    /// Overrides the end-session endpoint from discovery, where users sign out at the provider.
     pub(crate) end_session_endpoint: Option<String>,
-    /// Certificates in PEM form of an authority that is trusted for this provider besides the system's.
+    /// PEM file with certificate authorities that are trusted for this provider in addition to those of the system.
     pub(crate) ca_file: Option<String>,
-    /// The path that this provider sends browsers back to; register `https://<host><path>` there. With several providers, a
-    /// path for each keeps the answer of one from being taken for another's (RFC 9700 §4.4.2), also where a provider does
-    /// not name itself in its answers (RFC 9207). It is answered by the proxy on every host where a rule authenticates.
-    /// Default: `/oauth2/idpresponse`, for all of them. Example: `/oauth2/idpresponse/corp`.
+    /// The callback path. Register `https://<host><path>` with the provider. With several providers, give each its
+    /// own path: then the response of one provider cannot be used as the response of another (RFC 9700 §4.4.2), even
+    /// if a provider does not send `iss` (RFC 9207). The proxy handles this path on every host where a rule
+    /// authenticates. Default: `/oauth2/idpresponse` for all providers. Example: `/oauth2/idpresponse/corp`.
     pub(crate) callback_path: Option<String>,
     /// **Insecure.** Hosts of this provider that may be called over plain HTTP, as `host` or `host:port`:
-    /// `["keycloak:8080"]`. Whoever is on the network between can read the client secret and every token, and can sign in
-    /// as anyone. Only for a provider inside a private network. Default: none; `http` is for addresses of this machine.
+    /// `["keycloak:8080"]`. Anyone on the network in between can read the client secret and all tokens, and can sign
+    /// in as any user. Use it only for a provider on a private network. Default: none; plain HTTP is allowed for
+    /// loopback addresses only.
     #[serde(default)]
     pub(crate) insecure_http_hosts: List<String>,
-    /// Whether a sign-in is bound to the browser by PKCE (RFC 7636). `off` is for a provider that cannot; a stolen
+    /// Whether a sign-in uses PKCE (RFC 7636). Set `off` only for a provider that does not support PKCE: a stolen
     /// authorization code is then easier to use. Default: `required`.
     #[serde(default)]
     pub(crate) pkce: Binding,
-    /// Whether the ID token must repeat a nonce that was sent (OpenID Connect Core §3.1.2.1). `off` is for a provider that
-    /// cannot; a stolen ID token or code is then easier to use. Default: `required`.
+    /// Whether the ID token must contain the nonce of the authorization request (OpenID Connect Core §3.1.2.1). Set
+    /// `off` only for a provider that does not support it: a stolen ID token or code is then easier to use. Default:
+    /// `required`.
     #[serde(default)]
     pub(crate) nonce: Binding,
-    /// How long an access token is taken to be good if the provider does not say (`expires_in`) and the token is no JWT
-    /// with an `exp`. When four fifths of it are over, the tokens are refreshed. Default: `1h`.
+    /// Lifetime of an access token if the provider sends no `expires_in` and the token is not a JWT with `exp`.
+    /// Tokens are refreshed after four fifths of their lifetime. Default: `1h`.
     pub(crate) default_token_lifetime: Option<Period>,
-    /// Whether to ask the userinfo endpoint. Default: `auto`.
+    /// Whether to request claims from the userinfo endpoint. Default: `auto`.
     #[serde(default)]
     pub(crate) userinfo: Userinfo,
-    /// What signing out does at the provider. Default: `auto`.
+    /// What happens at the provider when a user signs out. Default: `auto`.
     #[serde(default)]
     pub(crate) logout: Logout,
-    /// For each call to the provider. Default: `10s`.
+    /// Timeout of each call to the provider. Default: `10s`.
     pub(crate) timeout: Option<Period>,
 }
 
@@ -72,13 +77,13 @@ pub(crate) struct IdentityProvider {
 pub(crate) enum ClientAuth {
     /// In the `Authorization` header.
     ClientSecretBasic,
-    /// In the body.
+    /// In the request body.
     ClientSecretPost,
-    /// Not at all: a public client.
+    /// No secret is sent: a public client.
     None,
 }
 
-/// Whether a sign-in uses one of the protocol's protections.
+/// Whether a sign-in uses PKCE or a nonce.
 #[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Binding {
@@ -89,26 +94,26 @@ pub(crate) enum Binding {
     Off,
 }
 
-/// Whether to ask the userinfo endpoint.
+/// Whether to request claims from the userinfo endpoint.
 #[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Userinfo {
-    /// Where the provider has one.
+    /// Yes, if the provider has a userinfo endpoint.
     #[default]
     Auto,
-    /// Never: the ID token says enough.
+    /// No; only the claims of the ID token are used.
     Never,
 }
 
-/// What signing out does at the provider.
+/// What happens at the provider when a user signs out.
 #[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Logout {
-    /// Signs out at the provider too, where it has an `end_session_endpoint`.
+    /// Also signs out at the provider, if it has an `end_session_endpoint`.
     #[default]
     Auto,
-    /// In Amazon Cognito's own way.
+    /// Uses the logout endpoint of Amazon Cognito.
     Cognito,
-    /// Ends our session only.
+    /// Ends only the session of this proxy.
     Never,
 }

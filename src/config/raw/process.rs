@@ -1,19 +1,19 @@
-//! `admin`, `access_log`, `log`, `shutdown`: what concerns the process.
+//! `admin`, `access_log`, `log`, `shutdown`: settings of the process.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::config::raw::value::{List, Period};
 
-/// The operator's endpoint.
+/// The admin endpoint.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Admin {
-    /// Address and port. Plain HTTP: keep it off public networks. Default: `127.0.0.1:9440`.
+    /// Address and port. The protocol is plain HTTP: do not expose it on public networks. Default: `127.0.0.1:9440`.
     pub(crate) address: Option<String>,
-    /// Host names by which the endpoint may be asked, without a port. IP addresses and `localhost` always may, and
-    /// `/livez` and `/readyz` answer by any name. A web page that points its own name at this address (DNS rebinding)
-    /// gets 421 instead of the metrics. Example: `[vestibule.monitoring.svc]`. Default: none.
+    /// Host names, without port, that requests to `/metrics` may use in `Host`. IP addresses and `localhost` are
+    /// always allowed. `/livez` and `/readyz` accept any host. Other hosts are answered 421, which protects the
+    /// metrics against DNS rebinding. Example: `[vestibule.monitoring.svc]`. Default: none.
     #[serde(default)]
     pub(crate) hosts: List<String>,
 }
@@ -26,53 +26,53 @@ pub(crate) struct AccessLog {
     pub(crate) destination: Option<String>,
 }
 
-/// What the process says about itself.
+/// The log of the process.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Log {
-    /// How much. Default: `info`.
+    /// The log level. Default: `info`.
     #[serde(default)]
     pub(crate) level: Level,
-    /// In which form. Default: `text`.
+    /// The log format. Default: `text`.
     #[serde(default)]
     pub(crate) format: LogFormat,
 }
 
-/// How much is said.
+/// The log level.
 #[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Level {
-    /// A person must act.
+    /// Somebody must act.
     Error,
-    /// We coped, watch it.
+    /// Handled, but unexpected.
     Warn,
-    /// Changes of the process, never of one request.
+    /// Changes of the state of the process.
     #[default]
     Info,
-    /// Single exchanges.
+    /// Individual exchanges.
     Debug,
     /// Everything.
     Trace,
 }
 
-/// In which form it is said.
+/// The log format.
 #[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum LogFormat {
-    /// A JSON object for each line.
+    /// One JSON object per line.
     Json,
-    /// For people.
+    /// Text for people.
     #[default]
     Text,
 }
 
-/// How the process stops.
+/// Shutdown.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Shutdown {
-    /// How long requests are still accepted after a signal to stop, while `/readyz` already answers 503: a load balancer
-    /// needs this time to notice. Default: `5s`; `0s` where nothing asks `/readyz`.
+    /// How long to keep accepting requests after a stop signal. `/readyz` already answers 503 during this time, so
+    /// that a load balancer stops sending requests. Use `0s` if nothing polls `/readyz`. Default: `5s`.
     pub(crate) delay: Option<Period>,
-    /// How long, after the delay, exchanges that have begun may go on. Default: `30s`.
+    /// How long to wait, after `delay`, for exchanges in progress. Default: `30s`.
     pub(crate) drain_timeout: Option<Period>,
 }

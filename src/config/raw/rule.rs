@@ -6,51 +6,53 @@ use serde::Deserialize;
 use crate::config::raw::action::Action;
 use crate::config::raw::value::List;
 
-/// A rule: when all its conditions hold, its actions run.
+/// A rule: if all its conditions match, its actions run.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Rule {
-    /// Names the rule in the access log and metrics. Unique in its listener. Default: `priority-` and the priority.
+    /// Name of the rule in the access log and metrics. Must be unique in its listener. Default: `priority-` followed
+    /// by the priority.
     pub(crate) name: Option<String>,
-    /// 1 to 50000, unique in its listener. The lowest is looked at first.
+    /// 1 to 50000, unique in its listener. The rule with the lowest number is evaluated first.
     #[schemars(range(min = 1, max = 50_000))]
     pub(crate) priority: u32,
-    /// All must hold. At least one: what takes everything else is `default_actions`.
+    /// Conditions; all must match. At least one is required. Use `default_actions` for requests that match no rule.
     pub(crate) conditions: List<Condition>,
-    /// What becomes of a request with `%2F` in its path. With `keep` it is three ordinary characters of a segment, for
-    /// `path_pattern` (written `%2F`) and for the target. A request is refused all the same where decoding it would lead to
-    /// another rule, or make a dot segment. Default: what the listener says.
+    /// What to do with a request whose path contains `%2F`. With `keep`, `%2F` is three ordinary characters of a
+    /// segment, both for `path_pattern` (written `%2F`) and for the target. The request is still refused if the
+    /// decoded path would match another rule or contain a dot segment. Default: `encoded_slash` of the listener.
     pub(crate) encoded_slash: Option<EncodedSlash>,
     /// Actions in order: at most one that authenticates, then exactly one of `forward`, `redirect` and `fixed-response`.
     pub(crate) actions: List<Action>,
 }
 
-/// What becomes of `%2F` in a path.
+/// What to do with `%2F` in a path.
 #[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum EncodedSlash {
-    /// The request is answered 400: some servers take it for a slash, others do not.
+    /// The request is answered 400, because servers disagree on whether `%2F` is a slash.
     #[default]
     Refuse,
-    /// It passes as it is.
+    /// `%2F` is kept and forwarded.
     Keep,
 }
 
-/// One condition. Its values are alternatives: one of them must match. `*` stands for any characters, `?` for one.
+/// One condition. It matches if one of its values matches. `*` matches any number of characters, `?` matches one.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub(crate) enum Condition {
-    /// Hosts, without port and in any case: `[app.example.com, "*.example.com"]`.
+    /// Host names without port, case-insensitive: `[app.example.com, "*.example.com"]`.
     HostHeader(List<String>),
-    /// Paths, decoded but for `%2F`, without parameters (`;…`) and without the query; case matters: `["/api/*"]`.
+    /// Paths, case-sensitive: `["/api/*"]`. The path is decoded except for `%2F`, and has no parameters (`;…`) and no
+    /// query.
     PathPattern(List<String>),
     /// Methods: `[GET, HEAD]`.
     HttpRequestMethod(List<String>),
-    /// Networks that the client is in: `[10.0.0.0/8]`.
+    /// Networks of the client address: `[10.0.0.0/8]`.
     SourceIp(List<String>),
-    /// A header and the values that it may have, in any case.
+    /// A request header and its allowed values, case-insensitive.
     HttpHeader(HttpHeader),
-    /// Pairs of the query, in any case.
+    /// Query parameters, case-insensitive.
     QueryString(List<QueryPair>),
 }
 
@@ -58,19 +60,20 @@ pub(crate) enum Condition {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct HttpHeader {
-    /// The header's name, any but `Host` and those that a client may not set: `X-Forwarded-User` and its like, the names of
-    /// `claims.headers`, and any with more than letters, digits and `-` are taken out of every request before rules are asked.
+    /// Name of the header. `Host` is not allowed; use `host_header`. Headers that clients may not set are not allowed
+    /// either, because they are removed before rules are evaluated: `X-Forwarded-User` and similar headers, the names
+    /// in `claims.headers`, and names with characters other than letters, digits and `-`.
     pub(crate) name: String,
-    /// Values that it may have.
+    /// Allowed values.
     pub(crate) values: List<String>,
 }
 
-/// A pair of the query.
+/// A query parameter.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct QueryPair {
-    /// The name. Default: any.
+    /// Name of the parameter. Default: any name.
     pub(crate) key: Option<String>,
-    /// The value.
+    /// Value of the parameter.
     pub(crate) value: String,
 }

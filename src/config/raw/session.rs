@@ -5,22 +5,23 @@ use serde::Deserialize;
 
 use crate::config::raw::value::List;
 
-/// Browser sessions: sealed cookies, nothing kept on the server.
+/// Browser sessions. A session is stored in encrypted cookies, not on the server.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Session {
-    /// Base name of the session cookie; its parts are `-0` to `-3`. Default: `__Host-vestibule`.
+    /// Base name of the session cookie. The session is stored in cookies with the suffixes `-0` to `-3`. Default:
+    /// `__Host-vestibule`.
     pub(crate) cookie_name: Option<String>,
-    /// What the paths of the sign-in begin with, on every host where a rule authenticates: `/idpresponse` (the callback, to be
-    /// registered with the provider), `/sign_in`, `/sign_out` and `/userinfo` follow it. Change it where an application has
-    /// paths of these names. Default: `/oauth2`.
+    /// Prefix of the reserved paths: `/idpresponse` (the callback, to be registered with the provider), `/sign_in`,
+    /// `/sign_out` and `/userinfo`. They are reserved on every host where a rule authenticates. Change the prefix if
+    /// an application uses these paths. Default: `/oauth2`.
     pub(crate) path_prefix: Option<String>,
-    /// What the browser is told to forget when a user signs out: `cache` (pages that the back button would show), `storage` (what
-    /// scripts of the application have kept, and its service workers), `cookies` (those of the whole domain, other hosts
-    /// included). An empty list: nothing. Default: `[cache]`.
+    /// Data that the browser deletes when a user signs out (`Clear-Site-Data`): `cache` (pages that the back button
+    /// would show), `storage` (script storage of the application and its service workers), `cookies` (all cookies of
+    /// the whole domain, other hosts included). An empty list deletes nothing. Default: `[cache]`.
     pub(crate) clear_site_data: Option<List<ClearSiteData>>,
-    /// Files with a key each: 32 random bytes in hexadecimal or base64, as `vestibule keys session` makes them. The first
-    /// seals, all open. All replicas need the same.
+    /// Key files, each with 32 random bytes in hexadecimal or base64. `vestibule keys session` creates one. The first
+    /// key encrypts new sessions; every key can decrypt. All replicas need the same keys.
     pub(crate) key_files: List<String>,
 }
 
@@ -32,6 +33,6 @@ pub(crate) enum ClearSiteData {
     Cache,
     /// Cookies of the whole domain.
     Cookies,
-    /// Storage that scripts use, and service workers.
+    /// Script storage and service workers.
     Storage,
 }

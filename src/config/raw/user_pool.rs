@@ -7,43 +7,44 @@ use serde::Deserialize;
 
 use crate::config::raw::value::{List, Period, SecretText};
 
-/// An OpenID provider in this process, with its users.
+/// An OpenID provider inside this process, with its users.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct UserPool {
-    /// The pool's own address, `https://login.example.com`: a host that no application shares, without path and without a
-    /// slash at its end. Requests to that host are the pool's, on every listener.
+    /// The address of the pool: `https://login.example.com`, without a path and without a trailing slash. No
+    /// application may use this host. Every listener passes requests for this host to the pool.
     pub(crate) issuer: String,
-    /// Shown on the sign-in page. Default: `Sign in`.
+    /// Title of the sign-in page. Default: `Sign in`.
     pub(crate) title: Option<String>,
-    /// The P-256 private key that signs tokens, in PEM form, as `vestibule keys signing` makes it. All replicas need the
-    /// same.
+    /// PEM file with the P-256 private key that signs tokens. `vestibule keys signing` creates one. All replicas need
+    /// the same key.
     pub(crate) signing_key_file: String,
-    /// An RSA private key, as `vestibule keys signing --algorithm rs256` makes it. OpenID Connect wants every provider to offer
-    /// RS256, and many relying parties verify nothing else: needed where `clients` has such. Default: none, and all tokens
-    /// are ES256.
+    /// PEM file with an RSA private key. `vestibule keys signing --algorithm rs256` creates one. OpenID Connect
+    /// requires every provider to offer RS256, and many relying parties support nothing else: set it if `clients`
+    /// contains one of those. Default: none; all tokens are signed with ES256.
     pub(crate) rs256_signing_key_file: Option<String>,
-    /// Keys that signed before, or will, for either algorithm: still published, never signing.
+    /// Files with former or future signing keys of either algorithm. Their public keys are published; they never
+    /// sign.
     #[serde(default)]
     pub(crate) previous_key_files: List<String>,
-    /// Applications behind this proxy whose rules name this pool in `authenticate-user-pool`, as a browser's address bar
-    /// shows them: `[https://app.example.com]`.
+    /// Applications behind this proxy whose rules use this pool in `authenticate-user-pool`, as shown in the address
+    /// bar: `[https://app.example.com]`.
     #[serde(default)]
     pub(crate) applications: List<String>,
     /// The users.
     #[serde(default)]
     pub(crate) users: List<User>,
-    /// Other relying parties that may sign users in here.
+    /// Other relying parties that may use this pool to sign users in.
     #[serde(default)]
     pub(crate) clients: List<Client>,
-    /// Life of ID and access tokens. Default: `1h`.
+    /// Lifetime of ID and access tokens. Default: `1h`.
     pub(crate) token_lifetime: Option<Period>,
-    /// Life of a refresh token, from the sign-in. Default: `30d`.
+    /// Lifetime of refresh tokens, counted from the sign-in. Default: `30d`.
     pub(crate) refresh_lifetime: Option<Period>,
-    /// How long a browser stays signed in at the pool itself. Default: `8h`.
+    /// How long a browser stays signed in at the pool (single sign-on). Default: `8h`.
     pub(crate) sso_lifetime: Option<Period>,
-    /// Passwords hashed at the same time; each takes 19 MiB. A sign-in waits up to 10 s for its turn, 1,024 at most. Default:
-    /// half the cores.
+    /// Maximum number of passwords that are hashed at the same time. Each needs 19 MiB of memory. Up to 1,024
+    /// sign-ins wait, each up to 10 s. Default: half the number of cores.
     #[schemars(range(min = 1, max = 256))]
     pub(crate) hashing_max: Option<usize>,
 }
@@ -52,11 +53,11 @@ pub(crate) struct UserPool {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct User {
-    /// What is typed to sign in. Unique in the pool, in any case.
+    /// The user name. Unique in the pool, case-insensitive.
     pub(crate) username: String,
-    /// The password's Argon2id hash, as `vestibule users hash` makes it.
+    /// The Argon2id hash of the password. `vestibule users hash` prints one.
     pub(crate) password_hash: SecretText,
-    /// The `sub` claim. Default: made from the issuer and the user name, the same each time.
+    /// The `sub` claim. Default: derived from the issuer and the user name, so that it never changes.
     pub(crate) subject: Option<String>,
     /// The `email` claim.
     pub(crate) email: Option<String>,
@@ -65,7 +66,7 @@ pub(crate) struct User {
     /// The `groups` claim.
     #[serde(default)]
     pub(crate) groups: List<String>,
-    /// More claims, of any kind.
+    /// Additional claims, of any type.
     #[serde(default)]
     pub(crate) claims: BTreeMap<String, serde_json::Value>,
 }
@@ -74,29 +75,30 @@ pub(crate) struct User {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Client {
-    /// Its client id. Unique in the pool.
+    /// The client ID. Unique in the pool.
     pub(crate) client_id: String,
-    /// Its secret: better `${NAME}` or `client_secret_file`. A client without one is public and must use PKCE.
+    /// The client secret. Prefer `${NAME}` or `client_secret_file`. A client without a secret is public and must use
+    /// PKCE.
     pub(crate) client_secret: Option<SecretText>,
-    /// A file that holds its secret.
+    /// File with the client secret.
     pub(crate) client_secret_file: Option<String>,
-    /// Where users may be sent back to, compared exactly. At least one.
+    /// Allowed redirect URIs, compared exactly. At least one.
     pub(crate) redirect_uris: List<String>,
-    /// Where users may be sent after signing out, compared exactly.
+    /// Allowed redirect URIs after signing out, compared exactly.
     #[serde(default)]
     pub(crate) post_logout_redirect_uris: List<String>,
-    /// Shown on the sign-in page. Default: the client id.
+    /// Name of the client on the sign-in page. Default: the client ID.
     pub(crate) name: Option<String>,
-    /// Whether authorization requests need PKCE. `required`: with S256, always so for a public client. `or_nonce`: PKCE or
-    /// `nonce`. `optional`: neither, for relying parties that send neither: a stolen code is then protected by the client
-    /// secret only. PKCE is verified wherever the request began with it. Default: `or_nonce` for a client with a secret.
+    /// Whether authorization requests must use PKCE. `required`: PKCE with S256; always used for public clients.
+    /// `or_nonce`: PKCE or `nonce`. `optional`: neither; a stolen code is then protected only by the client secret.
+    /// If a request uses PKCE, it is always verified. Default: `or_nonce` for a client with a secret.
     pub(crate) pkce: Option<ClientPkce>,
-    /// What signs this client's ID tokens: `RS256` (needs `rs256_signing_key_file`) or `ES256`. Default: `RS256` where the pool
-    /// has such a key, else `ES256`.
+    /// Signature algorithm of the ID tokens of this client: `RS256` (needs `rs256_signing_key_file`) or `ES256`.
+    /// Default: `RS256` if the pool has such a key, otherwise `ES256`.
     pub(crate) id_token_signed_response_alg: Option<SignatureAlgorithm>,
 }
 
-/// What an authorization request must have beside `state`.
+/// What an authorization request must contain in addition to `state`.
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum ClientPkce {

@@ -1,4 +1,4 @@
-//! Kinds of values that several sections use.
+//! Value types that several sections use.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -9,7 +9,7 @@ use zeroize::Zeroize as _;
 
 use crate::secret::Secret;
 
-/// A list whose items know their index in the file, also where a bad item was left out.
+/// A list whose items know their index in the file, even if invalid items were skipped.
 #[derive(Debug)]
 pub(crate) struct List<T> {
     items: Vec<(usize, T)>,
@@ -28,24 +28,24 @@ impl<T> List<T> {
         self.items.iter().map(|(index, item)| (*index, item))
     }
 
-    /// Whether no bad item was left out.
+    /// Whether no invalid item was skipped.
     pub(crate) fn is_complete(&self) -> bool {
         self.complete
     }
 
-    /// Whether the file lists nothing.
+    /// Whether the list in the file is empty.
     pub(crate) fn is_empty(&self) -> bool {
         self.items.is_empty() && self.complete
     }
 
-    /// How many good items there are.
+    /// The number of valid items.
     pub(crate) fn len(&self) -> usize {
         self.items.len()
     }
 }
 
 impl List<String> {
-    /// The items alone.
+    /// The items without their indexes.
     pub(crate) fn texts(&self) -> Vec<String> {
         self.iter().map(|(_, text)| text.clone()).collect()
     }
@@ -53,7 +53,7 @@ impl List<String> {
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for List<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        // `shape` puts null where an item was bad.
+        // `shape` replaces each invalid item with null.
         let all = Vec::<Option<T>>::deserialize(deserializer)?;
         let complete = all.iter().all(Option::is_some);
         let items = all.into_iter().enumerate().filter_map(|(index, item)| item.map(|item| (index, item))).collect();
@@ -75,7 +75,7 @@ impl<T: JsonSchema> JsonSchema for List<T> {
     }
 }
 
-/// A length of time as it is written: `8h`, `1h30m`, `500ms`, or a number of seconds.
+/// A duration as written in the file: `8h`, `1h30m`, `500ms`, or a number of seconds.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
 #[serde(untagged)]
 pub(crate) enum Period {
@@ -102,7 +102,7 @@ impl JsonSchema for Period {
     }
 }
 
-/// Text that may also be written as a number: a port.
+/// Text that may also be written as a number, such as a port.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct TextOrNumber(pub(crate) String);
 
@@ -135,7 +135,7 @@ impl JsonSchema for TextOrNumber {
     }
 }
 
-/// One text or several.
+/// One text or a list of texts.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
 #[serde(untagged)]
 pub(crate) enum OneOrMany {
@@ -157,7 +157,7 @@ impl JsonSchema for OneOrMany {
     }
 }
 
-/// A secret that stands in the file itself.
+/// A secret written in the file itself.
 #[derive(Clone)]
 pub(crate) struct SecretText(pub(crate) Secret<String>);
 

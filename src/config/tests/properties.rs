@@ -95,5 +95,5 @@ fn a_deep_file_is_refused_and_not_recursed_into() {
     let directory = temporary_directory("deep");
     let text = "[".repeat(70) + &"]".repeat(70);
     let report = load(&Source::text("deep.yaml", &directory, &text), MissingKeys::Refuse).unwrap_err();
-    assert!(report.to_string().contains("more than 64 deep"), "{report}");
+    assert!(report.to_string().contains("more than 64 levels deep"), "{report}");
 }

@@ -1,4 +1,4 @@
-//! Actions to a chain: gates, then exactly one terminal (spec §1.3).
+//! Validates actions. The result is a chain: gates, then exactly one terminal (ALB §1.3).
 
 use std::collections::BTreeMap;
 use std::collections::HashMap;
@@ -21,21 +21,21 @@ use crate::config::validate::{Context, redirect, session, value};
 use crate::message::cookie::SameSite;
 use crate::oidc;
 
-/// The maximum is assumed: the ALB documents the default only (spec §13).
+/// The maximum is assumed: AWS documents only the default (ALB §13).
 const SESSION_TIMEOUT: Duration = Duration::from_secs(604_800);
 const SESSION_TIMEOUT_BOUNDS: (Duration, Duration) = (Duration::from_secs(1), SESSION_TIMEOUT);
-/// Spec §1.1.
+/// ALB §1.1.
 const EXTRA_PARAMS_MAX: usize = 10;
-/// Spec §7.3.
+/// ALB §7.3.
 const BODY_BYTES_MAX: usize = 1024;
 const CONTENT_TYPES: [&str; 5] = ["text/plain", "text/css", "text/html", "application/javascript", "application/json"];
 
-/// What actions that authenticate have in common over the whole file.
+/// State shared by all actions that authenticate in the whole file.
 pub(super) struct Logins {
     default_cookie_name: Arc<str>,
-    /// Who signs in to sessions under that cookie name, and where the file says so first.
+    /// The provider of each session cookie name, and the place where the name is first used.
     by_cookie: HashMap<Arc<str>, (AuthenticateKind, Path)>,
-    /// Each pool that a rule names, and where.
+    /// Each user pool that a rule references, and the place of the reference.
     pools: BTreeMap<Arc<str>, Path>,
 }
 
@@ -49,12 +49,12 @@ impl Logins {
         self.by_cookie.is_empty()
     }
 
-    /// Where a rule first names that pool.
+    /// The place where a rule first references that user pool.
     pub(super) fn pool(&self, name: &str) -> Option<&Path> {
         self.pools.get(name)
     }
 
-    /// A session of one provider must not pass for one of another (spec §1.3.6).
+    /// A session of one provider must not be accepted as a session of another (ALB §1.3.6).
     fn add(&mut self, gate: &AuthenticateSettings, at: &Path, context: &mut Context<'_>) {
         if let AuthenticateKind::UserPool(name) = &gate.kind {
             self.pools.entry(Arc::clone(name)).or_insert_with(|| at.clone());
@@ -62,10 +62,10 @@ impl Logins {
         let name = &gate.session_cookie_name;
         let (first, first_at) =
             self.by_cookie.entry(Arc::clone(name)).or_insert_with(|| (gate.kind.clone(), at.clone()));
-        // A name that does not resolve is a slip, and what it would lead to need not be said.
+        // If a name does not resolve, that is already reported, and this check would only repeat it.
         if *first != gate.kind && !context.found.concern(at) && !context.found.concern(first_at) {
-            let message = format!("the session cookie `{name}` already belongs to {}", issuer(first));
-            let hint = format!("it does at {first_at}; give one of the two another `session_cookie_name`");
+            let message = format!("the session cookie `{name}` is already used by {}", issuer(first));
+            let hint = format!("first used at {first_at}; set a different `session_cookie_name` at one of the two");
             context.found.problem(at, message).hint(hint);
         }
     }
@@ -94,11 +94,8 @@ pub(super) fn chain(
         let terminal = match action {
             Action::AuthenticateOidc(_) | Action::AuthenticateUserPool(_) => {
                 if let Some((first, _)) = terminals.first() {
-                    let message = format!("`{}` after `{first}`, which answers", name(action));
-                    context
-                        .found
-                        .problem(&at, message)
-                        .hint("an action that authenticates stands before the one that answers");
+                    let message = format!("`{}` after `{first}`, which already answers the request", name(action));
+                    context.found.problem(&at, message).hint("put the action that authenticates first");
                 } else if !gates.is_empty() {
                     let problem = context.found.problem(&at, "a second action that authenticates");
                     problem.hint("a rule has at most one; write two rules with different conditions");
@@ -109,7 +106,7 @@ pub(super) fn chain(
                 continue;
             }
             Action::JwtValidation(_) => {
-                let problem = context.found.problem(&at, "`jwt-validation` is not in this version");
+                let problem = context.found.problem(&at, "`jwt-validation` is not available in this version");
                 problem
                     .hint("`authenticate-oidc` with `on_unauthenticated_request: deny` answers 401 without a session");
                 sound = false;
@@ -122,17 +119,17 @@ pub(super) fn chain(
             Action::FixedResponse(raw) => fixed_response(raw, &at, context).map(TerminalSettings::FixedResponse),
         };
         if let Some((first, _)) = terminals.first() {
-            let message = format!("`{}` after `{first}`, which already answers", name(action));
+            let message = format!("`{}` after `{first}`, which already answers the request", name(action));
             context
                 .found
                 .problem(&at, message)
-                .hint("a rule has exactly one of `forward`, `redirect`, `fixed-response`");
+                .hint("a rule must have exactly one of `forward`, `redirect`, `fixed-response`");
         }
         terminals.push((name(action), terminal));
     }
     if terminals.is_empty() && sound {
-        let problem = context.found.problem(at, "no action answers the request");
-        problem.hint("end with one of `forward`, `redirect`, `fixed-response`");
+        let problem = context.found.problem(at, "none of the actions answers the request");
+        problem.hint("the last action must be one of `forward`, `redirect`, `fixed-response`");
     }
     let (_, terminal) = terminals.pop()?;
     Some(ChainSettings { gates: gates.into_iter().collect::<Option<_>>()?, terminal: terminal? })
@@ -149,7 +146,7 @@ fn name(action: &Action) -> &'static str {
     }
 }
 
-/// What both actions that authenticate say.
+/// The settings common to both actions that authenticate.
 struct Login<'r> {
     kind: AuthenticateKind,
     scope: Option<&'r str>,
@@ -212,8 +209,8 @@ fn gate(
     if client_speaks == ClientSpeaks::Http {
         let problem = context.found.problem(at, format!("`{}` on an `http` listener", name(action)));
         problem.hint(
-            "sessions travel over TLS only: use an `https` listener and `redirect` to it here, or list the proxy that ends \
-             TLS in `trusted_proxies`",
+            "session cookies need TLS: use an `https` listener and `redirect` to it here, or list the proxy that ends TLS \
+             in `trusted_proxies`",
         );
     }
     let cookie_name = match login.cookie_name {
@@ -235,8 +232,8 @@ fn gate(
         OnUnauthenticatedRequest::Allow => OnUnauthenticated::Allow,
     };
     if login.on_expired.is_some() && on_unauthenticated != OnUnauthenticated::Deny {
-        let message = "`on_expired_session` has a meaning with `on_unauthenticated_request: deny` only";
-        context.found.problem(&at.key("on_expired_session"), message).hint("take it out");
+        let message = "`on_expired_session` is allowed only with `on_unauthenticated_request: deny`";
+        context.found.problem(&at.key("on_expired_session"), message).hint("remove it");
     }
     let allowed_origins = origins(login.allowed_origins, &at.key("allowed_origins"), context);
     let settings = AuthenticateSettings {
@@ -264,7 +261,7 @@ fn same_site(written: written::SameSite, at: &Path, context: &mut Context<'_>) -
         written::SameSite::Strict => SameSite::Strict,
         written::SameSite::None => {
             let warning = context.found.warning(at, "other sites can send requests as the signed-in user");
-            warning.hint("the application must protect itself against forged requests (CSRF); `lax` does without");
+            warning.hint("the application must protect itself against forged requests (CSRF); with `lax` browsers do");
             SameSite::None
         }
     }
@@ -280,8 +277,7 @@ fn origins(written: &List<String>, at: &Path, context: &mut Context<'_>) -> Arc<
             Some(origin) => origins.push(origin),
             None => {
                 let problem = context.found.problem(&at.index(index), format!("`{text}` is not an origin"));
-                problem
-                    .hint("scheme, host and port as a browser shows them, without a path: `https://app.example.com`");
+                problem.hint("write scheme, host and port without a path: `https://app.example.com`");
             }
         }
     }
@@ -298,7 +294,7 @@ fn scope(written: Option<&str>, at: &Path, context: &mut Context<'_>) -> Option<
     }
     if !scope.split(' ').any(|one| one == "openid") {
         let problem = context.found.problem(at, "`openid` is not among the scopes");
-        problem.hint("without it a provider gives no ID token, and no sign-in would succeed");
+        problem.hint("without `openid` the provider sends no ID token, and every sign-in fails");
         return None;
     }
     Some(scope.to_owned())
@@ -306,15 +302,16 @@ fn scope(written: Option<&str>, at: &Path, context: &mut Context<'_>) -> Option<
 
 fn extra_params(params: &BTreeMap<String, String>, at: &Path, context: &mut Context<'_>) {
     if params.len() > EXTRA_PARAMS_MAX {
-        let message = format!("{} parameters; at most {EXTRA_PARAMS_MAX} may be added", params.len());
+        let message = format!("{} parameters; at most {EXTRA_PARAMS_MAX} are allowed", params.len());
         context.found.problem(at, message);
     }
     for name in params.keys() {
         if oidc::is_reserved_parameter(name) {
-            let problem = context.found.problem_at_key(&at.key(name), format!("`{name}` is set by the sign-in itself"));
-            problem.maybe_hint((name == "scope").then(|| "the action has a `scope` of its own".to_owned()));
+            let problem =
+                context.found.problem_at_key(&at.key(name), format!("`{name}` is reserved: the sign-in sets it"));
+            problem.maybe_hint((name == "scope").then(|| "use the `scope` setting of the action".to_owned()));
         } else if name.is_empty() {
-            context.found.problem_at_key(&at.key(name), "a parameter needs a name");
+            context.found.problem_at_key(&at.key(name), "the name of the parameter is empty");
         }
     }
 }
@@ -328,21 +325,24 @@ fn fixed_response(raw: &FixedResponse, at: &Path, context: &mut Context<'_>) -> 
     let status = StatusCode::from_u16(raw.status_code).ok();
     let status = status.filter(|status| status.is_success() || status.is_client_error() || status.is_server_error());
     if status.is_none() {
-        let message = format!("{} cannot be a fixed response: 200 to 299, or 400 to 599", raw.status_code);
-        let hint = (300..400).contains(&raw.status_code).then(|| "`redirect` sends the client elsewhere".to_owned());
+        let message = format!(
+            "status code {} is not allowed in a fixed response: use 200 to 299, or 400 to 599",
+            raw.status_code
+        );
+        let hint = (300..400).contains(&raw.status_code).then(|| "use `redirect` for a redirect".to_owned());
         context.found.problem(&at.key("status_code"), message).maybe_hint(hint);
     }
     let content_type = raw.content_type.as_deref().unwrap_or(CONTENT_TYPES[0]);
     let known = CONTENT_TYPES.contains(&content_type);
     if !known {
         let hint = crate::config::suggest::hint(content_type, CONTENT_TYPES);
-        let message = format!("`{content_type}` cannot be a fixed response's content type");
+        let message = format!("content type `{content_type}` is not allowed in a fixed response");
         context.found.problem(&at.key("content_type"), message).maybe_hint(hint);
     }
     let (body, key) = match (&raw.body, &raw.message_body) {
         (Some(_), Some(_)) => {
-            let problem = context.found.problem(&at.key("message_body"), "both `body` and `message_body` are given");
-            problem.hint("they are one thing; keep one");
+            let problem = context.found.problem(&at.key("message_body"), "both `body` and `message_body` are set");
+            problem.hint("they are the same setting; keep one");
             return None;
         }
         (Some(body), None) => (body.as_str(), "body"),
@@ -356,7 +356,7 @@ fn fixed_response(raw: &FixedResponse, at: &Path, context: &mut Context<'_>) -> 
     }
     // RFC 9110 §15.3.5, §15.3.6: neither has content.
     if matches!(raw.status_code, 204 | 205) && !body.is_empty() {
-        context.found.problem(&at.key(key), format!("an answer with status {} has no body", raw.status_code));
+        context.found.problem(&at.key(key), format!("a response with status {} cannot have a body", raw.status_code));
         return None;
     }
     Some(FixedResponseSettings {

@@ -17,7 +17,7 @@ pub(super) fn claims(raw: &raw::claims::Claims, at: &Path, context: &mut Context
         context
             .found
             .problem(&at.key("signer"), "the signer is empty")
-            .hint("name this deployment: `arn:vestibule:NAME`");
+            .hint("write a name for this deployment: `arn:vestibule:NAME`");
     }
     let signing_key = keys::signing_key(&raw.signing_key_file, Algorithm::Es256, &at.key("signing_key_file"), context);
     let previous = at.key("previous_key_files");
@@ -26,10 +26,10 @@ pub(super) fn claims(raw: &raw::claims::Claims, at: &Path, context: &mut Context
     for (name, claim) in &raw.headers {
         let at = at.key("headers").key(name);
         let Some(new) = claim_header(name, claim, &at, &mut context.found) else { continue };
-        // A name has letters, digits and `-` only, so that names which an application could take for one differ by case.
+        // Names contain only letters, digits and `-`, so names that applications might confuse differ only in case.
         if claim_headers.iter().any(|other| other.header == new.header) {
             let problem = context.found.problem_at_key(&at, format!("the header `{}` is given twice", new.header));
-            problem.hint("the case of a header's name means nothing; a target would get one of the two claims");
+            problem.hint("header names are case-insensitive; a target would receive only one of the two claims");
             continue;
         }
         claim_headers.push(new);
@@ -48,7 +48,7 @@ pub(super) fn claims(raw: &raw::claims::Claims, at: &Path, context: &mut Context
     })
 }
 
-/// Room for all that fits into a session's cookies, where the claims do not compress.
+/// The maximum size of claims in the session cookies, if the claims do not compress.
 const HEADER_BYTES_MAX: usize = 32 * 1024;
 
 fn claim_header(name: &str, mapped: &MappedClaim, at: &Path, found: &mut Findings) -> Option<ClaimHeader> {
@@ -57,14 +57,15 @@ fn claim_header(name: &str, mapped: &MappedClaim, at: &Path, found: &mut Finding
         return None;
     };
     if !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
-        let problem = found.problem_at_key(at, format!("the header `{name}` has more than letters, digits and `-`"));
+        let problem = found
+            .problem_at_key(at, format!("the header name `{name}` has characters other than letters, digits and `-`"));
         let plain: String = name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
-        problem.hint(format!("write `{plain}`: many applications read both names as one, and drop or mix them"));
+        problem.hint(format!("write `{plain}`: many applications treat both names as the same header"));
         return None;
     }
     if is_taken(&header) {
-        let problem = found.problem_at_key(at, format!("the header `{header}` has another meaning"));
-        problem.hint("choose another, as `x-forwarded-email`");
+        let problem = found.problem_at_key(at, format!("the header `{header}` is reserved"));
+        problem.hint("choose another name, for example `x-forwarded-email`");
         return None;
     }
     let (claim, encoding) = match mapped {
@@ -76,7 +77,9 @@ fn claim_header(name: &str, mapped: &MappedClaim, at: &Path, found: &mut Finding
         OneOrMany::Many(steps) => steps.clone(),
     };
     if claim.is_empty() || claim.iter().any(String::is_empty) {
-        found.problem(at, "this does not name a claim").hint("write `email`, `realm_access.roles` or `[\"a.b\", c]`");
+        found
+            .problem(at, "this is not the name of a claim")
+            .hint("write `email`, `realm_access.roles` or `[\"a.b\", c]`");
         return None;
     }
     let encoding = match encoding {
@@ -88,8 +91,9 @@ fn claim_header(name: &str, mapped: &MappedClaim, at: &Path, found: &mut Finding
     Some(ClaimHeader { header, claim, encoding })
 }
 
-/// Headers that HTTP or this proxy gives a meaning of their own, or that an application trusts for another reason. What tells
-/// a navigation from a script (`message/media.rs`) is the client's to say, and would be stripped as ours.
+/// Headers to which HTTP or this proxy gives a meaning, or that applications trust for another reason. The headers
+/// that tell a navigation from a script request (`message/media.rs`) belong to the client; mapped headers are removed
+/// from requests.
 fn is_taken(name: &HeaderName) -> bool {
     const TAKEN: [HeaderName; 24] = [
         header::ACCEPT,

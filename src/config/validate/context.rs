@@ -1,4 +1,4 @@
-//! What every section needs while it is checked.
+//! State that the validation of every section needs.
 
 use std::collections::BTreeMap;
 
@@ -10,25 +10,26 @@ use crate::config::tree::Node;
 use crate::config::validate::value;
 use crate::message::header::Protected;
 
-/// The source, what was found, and which names the file knows.
+/// The source, the findings, and the names that the file defines.
 pub(crate) struct Context<'s> {
     pub(crate) source: &'s Source,
     pub(crate) missing_keys: MissingKeys,
     pub(crate) found: Findings,
-    /// What was done on the way, to be told: keys that were made.
+    /// Messages about side effects: keys that were created.
     pub(crate) notes: Vec<String>,
     pub(crate) root: &'s Node,
-    /// Header names that no client may set where this file is served with.
+    /// Header names that clients may not set with this configuration.
     pub(crate) protected: Protected,
 }
 
 impl Context<'_> {
-    /// Whether the file has that section, sound or not.
+    /// Whether the file contains that section, valid or not.
     pub(crate) fn has(&self, section: &str) -> bool {
         self.root.get(section).is_some()
     }
 
-    /// The names that a section defines. An entry that is not sound still has its name: what refers to it is right.
+    /// The names that a section defines, invalid entries included, so that references to an invalid entry are not
+    /// reported.
     pub(crate) fn names(&self, section: &str) -> Vec<String> {
         let entries = self.root.get(section).map(Node::entries).unwrap_or_default();
         entries.iter().map(|entry| entry.key.clone()).collect()
@@ -45,7 +46,7 @@ impl Context<'_> {
         self.found.problem(at, format!("there is no {what} `{name}`")).hint(hint);
     }
 
-    /// Checks every entry of a section, and that its name can stand in logs and metrics.
+    /// Validates every entry of a section, and that its name is usable in logs and metrics.
     pub(crate) fn each<R, S>(
         &mut self,
         section: &BTreeMap<String, R>,

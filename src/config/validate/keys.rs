@@ -1,4 +1,4 @@
-//! Files that hold secrets, keys and certificates, with a diagnostic for each way in which they cannot be used.
+//! Reads files with secrets, keys and certificates. Each way in which a file is unusable has its own diagnostic.
 
 use std::io;
 use std::os::unix::fs::PermissionsExt as _;
@@ -17,17 +17,17 @@ use crate::crypto::aead::Key;
 use crate::jose::signing_key::{Algorithm, PublicKey, SigningKey};
 use crate::secret::Secret;
 
-/// Largest key, secret or certificate file.
+/// Maximum size of a key, secret or certificate file.
 const FILE_BYTES_MAX: u64 = 1024 * 1024;
 
-/// The kinds of key that a development run makes.
+/// The kinds of key that `vestibule dev` creates.
 #[derive(Clone, Copy)]
 enum Kind {
     Session,
     Signing(Algorithm),
 }
 
-/// A text file that must be there.
+/// Reads a text file that must exist.
 pub(super) fn text(path: &str, at: &Path, context: &mut Context<'_>) -> Option<Secret<String>> {
     let file = context.source.resolve_secret(path);
     match read(&file) {
@@ -39,24 +39,25 @@ pub(super) fn text(path: &str, at: &Path, context: &mut Context<'_>) -> Option<S
     }
 }
 
-/// A text file that must be there and that only its owner and group should read.
+/// Reads a text file that must exist and that only its owner and group should be able to read.
 pub(super) fn secret_text(path: &str, at: &Path, context: &mut Context<'_>) -> Option<Secret<String>> {
     let text = text(path, at, context)?;
     warn_of_readers(&context.source.resolve_secret(path), at, &mut context.found);
     Some(text)
 }
 
-/// Warns where every user of the machine can read a file that holds a secret.
+/// Warns if every user of the machine can read a file that contains a secret.
 fn warn_of_readers(file: &FilePath, at: &Path, found: &mut Findings) {
     const READABLE_BY_OTHERS: u32 = 0o004;
     if std::fs::metadata(file).is_ok_and(|file| file.permissions().mode() & READABLE_BY_OTHERS != 0) {
         let shown = file.display();
-        let warning = found.warning(at, format!("every user of this machine can read `{shown}`, which holds a secret"));
-        warning.hint(format!("`chmod o-rwx {shown}`"));
+        let warning =
+            found.warning(at, format!("every user of this machine can read `{shown}`, which contains a secret"));
+        warning.hint(format!("run `chmod o-rwx {shown}`"));
     }
 }
 
-/// A secret, given in the file itself or in a file of its own; `Ok(None)` where neither is.
+/// A secret from the configuration or from its own file. `Ok(None)` if neither is set.
 pub(super) fn secret(
     inline: Option<&SecretText>,
     file: Option<&String>,
@@ -69,7 +70,7 @@ pub(super) fn secret(
     }
     let (secret, at) = match (inline, file) {
         (Some(_), Some(_)) => {
-            let problem = context.found.problem(&at.key(file_key), format!("both `{key}` and `{file_key}` are given"));
+            let problem = context.found.problem(&at.key(file_key), format!("both `{key}` and `{file_key}` are set"));
             problem.hint("keep one");
             return None;
         }
@@ -78,7 +79,7 @@ pub(super) fn secret(
         (None, Some(file)) => {
             let at = at.key(file_key);
             let text = secret_text(file, &at, context)?;
-            // An editor ends a file with a newline; a secret has none.
+            // Editors append a newline to a file; it is not part of the secret.
             let trimmed = text.expose().trim_end_matches(['\r', '\n']).to_owned();
             (Secret::new(trimmed), at)
         }
@@ -90,11 +91,11 @@ pub(super) fn secret(
     Some(Some(secret))
 }
 
-/// A ring of session keys, never empty.
+/// A ring of session keys. It is never empty.
 pub(super) fn session_keys(files: &List<String>, at: &Path, context: &mut Context<'_>) -> Option<Vec<Key>> {
     if files.is_empty() {
         let problem = context.found.problem(at, "expected at least one file");
-        problem.hint("`vestibule keys session --out FILE` makes one");
+        problem.hint("`vestibule keys session --out FILE` creates one");
         return None;
     }
     let mut ring = Vec::with_capacity(files.len());
@@ -105,14 +106,14 @@ pub(super) fn session_keys(files: &List<String>, at: &Path, context: &mut Contex
             Ok(bytes) => ring.push(Key::new(&bytes)),
             Err(error) => {
                 let message = format!("the file `{}` {error}", context.source.resolve_secret(file).display());
-                context.found.problem(&at, message).hint("`vestibule keys session --out FILE` makes one");
+                context.found.problem(&at, message).hint("`vestibule keys session --out FILE` creates one");
             }
         }
     }
     (ring.len() == files.len() && files.is_complete()).then_some(ring)
 }
 
-/// The key that signs with `algorithm`.
+/// The private key that signs with `algorithm`.
 pub(super) fn signing_key(
     file: &str,
     algorithm: Algorithm,
@@ -123,7 +124,7 @@ pub(super) fn signing_key(
     parse_signing_key(&text, file, Some(algorithm), at, context)
 }
 
-/// Keys that are published only; they are never made. `algorithm` is the only one that they may have, where that is said.
+/// Keys that are only published. They are never created. If `algorithm` is set, all keys must be of that algorithm.
 pub(super) fn public_keys(
     files: &List<String>,
     algorithm: Option<Algorithm>,
@@ -142,7 +143,7 @@ pub(super) fn public_keys(
     published
 }
 
-/// Certificates of an authority.
+/// The certificates of a certificate authority.
 pub(super) fn roots(file: &str, at: &Path, context: &mut Context<'_>) -> Option<Vec<CertificateDer<'static>>> {
     let text = text(file, at, context)?;
     let parsed: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(text.expose().as_bytes()).collect();
@@ -151,8 +152,10 @@ pub(super) fn roots(file: &str, at: &Path, context: &mut Context<'_>) -> Option<
     };
     let roots = parsed.ok().filter(sound);
     if roots.is_none() {
-        let message =
-            format!("the file `{}` holds no certificates in PEM form", context.source.resolve_secret(file).display());
+        let message = format!(
+            "the file `{}` contains no certificates in PEM format",
+            context.source.resolve_secret(file).display()
+        );
         context.found.problem(at, message);
     }
     roots
@@ -169,17 +172,17 @@ fn parse_signing_key(
         Ok(key) if algorithm.is_none_or(|algorithm| key.algorithm() == algorithm) => return Some(key),
         Ok(key) => {
             let wanted = algorithm.map_or("another algorithm", Algorithm::name);
-            format!("a key for {}, and must be one for {wanted}", key.algorithm().name())
+            format!("a key for {}, but a key for {wanted} is required", key.algorithm().name())
         }
         Err(error) => error.to_string(),
     };
     let shown = context.source.resolve_secret(file);
     let problem = context.found.problem(at, format!("the file `{}` is {wrong}", shown.display()));
-    problem.hint(format!("`{}` makes one", signing_command(algorithm.unwrap_or(Algorithm::Es256), "FILE")));
+    problem.hint(format!("`{}` creates one", signing_command(algorithm.unwrap_or(Algorithm::Es256), "FILE")));
     None
 }
 
-/// The command that makes such a key.
+/// The command that creates such a key.
 pub(super) fn signing_command(algorithm: Algorithm, out: &str) -> String {
     let option = match algorithm {
         Algorithm::Es256 => "",
@@ -188,7 +191,7 @@ pub(super) fn signing_command(algorithm: Algorithm, out: &str) -> String {
     format!("vestibule keys signing{option} --out {out}")
 }
 
-/// The text of a key file, which a development run makes where it is missing.
+/// The text of a key file. `vestibule dev` creates a missing file.
 fn key_text(file: &str, kind: Kind, at: &Path, context: &mut Context<'_>) -> Option<Secret<String>> {
     let path = context.source.resolve_secret(file);
     let shown = path.display();
@@ -211,7 +214,7 @@ fn key_text(file: &str, kind: Kind, at: &Path, context: &mut Context<'_>) -> Opt
                 Kind::Session => format!("vestibule keys session --out {shown}"),
                 Kind::Signing(algorithm) => signing_command(algorithm, &shown.to_string()),
             };
-            problem.hint(format!("`{command}` makes it; all replicas need the same"));
+            problem.hint(format!("`{command}` creates it; all replicas need the same key"));
             None
         }
         Err(_) => {
@@ -221,10 +224,10 @@ fn key_text(file: &str, kind: Kind, at: &Path, context: &mut Context<'_>) -> Opt
                 Kind::Signing(Algorithm::Rs256) => SigningKey::generate_rsa_pem(),
             };
             if let Err(error) = keys::write_new(&path, &text) {
-                context.found.problem(at, format!("the key file `{shown}` cannot be made: {}", cause(&error)));
+                context.found.problem(at, format!("the key file `{shown}` cannot be created: {}", cause(&error)));
                 return None;
             }
-            context.notes.push(format!("made the {command} key {shown}"));
+            context.notes.push(format!("created the {command} key {shown}"));
             Some(text)
         }
     }
@@ -235,7 +238,7 @@ fn read(path: &FilePath) -> io::Result<Secret<String>> {
     std::fs::read_to_string(path).map(Secret::new)
 }
 
-/// A session key's file may also hold the key's own bytes.
+/// A session key file may also contain the 32 bytes of the key directly.
 fn read_session_key(path: &FilePath) -> io::Result<Secret<String>> {
     bounded(path)?;
     std::fs::read(path).map(keys::session_key_text)
@@ -250,7 +253,7 @@ fn unreadable(path: &FilePath, error: &io::Error, at: &Path, found: &mut Finding
     found.problem(at, format!("the file `{}` cannot be read: {}", path.display(), cause(error)));
 }
 
-/// The error without its number.
+/// The text of the error without its number.
 fn cause(error: &io::Error) -> String {
     let text = error.to_string();
     text.split(" (os error").next().unwrap_or(&text).to_lowercase()

@@ -17,7 +17,7 @@ use crate::listener::settings::{Limits, MethodOverrides, Settings};
 use crate::message::forwarded::{HostFrom, Mode, Policy};
 
 const TIMEOUT_BOUNDS: (Duration, Duration) = (Duration::from_millis(1), Duration::from_secs(4000));
-/// The life of a connection (spec §10.1 gives 60 s as the least; shorter is of use in tests only).
+/// Bounds of `keep_alive`. ALB §10.1 gives 60 s as the minimum; shorter values are useful only in tests.
 const KEEP_ALIVE_BOUNDS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(604_800));
 
 pub(super) fn listeners(
@@ -35,13 +35,13 @@ pub(super) fn listeners(
         let at = at.index(index);
         value::name(&listener.name, &at.key("name"), &mut context.found);
         if !names.insert(listener.name.as_str()) {
-            let message = format!("another listener is already called `{}`", listener.name);
+            let message = format!("the listener name `{}` is already used", listener.name);
             context.found.problem(&at.key("name"), message);
         }
         let Some(listener) = self::listener(listener, &at, logins, context) else { continue };
         let taken = |other: &&ListenerConfig| process::collide(other.settings.address, listener.settings.address);
         if let Some(other) = listeners.iter().find(taken) {
-            let message = format!("the listener `{}` has the same port", other.settings.name);
+            let message = format!("the listener `{}` uses the same port", other.settings.name);
             context.found.problem(&at.key("address"), message);
         }
         listeners.push(listener);
@@ -83,7 +83,7 @@ fn listener(raw: &Listener, at: &Path, logins: &mut Logins, context: &mut Contex
     Some(ListenerConfig { settings, rules, default: default?, encoded_slash })
 }
 
-/// What may stand between clients and a listener.
+/// What may be in front of a listener.
 pub(super) fn client_speaks(raw: &Listener) -> ClientSpeaks {
     match raw.protocol {
         Protocol::Https => ClientSpeaks::Https,
@@ -92,12 +92,12 @@ pub(super) fn client_speaks(raw: &Listener) -> ClientSpeaks {
     }
 }
 
-/// What clients of a listener speak.
+/// The protocol of the clients of a listener.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ClientSpeaks {
     Http,
     Https,
-    /// A trusted proxy in front ends TLS, or does not.
+    /// A trusted proxy in front of the listener may end TLS.
     WhatTheProxySays,
 }
 
@@ -105,11 +105,10 @@ fn trusted_proxies(raw: &List<String>, at: &Path, context: &mut Context<'_>) -> 
     let networks = value::networks(raw, at, &mut context.found);
     for (index, text) in raw.iter() {
         let at = at.index(index);
-        // Attacks F-03: then any client could name the address that `source_ip` and the access log take for its own.
+        // ATTACKS F-03: otherwise any client could choose the address that `source_ip` and the access log use.
         if text.parse::<IpNet>().is_ok_and(|network| network.prefix_len() == 0) && !context.found.concern(&at) {
-            let problem =
-                context.found.problem(&at, format!("`{text}`: everyone would be trusted to say who the client is"));
-            problem.hint("name the proxies' networks");
+            let problem = context.found.problem(&at, format!("`{text}` would let every client set its own address"));
+            problem.hint("list the networks of your proxies");
         }
     }
     networks
@@ -119,14 +118,14 @@ fn certificates(raw: &Listener, at: &Path, context: &mut Context<'_>) -> Option<
     let at = at.key("certificates");
     match raw.protocol {
         Protocol::Http if !raw.certificates.is_empty() => {
-            let problem = context.found.problem(&at, "an `http` listener has no certificates");
-            problem.hint("`protocol: https`, or take them out");
+            let problem = context.found.problem(&at, "`certificates` is not allowed on an `http` listener");
+            problem.hint("set `protocol: https`, or remove `certificates`");
             None
         }
         Protocol::Http => Some(None),
         Protocol::Https if raw.certificates.is_empty() && !context.found.concern(&at) => {
             let problem = context.found.problem(&at, "an `https` listener needs a certificate");
-            problem.hint("`certificates: [{ certificate_file: FILE, private_key_file: FILE }]`");
+            problem.hint("add `certificates: [{ certificate_file: FILE, private_key_file: FILE }]`");
             None
         }
         Protocol::Https => {
@@ -156,7 +155,7 @@ fn certificate(raw: &written::Certificate, at: &Path, context: &mut Context<'_>)
     None
 }
 
-/// A small listener leaves it at that: one address may have all of its connections.
+/// On a small listener, one address may use all connections.
 const PER_ADDRESS_DEFAULT_MIN: usize = 1000;
 
 fn limits(raw: &written::Limits, at: &Path, context: &mut Context<'_>) -> Option<Limits> {

@@ -1,7 +1,7 @@
-//! Raw sections to each room's settings.
+//! Validates the raw sections and converts them to the settings of each room.
 //!
-//! Each section has a file. A function here answers `None` only where it has reported why, and goes on as long as there is
-//! something left to check. Start at [`file`].
+//! Each section has a file. A function returns `None` only after it has reported a problem, and continues while there
+//! is something left to check. Start at [`file`].
 
 mod action;
 mod claims;
@@ -31,14 +31,15 @@ use crate::config::{Config, ListenerConfig, ProviderConfig};
 use crate::message::header::Protected;
 use action::Logins;
 
-/// Which header names are taken out of every request before rules are asked; also where `claims` is not sound otherwise.
+/// The header names that are removed from every request before rules are evaluated. They are known even if the rest
+/// of `claims` is invalid.
 pub(crate) fn protected(raw: &raw::File) -> Protected {
     let mapped = raw.claims.iter().flat_map(|claims| claims.headers.keys());
     let owned: Vec<HeaderName> = mapped.filter_map(|name| HeaderName::from_bytes(name.as_bytes()).ok()).collect();
     Protected::new(&owned)
 }
 
-/// Checks the whole file; `None` where something of it is not sound.
+/// Validates the whole file. `None` if any part is invalid.
 pub(crate) fn file(raw: &raw::File, context: &mut Context<'_>) -> Option<Config> {
     let root = Path::default();
     let session = raw.session.as_ref().map(|raw| session::session(raw, &root.key("session"), context));
@@ -84,40 +85,37 @@ pub(crate) fn file(raw: &raw::File, context: &mut Context<'_>) -> Option<Config>
     })
 }
 
-/// Sections that may be left out, but not by everyone.
+/// Sections that are optional in some files only.
 fn needed_sections(logins: &Logins, raw: &raw::File, context: &mut Context<'_>) {
     let root = Path::default();
     let authenticates = !logins.is_empty();
     let reason = if authenticates { "a rule authenticates" } else { "there is a user pool" };
     if raw.session.is_none() && !context.has("session") && (authenticates || !raw.user_pools.is_empty()) {
         let problem = context.found.problem(&root, format!("`session` is missing: {reason}"));
-        problem.hint("`session: { key_files: [FILE] }`, and `vestibule keys session --out FILE` makes the file");
+        problem.hint("add `session: { key_files: [FILE] }`; `vestibule keys session --out FILE` creates the file");
     }
     if raw.claims.is_none() && !context.has("claims") && authenticates {
         let problem = context.found.problem(&root, "`claims` is missing: a rule authenticates");
         problem.hint(
-            "`claims: { signer: NAME, signing_key_file: FILE }`, and `vestibule keys signing --out FILE` makes the file",
+            "add `claims: { signer: NAME, signing_key_file: FILE }`; `vestibule keys signing --out FILE` creates the file",
         );
     }
 }
 
-/// Adds the callbacks of providers that have one of their own. None may be a path that does something else.
+/// Adds the `callback_path` of each provider. It must not be another reserved path.
 fn with_callbacks(mut paths: Paths, providers: &[ProviderConfig], context: &mut Context<'_>) -> Paths {
     for ProviderConfig { settings, .. } in providers {
         let Some(callback) = settings.callback_path.as_deref().filter(|path| *path != paths.callback) else { continue };
         if paths.find(callback).is_some_and(|endpoint| endpoint != Endpoint::Callback) {
             let at = Path::default().key("identity_providers").key(&settings.name).key("callback_path");
-            context
-                .found
-                .problem(&at, format!("`{callback}` is another path of the sign-in"))
-                .hint("choose another one");
+            context.found.problem(&at, format!("`{callback}` is already a reserved path")).hint("choose another path");
         }
         paths.provider_callbacks.push(callback.to_owned());
     }
     paths
 }
 
-/// Names that nothing uses are slips more often than not.
+/// Warns about names that are never used: usually a typing error.
 fn unused(listeners: &[ListenerConfig], raw: &raw::File, context: &mut Context<'_>) {
     if context.found.has_problems() {
         return;
@@ -134,12 +132,16 @@ fn unused(listeners: &[ListenerConfig], raw: &raw::File, context: &mut Context<'
         chains().any(|chain| chain.gates.iter().any(is))
     };
     for name in raw.target_groups.keys().filter(|name| !forwards(name)) {
-        context.found.warning(&Path::default().key("target_groups").key(name), "no rule forwards to this target group");
+        context
+            .found
+            .warning(&Path::default().key("target_groups").key(name), "this target group is not used by any rule");
     }
     for (name, provider) in &raw.identity_providers {
         oidc::placeholder(name, provider, context);
     }
     for name in raw.identity_providers.keys().filter(|name| !signs_in(name)) {
-        context.found.warning(&Path::default().key("identity_providers").key(name), "no rule names this provider");
+        context
+            .found
+            .warning(&Path::default().key("identity_providers").key(name), "this provider is not used by any rule");
     }
 }

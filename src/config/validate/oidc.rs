@@ -17,7 +17,7 @@ use crate::oidc::settings::{
 use crate::secret::Secret;
 
 const CALLBACK_PATH_LENGTH_MAX: usize = 128;
-/// Shorter, and each request would refresh; longer, and a user who was disabled would stay signed in.
+/// With less, every request would refresh. With more, a disabled user would stay signed in too long.
 const TOKEN_LIFETIME_BOUNDS: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(24 * 3600));
 const TIMEOUT_BOUNDS: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(120));
 
@@ -78,16 +78,16 @@ pub(super) fn provider(
     Some(ProviderConfig { settings, roots: roots? })
 }
 
-/// A container without certificates could start, and sign nobody in.
+/// Without this check, a container without root certificates would start, and every sign-in would fail.
 fn system_roots_exist(issuer: &str, at: &Path, context: &mut Context<'_>) {
     if issuer.starts_with("https://") && provider::system_roots().is_empty() {
-        let problem = context.found.problem(at, "the system has no certificate authorities to verify the provider by");
-        problem.hint("install them (Debian: `ca-certificates`), or give `ca_file`");
+        let problem = context.found.problem(at, "the system has no root certificates to verify the provider with");
+        problem.hint("install them (Debian: `ca-certificates`), or set `ca_file`");
     }
 }
 
-/// Hosts that the operator allows to be called over plain HTTP. Each is warned of: it is never right on a network that
-/// others share.
+/// Hosts that the operator allows to be called over plain HTTP. Each causes a warning, because it is unsafe on a
+/// shared network.
 fn insecure_http_hosts(raw: &IdentityProvider, at: &Path, context: &mut Context<'_>) -> Vec<Box<str>> {
     let mut hosts = Vec::new();
     for (index, text) in raw.insecure_http_hosts.iter() {
@@ -97,29 +97,30 @@ fn insecure_http_hosts(raw: &IdentityProvider, at: &Path, context: &mut Context<
         let has_no_user = |url: &Url| url.username().is_empty() && url.password().is_none();
         let authority = url.filter(|url| is_plain(url) && has_no_user(url)).and_then(|url| network::authority(&url));
         let Some(host) = authority.filter(|_| !text.contains(['/', '*'])) else {
-            let problem = context.found.problem(&at, format!("`{text}` is not a host, or a host and a port"));
+            let problem = context.found.problem(&at, format!("`{text}` is not a host or `host:port`"));
             problem.hint("write `keycloak` or `keycloak:8080`");
             continue;
         };
-        let warning = format!("`{host}` is called over plain HTTP: whoever is on that network can sign in as anyone");
-        context.found.warning(&at, warning).hint("use `https`, with `ca_file` for an authority of your own");
+        let warning = format!("`{host}` is called over plain HTTP: anyone on that network can sign in as any user");
+        context.found.warning(&at, warning).hint("use `https`; set `ca_file` for a private certificate authority");
         hosts.push(host);
     }
     hosts
 }
 
-/// What is lost without PKCE or nonce. A client without a secret has nothing else.
+/// Warns about what is lost without PKCE or nonce. A client without a secret has no other protection.
 fn bindings(raw: &IdentityProvider, at: &Path, context: &mut Context<'_>) {
     let (pkce, nonce) = (raw.pkce == written::Binding::Off, raw.nonce == written::Binding::Off);
     if pkce && raw.token_endpoint_auth_method == Some(written::ClientAuth::None) {
-        let problem = context.found.problem(&at.key("pkce"), "a client without a secret needs PKCE");
-        problem.hint("whoever sees an authorization code could redeem it (RFC 9700 §2.1.1)");
+        let problem =
+            context.found.problem(&at.key("pkce"), "`pkce: off` is not allowed for a client without a secret");
+        problem.hint("anyone who sees an authorization code could redeem it (RFC 9700 §2.1.1)");
         return;
     }
     if pkce {
-        let what = "without PKCE, an authorization code that somebody else obtained may be accepted in a sign-in";
+        let what = "without PKCE, a stolen authorization code may be accepted in a sign-in";
         let rest = if nonce {
-            "nothing but `state` is left, because `nonce` is off too"
+            "only `state` is left, because `nonce` is off too"
         } else {
             "`nonce` still detects most of that"
         };
@@ -129,9 +130,8 @@ fn bindings(raw: &IdentityProvider, at: &Path, context: &mut Context<'_>) {
             .hint(format!("{rest}; use `required` if the provider supports it"));
     }
     if nonce {
-        let what = "without a nonce, an ID token that was issued for another sign-in is not recognised";
-        let rest =
-            if pkce { "nothing but `state` is left, because `pkce` is off too" } else { "PKCE still binds the code" };
+        let what = "without a nonce, an ID token of another sign-in may be accepted";
+        let rest = if pkce { "only `state` is left, because `pkce` is off too" } else { "PKCE still binds the code" };
         context
             .found
             .warning(&at.key("nonce"), what)
@@ -142,9 +142,9 @@ fn bindings(raw: &IdentityProvider, at: &Path, context: &mut Context<'_>) {
 fn callback_path(raw: &IdentityProvider, at: &Path, context: &mut Context<'_>) -> Option<Arc<str>> {
     let path = raw.callback_path.as_deref()?;
     if path.len() > CALLBACK_PATH_LENGTH_MAX || !session::is_plain_path(path) {
-        let problem = context.found.problem(&at.key("callback_path"), format!("`{path}` cannot be a callback path"));
+        let problem = context.found.problem(&at.key("callback_path"), format!("`{path}` is not a valid callback path"));
         problem.hint(
-            "as `/oauth2/idpresponse/corp`: letters, digits, `-`, `_`, `.` and `~` between slashes, none at the end",
+            "example: `/oauth2/idpresponse/corp`; use letters, digits, `-`, `_`, `.` and `~` between slashes, no slash at the end",
         );
         return None;
     }
@@ -165,21 +165,19 @@ fn issuer(text: &str, plain_hosts: &[Box<str>], at: &Path, context: &mut Context
         return None;
     }
     if let Some(issuer) = text.strip_suffix("/.well-known/openid-configuration") {
-        context
-            .found
-            .problem(at, "this is the address of the metadata, not the issuer")
-            .hint(format!("write `{issuer}`"));
+        context.found.problem(at, "this is the URL of the metadata, not the issuer").hint(format!("write `{issuer}`"));
         return None;
     }
     Some(text.to_owned())
 }
 
-/// Warns of an issuer that was copied from a document: nobody runs a provider at such a name (RFC 2606 §2, §3).
+/// Warns about an issuer that was copied from the documentation: these names are reserved for examples (RFC 2606 §2,
+/// §3).
 pub(super) fn placeholder(name: &str, raw: &IdentityProvider, context: &mut Context<'_>) {
     let url = Url::parse(&raw.issuer).ok();
     if url.as_ref().and_then(Url::host_str).is_some_and(is_placeholder) {
         let at = Path::default().key("identity_providers").key(name).key("issuer");
-        context.found.warning(&at, "this issuer is a placeholder").hint("write the issuer of your own provider");
+        context.found.warning(&at, "this issuer is a placeholder").hint("write the issuer of your provider");
     }
 }
 
@@ -188,7 +186,7 @@ fn is_placeholder(host: &str) -> bool {
     ["example.com", "example.net", "example.org", "example", "invalid"].into_iter().any(is_or_is_below)
 }
 
-/// A provider that expects a secret and gets none refuses every sign-in; so its absence must be said.
+/// A provider that expects a secret refuses every sign-in without one, so a public client must be declared.
 fn client_secret(raw: &IdentityProvider, at: &Path, context: &mut Context<'_>) -> Option<Option<Secret<String>>> {
     let keys = ("client_secret", "client_secret_file");
     let secret = keys::secret(raw.client_secret.as_ref(), raw.client_secret_file.as_ref(), keys, at, context)?;
@@ -196,13 +194,16 @@ fn client_secret(raw: &IdentityProvider, at: &Path, context: &mut Context<'_>) -
     match (&secret, public) {
         (Some(_), true) => {
             let at = at.key("token_endpoint_auth_method");
-            context.found.problem(&at, "a client secret is given, but `none` does not send it").hint("keep one");
+            context
+                .found
+                .problem(&at, "a client secret is set, but `none` does not send it")
+                .hint("remove one of the two");
             None
         }
         (None, false) if context.found.concern_keys_of(at) => None,
         (None, false) => {
             let problem = context.found.problem(at, "the provider has no client secret");
-            problem.hint("give `client_secret_file`, or `token_endpoint_auth_method: none` for a public client");
+            problem.hint("set `client_secret_file`, or `token_endpoint_auth_method: none` for a public client");
             None
         }
         _ => Some(secret),
@@ -214,11 +215,11 @@ fn endpoints(raw: &IdentityProvider, plain_hosts: &[Box<str>], at: &Path, contex
     let mut read = |text: &Option<String>, key: &str| -> Option<Url> {
         let at = at.key(key);
         let url = value::provider_url(text.as_ref()?, plain_hosts, &at, &mut context.found)?;
-        // Plain calls to this machine are allowed with a provider on it, and with no other.
+        // Plain HTTP to loopback addresses is allowed only if the issuer is on a loopback address, too.
         let is_named = network::authority(&url).is_some_and(|authority| plain_hosts.contains(&authority));
         if url.scheme() == "http" && !plain && !is_named {
             let problem = context.found.problem(&at, "an `http` endpoint of an `https` issuer");
-            problem.hint("write `https://host/path`, or name the host in `insecure_http_hosts`");
+            problem.hint("write `https://host/path`, or add the host to `insecure_http_hosts`");
             return None;
         }
         Some(url)

@@ -34,13 +34,13 @@ fn admin_hosts(raw: &List<String>, at: &Path, context: &mut Context<'_>) -> Arc<
         let is_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
         if host.is_empty() || !host.bytes().all(is_name) {
             let problem = context.found.problem(&at.index(index), format!("`{host}` is not a host name"));
-            problem.hint("write the name alone, without a scheme and without a port; IP addresses need not be listed");
+            problem.hint("write only the name, without scheme and port; IP addresses are always allowed");
         }
     }
     raw.iter().map(|(_, host)| host.to_ascii_lowercase().into_boxed_str()).collect()
 }
 
-/// The operator's endpoint is never on a public listener.
+/// The admin endpoint must not share the port of a listener.
 pub(super) fn admin_apart(
     admin: Option<&Admin>,
     raw: &raw::File,
@@ -50,13 +50,13 @@ pub(super) fn admin_apart(
     let Some(admin) = admin else { return };
     if let Some(listener) = listeners.iter().find(|listener| collide(listener.settings.address, admin.address)) {
         let at = Path::default().key("admin").key("address");
-        let message = format!("the admin endpoint and the listener `{}` have the same port", listener.settings.name);
-        let hint = if raw.admin.is_some() { "take another port" } else { "give `admin.address` another port" };
+        let message = format!("the admin endpoint and the listener `{}` use the same port", listener.settings.name);
+        let hint = if raw.admin.is_some() { "choose another port" } else { "set `admin.address` to another port" };
         context.found.problem(&at, message).hint(hint);
     }
 }
 
-/// Whether two sockets could not both listen. Port 0 takes a free one.
+/// Whether two sockets cannot both listen. Port 0 selects a free port.
 pub(super) fn collide(one: SocketAddr, other: SocketAddr) -> bool {
     let overlap = one.ip() == other.ip() || one.ip().is_unspecified() || other.ip().is_unspecified();
     one.port() != 0 && one.port() == other.port() && overlap
@@ -110,12 +110,12 @@ pub(super) fn shutdown(
     Some(ShutdownConfig { delay: delay?, drain_timeout: timeout? })
 }
 
-/// One worker for each core, where the file does not say.
+/// The number of workers. Default: one per core.
 pub(super) fn workers(raw: Option<u32>) -> usize {
     raw.and_then(|workers| usize::try_from(workers).ok()).unwrap_or_else(cores)
 }
 
-/// Cores that the process may use.
+/// The number of cores that the process may use.
 pub(super) fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }

@@ -1,4 +1,4 @@
-//! `redirect` (spec §7.3).
+//! `redirect` (ALB §7.3).
 
 use http::StatusCode;
 
@@ -8,7 +8,7 @@ use crate::config::raw::action::{Redirect, RedirectStatus};
 use crate::config::validate::Context;
 use crate::config::validate::listener::ClientSpeaks;
 
-/// Longest host, path and query (spec §7.3).
+/// Maximum length of host, path and query (ALB §7.3).
 const LENGTH_MAX: usize = 128;
 
 const HOST: &str = "#{host}";
@@ -49,7 +49,7 @@ pub(super) fn redirect(
     parts(&settings, (host, port, path, query), at, context);
     let changes_protocol = protocol?.is_some_and(|protocol| is_other(protocol, listener));
     if !changes_protocol && host == HOST && port == PORT && path == PATH {
-        let problem = context.found.problem(at, "this redirects to where the request came from, for ever");
+        let problem = context.found.problem(at, "this redirects to the same URL, in an endless loop");
         problem.hint("change at least one of `protocol`, `host`, `port`, `path`");
     }
     Some(settings)
@@ -59,7 +59,7 @@ fn is_other(protocol: Protocol, listener: ClientSpeaks) -> bool {
     !matches!((protocol, listener), (Protocol::Http, ClientSpeaks::Http) | (Protocol::Https, ClientSpeaks::Https))
 }
 
-/// `None` where it is not sound, `Some(None)` for the request's own.
+/// `None` if the value is invalid. `Some(None)` means the protocol of the request.
 fn protocol(
     written: Option<&str>,
     listener: ClientSpeaks,
@@ -70,7 +70,7 @@ fn protocol(
         None | Some(PROTOCOL) => Some(None),
         Some("HTTPS") => Some(Some(Protocol::Https)),
         Some("HTTP") if listener == ClientSpeaks::Https => {
-            context.found.problem(at, "a redirect never leads from HTTPS to HTTP");
+            context.found.problem(at, "a redirect from HTTPS to HTTP is not allowed");
             None
         }
         Some("HTTP") => Some(Some(Protocol::Http)),
@@ -79,7 +79,7 @@ fn protocol(
                 upper @ ("HTTP" | "HTTPS") => format!("did you mean `{upper}`?"),
                 _ => format!("`HTTP`, `HTTPS` or `{PROTOCOL}`"),
             };
-            context.found.problem(at, format!("`{other}` is not a protocol to redirect to")).hint(hint);
+            context.found.problem(at, format!("`{other}` is not a protocol")).hint(hint);
             None
         }
     }
@@ -88,7 +88,7 @@ fn protocol(
 fn template(text: &str, allowed: &[Piece], key: &str, at: &Path, context: &mut Context<'_>) -> Option<Template> {
     let at = at.key(key);
     let names: Vec<String> = allowed.iter().map(|piece| format!("`{}`", placeholder(piece))).collect();
-    let hint = format!("here there is {}", names.join(", "));
+    let hint = format!("allowed here: {}", names.join(", "));
     let template = match Template::parse(text) {
         Ok(template) => template,
         Err(error) => {
@@ -101,7 +101,7 @@ fn template(text: &str, allowed: &[Piece], key: &str, at: &Path, context: &mut C
             Piece::Literal(text) if text.contains("#{") => "a placeholder is not closed by `}`".to_owned(),
             Piece::Literal(_) => continue,
             piece if allowed.contains(piece) => continue,
-            piece => format!("`{}` has no place in the {key}", placeholder(piece)),
+            piece => format!("`{}` is not allowed in the {key}", placeholder(piece)),
         };
         context.found.problem(&at, message).hint(hint);
         return None;
@@ -120,7 +120,7 @@ fn placeholder(piece: &Piece) -> &'static str {
     }
 }
 
-/// What stands between the placeholders must make a URL.
+/// Checks that the text between the placeholders can be part of a URL.
 fn parts(
     settings: &RedirectSettings,
     (host, port, path, query): (&str, &str, &str, &str),
@@ -138,21 +138,21 @@ fn parts(
     let host_byte = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
     if host.is_empty() || !every(&settings.host, &host_byte) {
         let problem = context.found.problem(&at.key("host"), format!("`{host}` is not a host"));
-        problem.hint("without scheme, port and path: they are keys of their own");
+        problem.hint("write only the host; scheme, port and path have their own settings");
     }
     if port != PORT && port.parse::<u16>().ok().filter(|port| *port != 0).is_none() {
         context.found.problem(&at.key("port"), format!("`{port}` is not a port: 1 to 65535, or `{PORT}`"));
     }
     let visible = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'<' | b'>' | b'\\' | b'^' | b'`');
     let path_byte = |byte: u8| visible(byte) && !matches!(byte, b'?' | b'#');
-    // `//host` would be read as a host by whatever joins it to a base.
+    // A client would read `//host` as a host.
     if !path.starts_with('/') || path.starts_with("//") || !every(&settings.path, &path_byte) {
-        let problem = context.found.problem(&at.key("path"), format!("`{path}` is not a path to redirect to"));
-        problem.hint("begin with one `/`, percent-encode what is not ASCII, and leave the query to `query`");
+        let problem = context.found.problem(&at.key("path"), format!("`{path}` is not a path"));
+        problem.hint("begin with one `/`, percent-encode non-ASCII characters, and use `query` for the query");
     }
     let query_byte = |byte: u8| visible(byte) && byte != b'#';
     if query.starts_with('?') || !every(&settings.query, &query_byte) {
-        let problem = context.found.problem(&at.key("query"), format!("`{query}` is not a query to redirect to"));
-        problem.hint("leave out the question mark, and percent-encode what is not ASCII");
+        let problem = context.found.problem(&at.key("query"), format!("`{query}` is not a query"));
+        problem.hint("remove the question mark, and percent-encode non-ASCII characters");
     }
 }

@@ -13,10 +13,10 @@ use crate::config::validate::{Context, value};
 use crate::message::uri::EncodedSlash;
 use crate::rule::condition::{Condition, Error};
 
-/// Values of one rule's conditions together. The ALB allows 5; a rule here may hold a longer list.
+/// Maximum number of values in all conditions of one rule. The AWS load balancer allows 5.
 const VALUES_MAX: usize = 500;
 
-/// What logs and metrics call the default actions, and what no rule took.
+/// Names that logs and metrics use for the default actions and for requests without a rule.
 const PLACEHOLDERS: [&str; 2] = ["default", "none"];
 
 pub(super) fn rules(
@@ -33,19 +33,19 @@ pub(super) fn rules(
     for (index, rule) in raw.iter() {
         let at = at.index(index);
         if let Some(first) = priorities.insert(rule.priority, index) {
-            let message = format!("the priority {} is taken by `{}`", rule.priority, name_at(raw, first));
-            context.found.problem(&at.key("priority"), message).hint("each rule of a listener has its own");
+            let message = format!("the priority {} is already used by `{}`", rule.priority, name_at(raw, first));
+            context.found.problem(&at.key("priority"), message).hint("priorities must be unique within a listener");
         }
         let name = name(rule);
         if let Some(written) = &rule.name {
             value::name(written, &at.key("name"), &mut context.found);
             if PLACEHOLDERS.contains(&written.as_str()) {
-                let message = format!("logs and metrics say `{written}` where there is no rule of that name");
+                let message = format!("the name `{written}` is reserved in logs and metrics");
                 context.found.problem(&at.key("name"), message).hint("choose another name");
             }
         }
         if !names.insert(name.clone()) {
-            context.found.problem(&at.key("name"), format!("a rule of this listener is already called `{name}`"));
+            context.found.problem(&at.key("name"), format!("the rule name `{name}` is already used in this listener"));
         }
         let conditions = conditions(&rule.conditions, &at.key("conditions"), context);
         let chain = action::chain(&rule.actions, client_speaks, &at.key("actions"), logins, context);
@@ -75,7 +75,7 @@ fn name_at(raw: &List<Rule>, index: usize) -> String {
 fn conditions(raw: &List<Raw>, at: &Path, context: &mut Context<'_>) -> Option<Vec<Condition>> {
     if raw.is_empty() {
         let problem = context.found.problem(at, "a rule needs at least one condition");
-        problem.hint("what takes everything else is `default_actions`");
+        problem.hint("use `default_actions` for requests that match no rule");
         return None;
     }
     let mut sound = Vec::with_capacity(raw.len());
@@ -84,16 +84,17 @@ fn conditions(raw: &List<Raw>, at: &Path, context: &mut Context<'_>) -> Option<V
     for (index, condition) in raw.iter() {
         let at = at.index(index);
         let (key, count) = kind(condition);
-        // Spec §7.2: these four at most once. Twice they would have to match both, which for a method is never.
+        // ALB §7.2: each of these four may appear only once. Two would have to match both; for methods that is
+        // impossible.
         if !matches!(condition, Raw::HttpHeader(_) | Raw::QueryString(_)) && !seen.insert(key) {
             let problem = context.found.problem(&at, format!("a second `{key}` in one rule"));
-            problem.hint("conditions must all hold; alternatives are values of one condition");
+            problem.hint("all conditions must match; put alternatives into the values of one condition");
         }
         values += count;
         sound.extend(self::condition(condition, &at.key(key), context));
     }
     if values > VALUES_MAX {
-        context.found.problem(at, format!("a rule has at most {VALUES_MAX} values; this has {values}"));
+        context.found.problem(at, format!("a rule may have at most {VALUES_MAX} values; this rule has {values}"));
     }
     (sound.len() == raw.len() && raw.is_complete()).then_some(sound)
 }
@@ -121,9 +122,9 @@ fn condition(raw: &Raw, at: &Path, context: &mut Context<'_>) -> Option<Conditio
         Raw::HostHeader(values) => each(values, at, context, Condition::host_header),
         Raw::PathPattern(values) => {
             for (index, text) in values.iter().filter(|(_, text)| looks_like_a_query(text)) {
-                let message = format!("`{text}` is held against the path, which ends where the query begins");
+                let message = format!("`{text}` is compared with the path, which does not include the query");
                 let warning = context.found.warning(&at.index(index), message);
-                warning.hint("`?` is one character of the path; use `query_string` for the query");
+                warning.hint("`?` matches one character of the path; use `query_string` for the query");
             }
             each(values, at, context, Condition::path_pattern)
         }
@@ -140,9 +141,9 @@ fn condition(raw: &Raw, at: &Path, context: &mut Context<'_>) -> Option<Conditio
             match Condition::http_header(&header.name, &["*".to_owned()]) {
                 Err(error) => return report(&error, &at.key("name"), context),
                 Ok(Condition::HttpHeader(name, _)) if context.protected.contains(&name) => {
-                    let message = format!("no request has the header `{name}` when rules are matched");
+                    let message = format!("the header `{name}` is removed before rules are evaluated");
                     let problem = context.found.problem(&at.key("name"), message);
-                    problem.hint("a client may not set it: it is taken out of every request before rules are asked");
+                    problem.hint("clients may not set this header, so the condition could never match");
                     return None;
                 }
                 Ok(_) => each(&header.values, &values, context, |texts| Condition::http_header(&header.name, texts)),
@@ -155,7 +156,7 @@ fn condition(raw: &Raw, at: &Path, context: &mut Context<'_>) -> Option<Conditio
     };
     match result {
         Ok(condition) => complete.then_some(condition),
-        // The bad values are reported already.
+        // The invalid values are already reported.
         Err(Error::Empty) if !complete => None,
         Err(error) if context.found.concern(at) => {
             drop(error);
@@ -165,12 +166,12 @@ fn condition(raw: &Raw, at: &Path, context: &mut Context<'_>) -> Option<Conditio
     }
 }
 
-/// `/search?q=*`: no path is meant by that.
+/// Whether the pattern looks like a path with a query: `/search?q=*`.
 fn looks_like_a_query(pattern: &str) -> bool {
     pattern.split_once('?').is_some_and(|(_, rest)| rest.contains('='))
 }
 
-/// Checks each value alone, so that each problem has its place.
+/// Checks each value separately, so that each problem has its own position.
 fn each(
     values: &List<String>,
     at: &Path,
@@ -191,9 +192,9 @@ fn report(error: &Error, at: &Path, context: &mut Context<'_>) -> Option<Conditi
             Some(format!("did you mean `{}`?", text.to_ascii_uppercase()))
         }
         Error::NeverCanonical(text, _) if text.contains(';') => {
-            Some("end the pattern before the `;`; for one that the path has encoded (`%3B`), write `?`".to_owned())
+            Some("end the pattern before the `;`; to match an encoded `;` (`%3B`), write `?`".to_owned())
         }
-        Error::HostHeader => Some("a list item of its own: `- host_header: [app.example.com]`".to_owned()),
+        Error::HostHeader => Some("use the condition `host_header`: `- host_header: [app.example.com]`".to_owned()),
         _ => None,
     };
     context.found.problem(at, error.to_string()).maybe_hint(hint);

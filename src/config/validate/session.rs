@@ -13,20 +13,20 @@ use crate::config::raw::value::List;
 use crate::config::validate::{Context, keys};
 use crate::session::settings::Settings;
 
-/// What the section says, as far as it is sound.
+/// The valid values of the section.
 pub(super) struct Session {
-    /// For actions that name none of their own.
+    /// The default for actions without `session_cookie_name`.
     pub(super) cookie_name: Arc<str>,
     pub(super) settings: Option<Settings>,
     pub(super) paths: Paths,
 }
 
-/// The session cookie's base name where nobody gives another.
+/// The default base name of the session cookie.
 pub(super) fn default_cookie_name() -> Arc<str> {
     Arc::from("__Host-vestibule")
 }
 
-/// Longest base name: it counts against the 4096 bytes of each part (DESIGN §5).
+/// Maximum length of the base name. It counts towards the 4096 bytes of each cookie (DESIGN §5).
 const COOKIE_NAME_LENGTH_MAX: usize = 64;
 
 pub(super) fn session(raw: &raw::session::Session, at: &Path, context: &mut Context<'_>) -> Session {
@@ -46,7 +46,7 @@ pub(super) fn session(raw: &raw::session::Session, at: &Path, context: &mut Cont
     }
 }
 
-/// The field's value (Clear Site Data §3.1): quoted words in a list.
+/// The value of the header (Clear Site Data §3.1): quoted words, separated by commas.
 fn clear_site_data(written: Option<&List<ClearSiteData>>) -> Option<HeaderValue> {
     let word = |what: &ClearSiteData| match what {
         ClearSiteData::Cache => "\"cache\"",
@@ -60,16 +60,16 @@ fn clear_site_data(written: Option<&List<ClearSiteData>>) -> Option<HeaderValue>
     (!words.is_empty()).then(|| HeaderValue::try_from(words.join(", ")).expect("the words are ASCII"))
 }
 
-/// Longest prefix of the reserved paths.
+/// Maximum length of `path_prefix`.
 const PATH_PREFIX_LENGTH_MAX: usize = 64;
 
-/// Where sign-in, callback and sign-out are.
+/// The paths of sign-in, callback and sign-out.
 fn paths(prefix: Option<&str>, at: &Path, found: &mut Findings) -> Paths {
     let Some(prefix) = prefix else { return Paths::default() };
     if prefix.len() > PATH_PREFIX_LENGTH_MAX || !is_plain_path(prefix) {
-        let problem = found.problem(at, format!("`{prefix}` cannot be the beginning of the sign-in's paths"));
+        let problem = found.problem(at, format!("`{prefix}` is not a valid path prefix"));
         problem.hint(format!(
-            "as `/oauth2` or `/sso/app`: letters, digits, `-`, `_`, `.` and `~` between slashes, none at the end, at most \
+            "example: `/oauth2` or `/sso/app`; use letters, digits, `-`, `_`, `.` and `~` between slashes, no slash at the end, at most \
              {PATH_PREFIX_LENGTH_MAX} characters"
         ));
         return Paths::default();
@@ -77,25 +77,25 @@ fn paths(prefix: Option<&str>, at: &Path, found: &mut Findings) -> Paths {
     Paths::new(prefix)
 }
 
-/// Whether every segment is one that the one reading of a path leaves as it is.
+/// Whether canonicalization leaves every segment of the path unchanged.
 pub(super) fn is_plain_path(path: &str) -> bool {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~');
     let is_segment = |segment: &str| !segment.is_empty() && !segment.starts_with('.') && segment.bytes().all(is_plain);
     path.strip_prefix('/').is_some_and(|rest| rest.split('/').all(is_segment))
 }
 
-/// A cookie name that browsers accept.
+/// Checks that browsers accept the cookie name.
 pub(super) fn cookie_name(name: &str, at: &Path, found: &mut Findings) -> Option<Arc<str>> {
     // RFC 6265 §4.1.1: a token.
     let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
     if name.is_empty() || name.len() > COOKIE_NAME_LENGTH_MAX || !name.bytes().all(token) {
         let problem = found.problem(at, format!("`{name}` is not a cookie name"));
-        problem.hint(format!("letters, digits, `-`, `_` and `.`, at most {COOKIE_NAME_LENGTH_MAX}"));
+        problem.hint(format!("use letters, digits, `-`, `_` and `.`, at most {COOKIE_NAME_LENGTH_MAX} characters"));
         return None;
     }
     if !name.starts_with("__Host-") {
         let warning = found.warning(at, format!("the cookie `{name}` can be set by other hosts of the domain"));
-        warning.hint(format!("`__Host-{name}` cannot (RFC 6265bis §4.1.3.2)"));
+        warning.hint(format!("use `__Host-{name}`, which they cannot set (RFC 6265bis §4.1.3.2)"));
     }
     Some(Arc::from(name))
 }

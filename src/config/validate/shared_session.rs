@@ -1,7 +1,7 @@
-//! Sessions that open more than they were begun for.
+//! Warns about sessions that are accepted by an action other than the one that created them.
 //!
-//! A session is bound to its host, its cookie's name and its provider (DESIGN §5), and not to the action that began it. Where
-//! two actions share all three, the scope and the parameters of the one are not asked for by the other.
+//! A session is bound to its host, cookie name and provider (DESIGN §5), but not to the action that created it. If
+//! two actions share all three, a session created by one may lack the scope and parameters of the other.
 
 use crate::action::settings::{AuthenticateSettings, ChainSettings, GateSettings, OnExpired, OnUnauthenticated};
 use crate::config::path::Path;
@@ -10,17 +10,17 @@ use crate::config::{ListenerConfig, RuleConfig};
 use crate::rule::condition::Condition;
 use crate::rule::pattern::Pattern;
 
-/// An action that authenticates, and where.
+/// An action that authenticates, and its place.
 struct Place<'c> {
     gate: &'c AuthenticateSettings,
-    /// Where it is one of `host_header`; else any host.
+    /// The hosts of `host_header`; otherwise any host.
     hosts: Option<&'c [Pattern]>,
     at: Path,
 }
 
-/// Warns of each action that opens to sessions for which less was asked.
+/// Warns about each action that accepts sessions created with a smaller scope.
 pub(super) fn check(listeners: &[ListenerConfig], context: &mut Context<'_>) {
-    // Places are those of the file only where all of it is sound.
+    // Indexes match the file only if the whole file is valid.
     if context.found.has_problems() {
         return;
     }
@@ -29,9 +29,9 @@ pub(super) fn check(listeners: &[ListenerConfig], context: &mut Context<'_>) {
         let mut lesser = places.iter().filter(|other| begins_sessions(other.gate) && other.shares_sessions_with(place));
         let found = lesser.find_map(|other| Some((other, lacks(other.gate, place.gate)?)));
         let Some((other, lacks)) = found else { continue };
-        let message = format!("a session that began at {} opens this too, and was not asked for {lacks}", other.at);
+        let message = format!("a session created at {} is also accepted here, but without {lacks}", other.at);
         let warning = context.found.warning(&place.at, message);
-        warning.hint("ask for the same at both, or give one of them another `session_cookie_name`");
+        warning.hint("set the same at both, or set a different `session_cookie_name` at one of them");
     }
 }
 
@@ -47,7 +47,7 @@ fn places(listeners: &[ListenerConfig]) -> Vec<Place<'_>> {
     places
 }
 
-/// The gate of a chain: there is at most one, and it stands first.
+/// The gate of a chain. There is at most one, and it is first.
 fn place<'c>(chain: &'c ChainSettings, hosts: Option<&'c [Pattern]>, at: Path) -> Option<Place<'c>> {
     let GateSettings::Authenticate(gate) = chain.gates.first()?;
     Some(Place { gate, hosts, at: at.index(0) })
@@ -72,7 +72,7 @@ impl Place<'_> {
     }
 }
 
-/// Whether a host may match both; true where both have wildcards.
+/// Whether a host can match both patterns. True if both have wildcards.
 fn may_meet(one: &Pattern, other: &Pattern) -> bool {
     match (one.literal(), other.literal()) {
         (Some(host), _) => other.matches(host),
@@ -81,7 +81,7 @@ fn may_meet(one: &Pattern, other: &Pattern) -> bool {
     }
 }
 
-/// `deny` and `allow` only let in who signed in elsewhere.
+/// `deny` and `allow` never start a sign-in.
 fn begins_sessions(gate: &AuthenticateSettings) -> bool {
     match gate.on_unauthenticated {
         OnUnauthenticated::Authenticate => true,
@@ -90,7 +90,7 @@ fn begins_sessions(gate: &AuthenticateSettings) -> bool {
     }
 }
 
-/// What `wanted` asks a provider for and `asked` does not.
+/// The first setting that `wanted` requests and `asked` does not.
 fn lacks(asked: &AuthenticateSettings, wanted: &AuthenticateSettings) -> Option<String> {
     let scope = wanted.scope.split(' ').find(|one| !asked.scope.split(' ').any(|other| other == *one));
     let parameter = || wanted.extra_params.iter().find(|(name, value)| asked.extra_params.get(*name) != Some(value));

@@ -46,11 +46,8 @@ fn unsupported(raw: &TargetGroup, at: &Path, context: &mut Context<'_>) {
         ProtocolVersion::Http2 => "http2",
         ProtocolVersion::Grpc => "grpc",
     };
-    let message = format!("targets that speak `{version}` are not in this version");
-    context
-        .found
-        .problem(&at.key("protocol_version"), message)
-        .hint("`http1` is; clients may speak HTTP/2 all the same");
+    let message = format!("`{version}` targets are not available in this version");
+    context.found.problem(&at.key("protocol_version"), message).hint("use `http1`; clients can still use HTTP/2");
 }
 
 fn targets(raw: &TargetGroup, at: &Path, context: &mut Context<'_>) -> Option<Vec<TargetSettings>> {
@@ -58,13 +55,13 @@ fn targets(raw: &TargetGroup, at: &Path, context: &mut Context<'_>) -> Option<Ve
     for (index, text) in raw.targets.iter() {
         match value::host_and_port(text) {
             Some((host, _)) if raw.protocol == Protocol::Https && ServerName::try_from(host.as_str()).is_err() => {
-                context.found.problem(&at.index(index), format!("`{host}` cannot be the name in a certificate"));
+                context.found.problem(&at.index(index), format!("`{host}` is not a valid name for a certificate"));
             }
             Some((host, port)) => targets.push(TargetSettings { host, port }),
             None => {
                 let hint = match text.split_once("://") {
                     Some((scheme, rest)) => {
-                        format!("write `{}`; `{scheme}` is the group's `protocol`", rest.trim_end_matches('/'))
+                        format!("write `{}`; set `protocol` for `{scheme}`", rest.trim_end_matches('/'))
                     }
                     None => "write a host and a port: `app.internal:3000`, `[::1]:3000`".to_owned(),
                 };
@@ -79,8 +76,8 @@ fn tls(raw: &TargetGroup, at: &Path, context: &mut Context<'_>) -> Option<Option
     if raw.protocol == Protocol::Http {
         for (key, given) in [("ca_file", raw.ca_file.is_some()), ("verify", raw.verify.is_some())] {
             if given && !context.found.concern(&at.key("protocol")) {
-                let message = format!("`{key}` has no meaning for targets that speak `http`");
-                context.found.problem(&at.key(key), message).hint("add `protocol: https`, or take it out");
+                let message = format!("`{key}` is not allowed for `http` targets");
+                context.found.problem(&at.key(key), message).hint("add `protocol: https`, or remove it");
             }
         }
         return Some(None);
@@ -88,17 +85,16 @@ fn tls(raw: &TargetGroup, at: &Path, context: &mut Context<'_>) -> Option<Option
     match (&raw.ca_file, raw.verify.unwrap_or(true)) {
         (None, false) => Some(Some(tls::trusting())),
         (Some(_), false) => {
-            let problem = context.found.problem(&at.key("ca_file"), "`ca_file` has no meaning with `verify: false`");
-            problem.hint("keep one");
+            let problem = context.found.problem(&at.key("ca_file"), "`ca_file` is not allowed with `verify: false`");
+            problem.hint("remove one of the two");
             None
         }
         (Some(file), true) => Some(Some(tls::verifying(keys::roots(file, &at.key("ca_file"), context)?))),
         (None, true) => {
             let roots = provider::system_roots();
             if roots.is_empty() {
-                let problem =
-                    context.found.problem(at, "the system has no certificate authorities to verify targets by");
-                problem.hint("give `ca_file`");
+                let problem = context.found.problem(at, "the system has no root certificates to verify targets with");
+                problem.hint("set `ca_file`");
                 return None;
             }
             Some(Some(tls::verifying(roots.iter().cloned())))

@@ -30,10 +30,10 @@ const REFRESH_LIFETIME: Duration = Duration::from_secs(30 * 86_400);
 const SSO_LIFETIME: Duration = Duration::from_secs(8 * 3600);
 const TOKEN_BOUNDS: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(86_400));
 const LONG_BOUNDS: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(3650 * 86_400));
-/// The client that stands for `authenticate-user-pool`; no other may have its name.
+/// The client ID used for `authenticate-user-pool`. It is reserved.
 const OWN_CLIENT_ID: &str = "vestibule";
-const A_HOST_OF_ITS_OWN: &str = "give the pool a host of its own";
-/// Claims that the pool says itself.
+const A_HOST_OF_ITS_OWN: &str = "use a separate host for the pool";
+/// Claims that the pool sets itself.
 const RESERVED_CLAIMS: [&str; 12] =
     ["sub", "iss", "aud", "exp", "iat", "nbf", "nonce", "auth_time", "azp", "acr", "amr", "preferred_username"];
 
@@ -76,13 +76,13 @@ pub(super) fn user_pool(
     Some(UserPoolConfig { settings, applications })
 }
 
-/// What concerns more than one pool, or a pool and the rules.
+/// Checks that involve several pools, or a pool and the rules.
 pub(super) fn together(raw: &raw::File, pools: &[UserPoolConfig], logins: &Logins, context: &mut Context<'_>) {
     let at = Path::default().key("user_pools");
     let mut issuers = BTreeSet::new();
     for pool in pools {
         if !issuers.insert(pool.settings.issuer.as_str()) {
-            let message = format!("another pool already has the issuer `{}`", pool.settings.issuer);
+            let message = format!("the issuer `{}` is already used by another pool", pool.settings.issuer);
             context.found.problem(&at.key(&pool.settings.name).key("issuer"), message);
         }
     }
@@ -92,8 +92,8 @@ pub(super) fn together(raw: &raw::File, pools: &[UserPoolConfig], logins: &Login
         if let Some(rule) = logins.pool(name)
             && pool.applications.is_empty()
         {
-            let problem = context.found.problem(&at, "`applications` is missing: a rule signs users in with this pool");
-            problem.hint(format!("`applications: [https://app.example.com]`, for {rule}"));
+            let problem = context.found.problem(&at, "`applications` is missing: a rule uses this pool");
+            problem.hint(format!("add `applications: [https://app.example.com]`; the pool is used at {rule}"));
         }
         let is_https = pool.issuer.starts_with("https:");
         let serves = |listener| match listener::client_speaks(listener) {
@@ -108,13 +108,13 @@ pub(super) fn together(raw: &raw::File, pools: &[UserPoolConfig], logins: &Login
             && !context.found.concern(&at.key("issuer"))
         {
             let scheme = if is_https { "https" } else { "http" };
-            context.found.problem(&at.key("issuer"), format!("no `{scheme}` listener could serve this issuer"));
+            context.found.problem(&at.key("issuer"), format!("no `{scheme}` listener serves this issuer"));
         }
     }
 }
 
-/// Says where the cookies of a pool reach something else: browsers keep them by host, and send them to every port of it
-/// (RFC 6265bis §8.5).
+/// Reports hosts that would receive the cookies of a pool. Browsers store cookies per host and send them to every
+/// port of the host (RFC 6265bis §8.5).
 fn hosts(pools: &[UserPoolConfig], context: &mut Context<'_>) {
     for (index, pool) in pools.iter().enumerate() {
         let issuer = &pool.settings.issuer;
@@ -124,11 +124,12 @@ fn hosts(pools: &[UserPoolConfig], context: &mut Context<'_>) {
             let at = Path::default().key("user_pools").key(&pool.settings.name).key("issuer");
             let other = format!("the {what} `{}`", url.origin().ascii_serialization());
             if !share_an_address(issuer, url) {
-                let message =
-                    format!("{other} is on this pool's host: browsers send it the pool's cookies, whatever its port");
+                let message = format!(
+                    "{other} uses the host of this pool: browsers send it the cookies of the pool, on every port"
+                );
                 context.found.warning(&at, message).hint(A_HOST_OF_ITS_OWN);
             } else if what == "application" && !pool.applications.contains(url) {
-                let message = format!("{other} of another pool is on this pool's own host");
+                let message = format!("{other} of another pool uses the host of this pool");
                 context.found.problem(&at, message).hint(A_HOST_OF_ITS_OWN);
             }
         }
@@ -139,16 +140,16 @@ fn share_an_address(one: &Url, other: &Url) -> bool {
     one.host() == other.host() && one.port_or_known_default() == other.port_or_known_default()
 }
 
-/// A pool beside an application would share its cookies and its scripts (DESIGN §8).
+/// A pool on the host of an application would share cookies and scripts with it (DESIGN §8).
 fn applications(raw: &UserPool, issuer: Option<&Url>, at: &Path, context: &mut Context<'_>) -> Vec<Url> {
     let mut applications = Vec::with_capacity(raw.applications.len());
     for (index, text) in raw.applications.iter() {
         let at = at.key("applications").index(index);
         let Some(url) = value::origin(text, &at, &mut context.found) else { continue };
         if url.scheme() != "https" {
-            context.found.problem(&at, format!("`{text}` is not `https`")).hint("sessions travel over TLS only");
+            context.found.problem(&at, format!("`{text}` is not `https`")).hint("session cookies need TLS");
         } else if issuer.is_some_and(|issuer| share_an_address(issuer, &url)) {
-            context.found.problem(&at, "an application on the pool's own host").hint(A_HOST_OF_ITS_OWN);
+            context.found.problem(&at, "this application uses the host of the pool").hint(A_HOST_OF_ITS_OWN);
         }
         applications.push(url);
     }
@@ -164,11 +165,11 @@ fn users(raw: &List<User>, issuer: &str, at: &Path, context: &mut Context<'_>) -
         let name = UserName::parse(&user.username);
         match &name {
             None => {
-                context.found.problem(&at.key("username"), "this cannot be a user name");
+                context.found.problem(&at.key("username"), "this is not a valid user name");
             }
-            // As they are compared: `ADA` is `ada` (attacks U-04).
+            // Compared case-insensitively: `ADA` is `ada` (ATTACKS U-04).
             Some(name) if !names.insert(name.as_str().to_owned()) => {
-                context.found.problem(&at.key("username"), format!("the user `{}` is given twice", user.username));
+                context.found.problem(&at.key("username"), format!("the user `{}` is defined twice", user.username));
             }
             Some(_) => {}
         }
@@ -176,10 +177,12 @@ fn users(raw: &List<User>, issuer: &str, at: &Path, context: &mut Context<'_>) -
         let subject = user.subject.clone().unwrap_or_else(|| made_subject(issuer, folded));
         // OIDC Core §2: at most 255 ASCII characters.
         if subject.is_empty() || subject.len() > 255 || !subject.bytes().all(|byte| byte.is_ascii_graphic()) {
-            let problem = context.found.problem(&at.key("subject"), format!("`{subject}` is not a subject"));
-            problem.hint("at most 255 visible ASCII characters (OpenID Connect Core §2)");
+            let problem = context.found.problem(&at.key("subject"), format!("`{subject}` is not a valid subject"));
+            problem.hint("use at most 255 visible ASCII characters (OpenID Connect Core §2)");
         } else if !subjects.insert(subject.clone()) {
-            context.found.problem(&at.key("subject"), format!("the subject `{subject}` is another user's"));
+            context
+                .found
+                .problem(&at.key("subject"), format!("the subject `{subject}` is already used by another user"));
         }
         password_hash(&user.password_hash.0, &at.key("password_hash"), context);
         let claims = claims(user, &at, context);
@@ -188,17 +191,16 @@ fn users(raw: &List<User>, issuer: &str, at: &Path, context: &mut Context<'_>) -
     }
     let costs = password::costs(users.iter().map(|user| &user.password_hash)).len();
     if costs > 1 {
-        let message =
-            format!("the password hashes have {costs} different costs, and each sign-in does the work of all of them");
+        let message = format!("the password hashes have {costs} different costs; each sign-in computes all of them");
         let warning = context.found.warning(at, message);
         warning.hint(
-            "otherwise the time would tell which users there are; `vestibule users hash` makes hashes of one cost",
+            "otherwise the response time would reveal which users exist; hash all passwords with `vestibule users hash`",
         );
     }
     users
 }
 
-/// Stable over restarts and replicas, and says nothing of the name.
+/// A stable subject for all restarts and replicas. It does not reveal the user name.
 fn made_subject(issuer: &str, username: &str) -> String {
     let hash = digest::sha256(format!("vestibule subject\n{issuer}\n{username}").as_bytes());
     hash[..16].iter().map(|byte| format!("{byte:02x}")).collect()
@@ -206,7 +208,7 @@ fn made_subject(issuer: &str, username: &str) -> String {
 
 fn password_hash(hash: &Secret<String>, at: &Path, context: &mut Context<'_>) {
     if let Err(error) = password::check(hash) {
-        context.found.problem(at, error.to_string()).hint("`vestibule users hash` makes one");
+        context.found.problem(at, error.to_string()).hint("`vestibule users hash` prints one");
     }
 }
 
@@ -215,9 +217,9 @@ fn claims(user: &User, at: &Path, context: &mut Context<'_>) -> Claims {
     for (name, value) in &user.claims {
         let at = at.key("claims").key(name);
         if RESERVED_CLAIMS.contains(&name.as_str()) {
-            context.found.problem_at_key(&at, format!("the claim `{name}` is the pool's own"));
+            context.found.problem_at_key(&at, format!("the claim `{name}` is reserved: the pool sets it"));
         } else if matches!(name.as_str(), "email" | "name" | "groups") {
-            context.found.problem_at_key(&at, format!("`{name}` is a key of the user itself"));
+            context.found.problem_at_key(&at, format!("`{name}` is a setting of the user; set it there"));
         }
         claims.insert(name.clone(), value.clone());
     }
@@ -236,10 +238,10 @@ fn claims(user: &User, at: &Path, context: &mut Context<'_>) -> Claims {
 fn clients(raw: &List<Client>, has_rs256: bool, at: &Path, context: &mut Context<'_>) -> Vec<ClientSettings> {
     let rs256_default = raw.iter().any(|(_, client)| client.id_token_signed_response_alg.is_none());
     if rs256_default && !has_rs256 {
-        let message = "ID tokens are signed with ES256 only, and many relying parties verify RS256 only";
+        let message = "ID tokens are signed only with ES256, but many relying parties support only RS256";
         let command = keys::signing_command(Algorithm::Rs256, "FILE");
         context.found.warning(at, message).hint(format!(
-            "`{command}` and `rs256_signing_key_file: FILE`, or `id_token_signed_response_alg: ES256` for each client"
+            "run `{command}` and set `rs256_signing_key_file: FILE`, or set `id_token_signed_response_alg: ES256` for each client"
         ));
     }
     let mut ids = BTreeSet::new();
@@ -248,12 +250,12 @@ fn clients(raw: &List<Client>, has_rs256: bool, at: &Path, context: &mut Context
         let at = at.index(index);
         let id = client.client_id.as_str();
         if id.is_empty() || !id.bytes().all(|byte| byte.is_ascii_graphic()) {
-            context.found.problem(&at.key("client_id"), format!("`{id}` is not a client id"));
+            context.found.problem(&at.key("client_id"), format!("`{id}` is not a valid client ID"));
         } else if id == OWN_CLIENT_ID {
-            let problem = context.found.problem(&at.key("client_id"), format!("`{id}` is this proxy's own client id"));
-            problem.hint("choose another");
+            let problem = context.found.problem(&at.key("client_id"), format!("the client ID `{id}` is reserved"));
+            problem.hint("choose another one");
         } else if !ids.insert(id) {
-            context.found.problem(&at.key("client_id"), format!("the client `{id}` is given twice"));
+            context.found.problem(&at.key("client_id"), format!("the client `{id}` is defined twice"));
         }
         let keys = ("client_secret", "client_secret_file");
         let secret =
@@ -294,7 +296,7 @@ fn pkce(raw: Option<ClientPkce>, is_public: bool, at: &Path, context: &mut Conte
         Some(ClientPkce::Required) => Pkce::Required,
         _ => {
             let problem = context.found.problem(at, "a client without a secret must use PKCE");
-            problem.hint("leave the setting out, or give the client a secret");
+            problem.hint("remove the setting, or set a client secret");
             Pkce::Required
         }
     }
@@ -307,19 +309,19 @@ fn id_token_algorithm(client: &Client, has_rs256: bool, at: &Path, context: &mut
             let at = at.key("id_token_signed_response_alg");
             let problem = context.found.problem(&at, "the pool has no key for RS256");
             problem.hint(format!(
-                "`rs256_signing_key_file: FILE`; `{}` makes one",
+                "add `rs256_signing_key_file: FILE`; `{}` creates the file",
                 keys::signing_command(Algorithm::Rs256, "FILE")
             ));
             Algorithm::Es256
         }
         Some(SignatureAlgorithm::Rs256) => Algorithm::Rs256,
-        // OpenID Connect Dynamic Client Registration §2: RS256 where a client says nothing.
+        // OpenID Connect Dynamic Client Registration §2: RS256 is the default.
         None if has_rs256 => Algorithm::Rs256,
         None => Algorithm::Es256,
     }
 }
 
-/// Addresses that users are sent to, as the pool takes them.
+/// URLs that the pool redirects users to.
 fn urls(raw: &List<String>, at: &Path, context: &mut Context<'_>) -> Vec<Url> {
     let mut urls = Vec::with_capacity(raw.len());
     for (index, text) in raw.iter() {
@@ -327,7 +329,10 @@ fn urls(raw: &List<String>, at: &Path, context: &mut Context<'_>) -> Vec<Url> {
         match Url::parse(text) {
             Ok(url) => {
                 if let Err(error) = check_redirect_uri(&url) {
-                    context.found.problem(&at, format!("`{text}` cannot be registered")).hint(error.to_string());
+                    context
+                        .found
+                        .problem(&at, format!("`{text}` is not allowed as a redirect URI"))
+                        .hint(error.to_string());
                 }
                 urls.push(url);
             }

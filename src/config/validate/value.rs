@@ -1,4 +1,4 @@
-//! Texts that several sections read: names, lengths of time, addresses, networks, URLs.
+//! Parses values that several sections use: names, durations, addresses, networks, URLs.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -11,19 +11,21 @@ use crate::config::findings::Findings;
 use crate::config::path::Path;
 use crate::config::raw::value::{List, Period};
 
-/// Longest name of anything.
+/// Maximum length of a name.
 const NAME_LENGTH_MAX: usize = 64;
 
-/// Checks that a name can stand in logs, metrics and tokens.
+/// Checks that a name is usable in logs, metrics and tokens.
 pub(crate) fn name(name: &str, at: &Path, found: &mut Findings) {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
     if name.is_empty() || name.len() > NAME_LENGTH_MAX || !name.bytes().all(plain) {
-        let message = format!("`{name}` cannot be a name");
-        found.problem(at, message).hint(format!("letters, digits, `-`, `_` and `.`, at most {NAME_LENGTH_MAX}"));
+        let message = format!("`{name}` is not a valid name");
+        found
+            .problem(at, message)
+            .hint(format!("use letters, digits, `-`, `_` and `.`, at most {NAME_LENGTH_MAX} characters"));
     }
 }
 
-/// A length of time within bounds; the default where the file gives none.
+/// A duration within bounds, or the default if the file does not set one.
 pub(crate) fn period(
     raw: Option<&Period>,
     default: Duration,
@@ -42,7 +44,7 @@ pub(crate) fn period(
                 Some(Period::Text(text)) => text.as_str(),
                 _ => "",
             };
-            let problem = found.problem(at, format!("`{written}` is not a length of time"));
+            let problem = found.problem(at, format!("`{written}` is not a duration"));
             problem.hint("write `500ms`, `30s`, `15m`, `8h`, `7d`, or a number of seconds");
             None
         }
@@ -55,7 +57,7 @@ pub(crate) fn period(
     }
 }
 
-/// Reads `1h30m`; `None` where it is not a length of time, or an absurd one.
+/// Parses `1h30m`. `None` if the text is not a duration, or if the duration overflows.
 pub(crate) fn parse_period(text: &str) -> Option<Duration> {
     let mut total = Duration::ZERO;
     let mut rest = text;
@@ -103,7 +105,7 @@ pub(crate) fn address(text: &str, at: &Path, found: &mut Findings) -> Option<Soc
                 Some(port) => format!("write `127.0.0.1:{port}`"),
                 None => "write an address and a port: `0.0.0.0:8443`, `[::]:8443`".to_owned(),
             };
-            found.problem(at, format!("`{text}` is not an address to listen on")).hint(hint);
+            found.problem(at, format!("`{text}` is not an address and port")).hint(hint);
             None
         }
     }
@@ -114,9 +116,9 @@ pub(crate) fn networks(raw: &List<String>, at: &Path, found: &mut Findings) -> V
     let mut networks = Vec::with_capacity(raw.len());
     for (index, text) in raw.iter() {
         match text.parse::<IpNet>() {
-            // `10.0.0.1/8` says two things; one of them was not meant.
+            // `10.0.0.1/8` is ambiguous: an address or a network.
             Ok(network) if network.addr() != network.network() => {
-                let problem = found.problem(&at.index(index), format!("`{text}` has bits behind its prefix"));
+                let problem = found.problem(&at.index(index), format!("`{text}` has address bits after the prefix"));
                 problem.hint(format!("did you mean `{}`?", network.trunc()));
             }
             Ok(network) => networks.push(network),
@@ -133,12 +135,12 @@ pub(crate) fn networks(raw: &List<String>, at: &Path, found: &mut Findings) -> V
     networks
 }
 
-/// A URL over TLS, or plain to this machine only.
+/// Parses a URL that is `https`, or `http` with a loopback host.
 pub(crate) fn secure_url(text: &str, at: &Path, found: &mut Findings) -> Option<Url> {
     web_address(text, |_| false, at, found)
 }
 
-/// The same for an address of a provider, which may be `http` on the hosts that the operator names.
+/// Like [`secure_url`], for a URL of a provider. It may also be `http` with a host of `plain_hosts`.
 pub(crate) fn provider_url(text: &str, plain_hosts: &[Box<str>], at: &Path, found: &mut Findings) -> Option<Url> {
     let is_named = |url: &Url| network::authority(url).is_some_and(|authority| plain_hosts.contains(&authority));
     web_address(text, is_named, at, found)
@@ -151,11 +153,11 @@ fn web_address(text: &str, may_be_plain: impl Fn(&Url) -> bool, at: &Path, found
         return None;
     };
     let problem = if !matches!(url.scheme(), "https" | "http") || url.host().is_none() {
-        format!("`{text}` is not a web address")
+        format!("`{text}` is not an `https` URL")
     } else if url.scheme() == "http" && !is_loopback(&url) && !may_be_plain(&url) {
-        format!("`{text}` is not `https`: tokens and keys would pass in the clear")
+        format!("`{text}` is not `https`: tokens and keys would be sent unencrypted")
     } else if !url.username().is_empty() || url.password().is_some() {
-        "a URL here must not carry a user name or a password".to_owned()
+        "the URL must not contain a user name or password".to_owned()
     } else if url.fragment().is_some() {
         format!("`{text}` has a fragment (`#`)")
     } else {
@@ -165,11 +167,11 @@ fn web_address(text: &str, may_be_plain: impl Fn(&Url) -> bool, at: &Path, found
     None
 }
 
-/// A URL that is a scheme, a host and perhaps a port, written without a slash at its end.
+/// Parses a URL with only a scheme, a host and an optional port, without a trailing slash.
 pub(crate) fn origin(text: &str, at: &Path, found: &mut Findings) -> Option<Url> {
     let url = secure_url(text, at, found)?;
     if url.path() != "/" || url.query().is_some() || text.ends_with('/') {
-        let problem = found.problem(at, format!("`{text}` has more than a scheme, a host and a port"));
+        let problem = found.problem(at, format!("`{text}` must have only a scheme, a host and a port"));
         problem.hint(format!("write `{}`", url.origin().ascii_serialization()));
         return None;
     }

@@ -32,7 +32,7 @@ impl Dev {
     #[track_caller]
     pub fn start_in(state: State, arguments: &[&str]) -> Self {
         let process = Process::start(process::vestibule(&[&state.arguments()[..], arguments].concat()));
-        let said = process.read_until("Ctrl-C stops it");
+        let said = process.read_until("Press Ctrl-C to stop");
         let after = |label: &str| {
             let line = said.lines().find_map(|line| line.trim_start().strip_prefix(label));
             line.unwrap_or_else(|| panic!("it says {label:?}: {said}")).trim().to_owned()

@@ -19,36 +19,36 @@ fn actions(name: &str, actions: &str) -> String {
 #[test]
 fn no_terminal() {
     assert_snapshot!(actions("terminal", "      - type: authenticate-oidc\n        provider: corp\n"), @r#"
-    error: no action answers the request
+    error: none of the actions answers the request
       --> vestibule.yaml:19:5 at listeners[0].default_actions
        |
     19 |     default_actions:
        |     ^^^^^^^^^^^^^^^
-       = end with one of `forward`, `redirect`, `fixed-response`
+       = the last action must be one of `forward`, `redirect`, `fixed-response`
     "#);
 }
 
 #[test]
 fn two_terminals() {
     assert_snapshot!(actions("terminals", "      - { type: forward, target_group: app }\n      - { type: fixed-response, status_code: 200 }\n"), @r#"
-    error: `fixed-response` after `forward`, which already answers
+    error: `fixed-response` after `forward`, which already answers the request
       --> vestibule.yaml:21:9 at listeners[0].default_actions[1]
        |
     21 |       - { type: fixed-response, status_code: 200 }
        |         ^^
-       = a rule has exactly one of `forward`, `redirect`, `fixed-response`
+       = a rule must have exactly one of `forward`, `redirect`, `fixed-response`
     "#);
 }
 
 #[test]
 fn sign_in_after_the_answer_and_twice() {
     assert_snapshot!(actions("order", "      - { type: forward, target_group: app }\n      - { type: authenticate-oidc, provider: corp }\n"), @r#"
-    error: `authenticate-oidc` after `forward`, which answers
+    error: `authenticate-oidc` after `forward`, which already answers the request
       --> vestibule.yaml:21:9 at listeners[0].default_actions[1]
        |
     21 |       - { type: authenticate-oidc, provider: corp }
        |         ^^
-       = an action that authenticates stands before the one that answers
+       = put the action that authenticates first
     "#);
     assert_snapshot!(actions("order2", "      - { type: authenticate-oidc, provider: corp }\n      - { type: authenticate-oidc, provider: corp }\n      - { type: forward, target_group: app }\n"), @r#"
     error: a second action that authenticates
@@ -103,33 +103,33 @@ fn authenticate_out_of_bounds() {
        |
     24 |         session_cookie_name: my session
        |                              ^^^^^^^^^^
-       = letters, digits, `-`, `_` and `.`, at most 64
+       = use letters, digits, `-`, `_` and `.`, at most 64 characters
 
-    error: `on_expired_session` has a meaning with `on_unauthenticated_request: deny` only
+    error: `on_expired_session` is allowed only with `on_unauthenticated_request: deny`
       --> vestibule.yaml:25:29 at listeners[0].default_actions[0].on_expired_session
        |
     25 |         on_expired_session: authenticate
        |                             ^^^^^^^^^^^^
-       = take it out
+       = remove it
 
-    error: 11 parameters; at most 10 may be added
+    error: 11 parameters; at most 10 are allowed
       --> vestibule.yaml:26:9 at listeners[0].default_actions[0].authentication_request_extra_params
        |
     26 |         authentication_request_extra_params: { state: x, scope: y, a: "1", b: "1", c: "1", d: "1", e: "1", f: "1", g: "1", h: "1", i: "1" }
        |         ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
 
-    error: `state` is set by the sign-in itself
+    error: `state` is reserved: the sign-in sets it
       --> vestibule.yaml:26:48 at listeners[0].default_actions[0].authentication_request_extra_params.state
        |
     26 |         authentication_request_extra_params: { state: x, scope: y, a: "1", b: "1", c: "1", d: "1", e: "1", f: "1", g: "1", h: "1", i: "1" }
        |                                                ^^^^^
 
-    error: `scope` is set by the sign-in itself
+    error: `scope` is reserved: the sign-in sets it
       --> vestibule.yaml:26:58 at listeners[0].default_actions[0].authentication_request_extra_params.scope
        |
     26 |         authentication_request_extra_params: { state: x, scope: y, a: "1", b: "1", c: "1", d: "1", e: "1", f: "1", g: "1", h: "1", i: "1" }
        |                                                          ^^^^^
-       = the action has a `scope` of its own
+       = use the `scope` setting of the action
     "#);
 }
 
@@ -141,7 +141,7 @@ fn scope_without_openid() {
        |
     16 |             scope: email
        |                    ^^^^^
-       = without it a provider gives no ID token, and no sign-in would succeed
+       = without `openid` the provider sends no ID token, and every sign-in fails
     "#);
 }
 
@@ -151,12 +151,12 @@ fn one_cookie_for_two_providers() {
     let changes =
         [("identity_providers:\n", provider), ("            provider: corp", "            provider: partner")];
     assert_snapshot!(report("cookie", &changes), @r#"
-    error: the session cookie `__Host-vestibule` already belongs to the provider `partner`
+    error: the session cookie `__Host-vestibule` is already used by the provider `partner`
       --> vestibule.yaml:20:9 at listeners[0].default_actions[0]
        |
     20 |       - type: authenticate-oidc
        |         ^
-       = it does at listeners[0].rules[0].actions[0]; give one of the two another `session_cookie_name`
+       = first used at listeners[0].rules[0].actions[0]; set a different `session_cookie_name` at one of the two
     "#);
 }
 
@@ -164,7 +164,7 @@ fn one_cookie_for_two_providers() {
 fn redirects() {
     let all = "      - { type: redirect, status_code: HTTP_301 }\n";
     assert_snapshot!(actions("loop", all), @r#"
-    error: this redirects to where the request came from, for ever
+    error: this redirects to the same URL, in an endless loop
       --> vestibule.yaml:20:9 at listeners[0].default_actions[0]
        |
     20 |       - { type: redirect, status_code: HTTP_301 }
@@ -173,7 +173,7 @@ fn redirects() {
     "#);
     let all = "      - { type: redirect, status_code: HTTP_302, protocol: HTTP, host: \"https://x\", port: 0, path: no, query: \"?a=#{query}\" }\n";
     assert_snapshot!(actions("redirect", all), @r#"
-    error: a redirect never leads from HTTPS to HTTP
+    error: a redirect from HTTPS to HTTP is not allowed
       --> vestibule.yaml:20:60 at listeners[0].default_actions[0].protocol
        |
     20 |       - { type: redirect, status_code: HTTP_302, protocol: HTTP, host: "https://x", port: 0, path: no, query: "?a=#{query}" }
@@ -184,7 +184,7 @@ fn redirects() {
        |
     20 |       - { type: redirect, status_code: HTTP_302, protocol: HTTP, host: "https://x", port: 0, path: no, query: "?a=#{query}" }
        |                                                                        ^^^^^^^^^^^
-       = without scheme, port and path: they are keys of their own
+       = write only the host; scheme, port and path have their own settings
 
     error: `0` is not a port: 1 to 65535, or `#{port}`
       --> vestibule.yaml:20:91 at listeners[0].default_actions[0].port
@@ -192,19 +192,19 @@ fn redirects() {
     20 |       - { type: redirect, status_code: HTTP_302, protocol: HTTP, host: "https://x", port: 0, path: no, query: "?a=#{query}" }
        |                                                                                           ^
 
-    error: `no` is not a path to redirect to
+    error: `no` is not a path
       --> vestibule.yaml:20:100 at listeners[0].default_actions[0].path
        |
     20 |       - { type: redirect, status_code: HTTP_302, protocol: HTTP, host: "https://x", port: 0, path: no, query: "?a=#{query}" }
        |                                                                                                    ^^
-       = begin with one `/`, percent-encode what is not ASCII, and leave the query to `query`
+       = begin with one `/`, percent-encode non-ASCII characters, and use `query` for the query
 
-    error: `?a=#{query}` is not a query to redirect to
+    error: `?a=#{query}` is not a query
       --> vestibule.yaml:20:111 at listeners[0].default_actions[0].query
        |
     20 |       - { type: redirect, status_code: HTTP_302, protocol: HTTP, host: "https://x", port: 0, path: no, query: "?a=#{query}" }
        |                                                                                                               ^^^^^^^^^^^^^^
-       = leave out the question mark, and percent-encode what is not ASCII
+       = remove the question mark, and percent-encode non-ASCII characters
     "#);
     let all = "      - { type: redirect, status_code: HTTP_308, path: \"/#{pat}\" }\n";
     assert_snapshot!(actions("redirect2", all), @r#"
@@ -222,16 +222,16 @@ fn redirects() {
        |
     20 |       - { type: redirect, status_code: HTTP_302, path: "/#{pat}" }
        |                                                        ^^^^^^^^^^
-       = here there is `#{host}`, `#{port}`, `#{path}`
+       = allowed here: `#{host}`, `#{port}`, `#{path}`
     "#);
     let all = "      - { type: redirect, status_code: HTTP_302, host: \"#{path}.example.com\" }\n";
     assert_snapshot!(actions("redirect4", all), @r##"
-    error: `#{path}` has no place in the host
+    error: `#{path}` is not allowed in the host
       --> vestibule.yaml:20:56 at listeners[0].default_actions[0].host
        |
     20 |       - { type: redirect, status_code: HTTP_302, host: "#{path}.example.com" }
        |                                                        ^^^^^^^^^^^^^^^^^^^^^^
-       = here there is `#{host}`
+       = allowed here: `#{host}`
     "##);
     let all =
         "      - { type: redirect, status_code: HTTP_302, path: \"//evil.example.com/#{path\", protocol: https }\n";
@@ -241,9 +241,9 @@ fn redirects() {
        |
     20 |       - { type: redirect, status_code: HTTP_302, path: "//evil.example.com/#{path", protocol: https }
        |                                                        ^^^^^^^^^^^^^^^^^^^^^^^^^^^
-       = here there is `#{host}`, `#{port}`, `#{path}`
+       = allowed here: `#{host}`, `#{port}`, `#{path}`
 
-    error: `https` is not a protocol to redirect to
+    error: `https` is not a protocol
       --> vestibule.yaml:20:95 at listeners[0].default_actions[0].protocol
        |
     20 |       - { type: redirect, status_code: HTTP_302, path: "//evil.example.com/#{path", protocol: https }
@@ -256,19 +256,19 @@ fn redirects() {
 fn fixed_responses() {
     let all = "      - { type: fixed-response, status_code: 302, content_type: text/markdown }\n";
     assert_snapshot!(actions("fixed", all), @r#"
-    error: 302 cannot be a fixed response: 200 to 299, or 400 to 599
+    error: status code 302 is not allowed in a fixed response: use 200 to 299, or 400 to 599
       --> vestibule.yaml:20:46 at listeners[0].default_actions[0].status_code
        |
     20 |       - { type: fixed-response, status_code: 302, content_type: text/markdown }
        |                                              ^^^
-       = `redirect` sends the client elsewhere
+       = use `redirect` for a redirect
 
-    error: `text/markdown` cannot be a fixed response's content type
+    error: content type `text/markdown` is not allowed in a fixed response
       --> vestibule.yaml:20:65 at listeners[0].default_actions[0].content_type
        |
     20 |       - { type: fixed-response, status_code: 302, content_type: text/markdown }
        |                                                                 ^^^^^^^^^^^^^
-       = there are `text/plain`, `text/css`, `text/html`, `application/javascript` and `application/json`
+       = expected one of `text/plain`, `text/css`, `text/html`, `application/javascript` or `application/json`
     "#);
     let body = format!("      - {{ type: fixed-response, status_code: 200, body: {} }}\n", "x".repeat(1025));
     assert_snapshot!(actions("fixed2", &body), @r#"
@@ -280,16 +280,16 @@ fn fixed_responses() {
     "#);
     let all = "      - { type: fixed-response, status_code: 204, body: x, message_body: x }\n";
     assert_snapshot!(actions("fixed3", all), @r#"
-    error: both `body` and `message_body` are given
+    error: both `body` and `message_body` are set
       --> vestibule.yaml:20:74 at listeners[0].default_actions[0].message_body
        |
     20 |       - { type: fixed-response, status_code: 204, body: x, message_body: x }
        |                                                                          ^
-       = they are one thing; keep one
+       = they are the same setting; keep one
     "#);
     let all = "      - { type: fixed-response, status_code: 204, body: x }\n";
     assert_snapshot!(actions("fixed4", all), @r#"
-    error: an answer with status 204 has no body
+    error: a response with status 204 cannot have a body
       --> vestibule.yaml:20:57 at listeners[0].default_actions[0].body
        |
     20 |       - { type: fixed-response, status_code: 204, body: x }
@@ -307,19 +307,19 @@ fn what_is_not_in_this_version() {
         ("    targets:", "    protocol_version: http2\n    targets:"),
     ];
     assert_snapshot!(report("version", &changes), @r#"
-    error: `jwt-validation` is not in this version
+    error: `jwt-validation` is not available in this version
       --> vestibule.yaml:14:13 at listeners[0].rules[0].actions[0]
        |
     14 |           - type: jwt-validation
        |             ^
        = `authenticate-oidc` with `on_unauthenticated_request: deny` answers 401 without a session
 
-    error: targets that speak `http2` are not in this version
+    error: `http2` targets are not available in this version
       --> vestibule.yaml:30:23 at target_groups.app.protocol_version
        |
     30 |     protocol_version: http2
        |                       ^^^^^
-       = `http1` is; clients may speak HTTP/2 all the same
+       = use `http1`; clients can still use HTTP/2
     "#);
 }
 
@@ -331,40 +331,40 @@ fn a_session_that_opens_more_than_it_was_begun_for() {
         "            scope: openid admin\n            authentication_request_extra_params: { prompt: login }\n";
     let default = "      - type: authenticate-oidc\n        provider: corp\n";
     assert_snapshot!(warnings("shared", &[(gate, &format!("{begins}{stronger}"))]), @r#"
-    warning: a session that began at listeners[0].default_actions[0] opens this too, and was not asked for the scope `admin`
+    warning: a session created at listeners[0].default_actions[0] is also accepted here, but without the scope `admin`
       --> vestibule.yaml:14:13 at listeners[0].rules[0].actions[0]
        |
     14 |           - type: authenticate-oidc
        |             ^
-       = ask for the same at both, or give one of them another `session_cookie_name`
+       = set the same at both, or set a different `session_cookie_name` at one of them
     "#);
     // What denies begins no session, and may still ask for more than others give.
     assert_snapshot!(warnings("shared2", &[(gate, &format!("{gate}{stronger}"))]), @r#"
-    warning: a session that began at listeners[0].default_actions[0] opens this too, and was not asked for the scope `admin`
+    warning: a session created at listeners[0].default_actions[0] is also accepted here, but without the scope `admin`
       --> vestibule.yaml:14:13 at listeners[0].rules[0].actions[0]
        |
     14 |           - type: authenticate-oidc
        |             ^
-       = ask for the same at both, or give one of them another `session_cookie_name`
+       = set the same at both, or set a different `session_cookie_name` at one of them
     "#);
     let both = [
         (gate, &*format!("{begins}            scope: openid email\n")),
         (default, &*format!("{default}        authentication_request_extra_params: {{ prompt: login }}\n")),
     ];
     assert_snapshot!(warnings("shared3", &both), @r#"
-    warning: a session that began at listeners[0].default_actions[0] opens this too, and was not asked for the scope `email`
+    warning: a session created at listeners[0].default_actions[0] is also accepted here, but without the scope `email`
       --> vestibule.yaml:14:13 at listeners[0].rules[0].actions[0]
        |
     14 |           - type: authenticate-oidc
        |             ^
-       = ask for the same at both, or give one of them another `session_cookie_name`
+       = set the same at both, or set a different `session_cookie_name` at one of them
 
-    warning: a session that began at listeners[0].rules[0].actions[0] opens this too, and was not asked for `prompt=login`
+    warning: a session created at listeners[0].rules[0].actions[0] is also accepted here, but without `prompt=login`
       --> vestibule.yaml:21:9 at listeners[0].default_actions[0]
        |
     21 |       - type: authenticate-oidc
        |         ^
-       = ask for the same at both, or give one of them another `session_cookie_name`
+       = set the same at both, or set a different `session_cookie_name` at one of them
     "#);
 }
 
@@ -414,6 +414,6 @@ fn sessions_that_are_kept_apart_or_ask_for_the_same_are_no_matter() {
             .enumerate()
     {
         let report = warnings(&format!("apart-{at}"), &[("    rules:\n", &rules(first, second)), only]);
-        assert_eq!(report.matches("warning: a session that began").count(), 2, "{first} {second}: {report}");
+        assert_eq!(report.matches("warning: a session created at").count(), 2, "{first} {second}: {report}");
     }
 }

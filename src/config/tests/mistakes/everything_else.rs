@@ -13,7 +13,7 @@ fn a_file_that_is_not_there() {
     assert_snapshot!(report.to_string(), @r#"
     error: the file cannot be read: No such file or directory (os error 2)
      --> /nonexistent/vestibule.yaml
-      = `--config` says which file
+      = set the file with `--config`
     "#);
 }
 
@@ -31,7 +31,7 @@ fn a_log_without_directory() {
        |
     33 | log: { level: loud }
        |               ^^^^
-       = there are `error`, `warn`, `info`, `debug` and `trace`
+       = expected one of `error`, `warn`, `info`, `debug` or `trace`
     "#);
 }
 
@@ -70,7 +70,7 @@ fn all_at_once_in_the_order_of_the_file() {
        |
     33 |   key_files: [short-key]
        |               ^^^^^^^^^
-       = `vestibule keys session --out FILE` makes one
+       = `vestibule keys session --out FILE` creates one
     "#);
 }
 
@@ -87,7 +87,7 @@ fn the_prefix_of_the_sign_in_s_paths_is_a_plain_path() {
     for prefix in
         ["", "/", "sso", "/sso/", "//sso", "/a//b", "/..", "/a/../b", "/.well-known", "/a b", "/a%2f", "/a;b", "/ä"]
     {
-        assert!(load(prefix).unwrap_err().to_string().contains("beginning of the sign-in's paths"), "{prefix}");
+        assert!(load(prefix).unwrap_err().to_string().contains("is not a valid path prefix"), "{prefix}");
     }
 }
 
@@ -102,13 +102,13 @@ fn warnings_do_not_refuse() {
         ),
     ];
     assert_snapshot!(warnings("warnings", &changes), @r#"
-    warning: no rule names this provider
+    warning: this provider is not used by any rule
       --> vestibule.yaml:25:3 at identity_providers.old
        |
     25 |   old: { issuer: https://old.company.com, client_id: x, token_endpoint_auth_method: none }
        |   ^^^
 
-    warning: no rule forwards to this target group
+    warning: this target group is not used by any rule
       --> vestibule.yaml:31:3 at target_groups.old
        |
     31 |   old: { targets: [] }
@@ -119,7 +119,7 @@ fn warnings_do_not_refuse() {
        |
     35 |   cookie_name: AWSELBAuthSessionCookie
        |                ^^^^^^^^^^^^^^^^^^^^^^^
-       = `__Host-AWSELBAuthSessionCookie` cannot (RFC 6265bis §4.1.3.2)
+       = use `__Host-AWSELBAuthSessionCookie`, which they cannot set (RFC 6265bis §4.1.3.2)
     "#);
 }
 

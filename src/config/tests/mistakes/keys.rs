@@ -16,14 +16,14 @@ fn sections_that_are_needed() {
       |
     1 | listeners:
       | ^
-      = `session: { key_files: [FILE] }`, and `vestibule keys session --out FILE` makes the file
+      = add `session: { key_files: [FILE] }`; `vestibule keys session --out FILE` creates the file
 
     error: `claims` is missing: a rule authenticates
      --> vestibule.yaml:1:1
       |
     1 | listeners:
       | ^
-      = `claims: { signer: NAME, signing_key_file: FILE }`, and `vestibule keys signing --out FILE` makes the file
+      = add `claims: { signer: NAME, signing_key_file: FILE }`; `vestibule keys signing --out FILE` creates the file
     "#);
 }
 
@@ -35,14 +35,14 @@ fn missing_files() {
        |
     33 |   key_files: [gone]
        |               ^^^^
-       = `vestibule keys session --out DIR/gone` makes it; all replicas need the same
+       = `vestibule keys session --out DIR/gone` creates it; all replicas need the same key
 
     error: the key file `DIR/gone` does not exist
       --> vestibule.yaml:36:21 at claims.signing_key_file
        |
     36 |   signing_key_file: gone
        |                     ^^^^
-       = `vestibule keys signing --out DIR/gone` makes it; all replicas need the same
+       = `vestibule keys signing --out DIR/gone` creates it; all replicas need the same key
     "#);
 }
 
@@ -54,21 +54,21 @@ fn files_that_are_not_keys() {
        |
     33 |   key_files: [session-key, short-key, secret, session-key-2]
        |                            ^^^^^^^^^
-       = `vestibule keys session --out FILE` makes one
+       = `vestibule keys session --out FILE` creates one
 
     error: the file `DIR/secret` is not a session key: 64 hexadecimal digits, or base64
       --> vestibule.yaml:33:39 at session.key_files[2]
        |
     33 |   key_files: [session-key, short-key, secret, session-key-2]
        |                                       ^^^^^^
-       = `vestibule keys session --out FILE` makes one
+       = `vestibule keys session --out FILE` creates one
 
     error: the file `DIR/session-key` is not a private key in PEM form (PKCS #8, PKCS #1 or SEC 1)
       --> vestibule.yaml:36:21 at claims.signing_key_file
        |
     36 |   signing_key_file: session-key
        |                     ^^^^^^^^^^^
-       = `vestibule keys signing --out FILE` makes one
+       = `vestibule keys signing --out FILE` creates one
     "#);
     assert_snapshot!(report("nokeys", &[("[session-key]", "[]")]), @r#"
     error: expected at least one file
@@ -76,7 +76,7 @@ fn files_that_are_not_keys() {
        |
     33 |   key_files: []
        |   ^^^^^^^^^
-       = `vestibule keys session --out FILE` makes one
+       = `vestibule keys session --out FILE` creates one
     "#);
 }
 
@@ -89,14 +89,14 @@ fn headers_and_signer() {
        |
     35 |   signer: ""
        |           ^^
-       = name this deployment: `arn:vestibule:NAME`
+       = write a name for this deployment: `arn:vestibule:NAME`
 
-    error: the header `x-amzn-oidc-data` has another meaning
+    error: the header `x-amzn-oidc-data` is reserved
       --> vestibule.yaml:36:14 at claims.headers.x-amzn-oidc-data
        |
     36 |   headers: { x-amzn-oidc-data: sub, "x y": sub, x-mail: "a..b", x-groups: [] }
        |              ^^^^^^^^^^^^^^^^
-       = choose another, as `x-forwarded-email`
+       = choose another name, for example `x-forwarded-email`
 
     error: `x y` is not a header name
       --> vestibule.yaml:36:37 at claims.headers."x y"
@@ -104,14 +104,14 @@ fn headers_and_signer() {
     36 |   headers: { x-amzn-oidc-data: sub, "x y": sub, x-mail: "a..b", x-groups: [] }
        |                                     ^^^^^
 
-    error: this does not name a claim
+    error: this is not the name of a claim
       --> vestibule.yaml:36:57 at claims.headers.x-mail
        |
     36 |   headers: { x-amzn-oidc-data: sub, "x y": sub, x-mail: "a..b", x-groups: [] }
        |                                                         ^^^^^^
        = write `email`, `realm_access.roles` or `["a.b", c]`
 
-    error: this does not name a claim
+    error: this is not the name of a claim
       --> vestibule.yaml:36:65 at claims.headers.x-groups
        |
     36 |   headers: { x-amzn-oidc-data: sub, "x y": sub, x-mail: "a..b", x-groups: [] }
@@ -129,42 +129,42 @@ fn headers_that_no_claim_may_have() {
        |
     37 |     x-team: groups
        |     ^^^^^^
-       = the case of a header's name means nothing; a target would get one of the two claims
+       = header names are case-insensitive; a target would receive only one of the two claims
 
-    error: the header `x_user` has more than letters, digits and `-`
+    error: the header name `x_user` has characters other than letters, digits and `-`
       --> vestibule.yaml:38:5 at claims.headers.x_user
        |
     38 |     x_user: sub
        |     ^^^^^^
-       = write `x-user`: many applications read both names as one, and drop or mix them
+       = write `x-user`: many applications treat both names as the same header
 
-    error: the header `X.Mail` has more than letters, digits and `-`
+    error: the header name `X.Mail` has characters other than letters, digits and `-`
       --> vestibule.yaml:39:5 at claims.headers."X.Mail"
        |
     39 |     X.Mail: email
        |     ^^^^^^
-       = write `X-Mail`: many applications read both names as one, and drop or mix them
+       = write `X-Mail`: many applications treat both names as the same header
 
-    error: the header `authorization` has another meaning
+    error: the header `authorization` is reserved
       --> vestibule.yaml:40:5 at claims.headers.Authorization
        |
     40 |     Authorization: sub
        |     ^^^^^^^^^^^^^
-       = choose another, as `x-forwarded-email`
+       = choose another name, for example `x-forwarded-email`
 
-    error: the header `x-forwarded-for` has another meaning
+    error: the header `x-forwarded-for` is reserved
       --> vestibule.yaml:41:5 at claims.headers.x-forwarded-for
        |
     41 |     x-forwarded-for: sub
        |     ^^^^^^^^^^^^^^^
-       = choose another, as `x-forwarded-email`
+       = choose another name, for example `x-forwarded-email`
 
-    error: the header `cookie` has another meaning
+    error: the header `cookie` is reserved
       --> vestibule.yaml:42:5 at claims.headers.cookie
        |
     42 |     cookie: sub
        |     ^^^^^^
-       = choose another, as `x-forwarded-email`
+       = choose another name, for example `x-forwarded-email`
     "#);
 }
 
@@ -179,7 +179,7 @@ fn files_that_every_user_can_read() {
     let config = super::super::load_in(&files, super::super::SOUND).unwrap_or_else(|report| panic!("{report}"));
     let warnings = config.warnings().to_string();
     for file in ["session-key", "claims-key", "tls-key.pem"] {
-        assert!(warnings.contains(&format!("{file}`, which holds a secret")), "{file}: {warnings}");
+        assert!(warnings.contains(&format!("{file}`, which contains a secret")), "{file}: {warnings}");
     }
     assert!(!warnings.contains("tls.pem"), "a certificate is public: {warnings}");
 }

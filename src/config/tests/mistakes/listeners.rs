@@ -18,7 +18,7 @@ fn none() {
 #[test]
 fn addresses() {
     assert_snapshot!(report("address", &[("address: 0.0.0.0:8443", "address: \":8443\"")]), @r#"
-    error: `:8443` is not an address to listen on
+    error: `:8443` is not an address and port
      --> vestibule.yaml:3:14 at listeners[0].address
       |
     3 |     address: ":8443"
@@ -26,7 +26,7 @@ fn addresses() {
       = write `0.0.0.0:8443` or `[::]:8443`
     "#);
     assert_snapshot!(report("address2", &[("session:\n", "admin: { address: localhost:9090 }\nsession:\n")]), @r#"
-    error: `localhost:9090` is not an address to listen on
+    error: `localhost:9090` is not an address and port
       --> vestibule.yaml:32:19 at admin.address
        |
     32 | admin: { address: localhost:9090 }
@@ -38,12 +38,12 @@ fn addresses() {
 #[test]
 fn admin_on_a_public_port() {
     assert_snapshot!(report("admin", &[("session:\n", "admin: { address: 127.0.0.1:8443 }\nsession:\n")]), @r#"
-    error: the admin endpoint and the listener `public` have the same port
+    error: the admin endpoint and the listener `public` use the same port
       --> vestibule.yaml:32:19 at admin.address
        |
     32 | admin: { address: 127.0.0.1:8443 }
        |                   ^^^^^^^^^^^^^^
-       = take another port
+       = choose another port
     "#);
 }
 
@@ -57,7 +57,7 @@ fn https_without_certificates() {
       |
     2 |   - name: public
       |     ^
-      = `certificates: [{ certificate_file: FILE, private_key_file: FILE }]`
+      = add `certificates: [{ certificate_file: FILE, private_key_file: FILE }]`
     "#);
 }
 
@@ -94,26 +94,26 @@ fn certificates_that_cannot_be_used() {
 #[test]
 fn http_with_certificates_and_sign_in() {
     assert_snapshot!(report("http", &[("protocol: https", "protocol: http")]), @r#"
-    error: an `http` listener has no certificates
+    error: `certificates` is not allowed on an `http` listener
      --> vestibule.yaml:5:5 at listeners[0].certificates
       |
     5 |     certificates:
       |     ^^^^^^^^^^^^
-      = `protocol: https`, or take them out
+      = set `protocol: https`, or remove `certificates`
 
     error: `authenticate-oidc` on an `http` listener
       --> vestibule.yaml:14:13 at listeners[0].rules[0].actions[0]
        |
     14 |           - type: authenticate-oidc
        |             ^
-       = sessions travel over TLS only: use an `https` listener and `redirect` to it here, or list the proxy that ends TLS in `trusted_proxies`
+       = session cookies need TLS: use an `https` listener and `redirect` to it here, or list the proxy that ends TLS in `trusted_proxies`
 
     error: `authenticate-oidc` on an `http` listener
       --> vestibule.yaml:20:9 at listeners[0].default_actions[0]
        |
     20 |       - type: authenticate-oidc
        |         ^
-       = sessions travel over TLS only: use an `https` listener and `redirect` to it here, or list the proxy that ends TLS in `trusted_proxies`
+       = session cookies need TLS: use an `https` listener and `redirect` to it here, or list the proxy that ends TLS in `trusted_proxies`
     "#);
 }
 
@@ -131,7 +131,7 @@ fn networks_and_times() {
       |                       ^^^^^^^^
       = write `10.0.0.1/32`
 
-    error: `10.1.2.3/8` has bits behind its prefix
+    error: `10.1.2.3/8` has address bits after the prefix
      --> vestibule.yaml:5:33 at listeners[0].trusted_proxies[1]
       |
     5 |     trusted_proxies: [10.0.0.1, 10.1.2.3/8, office]
@@ -145,7 +145,7 @@ fn networks_and_times() {
       |                                             ^^^^^^
       = write `10.0.0.0/8` or `2001:db8::/32`
 
-    error: `10 minutes` is not a length of time
+    error: `10 minutes` is not a duration
      --> vestibule.yaml:6:29 at listeners[0].limits.idle_timeout
       |
     6 |     limits: { idle_timeout: 10 minutes, head_timeout: 2h, keep_alive: 0 }
@@ -171,18 +171,18 @@ fn everyone_a_trusted_proxy() {
     let changes =
         [("    protocol: https", "    protocol: https\n    trusted_proxies: [0.0.0.0/0, 10.0.0.0/8, \"::/0\"]")];
     assert_snapshot!(report("everyone", &changes), @r#"
-    error: `0.0.0.0/0`: everyone would be trusted to say who the client is
+    error: `0.0.0.0/0` would let every client set its own address
      --> vestibule.yaml:5:23 at listeners[0].trusted_proxies[0]
       |
     5 |     trusted_proxies: [0.0.0.0/0, 10.0.0.0/8, "::/0"]
       |                       ^^^^^^^^^
-      = name the proxies' networks
+      = list the networks of your proxies
 
-    error: `::/0`: everyone would be trusted to say who the client is
+    error: `::/0` would let every client set its own address
      --> vestibule.yaml:5:46 at listeners[0].trusted_proxies[2]
       |
     5 |     trusted_proxies: [0.0.0.0/0, 10.0.0.0/8, "::/0"]
       |                                              ^^^^^^
-      = name the proxies' networks
+      = list the networks of your proxies
     "#);
 }

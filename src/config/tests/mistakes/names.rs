@@ -27,7 +27,7 @@ fn that_do_not_resolve() {
        |
     18 |             target_group: backend
        |                           ^^^^^^^
-       = there is `app`
+       = expected `app`
 
     error: there is no user pool `people`
       --> vestibule.yaml:21:20 at listeners[0].default_actions[0].user_pool
@@ -58,26 +58,26 @@ fn given_twice() {
         ("identity_providers:", &*format!("{listener}identity_providers:")),
     ];
     assert_snapshot!(report("again", &changes), @r#"
-    error: a rule of this listener is already called `api`
+    error: the rule name `api` is already used in this listener
       --> vestibule.yaml:13:15 at listeners[0].rules[1].name
        |
     13 |       - name: api
        |               ^^^
 
-    error: the priority 10 is taken by `api`
+    error: the priority 10 is already used by `api`
       --> vestibule.yaml:14:19 at listeners[0].rules[1].priority
        |
     14 |         priority: 10
        |                   ^^
-       = each rule of a listener has its own
+       = priorities must be unique within a listener
 
-    error: another listener is already called `public`
+    error: the listener name `public` is already used
       --> vestibule.yaml:28:13 at listeners[1].name
        |
     28 |   - { name: public, address: "127.0.0.1:8443", protocol: http, default_actions: [{ type: forward, target_group: app }] }
        |             ^^^^^^
 
-    error: the listener `public` has the same port
+    error: the listener `public` uses the same port
       --> vestibule.yaml:28:30 at listeners[1].address
        |
     28 |   - { name: public, address: "127.0.0.1:8443", protocol: http, default_actions: [{ type: forward, target_group: app }] }
@@ -88,12 +88,12 @@ fn given_twice() {
 #[test]
 fn that_cannot_stand_in_a_log() {
     assert_snapshot!(report("characters", &[("- name: public", "- name: the public one")]), @r#"
-    error: `the public one` cannot be a name
+    error: `the public one` is not a valid name
      --> vestibule.yaml:2:11 at listeners[0].name
       |
     2 |   - name: the public one
       |           ^^^^^^^^^^^^^^
-      = letters, digits, `-`, `_` and `.`, at most 64
+      = use letters, digits, `-`, `_` and `.`, at most 64 characters
     "#);
 }
 
@@ -101,6 +101,6 @@ fn that_cannot_stand_in_a_log() {
 fn a_rule_cannot_be_called_what_stands_for_no_rule() {
     for name in ["default", "none"] {
         let text = report("placeholder-rule", &[("- name: api", &format!("- name: {name}"))]);
-        assert!(text.contains(&format!("logs and metrics say `{name}` where there is no rule of that name")), "{text}");
+        assert!(text.contains(&format!("the name `{name}` is reserved in logs and metrics")), "{text}");
     }
 }

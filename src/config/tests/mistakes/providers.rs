@@ -7,7 +7,7 @@ use super::{report, warnings};
 #[test]
 fn issuers() {
     assert_snapshot!(report("issuer", &[("https://login.example.com", "http://login.example.com")]), @r#"
-    error: `http://login.example.com` is not `https`: tokens and keys would pass in the clear
+    error: `http://login.example.com` is not `https`: tokens and keys would be sent unencrypted
       --> vestibule.yaml:26:13 at identity_providers.corp.issuer
        |
     26 |     issuer: http://login.example.com
@@ -23,7 +23,7 @@ fn issuers() {
        = write `https://host/path`
     "#);
     assert_snapshot!(report("issuer3", &[("https://login.example.com", "https://login.example.com/.well-known/openid-configuration")]), @r#"
-    error: this is the address of the metadata, not the issuer
+    error: this is the URL of the metadata, not the issuer
       --> vestibule.yaml:26:13 at identity_providers.corp.issuer
        |
     26 |     issuer: https://login.example.com/.well-known/openid-configuration
@@ -31,7 +31,7 @@ fn issuers() {
        = write `https://login.example.com`
     "#);
     assert_snapshot!(report("issuer4", &[("https://login.example.com", "https://user:hunter2@login.example.com/?x")]), @r#"
-    error: a URL here must not carry a user name or a password
+    error: the URL must not contain a user name or password
       --> vestibule.yaml:26:13 at identity_providers.corp.issuer
        |
     26 |     issuer: https://………………………………@login.example.com/?x
@@ -48,7 +48,7 @@ fn secrets() {
        |
     25 |   corp:
        |   ^^^^
-       = give `client_secret_file`, or `token_endpoint_auth_method: none` for a public client
+       = set `client_secret_file`, or `token_endpoint_auth_method: none` for a public client
     "#);
     assert_snapshot!(report("secret2", &[("client_secret_file: secret", "client_secret_file: empty")]), @r#"
     error: the secret is empty
@@ -65,7 +65,7 @@ fn secrets() {
        |                         ^^^^
     "#);
     assert_snapshot!(report("secret4", &[("client_secret_file: secret", "client_secret_file: secret\n    client_secret: hunter2")]), @r#"
-    error: both `client_secret` and `client_secret_file` are given
+    error: both `client_secret` and `client_secret_file` are set
       --> vestibule.yaml:28:25 at identity_providers.corp.client_secret_file
        |
     28 |     client_secret_file: secret
@@ -73,19 +73,19 @@ fn secrets() {
        = keep one
     "#);
     assert_snapshot!(report("secret5", &[("client_secret_file: secret", "client_secret_file: secret\n    token_endpoint_auth_method: none")]), @r#"
-    error: a client secret is given, but `none` does not send it
+    error: a client secret is set, but `none` does not send it
       --> vestibule.yaml:29:33 at identity_providers.corp.token_endpoint_auth_method
        |
     29 |     token_endpoint_auth_method: none
        |                                 ^^^^
-       = keep one
+       = remove one of the two
     "#);
 }
 
 #[test]
 fn certificate_authorities() {
     assert_snapshot!(report("ca", &[("client_secret_file: secret", "client_secret_file: secret\n    ca_file: secret")]), @r#"
-    error: the file `DIR/secret` holds no certificates in PEM form
+    error: the file `DIR/secret` contains no certificates in PEM format
       --> vestibule.yaml:29:14 at identity_providers.corp.ca_file
        |
     29 |     ca_file: secret
@@ -137,11 +137,11 @@ fn refused(name: &str, more: &str) -> String {
 fn what_is_lost_without_pkce_or_nonce_is_said() {
     says(
         &warned("pkce", "    pkce: off\n"),
-        &["without PKCE, an authorization code", "`nonce` still detects most of that"],
+        &["without PKCE, a stolen authorization code", "`nonce` still detects most of that"],
     );
     says(&warned("nonce", "    nonce: off\n"), &["without a nonce, an ID token", "PKCE still binds the code"]);
     let neither = warned("neither", "    pkce: off\n    nonce: off\n");
-    says(&neither, &["without PKCE", "without a nonce", "nothing but `state` is left"]);
+    says(&neither, &["without PKCE", "without a nonce", "only `state` is left"]);
     let both = warned("both", "    pkce: required\n    nonce: required\n");
     assert!(!both.contains("PKCE") && !both.contains("nonce"), "{both}");
     let public = [
@@ -151,13 +151,13 @@ fn what_is_lost_without_pkce_or_nonce_is_said() {
             "    client_id: dashboard\n    token_endpoint_auth_method: none\n    pkce: off\n",
         ),
     ];
-    says(&report("public-pkce", &public), &["error: a client without a secret needs PKCE"]);
+    says(&report("public-pkce", &public), &["error: `pkce: off` is not allowed for a client without a secret"]);
 }
 
 #[test]
 fn plain_http_is_for_hosts_that_are_named() {
     let named = "    insecure_http_hosts: [keycloak:8080]\n    token_endpoint: http://keycloak:8080/token\n";
-    says(&warned("plain", named), &["warning: `keycloak:8080` is called over plain HTTP", "can sign in as anyone"]);
+    says(&warned("plain", named), &["warning: `keycloak:8080` is called over plain HTTP", "can sign in as any user"]);
     let other = "    insecure_http_hosts: [keycloak:8080]\n    token_endpoint: http://keycloak/token\n";
     says(&refused("plain-other", other), &["error: `http://keycloak/token` is not `https`"]);
     let without = "    token_endpoint: http://keycloak:8080/token\n";
@@ -173,10 +173,10 @@ fn plain_http_is_for_hosts_that_are_named() {
 fn callback_paths() {
     says(
         &refused("callback", "    callback_path: /oauth2/sign_out\n"),
-        &["`/oauth2/sign_out` is another path of the sign-in"],
+        &["`/oauth2/sign_out` is already a reserved path"],
     );
     for odd in ["/a/../b", "/a?b", "a", "/", "/a/", "/%41", "https://app.test/a"] {
-        says(&refused("callback-odd", &format!("    callback_path: {odd}\n")), &["cannot be a callback path"]);
+        says(&refused("callback-odd", &format!("    callback_path: {odd}\n")), &["is not a valid callback path"]);
     }
 }
 

@@ -14,12 +14,12 @@ fn conditions(name: &str, conditions: &str) -> String {
 fn a_priority_twice() {
     let rule = "      - priority: 10\n        conditions: [{ path_pattern: [/x] }]\n        actions: [{ type: forward, target_group: app }]\n";
     assert_snapshot!(report("priority", &[("    rules:\n", &format!("    rules:\n{rule}"))]), @r#"
-    error: the priority 10 is taken by `priority-10`
+    error: the priority 10 is already used by `priority-10`
       --> vestibule.yaml:13:19 at listeners[0].rules[1].priority
        |
     13 |         priority: 10
        |                   ^^
-       = each rule of a listener has its own
+       = priorities must be unique within a listener
     "#);
 }
 
@@ -31,7 +31,7 @@ fn no_condition() {
        |
     11 |         conditions: []
        |         ^^^^^^^^^^
-       = what takes everything else is `default_actions`
+       = use `default_actions` for requests that match no rule
     "#);
 }
 
@@ -109,7 +109,7 @@ fn values_that_match_nothing() {
        |
     16 |           - http_header: { name: Host, values: [x] }
        |                                  ^^^^
-       = a list item of its own: `- host_header: [app.example.com]`
+       = use the condition `host_header`: `- host_header: [app.example.com]`
 
     error: `a b` is not a header name
       --> vestibule.yaml:17:34 at listeners[0].rules[0].conditions[5].http_header.name
@@ -117,12 +117,12 @@ fn values_that_match_nothing() {
     17 |           - http_header: { name: "a b", values: [x] }
        |                                  ^^^^^
 
-    error: no request has the header `x-amzn-oidc-identity` when rules are matched
+    error: the header `x-amzn-oidc-identity` is removed before rules are evaluated
       --> vestibule.yaml:18:34 at listeners[0].rules[0].conditions[6].http_header.name
        |
     18 |           - http_header: { name: X-Amzn-Oidc-Identity, values: [x] }
        |                                  ^^^^^^^^^^^^^^^^^^^^
-       = a client may not set it: it is taken out of every request before rules are asked
+       = clients may not set this header, so the condition could never match
 
     error: needs at least one value
       --> vestibule.yaml:19:13 at listeners[0].rules[0].conditions[7].http_header
@@ -146,7 +146,7 @@ fn a_condition_twice() {
        |
     13 |           - path_pattern: [/b]
        |             ^
-       = conditions must all hold; alternatives are values of one condition
+       = all conditions must match; put alternatives into the values of one condition
     "#);
 }
 
@@ -160,26 +160,26 @@ fn headers_that_no_client_may_set() {
         ("  signing_key_file: claims-key\n", "  signing_key_file: claims-key\n  headers: { x-team: team }\n"),
     ];
     assert_snapshot!(report("protected", &changes), @r#"
-    error: no request has the header `x-team` when rules are matched
+    error: the header `x-team` is removed before rules are evaluated
       --> vestibule.yaml:12:34 at listeners[0].rules[0].conditions[0].http_header.name
        |
     12 |           - http_header: { name: X-Team, values: [x] }
        |                                  ^^^^^^
-       = a client may not set it: it is taken out of every request before rules are asked
+       = clients may not set this header, so the condition could never match
 
-    error: no request has the header `x-forwarded-proto` when rules are matched
+    error: the header `x-forwarded-proto` is removed before rules are evaluated
       --> vestibule.yaml:13:34 at listeners[0].rules[0].conditions[1].http_header.name
        |
     13 |           - http_header: { name: x-forwarded-proto, values: [https] }
        |                                  ^^^^^^^^^^^^^^^^^
-       = a client may not set it: it is taken out of every request before rules are asked
+       = clients may not set this header, so the condition could never match
 
-    error: no request has the header `x_kind` when rules are matched
+    error: the header `x_kind` is removed before rules are evaluated
       --> vestibule.yaml:14:34 at listeners[0].rules[0].conditions[2].http_header.name
        |
     14 |           - http_header: { name: X_Kind, values: [x] }
        |                                  ^^^^^^
-       = a client may not set it: it is taken out of every request before rules are asked
+       = clients may not set this header, so the condition could never match
     "#);
 }
 
@@ -193,7 +193,7 @@ fn paths_that_no_request_has() {
        |
     12 |           - path_pattern: ["/app;v=1/*", 'C:\admin', '/admin\users', '/a\\b', "/x\n", '/a\*b']
        |                            ^^^^^^^^^^^^
-       = end the pattern before the `;`; for one that the path has encoded (`%3B`), write `?`
+       = end the pattern before the `;`; to match an encoded `;` (`%3B`), write `?`
 
     error: `C:\admin` can match no path: a path begins with `/`
       --> vestibule.yaml:12:42 at listeners[0].rules[0].conditions[0].path_pattern[1]
@@ -225,18 +225,18 @@ fn paths_that_no_request_has() {
 fn a_query_in_a_path() {
     let all = "          - path_pattern: [\"/search?q=*\", '/search\\?admin=1', \"/file?\", \"/a=?\"]\n";
     assert_snapshot!(warnings("query", &[("          - path_pattern: [\"/api/*\"]\n", all)]), @r#"
-    warning: `/search?q=*` is held against the path, which ends where the query begins
+    warning: `/search?q=*` is compared with the path, which does not include the query
       --> vestibule.yaml:12:28 at listeners[0].rules[0].conditions[0].path_pattern[0]
        |
     12 |           - path_pattern: ["/search?q=*", '/search\?admin=1', "/file?", "/a=?"]
        |                            ^^^^^^^^^^^^^
-       = `?` is one character of the path; use `query_string` for the query
+       = `?` matches one character of the path; use `query_string` for the query
 
-    warning: `/search\?admin=1` is held against the path, which ends where the query begins
+    warning: `/search\?admin=1` is compared with the path, which does not include the query
       --> vestibule.yaml:12:43 at listeners[0].rules[0].conditions[0].path_pattern[1]
        |
     12 |           - path_pattern: ["/search?q=*", '/search\?admin=1', "/file?", "/a=?"]
        |                                           ^^^^^^^^^^^^^^^^^^
-       = `?` is one character of the path; use `query_string` for the query
+       = `?` matches one character of the path; use `query_string` for the query
     "#);
 }

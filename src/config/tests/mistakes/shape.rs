@@ -18,7 +18,7 @@ fn unknown_keys_at_every_level() {
       |
     5 |     adress: x
       |     ^^^^^^
-      = `address` is already given
+      = `address` is already set
 
     error: unknown key `onUnauthenticatedRequest`
       --> vestibule.yaml:17:13 at listeners[0].rules[0].actions[0].onUnauthenticatedRequest
@@ -32,14 +32,14 @@ fn unknown_keys_at_every_level() {
        |
     32 |     health_check: {}
        |     ^^^^^^^^^^^^
-       = there are `protocol`, `protocol_version`, `ca_file`, `verify`, `connect_timeout`, `response_timeout`, `idle_timeout`, `idle_max`, `response_headers_max` and `skip_for`
+       = expected one of `protocol`, `protocol_version`, `ca_file`, `verify`, `connect_timeout`, `response_timeout`, `idle_timeout`, `idle_max`, `response_headers_max` or `skip_for`
 
     error: unknown key `sesion`
       --> vestibule.yaml:34:1 at sesion
        |
     34 | sesion: {}
        | ^^^^^^
-       = `session` is already given
+       = `session` is already set
     "#);
 }
 
@@ -71,14 +71,14 @@ fn missing_keys() {
        |
     25 |   corp:
        |   ^^^^
-       = The client id that the provider gave this deployment
+       = The client ID that the provider issued for this deployment
 
     error: `targets` is missing
       --> vestibule.yaml:29:3 at target_groups.app
        |
     29 |   app:
        |   ^^^
-       = Targets, as `app.internal:3000`, `10.0.0.7:3000` or `[::1]:3000`
+       = Targets: `app.internal:3000`, `10.0.0.7:3000` or `[::1]:3000`
     "#);
 }
 
@@ -112,7 +112,7 @@ fn unknown_values() {
        |
     16 |             on_unauthenticated_request: denied
        |                                         ^^^^^^
-       = there are `authenticate`, `deny` and `allow`
+       = expected one of `authenticate`, `deny` or `allow`
     "#);
 }
 
@@ -131,14 +131,14 @@ fn unknown_action_types() {
        |
     14 |           - type: authenticate-cognito
        |                   ^^^^^^^^^^^^^^^^^^^^
-       = `authenticate-oidc` signs in with Amazon Cognito, `authenticate-user-pool` with a pool of this process
+       = use `authenticate-oidc` for Amazon Cognito, or `authenticate-user-pool` for a user pool of this process
 
     error: `type` is missing
       --> vestibule.yaml:20:9 at listeners[0].default_actions[0]
        |
     20 |       - provider: corp
        |         ^
-       = there are `authenticate-oidc`, `authenticate-user-pool`, `jwt-validation`, `forward`, `redirect` and `fixed-response`
+       = expected one of `authenticate-oidc`, `authenticate-user-pool`, `jwt-validation`, `forward`, `redirect` or `fixed-response`
 
     error: unknown value `foward`
       --> vestibule.yaml:21:15 at listeners[0].default_actions[1].type
@@ -172,7 +172,7 @@ fn another_kind_of_value() {
        |
     12 |           - path_pattern: /api/*
        |                           ^^^^^^
-       = write a list, as `[a, b]`, also of one
+       = write a list: `[a]`, `[a, b]`
 
     error: expected text, found a whole number
       --> vestibule.yaml:27:16 at identity_providers.corp.client_id
@@ -225,7 +225,7 @@ fn conditions_in_one_item() {
        |
     12 |           - path_pattern: ["/api/*"]
        |             ^
-       = begin a list item (`-`) for each
+       = write a separate list item (`-`) for each
 
     error: unknown key `path`
       --> vestibule.yaml:14:13 at listeners[0].rules[0].conditions[1].path

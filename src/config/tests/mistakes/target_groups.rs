@@ -12,7 +12,7 @@ fn targets() {
        |
     31 |     targets: ["http://app:3000/", app, "app:0", "::1:80", "a b:80"]
        |               ^^^^^^^^^^^^^^^^^^
-       = write `app:3000`; `http` is the group's `protocol`
+       = write `app:3000`; set `protocol` for `http`
 
     error: `app` is not a target
       --> vestibule.yaml:31:35 at target_groups.app.targets[1]
@@ -47,19 +47,19 @@ fn targets() {
 #[test]
 fn tls_settings() {
     assert_snapshot!(report("tls", &[("    targets:", "    verify: false\n    targets:")]), @r#"
-    error: `verify` has no meaning for targets that speak `http`
+    error: `verify` is not allowed for `http` targets
       --> vestibule.yaml:31:13 at target_groups.app.verify
        |
     31 |     verify: false
        |             ^^^^^
-       = add `protocol: https`, or take it out
+       = add `protocol: https`, or remove it
     "#);
     assert_snapshot!(report("tls2", &[("    targets:", "    protocol: https\n    verify: false\n    ca_file: tls.pem\n    targets:")]), @r#"
-    error: `ca_file` has no meaning with `verify: false`
+    error: `ca_file` is not allowed with `verify: false`
       --> vestibule.yaml:33:14 at target_groups.app.ca_file
        |
     33 |     ca_file: tls.pem
        |              ^^^^^^^
-       = keep one
+       = remove one of the two
     "#);
 }

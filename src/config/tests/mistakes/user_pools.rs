@@ -31,15 +31,15 @@ fn users() {
        |
     42 |       - { username: ada, password_hash: …
        |                                         ^
-       = `vestibule users hash` makes one
+       = `vestibule users hash` prints one
 
-    error: the subject `1c875f7881b030cea34f52ac975b5de2` is another user's
+    error: the subject `1c875f7881b030cea34f52ac975b5de2` is already used by another user
       --> vestibule.yaml:43:9 at user_pools.people.users[1].subject
        |
     43 |       - { username: " ADA ", password_hash: …
        |         ^^
 
-    error: the user ` ADA ` is given twice
+    error: the user ` ADA ` is defined twice
       --> vestibule.yaml:43:21 at user_pools.people.users[1].username
        |
     43 |       - { username: " ADA ", password_hash: …
@@ -50,28 +50,28 @@ fn users() {
        |
     43 |       - { username: " ADA ", password_hash: …
        |                                             ^
-       = `vestibule users hash` makes one
+       = `vestibule users hash` prints one
 
     error: the hash costs more than m=262144 (KiB), t=16, p=8
       --> vestibule.yaml:44:56 at user_pools.people.users[2].password_hash
        |
     44 |       - { username: eve, subject: same, password_hash: …
        |                                                        ^
-       = `vestibule users hash` makes one
+       = `vestibule users hash` prints one
 
-    error: the subject `same` is another user's
+    error: the subject `same` is already used by another user
       --> vestibule.yaml:45:35 at user_pools.people.users[3].subject
        |
     45 |       - { username: bob, subject: same, password_hash: …
        |                                   ^^^^
 
-    error: the claim `sub` is the pool's own
+    error: the claim `sub` is reserved: the pool sets it
       --> vestibule.yaml:45:167 at user_pools.people.users[3].claims.sub
        |
     45 |       - { username: bob, subject: same, password_hash: …
        |                                                         ^
 
-    error: `email` is a key of the user itself
+    error: `email` is a setting of the user; set it there
       --> vestibule.yaml:45:175 at user_pools.people.users[3].claims.email
        |
     45 |       - { username: bob, subject: same, password_hash: …
@@ -87,19 +87,19 @@ fn clients() {
       - { client_id: a, redirect_uris: [http://x.example.com/cb, \"https://x.example.com/#x\", /cb, \"javascript:x\", \"com.example.app:/cb\"], client_secret: \"\" }
 ";
     assert_snapshot!(pool("clients", clients), @r#"
-    warning: ID tokens are signed with ES256 only, and many relying parties verify RS256 only
+    warning: ID tokens are signed only with ES256, but many relying parties support only RS256
       --> vestibule.yaml:41:5 at user_pools.people.clients
        |
     41 |     clients:
        |     ^^^^^^^
-       = `vestibule keys signing --algorithm rs256 --out FILE` and `rs256_signing_key_file: FILE`, or `id_token_signed_response_alg: ES256` for each client
+       = run `vestibule keys signing --algorithm rs256 --out FILE` and set `rs256_signing_key_file: FILE`, or set `id_token_signed_response_alg: ES256` for each client
 
-    error: `vestibule` is this proxy's own client id
+    error: the client ID `vestibule` is reserved
       --> vestibule.yaml:42:22 at user_pools.people.clients[0].client_id
        |
     42 |       - { client_id: vestibule, redirect_uris: [https://x.example.com/cb] }
        |                      ^^^^^^^^^
-       = choose another
+       = choose another one
 
     error: expected at least one address
       --> vestibule.yaml:43:25 at user_pools.people.clients[1].redirect_uris
@@ -107,20 +107,20 @@ fn clients() {
     43 |       - { client_id: a, redirect_uris: [] }
        |                         ^^^^^^^^^^^^^
 
-    error: the client `a` is given twice
+    error: the client `a` is defined twice
       --> vestibule.yaml:44:22 at user_pools.people.clients[2].client_id
        |
     44 |       - { client_id: a, redirect_uris: [http://x.example.com/cb, "https://x.example.com/#x", /cb, "javascript:x", "com.example.app:/cb"], client_secret: …
        |                      ^
 
-    error: `http://x.example.com/cb` cannot be registered
+    error: `http://x.example.com/cb` is not allowed as a redirect URI
       --> vestibule.yaml:44:41 at user_pools.people.clients[2].redirect_uris[0]
        |
     44 |       - { client_id: a, redirect_uris: [http://x.example.com/cb, "https://x.example.com/#x", /cb, "javascript:x", "com.example.app:/cb"], client_secret: …
        |                                         ^^^^^^^^^^^^^^^^^^^^^^^
        = a redirect URI is https, or http on localhost, 127.0.0.1 or [::1]
 
-    error: `https://x.example.com/#x` cannot be registered
+    error: `https://x.example.com/#x` is not allowed as a redirect URI
       --> vestibule.yaml:44:66 at user_pools.people.clients[2].redirect_uris[1]
        |
     44 |       - { client_id: a, redirect_uris: [http://x.example.com/cb, "https://x.example.com/#x", /cb, "javascript:x", "com.example.app:/cb"], client_secret: …
@@ -134,7 +134,7 @@ fn clients() {
        |                                                                                              ^^^
        = write `https://host/path`
 
-    error: `javascript:x` cannot be registered
+    error: `javascript:x` is not allowed as a redirect URI
       --> vestibule.yaml:44:99 at user_pools.people.clients[2].redirect_uris[3]
        |
     44 |       - { client_id: a, redirect_uris: [http://x.example.com/cb, "https://x.example.com/#x", /cb, "javascript:x", "com.example.app:/cb"], client_secret: …
@@ -152,14 +152,14 @@ fn clients() {
 #[test]
 fn applications() {
     assert_snapshot!(pool("applications", "    applications: [https://login.example.com, https://app.example.com/, \"http://localhost:3000\"]\n"), @r#"
-    error: an application on the pool's own host
+    error: this application uses the host of the pool
       --> vestibule.yaml:41:20 at user_pools.people.applications[0]
        |
     41 |     applications: [https://login.example.com, https://app.example.com/, "http://localhost:3000"]
        |                    ^^^^^^^^^^^^^^^^^^^^^^^^^
-       = give the pool a host of its own
+       = use a separate host for the pool
 
-    error: `https://app.example.com/` has more than a scheme, a host and a port
+    error: `https://app.example.com/` must have only a scheme, a host and a port
       --> vestibule.yaml:41:47 at user_pools.people.applications[1]
        |
     41 |     applications: [https://login.example.com, https://app.example.com/, "http://localhost:3000"]
@@ -171,19 +171,19 @@ fn applications() {
        |
     41 |     applications: [https://login.example.com, https://app.example.com/, "http://localhost:3000"]
        |                                                                         ^^^^^^^^^^^^^^^^^^^^^^^
-       = sessions travel over TLS only
+       = session cookies need TLS
     "#);
     let text = format!("{SOUND}{POOL}").replace(
         "      - type: authenticate-oidc\n        provider: corp",
         "      - type: authenticate-user-pool\n        user_pool: people\n        session_cookie_name: __Host-people",
     );
     assert_snapshot!(report_of("applications2", &text), @r#"
-    error: `applications` is missing: a rule signs users in with this pool
+    error: `applications` is missing: a rule uses this pool
       --> vestibule.yaml:39:3 at user_pools.people
        |
     39 |   people:
        |   ^^^^^^
-       = `applications: [https://app.example.com]`, for listeners[0].default_actions[0]
+       = add `applications: [https://app.example.com]`; the pool is used at listeners[0].default_actions[0]
     "#);
 }
 
@@ -194,7 +194,7 @@ fn issuers() {
         "  people:\n    issuer: https://login.example.com/pool/",
     );
     assert_snapshot!(report_of("poolissuer", &text), @r#"
-    error: `https://login.example.com/pool/` has more than a scheme, a host and a port
+    error: `https://login.example.com/pool/` must have only a scheme, a host and a port
       --> vestibule.yaml:39:13 at user_pools.people.issuer
        |
     39 |     issuer: https://login.example.com/pool/
@@ -204,7 +204,7 @@ fn issuers() {
     let text = format!("{SOUND}{POOL}")
         .replace("  people:\n    issuer: https://login.example.com", "  people:\n    issuer: http://localhost:9000");
     assert_snapshot!(report_of("poolissuer2", &text), @r#"
-    error: no `http` listener could serve this issuer
+    error: no `http` listener serves this issuer
       --> vestibule.yaml:39:13 at user_pools.people.issuer
        |
     39 |     issuer: http://localhost:9000
@@ -223,63 +223,63 @@ fn a_host_that_is_not_the_pools_alone() {
     signing_key_file: pool-key
 ");
     assert_snapshot!(warnings("poolhosts", &[("session:\n", &format!("{pools}session:\n"))]), @r#"
-    warning: the application `https://login.example.com:8443` is on this pool's host: browsers send it the pool's cookies, whatever its port
+    warning: the application `https://login.example.com:8443` uses the host of this pool: browsers send it the cookies of the pool, on every port
       --> vestibule.yaml:34:13 at user_pools.people.issuer
        |
     34 |     issuer: https://login.example.com
        |             ^^^^^^^^^^^^^^^^^^^^^^^^^
-       = give the pool a host of its own
+       = use a separate host for the pool
 
-    warning: the application `https://staff.example.com` is on this pool's host: browsers send it the pool's cookies, whatever its port
+    warning: the application `https://staff.example.com` uses the host of this pool: browsers send it the cookies of the pool, on every port
       --> vestibule.yaml:38:13 at user_pools.staff.issuer
        |
     38 |     issuer: https://staff.example.com:9443
        |             ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
-       = give the pool a host of its own
+       = use a separate host for the pool
 
-    warning: the pool `https://staff.example.com:7443` is on this pool's host: browsers send it the pool's cookies, whatever its port
+    warning: the pool `https://staff.example.com:7443` uses the host of this pool: browsers send it the cookies of the pool, on every port
       --> vestibule.yaml:38:13 at user_pools.staff.issuer
        |
     38 |     issuer: https://staff.example.com:9443
        |             ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
-       = give the pool a host of its own
+       = use a separate host for the pool
 
-    warning: the application `https://staff.example.com` is on this pool's host: browsers send it the pool's cookies, whatever its port
+    warning: the application `https://staff.example.com` uses the host of this pool: browsers send it the cookies of the pool, on every port
       --> vestibule.yaml:41:13 at user_pools.more.issuer
        |
     41 |     issuer: https://staff.example.com:7443
        |             ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
-       = give the pool a host of its own
+       = use a separate host for the pool
     "#);
     let pools = pools.replace(":9443", "");
     assert_snapshot!(report("poolhosts2", &[("session:\n", &format!("{pools}session:\n"))]), @r#"
-    warning: the application `https://login.example.com:8443` is on this pool's host: browsers send it the pool's cookies, whatever its port
+    warning: the application `https://login.example.com:8443` uses the host of this pool: browsers send it the cookies of the pool, on every port
       --> vestibule.yaml:34:13 at user_pools.people.issuer
        |
     34 |     issuer: https://login.example.com
        |             ^^^^^^^^^^^^^^^^^^^^^^^^^
-       = give the pool a host of its own
+       = use a separate host for the pool
 
-    error: the application `https://staff.example.com` of another pool is on this pool's own host
+    error: the application `https://staff.example.com` of another pool uses the host of this pool
       --> vestibule.yaml:38:13 at user_pools.staff.issuer
        |
     38 |     issuer: https://staff.example.com
        |             ^^^^^^^^^^^^^^^^^^^^^^^^^
-       = give the pool a host of its own
+       = use a separate host for the pool
 
-    warning: the pool `https://staff.example.com:7443` is on this pool's host: browsers send it the pool's cookies, whatever its port
+    warning: the pool `https://staff.example.com:7443` uses the host of this pool: browsers send it the cookies of the pool, on every port
       --> vestibule.yaml:38:13 at user_pools.staff.issuer
        |
     38 |     issuer: https://staff.example.com
        |             ^^^^^^^^^^^^^^^^^^^^^^^^^
-       = give the pool a host of its own
+       = use a separate host for the pool
 
-    warning: the application `https://staff.example.com` is on this pool's host: browsers send it the pool's cookies, whatever its port
+    warning: the application `https://staff.example.com` uses the host of this pool: browsers send it the cookies of the pool, on every port
       --> vestibule.yaml:41:13 at user_pools.more.issuer
        |
     41 |     issuer: https://staff.example.com:7443
        |             ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
-       = give the pool a host of its own
+       = use a separate host for the pool
     "#);
 }
 
@@ -319,11 +319,11 @@ fn a_client_is_given_what_the_pool_has_and_a_public_one_pkce() {
     let found = warned("optional", "client_secret: s, pkce: optional, id_token_signed_response_alg: ES256");
     assert!(found.contains("a stolen code is protected by the client secret only"), "{found}");
     assert!(!found.contains("RS256"), "{found}");
-    assert!(warned("es256", "client_secret: s").contains("many relying parties verify RS256 only"));
+    assert!(warned("es256", "client_secret: s").contains("many relying parties support only RS256"));
     let wrong = format!(
         "{SOUND}{}",
         POOL.replace("signing_key_file: pool-key", "signing_key_file: pool-key\n    rs256_signing_key_file: pool-key")
     );
     let found = report_of("wrong-algorithm", &wrong);
-    assert!(found.contains("is a key for ES256, and must be one for RS256"), "{found}");
+    assert!(found.contains("is a key for ES256, but a key for RS256 is required"), "{found}");
 }

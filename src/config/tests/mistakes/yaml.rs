@@ -50,7 +50,7 @@ fn empty() {
 #[test]
 fn several_documents() {
     assert_snapshot!(report("documents", &[("identity_providers:", "---\nidentity_providers:")]), @r#"
-    error: the file holds several documents (`---`)
+    error: the file contains several documents (`---`)
       --> vestibule.yaml:24:1
        |
     24 | ---
@@ -61,19 +61,19 @@ fn several_documents() {
 #[test]
 fn a_key_twice() {
     assert_snapshot!(report("twice", &[("    client_id: dashboard", "    client_id: dashboard\n    client_id: other")]), @r#"
-    error: the key `client_id` is given twice
+    error: the key `client_id` is set twice
       --> vestibule.yaml:28:5 at identity_providers.corp.client_id
        |
     28 |     client_id: other
        |     ^^^^^^^^^
-       = it first stands on line 27
+       = first set on line 27
     "#);
 }
 
 #[test]
 fn a_tag() {
     assert_snapshot!(report("tag", &[("client_id: dashboard", "client_id: !env CLIENT_ID")]), @r#"
-    error: the tag `!env` has no meaning here
+    error: the tag `!env` is not supported
       --> vestibule.yaml:27:16
        |
     27 |     client_id: !env CLIENT_ID
