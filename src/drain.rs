@@ -1,28 +1,28 @@
-//! Graceful shutdown as a value, and the only place that spawns tasks.
+//! Graceful shutdown, and the only place that spawns tasks.
 //!
-//! [`Drain`] is held by whoever may say "stop"; [`Draining`] is held by everything that must be asked to stop and waited
-//! for. A task spawned through a `Draining` holds one, so shutdown cannot overtake it.
+//! The owner of [`Drain`] starts the shutdown. Each holder of [`Draining`] is told to stop and is waited for. A task
+//! spawned through a `Draining` holds one, so shutdown waits for it.
 
 use std::future::Future;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
 
-/// Says when to stop, and waits until everyone has.
+/// Starts the shutdown and waits until every [`Draining`] is dropped.
 #[derive(Debug)]
 pub(crate) struct Drain {
     stop: watch::Sender<bool>,
     gone: mpsc::Receiver<()>,
 }
 
-/// Hears when to stop; holding one keeps [`Drain::finish`] waiting.
+/// Notifies about the shutdown. [`Drain::finish`] waits while one exists.
 #[derive(Clone, Debug)]
 pub(crate) struct Draining {
     stop: watch::Receiver<bool>,
     held: mpsc::Sender<()>,
 }
 
-/// Makes a connected pair.
+/// Creates a connected pair.
 pub(crate) fn channel() -> (Drain, Draining) {
     let (stop, stopped) = watch::channel(false);
     let (held, gone) = mpsc::channel(1);
@@ -30,22 +30,22 @@ pub(crate) fn channel() -> (Drain, Draining) {
 }
 
 impl Drain {
-    /// Asks every holder to stop. Idempotent.
+    /// Tells every holder to stop. Idempotent.
     pub(crate) fn start(&self) {
         self.stop.send_replace(true);
     }
 
-    /// Asks every holder to stop and waits until all have let go, or until `deadline` has passed.
-    /// Answers whether all had let go.
+    /// Tells every holder to stop and waits until all are dropped, or until `deadline`. Returns whether all were
+    /// dropped.
     pub(crate) async fn finish(mut self, deadline: Duration) -> bool {
         self.start();
-        // `recv` answers `None` once every sender, and so every holder, is gone. Nothing is ever sent.
+        // `recv` returns `None` once every sender, and so every holder, is dropped. Nothing is ever sent.
         tokio::time::timeout(deadline, self.gone.recv()).await.is_ok()
     }
 }
 
 impl Draining {
-    /// A way to spawn later without holding shutdown up until then.
+    /// A handle for spawning tasks later that does not delay shutdown until then.
     pub(crate) fn spawner(&self) -> Spawner {
         Spawner { stop: self.stop.clone(), held: self.held.downgrade() }
     }
@@ -57,15 +57,15 @@ impl Draining {
 
     /// Waits until shutdown begins. Cancel-safe.
     pub(crate) async fn stopping(&mut self) {
-        // An error means that the `Drain` was dropped without a word, which is a stop as well.
+        // A dropped `Drain` also means stop.
         let _ = self.stop.wait_for(|stop| *stop).await;
     }
 
     /// Spawns a task on this thread's runtime; shutdown waits for it.
-    #[expect(clippy::disallowed_methods, reason = "the one place that spawns")]
+    #[expect(clippy::disallowed_methods, reason = "the only place that spawns tasks")]
     pub(crate) fn spawn_local(&self, task: impl Future<Output = ()> + 'static) {
         let held = self.clone();
-        // In a box: this block would keep room for it twice, as what it was given and as what it waits for.
+        // Boxed, because the future of this block would otherwise contain it twice.
         let task = Box::pin(task);
         tokio::task::spawn_local(async move {
             task.await;
@@ -74,14 +74,14 @@ impl Draining {
     }
 }
 
-/// Runs a task on this thread's runtime for as long as the runtime lives; shutdown does not wait for it. For what only tidies
-/// up or serves nobody: a beat, a pool's sweep, a demonstration.
-#[expect(clippy::disallowed_methods, reason = "the one place that spawns")]
+/// Runs a task on the runtime of this thread until the runtime ends. Shutdown does not wait for it. For tasks that
+/// only clean up or serve no requests, such as a heartbeat or the sweep of a pool.
+#[expect(clippy::disallowed_methods, reason = "the only place that spawns tasks")]
 pub(crate) fn background(task: impl Future<Output = ()> + 'static) {
     tokio::task::spawn_local(task);
 }
 
-/// A way to spawn later that shutdown does not wait for: what lives as long as the process holds one of these.
+/// A handle for spawning tasks later. Shutdown does not wait for the handle.
 #[derive(Clone, Debug)]
 pub(crate) struct Spawner {
     stop: watch::Receiver<bool>,
@@ -89,66 +89,66 @@ pub(crate) struct Spawner {
 }
 
 impl Spawner {
-    /// Spawns a task on this thread's runtime, which is told when to stop; shutdown waits for it. After the last holder is
-    /// gone nothing is spawned.
+    /// Spawns a task on the runtime of this thread. The task is told when to stop, and shutdown waits for it. Once
+    /// the last holder is dropped, nothing is spawned.
     pub(crate) fn spawn_local<F: Future<Output = ()> + 'static>(&self, task: impl FnOnce(Draining) -> F) {
         if let Some(draining) = self.draining() {
             draining.spawn_local(task(draining.clone()));
         }
     }
 
-    /// What holds shutdown up, once more. `None` after the last holder is gone.
+    /// Another [`Draining`]. `None` once the last holder is dropped.
     pub(crate) fn draining(&self) -> Option<Draining> {
         Some(Draining { stop: self.stop.clone(), held: self.held.upgrade()? })
     }
 }
 
-/// The control runtime, as seen from a worker: a place to run what is not a request (DESIGN §2).
+/// A handle of the control runtime for workers: it runs work that is not part of a request (DESIGN §2).
 #[derive(Clone, Debug)]
 pub(crate) struct Control {
     handle: tokio::runtime::Handle,
     spawner: Spawner,
 }
 
-/// The control runtime went away before the work was done, or the work panicked.
+/// The control runtime stopped, or the work panicked.
 #[derive(Debug, thiserror::Error)]
 #[error("the control runtime stopped before the work was done")]
 pub(crate) struct Abandoned;
 
 impl Control {
-    /// A door to the runtime behind `handle`; shutdown waits for what is run through it.
+    /// Creates a handle of the runtime `handle`. Shutdown waits for the work it runs.
     pub(crate) fn new(handle: tokio::runtime::Handle, spawner: Spawner) -> Self {
         Self { handle, spawner }
     }
 
     /// Runs `work` on the control runtime and waits for its value.
     ///
-    /// Dropping the returned future does not stop the work: a token that a provider has already issued is not lost
-    /// because a browser went away.
+    /// Dropping the returned future does not stop the work, so that tokens issued by a provider are not lost if the
+    /// browser disconnects.
     pub(crate) async fn run<T: Send + 'static>(
         &self,
         work: impl Future<Output = T> + Send + 'static,
     ) -> Result<T, Abandoned> {
         let (done, answer) = oneshot::channel();
         self.start(async move {
-            // A receiver that is gone is a client that left.
+            // A dropped receiver means that the client disconnected.
             let _ = done.send(work.await);
         });
         answer.await.map_err(|_| Abandoned)
     }
 
-    /// Runs `work` for as long as the process lives; shutdown does not wait for it.
+    /// Runs `work` until the process ends. Shutdown does not wait for it.
     pub(crate) fn start_detached(&self, work: impl Future<Output = ()> + Send + 'static) {
         self.handle.spawn(work);
     }
 
-    /// Calls `make` as if on the control runtime, whose I/O and timers it then uses.
+    /// Calls `make` in the context of the control runtime, so that it uses its I/O and timers.
     pub(crate) fn enter<T>(&self, make: impl FnOnce() -> T) -> T {
         let _entered = self.handle.enter();
         make()
     }
 
-    /// Runs `work` on the control runtime and waits for nothing.
+    /// Runs `work` on the control runtime without waiting for it.
     pub(crate) fn start(&self, work: impl Future<Output = ()> + Send + 'static) {
         let held = self.spawner.held.upgrade();
         self.handle.spawn(async move {
@@ -158,13 +158,13 @@ impl Control {
     }
 }
 
-/// Runs on the worker's thread what is a part of something else there: of a connection, or of a worker's client. It holds no
-/// [`Draining`]: what it is a part of does, and ends it.
+/// Runs parts of a connection or of an upstream client on the thread of the worker. It holds no [`Draining`]: the
+/// owner of the part holds one and ends the part.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct LocalExecutor;
 
 impl<F: Future<Output: 'static> + 'static> hyper::rt::Executor<F> for LocalExecutor {
-    #[expect(clippy::disallowed_methods, reason = "the one place that spawns")]
+    #[expect(clippy::disallowed_methods, reason = "the only place that spawns tasks")]
     fn execute(&self, task: F) {
         tokio::task::spawn_local(task);
     }

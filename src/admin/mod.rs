@@ -1,6 +1,6 @@
-//! The operator's endpoint, on its own socket: `/livez`, `/readyz`, `/metrics`, and the public keys.
+//! The admin endpoint, on its own socket: `/livez`, `/readyz`, `/metrics`, and the public keys.
 //!
-//! Plain HTTP, read-only, on the control runtime. Nothing of it is on a public listener (attacks L-05).
+//! Plain HTTP, read-only, on the control runtime. Public listeners never serve it (attacks L-05).
 
 pub(crate) mod settings;
 
@@ -25,35 +25,36 @@ use crate::message::WholeResponse;
 use crate::socket::accept;
 use crate::telemetry::metrics::Registry;
 
-/// From connection to the end of a request's head.
+/// Timeout from accepting a connection to the end of the request head.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// From accept to the end of the connection: the answer may be long and its reader slow, but not this slow.
+/// Maximum age of a connection.
 const CONNECTION_MAX: Duration = Duration::from_secs(10);
-/// Open connections. A probe and two scrapers need three.
+/// Maximum number of open connections. A probe and two scrapers need three.
 const CONNECTIONS_MAX: usize = 64;
 
-/// Answers public keys by path.
+/// Returns the public keys for a path.
 pub(crate) type PublicKeys = Arc<dyn Fn(&str) -> Option<WholeResponse> + Send + Sync>;
 
-/// What the endpoint tells.
+/// The sources of the responses.
 #[derive(Clone)]
 pub(crate) struct Admin {
     pub(crate) registry: Registry,
-    /// What of the process does not live, one line each.
+    /// Parts of the process that are down or stuck, one line each.
     pub(crate) faults: Arc<dyn Fn() -> Vec<String> + Send + Sync>,
-    /// Whether the process is about to stop.
+    /// Whether shutdown has started.
     pub(crate) is_leaving: Arc<dyn Fn() -> bool + Send + Sync>,
     /// See [`settings::Settings::hosts`].
     pub(crate) hosts: Arc<[Box<str>]>,
     /// `/.well-known/vestibule/…`, as on a public listener (DESIGN §4).
     pub(crate) public_keys: PublicKeys,
-    /// What fails outside this process, one line each: told by `/readyz`, which is 200 all the same, because sessions are
-    /// served on.
+    /// Failures outside this process, one line each. `/readyz` lists them but still answers 200, because existing
+    /// sessions keep working.
     pub(crate) troubles: Arc<dyn Fn() -> Vec<String> + Send + Sync>,
 }
 
-/// Serves as long as the process lives: a probe must be told that we are draining, too. Nothing of it holds a shutdown up.
+/// Serves until the process ends, because probes must also be answered while the process drains. It never delays the
+/// shutdown.
 pub(crate) async fn serve(admin: &Admin, socket: &TcpListener, control: &Control) {
     let permits = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     loop {
@@ -69,7 +70,7 @@ pub(crate) async fn serve(admin: &Admin, socket: &TcpListener, control: &Control
                 .header_read_timeout(HEAD_TIMEOUT)
                 .keep_alive(false)
                 .serve_connection(TokioIo::new(accepted.stream), answer);
-            // A probe that went away, or that does not read, has nothing to be told.
+            // An error on the connection of a probe needs no handling.
             let _ = tokio::time::timeout(CONNECTION_MAX, served).await;
             drop(accepted.permit);
         });
@@ -85,18 +86,18 @@ impl Admin {
         }
         let mut response = match *request.method() {
             Method::GET | Method::HEAD => self.page(path),
-            // HAProxy's `option httpchk` asks this way, and takes 2xx as yes.
+            // `option httpchk` of HAProxy sends OPTIONS and expects 2xx.
             Method::OPTIONS if is_probe => self.page(path),
             Method::OPTIONS => text(StatusCode::NO_CONTENT, ""),
             _ => text(StatusCode::METHOD_NOT_ALLOWED, "only GET\n"),
         };
-        // RFC 9110 §10.2.1: 405 must say it, and OPTIONS is asked for it.
+        // RFC 9110 §10.2.1: required for 405, and useful for OPTIONS.
         response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD, OPTIONS"));
         response
     }
 
-    /// Whether every name in the request is one of ours. A browser always sends one; a page of a stranger whose name points
-    /// here (DNS rebinding) sends the stranger's. A request without a name (HTTP/1.0) is no browser's.
+    /// Whether every host name in the request is allowed. Browsers always send one: with DNS rebinding, that of the
+    /// attacking page. A request without a host (HTTP/1.0) does not come from a browser.
     fn is_asked_by_its_name<B>(&self, request: &http::Request<B>) -> bool {
         let is_ours = |authority: &str| {
             let Ok(authority) = authority.parse::<Authority>() else { return false };

@@ -1,5 +1,5 @@
-//! Settings → live objects, in the order in which they need each other: providers and pools, then gates, then chains, then
-//! listeners. Names become references here and nowhere later.
+//! Builds the live objects from settings, in the order of their dependencies: providers and pools, gates, chains,
+//! listeners. Names are resolved to references here and nowhere else.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -37,7 +37,7 @@ use crate::upstream::client::Client;
 use crate::upstream::group::TargetGroup;
 use crate::upstream::metrics::Metrics;
 
-/// Everything that one configuration serves with; shared by all workers, changed by none.
+/// The objects built from one configuration. All workers share them; they never change.
 #[derive(Debug)]
 pub(crate) struct Assembled {
     pub(crate) listeners: Vec<Listener>,
@@ -54,7 +54,7 @@ pub(crate) struct Listener {
     pub(crate) address: SocketAddr,
     pub(crate) shared: Shared,
     pub(crate) snapshot: Arc<Snapshot>,
-    /// Shown in the metrics as long as the listener is there.
+    /// Keeps a series in the metrics as long as the listener exists.
     _certificate_expiries: Vec<Counter>,
 }
 
@@ -63,7 +63,7 @@ impl Assembled {
     ///
     /// # Errors
     ///
-    /// Where the machine cannot do what the configuration says.
+    /// Returns an error if the system lacks something that the configuration needs.
     pub(crate) fn new(config: Config, clock: &Clock, registry: &Registry, control: &Control) -> Result<Self, Error> {
         let providers = Providers::new(config.providers, config.user_pools, &config.paths, clock, registry)?;
         let clients = providers.watch(control);
@@ -98,7 +98,7 @@ impl Assembled {
         Ok(Self { listeners, clock: clock.clone(), groups, claims, clients })
     }
 
-    /// What one worker has for itself. Call it on the worker's thread.
+    /// The objects that each worker has for itself. Call it on the thread of the worker.
     pub(crate) fn worker(&self, index: usize, registry: &Registry, spawner: Spawner) -> Worker {
         let client = |group: &Arc<TargetGroup>| {
             let metrics = Metrics::new(registry, &group.settings.name);
@@ -112,7 +112,7 @@ impl Assembled {
         }
     }
 
-    /// Asks every provider on the network whether it answers, and says so in the log.
+    /// Contacts every external provider and logs whether it answers.
     pub(crate) fn greet_providers(&self, control: &Control) {
         for client in &self.clients {
             let client = Arc::clone(client);
@@ -120,12 +120,12 @@ impl Assembled {
         }
     }
 
-    /// What fails at the providers, one line each.
+    /// Current failures of providers, one line each.
     pub(crate) fn provider_troubles(&self) -> Vec<String> {
         self.clients.iter().flat_map(|client| client.troubles()).map(|trouble| trouble.to_string()).collect()
     }
 
-    /// What the operator's endpoint answers about keys: the same as a public listener (DESIGN §4).
+    /// The response of the admin endpoint to requests for public keys: the same as on a public listener (DESIGN §4).
     pub(crate) fn public_keys(&self, path: &str) -> Option<WholeResponse> {
         let keys = self.claims.as_ref()?.public_keys();
         match path.strip_prefix(paths::KEYS) {
@@ -135,16 +135,16 @@ impl Assembled {
     }
 }
 
-/// What listeners are made of.
+/// The inputs for building listeners.
 struct Parts {
     providers: Providers,
-    /// There where a rule authenticates: the configuration was checked for it.
+    /// Present when a rule authenticates; validation has checked that.
     services: Option<Services>,
-    /// Each target group's place among a worker's clients.
+    /// The index of each target group among the upstream clients of a worker.
     places: BTreeMap<Arc<str>, usize>,
     protected: Arc<Protected>,
     our_cookies: Arc<OurCookies>,
-    /// Targets about whose cookies something was said.
+    /// Targets whose cookies were already reported in the log.
     told: Arc<Once>,
     workers: usize,
     registry: Registry,
@@ -192,7 +192,8 @@ impl Parts {
 
     fn chain(&self, settings: ChainSettings, head_bytes_max: usize, gates: &mut Vec<Arc<Authenticate>>) -> ActionChain {
         let gate = settings.gates.into_iter().next().map(|GateSettings::Authenticate(settings)| {
-            // One for all rules of the listener that say the same, so that a session is opened once for all of them.
+            // Rules of a listener with equal settings share one gate, so that a session is decrypted only once for
+            // all of them.
             if let Some(gate) = gates.iter().find(|gate| gate.is_of(&settings)) {
                 return Gate::Authenticate(Arc::clone(gate));
             }
@@ -217,15 +218,15 @@ impl Parts {
     }
 }
 
-/// The cookies of every gate of every listener and of every user pool, for a browser does not keep the cookies of one port
-/// from another (attacks H-15).
+/// The cookies of every gate of every listener and of every user pool, because browsers send cookies to all ports of
+/// a host (attacks H-15).
 fn our_cookies(listeners: &[ListenerConfig], providers: &Providers) -> Arc<OurCookies> {
     let gates = listeners.iter().flat_map(ListenerConfig::chains).flat_map(|chain| &chain.gates);
     let base = |GateSettings::Authenticate(settings): &GateSettings| Arc::clone(&settings.session_cookie_name);
     Arc::new(OurCookies::new(gates.map(base), !providers.pools().is_empty()))
 }
 
-/// An address as a client would name it: one that listens everywhere is named by this machine's own.
+/// An address as clients use it. An unspecified address is replaced by the loopback address.
 fn reachable(address: SocketAddr) -> HeaderValue {
     let ip = match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
@@ -233,7 +234,7 @@ fn reachable(address: SocketAddr) -> HeaderValue {
         ip => ip,
     };
     let text = SocketAddr::new(ip, address.port()).to_string();
-    // A free port, which is not known yet, is left out.
+    // Port 0 is removed: the port is not known yet.
     let text = text.strip_suffix(":0").unwrap_or(&text);
     HeaderValue::from_str(text).expect("an address is ASCII")
 }

@@ -1,27 +1,27 @@
-//! File descriptors: every connection takes one, a request under way another.
+//! File descriptors: each connection uses one, and each request in progress one more.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::listener::settings::Limits;
 
-/// For listening, files, the log, providers and what the runtime keeps.
+/// Descriptors for listeners, files, the log, providers and the runtime.
 const OTHERS: u64 = 256;
 
-/// With fewer than this, few connections are enough to run out.
+/// Below this number, a few connections use up all descriptors.
 const FEW: u64 = 4096;
 
-/// Raises this process's limit of open files to the most that it may have: what a shell or a service manager gives by
-/// default is made for programs that serve nobody.
+/// Raises the soft limit of open files to the hard limit. The default of shells and service managers is too low for a
+/// server.
 ///
-/// Warns where even that is less than the listeners' `connections_max` need, with one connection to a target for each of a
-/// client's: but only where an operator asked for that many connections, or where very few are possible. The default of
-/// `connections_max` is more than most machines ever see; if they do, `accept` says so.
+/// Logs a warning if the limit is lower than `connections_max` of the listeners needs, with one target connection per
+/// client connection. It warns only if the file sets `connections_max` or if the limit is very low, because most
+/// machines never reach the default of `connections_max`. If they do, `accept` logs an error.
 pub(super) fn raise(limits: &[&Limits]) {
     let limit = getrlimit(Resource::Nofile);
     if limit.current != limit.maximum
         && let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit })
     {
-        tracing::warn!(%error, "the limit of open files cannot be raised");
+        tracing::warn!(%error, "cannot raise the limit of open files");
     }
     let Some(allowed) = getrlimit(Resource::Nofile).current else { return };
     let connections_max: usize = limits.iter().map(|limits| limits.connections_max).sum();

@@ -1,4 +1,5 @@
-//! Who is let in by which rule, and what in a sound file will hardly do what was meant: `check`.
+//! For `check`: the table of who can access each rule, and warnings about valid files that probably do not do what
+//! was intended.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -10,11 +11,11 @@ use crate::clock::Timestamp;
 use crate::config::{Config, ListenerConfig, RuleConfig};
 use crate::rule::condition::Condition;
 
-/// Who gets what a rule does.
+/// Who can access a rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Access {
     Everyone,
-    /// Users are known where they have signed in, and nobody has to.
+    /// Signed-in users are identified, but signing in is not required.
     EveryoneKnown,
     SignedIn,
     Refused,
@@ -48,7 +49,7 @@ impl Access {
     }
 }
 
-/// One line for each rule of each listener: who may pass, and by which conditions.
+/// One line per rule of each listener: the access and the conditions.
 pub(crate) fn table(config: &Config) -> String {
     let mut text = String::new();
     for listener in &config.listeners {
@@ -73,14 +74,14 @@ fn line(rule: &RuleConfig) -> [String; 3] {
     [Access::of(&rule.chain).text(), rule.name.to_string(), conditions.join(" and ")]
 }
 
-/// The rules in the order in which they are matched.
+/// The rules in matching order.
 fn in_order(listener: &ListenerConfig) -> Vec<&RuleConfig> {
     let mut rules: Vec<_> = listener.rules.iter().collect();
     rules.sort_by_key(|rule| rule.priority);
     rules
 }
 
-/// What will hardly do what was meant; each is a line.
+/// Warnings, one line each.
 pub(crate) fn warnings(config: &Config, now: Timestamp) -> Vec<String> {
     let mut found = Vec::new();
     for listener in &config.listeners {
@@ -102,7 +103,7 @@ pub(crate) fn warnings(config: &Config, now: Timestamp) -> Vec<String> {
     found
 }
 
-/// Rules whose every request an earlier rule takes.
+/// Rules that can never match, because an earlier rule matches all their requests.
 fn unreachable_rules(listener: &ListenerConfig, found: &mut Vec<String>) {
     let rules = in_order(listener);
     let name = &listener.settings.name;
@@ -125,13 +126,14 @@ fn unreachable_rules(listener: &ListenerConfig, found: &mut Vec<String>) {
     }
 }
 
-/// Whether `earlier` takes every request that `rule` would: each of its conditions follows from one of `rule`'s.
+/// Whether `earlier` matches every request that `rule` matches: each condition of `earlier` must follow from a
+/// condition of `rule`.
 fn takes_all_of(earlier: &RuleConfig, rule: &RuleConfig) -> bool {
     let follows = |condition: &Condition| rule.conditions.iter().any(|other| condition.covers(other));
     earlier.conditions.iter().all(|condition| condition.holds_for_every_request() || follows(condition))
 }
 
-/// Redirects to HTTPS that lead nowhere.
+/// Redirects to HTTPS that lead to an endless loop or to a port without TLS.
 fn redirects(listener: &ListenerConfig, found: &mut Vec<String>) {
     if listener.settings.certificates.is_some() {
         return;
@@ -161,7 +163,7 @@ fn is_to_itself(redirect: &RedirectSettings) -> bool {
     redirect.host.0 == [Piece::Host] && redirect.path.0.last() == Some(&Piece::Path) && redirect.path.0.len() <= 2
 }
 
-/// Certificates that are over, and hosts that no certificate is for.
+/// Expired certificates, and hosts without a certificate.
 fn certificates(listener: &ListenerConfig, config: &Config, now: Timestamp, found: &mut Vec<String>) {
     let Some(certificates) = &listener.settings.certificates else { return };
     let name = &listener.settings.name;
@@ -173,7 +175,7 @@ fn certificates(listener: &ListenerConfig, config: &Config, now: Timestamp, foun
     let mut hosts: BTreeSet<String> = conditions.flat_map(Condition::host_names).collect();
     hosts.extend(config.user_pools.iter().filter_map(|pool| pool.settings.issuer.domain().map(str::to_owned)));
     for host in hosts {
-        // A pattern of one label: any name below will do.
+        // For a wildcard pattern, any name below it is representative.
         let sample = host.strip_prefix("*.").map_or_else(|| host.clone(), |parent| format!("any.{parent}"));
         if !sample.contains(['*', '?']) && !certificates.is_for(&sample) {
             found.push(format!("listener `{name}`: no certificate is for {host}"));

@@ -1,6 +1,7 @@
-//! Which rule takes a request, and why not the others: `check --request`.
+//! For `check --request`: shows which rule matches a request, and why the others do not.
 //!
-//! Builds what `serve` builds, but for the sockets, and asks [`decide`]: `check` and `serve` cannot disagree.
+//! Builds the same objects as `serve`, except sockets, and calls [`decide`], so that `check` and `serve` cannot
+//! disagree.
 
 use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -34,7 +35,7 @@ use crate::rule::condition::Condition;
 use crate::rule::facts::Facts;
 use crate::telemetry::metrics::Registry;
 
-/// A request that nobody sends.
+/// A hypothetical request.
 #[derive(Clone, Debug)]
 pub(crate) struct Probe {
     method: Method,
@@ -44,7 +45,7 @@ pub(crate) struct Probe {
     has_fragment: bool,
 }
 
-/// Why the text is not a request.
+/// The reason why the text is not a request.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum NotARequest {
     /// Not a method and an absolute URL.
@@ -56,7 +57,7 @@ pub(crate) enum NotARequest {
 }
 
 impl Probe {
-    /// Reads `GET https://host/path?query`; the method may be left out.
+    /// Parses `GET https://host/path?query`; the method is optional.
     ///
     /// # Errors
     ///
@@ -65,7 +66,7 @@ impl Probe {
         let not_a_request = || NotARequest::Request(request.to_owned());
         let (method, url) = request.trim().split_once(' ').unwrap_or(("GET", request.trim()));
         let method = Method::from_bytes(method.as_bytes()).map_err(|_| not_a_request())?;
-        // `Uri` keeps the path as it is written; `Url` would repair what the proxy refuses.
+        // `Uri` keeps the path as written; `Url` would normalize input that the proxy refuses.
         let uri: Uri = url.trim().parse().map_err(|_| not_a_request())?;
         if !matches!(uri.scheme_str(), Some("http" | "https")) || uri.authority().is_none() {
             return Err(not_a_request());
@@ -92,22 +93,22 @@ impl Probe {
     }
 }
 
-/// What is known of a listener besides what it serves with.
+/// Facts about a listener that serving does not need.
 struct Place {
     name: Arc<str>,
     address: SocketAddr,
     forwarded: Arc<Policy>,
     is_tls: bool,
-    /// What each rule does, in their order, the default actions last.
+    /// The chain of each rule, in order; the default actions are last.
     chains: Vec<String>,
 }
 
-/// Says what becomes of the request, in some lines of text. Asks the code that serves, of which everything but the sockets
-/// is built.
+/// Describes the handling of the request in a few lines of text. It builds and calls the code that serves requests,
+/// except for the sockets.
 ///
 /// # Errors
 ///
-/// Where the machine cannot do what the configuration says.
+/// Returns an error if the system lacks something that the configuration needs.
 pub(crate) fn explain(config: Config, probe: &Probe) -> Result<String, Error> {
     let places: Vec<Place> = config.listeners.iter().map(place).collect();
     let pools: Vec<(String, Arc<str>)> = config
@@ -155,7 +156,7 @@ fn place(listener: &ListenerConfig) -> Place {
 }
 
 impl Place {
-    /// A plain listener receives requests of HTTPS from the proxies that it trusts.
+    /// A plain listener receives HTTPS requests from trusted proxies.
     fn can_receive(&self, scheme: Scheme) -> bool {
         match scheme {
             Scheme::Https => self.is_tls || !self.forwarded.trusted.is_empty(),
@@ -228,7 +229,8 @@ impl Place {
         }
     }
 
-    /// The request as it arrives here, and from whom. To a plain listener a trusted proxy brings what came over HTTPS.
+    /// The request and the peer, as the listener would see them. On a plain listener, an HTTPS request comes from a
+    /// trusted proxy.
     fn request(&self, probe: &Probe) -> (IpAddr, Request) {
         let mut request = Request::new(Body::empty());
         *request.method_mut() = probe.method.clone();
@@ -254,7 +256,7 @@ fn refused(text: &mut String, rejection: &Rejection) {
     let _ = writeln!(text, "  refused with {status} `{code}`{cause}");
 }
 
-/// What the request has in place of what the condition wants.
+/// The value of the request that the condition was compared with.
 fn found(condition: &Condition, facts: &Facts<'_>) -> String {
     let request = facts.request;
     match condition {
@@ -273,7 +275,7 @@ fn found(condition: &Condition, facts: &Facts<'_>) -> String {
     }
 }
 
-/// What a chain does, in one line.
+/// Describes a chain in one line.
 pub(super) fn chain(chain: &ChainSettings) -> String {
     let gates = chain.gates.iter().map(|GateSettings::Authenticate(gate)| {
         let (action, issuer) = match &gate.kind {

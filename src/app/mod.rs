@@ -31,15 +31,15 @@ pub use signals::Signals;
 use vitals::Vitals;
 use workers::{Given, Sockets, Workers};
 
-/// For the workers' threads to end, for the access log to be written out, and for the last log lines. Together less than
-/// [`signals::END_MAX`], after which the process is ended by force.
+/// Maximum waiting times for the worker threads, for writing the access log and for the last log lines. Their sum is
+/// less than [`signals::END_MAX`], after which the process is ended by force.
 const WORKERS_END_MAX: Duration = Duration::from_millis(400);
 const ACCESS_LOG_END_MAX: Duration = Duration::from_millis(300);
 const LOG_END_MAX: Duration = Duration::from_millis(100);
 
 /// A running proxy.
 ///
-/// Dropping it without [`shutdown`](Self::shutdown) stops at once, without waiting for requests.
+/// Dropping it without [`shutdown`](Self::shutdown) stops at once and does not wait for requests.
 #[derive(Debug)]
 pub struct App {
     addresses: BTreeMap<String, SocketAddr>,
@@ -55,16 +55,16 @@ pub struct App {
     door: Control,
 }
 
-/// Why the process could not start. What the configuration could have told has been told before.
+/// The reasons why the process cannot start. Errors in the configuration are reported earlier.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// An address cannot be listened on.
+    /// Binding an address failed.
     #[error("listener `{name}`: cannot listen on {address}")]
     Bind { name: String, address: SocketAddr, source: io::Error },
     /// The access log cannot be opened.
     #[error("the access log cannot be opened")]
     AccessLog(#[source] io::Error),
-    /// No thread or runtime.
+    /// Starting a thread or runtime failed.
     #[error("a worker cannot be started")]
     Worker(#[source] io::Error),
     /// The TLS roots for a provider cannot be set up.
@@ -73,11 +73,11 @@ pub enum Error {
 }
 
 impl App {
-    /// Binds every listener, then starts the workers: when this returns, requests are served.
+    /// Binds every listener, then starts the workers. When this returns, requests are served.
     ///
     /// # Errors
     ///
-    /// See [`Error`]; nothing is left running.
+    /// See [`Error`]. After an error nothing is left running.
     pub fn start(config: Config, clock: Clock) -> Result<Self, Error> {
         let control = Builder::new_multi_thread()
             .worker_threads(2)
@@ -130,17 +130,17 @@ impl App {
         })
     }
 
-    /// Asks every identity provider whether it answers, and says so in the log. Nothing waits for the answers.
+    /// Contacts every identity provider and logs whether it answers. Nothing waits for the result.
     pub fn greet_providers(&self) {
         self.assembled.greet_providers(&self.door);
     }
 
-    /// Where the listener of that name accepts.
+    /// The address of the listener with that name.
     pub fn address(&self, listener: &str) -> Option<SocketAddr> {
         self.addresses.get(listener).copied()
     }
 
-    /// Where the operator's endpoint answers.
+    /// The address of the admin endpoint.
     pub fn admin_address(&self) -> SocketAddr {
         self.admin_address
     }
@@ -150,34 +150,34 @@ impl App {
         self.registry.render()
     }
 
-    /// Serves until SIGTERM or SIGINT. Then `/readyz` says no for `shutdown.delay` while requests are served as before, and
-    /// the process drains; a second signal stops at once. Answers whether all requests had finished.
+    /// Serves until SIGTERM or SIGINT. Then `/readyz` answers 503 for `shutdown.delay` while requests are still
+    /// accepted, and the process drains. A second signal stops at once. Returns whether all requests finished.
     pub fn run(self, mut signals: Signals) -> bool {
         if let Some(writer) = &self.access_log {
             signals.reopens(writer.reopen());
         }
-        // Without I/O: such a runtime takes no descriptor, so that nothing can keep the process from stopping in order.
+        // A runtime without I/O needs no file descriptor, so the process can stop properly even if none is left.
         let Ok(waiting) = Builder::new_current_thread().enable_time().build() else { return false };
         waiting.block_on(signals.stop());
         let delay = self.shutdown.delay;
         self.stop(delay, async move { signals.now().await })
     }
 
-    /// Stops accepting, waits for the requests that are under way (up to the drain timeout), writes out the access log and
-    /// ends. Answers whether all requests had finished. There is no delay before: whoever calls this says when. Not to be
-    /// called on an async runtime's thread.
+    /// Stops accepting, waits for requests in progress (up to the drain timeout), writes the access log and ends.
+    /// Returns whether all requests finished. There is no delay before. Must not be called on the thread of an async
+    /// runtime.
     pub fn shutdown(self) -> bool {
         self.stop(Duration::ZERO, std::future::pending())
     }
 
-    /// Drains and ends, at once where `now` says so. Nothing here waits without a deadline, and nothing that is waited for
-    /// runs on a runtime that may be blocked.
+    /// Drains and ends; at once if `now` is set. Every wait has a timeout, and nothing that is awaited runs on a
+    /// runtime that may be blocked.
     fn stop(mut self, delay: Duration, now: impl Future<Output = ()>) -> bool {
         let Some(drain) = self.drain.take() else { return true };
         let ShutdownConfig { drain_timeout, .. } = self.shutdown;
         self.vitals.leave();
         if !delay.is_zero() {
-            tracing::info!(delay_s = delay.as_secs(), "stopping: /readyz says so, requests are still accepted");
+            tracing::info!(delay_s = delay.as_secs(), "stopping: /readyz answers 503, requests are still accepted");
         }
         let drained = async {
             tokio::time::sleep(delay).await;
@@ -197,18 +197,18 @@ impl App {
         let has_ended = self.end();
         match (is_drained, has_ended) {
             (true, true) => tracing::info!("stopped"),
-            (true, false) => tracing::warn!("stopped; something did not end in time"),
-            (false, _) => tracing::warn!("stopped before every request had finished"),
+            (true, false) => tracing::warn!("stopped; a thread did not end in time"),
+            (false, _) => tracing::warn!("stopped before all requests had finished"),
         }
         logging::flush(LOG_END_MAX);
         is_drained
     }
 
-    /// Ends what runs. Answers whether everything has ended.
+    /// Ends all threads. Returns whether they have ended.
     fn end(&mut self) -> bool {
         let workers_ended = self.workers.take().is_none_or(|workers| workers.stop(WORKERS_END_MAX));
         let log_ended = self.access_log.take().is_none_or(|writer| writer.finish(ACCESS_LOG_END_MAX));
-        // A runtime may not be dropped where an async test runs, and its threads may be blocked; its tasks end in the
+        // A runtime must not be dropped inside an async test, and its threads may be blocked. Its tasks end in the
         // background.
         if let Some(control) = self.control.take() {
             control.shutdown_background();

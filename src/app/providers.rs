@@ -1,5 +1,5 @@
-//! Everyone who signs users in: providers out on the network, and the user pools of this process, which are providers like
-//! any other over a back channel that needs no socket (DESIGN §8).
+//! All providers: external ones, and the user pools of this process. A user pool is a provider with a back channel
+//! that needs no socket (DESIGN §8).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -23,10 +23,10 @@ use crate::telemetry::metrics::Registry;
 use crate::user_pool::settings::{ClientSettings, Pkce};
 use crate::user_pool::{InProcess, UserPool};
 
-/// Our own client id at a user pool of this process.
+/// The client ID of the proxy at its own user pools.
 const OWN_CLIENT_ID: &str = "vestibule";
 
-/// Who signs a user in, and how a sign-out reaches them.
+/// A provider and its sign-out.
 #[derive(Clone, Debug)]
 pub(crate) struct Provider {
     pub(crate) client: Arc<oidc::Client>,
@@ -41,7 +41,7 @@ pub(crate) struct Providers {
 }
 
 impl Providers {
-    /// Assembles every provider. None is asked for anything yet: we start while they are down.
+    /// Builds every provider. No provider is contacted yet, so the process starts even if providers are down.
     pub(crate) fn new(
         providers: Vec<ProviderConfig>,
         pools: Vec<UserPoolConfig>,
@@ -61,8 +61,7 @@ impl Providers {
         Ok(Self { oidc, user_pools })
     }
 
-    /// Keeps watch over every provider on the network, to find out when one that stopped answers again. Answers their
-    /// clients.
+    /// Watches every external provider, to detect when one that failed answers again. Returns their clients.
     pub(crate) fn watch(&self, control: &Control) -> Vec<Arc<oidc::Client>> {
         let clients: Vec<_> = self.oidc.values().map(|provider| Arc::clone(&provider.client)).collect();
         for client in &clients {
@@ -77,22 +76,22 @@ impl Providers {
         self.oidc[name].clone()
     }
 
-    /// A pool of `user_pools`, as a provider.
+    /// A pool of `user_pools` as a provider.
     pub(crate) fn user_pool(&self, name: &str) -> Provider {
         self.user_pools[name].0.clone()
     }
 
-    /// Every pool, to be served on its host.
+    /// All pools, to be served on their hosts.
     pub(crate) fn pools(&self) -> Vec<Arc<UserPool>> {
         self.user_pools.values().map(|(_, pool)| Arc::clone(pool)).collect()
     }
 }
 
-/// Asks every provider all that can be asked without a user, one after the other.
+/// Tests everything about every provider that can be tested without a user, one provider after the other.
 ///
 /// # Errors
 ///
-/// Where the machine cannot do what the configuration says.
+/// Returns an error if the system lacks something that the configuration needs.
 pub(crate) fn survey(config: Config) -> Result<Vec<Survey>, Error> {
     let runtime = Builder::new_current_thread().enable_all().build().map_err(Error::Worker)?;
     let (clock, registry) = (Clock::system(), Registry::default());
@@ -101,7 +100,7 @@ pub(crate) fn survey(config: Config) -> Result<Vec<Survey>, Error> {
         let client = networked(provider, &clock, &registry)?.client;
         surveys.push(runtime.block_on(client.survey()));
     }
-    // A name that is still being looked up is not waited for.
+    // Name lookups in progress are not awaited.
     runtime.shutdown_background();
     Ok(surveys)
 }
@@ -112,7 +111,7 @@ fn networked(provider: ProviderConfig, clock: &Clock, registry: &Registry) -> Re
     let way = Way {
         roots: roots.unwrap_or_default(),
         timeout: settings.timeout,
-        // The configuration accepts `http` on loopback and for hosts that it names, so nothing else is reached without TLS.
+        // The configuration allows `http` only for loopback addresses and for the hosts it lists.
         allow_http_loopback: is_plain_and_local(&settings),
         insecure_http_hosts: settings.insecure_http_hosts.clone(),
     };
@@ -122,7 +121,7 @@ fn networked(provider: ProviderConfig, clock: &Clock, registry: &Registry) -> Re
     Ok(Provider { client, logout })
 }
 
-/// Whether the configuration names an address of this machine without TLS for this provider.
+/// Whether the configuration has a loopback address without TLS for this provider.
 fn is_plain_and_local(settings: &Settings) -> bool {
     let Endpoints { discovery, authorization, token, userinfo, jwks, end_session } = &settings.endpoints;
     let given = [discovery, authorization, token, userinfo, jwks, end_session].into_iter().flatten().cloned();
@@ -135,7 +134,7 @@ fn embedded(pool: UserPoolConfig, paths: &Paths, clock: &Clock, registry: &Regis
     settings.clients.push(own_client(&applications, paths));
     let issuer = settings.issuer.as_str().trim_end_matches('/');
     let client = Settings {
-        // Nothing but PKCE is needed: the code never leaves this process.
+        // PKCE is sufficient: the code never leaves this process.
         token_endpoint_auth_method: Some(ClientAuth::None),
         ..Settings::new(&settings.name, issuer, OWN_CLIENT_ID)
     };
@@ -145,7 +144,7 @@ fn embedded(pool: UserPoolConfig, paths: &Paths, clock: &Clock, registry: &Regis
     (Provider { client, logout: Logout::Auto }, pool)
 }
 
-/// The proxy as a client of its own pool: one redirect URI for each application.
+/// The proxy as a client of its own pool, with one redirect URI per application.
 fn own_client(applications: &[Url], paths: &Paths) -> ClientSettings {
     let at = |path: &str| {
         applications.iter().map(|origin| origin.join(path).expect("a path joins to an origin")).collect::<Vec<_>>()

@@ -1,7 +1,7 @@
-//! SIGTERM and SIGINT mean: drain and stop. A second one means: now. SIGUSR1 means: open the access log again.
+//! Handles signals. SIGTERM and SIGINT: drain and stop; a second one: stop at once. SIGUSR1: reopen the access log.
 //!
-//! A thread of its own hears them, and ends the process itself where nothing else does: whatever hangs, the process has ended
-//! [`END_MAX`] after its last deadline.
+//! A separate thread receives the signals. It ends the process [`END_MAX`] after the last deadline, even if other
+//! threads hang.
 
 use std::io;
 use std::process;
@@ -16,26 +16,28 @@ use crate::config::Config;
 use crate::telemetry::access_log::Reopen;
 use crate::telemetry::logging;
 
-/// From the end of the drain to the end of the process.
+/// Time from the end of the drain to the forced end of the process.
 pub(super) const END_MAX: Duration = Duration::from_secs(1);
 
-/// From a second signal to the end of the process: long enough to write the access records of what is cut.
+/// Time from a second signal to the forced end of the process: enough to write the access records of aborted
+/// exchanges.
 const AT_ONCE: Duration = Duration::from_millis(250);
 
-/// For the last log lines, where the process is ended by force.
+/// Maximum time for the last log lines if the process is ended by force.
 const LAST_WORDS: Duration = Duration::from_millis(50);
 
-/// The signals that the process hears.
+/// Receives the signals of the process.
 ///
-/// They are heard from the moment that this exists, and none is lost until somebody waits: make it before the first socket
-/// is bound, or a process that is told to stop as soon as it answers would die of it, with the requests that it has.
+/// Signals are received from the creation of this value, and none is lost. Create it before the first socket is
+/// bound: otherwise a stop signal that arrives right after the start would kill the process together with its
+/// requests.
 #[derive(Debug)]
 pub struct Signals {
     told: watch::Receiver<Told>,
     access_log: Arc<Mutex<Option<Reopen>>>,
 }
 
-/// What the signals so far say.
+/// The state that follows from the signals so far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Told {
     Serve,
@@ -52,11 +54,12 @@ struct Heard {
 }
 
 impl Signals {
-    /// Begins to hear, for a process that serves with `config`. Not to be called on an async runtime's thread.
+    /// Starts receiving signals, for a process that serves with `config`. Must not be called on the thread of an
+    /// async runtime.
     ///
     /// # Errors
     ///
-    /// Where the system has no signals or threads left to give.
+    /// Returns an error if the system cannot provide signal handlers or a thread.
     pub fn hear(config: &Config) -> io::Result<Self> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let access_log = Arc::default();
@@ -75,28 +78,28 @@ impl Signals {
         Ok(Self { told, access_log })
     }
 
-    /// From now on SIGUSR1 opens this access log again.
+    /// Makes SIGUSR1 reopen this access log.
     pub(super) fn reopens(&self, access_log: Reopen) {
         *self.access_log.lock().unwrap_or_else(PoisonError::into_inner) = Some(access_log);
     }
 
-    /// Waits until the process is told to stop.
+    /// Waits for the first stop signal.
     pub(super) async fn stop(&mut self) {
         self.told(Told::Stop).await;
     }
 
-    /// Waits until the process is told to stop at once.
+    /// Waits for the second stop signal.
     pub(super) async fn now(&mut self) {
         self.told(Told::Now).await;
     }
 
     async fn told(&mut self, least: Told) {
-        // The thread that tells does not end before the process.
+        // The sending thread lives as long as the process.
         let _ = self.told.wait_for(|told| *told >= least).await;
     }
 }
 
-/// Hears signals until the process ends. The process that stops in order is gone before this function returns.
+/// Receives signals until the process ends. In an orderly shutdown, the process ends before this function returns.
 fn attend(runtime: &Runtime, mut heard: Heard, tell: &watch::Sender<Told>, patience: Duration) {
     runtime.block_on(async {
         heard.stop().await;
@@ -106,14 +109,14 @@ fn attend(runtime: &Runtime, mut heard: Heard, tell: &watch::Sender<Told>, patie
             tokio::time::sleep(AT_ONCE).await;
         }
     });
-    tracing::warn!("something does not end: the process is ended by force");
+    tracing::warn!("the shutdown did not finish in time: ending the process by force");
     logging::flush(LAST_WORDS);
     process::exit(1);
 }
 
 impl Heard {
-    /// Waits for a word to stop. SIGHUP is not one: a terminal that closes, or an operator who expects it to reload, must
-    /// not cut everyone off.
+    /// Waits for a stop signal. SIGHUP is not a stop signal: a terminal that closes, or an operator who expects a
+    /// reload, must not disconnect all users.
     async fn stop(&mut self) {
         loop {
             tokio::select! {

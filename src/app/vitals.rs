@@ -1,7 +1,7 @@
-//! Whether the parts of the process live: what `/livez` and `/readyz` answer.
+//! The health of the parts of the process: the source of `/livez` and `/readyz`.
 //!
-//! Each part that others depend on (a worker, an accept loop) has a [`Part`]. Whoever runs the part marks it as down when it
-//! died of a bug, and as up when it runs again; a worker also says at a beat that it still turns.
+//! Each worker and each accept loop has a [`Part`]. It is marked as down after a panic and as up after its restart. A
+//! worker also sends a regular heartbeat.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -10,26 +10,26 @@ use std::time::{Duration, Instant};
 use crate::clock::Clock;
 use crate::telemetry::metrics::{Counter, Registry};
 
-/// How often a worker says that it lives.
+/// Interval of the heartbeat of a worker.
 pub(super) const BEAT: Duration = Duration::from_secs(1);
 
-/// A worker that has not said so for this long is stuck: no task of ours runs for a tenth of it.
+/// A worker without a heartbeat for this long is stuck. Normal tasks run for less than a tenth of it.
 const STUCK_AFTER: Duration = Duration::from_secs(30);
 
-/// Before a part is started again: a part that dies at once, every time, does not take the machine.
+/// Delay before a restart, so that a part that always panics at once does not use all CPU time.
 pub(super) const RESTART_WAIT: Duration = Duration::from_millis(100);
 
-/// The parts of one process, and whether it is about to stop.
+/// The parts of one process, and whether shutdown has started.
 #[derive(Clone, Debug)]
 pub(crate) struct Vitals {
     leaving: Arc<AtomicBool>,
-    /// Those of a worker that died are gone with it.
+    /// The parts of a worker that ended are dropped with it.
     parts: Arc<Mutex<Vec<Weak<State>>>>,
     registry: Registry,
     epoch: Instant,
 }
 
-/// One part, in the hands of whoever runs it.
+/// The handle of one part, held by the code that runs it.
 #[derive(Clone, Debug)]
 pub(crate) struct Part {
     state: Arc<State>,
@@ -41,7 +41,7 @@ pub(crate) struct Part {
 struct State {
     name: String,
     is_up: AtomicBool,
-    /// Milliseconds after the epoch; 0 before the first beat, and of parts that have none.
+    /// Milliseconds since the epoch; 0 before the first heartbeat, and for parts without one.
     beat: AtomicU64,
 }
 
@@ -55,7 +55,7 @@ impl Vitals {
         }
     }
 
-    /// Adds a part, which is up. `kind` is a label of a metric, `name` what an operator reads.
+    /// Adds a part that is up. `kind` is a metric label; `name` is shown to the operator.
     pub(crate) fn part(&self, kind: &'static str, name: String) -> Part {
         let state = Arc::new(State { name, is_up: AtomicBool::new(true), beat: AtomicU64::new(0) });
         let mut parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
@@ -64,23 +64,23 @@ impl Vitals {
         drop(parts);
         let restarts = self.registry.counter(
             "vestibule_restarts_total",
-            "Parts of the process that died of a bug and were started again.",
+            "Parts of the process that panicked and were restarted.",
             vec![("part", kind.to_owned())],
         );
         Part { state, epoch: self.epoch, restarts }
     }
 
-    /// From now on `/readyz` says no: no new connections should come.
+    /// Makes `/readyz` answer 503, so that no new connections are opened.
     pub(crate) fn leave(&self) {
         self.leaving.store(true, Ordering::Relaxed);
     }
 
-    /// Whether the process is about to stop.
+    /// Whether shutdown has started.
     pub(crate) fn is_leaving(&self) -> bool {
         self.leaving.load(Ordering::Relaxed)
     }
 
-    /// What is wrong, one line for each part; nothing where all live.
+    /// The problems, one line per part. Empty if all parts are up.
     pub(crate) fn faults(&self) -> Vec<String> {
         self.faults_at(Clock::system().instant())
     }
@@ -91,7 +91,7 @@ impl Vitals {
         let fault = |part: Arc<State>| {
             let beat = part.beat.load(Ordering::Relaxed);
             if !part.is_up.load(Ordering::Relaxed) {
-                return Some(format!("{} died and is being started again", part.name));
+                return Some(format!("{} panicked and is being restarted", part.name));
             }
             let is_stuck = beat != 0 && now.saturating_sub(beat) > u64::try_from(STUCK_AFTER.as_millis()).unwrap_or(0);
             is_stuck.then(|| format!("{} is stuck", part.name))
@@ -101,25 +101,25 @@ impl Vitals {
 }
 
 impl Part {
-    /// It died of a bug. The panic itself is in the log.
+    /// Marks the part as down after a panic. The panic itself is already logged.
     pub(crate) fn died(&self) {
         self.state.is_up.store(false, Ordering::Relaxed);
         self.restarts.increment();
-        tracing::error!(part = self.state.name, "a part of the process died and is started again");
+        tracing::error!(part = self.state.name, "a part of the process panicked and is being restarted");
     }
 
-    /// It runs.
+    /// Marks the part as up.
     pub(crate) fn is_up(&self) {
         self.state.is_up.store(true, Ordering::Relaxed);
     }
 
-    /// It turns.
+    /// Records a heartbeat.
     pub(crate) fn beat(&self) {
         self.state.beat.store(millis(self.epoch, Clock::system().instant()), Ordering::Relaxed);
     }
 }
 
-/// At least 1, because 0 is no beat.
+/// At least 1, because 0 means no heartbeat.
 fn millis(epoch: Instant, now: Instant) -> u64 {
     u64::try_from(now.saturating_duration_since(epoch).as_millis()).unwrap_or(u64::MAX).max(1)
 }
@@ -135,7 +135,7 @@ mod tests {
         let (one, _other) = (vitals.part("worker", "worker 0".into()), vitals.part("worker", "worker 1".into()));
         assert!(vitals.faults().is_empty());
         one.died();
-        assert_eq!(vitals.faults(), ["worker 0 died and is being started again"]);
+        assert_eq!(vitals.faults(), ["worker 0 panicked and is being restarted"]);
         one.is_up();
         assert!(vitals.faults().is_empty());
         assert!(registry.render().contains("vestibule_restarts_total{part=\"worker\"} 1\n"));

@@ -1,7 +1,7 @@
-//! One thread for each core, each with a single-thread runtime, its own sockets, connections and caches (DESIGN §2).
+//! One thread per core, each with a single-threaded runtime, its own sockets, connections and caches (DESIGN §2).
 //!
-//! A worker whose thread dies of a bug loses its connections and is started again, with new sockets on the same addresses; an
-//! accept loop that dies is started again on its socket. Both are a bug, and neither may end the service.
+//! A worker that panics loses its connections and is restarted with new sockets on the same addresses. An accept loop
+//! that panics is restarted on its socket. A panic is a bug, but must not end the service.
 
 use std::io;
 use std::net::SocketAddr;
@@ -27,19 +27,19 @@ use crate::socket::accept;
 use crate::telemetry::access_log::{AccessLog, Writer};
 use crate::telemetry::metrics::Registry;
 
-/// A worker's sockets, each with the place of its listener.
+/// The sockets of a worker, each with the index of its listener.
 pub(crate) type Sockets = Vec<(usize, std::net::TcpListener)>;
 
 /// The running workers.
 #[derive(Debug)]
 pub(crate) struct Workers {
-    /// Tells the workers to end; they have been asked to drain before.
+    /// Ends the workers. They were asked to drain before.
     exit: watch::Sender<bool>,
-    /// Disconnected when every thread has ended. The mutex is there because a receiver alone is not `Sync`; nobody locks it.
+    /// Disconnected when every thread has ended. The mutex only makes the receiver `Sync`; it is never contended.
     ended: Mutex<Receiver<()>>,
 }
 
-/// What every worker has from the process.
+/// Values that every worker receives from the process.
 #[derive(Clone)]
 pub(crate) struct Given {
     pub(crate) assembled: Arc<Assembled>,
@@ -48,7 +48,7 @@ pub(crate) struct Given {
     pub(crate) vitals: Vitals,
 }
 
-/// What a worker's thread works with, also when it is started again.
+/// Values of a worker thread, also used after a restart.
 struct Worker {
     index: usize,
     given: Given,
@@ -64,7 +64,7 @@ impl Workers {
     ///
     /// # Errors
     ///
-    /// Where a thread or its runtime cannot be made.
+    /// Returns an error if a thread or its runtime cannot be created.
     pub(crate) fn start(
         sockets: Vec<Sockets>,
         given: &Given,
@@ -90,8 +90,8 @@ impl Workers {
         Ok(Self { exit, ended: Mutex::new(ended) })
     }
 
-    /// Ends the workers, with whatever they still hold, and waits for their threads, but no longer than `deadline`: one that
-    /// is stuck ends with the process. Answers whether all have ended.
+    /// Ends the workers with everything they still hold, and waits for their threads until `deadline`. A stuck thread
+    /// ends with the process. Returns whether all have ended.
     pub(crate) fn stop(self, deadline: Duration) -> bool {
         self.exit.send_replace(true);
         let ended = self.ended.into_inner().unwrap_or_else(PoisonError::into_inner);
@@ -125,7 +125,7 @@ impl Worker {
         );
     }
 
-    /// What a worker starts with that lost everything. `None` where the process is about to end, or has nothing to give.
+    /// The inputs of a restarted worker. `None` if the process is about to end, or if no socket can be created.
     fn anew(&self) -> Option<(Runtime, Sockets, Draining)> {
         let draining = self.spawner.draining()?;
         let bound = |(place, address): &(usize, SocketAddr)| Ok((*place, accept::bind_again(*address)?));
@@ -136,7 +136,7 @@ impl Worker {
         match made {
             Ok((runtime, sockets)) => Some((runtime, sockets, draining)),
             Err(error) => {
-                tracing::error!(worker = self.index, error = %error, "a worker cannot be started again yet");
+                tracing::error!(worker = self.index, error = %error, "cannot restart a worker yet; trying again");
                 None
             }
         }
@@ -152,7 +152,7 @@ impl Worker {
             let socket = match TcpListener::from_std(socket) {
                 Ok(socket) => socket,
                 Err(error) => {
-                    tracing::error!(listener.name = %listener.name, error = %error, "a worker cannot use its socket");
+                    tracing::error!(listener.name = %listener.name, error = %error, "cannot use the socket of a worker");
                     continue;
                 }
             };
@@ -179,7 +179,7 @@ impl Worker {
         let mut exit = self.exit.clone();
         loop {
             self.part.beat();
-            // Errors of `exit` mean that the app is gone, which is an exit as well.
+            // An error from `exit` means that the app was dropped: the worker ends, too.
             let exited = tokio::time::timeout(BEAT, exit.wait_for(|exit| *exit)).await;
             if exited.is_ok() {
                 break;
@@ -189,10 +189,10 @@ impl Worker {
     }
 }
 
-/// Runs a worker's future to its end, then drops its tasks.
+/// Runs the future of a worker to its end, then drops its tasks.
 fn run_on(runtime: Runtime, work: impl Future<Output = ()>) {
-    /// Ends the runtime without waiting for its blocking threads, also when the work panics: a name may be looked up there,
-    /// for as long as the system's resolver likes.
+    /// Ends the runtime without waiting for its blocking threads, also after a panic: a name lookup there can take as
+    /// long as the resolver of the system needs.
     struct InBackground(Option<Runtime>);
 
     impl Drop for InBackground {
@@ -209,7 +209,7 @@ fn run_on(runtime: Runtime, work: impl Future<Output = ()>) {
     }
 }
 
-/// Runs `attempt` until it succeeds, again after each panic and each `None`, unless `is_over`.
+/// Runs `attempt` until it succeeds, and retries after each panic and each `None`, unless `is_over`.
 fn run_again(part: &Part, is_over: impl Fn() -> bool, mut attempt: impl FnMut() -> Option<()>) {
     loop {
         match catch_unwind(AssertUnwindSafe(&mut attempt)) {
@@ -225,7 +225,7 @@ fn run_again(part: &Part, is_over: impl Fn() -> bool, mut attempt: impl FnMut() 
     }
 }
 
-/// Runs a task until it ends, again after each panic.
+/// Runs a task until it ends, and restarts it after each panic.
 pub(super) async fn keep_running<F: Future<Output = ()>>(part: &Part, mut task: impl FnMut() -> F) {
     while AssertUnwindSafe(async { task().await }).catch_unwind().await.is_err() {
         part.died();

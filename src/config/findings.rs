@@ -1,10 +1,10 @@
-//! Collects problems while the file is read, and finds where they stand.
+//! Collects problems while the file is validated, and determines their positions.
 
 use crate::config::diagnostic::{Diagnostic, Position, Severity};
 use crate::config::path::Path;
 use crate::config::tree::Node;
 
-/// What was found so far. Never stops at the first.
+/// The problems found so far. Validation never stops at the first problem.
 #[derive(Debug, Default)]
 pub(crate) struct Findings {
     list: Vec<Finding>,
@@ -13,45 +13,45 @@ pub(crate) struct Findings {
 #[derive(Debug)]
 struct Finding {
     at: Path,
-    /// Whether the key is what is wrong, not its value.
+    /// Whether the problem is the key, not its value.
     on_key: bool,
     diagnostic: Diagnostic,
 }
 
 impl Findings {
-    /// Something that must be mended, at a value.
+    /// Adds an error at a value.
     pub(crate) fn problem(&mut self, at: &Path, message: impl Into<String>) -> &mut Diagnostic {
         self.push(Severity::Error, at, false, message.into())
     }
 
-    /// Something that must be mended, at a key.
+    /// Adds an error at a key.
     pub(crate) fn problem_at_key(&mut self, at: &Path, message: impl Into<String>) -> &mut Diagnostic {
         self.push(Severity::Error, at, true, message.into())
     }
 
-    /// Something that will hardly do what was meant.
+    /// Adds a warning.
     pub(crate) fn warning(&mut self, at: &Path, message: impl Into<String>) -> &mut Diagnostic {
         self.push(Severity::Warning, at, false, message.into())
     }
 
-    /// Whether a problem was found at this value or in it: what follows from that need not be said as well.
+    /// Whether there is a problem at this value or inside it. Consequences of that problem are not reported.
     pub(crate) fn concern(&self, at: &Path) -> bool {
         self.list.iter().any(|finding| {
             finding.diagnostic.severity == Severity::Error && !finding.on_key && finding.at.is_within(at)
         })
     }
 
-    /// Whether this mapping has a key that nobody knows: what is missing in it may stand there with a slip.
+    /// Whether this mapping has an unknown key. A setting that seems to be missing may be misspelled there.
     pub(crate) fn concern_keys_of(&self, at: &Path) -> bool {
         self.list.iter().any(|finding| finding.on_key && finding.at.is_within(at))
     }
 
-    /// Whether the file cannot be served with.
+    /// Whether there are errors.
     pub(crate) fn has_problems(&self) -> bool {
         self.list.iter().any(|finding| finding.diagnostic.severity == Severity::Error)
     }
 
-    /// Everything found, with its place in the text.
+    /// All problems, with their positions in the text.
     pub(crate) fn located(self, root: Option<&Node>) -> Vec<Diagnostic> {
         let locate = |finding: Finding| {
             let mut diagnostic = finding.diagnostic;
@@ -75,19 +75,19 @@ impl Findings {
 }
 
 impl Diagnostic {
-    /// Says what helps.
+    /// Adds a hint.
     pub(crate) fn hint(&mut self, hint: impl Into<String>) -> &mut Self {
         self.hint = Some(hint.into());
         self
     }
 
-    /// Says what helps, where something does.
+    /// Adds a hint, if there is one.
     pub(crate) fn maybe_hint(&mut self, hint: Option<String>) -> &mut Self {
         self.hint = hint.or(self.hint.take());
         self
     }
 
-    /// Says where it is, for what is not in the tree.
+    /// Sets the position, for problems outside the tree.
     pub(crate) fn position(&mut self, position: Position) -> &mut Self {
         self.position = position;
         self

@@ -1,4 +1,4 @@
-//! Key files: how a session key is written, and how a new key comes into a file.
+//! The format of session key files, and writing new key files.
 
 use std::io::{self, Write as _};
 use std::path::Path;
@@ -9,31 +9,31 @@ use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use crate::crypto::{digest, random};
 use crate::secret::Secret;
 
-/// Bytes of a session key (AES-256).
+/// Length of a session key in bytes (AES-256).
 const SESSION_KEY_BYTES: usize = 32;
 
-/// Why a file's text is not a session key.
+/// The reason why a text is not a session key.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Error {
-    /// Neither of the two ways to write one.
+    /// Neither hexadecimal nor base64.
     #[error("is not a session key: 64 hexadecimal digits, or base64")]
     NotAKey,
     /// Fewer than 256 bits.
     #[error("holds a key of {0} bits; a session key has at least 256")]
     Length(usize),
-    /// The same byte again and again: a placeholder.
+    /// All bytes are equal: a placeholder.
     #[error("holds a key that is not random")]
     NotRandom,
 }
 
-/// A new session key as its file holds it: hexadecimal, one line.
+/// A new session key in the format of a key file: one line of hexadecimal digits.
 pub(crate) fn new_session_key() -> Secret<String> {
     let mut text: String = random::bytes::<SESSION_KEY_BYTES>().iter().map(|byte| format!("{byte:02x}")).collect();
     text.push('\n');
     Secret::new(text)
 }
 
-/// Reads what [`new_session_key`] writes, or base64. More than 256 bits are hashed to 256.
+/// Parses the format of [`new_session_key`], or base64. A key of more than 256 bits is hashed to 256 bits.
 pub(crate) fn session_key(text: &Secret<String>) -> Result<Secret<[u8; SESSION_KEY_BYTES]>, Error> {
     let text = text.expose().trim();
     let bytes = Secret::new(hexadecimal(text).or_else(|| base64(text)).ok_or(Error::NotAKey)?);
@@ -49,7 +49,7 @@ pub(crate) fn session_key(text: &Secret<String>) -> Result<Secret<[u8; SESSION_K
 
 fn hexadecimal(text: &str) -> Option<Vec<u8>> {
     let sound = !text.is_empty() && text.len().is_multiple_of(2) && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-    // 32 hexadecimal digits are also base64 of 24 bytes; both are too short.
+    // 32 hexadecimal digits are also valid base64 of 24 bytes; both are too short.
     let digits = sound.then_some(text)?;
     (0..digits.len()).step_by(2).map(|at| u8::from_str_radix(&digits[at..at + 2], 16).ok()).collect()
 }
@@ -62,20 +62,21 @@ fn base64(text: &str) -> Option<Vec<u8>> {
     STANDARD_NO_PAD.decode(text).or_else(|_| URL_SAFE_NO_PAD.decode(text)).ok()
 }
 
-/// The text of a session key's file. A file that is not text holds the key's own bytes (`head -c 32 /dev/urandom`).
+/// The text of a session key file. A file that is not text contains the key bytes themselves (`head -c 32
+/// /dev/urandom`).
 pub(crate) fn session_key_text(content: Vec<u8>) -> Secret<String> {
     let hexadecimal = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect();
     Secret::new(String::from_utf8(content).unwrap_or_else(|raw| hexadecimal(raw.as_bytes())))
 }
 
-/// Writes a secret to a file that does not exist yet and that only its owner may read.
+/// Writes a secret to a new file with mode 0600.
 ///
 /// # Errors
 ///
-/// Where the file exists, or cannot be written.
+/// Returns an error if the file exists or cannot be written.
 pub(crate) fn write_new(path: &Path, text: &Secret<String>) -> io::Result<()> {
     if let Some(directory) = path.parent() {
-        // For its owner only, where there is none: a key's folder is no one else's business.
+        // A missing folder is created with mode 0700.
         let mut builder = std::fs::DirBuilder::new();
         std::os::unix::fs::DirBuilderExt::mode(builder.recursive(true), 0o700).create(directory)?;
     }

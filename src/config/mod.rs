@@ -1,8 +1,8 @@
-//! The file: read it, check it, hand out settings. No room but `app` and `cli` knows that there is one.
+//! Loads and validates the configuration file. Only the rooms `app` and `cli` know that there is a file.
 //!
-//! Text becomes a [`tree`] with positions; [`shape`] holds it against the schema of the [`raw`] types; [`validate`] makes
-//! each room's settings of what is sound. Each step collects all problems, so that one run of `vestibule check` tells an
-//! operator everything. Start at [`load`].
+//! The text is parsed into a [`tree`] with positions. [`shape`] validates the tree against the schema of the [`raw`]
+//! types. [`validate`] converts the valid parts to the settings of each room. Each step collects all problems, so
+//! that one run of `vestibule check` reports all of them. Start at [`load`].
 
 pub mod diagnostic;
 pub(crate) mod findings;
@@ -37,7 +37,7 @@ use path::Path;
 use source::{MissingKeys, Source};
 use validate::Context;
 
-/// Everything that a process serves with, checked.
+/// The validated configuration of a process.
 #[derive(Debug)]
 pub struct Config {
     pub(crate) listeners: Vec<ListenerConfig>,
@@ -47,98 +47,98 @@ pub struct Config {
     pub(crate) user_pools: Vec<UserPoolConfig>,
     /// By name.
     pub(crate) target_groups: Vec<upstream::settings::Settings>,
-    /// Always there where a rule authenticates or there is a user pool.
+    /// Present if a rule authenticates or there is a user pool.
     pub(crate) session: Option<session::settings::Settings>,
-    /// Where sign-in, callback and sign-out are.
+    /// The paths of sign-in, callback and sign-out.
     pub(crate) paths: Arc<Paths>,
-    /// Always there where a rule authenticates.
+    /// Present if a rule authenticates.
     pub(crate) claims: Option<claims::settings::Settings>,
     pub(crate) admin: admin::settings::Settings,
     pub(crate) access_log: Destination,
     pub(crate) log: logging::Settings,
     pub(crate) shutdown: ShutdownConfig,
-    /// Worker threads, at least 1.
+    /// Number of worker threads, at least 1.
     pub(crate) workers: usize,
-    /// What was done while loading, to be told: keys that were made.
+    /// Messages about side effects of loading: keys that were created.
     pub(crate) notes: Vec<String>,
-    /// What will hardly do what was meant.
+    /// Warnings: settings that probably do not have the intended effect.
     pub(crate) warnings: Diagnostics,
 }
 
 impl Config {
-    /// What was found that does not keep the file from being served with.
+    /// The warnings of the file.
     #[must_use]
     pub fn warnings(&self) -> &Diagnostics {
         &self.warnings
     }
 
-    /// What was done while loading: keys that were made.
+    /// Messages about side effects of loading: keys that were created.
     #[must_use]
     pub fn notes(&self) -> &[String] {
         &self.notes
     }
 }
 
-/// How the process stops.
+/// Settings of the shutdown.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ShutdownConfig {
-    /// How long requests are accepted after `/readyz` says that none should come.
+    /// How long requests are accepted after `/readyz` starts to answer 503.
     pub(crate) delay: Duration,
-    /// How long exchanges that have begun may go on after that.
+    /// How long exchanges in progress may continue after the delay.
     pub(crate) drain_timeout: Duration,
 }
 
-/// A listener and what is done with its requests.
+/// A listener with its rules.
 #[derive(Debug)]
 pub(crate) struct ListenerConfig {
     pub(crate) settings: listener::settings::Settings,
     /// In the order of the file; `rule::RuleSet` sorts them.
     pub(crate) rules: Vec<RuleConfig>,
     pub(crate) default: ChainSettings,
-    /// What the default actions do with `%2F` in a path.
+    /// `encoded_slash` of the default actions.
     pub(crate) encoded_slash: EncodedSlash,
 }
 
 impl ListenerConfig {
-    /// The actions of every rule, the default's last.
+    /// The action chains of all rules, then that of the default actions.
     pub(crate) fn chains(&self) -> impl Iterator<Item = &ChainSettings> {
         self.rules.iter().map(|rule| &rule.chain).chain(std::iter::once(&self.default))
     }
 }
 
-/// A rule: conditions, and what is done.
+/// A rule: conditions and actions.
 #[derive(Debug)]
 pub(crate) struct RuleConfig {
     pub(crate) name: Arc<str>,
     pub(crate) priority: u32,
     pub(crate) conditions: Vec<Condition>,
     pub(crate) chain: ChainSettings,
-    /// What becomes of `%2F` in a path.
+    /// What to do with `%2F` in a path.
     pub(crate) encoded_slash: EncodedSlash,
 }
 
-/// A provider and whom its certificate is trusted from.
+/// A provider and the root certificates for it.
 #[derive(Debug)]
 pub(crate) struct ProviderConfig {
     pub(crate) settings: oidc::settings::Settings,
-    /// `None` trusts the system's authorities.
+    /// `None` uses the root certificates of the system.
     pub(crate) roots: Option<Vec<CertificateDer<'static>>>,
 }
 
-/// A user pool and the applications that `authenticate-user-pool` signs in to.
+/// A user pool and the applications that use it with `authenticate-user-pool`.
 #[derive(Debug)]
 pub(crate) struct UserPoolConfig {
-    /// Without the client that stands for `authenticate-user-pool`; assembly adds it.
+    /// Without the client for `authenticate-user-pool`, which `app` adds.
     pub(crate) settings: user_pool::settings::Settings,
     /// Origins: `https://app.example.com`.
     pub(crate) applications: Vec<Url>,
 }
 
-/// Reads and checks a configuration.
+/// Loads and validates a configuration.
 ///
 /// # Errors
 ///
-/// Every problem that was found, each with its place and a hint.
+/// Returns all problems, each with its position and a hint.
 pub fn load(source: &Source, missing_keys: MissingKeys) -> Result<Config, Diagnostics> {
     let mut found = Findings::default();
     let root = tree::parse(&source.text, &source.environment, &mut found);
@@ -154,10 +154,11 @@ pub fn load(source: &Source, missing_keys: MissingKeys) -> Result<Config, Diagno
     }
 }
 
-/// Where the operator's endpoint listens if no file says otherwise.
+/// The default address of the admin endpoint.
 pub(crate) const DEFAULT_ADMIN_ADDRESS: SocketAddr = admin::settings::DEFAULT_ADDRESS;
 
-/// Where the operator's endpoint of a file listens, though the rest of the file be unsound; `None` where that itself is.
+/// The address of the admin endpoint in a file, even if other parts of the file are invalid. `None` if the address is
+/// invalid.
 pub(crate) fn admin_address(source: &Source) -> Option<SocketAddr> {
     let mut found = Findings::default();
     let root = tree::parse(&source.text, &source.environment, &mut found)?;
@@ -184,7 +185,7 @@ fn checked(
             (config, context.found)
         }
         Err(error) => {
-            // The schema let through what the types do not take: a mistake of ours, and still not a reason to go on.
+            // The schema accepted a value that the types do not accept: a bug of ours, reported as an error.
             found.problem(&Path::default(), format!("the file cannot be read: {error}"));
             (None, found)
         }

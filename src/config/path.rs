@@ -1,17 +1,17 @@
-//! Where in the file something stands: `listeners[0].rules[2].actions[0].target_group`.
+//! The path of a value in the file: `listeners[0].rules[2].actions[0].target_group`.
 
 use std::fmt;
 
-/// A way from the root of the file to a value.
+/// The path from the root of the file to a value.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Path(Vec<Step>);
 
 /// One step of a [`Path`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Step {
-    /// Into a mapping.
+    /// A key of a mapping.
     Key(String),
-    /// Into a list.
+    /// An index of a list.
     Index(usize),
 }
 
@@ -26,7 +26,7 @@ impl Path {
         self.with(Step::Index(index))
     }
 
-    /// Whether this is `other` or something in it.
+    /// Whether this path is `other` or inside it.
     pub(crate) fn is_within(&self, other: &Self) -> bool {
         self.0.starts_with(&other.0)
     }

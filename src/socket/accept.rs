@@ -1,4 +1,4 @@
-//! Sockets to accept on, and the one accept loop of the program: of the listeners, the admin endpoint and the demo
+//! Listening sockets, and the only accept loop of the program: for listeners, the admin endpoint and the demo
 //! application.
 
 use std::io;
@@ -15,14 +15,14 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::clock::Clock;
 use crate::socket::Socket;
 
-/// Connections that the kernel keeps for us while all workers are busy.
+/// Backlog: connections that the kernel queues while all workers are busy.
 const BACKLOG: i32 = 1024;
-/// How long to wait when `accept` failed for want of descriptors or memory: the next one would fail at once, too.
+/// Delay after `accept` failed for lack of descriptors or memory, because the next call would fail at once, too.
 const EXHAUSTED_WAIT: Duration = Duration::from_millis(50);
-/// Failures that are closer together than this are one state, which is logged once.
+/// Failures closer together than this belong to one state, which is logged once.
 const SAME_STATE: Duration = Duration::from_secs(60);
 
-/// A connection, and the permit that it holds while it lives.
+/// A connection with the permit that it holds.
 #[derive(Debug)]
 pub(crate) struct Accepted {
     pub(crate) stream: Socket,
@@ -30,15 +30,15 @@ pub(crate) struct Accepted {
     pub(crate) permit: OwnedSemaphorePermit,
 }
 
-/// Binds one socket for each worker to `address`; with port 0 all get the same free port.
+/// Binds one socket per worker to `address`. With port 0, all get the same free port.
 ///
-/// Each worker accepts on a socket of its own (`SO_REUSEPORT`), so that the kernel spreads connections and no worker waits
-/// for another.
+/// Each worker accepts on its own socket (`SO_REUSEPORT`), so that the kernel distributes connections and no worker
+/// waits for another.
 ///
 /// # Errors
 ///
-/// Also where another process listens on the address, even one that would share it: two proxies that split the traffic of
-/// one port are a fault that nobody would find.
+/// Also returns an error if another process listens on the address with `SO_REUSEPORT`: two proxies that share the
+/// traffic of one port would be hard to notice.
 pub(crate) fn bind(address: SocketAddr, workers: usize) -> io::Result<Vec<std::net::TcpListener>> {
     drop(socket(address, Sharing::Alone)?);
     let first = socket(address, Sharing::Workers)?;
@@ -47,11 +47,11 @@ pub(crate) fn bind(address: SocketAddr, workers: usize) -> io::Result<Vec<std::n
     std::iter::once(Ok(first)).chain(others).collect()
 }
 
-/// Binds one more socket to an address that [`bind`] gave, for a worker that lost its own.
+/// Binds another socket to an address returned by [`bind`], for a restarted worker.
 ///
 /// # Errors
 ///
-/// Where the system has none to give.
+/// Returns an error if the system cannot provide a socket.
 pub(crate) fn bind_again(address: SocketAddr) -> io::Result<std::net::TcpListener> {
     socket(address, Sharing::Workers)
 }
@@ -64,7 +64,7 @@ enum Sharing {
 
 fn socket(address: SocketAddr, sharing: Sharing) -> io::Result<std::net::TcpListener> {
     let socket = socket2::Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    // A restart must not wait for the connections of the process before it.
+    // A restart must not wait until connections of the previous process have timed out.
     socket.set_reuse_address(true)?;
     socket.set_reuse_port(sharing == Sharing::Workers)?;
     socket.set_nonblocking(true)?;
@@ -75,12 +75,13 @@ fn socket(address: SocketAddr, sharing: Sharing) -> io::Result<std::net::TcpList
     Ok(socket.into())
 }
 
-/// Waits for the next connection, through every failure. Cancel-safe.
+/// Waits for the next connection and retries after every failure. Cancel-safe.
 pub(crate) async fn next(socket: &TcpListener, permits: &Arc<Semaphore>) -> Accepted {
     loop {
-        // The permit comes first: what we cannot serve stays in the kernel's queue, where it costs nothing.
+        // Takes the permit first: connections beyond the limit stay in the queue of the kernel, where they cost
+        // nothing.
         let Ok(permit) = Arc::clone(permits).acquire_owned().await else {
-            // Nobody closes a semaphore of ours; if somebody did, nothing may be accepted.
+            // The semaphore is never closed. If it were, nothing may be accepted.
             std::future::pending::<()>().await;
             continue;
         };
@@ -95,13 +96,13 @@ pub(crate) async fn next(socket: &TcpListener, permits: &Arc<Semaphore>) -> Acce
                 EXHAUSTION.failed(&error);
                 tokio::time::sleep(EXHAUSTED_WAIT).await;
             }
-            // The client's: it left before we looked (accept(2)).
+            // The client closed the connection before it was accepted (accept(2)).
             Err(_) => {}
         }
     }
 }
 
-/// The connections that are waiting now.
+/// The connections in the queue now.
 pub(crate) fn waiting(socket: &TcpListener, permits: &Arc<Semaphore>) -> Vec<Accepted> {
     let mut accepted = Vec::new();
     let mut context = std::task::Context::from_waker(std::task::Waker::noop());
@@ -116,22 +117,22 @@ fn prepare(stream: TcpStream, peer: SocketAddr, permit: OwnedSemaphorePermit) ->
     Some(Accepted { stream: Socket::new(stream).ok()?, peer, permit })
 }
 
-/// Whether `accept` failed because this machine has no more to give (accept(2)), and not because of the client.
+/// Whether `accept` failed for lack of resources of this machine (accept(2)), not because of the client.
 fn is_exhausted(error: &io::Error) -> bool {
     matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM))
 }
 
-/// Whether the process has run out of descriptors: it has as many for one accept loop as for another.
+/// Whether the process has no file descriptor left. This affects all accept loops.
 static EXHAUSTION: Exhaustion = Exhaustion::new();
 
 struct Exhaustion {
-    /// What was logged. A copy of `last.is_some()` that costs a connection no lock.
+    /// The logged state: a copy of `last.is_some()` that is read without a lock.
     is_logged: AtomicBool,
-    /// When `accept` failed last, while that is the state that was logged.
+    /// Time of the last failure of `accept` in the logged state.
     last: Mutex<Option<Instant>>,
 }
 
-/// What to log.
+/// The message to log.
 #[derive(Debug, PartialEq, Eq)]
 enum Change {
     Begins,
@@ -147,15 +148,15 @@ impl Exhaustion {
         if self.note(Clock::system().instant(), true) == Some(Change::Begins) {
             tracing::error!(
                 error = %error,
-                "no connection can be accepted: raise the limit of open files (LimitNOFILE= in systemd, --ulimit nofile= in \
-                 containers) or lower connections_max; this is logged once until a minute has passed without it"
+                "cannot accept connections: raise the limit of open files (LimitNOFILE= in systemd, --ulimit nofile= in \
+                 containers) or lower connections_max; logged again only after a minute without failures"
             );
         }
     }
 
     fn succeeded(&self) {
         if self.is_logged.load(Ordering::Relaxed) && self.note(Clock::system().instant(), false) == Some(Change::Ends) {
-            tracing::info!("connections are accepted again");
+            tracing::info!("accepting connections again");
         }
     }
 

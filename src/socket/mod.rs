@@ -1,4 +1,4 @@
-//! A TCP connection, written to in the way that is cheapest for what is written; in `accept.rs`, where connections come from.
+//! TCP connections with efficient writes. `accept.rs` accepts connections.
 
 pub(crate) mod accept;
 
@@ -11,31 +11,31 @@ use tokio::net::TcpStream;
 
 /// A TCP connection to a client or to a target.
 ///
-/// Nearly every message goes out in one piece, be it a TLS record or a request's head. TLS and HTTP write it as a list of
-/// one, which the kernel takes by its way for files (`writev`); `send` is the shorter one.
+/// Nearly every message is written at once, as one TLS record or one request head. TLS and HTTP pass it as a list
+/// with one element, which the kernel would handle with `writev`; `send` is faster.
 #[derive(Debug)]
 pub(crate) struct Socket(TcpStream);
 
 impl Socket {
-    /// A connected socket, which sends at once what it is given: nothing of ours is written in pieces that would be worth
-    /// waiting for.
+    /// Wraps a connected socket and disables delayed sending (`TCP_NODELAY`), because messages are written in one
+    /// piece.
     ///
     /// # Errors
     ///
-    /// Where the connection is gone already.
+    /// Returns an error if the connection is already closed.
     pub(crate) fn new(stream: TcpStream) -> io::Result<Self> {
         stream.set_nodelay(true)?;
         Ok(Self(stream))
     }
 
-    /// Whether a read would find nothing, neither bytes nor an end nor an error. A byte that is there is lost.
+    /// Whether a read would block: no bytes, no end and no error. An available byte is lost.
     pub(crate) fn is_quiet(&self) -> bool {
         matches!(self.0.try_read(&mut [0]), Err(error) if error.kind() == io::ErrorKind::WouldBlock)
     }
 
-    /// Ready when a read would find something, or an error.
+    /// Ready when a read would return something or fail.
     pub(crate) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<()> {
-        // An error is for the read to find.
+        // The next read reports the error.
         self.0.poll_read_ready(cx).map(drop)
     }
 }

@@ -1,7 +1,8 @@
-//! The access log: one record for each exchange, as one line of JSON.
+//! The access log: one record per exchange, one line of JSON each.
 //!
-//! A worker writes records into a buffer of its own; a thread writes buffers to where they go (`writer.rs`). The request path
-//! never waits for a disk. `docs/ACCESS_LOG.md` describes the fields, which are an interface.
+//! Each worker writes records into its own buffer. A separate thread writes the buffers to the destination
+//! (`writer.rs`), so the request path never waits for a disk. `docs/ACCESS_LOG.md` describes the fields, which are a
+//! stable interface.
 
 mod writer;
 
@@ -16,19 +17,19 @@ use crate::telemetry::metrics::{Counter, Registry};
 use writer::Message;
 pub(crate) use writer::{Destination, Reopen, Writer};
 
-/// A buffer goes out when it has this many bytes …
+/// A buffer is passed on when it has this many bytes …
 const BUFFER_BYTES: usize = 64 * 1024;
-/// … or at this beat.
+/// … or after this interval.
 const FLUSH_INTERVAL: Duration = Duration::from_millis(200);
 
-/// One exchange. Never a query, a cookie, a token or an address of a person. `docs/ACCESS_LOG.md` describes the fields.
+/// One exchange. Never contains a query, cookie, token or e-mail address. `docs/ACCESS_LOG.md` describes the fields.
 #[derive(Debug)]
 pub(crate) struct AccessRecord<'e> {
-    /// When the head had been read.
+    /// Time when the request head was complete.
     pub(crate) time: Timestamp,
     pub(crate) request_id: &'e str,
     pub(crate) listener: &'e str,
-    /// As addresses are written.
+    /// The address as text.
     pub(crate) client_address: &'e str,
     pub(crate) client_port: u16,
     pub(crate) method: Option<&'e str>,
@@ -47,13 +48,13 @@ pub(crate) struct AccessRecord<'e> {
     pub(crate) status: u16,
     pub(crate) reason: Option<&'static str>,
     pub(crate) response_bytes: u64,
-    /// Until the head of the answer.
+    /// Time until the response head.
     pub(crate) first_byte: Duration,
-    /// Until its last byte.
+    /// Time until the last byte of the response.
     pub(crate) duration: Duration,
 }
 
-/// Opens a field: its name is written with what is around it, in one piece.
+/// Starts a field: writes its name with the surrounding punctuation at once.
 macro_rules! field {
     ($name:literal) => {
         concat!(",\"", $name, "\":").as_bytes()
@@ -61,8 +62,9 @@ macro_rules! field {
 }
 
 impl AccessRecord<'_> {
-    /// Writes the record as one line. By hand, because it is written for every request: what is ours goes out as it is, only
-    /// what a client or the configuration named is escaped. `time` is the record's, already written out.
+    /// Writes the record as one line. Hand-written for speed, because it runs for every request: our own values are
+    /// copied, and only values from clients or the configuration are escaped. `time` is the formatted time of the
+    /// record.
     pub(crate) fn write(&self, out: &mut Vec<u8>, time: &[u8]) {
         out.extend_from_slice(b"{\"time\":\"");
         out.extend_from_slice(time);
@@ -102,7 +104,7 @@ impl AccessRecord<'_> {
     }
 }
 
-/// Text that is ours and has nothing to escape.
+/// Our own text, which needs no escaping.
 #[inline]
 fn plain(out: &mut Vec<u8>, field: &[u8], value: Option<&str>) {
     if let Some(value) = value {
@@ -113,11 +115,11 @@ fn plain(out: &mut Vec<u8>, field: &[u8], value: Option<&str>) {
     }
 }
 
-/// Text of others, escaped (RFC 8259 §7). Nearly all has nothing to escape and is copied.
+/// Text from clients or the configuration, escaped (RFC 8259 §7). Most needs no escaping and is copied.
 #[inline]
 fn text(out: &mut Vec<u8>, field: &[u8], value: Option<&str>) {
     let Some(given) = value else { return };
-    // Without a branch for each byte, so that many are looked at in one instruction.
+    // Without a branch per byte, so that the compiler can use vector instructions.
     let special = given.bytes().fold(false, |found, byte| found | (byte < 0x20) | (byte == b'"') | (byte == b'\\'));
     if special {
         out.extend_from_slice(field);
@@ -134,7 +136,7 @@ fn number(out: &mut Vec<u8>, field: &[u8], value: u64) {
     out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
 }
 
-/// Milliseconds with three decimals: microseconds are as fine as the figure is true.
+/// Milliseconds with three decimals, the precision of the measurement.
 #[inline]
 fn millis(out: &mut Vec<u8>, field: &[u8], value: Duration) {
     let micros = u64::try_from(value.as_micros()).unwrap_or(u64::MAX);
@@ -146,10 +148,10 @@ fn millis(out: &mut Vec<u8>, field: &[u8], value: Duration) {
     }
 }
 
-/// Bytes of [`rfc3339`].
+/// Length of [`rfc3339`].
 const RFC3339_LENGTH: usize = "2026-11-24T08:00:00.000Z".len();
 
-/// A timestamp as `2026-11-24T08:00:00.000Z` (RFC 3339), until the year 9999.
+/// A timestamp like `2026-11-24T08:00:00.000Z` (RFC 3339), up to the year 9999.
 fn rfc3339(time: Timestamp) -> [u8; RFC3339_LENGTH] {
     let seconds = time.seconds();
     let (days, rest) = (seconds / 86_400, seconds % 86_400);
@@ -173,7 +175,7 @@ fn rfc3339(time: Timestamp) -> [u8; RFC3339_LENGTH] {
     text
 }
 
-/// The lowest decimal digits of `value`, as many as there is room for.
+/// The lowest decimal digits of `value`, as many as fit.
 fn digits(room: &mut [u8], mut value: u64) {
     for digit in room.iter_mut().rev() {
         *digit = b'0' + (value % 10) as u8;
@@ -181,11 +183,11 @@ fn digits(room: &mut [u8], mut value: u64) {
     }
 }
 
-/// One worker's end of the access log.
+/// The access log of one worker.
 #[derive(Debug)]
 pub(crate) struct AccessLog {
     buffer: RefCell<Vec<u8>>,
-    /// The last record's time, and how it is written: the next one has often the same.
+    /// The time of the last record and its text, because the next record often has the same time.
     time: Cell<(Timestamp, [u8; RFC3339_LENGTH])>,
     records: Cell<u64>,
     buffers: SyncSender<Message>,
@@ -193,7 +195,7 @@ pub(crate) struct AccessLog {
 }
 
 impl AccessLog {
-    /// A log on the thread that calls this, which must run a `LocalSet`.
+    /// Creates the log on the current thread, which must run a `LocalSet`.
     fn new(buffers: SyncSender<Message>, registry: &Registry) -> Rc<Self> {
         let dropped = registry.counter(
             "vestibule_access_log_dropped_total",
@@ -225,7 +227,7 @@ impl AccessLog {
         }
     }
 
-    /// Hands the buffer over.
+    /// Passes the buffer to the writer.
     pub(crate) fn flush(&self) {
         let records = self.records.replace(0);
         if records == 0 {

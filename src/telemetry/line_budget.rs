@@ -1,15 +1,15 @@
-//! A bound for log lines that strangers can cause: so many in a minute, and then a number instead.
+//! Limits log lines that clients can cause: a number of lines per minute, then only a count.
 
 use std::cell::Cell;
 use std::time::Duration;
 
 use crate::clock::Timestamp;
 
-/// Most lines in a minute, of one place in the code on one worker.
+/// Maximum lines per minute, per place in the code and worker.
 const LINES_PER_MINUTE: u32 = 20;
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// What is left of a minute's lines. Each worker has its own.
+/// The remaining lines of the current minute. Each worker has its own.
 #[derive(Debug, Default)]
 pub(crate) struct LineBudget {
     minute: Cell<Option<Timestamp>>,
@@ -18,7 +18,7 @@ pub(crate) struct LineBudget {
 }
 
 impl LineBudget {
-    /// Whether a line may be written now: then with how many were skipped since the last one.
+    /// Whether a line may be written now. If so, the number of lines skipped since the last one.
     pub(crate) fn take(&self, now: Timestamp) -> Option<u64> {
         let is_over = |minute: Timestamp| now < minute || now.since(minute) >= MINUTE;
         if self.minute.get().is_none_or(is_over) {

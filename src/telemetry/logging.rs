@@ -1,8 +1,8 @@
-//! The process's own log, to standard error: state changes and what a person must act on, never a line for each request.
+//! The log of the process, on standard error: state changes and problems that need action, never a line per request.
 //!
-//! Two things keep the log from harming the process. A thread of its own writes the lines, from a bounded queue: a reader that
-//! does not read stops nobody. And each place in the code may write [`limit::LINES_PER_MINUTE`] lines in a minute: what a stranger
-//! can cause at will fills no disk. Lines that are skipped are counted and reported once a minute.
+//! The log cannot block the process or fill the disk. A separate thread writes lines from a bounded queue, so a slow
+//! reader blocks nothing. Each place in the code may write [`limit::LINES_PER_MINUTE`] lines per minute. Skipped
+//! lines are counted and reported once a minute.
 
 mod limit;
 mod queue;
@@ -20,17 +20,17 @@ pub(crate) use limit::skipped;
 use queue::Queue;
 pub(crate) use queue::dropped;
 
-/// How log lines look.
+/// The format of log lines.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Format {
-    /// One JSON object a line.
+    /// One JSON object per line.
     #[default]
     Json,
-    /// For people.
+    /// Text for people.
     Text,
 }
 
-/// What to log, and how.
+/// Level and format of the log.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Settings {
     /// `error`, `warn`, `info`, `debug` or `trace`.
@@ -45,15 +45,16 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// Our level is the operator's. Other crates write no more than warnings: at `debug` they would log what strangers
-    /// send, frame by frame.
+    /// The level applies to our own code. Other crates log at most warnings: at `debug` they would log the data of
+    /// clients, frame by frame.
     fn filter(&self) -> EnvFilter {
         let others = if self.filter == "error" { "error" } else { "warn" };
         EnvFilter::new(format!("{others},vestibule={}", self.filter))
     }
 }
 
-/// Starts logging for the process. A second call changes nothing, so that several instances can live in one test process.
+/// Starts logging for the process. Further calls have no effect, so that tests can run several instances in one
+/// process.
 pub(crate) fn start(settings: &Settings) {
     let Some(queue) = Queue::start() else { return };
     let lines = tracing_subscriber::fmt::layer().with_writer(move || queue.line());
@@ -67,12 +68,12 @@ pub(crate) fn start(settings: &Settings) {
     }
 }
 
-/// Waits until what was logged is written, for `deadline` at most.
+/// Waits until all lines so far are written, at most until `deadline`.
 pub(crate) fn flush(deadline: Duration) {
     queue::flush(deadline);
 }
 
-/// A panic is a log line like any other. The standard library's own message would wait for a reader that does not read.
+/// Logs panics. The message of the standard library would block on a slow reader.
 fn log_panic(panic: &PanicHookInfo<'_>) {
     let payload = panic.payload();
     let text = payload.downcast_ref::<&str>().copied();

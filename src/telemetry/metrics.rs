@@ -1,11 +1,11 @@
-//! The registry of metrics, and the two kinds of series that rooms count with. `prometheus-client` writes them out.
+//! The registry of metrics, and the counters and histograms that rooms use. `prometheus-client` encodes them.
 //!
-//! A room asks for a series once, when it is assembled, and keeps the handle. Asking twice for the same series gives two
-//! cells whose values are added up when the metrics are read: each worker counts in its own cell, and workers share no cache
-//! line on the request path. That is why a series is not one of `prometheus-client`'s own.
+//! A room creates a series once, when it is built, and keeps the handle. Creating the same series twice yields two
+//! cells whose values are added when the metrics are read. So each worker counts in its own cell, and workers share
+//! no cache line on the request path. The metric types of `prometheus-client` cannot do that.
 //!
-//! A cell whose handle was dropped (its worker ended) is added to the series' past, so that a counter never goes back. A
-//! gauge of which no handle is left is removed: what it described is gone.
+//! When a handle is dropped (its worker ended), the value of its cell is added to the past of the series, so that
+//! counters never decrease. A gauge without handles is removed.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -20,7 +20,7 @@ use prometheus_client::metrics::exemplar::Exemplar;
 
 use crate::telemetry::process::Process;
 
-/// A number that only grows, or a gauge that its owner keeps right by adding and subtracting.
+/// A counter, or a gauge that its owner maintains by adding and subtracting.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Counter(Arc<AtomicU64>);
 
@@ -45,19 +45,19 @@ impl Counter {
         self.0.store(value, Ordering::Relaxed);
     }
 
-    /// Adds one until the returned value is dropped: for gauges of what is under way.
+    /// Adds one until the returned value is dropped: for gauges of things in progress.
     pub(crate) fn hold(&self) -> Held {
         self.increment();
         Held(self.clone())
     }
 
-    /// The value of this cell. A gauge's cells may wrap alone; their sum does not.
+    /// The value of this cell. A single cell of a gauge may wrap around; the sum of all cells does not.
     pub(crate) fn value(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
 }
 
-/// One of what is under way.
+/// One thing in progress.
 #[derive(Debug)]
 pub(crate) struct Held(Counter);
 
@@ -67,7 +67,7 @@ impl Drop for Held {
     }
 }
 
-/// Upper bounds of a latency histogram, in microseconds; the last bucket has none.
+/// Upper bounds of the latency histogram, in microseconds. The last bucket has no bound.
 const BOUNDS_MICROS: [u64; 14] =
     [100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 10_000_000];
 
@@ -91,8 +91,8 @@ impl Histogram {
     }
 }
 
-/// Label names and values of one series. Values come from the configuration or from an enum, never from a request
-/// (attacks L-07).
+/// Label names and values of one series. Values come from the configuration or an enum, never from a request (ATTACKS
+/// L-07).
 pub(crate) type Labels = Vec<(&'static str, String)>;
 
 #[derive(Debug)]
@@ -103,7 +103,7 @@ struct Family {
     series: BTreeMap<Labels, Series>,
 }
 
-/// What a family measures.
+/// The type of a family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Counter,
@@ -115,11 +115,11 @@ pub(crate) enum Kind {
 struct Series {
     numbers: Vec<Counter>,
     distributions: Vec<Histogram>,
-    /// What the cells counted whose handles are gone.
+    /// The sum of cells whose handles were dropped.
     past: Total,
 }
 
-/// A series' cells, added up.
+/// The sum of the cells of a series.
 #[derive(Clone, Copy, Debug, Default)]
 struct Total {
     number: u64,
@@ -141,9 +141,9 @@ impl Total {
 }
 
 impl Series {
-    /// Moves the cells that nobody holds any more into the past. Answers whether any cell is held.
+    /// Moves cells without a handle into the past. Returns whether any cell still has a handle.
     fn settle(&mut self) -> bool {
-        // The registry is the last holder, and hands out no clones: nobody can count there any more.
+        // The registry holds the last reference and creates no more, so nothing can count in this cell.
         for cell in self.numbers.extract_if(.., |cell| Arc::strong_count(&cell.0) == 1) {
             self.past.add_number(&cell);
         }
@@ -161,7 +161,8 @@ impl Series {
     }
 }
 
-/// Every series of the process. Locked when a series is made and when the metrics are read, never to count.
+/// All series of the process. The lock is taken when a series is created and when the metrics are read, never for
+/// counting.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Registry(Arc<Mutex<BTreeMap<&'static str, Family>>>);
 
@@ -188,7 +189,7 @@ impl Registry {
         histogram
     }
 
-    /// Announces a counter whose series are made when they are first needed, for `docs/METRICS.md`.
+    /// Registers a counter whose series are created on first use, for `docs/METRICS.md`.
     pub(crate) fn announce(&self, name: &'static str, help: &'static str, label_names: &[&'static str]) {
         self.family(name, help, Kind::Counter, label_names.to_vec(), |_| ());
     }
@@ -218,7 +219,7 @@ impl Registry {
         change(family);
     }
 
-    /// Every series and the figures of the process, in the text format that Prometheus reads (version 0.0.4).
+    /// All series and the figures of the process, in the Prometheus text format (version 0.0.4).
     pub(crate) fn render(&self) -> String {
         self.render_with(Some(Process))
     }
@@ -252,7 +253,7 @@ impl Collector for Registry {
                 continue;
             }
             let (name, kind) = match family.kind {
-                // The suffix is written by the encoder.
+                // The encoder adds the suffix.
                 Kind::Counter => (name.trim_end_matches("_total"), MetricType::Counter),
                 Kind::Gauge => (*name, MetricType::Gauge),
                 Kind::Histogram => (*name, MetricType::Histogram),
@@ -281,7 +282,7 @@ impl Total {
     }
 }
 
-/// The type of the exemplars that no histogram of ours has.
+/// The exemplar type; our histograms have no exemplars.
 type NoExemplars = std::collections::HashMap<usize, Exemplar<NoLabelSet, f64>>;
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
-//! Logs, metrics and the access log: how the process speaks to its operator.
+//! The log, metrics and the access log.
 //!
-//! Knows no request: rooms define what they count and are handed a registry. Start at [`metrics::Registry`].
+//! This room knows nothing about requests: other rooms define their metrics and receive a registry. Start at
+//! [`metrics::Registry`].
 
 pub(crate) mod access_log;
 pub(crate) mod line_budget;

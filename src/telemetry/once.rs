@@ -1,19 +1,19 @@
-//! Says a thing once for each name, so that a peer cannot fill the log by repeating what it does.
+//! Logs a message once per name, so that a peer cannot fill the log by repetition.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
-/// Most names that are remembered. Names come from the configuration; beyond this many nothing more is said.
+/// Maximum number of remembered names. Names come from the configuration; further names are not logged.
 const NAMES_MAX: usize = 1024;
 
-/// The names about which something was said. Reading takes no lock.
+/// The names that were already logged. Reading takes no lock.
 #[derive(Debug, Default)]
 pub(crate) struct Once(ArcSwap<BTreeSet<Box<str>>>);
 
 impl Once {
-    /// Whether `name` is new here. Two threads that come at the same moment are answered `true` once between them.
+    /// Whether `name` is new. Of two threads at the same time, only one gets `true`.
     pub(crate) fn is_first(&self, name: &str) -> bool {
         let is_over = |names: &BTreeSet<Box<str>>| names.contains(name) || names.len() >= NAMES_MAX;
         if is_over(&self.0.load()) {

@@ -1,6 +1,6 @@
-//! What Prometheus' client libraries tell of every process (`process_*`), read when the metrics are read, and the version.
+//! The standard process metrics of Prometheus (`process_*`), read when the metrics are read, and the version.
 //!
-//! Linux only: elsewhere there is no `/proc`, and only the version is told.
+//! Linux only: other systems have no `/proc`, and only the version is reported.
 
 use std::fmt;
 
@@ -19,11 +19,11 @@ const START_TIME: usize = 19;
 const VIRTUAL_BYTES: usize = 20;
 const RESIDENT_PAGES: usize = 21;
 
-/// Tells the process's own figures.
+/// Encodes the metrics of the process.
 #[derive(Debug)]
 pub(super) struct Process;
 
-/// `/proc/self/stat` behind the name, and when the machine started.
+/// `/proc/self/stat` after the name, and the boot time of the machine.
 struct Stat {
     fields: Vec<u64>,
     boot_seconds: u64,
@@ -32,9 +32,9 @@ struct Stat {
 impl Stat {
     fn read() -> Option<Self> {
         let text = std::fs::read_to_string("/proc/self/stat").ok()?;
-        // The name may hold anything, also parentheses and blanks; the last one closes it.
+        // The name may contain anything, also parentheses and blanks; the last parenthesis closes it.
         let (_, rest) = text.rsplit_once(')')?;
-        // Negative numbers and the state's letter are none of ours.
+        // Negative numbers and the state letter are not used.
         let fields = rest.split_ascii_whitespace().map(|field| field.parse().unwrap_or(0)).collect();
         let stat = std::fs::read_to_string("/proc/stat").ok()?;
         let boot_seconds = stat.lines().find_map(|line| line.strip_prefix("btime "))?.trim().parse().ok()?;
@@ -49,19 +49,19 @@ impl Stat {
 impl Collector for Process {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let version = [("version", env!("CARGO_PKG_VERSION"))];
-        let help = "Always 1; the label is the version that runs.";
+        let help = "Always 1; the label is the running version.";
         let mut info = encoder.encode_descriptor("vestibule_build_info", help, None, MetricType::Gauge)?;
         info.encode_family(&version)?.encode_gauge(&1_u64)?;
 
         for (name, help, lines) in [
             (
                 "vestibule_log_lines_skipped",
-                "Lines of the process's log that were skipped: one place in the code may write 30 a minute.",
+                "Log lines that were skipped: each place in the code may write 30 per minute.",
                 logging::skipped(),
             ),
             (
                 "vestibule_log_lines_dropped",
-                "Lines of the process's log that were dropped because standard error was not read.",
+                "Log lines that were dropped because standard error was not read.",
                 logging::dropped(),
             ),
         ] {
@@ -77,7 +77,7 @@ impl Collector for Process {
             gauge("process_open_fds", "Open file descriptors.", open as f64)?;
         }
         if let Some(most) = rustix::process::getrlimit(rustix::process::Resource::Nofile).current {
-            gauge("process_max_fds", "Most file descriptors that may be open.", most as f64)?;
+            gauge("process_max_fds", "Maximum number of open file descriptors.", most as f64)?;
         }
         let Some(stat) = Stat::read() else { return Ok(()) };
         let ticks = rustix::param::clock_ticks_per_second() as f64;
@@ -86,7 +86,7 @@ impl Collector for Process {
         gauge("process_virtual_memory_bytes", "Virtual memory, in bytes.", stat.field(VIRTUAL_BYTES))?;
         gauge("process_resident_memory_bytes", "Resident memory, in bytes.", stat.field(RESIDENT_PAGES) * page)?;
         let started = stat.boot_seconds as f64 + stat.field(START_TIME) / ticks;
-        gauge("process_start_time_seconds", "When the process started, in seconds since 1970.", started)?;
+        gauge("process_start_time_seconds", "Start time of the process, in seconds since 1970.", started)?;
         let cpu = (stat.field(USER_TIME) + stat.field(SYSTEM_TIME)) / ticks;
         let help = "User and system CPU time, in seconds.";
         encoder

@@ -105,7 +105,7 @@ fn trusted_proxies(raw: &List<String>, at: &Path, context: &mut Context<'_>) -> 
     let networks = value::networks(raw, at, &mut context.found);
     for (index, text) in raw.iter() {
         let at = at.index(index);
-        // ATTACKS F-03: otherwise any client could choose the address that `source_ip` and the access log use.
+        // attacks F-03: otherwise any client could choose the address that `source_ip` and the access log use.
         if text.parse::<IpNet>().is_ok_and(|network| network.prefix_len() == 0) && !context.found.concern(&at) {
             let problem = context.found.problem(&at, format!("`{text}` would let every client set its own address"));
             problem.hint("list the networks of your proxies");

@@ -167,7 +167,7 @@ fn users(raw: &List<User>, issuer: &str, at: &Path, context: &mut Context<'_>) -
             None => {
                 context.found.problem(&at.key("username"), "this is not a valid user name");
             }
-            // Compared case-insensitively: `ADA` is `ada` (ATTACKS U-04).
+            // Compared case-insensitively: `ADA` is `ada` (attacks U-04).
             Some(name) if !names.insert(name.as_str().to_owned()) => {
                 context.found.problem(&at.key("username"), format!("the user `{}` is defined twice", user.username));
             }

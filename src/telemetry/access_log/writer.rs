@@ -1,4 +1,4 @@
-//! The thread that writes access records to where they go.
+//! The thread that writes access records to their destination.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -15,24 +15,24 @@ use crate::clock::Clock;
 use crate::telemetry::access_log::AccessLog;
 use crate::telemetry::metrics::{Counter, Registry};
 
-/// Buffers that may wait for the writer; beyond, records are dropped and counted. A log that is stuck must not stop the
-/// doors from opening, and must not take all memory.
+/// Maximum number of queued buffers. Further records are dropped and counted: a blocked log must neither stop
+/// requests nor use all memory.
 const BUFFERS_MAX: usize = 256;
 
-/// Between two looks at a queue that is full while we wait for it.
+/// Polling interval while the queue is full.
 const LOOK: Duration = Duration::from_millis(5);
 
-/// Where records go.
+/// The destination of access records.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Destination {
     Stdout,
-    /// Appended to; opened again when [`Reopen::ask`] says so.
+    /// The file is appended to, and reopened after [`Reopen::ask`].
     File(PathBuf),
 }
 
 impl Destination {
-    /// Files without a buffer: a worker hands over whole buffers. Standard output as well, because the standard library's
-    /// own handle keeps a lock while it waits for a reader.
+    /// Unbuffered, because workers pass whole buffers. Standard output is opened as a file, too, because the handle
+    /// of the standard library stays locked while a write blocks.
     fn open(&self) -> io::Result<File> {
         match self {
             Self::Stdout => Ok(File::from(io::stdout().as_fd().try_clone_to_owned()?)),
@@ -41,22 +41,22 @@ impl Destination {
     }
 }
 
-/// What the thread is told.
+/// A message to the thread.
 #[derive(Debug)]
 pub(super) enum Message {
     Records(Vec<u8>),
-    /// Look whether the file is to be opened again.
+    /// Check whether the file must be reopened.
     Wake,
-    /// Everything has been handed over.
+    /// The last message.
     End,
 }
 
-/// The writing end: one for the process, from which each worker gets its own [`AccessLog`].
+/// The writer of the process. Each worker gets its own [`AccessLog`] from it.
 #[derive(Debug)]
 pub(crate) struct Writer {
     buffers: SyncSender<Message>,
     reopen: Arc<AtomicBool>,
-    /// Disconnected when the thread has ended. The mutex is there because a receiver alone is not `Sync`; nobody locks it.
+    /// Disconnected when the thread has ended. The mutex only makes the receiver `Sync`; it is never contended.
     ended: Mutex<Receiver<()>>,
 }
 
@@ -65,7 +65,7 @@ impl Writer {
     ///
     /// # Errors
     ///
-    /// Where the file cannot be opened.
+    /// Returns an error if the file cannot be opened.
     pub(crate) fn start(destination: &Destination, registry: &Registry) -> io::Result<Self> {
         let output = destination.open()?;
         let destination = destination.clone();
@@ -79,7 +79,7 @@ impl Writer {
     ) -> io::Result<Self> {
         let restarts = registry.counter(
             "vestibule_restarts_total",
-            "Parts of the process that died of a bug and were started again.",
+            "Parts of the process that panicked and were restarted.",
             vec![("part", "access_log".to_owned())],
         );
         let (buffers, waiting) = sync_channel(BUFFERS_MAX);
@@ -93,21 +93,21 @@ impl Writer {
         Ok(Self { buffers, reopen, ended: Mutex::new(ended) })
     }
 
-    /// Makes a worker's log, on the worker's thread: the log itself never leaves it.
+    /// Creates the log of a worker, on its thread: the log never leaves that thread.
     pub(crate) fn for_worker(&self, registry: &Registry) -> Box<dyn Fn() -> Rc<AccessLog> + Send> {
         let (buffers, registry) = (self.buffers.clone(), registry.clone());
         Box::new(move || AccessLog::new(buffers.clone(), &registry))
     }
 
-    /// Lets the file be opened again by whoever moved it away.
+    /// A handle for reopening the file after it was moved.
     pub(crate) fn reopen(&self) -> Reopen {
         Reopen { asked: Arc::clone(&self.reopen), buffers: self.buffers.clone() }
     }
 
-    /// Waits until everything that the workers handed over is written, but no longer than `deadline`. Call it when the
-    /// workers have ended. Answers whether everything is written.
+    /// Waits until all records passed by the workers are written, at most until `deadline`. Call it after the workers
+    /// have ended. Returns whether everything is written.
     pub(crate) fn finish(self, deadline: Duration) -> bool {
-        // Not by dropping the sender: a worker that is stuck has one, too.
+        // An explicit message, because a stuck worker still holds a sender.
         let until = Clock::system().instant() + deadline;
         let left = || until.saturating_duration_since(Clock::system().instant());
         while let Err(TrySendError::Full(_)) = self.buffers.try_send(Message::End) {
@@ -121,7 +121,7 @@ impl Writer {
     }
 }
 
-/// Asks for the file to be opened again.
+/// Requests reopening of the file.
 #[derive(Clone, Debug)]
 pub(crate) struct Reopen {
     asked: Arc<AtomicBool>,
@@ -129,10 +129,10 @@ pub(crate) struct Reopen {
 }
 
 impl Reopen {
-    /// The next record, if not this moment, goes to a file that was opened after this call. Waits for nothing.
+    /// Records after this call go to the reopened file, apart from those that are being written. Does not wait.
     pub(crate) fn ask(&self) {
         self.asked.store(true, Ordering::Release);
-        // Wakes the thread. A full queue means that it is about to look anyway.
+        // Wakes the thread. If the queue is full, the thread checks soon anyway.
         let _ = self.buffers.try_send(Message::Wake);
     }
 }
@@ -153,7 +153,7 @@ impl<W: Write, O: Fn() -> io::Result<W>> Writing<W, O> {
                 Message::Wake => Vec::new(),
                 Message::End => return,
             };
-            // A panic is a bug, and no reason to write no record ever after.
+            // A panic is a bug, but logging must continue.
             if catch_unwind(AssertUnwindSafe(|| self.write(&buffer))).is_err() {
                 self.restarts.increment();
             }
@@ -165,22 +165,22 @@ impl<W: Write, O: Fn() -> io::Result<W>> Writing<W, O> {
             match (self.open)() {
                 Ok(output) => {
                     self.output = output;
-                    tracing::info!("the access log was opened again");
+                    tracing::info!("reopened the access log");
                 }
                 Err(error) => {
-                    tracing::error!(error = %error, "the access log cannot be opened again; the old file is written to");
+                    tracing::error!(error = %error, "cannot reopen the access log; still writing to the old file");
                 }
             }
         }
         match self.output.write_all(buffer).and_then(|()| self.output.flush()) {
             Ok(()) if self.is_failing && !buffer.is_empty() => {
                 self.is_failing = false;
-                tracing::info!("the access log can be written again");
+                tracing::info!("writing the access log works again");
             }
             Ok(()) => {}
             Err(error) if !self.is_failing => {
                 self.is_failing = true;
-                tracing::error!(error = %error, "the access log cannot be written");
+                tracing::error!(error = %error, "cannot write the access log");
             }
             Err(_) => {}
         }

@@ -1,4 +1,4 @@
-//! How many lines one place in the code may write in a minute.
+//! Limits the log lines per place in the code and minute.
 
 use std::collections::HashMap;
 use std::fmt::Debug;
@@ -12,17 +12,17 @@ use tracing_subscriber::layer::{Context, Layer};
 
 use crate::clock::Clock;
 
-/// Lines of one place in a minute. `debug` and `trace` are not limited: whoever asks for them asks for every exchange.
+/// Maximum lines per place and minute. `debug` and `trace` are not limited.
 pub(super) const LINES_PER_MINUTE: u32 = 30;
 
 pub(super) const WINDOW: Duration = Duration::from_secs(60);
 
-/// Bytes of a message that a report of skipped lines repeats.
+/// Maximum length of the message repeated in the report of skipped lines.
 const MESSAGE_BYTES_MAX: usize = 200;
 
 static SKIPPED: AtomicU64 = AtomicU64::new(0);
 
-/// By place in the code, so there are no more entries than `tracing` macros.
+/// By place in the code, so the number of entries is the number of `tracing` macros.
 static WINDOWS: LazyLock<Mutex<HashMap<callsite::Identifier, Window>>> = LazyLock::new(Mutex::default);
 
 /// Log lines that were skipped since the process started.
@@ -30,7 +30,7 @@ pub(crate) fn skipped() -> u64 {
     SKIPPED.load(Ordering::Relaxed)
 }
 
-/// Asks for each event whether its place may write one more line.
+/// Decides for each event whether its place may write another line.
 pub(super) struct Limit;
 
 impl<S: Subscriber> Layer<S> for Limit {
@@ -53,11 +53,11 @@ impl<S: Subscriber> Layer<S> for Limit {
     }
 }
 
-/// The lines of one place within the minute that has begun.
+/// The lines of one place in the current minute.
 struct Window {
     /// `event src/proxy/finish.rs:197`.
     name: &'static str,
-    /// What the first skipped line says.
+    /// The message of the first skipped line.
     message: String,
     begun: Instant,
     passed: u32,
@@ -83,7 +83,7 @@ impl Window {
     }
 }
 
-/// Reports the lines that were skipped since the last report. The log's own thread calls this once a [`WINDOW`].
+/// Reports the lines skipped since the last report. The log thread calls this once per [`WINDOW`].
 pub(super) fn report() {
     let skipped: Vec<(u64, &str, String)> = {
         let mut windows = WINDOWS.lock().unwrap_or_else(PoisonError::into_inner);
@@ -95,7 +95,7 @@ pub(super) fn report() {
             lines,
             place,
             message,
-            "log lines were skipped: one place may write {LINES_PER_MINUTE} a minute"
+            "log lines were skipped: each place in the code may write {LINES_PER_MINUTE} lines per minute"
         );
     }
 }

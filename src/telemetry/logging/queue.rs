@@ -1,4 +1,4 @@
-//! Lines on their way to standard error: a bounded queue and the thread that empties it.
+//! A bounded queue of log lines, and the thread that writes them to standard error.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -11,10 +11,10 @@ use std::time::Duration;
 use crate::clock::Clock;
 use crate::telemetry::logging::limit;
 
-/// Lines that may wait for the reader of standard error. Further lines are dropped and counted.
+/// Maximum number of queued lines. Further lines are dropped and counted.
 const LINES_MAX: usize = 1024;
 
-/// Between two looks at a queue that is full while we wait for it.
+/// Polling interval while the queue is full.
 const LOOK: Duration = Duration::from_millis(5);
 
 static QUEUE: OnceLock<SyncSender<Message>> = OnceLock::new();
@@ -36,9 +36,9 @@ pub(crate) fn dropped() -> u64 {
 pub(super) struct Queue(SyncSender<Message>);
 
 impl Queue {
-    /// Starts the thread. `None` where it runs already, or the system has no thread for it.
+    /// Starts the thread. `None` if it already runs, or if it cannot be started.
     pub(super) fn start() -> Option<Self> {
-        // A file without a buffer and without a lock: the standard library's own is held while somebody waits in it.
+        // A file without buffer and lock: the handle of the standard library stays locked while a write blocks.
         let errors = File::from(io::stderr().as_fd().try_clone_to_owned().ok()?);
         let (lines, waiting) = sync_channel(LINES_MAX);
         QUEUE.set(lines.clone()).ok()?;
@@ -57,7 +57,7 @@ fn write_all(waiting: &Receiver<Message>, mut output: impl Write) {
     let mut report_at = clock.instant() + limit::WINDOW;
     loop {
         match waiting.recv_timeout(report_at.saturating_duration_since(clock.instant())) {
-            // There is nobody left to tell.
+            // The error cannot be reported anywhere.
             Ok(Message::Line(line)) => drop(output.write_all(&line)),
             Ok(Message::Flush(done)) => drop(done),
             Err(RecvTimeoutError::Timeout) => {}
@@ -70,7 +70,7 @@ fn write_all(waiting: &Receiver<Message>, mut output: impl Write) {
     }
 }
 
-/// Takes one line, which the formatter writes in one piece.
+/// Collects one line, which the formatter writes at once.
 pub(super) struct Line(SyncSender<Message>);
 
 impl Write for Line {
@@ -100,6 +100,6 @@ pub(super) fn flush(deadline: Duration) {
         message = back;
         std::thread::park_timeout(LOOK);
     }
-    // Either end of the wait is good enough.
+    // Both outcomes are acceptable.
     let _ = written.recv_timeout(left());
 }
