@@ -94,7 +94,7 @@ pub(crate) fn warnings(config: &Config, now: Timestamp) -> Vec<String> {
         let Some(port) = issuer.port() else { continue };
         if !config.listeners.iter().any(|listener| [port, 0].contains(&listener.settings.address.port())) {
             found.push(format!(
-                "user pool `{}`: its issuer {} is on port {port}, and no listener is",
+                "user pool `{}`: the issuer {} uses port {port}, but no listener does",
                 pool.settings.name,
                 issuer.origin().ascii_serialization()
             ));
@@ -111,7 +111,7 @@ fn unreachable_rules(listener: &ListenerConfig, found: &mut Vec<String>) {
         if rule.conditions.iter().all(Condition::holds_for_every_request) {
             let behind = rules.len() - index - 1;
             found.push(format!(
-                "listener `{name}`: rule `{}` takes every request; {behind} {} behind it and `default_actions` never match",
+                "listener `{name}`: rule `{}` matches every request; {behind} {} after it and `default_actions` never match",
                 rule.name,
                 if behind == 1 { "rule" } else { "rules" }
             ));
@@ -119,7 +119,7 @@ fn unreachable_rules(listener: &ListenerConfig, found: &mut Vec<String>) {
         }
         if let Some(earlier) = rules[..index].iter().find(|earlier| takes_all_of(earlier, rule)) {
             found.push(format!(
-                "listener `{name}`: rule `{}` can never match: rule `{}` (priority {}) takes all of its requests",
+                "listener `{name}`: rule `{}` can never match: rule `{}` (priority {}) matches all of its requests",
                 rule.name, earlier.name, earlier.priority
             ));
         }
@@ -146,13 +146,13 @@ fn redirects(listener: &ListenerConfig, found: &mut Vec<String>) {
         }
         if !listener.settings.forwarded.trusted.is_empty() && is_to_itself(redirect) {
             found.push(format!(
-                "listener `{}`: {name} redirects to HTTPS also what a trusted proxy brings of HTTPS, for ever; let the proxy \
-                 redirect",
+                "listener `{}`: {name} redirects HTTPS requests from a trusted proxy to HTTPS again, in an endless loop; let the \
+                 proxy redirect",
                 listener.settings.name
             ));
         } else if redirect.port.0 == [Piece::Port] {
             found.push(format!(
-                "listener `{}`: {name} redirects to HTTPS on the port of plain HTTP; write `port: '443'`",
+                "listener `{}`: {name} redirects to HTTPS on the port for plain HTTP; set `port: '443'`",
                 listener.settings.name
             ));
         }
@@ -178,7 +178,7 @@ fn certificates(listener: &ListenerConfig, config: &Config, now: Timestamp, foun
         // For a wildcard pattern, any name below it is representative.
         let sample = host.strip_prefix("*.").map_or_else(|| host.clone(), |parent| format!("any.{parent}"));
         if !sample.contains(['*', '?']) && !certificates.is_for(&sample) {
-            found.push(format!("listener `{name}`: no certificate is for {host}"));
+            found.push(format!("listener `{name}`: no certificate covers {host}"));
         }
     }
 }
@@ -228,7 +228,7 @@ mod tests {
     fn rules_that_never_match_are_named() {
         let two = |first: &str, second: &str| rule(1, first) + &rule(2, second);
         let never = [
-            "listener `public`: rule `priority-2` can never match: rule `priority-1` (priority 1) takes all of its requests",
+            "listener `public`: rule `priority-2` can never match: rule `priority-1` (priority 1) matches all of its requests",
         ];
         for (name, first, second) in [
             ("path", "{ path_pattern: [\"/a/*\"] }", "{ path_pattern: [\"/a/b/*\", \"/a/c\"] }"),
@@ -259,7 +259,7 @@ mod tests {
             "all",
             &two("{ path_pattern: [\"/*\"] }", "{ path_pattern: [/x] }"),
             &[
-                "listener `public`: rule `priority-1` takes every request; 2 rules behind it and `default_actions` never match",
+                "listener `public`: rule `priority-1` matches every request; 2 rules after it and `default_actions` never match",
             ],
         );
     }
@@ -271,8 +271,8 @@ mod tests {
         assert_eq!(
             warnings(&config, Clock::system().now()),
             [
-                "listener `public`: no certificate is for *.example.com",
-                "listener `public`: no certificate is for other.test"
+                "listener `public`: no certificate covers *.example.com",
+                "listener `public`: no certificate covers other.test"
             ]
         );
         let later = Timestamp::from_seconds(u64::from(u32::MAX) * 1000);

@@ -128,9 +128,13 @@ pub(crate) fn explain(config: Config, probe: &Probe) -> Result<String, Error> {
         places.iter().zip(&assembled.listeners).filter(|(place, _)| place.can_receive(probe.scheme())).collect();
     let exact: Vec<_> = can_come.iter().copied().filter(|(place, _)| place.address.port() == probe.port()).collect();
     if can_come.is_empty() {
-        let _ = writeln!(text, "no listener speaks `{}`", probe.scheme().as_str());
+        let _ = writeln!(text, "no listener uses `{}`", probe.scheme().as_str());
     } else if exact.is_empty() {
-        let _ = writeln!(text, "note: no listener has port {}; as if that port led to each of these:\n", probe.port());
+        let _ = writeln!(
+            text,
+            "note: no listener uses port {}; showing the result for each of these listeners:\n",
+            probe.port()
+        );
     }
     for (at, (place, listener)) in if exact.is_empty() { can_come } else { exact }.into_iter().enumerate() {
         if at > 0 {
@@ -191,7 +195,7 @@ impl Place {
                 let _ = writeln!(text, "  answered by the user pool `{name}`: this host is its issuer");
             }
             Decision::Ours(Answering::Endpoint(..)) => {
-                let _ = writeln!(text, "  answered by the proxy itself: this path belongs to the sign-in");
+                let _ = writeln!(text, "  answered by the proxy itself: this path is reserved");
             }
             Decision::Rule(taken) => {
                 let facts = Facts { request: canonical, headers: request.headers(), client: exchange.client };
@@ -266,11 +270,11 @@ fn found(condition: &Condition, facts: &Facts<'_>) -> String {
         Condition::SourceIp(_) => format!("the client is {}", facts.client),
         Condition::HttpHeader(name, _) => match facts.headers.get(name) {
             Some(value) => format!("the header is `{}`", String::from_utf8_lossy(value.as_bytes())),
-            None => "there is no such header".to_owned(),
+            None => "the header is missing".to_owned(),
         },
         Condition::QueryString(_) => match request.query() {
             Some(query) => format!("the query is `{query}`"),
-            None => "there is no query".to_owned(),
+            None => "the query is missing".to_owned(),
         },
     }
 }
@@ -283,11 +287,11 @@ pub(super) fn chain(chain: &ChainSettings) -> String {
             AuthenticateKind::UserPool(name) => ("authenticate-user-pool", name),
         };
         let without = match gate.on_unauthenticated {
-            OnUnauthenticated::Authenticate => "signs in",
-            OnUnauthenticated::Deny => "is answered 401",
-            OnUnauthenticated::Allow => "goes on anonymously",
+            OnUnauthenticated::Authenticate => "sign in",
+            OnUnauthenticated::Deny => "answer 401",
+            OnUnauthenticated::Allow => "continue without a user",
         };
-        format!("{action} with `{issuer}` (who has no session {without}), then ")
+        format!("{action} with `{issuer}` (without a session: {without}), then ")
     });
     gates.chain(std::iter::once(terminal(&chain.terminal))).collect()
 }

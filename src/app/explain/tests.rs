@@ -42,14 +42,14 @@ fn every_condition_says_what_it_found() {
         host_header [*.example.com]: yes
         http_request_method [GET]: no, the method is `POST`
         source_ip [192.0.2.0/24]: no, the client is 127.0.0.1
-        http_header x-partner [yes]: no, there is no such header
-        query_string [version=2]: no, there is no query
+        http_header x-partner [yes]: no, the header is missing
+        query_string [version=2]: no, the query is missing
       rule `api` (priority 10): no
         path_pattern [/api/*]: no, the path is `/x`
       rule `old` (priority 20): no
         path_pattern [/old/*]: no, the path is `/x`
       default actions: takes the request
-        -> authenticate-oidc with `corp` (who has no session signs in), then forward to `app`
+        -> authenticate-oidc with `corp` (without a session: sign in), then forward to `app`
     "#);
 }
 
@@ -76,8 +76,8 @@ fn a_redirect_is_written_out() {
         host_header [*.example.com]: yes
         http_request_method [GET]: yes
         source_ip [192.0.2.0/24]: no, the client is 127.0.0.1
-        http_header x-partner [yes]: no, there is no such header
-        query_string [version=2]: no, there is no query
+        http_header x-partner [yes]: no, the header is missing
+        query_string [version=2]: no, the query is missing
       rule `api` (priority 10): no
         path_pattern [/api/*]: no, the path is `/old/x`
       rule `old` (priority 20): takes the request
@@ -90,7 +90,7 @@ fn a_redirect_is_written_out() {
 fn sign_in_and_pool_answer_by_themselves() {
     assert_snapshot!(explained("callback", "https://app.example.com:8443/oauth2/idpresponse?code=x", &[], None), @r#"
     GET app.example.com:8443/oauth2/idpresponse on listener `public` (0.0.0.0:8443)
-      answered by the proxy itself: this path belongs to the sign-in
+      answered by the proxy itself: this path is reserved
     "#);
     assert_snapshot!(explained("poolhost", "https://login.example.com:8443/api/x", &[], None), @r#"
     GET login.example.com:8443/api/x on listener `public` (0.0.0.0:8443)
@@ -109,7 +109,7 @@ fn what_is_refused_before_any_rule() {
       refused with 405 `request.method_not_allowed`: the method is not one that a proxy of this kind forwards
     "#);
     assert_snapshot!(explained("plain", "http://app.example.com/", &[], None), @r#"
-    no listener speaks `http`
+    no listener uses `http`
     "#);
 }
 
