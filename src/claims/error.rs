@@ -9,7 +9,7 @@ pub(crate) enum Error {
     #[error(transparent)]
     Signing(#[from] jose::error::Error),
     /// A header would be longer than `claims.header_bytes_max`: what the provider says of the user is too much for targets.
-    #[error("the header `{header}` would have {bytes} bytes; `claims.header_bytes_max` is {most}")]
+    #[error("the header `{header}` would have {bytes} bytes; the limit `claims.header_bytes_max` is {most}")]
     TooLarge {
         /// The header.
         header: &'static str,

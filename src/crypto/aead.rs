@@ -32,7 +32,7 @@ impl std::fmt::Debug for Key {
 
 /// The value was not sealed by one of our keys for this purpose.
 #[derive(Debug, thiserror::Error)]
-#[error("the value does not open")]
+#[error("the value cannot be decrypted")]
 pub(crate) struct DoesNotOpen;
 
 impl Key {

@@ -1,4 +1,4 @@
-//! What is known of a connection before its first request.
+//! The facts about a connection that are known before its first request.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -12,18 +12,18 @@ use crate::message::uri::Scheme;
 /// A client's connection.
 #[derive(Debug)]
 pub(crate) struct Connection {
-    /// The other end of the socket; never taken from a header. An IPv4 address is one, also where IPv6 carries it.
+    /// The client's address on the socket, never from a header. An IPv4-mapped IPv6 address is stored as IPv4.
     pub(crate) peer: IpAddr,
     pub(crate) peer_port: u16,
-    /// The same address as it is written: made once for all requests of the connection.
+    /// `peer` as a header value, formatted once for all requests of the connection.
     pub(crate) peer_address: HeaderValue,
     /// The listener's name.
     pub(crate) listener: Arc<str>,
-    /// Whose `X-Forwarded-For` is believed here, and what becomes of it.
+    /// Which peers may send `X-Forwarded-For`, and how the header is changed.
     pub(crate) forwarded: Arc<Policy>,
     /// The logins under way at this listener.
     pub(crate) logins: Arc<Logins>,
-    /// What was agreed on, where the listener speaks TLS.
+    /// Facts of the TLS handshake; `None` on a listener without TLS.
     pub(crate) tls: Option<Tls>,
 }
 
@@ -59,7 +59,7 @@ impl Connection {
         self
     }
 
-    /// What is spoken on the connection. A client behind a proxy may have come otherwise: see
+    /// The scheme of this connection. A client behind a trusted proxy may have used another scheme: see
     /// [`Exchange::scheme`](crate::exchange::Exchange::scheme).
     pub(crate) fn scheme(&self) -> Scheme {
         if self.tls.is_some() { Scheme::Https } else { Scheme::Http }

@@ -35,12 +35,12 @@ pub(crate) fn render(rejection: &Rejection, exchange: &Exchange) -> Response {
     if status == StatusCode::METHOD_NOT_ALLOWED {
         headers.insert(header::ALLOW, HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"));
     }
-    // Where a request does not say for certain where it ends, nothing after it can be read (attacks G-02, G-03).
+    // After a request whose end is ambiguous, no further request can be read from the connection (attacks G-02, G-03).
     if matches!(reason, Reason::RequestTransferEncoding | Reason::RequestMalformed | Reason::RequestBodyMalformed) {
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     harden(headers);
-    // A page of this origin may show what became of its frame. Nothing on the page acts by a click alone.
+    // Pages of the same origin may show the error page in a frame. No click on the page changes anything, so clickjacking gains nothing.
     allow_own_frames(headers);
     response
 }
@@ -55,7 +55,7 @@ fn html(rejection: &Rejection, status: StatusCode, id: RequestId) -> String {
     let (title, advice, code, status) = (reason.title(), reason.advice(), reason.code(), status.as_u16());
     let mut links = String::new();
     for (place, way) in ways(rejection).iter().enumerate() {
-        // One way stands out.
+        // The first link is shown as a button.
         let class = if place == 0 { "button" } else { "more" };
         let target = match way.opens {
             Opens::Here => "",
@@ -71,7 +71,7 @@ fn html(rejection: &Rejection, status: StatusCode, id: RequestId) -> String {
     document(title, "", &main)
 }
 
-/// What the rejection offers, else what its reason says.
+/// The links of the rejection, or the default links of its reason.
 fn ways(rejection: &Rejection) -> Cow<'_, [WayOn]> {
     if !rejection.ways.is_empty() {
         return Cow::Borrowed(&rejection.ways);

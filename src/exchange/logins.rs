@@ -1,8 +1,8 @@
 //! How many logins are under way for each client address.
 //!
-//! A login that has begun is kept in the browser's cookie and costs nothing here, but each begins work at the provider, and
-//! a client can begin as many as it likes. Each address has as many as the setting says. A login that finishes gives its
-//! place back; the places of those that never finish come back evenly within [`WINDOW`].
+//! A login that has begun is kept in the browser's cookie and costs nothing here, but each one starts work at the
+//! provider. `logins_per_address_max` limits the unfinished logins of one client address. A login that finishes
+//! lowers the count. The count of unfinished logins also falls to zero evenly within [`WINDOW`].
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -12,13 +12,13 @@ use std::time::Duration;
 use crate::clock::Timestamp;
 use crate::message::forwarded;
 
-/// Within this time a login is finished or never: a login window is as long.
+/// Each unfinished login expires within this duration. It equals the time limit of a login.
 const WINDOW: Duration = Duration::from_secs(15 * 60);
-/// Addresses are kept in so many parts, so that workers seldom meet. Only requests that begin or finish a login come here.
+/// Number of maps, each with its own lock, so that workers rarely wait for each other. Only requests that begin or finish a login use them.
 const SHARDS: usize = 16;
-/// Most addresses of one part. A new address takes the place of one that has few logins under way, which loses nothing by it.
+/// Most addresses in one map. A new address evicts an address that has few unfinished logins.
 const SHARD_ADDRESSES_MAX: usize = 4096;
-/// How many addresses are looked at to find one that can go.
+/// How many addresses are compared when one must be evicted.
 const LOOKS_MAX: usize = 32;
 
 /// The logins under way of one listener.

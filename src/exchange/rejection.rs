@@ -4,16 +4,16 @@ use http::StatusCode;
 
 use crate::message::BoxError;
 
-/// Why a request is not served, and the cause, which only the log is told.
+/// Why a request is refused. `source` is the cause; it goes only to the log.
 #[derive(Debug)]
 pub(crate) struct Rejection {
     pub(crate) reason: Reason,
     pub(crate) source: Option<BoxError>,
-    /// How a person gets on from the page. Empty: what [`Reason::help`] says.
+    /// Links on the error page. If empty, the page shows the link of [`Reason::help`].
     pub(crate) ways: Vec<WayOn>,
 }
 
-/// A link on a page that refuses.
+/// A link on an error page.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct WayOn {
     pub(crate) label: &'static str,
@@ -40,14 +40,14 @@ impl WayOn {
         Self::here(label, String::new())
     }
 
-    /// The same link, for a page that is to stay as it is.
+    /// The same link, opened in a new tab. The error page stays open.
     pub(crate) fn in_a_new_tab(self) -> Self {
         Self { opens: Opens::NewTab, ..self }
     }
 }
 
 impl Reason {
-    /// Whether it is the end of a sign-in that had begun, or a callback that belongs to none: an operator wants to know.
+    /// Whether the reason ends a sign-in that had begun, or refuses a callback without a pending login. These are logged for the operator.
     pub(crate) const fn is_failed_login(self) -> bool {
         matches!(
             self,
@@ -84,7 +84,7 @@ impl Rejection {
         Self { reason, source: Some(source.into()), ways: Vec::new() }
     }
 
-    /// The same, with one more way to get on.
+    /// Adds a link to the error page.
     pub(crate) fn offer(mut self, way: WayOn) -> Self {
         self.ways.push(way);
         self
@@ -97,10 +97,10 @@ impl From<Reason> for Rejection {
     }
 }
 
-/// What a person who was refused can do.
+/// What the user can do after a refusal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Help {
-    /// Nothing but tell the operator.
+    /// Only the operator can help.
     None,
     /// Begin again, at the front page unless the rejection offers a better way. Also where waiting helps but the address is
     /// the callback's, which takes an answer once.
@@ -123,21 +123,21 @@ macro_rules! reasons {
             /// The stable code: in the access log, in metrics, on the page.
             pub(crate) const fn code(self) -> &'static str { match self { $(Self::$name => $code,)+ } }
 
-            /// What the client is answered; statuses follow spec §6.1 where the ALB has one.
+            /// The status of the response. Statuses follow ALB §6.1 where the ALB has one.
             pub(crate) fn status(self) -> StatusCode {
                 StatusCode::from_u16(match self { $(Self::$name => $status,)+ }).expect("three digits")
             }
 
-            /// What helps.
+            /// What the user can do.
             pub(crate) const fn help(self) -> Help { match self { $(Self::$name => Help::$help,)+ } }
 
             /// The page's heading: what happened, in a few words.
             pub(crate) const fn title(self) -> &'static str { match self { $(Self::$name => $title,)+ } }
 
-            /// What it means and what to do, to the person in front of the page.
+            /// Explains the reason to the user, and what to do.
             pub(crate) const fn advice(self) -> &'static str { match self { $(Self::$name => $advice,)+ } }
 
-            /// What it means, to the operator.
+            /// Explains the reason to the operator.
             #[cfg(test)]
             pub(crate) const fn meaning(self) -> &'static str { match self { $(Self::$name => concat!($($doc,)+),)+ } }
         }
@@ -151,24 +151,24 @@ reasons! {
     /// The request's head has more fields, or more bytes, than the listener's limits allow.
     RequestHeadTooLarge => "request.head_too_large", 431, None, "That request is too large",
         "The request carries more headers or a longer address than this server accepts.";
-    /// The redirect of a rule would be longer than 8 K with what the request brings along.
+    /// The redirect of a rule would be longer than 8 KiB after the parts of the request are filled in.
     RequestUriTooLong => "request.uri_too_long", 414, None, "That address is too long",
-        "The address has more in it than this server can pass on.";
-    /// The request names no host, two hosts, or one that is not a host.
+        "The address is longer than this server can put into a redirect.";
+    /// The request names no host, more than one host, or an invalid host.
     RequestHost => "request.host_invalid", 400, None, "That address could not be read",
         "The request must name exactly one host.";
-    /// The path could be read in two ways (dot segments, encoded slashes, backslashes, parameters, bad encoding). A rule
+    /// The path is ambiguous (dot segments, encoded slashes, backslashes, parameters, bad encoding). A rule
     /// can accept encoded slashes: `encoded_slash: keep`.
     RequestPath => "request.path_ambiguous", 400, None, "That address could not be read",
-        "The address has a spelling that servers read in different ways. Use its plain form.";
+        "The path contains characters that servers interpret differently. Use the address in its plain form.";
     /// The method is CONNECT, TRACE or TRACK.
     RequestMethod => "request.method_not_allowed", 405, None, "That method is not allowed",
         "This server does not accept requests of that kind.";
-    /// A header such as `X-HTTP-Method-Override` asks for another method than the request has. The listener can pass such
+    /// A header such as `X-HTTP-Method-Override` asks for a method other than the method of the request. The listener can pass such
     /// headers on: `method_override: pass`.
     RequestMethodOverride => "request.method_override", 400, None, "That request could not be read",
         "The request names one method and asks to be treated as another. Send the method itself.";
-    /// A rule that signs users in, on a listener without TLS, received a request that no trusted proxy says came over HTTPS.
+    /// A rule that signs users in, on a listener without TLS, received a request without `X-Forwarded-Proto: https` from a trusted proxy.
     /// Either the peer is not in `trusted_proxies`, or the proxy does not send `X-Forwarded-Proto: https`.
     RequestNotHttps => "request.not_https", 403, None, "This address needs HTTPS",
         "You cannot sign in over plain HTTP. Open the address with https://. If you did, the proxy in front of this server \
@@ -178,59 +178,59 @@ reasons! {
         "The request lists more than 30 addresses that forwarded it.";
     /// The request asks for a transfer coding other than chunked (RFC 9112 §6.1).
     RequestTransferEncoding => "request.transfer_encoding", 501, None, "That request could not be read",
-        "The request uses a transfer coding that this server does not speak.";
+        "The request uses a transfer coding that this server does not support.";
     /// The request expects something other than 100-continue (RFC 9110 §10.1.1).
-    RequestExpectation => "request.expectation", 417, None, "That request could not be met",
-        "The request expects something that this server does not do.";
+    RequestExpectation => "request.expectation", 417, None, "That request cannot be fulfilled",
+        "The `Expect` header of the request asks for something that this server does not support.";
     /// A WebSocket handshake came from a page of another origin.
     RequestOrigin => "request.origin_mismatch", 403, None, "That page may not connect here",
-        "A page of another site tried to open a connection in your name.";
-    /// The body of a request to one of our own endpoints is too large.
+        "A page of another site tried to open a connection with your session.";
+    /// The body of a request to one of Vestibule's own endpoints is too large.
     RequestBodyTooLarge => "request.body_too_large", 413, None, "That request is too large",
-        "The request holds more than this page accepts.";
+        "The request is larger than this page accepts.";
     /// The client stopped sending in the middle of a body.
     RequestBodyTimeout => "request.body_timeout", 408, TryLater, "That request took too long",
         "The rest of the request did not arrive in time.";
-    /// A chunk of the body, or a trailer, is not as RFC 9112 §7.1 has it.
+    /// A chunk or a trailer of the body is malformed (RFC 9112 §7.1).
     RequestBodyMalformed => "request.body_malformed", 400, None, "That request could not be read",
         "The browser or program sent something that is not a valid request.";
-    /// The body of a request comes slower than the listener's `body_rate_min` says.
+    /// The body of a request arrived slower than `body_rate_min` of the listener allows.
     RequestBodyTooSlow => "request.body_too_slow", 408, TryLater, "That request took too long",
         "The rest of the request did not arrive in time.";
     /// Sign-in is needed, and the request cannot be redirected: the rule says `deny`, or it is not a navigation.
     AuthRequired => "auth.required", 401, StartAgain, "Please sign in",
-        "This part of the site is for people who have signed in.";
-    /// The session is over, and the request cannot be redirected.
+        "You must sign in to open this page.";
+    /// The session has expired, and the request cannot be redirected to sign-in.
     AuthSessionExpired => "auth.session_expired", 401, StartAgain, "Your session has ended",
         "You were signed in, but that was a while ago. Please sign in again.";
-    /// The session cookie does not open: tampered with, truncated, foreign, or sealed by a key that was retired.
+    /// The session cookie cannot be decrypted: it was changed or truncated, belongs to another installation, or was encrypted with a retired key.
     AuthSessionInvalid => "auth.session_invalid", 401, StartAgain, "Please sign in again",
-        "Your browser sent a session that this server does not know.";
-    /// A form came from a browser that is not signed in. A sign-in would lose the form, so that none begins by itself.
+        "Your browser sent a session that this server cannot read.";
+    /// A form came from a browser that is not signed in. A redirect to sign-in would lose the form, so Vestibule does not redirect.
     AuthFormNotSent => "auth.form_not_sent", 401, StartAgain, "Your form was not sent",
         "You are not signed in, or your session has ended. Sign in in a new tab, then come back to this page and reload it: your browser asks whether to send the form again.";
-    /// A form of another site came without a session. Browsers leave out the session cookie (`SameSite=Lax`), so that the user may be signed in. `session_cookie_same_site: none` lets it through.
+    /// A form of another site came without a session. Browsers do not send the session cookie with such a form (`SameSite=Lax`), so the user may be signed in. With `session_cookie_same_site: none` browsers send the cookie.
     AuthFormForeign => "auth.form_foreign", 401, TryLater, "A form from another site was not sent",
-        "Another site has sent a form here, and your browser did not say who you are: it keeps your session to itself when a form comes from another site. You can open the page without the form.";
+        "Another site has sent a form here, and your browser did not send your session: browsers do not send it with a form from another site. You can open the page without the form.";
     /// The address is too long to be kept in cookies during a sign-in.
     AuthAddressTooLong => "auth.address_too_long", 401, TryLater, "Please sign in in a new tab",
         "This address is too long to be kept while you sign in. Sign in in a new tab, then come back to this page and reload it.";
-    /// The browser came back from a sign-in, twice or more in a row, without the cookie that it was given: it blocks cookies, or something on the way takes them out.
+    /// The browser came back from a sign-in, twice or more in a row, without the cookie that was set: the browser blocks cookies, or a proxy on the way removes them.
     AuthCookieNotReturned => "auth.cookie_not_returned", 401, StartAgain, "Your browser did not send the cookie back",
         "A sign-in needs a cookie. Your browser was given one and did not send it back. Allow cookies for this site, then sign in again.";
-    /// The browser came back from a sign-in with two cookies of one name. Another host of the domain, or another path, has set the second one.
-    AuthCookieTwice => "auth.cookie_twice", 401, StartAgain, "Your browser sent two cookies of one name",
-        "Something else on this site has set a cookie with the name of ours, and it cannot be told which one is right. Delete the cookies of this site, then sign in again.";
-    /// The browser came back from a sign-in with a session that does not open. Replicas with different keys look like this.
+    /// The browser came back from a sign-in with two cookies of the same name. Another host of the domain, or another path, has set the second one.
+    AuthCookieTwice => "auth.cookie_twice", 401, StartAgain, "Your browser sent two cookies of the same name",
+        "Another part of this site has set a cookie with the same name as the session cookie, and this server cannot tell which cookie is the right one. Delete the cookies of this site, then sign in again.";
+    /// The browser came back from a sign-in with a session that cannot be decrypted. A common cause is that replicas have different keys.
     AuthCookieUnreadable => "auth.cookie_unreadable", 401, StartAgain, "Your new session could not be read",
         "You were signed in, but the session that you were given cannot be read. The servers of this site may not have the same keys. Please tell the operator.";
-    /// The browser came back from a sign-in with a session that is over already. The clocks of replicas differ, or a clock was changed.
-    AuthClock => "auth.clock", 401, StartAgain, "Your new session is over already",
+    /// The browser came back from a sign-in with a session that has already expired. The clocks of replicas differ, or a clock was changed.
+    AuthClock => "auth.clock", 401, StartAgain, "Your new session has already expired",
         "You were signed in, but the session that you were given has ended. The clocks of the servers of this site may differ. Please tell the operator.";
     /// The provider's answer came without `state`.
     AuthStateMissing => "auth.state_missing", 401, StartAgain, "That sign-in was not started here",
-        "The sign-in page sent you back without saying which sign-in this was. Please sign in again.";
-    /// The provider's answer carries a `state` that is not that of a sign-in begun in this browser and at this host.
+        "The sign-in page sent you back without the value that identifies your sign-in. Please sign in again.";
+    /// The `state` in the provider's answer does not match a sign-in that began in this browser on this host.
     AuthStateMismatch => "auth.state_mismatch", 401, StartAgain, "That sign-in was not started here",
         "This sign-in belongs to another browser or was already finished. Please sign in again.";
     /// The sign-in took longer than 15 minutes, twice in a row.
@@ -238,59 +238,59 @@ reasons! {
         "A sign-in must be finished within 15 minutes. Please sign in again.";
     /// The provider's answer came without `code`.
     AuthCodeMissing => "auth.code_missing", 401, StartAgain, "The sign-in was not finished",
-        "The sign-in page sent you back without the proof of your sign-in. Please sign in again.";
+        "The sign-in page sent you back without the code that completes the sign-in. Please sign in again.";
     /// The provider's answer repeats a parameter, or is not a GET.
     AuthCallbackMalformed => "auth.callback_malformed", 400, StartAgain, "That sign-in could not be read",
-        "The sign-in page sent you back with an answer that could be read in two ways. Please sign in again.";
-    /// The user, or the provider for the user, declined (`access_denied`).
+        "The sign-in page sent you back with an ambiguous answer. Please sign in again.";
+    /// The user cancelled the sign-in, or the provider refused it (`access_denied`).
     AuthDenied => "auth.denied", 401, StartAgain, "You were not signed in",
         "The sign-in was cancelled, or your account may not use this application.";
     /// The provider answered the sign-in with an error.
     AuthProviderError => "auth.provider_error", 561, StartAgain, "The sign-in service reported an error",
-        "The service that signs you in could not do so. Please try again; if it persists, tell the operator.";
-    /// `iss` in the provider's answer is not the provider that was asked (RFC 9207).
+        "The service that signs you in reported that the sign-in failed. Please try again; if it persists, tell the operator.";
+    /// `iss` in the provider's answer is not the issuer of the provider that the sign-in began with (RFC 9207).
     AuthIssuerMismatch => "auth.issuer_mismatch", 401, StartAgain, "That sign-in came from the wrong place",
-        "The answer came from another sign-in service than the one that was asked.";
-    /// The provider's metadata could not be had, so no sign-in can begin.
+        "The answer came from a sign-in service other than the one where your sign-in began. Please sign in again.";
+    /// The provider's metadata could not be fetched, so no sign-in can begin.
     AuthProviderUnavailable => "auth.provider_unavailable", 503, TryLater, "Sign-in is not available right now",
         "The service that signs you in does not answer. Please try again in a minute.";
     /// The token endpoint could not be reached or did not answer in time.
     AuthTokenUnreachable => "auth.token_endpoint_unreachable", 500, StartAgain, "Sign-in is not available right now",
-        "The service that signs you in stopped answering in the middle. Please try again in a minute.";
+        "The service that signs you in stopped responding during the sign-in. Please try again in a minute.";
     /// The token endpoint answered with an error.
     AuthTokenRefused => "auth.token_endpoint_refused", 561, StartAgain, "The sign-in service reported an error",
-        "The service that signs you in refused to finish. If it persists, tell the operator.";
-    /// The token endpoint does not accept the code: used before, expired, or not ours.
+        "The service that signs you in refused to complete the sign-in. If it persists, tell the operator.";
+    /// The token endpoint does not accept the code: it was already used, has expired, or was issued to another client.
     AuthCodeRejected => "auth.code_rejected", 401, StartAgain, "That sign-in was already used",
-        "Each sign-in can be finished once. Please sign in again.";
-    /// The token endpoint's answer is not what OpenID Connect prescribes.
-    AuthTokenResponse => "auth.token_response_invalid", 561, StartAgain, "The sign-in service gave an answer that makes no sense",
-        "The service that signs you in sent something that cannot be understood. If it persists, tell the operator.";
-    /// The ID token is missing or does not verify: signature, algorithm, issuer, audience, expiry or nonce.
+        "Each sign-in can be completed only once. Please sign in again.";
+    /// The token endpoint's answer does not conform to OpenID Connect.
+    AuthTokenResponse => "auth.token_response_invalid", 561, StartAgain, "The sign-in service sent an invalid answer",
+        "The service that signs you in sent an answer that this server cannot read. If it persists, tell the operator.";
+    /// The ID token is missing or verification failed: signature, algorithm, issuer, audience, expiry or nonce.
     AuthIdToken => "auth.id_token_invalid", 401, StartAgain, "The proof of your sign-in is not valid",
-        "The service that signs you in sent a proof that does not verify. If it persists, tell the operator.";
-    /// The keys that sign ID tokens could not be had.
+        "The service that signs you in sent an ID token that could not be verified. If it persists, tell the operator.";
+    /// The provider's keys for verifying ID tokens could not be fetched.
     AuthKeysUnavailable => "auth.keys_unavailable", 500, StartAgain, "Sign-in is not available right now",
         "The keys of the service that signs you in could not be fetched. Please try again in a minute.";
     /// The userinfo endpoint could not be reached or did not answer in time.
     AuthUserinfoUnreachable => "auth.userinfo_unreachable", 500, StartAgain, "Sign-in is not available right now",
-        "The service that signs you in stopped answering in the middle. Please try again in a minute.";
+        "The service that signs you in stopped responding during the sign-in. Please try again in a minute.";
     /// The userinfo endpoint answered with an error.
     AuthUserinfoRefused => "auth.userinfo_refused", 561, StartAgain, "The sign-in service reported an error",
-        "The service that signs you in would not say who you are. If it persists, tell the operator.";
+        "The service that signs you in refused to send your user information. If it persists, tell the operator.";
     /// The userinfo answer is not a JSON object of claims.
-    AuthUserinfoInvalid => "auth.userinfo_invalid", 561, StartAgain, "The sign-in service gave an answer that makes no sense",
-        "The service that signs you in sent something that cannot be understood. If it persists, tell the operator.";
-    /// Userinfo is about another user than the ID token (OIDC Core §5.3.2).
+    AuthUserinfoInvalid => "auth.userinfo_invalid", 561, StartAgain, "The sign-in service sent an invalid answer",
+        "The service that signs you in sent an answer that this server cannot read. If it persists, tell the operator.";
+    /// Userinfo has a `sub` other than that of the ID token (OIDC Core §5.3.2).
     AuthSubjectMismatch => "auth.subject_mismatch", 401, StartAgain, "The proof of your sign-in is not valid",
-        "The service that signs you in spoke of two different people.";
+        "The service that signs you in sent data about two different users.";
     /// Claims and tokens do not fit into four cookies.
     AuthClaimsTooLarge => "auth.claims_too_large", 500, None, "Your account carries too much data to sign in",
-        "What the sign-in service says about you does not fit. Please tell the operator.";
+        "The data about you from the sign-in service is too large for cookies. Please tell the operator.";
     /// A header that tells the target who the user is would be longer than `claims.header_bytes_max`.
     AuthHeaderTooLarge => "auth.header_too_large", 500, None, "Your account carries too much data for this application",
-        "What the sign-in service says about you does not fit into a request to the application. Please tell the operator.";
-    /// The client's address has as many logins under way as the listener's `logins_per_address_max` says.
+        "The data about you from the sign-in service is too large for a request to the application. Please tell the operator.";
+    /// The client's address has reached `logins_per_address_max` of the listener: the number of unfinished logins.
     AuthTooManyLogins => "auth.too_many_logins", 429, TryLater, "Too many sign-ins at once",
         "Many sign-ins have been started from your network and not finished. Please try again in a minute.";
     /// A request to sign out came from a page of another site.
@@ -298,44 +298,44 @@ reasons! {
         "A page of another site tried to sign you out.";
     /// No target is registered in the target group.
     UpstreamNoTarget => "upstream.no_target", 503, TryLater, "The application is not available right now",
-        "Nothing is running behind this address at the moment.";
+        "No server is configured for this application at the moment.";
     /// The target's name could not be resolved.
     UpstreamName => "upstream.name_unresolved", 502, TryLater, "The application is not available right now",
         "The name of the application behind this address could not be resolved.";
     /// No address of the target accepted the connection.
     UpstreamUnreachable => "upstream.unreachable", 502, TryLater, "The application is not available right now",
         "The application behind this address does not accept connections.";
-    /// The connection to the target was not made in time (10 s): name, TCP and TLS together.
+    /// The connection to the target was not made in time (10 s for name lookup, TCP and TLS together).
     UpstreamConnectTimeout => "upstream.connect_timeout", 504, TryLater, "The application does not answer",
         "The application behind this address could not be reached in time.";
     /// The TLS handshake with the target failed.
     UpstreamTls => "upstream.tls", 502, TryLater, "The application is not available right now",
-        "A safe connection to the application could not be made.";
-    /// The target closed the connection before it had answered.
+        "A secure connection (TLS) to the application could not be made.";
+    /// The target closed the connection before it answered.
     UpstreamReset => "upstream.reset", 502, TryLater, "The application closed the connection",
-        "The application closed the connection before it had answered.";
+        "The application closed the connection before it answered.";
     /// The target did not begin to answer in time.
     UpstreamTimeout => "upstream.timeout", 504, TryLater, "The application does not answer",
         "The application took too long to answer.";
-    /// The target stopped sending in the middle of its answer: nothing came for `response_timeout`, and we cut the answer.
+    /// The target stopped sending in the middle of its answer: no data arrived for `response_timeout`, and Vestibule closed the response.
     UpstreamBodyTimeout => "upstream.body_timeout", 504, TryLater, "The application does not answer",
-        "The application stopped in the middle of its answer.";
-    /// The target's answer is not HTTP.
-    UpstreamMalformed => "upstream.malformed", 502, TryLater, "The application gave an answer that makes no sense",
-        "What the application sent could not be read.";
-    /// The request's protocol is not one that the target group speaks: gRPC to HTTP/1.1.
-    UpstreamProtocol => "upstream.protocol_mismatch", 464, None, "The application does not speak that protocol",
-        "The request uses a protocol that the application behind this address does not speak.";
+        "The application stopped responding in the middle of its answer.";
+    /// The target's answer is not valid HTTP.
+    UpstreamMalformed => "upstream.malformed", 502, TryLater, "The application sent an invalid answer",
+        "The application's answer is not valid HTTP.";
+    /// The target group does not support the protocol of the request: gRPC needs HTTP/2, and the targets use HTTP/1.1.
+    UpstreamProtocol => "upstream.protocol_mismatch", 464, None, "The application does not support that protocol",
+        "The request uses a protocol that the application does not support.";
     /// Nothing is served at this address.
     NotFound => "request.not_found", 404, None, "There is nothing here",
         "This address does not exist.";
-    /// The session ended in the middle of a long answer, and we cut the answer. Its status had been sent before.
+    /// The session ended during a long response, and Vestibule closed the response. The status line had already been sent.
     SessionEnded => "session.ended", 401, StartAgain, "Your session has ended",
         "You were signed in, but that was a while ago. Please sign in again.";
-    /// The client left before the answer; nobody receives this.
+    /// The client closed the connection before the answer; no page is sent.
     ClientClosed => "client.closed", 460, None, "The client left",
         "";
-    /// Something failed in this server; the log says what.
+    /// An internal error in Vestibule; the log has the cause.
     Internal => "internal", 500, TryLater, "Something went wrong on this server",
         "The error has been logged. Please try again.";
 }

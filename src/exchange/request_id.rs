@@ -1,11 +1,11 @@
-//! Names an exchange, in the form of the ALB's trace id (spec §10.3): `1-<8 hex: epoch>-<24 hex: random>`.
+//! Names an exchange, in the form of the ALB's trace id (ALB §10.3): `1-<8 hex: epoch>-<24 hex: random>`.
 
 use std::cell::Cell;
 use std::fmt;
 
 use crate::clock::Timestamp;
 
-/// An id that no other exchange has: 96 random bits; not a secret. Written down once, because it is read several times.
+/// A unique id of an exchange: 96 random bits; not a secret. Formatted once, because it is read several times.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct RequestId([u8; LENGTH]);
 

@@ -117,12 +117,12 @@ pub(crate) struct Malformed(#[source] pub(crate) BoxError);
 
 /// No frame came in time.
 #[derive(Debug, thiserror::Error)]
-#[error("the body stood still for {} s", .0.as_secs())]
+#[error("no data of the body arrived for {} s", .0.as_secs())]
 pub(crate) struct StoodStill(Duration);
 
 /// The body comes too slowly.
 #[derive(Debug, thiserror::Error)]
-#[error("the body came slower than {0} bytes a second")]
+#[error("the body arrived slower than {0} bytes per second")]
 pub(crate) struct TooSlow(u64);
 
 /// The session that the body was for is over.

@@ -13,10 +13,10 @@ pub(crate) enum Error {
     #[error("the request has a transfer coding other than chunked")]
     TransferCoding,
     /// A length with a leading zero, which some read as octal, or two lengths, or none where HTTP/1.0 needs one.
-    #[error("the request does not say in one way how long it is")]
+    #[error("the length of the request is ambiguous")]
     Length,
     /// A field's value begins or ends with a blank over HTTP/2 (RFC 9113 §8.2.1).
-    #[error("a field's value begins or ends with a blank")]
+    #[error("a header value begins or ends with a space or tab")]
     Blank,
 }
 

@@ -65,8 +65,8 @@ impl Scheme {
 /// How a request target can be ambiguous or malformed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Error {
-    /// `CONNECT`, `TRACE` and their like are not for a reverse proxy, nor is what is not written as methods are.
-    #[error("the method is not one that a proxy of this kind forwards")]
+    /// A reverse proxy does not forward `CONNECT`, `TRACE`, `TRACK` and `DEBUG`, nor a name that is not spelled like a registered method.
+    #[error("the proxy does not forward this method")]
     Method,
     /// No host, two hosts, or one that is not a host.
     #[error("the request does not name exactly one host")]
@@ -215,7 +215,7 @@ impl fmt::Display for CanonicalRequest {
     }
 }
 
-/// Longest method (spec §7.2).
+/// Longest method (ALB §7.2).
 const METHOD_LENGTH_MAX: usize = 40;
 
 /// Whether a reverse proxy passes the method on: one in the letters in which all methods are registered, so that no target

@@ -42,7 +42,7 @@ impl Metrics {
             unmatched: requests("none"),
             first_byte: registry.histogram(
                 "vestibule_request_duration_seconds",
-                "From the end of a request's head to the head of its answer.",
+                "Time from the end of the request head to the response head.",
                 vec![("listener", listener.to_owned())],
             ),
             refusals: RefCell::default(),

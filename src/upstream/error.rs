@@ -21,37 +21,37 @@ pub(crate) enum Error {
     #[error("the target did not accept the connection")]
     Connect(#[source] io::Error),
     /// The connection was not made in time.
-    #[error("the connection was not made in time: {0} did not finish")]
+    #[error("the connection to the target timed out during {0}")]
     ConnectTimeout(Step),
     /// The TLS handshake failed.
     #[error("the TLS handshake with the target failed")]
     Tls(#[source] io::Error),
     /// No answer began in time.
-    #[error("the target did not begin to answer in time")]
+    #[error("the target did not start its answer within response_timeout")]
     ResponseTimeout,
     /// The connection broke before the answer.
-    #[error("the target closed the connection before it had answered")]
+    #[error("the target closed the connection before it answered")]
     Reset(#[source] io::Error),
     /// The answer is not HTTP.
-    #[error("the target's answer is not HTTP")]
+    #[error("the target's answer is not valid HTTP")]
     Malformed(#[source] head::Malformed),
     /// The target closed the connection in the middle of its answer, before anything of it was sent on.
     #[error("the target closed the connection in the middle of its answer")]
     BrokenOff(#[source] BoxError),
     /// The answer's body is not HTTP, and nothing of the answer was sent on.
-    #[error("the body of the target's answer is not HTTP")]
+    #[error("the body of the target's answer is not valid HTTP")]
     BodyMalformed(#[source] BoxError),
     /// The client's body is not HTTP.
-    #[error("the client's body is not HTTP")]
+    #[error("the client's request body is not valid HTTP")]
     RequestBodyMalformed(#[source] BoxError),
     /// The client's body broke off: the client's fault, not the target's.
-    #[error("the client's body broke off")]
+    #[error("the client's request body ended early")]
     RequestBody(#[source] BoxError),
     /// The client's body came too slowly.
-    #[error("the client's body came too slowly")]
+    #[error("the client's request body arrived too slowly")]
     RequestBodyTooSlow(#[source] BoxError),
     /// The client's body stood still.
-    #[error("the client's body did not arrive in time")]
+    #[error("the client stopped sending its request body")]
     RequestBodyTimeout(#[source] BoxError),
 }
 
@@ -73,11 +73,11 @@ impl fmt::Display for Step {
     }
 }
 
-/// What this machine lacks when a socket cannot be made (socket(2)) or connected (connect(2)).
+/// Errors of socket(2) and connect(2) that mean this machine has no descriptor, memory or port left.
 const OURS: [Errno; 5] = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM, Errno::ADDRNOTAVAIL];
 
 impl Error {
-    /// Whether it is this machine that has no descriptor, port or memory left: the target is not to be blamed.
+    /// Whether this machine has no descriptor, port or memory left. The target is healthy then.
     pub(crate) fn is_ours(&self) -> bool {
         let Self::Connect(error) = self else { return false };
         let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);

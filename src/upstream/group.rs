@@ -74,7 +74,7 @@ impl TargetGroup {
             tracing::warn!(
                 target.address = %self.targets[target].name, target_group.name = %self.settings.name,
                 error = error.in_one_line(), skip_for_ms = millis(self.settings.skip_for),
-                "no connection to the target; skipping it for a while"
+                "cannot connect to the target; the target is skipped for a while"
             );
         }
     }

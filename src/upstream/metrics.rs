@@ -27,17 +27,17 @@ impl Metrics {
             ),
             errors: registry.counter(
                 "vestibule_upstream_errors_total",
-                "Requests to which no target began to answer.",
+                "Requests without an answer from any target.",
                 labels(),
             ),
             retries: registry.counter(
                 "vestibule_upstream_retries_total",
-                "Requests sent again, because none of them had been sent or because they are idempotent.",
+                "Retries of requests. A request is retried only if no byte of it was sent, or if it is idempotent.",
                 labels(),
             ),
             cookies_dropped: registry.counter(
                 "vestibule_upstream_cookies_dropped_total",
-                "Set-Cookie lines with the name of a cookie of this proxy, dropped from the answers of targets.",
+                "Set-Cookie headers dropped from targets' responses, because the cookie name is reserved for Vestibule.",
                 labels(),
             ),
         }

@@ -106,7 +106,7 @@ fn what_is_refused_before_any_rule() {
     "#);
     assert_snapshot!(explained("trace", "TRACE https://app.example.com:8443/", &[], None), @r#"
     TRACE https://app.example.com:8443/ on listener `public` (0.0.0.0:8443)
-      refused with 405 `request.method_not_allowed`: the method is not one that a proxy of this kind forwards
+      refused with 405 `request.method_not_allowed`: the proxy does not forward this method
     "#);
     assert_snapshot!(explained("plain", "http://app.example.com/", &[], None), @r#"
     no listener uses `http`

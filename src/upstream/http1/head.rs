@@ -31,29 +31,26 @@ pub(crate) enum Length {
     UntilClose,
 }
 
-/// What a target sent is not HTTP/1.1, or could be read in two ways.
+/// Why a target's answer is not valid HTTP/1.1, or is ambiguous.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Malformed {
     #[error("{0}")]
     Syntax(httparse::Error),
-    #[error("the status is no number from 100 to 999")]
+    #[error("the status is not a number from 100 to 999")]
     Status,
-    #[error("a field is no text")]
+    #[error("a header field has an invalid name or value")]
     Field,
-    #[error("the head, or what came before it, is larger than {BYTES_MAX} bytes")]
+    #[error("the head, with the interim responses before it, is larger than {BYTES_MAX} bytes")]
     HeadTooLarge,
-    #[error("the lengths are no number, or not one")]
+    #[error("Content-Length is not a number, or has different values")]
     Length,
-    #[error("the transfer coding is not chunked alone, or there is a length beside it, or HTTP/1.0 has one")]
+    #[error("Transfer-Encoding is not `chunked`, or comes with Content-Length, or is in an HTTP/1.0 answer")]
     TransferCoding,
-    #[error("a chunk is not as RFC 9112 §7.1 has it")]
+    #[error("a chunk is malformed (RFC 9112 §7.1)")]
     Chunk,
-    #[error(
-        "what chunks say beside their data is larger than {} bytes",
-        crate::upstream::http1::decoder::ASIDE_BYTES_MAX
-    )]
+    #[error("chunk extensions and trailers are larger than {} bytes", crate::upstream::http1::decoder::ASIDE_BYTES_MAX)]
     AsideTooLarge,
-    #[error("the trailers are no fields")]
+    #[error("the trailers are malformed")]
     Trailers,
 }
 

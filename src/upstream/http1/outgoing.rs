@@ -72,7 +72,7 @@ pub(crate) enum Unsent {
 
 /// The client's body is longer or shorter than its head says.
 #[derive(Debug, thiserror::Error)]
-#[error("the body has another length than the head says")]
+#[error("the request body does not match its Content-Length")]
 struct OtherLength;
 
 impl Piece {
