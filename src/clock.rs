@@ -1,4 +1,4 @@
-//! The only place that asks what time it is; timers are tokio's.
+//! The only room that reads the system's clocks. Timers are tokio's.
 //!
 //! Two kinds of time: [`Timestamp`] is the calendar's, goes into cookies and tokens, and can be moved by a test;
 //! [`Instant`] is monotonic and only measures how long something took.
@@ -58,7 +58,7 @@ impl Sub<Duration> for Timestamp {
     }
 }
 
-/// Tells the time. Cheap to clone.
+/// A source of the current time. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Clock(Source);
 
@@ -99,7 +99,7 @@ impl Clock {
     }
 }
 
-/// The hand that moves a manual clock.
+/// Moves a manual clock, in tests.
 #[derive(Clone, Debug)]
 pub struct ManualClock(Arc<AtomicU64>);
 
@@ -114,7 +114,7 @@ impl ManualClock {
         self.0.fetch_sub(by.as_millis().try_into().unwrap_or(u64::MAX), Ordering::SeqCst);
     }
 
-    /// Where the clock stands.
+    /// The current time of the manual clock.
     pub fn now(&self) -> Timestamp {
         Timestamp(self.0.load(Ordering::SeqCst))
     }

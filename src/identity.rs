@@ -1,13 +1,13 @@
-//! Who the request is from, once proven.
+//! The verified user of a request.
 //!
 //! A value of [`Identity`] is the proof: [`Identity::assertion`] is called only next to a verification (a login that has
-//! just been checked, a sealed session that has just been opened), and its name is there to be searched for.
+//! just been checked, a sealed session that has just been opened), so a search for its name finds every place that verifies a user.
 
 use serde_json::{Map, Value};
 
 use crate::secret::Secret;
 
-/// What is said of a user: the provider's claims, by name.
+/// The provider's claims about a user, by name.
 pub(crate) type Claims = Map<String, Value>;
 
 /// A verified user.
@@ -22,7 +22,7 @@ pub(crate) struct Identity {
 impl Identity {
     /// Asserts that `subject` of `issuer` was verified **just now, right here**. Search for callers before trusting one.
     ///
-    /// `claims` holds what the provider said, without the protocol's own members (`aud`, `exp`, `nonce`, …).
+    /// `claims` holds the provider's claims, without the protocol's own members (`aud`, `exp`, `nonce`, …).
     pub(crate) fn assertion(
         issuer: String,
         subject: String,
@@ -32,7 +32,7 @@ impl Identity {
         Self { issuer, subject, claims, access_token }
     }
 
-    /// The provider that speaks for this user; with [`subject`](Self::subject) the only key to a user.
+    /// The issuer of this user's claims. Only together with [`subject`](Self::subject) does it identify a user.
     pub(crate) fn issuer(&self) -> &str {
         &self.issuer
     }
@@ -42,7 +42,7 @@ impl Identity {
         &self.subject
     }
 
-    /// What the provider said of the user.
+    /// The provider's claims about the user.
     pub(crate) fn claims(&self) -> &Claims {
         &self.claims
     }

@@ -1,7 +1,7 @@
 //! Vestibule: an authenticating HTTPS reverse proxy, with the OpenID provider behind it, in one binary.
 //!
 //! The rooms, in reading order. `docs/ARCHITECTURE.md` tells the life of a request and of a login as walks through them;
-//! which room may use which is a test (`tests/it/room_graph.rs`).
+//! a test checks which room may use which (`tests/it/room_graph.rs`).
 
 mod action;
 mod admin;

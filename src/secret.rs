@@ -8,17 +8,17 @@ use zeroize::Zeroize;
 
 /// Holds a value that `Debug` does not show, that has no `Display` and no `Serialize`, and that is wiped when dropped.
 ///
-/// Each reading says [`expose`](Self::expose), so that all of them can be found by searching for that word.
+/// Code that reads the value calls [`expose`](Self::expose), so a search for that name finds every reader.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Secret<T: Zeroize>(T);
 
 impl<T: Zeroize> Secret<T> {
-    /// Takes a value into keeping.
+    /// Wraps a value.
     pub(crate) fn new(value: T) -> Self {
         Self(value)
     }
 
-    /// Reads the value. The caller answers for where it goes.
+    /// Reads the value. The caller must ensure that it is not printed or logged.
     pub(crate) fn expose(&self) -> &T {
         &self.0
     }

@@ -1,4 +1,4 @@
-//! Seals values that leave us and come back: AES-256-GCM-SIV (RFC 8452) with a random nonce and a key id.
+//! Encrypts values that are sent to a browser and come back: AES-256-GCM-SIV (RFC 8452) with a random nonce and a key id.
 //!
 //! GCM-SIV, because the nonce is random and replicas share keys: with plain GCM two equal nonces would give away the
 //! authentication key, here they only show that two plaintexts were equal.
@@ -59,7 +59,7 @@ impl Key {
         sealed
     }
 
-    /// Whether `sealed` says that this key sealed it.
+    /// Whether the key id in `sealed` is that of this key.
     fn claims(&self, sealed: &[u8]) -> bool {
         sealed.len() >= OVERHEAD_BYTES && sealed[0] == VERSION && sealed[1..HEAD_BYTES] == self.id
     }
@@ -74,11 +74,11 @@ impl Key {
     }
 }
 
-/// Opens `sealed` with whichever of `keys` sealed it, for the purpose that `associated` names.
+/// Decrypts `sealed` with the key of `keys` that encrypted it, for the purpose that `associated` names.
 ///
 /// # Errors
 ///
-/// One error for every cause: which byte was wrong is nobody's business.
+/// One error for every cause: the error must not reveal which byte was wrong.
 pub(crate) fn open(keys: &[Key], sealed: &[u8], associated: &[u8]) -> Result<Vec<u8>, DoesNotOpen> {
     // Two keys may share an id (32 bits); the tag decides.
     keys.iter().filter(|key| key.claims(sealed)).find_map(|key| key.open(sealed, associated).ok()).ok_or(DoesNotOpen)

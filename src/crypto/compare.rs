@@ -1,4 +1,4 @@
-//! Equality that takes the same time whatever differs.
+//! Constant-time comparison.
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 

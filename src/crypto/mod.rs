@@ -1,6 +1,6 @@
 //! The few cryptographic operations we use, all over one provider (aws-lc-rs).
 //!
-//! Knows no cookie, token or certificate. Start at [`aead`], which seals what leaves us and comes back.
+//! Knows no cookie, token or certificate. Start at [`aead`], which encrypts values that are sent to a browser and come back.
 
 pub(crate) mod aead;
 pub(crate) mod compare;

@@ -1,5 +1,5 @@
-//! Who answers a request: we ourselves, or which rule. Nothing here waits, and nothing needs a socket, so that
-//! `check --request` asks the same code as a request does.
+//! Decides whether Vestibule itself or a rule answers a request. The code is synchronous and needs no socket, so
+//! `check --request` runs the same code as a real request.
 
 use std::rc::Rc;
 
@@ -16,13 +16,13 @@ use crate::proxy::snapshot::{Selected, Snapshot};
 use crate::rule::Rule;
 use crate::rule::facts::Facts;
 
-/// Who answers.
+/// The decision: Vestibule itself or a rule.
 pub(crate) enum Decision<'s> {
     Ours(Answering<'s>),
     Rule(&'s Rule<Selected>),
 }
 
-/// Reads a request and finds who answers it. Takes out of its headers what only we may say.
+/// Parses a request and decides which rule or endpoint answers it. Removes the headers that only Vestibule may set.
 ///
 /// # Errors
 ///
@@ -33,7 +33,7 @@ pub(crate) fn decide<'s>(
     request: &mut Request,
 ) -> Result<Decision<'s>, Rejection> {
     let told = exchange.connection.forwarded.told(request.headers(), exchange.connection.peer);
-    // What only we may say is taken out before anything reads the headers, on every rule (DESIGN §1, step 3).
+    // Headers that only Vestibule may set are removed before any other code reads the headers, on every rule (DESIGN §1, step 3).
     let overrides = snapshot.protected.strip(request.headers_mut());
     cookie::join(request.headers_mut());
     exchange.client = exchange.connection.forwarded.client(request.headers(), exchange.connection.peer);
@@ -63,16 +63,16 @@ pub(crate) fn decide<'s>(
 }
 
 /// RFC 9112 §3.2 demands `Host` of HTTP/1.1 only: health checks of load balancers often speak HTTP/1.0 without. Such a
-/// request is for the address that it came to. That opens nothing: a client may name any host that it likes.
+/// request is for the address that it came to. This is no bypass: a client can name any host anyway.
 fn name_host(address: &HeaderValue, request: &mut Request) {
     if request.uri().authority().is_none() {
         request.headers_mut().entry(header::HOST).or_insert_with(|| address.clone());
     }
 }
 
-/// Takes over what a trusted proxy says of the request that it received.
+/// Applies the `X-Forwarded-*` headers of a trusted proxy.
 fn believe(told: forwarded::Told, exchange: &mut Exchange, request: &mut Request) {
-    // Our own TLS needs nobody's word.
+    // On our own TLS connection, the scheme is known without a header.
     if exchange.scheme == Scheme::Http {
         exchange.scheme = told.scheme.unwrap_or(Scheme::Http);
     }
@@ -88,7 +88,7 @@ fn believe(told: forwarded::Told, exchange: &mut Exchange, request: &mut Request
     }
 }
 
-/// Refuses a request that asks to be taken for one of another method, or lets the target see that it asks.
+/// Handles headers such as `X-HTTP-Method-Override`: refuses the request, drops the header, or passes it to the target, as the listener says.
 fn override_method(
     setting: MethodOverrides,
     overrides: Vec<MethodOverride>,
@@ -98,7 +98,7 @@ fn override_method(
         MethodOverrides::Refuse if overrides.iter().any(|asked| !asked.is_of(request.method())) => {
             Err(Reason::RequestMethodOverride.into())
         }
-        // Without it the request means the same.
+        // The request has the same meaning without the header.
         MethodOverrides::Refuse => Ok(()),
         MethodOverrides::Pass => {
             for asked in overrides.into_iter().filter(MethodOverride::is_plain) {
@@ -118,8 +118,8 @@ fn find<'s>(
     snapshot.rules.find(&Facts { request: canonical, headers, client: exchange.client })
 }
 
-/// Sees to it that the target cannot read the path as one that another rule takes. Returns the request with its path
-/// rewritten, where the client's own bytes could be read so.
+/// Ensures that the target cannot interpret the path as one that matches another rule. Returns the request with its path
+/// rewritten, if the client's own bytes are ambiguous.
 fn settle(
     snapshot: &Snapshot,
     exchange: &Exchange,
@@ -148,7 +148,7 @@ fn ambiguous_end(error: framing::Error) -> Rejection {
     Rejection::new(reason, error)
 }
 
-/// The one reading of the request's target.
+/// The canonical form of the request's target.
 fn canonical(scheme: Scheme, request: &Request) -> Result<Rc<CanonicalRequest>, Rejection> {
     let parsed = match request.extensions().get::<uri::Fragment>() {
         Some(uri::Fragment) => Err(uri::Error::Character),

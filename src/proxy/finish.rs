@@ -24,15 +24,15 @@ pub(crate) struct Sink {
     pub(crate) metrics: Metrics,
     pub(crate) access_log: Rc<AccessLog>,
     pub(crate) clock: Clock,
-    /// Whether the log has been told that requests come over plain HTTP where they must not.
+    /// Whether the warning about requests over plain HTTP has been logged.
     pub(crate) has_told_of_plain_http: Cell<bool>,
-    /// Log lines for sign-ins that fail.
+    /// Rate limit of log lines for failed sign-ins.
     pub(crate) failed_logins: LineBudget,
-    /// Log lines for callbacks that belong to no sign-in.
+    /// Rate limit of log lines for callbacks without a pending login.
     pub(crate) stray_callbacks: LineBudget,
 }
 
-/// Records its exchange exactly once: when the answer's last byte has gone, or when it is dropped before.
+/// Records its exchange exactly once: when the last byte of the response is sent, or when the recorder is dropped earlier.
 #[derive(Debug)]
 pub(crate) struct Recorder {
     pub(crate) exchange: Exchange,
@@ -70,7 +70,7 @@ impl Recorder {
         self.sink.clock.instant().saturating_duration_since(self.exchange.started)
     }
 
-    /// An answer without a body on the wire is whole when its head is.
+    /// A response without a body is complete after its head.
     fn has_no_body(&self) -> bool {
         let is_bare = |answer: Answer| {
             answer.status == StatusCode::NO_CONTENT
@@ -161,7 +161,7 @@ impl Drop for Recorder {
     }
 }
 
-/// Turns an outcome into the response that goes out, and lets its body record the exchange.
+/// Turns an outcome into the response to the client. The end of the response body records the exchange.
 pub(crate) fn finish(mut recorder: Box<Recorder>, outcome: Result<Response, Rejection>) -> Response {
     let exchange = &mut recorder.exchange;
     let mut response = outcome.unwrap_or_else(|rejection| {
@@ -184,10 +184,10 @@ pub(crate) fn finish(mut recorder: Box<Recorder>, outcome: Result<Response, Reje
     response
 }
 
-/// Leaves out a body that the answer may not have (RFC 9110 §9.3.2, §15.3.5), but not the length that it would have had:
+/// Removes a body that the response must not have (RFC 9110 §9.3.2, §15.3.5), but keeps its length:
 /// hyper takes care of that on HTTP/1.1 only.
 fn bare(mut response: Response, version: Version) -> Response {
-    // RFC 9110 §8.6: no length with 204, also none of the target's; HTTP/2 clients take it for a broken stream.
+    // RFC 9110 §8.6: no Content-Length with 204, even if the target sent one. HTTP/2 clients treat it as a stream error.
     if response.status() == StatusCode::NO_CONTENT {
         response.headers_mut().remove(header::CONTENT_LENGTH);
         return response.map(|_| Body::empty());
@@ -208,17 +208,17 @@ fn bare(mut response: Response, version: Version) -> Response {
     response.map(|_| Body::empty())
 }
 
-/// Says once why a request was refused, with every cause: `warn` where a target or provider is at fault, `error` where we
-/// are, nothing above `debug` for what clients do.
+/// Logs once why a request was refused, with every cause: `warn` if a target or provider is at fault, `error` if Vestibule
+/// is, `debug` if the client is.
 fn log(exchange: &Exchange, rejection: &Rejection, sink: &Sink) {
     let causes = causes(rejection.source.as_ref());
     let (id, reason) = (exchange.id, rejection.reason.code());
     let login = exchange.login.as_ref();
-    // An absent field, not a word that could be a name.
+    // If there is no rule, the field is left out: any placeholder could be the name of a rule.
     let rule = exchange.rule.as_deref().or(login.and_then(|login| login.rule.as_deref()));
     let target = exchange.target.as_deref();
     if rejection.reason.is_failed_login() {
-        // Callbacks that belong to no sign-in have a budget of their own: anybody can send them.
+        // Callbacks without a pending login have a separate rate limit, because anybody can send them.
         let budget = if login.is_some() { &sink.failed_logins } else { &sink.stray_callbacks };
         let Some(skipped) = budget.take(exchange.started_at) else { return };
         let provider = login.map(|login| &*login.provider);
@@ -232,7 +232,7 @@ fn log(exchange: &Exchange, rejection: &Rejection, sink: &Sink) {
         Reason::Internal => {
             tracing::error!(request_id = %id, reason, rule.name = rule, error = causes, "request failed")
         }
-        // The operator has to know; a stranger must not be able to fill the log.
+        // The operator must see this warning, but clients must not be able to fill the log.
         Reason::RequestNotHttps if !sink.has_told_of_plain_http.replace(true) => {
             let listener = &exchange.connection.listener;
             tracing::warn!(
@@ -249,17 +249,17 @@ fn log(exchange: &Exchange, rejection: &Rejection, sink: &Sink) {
     }
 }
 
-/// Says once why an answer was cut after its head had gone.
+/// Logs once why a response was closed after its head was sent.
 fn log_cut(exchange: &Exchange, reason: Reason, error: Option<&BoxError>) {
     let (id, reason_code) = (exchange.id, reason.code());
     let rule = exchange.rule.as_deref();
     let target = exchange.target.as_deref();
     if reason == Reason::SessionEnded {
-        tracing::debug!(request_id = %id, reason = reason_code, rule.name = rule, "response cut: the session has ended");
+        tracing::debug!(request_id = %id, reason = reason_code, rule.name = rule, "response closed early: the session has ended");
         return;
     }
     let error = causes(error);
-    tracing::warn!(request_id = %id, reason = reason_code, rule.name = rule, target.address = target, error, "response cut");
+    tracing::warn!(request_id = %id, reason = reason_code, rule.name = rule, target.address = target, error, "response closed early");
 }
 
 /// An error with everything that caused it.
@@ -279,7 +279,7 @@ fn causes(error: Option<&BoxError>) -> String {
     text
 }
 
-/// Records what never became an exchange: bytes that are not HTTP.
+/// Records a connection whose bytes are not HTTP. There is no exchange in this case.
 pub(crate) fn refused(sink: &Sink, connection: &Connection, reason: Reason) {
     let now = sink.clock.now();
     sink.metrics.refused(reason);
@@ -293,7 +293,7 @@ pub(crate) fn refused(sink: &Sink, connection: &Connection, reason: Reason) {
     });
 }
 
-/// What a connection alone says; the rest is empty.
+/// An access record with the fields of the connection; the other fields are empty.
 fn of_connection(connection: &Connection, time: crate::clock::Timestamp) -> AccessRecord<'_> {
     AccessRecord {
         time,

@@ -12,9 +12,9 @@ use crate::telemetry::metrics::{Counter, Histogram, Registry};
 /// One worker's counters of one listener.
 #[derive(Debug)]
 pub(crate) struct Metrics {
-    /// For each rule, in order, its answers by class.
+    /// Responses of each rule by status class, in the order of the rules.
     rules: Vec<[Counter; CLASSES.len()]>,
-    /// Answers that no rule gave: refused before, or reserved.
+    /// Responses without a rule: refused before a rule matched, or answered by a reserved path.
     unmatched: [Counter; CLASSES.len()],
     first_byte: Histogram,
     refusals: RefCell<BTreeMap<Reason, Counter>>,
@@ -51,7 +51,7 @@ impl Metrics {
         }
     }
 
-    /// Counts an answer. `rule` is the place of the rule that gave it.
+    /// Counts an answer. `rule` is the index of the rule that answered.
     pub(crate) fn answered(&self, rule: Option<usize>, status: StatusCode, first_byte: std::time::Duration) {
         let classes = rule.and_then(|rule| self.rules.get(rule)).unwrap_or(&self.unmatched);
         let class = match status.as_u16() {

@@ -1,6 +1,6 @@
-//! The life of a request, told once. Start at [`Proxy::respond`].
+//! The life of a request, from head to access record. Start at [`Proxy::respond`].
 //!
-//! One `Proxy` serves one listener on one worker. What it shares with others is immutable ([`snapshot::Snapshot`]).
+//! One `Proxy` serves one listener on one worker. The part that workers share is immutable ([`snapshot::Snapshot`]).
 
 pub(crate) mod decide;
 mod finish;
@@ -34,7 +34,7 @@ pub(crate) struct Proxy {
     control: Control,
     clock: Clock,
     sink: Rc<Sink>,
-    /// The rules' names in their order, counted by this worker only.
+    /// The names of the rules, in order. `Rc`, so that no worker touches another worker's reference count.
     rule_names: Vec<Rc<str>>,
 }
 
@@ -70,10 +70,10 @@ impl Proxy {
         finish::finish(recorder, outcome)
     }
 
-    /// A request's life. Each line can end it with a reason, and none can skip the next. Who answers takes the request.
+    /// A request's life. Each step can end it with a reason, and no step can be skipped. The step that answers takes the request.
     async fn respond(&self, exchange: &mut Exchange, request: &mut Request) -> Result<Response, Rejection> {
         let selected = match decide::decide(&self.snapshot, exchange, request)? {
-            // Boxed: requests for a target do not carry the room of our own endpoints along.
+            // Boxed, so that the future of a request for a target does not include the size of our own endpoints' future.
             Decision::Ours(answering) => {
                 return Box::pin(answering.answer(self, exchange, std::mem::take(request))).await;
             }

@@ -1,4 +1,4 @@
-//! Paths and hosts that we answer ourselves: the login callback, sign-out, public keys, and user pools.
+//! Paths and hosts that Vestibule answers itself: the login callback, sign-out, public keys, and user pools.
 
 use std::sync::Arc;
 
@@ -16,16 +16,16 @@ use crate::user_pool::UserPool;
 
 /// Largest body that a page of the user pool or an endpoint of it reads.
 const BODY_BYTES_MAX: usize = 16 * 1024;
-/// The longest wait for a piece of it.
+/// Longest time between two pieces of such a body.
 const BODY_IDLE_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(10);
 
-/// Who answers instead of a rule.
+/// The endpoint or user pool that answers instead of a rule.
 pub(crate) enum Answering<'s> {
     Endpoint(&'s Endpoints, Endpoint),
     Pool(&'s Arc<UserPool>),
 }
 
-/// Whether the request is for us, by its canonical authority or path.
+/// Finds the endpoint or user pool of a request, by its canonical authority or path.
 pub(crate) fn find<'s>(
     snapshot: &'s Snapshot,
     exchange: &Exchange,
@@ -41,14 +41,14 @@ pub(crate) fn find<'s>(
     let endpoints = snapshot.endpoints.as_ref()?;
     // A path with parameters is not the exact path (attacks P-17).
     let endpoint = endpoints.paths().find(request.exact_path()?)?;
-    // Only where a login can begin: on another host of this listener an application, or the provider itself, may have
+    // Only on hosts where a login can begin. On another host of this listener an application, or the provider itself, may have
     // paths of these names.
     let mut chains = snapshot.rules.reaching(request.host());
     chains.any(|selected| selected.chain.gate.is_some()).then_some(Answering::Endpoint(endpoints, endpoint))
 }
 
 impl Answering<'_> {
-    /// Answers.
+    /// Answers the request.
     pub(crate) async fn answer(
         self,
         proxy: &Proxy,

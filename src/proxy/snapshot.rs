@@ -1,4 +1,4 @@
-//! What one listener serves with: made at load, never changed, shared by all workers.
+//! The configuration of one listener as used for requests: made at load, immutable, shared by all workers.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::user_pool::UserPool;
 /// What a rule selects.
 #[derive(Debug)]
 pub(crate) struct Selected {
-    /// The rule's place in the order of rules.
+    /// The index of the rule in evaluation order.
     pub(crate) place: usize,
     pub(crate) chain: ActionChain,
     pub(crate) encoded_slash: EncodedSlash,
@@ -32,7 +32,7 @@ pub(crate) struct Snapshot {
     pub(crate) protected: Arc<Protected>,
     /// Each rule and what it selects.
     pub(crate) rules: RuleSet<Selected>,
-    /// What becomes of a request that asks to be taken for one of another method.
+    /// How requests with a header such as `X-HTTP-Method-Override` are handled.
     pub(crate) method_override: MethodOverrides,
     /// Callback, sign-out and keys, on a listener with an authenticate action (DESIGN §6).
     pub(crate) endpoints: Option<Endpoints>,

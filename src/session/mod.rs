@@ -1,8 +1,8 @@
-//! The browser session between us and the user agent, and the logins that are on their way.
+//! The browser session between us and the user agent, and pending logins.
 //!
-//! Everything lives in sealed cookies (DESIGN §5); this process remembers only what it has opened lately ([`opened`]) and
-//! which sessions were ended before their time ([`revoked`]). Knows no provider and no rule, and decides nothing about a
-//! request. Start at [`Sessions`]; [`shards`] is what a cookie looks like on the wire, [`codec`] what is in it.
+//! Everything lives in sealed cookies (DESIGN §5); this process keeps only a cache of decrypted sessions ([`opened`]) and
+//! the list of revoked sessions ([`revoked`]). Knows no provider and no rule, and decides nothing about a
+//! request. Start at [`Sessions`]; [`shards`] is the format of the cookies, [`codec`] the format of their content.
 
 pub(crate) mod error;
 pub(crate) mod settings;
@@ -31,8 +31,8 @@ use crate::session::record::Session;
 use crate::session::sealed::{Purpose, Scope};
 use crate::session::shards::Shards;
 
-/// How long a browser keeps a cookie whose session is over, so that a returning user is told "your session has ended"
-/// and not "please sign in" (spec §2.1 tells EXPIRED from NONE). What counts is the time inside the seal.
+/// How long a browser keeps the cookie of an expired session, so that a returning user is told "your session has ended"
+/// and not "please sign in" (ALB §2.1 distinguishes EXPIRED from NONE). The session expires by the time inside the encrypted value.
 const KEEP_EXPIRED: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// Sessions under one cookie name.
@@ -59,12 +59,12 @@ impl Sessions {
         &self.base
     }
 
-    /// Opens what a request carried to `host`. Whether the session is over is the caller's question.
+    /// Decrypts the session of a request to `host`. The caller checks whether the session has expired.
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] for what we never sealed for this name and host, [`Error::Version`] for what another version of
-    /// this program sealed.
+    /// [`Error::Invalid`] if the value was not encrypted for this name and host, [`Error::Version`] if another version of
+    /// this program encrypted it.
     pub(crate) fn open(&self, host: &str, shards: &Shards<'_>) -> Result<Session, Error> {
         let scope = Scope { purpose: Purpose::Session, name: &self.base, host };
         codec::decode(&sealed::open_bytes(&self.keys, &scope, shards.sealed()?.as_ref())?)
@@ -74,16 +74,16 @@ impl Sessions {
     ///
     /// # Errors
     ///
-    /// [`Error::TooLarge`] where it does not fit into four.
+    /// [`Error::TooLarge`] if the session does not fit into four cookies.
     pub(crate) fn save(&self, host: &str, session: &Session, now: Timestamp) -> Result<Vec<HeaderValue>, Error> {
         let scope = Scope { purpose: Purpose::Session, name: &self.base, host };
         let text = sealed::seal_bytes(&self.keys, &scope, &codec::encode(session)?);
         let keep = session.expires_at.since(now) + KEEP_EXPIRED;
-        // Rounded up: the browser must not forget a session that is still good.
+        // Rounded up: the browser must not drop a session that is still valid.
         shards::write(self.same_site, &self.base, &text, keep.as_secs() + 1)
     }
 
-    /// The `Set-Cookie` lines that delete every shard, and whatever else the request carried under their names.
+    /// The `Set-Cookie` lines that delete every shard, and every other cookie of the request with such a name.
     pub(crate) fn clear(&self, headers: &http::HeaderMap) -> Vec<HeaderValue> {
         shards::names(&self.base, headers).iter().map(|name| cookie::set_for(self.same_site, name, "", 0)).collect()
     }

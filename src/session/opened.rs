@@ -1,7 +1,7 @@
-//! What this worker has opened lately, by the exact bytes of the cookie (DESIGN §2: "open a session once").
+//! This worker's cache of decrypted sessions, by the exact bytes of the cookie (DESIGN §2: "open a session once").
 //!
-//! Two generations: what is used moves into the young one; when that is full it becomes the old one and the old one is
-//! forgotten. So the memory is bounded, a hit costs one or two look-ups, and nothing is ever scanned. Not shared between
+//! Two generations: an entry that is used moves into the young one. When the young one is full it becomes the old one, and the old one is
+//! dropped. So the memory is bounded, a hit costs one or two look-ups, and nothing is ever scanned. Not shared between
 //! workers: no lock.
 
 use std::collections::HashMap;
@@ -41,7 +41,7 @@ struct Entry<T> {
     weight: usize,
 }
 
-/// Under what a session was opened: by whom, at which host, from which bytes.
+/// The key of a cache entry: the gate, the host, and the bytes of the cookie.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Key<'h> {
     /// Names the gate, and the generation of the configuration that it belongs to.
@@ -67,7 +67,7 @@ impl<T> Opened<T> {
         }
     }
 
-    /// What was opened under `key`.
+    /// The cached session for `key`.
     pub(crate) fn find(&mut self, key: &Key<'_>) -> Option<Rc<T>> {
         let hash = self.hash(key);
         if let Some(entry) = self.young.get(&hash) {
@@ -82,7 +82,7 @@ impl<T> Opened<T> {
         Some(value)
     }
 
-    /// Remembers what was opened under `key`. It takes about `value_bytes` of memory.
+    /// Adds the session for `key` to the cache. It takes about `value_bytes` of memory.
     pub(crate) fn remember(&mut self, key: &Key<'_>, value: Rc<T>, value_bytes: usize) {
         let cookie = key.shards.values().concat().into_boxed_slice();
         let weight = cookie.len() + key.host.len() + value_bytes;
@@ -90,12 +90,12 @@ impl<T> Opened<T> {
         self.put(self.hash(key), entry);
     }
 
-    /// How many sessions are remembered.
+    /// The number of cached sessions.
     pub(crate) fn len(&self) -> usize {
         self.young.len() + self.old.len()
     }
 
-    /// Forgets what was opened under `key`: it is over.
+    /// Evicts the session for `key`, because it has ended.
     pub(crate) fn forget(&mut self, key: &Key<'_>) {
         let hash = self.hash(key);
         if self.young.get(&hash).is_some_and(|entry| entry.is(key)) {

@@ -18,7 +18,7 @@ impl SessionId {
     }
 }
 
-// An id alone opens nothing, but it is of no use in a log either.
+// The id alone gives no access, but it has no use in a log either.
 impl fmt::Debug for SessionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("SessionId(…)")
@@ -36,11 +36,11 @@ pub(crate) struct Session {
     pub(crate) generation: u32,
     /// The provider's name in the configuration.
     pub(crate) provider: String,
-    /// The user, and the access token where the target is to have it.
+    /// The user, and the access token if it is forwarded to the target.
     pub(crate) identity: Identity,
     /// Kept where the provider gave one.
     pub(crate) refresh_token: Option<Secret<String>>,
-    /// Kept where signing out at the provider wants it as a hint.
+    /// Kept if sign-out at the provider needs the ID token as a hint.
     pub(crate) id_token: Option<Secret<String>>,
     /// When the user signed in.
     pub(crate) authenticated_at: Timestamp,
@@ -61,7 +61,7 @@ impl Session {
         self.refresh_at.is_some_and(|refresh_at| now >= refresh_at)
     }
 
-    /// About how many bytes of memory it takes.
+    /// The approximate memory of the session in bytes.
     pub(crate) fn weight(&self) -> usize {
         let tokens = [self.identity.access_token(), self.refresh_token.as_ref(), self.id_token.as_ref()];
         let tokens: usize = tokens.into_iter().flatten().map(|token| token.expose().len()).sum();

@@ -1,11 +1,11 @@
-//! Sessions that ended before their time: signed out, or refused by the provider at a refresh.
+//! Revoked sessions: signed out, or refused by the provider at a refresh.
 //!
 //! **Known to this process only**: a copied cookie that was signed out here still opens at another replica, and here again
 //! after a restart, until the session's own end. Short session timeouts bound that; a shared list would need a store.
 //!
 //! Every worker reads this on every request, without a lock: readers load a snapshot, a writer swaps in another.
 //!
-//! Memory is bounded, and no user can make it forget another's sign-out. Each user has a number of entries of their own;
+//! Memory is bounded, and no user can evict the sign-out of another user. Each user has a number of entries of their own;
 //! beyond that their older entries become one: "every session of this user that began before T is over".
 
 use std::collections::HashMap;
@@ -33,7 +33,7 @@ const RECENT_MAX: usize = 512;
 /// The generation of a session that was signed out: all of them are over.
 const EVERY_GENERATION: u32 = u32::MAX;
 
-/// What is asked about a session: one generation of its tokens. Made once, when the session is opened.
+/// The key to look up a session: one generation of its tokens. Made once, when the session is decrypted.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Handle {
     id: SessionId,
@@ -50,7 +50,7 @@ impl Handle {
     }
 }
 
-/// The sessions that ended before their time, each remembered until it would have ended anyway.
+/// The revoked sessions. Each entry is kept until the session would have expired anyway.
 #[derive(Debug, Default)]
 pub(crate) struct Revoked {
     current: ArcSwap<Snapshot>,
@@ -86,7 +86,7 @@ struct Snapshot {
 }
 
 impl Revoked {
-    /// What to ask [`contains`](Self::contains) with.
+    /// The key for [`contains`](Self::contains).
     pub(crate) fn handle(&self, session: &Session) -> Handle {
         let (issuer, subject) = (session.identity.issuer(), session.identity.subject());
         Handle {
@@ -97,7 +97,7 @@ impl Revoked {
         }
     }
 
-    /// Whether the session has ended before its time.
+    /// Whether the session was revoked.
     pub(crate) fn contains(&self, handle: &Handle) -> bool {
         let current = self.current.load();
         let is_over =
@@ -107,7 +107,7 @@ impl Revoked {
             || current.users.get(&handle.user).is_some_and(|before| handle.authenticated_at < before.began_before)
     }
 
-    /// Ends a session: it was signed out. Returns how many others had to be forgotten for it.
+    /// Ends a session: it was signed out. Returns how many other entries were evicted for it.
     pub(crate) fn sign_out(&self, session: &Session, now: Timestamp) -> usize {
         self.add(session, EVERY_GENERATION, now)
     }
@@ -174,7 +174,7 @@ impl Snapshot {
     }
 }
 
-/// Forgets what ends soonest beyond `most`; returns how many that were.
+/// Evicts the entries that expire soonest beyond `most`. Returns their number.
 fn forget_soonest<K: Copy + Eq + std::hash::Hash, V>(
     map: &mut HashMap<K, V>,
     most: usize,

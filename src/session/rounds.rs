@@ -1,8 +1,8 @@
-//! Counts logins that follow each other at once, so that a browser whose session never comes back does not go round for ever
+//! Counts logins that follow each other at once, so that a browser that does not return its session cookie is not redirected forever
 //! (pitfalls 6).
 //!
 //! A finished login leaves a number in a cookie that the browser drops after a minute. The next login that begins by itself
-//! counts on from it. The number is not sealed: whoever changes it stops, or does not stop, logins of their own browser.
+//! continues from it. The number is not encrypted: a user who changes it affects only the logins of that browser.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,10 +12,10 @@ use http::{HeaderMap, HeaderValue};
 use crate::message::cookie;
 use crate::session::shards;
 
-/// Logins in a row after which none begins by itself.
+/// Number of successive logins after which no login begins automatically.
 pub(crate) const ROUNDS_MAX: u8 = 3;
 
-/// How long the browser keeps the number. By its own clock: ours may be what is wrong.
+/// How long the browser keeps the number. The browser's clock counts, because our clock may be wrong.
 const KEPT: Duration = Duration::from_secs(60);
 
 /// What follows the base name of the session's cookies.
@@ -49,7 +49,7 @@ impl Rounds {
         cookie::set(&self.name(), &rounds.min(9).to_string(), self.kept.as_secs())
     }
 
-    /// The `Set-Cookie` line that begins to count anew.
+    /// The `Set-Cookie` line that resets the number.
     pub(crate) fn delete(&self) -> HeaderValue {
         cookie::delete(&self.name())
     }

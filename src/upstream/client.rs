@@ -1,4 +1,4 @@
-//! One worker's way to one target group.
+//! One worker's HTTP client of one target group.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -24,7 +24,7 @@ use crate::upstream::metrics::Metrics;
 use crate::upstream::pool::Pool;
 use crate::upstream::upgrade::Switched;
 
-/// Targets that one request is offered to: more would only make the client wait.
+/// Most targets tried for one request. More would only make the client wait.
 const ATTEMPTS_MAX: usize = 3;
 
 /// Sends requests to a group, over connections that only this worker uses.
@@ -32,7 +32,7 @@ const ATTEMPTS_MAX: usize = 3;
 pub(crate) struct Client {
     group: Arc<TargetGroup>,
     pools: Vec<Rc<Pool>>,
-    /// The targets' names, counted by this worker only.
+    /// The names of the targets. `Rc`, so that no worker touches another worker's reference count.
     names: Vec<Rc<str>>,
     turn: Cell<usize>,
     clock: Clock,
@@ -46,11 +46,11 @@ pub(crate) struct Answered {
     pub(crate) response: Response,
     /// The stream to the target, where it answered 101 (Switching Protocols).
     pub(crate) switched: Option<Switched>,
-    /// `host:port` of who answered.
+    /// `host:port` of the target that answered.
     pub(crate) target: Rc<str>,
 }
 
-/// No answer, and who failed last.
+/// No target answered: the last error, and the target that it came from.
 #[derive(Debug)]
 pub(crate) struct Unanswered {
     pub(crate) error: Error,
@@ -58,7 +58,7 @@ pub(crate) struct Unanswered {
 }
 
 impl Client {
-    /// A worker's client of `group`. `worker` spreads the first turns, so that workers do not march in step.
+    /// A worker's client of `group`. `worker` is the first round-robin position, so that workers start with different targets.
     pub(crate) fn new(
         group: Arc<TargetGroup>,
         worker: usize,
@@ -87,8 +87,8 @@ impl Client {
         self.group.settings.response_timeout
     }
 
-    /// Offers `request` to targets in turn until one answers; again only when no target can have seen anything of it, or when
-    /// it is idempotent, has no body, and the connection closed under it; never to more than three targets.
+    /// Sends `request` to targets in turn until one answers. Retries only if no target has received any byte of it, or if
+    /// it is idempotent, has no body, and the connection was closed. Tries at most three targets.
     pub(crate) async fn send(&self, request: Request) -> Result<Answered, Unanswered> {
         let answered = self.offer_to_each(request).await;
         if answered.is_err() {
@@ -120,7 +120,7 @@ impl Client {
         Err(last)
     }
 
-    /// Sends to one target, over an idle connection where there is one. Where it fails and another target may be asked, the
+    /// Sends to one target, over an idle connection if there is one. If this fails and another target may be tried, the
     /// request is whole.
     async fn offer(
         &self,
@@ -133,9 +133,9 @@ impl Client {
             self.count(offers);
             match idle.exchange(request).await {
                 Ok(head) => return Ok((idle, head)),
-                // The target closed the connection before it had the request.
+                // The target closed the connection before any byte of the request was sent.
                 Err(Error::Reset(_)) if request.is_whole() => {}
-                // Over a new connection, so that a request which kills its connection does not kill every idle one.
+                // Retry over a new connection. Otherwise a request that makes the target close its connection would close every idle one.
                 Err(Error::Reset(_)) if request.rewind() => {
                     was_sent = true;
                     break;
@@ -144,7 +144,7 @@ impl Client {
             }
         }
         self.count(offers);
-        // Boxed: a request over an idle connection does not carry the room of a handshake along.
+        // Boxed, so that the future of a request over an idle connection does not include the size of a handshake.
         let connecting = connect::connect(&self.group.settings, &self.group.targets[target].settings);
         let mut connection = match Box::pin(connecting).await {
             Ok(connection) => connection,
@@ -157,7 +157,7 @@ impl Client {
         };
         self.metrics.connections.increment();
         match connection.exchange(request).await {
-            // It accepts and closes at once, as a program does that is starting or stopping. Another target may be asked.
+            // The target accepted the connection and closed it at once, as programs do while they start or stop. Another target may be tried.
             Err(error @ Error::Reset(_)) => {
                 self.group.skip(target, self.clock.instant(), &error);
                 if !was_sent {
@@ -172,7 +172,7 @@ impl Client {
         }
     }
 
-    /// Counts an offer, and as a retry where it is not the first.
+    /// Counts an attempt. Every attempt after the first counts as a retry.
     fn count(&self, offers: &mut usize) {
         if *offers > 0 {
             self.metrics.retries.increment();
@@ -195,7 +195,7 @@ impl Client {
             return Ok(Answered { response: response.map(|()| Body::empty()), switched, target: name });
         }
         let is_reusable = keeps_open && request.is_written() && !request.is_last();
-        // What waits for the target's word is not sent after the answer: the target has not asked for it.
+        // A body that waits for 100 (Continue) is not sent after the final response: the target did not ask for it.
         if !request.is_written() && !request.awaits_continue() {
             request.lift_rate();
             upload::finish(request, &connection, self.response_timeout(), &self.spawner);
@@ -211,10 +211,10 @@ impl Client {
     }
 }
 
-/// How often idle connections are looked at: one that its target has closed holds a descriptor until then.
+/// How often idle connections are checked. A connection that its target has closed holds a descriptor until then.
 const PRUNE_BEAT: Duration = Duration::from_secs(5);
 
-/// Closes idle connections also when no request comes by. Ends with the client.
+/// Closes expired idle connections even if no request arrives. Ends with the client.
 fn start_pruning(pools: &[Rc<Pool>], group: &TargetGroup, clock: &Clock) {
     let pools: Vec<_> = pools.iter().map(Rc::downgrade).collect();
     let idle_timeout = group.settings.idle_timeout;

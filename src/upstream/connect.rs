@@ -18,7 +18,7 @@ use crate::upstream::http1::connection::Connection;
 use crate::upstream::http1::line::Line;
 use crate::upstream::settings::{Settings, TargetSettings};
 
-/// How long one address of a name is tried before the next is tried beside it (RFC 8305 §5).
+/// How long to wait for one address of a name before the next is tried in parallel (RFC 8305 §5).
 const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 /// Addresses of one name that are tried. More would only hold descriptors.
 const ADDRESSES_MAX: usize = 8;
@@ -94,7 +94,7 @@ struct Refused {
 }
 
 /// The first connection that can be made. The next address is tried when one has failed, or when none has answered for
-/// [`ATTEMPT_DELAY`]; earlier attempts go on. Whoever calls has the deadline for all of them.
+/// [`ATTEMPT_DELAY`]; earlier attempts go on. The caller sets the deadline for all of them.
 async fn first_of<T, F: Future<Output = io::Result<T>>>(
     mut addresses: VecDeque<SocketAddr>,
     dial: impl Fn(SocketAddr) -> F,
@@ -110,7 +110,7 @@ async fn first_of<T, F: Future<Output = io::Result<T>>>(
         let outcome = if addresses.is_empty() {
             attempts.next().await
         } else {
-            // Cancel-safe: an attempt that is not finished stays among the attempts.
+            // Cancel-safe: an unfinished attempt stays in the set of attempts.
             tokio::time::timeout(ATTEMPT_DELAY, attempts.next()).await.unwrap_or(None)
         };
         match outcome {

@@ -1,4 +1,4 @@
-//! A target group as all workers see it: its targets, and which of them are passed over for a while.
+//! A target group, shared by all workers: its targets, and which of them are skipped for a while.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::upstream::error::Error;
 use crate::upstream::settings::{Settings, TargetSettings};
 
-/// A group; immutable but for what its targets remember.
+/// A target group. Immutable except for the skip times of its targets.
 #[derive(Debug)]
 pub(crate) struct TargetGroup {
     pub(crate) settings: Settings,
@@ -22,12 +22,12 @@ pub(crate) struct Target {
     pub(crate) settings: TargetSettings,
     /// `host:port`, for logs.
     pub(crate) name: Arc<str>,
-    /// Milliseconds after the group's epoch before which this target is passed over; 0 where it is not.
+    /// Milliseconds after the group's epoch before which this target is skipped; 0 if it is not skipped.
     skip_until: AtomicU64,
 }
 
 impl TargetGroup {
-    /// A group whose targets are all believed to be well. `now` is any recent reading.
+    /// A group whose targets all count as healthy. `now` is any recent time.
     pub(crate) fn new(settings: Settings, now: Instant) -> Self {
         let target = |target: &TargetSettings| Target {
             name: Arc::from(target.authority()),
@@ -37,11 +37,11 @@ impl TargetGroup {
         Self { targets: settings.targets.iter().map(target).collect(), settings, epoch: now }
     }
 
-    /// The targets that one request is to be offered to, at most `N`: round robin from `turn` over those that are well, then
-    /// the others, the one that has been passed over longest first. So a group of which no target is well still gets requests
-    /// (spec §9.3: fail open), and one well target is enough.
+    /// The targets to try for one request, at most `N`: round robin from `turn` over the healthy targets, then
+    /// the skipped targets, the longest skipped first. So a group without a healthy target still gets requests
+    /// (ALB §9.3: fail open), and one healthy target is enough.
     ///
-    /// Decided at once: what becomes of a target while another is tried does not take it out.
+    /// The order is decided once. A target that becomes skipped while another is tried stays in it.
     pub(crate) fn order<const N: usize>(&self, turn: usize, now: Instant) -> impl Iterator<Item = usize> + use<N> {
         let millis = self.millis(now);
         let count = self.targets.len();

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::upstream::http1::connection::Connection;
 
-/// Idle connections, the most recently used last: it is the one that the target is least likely to be closing.
+/// Idle connections, the most recently used last. The target is least likely to be closing that one.
 #[derive(Debug, Default)]
 pub(crate) struct Pool(RefCell<Vec<Idle>>);
 
@@ -42,7 +42,7 @@ impl Pool {
         }
     }
 
-    /// Closes what has been idle for too long, and what targets have closed.
+    /// Closes connections that have been idle for too long or that the target has closed.
     pub(crate) fn prune(&self, now: Instant, idle_timeout: Duration) {
         let mut idle = self.0.borrow_mut();
         idle.retain(|idle| idle.is_open(now, idle_timeout));

@@ -8,23 +8,23 @@ use std::time::Duration;
 pub(crate) struct Settings {
     /// Names the group in rules, logs, metrics, and as `aud` of the signed claims.
     pub(crate) name: Arc<str>,
-    /// In the order of the file. May be empty: 503 (spec §6.1).
+    /// In the order of the file. May be empty: 503 (ALB §6.1).
     pub(crate) targets: Vec<TargetSettings>,
-    /// `Some` where targets are spoken to over TLS.
+    /// `Some` if connections to targets use TLS.
     pub(crate) tls: Option<Arc<rustls::ClientConfig>>,
-    /// To make a connection. 10 s (spec §6.1).
+    /// Longest time to make a connection. 10 s (ALB §6.1).
     pub(crate) connect_timeout: Duration,
-    /// From the end of the request to the first byte of the answer, and between two frames of a body. 60 s (spec §10.1).
+    /// From the end of the request to the first byte of the answer, and between two frames of a body. 60 s (ALB §10.1).
     pub(crate) response_timeout: Duration,
     /// How long an idle connection is kept. 4 s: shorter than what targets commonly keep (Node: 5 s), so that a request
-    /// seldom meets a connection that is being closed (pitfalls 65).
+    /// rarely uses a connection that is being closed (pitfalls 65).
     pub(crate) idle_timeout: Duration,
-    /// Idle connections kept for each target, by each worker. 1024: what is not needed any more ends by `idle_timeout`, and closing a
+    /// Idle connections kept for each target, by each worker. 1024: unneeded connections end by `idle_timeout`, and closing a
     /// connection that the next request would have used costs more than keeping it.
     pub(crate) idle_max: usize,
     /// Header fields of one answer. 1000; all of them together may take 64 KB.
     pub(crate) response_headers_max: usize,
-    /// How long a target that refused a connection is passed over. 10 s.
+    /// How long a target that refused a connection is skipped. 10 s.
     pub(crate) skip_for: Duration,
 }
 

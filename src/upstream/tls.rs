@@ -1,4 +1,4 @@
-//! How TLS to targets trusts: by authorities, or any certificate where the configuration says so aloud.
+//! Verification of targets' certificates: by authorities, or none if the configuration says so explicitly.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ pub(crate) fn verifying(roots: impl IntoIterator<Item = CertificateDer<'static>>
     Arc::new(http1(config))
 }
 
-/// Takes any certificate, as the load balancer does (spec §9.2). The connection is still encrypted, and the target still
+/// Accepts any certificate, as the load balancer does (ALB §9.2). The connection is still encrypted, and the target still
 /// proves that it has the certificate's key.
 pub(crate) fn trusting() -> Arc<ClientConfig> {
     let verifier = Arc::new(AnyCertificate(provider::tls()));

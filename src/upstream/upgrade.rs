@@ -31,10 +31,10 @@ pub(crate) struct Switched {
 
 /// When a tunnel must end.
 pub(crate) struct Bounds {
-    /// The longest time in which neither side says anything.
+    /// Longest time without a byte from either side.
     pub(crate) idle_timeout: Duration,
-    /// Whether the session is over, by its time or by a sign-out: a socket does not outlive it (attacks W-03). Asked at a
-    /// beat. `None` where nobody signed in.
+    /// Whether the session has expired or was signed out: a WebSocket must not outlive its session (attacks W-03). Asked at a
+    /// beat. `None` without a session.
     pub(crate) is_over: Option<Box<dyn Fn() -> bool>>,
 }
 
@@ -44,15 +44,15 @@ impl Switched {
     }
 }
 
-/// How long the two ends have to say goodbye when we close: the client to answer our closing frame, then the target to close.
+/// How long the closing handshake may take when Vestibule closes the tunnel: the client to answer our closing frame, then the target to close.
 const CLOSE_TIME_MAX: Duration = Duration::from_secs(5);
-/// The same where the client may not go on, or is not there: its session has ended, or it has been silent for too long.
+/// The same limit if the session has ended or the client was silent for too long.
 const CLOSE_TIME_MAX_SHORT: Duration = Duration::from_secs(1);
 
 /// Joins `client` and `target` when the client has switched protocols, too.
 ///
 /// When the process stops, the client is told by a closing frame and answers it; the target sees the client's answer, and
-/// answers itself. What either end says meanwhile is passed on, as far as the protocol allows it (docs/decisions/0012).
+/// answers itself. Data from either end is still forwarded, as far as the protocol allows (docs/decisions/0012).
 pub(crate) async fn join(client: OnUpgrade, target: Switched, bounds: Bounds, mut draining: Draining) {
     let Ok(client) = client.await else { return };
     let mut tunnel = Tunnel::new(TokioIo::new(client), target);
@@ -79,10 +79,10 @@ async fn session_ends(is_over: Option<Box<dyn Fn() -> bool>>) {
     }
 }
 
-/// Grows whenever something moves.
+/// Grows with every byte that is forwarded.
 type Moves = Rc<Cell<u64>>;
 
-/// Returns when nothing has moved for `timeout` (to twice that).
+/// Returns when no byte was forwarded for `timeout` (at most twice `timeout`).
 async fn stands_still(moved: Moves, timeout: Duration) {
     let mut seen = 0;
     loop {
