@@ -77,9 +77,8 @@ pub(crate) async fn body(
             }
             let decoder = Decoder::new(length);
             let mut incoming = Incoming { connection: Some(connection), home, decoder, rest, first: None };
-            // Boxed: answers that came whole do not carry the room along.
-            Box::pin(incoming.begin()).await?;
-            Ok(Body::streaming(incoming))
+            incoming.begin().await?;
+            Ok(incoming.into_body())
         }
     }
 }
@@ -87,11 +86,35 @@ pub(crate) async fn body(
 impl Incoming {
     /// Waits a moment for the first frame.
     async fn begin(&mut self) -> Result<(), BoxError> {
-        let first = poll_fn(|cx| self.poll_decoded(cx));
-        if let Ok(first) = tokio::time::timeout(FIRST_WAIT, first).await {
-            self.first = first?;
+        let mut first = poll_fn(|cx| Poll::Ready(self.poll_decoded(cx))).await;
+        if first.is_pending() {
+            // The body is mostly right behind the head. Looking once more after the runtime has asked the sockets costs less
+            // than a timer.
+            tokio::task::yield_now().await;
+            first = poll_fn(|cx| Poll::Ready(self.poll_decoded(cx))).await;
         }
+        self.first = match first {
+            Poll::Ready(first) => first?,
+            // Boxed: most answers need no timer, and do not carry the room for it along.
+            Poll::Pending => {
+                match Box::pin(tokio::time::timeout(FIRST_WAIT, poll_fn(|cx| self.poll_decoded(cx)))).await {
+                    Ok(first) => first?,
+                    Err(_) => None,
+                }
+            }
+        };
         Ok(())
+    }
+
+    /// A body in memory where the whole of it has come, else one that streams.
+    fn into_body(mut self) -> Body {
+        match self.first.take().map(Frame::into_data) {
+            Some(Ok(data)) if self.decoder.left() == Some(0) => return Body::full(data),
+            Some(Ok(data)) => self.first = Some(Frame::data(data)),
+            Some(Err(frame)) => self.first = Some(frame),
+            None => {}
+        }
+        Body::streaming(self)
     }
 
     /// Lets the connection go.

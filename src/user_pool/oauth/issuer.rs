@@ -41,13 +41,26 @@ pub(crate) struct IdToken<'a> {
 }
 
 /// What an access token says to this pool only. Sealed with a fresh nonce each time: relying parties cannot compare two tokens
-/// to learn that a password was changed.
-#[derive(Debug, Serialize, Deserialize)]
+/// to learn that a password was changed. Written as a list: the token is a part of each session cookie.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(from = "(String, String, Option<String>)", into = "(String, String, Option<String>)")]
 pub(crate) struct Inside {
     pub(crate) family: String,
     pub(crate) fingerprint: String,
     /// The session that the token ends with; `None` where `offline_access` was granted.
     pub(crate) session_id: Option<String>,
+}
+
+impl From<(String, String, Option<String>)> for Inside {
+    fn from((family, fingerprint, session_id): (String, String, Option<String>)) -> Self {
+        Self { family, fingerprint, session_id }
+    }
+}
+
+impl From<Inside> for (String, String, Option<String>) {
+    fn from(inside: Inside) -> Self {
+        (inside.family, inside.fingerprint, inside.session_id)
+    }
 }
 
 /// `typ` of an access token (RFC 9068 §2.1), which no ID token has.
