@@ -1,4 +1,4 @@
-//! `fixed-response` (spec §7.3).
+//! `fixed-response` (ALB §7.3).
 
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode, header};

@@ -25,7 +25,7 @@ use crate::upstream::upgrade::{self, Bounds, Switched};
 pub(crate) struct Forward {
     /// The group's place among [`Worker::groups`].
     pub(crate) group: usize,
-    /// `Host` as the client sent it, with its port (spec §10.4).
+    /// `Host` as the client sent it, with its port (ALB §10.4).
     pub(crate) preserve_host: bool,
     /// What the trailers of a request may not carry either.
     pub(crate) protected: Arc<Protected>,
@@ -155,7 +155,7 @@ fn check(headers: &HeaderMap) -> Result<(), Reason> {
     if headers.get_all(header::EXPECT).iter().any(is_other) {
         return Err(Reason::RequestExpectation);
     }
-    // Spec §9.1: gRPC needs HTTP/2 and trailers to the target.
+    // ALB §9.1: gRPC needs HTTP/2 and trailers to the target.
     if headers.get(header::CONTENT_TYPE).is_some_and(is_grpc) {
         return Err(Reason::UpstreamProtocol);
     }

@@ -24,7 +24,7 @@ use fixed_response::FixedResponse;
 use forward::Forward;
 use redirect::Redirect;
 
-/// At most one gate (spec §1.3), then one terminal: a chain that ends in nothing cannot be written.
+/// At most one gate (ALB §1.3), then one terminal: a chain that ends in nothing cannot be written.
 #[derive(Debug)]
 pub(crate) struct ActionChain {
     pub(crate) gate: Option<Gate>,
@@ -113,7 +113,7 @@ enum Passed {
 }
 
 impl Terminal {
-    /// As in the access log (spec §6.3).
+    /// As in the access log (ALB §6.3).
     const fn name(&self) -> &'static str {
         match self {
             Self::Forward(_) => "forward",

@@ -1,4 +1,4 @@
-//! `redirect` with placeholders (spec §7.3).
+//! `redirect` with placeholders (ALB §7.3).
 
 use std::fmt::Write as _;
 
@@ -11,7 +11,7 @@ use crate::message::Response;
 use crate::message::body::Body;
 use crate::message::uri::CanonicalRequest;
 
-/// Longest `Location` that is sent (spec §6.5: 8 K).
+/// Longest `Location` that is sent (ALB §6.5: 8 K).
 const LOCATION_BYTES_MAX: usize = 8 * 1024;
 
 /// Sends the client elsewhere.

@@ -8,7 +8,7 @@ use http::StatusCode;
 
 use crate::message::cookie::SameSite;
 
-/// What a rule does: gates in order, then exactly one terminal (spec §1.3).
+/// What a rule does: gates in order, then exactly one terminal (ALB §1.3).
 #[derive(Clone, Debug)]
 pub(crate) struct ChainSettings {
     /// Run first; each may stop the request.
@@ -24,7 +24,7 @@ pub(crate) enum GateSettings {
     Authenticate(AuthenticateSettings),
 }
 
-/// `authenticate-oidc` (spec §1.1), and `authenticate-user-pool`.
+/// `authenticate-oidc` (ALB §1.1), and `authenticate-user-pool`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct AuthenticateSettings {
     /// The action as it is written: `authenticate-oidc` or `authenticate-user-pool`.
@@ -58,7 +58,7 @@ pub(crate) enum AuthenticateKind {
     UserPool(Arc<str>),
 }
 
-/// `on_unauthenticated_request` (spec §1.1).
+/// `on_unauthenticated_request` (ALB §1.1).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum OnUnauthenticated {
     /// A navigation goes to the provider; anything else is answered 401.
@@ -76,7 +76,7 @@ pub(crate) enum OnExpired {
     /// 401, as for a request that never had a session.
     #[default]
     Deny,
-    /// To the provider, as the ALB does (spec §2.1).
+    /// To the provider, as the ALB does (ALB §2.1).
     Authenticate,
 }
 
@@ -96,11 +96,11 @@ pub(crate) enum TerminalSettings {
 pub(crate) struct ForwardSettings {
     /// A group of `target_groups`.
     pub(crate) target_group: Arc<str>,
-    /// Send the client's `Host` on as it came (spec §10.4 `preserve_host_header`); else without a default port.
+    /// Send the client's `Host` on as it came (ALB §10.4 `preserve_host_header`); else without a default port.
     pub(crate) preserve_host: bool,
 }
 
-/// `redirect` (spec §7.3), with its placeholders parsed.
+/// `redirect` (ALB §7.3), with its placeholders parsed.
 #[derive(Clone, Debug)]
 pub(crate) struct RedirectSettings {
     /// 301 or 302.
@@ -176,7 +176,7 @@ impl Template {
     }
 }
 
-/// `fixed-response` (spec §7.3).
+/// `fixed-response` (ALB §7.3).
 #[derive(Clone, Debug)]
 pub(crate) struct FixedResponseSettings {
     /// 2xx, 4xx or 5xx.

@@ -1,4 +1,4 @@
-//! The keys that verify what we sign: as a key set, and one by one in PEM form as the ALB's endpoint has them (spec §4.3).
+//! The keys that verify what we sign: as a key set, and one by one in PEM form as the ALB's endpoint has them (ALB §4.3).
 //!
 //! Keys that sign no longer, or not yet, are among them, so that a rotation has an overlap.
 

@@ -7,7 +7,7 @@ use crate::jose::signing_key::{PublicKey, SigningKey};
 /// What the target is told.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
-    /// The `signer` member: names this deployment; applications check it (spec §4.3).
+    /// The `signer` member: names this deployment; applications check it (ALB §4.3).
     pub(crate) signer: String,
     /// How the signed claims are written.
     pub(crate) format: Format,
@@ -29,7 +29,7 @@ pub(crate) enum Format {
     /// A standard JWT: unpadded base64url, `aud` and `exp` in the payload.
     #[default]
     Jwt,
-    /// The ALB's exact bytes: padded segments that are part of the signing input (spec §4.2).
+    /// The ALB's exact bytes: padded segments that are part of the signing input (ALB §4.2).
     Alb,
 }
 

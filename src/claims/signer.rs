@@ -19,7 +19,7 @@ use crate::identity::{Claims, Identity};
 use crate::jose::error::Error;
 use crate::jose::signing_key::SigningKey;
 
-/// Life of an assertion (spec §4.2): `exp` is never later than this from now.
+/// Life of an assertion (ALB §4.2): `exp` is never later than this from now.
 const LIFETIME: Duration = Duration::from_secs(120);
 
 /// Audiences whose assertions one session keeps: the target groups that one browser uses at the same time.
@@ -112,7 +112,7 @@ impl Signer {
         Ok(value)
     }
 
-    /// A compact JWS (RFC 7515 §7.1); in the ALB's format each segment is padded, and the padding is signed (spec §4.2).
+    /// A compact JWS (RFC 7515 §7.1); in the ALB's format each segment is padded, and the padding is signed (ALB §4.2).
     fn sign(&self, user: &Assertions, audience: &str, now: Timestamp) -> Result<String, Error> {
         let (header, payload) = (&user.header, &user.payload);
         let (issued_at, expires_at) = (now.seconds(), (now + LIFETIME).seconds());
@@ -132,7 +132,7 @@ impl Signer {
         Ok(format!("{token}.{signature}{padding}"))
     }
 
-    /// The JOSE header but for `exp`, the same in both formats: members and order are the ALB's (spec §4.2).
+    /// The JOSE header but for `exp`, the same in both formats: members and order are the ALB's (ALB §4.2).
     fn header(&self, issuer: &str, client_id: &str) -> Map<String, Value> {
         let members = [
             ("typ", "JWT"),

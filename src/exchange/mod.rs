@@ -49,7 +49,7 @@ pub(crate) struct Exchange {
     pub(crate) login: Option<LoginNames>,
     /// Its place in the order of rules; means nothing while there is no `rule`.
     pub(crate) rule_index: usize,
-    /// What the chain did, in order: `authenticate`, `forward`, … (spec §6.3).
+    /// What the chain did, in order: `authenticate`, `forward`, … (ALB §6.3).
     pub(crate) actions: Vec<&'static str>,
     /// The `sub` of the signed-in user, for the access log only.
     pub(crate) subject: Option<Rc<str>>,

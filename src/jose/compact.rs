@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use crate::jose::strict_json;
 
-/// Largest token that is read. The ALB's own limit for claims and token is 11 KB (spec §2.5.4).
+/// Largest token that is read. The ALB's own limit for claims and token is 11 KB (ALB §2.5.4).
 pub(crate) const TOKEN_BYTES_MAX: usize = 64 * 1024;
 /// Longest key id that is compared.
 const KID_BYTES_MAX: usize = 1024;

@@ -192,7 +192,7 @@ impl PublicKey {
     }
 
     /// The key id: the RFC 7638 thumbprint in the shape of a UUID (RFC 9562 §5.8), because verifiers written for the ALB
-    /// refuse any other shape (spec §4.2).
+    /// refuse any other shape (ALB §4.2).
     pub(crate) fn kid(&self) -> &str {
         &self.kid
     }
@@ -224,7 +224,7 @@ impl PublicKey {
         serde_json::from_slice(&decoded(payload)?).ok()
     }
 
-    /// As one PEM `PUBLIC KEY`, which is what the ALB's key endpoint answers (spec §4.3).
+    /// As one PEM `PUBLIC KEY`, which is what the ALB's key endpoint answers (ALB §4.3).
     pub(crate) fn pem(&self) -> &str {
         &self.pem
     }

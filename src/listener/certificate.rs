@@ -85,7 +85,7 @@ pub(crate) struct Certificates {
 }
 
 impl Certificates {
-    /// The first is what a client gets that names no server, or one that no certificate is for (spec §10.9). Where two are
+    /// The first is what a client gets that names no server, or one that no certificate is for (ALB §10.9). Where two are
     /// for one name, the first wins.
     pub(crate) fn new(first: &Certificate, others: &[Certificate]) -> Self {
         let mut by_name = HashMap::new();

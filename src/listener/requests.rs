@@ -47,7 +47,7 @@ fn expects_continue(headers: &HeaderMap) -> bool {
 }
 
 /// Whether an HTTP/1.1 connection ends with the answer: not everybody looks for the body of a GET or HEAD, and whoever does not
-/// would read the next request from its middle (spec §10.6).
+/// would read the next request from its middle (ALB §10.6).
 fn closes_after(request: &Request) -> bool {
     matches!(*request.method(), Method::GET | Method::HEAD)
         && request.version() != Version::HTTP_2

@@ -41,15 +41,15 @@ pub(crate) struct Limits {
     pub(crate) handshake_timeout: Duration,
     /// From the first byte of a request head to its last. 10 s; a slow head is not a slow application.
     pub(crate) head_timeout: Duration,
-    /// The longest time in which nothing moves on a connection. 60 s (spec §10.1 `idle_timeout`).
+    /// The longest time in which nothing moves on a connection. 60 s (ALB §10.1 `idle_timeout`).
     pub(crate) idle_timeout: Duration,
-    /// The life of a connection. 3600 s (spec §10.1 `client_keep_alive`).
+    /// The life of a connection. 3600 s (ALB §10.1 `client_keep_alive`).
     pub(crate) keep_alive: Duration,
-    /// All request headers together, in bytes. 65536 (spec §7.4).
+    /// All request headers together, in bytes. 65536 (ALB §7.4).
     pub(crate) head_bytes_max: usize,
     /// Header fields in one request. 200.
     pub(crate) headers_max: usize,
-    /// Concurrent streams of one HTTP/2 connection. 128 (spec §10.5).
+    /// Concurrent streams of one HTTP/2 connection. 128 (ALB §10.5).
     pub(crate) streams_max: u32,
     /// The least rate of a request's body, in bytes a second, until its answer begins. Zero: none. 240.
     pub(crate) body_rate_min: u64,

@@ -79,7 +79,7 @@ const ENCODED: &AsciiSet = &CONTROLS
     .add(b'|')
     .add(b'}');
 
-/// Writes `name=value&…` in RFC 3986 style: a space is `%20`, never `+` (spec §2.2).
+/// Writes `name=value&…` in RFC 3986 style: a space is `%20`, never `+` (ALB §2.2).
 pub(crate) fn encode<'p>(pairs: impl IntoIterator<Item = (&'p str, &'p str)>) -> String {
     let mut out = String::new();
     for (name, value) in pairs {

@@ -8,7 +8,7 @@ use ipnet::IpNet;
 use crate::message::header::{FORWARDED_FOR, FORWARDED_HOST, FORWARDED_PORT, FORWARDED_PREFIX, FORWARDED_PROTO};
 use crate::message::uri::Scheme;
 
-/// Most addresses that the list may have (spec §10.2).
+/// Most addresses that the list may have (ALB §10.2).
 const ADDRESSES_MAX: usize = 30;
 
 /// Whom to believe, and what to write.
@@ -53,7 +53,7 @@ pub(crate) struct Told {
     pub(crate) prefix: Option<HeaderValue>,
 }
 
-/// What becomes of the client's `X-Forwarded-For` (spec §10.2).
+/// What becomes of the client's `X-Forwarded-For` (ALB §10.2).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Mode {
     /// The peer's address is added at the end.
@@ -65,7 +65,7 @@ pub(crate) enum Mode {
     Remove,
 }
 
-/// The list has more than 30 addresses: 463 (spec §6.1).
+/// The list has more than 30 addresses: 463 (ALB §6.1).
 #[derive(Debug, thiserror::Error)]
 #[error("X-Forwarded-For has more than {ADDRESSES_MAX} addresses")]
 pub(crate) struct TooMany;
@@ -204,7 +204,7 @@ fn address(hop: &[u8]) -> Option<IpAddr> {
     bare.or_else(with_port).or_else(bracketed).map(|address: IpAddr| address.to_canonical())
 }
 
-/// The trace id for the target (spec §10.3): ours as `Root` where the client has none, else as `Self` before its `Root`.
+/// The trace id for the target (ALB §10.3): ours as `Root` where the client has none, else as `Self` before its `Root`.
 pub(crate) fn trace_id(given: Option<&HeaderValue>, id: &str) -> HeaderValue {
     let given = given.and_then(|value| value.to_str().ok()).filter(|value| value.len() < 1024);
     let value = match given.filter(|given| given.contains("Root=")) {

@@ -4,19 +4,19 @@ use std::collections::HashSet;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 
-/// `x-amzn-oidc-identity` (spec §4.1): the user's `sub`.
+/// `x-amzn-oidc-identity` (ALB §4.1): the user's `sub`.
 pub(crate) const OIDC_IDENTITY: HeaderName = HeaderName::from_static("x-amzn-oidc-identity");
-/// `x-amzn-oidc-data` (spec §4.1): the signed claims.
+/// `x-amzn-oidc-data` (ALB §4.1): the signed claims.
 pub(crate) const OIDC_DATA: HeaderName = HeaderName::from_static("x-amzn-oidc-data");
-/// `x-amzn-oidc-accesstoken` (spec §4.1).
+/// `x-amzn-oidc-accesstoken` (ALB §4.1).
 pub(crate) const OIDC_ACCESS_TOKEN: HeaderName = HeaderName::from_static("x-amzn-oidc-accesstoken");
-/// `x-amzn-trace-id` (spec §10.3).
+/// `x-amzn-trace-id` (ALB §10.3).
 pub(crate) const TRACE_ID: HeaderName = HeaderName::from_static("x-amzn-trace-id");
-/// `x-forwarded-for` (spec §10.2).
+/// `x-forwarded-for` (ALB §10.2).
 pub(crate) const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-/// `x-forwarded-proto` (spec §10.2).
+/// `x-forwarded-proto` (ALB §10.2).
 pub(crate) const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
-/// `x-forwarded-port` (spec §10.2).
+/// `x-forwarded-port` (ALB §10.2).
 pub(crate) const FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
 /// `x-forwarded-host`: the host that the client named.
 pub(crate) const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");

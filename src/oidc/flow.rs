@@ -92,7 +92,7 @@ pub(crate) fn is_reserved_parameter(name: &str) -> bool {
     )
 }
 
-/// Begins a login: our parameters in the ALB's order (spec §2.2), then its extras.
+/// Begins a login: our parameters in the ALB's order (ALB §2.2), then its extras.
 pub(crate) fn begin(settings: &Settings, metadata: &Metadata, request: &LoginRequest) -> Result<Begun, Error> {
     if request.extra_params.keys().any(|name| is_reserved_parameter(name)) {
         return Err(Error::ReservedParameter);

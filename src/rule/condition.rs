@@ -1,4 +1,4 @@
-//! The six conditions of a rule (spec §7.2). Values of one condition are alternatives.
+//! The six conditions of a rule (ALB §7.2). Values of one condition are alternatives.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -66,9 +66,9 @@ pub(crate) enum Error {
     HostHeader,
 }
 
-/// Longest pattern, in characters (spec §7.2).
+/// Longest pattern, in characters (ALB §7.2).
 const PATTERN_LENGTH_MAX: usize = 128;
-/// Longest method or header name (spec §7.2).
+/// Longest method or header name (ALB §7.2).
 const NAME_LENGTH_MAX: usize = 40;
 
 impl Condition {

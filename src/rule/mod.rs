@@ -14,7 +14,7 @@ use condition::Condition;
 use facts::Facts;
 use index::Index;
 
-/// A rule: all conditions must hold (spec §7.1).
+/// A rule: all conditions must hold (ALB §7.1).
 #[derive(Clone, Debug)]
 pub(crate) struct Rule<T> {
     /// Names the rule in the access log and metrics.

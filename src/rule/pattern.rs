@@ -33,7 +33,7 @@ enum Sign {
 }
 
 impl Pattern {
-    /// Reads a pattern. `\*` and `\?` stand for themselves (spec §7.2, query strings); `\\` for a backslash.
+    /// Reads a pattern. `\*` and `\?` stand for themselves (ALB §7.2, query strings); `\\` for a backslash.
     pub(crate) fn new(text: &str, case: Case) -> Self {
         let mut tokens = Vec::new();
         let mut literal = String::new();

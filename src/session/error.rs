@@ -10,7 +10,7 @@ pub(crate) enum Error {
     /// Sealed by us, in a layout that this version does not know: the same as no session (pitfalls 28, 30).
     #[error("the cookie has the format of another version")]
     Version,
-    /// Does not fit into four cookies of 4096 bytes (spec §2.5.4).
+    /// Does not fit into four cookies of 4096 bytes (ALB §2.5.4).
     #[error("the session does not fit into four cookies")]
     TooLarge,
 }

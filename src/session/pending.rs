@@ -25,7 +25,7 @@ use crate::session::error::Error;
 use crate::session::sealed::{self, Purpose, Scope};
 use crate::session::{settings, shards};
 
-/// From the redirect to the callback (spec §2.4).
+/// From the redirect to the callback (ALB §2.4).
 pub(crate) const LOGIN_WINDOW: Duration = Duration::from_secs(15 * 60);
 
 /// How long the cookie of a login lives. Longer than the login, so that a sign-in that took too long is known as that.

@@ -11,7 +11,7 @@ use memchr::memchr;
 use crate::message::cookie::{self, SameSite};
 use crate::session::error::Error;
 
-/// Most shards of a session (DESIGN §5, spec §3.1).
+/// Most shards of a session (DESIGN §5, ALB §3.1).
 pub(crate) const SHARDS_MAX: usize = 4;
 
 /// Most bytes of a `Set-Cookie` line, its name and attributes included: what every browser keeps (RFC 6265bis §5.6).

@@ -327,7 +327,7 @@ fn without_a_refresh_token_claims_are_kept_until_the_session_is_over() {
     on_both(|protocol| {
         let browser = place.signed_in(protocol);
         let token = place.target.last().header("x-amzn-oidc-accesstoken").map(str::to_owned);
-        // Long after the access token is over (spec §2.8).
+        // Long after the access token is over (ALB §2.8).
         place.advance(TIMEOUT - Duration::from_secs(1));
         let answer = browser.clone().get(PAGE);
         assert_eq!((answer.status, answer.set_cookies().len()), (200, 0));

@@ -10,7 +10,7 @@ use crate::message::page::{self, escape, harden};
 
 /// Sends the browser to `location`.
 ///
-/// A navigation is answered 302, as by the ALB (spec §2.2): the browser goes there by GET, whatever it came with. A request
+/// A navigation is answered 302, as by the ALB (ALB §2.2): the browser goes there by GET, whatever it came with. A request
 /// that a service worker makes in place of a navigation cannot follow a redirect to another site, and may not pass one on
 /// that it followed (Fetch §4.2): the page that it passes on goes there.
 pub(super) fn go(location: &str, headers: &HeaderMap) -> Result<Response, Rejection> {

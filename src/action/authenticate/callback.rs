@@ -1,4 +1,4 @@
-//! Finishes a login: checks that it was begun in this browser, redeems the code, and starts the session (spec §2.4–2.5).
+//! Finishes a login: checks that it was begun in this browser, redeems the code, and starts the session (ALB §2.4–2.5).
 //!
 //! A callback that is not the end of a login is not the end for the user either. Where the user is signed in already, the
 //! browser goes on to the address; where signing in once more can help, that begins by itself, once; else a page says what

@@ -1,4 +1,4 @@
-//! What becomes of a request without a session (spec §2.1). Pure.
+//! What becomes of a request without a session (ALB §2.1). Pure.
 
 use http::{HeaderMap, Method};
 
@@ -54,7 +54,7 @@ impl Sends {
     }
 }
 
-/// Only a navigation is ever sent to the provider: nothing else can follow (spec §2.7, pitfalls 15–18). One that sends a form
+/// Only a navigation is ever sent to the provider: nothing else can follow (ALB §2.7, pitfalls 15–18). One that sends a form
 /// is not: the browser would come back without the form, and the user would not be told that nothing was sent.
 pub(super) fn decide(absence: Absence, settings: &AuthenticateSettings, wish: Wish) -> Verdict {
     let may_sign_in = match settings.on_unauthenticated {

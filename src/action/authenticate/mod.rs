@@ -1,5 +1,5 @@
 //! `authenticate-oidc` and `authenticate-user-pool`: session present, stale or absent → go on, refresh, sign in, let pass
-//! as anonymous, or refuse (spec §2.1).
+//! as anonymous, or refuse (ALB §2.1).
 //!
 //! One [`Authenticate`] for each such action, shared by the workers; [`local::Local`] is what each worker has for itself,
 //! [`memory::Memory`] what the process has. Knows no target and no rule. Start at [`Authenticate::run`]; a login leaves

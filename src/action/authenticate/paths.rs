@@ -1,6 +1,6 @@
 //! The paths that are answered by us on every host where a rule authenticates, instead of by a rule (DESIGN §6).
 
-/// Where the paths begin unless the configuration says otherwise. With it the callback is the ALB's (spec §2.4), so that
+/// Where the paths begin unless the configuration says otherwise. With it the callback is the ALB's (ALB §2.4), so that
 /// redirect URIs that are registered already keep working.
 pub(crate) const DEFAULT_PREFIX: &str = "/oauth2";
 

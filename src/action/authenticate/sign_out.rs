@@ -1,4 +1,4 @@
-//! Ends the session, here and, where the provider has a way, there (spec §5, pitfalls 70–74).
+//! Ends the session, here and, where the provider has a way, there (ALB §5, pitfalls 70–74).
 //!
 //! The same path is the landing page that a provider sends the browser back to: a request without a session, or with the
 //! `state` that we gave the provider, changes nothing and is told "you are signed out". No parameter says where to go next

@@ -40,7 +40,7 @@ pub(super) struct Ticket {
 }
 
 impl Destination {
-    /// Where the login of a request goes: what was asked for, by GET (spec §2.6).
+    /// Where the login of a request goes: what was asked for, by GET (ALB §2.6).
     pub(super) fn of(request: &CanonicalRequest, is_reserved: impl Fn(&str) -> bool) -> Self {
         let target = if is_reserved(request.path()) { "/" } else { on_this_origin(request.target.as_str()) };
         Self::Address(target.to_owned())

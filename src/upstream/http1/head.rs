@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use hyper::ext::ReasonPhrase;
 
-/// Heads larger than this are refused. The load balancer takes 32 K (spec §7.4).
+/// Heads larger than this are refused. The load balancer takes 32 K (ALB §7.4).
 pub(super) const BYTES_MAX: usize = 64 * 1024;
 
 /// Fields for which there is room on the stack. Answers with more are rare and read a second time.

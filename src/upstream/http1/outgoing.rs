@@ -122,7 +122,7 @@ impl Outgoing {
                 announced = names(parts.headers.get_all(header::TRAILER));
             }
         }
-        // Spec §10.6: few targets look for the body of a GET, and the next request would begin in the middle of it.
+        // ALB §10.6: few targets look for the body of a GET, and the next request would begin in the middle of it.
         let is_last = framing != Framing::Exact(0) && matches!(parts.method, Method::GET | Method::HEAD);
         if is_last {
             head.extend_from_slice(b"connection: close\r\n");

@@ -9,7 +9,7 @@ use crate::clock::Timestamp;
 use crate::crypto::compare;
 use crate::user_pool::seal::{Purpose, Seal};
 
-/// How long a form may be looked at: as long as the login at the relying party may take (spec §2.4).
+/// How long a form may be looked at: as long as the login at the relying party may take (ALB §2.4).
 pub(crate) const FORM_LIFETIME: Duration = Duration::from_secs(15 * 60);
 
 /// A form's hidden value. It is the form's CSRF token too: it opens only beside the cookie it was made for (attacks U-11).

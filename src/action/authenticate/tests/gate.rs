@@ -117,7 +117,7 @@ async fn s_08_a_session_ends_at_its_absolute_end_and_not_before() {
     let mut browser = Browser::default();
     browser.sign_in(&bench).await;
     bench.clock.advance(Duration::from_millis(8 * 3600 * 1000 - 1));
-    // Without a refresh token the session outlives the access token (spec §2.8).
+    // Without a refresh token the session outlives the access token (ALB §2.8).
     bench.send(0, browser.fetch("https://app.test/")).await.user();
     bench.clock.advance(Duration::from_millis(1));
     for worker in [0, 1] {
