@@ -166,6 +166,11 @@ impl CanonicalRequest {
         self.reading.iter().flat_map(|reading| &reading.with_slashes_decoded).map(|path| self.read_as(path))
     }
 
+    /// The request as a target reads it that decodes `%3B` before it cuts path parameters off; each must lead to the same rule.
+    pub(crate) fn with_parameters_cut(&self) -> impl Iterator<Item = Self> {
+        self.reading.iter().flat_map(|reading| &reading.with_parameters_cut).map(|path| self.read_as(path))
+    }
+
     /// The request as targets read it that do not decode paths, or do not merge empty segments. Where one of these leads to
     /// another rule, the target gets the [canonical form](Self::into_canonical_form) instead of the client's own bytes.
     pub(crate) fn otherwise_read(&self) -> impl Iterator<Item = Self> {

@@ -133,6 +133,9 @@ fn settle(
     {
         return Err(Rejection::new(Reason::RequestPath, uri::Error::EncodedSlash));
     }
+    if canonical.with_parameters_cut().any(leads_elsewhere) {
+        return Err(Rejection::new(Reason::RequestPath, uri::Error::Parameters));
+    }
     if !canonical.otherwise_read().any(leads_elsewhere) {
         return Ok(None);
     }

@@ -21,6 +21,8 @@ pub(super) struct Reading {
     pub(super) has_encoded_slash: bool,
     /// What targets see that take `%2F` for a slash.
     pub(super) with_slashes_decoded: Vec<String>,
+    /// What targets see that decode `%3B` and then cut path parameters off. Empty without `%3B`.
+    pub(super) with_parameters_cut: Vec<String>,
     /// What targets see that decode nothing, or keep empty segments.
     pub(super) otherwise: Vec<String>,
 }
@@ -74,6 +76,7 @@ impl Reading {
         let mut this = Self::default();
         // As targets see it that keep empty segments; that decode nothing; that take `%2F` for a slash.
         let (mut unmerged, mut literal, mut slashes) = (String::new(), String::new(), String::new());
+        let (mut cut, mut has_encoded_semicolon) = (String::new(), false);
         let mut segments = path.trim_start_matches('/').split('/').peekable();
         while let Some(segment) = segments.next() {
             let is_last = segments.peek().is_none();
@@ -93,7 +96,13 @@ impl Reading {
                 this.decoded.push('/');
                 this.encoded.push('/');
             }
+            let begin = unmerged.len();
             this.segment(name, &mut unmerged, &mut slashes)?;
+            // The name has no `;` of its own, so each one in the decoded segment was `%3B`.
+            let (kept, rest) = unmerged[begin..].split_once(';').unwrap_or((&unmerged[begin..], ""));
+            has_encoded_semicolon |= !rest.is_empty() || kept.len() < unmerged.len() - begin;
+            cut.push('/');
+            cut.push_str(kept);
             if let Some(parameters) = parameters {
                 this.has_parameters = true;
                 this.encoded.push(';');
@@ -102,6 +111,9 @@ impl Reading {
         }
         if this.has_encoded_slash {
             this.with_slashes_decoded = vec![merged(&slashes), slashes];
+        }
+        if has_encoded_semicolon {
+            this.with_parameters_cut = vec![merged(&cut), cut];
         }
         this.otherwise = vec![merged(&literal), unmerged, literal];
         this.otherwise.retain(|path| *path != this.decoded);

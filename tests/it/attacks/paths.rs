@@ -206,8 +206,40 @@ fn p_08_p_09_path_parameters_hide_no_segment() {
         ("/public/x;%2fadmin", AMBIGUOUS),
         ("/admin;a=b", As("/admin;a=b")),
         ("/assets/x;.css", As("/assets/x;.css")),
-        ("/assets/x%3b.css", As("/assets/x%3b.css")),
+        // A target that decodes first and then cuts parameters off sees `/assets/x`, which is not open.
+        ("/assets/x%3b.css", AMBIGUOUS),
+        ("/public/x%3b.css", As("/public/x%3b.css")),
+        ("/a/x%3by/z%3B", As("/a/x%3by/z%3B")),
     ]);
+}
+
+#[test]
+fn p_08_an_encoded_semicolon_does_not_hide_a_private_path() {
+    let rules = r#"
+      - name: private
+        priority: 1
+        conditions: [{ path_pattern: ["/admin", "/admin/*"] }]
+        actions:
+          - { type: authenticate-oidc, provider: corp, on_unauthenticated_request: deny }
+          - { type: forward, target_group: app }
+      - name: open
+        priority: 2
+        conditions: [{ path_pattern: ["/*"] }]
+        actions: [{ type: forward, target_group: app }]"#;
+    let fixture = Fixture::with(|setup| setup.rules(rules));
+    on_both(|protocol| {
+        for path in ["/admin%3bx", "/admin%3Bx", "/admin%3b/x", "/%3b/admin", "/%3Bx//admin%3b"] {
+            fixture.untouched(path, || {
+                let answer = fixture.browser(protocol).get(&format!("https://app.test{path}"));
+                assert_eq!(
+                    (answer.status, answer.reason().as_deref()),
+                    (400, Some("request.path_ambiguous")),
+                    "{path}"
+                );
+            });
+        }
+        assert_eq!(fixture.browser(protocol).get("https://app.test/open%3bx").status, 200);
+    });
 }
 
 #[test]
