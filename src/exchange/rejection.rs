@@ -157,8 +157,8 @@ reasons! {
     /// The request names no host, more than one host, or an invalid host.
     RequestHost => "request.host_invalid", 400, None, "That address could not be read",
         "The request must name exactly one host.";
-    /// The path is ambiguous (dot segments, encoded slashes, backslashes, parameters, bad encoding). A rule
-    /// can accept encoded slashes: `encoded_slash: keep`.
+    /// The path is ambiguous (dot segments, encoded slashes, backslashes, parameters, bad encoding, an encoded `;`, `?` or
+    /// `#` that could lead to another rule). A rule can accept encoded slashes: `encoded_slash: keep`.
     RequestPath => "request.path_ambiguous", 400, None, "That address could not be read",
         "The path contains characters that servers interpret differently. Use the address in its plain form.";
     /// The method is CONNECT, TRACE or TRACK.

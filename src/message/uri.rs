@@ -92,6 +92,9 @@ pub(crate) enum Error {
     /// Path parameters before the last segment.
     #[error("the path has parameters before its last segment")]
     Parameters,
+    /// `%3B`, `%3F` or `%23` where decoding it first would lead to another rule.
+    #[error("the path has an encoded `;`, `?` or `#` that could lead to another rule")]
+    EncodedEnd,
 }
 
 /// What a rule does with a path that has `%2F` in it.
@@ -166,9 +169,10 @@ impl CanonicalRequest {
         self.reading.iter().flat_map(|reading| &reading.with_slashes_decoded).map(|path| self.read_as(path))
     }
 
-    /// The request as a target reads it that decodes `%3B` before it cuts path parameters off; each must lead to the same rule.
-    pub(crate) fn with_parameters_cut(&self) -> impl Iterator<Item = Self> {
-        self.reading.iter().flat_map(|reading| &reading.with_parameters_cut).map(|path| self.read_as(path))
+    /// The request as a target reads it that decodes `%3B`, `%3F` and `%23` before it cuts off path parameters, query and
+    /// fragment; each must lead to the same rule.
+    pub(crate) fn with_ends_cut(&self) -> impl Iterator<Item = Self> {
+        self.reading.iter().flat_map(|reading| &reading.with_ends_cut).map(|path| self.read_as(path))
     }
 
     /// The request as targets read it that do not decode paths, or do not merge empty segments. Where one of these leads to

@@ -133,8 +133,8 @@ fn settle(
     {
         return Err(Rejection::new(Reason::RequestPath, uri::Error::EncodedSlash));
     }
-    if canonical.with_parameters_cut().any(leads_elsewhere) {
-        return Err(Rejection::new(Reason::RequestPath, uri::Error::Parameters));
+    if canonical.with_ends_cut().any(leads_elsewhere) {
+        return Err(Rejection::new(Reason::RequestPath, uri::Error::EncodedEnd));
     }
     if !canonical.otherwise_read().any(leads_elsewhere) {
         return Ok(None);
@@ -166,7 +166,8 @@ fn canonical(scheme: Scheme, request: &Request) -> Result<Rc<CanonicalRequest>, 
             | uri::Error::DotSegment
             | uri::Error::Character
             | uri::Error::EncodedSlash
-            | uri::Error::Parameters => Reason::RequestPath,
+            | uri::Error::Parameters
+            | uri::Error::EncodedEnd => Reason::RequestPath,
         };
         Rejection::new(reason, error)
     })

@@ -1,8 +1,9 @@
 //! How a path is read, and in which other ways a target could read the same bytes.
 //!
 //! The one reading decodes each segment once, merges empty segments and leaves `%2F` as three ordinary characters. Rules
-//! match it. A target may decode nothing, keep empty segments, or take `%2F` for a slash: [`Reading`] lists what it would
-//! see then, so that whoever finds the rule can ask whether all of them lead to the same one.
+//! match it. A target may decode nothing, keep empty segments, take `%2F` for a slash, or decode before it looks for `;`, `?`
+//! and `#`: [`Reading`] lists what it would see then, so that whoever finds the rule can ask whether all of them lead to the
+//! same one.
 
 use std::borrow::Cow;
 
@@ -21,8 +22,9 @@ pub(super) struct Reading {
     pub(super) has_encoded_slash: bool,
     /// What targets see that take `%2F` for a slash.
     pub(super) with_slashes_decoded: Vec<String>,
-    /// What targets see that decode `%3B` and then cut path parameters off. Empty without `%3B`.
-    pub(super) with_parameters_cut: Vec<String>,
+    /// What targets see that decode a path and then cut off path parameters, a query or a fragment, also where they take
+    /// `%2F` for a slash. Empty without `%3B`, `%3F` and `%23`.
+    pub(super) with_ends_cut: Vec<String>,
     /// What targets see that decode nothing, or keep empty segments.
     pub(super) otherwise: Vec<String>,
 }
@@ -76,7 +78,7 @@ impl Reading {
         let mut this = Self::default();
         // As targets see it that keep empty segments; that decode nothing; that take `%2F` for a slash.
         let (mut unmerged, mut literal, mut slashes) = (String::new(), String::new(), String::new());
-        let (mut cut, mut has_encoded_semicolon) = (String::new(), false);
+        let mut has_encoded_end = false;
         let mut segments = path.trim_start_matches('/').split('/').peekable();
         while let Some(segment) = segments.next() {
             let is_last = segments.peek().is_none();
@@ -98,22 +100,22 @@ impl Reading {
             }
             let begin = unmerged.len();
             this.segment(name, &mut unmerged, &mut slashes)?;
-            // The name has no `;` of its own, so each one in the decoded segment was `%3B`.
-            let (kept, rest) = unmerged[begin..].split_once(';').unwrap_or((&unmerged[begin..], ""));
-            has_encoded_semicolon |= !rest.is_empty() || kept.len() < unmerged.len() - begin;
-            cut.push('/');
-            cut.push_str(kept);
+            // The name has none of these of its own, so each one in the decoded segment was encoded.
+            has_encoded_end |= unmerged[begin..].contains(ENDS);
             if let Some(parameters) = parameters {
                 this.has_parameters = true;
                 this.encoded.push(';');
                 this.encoded.extend(utf8_percent_encode(&decode(parameters)?, SEGMENT));
             }
         }
+        if has_encoded_end {
+            this.with_ends_cut = cuts(&unmerged);
+            if this.has_encoded_slash {
+                this.with_ends_cut.extend(cuts(&slashes));
+            }
+        }
         if this.has_encoded_slash {
             this.with_slashes_decoded = vec![merged(&slashes), slashes];
-        }
-        if has_encoded_semicolon {
-            this.with_parameters_cut = vec![merged(&cut), cut];
         }
         this.otherwise = vec![merged(&literal), unmerged, literal];
         this.otherwise.retain(|path| *path != this.decoded);
@@ -133,7 +135,7 @@ impl Reading {
             }
             let piece = decode(piece)?;
             // `..%3Bx` too: a server that decodes before it looks for parameters sees `..;x`.
-            if matches!(piece.split(';').next(), Some("." | "..")) {
+            if matches!(piece.split(ENDS).next(), Some("." | "..")) {
                 return Err(Error::DotSegment);
             }
             self.encoded.extend(utf8_percent_encode(&piece, SEGMENT));
@@ -143,6 +145,20 @@ impl Reading {
         }
         Ok(())
     }
+}
+
+/// What ends a segment (`;`) or the path (`?`, `#`) for whoever decodes first.
+const ENDS: [char; 3] = [';', '?', '#'];
+
+/// The decoded path without its query and fragment, without the parameters of its segments, and without both.
+fn cuts(path: &str) -> Vec<String> {
+    let bare = |path: &str| {
+        let names = path.split('/').map(|segment| segment.split(';').next().unwrap_or_default());
+        names.collect::<Vec<_>>().join("/")
+    };
+    let resource = path.split(['?', '#']).next().unwrap_or_default();
+    let cut = [bare(path), resource.to_owned(), bare(resource)];
+    cut.into_iter().flat_map(|path| [merged(&path), path]).collect()
 }
 
 /// The parts of a segment between encoded slashes (`%2F`, `%2f`).

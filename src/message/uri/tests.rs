@@ -64,6 +64,29 @@ fn what_a_target_could_read_otherwise_is_known() {
     otherwise("/a%252Fb", &["/a%252Fb"], &[]);
 }
 
+/// The paths that targets see which decode before they look for `;`, `?` and `#`.
+#[track_caller]
+fn cut(target: &str, expected: &[&str]) {
+    let request = parse(target).expect(target);
+    let read: std::collections::BTreeSet<String> = request.with_ends_cut().map(|read| read.path().to_owned()).collect();
+    assert_eq!(read.iter().map(String::as_str).collect::<Vec<_>>(), expected, "{target}");
+}
+
+#[test]
+fn p_08_what_a_target_sees_that_decodes_before_it_cuts_is_known() {
+    cut("/a/b", &[]);
+    cut("/a;x", &[]);
+    cut("/a?x=%3B%3F", &[]);
+    cut("/a%3Bx/b", &["/a/b", "/a;x/b"]);
+    cut("/a%3Bx%2Fb", &["/a", "/a/b", "/a;x%2Fb", "/a;x/b"]);
+    cut("/a%3F.css", &["/a", "/a?.css"]);
+    cut("/a%23/b", &["/a", "/a#/b"]);
+    cut("/a%3Bx%3Fy/b", &["/a", "/a/b", "/a;x"]);
+    for target in ["/a/..%3Fx", "/..%23/a", "/a/%2e%2e%3f", "/a%2F..%3Fx"] {
+        refused(target, Error::DotSegment);
+    }
+}
+
 #[test]
 fn an_encoded_slash_is_three_characters_of_a_segment() {
     check("/a%2Fb", "/a%2Fb", "/a%2Fb");
@@ -243,13 +266,15 @@ proptest! {
     }
 
     /// Whatever a target does to the bytes that it receives - decode them once or not, before it looks for slashes or after,
-    /// merge empty segments or not - it sees a path of which we know.
+    /// before it cuts off parameters, a query and a fragment or after, merge empty segments or not - it sees a path of which
+    /// we know.
     #[test]
     fn p_10_every_reading_of_a_target_is_known(path in CROOKED) {
         let Ok(request) = parse(&path) else { return Ok(()) };
         let known: Vec<String> = std::iter::once(request.clone())
             .chain(request.otherwise_read())
             .chain(request.with_slashes_decoded())
+            .chain(request.with_ends_cut())
             .map(|read| read.path().to_owned())
             .collect();
         let raw = request.target.path();
@@ -259,13 +284,19 @@ proptest! {
         };
         let decode = |text: &str| percent_encoding::percent_decode_str(text).decode_utf8().expect("UTF-8").into_owned();
         let keep = |text: &str| decode(&text.replace("%2F", "%252F").replace("%2f", "%252F"));
+        let parameters = |path: &str| {
+            path.split('/').map(|segment| segment.split(';').next().unwrap_or_default()).collect::<Vec<_>>().join("/")
+        };
+        let resource = |path: &str| path.split(['?', '#']).next().unwrap_or_default().to_owned();
         for seen in [bare.clone(), decode(&bare), keep(&bare)] {
-            for seen in [seen.clone(), path::merged(&seen)] {
+            let without = [seen.clone(), parameters(&seen), resource(&seen), parameters(&resource(&seen))];
+            for seen in without.into_iter().flat_map(|seen| [path::merged(&seen), seen]) {
                 prop_assert!(known.contains(&seen), "{seen} of {raw} is not among {known:?}");
             }
         }
         for path in &known {
-            prop_assert!(path.split('/').all(|segment| !matches!(segment.split(';').next(), Some("." | ".."))), "{path}");
+            let name = |segment: &str| segment.split([';', '?', '#']).next().unwrap_or_default().to_owned();
+            prop_assert!(path.split('/').all(|segment| !matches!(&*name(segment), "." | "..")), "{path}");
         }
     }
 }

@@ -273,6 +273,55 @@ fn p_12_wildcards_in_a_path_are_characters() {
     ]);
 }
 
+/// What a target sees that decodes a path and then looks for its end, as one does behind a proxy that decodes.
+#[test]
+fn p_08_an_encoded_end_of_a_path_opens_no_other_rule() {
+    check(&[
+        ("/assets/x%3f.css", AMBIGUOUS),
+        ("/assets/x%3F/y.css", AMBIGUOUS),
+        ("/assets/x%23.css", AMBIGUOUS),
+        ("/assets/x%3b%3f.css", AMBIGUOUS),
+        ("/public/..%3F/admin", AMBIGUOUS),
+        ("/public/%2e%2e%23x", AMBIGUOUS),
+        ("/api%3F/x", As("/api%3F/x")),
+        ("/public/what%3F", As("/public/what%3F")),
+        ("/public/%23/x%3By%3F", As("/public/%23/x%3By%3F")),
+    ]);
+}
+
+#[test]
+fn p_08_an_encoded_semicolon_and_an_encoded_slash_do_not_hide_a_private_path() {
+    let rules = r#"
+      - name: private
+        priority: 1
+        conditions: [{ path_pattern: ["/files/private/*"] }]
+        actions:
+          - { type: authenticate-oidc, provider: corp, on_unauthenticated_request: deny }
+          - { type: forward, target_group: app }
+      - name: open
+        priority: 2
+        encoded_slash: keep
+        conditions: [{ path_pattern: ["/files*"] }]
+        actions: [{ type: forward, target_group: app }]"#;
+    let fixture = Fixture::with(|setup| setup.rules(rules));
+    on_both(|protocol| {
+        let get = |path: &str| fixture.browser(protocol).get(&format!("https://app.test{path}"));
+        for path in [
+            "/files%3Bx%2Fprivate%2Fy",
+            "/files%3bx%2fprivate/y",
+            "/files/%3Bx%2Fprivate/y",
+            "/files%2F%3Bx/private/y",
+            "/files%3B%2F%3B%2Fprivate/y",
+            "/files%2Fprivate%3Bx%2Fy",
+        ] {
+            let answer = fixture.untouched(path, || get(path));
+            assert_eq!((answer.status, answer.reason().as_deref()), (400, Some("request.path_ambiguous")), "{path}");
+        }
+        assert_eq!(get("/files%3Bx%2Fopen").status, 200);
+        assert_eq!(fixture.target.last().target(), "/files%3Bx%2Fopen");
+    });
+}
+
 #[test]
 fn p_13_one_host_has_one_spelling() {
     let rules = r#"
