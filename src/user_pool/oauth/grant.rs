@@ -128,8 +128,8 @@ impl Grants {
     /// See [`Refused`].
     pub(crate) fn redeem(&self, presented: &Presented<'_>, now: Timestamp) -> Result<Redeemed, Refused> {
         let code = self.codes.open(presented.code).ok_or(Refused::Invalid)?;
-        self.count(&code.pending.grant, now)?;
-        match self.codes.take(code, presented, now) {
+        let count = |grant: &Grant| self.count(grant, now);
+        match self.codes.take(code, presented, now, count)? {
             codes::Taken::Pending { pending, family } => {
                 let refresh_token = self.families.begin(&family, &pending.grant, now);
                 Ok(Redeemed { grant: pending.grant, nonce: pending.nonce, family, refresh_token })
@@ -156,8 +156,7 @@ impl Grants {
         now: Timestamp,
     ) -> Result<Redeemed, Refused> {
         let token = self.families.open(token, client_id, scope, now)?;
-        self.count(&token.grant, now)?;
-        self.families.rotate(token, now)
+        self.families.rotate(token, now, |grant| self.count(grant, now))
     }
 
     /// Whether what was issued in a family is worth nothing any more. `owner` is [`Grant::owner`].
@@ -165,6 +164,8 @@ impl Grants {
         self.families.is_revoked(&owner, family, now)
     }
 
+    /// Counts a request that is about to be given tokens. One that is not is not counted: whoever has found a code or refresh token
+    /// that is worth nothing any more could use up the requests of its user.
     fn count(&self, grant: &Grant, now: Timestamp) -> Result<(), Refused> {
         let mut rates = self.rates.lock().unwrap_or_else(PoisonError::into_inner);
         let key = rates.key(&grant.owner());

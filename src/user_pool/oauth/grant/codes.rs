@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::clock::Timestamp;
 use crate::crypto::{compare, digest, random};
 use crate::secret::Secret;
-use crate::user_pool::oauth::grant::{Pending, Presented};
+use crate::user_pool::oauth::grant::{Grant, Pending, Presented};
 use crate::user_pool::seal::{Purpose, Seal};
 use crate::user_pool::shares::{Bounds, Found, Shares};
 
@@ -67,19 +67,34 @@ impl Codes {
     }
 
     /// Takes a code. A code that is presented with the wrong client, redirect URI or verifier is used up as well: whoever
-    /// presents it should not have it.
-    pub(crate) fn take(&self, code: Code, presented: &Presented<'_>, now: Timestamp) -> Taken {
+    /// presents it should not have it. `count` is asked only where tokens will be issued for it.
+    ///
+    /// # Errors
+    ///
+    /// What `count` says; the code is not used up then.
+    pub(crate) fn take<E>(
+        &self,
+        code: Code,
+        presented: &Presented<'_>,
+        now: Timestamp,
+        count: impl FnOnce(&Grant) -> Result<(), E>,
+    ) -> Result<Taken, E> {
         let Code { id, made_at_ms, pending } = code;
         let made_at = Timestamp::from_millis(made_at_ms);
         let owner = pending.grant.owner();
         let mut redeemed = self.redeemed.lock().unwrap_or_else(PoisonError::into_inner);
         match redeemed.find(&owner, &id, made_at, now) {
-            Found::Here(()) => return Taken::Before { family: id, pending },
-            Found::Forgotten => return Taken::Nothing,
-            Found::Never if now.since(made_at) >= LIFETIME => return Taken::Nothing,
-            Found::Never => redeemed.put(&owner, &id, (made_at, now + REMEMBERED_FOR), (), now),
+            Found::Here(()) => return Ok(Taken::Before { family: id, pending }),
+            Found::Forgotten => return Ok(Taken::Nothing),
+            Found::Never if now.since(made_at) >= LIFETIME => return Ok(Taken::Nothing),
+            Found::Never => {}
         }
-        if fits(&pending, presented) { Taken::Pending { pending, family: id } } else { Taken::Nothing }
+        let fits = fits(&pending, presented);
+        if fits {
+            count(&pending.grant)?;
+        }
+        redeemed.put(&owner, &id, (made_at, now + REMEMBERED_FOR), (), now);
+        Ok(if fits { Taken::Pending { pending, family: id } } else { Taken::Nothing })
     }
 }
 

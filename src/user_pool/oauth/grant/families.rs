@@ -93,16 +93,26 @@ impl Families {
         Ok(token)
     }
 
-    /// Uses a token up, and gives the next one.
-    pub(crate) fn rotate(&self, token: RefreshToken, now: Timestamp) -> Result<Redeemed, Refused> {
-        let generation = self.next_generation(&token, now)?;
+    /// Uses a token up, and gives the next one. `count` is asked only where there is a next one; what it refuses is not used up.
+    pub(crate) fn rotate(
+        &self,
+        token: RefreshToken,
+        now: Timestamp,
+        count: impl FnOnce(&Grant) -> Result<(), Refused>,
+    ) -> Result<Redeemed, Refused> {
+        let generation = self.next_generation(&token, now, || count(&token.grant))?;
         let next = RefreshToken { generation, ..token };
         let refresh_token = self.sealed(&next);
         Ok(Redeemed { grant: next.grant, nonce: None, family: next.family, refresh_token })
     }
 
     /// The generation of the token that follows.
-    fn next_generation(&self, token: &RefreshToken, now: Timestamp) -> Result<u64, Refused> {
+    fn next_generation(
+        &self,
+        token: &RefreshToken,
+        now: Timestamp,
+        count: impl FnOnce() -> Result<(), Refused>,
+    ) -> Result<u64, Refused> {
         let owner = token.grant.owner();
         let next = token.generation.saturating_add(1);
         let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
@@ -110,17 +120,20 @@ impl Families {
             Found::Here(Family::Revoked) | Found::Forgotten => Err(Refused::Invalid),
             Found::Here(Family::Live { generation, replaced_at }) => {
                 if token.generation >= *generation {
+                    count()?;
                     (*generation, *replaced_at) = (next, now);
                     return Ok(next);
                 }
                 let is_retry = next == *generation && now.since(*replaced_at) < GRACE;
                 if is_retry {
+                    count()?;
                     return Ok(*generation);
                 }
                 self.remember(&mut used, token.expires_at(), (&owner, &token.family), Family::Revoked, now);
                 Err(Refused::Reused)
             }
             Found::Never => {
+                count()?;
                 let family = Family::Live { generation: next, replaced_at: now };
                 self.remember(&mut used, token.expires_at(), (&owner, &token.family), family, now);
                 Ok(next)

@@ -160,7 +160,7 @@ fn u_09_one_users_sign_ins_do_not_end_anothers_refresh_token() {
         now = now + Duration::from_millis(10);
         let token = grants.families.begin(&number.to_string(), &mallory, now);
         let token = grants.families.open(token.expose(), "app", None, now).expect("ours");
-        grants.families.rotate(token, now).expect("never used");
+        grants.families.rotate(token, now, |_| Ok(())).expect("never used");
     }
     assert!(refresh(&grants, &unused, now).is_ok());
     assert_eq!(refresh(&grants, &first, now).err(), Some(Refused::Reused), "what was used is still known");
@@ -189,6 +189,27 @@ fn token_requests_of_one_user_at_one_client_are_limited() {
     assert_eq!(refresh(&grants, &token, NOW).err(), Some(Refused::TooMany(Duration::from_secs(1))));
     assert!(redeem(&grants, &issue_to(&grants, "bob", NOW), NOW).is_ok(), "another user is not limited");
     assert!(refresh(&grants, &token, NOW + Duration::from_secs(1)).is_ok(), "nothing was used up");
+}
+
+#[test]
+fn what_is_worth_nothing_does_not_use_up_the_token_requests_of_its_user() {
+    let grants = grants();
+    let (old, stale, fresh) = (issue(&grants, NOW), issue(&grants, NOW), issue(&grants, NOW));
+    let first = redeem(&grants, &old, NOW).expect("fresh").refresh_token;
+    let second = refresh(&grants, &first, NOW).expect("current");
+    // Somebody finds them in a history, a log, the storage of a browser.
+    let later = NOW + Duration::from_secs(59);
+    for _ in 0..150 {
+        assert_eq!(redeem(&grants, &old, later).err(), Some(Refused::Reused));
+        assert!(refresh(&grants, &first, later).is_err() && refresh(&grants, &second, later).is_err());
+        assert!(redeem_with(&grants, &stale, Some("another"), later).is_err());
+    }
+    assert!(redeem(&grants, &fresh, later).is_ok(), "the user is not kept out");
+    let a_year_later = NOW + Duration::from_secs(366 * 24 * 3600);
+    for _ in 0..150 {
+        assert_eq!(redeem(&grants, &old, a_year_later).err(), Some(Refused::Invalid));
+    }
+    assert!(redeem(&grants, &issue(&grants, a_year_later), a_year_later).is_ok(), "nor by an old code");
 }
 
 #[test]
