@@ -21,6 +21,7 @@ use crate::exchange::rejection::{Reason, Rejection, WayOn};
 use crate::message::Response;
 use crate::message::cookie::SameSite;
 use crate::message::form::Form;
+use crate::message::media::{self, Intent};
 use crate::message::uri::CanonicalRequest;
 use crate::oidc;
 use crate::secret::Secret;
@@ -211,7 +212,10 @@ impl Callback<'_> {
             exchange.cookies.extend(gate.pending.delete(state, self.headers));
             return gate.go_to(&login.to, self.headers);
         }
-        if login.attempt > 0 {
+        // Providers send a browser here by a navigation. Whoever has a `state` can have an image on another site ask for this
+        // address, and each login counts against the address of the visitor (attacks D-16).
+        let is_navigation = media::intent(&Method::GET, self.headers) == Intent::Navigation;
+        if login.attempt > 0 || !is_navigation {
             return self.give_up(exchange, login, state, rejection);
         }
         gate.metrics.failures.count(rejection.reason);

@@ -13,6 +13,7 @@ use crate::exchange::Exchange;
 use crate::exchange::rejection::{Reason, Rejection};
 use crate::message::Response;
 use crate::message::form::Form;
+use crate::message::media::{self, Intent};
 
 /// Answers a request to the sign-in path. Only a ticket of ours says where a login goes (attacks R-19).
 pub(super) async fn answer(
@@ -38,6 +39,12 @@ pub(super) async fn answer(
         let is_signed_in = endpoints.gates.iter().any(|gate| gate.open(local, host, &parts.headers, now).is_ok());
         return if is_signed_in { Ok(answer::signed_in(exchange.preferred)) } else { answer::go("/", &parts.headers) };
     };
+    // A login counts against the address of whoever begins it, and another site can have each of its visitors load images from
+    // here (attacks D-16).
+    if media::intent(&parts.method, &parts.headers) != Intent::Navigation {
+        let link = gate.sign_in_link(host, &to, Some(state)).in_a_new_tab();
+        return Err(Rejection::from(Reason::AuthRequired).offer(link));
+    }
     if to == Destination::InCookie {
         let kept = gate.pending.find::<PendingLogin>(host, state, &parts.headers, now);
         to = kept.map_or(Destination::Landing, |kept| kept.login.to);

@@ -432,3 +432,48 @@ async fn logins_that_follow_each_other_without_a_session_stop_and_say_what_was_s
         assert_eq!((stopped.rejected, rounds), (Some(reason), 3), "{spoil}");
     }
 }
+
+/// What other sites can have a visitor's browser load without a click, and a frame.
+const ELEMENTS: [&[(&str, &str)]; 4] = [
+    &[
+        ("accept", "image/avif,*/*"),
+        ("sec-fetch-mode", "no-cors"),
+        ("sec-fetch-dest", "image"),
+        ("sec-fetch-site", "cross-site"),
+    ],
+    &[
+        ("accept", "text/html"),
+        ("sec-fetch-mode", "navigate"),
+        ("sec-fetch-dest", "iframe"),
+        ("sec-fetch-site", "cross-site"),
+    ],
+    &[("accept", "*/*"), ("sec-fetch-mode", "cors"), ("sec-fetch-dest", "empty"), ("sec-fetch-site", "cross-site")],
+    // An older browser's image.
+    &[("accept", "image/webp,*/*;q=0.8")],
+];
+
+#[tokio::test]
+async fn d_16_an_image_on_another_site_begins_no_login_of_its_visitors() {
+    let bench = Bench::new();
+    let state = query(Browser::default().open(&bench, "https://app.test/").await.location())["state"].clone();
+    let visitor = Browser::default();
+    for headers in ELEMENTS {
+        for (path, reason) in [
+            (format!("/oauth2/sign_in?state={state}"), Reason::AuthRequired),
+            (format!("/oauth2/idpresponse?state={state}&code=x"), Reason::AuthCookieNotReturned),
+        ] {
+            let url = format!("https://app.test{path}");
+            let reply = bench.send(0, visitor.request(Method::GET, &url, headers)).await;
+            assert_eq!(
+                (reply.rejected, reply.cookies.len()),
+                (Some(reason), 1 - usize::from(path.contains("sign_in"))),
+                "{url} {headers:?}"
+            );
+        }
+    }
+    let metrics = bench.metrics();
+    assert!(metrics.contains("vestibule_logins_total{provider=\"corp\",outcome=\"started\"} 1\n"), "{metrics}");
+    // A person who follows the link begins one.
+    let mut person = Browser::default();
+    person.open(&bench, &format!("https://app.test/oauth2/sign_in?state={state}")).await.location();
+}
