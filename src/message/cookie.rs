@@ -7,15 +7,15 @@ const PAIRS_MAX: usize = 512;
 
 /// The name-value pairs of every `Cookie` field, in order.
 ///
-/// HTTP/2 may send one field for each pair (RFC 9113 §8.2.3); both forms read the same.
+/// HTTP/2 may send one field for each pair (RFC 9113 §8.2.3); both forms read the same. A pair that is not UTF-8 is left out,
+/// and the others are not: another application of the domain may have set it.
 pub(crate) fn pairs(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
     headers
         .get_all(header::COOKIE)
         .iter()
-        .filter_map(|field| std::str::from_utf8(field.as_bytes()).ok())
-        .flat_map(|field| field.split(';'))
+        .flat_map(|field| raw_pairs(field.as_bytes()))
         .take(PAIRS_MAX)
-        .filter_map(|pair| pair.trim_matches([' ', '\t']).split_once('='))
+        .filter_map(|pair| std::str::from_utf8(pair).ok()?.split_once('='))
 }
 
 /// Joins `Cookie` fields into one (RFC 9113 §8.2.3), so that every reader sees the same cookies (attacks H-08).
@@ -144,6 +144,14 @@ mod tests {
     fn pairs_come_from_every_field() {
         let headers = headers(&["a=1; b=2=3;;; c", "d="]);
         assert_eq!(pairs(&headers).collect::<Vec<_>>(), [("a", "1"), ("b", "2=3"), ("d", "")]);
+    }
+
+    #[test]
+    fn a_pair_that_is_no_text_hides_no_other() {
+        let mut headers = HeaderMap::new();
+        let field = HeaderValue::from_bytes(b"a=1; theme=caf\xe9; b=2").expect("bytes of a header");
+        headers.insert(header::COOKIE, field);
+        assert_eq!(pairs(&headers).collect::<Vec<_>>(), [("a", "1"), ("b", "2")]);
     }
 
     #[test]
