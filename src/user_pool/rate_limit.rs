@@ -92,6 +92,13 @@ pub(crate) fn network(address: IpAddr) -> [u8; 8] {
     }
 }
 
+/// The site that a [`network`] belongs to: the first 48 bits of an IPv6 address, which is what one customer may be given
+/// (RFC 6177 §2). `None` for an IPv4 address.
+pub(crate) fn site(network: [u8; 8]) -> Option<[u8; 6]> {
+    let [0, 0, 0, 0, ..] = network else { return network.first_chunk().copied() };
+    None
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

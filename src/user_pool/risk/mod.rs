@@ -1,9 +1,10 @@
 //! Slows down who guesses passwords, without ever locking out who knows theirs.
 //!
-//! Three limits, each a bucket that refills (attacks U-02):
+//! Four limits, each a bucket that refills (attacks U-02):
 //!
 //! - user *and* address: the first to bite, so that someone who guesses elsewhere does not slow the user down;
 //! - address (a /64 for IPv6): against one machine that tries many users;
+//! - site (a /48, for IPv6 only): against one customer who has thousands of such networks;
 //! - user, wherever from: against many machines that try one user. An address from which that user has signed in is exempt,
 //!   or an attacker could keep the user out.
 //!
@@ -22,11 +23,12 @@ use tokio::sync::Notify;
 
 use crate::clock::{Clock, Timestamp};
 use crate::user_pool::directory::user::UserName;
-use crate::user_pool::rate_limit::{Buckets, Limit, network};
+use crate::user_pool::rate_limit::{self, Buckets, Limit, network};
 use crate::user_pool::shares::{Bounds, Found, Shares};
 
 const PER_USER_AND_ADDRESS: Limit = Limit { burst: 5, interval: Duration::from_secs(30) };
 const PER_ADDRESS: Limit = Limit { burst: 30, interval: Duration::from_secs(5) };
+const PER_SITE: Limit = Limit { burst: 120, interval: Duration::from_secs(1) };
 const PER_USER: Limit = Limit { burst: 50, interval: Duration::from_secs(60) };
 /// How long an address counts as the user's own after a sign-in from there.
 const KNOWN_FOR: Duration = Duration::from_secs(30 * 24 * 3600);
@@ -54,6 +56,7 @@ pub(crate) struct Risk {
 struct State {
     per_user_and_address: Buckets,
     per_address: Buckets,
+    per_site: Buckets,
     per_user: Buckets,
     known: Shares<()>,
     /// Attempts whose outcome is not known yet, by the key of each bucket that they were taken from.
@@ -76,13 +79,15 @@ pub(crate) struct Attempt<'r> {
 struct Keys {
     pair: u64,
     address: u64,
+    /// `None` from an IPv4 address.
+    site: Option<u64>,
     /// `None` from an address that is the user's own.
     user: Option<u64>,
 }
 
 impl Keys {
     fn all(self) -> impl Iterator<Item = u64> {
-        [Some(self.pair), Some(self.address), self.user].into_iter().flatten()
+        [Some(self.pair), Some(self.address), self.site, self.user].into_iter().flatten()
     }
 }
 
@@ -109,6 +114,7 @@ impl Risk {
         let state = State {
             per_user_and_address: Buckets::new(PER_USER_AND_ADDRESS, ENTRIES_MAX),
             per_address: Buckets::new(PER_ADDRESS, ENTRIES_MAX),
+            per_site: Buckets::new(PER_SITE, ENTRIES_MAX),
             per_user: Buckets::new(PER_USER, ENTRIES_MAX),
             known: Shares::new(KNOWN),
             under_way: HashMap::new(),
@@ -154,6 +160,7 @@ impl Risk {
         let keys = Keys {
             pair: state.per_user_and_address.key(&(user, network)),
             address: state.per_address.key(&network),
+            site: rate_limit::site(network).map(|site| state.per_site.key(&site)),
             user: (!is_known).then(|| state.per_user.key(&user)),
         };
         if !state.wait(keys, |_| 0, now).is_zero() {
@@ -162,6 +169,9 @@ impl Risk {
         }
         state.per_user_and_address.take(keys.pair, now);
         state.per_address.take(keys.address, now);
+        if let Some(site) = keys.site {
+            state.per_site.take(site, now);
+        }
         if let Some(user) = keys.user {
             state.per_user.take(user, now);
         }
@@ -180,8 +190,10 @@ impl State {
     /// How long until an attempt may be made, where so many of each bucket were given back.
     fn wait(&self, keys: Keys, given_back: impl Fn(u64) -> u32, now: Timestamp) -> Duration {
         let wait = |buckets: &Buckets, key| buckets.wait_without(key, given_back(key), now);
+        let wait_for_site = keys.site.map(|key| wait(&self.per_site, key)).unwrap_or_default();
         let wait_for_user = keys.user.map(|key| wait(&self.per_user, key)).unwrap_or_default();
-        wait(&self.per_user_and_address, keys.pair).max(wait(&self.per_address, keys.address)).max(wait_for_user)
+        let wait_for_address = wait(&self.per_user_and_address, keys.pair).max(wait(&self.per_address, keys.address));
+        wait_for_address.max(wait_for_site).max(wait_for_user)
     }
 }
 
@@ -203,6 +215,9 @@ impl Attempt<'_> {
 
     fn give_back(&self, state: &mut State) {
         state.per_address.give_back(self.keys.address);
+        if let Some(site) = self.keys.site {
+            state.per_site.give_back(site);
+        }
         if let Some(user) = self.keys.user {
             state.per_user.give_back(user);
         }

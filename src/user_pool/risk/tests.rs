@@ -46,6 +46,26 @@ fn u_02_spraying_many_users_from_one_network_is_slowed_down() {
 }
 
 #[test]
+fn u_02_one_site_with_many_networks_is_one_site() {
+    let risk = Risk::new();
+    // A customer is given 65,536 networks (RFC 6177); whoever wants as many for nothing gets them of a tunnel broker.
+    let address = |site: u16, network: u16| IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, site, network, 0, 0, 0, 1));
+    let guess = |site, number: u16| begin(&risk, &user(&format!("user{number}")), address(site, number), NOW).map(drop);
+    let taken = (0..10_000).filter(|number| guess(1, *number).is_ok()).count();
+    assert_eq!(taken, 120);
+    assert_eq!(guess(1, 20_000), Err(Duration::from_secs(1)));
+    assert_eq!(guess(2, 20_000), Ok(()), "another site is not slowed down");
+    for last in 0..1000 {
+        let _wrong = begin(&risk, &user(&format!("user{last}")), v4(last), NOW).expect("an IPv4 address is one");
+    }
+    for number in 0..1000_u16 {
+        let name = user(&format!("other{number}"));
+        let right = begin(&risk, &name, address(3, number), NOW).expect("right passwords are not counted");
+        right.succeeded(&name, address(3, number), NOW);
+    }
+}
+
+#[test]
 fn u_02_an_attacker_on_many_addresses_does_not_lock_the_user_out() {
     let risk = Risk::new();
     let home = v4(0xffff);
