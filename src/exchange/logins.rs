@@ -38,6 +38,10 @@ struct UnderWay {
 impl UnderWay {
     /// How many there are now.
     fn count_at(self, now: Timestamp, max: u32) -> f64 {
+        if self.at.since(now) > WINDOW {
+            // The clock was ahead when this was counted, and has been set back.
+            return 0.0;
+        }
         let passed = Duration::from_secs(now.seconds().saturating_sub(self.at.seconds()));
         (self.count - passed.as_secs_f64() / WINDOW.as_secs_f64() * f64::from(max)).max(0.0)
     }
@@ -124,6 +128,20 @@ mod tests {
         logins.finish(one, now);
         assert!(logins.begin(one, now) && !logins.begin(one, now));
         assert!(logins.begin(one, now + WINDOW / 3) && !logins.begin(one, now + WINDOW / 3));
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_keeps_nobody_out() {
+        let (logins, right) = (Logins::new(3), Timestamp::from_seconds(1_000_000));
+        let one: IpAddr = "192.0.2.1".parse().expect("an address");
+        for _ in 0..3 {
+            assert!(logins.begin(one, right + 8 * WINDOW));
+        }
+        for _ in 0..3 {
+            assert!(logins.begin(one, right));
+        }
+        assert!(!logins.begin(one, right), "the limit holds by the right clock");
+        assert!(!logins.begin(one, right - Duration::from_secs(1)), "requests that overlap come in any order");
     }
 
     #[test]

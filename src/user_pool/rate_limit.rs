@@ -42,7 +42,15 @@ impl Buckets {
     /// The same, where `given_back` of what was taken were put back.
     pub(crate) fn wait_without(&self, key: u64, given_back: u32, now: Timestamp) -> Duration {
         let depth = self.limit.interval * (self.limit.burst - 1) + self.limit.interval * given_back;
-        self.full_at.get(&key).map_or(Duration::ZERO, |full_at| (*full_at - depth).since(now))
+        (self.full_at(key, now) - depth).since(now)
+    }
+
+    /// When a bucket will be full again. A time that no bucket can have by this clock was read while the clock was ahead: whoever
+    /// took something then is not kept out for as long as it was.
+    fn full_at(&self, key: u64, now: Timestamp) -> Timestamp {
+        // Twice the depth, because requests that overlap do not come here in the order in which they read the clock.
+        let latest = now + self.limit.interval * self.limit.burst * 2;
+        self.full_at.get(&key).copied().filter(|full_at| *full_at <= latest).unwrap_or(now)
     }
 
     /// Takes one.
@@ -50,8 +58,8 @@ impl Buckets {
         if self.full_at.len() >= self.entries_max && !self.full_at.contains_key(&key) {
             self.make_room(now);
         }
-        let full_at = self.full_at.entry(key).or_insert(now);
-        *full_at = (*full_at).max(now) + self.limit.interval;
+        let full_at = self.full_at(key, now).max(now) + self.limit.interval;
+        self.full_at.insert(key, full_at);
     }
 
     /// Puts back what was taken.
@@ -119,6 +127,24 @@ mod tests {
         buckets.give_back(1);
         assert_eq!(buckets.wait(1, now), Duration::ZERO);
         assert_eq!(buckets.wait(2, now), Duration::ZERO);
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_keeps_nobody_out() {
+        let mut buckets = Buckets::new(Limit { burst: 3, interval: Duration::from_secs(10) }, 8);
+        let right = Timestamp::from_seconds(1_000_000);
+        let wrong = right + Duration::from_secs(2 * 3600);
+        for _ in 0..3 {
+            buckets.take(1, wrong);
+        }
+        assert_eq!(buckets.wait(1, right), Duration::ZERO);
+        for _ in 0..3 {
+            assert_eq!(buckets.wait(1, right), Duration::ZERO);
+            buckets.take(1, right);
+        }
+        assert_eq!(buckets.wait(1, right), Duration::from_secs(10), "the limit holds by the right clock");
+        // Requests that overlap do not read the clock in the order in which they come here.
+        assert!(buckets.wait(1, right - Duration::from_secs(1)) > Duration::ZERO);
     }
 
     #[test]

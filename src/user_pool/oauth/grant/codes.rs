@@ -86,7 +86,7 @@ impl Codes {
         match redeemed.find(&owner, &id, made_at, now) {
             Found::Here(()) => return Ok(Taken::Before { family: id, pending }),
             Found::Forgotten => return Ok(Taken::Nothing),
-            Found::Never if now.since(made_at) >= LIFETIME => return Ok(Taken::Nothing),
+            Found::Never if !is_alive(made_at, now) => return Ok(Taken::Nothing),
             Found::Never => {}
         }
         let fits = fits(&pending, presented);
@@ -96,6 +96,12 @@ impl Codes {
         redeemed.put(&owner, &id, (made_at, now + REMEMBERED_FOR), (), now);
         Ok(if fits { Taken::Pending { pending, family: id } } else { Taken::Nothing })
     }
+}
+
+/// Whether a code is within its life. One from the future was made by a clock that has been set back since; the clocks of replicas
+/// may differ a little.
+fn is_alive(made_at: Timestamp, now: Timestamp) -> bool {
+    now.since(made_at) < LIFETIME && made_at.since(now) < LIFETIME
 }
 
 fn fits(pending: &Pending, presented: &Presented<'_>) -> bool {

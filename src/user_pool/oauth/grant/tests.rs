@@ -122,6 +122,16 @@ fn u_08_a_code_that_another_replica_made_is_redeemed() {
 }
 
 #[test]
+fn u_08_a_code_from_the_future_is_as_little_worth_as_an_old_one() {
+    let grants = grants();
+    // The clock was ahead and has been set back; another replica's may be ahead by less than a code lives.
+    let code = issue(&grants, NOW + Duration::from_secs(3600));
+    assert_eq!(redeem(&grants, &code, NOW).err(), Some(Refused::Invalid));
+    let code = issue(&grants, NOW + Duration::from_secs(30));
+    assert!(redeem(&grants, &code, NOW).is_ok());
+}
+
+#[test]
 fn u_08_a_used_code_is_recognised_for_ten_minutes() {
     let grants = grants();
     let code = issue(&grants, NOW);
