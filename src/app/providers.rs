@@ -134,7 +134,7 @@ fn embedded(pool: UserPoolConfig, paths: &Paths, clock: &Clock, registry: &Regis
     settings.clients.push(own_client(&applications, paths));
     let issuer = settings.issuer.as_str().trim_end_matches('/');
     let client = Settings {
-        // PKCE is sufficient: the code never leaves this process.
+        // No secret is needed: the pool takes requests of this client only from within the process (`is_ours`).
         token_endpoint_auth_method: Some(ClientAuth::None),
         ..Settings::new(&settings.name, issuer, OWN_CLIENT_ID)
     };
@@ -158,5 +158,6 @@ fn own_client(applications: &[Url], paths: &Paths) -> ClientSettings {
         pkce: Pkce::Required,
         id_token_algorithm: Algorithm::Es256,
         begins_again: true,
+        is_ours: true,
     }
 }

@@ -1,7 +1,6 @@
 //! The back channel from our own relying party to the pool: no socket, no certificate, the same requests.
 
 use std::future::Future;
-use std::net::{IpAddr, Ipv4Addr};
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -10,7 +9,7 @@ use crate::backchannel::error::Error;
 use crate::message::{WholeRequest, WholeResponse};
 use crate::user_pool::pool::UserPool;
 
-/// Calls [`UserPool::handle`] directly.
+/// Calls [`UserPool::handle_ours`].
 #[derive(Clone, Debug)]
 pub(crate) struct InProcess(Arc<UserPool>);
 
@@ -23,6 +22,6 @@ impl InProcess {
 
 impl Backchannel for InProcess {
     fn call(&self, request: WholeRequest) -> Pin<Box<dyn Future<Output = Result<WholeResponse, Error>> + Send + '_>> {
-        Box::pin(async move { Ok(self.0.handle(request, IpAddr::V4(Ipv4Addr::LOCALHOST)).await) })
+        Box::pin(async move { Ok(self.0.handle_ours(request).await) })
     }
 }

@@ -12,6 +12,7 @@ use crate::telemetry::metrics::Registry;
 use crate::user_pool::directory::Directory;
 use crate::user_pool::hosted_ui::{self, HostedUi};
 use crate::user_pool::metrics::Metrics;
+use crate::user_pool::oauth::client_auth::Caller;
 use crate::user_pool::oauth::error::{Error, PageError};
 use crate::user_pool::oauth::provider::Provider;
 use crate::user_pool::reply;
@@ -74,6 +75,15 @@ impl UserPool {
 
     /// Answers a request from `client`. Dropping the future leaves an attempt to sign in counted.
     pub(crate) async fn handle(&self, request: WholeRequest, client: IpAddr) -> WholeResponse {
+        self.answer(request, Caller::Network(client)).await
+    }
+
+    /// Answers a request of our own rules, which came over no network.
+    pub(crate) async fn handle_ours(&self, request: WholeRequest) -> WholeResponse {
+        self.answer(request, Caller::Ourselves).await
+    }
+
+    async fn answer(&self, request: WholeRequest, caller: Caller) -> WholeResponse {
         let route = match routes::find(request.method(), request.uri().path()) {
             Ok(route) => route,
             Err(NoRoute::Path) => return hosted_ui::not_found(),
@@ -85,12 +95,12 @@ impl UserPool {
             Route::Preflight => reply::preflight(),
             Route::Discovery => self.provider.discovery(),
             Route::Jwks => self.provider.jwks(),
-            Route::Token => self.provider.token(headers, &form, client),
+            Route::Token => self.provider.token(headers, &form, caller),
             Route::Userinfo => self.provider.userinfo(headers, &form),
             Route::Authorize => hosted_ui::as_navigation(&request).unwrap_or_else(|| self.ui.authorize(headers, &form)),
             Route::Logout => hosted_ui::as_navigation(&request).unwrap_or_else(|| self.ui.logout(headers, &form)),
             Route::SignInPage => self.ui.home(headers),
-            Route::SignInForm => self.ui.sign_in(headers, &form, client).await,
+            Route::SignInForm => self.ui.sign_in(headers, &form, caller.address()).await,
             Route::SignOutForm => self.ui.sign_out(headers, &form),
         }
     }

@@ -68,6 +68,8 @@ pub(crate) struct ClientSettings {
     pub(crate) id_token_algorithm: Algorithm,
     /// Whether it begins a login again when it is told `login_required`, and so brings the user to where they were going.
     pub(crate) begins_again: bool,
+    /// Whether it is the client of our own rules. It has no secret, and asks for tokens within this process only.
+    pub(crate) is_ours: bool,
 }
 
 /// What binds an authorization request to the browser that began it, beside `state`.

@@ -269,6 +269,7 @@ fn clients(raw: &List<Client>, has_rs256: bool, at: &Path, context: &mut Context
             pkce: pkce(client.pkce, is_public, &at.key("pkce"), context),
             id_token_algorithm: id_token_algorithm(client, has_rs256, &at, context),
             begins_again: false,
+            is_ours: false,
             client_secret: secret.flatten(),
             redirect_uris: urls(&client.redirect_uris, &at.key("redirect_uris"), context),
             post_logout_redirect_uris: urls(

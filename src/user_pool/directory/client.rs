@@ -44,6 +44,11 @@ impl Client {
         self.0.begins_again
     }
 
+    /// Whether it is the client of our own rules, which asks for tokens within this process only.
+    pub(crate) fn is_ours(&self) -> bool {
+        self.0.is_ours
+    }
+
     /// Where users may be sent back to.
     pub(crate) fn redirect_uris(&self) -> &[Url] {
         &self.0.redirect_uris
@@ -144,6 +149,7 @@ mod tests {
             pkce: Pkce::OrNonce,
             id_token_algorithm: Algorithm::Es256,
             begins_again: false,
+            is_ours: false,
         })
     }
 

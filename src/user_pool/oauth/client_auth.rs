@@ -1,6 +1,6 @@
 //! Authenticates the app client at the token endpoint: basic, post, or none with PKCE (RFC 6749 §2.3).
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -21,6 +21,25 @@ use crate::user_pool::shares::{Bounds, Found, Shares};
 /// One answer for every cause: which clients there are is nobody's business.
 const INVALID_CLIENT: Error = Error::new("invalid_client", "the client is not known or did not prove itself");
 
+/// Who has sent a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Caller {
+    /// Our own rules, within this process. No request that came over a network is one of these.
+    Ourselves,
+    /// Whoever has this address.
+    Network(IpAddr),
+}
+
+impl Caller {
+    /// The address that attempts are counted by. Ours is one that nobody has.
+    pub(crate) fn address(self) -> IpAddr {
+        match self {
+            Self::Ourselves => Ipv4Addr::UNSPECIFIED.into(),
+            Self::Network(address) => address,
+        }
+    }
+}
+
 /// The client that asks. `check` says whether a secret is the client's.
 ///
 /// # Errors
@@ -30,6 +49,7 @@ pub(crate) fn authenticate(
     headers: &HeaderMap,
     form: &Form<'_>,
     directory: &Directory,
+    caller: Caller,
     check: impl FnOnce(&Client, &Secret<String>) -> Result<bool, Error>,
 ) -> Result<Arc<Client>, Error> {
     let field = |name| form.one(name).map_err(|_| Error::request("a parameter came more than once"));
@@ -47,6 +67,10 @@ pub(crate) fn authenticate(
         (None, None) => return Err(INVALID_CLIENT),
     };
     let client = directory.client(&id).ok_or(INVALID_CLIENT)?;
+    // It has no secret: without this, whoever finds one of its codes or refresh tokens could present it.
+    if client.is_ours() && caller != Caller::Ourselves {
+        return Err(INVALID_CLIENT);
+    }
     let has_proved = match secret {
         Some(secret) => check(client, &secret)?,
         None => client.is_public(),

@@ -5,7 +5,7 @@ pub(crate) mod error;
 pub(crate) mod logout;
 pub(crate) mod provider;
 
-mod client_auth;
+pub(crate) mod client_auth;
 mod discovery;
 mod grant;
 mod issuer;

@@ -1,7 +1,5 @@
 //! Token endpoint (RFC 6749 §3.2): codes and refresh tokens in, tokens out.
 
-use std::net::IpAddr;
-
 use http::{HeaderMap, StatusCode};
 use serde_json::json;
 
@@ -9,7 +7,7 @@ use crate::clock::Timestamp;
 use crate::message::WholeResponse;
 use crate::message::form::Form;
 use crate::user_pool::directory::client::Client;
-use crate::user_pool::oauth::client_auth;
+use crate::user_pool::oauth::client_auth::{self, Caller};
 use crate::user_pool::oauth::error::Error;
 use crate::user_pool::oauth::grant::{Presented, Redeemed, Refused};
 use crate::user_pool::oauth::issuer::IdToken;
@@ -22,14 +20,14 @@ const NOT_VALID: Error =
 
 impl Provider {
     /// Answers a token request.
-    pub(crate) fn token(&self, headers: &HeaderMap, form: &Form<'_>, from: IpAddr) -> WholeResponse {
-        self.try_token(headers, form, from).unwrap_or_else(Error::answer)
+    pub(crate) fn token(&self, headers: &HeaderMap, form: &Form<'_>, caller: Caller) -> WholeResponse {
+        self.try_token(headers, form, caller).unwrap_or_else(Error::answer)
     }
 
-    fn try_token(&self, headers: &HeaderMap, form: &Form<'_>, from: IpAddr) -> Result<WholeResponse, Error> {
+    fn try_token(&self, headers: &HeaderMap, form: &Form<'_>, caller: Caller) -> Result<WholeResponse, Error> {
         let now = self.clock.now();
-        let client = client_auth::authenticate(headers, form, &self.directory, |client, secret| {
-            self.secrets.check(client, secret, from, now)
+        let client = client_auth::authenticate(headers, form, &self.directory, caller, |client, secret| {
+            self.secrets.check(client, secret, caller.address(), now)
         })?;
         match one(form, "grant_type")? {
             Some("authorization_code") => self.by_code(&client, form, now),

@@ -81,6 +81,7 @@ fn settings() -> Settings {
                 pkce: Pkce::OrNonce,
                 id_token_algorithm: Algorithm::Es256,
                 begins_again: true,
+                is_ours: false,
             },
             ClientSettings {
                 client_id: "cli".into(),
@@ -91,6 +92,7 @@ fn settings() -> Settings {
                 pkce: Pkce::Required,
                 id_token_algorithm: Algorithm::Es256,
                 begins_again: false,
+                is_ours: false,
             },
         ],
         token_lifetime: Duration::from_secs(3600),
@@ -138,6 +140,13 @@ impl World {
         }
         let request = request.body(Bytes::from(body.to_owned())).expect("a request");
         Answer(self.pool.handle(request, "192.0.2.9".parse().expect("an address")).await)
+    }
+
+    /// A token request of the relying party in this process.
+    async fn ours(&self, fields: &[(&str, &str)]) -> Answer {
+        let request = http::Request::post(routes::TOKEN).header("content-type", FORM);
+        let body = Bytes::from(form::encode(fields.iter().copied()));
+        Answer(self.pool.handle_ours(request.body(body).expect("a request")).await)
     }
 
     /// The token endpoint, as the confidential client.

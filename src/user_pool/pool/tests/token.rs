@@ -332,6 +332,37 @@ async fn a_public_client_redeems_with_pkce_alone() {
 }
 
 #[tokio::test]
+async fn our_own_client_is_nobody_elses() {
+    let mut settings = settings();
+    // The client of our own rules has no secret: it is known by calling within this process.
+    let ours = &mut settings.clients[1];
+    (ours.client_id, ours.is_ours) = ("vestibule".into(), true);
+    let world = World::with(settings, START);
+    let mut browser = world.browser();
+    let callback = "http://127.0.0.1/cb";
+    let fields = [("client_id", "vestibule"), ("redirect_uri", callback)];
+    let page = browser.authorize(&fields).await;
+    let code = browser.submit(&page, "bob", "battery staple").await.code();
+    let by_code = [
+        ("grant_type", "authorization_code"),
+        ("client_id", "vestibule"),
+        ("code", &code),
+        ("redirect_uri", callback),
+        ("code_verifier", VERIFIER),
+    ];
+    let headers = [("content-type", FORM.to_owned())];
+    let stranger = world.call(Method::POST, routes::TOKEN, &headers, &form::encode(by_code)).await;
+    stranger.assert_error(StatusCode::UNAUTHORIZED, "invalid_client");
+    let tokens = world.ours(&by_code).await.json();
+    assert_eq!(payload(&tokens["id_token"])["aud"], "vestibule", "{tokens}");
+    let refresh = tokens["refresh_token"].as_str().expect("a refresh token");
+    let by_refresh = [("grant_type", "refresh_token"), ("client_id", "vestibule"), ("refresh_token", refresh)];
+    let stranger = world.call(Method::POST, routes::TOKEN, &headers, &form::encode(by_refresh)).await;
+    stranger.assert_error(StatusCode::UNAUTHORIZED, "invalid_client");
+    assert_eq!(world.ours(&by_refresh).await.status(), StatusCode::OK);
+}
+
+#[tokio::test]
 async fn userinfo_takes_a_good_access_token_and_nothing_else() {
     let world = World::new();
     let tokens = world.tokens().await;
