@@ -30,7 +30,7 @@ use crate::listener::http2::upload::{Rest, Upload};
 use crate::listener::http2::windows::{Share, Widened, Window};
 use crate::listener::keeper::{Ended, Keeper, Kept};
 use crate::listener::metrics::Metrics;
-use crate::listener::requests::{Answering, Requests};
+use crate::listener::requests::{Answering, Requests, expects_continue};
 use crate::listener::settings::Limits;
 use crate::listener::watchdog::{Heads, Readable, Watchdog, Watched};
 use crate::listener::{Handler, Worker};
@@ -158,7 +158,8 @@ impl<H: Handler, T: Transport> Serving<'_, H, T> {
             (Body::empty(), None)
         } else {
             let length = length(&parts.headers);
-            let (upload, rest) = Upload::new(stream, length, Arc::clone(&self.requests.activity));
+            let awaits_continue = expects_continue(&parts.headers);
+            let (upload, rest) = Upload::new(stream, length, awaits_continue, Arc::clone(&self.requests.activity));
             (Body::streaming(upload), Some((rest, self.window.widen())))
         };
         let exchanging = self.requests.activity.begin_request();
@@ -215,8 +216,14 @@ async fn serve_request(
 ) {
     let answered = poll_fn(|cx| match exchange.as_mut().poll(cx) {
         Poll::Ready(Ok(response)) => Poll::Ready(Some(response)),
-        // A client that takes its request back ends the exchange.
-        Poll::Pending => respond.poll_reset(cx).map(|_| None),
+        Poll::Pending => {
+            if upload.as_ref().is_some_and(|(rest, _)| rest.is_asked_for()) {
+                // Fails where the stream is over, which is heard below.
+                let _ = respond.send_informational(go_on());
+            }
+            // A client that takes its request back ends the exchange.
+            respond.poll_reset(cx).map(|_| None)
+        }
     });
     let Some(response) = answered.await else { return };
     // It takes some kilobytes, and an answer may take long.
@@ -230,6 +237,13 @@ async fn serve_request(
 }
 
 /// The requests under way of one connection.
+/// What a client is told that waits before it sends its body (RFC 9110 §15.2.1).
+fn go_on() -> http::Response<()> {
+    let mut response = http::Response::new(());
+    *response.status_mut() = http::StatusCode::CONTINUE;
+    response
+}
+
 #[derive(Debug)]
 struct UnderWay {
     budget: Rc<windows::Budget>,

@@ -42,7 +42,7 @@ impl<H> Requests<H> {
 }
 
 /// Whether the client waits for 100 (Continue). hyper says it when the body is first read.
-fn expects_continue(headers: &HeaderMap) -> bool {
+pub(crate) fn expects_continue(headers: &HeaderMap) -> bool {
     headers.get(header::EXPECT).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"))
 }
 

@@ -135,6 +135,41 @@ fn an_upload_that_goes_on_and_on_after_its_answer_is_read_within_a_bound() {
     });
 }
 
+#[test]
+fn a_client_that_waits_for_100_is_told_to_go_on_when_the_target_says_so() {
+    let wire = Wire::listen();
+    let proxy = Setup::open(&[wire.address()]).start();
+    let mut client = Http2::connect(proxy.address(), "app.test");
+    let section = [&fields("POST", "/")[..], &[("expect", "100-continue"), ("content-length", "4")]].concat();
+    client.open(&section, Stream::Open);
+    let mut target = wire.accept();
+    assert!(target.read_head().contains("\r\nexpect: 100-continue\r\n"));
+    client.ping();
+    let next = client.frame_that(|frame| frame.stream == 1 || frame.kind == PING).expect("a frame");
+    assert_eq!(next.kind, PING, "nothing before the target has said it");
+    target.send("HTTP/1.1 100 Continue\r\n\r\n");
+    let word = client.frame_that(|frame| frame.stream == 1).expect("a word");
+    assert_eq!((word.status(), word.flags & END_STREAM), (Some(100), 0));
+    client.frame(DATA, END_STREAM, 1, b"body");
+    target.read_until("body");
+    target.send("HTTP/1.1 204 No Content\r\n\r\n");
+    let answer = client.frame_that(|frame| frame.stream == 1).expect("an answer");
+    assert_eq!((answer.status(), answer.flags & END_STREAM), (Some(204), END_STREAM));
+
+    // A client whose body is there already need not be told, and one that is refused must not be.
+    client.open(&section, Stream::Open);
+    client.frame(DATA, END_STREAM, 3, b"body");
+    target.read_head();
+    target.send("HTTP/1.1 100 Continue\r\n\r\n");
+    target.read_until("body");
+    target.send("HTTP/1.1 204 No Content\r\n\r\n");
+    assert_eq!(client.frame_that(|frame| frame.stream == 3).expect("an answer").status(), Some(204));
+    client.open(&section, Stream::Open);
+    target.read_head();
+    target.send("HTTP/1.1 413 Content Too Large\r\ncontent-length: 0\r\n\r\n");
+    assert_eq!(client.frame_that(|frame| frame.stream == 5).expect("an answer").status(), Some(413));
+}
+
 /// A proxy with two groups: one with a target that never finishes its TLS handshake, so that nobody reads the bodies of
 /// requests under `/stall`, and one that reads all of them.
 fn with_a_target_that_stalls(stalling: &Wire, reading: &Server) -> Proxy {

@@ -1,6 +1,6 @@
 //! The body of a request, and what is done with the rest of one that nobody wants.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -25,13 +25,19 @@ pub(crate) struct Upload {
     left: Option<u64>,
     /// The data is over; trailers may come.
     is_data_over: bool,
+    /// The client waits for 100 (Continue) before it sends anything (RFC 9110 §10.1.1).
+    awaits_continue: bool,
     rest: Rc<Rest>,
     activity: Arc<Activity>,
 }
 
 /// Where an upload is, as seen by the exchange that it belongs to.
 #[derive(Debug)]
-pub(crate) struct Rest(RefCell<State>);
+pub(crate) struct Rest {
+    state: RefCell<State>,
+    /// Somebody wants what the client sends only when it is told to go on.
+    is_asked_for: Cell<bool>,
+}
 
 #[derive(Debug)]
 enum State {
@@ -54,10 +60,16 @@ pub(crate) enum Stage {
 
 impl Upload {
     /// The body that `stream` carries, of `length` bytes where the head says so.
-    pub(crate) fn new(stream: RecvStream, length: Option<u64>, activity: Arc<Activity>) -> (Self, Rc<Rest>) {
-        let rest = Rc::new(Rest(RefCell::new(State::Wanted(None))));
+    pub(crate) fn new(
+        stream: RecvStream,
+        length: Option<u64>,
+        awaits_continue: bool,
+        activity: Arc<Activity>,
+    ) -> (Self, Rc<Rest>) {
+        let rest = Rc::new(Rest { state: RefCell::new(State::Wanted(None)), is_asked_for: Cell::new(false) });
         let shared = Rc::clone(&rest);
-        (Self { stream: Some(stream), left: length, is_data_over: false, rest: shared, activity }, rest)
+        let stream = Some(stream);
+        (Self { stream, left: length, is_data_over: false, awaits_continue, rest: shared, activity }, rest)
     }
 }
 
@@ -69,7 +81,12 @@ impl http_body::Body for Upload {
         let this = &mut *self;
         let Some(stream) = &mut this.stream else { return Poll::Ready(None) };
         if !this.is_data_over {
-            match ready!(stream.poll_data(cx)) {
+            let polled = stream.poll_data(cx);
+            // Where some of it is there already, the client did not wait.
+            if std::mem::take(&mut this.awaits_continue) && polled.is_pending() {
+                this.rest.is_asked_for.set(true);
+            }
+            match ready!(polled) {
                 Some(Ok(data)) => {
                     // Fails for more than was received, which this is not.
                     let _ = stream.flow_control().release_capacity(data.len());
@@ -105,7 +122,7 @@ impl Drop for Upload {
             Some(stream) if !stream.is_end_stream() => State::Unwanted { stream, discarded: 0 },
             _ => State::Over,
         };
-        if let State::Wanted(Some(waker)) = self.rest.0.replace(next) {
+        if let State::Wanted(Some(waker)) = self.rest.state.replace(next) {
             waker.wake();
         }
     }
@@ -114,7 +131,7 @@ impl Drop for Upload {
 impl Rest {
     /// Reads on and discards. Ready when the client has ended its upload, or the bound is reached.
     pub(crate) fn poll_discard(&self, cx: &mut Context<'_>) -> Poll<()> {
-        let mut state = self.0.borrow_mut();
+        let mut state = self.state.borrow_mut();
         let State::Unwanted { stream, discarded } = &mut *state else {
             if let State::Wanted(waker) = &mut *state {
                 *waker = Some(cx.waker().clone());
@@ -133,7 +150,12 @@ impl Rest {
         Poll::Ready(())
     }
 
+    /// Whether the client is to be told to go on. Once.
+    pub(crate) fn is_asked_for(&self) -> bool {
+        self.is_asked_for.take()
+    }
+
     pub(crate) fn stage(&self) -> Stage {
-        if matches!(*self.0.borrow(), State::Wanted(_)) { Stage::Wanted } else { Stage::Unwanted }
+        if matches!(*self.state.borrow(), State::Wanted(_)) { Stage::Wanted } else { Stage::Unwanted }
     }
 }
