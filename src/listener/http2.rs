@@ -86,7 +86,8 @@ where
     let mut keeper = Keeper::new(watchdog, draining, requests.uploads.clone());
     let noise = Noise::new();
     let transport = Heard::new(transport, Rc::clone(&noise));
-    let answers = Answers { outbox: Outbox::new(Rc::clone(&memory.answers)), noise, clock: Clock::system() };
+    let outbox = Outbox::new(Rc::clone(&memory.answers));
+    let answers = Answers { outbox, noise, clock: Clock::system(), idle_timeout: limits.idle_timeout };
     let mut serving = Serving {
         state: State::Handshaking(builder(limits).handshake(transport)),
         is_finishing: false,
@@ -236,7 +237,6 @@ async fn serve_request(
     drop(counted);
 }
 
-/// The requests under way of one connection.
 /// What a client is told that waits before it sends its body (RFC 9110 §15.2.1).
 fn go_on() -> http::Response<()> {
     let mut response = http::Response::new(());
@@ -244,6 +244,7 @@ fn go_on() -> http::Response<()> {
     response
 }
 
+/// The requests under way of one connection.
 #[derive(Debug)]
 struct UnderWay {
     budget: Rc<windows::Budget>,

@@ -41,7 +41,8 @@ pub(crate) struct Limits {
     pub(crate) handshake_timeout: Duration,
     /// From the first byte of a request head to its last. 10 s; a slow head is not a slow application.
     pub(crate) head_timeout: Duration,
-    /// The longest time in which nothing moves on a connection. 60 s (ALB §10.1 `idle_timeout`).
+    /// The longest time in which nothing moves on a connection, or in which an HTTP/2 client takes nothing of an answer. 60 s
+    /// (ALB §10.1 `idle_timeout`).
     pub(crate) idle_timeout: Duration,
     /// The life of a connection. 3600 s (ALB §10.1 `client_keep_alive`).
     pub(crate) keep_alive: Duration,

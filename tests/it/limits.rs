@@ -2,11 +2,12 @@
 
 use std::io::Read as _;
 use std::net::TcpStream;
+use std::time::Instant;
 
 use crate::harness::app::{Proxy, Setup, wait_until};
 use crate::harness::browser::{Protocol, on_both};
 use crate::harness::connection::{self, Connection};
-use crate::harness::http2::{Http2, Outcome, Stream};
+use crate::harness::http2::{Frame, Http2, Outcome, RST_STREAM, Stream};
 use crate::harness::provider::Provider;
 use crate::harness::raw::{self, Raw};
 use crate::harness::server::{DEADLINE, Reply, Server};
@@ -190,6 +191,38 @@ fn d_a_client_that_opens_no_window_is_closed_although_it_pings() {
         assert!(target.is_closed_by_proxy());
     }
     wait_until("it is counted", || (timed_out(&proxy) == 1).then_some(()));
+}
+
+#[test]
+fn d_an_answer_of_which_a_client_takes_nothing_is_given_up_although_its_connection_is_used() {
+    let wire = Wire::listen();
+    let rules = r#"
+      - name: fixed
+        priority: 1
+        conditions: [{ path_pattern: [/elsewhere] }]
+        actions: [{ type: redirect, host: other.test, status_code: HTTP_302 }]"#;
+    let listener = "    limits: { idle_timeout: 300ms }";
+    let proxy = Setup::open(&[wire.address()]).listener(listener).rules(rules).start();
+    let mut client = Http2::connect(proxy.address(), "app.test");
+    client.initial_window(0);
+    let get = |path| [(":method", "GET"), (":scheme", "https"), (":authority", "app.test"), (":path", path)];
+    let stalled = client.open(&get("/big"), Stream::Ended);
+    let mut target = wire.accept();
+    target.read_head();
+    target.send("HTTP/1.1 200 OK\r\ncontent-length: 1000000\r\n\r\nmuch");
+    let begun = Instant::now();
+    let reset = loop {
+        let other = client.open(&get("/elsewhere"), Stream::Ended);
+        let is_next = |frame: &Frame| frame.stream == other || frame.kind == RST_STREAM;
+        let frame = client.frame_that(is_next).expect("the connection is used and goes on");
+        if frame.kind == RST_STREAM {
+            break frame;
+        }
+        assert!(begun.elapsed() < DEADLINE, "it is held for as long as the connection is used");
+    };
+    const CANCEL: u32 = 8;
+    assert_eq!((reset.stream, reset.code()), (stalled, Some(CANCEL)));
+    assert!(target.is_closed_by_proxy());
 }
 
 #[test]

@@ -125,7 +125,8 @@ pub(crate) struct Limits {
     pub(crate) handshake_timeout: Option<Period>,
     /// Timeout from the first to the last byte of a request head. Default: `10s`.
     pub(crate) head_timeout: Option<Period>,
-    /// Timeout without any data in either direction. Default: `60s`, at most `4000s`.
+    /// Timeout without any data in either direction. On HTTP/2 also the timeout of a response of which the client takes
+    /// nothing. Default: `60s`, at most `4000s`.
     pub(crate) idle_timeout: Option<Period>,
     /// Maximum age of a connection. Default: `1h`.
     pub(crate) keep_alive: Option<Period>,

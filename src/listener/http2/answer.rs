@@ -11,6 +11,7 @@ use h2::server::SendResponse;
 use h2::{Reason, SendStream};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use http_body::Body as _;
+use tokio::time::{Instant, Sleep};
 
 use crate::clock::Clock;
 use crate::listener::http2::noise::Noise;
@@ -37,6 +38,8 @@ pub(crate) struct Answers {
     pub(crate) outbox: Rc<Outbox>,
     pub(crate) noise: Rc<Noise>,
     pub(crate) clock: Clock,
+    /// An answer of which the client takes nothing for so long (to twice that) is given up.
+    pub(crate) idle_timeout: Duration,
 }
 
 /// The body of an answer on its way to the client.
@@ -46,6 +49,8 @@ struct Sending<'a> {
     to: SendStream<Piece>,
     /// Made with the first piece that is not the last: most answers are one piece.
     stream: Option<Rc<Stream>>,
+    /// Made where the client does not take what waits for it.
+    patience: Option<Pin<Box<Sleep>>>,
 }
 
 impl Answers {
@@ -60,7 +65,7 @@ impl Answers {
             return;
         };
         if !is_whole {
-            let mut sending = Sending { answers: self, body, to, stream: None };
+            let mut sending = Sending { answers: self, body, to, stream: None, patience: None };
             poll_fn(|cx| {
                 // A client may send all of its request before it reads the answer.
                 if let Some(rest) = rest {
@@ -101,7 +106,7 @@ impl Sending<'_> {
             if let Some(stream) = &self.stream
                 && !stream.has_room(cx.waker())
             {
-                return Poll::Pending;
+                return self.poll_patience(cx);
             }
             let polled = Pin::new(&mut self.body).poll_frame(cx);
             if polled.is_pending()
@@ -129,6 +134,22 @@ impl Sending<'_> {
             if is_over {
                 return Poll::Ready(());
             }
+        }
+    }
+
+    /// Waits for the client. Ready when its stream has been reset, because it has taken nothing for too long. Otherwise it
+    /// would keep a target's connection for as long as its own is used for something else.
+    fn poll_patience(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let timeout = self.answers.idle_timeout;
+        // Kept and moved: a long answer waits often.
+        let patience = self.patience.get_or_insert_with(|| Box::pin(tokio::time::sleep(timeout)));
+        loop {
+            ready!(patience.as_mut().poll(cx));
+            if self.stream.as_ref().is_some_and(|stream| stream.stands_still()) {
+                self.to.send_reset(Reason::CANCEL);
+                return Poll::Ready(());
+            }
+            patience.as_mut().reset(Instant::now() + timeout);
         }
     }
 

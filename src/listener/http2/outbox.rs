@@ -47,6 +47,8 @@ pub(crate) struct Stream {
     queued: Cell<usize>,
     /// A piece of it has been written: its client reads.
     is_read: Cell<bool>,
+    /// Something of a piece has been written since [`Stream::stands_still`] was asked.
+    has_moved: Cell<bool>,
     waker: RefCell<Option<Waker>>,
     is_in_outboxs_queue: Cell<bool>,
     /// It has waited, and others may have to be woken once it has taken what it needs.
@@ -163,6 +165,7 @@ impl Stream {
             outbox: Rc::clone(outbox),
             queued: Cell::new(0),
             is_read: Cell::new(false),
+            has_moved: Cell::new(false),
             waker: RefCell::default(),
             is_in_outboxs_queue: Cell::new(false),
             has_waited: Cell::new(false),
@@ -193,6 +196,12 @@ impl Stream {
             }
         }
         false
+    }
+
+    /// Whether the client has taken nothing of what waits for it since this was last asked. A stream of which nothing waits
+    /// is not at fault: it has no room because of what other clients do not read.
+    pub(crate) fn stands_still(&self) -> bool {
+        !self.has_moved.take() && self.queued.get() > 0
     }
 
     /// The stream has taken what it needs for now: the next may have what room is left.
@@ -243,6 +252,9 @@ impl Buf for Piece {
     }
 
     fn advance(&mut self, count: usize) {
+        if let Some(stream) = &self.stream {
+            stream.has_moved.set(true);
+        }
         self.bytes.advance(count);
     }
 }

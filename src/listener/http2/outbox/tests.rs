@@ -130,3 +130,17 @@ fn everything_is_given_back() {
     drop((piece, last));
     assert_eq!((outbox.queued.get(), budget.left.get(), task.stream.queued.get()), (0, 1000, 0));
 }
+
+#[test]
+fn a_stream_stands_still_where_nothing_is_taken_of_what_waits_for_its_client() {
+    let outbox = Outbox::new(Budget::new(1 << 30));
+    let task = Task::new(&outbox);
+    assert!(!task.stream.stands_still(), "nothing waits");
+    let mut piece = task.pull(1000).expect("the first");
+    assert!(task.stream.stands_still());
+    piece.advance(1);
+    assert!(!task.stream.stands_still(), "a byte of it was taken since");
+    assert!(task.stream.stands_still());
+    drop(piece);
+    assert!(!task.stream.stands_still(), "all of it was");
+}
