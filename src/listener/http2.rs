@@ -1,9 +1,10 @@
 //! Serves HTTP/2, over `h2`: one task for the connection, and one for each request on it.
 //!
 //! `answer.rs` sends an answer, `outbox.rs` bounds what waits to be sent, `upload.rs` reads the body of a request,
-//! `windows.rs` bounds what waits to be read, `noise.rs` finds clients that send frames which do nothing.
+//! `windows.rs` bounds what waits to be read, `budget.rs` shares memory out among client addresses, `noise.rs` finds clients that send frames which do nothing.
 
 mod answer;
+mod budget;
 mod noise;
 mod outbox;
 mod upload;
@@ -11,6 +12,7 @@ mod windows;
 
 use std::cell::Cell;
 use std::future::{Future, poll_fn};
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -23,19 +25,21 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::clock::Clock;
 use crate::drain::{Draining, LocalExecutor};
+use crate::exchange::connection::Connection;
 use crate::listener::http2::answer::Answers;
+use crate::listener::http2::budget::{Budget, Purse, Share};
 use crate::listener::http2::noise::{Heard, Noise, Transport};
 use crate::listener::http2::outbox::{Outbox, Piece};
 use crate::listener::http2::upload::{Rest, Upload};
-use crate::listener::http2::windows::{Share, Widened, Window};
+use crate::listener::http2::windows::{Widened, Window};
 use crate::listener::keeper::{Ended, Keeper, Kept};
 use crate::listener::metrics::Metrics;
 use crate::listener::requests::{Answering, Requests, expects_continue};
 use crate::listener::settings::Limits;
 use crate::listener::watchdog::{Heads, Readable, Watchdog, Watched};
 use crate::listener::{Handler, Worker};
-use crate::message::Request;
 use crate::message::body::Body;
+use crate::message::{Request, forwarded};
 
 /// Bytes of answers that wait for the clients of a worker.
 const ANSWERS_BYTES_MAX: usize = 32 * 1024 * 1024;
@@ -54,16 +58,16 @@ const FIELD_BYTES: usize = 32;
 #[derive(Debug)]
 pub(crate) struct Memory {
     answers: Rc<outbox::Budget>,
-    uploads: Rc<windows::Budget>,
-    requests: Rc<windows::Budget>,
+    uploads: Rc<Budget>,
+    requests: Rc<Budget>,
 }
 
 impl Memory {
     pub(crate) fn new() -> Self {
         Self {
             answers: outbox::Budget::new(ANSWERS_BYTES_MAX),
-            uploads: windows::Budget::new(UPLOADS_BYTES_MAX),
-            requests: windows::Budget::new(REQUESTS_BYTES_MAX),
+            uploads: Budget::new(UPLOADS_BYTES_MAX),
+            requests: Budget::new(REQUESTS_BYTES_MAX),
         }
     }
 }
@@ -88,12 +92,14 @@ where
     let transport = Heard::new(transport, Rc::clone(&noise));
     let outbox = Outbox::new(Rc::clone(&memory.answers));
     let answers = Answers { outbox, noise, clock: Clock::system(), idle_timeout: limits.idle_timeout };
+    let address = client(&requests.connection);
     let mut serving = Serving {
         state: State::Handshaking(builder(limits).handshake(transport)),
         is_finishing: false,
         is_calmed: false,
-        window: Window::new(Rc::clone(&memory.uploads)),
-        under_way: Rc::new(UnderWay { budget: Rc::clone(&memory.requests), head_bytes: Cell::new(0) }),
+        // Not by address: who finds nothing left shares a smaller window, and is not refused.
+        window: Window::new(memory.uploads.purse(None)),
+        under_way: Rc::new(UnderWay { purse: memory.requests.purse(address), head_bytes: Cell::new(0) }),
         answers,
         requests,
         metrics,
@@ -102,6 +108,11 @@ where
         Kept::ToTheEnd(ended) => ended,
         Kept::UntilRest => unreachable!("the watchdog sends HTTP/1.1 to rest"),
     }
+}
+
+/// The address whose memory a connection takes. A trusted proxy has none of its own: its connections are those of its clients.
+fn client(connection: &Connection) -> Option<IpAddr> {
+    (!connection.forwarded.is_trusted(connection.peer)).then(|| forwarded::network(connection.peer))
 }
 
 fn builder(limits: &Limits) -> server::Builder {
@@ -247,7 +258,7 @@ fn go_on() -> http::Response<()> {
 /// The requests under way of one connection.
 #[derive(Debug)]
 struct UnderWay {
-    budget: Rc<windows::Budget>,
+    purse: Purse,
     head_bytes: Cell<usize>,
 }
 
@@ -270,7 +281,7 @@ impl UnderWay {
         let share = match before {
             0 => None,
             _ if before + head_bytes > CONNECTION_HEADS_BYTES_MAX => return None,
-            _ => Some(self.budget.take(REQUEST_BYTES + head_bytes)?),
+            _ => Some(self.purse.take(REQUEST_BYTES + head_bytes)?),
         };
         self.head_bytes.set(before + head_bytes);
         Some(Counted { of: Rc::clone(self), head_bytes, _share: share })
@@ -299,15 +310,14 @@ mod tests {
 
     #[test]
     fn the_heads_of_one_connection_are_bounded_and_its_first_request_is_always_served() {
-        let budget = windows::Budget::new(0);
-        let of = |budget| Rc::new(UnderWay { budget, head_bytes: Cell::new(0) });
-        let poor = of(budget);
+        let of = |bytes| Rc::new(UnderWay { purse: Budget::new(bytes).purse(None), head_bytes: Cell::new(0) });
+        let poor = of(0);
         let first = poor.count(&headers(60_000)).expect("the first");
         assert!(poor.count(&headers(1)).is_none(), "the worker has nothing left");
         drop(first);
         assert!(poor.count(&headers(60_000)).is_some());
 
-        let rich = of(windows::Budget::new(1 << 30));
+        let rich = of(1 << 30);
         let counted: Vec<Counted> = std::iter::from_fn(|| rich.count(&headers(60_000))).collect();
         assert_eq!(counted.len(), CONNECTION_HEADS_BYTES_MAX / 60_039);
         assert!(rich.count(&HeaderMap::new()).is_some(), "a small one has room");

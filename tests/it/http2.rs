@@ -314,3 +314,29 @@ fn d_requests_whose_heads_take_too_much_are_refused_and_may_be_sent_again() {
         (proxy.metric("vestibule_http2_requests_refused_total{listener=\"public\"}") > 0).then_some(())
     });
 }
+
+/// How many of 3,072 requests over 24 connections are refused, none of which is answered. They take 72 MiB of the 256 MiB that
+/// a worker has for all.
+fn refused_of_many(listener: &str) -> u64 {
+    // Nobody accepts: the proxy waits for its connection, or for an answer.
+    let target = Wire::listen();
+    let group = "    connect_timeout: 60s";
+    let yaml = Setup::open(&[target.address()]).target_group(group).listener(listener).yaml();
+    let proxy = Proxy::start(&yaml.replace("workers: 2", "workers: 1"));
+    let mut clients: Vec<Http2> = (0..24).map(|_| Http2::connect(proxy.address(), "app.test")).collect();
+    for client in &mut clients {
+        for _ in 0..128 {
+            client.open(&fields("GET", "/"), Stream::Ended);
+        }
+        // All of them have been seen.
+        client.ping();
+        client.frame_that(|frame| frame.kind == PING).expect("an answer to the ping");
+    }
+    proxy.metric("vestibule_http2_requests_refused_total{listener=\"public\"}")
+}
+
+#[test]
+fn d_the_requests_of_one_address_leave_memory_for_those_of_others() {
+    assert!(refused_of_many("") > 0, "one address may have a quarter");
+    assert_eq!(refused_of_many("    trusted_proxies: ['127.0.0.0/8']"), 0, "a proxy's requests are those of many");
+}

@@ -7,51 +7,24 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
+use crate::listener::http2::budget::{Purse, Share};
+
 /// What a client may send of one body before it is read.
 pub(crate) const STREAM_BYTES: u32 = 128 * 1024;
 /// RFC 9113 §6.9.2.
 pub(crate) const CONNECTION_BYTES: u32 = 65_535;
 
-/// Bytes that clients of a worker may have it hold, beyond what every connection may.
-#[derive(Debug)]
-pub(crate) struct Budget(Cell<usize>);
-
-impl Budget {
-    pub(crate) fn new(bytes: usize) -> Rc<Self> {
-        Rc::new(Self(Cell::new(bytes)))
-    }
-
-    /// Takes `bytes` out, where there are as many.
-    pub(crate) fn take(self: &Rc<Self>, bytes: usize) -> Option<Share> {
-        let left = self.0.get().checked_sub(bytes)?;
-        self.0.set(left);
-        Some(Share { budget: Rc::clone(self), bytes })
-    }
-}
-
-/// A part of a budget, which is given back when this is dropped.
-#[derive(Debug)]
-pub(crate) struct Share {
-    budget: Rc<Budget>,
-    bytes: usize,
-}
-
-impl Drop for Share {
-    fn drop(&mut self) {
-        self.budget.0.set(self.budget.0.get() + self.bytes);
-    }
-}
-
 /// The window of one connection.
 #[derive(Debug)]
 pub(crate) struct Window {
-    budget: Rc<Budget>,
+    /// Bytes that clients may have their worker hold, beyond what every connection may.
+    purse: Purse,
     bytes: Cell<u32>,
 }
 
 impl Window {
-    pub(crate) fn new(budget: Rc<Budget>) -> Rc<Self> {
-        Rc::new(Self { budget, bytes: Cell::new(CONNECTION_BYTES) })
+    pub(crate) fn new(purse: Purse) -> Rc<Self> {
+        Rc::new(Self { purse, bytes: Cell::new(CONNECTION_BYTES) })
     }
 
     /// How wide it should be.
@@ -59,9 +32,9 @@ impl Window {
         self.bytes.get()
     }
 
-    /// Widens it for one upload, where the budget has as much.
+    /// Widens it for one upload, where there is as much for it.
     pub(crate) fn widen(self: &Rc<Self>) -> Option<Widened> {
-        let share = self.budget.take(STREAM_BYTES as usize)?;
+        let share = self.purse.take(STREAM_BYTES as usize)?;
         self.bytes.set(self.bytes.get().saturating_add(STREAM_BYTES));
         Some(Widened { window: Rc::clone(self), _share: share })
     }
@@ -83,11 +56,12 @@ impl Drop for Widened {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::listener::http2::budget::Budget;
 
     #[test]
     fn a_window_is_wider_while_its_upload_is_open_and_the_budget_has_room() {
         let budget = Budget::new(2 * STREAM_BYTES as usize);
-        let (first, second) = (Window::new(Rc::clone(&budget)), Window::new(budget));
+        let (first, second) = (Window::new(budget.purse(None)), Window::new(budget.purse(None)));
         let upload = first.widen().expect("room for it");
         let other = second.widen().expect("room for it");
         assert_eq!((first.bytes(), second.bytes()), (CONNECTION_BYTES + STREAM_BYTES, CONNECTION_BYTES + STREAM_BYTES));

@@ -1,0 +1,127 @@
+//! Bytes that the connections of one worker share, and of which no client address may take all.
+//!
+//! What is used up is refused to everybody, and one client can use up a lot with few connections. So an address may have a
+//! quarter, and the rest is left to the others. There are never more entries than addresses with a connection.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::rc::{Rc, Weak};
+
+/// One address may take this part of a budget.
+const ADDRESS_PART: usize = 4;
+
+/// What all connections of a worker may take.
+#[derive(Debug)]
+pub(crate) struct Budget {
+    left: Cell<usize>,
+    address_max: usize,
+    addresses: RefCell<HashMap<IpAddr, Weak<Address>>>,
+}
+
+/// What all connections of one address may take of it.
+#[derive(Debug)]
+struct Address {
+    budget: Rc<Budget>,
+    address: IpAddr,
+    left: Cell<usize>,
+}
+
+/// What one connection takes from.
+#[derive(Clone, Debug)]
+pub(crate) struct Purse {
+    budget: Rc<Budget>,
+    /// `None` for a trusted proxy: its connections are those of its clients.
+    address: Option<Rc<Address>>,
+}
+
+/// A part of a budget, which is given back when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Share {
+    purse: Purse,
+    bytes: usize,
+}
+
+impl Budget {
+    pub(crate) fn new(bytes: usize) -> Rc<Self> {
+        Rc::new(Self { left: Cell::new(bytes), address_max: bytes / ADDRESS_PART, addresses: RefCell::default() })
+    }
+
+    /// For a connection of `address`; of nobody in particular where there is none.
+    pub(crate) fn purse(self: &Rc<Self>, address: Option<IpAddr>) -> Purse {
+        let of = |address| {
+            let mut addresses = self.addresses.borrow_mut();
+            if let Some(known) = addresses.get(&address).and_then(Weak::upgrade) {
+                return known;
+            }
+            let left = Cell::new(self.address_max);
+            let new = Rc::new(Address { budget: Rc::clone(self), address, left });
+            addresses.insert(address, Rc::downgrade(&new));
+            new
+        };
+        Purse { budget: Rc::clone(self), address: address.map(of) }
+    }
+}
+
+impl Drop for Address {
+    fn drop(&mut self) {
+        self.budget.addresses.borrow_mut().remove(&self.address);
+    }
+}
+
+impl Purse {
+    /// Takes `bytes` out, where the worker and the address have as many.
+    pub(crate) fn take(&self, bytes: usize) -> Option<Share> {
+        let left = self.budget.left.get().checked_sub(bytes)?;
+        if let Some(address) = &self.address {
+            address.left.set(address.left.get().checked_sub(bytes)?);
+        }
+        self.budget.left.set(left);
+        Some(Share { purse: self.clone(), bytes })
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        let Purse { budget, address } = &self.purse;
+        budget.left.set(budget.left.get() + self.bytes);
+        if let Some(address) = address {
+            address.left.set(address.left.get() + self.bytes);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_address_takes_a_quarter_and_leaves_the_rest_to_the_others() {
+        let budget = Budget::new(400);
+        let [one, other] = ["192.0.2.1", "192.0.2.2"].map(|text| text.parse::<IpAddr>().ok());
+        let (first, second) = (budget.purse(one), budget.purse(one));
+        let share = first.take(60).expect("room for it");
+        assert!(second.take(41).is_none(), "both connections together");
+        let last = second.take(40).expect("the rest of the quarter");
+        assert!(first.take(1).is_none());
+        let others = budget.purse(other).take(100).expect("a quarter of its own");
+        let proxies = budget.purse(None).take(200).expect("all that is left");
+        assert!(budget.purse(None).take(1).is_none() && budget.purse("::1".parse().ok()).take(1).is_none());
+        drop((share, last, others, proxies));
+        assert!(first.take(100).is_some(), "all of it is back");
+    }
+
+    #[test]
+    fn nothing_is_kept_of_an_address_without_connections() {
+        let budget = Budget::new(400);
+        let address = "192.0.2.1".parse().ok();
+        let share = {
+            let purse = budget.purse(address);
+            purse.take(60).expect("room for it")
+        };
+        // Its connection has ended, and what it took is still in use.
+        assert!(budget.purse(address).take(41).is_none());
+        drop(share);
+        assert!(budget.addresses.borrow().is_empty());
+    }
+}
