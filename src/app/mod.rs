@@ -151,10 +151,11 @@ impl App {
     }
 
     /// Serves until SIGTERM or SIGINT. Then `/readyz` answers 503 for `shutdown.delay` while requests are still
-    /// accepted, and the process drains. A second signal stops at once. Returns whether all requests finished.
+    /// accepted, and the process drains. A second signal stops at once. Returns whether the end was orderly: all
+    /// requests finished, every access record was written and every thread ended.
     pub fn run(self, mut signals: Signals) -> bool {
         if let Some(writer) = &self.access_log {
-            signals.reopens(writer.reopen());
+            signals.access_log(writer.handle());
         }
         // A runtime without I/O needs no file descriptor, so the process can stop properly even if none is left.
         let Ok(waiting) = Builder::new_current_thread().enable_time().build() else { return false };
@@ -164,7 +165,7 @@ impl App {
     }
 
     /// Stops accepting, waits for requests in progress (up to the drain timeout), writes the access log and ends.
-    /// Returns whether all requests finished. There is no delay before. Must not be called on the thread of an async
+    /// Returns the same as [`run`](Self::run). There is no delay before. Must not be called on the thread of an async
     /// runtime.
     pub fn shutdown(self) -> bool {
         self.stop(Duration::ZERO, std::future::pending())
@@ -197,11 +198,11 @@ impl App {
         let has_ended = self.end();
         match (is_drained, has_ended) {
             (true, true) => tracing::info!("stopped"),
-            (true, false) => tracing::warn!("stopped; a thread did not end in time"),
+            (true, false) => tracing::warn!("stopped, but a thread or the access log did not end in time"),
             (false, _) => tracing::warn!("stopped before all requests had finished"),
         }
         logging::flush(LOG_END_MAX);
-        is_drained
+        is_drained && has_ended
     }
 
     /// Ends all threads. Returns whether they have ended.

@@ -13,7 +13,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::config::Config;
-use crate::telemetry::access_log::Reopen;
+use crate::telemetry::access_log::Handle;
 use crate::telemetry::logging;
 
 /// Time from the end of the drain to the forced end of the process.
@@ -34,7 +34,7 @@ const LAST_WORDS: Duration = Duration::from_millis(50);
 #[derive(Debug)]
 pub struct Signals {
     told: watch::Receiver<Told>,
-    access_log: Arc<Mutex<Option<Reopen>>>,
+    access_log: Arc<Mutex<Option<Handle>>>,
 }
 
 /// The state that follows from the signals so far.
@@ -50,7 +50,7 @@ struct Heard {
     interrupt: Signal,
     hang_up: Signal,
     user: Signal,
-    access_log: Arc<Mutex<Option<Reopen>>>,
+    access_log: Arc<Mutex<Option<Handle>>>,
 }
 
 impl Signals {
@@ -78,8 +78,8 @@ impl Signals {
         Ok(Self { told, access_log })
     }
 
-    /// Makes SIGUSR1 reopen this access log.
-    pub(super) fn reopens(&self, access_log: Reopen) {
+    /// Makes SIGUSR1 reopen this access log, and a forced end report what it loses.
+    pub(super) fn access_log(&self, access_log: Handle) {
         *self.access_log.lock().unwrap_or_else(PoisonError::into_inner) = Some(access_log);
     }
 
@@ -110,6 +110,8 @@ fn attend(runtime: &Runtime, mut heard: Heard, tell: &watch::Sender<Told>, patie
         }
     });
     tracing::warn!("the shutdown did not finish in time: ending the process by force");
+    let access_log = heard.access_log.lock().unwrap_or_else(PoisonError::into_inner);
+    access_log.iter().for_each(Handle::report_loss);
     logging::flush(LAST_WORDS);
     process::exit(1);
 }
@@ -127,7 +129,7 @@ impl Heard {
                 }
                 _ = self.user.recv() => {
                     let access_log = self.access_log.lock().unwrap_or_else(PoisonError::into_inner);
-                    access_log.iter().for_each(Reopen::ask);
+                    access_log.iter().for_each(Handle::reopen);
                 }
             }
         }

@@ -8,14 +8,15 @@ mod writer;
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
 use crate::clock::Timestamp;
 use crate::drain;
 use crate::telemetry::metrics::{Counter, Registry};
-use writer::Message;
-pub(crate) use writer::{Destination, Reopen, Writer};
+use writer::{Account, Buffer, Message};
+pub(crate) use writer::{Destination, Handle, Writer};
 
 /// A buffer is passed on when it has this many bytes …
 const BUFFER_BYTES: usize = 64 * 1024;
@@ -191,21 +192,18 @@ pub(crate) struct AccessLog {
     time: Cell<(Timestamp, [u8; RFC3339_LENGTH])>,
     records: Cell<u64>,
     buffers: SyncSender<Message>,
+    account: Arc<Account>,
     dropped: Counter,
 }
 
 impl AccessLog {
     /// Creates the log on the current thread, which must run a `LocalSet`.
-    fn new(buffers: SyncSender<Message>, registry: &Registry) -> Rc<Self> {
-        let dropped = registry.counter(
-            "vestibule_access_log_dropped_total",
-            "Access records dropped because the log was not read fast enough.",
-            vec![],
-        );
+    fn new(buffers: SyncSender<Message>, account: Arc<Account>, registry: &Registry) -> Rc<Self> {
+        let dropped = writer::dropped_counter(registry);
         let zero = Timestamp::from_millis(0);
         let time = Cell::new((zero, rfc3339(zero)));
         let (buffer, records) = (RefCell::default(), Cell::default());
-        let log = Rc::new(Self { buffer, time, records, buffers, dropped });
+        let log = Rc::new(Self { buffer, time, records, buffers, account, dropped });
         flush_at_a_beat(&log);
         log
     }
@@ -233,9 +231,13 @@ impl AccessLog {
         if records == 0 {
             return;
         }
-        let full = self.buffer.replace(Vec::with_capacity(BUFFER_BYTES + 1024));
-        if self.buffers.try_send(Message::Records(full)).is_err() {
+        let bytes = self.buffer.replace(Vec::with_capacity(BUFFER_BYTES + 1024));
+        self.account.passed(records);
+        if self.buffers.try_send(Message::Records(Buffer { bytes, records })).is_err() {
+            self.account.taken(records);
+            self.account.dropped(records);
             self.dropped.add(records);
+            tracing::warn!(records, "access records dropped: the access log is not read fast enough");
         }
     }
 }

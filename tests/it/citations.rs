@@ -50,6 +50,38 @@ fn nothing_cites_a_document_that_is_not_here() {
 }
 
 #[test]
+fn every_cited_decision_is_the_only_one_of_its_number() {
+    let mut numbers: Vec<u32> = fs::read_dir(root().join("docs/decisions"))
+        .expect("a directory")
+        .map(|entry| entry.expect("an entry").file_name().into_string().expect("UTF-8"))
+        .map(|name| name.split('-').next().and_then(|number| number.parse().ok()).expect("a number first"))
+        .collect();
+    numbers.sort_unstable();
+    for pair in numbers.windows(2) {
+        assert_ne!(pair[0], pair[1], "two decisions of one number");
+    }
+    let mut found = 0;
+    for file in text_files().iter().filter(|file| !file.ends_with("tests/it/citations.rs")) {
+        let text = fs::read_to_string(file).expect("a text file");
+        for word in ["decision ", "decisions/"] {
+            for (_, rest) in text.match_indices(word).map(|(at, word)| text[at..].split_at(word.len())) {
+                let digits = &rest[..rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len())];
+                let Ok(number) = digits.parse::<u32>() else { continue };
+                found += 1;
+                assert!(numbers.contains(&number), "{}: decision {number}", file.display());
+                if word == "decisions/" {
+                    let name = &rest[..rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '-').unwrap_or(rest.len())];
+                    let starts = |entry: fs::DirEntry| entry.file_name().to_string_lossy().starts_with(name);
+                    let mut entries = fs::read_dir(root().join("docs/decisions")).expect("a directory");
+                    assert!(entries.any(|entry| starts(entry.expect("an entry"))), "{}: {name}", file.display());
+                }
+            }
+        }
+    }
+    assert!(found >= 8, "only {found} citations were found: is the scanner broken?");
+}
+
+#[test]
 fn the_scanner_reads_lists_ranges_and_sections() {
     check("(attacks P-03)", "attacks ", &["P-03"]);
     check("(attacks S-03, C-13).", "attacks ", &["S-03", "C-13"]);

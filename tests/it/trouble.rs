@@ -209,11 +209,22 @@ fn all_of(mut reader: PipeReader) -> std::thread::JoinHandle<String> {
 
 #[test]
 fn an_access_log_that_nobody_reads_does_not_keep_the_process_from_stopping() {
+    const REQUESTS: u64 = 1500;
     for signals in [&["TERM"][..], &["TERM", "TERM"], &["INT", "TERM", "INT"]] {
-        let (_unread, writer) = std::io::pipe().expect("a pipe");
-        let mut served = Start { stdout: writer.into(), ..Start::new(nobody()) }.serve();
-        served.records(1500);
-        served.stop(signals);
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        let (log, said) = std::io::pipe().expect("a pipe");
+        let mut served = Start { stdout: writer.into(), stderr: said.into(), ..Start::new(nobody()) }.serve();
+        let said = all_of(log);
+        served.records(REQUESTS.try_into().expect("small"));
+        let status = served.stop(signals);
+        assert_eq!(status.code(), Some(1), "{signals:?}: records were lost");
+        let read = all_of(reader).join().expect("no panic").matches('\n').count() as u64;
+        let said = said.join().expect("no panic");
+        let lost = said.lines().filter(|line| line.contains("access records were lost")).next_back();
+        let lost: Option<u64> = lost.and_then(|line| line.rsplit_once("records=")?.1.trim().parse().ok());
+        // The records of a buffer of 64 KiB that is partly written count as lost.
+        let lost = lost.unwrap_or_else(|| panic!("{signals:?}: nothing is said of {}: {said}", REQUESTS - read));
+        assert!((REQUESTS - read..=REQUESTS - read + 200).contains(&lost), "{signals:?}: read {read}, lost {lost}");
     }
 }
 

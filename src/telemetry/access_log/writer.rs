@@ -6,7 +6,7 @@ use std::os::fd::AsFd as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::rc::Rc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -26,7 +26,7 @@ const LOOK: Duration = Duration::from_millis(5);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Destination {
     Stdout,
-    /// The file is appended to, and reopened after [`Reopen::ask`].
+    /// The file is appended to, and reopened after [`Handle::reopen`].
     File(PathBuf),
 }
 
@@ -44,11 +44,64 @@ impl Destination {
 /// A message to the thread.
 #[derive(Debug)]
 pub(super) enum Message {
-    Records(Vec<u8>),
+    Records(Buffer),
     /// Check whether the file must be reopened.
     Wake,
     /// The last message.
     End,
+}
+
+/// Whole lines, and how many.
+#[derive(Debug, Default)]
+pub(super) struct Buffer {
+    pub(super) bytes: Vec<u8>,
+    pub(super) records: u64,
+}
+
+/// Counts the records that do not reach the destination, so that a loss is reported with its number.
+#[derive(Debug, Default)]
+pub(super) struct Account {
+    /// Records in the queue and in the buffer that is being written.
+    waiting: AtomicU64,
+    /// Records that were dropped since the start.
+    dropped: AtomicU64,
+}
+
+impl Account {
+    /// Call it before the buffer is put into the queue, so that [`taken`](Self::taken) never comes first.
+    pub(super) fn passed(&self, records: u64) {
+        self.waiting.fetch_add(records, Ordering::Relaxed);
+    }
+
+    /// The buffer was written or dropped.
+    pub(super) fn taken(&self, records: u64) {
+        self.waiting.fetch_sub(records, Ordering::Relaxed);
+    }
+
+    /// The records of a buffer were dropped.
+    pub(super) fn dropped(&self, records: u64) {
+        self.dropped.fetch_add(records, Ordering::Relaxed);
+    }
+
+    /// Reports the records that are lost if the process ends now. Returns how many of them were still waiting. A buffer
+    /// that is partly written counts as a whole, because the kernel does not tell where a blocked write stands.
+    fn report(&self) -> u64 {
+        let waiting = self.waiting.load(Ordering::Relaxed);
+        let records = waiting + self.dropped.load(Ordering::Relaxed);
+        if records > 0 {
+            tracing::warn!(records, "access records were lost since the start: nobody read the access log, or it could not be written");
+        }
+        waiting
+    }
+}
+
+/// The counter of dropped records. Each caller counts in its own cell.
+pub(super) fn dropped_counter(registry: &Registry) -> Counter {
+    registry.counter(
+        "vestibule_access_log_dropped_total",
+        "Access records that were lost because the access log was not read fast enough or could not be written.",
+        vec![],
+    )
 }
 
 /// The writer of the process. Each worker gets its own [`AccessLog`] from it.
@@ -56,6 +109,8 @@ pub(super) enum Message {
 pub(crate) struct Writer {
     buffers: SyncSender<Message>,
     reopen: Arc<AtomicBool>,
+    account: Arc<Account>,
+    dropped: Counter,
     /// Disconnected when the thread has ended. The mutex only makes the receiver `Sync`; it is never contended.
     ended: Mutex<Receiver<()>>,
 }
@@ -84,29 +139,49 @@ impl Writer {
         );
         let (buffers, waiting) = sync_channel(BUFFERS_MAX);
         let reopen = Arc::new(AtomicBool::new(false));
-        let writing = Writing { output, open, reopen: Arc::clone(&reopen), restarts, is_failing: false };
+        let account = Arc::new(Account::default());
+        let writing = Writing {
+            output,
+            open,
+            reopen: Arc::clone(&reopen),
+            account: Arc::clone(&account),
+            dropped: dropped_counter(registry),
+            restarts,
+            is_failing: false,
+        };
         let (alive, ended) = sync_channel(0);
         std::thread::Builder::new().name("access-log".into()).spawn(move || {
             writing.write_all(&waiting);
             drop(alive);
         })?;
-        Ok(Self { buffers, reopen, ended: Mutex::new(ended) })
+        let dropped = dropped_counter(registry);
+        Ok(Self { buffers, reopen, account, dropped, ended: Mutex::new(ended) })
     }
 
     /// Creates the log of a worker, on its thread: the log never leaves that thread.
     pub(crate) fn for_worker(&self, registry: &Registry) -> Box<dyn Fn() -> Rc<AccessLog> + Send> {
-        let (buffers, registry) = (self.buffers.clone(), registry.clone());
-        Box::new(move || AccessLog::new(buffers.clone(), &registry))
+        let (buffers, account, registry) = (self.buffers.clone(), Arc::clone(&self.account), registry.clone());
+        Box::new(move || AccessLog::new(buffers.clone(), Arc::clone(&account), &registry))
     }
 
-    /// A handle for reopening the file after it was moved.
-    pub(crate) fn reopen(&self) -> Reopen {
-        Reopen { asked: Arc::clone(&self.reopen), buffers: self.buffers.clone() }
+    /// A handle for the thread that receives the signals.
+    pub(crate) fn handle(&self) -> Handle {
+        let (asked, buffers) = (Arc::clone(&self.reopen), self.buffers.clone());
+        Handle { asked, buffers, account: Arc::clone(&self.account) }
     }
 
     /// Waits until all records passed by the workers are written, at most until `deadline`. Call it after the workers
-    /// have ended. Returns whether everything is written.
+    /// have ended. Records that are not written by then are counted and reported. Returns whether everything is
+    /// written.
     pub(crate) fn finish(self, deadline: Duration) -> bool {
+        let (account, dropped) = (Arc::clone(&self.account), self.dropped.clone());
+        let has_ended = self.end(deadline);
+        let waiting = account.report();
+        dropped.add(waiting);
+        has_ended
+    }
+
+    fn end(self, deadline: Duration) -> bool {
         // An explicit message, because a stuck worker still holds a sender.
         let until = Clock::system().instant() + deadline;
         let left = || until.saturating_duration_since(Clock::system().instant());
@@ -121,16 +196,22 @@ impl Writer {
     }
 }
 
-/// Requests reopening of the file.
+/// What the thread that receives the signals may do with the access log.
 #[derive(Clone, Debug)]
-pub(crate) struct Reopen {
+pub(crate) struct Handle {
     asked: Arc<AtomicBool>,
     buffers: SyncSender<Message>,
+    account: Arc<Account>,
 }
 
-impl Reopen {
-    /// Records after this call go to the reopened file, apart from those that are being written. Does not wait.
-    pub(crate) fn ask(&self) {
+impl Handle {
+    /// Reports how many records are lost if the process ends now.
+    pub(crate) fn report_loss(&self) {
+        self.account.report();
+    }
+
+    /// Requests reopening of the file after it was moved. Records after this call go to the reopened file, apart from those that are being written. Does not wait.
+    pub(crate) fn reopen(&self) {
         self.asked.store(true, Ordering::Release);
         // Wakes the thread. If the queue is full, the thread checks soon anyway.
         let _ = self.buffers.try_send(Message::Wake);
@@ -141,6 +222,8 @@ struct Writing<W, O> {
     output: W,
     open: O,
     reopen: Arc<AtomicBool>,
+    account: Arc<Account>,
+    dropped: Counter,
     restarts: Counter,
     is_failing: bool,
 }
@@ -150,17 +233,24 @@ impl<W: Write, O: Fn() -> io::Result<W>> Writing<W, O> {
         while let Ok(message) = waiting.recv() {
             let buffer = match message {
                 Message::Records(buffer) => buffer,
-                Message::Wake => Vec::new(),
+                Message::Wake => Buffer::default(),
                 Message::End => return,
             };
             // A panic is a bug, but logging must continue.
-            if catch_unwind(AssertUnwindSafe(|| self.write(&buffer))).is_err() {
+            let is_written = catch_unwind(AssertUnwindSafe(|| self.write(&buffer.bytes))).unwrap_or_else(|_| {
                 self.restarts.increment();
+                false
+            });
+            if !is_written {
+                self.account.dropped(buffer.records);
+                self.dropped.add(buffer.records);
             }
+            self.account.taken(buffer.records);
         }
     }
 
-    fn write(&mut self, buffer: &[u8]) {
+    /// Returns whether the buffer was written.
+    fn write(&mut self, buffer: &[u8]) -> bool {
         if self.reopen.swap(false, Ordering::AcqRel) {
             match (self.open)() {
                 Ok(output) => {
@@ -172,7 +262,8 @@ impl<W: Write, O: Fn() -> io::Result<W>> Writing<W, O> {
                 }
             }
         }
-        match self.output.write_all(buffer).and_then(|()| self.output.flush()) {
+        let written = self.output.write_all(buffer).and_then(|()| self.output.flush());
+        match &written {
             Ok(()) if self.is_failing && !buffer.is_empty() => {
                 self.is_failing = false;
                 tracing::info!("writing the access log works again");
@@ -180,10 +271,11 @@ impl<W: Write, O: Fn() -> io::Result<W>> Writing<W, O> {
             Ok(()) => {}
             Err(error) if !self.is_failing => {
                 self.is_failing = true;
-                tracing::error!(error = %error, "cannot write the access log");
+                tracing::error!(error = %error, "cannot write the access log: its records are lost");
             }
             Err(_) => {}
         }
+        written.is_ok()
     }
 }
 
@@ -200,6 +292,7 @@ mod tests {
         fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
             match buffer {
                 b"panic" => panic!("a bug"),
+                b"full" => return Err(io::ErrorKind::StorageFull.into()),
                 b"hang" => loop {
                     std::thread::park();
                 },
@@ -221,13 +314,26 @@ mod tests {
         (writer, registry, hears)
     }
 
+    /// Passes `text` on as a worker does.
+    fn pass(writer: &Writer, text: &str, records: u64) {
+        writer.account.passed(records);
+        writer.buffers.send(Message::Records(Buffer { bytes: text.into(), records })).unwrap();
+    }
+
+    #[track_caller]
+    fn assert_dropped(registry: &Registry, records: u64) {
+        let metrics = registry.render();
+        assert!(metrics.contains(&format!("vestibule_access_log_dropped_total {records}\n")), "{metrics}");
+    }
+
     #[test]
     fn a_writer_that_dies_goes_on_and_is_counted() {
         let (writer, registry, written) = scripted();
         for buffer in ["one", "panic", "two"] {
-            writer.buffers.send(Message::Records(buffer.into())).unwrap();
+            pass(&writer, buffer, 1);
         }
         assert!(writer.finish(Duration::from_secs(30)));
+        assert_dropped(&registry, 1);
         assert_eq!(written.try_iter().collect::<Vec<_>>(), [b"one", b"two"]);
         let metrics = registry.render();
         assert!(metrics.contains("vestibule_restarts_total{part=\"access_log\"} 1\n"), "{metrics}");
@@ -235,16 +341,28 @@ mod tests {
 
     #[test]
     fn a_writer_whose_reader_does_not_read_is_not_waited_for() {
-        let (writer, _, _written) = scripted();
-        writer.buffers.send(Message::Records(b"hang".to_vec())).unwrap();
+        let (writer, registry, _written) = scripted();
+        pass(&writer, "hang", 3);
+        pass(&writer, "behind it", 4);
         assert!(!writer.finish(Duration::from_millis(20)));
+        assert_dropped(&registry, 7);
+    }
+
+    #[test]
+    fn records_that_cannot_be_written_are_counted() {
+        let (writer, registry, written) = scripted();
+        pass(&writer, "full", 5);
+        pass(&writer, "one", 1);
+        assert!(writer.finish(Duration::from_secs(30)));
+        assert_eq!(written.try_iter().collect::<Vec<_>>(), [b"one"]);
+        assert_dropped(&registry, 5);
     }
 
     #[test]
     fn a_file_that_cannot_be_opened_again_leaves_the_old_one() {
         let (writer, _, written) = scripted();
-        writer.reopen().ask();
-        writer.buffers.send(Message::Records(b"one".to_vec())).unwrap();
+        writer.handle().reopen();
+        pass(&writer, "one", 1);
         assert!(writer.finish(Duration::from_secs(30)));
         assert_eq!(written.try_iter().filter(|buffer| !buffer.is_empty()).collect::<Vec<_>>(), [b"one"]);
     }
