@@ -10,6 +10,7 @@ use crate::message::form::Form;
 use crate::message::{WholeRequest, WholeResponse};
 use crate::telemetry::metrics::Registry;
 use crate::user_pool::directory::Directory;
+use crate::user_pool::hosted_ui::cookies::Cookies;
 use crate::user_pool::hosted_ui::{self, HostedUi};
 use crate::user_pool::metrics::Metrics;
 use crate::user_pool::oauth::client_auth::Caller;
@@ -54,6 +55,7 @@ impl UserPool {
         let authority = origin.split_once("://").map_or(&*origin, |(_, authority)| authority).to_owned();
         let ui = HostedUi {
             title: settings.title,
+            cookies: Cookies::new(&settings.issuer),
             origin,
             provider: Arc::clone(&provider),
             sign_in,
@@ -97,9 +99,9 @@ impl UserPool {
             Route::Jwks => self.provider.jwks(),
             Route::Token => self.provider.token(headers, &form, caller),
             Route::Userinfo => self.provider.userinfo(headers, &form),
-            Route::Authorize => hosted_ui::as_navigation(&request).unwrap_or_else(|| self.ui.authorize(headers, &form)),
-            Route::Logout => hosted_ui::as_navigation(&request).unwrap_or_else(|| self.ui.logout(headers, &form)),
-            Route::SignInPage => self.ui.home(headers),
+            Route::Authorize => self.ui.as_navigation(&request).unwrap_or_else(|| self.ui.authorize(headers, &form)),
+            Route::Logout => self.ui.as_navigation(&request).unwrap_or_else(|| self.ui.logout(headers, &form)),
+            Route::SignInPage => self.ui.home(headers, &form),
             Route::SignInForm => self.ui.sign_in(headers, &form, caller.address()).await,
             Route::SignOutForm => self.ui.sign_out(headers, &form),
         }

@@ -16,6 +16,8 @@ pub(crate) enum Purpose {
     SignIn,
     /// The question whether to sign out, while its user reads it.
     SignOut,
+    /// The result of a form, in the address of the page that shows it.
+    FormResult,
     /// The pool's own single-sign-on cookie.
     SingleSignOn,
     /// An authorization code.
@@ -58,6 +60,7 @@ impl Seal {
         let purpose = match purpose {
             Purpose::SignIn => "sign-in",
             Purpose::SignOut => "sign-out",
+            Purpose::FormResult => "form-result",
             Purpose::SingleSignOn => "single-sign-on",
             Purpose::Code => "code",
             Purpose::RefreshToken => "refresh-token",

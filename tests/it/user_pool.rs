@@ -104,6 +104,16 @@ fn submit(browser: &mut Browser, page: &Answer, username: &str, password: &str) 
     answer
 }
 
+/// A form that is refused leads a browser to a page that shows the form and the reason. Returns that page.
+#[track_caller]
+fn refused(browser: &mut Browser, page: &Answer, username: &str, password: &str) -> Answer {
+    let answer = submit(browser, page, username, password);
+    assert_eq!(answer.status, 303, "{}", answer.text());
+    let shown = browser.get(&format!("https://login.test{}", answer.location()));
+    assert_eq!(shown.status, 200, "{}", shown.text());
+    shown
+}
+
 /// From the application to the sign-in page.
 #[track_caller]
 fn sign_in_page(browser: &mut Browser, url: &str) -> Answer {
@@ -219,9 +229,8 @@ fn u_a_wrong_password_and_an_unknown_user_are_told_the_same() {
     on_both(|protocol| {
         let mut browser = proxy.browser(protocol);
         let page = sign_in_page(&mut browser, "https://app.test/");
-        let wrong = submit(&mut browser, &page, "alice", "wrong horse");
-        let unknown = submit(&mut browser, &page, "mallory", "wrong horse");
-        assert_eq!((wrong.status, unknown.status), (401, 401));
+        let wrong = refused(&mut browser, &page, "alice", "wrong horse");
+        let unknown = refused(&mut browser, &page, "mallory", "wrong horse");
         let told = |answer: &Answer| {
             let text = answer.text();
             let (_, alert) = text.split_once("class=\"alert\"").expect("an alert");
@@ -241,13 +250,13 @@ fn what_a_page_of_the_pool_refuses_has_its_code_in_the_access_log() {
     let proxy = start(&target);
     let mut browser = proxy.browser(Protocol::Http1);
     let page = sign_in_page(&mut browser, "https://app.test/");
-    assert_eq!(submit(&mut browser, &page, "ada", "wrong").status, 401);
+    refused(&mut browser, &page, "ada", "wrong");
     let foreign = "https://login.test/oauth2/authorize?client_id=vestibule&response_type=code&scope=openid\
                    &redirect_uri=https%3A%2F%2Fevil.test%2F&code_challenge=x&code_challenge_method=S256";
     assert_eq!(browser.get(foreign).status, 400);
     assert_eq!(browser.get("https://login.test/nothing").status, 404);
     let reasons: Vec<_> =
-        proxy.access_log(5).iter().filter_map(|record| record["reason"].as_str().map(str::to_owned)).collect();
+        proxy.access_log(6).iter().filter_map(|record| record["reason"].as_str().map(str::to_owned)).collect();
     for code in ["sign_in.wrong_password", "authorize.unknown_redirect_uri", "pool.not_found"] {
         assert!(reasons.iter().any(|reason| reason == code), "{code} in {reasons:?}");
     }

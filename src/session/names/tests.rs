@@ -44,6 +44,8 @@ fn h_15_only_what_is_exactly_ours_is_ours() {
     }
     // The name of this program is reserved, whatever follows.
     assert!(ours.contains(b"__Host-vestibule-pool-form"));
+    assert!(ours.contains(b"__Host-vestibule-pool-8443"));
+    assert!(ours.contains(b"__Host-vestibule-pool-form-8443"));
     assert!(ours.contains(b"__host-VESTIBULE-x"));
     assert!(!ours.contains(b"__Host-vestibule"));
 }

@@ -9,17 +9,16 @@ use http::{HeaderMap, HeaderName, HeaderValue, header};
 use crate::crypto::random;
 use crate::message::cookie;
 
-/// Names a browser to its forms. `Lax`, so that a relying party that opens a second tab does not replace it.
-const COOKIE: &str = "__Host-vestibule-pool-form";
-/// Outlives the forms that are bound to it.
+/// How long a browser keeps its value. It outlives the forms that are bound to it.
 const MAX_AGE_SECONDS: u64 = 3600;
 
+const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// The browser's own value, where it has one in our form.
-pub(crate) fn browser(headers: &HeaderMap) -> Option<&str> {
+/// The browser's own value, from the cookie `name`. `None` if it is missing or was not made by us.
+pub(crate) fn browser<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
     cookie::pairs(headers)
-        .find(|(name, value)| *name == COOKIE && value.len() == 43 && value.bytes().all(is_base64url))
+        .find(|(sent, value)| *sent == name && value.len() == 43 && value.bytes().all(is_base64url))
         .map(|(_, value)| value)
 }
 
@@ -32,9 +31,14 @@ pub(crate) fn new_browser() -> String {
     random::token()
 }
 
-/// Gives a browser its value.
-pub(crate) fn set_browser(browser: &str) -> HeaderValue {
-    cookie::set(COOKIE, browser, MAX_AGE_SECONDS)
+/// Gives a browser its value, in the cookie `name`. `Lax`, so that a relying party that opens a second tab does not replace it.
+pub(crate) fn set_browser(name: &str, browser: &str) -> HeaderValue {
+    cookie::set(name, browser, MAX_AGE_SECONDS)
+}
+
+/// Whether the request loads a page, as the browser says (Fetch Metadata §2.3). Scripts cannot set this field.
+pub(crate) fn is_navigation(headers: &HeaderMap) -> bool {
+    headers.get(SEC_FETCH_MODE).is_some_and(|mode| mode == "navigate")
 }
 
 /// What the browser says of where the request comes from (Fetch Metadata §2.4).
@@ -76,8 +80,8 @@ mod tests {
     #[test]
     fn a_browser_value_that_we_did_not_make_is_not_taken() {
         let check = |cookie: &str| {
-            let value = HeaderValue::try_from(format!("{COOKIE}={cookie}")).expect("ASCII");
-            browser(&HeaderMap::from_iter([(header::COOKIE, value)])).is_some()
+            let value = HeaderValue::try_from(format!("pool-form={cookie}")).expect("ASCII");
+            browser(&HeaderMap::from_iter([(header::COOKIE, value)]), "pool-form").is_some()
         };
         assert!(check(&new_browser()));
         assert!(!check(""));

@@ -1,8 +1,10 @@
 //! The pages people see: maps pages and form posts to `signin` steps, then resumes the OAuth request.
 
+pub(crate) mod cookies;
 mod csrf;
 mod page;
 mod refusal;
+mod result;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -23,11 +25,13 @@ use crate::user_pool::oauth::authorize::{AuthorizationRequest, Decision};
 use crate::user_pool::oauth::error::PageError;
 use crate::user_pool::oauth::provider::Provider;
 use crate::user_pool::seal::{Purpose, Seal};
-use crate::user_pool::signin::sso::{self, Session, Sessions};
+use crate::user_pool::signin::sso::{Session, Sessions};
 use crate::user_pool::signin::{Outcome, SignIn, state};
 use crate::user_pool::{reply, routes};
 
+use cookies::Cookies;
 use page::{Notice, SignInView};
+use result::FormResult;
 
 /// What to wait when too many people sign in at the same moment.
 const BUSY_FOR: Duration = Duration::from_secs(5);
@@ -36,6 +40,7 @@ const BUSY_FOR: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(crate) struct HostedUi {
     pub(crate) title: String,
+    pub(crate) cookies: Cookies,
     pub(crate) origin: Arc<str>,
     pub(crate) provider: Arc<Provider>,
     pub(crate) sign_in: SignIn,
@@ -43,6 +48,15 @@ pub(crate) struct HostedUi {
     pub(crate) seal: Seal,
     pub(crate) clock: Clock,
     pub(crate) metrics: Metrics,
+}
+
+/// A sign-in form that was sent.
+struct Sent<'f> {
+    headers: &'f HeaderMap,
+    request: Option<AuthorizationRequest>,
+    /// The hidden value.
+    carried: &'f str,
+    username: &'f str,
 }
 
 /// What the question "sign out?" carries.
@@ -70,12 +84,17 @@ impl HostedUi {
         request: Option<&AuthorizationRequest>,
         login_hint: Option<&str>,
     ) -> WholeResponse {
-        let browser = csrf::browser(headers).map_or_else(csrf::new_browser, str::to_owned);
+        let browser = self.browser(headers).map_or_else(csrf::new_browser, str::to_owned);
         let carried = state::carry(&self.seal, Purpose::SignIn, request, &browser, self.clock.now());
         let hint = login_hint.filter(|hint| hint.len() <= 256).unwrap_or_default();
         let mut response = self.sign_in_page(StatusCode::OK, request, &carried, hint, None);
-        response.headers_mut().append(header::SET_COOKIE, csrf::set_browser(&browser));
+        response.headers_mut().append(header::SET_COOKIE, csrf::set_browser(&self.cookies.form, &browser));
         response
+    }
+
+    /// The value that binds forms to the browser.
+    fn browser<'h>(&self, headers: &'h HeaderMap) -> Option<&'h str> {
+        csrf::browser(headers, &self.cookies.form)
     }
 
     fn sign_in_page(
@@ -89,16 +108,19 @@ impl HostedUi {
         let client = request.map(|request| self.provider.client_name(request));
         let view = SignInView { title: &self.title, client: client.as_deref(), carried, username, notice };
         let form_action = request.map_or_else(|| "'self'".to_owned(), AuthorizationRequest::form_action);
-        let page = reply::html(status, page::sign_in(&view), &form_action);
-        match notice {
-            Some(notice) => refusal::because(notice.code(), page),
-            None => page,
-        }
+        reply::html(status, page::sign_in(&view), &form_action)
     }
 
     /// Answers a request for the sign-in page's own address: it is in bookmarks and histories, and every page of ours leads
-    /// there.
-    pub(crate) fn home(&self, headers: &HeaderMap) -> WholeResponse {
+    /// there. The page also shows the result of a form.
+    pub(crate) fn home(&self, headers: &HeaderMap, form: &Form<'_>) -> WholeResponse {
+        match form.one(result::PARAMETER) {
+            Ok(Some(sealed)) => self.form_result(headers, sealed).unwrap_or_else(|| self.start(headers)),
+            _ => self.start(headers),
+        }
+    }
+
+    fn start(&self, headers: &HeaderMap) -> WholeResponse {
         match self.session(headers).and_then(|session| self.provider.user_name(&session)) {
             Some(name) => {
                 let applications = self.provider.applications();
@@ -109,65 +131,102 @@ impl HostedUi {
         }
     }
 
+    /// The sign-in page with the result of a form, for the browser that sent the form. `None` if `sealed` is not ours, or if
+    /// the user has signed in since.
+    fn form_result(&self, headers: &HeaderMap, sealed: &str) -> Option<WholeResponse> {
+        let (browser, now) = (self.browser(headers), self.clock.now());
+        let result: FormResult = match state::receive(&self.seal, Purpose::FormResult, sealed, browser, now) {
+            Ok(result) => result,
+            Err(state::Refused::Foreign) => return None,
+            // The form inside is bound to the same browser and is older, so it is refused below.
+            Err(state::Refused::OtherBrowser(result) | state::Refused::Expired(result)) => result,
+        };
+        let received = state::receive(&self.seal, Purpose::SignIn, &result.carried, browser, now);
+        let request: Option<AuthorizationRequest> = match received {
+            Ok(request) => request,
+            Err(refused) => return Some(self.refused_sign_in(refused)),
+        };
+        if self.session(headers).is_some_and(|session| session.auth_time >= result.at) {
+            return None;
+        }
+        let notice = Some(result.notice(now));
+        Some(self.sign_in_page(StatusCode::OK, request.as_ref(), &result.carried, &result.username, notice))
+    }
+
     /// Takes the sign-in form.
     pub(crate) async fn sign_in(&self, headers: &HeaderMap, form: &Form<'_>, client: IpAddr) -> WholeResponse {
         let (carried, request) = match self.received(Purpose::SignIn, headers, form) {
             Ok(received) => received,
             Err(refused) => return self.refused_sign_in(refused),
         };
-        let request: Option<AuthorizationRequest> = request;
-        let request = request.as_ref();
         let (Ok(username), Ok(password)) = (form.one("username"), form.one("password")) else {
             return page_error(PageError::Malformed);
         };
         let (username, password) = (username.unwrap_or_default(), password.unwrap_or_default());
+        let sent = Sent { headers, request, carried, username };
         if username.trim().is_empty() || password.is_empty() {
             // An empty answer is no step (attacks U-05), and no attempt.
-            let notice = Some(Notice::Incomplete);
-            return self.sign_in_page(StatusCode::BAD_REQUEST, request, carried, username, notice);
+            return self.again(sent, Notice::Incomplete);
         }
-        let outcome = self.sign_in.password(username, Secret::new(password.to_owned()), client).await;
-        let former = self.session(headers);
-        self.finish(outcome, former.as_ref(), request, carried, username)
-    }
-
-    fn finish(
-        &self,
-        outcome: Outcome,
-        former: Option<&Session>,
-        request: Option<&AuthorizationRequest>,
-        carried: &str,
-        username: &str,
-    ) -> WholeResponse {
-        match outcome {
+        match self.sign_in.password(username, Secret::new(password.to_owned()), client).await {
             Outcome::User(user) => {
                 self.metrics.signed_in.increment();
-                match request {
+                match &sent.request {
                     // The relying party asked for another user: it gets neither this one's tokens nor this one's session.
                     Some(request) if !request.is_for(user.subject()) => {
                         reply::see_other(&self.provider.not_signed_in_location(request))
                     }
-                    _ => self.signed_in(&self.sessions.begin(&user, former, self.clock.now()), request),
+                    request => {
+                        let former = self.session(headers);
+                        let session = self.sessions.begin(&user, former.as_ref(), self.clock.now());
+                        self.signed_in(&session, request.as_ref())
+                    }
                 }
             }
             Outcome::Wrong => {
                 self.metrics.wrong_password.increment();
-                let notice = Some(Notice::Wrong);
-                let mut response = self.sign_in_page(StatusCode::UNAUTHORIZED, request, carried, username, notice);
-                // RFC 9110 §15.5.2 wants a challenge; this one makes no browser open a dialog.
-                let challenge = HeaderValue::from_static(r#"Form realm="sign-in""#);
-                response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
-                response
+                self.again(sent, Notice::Wrong)
             }
             Outcome::TooMany(wait) => {
                 self.metrics.rate_limited.increment();
-                self.wait(wait, request, carried, username, Notice::TooMany)
+                self.again(sent, Notice::TooMany(whole_seconds(wait)))
             }
             Outcome::Busy => {
                 self.metrics.busy.increment();
-                self.wait(BUSY_FOR, request, carried, username, Notice::Busy)
+                self.again(sent, Notice::Busy(whole_seconds(BUSY_FOR)))
             }
         }
+    }
+
+    /// Shows the sign-in form again, with the reason. A navigation is redirected to a page that shows both: the history of the
+    /// browser then has no page that answers a `POST`, and Back does not ask whether to send the password again. The redirect
+    /// has no status of its own for the reason, so that other clients get the page at once, with its status (decision 43).
+    fn again(&self, sent: Sent<'_>, notice: Notice) -> WholeResponse {
+        if let Some(location) = self.form_result_location(&sent, notice) {
+            return refusal::because(notice.code(), reply::see_other(&location));
+        }
+        let Sent { request, carried, username, .. } = sent;
+        let page = self.sign_in_page(notice.status(), request.as_ref(), carried, username, Some(notice));
+        let mut response = refusal::because(notice.code(), page);
+        let headers = response.headers_mut();
+        if let Some(seconds) = notice.wait() {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if notice == Notice::Wrong {
+            // RFC 9110 §15.5.2 wants a challenge; this one makes no browser open a dialog.
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(r#"Form realm="sign-in""#));
+        }
+        response
+    }
+
+    /// The address of the page that shows the result. `None` if the client gets the page at once.
+    fn form_result_location(&self, sent: &Sent<'_>, notice: Notice) -> Option<String> {
+        let browser = self.browser(sent.headers).filter(|_| csrf::is_navigation(sent.headers))?;
+        let now = self.clock.now();
+        let result = FormResult::new(sent.carried, sent.username, notice, now);
+        let sealed = state::carry(&self.seal, Purpose::FormResult, result, browser, now);
+        let location = format!("{}?{}={sealed}", routes::SIGN_IN, result::PARAMETER);
+        (location.len() <= result::LOCATION_BYTES_MAX).then_some(location)
     }
 
     fn signed_in(&self, session: &Session, request: Option<&AuthorizationRequest>) -> WholeResponse {
@@ -175,23 +234,8 @@ impl HostedUi {
             Some(request) => reply::see_other(&self.provider.code_location(request, session)),
             None => reply::see_other(routes::SIGN_IN),
         };
-        let value = cookie::set(sso::COOKIE, &self.sessions.seal(session), self.sessions.lifetime().as_secs());
+        let value = cookie::set(&self.cookies.session, &self.sessions.seal(session), self.sessions.lifetime().as_secs());
         response.headers_mut().append(header::SET_COOKIE, value);
-        response
-    }
-
-    fn wait(
-        &self,
-        wait: Duration,
-        request: Option<&AuthorizationRequest>,
-        carried: &str,
-        username: &str,
-        notice: fn(u64) -> Notice,
-    ) -> WholeResponse {
-        let seconds = wait.as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX);
-        let status = StatusCode::TOO_MANY_REQUESTS;
-        let mut response = self.sign_in_page(status, request, carried, username, Some(notice(seconds)));
-        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         response
     }
 
@@ -217,11 +261,11 @@ impl HostedUi {
         location: Option<String>,
         question: &page::Question<'_>,
     ) -> WholeResponse {
-        let browser = csrf::browser(headers).map_or_else(csrf::new_browser, str::to_owned);
+        let browser = self.browser(headers).map_or_else(csrf::new_browser, str::to_owned);
         let form_action = location.as_deref().map_or("'self'".to_owned(), form_action);
         let carried = state::carry(&self.seal, Purpose::SignOut, SignOut { location }, &browser, self.clock.now());
         let mut response = reply::html(StatusCode::OK, page::ask_to_sign_out(question, &carried), &form_action);
-        response.headers_mut().append(header::SET_COOKIE, csrf::set_browser(&browser));
+        response.headers_mut().append(header::SET_COOKIE, csrf::set_browser(&self.cookies.form, &browser));
         response
     }
 
@@ -242,7 +286,7 @@ impl HostedUi {
             Some(location) => reply::see_other(location),
             None => reply::html(StatusCode::OK, page::signed_out(), "'none'"),
         };
-        response.headers_mut().append(header::SET_COOKIE, cookie::delete(sso::COOKIE));
+        response.headers_mut().append(header::SET_COOKIE, cookie::delete(&self.cookies.session));
         response
     }
 
@@ -257,7 +301,7 @@ impl HostedUi {
             return Err(state::Refused::Foreign);
         }
         let carried = form.one("request").ok().flatten().ok_or(state::Refused::Foreign)?;
-        let browser = csrf::browser(headers);
+        let browser = self.browser(headers);
         Ok((carried, state::receive(&self.seal, purpose, carried, browser, self.clock.now())?))
     }
 
@@ -277,11 +321,24 @@ impl HostedUi {
         refusal::because(why.code(), reply::html(StatusCode::FORBIDDEN, page::refused(why, again), "'none'"))
     }
 
+    /// Turns a relying party's cross-site `POST` into our own `GET`: a browser sends `SameSite=Lax` cookies with the second only,
+    /// and without them nobody is signed in.
+    pub(crate) fn as_navigation(&self, request: &WholeRequest) -> Option<WholeResponse> {
+        let is_cross_site = csrf::fetch_site(request.headers()) == Some("cross-site");
+        let has_cookie = cookie::pairs(request.headers()).any(|(name, _)| name == self.cookies.session);
+        if request.method() != http::Method::POST || !is_cross_site || has_cookie {
+            return None;
+        }
+        let query = |body: &Bytes| Some(std::str::from_utf8(body).ok()?.to_owned());
+        let query = query(request.body()).filter(|query| query.bytes().all(|byte| byte.is_ascii_graphic()))?;
+        Some(reply::see_other(&format!("{}?{query}", request.uri().path())))
+    }
+
     /// The browser's single-sign-on session.
     fn session(&self, headers: &HeaderMap) -> Option<Session> {
         let now = self.clock.now();
         cookie::pairs(headers)
-            .filter(|(name, _)| *name == sso::COOKIE)
+            .filter(|(name, _)| *name == self.cookies.session)
             .find_map(|(_, value)| self.sessions.open(value, now))
             .filter(|session| self.provider.is_user(session))
     }
@@ -305,17 +362,8 @@ pub(crate) fn method_not_allowed(allow: &'static str) -> WholeResponse {
     refusal::because(refusal::METHOD, response)
 }
 
-/// Turns a relying party's cross-site `POST` into our own `GET`: a browser sends `SameSite=Lax` cookies with the second only,
-/// and without them nobody is signed in.
-pub(crate) fn as_navigation(request: &WholeRequest) -> Option<WholeResponse> {
-    let is_cross_site = csrf::fetch_site(request.headers()) == Some("cross-site");
-    let has_cookie = cookie::pairs(request.headers()).any(|(name, _)| name == sso::COOKIE);
-    if request.method() != http::Method::POST || !is_cross_site || has_cookie {
-        return None;
-    }
-    let query = |body: &Bytes| Some(std::str::from_utf8(body).ok()?.to_owned());
-    let query = query(request.body()).filter(|query| query.bytes().all(|byte| byte.is_ascii_graphic()))?;
-    Some(reply::see_other(&format!("{}?{query}", request.uri().path())))
+fn whole_seconds(wait: Duration) -> u64 {
+    wait.as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX)
 }
 
 /// A CSP source list that lets a form lead to `location`.

@@ -2,6 +2,9 @@
 //!
 //! Whatever a stranger, a relying party or the configuration wrote goes through [`escape`].
 
+use http::StatusCode;
+use serde::{Deserialize, Serialize};
+
 use crate::message::page::{document, escape};
 use crate::user_pool::oauth::error::PageError;
 use crate::user_pool::routes;
@@ -21,7 +24,7 @@ pub(crate) struct SignInView<'a> {
 }
 
 /// Why the sign-in page is shown again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Notice {
     /// A field was empty.
     Incomplete,
@@ -34,6 +37,23 @@ pub(crate) enum Notice {
 }
 
 impl Notice {
+    /// The status of a page that answers the form itself.
+    pub(crate) const fn status(self) -> StatusCode {
+        match self {
+            Self::Incomplete => StatusCode::BAD_REQUEST,
+            Self::Wrong => StatusCode::UNAUTHORIZED,
+            Self::TooMany(_) | Self::Busy(_) => StatusCode::TOO_MANY_REQUESTS,
+        }
+    }
+
+    /// How many seconds to wait.
+    pub(crate) const fn wait(self) -> Option<u64> {
+        match self {
+            Self::TooMany(seconds) | Self::Busy(seconds) => Some(seconds),
+            Self::Incomplete | Self::Wrong => None,
+        }
+    }
+
     fn text(self) -> String {
         match self {
             Self::Incomplete => "Enter your user name and your password.".to_owned(),

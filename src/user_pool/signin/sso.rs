@@ -15,9 +15,6 @@ use crate::user_pool::directory::user::User;
 use crate::user_pool::seal::{Purpose, Seal};
 use crate::user_pool::shares::{Bounds, Found, Shares};
 
-/// The cookie's name; `__Host-` keeps sibling hosts from setting it (RFC 6265bis §4.1.3.2).
-pub(crate) const COOKIE: &str = "__Host-vestibule-pool";
-
 /// Ended sessions that are remembered, for each user and in all. Of a user who ends more, every session is over that began
 /// before the newest one that is no longer remembered.
 const ENDED: Bounds = Bounds { per_owner: 256, total: 100_000 };

@@ -32,6 +32,136 @@ async fn a_wrong_password_keeps_the_name_and_the_next_one_signs_in() {
     assert_eq!(back.query("state").as_deref(), Some("st&te"));
 }
 
+/// The headers of a browser that loads a page.
+const NAVIGATION: [(&str, &str); 2] = [("sec-fetch-mode", "navigate"), ("sec-fetch-site", "same-origin")];
+
+impl Browser<'_> {
+    /// Submits the form as browsers do, and follows a redirect within the pool. Returns the path and the page.
+    async fn navigate(&mut self, page: &Answer, username: &str, password: &str) -> (String, Answer) {
+        self.headers = NAVIGATION.into();
+        let answer = self.submit(page, username, password).await;
+        assert_eq!(answer.status(), StatusCode::SEE_OTHER, "{}", answer.text());
+        let path = answer.header("location").to_owned();
+        if !path.starts_with('/') {
+            return (path, answer);
+        }
+        let page = self.get(&path).await;
+        (path, page)
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_password_leads_a_browser_to_a_page_that_it_can_load_again() {
+    let world = World::new();
+    let mut browser = world.browser();
+    let page = browser.authorize(&[]).await;
+    for (username, password, notice) in [
+        ("al\"ice", "wrong", WRONG),
+        ("alice", "", "Enter your user name and your password."),
+        ("", "wrong", "Enter your user name and your password."),
+    ] {
+        let (path, again) = browser.navigate(&page, username, password).await;
+        for again in [again, browser.get(&path).await] {
+            again.assert_page(StatusCode::OK, "Sign in");
+            assert!(again.text().contains(notice), "{}", again.text());
+            assert!(again.text().contains(&format!("value=\"{}\"", username.replace('"', "&quot;"))), "{}", again.text());
+            assert_eq!(again.hidden(), page.hidden(), "the form is not younger than it was");
+            assert!(again.header("content-security-policy").contains("form-action 'self' https://app.example.com;"));
+        }
+        assert!(!path.contains("ice") && !path.contains("wrong"), "{path}");
+    }
+    let (path, again) = browser.navigate(&page, "alice", "wrong").await;
+    let (back, _) = browser.navigate(&again, "alice", "correct horse").await;
+    assert!(back.starts_with(CALLBACK), "{back}");
+    // Back in the history: the user is signed in by now.
+    browser.get(&path).await.assert_page(StatusCode::OK, "You are signed in");
+}
+
+#[tokio::test]
+async fn the_page_with_the_result_counts_down_the_wait() {
+    let world = World::new();
+    let mut browser = world.browser();
+    let page = browser.authorize(&[]).await;
+    for _ in 0..5 {
+        browser.navigate(&page, "alice", "wrong").await;
+    }
+    let (path, told) = browser.navigate(&page, "alice", "correct horse").await;
+    assert!(told.text().contains("Too many attempts. Try again in 30 seconds."), "{}", told.text());
+    world.advance(10);
+    let told = browser.get(&path).await;
+    assert!(told.text().contains("Too many attempts. Try again in 20 seconds."), "{}", told.text());
+    assert!(world.registry.render().contains(r#"outcome="rate_limited"} 1"#), "loading a page is no attempt");
+}
+
+#[tokio::test]
+async fn u_11_nobody_can_make_a_link_that_shows_a_form_or_a_message_of_their_own() {
+    let world = World::new();
+    let mut attacker = world.browser();
+    let page = attacker.authorize(&[]).await;
+    let (path, _) = attacker.navigate(&page, "mallory", "wrong").await;
+    for has_cookie in [false, true] {
+        let mut victim = world.browser();
+        if has_cookie {
+            victim.authorize(&[]).await;
+        }
+        let shown = victim.get(&path).await;
+        shown.assert_page(StatusCode::FORBIDDEN, "This form cannot be used here");
+        assert!(!shown.text().contains("mallory") && !shown.text().contains("<form"), "{}", shown.text());
+    }
+    // What is not sealed for this purpose is the plain page.
+    for sealed in ["", "x", &path[path.len() - 40..], &page.hidden()] {
+        let shown = attacker.get(&format!("{}?result={sealed}", routes::SIGN_IN)).await;
+        shown.assert_page(StatusCode::OK, "Sign in");
+        assert!(!shown.text().contains("class=\"alert\"") && !shown.text().contains("mallory"), "{}", shown.text());
+    }
+    world.advance(15 * 60 + 1);
+    attacker.get(&path).await.assert_page(StatusCode::FORBIDDEN, "This sign-in page has expired");
+}
+
+#[tokio::test]
+async fn who_does_not_navigate_and_who_would_get_too_long_an_address_gets_the_page_at_once() {
+    let world = World::new();
+    let mut browser = world.browser();
+    let page = browser.authorize(&[]).await;
+    browser.headers = vec![("sec-fetch-mode", "cors"), ("sec-fetch-site", "same-origin")];
+    browser.submit(&page, "alice", "wrong").await.assert_page(StatusCode::UNAUTHORIZED, "Sign in");
+    browser.headers = NAVIGATION.into();
+    let long = browser.submit(&page, &"a".repeat(4096), "wrong").await;
+    long.assert_page(StatusCode::UNAUTHORIZED, "Sign in");
+}
+
+#[tokio::test]
+async fn d_23_pools_on_one_host_with_two_ports_keep_both_sessions() {
+    let worlds = ["https://127.0.0.1:8443", "https://127.0.0.1:8444", "https://127.0.0.1"].map(|issuer| {
+        let mut settings = settings();
+        settings.issuer = url(issuer);
+        World::with(settings, START)
+    });
+    // One browser: the cookies of the host go to every port.
+    let mut cookies = BTreeMap::new();
+    let mut pages = Vec::new();
+    for world in &worlds {
+        let mut browser = Browser { cookies, ..world.browser() };
+        pages.push(browser.authorize(&[]).await);
+        cookies = browser.cookies;
+    }
+    for (world, page) in worlds.iter().zip(&pages) {
+        let mut browser = Browser { cookies, ..world.browser() };
+        assert!(browser.submit(page, "alice", "correct horse").await.query("code").is_some(), "the form is still bound");
+        cookies = browser.cookies;
+    }
+    for world in &worlds {
+        let mut browser = Browser { cookies: cookies.clone(), ..world.browser() };
+        assert!(browser.authorize(&[]).await.query("code").is_some(), "the session is still there");
+    }
+    // Signing out of one ends only that one.
+    let mut browser = Browser { cookies, ..worlds[0].browser() };
+    let question = browser.get(routes::LOGOUT).await.hidden();
+    browser.post(routes::SIGN_OUT, &[("request", &question)]).await;
+    let names: Vec<_> = browser.cookies.keys().filter(|name| !name.contains("form")).collect();
+    assert_eq!(names, ["__Host-vestibule-pool", "__Host-vestibule-pool-8444"]);
+}
+
 #[tokio::test]
 async fn u_04_another_spelling_is_the_same_user() {
     let world = World::new();
