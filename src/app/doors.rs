@@ -89,7 +89,9 @@ pub(crate) fn warnings(config: &Config, now: Timestamp) -> Vec<String> {
         redirects(listener, &mut found);
         certificates(listener, config, now, &mut found);
     }
-    for pool in &config.user_pools {
+    // Clients use the port of a proxy in front, which this file does not name.
+    let is_behind_a_proxy = |listener: &ListenerConfig| !listener.settings.forwarded.trusted.is_empty();
+    for pool in config.user_pools.iter().filter(|_| !config.listeners.iter().any(is_behind_a_proxy)) {
         let issuer = &pool.settings.issuer;
         let Some(port) = issuer.port() else { continue };
         if !config.listeners.iter().any(|listener| [port, 0].contains(&listener.settings.address.port())) {
@@ -262,6 +264,27 @@ mod tests {
                 "listener `public`: rule `priority-1` matches every request; 2 rules after it and `default_actions` never match",
             ],
         );
+    }
+
+    #[test]
+    fn the_port_of_a_pool_is_missed_only_where_no_proxy_can_have_it() {
+        let pool = |listener: &str| {
+            format!(
+                "user_pools:\n  people:\n    issuer: https://login.example.com:9443\n    signing_key_file: claims-key\n{}",
+                SOUND.replace("    protocol: https\n", &format!("    protocol: https\n{listener}"))
+            )
+        };
+        for (name, listener, missed) in
+            [("port-direct", "", true), ("port-behind", "    trusted_proxies: [10.0.0.0/8]\n", false)]
+        {
+            let config = load_in(&files(name), &pool(listener)).unwrap_or_else(|report| panic!("{report}"));
+            let found = warnings(&config, Clock::system().now());
+            assert_eq!(
+                found.iter().any(|text| text.contains("uses port 9443, but no listener does")),
+                missed,
+                "{found:?}"
+            );
+        }
     }
 
     #[test]

@@ -129,7 +129,7 @@ pub(crate) fn explain(config: Config, probe: &Probe) -> Result<String, Error> {
     let exact: Vec<_> = can_come.iter().copied().filter(|(place, _)| place.address.port() == probe.port()).collect();
     if can_come.is_empty() {
         let _ = writeln!(text, "no listener uses `{}`", probe.scheme().as_str());
-    } else if exact.is_empty() {
+    } else if exact.is_empty() && !can_come.iter().any(|(place, _)| place.is_behind_a_proxy()) {
         let _ = writeln!(
             text,
             "note: no listener uses port {}; showing the result for each of these listeners:\n",
@@ -166,6 +166,11 @@ impl Place {
             Scheme::Https => self.is_tls || !self.forwarded.trusted.is_empty(),
             Scheme::Http => !self.is_tls,
         }
+    }
+
+    /// The port that clients use is then the port of the proxy.
+    fn is_behind_a_proxy(&self) -> bool {
+        !self.forwarded.trusted.is_empty()
     }
 
     fn explain(

@@ -10,6 +10,7 @@ mod vitals;
 mod workers;
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -59,8 +60,8 @@ pub struct App {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Binding an address failed.
-    #[error("listener `{name}`: cannot listen on {address}")]
-    Bind { name: String, address: SocketAddr, source: io::Error },
+    #[error("{place}: cannot listen on {address}{}", way_out(.place, .source))]
+    Bind { place: Place, address: SocketAddr, source: io::Error },
     /// The access log cannot be opened.
     #[error("the access log cannot be opened")]
     AccessLog(#[source] io::Error),
@@ -70,6 +71,44 @@ pub enum Error {
     /// The TLS roots for a provider cannot be set up.
     #[error("provider `{name}` cannot be set up")]
     Provider { name: String, source: crate::message::BoxError },
+}
+
+/// What a socket is for.
+#[derive(Debug)]
+pub enum Place {
+    /// The endpoint of `admin.address`.
+    Admin,
+    /// The listener of that name.
+    Listener(String),
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Admin => f.write_str("admin endpoint"),
+            Self::Listener(name) => write!(f, "listener `{name}`"),
+        }
+    }
+}
+
+/// What the operator can do about a socket that cannot be bound.
+fn way_out(place: &Place, error: &io::Error) -> String {
+    let setting = match place {
+        Place::Admin => "`admin.address`",
+        Place::Listener(_) => "`address` of this listener",
+    };
+    match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            format!(" (another process uses this port: stop it, or change {setting})")
+        }
+        io::ErrorKind::AddrNotAvailable => {
+            format!(" (this machine does not have this address: change {setting})")
+        }
+        io::ErrorKind::PermissionDenied => format!(
+            " (ports below 1024 need the capability CAP_NET_BIND_SERVICE; deploy/systemd grants it; or change {setting})"
+        ),
+        _ => String::new(),
+    }
 }
 
 impl App {
@@ -99,7 +138,7 @@ impl App {
         let mut addresses = BTreeMap::new();
         let mut sockets: Vec<Sockets> = (0..count).map(|_| Vec::new()).collect();
         for (index, listener) in assembled.listeners.iter().enumerate() {
-            let bound = bind(&listener.name, listener.address, count)?;
+            let bound = bind(|| Place::Listener(listener.name.to_string()), listener.address, count)?;
             let address = bound[0].local_addr().map_err(Error::Worker)?;
             tracing::info!(listener.name = %listener.name, %address, "listening");
             addresses.insert(listener.name.to_string(), address);
@@ -224,13 +263,17 @@ impl Drop for App {
     }
 }
 
-fn bind(name: &str, address: SocketAddr, workers: usize) -> Result<Vec<std::net::TcpListener>, Error> {
-    accept::bind(address, workers).map_err(|source| Error::Bind { name: name.to_owned(), address, source })
+fn bind(
+    place: impl FnOnce() -> Place,
+    address: SocketAddr,
+    workers: usize,
+) -> Result<Vec<std::net::TcpListener>, Error> {
+    accept::bind(address, workers).map_err(|source| Error::Bind { place: place(), address, source })
 }
 
 fn serve_admin(settings: &admin::settings::Settings, given: &Given) -> Result<SocketAddr, Error> {
     let Given { assembled, registry, control, vitals } = given;
-    let bound = bind("admin", settings.address, 1)?.remove(0);
+    let bound = bind(|| Place::Admin, settings.address, 1)?.remove(0);
     let address = bound.local_addr().map_err(Error::Worker)?;
     let socket = control.enter(|| tokio::net::TcpListener::from_std(bound)).map_err(Error::Worker)?;
     let (keys, providers) = (Arc::clone(assembled), Arc::clone(assembled));

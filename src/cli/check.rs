@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use crate::app;
 use crate::app::doors;
 use crate::app::explain::{Probe, explain};
+use crate::cli::WrongUse;
 use crate::clock::Clock;
 use crate::config;
 use crate::config::Config;
@@ -15,7 +16,8 @@ use crate::config::source::{MissingKeys, Source};
 
 /// Validates a configuration as `serve` does, and prints all problems at once.
 ///
-/// Exit code 0 if the configuration is valid, 1 if it is not.
+/// Exit code 0 if the configuration is valid, 1 if it is not. With --request, a request that is refused is a result like
+/// any other: the exit code is 0 then, too.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Check {
     /// The configuration file.
@@ -38,7 +40,10 @@ pub(crate) struct Check {
 impl Check {
     pub(crate) fn run(&self) -> anyhow::Result<ExitCode> {
         let probe = match &self.request {
-            Some(request) => Some(Probe::parse(request, &self.header, self.source_ip)?),
+            Some(request) => {
+                let probe = Probe::parse(request, &self.header, self.source_ip);
+                Some(probe.map_err(|error| WrongUse(error.to_string()))?)
+            }
             None => None,
         };
         let loaded = Source::read(&self.config).and_then(|source| config::load(&source, MissingKeys::Refuse));

@@ -8,11 +8,11 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 use url::Url;
 
-use crate::app::{App, Signals};
-use crate::cli::files;
+use crate::app::{self, App, Signals};
+use crate::cli::{WrongUse, files};
 use crate::clock::Clock;
 use crate::config;
 use crate::config::source::{MissingKeys, Source};
@@ -24,6 +24,17 @@ use crate::user_pool::credential::password;
 const TEMPLATE: &str = include_str!("../../config/dev.yaml");
 const USERNAME: &str = "demo";
 const PASSWORD_FILE: &str = "demo-password";
+
+/// Says what helps where the port is taken. The configuration is not the user's, so its words are of no help here.
+fn used_port(error: app::Error, port: u16) -> anyhow::Error {
+    match error {
+        app::Error::Bind { address, source, .. } if source.kind() == std::io::ErrorKind::AddrInUse => anyhow!(
+            "cannot listen on {address}: another process uses port {port}, perhaps another `vestibule dev`; choose another port \
+             with `--port 9443`, or a free one with `--port 0`"
+        ),
+        error => error.into(),
+    }
+}
 
 /// Runs a complete local setup without a configuration file: proxy, sign-in, a demo user and a demo application.
 #[derive(Debug, clap::Args)]
@@ -70,7 +81,7 @@ impl Dev {
         };
         logging::start(&config.log);
         let signals = Signals::hear(&config)?;
-        let app = App::start(config, clock)?;
+        let app = App::start(config, clock).map_err(|error| used_port(error, port))?;
         self.tell(&app, &origin, &password)?;
         Ok(if app.run(signals) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
@@ -81,7 +92,7 @@ impl Dev {
             return Ok(TEMPLATE.to_owned());
         }
         if self.upstream.as_ref().is_none_or(|url| url.scheme() != "https") {
-            bail!("--insecure-upstream needs an https upstream: --upstream https://...");
+            bail!(WrongUse("--insecure-upstream needs an https upstream: --upstream https://...".to_owned()));
         }
         let targets = "    targets: [\"${UPSTREAM}\"]\n";
         Ok(TEMPLATE.replace(targets, &format!("{targets}    verify: false\n")))
@@ -95,15 +106,17 @@ impl Dev {
         let protocol = match url.scheme() {
             "http" => "http",
             "https" => "https",
-            other => bail!("--upstream {url}: the protocol `{other}` is not supported; use http or https"),
+            other => {
+                bail!(WrongUse(format!("--upstream {url}: the protocol `{other}` is not supported; use http or https")))
+            }
         };
         if url.path() != "/" || url.query().is_some() {
-            bail!(
+            bail!(WrongUse(format!(
                 "--upstream {url}: remove the path and query, for example http://127.0.0.1:3000; request paths are forwarded unchanged"
-            );
+            )));
         }
         let (Some(host), Some(port)) = (url.host_str(), url.port_or_known_default()) else {
-            bail!("--upstream {url}: the URL has no host");
+            bail!(WrongUse(format!("--upstream {url}: the URL has no host")));
         };
         Ok((protocol, format!("{host}:{port}")))
     }

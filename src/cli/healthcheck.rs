@@ -17,14 +17,16 @@ const TIMEOUT: Duration = Duration::from_secs(3);
 /// Maximum number of bytes read of the response.
 const ANSWER_BYTES_MAX: u64 = 4096;
 
-/// Requests /livez from the admin endpoint of a running process. Exit code 0 if the response is 200, otherwise 1.
+/// Checks whether a running process is alive: requests /livez at its admin address.
+///
+/// Exit code 0 if the response is 200, otherwise 1.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Healthcheck {
-    /// The URL to request, instead of the admin endpoint of a configuration file. Plain HTTP only.
+    /// Request this URL. It must begin with http://. Default: /livez on the admin address.
     #[arg(long, value_name = "URL")]
     url: Option<Url>,
-    /// Use `admin.address` of this configuration file. Default: /etc/vestibule/vestibule.yaml if it exists, otherwise
-    /// the default address.
+    /// Read `admin.address` from this configuration file. Default: /etc/vestibule/vestibule.yaml. If that file does not
+    /// exist, the address is 127.0.0.1:9440.
     #[arg(long, value_name = "FILE", conflicts_with = "url")]
     config: Option<PathBuf>,
 }

@@ -13,7 +13,8 @@ mod users;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::{Parser, Subcommand};
+use clap::error::ErrorKind;
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::telemetry::logging;
 
@@ -43,6 +44,11 @@ enum Command {
     Healthcheck(healthcheck::Healthcheck),
 }
 
+/// A command line that is complete, but has a value that the command cannot use.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct WrongUse(String);
+
 /// Runs the command line of this process.
 pub fn run() -> ExitCode {
     let result = match Arguments::parse().command {
@@ -57,6 +63,10 @@ pub fn run() -> ExitCode {
     // Write the log lines before the error message.
     logging::flush(LOG_END_MAX);
     result.unwrap_or_else(|error| {
+        if let Some(WrongUse(message)) = error.downcast_ref() {
+            // Prints the usage, and ends with exit code 2.
+            Arguments::command().error(ErrorKind::ValueValidation, message).exit();
+        }
         eprintln!("vestibule: {error:#}");
         ExitCode::FAILURE
     })

@@ -123,7 +123,7 @@ fn dev_reaches_an_upstream_with_a_certificate_of_its_own_making_only_where_it_is
     insecure.stop();
     let (state, url) = (State::new(), format!("http://{upstream}"));
     let refused = run(&[&state.arguments()[..], &["--upstream", &url, "--insecure-upstream"]].concat());
-    assert_eq!(refused.code, Some(1));
+    assert_eq!(refused.code, Some(2));
     assert!(refused.errors.contains("needs an https upstream"), "{}", refused.errors);
 }
 
@@ -137,7 +137,11 @@ fn dev_that_finds_its_port_taken_says_so() {
         let folder = state.folder().to_str().expect("UTF-8").to_owned();
         let Finished { code, output, errors, .. } = run(&["dev", "--port", &port, "--state", &folder]);
         assert_eq!((code, output.as_str()), (Some(1), ""), "{errors}");
-        assert!(errors.contains(&format!("cannot listen on {taken}")) && errors.contains("in use"), "{errors}");
+        assert!(
+            errors.contains(&format!("cannot listen on {taken}")) && errors.contains("another process uses"),
+            "{errors}"
+        );
+        assert!(errors.contains("--port 0") && !errors.contains("listener"), "{errors}");
     }
     running.stop();
 }
@@ -151,7 +155,7 @@ fn dev_refuses_an_upstream_that_it_would_misunderstand() {
     ] {
         let state = State::new();
         let Finished { code, errors, .. } = run(&[&state.arguments()[..], &["--upstream", upstream]].concat());
-        assert_eq!(code, Some(1), "{upstream}: {errors}");
+        assert_eq!(code, Some(2), "{upstream}: {errors}");
         assert!(
             errors.contains(upstream.split('?').next().expect("one")) && errors.contains(says),
             "{upstream}: {errors}"
@@ -207,6 +211,27 @@ fn serve_runs_with_keys_that_the_commands_made_and_healthcheck_sees_it() {
     let ended = serving.finish();
     assert_eq!(ended.code, Some(0), "{}", ended.errors);
     assert_eq!(health().code, Some(1));
+}
+
+#[test]
+fn serve_that_finds_a_port_taken_says_whose_and_what_to_change() {
+    let place = Place::with_keys();
+    let other = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let taken = other.local_addr().expect("bound");
+    let text = configuration(taken.port(), &hash("a long passphrase"));
+    let admin = run(&["serve", "--config", &place.write("admin.yaml", &text)]);
+    let text = configuration(free_port(), &hash("a long passphrase"));
+    let text = text.replacen("address: 127.0.0.1:0", &format!("address: {taken}"), 1);
+    let listener = run(&["serve", "--config", &place.write("listener.yaml", &text)]);
+    for (ended, what, setting) in [
+        (admin, "admin endpoint: ", "`admin.address`"),
+        (listener, "listener `public`: ", "`address` of this listener"),
+    ] {
+        assert_eq!(ended.code, Some(1), "{}", ended.errors);
+        let says =
+            format!("{what}cannot listen on {taken} (another process uses this port: stop it, or change {setting})");
+        assert!(ended.errors.contains(&says), "{says}: {}", ended.errors);
+    }
 }
 
 #[test]
@@ -289,6 +314,18 @@ listeners:
         assert_eq!(explained.code, Some(0), "{}", explained.errors);
         assert!(explained.output.contains(takes), "{request}: {}", explained.output);
     }
+    // That a request is refused is what was asked for.
+    let refused = run(&["check", "--config", &config, "--request", "GET http://app.test/a/../b"]);
+    assert_eq!(refused.code, Some(0), "{}", refused.errors);
+    assert!(refused.output.contains("refused with 400 `request.path_ambiguous`"), "{}", refused.output);
+    for request in ["/x", "GET", "GET /x", "https://"] {
+        let none = run(&["check", "--config", &config, "--request", request]);
+        assert_eq!((none.code, none.output.as_str()), (Some(2), ""), "{request}: {}", none.errors);
+        assert!(none.errors.contains("write `GET https://host/path`"), "{request}: {}", none.errors);
+        assert!(none.errors.contains("Usage: vestibule"), "{request}: {}", none.errors);
+    }
+    let header = run(&["check", "--config", &config, "--request", "http://app.test/", "--header", "x"]);
+    assert_eq!(header.code, Some(2), "{}", header.errors);
 }
 
 #[test]
