@@ -78,7 +78,9 @@ fn ways(rejection: &Rejection) -> Cow<'_, [WayOn]> {
     }
     Cow::Owned(match rejection.reason.help() {
         Help::None => Vec::new(),
-        Help::StartAgain => vec![WayOn::here("Go to the front page", "/".to_owned())],
+        Help::StartAgain | Help::OtherPage => vec![WayOn::here("Go to the front page", "/".to_owned())],
+        Help::OtherTab => vec![WayOn::here("Go to the front page", "/".to_owned()).in_a_new_tab()],
+        Help::WithoutForm => vec![WayOn::same_address("Open the page")],
         Help::TryLater => vec![WayOn::same_address("Try again")],
     })
 }

@@ -105,6 +105,12 @@ pub(crate) enum Help {
     /// Begin again, at the front page unless the rejection offers a better way. Also where waiting helps but the address is
     /// the callback's, which takes an answer once.
     StartAgain,
+    /// Sign in in a new tab, then reload this page: the address or the form is in this tab only.
+    OtherTab,
+    /// Open the address of the page without the form.
+    WithoutForm,
+    /// Another address of this site may work. This one never does.
+    OtherPage,
     /// The same request may succeed later.
     TryLater,
 }
@@ -146,27 +152,27 @@ macro_rules! reasons {
 
 reasons! {
     /// The request could not be read as HTTP.
-    RequestMalformed => "request.malformed", 400, None, "That request could not be read",
+    RequestMalformed => "request.malformed", 400, OtherPage, "That request could not be read",
         "The browser or program sent something that is not a valid request.";
     /// The request's head has more fields, or more bytes, than the listener's limits allow.
-    RequestHeadTooLarge => "request.head_too_large", 431, None, "That request is too large",
+    RequestHeadTooLarge => "request.head_too_large", 431, OtherPage, "That request is too large",
         "The request carries more headers or a longer address than this server accepts.";
     /// The redirect of a rule would be longer than 8 KiB after the parts of the request are filled in.
-    RequestUriTooLong => "request.uri_too_long", 414, None, "That address is too long",
+    RequestUriTooLong => "request.uri_too_long", 414, OtherPage, "That address is too long",
         "The address is longer than this server can put into a redirect.";
     /// The request names no host, more than one host, or an invalid host.
     RequestHost => "request.host_invalid", 400, None, "That address could not be read",
         "The request must name exactly one host.";
     /// The path is ambiguous (dot segments, encoded slashes, backslashes, parameters, bad encoding, an encoded `;`, `?` or
     /// `#` that could lead to another rule). A rule can accept encoded slashes: `encoded_slash: keep`.
-    RequestPath => "request.path_ambiguous", 400, None, "That address could not be read",
+    RequestPath => "request.path_ambiguous", 400, OtherPage, "That address could not be read",
         "The path contains characters that servers interpret differently. Use the address in its plain form.";
     /// The method is CONNECT, TRACE or TRACK.
-    RequestMethod => "request.method_not_allowed", 405, None, "That method is not allowed",
+    RequestMethod => "request.method_not_allowed", 405, OtherPage, "That method is not allowed",
         "This server does not accept requests of that kind.";
     /// A header such as `X-HTTP-Method-Override` asks for a method other than the method of the request. The listener can pass such
     /// headers on: `method_override: pass`.
-    RequestMethodOverride => "request.method_override", 400, None, "That request could not be read",
+    RequestMethodOverride => "request.method_override", 400, OtherPage, "That request could not be read",
         "The request names one method and asks to be treated as another. Send the method itself.";
     /// A rule that signs users in, on a listener without TLS, received a request without `X-Forwarded-Proto: https` from a trusted proxy.
     /// Either the peer is not in `trusted_proxies`, or the proxy does not send `X-Forwarded-Proto: https`.
@@ -177,22 +183,22 @@ reasons! {
     RequestForwarded => "request.forwarded_too_long", 463, None, "That request passed through too many proxies",
         "The request lists more than 30 addresses that forwarded it.";
     /// The request asks for a transfer coding other than chunked (RFC 9112 §6.1).
-    RequestTransferEncoding => "request.transfer_encoding", 501, None, "That request could not be read",
+    RequestTransferEncoding => "request.transfer_encoding", 501, OtherPage, "That request could not be read",
         "The request uses a transfer coding that this server does not support.";
     /// The request expects something other than 100-continue (RFC 9110 §10.1.1).
-    RequestExpectation => "request.expectation", 417, None, "That request cannot be fulfilled",
+    RequestExpectation => "request.expectation", 417, OtherPage, "That request cannot be fulfilled",
         "The `Expect` header of the request asks for something that this server does not support.";
     /// A WebSocket handshake came from a page of another origin.
-    RequestOrigin => "request.origin_mismatch", 403, None, "That page may not connect here",
+    RequestOrigin => "request.origin_mismatch", 403, OtherPage, "That page may not connect here",
         "A page of another site tried to open a connection with your session.";
     /// The body of a request to one of Vestibule's own endpoints is too large.
-    RequestBodyTooLarge => "request.body_too_large", 413, None, "That request is too large",
+    RequestBodyTooLarge => "request.body_too_large", 413, OtherPage, "That request is too large",
         "The request is larger than this page accepts.";
     /// The client stopped sending in the middle of a body.
     RequestBodyTimeout => "request.body_timeout", 408, TryLater, "That request took too long",
         "The rest of the request did not arrive in time.";
     /// A chunk or a trailer of the body is malformed (RFC 9112 §7.1).
-    RequestBodyMalformed => "request.body_malformed", 400, None, "That request could not be read",
+    RequestBodyMalformed => "request.body_malformed", 400, OtherPage, "That request could not be read",
         "The browser or program sent something that is not a valid request.";
     /// The body of a request arrived slower than `body_rate_min` of the listener allows.
     RequestBodyTooSlow => "request.body_too_slow", 408, TryLater, "That request took too long",
@@ -207,13 +213,13 @@ reasons! {
     AuthSessionInvalid => "auth.session_invalid", 401, StartAgain, "Please sign in again",
         "Your browser sent a session that this server cannot read.";
     /// A form came from a browser that is not signed in. A redirect to sign-in would lose the form, so Vestibule does not redirect.
-    AuthFormNotSent => "auth.form_not_sent", 401, StartAgain, "Your form was not sent",
+    AuthFormNotSent => "auth.form_not_sent", 401, OtherTab, "Your form was not sent",
         "You are not signed in, or your session has ended. Sign in in a new tab, then come back to this page and reload it: your browser asks whether to send the form again.";
     /// A form of another site came without a session. Browsers do not send the session cookie with such a form (`SameSite=Lax`), so the user may be signed in. With `session_cookie_same_site: none` browsers send the cookie.
-    AuthFormForeign => "auth.form_foreign", 401, TryLater, "A form from another site was not sent",
+    AuthFormForeign => "auth.form_foreign", 401, WithoutForm, "A form from another site was not sent",
         "Another site has sent a form here, and your browser did not send your session: browsers do not send it with a form from another site. You can open the page without the form.";
     /// The address is too long to be kept in cookies during a sign-in.
-    AuthAddressTooLong => "auth.address_too_long", 401, TryLater, "Please sign in in a new tab",
+    AuthAddressTooLong => "auth.address_too_long", 401, OtherTab, "Please sign in in a new tab",
         "This address is too long to be kept while you sign in. Sign in in a new tab, then come back to this page and reload it.";
     /// The browser came back from a sign-in, twice or more in a row, without the cookie that was set: the browser blocks cookies, or a proxy on the way removes them.
     AuthCookieNotReturned => "auth.cookie_not_returned", 401, StartAgain, "Your browser did not send the cookie back",
@@ -285,7 +291,7 @@ reasons! {
     AuthSubjectMismatch => "auth.subject_mismatch", 401, StartAgain, "The proof of your sign-in is not valid",
         "The service that signs you in sent data about two different users.";
     /// Claims and tokens do not fit into four cookies.
-    AuthClaimsTooLarge => "auth.claims_too_large", 500, None, "Your account carries too much data to sign in",
+    AuthClaimsTooLarge => "auth.claims_too_large", 500, StartAgain, "Your account carries too much data to sign in",
         "The data about you from the sign-in service is too large for cookies. Please tell the operator.";
     /// A header that tells the target who the user is would be longer than `claims.header_bytes_max`.
     AuthHeaderTooLarge => "auth.header_too_large", 500, None, "Your account carries too much data for this application",
@@ -305,7 +311,7 @@ reasons! {
     /// No address of the target accepted the connection.
     UpstreamUnreachable => "upstream.unreachable", 502, TryLater, "The application is not available right now",
         "The application behind this address does not accept connections.";
-    /// The connection to the target was not made in time (10 s for name lookup, TCP and TLS together).
+    /// The connection to the target was not made within `connect_timeout` of the target group: name lookup, TCP and TLS together.
     UpstreamConnectTimeout => "upstream.connect_timeout", 504, TryLater, "The application does not answer",
         "The application behind this address could not be reached in time.";
     /// The TLS handshake with the target failed.
@@ -324,10 +330,10 @@ reasons! {
     UpstreamMalformed => "upstream.malformed", 502, TryLater, "The application sent an invalid answer",
         "The application's answer is not valid HTTP.";
     /// The target group does not support the protocol of the request: gRPC needs HTTP/2, and the targets use HTTP/1.1.
-    UpstreamProtocol => "upstream.protocol_mismatch", 464, None, "The application does not support that protocol",
+    UpstreamProtocol => "upstream.protocol_mismatch", 464, OtherPage, "The application does not support that protocol",
         "The request uses a protocol that the application does not support.";
     /// Nothing is served at this address.
-    NotFound => "request.not_found", 404, None, "There is nothing here",
+    NotFound => "request.not_found", 404, OtherPage, "There is nothing here",
         "This address does not exist.";
     /// The session ended during a long response, and Vestibule closed the response. The status line had already been sent.
     SessionEnded => "session.ended", 401, StartAgain, "Your session has ended",

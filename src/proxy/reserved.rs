@@ -7,6 +7,8 @@ use crate::action::authenticate::paths::Endpoint;
 use crate::exchange::Exchange;
 use crate::exchange::rejection::{Reason, Rejection};
 use crate::message::body::{StoodStill, TooLarge};
+use crate::message::forwarded;
+use crate::message::header as names;
 use crate::message::page::Code;
 use crate::message::uri::{CanonicalRequest, Scheme};
 use crate::message::{Request, Response, WholeRequest};
@@ -80,6 +82,8 @@ async fn whole(exchange: &Exchange, request: Request) -> Result<WholeRequest, Re
     let (mut parts, mut body) = request.into_parts();
     let canonical = exchange.request.as_ref().ok_or(Reason::Internal)?;
     parts.uri = http::Uri::from(canonical.target.clone());
+    // The pool learns the id of the request as every target does, for its error pages.
+    parts.headers.insert(names::TRACE_ID, forwarded::trace_id(None, exchange.id.as_str()));
     body.limit_idle(BODY_IDLE_TIMEOUT);
     let body = body.whole(BODY_BYTES_MAX).await.map_err(|error| {
         let reason = if error.is::<TooLarge>() {

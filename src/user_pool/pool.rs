@@ -88,10 +88,10 @@ impl UserPool {
     async fn answer(&self, request: WholeRequest, caller: Caller) -> WholeResponse {
         let route = match routes::find(request.method(), request.uri().path()) {
             Ok(route) => route,
-            Err(NoRoute::Path) => return hosted_ui::not_found(),
-            Err(NoRoute::Method(allow)) => return hosted_ui::method_not_allowed(allow),
+            Err(NoRoute::Path) => return hosted_ui::not_found(request.headers()),
+            Err(NoRoute::Method(allow)) => return hosted_ui::method_not_allowed(request.headers(), allow),
         };
-        let Some(form) = fields(&request) else { return unreadable(route) };
+        let Some(form) = fields(&request) else { return unreadable(request.headers(), route) };
         let headers = request.headers();
         match route {
             Route::Preflight => reply::preflight(),
@@ -129,12 +129,12 @@ fn is_form(headers: &HeaderMap) -> bool {
     essence.eq_ignore_ascii_case("application/x-www-form-urlencoded")
 }
 
-fn unreadable(route: Route) -> WholeResponse {
+fn unreadable(headers: &HeaderMap, route: Route) -> WholeResponse {
     match route {
         Route::Token | Route::Userinfo => {
             Error::request("the body must be application/x-www-form-urlencoded, with at most 100 fields").answer()
         }
-        _ => hosted_ui::page_error(PageError::Malformed),
+        _ => hosted_ui::page_error(headers, PageError::Malformed),
     }
 }
 

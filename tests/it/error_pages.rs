@@ -37,6 +37,16 @@ fn the_form_of_an_answer_is_what_the_client_accepts() {
 }
 
 #[test]
+fn a_page_for_a_path_that_is_refused_leads_on() {
+    let (proxy, _provider) = proxy();
+    on_both(|protocol| {
+        let answer = refuse(&mut proxy.browser(protocol), "/a%2fb", HTML);
+        assert_eq!(answer.reason().as_deref(), Some("request.path_ambiguous"));
+        assert!(answer.text().contains("<a class=\"button\" href=\"/\">Go to the front page</a>"), "{}", answer.text());
+    });
+}
+
+#[test]
 fn x_07_every_answer_of_ours_has_the_headers_that_keep_it_where_it_belongs() {
     let (proxy, provider) = proxy();
     on_both(|protocol| {

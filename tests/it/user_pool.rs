@@ -257,6 +257,11 @@ fn what_a_page_of_the_pool_refuses_has_its_code_in_the_access_log() {
     assert_eq!(browser.get("https://login.test/nothing").status, 404);
     let reasons: Vec<_> =
         proxy.access_log(6).iter().filter_map(|record| record["reason"].as_str().map(str::to_owned)).collect();
+    let missing = browser.get("https://login.test/nothing-else");
+    let records = proxy.access_log(7);
+    let record = records.iter().find(|record| record["url.path"] == "/nothing-else").expect("a record");
+    let id = record["request_id"].as_str().expect("an id");
+    assert!(missing.text().contains(&format!("Request <code>{id}</code>")), "{id}: {}", missing.text());
     for code in ["sign_in.wrong_password", "authorize.unknown_redirect_uri", "pool.not_found"] {
         assert!(reasons.iter().any(|reason| reason == code), "{code} in {reasons:?}");
     }

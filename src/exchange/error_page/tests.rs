@@ -82,6 +82,20 @@ async fn every_reason_has_a_page_in_every_form() {
     }
 }
 
+/// Pages whose text says what helps, because no address of this host does: the host, the protocol or the proxies are wrong, or
+/// only the operator can help.
+const WITHOUT_A_LINK: [Reason; 4] =
+    [Reason::RequestHost, Reason::RequestNotHttps, Reason::RequestForwarded, Reason::AuthHeaderTooLarge];
+
+#[tokio::test]
+async fn every_page_has_a_way_on_and_the_id_of_the_request() {
+    for reason in Reason::ALL.iter().copied().filter(|reason| *reason != Reason::ClientClosed) {
+        let (_, page) = rendered(reason, Preferred::Html).await;
+        assert_eq!(page.contains("<a class=\"button\""), !WITHOUT_A_LINK.contains(&reason), "{reason:?}: {page}");
+        assert!(page.contains("Request <code>1-6b054400-0123456789abcdef01234567</code>"), "{reason:?}: {page}");
+    }
+}
+
 /// `docs/REASONS.md`.
 fn document() -> String {
     let mut text = String::from(
@@ -95,6 +109,9 @@ fn document() -> String {
         let help = match reason.help() {
             Help::None => "",
             Help::StartAgain => "start again",
+            Help::OtherTab => "sign in in a new tab, then reload the page",
+            Help::WithoutForm => "open the page without the form",
+            Help::OtherPage => "open another page",
             Help::TryLater => "try again later",
         };
         let (code, status, meaning) = (reason.code(), reason.status().as_u16(), reason.meaning().trim());
@@ -108,7 +125,8 @@ fn document() -> String {
 const POOL: &str = "
 ## Pages of a user pool
 
-In the access log only; `vestibule_pool_sign_ins_total` counts sign-ins by what became of them.
+In the access log, and on the pages without a form. `vestibule_pool_sign_ins_total` counts sign-ins by outcome. A browser gets 303 for the
+first four codes of `sign_in`: the redirect leads to the form with the message. Other clients get the status in the table.
 
 | Code | Status | Meaning |
 |---|---|---|

@@ -73,7 +73,7 @@ impl HostedUi {
             Ok(Decision::NeedsSignIn { request, login_hint }) => {
                 self.ask(headers, Some(&request), login_hint.as_deref())
             }
-            Err(error) => page_error(error),
+            Err(error) => page_error(headers, error),
         }
     }
 
@@ -144,7 +144,7 @@ impl HostedUi {
         let received = state::receive(&self.seal, Purpose::SignIn, &result.carried, browser, now);
         let request: Option<AuthorizationRequest> = match received {
             Ok(request) => request,
-            Err(refused) => return Some(self.refused_sign_in(refused)),
+            Err(refused) => return Some(self.refused_sign_in(headers, refused)),
         };
         if self.session(headers).is_some_and(|session| session.auth_time >= result.at) {
             return None;
@@ -157,10 +157,10 @@ impl HostedUi {
     pub(crate) async fn sign_in(&self, headers: &HeaderMap, form: &Form<'_>, client: IpAddr) -> WholeResponse {
         let (carried, request) = match self.received(Purpose::SignIn, headers, form) {
             Ok(received) => received,
-            Err(refused) => return self.refused_sign_in(refused),
+            Err(refused) => return self.refused_sign_in(headers, refused),
         };
         let (Ok(username), Ok(password)) = (form.one("username"), form.one("password")) else {
-            return page_error(PageError::Malformed);
+            return page_error(headers, PageError::Malformed);
         };
         let (username, password) = (username.unwrap_or_default(), password.unwrap_or_default());
         let sent = Sent { headers, request, carried, username };
@@ -234,7 +234,8 @@ impl HostedUi {
             Some(request) => reply::see_other(&self.provider.code_location(request, session)),
             None => reply::see_other(routes::SIGN_IN),
         };
-        let value = cookie::set(&self.cookies.session, &self.sessions.seal(session), self.sessions.lifetime().as_secs());
+        let value =
+            cookie::set(&self.cookies.session, &self.sessions.seal(session), self.sessions.lifetime().as_secs());
         response.headers_mut().append(header::SET_COOKIE, value);
         response
     }
@@ -244,7 +245,7 @@ impl HostedUi {
         let session = self.session(headers);
         let logout = match self.provider.logout(form, session.as_ref()) {
             Ok(logout) => logout,
-            Err(error) => return page_error(error),
+            Err(error) => return page_error(headers, error),
         };
         match session {
             Some(_) if !logout.is_vouched_for => {
@@ -273,8 +274,8 @@ impl HostedUi {
     pub(crate) fn sign_out(&self, headers: &HeaderMap, form: &Form<'_>) -> WholeResponse {
         match self.received::<SignOut>(Purpose::SignOut, headers, form) {
             Ok((_, sign_out)) => self.signed_out(self.session(headers).as_ref(), sign_out.location.as_deref()),
-            Err(state::Refused::Expired(_)) => self.refused(page::Refused::QuestionExpired, None),
-            Err(_) => self.refused(page::Refused::Foreign, None),
+            Err(state::Refused::Expired(_)) => self.refused(headers, page::Refused::QuestionExpired, None),
+            Err(_) => self.refused(headers, page::Refused::Foreign, None),
         }
     }
 
@@ -305,20 +306,26 @@ impl HostedUi {
         Ok((carried, state::receive(&self.seal, purpose, carried, browser, self.clock.now())?))
     }
 
-    fn refused_sign_in(&self, refused: state::Refused<Option<AuthorizationRequest>>) -> WholeResponse {
+    fn refused_sign_in(
+        &self,
+        headers: &HeaderMap,
+        refused: state::Refused<Option<AuthorizationRequest>>,
+    ) -> WholeResponse {
         let (why, request) = match refused {
             state::Refused::Foreign => (page::Refused::Foreign, None),
             state::Refused::OtherBrowser(request) => (page::Refused::Foreign, request),
             state::Refused::Expired(request) => (page::Refused::Expired, request),
         };
-        self.refused(why, request.map(|request| self.provider.begin_again_location(&request)).as_deref())
+        let again = request.map(|request| self.provider.begin_again_location(&request));
+        self.refused(headers, why, again.as_deref())
     }
 
     /// A form is not taken; `again` is where to begin again.
-    fn refused(&self, why: page::Refused, again: Option<&str>) -> WholeResponse {
+    fn refused(&self, headers: &HeaderMap, why: page::Refused, again: Option<&str>) -> WholeResponse {
         self.metrics.form_refused.increment();
         let again = again.unwrap_or(routes::SIGN_IN);
-        refusal::because(why.code(), reply::html(StatusCode::FORBIDDEN, page::refused(why, again), "'none'"))
+        let page = page::refused(why, again, request_id(headers));
+        refusal::because(why.code(), reply::html(StatusCode::FORBIDDEN, page, "'none'"))
     }
 
     /// Turns a relying party's cross-site `POST` into our own `GET`: a browser sends `SameSite=Lax` cookies with the second only,
@@ -345,21 +352,28 @@ impl HostedUi {
 }
 
 /// A page for a request that no address may be told of.
-pub(crate) fn page_error(error: PageError) -> WholeResponse {
-    refusal::because(error.code(), reply::html(StatusCode::BAD_REQUEST, page::error(error), "'none'"))
+pub(crate) fn page_error(headers: &HeaderMap, error: PageError) -> WholeResponse {
+    let page = page::error(error, request_id(headers));
+    refusal::because(error.code(), reply::html(StatusCode::BAD_REQUEST, page, "'none'"))
 }
 
 /// A page for an address where there is nothing.
-pub(crate) fn not_found() -> WholeResponse {
-    refusal::because(refusal::NOT_FOUND, reply::html(StatusCode::NOT_FOUND, page::not_found(), "'none'"))
+pub(crate) fn not_found(headers: &HeaderMap) -> WholeResponse {
+    let page = page::not_found(request_id(headers));
+    refusal::because(refusal::NOT_FOUND, reply::html(StatusCode::NOT_FOUND, page, "'none'"))
 }
 
 /// A page for a method that is not for this address.
-pub(crate) fn method_not_allowed(allow: &'static str) -> WholeResponse {
-    let mut response = page_error(PageError::Malformed);
-    *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
+pub(crate) fn method_not_allowed(headers: &HeaderMap, allow: &'static str) -> WholeResponse {
+    let page = page::method_not_allowed(request_id(headers));
+    let mut response = reply::html(StatusCode::METHOD_NOT_ALLOWED, page, "'none'");
     response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allow));
     refusal::because(refusal::METHOD, response)
+}
+
+/// The id of the request, as whoever passed it on says: the access log has the same.
+fn request_id(headers: &HeaderMap) -> Option<&str> {
+    headers.get("x-amzn-trace-id")?.to_str().ok()?.strip_prefix("Root=")
 }
 
 fn whole_seconds(wait: Duration) -> u64 {

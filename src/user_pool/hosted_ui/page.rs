@@ -6,6 +6,7 @@ use http::StatusCode;
 use serde::{Deserialize, Serialize};
 
 use crate::message::page::{document, escape};
+use crate::user_pool::hosted_ui::refusal;
 use crate::user_pool::oauth::error::PageError;
 use crate::user_pool::routes;
 
@@ -165,7 +166,14 @@ fn links(applications: &[(String, String)]) -> String {
 /// What is shown after signing out where there is nowhere to go.
 pub(crate) fn signed_out() -> String {
     let text = "You can close this page. Applications that you have opened may keep you signed in for a while.";
-    message("You are signed out", text, "", Way { to: routes::SIGN_IN, label: "Sign in again" })
+    document(
+        "You are signed out",
+        "",
+        &format!(
+            "<h1>You are signed out</h1>\n<p>{text}</p>\n{}",
+            link(Way { to: routes::SIGN_IN, label: "Sign in again" })
+        ),
+    )
 }
 
 /// Why a form of ours is not taken.
@@ -180,7 +188,7 @@ pub(crate) enum Refused {
 }
 
 /// A form is not taken. `again` is where to begin again.
-pub(crate) fn refused(why: Refused, again: &str) -> String {
+pub(crate) fn refused(why: Refused, again: &str, id: Option<&str>) -> String {
     let (title, text, label) = match why {
         Refused::Foreign => (
             "This form cannot be used here",
@@ -197,11 +205,11 @@ pub(crate) fn refused(why: Refused, again: &str) -> String {
             ("This page has expired", "This page has expired. You have not been signed out.", "Start again")
         }
     };
-    message(title, text, why.code(), Way { to: again, label })
+    message(title, text, (403, why.code(), id), Way { to: again, label })
 }
 
 /// A request that no address may be told of.
-pub(crate) fn error(error: PageError) -> String {
+pub(crate) fn error(error: PageError, id: Option<&str>) -> String {
     let (title, text) = match error {
         PageError::UnknownClient => (
             "Unknown application",
@@ -216,12 +224,22 @@ pub(crate) fn error(error: PageError) -> String {
             "Go back to the application and start again. If it happens again, tell the person who runs it.",
         ),
     };
-    message(title, text, error.code(), HOME)
+    message(title, text, (400, error.code(), id), HOME)
 }
 
 /// Nothing is at this address.
-pub(crate) fn not_found() -> String {
-    message("Page not found", "There is no page at this address.", "", HOME)
+pub(crate) fn not_found(id: Option<&str>) -> String {
+    message("Page not found", "There is no page at this address.", (404, refusal::NOT_FOUND, id), HOME)
+}
+
+/// The method is not for this address.
+pub(crate) fn method_not_allowed(id: Option<&str>) -> String {
+    message(
+        "Invalid request",
+        "Go back to the application and start again. If it happens again, tell the person who runs it.",
+        (405, refusal::METHOD, id),
+        HOME,
+    )
 }
 
 /// A link that leads on.
@@ -234,11 +252,15 @@ struct Way<'a> {
 /// From pages that know of nothing better.
 const HOME: Way<'static> = Way { to: routes::SIGN_IN, label: "Go to the sign-in page" };
 
-fn message(title: &str, text: &str, code: &str, way: Way<'_>) -> String {
-    let code = if code.is_empty() { String::new() } else { format!("\n<p class=\"small\"><code>{code}</code></p>") };
-    let (to, label) = (escape(way.to), escape(way.label));
-    let link = format!("<p><a class=\"button wide\" href=\"{to}\">{label}</a></p>");
-    document(title, "", &format!("<h1>{title}</h1>\n<p>{text}</p>\n{link}{code}"))
+/// A page of an error: status, code and the id of the request, by which the operator finds it in the access log.
+fn message(title: &str, text: &str, (status, code, id): (u16, &str, Option<&str>), way: Way<'_>) -> String {
+    let id = id.map_or_else(String::new, |id| format!("<br>Request <code>{}</code>", escape(id)));
+    let small = format!("<p class=\"small\">{status} · <code>{code}</code>{id}</p>");
+    document(title, "", &format!("<h1>{title}</h1>\n<p>{text}</p>\n{}\n{small}", link(way)))
+}
+
+fn link(way: Way<'_>) -> String {
+    format!("<p><a class=\"button wide\" href=\"{}\">{}</a></p>", escape(way.to), escape(way.label))
 }
 
 #[cfg(test)]

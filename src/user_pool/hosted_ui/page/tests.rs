@@ -35,7 +35,7 @@ fn x_01_nothing_that_is_shown_opens_a_tag() {
         sign_in(&view),
         ask_to_sign_out(&Question::SignOut { client: Some(evil) }, evil),
         ask_to_sign_out(&Question::SignedIn { name: evil, applications: &[(evil.into(), evil.into())] }, evil),
-        refused(Refused::Expired, evil),
+        refused(Refused::Expired, evil, Some(evil)),
     ];
     for page in pages {
         assert!(!page.contains("<script") && !page.contains("\"'>"), "{page}");
@@ -54,6 +54,7 @@ fn waits_are_told_in_words() {
 /// Writes every page to `PAGES_DIRECTORY`, for somebody to look at.
 #[test]
 fn every_page_is_whole() {
+    let id = Some("1-6b054400-0123456789abcdef01234567");
     let wrong = SignInView { username: "alice", ..view(Some(Notice::Wrong)) };
     let applications = [("Wiki".to_owned(), "https://wiki.example.com/".to_owned())];
     let pages = [
@@ -63,17 +64,19 @@ fn every_page_is_whole() {
         ("question", ask_to_sign_out(&Question::SignOut { client: Some("The Dashboard") }, "c4rr1ed")),
         ("signed-in", ask_to_sign_out(&Question::SignedIn { name: "Alice", applications: &applications }, "c4rr1ed")),
         ("signed-out", signed_out()),
-        ("error", error(PageError::UnknownRedirect)),
+        ("error", error(PageError::UnknownRedirect, id)),
         ("home", sign_in(&SignInView { client: None, ..view(None) })),
-        ("expired", refused(Refused::Expired, "https://app.example.com/")),
-        ("question-expired", refused(Refused::QuestionExpired, routes::SIGN_IN)),
-        ("foreign", refused(Refused::Foreign, routes::SIGN_IN)),
-        ("not-found", not_found()),
+        ("expired", refused(Refused::Expired, "https://app.example.com/", id)),
+        ("question-expired", refused(Refused::QuestionExpired, routes::SIGN_IN, id)),
+        ("foreign", refused(Refused::Foreign, routes::SIGN_IN, id)),
+        ("not-found", not_found(id)),
     ];
     for (name, page) in pages {
         assert!(page.starts_with("<!doctype html>") && page.ends_with("</html>\n"), "{name}");
         assert_eq!(page.matches("<h1>").count(), 1, "{name}");
         assert!(page.contains("<form") || page.contains("<a "), "{name} has a way on");
+        let is_error = !page.contains("<form") && name != "signed-out";
+        assert_eq!(page.contains("Request <code>1-6b054400-0123456789abcdef01234567</code>"), is_error, "{name}");
         if let Some(directory) = option_env!("PAGES_DIRECTORY") {
             std::fs::write(format!("{directory}/{name}.html"), page).expect("the directory is there");
         }

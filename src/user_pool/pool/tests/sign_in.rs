@@ -64,7 +64,11 @@ async fn a_wrong_password_leads_a_browser_to_a_page_that_it_can_load_again() {
         for again in [again, browser.get(&path).await] {
             again.assert_page(StatusCode::OK, "Sign in");
             assert!(again.text().contains(notice), "{}", again.text());
-            assert!(again.text().contains(&format!("value=\"{}\"", username.replace('"', "&quot;"))), "{}", again.text());
+            assert!(
+                again.text().contains(&format!("value=\"{}\"", username.replace('"', "&quot;"))),
+                "{}",
+                again.text()
+            );
             assert_eq!(again.hidden(), page.hidden(), "the form is not younger than it was");
             assert!(again.header("content-security-policy").contains("form-action 'self' https://app.example.com;"));
         }
@@ -147,7 +151,10 @@ async fn d_23_pools_on_one_host_with_two_ports_keep_both_sessions() {
     }
     for (world, page) in worlds.iter().zip(&pages) {
         let mut browser = Browser { cookies, ..world.browser() };
-        assert!(browser.submit(page, "alice", "correct horse").await.query("code").is_some(), "the form is still bound");
+        assert!(
+            browser.submit(page, "alice", "correct horse").await.query("code").is_some(),
+            "the form is still bound"
+        );
         cookies = browser.cookies;
     }
     for world in &worlds {
