@@ -194,7 +194,7 @@ pub(crate) enum FetchFault {
     #[error("is not usable: {0}")]
     Content(Unreadable),
     /// The key set has no key that verifies a signature.
-    #[error("has no key that can verify a signature ({0} keys are of no use for that)")]
+    #[error("has no key that can verify an ID token (skipped: {0}, because of another use or algorithm)")]
     NoUsableKey(usize),
     /// It is not a key set.
     #[error("is not a key set: it is not a JSON object with an array `keys`")]

@@ -80,9 +80,11 @@ impl Client {
         }
         match self.provider.keys_now(&metadata).await {
             Ok(keys) => {
-                let others = keys.skipped();
-                let text = format!("keys: {} can verify signatures, {others} are of no use for that", keys.len());
-                survey.say(Verdict::Fine, text);
+                let skipped = match keys.skipped() {
+                    0 => String::new(),
+                    skipped => format!(", {skipped} skipped (another use or algorithm)"),
+                };
+                survey.say(Verdict::Fine, format!("keys: {} can verify ID tokens{skipped}", keys.len()));
             }
             Err(error) => survey.say(Verdict::Wrong, with_causes(&error)),
         }

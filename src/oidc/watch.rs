@@ -34,7 +34,7 @@ impl fmt::Display for Trouble {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { provider, endpoint, since, why, .. } = self;
         let cut_off = if self.is_cut_off { "; no calls are made until a probe is answered" } else { "" };
-        write!(f, "provider `{provider}`: {endpoint} fails since {} ({why}){cut_off}", since.seconds())
+        write!(f, "provider `{provider}`: {endpoint} has failed since {} ({why}){cut_off}", since.to_text())
     }
 }
 

@@ -262,13 +262,10 @@ fn log_cut(exchange: &Exchange, reason: Reason, error: Option<&BoxError>) {
     tracing::warn!(request_id = %id, reason = reason_code, rule.name = rule, target.address = target, error, "response closed early");
 }
 
-/// An error with everything that caused it.
-fn causes(error: Option<&BoxError>) -> String {
+/// An error with everything that caused it. `None` leaves the field out of the log line: an empty field says nothing.
+fn causes(error: Option<&BoxError>) -> Option<String> {
     let mut text = String::new();
-    let mut next: Option<&dyn std::error::Error> = match error {
-        Some(error) => Some(&**error),
-        None => None,
-    };
+    let mut next: Option<&dyn std::error::Error> = Some(&**error?);
     while let Some(error) = next {
         if !text.is_empty() {
             text.push_str(": ");
@@ -276,7 +273,7 @@ fn causes(error: Option<&BoxError>) -> String {
         text.push_str(&error.to_string());
         next = error.source();
     }
-    text
+    Some(text)
 }
 
 /// Records a connection whose bytes are not HTTP. There is no exchange in this case.

@@ -289,7 +289,7 @@ async fn c_14a_a_provider_that_hangs_is_waited_for_a_few_times_only() {
     let metrics = world.registry.render();
     assert!(metrics.contains("vestibule_provider_circuit_open{provider=\"corp\",endpoint=\"token\"} 1"), "{metrics}");
     let troubles = world.client.troubles();
-    let expected = "provider `corp`: token fails since 1700000000 (no answer in time); no calls are made until a probe is answered";
+    let expected = "provider `corp`: token has failed since 2023-11-14T22:13:20Z (no answer in time); no calls are made until a probe is answered";
     assert_eq!(troubles.iter().map(ToString::to_string).collect::<Vec<_>>(), [expected]);
 
     assert!(!world.client.probe(Endpoint::Token).await, "it hangs as before");

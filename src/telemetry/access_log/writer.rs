@@ -89,7 +89,10 @@ impl Account {
         let waiting = self.waiting.load(Ordering::Relaxed);
         let records = waiting + self.dropped.load(Ordering::Relaxed);
         if records > 0 {
-            tracing::warn!(records, "access records were lost since the start: nobody read the access log, or it could not be written");
+            tracing::warn!(
+                records,
+                "access records were lost since the start: nobody read the access log, or it could not be written"
+            );
         }
         waiting
     }
