@@ -167,6 +167,29 @@ fn the_back_button_shows_nothing_of_a_user_who_has_signed_out() {
 }
 
 #[test]
+fn back_after_a_wrong_password_does_not_ask_to_send_it_again() {
+    let seen = run_with_a_pool("back-after-wrong-password", Some("pictures"));
+    assert_eq!(seen["told"], "Incorrect user name or password.");
+}
+
+#[test]
+fn d_23_two_pools_on_one_host_keep_both_sessions() {
+    let (one, other) = (Dev::start(), Dev::start());
+    let place = |dev: &Dev| json!({"url": dev.address, "username": dev.username, "password": dev.password});
+    let mut settings = place(&one);
+    settings["other"] = place(&other);
+    let seen = run("two-pools", &settings);
+    let mut names: Vec<String> = [&one, &other]
+        .into_iter()
+        .flat_map(|dev| ["", "-form"].map(|kind| format!("__Host-vestibule-pool{kind}-{}", dev.socket().port())))
+        .collect();
+    names.sort();
+    assert_eq!(seen["cookies"], json!(names));
+    one.stop();
+    other.stop();
+}
+
+#[test]
 fn a_frame_and_a_form_of_a_session_that_has_ended_go_on_after_a_sign_in_in_another_tab() {
     let seen = run_with_a_pool("frame-and-form", Some("pictures"));
     let frame = seen["frame"].as_str().expect("text");

@@ -70,7 +70,8 @@ fn every_cited_decision_is_the_only_one_of_its_number() {
                 found += 1;
                 assert!(numbers.contains(&number), "{}: decision {number}", file.display());
                 if word == "decisions/" {
-                    let name = &rest[..rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '-').unwrap_or(rest.len())];
+                    let name =
+                        &rest[..rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '-').unwrap_or(rest.len())];
                     let starts = |entry: fs::DirEntry| entry.file_name().to_string_lossy().starts_with(name);
                     let mut entries = fs::read_dir(root().join("docs/decisions")).expect("a directory");
                     assert!(entries.any(|entry| starts(entry.expect("an entry"))), "{}: {name}", file.display());

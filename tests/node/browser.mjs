@@ -3,13 +3,14 @@
 //   node browser.mjs login '{"url":"https://localhost:8443/","username":"demo","password":"…"}'
 //
 // Scenarios: login, login-without-javascript, wrong-password, expired-session, second-tab, sign-out, service-worker,
-// back-after-sign-out, frame-and-form; picture, which only opens
+// back-after-sign-out, back-after-wrong-password, two-pools, frame-and-form; picture, which only opens
 // `url` and takes its picture; and uploads, which sends `uploads` from a script of the page at `url`. Standard output ends with one JSON line: {"ok":true, …what was seen…} with exit code 0, or
 // {"ok":false,"error":"…","at":"URL","text":"the page's text"} with exit code 1.
 //
 // Settings in the JSON:
 //   url                 the application's address, behind the proxy
 //   username, password  a user of the provider
+//   other               for `two-pools`: url, username and password of the other
 //   signed_in           text that the application shows to a signed-in user; "Signed in as"
 //   session_cookie      base name of the proxy's session cookie; "__Host-vestibule"
 //   sign_out_path       "/oauth2/sign_out"
@@ -218,6 +219,55 @@ const scenarios = {
     expect(!(await isApplication(page)), "the page of the user who has signed out is shown again");
     await expectForm(page);
     return { at: page.url() };
+  },
+
+  // Back and reload after a wrong password: no question whether to send the password again, and the form works.
+  async "back-after-wrong-password"(context) {
+    const page = await context.newPage();
+    await page.goto(settings.url);
+    for (const password of ["wrong", "wrong again"]) {
+      await signIn(page, { password });
+      await expectForm(page);
+    }
+    const alert = page.locator("[role=alert]");
+    const told = await alert.innerText();
+    await picture(page, "refused.png");
+    await phonePicture(page, "refused-phone.png");
+    const steps = { back: () => page.goBack(), reload: () => page.reload(), forward: () => page.goForward() };
+    for (const [name, step] of Object.entries(steps)) {
+      await step().catch((error) => fail(`${name}: ${error.message}`));
+      await expectForm(page);
+      expect((await alert.innerText()) === told, `${name}: the page says “${await alert.innerText()}”`);
+      expect((await page.inputValue(USERNAME)) === settings.username, `${name}: the user name is gone`);
+    }
+    await signIn(page);
+    await expectApplication(page);
+    await page.goBack();
+    await page.getByText("You are signed in").first().waitFor();
+    return { told };
+  },
+
+  // Two pools on one host, at two ports: each keeps its session when the other signs in.
+  async "two-pools"(context) {
+    const places = [settings, settings.other];
+    const pages = [];
+    for (const place of places) {
+      const page = await context.newPage();
+      await page.goto(place.url);
+      pages.push(page);
+    }
+    // Both forms are open before the first is sent.
+    for (const [index, place] of places.entries()) {
+      await signIn(pages[index], place);
+      await expectApplication(pages[index]);
+    }
+    const pool = (name) => /^__Host-vestibule-pool/.test(name);
+    for (const { name } of await context.cookies()) if (!pool(name)) await context.clearCookies({ name });
+    for (const [index, place] of places.entries()) {
+      await pages[index].goto(place.url);
+      await expectApplication(pages[index]);
+    }
+    return { cookies: (await context.cookies()).map(({ name }) => name).filter(pool).sort() };
   },
 
   // A frame and a form of a session that has ended.
