@@ -18,7 +18,8 @@ pub(crate) enum Action {
     AuthenticateUserPool(AuthenticateUserPool),
     /// Validates a bearer token. Not available in this version.
     JwtValidation(#[expect(dead_code, reason = "accepted to be refused in one sentence")] JwtValidation),
-    /// Sends the request to a target group.
+    /// Sends the request to a target group. The path is sent as the client wrote it, except that several slashes at the
+    /// beginning become one: some servers read `//host/path` as an address with a host.
     Forward(Forward),
     /// Answers with a redirect to another URL.
     Redirect(Redirect),

@@ -44,7 +44,7 @@ pub(crate) enum Condition {
     /// Host names without port, case-insensitive: `[app.example.com, "*.example.com"]`.
     HostHeader(List<String>),
     /// Paths, case-sensitive: `["/api/*"]`. The path is decoded except for `%2F`, and has no parameters (`;…`) and no
-    /// query.
+    /// query. Several slashes in a row count as one.
     PathPattern(List<String>),
     /// Methods: `[GET, HEAD]`.
     HttpRequestMethod(List<String>),
