@@ -220,7 +220,7 @@ fn an_access_log_that_nobody_reads_does_not_keep_the_process_from_stopping() {
         assert_eq!(status.code(), Some(1), "{signals:?}: records were lost");
         let read = all_of(reader).join().expect("no panic").matches('\n').count() as u64;
         let said = said.join().expect("no panic");
-        let lost = said.lines().filter(|line| line.contains("access records were lost")).next_back();
+        let lost = said.lines().rfind(|line| line.contains("access records were lost"));
         let lost: Option<u64> = lost.and_then(|line| line.rsplit_once("records=")?.1.trim().parse().ok());
         // The records of a buffer of 64 KiB that is partly written count as lost.
         let lost = lost.unwrap_or_else(|| panic!("{signals:?}: nothing is said of {}: {said}", REQUESTS - read));
