@@ -1,34 +1,34 @@
-//! The circuit breaker of one endpoint: after a few calls that hang, nobody waits for the next one.
+//! The circuit breaker of one endpoint: after a few calls that time out, further calls fail at once.
 //!
-//! Pure: told how calls went, it says whether the next may be made. While it is open only a probe is made, by
-//! [`Client::keep_watch`](crate::oidc::Client::keep_watch), so that no user waits for that either. An answered probe closes
-//! it; the first call after that which hangs opens it again.
+//! Pure: it receives the results of calls and decides whether the next call is made. While it is open, only
+//! [`Client::keep_watch`](crate::oidc::Client::keep_watch) sends probes, so no user waits. A probe that is answered closes the
+//! breaker. If the first call after that times out, the breaker opens again.
 
 use std::time::Duration;
 
 use crate::clock::Timestamp;
 
-/// Calls in a row that hang before no more are made.
+/// Number of calls in a row that must time out before the breaker opens.
 const STALLS_MAX: u32 = 3;
 
-/// How a call went.
+/// The result of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
-    /// There was an answer, whatever it said, or a failure at once: nobody waited.
+    /// There was a response, of any kind, or the call failed at once. Nobody waited long.
     Prompt,
-    /// There was no answer in time, or a failure that took long.
+    /// There was no response in time, or the call failed after a long time.
     Stalled,
 }
 
 impl Outcome {
-    /// A failure after half the time that a call may take is as bad as none: a gateway in front of a provider that hangs
-    /// answers 504 after a while.
+    /// A failure counts as a timeout if it took at least half of the timeout: a gateway in front of a provider that hangs answers
+    /// 504 after a while.
     pub(crate) fn of(is_failure: bool, took: Duration, timeout: Duration) -> Self {
         if is_failure && took >= timeout / 2 { Self::Stalled } else { Self::Prompt }
     }
 }
 
-/// What a call changed.
+/// The change that a call caused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Change {
     Opened,
@@ -36,7 +36,7 @@ pub(crate) enum Change {
     None,
 }
 
-/// One endpoint's breaker.
+/// The breaker of one endpoint.
 #[derive(Debug, Default)]
 pub(crate) struct Breaker {
     stalls: u32,
@@ -44,15 +44,15 @@ pub(crate) struct Breaker {
 }
 
 impl Breaker {
-    /// Since when no calls are made; `None` where they are.
+    /// The time since which no calls are made. `None` if the breaker is closed.
     pub(crate) fn open_since(&self) -> Option<Timestamp> {
         self.open_since
     }
 
-    /// Takes in how a call went that was made at a time when calls were made.
+    /// Records the result of a call that was started while the breaker was closed.
     pub(crate) fn record(&mut self, outcome: Outcome, now: Timestamp) -> Change {
         match outcome {
-            // A late answer of a call from before does not close it: only a probe does.
+            // A late response to an earlier call does not close the breaker. Only a probe does.
             Outcome::Prompt => {
                 if self.open_since.is_none() {
                     self.stalls = 0;
@@ -70,13 +70,13 @@ impl Breaker {
         }
     }
 
-    /// Takes in how a probe went.
+    /// Records the result of a probe.
     pub(crate) fn record_probe(&mut self, outcome: Outcome) -> Change {
         if outcome == Outcome::Stalled || self.open_since.is_none() {
             return Change::None;
         }
         self.open_since = None;
-        // One more that hangs opens it again: a probe is not the real thing.
+        // One more call that times out opens the breaker again, because a probe proves less than a real call.
         self.stalls = STALLS_MAX - 1;
         Change::Closed
     }
@@ -99,7 +99,7 @@ mod tests {
         }
         assert_eq!(breaker.record(Outcome::Stalled, NOW), Change::Opened);
         assert_eq!(breaker.open_since(), Some(NOW));
-        // Calls that were under way when it opened.
+        // Calls that were in progress when the breaker opened.
         assert_eq!(breaker.record(Outcome::Stalled, NOW), Change::None);
         assert_eq!(breaker.record(Outcome::Prompt, NOW), Change::None);
         assert_eq!(breaker.record_probe(Outcome::Stalled), Change::None);

@@ -1,8 +1,8 @@
-//! A document of the provider that is fetched when first needed and kept when the provider is gone.
+//! A document of the provider. It is fetched at the first use, and kept if later fetches fail.
 //!
-//! Invariants: at most one fetch at a time; a value, once there, is only ever replaced by a newer one; after a failure the
-//! provider is left alone for a while; a caller that misses something in the value may ask for a newer one, but not more
-//! often than the pauses and [`REFETCHES_PER_MINUTE`] allow.
+//! Invariants: There is at most one fetch at a time. A value is only ever replaced by a newer one. After a failure there is a
+//! pause before the next fetch. If a caller misses something in the value, it may request a newer one, but not more often
+//! than the pauses and [`REFETCHES_PER_MINUTE`] allow.
 
 use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,23 +11,23 @@ use std::time::Duration;
 use crate::clock::{Clock, Timestamp};
 use crate::oidc::error::{Fetch, FetchError};
 
-/// When a value is fetched anew, by the call that notices.
+/// The age at which the value is fetched again, by the next call.
 const FRESH_FOR: Duration = Duration::from_secs(3600);
-/// The pause after the first failure; doubled by each further one.
+/// The pause after the first failure. Each further failure doubles it.
 const BACK_OFF_MIN: Duration = Duration::from_secs(1);
 /// The longest pause.
 const BACK_OFF_MAX: Duration = Duration::from_secs(30);
-/// Most values that are fetched in a minute because something was missing in the last one (attacks D-18). Attempts that
-/// fail do not count: the pauses after failures bound those.
+/// Maximum number of fetches per minute because something was missing in the last value (attacks D-18). Failed fetches do not
+/// count, because the pauses after failures limit them.
 const REFETCHES_PER_MINUTE: u32 = 10;
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// A document that is kept.
+/// A cached document.
 #[derive(Debug)]
 pub(crate) struct CachedDocument<T> {
     state: Mutex<State<T>>,
-    /// Held while fetching, also across the call: the others wait for its result instead of calling too. The call has a
-    /// deadline, and a dropped future releases it.
+    /// Locked during a fetch, including the call, so that other callers wait for the result. The call has a timeout, and dropping
+    /// the future releases the lock.
     flight: tokio::sync::Mutex<()>,
 }
 
@@ -40,11 +40,11 @@ struct State<T> {
     refetches: Refetches,
 }
 
-/// The values that were fetched because something was missing in the last one.
+/// The fetches because something was missing in the last value.
 #[derive(Debug, Default)]
 struct Refetches {
     last: Option<Timestamp>,
-    /// How many in a row did not bring what was missing.
+    /// How many of them in a row did not help.
     fruitless: u32,
     minute: Option<Timestamp>,
     in_minute: u32,
@@ -59,7 +59,7 @@ pub(crate) struct Found<T> {
 
 enum Look<T> {
     Fresh(Arc<T>),
-    /// Old, or too soon after a failure to be fetched anew.
+    /// The value is old, or the pause after a failure has not passed.
     Old(Arc<T>, MayFetch),
     Absent(MayFetch),
 }
@@ -71,18 +71,18 @@ enum MayFetch {
 }
 
 impl<T> CachedDocument<T> {
-    /// Nothing yet.
+    /// Creates an empty cache.
     pub(crate) fn new() -> Self {
         let state =
             State { value: None, fetched_at: None, failed_at: None, failures: 0, refetches: Refetches::default() };
         Self { state: Mutex::new(state), flight: tokio::sync::Mutex::new(()) }
     }
 
-    /// The value, fetched where there is none or where it is old. An old one is better than none.
+    /// Returns the value. Fetches it if there is none or if it is old. If that fetch fails, returns the old value.
     ///
     /// # Errors
     ///
-    /// Where there is none: why the fetch failed, or [`FetchError::BackingOff`].
+    /// If there is no value: why the fetch failed, or [`FetchError::BackingOff`].
     pub(crate) async fn get<F>(&self, clock: &Clock, fetch: impl FnOnce() -> F) -> Result<Found<T>, FetchError>
     where
         F: Future<Output = Result<T, Fetch>>,
@@ -91,7 +91,7 @@ impl<T> CachedDocument<T> {
             Look::Fresh(value) | Look::Old(value, MayFetch::NotYet) => return Ok(Found { value, is_new: false }),
             Look::Absent(MayFetch::NotYet) => return Err(FetchError::BackingOff),
             Look::Old(old, MayFetch::Yes) => {
-                // One caller fetches; the others go on with the old value.
+                // One caller fetches. The others use the old value.
                 let Ok(_flight) = self.flight.try_lock() else { return Ok(Found { value: old, is_new: false }) };
                 return Ok(match self.fetch(clock, fetch).await {
                     Ok(value) => Found { value, is_new: true },
@@ -105,7 +105,7 @@ impl<T> CachedDocument<T> {
             Look::Absent(MayFetch::Yes) => {}
         }
         let _flight = self.flight.lock().await;
-        // Whoever held the flight may have fetched, or failed, while this call waited.
+        // While this call waited for the lock, another caller may have fetched, or failed.
         match self.look(clock.now()) {
             Look::Fresh(value) | Look::Old(value, _) => Ok(Found { value, is_new: false }),
             Look::Absent(MayFetch::NotYet) => Err(FetchError::BackingOff),
@@ -113,12 +113,12 @@ impl<T> CachedDocument<T> {
         }
     }
 
-    /// A newer value than `seen`, because `seen` lacks something; `None` where it is too soon to ask again. Call
-    /// [`helped`](Self::helped) if the newer one has what was missing.
+    /// Fetches a newer value than `seen`, because `seen` lacks something. `None` if it is too early. Call [`helped`](Self::helped)
+    /// if the newer value has what was missing.
     ///
     /// # Errors
     ///
-    /// Why the fetch failed, or [`FetchError::BackingOff`]. The value that was there stays.
+    /// Why the fetch failed, or [`FetchError::BackingOff`]. The old value is kept.
     pub(crate) async fn newer_than<F>(
         &self,
         seen: &Arc<T>,
@@ -147,7 +147,7 @@ impl<T> CachedDocument<T> {
         Ok(Some(value))
     }
 
-    /// The newer value had what was missing: the next one may be asked for at once.
+    /// The newer value had what was missing. The next one may be fetched at once.
     pub(crate) fn helped(&self) {
         self.state().refetches.fruitless = 0;
     }
@@ -192,7 +192,7 @@ impl<T> CachedDocument<T> {
 }
 
 impl Refetches {
-    /// None while the pause lasts: the first is made at once, then each fruitless one doubles the pause.
+    /// The first fetch is made at once. Each fetch that did not help doubles the pause before the next one.
     fn may_refetch(&self, now: Timestamp) -> bool {
         let is_spent = within(self.minute, MINUTE, now) && self.in_minute >= REFETCHES_PER_MINUTE;
         let pauses = self.fruitless > 0 && within(self.last, back_off(self.fruitless), now);
@@ -203,7 +203,7 @@ impl Refetches {
         if !within(self.minute, MINUTE, now) {
             (self.minute, self.in_minute) = (Some(now), 0);
         }
-        // After a quiet minute the pauses begin anew.
+        // After a minute without such a fetch, the pauses start from the beginning.
         if !within(self.last, MINUTE, now) {
             self.fruitless = 0;
         }
@@ -217,7 +217,7 @@ fn back_off(failures: u32) -> Duration {
     BACK_OFF_MIN.saturating_mul(1 << failures.saturating_sub(1).min(10)).min(BACK_OFF_MAX)
 }
 
-/// Whether `now` is less than `period` after `start`. A start in the future is a clock that was set back: it has passed.
+/// Whether `now` is less than `period` after `start`. False if `start` is in the future, because the clock was then set back.
 fn within(start: Option<Timestamp>, period: Duration, now: Timestamp) -> bool {
     start.is_some_and(|start| now >= start && now.since(start) < period)
 }

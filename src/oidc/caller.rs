@@ -1,4 +1,4 @@
-//! Calls to one provider: bounded, counted, cut off by a circuit breaker, and lent to `openidconnect` as its HTTP client.
+//! Calls to one provider: with timeouts, size limits, metrics and circuit breakers. Also the HTTP client for `openidconnect`.
 
 use std::fmt;
 use std::future::Future;
@@ -21,7 +21,7 @@ use crate::oidc::document::{Document, Unreadable, without_mark};
 use crate::oidc::error::{ErrorCode, FetchFault};
 use crate::telemetry::metrics::{Counter, Registry};
 
-/// What a call is for.
+/// The purpose of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Operation {
     Discovery,
@@ -45,7 +45,7 @@ impl Operation {
     }
 }
 
-/// What is called. Each has a breaker of its own: a userinfo endpoint that hangs does not keep the keys away.
+/// The endpoint of a call. Each has its own breaker, so that a userinfo endpoint that hangs does not block the keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Endpoint {
     Discovery,
@@ -67,30 +67,30 @@ impl Endpoint {
     }
 }
 
-/// The way to one provider.
+/// Makes the calls to one provider.
 #[derive(Debug)]
 pub(crate) struct Caller {
     provider: Arc<str>,
     backchannel: Arc<dyn Backchannel>,
     timeout: Duration,
     clock: Clock,
-    /// Succeeded and failed, by [`Operation`].
+    /// Counters of successes and failures, by [`Operation`].
     counters: [[Counter; 2]; Operation::ALL.len()],
     endpoints: Mutex<[State; Endpoint::ALL.len()]>,
-    /// 1 for each endpoint whose breaker is open.
+    /// Gauges: 1 if the breaker of the endpoint is open.
     open: [Counter; Endpoint::ALL.len()],
-    /// Told when a breaker opens.
+    /// Notified when a breaker opens.
     opened: tokio::sync::Notify,
 }
 
-/// What is known of one endpoint.
+/// The state of one endpoint.
 #[derive(Debug, Default)]
 struct State {
     breaker: Breaker,
     failing: Option<Failing>,
 }
 
-/// An endpoint that does not do what it should.
+/// An endpoint that fails.
 #[derive(Clone, Debug)]
 pub(crate) struct Failing {
     pub(crate) since: Timestamp,
@@ -98,7 +98,7 @@ pub(crate) struct Failing {
 }
 
 impl Caller {
-    /// A caller that counts under the provider's `name`.
+    /// Creates a caller. Its metrics have the label `name`.
     pub(crate) fn new(
         name: &Arc<str>,
         backchannel: Arc<dyn Backchannel>,
@@ -136,13 +136,13 @@ impl Caller {
         }
     }
 
-    /// Counts how an operation went, and passes the result on.
+    /// Counts the result of an operation and returns it.
     pub(crate) fn counted<T, E>(&self, operation: Operation, result: Result<T, E>) -> Result<T, E> {
         self.counters[operation as usize][usize::from(result.is_err())].increment();
         result
     }
 
-    /// Makes one call, unless the endpoint's breaker is open. The deadline and the size hold whatever the back channel is.
+    /// Makes one call, unless the breaker of the endpoint is open. Timeout and size limit apply to every kind of back channel.
     pub(crate) async fn call(&self, endpoint: Endpoint, request: WholeRequest) -> Result<WholeResponse, CallError> {
         if self.state()[endpoint as usize].breaker.open_since().is_some() {
             return Err(CallError::CircuitOpen);
@@ -160,10 +160,10 @@ impl Caller {
         result
     }
 
-    /// Makes one call although the breaker is open, to see whether it may be closed. Answers whether it was.
+    /// Makes one call although the breaker is open. Returns whether the breaker is closed afterwards.
     pub(crate) async fn probe(&self, endpoint: Endpoint, request: WholeRequest) -> bool {
         let (outcome, result) = self.attempt(request).await;
-        // A refused connection is prompt, and still no answer.
+        // A refused connection fails at once, but it does not count as a response.
         let outcome = if result.is_err() { Outcome::Stalled } else { outcome };
         let change = self.record(endpoint, &result, |breaker, _| breaker.record_probe(outcome));
         if change == Change::Closed {
@@ -177,7 +177,7 @@ impl Caller {
 
     async fn attempt(&self, request: WholeRequest) -> (Outcome, Result<WholeResponse, CallError>) {
         let began = self.clock.instant();
-        // Dropping the call is how the back channel is told to give up.
+        // Dropping the future cancels the call.
         let response = tokio::time::timeout(self.timeout, self.backchannel.call(request)).await;
         let took = self.clock.instant().saturating_duration_since(began);
         let result = response.unwrap_or(Err(CallError::Timeout)).and_then(|response| {
@@ -210,26 +210,26 @@ impl Caller {
         tell(&mut state.breaker, now)
     }
 
-    /// Notes that an endpoint answered with something that cannot be used.
+    /// Records that the response of an endpoint cannot be used.
     pub(crate) fn note(&self, endpoint: Endpoint, why: String) {
         let now = self.clock.now();
         self.state()[endpoint as usize].fail(Some(why), now);
     }
 
-    /// Every endpoint that fails.
+    /// The endpoints that fail.
     pub(crate) fn failing(&self) -> Vec<(Endpoint, Failing)> {
         let endpoints = self.state();
         let failing = |endpoint: Endpoint| Some((endpoint, endpoints[endpoint as usize].failing.clone()?));
         Endpoint::ALL.into_iter().filter_map(failing).collect()
     }
 
-    /// Every endpoint whose breaker is open.
+    /// The endpoints whose breakers are open.
     pub(crate) fn cut_off(&self) -> Vec<Endpoint> {
         let endpoints = self.state();
         Endpoint::ALL.into_iter().filter(|e| endpoints[*e as usize].breaker.open_since().is_some()).collect()
     }
 
-    /// Waits until a breaker opens, or has opened since this was last awaited.
+    /// Waits until a breaker opens, or returns at once if one has opened since the last call.
     pub(crate) async fn cut(&self) {
         self.opened.notified().await;
     }
@@ -238,7 +238,7 @@ impl Caller {
         self.endpoints.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Fetches a public document. Its content type is not looked at: some providers send a wrong one, or none.
+    /// Fetches a public document. Ignores the content type, because some providers send a wrong one or none.
     pub(crate) async fn document(&self, endpoint: Endpoint, url: &Url) -> Result<Bytes, FetchFault> {
         let response = self.call(endpoint, get(url)?).await.map_err(FetchFault::Call)?;
         match response.status() {
@@ -257,7 +257,7 @@ impl State {
     }
 }
 
-/// Asks for a public document.
+/// Builds the request for a public document.
 ///
 /// # Errors
 ///
@@ -267,16 +267,16 @@ pub(crate) fn get(url: &Url) -> Result<WholeRequest, FetchFault> {
     request.body(Bytes::new()).map_err(|_| FetchFault::Address)
 }
 
-/// Why the token endpoint gave no tokens.
+/// Why the token endpoint returned no tokens.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Refusal {
-    /// There was no answer.
+    /// There was no response.
     #[error("the call failed")]
     Call(#[from] CallError),
-    /// The answer is an error. Redirects are among them: they are not followed with a secret in hand (attacks C-17).
+    /// The response is an error. Redirects count as errors, because the request contains a secret (attacks C-17).
     #[error("the token endpoint answered {status}")]
     Status { status: StatusCode, code: ErrorCode },
-    /// The answer is a success and not a JSON object.
+    /// The status is a success, but the body is not a JSON object.
     #[error("the answer is not usable: {0}")]
     Content(Unreadable),
 }
@@ -308,7 +308,7 @@ impl<'c> AsyncHttpClient<'c> for TokenEndpoint<'_> {
             if document.0.contains_key("error") && !document.0.contains_key("access_token") {
                 return Err(Refusal::Status { status, code: error_code(&document) });
             }
-            // `openidconnect` insists on 200 and on a content type; what counts is that it is a JSON object.
+            // `openidconnect` requires status 200 and a content type. Here only the JSON object matters.
             let mut usable = HttpResponse::new(without_mark(body).to_vec());
             let json = http::HeaderValue::from_static("application/json");
             usable.headers_mut().insert(header::CONTENT_TYPE, json);
@@ -317,7 +317,7 @@ impl<'c> AsyncHttpClient<'c> for TokenEndpoint<'_> {
     }
 }
 
-/// The `error` member of RFC 6749 §5.2. `error_description` is not kept: it is a stranger's prose (attacks C-12).
+/// The `error` member of RFC 6749 §5.2. `error_description` is dropped, because it is text that others wrote (attacks C-12).
 fn error_code(document: &Document) -> ErrorCode {
     ErrorCode::of(&document.text("error").ok().flatten().unwrap_or_default())
 }

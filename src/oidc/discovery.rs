@@ -1,5 +1,5 @@
-//! Reads `/.well-known/openid-configuration` (OpenID Connect Discovery §4): the members that are used, and refuses those
-//! that lie.
+//! Reads `/.well-known/openid-configuration` (OpenID Connect Discovery §4). Reads only the members that are used, and refuses
+//! a wrong issuer and forbidden addresses.
 
 use url::{Host, Url};
 
@@ -9,7 +9,7 @@ use crate::oidc::document::{Document, Unreadable};
 use crate::oidc::error::FetchFault;
 use crate::oidc::settings::{ClientAuth, Settings};
 
-/// What a relying party needs to know of a provider.
+/// The metadata of a provider, as far as a relying party needs it.
 #[derive(Clone, Debug)]
 pub(crate) struct Metadata {
     pub(crate) authorization_endpoint: Url,
@@ -17,15 +17,15 @@ pub(crate) struct Metadata {
     pub(crate) userinfo_endpoint: Option<Url>,
     pub(crate) jwks_uri: Url,
     pub(crate) end_session_endpoint: Option<Url>,
-    /// How a client with a secret authenticates, where the configuration does not say.
+    /// How a client with a secret authenticates if the configuration does not set it.
     pub(crate) client_auth: ClientAuth,
-    /// Whether every answer carries `iss` (RFC 9207 §3).
+    /// Whether every authorization response contains `iss` (RFC 9207 §3).
     pub(crate) has_issuer_parameter: bool,
-    /// What the provider offers, for [`survey`](crate::oidc::survey) to warn of. No login depends on it.
+    /// The supported features, for the warnings of [`survey`](crate::oidc::survey). No sign-in depends on them.
     pub(crate) offers: Offers,
 }
 
-/// What the metadata says is supported; `None` where it does not say.
+/// The supported features according to the metadata. `None` if the metadata does not say.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Offers {
     pub(crate) pkce_methods: Option<Vec<String>>,
@@ -33,8 +33,8 @@ pub(crate) struct Offers {
     pub(crate) client_auth_methods: Option<Vec<String>>,
 }
 
-/// Where the document is: where the configuration says, or below the issuer, whether or not that ends in a slash
-/// (Discovery §4.1).
+/// The URL of the document: `discovery_url` of the configuration, or the well-known path below the issuer. A trailing slash of
+/// the issuer makes no difference (Discovery §4.1).
 pub(crate) fn location(settings: &Settings) -> Result<Url, FetchFault> {
     if let Some(location) = &settings.endpoints.discovery {
         return Ok(location.clone());
@@ -44,7 +44,7 @@ pub(crate) fn location(settings: &Settings) -> Result<Url, FetchFault> {
 }
 
 impl Metadata {
-    /// Everything from the configuration, where it names all that a login needs: no discovery is made then.
+    /// The metadata from the configuration, if it has everything that a sign-in needs. Then discovery is not used.
     pub(crate) fn from_settings(settings: &Settings) -> Option<Self> {
         let endpoints = &settings.endpoints;
         Some(Self {
@@ -59,10 +59,10 @@ impl Metadata {
         })
     }
 
-    /// Reads the document; what the configuration names stands instead of what the document says.
+    /// Reads the document. Values of the configuration override those of the document.
     pub(crate) fn parse(settings: &Settings, document: &[u8]) -> Result<Self, FetchFault> {
         let document = Document::read(document).map_err(FetchFault::Content)?;
-        // Compared as it stands, before anything reads it as a URL (pitfalls 52).
+        // Compared as text, before it is parsed as a URL (pitfalls 52).
         let issuer = document.text("issuer").map_err(FetchFault::Content)?;
         if issuer.as_deref() != Some(settings.issuer.as_str()) {
             return Err(FetchFault::Issuer(Mismatch::new(issuer.as_deref(), &settings.issuer)));
@@ -100,7 +100,7 @@ fn endpoint(settings: &Settings, document: &Document, name: &'static str) -> Res
     Ok(Some(url))
 }
 
-/// Where a user signs out at the provider. One that cannot be used costs that, and no sign-in.
+/// The end-session endpoint. If it cannot be used, sign-out at the provider is not available, but sign-ins still work.
 fn end_session(settings: &Settings, document: &Document) -> Option<Url> {
     if let Some(given) = &settings.endpoints.end_session {
         return Some(given.clone());
@@ -117,7 +117,7 @@ fn end_session(settings: &Settings, document: &Document) -> Option<Url> {
         .flatten()
 }
 
-/// Discovery §3: `client_secret_basic` where the document does not say.
+/// Discovery §3: the default is `client_secret_basic`.
 fn client_auth(methods: Option<&[String]>) -> ClientAuth {
     let has = |method: &str| methods.is_some_and(|methods| methods.iter().any(|known| known == method));
     if !has("client_secret_basic") && has("client_secret_post") {
@@ -127,7 +127,7 @@ fn client_auth(methods: Option<&[String]>) -> ClientAuth {
     }
 }
 
-/// Whether a document may send us to an address (attacks O-02): `https`, and not this machine or its network's own
+/// Whether an address in a document may be called (attacks O-02): only `https`, and neither this machine nor link-local
 /// services, unless the configuration allows it.
 fn check(settings: &Settings, url: &Url) -> Result<(), &'static str> {
     let issuer = Url::parse(&settings.issuer).ok();
@@ -150,7 +150,7 @@ fn check(settings: &Settings, url: &Url) -> Result<(), &'static str> {
     Ok(())
 }
 
-/// Addresses where clouds serve a machine's own credentials (169.254.169.254, fe80::/10), and "no address".
+/// Link-local addresses, where clouds serve the credentials of a machine (169.254.169.254, fe80::/10), and unspecified addresses.
 fn is_link_local(url: &Url) -> bool {
     match url.host() {
         Some(Host::Ipv4(address)) => address.is_link_local() || address.is_unspecified(),

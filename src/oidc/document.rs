@@ -1,43 +1,43 @@
-//! A JSON object that a provider sent, read member by member: leniently where it does no harm, and naming what is wrong.
+//! A JSON object from a provider, read member by member. Harmless deviations are accepted, and errors name the member.
 
 use serde_json::{Map, Value};
 
 use crate::jose::mismatch::quoted;
 use crate::jose::strict_json;
 
-/// The object of a document.
+/// A parsed document.
 #[derive(Clone, Debug)]
 pub(crate) struct Document(pub(crate) Map<String, Value>);
 
-/// What is wrong with a document. Quotes no member that can hold a secret.
+/// What is wrong with a document. Does not contain values that can be secret.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Unreadable {
-    /// Not one JSON object whose member names are all different.
+    /// The document is not a JSON object with unique member names.
     #[error("it is not a JSON object (it begins with {0})")]
     NotAnObject(Box<str>),
-    /// A member that is needed is not there, or is blank.
+    /// A required member is missing or blank.
     #[error("its member `{0}` is missing")]
     Missing(&'static str),
-    /// A member that is needed is of another type.
+    /// A required member has the wrong type.
     #[error("its member `{name}` is not {wanted}")]
     Type { name: &'static str, wanted: &'static str },
-    /// A member that is needed has a value that cannot be used.
+    /// A required member has a value that cannot be used.
     #[error("its member `{name}` is {value}, which is not {wanted}")]
     Value { name: &'static str, value: Box<str>, wanted: &'static str },
 }
 
 impl Document {
-    /// Reads an object whatever the content type says; a byte order mark before it is skipped.
+    /// Parses an object. Ignores the content type, and skips a byte order mark.
     ///
     /// # Errors
     ///
-    /// [`Unreadable::NotAnObject`]; the text is not quoted, only what kind of text it seems to be.
+    /// [`Unreadable::NotAnObject`]. It contains a guess at the kind of the text, but not the text.
     pub(crate) fn read(text: &[u8]) -> Result<Self, Unreadable> {
         let text = without_mark(text);
         strict_json::object(text).map(Self).map_err(|_| Unreadable::NotAnObject(beginning(text)))
     }
 
-    /// A text. Absent, `null` and blank are the same: nothing is said.
+    /// A text member. Absent, `null` and blank all return `None`.
     pub(crate) fn text(&self, name: &'static str) -> Result<Option<String>, Unreadable> {
         match self.0.get(name) {
             None | Some(Value::Null) => Ok(None),
@@ -47,7 +47,7 @@ impl Document {
         }
     }
 
-    /// A text that must be there.
+    /// A required text member.
     pub(crate) fn required_text(&self, name: &'static str) -> Result<String, Unreadable> {
         self.text(name)?.ok_or(Unreadable::Missing(name))
     }
@@ -61,7 +61,7 @@ impl Document {
         }
     }
 
-    /// A list of texts; `None` where nothing usable is said. One text is a list of one.
+    /// A list of texts. `None` if there is none. A single text is a list with one element.
     pub(crate) fn texts(&self, name: &str) -> Option<Vec<String>> {
         match self.0.get(name)? {
             Value::Array(items) => Some(items.iter().filter_map(Value::as_str).map(str::to_owned).collect()),
@@ -70,7 +70,7 @@ impl Document {
         }
     }
 
-    /// A number of seconds above zero, as a number or as digits. Whatever else is there says nothing.
+    /// A positive number of seconds, as a number or as digits in a text. Other values are ignored.
     pub(crate) fn seconds(&self, name: &str) -> Option<u64> {
         let seconds = match self.0.get(name)? {
             Value::Number(number) => number.as_f64()?,
@@ -87,7 +87,7 @@ pub(crate) fn without_mark(text: &[u8]) -> &[u8] {
     text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text)
 }
 
-/// What a text that is not JSON seems to be. Its words stay out of the log: they may hold a token.
+/// Guesses the kind of a text that is not JSON. The text itself is not logged, because it may contain a token.
 fn beginning(text: &[u8]) -> Box<str> {
     let text = text.trim_ascii_start();
     match text.first() {

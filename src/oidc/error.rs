@@ -1,6 +1,6 @@
-//! What failed in the flow, and whose fault it is.
+//! Errors of the sign-in flow, and whose fault they are.
 //!
-//! No variant quotes a token, a body or an address with a query; a provider's own words are kept as a code of letters only.
+//! No variant contains a token, a body or an address with a query. Of a provider's error only the code is kept.
 
 use std::fmt;
 
@@ -12,68 +12,68 @@ use crate::jose::mismatch::{self, Mismatch};
 use crate::jose::verify::Fault;
 use crate::oidc::document::Unreadable;
 
-/// Why a login was not begun or finished, or a session not refreshed.
+/// Why a sign-in could not be started or finished, or a session could not be refreshed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
-    /// The provider's metadata could not be had.
+    /// The metadata of the provider could not be fetched.
     #[error("the provider's metadata is not available")]
     ProviderUnavailable(#[source] FetchError),
-    /// A parameter that the rule adds would take the place of one of ours (attacks C-16). The operator's fault; the
-    /// configuration is checked for it.
+    /// An extra parameter of the rule has the name of a protocol parameter (attacks C-16). The operator's fault; the validation of
+    /// the configuration reports it.
     #[error("a parameter of the sign-in request is not the configuration's to set")]
     ReservedParameter,
-    /// The login was begun before `pkce` or `nonce` were required, and lacks one. The user can begin again.
+    /// The sign-in was started before `pkce` or `nonce` was required, and lacks it. The user can sign in again.
     #[error("the login was begun under other settings of the provider")]
     SettingsChanged,
-    /// The token endpoint was not reached or did not answer.
+    /// The token endpoint could not be reached or did not answer.
     #[error("the token endpoint did not answer")]
     TokenUnreachable(#[source] backchannel::error::Error),
-    /// The token endpoint answered with an error, other than about the code or refresh token itself.
+    /// The token endpoint answered with an error that is not about the code or the refresh token.
     #[error("the token endpoint answered {status} ({code}){}", hint(*status, code))]
     TokenRefused { status: StatusCode, code: ErrorCode },
-    /// `invalid_grant` (RFC 6749 §5.2): the code or refresh token was used before, has expired, or is not ours.
+    /// `invalid_grant` (RFC 6749 §5.2): the code or refresh token was already used, has expired, or belongs to another client.
     #[error("the token endpoint does not accept the code or refresh token")]
     CodeRejected,
-    /// The token endpoint's answer is not one of RFC 6749 §5.1.
+    /// The response of the token endpoint does not conform to RFC 6749 §5.1.
     #[error("the token endpoint's answer is not usable: {0}")]
     TokenResponse(Unreadable),
-    /// The ID token is missing or does not verify.
+    /// The ID token is missing, or its verification failed.
     #[error("the ID token is not valid")]
     IdToken(#[source] IdTokenFault),
-    /// The keys that sign ID tokens could not be had, so it cannot be said whether a token is good.
+    /// The keys that verify ID tokens could not be fetched, so the token could not be verified.
     #[error("the provider's keys are not available")]
     KeysUnavailable(#[source] FetchError),
-    /// The userinfo endpoint was not reached or did not answer.
+    /// The userinfo endpoint could not be reached or did not answer.
     #[error("the userinfo endpoint did not answer")]
     UserinfoUnreachable(#[source] backchannel::error::Error),
     /// The userinfo endpoint answered with an error.
     #[error("the userinfo endpoint answered {0}")]
     UserinfoRefused(StatusCode),
-    /// The userinfo answer is not a JSON object of claims, or a signed one does not verify.
+    /// The userinfo response is not a JSON object of claims, or the verification of a signed response failed.
     #[error("the userinfo answer is not usable")]
     UserinfoInvalid(#[source] UserinfoFault),
     /// Userinfo or a refreshed ID token is about another user (OIDC Core §5.3.2, §12.2).
     #[error("the provider spoke of two different users")]
     SubjectMismatch,
-    /// `iss` in the provider's answer is missing or not the provider that was asked (RFC 9207 §2.4).
+    /// `iss` in the authorization response is missing or names another provider (RFC 9207 §2.4).
     #[error("the answer came from another issuer than the one that was asked: its `iss` is {0}")]
     IssuerMismatch(Mismatch),
 }
 
-/// Whose fault a failed refresh is. This decides what becomes of the session (`docs/PROVIDERS.md` has the table).
+/// Whose fault a failed refresh is. It decides whether the session ends (`docs/PROVIDERS.md` has the table).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Blame {
-    /// The provider has withdrawn this user's grant, or spoke of something that is not this session: it ends.
+    /// The provider has revoked the grant of the user, or its response belongs to another session. The session ends.
     Grant,
-    /// Our credentials, addresses or permissions at the provider are wrong. Sessions are kept: an operator's mistake signs
-    /// nobody out.
+    /// Credentials, addresses or permissions of this client at the provider are wrong. Sessions are kept, so that a mistake of the
+    /// operator signs nobody out.
     Operator,
-    /// The provider, or the way to it, has trouble. Sessions are kept, and it is tried again.
+    /// The provider or the network fails. Sessions are kept, and the refresh is tried again.
     Provider,
 }
 
 impl Error {
-    /// Whose fault it is, where a session was to be refreshed. **This is the table**: one line for each outcome.
+    /// Whose fault a failed refresh is. **This is the table**: one line for each outcome.
     pub(crate) fn blame(&self) -> Blame {
         match self {
             Self::CodeRejected | Self::SubjectMismatch | Self::IssuerMismatch(_) => Blame::Grant,
@@ -92,46 +92,46 @@ impl Error {
         }
     }
 
-    /// Whether a refresh that failed with this ends the session.
+    /// Whether a refresh that failed with this error ends the session.
     pub(crate) fn is_fatal_for_session(&self) -> bool {
         self.blame() == Blame::Grant
     }
 
-    /// Whether the same may succeed later, so that a session is kept until its own end.
+    /// Whether the same refresh may succeed later. Then the session is kept until it expires.
     pub(crate) fn is_transient(&self) -> bool {
         !self.is_fatal_for_session()
     }
 }
 
-/// RFC 6749 §5.2. What the code says counts more than the status: some providers send errors with 200.
+/// RFC 6749 §5.2. The error code takes precedence over the status, because some providers send errors with 200.
 fn blame_of_refusal(status: StatusCode, code: &ErrorCode) -> Blame {
     if status.is_server_error() || matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT) {
         return Blame::Provider;
     }
     match code.as_str() {
-        // The user has to come back, or may not (OIDC Core §3.1.2.6 has the codes that ask for the user).
+        // The user must sign in again, or is not allowed to (OIDC Core §3.1.2.6 has the codes that require the user).
         "invalid_grant"
         | "access_denied"
         | "interaction_required"
         | "login_required"
         | "consent_required"
         | "account_selection_required"
-        // We ask for no scope, so what was granted is not valid any more.
+        // A refresh requests no scope, so this means that the granted scope is no longer valid.
         | "invalid_scope" => Blame::Grant,
         "invalid_client" | "unauthorized_client" | "unsupported_grant_type" => Blame::Operator,
         "temporarily_unavailable" | "server_error" | "slow_down" => Blame::Provider,
-        // No code that says anything: what the status means at a token endpoint.
+        // No known code: the status decides.
         _ if status.is_redirection() || status == StatusCode::NOT_FOUND || status == StatusCode::METHOD_NOT_ALLOWED => {
             Blame::Operator
         }
         _ if status == StatusCode::UNAUTHORIZED => Blame::Operator,
         _ if status.is_success() => Blame::Provider,
-        // A plain 400 or 403 is a refusal. Some providers say no more of a refresh token that was revoked.
+        // A 400 or 403 without a code is a refusal. Some providers send nothing else for a revoked refresh token.
         _ => Blame::Grant,
     }
 }
 
-/// What an operator can do about a refusal.
+/// Advice for the operator.
 fn hint(status: StatusCode, code: &ErrorCode) -> &'static str {
     match code.as_str() {
         "invalid_client" => ": check `client_id`, `client_secret` and `token_endpoint_auth_method`",
@@ -144,23 +144,23 @@ fn hint(status: StatusCode, code: &ErrorCode) -> &'static str {
     }
 }
 
-/// Why there is no document of the provider.
+/// Why a document of the provider is not available.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum FetchError {
-    /// It was asked for just now, in vain.
+    /// The fetch has just failed.
     #[error(transparent)]
     Failed(Fetch),
-    /// It failed a moment ago, and the provider is left alone for a while.
+    /// The last fetch failed, and the pause before the next one has not passed.
     #[error("it failed a moment ago and is not tried again yet")]
     BackingOff,
 }
 
-/// A document that was asked for in vain: which, where, why.
+/// A failed fetch of a document: which document, its URL, and the cause.
 #[derive(Debug)]
 pub(crate) struct Fetch {
     /// `discovery` or `the key set`.
     pub(crate) document: &'static str,
-    /// Without a query.
+    /// The URL, without its query.
     pub(crate) url: Box<str>,
     pub(crate) cause: FetchFault,
 }
@@ -172,37 +172,37 @@ impl fmt::Display for Fetch {
 }
 
 impl std::error::Error for Fetch {
-    /// The cause is in the text already, so the next in the chain is the cause's own source.
+    /// The text already contains the cause, so the source is the source of the cause.
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         self.cause.source()
     }
 }
 
-/// Why a document was not had. Worded to follow "discovery at https://…".
+/// Why a fetch failed. The texts follow "discovery at https://…".
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum FetchFault {
-    /// There was no answer.
+    /// There was no response.
     #[error("did not answer")]
     Call(#[source] backchannel::error::Error),
-    /// The URL is none that HTTP can ask for.
+    /// The URL cannot be used in an HTTP request.
     #[error("cannot be asked for: the address has characters that HTTP does not allow")]
     Address,
-    /// The answer is not a success.
+    /// The status is not a success.
     #[error("answered {0}")]
     Status(StatusCode),
-    /// The answer is another thing than what was asked for.
+    /// The body cannot be used.
     #[error("is not usable: {0}")]
     Content(Unreadable),
-    /// The key set has no key that verifies a signature.
+    /// The key set has no key that can verify a signature.
     #[error("has no key that can verify an ID token (skipped: {0}, because of another use or algorithm)")]
     NoUsableKey(usize),
-    /// It is not a key set.
+    /// The body is not a key set.
     #[error("is not a key set: it is not a JSON object with an array `keys`")]
     NotAKeySet,
-    /// The metadata is another issuer's (OpenID Connect Discovery §4.3, attacks O-01).
+    /// The metadata belongs to another issuer (OpenID Connect Discovery §4.3, attacks O-01).
     #[error("says issuer {}, the file says {}", .0.found(), .0.expected())]
     Issuer(Mismatch),
-    /// The metadata sends us to an address that we do not call (attacks O-02).
+    /// The metadata contains an address that may not be called (attacks O-02).
     #[error("says `{name}` is {}, which is not called: {why}", mismatch::quoted(value))]
     Endpoint { name: &'static str, value: Box<str>, why: &'static str },
 }
@@ -210,22 +210,22 @@ pub(crate) enum FetchFault {
 /// Why an ID token was refused (OIDC Core §3.1.3.7, §12.2).
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum IdTokenFault {
-    /// The answer has no ID token.
+    /// The response has no ID token.
     #[error("there is no ID token in the answer; does the scope contain `openid`?")]
     Missing,
-    /// It is not a plain signed JWT.
+    /// The token is not a signed JWT.
     #[error("it is not a plain signed JWT")]
     Form(#[from] compact::Error),
-    /// Its signature or one of its registered claims is wrong.
+    /// The signature or a registered claim is wrong.
     #[error(transparent)]
     Token(#[from] Fault),
-    /// `azp` is not us, or missing beside several audiences.
+    /// `azp` names another client, or is missing although there are several audiences.
     #[error("it was made for another client: its `azp` is {0}")]
     AuthorizedParty(Mismatch),
-    /// `nonce` is missing or another login's.
+    /// `nonce` is missing or belongs to another sign-in.
     #[error("its `nonce` is {0}")]
     Nonce(NonceFault),
-    /// `at_hash` is not that of the access token.
+    /// `at_hash` does not match the access token.
     #[error("it belongs to another access token: `at_hash` differs")]
     AccessTokenHash,
     /// `sub` is missing, empty, longer than 255 characters or not printable.
@@ -233,40 +233,40 @@ pub(crate) enum IdTokenFault {
     Subject,
 }
 
-/// What is wrong with a `nonce`. The value is not shown: it is a login's secret.
+/// What is wrong with a `nonce`. The value is a secret of the sign-in and is not shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum NonceFault {
-    /// We sent one, and it did not come back.
+    /// The request had a nonce, but the token has none.
     #[error("missing, although one was sent; `nonce: off` is for providers that cannot return it")]
     Missing,
-    /// It is another login's.
+    /// The nonce belongs to another sign-in.
     #[error("another login's")]
     Foreign,
 }
 
-/// Why a userinfo answer was refused.
+/// Why a userinfo response was refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum UserinfoFault {
     /// Neither a JSON object nor a signed JWT.
     #[error("{0}")]
     Content(Unreadable),
-    /// It is not a plain signed JWT.
+    /// The token is not a signed JWT.
     #[error("it is not a plain signed JWT")]
     Form(#[from] compact::Error),
-    /// The signature, or a claim that is there, is wrong.
+    /// The signature or a claim is wrong.
     #[error(transparent)]
     Token(#[from] Fault),
-    /// The request could not be made.
+    /// The request could not be built.
     #[error("the request could not be made")]
     Request,
 }
 
-/// An OAuth error code (RFC 6749 §5.2), as far as it is one.
+/// An OAuth error code (RFC 6749 §5.2).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ErrorCode(Box<str>);
 
 impl ErrorCode {
-    /// Takes what a provider sent: at most 64 of `[a-z_]`, else `unknown`.
+    /// Parses an error code: at most 64 characters of `[a-z_]`; anything else becomes `unknown`.
     pub(crate) fn of(text: &str) -> Self {
         let plain =
             (1..=64).contains(&text.len()) && text.bytes().all(|byte| byte == b'_' || byte.is_ascii_lowercase());

@@ -1,4 +1,4 @@
-//! Pure: builds the authorization request (OIDC Core §3.1.2.1, RFC 7636) and checks where its answer came from.
+//! Pure: builds the authorization request (OIDC Core §3.1.2.1, RFC 7636) and checks the issuer of the response.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -14,34 +14,34 @@ use crate::oidc::error::Error;
 use crate::oidc::settings::{Binding, Settings};
 use crate::secret::Secret;
 
-/// What a login begins with.
+/// The input of a sign-in.
 #[derive(Clone, Debug)]
 pub(crate) struct LoginRequest {
-    /// Where the provider sends the browser back to.
+    /// The redirect URI.
     pub(crate) redirect_uri: String,
-    /// Passed on as it is.
+    /// The scopes, unchanged.
     pub(crate) scope: String,
-    /// `state`: names the login to whoever begins it. Nobody else can make one.
+    /// `state`: identifies the sign-in. Only the caller can create one.
     pub(crate) state: String,
     /// Further parameters of the authorization request, appended last.
     pub(crate) extra_params: BTreeMap<String, String>,
 }
 
-/// A login that has begun.
+/// A sign-in that has started.
 #[derive(Debug)]
 pub(crate) struct Begun {
-    /// Where the browser is sent.
+    /// The redirect to the provider.
     pub(crate) location: String,
     pub(crate) pending: Pending,
 }
 
-/// What must be kept, sealed, between the redirect and the callback.
+/// The values that must be kept, encrypted, between the redirect and the callback.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Pending {
     pub(crate) state: String,
-    /// `None` where the provider is configured with `nonce: off`.
+    /// `None` with `nonce: off`.
     pub(crate) nonce: Option<String>,
-    /// `None` where the provider is configured with `pkce: off`.
+    /// `None` with `pkce: off`.
     pub(crate) code_verifier: Option<String>,
 }
 
@@ -52,21 +52,21 @@ impl fmt::Debug for Pending {
 }
 
 impl Pending {
-    /// `state`, and new random tokens as far as `settings` ask for them.
+    /// Creates the values: `state`, and random tokens as `settings` require.
     pub(crate) fn new(state: String, settings: &Settings) -> Self {
         let token_for = |binding| (binding == Binding::Required).then(random::token);
-        // RFC 7636 §4.1: 43 characters of base64url are the 256 bits that it recommends.
+        // RFC 7636 §4.1 recommends 256 bits: 43 characters of base64url.
         Self { state, nonce: token_for(settings.nonce), code_verifier: token_for(settings.pkce) }
     }
 
-    /// Whether it has what `settings` require. One that was begun before the settings changed may not.
+    /// Whether it has what `settings` require. A sign-in that was started before a change of the settings may lack something.
     pub(crate) fn fits(&self, settings: &Settings) -> bool {
         let has = |binding, token: &Option<String>| binding == Binding::Off || token.is_some();
         has(settings.nonce, &self.nonce) && has(settings.pkce, &self.code_verifier)
     }
 }
 
-/// The provider's answer, once its `state` is known to be that of a pending login.
+/// The authorization response. The caller has already matched its `state`.
 #[derive(Debug)]
 pub(crate) struct Callback {
     pub(crate) code: Secret<String>,
@@ -74,7 +74,7 @@ pub(crate) struct Callback {
     pub(crate) issuer: Option<String>,
 }
 
-/// Whether a parameter of the authorization request is ours alone to set (attacks C-10, C-16).
+/// Whether only this code may set a parameter of the authorization request (attacks C-10, C-16).
 pub(crate) fn is_reserved_parameter(name: &str) -> bool {
     matches!(
         name,
@@ -92,7 +92,7 @@ pub(crate) fn is_reserved_parameter(name: &str) -> bool {
     )
 }
 
-/// Begins a login: our parameters in the ALB's order (ALB §2.2), then its extras.
+/// Builds the authorization request: the protocol parameters in the order of the ALB (ALB §2.2), then the extra parameters.
 pub(crate) fn begin(settings: &Settings, metadata: &Metadata, request: &LoginRequest) -> Result<Begun, Error> {
     if request.extra_params.keys().any(|name| is_reserved_parameter(name)) {
         return Err(Error::ReservedParameter);
@@ -117,7 +117,7 @@ pub(crate) fn begin(settings: &Settings, metadata: &Metadata, request: &LoginReq
     Ok(Begun { location: with_query(endpoint, &query), pending })
 }
 
-/// Appends to an endpoint that may have a query of its own, which stays (RFC 6749 §3.1).
+/// Appends parameters to an endpoint. An existing query is kept (RFC 6749 §3.1).
 pub(crate) fn with_query(endpoint: &str, query: &str) -> String {
     let separator = match endpoint.split_once('?') {
         None => "?",
@@ -128,7 +128,7 @@ pub(crate) fn with_query(endpoint: &str, query: &str) -> String {
     format!("{endpoint}{separator}{query}")
 }
 
-/// Checks that the answer came from the provider that was asked (RFC 9207 §2.4, attacks C-07).
+/// Checks that the response came from the expected provider (RFC 9207 §2.4, attacks C-07).
 pub(crate) fn check_issuer(expected: &str, metadata: &Metadata, callback: &Callback) -> Result<(), Error> {
     match &callback.issuer {
         Some(issuer) if issuer == expected => Ok(()),

@@ -1,5 +1,5 @@
-//! What an ID token must say beyond a good signature and good registered claims, which are [`jose::verify`]'s
-//! (OIDC Core §3.1.3.7 and §12.2): `azp`, `nonce`, `at_hash`, and a subject that can be a header.
+//! Checks of an ID token (OIDC Core §3.1.3.7 and §12.2): `azp`, `nonce`, `at_hash`, and a subject that can be sent in a header.
+//! [`jose::verify`] checks the signature and the registered claims.
 //!
 //! [`jose::verify`]: crate::jose::verify::verify
 
@@ -16,41 +16,41 @@ use crate::oidc::error::{IdTokenFault, NonceFault};
 /// OIDC Core §2.
 const SUBJECT_BYTES_MAX: usize = 255;
 
-/// What the token's `nonce` must be.
+/// The expected `nonce`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Nonce<'e> {
-    /// The answer to a login that sent this one.
+    /// The token of a sign-in that sent this nonce.
     Sent(&'e str),
-    /// The answer to a login that sent none: a token that has one was made for another login.
+    /// The token of a sign-in that sent no nonce. A token with a nonce belongs to another sign-in.
     NotSent,
-    /// The answer to a refresh: absent, or that of the login, known by its [`nonce_hash`] (OIDC Core §12.2). The hash of
-    /// a login that sent none is empty; of a session from before hashes were kept there is none.
+    /// The token of a refresh. The nonce is absent or that of the sign-in, compared by its [`nonce_hash`] (OIDC Core §12.2). The hash
+    /// is empty if the sign-in sent no nonce. It is `None` for sessions from before hashes were stored.
     OfLogin(Option<&'e str>),
 }
 
-/// What a session keeps of its login's nonce: 72 bits of its hash, enough to tell another login's.
+/// The hash of the nonce that a session stores: 72 bits, enough to detect the nonce of another sign-in.
 pub(crate) fn nonce_hash(nonce: &str) -> String {
     URL_SAFE_NO_PAD.encode(&digest::sha256(nonce.as_bytes())[..9])
 }
 
-/// What came with an ID token, and who it is for.
+/// The context of an ID token: the client and the other values of the response.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Context<'e> {
     pub(crate) client_id: &'e str,
     pub(crate) nonce: Nonce<'e>,
-    /// The access token that came with it.
+    /// The access token of the same response.
     pub(crate) access_token: &'e str,
 }
 
-/// An ID token's user.
+/// The user of an ID token.
 #[derive(Debug)]
 pub(crate) struct Said {
     pub(crate) subject: String,
-    /// Every claim, the protocol's own among them.
+    /// All claims, including those of the protocol.
     pub(crate) claims: Claims,
 }
 
-/// Checks what an ID token says whose signature and registered claims are verified.
+/// Checks the claims of an ID token whose signature and registered claims are already verified.
 pub(crate) fn check(token: Verified<'_>, context: &Context<'_>) -> Result<Said, IdTokenFault> {
     let claims = token.claims;
     let subject = subject(claims)?;
@@ -75,14 +75,14 @@ fn text<'c>(claims: &'c Claims, name: &'static str) -> Result<Option<&'c str>, I
     }
 }
 
-/// Reads `sub`, which will be a header: printable, and not longer than OIDC Core §2 allows.
+/// Reads `sub`. It is sent in a header, so it must be printable, and not longer than OIDC Core §2 allows.
 fn subject(claims: &Claims) -> Result<&str, IdTokenFault> {
     let subject = claims.get("sub").and_then(Value::as_str).ok_or(IdTokenFault::Subject)?;
     let fits = (1..=SUBJECT_BYTES_MAX).contains(&subject.len()) && !subject.contains(char::is_control);
     if fits { Ok(subject) } else { Err(IdTokenFault::Subject) }
 }
 
-/// OIDC Core §3.1.3.7, 3 to 5: with other audiences beside us, `azp` must say that it was made for us (attacks J-05).
+/// OIDC Core §3.1.3.7, 3 to 5: if there are other audiences, `azp` must be this client (attacks J-05).
 fn check_authorized_party(claims: &Claims, client_id: &str) -> Result<(), IdTokenFault> {
     let others = || {
         let names = claims.get("aud").and_then(verify::audiences).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Where a browser goes to end the provider's own session (OpenID Connect RP-Initiated Logout 1.0 §2).
+//! The URL at which a browser signs out at the provider (OpenID Connect RP-Initiated Logout 1.0 §2).
 
 use crate::message::form;
 use crate::oidc::discovery::Metadata;
@@ -6,20 +6,20 @@ use crate::oidc::flow::with_query;
 use crate::oidc::settings::{Logout, Settings};
 use crate::secret::Secret;
 
-/// Longest address that a redirect may have: servers and proxies take 8 KB for the whole request line (pitfalls 71).
+/// Maximum length of the URL. Servers and proxies accept 8 KB for the whole request line (pitfalls 71).
 const LOCATION_BYTES_MAX: usize = 6 * 1024;
 
-/// A sign-out that goes on at the provider.
+/// A sign-out at the provider.
 #[derive(Debug)]
 pub(crate) struct LogoutRequest {
-    /// The session's, expired or not.
+    /// The ID token of the session. It may have expired.
     pub(crate) id_token: Option<Secret<String>>,
-    /// Where the provider sends the browser afterwards; registered there.
+    /// The redirect URI after the sign-out, as registered at the provider.
     pub(crate) post_logout_redirect_uri: String,
     pub(crate) state: Option<String>,
 }
 
-/// The address, in the form that the provider understands; `None` where it has none.
+/// The URL for this kind of provider. `None` if the provider has no end-session endpoint.
 pub(crate) fn location(settings: &Settings, metadata: &Metadata, request: &LogoutRequest) -> Option<String> {
     match settings.logout {
         Logout::Never => None,
@@ -27,7 +27,7 @@ pub(crate) fn location(settings: &Settings, metadata: &Metadata, request: &Logou
             let endpoint = metadata.end_session_endpoint.as_ref()?;
             let hint = request.id_token.as_ref();
             let with_hint = rp_initiated(endpoint.as_str(), &settings.client_id, hint, request);
-            // Without the hint a provider asks the user, which is better than an address that it refuses.
+            // Without the hint, a provider asks the user. That is better than a URL that is too long.
             Some(if with_hint.len() > LOCATION_BYTES_MAX {
                 rp_initiated(endpoint.as_str(), &settings.client_id, None, request)
             } else {
@@ -45,7 +45,7 @@ fn rp_initiated(endpoint: &str, client_id: &str, hint: Option<&Secret<String>>, 
     with_query(endpoint, &form::encode(hint.into_iter().chain(ours).chain(state)))
 }
 
-/// Cognito's own form (pitfalls 53), on the host of its hosted pages.
+/// The logout endpoint of Cognito (pitfalls 53), on the host of its hosted pages.
 fn cognito(settings: &Settings, metadata: &Metadata, request: &LogoutRequest) -> String {
     let endpoint = match &settings.endpoints.end_session {
         Some(endpoint) => endpoint.to_string(),

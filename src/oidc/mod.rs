@@ -1,7 +1,7 @@
 //! Relying-party client: the OpenID Connect authorization-code flow, over `openidconnect`.
 //!
-//! Knows no session, cookie or request of a user agent: it is given what came back, and answers what to keep. Its types
-//! do not leave this room. Start at [`Client`].
+//! This room does not know sessions, cookies or requests of browsers. It receives the parameters of the callback and returns
+//! the values to store. The types of `openidconnect` stay in this room. Start at [`Client`].
 
 mod breaker;
 mod cached_document;
@@ -40,27 +40,26 @@ pub(crate) use flow::{Begun, Callback, LoginRequest, Pending, is_reserved_parame
 pub(crate) use logout::LogoutRequest;
 pub(crate) use tokens::Tokens;
 
-/// A user who has just been verified, and what the provider issued.
+/// The result of a sign-in: a verified user and the tokens.
 #[derive(Debug)]
 pub(crate) struct Login {
     pub(crate) identity: Identity,
     pub(crate) tokens: Tokens,
-    /// What the session keeps to recognise its login in refreshed ID tokens.
+    /// The hash of the nonce, which the session stores to check refreshed ID tokens.
     pub(crate) nonce_hash: String,
 }
 
-/// What a session has, to be refreshed. Its claims are not among it: what was said before is never mixed with what is said
-/// now.
+/// The values of a session that a refresh needs. The old claims are not among them, because old and new claims are never mixed.
 #[derive(Debug)]
 pub(crate) struct RefreshRequest {
     pub(crate) refresh_token: Secret<String>,
-    /// Whose session it is; it stays theirs.
+    /// The user of the session. A refresh must not change it.
     pub(crate) subject: String,
-    /// The login's, from [`Login::nonce_hash`].
+    /// From [`Login::nonce_hash`].
     pub(crate) nonce_hash: Option<String>,
 }
 
-/// New tokens for the user whose session it is, and what the provider says of them now.
+/// The result of a refresh: new tokens and new claims of the same user.
 #[derive(Debug)]
 pub(crate) struct Refreshed {
     pub(crate) subject: String,
@@ -68,19 +67,19 @@ pub(crate) struct Refreshed {
     pub(crate) tokens: Tokens,
 }
 
-/// What the provider says of the user after a refresh.
+/// The claims of the user after a refresh.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum RefreshedClaims {
-    /// All that it says now: of the ID token and of userinfo, as at a login. It takes the place of the session's claims as
-    /// a whole, because a claim that is not in it was taken away.
+    /// All claims of the ID token and of userinfo, as at a sign-in. They replace the claims of the session completely, because a
+    /// claim that is missing was removed by the provider.
     New(Claims),
-    /// It said nothing, or a part of it could not be asked for: the session's claims stay as they are, as a whole.
+    /// There are no new claims, or some of them could not be fetched. The claims of the session stay unchanged.
     NotKnown,
 }
 
-/// A relying party of one provider. Remembers its last good metadata and keys; shared by all workers.
+/// A relying party of one provider. Caches the last valid metadata and keys. Shared by all workers.
 ///
-/// Its futures are `Send` and are dropped safely, except that a code or refresh token may then have been spent.
+/// Its futures are `Send`. They can be dropped, but a code or refresh token may then be used up.
 pub(crate) struct Client {
     provider: Provider,
 }
@@ -92,7 +91,7 @@ impl fmt::Debug for Client {
 }
 
 impl Client {
-    /// A client that has not spoken to its provider yet.
+    /// Creates a client. Does not call the provider yet.
     pub(crate) fn new(
         settings: Settings,
         backchannel: Arc<dyn Backchannel>,
@@ -102,27 +101,27 @@ impl Client {
         Self { provider: Provider::new(settings, backchannel, clock, registry) }
     }
 
-    /// The provider's name in the configuration.
+    /// The name of the provider in the configuration.
     pub(crate) fn name(&self) -> &Arc<str> {
         &self.provider.settings.name
     }
 
-    /// The provider's issuer identifier.
+    /// The issuer identifier of the provider.
     pub(crate) fn issuer(&self) -> &str {
         &self.provider.settings.issuer
     }
 
-    /// Who we are to the provider.
+    /// The client ID.
     pub(crate) fn client_id(&self) -> &str {
         &self.provider.settings.client_id
     }
 
-    /// The path that this provider sends browsers back to, if it has one of its own.
+    /// `callback_path` of the provider, if it is set.
     pub(crate) fn callback_path(&self) -> Option<&str> {
         self.provider.settings.callback_path.as_deref()
     }
 
-    /// Begins a login.
+    /// Starts a sign-in.
     ///
     /// # Errors
     ///
@@ -132,7 +131,7 @@ impl Client {
         flow::begin(&self.provider.settings, &metadata, &request)
     }
 
-    /// Finishes a login whose `state` the caller has matched to `pending`. `redirect_uri` is the one it was begun with.
+    /// Finishes a sign-in. The caller has matched `state` to `pending`. `redirect_uri` must be that of the authorization request.
     ///
     /// # Errors
     ///
@@ -157,9 +156,9 @@ impl Client {
         let said = self.verify(&metadata, token, nonce, &tokens.access_token).await?;
         let more = self.userinfo(&metadata, &tokens.access_token, &said.subject).await?;
         let claims = userinfo::merge(said.claims, more.unwrap_or_default());
-        // Empty where none was sent: then every nonce in a refreshed token is another login's.
+        // Empty if no nonce was sent. Then a refreshed token with a nonce belongs to another sign-in.
         let nonce_hash = pending.nonce.as_deref().map(id_token::nonce_hash).unwrap_or_default();
-        // The place where a user has just been verified.
+        // Here the user has just been verified.
         let access_token = Some(tokens.access_token.clone());
         let identity = Identity::assertion(self.issuer().to_owned(), said.subject, claims, access_token);
         Ok(Login { identity, tokens, nonce_hash })
@@ -167,12 +166,12 @@ impl Client {
 
     /// Refreshes a session.
     ///
-    /// Once the provider has issued new tokens, trouble on the way to its keys or to userinfo does not lose them (the old
-    /// refresh token may be spent, pitfalls 37): [`Refreshed::claims`] says so.
+    /// After the provider has issued new tokens, a failure to fetch its keys or userinfo does not discard them, because the old
+    /// refresh token may be used up (pitfalls 37). [`Refreshed::claims`] reports it.
     ///
     /// # Errors
     ///
-    /// [`Error::blame`] says whose fault it is, and so whether the session ends.
+    /// [`Error::blame`] tells whose fault it is, and therefore whether the session ends.
     pub(crate) async fn refresh(&self, session: RefreshRequest) -> Result<Refreshed, Error> {
         let Provider { settings, caller, clock, .. } = &self.provider;
         let metadata = self.provider.metadata().await?;
@@ -181,7 +180,7 @@ impl Client {
         let subject = session.subject;
         let from_token = self.refreshed_claims(&metadata, &tokens, &subject, session.nonce_hash.as_deref()).await?;
         if !matches!(from_token, Answered::Claims(_)) {
-            // Nothing newer than what the session has, or not verified: it is not handed on.
+            // Not newer than the ID token of the session, or not verified: not returned.
             tokens.id_token = None;
         }
         let from_userinfo = answered(self.userinfo(&metadata, &tokens.access_token, &subject).await)?;
@@ -189,7 +188,7 @@ impl Client {
         Ok(Refreshed { subject, claims: new_claims(from_token, from_userinfo), tokens })
     }
 
-    /// Where a browser goes to end the provider's own session; `None` where the provider cannot, or cannot be asked.
+    /// The URL at which the browser signs out at the provider. `None` if the provider has none, or its metadata is not available.
     pub(crate) async fn logout_location(&self, request: LogoutRequest) -> Option<String> {
         if self.provider.settings.logout == settings::Logout::Never {
             return None;
@@ -206,7 +205,7 @@ impl Client {
         logout::location(&self.provider.settings, &metadata, &request)
     }
 
-    /// OIDC Core §12.2: an ID token is optional in the answer to a refresh; one that comes is about the same user.
+    /// OIDC Core §12.2: the response to a refresh may omit the ID token. If it has one, it must be for the same user.
     async fn refreshed_claims(
         &self,
         metadata: &Metadata,
@@ -242,7 +241,7 @@ impl Client {
         Expected { issuer: self.issuer(), audience: self.client_id(), registered_claims, now }
     }
 
-    /// What userinfo says of `subject`; `None` where it is not asked.
+    /// The userinfo claims of `subject`. `None` if userinfo is not used.
     async fn userinfo(
         &self,
         metadata: &Metadata,
@@ -264,8 +263,8 @@ impl Client {
         self.provider.caller.counted(Operation::Userinfo, result).map(Some)
     }
 
-    /// A signed answer should name its issuer and audience (OIDC Core §5.3.2). What it does not name is not missed: it came
-    /// from the provider's own endpoint, and the subject is compared in any case.
+    /// A signed response should contain issuer and audience (OIDC Core §5.3.2). They may be missing, because the response came from the
+    /// endpoint of the provider, and the subject is always compared.
     async fn signed_userinfo(&self, metadata: &Metadata, text: &str) -> Result<Claims, Error> {
         let token = Compact::parse(text).map_err(|error| Error::UserinfoInvalid(error.into()))?;
         let verified = self.provider.verify(metadata, &token, &self.expected(Presence::Optional)).await?;
@@ -273,17 +272,17 @@ impl Client {
     }
 }
 
-/// What one source of claims said after a refresh.
+/// The claims of one source after a refresh.
 #[derive(Debug)]
 enum Answered {
     Claims(Claims),
-    /// It says nothing: there is no ID token in the answer, or userinfo is not asked.
+    /// The source has no claims: the response has no ID token, or userinfo is not used.
     Nothing,
-    /// It would say something, but not now.
+    /// The source has claims, but they could not be fetched or verified now.
     NotNow,
 }
 
-/// `NotNow` instead of an error that a session outlives.
+/// Returns `NotNow` for errors that do not end a session.
 fn answered(result: Result<Option<Claims>, Error>) -> Result<Answered, Error> {
     match result {
         Ok(Some(claims)) => Ok(Answered::Claims(claims)),
@@ -300,7 +299,7 @@ fn answered(result: Result<Option<Claims>, Error>) -> Result<Answered, Error> {
     }
 }
 
-/// The user's claims after a refresh: all that the provider says now, and nothing that it said before.
+/// The claims of the user after a refresh: all new claims and no old ones.
 fn new_claims(from_token: Answered, from_userinfo: Answered) -> RefreshedClaims {
     match (from_token, from_userinfo) {
         (Answered::NotNow, _) | (_, Answered::NotNow) | (Answered::Nothing, Answered::Nothing) => {

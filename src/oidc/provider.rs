@@ -1,4 +1,4 @@
-//! Everything known about one issuer: its metadata and keys, fetched when first needed and kept when it is gone.
+//! The metadata and keys of one issuer. They are fetched at the first use, and kept if later fetches fail.
 
 use std::sync::Arc;
 
@@ -14,20 +14,20 @@ use crate::oidc::error::{Error, Fetch, FetchFault};
 use crate::oidc::settings::Settings;
 use crate::telemetry::metrics::Registry;
 
-/// One issuer. No login waits for it before the first one, so that we start while it is down (pitfalls 75).
+/// One issuer. Nothing is fetched before the first sign-in, so the process can start while the provider is down (pitfalls 75).
 #[derive(Debug)]
 pub(crate) struct Provider {
     pub(crate) settings: Settings,
     pub(crate) caller: Caller,
     pub(crate) clock: Clock,
     metadata: CachedDocument<Metadata>,
-    /// What the configuration says where it says all.
+    /// The metadata of the configuration, if it is complete.
     configured: Option<Arc<Metadata>>,
     keys: CachedDocument<KeySet>,
 }
 
 impl Provider {
-    /// Knows what `settings` say and nothing else yet.
+    /// Creates a provider from `settings`. Does not fetch anything yet.
     pub(crate) fn new(
         settings: Settings,
         backchannel: Arc<dyn Backchannel>,
@@ -39,7 +39,7 @@ impl Provider {
         Self { settings, caller, clock, metadata: CachedDocument::new(), configured, keys: CachedDocument::new() }
     }
 
-    /// Where the provider's endpoints are.
+    /// The metadata of the provider.
     pub(crate) async fn metadata(&self) -> Result<Arc<Metadata>, Error> {
         if let Some(configured) = &self.configured {
             return Ok(Arc::clone(configured));
@@ -48,17 +48,17 @@ impl Provider {
         Ok(found.value)
     }
 
-    /// Where the endpoints are, as far as that is known without asking.
+    /// The metadata, if it is known without a call.
     pub(crate) fn is_discovered(&self) -> bool {
         self.configured.is_none()
     }
 
-    /// Verifies a token with the provider's keys. Where a key is missing, and where a signature fails under a key that is
-    /// there, newer keys are asked for and it is tried once more (attacks D-18).
+    /// Verifies a token with the keys of the provider. If the key is unknown or the signature is wrong, fetches newer keys and tries
+    /// once more (attacks D-18).
     ///
     /// # Errors
     ///
-    /// [`Error::KeysUnavailable`] where it cannot be said whether the token is good. Else the inner result says.
+    /// [`Error::KeysUnavailable`] if the token could not be verified. Otherwise the inner result tells whether the token is valid.
     pub(crate) async fn verify<'t>(
         &self,
         metadata: &Metadata,
@@ -67,7 +67,7 @@ impl Provider {
     ) -> Result<Result<Verified<'t>, Fault>, Error> {
         let found = self.keys.get(&self.clock, || self.fetch_keys(metadata)).await.map_err(Error::KeysUnavailable)?;
         let result = verify::verify(token, &found.value, expected);
-        // A provider that signs with a new key under an old key id is seen by its signatures only.
+        // A provider may use a new key with an old key ID. Only the wrong signature shows that.
         let may_be_old = matches!(result, Err(Fault::NoKey | Fault::Signature));
         if !may_be_old || found.is_new {
             return Ok(result);
@@ -81,13 +81,13 @@ impl Provider {
         Ok(result)
     }
 
-    /// The keys that are known, asked for if there are none.
+    /// The known keys. Fetches them if there are none.
     pub(crate) async fn keys(&self, metadata: &Metadata) -> Result<Arc<KeySet>, Error> {
         let found = self.keys.get(&self.clock, || self.fetch_keys(metadata)).await.map_err(Error::KeysUnavailable)?;
         Ok(found.value)
     }
 
-    /// Asks for the metadata now, whatever is known already. It is for people to read, and no login depends on it.
+    /// Fetches the metadata now, even if it is known. For `check --online`; no sign-in depends on it.
     pub(crate) async fn metadata_now(&self) -> Result<Arc<Metadata>, Fetch> {
         match &self.configured {
             Some(configured) => Ok(Arc::clone(configured)),
@@ -95,7 +95,7 @@ impl Provider {
         }
     }
 
-    /// Asks for the keys now, whatever is known already.
+    /// Fetches the keys now, even if they are known.
     pub(crate) async fn keys_now(&self, metadata: &Metadata) -> Result<KeySet, Fetch> {
         self.fetch_keys(metadata).await
     }
@@ -119,13 +119,13 @@ impl Provider {
         let fetch = async {
             let document = self.caller.document(endpoint, &metadata.jwks_uri).await?;
             let keys = KeySet::parse(&document).map_err(|_| FetchFault::NotAKeySet)?;
-            // A set without keys verifies nothing: the last good set is better.
+            // A key set without keys verifies nothing, so the last valid set is kept.
             if keys.len() == 0 { Err(FetchFault::NoUsableKey(keys.skipped())) } else { Ok(keys) }
         };
         self.fetched(Operation::Jwks, endpoint, document, &metadata.jwks_uri, fetch.await)
     }
 
-    /// Counts a fetch, and says of one that failed which document it was for.
+    /// Counts a fetch, and adds the document to its error.
     fn fetched<T>(
         &self,
         operation: Operation,

@@ -7,42 +7,40 @@ use url::Url;
 
 use crate::secret::Secret;
 
-/// One provider, as a relying party knows it.
+/// The settings of one provider.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
-    /// Its name in the configuration.
+    /// The name of the provider in the configuration.
     pub(crate) name: Arc<str>,
-    /// Compared exactly, never normalised (pitfalls 52).
+    /// The issuer. Compared exactly, never normalized (pitfalls 52).
     pub(crate) issuer: String,
     pub(crate) client_id: String,
     /// `None` for a public client.
     pub(crate) client_secret: Option<Secret<String>>,
-    /// How we authenticate at the token endpoint; `None` takes what the provider's metadata prefers: basic, then post.
+    /// The authentication method at the token endpoint. `None` selects a method from the metadata: basic, otherwise post.
     pub(crate) token_endpoint_auth_method: Option<ClientAuth>,
-    /// Endpoints that are given, and so not taken from discovery. With authorization, token and JWKS given, no discovery
-    /// is made.
+    /// Endpoints that override those of discovery. If the authorization, token and JWKS endpoints are set, discovery is not used.
     pub(crate) endpoints: Endpoints,
-    /// The path that this provider sends browsers back to, if it has one of its own (RFC 9700 §4.4.2).
+    /// The callback path, if the provider has its own (RFC 9700 §4.4.2).
     pub(crate) callback_path: Option<Arc<str>>,
-    /// `host` or `host:port` of addresses that are called over plain HTTP although they are not on this machine. Empty
-    /// unless the operator names them.
+    /// `host` or `host:port` of addresses that may be called over plain HTTP although they are not on this machine. Default: empty.
     pub(crate) insecure_http_hosts: Vec<Box<str>>,
-    /// Whether the authorization request carries a PKCE challenge.
+    /// Whether the authorization request has a PKCE challenge.
     pub(crate) pkce: Binding,
-    /// Whether the authorization request carries a nonce, which the ID token must repeat.
+    /// Whether the authorization request has a nonce, which the ID token must contain.
     pub(crate) nonce: Binding,
-    /// Whether to ask the userinfo endpoint.
+    /// Whether to request claims from the userinfo endpoint.
     pub(crate) userinfo: Userinfo,
-    /// How to end the provider's own session.
+    /// How to sign out at the provider.
     pub(crate) logout: Logout,
-    /// How long an access token is taken to be good where neither the provider nor the token says. 1 h.
+    /// Lifetime of an access token if neither the provider nor the token states one. Default: 1 h.
     pub(crate) default_token_lifetime: Duration,
-    /// For each call to the provider, all of it. 10 s.
+    /// Timeout of each call to the provider. Default: 10 s.
     pub(crate) timeout: Duration,
 }
 
 impl Settings {
-    /// A public client of a provider that is found by discovery, with every default.
+    /// Settings of a public client with discovery and all defaults.
     pub(crate) fn new(name: &str, issuer: &str, client_id: &str) -> Self {
         Self {
             name: name.into(),
@@ -71,7 +69,7 @@ pub(crate) enum ClientAuth {
     None,
 }
 
-/// Whether a login is bound to the browser by one of the protocol's means.
+/// Whether a sign-in uses PKCE or a nonce.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Binding {
     #[default]
@@ -79,10 +77,10 @@ pub(crate) enum Binding {
     Off,
 }
 
-/// Addresses that the configuration names.
+/// Endpoints of the configuration.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Endpoints {
-    /// Where the metadata is, if it is not below the issuer.
+    /// The URL of the metadata, if it is not below the issuer.
     pub(crate) discovery: Option<Url>,
     pub(crate) authorization: Option<Url>,
     pub(crate) token: Option<Url>,
@@ -91,29 +89,29 @@ pub(crate) struct Endpoints {
     pub(crate) end_session: Option<Url>,
 }
 
-/// Whether to ask the userinfo endpoint.
+/// Whether to request claims from the userinfo endpoint.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Userinfo {
-    /// Where the provider has one.
+    /// If the provider has a userinfo endpoint.
     #[default]
     Auto,
-    /// Never: the ID token's claims are enough.
+    /// Never. Only the claims of the ID token are used.
     Never,
 }
 
-/// How to end the provider's own session.
+/// How to sign out at the provider.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Logout {
-    /// RP-initiated logout where the provider has an `end_session_endpoint`, else ours only.
+    /// RP-initiated logout if the provider has an `end_session_endpoint`. Otherwise only the local session ends.
     #[default]
     Auto,
     /// Cognito's `/logout?client_id=…&logout_uri=…`.
     Cognito,
-    /// Our own session only.
+    /// Ends only the local session.
     Never,
 }
 
-/// How long an access token is taken to be good where nobody says.
+/// Default lifetime of an access token.
 pub(crate) const DEFAULT_TOKEN_LIFETIME: Duration = Duration::from_secs(3600);
-/// How long a call may take.
+/// Default timeout of a call.
 pub(crate) const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);

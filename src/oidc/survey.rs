@@ -1,4 +1,4 @@
-//! Asks a provider all that can be asked without a user: for `check --online`.
+//! Tests a provider for `check --online`: everything that can be tested without a user.
 
 use std::fmt;
 
@@ -13,25 +13,25 @@ use crate::oidc::settings::{Binding, Userinfo};
 use crate::oidc::tokens::{self, CodeGrant};
 use crate::secret::Secret;
 
-/// What was found out about one provider.
+/// The test results of one provider.
 #[derive(Debug)]
 pub(crate) struct Survey {
     pub(crate) provider: String,
     pub(crate) findings: Vec<Finding>,
 }
 
-/// One thing that was asked.
+/// The result of one test.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Finding {
     pub(crate) verdict: Verdict,
     text: String,
 }
 
-/// Whether it is as it should be.
+/// The verdict of a test.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
     Fine,
-    /// Sign-ins may work, but not as the configuration means them.
+    /// Sign-ins may work, but not as configured.
     Warning,
     /// Sign-ins fail.
     Wrong,
@@ -64,7 +64,7 @@ impl fmt::Display for Survey {
 }
 
 impl Client {
-    /// Asks for the metadata and the keys, whether the endpoints answer, and whether the client's credentials are accepted.
+    /// Fetches the metadata and the keys, and tests the endpoints and the client credentials.
     pub(crate) async fn survey(&self) -> Survey {
         let mut survey = Survey { provider: self.name().to_string(), findings: Vec::new() };
         let metadata = match self.provider.metadata_now().await {
@@ -101,12 +101,12 @@ impl Client {
         }
     }
 
-    /// Redeems a code that nobody was given: a provider that knows the client refuses the code, and another one the client.
+    /// Redeems a made-up code. If the credentials are right, the provider refuses the code; otherwise it refuses the client.
     async fn survey_credentials(&self, metadata: &Metadata, survey: &mut Survey) {
         let settings = &self.provider.settings;
         let code = Secret::new(format!("vestibule-check-{}", random::token()));
         let pending = Pending::new(random::token(), settings);
-        // `.invalid` is nobody's (RFC 2606 §2).
+        // `.invalid` belongs to nobody (RFC 2606 §2).
         let redirect_uri = "https://vestibule.invalid/oauth2/idpresponse".to_owned();
         let grant = CodeGrant { code: &code, pending: &pending, redirect_uri };
         let (caller, now) = (&self.provider.caller, self.provider.clock.now());
@@ -138,7 +138,7 @@ impl Client {
             Err(error) => {
                 survey.say(Verdict::Wrong, format!("userinfo at {endpoint} did not answer: {}", with_causes(&error)));
             }
-            // Without a token there is nothing to tell (RFC 6750 §3.1).
+            // A request without a token gets no error code (RFC 6750 §3.1).
             Ok(response) if matches!(response.status().as_u16(), 400 | 401 | 403) => {
                 survey.say(Verdict::Fine, format!("userinfo: {endpoint} answers"));
             }
@@ -149,7 +149,7 @@ impl Client {
         }
     }
 
-    /// Where the metadata and the configuration do not go together.
+    /// The contradictions between the metadata and the configuration.
     pub(crate) fn mismatches(&self, metadata: &Metadata) -> Vec<String> {
         let settings = &self.provider.settings;
         let mut warnings = Vec::new();
@@ -183,7 +183,7 @@ impl Client {
     }
 }
 
-/// An error with every cause.
+/// An error with all its causes.
 fn with_causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();

@@ -1,6 +1,6 @@
-//! The token endpoint (RFC 6749 §4.1.3, §6): redeems codes and refresh tokens, once each.
+//! The token endpoint (RFC 6749 §4.1.3, §6): redeems codes and refresh tokens.
 //!
-//! No call is made twice: a second try would spend a refresh token that the provider may have rotated (pitfalls 38).
+//! A call is never repeated: a second try could use a refresh token that the provider has already replaced (pitfalls 38).
 
 use std::borrow::Cow;
 use std::fmt;
@@ -31,14 +31,14 @@ use crate::oidc::flow::Pending;
 use crate::oidc::settings::{ClientAuth, Settings};
 use crate::secret::Secret;
 
-/// What the provider issued.
+/// The tokens of a response.
 #[derive(Debug)]
 pub(crate) struct Tokens {
     pub(crate) access_token: Secret<String>,
-    /// What the provider says, else what the token itself says, else [`Settings::default_token_lifetime`] from now.
+    /// The expiry according to the response, otherwise that of the token, otherwise [`Settings::default_token_lifetime`] from now.
     pub(crate) access_token_expires_at: Option<Timestamp>,
     pub(crate) refresh_token: Option<Secret<String>>,
-    /// After a refresh `None` where there is nothing newer than what the session has.
+    /// After a refresh, `None` if the response has no newer one.
     pub(crate) id_token: Option<Secret<String>>,
 }
 
@@ -62,12 +62,12 @@ type TokenClient = openidconnect::Client<
     EndpointNotSet,
 >;
 
-/// What a code is redeemed with.
+/// The parameters for redeeming a code.
 #[derive(Debug)]
 pub(crate) struct CodeGrant<'g> {
     pub(crate) code: &'g Secret<String>,
     pub(crate) pending: &'g Pending,
-    /// The one that the login was begun with.
+    /// The redirect URI of the authorization request.
     pub(crate) redirect_uri: String,
 }
 
@@ -90,8 +90,8 @@ pub(crate) async fn redeem(
     request.request_async(&TokenEndpoint(caller)).await.map_err(translate)?.into_tokens(settings, now)
 }
 
-/// Redeems a refresh token (RFC 6749 §6). No scope is asked for: that is the one that was granted, which may be less than
-/// was asked for at login.
+/// Redeems a refresh token (RFC 6749 §6). Requests no scope, which means the granted scope. It may be smaller than the scope of the
+/// authorization request.
 pub(crate) async fn refresh(
     settings: &Settings,
     metadata: &Metadata,
@@ -137,19 +137,19 @@ fn translate(error: RequestTokenError<Refusal, StandardErrorResponse<CoreErrorRe
         }
         RequestTokenError::Request(Refusal::Status { status, code }) => Error::TokenRefused { status, code },
         RequestTokenError::Request(Refusal::Content(why)) => Error::TokenResponse(why),
-        // `TokenEndpoint` has read the answer as an object, and `Answer` takes every object.
+        // `TokenEndpoint` has parsed the response as an object, and `Answer` accepts every object.
         RequestTokenError::Parse(..) | RequestTokenError::ServerResponse(_) | RequestTokenError::Other(_) => {
             Error::TokenResponse(Unreadable::NotAnObject("something else".into()))
         }
     }
 }
 
-/// RFC 6749 §5.1, OIDC Core §3.1.3.3. Members are read by [`Answer::into_tokens`], which names the one that is wrong.
+/// A token response (RFC 6749 §5.1, OIDC Core §3.1.3.3). [`Answer::into_tokens`] reads the members, and names a wrong one.
 #[derive(Deserialize, Serialize)]
 struct Answer {
     #[serde(flatten)]
     members: Map<String, Value>,
-    /// What the trait wants to refer to. Nobody reads it.
+    /// Required by the trait. Never used.
     #[serde(skip, default = "no_token")]
     no_token: AccessToken,
 }
@@ -170,7 +170,7 @@ impl Answer {
         let text = |name| document.text(name).map_err(Error::TokenResponse);
         check_type(&document).map_err(Error::TokenResponse)?;
         let access_token = document.required_text("access_token").map_err(Error::TokenResponse)?;
-        // RFC 6749 §A.12. It goes into a header, of ours and of the request to the target.
+        // RFC 6749 §A.12. The token is sent in headers, to the provider and to the target.
         if !access_token.bytes().all(|byte| (0x21..=0x7e).contains(&byte)) {
             let wanted = "text in the characters that a token may have";
             return Err(Error::TokenResponse(Unreadable::Type { name: "access_token", wanted }));
@@ -188,8 +188,8 @@ impl Answer {
     }
 }
 
-/// RFC 6749 §5.1: compared without case. Another type would need a proof that we do not make (RFC 9449). Where there is none,
-/// the token is used as the only type that we know.
+/// RFC 6749 §5.1: case-insensitive. Other types need a proof of possession, which is not supported (RFC 9449). If the member is
+/// missing, the token is used as a bearer token.
 fn check_type(document: &Document) -> Result<(), Unreadable> {
     match document.text("token_type")? {
         Some(kind) if !kind.trim().eq_ignore_ascii_case("bearer") => {
@@ -199,7 +199,7 @@ fn check_type(document: &Document) -> Result<(), Unreadable> {
     }
 }
 
-/// When an access token that is a JWT says that it expires. Only a hint for when to refresh, so nothing is verified.
+/// `exp` of an access token that is a JWT. It only determines when to refresh, so nothing is verified.
 fn own_expiry(access_token: &str, now: Timestamp) -> Option<Timestamp> {
     let mut segments = access_token.split('.');
     let (_, payload, _) = (segments.next()?, segments.next()?, segments.next()?);

@@ -1,4 +1,4 @@
-//! The userinfo endpoint (OIDC Core §5.3), and the claims that come of it and of the ID token.
+//! The userinfo endpoint (OIDC Core §5.3), and the merging of its claims with those of the ID token.
 
 use bytes::Bytes;
 use http::{Request, StatusCode, header};
@@ -11,21 +11,21 @@ use crate::oidc::document::{Document, Unreadable, without_mark};
 use crate::oidc::error::{Error, UserinfoFault};
 use crate::secret::Secret;
 
-/// Members that speak of the token, not of the user.
+/// Claims about the token, not about the user.
 const PROTOCOL_MEMBERS: [&str; 11] =
     ["iss", "aud", "exp", "iat", "nbf", "jti", "nonce", "at_hash", "c_hash", "s_hash", "azp"];
 
-/// An answer of the userinfo endpoint.
+/// A response of the userinfo endpoint.
 #[derive(Debug)]
 pub(crate) enum Answer {
-    /// Claims as they are.
+    /// Unsigned claims.
     Plain(Claims),
     /// A signed JWT (OIDC Core §5.3.2), not yet verified.
     Signed(String),
 }
 
-/// Asks for the claims of whom `access_token` was issued for. The content type is not looked at: a JSON object begins with
-/// a brace, and a token does not.
+/// Requests the claims of the user of `access_token`. Ignores the content type: a JSON object begins with a brace, and a JWT does
+/// not.
 pub(crate) async fn ask(caller: &Caller, endpoint: &Url, access_token: &Secret<String>) -> Result<Answer, Error> {
     let request = Request::get(endpoint.as_str())
         .header(header::ACCEPT, "application/json")
@@ -33,7 +33,7 @@ pub(crate) async fn ask(caller: &Caller, endpoint: &Url, access_token: &Secret<S
         .body(Bytes::new())
         .map_err(|_| Error::UserinfoInvalid(UserinfoFault::Request))?;
     let response = caller.call(Endpoint::Userinfo, request).await.map_err(Error::UserinfoUnreachable)?;
-    // RFC 9110 §15.3.5: 204 has no content to read.
+    // RFC 9110 §15.3.5: a 204 response has no content.
     if !response.status().is_success() || response.status() == StatusCode::NO_CONTENT {
         return Err(Error::UserinfoRefused(response.status()));
     }
@@ -45,7 +45,7 @@ pub(crate) async fn ask(caller: &Caller, endpoint: &Url, access_token: &Secret<S
     }
 }
 
-/// The token that an answer is, if it has the form of one: segments of base64url between points.
+/// The body as a JWT, if it has the form of one: base64url segments separated by dots.
 fn token(body: &[u8]) -> Option<String> {
     let text = std::str::from_utf8(without_mark(body)).ok()?.trim();
     let is_token = text.contains('.')
@@ -53,7 +53,7 @@ fn token(body: &[u8]) -> Option<String> {
     is_token.then(|| text.to_owned())
 }
 
-/// Checks that `claims` are about `subject`: OIDC Core §5.3.2 has them not used otherwise. A number is taken as its digits.
+/// Checks that `claims` belong to `subject`. OIDC Core §5.3.2 forbids their use otherwise. A number is compared as its digits.
 pub(crate) fn check_subject(mut claims: Claims, subject: &str) -> Result<Claims, Error> {
     match claims.get("sub") {
         Some(Value::String(name)) if name == subject => Ok(claims),
@@ -71,7 +71,7 @@ fn invalid(why: Unreadable) -> Error {
     Error::UserinfoInvalid(UserinfoFault::Content(why))
 }
 
-/// Lays `over` over `claims`, and drops what is the protocol's own.
+/// Merges `over` into `claims`; `over` wins. Drops the claims of the protocol.
 pub(crate) fn merge(mut claims: Claims, over: Claims) -> Claims {
     claims.extend(over);
     claims.retain(|name, _| !PROTOCOL_MEMBERS.contains(&name.as_str()));

@@ -1,5 +1,4 @@
-//! What is done without a user waiting: asks the provider once at start, and finds out when one that did not answer does
-//! again.
+//! Background calls: contacts the provider at start, and probes endpoints that did not answer.
 
 use std::fmt;
 use std::time::Duration;
@@ -15,12 +14,12 @@ use crate::oidc::caller::{Endpoint, get};
 use crate::oidc::discovery;
 use crate::oidc::error::{Error, FetchFault};
 
-/// The pause before the first probe; doubled after each that is not answered.
+/// The pause before the first probe. Each probe without a response doubles it.
 const PROBE_PAUSE_MIN: Duration = Duration::from_secs(1);
 /// The longest pause between two probes.
 const PROBE_PAUSE_MAX: Duration = Duration::from_secs(30);
 
-/// An endpoint of a provider that does not do what it should, for the operator.
+/// An endpoint of a provider that fails, for the operator.
 #[derive(Clone, Debug)]
 pub(crate) struct Trouble {
     provider: String,
@@ -39,8 +38,8 @@ impl fmt::Display for Trouble {
 }
 
 impl Client {
-    /// Says in the log whether the provider answers, and what. Nothing waits for it: we serve while a provider is down. What
-    /// it answers is kept for the first login.
+    /// Contacts the provider and logs the result. Nothing waits for it, because requests are served while a provider is down. The
+    /// response is cached for the first sign-in.
     pub(crate) async fn greet(&self) {
         let name = self.name();
         let asked = async {
@@ -68,7 +67,7 @@ impl Client {
         }
     }
 
-    /// Probes endpoints that are cut off, until each answers. Never ends.
+    /// Probes the endpoints whose breakers are open until each answers. Never returns.
     pub(crate) async fn keep_watch(&self) {
         loop {
             self.provider.caller.cut().await;
@@ -83,7 +82,7 @@ impl Client {
         }
     }
 
-    /// Asks one endpoint whether it answers. Answers whether calls are made again.
+    /// Probes one endpoint. Returns whether its breaker is closed afterwards.
     pub(crate) async fn probe(&self, endpoint: Endpoint) -> bool {
         match self.probe_request(endpoint).await {
             Some(request) => self.provider.caller.probe(endpoint, request).await,
@@ -91,12 +90,12 @@ impl Client {
         }
     }
 
-    /// A request that changes nothing, whose answer shows that the endpoint is there.
+    /// A request without side effects. Any response shows that the endpoint works.
     async fn probe_request(&self, endpoint: Endpoint) -> Option<WholeRequest> {
         if endpoint == Endpoint::Discovery {
             return get(&discovery::location(&self.provider.settings).ok()?).ok();
         }
-        // Known: an endpoint is only called after this.
+        // The metadata is known, because the endpoint was called before.
         let metadata = self.provider.metadata().await.ok()?;
         match endpoint {
             Endpoint::Discovery | Endpoint::Jwks => get(&metadata.jwks_uri).ok(),
@@ -105,7 +104,7 @@ impl Client {
         }
     }
 
-    /// Every endpoint that fails.
+    /// The endpoints that fail.
     pub(crate) fn troubles(&self) -> Vec<Trouble> {
         let cut_off = self.provider.caller.cut_off();
         let trouble = |(endpoint, failing): (Endpoint, crate::oidc::caller::Failing)| Trouble {
@@ -119,7 +118,7 @@ impl Client {
     }
 }
 
-/// A token request without credentials or grant: each answer to it is an error, and shows that somebody answers.
+/// A token request without credentials and grant. The response is an error, which shows that the endpoint answers.
 fn nothing_to_redeem(endpoint: &Url, client_id: &str) -> Result<WholeRequest, FetchFault> {
     let body = form::encode([("grant_type", "refresh_token"), ("client_id", client_id)]);
     Request::post(endpoint.as_str())
