@@ -16,43 +16,43 @@ use crate::rule::pattern::{Case, Pattern};
 /// One condition.
 #[derive(Clone, Debug)]
 pub(crate) enum Condition {
-    /// The host without port, in any case.
+    /// The host without port, case-insensitive.
     HostHeader(Vec<Pattern>),
-    /// The canonical path, decoded, without the query; case matters.
+    /// The canonical path, decoded, without the query, case-sensitive.
     PathPattern(Vec<Pattern>),
-    /// The method exactly.
+    /// The method, case-sensitive.
     HttpRequestMethod(Vec<Method>),
-    /// The client's address.
+    /// The address of the client.
     SourceIp(Vec<IpNet>),
-    /// Any field of that name, in any case.
+    /// A header field of this name, case-insensitive. One matching field is enough.
     HttpHeader(HeaderName, Vec<Pattern>),
-    /// Any pair of the query, in any case.
+    /// A pair of the query, case-insensitive. One matching pair is enough.
     QueryString(Vec<QueryPattern>),
 }
 
-/// A pair of the query. Without a key the value may stand under any.
+/// A pair of the query. Without a key, the value may have any key.
 #[derive(Clone, Debug)]
 pub(crate) struct QueryPattern {
     key: Option<Pattern>,
     value: Pattern,
 }
 
-/// Why a condition's value is not one.
+/// Why the value of a condition is invalid.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Error {
-    /// No value at all.
+    /// There is no value.
     #[error("needs at least one value")]
     Empty,
-    /// Longer than the ALB allows.
+    /// Longer than the maximum of the ALB.
     #[error("`{0}` is longer than {1} characters")]
     TooLong(String, usize),
-    /// A host with a character that no host has.
+    /// A host with a character that hosts cannot contain.
     #[error("`{0}` is not a host: letters, digits, `-`, `.`, `*` and `?` only, without scheme, port or path")]
     Host(String),
-    /// A path that does not begin like one.
+    /// A path that does not begin with a slash or a wildcard.
     #[error("`{0}` can match no path: a path begins with `/`")]
     Path(String),
-    /// A path that the canonical form never has.
+    /// A path that cannot be canonical, so it would never match.
     #[error("`{0}` can match no path: {1}")]
     NeverCanonical(String, &'static str),
     /// Not a method token.
@@ -61,14 +61,14 @@ pub(crate) enum Error {
     /// Not a header name.
     #[error("`{0}` is not a header name")]
     HeaderName(String),
-    /// `Host` has a condition of its own.
+    /// `Host` is not allowed; `host_header` is the condition for it.
     #[error("the host has a condition of its own: `host_header`")]
     HostHeader,
 }
 
-/// Longest pattern, in characters (ALB §7.2).
+/// Maximum length of a pattern in characters (ALB §7.2).
 const PATTERN_LENGTH_MAX: usize = 128;
-/// Longest method or header name (ALB §7.2).
+/// Maximum length of a method or header name (ALB §7.2).
 const NAME_LENGTH_MAX: usize = 40;
 
 impl Condition {
@@ -85,8 +85,8 @@ impl Condition {
             if text.is_empty() || !text.bytes().all(allowed) || looks_like_a_port {
                 return Err(Error::Host(text.clone()));
             }
-            // A host that is read has one spelling, so that nothing needs folding when a request is there. A pattern with
-            // wildcards stands for no one host; its letters are lower case.
+            // A parsed host has one spelling, so requests need no case folding. A pattern with wildcards cannot be parsed as a
+            // host, so its letters are made lower case.
             let text = if text.contains(['*', '?']) {
                 text.strip_suffix('.').unwrap_or(text).to_ascii_lowercase()
             } else {
@@ -108,7 +108,7 @@ impl Condition {
             if !text.starts_with(['/', '*', '?']) {
                 return Err(Error::Path(text.clone()));
             }
-            // A pattern that no canonical path has would be a rule that never takes anything: a door left open.
+            // A rule whose pattern never matches would leave its paths to later rules, which may be open.
             let never = if text.contains(';') {
                 Some("path parameters (`;…`) are left out before rules are matched")
             } else if text.contains(char::is_control) {
@@ -142,7 +142,7 @@ impl Condition {
     pub(crate) fn http_request_method(values: &[String]) -> Result<Self, Error> {
         let parse = |text: &String| {
             bounded(text, NAME_LENGTH_MAX)?;
-            // One that is refused before rules are asked would be a rule that never takes anything.
+            // A method that is refused before rules are evaluated would never match.
             let method = Method::from_bytes(text.as_bytes()).ok().filter(|_| is_forwardable(text));
             method.ok_or_else(|| Error::Method(text.clone()))
         };
@@ -184,18 +184,18 @@ impl Condition {
         Ok(Self::QueryString(all(values, parse)?))
     }
 
-    /// Whether a condition on the host holds for `host`; `None` for a condition on something else.
+    /// Whether a host condition matches `host`. `None` for other conditions.
     pub(crate) fn holds_for_host(&self, host: &str) -> Option<bool> {
         let Self::HostHeader(patterns) = self else { return None };
         Some(patterns.iter().any(|pattern| pattern.matches(host)))
     }
 
-    /// Whether the condition is one on the path that every path fulfils.
+    /// Whether this is a path condition that matches every path.
     pub(crate) fn holds_for_every_path(&self) -> bool {
         matches!(self, Self::PathPattern(patterns) if patterns.iter().any(Pattern::is_every_path))
     }
 
-    /// Whether the condition holds.
+    /// Whether the condition matches.
     pub(crate) fn holds(&self, facts: &Facts<'_>) -> bool {
         let request = facts.request;
         match self {
@@ -207,7 +207,7 @@ impl Condition {
                 networks.iter().any(|network| network.contains(&client))
             }
             Self::HttpHeader(name, patterns) => facts.headers.get_all(name).iter().any(|value| {
-                // Bytes that are not text match no pattern; a rule must not be told that they do (attacks H-11).
+                // A value that is not text matches no pattern (attacks H-11).
                 std::str::from_utf8(value.as_bytes())
                     .is_ok_and(|value| patterns.iter().any(|pattern| pattern.matches(value)))
             }),
@@ -219,7 +219,7 @@ impl Condition {
 }
 
 impl Condition {
-    /// Whether this holds for every request for which `other` holds.
+    /// Whether this condition matches every request that `other` matches.
     pub(crate) fn covers(&self, other: &Self) -> bool {
         let patterns = |ours: &[Pattern], others: &[Pattern]| {
             others.iter().all(|other| ours.iter().any(|pattern| pattern.covers(other)))
@@ -241,7 +241,7 @@ impl Condition {
         }
     }
 
-    /// Whether this holds for every request.
+    /// Whether this condition matches every request.
     pub(crate) fn holds_for_every_request(&self) -> bool {
         match self {
             Self::HostHeader(patterns) => patterns.iter().any(|pattern| pattern.to_string() == "*"),
@@ -251,7 +251,7 @@ impl Condition {
         }
     }
 
-    /// The hosts of a `host_header` that are names, with their wildcards.
+    /// The values of a `host_header` condition that are names, including wildcards.
     pub(crate) fn host_names(&self) -> Vec<String> {
         let Self::HostHeader(patterns) = self else { return Vec::new() };
         let is_name = |host: &String| !host.starts_with('[') && host.parse::<IpAddr>().is_err() && host != "*";
@@ -275,7 +275,7 @@ impl QueryPattern {
     }
 }
 
-/// A key or value as it was meant; copied only where it was written otherwise.
+/// Decodes a key or value of the query. Copies it only if it contains an encoded character.
 fn decoded(text: &str) -> Cow<'_, str> {
     if text.contains(['+', '%']) {
         Cow::Owned(percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned())
@@ -288,7 +288,7 @@ fn is_encoded(text: &str) -> bool {
     percent_decode_str(text).decode_utf8().is_ok_and(|decoded| decoded != *text)
 }
 
-/// An IPv4 address that came through an IPv6 socket is that IPv4 address.
+/// Converts an IPv4-mapped IPv6 address to the IPv4 address.
 fn unmapped(address: IpAddr) -> IpAddr {
     address.to_canonical()
 }

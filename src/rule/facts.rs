@@ -1,4 +1,4 @@
-//! What conditions may look at.
+//! The parts of a request that conditions can use.
 
 use std::net::IpAddr;
 
@@ -6,13 +6,13 @@ use http::HeaderMap;
 
 use crate::message::uri::CanonicalRequest;
 
-/// A borrowed view of the canonical request, its headers and the client's address.
+/// A borrowed view of the canonical request, its headers and the client address.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Facts<'r> {
-    /// Method, host, path and query, read once.
+    /// Method, host, path and query, parsed once.
     pub(crate) request: &'r CanonicalRequest,
-    /// As the client sent them, protected names already taken out.
+    /// The headers of the client. Protected names were removed before.
     pub(crate) headers: &'r HeaderMap,
-    /// The peer, or whom a trusted peer names.
+    /// The address of the peer, or the address that a trusted peer names.
     pub(crate) client: IpAddr,
 }

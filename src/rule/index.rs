@@ -1,14 +1,14 @@
-//! Narrows all rules down to the few that can take a request, so that a thousand rules cost what ten do.
+//! Selects the few rules that can match a request, so that a thousand rules cost about as much as ten.
 //!
-//! The index never decides: whatever it names is asked in full, and the first by priority of those that say yes wins, as in
-//! a scan. All that it must not do is leave one out. Hence each rule is filed under what its conditions make *necessary*:
-//! how the host ends and how the path begins, up to the first wildcard. A rule that says nothing of either is filed under
-//! the empty text, with which everything begins. Other conditions are not looked at here.
+//! The index does not decide. Every candidate is evaluated completely, and the first match by priority wins, as in a scan. The
+//! index must only never omit a rule that matches. So each rule is stored under the text that its conditions make
+//! *necessary*: the end of the host and the beginning of the path, up to the first wildcard. A rule without such a condition is
+//! stored under the empty text, which matches everything. Other conditions are ignored here.
 //!
-//! A look-up is a binary search by host, one by path for each host key that fits, and a walk from the longest key that
-//! fits to shorter ones: `O(log rules)`, with a few hundred bytes of memory for each rule. No hashing, no allocation, and no
-//! key is longer than a pattern: what a stranger sends decides neither how long the search is nor, beyond 128 bytes, how long
-//! a comparison. Rules that share both keys (as `/a/*/b` and `/a/*/c` do) are asked one after the other.
+//! A lookup is a binary search by host, one binary search by path for each matching host key, and a walk from the longest matching
+//! key to the shorter ones: `O(log rules)`, with a few hundred bytes of memory per rule. There is no hashing and no allocation. No
+//! key is longer than a pattern, so a client cannot make the search longer, nor a comparison longer than 128 bytes. Rules with
+//! the same keys (such as `/a/*/b` and `/a/*/c`) are evaluated one after the other.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::iter;
@@ -17,21 +17,21 @@ use crate::message::uri::CanonicalRequest;
 use crate::rule::condition::Condition;
 use crate::rule::pattern::Pattern;
 
-/// The places of rules in their order, by host and then by path.
+/// The positions of the rules, by host and then by path.
 #[derive(Clone, Debug)]
 pub(crate) struct Index {
-    /// Hosts are filed from their end to their beginning: `*.a.test` is what begins with `tset.a.`.
+    /// Hosts are stored reversed: `*.a.test` is the beginning `tset.a.`.
     by_host: Keys<Keys<Vec<usize>>>,
 }
 
-/// Longest host key. As long as a pattern can be; what is longer is filed under no host.
+/// Maximum length of a host key: that of a pattern. A longer host is stored without a host key.
 const HOST_KEY_BYTES_MAX: usize = 128;
-/// Most pairs of host and path that one rule is filed under; with more, it is filed under the longer list only. The index
-/// thereby grows with the configuration and not with the square of it.
+/// Maximum number of host and path pairs per rule. A rule with more pairs is stored only under the longer list. So the size of
+/// the index is linear in the size of the configuration.
 const PAIRS_MAX: usize = 64;
 
 impl Index {
-    /// Files rules, given in the order in which they are looked at.
+    /// Creates the index. `rules` are in the order of evaluation.
     pub(crate) fn new<'r>(rules: impl IntoIterator<Item = &'r [Condition]>) -> Self {
         let mut by_host: BTreeMap<Key, BTreeMap<Key, Vec<usize>>> = BTreeMap::new();
         for (place, conditions) in rules.into_iter().enumerate() {
@@ -51,16 +51,16 @@ impl Index {
         Self { by_host: Keys::new(by_host.into_iter().map(|(host, by_path)| (host, Keys::new(by_path)))) }
     }
 
-    /// The first place of which `holds` is true. It is asked of no rule whose host or path cannot match.
+    /// The first position for which `holds` is true. `holds` is not called for rules whose host or path cannot match.
     pub(crate) fn first(&self, request: &CanonicalRequest, holds: impl Fn(usize) -> bool) -> Option<usize> {
         debug_assert!(!request.host().contains(|letter: char| letter.is_ascii_uppercase()), "hosts are folded");
-        // Longer than any key, and so neither equal to one nor without an end that a key may have.
+        // Longer than any key, so only its end can match a key.
         let mut buffer = [0; HOST_KEY_BYTES_MAX + 1];
         let host = reversed(request.host(), &mut buffer);
         let mut first = usize::MAX;
         for by_path in self.by_host.fitting(host) {
             for places in by_path.fitting(request.path().as_bytes()) {
-                // Each list is in order, and a rule behind the best so far need not be asked.
+                // Each list is sorted, so a rule after the best match so far need not be evaluated.
                 let mut earlier = places.iter().copied().take_while(|place| *place < first);
                 if let Some(found) = earlier.find(|place| holds(*place)) {
                     first = found;
@@ -71,7 +71,7 @@ impl Index {
     }
 }
 
-/// What a rule's conditions make necessary. One condition is enough for that, and all of its alternatives are needed.
+/// The necessary texts of a rule. One condition is enough, but all of its alternatives are needed.
 fn keys(conditions: &[Condition], key: fn(&Condition) -> Option<BTreeSet<Key>>) -> BTreeSet<Key> {
     conditions.iter().find_map(key).unwrap_or_else(|| BTreeSet::from([Key::anything()]))
 }
@@ -95,21 +95,21 @@ fn path_key(condition: &Condition) -> Option<BTreeSet<Key>> {
     Some(patterns.iter().map(key).collect())
 }
 
-/// The end of the host, last byte first, as far as `buffer` reaches.
+/// The end of the host in reverse order, as much as fits into `buffer`.
 fn reversed<'b>(host: &str, buffer: &'b mut [u8]) -> &'b [u8] {
     let length = host.len().min(buffer.len());
     buffer.iter_mut().zip(host.bytes().rev()).for_each(|(place, byte)| *place = byte);
     &buffer[..length]
 }
 
-/// What a text must be, or must begin with.
+/// A text that must be equal, or that must be the beginning.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Key {
     text: Box<[u8]>,
     reach: Reach,
 }
 
-/// Whether a key is the whole text. In this order, so that of two keys with one text the narrower is the later.
+/// Whether a key must be the whole text. The order matters: of two keys with the same text, the exact one is later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Reach {
     Start,
@@ -129,27 +129,27 @@ impl Key {
     }
 }
 
-/// Values by key, to be found by a text that keys fit.
+/// Values by key. A lookup finds all keys that match a text.
 ///
-/// Sorted, and each key knows the next shorter one with which it begins. Of the keys that are not greater than a text, the
-/// last begins with every key with which the text begins: what lies between a beginning and the text begins the same way. So
-/// all keys that fit are the one that the search ends at and those that it leads to.
+/// The keys are sorted, and each refers to the next shorter key that it begins with. The last key that is not greater than a text
+/// begins with every key that the text begins with, because everything between a prefix and the text has the same prefix. So
+/// the matching keys are the key at which the search ends and the keys that it refers to.
 #[derive(Clone, Debug)]
 struct Keys<T>(Vec<Entry<T>>);
 
 #[derive(Clone, Debug)]
 struct Entry<T> {
     key: Key,
-    /// Where the longest other key is that is a [`Reach::Start`] of this one.
+    /// The position of the longest other key that is a [`Reach::Start`] of this key.
     shorter: Option<usize>,
     value: T,
 }
 
 impl<T> Keys<T> {
-    /// Takes keys in ascending order, each once.
+    /// Creates the list from keys in ascending order without duplicates.
     fn new(sorted: impl IntoIterator<Item = (Key, T)>) -> Self {
         let mut entries: Vec<Entry<T>> = Vec::new();
-        // The starts of the key at hand, each a start of the next.
+        // The prefixes of the current key. Each is a prefix of the next.
         let mut starts: Vec<usize> = Vec::new();
         for (key, value) in sorted {
             while starts.last().is_some_and(|start| !entries[*start].key.fits(&key.text)) {
@@ -164,7 +164,7 @@ impl<T> Keys<T> {
         Self(entries)
     }
 
-    /// The values of all keys that fit, the longest key first.
+    /// The values of all matching keys, longest key first.
     fn fitting(&self, text: &[u8]) -> impl Iterator<Item = &T> {
         let last = self.0.partition_point(|entry| *entry.key.text <= *text).checked_sub(1);
         iter::successors(last.map(|last| &self.0[last]), |entry| entry.shorter.map(|shorter| &self.0[shorter]))

@@ -1,7 +1,7 @@
-//! Which rule a request matches; knows nothing of actions.
+//! Finds the rule that matches a request. This room does not depend on actions.
 //!
-//! A [`RuleSet`] carries any payload. Conditions look at [`facts::Facts`] and at nothing else, so that what matched is what
-//! the target will receive.
+//! A [`RuleSet`] has a payload of any type. Conditions use only [`facts::Facts`], so the request that matched is the request
+//! that the target receives.
 
 pub(crate) mod condition;
 pub(crate) mod facts;
@@ -14,20 +14,20 @@ use condition::Condition;
 use facts::Facts;
 use index::Index;
 
-/// A rule: all conditions must hold (ALB §7.1).
+/// A rule. It matches if all conditions match (ALB §7.1).
 #[derive(Clone, Debug)]
 pub(crate) struct Rule<T> {
-    /// Names the rule in the access log and metrics.
+    /// The name of the rule in the access log and metrics.
     pub(crate) name: Arc<str>,
-    /// 1 to 50000; the lowest is looked at first.
+    /// 1 to 50000. The rule with the lowest number is evaluated first.
     pub(crate) priority: u32,
-    /// May be empty: then the rule takes everything.
+    /// The conditions. If there are none, the rule matches every request.
     pub(crate) conditions: Vec<Condition>,
-    /// What the rule selects.
+    /// The payload, for example the actions.
     pub(crate) payload: T,
 }
 
-/// Rules in order of priority, and the one that takes what no other takes.
+/// Rules in order of priority, and a default rule that matches every request.
 #[derive(Clone, Debug)]
 pub(crate) struct RuleSet<T> {
     rules: Vec<Rule<T>>,
@@ -36,7 +36,7 @@ pub(crate) struct RuleSet<T> {
 }
 
 impl<T> RuleSet<T> {
-    /// Sorts the rules by priority; rules of one priority keep their order.
+    /// Sorts the rules by priority. Rules with the same priority keep their order.
     pub(crate) fn new(mut rules: Vec<Rule<T>>, default: T) -> Self {
         rules.sort_by_key(|rule| rule.priority);
         let default = Rule { name: Arc::from("default"), priority: 0, conditions: Vec::new(), payload: default };
@@ -44,14 +44,14 @@ impl<T> RuleSet<T> {
         Self { rules, index, default }
     }
 
-    /// The first rule whose conditions all hold; the default where none is.
+    /// The first rule whose conditions all match, otherwise the default rule.
     pub(crate) fn find(&self, facts: &Facts<'_>) -> &Rule<T> {
         let holds = |place: usize| self.rules[place].conditions.iter().all(|condition| condition.holds(facts));
         self.index.first(facts.request, holds).map_or(&self.default, |place| &self.rules[place])
     }
 
-    /// What the rules select that can match a request to `host`, in order, up to the first that matches every such request.
-    /// Looks at each rule: not for every request.
+    /// The payloads of the rules that can match a request to `host`, in order, up to the first rule that matches every such request.
+    /// It examines every rule, so it is too slow to be called for every request.
     pub(crate) fn reaching(&self, host: &str) -> impl Iterator<Item = &T> {
         let mut is_taken = false;
         let reaching = self.iter().filter(move |rule| {
@@ -68,7 +68,7 @@ impl<T> RuleSet<T> {
         reaching.map(|rule| &rule.payload)
     }
 
-    /// Every rule in the order in which it is looked at, the default last.
+    /// All rules in the order of evaluation; the default rule is last.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Rule<T>> {
         self.rules.iter().chain(std::iter::once(&self.default))
     }

@@ -1,4 +1,4 @@
-//! Wildcard patterns: `*` stands for any text, `?` for one character; parsed once, matched in linear time.
+//! Wildcard patterns: `*` matches any text, `?` matches one character. Patterns are parsed once.
 
 use std::fmt;
 
@@ -9,11 +9,11 @@ pub(crate) struct Pattern {
     case: Case,
 }
 
-/// Whether letters differ by case.
+/// Case sensitivity of a pattern.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Case {
     Sensitive,
-    /// ASCII letters only, as in header values.
+    /// Case-insensitive for ASCII letters.
     Insensitive,
 }
 
@@ -24,7 +24,7 @@ enum Token {
     Any,
 }
 
-/// One character of a pattern.
+/// One element of a pattern.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Sign {
     Is(char),
@@ -33,7 +33,7 @@ enum Sign {
 }
 
 impl Pattern {
-    /// Reads a pattern. `\*` and `\?` stand for themselves (ALB §7.2, query strings); `\\` for a backslash.
+    /// Parses a pattern. `\*`, `\?` and `\\` are literal characters (ALB §7.2, query strings).
     pub(crate) fn new(text: &str, case: Case) -> Self {
         let mut tokens = Vec::new();
         let mut literal = String::new();
@@ -60,7 +60,7 @@ impl Pattern {
         Self { tokens, case }
     }
 
-    /// Whether every path matches: `*` and `/*`.
+    /// Whether the pattern matches every path: `*` and `/*`.
     pub(crate) fn is_every_path(&self) -> bool {
         match &self.tokens[..] {
             [Token::Any] => true,
@@ -69,17 +69,17 @@ impl Pattern {
         }
     }
 
-    /// Whether the whole of `text` matches.
+    /// Whether the pattern matches the whole `text`.
     ///
-    /// Greedy with one point to fall back to, which is enough as `*` may stand for anything: the work is bounded by the
-    /// length of the text times that of the pattern, whatever a stranger sends (attacks D-19).
+    /// Greedy with one backtracking point, which is enough because `*` matches any text. The work is at most the length of the text
+    /// times the length of the pattern (attacks D-19).
     pub(crate) fn matches(&self, text: &str) -> bool {
         let mut rest = text;
         let mut index = 0;
         let mut fallback: Option<(usize, &str)> = None;
         loop {
             let stepped = match self.tokens.get(index) {
-                // The two ways in which nearly all patterns end, decided at once: `/a/*` and `*.a.test`.
+                // Shortcut for the most common patterns: `/a/*` and `*.a.test`.
                 Some(Token::Any) => match &self.tokens[index + 1..] {
                     [] => return true,
                     [Token::Literal(literal)] => return self.ends_with(rest, literal),
@@ -109,14 +109,14 @@ impl Pattern {
         }
     }
 
-    /// Whether every text that `other` matches is matched by this. May miss a case that follows from many alternatives, never
-    /// claims one that does not hold.
+    /// Whether this pattern matches every text that `other` matches. May return false although it is true, but never the
+    /// reverse.
     pub(crate) fn covers(&self, other: &Self) -> bool {
         if self.case == Case::Sensitive && other.case == Case::Insensitive {
             return false;
         }
         let (ours, others) = (self.signs(), other.signs());
-        // `covered[n]`: what was read of `ours` covers the first n signs of `others`.
+        // `covered[n]`: the elements of `ours` read so far cover the first n elements of `others`.
         let mut covered: Vec<bool> = (0..=others.len()).map(|read| read == 0).collect();
         for sign in ours {
             let mut next = vec![false; others.len() + 1];
@@ -141,7 +141,7 @@ impl Pattern {
         signs.collect()
     }
 
-    /// The one text that matches, where there are no wildcards.
+    /// The only text that matches, if the pattern has no wildcards.
     pub(crate) fn literal(&self) -> Option<&str> {
         match self.tokens.as_slice() {
             [Token::Literal(text)] => Some(text),
@@ -149,12 +149,12 @@ impl Pattern {
         }
     }
 
-    /// What every text that matches begins with: all before the first wildcard. Lower case where case does not matter.
+    /// The beginning of every text that matches: everything before the first wildcard. Lower case if the pattern is case-insensitive.
     pub(crate) fn head(&self) -> &str {
         literal(self.tokens.first())
     }
 
-    /// What every text that matches ends with: all behind the last wildcard. Lower case where case does not matter.
+    /// The end of every text that matches: everything after the last wildcard. Lower case if the pattern is case-insensitive.
     pub(crate) fn tail(&self) -> &str {
         literal(self.tokens.last())
     }
@@ -170,7 +170,7 @@ impl Pattern {
     }
 
     fn ends_with(&self, text: &str, literal: &str) -> bool {
-        // By bytes: those of one text are never found in another but between characters.
+        // Compared as bytes: in UTF-8, a text can only be found at character boundaries.
         let tail = text.len().checked_sub(literal.len()).map(|before| &text.as_bytes()[before..]);
         match self.case {
             Case::Sensitive => tail.is_some_and(|tail| tail == literal.as_bytes()),
@@ -179,7 +179,7 @@ impl Pattern {
     }
 }
 
-/// The token's text; none for a wildcard.
+/// The text of the element. `None` for a wildcard.
 fn literal(token: Option<&Token>) -> &str {
     match token {
         Some(Token::Literal(text)) => text,
