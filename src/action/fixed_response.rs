@@ -7,7 +7,7 @@ use crate::action::settings::FixedResponseSettings;
 use crate::message::Response;
 use crate::message::body::Body;
 
-/// Answers the same to everyone.
+/// Answers every request with the same response.
 #[derive(Debug)]
 pub(crate) struct FixedResponse {
     status: StatusCode,
@@ -20,7 +20,7 @@ impl FixedResponse {
         Self { status: settings.status, content_type: settings.content_type, body: settings.body }
     }
 
-    /// The answer.
+    /// The response.
     pub(crate) fn run(&self) -> Response {
         let mut response = Response::new(Body::full(self.body.clone()));
         *response.status_mut() = self.status;

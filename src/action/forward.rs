@@ -1,4 +1,4 @@
-//! `forward`: tells the target who asks and who the user is, sends the request, streams the answer back.
+//! `forward`: adds the headers about client and user, sends the request to a target, and streams the response back.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -20,22 +20,22 @@ use crate::upstream::client::{Client, Unanswered};
 use crate::upstream::error::Error;
 use crate::upstream::upgrade::{self, Bounds, Switched};
 
-/// Sends to one target group.
+/// Forwards requests to one target group.
 #[derive(Debug)]
 pub(crate) struct Forward {
-    /// The group's place among [`Worker::groups`].
+    /// The index of the group in [`Worker::groups`].
     pub(crate) group: usize,
-    /// `Host` as the client sent it, with its port (ALB §10.4).
+    /// Whether `Host` is sent as the client sent it, including a default port (ALB §10.4).
     pub(crate) preserve_host: bool,
-    /// What the trailers of a request may not carry either.
+    /// The names that are also removed from the trailers of a request.
     pub(crate) protected: Arc<Protected>,
-    /// The target sees none of these cookies (attacks H-15), and sets none of them.
+    /// The cookies that are removed from requests (attacks H-15) and from responses.
     pub(crate) our_cookies: Arc<OurCookies>,
-    /// Targets whose cookies were dropped, so that the log says so once for each.
+    /// The targets whose cookies were dropped, so that each is logged once.
     pub(crate) told: Arc<Once>,
 }
 
-/// About as many headers as a request gets here, so that their map grows once.
+/// About as many headers as are added here, so that the header map grows only once.
 const HEADERS_ADDED: usize = 8;
 
 const GRPC: &[u8] = b"application/grpc";
@@ -43,11 +43,11 @@ const WEBSOCKET: HeaderValue = HeaderValue::from_static("websocket");
 const UPGRADE: HeaderValue = HeaderValue::from_static("upgrade");
 
 impl Forward {
-    /// Sends the request and answers with what the target says.
+    /// Sends the request and returns the response of the target.
     ///
     /// # Errors
     ///
-    /// An `upstream.*` reason, or what is wrong with the request for this target.
+    /// An `upstream.*` reason, or the reason why this target cannot handle the request.
     pub(crate) async fn run(
         &self,
         worker: &Worker,
@@ -64,7 +64,7 @@ impl Forward {
         }
         let named = names::remove_hop_by_hop(request.headers_mut());
         request.body_mut().without(named);
-        // RFC 9110 §10.1.1: it means nothing in HTTP/1.0, and nothing where there is no body.
+        // RFC 9110 §10.1.1: `Expect` has no meaning in HTTP/1.0 and without a body.
         if request.body().is_empty() || request.version() == Version::HTTP_10 {
             request.headers_mut().remove(header::EXPECT);
         }
@@ -89,8 +89,8 @@ impl Forward {
         finish(worker, client, passage, upgrade, response, answered.switched)
     }
 
-    /// Makes the client's headers the target's: nothing that concerns one connection, nothing of ours that a client said
-    /// (stripped before the rules were asked), then what we say.
+    /// Converts the headers of the client for the target: removes hop-by-hop headers, then adds ours. Identity headers of the client were
+    /// removed before the rules were evaluated.
     fn rewrite(
         &self,
         exchange: &Exchange,
@@ -116,14 +116,14 @@ impl Forward {
 }
 
 impl Forward {
-    /// Takes our cookies out of what the target answers, also out of its trailers: a target could give a browser another
-    /// user's session, or end its own.
+    /// Removes our cookies from the response, including its trailers. Otherwise a target could give a browser the session of another
+    /// user, or end a session.
     fn protect_cookies(&self, client: &Client, target: &Rc<str>, response: &mut Response) {
         let dropped = self.our_cookies.strip_answer(response.headers_mut());
         if dropped > 0 {
             say_dropped(&self.told, client.cookies_dropped(), target, dropped);
         }
-        // A body whose length is known has no trailers (RFC 9112 §7.1).
+        // A body of known length has no trailers (RFC 9112 §7.1).
         if http_body::Body::size_hint(response.body()).exact().is_none() {
             let (ours, told) = (Arc::clone(&self.our_cookies), Arc::clone(&self.told));
             let (counter, target) = (client.cookies_dropped().clone(), Rc::clone(target));
@@ -137,7 +137,7 @@ impl Forward {
     }
 }
 
-/// Counts cookies that were dropped, and says so once for each target.
+/// Counts dropped cookies, and logs it once per target.
 fn say_dropped(told: &Once, counter: &Counter, target: &str, dropped: usize) {
     counter.add(dropped as u64);
     if told.is_first(target) {
@@ -148,7 +148,7 @@ fn say_dropped(told: &Once, counter: &Counter, target: &str, dropped: usize) {
     }
 }
 
-/// What this target, or any, cannot be asked.
+/// Refuses requests that the target cannot handle.
 fn check(headers: &HeaderMap) -> Result<(), Reason> {
     // RFC 9110 §10.1.1; hyper answers 100 when the body is first read: after every gate, and when the target has said so.
     let is_other = |value: &HeaderValue| !value.as_bytes().eq_ignore_ascii_case(b"100-continue");
@@ -170,7 +170,7 @@ fn is_grpc(content_type: &HeaderValue) -> bool {
     name.eq_ignore_ascii_case(GRPC) && matches!(rest.first(), None | Some(b'+'))
 }
 
-/// The client's end of a WebSocket, where it asks for one. Other upgrades are not passed on (attacks W-05).
+/// The upgrade of the client to a WebSocket, if it requests one. Other upgrades are not forwarded (attacks W-05).
 fn upgrade_of(request: &mut Request) -> Option<OnUpgrade> {
     let headers = request.headers();
     let asks = headers.get(header::UPGRADE)?.as_bytes().eq_ignore_ascii_case(b"websocket")
@@ -185,8 +185,8 @@ fn upgrade_of(request: &mut Request) -> Option<OnUpgrade> {
     asks.then(|| hyper::upgrade::on(request))
 }
 
-/// A page of another site may not open a socket with the user's cookie (attacks W-02): browsers say who asks in `Origin`
-/// and do not hold a handshake back themselves.
+/// Refuses WebSockets of pages of other sites (attacks W-02). Browsers send the cookie and `Origin` with every handshake, and do
+/// not block it themselves.
 fn check_origin(passage: &Passage, canonical: &CanonicalRequest, headers: &HeaderMap) -> Result<(), Reason> {
     let (Passage::SignedIn(user), Some(origin)) = (passage, headers.get(header::ORIGIN)) else { return Ok(()) };
     let origin = origin.to_str().ok().and_then(|text| url::Url::parse(text).ok());
@@ -201,7 +201,7 @@ fn check_origin(passage: &Passage, canonical: &CanonicalRequest, headers: &Heade
     if is_ours { Ok(()) } else { Err(Reason::RequestOrigin) }
 }
 
-/// Takes out of the answer what concerns the target's connection, and joins the streams where both switch protocols.
+/// Removes hop-by-hop headers from the response. If both sides switch protocols, connects the streams.
 fn finish(
     worker: &Worker,
     client: &Client,
@@ -221,7 +221,7 @@ fn finish(
     };
     let switches =
         response.headers().get(header::UPGRADE).is_some_and(|to| to.as_bytes().eq_ignore_ascii_case(b"websocket"));
-    // A target that switches to what nobody asked for has not answered (attacks G-06).
+    // 101 in response to a request without `Upgrade` is a malformed response (attacks G-06).
     let Some(from_client) = upgrade.filter(|_| switches) else { return Err(Reason::UpstreamMalformed.into()) };
     let bounds = Bounds { idle_timeout: client.response_timeout(), is_over: is_over(worker, passage) };
     worker.spawner.spawn_local(|draining| upgrade::join(from_client, to_target, bounds, draining));
@@ -231,7 +231,7 @@ fn finish(
     Ok(response)
 }
 
-/// Asks whether the session of an exchange is over: what is long must not outlive it (attacks W-03).
+/// Checks whether the session of an exchange is over, because a long exchange must end with its session (attacks W-03).
 fn is_over(worker: &Worker, passage: &Passage) -> Option<Box<dyn Fn() -> bool>> {
     match passage {
         Passage::SignedIn(user) => {
@@ -242,7 +242,7 @@ fn is_over(worker: &Worker, passage: &Passage) -> Option<Box<dyn Fn() -> bool>> 
     }
 }
 
-/// What the client is told of a target that did not answer.
+/// The rejection for an error of the target.
 fn rejection(exchange: &mut Exchange, unanswered: Unanswered) -> Rejection {
     exchange.target = unanswered.target;
     let reason = match &unanswered.error {

@@ -1,6 +1,6 @@
-//! What a rule does: a gate that may stop the request, then exactly one terminal.
+//! The actions of a rule: a gate that may stop the request, then exactly one terminal.
 //!
-//! Knows neither rules nor who runs a chain. Start at [`ActionChain::run`].
+//! This room does not depend on rules. Start at [`ActionChain::run`].
 
 pub(crate) mod authenticate;
 pub(crate) mod fixed_response;
@@ -24,7 +24,7 @@ use fixed_response::FixedResponse;
 use forward::Forward;
 use redirect::Redirect;
 
-/// At most one gate (ALB §1.3), then one terminal: a chain that ends in nothing cannot be written.
+/// At most one gate (ALB §1.3), then one terminal. The type makes a chain without a terminal impossible.
 #[derive(Debug)]
 pub(crate) struct ActionChain {
     pub(crate) gate: Option<Gate>,
@@ -38,7 +38,7 @@ pub(crate) enum Gate {
     Authenticate(Arc<Authenticate>),
 }
 
-/// What answers.
+/// The action that answers the request.
 #[derive(Debug)]
 pub(crate) enum Terminal {
     Forward(Forward),
@@ -46,34 +46,34 @@ pub(crate) enum Terminal {
     FixedResponse(FixedResponse),
 }
 
-/// What one worker has for itself: nothing in it is shared with another.
+/// The state of one worker. Nothing in it is shared with other workers.
 #[derive(Debug)]
 pub(crate) struct Worker {
-    /// Sessions that this worker has opened.
+    /// The sessions that this worker has decrypted.
     pub(crate) authenticate: Local,
-    /// Its way to each target group, by the index that [`Forward`] was given.
+    /// The client of each target group, by the index in [`Forward`].
     pub(crate) groups: Vec<Client>,
     pub(crate) clock: Clock,
     pub(crate) spawner: Spawner,
 }
 
-/// The right to reach a target. Only a gate, or a chain that has none, gives one; an error cannot become one (attacks §4.2).
+/// Permission to reach a target. Only a gate, or a chain without a gate, creates one. An error cannot become one (attacks §4.2).
 #[derive(Debug)]
 pub(crate) enum Passage {
-    /// A gate has verified who it is.
+    /// A gate has verified the user.
     SignedIn(Rc<SignedIn>),
-    /// A gate whose rule says `allow` let it pass without knowing.
+    /// A gate with `allow` lets the request pass without a user.
     Anonymous(Anonymous),
     /// The rule has no gate.
     Ungated(Ungated),
 }
 
-/// Made only by a chain without gates.
+/// Created only by a chain without gates.
 #[derive(Debug)]
 pub(crate) struct Ungated(());
 
 impl ActionChain {
-    /// Runs the gate, then the terminal, which takes the request.
+    /// Runs the gate, then the terminal.
     pub(crate) async fn run(
         &self,
         worker: &Worker,
@@ -97,7 +97,7 @@ impl ActionChain {
             return Ok(Passed::On(Passage::Ungated(Ungated(()))));
         };
         exchange.actions.push("authenticate");
-        // A session travels over HTTPS only: by our own TLS, or by the word of a trusted proxy.
+        // Sessions are used only over HTTPS: with our own TLS, or if a trusted proxy says so.
         exchange.require_https()?;
         match authenticate.run(&worker.authenticate, exchange, request.headers()).await? {
             Outcome::Identified(user) => Ok(Passed::On(Passage::SignedIn(user))),
@@ -113,7 +113,7 @@ enum Passed {
 }
 
 impl Terminal {
-    /// As in the access log (ALB §6.3).
+    /// The name in the access log (ALB §6.3).
     const fn name(&self) -> &'static str {
         match self {
             Self::Forward(_) => "forward",

@@ -11,10 +11,10 @@ use crate::message::Response;
 use crate::message::body::Body;
 use crate::message::uri::CanonicalRequest;
 
-/// Longest `Location` that is sent (ALB §6.5: 8 K).
+/// Maximum length of `Location` (ALB §6.5: 8 K).
 const LOCATION_BYTES_MAX: usize = 8 * 1024;
 
-/// Sends the client elsewhere.
+/// Redirects the client.
 #[derive(Debug)]
 pub(crate) struct Redirect(RedirectSettings);
 
@@ -23,11 +23,11 @@ impl Redirect {
         Self(settings)
     }
 
-    /// The answer.
+    /// The response.
     ///
     /// # Errors
     ///
-    /// [`Reason::RequestUriTooLong`] where the location would be longer than 8 K.
+    /// [`Reason::RequestUriTooLong`] if the location would be longer than 8 K.
     pub(crate) fn run(&self, exchange: &Exchange) -> Result<Response, Rejection> {
         let request = exchange.request.as_deref().ok_or(Reason::Internal)?;
         let original = exchange.scheme;

@@ -1,4 +1,4 @@
-//! Validated settings of every action.
+//! Validated settings of all actions.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,75 +8,75 @@ use http::StatusCode;
 
 use crate::message::cookie::SameSite;
 
-/// What a rule does: gates in order, then exactly one terminal (ALB §1.3).
+/// The actions of a rule: gates in order, then exactly one terminal (ALB §1.3).
 #[derive(Clone, Debug)]
 pub(crate) struct ChainSettings {
-    /// Run first; each may stop the request.
+    /// The gates. Each may stop the request.
     pub(crate) gates: Vec<GateSettings>,
-    /// Always answers.
+    /// The terminal. It always answers.
     pub(crate) terminal: TerminalSettings,
 }
 
 /// A gate.
 #[derive(Clone, Debug)]
 pub(crate) enum GateSettings {
-    /// `authenticate-oidc` and `authenticate-user-pool`: the same login with one more kind of issuer (DESIGN §8).
+    /// `authenticate-oidc` or `authenticate-user-pool`. They differ only in the issuer (DESIGN §8).
     Authenticate(AuthenticateSettings),
 }
 
 /// `authenticate-oidc` (ALB §1.1), and `authenticate-user-pool`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct AuthenticateSettings {
-    /// The action as it is written: `authenticate-oidc` or `authenticate-user-pool`.
+    /// The type of the action: `authenticate-oidc` or `authenticate-user-pool`.
     pub(crate) kind: AuthenticateKind,
-    /// Base name of the session cookie; shards are `-0` to `-3`.
+    /// Base name of the session cookie. The shards have the suffixes `-0` to `-3`.
     pub(crate) session_cookie_name: Arc<str>,
-    /// The scope to ask for, as it is sent: space-separated. `openid` by default.
+    /// The scopes to request, separated by spaces. Default: `openid`.
     pub(crate) scope: String,
-    /// Absolute life of a session, from its login. 7 days by default.
+    /// Maximum duration of a session, counted from the sign-in. Default: 7 days.
     pub(crate) session_timeout: Duration,
-    /// Added to the authorization request after ours; at most 10, none of them one of ours.
+    /// Extra parameters of the authorization request. At most 10; none may be a parameter of the protocol.
     pub(crate) extra_params: BTreeMap<String, String>,
-    /// What to do with a request that has no session.
+    /// What to do with a request without a session.
     pub(crate) on_unauthenticated: OnUnauthenticated,
-    /// What `deny` does with a session that is over.
+    /// What `deny` does with an expired session.
     pub(crate) on_expired: OnExpired,
-    /// Whether what signed-in users are answered is `Cache-Control: private`, whatever the target says (pitfalls 67).
+    /// Whether responses to signed-in users are always `Cache-Control: private` (pitfalls 67).
     pub(crate) private_responses: bool,
-    /// Of the session's cookies.
+    /// The `SameSite` attribute of the session cookies.
     pub(crate) same_site: SameSite,
-    /// Origins, as browsers write them, whose pages may open WebSockets as the user.
+    /// Other origins whose pages may open WebSockets as the user, in the form of the `Origin` header.
     pub(crate) allowed_origins: Arc<[String]>,
 }
 
-/// Who signs the user in.
+/// The issuer that signs the user in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum AuthenticateKind {
-    /// A provider of `identity_providers`, by name.
+    /// The name of an entry in `identity_providers`.
     Oidc(Arc<str>),
-    /// A pool of `user_pools`, by name.
+    /// The name of an entry in `user_pools`.
     UserPool(Arc<str>),
 }
 
 /// `on_unauthenticated_request` (ALB §1.1).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum OnUnauthenticated {
-    /// A navigation goes to the provider; anything else is answered 401.
+    /// A navigation is redirected to the provider. Any other request is answered 401.
     #[default]
     Authenticate,
     /// 401.
     Deny,
-    /// Goes on as anonymous.
+    /// The request continues without a user.
     Allow,
 }
 
-/// `on_expired_session`, for `deny` only.
+/// `on_expired_session`, only with `deny`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum OnExpired {
-    /// 401, as for a request that never had a session.
+    /// 401, as for a request without a session.
     #[default]
     Deny,
-    /// To the provider, as the ALB does (ALB §2.1).
+    /// Redirects to the provider, as the ALB does (ALB §2.1).
     Authenticate,
 }
 
@@ -94,9 +94,9 @@ pub(crate) enum TerminalSettings {
 /// `forward`.
 #[derive(Clone, Debug)]
 pub(crate) struct ForwardSettings {
-    /// A group of `target_groups`.
+    /// The name of an entry in `target_groups`.
     pub(crate) target_group: Arc<str>,
-    /// Send the client's `Host` on as it came (ALB §10.4 `preserve_host_header`); else without a default port.
+    /// Whether `Host` is forwarded unchanged (ALB §10.4 `preserve_host_header`). Otherwise a default port is removed.
     pub(crate) preserve_host: bool,
 }
 
@@ -105,15 +105,15 @@ pub(crate) struct ForwardSettings {
 pub(crate) struct RedirectSettings {
     /// 301 or 302.
     pub(crate) status: StatusCode,
-    /// `None` keeps the request's.
+    /// `None` keeps the protocol of the request.
     pub(crate) protocol: Option<Protocol>,
-    /// `#{host}` by default.
+    /// Default: `#{host}`.
     pub(crate) host: Template,
-    /// `#{port}` by default.
+    /// Default: `#{port}`.
     pub(crate) port: Template,
-    /// `/#{path}` by default.
+    /// Default: `/#{path}`.
     pub(crate) path: Template,
-    /// `#{query}` by default.
+    /// Default: `#{query}`.
     pub(crate) query: Template,
 }
 
@@ -128,14 +128,14 @@ pub(crate) enum Protocol {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Template(pub(crate) Vec<Piece>);
 
-/// A piece of a [`Template`].
+/// A part of a [`Template`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Piece {
     Literal(String),
     Protocol,
     Host,
     Port,
-    /// Without its leading slash.
+    /// The path without its leading slash.
     Path,
     Query,
 }
@@ -146,7 +146,7 @@ pub(crate) enum Piece {
 pub(crate) struct UnknownPlaceholder(pub(crate) String);
 
 impl Template {
-    /// Reads text in which `#{host}` and its like stand for parts of the request.
+    /// Parses a text with placeholders such as `#{host}`.
     ///
     /// # Errors
     ///
@@ -181,7 +181,7 @@ impl Template {
 pub(crate) struct FixedResponseSettings {
     /// 2xx, 4xx or 5xx.
     pub(crate) status: StatusCode,
-    /// One of the five that the ALB allows.
+    /// One of the five content types that the ALB allows.
     pub(crate) content_type: http::HeaderValue,
     /// At most 1024 bytes.
     pub(crate) body: bytes::Bytes,
