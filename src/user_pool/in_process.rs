@@ -14,7 +14,7 @@ use crate::user_pool::pool::UserPool;
 pub(crate) struct InProcess(Arc<UserPool>);
 
 impl InProcess {
-    /// A back channel to that pool.
+    /// Creates a back channel to `pool`.
     pub(crate) fn new(pool: Arc<UserPool>) -> Self {
         Self(pool)
     }

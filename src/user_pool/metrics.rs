@@ -1,4 +1,4 @@
-//! What the pool counts.
+//! The metrics of a user pool.
 
 use std::sync::Arc;
 

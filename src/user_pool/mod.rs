@@ -1,9 +1,9 @@
 //! The embedded OpenID provider: users and app clients from the configuration, pages to sign in on, and the endpoints of
 //! OpenID Connect Core, Discovery and RP-Initiated Logout below one issuer.
 //!
-//! It does not know that a proxy exists: it is handed requests for its own host and answers them, and any relying party can
-//! use it. `hosted_ui` shows and never decides, `oauth` decides and never shows, `signin` proves who someone is; `pool` sends
-//! each request to one of them. Start at [`pool::UserPool::handle`].
+//! This room does not depend on the proxy: it receives the requests for its own host and answers them. Any relying party can
+//! use it. `hosted_ui` renders pages, `oauth` implements the protocol, `signin` verifies users. `pool` passes each request
+//! to one of them. Start at [`pool::UserPool::handle`].
 
 pub(crate) mod credential;
 pub(crate) mod directory;

@@ -1,4 +1,4 @@
-//! Sends each request of the pool's host to an endpoint or a page.
+//! Passes each request for the pool's host to an endpoint or a page.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -23,7 +23,7 @@ use crate::user_pool::settings::Settings;
 use crate::user_pool::signin::SignIn;
 use crate::user_pool::signin::sso::Sessions;
 
-/// One pool, with everything it remembers: redeemed codes, refreshed families, attempts, sign-outs.
+/// One pool, with its state: redeemed codes, families of refresh tokens, sign-in attempts, sign-outs.
 #[derive(Debug)]
 pub(crate) struct UserPool {
     is_https: bool,
@@ -33,9 +33,9 @@ pub(crate) struct UserPool {
 }
 
 impl UserPool {
-    /// Puts a pool together.
+    /// Creates a pool.
     pub(crate) fn new(settings: Settings, clock: Clock, registry: &Registry) -> Self {
-        // Every address of ours is made from the configured issuer, never from a request's `Host` (attacks U-03).
+        // The pool's URLs are built from the configured issuer, never from the `Host` of a request (attacks U-03).
         let origin: Arc<str> = settings.issuer.origin().ascii_serialization().into();
         let metrics = Metrics::new(&settings.name, registry);
         let seal = Seal::new(Arc::clone(&settings.seal_keys), Arc::clone(&origin));
@@ -67,15 +67,15 @@ impl UserPool {
         Self { is_https, authority, provider, ui }
     }
 
-    /// Whether a request with that authority (`host[:port]`) is for this pool.
+    /// Whether a request with this authority (`host[:port]`) is for this pool.
     pub(crate) fn answers(&self, scheme_https: bool, authority: &str) -> bool {
-        // An origin's text has no default port (WHATWG URL §4.5).
+        // The text of an origin omits the default port (WHATWG URL §4.5).
         let default_port = if self.is_https { ":443" } else { ":80" };
         let authority = authority.strip_suffix(default_port).unwrap_or(authority);
         scheme_https == self.is_https && authority.eq_ignore_ascii_case(&self.authority)
     }
 
-    /// Answers a request from `client`. Dropping the future leaves an attempt to sign in counted.
+    /// Answers a request from `client`. If the future is dropped, a sign-in attempt stays counted as failed.
     pub(crate) async fn handle(&self, request: WholeRequest, client: IpAddr) -> WholeResponse {
         self.answer(request, Caller::Network(client)).await
     }
@@ -108,10 +108,10 @@ impl UserPool {
     }
 }
 
-/// The request's parameters: of the query for a `GET`, of the body for a `POST`, never of both.
+/// The parameters of the request: from the query for `GET`, from the body for `POST`, never from both.
 fn fields(request: &WholeRequest) -> Option<Form<'_>> {
     if request.method() != Method::POST {
-        // A token in a query is in logs and histories (RFC 9700 §4.3.2).
+        // A token in a query would appear in logs and browser histories (RFC 9700 §4.3.2).
         let is_userinfo = request.uri().path() == routes::USERINFO;
         let query = request.uri().query().filter(|_| !is_userinfo).unwrap_or_default();
         return Form::parse(query.as_bytes()).ok();
@@ -119,7 +119,7 @@ fn fields(request: &WholeRequest) -> Option<Form<'_>> {
     if request.body().is_empty() {
         return Some(Form::default());
     }
-    // Attacks D-13: a body of no type, or of another, is not guessed at.
+    // Attacks D-13: a body without a content type, or with another one, is refused.
     is_form(request.headers()).then(|| Form::parse(request.body()).ok()).flatten()
 }
 

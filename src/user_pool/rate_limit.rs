@@ -1,4 +1,4 @@
-//! Many buckets that refill, in bounded memory.
+//! Rate limits per key (token buckets) in bounded memory.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, Hash, RandomState};
@@ -7,14 +7,14 @@ use std::time::Duration;
 
 use crate::clock::Timestamp;
 
-/// `burst` at once, then one in each `interval`.
+/// Allows `burst` at once, then one per `interval`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limit {
     pub(crate) burst: u32,
     pub(crate) interval: Duration,
 }
 
-/// One bucket for each key, as the generic cell rate algorithm keeps it: the time at which it will be full again.
+/// One bucket per key, stored as in the generic cell rate algorithm (GCRA): the time at which the bucket is full again.
 #[derive(Debug)]
 pub(crate) struct Buckets {
     limit: Limit,
@@ -24,22 +24,22 @@ pub(crate) struct Buckets {
 }
 
 impl Buckets {
-    /// No bucket that is not full.
+    /// Creates the limit. All buckets are full.
     pub(crate) fn new(limit: Limit, entries_max: usize) -> Self {
         Self { limit, entries_max, hasher: RandomState::new(), full_at: HashMap::new() }
     }
 
-    /// The name of a bucket: a keyed hash, so that nobody can aim for another's.
+    /// The key of a bucket: a keyed hash, so that nobody can cause a collision with the bucket of someone else.
     pub(crate) fn key(&self, of: &impl Hash) -> u64 {
         self.hasher.hash_one(of)
     }
 
-    /// How long until one may be taken; zero where that is now.
+    /// Time until one can be taken; zero if one can be taken now.
     pub(crate) fn wait(&self, key: u64, now: Timestamp) -> Duration {
         self.wait_without(key, 0, now)
     }
 
-    /// The same, where `given_back` of what was taken were put back.
+    /// The same, as if `given_back` had been put back.
     pub(crate) fn wait_without(&self, key: u64, given_back: u32, now: Timestamp) -> Duration {
         let depth = self.limit.interval * (self.limit.burst - 1) + self.limit.interval * given_back;
         (self.full_at(key, now) - depth).since(now)
@@ -74,8 +74,8 @@ impl Buckets {
         self.full_at.remove(&key);
     }
 
-    /// Drops the buckets that are full, and where that is not enough the eighth that would be full next. A sweep frees many
-    /// places, so that sweeps are rare.
+    /// Drops the buckets that are full. If that is not enough, drops the eighth of the buckets that would be full next. A sweep
+    /// frees many places, so sweeps are rare.
     fn make_room(&mut self, now: Timestamp) {
         self.full_at.retain(|_, full_at| *full_at > now);
         if self.full_at.len() < self.entries_max {
@@ -89,7 +89,7 @@ impl Buckets {
     }
 }
 
-/// What one person is likely to hold: an IPv4 address, or the first 64 bits of an IPv6 one (RFC 6177).
+/// The addresses that one person probably controls: one IPv4 address, or one IPv6 /64 network (RFC 6177).
 pub(crate) fn network(address: IpAddr) -> [u8; 8] {
     match address.to_canonical() {
         IpAddr::V4(address) => {

@@ -1,4 +1,4 @@
-//! The few shapes of response that the pool gives.
+//! The kinds of responses that the pool sends.
 
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode, header};
@@ -6,17 +6,17 @@ use serde_json::Value;
 
 use crate::message::{WholeResponse, page};
 
-/// A JSON document that nobody may keep. A page of any site may read it: what answers in JSON looks at no cookie, so that such
-/// a page learns what it could ask for without a browser.
+/// A JSON document that must not be cached. Pages of any site may read it: the endpoints that answer with JSON use no cookies,
+/// so such a page learns nothing that it could not request without a browser.
 pub(crate) fn json(status: StatusCode, value: &Value) -> WholeResponse {
     let mut response = with(status, "application/json", value.to_string());
-    // RFC 6749 §5.1 wants both for whatever holds a token; old caches know only the second.
+    // RFC 6749 §5.1 requires both headers on responses with tokens. Old caches support only `Pragma`.
     response.headers_mut().insert(header::PRAGMA, HeaderValue::from_static("no-cache"));
     response.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
     response
 }
 
-/// A JSON document that anyone may read and keep for `max_age_seconds`, from a page of any site.
+/// A JSON document that may be cached for `max_age_seconds`, and that pages of any site may read.
 pub(crate) fn public_json(value: &Value, max_age_seconds: u32) -> WholeResponse {
     let mut response = with(StatusCode::OK, "application/json", value.to_string());
     let headers = response.headers_mut();
@@ -26,7 +26,7 @@ pub(crate) fn public_json(value: &Value, max_age_seconds: u32) -> WholeResponse 
     response
 }
 
-/// Answers a browser that asks whether a page of another site may call (Fetch §3.2.2).
+/// Answers a CORS preflight request (Fetch §3.2.2).
 pub(crate) fn preflight() -> WholeResponse {
     let mut response = with(StatusCode::NO_CONTENT, "text/plain; charset=utf-8", String::new());
     let headers = response.headers_mut();
@@ -38,17 +38,17 @@ pub(crate) fn preflight() -> WholeResponse {
     response
 }
 
-/// A page whose forms may lead to `form_action` (a CSP source list).
+/// A page. Its forms may be submitted to `form_action` (a CSP source list).
 pub(crate) fn html(status: StatusCode, text: String, form_action: &str) -> WholeResponse {
     let mut response = with(status, "text/html; charset=utf-8", text);
     let policy = page::content_security_policy(form_action);
-    // A source list is made of `'self'` and of parsed origins, which are ASCII.
+    // A source list contains only `'self'` and parsed origins, which are ASCII.
     let policy = HeaderValue::try_from(policy).unwrap_or(HeaderValue::from_static("default-src 'none'"));
     response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
     response
 }
 
-/// Sends the browser on with a `GET` (RFC 9700 §4.12: never 307, which would repeat a password).
+/// Redirects the browser with a `GET` (RFC 9700 §4.12: never 307, which would send the password again).
 pub(crate) fn see_other(location: &str) -> WholeResponse {
     let mut response = with(StatusCode::SEE_OTHER, "text/plain; charset=utf-8", String::new());
     let location = HeaderValue::try_from(location).expect("locations are serialised URLs and encoded forms: ASCII");

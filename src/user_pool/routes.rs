@@ -14,15 +14,15 @@ pub(crate) const TOKEN: &str = "/oauth2/token";
 pub(crate) const USERINFO: &str = "/oauth2/userinfo";
 /// End-session endpoint (RP-Initiated Logout §2).
 pub(crate) const LOGOUT: &str = "/oauth2/logout";
-/// Where the sign-in form goes.
+/// The sign-in page, and the target of its form.
 pub(crate) const SIGN_IN: &str = "/sign-in";
-/// Where the answer to "sign out?" goes.
+/// The target of the form that asks whether to sign out.
 pub(crate) const SIGN_OUT: &str = "/sign-out";
 
-/// What a request is for.
+/// The endpoint or page of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Route {
-    /// A page of another site asks whether it may call one that looks at no cookie.
+    /// A CORS preflight request for an endpoint that uses no cookies.
     Preflight,
     Discovery,
     Jwks,
@@ -35,16 +35,16 @@ pub(crate) enum Route {
     SignOutForm,
 }
 
-/// Why no route takes a request.
+/// Why no route matches a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NoRoute {
-    /// There is nothing at the path.
+    /// The path is unknown.
     Path,
-    /// There is, for these methods.
+    /// The path is known, but only for these methods.
     Method(&'static str),
 }
 
-/// Finds what a request is for.
+/// Finds the route of a request.
 pub(crate) fn find(method: &Method, path: &str) -> Result<Route, NoRoute> {
     let reads = method == Method::GET || method == Method::HEAD;
     let posts = method == Method::POST;
@@ -53,7 +53,7 @@ pub(crate) fn find(method: &Method, path: &str) -> Result<Route, NoRoute> {
         DISCOVERY | JWKS | TOKEN | USERINFO if method == Method::OPTIONS => Ok(Route::Preflight),
         DISCOVERY => either(Route::Discovery, reads, "GET, HEAD"),
         JWKS => either(Route::Jwks, reads, "GET, HEAD"),
-        // Not HEAD: a code would be made that nobody reads.
+        // Not HEAD: it would issue a code that nobody reads.
         AUTHORIZE => either(Route::Authorize, method == Method::GET || posts, "GET, POST"),
         TOKEN => either(Route::Token, posts, "POST"),
         USERINFO => either(Route::Userinfo, method == Method::GET || posts, "GET, POST"),

@@ -12,42 +12,42 @@ use crate::secret::Secret;
 /// One pool: an OpenID provider with its users and app clients.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
-    /// Its name in the configuration.
+    /// The name of the pool in the configuration.
     pub(crate) name: Arc<str>,
-    /// `https://host[:port]`, no path, no trailing slash: the pool answers every request whose authority this is.
+    /// `https://host[:port]` without a path and without a trailing slash. The pool answers all requests with this authority.
     pub(crate) issuer: Url,
-    /// Shown on the sign-in page. "Sign in" by default.
+    /// The title of the sign-in page. Default: "Sign in".
     pub(crate) title: String,
-    /// Signs access tokens, and ID tokens of clients that take ES256.
+    /// Signs access tokens, and ID tokens of clients that use ES256.
     pub(crate) signing_key: SigningKey,
-    /// Signs ID tokens of clients that take RS256.
+    /// Signs ID tokens of clients that use RS256.
     pub(crate) rs256_signing_key: Option<SigningKey>,
-    /// Published, not signing.
+    /// Keys that are published but do not sign.
     pub(crate) other_keys: Vec<PublicKey>,
-    /// Keys of the pool's own cookies, codes and refresh tokens: the first encrypts, every key can decrypt.
+    /// Keys for the pool's cookies, codes and refresh tokens. The first key encrypts; every key can decrypt.
     pub(crate) seal_keys: Arc<[crate::crypto::aead::Key]>,
     pub(crate) users: Vec<UserSettings>,
     pub(crate) clients: Vec<ClientSettings>,
-    /// Life of ID and access tokens. 1 h.
+    /// Lifetime of ID and access tokens. Default: 1 h.
     pub(crate) token_lifetime: Duration,
-    /// Life of a refresh token, from the sign-in. 30 days.
+    /// Lifetime of refresh tokens, counted from the sign-in. Default: 30 days.
     pub(crate) refresh_lifetime: Duration,
-    /// Life of the pool's own single-sign-on session. 8 h.
+    /// Lifetime of the pool's single-sign-on session. Default: 8 h.
     pub(crate) sso_lifetime: Duration,
-    /// Passwords hashed at once; each takes 19 MiB. Half the cores, at least 1.
+    /// Maximum number of passwords hashed at the same time. Each needs 19 MiB. Default: half the cores, at least 1.
     pub(crate) hashing_max: usize,
 }
 
 /// A user of the configuration.
 #[derive(Clone, Debug)]
 pub(crate) struct UserSettings {
-    /// What is typed; compared after Unicode NFKC case folding and trimming (attacks U-04).
+    /// The user name. Compared after trimming, NFKC and case folding (attacks U-04).
     pub(crate) username: String,
     /// Argon2id, in PHC form.
     pub(crate) password_hash: Secret<String>,
-    /// Stable `sub`; where the file gives none, made from the pool's issuer and the user name.
+    /// The `sub` claim. If the file has none, it is derived from the issuer and the user name.
     pub(crate) subject: String,
-    /// `email`, `name`, `groups`, …: what userinfo says besides `sub` and `preferred_username`.
+    /// `email`, `name`, `groups`, …: the claims of userinfo apart from `sub` and `preferred_username`.
     pub(crate) claims: Claims,
 }
 
@@ -62,23 +62,23 @@ pub(crate) struct ClientSettings {
     pub(crate) post_logout_redirect_uris: Vec<Url>,
     /// Shown on the sign-in page.
     pub(crate) name: Option<String>,
-    /// What its authorization requests must have. A public client must use PKCE, whatever this says.
+    /// What its authorization requests must contain. A public client must always use PKCE.
     pub(crate) pkce: Pkce,
-    /// What signs its ID tokens; a key of the pool's.
+    /// The algorithm of its ID tokens. The pool has a key for it.
     pub(crate) id_token_algorithm: Algorithm,
-    /// Whether it begins a login again when it is told `login_required`, and so brings the user to where they were going.
+    /// Whether the client restarts the sign-in after the error `login_required`, and then returns to the requested page.
     pub(crate) begins_again: bool,
     /// Whether it is the client of our own rules. It has no secret, and asks for tokens within this process only.
     pub(crate) is_ours: bool,
 }
 
-/// What binds an authorization request to the browser that began it, beside `state`.
+/// What binds an authorization request to the browser that started it, in addition to `state`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Pkce {
     /// PKCE.
     Required,
     /// PKCE or `nonce`.
     OrNonce,
-    /// Neither is needed.
+    /// Neither is required.
     Optional,
 }

@@ -1,10 +1,11 @@
 //! A bounded map whose entries have owners, so that one owner cannot evict the entries of another.
 //!
-//! - An owner that holds its whole share loses its own oldest entry.
-//! - Where the map is full, the owner with the most entries loses its oldest one.
+//! - If an owner has reached its limit, its own oldest entry is evicted.
+//! - If the map is full, the oldest entry of the owner with the most entries is evicted.
 //!
-//! An evicted entry leaves a floor with its owner: everything of this owner that was born at or before the floor, and is not in
-//! the map, is [`Found::Forgotten`]. Callers refuse it, so that an eviction never makes a revoked value good again.
+//! An eviction raises the floor of the owner: the time of birth of the evicted entry. A key of this owner that was born at or
+//! before the floor and is not in the map is [`Found::Forgotten`]. Callers refuse it, so an eviction never makes a revoked
+//! value valid again.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::hash::{BuildHasher as _, Hash, RandomState};
@@ -12,10 +13,10 @@ use std::time::Duration;
 
 use crate::clock::Timestamp;
 
-/// How many entries a map holds.
+/// The maximum number of entries.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Bounds {
-    /// Of one owner.
+    /// Per owner.
     pub(crate) per_owner: usize,
     /// Of all owners together.
     pub(crate) total: usize,
@@ -24,14 +25,14 @@ pub(crate) struct Bounds {
 /// Time between two sweeps of a full map for entries that have expired.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(10);
 
-/// The map. Owners and keys are kept as keyed 64-bit hashes: small, and nobody can aim at another's.
+/// The map. Owners and keys are stored as keyed 64-bit hashes: they are small, and nobody can cause a collision on purpose.
 #[derive(Debug)]
 pub(crate) struct Shares<V> {
     bounds: Bounds,
     hasher: RandomState,
     entries: HashMap<u64, Entry<V>>,
     owners: HashMap<u64, Owner>,
-    /// Each owner of `owners` that holds entries, by how many.
+    /// The owners in `owners` that have entries, by the number of entries.
     by_count: BTreeSet<(usize, u64)>,
     swept_at: Timestamp,
 }
@@ -46,7 +47,7 @@ struct Entry<V> {
 
 #[derive(Debug, Default)]
 struct Owner {
-    /// From the oldest entry to the newest.
+    /// The entries from the oldest to the newest.
     keys: VecDeque<u64>,
     floor: Option<Floor>,
 }
@@ -57,19 +58,19 @@ struct Floor {
     expires_at: Timestamp,
 }
 
-/// What the map knows of a key.
+/// The result of a lookup.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Found<'s, V> {
-    /// It is in the map.
+    /// The key is in the map.
     Here(&'s mut V),
-    /// It may have been in the map, and an eviction took it out.
+    /// The key may have been in the map and been evicted.
     Forgotten,
-    /// It was never in the map, or has expired.
+    /// The key was never in the map, or it has expired.
     Never,
 }
 
 impl<V> Shares<V> {
-    /// An empty map.
+    /// Creates an empty map.
     pub(crate) fn new(bounds: Bounds) -> Self {
         Self {
             bounds,
@@ -81,7 +82,7 @@ impl<V> Shares<V> {
         }
     }
 
-    /// What is known of `key`, which `owner` would have put in and which was born at `born`.
+    /// Looks up `key` of `owner`, which was born at `born`.
     pub(crate) fn find(&mut self, owner: &impl Hash, key: &impl Hash, born: Timestamp, now: Timestamp) -> Found<'_, V> {
         let (owner, key) = (self.hasher.hash_one(owner), self.hasher.hash_one(key));
         if let Some(entry) = self.entries.get_mut(&key).filter(|entry| entry.owner == owner && entry.expires_at > now) {
@@ -92,7 +93,7 @@ impl<V> Shares<V> {
         if is_below { Found::Forgotten } else { Found::Never }
     }
 
-    /// Puts an entry in, or replaces the one of that key. `expires_at` is when it need not be remembered any more.
+    /// Inserts an entry, or replaces the entry of this key. From `expires_at` the entry is no longer needed.
     pub(crate) fn put(
         &mut self,
         owner: &impl Hash,
@@ -123,7 +124,7 @@ impl<V> Shares<V> {
         self.owners.get(&owner).map_or(0, |owner| owner.keys.len())
     }
 
-    /// Changes what an owner holds, and keeps `by_count` true.
+    /// Changes the entries of an owner, and updates `by_count`.
     fn change<R>(&mut self, owner: u64, change: impl FnOnce(&mut VecDeque<u64>) -> R) -> R {
         let entry = self.owners.entry(owner).or_default();
         self.by_count.remove(&(entry.keys.len(), owner));
@@ -163,7 +164,7 @@ impl<V> Shares<V> {
         self.change(owner, VecDeque::pop_front);
     }
 
-    /// Drops what has expired, of every owner.
+    /// Drops the expired entries of all owners.
     fn sweep(&mut self, now: Timestamp) {
         if now.since(self.swept_at) < SWEEP_INTERVAL {
             return;

@@ -1,3 +1,3 @@
-//! Proofs that a user can give; pure, no storage.
+//! How users prove who they are. Pure functions without storage.
 
 pub(crate) mod password;

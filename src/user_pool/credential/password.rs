@@ -1,4 +1,4 @@
-//! Argon2id passwords (RFC 9106) in PHC form, hashed off the runtime and never many at once.
+//! Argon2id password hashes (RFC 9106) in PHC format. Hashing runs on the blocking pool, with a limit on the number at a time.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -14,22 +14,22 @@ use tokio::sync::Semaphore;
 use crate::crypto::random;
 use crate::secret::Secret;
 
-/// OWASP's first choice for Argon2id: 19 MiB, two passes, one lane.
+/// The parameters that OWASP recommends first for Argon2id: 19 MiB, two passes, one lane.
 const MEMORY_KIB: u32 = 19_456;
 const PASSES: u32 = 2;
 const LANES: u32 = 1;
 
-/// The costliest hash that we verify: a configuration may not make one sign-in take the machine.
+/// The most expensive hash that is verified. A more expensive one would let a single sign-in use up the machine.
 const MEMORY_MAX_KIB: u32 = 262_144;
 const PASSES_MAX: u32 = 16;
 const LANES_MAX: u32 = 8;
 
-/// Longest password, in bytes: far beyond any that people use (NIST SP 800-63B §3.1.1.2 asks for 64 characters).
+/// Maximum length of a password in bytes. NIST SP 800-63B §3.1.1.2 requires at least 64 characters.
 pub(crate) const PASSWORD_MAX_BYTES: usize = 1024;
 
-/// Longest wait for a hasher; after it the user is told to try again.
+/// Maximum waiting time for a hasher. After that, the user is asked to try again.
 const WAIT_MAX: Duration = Duration::from_secs(10);
-/// Sign-ins that wait for a hasher at once. Each holds its form, of 16 KiB at most: 16 MiB in all.
+/// Maximum number of sign-ins that wait for a hasher. Each holds its form of at most 16 KiB: 16 MiB in total.
 const WAITING_MAX: usize = 1024;
 
 /// Why a hash cannot be used.
@@ -38,15 +38,15 @@ pub(crate) enum Error {
     /// Not PHC text.
     #[error("not a password hash in PHC form (`$argon2id$v=19$m=…`)")]
     NotPhc,
-    /// PHC text of something else, or without salt or hash.
+    /// PHC text of another algorithm, or without salt or hash.
     #[error("not an Argon2id hash of version 19")]
     NotArgon2id,
-    /// Costs beyond what we verify.
+    /// More expensive than the maximum.
     #[error("the hash costs more than m=262144 (KiB), t=16, p=8")]
     TooCostly,
 }
 
-/// Hashes a password for the configuration: Argon2id, m=19456, t=2, p=1, in PHC form. Takes tens of milliseconds.
+/// Hashes a password for the configuration: Argon2id, m=19456, t=2, p=1, in PHC format. Takes tens of milliseconds.
 pub(crate) fn hash(password: &Secret<String>) -> Secret<String> {
     let salt = SaltString::encode_b64(&random::bytes::<16>()).expect("16 bytes are a salt");
     let params = Params::new(MEMORY_KIB, PASSES, LANES, None).expect("OWASP's parameters are valid");
@@ -56,7 +56,7 @@ pub(crate) fn hash(password: &Secret<String>) -> Secret<String> {
     Secret::new(hash.to_string())
 }
 
-/// Whether `password` is the one that was hashed. A hash that [`check`] refuses fits no password.
+/// Whether `password` matches the hash. A hash that [`check`] refuses matches no password.
 pub(crate) fn verify(hash: &Secret<String>, password: &Secret<String>) -> bool {
     if password.expose().len() > PASSWORD_MAX_BYTES || check(hash).is_err() {
         return false;
@@ -65,7 +65,7 @@ pub(crate) fn verify(hash: &Secret<String>, password: &Secret<String>) -> bool {
     Argon2::default().verify_password(normal(password).expose().as_bytes(), &hash).is_ok()
 }
 
-/// Checks that a hash of the configuration is one that [`verify`] takes.
+/// Checks that [`verify`] accepts a hash of the configuration.
 ///
 /// # Errors
 ///
@@ -74,7 +74,7 @@ pub(crate) fn check(hash: &Secret<String>) -> Result<(), Error> {
     cost(hash).map(|_| ())
 }
 
-/// What a hash costs: memory in KiB, passes, lanes.
+/// The cost of a hash: memory in KiB, passes, lanes.
 type Cost = (u32, u32, u32);
 
 fn cost(hash: &Secret<String>) -> Result<Cost, Error> {
@@ -88,35 +88,35 @@ fn cost(hash: &Secret<String>) -> Result<Cost, Error> {
     if cost.0 > MEMORY_MAX_KIB || cost.1 > PASSES_MAX || cost.2 > LANES_MAX { Err(Error::TooCostly) } else { Ok(cost) }
 }
 
-/// RFC 8265 §4.2.2: NFC, so that a password typed on another keyboard is the same password.
+/// Normalizes to NFC (RFC 8265 §4.2.2), because keyboards produce different code points for the same character.
 fn normal(password: &Secret<String>) -> Secret<String> {
     const NFC: ComposingNormalizerBorrowed<'static> = ComposingNormalizerBorrowed::new_nfc();
     Secret::new(NFC.normalize(password.expose()).into_owned())
 }
 
-/// Verifies passwords on the blocking pool, so many at once and so many waiting.
+/// Verifies passwords on the blocking pool. Limits how many are hashed at the same time and how many wait.
 #[derive(Clone, Debug)]
 pub(crate) struct Hasher {
     running: Arc<Semaphore>,
     admitted: Arc<Semaphore>,
-    /// One hash for each cost that a user's hash has: an attempt does the work of each, whoever the user is.
+    /// One stand-in hash for each cost that occurs among the users. Each attempt does the work of every cost.
     stand_ins: Arc<[StandIn]>,
 }
 
-/// A hash that fits no password, and what it costs.
+/// A hash that matches no password, and its cost.
 #[derive(Debug)]
 struct StandIn {
     cost: Cost,
     hash: Secret<String>,
 }
 
-/// Too many passwords wait to be hashed, or this one has waited too long.
+/// Too many passwords are waiting, or this one has waited too long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("too many sign-ins at once")]
 pub(crate) struct Busy;
 
 impl Hasher {
-    /// Hashes `at_once` passwords at a time; `hashes` are those of all users.
+    /// Creates a hasher for `at_once` passwords at a time. `hashes` are the hashes of all users.
     pub(crate) fn new<'h>(at_once: usize, hashes: impl IntoIterator<Item = &'h Secret<String>>) -> Self {
         let at_once = at_once.max(1);
         Self {
@@ -126,17 +126,17 @@ impl Hasher {
         }
     }
 
-    /// Whether `password` is that of `hash`. Where there is no hash the answer is no after the same work (attacks U-01).
+    /// Whether `password` matches `hash`. Without a hash, does the same work and returns false (attacks U-01).
     ///
     /// # Errors
     ///
-    /// [`Busy`] where no hasher is free within [`WAIT_MAX`], and at once where too many wait already.
+    /// [`Busy`] if no hasher is free within [`WAIT_MAX`], and at once if too many are waiting already.
     pub(crate) async fn verify(&self, hash: Option<Secret<String>>, password: Secret<String>) -> Result<bool, Busy> {
         let admitted = Arc::clone(&self.admitted).try_acquire_owned().map_err(|_| Busy)?;
         let turn = tokio::time::timeout(WAIT_MAX, Arc::clone(&self.running).acquire_owned());
         let running = turn.await.map_err(|_| Busy)?.map_err(|_| Busy)?;
         let stand_ins = Arc::clone(&self.stand_ins);
-        // The permits go with the work: a browser that leaves does not make room for another 19 MiB.
+        // The permits move into the task. If the client disconnects, its 19 MiB are still in use until the task ends.
         let work = move || {
             let fits = verify_at_every_cost(&stand_ins, hash.as_ref(), &password);
             drop((running, admitted));
@@ -145,7 +145,7 @@ impl Hasher {
         Ok(tokio::task::spawn_blocking(work).await.unwrap_or(false))
     }
 
-    /// Takes every hasher, until the permit is dropped.
+    /// Occupies every hasher until the permit is dropped.
     #[cfg(test)]
     pub(crate) async fn block(&self) -> tokio::sync::OwnedSemaphorePermit {
         let all = self.running.available_permits().try_into().expect("few");
@@ -153,7 +153,7 @@ impl Hasher {
     }
 }
 
-/// Verifies `hash`, and a stand-in for each other cost: which cost the user's hash has cannot be told by time.
+/// Verifies `hash`, and a stand-in hash for each other cost. Then the time does not reveal the cost of the user's hash.
 fn verify_at_every_cost(stand_ins: &[StandIn], hash: Option<&Secret<String>>, password: &Secret<String>) -> bool {
     let own = hash.and_then(|hash| Some((hash, cost(hash).ok()?)));
     let mut is_right = false;
@@ -168,13 +168,13 @@ fn verify_at_every_cost(stand_ins: &[StandIn], hash: Option<&Secret<String>>, pa
     is_right
 }
 
-/// Each cost that a hash of `hashes` has, once; never empty.
+/// The distinct costs of `hashes`; never empty.
 pub(crate) fn costs<'h>(hashes: impl IntoIterator<Item = &'h Secret<String>>) -> BTreeSet<Cost> {
     let costs: BTreeSet<Cost> = hashes.into_iter().filter_map(|hash| cost(hash).ok()).collect();
     if costs.is_empty() { BTreeSet::from([(MEMORY_KIB, PASSES, LANES)]) } else { costs }
 }
 
-/// A hash that costs so much and fits no password that anyone could find: salt and output are random.
+/// A hash with this cost and with random salt and output, so that no known password matches.
 fn stand_in((memory, passes, lanes): Cost) -> Secret<String> {
     let salt = SaltString::encode_b64(&random::bytes::<16>()).expect("16 bytes are a salt");
     let params = Params::new(memory, passes, lanes, None).expect("the costs of a hash that was read");

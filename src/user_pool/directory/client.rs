@@ -1,4 +1,4 @@
-//! An app client: a relying party and where it may be sent.
+//! An app client: a relying party with its redirect URIs.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -24,22 +24,22 @@ impl Client {
         &self.0.client_id
     }
 
-    /// What people know it as.
+    /// The name on the sign-in page.
     pub(crate) fn name(&self) -> Option<&str> {
         self.0.name.as_deref()
     }
 
-    /// What its authorization requests must have beside `state` (RFC 9700 §2.1.1).
+    /// What its authorization requests must contain in addition to `state` (RFC 9700 §2.1.1).
     pub(crate) fn pkce(&self) -> Pkce {
         if self.is_public() { Pkce::Required } else { self.0.pkce }
     }
 
-    /// What signs its ID tokens.
+    /// The signature algorithm of its ID tokens.
     pub(crate) fn id_token_algorithm(&self) -> Algorithm {
         self.0.id_token_algorithm
     }
 
-    /// Whether it begins a login again when it is told `login_required`.
+    /// Whether the client restarts the sign-in after the error `login_required`.
     pub(crate) fn begins_again(&self) -> bool {
         self.0.begins_again
     }
@@ -49,49 +49,49 @@ impl Client {
         self.0.is_ours
     }
 
-    /// Where users may be sent back to.
+    /// The registered redirect URIs.
     pub(crate) fn redirect_uris(&self) -> &[Url] {
         &self.0.redirect_uris
     }
 
-    /// Whether it has no secret to prove itself with (RFC 6749 §2.1).
+    /// Whether the client has no secret (RFC 6749 §2.1).
     pub(crate) fn is_public(&self) -> bool {
         self.0.client_secret.is_none()
     }
 
-    /// Whether `secret` is this client's; a public client has none.
+    /// Whether `secret` is the secret of this client. Always false for a public client.
     pub(crate) fn has_secret(&self, secret: &Secret<String>) -> bool {
-        // Of hashes, so that not even the length can be learned from the time it takes.
+        // Hashes are compared, so that the time does not reveal the length either.
         let hash = |secret: &Secret<String>| digest::sha256(secret.expose().as_bytes());
         self.0.client_secret.as_ref().is_some_and(|own| compare::equal(&hash(own), &hash(secret)))
     }
 
-    /// Whether a code may be sent to `uri` (attacks U-07).
+    /// Whether `uri` is a registered redirect URI (attacks U-07).
     pub(crate) fn allows_redirect(&self, uri: &str) -> bool {
         self.0.redirect_uris.iter().any(|registered| is_same(registered, uri) || is_same_loopback(registered, uri))
     }
 
-    /// Whether a browser may be sent to `uri` after signing out.
+    /// Whether `uri` is a registered redirect URI after signing out.
     pub(crate) fn allows_post_logout(&self, uri: &str) -> bool {
         self.0.post_logout_redirect_uris.iter().any(|registered| is_same(registered, uri))
     }
 }
 
-/// Why an address may not be registered.
+/// Why a redirect URI cannot be registered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum RedirectError {
     /// RFC 6749 §3.1.2.
     #[error("a redirect URI has no fragment (`#…`)")]
     Fragment,
-    /// A code on an open connection is anyone's; this machine's own address is the exception (RFC 8252 §7.3, RFC 9700 §2.6).
+    /// Plain HTTP would reveal the code. Loopback addresses are the exception (RFC 8252 §7.3, RFC 9700 §2.6).
     #[error("a redirect URI is https, or http on localhost, 127.0.0.1 or [::1]")]
     NotHttps,
-    /// A scheme that a browser runs or shows, or one that no app owns (RFC 8252 §7.1: a domain name in reverse).
+    /// A scheme that browsers handle themselves, or one that is not a reversed domain name (RFC 8252 §7.1).
     #[error("a redirect URI has the scheme https, or an app's own with a dot in it, as com.example.app")]
     Scheme,
 }
 
-/// Checks an address of the configuration, before anyone is sent there.
+/// Checks a redirect URI of the configuration.
 ///
 /// # Errors
 ///
@@ -118,20 +118,20 @@ fn is_loopback(host: &Host<&str>) -> bool {
     }
 }
 
-/// Compares as strings (RFC 9700 §2.1). A bare origin may lack its slash: the registered one had one added by parsing.
+/// Compares as strings (RFC 9700 §2.1). An origin may be sent without its slash, because parsing added one to the registered URI.
 fn is_same(registered: &Url, uri: &str) -> bool {
     let text = registered.as_str();
     let is_origin = registered.path() == "/" && registered.query().is_none() && registered.fragment().is_none();
     text == uri || (is_origin && text.strip_suffix('/') == Some(uri))
 }
 
-/// RFC 8252 §7.3: an app on this machine takes whatever port is free, on a loopback address (§8.3: not a name).
+/// RFC 8252 §7.3: an app on this machine may use any port of a loopback address (§8.3: not `localhost`).
 fn is_same_loopback(registered: &Url, uri: &str) -> bool {
     if registered.scheme() != "http" || !registered.host().is_some_and(|host| is_loopback(&host)) {
         return false;
     }
     let Ok(mut asked) = Url::parse(uri) else { return false };
-    // What parsing changes is not what was registered.
+    // A URI that parsing would change is not the registered one.
     asked.as_str() == uri && asked.set_port(registered.port()).is_ok() && asked == *registered
 }
 

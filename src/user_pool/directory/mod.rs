@@ -1,4 +1,4 @@
-//! Who may sign in, and to what: the users and app clients of the configuration.
+//! The users and app clients of the configuration.
 
 pub(crate) mod client;
 pub(crate) mod user;
@@ -11,7 +11,7 @@ use user::{User, UserName};
 
 use crate::user_pool::settings::{ClientSettings, UserSettings};
 
-/// Every user and app client. Never changes.
+/// All users and app clients. Immutable.
 #[derive(Debug)]
 pub(crate) struct Directory {
     by_name: HashMap<UserName, Arc<User>>,
@@ -33,12 +33,12 @@ impl Directory {
         }
     }
 
-    /// The user of that name.
+    /// Finds a user by name.
     pub(crate) fn user_named(&self, name: &UserName) -> Option<&Arc<User>> {
         self.by_name.get(name)
     }
 
-    /// The user with that `sub`, while the password is still the one that `fingerprint` was made of.
+    /// Finds a user by `sub`. `None` if the password has changed since `fingerprint` was computed.
     pub(crate) fn user(&self, subject: &str, fingerprint: &str) -> Option<&Arc<User>> {
         self.by_subject.get(subject).filter(|user| user.fingerprint() == fingerprint)
     }
@@ -48,7 +48,7 @@ impl Directory {
         self.by_subject.values()
     }
 
-    /// The app client with that id.
+    /// Finds an app client by its client ID.
     pub(crate) fn client(&self, client_id: &str) -> Option<&Arc<Client>> {
         self.clients.get(client_id)
     }

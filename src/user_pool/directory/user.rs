@@ -1,4 +1,4 @@
-//! A user, and the one form of the name that is typed.
+//! A user, and the canonical form of the user name.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -9,34 +9,34 @@ use crate::identity::Claims;
 use crate::secret::Secret;
 use crate::user_pool::settings::UserSettings;
 
-/// Longest user name, in bytes of the form that we compare.
+/// Maximum length of a user name, in bytes of the canonical form.
 pub(crate) const USER_NAME_MAX_BYTES: usize = 256;
 
-/// A user name in the form that is compared: trimmed, NFKC, lower case (attacks U-04).
+/// A user name in canonical form: trimmed, NFKC, lower case (attacks U-04).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct UserName(String);
 
 impl UserName {
-    /// Reads what was typed; `None` where it can be no name (empty, too long, control characters).
+    /// Parses the typed text. `None` if it is not a valid name (empty, too long, control characters).
     pub(crate) fn parse(typed: &str) -> Option<Self> {
         const NFKC: ComposingNormalizerBorrowed<'static> = ComposingNormalizerBorrowed::new_nfkc();
         if typed.len() > 4 * USER_NAME_MAX_BYTES {
             return None;
         }
         let composed = NFKC.normalize(typed);
-        // Character by character: `str::to_lowercase` looks at a final sigma's neighbours.
+        // Character by character, because `str::to_lowercase` treats a sigma at the end of a word differently.
         let lower: String = composed.chars().flat_map(char::to_lowercase).collect();
         let name = NFKC.normalize(&lower).trim().to_owned();
         let is_name = !name.is_empty() && name.len() <= USER_NAME_MAX_BYTES && !name.contains(char::is_control);
         is_name.then_some(Self(name))
     }
 
-    /// The form that is compared.
+    /// The canonical form.
     pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// A name that nobody can have.
+    /// A name that no user can have.
     pub(crate) fn nobody() -> Self {
         Self(String::new())
     }
@@ -54,7 +54,7 @@ pub(crate) struct User {
 }
 
 impl User {
-    /// A user of the configuration; `None` where the name is none, which the configuration's check has said before.
+    /// Creates a user of the configuration. `None` if the name is invalid; the configuration was validated before.
     pub(crate) fn new(settings: UserSettings) -> Option<Self> {
         let hash =
             digest::sha256(&[b"vestibule pool credential\0", settings.password_hash.expose().as_bytes()].concat());
@@ -68,7 +68,7 @@ impl User {
         })
     }
 
-    /// The name that is typed.
+    /// The user name in canonical form.
     pub(crate) fn name(&self) -> &UserName {
         &self.name
     }
@@ -78,7 +78,7 @@ impl User {
         &self.subject
     }
 
-    /// The name as the configuration writes it.
+    /// The name as written in the configuration.
     pub(crate) fn preferred_username(&self) -> &str {
         &self.preferred_username
     }
@@ -88,12 +88,12 @@ impl User {
         &self.password_hash
     }
 
-    /// Changes with the password; whatever was issued under another one has ended.
+    /// Changes with the password. Sessions and tokens with another fingerprint are no longer valid.
     pub(crate) fn fingerprint(&self) -> &str {
         &self.fingerprint
     }
 
-    /// What the configuration says of the user.
+    /// The claims of the user in the configuration.
     pub(crate) fn claims(&self) -> &Claims {
         &self.claims
     }

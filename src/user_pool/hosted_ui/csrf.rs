@@ -1,8 +1,8 @@
-//! Whether a form comes from our own page (attacks U-11).
+//! Protects forms against cross-site request forgery (attacks U-11).
 //!
-//! The form's hidden value is sealed together with a random cookie of the browser (`signin::state`), so that a form which
-//! another site made, or which was made for another browser, does not open. What the browser itself says of where a request
-//! comes from is looked at first. `Origin` is `null` on our own forms, because our pages send no referrer.
+//! The hidden value of a form is encrypted together with a random cookie of the browser (`signin::state`). A form of another
+//! site, or of another browser, therefore cannot be decrypted. `Sec-Fetch-Site` and `Origin` are checked first. `Origin` is
+//! `null` on our own forms, because our pages send no referrer.
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
@@ -15,7 +15,7 @@ const MAX_AGE_SECONDS: u64 = 3600;
 const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// The browser's own value, from the cookie `name`. `None` if it is missing or was not made by us.
+/// The random value of the browser, from the cookie `name`. `None` if it is missing or has the wrong form.
 pub(crate) fn browser<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
     cookie::pairs(headers)
         .find(|(sent, value)| *sent == name && value.len() == 43 && value.bytes().all(is_base64url))
@@ -26,12 +26,12 @@ fn is_base64url(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')
 }
 
-/// A value for a browser that has none.
+/// A new random value for a browser.
 pub(crate) fn new_browser() -> String {
     random::token()
 }
 
-/// Gives a browser its value, in the cookie `name`. `Lax`, so that a relying party that opens a second tab does not replace it.
+/// Sets the cookie `name` with the random value. `Lax`, so that a second tab opened by a relying party does not replace it.
 pub(crate) fn set_browser(name: &str, browser: &str) -> HeaderValue {
     cookie::set(name, browser, MAX_AGE_SECONDS)
 }
@@ -41,12 +41,12 @@ pub(crate) fn is_navigation(headers: &HeaderMap) -> bool {
     headers.get(SEC_FETCH_MODE).is_some_and(|mode| mode == "navigate")
 }
 
-/// What the browser says of where the request comes from (Fetch Metadata §2.4).
+/// The value of `Sec-Fetch-Site` (Fetch Metadata §2.4).
 pub(crate) fn fetch_site(headers: &HeaderMap) -> Option<&str> {
     headers.get(SEC_FETCH_SITE)?.to_str().ok()
 }
 
-/// Whether the browser says that the form is not on a page of ours.
+/// Whether `Sec-Fetch-Site` or `Origin` shows that the form is on a page of another origin.
 pub(crate) fn is_from_elsewhere(headers: &HeaderMap, origin: &str) -> bool {
     let site = headers.get(SEC_FETCH_SITE).map(HeaderValue::as_bytes);
     let from = headers.get(header::ORIGIN).map(HeaderValue::as_bytes);

@@ -1,6 +1,6 @@
-//! One function for each page: what to show → HTML. No script, no picture, no second request.
+//! One function per page. Each returns HTML without scripts, images or other resources.
 //!
-//! Whatever a stranger, a relying party or the configuration wrote goes through [`escape`].
+//! All text from requests, relying parties and the configuration is escaped with [`escape`].
 
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
@@ -10,16 +10,16 @@ use crate::user_pool::hosted_ui::refusal;
 use crate::user_pool::oauth::error::PageError;
 use crate::user_pool::routes;
 
-/// What the sign-in page shows.
+/// The contents of the sign-in page.
 #[derive(Debug)]
 pub(crate) struct SignInView<'a> {
     /// The heading.
     pub(crate) title: &'a str,
-    /// Which relying party the user goes on to, where one asked.
+    /// The name of the relying party, if there is one.
     pub(crate) client: Option<&'a str>,
     /// The hidden value.
     pub(crate) carried: &'a str,
-    /// What was typed before.
+    /// The user name that was typed before.
     pub(crate) username: &'a str,
     pub(crate) notice: Option<Notice>,
 }
@@ -29,16 +29,16 @@ pub(crate) struct SignInView<'a> {
 pub(crate) enum Notice {
     /// A field was empty.
     Incomplete,
-    /// The user name or the password is wrong: not which (attacks U-01).
+    /// The user name or the password is wrong. The page does not say which (attacks U-01).
     Wrong,
-    /// Too many attempts; wait so many seconds.
+    /// Too many attempts; seconds to wait.
     TooMany(u64),
-    /// Too many people at once; wait so many seconds.
+    /// Too many users at once; seconds to wait.
     Busy(u64),
 }
 
 impl Notice {
-    /// The status of a page that answers the form itself.
+    /// The status, if the page is the response to the form itself.
     pub(crate) const fn status(self) -> StatusCode {
         match self {
             Self::Incomplete => StatusCode::BAD_REQUEST,
@@ -81,7 +81,7 @@ pub(crate) fn sign_in(view: &SignInView<'_>) -> String {
     let client = view.client.map_or_else(String::new, |client| {
         format!("\n<p class=\"soft\">to continue to <strong>{}</strong></p>", escape(client))
     });
-    // The cursor stands where the next thing is to be typed.
+    // The cursor is in the field that must be filled in next.
     let (at_name, at_password) = if username.is_empty() { (" autofocus", "") } else { ("", " autofocus") };
     let (alert, described) = match view.notice {
         Some(notice) => {
@@ -112,12 +112,12 @@ pub(crate) fn sign_in(view: &SignInView<'_>) -> String {
     )
 }
 
-/// Why somebody is asked whether to sign out.
+/// Why the user is asked whether to sign out.
 #[derive(Debug)]
 pub(crate) enum Question<'a> {
-    /// A relying party asks, without proof that the user wants it.
+    /// A relying party sent an end-session request without a valid ID token.
     SignOut { client: Option<&'a str> },
-    /// Somebody came to have a look. `applications` are names and addresses.
+    /// A signed-in user opened the sign-in page. `applications` are names and addresses.
     SignedIn { name: &'a str, applications: &'a [(String, String)] },
 }
 
@@ -163,7 +163,7 @@ fn links(applications: &[(String, String)]) -> String {
     format!("</p>\n<ul>{}\n</ul>\n<p>", applications.iter().map(link).collect::<String>())
 }
 
-/// What is shown after signing out where there is nowhere to go.
+/// The page after a sign-out without a redirect URI.
 pub(crate) fn signed_out() -> String {
     let text = "You can close this page. Applications that you have opened may keep you signed in for a while.";
     document(
@@ -176,10 +176,10 @@ pub(crate) fn signed_out() -> String {
     )
 }
 
-/// Why a form of ours is not taken.
+/// Why a form is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Refused {
-    /// Not from our page, or the cookie is missing.
+    /// The form comes from another site or browser, or the cookie is missing.
     Foreign,
     /// The sign-in page is too old.
     Expired,
@@ -187,7 +187,7 @@ pub(crate) enum Refused {
     QuestionExpired,
 }
 
-/// A form is not taken. `again` is where to begin again.
+/// The page for a refused form. `again` is the address at which the user can start again.
 pub(crate) fn refused(why: Refused, again: &str, id: Option<&str>) -> String {
     let (title, text, label) = match why {
         Refused::Foreign => (
@@ -208,7 +208,7 @@ pub(crate) fn refused(why: Refused, again: &str, id: Option<&str>) -> String {
     message(title, text, (403, why.code(), id), Way { to: again, label })
 }
 
-/// A request that no address may be told of.
+/// The page for a request that cannot be answered by a redirect.
 pub(crate) fn error(error: PageError, id: Option<&str>) -> String {
     let (title, text) = match error {
         PageError::UnknownClient => (
@@ -227,12 +227,12 @@ pub(crate) fn error(error: PageError, id: Option<&str>) -> String {
     message(title, text, (400, error.code(), id), HOME)
 }
 
-/// Nothing is at this address.
+/// The page for an unknown path.
 pub(crate) fn not_found(id: Option<&str>) -> String {
     message("Page not found", "There is no page at this address.", (404, refusal::NOT_FOUND, id), HOME)
 }
 
-/// The method is not for this address.
+/// The page for a method that the path does not support.
 pub(crate) fn method_not_allowed(id: Option<&str>) -> String {
     message(
         "Invalid request",
@@ -242,17 +242,17 @@ pub(crate) fn method_not_allowed(id: Option<&str>) -> String {
     )
 }
 
-/// A link that leads on.
+/// A link on a page.
 #[derive(Clone, Copy, Debug)]
 struct Way<'a> {
     to: &'a str,
     label: &'a str,
 }
 
-/// From pages that know of nothing better.
+/// The link of pages without a better one.
 const HOME: Way<'static> = Way { to: routes::SIGN_IN, label: "Go to the sign-in page" };
 
-/// A page of an error: status, code and the id of the request, by which the operator finds it in the access log.
+/// An error page with status, code and request ID. The operator finds the request in the access log by its ID.
 fn message(title: &str, text: &str, (status, code, id): (u16, &str, Option<&str>), way: Way<'_>) -> String {
     let id = id.map_or_else(String::new, |id| format!("<br>Request <code>{}</code>", escape(id)));
     let small = format!("<p class=\"small\">{status} · <code>{code}</code>{id}</p>");

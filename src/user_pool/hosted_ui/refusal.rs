@@ -1,17 +1,17 @@
-//! The stable codes of what the pool's pages refuse: in the access log, and on those pages that are about nothing else.
+//! The reason codes of the pool's pages: in the access log, and on error pages.
 
 use crate::message::WholeResponse;
 use crate::message::page::Code;
 use crate::user_pool::hosted_ui::page::{Notice, Refused};
 use crate::user_pool::oauth::error::PageError;
 
-/// Nothing is at the address.
+/// The path is unknown.
 pub(crate) const NOT_FOUND: &str = "pool.not_found";
-/// The method is not for the address.
+/// The path does not support the method.
 pub(crate) const METHOD: &str = "pool.method_not_allowed";
 
 impl PageError {
-    /// The code of a request that no address may be told of.
+    /// The code of a request that cannot be answered by a redirect.
     pub(crate) const fn code(self) -> &'static str {
         match self {
             Self::UnknownClient => "authorize.unknown_client",
@@ -22,7 +22,7 @@ impl PageError {
 }
 
 impl Refused {
-    /// The code of a form that is not taken.
+    /// The code of a refused form.
     pub(crate) const fn code(self) -> &'static str {
         match self {
             Self::Foreign => "sign_in.form_foreign",
@@ -33,7 +33,7 @@ impl Refused {
 }
 
 impl Notice {
-    /// The code of a sign-in that did not succeed.
+    /// The code of a failed sign-in.
     pub(crate) const fn code(self) -> &'static str {
         match self {
             Self::Incomplete => "sign_in.incomplete",
@@ -44,7 +44,7 @@ impl Notice {
     }
 }
 
-/// Says of a response which refusal it is.
+/// Attaches a code to a response.
 pub(crate) fn because(code: &'static str, mut response: WholeResponse) -> WholeResponse {
     response.extensions_mut().insert(Code(code));
     response

@@ -15,13 +15,13 @@ use crate::user_pool::oauth::provider::Provider;
 use crate::user_pool::settings::Pkce;
 use crate::user_pool::signin::sso::Session;
 
-/// Scopes that mean something here; others are left out of what is granted.
+/// The supported scopes. Others are not granted.
 pub(crate) const SCOPES: &[&str] = &["openid", "profile", "email", "groups", "offline_access"];
 
-/// Longest `state` and `nonce`: both travel in the form while the user signs in.
+/// Maximum length of `state` and `nonce`, because both are part of the sign-in form.
 const CARRIED_MAX_BYTES: usize = 2048;
 
-/// Every parameter that we read; one that comes twice is refused (RFC 6749 §3.1).
+/// All parameters that are read. A request with one of them twice is refused (RFC 6749 §3.1).
 const PARAMETERS: &[&str] = &[
     "client_id",
     "redirect_uri",
@@ -41,7 +41,7 @@ const PARAMETERS: &[&str] = &[
     "registration",
 ];
 
-/// A valid authorization request, as it travels through the sign-in form.
+/// A valid authorization request, as stored in the sign-in form.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct AuthorizationRequest {
     pub(crate) client_id: String,
@@ -50,23 +50,23 @@ pub(crate) struct AuthorizationRequest {
     state: Option<String>,
     nonce: Option<String>,
     code_challenge: Option<String>,
-    /// Of the `id_token_hint`: nobody else may sign in to this request (OIDC Core §3.1.2.2).
+    /// The `sub` of the `id_token_hint`. No other user may sign in to this request (OIDC Core §3.1.2.2).
     #[serde(default)]
     subject: Option<String>,
 }
 
-/// What the endpoint decides.
+/// The decision of the endpoint.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Decision {
-    /// The browser goes back to the relying party, with a code.
+    /// Redirect to the relying party with a code.
     Code(String),
-    /// The browser goes back to the relying party, with an error.
+    /// Redirect to the relying party with an error.
     Refused(String),
-    /// The user has to sign in; `login_hint` is what to put in the field.
+    /// The user must sign in. `login_hint` prefills the user name.
     NeedsSignIn { request: AuthorizationRequest, login_hint: Option<String> },
 }
 
-/// What the request says of whether to ask the user.
+/// The parameters that control whether the user is asked to sign in.
 struct Interaction {
     never_ask: bool,
     always_ask: bool,
@@ -75,11 +75,11 @@ struct Interaction {
 }
 
 impl Provider {
-    /// Decides about an authorization request from a browser with this single-sign-on session.
+    /// Decides about an authorization request. `session` is the single-sign-on session of the browser.
     ///
     /// # Errors
     ///
-    /// [`PageError`] where client and redirect URI are not a registered pair: then no address may be told.
+    /// [`PageError`] if the client does not exist or the redirect URI is not registered: then no redirect is allowed.
     pub(crate) fn authorize(&self, form: &Form<'_>, session: Option<&Session>) -> Result<Decision, PageError> {
         let field = |name| form.one(name).map_err(|_| PageError::Malformed);
         let client_id = field("client_id")?.ok_or(PageError::UnknownClient)?;
@@ -87,7 +87,7 @@ impl Provider {
         let redirect_uri = field("redirect_uri")?.ok_or(PageError::UnknownRedirect)?;
         if !client.allows_redirect(redirect_uri) {
             let shown = shown(redirect_uri);
-            // Once for each address: anybody can send such a request.
+            // Logged once per address, because anybody can send such a request.
             if self.logged.is_first(&format!("{client_id} {shown}")) {
                 tracing::warn!(
                     app_client.id = client_id,
@@ -126,7 +126,7 @@ impl Provider {
         }
     }
 
-    /// Whether the request has what its client's requests must have.
+    /// Checks that the request contains PKCE or a nonce as the client requires.
     fn check_binding(&self, client: &Client, request: &AuthorizationRequest) -> Result<(), Error> {
         match client.pkce() {
             Pkce::Required if request.code_challenge.is_none() => {
@@ -146,13 +146,13 @@ impl Provider {
         }
     }
 
-    /// Counts a sign-in without a password, of this user at this client.
+    /// Counts a sign-in of this user at this client without a password.
     fn count_silent(&self, subject: &str, client_id: &str, now: Timestamp) -> Result<(), Error> {
         let mut silent = self.silent.lock().unwrap_or_else(PoisonError::into_inner);
         let key = silent.key(&(subject, client_id));
         if !silent.wait(key, now).is_zero() {
             self.metrics.rate_limited.increment();
-            // RFC 6749 §4.1.2.1: a redirect cannot say 429.
+            // RFC 6749 §4.1.2.1: a redirect cannot have the status 429.
             return Err(Error::new("temporarily_unavailable", "too many sign-ins of this user; try again in a moment"));
         }
         silent.take(key, now);
@@ -191,13 +191,12 @@ impl Provider {
         !interaction.always_ask && is_young && is_wanted && self.is_user(session)
     }
 
-    /// Whether the session's user is there, and has the password that was typed.
+    /// Whether the user of the session exists and has not changed the password since.
     pub(crate) fn is_user(&self, session: &Session) -> bool {
         self.directory.user(&session.subject, &session.fingerprint).is_some()
     }
 
-    /// Where a browser goes whose user has signed in: back with a code, or with an error where the request is for another
-    /// user.
+    /// The redirect after the sign-in: with a code, or with an error if the request is for another user.
     pub(crate) fn code_location(&self, request: &AuthorizationRequest, session: &Session) -> String {
         if !request.is_for(&session.subject) {
             return self.not_signed_in_location(request);
@@ -219,7 +218,7 @@ impl Provider {
         self.location(&request.redirect_uri, &[("code", code.expose())], request.state.as_deref())
     }
 
-    /// Where a browser goes to tell the relying party that the user it asks for has not signed in.
+    /// The redirect that tells the relying party that the requested user has not signed in.
     pub(crate) fn not_signed_in_location(&self, request: &AuthorizationRequest) -> String {
         let error = Error::new("login_required", "the user has to sign in");
         self.error_location(&request.redirect_uri, request.state.as_deref(), error)
@@ -230,7 +229,7 @@ impl Provider {
         self.location(redirect_uri, &answer, state)
     }
 
-    /// `redirect_uri` with the answer, `state` and `iss` (RFC 9207 §2) added to its query.
+    /// `redirect_uri` with the response parameters, `state` and `iss` (RFC 9207 §2) added to its query.
     fn location(&self, redirect_uri: &str, answer: &[(&str, &str)], state: Option<&str>) -> String {
         let state = state.map(|state| ("state", state));
         let pairs = answer.iter().copied().chain(state).chain([("iss", self.issuer.url())]);
@@ -240,23 +239,23 @@ impl Provider {
 }
 
 impl AuthorizationRequest {
-    /// Whether a user with that `sub` may sign in to it.
+    /// Whether the user with this `sub` may sign in to this request.
     pub(crate) fn is_for(&self, subject: &str) -> bool {
         self.subject.as_deref().is_none_or(|hinted| hinted == subject)
     }
 
-    /// Where the sign-in form leads in the end, as a CSP source: Chromium holds redirects after a form to it as well.
+    /// The CSP sources for `form-action`. They include the relying party, because Chromium also checks redirects after a form.
     pub(crate) fn form_action(&self) -> String {
         let Ok(url) = Url::parse(&self.redirect_uri) else { return "'self'".to_owned() };
         match url.scheme() {
             "http" | "https" => format!("'self' {}", url.origin().ascii_serialization()),
-            // An app's own scheme (RFC 8252 §7.1) has no origin.
+            // A private-use scheme of an app (RFC 8252 §7.1) has no origin.
             scheme => format!("'self' {scheme}:"),
         }
     }
 }
 
-/// Everything that does not depend on who asks.
+/// Reads the parameters that do not depend on the client.
 fn read(
     form: &Form<'_>,
     client: &Client,
@@ -289,7 +288,7 @@ fn read(
 
 fn refuse_unsupported(form: &Form<'_>) -> Result<(), Error> {
     let has = |name| Ok(one(form, name)?.is_some());
-    // OIDC Core §3.1.2.6: what they would say counts more than the query, so they cannot be overlooked.
+    // OIDC Core §3.1.2.6: request objects take precedence over the query, so they must not be ignored.
     if has("request")? {
         return Err(Error::new("request_not_supported", "request objects are not supported"));
     }
@@ -310,7 +309,7 @@ fn refuse_unsupported(form: &Form<'_>) -> Result<(), Error> {
     }
 }
 
-/// PKCE, where the request has it. `plain` protects nothing (RFC 7636 §7.2).
+/// The PKCE challenge, if the request has one. `plain` is refused, because it protects nothing (RFC 7636 §7.2).
 fn code_challenge(form: &Form<'_>) -> Result<Option<String>, Error> {
     let (challenge, method) = (one(form, "code_challenge")?, one(form, "code_challenge_method")?);
     let challenge = match (challenge, method) {
@@ -327,13 +326,13 @@ fn code_challenge(form: &Form<'_>) -> Result<Option<String>, Error> {
     Ok(Some(challenge.to_owned()))
 }
 
-/// A parameter that may come once; one without a value is as if it had been left out (RFC 6749 §3.1).
+/// A parameter that may occur once. A parameter without a value counts as absent (RFC 6749 §3.1).
 fn one<'f>(form: &'f Form<'_>, name: &str) -> Result<Option<&'f str>, Error> {
     let field = form.one(name).map_err(|_| Error::request("a parameter came more than once"))?;
     Ok(field.filter(|value| !value.is_empty()))
 }
 
-/// An address that a stranger sent, as it may stand in the log: without its query, and not for ever.
+/// An address from a request, for the log: without its query, and shortened.
 fn shown(redirect_uri: &str) -> String {
     let bare = redirect_uri.split(['?', '#']).next().unwrap_or_default();
     bare.chars().take(200).filter(|character| !character.is_control()).collect()

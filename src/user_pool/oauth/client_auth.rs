@@ -18,7 +18,7 @@ use crate::user_pool::oauth::error::Error;
 use crate::user_pool::rate_limit::{Buckets, Limit, network};
 use crate::user_pool::shares::{Bounds, Found, Shares};
 
-/// One answer for every cause: which clients there are is nobody's business.
+/// The same response for every cause, so that nobody learns which clients exist.
 const INVALID_CLIENT: Error = Error::new("invalid_client", "the client is not known or did not prove itself");
 
 /// Who has sent a request.
@@ -40,11 +40,11 @@ impl Caller {
     }
 }
 
-/// The client that asks. `check` says whether a secret is the client's.
+/// The client of the request. `check` verifies a secret.
 ///
 /// # Errors
 ///
-/// What `check` says; `invalid_client`; `invalid_request` where the client names itself in two ways (RFC 6749 §2.3).
+/// The error of `check`; `invalid_client`; `invalid_request` if the client authenticates in two ways (RFC 6749 §2.3).
 pub(crate) fn authenticate(
     headers: &HeaderMap,
     form: &Form<'_>,
@@ -78,19 +78,19 @@ pub(crate) fn authenticate(
     if has_proved { Ok(Arc::clone(client)) } else { Err(INVALID_CLIENT) }
 }
 
-/// Wrong secrets that are answered as wrong; more of them are answered with 429.
+/// Number of wrong secrets that are answered with `invalid_client`. Further ones are answered with 429.
 const WRONG: Limit = Limit { burst: 10, interval: Duration::from_secs(10) };
-/// Wrong secrets after which no secret is looked at any more, right or wrong, from an address that is not the client's own.
+/// Number of wrong secrets after which no secret is verified any more, unless the address is known for the client.
 const LOOKS: Limit = Limit { burst: 1000, interval: Duration::from_secs(1) };
-/// How long an address is the client's own after it has proved itself from there.
+/// How long an address counts as known for a client after it authenticated from there.
 const KNOWN_FOR: Duration = Duration::from_secs(30 * 24 * 3600);
-/// Addresses of clients that are remembered, for each client and in all.
+/// Maximum number of known addresses, per client and in total.
 const KNOWN: Bounds = Bounds { per_owner: 256, total: 20_000 };
-/// Buckets that each limit remembers.
+/// Maximum number of buckets of each limit.
 const BUCKETS_MAX: usize = 100_000;
 
-/// Slows down who guesses client secrets, by client and network. The right client is kept out nowhere else; and where it has
-/// proved itself before, not at all.
+/// Limits guessing of client secrets, per client and network. The right client is not refused at other networks. At an address
+/// where it has authenticated before, it is never refused.
 #[derive(Debug)]
 pub(crate) struct SecretLimits(Mutex<State>);
 
@@ -102,7 +102,7 @@ struct State {
 }
 
 impl SecretLimits {
-    /// Remembers nothing yet.
+    /// Creates the limits without any attempts.
     pub(crate) fn new() -> Self {
         Self(Mutex::new(State {
             wrong: Buckets::new(WRONG, BUCKETS_MAX),
@@ -111,11 +111,11 @@ impl SecretLimits {
         }))
     }
 
-    /// Whether `secret` is the client's.
+    /// Whether `secret` is the secret of the client.
     ///
     /// # Errors
     ///
-    /// Where too many were wrong.
+    /// Returns an error if too many secrets were wrong.
     pub(crate) fn check(
         &self,
         client: &Client,
@@ -149,7 +149,7 @@ impl SecretLimits {
     }
 }
 
-/// `Basic`, where both halves are form-encoded first (RFC 6749 §2.3.1).
+/// Reads `Basic` credentials. Both parts are form-encoded (RFC 6749 §2.3.1).
 fn credentials(value: &http::HeaderValue) -> Option<(String, Secret<String>)> {
     let (scheme, encoded) = value.to_str().ok()?.split_once(' ')?;
     if !scheme.eq_ignore_ascii_case("basic") {

@@ -8,7 +8,7 @@ use crate::user_pool::oauth::authorize::SCOPES;
 use crate::user_pool::oauth::provider::Provider;
 use crate::user_pool::{reply, routes};
 
-/// How long others may keep the document, in seconds.
+/// How long the document may be cached, in seconds.
 const MAX_AGE_SECONDS: u32 = 300;
 
 impl Provider {

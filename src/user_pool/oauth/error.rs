@@ -1,6 +1,6 @@
-//! Errors of OAuth (RFC 6749 §4.1.2.1 and §5.2, OIDC Core §3.1.2.6) and where each may be sent.
+//! Errors of OAuth (RFC 6749 §4.1.2.1 and §5.2, OIDC Core §3.1.2.6).
 //!
-//! Descriptions are ours, word for word: nothing that a stranger sent is in them.
+//! Descriptions are fixed texts. They contain nothing from the request.
 
 use std::time::Duration;
 
@@ -10,32 +10,32 @@ use serde_json::json;
 use crate::message::WholeResponse;
 use crate::user_pool::reply;
 
-/// An error that a relying party is told, in the words of the standards.
+/// An error response to a relying party.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Error {
     pub(crate) code: &'static str,
     pub(crate) description: &'static str,
-    /// When to ask again, in seconds: too many requests.
+    /// `Retry-After` in seconds, for too many requests.
     retry_after: Option<u64>,
 }
 
 impl Error {
-    /// `code` of the standards, with a description of ours.
+    /// An error with a code of the standards and a description.
     pub(crate) const fn new(code: &'static str, description: &'static str) -> Self {
         Self { code, description, retry_after: None }
     }
 
-    /// `invalid_request`: the request lacks something, has it twice, or has it wrong.
+    /// `invalid_request`: a parameter is missing, repeated or invalid.
     pub(crate) const fn request(description: &'static str) -> Self {
         Self::new("invalid_request", description)
     }
 
-    /// `invalid_grant`: the code or refresh token is not good, or not this client's.
+    /// `invalid_grant`: the code or refresh token is invalid, or belongs to another client.
     pub(crate) const fn grant(description: &'static str) -> Self {
         Self::new("invalid_grant", description)
     }
 
-    /// Too many requests. RFC 6749 §5.2 has no code for it: this is the one of §4.1.2.1, and the status says the rest.
+    /// Too many requests. RFC 6749 §5.2 has no code for it. This uses a code of §4.1.2.1 with status 429.
     pub(crate) fn too_many(wait: Duration) -> Self {
         let seconds = wait.as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX);
         Self {
@@ -44,7 +44,7 @@ impl Error {
         }
     }
 
-    /// As the token endpoint answers it (RFC 6749 §5.2).
+    /// The error as a response of the token endpoint (RFC 6749 §5.2).
     pub(crate) fn answer(self) -> WholeResponse {
         let unauthorized = self.code == "invalid_client";
         let status = match self.retry_after {
@@ -65,16 +65,16 @@ impl Error {
     }
 }
 
-/// Why an authorization or end-session request is answered with a page of ours: there is no address that may be told.
+/// Why an authorization or end-session request is answered with an error page: no redirect is allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum PageError {
-    /// No client of ours has asked.
+    /// The client is not registered.
     #[error("the client is not registered")]
     UnknownClient,
-    /// The address to go back to is not one of the client's.
+    /// The redirect URI is not registered for the client.
     #[error("the redirect URI is not registered for this client")]
     UnknownRedirect,
-    /// The request cannot be read at all.
+    /// The request cannot be parsed.
     #[error("the request cannot be read")]
     Malformed,
 }

@@ -1,4 +1,4 @@
-//! What a user has let a relying party have, from the code to the last refresh token. Start at [`Grants`].
+//! Grants: what a relying party may access for a user, from the code to the last refresh token. Start at [`Grants`].
 
 mod codes;
 mod families;
@@ -17,7 +17,7 @@ use crate::user_pool::signin::sso::Key;
 use codes::Codes;
 use families::Families;
 
-/// Who let whom have what.
+/// The grant of a user to a client.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Grant {
     pub(crate) client_id: String,
@@ -26,9 +26,9 @@ pub(crate) struct Grant {
     pub(crate) scope: String,
     /// When the user typed the password, in seconds.
     pub(crate) auth_time: u64,
-    /// The single-sign-on session it was made in.
+    /// The single-sign-on session in which the grant was created.
     pub(crate) session_id: String,
-    /// What was issued under another password is worth nothing.
+    /// The fingerprint of the password. After a password change the grant is no longer valid.
     pub(crate) fingerprint: String,
 }
 
@@ -38,28 +38,28 @@ impl Grant {
         self.scope.split(' ').any(|granted| granted == scope)
     }
 
-    /// The single-sign-on session it was made in.
+    /// The single-sign-on session in which the grant was created.
     pub(crate) fn session(&self) -> Key<'_> {
         Key { subject: &self.subject, id: &self.session_id, auth_time: self.auth_time }
     }
 
-    /// Who fills a bounded memory with what is issued for this grant: the user at this client.
+    /// The owner of the grant's entries in bounded maps: the user at this client.
     pub(crate) fn owner(&self) -> (&str, &str) {
         (&self.subject, &self.client_id)
     }
 }
 
-/// What a code brings, and what it is bound to (attacks U-08).
+/// What a code grants, and what it is bound to (attacks U-08).
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Pending {
     pub(crate) grant: Grant,
     pub(crate) redirect_uri: String,
-    /// `None` where the client did not use PKCE.
+    /// `None` if the client did not use PKCE.
     pub(crate) code_challenge: Option<String>,
     pub(crate) nonce: Option<String>,
 }
 
-/// What is presented at the token endpoint to redeem a code.
+/// The parameters of a token request that redeems a code.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Presented<'a> {
     pub(crate) code: &'a str,
@@ -68,13 +68,13 @@ pub(crate) struct Presented<'a> {
     pub(crate) code_verifier: Option<&'a str>,
 }
 
-/// A grant that tokens may be issued for, once.
+/// A grant for which tokens may be issued once.
 #[derive(Debug)]
 pub(crate) struct Redeemed {
     pub(crate) grant: Grant,
-    /// Only with the code (OIDC Core §12.2).
+    /// Present only for a code (OIDC Core §12.2).
     pub(crate) nonce: Option<String>,
-    /// Everything that was issued from one code; revoked as one.
+    /// Identifies everything that was issued for one code. A family is revoked as a whole.
     pub(crate) family: String,
     pub(crate) refresh_token: Secret<String>,
 }
@@ -82,23 +82,23 @@ pub(crate) struct Redeemed {
 /// Why a code or refresh token is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Refused {
-    /// Never made, forgotten, expired, or not what it is bound to.
+    /// Unknown, evicted, expired, or presented with parameters that do not match.
     #[error("the code or refresh token is not valid")]
     Invalid,
-    /// It came a second time, so that someone else may have it; everything that came of it is revoked.
+    /// Used a second time, so someone else may have it. The whole family is revoked.
     #[error("the code or refresh token was used before")]
     Reused,
-    /// More is asked for than was granted (RFC 6749 §6).
+    /// The request asks for more than was granted (RFC 6749 §6).
     #[error("more is asked for than was granted")]
     Scope,
-    /// Too many token requests for one user at one client; nothing was used up.
+    /// Too many token requests for one user at one client. The code or token was not used up.
     #[error("too many token requests")]
     TooMany(Duration),
 }
 
-/// Token requests of one user at one client. A browser makes one for each sign-in and each refresh.
+/// Limit on token requests of one user at one client. A browser causes one per sign-in and one per refresh.
 const TOKENS_PER_USER_AND_CLIENT: Limit = Limit { burst: 120, interval: Duration::from_secs(1) };
-/// Buckets that are remembered.
+/// Maximum number of buckets.
 const BUCKETS_MAX: usize = 100_000;
 
 /// Codes and refresh tokens.
@@ -110,18 +110,18 @@ pub(crate) struct Grants {
 }
 
 impl Grants {
-    /// No grants yet.
+    /// Creates an empty store.
     pub(crate) fn new(seal: Seal, refresh_lifetime: Duration) -> Self {
         let rates = Mutex::new(Buckets::new(TOKENS_PER_USER_AND_CLIENT, BUCKETS_MAX));
         Self { codes: Codes::new(seal.clone()), families: Families::new(seal, refresh_lifetime), rates }
     }
 
-    /// Makes a code.
+    /// Issues a code.
     pub(crate) fn issue(&self, pending: Pending, now: Timestamp) -> Secret<String> {
         self.codes.issue(pending, now)
     }
 
-    /// Takes a code, once.
+    /// Redeems a code. Works once.
     ///
     /// # Errors
     ///
@@ -143,7 +143,7 @@ impl Grants {
         }
     }
 
-    /// Takes a refresh token and gives the next one. `scope` is what is asked for now, where that is said.
+    /// Uses a refresh token and issues the next one. `scope` is the requested scope, if the request has one.
     ///
     /// # Errors
     ///
@@ -159,7 +159,7 @@ impl Grants {
         self.families.rotate(token, now, |grant| self.count(grant, now))
     }
 
-    /// Whether what was issued in a family is worth nothing any more. `owner` is [`Grant::owner`].
+    /// Whether a family is revoked. `owner` is [`Grant::owner`].
     pub(crate) fn is_revoked(&self, owner: (&str, &str), family: &str, now: Timestamp) -> bool {
         self.families.is_revoked(&owner, family, now)
     }

@@ -1,4 +1,4 @@
-//! Signs ID and access tokens, and knows its own again.
+//! Signs ID and access tokens, and verifies its own tokens.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,7 +30,7 @@ pub(crate) struct Issuer {
     token_lifetime: Duration,
 }
 
-/// What an ID token is made of.
+/// The contents of an ID token.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct IdToken<'a> {
     pub(crate) algorithm: Algorithm,
@@ -40,14 +40,14 @@ pub(crate) struct IdToken<'a> {
     pub(crate) access_token: &'a Secret<String>,
 }
 
-/// What an access token says to this pool only. Sealed with a fresh nonce each time: relying parties cannot compare two tokens
-/// to learn that a password was changed. Written as a list: the token is a part of each session cookie.
+/// The part of an access token that only this pool can read. It is encrypted with a fresh nonce each time, so relying parties
+/// cannot compare two tokens to learn that a password was changed. Serialized as a list to be short, because session cookies contain the token.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(from = "(String, String, Option<String>)", into = "(String, String, Option<String>)")]
 pub(crate) struct Inside {
     pub(crate) family: String,
     pub(crate) fingerprint: String,
-    /// The session that the token ends with; `None` where `offline_access` was granted.
+    /// The token is valid only as long as this session. `None` if `offline_access` was granted.
     pub(crate) session_id: Option<String>,
 }
 
@@ -67,7 +67,7 @@ impl From<Inside> for (String, String, Option<String>) {
 const ACCESS_TOKEN_TYPE: &str = "at+jwt";
 const ID_TOKEN_TYPE: &str = "JWT";
 
-/// Claims that the protocol makes; a user's configuration cannot (attacks U-10).
+/// Claims of the protocol. The configuration of a user cannot set them (attacks U-10).
 const PROTOCOL_CLAIMS: &[&str] = &[
     "iss",
     "sub",
@@ -108,23 +108,22 @@ impl Issuer {
         &self.url
     }
 
-    /// The address of one of our paths.
+    /// The URL of a path of the pool.
     pub(crate) fn at(&self, path: &str) -> String {
         format!("{}{path}", self.url)
     }
 
-    /// How long ID and access tokens live.
+    /// The lifetime of ID and access tokens.
     pub(crate) fn token_lifetime(&self) -> Duration {
         self.token_lifetime
     }
 
-    /// Every key that a token of ours may verify with, the signing ones first.
+    /// All keys that can verify tokens of the pool, signing keys first.
     pub(crate) fn keys(&self) -> impl Iterator<Item = &PublicKey> {
         self.signing_keys().map(SigningKey::public).chain(&self.other_keys)
     }
 
-    /// What ID tokens are signed with, for one client or another. RS256 comes first: it is what a relying party takes that
-    /// does not choose.
+    /// The signature algorithms of ID tokens. RS256 comes first, because it is the default of relying parties.
     pub(crate) fn algorithms(&self) -> impl Iterator<Item = Algorithm> {
         self.signing_keys().map(SigningKey::algorithm)
     }
@@ -133,13 +132,13 @@ impl Issuer {
         self.rs256_key.iter().chain([&self.key])
     }
 
-    /// The key for `algorithm`; the configuration has seen to it that there is one.
+    /// The key for `algorithm`. The configuration guarantees that it exists.
     fn key_for(&self, algorithm: Algorithm) -> &SigningKey {
         self.signing_keys().find(|key| key.algorithm() == algorithm).unwrap_or(&self.key)
     }
 
-    /// An access token (RFC 9068 §2.2) for our own userinfo endpoint, and for nothing else. `scope` is all or a part of
-    /// what was granted.
+    /// Issues an access token (RFC 9068 §2.2). It is valid only at the userinfo endpoint of the pool. `scope` is the granted scope or a
+    /// part of it.
     pub(crate) fn access_token(&self, grant: &Grant, scope: &str, family: &str, now: Timestamp) -> Secret<String> {
         let inside = Inside {
             family: family.to_owned(),
@@ -186,7 +185,7 @@ impl Issuer {
         self.signed(self.key_for(algorithm), ID_TOKEN_TYPE, &payload)
     }
 
-    /// The claims of an access token of ours that has not expired, and what is sealed in it.
+    /// Verifies an access token. Returns its claims and its encrypted part. `None` if it has expired.
     pub(crate) fn read_access_token(&self, token: &str, now: Timestamp) -> Option<(Value, Inside)> {
         let payload = self.read(token, ACCESS_TOKEN_TYPE)?;
         let is_good = payload["aud"] == self.at(routes::USERINFO).as_str()
@@ -195,7 +194,7 @@ impl Issuer {
         is_good.then_some((payload, inside))
     }
 
-    /// The claims of an ID token of ours, which may have expired: it is only a hint (RP-Initiated Logout §2).
+    /// Verifies an ID token and returns its claims. It may have expired, because it is only a hint (RP-Initiated Logout §2).
     pub(crate) fn read_id_token_hint(&self, token: &str) -> Option<Value> {
         self.read(token, ID_TOKEN_TYPE)
     }
@@ -210,7 +209,7 @@ impl Issuer {
     }
 }
 
-/// What a scope lets a relying party know (OIDC Core §5.4); `groups` is ours, and what the configuration adds is profile.
+/// The claims of a scope (OIDC Core §5.4). `groups` is our own scope. Additional claims of the configuration belong to `profile`.
 pub(crate) fn claims_of(user: &User, scope: &str) -> Claims {
     let has = |wanted: &str| scope.split(' ').any(|granted| granted == wanted);
     let mut claims = Claims::new();

@@ -1,4 +1,4 @@
-//! The key set (RFC 7517 §5): the signing key and those that are coming or going.
+//! The key set (RFC 7517 §5): the signing keys, and former and future ones.
 
 use serde_json::{Value, json};
 
@@ -6,7 +6,7 @@ use crate::message::WholeResponse;
 use crate::user_pool::oauth::provider::Provider;
 use crate::user_pool::reply;
 
-/// How long others may keep the set, in seconds; a key is published for longer than that before it signs.
+/// How long the key set may be cached, in seconds. A new key must be published for longer than that before it signs.
 const MAX_AGE_SECONDS: u32 = 300;
 
 impl Provider {

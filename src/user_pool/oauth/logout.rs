@@ -1,19 +1,19 @@
-//! End-session endpoint (OpenID Connect RP-Initiated Logout): decides who asks, and where the browser may go.
+//! End-session endpoint (OpenID Connect RP-Initiated Logout): identifies the client and the redirect URI.
 
 use crate::message::form::{self, Form};
 use crate::user_pool::oauth::error::PageError;
 use crate::user_pool::oauth::provider::Provider;
 use crate::user_pool::signin::sso::Session;
 
-/// A relying party's wish that the user be signed out.
+/// A valid end-session request.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Logout {
-    /// Where the browser goes then; a registered address with `state`, or nowhere.
+    /// The registered redirect URI with `state`. `None` if the request has none.
     pub(crate) location: Option<String>,
-    /// What the relying party is called.
+    /// The name of the relying party.
     pub(crate) client: Option<String>,
-    /// Whether an ID token of this very session came with it. If not, the user is asked: a link on a strange page must not
-    /// sign anyone out (RP-Initiated Logout §6).
+    /// Whether the request has an ID token of this session. If not, the user is asked: a link on a page of another site must not
+    /// sign users out (RP-Initiated Logout §6).
     pub(crate) is_vouched_for: bool,
 }
 
@@ -22,7 +22,7 @@ impl Provider {
     ///
     /// # Errors
     ///
-    /// [`PageError`]: nobody is sent to an address that is not registered.
+    /// [`PageError`] if the redirect URI is not registered.
     pub(crate) fn logout(&self, form: &Form<'_>, session: Option<&Session>) -> Result<Logout, PageError> {
         let field = |name| form.one(name).map_err(|_| PageError::Malformed);
         let hint = field("id_token_hint")?.and_then(|token| self.issuer.read_id_token_hint(token));

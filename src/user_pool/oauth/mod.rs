@@ -1,4 +1,4 @@
-//! OAuth 2.0 and OpenID Connect provider endpoints. Decides; never shows a page. Start at [`authorize`], then [`token`].
+//! The endpoints of OAuth 2.0 and OpenID Connect. They render no pages. Start at [`authorize`], then [`token`].
 
 pub(crate) mod authorize;
 pub(crate) mod error;

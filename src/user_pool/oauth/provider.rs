@@ -1,4 +1,4 @@
-//! What the endpoints share.
+//! The state that the endpoints share.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -18,31 +18,31 @@ use crate::user_pool::seal::Seal;
 use crate::user_pool::settings::Settings;
 use crate::user_pool::signin::sso::{Session, Sessions};
 
-/// Sign-ins of one user at one client by the browser's session. A browser that opens many tabs makes some dozens.
+/// Limit on sign-ins of one user at one client without a password. A browser that opens many tabs causes dozens.
 const SILENT_PER_USER_AND_CLIENT: Limit = Limit { burst: 120, interval: Duration::from_secs(1) };
-/// Applications that the page of a signed-in user names.
+/// Maximum number of applications on the page of a signed-in user.
 const APPLICATIONS_MAX: usize = 50;
-/// Buckets that are remembered.
+/// Maximum number of buckets.
 const BUCKETS_MAX: usize = 100_000;
 
-/// The provider: each endpoint is a method, in the file of its name.
+/// The provider. Each endpoint is a method in the file of its name.
 #[derive(Debug)]
 pub(crate) struct Provider {
     pub(super) issuer: Issuer,
     pub(super) grants: Grants,
     pub(super) directory: Arc<Directory>,
     pub(super) sessions: Arc<Sessions>,
-    /// Sign-ins of one user at one client without a password.
+    /// Limits sign-ins without a password.
     pub(super) silent: Mutex<Buckets>,
     pub(super) secrets: SecretLimits,
-    /// What a relying party does wrong is logged once.
+    /// Mistakes of relying parties that were already logged.
     pub(super) logged: Once,
     pub(super) clock: Clock,
     pub(super) metrics: Metrics,
 }
 
 impl Provider {
-    /// Puts the endpoints together.
+    /// Creates the provider.
     pub(crate) fn new(
         settings: &Settings,
         url: Arc<str>,
@@ -59,15 +59,15 @@ impl Provider {
         Self { issuer, grants, directory, sessions, silent, secrets, logged: Once::default(), clock, metrics }
     }
 
-    /// What the user is told of who asks: the client's name, or the host that the user goes back to.
+    /// The name of the client for the sign-in page: its `name`, or the host of the redirect URI.
     pub(crate) fn client_name(&self, request: &AuthorizationRequest) -> String {
         let named = self.directory.client(&request.client_id).and_then(|client| client.name());
         let host = || Url::parse(&request.redirect_uri).ok().and_then(|url| url.host_str().map(str::to_owned));
         named.map(str::to_owned).or_else(host).unwrap_or_else(|| request.client_id.clone())
     }
 
-    /// Where a user goes to begin a sign-in again that came to nothing: a client that begins again by itself is told so at its
-    /// redirect URI, and so is an app that has no other address; of any other client it is the host that the user came from.
+    /// The address at which the user can start the sign-in again. If the client restarts sign-ins by itself, or is an app without a
+    /// web address, this is the redirect URI with an error. Otherwise it is the origin of the redirect URI.
     pub(crate) fn begin_again_location(&self, request: &AuthorizationRequest) -> String {
         let begins_again = self.directory.client(&request.client_id).is_some_and(|client| client.begins_again());
         match Url::parse(&request.redirect_uri) {
@@ -76,8 +76,7 @@ impl Provider {
         }
     }
 
-    /// The applications that a user may open, by name and address. For signed-in users only: who else there is, is nobody's
-    /// business.
+    /// The name and address of each application. Shown only to signed-in users.
     pub(crate) fn applications(&self) -> Vec<(String, String)> {
         let mut applications: Vec<(String, String)> = self
             .directory
@@ -95,7 +94,7 @@ impl Provider {
         applications
     }
 
-    /// The name of a session's user, as the user would write it.
+    /// The user name of a session's user, as written in the configuration.
     pub(crate) fn user_name(&self, session: &Session) -> Option<String> {
         let user = self.directory.user(&session.subject, &session.fingerprint)?;
         Some(user.preferred_username().to_owned())

@@ -1,4 +1,4 @@
-//! Token endpoint (RFC 6749 §3.2): codes and refresh tokens in, tokens out.
+//! Token endpoint (RFC 6749 §3.2): redeems codes and refresh tokens.
 
 use http::{HeaderMap, StatusCode};
 use serde_json::json;
@@ -48,7 +48,7 @@ impl Provider {
             return Err(Error::request("code_verifier is missing"));
         }
         let redeemed = self.grants.redeem(&presented, now).map_err(|refused| self.refused(refused, client))?;
-        // The user has signed out between the redirect and this request.
+        // The user signed out between the redirect and this request.
         if self.sessions.has_ended(redeemed.grant.session(), now) {
             return Err(NOT_VALID);
         }
@@ -66,7 +66,7 @@ impl Provider {
         if self.sessions.has_ended(redeemed.grant.session(), now) && !redeemed.grant.has("offline_access") {
             return Err(NOT_VALID);
         }
-        // RFC 6749 §6: less than was granted may be asked for, not more.
+        // RFC 6749 §6: the requested scope may be smaller than the granted one, but not larger.
         let scope = wanted.unwrap_or(&redeemed.grant.scope);
         let answer = self.answer(client, &redeemed, scope, now)?;
         self.metrics.tokens_by_refresh.increment();
@@ -126,7 +126,7 @@ impl Provider {
 }
 
 fn one<'f>(form: &'f Form<'_>, name: &str) -> Result<Option<&'f str>, Error> {
-    // RFC 6749 §3.2: a parameter without a value is as if it had been left out, and none may come twice.
+    // RFC 6749 §3.2: a parameter without a value counts as absent, and no parameter may be repeated.
     let field = form.one(name).map_err(|_| Error::request("a parameter came more than once"))?;
     Ok(field.filter(|value| !value.is_empty()))
 }

@@ -11,8 +11,8 @@ use crate::user_pool::reply;
 use crate::user_pool::signin::sso::Key;
 
 impl Provider {
-    /// Answers what the bearer may know. The token comes in the header, or in a form body (RFC 6750 §2.1, §2.2), never in the
-    /// query.
+    /// Returns the claims that the scope of the access token allows. The token is read from the header or from a form body
+    /// (RFC 6750 §2.1, §2.2), never from the query.
     pub(crate) fn userinfo(&self, headers: &HeaderMap, form: &Form<'_>) -> WholeResponse {
         let in_form = form.one("access_token").ok().flatten();
         let Some(token) = bearer(headers).or(in_form) else {

@@ -1,8 +1,8 @@
-//! The pool's own session with a browser, by which the second relying party asks for no password.
+//! The single-sign-on session of the pool. With it, a browser needs no password for the second relying party.
 //!
-//! It lives in a sealed cookie, so that it survives a restart and replicas share it. This process remembers which sessions the
-//! user signed out of, so that a copy of the cookie, a code, an access token or a refresh token of the session is of no use; a
-//! restart forgets that.
+//! The session is stored in an encrypted cookie, so it survives a restart, and replicas share it. This process remembers the
+//! sessions that ended by a sign-out. It then refuses copies of the cookie and the codes and tokens of such a session. This
+//! knowledge is lost at a restart.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -15,11 +15,11 @@ use crate::user_pool::directory::user::User;
 use crate::user_pool::seal::{Purpose, Seal};
 use crate::user_pool::shares::{Bounds, Found, Shares};
 
-/// Ended sessions that are remembered, for each user and in all. Of a user who ends more, every session is over that began
-/// before the newest one that is no longer remembered.
+/// Maximum number of remembered ended sessions, per user and in total. If an entry of a user is evicted, every session of this
+/// user that began before it counts as ended.
 const ENDED: Bounds = Bounds { per_owner: 256, total: 100_000 };
 
-/// A browser in which a user has signed in.
+/// A session of a user in one browser.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Session {
     /// `sid` (OpenID Connect Front-Channel Logout §3).
@@ -33,7 +33,7 @@ pub(crate) struct Session {
     expires_at: u64,
 }
 
-/// By what the end of a session is remembered.
+/// The key under which an ended session is remembered.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Key<'a> {
     pub(crate) subject: &'a str,
@@ -47,30 +47,30 @@ impl Session {
     }
 }
 
-/// Opens, seals and ends sessions.
+/// Encrypts, decrypts and ends sessions.
 #[derive(Debug)]
 pub(crate) struct Sessions {
     seal: Seal,
     lifetime: Duration,
-    /// Refresh tokens of a session may outlive its cookie: the end of a session is remembered as long as they live.
+    /// How long an ended session is remembered: the lifetime of its refresh tokens, which can be longer than that of the cookie.
     remembered_for: Duration,
     ended: Mutex<Shares<()>>,
 }
 
 impl Sessions {
-    /// Sessions that live so long, and whose tokens live for `token_lifetime`.
+    /// Creates sessions with this lifetime. Their tokens live for `token_lifetime`.
     pub(crate) fn new(seal: Seal, lifetime: Duration, token_lifetime: Duration) -> Self {
         let remembered_for = lifetime.max(token_lifetime);
         Self { seal, lifetime, remembered_for, ended: Mutex::new(Shares::new(ENDED)) }
     }
 
-    /// How long a session lives.
+    /// The lifetime of a session.
     pub(crate) fn lifetime(&self) -> Duration {
         self.lifetime
     }
 
-    /// A session of a user who has proved who they are just now. Where the browser's former session is the same user's it
-    /// goes on, so that signing out ends what was issued in it; another user's is ended.
+    /// Starts a session for a user who has just signed in. A former session of the same user continues with the same id, so
+    /// that a sign-out also ends the tokens that were issued in it. A former session of another user is ended.
     pub(crate) fn begin(&self, user: &User, former: Option<&Session>, now: Timestamp) -> Session {
         let id = match former {
             Some(former) if former.subject == user.subject() => former.id.clone(),
@@ -94,14 +94,14 @@ impl Sessions {
         self.seal.seal(Purpose::SingleSignOn, session)
     }
 
-    /// The session in a cookie's value, unless it is over.
+    /// The session in the value of a cookie. `None` if it has expired or ended.
     pub(crate) fn open(&self, cookie: &str, now: Timestamp) -> Option<Session> {
         let session: Session = self.seal.open(Purpose::SingleSignOn, cookie)?;
         let is_over = session.expires_at <= now.seconds() || self.has_ended(session.key(), now);
         (!is_over).then_some(session)
     }
 
-    /// Ends a session in every copy of its cookie.
+    /// Ends a session, including all copies of its cookie.
     pub(crate) fn end(&self, session: &Session, now: Timestamp) {
         let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
         let born = Timestamp::from_seconds(session.auth_time);

@@ -1,4 +1,4 @@
-//! What travels through the form while someone reads it. Sealed, so that nothing is kept here and every tab has its own.
+//! The hidden value of a form. It is encrypted and holds all state, so the server stores nothing and each tab is independent.
 
 use std::time::Duration;
 
@@ -9,10 +9,10 @@ use crate::clock::Timestamp;
 use crate::crypto::compare;
 use crate::user_pool::seal::{Purpose, Seal};
 
-/// How long a form may be looked at: as long as the login at the relying party may take (ALB §2.4).
+/// Lifetime of a form: the same as that of a sign-in at the relying party (ALB §2.4).
 pub(crate) const FORM_LIFETIME: Duration = Duration::from_secs(15 * 60);
 
-/// A form's hidden value. It is the form's CSRF token too: it opens only beside the cookie it was made for (attacks U-11).
+/// The hidden value of a form. It is also the CSRF token: it is valid only together with the cookie of its browser (attacks U-11).
 #[derive(Debug, Serialize, Deserialize)]
 struct Carried<T> {
     value: T,
@@ -20,23 +20,23 @@ struct Carried<T> {
     made_at: u64,
 }
 
-/// Why a form is not taken, and what it carried.
+/// Why a form is refused, with its value if it could be decrypted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Refused<T> {
-    /// Not made by us.
+    /// The value cannot be decrypted.
     Foreign,
-    /// Made for another browser, or this one did not send its cookie.
+    /// The form belongs to another browser, or the browser did not send its cookie.
     OtherBrowser(T),
-    /// Made too long ago.
+    /// The form is too old.
     Expired(T),
 }
 
-/// Seals `value` into a form for the browser that holds the cookie `browser`.
+/// Seals `value` for a form in the browser that has the cookie `browser`.
 pub(crate) fn carry(seal: &Seal, purpose: Purpose, value: impl Serialize, browser: &str, now: Timestamp) -> String {
     seal.seal(purpose, &Carried { value, browser: browser.to_owned(), made_at: now.seconds() })
 }
 
-/// Reads what [`carry`] sealed, from the browser that holds the cookie `browser`.
+/// Opens the value that [`carry`] sealed, sent by the browser that has the cookie `browser`.
 ///
 /// # Errors
 ///
@@ -49,7 +49,7 @@ pub(crate) fn receive<T: DeserializeOwned>(
     now: Timestamp,
 ) -> Result<T, Refused<T>> {
     let carried: Carried<T> = seal.open(purpose, text).ok_or(Refused::Foreign)?;
-    // First: the cookie ends as well, and "expired" is what helps then.
+    // Checked first: the cookie expires as well, and "expired" is the more helpful message.
     if now.since(Timestamp::from_seconds(carried.made_at)) > FORM_LIFETIME {
         return Err(Refused::Expired(carried.value));
     }

@@ -1,5 +1,5 @@
-//! Authorization codes. A code is a sealed value, so that every replica can redeem it; what this process remembers is which
-//! codes it has redeemed, because each may be redeemed once.
+//! Authorization codes. A code is an encrypted value, so every replica can redeem it. This process remembers the codes that it
+//! has redeemed, because each may be redeemed once.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -17,9 +17,9 @@ use crate::user_pool::shares::{Bounds, Found, Shares};
 
 /// RFC 6749 §4.1.2 allows ten minutes; a redirect takes seconds.
 const LIFETIME: Duration = Duration::from_secs(60);
-/// How long a code that was redeemed is recognised when it is presented again.
+/// How long a redeemed code is remembered.
 const REMEMBERED_FOR: Duration = Duration::from_secs(600);
-/// Redeemed codes that are remembered, for each user at each client and in all. The rate limit of
+/// Maximum number of remembered codes, per user and client and in total. The rate limit of
 /// [`Grants`](super::Grants) lets one user redeem fewer than this within the life of a code.
 const REDEEMED: Bounds = Bounds { per_owner: 256, total: 50_000 };
 
@@ -30,23 +30,23 @@ pub(crate) struct Codes {
     redeemed: Mutex<Shares<()>>,
 }
 
-/// What is sealed in a code.
+/// The contents of a code.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Code {
-    /// Also the name of the family of everything that is issued for the code.
+    /// Also identifies the family of tokens that are issued for the code.
     id: String,
     made_at_ms: u64,
     pub(super) pending: Pending,
 }
 
-/// What a code is worth.
+/// The result of redeeming a code.
 #[derive(Debug)]
 pub(crate) enum Taken {
-    /// Its first use. Everything issued now belongs to `family`.
+    /// First use. Everything that is issued now belongs to `family`.
     Pending { pending: Pending, family: String },
-    /// It was redeemed before, and `family` came of it.
+    /// The code was redeemed before; `family` was issued for it.
     Before { pending: Pending, family: String },
-    /// It has expired, or was presented with something that it is not bound to.
+    /// The code has expired, or the parameters do not match.
     Nothing,
 }
 
@@ -55,23 +55,23 @@ impl Codes {
         Self { seal, redeemed: Mutex::new(Shares::new(REDEEMED)) }
     }
 
-    /// Makes a code.
+    /// Issues a code.
     pub(crate) fn issue(&self, pending: Pending, now: Timestamp) -> Secret<String> {
         let id = URL_SAFE_NO_PAD.encode(random::bytes::<16>());
         Secret::new(self.seal.seal(Purpose::Code, &Code { id, made_at_ms: now.millis(), pending }))
     }
 
-    /// Reads a code of this pool, whatever its age.
+    /// Decrypts a code of this pool. Does not check its age.
     pub(crate) fn open(&self, code: &str) -> Option<Code> {
         self.seal.open(Purpose::Code, code)
     }
 
-    /// Takes a code. A code that is presented with the wrong client, redirect URI or verifier is used up as well: whoever
-    /// presents it should not have it. `count` is asked only where tokens will be issued for it.
+    /// Redeems a code. A code that is presented with the wrong client, redirect URI or verifier is used up as well, because it
+    /// was probably stolen. `count` is called only if tokens will be issued.
     ///
     /// # Errors
     ///
-    /// What `count` says; the code is not used up then.
+    /// The error of `count`. The code is not used up then.
     pub(crate) fn take<E>(
         &self,
         code: Code,
@@ -98,8 +98,8 @@ impl Codes {
     }
 }
 
-/// Whether a code is within its life. One from the future was made by a clock that has been set back since; the clocks of replicas
-/// may differ a little.
+/// Whether a code has not expired. A code from the future was issued before the clock was set back, or by a replica with a slightly
+/// different clock.
 fn is_alive(made_at: Timestamp, now: Timestamp) -> bool {
     now.since(made_at) < LIFETIME && made_at.since(now) < LIFETIME
 }

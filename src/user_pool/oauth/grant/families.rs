@@ -1,14 +1,14 @@
-//! Refresh tokens: each is used once and brings the next; the tokens that came of one code are a family.
+//! Refresh tokens. Each is used once and replaced by the next. All tokens that follow from one code are a family.
 //!
-//! A refresh token is a sealed value, so that it survives a restart and every replica can read it. It holds its family and its
-//! generation: 0 for the first token, one more for each next one. This process remembers nothing of a family until it is used,
-//! and then the highest generation that it has refused or replaced: an older one that comes again says that two hold the
-//! family, and the family is revoked (RFC 9700 §4.14.2, attacks U-09). Two exceptions:
+//! A refresh token is an encrypted value, so it survives a restart, and every replica can read it. It contains its family and
+//! its generation: 0 for the first token, one more for each next one. From the first use of a family, this process remembers its
+//! current generation. If an older generation is used again, two parties hold the family, and the family is revoked
+//! (RFC 9700 §4.14.2, attacks U-09). There are two exceptions:
 //!
-//! - the token before the current one is taken for ten seconds more, for a relying party that asked twice at once or did not
-//!   hear the answer;
-//! - the first token of a family that this process sees is taken for the current one, because another replica, or this one
-//!   before a restart, may have issued it. If it was the stolen one, the rightful holder's next use shows it.
+//! - The previous token is accepted for ten more seconds, for a relying party that sent two requests at once or did not receive
+//!   the response.
+//! - The first token of a family that this process sees counts as the current one, because another replica, or this one before
+//!   a restart, may have issued it. If that token was stolen, the next use by the legitimate client reveals it.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -21,13 +21,13 @@ use crate::user_pool::oauth::grant::{Grant, Redeemed, Refused};
 use crate::user_pool::seal::{Purpose, Seal};
 use crate::user_pool::shares::{Bounds, Found, Shares};
 
-/// How long the token before the current one is still taken.
+/// How long the previous token is still accepted.
 const GRACE: Duration = Duration::from_secs(10);
-/// Used and revoked families that are remembered, for each user at each client and in all. A user who uses more loses the
-/// refresh tokens of the oldest.
+/// Maximum number of remembered families, per user and client and in total. If a user has more, the refresh tokens of the oldest
+/// family are no longer accepted.
 const FAMILIES: Bounds = Bounds { per_owner: 1000, total: 100_000 };
 
-/// Every family whose refresh token this process has seen.
+/// The families whose refresh tokens this process has seen.
 #[derive(Debug)]
 pub(crate) struct Families {
     seal: Seal,
@@ -37,7 +37,7 @@ pub(crate) struct Families {
 
 #[derive(Debug)]
 enum Family {
-    /// `generation` is the current one, and the one before was replaced at `replaced_at`.
+    /// `generation` is the current generation. The previous one was replaced at `replaced_at`.
     Live {
         generation: u64,
         replaced_at: Timestamp,
@@ -45,19 +45,19 @@ enum Family {
     Revoked,
 }
 
-/// What is sealed in a refresh token.
+/// The contents of a refresh token.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct RefreshToken {
     family: String,
     #[serde(default)]
     generation: u64,
-    /// Of the family: the sign-in plus the lifetime, whatever was refreshed since.
+    /// The expiry of the family: the sign-in plus the lifetime. A refresh does not extend it.
     expires_at: u64,
     pub(super) grant: Grant,
 }
 
 impl RefreshToken {
-    /// A family is as old as its end says: all live equally long.
+    /// The time of birth of the family, derived from its expiry: all families have the same lifetime.
     fn expires_at(&self) -> Timestamp {
         Timestamp::from_seconds(self.expires_at)
     }
@@ -68,13 +68,13 @@ impl Families {
         Self { seal, lifetime, used: Mutex::new(Shares::new(FAMILIES)) }
     }
 
-    /// The first token of a family. Nothing is remembered of it until it is used.
+    /// Issues the first token of a family. Nothing is remembered until it is used.
     pub(crate) fn begin(&self, family: &str, grant: &Grant, now: Timestamp) -> Secret<String> {
         let expires_at = (now + self.lifetime).seconds();
         self.sealed(&RefreshToken { family: family.to_owned(), generation: 0, expires_at, grant: grant.clone() })
     }
 
-    /// Reads a token of this client that has not expired. It is not used up.
+    /// Decrypts a token of this client. `None` if it has expired. Does not use it up.
     pub(crate) fn open(
         &self,
         token: &str,
@@ -86,14 +86,14 @@ impl Families {
         if token.grant.client_id != client_id || token.expires_at() <= now {
             return Err(Refused::Invalid);
         }
-        // Before the token is used up: a client that asked for too much may ask again.
+        // Checked before the token is used up, so that a client that requested too much can try again.
         if scope.is_some_and(|scope| !scope.split(' ').all(|scope| token.grant.has(scope))) {
             return Err(Refused::Scope);
         }
         Ok(token)
     }
 
-    /// Uses a token up, and gives the next one. `count` is asked only where there is a next one; what it refuses is not used up.
+    /// Uses a token up and issues the next one. `count` is called only if there is a next one. If it refuses, the token is not used up.
     pub(crate) fn rotate(
         &self,
         token: RefreshToken,
@@ -141,16 +141,16 @@ impl Families {
         }
     }
 
-    /// Ends a family that began at `begun_at` or later, also one that this process has not seen.
+    /// Revokes a family that began at `begun_at` or later, even if this process has not seen it.
     pub(crate) fn revoke(&self, family: &str, grant: &Grant, now: Timestamp) {
         let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
         self.remember(&mut used, now + self.lifetime, (&grant.owner(), family), Family::Revoked, now);
     }
 
-    /// Whether everything of a family is worth nothing any more.
+    /// Whether a family is revoked.
     pub(crate) fn is_revoked(&self, owner: &(&str, &str), family: &str, now: Timestamp) -> bool {
         let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
-        // The family's end is not known here, and no floor reaches so far: only what is in the map counts.
+        // The expiry of the family is not known here. Only entries in the map count, not the floor.
         matches!(used.find(owner, &family, Timestamp::from_seconds(u64::MAX), now), Found::Here(Family::Revoked))
     }
 
