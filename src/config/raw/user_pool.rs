@@ -102,16 +102,21 @@ pub(crate) struct Client {
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum ClientPkce {
+    /// PKCE with S256.
     Required,
+    /// PKCE with S256, or `nonce`.
     OrNonce,
+    /// Neither.
     Optional,
 }
 
 /// A signature algorithm (RFC 7518 §3.1).
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 pub(crate) enum SignatureAlgorithm {
+    /// RSA, which every relying party must support.
     #[serde(rename = "RS256")]
     Rs256,
+    /// ECDSA on P-256.
     #[serde(rename = "ES256")]
     Es256,
 }
