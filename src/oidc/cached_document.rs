@@ -45,7 +45,7 @@ struct State<T> {
 struct Refetches {
     last: Option<Timestamp>,
     /// How many of them in a row did not help.
-    fruitless: u32,
+    fruitless_in_a_row: u32,
     minute: Option<Timestamp>,
     in_minute: u32,
 }
@@ -57,7 +57,7 @@ pub(crate) struct Found<T> {
     pub(crate) is_new: bool,
 }
 
-enum Look<T> {
+enum Cached<T> {
     Fresh(Arc<T>),
     /// The value is old, or the pause after a failure has not passed.
     Old(Arc<T>, MayFetch),
@@ -87,10 +87,10 @@ impl<T> CachedDocument<T> {
     where
         F: Future<Output = Result<T, Fetch>>,
     {
-        match self.look(clock.now()) {
-            Look::Fresh(value) | Look::Old(value, MayFetch::NotYet) => return Ok(Found { value, is_new: false }),
-            Look::Absent(MayFetch::NotYet) => return Err(FetchError::BackingOff),
-            Look::Old(old, MayFetch::Yes) => {
+        match self.cached(clock.now()) {
+            Cached::Fresh(value) | Cached::Old(value, MayFetch::NotYet) => return Ok(Found { value, is_new: false }),
+            Cached::Absent(MayFetch::NotYet) => return Err(FetchError::BackingOff),
+            Cached::Old(old, MayFetch::Yes) => {
                 // One caller fetches. The others use the old value.
                 let Ok(_flight) = self.flight.try_lock() else { return Ok(Found { value: old, is_new: false }) };
                 return Ok(match self.fetch(clock, fetch).await {
@@ -102,14 +102,14 @@ impl<T> CachedDocument<T> {
                     }
                 });
             }
-            Look::Absent(MayFetch::Yes) => {}
+            Cached::Absent(MayFetch::Yes) => {}
         }
         let _flight = self.flight.lock().await;
         // While this call waited for the lock, another caller may have fetched, or failed.
-        match self.look(clock.now()) {
-            Look::Fresh(value) | Look::Old(value, _) => Ok(Found { value, is_new: false }),
-            Look::Absent(MayFetch::NotYet) => Err(FetchError::BackingOff),
-            Look::Absent(MayFetch::Yes) => Ok(Found { value: self.fetch(clock, fetch).await?, is_new: true }),
+        match self.cached(clock.now()) {
+            Cached::Fresh(value) | Cached::Old(value, _) => Ok(Found { value, is_new: false }),
+            Cached::Absent(MayFetch::NotYet) => Err(FetchError::BackingOff),
+            Cached::Absent(MayFetch::Yes) => Ok(Found { value: self.fetch(clock, fetch).await?, is_new: true }),
         }
     }
 
@@ -135,7 +135,7 @@ impl<T> CachedDocument<T> {
                 return Ok(Some(Arc::clone(value)));
             }
             let now = clock.now();
-            if within(state.failed_at, back_off(state.failures), now) {
+            if is_within(state.failed_at, back_off(state.failures), now) {
                 return Err(FetchError::BackingOff);
             }
             if !state.refetches.may_refetch(now) {
@@ -149,7 +149,7 @@ impl<T> CachedDocument<T> {
 
     /// The newer value had what was missing. The next one may be fetched at once.
     pub(crate) fn helped(&self) {
-        self.state().refetches.fruitless = 0;
+        self.state().refetches.fruitless_in_a_row = 0;
     }
 
     fn put(&self, value: T, now: Timestamp) -> Arc<T> {
@@ -175,14 +175,14 @@ impl<T> CachedDocument<T> {
         }
     }
 
-    fn look(&self, now: Timestamp) -> Look<T> {
+    fn cached(&self, now: Timestamp) -> Cached<T> {
         let state = self.state();
         let may_fetch =
-            if within(state.failed_at, back_off(state.failures), now) { MayFetch::NotYet } else { MayFetch::Yes };
+            if is_within(state.failed_at, back_off(state.failures), now) { MayFetch::NotYet } else { MayFetch::Yes };
         match &state.value {
-            None => Look::Absent(may_fetch),
-            Some(value) if within(state.fetched_at, FRESH_FOR, now) => Look::Fresh(Arc::clone(value)),
-            Some(value) => Look::Old(Arc::clone(value), may_fetch),
+            None => Cached::Absent(may_fetch),
+            Some(value) if is_within(state.fetched_at, FRESH_FOR, now) => Cached::Fresh(Arc::clone(value)),
+            Some(value) => Cached::Old(Arc::clone(value), may_fetch),
         }
     }
 
@@ -194,21 +194,21 @@ impl<T> CachedDocument<T> {
 impl Refetches {
     /// The first fetch is made at once. Each fetch that did not help doubles the pause before the next one.
     fn may_refetch(&self, now: Timestamp) -> bool {
-        let is_spent = within(self.minute, MINUTE, now) && self.in_minute >= REFETCHES_PER_MINUTE;
-        let pauses = self.fruitless > 0 && within(self.last, back_off(self.fruitless), now);
+        let is_spent = is_within(self.minute, MINUTE, now) && self.in_minute >= REFETCHES_PER_MINUTE;
+        let pauses = self.fruitless_in_a_row > 0 && is_within(self.last, back_off(self.fruitless_in_a_row), now);
         !is_spent && !pauses
     }
 
     fn count(&mut self, now: Timestamp) {
-        if !within(self.minute, MINUTE, now) {
+        if !is_within(self.minute, MINUTE, now) {
             (self.minute, self.in_minute) = (Some(now), 0);
         }
         // After a minute without such a fetch, the pauses start from the beginning.
-        if !within(self.last, MINUTE, now) {
-            self.fruitless = 0;
+        if !is_within(self.last, MINUTE, now) {
+            self.fruitless_in_a_row = 0;
         }
         self.in_minute += 1;
-        self.fruitless = self.fruitless.saturating_add(1);
+        self.fruitless_in_a_row = self.fruitless_in_a_row.saturating_add(1);
         self.last = Some(now);
     }
 }
@@ -218,6 +218,6 @@ fn back_off(failures: u32) -> Duration {
 }
 
 /// Whether `now` is less than `period` after `start`. False if `start` is in the future, because the clock was then set back.
-fn within(start: Option<Timestamp>, period: Duration, now: Timestamp) -> bool {
+fn is_within(start: Option<Timestamp>, period: Duration, now: Timestamp) -> bool {
     start.is_some_and(|start| now >= start && now.since(start) < period)
 }

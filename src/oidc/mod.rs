@@ -179,11 +179,11 @@ impl Client {
         let mut tokens = caller.counted(Operation::Refresh, tokens)?;
         let subject = session.subject;
         let from_token = self.refreshed_claims(&metadata, &tokens, &subject, session.nonce_hash.as_deref()).await?;
-        if !matches!(from_token, Answered::Claims(_)) {
+        if !matches!(from_token, SourceClaims::Claims(_)) {
             // Not newer than the ID token of the session, or not verified: not returned.
             tokens.id_token = None;
         }
-        let from_userinfo = answered(self.userinfo(&metadata, &tokens.access_token, &subject).await)?;
+        let from_userinfo = source_claims(self.userinfo(&metadata, &tokens.access_token, &subject).await)?;
         tokens.refresh_token = tokens.refresh_token.or(Some(session.refresh_token));
         Ok(Refreshed { subject, claims: new_claims(from_token, from_userinfo), tokens })
     }
@@ -212,13 +212,13 @@ impl Client {
         tokens: &Tokens,
         subject: &str,
         nonce_hash: Option<&str>,
-    ) -> Result<Answered, Error> {
-        let Some(token) = &tokens.id_token else { return Ok(Answered::Nothing) };
+    ) -> Result<SourceClaims, Error> {
+        let Some(token) = &tokens.id_token else { return Ok(SourceClaims::None) };
         let said = self.verify(metadata, token, Nonce::OfLogin(nonce_hash), &tokens.access_token).await;
         if said.as_ref().is_ok_and(|said| said.subject != subject) {
             return Err(Error::SubjectMismatch);
         }
-        answered(said.map(|said| Some(said.claims)))
+        source_claims(said.map(|said| Some(said.claims)))
     }
 
     async fn verify(
@@ -274,41 +274,43 @@ impl Client {
 
 /// The claims of one source after a refresh.
 #[derive(Debug)]
-enum Answered {
+enum SourceClaims {
     Claims(Claims),
     /// The source has no claims: the response has no ID token, or userinfo is not used.
-    Nothing,
+    None,
     /// The source has claims, but they could not be fetched or verified now.
-    NotNow,
+    Unavailable,
 }
 
-/// Returns `NotNow` for errors that do not end a session.
-fn answered(result: Result<Option<Claims>, Error>) -> Result<Answered, Error> {
+/// Returns `Unavailable` for errors that do not end a session.
+fn source_claims(result: Result<Option<Claims>, Error>) -> Result<SourceClaims, Error> {
     match result {
-        Ok(Some(claims)) => Ok(Answered::Claims(claims)),
-        Ok(None) => Ok(Answered::Nothing),
+        Ok(Some(claims)) => Ok(SourceClaims::Claims(claims)),
+        Ok(None) => Ok(SourceClaims::None),
         Err(error) if error.is_transient() => {
             let error: &dyn std::error::Error = &error;
             tracing::warn!(
                 error,
                 "a session has new tokens, but its claims could not be asked for and stay as they were"
             );
-            Ok(Answered::NotNow)
+            Ok(SourceClaims::Unavailable)
         }
         Err(error) => Err(error),
     }
 }
 
 /// The claims of the user after a refresh: all new claims and no old ones.
-fn new_claims(from_token: Answered, from_userinfo: Answered) -> RefreshedClaims {
+fn new_claims(from_token: SourceClaims, from_userinfo: SourceClaims) -> RefreshedClaims {
     match (from_token, from_userinfo) {
-        (Answered::NotNow, _) | (_, Answered::NotNow) | (Answered::Nothing, Answered::Nothing) => {
+        (SourceClaims::Unavailable, _) | (_, SourceClaims::Unavailable) | (SourceClaims::None, SourceClaims::None) => {
             RefreshedClaims::NotKnown
         }
-        (Answered::Claims(claims), Answered::Nothing) | (Answered::Nothing, Answered::Claims(claims)) => {
+        (SourceClaims::Claims(claims), SourceClaims::None) | (SourceClaims::None, SourceClaims::Claims(claims)) => {
             RefreshedClaims::New(userinfo::merge(claims, Claims::new()))
         }
-        (Answered::Claims(claims), Answered::Claims(more)) => RefreshedClaims::New(userinfo::merge(claims, more)),
+        (SourceClaims::Claims(claims), SourceClaims::Claims(more)) => {
+            RefreshedClaims::New(userinfo::merge(claims, more))
+        }
     }
 }
 

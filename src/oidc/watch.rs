@@ -99,7 +99,7 @@ impl Client {
         let metadata = self.provider.metadata().await.ok()?;
         match endpoint {
             Endpoint::Discovery | Endpoint::Jwks => get(&metadata.jwks_uri).ok(),
-            Endpoint::Token => nothing_to_redeem(&metadata.token_endpoint, self.client_id()).ok(),
+            Endpoint::Token => empty_token_request(&metadata.token_endpoint, self.client_id()).ok(),
             Endpoint::Userinfo => get(metadata.userinfo_endpoint.as_ref()?).ok(),
         }
     }
@@ -119,7 +119,7 @@ impl Client {
 }
 
 /// A token request without credentials and grant. The response is an error, which shows that the endpoint answers.
-fn nothing_to_redeem(endpoint: &Url, client_id: &str) -> Result<WholeRequest, FetchFault> {
+fn empty_token_request(endpoint: &Url, client_id: &str) -> Result<WholeRequest, FetchFault> {
     let body = form::encode([("grant_type", "refresh_token"), ("client_id", client_id)]);
     Request::post(endpoint.as_str())
         .header(header::ACCEPT, "application/json")
