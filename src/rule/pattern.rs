@@ -26,7 +26,7 @@ enum Token {
 
 /// One element of a pattern.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Sign {
+enum Element {
     Is(char),
     One,
     Any,
@@ -115,16 +115,16 @@ impl Pattern {
         if self.case == Case::Sensitive && other.case == Case::Insensitive {
             return false;
         }
-        let (ours, others) = (self.signs(), other.signs());
+        let (ours, others) = (self.elements(), other.elements());
         // `covered[n]`: the elements of `ours` read so far cover the first n elements of `others`.
         let mut covered: Vec<bool> = (0..=others.len()).map(|read| read == 0).collect();
-        for sign in ours {
+        for element in ours {
             let mut next = vec![false; others.len() + 1];
             for read in 0..=others.len() {
-                next[read] = match sign {
-                    Sign::Any => covered[read] || (read > 0 && next[read - 1]),
-                    Sign::One => read > 0 && covered[read - 1] && others[read - 1] != Sign::Any,
-                    Sign::Is(_) => read > 0 && covered[read - 1] && others[read - 1] == sign,
+                next[read] = match element {
+                    Element::Any => covered[read] || (read > 0 && next[read - 1]),
+                    Element::One => read > 0 && covered[read - 1] && others[read - 1] != Element::Any,
+                    Element::Is(_) => read > 0 && covered[read - 1] && others[read - 1] == element,
                 };
             }
             covered = next;
@@ -132,13 +132,13 @@ impl Pattern {
         covered[others.len()]
     }
 
-    fn signs(&self) -> Vec<Sign> {
-        let signs = self.tokens.iter().flat_map(|token| match token {
-            Token::Literal(text) => text.chars().map(Sign::Is).collect(),
-            Token::One => vec![Sign::One],
-            Token::Any => vec![Sign::Any],
+    fn elements(&self) -> Vec<Element> {
+        let elements = self.tokens.iter().flat_map(|token| match token {
+            Token::Literal(text) => text.chars().map(Element::Is).collect(),
+            Token::One => vec![Element::One],
+            Token::Any => vec![Element::Any],
         });
-        signs.collect()
+        elements.collect()
     }
 
     /// The only text that matches, if the pattern has no wildcards.
