@@ -121,7 +121,7 @@ impl Forward {
     fn protect_cookies(&self, client: &Client, target: &Rc<str>, response: &mut Response) {
         let dropped = self.our_cookies.strip_answer(response.headers_mut());
         if dropped > 0 {
-            say_dropped(&self.told, client.cookies_dropped(), target, dropped);
+            count_dropped_cookies(&self.told, client.cookies_dropped(), target, dropped);
         }
         // A body of known length has no trailers (RFC 9112 §7.1).
         if http_body::Body::size_hint(response.body()).exact().is_none() {
@@ -130,7 +130,7 @@ impl Forward {
             response.body_mut().filter_trailers(Box::new(move |trailers| {
                 let dropped = ours.strip_answer(trailers);
                 if dropped > 0 {
-                    say_dropped(&told, &counter, &target, dropped);
+                    count_dropped_cookies(&told, &counter, &target, dropped);
                 }
             }));
         }
@@ -138,7 +138,7 @@ impl Forward {
 }
 
 /// Counts dropped cookies, and logs it once per target.
-fn say_dropped(told: &Once, counter: &Counter, target: &str, dropped: usize) {
+fn count_dropped_cookies(told: &Once, counter: &Counter, target: &str, dropped: usize) {
     counter.add(dropped as u64);
     if told.is_first(target) {
         tracing::warn!(
