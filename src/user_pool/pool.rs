@@ -91,7 +91,7 @@ impl UserPool {
             Err(NoRoute::Path) => return hosted_ui::not_found(request.headers()),
             Err(NoRoute::Method(allow)) => return hosted_ui::method_not_allowed(request.headers(), allow),
         };
-        let Some(form) = fields(&request) else { return unreadable(request.headers(), route) };
+        let Some(form) = parameters(&request) else { return malformed(request.headers(), route) };
         let headers = request.headers();
         match route {
             Route::Preflight => reply::preflight(),
@@ -109,7 +109,7 @@ impl UserPool {
 }
 
 /// The parameters of the request: from the query for `GET`, from the body for `POST`, never from both.
-fn fields(request: &WholeRequest) -> Option<Form<'_>> {
+fn parameters(request: &WholeRequest) -> Option<Form<'_>> {
     if request.method() != Method::POST {
         // A token in a query would appear in logs and browser histories (RFC 9700 §4.3.2).
         let is_userinfo = request.uri().path() == routes::USERINFO;
@@ -129,7 +129,7 @@ fn is_form(headers: &HeaderMap) -> bool {
     essence.eq_ignore_ascii_case("application/x-www-form-urlencoded")
 }
 
-fn unreadable(headers: &HeaderMap, route: Route) -> WholeResponse {
+fn malformed(headers: &HeaderMap, route: Route) -> WholeResponse {
     match route {
         Route::Token | Route::Userinfo => {
             Error::request("the body must be application/x-www-form-urlencoded, with at most 100 fields").answer()

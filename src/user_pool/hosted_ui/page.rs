@@ -171,7 +171,7 @@ pub(crate) fn signed_out() -> String {
         "",
         &format!(
             "<h1>You are signed out</h1>\n<p>{text}</p>\n{}",
-            link(Way { to: routes::SIGN_IN, label: "Sign in again" })
+            button(Link { to: routes::SIGN_IN, label: "Sign in again" })
         ),
     )
 }
@@ -205,7 +205,7 @@ pub(crate) fn refused(why: Refused, again: &str, id: Option<&str>) -> String {
             ("This page has expired", "This page has expired. You have not been signed out.", "Start again")
         }
     };
-    message(title, text, (403, why.code(), id), Way { to: again, label })
+    error_page(title, text, (403, why.code(), id), Link { to: again, label })
 }
 
 /// The page for a request that cannot be answered by a redirect.
@@ -224,17 +224,17 @@ pub(crate) fn error(error: PageError, id: Option<&str>) -> String {
             "Go back to the application and start again. If it happens again, tell the person who runs it.",
         ),
     };
-    message(title, text, (400, error.code(), id), HOME)
+    error_page(title, text, (400, error.code(), id), HOME)
 }
 
 /// The page for an unknown path.
 pub(crate) fn not_found(id: Option<&str>) -> String {
-    message("Page not found", "There is no page at this address.", (404, refusal::NOT_FOUND, id), HOME)
+    error_page("Page not found", "There is no page at this address.", (404, refusal::NOT_FOUND, id), HOME)
 }
 
 /// The page for a method that the path does not support.
 pub(crate) fn method_not_allowed(id: Option<&str>) -> String {
-    message(
+    error_page(
         "Invalid request",
         "Go back to the application and start again. If it happens again, tell the person who runs it.",
         (405, refusal::METHOD, id),
@@ -244,23 +244,24 @@ pub(crate) fn method_not_allowed(id: Option<&str>) -> String {
 
 /// A link on a page.
 #[derive(Clone, Copy, Debug)]
-struct Way<'a> {
+struct Link<'a> {
     to: &'a str,
     label: &'a str,
 }
 
 /// The link of pages without a better one.
-const HOME: Way<'static> = Way { to: routes::SIGN_IN, label: "Go to the sign-in page" };
+const HOME: Link<'static> = Link { to: routes::SIGN_IN, label: "Go to the sign-in page" };
 
 /// An error page with status, code and request ID. The operator finds the request in the access log by its ID.
-fn message(title: &str, text: &str, (status, code, id): (u16, &str, Option<&str>), way: Way<'_>) -> String {
+fn error_page(title: &str, text: &str, (status, code, id): (u16, &str, Option<&str>), link: Link<'_>) -> String {
     let id = id.map_or_else(String::new, |id| format!("<br>Request <code>{}</code>", escape(id)));
     let small = format!("<p class=\"small\">{status} · <code>{code}</code>{id}</p>");
-    document(title, "", &format!("<h1>{title}</h1>\n<p>{text}</p>\n{}\n{small}", link(way)))
+    document(title, "", &format!("<h1>{title}</h1>\n<p>{text}</p>\n{}\n{small}", button(link)))
 }
 
-fn link(way: Way<'_>) -> String {
-    format!("<p><a class=\"button wide\" href=\"{}\">{}</a></p>", escape(way.to), escape(way.label))
+/// A link that looks like a button.
+fn button(link: Link<'_>) -> String {
+    format!("<p><a class=\"button wide\" href=\"{}\">{}</a></p>", escape(link.to), escape(link.label))
 }
 
 #[cfg(test)]
