@@ -26,7 +26,8 @@ use crate::message::Request;
 use crate::message::body::Body;
 use crate::message::forwarded::Policy;
 use crate::message::header::{FORWARDED_FOR, FORWARDED_PROTO};
-use crate::message::uri::{Fragment, Scheme};
+use crate::message::unread::{self, Look};
+use crate::message::uri::{self, Scheme};
 use crate::proxy::decide::{Decision, decide};
 use crate::proxy::reserved::Answering;
 use crate::proxy::snapshot::{Selected, Snapshot};
@@ -66,8 +67,9 @@ impl Probe {
         let not_a_request = || NotARequest::Request(request.to_owned());
         let (method, url) = request.trim().split_once(' ').unwrap_or(("GET", request.trim()));
         let method = Method::from_bytes(method.as_bytes()).map_err(|_| not_a_request())?;
+        let (url, has_fragment) = as_served(&method, url.trim());
         // `Uri` keeps the path as written; `Url` would normalize input that the proxy refuses.
-        let uri: Uri = url.trim().parse().map_err(|_| not_a_request())?;
+        let uri: Uri = url.parse().map_err(|_| not_a_request())?;
         if !matches!(uri.scheme_str(), Some("http" | "https")) || uri.authority().is_none() {
             return Err(not_a_request());
         }
@@ -81,7 +83,7 @@ impl Probe {
             map.append(name, value);
         }
         let client = client.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
-        Ok(Self { method, uri, headers: map, client, has_fragment: url.contains('#') })
+        Ok(Self { method, uri, headers: map, client, has_fragment })
     }
 
     fn scheme(&self) -> Scheme {
@@ -90,6 +92,21 @@ impl Probe {
 
     fn port(&self) -> u16 {
         self.uri.port_u16().unwrap_or(self.scheme().default_port())
+    }
+}
+
+/// The URL as the listener reads its path and its query, and whether it has a fragment.
+fn as_served(method: &Method, url: &str) -> (String, bool) {
+    let authority = url.find("://").map_or(0, |at| at + 3);
+    let target = url[authority..].find(['/', '?', '#']).map_or(url.len(), |at| authority + at);
+    match unread::look(format!("{method} {} ", &url[target..]).as_bytes()) {
+        Look::Encoded(head) => {
+            let encoded = &head[method.as_str().len() + 1..head.len() - 1];
+            (url[..target].to_owned() + &String::from_utf8_lossy(encoded), false)
+        }
+        // It is refused, whatever its query is.
+        Look::Fragment => (url.split(['?', '#']).next().unwrap_or_default().to_owned(), true),
+        Look::Plain => (url.to_owned(), false),
     }
 }
 
@@ -185,7 +202,10 @@ impl Place {
         let tls = self.is_tls.then_some(Tls { version: "TLSv1.3", cipher_suite: "", server_name: None });
         let connection = Connection::new((peer, 0).into(), Arc::clone(&self.name), Arc::clone(&self.forwarded), tls);
         let mut exchange = Exchange::begin(Rc::new(connection), request.headers(), clock.instant(), clock.now());
-        let decision = decide(snapshot, &mut exchange, &mut request);
+        let decision = match probe.has_fragment {
+            true => Err(Rejection::new(Reason::RequestPath, uri::Error::Character)),
+            false => decide(snapshot, &mut exchange, &mut request),
+        };
         let canonical = exchange.request.clone();
         let asked = canonical.as_ref().map_or_else(|| format!("{} {}", probe.method, probe.uri), ToString::to_string);
         let _ = writeln!(text, "{asked} on listener `{}` ({})", self.name, self.address);
@@ -245,9 +265,6 @@ impl Place {
         *request.method_mut() = probe.method.clone();
         *request.uri_mut() = probe.uri.clone();
         *request.headers_mut() = probe.headers.clone();
-        if probe.has_fragment {
-            request.extensions_mut().insert(Fragment);
-        }
         let proxy = self.forwarded.trusted.first().filter(|_| !self.is_tls && probe.scheme() == Scheme::Https);
         let Some(proxy) = proxy else { return (probe.client, request) };
         let headers = request.headers_mut();

@@ -104,7 +104,9 @@ fn text(rejection: &Rejection, status: StatusCode, exchange: &Exchange) -> Strin
     let links = rejection.ways.iter().filter(|way| !way.href.is_empty());
     if let Some(request) = &exchange.request {
         for WayOn { label, href, .. } in links {
-            let _ = writeln!(text, "{label}: https://{}{href}", request.authority.as_str());
+            let origin =
+                if href.starts_with('/') { format!("https://{}", request.authority.as_str()) } else { String::new() };
+            let _ = writeln!(text, "{label}: {origin}{href}");
         }
     }
     let _ = writeln!(text, "request {id}");

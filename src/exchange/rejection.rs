@@ -17,7 +17,7 @@ pub(crate) struct Rejection {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct WayOn {
     pub(crate) label: &'static str,
-    /// A path on this host; empty for the address of the page itself.
+    /// A path on this host, or an address with its scheme; empty for the address of the page itself.
     pub(crate) href: String,
     pub(crate) opens: Opens,
 }
@@ -157,6 +157,9 @@ reasons! {
     /// The request's head has more fields, or more bytes, than the listener's limits allow.
     RequestHeadTooLarge => "request.head_too_large", 431, OtherPage, "That request is too large",
         "The request carries more headers or a longer address than this server accepts.";
+    /// The head of the request began to arrive and was not whole after `head_timeout` of the listener.
+    RequestHeadTimeout => "request.head_timeout", 408, TryLater, "That request took too long",
+        "The rest of the request did not arrive in time.";
     /// The redirect of a rule would be longer than 8 KiB after the parts of the request are filled in.
     RequestUriTooLong => "request.uri_too_long", 414, OtherPage, "That address is too long",
         "The address is longer than this server can put into a redirect.";
@@ -179,6 +182,9 @@ reasons! {
     RequestNotHttps => "request.not_https", 403, None, "This address needs HTTPS",
         "You cannot sign in over plain HTTP. Open the address with https://. If you did, the proxy in front of this server \
          does not say so: the operator must list it in trusted_proxies and have it send X-Forwarded-Proto: https.";
+    /// The request came over plain HTTP to a listener with `protocol: https`. The page links to the same address with `https`.
+    RequestPlainHttp => "request.plain_http", 400, None, "This address needs HTTPS",
+        "The request came over plain HTTP, and this port speaks HTTPS only. Open the address with https://.";
     /// `X-Forwarded-For` has more than 30 addresses.
     RequestForwarded => "request.forwarded_too_long", 463, None, "That request passed through too many proxies",
         "The request lists more than 30 addresses that forwarded it.";

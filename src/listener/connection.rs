@@ -9,14 +9,17 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::drain::Draining;
 use crate::exchange::connection::Connection;
-use crate::listener::keeper::Ended;
+use crate::exchange::rejection::Reason;
+use crate::listener::greeting::Greeted;
+use crate::listener::linger::Patience;
 use crate::listener::per_address::Place;
 use crate::listener::requests::Requests;
 use crate::listener::secured::Secured;
 use crate::listener::settings::Limits;
 use crate::listener::tls::{self, Protocol};
 use crate::listener::watchdog::{Readable, Watched};
-use crate::listener::{Handler, Shared, Worker, http1, http2};
+use crate::listener::{Handler, Shared, Worker, http1, http2, refusal};
+use crate::message::unread::Unread;
 use crate::message::upload::Uploads;
 use crate::socket::accept::Accepted;
 use crate::telemetry::metrics::Counter;
@@ -45,10 +48,10 @@ pub(crate) async fn run<H: Handler>(
             http(transport, Protocol::Http1, connection, &settings.limits, handler, &worker, draining).await;
         }
         Some(config) => {
-            let handshake = TlsAcceptor::from(Arc::clone(config)).accept(accepted.stream);
+            let accept = TlsAcceptor::from(Arc::clone(config)).accept(Greeted::new(accepted.stream)).into_fallible();
             // In boxes, the handshake and what it leaves: a future keeps room, as long as it lives, for every value that
             // ever was in it.
-            let handshake = Box::pin(async move { handshake.await.map(Box::new).map(Secured) });
+            let handshake = Box::pin(async move { accept.await.map(Box::new).map(Secured) });
             match tokio::time::timeout(settings.limits.handshake_timeout, handshake).await {
                 Ok(Ok(stream)) => {
                     let (tls, protocol) = tls::facts(&stream.0);
@@ -56,8 +59,17 @@ pub(crate) async fn run<H: Handler>(
                     let transport = Watched::new(stream, Arc::default(), open);
                     http(transport, protocol, connection, &settings.limits, handler, &worker, draining).await;
                 }
-                // Port scans and clients that do not trust us: counted, not logged.
-                Ok(Err(_)) | Err(_) => metrics.handshakes_failed.increment(),
+                Ok(Err((_, client))) => match Box::pin(client.into_plain()).await {
+                    Some((socket, head)) => {
+                        let connection = Rc::new(facts(None));
+                        let response = handler.refuse(connection, Unread::of(&head), Reason::RequestPlainHttp);
+                        let transport = Watched::new(socket, Arc::default(), open);
+                        Box::pin(refusal::send(transport, response, Patience::new(draining.is_stopping()))).await;
+                    }
+                    // Port scans and clients that do not trust us: counted, not logged.
+                    None => metrics.handshakes_failed.increment(),
+                },
+                Err(_) => metrics.handshakes_failed.increment(),
             }
         }
     }
@@ -94,21 +106,16 @@ async fn http<H: Handler, T: AsyncRead + AsyncWrite + Readable + Unpin + Send + 
 ) {
     let activity = transport.activity();
     let requests = Requests {
-        handler: Rc::clone(&handler),
-        connection: Rc::clone(&connection),
+        handler,
+        connection,
         activity: Arc::clone(&activity),
         headers_max: limits.headers_max,
         uploads: Uploads::default(),
         body_rate_min: limits.body_rate_min,
     };
     // Each in a box, so that neither takes the room of the other.
-    let ended = match protocol {
+    match protocol {
         Protocol::Http1 => Box::pin(http1::serve(transport, requests, limits, &worker.metrics, draining)).await,
         Protocol::Http2 => Box::pin(http2::serve(transport, requests, limits, worker, draining)).await,
-    };
-    match ended {
-        Ended::Closed => {}
-        Ended::Refused(reason) => handler.refused(&connection, reason),
-        Ended::TimedOut => worker.metrics.timed_out.increment(),
     }
 }

@@ -79,8 +79,7 @@ pub(crate) async fn serve<H, T, O>(
     limits: &Limits,
     worker: &Worker,
     draining: Draining,
-) -> Ended
-where
+) where
     H: Handler,
     T: AsyncRead + AsyncWrite + Readable + Unpin + 'static,
     O: Unpin + 'static,
@@ -105,7 +104,8 @@ where
         metrics,
     };
     match keeper.keep(Pin::new(&mut serving), |served| served.get_mut().finish()).await {
-        Kept::ToTheEnd(ended) => ended,
+        Kept::ToTheEnd(Ended::TimedOut) => metrics.timed_out.increment(),
+        Kept::ToTheEnd(_) => {}
         Kept::UntilRest => unreachable!("the watchdog sends HTTP/1.1 to rest"),
     }
 }

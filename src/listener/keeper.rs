@@ -6,6 +6,7 @@ use std::task::Poll;
 
 use crate::drain::Draining;
 use crate::exchange::rejection::Reason;
+use crate::listener::linger::Patience;
 use crate::listener::seldom::Bell;
 use crate::listener::watchdog::{Readable, Verdict, Watchdog, Watched};
 use crate::message::upload::Uploads;
@@ -14,7 +15,8 @@ use crate::message::upload::Uploads;
 pub(crate) enum Ended {
     /// By either side, with or without a word.
     Closed,
-    /// The client sent what is not HTTP, or too much of it; hyper has answered 400, 414 or 431.
+    /// The client sent a head that hyper does not read: it is not HTTP, or too large. That covers a target that is longer than
+    /// the library takes.
     Refused(Reason),
     /// The watchdog closed it.
     TimedOut,
@@ -68,9 +70,9 @@ impl Keeper {
         Self { watchdog, draining, uploads, is_finishing: false }
     }
 
-    /// Whether the process stops.
-    pub(crate) fn is_stopping(&self) -> bool {
-        self.draining.is_stopping()
+    /// How long the connection may linger.
+    pub(crate) fn patience(&self) -> Patience {
+        Patience::new(self.draining.is_stopping())
     }
 
     /// Runs a connection to its end or to its next rest.

@@ -13,23 +13,49 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::listener::watchdog::{Readable, Watched};
 
-/// Longest time that a connection lingers. nginx has the same `lingering_time`.
-const TIME_MAX: Duration = Duration::from_secs(30);
-/// Longest wait for the next bytes. nginx has the same `lingering_timeout`.
-const QUIET_MAX: Duration = Duration::from_secs(5);
-/// The same where the process stops.
-const QUIET_MAX_STOPPING: Duration = Duration::from_secs(1);
+/// How long a connection lingers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Patience {
+    Usual,
+    /// The process stops.
+    Stopping,
+    /// The client has had its time: it sends on as slowly as it can.
+    Short,
+}
+
+impl Patience {
+    pub(crate) fn new(is_stopping: bool) -> Self {
+        if is_stopping { Self::Stopping } else { Self::Usual }
+    }
+
+    /// Longest time. nginx has the same `lingering_time`.
+    const fn time_max(self) -> Duration {
+        match self {
+            Self::Usual | Self::Stopping => Duration::from_secs(30),
+            Self::Short => Duration::from_secs(2),
+        }
+    }
+
+    /// Longest wait for the next bytes. nginx has the same `lingering_timeout`.
+    const fn quiet_max(self) -> Duration {
+        match self {
+            Self::Usual => Duration::from_secs(5),
+            Self::Stopping | Self::Short => Duration::from_secs(1),
+        }
+    }
+}
+
 /// Most bytes that are thrown away.
 const BYTES_MAX: u64 = 256 * 1024 * 1024;
 
 /// Closes `transport`, on which everything has been written. Waits for the client where there may be bytes of it on their way.
-pub(crate) async fn close<T, O>(mut transport: Watched<T, O>, is_stopping: bool)
+pub(crate) async fn close<T, O>(mut transport: Watched<T, O>, patience: Patience)
 where
     T: AsyncWrite + Readable + Unpin,
     O: Unpin,
 {
-    let quiet_max = if is_stopping { QUIET_MAX_STOPPING } else { QUIET_MAX };
-    let ends_at = Instant::now() + TIME_MAX;
+    let quiet_max = patience.quiet_max();
+    let ends_at = Instant::now() + patience.time_max();
     // hyper has done so where it ended in order. Twice does no harm.
     let shutdown = poll_fn(|cx| Pin::new(&mut transport).poll_shutdown(cx));
     if !matches!(timeout(quiet_max, shutdown).await, Ok(Ok(()))) || transport.has_ended() {

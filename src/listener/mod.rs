@@ -4,12 +4,14 @@
 
 pub(crate) mod certificate;
 mod connection;
+mod greeting;
 mod http1;
 mod http2;
 mod keeper;
 mod linger;
 pub(crate) mod metrics;
 mod per_address;
+mod refusal;
 mod requests;
 mod secured;
 mod seldom;
@@ -27,6 +29,7 @@ use crate::drain::Draining;
 use crate::exchange::connection::Connection;
 use crate::exchange::logins::Logins;
 use crate::exchange::rejection::Reason;
+use crate::message::unread::Unread;
 use crate::message::{Request, Response};
 use crate::socket::accept;
 pub(crate) use http2::Memory;
@@ -39,8 +42,8 @@ pub(crate) trait Handler: 'static {
     /// Answers one request. Cannot fail: a refusal is a response.
     fn handle(&self, connection: Rc<Connection>, request: Request) -> impl Future<Output = Response>;
 
-    /// Takes note of a request that was refused before it was one.
-    fn refused(&self, connection: &Connection, reason: Reason);
+    /// Answers what is refused before it is a request that could be answered.
+    fn refuse(&self, connection: Rc<Connection>, request: Unread, reason: Reason) -> Response;
 }
 
 /// What the workers of one listener share.

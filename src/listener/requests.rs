@@ -16,7 +16,7 @@ use crate::listener::Handler;
 use crate::listener::watchdog::{Activity, Exchanging, Uploading};
 use crate::message::body::Body;
 use crate::message::upload::Uploads;
-use crate::message::{Request, Response, uri};
+use crate::message::{Request, Response};
 
 /// Calls the handler for each request of one connection.
 pub(crate) struct Requests<H> {
@@ -65,20 +65,20 @@ impl<H: Handler> Requests<H> {
         }
         let handler = Rc::clone(&self.handler);
         let connection = Rc::clone(&self.connection);
-        // hyper counts fields on HTTP/1.1 only, and answers as this does.
+        // hyper counts fields on HTTP/1.1 only.
         let is_too_large = request.headers().len() > self.headers_max;
         let closes = closes_after(&request);
         // Room first: what is written into a box need not be copied there, and this is some kilobytes.
         let exchanged = Box::write(Box::new_uninit(), async move {
-            if is_too_large {
-                handler.refused(&connection, Reason::RequestHeadTooLarge);
-                let mut response = Response::new(Body::empty());
-                *response.status_mut() = Reason::RequestHeadTooLarge.status();
-                return Ok(response);
-            }
-            let mut response = handler.handle(connection, request).await;
+            let mut response = if is_too_large {
+                handler.refuse(connection, request.into_parts().0.into(), Reason::RequestHeadTooLarge)
+            } else {
+                handler.handle(connection, request).await
+            };
             exchanging.answered();
-            if (closes || exchanging.is_last()) && response.status() != StatusCode::SWITCHING_PROTOCOLS {
+            if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+                exchanging.switch();
+            } else if closes || exchanging.is_last() {
                 response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
             }
             response.body_mut().watch(Box::new(exchanging));
@@ -93,11 +93,8 @@ impl<H: Handler> Service<http::Request<Incoming>> for Requests<H> {
     type Error = Infallible;
     type Future = Answering;
 
-    fn call(&self, mut request: http::Request<Incoming>) -> Self::Future {
+    fn call(&self, request: http::Request<Incoming>) -> Self::Future {
         let exchanging = self.activity.begin_request();
-        if self.activity.had_fragment() {
-            request.extensions_mut().insert(uri::Fragment);
-        }
         self.exchange(self.take_body(request), exchanging)
     }
 }

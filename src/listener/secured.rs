@@ -7,8 +7,8 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::server::TlsStream;
 
+use crate::listener::greeting::Greeted;
 use crate::listener::watchdog::Readable;
-use crate::socket::Socket;
 
 /// Longest piece. TLS copies plaintext into its records piece by piece; from some length on (2 to 8 KB, as the processor has
 /// it) the C library copies by one instruction, `rep movsb`, which several processors do at a quarter of the speed of a loop
@@ -20,7 +20,7 @@ const PIECES_MAX: usize = 34;
 
 /// A finished handshake's stream. In a box: it is large, and a connection's task has room for what its states need most.
 #[derive(Debug)]
-pub(crate) struct Secured(pub(crate) Box<TlsStream<Socket>>);
+pub(crate) struct Secured(pub(crate) Box<TlsStream<Greeted>>);
 
 impl Readable for Secured {
     fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<()> {

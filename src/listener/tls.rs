@@ -8,7 +8,7 @@ use tokio_rustls::server::TlsStream;
 use crate::crypto::provider;
 use crate::exchange::connection::Tls;
 use crate::listener::certificate::Certificates;
-use crate::socket::Socket;
+use crate::listener::greeting::Greeted;
 
 /// The protocols that we speak, in order of preference (RFC 7301).
 const H2: &[u8] = b"h2";
@@ -38,7 +38,7 @@ pub(crate) fn server_config(certificates: &Arc<Certificates>) -> Arc<ServerConfi
 }
 
 /// What the handshake agreed on.
-pub(crate) fn facts(stream: &TlsStream<Socket>) -> (Tls, Protocol) {
+pub(crate) fn facts(stream: &TlsStream<Greeted>) -> (Tls, Protocol) {
     let (_, connection) = stream.get_ref();
     let version = match connection.protocol_version() {
         Some(rustls::ProtocolVersion::TLSv1_2) => "TLSv1.2",

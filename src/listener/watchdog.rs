@@ -32,8 +32,6 @@ pub(crate) struct Activity {
     requests: AtomicU64,
     /// Bytes came while no request was under way: a head has begun.
     head_begun: AtomicBool,
-    /// The head that has begun names a fragment in its target, which the HTTP library cuts off without a word.
-    has_fragment: AtomicBool,
     /// Requests whose answer has not begun: they wait for a target, under deadlines of their own.
     waiting: AtomicU32,
     /// Requests whose answer has not ended: what the client sends meanwhile is not the next head.
@@ -46,6 +44,19 @@ pub(crate) struct Activity {
     is_unflushed: AtomicBool,
     /// Each answer from now on says that it is the last.
     is_finishing: AtomicBool,
+    /// A request has begun, and its answer has not all gone out.
+    is_owed: AtomicBool,
+    /// The connection has switched protocols, and is no more HTTP.
+    is_tunnel: AtomicBool,
+}
+
+/// What bytes are that have come on an HTTP/1.1 connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Comes {
+    /// A body, or what comes while a request is being answered.
+    NoHead,
+    /// A head. `is_new`: nothing of it came before, as far as is known. `is_alone`: nothing else is under way.
+    Head { is_new: bool, is_alone: bool },
 }
 
 impl Activity {
@@ -54,6 +65,7 @@ impl Activity {
         self.requests.fetch_add(1, Ordering::Relaxed);
         self.upload.store(Uploading::NONE, Ordering::Relaxed);
         self.head_begun.store(false, Ordering::Relaxed);
+        self.is_owed.store(true, Ordering::Relaxed);
         self.waiting.fetch_add(1, Ordering::Relaxed);
         self.open.fetch_add(1, Ordering::Relaxed);
         Exchanging { activity: Arc::clone(self), is_waiting: true }
@@ -75,13 +87,6 @@ impl Activity {
         }
     }
 
-    /// Whether the target of the HTTP/1.1 request that has just been read had a fragment (attacks P-03). Seen where its
-    /// request line came in one piece, as all but contrived ones do; cutting it off is safe, refusing it is clear.
-    pub(crate) fn had_fragment(&self) -> bool {
-        // Once: a request that came in one piece with it is another.
-        self.has_fragment.swap(false, Ordering::Relaxed)
-    }
-
     /// Whether an HTTP/1.1 connection stands between two requests with nothing read that was not used and nothing answered
     /// that was not sent. Then nothing is lost with the state of its protocol.
     ///
@@ -101,23 +106,40 @@ impl Activity {
             && !self.head_begun.load(Ordering::Relaxed)
     }
 
-    fn received(&self, bytes: &[u8]) {
-        self.moved();
-        if self.open.load(Ordering::Relaxed) == 0
-            && !self.head_begun.load(Ordering::Relaxed)
-            && self.upload.load(Ordering::Relaxed) != Uploading::OPEN
+    /// Takes note of bytes that have come on an HTTP/1.1 connection.
+    pub(crate) fn comes(&self) -> Comes {
+        let upload = self.upload.load(Ordering::Relaxed);
+        if self.open.load(Ordering::Relaxed) > 0 || upload == Uploading::OPEN || self.is_tunnel.load(Ordering::Relaxed)
         {
-            self.head_begun.store(true, Ordering::Relaxed);
-            self.has_fragment.store(is_line_with_fragment(bytes), Ordering::Relaxed);
+            return Comes::NoHead;
+        }
+        let is_new = !self.head_begun.load(Ordering::Relaxed);
+        self.head_begun.store(true, Ordering::Relaxed);
+        let is_alone = upload == Uploading::NONE && !self.is_unflushed.load(Ordering::Relaxed);
+        Comes::Head { is_new, is_alone }
+    }
+
+    /// Whether bytes of a head have come on an HTTP/1.1 connection, and nothing else is under way.
+    pub(crate) fn has_head_begun(&self) -> bool {
+        self.head_begun.load(Ordering::Relaxed) && self.open.load(Ordering::Relaxed) == 0
+    }
+
+    /// Whether all that was answered has gone out.
+    pub(crate) fn is_flushed(&self) -> bool {
+        !self.is_unflushed.load(Ordering::Relaxed)
+    }
+
+    /// All that was written on an HTTP/1.1 connection has gone out.
+    pub(crate) fn flushed(&self) {
+        if self.open.load(Ordering::Relaxed) == 0 {
+            self.is_owed.store(false, Ordering::Relaxed);
         }
     }
-}
 
-/// Whether `bytes` begin with a request line (RFC 9112 §3) that has a `#` in it.
-fn is_line_with_fragment(bytes: &[u8]) -> bool {
-    let line = memchr::memchr(b'\n', bytes).map_or(bytes, |end| &bytes[..end]);
-    let version = line.trim_ascii_end();
-    memchr::memchr(b'#', line).is_some() && (version.ends_with(b"HTTP/1.1") || version.ends_with(b"HTTP/1.0"))
+    /// Whether what is written on an HTTP/1.1 connection answers a request. Else hyper writes it of its own accord.
+    pub(crate) fn is_answer_owed(&self) -> bool {
+        self.is_owed.load(Ordering::Relaxed) || self.is_tunnel.load(Ordering::Relaxed)
+    }
 }
 
 /// An exchange that is open: first it waits for its answer, then the answer goes out.
@@ -140,6 +162,11 @@ impl Exchanging {
     /// Whether the connection ends with this exchange, because the process stops or the connection is old. HTTP/1.1 only.
     pub(crate) fn is_last(&self) -> bool {
         self.activity.is_finishing.load(Ordering::Relaxed)
+    }
+
+    /// The connection switches protocols with this answer.
+    pub(crate) fn switch(&self) {
+        self.activity.is_tunnel.store(true, Ordering::Relaxed);
     }
 }
 
@@ -436,7 +463,7 @@ impl<T: AsyncRead + Unpin, H: Unpin> AsyncRead for Watched<T, H> {
         };
         self.activity.may_read_more.store(polled.is_ready(), Ordering::Relaxed);
         if buffer.filled().len() > before {
-            self.activity.received(&buffer.filled()[before..]);
+            self.activity.moved();
         } else if polled.is_ready() {
             self.has_ended = true;
         }
@@ -475,20 +502,5 @@ impl<T: AsyncWrite + Unpin, H: Unpin> AsyncWrite for Watched<T, H> {
         // A connection that is being closed never rests, so that no request is served behind its last answer.
         self.activity.is_unflushed.store(true, Ordering::Relaxed);
         Pin::new(&mut self.inner).poll_shutdown(cx)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn p_03_a_fragment_is_seen_in_a_request_line_only() {
-        assert!(is_line_with_fragment(b"GET /a#b HTTP/1.1\r\nhost: a\r\n"));
-        assert!(is_line_with_fragment(b"GET /a#b HTTP/1.0\n"));
-        assert!(!is_line_with_fragment(b"GET /a HTTP/1.1\r\nx: #\r\n"));
-        assert!(!is_line_with_fragment(b"GET /a%23b HTTP/1.1\r\n"));
-        // The rest of a body that nobody read.
-        assert!(!is_line_with_fragment(b"{\"colour\": \"#fff\"}"));
     }
 }

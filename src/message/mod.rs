@@ -11,6 +11,7 @@ pub(crate) mod framing;
 pub(crate) mod header;
 pub(crate) mod media;
 pub(crate) mod page;
+pub(crate) mod unread;
 pub(crate) mod upload;
 pub(crate) mod uri;
 

@@ -107,10 +107,6 @@ pub(crate) enum EncodedSlash {
     Keep,
 }
 
-/// Goes with a request whose target had a fragment: the HTTP library has cut it off.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Fragment;
-
 impl CanonicalRequest {
     /// Reads the target and the host of a request. `scheme` is the one by which the client came.
     ///

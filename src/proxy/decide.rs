@@ -153,10 +153,7 @@ fn ambiguous_end(error: framing::Error) -> Rejection {
 
 /// The canonical form of the request's target.
 fn canonical(scheme: Scheme, request: &Request) -> Result<Rc<CanonicalRequest>, Rejection> {
-    let parsed = match request.extensions().get::<uri::Fragment>() {
-        Some(uri::Fragment) => Err(uri::Error::Character),
-        None => CanonicalRequest::parse(scheme, request.method(), request.uri(), request.headers()),
-    };
+    let parsed = CanonicalRequest::parse(scheme, request.method(), request.uri(), request.headers());
     parsed.map(Rc::new).map_err(|error| {
         let reason = match error {
             uri::Error::Method => Reason::RequestMethod,

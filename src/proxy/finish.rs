@@ -10,9 +10,9 @@ use http_body::Body as _;
 use crate::clock::Clock;
 use crate::exchange::connection::Connection;
 use crate::exchange::rejection::{Reason, Rejection};
-use crate::exchange::request_id::RequestId;
 use crate::exchange::{Exchange, error_page};
 use crate::message::body::{Body, Ending, Watch};
+use crate::message::unread::Unread;
 use crate::message::{BoxError, Request, Response, caching};
 use crate::proxy::metrics::Metrics;
 use crate::telemetry::access_log::{AccessLog, AccessRecord};
@@ -37,9 +37,11 @@ pub(crate) struct Sink {
 pub(crate) struct Recorder {
     pub(crate) exchange: Exchange,
     sink: Rc<Sink>,
-    method: Method,
+    /// `None` where it could not be read.
+    method: Option<Method>,
     user_agent: Option<HeaderValue>,
-    version: Version,
+    /// `None` where it could not be read.
+    version: Option<Version>,
     answer: Option<Answer>,
     bytes: u64,
     is_recorded: bool,
@@ -57,9 +59,23 @@ impl Recorder {
         Self {
             exchange,
             sink,
-            method: request.method().clone(),
+            method: Some(request.method().clone()),
             user_agent: request.headers().get(header::USER_AGENT).cloned(),
-            version: request.version(),
+            version: Some(request.version()),
+            answer: None,
+            bytes: 0,
+            is_recorded: false,
+        }
+    }
+
+    /// The same for a request that is refused before it is one.
+    pub(crate) fn unread(sink: Rc<Sink>, exchange: Exchange, mut request: Unread) -> Self {
+        Self {
+            exchange,
+            sink,
+            method: request.method,
+            user_agent: request.headers.remove(header::USER_AGENT),
+            version: request.version,
             answer: None,
             bytes: 0,
             is_recorded: false,
@@ -77,7 +93,7 @@ impl Recorder {
                 || answer.status == StatusCode::NOT_MODIFIED
                 || answer.status == StatusCode::SWITCHING_PROTOCOLS
         };
-        self.method == Method::HEAD || self.answer.is_some_and(is_bare)
+        self.method == Some(Method::HEAD) || self.answer.is_some_and(is_bare)
     }
 
     fn record(&mut self) {
@@ -112,10 +128,10 @@ impl Recorder {
         AccessRecord {
             time: exchange.started_at,
             request_id: exchange.id.as_str(),
-            method: Some(self.method.as_str()),
+            method: self.method.as_ref().map(Method::as_str),
             host: canonical.map(|request| request.host()),
             path: canonical.map(|request| request.target.path()),
-            http_version: Some(version(self.version)),
+            http_version: self.version.map(version),
             user_agent: self.user_agent.as_ref().and_then(|value| value.to_str().ok()),
             rule: exchange.rule.as_deref(),
             actions: &exchange.actions,
@@ -186,7 +202,7 @@ pub(crate) fn finish(mut recorder: Box<Recorder>, outcome: Result<Response, Reje
 
 /// Removes a body that the response must not have (RFC 9110 §9.3.2, §15.3.5), but keeps its length:
 /// hyper takes care of that on HTTP/1.1 only.
-fn bare(mut response: Response, version: Version) -> Response {
+fn bare(mut response: Response, version: Option<Version>) -> Response {
     // RFC 9110 §8.6: no Content-Length with 204, even if the target sent one. HTTP/2 clients treat it as a stream error.
     if response.status() == StatusCode::NO_CONTENT {
         response.headers_mut().remove(header::CONTENT_LENGTH);
@@ -194,7 +210,7 @@ fn bare(mut response: Response, version: Version) -> Response {
     }
     if response.body().is_empty() {
         // RFC 9110 §8.6: the length that the answer would have without the condition.
-        let is_bare = response.status() == StatusCode::NOT_MODIFIED && version != Version::HTTP_2;
+        let is_bare = response.status() == StatusCode::NOT_MODIFIED && version != Some(Version::HTTP_2);
         let length = response.headers().get(header::CONTENT_LENGTH).filter(|_| is_bare);
         let length = length.and_then(|length| length.to_str().ok()?.parse().ok());
         return match length {
@@ -274,20 +290,6 @@ fn causes(error: Option<&BoxError>) -> Option<String> {
         next = error.source();
     }
     Some(text)
-}
-
-/// Records a connection whose bytes are not HTTP. There is no exchange in this case.
-pub(crate) fn refused(sink: &Sink, connection: &Connection, reason: Reason) {
-    let now = sink.clock.now();
-    sink.metrics.refused(reason);
-    sink.metrics.answered(None, reason.status(), Duration::ZERO);
-    let id = RequestId::new(now);
-    sink.access_log.write(&AccessRecord {
-        request_id: id.as_str(),
-        status: reason.status().as_u16(),
-        reason: Some(reason.code()),
-        ..of_connection(connection, now)
-    });
 }
 
 /// An access record with the fields of the connection; the other fields are empty.

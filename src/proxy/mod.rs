@@ -17,7 +17,9 @@ use crate::clock::Clock;
 use crate::drain::Control;
 use crate::exchange::Exchange;
 use crate::exchange::connection::Connection;
-use crate::exchange::rejection::{Reason, Rejection};
+use crate::exchange::rejection::{Reason, Rejection, WayOn};
+use crate::message::unread::Unread;
+use crate::message::uri::CanonicalRequest;
 use crate::message::{Request, Response};
 use crate::telemetry::access_log::AccessLog;
 use crate::telemetry::line_budget::LineBudget;
@@ -90,7 +92,19 @@ impl crate::listener::Handler for Proxy {
         Self::handle(self, connection, request).await
     }
 
-    fn refused(&self, connection: &Connection, reason: Reason) {
-        finish::refused(&self.sink, connection, reason);
+    fn refuse(&self, connection: Rc<Connection>, request: Unread, reason: Reason) -> Response {
+        let mut exchange = Exchange::begin(connection, &request.headers, self.clock.instant(), self.clock.now());
+        exchange.client = exchange.connection.forwarded.client(&request.headers, exchange.connection.peer);
+        if let (Some(method), Some(uri)) = (&request.method, &request.uri) {
+            let parsed = CanonicalRequest::parse(exchange.scheme, method, uri, &request.headers);
+            exchange.request = parsed.ok().map(Rc::new);
+        }
+        let mut rejection = Rejection::from(reason);
+        if let (Reason::RequestPlainHttp, Some(request)) = (reason, &exchange.request) {
+            let address = format!("https://{}{}", request.authority.as_str(), request.target);
+            rejection = rejection.offer(WayOn::here("Open the address with HTTPS", address));
+        }
+        let recorder = Box::new(Recorder::unread(Rc::clone(&self.sink), exchange, request));
+        finish::finish(recorder, Err(rejection))
     }
 }

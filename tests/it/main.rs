@@ -73,6 +73,8 @@ mod session;
 mod tls;
 /// A process in trouble: nobody reads its logs, no descriptor is left, something hangs while it stops.
 mod trouble;
+/// Requests that the HTTP library does not read.
+mod unread;
 /// The provider in the same process: a whole login, and other relying parties.
 mod user_pool;
 /// What the application is told, verified by libraries that nobody here wrote.

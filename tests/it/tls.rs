@@ -180,12 +180,25 @@ fn a_client_that_does_not_shake_hands_is_closed() {
     on_both(|protocol| assert_eq!(proxy.browser(protocol).get("https://app.test/").status, 503, "others are served"));
 }
 
+/// Sends bytes without TLS to the port that wants it; everything until the proxy closes.
+fn plainly(address: SocketAddr, pieces: &[&str]) -> String {
+    let mut stream = TcpStream::connect(address).expect("the proxy accepts");
+    stream.set_nodelay(true).expect("a socket");
+    stream.set_read_timeout(Some(DEADLINE)).expect("a timeout");
+    for piece in pieces {
+        stream.write_all(piece.as_bytes()).expect("sent");
+    }
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer);
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
 #[test]
-fn plain_http_on_the_tls_port_gets_no_http_answer_and_reaches_nothing() {
+fn what_is_neither_tls_nor_http_gets_no_http_answer_and_reaches_nothing() {
     let target = target::echo();
     let proxy = Setup::open(&[target.address()]).start();
     for bytes in
-        ["GET / HTTP/1.1\r\nhost: app.test\r\n\r\n", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "\r\n\r\n", "SSH-2.0-x\r\n"]
+        ["\r\n\r\nGET / HTTP/1.1\r\n\r\n", "get / HTTP/1.1\r\n\r\n", "\u{14}\u{3}\u{3}GET / HTTP/1.1\r\n\r\n", "\0"]
     {
         let mut stream = TcpStream::connect(proxy.address()).expect("the proxy accepts");
         stream.set_read_timeout(Some(DEADLINE)).expect("a timeout");
@@ -199,6 +212,58 @@ fn plain_http_on_the_tls_port_gets_no_http_answer_and_reaches_nothing() {
     wait_until("they are counted", || {
         (proxy.metric("vestibule_tls_handshakes_failed_total{listener=\"public\"}") == 4).then_some(())
     });
+}
+
+#[test]
+fn plain_http_on_the_tls_port_is_told_to_use_https() {
+    let target = target::echo();
+    let proxy = Setup::open(&[target.address()]).start();
+    let get = "GET /a?b=%3C&c='d HTTP/1.1\r\nhost: App.test:8443\r\n";
+    let whole = |more: &str| format!("{get}{more}\r\n");
+    let text = plainly(proxy.address(), &[&whole("user-agent: old\r\n")]);
+    assert!(text.starts_with("HTTP/1.1 400 Bad Request\r\n"), "{text:?}");
+    assert!(text.contains("request.plain_http") && text.contains("connection: close\r\n"), "{text}");
+    assert!(text.contains(": https://app.test:8443/a?b=%3C&c='d\n"), "{text}");
+    let page = plainly(proxy.address(), &[&whole("accept: text/html\r\n")]);
+    assert!(page.contains("href=\"https://app.test:8443/a?b=%3C&amp;c=&#39;d\""), "{page}");
+    // In pieces, and with a body.
+    let pieces = ["P", "OST /up HTTP/1.1\r\nho", "st: app.test\r\ncontent-length: 3\r\n", "\r\n", "abc"];
+    let text = plainly(proxy.address(), &pieces);
+    assert!(text.contains(": https://app.test/up\n"), "{text}");
+    assert_eq!(text.matches("HTTP/1.1 ").count(), 1, "{text}");
+    // No link to what is no host of a plain kind.
+    for head in [
+        "GET / HTTP/1.1\r\nhost: a\"><script>\r\n\r\n",
+        "GET / HTTP/1.1\r\nhost: a\r\nhost: b\r\n\r\n",
+        "GET / HTTP/1.1\r\nhost: user@a\r\n\r\n",
+        "GET / HTTP/1.1\r\n\r\n",
+        "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        "SSH-2.0-x\r\n\r\n",
+    ] {
+        let page = plainly(proxy.address(), &[head]);
+        assert!(page.contains("request.plain_http") && !page.contains("https://a"), "{head:?}: {page}");
+    }
+    let records = proxy.access_log(9);
+    assert_eq!(records.len(), 9);
+    assert!(records.iter().all(|record| record["reason"] == "request.plain_http" && record["url.scheme"] == "http"));
+    let first = &records[0];
+    assert_eq!(first["http.response.status_code"], 400);
+    assert_eq!((&first["http.request.method"], &first["url.path"]), (&"GET".into(), &"/a".into()));
+    assert_eq!((&first["user_agent.original"], first.get("tls.cipher")), (&"old".into(), None));
+    let series = "vestibule_refusals_total{listener=\"public\",reason=\"request.plain_http\"}";
+    assert_eq!(proxy.metric(series), 9);
+    assert_eq!(proxy.metric("vestibule_tls_handshakes_failed_total{listener=\"public\"}"), 0);
+    assert_eq!(target.count(), 0);
+}
+
+#[test]
+fn a_head_in_plain_http_that_does_not_end_is_answered_soon_and_not_kept() {
+    let proxy = Setup::open(&[]).start();
+    let text = plainly(proxy.address(), &["GET / HTTP/1.1\r\nhost: app.test\r\nx: "]);
+    assert!(text.contains("request.plain_http") && text.contains("https://app.test/"), "{text}");
+    let large = format!("GET / HTTP/1.1\r\nhost: app.test\r\nx: {}", "a".repeat(200_000));
+    let text = plainly(proxy.address(), &[&large]);
+    assert!(text.contains("request.plain_http") && text.contains("https://app.test/"), "{text}");
 }
 
 #[test]

@@ -100,6 +100,10 @@ fn sign_in_and_pool_answer_by_themselves() {
 
 #[test]
 fn what_is_refused_before_any_rule() {
+    let raw = "https://app.example.com:8443/api/x?a=\"<";
+    assert!(explained("raw", raw, &[], None).contains("rule `"), "as it is served");
+    let fragment = explained("fragment", "https://app.example.com:8443/api/x?a=\"#b", &[], None);
+    assert!(fragment.contains("refused with 400 `request.path_ambiguous`"), "{fragment}");
     assert_snapshot!(explained("dots", "https://app.example.com:8443/api/%2e%2e/x", &[], None), @r#"
     GET https://app.example.com:8443/api/%2e%2e/x on listener `public` (0.0.0.0:8443)
       refused with 400 `request.path_ambiguous`: the path has a dot segment

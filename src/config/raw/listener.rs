@@ -123,7 +123,7 @@ pub(crate) enum ForwardedFor {
 pub(crate) struct Limits {
     /// Timeout from accepting the connection to the end of the TLS handshake. Default: `10s`.
     pub(crate) handshake_timeout: Option<Period>,
-    /// Timeout from the first to the last byte of a request head. Default: `10s`.
+    /// Timeout from the first to the last byte of a request head. After it, the answer is 408. Default: `10s`.
     pub(crate) head_timeout: Option<Period>,
     /// Timeout without any data in either direction. On HTTP/2 also the timeout of a response of which the client takes
     /// nothing. Default: `60s`, at most `4000s`.

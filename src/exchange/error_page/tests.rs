@@ -83,9 +83,14 @@ async fn every_reason_has_a_page_in_every_form() {
 }
 
 /// Pages whose text says what helps, because no address of this host does: the host, the protocol or the proxies are wrong, or
-/// only the operator can help.
-const WITHOUT_A_LINK: [Reason; 4] =
-    [Reason::RequestHost, Reason::RequestNotHttps, Reason::RequestForwarded, Reason::AuthHeaderTooLarge];
+/// only the operator can help. Who came by plain HTTP is shown the address with HTTPS, where one host is named.
+const WITHOUT_A_LINK: [Reason; 5] = [
+    Reason::RequestHost,
+    Reason::RequestNotHttps,
+    Reason::RequestPlainHttp,
+    Reason::RequestForwarded,
+    Reason::AuthHeaderTooLarge,
+];
 
 #[tokio::test]
 async fn every_page_has_a_way_on_and_the_id_of_the_request() {

@@ -1,0 +1,210 @@
+//! Stands between hyper and the transport of an HTTP/1.1 connection, for heads that hyper does not read as we want.
+//!
+//! - hyper refuses some characters in a target that other servers accept, and has forgotten the head by then. It cuts off a
+//!   fragment without a word. A request line with such a character is held back before hyper sees it: the read fails, and
+//!   whoever serves the connection looks at the whole head.
+//! - hyper answers a head that it cannot read with an empty page. That answer is dropped, and we write our own.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use bytes::{Bytes, BytesMut};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use crate::listener::watchdog::{Activity, Comes, Watched};
+
+/// A transport as hyper gets it.
+#[derive(Debug)]
+pub(crate) struct Screened<T, O> {
+    transport: Watched<T, O>,
+    activity: Arc<Activity>,
+    line: Line,
+    /// What hyper was given of the head that has begun.
+    given: usize,
+    /// What is held back of it.
+    held: BytesMut,
+    /// Most bytes that are held back.
+    held_max: usize,
+    /// hyper has written without being asked a request.
+    has_dropped: bool,
+}
+
+/// How far the request line of the head that has begun was looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Line {
+    /// Nothing has come but empty lines.
+    Ahead,
+    /// Its begin has come.
+    Begun,
+    /// It has come, or is not looked at.
+    Over,
+}
+
+/// What hyper has left when it ends.
+#[derive(Debug)]
+pub(crate) enum Left {
+    /// All that came of a head that hyper did not use, and of what follows it.
+    Head { bytes: Bytes, is_held_back: bool },
+    /// No head, or one that hyper has used: these bytes follow it.
+    Rest(Bytes),
+}
+
+impl Left {
+    /// All that hyper did not use.
+    pub(crate) fn into_bytes(self) -> Bytes {
+        match self {
+            Self::Head { bytes, .. } | Self::Rest(bytes) => bytes,
+        }
+    }
+}
+
+impl<T, O> Screened<T, O> {
+    /// Looks at each request line that comes.
+    pub(crate) fn new(transport: Watched<T, O>, head_bytes_max: usize) -> Self {
+        let activity = transport.activity();
+        let (held, line) = (BytesMut::new(), Line::Ahead);
+        Self { transport, activity, line, given: 0, held, held_max: head_bytes_max, has_dropped: false }
+    }
+
+    /// The same for a head that has been looked at, and was put back.
+    pub(crate) fn behind_the_line(self) -> Self {
+        Self { line: Line::Over, ..self }
+    }
+
+    /// The transport, and what hyper has left: `unused` is what it has read and not used.
+    pub(crate) fn into_parts(self, unused: Bytes) -> (Watched<T, O>, Left) {
+        let is_held_back = !self.held.is_empty();
+        // What hyper has not used ends with what it was given last. Where that is less than it was given of this head, it has
+        // used some of the head: then it has used all of it.
+        let is_whole = self.activity.has_head_begun() && unused.len() >= self.given;
+        let left = match is_whole {
+            true if is_held_back => Left::Head { bytes: [&unused[..], &self.held].concat().into(), is_held_back },
+            true => Left::Head { bytes: unused, is_held_back },
+            false => Left::Rest(unused),
+        };
+        (self.transport, left)
+    }
+
+    /// Whether hyper may not see what has come.
+    fn is_to_be_held(&mut self, mut bytes: &[u8]) -> bool {
+        if !self.held.is_empty() {
+            if bytes.contains(&b'\n') {
+                self.line = Line::Over;
+            }
+            return true;
+        }
+        match self.activity.comes() {
+            Comes::NoHead => return false,
+            Comes::Head { is_new: true, is_alone } => {
+                self.given = 0;
+                self.line = if is_alone { Line::Ahead } else { Line::Over };
+            }
+            Comes::Head { .. } => {}
+        }
+        if self.line == Line::Ahead {
+            // RFC 9112 §2.2: empty lines before a request are none. hyper uses them up also where it cannot read the head.
+            while let [b'\r' | b'\n', rest @ ..] = bytes {
+                bytes = rest;
+            }
+            if !bytes.is_empty() {
+                self.line = Line::Begun;
+            }
+        }
+        let is_doubtful = self.line == Line::Begun && self.is_doubtful(bytes);
+        if !is_doubtful {
+            self.given += bytes.len();
+        }
+        is_doubtful
+    }
+
+    /// Whether a part of the request line has a character that hyper refuses or cuts off.
+    fn is_doubtful(&mut self, bytes: &[u8]) -> bool {
+        let line = match memchr::memchr(b'\n', bytes) {
+            Some(end) => {
+                self.line = Line::Over;
+                &bytes[..end]
+            }
+            None => bytes,
+        };
+        memchr::memchr3(b'"', b'<', b'>', line).is_some() || memchr::memchr2(b'#', b'`', line).is_some()
+    }
+}
+
+impl<T: AsyncRead + Unpin, O: Unpin> AsyncRead for Screened<T, O> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        loop {
+            let before = buffer.filled().len();
+            ready!(Pin::new(&mut this.transport).poll_read(cx, buffer))?;
+            let bytes = &buffer.filled()[before..];
+            let has_ended = bytes.is_empty();
+            if has_ended && this.held.is_empty() {
+                return Poll::Ready(Ok(()));
+            }
+            if !has_ended && !this.is_to_be_held(bytes) {
+                return Poll::Ready(Ok(()));
+            }
+            this.held.extend_from_slice(bytes);
+            let is_over = has_ended || this.line == Line::Over || this.held.len() >= this.held_max;
+            buffer.set_filled(before);
+            if is_over {
+                return Poll::Ready(Err(io::Error::other("the request line is held back")));
+            }
+        }
+    }
+}
+
+impl<T: AsyncWrite + Unpin, O: Unpin> Screened<T, O> {
+    fn write(
+        &mut self,
+        length: usize,
+        write: impl FnOnce(Pin<&mut Watched<T, O>>) -> Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        if self.activity.is_answer_owed() {
+            return write(Pin::new(&mut self.transport));
+        }
+        self.has_dropped = true;
+        Poll::Ready(Ok(length))
+    }
+
+    /// hyper is done with this connection, and we are not.
+    fn is_ours(&self) -> bool {
+        self.has_dropped || !self.held.is_empty()
+    }
+}
+
+impl<T: AsyncWrite + Unpin, O: Unpin> AsyncWrite for Screened<T, O> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.write(bytes.len(), |transport| transport.poll_write(cx, bytes))
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let length = slices.iter().map(|slice| slice.len()).sum();
+        self.write(length, |transport| transport.poll_write_vectored(cx, slices))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.transport.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let polled = Pin::new(&mut self.transport).poll_flush(cx);
+        if matches!(polled, Poll::Ready(Ok(()))) {
+            self.activity.flushed();
+        }
+        polled
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.is_ours() {
+            return Poll::Ready(Ok(()));
+        }
+        Pin::new(&mut self.transport).poll_shutdown(cx)
+    }
+}

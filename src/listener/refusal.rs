@@ -1,0 +1,56 @@
+//! Answers a client whose request is no request that hyper could answer, and closes the connection.
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::time::Duration;
+
+use http::{HeaderValue, header};
+use http_body::Body as _;
+use tokio::io::{AsyncWrite, AsyncWriteExt as _};
+use tokio::time::timeout;
+
+use crate::clock::Clock;
+use crate::listener::linger::{self, Patience};
+use crate::listener::watchdog::{Readable, Watched};
+use crate::message::Response;
+
+/// Longest time in which a client has to take the answer, which nearly always fits into the kernel's buffer.
+const WRITE_TIME_MAX: Duration = Duration::from_secs(5);
+
+/// Writes `response` as the last one of an HTTP/1.1 connection on which everything before has been written.
+pub(crate) async fn send<T, O>(mut transport: Watched<T, O>, response: Response, patience: Patience)
+where
+    T: AsyncWrite + Readable + Unpin,
+    O: Unpin,
+{
+    let bytes = encode(response).await;
+    let write = async {
+        transport.write_all(&bytes).await?;
+        transport.flush().await
+    };
+    if matches!(timeout(WRITE_TIME_MAX, write).await, Ok(Ok(()))) {
+        linger::close(transport, patience).await;
+    }
+}
+
+/// A response in memory as bytes (RFC 9112 §4).
+async fn encode(mut response: Response) -> Vec<u8> {
+    let length = response.body().size_hint().exact().unwrap_or_default();
+    let headers = response.headers_mut();
+    headers.entry(header::CONTENT_LENGTH).or_insert_with(|| HeaderValue::from(length));
+    headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    if let Ok(date) = HeaderValue::try_from(httpdate::fmt_http_date(Clock::system().now().to_system_time())) {
+        headers.insert(header::DATE, date);
+    }
+    let (parts, mut body) = response.into_parts();
+    let reason = parts.status.canonical_reason().unwrap_or_default();
+    let mut bytes = format!("HTTP/1.1 {} {reason}\r\n", parts.status.as_str()).into_bytes();
+    for (name, value) in &parts.headers {
+        bytes.extend([name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"].concat());
+    }
+    bytes.extend_from_slice(b"\r\n");
+    while let Some(Ok(frame)) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
+        bytes.extend_from_slice(&frame.into_data().unwrap_or_default());
+    }
+    bytes
+}
