@@ -1,4 +1,4 @@
-//! Answers of our own: redirects, JSON, and the pages that say "you are signed in" and "you are signed out".
+//! Our own responses: redirects, JSON, and the pages "You are signed in" and "You are signed out".
 
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 
@@ -8,11 +8,11 @@ use crate::message::body::Body;
 use crate::message::media::{self, Preferred};
 use crate::message::page::{self, escape, harden};
 
-/// Sends the browser to `location`.
+/// Redirects the browser to `location`.
 ///
-/// A navigation is answered 302, as by the ALB (ALB §2.2): the browser goes there by GET, whatever it came with. A request
-/// that a service worker makes in place of a navigation cannot follow a redirect to another site, and may not pass one on
-/// that it followed (Fetch §4.2): the page that it passes on goes there.
+/// A navigation is answered 302, as by the ALB (ALB §2.2): the browser continues with GET. A request that a service worker makes
+/// instead of a navigation cannot follow a redirect to another site, and cannot return a redirected response (Fetch §4.2). It
+/// gets a page that redirects.
 pub(super) fn go(location: &str, headers: &HeaderMap) -> Result<Response, Rejection> {
     if media::is_made_by_script(headers) {
         return Ok(page_that_goes_to(location));
@@ -20,14 +20,14 @@ pub(super) fn go(location: &str, headers: &HeaderMap) -> Result<Response, Reject
     redirect(location)
 }
 
-/// A page that goes to `location` by itself, as a link of this origin would.
+/// A page that redirects to `location`, as a link of this origin would.
 pub(super) fn page_that_goes_to(location: &str) -> Response {
     document("text/html; charset=utf-8", going(location))
 }
 
 /// 302.
 pub(super) fn redirect(location: &str) -> Result<Response, Rejection> {
-    // Our own locations are canonical paths, which may hold UTF-8; a provider's is an absolute URL.
+    // Our own locations are canonical paths, which may contain UTF-8. The location of a provider is an absolute URL.
     let location =
         HeaderValue::from_bytes(location.as_bytes()).map_err(|error| Rejection::new(Reason::Internal, error))?;
     let mut response = Response::new(Body::empty());
@@ -37,12 +37,12 @@ pub(super) fn redirect(location: &str) -> Result<Response, Rejection> {
     Ok(response)
 }
 
-/// A JSON document that is nobody else's business.
+/// A JSON document for this user only.
 pub(super) fn json(value: &serde_json::Value) -> Response {
     document("application/json", value.to_string())
 }
 
-/// The landing page after signing out. It is behind no rule, so that signing out does not sign in again (pitfalls 70).
+/// The page after a sign-out. No rule protects it, otherwise the sign-out would start a new sign-in (pitfalls 70).
 pub(super) fn signed_out(preferred: Preferred) -> Response {
     match preferred {
         Preferred::Html => document("text/html; charset=utf-8", signed_out_page()),
@@ -51,7 +51,7 @@ pub(super) fn signed_out(preferred: Preferred) -> Response {
     }
 }
 
-/// The landing page after signing in from another tab, or from a frame.
+/// The page after a sign-in that was started in another tab or in a frame.
 pub(super) fn signed_in(preferred: Preferred) -> Response {
     match preferred {
         Preferred::Html => document("text/html; charset=utf-8", signed_in_page()),
@@ -60,7 +60,7 @@ pub(super) fn signed_in(preferred: Preferred) -> Response {
     }
 }
 
-/// Answers a prefetch: nothing was done, and nothing is to be kept. A browser that is told 503 asks again in earnest.
+/// Answers a prefetch without any effect. After 503, the browser sends the request again when the user navigates.
 pub(super) fn not_for_prefetch() -> Response {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
@@ -96,7 +96,7 @@ fn signed_in_page() -> String {
     )
 }
 
-/// Goes on by itself, without a script, and has a link for browsers that do not.
+/// The page redirects without a script, and has a link for browsers that do not follow.
 fn going(location: &str) -> String {
     let location = escape(location);
     page::document(

@@ -1,4 +1,4 @@
-//! What becomes of a request without a session (ALB §2.1). Pure.
+//! Decides about a request without a session (ALB §2.1). Pure.
 
 use http::{HeaderMap, Method};
 
@@ -6,41 +6,41 @@ use crate::action::settings::{AuthenticateSettings, OnExpired, OnUnauthenticated
 use crate::exchange::rejection::Reason;
 use crate::message::media::Intent;
 
-/// Why there is no session.
+/// Why the request has no session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Absence {
-    /// No cookie, or one that is not for this action.
+    /// There is no cookie, or it is for another action.
     Nothing,
-    /// A cookie that does not open.
+    /// The cookie cannot be decrypted.
     Invalid,
-    /// A session that is over: timed out, signed out, or refused by the provider at a refresh.
+    /// The session has expired, was signed out, or ended because the provider refused a refresh.
     Expired,
 }
 
-/// What to do about it.
+/// The decision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// To the provider.
+    /// Redirect to the provider.
     Login,
-    /// On, as nobody.
+    /// Continue without a user.
     Anonymous,
     Refuse(Reason),
 }
 
-/// What the request wants.
+/// The properties of the request that matter for the decision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Wish {
     pub(super) intent: Intent,
     pub(super) sends: Sends,
 }
 
-/// What a navigation brings along, which a login would lose.
+/// The form of a navigation, which a sign-in would lose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Sends {
     Nothing,
-    /// A form of this site.
+    /// A form on a page of this site.
     Form,
-    /// A form of another site. Browsers leave out a `SameSite=Lax` cookie, so that the user may well be signed in.
+    /// A form on a page of another site. Browsers do not send `SameSite=Lax` cookies with it, so the user may be signed in.
     ForeignForm,
 }
 
@@ -54,8 +54,8 @@ impl Sends {
     }
 }
 
-/// Only a navigation is ever sent to the provider: nothing else can follow (ALB §2.7, pitfalls 15–18). One that sends a form
-/// is not: the browser would come back without the form, and the user would not be told that nothing was sent.
+/// Only navigations are redirected to the provider, because other requests cannot follow (ALB §2.7, pitfalls 15–18). A navigation
+/// with a form is not redirected: the form would be lost, and the user would not know.
 pub(super) fn decide(absence: Absence, settings: &AuthenticateSettings, wish: Wish) -> Verdict {
     let may_sign_in = match settings.on_unauthenticated {
         OnUnauthenticated::Allow => return Verdict::Anonymous,

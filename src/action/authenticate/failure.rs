@@ -1,10 +1,10 @@
-//! What a provider's failure is to the client.
+//! Translates errors of a provider into rejections.
 
 use crate::drain::Abandoned;
 use crate::exchange::rejection::{Reason, Rejection};
 use crate::oidc::error::Error;
 
-/// The rejection of a login that the provider, or the way to it, has spoilt.
+/// The rejection of a sign-in that failed because of the provider or the network.
 pub(super) fn rejection(error: Error) -> Rejection {
     let reason = match &error {
         Error::ProviderUnavailable(_) => Reason::AuthProviderUnavailable,
@@ -25,7 +25,7 @@ pub(super) fn rejection(error: Error) -> Rejection {
     Rejection::new(reason, error)
 }
 
-/// The rejection of work that a shutdown overtook.
+/// The rejection of work that a shutdown cancelled.
 pub(super) fn abandoned(error: Abandoned) -> Rejection {
     Rejection::new(Reason::Internal, error)
 }

@@ -1,8 +1,8 @@
-//! Finishes each login once, however many callbacks come for it: a second click on the provider's button, a reload while the
-//! provider is slow. All of them get the same session.
+//! Finishes each sign-in once, even if several callbacks arrive: after a second click on the provider's button, or after a reload
+//! while the provider is slow. All of them get the same session.
 //!
-//! The work is done on the control runtime and is not cut short when the browser leaves: a code is redeemed once. Its result
-//! is kept for a minute, for a callback that comes later, and only a browser with the cookie of the login can ask for it.
+//! The work runs on the control runtime and continues if the browser disconnects, because a code can be redeemed only once. The
+//! result is kept for a minute for later callbacks. Only a browser with the cookie of the sign-in gets it.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -22,21 +22,21 @@ use crate::session::record::Session;
 /// How long a result is kept.
 const KEPT: Duration = Duration::from_secs(60);
 
-/// Most logins whose result is awaited or kept. One more is finished too, but a second callback of it is told that the login
-/// is over: whoever fills this takes nothing from the others.
+/// Maximum number of sign-ins whose result is awaited or kept. Further ones are finished too, but a second callback of such a sign-in
+/// is refused. So a full map does not affect the entries of others.
 const LOGINS_MAX: usize = 2_000;
 
-/// A session that was made, and the cookies that carry it.
+/// A new session and its cookies.
 #[derive(Debug)]
 pub(super) struct Signed {
     pub(super) session: Session,
     pub(super) cookies: Vec<HeaderValue>,
 }
 
-/// What came of a login.
+/// The result of a sign-in.
 type Outcome = Result<Arc<Signed>, Arc<Rejection>>;
 
-/// The logins that are being finished, and those that have just been.
+/// The sign-ins in progress, and those that were finished within the last minute.
 #[derive(Debug, Default)]
 pub(super) struct Finishing(Mutex<HashMap<String, Entry>>);
 
@@ -46,7 +46,7 @@ struct Entry {
     begun_at: Timestamp,
 }
 
-/// A rejection that several requests are told.
+/// A rejection that several requests share.
 #[derive(Debug)]
 struct Told(Arc<Rejection>);
 
@@ -66,7 +66,7 @@ impl std::error::Error for Told {
 }
 
 impl Finishing {
-    /// Joins the login of `state`, or begins to finish it where `take` gives leave. `None` where it does not.
+    /// Joins the sign-in of `state`, or starts to finish it if `take` returns true. `None` if `take` returns false.
     fn join(
         &self,
         state: &str,
@@ -78,7 +78,7 @@ impl Finishing {
         if let Some(entry) = logins.get(state).filter(|entry| entry.is_of_use(now)) {
             return Some(entry.outcome.clone());
         }
-        // Asked under the lock, so that the second of two callbacks finds what the first has begun.
+        // Called under the lock, so that the second of two callbacks finds the work of the first.
         if !take() {
             return None;
         }
@@ -105,12 +105,12 @@ impl Entry {
 }
 
 impl Authenticate {
-    /// Redeems the code of a login and makes its session, or waits for another callback of this login that does. `None` where
-    /// the login was finished before, or `state` is taken by `take` for another reason.
+    /// Redeems the code of a sign-in and creates its session, or waits for another callback that does. `None` if the sign-in was finished
+    /// before, or if `take` returns false.
     ///
     /// # Errors
     ///
-    /// What the login failed of.
+    /// The reason why the sign-in failed.
     pub(super) async fn finish_login(
         self: &Arc<Self>,
         host: &str,
@@ -133,7 +133,7 @@ impl Authenticate {
             });
         };
         let mut outcome = self.memory.finishing.join(state, now, take, begin)?;
-        // Dropping this future is safe: the work goes on without us. Its own deadlines, those of the provider, end it.
+        // Dropping this future is safe: the work continues on the control runtime, with the timeouts of the provider.
         let outcome = match outcome.wait_for(Option::is_some).await {
             Ok(outcome) => outcome.clone(),
             Err(_) => None,

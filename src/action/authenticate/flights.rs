@@ -1,16 +1,16 @@
-//! Refreshes that are under way or have just been made: one for each session, whoever asks (attacks V-01).
+//! Refreshes in progress and recent results: one refresh per session, even if many requests arrive (attacks V-01).
 //!
-//! Requests of one browser come in parallel, on several workers, all with the same cookie. The first starts a flight; the others
-//! join it. What came of it is kept, because requests with the old cookie may still be on their way, and a provider that rotates
-//! refresh tokens takes one that comes twice for stolen (pitfalls 37). It is kept until the browser has shown the new cookie and a
-//! while longer; where it never does (the answer was lost), until the session's end.
+//! The requests of one browser arrive in parallel on several workers, all with the same cookie. The first starts a flight; the others
+//! join it. The result is kept, because more requests with the old cookie may follow, and a provider that rotates refresh tokens
+//! treats a token that is used twice as stolen (pitfalls 37). The result is kept until some time after the browser has sent the new
+//! cookie. If the browser never sends it, because the response was lost, the result is kept until the session ends.
 //!
-//! Refusals are not kept here: `session::revoked` knows them.
+//! Refusals are not kept here, but in `session::revoked`.
 //!
-//! Memory is bounded, for each user and for all. A full memory ends no session: a refresh that has no room is not begun, and the
-//! session goes on with the tokens that it has.
+//! Memory is limited per user and in total. If it is full, no session ends: the refresh is not started, and the session continues with its
+//! old tokens.
 //!
-//! Workers do not ask here for each request: [`SignedIn`](super::signed_in::SignedIn) remembers the answer.
+//! Workers do not call this for each request, because [`SignedIn`](super::signed_in::SignedIn) caches the result.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -22,38 +22,38 @@ use tokio::sync::watch;
 use crate::clock::Timestamp;
 use crate::session::record::{Session, SessionId};
 
-/// How long new tokens are kept for requests with the old cookie, after the browser has shown the new one.
+/// How long new tokens are kept for requests with the old cookie, after the browser has sent the new one.
 pub(super) const KEEP_AFTER_SEEN: Duration = Duration::from_secs(60);
 
-/// How long new tokens are kept in any case, though memory is short.
+/// How long new tokens are kept at least, even if memory is full.
 const KEEP_AT_LEAST: Duration = Duration::from_secs(60);
 
-/// How long a provider that did not answer is left alone, by one session.
+/// The pause of one session before the next refresh, after the provider did not answer.
 pub(super) const BACK_OFF: Duration = Duration::from_secs(10);
 
-/// How long a flight whose task is gone is remembered. Longer than any flight.
+/// How long a flight is remembered whose task was cancelled. Longer than any flight takes.
 const LOST_AFTER: Duration = Duration::from_secs(300);
 
-/// Most sessions that are remembered.
+/// Maximum number of sessions.
 const SESSIONS_MAX: usize = 100_000;
 
-/// Most sessions of one user that are remembered.
+/// Maximum number of sessions of one user.
 const SESSIONS_OF_A_USER_MAX: usize = 256;
 
-/// Most bytes of renewed sessions that are kept, as [`Renewal::bytes`] counts them.
+/// Maximum size of all renewed sessions, as counted by [`Renewal::bytes`].
 const BYTES_MAX: usize = 128 * 1024 * 1024;
 
-/// Most sessions that one look forgets because their time is over, so that no look takes long.
+/// Maximum number of expired sessions that one call removes, so that no call takes long.
 const SWEPT_AT_ONCE: usize = 64;
 
-/// What came of a refresh.
+/// The result of a refresh.
 #[derive(Clone, Debug)]
 pub(super) enum Outcome {
-    /// New tokens, and the cookies that carry them: each request with the old cookie is given the same.
+    /// New tokens and their cookies. All requests with the old cookie get the same ones.
     Renewed(Arc<Renewal>),
-    /// The provider has said no, for good.
+    /// The provider refused permanently.
     Refused,
-    /// The provider did not say; the session is kept (attacks V-03).
+    /// The provider could not be reached or failed. The session is kept (attacks V-03).
     Failed,
 }
 
@@ -62,18 +62,18 @@ pub(super) enum Outcome {
 pub(super) struct Renewal {
     pub(super) session: Session,
     pub(super) cookies: Vec<HeaderValue>,
-    /// Whether the provider gave another refresh token: then the old one is spent, and must not be sent again.
+    /// Whether the provider issued a new refresh token. Then the old one is used up and must not be sent again.
     pub(super) is_rotated: bool,
 }
 
 impl Renewal {
-    /// About the memory that it takes. The session in memory is larger than its compressed form, by its claims.
+    /// Approximate size in memory. The session in memory is larger than its compressed form, because of its claims.
     fn bytes(&self) -> usize {
         self.session.weight() + self.cookies.iter().map(HeaderValue::len).sum::<usize>()
     }
 }
 
-/// A refresh that is under way.
+/// A refresh in progress.
 #[derive(Clone, Debug)]
 pub(super) struct Flight {
     landed: watch::Receiver<Option<Outcome>>,
@@ -81,22 +81,22 @@ pub(super) struct Flight {
 }
 
 impl Flight {
-    /// Waits until it has landed, at most for `wait`. One that is lost or late has failed, for this request.
+    /// Waits for the result, at most for `wait`. A flight that was cancelled or takes longer counts as failed for this request.
     pub(super) async fn outcome(mut self, wait: Duration) -> Outcome {
-        // Dropping this future is safe: the flight goes on without us.
+        // Dropping this future is safe: the flight continues.
         match tokio::time::timeout(wait, self.landed.wait_for(Option::is_some)).await {
             Ok(Ok(landed)) => landed.clone().unwrap_or(Outcome::Failed),
             Ok(Err(_)) | Err(_) => Outcome::Failed,
         }
     }
 
-    /// Whether somebody still works on it. A dropped sender means that the task panicked or was cancelled.
+    /// Whether its task still runs. A dropped sender means that the task panicked or was cancelled.
     pub(super) fn is_under_way(&self) -> bool {
         self.landed.borrow().is_none() && self.landed.has_changed().is_ok()
     }
 }
 
-/// The way for a flight's task to say what came of it. Dropped without, the flight is lost.
+/// Lets the task of a flight report the result. If it is dropped without a result, the flight counts as cancelled.
 #[derive(Debug)]
 pub(super) struct Landing {
     flights: Arc<Flights>,
@@ -106,39 +106,39 @@ pub(super) struct Landing {
 }
 
 impl Landing {
-    /// Tells everyone who waits, and keeps new tokens for those who come later.
+    /// Reports the result to all waiting requests, and keeps new tokens for later ones.
     pub(super) fn land(self, outcome: Outcome, now: Timestamp) {
         self.flights.lock().land(self.id, self.generation, &outcome, now);
         self.lands.send_replace(Some(outcome));
     }
 }
 
-/// What is known of a session whose refresh is due.
+/// The state of a session whose refresh is due.
 #[derive(Debug)]
 pub(super) enum Known {
-    /// It has newer tokens.
+    /// There are newer tokens.
     Renewed(Arc<Renewal>),
-    /// New tokens are being asked for. Until then the newest are these, where there are newer ones than the request's.
+    /// A refresh is in progress. Contains the newest tokens so far, if they are newer than those of the request.
     UnderWay(Flight, Option<Arc<Renewal>>),
-    /// The provider is left alone until then, or there is no room; the newest tokens are these.
+    /// No refresh before this time, because of a pause or because memory is full. Contains the newest tokens.
     NotBefore(Timestamp, Option<Arc<Renewal>>),
-    /// Its refresh token is spent, and the browser has shown the cookie with the next one a while ago.
+    /// The refresh token of the request is used up, and the browser sent the cookie with the next one some time ago.
     Superseded,
 }
 
-/// Every session with a refresh that is under way or has been made. One for the process; never locked across an await.
+/// The sessions with a refresh in progress or a recent result. One per process; never locked across an await.
 #[derive(Debug, Default)]
 pub(crate) struct Flights(Mutex<Entries>);
 
 #[derive(Debug, Default)]
 struct Entries {
     by_session: HashMap<SessionId, Entry>,
-    /// When each is forgotten.
+    /// The sessions by the time at which they are removed.
     by_end: BTreeSet<(Timestamp, SessionId)>,
-    /// In the order in which they were first remembered.
+    /// The sessions in order of insertion.
     by_user: HashMap<u64, Vec<SessionId>>,
     bytes: usize,
-    /// How often the lock was taken.
+    /// Number of times the lock was taken.
     #[cfg(test)]
     looks: usize,
 }
@@ -147,14 +147,14 @@ struct Entries {
 struct Entry {
     user: u64,
     forget_at: Timestamp,
-    /// The newest tokens that came, and since when.
+    /// The newest tokens, and when they arrived.
     newest: Option<(Arc<Renewal>, Timestamp)>,
-    /// The generation that is being refreshed, or was refreshed last.
+    /// The generation of the refresh in progress, or of the last one.
     generation: u32,
     flight: Option<Flight>,
-    /// When the provider may be asked again.
+    /// The earliest time of the next refresh.
     not_before: Timestamp,
-    /// Refresh tokens of lower generations are spent. This is remembered until the session's end.
+    /// Refresh tokens of lower generations are used up. Kept until the session ends.
     superseded: u32,
     ends_at: Timestamp,
 }
@@ -170,15 +170,15 @@ impl Flights {
         entries
     }
 
-    /// How often the process-wide lock was taken.
+    /// Number of times the process-wide lock was taken.
     #[cfg(test)]
     pub(super) fn looks(&self) -> usize {
         let entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         entries.looks
     }
 
-    /// What is known of `session` of `user`, whose refresh is due. Where nothing is, or newer tokens are due themselves,
-    /// `start` is given the session to refresh.
+    /// Returns the state of `session` of `user`, whose refresh is due. If there is none, or if the newer tokens are due as well, calls
+    /// `start` with the session to refresh.
     pub(super) fn look(
         self: &Arc<Self>,
         session: &Session,
@@ -190,7 +190,7 @@ impl Flights {
         entries.sweep(now);
         let entry = entries.by_session.get(&session.id);
         let newest = entry.and_then(|entry| entry.newest.as_ref()).map(|(renewal, _)| Arc::clone(renewal));
-        // Another replica has been faster than this one where the request brings newer tokens.
+        // If the request has newer tokens, another replica has refreshed the session.
         let newest = newest.filter(|newest| newest.session.generation > session.generation);
         if let Some(newest) = &newest
             && !newest.session.is_refresh_due(now)
@@ -221,7 +221,7 @@ impl Flights {
         Known::UnderWay(flight, newest)
     }
 
-    /// The browser has shown the cookie of this generation: what was kept of older ones is not needed much longer.
+    /// The browser has sent the cookie of this generation. The results of older generations are not needed much longer.
     pub(super) fn seen(&self, id: &SessionId, generation: u32, now: Timestamp) {
         let mut entries = self.lock();
         let Some(entry) = entries.by_session.get(id) else { return };
@@ -241,7 +241,7 @@ impl Entries {
             Some(entry) => {
                 entry.generation = generation;
                 entry.flight = Some(flight);
-                // Another replica has been faster: older tokens than these are given to nobody any more.
+                // Another replica has refreshed the session. Tokens older than these are no longer returned.
                 let older = entry.newest.take_if(|(newest, _)| newest.session.generation < generation);
                 self.bytes -= older.map_or(0, |(older, _)| older.bytes());
                 let forget_at = forget_at.max(entry.forget_at);
@@ -281,7 +281,7 @@ impl Entries {
                 self.forget_at(&id, until);
                 self.shrink(now);
             }
-            // A refusal is known elsewhere; who looks before hearing of it does not ask again.
+            // `session::revoked` has the refusal. The pause keeps requests that do not know it yet from refreshing again.
             Outcome::Refused | Outcome::Failed => {
                 entry.not_before = now + BACK_OFF;
                 let newest = entry.newest.as_ref();
@@ -312,7 +312,7 @@ impl Entries {
         }
     }
 
-    /// Forgets sessions whose time is over.
+    /// Removes expired sessions.
     fn sweep(&mut self, now: Timestamp) {
         for _ in 0..SWEPT_AT_ONCE {
             match self.by_end.first() {
@@ -325,7 +325,7 @@ impl Entries {
         }
     }
 
-    /// Forgets the tokens that were kept, and with them the session, unless it has to be remembered which are spent.
+    /// Removes the kept tokens. Also removes the session, unless it is needed to remember which tokens are used up.
     fn time_is_over(&mut self, id: &SessionId, now: Timestamp) {
         let Some(entry) = self.by_session.get_mut(id) else { return };
         let ends_at = entry.ends_at;
@@ -337,8 +337,8 @@ impl Entries {
         self.forget_at(id, ends_at);
     }
 
-    /// Whether a flight of `session` may be remembered. Makes room at the cost of the same user's older sessions, and only then
-    /// of others whose new tokens have been kept for long.
+    /// Whether there is room for a flight of `session`. Makes room by removing older sessions of the same user first, then sessions of
+    /// others whose new tokens have been kept for long.
     fn has_room_for(&mut self, session: &Session, user: u64, now: Timestamp) -> bool {
         if self.by_session.contains_key(&session.id) {
             return true;
@@ -352,12 +352,12 @@ impl Entries {
         self.by_session.len() < SESSIONS_MAX || self.forget_one(now)
     }
 
-    /// Forgets until the bytes are within their bound.
+    /// Removes sessions until the total size is within the limit.
     fn shrink(&mut self, now: Timestamp) {
         while self.bytes > BYTES_MAX && self.forget_one(now) {}
     }
 
-    /// Forgets the session that would be forgotten first anyway of those that can be spared; `false` where there is none.
+    /// Removes the removable session that would expire first. `false` if there is none.
     fn forget_one(&mut self, now: Timestamp) -> bool {
         let found = self.by_end.iter().take(SWEPT_AT_ONCE).find(|(_, id)| self.is_dispensable(id, now));
         let Some((_, id)) = found.copied() else { return false };
@@ -365,7 +365,7 @@ impl Entries {
         true
     }
 
-    /// Whether the session has been kept for as long as requests with its old cookie can be expected.
+    /// Whether the session has been kept longer than requests with its old cookie can be expected.
     fn is_dispensable(&self, id: &SessionId, now: Timestamp) -> bool {
         self.by_session.get(id).is_some_and(|entry| {
             let is_new = entry.newest.as_ref().is_some_and(|(_, since)| now.since(*since) < KEEP_AT_LEAST);

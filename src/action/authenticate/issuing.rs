@@ -1,4 +1,4 @@
-//! Makes sessions of logins that have just been verified, and keeps of them only what is needed (DESIGN §5).
+//! Creates sessions from verified sign-ins. Keeps only the values that are needed (DESIGN §5).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,10 +12,10 @@ use crate::secret::Secret;
 use crate::session::Sessions;
 use crate::session::record::{Session, SessionId};
 
-/// Soonest refresh after new tokens, whatever lifetime the provider names: each request would refresh else.
+/// Minimum time between new tokens and the next refresh. Otherwise very short lifetimes would make every request refresh.
 const REFRESH_SOONEST: Duration = Duration::from_secs(1);
 
-/// What the sessions of one action are made from. Shared with the control runtime, where tokens are refreshed.
+/// Creates the sessions of one action. Shared with the control runtime, where tokens are refreshed.
 #[derive(Debug)]
 pub(super) struct Issuing {
     pub(super) client: Arc<oidc::Client>,
@@ -40,17 +40,17 @@ impl Issuing {
             clock: services.clock.clone(),
             timeout: settings.session_timeout,
             keeps_access_token: services.claims.wants_access_token(),
-            // RP-initiated logout wants it as a hint; nothing else of ours does.
+            // Kept only as a hint for RP-initiated logout.
             keeps_id_token: logout == oidc::settings::Logout::Auto,
         }
     }
 
-    /// Whether the session is of the provider that this action is bound to.
+    /// Whether the session belongs to the provider of this action.
     pub(super) fn is_from_our_provider(&self, session: &Session) -> bool {
         session.provider == **self.client.name() && session.identity.issuer() == self.client.issuer()
     }
 
-    /// A new session, under a new id (attacks S-09).
+    /// Creates a session with a new ID (attacks S-09).
     pub(super) fn begin(&self, login: oidc::Login, now: Timestamp) -> Session {
         let refresh_at = refresh_at(&login.tokens, login.tokens.refresh_token.is_some(), now);
         Session {
@@ -72,9 +72,8 @@ impl Issuing {
         }
     }
 
-    /// The same session with new tokens: same id, same end (attacks S-08). A token that the provider did not send again
-    /// is kept (attacks V-04). Claims are replaced as a whole, or kept as a whole. `None` where it is another user's
-    /// (attacks V-02).
+    /// The same session with new tokens, the same ID and the same end (attacks S-08). Tokens that the response omits are kept (attacks
+    /// V-04). The claims are replaced completely or kept completely. `None` if the tokens belong to another user (attacks V-02).
     pub(super) fn renew(&self, before: &Session, refreshed: oidc::Refreshed, now: Timestamp) -> Option<Session> {
         let oidc::Refreshed { subject, claims, tokens } = refreshed;
         if !self.is_from_our_provider(before) || subject != before.identity.subject() {
@@ -101,14 +100,14 @@ impl Issuing {
         })
     }
 
-    /// The identity that has just been verified, with the access token only where the target is to have it.
+    /// The verified identity. Contains the access token only if the target receives it.
     fn identity(&self, subject: String, claims: Claims, tokens: &oidc::Tokens) -> Identity {
         let token = self.keeps_access_token.then(|| tokens.access_token.clone());
         Identity::assertion(self.client.issuer().to_owned(), subject, claims, token)
     }
 }
 
-/// At four fifths of the access token's life (pitfalls 39), where there is something to refresh with.
+/// The time of the next refresh: four fifths of the lifetime of the access token (pitfalls 39). `None` without a refresh token.
 fn refresh_at(tokens: &oidc::Tokens, has_refresh_token: bool, now: Timestamp) -> Option<Timestamp> {
     let expires_at = tokens.access_token_expires_at.filter(|_| has_refresh_token)?;
     Some(now + (expires_at.since(now) * 4 / 5).max(REFRESH_SOONEST))

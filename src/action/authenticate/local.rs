@@ -1,4 +1,4 @@
-//! What one worker has for itself: the sessions that it opened lately, and its own counters.
+//! The state of one worker: the sessions that it decrypted recently, and its own counters.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -8,7 +8,7 @@ use crate::action::authenticate::signed_in::SignedIn;
 use crate::session::opened::{Key, Opened};
 use crate::telemetry::metrics::{Counter, Registry};
 
-/// A worker's unshared state of every `authenticate-*` action.
+/// The state of one worker for all `authenticate-*` actions. It is not shared.
 #[derive(Debug)]
 pub(crate) struct Local {
     pub(super) opened: RefCell<Opened<SignedIn>>,
@@ -20,7 +20,7 @@ pub(crate) struct Local {
 }
 
 impl Local {
-    /// With nothing opened.
+    /// Creates an empty state.
     pub(crate) fn new(registry: &Registry) -> Self {
         let outcome = |outcome: &str| {
             registry.counter(
@@ -43,13 +43,13 @@ impl Local {
         }
     }
 
-    /// Remembers an opened session.
+    /// Caches a decrypted session.
     pub(super) fn remember(&self, opened: &mut Opened<SignedIn>, key: &Key<'_>, signed_in: &Rc<SignedIn>) {
         opened.remember(key, Rc::clone(signed_in), signed_in.weight());
         self.remembered.set(opened.len() as u64);
     }
 
-    /// Counts a cookie that gave no session.
+    /// Counts a cookie without a valid session.
     pub(super) fn count(&self, absence: Absence) -> Absence {
         match absence {
             Absence::Nothing => {}

@@ -1,4 +1,4 @@
-//! What the process remembers of sessions and logins, whatever the configuration: three small, bounded things.
+//! The process-wide state of sessions and sign-ins. It is independent of the configuration, and its size is limited.
 
 use std::sync::Arc;
 
@@ -11,24 +11,24 @@ use crate::session::revoked::Revoked;
 use crate::telemetry::metrics::{Counter, Registry};
 use crate::telemetry::once::Once;
 
-/// One for the process. Cheap to clone.
+/// One per process. Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Memory {
     /// Sessions that ended before their time.
     pub(super) revoked: Arc<Revoked>,
-    /// Refreshes that are under way or have just been made.
+    /// Refreshes in progress and recent results.
     pub(super) flights: Arc<Flights>,
-    /// Logins whose code has been redeemed.
+    /// Sign-ins whose code was redeemed.
     pub(super) redeemed: Arc<Redeemed>,
-    /// Logins that are being finished.
+    /// Sign-ins that are being finished.
     pub(super) finishing: Arc<Finishing>,
-    /// Headers that were left out for a user, about which something was said.
+    /// Omitted identity headers that were already logged.
     pub(super) left_out: Arc<Once>,
     forgotten: Counter,
 }
 
 impl Memory {
-    /// An empty memory that counts what it forgets too early.
+    /// Creates an empty state. Counts entries that are removed too early.
     pub(crate) fn new(registry: &Registry) -> Self {
         let help = "Ended sessions that were forgotten before their own end, because too many users have one.";
         Self { forgotten: registry.counter("vestibule_sessions_forgotten_total", help, vec![]), ..Self::default() }

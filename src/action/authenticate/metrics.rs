@@ -1,4 +1,4 @@
-//! Counts logins and refreshes, by provider.
+//! Metrics of sign-ins and refreshes, by provider.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -9,19 +9,19 @@ use crate::exchange::rejection::Reason;
 use crate::telemetry::metrics::{Counter, Registry};
 use crate::telemetry::once::Once;
 
-/// Series of one action's provider.
+/// The metrics of the provider of one action.
 #[derive(Debug)]
 pub(super) struct Metrics {
     pub(super) started: Counter,
     pub(super) finished: Counter,
-    /// Logins whose code is being redeemed now.
+    /// Sign-ins whose code is being redeemed.
     pub(super) finishing: Counter,
     pub(super) failures: Failures,
     pub(super) refreshes: Refreshes,
     pub(super) left_out: LeftOut,
 }
 
-/// Claims that could not be written into their header, by header.
+/// Claims that could not be sent in their header, by header.
 #[derive(Debug)]
 pub(super) struct LeftOut(Vec<(HeaderName, Counter)>);
 
@@ -35,7 +35,7 @@ impl LeftOut {
         Self(headers.map(|header| (header.clone(), counter(header))).collect())
     }
 
-    /// Counts one, and says so once for each header.
+    /// Counts one, and logs it once per header.
     pub(super) fn count(&self, header: &HeaderName, told: &Once) {
         self.0.iter().filter(|(known, _)| known == header).for_each(|(_, counter)| counter.increment());
         if told.is_first(header.as_str()) {
@@ -48,7 +48,7 @@ impl LeftOut {
     }
 }
 
-/// Refreshes, by what came of them.
+/// Refreshes, by result.
 #[derive(Clone, Debug)]
 pub(super) struct Refreshes {
     pub(super) renewed: Counter,
@@ -85,8 +85,8 @@ impl Metrics {
     }
 }
 
-/// Logins that failed, by reason. A series is made when its reason is first met, so that a scrape does not list what has
-/// never happened.
+/// Failed sign-ins, by reason. A series is created when its reason first occurs, so that a scrape lists only reasons that have
+/// occurred.
 #[derive(Debug)]
 pub(super) struct Failures {
     registry: Registry,
@@ -103,7 +103,7 @@ impl Failures {
         Self { registry: registry.clone(), provider: provider.to_owned(), by_reason: Mutex::default() }
     }
 
-    /// Counts a login that failed.
+    /// Counts a failed sign-in.
     pub(super) fn count(&self, reason: Reason) {
         let mut by_reason = self.by_reason.lock().unwrap_or_else(PoisonError::into_inner);
         let counter = by_reason.entry(reason).or_insert_with(|| {

@@ -1,9 +1,9 @@
-//! `authenticate-oidc` and `authenticate-user-pool`: session present, stale or absent → go on, refresh, sign in, let pass
-//! as anonymous, or refuse (ALB §2.1).
+//! `authenticate-oidc` and `authenticate-user-pool`: depending on the session, the request continues, or a refresh or sign-in is
+//! started, or the request continues without a user, or it is refused (ALB §2.1).
 //!
-//! One [`Authenticate`] for each such action, shared by the workers; [`local::Local`] is what each worker has for itself,
-//! [`memory::Memory`] what the process has. Knows no target and no rule. Start at [`Authenticate::run`]; a login leaves
-//! through [`login`] and comes back through [`endpoints`] and [`callback`].
+//! There is one [`Authenticate`] per action, shared by the workers. [`local::Local`] is the state of each worker, [`memory::Memory`]
+//! the state of the process. This module does not depend on targets and rules. Start at [`Authenticate::run`]. A sign-in starts in
+//! [`login`] and returns through [`endpoints`] and [`callback`].
 
 pub(crate) mod endpoints;
 pub(crate) mod local;
@@ -65,19 +65,19 @@ use ticket::Destination;
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// Logins on their way may fill this part of the largest head that the listener reads: what a session, the application's own
-/// cookies and everything else need is left.
+/// The part of the listener's maximum head size that the cookies of pending sign-ins may use. The rest is left for the session, the
+/// cookies of the application and everything else.
 const PENDING_SHARE: usize = 2;
 
 /// One `authenticate-*` action.
 #[derive(Debug)]
 pub(crate) struct Authenticate {
-    /// No other action has it, of this generation of the configuration or an earlier one: what a worker has opened for
-    /// one is not another's.
+    /// Unique among all actions of this and earlier configurations, so that a worker never uses a session that it cached for another
+    /// action.
     id: u64,
-    /// Names the action across restarts and replicas, in a pending login.
+    /// Identifies the action in a pending sign-in, across restarts and replicas.
     key: String,
-    /// The path that the provider sends browsers back to. An answer at another one is not this action's.
+    /// The callback path. A response at another path does not belong to this action.
     callback: Box<str>,
     settings: AuthenticateSettings,
     issuing: Arc<Issuing>,
@@ -91,39 +91,39 @@ pub(crate) struct Authenticate {
     metrics: Metrics,
 }
 
-/// What every action is assembled from.
+/// The shared parts of all actions.
 #[derive(Clone, Debug)]
 pub(crate) struct Services {
-    /// The keys that seal.
+    /// The session keys.
     pub(crate) session: session::settings::Settings,
     pub(crate) claims: Arc<ClaimsHeaders>,
-    /// Where the endpoints are.
+    /// The reserved paths.
     pub(crate) paths: Arc<Paths>,
-    /// Outlives the configuration: a session that was ended stays ended after a reload.
+    /// The state of the process. It outlives the configuration, so a session that was ended stays ended after a reload.
     pub(crate) memory: Memory,
     pub(crate) control: Control,
     pub(crate) clock: Clock,
     pub(crate) registry: Registry,
 }
 
-/// How the gate lets a request go on, or answers it. An error is never one of the first two.
+/// The result of the gate. An error never becomes one of the first two variants.
 #[derive(Debug)]
 pub(crate) enum Outcome {
-    /// A user who is signed in.
+    /// The user is signed in.
     Identified(Rc<SignedIn>),
-    /// Nobody, and the rule says `allow`.
+    /// There is no user, and the rule says `allow`.
     Anonymous(Anonymous),
-    /// The gate has answered.
+    /// The gate has answered the request.
     Answered(Box<Response>),
 }
 
-/// Proof that a rule says `allow`: nothing else makes one.
+/// Proof that the rule says `allow`. Nothing else creates one.
 #[derive(Debug)]
 pub(crate) struct Anonymous(());
 
 impl Authenticate {
-    /// Binds an action to its provider. `logout` is the provider's setting: it says whether sessions keep the ID token.
-    /// `head_bytes_max` is the listener's: logins on their way may fill a part of a request's head.
+    /// Creates an action. `logout` is the setting of the provider, which determines whether sessions keep the ID token. `head_bytes_max` is
+    /// the limit of the listener, which limits the cookies of pending sign-ins.
     pub(crate) fn new(
         settings: AuthenticateSettings,
         client: Arc<oidc::Client>,
@@ -159,16 +159,16 @@ impl Authenticate {
         }
     }
 
-    /// Whether an action with these settings would do the same.
+    /// Whether an action with these settings would behave the same.
     pub(crate) fn is_of(&self, settings: &AuthenticateSettings) -> bool {
         self.settings == *settings
     }
 
-    /// Lets the request go on, or answers it.
+    /// Runs the gate.
     ///
     /// # Errors
     ///
-    /// The 401 of a request that is not let pass and cannot be redirected, or what went wrong in signing in.
+    /// 401 for a request that may not continue and cannot be redirected, or the error of the sign-in.
     pub(crate) async fn run(
         &self,
         local: &Local,
@@ -180,7 +180,7 @@ impl Authenticate {
         if let Ok(signed_in) = &opened
             && signed_in.is_refresh_due(exchange.started_at)
         {
-            // Boxed, like the way without a session: most requests need neither and do not carry their room along.
+            // Boxed, because most requests need no refresh. Otherwise every request would reserve the memory for it.
             let came = (request.host(), headers);
             opened = Box::pin(self.refresh(local, came, signed_in, exchange.started_at)).await;
         }
@@ -205,12 +205,12 @@ impl Authenticate {
         let intent = media::intent(&request.method, headers);
         let wish = Wish { intent, sends: Sends::of(&request.method, headers) };
         let verdict = decide(absence, &self.settings, wish);
-        // What does not open never will. A session that is over is kept, because it says so; `allow` has no use for it.
+        // A cookie that cannot be decrypted is deleted. An expired session is kept, because it shows that it has expired, except with `allow`.
         if absence == Absence::Invalid || (absence == Absence::Expired && matches!(verdict, Verdict::Anonymous)) {
             exchange.cookies.extend(self.issuing.sessions.clear(headers));
         }
         if self.settings.same_site == SameSite::Strict && absence == Absence::Nothing && verdict == Verdict::Login {
-            // The browser keeps a `SameSite=Strict` cookie back when another site leads here, and sends it when we do.
+            // Browsers do not send `SameSite=Strict` cookies if another site links here, but they do if our own page links.
             let is_led_here = |site: &HeaderValue| !matches!(site.as_bytes(), b"same-origin" | b"none");
             if headers.get(SEC_FETCH_SITE).is_some_and(is_led_here) {
                 return Ok(Outcome::Answered(Box::new(answer::page_that_goes_to(request.target.as_str()))));
@@ -227,7 +227,7 @@ impl Authenticate {
         }
     }
 
-    /// The session that a request to `host` carries, opened by this worker before or now.
+    /// The session of a request to `host`, from the cache of this worker or decrypted now.
     fn open(&self, local: &Local, host: &str, headers: &HeaderMap, now: Timestamp) -> Result<Rc<SignedIn>, Absence> {
         let shards = match shards::find(headers, self.issuing.sessions.base()) {
             Found::Whole(shards) => shards,
@@ -259,7 +259,7 @@ impl Authenticate {
             session::error::Error::Version => Absence::Nothing,
             session::error::Error::Invalid | session::error::Error::TooLarge => Absence::Invalid,
         })?;
-        // Another rule's session under the same name: it is good, but not here (attacks S-03, pitfalls 29).
+        // The session of another rule under the same name. It is valid, but not for this rule (attacks S-03, pitfalls 29).
         if !self.issuing.is_from_our_provider(&session) {
             return Err(Absence::Nothing);
         }
@@ -269,7 +269,7 @@ impl Authenticate {
         Ok(self.signed_in(host, session, None))
     }
 
-    /// `renewal` is what a browser with an older cookie of the session is given.
+    /// `renewal` has the new cookies for a browser with an older cookie of the session.
     fn signed_in(&self, host: &str, session: Session, renewal: Option<Arc<Renewal>>) -> SignedIn {
         let prepared = self.claims.prepare(&session.identity, self.issuing.client.client_id());
         for header in prepared.inexpressible() {

@@ -1,26 +1,26 @@
-//! The paths that are answered by us on every host where a rule authenticates, instead of by a rule (DESIGN §6).
+//! The reserved paths, which Vestibule answers itself on every host where a rule authenticates (DESIGN §6).
 
-/// Where the paths begin unless the configuration says otherwise. With it the callback is the ALB's (ALB §2.4), so that
-/// redirect URIs that are registered already keep working.
+/// The default prefix. With it, the callback path is that of the ALB (ALB §2.4), so existing registrations of redirect URIs keep
+/// working.
 pub(crate) const DEFAULT_PREFIX: &str = "/oauth2";
 
-/// What verifies our signatures. Not below the prefix: applications know this address.
+/// The key set. It is not below the prefix, because applications use this fixed path.
 pub(crate) const KEY_SET: &str = "/.well-known/vestibule/jwks.json";
-/// One key in PEM form; its key id follows.
+/// The prefix of the paths of single keys in PEM format. The key ID follows.
 pub(crate) const KEYS: &str = "/.well-known/vestibule/keys/";
 
-/// The reserved paths below one prefix.
+/// The reserved paths.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Paths {
-    /// Where a provider sends the browser back to.
+    /// The callback path.
     pub(crate) callback: String,
-    /// The callbacks of providers that have one of their own.
+    /// The callback paths of providers with `callback_path`.
     pub(crate) provider_callbacks: Vec<String>,
-    /// Begins a sign-in that a page of ours offers; also the page after it, where the user came from another tab.
+    /// Starts a sign-in from a link on one of our pages. Also the page after a sign-in that was started in another tab.
     pub(crate) sign_in: String,
-    /// Ends the session; also where a provider sends the browser after ending its own.
+    /// Ends the session. Also the page after a sign-out at the provider.
     pub(crate) sign_out: String,
-    /// Who am I.
+    /// The claims of the signed-in user.
     pub(crate) userinfo: String,
 }
 
@@ -36,7 +36,7 @@ pub(crate) enum Endpoint {
 }
 
 impl Paths {
-    /// The paths below `prefix`, which begins with a slash and does not end with one.
+    /// Creates the paths. `prefix` begins with a slash and does not end with one.
     pub(crate) fn new(prefix: &str) -> Self {
         let at = |name: &str| format!("{prefix}/{name}");
         Self {
@@ -48,7 +48,7 @@ impl Paths {
         }
     }
 
-    /// The endpoint at a decoded path.
+    /// The endpoint of a decoded path.
     pub(crate) fn find(&self, path: &str) -> Option<Endpoint> {
         Some(match path {
             _ if path == self.callback => Endpoint::Callback,
@@ -65,7 +65,7 @@ impl Paths {
         })
     }
 
-    /// Whether a decoded path is one of ours, to which no login may return: that would be a loop (attacks R-21).
+    /// Whether a decoded path is reserved. A sign-in must not return to such a path, because that would be a loop (attacks R-21).
     pub(crate) fn is_reserved(&self, path: &str) -> bool {
         path.starts_with(KEYS) || self.find(path).is_some()
     }

@@ -1,4 +1,4 @@
-//! Logins that were finished: a callback that comes twice makes one token request.
+//! Finished sign-ins. A second callback of the same sign-in makes no second token request.
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::net::{IpAddr, Ipv6Addr};
@@ -7,24 +7,24 @@ use std::sync::{Mutex, PoisonError};
 use crate::clock::Timestamp;
 use crate::session::pending::LOGIN_WINDOW;
 
-/// Most states that are remembered.
+/// Maximum number of states.
 const STATES_MAX: usize = 20_000;
 
-/// Most states of one client's network that are remembered.
+/// Maximum number of states of one client network.
 const STATES_OF_A_CLIENT_MAX: usize = 1_000;
 
-/// The `state` of logins that were finished, each for as long as its cookie may live (attacks C-03, pitfalls 4). Where this
-/// has forgotten one, and at another replica, the provider refuses the code.
+/// The `state` of each finished sign-in, kept as long as its cookie can live (attacks C-03, pitfalls 4). If an entry was evicted, or at
+/// another replica, the provider refuses the code.
 ///
-/// Only a browser with the sealed cookie of a login takes a state. A client that finishes very many logins makes its own
-/// forgotten; those of others are forgotten only where many clients do.
+/// Only a browser with the cookie of a sign-in adds an entry. A client that finishes very many sign-ins evicts its own entries. Entries of
+/// others are evicted only if many clients do that.
 #[derive(Debug, Default)]
 pub(super) struct Redeemed(Mutex<States>);
 
 #[derive(Debug, Default)]
 struct States {
     known: HashSet<String>,
-    /// By the number in which they came.
+    /// The entries by sequence number.
     taken: BTreeMap<u64, Taken>,
     by_client: HashMap<IpAddr, VecDeque<u64>>,
     next: u64,
@@ -38,7 +38,7 @@ struct Taken {
 }
 
 impl Redeemed {
-    /// Takes a state: `true` for the first who comes with it.
+    /// Adds a state. `true` if it is new.
     pub(super) fn take(&self, state: &str, client: IpAddr, now: Timestamp) -> bool {
         let mut states = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         states.forget_old(now);
@@ -60,7 +60,7 @@ impl Redeemed {
 }
 
 impl States {
-    /// Makes room for one more: those whose login cannot be repeated go, and the oldest where there are too many.
+    /// Makes room for one more: removes entries whose sign-in has expired, and the oldest if there are too many.
     fn forget_old(&mut self, now: Timestamp) {
         while let Some((&oldest, taken)) = self.taken.first_key_value() {
             if now.since(taken.at) <= LOGIN_WINDOW && self.taken.len() < STATES_MAX {
@@ -74,7 +74,7 @@ impl States {
         let Some(Taken { state, client, .. }) = self.taken.remove(&number) else { return };
         self.known.remove(&state);
         if let Some(own) = self.by_client.get_mut(&client) {
-            // The oldest of all is the oldest of its client, too.
+            // The oldest entry of all is also the oldest of its client.
             debug_assert_eq!(own.front(), Some(&number));
             own.pop_front();
             if own.is_empty() {
@@ -84,7 +84,7 @@ impl States {
     }
 }
 
-/// A client's network: an IPv6 client has a whole /64 to choose addresses from (RFC 6177).
+/// The network of a client: a /64 for IPv6, because a client can choose among its addresses (RFC 6177).
 fn network(client: IpAddr) -> IpAddr {
     match client {
         IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),

@@ -1,13 +1,12 @@
-//! Asks for new tokens when most of the access token's life is gone, and gives them to the requests that wait.
+//! Refreshes the tokens before the access token expires, and gives the new tokens to waiting requests.
 //!
-//! [`flights`](super::flights) sees to it that a session asks once. A flight is never cut short: a token that was issued is not
-//! lost because a browser went away.
+//! [`flights`](super::flights) ensures that there is one refresh per session. A flight is never cancelled when a browser disconnects,
+//! because the new token would be lost.
 //!
-//! A refusal ends the refused tokens, and what is open with them (`session::revoked`). It does not end the session's id: where
-//! another replica was first and has rotated the tokens, the browser comes with a newer cookie of the same session, and that is
-//! good.
+//! A refusal revokes the refused tokens and ends open connections that use them (`session::revoked`). It does not revoke the session
+//! ID: if another replica has refreshed the session before, the newer cookie of the same session stays valid.
 //!
-//! What this cannot do without a store: two replicas that refresh the same session at the same moment make two calls.
+//! Limitation: two replicas that refresh the same session at the same moment make two calls.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -30,16 +29,15 @@ use crate::session::opened::Key;
 use crate::session::record::Session;
 use crate::session::shards::{self, Found};
 
-/// How long requests wait for new tokens, from the moment that they were asked for, while the old one is still good. Then
-/// they go on with that.
+/// How long requests wait for new tokens while the old access token is still valid, counted from the start of the refresh. After
+/// that they continue with the old one.
 const WAIT_BEFORE_EXPIRY: Duration = Duration::from_secs(2);
 
-/// How long they wait when the old one is over. Longer than a provider's own deadline of 10 s, for the token endpoint and
-/// then userinfo.
+/// How long requests wait if the old access token has expired. Longer than the timeout of the provider (10 s) for the token endpoint and
+/// for userinfo.
 const WAIT_AFTER_EXPIRY: Duration = Duration::from_secs(25);
 
-/// What refreshes the sessions of one action. Shared with the sessions themselves, because a connection that only streams needs
-/// new tokens, too.
+/// Refreshes the sessions of one action. The sessions share it, because a connection that only streams needs new tokens, too.
 #[derive(Debug)]
 pub(super) struct Renewer {
     pub(super) issuing: Arc<Issuing>,
@@ -49,7 +47,7 @@ pub(super) struct Renewer {
 }
 
 impl Renewer {
-    /// Begins a flight.
+    /// Starts a flight.
     pub(super) fn start(&self, session: Session, host: &str, landing: Landing) {
         let (issuing, refreshes, memory) = (Arc::clone(&self.issuing), self.refreshes.clone(), self.memory.clone());
         let host = host.to_owned();
@@ -60,7 +58,7 @@ impl Renewer {
                 Outcome::Renewed(_) => refreshes.renewed.increment(),
                 Outcome::Refused => {
                     refreshes.ended.increment();
-                    // Before anyone who waits is told: what they ask next finds it over.
+                    // Before the waiting requests are notified, so that their next check finds the session revoked.
                     memory.refuse(&session, now);
                 }
                 Outcome::Failed => refreshes.failed.increment(),
@@ -71,8 +69,8 @@ impl Renewer {
 }
 
 impl Authenticate {
-    /// Renews a session whose refresh is due. The worker then remembers the renewed session under the old cookie, so that
-    /// others who come with that are given it without being asked again.
+    /// Refreshes a session that is due. The worker then caches the new session under the old cookie, so that later requests with the old
+    /// cookie get it at once.
     pub(super) async fn refresh(
         &self,
         local: &Local,
@@ -94,7 +92,7 @@ impl Authenticate {
             Some(renewal) => self.remember_renewed(local, (host, headers), renewal),
             None => Rc::clone(signed_in),
         };
-        // It may have been signed out, or refused, since the cookie was looked at.
+        // The session may have been signed out or refused since the cookie was read.
         if signed_in.is_over(now) { Err(local.count(Absence::Expired)) } else { Ok(signed_in) }
     }
 
@@ -109,7 +107,7 @@ impl Authenticate {
         };
         let key = Key { scope: self.id, host, shards: &shards };
         let mut opened = local.opened.borrow_mut();
-        // Another request of this worker, which waited for the same flight, may have been first.
+        // Another request of this worker that waited for the same flight may have been faster.
         let is_same = |known: &Rc<SignedIn>| known.session().generation == renewal.session.generation;
         if let Some(known) = opened.find(&key).filter(is_same) {
             return known;
@@ -120,14 +118,14 @@ impl Authenticate {
     }
 }
 
-/// Waits for a flight, all who wait until the same moment: a provider that hangs delays a session's requests once.
+/// Waits for a flight. All requests wait until the same moment, so a provider that hangs delays a session only once.
 async fn flight_outcome(flight: Flight, signed_in: &SignedIn, now: Timestamp) -> Outcome {
     let wait = if signed_in.is_access_token_over(now) { WAIT_AFTER_EXPIRY } else { WAIT_BEFORE_EXPIRY };
     let wait = wait.saturating_sub(now.since(flight.started_at));
     flight.outcome(wait).await
 }
 
-/// One call to the provider. Never repeated: a refresh token that has arrived must not arrive again (pitfalls 38).
+/// One call to the provider. Never repeated, because a refresh token must not be used twice (pitfalls 38).
 async fn renew(issuing: &Issuing, session: &Session, host: &str) -> Outcome {
     let Some(refresh_token) = session.refresh_token.clone() else { return Outcome::Failed };
     let asked = oidc::RefreshRequest {
@@ -150,6 +148,6 @@ async fn renew(issuing: &Issuing, session: &Session, host: &str) -> Outcome {
         let cookies = issuing.sessions.save(host, &new, now).ok()?;
         Some(Renewal { is_rotated: new.refresh_token != session.refresh_token, session: new, cookies })
     });
-    // Another user, or more than fits: the old tokens may be gone, so there is nothing to go on with.
+    // Another user, or too large for the cookies. The old tokens may be used up, so the session cannot continue.
     saved.map_or(Outcome::Refused, |renewal| Outcome::Renewed(Arc::new(renewal)))
 }

@@ -1,4 +1,4 @@
-//! A user who is signed in, for as long as a worker remembers the cookie.
+//! A signed-in user, as long as a worker caches the cookie.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -16,10 +16,10 @@ use crate::identity::Identity;
 use crate::session::record::Session;
 use crate::session::revoked::Handle;
 
-/// Later than any request.
+/// A time after every request.
 const NEVER: Timestamp = Timestamp::from_millis(u64::MAX);
 
-/// A session that has been opened, and the headers that tell of its user.
+/// A decrypted session, with the identity headers of its user.
 #[derive(Debug)]
 pub(crate) struct SignedIn {
     session: Session,
@@ -29,26 +29,26 @@ pub(crate) struct SignedIn {
     prepared: Prepared,
     claims: Arc<ClaimsHeaders>,
     allowed_origins: Arc<[String]>,
-    /// Where the browser came with an older cookie than this session's: the cookies that it is given.
+    /// The cookies of this session, for a browser that sent an older cookie.
     renewal: Option<Arc<Renewal>>,
     refreshing: Refreshing,
 }
 
-/// What this worker knows of a session's refresh, so that it does not ask for each request what all workers share.
+/// What this worker knows of the refresh of a session, so that a request does not access shared state.
 #[derive(Debug)]
 struct Refreshing {
     renewer: Arc<Renewer>,
     host: Box<str>,
-    /// When to ask.
+    /// When to check the shared state.
     look_at: Cell<Timestamp>,
     flight: RefCell<Option<Flight>>,
 }
 
-/// What a [`SignedIn`] is made from.
+/// The input of a [`SignedIn`].
 pub(super) struct Parts {
     pub(super) session: Session,
     pub(super) host: Box<str>,
-    /// That of the rule which uses the session: it may be shorter than that of the rule which made it.
+    /// The timeout of the rule that uses the session. It may be shorter than that of the rule that created it.
     pub(super) timeout: Duration,
     pub(super) prepared: Prepared,
     pub(super) claims: Arc<ClaimsHeaders>,
@@ -78,11 +78,11 @@ impl SignedIn {
         }
     }
 
-    /// Puts the identity headers into a request for `audience`, the target group.
+    /// Adds the identity headers to a request for the target group `audience`.
     ///
     /// # Errors
     ///
-    /// [`Reason::Internal`] where nothing could be signed, [`Reason::AuthHeaderTooLarge`].
+    /// [`Reason::Internal`] if signing failed, [`Reason::AuthHeaderTooLarge`].
     pub(crate) fn apply(&self, audience: &Arc<str>, now: Timestamp, headers: &mut HeaderMap) -> Result<(), Rejection> {
         self.claims.apply(&self.prepared, audience, now, headers).map_err(|error| match error {
             claims::error::Error::Signing(error) => Rejection::new(Reason::Internal, error),
@@ -90,7 +90,7 @@ impl SignedIn {
         })
     }
 
-    /// Whether pages of this origin may open WebSockets as the user, although they are not of this host.
+    /// Whether pages of this other origin may open WebSockets as the user.
     pub(crate) fn allows_origin(&self, origin: &str) -> bool {
         self.allowed_origins.iter().any(|allowed| allowed == origin)
     }
@@ -105,29 +105,29 @@ impl SignedIn {
         &self.subject
     }
 
-    /// The absolute end.
+    /// The end of the session.
     pub(crate) fn expires_at(&self) -> Timestamp {
         self.expires_at
     }
 
-    /// Whether the session has ended: by time, by signing out, or because the provider refused to refresh it. Long exchanges
-    /// ask again (attacks W-03).
+    /// Whether the session has expired, was signed out, or ended because the provider refused a refresh. Long exchanges check this
+    /// repeatedly (attacks W-03).
     pub(crate) fn is_over(&self, now: Timestamp) -> bool {
         now >= self.expires_at || self.refreshing.renewer.memory.revoked.contains(&self.handle)
     }
 
-    /// Asks now and then whether the session is over, for an exchange that is long. Such an exchange may be the only one that
-    /// the browser has: it also has the tokens refreshed when that is due, so that a refusal is heard of.
+    /// Checks at intervals whether the session is over, for a long exchange. Such an exchange may be the only one of the browser, so
+    /// this also starts a refresh that is due. Otherwise a refusal would not be noticed.
     pub(crate) fn watch(self: Rc<Self>) -> impl Fn(Timestamp) -> bool {
         let look_at = Cell::new(self.refreshing.look_at.get());
         move |now| {
             if now >= look_at.get() && !self.is_over(now) {
                 look_at.set(match self.look(now) {
-                    // The new tokens are refreshed in their turn. The new cookies wait for the browser's next request.
+                    // The new tokens are refreshed when they are due. The browser gets the new cookies with its next request.
                     Known::Renewed(renewal) => renewal.session.refresh_at.unwrap_or(NEVER),
                     Known::UnderWay(..) => now,
                     Known::NotBefore(at, _) => at,
-                    // The browser has newer cookies and refreshes them itself.
+                    // The browser has newer cookies. Its requests refresh them.
                     Known::Superseded => NEVER,
                 });
             }
@@ -139,12 +139,12 @@ impl SignedIn {
         &self.session
     }
 
-    /// The cookies that a browser with an older one is given.
+    /// The new cookies for a browser with an older cookie.
     pub(super) fn new_cookies(&self) -> &[HeaderValue] {
         self.renewal.as_ref().map_or(&[], |renewal| &renewal.cookies)
     }
 
-    /// Whether new tokens have to be asked for, or asked after.
+    /// Whether a refresh is due, or its result must be checked.
     pub(super) fn is_refresh_due(&self, now: Timestamp) -> bool {
         now >= self.refreshing.look_at.get()
     }
@@ -153,7 +153,7 @@ impl SignedIn {
         self.session.access_token_expires_at.is_some_and(|expires_at| now >= expires_at)
     }
 
-    /// What is known of the session's new tokens. Begins to ask for them where nobody has.
+    /// The state of the refresh. Starts a refresh if there is none.
     pub(super) fn look(&self, now: Timestamp) -> Known {
         let Refreshing { renewer, host, look_at, flight } = &self.refreshing;
         if let Some(flight) = flight.borrow().as_ref().filter(|flight| flight.is_under_way()) {
@@ -171,7 +171,7 @@ impl SignedIn {
         known
     }
 
-    /// About how many bytes of memory it takes.
+    /// Approximate size in memory, in bytes.
     pub(super) fn weight(&self) -> usize {
         self.session.weight() + self.prepared.weight()
     }

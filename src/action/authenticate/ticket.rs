@@ -1,7 +1,7 @@
-//! Where a login goes, sealed: the `state` of an authorization request, and the links to sign in that our pages have.
+//! Tickets: encrypted return addresses. They are the `state` of authorization requests, and part of the sign-in links on our pages.
 //!
-//! A return address is only ever read from a seal of ours: a ticket, or the cookie of a pending login (attacks R). A ticket
-//! gives no right. Whoever has one that was made for another browser gets a login of their own, to an address of this host.
+//! A return address is only read from an encrypted value: a ticket, or the cookie of a pending sign-in (attacks R). A ticket grants no
+//! rights. A ticket of another browser only starts a sign-in that returns to an address of this host.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,42 +11,42 @@ use crate::message::form;
 use crate::message::uri::CanonicalRequest;
 use crate::session::pending;
 
-/// Longest address that travels in a ticket, in bytes. A longer one stays in the cookie of the login, because `state` goes
-/// through the provider's addresses, for which 2,000 bytes is what every server takes.
+/// Maximum length of an address in a ticket, in bytes. A longer address is stored in the cookie of the sign-in, because `state` is part
+/// of URLs of the provider, and not every server accepts URLs of more than 2,000 bytes.
 const ADDRESS_BYTES_MAX: usize = 512;
 
-/// Where the browser goes after the login.
+/// The destination after the sign-in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Destination {
-    /// Path and query on this host, as the one reading of the request has them.
+    /// Path and query on this host, in canonical form.
     #[serde(rename = "a")]
     Address(String),
-    /// Too long for a ticket: the cookie of this login knows it.
+    /// The address is too long for a ticket. It is in the cookie of the sign-in.
     #[serde(rename = "c")]
     InCookie,
-    /// A page that says "you are signed in": the user comes from another tab, and goes back there.
+    /// The page "You are signed in", for users who come from another tab and return to it.
     #[serde(rename = "l")]
     Landing,
 }
 
-/// What is sealed.
+/// The contents of a ticket.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Ticket {
-    /// The action that the login belongs to, in short.
+    /// A short identifier of the action.
     gate: String,
     pub(super) to: Destination,
-    /// How many times the login began anew by itself.
+    /// How many times the sign-in was restarted automatically.
     pub(super) attempt: u8,
 }
 
 impl Destination {
-    /// Where the login of a request goes: what was asked for, by GET (ALB §2.6).
+    /// The destination of a sign-in for a request: the requested address, with GET (ALB §2.6).
     pub(super) fn of(request: &CanonicalRequest, is_reserved: impl Fn(&str) -> bool) -> Self {
         let target = if is_reserved(request.path()) { "/" } else { on_this_origin(request.target.as_str()) };
         Self::Address(target.to_owned())
     }
 
-    /// The same, as far as it may stand in a ticket.
+    /// The same, if it is short enough for a ticket.
     fn in_short(&self) -> Self {
         match self {
             Self::Address(address) if address.len() > ADDRESS_BYTES_MAX => Self::InCookie,
@@ -56,19 +56,19 @@ impl Destination {
 }
 
 impl Authenticate {
-    /// A ticket for a login to `to`.
+    /// Creates a ticket for a sign-in with the destination `to`.
     pub(super) fn seal_ticket(&self, host: &str, to: &Destination, attempt: u8) -> String {
         let ticket = Ticket { gate: pending::tag(&self.key), to: to.in_short(), attempt };
         self.pending.seal_ticket(host, &ticket)
     }
 
-    /// Opens a ticket of this action.
+    /// Decrypts a ticket of this action.
     pub(super) fn open_ticket(&self, host: &str, text: &str) -> Option<Ticket> {
         let ticket: Ticket = self.pending.open_ticket(host, text).ok()?;
         (ticket.gate == pending::tag(&self.key)).then_some(ticket)
     }
 
-    /// The link to sign in that a page has. `state` is that of a login whose cookie knows an address that is too long.
+    /// The sign-in link of a page. `state` is that of a sign-in whose cookie has an address that is too long for a ticket.
     pub(super) fn sign_in_link(&self, host: &str, to: &Destination, state: Option<&str>) -> WayOn {
         let ticket = match (to.in_short(), state) {
             (Destination::InCookie, Some(state)) => state.to_owned(),
