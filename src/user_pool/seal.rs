@@ -20,6 +20,8 @@ pub(crate) enum Purpose {
     FormResult,
     /// The pool's own single-sign-on cookie.
     SingleSignOn,
+    /// What tells a browser in which a user has signed in.
+    KnownBrowser,
     /// An authorization code.
     Code,
     /// A refresh token.
@@ -62,6 +64,7 @@ impl Seal {
             Purpose::SignOut => "sign-out",
             Purpose::FormResult => "form-result",
             Purpose::SingleSignOn => "single-sign-on",
+            Purpose::KnownBrowser => "known-browser",
             Purpose::Code => "code",
             Purpose::RefreshToken => "refresh-token",
             Purpose::AccessToken => "access-token",

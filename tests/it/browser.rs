@@ -181,7 +181,9 @@ fn d_23_two_pools_on_one_host_keep_both_sessions() {
     let seen = run("two-pools", &settings);
     let mut names: Vec<String> = [&one, &other]
         .into_iter()
-        .flat_map(|dev| ["", "-form"].map(|kind| format!("__Host-vestibule-pool{kind}-{}", dev.socket().port())))
+        .flat_map(|dev| {
+            ["", "-form", "-known"].map(|kind| format!("__Host-vestibule-pool{kind}-{}", dev.socket().port()))
+        })
         .collect();
     names.sort();
     assert_eq!(seen["cookies"], json!(names));

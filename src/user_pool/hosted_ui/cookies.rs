@@ -12,6 +12,8 @@ pub(crate) struct Cookies {
     pub(crate) session: String,
     /// The value that binds forms to a browser.
     pub(crate) form: String,
+    /// What tells a browser in which a user has signed in.
+    pub(crate) known: String,
 }
 
 impl Cookies {
@@ -21,7 +23,8 @@ impl Cookies {
             None | Some(443) => String::new(),
             Some(port) => format!("-{port}"),
         };
-        Self { session: format!("__Host-vestibule-pool{port}"), form: format!("__Host-vestibule-pool-form{port}") }
+        let name = |of: &str| format!("__Host-vestibule-pool{of}{port}");
+        Self { session: name(""), form: name("-form"), known: name("-known") }
     }
 }
 
@@ -36,6 +39,7 @@ mod tests {
         assert_eq!(names("https://login.example").form, "__Host-vestibule-pool-form");
         assert_eq!(names("https://127.0.0.1:8443").session, "__Host-vestibule-pool-8443");
         assert_eq!(names("https://127.0.0.1:8443").form, "__Host-vestibule-pool-form-8443");
+        assert_eq!(names("https://127.0.0.1:8443").known, "__Host-vestibule-pool-known-8443");
         assert_eq!(names("http://localhost").session, "__Host-vestibule-pool-80");
     }
 }

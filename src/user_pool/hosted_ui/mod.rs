@@ -25,6 +25,7 @@ use crate::user_pool::oauth::authorize::{AuthorizationRequest, Decision};
 use crate::user_pool::oauth::error::PageError;
 use crate::user_pool::oauth::provider::Provider;
 use crate::user_pool::seal::{Purpose, Seal};
+use crate::user_pool::signin::known::{self, KnownBrowser};
 use crate::user_pool::signin::sso::{Session, Sessions};
 use crate::user_pool::signin::{Outcome, SignIn, state};
 use crate::user_pool::{reply, routes};
@@ -168,10 +169,11 @@ impl HostedUi {
             // An empty answer is no step (attacks U-05), and no attempt.
             return self.again(sent, Notice::Incomplete);
         }
-        match self.sign_in.password(username, Secret::new(password.to_owned()), client).await {
+        let known = self.known_browser(headers);
+        match self.sign_in.password(username, Secret::new(password.to_owned()), client, known.as_ref()).await {
             Outcome::User(user) => {
                 self.metrics.signed_in.increment();
-                match &sent.request {
+                let mut response = match &sent.request {
                     // The relying party asked for another user: it gets neither this one's tokens nor this one's session.
                     Some(request) if !request.is_for(user.subject()) => {
                         reply::see_other(&self.provider.not_signed_in_location(request))
@@ -181,7 +183,11 @@ impl HostedUi {
                         let session = self.sessions.begin(&user, former.as_ref(), self.clock.now());
                         self.signed_in(&session, request.as_ref())
                     }
-                }
+                };
+                let known = KnownBrowser::of(&user, known.as_ref(), self.clock.now()).seal(&self.seal);
+                let known = cookie::set(&self.cookies.known, &known, known::LIFETIME.as_secs());
+                response.headers_mut().append(header::SET_COOKIE, known);
+                response
             }
             Outcome::Wrong => {
                 self.metrics.wrong_password.increment();
@@ -339,6 +345,13 @@ impl HostedUi {
         let query = |body: &Bytes| Some(std::str::from_utf8(body).ok()?.to_owned());
         let query = query(request.body()).filter(|query| query.bytes().all(|byte| byte.is_ascii_graphic()))?;
         Some(reply::see_other(&format!("{}?{query}", request.uri().path())))
+    }
+
+    /// Who has signed in with the browser before.
+    fn known_browser(&self, headers: &HeaderMap) -> Option<KnownBrowser> {
+        let now = self.clock.now();
+        let named = cookie::pairs(headers).filter(|(name, _)| *name == self.cookies.known);
+        named.filter_map(|(_, value)| KnownBrowser::open(&self.seal, value, now)).next()
     }
 
     /// The browser's single-sign-on session.

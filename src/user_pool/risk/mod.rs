@@ -8,6 +8,10 @@
 //! - user, wherever from: against many machines that try one user. An address from which that user has signed in is exempt,
 //!   or an attacker could keep the user out.
 //!
+//! A browser in which the user has signed in before is counted by itself (`signin::known`), and none of the others applies: whoever
+//! guesses from the same network, or from everywhere, keeps the user out of no browser of theirs. All such browsers of one user
+//! together have a limit, too, because a user may make as many as they like.
+//!
 //! An attempt is counted before the password is looked at and given back when it was right: parallel guesses cannot slip in
 //! between. Whoever could only be refused because of attempts that are under way waits for their outcome. A refused attempt is
 //! not counted, so that waiting always helps.
@@ -64,6 +68,14 @@ struct State {
     /// Attempts that wait, by network.
     waiting: HashMap<[u8; 8], u32>,
     waiting_in_all: u32,
+}
+
+/// Where an attempt comes from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Origin<'a> {
+    pub(crate) address: IpAddr,
+    /// The browser, where this very user has signed in with it before.
+    pub(crate) browser: Option<&'a str>,
 }
 
 /// An attempt that may be made. One that is dropped without a word has failed.
@@ -130,9 +142,9 @@ impl Risk {
     /// # Errors
     ///
     /// See [`Refused`].
-    pub(crate) async fn begin(&self, user: &UserName, address: IpAddr, clock: &Clock) -> Result<Attempt<'_>, Refused> {
-        let network = network(address);
-        match self.turn(user, network, clock.now()) {
+    pub(crate) async fn begin(&self, user: &UserName, from: Origin<'_>, clock: &Clock) -> Result<Attempt<'_>, Refused> {
+        let network = network(from.address);
+        match self.turn(user, from, clock.now()) {
             Turn::Now(attempt) => return Ok(attempt),
             Turn::Refused(wait) => return Err(Refused::TooMany(wait)),
             Turn::Later => {}
@@ -143,7 +155,7 @@ impl Risk {
                 let mut settled = pin!(self.settled.notified());
                 // Before the look, so that nothing that happens in between is missed.
                 settled.as_mut().enable();
-                match self.turn(user, network, clock.now()) {
+                match self.turn(user, from, clock.now()) {
                     Turn::Now(attempt) => return Ok(attempt),
                     Turn::Refused(wait) => return Err(Refused::TooMany(wait)),
                     Turn::Later => settled.await,
@@ -153,16 +165,10 @@ impl Risk {
         tokio::time::timeout(WAIT_MAX, in_turn).await.unwrap_or(Err(Refused::Busy))
     }
 
-    fn turn(&self, user: &UserName, network: [u8; 8], now: Timestamp) -> Turn<'_> {
+    fn turn(&self, user: &UserName, from: Origin<'_>, now: Timestamp) -> Turn<'_> {
         let mut guard = self.lock();
         let state = &mut *guard;
-        let is_known = matches!(state.known.find(&user, &(user, network), now, now), Found::Here(()));
-        let keys = Keys {
-            pair: state.per_user_and_address.key(&(user, network)),
-            address: state.per_address.key(&network),
-            site: rate_limit::site(network).map(|site| state.per_site.key(&site)),
-            user: (!is_known).then(|| state.per_user.key(&user)),
-        };
+        let keys = state.keys(user, from, now);
         if !state.wait(keys, |_| 0, now).is_zero() {
             let failed = state.wait(keys, |key| state.under_way.get(&key).copied().unwrap_or_default(), now);
             return if failed.is_zero() { Turn::Later } else { Turn::Refused(failed) };
@@ -187,6 +193,25 @@ impl Risk {
 }
 
 impl State {
+    fn keys(&mut self, user: &UserName, from: Origin<'_>, now: Timestamp) -> Keys {
+        if let Some(browser) = from.browser {
+            return Keys {
+                pair: self.per_user_and_address.key(&("browser", browser)),
+                address: self.per_address.key(&("browsers", user)),
+                site: None,
+                user: None,
+            };
+        }
+        let network = network(from.address);
+        let is_known = matches!(self.known.find(&user, &(user, network), now, now), Found::Here(()));
+        Keys {
+            pair: self.per_user_and_address.key(&(user, network)),
+            address: self.per_address.key(&network),
+            site: rate_limit::site(network).map(|site| self.per_site.key(&site)),
+            user: (!is_known).then(|| self.per_user.key(&user)),
+        }
+    }
+
     /// How long until an attempt may be made, where so many of each bucket were given back.
     fn wait(&self, keys: Keys, given_back: impl Fn(u64) -> u32, now: Timestamp) -> Duration {
         let wait = |buckets: &Buckets, key| buckets.wait_without(key, given_back(key), now);

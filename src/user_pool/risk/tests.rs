@@ -12,8 +12,16 @@ fn v4(last: u32) -> IpAddr {
     IpAddr::V4(Ipv4Addr::from(0x0a00_0000 + last))
 }
 
+fn from(last: u32) -> Origin<'static> {
+    Origin { address: v4(last), browser: None }
+}
+
 fn begin<'r>(risk: &'r Risk, user: &UserName, address: IpAddr, now: Timestamp) -> Result<Attempt<'r>, Duration> {
-    match risk.turn(user, network(address), now) {
+    turn(risk, user, Origin { address, browser: None }, now)
+}
+
+fn turn<'r>(risk: &'r Risk, user: &UserName, from: Origin<'_>, now: Timestamp) -> Result<Attempt<'r>, Duration> {
+    match risk.turn(user, from, now) {
         Turn::Now(attempt) => Ok(attempt),
         Turn::Refused(wait) => Err(wait),
         Turn::Later => panic!("no attempt is under way"),
@@ -79,6 +87,26 @@ fn u_02_an_attacker_on_many_addresses_does_not_lock_the_user_out() {
 }
 
 #[test]
+fn u_02_a_browser_of_the_user_is_kept_out_by_nobody_and_gives_no_more_guesses() {
+    let risk = Risk::new();
+    let alice = user("alice");
+    // From the same network, and from everywhere.
+    for last in 1..100 {
+        while let Ok(_wrong) = begin(&risk, &alice, v4(last), NOW) {}
+    }
+    let own = |browser| Origin { address: v4(1), browser: Some(browser) };
+    turn(&risk, &alice, own("laptop"), NOW).expect("her own").succeeded(&alice, v4(1), NOW);
+    // Whoever has stolen the cookie may guess as often as anybody else.
+    let guesses = |browser, now| std::iter::from_fn(|| turn(&risk, &alice, own(browser), now).map(drop).ok()).count();
+    assert_eq!(guesses("stolen", NOW), 5);
+    assert!(turn(&risk, &alice, own("laptop"), NOW).is_ok(), "and keeps no other browser out");
+    // Whoever knows one password makes many browsers of that user, and does not guess faster for it.
+    let names: Vec<String> = (0..100).map(|number| format!("browser{number}")).collect();
+    assert_eq!(names.iter().map(|name| guesses(name, NOW)).sum::<usize>(), 30 - 5 - 1);
+    assert!(turn(&risk, &user("bob"), Origin { address: v4(200), browser: Some("bobs") }, NOW).is_ok());
+}
+
+#[test]
 fn a_right_password_is_not_counted() {
     let risk = Risk::new();
     for _ in 0..200 {
@@ -115,7 +143,7 @@ async fn an_office_behind_one_address_signs_in_at_the_same_moment() {
     let risk = Risk::new();
     let one = async |number: u32| {
         let user = user(&format!("user{number}"));
-        let attempt = risk.begin(&user, v4(1), &clock).await.expect("nobody is refused");
+        let attempt = risk.begin(&user, from(1), &clock).await.expect("nobody is refused");
         for _ in 0..3 {
             tokio::task::yield_now().await;
         }
@@ -131,7 +159,7 @@ async fn u_02_guesses_at_the_same_moment_are_no_more_than_the_limit() {
     let (clock, _hand) = Clock::manual(NOW);
     let risk = Risk::new();
     let one = async |number: u32| {
-        let attempt = risk.begin(&user(&format!("user{number}")), v4(1), &clock).await;
+        let attempt = risk.begin(&user(&format!("user{number}")), from(1), &clock).await;
         tokio::task::yield_now().await;
         attempt.map(drop)
     };
@@ -148,10 +176,10 @@ async fn one_network_takes_a_part_of_the_places_to_wait() {
     let held: Vec<_> = (0..30)
         .map(|number| begin(&risk, &user(&format!("user{number}")), v4(1), NOW).expect("within the burst"))
         .collect();
-    let one = async |number: u32| risk.begin(&user(&format!("other{number}")), v4(1), &clock).await.map(drop);
+    let one = async |number: u32| risk.begin(&user(&format!("other{number}")), from(1), &clock).await.map(drop);
     let outcomes = futures_util::future::join_all((0..600).map(one)).await;
     // The 88 that found no place at once, the others after ten seconds.
     assert!(outcomes.iter().all(|outcome| *outcome == Err(Refused::Busy)));
-    assert!(risk.begin(&user("alice"), v4(2), &clock).await.is_ok(), "another network is served at once");
+    assert!(risk.begin(&user("alice"), from(2), &clock).await.is_ok(), "another network is served at once");
     drop(held);
 }

@@ -1,5 +1,6 @@
 //! Proves who someone is: one step so far, the password.
 
+pub(crate) mod known;
 pub(crate) mod sso;
 pub(crate) mod state;
 
@@ -12,7 +13,8 @@ use crate::secret::Secret;
 use crate::user_pool::credential::password::Hasher;
 use crate::user_pool::directory::Directory;
 use crate::user_pool::directory::user::{User, UserName};
-use crate::user_pool::risk::{Refused, Risk};
+use crate::user_pool::risk::{Origin, Refused, Risk};
+use known::KnownBrowser;
 
 /// Checks passwords, slowly for those who guess.
 #[derive(Debug)]
@@ -43,16 +45,24 @@ impl SignIn {
         Self { directory, hasher, risk: Risk::new(), clock }
     }
 
-    /// Checks what was typed. Dropping the future leaves the attempt counted.
-    pub(crate) async fn password(&self, typed: &str, password: Secret<String>, client: IpAddr) -> Outcome {
+    /// Checks what was typed, in a browser that may be `known`. Dropping the future leaves the attempt counted.
+    pub(crate) async fn password(
+        &self,
+        typed: &str,
+        password: Secret<String>,
+        client: IpAddr,
+        known: Option<&KnownBrowser>,
+    ) -> Outcome {
         // Names that can be none share one bucket, and cost what others cost.
         let name = UserName::parse(typed).unwrap_or_else(UserName::nobody);
-        let attempt = match self.risk.begin(&name, client, &self.clock).await {
+        let user = self.directory.user_named(&name);
+        let known = known.filter(|known| user.is_some_and(|user| known.is_of(user)));
+        let from = Origin { address: client, browser: known.map(|known| &*known.id) };
+        let attempt = match self.risk.begin(&name, from, &self.clock).await {
             Ok(attempt) => attempt,
             Err(Refused::TooMany(wait)) => return Outcome::TooMany(wait),
             Err(Refused::Busy) => return Outcome::Busy,
         };
-        let user = self.directory.user_named(&name);
         match (self.hasher.verify(user.map(|user| user.password_hash().clone()), password).await, user) {
             (Ok(true), Some(user)) => {
                 attempt.succeeded(&name, client, self.clock.now());
