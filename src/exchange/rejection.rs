@@ -305,9 +305,9 @@ reasons! {
     /// The client's address has reached `logins_per_address_max` of the listener: the number of unfinished logins.
     AuthTooManyLogins => "auth.too_many_logins", 429, TryLater, "Too many sign-ins at once",
         "Many sign-ins have been started from your network and not finished. Please try again in a minute.";
-    /// A request to sign out came from a page of another site.
-    AuthSignOutForeign => "auth.sign_out_foreign", 403, StartAgain, "That page may not sign you out",
-        "A page of another site tried to sign you out.";
+    /// A request to sign out came from a page of another site, or a browser that is signed in came back from a sign-out at the provider.
+    AuthSignOutForeign => "auth.sign_out_foreign", 403, StartAgain, "You are still signed in",
+        "Another site sent you here, and other sites cannot sign you out.";
     /// No target is registered in the target group.
     UpstreamNoTarget => "upstream.no_target", 503, TryLater, "The application is not available right now",
         "No server is configured for this application at the moment.";

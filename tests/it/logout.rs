@@ -81,7 +81,9 @@ fn the_way_back_from_the_provider_ends_no_session_that_was_begun_since() {
         let mut browser = place.signed_in(protocol);
         let state = query(&browser.get(SIGN_OUT)).pop().expect("a state").1;
         place.provider.sign_in(&mut browser, PAGE);
-        signed_out_page(&browser.get(&format!("{SIGN_OUT}?state={state}")));
+        let back = browser.get(&format!("{SIGN_OUT}?state={state}"));
+        assert_eq!((back.status, back.reason().as_deref()), (403, Some("auth.sign_out_foreign")), "{}", back.text());
+        assert!(back.text().contains("You are still signed in") && back.text().contains("href=\"/oauth2/sign_out\""));
         assert_eq!(browser.get(PAGE).status, 200);
     });
 }

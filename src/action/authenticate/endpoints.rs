@@ -63,7 +63,7 @@ impl Endpoints {
         match endpoint {
             Endpoint::Callback => callback::answer(self, local, exchange, &parts).await,
             Endpoint::SignIn => sign_in::answer(self, local, exchange, &parts).await,
-            Endpoint::SignOut => sign_out::answer(self, exchange, &parts).await,
+            Endpoint::SignOut => sign_out::answer(self, local, exchange, &parts).await,
             _ if !is_reading => Err(Reason::RequestMethod.into()),
             Endpoint::Userinfo => userinfo::answer(self, local, exchange, &parts.headers),
             Endpoint::KeySet => Ok(streamed(self.claims.public_keys().key_set())),

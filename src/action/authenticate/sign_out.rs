@@ -1,8 +1,8 @@
 //! Ends the session, here and, where the provider has a way, there (ALB §5, pitfalls 70–74).
 //!
-//! The same path is the landing page that a provider sends the browser back to: a request without a session, or with the
-//! `state` that we gave the provider, changes nothing and is told "you are signed out". No parameter says where to go next
-//! (attacks R-18).
+//! The same path is the landing page that a provider sends the browser back to: a request without a session is told "you are
+//! signed out". One with the `state` that we gave the provider changes nothing; where the user has signed in again meanwhile, a page
+//! offers to sign out. No parameter says where to go next (attacks R-18).
 
 use std::sync::Arc;
 
@@ -10,6 +10,7 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 
 use crate::action::authenticate::endpoints::{Endpoints, refuse_prefetch};
+use crate::action::authenticate::local::Local;
 use crate::action::authenticate::{Authenticate, answer, failure};
 use crate::exchange::Exchange;
 use crate::exchange::rejection::{Reason, Rejection, WayOn};
@@ -29,6 +30,7 @@ const CLEAR_SITE_DATA: HeaderName = HeaderName::from_static("clear-site-data");
 /// Answers a request to the sign-out path.
 pub(super) async fn answer(
     endpoints: &Endpoints,
+    local: &Local,
     exchange: &mut Exchange,
     parts: &Parts,
 ) -> Result<Response, Rejection> {
@@ -40,10 +42,16 @@ pub(super) async fn answer(
     }
     let request = exchange.request.clone().ok_or(Reason::Internal)?;
     let carried = carried(endpoints, &parts.headers);
-    if carried.is_empty() || is_return(&request) {
+    let is_return = is_return(&request);
+    // A link to where the provider sends the browser back to can stand on any page. Nobody is told "you are signed out" who is not:
+    // on a computer that others use, that is what one relies on.
+    let is_signed_in = || {
+        endpoints.gates.iter().any(|gate| gate.open(local, request.host(), &parts.headers, exchange.started_at).is_ok())
+    };
+    if carried.is_empty() || (is_return && !is_signed_in()) {
         return Ok(answer::signed_out(exchange.preferred));
     }
-    if is_foreign(&parts.headers, &request) {
+    if is_return || is_foreign(&parts.headers, &request) {
         let here = WayOn::here("Sign out", endpoints.paths.sign_out.clone());
         return Err(Rejection::from(Reason::AuthSignOutForeign).offer(here));
     }

@@ -62,6 +62,25 @@ async fn v_08_a_page_of_another_site_signs_nobody_out() {
 }
 
 #[tokio::test]
+async fn v_08_nobody_is_told_to_be_signed_out_who_is_not() {
+    let bench = Bench::new();
+    let mut browser = Browser::default();
+    browser.sign_in(&bench).await;
+    // Where a provider sends the browser back to; the address is no secret, and a link to it can stand on any page.
+    let landing = format!("{SIGN_OUT}?state=signed-out");
+    for site in ["cross-site", "same-origin", "none"] {
+        let headers = [("accept", "text/html"), ("sec-fetch-mode", "navigate"), ("sec-fetch-site", site)];
+        let reply = bench.send(0, browser.request(Method::GET, &landing, &headers)).await;
+        assert_eq!((reply.rejected, reply.cookies.len()), (Some(Reason::AuthSignOutForeign), 0), "{site}");
+    }
+    bench.send(0, browser.fetch("https://app.test/")).await.user();
+    // A session that is over is none.
+    bench.clock.advance(std::time::Duration::from_secs(9 * 3600));
+    let reply = bench.send(0, browser.request(Method::GET, &landing, &[("accept", "text/html")])).await;
+    assert!(reply.text().await.contains("You are signed out"));
+}
+
+#[tokio::test]
 async fn a_prefetch_or_another_method_does_not_sign_out() {
     let bench = Bench::new();
     let mut browser = Browser::default();
