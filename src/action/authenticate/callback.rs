@@ -12,7 +12,7 @@ use http::{HeaderMap, Method};
 use crate::action::authenticate::endpoints::{Endpoints, refuse_prefetch};
 use crate::action::authenticate::finishing::Signed;
 use crate::action::authenticate::local::Local;
-use crate::action::authenticate::login::{Cause, PendingLogin, Prompt, Start};
+use crate::action::authenticate::login::{self, Cause, PendingLogin, Prompt, Start};
 use crate::action::authenticate::ticket::{Destination, on_this_origin};
 use crate::action::authenticate::{Authenticate, answer};
 use crate::clock::Timestamp;
@@ -21,7 +21,6 @@ use crate::exchange::rejection::{Reason, Rejection, WayOn};
 use crate::message::Response;
 use crate::message::cookie::SameSite;
 use crate::message::form::Form;
-use crate::message::media::{self, Intent};
 use crate::message::uri::CanonicalRequest;
 use crate::oidc;
 use crate::secret::Secret;
@@ -212,10 +211,7 @@ impl Callback<'_> {
             exchange.cookies.extend(gate.pending.delete(state, self.headers));
             return gate.go_to(&login.to, self.headers);
         }
-        // Providers send a browser here by a navigation. Whoever has a `state` can have an image on another site ask for this
-        // address, and each login counts against the address of the visitor (attacks D-16).
-        let is_navigation = media::intent(&Method::GET, self.headers) == Intent::Navigation;
-        if login.attempt > 0 || !is_navigation {
+        if login.attempt > 0 || !login::may_begin(&Method::GET, self.headers) {
             return self.give_up(exchange, login, state, rejection);
         }
         gate.metrics.failures.count(rejection.reason);

@@ -3,15 +3,16 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use http::HeaderMap;
+use http::{HeaderMap, Method};
 use serde::{Deserialize, Serialize};
 
 use crate::action::authenticate::ticket::Destination;
-use crate::action::authenticate::{Authenticate, answer, failure};
+use crate::action::authenticate::{Authenticate, SEC_FETCH_SITE, answer, failure};
 use crate::action::settings::AuthenticateSettings;
 use crate::exchange::rejection::{Reason, Rejection};
 use crate::exchange::{Exchange, LoginNames};
 use crate::message::Response;
+use crate::message::media::{self, Intent};
 use crate::oidc;
 use crate::session::rounds::ROUNDS_MAX;
 use crate::session::shards::{self, Found};
@@ -159,6 +160,18 @@ impl Authenticate {
                 Err(_) => Reason::AuthCookieUnreadable,
             },
         }
+    }
+}
+
+/// Whether a request to one of our own paths may begin a login: it loads a page, or a script of this origin has made it, as a
+/// service worker does that fetches the address of a navigation. Each login counts against the address of the client, and another
+/// site can have each of its visitors load images and frames from here (attacks D-16).
+pub(super) fn may_begin(method: &Method, headers: &HeaderMap) -> bool {
+    let is_of_this_origin = || headers.get(SEC_FETCH_SITE).is_some_and(|site| site.as_bytes() == b"same-origin");
+    match media::intent(method, headers) {
+        Intent::Navigation => true,
+        Intent::Other => is_of_this_origin(),
+        Intent::Frame | Intent::Prefetch => false,
     }
 }
 

@@ -7,13 +7,12 @@ use crate::action::authenticate::answer;
 use crate::action::authenticate::callback::OTHER_ACCOUNT;
 use crate::action::authenticate::endpoints::{Endpoints, refuse_prefetch};
 use crate::action::authenticate::local::Local;
-use crate::action::authenticate::login::{Cause, PendingLogin, Prompt, Start};
+use crate::action::authenticate::login::{self, Cause, PendingLogin, Prompt, Start};
 use crate::action::authenticate::ticket::Destination;
 use crate::exchange::Exchange;
 use crate::exchange::rejection::{Reason, Rejection};
 use crate::message::Response;
 use crate::message::form::Form;
-use crate::message::media::{self, Intent};
 
 /// Answers a request to the sign-in path. Only a ticket of ours says where a login goes (attacks R-19).
 pub(super) async fn answer(
@@ -39,9 +38,7 @@ pub(super) async fn answer(
         let is_signed_in = endpoints.gates.iter().any(|gate| gate.open(local, host, &parts.headers, now).is_ok());
         return if is_signed_in { Ok(answer::signed_in(exchange.preferred)) } else { answer::go("/", &parts.headers) };
     };
-    // A login counts against the address of whoever begins it, and another site can have each of its visitors load images from
-    // here (attacks D-16).
-    if media::intent(&parts.method, &parts.headers) != Intent::Navigation {
+    if !login::may_begin(&parts.method, &parts.headers) {
         let link = gate.sign_in_link(host, &to, Some(state)).in_a_new_tab();
         return Err(Rejection::from(Reason::AuthRequired).offer(link));
     }

@@ -473,7 +473,9 @@ async fn d_16_an_image_on_another_site_begins_no_login_of_its_visitors() {
     }
     let metrics = bench.metrics();
     assert!(metrics.contains("vestibule_logins_total{provider=\"corp\",outcome=\"started\"} 1\n"), "{metrics}");
-    // A person who follows the link begins one.
+    // A service worker that fetches the address of a navigation begins one, and so does a person who follows the link.
+    let passed_on = bench.send(0, visitor.fetch(&format!("https://app.test/oauth2/sign_in?state={state}"))).await;
+    assert_eq!((passed_on.response().status(), passed_on.cookies.len()), (StatusCode::OK, 1));
     let mut person = Browser::default();
     person.open(&bench, &format!("https://app.test/oauth2/sign_in?state={state}")).await.location();
 }
