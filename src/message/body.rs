@@ -34,6 +34,8 @@ struct Care {
     trailers: Option<Box<TrailerFilter>>,
     ends: Option<Ends>,
     watchers: Vec<Box<dyn Watch>>,
+    /// How the body failed, to be said in the next turn.
+    failed: Option<BoxError>,
 }
 
 /// Takes fields out of trailers.
@@ -323,6 +325,10 @@ impl http_body::Body for Body {
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let this = &mut *self;
+        if let Some(error) = this.care.as_mut().and_then(|care| care.failed.take()) {
+            this.source = Source::Empty;
+            return Poll::Ready(Some(Err(error)));
+        }
         let polled = this.poll_source(cx);
         let Some(care) = &mut this.care else { return polled };
         // A body that never waits is asked at the end of its first beat, too.
@@ -355,7 +361,11 @@ impl http_body::Body for Body {
             Some(Ok(frame)) => frame,
             Some(Err(error)) => {
                 this.end(Ending::of_error(&error));
-                return Poll::Ready(Some(Err(error)));
+                // hyper drops what it has not written yet when a body fails, also the head. What came before is written first:
+                // a client that sees its connection close without a byte may send its POST again.
+                this.care().failed = Some(error);
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
             }
             None => {
                 this.end(Ending::Complete);

@@ -287,6 +287,32 @@ fn a_first_chunk_that_is_none_is_502() {
     });
 }
 
+/// A browser whose connection is closed without a byte of an answer sends a POST again, and the application has it twice.
+#[test]
+fn what_came_of_an_answer_that_is_cut_at_once_is_sent_on() {
+    let answers = [
+        ("content-length: 100", "half", "upstream.reset"),
+        ("transfer-encoding: chunked", "4\r\nhalf\r\n", "upstream.reset"),
+        ("transfer-encoding: chunked", "4\r\nhalf and no end", "upstream.malformed"),
+    ];
+    for (framing, body, reason) in answers {
+        let wire = Wire::listen();
+        let proxy = before(&wire);
+        on_both(|protocol| {
+            runtime().block_on(async {
+                let mut client = Connection::open(protocol, proxy.address(), "app.test").await;
+                let (pending, mut target) = asked(&mut client, "POST", &wire).await;
+                target.send(format!("HTTP/1.1 200 OK\r\n{framing}\r\n\r\n{body}"));
+                target.close();
+                let mut response = pending.head().await.expect("a head");
+                assert_eq!(connection::chunk(&mut response).await, "half", "{protocol:?} {body:?}");
+                assert!(connection::try_whole(response).await.is_err(), "{protocol:?} {body:?}: cut");
+            });
+        });
+        assert!(proxy.access_log(2).iter().all(|record| record["reason"] == reason), "{body:?}");
+    }
+}
+
 #[test]
 fn the_record_says_who_cut_an_answer() {
     for (more, reason) in [("", "upstream.body_timeout"), ("close", "upstream.reset"), ("zz\r\n", "upstream.malformed")]
