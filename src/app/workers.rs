@@ -19,7 +19,7 @@ use tokio::task::LocalSet;
 
 use crate::app::assemble::Assembled;
 use crate::app::vitals::{BEAT, Part, RESTART_WAIT, Vitals};
-use crate::drain::{Control, Draining, Spawner};
+use crate::drain::{self, Control, Draining, Spawner};
 use crate::listener;
 use crate::listener::metrics::Metrics;
 use crate::proxy::Proxy;
@@ -176,15 +176,16 @@ impl Worker {
             });
         }
         drop(draining);
-        let mut exit = self.exit.clone();
-        loop {
-            self.part.beat();
-            // An error from `exit` means that the app was dropped: the worker ends, too.
-            let exited = tokio::time::timeout(BEAT, exit.wait_for(|exit| *exit)).await;
-            if exited.is_ok() {
-                break;
+        let part = self.part.clone();
+        // Not in this future, which the runtime polls whenever it has polled any task.
+        drain::background(async move {
+            loop {
+                part.beat();
+                tokio::time::sleep(BEAT).await;
             }
-        }
+        });
+        // An error means that the app was dropped: the worker ends, too.
+        let _ = self.exit.clone().wait_for(|exit| *exit).await;
         access_log.flush();
     }
 }
