@@ -315,10 +315,12 @@ pub(crate) fn remove_hop_by_hop(headers: &mut HeaderMap) -> Vec<HeaderName> {
 }
 
 fn is_of_the_connection(name: &HeaderName) -> bool {
-    // The list has names of 2 to 25 bytes which begin with one of five letters: nearly every other name is told apart by
-    // its first letter.
-    matches!(name.as_str().as_bytes()[0], b't' | b'u' | b'k' | b'p' | b'h')
-        && OF_THE_CONNECTION.contains(&name.as_str())
+    // Nearly every other name is told apart by its first letter and its length.
+    let name = name.as_str();
+    matches!(
+        (name.as_bytes()[0], name.len()),
+        (b't', 2 | 17) | (b'u', 7) | (b'k', 10) | (b'p', 16 | 18 | 19 | 25) | (b'h', 14)
+    ) && OF_THE_CONNECTION.contains(&name)
 }
 
 /// Names that `Connection` may not have removed: the message would mean something else without them, or says who sent it.
