@@ -19,6 +19,7 @@ use crate::crypto::random;
 use crate::identity::Identity;
 use crate::jose::signing_key::SigningKey;
 use crate::message::header::Protected;
+use crate::message::own_fields::OwnFields;
 use crate::message::uri::{CanonicalRequest, Scheme};
 use crate::rule::condition::Condition;
 use crate::rule::facts::Facts;
@@ -185,7 +186,9 @@ impl IdentityHeaders {
 
     /// Puts a user's headers in, with the assertion that was signed before.
     pub fn inject(&self, headers: &mut HeaderMap) {
-        self.claims.apply(&self.prepared, &self.audience, self.now, headers).expect("it can be signed");
+        let mut fields = OwnFields::with_room();
+        self.claims.apply(&self.prepared, &self.audience, self.now, &mut fields).expect("it can be signed");
+        fields.write_into(headers);
     }
 
     /// The same after the last assertion has become old: signs another.

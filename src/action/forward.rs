@@ -3,7 +3,6 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use http::uri::Uri;
 use http::{HeaderMap, HeaderValue, Method, Version, header};
 use hyper::upgrade::OnUpgrade;
 
@@ -11,6 +10,7 @@ use crate::action::{Passage, Worker};
 use crate::exchange::Exchange;
 use crate::exchange::rejection::{Reason, Rejection};
 use crate::message::header::Protected;
+use crate::message::own_fields::OwnFields;
 use crate::message::uri::CanonicalRequest;
 use crate::message::{Request, Response, forwarded, header as names};
 use crate::session::names::OurCookies;
@@ -35,9 +35,6 @@ pub(crate) struct Forward {
     pub(crate) told: Arc<Once>,
 }
 
-/// About as many headers as are added here, so that the header map grows only once.
-const HEADERS_ADDED: usize = 8;
-
 const GRPC: &[u8] = b"application/grpc";
 const WEBSOCKET: HeaderValue = HeaderValue::from_static("websocket");
 const UPGRADE: HeaderValue = HeaderValue::from_static("upgrade");
@@ -54,7 +51,7 @@ impl Forward {
         exchange: &mut Exchange,
         passage: &Passage,
         request: &mut Request,
-    ) -> Result<Response, Rejection> {
+    ) -> Result<Box<Response>, Rejection> {
         let client = &worker.groups[self.group];
         let canonical = exchange.request.clone().ok_or(Reason::Internal)?;
         check(request.headers())?;
@@ -64,58 +61,52 @@ impl Forward {
         }
         let named = names::remove_hop_by_hop(request.headers_mut());
         request.body_mut().without(named);
+        let mut fields = OwnFields::with_room();
         // RFC 9110 §10.1.1: `Expect` has no meaning in HTTP/1.0 and without a body.
         if request.body().is_empty() || request.version() == Version::HTTP_10 {
-            request.headers_mut().remove(header::EXPECT);
+            fields.omit(header::EXPECT);
         }
-        self.rewrite(exchange, &canonical, request.headers_mut())?;
+        self.write_fields(exchange, &canonical, request.headers(), &mut fields)?;
         if upgrade.is_some() {
-            request.headers_mut().insert(header::CONNECTION, UPGRADE);
-            request.headers_mut().insert(header::UPGRADE, WEBSOCKET);
+            fields.add(header::CONNECTION, UPGRADE);
+            fields.add(header::UPGRADE, WEBSOCKET);
         }
         if let Passage::SignedIn(user) = passage {
-            user.apply(client.name(), exchange.started_at, request.headers_mut())?;
+            user.apply(client.name(), exchange.started_at, &mut fields)?;
         }
-        *request.uri_mut() = Uri::from(canonical.target.clone());
-        *request.version_mut() = Version::HTTP_11;
         let timeout = client.response_timeout();
         request.body_mut().limit_idle(timeout);
         request.body_mut().protect(&self.protected);
-        let answered =
-            client.send(std::mem::take(request)).await.map_err(|unanswered| rejection(exchange, unanswered))?;
-        let mut response = answered.response;
-        self.protect_cookies(client, &answered.target, &mut response);
+        let answered = client.send(request, &canonical.target, &fields).await;
+        let mut answered = answered.map_err(|unanswered| rejection(exchange, *unanswered))?;
+        self.protect_cookies(client, &answered.target, &mut answered.response);
         exchange.target = Some(answered.target);
-        finish(worker, client, passage, upgrade, response, answered.switched)
+        finish(worker, client, passage, upgrade, answered.response, answered.switched)
     }
 
-    /// Converts the headers of the client for the target: removes hop-by-hop headers, then adds ours. Identity headers of the client were
-    /// removed before the rules were evaluated.
-    fn rewrite(
+    /// Adds the fields that the target is told. They take the place of the client's fields of the same names.
+    fn write_fields(
         &self,
         exchange: &Exchange,
         canonical: &CanonicalRequest,
-        headers: &mut HeaderMap,
+        headers: &HeaderMap,
+        fields: &mut OwnFields,
     ) -> Result<(), Rejection> {
-        headers.reserve(HEADERS_ADDED);
-        self.our_cookies.strip_request(headers);
+        self.our_cookies.strip_request(headers, fields);
         let connection = &exchange.connection;
         connection
             .forwarded
-            .write(headers, &connection.peer_address)
+            .write(headers, &connection.peer_address, fields)
             .map_err(|error| Rejection::new(Reason::RequestForwarded, error))?;
         let authority = &canonical.authority;
         let port = exchange.forwarded_port.or(authority.port()).unwrap_or(exchange.scheme.default_port());
-        forwarded::write_origin(headers, exchange.scheme, forwarded::port(port), authority.value());
-        let trace = forwarded::trace_id(headers.get(names::TRACE_ID), exchange.id.as_str());
-        headers.insert(names::TRACE_ID, trace);
+        forwarded::write_origin(fields, exchange.scheme, forwarded::port(port), authority.value());
+        fields.add(names::TRACE_ID, forwarded::trace_id(headers.get(names::TRACE_ID), exchange.id.as_str()));
         let host = if self.preserve_host { authority.as_written() } else { authority.value().clone() };
-        headers.insert(header::HOST, host);
+        fields.add(header::HOST, host);
         Ok(())
     }
-}
 
-impl Forward {
     /// Removes our cookies from the response, including its trailers. Otherwise a target could give a browser the session of another
     /// user, or end a session.
     fn protect_cookies(&self, client: &Client, target: &Rc<str>, response: &mut Response) {
@@ -207,9 +198,9 @@ fn finish(
     client: &Client,
     passage: &Passage,
     upgrade: Option<OnUpgrade>,
-    mut response: Response,
-    switched: Option<Switched>,
-) -> Result<Response, Rejection> {
+    mut response: Box<Response>,
+    switched: Option<Box<Switched>>,
+) -> Result<Box<Response>, Rejection> {
     let Some(to_target) = switched else {
         let named = names::remove_hop_by_hop(response.headers_mut());
         response.body_mut().without(named);
@@ -224,7 +215,7 @@ fn finish(
     // 101 in response to a request without `Upgrade` is a malformed response (attacks G-06).
     let Some(from_client) = upgrade.filter(|_| switches) else { return Err(Reason::UpstreamMalformed.into()) };
     let bounds = Bounds { idle_timeout: client.response_timeout(), is_over: is_over(worker, passage) };
-    worker.spawner.spawn_local(|draining| upgrade::join(from_client, to_target, bounds, draining));
+    worker.spawner.spawn_local(|draining| upgrade::join(from_client, *to_target, bounds, draining));
     names::remove_hop_by_hop(response.headers_mut());
     response.headers_mut().insert(header::CONNECTION, UPGRADE);
     response.headers_mut().insert(header::UPGRADE, WEBSOCKET);

@@ -73,22 +73,22 @@ pub(crate) enum Passage {
 pub(crate) struct Ungated(());
 
 impl ActionChain {
-    /// Runs the gate, then the terminal.
+    /// Runs the gate, then the terminal, which takes the request's body.
     pub(crate) async fn run(
         &self,
         worker: &Worker,
         exchange: &mut Exchange,
         request: &mut Request,
-    ) -> Result<Response, Rejection> {
+    ) -> Result<Box<Response>, Rejection> {
         let passage = match self.pass(worker, exchange, request).await? {
             Passed::On(passage) => passage,
-            Passed::Answered(response) => return Ok(*response),
+            Passed::Answered(response) => return Ok(response),
         };
         exchange.actions.push(self.terminal.name());
         match &self.terminal {
             Terminal::Forward(forward) => forward.run(worker, exchange, &passage, request).await,
-            Terminal::Redirect(redirect) => redirect.run(exchange),
-            Terminal::FixedResponse(fixed) => Ok(fixed.run()),
+            Terminal::Redirect(redirect) => redirect.run(exchange).map(Box::new),
+            Terminal::FixedResponse(fixed) => Ok(Box::new(fixed.run())),
         }
     }
 

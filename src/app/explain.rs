@@ -201,7 +201,7 @@ impl Place {
         let (peer, mut request) = self.request(probe);
         let tls = self.is_tls.then_some(Tls { version: "TLSv1.3", cipher_suite: "", server_name: None });
         let connection = Connection::new((peer, 0).into(), Arc::clone(&self.name), Arc::clone(&self.forwarded), tls);
-        let mut exchange = Exchange::begin(Rc::new(connection), request.headers(), clock.instant(), clock.now());
+        let mut exchange = Exchange::begin(Rc::new(connection), clock.instant(), clock.now());
         let decision = match probe.has_fragment {
             true => Err(Rejection::new(Reason::RequestPath, uri::Error::Character)),
             false => decide(snapshot, &mut exchange, &mut request),

@@ -1,7 +1,7 @@
 //! Tells the target who the user is, in headers that it can verify (DESIGN §4).
 //!
 //! What the configuration fixes is made at load ([`ClaimsHeaders::new`]), what the user fixes once for each opened session
-//! ([`ClaimsHeaders::prepare`]); a request costs a few header insertions, and a signature where the last one for its
+//! ([`ClaimsHeaders::prepare`]); a request costs a few header values, and a signature where the last one for its
 //! audience is a minute old. Knows no session, cookie or rule. Start at [`ClaimsHeaders`].
 //!
 //! Stripping what a client sent under these names is `message::header::Protected`'s work, with
@@ -14,7 +14,7 @@ mod encode;
 pub(crate) mod public_keys;
 mod signer;
 
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderName, HeaderValue};
 use serde_json::Value;
 
 use std::sync::Arc;
@@ -24,6 +24,7 @@ use crate::claims::settings::{ClaimHeader, Settings};
 use crate::clock::Timestamp;
 use crate::identity::Identity;
 use crate::message::header::{OIDC_ACCESS_TOKEN, OIDC_DATA, OIDC_IDENTITY};
+use crate::message::own_fields::OwnFields;
 use public_keys::PublicKeys;
 use signer::{Assertions, Signer};
 
@@ -110,8 +111,8 @@ impl ClaimsHeaders {
         }
     }
 
-    /// Puts a user's headers into a request for `audience`, which is the target group. A header of ours that has no value
-    /// is taken out: absent is not "keep what the client sent" (attacks H-09).
+    /// Adds a user's headers to those of a request for `audience`, which is the target group. A header of ours that has no
+    /// value is left out: absent is not "keep what the client sent" (attacks H-09).
     ///
     /// # Errors
     ///
@@ -121,16 +122,16 @@ impl ClaimsHeaders {
         prepared: &Prepared,
         audience: &Arc<str>,
         now: Timestamp,
-        headers: &mut HeaderMap,
+        fields: &mut OwnFields,
     ) -> Result<(), Error> {
         if let Some((header, bytes)) = prepared.too_long {
             return Err(Error::TooLarge { header, bytes, most: self.header_bytes_max });
         }
-        headers.insert(OIDC_DATA, self.signer.assertion(&prepared.assertions, audience, now)?);
-        headers.insert(OIDC_IDENTITY, prepared.identity.clone());
-        set(headers, &OIDC_ACCESS_TOKEN, prepared.access_token.as_slice());
+        fields.add(OIDC_DATA, self.signer.assertion(&prepared.assertions, audience, now)?);
+        fields.add(OIDC_IDENTITY, prepared.identity.clone());
+        set(fields, &OIDC_ACCESS_TOKEN, prepared.access_token.as_slice());
         for (name, values) in &prepared.mapped {
-            set(headers, name, values);
+            set(fields, name, values);
         }
         Ok(())
     }
@@ -150,14 +151,12 @@ impl Prepared {
     }
 }
 
-fn set(headers: &mut HeaderMap, name: &HeaderName, values: &[HeaderValue]) {
-    let Some((first, others)) = values.split_first() else {
-        headers.remove(name);
-        return;
-    };
-    headers.insert(name, first.clone());
-    for other in others {
-        headers.append(name, other.clone());
+fn set(fields: &mut OwnFields, name: &HeaderName, values: &[HeaderValue]) {
+    if values.is_empty() {
+        fields.omit(name.clone());
+    }
+    for value in values {
+        fields.add(name.clone(), value.clone());
     }
 }
 

@@ -1,4 +1,4 @@
-use http::header;
+use http::{HeaderMap, header};
 use serde_json::json;
 
 use super::*;
@@ -40,7 +40,9 @@ fn headers_for(mapped: &[(&str, &str)], access_token_header: bool) -> ClaimsHead
 
 fn applied(headers: &ClaimsHeaders, identity: &Identity, request: &mut HeaderMap) {
     let prepared = headers.prepare(identity, "dashboard");
-    headers.apply(&prepared, &"app".into(), NOW, request).expect("signs");
+    let mut fields = OwnFields::default();
+    headers.apply(&prepared, &"app".into(), NOW, &mut fields).expect("signs");
+    fields.write_into(request);
 }
 
 #[test]

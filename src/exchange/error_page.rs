@@ -13,11 +13,11 @@ use crate::message::media::Preferred;
 use crate::message::page::{allow_own_frames, document, escape, harden};
 use crate::message::{Response, WholeResponse};
 
-/// The answer to a request that we refuse.
-pub(crate) fn render(rejection: &Rejection, exchange: &Exchange) -> Response {
+/// The answer to a request that we refuse, in the form that the client prefers.
+pub(crate) fn render(rejection: &Rejection, exchange: &Exchange, preferred: Preferred) -> Response {
     let reason = rejection.reason;
     let status = reason.status();
-    let (content_type, body) = match exchange.preferred {
+    let (content_type, body) = match preferred {
         Preferred::Html => ("text/html; charset=utf-8", html(rejection, status, exchange.id)),
         Preferred::Json => ("application/json", json(reason, status, exchange.id)),
         Preferred::Text => ("text/plain; charset=utf-8", text(rejection, status, exchange)),

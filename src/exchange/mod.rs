@@ -41,8 +41,8 @@ pub(crate) struct Exchange {
     pub(crate) forwarded_port: Option<u16>,
     /// The one reading of the target; `None` where it was refused.
     pub(crate) request: Option<Rc<CanonicalRequest>>,
-    /// How to tell the client something.
-    pub(crate) preferred: Preferred,
+    /// How to tell the client something, where that is known without the headers: see [`Exchange::preferred`].
+    pub(crate) preferred: Option<Preferred>,
     /// The rule that took the request.
     pub(crate) rule: Option<Rc<str>>,
     /// The provider that a sign-in is made with, and the rule that began it: for the log.
@@ -99,13 +99,13 @@ impl Exchange {
         Err(Rejection::new(Reason::RequestNotHttps, cause))
     }
 
+    /// How to tell the client something. `headers` are the request's; most requests never ask.
+    pub(crate) fn preferred(&self, headers: &HeaderMap) -> Preferred {
+        self.preferred.unwrap_or_else(|| media::preferred(headers))
+    }
+
     /// Begins an exchange, before anything of the request is believed.
-    pub(crate) fn begin(
-        connection: Rc<Connection>,
-        headers: &HeaderMap,
-        started: Instant,
-        started_at: Timestamp,
-    ) -> Self {
+    pub(crate) fn begin(connection: Rc<Connection>, started: Instant, started_at: Timestamp) -> Self {
         Self {
             id: request_id::RequestId::new(started_at),
             client: connection.peer,
@@ -115,7 +115,7 @@ impl Exchange {
             started,
             started_at,
             request: None,
-            preferred: media::preferred(headers),
+            preferred: None,
             rule: None,
             login: None,
             rule_index: 0,

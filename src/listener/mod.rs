@@ -39,8 +39,8 @@ use settings::Settings;
 
 /// Answers requests. One for each worker; never shared between threads.
 pub(crate) trait Handler: 'static {
-    /// Answers one request. Cannot fail: a refusal is a response.
-    fn handle(&self, connection: Rc<Connection>, request: Request) -> impl Future<Output = Response>;
+    /// Answers one request, and takes its body. Cannot fail: a refusal is a response.
+    fn handle(&self, connection: Rc<Connection>, request: &mut Request) -> impl Future<Output = Response>;
 
     /// Answers what is refused before it is a request that could be answered.
     fn refuse(&self, connection: Rc<Connection>, request: Unread, reason: Reason) -> Response;

@@ -73,7 +73,7 @@ impl<H: Handler> Requests<H> {
             let mut response = if is_too_large {
                 handler.refuse(connection, request.into_parts().0.into(), Reason::RequestHeadTooLarge)
             } else {
-                handler.handle(connection, request).await
+                handler.handle(connection, &mut request).await
             };
             exchanging.answered();
             if response.status() == StatusCode::SWITCHING_PROTOCOLS {

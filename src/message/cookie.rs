@@ -28,32 +28,39 @@ pub(crate) fn join(headers: &mut HeaderMap) {
     headers.insert(header::COOKIE, joined);
 }
 
-/// Removes the cookies whose name `is_ours` says. Keeps other cookies byte for byte, in one field.
+/// What is left of the cookies of a request.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Kept {
+    /// None of them was ours.
+    All,
+    /// The pairs that are not ours, byte for byte, in one field.
+    Some(HeaderValue),
+    /// All of them were ours.
+    Nothing,
+}
+
+/// The cookies of a request without those whose name `is_ours` says.
 ///
 /// On the path of every request, with a value of kilobytes among the pairs: one walk, and a copy only of what is kept.
-pub(crate) fn strip(headers: &mut HeaderMap, is_ours: impl Fn(&[u8]) -> bool) {
-    join(headers);
-    let Some(field) = headers.get(header::COOKIE) else { return };
+pub(crate) fn without(headers: &HeaderMap, is_ours: impl Fn(&[u8]) -> bool) -> Kept {
     let mut kept = Vec::new();
     let mut has_ours = false;
-    for pair in raw_pairs(field.as_bytes()).filter(|pair| !pair.is_empty()) {
-        if is_ours(name(pair)) {
-            has_ours = true;
-            continue;
+    for field in headers.get_all(header::COOKIE) {
+        for pair in raw_pairs(field.as_bytes()).filter(|pair| !pair.is_empty()) {
+            if is_ours(name(pair)) {
+                has_ours = true;
+                continue;
+            }
+            if !kept.is_empty() {
+                kept.extend_from_slice(b"; ");
+            }
+            kept.extend_from_slice(pair);
         }
-        if !kept.is_empty() {
-            kept.extend_from_slice(b"; ");
-        }
-        kept.extend_from_slice(pair);
     }
-    if !has_ours {
-        return;
-    }
-    if kept.is_empty() {
-        headers.remove(header::COOKIE);
-    } else {
-        let joined = HeaderValue::from_bytes(&kept).expect("made of bytes that were a header value");
-        headers.insert(header::COOKIE, joined);
+    match has_ours {
+        false => Kept::All,
+        true if kept.is_empty() => Kept::Nothing,
+        true => Kept::Some(HeaderValue::from_bytes(&kept).expect("made of bytes that were header values")),
     }
 }
 
@@ -156,15 +163,13 @@ mod tests {
 
     #[test]
     fn h_15_our_cookies_are_taken_out_and_the_rest_is_kept() {
-        let strip_ours = |fields| {
-            let mut map = headers(fields);
-            strip(&mut map, |name| name.starts_with(b"__Host-v"));
-            map.get(header::COOKIE).map(|value| value.to_str().expect("ASCII").to_owned())
-        };
-        assert_eq!(strip_ours(&["a=1; __Host-v-0=x; b=2"]), Some("a=1; b=2".into()));
-        assert_eq!(strip_ours(&["__Host-v-0=x", "b=2", "c=3"]), Some("b=2; c=3".into()));
-        assert_eq!(strip_ours(&["__Host-v-0 =x"]), None);
-        assert_eq!(strip_ours(&["a=1;b=2"]), Some("a=1;b=2".into()));
+        let strip_ours = |fields| without(&headers(fields), |name| name.starts_with(b"__Host-v"));
+        let some = |text| Kept::Some(HeaderValue::from_static(text));
+        assert_eq!(strip_ours(&["a=1; __Host-v-0=x; b=2"]), some("a=1; b=2"));
+        assert_eq!(strip_ours(&["__Host-v-0=x", "b=2", "c=3"]), some("b=2; c=3"));
+        assert_eq!(strip_ours(&["__Host-v-0 =x"]), Kept::Nothing);
+        assert_eq!(strip_ours(&["a=1;b=2", "c=3"]), Kept::All);
+        assert_eq!(strip_ours(&[]), Kept::All);
     }
 
     #[test]

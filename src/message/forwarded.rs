@@ -6,6 +6,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use ipnet::IpNet;
 
 use crate::message::header::{FORWARDED_FOR, FORWARDED_HOST, FORWARDED_PORT, FORWARDED_PREFIX, FORWARDED_PROTO};
+use crate::message::own_fields::OwnFields;
 use crate::message::uri::Scheme;
 
 /// Most addresses that the list may have (ALB §10.2).
@@ -109,43 +110,42 @@ impl Policy {
         })
     }
 
-    /// Writes `X-Forwarded-For` for the target. `peer` is the peer's address as it is written.
+    /// Adds `X-Forwarded-For` to the fields for the target. `peer` is the peer's address as it is written.
     ///
     /// # Errors
     ///
     /// [`TooMany`].
-    pub(crate) fn write(&self, headers: &mut HeaderMap, peer: &HeaderValue) -> Result<(), TooMany> {
-        let is_given = headers.contains_key(FORWARDED_FOR);
+    pub(crate) fn write(&self, headers: &HeaderMap, peer: &HeaderValue, fields: &mut OwnFields) -> Result<(), TooMany> {
+        let given = headers.get_all(FORWARDED_FOR);
+        let is_given = given.iter().next().is_some();
         let count = |field: &HeaderValue| field.as_bytes().iter().filter(|byte| **byte == b',').count() + 1;
-        if is_given && headers.get_all(FORWARDED_FOR).iter().map(count).sum::<usize>() > ADDRESSES_MAX {
+        if is_given && given.iter().map(count).sum::<usize>() > ADDRESSES_MAX {
             return Err(TooMany);
         }
         match self.mode {
             Mode::Preserve => {}
-            Mode::Remove => {
-                headers.remove(FORWARDED_FOR);
-            }
-            Mode::Append if !is_given => drop(headers.insert(FORWARDED_FOR, peer.clone())),
+            Mode::Remove => fields.omit(FORWARDED_FOR),
+            Mode::Append if !is_given => fields.add(FORWARDED_FOR, peer.clone()),
             Mode::Append => {
                 let mut list = Vec::new();
-                for field in headers.get_all(FORWARDED_FOR) {
+                for field in given {
                     list.extend_from_slice(field.as_bytes());
                     list.extend_from_slice(b", ");
                 }
                 list.extend_from_slice(peer.as_bytes());
                 let value = HeaderValue::from_bytes(&list).expect("joined of header values and an address");
-                headers.insert(FORWARDED_FOR, value);
+                fields.add(FORWARDED_FOR, value);
             }
         }
         Ok(())
     }
 }
 
-/// Writes `X-Forwarded-Proto`, `-Port` and `-Host`: what the client used. A client's values are gone already.
-pub(crate) fn write_origin(headers: &mut HeaderMap, scheme: Scheme, port: HeaderValue, host: &HeaderValue) {
-    headers.insert(FORWARDED_PROTO, HeaderValue::from_static(scheme.as_str()));
-    headers.insert(FORWARDED_PORT, port);
-    headers.insert(FORWARDED_HOST, host.clone());
+/// Adds `X-Forwarded-Proto`, `-Port` and `-Host`: what the client used.
+pub(crate) fn write_origin(fields: &mut OwnFields, scheme: Scheme, port: HeaderValue, host: &HeaderValue) {
+    fields.add(FORWARDED_PROTO, HeaderValue::from_static(scheme.as_str()));
+    fields.add(FORWARDED_PORT, port);
+    fields.add(FORWARDED_HOST, host.clone());
 }
 
 /// A port as a header's value; the two that nearly all clients use are not made anew.

@@ -10,6 +10,7 @@ pub(crate) mod forwarded;
 pub(crate) mod framing;
 pub(crate) mod header;
 pub(crate) mod media;
+pub(crate) mod own_fields;
 pub(crate) mod page;
 pub(crate) mod unread;
 pub(crate) mod upload;

@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use http::{HeaderValue, Method, StatusCode, Version, header};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Version, header};
 use http_body::Body as _;
 
 use crate::clock::Clock;
@@ -178,12 +178,18 @@ impl Drop for Recorder {
 }
 
 /// Turns an outcome into the response to the client. The end of the response body records the exchange.
-pub(crate) fn finish(mut recorder: Box<Recorder>, outcome: Result<Response, Rejection>) -> Response {
+///
+/// `headers` are the request's.
+pub(crate) fn finish(
+    mut recorder: Box<Recorder>,
+    outcome: Result<Box<Response>, Rejection>,
+    headers: &HeaderMap,
+) -> Response {
     let exchange = &mut recorder.exchange;
     let mut response = outcome.unwrap_or_else(|rejection| {
         log(exchange, &rejection, &recorder.sink);
         exchange.reason = Some(rejection.reason);
-        error_page::render(&rejection, exchange)
+        Box::new(error_page::render(&rejection, exchange, exchange.preferred(headers)))
     });
     if exchange.is_private || !exchange.cookies.is_empty() {
         caching::make_private(response.headers_mut());
@@ -194,10 +200,10 @@ pub(crate) fn finish(mut recorder: Box<Recorder>, outcome: Result<Response, Reje
     recorder.answer = Some(Answer { status: response.status(), first_byte: recorder.elapsed() });
     if recorder.has_no_body() {
         recorder.record();
-        return bare(response, recorder.version);
+        return bare(*response, recorder.version);
     }
     response.body_mut().watch(recorder);
-    response
+    *response
 }
 
 /// Removes a body that the response must not have (RFC 9110 §9.3.2, §15.3.5), but keeps its length:

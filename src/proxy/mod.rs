@@ -12,6 +12,8 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use http::HeaderMap;
+
 use crate::action::Worker;
 use crate::clock::Clock;
 use crate::drain::Control;
@@ -20,7 +22,7 @@ use crate::exchange::connection::Connection;
 use crate::exchange::rejection::{Reason, Rejection, WayOn};
 use crate::message::unread::Unread;
 use crate::message::uri::CanonicalRequest;
-use crate::message::{Request, Response};
+use crate::message::{Request, Response, media};
 use crate::telemetry::access_log::AccessLog;
 use crate::telemetry::line_budget::LineBudget;
 use crate::telemetry::metrics::Registry;
@@ -64,20 +66,22 @@ impl Proxy {
     }
 
     /// Answers a request: begin, respond, finish. Cannot fail: a rejection is a response.
-    pub(crate) async fn handle(&self, connection: Rc<Connection>, mut request: Request) -> Response {
-        let exchange = Exchange::begin(connection, request.headers(), self.clock.instant(), self.clock.now());
+    pub(crate) async fn handle(&self, connection: Rc<Connection>, request: &mut Request) -> Response {
+        let exchange = Exchange::begin(connection, self.clock.instant(), self.clock.now());
         // From here on the exchange is recorded exactly once, also when the client leaves and this future is dropped.
-        let mut recorder = Box::new(Recorder::new(Rc::clone(&self.sink), exchange, &request));
-        let outcome = self.respond(&mut recorder.exchange, &mut request).await;
-        finish::finish(recorder, outcome)
+        let mut recorder = Box::new(Recorder::new(Rc::clone(&self.sink), exchange, request));
+        let outcome = self.respond(&mut recorder.exchange, request).await;
+        finish::finish(recorder, outcome, request.headers())
     }
 
-    /// A request's life. Each step can end it with a reason, and no step can be skipped. The step that answers takes the request.
-    async fn respond(&self, exchange: &mut Exchange, request: &mut Request) -> Result<Response, Rejection> {
+    /// A request's life. Each step can end it with a reason, and no step can be skipped. The step that answers takes the body.
+    async fn respond(&self, exchange: &mut Exchange, request: &mut Request) -> Result<Box<Response>, Rejection> {
         let selected = match decide::decide(&self.snapshot, exchange, request)? {
             // Boxed, so that the future of a request for a target does not include the size of our own endpoints' future.
             Decision::Ours(answering) => {
-                return Box::pin(answering.answer(self, exchange, std::mem::take(request))).await;
+                exchange.preferred = Some(media::preferred(request.headers()));
+                let answered = Box::pin(answering.answer(self, exchange, std::mem::take(request))).await;
+                return answered.map(Box::new);
             }
             Decision::Rule(rule) => &rule.payload,
         };
@@ -88,12 +92,13 @@ impl Proxy {
 }
 
 impl crate::listener::Handler for Proxy {
-    async fn handle(&self, connection: Rc<Connection>, request: Request) -> Response {
+    async fn handle(&self, connection: Rc<Connection>, request: &mut Request) -> Response {
         Self::handle(self, connection, request).await
     }
 
     fn refuse(&self, connection: Rc<Connection>, request: Unread, reason: Reason) -> Response {
-        let mut exchange = Exchange::begin(connection, &request.headers, self.clock.instant(), self.clock.now());
+        let mut exchange = Exchange::begin(connection, self.clock.instant(), self.clock.now());
+        exchange.preferred = Some(media::preferred(&request.headers));
         exchange.client = exchange.connection.forwarded.client(&request.headers, exchange.connection.peer);
         if let (Some(method), Some(uri)) = (&request.method, &request.uri) {
             let parsed = CanonicalRequest::parse(exchange.scheme, method, uri, &request.headers);
@@ -105,6 +110,6 @@ impl crate::listener::Handler for Proxy {
             rejection = rejection.offer(WayOn::here("Open the address with HTTPS", address));
         }
         let recorder = Box::new(Recorder::unread(Rc::clone(&self.sink), exchange, request));
-        finish::finish(recorder, Err(rejection))
+        finish::finish(recorder, Err(rejection), &HeaderMap::new())
     }
 }

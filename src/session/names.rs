@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use http::{HeaderMap, HeaderValue, header};
 
-use crate::message::cookie;
+use crate::message::cookie::{self, Kept};
+use crate::message::own_fields::OwnFields;
 use crate::session::{pending, rounds, shards};
 
 /// Every name that begins like this belongs to this program, also to another version of it: cookies of the user pool, and of
@@ -45,9 +46,13 @@ impl OurCookies {
         })
     }
 
-    /// Takes our cookies out of a request.
-    pub(crate) fn strip_request(&self, headers: &mut HeaderMap) {
-        cookie::strip(headers, |name| self.contains(name));
+    /// Takes our cookies out of what a target is sent.
+    pub(crate) fn strip_request(&self, headers: &HeaderMap, fields: &mut OwnFields) {
+        match cookie::without(headers, |name| self.contains(name)) {
+            Kept::All => {}
+            Kept::Some(cookies) => fields.add(header::COOKIE, cookies),
+            Kept::Nothing => fields.omit(header::COOKIE),
+        }
     }
 
     /// Takes out of a target's answer, or of its trailers, every `Set-Cookie` line with a name of ours: a target can neither

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::StatusCode;
+use http::uri::PathAndQuery;
 
 use crate::clock::Clock;
 use crate::drain::{self, Spawner};
-use crate::message::body::Body;
+use crate::message::own_fields::OwnFields;
 use crate::message::{Request, Response};
 use crate::telemetry::metrics::Counter;
 use crate::upstream::connect;
@@ -43,9 +44,9 @@ pub(crate) struct Client {
 /// A target's answer.
 #[derive(Debug)]
 pub(crate) struct Answered {
-    pub(crate) response: Response,
+    pub(crate) response: Box<Response>,
     /// The stream to the target, where it answered 101 (Switching Protocols).
-    pub(crate) switched: Option<Switched>,
+    pub(crate) switched: Option<Box<Switched>>,
     /// `host:port` of the target that answered.
     pub(crate) target: Rc<str>,
 }
@@ -87,37 +88,49 @@ impl Client {
         self.group.settings.response_timeout
     }
 
-    /// Sends `request` to targets in turn until one answers. Retries only if no target has received any byte of it, or if
-    /// it is idempotent, has no body, and the connection was closed. Tries at most three targets.
-    pub(crate) async fn send(&self, request: Request) -> Result<Answered, Unanswered> {
-        let answered = self.offer_to_each(request).await;
+    /// Sends `request`, whose body it takes, to targets in turn until one answers. `target` stands in the request line, and
+    /// `fields` in the place of the request's own fields of these names.
+    ///
+    /// Retries only if no target has received any byte of it, or if it is idempotent, has no body, and the connection was
+    /// closed. Tries at most three targets.
+    pub(crate) async fn send(
+        &self,
+        request: &mut Request,
+        target: &PathAndQuery,
+        fields: &OwnFields,
+    ) -> Result<Answered, Box<Unanswered>> {
+        let answered = match Outgoing::new(request, target, fields).await {
+            Ok(request) => self.offer_to_each(request).await,
+            Err(error) => Err(Box::new(Unanswered { error: Error::of_body(error), target: None })),
+        };
         if answered.is_err() {
             self.metrics.errors.increment();
         }
         answered
     }
 
-    async fn offer_to_each(&self, request: Request) -> Result<Answered, Unanswered> {
-        let request = Outgoing::new(request).await;
-        let mut request = request.map_err(|error| Unanswered { error: Error::of_body(error), target: None })?;
+    async fn offer_to_each(&self, mut request: Box<Outgoing>) -> Result<Answered, Box<Unanswered>> {
         let mut offers = 0;
         let turn = self.turn.get();
         self.turn.set(turn.wrapping_add(1));
-        let mut last = Unanswered { error: Error::NoTargets, target: None };
+        let mut last = None;
         for target in self.group.order::<ATTEMPTS_MAX>(turn, self.clock.instant()) {
             match self.offer(target, &mut request, &mut offers).await {
                 Ok((connection, head)) => {
-                    let answered = self.answered(target, request, connection, *head).await;
-                    return answered
-                        .map_err(|error| Unanswered { error, target: Some(Rc::clone(&self.names[target])) });
+                    let answered = self.answered(target, request, connection, head).await;
+                    return answered.map_err(|error| self.unanswered(target, error));
                 }
-                Err(error) => last = Unanswered { error, target: Some(Rc::clone(&self.names[target])) },
+                Err(error) => last = Some(self.unanswered(target, error)),
             }
             if !request.is_whole() {
                 break;
             }
         }
-        Err(last)
+        Err(last.unwrap_or_else(|| Box::new(Unanswered { error: Error::NoTargets, target: None })))
+    }
+
+    fn unanswered(&self, target: usize, error: Error) -> Box<Unanswered> {
+        Box::new(Unanswered { error, target: Some(Rc::clone(&self.names[target])) })
     }
 
     /// Sends to one target, over an idle connection if there is one. If this fails and another target may be tried, the
@@ -127,7 +140,7 @@ impl Client {
         target: usize,
         request: &mut Outgoing,
         offers: &mut usize,
-    ) -> Result<(Connection, Box<Head>), Error> {
+    ) -> Result<(Connection, Head), Error> {
         let mut was_sent = false;
         while let Some(mut idle) = self.pools[target].take(self.clock.instant(), self.group.settings.idle_timeout) {
             self.count(offers);
@@ -184,15 +197,15 @@ impl Client {
     async fn answered(
         &self,
         target: usize,
-        mut request: Outgoing,
+        mut request: Box<Outgoing>,
         connection: Connection,
         head: Head,
     ) -> Result<Answered, Error> {
-        let Head { response, length, keeps_open, rest } = head;
+        let Head { mut response, length, keeps_open, rest } = head;
         let name = Rc::clone(&self.names[target]);
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-            let switched = Some(Switched::new(connection, rest));
-            return Ok(Answered { response: response.map(|()| Body::empty()), switched, target: name });
+            let switched = Some(Box::new(Switched::new(connection, rest)));
+            return Ok(Answered { response, switched, target: name });
         }
         let is_reusable = keeps_open && request.is_written() && !request.is_last();
         // A body that waits for 100 (Continue) is not sent after the final response: the target did not ask for it.
@@ -207,7 +220,8 @@ impl Client {
         });
         let mut body = incoming::body(rest, length, connection, home).await.map_err(Error::of_answer)?;
         body.limit_idle(self.response_timeout());
-        Ok(Answered { response: response.map(|()| body), switched: None, target: name })
+        *response.body_mut() = body;
+        Ok(Answered { response, switched: None, target: name })
     }
 }
 

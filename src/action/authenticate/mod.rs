@@ -223,7 +223,7 @@ impl Authenticate {
                 let answer = self.begin_login(exchange, headers, Start::request(to)).await?;
                 Ok(Outcome::Answered(Box::new(answer)))
             }
-            Verdict::Refuse(reason) => Err(self.refusal(reason, intent, exchange, request)),
+            Verdict::Refuse(reason) => Err(self.refusal(reason, intent, exchange, request, headers)),
         }
     }
 

@@ -1,5 +1,7 @@
 //! The 401 of a request without a session: how a person who sees it gets on.
 
+use http::HeaderMap;
+
 use crate::action::authenticate::Authenticate;
 use crate::action::authenticate::ticket::Destination;
 use crate::exchange::Exchange;
@@ -15,10 +17,11 @@ impl Authenticate {
         intent: Intent,
         exchange: &Exchange,
         request: &CanonicalRequest,
+        headers: &HeaderMap,
     ) -> Rejection {
         let rejection = Rejection::from(reason);
         // A program reads the code, and nobody looks at what was asked ahead of time.
-        if exchange.preferred == Preferred::Json || intent == Intent::Prefetch {
+        if exchange.preferred(headers) == Preferred::Json || intent == Intent::Prefetch {
             return rejection;
         }
         let link = |to: &Destination| self.sign_in_link(request.host(), to, None);

@@ -36,7 +36,11 @@ pub(super) async fn answer(
     });
     let Some((gate, state, mut to)) = found else {
         let is_signed_in = endpoints.gates.iter().any(|gate| gate.open(local, host, &parts.headers, now).is_ok());
-        return if is_signed_in { Ok(answer::signed_in(exchange.preferred)) } else { answer::go("/", &parts.headers) };
+        return if is_signed_in {
+            Ok(answer::signed_in(exchange.preferred(&parts.headers)))
+        } else {
+            answer::go("/", &parts.headers)
+        };
     };
     if !login::may_begin(&parts.method, &parts.headers) {
         let link = gate.sign_in_link(host, &to, Some(state)).in_a_new_tab();

@@ -49,7 +49,7 @@ pub(super) async fn answer(
         endpoints.gates.iter().any(|gate| gate.open(local, request.host(), &parts.headers, exchange.started_at).is_ok())
     };
     if carried.is_empty() || (is_return && !is_signed_in()) {
-        return Ok(answer::signed_out(exchange.preferred));
+        return Ok(answer::signed_out(exchange.preferred(&parts.headers)));
     }
     if is_return || is_foreign(&parts.headers, &request) {
         let here = WayOn::here("Sign out", endpoints.paths.sign_out.clone());
@@ -58,7 +58,7 @@ pub(super) async fn answer(
     let ended = end(&carried, exchange, &request, &parts.headers);
     let mut answer = match location(endpoints, ended, &request).await? {
         Some(location) => answer::redirect(&location)?,
-        None => answer::signed_out(exchange.preferred),
+        None => answer::signed_out(exchange.preferred(&parts.headers)),
     };
     if let Some(what) = &endpoints.clear_site_data {
         answer.headers_mut().insert(CLEAR_SITE_DATA, what.clone());

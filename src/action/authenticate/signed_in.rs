@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderMap, HeaderValue};
+use http::HeaderValue;
 
 use crate::action::authenticate::flights::{Flight, Known, Renewal};
 use crate::action::authenticate::refresh::Renewer;
@@ -13,6 +13,7 @@ use crate::claims::{self, ClaimsHeaders, Prepared};
 use crate::clock::Timestamp;
 use crate::exchange::rejection::{Reason, Rejection};
 use crate::identity::Identity;
+use crate::message::own_fields::OwnFields;
 use crate::session::record::Session;
 use crate::session::revoked::Handle;
 
@@ -83,8 +84,8 @@ impl SignedIn {
     /// # Errors
     ///
     /// [`Reason::Internal`] if signing failed, [`Reason::AuthHeaderTooLarge`].
-    pub(crate) fn apply(&self, audience: &Arc<str>, now: Timestamp, headers: &mut HeaderMap) -> Result<(), Rejection> {
-        self.claims.apply(&self.prepared, audience, now, headers).map_err(|error| match error {
+    pub(crate) fn apply(&self, audience: &Arc<str>, now: Timestamp, fields: &mut OwnFields) -> Result<(), Rejection> {
+        self.claims.apply(&self.prepared, audience, now, fields).map_err(|error| match error {
             claims::error::Error::Signing(error) => Rejection::new(Reason::Internal, error),
             claims::error::Error::TooLarge { .. } => Rejection::new(Reason::AuthHeaderTooLarge, error),
         })

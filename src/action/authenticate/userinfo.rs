@@ -24,7 +24,7 @@ pub(super) fn answer(
     let signed_in = endpoints.gates.iter().find_map(|gate| gate.open(local, request.host(), headers, now).ok());
     let Some(signed_in) = signed_in else {
         // Not a page, also to whoever asks with a browser.
-        exchange.preferred = Preferred::Json;
+        exchange.preferred = Some(Preferred::Json);
         return Err(Reason::AuthRequired.into());
     };
     exchange.subject = Some(signed_in.subject().clone());

@@ -14,23 +14,22 @@ use crate::message::uri::{CanonicalRequest, Scheme};
 const FORMS: [Preferred; 3] = [Preferred::Html, Preferred::Json, Preferred::Text];
 
 /// A request for `https://app.test/page`.
-fn exchange(preferred: Preferred) -> Exchange {
+fn exchange() -> Exchange {
     let peer = "192.0.2.66:4711".parse().expect("an address");
     let connection = Connection::new(peer, "public".into(), Arc::default(), None);
     let (clock, _) = Clock::manual(Timestamp::from_seconds(1_795_507_200));
     let headers = HeaderMap::from_iter([(header::HOST, HeaderValue::from_static("app.test"))]);
     let canonical = CanonicalRequest::parse(Scheme::Https, &Method::GET, &Uri::from_static("/page"), &headers);
-    let mut exchange = Exchange::begin(Rc::new(connection), &headers, clock.instant(), clock.now());
+    let mut exchange = Exchange::begin(Rc::new(connection), clock.instant(), clock.now());
     exchange.request = Some(Rc::new(canonical.expect("plain")));
-    exchange.preferred = preferred;
     exchange
 }
 
 /// An answer with its id, which is random, replaced.
 async fn rendered(rejection: impl Into<Rejection>, preferred: Preferred) -> (Response, String) {
-    let exchange = exchange(preferred);
+    let exchange = exchange();
     let id = exchange.id;
-    let (parts, body) = render(&rejection.into(), &exchange).into_parts();
+    let (parts, body) = render(&rejection.into(), &exchange, preferred).into_parts();
     let body = body.whole(1 << 20).await.expect("in memory");
     let body = String::from_utf8(body.to_vec()).expect("UTF-8");
     let text = body.replace(&id.to_string(), "1-6b054400-0123456789abcdef01234567").replace(STYLE, "…");

@@ -41,9 +41,11 @@ fn f_08_what_cannot_be_read_is_not_believed() {
 #[track_caller]
 fn written(mode: Mode, fields: &[&str], expected: Option<&str>) {
     let mut map = headers(fields);
+    let mut own = OwnFields::default();
     Policy { mode, ..Policy::default() }
-        .write(&mut map, &HeaderValue::from_static("127.0.0.1"))
+        .write(&map, &HeaderValue::from_static("127.0.0.1"), &mut own)
         .expect("few addresses");
+    own.write_into(&mut map);
     let values: Vec<_> = map.get_all(FORWARDED_FOR).iter().map(|value| value.to_str().expect("ASCII")).collect();
     assert_eq!(values, expected.into_iter().collect::<Vec<_>>());
 }
@@ -60,11 +62,13 @@ fn the_list_is_appended_to_preserved_or_removed() {
 #[test]
 fn more_than_thirty_addresses_are_refused() {
     let list = |count: usize| vec!["192.0.2.1"; count].join(", ");
-    assert!(Policy::default().write(&mut headers(&[&list(30)]), &HeaderValue::from_static("127.0.0.1")).is_ok());
-    assert!(Policy::default().write(&mut headers(&[&list(31)]), &HeaderValue::from_static("127.0.0.1")).is_err());
-    assert!(
-        Policy::default().write(&mut headers(&[&list(20), &list(11)]), &HeaderValue::from_static("127.0.0.1")).is_err()
-    );
+    let write = |lists: &[&str]| {
+        let peer = HeaderValue::from_static("127.0.0.1");
+        Policy::default().write(&headers(lists), &peer, &mut OwnFields::default())
+    };
+    assert!(write(&[&list(30)]).is_ok());
+    assert!(write(&[&list(31)]).is_err());
+    assert!(write(&[&list(20), &list(11)]).is_err());
 }
 
 #[test]

@@ -78,7 +78,7 @@ impl Connection {
     /// may take as long as it moves.
     ///
     /// The request may not have been written to its end when this returns: targets answer early.
-    pub(crate) async fn exchange(&mut self, request: &mut Outgoing) -> Result<Box<Head>, Error> {
+    pub(crate) async fn exchange(&mut self, request: &mut Outgoing) -> Result<Head, Error> {
         let timeout = self.timeout;
         let mut deadline = Instant::now() + timeout;
         let mut moves = request.moves();
@@ -117,7 +117,7 @@ impl Connection {
         .await
     }
 
-    fn poll_head(&mut self, cx: &mut Context<'_>, is_head: bool, read: &mut Read) -> Poll<Result<Box<Head>, Error>> {
+    fn poll_head(&mut self, cx: &mut Context<'_>, is_head: bool, read: &mut Read) -> Poll<Result<Head, Error>> {
         loop {
             let more = match ready!(self.poll_read(cx)) {
                 Ok(more) if more.is_empty() => {

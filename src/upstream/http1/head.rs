@@ -3,8 +3,11 @@
 use std::mem::MaybeUninit;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use hyper::ext::ReasonPhrase;
+
+use crate::message::Response;
+use crate::message::body::Body;
 
 /// Heads larger than this are refused. The load balancer takes 32 K (ALB §7.4).
 pub(super) const BYTES_MAX: usize = 64 * 1024;
@@ -12,10 +15,11 @@ pub(super) const BYTES_MAX: usize = 64 * 1024;
 /// Fields for which there is room on the stack. Answers with more are rare and read a second time.
 const FIELDS_USUAL: usize = 100;
 
-/// An answer without its body.
+/// An answer whose body is still to be read.
 #[derive(Debug)]
 pub(crate) struct Head {
-    pub(crate) response: Response<()>,
+    /// With an empty body. Boxed, because it passes through many hands.
+    pub(crate) response: Box<Response>,
     pub(crate) length: Length,
     /// Whether the target will take another request after this answer.
     pub(crate) keeps_open: bool,
@@ -58,7 +62,7 @@ pub(crate) enum Malformed {
 #[derive(Debug)]
 pub(super) enum Parsed {
     /// Of an answer.
-    Final(Box<Head>),
+    Final(Head),
     /// Of 100 (Continue) or another interim answer, which concerns nobody but us; `rest` is what comes after it.
     Interim { status: StatusCode, rest: Bytes },
     /// Of a head that is not whole: here they are again.
@@ -114,7 +118,7 @@ fn parse_into<'b>(
         // Said twice alike, or as `0002` (RFC 9110 §8.6): whoever reads our answer reads one plain number.
         headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
     }
-    let mut response = Response::new(());
+    let mut response = Box::new(Response::new(Body::empty()));
     *response.status_mut() = status;
     if let Some(reason) = read.reason.filter(|reason| Some(*reason) != status.canonical_reason())
         && let Ok(reason) = ReasonPhrase::try_from(bytes.slice_ref(reason.as_bytes()))
@@ -123,7 +127,7 @@ fn parse_into<'b>(
     }
     *response.headers_mut() = headers;
     let keeps_open = framing.keeps_open();
-    Ok(Some(Parsed::Final(Box::new(Head { response, length, keeps_open, rest: bytes.slice(end..) }))))
+    Ok(Some(Parsed::Final(Head { response, length, keeps_open, rest: bytes.slice(end..) })))
 }
 
 /// Reads trailers up to and with their empty line.

@@ -7,11 +7,13 @@ use std::task::{Context, Poll, ready};
 
 use bytes::{Buf as _, Bytes};
 use http::header::GetAll;
+use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use http_body::{Body as _, Frame};
 use tokio::io::AsyncWrite as _;
 
 use crate::message::body::Body;
+use crate::message::own_fields::OwnFields;
 use crate::message::{BoxError, Request, framing};
 use crate::upstream::http1::line::Line;
 
@@ -83,18 +85,26 @@ impl Piece {
 }
 
 impl Outgoing {
-    /// Writes the head of `request`.
+    /// Writes the head of `request`, and takes its body. `target` stands in the request line, and `fields` in the place of the
+    /// request's own fields of these names.
+    ///
+    /// Boxed, because it passes through many hands.
     ///
     /// # Errors
     ///
     /// What went wrong with the client's body.
-    pub(crate) async fn new(request: Request) -> Result<Self, BoxError> {
-        let (parts, mut body) = request.into_parts();
+    pub(crate) async fn new(
+        request: &mut Request,
+        target: &PathAndQuery,
+        fields: &OwnFields,
+    ) -> Result<Box<Self>, BoxError> {
+        let mut body = std::mem::take(request.body_mut());
+        let (method, headers) = (request.method(), request.headers());
         let mut piece = None;
         let framing = match body.size_hint().exact() {
             _ if body.is_empty() => Framing::Exact(0),
             Some(length) => Framing::Exact(length),
-            None if framing::may_have_a_body(&parts.method) => Framing::Chunked,
+            None if framing::may_have_a_body(method) => Framing::Chunked,
             // Over HTTP/2 also a request without a body may say so after its head. Not many targets look for the body of a
             // GET, and who does not would take the end of one for the next request.
             None => {
@@ -103,12 +113,12 @@ impl Outgoing {
             }
         };
         let mut head = Vec::with_capacity(HEAD_BYTES);
-        head.extend_from_slice(parts.method.as_str().as_bytes());
+        head.extend_from_slice(method.as_str().as_bytes());
         head.push(b' ');
-        head.extend_from_slice(parts.uri.path_and_query().map_or("/", |target| target.as_str()).as_bytes());
+        head.extend_from_slice(target.as_str().as_bytes());
         head.extend_from_slice(b" HTTP/1.1\r\n");
-        let had_length = write_fields(&mut head, &parts.headers);
-        let says_length = had_length || framing::may_have_a_body(&parts.method);
+        let had_length = write_fields(&mut head, headers, fields);
+        let says_length = had_length || framing::may_have_a_body(method);
         let mut announced = Vec::new();
         match framing {
             Framing::Exact(0) if !says_length => {}
@@ -119,19 +129,21 @@ impl Outgoing {
             }
             _ => {
                 head.extend_from_slice(b"transfer-encoding: chunked\r\n");
-                announced = names(parts.headers.get_all(header::TRAILER));
+                announced = names(headers.get_all(header::TRAILER));
             }
         }
         // ALB §10.6: few targets look for the body of a GET, and the next request would begin in the middle of it.
-        let is_last = framing != Framing::Exact(0) && matches!(parts.method, Method::GET | Method::HEAD);
+        let is_last = framing != Framing::Exact(0) && matches!(*method, Method::GET | Method::HEAD);
         if is_last {
             head.extend_from_slice(b"connection: close\r\n");
         }
         head.extend_from_slice(b"\r\n");
         let head = Bytes::from(head);
         let is_idempotent =
-            matches!(parts.method, Method::GET | Method::HEAD | Method::OPTIONS | Method::PUT | Method::DELETE);
-        Ok(Self {
+            matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS | Method::PUT | Method::DELETE);
+        let awaits_continue =
+            framing != Framing::Exact(0) && !fields.replaces(&header::EXPECT) && headers.contains_key(header::EXPECT);
+        Ok(Box::new(Self {
             head_left: head.clone(),
             head,
             may_be_repeated: is_idempotent && framing == Framing::Exact(0),
@@ -139,13 +151,13 @@ impl Outgoing {
             body,
             announced,
             piece,
-            is_head: parts.method == Method::HEAD,
-            awaits_continue: framing != Framing::Exact(0) && parts.headers.contains_key(header::EXPECT),
+            is_head: *method == Method::HEAD,
+            awaits_continue,
             is_last,
             is_begun: false,
             is_flushed: false,
             moves: 0,
-        })
+        }))
     }
 
     /// Whether it asks for a head without its body.
@@ -309,15 +321,18 @@ fn names(lists: GetAll<'_, HeaderValue>) -> Vec<HeaderName> {
     names.filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok()).collect()
 }
 
-/// Writes all fields but those that say where the body ends: these say what the body is, not what it was called. Answers
-/// whether there was a length among them.
-fn write_fields(bytes: &mut Vec<u8>, headers: &HeaderMap) -> bool {
+/// Writes `headers` with `own` in their places, but none that say where the body ends: these say what the body is, not what
+/// it was called. Answers whether there was a length among them.
+fn write_fields(bytes: &mut Vec<u8>, headers: &HeaderMap, own: &OwnFields) -> bool {
     let mut had_length = false;
     for (name, value) in headers {
         if *name == header::CONTENT_LENGTH || *name == header::TRANSFER_ENCODING {
             had_length |= *name == header::CONTENT_LENGTH;
-            continue;
+        } else if !own.replaces(name) {
+            write_field(bytes, name, value);
         }
+    }
+    for (name, value) in own.iter() {
         write_field(bytes, name, value);
     }
     had_length

@@ -15,7 +15,7 @@ use crate::upstream::http1::outgoing::Outgoing;
 /// may say "accepted" and go on to read, also while the process stops. It ends when nothing moves for `timeout`.
 ///
 /// A body that the client breaks off must not look whole: the target is told by the end of the stream.
-pub(crate) fn finish(mut request: Outgoing, connection: &Connection, timeout: Duration, spawner: &Spawner) {
+pub(crate) fn finish(mut request: Box<Outgoing>, connection: &Connection, timeout: Duration, spawner: &Spawner) {
     let mut line = connection.line.clone();
     spawner.spawn_local(|_| async move {
         let is_whole = is_written(&mut request, &mut line, timeout).await;

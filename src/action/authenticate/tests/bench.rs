@@ -275,7 +275,7 @@ impl Bench {
         let peer = "192.0.2.66:4711".parse().expect("an address");
         let connection = Connection::new(peer, "public".into(), Arc::default(), None);
         let clock = &self.services.clock;
-        let mut exchange = Exchange::begin(Rc::new(connection), request.headers(), clock.instant(), clock.now());
+        let mut exchange = Exchange::begin(Rc::new(connection), clock.instant(), clock.now());
         let canonical = CanonicalRequest::parse(Scheme::Https, request.method(), request.uri(), request.headers());
         exchange.request = Some(Rc::new(canonical.expect("the request is not ambiguous")));
         exchange

@@ -7,6 +7,7 @@ use crate::action::authenticate::decision::{Absence, Sends, Verdict, Wish, decid
 use crate::action::settings::{AuthenticateSettings, OnExpired, OnUnauthenticated};
 use crate::exchange::rejection::Reason;
 use crate::message::media::Intent;
+use crate::message::own_fields::OwnFields;
 
 fn says(on_unauthenticated: OnUnauthenticated) -> AuthenticateSettings {
     AuthenticateSettings { on_unauthenticated, ..settings() }
@@ -185,8 +186,10 @@ async fn the_target_is_told_who_the_user_is() {
     browser.sign_in(&bench).await;
     let reply = bench.send(0, browser.fetch("https://app.test/")).await;
     assert_eq!(reply.subject.as_deref(), Some("alice"));
+    let mut fields = OwnFields::default();
+    reply.user().apply(&"app".into(), super::bench::START, &mut fields).expect("signs");
     let mut headers = HeaderMap::new();
-    reply.user().apply(&"app".into(), super::bench::START, &mut headers).expect("signs");
+    fields.write_into(&mut headers);
     assert_eq!(headers["x-amzn-oidc-identity"], "alice");
     assert!(headers["x-amzn-oidc-accesstoken"].to_str().expect("ASCII").starts_with("access-"));
     assert!(headers.contains_key("x-amzn-oidc-data"));

@@ -2,6 +2,7 @@ use std::sync::Arc;
 use std::task::Wake;
 
 use http::Method;
+use http::uri::PathAndQuery;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::task::coop;
@@ -10,6 +11,7 @@ use super::*;
 use crate::clock::Clock;
 use crate::message::Request;
 use crate::message::body::Body;
+use crate::message::own_fields::OwnFields;
 use crate::upstream::http1::testing;
 use crate::upstream::pool::Pool;
 
@@ -21,10 +23,11 @@ async fn pair() -> (Connection, TcpStream) {
     (Connection::new(line, TIMEOUT, 100), target)
 }
 
-async fn request(method: Method, body: Body) -> Outgoing {
+async fn request(method: Method, body: Body) -> Box<Outgoing> {
     let mut request = Request::new(body);
     *request.method_mut() = method;
-    Outgoing::new(request).await.expect("a request")
+    let target = PathAndQuery::from_static("/");
+    Outgoing::new(&mut request, &target, &OwnFields::default()).await.expect("a request")
 }
 
 /// The status of an answer that must come.

@@ -10,7 +10,7 @@ fn read(text: &str) -> Head {
 #[track_caller]
 fn read_for(text: &str, is_head: bool) -> Head {
     match parse(Bytes::copy_from_slice(text.as_bytes()), is_head, FIELDS) {
-        Ok(Parsed::Final(head)) => *head,
+        Ok(Parsed::Final(head)) => head,
         other => panic!("{text:?} is an answer: {other:?}"),
     }
 }

@@ -37,14 +37,14 @@ fn streaming(length: Option<u64>, frames: VecDeque<Result<Frame<Bytes>, BoxError
     Body::streaming(Frames { frames, length })
 }
 
-async fn request(method: &str, fields: &[(&'static str, &str)], body: Body) -> Outgoing {
+async fn request(method: &str, fields: &[(&'static str, &str)], body: Body) -> Box<Outgoing> {
     let mut request = Request::new(body);
     *request.method_mut() = method.parse().expect("a method");
-    *request.uri_mut() = "/a%20b?c=d".parse().expect("a target");
     for (name, value) in fields {
         request.headers_mut().append(*name, HeaderValue::from_str(value).expect("a value"));
     }
-    Outgoing::new(request).await.expect("a request")
+    let target = PathAndQuery::from_static("/a%20b?c=d");
+    Outgoing::new(&mut request, &target, &OwnFields::default()).await.expect("a request")
 }
 
 /// What arrives at the target, and how writing ended.
@@ -117,6 +117,29 @@ async fn the_head_says_what_the_body_is() {
         assert_eq!(text, format!("{method} /a%20b?c=d HTTP/1.1\r\n{expected}"));
         assert!(request.is_written() && !request.is_whole());
     }
+}
+
+#[tokio::test]
+async fn h_01_our_fields_stand_in_the_place_of_the_clients() {
+    let mut request = Request::new(Body::full("hello"));
+    *request.method_mut() = Method::POST;
+    for (name, value) in
+        [("x-amzn-oidc-data", "forged"), ("accept", "*/*"), ("expect", "100-continue"), ("cookie", "a")]
+    {
+        request.headers_mut().append(name, HeaderValue::from_static(value));
+        request.headers_mut().append(name, HeaderValue::from_static(value));
+    }
+    let mut fields = OwnFields::default();
+    fields.add(crate::message::header::OIDC_DATA, HeaderValue::from_static("signed"));
+    fields.omit(header::COOKIE);
+    fields.omit(header::EXPECT);
+    let target = PathAndQuery::from_static("/");
+    let mut request = Outgoing::new(&mut request, &target, &fields).await.expect("a request");
+    assert!(!request.awaits_continue(), "the target does not see the expectation");
+    let (text, written) = sent(&mut request).await;
+    written.expect("it is written");
+    let expected = "accept: */*\r\naccept: */*\r\nx-amzn-oidc-data: signed\r\ncontent-length: 5\r\n\r\nhello";
+    assert_eq!(text, format!("POST / HTTP/1.1\r\n{expected}"));
 }
 
 #[tokio::test]
