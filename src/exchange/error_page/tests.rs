@@ -125,7 +125,7 @@ fn document() -> String {
     text
 }
 
-/// What the pages of a user pool refuse; their tests hold the codes.
+/// The refusals of a user pool. A test in `user_pool/hosted_ui/refusal.rs` checks that none is missing.
 const POOL: &str = "
 ## Pages of a user pool
 
@@ -134,17 +134,18 @@ first four codes of `sign_in`: the redirect leads to the form with the message. 
 
 | Code | Status | Meaning |
 |---|---|---|
-| `authorize.unknown_client` | 400 | No client of the pool has this client id |
-| `authorize.unknown_redirect_uri` | 400 | The address to go back to is not in `redirect_uris` of the client, or in `applications` of the pool where it is our own; the log names it |
-| `authorize.malformed` | 400 | A parameter came twice, or cannot be read |
+| `authorize.unknown_client` | 400 | No client of the pool has this client ID |
+| `authorize.unknown_redirect_uri` | 400 | The redirect URI is not in `redirect_uris` of the client. For applications behind this proxy: the address is not in `applications` of the pool. The log has the address |
+| `authorize.malformed` | 400 | A parameter is repeated, or cannot be parsed |
 | `sign_in.wrong_password` | 401 | The user name or the password is wrong |
 | `sign_in.incomplete` | 400 | A field of the form was empty |
-| `sign_in.too_many_attempts` | 429 | Too many attempts for this user or address |
-| `sign_in.busy` | 429 | Too many passwords are being looked at |
-| `sign_in.form_foreign` | 403 | The form comes from another browser or site |
-| `sign_in.form_expired` | 403 | The page was open for too long |
-| `pool.not_found` | 404 | Nothing is at this address |
-| `pool.method_not_allowed` | 405 | The method is not for this address |
+| `sign_in.too_many_attempts` | 429 | Too many failed attempts for this user or from this address |
+| `sign_in.busy` | 429 | Too many passwords are being verified at the moment |
+| `sign_in.form_foreign` | 403 | The form comes from another browser or another site, or the browser did not send the cookie |
+| `sign_in.form_expired` | 403 | The sign-in page was open for more than 15 minutes |
+| `sign_out.form_expired` | 403 | The page that asks whether to sign out was open for more than 15 minutes |
+| `pool.not_found` | 404 | The path is unknown |
+| `pool.method_not_allowed` | 405 | The path does not support this method |
 ";
 
 #[test]

@@ -49,3 +49,20 @@ pub(crate) fn because(code: &'static str, mut response: WholeResponse) -> WholeR
     response.extensions_mut().insert(Code(code));
     response
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_is_in_the_list_of_reasons() {
+        let list = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/REASONS.md");
+        let list = std::fs::read_to_string(list).expect("the list");
+        let pages = [PageError::UnknownClient, PageError::UnknownRedirect, PageError::Malformed].map(PageError::code);
+        let forms = [Refused::Foreign, Refused::Expired, Refused::QuestionExpired].map(Refused::code);
+        let sign_ins = [Notice::Incomplete, Notice::Wrong, Notice::TooMany(0), Notice::Busy(0)].map(Notice::code);
+        for code in [&pages[..], &forms, &sign_ins, &[NOT_FOUND, METHOD]].concat() {
+            assert!(list.contains(&format!("\n| `{code}` | ")), "{code}");
+        }
+    }
+}
