@@ -1,4 +1,4 @@
-//! Seals the values that leave the pool and come back: cookies, the form's request, refresh tokens.
+//! Encrypts the values that clients send back to the pool: cookies, the hidden values of forms, codes and tokens.
 
 use std::sync::Arc;
 
@@ -9,24 +9,24 @@ use serde::de::DeserializeOwned;
 
 use crate::crypto::aead;
 
-/// What a sealed value is for; one made for one purpose does not open for another.
+/// The purpose of a sealed value. A value that was sealed for one purpose cannot be opened for another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Purpose {
-    /// The authorization request, while its user signs in.
+    /// The authorization request in the sign-in form.
     SignIn,
-    /// The question whether to sign out, while its user reads it.
+    /// The return address in the form that asks whether to sign out.
     SignOut,
     /// The result of a form, in the address of the page that shows it.
     FormResult,
     /// The pool's own single-sign-on cookie.
     SingleSignOn,
-    /// What tells a browser in which a user has signed in.
+    /// The cookie of a known browser.
     KnownBrowser,
     /// An authorization code.
     Code,
     /// A refresh token.
     RefreshToken,
-    /// What an access token says to this pool only.
+    /// The part of an access token that only this pool can read.
     AccessToken,
 }
 
@@ -38,26 +38,26 @@ pub(crate) struct Seal {
 }
 
 impl Seal {
-    /// The first of `keys` seals, all open; at least one.
+    /// The first key encrypts; every key can decrypt. There must be at least one key.
     pub(crate) fn new(keys: Arc<[aead::Key]>, issuer: Arc<str>) -> Self {
         assert!(!keys.is_empty(), "a pool has a sealing key");
         Self { keys, issuer }
     }
 
-    /// `value` as text that only this issuer opens, for this purpose only.
+    /// Seals `value`. Only this issuer can open the text, and only for this purpose.
     pub(crate) fn seal(&self, purpose: Purpose, value: &impl Serialize) -> String {
         let plain = serde_json::to_vec(value).expect("what is sealed are plain structs of strings and numbers");
         URL_SAFE_NO_PAD.encode(self.keys[0].seal(&plain, &self.associated(purpose)))
     }
 
-    /// The value that [`seal`](Self::seal) sealed; `None` where the text is anything else.
+    /// Opens a value that [`seal`](Self::seal) sealed. `None` for any other text.
     pub(crate) fn open<T: DeserializeOwned>(&self, purpose: Purpose, text: &str) -> Option<T> {
         let sealed = URL_SAFE_NO_PAD.decode(text).ok()?;
         let plain = aead::open(&self.keys, &sealed, &self.associated(purpose)).ok()?;
         serde_json::from_slice(&plain).ok()
     }
 
-    /// Two pools of one process may share keys, so the issuer is part of the seal.
+    /// The associated data of the AEAD. It contains the issuer, because two pools of one process may share keys.
     fn associated(&self, purpose: Purpose) -> Vec<u8> {
         let purpose = match purpose {
             Purpose::SignIn => "sign-in",

@@ -1,4 +1,4 @@
-//! The pages people see: maps pages and form posts to `signin` steps, then resumes the OAuth request.
+//! The pages of the pool: passes forms to `signin`, then continues the OAuth request.
 
 pub(crate) mod cookies;
 mod csrf;
@@ -34,7 +34,7 @@ use cookies::Cookies;
 use page::{Notice, SignInView};
 use result::FormResult;
 
-/// What to wait when too many people sign in at the same moment.
+/// The waiting time that is shown if too many users are signing in.
 const BUSY_FOR: Duration = Duration::from_secs(5);
 
 /// The pages.
@@ -60,14 +60,14 @@ struct Sent<'f> {
     username: &'f str,
 }
 
-/// What the question "sign out?" carries.
+/// The value of the form that asks whether to sign out.
 #[derive(Serialize, Deserialize)]
 struct SignOut {
     location: Option<String>,
 }
 
 impl HostedUi {
-    /// Answers an authorization request: back to the relying party, or a page.
+    /// Answers an authorization request: with a redirect to the relying party, or with a page.
     pub(crate) fn authorize(&self, headers: &HeaderMap, form: &Form<'_>) -> WholeResponse {
         match self.provider.authorize(form, self.session(headers).as_ref()) {
             Ok(Decision::Code(location) | Decision::Refused(location)) => reply::see_other(&location),
@@ -78,7 +78,7 @@ impl HostedUi {
         }
     }
 
-    /// Asks who it is. Without a `request` the user comes back to the page that says so.
+    /// Shows the sign-in page. Without a `request`, the user returns to the start page after the sign-in.
     fn ask(
         &self,
         headers: &HeaderMap,
@@ -112,8 +112,8 @@ impl HostedUi {
         reply::html(status, page::sign_in(&view), &form_action)
     }
 
-    /// Answers a request for the sign-in page's own address: it is in bookmarks and histories, and every page of ours leads
-    /// there. The page also shows the result of a form.
+    /// Answers a request for the address of the sign-in page. Bookmarks, histories and our own pages link to it. The page also shows
+    /// the result of a form.
     pub(crate) fn home(&self, headers: &HeaderMap, form: &Form<'_>) -> WholeResponse {
         match form.one(result::PARAMETER) {
             Ok(Some(sealed)) => self.form_result(headers, sealed).unwrap_or_else(|| self.start(headers)),
@@ -154,7 +154,7 @@ impl HostedUi {
         Some(self.sign_in_page(StatusCode::OK, request.as_ref(), &result.carried, &result.username, notice))
     }
 
-    /// Takes the sign-in form.
+    /// Handles the sign-in form.
     pub(crate) async fn sign_in(&self, headers: &HeaderMap, form: &Form<'_>, client: IpAddr) -> WholeResponse {
         let (carried, request) = match self.received(Purpose::SignIn, headers, form) {
             Ok(received) => received,
@@ -166,7 +166,7 @@ impl HostedUi {
         let (username, password) = (username.unwrap_or_default(), password.unwrap_or_default());
         let sent = Sent { headers, request, carried, username };
         if username.trim().is_empty() || password.is_empty() {
-            // An empty answer is no step (attacks U-05), and no attempt.
+            // An empty field is not an attempt (attacks U-05).
             return self.again(sent, Notice::Incomplete);
         }
         let known = self.known_browser(headers);
@@ -174,7 +174,7 @@ impl HostedUi {
             Outcome::User(user) => {
                 self.metrics.signed_in.increment();
                 let mut response = match &sent.request {
-                    // The relying party asked for another user: it gets neither this one's tokens nor this one's session.
+                    // The relying party requested another user. It gets neither the tokens nor the session of this user.
                     Some(request) if !request.is_for(user.subject()) => {
                         reply::see_other(&self.provider.not_signed_in_location(request))
                     }
@@ -246,7 +246,7 @@ impl HostedUi {
         response
     }
 
-    /// Answers an end-session request: signs out, or asks first.
+    /// Answers an end-session request: signs the user out, or asks first.
     pub(crate) fn logout(&self, headers: &HeaderMap, form: &Form<'_>) -> WholeResponse {
         let session = self.session(headers);
         let logout = match self.provider.logout(form, session.as_ref()) {
@@ -276,7 +276,7 @@ impl HostedUi {
         response
     }
 
-    /// Takes the answer to "sign out?".
+    /// Handles the form that asks whether to sign out.
     pub(crate) fn sign_out(&self, headers: &HeaderMap, form: &Form<'_>) -> WholeResponse {
         match self.received::<SignOut>(Purpose::SignOut, headers, form) {
             Ok((_, sign_out)) => self.signed_out(self.session(headers).as_ref(), sign_out.location.as_deref()),
@@ -297,7 +297,7 @@ impl HostedUi {
         response
     }
 
-    /// What a form of ours carried, and its text.
+    /// The hidden value of a form, as text and decrypted.
     fn received<'f, T: serde::de::DeserializeOwned>(
         &self,
         purpose: Purpose,
@@ -326,7 +326,7 @@ impl HostedUi {
         self.refused(headers, why, again.as_deref())
     }
 
-    /// A form is not taken; `again` is where to begin again.
+    /// Refuses a form. `again` is the address at which the user can start again.
     fn refused(&self, headers: &HeaderMap, why: page::Refused, again: Option<&str>) -> WholeResponse {
         self.metrics.form_refused.increment();
         let again = again.unwrap_or(routes::SIGN_IN);
@@ -334,8 +334,8 @@ impl HostedUi {
         refusal::because(why.code(), reply::html(StatusCode::FORBIDDEN, page, "'none'"))
     }
 
-    /// Turns a relying party's cross-site `POST` into our own `GET`: a browser sends `SameSite=Lax` cookies with the second only,
-    /// and without them nobody is signed in.
+    /// Redirects a cross-site `POST` of a relying party to the same address with `GET`. Browsers send `SameSite=Lax` cookies only with
+    /// `GET`, and without the cookies the user would not be signed in.
     pub(crate) fn as_navigation(&self, request: &WholeRequest) -> Option<WholeResponse> {
         let is_cross_site = csrf::fetch_site(request.headers()) == Some("cross-site");
         let has_cookie = cookie::pairs(request.headers()).any(|(name, _)| name == self.cookies.session);
@@ -347,14 +347,14 @@ impl HostedUi {
         Some(reply::see_other(&format!("{}?{query}", request.uri().path())))
     }
 
-    /// Who has signed in with the browser before.
+    /// The known browser of the request, if there is one.
     fn known_browser(&self, headers: &HeaderMap) -> Option<KnownBrowser> {
         let now = self.clock.now();
         let named = cookie::pairs(headers).filter(|(name, _)| *name == self.cookies.known);
         named.filter_map(|(_, value)| KnownBrowser::open(&self.seal, value, now)).next()
     }
 
-    /// The browser's single-sign-on session.
+    /// The single-sign-on session of the browser.
     fn session(&self, headers: &HeaderMap) -> Option<Session> {
         let now = self.clock.now();
         cookie::pairs(headers)
@@ -364,19 +364,19 @@ impl HostedUi {
     }
 }
 
-/// A page for a request that no address may be told of.
+/// The page for a request that cannot be answered by a redirect.
 pub(crate) fn page_error(headers: &HeaderMap, error: PageError) -> WholeResponse {
     let page = page::error(error, request_id(headers));
     refusal::because(error.code(), reply::html(StatusCode::BAD_REQUEST, page, "'none'"))
 }
 
-/// A page for an address where there is nothing.
+/// The page for an unknown path.
 pub(crate) fn not_found(headers: &HeaderMap) -> WholeResponse {
     let page = page::not_found(request_id(headers));
     refusal::because(refusal::NOT_FOUND, reply::html(StatusCode::NOT_FOUND, page, "'none'"))
 }
 
-/// A page for a method that is not for this address.
+/// The page for a method that the path does not support.
 pub(crate) fn method_not_allowed(headers: &HeaderMap, allow: &'static str) -> WholeResponse {
     let page = page::method_not_allowed(request_id(headers));
     let mut response = reply::html(StatusCode::METHOD_NOT_ALLOWED, page, "'none'");
@@ -384,7 +384,7 @@ pub(crate) fn method_not_allowed(headers: &HeaderMap, allow: &'static str) -> Wh
     refusal::because(refusal::METHOD, response)
 }
 
-/// The id of the request, as whoever passed it on says: the access log has the same.
+/// The request ID, which the proxy sets. The access log has the same.
 fn request_id(headers: &HeaderMap) -> Option<&str> {
     headers.get("x-amzn-trace-id")?.to_str().ok()?.strip_prefix("Root=")
 }
@@ -393,7 +393,7 @@ fn whole_seconds(wait: Duration) -> u64 {
     wait.as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX)
 }
 
-/// A CSP source list that lets a form lead to `location`.
+/// A CSP source list that allows a form to redirect to `location`.
 fn form_action(location: &str) -> String {
     let origin = Url::parse(location).map(|url| url.origin().ascii_serialization());
     origin.map_or("'self'".to_owned(), |origin| format!("'self' {origin}"))

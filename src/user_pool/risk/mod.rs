@@ -1,20 +1,20 @@
-//! Slows down who guesses passwords, without ever locking out who knows theirs.
+//! Slows down password guessing without locking out users who know their password.
 //!
-//! Four limits, each a bucket that refills (attacks U-02):
+//! There are four limits, each a token bucket (attacks U-02):
 //!
-//! - user *and* address: the first to bite, so that someone who guesses elsewhere does not slow the user down;
-//! - address (a /64 for IPv6): against one machine that tries many users;
-//! - site (a /48, for IPv6 only): against one customer who has thousands of such networks;
-//! - user, wherever from: against many machines that try one user. An address from which that user has signed in is exempt,
-//!   or an attacker could keep the user out.
+//! - Per user *and* address. It is the strictest, so that guessing from another address does not slow the user down.
+//! - Per address (a /64 for IPv6), against one machine that tries many users.
+//! - Per site (a /48, only for IPv6), against one customer with thousands of such networks.
+//! - Per user, against many machines that try one user. An address from which this user has signed in is exempt. Otherwise an
+//!   attacker could lock the user out.
 //!
-//! A browser in which the user has signed in before is counted by itself (`signin::known`), and none of the others applies: whoever
-//! guesses from the same network, or from everywhere, keeps the user out of no browser of theirs. All such browsers of one user
-//! together have a limit, too, because a user may make as many as they like.
+//! A browser in which the user has signed in before has its own limit (`signin::known`), and none of the others applies to it. So
+//! guessing from the same network, or from many networks, does not lock the user out of such a browser. All such browsers of one user
+//! together have a limit, too, because a user can create any number of them.
 //!
-//! An attempt is counted before the password is looked at and given back when it was right: parallel guesses cannot slip in
-//! between. Whoever could only be refused because of attempts that are under way waits for their outcome. A refused attempt is
-//! not counted, so that waiting always helps.
+//! An attempt is counted before the password is verified, and given back if the password is right. So parallel guesses cannot
+//! exceed the limits. If only attempts in progress stand against an attempt, it waits for their outcome. A refused attempt is
+//! not counted, so waiting always helps.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -34,25 +34,25 @@ const PER_USER_AND_ADDRESS: Limit = Limit { burst: 5, interval: Duration::from_s
 const PER_ADDRESS: Limit = Limit { burst: 30, interval: Duration::from_secs(5) };
 const PER_SITE: Limit = Limit { burst: 120, interval: Duration::from_secs(1) };
 const PER_USER: Limit = Limit { burst: 50, interval: Duration::from_secs(60) };
-/// How long an address counts as the user's own after a sign-in from there.
+/// How long an address counts as known for a user after a sign-in from there.
 const KNOWN_FOR: Duration = Duration::from_secs(30 * 24 * 3600);
-/// Addresses of users that are remembered, for each user and in all.
+/// Maximum number of known addresses, per user and in total.
 const KNOWN: Bounds = Bounds { per_owner: 64, total: 100_000 };
 
-/// Entries that each limit remembers, of 16 bytes.
+/// Maximum number of entries of each limit. An entry has 16 bytes.
 const ENTRIES_MAX: usize = 100_000;
 
-/// Longest wait for the outcome of other attempts.
+/// Maximum waiting time for the outcome of other attempts.
 const WAIT_MAX: Duration = Duration::from_secs(10);
-/// Attempts that wait for the outcome of others: from one network, and in all. Each holds its form, of 16 KiB at most.
+/// Maximum number of attempts that wait for the outcome of others, per network and in total. Each holds a form of at most 16 KiB.
 const WAITING_PER_NETWORK: u32 = 512;
 const WAITING_MAX: u32 = 2048;
 
-/// What is remembered of attempts.
+/// The limits and what is known of attempts.
 #[derive(Debug)]
 pub(crate) struct Risk {
     state: Mutex<State>,
-    /// Told each time the outcome of an attempt is known.
+    /// Notified when the outcome of an attempt is known.
     settled: Notify,
 }
 
@@ -63,22 +63,22 @@ struct State {
     per_site: Buckets,
     per_user: Buckets,
     known: Shares<()>,
-    /// Attempts whose outcome is not known yet, by the key of each bucket that they were taken from.
+    /// The number of attempts in progress, by the key of each bucket that they use.
     under_way: HashMap<u64, u32>,
-    /// Attempts that wait, by network.
+    /// The number of waiting attempts, by network.
     waiting: HashMap<[u8; 8], u32>,
     waiting_in_all: u32,
 }
 
-/// Where an attempt comes from.
+/// The origin of an attempt.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Origin<'a> {
     pub(crate) address: IpAddr,
-    /// The browser, where this very user has signed in with it before.
+    /// The browser, if it is known for this user.
     pub(crate) browser: Option<&'a str>,
 }
 
-/// An attempt that may be made. One that is dropped without a word has failed.
+/// An attempt that was permitted. Dropping it without [`succeeded`](Self::succeeded) counts it as failed.
 #[derive(Debug)]
 #[must_use]
 pub(crate) struct Attempt<'r> {
@@ -86,14 +86,14 @@ pub(crate) struct Attempt<'r> {
     keys: Keys,
 }
 
-/// The buckets that an attempt is taken from.
+/// The buckets that an attempt uses.
 #[derive(Clone, Copy, Debug)]
 struct Keys {
     pair: u64,
     address: u64,
-    /// `None` from an IPv4 address.
+    /// `None` for an IPv4 address.
     site: Option<u64>,
-    /// `None` from an address that is the user's own.
+    /// `None` if the address is known for the user.
     user: Option<u64>,
 }
 
@@ -103,25 +103,25 @@ impl Keys {
     }
 }
 
-/// Why an attempt may not be made.
+/// Why an attempt is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Refused {
-    /// Too many have failed; the next may be made after so long.
+    /// Too many attempts have failed. The next one is permitted after this time.
     TooMany(Duration),
-    /// Too many are under way.
+    /// Too many attempts are in progress.
     Busy,
 }
 
-/// What an attempt meets.
+/// Whether an attempt is permitted.
 enum Turn<'r> {
     Now(Attempt<'r>),
-    /// Whether there is a place depends on how the attempts that are under way end.
+    /// It depends on the outcome of the attempts in progress.
     Later,
     Refused(Duration),
 }
 
 impl Risk {
-    /// Remembers nothing yet.
+    /// Creates the limits without any attempts.
     pub(crate) fn new() -> Self {
         let state = State {
             per_user_and_address: Buckets::new(PER_USER_AND_ADDRESS, ENTRIES_MAX),
@@ -136,8 +136,8 @@ impl Risk {
         Self { state: Mutex::new(state), settled: Notify::new() }
     }
 
-    /// Counts an attempt. Where only the attempts that are under way stand against it, waits for their outcome: a whole
-    /// office may sign in at the same moment, and still nobody gets more guesses than the limits allow.
+    /// Counts an attempt. If only attempts in progress stand against it, waits for their outcome. So a whole office can sign in at
+    /// the same moment, and still nobody gets more guesses than the limits allow.
     ///
     /// # Errors
     ///
@@ -153,7 +153,7 @@ impl Risk {
         let in_turn = async {
             loop {
                 let mut settled = pin!(self.settled.notified());
-                // Before the look, so that nothing that happens in between is missed.
+                // Before the check, so that no notification between the check and the wait is missed.
                 settled.as_mut().enable();
                 match self.turn(user, from, clock.now()) {
                     Turn::Now(attempt) => return Ok(attempt),
@@ -212,7 +212,7 @@ impl State {
         }
     }
 
-    /// How long until an attempt may be made, where so many of each bucket were given back.
+    /// Time until an attempt is permitted, as if this number of attempts had been given back to each bucket.
     fn wait(&self, keys: Keys, given_back: impl Fn(u64) -> u32, now: Timestamp) -> Duration {
         let wait = |buckets: &Buckets, key| buckets.wait_without(key, given_back(key), now);
         let wait_for_site = keys.site.map(|key| wait(&self.per_site, key)).unwrap_or_default();
@@ -223,7 +223,7 @@ impl State {
 }
 
 impl Attempt<'_> {
-    /// The password was right: the attempt is not counted, and failures of this user from there are forgotten.
+    /// The password was right. The attempt is given back, and failures of this user from this address are forgotten.
     pub(crate) fn succeeded(self, user: &UserName, address: IpAddr, now: Timestamp) {
         let mut state = self.risk.lock();
         state.per_user_and_address.forget(self.keys.pair);
@@ -231,7 +231,7 @@ impl Attempt<'_> {
         state.known.put(&user, &(user, network(address)), (now, now + KNOWN_FOR), (), now);
     }
 
-    /// Nobody looked at the password: the attempt is not counted.
+    /// The password was not verified. The attempt is given back.
     pub(crate) fn not_made(self) {
         let mut state = self.risk.lock();
         state.per_user_and_address.give_back(self.keys.pair);
@@ -260,7 +260,7 @@ impl Drop for Attempt<'_> {
     }
 }
 
-/// A place among those who wait.
+/// A place in the queue of waiting attempts.
 struct Place<'r> {
     risk: &'r Risk,
     network: [u8; 8],

@@ -1,7 +1,7 @@
-//! A browser in which a user has typed the right password before. Its attempts are counted by themselves, so that nobody who
-//! guesses elsewhere keeps the user out: not from the same network, not after a restart, not at another replica.
+//! A known browser: a user has signed in with it before. Its attempts are counted separately. So somebody who guesses elsewhere cannot
+//! lock the user out, even from the same network, after a restart, or at another replica.
 //!
-//! It is a sealed cookie beside the session's, stays when the user signs out, and gives no right but that.
+//! The information is in an encrypted cookie next to the session cookie. The cookie stays after a sign-out, and grants nothing else.
 
 use std::time::Duration;
 
@@ -12,22 +12,22 @@ use crate::crypto::random;
 use crate::user_pool::directory::user::User;
 use crate::user_pool::seal::{Purpose, Seal};
 
-/// How long a browser is known after the last sign-in with the password.
+/// How long a browser is known after the last sign-in with a password.
 pub(crate) const LIFETIME: Duration = Duration::from_secs(90 * 24 * 3600);
 
-/// What the cookie says.
+/// The contents of the cookie.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct KnownBrowser {
-    /// Attempts are counted by it.
+    /// The ID by which attempts are counted.
     pub(crate) id: String,
-    /// `sub` of the last user who signed in: nobody else is known here.
+    /// `sub` of the last user who signed in. The browser is known only for this user.
     subject: String,
     expires_at: u64,
 }
 
 impl KnownBrowser {
-    /// The browser of a user who has just typed the right password. It keeps its id where it was known before, so that signing in
-    /// gives no new attempts.
+    /// Marks the browser as known after a sign-in. A browser that was known before keeps its ID, so that a sign-in does not grant new
+    /// attempts.
     pub(crate) fn of(user: &User, before: Option<&Self>, now: Timestamp) -> Self {
         let before = before.filter(|before| before.is_of(user));
         Self {
@@ -37,17 +37,17 @@ impl KnownBrowser {
         }
     }
 
-    /// Whether `user` is the one who has signed in here.
+    /// Whether the browser is known for `user`.
     pub(crate) fn is_of(&self, user: &User) -> bool {
         self.subject == user.subject()
     }
 
-    /// The cookie's value.
+    /// The value of the cookie.
     pub(crate) fn seal(&self, seal: &Seal) -> String {
         seal.seal(Purpose::KnownBrowser, self)
     }
 
-    /// Reads a cookie's value, unless its time is over.
+    /// Decrypts the value of a cookie. `None` if it has expired.
     pub(crate) fn open(seal: &Seal, cookie: &str, now: Timestamp) -> Option<Self> {
         seal.open(Purpose::KnownBrowser, cookie).filter(|browser: &Self| browser.expires_at > now.seconds())
     }

@@ -1,4 +1,4 @@
-//! Proves who someone is: one step so far, the password.
+//! Verifies users. The only step in this version is the password.
 
 pub(crate) mod known;
 pub(crate) mod sso;
@@ -16,7 +16,7 @@ use crate::user_pool::directory::user::{User, UserName};
 use crate::user_pool::risk::{Origin, Refused, Risk};
 use known::KnownBrowser;
 
-/// Checks passwords, slowly for those who guess.
+/// Verifies passwords, and limits guessing.
 #[derive(Debug)]
 pub(crate) struct SignIn {
     directory: Arc<Directory>,
@@ -25,27 +25,28 @@ pub(crate) struct SignIn {
     clock: Clock,
 }
 
-/// How an attempt ended.
+/// The outcome of an attempt.
 #[derive(Debug)]
 pub(crate) enum Outcome {
-    /// It is this user.
+    /// The password of this user is right.
     User(Arc<User>),
-    /// No such user, or another password: nobody is told which (attacks U-01).
+    /// The user does not exist, or the password is wrong. The client does not learn which (attacks U-01).
     Wrong,
-    /// Too many attempts; the next may be made after so long.
+    /// Too many attempts. The next one is permitted after this time.
     TooMany(Duration),
-    /// Too many people sign in at this moment.
+    /// Too many users are signing in at the moment.
     Busy,
 }
 
 impl SignIn {
-    /// Hashes `hashing_max` passwords at a time.
+    /// Verifies the passwords of the users in `directory`, at most `hashing_max` at a time.
     pub(crate) fn new(directory: Arc<Directory>, hashing_max: usize, clock: Clock) -> Self {
         let hasher = Hasher::new(hashing_max, directory.users().map(|user| user.password_hash()));
         Self { directory, hasher, risk: Risk::new(), clock }
     }
 
-    /// Checks what was typed, in a browser that may be `known`. Dropping the future leaves the attempt counted.
+    /// Verifies a user name and a password, typed in a browser that may be `known`. If the future is dropped, the attempt stays
+    /// counted as failed.
     pub(crate) async fn password(
         &self,
         typed: &str,
@@ -53,7 +54,7 @@ impl SignIn {
         client: IpAddr,
         known: Option<&KnownBrowser>,
     ) -> Outcome {
-        // Names that can be none share one bucket, and cost what others cost.
+        // All invalid names share one bucket, and take the same time as others.
         let name = UserName::parse(typed).unwrap_or_else(UserName::nobody);
         let user = self.directory.user_named(&name);
         let known = known.filter(|known| user.is_some_and(|user| known.is_of(user)));
@@ -76,7 +77,7 @@ impl SignIn {
         }
     }
 
-    /// Takes every hasher, until the permit is dropped.
+    /// Occupies every hasher until the permit is dropped.
     #[cfg(test)]
     pub(crate) async fn block_hashing(&self) -> tokio::sync::OwnedSemaphorePermit {
         self.hasher.block().await
