@@ -1,8 +1,7 @@
-//! Finishes a login: checks that it was begun in this browser, redeems the code, and starts the session (ALB §2.4–2.5).
+//! Finishes a sign-in: checks that it was started in this browser, redeems the code, and creates the session (ALB §2.4–2.5).
 //!
-//! A callback that is not the end of a login is not the end for the user either. Where the user is signed in already, the
-//! browser goes on to the address; where signing in once more can help, that begins by itself, once; else a page says what
-//! has happened and has a link that goes on to the address.
+//! If a callback fails, the user is still led on. If the user is already signed in, the browser is redirected to the return address. If
+//! another sign-in can help, it is started automatically, once. Otherwise a page explains the failure and links to the return address.
 
 use std::sync::Arc;
 
@@ -28,7 +27,7 @@ use crate::session::pending::Carried;
 use crate::session::record::Session;
 use crate::session::shards::{self, Found};
 
-/// The provider's answer, as the browser brings it.
+/// The authorization response of the provider, from the query of the callback.
 struct Brought {
     state: String,
     code: Option<Secret<String>>,
@@ -36,27 +35,27 @@ struct Brought {
     error: Option<String>,
 }
 
-/// A login that was begun at this host, and the action that began it.
+/// A sign-in that was started on this host, and its action.
 struct Login<'e> {
     gate: &'e Arc<Authenticate>,
     to: Destination,
     attempt: u8,
     proof: Proof,
-    /// The rule that began it, where that is known.
+    /// The rule that started it, if it is known.
     rule: Option<String>,
 }
 
-/// What shows that the login was begun in this browser.
+/// The proof that the sign-in was started in this browser.
 enum Proof {
-    /// Its cookie.
+    /// The cookie of the sign-in.
     Pending(Box<PendingLogin>),
-    /// Its cookie, but the time is over.
+    /// The cookie of the sign-in, but it has expired.
     Expired,
-    /// Nothing: `state` is ours, and that is all.
+    /// There is no cookie. Only the `state` is valid.
     Missing(Carried),
 }
 
-/// What a request to the callback is answered from.
+/// The parts of a request to the callback path.
 struct Callback<'r> {
     local: &'r Local,
     request: &'r CanonicalRequest,
@@ -85,7 +84,7 @@ pub(super) async fn answer(
             exchange.login = Some(login.gate.names(login.rule.as_deref()));
             callback.finish(exchange, login, brought).await
         }
-        // A link that was kept: whoever is signed in goes on (pitfalls 5).
+        // For example a bookmark of the callback URL. A signed-in user is redirected (pitfalls 5).
         Err(Reason::AuthStateMissing | Reason::AuthStateMismatch)
             if endpoints.gates.iter().any(|gate| callback.has_session(gate)) =>
         {
@@ -99,9 +98,9 @@ pub(super) async fn answer(
 }
 
 impl Callback<'_> {
-    /// Reads the query. A parameter that comes twice is not chosen from (attacks C-06).
+    /// Parses the query. Refuses repeated parameters (attacks C-06).
     fn read(&self, method: &Method) -> Result<Brought, Reason> {
-        // Not HEAD either, which link previews send: a code can be redeemed once (attacks C-15).
+        // Not HEAD either. Link previews send HEAD, and a code can be redeemed only once (attacks C-15).
         if *method != Method::GET {
             return Err(Reason::AuthCallbackMalformed);
         }
@@ -115,10 +114,10 @@ impl Callback<'_> {
         Ok(Brought { state: state.ok_or(Reason::AuthStateMissing)?, code: code.map(Secret::new), issuer, error })
     }
 
-    /// Finds the login that this is the answer to: nothing of the answer is believed before.
+    /// Finds the sign-in of the response. Nothing else of the response is used before that.
     fn recognise<'e>(&self, endpoints: &'e Endpoints, state: &str) -> Option<Login<'e>> {
         let host = self.request.host();
-        // RFC 9700 §4.4.2: an answer that comes to another provider's callback is nobody's.
+        // RFC 9700 §4.4.2: a response at the callback path of another provider is refused.
         let gates = || endpoints.gates.iter().filter(|gate| *gate.callback == *self.request.path());
         for gate in gates() {
             let Ok(found) = gate.pending.find::<PendingLogin>(host, state, self.headers, self.now) else { continue };
@@ -167,7 +166,7 @@ impl Callback<'_> {
                 self.start_session(exchange, gate, &brought.state, &signed, rounds);
                 gate.go_to(&login.to, self.headers)
             }
-            // Finished before, and too long ago; or at another replica, which has had the code.
+            // The sign-in was finished more than a minute ago, or at another replica.
             None => self.recover(exchange, &login, &brought.state, Reason::AuthStateMismatch.into(), again).await,
             Some(Err(rejection)) if rejection.reason == Reason::AuthCodeRejected => {
                 self.recover(exchange, &login, &brought.state, rejection, again).await
@@ -185,8 +184,8 @@ impl Callback<'_> {
         self.end_other_user(gate, &signed.session);
     }
 
-    /// Ends the session that the browser had, where it was another user's (attacks C-18). The same user's is only replaced:
-    /// requests of a second tab may be on their way with it.
+    /// Ends the former session of the browser if it belongs to another user (attacks C-18). A session of the same user is only replaced,
+    /// because requests of a second tab may still use it.
     fn end_other_user(&self, gate: &Authenticate, session: &Session) {
         let Found::Whole(shards) = shards::find(self.headers, gate.issuing.sessions.base()) else { return };
         let Ok(before) = gate.issuing.sessions.open(self.request.host(), &shards) else { return };
@@ -196,7 +195,7 @@ impl Callback<'_> {
         }
     }
 
-    /// Goes on where the user is signed in, and signs in once more where `prompt` says how and that has not been tried.
+    /// Redirects to the return address if the user is signed in. Otherwise starts another sign-in with `prompt`, unless that was tried before.
     async fn recover(
         &self,
         exchange: &mut Exchange,
@@ -217,7 +216,7 @@ impl Callback<'_> {
         gate.metrics.failures.count(rejection.reason);
         tracing::debug!(request_id = %exchange.id, reason = rejection.reason.code(), "the sign-in begins once more by itself");
         let to = match &login.to {
-            // The cookie that knew it is gone.
+            // The address was only in the cookie, which is gone.
             Destination::InCookie => Destination::Landing,
             known => known.clone(),
         };
@@ -226,7 +225,7 @@ impl Callback<'_> {
         gate.begin_login(exchange, self.headers, start).await
     }
 
-    /// Counts what [`reject`](Self::reject) answers.
+    /// Counts the failures that [`reject`](Self::reject) answers.
     fn give_up(
         &self,
         exchange: &mut Exchange,
@@ -238,7 +237,7 @@ impl Callback<'_> {
         self.reject(exchange, login, state, rejection)
     }
 
-    /// Refuses with a page that goes on from there.
+    /// Refuses with a page that links to the return address.
     fn reject(
         &self,
         exchange: &mut Exchange,
@@ -260,18 +259,18 @@ impl Callback<'_> {
         Err(if is_denied { rejection.offer(other) } else { rejection })
     }
 
-    /// Whether the browser has a session that this action would take.
+    /// Whether the browser has a session that is valid for this action.
     fn has_session(&self, gate: &Authenticate) -> bool {
         gate.open(self.local, self.request.host(), self.headers, self.now).is_ok()
     }
 }
 
-/// Asks the provider to ask the user who they are. Follows a ticket in a link to sign in.
+/// Makes the provider ask for the account. Appended to the ticket of a sign-in link.
 pub(super) const OTHER_ACCOUNT: &str = "account=other";
 
 impl Authenticate {
-    /// Sends the browser to where a login ends. With `SameSite=Strict` a page goes there: the browser would not send the session
-    /// along on a redirect that began at the provider.
+    /// Redirects the browser to the return address. With `SameSite=Strict`, a page does it, because the browser would not send the session
+    /// cookie with a redirect that started at the provider.
     fn go_to(&self, to: &Destination, headers: &HeaderMap) -> Result<Response, Rejection> {
         match self.settings.same_site {
             SameSite::Strict => Ok(answer::page_that_goes_to(self.location(to))),
@@ -279,7 +278,7 @@ impl Authenticate {
         }
     }
 
-    /// Where a login ends.
+    /// The return address of a sign-in.
     fn location<'t>(&'t self, to: &'t Destination) -> &'t str {
         match to {
             Destination::Address(address) => on_this_origin(address),
@@ -288,7 +287,7 @@ impl Authenticate {
     }
 }
 
-/// The provider declined. What it says besides its code is for nobody's eyes (attacks C-12).
+/// The rejection for an error of the provider. Only its code is used; the description is neither shown nor logged (attacks C-12).
 fn declined(error: &str) -> Rejection {
     let reason = if error == "access_denied" { Reason::AuthDenied } else { Reason::AuthProviderError };
     let is_code = error.len() <= 64 && error.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
@@ -296,8 +295,8 @@ fn declined(error: &str) -> Rejection {
     Rejection::new(reason, format!("the provider answered the sign-in with the error {code}"))
 }
 
-/// How to ask once more after an error that the next answer may not have: the provider is busy (RFC 6749 §4.1.2.1), or was
-/// told not to ask the user and has to (OIDC Core §3.1.2.6).
+/// The `prompt` of a second try after an error that may be temporary: the provider is busy (RFC 6749 §4.1.2.1), or it was told not to ask
+/// the user although it must (OIDC Core §3.1.2.6).
 fn recovery(error: &str) -> Option<Prompt> {
     match error {
         "temporarily_unavailable" => Some(Prompt::Configured),

@@ -1,4 +1,4 @@
-//! Answers on the reserved paths ([`paths`](super::paths)), on the hosts where a rule authenticates.
+//! Answers requests to the reserved paths ([`paths`](super::paths)).
 
 use std::sync::Arc;
 
@@ -14,23 +14,23 @@ use crate::exchange::error_page::streamed;
 use crate::exchange::rejection::{Reason, Rejection};
 use crate::message::{Request, Response, media};
 
-/// Stands for the provider where a callback belongs to no sign-in. No provider can have this name.
+/// The provider label of callbacks that belong to no sign-in. No provider can have this name.
 const UNCLAIMED: &str = "(none)";
 
-/// Every `authenticate-*` action of one listener, and what answers in their place on the reserved paths.
+/// The reserved paths of one listener, with all its `authenticate-*` actions.
 #[derive(Debug)]
 pub(crate) struct Endpoints {
     pub(super) gates: Vec<Arc<Authenticate>>,
     claims: Arc<ClaimsHeaders>,
     pub(super) paths: Arc<Paths>,
-    /// What the browser is told to forget at a sign-out.
+    /// `Clear-Site-Data` of a sign-out.
     pub(super) clear_site_data: Option<HeaderValue>,
-    /// Failures of callbacks that no action claims.
+    /// Failures of callbacks that belong to no action.
     pub(super) unclaimed: Failures,
 }
 
 impl Endpoints {
-    /// The endpoints of a listener with these actions.
+    /// Creates the endpoints of a listener with these actions.
     pub(crate) fn new(gates: Vec<Arc<Authenticate>>, services: &Services) -> Self {
         Self {
             gates,
@@ -41,16 +41,16 @@ impl Endpoints {
         }
     }
 
-    /// Where they are.
+    /// The reserved paths.
     pub(crate) fn paths(&self) -> &Paths {
         &self.paths
     }
 
-    /// Answers a request to one of them. Bodies are not read: none of these needs one (attacks D-13).
+    /// Answers a request to a reserved path. Bodies are not read, because no endpoint needs one (attacks D-13).
     ///
     /// # Errors
     ///
-    /// What is refused, and what a login failed of.
+    /// Refusals, and errors of a sign-in.
     pub(crate) async fn answer(
         &self,
         endpoint: Endpoint,
@@ -75,7 +75,7 @@ impl Endpoints {
     }
 }
 
-/// The answer to a prefetch of something that acts.
+/// The response to a prefetch of an endpoint with side effects.
 pub(super) fn refuse_prefetch(headers: &HeaderMap) -> Option<Response> {
     media::is_prefetch(headers).then(answer::not_for_prefetch)
 }

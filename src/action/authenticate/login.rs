@@ -1,4 +1,4 @@
-//! Begins a login: keeps what the callback will need in sealed cookies, and sends the browser to the provider.
+//! Starts a sign-in: stores the values for the callback in encrypted cookies, and redirects the browser to the provider.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -17,24 +17,25 @@ use crate::oidc;
 use crate::session::rounds::ROUNDS_MAX;
 use crate::session::shards::{self, Found};
 
-/// What is kept, sealed, from the redirect to the callback. The seal binds it to the host and the cookie's base name.
+/// The values that are kept, encrypted, from the redirect to the callback. The encryption binds them to the host and to the base name
+/// of the cookie.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct PendingLogin {
-    /// The action that began it (attacks C-13, S-03).
+    /// The action that started the sign-in (attacks C-13, S-03).
     pub(super) gate: String,
     pub(super) redirect_uri: String,
     /// Never [`Destination::InCookie`].
     pub(super) to: Destination,
-    /// How many times the login began anew by itself.
+    /// How many times the sign-in was restarted automatically.
     pub(super) attempt: u8,
-    /// How many logins had just finished in this browser when it began.
+    /// How many sign-ins had just finished in this browser when it started.
     pub(super) rounds: u8,
     pub(super) protocol: oidc::Pending,
-    /// The rule that began it, for the log. Absent in a login that an older version began.
+    /// The rule that started the sign-in, for the log. Absent in sign-ins that an older version started.
     pub(super) rule: Option<String>,
 }
 
-/// How a login begins.
+/// The input of a sign-in.
 #[derive(Debug)]
 pub(super) struct Start {
     pub(super) to: Destination,
@@ -43,39 +44,39 @@ pub(super) struct Start {
     pub(super) prompt: Prompt,
 }
 
-/// What a login begins for.
+/// Why a sign-in starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Cause {
-    /// A request without a session, or a callback that was not the end: stopped where it goes round.
+    /// A request without a session, or a callback that failed. Stopped after a few rounds.
     Request,
-    /// A person has followed a link to sign in.
+    /// The user followed a link to sign in.
     Person,
 }
 
-/// What becomes of the `prompt` that the configuration may have.
+/// How the `prompt` parameter of the configuration is changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Prompt {
     Configured,
-    /// The provider has said that it cannot do without asking the user.
+    /// The provider has answered that it must ask the user.
     NotNone,
-    /// The provider is to ask who it is, because it would give the same account again.
+    /// The provider must ask for the account. Otherwise it would return the same account again.
     Login,
 }
 
 impl Start {
-    /// A login for a request, to what it asked for.
+    /// A sign-in for a request. Returns to the requested address.
     pub(super) fn request(to: Destination) -> Self {
         Self { to, attempt: 0, cause: Cause::Request, prompt: Prompt::Configured }
     }
 }
 
 impl Authenticate {
-    /// Sends a navigation to the provider.
+    /// Redirects a navigation to the provider.
     ///
     /// # Errors
     ///
-    /// Where the provider's metadata cannot be had, where logins follow each other without an end, and where the address is
-    /// too long to be kept.
+    /// If the metadata of the provider is not available, if there were too many sign-ins in a row, or if the address is too long for
+    /// the cookies.
     pub(super) async fn begin_login(
         &self,
         exchange: &mut Exchange,
@@ -83,7 +84,7 @@ impl Authenticate {
         start: Start,
     ) -> Result<Response, Rejection> {
         let request = exchange.request.clone().ok_or(Reason::Internal)?;
-        // A login that begins anew by itself, in a callback, keeps the rule that began it.
+        // A sign-in that a callback restarts keeps its rule.
         let rule = exchange.rule.clone().or_else(|| exchange.login.as_ref()?.rule.clone());
         exchange.login = Some(self.names(rule.as_deref()));
         let rounds = match start.cause {
@@ -100,7 +101,7 @@ impl Authenticate {
             self.metrics.failures.count(Reason::AuthTooManyLogins);
             return Err(Reason::AuthTooManyLogins.into());
         }
-        // The port too, where the client named one: a browser on another port is another origin.
+        // Including the port, if the client sent one, because another port is another origin.
         let redirect_uri = format!("https://{}{}", request.authority.as_str(), self.callback);
         let state = self.seal_ticket(request.host(), &start.to, start.attempt);
         let begun = self.ask_provider(redirect_uri.clone(), state.clone(), start.prompt).await;
@@ -115,7 +116,7 @@ impl Authenticate {
             rule: rule.as_deref().map(str::to_owned),
         };
         let saved = self.pending.save(request.host(), &state, login, headers, exchange.started_at);
-        // What makes it too large for cookies can only be the address. The address bar still has it.
+        // Only the address can be too large for the cookies. The address bar still has it.
         let lines = saved.map_err(|error| {
             let link = link(&Destination::Landing).in_a_new_tab();
             Rejection::new(Reason::AuthAddressTooLong, error).offer(link)
@@ -125,7 +126,7 @@ impl Authenticate {
         answer::go(&begun.location, headers)
     }
 
-    /// Whose login it is, for the log.
+    /// The provider and the rule, for the log.
     pub(super) fn names(&self, rule: Option<&str>) -> LoginNames {
         LoginNames { provider: Arc::clone(self.issuing.client.name()), rule: rule.map(Rc::from) }
     }
@@ -148,13 +149,13 @@ impl Authenticate {
         begun.map_err(failure::abandoned)?.map_err(failure::rejection)
     }
 
-    /// Why a session that has just been made is not there: what the request shows of it.
+    /// Why a request has no session although a sign-in has just finished, as far as the request shows it.
     fn why_lost(&self, host: &str, headers: &HeaderMap) -> Reason {
         match shards::find(headers, self.issuing.sessions.base()) {
             Found::Nothing => Reason::AuthCookieNotReturned,
             Found::Broken if shards::has_twins(headers, self.issuing.sessions.base()) => Reason::AuthCookieTwice,
             Found::Broken => Reason::AuthCookieUnreadable,
-            // It opens, so that only the time can be against it, or the provider, which is the same to whoever reads this.
+            // It can be decrypted, so it has expired, or the provider has ended it.
             Found::Whole(shards) => match self.issuing.sessions.open(host, &shards) {
                 Ok(_) => Reason::AuthClock,
                 Err(_) => Reason::AuthCookieUnreadable,
@@ -163,9 +164,9 @@ impl Authenticate {
     }
 }
 
-/// Whether a request to one of our own paths may begin a login: it loads a page, or a script of this origin has made it, as a
-/// service worker does that fetches the address of a navigation. Each login counts against the address of the client, and another
-/// site can have each of its visitors load images and frames from here (attacks D-16).
+/// Whether a request to a reserved path may start a sign-in: it loads a page, or a script of this origin sent it, for example a service
+/// worker that fetches the address of a navigation. Other requests must not, because each sign-in counts against the address of the
+/// client, and a page of another site can make its visitors load images and frames from here (attacks D-16).
 pub(super) fn may_begin(method: &Method, headers: &HeaderMap) -> bool {
     let is_of_this_origin = || headers.get(SEC_FETCH_SITE).is_some_and(|site| site.as_bytes() == b"same-origin");
     match media::intent(method, headers) {
@@ -175,10 +176,10 @@ pub(super) fn may_begin(method: &Method, headers: &HeaderMap) -> bool {
     }
 }
 
-/// Names an action by what makes its sessions: a callback that arrives after a restart, or at another replica, finds it.
+/// Identifies an action by the settings that determine its sessions, so that a callback finds it after a restart or at another replica.
 pub(super) fn gate_key(settings: &AuthenticateSettings, provider: &str) -> String {
     let parts =
         [provider, &settings.session_cookie_name, &settings.scope, &settings.session_timeout.as_secs().to_string()];
-    // None of the parts has a line break.
+    // None of the parts contains a line break.
     parts.join("\n")
 }

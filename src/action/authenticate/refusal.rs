@@ -1,4 +1,4 @@
-//! The 401 of a request without a session: how a person who sees it gets on.
+//! The links on the 401 page of a request without a session.
 
 use http::HeaderMap;
 
@@ -10,7 +10,7 @@ use crate::message::media::{Intent, Preferred};
 use crate::message::uri::CanonicalRequest;
 
 impl Authenticate {
-    /// Refuses with links for whoever can follow one.
+    /// Creates the rejection. Adds links if the client can follow them.
     pub(super) fn refusal(
         &self,
         reason: Reason,
@@ -20,12 +20,12 @@ impl Authenticate {
         headers: &HeaderMap,
     ) -> Rejection {
         let rejection = Rejection::from(reason);
-        // A program reads the code, and nobody looks at what was asked ahead of time.
+        // Programs read the code, and nobody sees the response to a prefetch.
         if exchange.preferred(headers) == Preferred::Json || intent == Intent::Prefetch {
             return rejection;
         }
         let link = |to: &Destination| self.sign_in_link(request.host(), to, None);
-        // What is left in the other tab, or around the frame, goes on when the user comes back to it.
+        // After the sign-in in a new tab, the user returns to the page with the frame or the form.
         let elsewhere = || link(&Destination::Landing).in_a_new_tab();
         match (reason, intent) {
             (Reason::AuthFormForeign, _) => rejection.offer(WayOn::same_address("Open the page")),

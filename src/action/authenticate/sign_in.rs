@@ -1,4 +1,4 @@
-//! The link to sign in that pages of ours have, and the page that is shown after signing in from another tab.
+//! The sign-in path: the target of the sign-in links on our pages, and the page after a sign-in that was started in another tab.
 
 use http::Method;
 use http::request::Parts;
@@ -14,7 +14,7 @@ use crate::exchange::rejection::{Reason, Rejection};
 use crate::message::Response;
 use crate::message::form::Form;
 
-/// Answers a request to the sign-in path. Only a ticket of ours says where a login goes (attacks R-19).
+/// Answers a request to the sign-in path. Only a ticket can set the return address (attacks R-19).
 pub(super) async fn answer(
     endpoints: &Endpoints,
     local: &Local,

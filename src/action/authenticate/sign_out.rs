@@ -1,8 +1,8 @@
-//! Ends the session, here and, where the provider has a way, there (ALB §5, pitfalls 70–74).
+//! Ends the session, and the session at the provider if it supports that (ALB §5, pitfalls 70–74).
 //!
-//! The same path is the landing page that a provider sends the browser back to: a request without a session is told "you are
-//! signed out". One with the `state` that we gave the provider changes nothing; where the user has signed in again meanwhile, a page
-//! offers to sign out. No parameter says where to go next (attacks R-18).
+//! The provider redirects to the same path afterwards. A request without a session gets the page "You are signed out". A request with
+//! the `state` of the sign-out changes nothing: if the user has signed in again in the meantime, a page offers to sign out. No parameter
+//! selects the next address (attacks R-18).
 
 use std::sync::Arc;
 
@@ -21,10 +21,10 @@ use crate::oidc;
 use crate::session::record::Session;
 use crate::session::shards::{self, Found};
 
-/// Given to the provider, which brings it back (OpenID Connect RP-Initiated Logout §3).
+/// The `state` parameter, which the provider returns (OpenID Connect RP-Initiated Logout §3).
 const STATE: &str = "signed-out";
 
-/// Clear Site Data §3.1: the browser forgets pages that it has kept, so that the back button does not show them.
+/// Clear Site Data §3.1: the browser removes cached pages, so that the back button does not show them.
 const CLEAR_SITE_DATA: HeaderName = HeaderName::from_static("clear-site-data");
 
 /// Answers a request to the sign-out path.
@@ -43,8 +43,8 @@ pub(super) async fn answer(
     let request = exchange.request.clone().ok_or(Reason::Internal)?;
     let carried = carried(endpoints, &parts.headers);
     let is_return = is_return(&request);
-    // A link to where the provider sends the browser back to can stand on any page. Nobody is told "you are signed out" who is not:
-    // on a computer that others use, that is what one relies on.
+    // Any page can link to this address. A user who is still signed in must not see "You are signed out", because users of shared
+    // computers rely on it.
     let is_signed_in = || {
         endpoints.gates.iter().any(|gate| gate.open(local, request.host(), &parts.headers, exchange.started_at).is_ok())
     };
@@ -66,7 +66,7 @@ pub(super) async fn answer(
     Ok(answer)
 }
 
-/// One action for each cookie name that the request carries anything under.
+/// One action for each session cookie name in the request.
 fn carried<'e>(endpoints: &'e Endpoints, headers: &HeaderMap) -> Vec<&'e Arc<Authenticate>> {
     let mut carried: Vec<&Arc<Authenticate>> = Vec::new();
     for gate in &endpoints.gates {
@@ -79,15 +79,15 @@ fn carried<'e>(endpoints: &'e Endpoints, headers: &HeaderMap) -> Vec<&'e Arc<Aut
     carried
 }
 
-/// Whether the provider has sent the browser back.
+/// Whether the provider has redirected the browser here.
 fn is_return(request: &CanonicalRequest) -> bool {
     let form = Form::parse(request.query().unwrap_or_default().as_bytes());
     form.is_ok_and(|form| form.one("state") == Ok(Some(STATE)))
 }
 
-/// Whether a page of another origin asks (attacks V-07, V-08), a sibling's included: our cookies go along with its requests.
-/// A browser that says nothing of it does not send our cookies along from other sites (`SameSite=Lax`), but for a link that
-/// a person follows.
+/// Whether a page of another origin sent the request (attacks V-07, V-08). Sibling hosts count as other origins, because browsers send our
+/// cookies with their requests. A browser without these headers sends our cookies from other sites only with links that the user
+/// follows (`SameSite=Lax`).
 fn is_foreign(headers: &HeaderMap, request: &CanonicalRequest) -> bool {
     let is_own = |site: &HeaderValue| matches!(site.as_bytes(), b"same-origin" | b"none");
     let is_cross_site = headers.get("sec-fetch-site").is_some_and(|site| !is_own(site));
@@ -96,7 +96,7 @@ fn is_foreign(headers: &HeaderMap, request: &CanonicalRequest) -> bool {
     is_cross_site || is_other_origin
 }
 
-/// Deletes the cookies, and sees to it that copies of them do not open in this process. Answers what was ended.
+/// Deletes the cookies and revokes the sessions in this process, so that copies are refused. Returns the ended sessions.
 fn end(
     carried: &[&Arc<Authenticate>],
     exchange: &mut Exchange,
@@ -118,7 +118,7 @@ fn end(
     ended
 }
 
-/// Where the first of the ended sessions' providers ends its own session.
+/// The sign-out URL of the first provider of the ended sessions that has one.
 async fn location(
     endpoints: &Endpoints,
     ended: Vec<Session>,
