@@ -12,7 +12,7 @@ use crate::jose::key_set::{KeySet, NotVerified};
 use crate::jose::mismatch::Mismatch;
 
 /// How far the signer's clock and ours may differ (pitfalls 46).
-const LEEWAY: Duration = Duration::from_secs(60);
+pub(crate) const LEEWAY: Duration = Duration::from_secs(60);
 /// The last second of the year 9999: a later time is no time (pitfalls 46).
 const SECONDS_MAX: f64 = 253_402_300_799.0;
 

@@ -228,6 +228,9 @@ pub(crate) enum IdTokenFault {
     /// `at_hash` does not match the access token.
     #[error("it belongs to another access token: `at_hash` differs")]
     AccessTokenHash,
+    /// `auth_time` is older than the `max_age` that was asked for.
+    #[error("the user signed in at the provider before the time that `max_age` allows: its `auth_time` is too old")]
+    AuthTime,
     /// `sub` is missing, empty, longer than 255 characters or not printable.
     #[error("its `sub` is missing, empty, too long or not printable")]
     Subject,

@@ -43,6 +43,8 @@ pub(crate) struct Pending {
     pub(crate) nonce: Option<String>,
     /// `None` with `pkce: off`.
     pub(crate) code_verifier: Option<String>,
+    /// The `max_age` that was asked for, in seconds. Absent in a login that an older version began.
+    pub(crate) max_age: Option<u64>,
 }
 
 impl fmt::Debug for Pending {
@@ -56,7 +58,7 @@ impl Pending {
     pub(crate) fn new(state: String, settings: &Settings) -> Self {
         let token_for = |binding| (binding == Binding::Required).then(random::token);
         // RFC 7636 §4.1 recommends 256 bits: 43 characters of base64url.
-        Self { state, nonce: token_for(settings.nonce), code_verifier: token_for(settings.pkce) }
+        Self { state, nonce: token_for(settings.nonce), code_verifier: token_for(settings.pkce), max_age: None }
     }
 
     /// Whether it has what `settings` require. A sign-in that was started before a change of the settings may lack something.
@@ -97,7 +99,9 @@ pub(crate) fn begin(settings: &Settings, metadata: &Metadata, request: &LoginReq
     if request.extra_params.keys().any(|name| is_reserved_parameter(name)) {
         return Err(Error::ReservedParameter);
     }
-    let pending = Pending::new(request.state.clone(), settings);
+    // What cannot be read demands most.
+    let max_age = request.extra_params.get("max_age").map(|seconds| seconds.parse().unwrap_or(0));
+    let pending = Pending { max_age, ..Pending::new(request.state.clone(), settings) };
     let challenge = pending.code_verifier.clone().map(PkceCodeVerifier::new);
     let challenge = challenge.as_ref().map(PkceCodeChallenge::from_code_verifier_sha256);
     let always = [

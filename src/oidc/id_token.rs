@@ -3,10 +3,13 @@
 //!
 //! [`jose::verify`]: crate::jose::verify::verify
 
+use std::time::Duration;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
 
+use crate::clock::Timestamp;
 use crate::crypto::{compare, digest};
 use crate::identity::Claims;
 use crate::jose::mismatch::Mismatch;
@@ -40,6 +43,9 @@ pub(crate) struct Context<'e> {
     pub(crate) nonce: Nonce<'e>,
     /// The access token of the same response.
     pub(crate) access_token: &'e str,
+    /// What the login asked for, in seconds.
+    pub(crate) max_age: Option<u64>,
+    pub(crate) now: Timestamp,
 }
 
 /// The user of an ID token.
@@ -56,6 +62,7 @@ pub(crate) fn check(token: Verified<'_>, context: &Context<'_>) -> Result<Said, 
     let subject = subject(claims)?;
     check_authorized_party(claims, context.client_id)?;
     check_nonce(claims, context.nonce)?;
+    check_auth_time(claims, context)?;
     // OIDC Core §3.1.3.8.
     if let Some(said) = text(claims, "at_hash")? {
         let hash = token.algorithm.half_hash(context.access_token);
@@ -93,6 +100,16 @@ fn check_authorized_party(claims: &Claims, client_id: &str) -> Result<(), IdToke
         None if !others() => Ok(()),
         party => Err(IdTokenFault::AuthorizedParty(Mismatch::new(party, client_id))),
     }
+}
+
+/// OIDC Core §3.1.3.7, 11: where `max_age` was asked for, `auth_time` is there (§2) and late enough. The request went through the
+/// browser, and its user can take the parameter out.
+fn check_auth_time(claims: &Claims, context: &Context<'_>) -> Result<(), IdTokenFault> {
+    let Some(max_age) = context.max_age else { return Ok(()) };
+    let authenticated_at = claims.get("auth_time").and_then(Value::as_f64).filter(|seconds| *seconds >= 0.0);
+    let authenticated_at = authenticated_at.ok_or(verify::Fault::Claim("auth_time"))?;
+    let earliest = context.now - verify::LEEWAY - Duration::from_secs(max_age);
+    if authenticated_at * 1000.0 >= earliest.millis() as f64 { Ok(()) } else { Err(IdTokenFault::AuthTime) }
 }
 
 fn check_nonce(claims: &Claims, expected: Nonce<'_>) -> Result<(), IdTokenFault> {

@@ -153,7 +153,7 @@ impl Client {
         let tokens = caller.counted(Operation::Token, tokens)?;
         let token = tokens.id_token.as_ref().ok_or(Error::IdToken(IdTokenFault::Missing))?;
         let nonce = pending.nonce.as_deref().map_or(Nonce::NotSent, Nonce::Sent);
-        let said = self.verify(&metadata, token, nonce, &tokens.access_token).await?;
+        let said = self.verify(&metadata, token, (nonce, pending.max_age), &tokens.access_token).await?;
         let more = self.userinfo(&metadata, &tokens.access_token, &said.subject).await?;
         let claims = userinfo::merge(said.claims, more.unwrap_or_default());
         // Empty if no nonce was sent. Then a refreshed token with a nonce belongs to another sign-in.
@@ -214,7 +214,7 @@ impl Client {
         nonce_hash: Option<&str>,
     ) -> Result<SourceClaims, Error> {
         let Some(token) = &tokens.id_token else { return Ok(SourceClaims::None) };
-        let said = self.verify(metadata, token, Nonce::OfLogin(nonce_hash), &tokens.access_token).await;
+        let said = self.verify(metadata, token, (Nonce::OfLogin(nonce_hash), None), &tokens.access_token).await;
         if said.as_ref().is_ok_and(|said| said.subject != subject) {
             return Err(Error::SubjectMismatch);
         }
@@ -225,13 +225,14 @@ impl Client {
         &self,
         metadata: &Metadata,
         token: &Secret<String>,
-        nonce: Nonce<'_>,
+        (nonce, max_age): (Nonce<'_>, Option<u64>),
         access_token: &Secret<String>,
     ) -> Result<id_token::Said, Error> {
         let token = Compact::parse(token.expose()).map_err(|error| Error::IdToken(error.into()))?;
         let verified = self.provider.verify(metadata, &token, &self.expected(Presence::Required)).await?;
         let client_id = self.client_id();
-        let context = id_token::Context { client_id, nonce, access_token: access_token.expose() };
+        let (access_token, now) = (access_token.expose(), self.provider.clock.now());
+        let context = id_token::Context { client_id, nonce, access_token, max_age, now };
         let said = verified.map_err(IdTokenFault::Token).and_then(|token| id_token::check(token, &context));
         said.map_err(Error::IdToken)
     }

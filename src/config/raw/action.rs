@@ -61,7 +61,9 @@ pub(crate) struct AuthenticateOidc {
     /// Default: none; only pages of the same host may.
     #[serde(default)]
     pub(crate) allowed_origins: List<String>,
-    /// Extra parameters of the authorization request. Example: `{ prompt: login }`. At most 10.
+    /// Extra parameters of the authorization request. Example: `{ prompt: login }`. At most 10. The request goes through the browser,
+    /// and its user can change it. The response shows whether `max_age` was respected, and that is checked; nothing shows whether
+    /// `prompt` was.
     #[serde(default)]
     pub(crate) authentication_request_extra_params: BTreeMap<String, String>,
 }
@@ -100,7 +102,9 @@ pub(crate) struct AuthenticateUserPool {
     /// Default: none; only pages of the same host may.
     #[serde(default)]
     pub(crate) allowed_origins: List<String>,
-    /// Extra parameters of the authorization request. Example: `{ prompt: login }`. At most 10.
+    /// Extra parameters of the authorization request. Example: `{ prompt: login }`. At most 10. The request goes through the browser,
+    /// and its user can change it. The response shows whether `max_age` was respected, and that is checked; nothing shows whether
+    /// `prompt` was.
     #[serde(default)]
     pub(crate) authentication_request_extra_params: BTreeMap<String, String>,
 }

@@ -291,3 +291,29 @@ async fn j_a_key_for_one_algorithm_is_not_used_for_another() {
     let pkcs1 = |nonce: &str| rsa_signed(&rsa, "RS256", &RSA_PKCS1_SHA256, &good_claims(nonce));
     assert_eq!(token_fault(world.login_with_token(pkcs1).await), Fault::NoKey);
 }
+
+#[tokio::test]
+async fn c_19_a_password_that_was_typed_before_max_age_is_not_enough() {
+    // The request goes through the browser, and its user can take `max_age` and `prompt` out of it.
+    for (max_age, auth_time, is_good) in [
+        ("300", json!(NOW.seconds() - 360), true),
+        ("300", json!(NOW.seconds() - 361), false),
+        ("0", json!(NOW.seconds() - 60), true),
+        ("0", json!(NOW.seconds() - 61), false),
+        ("300", Value::Null, false),
+        ("300", json!("1800000000"), false),
+        ("300", json!(-1), false),
+    ] {
+        let world = world();
+        let mut request = login_request();
+        request.extra_params.insert("max_age".into(), max_age.into());
+        let pending = world.client.begin(request).await.expect("begins").pending;
+        let mut claims = good_claims(nonce_of(&pending));
+        claims["auth_time"] = auth_time.clone();
+        world.on(TOKEN, Reply::ok(token_answer(world.sign(&claims))));
+        let finished = world.finish(pending).await;
+        assert_eq!(finished.is_ok(), is_good, "{max_age} {auth_time}: {finished:?}");
+    }
+    // Where it was not asked for, nothing is demanded of it.
+    assert!(world().login_with(|claims| claims["auth_time"] = Value::Null).await.is_ok());
+}
