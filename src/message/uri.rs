@@ -131,7 +131,9 @@ impl CanonicalRequest {
             return Err(Error::NotAPath);
         }
         if path::is_plain(path) {
-            return Ok(Self { method: method.clone(), authority, target: raw.clone(), reading: None });
+            // `https://app.test?x` has an empty path. That is `/`, and has to be written so (RFC 9112 §3.2.1).
+            let target = if raw.as_str().starts_with('/') { raw.clone() } else { with_query(path, raw.query())? };
+            return Ok(Self { method: method.clone(), authority, target, reading: None });
         }
         let reading = Reading::of(path)?;
         // `//host/path` is an address with a host to some readers: only the client's first slash is passed on.

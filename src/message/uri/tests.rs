@@ -48,6 +48,13 @@ fn the_target_receives_the_clients_own_bytes() {
     }
     // `//host/path` is an address with a host to some readers.
     forwarded("//admin//x?y", "/admin//x?y");
+    // An empty path is `/` (RFC 9112 §3.2.1).
+    for (target, expected) in
+        [("https://app.test", "/"), ("https://app.test?x", "/?x"), ("https://app.test?/../x", "/?/../x")]
+    {
+        forwarded(target, expected);
+        check(target, "/", expected);
+    }
     forwarded("///", "/");
 }
 

@@ -532,6 +532,27 @@ fn p_15_a_request_names_one_host() {
 }
 
 #[test]
+fn p_15_an_empty_path_is_the_root_and_nothing_else_for_the_target() {
+    let rules = r#"
+      - name: root
+        priority: 1
+        conditions: [{ path_pattern: ["/"] }]
+        actions: [{ type: forward, target_group: app }]"#;
+    let fixture = Fixture::with(|setup| setup.rules(rules));
+    for (query, expected) in [("", "/"), ("?x", "/?x"), ("?/../admin", "/?/../admin")] {
+        let request = format!("GET https://app.test{query} HTTP/1.1\r\nhost: app.test\r\nconnection: close\r\n\r\n");
+        assert_eq!(raw::status(&fixture.bytes(request)), 200, "{query}");
+        assert_eq!(fixture.target.last().line, format!("GET {expected} HTTP/1.1"));
+        if !query.is_empty() {
+            let fields = [(":method", "GET"), (":scheme", "https"), (":authority", "app.test"), (":path", query)];
+            let outcome = Http2::connect(fixture.proxy.address(), "app.test").request(&fields);
+            assert_eq!(outcome, Outcome::Status(200), "{query}");
+            assert_eq!(fixture.target.last().line, format!("GET {expected} HTTP/1.1"));
+        }
+    }
+}
+
+#[test]
 fn p_16_options_opens_nothing() {
     let fixture = Fixture::start();
     on_both(|protocol| {
