@@ -79,20 +79,45 @@ impl Answers {
 
     /// Adds what every answer has, and takes out what none may have.
     fn complete(&self, headers: &mut HeaderMap, body: &Body) {
-        for name in &OF_CONNECTION {
-            headers.remove(name);
+        let (mut is_of_connection, mut has_date, mut has_length) = (false, false, false);
+        // One walk: nearly always there is nothing to remove.
+        for (name, value) in headers.iter_mut() {
+            if *name == header::CONTENT_LENGTH {
+                // The library remembers no lengths.
+                has_length = true;
+                continue;
+            }
+            has_date |= *name == header::DATE;
+            is_of_connection |= OF_CONNECTION.contains(name);
+            *value = with_own_memory(value);
         }
-        if !headers.contains_key(header::DATE)
-            && let Ok(date) = HeaderValue::try_from(httpdate::fmt_http_date(self.clock.now().to_system_time()))
+        if is_of_connection {
+            for name in &OF_CONNECTION {
+                headers.remove(name);
+            }
+        }
+        if !has_date && let Ok(date) = HeaderValue::try_from(httpdate::fmt_http_date(self.clock.now().to_system_time()))
         {
             headers.insert(header::DATE, date);
         }
-        if !body.is_end_stream()
+        if !has_length
+            && !body.is_end_stream()
             && let Some(length) = body.size_hint().exact()
         {
-            headers.entry(header::CONTENT_LENGTH).or_insert_with(|| HeaderValue::from(length));
+            headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
         }
     }
+}
+
+/// A copy of `value` that shares its memory with nothing else.
+///
+/// The library remembers values as long as the connection is open, to name them by a number (RFC 7541 §2.3.2). A value as it
+/// came from a target is a part of the buffer that it was read into, and would keep all of it: 8 KB for each answer that
+/// differs from those before.
+fn with_own_memory(value: &HeaderValue) -> HeaderValue {
+    let mut copy = HeaderValue::from_bytes(value.as_bytes()).expect("the bytes are those of a value");
+    copy.set_sensitive(value.is_sensitive());
+    copy
 }
 
 impl Sending<'_> {
@@ -118,7 +143,9 @@ impl Sending<'_> {
                 Some(Ok(frame)) => match frame.into_data() {
                     Ok(data) => self.data(data),
                     Err(frame) => {
-                        let _ = self.to.send_trailers(frame.into_trailers().unwrap_or_default());
+                        let mut trailers = frame.into_trailers().unwrap_or_default();
+                        trailers.values_mut().for_each(|value| *value = with_own_memory(value));
+                        let _ = self.to.send_trailers(trailers);
                         true
                     }
                 },
@@ -189,4 +216,53 @@ pub(crate) async fn discard(rest: &Rest) {
         deadline.as_mut().as_pin_mut().map_or(Poll::Ready(()), |deadline| deadline.poll(cx))
     })
     .await;
+}
+
+#[cfg(test)]
+mod tests {
+    use h2::server;
+    use http::Request;
+    use http_body_util::{BodyExt as _, Full};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn an_open_connection_does_not_keep_the_memory_that_an_answer_was_read_into() {
+        let read = Bytes::from(vec![b'a'; 8 * 1024]);
+        let value = || HeaderValue::from_maybe_shared(read.slice(..8)).expect("a value");
+        let trailers = HeaderMap::from_iter([(HeaderName::from_static("x-trailer"), value())]);
+        let body = Full::new(Bytes::from_static(b"body")).with_trailers(std::future::ready(Some(Ok(trailers))));
+        let mut response = Response::new(Body::streaming(body.map_err(|never| match never {})));
+        response.headers_mut().insert("x-field", value());
+        let answers = Answers {
+            outbox: Outbox::new(crate::listener::http2::outbox::Budget::new(1 << 20)),
+            noise: Noise::new(),
+            clock: Clock::system(),
+            idle_timeout: Duration::from_secs(60),
+        };
+        let (client, server) = tokio::io::duplex(64 * 1024);
+
+        let serving = async {
+            let mut connection = server::Builder::new().handshake::<_, Piece>(server).await.expect("a client");
+            let (_, respond) = connection.accept().await.expect("a request").expect("a request");
+            let ((), next) = tokio::join!(answers.send(respond, response, None), connection.accept());
+            assert!(next.is_none(), "the client asks no more");
+            connection
+        };
+        let asking = async {
+            let (mut client, connection) = h2::client::handshake(client).await.expect("a server");
+            let asked = client.send_request(Request::get("https://localhost/").body(()).expect("a request"), true);
+            let answered = async {
+                let mut body = asked.expect("sent").0.await.expect("an answer").into_body();
+                let data = body.data().await.expect("a body").expect("a body");
+                (data, body.trailers().await.expect("trailers").expect("trailers"))
+            };
+            drop(client);
+            tokio::join!(answered, connection).0
+        };
+        let (connection, (data, trailers)) = tokio::join!(serving, asking);
+        assert_eq!((&data[..], trailers["x-trailer"].as_bytes()), (&b"body"[..], &b"aaaaaaaa"[..]));
+        assert!(read.is_unique(), "the compression's table has copies");
+        drop(connection);
+    }
 }
