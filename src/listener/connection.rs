@@ -1,5 +1,7 @@
 //! Serves one connection: handshake, then HTTP/1.1 or HTTP/2, under every deadline.
 
+use std::future::Future;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -15,7 +17,7 @@ use crate::listener::linger::Patience;
 use crate::listener::per_address::Place;
 use crate::listener::requests::Requests;
 use crate::listener::secured::Secured;
-use crate::listener::settings::Limits;
+use crate::listener::settings::Settings;
 use crate::listener::tls::{self, Protocol};
 use crate::listener::watchdog::{Readable, Watched};
 use crate::listener::{Handler, Shared, Worker, http1, http2, refusal};
@@ -24,15 +26,39 @@ use crate::message::upload::Uploads;
 use crate::socket::accept::Accepted;
 use crate::telemetry::metrics::Counter;
 
+/// What is left to do with a connection.
+type Served = Pin<Box<dyn Future<Output = ()>>>;
+
 /// Serves a connection from accept to close.
-pub(crate) async fn run<H: Handler>(
+///
+/// Each stage is a box that ends with it. A future keeps room, as long as it lives, for every value that ever was in it, and
+/// an idle connection is a future.
+pub(crate) fn run<H: Handler>(
     shared: Shared,
     accepted: Accepted,
     place: Place,
     handler: Rc<H>,
     worker: Rc<Worker>,
     draining: Draining,
-) {
+) -> impl Future<Output = ()> {
+    let opening = Box::pin(open(shared, accepted, place, handler, worker, draining));
+    async move {
+        let opened = opening.await;
+        if let Some(served) = opened {
+            served.await;
+        }
+    }
+}
+
+/// Performs the handshake, where there is one. `None` where it failed.
+async fn open<H: Handler>(
+    shared: Shared,
+    accepted: Accepted,
+    place: Place,
+    handler: Rc<H>,
+    worker: Rc<Worker>,
+    draining: Draining,
+) -> Option<Served> {
     let metrics = &worker.metrics;
     metrics.accepted.increment();
     let open = Open::new(&metrics.open, accepted.permit, place);
@@ -45,31 +71,36 @@ pub(crate) async fn run<H: Handler>(
         None => {
             let connection = Rc::new(facts(None));
             let transport = Watched::new(accepted.stream, Arc::default(), open);
-            http(transport, Protocol::Http1, connection, &settings.limits, handler, &worker, draining).await;
+            Some(http(transport, Protocol::Http1, connection, Arc::clone(settings), handler, worker, draining))
         }
         Some(config) => {
-            let accept = TlsAcceptor::from(Arc::clone(config)).accept(Greeted::new(accepted.stream)).into_fallible();
-            // In boxes, the handshake and what it leaves: a future keeps room, as long as it lives, for every value that
-            // ever was in it.
-            let handshake = Box::pin(async move { accept.await.map(Box::new).map(Secured) });
+            let handshake = TlsAcceptor::from(Arc::clone(config)).accept(Greeted::new(accepted.stream)).into_fallible();
             match tokio::time::timeout(settings.limits.handshake_timeout, handshake).await {
                 Ok(Ok(stream)) => {
+                    let stream = Secured(Box::new(stream));
                     let (tls, protocol) = tls::facts(&stream.0);
                     let connection = Rc::new(facts(Some(tls)));
                     let transport = Watched::new(stream, Arc::default(), open);
-                    http(transport, protocol, connection, &settings.limits, handler, &worker, draining).await;
+                    Some(http(transport, protocol, connection, Arc::clone(settings), handler, worker, draining))
                 }
                 Ok(Err((_, client))) => match Box::pin(client.into_plain()).await {
                     Some((socket, head)) => {
                         let connection = Rc::new(facts(None));
                         let response = handler.refuse(connection, Unread::of(&head), Reason::RequestPlainHttp);
                         let transport = Watched::new(socket, Arc::default(), open);
-                        Box::pin(refusal::send(transport, response, Patience::new(draining.is_stopping()))).await;
+                        let patience = Patience::new(draining.is_stopping());
+                        Some(Box::pin(refusal::send(transport, response, patience)))
                     }
                     // Port scans and clients that do not trust us: counted, not logged.
-                    None => metrics.handshakes_failed.increment(),
+                    None => {
+                        metrics.handshakes_failed.increment();
+                        None
+                    }
                 },
-                Err(_) => metrics.handshakes_failed.increment(),
+                Err(_) => {
+                    metrics.handshakes_failed.increment();
+                    None
+                }
             }
         }
     }
@@ -95,27 +126,28 @@ impl Drop for Open {
     }
 }
 
-async fn http<H: Handler, T: AsyncRead + AsyncWrite + Readable + Unpin + Send + 'static>(
+fn http<H: Handler, T: AsyncRead + AsyncWrite + Readable + Unpin + Send + 'static>(
     transport: Watched<T, Open>,
     protocol: Protocol,
     connection: Rc<Connection>,
-    limits: &Limits,
+    settings: Arc<Settings>,
     handler: Rc<H>,
-    worker: &Worker,
+    worker: Rc<Worker>,
     draining: Draining,
-) {
-    let activity = transport.activity();
+) -> Served {
+    let limits = &settings.limits;
     let requests = Requests {
         handler,
         connection,
-        activity: Arc::clone(&activity),
+        activity: transport.activity(),
         headers_max: limits.headers_max,
         uploads: Uploads::default(),
         body_rate_min: limits.body_rate_min,
     };
-    // Each in a box, so that neither takes the room of the other.
     match protocol {
-        Protocol::Http1 => Box::pin(http1::serve(transport, requests, limits, &worker.metrics, draining)).await,
-        Protocol::Http2 => Box::pin(http2::serve(transport, requests, limits, worker, draining)).await,
+        Protocol::Http1 => Box::pin(async move {
+            http1::serve(transport, requests, &settings.limits, &worker.metrics, draining).await;
+        }),
+        Protocol::Http2 => Box::pin(http2::serve(transport, requests, limits, worker, draining)),
     }
 }
