@@ -39,7 +39,8 @@ def of(jobs):
         found.append(Bar(f"p99 at half of nginx's most, {name} ÷ nginx", against(rounds, NGINX, "p99_ms"), 1.1))
     rounds = jobs.get("handshakes", {}).get("full", {})
     found.append(Bar("CPU per full handshake ÷ nginx", against(rounds, NGINX, "cpu_us"), 1.1))
-    found.append(Bar("Memory per idle TLS connection ÷ nginx", idle_ratio(jobs), 1.5))
+    found.append(Bar("Memory per idle TLS connection, HTTP/1.1 ÷ nginx", idle_ratio(jobs, "request"), 1.5))
+    found.append(Bar("Memory per idle TLS connection, HTTP/2 ÷ nginx", idle_ratio(jobs, "http2"), 1.5))
     unseen = statistics.median(extra_us(jobs["unseen"])) if "unseen" in jobs else None
     found.append(Bar("First request of a session, above the next ones", unseen, 60, " µs"))
     rest = jobs.get("memory", {}).get("rest", {}).get(VESTIBULE)
@@ -53,7 +54,7 @@ def against(rounds, peer, key):
     return stats.ratio([one[key] for one in rounds[VESTIBULE]], [one[key] for one in rounds[peer]])
 
 
-def idle_ratio(jobs):
-    found = jobs.get("memory", {}).get("idle", {}).get("request", {})
+def idle_ratio(jobs, kind):
+    found = jobs.get("memory", {}).get("idle", {}).get(kind, {})
     ours, theirs = (found.get(name, {}).get("kib_per_connection") for name in (VESTIBULE, NGINX))
     return ours / theirs if ours and theirs else None

@@ -92,21 +92,24 @@ def handshakes(found):
 
 def memory(found):
     def idle(name, kind):
-        one = found["idle"][kind][name]
+        one = found["idle"].get(kind, {}).get(name)
+        if one is None:
+            return "not measured"
         return "no: see below" if "failed" in one else f"{one['kib_per_connection']:.1f}"
 
     rows = [
         [LABELS[name], f"{rest['resident_kib'] * 1024 / 1e6:.1f}", f"{rest['own_kib'] * 1024 / 1e6:.1f}",
-         idle(name, "request"), idle(name, "handshake")]
+         idle(name, "request"), idle(name, "http2"), idle(name, "handshake")]
         for name, rest in found["rest"].items()
     ]
     failures = [
         f"- {LABELS[name]} could not hold {found['connections']} connections {when}: {one['failed']}"
-        for kind, when in (("request", "after a request"), ("handshake", "that made no request"))
-        for name, one in found["idle"][kind].items() if "failed" in one
+        for kind, when in (("request", "after a request"), ("http2", "after a request over HTTP/2"),
+                           ("handshake", "that made no request"))
+        for name, one in found["idle"].get(kind, {}).items() if "failed" in one
     ]
-    head = ["", "At rest: RSS, MB", "of it no file's, MB", f"KiB for each of {found['connections']} idle connections",
-            "the same, before their first request"]
+    head = ["", "At rest: RSS, MB", "of it no file's, MB", f"KiB for each of {found['connections']} idle connections, HTTP/1.1",
+            "the same, HTTP/2", "HTTP/1.1, before their first request"]
     return table(head, rows) + ("\n" + "\n".join(failures) + "\n" if failures else "")
 
 

@@ -3,21 +3,30 @@
 import multiprocessing
 import time
 
-from harness import handshakes
+from harness import handshakes, http2
+from harness.load import HTTP1, HTTP2
 
 CLIENTS = 2
 OPEN_DEADLINE_SECONDS = 120
+ALPN = {HTTP1: "http/1.1", HTTP2: "h2"}
+
+
+def request_of(protocol, port, cookie):
+    """The first request of a connection, for the application behind the proxy at `port`."""
+    if protocol == HTTP2:
+        return http2.request(f"localhost:{port}", cookie)
+    return f"GET / HTTP/1.1\r\nHost: localhost:{port}\r\nCookie: {cookie}\r\n\r\n".encode()
 
 
 class Idle:
     """A context manager: within it `count` connections to `port` are open and nothing moves on them.
 
     With `request` (bytes, answered by 200 and a body of `body_bytes`) each has made that request before; without, each has
-    only made its handshake.
+    only made its handshake. `request` is in the words of `protocol`: see `request_of`.
     """
 
-    def __init__(self, port, count, request=None, body_bytes=0):
-        self.port, self.count, self.request, self.body_bytes = port, count, request, body_bytes
+    def __init__(self, port, count, request=None, body_bytes=0, protocol=HTTP1):
+        self.port, self.count, self.request, self.body_bytes, self.protocol = port, count, request, body_bytes, protocol
         self.context = multiprocessing.get_context("fork")
         self.done = self.context.Event()
 
@@ -47,6 +56,7 @@ class Idle:
         connections = []
         try:
             context, deadline = handshakes.client_context(), time.monotonic() + OPEN_DEADLINE_SECONDS
+            context.set_alpn_protocols([ALPN[self.protocol]])
             for _ in range(share):
                 if time.monotonic() > deadline:
                     raise OSError(f"only {len(connections)} of {share} connections within {OPEN_DEADLINE_SECONDS} s")
@@ -61,6 +71,8 @@ class Idle:
             connection.close()
 
     def _ask(self, connection):
+        if self.protocol == HTTP2:
+            return http2.ask(connection, self.request, self.body_bytes)
         connection.sendall(self.request)
         answer = b""
         while len(answer.partition(b"\r\n\r\n")[2]) < self.body_bytes:
