@@ -50,9 +50,11 @@ pub(crate) enum Condition {
     HttpRequestMethod(List<String>),
     /// Networks of the client address: `[10.0.0.0/8]`.
     SourceIp(List<String>),
-    /// A request header and its allowed values, case-insensitive.
+    /// A request header and its allowed values, case-insensitive. The client chooses its headers: a request that must be
+    /// refused or signed in needs a rule by host or path.
     HttpHeader(HttpHeader),
-    /// Query parameters, case-insensitive.
+    /// Query parameters, case-insensitive, separated by `&`. The client chooses them, and a target may read a query in
+    /// another way (`;`, `key[]`): a request that must be refused or signed in needs a rule by host or path.
     QueryString(List<QueryPair>),
 }
 
