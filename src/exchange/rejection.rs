@@ -151,7 +151,7 @@ macro_rules! reasons {
 }
 
 reasons! {
-    /// The request could not be read as HTTP.
+    /// The request could not be read as HTTP. On HTTP/2 the stream is reset without a page.
     RequestMalformed => "request.malformed", 400, OtherPage, "That request could not be read",
         "The browser or program sent something that is not a valid request.";
     /// The request's head has more fields, or more bytes, than the listener's limits allow.

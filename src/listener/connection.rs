@@ -140,7 +140,6 @@ fn http<H: Handler, T: AsyncRead + AsyncWrite + Readable + Unpin + Send + 'stati
         handler,
         connection,
         activity: transport.activity(),
-        headers_max: limits.headers_max,
         uploads: Uploads::default(),
         body_rate_min: limits.body_rate_min,
     };

@@ -1,7 +1,8 @@
 //! Serves HTTP/2, over `h2`: one task for the connection, and one for each request on it.
 //!
 //! `answer.rs` sends an answer, `outbox.rs` bounds what waits to be sent, `upload.rs` reads the body of a request,
-//! `windows.rs` bounds what waits to be read, `budget.rs` shares memory out among client addresses, `noise.rs` finds clients that send frames which do nothing.
+//! `windows.rs` bounds what waits to be read, `budget.rs` shares memory out among client addresses, `noise.rs` finds
+//! clients that send frames which do nothing, and requests that `h2` resets by itself.
 
 mod answer;
 mod budget;
@@ -20,12 +21,13 @@ use std::task::{Context, Poll};
 
 use h2::server::{self, SendResponse};
 use h2::{Reason, RecvStream};
-use http::{HeaderMap, header};
+use http::{HeaderMap, Version, header};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::clock::Clock;
 use crate::drain::{Draining, LocalExecutor};
 use crate::exchange::connection::Connection;
+use crate::exchange::rejection;
 use crate::listener::http2::answer::Answers;
 use crate::listener::http2::budget::{Budget, Purse, Share};
 use crate::listener::http2::noise::{Heard, Noise, Transport};
@@ -38,6 +40,7 @@ use crate::listener::settings::Limits;
 use crate::listener::watchdog::{Heads, Readable, Watchdog, Watched};
 use crate::listener::{Handler, Worker};
 use crate::message::body::Body;
+use crate::message::unread::Unread;
 use crate::message::{Request, forwarded};
 
 /// Bytes of answers that wait for the clients of a worker.
@@ -52,6 +55,10 @@ const REQUEST_BYTES: usize = 24 * 1024;
 const CONNECTION_HEADS_BYTES_MAX: usize = 1024 * 1024;
 /// What a field takes beside its name and its value (RFC 9113 §6.5.2).
 const FIELD_BYTES: usize = 32;
+/// What the names of `:method`, `:scheme`, `:authority` and `:path` take, and the value of the second.
+const PSEUDO_BYTES: usize = 4 * FIELD_BYTES + 29 + 5;
+/// The library takes heads so many times as large as the listener does: it answers a larger one by itself, without a page.
+const HEAD_FACTOR: usize = 2;
 
 /// What the HTTP/2 connections of one worker may hold together.
 #[derive(Debug)]
@@ -104,6 +111,7 @@ where
         under_way: Rc::new(UnderWay { purse: memory.requests.purse(address), head_bytes: Cell::new(0) }),
         answers,
         requests,
+        bounds: Bounds::new(limits),
         worker,
     };
     async move {
@@ -124,7 +132,7 @@ fn builder(limits: &Limits) -> server::Builder {
     let mut builder = server::Builder::new();
     builder
         .max_concurrent_streams(limits.streams_max)
-        .max_header_list_size(u32::try_from(limits.head_bytes_max).unwrap_or(u32::MAX))
+        .max_header_list_size(u32::try_from(limits.head_bytes_max * HEAD_FACTOR).unwrap_or(u32::MAX))
         .initial_window_size(windows::STREAM_BYTES)
         .initial_connection_window_size(windows::CONNECTION_BYTES);
     builder
@@ -141,7 +149,22 @@ struct Serving<H, T> {
     under_way: Rc<UnderWay>,
     answers: Answers,
     requests: Requests<H>,
+    bounds: Bounds,
     worker: Rc<Worker>,
+}
+
+/// What of the listener's limits is asked about requests.
+struct Bounds {
+    head_bytes_max: usize,
+    headers_max: usize,
+    streams_max: usize,
+}
+
+impl Bounds {
+    fn new(limits: &Limits) -> Self {
+        let Limits { head_bytes_max, headers_max, streams_max, .. } = *limits;
+        Self { head_bytes_max, headers_max, streams_max: usize::try_from(streams_max).unwrap_or(usize::MAX) }
+    }
 }
 
 /// In boxes: the allocator wastes less on two pieces of a kilobyte than on one of two.
@@ -165,6 +188,7 @@ impl<H: Handler, T: Transport> Serving<H, T> {
     }
 
     fn accept(&self, request: http::Request<RecvStream>, mut respond: SendResponse<Piece>) {
+        self.answers.noise.handed_out();
         let (parts, stream) = request.into_parts();
         let Some(counted) = self.under_way.count(&parts.headers) else {
             self.worker.metrics.streams_refused.increment();
@@ -181,10 +205,40 @@ impl<H: Handler, T: Transport> Serving<H, T> {
             (Body::streaming(upload), Some((rest, self.window.widen())))
         };
         let exchanging = self.requests.activity.begin_request();
-        let exchange = self.requests.exchange(Request::from_parts(parts, body), exchanging);
+        let is_too_large = parts.headers.len() > self.bounds.headers_max
+            || counted.head_bytes + target_bytes(&parts) > self.bounds.head_bytes_max;
+        let refused = is_too_large.then_some(rejection::Reason::RequestHeadTooLarge);
+        let exchange = self.requests.exchange(Request::from_parts(parts, body), exchanging, refused);
         let served = serve_request(exchange, respond, upload, self.answers.clone(), counted);
         hyper::rt::Executor::execute(&LocalExecutor, served);
     }
+
+    /// Records the requests that the library has reset because it cannot read them.
+    fn record_lost(&self) {
+        let lost = self.answers.noise.take_lost();
+        if lost == 0 {
+            return;
+        }
+        // Each request under way holds one reference. At the limit, the library refuses what it could read.
+        let under_way = Rc::strong_count(&self.under_way) - 1;
+        for _ in 0..lost {
+            if under_way >= self.bounds.streams_max {
+                self.worker.metrics.streams_refused.increment();
+                continue;
+            }
+            let request = Unread { version: Some(Version::HTTP_2), ..Unread::default() };
+            let connection = Rc::clone(&self.requests.connection);
+            // Nobody gets the page: the stream is reset.
+            drop(self.requests.handler.refuse(connection, request, rejection::Reason::RequestMalformed));
+        }
+    }
+}
+
+/// What the target of a request takes, and its method.
+fn target_bytes(parts: &http::request::Parts) -> usize {
+    let authority = parts.uri.authority().map_or(0, |authority| authority.as_str().len());
+    let path = parts.uri.path_and_query().map_or(0, |path| path.as_str().len());
+    PSEUDO_BYTES + parts.method.as_str().len() + authority + path
 }
 
 impl<H: Handler, T: Transport> Future for Serving<H, T> {
@@ -219,7 +273,10 @@ impl<H: Handler, T: Transport> Future for Serving<H, T> {
                 Poll::Ready(None) => return Poll::Ready(Ok(())),
                 // The noise may have become too much in this turn.
                 Poll::Pending if this.answers.noise.is_too_much() && !this.is_calmed => {}
-                Poll::Pending => return Poll::Pending,
+                Poll::Pending => {
+                    this.record_lost();
+                    return Poll::Pending;
+                }
             }
         }
     }

@@ -23,7 +23,6 @@ pub(crate) struct Requests<H> {
     pub(crate) handler: Rc<H>,
     pub(crate) connection: Rc<Connection>,
     pub(crate) activity: Arc<Activity>,
-    pub(crate) headers_max: usize,
     pub(crate) uploads: Uploads,
     pub(crate) body_rate_min: u64,
 }
@@ -58,22 +57,24 @@ fn closes_after(request: &Request) -> bool {
 pub(crate) type Answering = Pin<Box<dyn Future<Output = Result<Response, Infallible>>>>;
 
 impl<H: Handler> Requests<H> {
-    /// Answers a request, whose head has ended with `exchanging`.
-    pub(crate) fn exchange(&self, mut request: Request, mut exchanging: Exchanging) -> Answering {
+    /// Answers a request, whose head has ended with `exchanging`. `refused` says why it is not to be served.
+    pub(crate) fn exchange(
+        &self,
+        mut request: Request,
+        mut exchanging: Exchanging,
+        refused: Option<Reason>,
+    ) -> Answering {
         if !request.body().is_empty() {
             request.body_mut().limit_rate(self.body_rate_min);
         }
         let handler = Rc::clone(&self.handler);
         let connection = Rc::clone(&self.connection);
-        // hyper counts fields on HTTP/1.1 only.
-        let is_too_large = request.headers().len() > self.headers_max;
         let closes = closes_after(&request);
         // Room first: what is written into a box need not be copied there, and this is some kilobytes.
         let exchanged = Box::write(Box::new_uninit(), async move {
-            let mut response = if is_too_large {
-                handler.refuse(connection, request.into_parts().0.into(), Reason::RequestHeadTooLarge)
-            } else {
-                handler.handle(connection, &mut request).await
+            let mut response = match refused {
+                None => handler.handle(connection, &mut request).await,
+                Some(reason) => handler.refuse(connection, request.into_parts().0.into(), reason),
             };
             exchanging.answered();
             if response.status() == StatusCode::SWITCHING_PROTOCOLS {
@@ -95,6 +96,6 @@ impl<H: Handler> Service<http::Request<Incoming>> for Requests<H> {
 
     fn call(&self, request: http::Request<Incoming>) -> Self::Future {
         let exchanging = self.activity.begin_request();
-        self.exchange(self.take_body(request), exchanging)
+        self.exchange(self.take_body(request), exchanging, None)
     }
 }

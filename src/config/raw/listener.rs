@@ -112,8 +112,8 @@ pub(crate) enum ForwardedFor {
 ///
 /// These limits bound the memory that clients can use. An HTTP/1.1 connection holds the head of one request
 /// (`head_bytes_max`, twice while the request is forwarded), and in each direction up to 64 KiB plus one chunk of at
-/// most 64 KiB. An HTTP/2 connection holds up to 64 KiB of unread uploads, the head of one request, and 128 KiB of
-/// responses that the client has not read. TLS and the protocol use up to 128 KiB per connection. In addition, the
+/// most 64 KiB. An HTTP/2 connection holds up to 64 KiB of unread uploads, the head of one request (twice
+/// `head_bytes_max` until it is refused), and 128 KiB of responses that the client has not read. TLS and the protocol use up to 128 KiB per connection. In addition, the
 /// connections of one worker thread share 32 MiB for uploads, 32 MiB for responses, and 256 MiB for requests in
 /// progress. The process therefore uses up to that amount times `workers`. With two workers and the default of 20000
 /// connections, the worst case is 640 MiB plus 0.5 MiB for each open connection. Lower `connections_max` if that is

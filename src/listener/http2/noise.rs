@@ -1,4 +1,5 @@
-//! Finds clients that send frames which do nothing, faster than any client needs to.
+//! Finds clients that send frames which do nothing, faster than any client needs to, and requests that the HTTP/2 library resets
+//! by itself.
 //!
 //! Frames are counted where their bytes are read, before the HTTP/2 library acts on them. Each one that does nothing for a
 //! request costs; requests, and answers that go out, earn. What is left over may not grow faster than a bound.
@@ -39,6 +40,10 @@ const LINGER_BYTES_MAX: usize = 64 * 1024 * 1024;
 const PREFACE_BYTES: usize = 24;
 /// RFC 9113 §4.1.
 const HEAD_BYTES: usize = 9;
+/// RFC 9113 §6.2.
+const HEADERS: u8 = 1;
+/// RFC 9113 §6.10.
+const CONTINUATION: u8 = 9;
 
 /// How much noise a connection makes.
 #[derive(Debug)]
@@ -48,6 +53,40 @@ pub(crate) struct Noise {
     is_too_much: Cell<bool>,
     /// The connection ends in order: its client has been told before.
     is_finishing: Cell<bool>,
+    opened: Opened,
+}
+
+/// The requests that a client has begun, against those that the HTTP/2 library has handed out.
+///
+/// The library resets a request that it cannot read, and tells nobody. It reads when it has dealt with every frame that it was
+/// given. So when a read finds nothing, and no frame is there in part, a request that was not handed out never will be.
+#[derive(Debug, Default)]
+struct Opened {
+    /// Requests that have begun and were not handed out.
+    count: Cell<usize>,
+    /// The highest stream that was opened: HEADERS on it, or on a lower one, are trailers.
+    last_stream: Cell<u32>,
+    /// A head goes on in another frame.
+    is_in_head: Cell<bool>,
+    /// A frame is there in part.
+    is_in_frame: Cell<bool>,
+    /// The last read found nothing.
+    is_drained: Cell<bool>,
+}
+
+impl Opened {
+    fn frame(&self, head: &[u8; HEAD_BYTES]) {
+        const END_HEADERS: u8 = 4;
+        let [_, _, _, kind, flags, stream @ ..] = *head;
+        if kind != HEADERS && kind != CONTINUATION {
+            return;
+        }
+        self.is_in_head.set(flags & END_HEADERS == 0);
+        let stream = u32::from_be_bytes(stream) & (u32::MAX >> 1);
+        if kind == HEADERS && stream > self.last_stream.replace(stream.max(self.last_stream.get())) {
+            self.count.set(self.count.get() + 1);
+        }
+    }
 }
 
 impl Noise {
@@ -57,7 +96,24 @@ impl Noise {
             since: Cell::new(Instant::now()),
             is_too_much: Cell::new(false),
             is_finishing: Cell::new(false),
+            opened: Opened::default(),
         })
+    }
+
+    /// The library has handed out a request.
+    pub(crate) fn handed_out(&self) {
+        self.opened.count.set(self.opened.count.get().saturating_sub(1));
+    }
+
+    /// How many requests the library has refused by itself since this was last asked. Zero while the connection ends: then it
+    /// ignores new ones.
+    pub(crate) fn take_lost(&self) -> usize {
+        let opened = &self.opened;
+        let is_known = opened.is_drained.get() && !opened.is_in_frame.get() && !opened.is_in_head.get();
+        if !is_known || self.is_finishing.get() || self.is_too_much.get() {
+            return 0;
+        }
+        opened.count.take()
     }
 
     /// Whether the connection has to end. Nothing more is read of it.
@@ -94,13 +150,13 @@ impl Noise {
     fn frame(&self, head: &[u8; HEAD_BYTES]) {
         const END_STREAM: u8 = 1;
         let is_empty = head[..3] == [0; 3];
+        self.opened.frame(head);
         // RFC 9113 §6.
         match head[3] {
             // DATA. The library bounds those with a few bytes.
             0 if is_empty && head[4] & END_STREAM == 0 => self.cost(1),
             0 => {}
-            // HEADERS.
-            1 => self.earn(REQUEST_EARNS),
+            HEADERS => self.earn(REQUEST_EARNS),
             // RST_STREAM costs what its request has earned and one more.
             3 => self.cost(REQUEST_EARNS + 1),
             // SETTINGS, GOAWAY.
@@ -192,9 +248,12 @@ impl<T: AsyncRead + Unpin> AsyncRead for Heard<T> {
             return Poll::Pending;
         }
         let before = buffer.filled().len();
-        ready!(Pin::new(&mut self.inner).poll_read(cx, buffer))?;
+        let polled = Pin::new(&mut self.inner).poll_read(cx, buffer);
+        self.noise.opened.is_drained.set(polled.is_pending());
+        ready!(polled)?;
         let Self { noise, place, .. } = &mut *self;
         place.read(&buffer.filled()[before..], noise);
+        noise.opened.is_in_frame.set(place.skip > 0);
         Poll::Ready(Ok(()))
     }
 }

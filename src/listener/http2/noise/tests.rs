@@ -102,3 +102,47 @@ async fn frames_are_found_however_their_bytes_are_cut() {
         assert_eq!((noise.count.get(), place.skip, place.has), (5, 0, 0), "in pieces of {piece}");
     }
 }
+
+/// The bytes of a frame on a stream.
+fn frame(kind: u8, flags: u8, stream: u8, payload: usize) -> Vec<u8> {
+    let mut bytes = vec![0, 0, payload as u8, kind, flags, 0, 0, 0, stream];
+    bytes.resize(bytes.len() + payload, 1);
+    bytes
+}
+
+#[tokio::test]
+async fn a_request_is_lost_when_every_frame_was_dealt_with_and_it_was_not_handed_out() {
+    const END_HEADERS: u8 = 4;
+    let noise = Noise::new();
+    let mut place = Place { skip: 0, head: [0; HEAD_BYTES], has: 0 };
+    let mut read = |bytes: &[u8]| {
+        place.read(bytes, &noise);
+        noise.opened.is_in_frame.set(place.skip > 0);
+        noise.opened.is_drained.set(true);
+    };
+    read(&frame(HEADERS, END_HEADERS, 1, 5));
+    noise.handed_out();
+    assert_eq!(noise.take_lost(), 0);
+    // In any pieces: it is lost when its last byte has come, and told once.
+    let whole = frame(HEADERS, END_HEADERS, 3, 5);
+    for byte in &whole[..whole.len() - 1] {
+        read(&[*byte]);
+        assert_eq!(noise.take_lost(), 0);
+    }
+    read(&whole[whole.len() - 1..]);
+    assert_eq!((noise.take_lost(), noise.take_lost()), (1, 0));
+    // Trailers, and other frames, are no request. The head of one goes on in CONTINUATION.
+    read(&[frame(HEADERS, END_HEADERS, 3, 5), frame(0, 1, 1, 5), frame(PING, 0, 0, 8)].concat());
+    assert_eq!(noise.take_lost(), 0);
+    read(&frame(HEADERS, 0, 5, 5));
+    assert_eq!(noise.take_lost(), 0);
+    read(&frame(CONTINUATION, END_HEADERS, 5, 5));
+    assert_eq!(noise.take_lost(), 1);
+    // While there may be more to read nothing is known, and while the connection ends nothing is told.
+    read(&frame(HEADERS, END_HEADERS, 7, 0));
+    noise.opened.is_drained.set(false);
+    assert_eq!(noise.take_lost(), 0);
+    noise.opened.is_drained.set(true);
+    noise.finish();
+    assert_eq!(noise.take_lost(), 0);
+}
