@@ -49,15 +49,15 @@ impl Forward {
         &self,
         worker: &Worker,
         exchange: &mut Exchange,
+        canonical: &CanonicalRequest,
         passage: &Passage,
         request: &mut Request,
     ) -> Result<Box<Response>, Rejection> {
         let client = &worker.groups[self.group];
-        let canonical = exchange.request.clone().ok_or(Reason::Internal)?;
         check(request.headers())?;
         let upgrade = upgrade_of(request);
         if upgrade.is_some() {
-            check_origin(passage, &canonical, request.headers())?;
+            check_origin(passage, canonical, request.headers())?;
         }
         let named = names::remove_hop_by_hop(request.headers_mut());
         request.body_mut().without(named);
@@ -66,12 +66,12 @@ impl Forward {
         if request.body().is_empty() || request.version() == Version::HTTP_10 {
             fields.omit(header::EXPECT);
         }
-        self.write_fields(exchange, &canonical, request.headers(), &mut fields)?;
+        self.write_fields(exchange, canonical, request.headers(), &mut fields)?;
         if upgrade.is_some() {
             fields.add(header::CONNECTION, UPGRADE);
             fields.add(header::UPGRADE, WEBSOCKET);
         }
-        if let Passage::SignedIn(user) = passage {
+        if let Passage::Identified(user) = passage {
             user.apply(client.name(), exchange.started_at, &mut fields)?;
         }
         let timeout = client.response_timeout();
@@ -179,7 +179,7 @@ fn upgrade_of(request: &mut Request) -> Option<OnUpgrade> {
 /// Refuses WebSockets of pages of other sites (attacks W-02). Browsers send the cookie and `Origin` with every handshake, and do
 /// not block it themselves.
 fn check_origin(passage: &Passage, canonical: &CanonicalRequest, headers: &HeaderMap) -> Result<(), Reason> {
-    let (Passage::SignedIn(user), Some(origin)) = (passage, headers.get(header::ORIGIN)) else { return Ok(()) };
+    let (Passage::Identified(user), Some(origin)) = (passage, headers.get(header::ORIGIN)) else { return Ok(()) };
     let origin = origin.to_str().ok().and_then(|text| url::Url::parse(text).ok());
     let is_ours = origin.is_some_and(|origin| {
         if user.allows_origin(&origin.origin().ascii_serialization()) {
@@ -225,7 +225,7 @@ fn finish(
 /// Checks whether the session of an exchange is over, because a long exchange must end with its session (attacks W-03).
 fn is_over(worker: &Worker, passage: &Passage) -> Option<Box<dyn Fn() -> bool>> {
     match passage {
-        Passage::SignedIn(user) => {
+        Passage::Identified(user) => {
             let (is_over, clock) = (Rc::clone(user).watch(), worker.clock.clone());
             Some(Box::new(move || is_over(clock.now())))
         }

@@ -15,6 +15,7 @@ use crate::clock::Clock;
 use crate::drain::Spawner;
 use crate::exchange::Exchange;
 use crate::exchange::rejection::Rejection;
+use crate::message::uri::CanonicalRequest;
 use crate::message::{Request, Response};
 use crate::upstream::client::Client;
 use authenticate::local::Local;
@@ -24,10 +25,10 @@ use fixed_response::FixedResponse;
 use forward::Forward;
 use redirect::Redirect;
 
-/// At most one gate (ALB §1.3), then one terminal. The type makes a chain without a terminal impossible.
+/// Gates in order, then one terminal (ALB §1.3). The type makes a chain without a terminal impossible.
 #[derive(Debug)]
 pub(crate) struct ActionChain {
-    pub(crate) gate: Option<Gate>,
+    pub(crate) gates: Box<[Gate]>,
     pub(crate) terminal: Terminal,
 }
 
@@ -61,55 +62,79 @@ pub(crate) struct Worker {
 #[derive(Debug)]
 pub(crate) enum Passage {
     /// A gate has verified the user.
-    SignedIn(Rc<SignedIn>),
+    Identified(Rc<SignedIn>),
     /// A gate with `allow` lets the request pass without a user.
     Anonymous(Anonymous),
-    /// The rule has no gate.
+    /// The rule has no gate, or the gates so far do not ask who sends the request.
     Ungated(Ungated),
 }
 
-/// Created only by a chain without gates.
+/// The passage with which a chain begins. Only a chain creates it.
 #[derive(Debug)]
 pub(crate) struct Ungated(());
 
 impl ActionChain {
-    /// Runs the gate, then the terminal, which takes the request's body.
+    /// Whether a login can begin here.
+    pub(crate) fn authenticates(&self) -> bool {
+        self.gates.iter().any(|gate| matches!(gate, Gate::Authenticate(_)))
+    }
+
+    /// Runs the gates in order, then the terminal, which takes the request's body.
     pub(crate) async fn run(
         &self,
         worker: &Worker,
         exchange: &mut Exchange,
+        canonical: &CanonicalRequest,
         request: &mut Request,
     ) -> Result<Box<Response>, Rejection> {
-        let passage = match self.pass(worker, exchange, request).await? {
-            Passed::On(passage) => passage,
-            Passed::Answered(response) => return Ok(response),
-        };
+        let mut passage = Passage::Ungated(Ungated(()));
+        for gate in &self.gates {
+            passage = match gate.admit(worker, exchange, canonical, request, passage).await? {
+                Admitted::On(passage) => passage,
+                Admitted::Answered(response) => return Ok(response),
+            };
+        }
         exchange.actions.push(self.terminal.name());
         match &self.terminal {
-            Terminal::Forward(forward) => forward.run(worker, exchange, &passage, request).await,
-            Terminal::Redirect(redirect) => redirect.run(exchange).map(Box::new),
+            Terminal::Forward(forward) => forward.run(worker, exchange, canonical, &passage, request).await,
+            Terminal::Redirect(redirect) => redirect.run(exchange, canonical).map(Box::new),
             Terminal::FixedResponse(fixed) => Ok(Box::new(fixed.run())),
-        }
-    }
-
-    async fn pass(&self, worker: &Worker, exchange: &mut Exchange, request: &Request) -> Result<Passed, Rejection> {
-        let Some(Gate::Authenticate(authenticate)) = &self.gate else {
-            return Ok(Passed::On(Passage::Ungated(Ungated(()))));
-        };
-        exchange.actions.push("authenticate");
-        // Sessions are used only over HTTPS: with our own TLS, or if a trusted proxy says so.
-        exchange.require_https()?;
-        match authenticate.run(&worker.authenticate, exchange, request.headers()).await? {
-            Outcome::Identified(user) => Ok(Passed::On(Passage::SignedIn(user))),
-            Outcome::Anonymous(anonymous) => Ok(Passed::On(Passage::Anonymous(anonymous))),
-            Outcome::Answered(response) => Ok(Passed::Answered(response)),
         }
     }
 }
 
-enum Passed {
+/// What a gate does with a request. An error never becomes one of these.
+enum Admitted {
+    /// The request goes on to the next gate, or to the terminal.
     On(Passage),
+    /// The gate has answered the request.
     Answered(Box<Response>),
+}
+
+impl Gate {
+    /// Decides whether a request goes on. `passage` is what the gates before this one know of its sender.
+    async fn admit(
+        &self,
+        worker: &Worker,
+        exchange: &mut Exchange,
+        canonical: &CanonicalRequest,
+        request: &Request,
+        _: Passage,
+    ) -> Result<Admitted, Rejection> {
+        match self {
+            Self::Authenticate(authenticate) => {
+                exchange.actions.push("authenticate");
+                // A session travels over HTTPS only: on our own TLS connection, or if a trusted proxy says so.
+                exchange.require_https()?;
+                let outcome = authenticate.run(&worker.authenticate, exchange, canonical, request.headers()).await?;
+                Ok(match outcome {
+                    Outcome::Identified(user) => Admitted::On(Passage::Identified(user)),
+                    Outcome::Anonymous(anonymous) => Admitted::On(Passage::Anonymous(anonymous)),
+                    Outcome::Answered(response) => Admitted::Answered(response),
+                })
+            }
+        }
+    }
 }
 
 impl Terminal {

@@ -28,8 +28,7 @@ impl Redirect {
     /// # Errors
     ///
     /// [`Reason::RequestUriTooLong`] if the location would be longer than 8 K.
-    pub(crate) fn run(&self, exchange: &Exchange) -> Result<Response, Rejection> {
-        let request = exchange.request.as_deref().ok_or(Reason::Internal)?;
+    pub(crate) fn run(&self, exchange: &Exchange, request: &CanonicalRequest) -> Result<Response, Rejection> {
         let original = exchange.scheme;
         let port = request.authority.port().unwrap_or(original.default_port());
         let location = self.location(request, original.as_str(), port);

@@ -15,7 +15,7 @@ use crate::action::authenticate::{Authenticate, Services};
 use crate::action::fixed_response::FixedResponse;
 use crate::action::forward::Forward;
 use crate::action::redirect::Redirect;
-use crate::action::settings::{AuthenticateKind, ChainSettings, GateSettings, TerminalSettings};
+use crate::action::settings::{AuthenticateKind, AuthenticateSettings, ChainSettings, GateSettings, TerminalSettings};
 use crate::action::{ActionChain, Gate, Terminal, Worker};
 use crate::app::Error;
 use crate::app::providers::{Provider, Providers};
@@ -153,9 +153,9 @@ struct Parts {
 impl Parts {
     fn listener(&self, config: ListenerConfig) -> Listener {
         let ListenerConfig { settings, rules, default, encoded_slash } = config;
-        let mut gates = Vec::new();
+        let mut actions = Vec::new();
         let head_bytes_max = settings.limits.head_bytes_max;
-        let mut chain = |settings: ChainSettings| self.chain(settings, head_bytes_max, &mut gates);
+        let mut chain = |settings: ChainSettings| self.chain(settings, head_bytes_max, &mut actions);
         let count = rules.len();
         let mut rules: Vec<Rule<Selected>> = rules
             .into_iter()
@@ -170,7 +170,7 @@ impl Parts {
         rules.sort_by_key(|rule| rule.priority);
         rules.iter_mut().enumerate().for_each(|(place, rule)| rule.payload.place = place);
         let endpoints =
-            self.services.as_ref().filter(|_| !gates.is_empty()).map(|services| Endpoints::new(gates, services));
+            self.services.as_ref().filter(|_| !actions.is_empty()).map(|services| Endpoints::new(actions, services));
         let snapshot = Snapshot {
             listener: Arc::clone(&settings.name),
             address: reachable(settings.address),
@@ -190,19 +190,18 @@ impl Parts {
         }
     }
 
-    fn chain(&self, settings: ChainSettings, head_bytes_max: usize, gates: &mut Vec<Arc<Authenticate>>) -> ActionChain {
-        let gate = settings.gates.into_iter().next().map(|GateSettings::Authenticate(settings)| {
-            // Rules of a listener with equal settings share one gate, so that a session is decrypted only once for
-            // all of them.
-            if let Some(gate) = gates.iter().find(|gate| gate.is_of(&settings)) {
-                return Gate::Authenticate(Arc::clone(gate));
+    fn chain(
+        &self,
+        settings: ChainSettings,
+        head_bytes_max: usize,
+        actions: &mut Vec<Arc<Authenticate>>,
+    ) -> ActionChain {
+        let gates = settings.gates.into_iter().map(|gate| match gate {
+            GateSettings::Authenticate(settings) => {
+                Gate::Authenticate(self.authenticate(settings, head_bytes_max, actions))
             }
-            let services = self.services.as_ref().expect("a configuration with a gate has session and claims");
-            let Provider { client, logout } = self.providers.find(&settings.kind);
-            let gate = Arc::new(Authenticate::new(settings, client, logout, services, head_bytes_max));
-            gates.push(Arc::clone(&gate));
-            Gate::Authenticate(gate)
         });
+        let gates = gates.collect();
         let terminal = match settings.terminal {
             TerminalSettings::Redirect(settings) => Terminal::Redirect(Redirect::new(settings)),
             TerminalSettings::FixedResponse(settings) => Terminal::FixedResponse(FixedResponse::new(settings)),
@@ -214,7 +213,24 @@ impl Parts {
                 told: Arc::clone(&self.told),
             }),
         };
-        ActionChain { gate, terminal }
+        ActionChain { gates, terminal }
+    }
+
+    /// Rules of a listener with equal settings share one action, so that a session is decrypted only once for all of them.
+    fn authenticate(
+        &self,
+        settings: AuthenticateSettings,
+        head_bytes_max: usize,
+        actions: &mut Vec<Arc<Authenticate>>,
+    ) -> Arc<Authenticate> {
+        if let Some(action) = actions.iter().find(|action| action.is_of(&settings)) {
+            return Arc::clone(action);
+        }
+        let services = self.services.as_ref().expect("a configuration that authenticates has session and claims");
+        let Provider { client, logout } = self.providers.find(&settings.kind);
+        let action = Arc::new(Authenticate::new(settings, client, logout, services, head_bytes_max));
+        actions.push(Arc::clone(&action));
+        action
     }
 }
 

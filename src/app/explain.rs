@@ -204,7 +204,7 @@ impl Place {
         let mut exchange = Exchange::begin(Rc::new(connection), clock.instant(), clock.now());
         let decision = match probe.has_fragment {
             true => Err(Rejection::new(Reason::RequestPath, uri::Error::Character)),
-            false => decide(snapshot, &mut exchange, &mut request),
+            false => decide(snapshot, &mut exchange, &mut request).map(|decided| decided.decision),
         };
         let canonical = exchange.request.clone();
         let asked = canonical.as_ref().map_or_else(|| format!("{} {}", probe.method, probe.uri), ToString::to_string);
@@ -225,7 +225,7 @@ impl Place {
             Decision::Rule(taken) => {
                 let facts = Facts { request: canonical, headers: request.headers(), client: exchange.client };
                 self.explain_rules(text, snapshot, taken, &facts);
-                if taken.payload.chain.gate.is_some()
+                if taken.payload.chain.authenticates()
                     && let Err(rejection) = exchange.require_https()
                 {
                     refused(text, &rejection);

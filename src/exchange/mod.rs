@@ -39,16 +39,15 @@ pub(crate) struct Exchange {
     pub(crate) scheme: Scheme,
     /// The port that a trusted proxy says the client used.
     pub(crate) forwarded_port: Option<u16>,
-    /// The one reading of the target; `None` where it was refused.
+    /// The one reading of the target, for the record and the error page; `None` where it was refused. Code that runs after
+    /// the rule was found is given it as an argument.
     pub(crate) request: Option<Rc<CanonicalRequest>>,
     /// How to tell the client something, where that is known without the headers: see [`Exchange::preferred`].
     pub(crate) preferred: Option<Preferred>,
     /// The rule that took the request.
-    pub(crate) rule: Option<Rc<str>>,
+    pub(crate) rule: Option<Matched>,
     /// The provider that a sign-in is made with, and the rule that began it: for the log.
     pub(crate) login: Option<LoginNames>,
-    /// Its place in the order of rules; means nothing while there is no `rule`.
-    pub(crate) rule_index: usize,
     /// What the chain did, in order: `authenticate`, `forward`, … (ALB §6.3).
     pub(crate) actions: Vec<&'static str>,
     /// The `sub` of the signed-in user, for the access log only.
@@ -64,6 +63,14 @@ pub(crate) struct Exchange {
     pub(crate) cookies: Vec<HeaderValue>,
     /// Whether the answer is kept out of shared caches also without a cookie: the rule says so, and a user is signed in.
     pub(crate) is_private: bool,
+}
+
+/// The rule that takes a request.
+#[derive(Clone, Debug)]
+pub(crate) struct Matched {
+    pub(crate) name: Rc<str>,
+    /// Its index in evaluation order. The default actions have the last.
+    pub(crate) index: usize,
 }
 
 /// Whose sign-in an exchange is a part of.
@@ -84,6 +91,11 @@ pub(crate) enum NotHttps {
 }
 
 impl Exchange {
+    /// The name of the rule that took the request.
+    pub(crate) fn rule_name(&self) -> Option<&Rc<str>> {
+        self.rule.as_ref().map(|rule| &rule.name)
+    }
+
     /// Refuses a request by which no session may travel: the client did not come over HTTPS, or no trusted proxy says so.
     ///
     /// # Errors
@@ -118,7 +130,6 @@ impl Exchange {
             preferred: None,
             rule: None,
             login: None,
-            rule_index: 0,
             actions: Vec::new(),
             subject: None,
             target: None,

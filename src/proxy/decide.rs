@@ -16,6 +16,13 @@ use crate::proxy::snapshot::{Selected, Snapshot};
 use crate::rule::Rule;
 use crate::rule::facts::Facts;
 
+/// A request with the answer to who answers it.
+pub(crate) struct Decided<'s> {
+    /// The one reading of its target. If a target could read the client's own bytes in another way, they have been rewritten.
+    pub(crate) request: Rc<CanonicalRequest>,
+    pub(crate) decision: Decision<'s>,
+}
+
 /// The decision: Vestibule itself or a rule.
 pub(crate) enum Decision<'s> {
     Ours(Answering<'s>),
@@ -31,7 +38,7 @@ pub(crate) fn decide<'s>(
     snapshot: &'s Snapshot,
     exchange: &mut Exchange,
     request: &mut Request,
-) -> Result<Decision<'s>, Rejection> {
+) -> Result<Decided<'s>, Rejection> {
     let told = exchange.connection.forwarded.told(request.headers(), exchange.connection.peer);
     // Headers that only Vestibule may set are removed before any other code reads the headers, on every rule (DESIGN §1, step 3).
     let overrides = snapshot.protected.strip(request.headers_mut());
@@ -53,13 +60,16 @@ pub(crate) fn decide<'s>(
         if canonical.has_encoded_slash() {
             return Err(Rejection::new(Reason::RequestPath, uri::Error::EncodedSlash));
         }
-        return Ok(Decision::Ours(answering));
+        return Ok(Decided { request: canonical, decision: Decision::Ours(answering) });
     }
     let rule = find(snapshot, exchange, &canonical, request.headers());
-    if let Some(rewritten) = settle(snapshot, exchange, &canonical, rule, request.headers())? {
-        exchange.request = Some(Rc::new(rewritten));
-    }
-    Ok(Decision::Rule(rule))
+    let rewritten = settle(snapshot, exchange, &canonical, rule, request.headers())?;
+    let canonical = rewritten.map_or(canonical, |rewritten| {
+        let rewritten = Rc::new(rewritten);
+        exchange.request = Some(Rc::clone(&rewritten));
+        rewritten
+    });
+    Ok(Decided { request: canonical, decision: Decision::Rule(rule) })
 }
 
 /// RFC 9112 §3.2 demands `Host` of HTTP/1.1 only: health checks of load balancers often speak HTTP/1.0 without. Such a

@@ -110,7 +110,7 @@ impl Recorder {
             self.sink.metrics.refused(reason);
         }
         self.sink.metrics.answered(
-            self.exchange.rule.as_ref().map(|_| self.exchange.rule_index),
+            self.exchange.rule.as_ref().map(|rule| rule.index),
             answer.status,
             answer.first_byte,
         );
@@ -133,7 +133,7 @@ impl Recorder {
             path: canonical.map(|request| request.target.path()),
             http_version: self.version.map(version),
             user_agent: self.user_agent.as_ref().and_then(|value| value.to_str().ok()),
-            rule: exchange.rule.as_deref(),
+            rule: exchange.rule_name().map(|name| &**name),
             actions: &exchange.actions,
             subject: exchange.subject.as_deref(),
             target: exchange.target.as_deref(),
@@ -237,7 +237,7 @@ fn log(exchange: &Exchange, rejection: &Rejection, sink: &Sink) {
     let (id, reason) = (exchange.id, rejection.reason.code());
     let login = exchange.login.as_ref();
     // If there is no rule, the field is left out: any placeholder could be the name of a rule.
-    let rule = exchange.rule.as_deref().or(login.and_then(|login| login.rule.as_deref()));
+    let rule = exchange.rule_name().map(|name| &**name).or(login.and_then(|login| login.rule.as_deref()));
     let target = exchange.target.as_deref();
     if rejection.reason.is_failed_login() {
         // Callbacks without a pending login have a separate rate limit, because anybody can send them.
@@ -274,7 +274,7 @@ fn log(exchange: &Exchange, rejection: &Rejection, sink: &Sink) {
 /// Logs once why a response was closed after its head was sent.
 fn log_cut(exchange: &Exchange, reason: Reason, error: Option<&BoxError>) {
     let (id, reason_code) = (exchange.id, reason.code());
-    let rule = exchange.rule.as_deref();
+    let rule = exchange.rule_name().map(|name| &**name);
     let target = exchange.target.as_deref();
     if reason == Reason::SessionEnded {
         tracing::debug!(request_id = %id, reason = reason_code, rule.name = rule, "response closed early: the session has ended");

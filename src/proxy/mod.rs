@@ -17,16 +17,16 @@ use http::HeaderMap;
 use crate::action::Worker;
 use crate::clock::Clock;
 use crate::drain::Control;
-use crate::exchange::Exchange;
 use crate::exchange::connection::Connection;
 use crate::exchange::rejection::{Reason, Rejection, WayOn};
+use crate::exchange::{Exchange, Matched};
 use crate::message::unread::Unread;
 use crate::message::uri::CanonicalRequest;
 use crate::message::{Request, Response, media};
 use crate::telemetry::access_log::AccessLog;
 use crate::telemetry::line_budget::LineBudget;
 use crate::telemetry::metrics::Registry;
-use decide::Decision;
+use decide::{Decided, Decision};
 use finish::{Recorder, Sink};
 use snapshot::Snapshot;
 
@@ -76,18 +76,19 @@ impl Proxy {
 
     /// A request's life. Each step can end it with a reason, and no step can be skipped. The step that answers takes the body.
     async fn respond(&self, exchange: &mut Exchange, request: &mut Request) -> Result<Box<Response>, Rejection> {
-        let selected = match decide::decide(&self.snapshot, exchange, request)? {
+        let Decided { request: canonical, decision } = decide::decide(&self.snapshot, exchange, request)?;
+        let selected = match decision {
             // Boxed, so that the future of a request for a target does not include the size of our own endpoints' future.
             Decision::Ours(answering) => {
                 exchange.preferred = Some(media::preferred(request.headers()));
-                let answered = Box::pin(answering.answer(self, exchange, std::mem::take(request))).await;
+                let answered = Box::pin(answering.answer(self, exchange, &canonical, std::mem::take(request))).await;
                 return answered.map(Box::new);
             }
             Decision::Rule(rule) => &rule.payload,
         };
-        exchange.rule_index = selected.place;
-        exchange.rule = Some(Rc::clone(&self.rule_names[selected.place]));
-        selected.chain.run(&self.worker, exchange, request).await
+        let index = selected.place;
+        exchange.rule = Some(Matched { name: Rc::clone(&self.rule_names[index]), index });
+        selected.chain.run(&self.worker, exchange, &canonical, request).await
     }
 }
 

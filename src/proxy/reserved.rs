@@ -46,7 +46,7 @@ pub(crate) fn find<'s>(
     // Only on hosts where a login can begin. On another host of this listener an application, or the provider itself, may have
     // paths of these names.
     let mut chains = snapshot.rules.reaching(request.host());
-    chains.any(|selected| selected.chain.gate.is_some()).then_some(Answering::Endpoint(endpoints, endpoint))
+    chains.any(|selected| selected.chain.authenticates()).then_some(Answering::Endpoint(endpoints, endpoint))
 }
 
 impl Answering<'_> {
@@ -55,17 +55,18 @@ impl Answering<'_> {
         self,
         proxy: &Proxy,
         exchange: &mut Exchange,
+        canonical: &CanonicalRequest,
         request: Request,
     ) -> Result<Response, Rejection> {
         match self {
             Self::Endpoint(endpoints, endpoint) => {
                 exchange.actions.push("authenticate");
                 exchange.require_https()?;
-                endpoints.answer(endpoint, &proxy.worker.authenticate, exchange, request).await
+                endpoints.answer(endpoint, &proxy.worker.authenticate, exchange, canonical, request).await
             }
             Self::Pool(pool) => {
                 exchange.actions.push("user-pool");
-                let request = whole(exchange, request).await?;
+                let request = whole(exchange, canonical, request).await?;
                 let (pool, client) = (Arc::clone(pool), exchange.client);
                 // Password hashing and everything around it runs off the workers (DESIGN §2).
                 let answered = proxy.control.run(async move { pool.handle(request, client).await }).await;
@@ -78,9 +79,8 @@ impl Answering<'_> {
 }
 
 /// The request with its canonical target and its body in memory.
-async fn whole(exchange: &Exchange, request: Request) -> Result<WholeRequest, Rejection> {
+async fn whole(exchange: &Exchange, canonical: &CanonicalRequest, request: Request) -> Result<WholeRequest, Rejection> {
     let (mut parts, mut body) = request.into_parts();
-    let canonical = exchange.request.as_ref().ok_or(Reason::Internal)?;
     parts.uri = http::Uri::from(canonical.target.clone());
     // The pool learns the id of the request as every target does, for its error pages.
     parts.headers.insert(names::TRACE_ID, forwarded::trace_id(None, exchange.id.as_str()));

@@ -68,13 +68,13 @@ pub(super) async fn answer(
     endpoints: &Endpoints,
     local: &Local,
     exchange: &mut Exchange,
+    request: &CanonicalRequest,
     parts: &Parts,
 ) -> Result<Response, Rejection> {
     if let Some(refused) = refuse_prefetch(&parts.headers) {
         return Ok(refused);
     }
-    let request = exchange.request.clone().ok_or(Reason::Internal)?;
-    let callback = Callback { local, request: &request, headers: &parts.headers, now: exchange.started_at };
+    let callback = Callback { local, request, headers: &parts.headers, now: exchange.started_at };
     let recognised = callback.read(&parts.method).and_then(|brought| {
         let login = callback.recognise(endpoints, &brought.state).ok_or(Reason::AuthStateMismatch)?;
         Ok((brought, login))
@@ -222,7 +222,7 @@ impl Callback<'_> {
         };
         exchange.cookies.extend(gate.pending.delete(state, self.headers));
         let start = Start { to, attempt: login.attempt + 1, cause: Cause::Request, prompt };
-        gate.begin_login(exchange, self.headers, start).await
+        gate.begin_login(exchange, self.request, self.headers, start).await
     }
 
     /// Counts the failures that [`reject`](Self::reject) answers.

@@ -12,6 +12,7 @@ use crate::claims::ClaimsHeaders;
 use crate::exchange::Exchange;
 use crate::exchange::error_page::streamed;
 use crate::exchange::rejection::{Reason, Rejection};
+use crate::message::uri::CanonicalRequest;
 use crate::message::{Request, Response, media};
 
 /// The provider label of callbacks that belong to no sign-in. No provider can have this name.
@@ -56,16 +57,17 @@ impl Endpoints {
         endpoint: Endpoint,
         local: &Local,
         exchange: &mut Exchange,
+        canonical: &CanonicalRequest,
         request: Request,
     ) -> Result<Response, Rejection> {
         let (parts, _) = request.into_parts();
         let is_reading = matches!(parts.method, Method::GET | Method::HEAD);
         match endpoint {
-            Endpoint::Callback => callback::answer(self, local, exchange, &parts).await,
-            Endpoint::SignIn => sign_in::answer(self, local, exchange, &parts).await,
-            Endpoint::SignOut => sign_out::answer(self, local, exchange, &parts).await,
+            Endpoint::Callback => callback::answer(self, local, exchange, canonical, &parts).await,
+            Endpoint::SignIn => sign_in::answer(self, local, exchange, canonical, &parts).await,
+            Endpoint::SignOut => sign_out::answer(self, local, exchange, canonical, &parts).await,
             _ if !is_reading => Err(Reason::RequestMethod.into()),
-            Endpoint::Userinfo => userinfo::answer(self, local, exchange, &parts.headers),
+            Endpoint::Userinfo => userinfo::answer(self, local, exchange, canonical, &parts.headers),
             Endpoint::KeySet => Ok(streamed(self.claims.public_keys().key_set())),
             Endpoint::Key(kid) => {
                 let key = self.claims.public_keys().pem(&kid);

@@ -13,6 +13,7 @@ use crate::exchange::rejection::{Reason, Rejection};
 use crate::exchange::{Exchange, LoginNames};
 use crate::message::Response;
 use crate::message::media::{self, Intent};
+use crate::message::uri::CanonicalRequest;
 use crate::oidc;
 use crate::session::rounds::ROUNDS_MAX;
 use crate::session::shards::{self, Found};
@@ -80,12 +81,12 @@ impl Authenticate {
     pub(super) async fn begin_login(
         &self,
         exchange: &mut Exchange,
+        request: &CanonicalRequest,
         headers: &HeaderMap,
         start: Start,
     ) -> Result<Response, Rejection> {
-        let request = exchange.request.clone().ok_or(Reason::Internal)?;
         // A sign-in that a callback restarts keeps its rule.
-        let rule = exchange.rule.clone().or_else(|| exchange.login.as_ref()?.rule.clone());
+        let rule = exchange.rule_name().cloned().or_else(|| exchange.login.as_ref()?.rule.clone());
         exchange.login = Some(self.names(rule.as_deref()));
         let rounds = match start.cause {
             Cause::Request => self.rounds.read(headers),

@@ -39,7 +39,7 @@ use crate::claims::ClaimsHeaders;
 use crate::clock::{Clock, Timestamp};
 use crate::drain::Control;
 use crate::exchange::Exchange;
-use crate::exchange::rejection::{Reason, Rejection};
+use crate::exchange::rejection::Rejection;
 use crate::message::cookie::SameSite;
 use crate::message::uri::CanonicalRequest;
 use crate::message::{Response, media};
@@ -173,9 +173,9 @@ impl Authenticate {
         &self,
         local: &Local,
         exchange: &mut Exchange,
+        request: &CanonicalRequest,
         headers: &HeaderMap,
     ) -> Result<Outcome, Rejection> {
-        let request = exchange.request.clone().ok_or(Reason::Internal)?;
         let mut opened = self.open(local, request.host(), headers, exchange.started_at);
         if let Ok(signed_in) = &opened
             && signed_in.is_refresh_due(exchange.started_at)
@@ -191,7 +191,7 @@ impl Authenticate {
                 exchange.is_private = self.settings.private_responses;
                 Ok(Outcome::Identified(signed_in))
             }
-            Err(absence) => Box::pin(self.without_session(absence, exchange, &request, headers)).await,
+            Err(absence) => Box::pin(self.without_session(absence, exchange, request, headers)).await,
         }
     }
 
@@ -220,7 +220,7 @@ impl Authenticate {
             Verdict::Anonymous => Ok(Outcome::Anonymous(Anonymous(()))),
             Verdict::Login => {
                 let to = Destination::of(request, |path| self.paths.is_reserved(path));
-                let answer = self.begin_login(exchange, headers, Start::request(to)).await?;
+                let answer = self.begin_login(exchange, request, headers, Start::request(to)).await?;
                 Ok(Outcome::Answered(Box::new(answer)))
             }
             Verdict::Refuse(reason) => Err(self.refusal(reason, intent, exchange, request, headers)),

@@ -13,12 +13,14 @@ use crate::exchange::Exchange;
 use crate::exchange::rejection::{Reason, Rejection};
 use crate::message::Response;
 use crate::message::form::Form;
+use crate::message::uri::CanonicalRequest;
 
 /// Answers a request to the sign-in path. Only a ticket can set the return address (attacks R-19).
 pub(super) async fn answer(
     endpoints: &Endpoints,
     local: &Local,
     exchange: &mut Exchange,
+    request: &CanonicalRequest,
     parts: &Parts,
 ) -> Result<Response, Rejection> {
     if parts.method != Method::GET {
@@ -27,7 +29,6 @@ pub(super) async fn answer(
     if let Some(refused) = refuse_prefetch(&parts.headers) {
         return Ok(refused);
     }
-    let request = exchange.request.clone().ok_or(Reason::Internal)?;
     let (host, now) = (request.host(), exchange.started_at);
     let form = Form::parse(request.query().unwrap_or_default().as_bytes()).ok();
     let one = |name| form.as_ref().and_then(|form| form.one(name).ok().flatten());
@@ -53,5 +54,5 @@ pub(super) async fn answer(
     }
     let is_other = OTHER_ACCOUNT.split_once('=').is_some_and(|(name, value)| one(name) == Some(value));
     let prompt = if is_other { Prompt::Login } else { Prompt::Configured };
-    gate.begin_login(exchange, &parts.headers, Start { to, attempt: 0, cause: Cause::Person, prompt }).await
+    gate.begin_login(exchange, request, &parts.headers, Start { to, attempt: 0, cause: Cause::Person, prompt }).await
 }

@@ -32,6 +32,7 @@ pub(super) async fn answer(
     endpoints: &Endpoints,
     local: &Local,
     exchange: &mut Exchange,
+    request: &CanonicalRequest,
     parts: &Parts,
 ) -> Result<Response, Rejection> {
     if !matches!(parts.method, Method::GET | Method::POST) {
@@ -40,9 +41,8 @@ pub(super) async fn answer(
     if let Some(refused) = refuse_prefetch(&parts.headers) {
         return Ok(refused);
     }
-    let request = exchange.request.clone().ok_or(Reason::Internal)?;
     let carried = carried(endpoints, &parts.headers);
-    let is_return = is_return(&request);
+    let is_return = is_return(request);
     // Any page can link to this address. A user who is still signed in must not see "You are signed out", because users of shared
     // computers rely on it.
     let is_signed_in = || {
@@ -51,12 +51,12 @@ pub(super) async fn answer(
     if carried.is_empty() || (is_return && !is_signed_in()) {
         return Ok(answer::signed_out(exchange.preferred(&parts.headers)));
     }
-    if is_return || is_foreign(&parts.headers, &request) {
+    if is_return || is_foreign(&parts.headers, request) {
         let here = WayOn::here("Sign out", endpoints.paths.sign_out.clone());
         return Err(Rejection::from(Reason::AuthSignOutForeign).offer(here));
     }
-    let ended = end(&carried, exchange, &request, &parts.headers);
-    let mut answer = match location(endpoints, ended, &request).await? {
+    let ended = end(&carried, exchange, request, &parts.headers);
+    let mut answer = match location(endpoints, ended, request).await? {
         Some(location) => answer::redirect(&location)?,
         None => answer::signed_out(exchange.preferred(&parts.headers)),
     };

@@ -11,15 +11,16 @@ use crate::exchange::Exchange;
 use crate::exchange::rejection::{Reason, Rejection};
 use crate::message::Response;
 use crate::message::media::Preferred;
+use crate::message::uri::CanonicalRequest;
 
 /// Answers for the first action that finds a session; 401 in JSON where none does.
 pub(super) fn answer(
     endpoints: &Endpoints,
     local: &Local,
     exchange: &mut Exchange,
+    request: &CanonicalRequest,
     headers: &HeaderMap,
 ) -> Result<Response, Rejection> {
-    let request = exchange.request.clone().ok_or(Reason::Internal)?;
     let now = exchange.started_at;
     let signed_in = endpoints.gates.iter().find_map(|gate| gate.open(local, request.host(), headers, now).ok());
     let Some(signed_in) = signed_in else {

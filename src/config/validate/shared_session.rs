@@ -40,17 +40,18 @@ fn places(listeners: &[ListenerConfig]) -> Vec<Place<'_>> {
     for (index, listener) in listeners.iter().enumerate() {
         let at = Path::default().key("listeners").index(index);
         for (index, rule) in listener.rules.iter().enumerate() {
-            places.extend(place(&rule.chain, hosts(rule), at.key("rules").index(index).key("actions")));
+            places.extend(places_in(&rule.chain, hosts(rule), at.key("rules").index(index).key("actions")));
         }
-        places.extend(place(&listener.default, None, at.key("default_actions")));
+        places.extend(places_in(&listener.default, None, at.key("default_actions")));
     }
     places
 }
 
-/// The gate of a chain. There is at most one, and it is first.
-fn place<'c>(chain: &'c ChainSettings, hosts: Option<&'c [Pattern]>, at: Path) -> Option<Place<'c>> {
-    let GateSettings::Authenticate(gate) = chain.gates.first()?;
-    Some(Place { gate, hosts, at: at.index(0) })
+/// The actions of a chain that use sessions. The gates come first in `actions`, so that their indexes are the same.
+fn places_in<'c>(chain: &'c ChainSettings, hosts: Option<&'c [Pattern]>, at: Path) -> impl Iterator<Item = Place<'c>> {
+    chain.gates.iter().enumerate().map(move |(index, gate)| match gate {
+        GateSettings::Authenticate(gate) => Place { gate, hosts, at: at.index(index) },
+    })
 }
 
 fn hosts(rule: &RuleConfig) -> Option<&[Pattern]> {

@@ -271,14 +271,13 @@ impl Bench {
         Arc::new(Authenticate::new(settings(), client, oidc::settings::Logout::Auto, &self.services, HEAD_BYTES_MAX))
     }
 
-    fn exchange(&self, request: &Request) -> Exchange {
+    fn exchange(&self, request: &Request) -> (Exchange, Rc<CanonicalRequest>) {
         let peer = "192.0.2.66:4711".parse().expect("an address");
         let connection = Connection::new(peer, "public".into(), Arc::default(), None);
         let clock = &self.services.clock;
-        let mut exchange = Exchange::begin(Rc::new(connection), clock.instant(), clock.now());
+        let exchange = Exchange::begin(Rc::new(connection), clock.instant(), clock.now());
         let canonical = CanonicalRequest::parse(Scheme::Https, request.method(), request.uri(), request.headers());
-        exchange.request = Some(Rc::new(canonical.expect("the request is not ambiguous")));
-        exchange
+        (exchange, Rc::new(canonical.expect("the request is not ambiguous")))
     }
 
     /// What the listener does with a request: reserved paths first, then the first gate.
@@ -287,16 +286,15 @@ impl Bench {
     }
 
     pub(super) async fn send_to(&self, gate: &Authenticate, worker: usize, request: Request) -> Reply {
-        let mut exchange = self.exchange(&request);
+        let (mut exchange, canonical) = self.exchange(&request);
         let local = &self.locals[worker];
-        let path = exchange.request.clone().expect("parsed").target.path().to_owned();
-        let outcome = match self.endpoints.paths().find(&path) {
+        let outcome = match self.endpoints.paths().find(canonical.target.path()) {
             Some(endpoint) => self
                 .endpoints
-                .answer(endpoint, local, &mut exchange, request)
+                .answer(endpoint, local, &mut exchange, &canonical, request)
                 .await
                 .map(|answered| Outcome::Answered(Box::new(answered))),
-            None => gate.run(local, &mut exchange, request.headers()).await,
+            None => gate.run(local, &mut exchange, &canonical, request.headers()).await,
         };
         let cookies = exchange.cookies.iter().map(|line| line.to_str().expect("ASCII").to_owned()).collect();
         let subject = exchange.subject.as_deref().map(str::to_owned);
