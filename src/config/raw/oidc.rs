@@ -40,8 +40,8 @@ pub(crate) struct IdentityProvider {
     pub(crate) ca_file: Option<String>,
     /// The callback path. Register `https://<host><path>` with the provider. With several providers, give each its
     /// own path: then the response of one provider cannot be used as the response of another (RFC 9700 §4.4.2), even
-    /// if a provider does not send `iss` (RFC 9207). The proxy handles this path on every host where a rule
-    /// authenticates. Default: `/oauth2/idpresponse` for all providers. Example: `/oauth2/idpresponse/corp`.
+    /// if a provider does not send `iss` (RFC 9207). `check` warns about two issuers with one path. The proxy handles
+    /// this path on every host where a rule authenticates. Default: `/oauth2/idpresponse` for all providers. Example: `/oauth2/idpresponse/corp`.
     pub(crate) callback_path: Option<String>,
     /// **Insecure.** Hosts of this provider that may be called over plain HTTP, as `host` or `host:port`:
     /// `["keycloak:8080"]`. Anyone on the network in between can read the client secret and all tokens, and can sign

@@ -29,6 +29,7 @@ use crate::config::path::Path;
 use crate::config::raw;
 use crate::config::{Config, ListenerConfig, ProviderConfig};
 use crate::message::header::Protected;
+use crate::oidc::settings as oidc_settings;
 use action::Logins;
 
 /// The header names that are removed from every request before rules are evaluated. They are known even if the rest
@@ -64,6 +65,7 @@ pub(crate) fn file(raw: &raw::File, context: &mut Context<'_>) -> Option<Config>
     shared_session::check(&listeners, context);
     let paths = session.as_ref().map(|session| session.paths.clone()).unwrap_or_default();
     let paths = with_callbacks(paths, &providers, context);
+    oidc::shared_callbacks(&used_providers(&listeners, &providers), &paths.callback, context);
     if context.found.has_problems() {
         return None;
     }
@@ -115,6 +117,23 @@ fn with_callbacks(mut paths: Paths, providers: &[ProviderConfig], context: &mut 
     paths
 }
 
+/// The providers that a rule uses.
+fn used_providers<'p>(
+    listeners: &[ListenerConfig],
+    providers: &'p [ProviderConfig],
+) -> Vec<&'p oidc_settings::Settings> {
+    providers.iter().map(|provider| &provider.settings).filter(|provider| signs_in(listeners, &provider.name)).collect()
+}
+
+/// Whether a rule uses the provider of that name.
+fn signs_in(listeners: &[ListenerConfig], name: &str) -> bool {
+    let is = |gate: &GateSettings| {
+        let GateSettings::Authenticate(gate) = gate;
+        matches!(&gate.kind, AuthenticateKind::Oidc(provider) if &**provider == name)
+    };
+    listeners.iter().flat_map(ListenerConfig::chains).any(|chain| chain.gates.iter().any(is))
+}
+
 /// Warns about names that are never used: usually a typing error.
 fn unused(listeners: &[ListenerConfig], raw: &raw::File, context: &mut Context<'_>) {
     if context.found.has_problems() {
@@ -124,13 +143,6 @@ fn unused(listeners: &[ListenerConfig], raw: &raw::File, context: &mut Context<'
     let forwards = |name: &str| {
         chains().any(|chain| matches!(&chain.terminal, TerminalSettings::Forward(to) if &*to.target_group == name))
     };
-    let signs_in = |name: &str| {
-        let is = |gate: &GateSettings| {
-            let GateSettings::Authenticate(gate) = gate;
-            matches!(&gate.kind, AuthenticateKind::Oidc(provider) if &**provider == name)
-        };
-        chains().any(|chain| chain.gates.iter().any(is))
-    };
     for name in raw.target_groups.keys().filter(|name| !forwards(name)) {
         context
             .found
@@ -139,7 +151,7 @@ fn unused(listeners: &[ListenerConfig], raw: &raw::File, context: &mut Context<'
     for (name, provider) in &raw.identity_providers {
         oidc::placeholder(name, provider, context);
     }
-    for name in raw.identity_providers.keys().filter(|name| !signs_in(name)) {
+    for name in raw.identity_providers.keys().filter(|name| !signs_in(listeners, name)) {
         context
             .found
             .warning(&Path::default().key("identity_providers").key(name), "this provider is not used by any rule");

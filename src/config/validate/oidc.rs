@@ -151,6 +151,35 @@ fn callback_path(raw: &IdentityProvider, at: &Path, context: &mut Context<'_>) -
     Some(Arc::from(path))
 }
 
+/// Warns about a provider that has its callback path in common with another issuer (RFC 9700 §4.4.2). A malicious or
+/// compromised provider could make the proxy send it the authorization code of the other one ("mix-up"). The file does not
+/// tell whether each of them sends `iss`, which also prevents this. Two clients of one issuer are no danger to each other,
+/// and the user pools always send `iss`.
+pub(super) fn shared_callbacks(used: &[&Settings], default: &str, context: &mut Context<'_>) {
+    if context.found.has_problems() {
+        return;
+    }
+    let path = |provider: &Settings| provider.callback_path.as_deref().unwrap_or(default).to_owned();
+    for (index, provider) in used.iter().enumerate() {
+        let shares = |other: &&&Settings| path(other) == path(provider) && other.issuer != provider.issuer;
+        let Some(other) = used[..index].iter().find(shares) else { continue };
+        let at = Path::default().key("identity_providers").key(&provider.name);
+        let message = format!(
+            "`{}` and `{}` have the same callback path `{}`: one of them, if malicious, could obtain authorization codes \
+             of the other",
+            other.name,
+            provider.name,
+            path(provider),
+        );
+        let hint = format!(
+            "set `callback_path: {default}/{}`, and register that address with the provider; you need not if both send \
+             `iss` (RFC 9207)",
+            provider.name
+        );
+        context.found.warning(&at, message).hint(hint);
+    }
+}
+
 fn binding(raw: written::Binding) -> Binding {
     match raw {
         written::Binding::Required => Binding::Required,

@@ -180,6 +180,44 @@ fn callback_paths() {
     }
 }
 
+/// RFC 9700 §4.4.2.
+#[test]
+fn two_providers_with_one_callback_can_be_mixed_up() {
+    let with = |issuer: &str, provider: &str, more: &str| {
+        let other = format!(
+            "identity_providers:\n  partner:\n    issuer: {issuer}\n    client_id: other\n    client_secret_file: \
+             secret\n{more}"
+        );
+        let rule = format!(
+            "      - type: authenticate-oidc\n        provider: {provider}\n        session_cookie_name: __Host-other\n      - type: forward\n"
+        );
+        warnings(
+            "mix-up",
+            &[
+                ("identity_providers:\n", &other),
+                ("      - type: authenticate-oidc\n        provider: corp\n      - type: forward\n", &rule),
+            ],
+        )
+    };
+    let partner = "https://login.partner.com";
+    let said = with(partner, "partner", "");
+    says(
+        &said,
+        &[
+            "warning: `corp` and `partner` have the same callback path `/oauth2/idpresponse`",
+            "set `callback_path: /oauth2/idpresponse/partner`",
+        ],
+    );
+    assert_eq!(said.matches("the same callback path").count(), 1, "{said}");
+    let own = with(partner, "partner", "    callback_path: /oauth2/idpresponse/partner\n");
+    let default = with(partner, "partner", "    callback_path: /oauth2/idpresponse\n");
+    assert!(!own.contains("callback path"), "{own}");
+    assert!(default.contains("the same callback path"), "the default, written down: {default}");
+    // Two clients of one issuer, and a provider that no rule uses.
+    assert!(!with("https://login.company.com", "partner", "").contains("callback path"));
+    assert!(!with(partner, "corp", "").contains("callback path"));
+}
+
 #[test]
 fn an_issuer_from_a_document_is_a_placeholder() {
     for issuer in
