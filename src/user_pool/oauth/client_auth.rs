@@ -53,7 +53,7 @@ pub(crate) fn authenticate(
     check: impl FnOnce(&Client, &Secret<String>) -> Result<bool, Error>,
 ) -> Result<Arc<Client>, Error> {
     let field = |name| form.one(name).map_err(|_| Error::request("a parameter came more than once"));
-    let (in_form, secret_in_form) = (field("client_id")?, field("client_secret")?);
+    let (in_form, secret_in_form) = (field("client_id")?, field("client_secret")?.filter(|secret| !secret.is_empty()));
     let basic = headers.get(header::AUTHORIZATION).map(|value| credentials(value).ok_or(INVALID_CLIENT)).transpose()?;
     if basic.is_some() && secret_in_form.is_some() {
         return Err(Error::request("the client proves itself in two ways"));
@@ -71,7 +71,8 @@ pub(crate) fn authenticate(
     if client.is_ours() && caller != Caller::Ourselves {
         return Err(INVALID_CLIENT);
     }
-    let has_proved = match secret {
+    // RFC 6749 §2.3.1: a client may leave an empty secret out, so an empty one is the same as none.
+    let has_proved = match secret.filter(|secret| !secret.expose().is_empty()) {
         Some(secret) => check(client, &secret)?,
         None => client.is_public(),
     };

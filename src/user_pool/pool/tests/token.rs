@@ -331,6 +331,38 @@ async fn a_public_client_redeems_with_pkce_alone() {
     assert_eq!(payload(&answer.json()["id_token"])["aud"], "cli");
 }
 
+/// RFC 6749 §2.3.1: "The client MAY omit the parameter if the client secret is an empty string."
+#[tokio::test]
+async fn an_empty_client_secret_is_none() {
+    let world = World::new();
+    let callback = "http://127.0.0.1:51234/cb";
+    let redeem = async |basic: Option<&str>, in_form: &[(&str, &str)]| {
+        let mut browser = world.browser();
+        let page = browser.authorize(&[("client_id", "cli"), ("redirect_uri", callback)]).await;
+        let code = browser.submit(&page, "bob", "battery staple").await.code();
+        let fields = [
+            ("grant_type", "authorization_code"),
+            ("code", &code),
+            ("redirect_uri", callback),
+            ("code_verifier", VERIFIER),
+        ];
+        let body = form::encode(fields.into_iter().chain(in_form.iter().copied()));
+        let mut headers = vec![("content-type", FORM.to_owned())];
+        headers.extend(basic.map(|pair| ("authorization", format!("Basic {}", STANDARD.encode(pair)))));
+        world.call(Method::POST, routes::TOKEN, &headers, &body).await
+    };
+    let empty = [("client_id", "cli"), ("client_secret", "")];
+    assert_eq!(redeem(None, &empty).await.status(), StatusCode::OK);
+    assert_eq!(redeem(Some("cli:"), &[]).await.status(), StatusCode::OK);
+    assert_eq!(redeem(Some("cli:"), &empty).await.status(), StatusCode::OK, "not two ways");
+    let other = [("client_id", "cli"), ("client_secret", "x")];
+    redeem(None, &other).await.assert_error(StatusCode::UNAUTHORIZED, "invalid_client");
+    // A client that has a secret is not let in without it.
+    let confidential = [("client_id", "app"), ("client_secret", "")];
+    redeem(None, &confidential).await.assert_error(StatusCode::UNAUTHORIZED, "invalid_client");
+    redeem(Some("app:"), &[]).await.assert_error(StatusCode::UNAUTHORIZED, "invalid_client");
+}
+
 #[tokio::test]
 async fn our_own_client_is_nobody_elses() {
     let mut settings = settings();
