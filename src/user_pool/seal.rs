@@ -18,6 +18,8 @@ pub(crate) enum Purpose {
     SignOut,
     /// The result of a form, in the address of the page that shows it.
     FormResult,
+    /// Why a form was refused, in the address of the page that says so.
+    FormRefusal,
     /// The pool's own single-sign-on cookie.
     SingleSignOn,
     /// The cookie of a known browser.
@@ -63,6 +65,7 @@ impl Seal {
             Purpose::SignIn => "sign-in",
             Purpose::SignOut => "sign-out",
             Purpose::FormResult => "form-result",
+            Purpose::FormRefusal => "form-refusal",
             Purpose::SingleSignOn => "single-sign-on",
             Purpose::KnownBrowser => "known-browser",
             Purpose::Code => "code",

@@ -32,7 +32,7 @@ use crate::user_pool::{reply, routes};
 
 use cookies::Cookies;
 use page::{Notice, SignInView};
-use result::FormResult;
+use result::{FormRefusal, FormResult};
 
 /// The waiting time that is shown if too many users are signing in.
 const BUSY_FOR: Duration = Duration::from_secs(5);
@@ -115,10 +115,11 @@ impl HostedUi {
     /// Answers a request for the address of the sign-in page. Bookmarks, histories and our own pages link to it. The page also shows
     /// the result of a form.
     pub(crate) fn home(&self, headers: &HeaderMap, form: &Form<'_>) -> WholeResponse {
-        match form.one(result::PARAMETER) {
-            Ok(Some(sealed)) => self.form_result(headers, sealed).unwrap_or_else(|| self.start(headers)),
-            _ => self.start(headers),
-        }
+        let sealed = |parameter| form.one(parameter).ok().flatten();
+        sealed(result::PARAMETER)
+            .and_then(|sealed| self.form_result(headers, sealed))
+            .or_else(|| self.form_refusal(sealed(result::REFUSAL)?))
+            .unwrap_or_else(|| self.start(headers))
     }
 
     fn start(&self, headers: &HeaderMap) -> WholeResponse {
@@ -145,7 +146,10 @@ impl HostedUi {
         let received = state::receive(&self.seal, Purpose::SignIn, &result.carried, browser, now);
         let request: Option<AuthorizationRequest> = match received {
             Ok(request) => request,
-            Err(refused) => return Some(self.refused_sign_in(headers, refused)),
+            Err(refused) => {
+                let (why, again) = self.refused_sign_in(refused);
+                return Some(self.refused_page(headers, why, &again));
+            }
         };
         if self.session(headers).is_some_and(|session| session.auth_time >= result.at) {
             return None;
@@ -158,7 +162,10 @@ impl HostedUi {
     pub(crate) async fn sign_in(&self, headers: &HeaderMap, form: &Form<'_>, client: IpAddr) -> WholeResponse {
         let (carried, request) = match self.received(Purpose::SignIn, headers, form) {
             Ok(received) => received,
-            Err(refused) => return self.refused_sign_in(headers, refused),
+            Err(refused) => {
+                let (why, again) = self.refused_sign_in(refused);
+                return self.refused(headers, why, again);
+            }
         };
         let (Ok(username), Ok(password)) = (form.one("username"), form.one("password")) else {
             return page_error(headers, PageError::Malformed);
@@ -280,8 +287,10 @@ impl HostedUi {
     pub(crate) fn sign_out(&self, headers: &HeaderMap, form: &Form<'_>) -> WholeResponse {
         match self.received::<SignOut>(Purpose::SignOut, headers, form) {
             Ok((_, sign_out)) => self.signed_out(self.session(headers).as_ref(), sign_out.location.as_deref()),
-            Err(state::Refused::Expired(_)) => self.refused(headers, page::Refused::QuestionExpired, None),
-            Err(_) => self.refused(headers, page::Refused::Foreign, None),
+            Err(state::Refused::Expired(_)) => {
+                self.refused(headers, page::Refused::QuestionExpired, routes::SIGN_IN.to_owned())
+            }
+            Err(_) => self.refused(headers, page::Refused::Foreign, routes::SIGN_IN.to_owned()),
         }
     }
 
@@ -312,26 +321,44 @@ impl HostedUi {
         Ok((carried, state::receive(&self.seal, purpose, carried, browser, self.clock.now())?))
     }
 
-    fn refused_sign_in(
-        &self,
-        headers: &HeaderMap,
-        refused: state::Refused<Option<AuthorizationRequest>>,
-    ) -> WholeResponse {
+    /// Why a sign-in form is refused, and the address at which the user can start again.
+    fn refused_sign_in(&self, refused: state::Refused<Option<AuthorizationRequest>>) -> (page::Refused, String) {
         let (why, request) = match refused {
             state::Refused::Foreign => (page::Refused::Foreign, None),
             state::Refused::OtherBrowser(request) => (page::Refused::Foreign, request),
             state::Refused::Expired(request) => (page::Refused::Expired, request),
         };
         let again = request.map(|request| self.provider.begin_again_location(&request));
-        self.refused(headers, why, again.as_deref())
+        (why, again.unwrap_or_else(|| routes::SIGN_IN.to_owned()))
     }
 
-    /// Refuses a form. `again` is the address at which the user can start again.
-    fn refused(&self, headers: &HeaderMap, why: page::Refused, again: Option<&str>) -> WholeResponse {
+    /// Refuses a form that was sent. As in [`again`](Self::again), a navigation is redirected to a page that says why.
+    fn refused(&self, headers: &HeaderMap, why: page::Refused, again: String) -> WholeResponse {
+        if !csrf::is_navigation(headers) {
+            return self.refused_page(headers, why, &again);
+        }
+        let refusal = FormRefusal { why, again, request_id: request_id(headers).map(str::to_owned) };
+        let sealed = self.seal.seal(Purpose::FormRefusal, &refusal);
+        let location = format!("{}?{}={sealed}", routes::SIGN_IN, result::REFUSAL);
+        if location.len() > result::LOCATION_BYTES_MAX {
+            return self.refused_page(headers, why, &refusal.again);
+        }
         self.metrics.form_refused.increment();
-        let again = again.unwrap_or(routes::SIGN_IN);
+        refusal::because(why.code(), reply::see_other(&location))
+    }
+
+    /// The page that says why a form was refused. `again` is the address at which the user can start again.
+    fn refused_page(&self, headers: &HeaderMap, why: page::Refused, again: &str) -> WholeResponse {
+        self.metrics.form_refused.increment();
         let page = page::refused(why, again, request_id(headers));
         refusal::because(why.code(), reply::html(StatusCode::FORBIDDEN, page, "'none'"))
+    }
+
+    /// The page to which [`refused`](Self::refused) redirects. `None` if `sealed` is not ours.
+    fn form_refusal(&self, sealed: &str) -> Option<WholeResponse> {
+        let refusal: FormRefusal = self.seal.open(Purpose::FormRefusal, sealed)?;
+        let page = page::refused(refusal.why, &refusal.again, refusal.request_id.as_deref());
+        Some(reply::html(StatusCode::OK, page, "'none'"))
     }
 
     /// Redirects a cross-site `POST` of a relying party to the same address with `GET`. Browsers send `SameSite=Lax` cookies only with

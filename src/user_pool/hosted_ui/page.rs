@@ -177,7 +177,7 @@ pub(crate) fn signed_out() -> String {
 }
 
 /// Why a form is refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Refused {
     /// The form comes from another site or browser, or the cookie is missing.
     Foreign,

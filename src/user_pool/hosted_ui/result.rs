@@ -6,10 +6,13 @@
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
-use crate::user_pool::hosted_ui::page::Notice;
+use crate::user_pool::hosted_ui::page::{Notice, Refused};
 
 /// The parameter of the sign-in page that has the sealed result.
 pub(crate) const PARAMETER: &str = "result";
+
+/// The parameter of the sign-in page that has the sealed refusal of a form.
+pub(crate) const REFUSAL: &str = "refused";
 
 /// Maximum length of the address. Proxies and servers often accept 8 KiB. A result that needs more is answered at once.
 pub(crate) const LOCATION_BYTES_MAX: usize = 4096;
@@ -24,6 +27,17 @@ pub(crate) struct FormResult {
     notice: Notice,
     /// When the form was sent, in seconds.
     pub(crate) at: u64,
+}
+
+/// What the page shows after a form could not be used at all. It is not bound to a browser, because a form is refused also if
+/// the browser sent no cookie. The texts are fixed, and the link leads where the pool itself leads.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct FormRefusal {
+    pub(crate) why: Refused,
+    /// The address at which the user can start again.
+    pub(crate) again: String,
+    /// The request ID of the form, whose access record has the reason.
+    pub(crate) request_id: Option<String>,
 }
 
 impl FormResult {

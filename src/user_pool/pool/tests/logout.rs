@@ -55,9 +55,28 @@ async fn v_08_without_proof_the_user_is_asked() {
     let forged = browser.post(routes::SIGN_OUT, &[("request", &question.hidden())]).await;
     forged.assert_page(StatusCode::FORBIDDEN, "This form cannot be used here");
     assert!(is_signed_in(&mut browser).await);
+    browser.headers = vec![("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "navigate")];
+    let forged = browser.post(routes::SIGN_OUT, &[("request", &question.hidden())]).await;
+    browser.get(forged.header("location")).await.assert_page(StatusCode::OK, "This form cannot be used here");
+    assert!(is_signed_in(&mut browser).await);
     let answer = browser.post(routes::SIGN_OUT, &[("request", &question.hidden())]).await;
     assert_eq!(answer.header("location"), BYE);
     assert!(!is_signed_in(&mut browser).await);
+}
+
+#[tokio::test]
+async fn an_expired_question_leads_a_browser_to_a_page_that_it_can_load_again() {
+    let world = World::new();
+    let (mut browser, ..) = signed_in(&world).await;
+    let question = browser.get(&path(&[])).await;
+    world.advance(15 * 60 + 1);
+    browser.headers = vec![("sec-fetch-site", "same-origin"), ("sec-fetch-mode", "navigate")];
+    let expired = browser.post(routes::SIGN_OUT, &[("request", &question.hidden())]).await;
+    assert_eq!(expired.status(), StatusCode::SEE_OTHER);
+    let shown = browser.get(expired.header("location")).await;
+    shown.assert_page(StatusCode::OK, "This page has expired");
+    assert!(shown.text().contains("You have not been signed out."), "{}", shown.text());
+    assert!(is_signed_in(&mut browser).await);
 }
 
 #[tokio::test]

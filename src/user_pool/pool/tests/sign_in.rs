@@ -123,6 +123,39 @@ async fn u_11_nobody_can_make_a_link_that_shows_a_form_or_a_message_of_their_own
 }
 
 #[tokio::test]
+async fn a_form_that_is_refused_leads_a_browser_to_a_page_that_it_can_load_again() {
+    let world = World::new();
+    let mut browser = world.browser();
+    let page = browser.authorize(&[]).await;
+    // Another browser's form, one without its cookie, and one of another site.
+    let mut other = world.browser();
+    other.authorize(&[]).await;
+    for site in ["same-origin", "cross-site"] {
+        other.headers = vec![("sec-fetch-mode", "navigate"), ("sec-fetch-site", site)];
+        let sent = other.submit(&page, "alice", "correct horse").await;
+        assert_eq!(sent.status(), StatusCode::SEE_OTHER, "{}", sent.text());
+        other.headers = vec![];
+        for _ in 0..2 {
+            let shown = other.get(sent.header("location")).await;
+            shown.assert_page(StatusCode::OK, "This form cannot be used here");
+            assert!(shown.text().contains("<code>sign_in.form_foreign</code>"), "{}", shown.text());
+        }
+        other.cookies.clear();
+    }
+    world.advance(15 * 60 + 1);
+    let (path, expired) = browser.navigate(&page, "alice", "correct horse").await;
+    expired.assert_page(StatusCode::OK, "This sign-in page has expired");
+    assert!(expired.text().contains(&format!("href=\"{CALLBACK}")), "{}", expired.text());
+    browser.get(&path).await.assert_page(StatusCode::OK, "This sign-in page has expired");
+    assert!(world.registry.render().contains(r#"outcome="form_refused"} 3"#), "loading a page refuses no form");
+    // What is not sealed for this purpose is the plain page.
+    for sealed in ["", "x", &page.hidden()] {
+        let shown = browser.get(&format!("{}?refused={sealed}", routes::SIGN_IN)).await;
+        shown.assert_page(StatusCode::OK, "Sign in");
+    }
+}
+
+#[tokio::test]
 async fn who_does_not_navigate_and_who_would_get_too_long_an_address_gets_the_page_at_once() {
     let world = World::new();
     let mut browser = world.browser();
