@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::io::{PipeReader, PipeWriter, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -340,15 +341,24 @@ fn an_access_log_that_was_moved_away_is_opened_again() {
     let (log, moved) = (served.folder.join("access.log"), served.folder.join("access.log.1"));
     served.get("/before");
     wait_for_records(&log, "/before");
+    assert_unreadable_for_others(&log);
     std::fs::rename(&log, &moved).expect("moved");
     served.get("/between");
     wait_for_records(&moved, "/between");
     served.signal("USR1");
     wait_until("it is opened again", || log.exists().then_some(()));
+    assert_unreadable_for_others(&log);
     served.get("/after");
     wait_for_records(&log, "/after");
     assert!(!std::fs::read_to_string(&moved).expect("a file").contains("/after"));
     assert_eq!(served.stop(&["TERM"]).code(), Some(0));
+}
+
+/// Records name users.
+#[track_caller]
+fn assert_unreadable_for_others(log: &Path) {
+    let mode = std::fs::metadata(log).expect("a file").permissions().mode() & 0o777;
+    assert_eq!(mode & !0o640, 0, "{mode:o}");
 }
 
 #[test]
@@ -382,5 +392,7 @@ fn logrotate_rotates_the_access_log_with_the_configuration_of_the_manual() {
     served.get("/after");
     wait_for_records(&log, "/after");
     wait_for_records(&served.folder.join("access.log.1"), "/before");
+    assert_unreadable_for_others(&log);
+    assert_unreadable_for_others(&served.folder.join("access.log.1"));
     assert_eq!(served.stop(&["TERM"]).code(), Some(0));
 }

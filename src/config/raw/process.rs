@@ -22,7 +22,7 @@ pub(crate) struct Admin {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct AccessLog {
-    /// `stdout`, or the path of a file to append to. Default: `stdout`.
+    /// `stdout`, or the path of a file to append to. A new file gets mode 0640. Default: `stdout`.
     pub(crate) destination: Option<String>,
 }
 

@@ -3,6 +3,7 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::fd::AsFd as _;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -22,6 +23,10 @@ const BUFFERS_MAX: usize = 256;
 /// Polling interval while the queue is full.
 const LOOK: Duration = Duration::from_millis(5);
 
+/// The mode of a file that the process creates: records name users and addresses. The group can read it, for programs that
+/// send logs elsewhere. The umask can take rights away. A file that exists keeps its mode.
+const FILE_MODE: u32 = 0o640;
+
 /// The destination of access records.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Destination {
@@ -36,7 +41,7 @@ impl Destination {
     fn open(&self) -> io::Result<File> {
         match self {
             Self::Stdout => Ok(File::from(io::stdout().as_fd().try_clone_to_owned()?)),
-            Self::File(path) => OpenOptions::new().create(true).append(true).open(path),
+            Self::File(path) => OpenOptions::new().create(true).append(true).mode(FILE_MODE).open(path),
         }
     }
 }
