@@ -1,6 +1,7 @@
 //! `X-Forwarded-*`: who the client is, where a trusted peer says so, and what the target is told.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::num::NonZeroU16;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use ipnet::IpNet;
@@ -105,7 +106,7 @@ impl Policy {
         Some(Told {
             scheme: scheme(headers),
             host: (self.host_from == HostFrom::ForwardedHost).then(|| host(headers)).flatten(),
-            port: only(headers, &FORWARDED_PORT).and_then(|port| port.to_str().ok()?.parse().ok()),
+            port: only(headers, &FORWARDED_PORT).and_then(|port| port.to_str().ok()?.parse().ok()).map(NonZeroU16::get),
             prefix: only(headers, &FORWARDED_PREFIX).filter(|prefix| is_plain_path(prefix.as_bytes())).cloned(),
         })
     }

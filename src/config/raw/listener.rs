@@ -30,8 +30,8 @@ pub(crate) struct Listener {
     /// Networks of the proxies and load balancers in front of this listener, in CIDR form: `10.0.0.0/8`.
     /// `X-Forwarded-For`, `X-Forwarded-Proto`, `X-Forwarded-Port` and `X-Forwarded-Prefix` are used only if the peer
     /// is in one of these networks. On an `http` listener, actions that authenticate need such a proxy to send
-    /// `X-Forwarded-Proto: https`. `0.0.0.0/0` is not allowed. Default: none; the address of the peer is the client
-    /// address.
+    /// `X-Forwarded-Proto: https`. `0.0.0.0/0` is not allowed. `check` warns about public networks larger than `/8`
+    /// (IPv6: `/16`). Default: none; the address of the peer is the client address.
     #[serde(default)]
     pub(crate) trusted_proxies: List<String>,
     /// How `X-Forwarded-For` is sent to targets. Default: `append`.

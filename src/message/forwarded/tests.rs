@@ -38,6 +38,19 @@ fn f_08_what_cannot_be_read_is_not_believed() {
     client(&["10.0.0.0/8"], "10.0.0.5", &["[2001:db8::1]:80"], "2001:db8::1");
 }
 
+#[test]
+fn f_08_a_port_that_no_client_can_have_used_is_not_believed() {
+    let port = |value: &str| {
+        let policy = Policy { trusted: vec!["10.0.0.0/8".parse().expect("a network")], ..Policy::default() };
+        let headers = HeaderMap::from_iter([(FORWARDED_PORT, HeaderValue::from_str(value).expect("a value"))]);
+        policy.told(&headers, ip("10.0.0.5")).expect("a trusted peer").port
+    };
+    assert_eq!(port("8443"), Some(8443));
+    for unreadable in ["0", "00", "65536", "-1", "443, 443", "https", ""] {
+        assert_eq!(port(unreadable), None, "{unreadable:?}");
+    }
+}
+
 #[track_caller]
 fn written(mode: Mode, fields: &[&str], expected: Option<&str>) {
     let mut map = headers(fields);

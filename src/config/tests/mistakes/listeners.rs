@@ -186,3 +186,18 @@ fn everyone_a_trusted_proxy() {
       = list the networks of your proxies
     "#);
 }
+
+#[test]
+fn half_of_the_internet_a_trusted_proxy() {
+    let warned = |network: &str| {
+        let list = format!("    protocol: https\n    trusted_proxies: [\"{network}\"]");
+        super::warnings("wide", &[("    protocol: https", &list)])
+    };
+    for wide in ["0.0.0.0/1", "128.0.0.0/1", "8.0.0.0/7", "10.0.0.0/7", "::/1", "2000::/3", "2000::/15", "f000::/4"] {
+        let expected = format!("warning: `{wide}` is a large part of the Internet");
+        assert!(warned(wide).contains(&expected), "{wide}");
+    }
+    for network in ["10.0.0.0/8", "127.0.0.0/8", "203.0.113.0/24", "2600::/16", "fc00::/7", "fd00::/8", "fe80::/10"] {
+        assert!(!warned(network).contains(network), "{network}: {}", warned(network));
+    }
+}
