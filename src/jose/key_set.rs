@@ -224,8 +224,7 @@ fn point(curve: &str, x: &[u8], y: &[u8]) -> Option<Material> {
 
 fn edwards(x: &[u8]) -> Option<Material> {
     let point: [u8; 32] = x.try_into().ok()?;
-    let key = ParsedPublicKey::new(&ED25519, point).ok()?;
-    (!is_small_order(point)).then_some(Material::Point(Algorithm::EdDsa, key))
+    Some(Material::Point(Algorithm::EdDsa, ParsedPublicKey::new(&ED25519, point).ok()?))
 }
 
 const fn rsa_parameters(algorithm: Algorithm) -> Option<&'static RsaParameters> {
@@ -238,25 +237,6 @@ const fn rsa_parameters(algorithm: Algorithm) -> Option<&'static RsaParameters> 
         Algorithm::Ps512 => &RSA_PSS_2048_8192_SHA512,
         Algorithm::Es256 | Algorithm::Es384 | Algorithm::Es512 | Algorithm::EdDsa => return None,
     })
-}
-
-/// Whether an Ed25519 point has small order, in any of its encodings: one signature then fits every message (RFC 8032 §8.4).
-fn is_small_order(mut y: [u8; 32]) -> bool {
-    const ORDER_8: [[u8; 32]; 2] = [
-        [
-            0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0, 0x45, 0xc3, 0xf4, 0x89, 0xf2, 0xef, 0x98, 0xf0, 0xd5, 0xdf,
-            0xac, 0x05, 0xd3, 0xc6, 0x33, 0x39, 0xb1, 0x38, 0x02, 0x88, 0x6d, 0x53, 0xfc, 0x05,
-        ],
-        [
-            0xc7, 0x17, 0x6a, 0x70, 0x3d, 0x4d, 0xd8, 0x4f, 0xba, 0x3c, 0x0b, 0x76, 0x0d, 0x10, 0x67, 0x0f, 0x2a, 0x20,
-            0x53, 0xfa, 0x2c, 0x39, 0xcc, 0xc6, 0x4e, 0xc7, 0xfd, 0x77, 0x92, 0xac, 0x03, 0x7a,
-        ],
-    ];
-    y[31] &= 0x7f; // the sign of x
-    // y = 0 or 1, as they are or with p added; y = -1; and the two of order 8.
-    let zero_or_one = y[0] <= 1 && y[1..].iter().all(|byte| *byte == 0);
-    let near_p = y[0] >= 0xec && y[31] == 0x7f && y[1..31].iter().all(|byte| *byte == 0xff);
-    zero_or_one || near_p || ORDER_8.contains(&y)
 }
 
 #[cfg(test)]
