@@ -1,6 +1,11 @@
 //! The strict reading of a compact JWS (RFC 7515 §7.1) that a stranger sent, before any key is looked at.
 //!
-//! Only form: whether the signature is right, and whether the claims are, others say.
+//! **Every token that Vestibule reads comes through here**: this is the one place for size, base64url, `alg`, `typ`, `crit` and
+//! repeated members of the header. The payload stays bytes until [`verify`] has seen a right signature.
+//!
+//! [`verify`]: crate::jose::verify::verify
+
+use std::fmt;
 
 use aws_lc_rs::digest;
 use base64::Engine as _;
@@ -26,8 +31,8 @@ pub(crate) enum Error {
     /// A segment is not base64url without padding (RFC 7515 §2).
     #[error("a segment is not unpadded base64url")]
     Base64,
-    /// Header or payload is not a JSON object, repeats a member or nests too deep.
-    #[error("a segment is not a JSON object whose member names are all different")]
+    /// The header is not a JSON object, repeats a member or nests too deep.
+    #[error("its header is not a JSON object whose member names are all different")]
     Json,
     /// `none`, one for encryption, or one we do not know.
     #[error("its algorithm (`alg`) is not one that is accepted")]
@@ -47,6 +52,30 @@ pub(crate) enum Error {
     /// `kid` is neither a text of sensible length nor a number.
     #[error("the key id is not a short text")]
     KeyId,
+}
+
+/// The kind of a token, which its `typ` says. One kind of token never passes for another (RFC 8725 §3.11, attacks J-04).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// An ID token or a signed answer of userinfo: `JWT`, or no `typ` at all, because OpenID Connect demands none.
+    Jwt,
+    /// An access token (RFC 9068 §2.1): `at+jwt`, never absent.
+    AccessToken,
+}
+
+impl Kind {
+    /// Whether `typ` says this kind. Media types are compared without case, and `application/` may be left out
+    /// (RFC 7515 §4.1.9).
+    fn accepts(self, typ: Option<&Value>) -> bool {
+        match (self, typ) {
+            (Self::Jwt, None) => true,
+            (Self::Jwt, Some(Value::String(typ))) => typ.eq_ignore_ascii_case("JWT"),
+            (Self::AccessToken, Some(Value::String(typ))) => {
+                typ.eq_ignore_ascii_case("at+jwt") || typ.eq_ignore_ascii_case("application/at+jwt")
+            }
+            (_, _) => false,
+        }
+    }
 }
 
 /// Signature algorithms that a provider may use (RFC 7518 §3.1, RFC 8037 §3.1): public keys only.
@@ -99,47 +128,66 @@ impl Algorithm {
     }
 }
 
-/// A compact JWS, read and not yet verified.
-#[derive(Debug)]
+/// A compact JWS, read and not yet verified. Only this room sees what it says.
 pub(crate) struct Compact<'t> {
-    pub(crate) algorithm: Algorithm,
-    pub(crate) key_id: Option<String>,
+    pub(super) algorithm: Algorithm,
+    pub(super) key_id: Option<String>,
     /// What the signature is over.
-    pub(crate) signing_input: &'t str,
-    pub(crate) signature: Vec<u8>,
-    /// The claims as they are said; nobody has vouched for them yet.
-    pub(crate) unverified_payload: Map<String, Value>,
+    pub(super) signing_input: &'t [u8],
+    pub(super) signature: Vec<u8>,
+    /// Nobody has vouched for it yet, so it isn't even read as JSON.
+    pub(super) unverified_payload: Vec<u8>,
+}
+
+impl fmt::Debug for Compact<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Compact").field("algorithm", &self.algorithm).finish_non_exhaustive()
+    }
 }
 
 impl<'t> Compact<'t> {
-    /// Reads `token`.
+    /// Reads `token`, which must be of the `kind`.
     ///
     /// # Errors
     ///
-    /// One [`Error`] per way in which a token is not a plain signed JWT.
-    pub(crate) fn parse(token: &'t str) -> Result<Self, Error> {
-        if token.len() > TOKEN_BYTES_MAX {
-            return Err(Error::TooLarge);
-        }
-        let segments: Vec<&str> = token.splitn(4, '.').collect();
-        let &[header, payload, signature] = segments.as_slice() else { return Err(Error::Segments) };
-        let signing_input = &token[..header.len() + 1 + payload.len()];
-        let header = object(header)?;
-        let (algorithm, key_id) = check(&header)?;
-        let signature = decode(signature)?;
-        Ok(Self { algorithm, key_id, signing_input, signature, unverified_payload: object(payload)? })
+    /// One [`Error`] per way in which a token is not a plain signed JWT of that kind.
+    pub(crate) fn parse(token: &'t str, kind: Kind) -> Result<Self, Error> {
+        let [header, payload, signature] = segments(token)?;
+        let signing_input = &token.as_bytes()[..header.len() + 1 + payload.len()];
+        let header = strict_json::object(&decode(header)?).map_err(|_| Error::Json)?;
+        let (algorithm, key_id) = check(&header, kind)?;
+        Ok(Self {
+            algorithm,
+            key_id,
+            signing_input,
+            signature: decode(signature)?,
+            unverified_payload: decode(payload)?,
+        })
     }
 }
 
-fn check(header: &Map<String, Value>) -> Result<(Algorithm, Option<String>), Error> {
-    let algorithm = algorithm(header)?;
-    // RFC 7515 §4.1.9: media types are compared without case.
-    match header.get("typ") {
-        None => {}
-        Some(Value::String(kind)) if kind.eq_ignore_ascii_case("JWT") => {}
-        Some(_) => return Err(Error::Type),
+/// What the payload of a token says that **nobody has verified**: its algorithm may be unknown and its signature wrong. For
+/// planning only, as when to refresh; `None` where it is no JWT.
+pub(crate) fn unverified_claims(token: &str) -> Option<Map<String, Value>> {
+    let [_, payload, _] = segments(token).ok()?;
+    strict_json::object(&decode(payload).ok()?).ok()
+}
+
+fn segments(token: &str) -> Result<[&str; 3], Error> {
+    if token.len() > TOKEN_BYTES_MAX {
+        return Err(Error::TooLarge);
     }
-    if header.contains_key("cty") {
+    let mut segments = token.splitn(4, '.');
+    match (segments.next(), segments.next(), segments.next(), segments.next()) {
+        (Some(header), Some(payload), Some(signature), None) => Ok([header, payload, signature]),
+        _ => Err(Error::Segments),
+    }
+}
+
+fn check(header: &Map<String, Value>, kind: Kind) -> Result<(Algorithm, Option<String>), Error> {
+    let algorithm = algorithm(header)?;
+    // `cty` says that the payload is not claims but another token (RFC 7519 §5.2).
+    if !kind.accepts(header.get("typ")) || header.contains_key("cty") {
         return Err(Error::Type);
     }
     if header.contains_key("crit") {
@@ -168,10 +216,6 @@ fn algorithm(header: &Map<String, Value>) -> Result<Algorithm, Error> {
 
 fn decode(segment: &str) -> Result<Vec<u8>, Error> {
     URL_SAFE_NO_PAD.decode(segment).map_err(|_| Error::Base64)
-}
-
-fn object(segment: &str) -> Result<Map<String, Value>, Error> {
-    strict_json::object(&decode(segment)?).map_err(|_| Error::Json)
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use serde_json::{Map, Value};
 
 use crate::jose::compact::{Algorithm, Compact};
+use crate::jose::signing_key::PublicKey;
 
 /// Most keys that are kept (attacks O-06).
 const KEYS_MAX: usize = 100;
@@ -61,6 +62,12 @@ impl KeySet {
         let usable = members.iter().filter_map(Value::as_object).filter_map(Key::parse);
         let keys: Vec<Key> = usable.take(KEYS_MAX).collect();
         Ok(Self { skipped: members.len() - keys.len(), keys })
+    }
+
+    /// The set of `keys`, which are ours.
+    pub(crate) fn of<'k>(keys: impl Iterator<Item = &'k PublicKey>) -> Self {
+        let keys = keys.filter_map(|key| Key::parse(key.jwk().as_object()?)).collect();
+        Self { keys, skipped: 0 }
     }
 
     /// How many keys may verify a signature.
@@ -132,7 +139,7 @@ impl Key {
     }
 
     fn verifies(&self, token: &Compact<'_>) -> bool {
-        let (input, signature) = (token.signing_input.as_bytes(), token.signature.as_slice());
+        let (input, signature) = (token.signing_input, token.signature.as_slice());
         match &self.material {
             Material::Rsa(key) => rsa_parameters(token.algorithm)
                 .is_some_and(|parameters| key.verify(parameters, input, signature).is_ok()),

@@ -1,7 +1,8 @@
 //! Keys and signatures: JWK, JWS and the registered claims of a JWT (RFC 7515, 7517, 7519); no I/O.
 //!
 //! Knows no provider, session or header. Start at [`signing_key::SigningKey`], which makes what we sign, and at
-//! [`verify::verify`], which checks what others signed.
+//! [`verify::verify`], through which every token goes, ours and others': [`compact::Compact`] is what was read,
+//! [`verify::Verified`] is what may be believed.
 
 pub(crate) mod compact;
 pub(crate) mod error;

@@ -1,14 +1,12 @@
 //! A key pair that signs compact JWS with ES256 or RS256 (RFC 7518 §3.3, §3.4), and its public half in the forms verifiers want.
+//! Our own tokens are verified as anybody's are: by `verify`, with a `KeySet` of the public halves.
 
 use std::sync::Arc;
 
 use aws_lc_rs::encoding::{AsDer as _, Pkcs8V1Der, PublicKeyX509Der};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeySize;
-use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _, RSA_PKCS1_2048_8192_SHA256,
-    RSA_PKCS1_SHA256, RsaKeyPair, UnparsedPublicKey,
-};
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _, RSA_PKCS1_SHA256, RsaKeyPair};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use rustls_pki_types::PrivateKeyDer;
@@ -58,8 +56,6 @@ enum Pair {
 #[derive(Clone, Debug)]
 pub(crate) struct PublicKey {
     algorithm: Algorithm,
-    /// The P-256 point (SEC 1 §2.3.3) or the RSA key (RFC 8017 §A.1.1), as the provider reads it.
-    bytes: Vec<u8>,
     kid: String,
     jwk: Value,
     pem: String,
@@ -172,7 +168,7 @@ impl PublicKey {
         let jwk = json!({"kty": "EC", "use": "sig", "alg": "ES256", "kid": kid, "crv": "P-256", "x": x, "y": y});
         let der: PublicKeyX509Der<'_> = pair.public_key().as_der().expect("a P-256 point has a SubjectPublicKeyInfo");
         let pem = pem("PUBLIC KEY", der.as_ref());
-        Self { algorithm: Algorithm::Es256, bytes: point.to_vec(), kid, jwk, pem }
+        Self { algorithm: Algorithm::Es256, kid, jwk, pem }
     }
 
     fn rs256(pair: &RsaKeyPair) -> Option<Self> {
@@ -187,8 +183,7 @@ impl PublicKey {
         let (n, e) = (number(key.modulus), number(key.exponent));
         let kid = thumbprint(&format!(r#"{{"e":"{e}","kty":"RSA","n":"{n}"}}"#));
         let jwk = json!({"kty": "RSA", "use": "sig", "alg": "RS256", "kid": kid, "n": n, "e": e});
-        let bytes = pair.public_key().as_ref().to_vec();
-        Some(Self { algorithm: Algorithm::Rs256, bytes, kid, jwk, pem: pem("PUBLIC KEY", der.as_ref()) })
+        Some(Self { algorithm: Algorithm::Rs256, kid, jwk, pem: pem("PUBLIC KEY", der.as_ref()) })
     }
 
     /// The key id: the RFC 7638 thumbprint in the shape of a UUID (RFC 9562 §5.8), because verifiers written for the ALB
@@ -200,28 +195,6 @@ impl PublicKey {
     /// As a member of a key set (RFC 7517 §4).
     pub(crate) fn jwk(&self) -> &Value {
         &self.jwk
-    }
-
-    /// The payload of a compact JWS that this key signed and whose header says `typ`; its claims are unchecked.
-    ///
-    /// `alg` is ours to say, not the token's (RFC 8725 §3.1); `typ` keeps one kind of token from passing for another (§3.11).
-    pub(crate) fn payload(&self, token: &str, typ: &str) -> Option<Value> {
-        let (input, signature) = token.rsplit_once('.')?;
-        let (header, payload) = input.split_once('.')?;
-        let decoded = |segment: &str| URL_SAFE_NO_PAD.decode(segment).ok();
-        let header: Value = serde_json::from_slice(&decoded(header)?).ok()?;
-        if header["alg"] != self.algorithm.name() || header["kid"] != self.kid.as_str() || header["typ"] != typ {
-            return None;
-        }
-        let (input, signature) = (input.as_bytes(), decoded(signature)?);
-        match self.algorithm {
-            Algorithm::Es256 => UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, &self.bytes).verify(input, &signature),
-            Algorithm::Rs256 => {
-                UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, &self.bytes).verify(input, &signature)
-            }
-        }
-        .ok()?;
-        serde_json::from_slice(&decoded(payload)?).ok()
     }
 
     /// As one PEM `PUBLIC KEY`, which is what the ALB's key endpoint answers (ALB §4.3).

@@ -1,4 +1,4 @@
-//! The one place where a token that somebody else signed is verified: signature first, then what it says of itself.
+//! **The one place where a token is verified**, whoever signed it: signature first, then what it says of itself.
 //!
 //! Who calls this says which claims must be there and adds the checks of its own kind of token (nonce, subject, …).
 
@@ -10,6 +10,7 @@ use crate::clock::Timestamp;
 use crate::jose::compact::{Algorithm, Compact};
 use crate::jose::key_set::{KeySet, NotVerified};
 use crate::jose::mismatch::Mismatch;
+use crate::jose::strict_json;
 
 /// How far the signer's clock and ours may differ (pitfalls 46).
 pub(crate) const LEEWAY: Duration = Duration::from_secs(60);
@@ -21,11 +22,31 @@ const SECONDS_MAX: f64 = 253_402_300_799.0;
 pub(crate) struct Expected<'e> {
     /// `iss`, compared exactly.
     pub(crate) issuer: &'e str,
-    /// One of `aud`.
-    pub(crate) audience: &'e str,
+    pub(crate) audience: Audience<'e>,
     /// Whether `iss`, `aud`, `exp` and `iat` must be there. Those that are there must be right in either case.
     pub(crate) registered_claims: Presence,
+    pub(crate) expiry: Expiry,
     pub(crate) now: Timestamp,
+}
+
+/// For whom a token must be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Audience<'e> {
+    /// One of `aud` is this name.
+    Us(&'e str),
+    /// Any: it is a token of our own, for one of our clients.
+    AnyClient,
+}
+
+/// When a token is too old.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Expiry {
+    /// From [`LEEWAY`] after `exp`: another clock than ours wrote it.
+    WithLeeway,
+    /// From `exp`: we wrote it.
+    Exact,
+    /// Never: it is a hint at a user of the past (`id_token_hint`, OIDC RP-Initiated Logout §2).
+    Never,
 }
 
 /// Whether claims must be there.
@@ -35,11 +56,28 @@ pub(crate) enum Presence {
     Optional,
 }
 
-/// Proof that a token's signature and registered claims are right.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Verified<'t> {
-    pub(crate) claims: &'t Map<String, Value>,
-    pub(crate) algorithm: Algorithm,
+/// Proof that a token's signature and registered claims are right: only [`verify`] makes one.
+#[derive(Debug)]
+pub(crate) struct Verified {
+    claims: Map<String, Value>,
+    algorithm: Algorithm,
+}
+
+impl Verified {
+    /// What the token says.
+    pub(crate) fn claims(&self) -> &Map<String, Value> {
+        &self.claims
+    }
+
+    /// What the token says, to keep.
+    pub(crate) fn into_claims(self) -> Map<String, Value> {
+        self.claims
+    }
+
+    /// What it was signed with.
+    pub(crate) fn algorithm(&self) -> Algorithm {
+        self.algorithm
+    }
 }
 
 /// Why a token was refused.
@@ -51,6 +89,9 @@ pub(crate) enum Fault {
     /// The signature does not verify.
     #[error("the signature does not verify")]
     Signature,
+    /// What was signed is not a JSON object, repeats a member or nests too deep.
+    #[error("its payload is not a JSON object whose member names are all different")]
+    Payload,
     /// `iss` is another issuer.
     #[error("its `iss` is {0}")]
     Issuer(Mismatch),
@@ -75,20 +116,16 @@ pub(crate) enum Fault {
 ///
 /// # Errors
 ///
-/// [`Fault`], the first that is found; nothing of the token is believed before the signature is right.
-pub(crate) fn verify<'t>(
-    token: &'t Compact<'_>,
-    keys: &KeySet,
-    expected: &Expected<'_>,
-) -> Result<Verified<'t>, Fault> {
+/// [`Fault`], the first that is found; nothing of the token is read before the signature is right.
+pub(crate) fn verify(token: &Compact<'_>, keys: &KeySet, expected: &Expected<'_>) -> Result<Verified, Fault> {
     keys.verify(token).map_err(|why| match why {
         NotVerified::NoKey => Fault::NoKey,
         NotVerified::Signature => Fault::Signature,
     })?;
-    let claims = &token.unverified_payload;
-    check_times(claims, expected)?;
-    check_issuer(claims, expected)?;
-    check_audience(claims, expected)?;
+    let claims = strict_json::object(&token.unverified_payload).map_err(|_| Fault::Payload)?;
+    check_times(&claims, expected)?;
+    check_issuer(&claims, expected)?;
+    check_audience(&claims, expected)?;
     Ok(Verified { claims, algorithm: token.algorithm })
 }
 
@@ -107,10 +144,10 @@ fn check_audience(claims: &Map<String, Value>, expected: &Expected<'_>) -> Resul
         return if is_required { Err(Fault::Claim("aud")) } else { Ok(()) };
     };
     let names = audiences(audience).ok_or(Fault::Claim("aud"))?;
-    if names.contains(&expected.audience) {
-        return Ok(());
+    match expected.audience {
+        Audience::Us(us) if !names.contains(&us) => Err(Fault::Audience(Mismatch::new(Some(&names.join(" ")), us))),
+        Audience::Us(_) | Audience::AnyClient => Ok(()),
     }
-    Err(Fault::Audience(Mismatch::new(Some(&names.join(" ")), expected.audience)))
 }
 
 /// The names in an `aud`: one text, or a list of texts (RFC 7519 §4.1.3).
@@ -130,13 +167,18 @@ fn check_times(claims: &Map<String, Value>, expected: &Expected<'_>) -> Result<(
         Some(_) => Err(Fault::Claim(name)),
     };
     let seconds = |at: Timestamp| at.millis() as f64 / 1000.0;
-    let (latest, earliest) = (seconds(expected.now + LEEWAY), seconds(expected.now - LEEWAY));
+    let latest = seconds(expected.now + LEEWAY);
+    let earliest = match expected.expiry {
+        Expiry::WithLeeway => Some(seconds(expected.now - LEEWAY)),
+        Expiry::Exact => Some(seconds(expected.now)),
+        Expiry::Never => None,
+    };
     let (expires, issued, not_before) = (time("exp")?, time("iat")?, time("nbf")?);
     if expected.registered_claims == Presence::Required {
         expires.ok_or(Fault::Claim("exp"))?;
         issued.ok_or(Fault::Claim("iat"))?;
     }
-    if expires.is_some_and(|expires| expires <= earliest) {
+    if expires.zip(earliest).is_some_and(|(expires, earliest)| expires <= earliest) {
         Err(Fault::Expired)
     } else if issued.is_some_and(|issued| issued > latest) {
         Err(Fault::IssuedInFuture)
@@ -146,3 +188,6 @@ fn check_times(claims: &Map<String, Value>, expected: &Expected<'_>) -> Result<(
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -57,20 +57,20 @@ pub(crate) struct Said {
 }
 
 /// Checks the claims of an ID token whose signature and registered claims are already verified.
-pub(crate) fn check(token: Verified<'_>, context: &Context<'_>) -> Result<Said, IdTokenFault> {
-    let claims = token.claims;
-    let subject = subject(claims)?;
+pub(crate) fn check(token: Verified, context: &Context<'_>) -> Result<Said, IdTokenFault> {
+    let claims = token.claims();
+    let subject = subject(claims)?.to_owned();
     check_authorized_party(claims, context.client_id)?;
     check_nonce(claims, context.nonce)?;
     check_auth_time(claims, context)?;
     // OIDC Core §3.1.3.8.
     if let Some(said) = text(claims, "at_hash")? {
-        let hash = token.algorithm.half_hash(context.access_token);
+        let hash = token.algorithm().half_hash(context.access_token);
         if !compare::equal(said.as_bytes(), hash.as_bytes()) {
             return Err(IdTokenFault::AccessTokenHash);
         }
     }
-    Ok(Said { subject: subject.to_owned(), claims: claims.clone() })
+    Ok(Said { subject, claims: token.into_claims() })
 }
 
 /// An optional claim that is a text.

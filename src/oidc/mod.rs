@@ -1,7 +1,7 @@
 //! Relying-party client: the OpenID Connect authorization-code flow, over `openidconnect`.
 //!
 //! This room does not know sessions, cookies or requests of browsers. It receives the parameters of the callback and returns
-//! the values to store. The types of `openidconnect` stay in this room. Start at [`Client`].
+//! the values to store. The types of `openidconnect` stay in this room. It verifies nothing: [`crate::jose`] does. Start at [`Client`].
 
 mod breaker;
 mod cached_document;
@@ -25,8 +25,8 @@ use std::sync::Arc;
 use crate::backchannel::Backchannel;
 use crate::clock::Clock;
 use crate::identity::{Claims, Identity};
-use crate::jose::compact::Compact;
-use crate::jose::verify::{Expected, Presence};
+use crate::jose::compact::{Compact, Kind};
+use crate::jose::verify::{Audience, Expected, Expiry, Presence, Verified};
 use crate::secret::Secret;
 use crate::telemetry::metrics::Registry;
 use caller::Operation;
@@ -228,7 +228,7 @@ impl Client {
         (nonce, max_age): (Nonce<'_>, Option<u64>),
         access_token: &Secret<String>,
     ) -> Result<id_token::Said, Error> {
-        let token = Compact::parse(token.expose()).map_err(|error| Error::IdToken(error.into()))?;
+        let token = Compact::parse(token.expose(), Kind::Jwt).map_err(|error| Error::IdToken(error.into()))?;
         let verified = self.provider.verify(metadata, &token, &self.expected(Presence::Required)).await?;
         let client_id = self.client_id();
         let (access_token, now) = (access_token.expose(), self.provider.clock.now());
@@ -238,8 +238,13 @@ impl Client {
     }
 
     fn expected(&self, registered_claims: Presence) -> Expected<'_> {
-        let now = self.provider.clock.now();
-        Expected { issuer: self.issuer(), audience: self.client_id(), registered_claims, now }
+        Expected {
+            issuer: self.issuer(),
+            audience: Audience::Us(self.client_id()),
+            registered_claims,
+            expiry: Expiry::WithLeeway,
+            now: self.provider.clock.now(),
+        }
     }
 
     /// The userinfo claims of `subject`. `None` if userinfo is not used.
@@ -267,9 +272,9 @@ impl Client {
     /// A signed response should contain issuer and audience (OIDC Core §5.3.2). They may be missing, because the response came from the
     /// endpoint of the provider, and the subject is always compared.
     async fn signed_userinfo(&self, metadata: &Metadata, text: &str) -> Result<Claims, Error> {
-        let token = Compact::parse(text).map_err(|error| Error::UserinfoInvalid(error.into()))?;
+        let token = Compact::parse(text, Kind::Jwt).map_err(|error| Error::UserinfoInvalid(error.into()))?;
         let verified = self.provider.verify(metadata, &token, &self.expected(Presence::Optional)).await?;
-        verified.map(|token| token.claims.clone()).map_err(|fault| Error::UserinfoInvalid(UserinfoFault::Token(fault)))
+        verified.map(Verified::into_claims).map_err(|fault| Error::UserinfoInvalid(UserinfoFault::Token(fault)))
     }
 }
 

@@ -59,12 +59,12 @@ impl Provider {
     /// # Errors
     ///
     /// [`Error::KeysUnavailable`] if the token could not be verified. Otherwise the inner result tells whether the token is valid.
-    pub(crate) async fn verify<'t>(
+    pub(crate) async fn verify(
         &self,
         metadata: &Metadata,
-        token: &'t Compact<'_>,
+        token: &Compact<'_>,
         expected: &Expected<'_>,
-    ) -> Result<Result<Verified<'t>, Fault>, Error> {
+    ) -> Result<Result<Verified, Fault>, Error> {
         let found = self.keys.get(&self.clock, || self.fetch_keys(metadata)).await.map_err(Error::KeysUnavailable)?;
         let result = verify::verify(token, &found.value, expected);
         // A provider may use a new key with an old key ID. Only the wrong signature shows that.

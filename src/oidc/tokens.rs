@@ -6,8 +6,6 @@ use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use openidconnect::core::{
     CoreAuthDisplay, CoreAuthPrompt, CoreErrorResponseType, CoreGenderClaim, CoreIdToken, CoreJsonWebKey,
     CoreJsonWebKeySet, CoreJweContentEncryptionAlgorithm, CoreJwsSigningAlgorithm, CoreRevocableToken,
@@ -22,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::clock::Timestamp;
+use crate::jose::compact;
 use crate::jose::mismatch::quoted;
 use crate::oidc::caller::{Caller, Refusal, TokenEndpoint};
 use crate::oidc::discovery::Metadata;
@@ -201,10 +200,8 @@ fn check_type(document: &Document) -> Result<(), Unreadable> {
 
 /// `exp` of an access token that is a JWT. It only determines when to refresh, so nothing is verified.
 fn own_expiry(access_token: &str, now: Timestamp) -> Option<Timestamp> {
-    let mut segments = access_token.split('.');
-    let (_, payload, _) = (segments.next()?, segments.next()?, segments.next()?);
-    let payload = URL_SAFE_NO_PAD.decode(payload.trim_end_matches('=')).ok()?;
-    let expires_at = Timestamp::from_seconds(Document::read(&payload).ok()?.seconds("exp")?);
+    let claims = Document(compact::unverified_claims(access_token)?);
+    let expires_at = Timestamp::from_seconds(claims.seconds("exp")?);
     (expires_at > now).then_some(expires_at)
 }
 

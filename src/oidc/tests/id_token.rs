@@ -120,13 +120,13 @@ async fn j_d_10_repeated_members_and_deep_nesting_are_refused() {
         let claims = good_claims(nonce).to_string();
         signed(&world.key, &world.header(), &claims.replacen('{', r#"{"sub":"admin","#, 1))
     };
-    assert_eq!(fault(world.login_with_token(twice).await), IdTokenFault::Form(Form::Json));
+    assert_eq!(token_fault(world.login_with_token(twice).await), Fault::Payload);
     let deep = |nonce: &str| {
         let claims = good_claims(nonce).to_string();
         let nest = format!(r#"{{"x":{}{},"#, "[".repeat(5000), "]".repeat(5000));
         signed(&world.key, &world.header(), &claims.replacen('{', &nest, 1))
     };
-    assert_eq!(fault(world.login_with_token(deep).await), IdTokenFault::Form(Form::Json));
+    assert_eq!(token_fault(world.login_with_token(deep).await), Fault::Payload);
 }
 
 #[tokio::test]

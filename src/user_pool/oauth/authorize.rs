@@ -172,14 +172,14 @@ impl Provider {
         let hint = one(form, "id_token_hint")?;
         let hint = hint.map(|token| {
             self.issuer
-                .read_id_token_hint(token)
+                .read_id_token_hint(token, self.clock.now())
                 .ok_or(Error::request("id_token_hint is not an ID token of this issuer"))
         });
         Ok(Interaction {
             never_ask: prompts.contains(&"none"),
             always_ask: prompts.iter().any(|prompt| matches!(*prompt, "login" | "select_account")),
             max_age_seconds: max_age.map_err(|_| Error::request("max_age is not a number of seconds"))?,
-            subject: hint.transpose()?.and_then(|hint| hint["sub"].as_str().map(str::to_owned)),
+            subject: hint.transpose()?.and_then(|hint| hint.get("sub")?.as_str().map(str::to_owned)),
         })
     }
 

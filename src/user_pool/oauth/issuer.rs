@@ -11,7 +11,10 @@ use serde_json::{Value, json};
 use crate::clock::Timestamp;
 use crate::crypto::{digest, random};
 use crate::identity::Claims;
+use crate::jose::compact::{Compact, Kind};
+use crate::jose::key_set::KeySet;
 use crate::jose::signing_key::{Algorithm, PublicKey, SigningKey};
+use crate::jose::verify::{self, Audience, Expected, Expiry, Presence, Verified};
 use crate::secret::Secret;
 use crate::user_pool::directory::user::User;
 use crate::user_pool::oauth::grant::Grant;
@@ -27,6 +30,8 @@ pub(crate) struct Issuer {
     key: SigningKey,
     rs256_key: Option<SigningKey>,
     other_keys: Vec<PublicKey>,
+    /// What verifies: all of the keys above.
+    key_set: KeySet,
     token_lifetime: Duration,
 }
 
@@ -93,9 +98,12 @@ const PROTOCOL_CLAIMS: &[&str] = &[
 
 impl Issuer {
     pub(crate) fn new(settings: &Settings, url: Arc<str>, seal: Seal) -> Self {
+        let signing = [Some(&settings.signing_key), settings.rs256_signing_key.as_ref()].into_iter().flatten();
+        let key_set = KeySet::of(signing.map(SigningKey::public).chain(&settings.other_keys));
         Self {
             url,
             seal,
+            key_set,
             key: settings.signing_key.clone(),
             rs256_key: settings.rs256_signing_key.clone(),
             other_keys: settings.other_keys.clone(),
@@ -186,21 +194,29 @@ impl Issuer {
     }
 
     /// Verifies an access token. Returns its claims and its encrypted part. `None` if it has expired.
-    pub(crate) fn read_access_token(&self, token: &str, now: Timestamp) -> Option<(Value, Inside)> {
-        let payload = self.read(token, ACCESS_TOKEN_TYPE)?;
-        let is_good = payload["aud"] == self.at(routes::USERINFO).as_str()
-            && payload["exp"].as_u64().is_some_and(|expires_at| expires_at > now.seconds());
-        let inside = self.seal.open(Purpose::AccessToken, payload["grant"].as_str()?)?;
-        is_good.then_some((payload, inside))
+    pub(crate) fn read_access_token(&self, token: &str, now: Timestamp) -> Option<(Claims, Inside)> {
+        let audience = self.at(routes::USERINFO);
+        let claims = self.read(token, Kind::AccessToken, (Audience::Us(&audience), Expiry::Exact), now)?;
+        let inside = self.seal.open(Purpose::AccessToken, claims.get("grant")?.as_str()?)?;
+        Some((claims, inside))
     }
 
     /// Verifies an ID token and returns its claims. It may have expired, because it is only a hint (RP-Initiated Logout §2).
-    pub(crate) fn read_id_token_hint(&self, token: &str) -> Option<Value> {
-        self.read(token, ID_TOKEN_TYPE)
+    pub(crate) fn read_id_token_hint(&self, token: &str, now: Timestamp) -> Option<Claims> {
+        self.read(token, Kind::Jwt, (Audience::AnyClient, Expiry::Never), now)
     }
 
-    fn read(&self, token: &str, typ: &str) -> Option<Value> {
-        self.keys().find_map(|key| key.payload(token, typ)).filter(|payload| payload["iss"] == *self.url)
+    fn read(
+        &self,
+        token: &str,
+        kind: Kind,
+        (audience, expiry): (Audience<'_>, Expiry),
+        now: Timestamp,
+    ) -> Option<Claims> {
+        let token = Compact::parse(token, kind).ok()?;
+        let registered_claims = Presence::Required;
+        let expected = Expected { issuer: &self.url, audience, registered_claims, expiry, now };
+        verify::verify(&token, &self.key_set, &expected).ok().map(Verified::into_claims)
     }
 
     fn signed(&self, key: &SigningKey, typ: &str, payload: &Value) -> Secret<String> {

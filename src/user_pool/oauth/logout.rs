@@ -25,8 +25,10 @@ impl Provider {
     /// [`PageError`] if the redirect URI is not registered.
     pub(crate) fn logout(&self, form: &Form<'_>, session: Option<&Session>) -> Result<Logout, PageError> {
         let field = |name| form.one(name).map_err(|_| PageError::Malformed);
-        let hint = field("id_token_hint")?.and_then(|token| self.issuer.read_id_token_hint(token));
-        let hinted = hint.as_ref().and_then(|hint| hint["aud"].as_str());
+        let now = self.clock.now();
+        let hint = field("id_token_hint")?.and_then(|token| self.issuer.read_id_token_hint(token, now));
+        let says = |name: &str| hint.as_ref()?.get(name)?.as_str();
+        let hinted = says("aud");
         let client_id = match (field("client_id")?, hinted) {
             (Some(asked), Some(hinted)) if asked != hinted => return Err(PageError::UnknownClient),
             (asked, hinted) => asked.or(hinted),
@@ -37,8 +39,8 @@ impl Provider {
             (Some(_), _) => return Err(PageError::UnknownRedirect),
             (None, _) => None,
         };
-        let is_vouched_for = hint.zip(session).is_some_and(|(hint, session)| {
-            hint["sub"] == session.subject.as_str() && hint["sid"] == session.id.as_str()
+        let is_vouched_for = session.is_some_and(|session| {
+            says("sub") == Some(session.subject.as_str()) && says("sid") == Some(session.id.as_str())
         });
         let client = client.map(|client| client.name().unwrap_or(client.id()).to_owned());
         Ok(Logout { location, client, is_vouched_for })

@@ -27,18 +27,19 @@ impl Provider {
     fn claims_for(&self, token: &str) -> Option<Value> {
         let now = self.clock.now();
         let (token, inside) = self.issuer.read_access_token(token, now)?;
-        let (subject, client_id) = (token["sub"].as_str()?, token["client_id"].as_str()?);
+        let text = |name: &str| token.get(name)?.as_str();
+        let (subject, client_id) = (text("sub")?, text("client_id")?);
         if self.grants.is_revoked((subject, client_id), &inside.family, now) {
             return None;
         }
         if let Some(id) = &inside.session_id
-            && self.sessions.has_ended(Key { subject, id, auth_time: token["auth_time"].as_u64()? }, now)
+            && self.sessions.has_ended(Key { subject, id, auth_time: token.get("auth_time")?.as_u64()? }, now)
         {
             return None;
         }
         let user = self.directory.user(subject, &inside.fingerprint)?;
         let mut claims = json!({"sub": user.subject()});
-        claims.as_object_mut()?.extend(issuer::claims_of(user, token["scope"].as_str()?));
+        claims.as_object_mut()?.extend(issuer::claims_of(user, text("scope")?));
         Some(claims)
     }
 }
