@@ -1,4 +1,4 @@
-//! Which key verifies which token, and what a verified token must say.
+//! Which key verifies which token, and what a verified token must say. `wycheproof` has the vectors of others.
 
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeySize;
@@ -15,6 +15,8 @@ use serde_json::json;
 use super::*;
 use crate::jose::compact::{Error as Form, Kind};
 use crate::jose::signing_key::SigningKey;
+
+mod wycheproof;
 
 const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
 
