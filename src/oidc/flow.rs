@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use openidconnect::{PkceCodeChallenge, PkceCodeVerifier};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 
-use crate::crypto::random;
+use crate::crypto::{digest, random};
 use crate::jose::mismatch::Mismatch;
 use crate::message::form;
 use crate::oidc::discovery::Metadata;
@@ -102,8 +103,9 @@ pub(crate) fn begin(settings: &Settings, metadata: &Metadata, request: &LoginReq
     // What cannot be read demands most.
     let max_age = request.extra_params.get("max_age").map(|seconds| seconds.parse().unwrap_or(0));
     let pending = Pending { max_age, ..Pending::new(request.state.clone(), settings) };
-    let challenge = pending.code_verifier.clone().map(PkceCodeVerifier::new);
-    let challenge = challenge.as_ref().map(PkceCodeChallenge::from_code_verifier_sha256);
+    // RFC 7636 §4.2. Not by `openidconnect`: it hashes with a crypto provider of its own.
+    let challenge = |verifier: &String| URL_SAFE_NO_PAD.encode(digest::sha256(verifier.as_bytes()));
+    let challenge = pending.code_verifier.as_ref().map(challenge);
     let always = [
         ("client_id", settings.client_id.as_str()),
         ("redirect_uri", &request.redirect_uri),
@@ -112,9 +114,8 @@ pub(crate) fn begin(settings: &Settings, metadata: &Metadata, request: &LoginReq
         ("state", &pending.state),
     ];
     let nonce = pending.nonce.as_ref().map(|nonce| ("nonce", nonce.as_str()));
-    let challenge = challenge.as_ref().map(|challenge| {
-        [("code_challenge", challenge.as_str()), ("code_challenge_method", challenge.method().as_str())]
-    });
+    let challenge =
+        challenge.as_ref().map(|challenge| [("code_challenge", challenge.as_str()), ("code_challenge_method", "S256")]);
     let extras = request.extra_params.iter().map(|(name, value)| (name.as_str(), value.as_str()));
     let query = form::encode(always.into_iter().chain(nonce).chain(challenge.into_iter().flatten()).chain(extras));
     let endpoint = metadata.authorization_endpoint.as_str();
