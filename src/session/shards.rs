@@ -17,6 +17,9 @@ pub(crate) const SHARDS_MAX: usize = 4;
 /// Most bytes of a `Set-Cookie` line, its name and attributes included: what every browser keeps (RFC 6265bis §5.6).
 pub(super) const LINE_BYTES_MAX: usize = 4096;
 
+/// Most combinations of shards that [`possible`] answers.
+const COMBINATIONS_MAX: usize = 64;
+
 /// Most pairs that are looked at in one request; what follows is not ours to find (attacks D-07).
 const PAIRS_MAX: usize = 512;
 
@@ -65,6 +68,39 @@ pub(crate) fn find<'h>(headers: &'h HeaderMap, base: &str) -> Found<'h> {
         return Found::Broken;
     }
     Found::Whole(Shards { values: values.map(Option::unwrap_or_default), count })
+}
+
+/// Every session that the cookies may be: where a shard comes twice or is one too many, all combinations up to a bound. For a
+/// sign-out only, which may end each of them. Nobody is signed in by one of these, because who plants a cookie could choose
+/// (attacks S-10).
+pub(crate) fn possible<'h>(headers: &'h HeaderMap, base: &str) -> Vec<Shards<'h>> {
+    let mut values: [Vec<&[u8]>; SHARDS_MAX] = Default::default();
+    for (number, value) in numbered(headers, base.as_bytes()) {
+        if let [digit @ b'0'..=b'3'] = number {
+            let known = &mut values[usize::from(digit - b'0')];
+            if known.len() < COMBINATIONS_MAX && !known.contains(&value) {
+                known.push(value);
+            }
+        }
+    }
+    let mut possible = Vec::new();
+    for first in &values[0] {
+        let Some(digit @ b'1'..=b'4') = first.first() else { continue };
+        let count = usize::from(digit - b'0');
+        let mut combinations = vec![Shards { values: [first, &[], &[], &[]], count }];
+        for (number, choices) in values.iter().enumerate().take(count).skip(1) {
+            let with = |shards: &Shards<'h>, value| {
+                let mut shards = *shards;
+                shards.values[number] = value;
+                shards
+            };
+            let longer = combinations.iter().flat_map(|shards| choices.iter().map(|value| with(shards, *value)));
+            combinations = longer.take(COMBINATIONS_MAX).collect();
+        }
+        possible.extend(combinations);
+    }
+    possible.truncate(COMBINATIONS_MAX);
+    possible
 }
 
 /// Whether two cookies of a session have one name.

@@ -74,6 +74,34 @@ fn signing_out_ends_the_session_here_and_goes_on_at_the_provider() {
     });
 }
 
+/// A part of the session that comes twice, or one too many, is no session for the application. A sign-out still ends it.
+#[test]
+fn s_02_signing_out_with_broken_cookies_ends_each_session_that_can_be_opened() {
+    const NAME: &str = "__Host-vestibule";
+    let place = place("");
+    on_both(|protocol| {
+        let session = || place.signed_in(protocol).cookie_header("app.test");
+        let send =
+            |url, cookies: &str| place.proxy.browser(protocol).scripted().send("GET", url, &[("cookie", cookies)], b"");
+        let other = session();
+        assert!(other.starts_with(&format!("{NAME}-0=1")), "{other}");
+        for broken in ["{}; {NAME}-3=x", "{NAME}-0=1planted; {}", "{}; {NAME}-0=1planted", "{other}; {}"] {
+            let kept = session();
+            let cookies = broken.replace("{}", &kept).replace("{NAME}", NAME).replace("{other}", &other);
+            let out = send(SIGN_OUT, &cookies);
+            assert_eq!(out.status, 302, "{broken}");
+            assert_eq!(query(&out)[0].0, "id_token_hint", "{broken}: it is one user");
+            assert_eq!(send(PAGE, &kept).reason().as_deref(), Some("auth.session_expired"), "{broken}");
+        }
+        assert_eq!(send(PAGE, &other).reason().as_deref(), Some("auth.session_expired"), "both of two");
+        // A part is missing, so nothing can be opened: the cookies are deleted, and that is all.
+        let out = send(SIGN_OUT, &format!("{NAME}-1=x"));
+        assert_eq!(out.status, 200, "{}", out.text());
+        let deleted = format!("{NAME}-1=; ");
+        assert!(out.set_cookies().iter().any(|line| line.starts_with(&deleted)), "{:?}", out.set_cookies());
+    });
+}
+
 #[test]
 fn the_way_back_from_the_provider_ends_no_session_that_was_begun_since() {
     let place = place("");

@@ -97,6 +97,9 @@ fn is_foreign(headers: &HeaderMap, request: &CanonicalRequest) -> bool {
 }
 
 /// Deletes the cookies and revokes the sessions in this process, so that copies are refused. Returns the ended sessions.
+///
+/// Cookies that are not one whole session are deleted too. If a part comes twice, every session that can be opened is
+/// revoked. If a part is missing, nothing can be opened: there is no session to revoke.
 fn end(
     carried: &[&Arc<Authenticate>],
     exchange: &mut Exchange,
@@ -107,15 +110,29 @@ fn end(
     for gate in carried {
         exchange.cookies.extend(gate.issuing.sessions.clear(headers));
         exchange.cookies.push(gate.rounds.delete());
-        let Found::Whole(shards) = shards::find(headers, gate.issuing.sessions.base()) else { continue };
-        let Ok(session) = gate.issuing.sessions.open(request.host(), &shards) else { continue };
-        gate.memory.sign_out(&session, exchange.started_at);
-        ended.push(session);
+        let opened = shards::possible(headers, gate.issuing.sessions.base())
+            .into_iter()
+            .filter_map(|shards| gate.issuing.sessions.open(request.host(), &shards).ok());
+        let mut opened: Vec<Session> = opened.collect();
+        for session in &opened {
+            gate.memory.sign_out(session, exchange.started_at);
+        }
+        if !is_one_user(&opened) {
+            // The provider must not be told to sign out a user that somebody else chose (attacks S-10). Without a hint it
+            // ends the session of its own cookie.
+            opened.iter_mut().for_each(|session| session.id_token = None);
+        }
+        ended.append(&mut opened);
     }
-    if let Some(session) = ended.first() {
+    if let Some(session) = ended.first().filter(|_| is_one_user(&ended)) {
         exchange.subject = Some(session.identity.subject().into());
     }
     ended
+}
+
+fn is_one_user(sessions: &[Session]) -> bool {
+    let user = |session: &Session| (session.identity.issuer().to_owned(), session.identity.subject().to_owned());
+    sessions.windows(2).all(|pair| user(&pair[0]) == user(&pair[1]))
 }
 
 /// The sign-out URL of the first provider of the ended sessions that has one.

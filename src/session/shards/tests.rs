@@ -66,3 +66,28 @@ fn a_value_that_fills_its_shards_leaves_none_empty() {
     assert_eq!(write(SameSite::Lax, "s", &"x".repeat(4 * room), 60).err(), Some(Error::TooLarge));
     assert_eq!(write(SameSite::Lax, &"s".repeat(4096), "x", 60).err(), Some(Error::TooLarge));
 }
+
+#[test]
+fn a_sign_out_finds_every_session_that_the_cookies_may_be() {
+    #[track_caller]
+    fn check(field: &str, expected: &[&[&str]]) {
+        let headers = headers(&[field]);
+        let possible = possible(&headers, "s");
+        let values = |shards: &Shards<'_>| shards.values().iter().map(|value| value.to_vec()).collect::<Vec<_>>();
+        let found: Vec<_> = possible.iter().map(values).collect();
+        let bytes = |shards: &&[&str]| shards.iter().map(|value| value.as_bytes().to_vec()).collect::<Vec<_>>();
+        assert_eq!(found, expected.iter().map(bytes).collect::<Vec<_>>(), "{field}");
+    }
+    check("a=b", &[]);
+    check("s-0=1a", &[&["1a"]]);
+    check("s-0=1a; s-0=1b; s-0=1a", &[&["1a"], &["1b"]]);
+    check("s-0=1a; s-1=b; s-7=c", &[&["1a"]]);
+    check("s-0=2a; s-1=b; s-1=c", &[&["2a", "b"], &["2a", "c"]]);
+    check("s-0=1a; s-0=2b; s-1=c", &[&["1a"], &["2b", "c"]]);
+    // A shard is missing.
+    check("s-1=b; s-2=c", &[]);
+    check("s-0=3a; s-2=c", &[]);
+    let many = |number: usize| (0..60).map(move |value| format!("s-{number}=4{value}; ")).collect::<String>();
+    let headers = headers(&[&format!("{}{}{}{}", many(0), many(1), many(2), many(3))]);
+    assert_eq!(possible(&headers, "s").len(), COMBINATIONS_MAX);
+}
