@@ -7,7 +7,7 @@ use std::time::Instant;
 use crate::harness::app::{Proxy, Setup, wait_until};
 use crate::harness::browser::{Protocol, on_both};
 use crate::harness::connection::{self, Connection};
-use crate::harness::http2::{Frame, Http2, Outcome, RST_STREAM, Stream};
+use crate::harness::http2::{DATA, Frame, Http2, Outcome, RST_STREAM, Stream};
 use crate::harness::provider::Provider;
 use crate::harness::raw::{self, Raw};
 use crate::harness::server::{DEADLINE, Reply, Server};
@@ -231,6 +231,43 @@ fn d_an_answer_of_which_a_client_takes_nothing_is_given_up_although_its_connecti
     const CANCEL: u32 = 8;
     assert_eq!((reset.stream, reset.code()), (stalled, Some(CANCEL)));
     assert!(target.is_closed_by_proxy());
+}
+
+/// Whole answers, each in one piece: nothing is left to read from the target, and nothing to close.
+#[test]
+fn d_small_answers_of_which_a_client_takes_nothing_are_given_up_although_its_connection_is_used() {
+    const CANCEL: u32 = 8;
+    const BODY: usize = 2 * 1024;
+    let target = Server::start(|_| Reply::text(&"x".repeat(BODY)));
+    let rules = r#"
+      - name: fixed
+        priority: 1
+        conditions: [{ path_pattern: [/elsewhere] }]
+        actions: [{ type: redirect, host: other.test, status_code: HTTP_302 }]"#;
+    let listener = "    limits: { idle_timeout: 300ms }";
+    let proxy = Setup::open(&[target.address()]).listener(listener).rules(rules).start();
+    let mut client = Http2::connect(proxy.address(), "app.test");
+    client.initial_window(0);
+    let get = |path| [(":method", "GET"), (":scheme", "https"), (":authority", "app.test"), (":path", path)];
+    let stalled: Vec<u32> = (0..100).map(|_| client.open(&get("/small"), Stream::Ended)).collect();
+    let (begun, mut reset) = (Instant::now(), Vec::new());
+    // 64 KiB may stay: each connection has so much of its own.
+    while reset.len() < stalled.len() - 64 * 1024 / BODY {
+        let other = client.open(&get("/elsewhere"), Stream::Ended);
+        let is_next = |frame: &Frame| frame.stream == other || frame.kind == RST_STREAM;
+        let frame = client.frame_that(is_next).expect("the connection is used and goes on");
+        if frame.kind == RST_STREAM {
+            assert_eq!(frame.code(), Some(CANCEL));
+            assert!(stalled.contains(&frame.stream) && !reset.contains(&frame.stream), "{}", frame.stream);
+            reset.push(frame.stream);
+        }
+        assert!(begun.elapsed() < DEADLINE, "{} of them were given up", reset.len());
+    }
+    // What may stay is still there.
+    client.initial_window(1 << 20);
+    let kept = stalled.iter().find(|stream| !reset.contains(stream)).expect("one of them");
+    let end = client.frame_that(|frame| frame.stream == *kept && frame.kind == DATA).expect("its body");
+    assert_eq!(end.payload.len(), BODY);
 }
 
 #[test]

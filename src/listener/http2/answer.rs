@@ -47,8 +47,10 @@ struct Sending<'a> {
     answers: &'a Answers,
     body: Body,
     to: SendStream<Piece>,
-    /// Made with the first piece that is not the last: most answers are one piece.
+    /// Made with the first piece that has to be watched: most answers are one piece, which is taken at once.
     stream: Option<Rc<Stream>>,
+    /// The end of the answer is on its way.
+    is_over: bool,
     /// Made where the client does not take what waits for it.
     patience: Option<Pin<Box<Sleep>>>,
 }
@@ -65,7 +67,7 @@ impl Answers {
             return;
         };
         if !is_whole {
-            let mut sending = Sending { answers: self, body, to, stream: None, patience: None };
+            let mut sending = Sending { answers: self, body, to, stream: None, is_over: false, patience: None };
             poll_fn(|cx| {
                 // A client may send all of its request before it reads the answer.
                 if let Some(rest) = rest {
@@ -121,11 +123,18 @@ fn with_own_memory(value: &HeaderValue) -> HeaderValue {
 }
 
 impl Sending<'_> {
-    /// Ready when the last piece is on its way, or the stream is over.
+    /// Ready when the last piece is on its way, or the stream is over. Where the connection has much waiting, ready when the
+    /// client has taken the last piece.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         // The client took its request back, or is gone.
         if self.to.poll_reset(cx).is_ready() {
             return Poll::Ready(());
+        }
+        if self.is_over {
+            return self.poll_taken(cx);
+        }
+        if self.stream.is_none() && !self.answers.outbox.may_take_more() {
+            self.stream = Some(Stream::new(&self.answers.outbox));
         }
         loop {
             if let Some(stream) = &self.stream
@@ -159,8 +168,19 @@ impl Sending<'_> {
                 }
             };
             if is_over {
-                return Poll::Ready(());
+                self.is_over = true;
+                return self.poll_taken(cx);
             }
+        }
+    }
+
+    /// Waits until the client has taken the end of the answer, if it has to be watched. Otherwise a client could have each of
+    /// its streams hold a last piece for as long as its connection lives, and all of what the worker's clients share.
+    fn poll_taken(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let outbox = &self.answers.outbox;
+        match &self.stream {
+            Some(stream) if !stream.is_taken(cx.waker()) && outbox.is_crowded(0) => self.poll_patience(cx),
+            _ => Poll::Ready(()),
         }
     }
 
@@ -184,12 +204,13 @@ impl Sending<'_> {
     fn data(&mut self, data: Bytes) -> bool {
         self.answers.noise.sent(data.len());
         let is_last = self.body.is_end_stream();
-        let piece = if is_last {
-            self.answers.outbox.last_piece(data)
-        } else if data.is_empty() {
+        let outbox = &self.answers.outbox;
+        let piece = if is_last && !outbox.is_crowded(data.len()) {
+            outbox.last_piece(data)
+        } else if data.is_empty() && !is_last {
             return false;
         } else {
-            self.stream.get_or_insert_with(|| Stream::new(&self.answers.outbox)).piece(data)
+            self.stream.get_or_insert_with(|| Stream::new(outbox)).piece(data)
         };
         self.to.send_data(piece, is_last).is_err() || is_last
     }

@@ -18,13 +18,14 @@ const STREAM_BYTES_MAX: usize = 64 * 1024;
 /// While a connection has this much waiting, each of its streams may have one piece waiting and no more.
 const CONNECTION_BYTES_MAX: usize = 1024 * 1024;
 
-/// So much a connection may have waiting, also where the worker's bound is reached.
+/// So much a connection may have waiting, also where the worker's bound is reached. It does not count for the worker, and no
+/// time limit holds for the ends of answers within it.
 const RESERVED_BYTES: usize = 64 * 1024;
 
 /// What waits in all connections of a worker.
 #[derive(Debug)]
 pub(crate) struct Budget {
-    /// May fall below zero, by what each connection may have all the same.
+    /// May fall below zero, by the last piece that was let in.
     left: Cell<isize>,
     /// Connections with streams that wait for the budget.
     waiting: RefCell<VecDeque<Weak<Outbox>>>,
@@ -61,7 +62,7 @@ pub(crate) struct Piece {
     bytes: Bytes,
     counted: usize,
     outbox: Rc<Outbox>,
-    /// `None` for the last piece of an answer: nothing of its stream waits for it.
+    /// `None` for the last piece of an answer where nothing waits for it.
     stream: Option<Rc<Stream>>,
 }
 
@@ -108,24 +109,32 @@ impl Outbox {
         })
     }
 
-    fn may_take_more(&self) -> bool {
+    /// Whether a new answer may be read. Where not, its stream has to wait with [`Stream::has_room`].
+    pub(crate) fn may_take_more(&self) -> bool {
         self.queued.get() < RESERVED_BYTES || self.budget.has_room()
     }
 
-    /// Counts the last piece of an answer.
+    /// Whether the end of an answer has to be watched until the client has taken it, with `bytes` more waiting.
+    pub(crate) fn is_crowded(&self, bytes: usize) -> bool {
+        self.queued.get() + bytes > RESERVED_BYTES
+    }
+
+    /// Counts the last piece of an answer that nobody watches.
     pub(crate) fn last_piece(self: &Rc<Self>, bytes: Bytes) -> Piece {
         self.count(bytes.len());
         Piece { counted: bytes.len(), bytes, outbox: Rc::clone(self), stream: None }
     }
 
     fn count(&self, bytes: usize) {
-        self.queued.set(self.queued.get() + bytes);
-        self.budget.take(bytes);
+        let before = self.queued.get();
+        self.queued.set(before + bytes);
+        self.budget.take(beyond_reserved(before + bytes) - beyond_reserved(before));
     }
 
     fn release(self: &Rc<Self>, bytes: usize) {
-        self.queued.set(self.queued.get() - bytes);
-        self.budget.give_back(bytes);
+        let before = self.queued.get();
+        self.queued.set(before - bytes);
+        self.budget.give_back(beyond_reserved(before) - beyond_reserved(before - bytes));
         self.pass_on();
     }
 
@@ -157,6 +166,11 @@ impl Outbox {
             self.budget.waiting.borrow_mut().push_back(Rc::downgrade(self));
         }
     }
+}
+
+/// What of a connection's `queued` bytes counts for its worker.
+fn beyond_reserved(queued: usize) -> usize {
+    queued.saturating_sub(RESERVED_BYTES)
 }
 
 impl Stream {
@@ -198,6 +212,15 @@ impl Stream {
         false
     }
 
+    /// Whether nothing waits any more. If something does, `waker` is woken when a piece has been written.
+    pub(crate) fn is_taken(&self, waker: &Waker) -> bool {
+        let is_taken = self.queued.get() == 0;
+        if !is_taken {
+            *self.waker.borrow_mut() = Some(waker.clone());
+        }
+        is_taken
+    }
+
     /// Whether the client has taken nothing of what waits for it since this was last asked. A stream of which nothing waits
     /// is not at fault: it has no room because of what other clients do not read.
     pub(crate) fn stands_still(&self) -> bool {
@@ -211,7 +234,7 @@ impl Stream {
         }
     }
 
-    /// Counts a piece that is not the last.
+    /// Counts a piece that is watched.
     pub(crate) fn piece(self: &Rc<Self>, bytes: Bytes) -> Piece {
         self.queued.set(self.queued.get() + bytes.len());
         self.outbox.count(bytes.len());

@@ -82,7 +82,7 @@ fn when_the_worker_is_full_each_connection_still_has_a_little() {
     let full = Outbox::new(Rc::clone(&budget));
     let unread: Vec<Task> = (0..10).map(|_| Task::new(&full)).collect();
     let kept: Vec<Piece> = unread.iter().flat_map(|task| pull_all(task, 64 * 1024)).collect();
-    assert_eq!(kept.len(), 4, "the worker's bound");
+    assert_eq!(kept.len(), 1 + 4, "its own, and the worker's bound");
     let other = Outbox::new(budget);
     let (first, second) = (Task::new(&other), Task::new(&other));
     let piece = first.pull(64 * 1024).expect("this connection has nothing yet");
@@ -96,7 +96,7 @@ fn when_the_worker_is_full_each_connection_still_has_a_little() {
 fn all_that_wait_for_the_budget_are_woken_one_after_the_other() {
     let budget = Budget::new(64 * 1024);
     let outboxes: Vec<Rc<Outbox>> = (0..3).map(|_| Outbox::new(Rc::clone(&budget))).collect();
-    let reserved: Vec<Piece> = outboxes.iter().map(|outbox| outbox.last_piece(zeros(RESERVED_BYTES))).collect();
+    let reserved: Vec<Piece> = outboxes.iter().map(|outbox| outbox.last_piece(zeros(2 * RESERVED_BYTES))).collect();
     let waiting: Vec<Task> = outboxes.iter().flat_map(|outbox| [Task::new(outbox), Task::new(outbox)]).collect();
     assert!(waiting.iter().all(|task| !task.has_room()));
     assert!(waiting.iter().all(|task| !task.has_room()), "asking twice changes nothing");
@@ -126,8 +126,10 @@ fn everything_is_given_back() {
     let mut piece = task.pull(700).expect("room");
     piece.advance(300);
     let last = outbox.last_piece(zeros(500));
-    assert_eq!((outbox.queued.get(), budget.left.get()), (1200, -200));
-    drop((piece, last));
+    assert_eq!((outbox.queued.get(), budget.left.get()), (1200, 1000), "its own");
+    let more = outbox.last_piece(zeros(RESERVED_BYTES));
+    assert_eq!((outbox.queued.get(), budget.left.get()), (1200 + RESERVED_BYTES, -200));
+    drop((piece, last, more));
     assert_eq!((outbox.queued.get(), budget.left.get(), task.stream.queued.get()), (0, 1000, 0));
 }
 
@@ -143,4 +145,24 @@ fn a_stream_stands_still_where_nothing_is_taken_of_what_waits_for_its_client() {
     assert!(task.stream.stands_still());
     drop(piece);
     assert!(!task.stream.stands_still(), "all of it was");
+}
+
+#[test]
+fn a_connection_has_a_little_of_its_own_that_nobody_watches() {
+    let budget = Budget::new(1000);
+    let outbox = Outbox::new(Rc::clone(&budget));
+    let own = outbox.last_piece(zeros(RESERVED_BYTES));
+    assert_eq!(budget.left.get(), 1000, "it does not count for the worker");
+    assert!(!outbox.is_crowded(0) && outbox.is_crowded(1));
+    let task = Task::new(&outbox);
+    let last = task.pull(1000).expect("the worker has room");
+    assert_eq!(budget.left.get(), 0);
+    assert!(!outbox.may_take_more() && outbox.is_crowded(0));
+    let woken = Waker::from(Arc::clone(&task.woken));
+    assert!(!task.stream.is_taken(&woken));
+    drop(last);
+    assert_eq!(task.wakes(), 1, "the client has taken it");
+    assert!(task.stream.is_taken(&woken));
+    drop(own);
+    assert_eq!(budget.left.get(), 1000);
 }
