@@ -3,9 +3,12 @@
 //! This room does not depend on rules. Start at [`ActionChain::run`].
 
 pub(crate) mod authenticate;
+pub(crate) mod authorize;
+pub(crate) mod decisions;
 pub(crate) mod fixed_response;
 pub(crate) mod forward;
 pub(crate) mod redirect;
+pub(crate) mod requirement;
 pub(crate) mod settings;
 
 use std::rc::Rc;
@@ -17,10 +20,12 @@ use crate::exchange::Exchange;
 use crate::exchange::rejection::Rejection;
 use crate::message::uri::CanonicalRequest;
 use crate::message::{Request, Response};
+use crate::telemetry::line_budget::LineBudget;
 use crate::upstream::client::Client;
 use authenticate::local::Local;
 use authenticate::signed_in::SignedIn;
 use authenticate::{Anonymous, Authenticate, Outcome};
+use authorize::Authorize;
 use fixed_response::FixedResponse;
 use forward::Forward;
 use redirect::Redirect;
@@ -33,10 +38,12 @@ pub(crate) struct ActionChain {
 }
 
 /// A gate.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) enum Gate {
     /// `authenticate-oidc`, `authenticate-user-pool`.
     Authenticate(Arc<Authenticate>),
+    /// `authorize`.
+    Authorize(Authorize),
 }
 
 /// The action that answers the request.
@@ -54,6 +61,8 @@ pub(crate) struct Worker {
     pub(crate) authenticate: Local,
     /// The client of each target group, by the index in [`Forward`].
     pub(crate) groups: Vec<Client>,
+    /// Limits the log lines of `authorize` with `mode: report`.
+    pub(crate) reported: LineBudget,
     pub(crate) clock: Clock,
     pub(crate) spawner: Spawner,
 }
@@ -119,7 +128,7 @@ impl Gate {
         exchange: &mut Exchange,
         canonical: &CanonicalRequest,
         request: &Request,
-        _: Passage,
+        passage: Passage,
     ) -> Result<Admitted, Rejection> {
         match self {
             Self::Authenticate(authenticate) => {
@@ -132,6 +141,10 @@ impl Gate {
                     Outcome::Anonymous(anonymous) => Admitted::On(Passage::Anonymous(anonymous)),
                     Outcome::Answered(response) => Admitted::Answered(response),
                 })
+            }
+            Self::Authorize(authorize) => {
+                exchange.actions.push("authorize");
+                authorize.admit(&worker.reported, exchange, canonical, request.headers(), passage).map(Admitted::On)
             }
         }
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 
+use crate::action::requirement::Requirement;
 use crate::message::cookie::SameSite;
 
 /// The actions of a rule: gates in order, then exactly one terminal (ALB §1.3).
@@ -22,6 +23,41 @@ pub(crate) struct ChainSettings {
 pub(crate) enum GateSettings {
     /// `authenticate-oidc` or `authenticate-user-pool`. They differ only in the issuer (DESIGN §8).
     Authenticate(AuthenticateSettings),
+    /// `authorize`. An action that authenticates comes before it.
+    Authorize(AuthorizeSettings),
+}
+
+impl GateSettings {
+    /// The settings of an action that authenticates.
+    pub(crate) fn authenticate(&self) -> Option<&AuthenticateSettings> {
+        match self {
+            Self::Authenticate(settings) => Some(settings),
+            Self::Authorize(_) => None,
+        }
+    }
+}
+
+/// `authorize`.
+#[derive(Clone, Debug)]
+pub(crate) struct AuthorizeSettings {
+    /// What the claims must be.
+    pub(crate) requirement: Requirement,
+    /// What happens to a user whose claims do not meet it.
+    pub(crate) mode: AuthorizeMode,
+    /// Whether the page says what is required.
+    pub(crate) reveal: bool,
+    /// Whom to ask for access, for the page.
+    pub(crate) contact: Option<String>,
+}
+
+/// `mode` of `authorize`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum AuthorizeMode {
+    /// 403.
+    #[default]
+    Enforce,
+    /// The request goes on; a line in the log and a metric tell of it.
+    Report,
 }
 
 /// `authenticate-oidc` (ALB §1.1), and `authenticate-user-pool`.

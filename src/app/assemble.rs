@@ -12,6 +12,7 @@ use crate::action::authenticate::local::Local;
 use crate::action::authenticate::memory::Memory;
 use crate::action::authenticate::paths;
 use crate::action::authenticate::{Authenticate, Services};
+use crate::action::authorize::Authorize;
 use crate::action::fixed_response::FixedResponse;
 use crate::action::forward::Forward;
 use crate::action::redirect::Redirect;
@@ -29,8 +30,9 @@ use crate::message::WholeResponse;
 use crate::message::header::Protected;
 use crate::oidc;
 use crate::proxy::snapshot::{Selected, Snapshot};
-use crate::rule::{Rule, RuleSet};
+use crate::rule::{self, Rule, RuleSet};
 use crate::session::names::OurCookies;
+use crate::telemetry::line_budget::LineBudget;
 use crate::telemetry::metrics::{Counter, Registry};
 use crate::telemetry::once::Once;
 use crate::upstream::client::Client;
@@ -107,6 +109,7 @@ impl Assembled {
         Worker {
             authenticate: Local::new(registry),
             groups: self.groups.iter().map(client).collect(),
+            reported: LineBudget::default(),
             clock: self.clock.clone(),
             spawner,
         }
@@ -155,18 +158,18 @@ impl Parts {
         let ListenerConfig { settings, rules, default, encoded_slash } = config;
         let mut actions = Vec::new();
         let head_bytes_max = settings.limits.head_bytes_max;
-        let mut chain = |settings: ChainSettings| self.chain(settings, head_bytes_max, &mut actions);
+        let mut chain = |rule: &str, settings: ChainSettings| self.chain(rule, settings, head_bytes_max, &mut actions);
         let count = rules.len();
         let mut rules: Vec<Rule<Selected>> = rules
             .into_iter()
             .map(|rule| Rule {
+                payload: Selected { place: 0, chain: chain(&rule.name, rule.chain), encoded_slash: rule.encoded_slash },
                 name: rule.name,
                 priority: rule.priority,
                 conditions: rule.conditions,
-                payload: Selected { place: 0, chain: chain(rule.chain), encoded_slash: rule.encoded_slash },
             })
             .collect();
-        let default = Selected { place: count, chain: chain(default), encoded_slash };
+        let default = Selected { place: count, chain: chain(rule::DEFAULT, default), encoded_slash };
         rules.sort_by_key(|rule| rule.priority);
         rules.iter_mut().enumerate().for_each(|(place, rule)| rule.payload.place = place);
         let endpoints =
@@ -192,13 +195,21 @@ impl Parts {
 
     fn chain(
         &self,
+        rule: &str,
         settings: ChainSettings,
         head_bytes_max: usize,
         actions: &mut Vec<Arc<Authenticate>>,
     ) -> ActionChain {
+        let mut authenticate = None;
         let gates = settings.gates.into_iter().map(|gate| match gate {
             GateSettings::Authenticate(settings) => {
-                Gate::Authenticate(self.authenticate(settings, head_bytes_max, actions))
+                let action = self.authenticate(settings, head_bytes_max, actions);
+                authenticate = Some(Arc::clone(&action));
+                Gate::Authenticate(action)
+            }
+            GateSettings::Authorize(settings) => {
+                let authenticate = authenticate.clone().expect("validation finds an action before `authorize`");
+                Gate::Authorize(Authorize::new(settings, authenticate, rule, &self.registry))
             }
         });
         let gates = gates.collect();
@@ -238,8 +249,8 @@ impl Parts {
 /// a host (attacks H-15).
 fn our_cookies(listeners: &[ListenerConfig], providers: &Providers) -> Arc<OurCookies> {
     let gates = listeners.iter().flat_map(ListenerConfig::chains).flat_map(|chain| &chain.gates);
-    let base = |GateSettings::Authenticate(settings): &GateSettings| Arc::clone(&settings.session_cookie_name);
-    Arc::new(OurCookies::new(gates.map(base), !providers.pools().is_empty()))
+    let base = |gate: &GateSettings| Some(Arc::clone(&gate.authenticate()?.session_cookie_name));
+    Arc::new(OurCookies::new(gates.filter_map(base), !providers.pools().is_empty()))
 }
 
 /// An address as clients use it. An unspecified address is replaced by the loopback address.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use crate::action::settings::{
-    ChainSettings, GateSettings, OnUnauthenticated, Piece, Protocol, RedirectSettings, TerminalSettings,
+    AuthorizeMode, ChainSettings, GateSettings, OnUnauthenticated, Piece, Protocol, RedirectSettings, TerminalSettings,
 };
 use crate::clock::Timestamp;
 use crate::config::{Config, ListenerConfig, RuleConfig};
@@ -18,6 +18,8 @@ enum Access {
     /// Signed-in users are identified, but signing in is not required.
     EveryoneKnown,
     SignedIn,
+    /// Signed in, with the claims that `authorize` requires.
+    Authorized,
     Refused,
     Redirect,
     Answer(u16),
@@ -25,10 +27,14 @@ enum Access {
 
 impl Access {
     fn of(chain: &ChainSettings) -> Self {
-        match (chain.gates.first(), &chain.terminal) {
-            (Some(GateSettings::Authenticate(gate)), _) => match gate.on_unauthenticated {
-                OnUnauthenticated::Authenticate | OnUnauthenticated::Deny => Self::SignedIn,
+        let enforces = |gate: &GateSettings| matches!(gate, GateSettings::Authorize(authorize) if authorize.mode == AuthorizeMode::Enforce);
+        match (chain.gates.iter().find_map(GateSettings::authenticate), &chain.terminal) {
+            (Some(gate), _) => match gate.on_unauthenticated {
                 OnUnauthenticated::Allow => Self::EveryoneKnown,
+                OnUnauthenticated::Authenticate | OnUnauthenticated::Deny if chain.gates.iter().any(enforces) => {
+                    Self::Authorized
+                }
+                OnUnauthenticated::Authenticate | OnUnauthenticated::Deny => Self::SignedIn,
             },
             (None, TerminalSettings::Forward(_)) => Self::Everyone,
             (None, TerminalSettings::Redirect(_)) => Self::Redirect,
@@ -42,6 +48,7 @@ impl Access {
             Self::Everyone => "open to everyone".to_owned(),
             Self::EveryoneKnown => "open to everyone".to_owned() + " (users are known)",
             Self::SignedIn => "signed in".to_owned(),
+            Self::Authorized => "signed in and authorized".to_owned(),
             Self::Refused => "refused".to_owned(),
             Self::Redirect => "redirect".to_owned(),
             Self::Answer(status) => format!("answered {status}"),

@@ -12,7 +12,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 use tokio::runtime::Builder;
 
 use crate::action::settings::{
-    AuthenticateKind, ChainSettings, GateSettings, OnUnauthenticated, Piece, Protocol, Template, TerminalSettings,
+    AuthenticateKind, AuthenticateSettings, AuthorizeMode, AuthorizeSettings, ChainSettings, GateSettings,
+    OnUnauthenticated, Piece, Protocol, Template, TerminalSettings,
 };
 use crate::app::Error;
 use crate::app::assemble::Assembled;
@@ -303,19 +304,32 @@ fn found(condition: &Condition, facts: &Facts<'_>) -> String {
 
 /// Describes a chain in one line.
 pub(super) fn chain(chain: &ChainSettings) -> String {
-    let gates = chain.gates.iter().map(|GateSettings::Authenticate(gate)| {
-        let (action, issuer) = match &gate.kind {
-            AuthenticateKind::Oidc(name) => ("authenticate-oidc", name),
-            AuthenticateKind::UserPool(name) => ("authenticate-user-pool", name),
-        };
-        let without = match gate.on_unauthenticated {
-            OnUnauthenticated::Authenticate => "sign in",
-            OnUnauthenticated::Deny => "answer 401",
-            OnUnauthenticated::Allow => "continue without a user",
-        };
-        format!("{action} with `{issuer}` (without a session: {without}), then ")
+    let gates = chain.gates.iter().map(|gate| match gate {
+        GateSettings::Authenticate(gate) => authenticate(gate),
+        GateSettings::Authorize(gate) => authorize(gate),
     });
     gates.chain(std::iter::once(terminal(&chain.terminal))).collect()
+}
+
+fn authenticate(gate: &AuthenticateSettings) -> String {
+    let (action, issuer) = match &gate.kind {
+        AuthenticateKind::Oidc(name) => ("authenticate-oidc", name),
+        AuthenticateKind::UserPool(name) => ("authenticate-user-pool", name),
+    };
+    let without = match gate.on_unauthenticated {
+        OnUnauthenticated::Authenticate => "sign in",
+        OnUnauthenticated::Deny => "answer 401",
+        OnUnauthenticated::Allow => "continue without a user",
+    };
+    format!("{action} with `{issuer}` (without a session: {without}), then ")
+}
+
+fn authorize(gate: &AuthorizeSettings) -> String {
+    let otherwise = match gate.mode {
+        AuthorizeMode::Enforce => "403",
+        AuthorizeMode::Report => "report only",
+    };
+    format!("authorize where {} (otherwise: {otherwise}), then ", gate.requirement)
 }
 
 fn terminal(terminal: &TerminalSettings) -> String {

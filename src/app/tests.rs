@@ -34,6 +34,7 @@ listeners:
         conditions: [{ host_header: [people.example.com] }]
         actions:
           - { type: authenticate-user-pool, user_pool: people, session_cookie_name: __Host-people }
+          - { type: authorize, any: [{ claim: groups, contains: [staff] }] }
           - { type: forward, target_group: app }
     default_actions: [{ type: authenticate-oidc, provider: corp }, { type: forward, target_group: app }]
 identity_providers:

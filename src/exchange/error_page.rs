@@ -64,8 +64,9 @@ fn html(rejection: &Rejection, status: StatusCode, id: RequestId) -> String {
         let (href, label) = (escape(&way.href), way.label);
         let _ = writeln!(links, "<p><a class=\"{class}\" href=\"{href}\"{target}>{label}</a></p>");
     }
+    let notes: String = rejection.notes().iter().map(|note| format!("<p>{}</p>\n", escape(note))).collect();
     let main = format!(
-        "<h1>{title}</h1>\n<p>{advice}</p>\n{links}\
+        "<h1>{title}</h1>\n<p>{advice}</p>\n{notes}{links}\
          <p class=\"small\">{status} · <code>{code}</code><br>Request <code>{id}</code></p>"
     );
     document(title, "", &main)
@@ -73,8 +74,8 @@ fn html(rejection: &Rejection, status: StatusCode, id: RequestId) -> String {
 
 /// The links of the rejection, or the default links of its reason.
 fn ways(rejection: &Rejection) -> Cow<'_, [WayOn]> {
-    if !rejection.ways.is_empty() {
-        return Cow::Borrowed(&rejection.ways);
+    if !rejection.ways().is_empty() {
+        return Cow::Borrowed(rejection.ways());
     }
     Cow::Owned(match rejection.reason.help() {
         Help::None => Vec::new(),
@@ -101,7 +102,10 @@ fn text(rejection: &Rejection, status: StatusCode, exchange: &Exchange) -> Strin
     let (code, title, advice, status, id) =
         (reason.code(), reason.title(), reason.advice(), status.as_u16(), exchange.id);
     let mut text = format!("{status} {code}: {title}. {advice}\n");
-    let links = rejection.ways.iter().filter(|way| !way.href.is_empty());
+    for note in rejection.notes() {
+        let _ = writeln!(text, "{note}");
+    }
+    let links = rejection.ways().iter().filter(|way| !way.href.is_empty());
     if let Some(request) = &exchange.request {
         for WayOn { label, href, .. } in links {
             let origin =

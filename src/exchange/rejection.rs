@@ -9,8 +9,15 @@ use crate::message::BoxError;
 pub(crate) struct Rejection {
     pub(crate) reason: Reason,
     pub(crate) source: Option<BoxError>,
-    /// Links on the error page. If empty, the page shows the link of [`Reason::help`].
-    pub(crate) ways: Vec<WayOn>,
+    /// Boxed, because a rejection passes through many hands, and most have nothing of this.
+    page: Option<Box<Page>>,
+}
+
+/// What the error page says besides the reason.
+#[derive(Debug, Default)]
+struct Page {
+    notes: Vec<String>,
+    ways: Vec<WayOn>,
 }
 
 /// A link on an error page.
@@ -81,19 +88,35 @@ impl Reason {
 impl Rejection {
     /// A rejection with its cause.
     pub(crate) fn new(reason: Reason, source: impl Into<BoxError>) -> Self {
-        Self { reason, source: Some(source.into()), ways: Vec::new() }
+        Self { reason, source: Some(source.into()), page: None }
     }
 
     /// Adds a link to the error page.
     pub(crate) fn offer(mut self, way: WayOn) -> Self {
-        self.ways.push(way);
+        self.page.get_or_insert_default().ways.push(way);
         self
+    }
+
+    /// Adds a sentence to the error page, in HTML and text. It may hold what users or providers wrote: it is escaped.
+    pub(crate) fn note(mut self, sentence: String) -> Self {
+        self.page.get_or_insert_default().notes.push(sentence);
+        self
+    }
+
+    /// Links on the error page. If there is none, the page shows the link of [`Reason::help`].
+    pub(crate) fn ways(&self) -> &[WayOn] {
+        self.page.as_ref().map_or(&[], |page| &page.ways)
+    }
+
+    /// Sentences on the error page, below the advice.
+    pub(crate) fn notes(&self) -> &[String] {
+        self.page.as_ref().map_or(&[], |page| &page.notes)
     }
 }
 
 impl From<Reason> for Rejection {
     fn from(reason: Reason) -> Self {
-        Self { reason, source: None, ways: Vec::new() }
+        Self { reason, source: None, page: None }
     }
 }
 
@@ -254,6 +277,9 @@ reasons! {
     /// The provider's answer repeats a parameter, or is not a GET.
     AuthCallbackMalformed => "auth.callback_malformed", 400, StartAgain, "That sign-in could not be read",
         "The sign-in page sent you back with an ambiguous answer. Please sign in again.";
+    /// The user is signed in, and the claims do not meet the requirement of the rule's `authorize` action.
+    AuthNotAllowed => "auth.not_allowed", 403, OtherPage, "You do not have access",
+        "You are signed in, but your account may not open this page.";
     /// The user cancelled the sign-in, or the provider refused it (`access_denied`).
     AuthDenied => "auth.denied", 401, StartAgain, "You were not signed in",
         "The sign-in was cancelled, or your account may not use this application.";

@@ -14,6 +14,9 @@ use condition::Condition;
 use facts::Facts;
 use index::Index;
 
+/// The name of the default actions, in the access log and metrics.
+pub(crate) const DEFAULT: &str = "default";
+
 /// A rule. It matches if all conditions match (ALB §7.1).
 #[derive(Clone, Debug)]
 pub(crate) struct Rule<T> {
@@ -39,7 +42,7 @@ impl<T> RuleSet<T> {
     /// Sorts the rules by priority. Rules with the same priority keep their order.
     pub(crate) fn new(mut rules: Vec<Rule<T>>, default: T) -> Self {
         rules.sort_by_key(|rule| rule.priority);
-        let default = Rule { name: Arc::from("default"), priority: 0, conditions: Vec::new(), payload: default };
+        let default = Rule { name: Arc::from(DEFAULT), priority: 0, conditions: Vec::new(), payload: default };
         let index = Index::new(rules.iter().map(|rule| &*rule.conditions));
         Self { rules, index, default }
     }

@@ -17,6 +17,7 @@ mod answers;
 /// What strangers send, and that it does nothing: one test for each attack, by its id.
 mod attacks;
 /// A proxy in front that ends TLS, and what it may say.
+mod authorize;
 mod behind_a_proxy;
 /// What a person sees in a real browser.
 mod browser;

@@ -3,6 +3,7 @@
 use http::HeaderMap;
 
 use crate::action::authenticate::Authenticate;
+use crate::action::authenticate::callback::OTHER_ACCOUNT;
 use crate::action::authenticate::ticket::Destination;
 use crate::exchange::Exchange;
 use crate::exchange::rejection::{Reason, Rejection, WayOn};
@@ -10,6 +11,18 @@ use crate::message::media::{Intent, Preferred};
 use crate::message::uri::CanonicalRequest;
 
 impl Authenticate {
+    /// The name of the provider.
+    pub(crate) fn provider(&self) -> &str {
+        self.issuing.client.name()
+    }
+
+    /// A link to sign in with another account and to come back to this page.
+    pub(crate) fn other_account(&self, request: &CanonicalRequest) -> WayOn {
+        let to = Destination::of(request, |path| self.paths.is_reserved(path));
+        let WayOn { href, .. } = self.sign_in_link(request.host(), &to, None);
+        WayOn::here("Use another account", format!("{href}&{OTHER_ACCOUNT}"))
+    }
+
     /// Creates the rejection. Adds links if the client can follow them.
     pub(super) fn refusal(
         &self,

@@ -9,6 +9,7 @@ use http::HeaderValue;
 
 use crate::action::authenticate::flights::{Flight, Known, Renewal};
 use crate::action::authenticate::refresh::Renewer;
+use crate::action::decisions::Decisions;
 use crate::claims::{self, ClaimsHeaders, Prepared};
 use crate::clock::Timestamp;
 use crate::exchange::rejection::{Reason, Rejection};
@@ -33,6 +34,7 @@ pub(crate) struct SignedIn {
     /// The cookies of this session, for a browser that sent an older cookie.
     renewal: Option<Arc<Renewal>>,
     refreshing: Refreshing,
+    decisions: Decisions,
 }
 
 /// What this worker knows of the refresh of a session, so that a request does not access shared state.
@@ -76,6 +78,7 @@ impl SignedIn {
             claims,
             allowed_origins,
             renewal,
+            decisions: Decisions::default(),
         }
     }
 
@@ -94,6 +97,18 @@ impl SignedIn {
     /// Whether pages of this other origin may open WebSockets as the user.
     pub(crate) fn allows_origin(&self, origin: &str) -> bool {
         self.allowed_origins.iter().any(|allowed| allowed == origin)
+    }
+
+    /// What `authorize` actions have decided about the user.
+    pub(crate) fn decisions(&self) -> &Decisions {
+        &self.decisions
+    }
+
+    /// What a page calls the user: the name that the user knows, as far as the provider tells one. At most 100 characters.
+    pub(crate) fn display_name(&self) -> String {
+        let claims = self.identity().claims();
+        let name = ["preferred_username", "email", "name"].into_iter().find_map(|name| claims.get(name)?.as_str());
+        name.filter(|name| !name.trim().is_empty()).unwrap_or(&self.subject).chars().take(100).collect()
     }
 
     /// The verified user.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::config::raw::value::{List, Period, TextOrNumber};
+use crate::config::raw::value::{List, OneOrMany, Period, TextOrNumber};
 
 /// One action, by its `type`.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -16,6 +16,9 @@ pub(crate) enum Action {
     AuthenticateOidc(AuthenticateOidc),
     /// Like `authenticate-oidc`, but the provider is one of the `user_pools` of this file.
     AuthenticateUserPool(AuthenticateUserPool),
+    /// Lets in only users whose claims meet a requirement. Others are answered 403. Comes after the action that
+    /// authenticates. Exactly one of `any`, `all` and `not` is set.
+    Authorize(Authorize),
     /// Validates a bearer token. Not available in this version.
     JwtValidation(#[expect(dead_code, reason = "accepted to be refused in one sentence")] JwtValidation),
     /// Sends the request to a target group. The path is sent as the client wrote it, except that several slashes at the
@@ -107,6 +110,63 @@ pub(crate) struct AuthenticateUserPool {
     /// `prompt` was.
     #[serde(default)]
     pub(crate) authentication_request_extra_params: BTreeMap<String, String>,
+}
+
+/// `authorize`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Authorize {
+    /// One of these requirements must hold. Example: `[{ claim: groups, contains: [platform, sre] }]`.
+    pub(crate) any: Option<List<Requirement>>,
+    /// All of these requirements must hold.
+    pub(crate) all: Option<List<Requirement>>,
+    /// This requirement must not hold. A user of whom one of its claims is not known is refused, too.
+    pub(crate) not: Option<Box<Requirement>>,
+    /// What happens to a user who does not meet the requirement. `enforce`: 403. `report`: the request goes on, a
+    /// warning is logged once for each session, and `vestibule_authorization_decisions_total` counts it. Default:
+    /// `enforce`.
+    #[serde(default)]
+    pub(crate) mode: AuthorizeMode,
+    /// Whether the page of the 403 says what is required. Default: false.
+    #[serde(default)]
+    pub(crate) reveal: bool,
+    /// Whom to ask for access, for the page of the 403. Example: `it@example.com`. Default: nothing is said.
+    pub(crate) contact: Option<String>,
+}
+
+/// A requirement on the claims of a user: one claim with one of `contains`, `equals` and `domain`, or exactly one of
+/// `any`, `all` and `not`. A claim that is absent or of another type never meets it, also not below `not`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Requirement {
+    /// The claim. A dot selects a member of an object: `realm_access.roles`. For claim names that contain dots, write a
+    /// list: `["a.b", c]`. The claim `email` counts only if `email_verified` is true.
+    pub(crate) claim: Option<OneOrMany>,
+    /// The claim is a list that has one of these elements, or a text that is one of them. Texts are compared exactly and
+    /// are not split at commas.
+    pub(crate) contains: Option<List<String>>,
+    /// The claim is a text that is one of these. Texts are compared exactly.
+    pub(crate) equals: Option<List<String>>,
+    /// Only for the claim `email`: the address is of one of these domains. A sub-domain is another domain. An
+    /// internationalised domain is compared in its ASCII form.
+    pub(crate) domain: Option<List<String>>,
+    /// One of these requirements must hold.
+    pub(crate) any: Option<List<Requirement>>,
+    /// All of these requirements must hold.
+    pub(crate) all: Option<List<Requirement>>,
+    /// This requirement must not hold.
+    pub(crate) not: Option<Box<Requirement>>,
+}
+
+/// What happens to a user who does not meet the requirement of `authorize`.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum AuthorizeMode {
+    /// The user is answered 403.
+    #[default]
+    Enforce,
+    /// The request goes on.
+    Report,
 }
 
 /// What to do with a request without a valid session.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{SOUND, files, load_in};
-use crate::action::settings::{AuthenticateKind, GateSettings, OnUnauthenticated, Piece, Protocol, TerminalSettings};
+use crate::action::settings::{AuthenticateKind, OnUnauthenticated, Piece, Protocol, TerminalSettings};
 use crate::config::source::{MissingKeys, Source};
 use crate::config::{Config, load};
 use crate::telemetry::access_log::Destination;
@@ -80,8 +80,7 @@ admin:
 "#;
 
 fn gate(config: &Config, listener: usize) -> &crate::action::settings::AuthenticateSettings {
-    let GateSettings::Authenticate(gate) = &config.listeners[listener].default.gates[0];
-    gate
+    config.listeners[listener].default.gates[0].authenticate().expect("it authenticates")
 }
 
 #[test]
@@ -99,7 +98,7 @@ fn the_example_of_the_design_loads_and_means_what_it_says() {
         panic!("not a fixed response")
     };
     assert_eq!((health.status.as_u16(), &health.body[..]), (200, &b"ok"[..]));
-    let GateSettings::Authenticate(api) = &public.rules[1].chain.gates[0];
+    let api = public.rules[1].chain.gates[0].authenticate().expect("it authenticates");
     assert_eq!(api.on_unauthenticated, OnUnauthenticated::Deny);
     assert_eq!(api.session_timeout, Duration::from_secs(604_800));
     assert_eq!(api.scope, "openid");

@@ -17,7 +17,7 @@ use crate::config::raw::action as written;
 use crate::config::raw::action::{Action, Actions, FixedResponse, Forward, OnExpiredSession, OnUnauthenticatedRequest};
 use crate::config::raw::value::{List, Period};
 use crate::config::validate::listener::ClientSpeaks;
-use crate::config::validate::{Context, redirect, session, value};
+use crate::config::validate::{Context, authorize, redirect, session, value};
 use crate::message::cookie::SameSite;
 use crate::oidc;
 
@@ -96,11 +96,23 @@ pub(super) fn chain(
                 if let Some((first, _)) = terminals.first() {
                     let message = format!("`{}` after `{first}`, which already answers the request", name(action));
                     context.found.problem(&at, message).hint("put the action that authenticates first");
-                } else if !gates.is_empty() {
+                } else if raw.iter().take_while(|(other, _)| *other < index).any(|(_, other)| authenticates(other)) {
                     let problem = context.found.problem(&at, "a second action that authenticates");
                     problem.hint("a rule has at most one; write two rules with different conditions");
                 }
                 let gate = gate(action, client_speaks, &at, logins, context);
+                sound &= gate.is_some();
+                gates.push(gate);
+                continue;
+            }
+            Action::Authorize(raw) => {
+                if let Some((first, _)) = terminals.first() {
+                    let message = format!("`authorize` after `{first}`, which already answers the request");
+                    context.found.problem(&at, message).hint("put it behind the action that authenticates");
+                } else {
+                    authorize_has_a_user(&gates, &at, context);
+                }
+                let gate = authorize::authorize(raw, &at, &mut context.found).map(GateSettings::Authorize);
                 sound &= gate.is_some();
                 gates.push(gate);
                 continue;
@@ -135,10 +147,36 @@ pub(super) fn chain(
     Some(ChainSettings { gates: gates.into_iter().collect::<Option<_>>()?, terminal: terminal? })
 }
 
+fn authenticates(action: &Action) -> bool {
+    matches!(action, Action::AuthenticateOidc(_) | Action::AuthenticateUserPool(_))
+}
+
+/// `authorize` asks about a user: an action before it must identify one, always.
+fn authorize_has_a_user(gates: &[Option<GateSettings>], at: &Path, context: &mut Context<'_>) {
+    let mut before = gates.iter().map(|gate| gate.as_ref().map(GateSettings::authenticate));
+    // A gate with a problem of its own has been reported.
+    if before.clone().any(|gate| gate.is_none()) {
+        return;
+    }
+    match before.find_map(Option::flatten) {
+        None => {
+            let problem = context.found.problem(at, "`authorize` without an action before it that authenticates");
+            problem.hint("put `authenticate-oidc` or `authenticate-user-pool` before it");
+        }
+        Some(gate) if gate.on_unauthenticated == OnUnauthenticated::Allow => {
+            let message =
+                "`authorize` behind `on_unauthenticated_request: allow`, which lets requests pass without a user";
+            context.found.problem(at, message).hint("remove `allow`, or write two rules");
+        }
+        Some(_) => {}
+    }
+}
+
 fn name(action: &Action) -> &'static str {
     match action {
         Action::AuthenticateOidc(_) => "authenticate-oidc",
         Action::AuthenticateUserPool(_) => "authenticate-user-pool",
+        Action::Authorize(_) => "authorize",
         Action::JwtValidation(_) => "jwt-validation",
         Action::Forward(_) => "forward",
         Action::Redirect(_) => "redirect",

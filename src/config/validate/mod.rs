@@ -4,6 +4,7 @@
 //! is something left to check. Start at [`file`].
 
 mod action;
+mod authorize;
 mod claims;
 mod context;
 mod keys;
@@ -128,8 +129,8 @@ fn used_providers<'p>(
 /// Whether a rule uses the provider of that name.
 fn signs_in(listeners: &[ListenerConfig], name: &str) -> bool {
     let is = |gate: &GateSettings| {
-        let GateSettings::Authenticate(gate) = gate;
-        matches!(&gate.kind, AuthenticateKind::Oidc(provider) if &**provider == name)
+        let kind = gate.authenticate().map(|gate| &gate.kind);
+        matches!(kind, Some(AuthenticateKind::Oidc(provider)) if &**provider == name)
     };
     listeners.iter().flat_map(ListenerConfig::chains).any(|chain| chain.gates.iter().any(is))
 }

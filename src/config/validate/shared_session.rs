@@ -3,7 +3,7 @@
 //! A session is bound to its host, cookie name and provider (DESIGN §5), but not to the action that created it. If
 //! two actions share all three, a session created by one may lack the scope and parameters of the other.
 
-use crate::action::settings::{AuthenticateSettings, ChainSettings, GateSettings, OnExpired, OnUnauthenticated};
+use crate::action::settings::{AuthenticateSettings, ChainSettings, OnExpired, OnUnauthenticated};
 use crate::config::path::Path;
 use crate::config::validate::Context;
 use crate::config::{ListenerConfig, RuleConfig};
@@ -49,9 +49,8 @@ fn places(listeners: &[ListenerConfig]) -> Vec<Place<'_>> {
 
 /// The actions of a chain that use sessions. The gates come first in `actions`, so that their indexes are the same.
 fn places_in<'c>(chain: &'c ChainSettings, hosts: Option<&'c [Pattern]>, at: Path) -> impl Iterator<Item = Place<'c>> {
-    chain.gates.iter().enumerate().map(move |(index, gate)| match gate {
-        GateSettings::Authenticate(gate) => Place { gate, hosts, at: at.index(index) },
-    })
+    let gates = chain.gates.iter().enumerate();
+    gates.filter_map(move |(index, gate)| Some(Place { gate: gate.authenticate()?, hosts, at: at.index(index) }))
 }
 
 fn hosts(rule: &RuleConfig) -> Option<&[Pattern]> {

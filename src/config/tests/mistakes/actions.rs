@@ -417,3 +417,125 @@ fn sessions_that_are_kept_apart_or_ask_for_the_same_are_no_matter() {
         assert_eq!(report.matches("warning: a session created at").count(), 2, "{first} {second}: {report}");
     }
 }
+
+#[test]
+fn an_authorize_that_cannot_be_what_was_meant() {
+    let gate = "          - type: authenticate-oidc\n            provider: corp\n            on_unauthenticated_request: deny\n";
+    let with = |authorize: &str| {
+        let actions = format!("{gate}          - {{ type: authorize, {authorize} }}\n");
+        report("authorize", &[(gate, &actions)])
+    };
+    let all = [
+        "any: []",
+        "any: [{ claim: groups }]",
+        "any: [{ contains: [a] }]",
+        "any: [{ claim: groups, contains: [a], equals: [b] }]",
+        "any: [{ claim: groups, contains: [] }]",
+        "any: [{ claim: groups, contains: [\"\"] }]",
+        "any: [{ claim: a..b, equals: [c] }]",
+        "any: [{ claim: upn, domain: [example.com] }]",
+        "all: [{ claim: email, domain: [\"@example.com\", \"*.example.com\", 10.0.0.1] }]",
+        "any: [{ claim: a, equals: [b] }], all: [{ claim: a, equals: [b] }]",
+        "any: [{ claim: a, equals: [b], not: { claim: c, equals: [d] } }]",
+        "any: [{ claim: a, equals: [7] }]",
+        "mode: report",
+        "any: [{ klaim: a }]",
+    ];
+    let said: Vec<String> = all
+        .iter()
+        .map(|authorize| {
+            let text = with(authorize);
+            let told = text.lines().filter(|line| line.starts_with("error") || line.trim_start().starts_with("= "));
+            format!("{authorize}\n{}\n", told.collect::<Vec<_>>().join("\n"))
+        })
+        .collect();
+    assert_snapshot!(said.join("\n"), @r#"
+    any: []
+    error: this list is empty, so nobody would be let in
+       = write at least one requirement
+
+    any: [{ claim: groups }]
+    error: a claim needs exactly one of `contains`, `equals` and `domain`
+       = for example `{ claim: groups, contains: [staff] }`
+
+    any: [{ contains: [a] }]
+    error: this is not one requirement
+       = set exactly one of `any`, `all` and `not`, or a `claim` with one of `contains`, `equals` and `domain`
+
+    any: [{ claim: groups, contains: [a], equals: [b] }]
+    error: a claim needs exactly one of `contains`, `equals` and `domain`
+       = for example `{ claim: groups, contains: [staff] }`
+
+    any: [{ claim: groups, contains: [] }]
+    error: this list is empty, so nobody would be let in
+
+    any: [{ claim: groups, contains: [""] }]
+    error: this value is empty
+
+    any: [{ claim: a..b, equals: [c] }]
+    error: this is not the name of a claim
+       = write `email`, `realm_access.roles` or `["a.b", c]`
+
+    any: [{ claim: upn, domain: [example.com] }]
+    error: `domain` is only for the claim `email`
+       = no other claim says whether an address is verified
+
+    all: [{ claim: email, domain: ["@example.com", "*.example.com", 10.0.0.1] }]
+    error: `@example.com` is not a domain
+       = write what follows the `@`, for example `example.com`
+
+    any: [{ claim: a, equals: [b] }], all: [{ claim: a, equals: [b] }]
+    error: this is not one requirement
+       = set exactly one of `any`, `all` and `not`, or a `claim` with one of `contains`, `equals` and `domain`
+
+    any: [{ claim: a, equals: [b], not: { claim: c, equals: [d] } }]
+    error: this is not one requirement
+       = set exactly one of `any`, `all` and `not`, or a `claim` with one of `contains`, `equals` and `domain`
+
+    any: [{ claim: a, equals: [7] }]
+    error: this list is empty, so nobody would be let in
+    error: expected text, found a whole number
+       = put it in quotes
+
+    mode: report
+    error: this is not one requirement
+       = set exactly one of `any`, `all` and `not`, or a `claim` with one of `contains`, `equals` and `domain`
+
+    any: [{ klaim: a }]
+    error: this is not one requirement
+       = set exactly one of `any`, `all` and `not`, or a `claim` with one of `contains`, `equals` and `domain`
+    error: unknown key `klaim`
+       = did you mean `claim`?
+    "#);
+}
+
+#[test]
+fn a_07_an_authorize_without_a_user() {
+    let gate = "          - type: authenticate-oidc\n            provider: corp\n            on_unauthenticated_request: deny\n";
+    let authorize = "          - { type: authorize, any: [{ claim: groups, contains: [a] }] }\n";
+    let first = format!("{authorize}{gate}");
+    let allow = format!("{}{authorize}", gate.replace(": deny", ": allow"));
+    let said = [authorize.to_owned(), first, allow].map(|actions| report("authorize-without", &[(gate, &actions)]));
+    assert_snapshot!(said.join("\n"), @r#"
+    error: `authorize` without an action before it that authenticates
+      --> vestibule.yaml:14:13 at listeners[0].rules[0].actions[0]
+       |
+    14 |           - { type: authorize, any: [{ claim: groups, contains: [a] }] }
+       |             ^^
+       = put `authenticate-oidc` or `authenticate-user-pool` before it
+
+    error: `authorize` without an action before it that authenticates
+      --> vestibule.yaml:14:13 at listeners[0].rules[0].actions[0]
+       |
+    14 |           - { type: authorize, any: [{ claim: groups, contains: [a] }] }
+       |             ^^
+       = put `authenticate-oidc` or `authenticate-user-pool` before it
+
+    error: `authorize` behind `on_unauthenticated_request: allow`, which lets requests pass without a user
+      --> vestibule.yaml:17:13 at listeners[0].rules[0].actions[1]
+       |
+    17 |           - { type: authorize, any: [{ claim: groups, contains: [a] }] }
+       |             ^^
+       = remove `allow`, or write two rules
+    "#);
+}

@@ -138,7 +138,7 @@ fn unknown_action_types() {
        |
     20 |       - provider: corp
        |         ^
-       = expected one of `authenticate-oidc`, `authenticate-user-pool`, `jwt-validation`, `forward`, `redirect` or `fixed-response`
+       = expected one of `authenticate-oidc`, `authenticate-user-pool`, `authorize`, `jwt-validation`, `forward`, `redirect` or `fixed-response`
 
     error: unknown value `foward`
       --> vestibule.yaml:21:15 at listeners[0].default_actions[1].type

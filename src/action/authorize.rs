@@ -1,0 +1,147 @@
+//! `authorize`: whether the user who is signed in may come in, by the claims of the provider.
+//!
+//! Runs behind an action that identifies the user. The answer is found once for each session that a worker has opened, and
+//! remembered with it: see [`Decisions`](crate::action::decisions::Decisions). Start at [`Authorize::admit`].
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use http::HeaderMap;
+
+use crate::action::Passage;
+use crate::action::authenticate::Authenticate;
+use crate::action::authenticate::signed_in::SignedIn;
+use crate::action::decisions::IsNew;
+use crate::action::requirement::Answer;
+use crate::action::settings::{AuthorizeMode, AuthorizeSettings};
+use crate::exchange::Exchange;
+use crate::exchange::rejection::{Reason, Rejection, WayOn};
+use crate::message::media::Preferred;
+use crate::message::uri::CanonicalRequest;
+use crate::telemetry::line_budget::LineBudget;
+use crate::telemetry::metrics::{Counter, Registry};
+
+/// One `authorize` action.
+#[derive(Debug)]
+pub(crate) struct Authorize {
+    /// Unique among all actions of this and earlier configurations.
+    id: u64,
+    settings: AuthorizeSettings,
+    /// The action before this one: it knows how the user can sign in with another account.
+    authenticate: Arc<Authenticate>,
+    metrics: Metrics,
+}
+
+#[derive(Debug)]
+struct Metrics {
+    allowed: Counter,
+    refused: Counter,
+    reported: Counter,
+}
+
+impl Metrics {
+    fn of(&self, is_allowed: bool, mode: AuthorizeMode) -> &Counter {
+        match mode {
+            _ if is_allowed => &self.allowed,
+            AuthorizeMode::Enforce => &self.refused,
+            AuthorizeMode::Report => &self.reported,
+        }
+    }
+}
+
+/// An `authorize` action without a user to ask about. Validation refuses such a file.
+#[derive(Debug, thiserror::Error)]
+#[error("no action before `authorize` has identified a user")]
+struct Unidentified;
+
+impl Authorize {
+    /// Creates an action. `rule` names it in the metrics.
+    pub(crate) fn new(
+        settings: AuthorizeSettings,
+        authenticate: Arc<Authenticate>,
+        rule: &str,
+        registry: &Registry,
+    ) -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let counter = |outcome: &str| {
+            let labels = vec![("rule", rule.to_owned()), ("outcome", outcome.to_owned())];
+            registry.counter(
+                "vestibule_authorization_decisions_total",
+                "Sessions decided by `authorize`, once in each worker: let in, refused, or let in only because of `mode: report`.",
+                labels,
+            )
+        };
+        Self {
+            id: NEXT.fetch_add(1, Ordering::Relaxed),
+            metrics: Metrics {
+                allowed: counter("allowed"),
+                refused: counter("refused"),
+                reported: counter("reported"),
+            },
+            settings,
+            authenticate,
+        }
+    }
+
+    /// Lets a user pass whose claims meet the requirement.
+    ///
+    /// # Errors
+    ///
+    /// [`Reason::AuthNotAllowed`] for everybody else, and [`Reason::Internal`] where nobody is identified.
+    pub(crate) fn admit(
+        &self,
+        lines: &LineBudget,
+        exchange: &Exchange,
+        canonical: &CanonicalRequest,
+        headers: &HeaderMap,
+        passage: Passage,
+    ) -> Result<Passage, Rejection> {
+        let Passage::Identified(user) = &passage else { return Err(Rejection::new(Reason::Internal, Unidentified)) };
+        let decide = || self.settings.requirement.of(user.identity()) == Answer::Yes;
+        let (is_allowed, IsNew(is_new)) = user.decisions().of(self.id, decide);
+        if is_new {
+            self.metrics.of(is_allowed, self.settings.mode).increment();
+        }
+        match self.settings.mode {
+            _ if is_allowed => {}
+            AuthorizeMode::Enforce => return Err(self.refusal(user, exchange, canonical, headers)),
+            AuthorizeMode::Report if is_new => self.report(lines, exchange, user),
+            AuthorizeMode::Report => {}
+        }
+        Ok(passage)
+    }
+
+    /// Says who is signed in, and how to go on.
+    fn refusal(
+        &self,
+        user: &SignedIn,
+        exchange: &Exchange,
+        canonical: &CanonicalRequest,
+        headers: &HeaderMap,
+    ) -> Rejection {
+        let mut rejection = Rejection::from(Reason::AuthNotAllowed);
+        // A script reads the code.
+        if exchange.preferred(headers) == Preferred::Json {
+            return rejection;
+        }
+        let provider = self.authenticate.provider();
+        rejection = rejection.note(format!("You are signed in as {} with “{provider}”.", user.display_name()));
+        if self.settings.reveal {
+            rejection =
+                rejection.note(format!("Required: {}.", self.settings.requirement.to_string().replace('`', "")));
+        }
+        if let Some(contact) = &self.settings.contact {
+            rejection = rejection.note(format!("Ask for access: {contact}"));
+        }
+        rejection.offer(self.authenticate.other_account(canonical)).offer(WayOn::same_address("Try again"))
+    }
+
+    fn report(&self, lines: &LineBudget, exchange: &Exchange, user: &SignedIn) {
+        let Some(skipped) = lines.take(exchange.started_at) else { return };
+        tracing::warn!(
+            request_id = %exchange.id, rule.name = exchange.rule_name().map(|name| &**name), user.id = &**user.subject(),
+            required = %self.settings.requirement, lines.skipped = skipped,
+            "`authorize` would refuse this user; the request goes on because of `mode: report`"
+        );
+    }
+}

@@ -1,0 +1,154 @@
+//! `authorize`: who is let in among those who are signed in.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::harness::app::{Proxy, Setup};
+use crate::harness::browser::{Browser, Protocol, on_both};
+use crate::harness::provider::Provider;
+use crate::harness::server::Server;
+use crate::harness::target;
+
+const PAGE: &str = "https://app.test/page?a=1";
+
+struct Scenario {
+    provider: Provider,
+    target: Server,
+    proxy: Proxy,
+}
+
+/// A proxy whose default actions sign users in at `corp`, then run `authorize` with these keys.
+fn scenario(authorize: &str) -> Scenario {
+    let (provider, target) = (Provider::start(), target::echo());
+    let actions = format!(
+        "\n      - {{ type: authenticate-oidc, provider: corp, scope: openid profile email, session_timeout: 8h }}\n\
+         \x20     - {{ type: authorize, {authorize} }}\n\
+         \x20     - {{ type: forward, target_group: app }}\n"
+    );
+    let proxy = Setup::new(&provider, &target).default_actions(&actions).start();
+    Scenario { provider, target, proxy }
+}
+
+const GROUPS: &str = "any: [{ claim: groups, contains: [platform, sre] }]";
+
+impl Scenario {
+    fn claims(&self, claims: &Value) {
+        let mut all = json!({"sub": "alice"});
+        let members = claims.as_object().expect("an object").clone();
+        all.as_object_mut().expect("an object").extend(members);
+        self.provider.say(|script| script.userinfo = Some(all));
+    }
+
+    /// A browser that has signed in as a user with these claims, wherever that led.
+    fn signed_in(&self, protocol: Protocol, claims: &Value) -> Browser {
+        self.claims(claims);
+        let mut browser = self.proxy.browser(protocol);
+        self.provider.try_sign_in(&mut browser, PAGE);
+        browser
+    }
+}
+
+#[test]
+fn a_01_only_users_whose_claims_meet_the_requirement_reach_the_target() {
+    let scenario = scenario(GROUPS);
+    on_both(|protocol| {
+        let mut member = scenario.signed_in(protocol, &json!({"groups": ["staff", "sre"]}));
+        assert_eq!(member.get(PAGE).status, 200);
+        let reached = scenario.target.count();
+        for claims in [
+            json!({"groups": ["staff"]}),
+            json!({"groups": "platform,sre"}),
+            json!({"groups": ["SRE"]}),
+            json!({"groups": {"sre": true}}),
+            json!({"groups": null}),
+            json!({}),
+        ] {
+            let mut other = scenario.signed_in(protocol, &claims);
+            for _ in 0..2 {
+                let answer = other.get(PAGE);
+                assert_eq!((answer.status, answer.reason().as_deref()), (403, Some("auth.not_allowed")), "{claims}");
+            }
+            let answer = other.send("POST", PAGE, &[("origin", "https://app.test")], b"x=1");
+            assert_eq!(answer.status, 403, "{claims}");
+        }
+        assert_eq!(scenario.target.count(), reached, "nothing of it reached the target");
+        // Who is not signed in is sent to the provider, as without `authorize`.
+        assert_eq!(scenario.proxy.browser(protocol).get(PAGE).status, 302);
+    });
+    let record = scenario.proxy.access_log(1).pop().expect("a record");
+    assert!(record.to_string().contains("authenticate"), "{record}");
+}
+
+#[test]
+fn the_page_says_who_is_signed_in_and_how_to_go_on() {
+    let scenario = scenario(&format!("{GROUPS}, contact: \"it@example.com <IT>\""));
+    let mut browser =
+        scenario.signed_in(Protocol::Http2, &json!({"groups": ["x"], "preferred_username": "ada & <co>"}));
+    let page = browser.get(PAGE);
+    let text = page.text();
+    assert!(text.contains("You are signed in as ada &amp; &lt;co&gt; with “corp”."), "{text}");
+    assert!(text.contains("Ask for access: it@example.com &lt;IT&gt;"), "{text}");
+    assert!(!text.contains("platform"), "what is required is told with `reveal` only: {text}");
+    let (_, link) = text.split_once("href=\"/oauth2/sign_in").expect("a link to sign in");
+    let link =
+        format!("https://app.test/oauth2/sign_in{}", link.split('"').next().expect("its end")).replace("&amp;", "&");
+    // Another account of the same person has access, and the page that was asked for is not lost.
+    scenario.claims(&json!({"groups": ["sre"]}));
+    let asked = browser.get(&link);
+    assert!(asked.location().contains("prompt=login"), "{}", asked.location());
+    let landed = browser.get(&scenario.provider.callback_of(asked.location()));
+    assert_eq!(landed.location(), "/page?a=1");
+    assert_eq!(browser.get(PAGE).status, 200);
+}
+
+#[test]
+fn a_script_is_told_in_json() {
+    let scenario = scenario(&format!("{GROUPS}, reveal: true"));
+    let mut browser = scenario.signed_in(Protocol::Http1, &json!({"groups": ["x"]})).scripted();
+    let answer = browser.get(PAGE);
+    assert_eq!((answer.status, answer.json()["error"].as_str()), (403, Some("auth.not_allowed")));
+    assert_eq!(answer.header("content-type"), Some("application/json"));
+}
+
+#[test]
+fn reveal_says_what_is_required() {
+    let scenario = scenario(
+        "all: [{ claim: email, domain: [example.com] }, { not: { claim: groups, contains: [contractors] } }], reveal: true",
+    );
+    let mut browser = scenario.signed_in(Protocol::Http1, &json!({"email": "eve@example.com", "groups": []}));
+    let page = browser.get(PAGE);
+    assert_eq!(page.status, 403, "the address is not verified");
+    let required = "Required: email is a verified address at example.com and not (groups contains contractors).";
+    assert!(page.text().contains(required), "{}", page.text());
+    let claims = json!({"email": "eve@example.com", "email_verified": true, "groups": []});
+    assert_eq!(scenario.signed_in(Protocol::Http1, &claims).get(PAGE).status, 200);
+}
+
+#[test]
+fn a_06_new_claims_of_a_refresh_are_asked_anew() {
+    let scenario = scenario(GROUPS);
+    scenario.provider.say(|script| script.token_response = json!({"refresh_token": "refresh-1"}));
+    let mut browser = scenario.signed_in(Protocol::Http1, &json!({"groups": ["sre"]}));
+    assert_eq!(browser.get(PAGE).status, 200);
+    for (groups, expected) in [(json!(["staff"]), 403), (json!(["platform"]), 200)] {
+        scenario.claims(&json!({ "groups": groups }));
+        scenario.proxy.clock.advance(Duration::from_secs(3600));
+        scenario.provider.say(|script| script.now = scenario.proxy.clock.now().seconds());
+        assert_eq!(browser.get(PAGE).status, expected, "{groups}");
+    }
+}
+
+#[test]
+fn a_report_lets_everybody_in_and_counts_who_would_not_be() {
+    let scenario = scenario(&format!("{GROUPS}, mode: report"));
+    let mut browser = scenario.signed_in(Protocol::Http1, &json!({"groups": ["x"]}));
+    assert_eq!(browser.get(PAGE).status, 200);
+    assert_eq!(browser.get(PAGE).status, 200);
+    let decided = |outcome: &str| {
+        let series = format!("vestibule_authorization_decisions_total{{rule=\"default\",outcome=\"{outcome}\"}}");
+        scenario.proxy.metric(&series)
+    };
+    assert!((1..=2).contains(&decided("reported")), "once in each worker");
+    assert_eq!((decided("allowed"), decided("refused")), (0, 0));
+}
