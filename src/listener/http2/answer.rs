@@ -205,6 +205,7 @@ impl Sending<'_> {
         self.answers.noise.sent(data.len());
         let is_last = self.body.is_end_stream();
         let outbox = &self.answers.outbox;
+        let data = outbox.compact(data);
         let piece = if is_last && !outbox.is_crowded(data.len()) {
             outbox.last_piece(data)
         } else if data.is_empty() && !is_last {

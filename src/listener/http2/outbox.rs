@@ -22,6 +22,11 @@ const CONNECTION_BYTES_MAX: usize = 1024 * 1024;
 /// time limit holds for the ends of answers within it.
 const RESERVED_BYTES: usize = 64 * 1024;
 
+/// A small piece is a part of the buffer that it was read into (8 KiB, `READ_BYTES_MIN` of `upstream/http1/connection.rs`), and
+/// keeps all of it. Where a connection has so much waiting, smaller pieces than [`SMALL_BYTES`] are copied.
+const COPY_BYTES_MIN: usize = 16 * 1024;
+const SMALL_BYTES: usize = 4 * 1024;
+
 /// What waits in all connections of a worker.
 #[derive(Debug)]
 pub(crate) struct Budget {
@@ -117,6 +122,14 @@ impl Outbox {
     /// Whether the end of an answer has to be watched until the client has taken it, with `bytes` more waiting.
     pub(crate) fn is_crowded(&self, bytes: usize) -> bool {
         self.queued.get() + bytes > RESERVED_BYTES
+    }
+
+    /// `bytes`, in memory of their own if they may have to wait and would keep much more than they are.
+    pub(crate) fn compact(&self, bytes: Bytes) -> Bytes {
+        if self.queued.get() < COPY_BYTES_MIN || bytes.len() >= SMALL_BYTES {
+            return bytes;
+        }
+        Bytes::copy_from_slice(&bytes)
     }
 
     /// Counts the last piece of an answer that nobody watches.

@@ -166,3 +166,20 @@ fn a_connection_has_a_little_of_its_own_that_nobody_watches() {
     drop(own);
     assert_eq!(budget.left.get(), 1000);
 }
+
+#[test]
+fn a_small_piece_that_may_have_to_wait_does_not_keep_the_buffer_that_it_was_read_into() {
+    let outbox = Outbox::new(Budget::new(1 << 30));
+    let read = Bytes::from(vec![0; 8 * 1024]);
+    let copied = |length: usize| {
+        let compact = outbox.compact(read.slice(..length));
+        assert_eq!(compact.len(), length);
+        compact.as_ptr() != read.as_ptr()
+    };
+    assert!(!copied(1024), "nothing waits: it will be written at once");
+    let waiting = outbox.last_piece(zeros(COPY_BYTES_MIN));
+    assert!(copied(1024));
+    assert!(!copied(SMALL_BYTES), "it is most of its buffer");
+    drop(waiting);
+    assert!(!copied(1024));
+}
