@@ -44,6 +44,8 @@ pub(crate) enum Gate {
     Authenticate(Arc<Authenticate>),
     /// `authorize`.
     Authorize(Authorize),
+    #[cfg(test)]
+    Scripted(tests::Scripted),
 }
 
 /// The action that answers the request.
@@ -146,6 +148,8 @@ impl Gate {
                 exchange.actions.push("authorize");
                 authorize.admit(&worker.reported, exchange, canonical, request.headers(), passage).map(Admitted::On)
             }
+            #[cfg(test)]
+            Self::Scripted(scripted) => scripted.admit(passage),
         }
     }
 }
@@ -160,3 +164,6 @@ impl Terminal {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -121,6 +121,13 @@ pub(crate) enum Outcome {
 #[derive(Debug)]
 pub(crate) struct Anonymous(());
 
+#[cfg(test)]
+impl Anonymous {
+    pub(in crate::action) fn in_a_test() -> Self {
+        Self(())
+    }
+}
+
 impl Authenticate {
     /// Creates an action. `logout` is the setting of the provider, which determines whether sessions keep the ID token. `head_bytes_max` is
     /// the limit of the listener, which limits the cookies of pending sign-ins.

@@ -1,0 +1,110 @@
+//! No order of gates and of what they do lets a request reach the terminal that one of them did not let pass.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use http::{HeaderValue, Method, StatusCode, Uri, header};
+
+use super::*;
+use crate::action::settings::FixedResponseSettings;
+use crate::clock::Timestamp;
+use crate::drain;
+use crate::exchange::connection::Connection;
+use crate::exchange::rejection::Reason;
+use crate::message::body::Body;
+use crate::message::uri::Scheme;
+use crate::telemetry::metrics::Registry;
+
+/// A gate that does what it was told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scripted {
+    /// Passes on what the gates before it know.
+    Pass,
+    /// Says that the rule lets everybody pass without a user.
+    Anonymous,
+    Answer,
+    Refuse,
+}
+
+impl Scripted {
+    const ALL: [Self; 4] = [Self::Pass, Self::Anonymous, Self::Answer, Self::Refuse];
+
+    pub(super) fn admit(self, passage: Passage) -> Result<Admitted, Rejection> {
+        match self {
+            Self::Pass => Ok(Admitted::On(passage)),
+            Self::Anonymous => Ok(Admitted::On(Passage::Anonymous(authenticate::Anonymous::in_a_test()))),
+            Self::Answer => {
+                let mut response = Response::new(Body::empty());
+                *response.status_mut() = StatusCode::FOUND;
+                Ok(Admitted::Answered(Box::new(response)))
+            }
+            Self::Refuse => Err(Reason::AuthNotAllowed.into()),
+        }
+    }
+}
+
+fn worker() -> Worker {
+    let (_, draining) = drain::channel();
+    Worker {
+        authenticate: Local::new(&Registry::default()),
+        groups: Vec::new(),
+        reported: LineBudget::default(),
+        clock: Clock::manual(Timestamp::from_seconds(1_795_507_200)).0,
+        spawner: draining.spawner(),
+    }
+}
+
+/// What a chain answers, and the actions that ran.
+async fn run(worker: &Worker, gates: &[Scripted]) -> (Result<StatusCode, Reason>, Vec<&'static str>) {
+    let chain = ActionChain {
+        gates: gates.iter().copied().map(Gate::Scripted).collect(),
+        terminal: Terminal::FixedResponse(FixedResponse::new(FixedResponseSettings {
+            status: StatusCode::OK,
+            content_type: HeaderValue::from_static("text/plain"),
+            body: "the target".into(),
+        })),
+    };
+    let peer = "192.0.2.66:4711".parse().expect("an address");
+    let connection = Rc::new(Connection::new(peer, "public".into(), Arc::default(), None));
+    let mut exchange = Exchange::begin(connection, worker.clock.instant(), worker.clock.now());
+    let mut request = Request::new(Body::empty());
+    request.headers_mut().insert(header::HOST, HeaderValue::from_static("app.test"));
+    let uri = Uri::from_static("/page");
+    let canonical = CanonicalRequest::parse(Scheme::Https, &Method::GET, &uri, request.headers()).expect("plain");
+    let answered = chain.run(worker, &mut exchange, &canonical, &mut request).await;
+    (answered.map(|response| response.status()).map_err(|rejection| rejection.reason), exchange.actions)
+}
+
+/// Every list of at most four gates.
+fn lists() -> Vec<Vec<Scripted>> {
+    let mut lists = vec![Vec::new()];
+    let mut last = lists.clone();
+    for _ in 0..4 {
+        last = last
+            .iter()
+            .flat_map(|list: &Vec<Scripted>| {
+                Scripted::ALL.map(|gate| list.iter().copied().chain([gate]).collect::<Vec<_>>())
+            })
+            .collect();
+        lists.extend(last.iter().cloned());
+    }
+    lists
+}
+
+#[tokio::test]
+async fn the_first_gate_that_does_not_let_pass_decides_in_every_order() {
+    let worker = worker();
+    let lists = lists();
+    assert_eq!(lists.len(), 1 + 4 + 16 + 64 + 256);
+    for gates in lists {
+        let ends = gates.iter().find(|gate| matches!(gate, Scripted::Answer | Scripted::Refuse));
+        let expected = match ends {
+            None => Ok(StatusCode::OK),
+            Some(Scripted::Answer) => Ok(StatusCode::FOUND),
+            Some(_) => Err(Reason::AuthNotAllowed),
+        };
+        let (answered, actions) = run(&worker, &gates).await;
+        assert_eq!(answered, expected, "{gates:?}");
+        assert_eq!(actions.contains(&"fixed-response"), ends.is_none(), "{gates:?}");
+    }
+}
