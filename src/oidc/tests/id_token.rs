@@ -1,10 +1,4 @@
 use aws_lc_rs::hmac;
-use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::rsa::KeySize;
-use aws_lc_rs::signature::{
-    ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _, RSA_PKCS1_SHA256, RSA_PKCS1_SHA384,
-    RSA_PKCS1_SHA512, RSA_PSS_SHA256, RSA_PSS_SHA384, RSA_PSS_SHA512, RsaEncoding, RsaKeyPair,
-};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
@@ -222,74 +216,6 @@ async fn two_keys_of_one_id_are_both_tried() {
     twin["kid"] = json!(world.key.kid());
     world.on(JWKS, Reply::ok(json!({"keys": [twin, world.key.public().jwk()]})));
     world.login().await;
-}
-
-/// The public half of a 2048-bit key as a JWK: PKCS #1 is `SEQUENCE { n, e }` with all lengths known.
-fn rsa_jwk(pair: &RsaKeyPair) -> Value {
-    let der = pair.public_key().as_ref();
-    json!({"kty": "RSA", "kid": "rsa", "use": "sig", "n": URL_SAFE_NO_PAD.encode(&der[9..265]), "e": "AQAB"})
-}
-
-fn rsa_signed(pair: &RsaKeyPair, alg: &str, padding: &'static dyn RsaEncoding, claims: &Value) -> String {
-    let token = compact(&json!({"alg": alg, "kid": "rsa"}).to_string(), &claims.to_string(), "");
-    let input = token.trim_end_matches('.');
-    let mut signature = vec![0; pair.public_modulus_len()];
-    pair.sign(padding, &SystemRandom::new(), input.as_bytes(), &mut signature).expect("signs");
-    format!("{input}.{}", URL_SAFE_NO_PAD.encode(signature))
-}
-
-#[tokio::test]
-async fn each_algorithm_of_the_list_verifies() {
-    let world = world();
-    let rsa = RsaKeyPair::generate(KeySize::Rsa2048).expect("generates");
-    let edwards = Ed25519KeyPair::generate().expect("generates");
-    let point = URL_SAFE_NO_PAD.encode(edwards.public_key());
-    let edwards_jwk = json!({"kty": "OKP", "crv": "Ed25519", "kid": "ed", "x": point});
-    let p384 = EcdsaKeyPair::generate(&ECDSA_P384_SHA384_FIXED_SIGNING).expect("generates");
-    let (x, y) = p384.public_key().as_ref()[1..].split_at(48);
-    let (x, y) = (URL_SAFE_NO_PAD.encode(x), URL_SAFE_NO_PAD.encode(y));
-    let p384_jwk = json!({"kty": "EC", "crv": "P-384", "kid": "p384", "x": x, "y": y});
-    world.on(JWKS, Reply::ok(json!({"keys": [rsa_jwk(&rsa), edwards_jwk, p384_jwk]})));
-
-    let es384 = |nonce: &str| {
-        let token = compact(r#"{"alg":"ES384","kid":"p384"}"#, &good_claims(nonce).to_string(), "");
-        let input = token.trim_end_matches('.');
-        let signature = p384.sign(&SystemRandom::new(), input.as_bytes()).expect("signs");
-        format!("{input}.{}", URL_SAFE_NO_PAD.encode(signature))
-    };
-    world.login_with_token(es384).await.expect("ES384");
-
-    let paddings: [(&str, &'static dyn RsaEncoding); 6] = [
-        ("RS256", &RSA_PKCS1_SHA256),
-        ("RS384", &RSA_PKCS1_SHA384),
-        ("RS512", &RSA_PKCS1_SHA512),
-        ("PS256", &RSA_PSS_SHA256),
-        ("PS384", &RSA_PSS_SHA384),
-        ("PS512", &RSA_PSS_SHA512),
-    ];
-    for (alg, padding) in paddings {
-        world.login_with_token(|nonce| rsa_signed(&rsa, alg, padding, &good_claims(nonce))).await.expect(alg);
-    }
-    let mixed = |nonce: &str| rsa_signed(&rsa, "PS256", &RSA_PKCS1_SHA256, &good_claims(nonce));
-    assert_eq!(token_fault(world.login_with_token(mixed).await), Fault::Signature);
-
-    let eddsa = |nonce: &str| {
-        let token = compact(r#"{"alg":"EdDSA","kid":"ed"}"#, &good_claims(nonce).to_string(), "");
-        let input = token.trim_end_matches('.');
-        format!("{input}.{}", URL_SAFE_NO_PAD.encode(edwards.sign(input.as_bytes())))
-    };
-    world.login_with_token(eddsa).await.expect("EdDSA");
-}
-
-#[tokio::test]
-async fn j_a_key_for_one_algorithm_is_not_used_for_another() {
-    let world = world();
-    let rsa = RsaKeyPair::generate(KeySize::Rsa2048).expect("generates");
-    let mut jwk = rsa_jwk(&rsa);
-    jwk["alg"] = json!("PS256");
-    world.on(JWKS, Reply::ok(json!({ "keys": [jwk] })));
-    let pkcs1 = |nonce: &str| rsa_signed(&rsa, "RS256", &RSA_PKCS1_SHA256, &good_claims(nonce));
-    assert_eq!(token_fault(world.login_with_token(pkcs1).await), Fault::NoKey);
 }
 
 #[tokio::test]
