@@ -126,6 +126,7 @@ mod tests {
     use std::cell::RefCell;
     use std::future::pending;
 
+    use rustix::io::Errno;
     use tokio::time::Instant;
 
     use super::*;
@@ -191,7 +192,7 @@ mod tests {
             async move {
                 Err::<(), _>(io::Error::new(
                     io::ErrorKind::ConnectionRefused,
-                    Refused { address, source: io::Error::from_raw_os_error(111) },
+                    Refused { address, source: Errno::CONNREFUSED.into() },
                 ))
             }
         });
@@ -203,7 +204,7 @@ mod tests {
         assert_eq!(line.matches("refused").count(), 1, "{line}");
         assert!(!error.is_ours());
         let exhausted =
-            Refused { address: "127.0.0.1:9".parse().expect("an address"), source: io::Error::from_raw_os_error(24) };
+            Refused { address: "127.0.0.1:9".parse().expect("an address"), source: Errno::MFILE.into() };
         assert!(Error::Connect(io::Error::other(exhausted)).is_ours());
     }
 }

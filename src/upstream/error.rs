@@ -128,11 +128,11 @@ mod tests {
 
     #[test]
     fn what_this_machine_lacks_is_not_the_targets_fault() {
-        let connecting = |code| Error::Connect(io::Error::from_raw_os_error(code));
-        for code in [24, 23, 105, 12, 99] {
+        let connecting = |code: Errno| Error::Connect(code.into());
+        for code in [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM, Errno::ADDRNOTAVAIL] {
             assert!(connecting(code).is_ours(), "{code}");
         }
-        for code in [111, 113, 110, 104] {
+        for code in [Errno::CONNREFUSED, Errno::HOSTUNREACH, Errno::TIMEDOUT, Errno::CONNRESET] {
             assert!(!connecting(code).is_ours(), "{code}");
         }
         assert!(!Error::ConnectTimeout(Step::Tcp).is_ours());
