@@ -1,7 +1,7 @@
 //! Validates the raw sections and converts them to the settings of each room.
 //!
 //! Each section has a file. A function returns `None` only after it has reported a problem, and continues while there
-//! is something left to check. Start at [`file`].
+//! is something left to check. Start at [`file()`].
 
 mod action;
 mod authorize;
