@@ -7,7 +7,7 @@ use std::hint::black_box;
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use http::{HeaderMap, HeaderName, HeaderValue};
-use vestibule::fuzzing::{Asked, IdentityHeaders, Rules, SessionCookie, write_access_record};
+use vestibule::bench_door::{Asked, IdentityHeaders, Rules, SessionCookie, write_access_record};
 
 criterion_group!(micro, cookie, rules, headers, access_log);
 criterion_main!(micro);

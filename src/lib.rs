@@ -7,6 +7,8 @@ mod action;
 mod admin;
 pub mod app;
 mod backchannel;
+#[doc(hidden)]
+pub mod bench_door;
 mod claims;
 pub mod cli;
 pub mod clock;
@@ -14,8 +16,6 @@ pub mod config;
 mod crypto;
 mod drain;
 mod exchange;
-#[doc(hidden)]
-pub mod fuzzing;
 mod identity;
 mod jose;
 mod listener;

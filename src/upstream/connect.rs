@@ -203,8 +203,7 @@ mod tests {
         assert!(line.starts_with("the target did not accept the connection: 127.0.0.1:9: "), "{line}");
         assert_eq!(line.matches("refused").count(), 1, "{line}");
         assert!(!error.is_ours());
-        let exhausted =
-            Refused { address: "127.0.0.1:9".parse().expect("an address"), source: Errno::MFILE.into() };
+        let exhausted = Refused { address: "127.0.0.1:9".parse().expect("an address"), source: Errno::MFILE.into() };
         assert!(Error::Connect(io::Error::other(exhausted)).is_ours());
     }
 }

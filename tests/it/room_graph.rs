@@ -20,7 +20,7 @@ const LAYOUT: &[(&str, &str)] = &[
         "action admin backchannel claims drain listener message oidc rule secret session telemetry upstream user_pool",
     ),
     // The door for benches/: it reaches into what they measure, and no room comes back through it.
-    ("fuzzing", "claims clock crypto identity jose message rule secret session telemetry"),
+    ("bench_door", "claims clock crypto identity jose message rule secret session telemetry"),
     ("listener", "clock drain exchange message secret telemetry"),
     ("proxy", "action claims clock exchange message rule telemetry user_pool"),
     ("exchange", "clock identity message telemetry"),
