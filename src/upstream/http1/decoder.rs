@@ -134,6 +134,10 @@ impl Chunked {
                     let line = bytes.split_to(end);
                     count(&mut self.aside, line.len())?;
                     read.extend_from_slice(&line);
+                    // hyper refuses this, too. A target that lets a bare line feed into a value would have it read as two fields.
+                    if read.ends_with(b"\n") && !read.ends_with(b"\r\n") {
+                        return Err(Malformed::Trailers);
+                    }
                     if &read[..] == b"\r\n" {
                         self.state = State::Over;
                     } else if read.ends_with(b"\n\r\n") {

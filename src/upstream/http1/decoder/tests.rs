@@ -127,6 +127,9 @@ fn what_are_no_chunks_is_refused() {
         "0\r\n: c\r\n\r\n",
         "0\r\na: b\r\n folded\r\n\r\n",
         "0\r\na: b\n\nc: d\r\n\r\n",
+        "0\r\na: b\nc: d\r\n\r\n",
+        "0\r\na: b\n\r\n",
+        "0\r\n\n",
     ] {
         refused(text, Malformed::Trailers);
     }
