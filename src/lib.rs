@@ -16,6 +16,9 @@ pub mod config;
 mod crypto;
 mod drain;
 mod exchange;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzz_door;
 mod identity;
 mod jose;
 mod listener;

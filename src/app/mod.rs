@@ -4,6 +4,8 @@ mod assemble;
 mod descriptors;
 pub(crate) mod doors;
 pub(crate) mod explain;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod providers;
 mod signals;
 mod vitals;

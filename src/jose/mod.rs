@@ -6,6 +6,8 @@
 
 pub(crate) mod compact;
 pub(crate) mod error;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 pub(crate) mod key_set;
 pub(crate) mod mismatch;
 pub(crate) mod signing_key;

@@ -2,6 +2,8 @@
 //!
 //! `screen.rs` looks at what hyper reads and writes: we answer the heads that hyper does not read.
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod screen;
 
 use std::pin::Pin;

@@ -32,6 +32,8 @@ use crate::exchange::rejection::Reason;
 use crate::message::unread::Unread;
 use crate::message::{Request, Response};
 use crate::socket::accept;
+#[cfg(any(test, fuzzing))]
+pub(crate) use http1::fuzz;
 pub(crate) use http2::Memory;
 use metrics::Metrics;
 use per_address::{PerAddress, Place};

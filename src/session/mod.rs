@@ -10,6 +10,8 @@ pub(crate) mod settings;
 pub(crate) mod record;
 
 mod codec;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 pub(crate) mod names;
 pub(crate) mod opened;
 pub(crate) mod pending;

@@ -14,3 +14,6 @@ pub(crate) mod settings;
 pub(crate) mod tls;
 pub(crate) mod upgrade;
 mod websocket;
+
+#[cfg(any(test, fuzzing))]
+pub(crate) use http1::fuzz;

@@ -10,6 +10,8 @@
 
 pub(super) mod connection;
 mod decoder;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 pub(super) mod head;
 pub(super) mod incoming;
 pub(super) mod line;

@@ -1,0 +1,18 @@
+//! A configuration file.
+
+use std::path::Path;
+
+use crate::config::load;
+use crate::config::source::{MissingKeys, Source};
+
+/// Whatever the file holds, it is loaded or there is a report with a place in the file. The types take what the schema lets through.
+pub fn configuration(input: &[u8]) {
+    let Ok(text) = std::str::from_utf8(input) else { return };
+    // No file can be below this: what the configuration names is not there.
+    let source = Source::text("any.yaml", Path::new("/dev/null"), text);
+    let Err(report) = load(&source, MissingKeys::Refuse) else { return };
+    let report = report.to_string();
+    assert!(report.contains("error: "), "a report without an error: {report}");
+    assert!(!report.contains("the file cannot be read: "), "the schema and the types disagree: {report}");
+    assert!(!report.contains('\u{1b}'), "a control character of the file is in the report: {report:?}");
+}

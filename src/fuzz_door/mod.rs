@@ -1,0 +1,61 @@
+//! A door for `fuzz/`: for each reader of what strangers send, a function that takes any bytes and panics where something does not hold.
+//!
+//! Compiled for tests and for fuzzing only (`--cfg fuzzing`): no build of the product has it. `cargo test` calls each function with the
+//! inputs of `fuzz/corpus`, so each finding that is kept there stays fixed. Targets that reach into a room are in a file `fuzz.rs` there.
+
+mod configuration;
+mod cookies;
+mod forwarded;
+mod path;
+mod query;
+
+pub use configuration::configuration;
+pub use cookies::cookies;
+pub use forwarded::forwarded;
+pub use path::canonical_path;
+pub use query::callback_query;
+
+/// A fuzz target: takes any bytes, panics at a finding.
+pub type Target = fn(&[u8]);
+
+/// Every target by its name: the name of its file in `fuzz/fuzz_targets/` and of its directory in `fuzz/corpus/`.
+pub const TARGETS: [(&str, Target); 10] = [
+    ("answer", answer),
+    ("callback_query", callback_query),
+    ("canonical_path", canonical_path),
+    ("chunked", chunked),
+    ("configuration", configuration),
+    ("cookies", cookies),
+    ("forwarded", forwarded),
+    ("jws", jws),
+    ("requests", requests),
+    ("sealed", sealed),
+];
+
+/// An answer of a target: read in pieces, and by hyper.
+pub fn answer(input: &[u8]) {
+    crate::upstream::fuzz::answer(input);
+}
+
+/// A chunked body: read in pieces, and by a reader that is as simple as can be.
+pub fn chunked(input: &[u8]) {
+    crate::upstream::fuzz::chunked(input);
+}
+
+/// A compact JWS, and JSON.
+pub fn jws(input: &[u8]) {
+    crate::jose::fuzz::jws(input);
+}
+
+/// What a client sends on one connection: through the screen, and by hyper alone.
+pub fn requests(input: &[u8]) {
+    crate::listener::fuzz::requests(input);
+}
+
+/// What is under the seal of a session's cookie, and cookies that we did not seal.
+pub fn sealed(input: &[u8]) {
+    crate::session::fuzz::sealed(input);
+}
+
+#[cfg(test)]
+mod tests;

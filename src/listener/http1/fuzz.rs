@@ -1,0 +1,192 @@
+//! For `fuzz/`: what a client sends on one connection, through the screen and without it.
+
+use std::cell::RefCell;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::StatusCode;
+use http_body_util::BodyExt as _;
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use crate::drain;
+use crate::exchange::connection::Connection;
+use crate::exchange::rejection::Reason;
+use crate::listener::Handler;
+use crate::listener::http1::{builder, serve};
+use crate::listener::metrics::Metrics;
+use crate::listener::requests::Requests;
+use crate::listener::settings::Limits;
+use crate::listener::watchdog::{Readable, Watched};
+use crate::message::body::Body;
+use crate::message::unread::{Look, Unread, look};
+use crate::message::upload::Uploads;
+use crate::message::{Request, Response};
+use crate::telemetry::metrics::Registry;
+
+/// The first byte says in what pieces the rest comes.
+///
+/// Whoever answers sees the same requests with the screen and without it, but for two: one with a fragment is refused and is the last, and
+/// one with characters that hyper does not take is read with their percent-encoded form.
+pub(crate) fn requests(input: &[u8]) {
+    let Some((&how, bytes)) = input.split_first() else { return };
+    if bytes.len() > 8192 {
+        return;
+    }
+    heads(bytes);
+    let piece = if how == 0 { bytes.len() } else { usize::from(how) };
+    let (ours, refused) = seen(bytes, piece, true);
+    let (alone, _) = seen(bytes, piece, false);
+    for (ours, alone) in ours.iter().zip(&alone) {
+        assert_eq!(ours, alone, "left: with the screen; right: hyper alone");
+    }
+    if ours.len() < alone.len() {
+        assert_eq!(refused, Some(Reason::RequestPath), "a request is lost: {:?}", alone[ours.len()]);
+        assert!(bytes.contains(&b'#'), "a request without a fragment is refused");
+    }
+    if let Some(more) = ours.get(alone.len()) {
+        assert!(more.target.contains('%'), "hyper alone does not take {more:?}");
+    }
+    // How the bytes come does not change what they say. A head that comes together with the one before it is not screened.
+    let is_doubtful = |byte: &u8| matches!(byte, b'"' | b'#' | b'<' | b'>' | b'`' | 0x80..);
+    if !bytes.iter().any(is_doubtful) {
+        let (at_once, _) = seen(bytes, bytes.len(), true);
+        assert_eq!(at_once, ours, "left: at once; right: in pieces of {piece}");
+    }
+}
+
+/// What is encoded is encoded once, and is nothing but the target.
+fn heads(bytes: &[u8]) {
+    let unread = Unread::of(bytes);
+    assert!(unread.headers.len() <= 200);
+    let Look::Encoded(encoded) = look(bytes) else { return };
+    assert_eq!(look(&encoded), Look::Plain, "a head is looked at again");
+    let decoded: Vec<u8> = percent_encoding::percent_decode(&encoded).collect();
+    let expected: Vec<u8> = percent_encoding::percent_decode(bytes).collect();
+    assert_eq!(decoded, expected, "a head says something else than before");
+    assert_eq!(
+        bytes.iter().filter(|byte| **byte == b'\n').count(),
+        encoded.iter().filter(|byte| **byte == b'\n').count()
+    );
+}
+
+/// A request as whoever answers sees it. No body where it did not come whole.
+#[derive(Debug, PartialEq, Eq)]
+struct Seen {
+    method: String,
+    target: String,
+    fields: Vec<(String, Vec<u8>)>,
+    body: Option<Vec<u8>>,
+}
+
+#[derive(Default)]
+struct Watching {
+    seen: RefCell<Vec<Seen>>,
+    refused: RefCell<Option<Reason>>,
+}
+
+impl Handler for Watching {
+    async fn handle(&self, _connection: Rc<Connection>, request: &mut Request) -> Response {
+        let body = request.body_mut().collect().await.ok().map(|body| body.to_bytes().to_vec());
+        let fields = request.headers().iter().map(|(name, value)| (name.to_string(), value.as_bytes().to_vec()));
+        let seen = Seen {
+            method: request.method().to_string(),
+            target: request.uri().to_string(),
+            fields: fields.collect(),
+            body,
+        };
+        self.seen.borrow_mut().push(seen);
+        Response::new(Body::full("answered"))
+    }
+
+    fn refuse(&self, _connection: Rc<Connection>, _request: Unread, reason: Reason) -> Response {
+        let before = self.refused.replace(Some(reason));
+        assert_eq!(before, None, "a connection is refused twice");
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = StatusCode::BAD_REQUEST;
+        response
+    }
+}
+
+/// A client that sends some bytes in pieces, and closes.
+#[derive(Debug)]
+struct Canned {
+    bytes: Bytes,
+    piece: usize,
+    /// The next read finds nothing yet.
+    pauses: bool,
+}
+
+impl AsyncRead for Canned {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        self.pauses = !self.pauses;
+        if self.pauses {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let length = self.bytes.len().min(buffer.remaining()).min(self.piece.max(1));
+        buffer.put_slice(&self.bytes.split_to(length));
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Canned {
+    fn poll_write(self: Pin<&mut Self>, _cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl Readable for Canned {
+    fn poll_readable(&mut self, _cx: &mut Context<'_>) -> Poll<()> {
+        Poll::Ready(())
+    }
+
+    fn poll_discard(&mut self, _cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        Poll::Ready(Ok(std::mem::take(&mut self.bytes).len()))
+    }
+}
+
+fn seen(bytes: &[u8], piece: usize, is_screened: bool) -> (Vec<Seen>, Option<Reason>) {
+    thread_local! {
+        static RUNTIME: tokio::runtime::Runtime =
+            tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
+        static METRICS: Metrics = Metrics::new(&Registry::default(), "fuzz");
+    }
+    let canned = Canned { bytes: Bytes::copy_from_slice(bytes), piece, pauses: false };
+    let transport = Watched::new(canned, Arc::default(), ());
+    let handler = Rc::new(Watching::default());
+    let peer = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
+    let limits = Limits::default();
+    let requests = Requests {
+        handler: Rc::clone(&handler),
+        connection: Rc::new(Connection::new(peer, Arc::from("fuzz"), Arc::default(), None)),
+        activity: transport.activity(),
+        uploads: Uploads::default(),
+        body_rate_min: 0,
+    };
+    let (_drain, draining) = drain::channel();
+    RUNTIME.with(|runtime| {
+        runtime.block_on(async {
+            if is_screened {
+                let metrics = METRICS.with(Clone::clone);
+                serve(transport, requests, &limits, &metrics, draining).await;
+            } else {
+                let _ = builder(&limits).serve_connection(TokioIo::new(transport), requests).await;
+            }
+        });
+    });
+    (handler.seen.take(), handler.refused.take())
+}
