@@ -18,8 +18,8 @@ use crate::upstream::error::Error;
 use crate::upstream::group::TargetGroup;
 use crate::upstream::http1::connection::Connection;
 use crate::upstream::http1::head::Head;
-use crate::upstream::http1::incoming::{self, Home};
-use crate::upstream::http1::outgoing::Outgoing;
+use crate::upstream::http1::request_writer::RequestWriter;
+use crate::upstream::http1::response_body::{self, ReturnToPool};
 use crate::upstream::http1::upload;
 use crate::upstream::metrics::Metrics;
 use crate::upstream::pool::Pool;
@@ -99,7 +99,7 @@ impl Client {
         target: &PathAndQuery,
         fields: &OwnFields,
     ) -> Result<Answered, Box<Unanswered>> {
-        let answered = match Outgoing::new(request, target, fields).await {
+        let answered = match RequestWriter::new(request, target, fields).await {
             Ok(request) => self.offer_to_each(request).await,
             Err(error) => Err(Box::new(Unanswered { error: Error::of_body(error), target: None })),
         };
@@ -109,7 +109,7 @@ impl Client {
         answered
     }
 
-    async fn offer_to_each(&self, mut request: Box<Outgoing>) -> Result<Answered, Box<Unanswered>> {
+    async fn offer_to_each(&self, mut request: Box<RequestWriter>) -> Result<Answered, Box<Unanswered>> {
         let mut offers = 0;
         let turn = self.turn.get();
         self.turn.set(turn.wrapping_add(1));
@@ -138,7 +138,7 @@ impl Client {
     async fn offer(
         &self,
         target: usize,
-        request: &mut Outgoing,
+        request: &mut RequestWriter,
         offers: &mut usize,
     ) -> Result<(Connection, Head), Error> {
         let mut was_sent = false;
@@ -197,7 +197,7 @@ impl Client {
     async fn answered(
         &self,
         target: usize,
-        mut request: Box<Outgoing>,
+        mut request: Box<RequestWriter>,
         connection: Connection,
         head: Head,
     ) -> Result<Answered, Error> {
@@ -213,12 +213,12 @@ impl Client {
             request.lift_rate();
             upload::finish(request, &connection, self.response_timeout(), &self.spawner);
         }
-        let home = is_reusable.then(|| Home {
+        let return_to_pool = is_reusable.then(|| ReturnToPool {
             pool: Rc::clone(&self.pools[target]),
             idle_max: self.group.settings.idle_max,
             clock: self.clock.clone(),
         });
-        let mut body = incoming::body(rest, length, connection, home).await.map_err(Error::of_answer)?;
+        let mut body = response_body::body(rest, length, connection, return_to_pool).await.map_err(Error::of_answer)?;
         body.limit_idle(self.response_timeout());
         *response.body_mut() = body;
         Ok(Answered { response, switched: None, target: name })

@@ -15,7 +15,7 @@ use tokio::time::{Instant, Sleep};
 use crate::upstream::error::Error;
 use crate::upstream::http1::head::{self, Head, Malformed, Parsed};
 use crate::upstream::http1::line::Line;
-use crate::upstream::http1::outgoing::{Outgoing, Unsent};
+use crate::upstream::http1::request_writer::{RequestWriter, Unsent};
 
 /// What one read asks for at first, and at most, once a target has shown that it has more.
 const READ_BYTES_MIN: usize = 8 * 1024;
@@ -78,7 +78,7 @@ impl Connection {
     /// may take as long as it moves.
     ///
     /// The request may not have been written to its end when this returns: targets answer early.
-    pub(crate) async fn exchange(&mut self, request: &mut Outgoing) -> Result<Head, Error> {
+    pub(crate) async fn exchange(&mut self, request: &mut RequestWriter) -> Result<Head, Error> {
         let timeout = self.timeout;
         let mut deadline = Instant::now() + timeout;
         let mut moves = request.moves();

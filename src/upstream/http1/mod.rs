@@ -4,8 +4,8 @@
 //! head, and the answer's body reads on from the same connection while it is sent to the client. A connection is therefore
 //! either idle in a pool or owned by one exchange, and gives up nothing but bytes that it has taken apart itself.
 //!
-//! [`outgoing`] is a request as it goes out, [`head`] and [`decoder`] are the reading of an answer, [`connection`] does the
-//! one and the other, [`incoming`] is the body that comes of it, and [`upload`] is what is left of a request whose target
+//! [`request_writer`] is a request as it goes out, [`head`] and [`decoder`] are the reading of an answer, [`connection`] does the
+//! one and the other, [`response_body`] is the body that comes of it, and [`upload`] is what is left of a request whose target
 //! answers early. Why not hyper's: `docs/decisions/0011`.
 
 pub(super) mod connection;
@@ -13,9 +13,9 @@ mod decoder;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
 pub(super) mod head;
-pub(super) mod incoming;
 pub(super) mod line;
-pub(super) mod outgoing;
+pub(super) mod request_writer;
+pub(super) mod response_body;
 #[cfg(test)]
 mod testing;
 pub(super) mod upload;

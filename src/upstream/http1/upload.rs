@@ -9,13 +9,13 @@ use tokio::io::AsyncWrite as _;
 use crate::drain::Spawner;
 use crate::upstream::http1::connection::Connection;
 use crate::upstream::http1::line::Line;
-use crate::upstream::http1::outgoing::Outgoing;
+use crate::upstream::http1::request_writer::RequestWriter;
 
 /// Writes the rest of `request`, whether or not the client reads the answer, and also after the end of it: an application
 /// may say "accepted" and go on to read, also while the process stops. It ends when nothing moves for `timeout`.
 ///
 /// A body that the client breaks off must not look whole: the target is told by the end of the stream.
-pub(crate) fn finish(mut request: Box<Outgoing>, connection: &Connection, timeout: Duration, spawner: &Spawner) {
+pub(crate) fn finish(mut request: Box<RequestWriter>, connection: &Connection, timeout: Duration, spawner: &Spawner) {
     let mut line = connection.line.clone();
     spawner.spawn_local(|_| async move {
         let is_whole = is_written(&mut request, &mut line, timeout).await;
@@ -26,7 +26,7 @@ pub(crate) fn finish(mut request: Box<Outgoing>, connection: &Connection, timeou
     });
 }
 
-async fn is_written(request: &mut Outgoing, line: &mut Line, timeout: Duration) -> bool {
+async fn is_written(request: &mut RequestWriter, line: &mut Line, timeout: Duration) -> bool {
     loop {
         let seen = request.moves();
         let mut writing = pin!(poll_fn(|cx| request.poll_write(line, cx)));

@@ -23,15 +23,15 @@ async fn pair() -> (Connection, TcpStream) {
     (Connection::new(line, TIMEOUT, 100), target)
 }
 
-async fn request(method: Method, body: Body) -> Box<Outgoing> {
+async fn request(method: Method, body: Body) -> Box<RequestWriter> {
     let mut request = Request::new(body);
     *request.method_mut() = method;
     let target = PathAndQuery::from_static("/");
-    Outgoing::new(&mut request, &target, &OwnFields::default()).await.expect("a request")
+    RequestWriter::new(&mut request, &target, &OwnFields::default()).await.expect("a request")
 }
 
 /// The status of an answer that must come.
-async fn status(connection: &mut Connection, request: &mut Outgoing) -> u16 {
+async fn status(connection: &mut Connection, request: &mut RequestWriter) -> u16 {
     connection.exchange(request).await.expect("an answer").response.status().as_u16()
 }
 

@@ -1,4 +1,4 @@
-//! An answer's body, read from its connection while it is sent on.
+//! The body of a target's response. It is read from the connection while it is sent to the client.
 
 use std::future::poll_fn;
 use std::io;
@@ -18,15 +18,16 @@ use crate::upstream::http1::decoder::{Decoded, Decoder};
 use crate::upstream::http1::head::Length;
 use crate::upstream::pool::Pool;
 
-/// Where a connection goes when its answer has been read to the end. One that was cut short is closed.
+/// Puts a connection back into its pool when the response has been read to its end. If the response was cut short, the
+/// connection is closed.
 #[derive(Debug)]
-pub(crate) struct Home {
+pub(crate) struct ReturnToPool {
     pub(crate) pool: Rc<Pool>,
     pub(crate) idle_max: usize,
     pub(crate) clock: Clock,
 }
 
-impl Home {
+impl ReturnToPool {
     fn take_back(&self, connection: Connection) {
         self.pool.put(connection, self.clock.instant(), self.idle_max);
     }
@@ -34,40 +35,40 @@ impl Home {
 
 /// A body on its way from a target.
 #[derive(Debug)]
-struct Incoming {
-    /// Gone when the body is over.
+struct ResponseBody {
+    /// `None` after the end of the body.
     connection: Option<Connection>,
-    /// `None` where the connection can carry no other exchange.
-    home: Option<Home>,
+    /// `None` if the connection cannot be used for another request.
+    return_to_pool: Option<ReturnToPool>,
     decoder: Decoder,
-    /// Read, not yet taken apart.
+    /// Bytes that were read and are not decoded yet.
     rest: Bytes,
-    /// What came of the body before the head was sent on.
+    /// The part of the body that arrived before the head was sent to the client.
     first: Option<Frame<Bytes>>,
 }
 
-/// How long the head of an answer waits for the first bytes of its body. They are sent on together, and a target that breaks
-/// off right behind its head can still be answered for with 502.
+/// How long the head of a response waits for the first bytes of its body. Both are then sent together. If the target closes
+/// the connection right after the head, the client still gets 502.
 const FIRST_WAIT: Duration = Duration::from_millis(5);
 
-/// The body that begins with `rest` and comes over `connection`, which goes `home` after it.
+/// The body that begins with `rest` and is read from `connection`. `return_to_pool` takes the connection afterwards.
 ///
 /// # Errors
 ///
-/// Where the target breaks off, or sends what is not HTTP, before anything of the answer can have been sent on.
+/// Returns an error if the target closes the connection or sends invalid HTTP before any byte was sent to the client.
 pub(crate) async fn body(
     mut rest: Bytes,
     length: Length,
     mut connection: Connection,
-    home: Option<Home>,
+    return_to_pool: Option<ReturnToPool>,
 ) -> Result<Body, BoxError> {
     match length {
-        // The whole of it came with the head, as of nearly every small answer: the connection is free before it is sent on.
+        // The whole body arrived with the head, as with nearly every small response. The connection is free at once.
         Length::Exact(length) if rest.len() as u64 >= length => {
             let data = rest.split_to(usize::try_from(length).unwrap_or(rest.len()));
-            // What follows an answer that nobody asked for is none (attacks G-07).
-            if let (true, Some(home)) = (rest.is_empty(), home) {
-                home.take_back(connection);
+            // Bytes after the end of the response belong to no request (attacks G-07): the connection is not used again.
+            if let (true, Some(return_to_pool)) = (rest.is_empty(), return_to_pool) {
+                return_to_pool.take_back(connection);
             }
             Ok(Body::full(data))
         }
@@ -76,26 +77,26 @@ pub(crate) async fn body(
                 connection.expect(length - rest.len() as u64);
             }
             let decoder = Decoder::new(length);
-            let mut incoming = Incoming { connection: Some(connection), home, decoder, rest, first: None };
-            incoming.begin().await?;
-            Ok(incoming.into_body())
+            let mut body = ResponseBody { connection: Some(connection), return_to_pool, decoder, rest, first: None };
+            body.begin().await?;
+            Ok(body.into_body())
         }
     }
 }
 
-impl Incoming {
+impl ResponseBody {
     /// Waits a moment for the first frame.
     async fn begin(&mut self) -> Result<(), BoxError> {
         let mut first = poll_fn(|cx| Poll::Ready(self.poll_decoded(cx))).await;
         if first.is_pending() {
-            // The body is mostly right behind the head. Looking once more after the runtime has asked the sockets costs less
-            // than a timer.
+            // Usually the body follows the head at once. Polling again after the runtime has polled the sockets costs less than
+            // a timer.
             tokio::task::yield_now().await;
             first = poll_fn(|cx| Poll::Ready(self.poll_decoded(cx))).await;
         }
         self.first = match first {
             Poll::Ready(first) => first?,
-            // Boxed: most answers need no timer, and do not carry the room for it along.
+            // In a box, so that the future is not larger for the many responses that need no timer.
             Poll::Pending => {
                 match Box::pin(tokio::time::timeout(FIRST_WAIT, poll_fn(|cx| self.poll_decoded(cx)))).await {
                     Ok(first) => first?,
@@ -106,7 +107,7 @@ impl Incoming {
         Ok(())
     }
 
-    /// A body in memory where the whole of it has come, else one that streams.
+    /// A body in memory if all of it has arrived, otherwise one that streams.
     fn into_body(mut self) -> Body {
         match self.first.take().map(Frame::into_data) {
             Some(Ok(data)) if self.decoder.left() == Some(0) => return Body::full(data),
@@ -117,10 +118,12 @@ impl Incoming {
         Body::streaming(self)
     }
 
-    /// Lets the connection go.
+    /// Returns the connection to its pool, or closes it.
     fn end(&mut self) {
-        if let (Some(connection), Some(home), true) = (self.connection.take(), self.home.take(), self.rest.is_empty()) {
-            home.take_back(connection);
+        if let (Some(connection), Some(return_to_pool), true) =
+            (self.connection.take(), self.return_to_pool.take(), self.rest.is_empty())
+        {
+            return_to_pool.take_back(connection);
         }
     }
 
@@ -158,7 +161,7 @@ fn broken_off() -> BoxError {
     io::Error::new(io::ErrorKind::UnexpectedEof, "the target closed the connection in the middle of its answer").into()
 }
 
-impl http_body::Body for Incoming {
+impl http_body::Body for ResponseBody {
     type Data = Bytes;
     type Error = BoxError;
 

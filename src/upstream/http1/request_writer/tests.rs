@@ -37,18 +37,18 @@ fn streaming(length: Option<u64>, frames: VecDeque<Result<Frame<Bytes>, BoxError
     Body::streaming(Frames { frames, length })
 }
 
-async fn request(method: &str, fields: &[(&'static str, &str)], body: Body) -> Box<Outgoing> {
+async fn request(method: &str, fields: &[(&'static str, &str)], body: Body) -> Box<RequestWriter> {
     let mut request = Request::new(body);
     *request.method_mut() = method.parse().expect("a method");
     for (name, value) in fields {
         request.headers_mut().append(*name, HeaderValue::from_str(value).expect("a value"));
     }
     let target = PathAndQuery::from_static("/a%20b?c=d");
-    Outgoing::new(&mut request, &target, &OwnFields::default()).await.expect("a request")
+    RequestWriter::new(&mut request, &target, &OwnFields::default()).await.expect("a request")
 }
 
 /// What arrives at the target, and how writing ended.
-async fn sent(request: &mut Outgoing) -> (String, Result<(), Unsent>) {
+async fn sent(request: &mut RequestWriter) -> (String, Result<(), Unsent>) {
     let (mut line, mut target) = pair().await;
     let written = poll_fn(|cx| request.poll_write(&mut line, cx)).await;
     drop(line);
@@ -134,7 +134,7 @@ async fn h_01_our_fields_stand_in_the_place_of_the_clients() {
     fields.omit(header::COOKIE);
     fields.omit(header::EXPECT);
     let target = PathAndQuery::from_static("/");
-    let mut request = Outgoing::new(&mut request, &target, &fields).await.expect("a request");
+    let mut request = RequestWriter::new(&mut request, &target, &fields).await.expect("a request");
     assert!(!request.awaits_continue(), "the target does not see the expectation");
     let (text, written) = sent(&mut request).await;
     written.expect("it is written");

@@ -22,7 +22,7 @@ const HEAD_BYTES: usize = 4096;
 
 /// A request on its way. It is written once for all targets that it may be offered to.
 #[derive(Debug)]
-pub(crate) struct Outgoing {
+pub(crate) struct RequestWriter {
     head: Bytes,
     /// What is left of the head to write.
     head_left: Bytes,
@@ -84,7 +84,7 @@ impl Piece {
     }
 }
 
-impl Outgoing {
+impl RequestWriter {
     /// Writes the head of `request`, and takes its body. `target` stands in the request line, and `fields` in the place of the
     /// request's own fields of these names.
     ///
