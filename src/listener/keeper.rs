@@ -7,7 +7,7 @@ use std::task::Poll;
 use crate::drain::Draining;
 use crate::exchange::rejection::Reason;
 use crate::listener::linger::Patience;
-use crate::listener::seldom::Bell;
+use crate::listener::wake_gate::PollOnWake;
 use crate::listener::watchdog::{Readable, Verdict, Watchdog, Watched};
 use crate::message::upload::Uploads;
 
@@ -83,14 +83,14 @@ impl Keeper {
     ) -> Kept {
         loop {
             let heard = {
-                let bell = Bell::default();
+                let gate = PollOnWake::default();
                 let uploads = self.uploads.clone();
                 let mut word = pin!(self.word());
                 let hear = poll_fn(|cx| match served.as_mut().poll(cx) {
                     Poll::Ready(result) => Poll::Ready(Err(result)),
                     Poll::Pending => {
                         uploads.poll_discards(cx);
-                        bell.poll(word.as_mut(), cx).map(Ok)
+                        gate.poll(word.as_mut(), cx).map(Ok)
                     }
                 });
                 hear.await

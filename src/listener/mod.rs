@@ -14,9 +14,9 @@ mod per_address;
 mod refusal;
 mod requests;
 mod secured;
-mod seldom;
 pub(crate) mod settings;
 mod tls;
+mod wake_gate;
 mod watchdog;
 
 use std::future::Future;

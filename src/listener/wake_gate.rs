@@ -1,7 +1,7 @@
-//! Polls a future only when it was woken, not whenever its task is.
+//! Polls a future only after that future was woken, not each time its task is polled.
 //!
-//! A connection's task is polled several times for each request; what it waits for besides, as the end of the process or the
-//! next beat of its watchdog, comes once in seconds.
+//! The task of a connection is polled several times for each request. Some futures of the same task complete rarely: the
+//! shutdown of the process, or the next check of the watchdog. They need not be polled for each request.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -11,41 +11,41 @@ use std::task::{Context, Poll, Wake, Waker};
 
 use futures_util::task::AtomicWaker;
 
-/// Says when a future that is polled seldom has to be.
+/// Polls one future after it was woken. Until then, a poll returns `Pending` without polling the future.
 #[derive(Debug, Default)]
-pub(crate) struct Bell(Arc<Rung>);
+pub(crate) struct PollOnWake(Arc<Woken>);
 
 #[derive(Debug)]
-struct Rung {
-    is_rung: AtomicBool,
-    /// Of the task that polls.
+struct Woken {
+    is_woken: AtomicBool,
+    /// Wakes the task that polls the future.
     task: AtomicWaker,
 }
 
-impl Default for Rung {
-    /// A future that was never polled waits for nothing yet.
+impl Default for Woken {
+    /// Starts as woken: the first poll registers the waker of the future.
     fn default() -> Self {
-        Self { is_rung: AtomicBool::new(true), task: AtomicWaker::new() }
+        Self { is_woken: AtomicBool::new(true), task: AtomicWaker::new() }
     }
 }
 
-impl Wake for Rung {
+impl Wake for Woken {
     fn wake(self: Arc<Self>) {
         self.wake_by_ref();
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        self.is_rung.store(true, Ordering::Release);
+        self.is_woken.store(true, Ordering::Release);
         self.task.wake();
     }
 }
 
-impl Bell {
-    /// Polls `future` where the bell has rung since it was last polled. Each future has a bell of its own.
+impl PollOnWake {
+    /// Polls `future` if it was woken since its last poll, and on the first call. Each future needs its own `PollOnWake`.
     pub(crate) fn poll<F: Future + ?Sized>(&self, future: Pin<&mut F>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        // Registered before the look, so that no ring falls between the two.
+        // Register before reading the flag. Otherwise a wake between the two would be lost.
         self.0.task.register(cx.waker());
-        if !self.0.is_rung.swap(false, Ordering::AcqRel) {
+        if !self.0.is_woken.swap(false, Ordering::AcqRel) {
             return Poll::Pending;
         }
         future.poll(&mut Context::from_waker(&Waker::from(Arc::clone(&self.0))))
@@ -69,15 +69,15 @@ mod tests {
             kept.set(Some(cx.waker().clone()));
             if polls.get() == 3 { Poll::Ready(()) } else { Poll::Pending }
         }));
-        let bell = Bell::default();
-        let woken = Arc::new(Rung { is_rung: AtomicBool::new(false), task: AtomicWaker::new() });
+        let gate = PollOnWake::default();
+        let woken = Arc::new(Woken { is_woken: AtomicBool::new(false), task: AtomicWaker::new() });
         let task = Waker::from(Arc::clone(&woken));
-        let mut poll = || bell.poll(future.as_mut(), &mut Context::from_waker(&task));
+        let mut poll = || gate.poll(future.as_mut(), &mut Context::from_waker(&task));
         assert!(poll().is_pending() && poll().is_pending());
         assert_eq!(polls.get(), 1, "once, to begin with");
         for expected in [2, 3] {
             kept.take().expect("it was polled").wake();
-            assert!(woken.is_rung.swap(false, Ordering::Relaxed), "the task was woken");
+            assert!(woken.is_woken.swap(false, Ordering::Relaxed), "the task was woken");
             assert_eq!(poll().is_ready(), expected == 3);
             assert_eq!(polls.get(), expected);
             assert!(expected == 3 || poll().is_pending());
