@@ -25,7 +25,7 @@ use crate::upstream::metrics::Metrics;
 use crate::upstream::pool::Pool;
 use crate::upstream::upgrade::Switched;
 
-/// Most targets tried for one request. More would only make the client wait.
+/// Maximum number of targets tried for one request. More would only make the client wait.
 const ATTEMPTS_MAX: usize = 3;
 
 /// Sends requests to a group, over connections that only this worker uses.
@@ -41,17 +41,17 @@ pub(crate) struct Client {
     spawner: Spawner,
 }
 
-/// A target's answer.
+/// The response of a target.
 #[derive(Debug)]
 pub(crate) struct Answered {
     pub(crate) response: Box<Response>,
-    /// The stream to the target, where it answered 101 (Switching Protocols).
+    /// The stream to the target if it responded with 101 (Switching Protocols).
     pub(crate) switched: Option<Box<Switched>>,
     /// `host:port` of the target that answered.
     pub(crate) target: Rc<str>,
 }
 
-/// No target answered: the last error, and the target that it came from.
+/// No target responded: the last error, and the target that caused it.
 #[derive(Debug)]
 pub(crate) struct Unanswered {
     pub(crate) error: Error,
@@ -59,7 +59,8 @@ pub(crate) struct Unanswered {
 }
 
 impl Client {
-    /// A worker's client of `group`. `worker` is the first round-robin position, so that workers start with different targets.
+    /// Creates a worker's client of `group`. `worker` is the first round-robin position, so that workers start with
+    /// different targets.
     pub(crate) fn new(
         group: Arc<TargetGroup>,
         worker: usize,
@@ -83,16 +84,16 @@ impl Client {
         &self.metrics.cookies_dropped
     }
 
-    /// The longest wait for an answer, and between two pieces of it.
+    /// Maximum time to wait for a response, and between two parts of its body.
     pub(crate) fn response_timeout(&self) -> Duration {
         self.group.settings.response_timeout
     }
 
-    /// Sends `request`, whose body it takes, to targets in turn until one answers. `target` stands in the request line, and
-    /// `fields` in the place of the request's own fields of these names.
+    /// Sends `request` to targets in turn until one responds. Takes the body out of `request`. The request line
+    /// contains `target`. Each field in `fields` replaces the request's own fields of that name.
     ///
-    /// Retries only if no target has received any byte of it, or if it is idempotent, has no body, and the connection was
-    /// closed. Tries at most three targets.
+    /// Retries only in two cases: no target has received any byte of the request, or the request is idempotent, has no
+    /// body, and the connection was closed. Tries at most three targets.
     pub(crate) async fn send(
         &self,
         request: &mut Request,
@@ -133,8 +134,8 @@ impl Client {
         Box::new(Unanswered { error, target: Some(Rc::clone(&self.names[target])) })
     }
 
-    /// Sends to one target, over an idle connection if there is one. If this fails and another target may be tried, the
-    /// request is whole.
+    /// Sends to one target, over an idle connection if there is one. If this fails and another target may be tried, no
+    /// byte of the request is lost.
     async fn offer(
         &self,
         target: usize,
@@ -193,7 +194,7 @@ impl Client {
         *offers += 1;
     }
 
-    /// The answer, whose body comes over `connection`.
+    /// The response, whose body is read from `connection`.
     async fn answered(
         &self,
         target: usize,

@@ -1,4 +1,4 @@
-//! A new connection to a target: name, TCP, TLS.
+//! Opens a connection to a target: DNS, TCP, TLS.
 
 use std::cell::Cell;
 use std::collections::VecDeque;
@@ -20,7 +20,7 @@ use crate::upstream::settings::{Settings, TargetSettings};
 
 /// How long to wait for one address of a name before the next is tried in parallel (RFC 8305 §5).
 const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
-/// Addresses of one name that are tried. More would only hold descriptors.
+/// Maximum number of addresses tried for one name. More would only hold descriptors.
 const ADDRESSES_MAX: usize = 8;
 
 /// Connects to `target` within the group's deadline.
@@ -60,8 +60,8 @@ async fn resolve(target: &TargetSettings) -> io::Result<Vec<SocketAddr>> {
     }
 }
 
-/// The addresses in the order in which they are tried: as the resolver sorted them, but IPv6 and IPv4 in turn, so that one
-/// family that is broken costs one delay (RFC 8305 §4).
+/// The addresses in the order in which they are tried. Keeps the order of the resolver, but alternates between IPv6 and
+/// IPv4, so that a broken address family costs only one delay (RFC 8305 §4).
 fn in_turn(addresses: Vec<SocketAddr>) -> VecDeque<SocketAddr> {
     let first_is_ipv6 = addresses.first().is_some_and(SocketAddr::is_ipv6);
     let (first, second): (Vec<_>, Vec<_>) =
@@ -85,7 +85,7 @@ async fn tcp(address: SocketAddr) -> io::Result<Socket> {
     connected.map_err(|error| io::Error::new(error.kind(), Refused { address, source: error }))
 }
 
-/// Names the address beside its cause: a name can have several.
+/// Adds the address to the error, because a name can have several addresses.
 #[derive(Debug, thiserror::Error)]
 #[error("{address}")]
 struct Refused {
@@ -93,8 +93,8 @@ struct Refused {
     source: io::Error,
 }
 
-/// The first connection that can be made. The next address is tried when one has failed, or when none has answered for
-/// [`ATTEMPT_DELAY`]; earlier attempts go on. The caller sets the deadline for all of them.
+/// Returns the first connection that succeeds. The next address is tried when an attempt has failed, or when none has
+/// succeeded for [`ATTEMPT_DELAY`]. Earlier attempts continue. The caller sets one deadline for all attempts.
 async fn first_of<T, F: Future<Output = io::Result<T>>>(
     mut addresses: VecDeque<SocketAddr>,
     dial: impl Fn(SocketAddr) -> F,
@@ -135,7 +135,7 @@ mod tests {
         texts.iter().map(|text| text.parse().expect("an address")).collect()
     }
 
-    /// Port 1 never answers, port 2 refuses at once, every other accepts after as many milliseconds.
+    /// Port 1 never answers. Port 2 refuses at once. Every other port accepts after as many milliseconds as its number.
     async fn dial(address: SocketAddr) -> io::Result<u16> {
         match address.port() {
             1 => pending().await,

@@ -1,4 +1,4 @@
-//! Why a target did not answer.
+//! Errors of requests to targets.
 
 use std::{fmt, io};
 
@@ -8,49 +8,49 @@ use crate::message::BoxError;
 use crate::message::body::{Malformed, StoodStill, TooSlow};
 use crate::upstream::http1::head;
 
-/// Why a request has no answer from a target.
+/// Why a request got no response from a target.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     /// The group has no targets.
     #[error("the target group has no targets")]
     NoTargets,
-    /// The name did not resolve.
+    /// The DNS name of the target could not be resolved.
     #[error("the target's name could not be resolved")]
     Name(#[source] io::Error),
     /// No address accepted the connection.
     #[error("the target did not accept the connection")]
     Connect(#[source] io::Error),
-    /// The connection was not made in time.
+    /// Connecting took longer than `connect_timeout`.
     #[error("the connection to the target timed out during {0}")]
     ConnectTimeout(Step),
     /// The TLS handshake failed.
     #[error("the TLS handshake with the target failed")]
     Tls(#[source] io::Error),
-    /// No answer began in time.
+    /// No response began within the response timeout.
     #[error("the target did not start its answer within response_timeout")]
     ResponseTimeout,
-    /// The connection broke before the answer.
+    /// The connection was closed or reset before the response.
     #[error("the target closed the connection before it answered")]
     Reset(#[source] io::Error),
-    /// The answer is not HTTP.
+    /// The response is not valid HTTP.
     #[error("the target's answer is not valid HTTP")]
     Malformed(#[source] head::Malformed),
-    /// The target closed the connection in the middle of its answer, before anything of it was sent on.
+    /// The target closed the connection in the middle of its response, before any byte of it was sent to the client.
     #[error("the target closed the connection in the middle of its answer")]
     BrokenOff(#[source] BoxError),
-    /// The answer's body is not HTTP, and nothing of the answer was sent on.
+    /// The body of the response is not valid HTTP. No byte of the response was sent to the client.
     #[error("the body of the target's answer is not valid HTTP")]
     BodyMalformed(#[source] BoxError),
-    /// The client's body is not HTTP.
+    /// The body that the client sends is not valid HTTP.
     #[error("the client's request body is not valid HTTP")]
     RequestBodyMalformed(#[source] BoxError),
-    /// The client's body broke off: the client's fault, not the target's.
+    /// The client's body ended early. The client caused this, not the target.
     #[error("the client's request body ended early")]
     RequestBody(#[source] BoxError),
-    /// The client's body came too slowly.
+    /// The client sent its body more slowly than the minimum rate.
     #[error("the client's request body arrived too slowly")]
     RequestBodyTooSlow(#[source] BoxError),
-    /// The client's body stood still.
+    /// The client sent nothing of its body for too long.
     #[error("the client stopped sending its request body")]
     RequestBodyTimeout(#[source] BoxError),
 }
@@ -77,7 +77,7 @@ impl fmt::Display for Step {
 const OURS: [Errno; 5] = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM, Errno::ADDRNOTAVAIL];
 
 impl Error {
-    /// Whether this machine has no descriptor, port or memory left. The target is healthy then.
+    /// Whether this machine has no descriptor, port or memory left. Then the target is not at fault and stays healthy.
     pub(crate) fn is_ours(&self) -> bool {
         let Self::Connect(error) = self else { return false };
         let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
@@ -103,7 +103,7 @@ impl Error {
         text
     }
 
-    /// What went wrong with the client's body.
+    /// The error for a failure of the client's body.
     pub(crate) fn of_body(error: BoxError) -> Self {
         if error.is::<StoodStill>() {
             Self::RequestBodyTimeout(error)
@@ -116,7 +116,7 @@ impl Error {
         }
     }
 
-    /// What went wrong with the first bytes of an answer's body.
+    /// The error for a failure in the first bytes of a response body.
     pub(crate) fn of_answer(error: BoxError) -> Self {
         if error.is::<Malformed>() { Self::BodyMalformed(error) } else { Self::BrokenOff(error) }
     }

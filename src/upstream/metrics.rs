@@ -1,17 +1,17 @@
-//! What is counted of targets.
+//! Metrics about requests to targets.
 
 use crate::telemetry::metrics::{Counter, Registry};
 
 /// One worker's counters of one target group.
 #[derive(Clone, Debug)]
 pub(crate) struct Metrics {
-    /// Connections made to targets.
+    /// Connections opened to targets.
     pub(crate) connections: Counter,
-    /// Requests that got no answer.
+    /// Requests that got no response.
     pub(crate) errors: Counter,
-    /// Requests that were sent again because they had not been sent, or could safely be.
+    /// Requests that were retried, because no byte had been sent or because sending them twice does no harm.
     pub(crate) retries: Counter,
-    /// `Set-Cookie` lines of answers that were dropped.
+    /// `Set-Cookie` lines that were dropped from responses.
     pub(crate) cookies_dropped: Counter,
 }
 

@@ -1,7 +1,7 @@
-//! Target groups: choosing a target and talking to it.
+//! Target groups: choosing a target and sending requests to it.
 //!
-//! Knows no rule and no user. What all workers share is a [`group::TargetGroup`]; each worker has a [`client::Client`] of
-//! its own for each group, with its own idle connections. Start at [`client::Client::send`].
+//! This room knows nothing about rules or users. All workers share a [`group::TargetGroup`]. Each worker has its own
+//! [`client::Client`] for each group, with its own idle connections. Start at [`client::Client::send`].
 
 pub(crate) mod client;
 mod connect;

@@ -12,9 +12,10 @@ pub(crate) struct Settings {
     pub(crate) targets: Vec<TargetSettings>,
     /// `Some` if connections to targets use TLS.
     pub(crate) tls: Option<Arc<rustls::ClientConfig>>,
-    /// Longest time to make a connection. 10 s (ALB §6.1).
+    /// Maximum time to open a connection. 10 s (ALB §6.1).
     pub(crate) connect_timeout: Duration,
-    /// From the end of the request to the first byte of the answer, and between two frames of a body. 60 s (ALB §10.1).
+    /// Maximum time from the end of the request to the first byte of the response, and between two parts of a body. 60
+    /// s (ALB §10.1).
     pub(crate) response_timeout: Duration,
     /// How long an idle connection is kept. 4 s: shorter than what targets commonly keep (Node: 5 s), so that a request
     /// rarely uses a connection that is being closed (pitfalls 65).
@@ -22,7 +23,7 @@ pub(crate) struct Settings {
     /// Idle connections kept for each target, by each worker. 1024: unneeded connections end by `idle_timeout`, and closing a
     /// connection that the next request would have used costs more than keeping it.
     pub(crate) idle_max: usize,
-    /// Header fields of one answer. 1000; all of them together may take 64 KB.
+    /// Maximum number of header fields in one response. 1000. All of them together may take 64 KB.
     pub(crate) response_headers_max: usize,
     /// How long a target that refused a connection is skipped. 10 s.
     pub(crate) skip_for: Duration,

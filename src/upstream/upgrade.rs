@@ -24,17 +24,17 @@ use crate::upstream::websocket::{Cause, Frames};
 /// The stream to a target that has answered 101 (RFC 9110 §15.2.2).
 #[derive(Debug)]
 pub(crate) struct Switched {
-    /// What came with the answer.
+    /// Bytes that arrived after the head of the response.
     first: Bytes,
     line: Line,
 }
 
 /// When a tunnel must end.
 pub(crate) struct Bounds {
-    /// Longest time without a byte from either side.
+    /// Maximum time without a byte from either side.
     pub(crate) idle_timeout: Duration,
-    /// Whether the session has expired or was signed out: a WebSocket must not outlive its session (attacks W-03). Asked at a
-    /// beat. `None` without a session.
+    /// Returns whether the session has expired or was signed out. A WebSocket must not outlive its session (attacks
+    /// W-03). Called at a fixed interval (`SESSION_BEAT`). `None` without a session.
     pub(crate) is_over: Option<Box<dyn Fn() -> bool>>,
 }
 
@@ -44,20 +44,22 @@ impl Switched {
     }
 }
 
-/// How long the closing handshake may take when Vestibule closes the tunnel: the client to answer our closing frame, then the target to close.
+/// Maximum time for the closing handshake when Vestibule closes the tunnel: the client answers the closing frame, then
+/// the target closes.
 const CLOSE_TIME_MAX: Duration = Duration::from_secs(5);
 /// The same limit if the session has ended or the client was silent for too long.
 const CLOSE_TIME_MAX_SHORT: Duration = Duration::from_secs(1);
 
-/// Joins `client` and `target` when the client has switched protocols, too.
+/// Forwards bytes between `client` and `target`, once the client has switched protocols, too.
 ///
-/// When the process stops, the client is told by a closing frame and answers it; the target sees the client's answer, and
-/// answers itself. Data from either end is still forwarded, as far as the protocol allows (docs/decisions/0012).
+/// When the process stops, Vestibule sends a closing frame to the client. The client answers with a closing frame,
+/// which is forwarded to the target, and the target answers it. Until then, data from both ends is still forwarded, as
+/// far as the protocol allows (docs/decisions/0012).
 pub(crate) async fn join(client: OnUpgrade, target: Switched, bounds: Bounds, mut draining: Draining) {
     let Ok(client) = client.await else { return };
     let mut tunnel = Tunnel::new(TokioIo::new(client), target);
     let moved = Rc::clone(&tunnel.moves);
-    // Cancel-safe: what a half has read and not written stays in its buffer.
+    // Cancel-safe: bytes that a `Half` has read and not written stay in its buffer.
     let cause = tokio::select! {
         () = poll_fn(|cx| tunnel.poll(cx)) => return,
         () = stands_still(moved, bounds.idle_timeout) => Cause::Idle,
@@ -94,7 +96,7 @@ async fn stands_still(moved: Moves, timeout: Duration) {
     }
 }
 
-/// Two byte streams, each read into the other.
+/// Two byte streams. The bytes of each are forwarded to the other.
 struct Tunnel<C> {
     client: C,
     target: Switched,
@@ -110,7 +112,7 @@ impl<C: AsyncRead + AsyncWrite + Unpin> Tunnel<C> {
         Self { client, target, to_target: half(), to_client: half(), moves }
     }
 
-    /// Ready when both ends have closed, or one of them is broken.
+    /// Ready when both ends have closed, or when one of them fails.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let up = self.to_target.poll(cx, &mut self.client, &mut self.target);
         let down = self.to_client.poll(cx, &mut self.target, &mut self.client);
@@ -123,17 +125,17 @@ impl<C: AsyncRead + AsyncWrite + Unpin> Tunnel<C> {
     }
 }
 
-/// Most bytes that one half of a tunnel has read and not written.
+/// Size of the buffer of one [`Half`]: maximum number of bytes that are read and not written yet.
 const BUFFER_BYTES: usize = 8 * 1024;
 
 /// One direction of a tunnel.
 struct Half {
     buffer: Box<[u8]>,
-    /// What of it is to be written.
+    /// The part of `buffer` that is not written yet.
     pending: Range<usize>,
     frames: Frames,
-    /// A closing frame of ours, and how much of it has been written. It goes out between two frames; what comes after it is
-    /// read and dropped.
+    /// Our own closing frame. `closing_written` counts its written bytes. It is sent between two frames. Bytes that
+    /// arrive after it was sent are read and dropped.
     closing: Option<Vec<u8>>,
     closing_written: usize,
     progress: Progress,
@@ -142,11 +144,11 @@ struct Half {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Progress {
-    /// Bytes may come.
+    /// The sender may send more bytes.
     Open,
-    /// They have come to an end, which the other side has to be told.
+    /// The sender has closed. The receiver is not told yet.
     Ended,
-    /// It has been told.
+    /// The receiver was told that the sender has closed.
     Over,
 }
 
@@ -170,7 +172,7 @@ impl Half {
         }
     }
 
-    /// Ready when the end has been passed on.
+    /// Ready when the receiver was told that the sender has closed.
     fn poll(
         &mut self,
         cx: &mut Context<'_>,
@@ -205,7 +207,7 @@ impl Half {
         }
     }
 
-    /// Writes what has been read, and our own closing frame where its place has come.
+    /// Writes the bytes that were read. Writes our own closing frame at the next boundary between frames.
     fn poll_pending(&mut self, cx: &mut Context<'_>, to: &mut (impl AsyncWrite + Unpin)) -> Poll<io::Result<()>> {
         loop {
             if let Some(closing) = &self.closing
@@ -215,7 +217,7 @@ impl Half {
                     let rest = &closing[self.closing_written..];
                     self.closing_written += ready!(Pin::new(&mut *to).poll_write(cx, rest))?;
                 }
-                // RFC 6455 §5.5.1: nothing goes out after a closing frame.
+                // RFC 6455 §5.5.1: nothing may be sent after a closing frame.
                 self.pending = 0..0;
                 return Poll::Ready(Ok(()));
             }
@@ -224,7 +226,8 @@ impl Half {
             }
             let mut bytes = &self.buffer[self.pending.clone()];
             if self.closing.is_some() {
-                // Up to the end of the frame that has begun. The count below is of what was written.
+                // Write up to the end of the current frame. Below, `frames` is given only the bytes that were really
+                // written.
                 let mut ahead = self.frames.clone();
                 bytes = &bytes[..ahead.pass_to_boundary(bytes)];
             }

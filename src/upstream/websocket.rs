@@ -1,22 +1,22 @@
 //! Where the frames of a WebSocket begin and end (RFC 6455 §5.2), and the frame that closes one (§5.5.1).
 //!
-//! Nothing is checked: what the two ends say to each other is theirs. The boundaries are needed because a frame of our own can
-//! only stand between two of theirs.
+//! Frames are not validated: their content concerns only the client and the target. The boundaries are needed because
+//! our own closing frame can only be sent between two frames.
 
 use crate::crypto::random;
 
-/// Longest head of a frame: two bytes, eight of length, four of mask.
+/// Maximum size of a frame's head: two bytes, eight of length, four of mask.
 const HEAD_BYTES_MAX: usize = 14;
 /// The opcode of a closing frame.
 const CLOSE: u8 = 0x8;
 
-/// Follows the frames of one direction.
+/// Tracks the frame boundaries in one direction.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Frames {
     head: [u8; HEAD_BYTES_MAX],
-    /// How much of the head has been read. Zero between two frames.
+    /// Number of bytes read of the current head. Zero between two frames.
     head_length: usize,
-    /// What is missing of the frame's payload.
+    /// Number of payload bytes of the current frame that are still to come.
     payload_left: u64,
     has_closed: bool,
 }
@@ -27,12 +27,12 @@ impl Frames {
         self.head_length == 0 && self.payload_left == 0
     }
 
-    /// Whether a whole closing frame has gone by.
+    /// Whether a complete closing frame was seen.
     pub(super) fn has_closed(&self) -> bool {
         self.has_closed
     }
 
-    /// Takes note of `bytes` that go by.
+    /// Updates the state with `bytes` that are forwarded.
     pub(super) fn pass(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() {
             let taken = self.pass_part(bytes);
@@ -40,7 +40,7 @@ impl Frames {
         }
     }
 
-    /// How many of `bytes` belong to the frame that has begun. Takes note of them.
+    /// Updates the state with the bytes up to the end of the current frame. Returns the number of these bytes.
     pub(super) fn pass_to_boundary(&mut self, bytes: &[u8]) -> usize {
         let mut passed = 0;
         while passed < bytes.len() && !self.is_between() {
@@ -49,7 +49,7 @@ impl Frames {
         passed
     }
 
-    /// Takes note of one byte of a head, or of as much payload as there is. Answers how many bytes that were.
+    /// Updates the state with one byte of a head, or with the available payload. Returns the number of bytes used.
     fn pass_part(&mut self, bytes: &[u8]) -> usize {
         if self.payload_left > 0 {
             let taken = bytes.len().min(usize::try_from(self.payload_left).unwrap_or(usize::MAX));
@@ -66,7 +66,7 @@ impl Frames {
         1
     }
 
-    /// The length of the payload, where the head is whole.
+    /// The length of the payload, if the head is complete.
     fn payload(&self) -> Option<u64> {
         let head = &self.head[..self.head_length];
         let [_, second, rest @ ..] = head else { return None };
@@ -96,9 +96,9 @@ impl Frames {
 pub(super) enum Cause {
     /// The process stops.
     Stopping,
-    /// Nothing has moved for too long.
+    /// No byte was forwarded for too long.
     Idle,
-    /// The session of the user is over.
+    /// The session of the user has expired or was signed out.
     SessionOver,
 }
 

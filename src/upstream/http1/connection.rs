@@ -17,37 +17,38 @@ use crate::upstream::http1::head::{self, Head, Malformed, Parsed};
 use crate::upstream::http1::line::Line;
 use crate::upstream::http1::request_writer::{RequestWriter, Unsent};
 
-/// What one read asks for at first, and at most, once a target has shown that it has more.
+/// Size of the read buffer: the initial size, and the maximum size for a target that fills the buffer.
 const READ_BYTES_MIN: usize = 8 * 1024;
 const READ_BYTES_MAX: usize = 64 * 1024;
 
-/// How long a request whose client expects 100 (Continue) waits for the target's word. RFC 9110 §10.1.1: not without an end, for
-/// not every target knows the expectation.
+/// How long to wait for a target's 100 (Continue) before the body is sent without it. RFC 9110 §10.1.1: do not wait
+/// indefinitely, because some targets do not implement the expectation.
 const CONTINUE_WAIT: Duration = Duration::from_secs(1);
 
 /// A connection that is idle or serves one exchange.
 #[derive(Debug)]
 pub(crate) struct Connection {
     pub(crate) line: Line,
-    /// The longest wait for the head of an answer.
+    /// Maximum time to wait for the head of a response (`response_timeout`).
     timeout: Duration,
-    /// Stays armed between exchanges and is moved when it has gone off too early: every exchange needs a deadline, nearly
-    /// none reaches it, and none has an earlier one than the exchange before it.
+    /// The timer for the head of a response. It stays registered between exchanges, and is reset only when it expires
+    /// before the current deadline. Nearly no exchange reaches its deadline, and a later exchange never has an earlier
+    /// deadline, so this saves resetting the timer for each exchange.
     timer: Option<Pin<Box<Sleep>>>,
     buffer: BytesMut,
     read_bytes: usize,
-    /// Most fields of an answer.
+    /// Maximum number of header fields in a response.
     fields_max: usize,
 }
 
-/// What has been read of an answer that has not begun.
+/// What was read so far, while the final response has not begun.
 #[derive(Debug, Default)]
 struct Read {
-    /// A head that is not whole.
+    /// The bytes of an incomplete head.
     partial: Bytes,
-    /// Bytes of interim answers.
+    /// Total size of the interim (1xx) responses, in bytes.
     interim: usize,
-    /// One of them was 100 (Continue).
+    /// Whether one of the interim responses was 100 (Continue).
     is_continue: bool,
 }
 
@@ -56,28 +57,28 @@ impl Connection {
         Self { line, timeout, timer: None, buffer: BytesMut::new(), read_bytes: READ_BYTES_MIN, fields_max }
     }
 
-    /// Makes it as small as it can be until it is used again.
+    /// Frees the read buffer while the connection is idle.
     pub(crate) fn rest(&mut self) {
         self.buffer = BytesMut::new();
         self.read_bytes = READ_BYTES_MIN;
     }
 
-    /// Lets go of the task that waited last. What is idle for long would keep it.
+    /// Drops the waker of the last task from the timer. Otherwise an idle connection would keep that task in memory.
     pub(crate) fn forget_waiter(&mut self) {
         if let Some(timer) = &mut self.timer {
             let _ = pin!(unconstrained(timer.as_mut())).poll(&mut Context::from_waker(Waker::noop()));
         }
     }
 
-    /// Whether it can carry another exchange, as far as one can know.
+    /// Whether the connection can be used for another exchange. A close that has not arrived yet cannot be seen.
     pub(crate) fn is_open(&self) -> bool {
         self.line.is_quiet()
     }
 
-    /// Sends `request` and waits for the head of the answer, for its timeout from the last move of the request: an upload
-    /// may take as long as it moves.
+    /// Sends `request` and waits for the head of the response. The timeout starts again whenever a part of the request
+    /// was read or written, so an upload may take as long as it makes progress.
     ///
-    /// The request may not have been written to its end when this returns: targets answer early.
+    /// The request may be only partly written when this returns, because a target may respond early.
     pub(crate) async fn exchange(&mut self, request: &mut RequestWriter) -> Result<Head, Error> {
         let timeout = self.timeout;
         let mut deadline = Instant::now() + timeout;
@@ -89,7 +90,7 @@ impl Connection {
             if !request.is_written() && unsent.is_none() {
                 match request.poll_write(&mut self.line, cx) {
                     Poll::Ready(Err(Unsent::Client(error))) => return Poll::Ready(Err(Error::of_body(error))),
-                    // It may have said why before it stopped to listen.
+                    // The target may have sent a response that says why before it stopped reading, so keep reading.
                     Poll::Ready(Err(Unsent::Target(error))) => unsent = Some(error),
                     Poll::Ready(Ok(())) | Poll::Pending => {}
                 }
@@ -126,7 +127,8 @@ impl Connection {
                 Ok(more) => more,
                 Err(error) => return Poll::Ready(Err(Error::Reset(error))),
             };
-            // No head becomes whole without the end of a line: one that drips in is not read anew for each byte.
+            // A head can only be complete after a line feed. Without this check, a head that arrives byte by byte would
+            // be parsed again for each byte.
             let drips = !read.partial.is_empty() && memchr::memchr(b'\n', &more).is_none();
             let mut bytes =
                 if read.partial.is_empty() { more } else { joined(std::mem::take(&mut read.partial), &more) };
@@ -141,7 +143,7 @@ impl Connection {
                     Parsed::Interim { status, rest } => {
                         read.is_continue |= status == StatusCode::CONTINUE;
                         read.interim += length - rest.len();
-                        // One after the other without an end would be a wait without one.
+                        // Without this limit, endless interim responses would keep the client waiting forever.
                         if read.interim > head::BYTES_MAX {
                             return Poll::Ready(Err(Error::Malformed(Malformed::HeadTooLarge)));
                         }
@@ -156,14 +158,15 @@ impl Connection {
         }
     }
 
-    /// Reads in pieces that suit a body of which `left` bytes are to come.
+    /// Sets the size of the read buffer for a body with `left` more bytes.
     pub(crate) fn expect(&mut self, left: u64) {
         self.read_bytes = usize::try_from(left).unwrap_or(usize::MAX).clamp(READ_BYTES_MIN, READ_BYTES_MAX);
     }
 
-    /// Reads what there is; nothing at the end.
+    /// Reads the available bytes. Returns no bytes at the end of the stream.
     pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Bytes>> {
-        // What the last reads left of their room is used first: a small piece may be kept for long, and keeps all of it.
+        // Use the free rest of the buffer before allocating a new one. A small piece that is kept for long keeps the
+        // whole buffer in memory.
         if self.buffer.capacity() < self.read_bytes / 4 {
             self.buffer = BytesMut::with_capacity(self.read_bytes);
         }
@@ -177,7 +180,8 @@ impl Connection {
     fn poll_deadline(&mut self, cx: &mut Context<'_>, deadline: Instant) -> Poll<()> {
         let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
         loop {
-            // Also when the reads before it have used up the task's turn: time goes on.
+            // `unconstrained`, so that the deadline is checked even if the reads have used up the task's cooperative
+            // budget.
             ready!(pin!(unconstrained(timer.as_mut())).poll(cx));
             if timer.deadline() >= deadline {
                 return Poll::Ready(());
@@ -187,7 +191,7 @@ impl Connection {
     }
 }
 
-/// `more` behind `first`.
+/// `first` followed by `more`.
 fn joined(first: Bytes, more: &[u8]) -> Bytes {
     let mut both = first.try_into_mut().unwrap_or_else(|shared| BytesMut::from(&shared[..]));
     both.extend_from_slice(more);

@@ -1,4 +1,4 @@
-//! Takes an answer's body out of its framing (RFC 9112 §6.3, §7.1).
+//! Removes the framing from the body of a response (RFC 9112 §6.3, §7.1).
 
 use bytes::{Buf as _, Bytes, BytesMut};
 use http::HeaderMap;
@@ -6,33 +6,33 @@ use http::HeaderMap;
 use crate::message::header as names;
 use crate::upstream::http1::head::{self, Length, Malformed};
 
-/// What chunk extensions and trailers of one answer may take: neither has a length of its own.
+/// Maximum total size of chunk extensions and trailers in one response. RFC 9112 sets no limit for either.
 pub(super) const ASIDE_BYTES_MAX: usize = 16 * 1024;
 
-/// Blanks behind one chunk's size.
+/// Maximum number of spaces and tabs after the size of a chunk.
 const BLANKS_MAX: u8 = 64;
 
-/// Where in the body we are.
+/// The position in the body of a response.
 #[derive(Debug)]
 pub(super) enum Decoder {
-    /// This many bytes are missing.
+    /// This many bytes are still to come.
     Exact(u64),
     Chunked(Chunked),
     UntilClose,
 }
 
-/// What the next bytes are.
+/// The result of decoding the next bytes.
 #[derive(Debug)]
 pub(super) enum Decoded {
     Data(Bytes),
     Trailers(HeaderMap),
-    /// It takes more bytes to say.
+    /// More bytes are needed.
     Short,
-    /// The body is over; what is left belongs to nobody.
+    /// The body has ended. Bytes after it belong to no response.
     End,
 }
 
-/// Between chunks, or in one.
+/// The position in a chunked body. `aside` counts the bytes of chunk extensions and trailers.
 #[derive(Debug)]
 pub(super) struct Chunked {
     state: State,
@@ -41,28 +41,28 @@ pub(super) struct Chunked {
 
 #[derive(Debug)]
 enum State {
-    /// In a chunk's size, of which `digits` have been read.
+    /// In the size of a chunk, after `digits` hexadecimal digits.
     Size {
         size: u64,
         digits: u32,
     },
-    /// Blanks behind the size, with which some fill a field of fixed width.
+    /// In the spaces and tabs after the size. Some targets pad the size to a fixed width.
     Blanks {
         size: u64,
         seen: u8,
     },
-    /// An extension, up to the end of the line.
+    /// In a chunk extension, up to the end of the line.
     Extension {
         size: u64,
     },
-    /// The line feed after a size.
+    /// Before the line feed after the size.
     SizeEnd {
         size: u64,
     },
     Data {
         left: u64,
     },
-    /// The carriage return after a chunk, then the line feed.
+    /// Before the carriage return after the data of a chunk; then before the line feed.
     DataEnd {
         has_return: bool,
     },
@@ -80,7 +80,7 @@ impl Decoder {
         }
     }
 
-    /// How many bytes are to come, where that is known.
+    /// How many bytes are still to come. `None` if unknown.
     pub(super) fn left(&self) -> Option<u64> {
         match self {
             Self::Exact(left) => Some(*left),
@@ -88,12 +88,12 @@ impl Decoder {
         }
     }
 
-    /// Whether the body is whole if the target closes now.
+    /// Whether the body is complete if the target closes the connection now.
     pub(super) fn may_end(&self) -> bool {
         matches!(self, Self::UntilClose)
     }
 
-    /// Takes the next part of the body out of `bytes`.
+    /// Decodes the next part of the body and removes it from `bytes`.
     ///
     /// # Errors
     ///
@@ -109,7 +109,7 @@ impl Decoder {
     }
 }
 
-/// As many of `left` bytes as there are.
+/// Takes at most `left` bytes out of `bytes`.
 fn take(bytes: &mut Bytes, left: &mut u64) -> Decoded {
     let length = bytes.len().min(usize::try_from(*left).unwrap_or(usize::MAX));
     if length == 0 {
@@ -129,12 +129,13 @@ impl Chunked {
                     if bytes.is_empty() {
                         return Ok(Decoded::Short);
                     }
-                    // Up to and with the next line feed, for what follows the empty line is not ours.
+                    // Take one line at a time, including its line feed: bytes after the empty line do not belong to
+                    // this response.
                     let end = memchr::memchr(b'\n', bytes).map_or(bytes.len(), |at| at + 1);
                     let line = bytes.split_to(end);
                     count(&mut self.aside, line.len())?;
                     read.extend_from_slice(&line);
-                    // hyper refuses this, too. A target that lets a bare line feed into a value would have it read as two fields.
+                    // A bare line feed in a trailer value could be parsed as two fields. hyper refuses it, too.
                     if read.ends_with(b"\n") && !read.ends_with(b"\r\n") {
                         return Err(Malformed::Trailers);
                     }
@@ -159,13 +160,13 @@ impl Chunked {
         }
     }
 
-    /// Reads one byte of what stands around the data.
+    /// Reads one byte of the chunk framing.
     fn pass(&mut self, byte: u8) -> Result<(), Malformed> {
         self.state = match (&self.state, byte) {
             (State::Size { digits: 1.., size }, b'\r') => State::SizeEnd { size: *size },
             (State::Size { digits: 1.., size }, b' ' | b'\t') => State::Blanks { size: *size, seen: 1 },
             (State::Size { digits: 1.., size } | State::Blanks { size, .. }, b';') => State::Extension { size: *size },
-            // Sixteen digits are all that a `u64` holds.
+            // A `u64` has at most sixteen hexadecimal digits.
             (State::Size { digits: digits @ ..16, size }, _) => {
                 let digit = char::from(byte).to_digit(16).ok_or(Malformed::Chunk)?;
                 State::Size { size: size << 4 | u64::from(digit), digits: digits + 1 }

@@ -1,4 +1,4 @@
-//! The head of an answer, and where its body ends (RFC 9112 §4, §6.3).
+//! Parses the head of a response, and finds where its body ends (RFC 9112 §4, §6.3).
 
 use std::mem::MaybeUninit;
 
@@ -9,21 +9,22 @@ use hyper::ext::ReasonPhrase;
 use crate::message::Response;
 use crate::message::body::Body;
 
-/// Heads larger than this are refused. The load balancer takes 32 K (ALB §7.4).
+/// Maximum size of a head. Larger heads are refused. The ALB accepts 32 K (ALB §7.4).
 pub(super) const BYTES_MAX: usize = 64 * 1024;
 
-/// Fields for which there is room on the stack. Answers with more are rare and read a second time.
+/// Number of header fields that fit on the stack. A response with more is rare and is parsed a second time, on the
+/// heap.
 const FIELDS_USUAL: usize = 100;
 
-/// An answer whose body is still to be read.
+/// The head of a final response. The body is still to be read.
 #[derive(Debug)]
 pub(crate) struct Head {
-    /// With an empty body. Boxed, because it passes through many hands.
+    /// Has an empty body. Boxed, because it is moved often.
     pub(crate) response: Box<Response>,
     pub(crate) length: Length,
-    /// Whether the target will take another request after this answer.
+    /// Whether the target keeps the connection open after this response.
     pub(crate) keeps_open: bool,
-    /// What came after the head.
+    /// Bytes that arrived after the head.
     pub(crate) rest: Bytes,
 }
 
@@ -58,18 +59,18 @@ pub(crate) enum Malformed {
     Trailers,
 }
 
-/// What `bytes` are the beginning of.
+/// The result of parsing the beginning of a response.
 #[derive(Debug)]
 pub(super) enum Parsed {
-    /// Of an answer.
+    /// A final response.
     Final(Head),
-    /// Of 100 (Continue) or another interim answer, which concerns nobody but us; `rest` is what comes after it.
+    /// 100 (Continue) or another interim (1xx) response, which is not forwarded. `rest` holds the bytes after it.
     Interim { status: StatusCode, rest: Bytes },
-    /// Of a head that is not whole: here they are again.
+    /// An incomplete head. Returns the bytes to the caller.
     Partial(Bytes),
 }
 
-/// Reads a head with at most `fields_max` fields. `is_head`: the request was for a head alone.
+/// Parses a head with at most `fields_max` header fields. `is_head` means that the request method was HEAD.
 ///
 /// # Errors
 ///
@@ -85,7 +86,7 @@ pub(super) fn parse(bytes: Bytes, is_head: bool, fields_max: usize) -> Result<Pa
     Ok(parsed.unwrap_or(Parsed::Partial(bytes)))
 }
 
-/// Reads a head whose fields fit into `room`. `None` where it is not whole.
+/// Parses a head whose header fields fit into `room`. `None` if the head is incomplete.
 fn parse_into<'b>(
     bytes: &'b Bytes,
     is_head: bool,
@@ -115,7 +116,8 @@ fn parse_into<'b>(
     if let Some(length) = framing.length
         && (framing.lengths > 1 || framing.has_leading_zero)
     {
-        // Said twice alike, or as `0002` (RFC 9110 §8.6): whoever reads our answer reads one plain number.
+        // Replace identical duplicates, and a length such as `0002`, by one plain number (RFC 9110 §8.6), so that every
+        // client parses the same length.
         headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
     }
     let mut response = Box::new(Response::new(Body::empty()));
@@ -130,13 +132,13 @@ fn parse_into<'b>(
     Ok(Some(Parsed::Final(Head { response, length, keeps_open, rest: bytes.slice(end..) })))
 }
 
-/// Reads trailers up to and with their empty line.
+/// Parses trailers, including the empty line at their end.
 ///
 /// # Errors
 ///
 /// [`Malformed::Trailers`].
 pub(super) fn parse_trailers(bytes: &Bytes) -> Result<HeaderMap, Malformed> {
-    // Each field has a line. How many bytes they are is bounded by the decoder.
+    // There are at most as many fields as lines. The decoder limits the number of bytes.
     let lines = memchr::memchr_iter(b'\n', bytes).count();
     let mut room = vec![httparse::EMPTY_HEADER; lines];
     match httparse::parse_headers(bytes, &mut room) {
@@ -145,7 +147,8 @@ pub(super) fn parse_trailers(bytes: &Bytes) -> Result<HeaderMap, Malformed> {
     }
 }
 
-/// The fields that were read from `bytes`, each told to `hear`; values stay where they are.
+/// Converts parsed fields to a [`HeaderMap`] and calls `hear` for each field. Values are not copied: they point into
+/// `bytes`.
 fn fields(
     bytes: &Bytes,
     read: &[httparse::Header<'_>],
@@ -161,13 +164,13 @@ fn fields(
     Ok(headers)
 }
 
-/// What the fields of one answer say of its end.
+/// What the header fields of a response say about the end of its body and of the connection.
 #[derive(Debug, Default)]
 struct Framing {
     is_1_1: bool,
     lengths: usize,
     length: Option<u64>,
-    /// A length is no number, or another than the one before it.
+    /// A `Content-Length` is not a number, or differs from the one before it.
     has_bad_length: bool,
     has_leading_zero: bool,
     codings: usize,
@@ -195,8 +198,8 @@ impl Framing {
         }
     }
 
-    /// RFC 9112 §6.3, but what its rules would have us guess is refused: a gateway that reads another body than the target
-    /// meant hands the rest to somebody else.
+    /// Follows RFC 9112 §6.3, but refuses ambiguous framing instead of guessing. If the proxy and the target disagree
+    /// about the end of a body, the rest goes to another client (response smuggling).
     fn length(&self) -> Result<Length, Malformed> {
         match (self.codings, self.lengths) {
             (0, 0) => Ok(Length::UntilClose),
@@ -211,7 +214,7 @@ impl Framing {
     }
 }
 
-/// Digits alone: no sign, no list, no blanks.
+/// Parses digits only: no sign, no list, no whitespace.
 fn number(value: &[u8]) -> Option<u64> {
     let text = std::str::from_utf8(value).ok()?;
     text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?

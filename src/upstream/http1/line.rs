@@ -1,4 +1,4 @@
-//! The bytes to and from one target, over TCP or TLS.
+//! The byte stream to one target, over TCP or TLS.
 
 use std::cell::RefCell;
 use std::future::{Future as _, poll_fn};
@@ -13,15 +13,15 @@ use tokio_rustls::client::TlsStream;
 
 use crate::socket::Socket;
 
-/// A connected stream. Its clones are the same stream: one exchange may have its answer read in one place while the rest of
-/// its upload is written in another.
+/// A connected stream. Clones share the same stream: the response can be read in one place while the rest of the upload
+/// is written in another.
 #[derive(Clone, Debug)]
 pub(crate) struct Line(Rc<RefCell<Transport>>);
 
 #[derive(Debug)]
 enum Transport {
     Plain(Socket),
-    /// In a box: it is a kilobyte.
+    /// Boxed, because a TLS stream is about a kilobyte large.
     Secured(Box<TlsStream<Socket>>),
 }
 
@@ -34,14 +34,15 @@ impl Line {
         Self(Rc::new(RefCell::new(Transport::Secured(Box::new(stream)))))
     }
 
-    /// Whether writing can fail after some of it has gone out: TLS takes all, sends what it can, and then says only that it
-    /// failed.
+    /// Whether a failed write may have sent a part of the bytes. TLS accepts all bytes, sends what it can, and then
+    /// only reports the failure.
     pub(crate) fn may_fail_in_part(&self) -> bool {
         matches!(*self.0.borrow(), Transport::Secured(_))
     }
 
-    /// Whether there is nothing to read, not even an end: whatever a target says while nobody has asked is not an answer. As
-    /// far as the runtime has heard: what came since it last asked the system is not seen.
+    /// Whether there is nothing to read: no bytes and no end of the stream. Bytes that a target sends before a request
+    /// are not a response. Only sees what the runtime already knows, not what arrived since the runtime last polled the
+    /// system.
     pub(crate) fn is_quiet(&self) -> bool {
         match &mut *self.0.borrow_mut() {
             Transport::Plain(socket) => socket.is_quiet(),
@@ -49,7 +50,7 @@ impl Line {
                 let mut byte = [0];
                 let mut buffer = ReadBuf::new(&mut byte);
                 let read = poll_fn(|cx| Pin::new(&mut *stream).poll_read(cx, &mut buffer));
-                // A task whose turn is used up would be told that there is nothing to read whatever there is.
+                // `unconstrained`, because a task that has used up its cooperative budget would always get `Pending`.
                 pin!(unconstrained(read)).poll(&mut Context::from_waker(Waker::noop())).is_pending()
             }
         }

@@ -1,12 +1,12 @@
-//! HTTP/1.1 towards targets (RFC 9112), spoken by whoever waits for the answer.
+//! The HTTP/1.1 client for targets (RFC 9112). It runs inside the task that waits for the response.
 //!
-//! An exchange has no task of its own and no channel: the future that awaits the answer writes the request and reads the
-//! head, and the answer's body reads on from the same connection while it is sent to the client. A connection is therefore
-//! either idle in a pool or owned by one exchange, and gives up nothing but bytes that it has taken apart itself.
+//! An exchange has no task of its own and no channel. The future that awaits the response writes the request and reads
+//! the head of the response. The body of the response is then read from the same connection while it is sent to the
+//! client. So a connection is either idle in a pool or owned by one exchange, and only decoded bytes leave this module.
 //!
-//! [`request_writer`] is a request as it goes out, [`head`] and [`decoder`] are the reading of an answer, [`connection`] does the
-//! one and the other, [`response_body`] is the body that comes of it, and [`upload`] is what is left of a request whose target
-//! answers early. Why not hyper's: `docs/decisions/0011`.
+//! [`request_writer`] writes a request. [`head`] and [`decoder`] parse a response. [`connection`] does both over one
+//! connection. [`response_body`] is the body of the response. [`upload`] sends the rest of a request if the target
+//! responds early. `docs/decisions/0011` says why hyper's client is not used.
 
 pub(super) mod connection;
 mod decoder;

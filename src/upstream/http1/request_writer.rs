@@ -1,4 +1,5 @@
-//! A request as it goes out: its head in bytes, and its body in the framing that the head announces (RFC 9112 §6, §7).
+//! Writes a request to a target: the head as bytes, and the body in the framing that the head announces (RFC 9112 §6,
+//! §7).
 
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
@@ -17,30 +18,32 @@ use crate::message::own_fields::OwnFields;
 use crate::message::{BoxError, Request, framing};
 use crate::upstream::http1::line::Line;
 
-/// About as large as a signed-in request's head.
+/// Initial capacity for a head. The head of a signed-in request is about this large.
 const HEAD_BYTES: usize = 4096;
 
-/// A request on its way. It is written once for all targets that it may be offered to.
+/// A request that is being sent. The head is formatted once, and reused for each target that is tried.
 #[derive(Debug)]
 pub(crate) struct RequestWriter {
     head: Bytes,
-    /// What is left of the head to write.
+    /// The part of the head that is not written yet.
     head_left: Bytes,
     body: Body,
     framing: Framing,
-    /// The trailers that the head announces (RFC 9110 §6.6.2). Others are left out.
+    /// The trailers that the head announces (RFC 9110 §6.6.2). Other trailers are dropped.
     announced: Vec<HeaderName>,
     piece: Option<Piece>,
-    /// RFC 9110 §9.2.2, and nothing of it is gone once it has been sent.
+    /// Whether the request can be sent again: the method is idempotent (RFC 9110 §9.2.2) and there is no body, which is
+    /// lost once it is sent.
     may_be_repeated: bool,
     is_head: bool,
-    /// The client sends the body only when it is told to (RFC 9110 §10.1.1). It is told when the body is first read.
+    /// The client waits for 100 (Continue) before it sends the body (RFC 9110 §10.1.1). It gets 100 when the body is
+    /// first read.
     awaits_continue: bool,
-    /// The target gets no other request over the same connection.
+    /// The connection is closed after this request.
     is_last: bool,
-    /// Whether a target may have seen something of it, or the client has broken it off.
+    /// Whether a target may have received a part of the request, or reading the client's body failed.
     is_begun: bool,
-    /// Whether what was written has left us: TLS takes bytes and keeps them until they are flushed.
+    /// Whether the written bytes are flushed. TLS buffers bytes until a flush.
     is_flushed: bool,
     moves: u64,
 }
@@ -48,14 +51,14 @@ pub(crate) struct RequestWriter {
 /// How the target knows where the body ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Framing {
-    /// After this many more bytes; zero for no body.
+    /// The body has this many more bytes. Zero means no body.
     Exact(u64),
     Chunked,
-    /// The last byte is among those that wait to be written.
+    /// The body is read to its end. Its last bytes may still wait in `piece`.
     Over,
 }
 
-/// A part of the body that waits to be written, with what stands around it.
+/// A part of the body that is not written yet, with the chunk framing before and after it.
 #[derive(Debug, Default)]
 struct Piece {
     before: Bytes,
@@ -63,12 +66,12 @@ struct Piece {
     after: Bytes,
 }
 
-/// Why a request could not be written to its end.
+/// Why a request could not be written completely.
 #[derive(Debug)]
 pub(crate) enum Unsent {
-    /// The target does not take it. It may have answered all the same.
+    /// Writing to the target failed. The target may have sent a response before that.
     Target(io::Error),
-    /// The client did not send what it had promised.
+    /// The client's body failed, or does not match its `Content-Length`.
     Client(BoxError),
 }
 
@@ -78,21 +81,21 @@ pub(crate) enum Unsent {
 struct OtherLength;
 
 impl Piece {
-    /// RFC 9112 §7.1. `data` is not empty: that would be the last chunk.
+    /// A chunk (RFC 9112 §7.1). `data` must not be empty: an empty chunk ends the body.
     fn chunk(data: Bytes) -> Self {
         Self { before: format!("{:x}\r\n", data.len()).into(), data, after: Bytes::from_static(b"\r\n") }
     }
 }
 
 impl RequestWriter {
-    /// Writes the head of `request`, and takes its body. `target` stands in the request line, and `fields` in the place of the
-    /// request's own fields of these names.
+    /// Formats the head of `request` and takes its body. The request line contains `target`. Each field in `fields`
+    /// replaces the request's own fields of that name.
     ///
     /// Boxed, because it passes through many hands.
     ///
     /// # Errors
     ///
-    /// What went wrong with the client's body.
+    /// Returns an error if reading the client's body fails.
     pub(crate) async fn new(
         request: &mut Request,
         target: &PathAndQuery,
@@ -105,8 +108,9 @@ impl RequestWriter {
             _ if body.is_empty() => Framing::Exact(0),
             Some(length) => Framing::Exact(length),
             None if framing::may_have_a_body(method) => Framing::Chunked,
-            // Over HTTP/2 also a request without a body may say so after its head. Not many targets look for the body of a
-            // GET, and who does not would take the end of one for the next request.
+            // An HTTP/2 client can end a request without a body by an extra empty frame after the head, so the length
+            // is unknown here. Wait for the first data: with chunked framing, a target that ignores the body of a GET
+            // would read the end of the body as the next request.
             None => {
                 piece = first_data(&mut body).await?.map(Piece::chunk);
                 if piece.is_some() { Framing::Chunked } else { Framing::Exact(0) }
@@ -132,7 +136,8 @@ impl RequestWriter {
                 announced = names(headers.get_all(header::TRAILER));
             }
         }
-        // ALB §10.6: few targets look for the body of a GET, and the next request would begin in the middle of it.
+        // ALB §10.6: few targets read the body of a GET. Such a target would read the body as the next request, so the
+        // connection is closed.
         let is_last = framing != Framing::Exact(0) && matches!(*method, Method::GET | Method::HEAD);
         if is_last {
             head.extend_from_slice(b"connection: close\r\n");
@@ -160,37 +165,39 @@ impl RequestWriter {
         }))
     }
 
-    /// Whether it asks for a head without its body.
+    /// Whether the method is HEAD: the response has no body.
     pub(crate) fn is_head(&self) -> bool {
         self.is_head
     }
 
-    /// Whether the body waits until the target has said 100 (Continue).
+    /// Whether the body is held back until the target has sent 100 (Continue).
     pub(crate) fn awaits_continue(&self) -> bool {
         self.awaits_continue
     }
 
-    /// The body need not wait any longer.
+    /// Stops waiting for 100 (Continue): the body is sent from now on.
     pub(crate) fn go_on(&mut self) {
         self.awaits_continue = false;
     }
 
-    /// Whether the connection carries no other request after it.
+    /// Whether the connection is closed after this request.
     pub(crate) fn is_last(&self) -> bool {
         self.is_last
     }
 
-    /// Lets the rest of the body come as slowly as it likes: the target has answered, and goes on to read.
+    /// Removes the minimum rate of the body. Called when the target has responded and still reads the body.
     pub(crate) fn lift_rate(&mut self) {
         self.body.lift_rate();
     }
 
-    /// Whether no target has seen anything of it: it can be offered to any. What the client has sent of the body is kept.
+    /// Whether no target has received any byte, so that the request can be sent to any target. The part of the body
+    /// that was already read is kept.
     pub(crate) fn is_whole(&self) -> bool {
         !self.is_begun
     }
 
-    /// Makes it whole again where sending it twice does no harm. Answers whether it is whole.
+    /// Resets the request so that it can be sent again, if sending it twice does no harm. Returns whether it can be
+    /// sent again.
     pub(crate) fn rewind(&mut self) -> bool {
         if self.may_be_repeated {
             self.head_left = self.head.clone();
@@ -199,25 +206,26 @@ impl RequestWriter {
         self.is_whole()
     }
 
-    /// Whether its last byte has been written and has left us.
+    /// Whether the whole request is written and flushed.
     pub(crate) fn is_written(&self) -> bool {
         self.head_left.is_empty() && self.framing == Framing::Over && self.piece.is_none() && self.is_flushed
     }
 
-    /// Changes whenever something of it has moved.
+    /// A counter that grows whenever body data was read or bytes were written.
     pub(crate) fn moves(&self) -> u64 {
         self.moves
     }
 
-    /// Writes as much as the client has sent and the target takes; ready when all of it is written.
+    /// Writes what the client has sent, as far as the target accepts it. Ready when the whole request is written.
     ///
     /// # Errors
     ///
-    /// Whose fault it is. Nothing of it is written after that.
+    /// [`Unsent`] says whether the client or the target caused the error. Do not call `poll_write` again after an
+    /// error.
     pub(crate) fn poll_write(&mut self, line: &mut Line, cx: &mut Context<'_>) -> Poll<Result<(), Unsent>> {
         loop {
             if self.piece.is_none() && self.framing != Framing::Over && !self.awaits_continue {
-                // Before the head goes out, so that a small body goes with it.
+                // Read the body before writing the head, so that a small body is sent together with the head.
                 if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(cx) {
                     self.moves += 1;
                     match frame.transpose().and_then(|frame| self.frame(frame)) {
@@ -271,7 +279,7 @@ impl RequestWriter {
         }
     }
 
-    /// Puts what the client sent into the framing. Nothing comes of a frame without data.
+    /// Adds the framing to a frame of the client's body. Returns `None` for a frame without data.
     fn frame(&mut self, frame: Option<Frame<Bytes>>) -> Result<Option<Piece>, BoxError> {
         let frame = frame.map(Frame::into_data);
         match (&mut self.framing, frame) {
@@ -282,10 +290,10 @@ impl RequestWriter {
                 }
                 Ok((!data.is_empty()).then(|| Piece { data, ..Piece::default() }))
             }
-            // A length has no trailers after it; the target would take them for a request.
+            // A body with `Content-Length` has no trailers. The target would read them as the next request.
             (Framing::Exact(_), Some(Err(_))) => Ok(None),
             (Framing::Exact(_), None) => Err(OtherLength.into()),
-            // A chunk of no bytes would be the last.
+            // An empty chunk would end the body.
             (Framing::Chunked, Some(Ok(data))) if data.is_empty() => Ok(None),
             (Framing::Chunked, Some(Ok(data))) => Ok(Some(Piece::chunk(data))),
             (Framing::Chunked, last) => {
@@ -303,7 +311,7 @@ impl RequestWriter {
     }
 }
 
-/// The first data; nothing where the body ends without any. Trailers of no body are left out.
+/// Reads the first data of `body`. `None` if the body ends without data; its trailers are dropped.
 async fn first_data(body: &mut Body) -> Result<Option<Bytes>, BoxError> {
     while let Some(frame) = poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx)).await.transpose()? {
         match frame.into_data() {
@@ -315,14 +323,15 @@ async fn first_data(body: &mut Body) -> Result<Option<Bytes>, BoxError> {
     Ok(None)
 }
 
-/// The names in lists of them.
+/// The field names in comma-separated lists.
 fn names(lists: GetAll<'_, HeaderValue>) -> Vec<HeaderName> {
     let names = lists.iter().flat_map(|list| list.as_bytes().split(|byte| *byte == b','));
     names.filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok()).collect()
 }
 
-/// Writes `headers` with `own` in their places, but none that say where the body ends: these say what the body is, not what
-/// it was called. Answers whether there was a length among them.
+/// Writes `headers`, with the fields of `own` replacing those of the same name. Skips `Content-Length` and
+/// `Transfer-Encoding`: the caller writes the framing that the body really has. Returns whether there was a
+/// `Content-Length`.
 fn write_fields(bytes: &mut Vec<u8>, headers: &HeaderMap, own: &OwnFields) -> bool {
     let mut had_length = false;
     for (name, value) in headers {

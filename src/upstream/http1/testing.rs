@@ -1,4 +1,4 @@
-//! Connections for unit tests, with the target's end in the test's hands.
+//! Connections for unit tests. The test controls the target's end.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::socket::Socket;
 use crate::upstream::http1::line::Line;
 use crate::upstream::tls;
 
-/// What the kernel keeps of what nobody has read, about, in each direction and at each end.
+/// Approximate number of unread bytes that the kernel buffers, in each direction and at each end.
 const SOCKET_BYTES: usize = 32 * 1024;
 
 async fn sockets() -> (Socket, TcpStream) {

@@ -1,4 +1,4 @@
-//! What is left of a request when its answer has begun.
+//! Sends the rest of a request whose response has already begun.
 
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
@@ -11,10 +11,11 @@ use crate::upstream::http1::connection::Connection;
 use crate::upstream::http1::line::Line;
 use crate::upstream::http1::request_writer::RequestWriter;
 
-/// Writes the rest of `request`, whether or not the client reads the answer, and also after the end of it: an application
-/// may say "accepted" and go on to read, also while the process stops. It ends when nothing moves for `timeout`.
+/// Writes the rest of `request` in a task of its own. The task goes on if the client stops reading the response, after
+/// the response has ended, and while the process shuts down, because an application may respond "accepted" and then
+/// read on. The task ends when nothing was read or written for `timeout`.
 ///
-/// A body that the client breaks off must not look whole: the target is told by the end of the stream.
+/// If the client's body is incomplete, the target must not take it for complete. So the stream to the target is closed.
 pub(crate) fn finish(mut request: Box<RequestWriter>, connection: &Connection, timeout: Duration, spawner: &Spawner) {
     let mut line = connection.line.clone();
     spawner.spawn_local(|_| async move {
