@@ -1,4 +1,5 @@
-//! Versioned bytes ↔ [`Session`]. The only place that knows the layout; another version is refused here.
+//! Encodes a [`Session`] as bytes with a version number, and decodes them. No other file knows the layout. Bytes of another
+//! version are refused here.
 //!
 //! `version (1) ‖ deflate(JSON)`. JSON is unambiguous about where one field ends and the next begins (attacks S-04).
 
@@ -18,8 +19,8 @@ use crate::session::record::{Session, SessionId};
 
 const VERSION: u8 = 1;
 
-/// Most bytes that a session may have before it is compressed. A cookie that grows beyond is a bomb (attacks D-09); one
-/// of ours is never written larger, because the reader would refuse it (pitfalls 23).
+/// Maximum size of a session before compression, in bytes. A cookie that decompresses to more is a decompression bomb
+/// (attacks D-09). Vestibule never writes a larger session, because the reader would refuse it (pitfalls 23).
 const PLAIN_BYTES_MAX: usize = 64 * 1024;
 
 #[derive(Serialize)]
@@ -64,11 +65,11 @@ struct Read {
     nonce_hash: Option<String>,
 }
 
-/// Writes a session.
+/// Encodes a session.
 ///
 /// # Errors
 ///
-/// [`Error::TooLarge`].
+/// [`Error::TooLarge`] if the session is larger than [`PLAIN_BYTES_MAX`] before compression.
 pub(super) fn encode(session: &Session) -> Result<Vec<u8>, Error> {
     let written = Written {
         id: session.id.0,
@@ -103,11 +104,11 @@ fn expose(token: Option<&Secret<String>>) -> Option<&str> {
     token.map(|token| token.expose().as_str())
 }
 
-/// Reads what [`encode`] wrote.
+/// Decodes bytes that [`encode`] wrote.
 ///
 /// # Errors
 ///
-/// [`Error::Version`], [`Error::Invalid`].
+/// [`Error::Version`] for bytes of another version, [`Error::Invalid`] for bytes that are not a session.
 pub(super) fn decode(bytes: &[u8]) -> Result<Session, Error> {
     let (&version, compressed) = bytes.split_first().ok_or(Error::Invalid)?;
     if version != VERSION {
@@ -115,7 +116,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Session, Error> {
     }
     let plain = inflated(compressed)?;
     let read: Read = serde_json::from_slice(&plain).map_err(|_| Error::Invalid)?;
-    // The bytes were under our seal: this is where a sealed session becomes a user again.
+    // The bytes were decrypted with one of our keys, so `Identity::assertion` may be called: the user was verified at login.
     let access_token = read.access_token.map(Secret::new);
     let identity = Identity::assertion(read.issuer, read.subject, read.claims, access_token);
     Ok(Session {
@@ -134,11 +135,11 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Session, Error> {
 }
 
 thread_local! {
-    /// What inflating needs besides its input and output: 10 KB that would have to be made anew for each session.
+    /// Working memory for decompression: 10 KB, reused so that it is not allocated for each session.
     static INFLATER: RefCell<Box<DecompressorOxide>> = RefCell::default();
 }
 
-/// Inflates a whole deflate stream (RFC 1951) of at most [`PLAIN_BYTES_MAX`] bytes.
+/// Decompresses a whole deflate stream (RFC 1951) into at most [`PLAIN_BYTES_MAX`] bytes.
 fn inflated(compressed: &[u8]) -> Result<Vec<u8>, Error> {
     INFLATER.with_borrow_mut(|inflater| {
         inflater.init();

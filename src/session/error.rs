@@ -1,16 +1,17 @@
-//! Why a cookie was not accepted or not made; never shown to the client.
+//! Why a cookie was refused or could not be made. The client never sees this error.
 
-/// Why a cookie was not accepted or not made.
+/// Why a cookie was refused or could not be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Error {
-    /// Not sealed by one of our keys for this purpose, name and host; or damaged, or not whole. One variant for all of it:
-    /// which byte was wrong is nobody's business (attacks S-05).
+    /// The value was not encrypted with one of our keys for this purpose, name and host, or it is damaged or incomplete. One
+    /// variant covers all of these, so that an attacker cannot learn which byte was wrong (attacks S-05).
     #[error("the cookie cannot be decrypted")]
     Invalid,
-    /// Sealed by us, in a layout that this version does not know: the same as no session (pitfalls 28, 30).
+    /// The value was encrypted with one of our keys, but this version does not know its layout. It is handled like a missing
+    /// session (pitfalls 28, 30).
     #[error("the cookie has the format of another version")]
     Version,
-    /// Does not fit into four cookies of 4096 bytes (ALB §2.5.4).
+    /// The session does not fit into four cookies of 4096 bytes (ALB §2.5.4).
     #[error("the session does not fit into four cookies")]
     TooLarge,
 }

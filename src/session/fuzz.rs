@@ -1,4 +1,4 @@
-//! For `fuzz/`: what is under the seal of a session's cookie, and cookies that we did not seal.
+//! Fuzz target for `fuzz/`: the decrypted content of a session cookie, and cookies that Vestibule did not encrypt.
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -17,14 +17,14 @@ use crate::session::{Sessions, codec, settings};
 const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
 const BASE: &str = "shop";
 
-/// The input is read as what is under a seal, as a cookie, and as a change of a cookie that we have sealed.
+/// Uses the input in three ways: as the decrypted content of a cookie, as a cookie, and as changes to a valid cookie.
 pub(crate) fn sealed(input: &[u8]) {
     under_a_seal(input);
     as_a_cookie(input);
     as_a_change(input);
 }
 
-/// What can be read can be written, and says the same when it is read again.
+/// A session that decodes can be encoded again, and the result decodes to the same session.
 fn under_a_seal(input: &[u8]) {
     let Ok(session) = codec::decode(input) else { return };
     let Ok(written) = codec::encode(&session) else { return };
@@ -33,7 +33,7 @@ fn under_a_seal(input: &[u8]) {
     assert_eq!((again.expires_at, again.identity.subject()), (session.expires_at, session.identity.subject()));
 }
 
-/// No cookie opens that we did not seal.
+/// A cookie that Vestibule did not encrypt cannot be decrypted.
 fn as_a_cookie(input: &[u8]) {
     let Ok(value) = HeaderValue::from_bytes(&[b"shop-0=", input].concat()) else { return };
     let headers = HeaderMap::from_iter([(header::COOKIE, value)]);
@@ -42,10 +42,10 @@ fn as_a_cookie(input: &[u8]) {
     }
 }
 
-/// Pairs of bytes: at which place of the cookie, and what it is there. The cookie opens where nothing has been changed, and nowhere else.
+/// Each pair of bytes is an offset in the cookie and the new byte at that offset. The cookie decrypts only if no byte has changed.
 fn as_a_change(input: &[u8]) {
     thread_local! {
-        // Sealed once: a seal has a random part, and the same input has to do the same.
+        // Encrypted once, because each encryption uses a random nonce. The same input must always give the same result.
         static COOKIE: RefCell<Vec<u8>> = RefCell::new(cookie());
     }
     let sealed = COOKIE.with_borrow(Clone::clone);
@@ -58,7 +58,7 @@ fn as_a_change(input: &[u8]) {
     let headers = HeaderMap::from_iter([(header::COOKIE, value)]);
     let Found::Whole(found) = shards::find(&headers, BASE) else { return };
     let opened = sessions().open("app.test", &found);
-    // Other cookies beside it and blanks around it are no change.
+    // Other cookies in the header, and blanks around the value, do not change the value.
     let is_same = found.values() == [&sealed[b"shop-0=".len()..]];
     assert_eq!(opened.is_ok(), is_same, "a changed session opens, or one that was not changed does not");
 }

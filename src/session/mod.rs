@@ -1,8 +1,9 @@
 //! The browser session between us and the user agent, and pending logins.
 //!
-//! Everything lives in sealed cookies (DESIGN §5); this process keeps only a cache of decrypted sessions ([`opened`]) and
-//! the list of revoked sessions ([`revoked`]). Knows no provider and no rule, and decides nothing about a
-//! request. Start at [`Sessions`]; [`shards`] is the format of the cookies, [`codec`] the format of their content.
+//! Sessions and pending logins are stored in encrypted cookies (DESIGN §5). This process keeps only a cache of decrypted
+//! sessions ([`opened`]) and the list of revoked sessions ([`revoked`]). This room knows no provider and no rule, and decides
+//! nothing about a request. Start at [`Sessions`]. [`shards`] is the format of the cookies, [`codec`] the format of their
+//! content.
 
 pub(crate) mod error;
 pub(crate) mod settings;
@@ -37,7 +38,7 @@ use crate::session::shards::Shards;
 /// and not "please sign in" (ALB §2.1 distinguishes EXPIRED from NONE). The session expires by the time inside the encrypted value.
 const KEEP_EXPIRED: Duration = Duration::from_secs(7 * 24 * 3600);
 
-/// Sessions under one cookie name.
+/// Reads and writes the sessions with one base name of cookies.
 #[derive(Clone, Debug)]
 pub(crate) struct Sessions {
     keys: Arc<[Key]>,
@@ -46,17 +47,17 @@ pub(crate) struct Sessions {
 }
 
 impl Sessions {
-    /// Sessions in cookies named `base-0`, `base-1`, …, sealed by the first of `keys`.
+    /// Sessions in cookies named `base-0`, `base-1`, …. The first key of the settings encrypts them.
     pub(crate) fn new(settings: &settings::Settings, base: Arc<str>) -> Self {
         Self { keys: Arc::clone(&settings.keys), base, same_site: SameSite::Lax }
     }
 
-    /// The same, with cookies of another `SameSite`.
+    /// The same sessions, with another `SameSite` attribute on the cookies.
     pub(crate) fn for_requests_of(self, same_site: SameSite) -> Self {
         Self { same_site, ..self }
     }
 
-    /// The cookies' base name.
+    /// The base name of the cookies.
     pub(crate) fn base(&self) -> &Arc<str> {
         &self.base
     }
@@ -72,7 +73,8 @@ impl Sessions {
         codec::decode(&sealed::open_bytes(&self.keys, &scope, shards.sealed()?.as_ref())?)
     }
 
-    /// The `Set-Cookie` lines that carry `session` to the browser: its shards, and the deletion of every higher one.
+    /// The `Set-Cookie` lines that store `session` in the browser: its shards, and the deletion of every shard with a higher
+    /// number.
     ///
     /// # Errors
     ///
@@ -85,7 +87,7 @@ impl Sessions {
         shards::write(self.same_site, &self.base, &text, keep.as_secs() + 1)
     }
 
-    /// The `Set-Cookie` lines that delete every shard, and every other cookie of the request with such a name.
+    /// The `Set-Cookie` lines that delete every shard, and every other cookie of the request whose name looks like a shard's.
     pub(crate) fn clear(&self, headers: &http::HeaderMap) -> Vec<HeaderValue> {
         shards::names(&self.base, headers).iter().map(|name| cookie::set_for(self.same_site, name, "", 0)).collect()
     }

@@ -1,6 +1,7 @@
-//! Which cookies are ours, by name. One list for requests (a target never sees them) and for answers (a target never sets them).
+//! The names of Vestibule's own cookies. The same list serves requests and answers: a target never sees these cookies, and a
+//! target can never set them.
 //!
-//! A new cookie of ours needs a line in [`OurCookies::contains`], or a name that begins with [`RESERVED`].
+//! A new cookie of Vestibule needs a line in [`OurCookies::contains`], or a name that begins with [`RESERVED`].
 
 use std::sync::Arc;
 
@@ -10,14 +11,14 @@ use crate::message::cookie::{self, Kept};
 use crate::message::own_fields::OwnFields;
 use crate::session::{pending, rounds, shards};
 
-/// Every name that begins like this belongs to this program, also to another version of it: cookies of the user pool, and of
-/// sessions under the default name.
+/// Every name with this prefix belongs to Vestibule, in every version: the cookies of the user pool, and of sessions with
+/// the default name.
 const RESERVED: &str = "__Host-vestibule-";
 
 /// The names of every session cookie and every pending login of a configuration.
 ///
-/// Names are compared without case: an application that ignores the case of names must not be given another spelling of ours
-/// (attacks H-15).
+/// The comparison of names ignores case. Otherwise an application that ignores case could receive one of our cookies in
+/// another spelling (attacks H-15).
 #[derive(Debug, Default)]
 pub(crate) struct OurCookies {
     /// Base names of sessions: `shop` for the cookies `shop-0` and `shop-login-AbCd1234`.
@@ -46,7 +47,7 @@ impl OurCookies {
         })
     }
 
-    /// Takes our cookies out of what a target is sent.
+    /// Removes Vestibule's cookies from the request that goes to a target.
     pub(crate) fn strip_request(&self, headers: &HeaderMap, fields: &mut OwnFields) {
         match cookie::without(headers, |name| self.contains(name)) {
             Kept::All => {}
@@ -55,10 +56,10 @@ impl OurCookies {
         }
     }
 
-    /// Takes out of a target's answer, or of its trailers, every `Set-Cookie` line with a name of ours: a target can neither
-    /// give a browser a session nor end one. Returns how many there were.
+    /// Removes every `Set-Cookie` line with one of Vestibule's names from a target's answer or its trailers. So a target can
+    /// neither create nor end a session in a browser. Returns the number of removed lines.
     pub(crate) fn strip_answer(&self, fields: &mut HeaderMap) -> usize {
-        // Nearly always there is nothing of ours, and the map is only read.
+        // Nearly every answer has no such line. Then the map is only read.
         let is_ours = |line: &HeaderValue| cookie::names_set_by(line.as_bytes()).any(|name| self.contains(name));
         let count = fields.get_all(header::SET_COOKIE).iter().filter(|line| is_ours(line)).count();
         if count > 0 {
@@ -72,7 +73,7 @@ impl OurCookies {
     }
 }
 
-/// What follows `prefix`, compared without case.
+/// The part of `name` after `prefix`. The comparison ignores case.
 fn after<'n>(name: &'n [u8], prefix: &str) -> Option<&'n [u8]> {
     let (head, rest) = name.split_at_checked(prefix.len())?;
     head.eq_ignore_ascii_case(prefix.as_bytes()).then_some(rest)

@@ -1,8 +1,8 @@
-//! This worker's cache of decrypted sessions, by the exact bytes of the cookie (DESIGN §2: "open a session once").
+//! This worker's cache of decrypted sessions. The key is the exact bytes of the cookie (DESIGN §2: "open a session once").
 //!
-//! Two generations: an entry that is used moves into the young one. When the young one is full it becomes the old one, and the old one is
-//! dropped. So the memory is bounded, a hit costs one or two look-ups, and nothing is ever scanned. Not shared between
-//! workers: no lock.
+//! The cache has two generations. A used entry moves into the young generation. When the young generation is full, it
+//! becomes the old generation, and the previous old generation is dropped. So memory is bounded, a hit costs one or two
+//! look-ups, and the cache is never scanned. Workers do not share the cache, so it needs no lock.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, BuildHasherDefault, Hasher, RandomState};
@@ -10,17 +10,17 @@ use std::rc::Rc;
 
 use crate::session::shards::Shards;
 
-/// Sessions in one generation; there are two.
+/// Maximum number of sessions in one of the two generations.
 const GENERATION_MAX: usize = 2048;
-/// Bytes in one generation: of the cookies, and of what was opened from them. Claims compress well, so that a session in memory
-/// can be many times larger than its cookie.
+/// Maximum bytes in one generation: the cookies and the decrypted sessions. Claims compress well, so a session in memory can
+/// be many times larger than its cookie.
 const GENERATION_BYTES_MAX: usize = 32 * 1024 * 1024;
 
-/// How much of shard 0 is hashed. The nonce (96 random bits) lies within, and only what has opened is ever remembered, so
-/// two entries do not share it; the rest is compared, not hashed.
+/// How many bytes of shard 0 are hashed. They contain the nonce (96 random bits). Only cookies that were decrypted are
+/// cached, so no two entries have the same nonce. The rest of the cookie is compared and not hashed.
 const HASHED_BYTES: usize = 40;
 
-/// Opened sessions.
+/// The cache of decrypted sessions.
 #[derive(Debug)]
 pub(crate) struct Opened<T> {
     random: RandomState,
@@ -44,7 +44,7 @@ struct Entry<T> {
 /// The key of a cache entry: the gate, the host, and the bytes of the cookie.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Key<'h> {
-    /// Names the gate, and the generation of the configuration that it belongs to.
+    /// Identifies the gate and the generation of the configuration that the gate belongs to.
     pub(crate) scope: u64,
     pub(crate) host: &'h str,
     pub(crate) shards: &'h Shards<'h>,
@@ -124,7 +124,7 @@ impl<T> Opened<T> {
 }
 
 impl<T> Entry<T> {
-    /// Whether this was opened under `key`, byte for byte.
+    /// Whether this entry has exactly this `key`, byte for byte.
     fn is(&self, key: &Key<'_>) -> bool {
         let mut rest = &*self.cookie;
         self.scope == key.scope
@@ -140,7 +140,7 @@ impl<T> Entry<T> {
     }
 }
 
-/// The key is a hash already.
+/// A hasher that returns the key itself, because the key is a hash already.
 #[derive(Clone, Copy, Debug, Default)]
 struct AsItIs(u64);
 

@@ -1,10 +1,11 @@
-//! Pending logins: sealed cookies for each attempt, so that several tabs can sign in at once (pitfalls 1).
+//! Pending logins: encrypted cookies for each attempt, so that several tabs can sign in at once (pitfalls 1).
 //!
-//! A cookie's name carries a short hash of `state`, its value the time of issue (only to choose which one to delete) and the
-//! seal. The time that counts is inside the seal. A login with a long address is split over several cookies.
+//! The cookie's name contains a short hash of `state`. The value contains the time of issue and the encrypted login. The
+//! time of issue is not encrypted and only decides which cookies to delete. Expiry is checked with the time inside the
+//! encrypted value. A login with a long address is split over several cookies.
 //!
-//! `state` itself is a sealed value too, a [ticket](PendingLogins::seal_ticket): where the cookie is gone, it still says where
-//! the user was going. It proves nothing else, because anybody who has begun a login knows one.
+//! `state` itself is an encrypted value too, a [ticket](PendingLogins::seal_ticket). If the cookie is missing, `state` still
+//! contains the address that the user asked for. It proves nothing else, because anyone who begins a login gets a `state`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,37 +26,38 @@ use crate::session::error::Error;
 use crate::session::sealed::{self, Purpose, Scope};
 use crate::session::{settings, shards};
 
-/// From the redirect to the callback (ALB §2.4).
+/// Maximum time from the redirect to the callback (ALB §2.4).
 pub(crate) const LOGIN_WINDOW: Duration = Duration::from_secs(15 * 60);
 
-/// How long the cookie of a login lives. Longer than the login, so that a sign-in that took too long is known as that.
+/// How long the browser keeps the cookie of a login. Longer than [`LOGIN_WINDOW`], so that a late callback is recognised as
+/// an expired login and not as an unknown one.
 pub(crate) const COOKIE_LIFE: Duration = Duration::from_secs(2 * 3600);
 
-/// Logins that one browser may have on their way; the oldest makes room (attacks D-17).
+/// Maximum number of pending logins in one browser. A new login deletes the oldest beyond it (attacks D-17).
 pub(crate) const LOGINS_MAX: usize = 6;
 
-/// Most cookies of one login.
+/// Maximum number of cookies of one login.
 const PARTS_MAX: usize = 32;
 
-/// Most bytes of a login before it is compressed. No request head is larger.
+/// Maximum size of a login before compression, in bytes. No request head is larger.
 const PLAIN_BYTES_MAX: usize = 1024 * 1024;
 
-/// A login of fewer bytes is not compressed: there is nothing to be gained.
+/// A login with fewer bytes is not compressed, because compression would save nothing.
 const COMPRESSED_FROM: usize = 1024;
 
-/// Cookies of old attempts that one answer deletes at most.
+/// Maximum number of cookies of old attempts that one response deletes.
 const DELETIONS_MAX: usize = 48;
 
-/// Stands between the base name and the tag.
+/// The part of the cookie's name between the base name and the tag.
 const LOGIN: &str = "login";
 
-/// Characters of a [`tag`].
+/// Length of a [`tag`] in characters.
 const TAG_LENGTH: usize = 8;
 
-/// Stands between the tag and the number of the second cookie of a login and those after it.
+/// Separates the tag and the number in the names of the second and later cookies of a login.
 const PART: u8 = b'.';
 
-/// Pending logins under one cookie name.
+/// Reads and writes the pending logins with one base name of cookies.
 #[derive(Clone, Debug)]
 pub(crate) struct PendingLogins {
     keys: Arc<[Key]>,
@@ -67,9 +69,9 @@ pub(crate) struct PendingLogins {
 /// A pending login that was found.
 #[derive(Debug)]
 pub(crate) struct Found<T> {
-    /// What was kept.
+    /// The decrypted login.
     pub(crate) login: T,
-    /// Whether it is within its window.
+    /// Whether the login is older than [`LOGIN_WINDOW`].
     pub(crate) is_expired: bool,
 }
 
@@ -81,30 +83,30 @@ struct Kept<T> {
 }
 
 impl PendingLogins {
-    /// Pending logins in cookies named `base-login-…`. All of them together may have `bytes_max` bytes in a request.
+    /// Pending logins in cookies named `base-login-…`. All of them together may take up to `bytes_max` bytes of a request.
     pub(crate) fn new(settings: &settings::Settings, base: Arc<str>, bytes_max: usize) -> Self {
         Self { keys: Arc::clone(&settings.keys), prefix: format!("{base}-{LOGIN}"), base, bytes_max }
     }
 
-    /// Seals a value that is to be used as `state`, or in a link of a page of ours.
+    /// Encrypts a value for use as `state`, or in a link on one of Vestibule's own pages.
     pub(crate) fn seal_ticket<T: Serialize>(&self, host: &str, ticket: &T) -> String {
         sealed::seal(&self.keys, &self.scope(Purpose::Ticket, host), ticket)
     }
 
-    /// Opens what [`seal_ticket`](Self::seal_ticket) made.
+    /// Decrypts a value that [`seal_ticket`](Self::seal_ticket) made.
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] for what was never sealed at this host under this name.
+    /// [`Error::Invalid`] if the value was not encrypted for this host and this base name.
     pub(crate) fn open_ticket<T: DeserializeOwned>(&self, host: &str, text: &str) -> Result<T, Error> {
         sealed::open(&self.keys, &self.scope(Purpose::Ticket, host), text.as_bytes())
     }
 
-    /// The `Set-Cookie` lines that keep `login` until the callback with `state`, and delete those that are too many.
+    /// The `Set-Cookie` lines that store `login` until the callback with `state`, and delete older logins beyond the limits.
     ///
     /// # Errors
     ///
-    /// [`Error::TooLarge`] where it does not fit into what a request may bring along.
+    /// [`Error::TooLarge`] if the cookies of the login would be larger than a request may carry.
     pub(crate) fn save<T: Serialize>(
         &self,
         host: &str,
@@ -127,7 +129,8 @@ impl PendingLogins {
         Ok(lines)
     }
 
-    /// Splits the sealed text. One cookie is `seconds.text`, more are `seconds.count.text` and then the rest of the text.
+    /// Splits the encrypted text over cookies. A single cookie is `seconds.text`. Of several, the first is
+    /// `seconds.count.text` and the others are the rest of the text.
     fn lines(&self, name: &str, now: Timestamp, text: &str) -> Result<Vec<HeaderValue>, Error> {
         let line = |number: usize, value: &str| {
             let name = if number == 0 { name.to_owned() } else { format!("{name}{}{number}", char::from(PART)) };
@@ -153,11 +156,11 @@ impl PendingLogins {
             .collect())
     }
 
-    /// Finds the login that was begun with `state` in this browser, at this host.
+    /// Finds the pending login that began with `state` in this browser on this host.
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] where there is none, or two that claim to be it.
+    /// [`Error::Invalid`] if no such login can be decrypted, or if two of its cookies have the same name.
     pub(crate) fn find<T: DeserializeOwned>(
         &self,
         host: &str,
@@ -175,13 +178,13 @@ impl PendingLogins {
         Ok(Found { login: kept.login, is_expired })
     }
 
-    /// The sealed text of the login with this tag. `None` where a cookie of it is missing or comes twice.
+    /// The encrypted text of the login with this tag. `None` if one of its cookies is missing or comes twice.
     fn text(&self, tag: &str, headers: &HeaderMap) -> Option<Vec<u8>> {
         let mut parts: [Option<&[u8]>; PARTS_MAX] = [None; PARTS_MAX];
         let mut found = 0;
         for (number, value) in self.parts(tag, headers) {
             *parts.get_mut(number)? = Some(value);
-            // A number that comes twice counts twice, and so never matches the count below.
+            // A number that comes twice is counted twice. The total then never matches the count that is checked below.
             found += 1;
         }
         let first = parts[0]?;
@@ -198,7 +201,7 @@ impl PendingLogins {
         Some(text)
     }
 
-    /// How many cookies a request has for the login of `state`, and whether two of them have one name.
+    /// Whether a request has cookies for the login of `state`, and whether two of them have the same name.
     pub(crate) fn is_carried(&self, state: &str, headers: &HeaderMap) -> Carried {
         let tag = tag(state);
         let mut numbers: Vec<usize> = self.parts(&tag, headers).map(|(number, _)| number).collect();
@@ -212,7 +215,7 @@ impl PendingLogins {
         }
     }
 
-    /// The `Set-Cookie` lines that end the login of `state`, finished or not.
+    /// The `Set-Cookie` lines that delete the login of `state`, whether it finished or not.
     pub(crate) fn delete(&self, state: &str, headers: &HeaderMap) -> Vec<HeaderValue> {
         let tag = tag(state);
         let more = self.parts(&tag, headers).map(|(number, _)| number).filter(|number| *number > 0);
@@ -220,7 +223,7 @@ impl PendingLogins {
         std::iter::once(self.name(state)).chain(names).map(|name| cookie::delete(&name)).collect()
     }
 
-    /// The cookies of the login with this tag: their numbers, and their values.
+    /// The number and the value of each cookie of the login with this tag.
     fn parts<'h>(&self, tag: &str, headers: &'h HeaderMap) -> impl Iterator<Item = (usize, &'h [u8])> {
         shards::named(headers, self.prefix.as_bytes()).filter_map(move |(rest, value)| {
             let (of, number) = split(rest)?;
@@ -228,7 +231,8 @@ impl PendingLogins {
         })
     }
 
-    /// Names of old attempts: those whose time is over, and the oldest beyond what may stay beside a new one.
+    /// Names of the cookies to delete: those of expired logins, and those of the oldest logins that exceed the limits when a
+    /// new login is added.
     fn surplus(&self, headers: &HeaderMap, now: Timestamp, bytes_max: usize) -> Vec<String> {
         let mut others: Vec<Other<'_>> = Vec::new();
         let mut later: Vec<(&[u8], &[u8], usize)> = Vec::new();
@@ -272,14 +276,14 @@ impl PendingLogins {
     }
 }
 
-/// What a request has of a login's cookies.
+/// Which cookies of a login a request carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Carried {
-    /// None of them.
+    /// No cookie of the login.
     No,
-    /// Each at most once.
+    /// At least one cookie, and no name twice.
     Once,
-    /// Two cookies of one name.
+    /// Two cookies with the same name.
     Twice,
 }
 
@@ -287,12 +291,12 @@ pub(crate) enum Carried {
 struct Other<'h> {
     issued_at: u64,
     tag: &'h [u8],
-    /// What its cookies are called after the prefix.
+    /// The names of its cookies, without the prefix.
     names: Vec<&'h [u8]>,
     bytes: usize,
 }
 
-/// Compressed where that is worth it: the first byte of what is not is that of a JSON object.
+/// Compresses the JSON if it is large enough. The first byte tells the two forms apart: uncompressed JSON begins with `{`.
 fn packed(json: &[u8]) -> Result<Vec<u8>, Error> {
     if json.len() < COMPRESSED_FROM {
         return Ok(json.to_vec());
@@ -312,14 +316,14 @@ fn unpacked(plain: &[u8]) -> Result<Vec<u8>, Error> {
     }
 }
 
-/// Whether `base-<rest>` names a pending login.
+/// Whether `base-<rest>` is the name of a cookie of a pending login.
 pub(super) fn is_login(rest: &[u8]) -> bool {
-    // Compared without case, as the whole name is.
+    // The comparison ignores case, as it does for the whole name.
     let Some((login, tag)) = rest.split_at_checked(LOGIN.len()) else { return false };
     login.eq_ignore_ascii_case(LOGIN.as_bytes()) && tag.strip_prefix(b"-").and_then(split).is_some()
 }
 
-/// The tag, and the number of the cookie, in what a name has after the prefix.
+/// The tag and the number of the cookie, read from the part of the name after the prefix.
 fn split(rest: &[u8]) -> Option<(&[u8], usize)> {
     let (tag, more) = rest.split_at_checked(TAG_LENGTH)?;
     if !tag.iter().copied().all(is_tag_byte) {
@@ -334,7 +338,8 @@ fn split(rest: &[u8]) -> Option<(&[u8], usize)> {
     }
 }
 
-/// Eight characters that tell one attempt's cookie, or one action, from another. Not a proof: the seal holds the whole state.
+/// Eight characters that distinguish the cookies of one attempt, or one action, from another. The tag proves nothing: the
+/// encrypted value contains the whole `state`.
 pub(crate) fn tag(state: &str) -> String {
     URL_SAFE_NO_PAD.encode(&digest::sha256(state.as_bytes())[..6])
 }
@@ -343,7 +348,7 @@ const fn is_tag_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')
 }
 
-/// What the value says of its age; what says nothing is older than everything.
+/// The time of issue in a cookie's value, in seconds. Zero, older than any other, if the value has none.
 fn issued_at_seconds(value: &[u8]) -> u64 {
     let digits = value.split(|byte| *byte == b'.').next().unwrap_or_default();
     std::str::from_utf8(digits).ok().and_then(|digits| digits.parse().ok()).unwrap_or(0)

@@ -1,4 +1,4 @@
-//! What a session is.
+//! The content of a session.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use crate::crypto::random;
 use crate::identity::Identity;
 use crate::secret::Secret;
 
-/// Names a session: 128 random bits, made anew at each login (attacks S-09, C-18), kept when tokens are refreshed.
+/// The id of a session: 128 random bits. Each login gets a new id (attacks S-09, C-18). A refresh of the tokens keeps the id.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct SessionId(pub(super) [u8; 16]);
 
@@ -25,38 +25,38 @@ impl fmt::Debug for SessionId {
     }
 }
 
-/// Bytes of a session beside its texts, about.
+/// The approximate size of a session in memory without its strings, in bytes.
 const FRAME_BYTES: usize = 512;
 
 /// One signed-in browser.
 #[derive(Clone, Debug)]
 pub(crate) struct Session {
     pub(crate) id: SessionId,
-    /// Counts refreshes: with the id it names one sealed generation of the session's tokens.
+    /// The number of refreshes. The id and this number together identify one generation of the session's tokens.
     pub(crate) generation: u32,
     /// The provider's name in the configuration.
     pub(crate) provider: String,
     /// The user, and the access token if it is forwarded to the target.
     pub(crate) identity: Identity,
-    /// Kept where the provider gave one.
+    /// The refresh token, if the provider issued one.
     pub(crate) refresh_token: Option<Secret<String>>,
     /// Kept if sign-out at the provider needs the ID token as a hint.
     pub(crate) id_token: Option<Secret<String>>,
     /// When the user signed in.
     pub(crate) authenticated_at: Timestamp,
-    /// The absolute end. No refresh moves it (attacks S-08).
+    /// When the session expires. A refresh does not change this time (attacks S-08).
     pub(crate) expires_at: Timestamp,
-    /// When to ask for new tokens; `None` where there is no refresh token.
+    /// When to refresh the tokens. `None` if there is no refresh token.
     pub(crate) refresh_at: Option<Timestamp>,
-    /// When the access token ends; `None` in a session from before a lifetime was always known.
+    /// When the access token expires. `None` in a session of an older version, which did not always store a lifetime.
     pub(crate) access_token_expires_at: Option<Timestamp>,
-    /// A hash of the login's nonce, to recognise another login's ID token in a refresh; `None` in a session from before it
-    /// was kept.
+    /// A hash of the login's nonce. With it, a refresh recognises an ID token of another login. `None` in a session of an older
+    /// version, which did not store the hash.
     pub(crate) nonce_hash: Option<String>,
 }
 
 impl Session {
-    /// Whether it is time to ask for new tokens.
+    /// Whether the tokens must be refreshed now.
     pub(crate) fn is_refresh_due(&self, now: Timestamp) -> bool {
         self.refresh_at.is_some_and(|refresh_at| now >= refresh_at)
     }
@@ -71,7 +71,7 @@ impl Session {
 
 #[cfg(test)]
 impl Session {
-    /// A session of `subject` that began at `began`, lives for `life`, and whose refresh is due at once.
+    /// A session of `subject` that began at `began`, expires after `life`, and is due for a refresh at once.
     pub(crate) fn example(subject: &str, began: Timestamp, life: std::time::Duration) -> Self {
         let claims = crate::identity::Claims::new();
         Self {

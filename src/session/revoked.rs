@@ -1,12 +1,14 @@
-//! Revoked sessions: signed out, or refused by the provider at a refresh.
+//! Revoked sessions: the user signed out, or the provider refused the refresh token.
 //!
-//! **Known to this process only**: a copied cookie that was signed out here still opens at another replica, and here again
-//! after a restart, until the session's own end. Short session timeouts bound that; a shared list would need a store.
+//! **The list is in the memory of this process only.** Another replica still accepts a copied cookie after the sign-out
+//! here. This process accepts it again after a restart. Both end when the session expires, so a short session timeout
+//! limits them. A shared list would need a store.
 //!
 //! Every worker reads this on every request, without a lock: readers load a snapshot, a writer swaps in another.
 //!
-//! Memory is bounded, and no user can evict the sign-out of another user. Each user has a number of entries of their own;
-//! beyond that their older entries become one: "every session of this user that began before T is over".
+//! Memory is bounded, and no user can evict the sign-out of another user. Each user has a limited number of entries.
+//! Beyond the limit, the older entries of the user are merged into one: "every session of this user that began before T
+//! is revoked".
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};
@@ -18,19 +20,19 @@ use arc_swap::ArcSwap;
 use crate::clock::Timestamp;
 use crate::session::record::{Session, SessionId};
 
-/// Most sessions that are remembered one by one.
+/// Maximum number of revoked sessions that have an entry of their own.
 const SESSIONS_MAX: usize = 100_000;
 
-/// Most sessions of one user that are remembered one by one, when the recent ones have been merged.
+/// Maximum number of revoked sessions of one user that have an entry of their own, after a merge.
 const SESSIONS_OF_A_USER_MAX: usize = 256;
 
-/// Most users of whom every session before some time is over.
+/// Maximum number of users whose revoked sessions have been merged into one entry.
 const USERS_MAX: usize = 100_000;
 
-/// How many are copied for each sign-out at most, before they are merged into the large map.
+/// Maximum size of the map `recent`, which each sign-out copies. Beyond it, the entries are merged into the large map.
 const RECENT_MAX: usize = 512;
 
-/// The generation of a session that was signed out: all of them are over.
+/// The generation in the entry of a session that was signed out: every generation is revoked.
 const EVERY_GENERATION: u32 = u32::MAX;
 
 /// The key to look up a session: one generation of its tokens. Made once, when the session is decrypted.
@@ -54,21 +56,22 @@ impl Handle {
 #[derive(Debug, Default)]
 pub(crate) struct Revoked {
     current: ArcSwap<Snapshot>,
-    /// Held by a writer from its reading of `current` to its swap.
+    /// A writer holds this lock from the load of `current` until the swap, so that no other writer's entry is lost.
     writing: Mutex<()>,
     random: RandomState,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Ended {
-    /// The highest that is over. A session whose refresh was refused may go on with newer tokens that another replica has.
+    /// The highest revoked generation. After a refused refresh, the same session stays valid with newer tokens, which another
+    /// replica may have obtained.
     generation: u32,
     user: u64,
     authenticated_at: Timestamp,
     until: Timestamp,
 }
 
-/// Every session of a user that began before some time is over.
+/// Every session of a user that began before `began_before` is revoked.
 #[derive(Clone, Copy, Debug)]
 struct Before {
     began_before: Timestamp,
@@ -107,13 +110,13 @@ impl Revoked {
             || current.users.get(&handle.user).is_some_and(|before| handle.authenticated_at < before.began_before)
     }
 
-    /// Ends a session: it was signed out. Returns how many other entries were evicted for it.
+    /// Revokes a session because the user signed out. Returns the number of other entries that were evicted to make room.
     pub(crate) fn sign_out(&self, session: &Session, now: Timestamp) -> usize {
         self.add(session, EVERY_GENERATION, now)
     }
 
-    /// Ends a session whose provider refuses its refresh token. The same session with newer tokens goes on. Returns how many
-    /// others had to be forgotten for it.
+    /// Revokes a session because the provider refused its refresh token. The same session with newer tokens stays valid.
+    /// Returns the number of other entries that were evicted to make room.
     pub(crate) fn refuse(&self, session: &Session, now: Timestamp) -> usize {
         self.add(session, session.generation, now)
     }
@@ -138,10 +141,10 @@ impl Revoked {
 }
 
 impl Snapshot {
-    /// Merges the recent into the settled, without those that are over. Where one user has more than `user_max`, or all
-    /// together have more than `most`, older sessions of a user become one entry, those of the user with most first.
-    /// Only where every user has one entry and there are still too many, those that end soonest are forgotten: returns how
-    /// many.
+    /// Merges `recent` into `settled` and drops expired entries. If one user has more than `user_max` entries, or all users
+    /// together have more than `most`, older entries of a user are merged into one. The users with the most entries come
+    /// first. If every user has one entry and there are still too many, the entries that expire soonest are evicted. Returns
+    /// the number of evicted entries.
     fn settle(&mut self, now: Timestamp, most: usize, user_max: usize) -> usize {
         let mut all = Sessions::clone(&self.settled);
         all.extend(std::mem::take(&mut self.recent));
@@ -162,7 +165,7 @@ impl Snapshot {
             for id in &ids[keep..] {
                 let Some(ended) = all.remove(id) else { continue };
                 let new = users.entry(user).or_insert(Before { began_before: ended.authenticated_at, until: now });
-                // "Before" leaves out a session that begins at the very moment.
+                // `began_before` is exclusive. One millisecond more includes a session that began at exactly this time.
                 new.began_before = new.began_before.max(ended.authenticated_at + Duration::from_millis(1));
                 new.until = new.until.max(ended.until);
             }
@@ -174,7 +177,7 @@ impl Snapshot {
     }
 }
 
-/// Evicts the entries that expire soonest beyond `most`. Returns their number.
+/// Evicts the entries that expire soonest until at most `most` are left. Returns the number of evicted entries.
 fn forget_soonest<K: Copy + Eq + std::hash::Hash, V>(
     map: &mut HashMap<K, V>,
     most: usize,

@@ -18,10 +18,10 @@ pub(crate) const ROUNDS_MAX: u8 = 3;
 /// How long the browser keeps the number. The browser's clock counts, because our clock may be wrong.
 const KEPT: Duration = Duration::from_secs(60);
 
-/// What follows the base name of the session's cookies.
+/// The part of the cookie's name after the base name of the session cookies.
 const NAME: &str = "login-rounds";
 
-/// The number under one cookie name.
+/// Reads and writes the number for one base name of session cookies.
 #[derive(Clone, Debug)]
 pub(crate) struct Rounds {
     base: Arc<str>,
@@ -29,12 +29,13 @@ pub(crate) struct Rounds {
 }
 
 impl Rounds {
-    /// For sessions under this name that live for `timeout`: one that ends so soon is not taken for one that was lost.
+    /// For sessions with the base name `base` and the session timeout `timeout`. The browser keeps the number for at most
+    /// half of a short timeout, so an expired session does not count as a cookie that the browser did not return.
     pub(crate) fn new(base: Arc<str>, timeout: Duration) -> Self {
         Self { base, kept: KEPT.min(timeout / 2).max(Duration::from_secs(1)) }
     }
 
-    /// Logins that have just finished in this browser, one after the other.
+    /// The number of successive logins that have just finished in this browser.
     pub(crate) fn read(&self, headers: &HeaderMap) -> u8 {
         let numbers = shards::named(headers, self.base.as_bytes()).filter(|(rest, _)| is_rounds(rest));
         let digit = |value: &[u8]| match value {
@@ -44,7 +45,7 @@ impl Rounds {
         numbers.map(|(_, value)| digit(value)).max().unwrap_or(0)
     }
 
-    /// The `Set-Cookie` line after a login that was the `rounds`th.
+    /// The `Set-Cookie` line that stores the number `rounds` after a login.
     pub(crate) fn set(&self, rounds: u8) -> HeaderValue {
         cookie::set(&self.name(), &rounds.min(9).to_string(), self.kept.as_secs())
     }
@@ -59,7 +60,7 @@ impl Rounds {
     }
 }
 
-/// Whether `base-<rest>` names the number. Compared without case, as the whole name is.
+/// Whether `base-<rest>` is the name of this cookie. The comparison ignores case, as it does for the whole name.
 pub(super) fn is_rounds(rest: &[u8]) -> bool {
     rest.eq_ignore_ascii_case(NAME.as_bytes())
 }

@@ -1,4 +1,4 @@
-//! Seals any small value into text that only this deployment opens, and only for what it was sealed for.
+//! Encrypts small values into text. Only this deployment can decrypt the text, and only for the same purpose, name and host.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -8,30 +8,32 @@ use serde::de::DeserializeOwned;
 use crate::crypto::aead::{self, Key};
 use crate::session::error::Error;
 
-/// What a sealed value is for.
+/// The purpose of an encrypted value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Purpose {
-    /// A session's shards.
+    /// The shards of a session.
     Session,
-    /// A login that is on its way.
+    /// A pending login.
     PendingLogin,
-    /// Where a login goes, in `state` and in links of our pages.
+    /// The address to return to after a login, in `state` and in links on Vestibule's own pages.
     Ticket,
 }
 
-/// All that a seal is bound to: a value opens only where all three are what they were (attacks S-03, C-13).
+/// The context that a value is encrypted for. It can be decrypted only with the same purpose, name and host (attacks S-03,
+/// C-13).
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Scope<'a> {
-    /// What the value is for.
+    /// The purpose of the value.
     pub(crate) purpose: Purpose,
-    /// The base name of its cookie.
+    /// The base name of the cookie.
     pub(crate) name: &'a str,
-    /// The canonical host that it was given to.
+    /// The canonical host of the request that the value was made for.
     pub(crate) host: &'a str,
 }
 
 impl Scope<'_> {
-    /// Each part with its length before it, so that no two scopes read the same (attacks S-04).
+    /// The associated data of the encryption. Each part has its length before it, so two scopes never give the same bytes
+    /// (attacks S-04).
     fn associated(&self) -> Vec<u8> {
         let purpose = match self.purpose {
             Purpose::Session => "vestibule session",
@@ -47,28 +49,28 @@ impl Scope<'_> {
     }
 }
 
-/// Seals the JSON form of a value, which each of ours has.
+/// Encrypts a value as JSON. Every value that we encrypt can be written as JSON.
 pub(crate) fn seal<T: Serialize>(keys: &[Key], scope: &Scope<'_>, value: &T) -> String {
     seal_bytes(keys, scope, &serde_json::to_vec(value).expect("the value has a JSON form"))
 }
 
-/// Opens what [`seal`] made.
+/// Decrypts a value that [`seal`] made.
 ///
 /// # Errors
 ///
-/// [`Error::Invalid`].
+/// [`Error::Invalid`] if the value cannot be decrypted in this scope, or is not a `T`.
 pub(crate) fn open<T: DeserializeOwned>(keys: &[Key], scope: &Scope<'_>, text: &[u8]) -> Result<T, Error> {
     serde_json::from_slice(&open_bytes(keys, scope, text)?).map_err(|_| Error::Invalid)
 }
 
-/// Seals with the first of `keys`; answers unpadded base64url.
+/// Encrypts with the first of `keys`. Returns base64url without padding.
 pub(super) fn seal_bytes(keys: &[Key], scope: &Scope<'_>, plain: &[u8]) -> String {
     let key = keys.first().expect("settings never hold an empty key ring");
     URL_SAFE_NO_PAD.encode(key.seal(plain, &scope.associated()))
 }
 
 pub(super) fn open_bytes(keys: &[Key], scope: &Scope<'_>, text: &[u8]) -> Result<Vec<u8>, Error> {
-    // The engine refuses padding and stray bits at the end, so that a value has one spelling only.
+    // The engine refuses padding and unused bits at the end that are not zero. So each value has exactly one spelling.
     let sealed = URL_SAFE_NO_PAD.decode(text).map_err(|_| Error::Invalid)?;
     aead::open(keys, &sealed, &scope.associated()).map_err(|_| Error::Invalid)
 }

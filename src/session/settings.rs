@@ -6,11 +6,11 @@ use http::HeaderValue;
 
 use crate::crypto::aead::Key;
 
-/// Keys that seal sessions and pending logins: the first seals, all open (DESIGN §3). Never empty.
+/// Settings of sessions and pending logins.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
-    /// The key ring.
+    /// The first key encrypts sessions and pending logins. Every key can decrypt (DESIGN §3). Never empty.
     pub(crate) keys: Arc<[Key]>,
-    /// `Clear-Site-Data` of the answer that ends a session.
+    /// Value of the `Clear-Site-Data` header in the answer that ends a session.
     pub(crate) clear_site_data: Option<HeaderValue>,
 }

@@ -1,7 +1,7 @@
-//! Splits one sealed value over numbered cookies within what browsers keep, and finds them again in a request.
+//! Splits one encrypted value over numbered cookies that are small enough for browsers, and finds them again in a request.
 //!
-//! The first character of shard 0 says how many shards there are. It needs no seal of its own: a wrong number does not
-//! match what came, and whatever is joined must open as a whole.
+//! The first character of shard 0 is the number of shards. It is not encrypted and needs no protection: a wrong number does
+//! not match the cookies of the request, and the joined text must decrypt as a whole.
 
 use std::borrow::Cow;
 
@@ -11,41 +11,43 @@ use memchr::memchr;
 use crate::message::cookie::{self, SameSite};
 use crate::session::error::Error;
 
-/// Most shards of a session (DESIGN §5, ALB §3.1).
+/// Maximum number of shards of a session (DESIGN §5, ALB §3.1).
 pub(crate) const SHARDS_MAX: usize = 4;
 
-/// Most bytes of a `Set-Cookie` line, its name and attributes included: what every browser keeps (RFC 6265bis §5.6).
+/// Maximum size of a `Set-Cookie` line with its name and attributes, in bytes. Every browser keeps a cookie of this size
+/// (RFC 6265bis §5.6).
 pub(super) const LINE_BYTES_MAX: usize = 4096;
 
-/// Most combinations of shards that [`possible`] answers.
+/// Maximum number of combinations of shards that [`possible`] returns.
 const COMBINATIONS_MAX: usize = 64;
 
-/// Most pairs that are looked at in one request; what follows is not ours to find (attacks D-07).
+/// Maximum number of cookie pairs that are read in one request. The pairs after them are ignored (attacks D-07).
 const PAIRS_MAX: usize = 512;
 
-/// Most cookies that one answer deletes beyond the four names.
+/// Maximum number of cookies that one answer deletes in addition to the four names.
 const STRAYS_MAX: usize = 16;
 
-/// The shards of one session, in order, as they stand in a request. The whole of them has not been opened yet.
+/// The shards of one session in a request, in order. They have not been decrypted yet.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Shards<'h> {
     values: [&'h [u8]; SHARDS_MAX],
     count: usize,
 }
 
-/// What a request carries under a session's names.
+/// The session cookies that a request carries.
 #[derive(Debug)]
 pub(crate) enum Found<'h> {
-    /// Nothing.
+    /// No session cookie.
     Nothing,
-    /// What cannot be one whole session: a shard is missing, comes twice, or is one too many. Never chosen from
-    /// (attacks S-02, S-10).
+    /// The cookies are not one whole session: a shard is missing, comes twice, or is one too many. Vestibule never chooses
+    /// between them (attacks S-02, S-10).
     Broken,
-    /// Consecutive shards from the first to the last.
+    /// All shards from the first to the last.
     Whole(Shards<'h>),
 }
 
-/// Finds a session's shards in the `Cookie` fields. On the path of every request: one walk, no allocation.
+/// Finds a session's shards in the `Cookie` fields. Runs for every request, so it reads the fields once and does not
+/// allocate.
 pub(crate) fn find<'h>(headers: &'h HeaderMap, base: &str) -> Found<'h> {
     let mut values: [Option<&[u8]>; SHARDS_MAX] = [None; SHARDS_MAX];
     let mut found = 0;
@@ -54,7 +56,7 @@ pub(crate) fn find<'h>(headers: &'h HeaderMap, base: &str) -> Found<'h> {
             [digit @ b'0'..=b'3'] => values[usize::from(digit - b'0')] = Some(value),
             _ => return Found::Broken,
         }
-        // A name that comes twice counts twice, and so never matches the count below.
+        // A name that comes twice is counted twice. The total then never matches the count that is checked below.
         found += 1;
     }
     if found == 0 {
@@ -70,9 +72,9 @@ pub(crate) fn find<'h>(headers: &'h HeaderMap, base: &str) -> Found<'h> {
     Found::Whole(Shards { values: values.map(Option::unwrap_or_default), count })
 }
 
-/// Every session that the cookies may be: where a shard comes twice or is one too many, all combinations up to a bound. For a
-/// sign-out only, which may end each of them. Nobody is signed in by one of these, because who plants a cookie could choose
-/// (attacks S-10).
+/// Every session that the cookies may belong to. If a shard comes twice or is one too many, these are all combinations, up
+/// to a limit. Only for a sign-out, which may end each of them. They never sign a user in, because an attacker who plants a
+/// cookie could choose the session (attacks S-10).
 pub(crate) fn possible<'h>(headers: &'h HeaderMap, base: &str) -> Vec<Shards<'h>> {
     let mut values: [Vec<&[u8]>; SHARDS_MAX] = Default::default();
     for (number, value) in numbered(headers, base.as_bytes()) {
@@ -103,7 +105,7 @@ pub(crate) fn possible<'h>(headers: &'h HeaderMap, base: &str) -> Vec<Shards<'h>
     possible
 }
 
-/// Whether two cookies of a session have one name.
+/// Whether two cookies of a session have the same name.
 pub(crate) fn has_twins(headers: &HeaderMap, base: &str) -> bool {
     let mut numbers: Vec<&[u8]> = numbered(headers, base.as_bytes()).map(|(number, _)| number).collect();
     let count = numbers.len();
@@ -113,12 +115,12 @@ pub(crate) fn has_twins(headers: &HeaderMap, base: &str) -> bool {
 }
 
 impl<'h> Shards<'h> {
-    /// Each shard's value, in order.
+    /// The value of each shard, in order.
     pub(crate) fn values(&self) -> &[&'h [u8]] {
         &self.values[..self.count]
     }
 
-    /// The sealed text, joined, without the count before it.
+    /// The encrypted text, joined from all shards, without the count at its beginning.
     pub(super) fn sealed(&self) -> Result<Cow<'h, [u8]>, Error> {
         match self.values() {
             [only] => only.get(1..).map(Cow::Borrowed).ok_or(Error::Invalid),
@@ -127,7 +129,7 @@ impl<'h> Shards<'h> {
     }
 }
 
-/// The `Set-Cookie` lines for a sealed text: shards, then deletions of the higher names (pitfalls 22).
+/// The `Set-Cookie` lines for an encrypted text: the shards, then the deletions of shards with higher numbers (pitfalls 22).
 pub(super) fn write(
     same_site: SameSite,
     base: &str,
@@ -151,7 +153,7 @@ pub(super) fn write(
     Ok(lines)
 }
 
-/// Every name to delete: the four, and the strays under them that the request carried.
+/// Every cookie name to delete: the four names of shards, and other numbered names that the request carried.
 pub(super) fn names(base: &str, headers: &HeaderMap) -> Vec<String> {
     let mut names: Vec<String> = (0..SHARDS_MAX).map(|number| name(base, number)).collect();
     for (number, _) in numbered(headers, base.as_bytes()).take(PAIRS_MAX) {
@@ -167,17 +169,17 @@ fn name(base: &str, number: usize) -> String {
     format!("{base}-{number}")
 }
 
-/// The cookies named `base-<digits>`: the digits, and the value.
+/// The digits and the value of each cookie named `base-<digits>`.
 fn numbered<'h>(headers: &'h HeaderMap, base: &[u8]) -> impl Iterator<Item = (&'h [u8], &'h [u8])> {
     named(headers, base).filter(|(number, _)| is_number(number))
 }
 
-/// Whether `base-<rest>` names a shard, or what a request carries in place of one.
+/// Whether `base-<rest>` is a numbered name: the name of a shard, or one with a number that no shard has.
 pub(super) fn is_number(rest: &[u8]) -> bool {
     !rest.is_empty() && rest.iter().all(u8::is_ascii_digit)
 }
 
-/// The cookies named `base-<rest>`: the rest, and the value.
+/// The rest of the name and the value of each cookie named `base-<rest>`.
 pub(super) fn named<'h>(headers: &'h HeaderMap, base: &[u8]) -> impl Iterator<Item = (&'h [u8], &'h [u8])> {
     headers
         .get_all(header::COOKIE)

@@ -49,7 +49,7 @@ pub(super) fn session(bytes: usize) -> Session {
     }
 }
 
-/// `name=value` of each line that sets something.
+/// `name=value` of each `Set-Cookie` line that does not delete a cookie.
 fn pairs(lines: &[HeaderValue]) -> Vec<String> {
     let pair =
         |line: &HeaderValue| line.to_str().expect("ASCII").split(';').next().expect("split yields one").to_owned();
@@ -190,7 +190,7 @@ fn shards_that_are_no_longer_needed_are_deleted() {
     let lines = sessions().save("app.test", &session(10), NOW).expect("fits");
     let lines: Vec<&str> = lines.iter().map(|line| line.to_str().expect("ASCII")).collect();
     assert!(lines[0].starts_with("__Host-sess-0=1"));
-    // The session's hour, and seven days in which it can be told that it is over.
+    // The session lasts one hour. The browser keeps the cookie for seven more days, so that the user is told that it expired.
     assert!(lines[0].ends_with("; HttpOnly; SameSite=Lax; Secure; Path=/; Max-Age=608401"), "{}", lines[0]);
     let deleted = |number| format!("__Host-sess-{number}=; HttpOnly; SameSite=Lax; Secure; Path=/; Max-Age=0");
     assert_eq!(lines[1..], [1, 2, 3].map(deleted));

@@ -22,7 +22,7 @@ fn what_grows_much_and_what_hardly_grows_are_inflated_whole() {
         assert_eq!(inflated(&deflated(&plain)[1..]), Ok(plain));
     }
     assert_eq!(inflated(&deflated(&vec![b' '; PLAIN_BYTES_MAX + 1])[1..]), Err(Error::Invalid));
-    // Trouble with one leaves nothing behind for the next.
+    // A failed decompression does not affect the next one.
     assert_eq!(inflated(&deflated(b"a session")[1..]), Ok(b"a session".to_vec()));
 }
 

@@ -42,7 +42,7 @@ fn h_15_only_what_is_exactly_ours_is_ours() {
     ] {
         assert!(!ours.contains(name.as_bytes()), "{name}");
     }
-    // The name of this program is reserved, whatever follows.
+    // Every name with the reserved prefix belongs to Vestibule.
     assert!(ours.contains(b"__Host-vestibule-pool-form"));
     assert!(ours.contains(b"__Host-vestibule-pool-8443"));
     assert!(ours.contains(b"__Host-vestibule-pool-form-8443"));
@@ -56,7 +56,7 @@ fn a_configuration_without_sessions_has_no_cookies() {
     assert!(OurCookies::new([], true).contains(b"__Host-vestibule-pool"));
 }
 
-/// What is left of an answer's `Set-Cookie` lines.
+/// The `Set-Cookie` lines that are left in an answer after Vestibule's own names are removed.
 #[track_caller]
 fn left(lines: &[&'static str]) -> Vec<String> {
     let mut fields: HeaderMap = lines.iter().map(|line| (header::SET_COOKIE, HeaderValue::from_static(line))).collect();

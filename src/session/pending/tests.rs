@@ -13,7 +13,7 @@ fn request(pairs: &[String]) -> HeaderMap {
     HeaderMap::from_iter([(header::COOKIE, pairs.join("; ").parse().expect("a header value"))])
 }
 
-/// Begins a login in a browser that has `jar`; answers what it keeps of it.
+/// Begins a login in a browser with the cookies `jar`, and adds the login's cookies to them.
 fn begin(jar: &mut Vec<String>, state: &str, now: Timestamp) {
     let lines = logins().save(HOST, state, state.to_owned(), &request(jar), now).expect("fits");
     for line in lines {
@@ -87,7 +87,7 @@ fn c_11_a_login_ends_after_fifteen_minutes() {
     assert_eq!(later(901), Ok(true));
     // A clock that was set back five minutes between the two requests.
     assert_eq!(find(&jar, HOST, "a", NOW - Duration::from_secs(300)).map(|(_, expired)| expired), Ok(false));
-    // The time outside the seal is not believed.
+    // The time outside the encrypted value is not trusted.
     let dated = jar[0].replacen(&NOW.seconds().to_string(), &(NOW.seconds() + 3600).to_string(), 1);
     assert_eq!(find(&[dated], HOST, "a", NOW + Duration::from_secs(901)).map(|(_, expired)| expired), Ok(true));
 }
@@ -135,7 +135,7 @@ fn long(bytes: usize) -> String {
     text
 }
 
-/// Keeps a login; answers the jar with it.
+/// Saves a login. Returns the browser's cookies.
 fn keep(login: &str) -> Vec<String> {
     let lines = logins().save(HOST, "a", login.to_owned(), &HeaderMap::new(), NOW).expect("fits");
     assert!(lines.iter().all(|line| line.len() <= shards::LINE_BYTES_MAX));

@@ -26,7 +26,7 @@ fn a_refused_generation_ends_the_older_ones_and_no_newer_one() {
     let revoked = Revoked::default();
     let refused = Session { generation: 3, ..session("alice", NOW) };
     revoked.refuse(&refused, NOW);
-    // A replica that answers late does not bring it back.
+    // A later refusal of an older generation does not make the session valid again.
     revoked.refuse(&Session { generation: 1, ..refused.clone() }, NOW);
     for (generation, expected) in [(0, true), (3, true), (4, false)] {
         assert_eq!(is_over(&revoked, &Session { generation, ..refused.clone() }), expected, "{generation}");
@@ -77,7 +77,7 @@ fn b_9a_a_full_memory_first_merges_the_users_with_most_sessions() {
         snapshot.recent.insert(id, Ended { generation: EVERY_GENERATION, user, authenticated_at, until });
         id
     };
-    add(9, 1, 0); // Over already.
+    add(9, 1, 0); // Already expired.
     let (first, second) = (add(1, 1, 30), add(2, 1, 10));
     add(3, 5, 90);
     add(3, 7, 80);
@@ -88,10 +88,10 @@ fn b_9a_a_full_memory_first_merges_the_users_with_most_sessions() {
     let before = snapshot.users[&3];
     assert_eq!(before.until, NOW + Duration::from_secs(90), "as long as any of them would have lived");
     assert_eq!(before.began_before, NOW + Duration::from_millis(7001));
-    // Where every user has one, that which ends soonest goes, and it is counted.
+    // If every user has one entry, the entry that expires soonest is evicted and counted.
     assert_eq!(snapshot.settle(NOW, 1, 100), 1);
     assert_eq!(snapshot.settled.keys().collect::<Vec<_>>(), [&first]);
-    // What is over makes room.
+    // Expired entries are dropped.
     snapshot.settle(NOW + HOUR, 1, 100);
     assert!(snapshot.settled.is_empty() && snapshot.users.is_empty());
 }
