@@ -1,10 +1,10 @@
-//! Claims as header values. Nothing is lost: an application that reads a value by the rule of its [`Encoding`] has the claim again.
-//! What cannot be written is an error, never another value.
+//! Writes claims as header values. No information is lost: an application that decodes a value by the rule of its
+//! [`Encoding`] gets the claim back. A claim that cannot be written is an error and never becomes another value.
 //!
-//! Text is UTF-8 of which everything but visible ASCII and inner spaces is percent-encoded, the percent sign too: `Jürgen`
-//! is `J%C3%BCrgen`. So an application decodes in one way, and no line break, NUL or separator that a user put into a name
-//! reaches a header (attacks H-12). A comma inside of a text is never written as one that separates two. Objects, and lists of
-//! anything but text, numbers and booleans, are compact JSON in ASCII in every encoding.
+//! Strings are UTF-8. Visible ASCII and inner spaces stay as they are. Everything else is percent-encoded, and so is the
+//! percent sign: `Jürgen` becomes `J%C3%BCrgen`. So there is one way to decode, and no line break, NUL or separator that a
+//! user put into a name reaches a header (attacks H-12). A comma inside a string never looks like a separator. Objects,
+//! and lists of anything other than strings, numbers and booleans, are compact JSON in ASCII in every encoding.
 
 use std::fmt::Write as _;
 
@@ -14,32 +14,32 @@ use serde_json::Value;
 
 use crate::claims::settings::Encoding;
 
-/// Longest value of a mapped claim, in bytes, all its fields together (many servers refuse a header of more than 8 KiB).
+/// Maximum length of a mapped claim in bytes, over all its fields (many servers refuse a header of more than 8 KiB).
 const VALUE_BYTES_MAX: usize = 8 * 1024;
 
-/// Most fields of one claim with [`Encoding::Repeated`] (many servers refuse a request with more than 100).
+/// Maximum number of fields of one claim with [`Encoding::Repeated`] (many servers refuse a request with more than 100 fields).
 const FIELDS_MAX: usize = 64;
 
-/// Beside what is not ASCII, which is always encoded.
+/// ASCII characters that are percent-encoded. Characters outside ASCII are always encoded.
 const ENCODED: &AsciiSet = &CONTROLS.add(b'%');
 
-/// Where a comma separates two values, one inside of a value is encoded.
+/// The same, and the comma, for encodings in which a comma separates two values.
 const ENCODED_AND_COMMAS: &AsciiSet = &ENCODED.add(b',');
 
-/// The claim has a value that cannot be written: too long, or empty where a reader would take that for no value.
+/// The claim has a value that cannot be written: it is too long, or it is empty and would be read as no value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Inexpressible;
 
-/// Text, encoded.
+/// Encodes a string.
 pub(super) fn text(text: &str) -> HeaderValue {
     HeaderValue::try_from(percent_encode(text, ENCODED)).expect("visible ASCII and spaces")
 }
 
-/// A claim, encoded: the values of its fields; none where there is nothing to say (`null`, no text, an empty list).
+/// Encodes a claim. Returns one value for each header field. There is none for `null`, an empty string or an empty list.
 ///
 /// # Errors
 ///
-/// [`Inexpressible`].
+/// [`Inexpressible`] if the claim cannot be written.
 pub(super) fn claim(claim: &Value, encoding: Encoding) -> Result<Vec<HeaderValue>, Inexpressible> {
     if claim.is_null() {
         return Ok(Vec::new());
@@ -54,7 +54,7 @@ pub(super) fn claim(claim: &Value, encoding: Encoding) -> Result<Vec<HeaderValue
     };
     let bytes: usize = values.iter().map(String::len).sum();
     let is_too_long = bytes > VALUE_BYTES_MAX || values.len() > FIELDS_MAX;
-    // One empty value reads as none.
+    // A reader takes one empty value for no value.
     if is_too_long || (bytes == 0 && values.len() == 1) {
         return Err(Inexpressible);
     }
@@ -81,7 +81,7 @@ fn scalar(claim: &Value, encoding: Encoding) -> String {
     }
 }
 
-/// A field of a line of comma-separated values (RFC 4180 §2).
+/// One field in a line of comma-separated values (RFC 4180 §2).
 fn csv_field(text: &str) -> String {
     if text.is_empty() || text.contains([',', '"']) {
         format!("\"{}\"", text.replace('"', "\"\""))
@@ -91,7 +91,7 @@ fn csv_field(text: &str) -> String {
 }
 
 fn percent_encode(text: &str, encoded: &'static AsciiSet) -> String {
-    // Blanks at either end would be lost on the wire (RFC 9110 §5.5).
+    // Recipients drop spaces at either end of a header value (RFC 9110 §5.5).
     let inner = text.trim_matches(' ');
     let before = text.len() - text.trim_start_matches(' ').len();
     let after = text.len() - before - inner.len();

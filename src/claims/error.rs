@@ -1,21 +1,21 @@
-//! Why a target could not be told who the user is.
+//! Why the headers that tell a target who the user is could not be made.
 
 use crate::jose;
 
-/// Why a request must not go on.
+/// Why a request must not be forwarded.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
-    /// The claims could not be signed. Our fault.
+    /// The claims could not be signed. This is a fault of Vestibule.
     #[error(transparent)]
     Signing(#[from] jose::error::Error),
-    /// A header would be longer than `claims.header_bytes_max`: what the provider says of the user is too much for targets.
+    /// A header would be longer than `claims.header_bytes_max`: the provider sends too many claims about the user.
     #[error("the header `{header}` would have {bytes} bytes; the limit `claims.header_bytes_max` is {most}")]
     TooLarge {
-        /// The header.
+        /// The name of the header.
         header: &'static str,
-        /// What it would have.
+        /// The length that the header would have.
         bytes: usize,
-        /// What it may have.
+        /// The limit `claims.header_bytes_max`.
         most: usize,
     },
 }

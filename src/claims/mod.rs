@@ -1,11 +1,12 @@
 //! Tells the target who the user is, in headers that it can verify (DESIGN §4).
 //!
-//! What the configuration fixes is made at load ([`ClaimsHeaders::new`]), what the user fixes once for each opened session
-//! ([`ClaimsHeaders::prepare`]); a request costs a few header values, and a signature where the last one for its
-//! audience is a minute old. Knows no session, cookie or rule. Start at [`ClaimsHeaders`].
+//! Parts that depend only on the configuration are made at load ([`ClaimsHeaders::new`]). Parts that depend on the user are
+//! made once for each decrypted session ([`ClaimsHeaders::prepare`]). Each request then costs a few header values, and a new
+//! signature if the last one for its audience is a minute old. This room knows no session, cookie or rule. Start at
+//! [`ClaimsHeaders`].
 //!
-//! Stripping what a client sent under these names is `message::header::Protected`'s work, with
-//! [`ClaimsHeaders::owned_names`]; it happens on every rule, also where nobody is signed in.
+//! `message::header::Protected` removes headers with these names from a client's request. It gets the names from
+//! [`ClaimsHeaders::owned_names`]. This happens on every rule, even if the rule does not sign users in.
 
 pub(crate) mod error;
 pub(crate) mod settings;
@@ -38,22 +39,22 @@ pub(crate) struct ClaimsHeaders {
     header_bytes_max: usize,
 }
 
-/// One user's header values. Made when a session is opened, used by each of its requests.
+/// One user's header values. Made when a session is decrypted, and used by each request of the session.
 #[derive(Debug)]
 pub(crate) struct Prepared {
     identity: HeaderValue,
     access_token: Option<HeaderValue>,
-    /// In the order of the configuration; without a value, the header is taken out.
+    /// The mapped claims, in the order of the configuration. A header without a value is removed from the request.
     mapped: Vec<(HeaderName, Vec<HeaderValue>)>,
-    /// Headers whose claim has a value that cannot be written.
+    /// Headers whose claim has a value that cannot be written into a header.
     inexpressible: Vec<HeaderName>,
-    /// A built-in header that would be longer than it may be, and how long.
+    /// The name and the length of a built-in header that would be longer than `claims.header_bytes_max`.
     too_long: Option<(&'static str, usize)>,
     assertions: Assertions,
 }
 
 impl ClaimsHeaders {
-    /// Prepares what does not depend on a user.
+    /// Prepares everything that does not depend on a user.
     pub(crate) fn new(settings: Settings) -> Self {
         let public_keys = PublicKeys::new(settings.signing_key.public(), &settings.other_keys);
         Self {
@@ -65,7 +66,7 @@ impl ClaimsHeaders {
         }
     }
 
-    /// The headers that the configuration makes ours, beside the built-in ones: no client may set them.
+    /// The names of the headers that the configuration adds to the built-in ones. No client may set them.
     pub(crate) fn owned_names(&self) -> impl Iterator<Item = &HeaderName> {
         self.mapped.iter().map(|mapped| &mapped.header)
     }
@@ -75,12 +76,12 @@ impl ClaimsHeaders {
         self.access_token
     }
 
-    /// What verifies our signatures.
+    /// The public keys that verify our signatures.
     pub(crate) fn public_keys(&self) -> &PublicKeys {
         &self.public_keys
     }
 
-    /// Prepares a user's header values. `client_id` is ours at the provider that speaks for the user.
+    /// Prepares a user's header values. `client_id` is Vestibule's client id at the user's provider.
     pub(crate) fn prepare(&self, identity: &Identity, client_id: &str) -> Prepared {
         let token = identity.access_token().filter(|_| self.access_token);
         let mut inexpressible = Vec::new();
@@ -111,12 +112,12 @@ impl ClaimsHeaders {
         }
     }
 
-    /// Adds a user's headers to those of a request for `audience`, which is the target group. A header of ours that has no
-    /// value is left out: absent is not "keep what the client sent" (attacks H-09).
+    /// Adds a user's headers to a request for `audience`, which is the target group. If a header has no value, the client's
+    /// header of the same name is removed too: "no value" must not mean "keep what the client sent" (attacks H-09).
     ///
     /// # Errors
     ///
-    /// Where the signature could not be made, or a header would be too long: the request must not go on without.
+    /// [`Error`] if the signature could not be made, or a header would be too long. The request must not be forwarded without the headers.
     pub(crate) fn apply(
         &self,
         prepared: &Prepared,
@@ -138,12 +139,12 @@ impl ClaimsHeaders {
 }
 
 impl Prepared {
-    /// Headers that are left out because their claim has a value that cannot be written.
+    /// Headers that are omitted because their claim has a value that cannot be written into a header.
     pub(crate) fn inexpressible(&self) -> &[HeaderName] {
         &self.inexpressible
     }
 
-    /// About how many bytes of memory it takes.
+    /// The approximate memory of the prepared values in bytes.
     pub(crate) fn weight(&self) -> usize {
         let mapped: usize = self.mapped.iter().flat_map(|(_, values)| values).map(HeaderValue::len).sum();
         let token = self.access_token.as_ref().map_or(0, HeaderValue::len);
@@ -160,14 +161,14 @@ fn set(fields: &mut OwnFields, name: &HeaderName, values: &[HeaderValue]) {
     }
 }
 
-/// A token as it came: RFC 6750 §2.1 allows visible ASCII only, so what is not that is no token.
+/// The token as a header value, unchanged. RFC 6750 §2.1 allows visible ASCII only; `None` for text that no header can carry.
 fn sensitive(token: &str) -> Option<HeaderValue> {
     let mut value = HeaderValue::from_str(token).ok()?;
     value.set_sensitive(true);
     Some(value)
 }
 
-/// The claim at a path; `sub` and `iss` are always there.
+/// The claim at a path. `sub` and `iss` always exist.
 fn claim(identity: &Identity, path: &[String]) -> Option<Value> {
     let (first, rest) = path.split_first()?;
     match (first.as_str(), rest) {

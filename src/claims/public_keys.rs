@@ -1,6 +1,7 @@
-//! The keys that verify what we sign: as a key set, and one by one in PEM form as the ALB's endpoint has them (ALB §4.3).
+//! The public keys that verify our signatures: as a key set, and one by one in PEM form, as the ALB's endpoint serves them
+//! (ALB §4.3).
 //!
-//! Keys that sign no longer, or not yet, are among them, so that a rotation has an overlap.
+//! They include keys that no longer sign, and keys that do not sign yet. So old and new keys overlap during a rotation.
 
 use bytes::Bytes;
 use http::{HeaderValue, header};
@@ -9,10 +10,10 @@ use serde_json::json;
 use crate::jose::signing_key::PublicKey;
 use crate::message::WholeResponse;
 
-/// How long a verifier may keep a key set. A new key is to be published for longer than that before it signs.
+/// How long a verifier may cache a key set. A new key must be published for longer than this before it signs.
 const CACHE_CONTROL: HeaderValue = HeaderValue::from_static("public, max-age=300");
 
-/// The answers of both endpoints, made once.
+/// The responses of both endpoints, made once.
 #[derive(Debug)]
 pub(crate) struct PublicKeys {
     key_set: Bytes,
@@ -23,7 +24,7 @@ impl PublicKeys {
     pub(super) fn new(signing: &PublicKey, others: &[PublicKey]) -> Self {
         let mut keys = vec![signing];
         for other in others {
-            // The signing key is often among the others while keys rotate.
+            // During a rotation, the other keys often include the signing key.
             if keys.iter().all(|key| key.kid() != other.kid()) {
                 keys.push(other);
             }
@@ -32,12 +33,12 @@ impl PublicKeys {
         Self { key_set, by_kid: keys.iter().map(|key| (key.kid().to_owned(), key.pem().to_owned().into())).collect() }
     }
 
-    /// The key set (RFC 7517 §5): what `/.well-known/vestibule/jwks.json` answers.
+    /// The key set (RFC 7517 §5): the response of `/.well-known/vestibule/jwks.json`.
     pub(crate) fn key_set(&self) -> WholeResponse {
         answer("application/jwk-set+json", self.key_set.clone())
     }
 
-    /// One key in PEM form: what `/.well-known/vestibule/keys/{kid}` answers. `None` for a key that is not ours.
+    /// One key in PEM form: the response of `/.well-known/vestibule/keys/{kid}`. `None` if no key of ours has this id.
     pub(crate) fn pem(&self, kid: &str) -> Option<WholeResponse> {
         let (_, pem) = self.by_kid.iter().find(|(known, _)| known == kid)?;
         Some(answer("application/x-pem-file", pem.clone()))

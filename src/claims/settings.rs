@@ -4,26 +4,26 @@ use http::HeaderName;
 
 use crate::jose::signing_key::{PublicKey, SigningKey};
 
-/// What the target is told.
+/// Settings of the headers with the user's claims.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
-    /// The `signer` member: names this deployment; applications check it (ALB §4.3).
+    /// The `signer` member of the signed claims. It identifies this deployment, and applications check it (ALB §4.3).
     pub(crate) signer: String,
-    /// How the signed claims are written.
+    /// The format of the signed claims.
     pub(crate) format: Format,
-    /// Signs.
+    /// The key that signs the claims.
     pub(crate) signing_key: SigningKey,
-    /// Keys that signed before, or will: still published, never signing.
+    /// Keys that signed before, or will sign later. They are published but do not sign.
     pub(crate) other_keys: Vec<PublicKey>,
     /// Whether the target gets `x-amzn-oidc-accesstoken`.
     pub(crate) access_token_header: bool,
-    /// Claims as headers of their own.
+    /// Claims that are sent in headers of their own.
     pub(crate) claim_headers: Vec<ClaimHeader>,
-    /// Longest value of each of the three built-in headers, in bytes.
+    /// Maximum length of the value of each of the three built-in headers, in bytes.
     pub(crate) header_bytes_max: usize,
 }
 
-/// How the signed claims are written (DESIGN §4).
+/// The format of the signed claims (DESIGN §4).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Format {
     /// A standard JWT: unpadded base64url, `aud` and `exp` in the payload.
@@ -36,22 +36,22 @@ pub(crate) enum Format {
 /// One claim in one header.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ClaimHeader {
-    /// The header; a client's own is always stripped.
+    /// The name of the header. A header of this name from a client is always removed.
     pub(crate) header: HeaderName,
     /// The path to the claim, one member name for each step: `["realm_access", "roles"]`.
     pub(crate) claim: Vec<String>,
-    /// How it is written.
+    /// How the claim is written into the header.
     pub(crate) encoding: Encoding,
 }
 
 /// How a claim is written into a header.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Encoding {
-    /// A list is one line of comma-separated values (RFC 4180): a value with a comma or a quote is in quotes.
+    /// A list is one line of comma-separated values (RFC 4180). A value that contains a comma or a quote is in quotes.
     Csv,
     /// Compact JSON in ASCII.
     Json,
-    /// A list is separated by commas; a comma inside of a text is `%2C`.
+    /// A list is separated by commas. A comma inside a value is written as `%2C`.
     #[default]
     Percent,
     /// A list is one header field for each element.

@@ -1,8 +1,8 @@
-//! Makes the signed claims (`x-amzn-oidc-data`), and keeps them for half their life.
+//! Makes the signed claims (`x-amzn-oidc-data`), and reuses them for half of their lifetime.
 //!
-//! In both formats `iss` is the user's provider and `signer` this deployment, as the ALB has them: that is what code written
-//! for the ALB checks. So a verifier must check `signer` as well as `iss`: another deployment in front of the same provider
-//! has its own `signer` and its own keys (attacks K-01).
+//! In both formats `iss` is the user's provider and `signer` is this deployment. The ALB uses the same members, and code
+//! written for the ALB checks them. A verifier must check `signer` as well as `iss`: another deployment with the same
+//! provider has its own `signer` and its own keys (attacks K-01).
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -19,13 +19,14 @@ use crate::identity::{Claims, Identity};
 use crate::jose::error::Error;
 use crate::jose::signing_key::SigningKey;
 
-/// Life of an assertion (ALB §4.2): `exp` is never later than this from now.
+/// Lifetime of an assertion (ALB §4.2). `exp` is never later than this duration from now.
 const LIFETIME: Duration = Duration::from_secs(120);
 
-/// Audiences whose assertions one session keeps: the target groups that one browser uses at the same time.
+/// Maximum number of audiences whose assertions are cached for one session. An audience is a target group, and this is how
+/// many one browser may use at the same time.
 const AUDIENCES_MAX: usize = 8;
 
-/// Bytes of `aud`, `iat` and `exp`, in header and payload, with a target group's name of usual length.
+/// Bytes of `aud`, `iat` and `exp` in header and payload together, for a target group with a name of usual length.
 const VARYING_BYTES: usize = 96;
 
 #[derive(Debug)]
@@ -35,10 +36,10 @@ pub(super) struct Signer {
     name: String,
 }
 
-/// A user's assertions, one for each audience, and what they are made of.
+/// A user's assertions, one for each audience, and the parts that they are made of.
 #[derive(Debug)]
 pub(super) struct Assertions {
-    /// JSON objects, up to the first member that differs from one assertion to the next.
+    /// The beginning of a JSON object, up to the first member that differs between assertions.
     header: String,
     payload: String,
     issuer: Value,
@@ -53,19 +54,19 @@ struct Assertion {
 }
 
 impl Assertions {
-    /// About the length of one: base64url makes four characters of three bytes. What differs from one to the next (audience and
-    /// times) is in [`VARYING_BYTES`].
+    /// The approximate length of one assertion. base64url turns three bytes into four characters. [`VARYING_BYTES`] stands for
+    /// the parts that differ between assertions (audience and times).
     pub(super) fn length(&self) -> usize {
         const SIGNATURE_BYTES: usize = 88;
         (self.header.len() + self.payload.len() + VARYING_BYTES).div_ceil(3) * 4 + SIGNATURE_BYTES
     }
 
-    /// About how many bytes of memory they take: what they are made of, and one for each of the target groups that most
-    /// browsers use at the same time.
+    /// The approximate memory in bytes: the common parts, and one assertion for each target group that a browser usually uses
+    /// at the same time.
     pub(super) fn weight(&self) -> usize {
         const USUAL: usize = 2;
         let plain = self.header.len() + self.payload.len();
-        // base64url makes four characters of three bytes.
+        // base64url turns three bytes into four characters.
         plain + USUAL * plain * 4 / 3
     }
 }
@@ -75,7 +76,7 @@ impl Signer {
         Self { key, format, name }
     }
 
-    /// Writes what all assertions of a user have in common.
+    /// Writes the parts that all assertions of a user have in common.
     pub(super) fn prepare(&self, identity: &Identity, client_id: &str) -> Assertions {
         let payload = match self.format {
             Format::Jwt => jwt_claims(identity),
@@ -89,14 +90,14 @@ impl Signer {
         }
     }
 
-    /// The assertion for `audience`: the last one while half its life is left, else a new one.
+    /// The assertion for `audience`: the cached one while at least half of its lifetime is left, otherwise a new one.
     pub(super) fn assertion(
         &self,
         user: &Assertions,
         audience: &Arc<str>,
         now: Timestamp,
     ) -> Result<HeaderValue, Error> {
-        // A clock that was set back must not stretch a life: what was made in the future is made again.
+        // If the clock was set back, an assertion from the future is made again. Otherwise it would be used for too long.
         let is_fresh = |made: &Assertion| made.made_at <= now && now.since(made.made_at) < LIFETIME / 2;
         if let Some(made) = user.made.borrow().iter().find(|made| made.is_for(audience) && is_fresh(made)) {
             return Ok(made.value.clone());
@@ -112,7 +113,7 @@ impl Signer {
         Ok(value)
     }
 
-    /// A compact JWS (RFC 7515 §7.1); in the ALB's format each segment is padded, and the padding is signed (ALB §4.2).
+    /// A compact JWS (RFC 7515 §7.1). In the ALB's format each segment is padded, and the padding is signed (ALB §4.2).
     fn sign(&self, user: &Assertions, audience: &str, now: Timestamp) -> Result<String, Error> {
         let (header, payload) = (&user.header, &user.payload);
         let (issued_at, expires_at) = (now.seconds(), (now + LIFETIME).seconds());
@@ -122,7 +123,7 @@ impl Signer {
                 let payload = format!(r#"{payload},"aud":{audience},"iat":{issued_at},"exp":{expires_at}}}"#);
                 (&URL_SAFE_NO_PAD, payload, "")
             }
-            // The signature's 64 bytes are 86 characters and two of padding.
+            // The 64 bytes of the signature become 86 characters and two characters of padding.
             Format::Alb => (&URL_SAFE, format!(r#"{payload},"exp":{expires_at},"iss":{}}}"#, user.issuer), "=="),
         };
         let mut token = engine.encode(format!(r#"{header},"exp":{expires_at}}}"#));
@@ -132,7 +133,7 @@ impl Signer {
         Ok(format!("{token}.{signature}{padding}"))
     }
 
-    /// The JOSE header but for `exp`, the same in both formats: members and order are the ALB's (ALB §4.2).
+    /// The JOSE header without `exp`. It is the same in both formats: the members and their order are the ALB's (ALB §4.2).
     fn header(&self, issuer: &str, client_id: &str) -> Map<String, Value> {
         let members = [
             ("typ", "JWT"),
@@ -146,16 +147,17 @@ impl Signer {
     }
 }
 
-/// A standard JWT's claims (RFC 7519 §4.1) but for `aud`, `iat` and `exp`.
+/// The claims of a standard JWT (RFC 7519 §4.1), without `aud`, `iat` and `exp`.
 fn jwt_claims(identity: &Identity) -> Claims {
-    // Ours alone speak of this token; a provider's `exp` or `jti` speaks of another one.
+    // These members must describe this token. The provider's `exp` or `jti` describes the provider's token.
     let mut claims = claims_without(identity, &["sub", "iss", "aud", "iat", "exp", "nbf", "jti"]);
     claims.insert("sub".into(), identity.subject().into());
     claims.insert("iss".into(), identity.issuer().into());
     claims
 }
 
-/// The ALB's claims but for `exp` and `iss`, which it appends: what userinfo said, in its order.
+/// The claims of the ALB's format: the claims from userinfo, in their order. `exp` and `iss` are missing, because the ALB
+/// appends them.
 fn alb_claims(identity: &Identity) -> Claims {
     let claims = claims_without(identity, &["exp", "iss"]);
     if claims.contains_key("sub") {
@@ -170,7 +172,7 @@ fn claims_without(identity: &Identity, names: &[&str]) -> Claims {
     claims
 }
 
-/// A JSON object that has members, without its closing brace.
+/// A JSON object with at least one member, without its closing brace.
 fn open_ended(members: Map<String, Value>) -> String {
     let mut text = Value::Object(members).to_string();
     text.pop();
@@ -179,7 +181,7 @@ fn open_ended(members: Map<String, Value>) -> String {
 
 impl Assertion {
     fn is_for(&self, audience: &Arc<str>) -> bool {
-        // The same group is nearly always the same allocation.
+        // The same target group is nearly always the same allocation.
         Arc::ptr_eq(&self.audience, audience) || self.audience == *audience
     }
 }

@@ -11,7 +11,7 @@ fn fields(claim: &Value, encoding: Encoding) -> Option<Vec<String>> {
     Some(values.iter().map(|value| value.to_str().expect("visible ASCII").to_owned()).collect())
 }
 
-/// What the default writes: one field, or none.
+/// Checks the output of the default encoding: one field, or none.
 #[track_caller]
 fn check(claim: Value, expected: Option<&str>) {
     let expected: Vec<String> = expected.into_iter().map(str::to_owned).collect();
@@ -99,7 +99,7 @@ fn c_16_what_cannot_be_written_is_an_error_and_not_another_value() {
     let many = Value::from(vec!["a"; FIELDS_MAX + 1]);
     assert_eq!(super::claim(&many, Encoding::Repeated), Err(Inexpressible));
     assert!(super::claim(&many, Encoding::Percent).is_ok());
-    // One empty text would be read as no text.
+    // A list with one empty string would be read as an empty list.
     assert_eq!(super::claim(&json!([""]), Encoding::Percent), Err(Inexpressible));
     assert_eq!(fields(&json!([""]), Encoding::Csv).expect("written"), ["\"\""]);
 }
@@ -131,7 +131,7 @@ proptest! {
     }
 }
 
-/// Reads a line as RFC 4180 §2 says.
+/// Parses a line by the rules of RFC 4180 §2.
 fn csv_fields(line: &str) -> Vec<String> {
     let (mut fields, mut field, mut is_quoted) = (Vec::new(), String::new(), false);
     let mut characters = line.chars().peekable();

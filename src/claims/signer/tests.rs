@@ -53,7 +53,7 @@ fn a_standard_token_has_the_documented_members_in_order() {
 #[test]
 fn k_05_the_alb_s_token_is_padded_and_the_padding_is_signed() {
     let signer = signer(Format::Alb);
-    // Payload lengths of each remainder by three.
+    // Payload lengths with each remainder modulo three.
     for filler in ["", "x", "xx"] {
         let token = token(&signer, json!({"email": "a@b.c", "exp": 1, "iss": "evil", "filler": filler}));
         let segments: Vec<&str> = token.split('.').collect();
