@@ -13,7 +13,7 @@ use crate::crypto::provider;
 use crate::secret::Secret;
 use crate::telemetry::metrics::{Counter, Registry};
 
-/// A chain with its key, and the names it is for.
+/// A certificate chain, its private key, and the DNS names that it covers.
 #[derive(Clone, Debug)]
 pub(crate) struct Certificate {
     key: Arc<CertifiedKey>,
@@ -30,7 +30,7 @@ pub(crate) enum Error {
     /// The key is not PEM.
     #[error("the file holds no private key in PEM form")]
     NoKey,
-    /// The key is not for the first certificate of the chain, or of a kind that is not served.
+    /// The key does not belong to the first certificate of the chain, or its type is not supported.
     #[error("the private key does not belong to the certificate, or is of a kind that TLS does not use: {0}")]
     Mismatch(#[source] rustls::Error),
     /// The first certificate is not X.509.
@@ -56,8 +56,8 @@ impl Certificate {
     }
 }
 
-/// The DNS names of a certificate, lower case, and when it expires. Subject alternative names only: a common name is not a
-/// name (attacks T-06).
+/// The DNS names of a certificate, in lower case, and its time of expiry. Only subject alternative names count. The
+/// common name is ignored (attacks T-06).
 fn read(leaf: &CertificateDer<'_>) -> Result<(Vec<String>, Timestamp), Error> {
     let parsed = rustls::server::ParsedCertificate::try_from(leaf).map_err(|_| Error::NotX509)?;
     drop(parsed);
@@ -70,7 +70,7 @@ fn read(leaf: &CertificateDer<'_>) -> Result<(Vec<String>, Timestamp), Error> {
             _ => None,
         })
         .collect();
-    // Before 1970 is expired as well.
+    // A time of expiry before 1970 also means expired.
     let expires_at = u64::try_from(certificate.validity().not_after.timestamp()).unwrap_or_default();
     Ok((names, Timestamp::from_seconds(expires_at)))
 }
@@ -80,13 +80,13 @@ fn read(leaf: &CertificateDer<'_>) -> Result<(Vec<String>, Timestamp), Error> {
 pub(crate) struct Certificates {
     default: Arc<CertifiedKey>,
     by_name: HashMap<String, Arc<CertifiedKey>>,
-    /// Of each certificate, in the order of the file: its first name and when it expires.
+    /// The first name and the time of expiry of each certificate, in the order of the configuration file.
     expiries: Vec<(Option<String>, Timestamp)>,
 }
 
 impl Certificates {
-    /// The first is what a client gets that names no server, or one that no certificate is for (ALB §10.9). Where two are
-    /// for one name, the first wins.
+    /// The first certificate is the default: a client gets it if it sends no server name, or a name that no certificate
+    /// covers (ALB §10.9). If two certificates cover the same name, the first is used.
     pub(crate) fn new(first: &Certificate, others: &[Certificate]) -> Self {
         let mut by_name = HashMap::new();
         let mut expiries = Vec::new();
@@ -99,7 +99,7 @@ impl Certificates {
         Self { default: Arc::clone(&first.key), by_name, expiries }
     }
 
-    /// One gauge for each certificate: when it expires. They are shown as long as the handles live.
+    /// Registers one gauge per certificate with its time of expiry. The gauges exist until the handles are dropped.
     pub(crate) fn expiry_gauges(&self, listener: &str, registry: &Registry) -> Vec<Counter> {
         let gauge = |(index, (name, expires_at)): (usize, &(Option<String>, Timestamp))| {
             let labels = vec![
@@ -118,13 +118,13 @@ impl Certificates {
         self.expiries.iter().enumerate().map(gauge).collect()
     }
 
-    /// Certificates that have expired: place in the file and first name.
+    /// The expired certificates: index in the configuration file and first name.
     pub(crate) fn expired(&self, now: Timestamp) -> impl Iterator<Item = (usize, Option<&str>)> {
         let expired = self.expiries.iter().enumerate().filter(move |(_, (_, expires_at))| *expires_at <= now);
         expired.map(|(index, (name, _))| (index, name.as_deref()))
     }
 
-    /// Whether a certificate is for `name`, in lower case.
+    /// Whether a certificate covers `name`. `name` is in lower case.
     pub(crate) fn is_for(&self, name: &str) -> bool {
         self.of(name).is_some()
     }
@@ -134,7 +134,7 @@ impl Certificates {
     }
 
     fn of(&self, name: &str) -> Option<&Arc<CertifiedKey>> {
-        // rustls hands over names in lower case. A wildcard stands for one label (RFC 6125 §6.4.3).
+        // rustls passes names in lower case. A wildcard matches exactly one label (RFC 6125 §6.4.3).
         let wildcard = || name.split_once('.').and_then(|(_, parent)| self.by_name.get(&format!("*.{parent}")));
         self.by_name.get(name).or_else(wildcard)
     }

@@ -1,4 +1,4 @@
-//! Serves one connection: handshake, then HTTP/1.1 or HTTP/2, under every deadline.
+//! Serves one connection: the TLS handshake, then HTTP/1.1 or HTTP/2. Every step has a deadline.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -26,13 +26,13 @@ use crate::message::upload::Uploads;
 use crate::socket::accept::Accepted;
 use crate::telemetry::metrics::Counter;
 
-/// What is left to do with a connection.
+/// The next stage of a connection, as a boxed future.
 type Served = Pin<Box<dyn Future<Output = ()>>>;
 
 /// Serves a connection from accept to close.
 ///
-/// Each stage is a box that ends with it. A future keeps room, as long as it lives, for every value that ever was in it, and
-/// an idle connection is a future.
+/// Each stage is a boxed future that is freed when the stage ends. A future reserves memory for every value that it
+/// ever holds, and an idle connection keeps its future in memory.
 pub(crate) fn run<H: Handler>(
     shared: Shared,
     accepted: Accepted,
@@ -50,7 +50,7 @@ pub(crate) fn run<H: Handler>(
     }
 }
 
-/// Performs the handshake, where there is one. `None` where it failed.
+/// Performs the TLS handshake on an `https` listener. `None` if the handshake failed.
 async fn open<H: Handler>(
     shared: Shared,
     accepted: Accepted,
@@ -91,7 +91,7 @@ async fn open<H: Handler>(
                         let patience = Patience::new(draining.is_stopping());
                         Some(Box::pin(refusal::send(transport, response, patience)))
                     }
-                    // Port scans and clients that do not trust us: counted, not logged.
+                    // Usually a port scan, or a client that does not trust the certificate. Counted, but not logged.
                     None => {
                         metrics.handshakes_failed.increment();
                         None
@@ -106,7 +106,7 @@ async fn open<H: Handler>(
     }
 }
 
-/// Counts a connection, and keeps its permit, from accept until its last byte.
+/// Counts a connection and holds its permit, from accept until the connection is closed.
 struct Open {
     gauge: Counter,
     _permit: OwnedSemaphorePermit,

@@ -1,6 +1,7 @@
-//! The first byte of a connection to a listener with TLS: whether the client speaks plain HTTP.
+//! Checks the first byte of a connection to a TLS listener, to detect clients that speak plain HTTP.
 //!
-//! TLS would send an alert, which a browser shows as an error of the connection. The byte is seen where TLS reads it anyway.
+//! Without this check, TLS would send an alert, which a browser shows as a connection error. The byte is checked when
+//! TLS reads it, so this costs no additional read.
 
 use std::io;
 use std::pin::Pin;
@@ -13,9 +14,9 @@ use tokio::time::timeout;
 use crate::listener::watchdog::Readable;
 use crate::socket::Socket;
 
-/// Most bytes that are read of a head in plain HTTP. What is in it is only shown and recorded.
+/// Maximum size of the plain HTTP head that is read. Its content is only used for the error page and the access log.
 const HEAD_BYTES_MAX: usize = 16 * 1024;
-/// Longest wait for the rest of that head.
+/// Maximum time to wait for the rest of that head.
 const HEAD_TIME_MAX: Duration = Duration::from_secs(2);
 
 /// A socket under TLS.
@@ -23,18 +24,18 @@ const HEAD_TIME_MAX: Duration = Duration::from_secs(2);
 pub(crate) struct Greeted {
     socket: Socket,
     is_greeted: bool,
-    /// What a client has sent that speaks plain HTTP.
+    /// The bytes from a client that speaks plain HTTP.
     plain: Vec<u8>,
 }
 
 impl Greeted {
-    /// A socket from which nothing was read.
+    /// Wraps a socket from which nothing was read yet.
     pub(crate) fn new(socket: Socket) -> Self {
         Self { socket, is_greeted: false, plain: Vec::new() }
     }
 
-    /// The head that a client has sent in plain HTTP, or as much of it as comes within bounds. `None` where it has sent
-    /// something else.
+    /// The head that a client has sent in plain HTTP, or the part of it that arrives within the limits of size and
+    /// time. `None` if the client has not sent plain HTTP.
     pub(crate) async fn into_plain(self) -> Option<(Socket, Vec<u8>)> {
         let Self { mut socket, mut plain, .. } = self;
         if plain.is_empty() {
@@ -44,7 +45,7 @@ impl Greeted {
             while !has_end(&plain) && plain.len() < HEAD_BYTES_MAX && socket.read_buf(&mut plain).await? > 0 {}
             io::Result::Ok(())
         };
-        // Who sends nothing more is answered as well.
+        // A client that sends nothing more also gets a response.
         let _ = timeout(HEAD_TIME_MAX, whole).await;
         Some((socket, plain))
     }
@@ -72,7 +73,8 @@ impl AsyncRead for Greeted {
         let before = buffer.filled().len();
         ready!(Pin::new(&mut self.socket).poll_read(cx, buffer))?;
         self.is_greeted = true;
-        // Methods begin with a capital letter. TLS begins with the number of a record's type, 20 to 23 (RFC 8446 §5.1).
+        // HTTP methods begin with a capital letter. TLS begins with the content type of a record, 20 to 23 (RFC 8446
+        // §5.1).
         let bytes = &buffer.filled()[before..];
         if bytes.first().is_some_and(u8::is_ascii_uppercase) {
             self.plain = bytes.to_vec();

@@ -1,6 +1,6 @@
 //! Serves HTTP/1.1 with hyper.
 //!
-//! `screen.rs` looks at what hyper reads and writes: we answer the heads that hyper does not read.
+//! `screen.rs` checks what hyper reads and writes. Vestibule itself responds to heads that hyper cannot parse.
 
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
@@ -26,8 +26,8 @@ use crate::listener::watchdog::{Heads, Readable, Watchdog, Watched};
 use crate::listener::{Handler, linger, refusal};
 use crate::message::unread::{self, Look, Unread};
 
-/// Serves HTTP/1.1. Between two requests that are not close to each other the connection is at rest: of hyper, whose buffers
-/// are half of what a connection takes, nothing is kept.
+/// Serves HTTP/1.1. If the next request does not follow soon, the connection rests: hyper's state is dropped, because
+/// hyper's buffers take half of the memory of a connection.
 pub(crate) async fn serve<H, T, O>(
     transport: Watched<T, O>,
     mut requests: Requests<H>,
@@ -47,7 +47,7 @@ pub(crate) async fn serve<H, T, O>(
         let served = builder(limits).serve_connection(TokioIo::new(screened), requests);
         let mut served = Box::new(served.with_upgrades());
         let kept = keeper.keep(Pin::new(&mut *served), |served| served.graceful_shutdown()).await;
-        // A tunnel has taken the transport where there are no parts.
+        // `None` here means that the connection was upgraded: the tunnel owns the transport now.
         let Some(parts) = served.into_parts() else { return };
         requests = parts.service;
         let (mut transport, left) = parts.io.into_inner().into_parts(parts.read_buf);
@@ -83,7 +83,7 @@ pub(crate) async fn serve<H, T, O>(
                     Reason::RequestHeadTimeout => Patience::Short,
                     _ => keeper.patience(),
                 };
-                // Nothing of it is kept while the client takes its answer.
+                // Free the head before waiting for the client to read the response.
                 drop(head);
                 transport.put_back(Bytes::new());
                 return refusal::send(transport, response, patience).await;
@@ -94,15 +94,15 @@ pub(crate) async fn serve<H, T, O>(
     }
 }
 
-/// What becomes of a connection that hyper has served to an end.
+/// What to do with a connection when hyper's future has ended.
 enum Next {
-    /// hyper reads this head.
+    /// Let hyper parse this head.
     Read(Bytes),
-    /// The head, as much as there is of it, is answered by us.
+    /// Respond with an error page. The head may be incomplete.
     Refuse(Reason, Bytes),
-    /// Close in order.
+    /// Close with lingering, so that the last response arrives (`linger.rs`).
     Close,
-    /// Close at once: there is nobody to tell anything.
+    /// Close at once, because there is no request to respond to.
     Drop,
 }
 
@@ -116,7 +116,8 @@ fn next(ended: Ended, left: Left, is_flushed: bool) -> Next {
         Ended::TimedOut if head.trim_ascii().is_empty() || !is_flushed => return Next::Drop,
         Ended::TimedOut => Reason::RequestHeadTimeout,
         Ended::Refused(Reason::RequestHeadTooLarge) => Reason::RequestHeadTooLarge,
-        // The library finds nothing to refuse or to cut off in a head that was looked at: it is not looked at again.
+        // hyper finds nothing to refuse or to cut off in a head after `unread::look` has encoded it. So such a head is
+        // not checked again.
         Ended::Closed | Ended::Refused(_) => match unread::look(&head) {
             Look::Encoded(head) => return Next::Read(head),
             Look::Fragment => Reason::RequestPath,
@@ -130,10 +131,10 @@ fn next(ended: Ended, left: Left, is_flushed: bool) -> Next {
 fn builder(limits: &Limits) -> http1::Builder {
     let mut builder = http1::Builder::new();
     builder
-        // The watchdog times heads without a timer for each.
+        // No timer of hyper: the watchdog enforces `head_timeout` without a timer for each head.
         .header_read_timeout(None)
         .max_headers(limits.headers_max)
-        // The buffer grows in steps and may hold more than this; a head in it may not be longer.
+        // hyper's buffer grows in steps and may be larger than this limit. A head may not be longer than the limit.
         .max_header_size(limits.head_bytes_max)
         .max_buf_size(limits.head_bytes_max.max(8192));
     builder

@@ -1,8 +1,8 @@
-//! Serves HTTP/2, over `h2`: one task for the connection, and one for each request on it.
+//! Serves HTTP/2 with `h2`: one task for the connection, and one for each request on it.
 //!
-//! `answer.rs` sends an answer, `outbox.rs` bounds what waits to be sent, `upload.rs` reads the body of a request,
-//! `windows.rs` bounds what waits to be read, `budget.rs` shares memory out among client addresses, `noise.rs` finds
-//! clients that send frames which do nothing, and requests that `h2` resets by itself.
+//! `answer.rs` sends a response. `outbox.rs` limits the bytes that wait to be sent. `upload.rs` reads the body of a
+//! request. `windows.rs` limits the bytes that wait to be read. `budget.rs` divides memory among client addresses.
+//! `noise.rs` detects clients that send too many frames without effect, and requests that `h2` resets by itself.
 
 mod answer;
 mod budget;
@@ -43,24 +43,26 @@ use crate::message::body::Body;
 use crate::message::unread::Unread;
 use crate::message::{Request, forwarded};
 
-/// Bytes of answers that wait for the clients of a worker.
+/// Maximum bytes of responses that wait to be sent to the clients of one worker.
 const ANSWERS_BYTES_MAX: usize = 32 * 1024 * 1024;
-/// Bytes of uploads that the clients of a worker may send before they are read, beyond the first of each connection.
+/// Maximum bytes of uploads that the clients of one worker may send before they are read. The first upload of each
+/// connection does not count.
 const UPLOADS_BYTES_MAX: usize = 32 * 1024 * 1024;
-/// What the requests under way of a worker may take, beyond the first of each connection.
+/// Maximum memory for the requests in progress of one worker. The first request of each connection does not count.
 const REQUESTS_BYTES_MAX: usize = 256 * 1024 * 1024;
-/// What a request takes beside its head, as measured: its task, its exchange and a connection to a target.
+/// Measured memory of a request without its head: its task, its exchange and a connection to a target.
 const REQUEST_BYTES: usize = 24 * 1024;
-/// Bytes of the heads of the requests under way of one connection.
+/// Maximum total size of the heads of the requests in progress on one connection.
 const CONNECTION_HEADS_BYTES_MAX: usize = 1024 * 1024;
-/// What a field takes beside its name and its value (RFC 9113 §6.5.2).
+/// Overhead that is added to the size of each header field (RFC 9113 §6.5.2).
 const FIELD_BYTES: usize = 32;
-/// What the names of `:method`, `:scheme`, `:authority` and `:path` take, and the value of the second.
+/// Size of the names of `:method`, `:scheme`, `:authority` and `:path`, and of the value of `:scheme`.
 const PSEUDO_BYTES: usize = 4 * FIELD_BYTES + 29 + 5;
-/// The library takes heads so many times as large as the listener does: it answers a larger one by itself, without a page.
+/// `h2` accepts heads up to this multiple of the listener's limit. `h2` itself responds to a larger head, without an
+/// error page.
 const HEAD_FACTOR: usize = 2;
 
-/// What the HTTP/2 connections of one worker may hold together.
+/// Memory limits that all HTTP/2 connections of one worker share.
 #[derive(Debug)]
 pub(crate) struct Memory {
     answers: Rc<outbox::Budget>,
@@ -80,8 +82,8 @@ impl Memory {
 
 /// Serves HTTP/2 from the preface to the end of the connection.
 ///
-/// The future is as small as it can be, because an idle connection keeps it. What an `async fn` is given has a place of its
-/// own in its future, also after it was moved.
+/// The future is kept small, because an idle connection keeps it in memory. This is not an `async fn`: an `async fn`
+/// keeps room for its arguments even after they were moved.
 pub(crate) fn serve<H, T, O>(
     transport: Watched<T, O>,
     requests: Requests<H>,
@@ -106,7 +108,7 @@ where
         state: State::Handshaking(Box::new(builder(limits).handshake(transport))),
         is_finishing: false,
         is_calmed: false,
-        // Not by address: who finds nothing left shares a smaller window, and is not refused.
+        // Not limited by address: if no budget is left, uploads share a smaller window and none is refused.
         window: Window::new(memory.uploads.purse(None)),
         under_way: Rc::new(UnderWay { purse: memory.requests.purse(address), head_bytes: Cell::new(0) }),
         answers,
@@ -123,7 +125,8 @@ where
     }
 }
 
-/// The address whose memory a connection takes. A trusted proxy has none of its own: its connections are those of its clients.
+/// The address that the memory of a connection counts for. `None` for a trusted proxy, because its connections carry
+/// the requests of many clients.
 fn client(connection: &Connection) -> Option<IpAddr> {
     (!connection.forwarded.is_trusted(connection.peer)).then(|| forwarded::network(connection.peer))
 }
@@ -138,12 +141,12 @@ fn builder(limits: &Limits) -> server::Builder {
     builder
 }
 
-/// A connection that is served.
+/// The future that serves one connection.
 struct Serving<H, T> {
     state: State<T>,
-    /// It was asked to finish.
+    /// The connection accepts no new requests.
     is_finishing: bool,
-    /// The client has been told to calm down.
+    /// The connection was ended with ENHANCE_YOUR_CALM.
     is_calmed: bool,
     window: Rc<Window>,
     under_way: Rc<UnderWay>,
@@ -153,7 +156,7 @@ struct Serving<H, T> {
     worker: Rc<Worker>,
 }
 
-/// What of the listener's limits is asked about requests.
+/// The limits of the listener that apply to requests.
 struct Bounds {
     head_bytes_max: usize,
     headers_max: usize,
@@ -167,18 +170,19 @@ impl Bounds {
     }
 }
 
-/// In boxes: the allocator wastes less on two pieces of a kilobyte than on one of two.
+/// Both variants are boxed: the allocator wastes less memory on two allocations of one kilobyte than on one of two
+/// kilobytes.
 enum State<T> {
     Handshaking(Box<server::Handshake<Heard<T>, Piece>>),
     Open {
         connection: Box<server::Connection<Heard<T>, Piece>>,
-        /// What the library takes the connection's window to be.
+        /// The size of the connection's window that `h2` was given.
         window: u32,
     },
 }
 
 impl<H: Handler, T: Transport> Serving<H, T> {
-    /// Takes no more requests, and ends when those under way have ended.
+    /// Accepts no more requests. The connection ends when the requests in progress have ended.
     fn finish(&mut self) {
         self.is_finishing = true;
         self.answers.noise.finish();
@@ -192,7 +196,7 @@ impl<H: Handler, T: Transport> Serving<H, T> {
         let (parts, stream) = request.into_parts();
         let Some(counted) = self.under_way.count(&parts.headers) else {
             self.worker.metrics.streams_refused.increment();
-            // The client may send it again (RFC 9113 §8.7).
+            // REFUSED_STREAM allows the client to send the request again (RFC 9113 §8.7).
             respond.send_reset(Reason::REFUSED_STREAM);
             return;
         };
@@ -213,13 +217,13 @@ impl<H: Handler, T: Transport> Serving<H, T> {
         hyper::rt::Executor::execute(&LocalExecutor, served);
     }
 
-    /// Records the requests that the library has reset because it cannot read them.
+    /// Writes an access record for each request that `h2` has reset because `h2` could not parse it.
     fn record_lost(&self) {
         let lost = self.answers.noise.take_lost();
         if lost == 0 {
             return;
         }
-        // Each request under way holds one reference. At the limit, the library refuses what it could read.
+        // Each request in progress holds one reference. At `streams_max`, `h2` also refuses valid requests.
         let under_way = Rc::strong_count(&self.under_way) - 1;
         for _ in 0..lost {
             if under_way >= self.bounds.streams_max {
@@ -228,13 +232,13 @@ impl<H: Handler, T: Transport> Serving<H, T> {
             }
             let request = Unread { version: Some(Version::HTTP_2), ..Unread::default() };
             let connection = Rc::clone(&self.requests.connection);
-            // Nobody gets the page: the stream is reset.
+            // The page is dropped, because `h2` has already reset the stream. The call writes the access record.
             drop(self.requests.handler.refuse(connection, request, rejection::Reason::RequestMalformed));
         }
     }
 }
 
-/// What the target of a request takes, and its method.
+/// The size of the request target and the method, counted as header fields.
 fn target_bytes(parts: &http::request::Parts) -> usize {
     let authority = parts.uri.authority().map_or(0, |authority| authority.as_str().len());
     let path = parts.uri.path_and_query().map_or(0, |path| path.as_str().len());
@@ -271,7 +275,7 @@ impl<H: Handler, T: Transport> Future for Serving<H, T> {
                 Poll::Ready(Some(Ok((request, respond)))) => this.accept(request, respond),
                 Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(error)),
                 Poll::Ready(None) => return Poll::Ready(Ok(())),
-                // The noise may have become too much in this turn.
+                // Too many frames without effect may have been counted during this poll.
                 Poll::Pending if this.answers.noise.is_too_much() && !this.is_calmed => {}
                 Poll::Pending => {
                     this.record_lost();
@@ -282,7 +286,7 @@ impl<H: Handler, T: Transport> Future for Serving<H, T> {
     }
 }
 
-/// Answers one request, from its head to the end of both bodies.
+/// Serves one request, from its head until both bodies have ended.
 async fn serve_request(
     mut exchange: Answering,
     mut respond: SendResponse<Piece>,
@@ -294,15 +298,15 @@ async fn serve_request(
         Poll::Ready(Ok(response)) => Poll::Ready(Some(response)),
         Poll::Pending => {
             if upload.as_ref().is_some_and(|(rest, _)| rest.is_asked_for()) {
-                // Fails where the stream is over, which is heard below.
+                // This fails if the stream has ended. `poll_reset` below reports that.
                 let _ = respond.send_informational(go_on());
             }
-            // A client that takes its request back ends the exchange.
+            // A client that resets the stream ends the exchange.
             respond.poll_reset(cx).map(|_| None)
         }
     });
     let Some(response) = answered.await else { return };
-    // It takes some kilobytes, and an answer may take long.
+    // Free the exchange now: it takes some kilobytes, and sending a response may take long.
     drop(exchange);
     let rest = upload.as_ref().map(|(rest, _)| &**rest);
     answers.send(respond, response, rest).await;
@@ -312,31 +316,31 @@ async fn serve_request(
     drop(counted);
 }
 
-/// What a client is told that waits before it sends its body (RFC 9110 §15.2.1).
+/// 100 (Continue), for a client that waits before it sends its body (RFC 9110 §15.2.1).
 fn go_on() -> http::Response<()> {
     let mut response = http::Response::new(());
     *response.status_mut() = http::StatusCode::CONTINUE;
     response
 }
 
-/// The requests under way of one connection.
+/// The requests in progress on one connection.
 #[derive(Debug)]
 struct UnderWay {
     purse: Purse,
     head_bytes: Cell<usize>,
 }
 
-/// One request among them.
+/// One request in progress.
 #[derive(Debug)]
 struct Counted {
     of: Rc<UnderWay>,
     head_bytes: usize,
-    /// `None` for the first of a connection, which may always have one.
+    /// `None` for the first request of a connection, which is always allowed.
     _share: Option<Share>,
 }
 
 impl UnderWay {
-    /// Counts a request until its exchange is over. `None` where there are too many.
+    /// Counts a request until its exchange has ended. `None` if a limit is reached.
     fn count(self: &Rc<Self>, headers: &HeaderMap) -> Option<Counted> {
         let field =
             |(name, value): (&http::HeaderName, &http::HeaderValue)| name.as_str().len() + value.len() + FIELD_BYTES;
@@ -358,7 +362,7 @@ impl Drop for Counted {
     }
 }
 
-/// What the head says of the body's length. The library has refused what is no length (RFC 9113 §8.1.1).
+/// The value of `Content-Length`. `h2` has already refused invalid values (RFC 9113 §8.1.1).
 fn length(headers: &HeaderMap) -> Option<u64> {
     headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }

@@ -1,4 +1,4 @@
-//! Keeps one connection to its deadlines, and decides when it ends or rests.
+//! Enforces the deadlines of one connection, and decides when the connection ends or rests.
 
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
@@ -13,10 +13,10 @@ use crate::message::upload::Uploads;
 
 /// How a connection ended.
 pub(crate) enum Ended {
-    /// By either side, with or without a word.
+    /// Either side closed or reset the connection.
     Closed,
-    /// The client sent a head that hyper does not read: it is not HTTP, or too large. That covers a target that is longer than
-    /// the library takes.
+    /// The client sent a head that hyper refuses: it is not valid HTTP, or it is too large. This includes a request
+    /// target that is longer than hyper accepts.
     Refused(Reason),
     /// The watchdog closed it.
     TimedOut,
@@ -38,26 +38,28 @@ impl From<h2::Error> for Ended {
     }
 }
 
-/// How far a connection was served.
+/// Why [`Keeper::keep`] has returned.
 pub(crate) enum Kept {
     ToTheEnd(Ended),
-    /// Nothing is under way, and nothing has moved for a while.
+    /// The connection is idle: no request is in progress, and no byte was read or written for a while.
     UntilRest,
 }
 
-/// What is to become of a connection.
+/// What to do with a connection.
 enum Word {
-    /// Close: nothing moved for too long, or a head did not end.
+    /// Close: the connection was idle for too long, or a head was incomplete for too long.
     Close,
-    /// Finish what is under way, then close: the process stops, or the connection is old.
+    /// Finish the requests in progress, then close: the process is stopping, or the connection has reached
+    /// `keep_alive`.
     Finish,
-    /// Close in order: nothing is under way.
+    /// Close normally: no request is in progress.
     Shut,
-    /// Rest until there is something to do.
+    /// Rest until the client sends something.
     Rest,
 }
 
-/// Keeps a connection to its deadlines, and asks it to finish when the process stops or the connection is old.
+/// Enforces the deadlines of a connection. Tells it to finish when the process stops or when the connection has reached
+/// `keep_alive`.
 pub(crate) struct Keeper {
     watchdog: Watchdog,
     draining: Draining,
@@ -70,12 +72,12 @@ impl Keeper {
         Self { watchdog, draining, uploads, is_finishing: false }
     }
 
-    /// How long the connection may linger.
+    /// How long the connection may linger when it is closed.
     pub(crate) fn patience(&self) -> Patience {
         Patience::new(self.draining.is_stopping())
     }
 
-    /// Runs a connection to its end or to its next rest.
+    /// Runs a connection until it ends or rests.
     pub(crate) async fn keep<E: Into<Ended>, C: Future<Output = Result<(), E>>>(
         &mut self,
         mut served: Pin<&mut C>,
@@ -106,14 +108,14 @@ impl Keeper {
                     }
                 }
                 Ok(Word::Shut) => finish(served.as_mut()),
-                // One that was asked to finish is about to.
+                // A connection that was told to finish is about to end, so it does not rest.
                 Ok(Word::Rest) if self.is_finishing => {}
                 Ok(Word::Rest) => return Kept::UntilRest,
             }
         }
     }
 
-    /// What is to become of the connection, when something is.
+    /// Waits until something has to be done with the connection.
     async fn word(&mut self) -> Word {
         tokio::select! {
             biased;
@@ -127,13 +129,13 @@ impl Keeper {
         }
     }
 
-    /// Waits until a connection at rest has to be served again. It may have ended instead.
+    /// Waits until a resting connection has bytes to read. Returns how the connection ended if it ended instead.
     pub(crate) async fn rest<T: Readable, O>(&mut self, transport: &mut Watched<T, O>) -> Option<Ended> {
         self.watchdog.rest();
         let ended = loop {
             let word = tokio::select! {
                 biased;
-                // Cancel-safe, both: nothing is read.
+                // Both branches are cancel-safe: they read nothing.
                 () = transport.readable() => break None,
                 word = self.word() => word,
             };

@@ -1,8 +1,8 @@
 //! Closes a connection so that its last answer arrives (RFC 9112 §9.6).
 //!
-//! The kernel resets a connection that is closed while bytes of the client are unread, and a reset destroys what the client
-//! has received and not yet read. So only the sending side is closed first, and what still comes is thrown away until the
-//! client closes, or until a bound is reached.
+//! The kernel resets a connection that is closed while received bytes are unread. A reset destroys bytes that the
+//! client has received and not read yet. So only the sending side is closed first. Bytes that still arrive are
+//! discarded, until the client closes or a limit is reached.
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
@@ -17,9 +17,9 @@ use crate::listener::watchdog::{Readable, Watched};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Patience {
     Usual,
-    /// The process stops.
+    /// The process is stopping.
     Stopping,
-    /// The client has had its time: it sends on as slowly as it can.
+    /// The client has already used up its time, because it sends as slowly as it can.
     Short,
 }
 
@@ -28,7 +28,7 @@ impl Patience {
         if is_stopping { Self::Stopping } else { Self::Usual }
     }
 
-    /// Longest time. nginx has the same `lingering_time`.
+    /// Maximum total time. nginx has the same `lingering_time`.
     const fn time_max(self) -> Duration {
         match self {
             Self::Usual | Self::Stopping => Duration::from_secs(30),
@@ -36,7 +36,7 @@ impl Patience {
         }
     }
 
-    /// Longest wait for the next bytes. nginx has the same `lingering_timeout`.
+    /// Maximum time between two reads. nginx has the same `lingering_timeout`.
     const fn quiet_max(self) -> Duration {
         match self {
             Self::Usual => Duration::from_secs(5),
@@ -45,10 +45,11 @@ impl Patience {
     }
 }
 
-/// Most bytes that are thrown away.
+/// Maximum number of bytes that are discarded.
 const BYTES_MAX: u64 = 256 * 1024 * 1024;
 
-/// Closes `transport`, on which everything has been written. Waits for the client where there may be bytes of it on their way.
+/// Closes `transport` after everything was written to it. Waits for the client if bytes from the client may still
+/// arrive.
 pub(crate) async fn close<T, O>(mut transport: Watched<T, O>, patience: Patience)
 where
     T: AsyncWrite + Readable + Unpin,
@@ -56,7 +57,7 @@ where
 {
     let quiet_max = patience.quiet_max();
     let ends_at = Instant::now() + patience.time_max();
-    // hyper has done so where it ended in order. Twice does no harm.
+    // hyper has already done this if it ended normally. Doing it twice does no harm.
     let shutdown = poll_fn(|cx| Pin::new(&mut transport).poll_shutdown(cx));
     if !matches!(timeout(quiet_max, shutdown).await, Ok(Ok(()))) || transport.has_ended() {
         return;

@@ -1,25 +1,27 @@
-//! What the listener counts.
+//! The metrics of listeners.
 
 use crate::telemetry::metrics::{Counter, Registry};
 
-/// One worker's counters of one listener.
+/// The counters of one listener for one worker.
 #[derive(Clone, Debug)]
 pub(crate) struct Metrics {
     /// Connections accepted.
     pub(crate) accepted: Counter,
-    /// Connections closed at once because their client address had as many as it may.
+    /// Connections closed at once because their client address had reached its limit of connections.
     pub(crate) refused: Counter,
     /// Connections open now.
     pub(crate) open: Counter,
-    /// Connections at rest now: open, with nothing under way, their buffers given back.
+    /// Connections at rest now: open, with no request in progress, and with their buffers freed.
     pub(crate) resting: Counter,
     /// TLS handshakes that failed or took too long.
     pub(crate) handshakes_failed: Counter,
-    /// Connections that we closed because nothing moved on them, or a head did not end.
+    /// Connections that Vestibule closed because they were idle for too long, or because a head was incomplete for too
+    /// long.
     pub(crate) timed_out: Counter,
-    /// HTTP/2 connections that we closed because the client sent too many frames that do nothing.
+    /// HTTP/2 connections that Vestibule closed because the client sent too many frames without effect.
     pub(crate) calmed: Counter,
-    /// HTTP/2 requests that we refused because the heads under way took too much memory.
+    /// HTTP/2 requests that Vestibule refused because too many requests were in progress or their heads took too much
+    /// memory.
     pub(crate) streams_refused: Counter,
 }
 

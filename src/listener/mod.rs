@@ -1,6 +1,6 @@
 //! From socket to request: accept, handshake, HTTP/1.1 or HTTP/2.
 //!
-//! Knows neither rules nor targets: each request goes to a [`Handler`]. Start at [`serve`].
+//! This room knows nothing about rules or targets: it passes each request to a [`Handler`]. Start at [`serve`].
 
 pub(crate) mod certificate;
 mod connection;
@@ -39,16 +39,16 @@ use metrics::Metrics;
 use per_address::{PerAddress, Place};
 use settings::Settings;
 
-/// Answers requests. One for each worker; never shared between threads.
+/// Responds to requests. Each worker has its own, never shared between threads.
 pub(crate) trait Handler: 'static {
-    /// Answers one request, and takes its body. Cannot fail: a refusal is a response.
+    /// Responds to one request, and takes its body. Cannot fail: a refusal is a response, too.
     fn handle(&self, connection: Rc<Connection>, request: &mut Request) -> impl Future<Output = Response>;
 
-    /// Answers what is refused before it is a request that could be answered.
+    /// Responds to a request that is refused because its head cannot be parsed.
     fn refuse(&self, connection: Rc<Connection>, request: Unread, reason: Reason) -> Response;
 }
 
-/// What the workers of one listener share.
+/// The parts of a listener that all workers share.
 #[derive(Clone, Debug)]
 pub(crate) struct Shared {
     settings: Arc<Settings>,
@@ -58,20 +58,21 @@ pub(crate) struct Shared {
     logins: Arc<Logins>,
 }
 
-/// What one worker has of a listener.
+/// The parts of a listener that belong to one worker.
 #[derive(Debug)]
 pub(crate) struct Worker {
     pub(crate) metrics: Metrics,
-    /// One for all listeners of the worker.
+    /// Shared by all listeners of the worker.
     pub(crate) memory: Rc<Memory>,
 }
 
 impl Shared {
-    /// Prepares a listener for that many workers.
+    /// Prepares a listener for `workers` workers.
     pub(crate) fn new(settings: Settings, workers: usize) -> Self {
         Self {
             tls: settings.certificates.as_ref().map(tls::server_config),
-            // A worker holds one while it waits for a connection: all but one of them may wait in vain.
+            // Each worker holds one permit while it waits in `accept`. All workers but one may hold such a permit
+            // without a connection.
             permits: Arc::new(Semaphore::new(settings.limits.connections_max + workers.saturating_sub(1))),
             per_address: Arc::new(PerAddress::new(settings.limits.connections_per_address_max)),
             logins: Arc::new(Logins::new(settings.limits.logins_per_address_max)),
@@ -80,8 +81,8 @@ impl Shared {
     }
 }
 
-/// Accepts on `socket` and serves each connection until `draining` says stop; then lets the requests finish that are
-/// under way. Returns when it no longer accepts; connections are held by `draining`.
+/// Accepts connections on `socket` and serves them until `draining` says stop. Then requests in progress may finish.
+/// Returns when no more connections are accepted. Open connections hold `draining`.
 pub(crate) async fn serve<H: Handler>(
     shared: &Shared,
     socket: &tokio::net::TcpListener,
@@ -92,13 +93,14 @@ pub(crate) async fn serve<H: Handler>(
     loop {
         let accepted = tokio::select! {
             biased;
-            // Dropping `accept` loses nothing: it hands over a connection only when it is ready.
+            // Cancel-safe: `accept::next` returns a connection only when it is ready, so dropping it loses none.
             () = draining.stopping() => break,
             accepted = accept::next(socket, &shared.permits) => accepted,
         };
         start(shared, accepted, handler, worker, &draining);
     }
-    // What the kernel has accepted in our name is ours to serve (a lost request is the second worst thing).
+    // Serve the connections that the kernel has already accepted: closing them would lose requests (a lost request is
+    // the second worst thing).
     for accepted in accept::waiting(socket, &shared.permits) {
         start(shared, accepted, handler, worker, &draining);
     }

@@ -1,7 +1,7 @@
-//! How many connections each client address has open.
+//! Counts the open connections of each client address.
 //!
-//! Looked at when a connection is accepted and when it ends, never for a request. There are never more entries than open
-//! connections, so that nothing has to be forgotten.
+//! Used when a connection is accepted and when it ends, never for a request. There are never more entries than open
+//! connections, so no entry has to expire.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::message::forwarded;
 
-/// Addresses are kept in so many parts, so that workers seldom meet.
+/// Number of separately locked maps, so that workers rarely wait for the same lock.
 const SHARDS: usize = 16;
 
 /// The open connections of one listener, by client address.
@@ -19,19 +19,19 @@ pub(crate) struct PerAddress {
     shards: Vec<Mutex<HashMap<IpAddr, usize>>>,
 }
 
-/// The place of one connection, given back when it is dropped.
+/// Counts one connection until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Place {
     taken: Option<(Arc<PerAddress>, IpAddr)>,
 }
 
 impl PerAddress {
-    /// At most `max` connections for each address.
+    /// Allows at most `max` connections per address.
     pub(crate) fn new(max: usize) -> Self {
         Self { max, shards: (0..SHARDS).map(|_| Mutex::default()).collect() }
     }
 
-    /// A place for a connection of `peer`; `None` where its address has as many as it may.
+    /// Counts a connection of `peer`. `None` if the address has reached its limit.
     pub(crate) fn enter(self: &Arc<Self>, peer: IpAddr) -> Option<Place> {
         let peer = forwarded::network(peer.to_canonical());
         let mut shard = self.shard(peer);
@@ -63,7 +63,7 @@ impl PerAddress {
 }
 
 impl Place {
-    /// The place of a trusted proxy: the connections are not its own but those of its clients.
+    /// A place that does not count, for a trusted proxy: its connections carry the requests of many clients.
     pub(crate) fn exempt() -> Self {
         Self { taken: None }
     }

@@ -1,4 +1,4 @@
-//! Answers a client whose request is no request that hyper could answer, and closes the connection.
+//! Sends a response to a client whose request cannot be served by hyper, and closes the connection.
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -14,10 +14,10 @@ use crate::listener::linger::{self, Patience};
 use crate::listener::watchdog::{Readable, Watched};
 use crate::message::Response;
 
-/// Longest time in which a client has to take the answer, which nearly always fits into the kernel's buffer.
+/// Maximum time to send the response. It nearly always fits into the kernel's buffer.
 const WRITE_TIME_MAX: Duration = Duration::from_secs(5);
 
-/// Writes `response` as the last one of an HTTP/1.1 connection on which everything before has been written.
+/// Writes `response` as the last response of an HTTP/1.1 connection. Everything before it must be written already.
 pub(crate) async fn send<T, O>(mut transport: Watched<T, O>, response: Response, patience: Patience)
 where
     T: AsyncWrite + Readable + Unpin,
@@ -33,7 +33,7 @@ where
     }
 }
 
-/// A response in memory as bytes (RFC 9112 §4).
+/// Serializes a response whose body is in memory (RFC 9112 §4).
 async fn encode(mut response: Response) -> Vec<u8> {
     let length = response.body().size_hint().exact().unwrap_or_default();
     let headers = response.headers_mut();

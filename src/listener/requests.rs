@@ -1,4 +1,4 @@
-//! Gives each request of one connection to the handler.
+//! Passes each request of one connection to the handler.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -29,7 +29,7 @@ pub(crate) struct Requests<H> {
 
 impl<H> Requests<H> {
     fn take_body(&self, request: http::Request<Incoming>) -> http::Request<Body> {
-        // Asked once: on HTTP/2 the answer takes a lock.
+        // Called only once, because on HTTP/2 this takes a lock.
         if request.body().is_end_stream() {
             return request.map(|_| Body::empty());
         }
@@ -40,24 +40,24 @@ impl<H> Requests<H> {
     }
 }
 
-/// Whether the client waits for 100 (Continue). hyper says it when the body is first read.
+/// Whether the client waits for 100 (Continue). hyper sends it when the body is first read.
 pub(crate) fn expects_continue(headers: &HeaderMap) -> bool {
     headers.get(header::EXPECT).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"))
 }
 
-/// Whether an HTTP/1.1 connection ends with the answer: not everybody looks for the body of a GET or HEAD, and whoever does not
-/// would read the next request from its middle (ALB §10.6).
+/// Whether an HTTP/1.1 connection must be closed after the response. Some implementations do not read the body of a GET
+/// or HEAD, and would read it as the next request (ALB §10.6).
 fn closes_after(request: &Request) -> bool {
     matches!(*request.method(), Method::GET | Method::HEAD)
         && request.version() != Version::HTTP_2
         && !request.body().is_empty()
 }
 
-/// A request that is being answered. It cannot fail.
+/// The future of a request that is being served. It cannot fail.
 pub(crate) type Answering = Pin<Box<dyn Future<Output = Result<Response, Infallible>>>>;
 
 impl<H: Handler> Requests<H> {
-    /// Answers a request, whose head has ended with `exchanging`. `refused` says why it is not to be served.
+    /// Serves a request. Its head has ended with `exchanging`. `refused` is the reason if the request must be refused.
     pub(crate) fn exchange(
         &self,
         mut request: Request,
@@ -70,7 +70,7 @@ impl<H: Handler> Requests<H> {
         let handler = Rc::clone(&self.handler);
         let connection = Rc::clone(&self.connection);
         let closes = closes_after(&request);
-        // Room first: what is written into a box need not be copied there, and this is some kilobytes.
+        // Allocate first and then write into the box: this avoids copying some kilobytes.
         let exchanged = Box::write(Box::new_uninit(), async move {
             let mut response = match refused {
                 None => handler.handle(connection, &mut request).await,

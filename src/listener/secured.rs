@@ -1,4 +1,4 @@
-//! The TLS stream of a connection, given plaintext in pieces that are copied fast.
+//! The TLS stream of a connection. It passes plaintext to TLS in pieces of a size that is copied fast.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -10,22 +10,26 @@ use tokio_rustls::server::TlsStream;
 use crate::listener::greeting::Greeted;
 use crate::listener::watchdog::Readable;
 
-/// Longest piece. TLS copies plaintext into its records piece by piece; from some length on (2 to 8 KB, as the processor has
-/// it) the C library copies by one instruction, `rep movsb`, which several processors do at a quarter of the speed of a loop
-/// where source and destination lie unfavourably, as they do behind a record's head.
+/// Maximum size of a piece. TLS copies plaintext into its records piece by piece. Above some length (2 to 8 KB,
+/// depending on the processor) the C library copies with one instruction, `rep movsb`. On several processors that runs
+/// at a quarter of the speed of a loop if source and destination are unfavourably aligned, as they are behind the head
+/// of a record.
 const PIECE_BYTES_MAX: usize = 2048;
 
-/// Most pieces that are given at once: as much as TLS takes before it has sent something (64 KB), and the head of an answer.
+/// Maximum number of pieces per write: as much as TLS accepts before it has sent something (64 KB), and the head of a
+/// response.
 const PIECES_MAX: usize = 34;
 
-/// A finished handshake's stream. In a box: it is large, and a connection's task has room for what its states need most.
+/// The stream after the handshake. Boxed, because it is large, and the task of a connection reserves room for its
+/// largest state.
 #[derive(Debug)]
 pub(crate) struct Secured(pub(crate) Box<TlsStream<Greeted>>);
 
 impl Readable for Secured {
     fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let (socket, session) = self.0.get_mut();
-        // Not where it has opened a record that nobody has read, or knows the end.
+        // Do not wait for the socket if TLS has decrypted bytes that are not read yet, or has seen the end of the
+        // stream.
         if session.wants_read() { socket.poll_readable(cx) } else { Poll::Ready(()) }
     }
 
@@ -71,7 +75,7 @@ impl AsyncWrite for Secured {
     }
 }
 
-/// The beginning of `slices`, cut into pieces: as much as there is room for.
+/// Cuts the beginning of `slices` into pieces, as many as there is room for.
 fn in_pieces<'r, 's>(slices: &'s [IoSlice<'s>], room: &'r mut [IoSlice<'s>; PIECES_MAX]) -> &'r [IoSlice<'s>] {
     let pieces = slices.iter().flat_map(|slice| slice.chunks(PIECE_BYTES_MAX));
     let mut count = 0;

@@ -10,55 +10,56 @@ use crate::message::forwarded::Policy;
 /// One socket to accept on.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
-    /// Names the listener in logs and metrics.
+    /// The name of the listener in logs and metrics.
     pub(crate) name: Arc<str>,
     /// Where to listen; port 0 takes a free one.
     pub(crate) address: SocketAddr,
-    /// What an `https` listener shows; `None` on an `http` listener.
+    /// The certificates of an `https` listener. `None` on an `http` listener.
     pub(crate) certificates: Option<Arc<Certificates>>,
-    /// Whose `X-Forwarded-For` is believed, and what becomes of it.
+    /// Which proxies are trusted to set `X-Forwarded-For`, and how the header is changed.
     pub(crate) forwarded: Arc<Policy>,
-    /// What becomes of a request that asks to be taken for one of another method.
+    /// How to handle a request with a header that overrides its method.
     pub(crate) method_override: MethodOverrides,
-    /// Every bound on a connection.
+    /// All limits of a connection.
     pub(crate) limits: Limits,
 }
 
-/// What becomes of `X-HTTP-Method-Override` and its like (attacks P-19).
+/// How to handle `X-HTTP-Method-Override` and similar headers (attacks P-19).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum MethodOverrides {
-    /// The request is answered 400: without the header it would mean something else.
+    /// Respond with 400, because the request would have another meaning without the header.
     #[default]
     Refuse,
-    /// The target sees the header. Rules match the request's own method.
+    /// Forward the header to the target. Rules match the request's own method.
     Pass,
 }
 
-/// Every bound on a connection. The defaults are the ALB's where it has one.
+/// All limits of a connection. The defaults are those of the ALB where the ALB has one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Limits {
-    /// From accept to the end of the TLS handshake. 10 s.
+    /// Maximum time from accept to the end of the TLS handshake. 10 s.
     pub(crate) handshake_timeout: Duration,
-    /// From the first byte of a request head to its last. 10 s; a slow head is not a slow application.
+    /// Maximum time from the first to the last byte of a request head. 10 s. A slow head is not a slow application, so
+    /// this is shorter than `idle_timeout`.
     pub(crate) head_timeout: Duration,
-    /// The longest time in which nothing moves on a connection, or in which an HTTP/2 client takes nothing of an answer. 60 s
-    /// (ALB §10.1 `idle_timeout`).
+    /// Maximum time in which no byte is read or written on a connection, or in which an HTTP/2 client reads nothing of
+    /// a response. 60 s (ALB §10.1 `idle_timeout`).
     pub(crate) idle_timeout: Duration,
-    /// The life of a connection. 3600 s (ALB §10.1 `client_keep_alive`).
+    /// Maximum age of a connection. 3600 s (ALB §10.1 `client_keep_alive`).
     pub(crate) keep_alive: Duration,
-    /// All request headers together, in bytes. 65536 (ALB §7.4).
+    /// Maximum size of all request headers together, in bytes. 65536 (ALB §7.4).
     pub(crate) head_bytes_max: usize,
-    /// Header fields in one request. 200.
+    /// Maximum number of header fields in one request. 200.
     pub(crate) headers_max: usize,
-    /// Concurrent streams of one HTTP/2 connection. 128 (ALB §10.5).
+    /// Maximum concurrent streams of one HTTP/2 connection. 128 (ALB §10.5).
     pub(crate) streams_max: u32,
-    /// The least rate of a request's body, in bytes a second, until its answer begins. Zero: none. 240.
+    /// Minimum rate of a request body, in bytes per second, until its response begins. Zero disables the limit. 240.
     pub(crate) body_rate_min: u64,
-    /// Open connections of one client address. A quarter of `connections_max`, but at least 1000.
+    /// Maximum open connections of one client address. A quarter of `connections_max`, but at least 1000.
     pub(crate) connections_per_address_max: usize,
-    /// Logins under way of one client address. Zero: any number. 1000.
+    /// Maximum logins in progress of one client address. Zero disables the limit. 1000.
     pub(crate) logins_per_address_max: u32,
-    /// Open connections of this listener, all workers together. 20000.
+    /// Maximum open connections of this listener, for all workers together. 20000.
     pub(crate) connections_max: usize,
 }
 

@@ -14,15 +14,16 @@ use crate::listener::greeting::Greeted;
 const H2: &[u8] = b"h2";
 const HTTP1: &[u8] = b"http/1.1";
 
-/// What HTTP the client asked for.
+/// The HTTP version that was negotiated with ALPN.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Protocol {
     Http1,
     Http2,
 }
 
-/// What a listener offers: TLS 1.3 and 1.2, the provider's suites, session tickets whose keys rotate; no early data, as a
-/// replayed request is not ours to judge (RFC 8446 §8).
+/// The TLS configuration of a listener: TLS 1.3 and 1.2, the cipher suites of the crypto provider, and session tickets
+/// whose keys rotate. No early data: early data can be replayed, and only the application can know whether a replay
+/// does harm (RFC 8446 §8).
 pub(crate) fn server_config(certificates: &Arc<Certificates>) -> Arc<ServerConfig> {
     let resolver: Arc<Certificates> = Arc::clone(certificates);
     let mut config = ServerConfig::builder_with_provider(provider::tls())
@@ -32,12 +33,12 @@ pub(crate) fn server_config(certificates: &Arc<Certificates>) -> Arc<ServerConfi
         .with_cert_resolver(resolver);
     config.alpn_protocols = vec![H2.to_vec(), HTTP1.to_vec()];
     config.ticketer = rustls::crypto::aws_lc_rs::Ticketer::new().expect("tickets need only randomness");
-    // One is enough for a browser, and each costs a write.
+    // One session ticket is enough for a browser, and each ticket costs a write.
     config.send_tls13_tickets = 1;
     Arc::new(config)
 }
 
-/// What the handshake agreed on.
+/// The TLS parameters and the HTTP version that the handshake negotiated.
 pub(crate) fn facts(stream: &TlsStream<Greeted>) -> (Tls, Protocol) {
     let (_, connection) = stream.get_ref();
     let version = match connection.protocol_version() {

@@ -1,8 +1,8 @@
-//! Finds connections on which nothing moves, heads that do not end, and lives that are over — with one timer for each
-//! connection and no clock read for each request.
+//! Finds idle connections, incomplete heads, and connections past `keep_alive`. Needs one timer per connection, and
+//! does not read the clock for each request.
 //!
-//! The connection counts what moves; the watchdog looks at the counts at a steady beat. A deadline is so met between its
-//! own length and one beat more.
+//! The connection counts reads, writes and requests in [`Activity`]. [`Watchdog`] checks the counts at a fixed interval
+//! (the beat). So a timeout takes effect late by at most one interval.
 
 use std::future::poll_fn;
 use std::io;
@@ -20,47 +20,48 @@ use crate::listener::settings::Limits;
 use crate::message::body::{Ending, Watch};
 use crate::socket::Socket;
 
-/// What has moved. Written by one thread; atomics, because hyper wants the transport to be `Send`.
+/// Counts the activity of one connection. Only one thread writes it. It uses atomics, because hyper requires the
+/// transport to be `Send`.
 #[derive(Debug, Default)]
 pub(crate) struct Activity {
-    /// Grows with each read or write that moved bytes.
+    /// Grows with each read or write of bytes.
     moves: AtomicU64,
-    /// Grows with each piece of an answer that went out, and on HTTP/2 with each piece of an upload that was read. There
-    /// it is what counts: a client that opens no window can move bytes for ever.
+    /// Grows with each piece of a response that was sent, and on HTTP/2 with each piece of an upload that was read.
+    /// HTTP/2 is judged by this count instead of `moves`: a client that opens no window can send frames forever.
     progress: AtomicU64,
     /// Grows with each request.
     requests: AtomicU64,
-    /// Bytes came while no request was under way: a head has begun.
+    /// A head has begun: bytes arrived while no request was in progress.
     head_begun: AtomicBool,
-    /// Requests whose answer has not begun: they wait for a target, under deadlines of their own.
+    /// Requests whose response has not begun. They wait for a target, which has its own timeouts.
     waiting: AtomicU32,
-    /// Requests whose answer has not ended: what the client sends meanwhile is not the next head.
+    /// Requests whose response has not ended. Bytes that the client sends until then are not counted as the next head.
     open: AtomicU32,
-    /// What is known of the last request's body, as one of the constants of [`Uploading`].
+    /// The state of the last request's body: one of the constants of [`Uploading`].
     upload: AtomicU8,
-    /// The last read took bytes: there may be more where they came from.
+    /// The last read returned bytes, so more may be available.
     may_read_more: AtomicBool,
-    /// Something was written and not flushed since.
+    /// Bytes were written since the last flush.
     is_unflushed: AtomicBool,
-    /// Each answer from now on says that it is the last.
+    /// Each response from now on says `Connection: close`.
     is_finishing: AtomicBool,
-    /// A request has begun, and its answer has not all gone out.
+    /// A request has begun, and its response is not completely sent.
     is_owed: AtomicBool,
-    /// The connection has switched protocols, and is no more HTTP.
+    /// The connection has switched protocols and no longer carries HTTP.
     is_tunnel: AtomicBool,
 }
 
-/// What bytes are that have come on an HTTP/1.1 connection.
+/// What newly read bytes of an HTTP/1.1 connection belong to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Comes {
-    /// A body, or what comes while a request is being answered.
+    /// A body, or bytes that arrive while a request is in progress.
     NoHead,
-    /// A head. `is_new`: nothing of it came before, as far as is known. `is_alone`: nothing else is under way.
+    /// A head. `is_new`: no earlier byte of this head is known. `is_alone`: nothing else is in progress.
     Head { is_new: bool, is_alone: bool },
 }
 
 impl Activity {
-    /// A head has ended; its exchange is open until what this answers is dropped.
+    /// Call it when a head has ended. The exchange counts as open until the returned value is dropped.
     pub(crate) fn begin_request(self: &Arc<Self>) -> Exchanging {
         self.requests.fetch_add(1, Ordering::Relaxed);
         self.upload.store(Uploading::NONE, Ordering::Relaxed);
@@ -71,7 +72,7 @@ impl Activity {
         Exchanging { activity: Arc::clone(self), is_waiting: true }
     }
 
-    /// A piece of an upload has been read.
+    /// Call it when a piece of an upload was read.
     pub(crate) fn progressed(&self) {
         self.progress.fetch_add(1, Ordering::Relaxed);
     }
@@ -87,11 +88,11 @@ impl Activity {
         }
     }
 
-    /// Whether an HTTP/1.1 connection stands between two requests with nothing read that was not used and nothing answered
-    /// that was not sent. Then nothing is lost with the state of its protocol.
+    /// Whether an HTTP/1.1 connection is between two requests: all bytes read were used, and all responses were sent.
+    /// Then the protocol state can be dropped without losing anything.
     ///
-    /// A request whose body did not end does not count: the rest of a body that is read as a head is a smuggled request
-    /// (RFC 9112 §11.2).
+    /// False if the last request's body did not end: if the rest of a body were read as a head, it would be a smuggled
+    /// request (RFC 9112 §11.2).
     fn is_between_requests(&self) -> bool {
         let is_set = |flag: &AtomicBool| flag.load(Ordering::Relaxed);
         self.open.load(Ordering::Relaxed) == 0
@@ -99,14 +100,14 @@ impl Activity {
             && ![&self.head_begun, &self.may_read_more, &self.is_unflushed].into_iter().any(is_set)
     }
 
-    /// Whether nothing is under way on an HTTP/1.1 connection, not even half a head.
+    /// Whether nothing is in progress on an HTTP/1.1 connection, not even an incomplete head.
     fn is_idle(&self) -> bool {
         self.open.load(Ordering::Relaxed) == 0
             && self.upload.load(Ordering::Relaxed) != Uploading::OPEN
             && !self.head_begun.load(Ordering::Relaxed)
     }
 
-    /// Takes note of bytes that have come on an HTTP/1.1 connection.
+    /// Call it when bytes were read on an HTTP/1.1 connection. Returns what they belong to.
     pub(crate) fn comes(&self) -> Comes {
         let upload = self.upload.load(Ordering::Relaxed);
         if self.open.load(Ordering::Relaxed) > 0 || upload == Uploading::OPEN || self.is_tunnel.load(Ordering::Relaxed)
@@ -119,30 +120,31 @@ impl Activity {
         Comes::Head { is_new, is_alone }
     }
 
-    /// Whether bytes of a head have come on an HTTP/1.1 connection, and nothing else is under way.
+    /// Whether a head has begun on an HTTP/1.1 connection, and no request is in progress.
     pub(crate) fn has_head_begun(&self) -> bool {
         self.head_begun.load(Ordering::Relaxed) && self.open.load(Ordering::Relaxed) == 0
     }
 
-    /// Whether all that was answered has gone out.
+    /// Whether all responses are sent.
     pub(crate) fn is_flushed(&self) -> bool {
         !self.is_unflushed.load(Ordering::Relaxed)
     }
 
-    /// All that was written on an HTTP/1.1 connection has gone out.
+    /// Call it when all bytes written on an HTTP/1.1 connection are flushed.
     pub(crate) fn flushed(&self) {
         if self.open.load(Ordering::Relaxed) == 0 {
             self.is_owed.store(false, Ordering::Relaxed);
         }
     }
 
-    /// Whether what is written on an HTTP/1.1 connection answers a request. Else hyper writes it of its own accord.
+    /// Whether bytes written on an HTTP/1.1 connection belong to a response. Otherwise hyper writes them without a
+    /// request.
     pub(crate) fn is_answer_owed(&self) -> bool {
         self.is_owed.load(Ordering::Relaxed) || self.is_tunnel.load(Ordering::Relaxed)
     }
 }
 
-/// An exchange that is open: first it waits for its answer, then the answer goes out.
+/// An open exchange: it waits for its response, then sends it.
 #[derive(Debug)]
 pub(crate) struct Exchanging {
     activity: Arc<Activity>,
@@ -150,7 +152,7 @@ pub(crate) struct Exchanging {
 }
 
 impl Exchanging {
-    /// The answer's head is there.
+    /// Call it when the head of the response is available.
     pub(crate) fn answered(&mut self) {
         if std::mem::take(&mut self.is_waiting) {
             self.activity.waiting.fetch_sub(1, Ordering::Relaxed);
@@ -159,12 +161,13 @@ impl Exchanging {
 }
 
 impl Exchanging {
-    /// Whether the connection ends with this exchange, because the process stops or the connection is old. HTTP/1.1 only.
+    /// Whether the connection closes after this exchange, because the process stops or the connection has reached
+    /// `keep_alive`. HTTP/1.1 only.
     pub(crate) fn is_last(&self) -> bool {
         self.activity.is_finishing.load(Ordering::Relaxed)
     }
 
-    /// The connection switches protocols with this answer.
+    /// Call it when this response switches protocols.
     pub(crate) fn switch(&self) {
         self.activity.is_tunnel.store(true, Ordering::Relaxed);
     }
@@ -185,23 +188,23 @@ impl Drop for Exchanging {
     }
 }
 
-/// A request's body that is coming. Its answer may have ended before.
+/// A request body that is being received. Its response may already have ended.
 #[derive(Debug)]
 pub(crate) struct Uploading {
     activity: Arc<Activity>,
-    /// The number of the request. A later one may have begun when the end of this body is read.
+    /// The number of the request. A later request may have begun when the end of this body is read.
     request: u64,
 }
 
 impl Uploading {
-    /// There is none, or it has ended.
+    /// There is no body, or the body has ended.
     const NONE: u8 = 0;
-    /// What is read belongs to it.
+    /// Bytes that are read belong to the body.
     const OPEN: u8 = 1;
-    /// Nobody reads it any more. hyper has taken what was there of it, or reads nothing more.
+    /// The body was dropped before its end. hyper has taken the available rest of the body, or reads nothing more.
     const CUT: u8 = 2;
 
-    /// The last request has a body.
+    /// Call it when the last request has a body.
     pub(crate) fn begin(activity: &Arc<Activity>) -> Self {
         activity.upload.store(Self::OPEN, Ordering::Relaxed);
         Self { activity: Arc::clone(activity), request: activity.requests.load(Ordering::Relaxed) }
@@ -229,59 +232,60 @@ impl Drop for Uploading {
     }
 }
 
-/// What is to be done with a connection.
+/// What to do with a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
-    /// Nothing moved for too long, or a head did not end: close.
+    /// Close: the connection was idle for too long, or a head was incomplete for too long.
     Close,
-    /// The connection is old: finish what is under way and close.
+    /// The connection has reached `keep_alive`: finish the requests in progress, then close.
     Retire,
-    /// The client was told that the connection ends, or sent nothing while it was waited for: close.
+    /// Close: the client was told that the connection ends, or it sent nothing during [`LAST_CALL`].
     Shut,
-    /// Nothing is under way and nothing moves: give back what only a request needs.
+    /// Rest: the connection is idle, so memory that only a request needs can be freed.
     Rest,
 }
 
-/// Which rules apply.
+/// How the watchdog handles heads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Heads {
-    /// HTTP/1.1: bytes outside a request are the next head.
+    /// HTTP/1.1: bytes outside a request are the next head, which has a timeout.
     Timed,
-    /// HTTP/2: bytes outside a request may be frames of any kind; h2 bounds heads itself.
+    /// HTTP/2: bytes outside a request may be frames of any type. `h2` limits heads itself.
     Untimed,
 }
 
-/// The beat of an HTTP/1.1 connection that is awake: it goes to rest after one or two. What ticks faster than requests come
-/// costs more than the memory is worth.
+/// Check interval of an active HTTP/1.1 connection, which rests after one or two intervals. A timer that fires more
+/// often than requests arrive would cost more than the memory that is saved.
 const REST_BEAT: Duration = Duration::from_secs(1);
 
-/// How long an idle HTTP/1.1 connection that has to end is still read. A request that is on its way, or that comes within this
-/// time, is answered, and its answer says `Connection: close`. Closing at once would lose it (RFC 9112 §9.6).
+/// How long an idle HTTP/1.1 connection that has to end is still read. A request that is already on the way, or that
+/// arrives within this time, gets a response with `Connection: close`. Closing at once would lose the request (RFC 9112
+/// §9.6).
 const LAST_CALL: Duration = Duration::from_secs(1);
 
-/// Looks at one connection at a steady beat.
+/// Checks one connection at a fixed interval.
 #[derive(Debug)]
 pub(crate) struct Watchdog {
     activity: Arc<Activity>,
     heads: Heads,
     beat: Interval,
-    /// The beat of a connection at rest, and of HTTP/2, which takes none.
+    /// Check interval of a resting connection, and of HTTP/2 connections, which never rest.
     slow_beat: Duration,
     idle_timeout: Duration,
     head_timeout: Duration,
     retires_at: Option<Instant>,
-    /// From when on an idle connection is closed.
+    /// The time after which the connection is closed if it is idle. Set by [`Watchdog::call_last`].
     shuts_at: Option<Instant>,
-    /// When something was last seen to have moved.
+    /// When activity was last seen.
     moved_at: Instant,
-    /// When the head that has begun was first seen.
+    /// When the current incomplete head was first seen.
     head_seen_at: Option<Instant>,
     seen: (u64, u64),
     is_resting: bool,
 }
 
 impl Watchdog {
-    /// A watchdog that has just seen something move.
+    /// Creates a watchdog. Counts the creation as activity.
     pub(crate) fn new(activity: Arc<Activity>, limits: &Limits, heads: Heads) -> Self {
         let now = Instant::now();
         let shortest = limits.idle_timeout.min(limits.head_timeout).min(limits.keep_alive);
@@ -291,7 +295,7 @@ impl Watchdog {
             Heads::Untimed => slow_beat,
         };
         let mut beat = tokio::time::interval_at(now + period, period);
-        // After a pause of the machine one look is enough.
+        // After the machine was suspended, one check is enough.
         beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Self {
             activity,
@@ -309,7 +313,7 @@ impl Watchdog {
         }
     }
 
-    /// Waits until something is to be done. Cancel-safe.
+    /// Waits until something has to be done. Cancel-safe.
     pub(crate) async fn verdict(&mut self) -> Verdict {
         loop {
             let now = self.beat.tick().await;
@@ -322,14 +326,14 @@ impl Watchdog {
         }
     }
 
-    /// The connection has gone to rest. It is not told to again until it has woken.
+    /// Call it when the connection rests. [`Verdict::Rest`] is not returned again until [`Watchdog::wake`].
     pub(crate) fn rest(&mut self) {
         self.is_resting = true;
         self.beat.reset_after(self.slow_beat);
     }
 
-    /// The connection has to end: its next answer is its last, and it is closed when it has been idle for a while. Answers
-    /// whether that is how it ends: HTTP/2 has GOAWAY for that.
+    /// Call it when the connection has to end. Its next response is its last, and the connection is closed when it has
+    /// been idle for [`LAST_CALL`]. Returns false on HTTP/2, which is ended by GOAWAY instead.
     pub(crate) fn call_last(&mut self) -> bool {
         if self.heads == Heads::Untimed {
             return false;
@@ -340,7 +344,7 @@ impl Watchdog {
         true
     }
 
-    /// The connection has woken.
+    /// Call it when the connection no longer rests.
     pub(crate) fn wake(&mut self) {
         self.is_resting = false;
         self.beat.reset();
@@ -376,16 +380,16 @@ impl Watchdog {
     }
 }
 
-/// Most bytes that one read throws away.
+/// Maximum number of bytes that one read discards.
 pub(crate) const DISCARD_BYTES: usize = 16 * 1024;
 
-/// A transport that can say when there is something to read.
+/// A transport that can report when it is readable.
 pub(crate) trait Readable {
-    /// Ready when a read would find something; it may find nothing after all.
+    /// Ready when a read may return something. The read can still find nothing.
     fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<()>;
 
-    /// Reads and throws away what has come, below TLS where there is TLS. Nothing can be read properly after that. Zero is
-    /// the end.
+    /// Reads and discards the available bytes, below TLS if there is TLS. Nothing can be read properly after that. Zero
+    /// means the end of the stream.
     fn poll_discard(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>>;
 }
 
@@ -402,31 +406,31 @@ impl Readable for Socket {
     }
 }
 
-/// A transport that says when bytes move. It keeps `held` as long as it lives, also as a tunnel that outlives its
-/// connection's first protocol.
+/// A transport that counts its reads and writes in [`Activity`]. It holds `held` as long as it lives. After an upgrade
+/// this includes the life of the tunnel.
 #[derive(Debug)]
 pub(crate) struct Watched<T, H> {
     inner: T,
     activity: Arc<Activity>,
-    /// What was read before and not used.
+    /// Bytes that were read and put back.
     unread: Bytes,
-    /// A read has found the end, or an error.
+    /// A read has returned the end of the stream or an error.
     has_ended: bool,
     _held: H,
 }
 
 impl<T, H> Watched<T, H> {
-    /// Watches `inner`, and lets go of `held` with it.
+    /// Wraps `inner`. `held` is dropped together with the transport.
     pub(crate) fn new(inner: T, activity: Arc<Activity>, held: H) -> Self {
         Self { inner, activity, unread: Bytes::new(), has_ended: false, _held: held }
     }
 
-    /// Takes back what was read, to be read again first.
+    /// Puts bytes back. They are read again before any other bytes.
     pub(crate) fn put_back(&mut self, unread: Bytes) {
         self.unread = unread;
     }
 
-    /// What moves on it.
+    /// The activity of this connection.
     pub(crate) fn activity(&self) -> Arc<Activity> {
         Arc::clone(&self.activity)
     }
@@ -438,12 +442,12 @@ impl<T: Readable, H> Watched<T, H> {
         self.has_ended
     }
 
-    /// Throws away what has come; see [`Readable::poll_discard`].
+    /// Discards the available bytes; see [`Readable::poll_discard`].
     pub(crate) fn poll_discard(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         self.inner.poll_discard(cx)
     }
 
-    /// Waits until a read would find something, without a buffer to read into. It may find nothing after all.
+    /// Waits until a read may return something. Needs no buffer. The read can still find nothing.
     pub(crate) async fn readable(&mut self) {
         if self.unread.is_empty() {
             poll_fn(|cx| self.inner.poll_readable(cx)).await;
@@ -499,7 +503,7 @@ impl<T: AsyncWrite + Unpin, H: Unpin> AsyncWrite for Watched<T, H> {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // A connection that is being closed never rests, so that no request is served behind its last answer.
+        // A closing connection must not rest, so that no request is served after the last response.
         self.activity.is_unflushed.store(true, Ordering::Relaxed);
         Pin::new(&mut self.inner).poll_shutdown(cx)
     }

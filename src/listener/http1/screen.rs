@@ -1,9 +1,10 @@
-//! Stands between hyper and the transport of an HTTP/1.1 connection, for heads that hyper does not read as we want.
+//! A wrapper around the transport of an HTTP/1.1 connection, for heads that hyper does not handle as we want.
 //!
-//! - hyper refuses some characters in a target that other servers accept, and has forgotten the head by then. It cuts off a
-//!   fragment without a word. A request line with such a character is held back before hyper sees it: the read fails, and
-//!   whoever serves the connection looks at the whole head.
-//! - hyper answers a head that it cannot read with an empty page. That answer is dropped, and we write our own.
+//! - hyper refuses some characters in a request target that other servers accept, and drops the head at that point.
+//!   hyper also removes a fragment silently. So a request line with such a character is held back before hyper sees it.
+//!   hyper's read fails, and `http1.rs` then checks the complete head.
+//! - hyper responds to a head that it cannot parse with an empty page. That response is dropped, and Vestibule sends
+//!   its own.
 
 use std::io;
 use std::pin::Pin;
@@ -15,44 +16,44 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::listener::watchdog::{Activity, Comes, Watched};
 
-/// A transport as hyper gets it.
+/// The transport that hyper reads from and writes to.
 #[derive(Debug)]
 pub(crate) struct Screened<T, O> {
     transport: Watched<T, O>,
     activity: Arc<Activity>,
     line: Line,
-    /// What hyper was given of the head that has begun.
+    /// Number of bytes of the current head that hyper has received.
     given: usize,
-    /// What is held back of it.
+    /// The bytes of the current head that are held back from hyper.
     held: BytesMut,
-    /// Most bytes that are held back.
+    /// Maximum number of bytes that are held back.
     held_max: usize,
-    /// hyper has written without being asked a request.
+    /// hyper has tried to write without a request. Those bytes were dropped.
     has_dropped: bool,
 }
 
-/// How far the request line of the head that has begun was looked at.
+/// How far the request line of the current head was checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Line {
-    /// Nothing has come but empty lines.
+    /// Only empty lines have arrived.
     Ahead,
-    /// Its begin has come.
+    /// The first part of the request line has arrived.
     Begun,
-    /// It has come, or is not looked at.
+    /// The request line is complete, or is not checked.
     Over,
 }
 
-/// What hyper has left when it ends.
+/// The bytes that hyper has not used when its future ends.
 #[derive(Debug)]
 pub(crate) enum Left {
-    /// All that came of a head that hyper did not use, and of what follows it.
+    /// An unused head, as far as it has arrived, and the bytes after it.
     Head { bytes: Bytes, is_held_back: bool },
-    /// No head, or one that hyper has used: these bytes follow it.
+    /// There was no head, or hyper has used it. These are the bytes after it.
     Rest(Bytes),
 }
 
 impl Left {
-    /// All that hyper did not use.
+    /// All bytes that hyper has not used.
     pub(crate) fn into_bytes(self) -> Bytes {
         match self {
             Self::Head { bytes, .. } | Self::Rest(bytes) => bytes,
@@ -61,23 +62,23 @@ impl Left {
 }
 
 impl<T, O> Screened<T, O> {
-    /// Looks at each request line that comes.
+    /// Wraps `transport` and checks each request line.
     pub(crate) fn new(transport: Watched<T, O>, head_bytes_max: usize) -> Self {
         let activity = transport.activity();
         let (held, line) = (BytesMut::new(), Line::Ahead);
         Self { transport, activity, line, given: 0, held, held_max: head_bytes_max, has_dropped: false }
     }
 
-    /// The same for a head that has been looked at, and was put back.
+    /// Skips the check for a head that was already checked and was put back.
     pub(crate) fn behind_the_line(self) -> Self {
         Self { line: Line::Over, ..self }
     }
 
-    /// The transport, and what hyper has left: `unused` is what it has read and not used.
+    /// The transport and the bytes that hyper has not used. `unused` is what hyper has read and not used.
     pub(crate) fn into_parts(self, unused: Bytes) -> (Watched<T, O>, Left) {
         let is_held_back = !self.held.is_empty();
-        // What hyper has not used ends with what it was given last. Where that is less than it was given of this head, it has
-        // used some of the head: then it has used all of it.
+        // `unused` ends with the last bytes that hyper has received. If `unused` is shorter than the part of this head
+        // that hyper has received, then hyper has used a part of the head. hyper only uses a head completely.
         let is_whole = self.activity.has_head_begun() && unused.len() >= self.given;
         let left = match is_whole {
             true if is_held_back => Left::Head { bytes: [&unused[..], &self.held].concat().into(), is_held_back },
@@ -87,7 +88,7 @@ impl<T, O> Screened<T, O> {
         (self.transport, left)
     }
 
-    /// Whether hyper may not see what has come.
+    /// Whether `bytes` must be held back from hyper.
     fn is_to_be_held(&mut self, mut bytes: &[u8]) -> bool {
         if !self.held.is_empty() {
             if bytes.contains(&b'\n') {
@@ -104,7 +105,8 @@ impl<T, O> Screened<T, O> {
             Comes::Head { .. } => {}
         }
         if self.line == Line::Ahead {
-            // RFC 9112 §2.2: empty lines before a request are none. hyper uses them up also where it cannot read the head.
+            // RFC 9112 §2.2: empty lines before a request are ignored. hyper skips them even if it cannot parse the
+            // head.
             while let [b'\r' | b'\n', rest @ ..] = bytes {
                 bytes = rest;
             }
@@ -119,7 +121,7 @@ impl<T, O> Screened<T, O> {
         is_doubtful
     }
 
-    /// Whether a part of the request line has a character that hyper refuses or cuts off.
+    /// Whether this part of the request line has a character that hyper refuses, or a fragment that hyper removes.
     fn is_doubtful(&mut self, bytes: &[u8]) -> bool {
         let line = match memchr::memchr(b'\n', bytes) {
             Some(end) => {
@@ -169,7 +171,7 @@ impl<T: AsyncWrite + Unpin, O: Unpin> Screened<T, O> {
         Poll::Ready(Ok(length))
     }
 
-    /// hyper is done with this connection, and we are not.
+    /// Whether hyper has finished with this connection while Vestibule still has to respond on it.
     fn is_ours(&self) -> bool {
         self.has_dropped || !self.held.is_empty()
     }

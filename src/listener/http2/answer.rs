@@ -1,4 +1,4 @@
-//! Sends the answer to one request, and waits for the rest of what the client sends.
+//! Sends the response to one request, and discards the rest of its upload.
 
 use std::future::{Future as _, poll_fn};
 use std::pin::{Pin, pin};
@@ -20,10 +20,10 @@ use crate::listener::http2::upload::{Rest, Stage};
 use crate::message::Response;
 use crate::message::body::Body;
 
-/// How long an upload is read and discarded after its answer has gone. Then the stream is reset.
+/// How long an upload is read and discarded after its response was sent. Then the stream is reset.
 const DISCARD_TIME: Duration = Duration::from_secs(2);
 
-/// Fields that say something of a connection and have no place in HTTP/2 (RFC 9113 §8.2.2).
+/// Connection-specific header fields, which HTTP/2 forbids (RFC 9113 §8.2.2).
 const OF_CONNECTION: [HeaderName; 5] = [
     header::CONNECTION,
     HeaderName::from_static("keep-alive"),
@@ -32,31 +32,31 @@ const OF_CONNECTION: [HeaderName; 5] = [
     header::UPGRADE,
 ];
 
-/// The answers of one connection.
+/// What all responses of one connection share.
 #[derive(Clone, Debug)]
 pub(crate) struct Answers {
     pub(crate) outbox: Rc<Outbox>,
     pub(crate) noise: Rc<Noise>,
     pub(crate) clock: Clock,
-    /// An answer of which the client takes nothing for so long (to twice that) is given up.
+    /// If the client reads nothing of a response for this long (at most twice this long), the stream is reset.
     pub(crate) idle_timeout: Duration,
 }
 
-/// The body of an answer on its way to the client.
+/// The body of a response that is being sent to the client.
 struct Sending<'a> {
     answers: &'a Answers,
     body: Body,
     to: SendStream<Piece>,
-    /// Made with the first piece that has to be watched: most answers are one piece, which is taken at once.
+    /// Created with the first piece that has to be tracked. Most responses consist of one piece, which is sent at once.
     stream: Option<Rc<Stream>>,
-    /// The end of the answer is on its way.
+    /// The end of the response was given to `h2`.
     is_over: bool,
-    /// Made where the client does not take what waits for it.
+    /// Created when the client does not read the bytes that wait for it.
     patience: Option<Pin<Box<Sleep>>>,
 }
 
 impl Answers {
-    /// Sends `response`, and returns when its last byte is on its way or nobody wants it.
+    /// Sends `response`. Returns when its last byte was given to `h2`, or when the client has reset the stream.
     pub(crate) async fn send(&self, mut respond: SendResponse<Piece>, response: Response, rest: Option<&Rest>) {
         let (parts, body) = response.into_parts();
         let mut head = http::Response::from_parts(parts, ());
@@ -69,7 +69,7 @@ impl Answers {
         if !is_whole {
             let mut sending = Sending { answers: self, body, to, stream: None, is_over: false, patience: None };
             poll_fn(|cx| {
-                // A client may send all of its request before it reads the answer.
+                // A client may send its whole request before it reads the response.
                 if let Some(rest) = rest {
                     let _ = rest.poll_discard(cx);
                 }
@@ -79,13 +79,13 @@ impl Answers {
         }
     }
 
-    /// Adds what every answer has, and takes out what none may have.
+    /// Adds the header fields that every response has, and removes those that no response may have.
     fn complete(&self, headers: &mut HeaderMap, body: &Body) {
         let (mut is_of_connection, mut has_date, mut has_length) = (false, false, false);
-        // One walk: nearly always there is nothing to remove.
+        // One pass over the fields: nearly always there is nothing to remove.
         for (name, value) in headers.iter_mut() {
             if *name == header::CONTENT_LENGTH {
-                // The library remembers no lengths.
+                // `h2` does not keep `Content-Length` in its HPACK table, so this value need not be copied.
                 has_length = true;
                 continue;
             }
@@ -111,11 +111,11 @@ impl Answers {
     }
 }
 
-/// A copy of `value` that shares its memory with nothing else.
+/// A copy of `value` in its own memory.
 ///
-/// The library remembers values as long as the connection is open, to name them by a number (RFC 7541 §2.3.2). A value as it
-/// came from a target is a part of the buffer that it was read into, and would keep all of it: 8 KB for each answer that
-/// differs from those before.
+/// `h2` keeps header values in the HPACK table as long as the connection is open (RFC 7541 §2.3.2). A value from a
+/// target is a slice of the buffer that it was read into. Without a copy, each response with new values would keep a
+/// whole buffer of 8 KB in memory.
 fn with_own_memory(value: &HeaderValue) -> HeaderValue {
     let mut copy = HeaderValue::from_bytes(value.as_bytes()).expect("the bytes are those of a value");
     copy.set_sensitive(value.is_sensitive());
@@ -123,10 +123,10 @@ fn with_own_memory(value: &HeaderValue) -> HeaderValue {
 }
 
 impl Sending<'_> {
-    /// Ready when the last piece is on its way, or the stream is over. Where the connection has much waiting, ready when the
-    /// client has taken the last piece.
+    /// Ready when the last piece was given to `h2`, or when the stream has ended. If many bytes wait on the connection,
+    /// ready when the client has read the last piece.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        // The client took its request back, or is gone.
+        // The client has reset the stream or closed the connection.
         if self.to.poll_reset(cx).is_ready() {
             return Poll::Ready(());
         }
@@ -174,8 +174,9 @@ impl Sending<'_> {
         }
     }
 
-    /// Waits until the client has taken the end of the answer, if it has to be watched. Otherwise a client could have each of
-    /// its streams hold a last piece for as long as its connection lives, and all of what the worker's clients share.
+    /// Waits until the client has read the end of the response, if the end has to be tracked. Otherwise a client could
+    /// keep a last piece waiting in each of its streams for the life of its connection, and so use up the memory that
+    /// all clients of the worker share.
     fn poll_taken(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let outbox = &self.answers.outbox;
         match &self.stream {
@@ -184,11 +185,12 @@ impl Sending<'_> {
         }
     }
 
-    /// Waits for the client. Ready when its stream has been reset, because it has taken nothing for too long. Otherwise it
-    /// would keep a target's connection for as long as its own is used for something else.
+    /// Waits for the client. Ready when the stream was reset because the client has read nothing for too long. Without
+    /// this timeout, a stream could block a connection to a target for as long as the client uses its connection for
+    /// other streams.
     fn poll_patience(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let timeout = self.answers.idle_timeout;
-        // Kept and moved: a long answer waits often.
+        // Reset the timer instead of creating a new one: a long response waits often.
         let patience = self.patience.get_or_insert_with(|| Box::pin(tokio::time::sleep(timeout)));
         loop {
             ready!(patience.as_mut().poll(cx));
@@ -200,7 +202,7 @@ impl Sending<'_> {
         }
     }
 
-    /// Queues a piece. Answers whether nothing comes after it.
+    /// Queues a piece. Returns whether it is the last one.
     fn data(&mut self, data: Bytes) -> bool {
         self.answers.noise.sent(data.len());
         let is_last = self.body.is_end_stream();
@@ -217,13 +219,13 @@ impl Sending<'_> {
     }
 }
 
-/// Reads and discards what a client still sends after its answer, for a bound of bytes and time.
+/// Reads and discards the rest of an upload after its response, up to a limit of bytes and time.
 ///
-/// When the stream is let go of before the client has ended it, the library resets it, as it must (RFC 9113 §8.1). A reset
-/// that arrives together with the answer makes clients forget the answer. Many clients end their upload when they have seen
-/// the answer, and small uploads end anyway.
+/// If the stream is dropped before the client has ended its upload, `h2` must reset the stream (RFC 9113 §8.1). Clients
+/// drop a response that arrives together with a reset. Many clients end their upload when they have seen the response,
+/// and small uploads end soon anyway.
 pub(crate) async fn discard(rest: &Rest) {
-    // Whoever still reads it has deadlines of his own.
+    // While the upload is still being read, the reader's own deadlines apply.
     let mut deadline = pin!(None::<tokio::time::Sleep>);
     poll_fn(|cx| {
         if rest.poll_discard(cx).is_ready() {

@@ -1,17 +1,17 @@
-//! Bytes that the connections of one worker share, and of which no client address may take all.
+//! A memory budget that the connections of one worker share. No client address may use all of it.
 //!
-//! What is used up is refused to everybody, and one client can use up a lot with few connections. So an address may have a
-//! quarter, and the rest is left to the others. There are never more entries than addresses with a connection.
+//! A used-up budget means refusals for every client, and one client can use up much with few connections. So one
+//! address may use a quarter of the budget. There are never more entries than addresses with an open connection.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::rc::{Rc, Weak};
 
-/// One address may take this part of a budget.
+/// One address may use one part in this many of a budget.
 const ADDRESS_PART: usize = 4;
 
-/// What all connections of a worker may take.
+/// The budget of all connections of a worker.
 #[derive(Debug)]
 pub(crate) struct Budget {
     left: Cell<usize>,
@@ -19,7 +19,7 @@ pub(crate) struct Budget {
     addresses: RefCell<HashMap<IpAddr, Weak<Address>>>,
 }
 
-/// What all connections of one address may take of it.
+/// The part of the budget for all connections of one address.
 #[derive(Debug)]
 struct Address {
     budget: Rc<Budget>,
@@ -27,15 +27,15 @@ struct Address {
     left: Cell<usize>,
 }
 
-/// What one connection takes from.
+/// The budget as seen by one connection: takes from the worker's budget and from the part of the address.
 #[derive(Clone, Debug)]
 pub(crate) struct Purse {
     budget: Rc<Budget>,
-    /// `None` for a trusted proxy: its connections are those of its clients.
+    /// `None` for a trusted proxy, because its connections carry the requests of many clients.
     address: Option<Rc<Address>>,
 }
 
-/// A part of a budget, which is given back when this is dropped.
+/// Bytes taken from a budget. They are returned when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Share {
     purse: Purse,
@@ -47,7 +47,7 @@ impl Budget {
         Rc::new(Self { left: Cell::new(bytes), address_max: bytes / ADDRESS_PART, addresses: RefCell::default() })
     }
 
-    /// For a connection of `address`; of nobody in particular where there is none.
+    /// The purse for a connection of `address`. With `None`, no limit per address applies.
     pub(crate) fn purse(self: &Rc<Self>, address: Option<IpAddr>) -> Purse {
         let of = |address| {
             let mut addresses = self.addresses.borrow_mut();
@@ -70,7 +70,7 @@ impl Drop for Address {
 }
 
 impl Purse {
-    /// Takes `bytes` out, where the worker and the address have as many.
+    /// Takes `bytes`. `None` if the worker or the address does not have that many left.
     pub(crate) fn take(&self, bytes: usize) -> Option<Share> {
         let left = self.budget.left.get().checked_sub(bytes)?;
         if let Some(address) = &self.address {

@@ -1,8 +1,7 @@
-//! Finds clients that send frames which do nothing, faster than any client needs to, and requests that the HTTP/2 library resets
-//! by itself.
+//! Detects clients that send too many frames without effect (a flood), and requests that `h2` resets by itself.
 //!
-//! Frames are counted where their bytes are read, before the HTTP/2 library acts on them. Each one that does nothing for a
-//! request costs; requests, and answers that go out, earn. What is left over may not grow faster than a bound.
+//! Frames are counted when their bytes are read, before `h2` handles them. Each frame that does nothing for a request
+//! adds to a count. Requests, and responses that are sent, subtract from the count. The count has a limit per time.
 
 use std::cell::Cell;
 use std::future::Future as _;
@@ -17,21 +16,23 @@ use tokio::time::{Instant, Sleep};
 
 use crate::listener::watchdog::{Readable, Watched};
 
-/// So much noise within [`NOISE_TIME`] ends the connection: a hundred frames for each second.
+/// A count above this within [`NOISE_TIME`] ends the connection: a hundred frames per second.
 const NOISE_MAX: u32 = 1000;
 /// See [`NOISE_MAX`].
 const NOISE_TIME: Duration = Duration::from_secs(10);
 
-/// What a request earns: browsers send a priority for each, and updates of its window.
+/// What a request subtracts from the count: browsers send a PRIORITY and WINDOW_UPDATE frames for each request.
 const REQUEST_EARNS: u32 = 4;
-/// What a piece of an answer earns, and each [`PIECE_BYTES`] of it: clients answer with updates of two windows.
+/// What each piece of a response, and each [`PIECE_BYTES`] of it, subtracts from the count: clients respond to a piece
+/// with WINDOW_UPDATE frames for two windows.
 const PIECE_EARNS: u32 = 4;
 /// See [`PIECE_EARNS`].
 const PIECE_BYTES: usize = 2048;
-/// What is dearer than other noise: SETTINGS are applied to every stream and have to be answered.
+/// What a SETTINGS frame adds to the count. It is more expensive, because it is applied to every stream and must be
+/// acknowledged.
 const DEAR: u32 = 10;
 
-/// How long, and how many bytes, a client is listened to whose connection was closed for what it sent.
+/// How long, and how many bytes, are still read from a client after its connection was closed because of its frames.
 const LINGER_TIME: Duration = Duration::from_secs(2);
 /// See [`LINGER_TIME`].
 const LINGER_BYTES_MAX: usize = 64 * 1024 * 1024;
@@ -45,32 +46,33 @@ const HEADERS: u8 = 1;
 /// RFC 9113 §6.10.
 const CONTINUATION: u8 = 9;
 
-/// How much noise a connection makes.
+/// Counts the frames without effect on one connection.
 #[derive(Debug)]
 pub(crate) struct Noise {
     count: Cell<u32>,
     since: Cell<Instant>,
     is_too_much: Cell<bool>,
-    /// The connection ends in order: its client has been told before.
+    /// The connection is being shut down normally: the client was told before.
     is_finishing: Cell<bool>,
     opened: Opened,
 }
 
-/// The requests that a client has begun, against those that the HTTP/2 library has handed out.
+/// Compares the requests that a client has begun with those that `h2` has handed out.
 ///
-/// The library resets a request that it cannot read, and tells nobody. It reads when it has dealt with every frame that it was
-/// given. So when a read finds nothing, and no frame is there in part, a request that was not handed out never will be.
+/// `h2` resets a request that it cannot parse and does not report it. `h2` reads again only after it has handled all
+/// frames that it received. So when a read finds nothing, and no frame is incomplete, a request that was not handed out
+/// never will be.
 #[derive(Debug, Default)]
 struct Opened {
-    /// Requests that have begun and were not handed out.
+    /// Requests that have begun and were not handed out yet.
     count: Cell<usize>,
-    /// The highest stream that was opened: HEADERS on it, or on a lower one, are trailers.
+    /// The highest stream number so far. HEADERS on this stream, or on a lower one, are trailers.
     last_stream: Cell<u32>,
-    /// A head goes on in another frame.
+    /// The current head continues in another frame.
     is_in_head: Cell<bool>,
-    /// A frame is there in part.
+    /// The current frame is incomplete.
     is_in_frame: Cell<bool>,
-    /// The last read found nothing.
+    /// The last read returned `Pending`.
     is_drained: Cell<bool>,
 }
 
@@ -100,13 +102,13 @@ impl Noise {
         })
     }
 
-    /// The library has handed out a request.
+    /// Call it when `h2` has handed out a request.
     pub(crate) fn handed_out(&self) {
         self.opened.count.set(self.opened.count.get().saturating_sub(1));
     }
 
-    /// How many requests the library has refused by itself since this was last asked. Zero while the connection ends: then it
-    /// ignores new ones.
+    /// How many requests `h2` has refused by itself since the last call. Zero while the connection shuts down, because
+    /// `h2` then ignores new requests.
     pub(crate) fn take_lost(&self) -> usize {
         let opened = &self.opened;
         let is_known = opened.is_drained.get() && !opened.is_in_frame.get() && !opened.is_in_head.get();
@@ -116,17 +118,17 @@ impl Noise {
         opened.count.take()
     }
 
-    /// Whether the connection has to end. Nothing more is read of it.
+    /// Whether the connection must be closed because of too many frames. Nothing more is read from it.
     pub(crate) fn is_too_much(&self) -> bool {
         self.is_too_much.get()
     }
 
-    /// The client is being told that the connection will end.
+    /// Call it when the connection is being shut down normally.
     pub(crate) fn finish(&self) {
         self.is_finishing.set(true);
     }
 
-    /// A piece of an answer goes out.
+    /// Call it when a piece of a response is sent.
     pub(crate) fn sent(&self, bytes: usize) {
         self.earn(PIECE_EARNS.saturating_add(u32::try_from(bytes / PIECE_BYTES).unwrap_or(u32::MAX)));
     }
@@ -138,7 +140,7 @@ impl Noise {
     fn cost(&self, worth: u32) {
         let count = self.count.get().saturating_add(worth);
         self.count.set(count);
-        // The clock is read once for many frames.
+        // The clock is read only once for many frames.
         if count >= NOISE_MAX {
             let now = Instant::now();
             self.is_too_much.set(self.is_too_much.get() || now - self.since.get() < NOISE_TIME);
@@ -153,26 +155,26 @@ impl Noise {
         self.opened.frame(head);
         // RFC 9113 §6.
         match head[3] {
-            // DATA. The library bounds those with a few bytes.
+            // DATA. `h2` limits DATA frames with few bytes itself.
             0 if is_empty && head[4] & END_STREAM == 0 => self.cost(1),
             0 => {}
             HEADERS => self.earn(REQUEST_EARNS),
-            // RST_STREAM costs what its request has earned and one more.
+            // RST_STREAM adds what its request has subtracted, plus one.
             3 => self.cost(REQUEST_EARNS + 1),
             // SETTINGS, GOAWAY.
             4 | 7 => self.cost(DEAR),
-            // PRIORITY, PING, WINDOW_UPDATE, CONTINUATION, and kinds that have no meaning here.
+            // PRIORITY, PING, WINDOW_UPDATE, CONTINUATION, and unknown types.
             _ => self.cost(1),
         }
     }
 }
 
-/// Where in the frames the bytes that come next are.
+/// The position of the next byte within the frames.
 #[derive(Debug)]
 struct Place {
-    /// Bytes before the next head.
+    /// Number of bytes before the head of the next frame.
     skip: usize,
-    /// A head that came in parts.
+    /// The part of a frame's head that has arrived.
     head: [u8; HEAD_BYTES],
     has: usize,
 }
@@ -199,12 +201,12 @@ impl Place {
     }
 }
 
-/// What a connection is served on.
+/// The transport of an HTTP/2 connection.
 pub(crate) trait Transport: AsyncRead + AsyncWrite + Unpin {
     /// Whether the client has closed its side, or the connection is broken.
     fn has_ended(&self) -> bool;
 
-    /// Reads and throws away. Zero is the end.
+    /// Reads and discards bytes. Zero means the end of the stream.
     fn poll_discard(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>>;
 }
 
@@ -218,7 +220,7 @@ impl<T: AsyncRead + AsyncWrite + Readable + Unpin, O: Unpin> Transport for Watch
     }
 }
 
-/// A transport whose frames are counted as they are read. It is closed so that the last frames arrive.
+/// A transport that counts frames as they are read, and that lingers on close so that the last frames arrive.
 #[derive(Debug)]
 pub(crate) struct Heard<T> {
     inner: T,
@@ -227,7 +229,7 @@ pub(crate) struct Heard<T> {
     lingering: Option<Lingering>,
 }
 
-/// A connection whose sending side is closed.
+/// State of a connection whose sending side is closed.
 #[derive(Debug)]
 struct Lingering {
     deadline: Pin<Box<Sleep>>,
@@ -244,7 +246,7 @@ impl<T> Heard<T> {
 impl<T: AsyncRead + Unpin> AsyncRead for Heard<T> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         if self.noise.is_too_much() {
-            // Whoever serves the connection looks for this after each turn, and ends it.
+            // `Serving` checks `is_too_much` after each poll and ends the connection.
             return Poll::Pending;
         }
         let before = buffer.filled().len();
@@ -279,8 +281,8 @@ impl<T: Transport> AsyncWrite for Heard<T> {
         Pin::new(&mut self.inner).poll_flush(cx)
     }
 
-    /// Closes the sending side. Where the client may still send, what it sends is thrown away for a while: the kernel
-    /// resets a connection that is closed with unread bytes, and the client would not see why (RFC 9112 §9.6).
+    /// Closes the sending side. If the client may still send, its bytes are discarded for a while. The kernel resets a
+    /// connection that is closed with unread bytes, and then the client would not see the reason (RFC 9112 §9.6).
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
         if this.lingering.is_none() {

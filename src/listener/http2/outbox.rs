@@ -1,8 +1,9 @@
-//! Counts the bytes of answers that wait to be written to clients, and says when a body may be asked for more.
+//! Counts the bytes of responses that wait to be written to clients, and decides when more of a body may be read.
 //!
-//! Without a bound, a client that opens many streams and reads none of them makes the proxy hold whatever its targets send.
-//! There are three bounds: for a stream, for a connection, and for a worker. When the worker's is reached, each connection
-//! may still have a little under way, so that no client is stopped by what other clients do not read.
+//! Without a limit, a client that opens many streams and reads none of them makes the proxy buffer everything that
+//! targets send. There are three limits: per stream, per connection and per worker. When the limit of the worker is
+//! reached, each connection may still have a small amount waiting ([`RESERVED_BYTES`]), so that clients that do not
+//! read cannot stop other clients.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -11,63 +12,64 @@ use std::task::Waker;
 
 use bytes::{Buf, Bytes};
 
-/// More of a stream's answer is not read ahead while this much of it waits. A piece is at most as large again
-/// (`READ_BYTES_MAX` of `upstream/http1/connection.rs`).
+/// No more of a response is read while a stream has this many bytes waiting. One more piece may be added, which has at
+/// most the same size (`READ_BYTES_MAX` of `upstream/http1/connection.rs`).
 const STREAM_BYTES_MAX: usize = 64 * 1024;
 
-/// While a connection has this much waiting, each of its streams may have one piece waiting and no more.
+/// While a connection has this many bytes waiting, each of its streams may have only one piece waiting.
 const CONNECTION_BYTES_MAX: usize = 1024 * 1024;
 
-/// So much a connection may have waiting, also where the worker's bound is reached. It does not count for the worker, and no
-/// time limit holds for the ends of answers within it.
+/// A connection may always have this many bytes waiting, even if the limit of the worker is reached. These bytes do not
+/// count for the worker. No time limit applies to the ends of responses within them.
 const RESERVED_BYTES: usize = 64 * 1024;
 
-/// A small piece is a part of the buffer that it was read into (8 KiB, `READ_BYTES_MIN` of `upstream/http1/connection.rs`), and
-/// keeps all of it. Where a connection has so much waiting, smaller pieces than [`SMALL_BYTES`] are copied.
+/// A small piece is a slice of the buffer that it was read into (8 KiB, `READ_BYTES_MIN` of
+/// `upstream/http1/connection.rs`), and keeps the whole buffer in memory. If a connection has this many bytes waiting,
+/// pieces smaller than [`SMALL_BYTES`] are copied.
 const COPY_BYTES_MIN: usize = 16 * 1024;
 const SMALL_BYTES: usize = 4 * 1024;
 
-/// What waits in all connections of a worker.
+/// The bytes that wait in all connections of a worker.
 #[derive(Debug)]
 pub(crate) struct Budget {
-    /// May fall below zero, by the last piece that was let in.
+    /// Can become negative by the size of the last piece that was accepted.
     left: Cell<isize>,
-    /// Connections with streams that wait for the budget.
+    /// Connections that have streams waiting for the budget.
     waiting: RefCell<VecDeque<Weak<Outbox>>>,
 }
 
-/// What waits in one connection.
+/// The bytes that wait in one connection.
 #[derive(Debug)]
 pub(crate) struct Outbox {
     budget: Rc<Budget>,
     queued: Cell<usize>,
-    /// Streams that wait for room. Each is in it once.
+    /// Streams that wait for room. Each stream is in the queue at most once.
     waiting: RefCell<VecDeque<Weak<Stream>>>,
     is_in_budgets_queue: Cell<bool>,
 }
 
-/// What waits in one stream.
+/// The bytes that wait in one stream.
 #[derive(Debug)]
 pub(crate) struct Stream {
     outbox: Rc<Outbox>,
     queued: Cell<usize>,
-    /// A piece of it has been written: its client reads.
+    /// A piece of this stream was written, so the client reads.
     is_read: Cell<bool>,
-    /// Something of a piece has been written since [`Stream::stands_still`] was asked.
+    /// A part of a piece was written since the last call of [`Stream::stands_still`].
     has_moved: Cell<bool>,
     waker: RefCell<Option<Waker>>,
     is_in_outboxs_queue: Cell<bool>,
-    /// It has waited, and others may have to be woken once it has taken what it needs.
+    /// This stream was waiting. Once it has what it needs, other streams may have to be woken.
     has_waited: Cell<bool>,
 }
 
-/// A piece of an answer, counted until it is dropped.
+/// A piece of a response. It is counted until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Piece {
     bytes: Bytes,
     counted: usize,
     outbox: Rc<Outbox>,
-    /// `None` for the last piece of an answer where nothing waits for it.
+    /// `None` for the last piece of a response if nobody waits until it is written.
     stream: Option<Rc<Stream>>,
 }
 
@@ -114,17 +116,17 @@ impl Outbox {
         })
     }
 
-    /// Whether a new answer may be read. Where not, its stream has to wait with [`Stream::has_room`].
+    /// Whether a new response may be read. If not, its stream must wait with [`Stream::has_room`].
     pub(crate) fn may_take_more(&self) -> bool {
         self.queued.get() < RESERVED_BYTES || self.budget.has_room()
     }
 
-    /// Whether the end of an answer has to be watched until the client has taken it, with `bytes` more waiting.
+    /// Whether the end of a response, with `bytes` more waiting, must be tracked until the client has read it.
     pub(crate) fn is_crowded(&self, bytes: usize) -> bool {
         self.queued.get() + bytes > RESERVED_BYTES
     }
 
-    /// `bytes`, in memory of their own if they may have to wait and would keep much more than they are.
+    /// Copies `bytes` into their own memory if they may have to wait and would keep a much larger buffer in memory.
     pub(crate) fn compact(&self, bytes: Bytes) -> Bytes {
         if self.queued.get() < COPY_BYTES_MIN || bytes.len() >= SMALL_BYTES {
             return bytes;
@@ -132,7 +134,7 @@ impl Outbox {
         Bytes::copy_from_slice(&bytes)
     }
 
-    /// Counts the last piece of an answer that nobody watches.
+    /// Counts the last piece of a response that is not tracked until the client has read it.
     pub(crate) fn last_piece(self: &Rc<Self>, bytes: Bytes) -> Piece {
         self.count(bytes.len());
         Piece { counted: bytes.len(), bytes, outbox: Rc::clone(self), stream: None }
@@ -151,7 +153,7 @@ impl Outbox {
         self.pass_on();
     }
 
-    /// Wakes a stream that waits, where there is room for one: of this connection, else of another.
+    /// Wakes one waiting stream if there is room: of this connection first, otherwise of another.
     fn pass_on(self: &Rc<Self>) {
         if self.may_take_more() && self.wake_next() {
             return;
@@ -181,7 +183,7 @@ impl Outbox {
     }
 }
 
-/// What of a connection's `queued` bytes counts for its worker.
+/// The part of a connection's `queued` bytes that counts for its worker.
 fn beyond_reserved(queued: usize) -> usize {
     queued.saturating_sub(RESERVED_BYTES)
 }
@@ -199,24 +201,24 @@ impl Stream {
         })
     }
 
-    /// Whether the body may be asked for more. If not, `waker` is woken when it is worth asking again.
+    /// Whether more of the body may be read. If not, `waker` is woken when it is worth calling again.
     pub(crate) fn has_room(self: &Rc<Self>, waker: &Waker) -> bool {
         let queued = self.queued.get();
-        // The first piece shows whether the client reads.
+        // Until the first piece is written, it is unknown whether the client reads.
         let is_own_limit = queued > 0 && !(self.is_read.get() && queued < STREAM_BYTES_MAX);
         let is_connections_limit = queued > 0 && self.outbox.queued.get() >= CONNECTION_BYTES_MAX;
         if !is_own_limit && !is_connections_limit && self.outbox.may_take_more() {
             return true;
         }
         *self.waker.borrow_mut() = Some(waker.clone());
-        // Its own limit ends when one of its own pieces has been written.
+        // A stream at its own limit is woken when one of its own pieces was written, so it needs no queue.
         if !is_own_limit {
             self.has_waited.set(true);
             if !self.is_in_outboxs_queue.replace(true) {
                 self.outbox.waiting.borrow_mut().push_back(Rc::downgrade(self));
             }
             if self.outbox.budget.has_room() {
-                // Woken for a room that its connection may not take: another's may.
+                // This stream was woken for room that its connection may not use. Another connection may use it.
                 self.outbox.budget.wake_next();
             } else {
                 self.outbox.wait_for_budget();
@@ -225,7 +227,7 @@ impl Stream {
         false
     }
 
-    /// Whether nothing waits any more. If something does, `waker` is woken when a piece has been written.
+    /// Whether no bytes of this stream wait. If some do, `waker` is woken when a piece was written.
     pub(crate) fn is_taken(&self, waker: &Waker) -> bool {
         let is_taken = self.queued.get() == 0;
         if !is_taken {
@@ -234,20 +236,20 @@ impl Stream {
         is_taken
     }
 
-    /// Whether the client has taken nothing of what waits for it since this was last asked. A stream of which nothing waits
-    /// is not at fault: it has no room because of what other clients do not read.
+    /// Whether the client has read nothing of the waiting bytes since the last call. A stream without waiting bytes is
+    /// not at fault: it has no room because other clients do not read.
     pub(crate) fn stands_still(&self) -> bool {
         !self.has_moved.take() && self.queued.get() > 0
     }
 
-    /// The stream has taken what it needs for now: the next may have what room is left.
+    /// The stream has what it needs for now. Wakes the next stream if there is still room.
     pub(crate) fn pass_on(&self) {
         if self.has_waited.replace(false) {
             self.outbox.pass_on();
         }
     }
 
-    /// Counts a piece that is watched.
+    /// Counts a piece that is tracked until the client has read it.
     pub(crate) fn piece(self: &Rc<Self>, bytes: Bytes) -> Piece {
         self.queued.set(self.queued.get() + bytes.len());
         self.outbox.count(bytes.len());

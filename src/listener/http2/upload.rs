@@ -1,4 +1,4 @@
-//! The body of a request, and what is done with the rest of one that nobody wants.
+//! The body of a request, and how the rest of an unwanted body is discarded.
 
 use std::cell::{Cell, RefCell};
 use std::pin::Pin;
@@ -13,17 +13,17 @@ use http_body::{Frame, SizeHint};
 use crate::listener::watchdog::Activity;
 use crate::message::BoxError;
 
-/// What is read of an upload and discarded after it was answered early.
+/// Maximum number of bytes that are read and discarded after an early response.
 const DISCARDED_BYTES_MAX: usize = 16 * 1024 * 1024;
 
-/// A body on its way from a client.
+/// A request body that is being received from a client.
 #[derive(Debug)]
 pub(crate) struct Upload {
-    /// Gone when the body is over.
+    /// `None` after the end of the body.
     stream: Option<RecvStream>,
-    /// What the head says is to come, where it does.
+    /// Bytes still to come according to `Content-Length`. `None` without that field.
     left: Option<u64>,
-    /// The data is over; trailers may come.
+    /// All data was read. Trailers may follow.
     is_data_over: bool,
     /// The client waits for 100 (Continue) before it sends anything (RFC 9110 §10.1.1).
     awaits_continue: bool,
@@ -31,35 +31,35 @@ pub(crate) struct Upload {
     activity: Arc<Activity>,
 }
 
-/// Where an upload is, as seen by the exchange that it belongs to.
+/// The state of an upload, shared with the exchange that it belongs to.
 #[derive(Debug)]
 pub(crate) struct Rest {
     state: RefCell<State>,
-    /// Somebody wants what the client sends only when it is told to go on.
+    /// The body is being read, and the client waits for 100 (Continue) before sending it.
     is_asked_for: Cell<bool>,
 }
 
 #[derive(Debug)]
 enum State {
-    /// Somebody reads it, or will.
+    /// The body is being read, or may still be read.
     Wanted(Option<Waker>),
-    /// Nobody will read it, and it has not ended.
+    /// The body was dropped before its end: nobody will read the rest.
     Unwanted { stream: RecvStream, discarded: usize },
-    /// It has ended.
+    /// The body has ended.
     Over,
 }
 
-/// How far the rest of an upload is.
+/// Whether an upload is still being read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stage {
-    /// Somebody still reads it.
+    /// The upload is still being read.
     Wanted,
-    /// It is being discarded.
+    /// The rest of the upload is discarded, or the upload has ended.
     Unwanted,
 }
 
 impl Upload {
-    /// The body that `stream` carries, of `length` bytes where the head says so.
+    /// Creates the body of `stream`. `length` is the value of `Content-Length`.
     pub(crate) fn new(
         stream: RecvStream,
         length: Option<u64>,
@@ -82,19 +82,19 @@ impl http_body::Body for Upload {
         let Some(stream) = &mut this.stream else { return Poll::Ready(None) };
         if !this.is_data_over {
             let polled = stream.poll_data(cx);
-            // Where some of it is there already, the client did not wait.
+            // If data has already arrived, the client did not wait for 100 (Continue).
             if std::mem::take(&mut this.awaits_continue) && polled.is_pending() {
                 this.rest.is_asked_for.set(true);
             }
             match ready!(polled) {
                 Some(Ok(data)) => {
-                    // Fails for more than was received, which this is not.
+                    // This only fails for more bytes than were received, so it cannot fail here.
                     let _ = stream.flow_control().release_capacity(data.len());
                     this.left = this.left.map(|left| left.saturating_sub(data.len() as u64));
                     this.activity.progressed();
                     return Poll::Ready(Some(Ok(Frame::data(data))));
                 }
-                // Also a reset with NO_ERROR: the request is over, and not whole (attacks G-04).
+                // A reset with NO_ERROR is an error, too: the request has ended but is incomplete (attacks G-04).
                 Some(Err(error)) => {
                     this.stream = None;
                     return Poll::Ready(Some(Err(error.into())));
@@ -129,7 +129,8 @@ impl Drop for Upload {
 }
 
 impl Rest {
-    /// Reads on and discards. Ready when the client has ended its upload, or the bound is reached.
+    /// Reads and discards the rest of the upload. Ready when the client has ended its upload, or when the limit is
+    /// reached.
     pub(crate) fn poll_discard(&self, cx: &mut Context<'_>) -> Poll<()> {
         let mut state = self.state.borrow_mut();
         let State::Unwanted { stream, discarded } = &mut *state else {
@@ -150,7 +151,7 @@ impl Rest {
         Poll::Ready(())
     }
 
-    /// Whether the client is to be told to go on. Once.
+    /// Whether 100 (Continue) should be sent. Returns true only once.
     pub(crate) fn is_asked_for(&self) -> bool {
         self.is_asked_for.take()
     }

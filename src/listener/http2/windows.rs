@@ -1,15 +1,17 @@
-//! What clients may send before it has been read: a window for each upload, within a bound for the worker.
+//! Flow control windows: how many bytes clients may send before they are read. One window per upload, within a limit
+//! per worker.
 //!
-//! A connection begins with the window that the standard gives it (RFC 9113 §6.9.2). Each upload widens it by the window of
-//! its stream for as long as the upload is open, so that one that nobody reads cannot take what the others need
-//! (RFC 9113 §5.2). Where the worker's bound is reached, uploads share what their connection has.
+//! A connection begins with the default window (RFC 9113 §6.9.2). Each upload widens the connection's window by the
+//! size of its stream's window while the upload is open. So an upload that nobody reads cannot use up the window that
+//! other uploads need (RFC 9113 §5.2). When the limit of the worker is reached, uploads share the window that their
+//! connection already has.
 
 use std::cell::Cell;
 use std::rc::Rc;
 
 use crate::listener::http2::budget::{Purse, Share};
 
-/// What a client may send of one body before it is read.
+/// How many bytes of one body a client may send before they are read.
 pub(crate) const STREAM_BYTES: u32 = 128 * 1024;
 /// RFC 9113 §6.9.2.
 pub(crate) const CONNECTION_BYTES: u32 = 65_535;
@@ -17,7 +19,7 @@ pub(crate) const CONNECTION_BYTES: u32 = 65_535;
 /// The window of one connection.
 #[derive(Debug)]
 pub(crate) struct Window {
-    /// Bytes that clients may have their worker hold, beyond what every connection may.
+    /// The worker's budget for unread bytes beyond the default window of each connection.
     purse: Purse,
     bytes: Cell<u32>,
 }
@@ -27,12 +29,12 @@ impl Window {
         Rc::new(Self { purse, bytes: Cell::new(CONNECTION_BYTES) })
     }
 
-    /// How wide it should be.
+    /// The size that the window should have.
     pub(crate) fn bytes(&self) -> u32 {
         self.bytes.get()
     }
 
-    /// Widens it for one upload, where there is as much for it.
+    /// Widens the window for one upload. `None` if the budget is used up.
     pub(crate) fn widen(self: &Rc<Self>) -> Option<Widened> {
         let share = self.purse.take(STREAM_BYTES as usize)?;
         self.bytes.set(self.bytes.get().saturating_add(STREAM_BYTES));
@@ -40,7 +42,7 @@ impl Window {
     }
 }
 
-/// A connection's window is wider while this lives.
+/// Keeps the window of a connection wider until this is dropped.
 #[derive(Debug)]
 pub(crate) struct Widened {
     window: Rc<Window>,
