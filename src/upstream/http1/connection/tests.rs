@@ -30,7 +30,7 @@ async fn request(method: Method, body: Body) -> Box<RequestWriter> {
     RequestWriter::new(&mut request, &target, &OwnFields::default()).await.expect("a request")
 }
 
-/// The status of an answer that must come.
+/// The status of a response that must arrive.
 async fn status(connection: &mut Connection, request: &mut RequestWriter) -> u16 {
     connection.exchange(request).await.expect("an answer").response.status().as_u16()
 }
@@ -42,7 +42,7 @@ async fn read_head(target: &mut TcpStream) {
     }
 }
 
-/// Answers with 204 when `wait` has passed since the request came.
+/// Responds with 204 when `wait` has passed since the request arrived.
 async fn answer_after(target: &mut TcpStream, wait: Duration) {
     read_head(target).await;
     tokio::time::sleep(wait).await;
@@ -60,7 +60,7 @@ async fn each_exchange_has_the_whole_timeout_for_itself() {
         assert_eq!(status, 204);
     }
     assert_eq!(begin.elapsed().as_secs(), 158, "longer than one timeout");
-    // Idle past the time at which the timer was set to go off.
+    // Stay idle until after the deadline of the timer.
     tokio::time::sleep(2 * TIMEOUT).await;
     let begin = Instant::now();
     let mut last = request(Method::GET, Body::empty()).await;
@@ -110,7 +110,7 @@ async fn interim_answers_without_an_end_are_no_answer() {
 async fn an_upload_may_take_as_long_as_it_moves() {
     let (mut connection, mut target) = pair().await;
     let begin = Instant::now();
-    // More than the sockets between the two hold, read in steps that are slow but for the timeout.
+    // More than the sockets can buffer. The reads are slow, but each comes within the timeout.
     let size = 64 << 20;
     let mut request = request(Method::POST, Body::full(vec![b'x'; size])).await;
     let read = async {
@@ -147,7 +147,7 @@ async fn only_a_quiet_connection_is_open() {
     let (connection, target) = pair().await;
     assert!(connection.is_open());
     drop(target);
-    // The end is on its way; whoever looks later sees it.
+    // The close may not have arrived yet, so check until it has.
     while connection.is_open() {
         tokio::task::yield_now().await;
     }
@@ -170,7 +170,8 @@ async fn a_connection_that_the_target_closed_is_not_open_to_a_task_whose_turn_is
     let (line, target) = testing::secured_pair().await;
     let connection = Connection::new(line, TIMEOUT, 100);
     drop(target);
-    // What nobody has looked at yet; the end has come when this socket, which is younger, has its own.
+    // Nobody has polled `connection` since its target closed. `other` was closed later, so when its close has arrived,
+    // that of `connection` has, too.
     let (other, target) = pair().await;
     drop(target);
     while other.is_open() {
@@ -199,7 +200,7 @@ async fn every_idle_connection_lets_go_of_the_task_that_waited_however_many_ther
     let mut keep = Vec::new();
     for index in 0..=MANY {
         let (mut connection, target) = pair().await;
-        // The last has waited for an answer a moment ago, the others so long ago that their timers have gone off.
+        // The last connection has waited for a response a moment ago. The timers of the others have expired long ago.
         let wait = if index == MANY { 100 } else { 1 };
         let deadline = Instant::now() + Duration::from_secs(wait);
         assert!(connection.poll_deadline(&mut Context::from_waker(&waker), deadline).is_pending());

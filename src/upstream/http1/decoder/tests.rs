@@ -1,6 +1,6 @@
 use super::*;
 
-/// Data, trailers as `name=value;`, and what is left over at the end.
+/// The data, the trailers as `name=value;`, and the bytes after the end.
 type Taken = (Vec<u8>, String, Option<Vec<u8>>);
 
 /// Decodes `text`, cut at `cuts`.
@@ -33,7 +33,7 @@ fn decode(length: Length, text: &[u8], cuts: &[usize]) -> Result<Taken, Malforme
     Ok((data, fields, None))
 }
 
-/// The same however the bytes come: at once, one by one, and cut in two anywhere.
+/// Checks that the result is the same if the bytes arrive at once, one by one, or cut in two anywhere.
 #[track_caller]
 fn expect(length: Length, text: &str, data: &str, fields: &str, left: Option<&str>) {
     let text = text.as_bytes();
@@ -84,7 +84,7 @@ fn chunks_are_taken_out_of_their_framing() {
         ("1\r\na\r\n0\r\nconnection: x\r\nx: 1\r\ny: 2\r\nte: z\r\n\r\n", "a", "y=2;", Some("")),
         ("1\r\na\r\n0\r\n\r\nHTTP/1.1 200 OK\r\n\r\n", "a", "", Some("HTTP/1.1 200 OK\r\n\r\n")),
         ("1\r\na\r\n0\r\nx: 1\r\n\r\nmore", "a", "x=1;", Some("more")),
-        // Not whole.
+        // Incomplete.
         ("5\r\nhel", "hel", "", None),
         ("5\r\nhello\r\n", "hello", "", None),
         ("5\r\nhello\r\n0\r\n", "hello", "", None),
@@ -115,7 +115,7 @@ fn what_are_no_chunks_is_refused() {
         "5\r\nhello\n0\r\n\r\n",
         "5\r\nhello\r0\r\n\r\n",
         "5\r\nhello0\r\n\r\n",
-        // More than a `u64` holds, also where it begins with zeros.
+        // Too large for a `u64`, also with leading zeros.
         "10000000000000000\r\n",
         "00000000000000005\r\nhello\r\n",
     ] {

@@ -18,7 +18,7 @@ fn read_for(text: &str, is_head: bool) -> Head {
 #[track_caller]
 fn refused(text: &str, error: Malformed) {
     for is_first in [true, false] {
-        // The same in any case of the names.
+        // Field names are case-insensitive.
         let text = if is_first { text.to_owned() } else { text.to_ascii_lowercase().replace("http/", "HTTP/") };
         let parsed = parse(Bytes::from(text.clone()), false, FIELDS);
         assert_eq!(parsed.map(drop), Err(error), "{text:?}");
@@ -34,7 +34,7 @@ fn a_head_has_a_status_a_reason_and_fields() {
     assert_eq!(head.response.headers()["x-one"], "1");
     assert_eq!(head.response.headers().get_all("set-cookie").iter().collect::<Vec<_>>(), ["a", "b"]);
     assert_eq!((head.length, head.keeps_open, &head.rest[..]), (Length::Exact(2), true, &b"hi!"[..]));
-    // What everybody says is not kept.
+    // The standard reason phrase of a status is not kept.
     let head = read("HTTP/1.1 404 Not Found\r\n\r\n");
     assert!(head.response.status() == 404 && head.response.extensions().is_empty());
     assert!(

@@ -10,7 +10,7 @@ use tokio::io::AsyncReadExt as _;
 use super::*;
 use crate::upstream::http1::testing::{pair, secured_pair};
 
-/// A body of frames that come one by one, whose length is known or not.
+/// A body whose frames arrive one by one, with or without a known length.
 struct Frames {
     frames: VecDeque<Result<Frame<Bytes>, BoxError>>,
     length: Option<u64>,
@@ -47,7 +47,7 @@ async fn request(method: &str, fields: &[(&'static str, &str)], body: Body) -> B
     RequestWriter::new(&mut request, &target, &OwnFields::default()).await.expect("a request")
 }
 
-/// What arrives at the target, and how writing ended.
+/// The bytes that arrive at the target, and the result of writing.
 async fn sent(request: &mut RequestWriter) -> (String, Result<(), Unsent>) {
     let (mut line, mut target) = pair().await;
     let written = poll_fn(|cx| request.poll_write(&mut line, cx)).await;
@@ -71,7 +71,7 @@ async fn the_head_says_what_the_body_is() {
     for (method, fields, body, expected) in [
         ("GET", &[("x", "y"), ("x", "z")][..], Body::empty(), "x: y\r\nx: z\r\n\r\n"),
         ("GET", &[("content-length", "0")], Body::empty(), "content-length: 0\r\n\r\n"),
-        // Whatever was said of a body that is none.
+        // A wrong `Content-Length` of an empty body is corrected.
         ("GET", &[("content-length", "5")], Body::empty(), "content-length: 0\r\n\r\n"),
         ("DELETE", &[], Body::empty(), "\r\n"),
         ("POST", &[], Body::empty(), "content-length: 0\r\n\r\n"),
@@ -92,14 +92,14 @@ async fn the_head_says_what_the_body_is() {
             "trailer: date, ETag\r\ntransfer-encoding: chunked\r\n\r\n\
              3\r\none\r\n15\r\na piece of 21 letters\r\n0\r\netag: 1\r\n\r\n",
         ),
-        // Nobody announced them.
+        // Trailers that the head does not announce are dropped.
         (
             "POST",
             &[],
             streaming(None, and_trailers(data(&["one"]))),
             "transfer-encoding: chunked\r\n\r\n3\r\none\r\n0\r\n\r\n",
         ),
-        // Only the first frame says whether a GET has a body.
+        // Only the first frame shows whether a GET has a body.
         ("GET", &[], streaming(None, data(&[""])), "\r\n"),
         (
             "GET",
@@ -108,7 +108,7 @@ async fn the_head_says_what_the_body_is() {
             "transfer-encoding: chunked\r\nconnection: close\r\n\r\n1\r\nx\r\n0\r\n\r\n",
         ),
         ("POST", &[], streaming(None, data(&[])), "transfer-encoding: chunked\r\n\r\n0\r\n\r\n"),
-        // A length leaves no room for trailers.
+        // A body with `Content-Length` cannot have trailers.
         ("POST", &[], streaming(Some(3), and_trailers(data(&["one"]))), "content-length: 3\r\n\r\none"),
     ] {
         let mut request = request(method, fields, body).await;
@@ -168,7 +168,7 @@ async fn a_request_of_which_no_byte_could_be_written_can_be_offered_to_another_t
     let (mut line, target) = pair().await;
     SockRef::from(&target).set_linger(Some(Duration::ZERO)).expect("a socket");
     drop(target);
-    // In the product the reset comes after the connection was looked at, and before it was written to.
+    // In production the reset arrives after the connection was checked and before the request is written.
     while line.is_quiet() {
         tokio::task::yield_now().await;
     }
@@ -184,12 +184,12 @@ async fn a_request_of_which_no_byte_could_be_written_can_be_offered_to_another_t
 #[tokio::test]
 async fn what_tls_has_taken_and_not_sent_is_not_written() {
     let mut kept = 0;
-    // Of each length some part fits into the sockets; of some lengths the end does just not, and stays in TLS.
+    // A part of each length fits into the sockets. With some lengths, only the end does not fit, and stays in TLS.
     for length in (1..100).map(|turn| turn * 4 * 1024) {
         let (mut line, mut target) = secured_pair().await;
         let mut request = request("PUT", &[], Body::full(vec![b'x'; length])).await;
         let head = request.head.len();
-        // Nobody reads: after a while nothing moves.
+        // Nobody reads, so after a while no more bytes can be written.
         for _ in 0..20 {
             let mut cx = Context::from_waker(Waker::noop());
             if request.poll_write(&mut line, &mut cx).is_pending() {
@@ -198,7 +198,7 @@ async fn what_tls_has_taken_and_not_sent_is_not_written() {
             tokio::task::yield_now().await;
         }
         kept += usize::from(request.head_left.is_empty() && request.piece.is_none() && !request.is_flushed);
-        // Whoever reads on gets all of it, and it is written.
+        // When the target reads on, it gets the whole request, and the request counts as written.
         let read = async {
             let mut left = length + head;
             while left > 0 {
@@ -262,8 +262,8 @@ async fn a_request_of_which_a_part_went_out_before_the_line_broke_is_not_whole()
             drop(target);
             line
         };
-        // Larger than what the socket takes at once. The target's end is gone, so that what goes out is answered by a reset:
-        // there is an error because something went out.
+        // Larger than what the socket accepts at once. The target's end is closed, so the bytes that are sent cause a
+        // reset: there is an error because some bytes were sent.
         let mut request = request("POST", &[], Body::full(vec![b'x'; 1 << 20])).await;
         let written = poll_fn(|cx| request.poll_write(&mut line, cx)).await;
         assert!(matches!(written, Err(Unsent::Target(_))), "{written:?}");
