@@ -1,7 +1,7 @@
 //! Polls a future only after that future was woken, not each time its task is polled.
 //!
-//! The task of a connection is polled several times for each request. Some futures of the same task complete rarely: the
-//! shutdown of the process, or the next check of the watchdog. They need not be polled for each request.
+//! The task of a connection is polled several times for each request. Some futures of the same task complete rarely:
+//! the shutdown of the process, or the next check of the watchdog. They need not be polled for each request.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -41,7 +41,8 @@ impl Wake for Woken {
 }
 
 impl PollOnWake {
-    /// Polls `future` if it was woken since its last poll, and on the first call. Each future needs its own `PollOnWake`.
+    /// Polls `future` if it was woken since its last poll, and on the first call. Each future needs its own
+    /// `PollOnWake`.
     pub(crate) fn poll<F: Future + ?Sized>(&self, future: Pin<&mut F>, cx: &mut Context<'_>) -> Poll<F::Output> {
         // Register before reading the flag. Otherwise a wake between the two would be lost.
         self.0.task.register(cx.waker());

@@ -1,4 +1,4 @@
-//! For `fuzz/`: what a client sends on one connection, through the screen and without it.
+//! For `fuzz/`: serves the bytes of a client on one connection, with `Screened` and without it, and compares.
 
 use std::cell::RefCell;
 use std::io;
@@ -29,10 +29,10 @@ use crate::message::upload::Uploads;
 use crate::message::{Request, Response};
 use crate::telemetry::metrics::Registry;
 
-/// The first byte says in what pieces the rest comes.
+/// The first byte of the input is the size of the pieces in which the rest arrives.
 ///
-/// Whoever answers sees the same requests with the screen and without it, but for two: one with a fragment is refused and is the last, and
-/// one with characters that hyper does not take is read with their percent-encoded form.
+/// The handler must see the same requests with `Screened` and without it, with two exceptions. A request with a
+/// fragment is refused and is the last one. A request target with characters that hyper refuses is percent-encoded.
 pub(crate) fn requests(input: &[u8]) {
     let Some((&how, bytes)) = input.split_first() else { return };
     if bytes.len() > 8192 {
@@ -52,7 +52,8 @@ pub(crate) fn requests(input: &[u8]) {
     if let Some(more) = ours.get(alone.len()) {
         assert!(more.target.contains('%'), "hyper alone does not take {more:?}");
     }
-    // How the bytes come does not change what they say. A head that comes together with the one before it is not screened.
+    // The size of the pieces must not change the requests. A head that arrives together with the one before it is not
+    // screened, so inputs with characters that `Screened` handles are skipped.
     let is_doubtful = |byte: &u8| matches!(byte, b'"' | b'#' | b'<' | b'>' | b'`' | 0x80..);
     if !bytes.iter().any(is_doubtful) {
         let (at_once, _) = seen(bytes, bytes.len(), true);
@@ -60,7 +61,7 @@ pub(crate) fn requests(input: &[u8]) {
     }
 }
 
-/// What is encoded is encoded once, and is nothing but the target.
+/// Checks that a head is encoded only once, and that only its request target changes.
 fn heads(bytes: &[u8]) {
     let unread = Unread::of(bytes);
     assert!(unread.headers.len() <= 200);
@@ -75,7 +76,7 @@ fn heads(bytes: &[u8]) {
     );
 }
 
-/// A request as whoever answers sees it. No body where it did not come whole.
+/// A request as the handler sees it. `body` is `None` if the body is incomplete.
 #[derive(Debug, PartialEq, Eq)]
 struct Seen {
     method: String,
@@ -113,12 +114,12 @@ impl Handler for Watching {
     }
 }
 
-/// A client that sends some bytes in pieces, and closes.
+/// A client that sends its bytes in pieces, and then closes.
 #[derive(Debug)]
 struct Canned {
     bytes: Bytes,
     piece: usize,
-    /// The next read finds nothing yet.
+    /// The next read returns `Pending`.
     pauses: bool,
 }
 

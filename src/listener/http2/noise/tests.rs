@@ -6,7 +6,7 @@ fn head(kind: u8, flags: u8, length: u8) -> [u8; HEAD_BYTES] {
     [0, 0, length, kind, flags, 0, 0, 0, 1]
 }
 
-/// How many frames of a kind a connection may send at once.
+/// How many frames of one type a connection may send at once.
 fn allowed(kind: u8, flags: u8, length: u8) -> u32 {
     let noise = Noise::new();
     for count in 0..100_000 {
@@ -60,7 +60,8 @@ async fn a_client_that_takes_its_time_may_send_as_much_as_it_likes() {
 async fn requests_and_answers_earn_what_clients_say_about_them() {
     let noise = Noise::new();
     for _ in 0..10_000 {
-        // A priority, a request, updates of two windows for each 16 KB of its answer, a reset now and then.
+        // A PRIORITY, a request, WINDOW_UPDATE frames for two windows for each 16 KB of the response, and sometimes a
+        // RST_STREAM.
         noise.frame(&head(0x10, 0, 9));
         noise.frame(&head(1, 5, 40));
         noise.sent(32 * 1024);
@@ -68,14 +69,14 @@ async fn requests_and_answers_earn_what_clients_say_about_them() {
             noise.frame(&head(8, 0, 4));
         }
     }
-    // Short events, each with updates of both windows.
+    // Short events, each followed by a WINDOW_UPDATE for both windows.
     for _ in 0..10_000 {
         noise.sent(30);
         noise.frame(&head(8, 0, 4));
         noise.frame(&head(8, 0, 4));
     }
     assert!(!noise.is_too_much());
-    // Each request is taken back (CVE-2023-44487).
+    // Each request is reset (CVE-2023-44487).
     let mut requests = 0;
     while !noise.is_too_much() && requests < 10 * NOISE_MAX {
         noise.frame(&head(1, 5, 40));
@@ -90,7 +91,7 @@ async fn frames_are_found_however_their_bytes_are_cut() {
     let mut bytes = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
     for length in [0_u8, 1, 8, 9, 200] {
         bytes.extend_from_slice(&head(PING, 0, length));
-        // What looks like the head of another frame is not one.
+        // Payload bytes that look like the head of a frame are not counted as one.
         bytes.extend(head(4, 0, 0).iter().cycle().take(usize::from(length)));
     }
     for piece in 1..=bytes.len() {
@@ -123,7 +124,7 @@ async fn a_request_is_lost_when_every_frame_was_dealt_with_and_it_was_not_handed
     read(&frame(HEADERS, END_HEADERS, 1, 5));
     noise.handed_out();
     assert_eq!(noise.take_lost(), 0);
-    // In any pieces: it is lost when its last byte has come, and told once.
+    // However the bytes are cut: the request counts as lost when its last byte has arrived, and is reported once.
     let whole = frame(HEADERS, END_HEADERS, 3, 5);
     for byte in &whole[..whole.len() - 1] {
         read(&[*byte]);
@@ -131,14 +132,14 @@ async fn a_request_is_lost_when_every_frame_was_dealt_with_and_it_was_not_handed
     }
     read(&whole[whole.len() - 1..]);
     assert_eq!((noise.take_lost(), noise.take_lost()), (1, 0));
-    // Trailers, and other frames, are no request. The head of one goes on in CONTINUATION.
+    // Trailers and other frames are not requests. A head can continue in CONTINUATION.
     read(&[frame(HEADERS, END_HEADERS, 3, 5), frame(0, 1, 1, 5), frame(PING, 0, 0, 8)].concat());
     assert_eq!(noise.take_lost(), 0);
     read(&frame(HEADERS, 0, 5, 5));
     assert_eq!(noise.take_lost(), 0);
     read(&frame(CONTINUATION, END_HEADERS, 5, 5));
     assert_eq!(noise.take_lost(), 1);
-    // While there may be more to read nothing is known, and while the connection ends nothing is told.
+    // Nothing is reported while there may be more bytes to read, or while the connection shuts down.
     read(&frame(HEADERS, END_HEADERS, 7, 0));
     noise.opened.is_drained.set(false);
     assert_eq!(noise.take_lost(), 0);

@@ -4,7 +4,7 @@ use std::task::Wake;
 
 use super::*;
 
-/// Counts how often it was woken.
+/// A waker that counts how often it was woken.
 #[derive(Default)]
 struct Woken(AtomicUsize);
 
@@ -29,7 +29,7 @@ impl Task {
         self.stream.has_room(&Waker::from(Arc::clone(&self.woken)))
     }
 
-    /// Takes a piece where there is room, and lets the next have the rest, as an answer does.
+    /// Takes a piece if there is room, and then leaves the remaining room to the next stream, as a response does.
     fn pull(&self, bytes: usize) -> Option<Piece> {
         let piece = self.has_room().then(|| self.stream.piece(zeros(bytes)));
         self.stream.pass_on();
@@ -45,7 +45,7 @@ fn zeros(length: usize) -> Bytes {
     vec![0; length].into()
 }
 
-/// Pulls until there is no room.
+/// Pulls pieces until there is no room.
 fn pull_all(task: &Task, bytes: usize) -> Vec<Piece> {
     std::iter::from_fn(|| task.pull(bytes)).collect()
 }
@@ -100,7 +100,7 @@ fn all_that_wait_for_the_budget_are_woken_one_after_the_other() {
     let waiting: Vec<Task> = outboxes.iter().flat_map(|outbox| [Task::new(outbox), Task::new(outbox)]).collect();
     assert!(waiting.iter().all(|task| !task.has_room()));
     assert!(waiting.iter().all(|task| !task.has_room()), "asking twice changes nothing");
-    // One that is gone is passed over.
+    // A dropped stream is skipped.
     let mut waiting: Vec<Option<Task>> = waiting.into_iter().map(Some).collect();
     waiting[2] = None;
     drop(reserved);
@@ -109,7 +109,7 @@ fn all_that_wait_for_the_budget_are_woken_one_after_the_other() {
         let next = waiting.iter().position(|task| task.as_ref().is_some_and(|task| task.wakes() > 0));
         let Some(next) = next else { break };
         woken.push(next);
-        // It finds room, and has nothing to send.
+        // The stream has room, but nothing to send.
         let task = waiting[next].take().expect("just looked at");
         assert!(task.has_room());
         task.stream.pass_on();
