@@ -1,4 +1,4 @@
-//! A body that streams: never buffered, bounded in waiting, and heard when it ends.
+//! A body that streams. It is never buffered, every wait for data has a limit, and watchers are told how it ends.
 
 use std::future::Future as _;
 use std::pin::Pin;
@@ -15,36 +15,36 @@ use crate::message::BoxError;
 use crate::message::header::{self, Protected};
 use crate::message::upload::Upload;
 
-/// The body type used everywhere: of requests from clients and of responses to them.
+/// The body type that is used everywhere: for requests from clients and for responses to them.
 #[derive(Default)]
 pub(crate) struct Body {
     source: Source,
-    /// Apart, because messages are moved about and many have nothing of this.
+    /// Boxed, because messages are moved often and many need none of these checks.
     care: Option<Box<Care>>,
 }
 
-/// What is done to a body while it streams.
+/// The limits, filters and watchers of a body while it streams.
 #[derive(Default)]
 struct Care {
     idle: Option<Idle>,
     rate: Option<Rate>,
-    /// What the trailers may not carry besides what no trailers may.
+    /// Names that are removed from the trailers, in addition to those that no trailers may carry.
     protected: Option<Arc<Protected>>,
     named: Vec<HeaderName>,
     trailers: Option<Box<TrailerFilter>>,
     ends: Option<Ends>,
     watchers: Vec<Box<dyn Watch>>,
-    /// How the body failed, to be said in the next turn.
+    /// The error of the body, which the next poll returns.
     failed: Option<BoxError>,
 }
 
-/// Takes fields out of trailers.
+/// Removes fields from trailers.
 type TrailerFilter = dyn Fn(&mut HeaderMap);
 
-/// How often a long exchange asks whether its session is over (attacks W-03).
+/// How often a long exchange checks whether its session has ended (attacks W-03).
 pub(crate) const SESSION_BEAT: Duration = Duration::from_secs(5);
 
-/// Asks at a beat whether the body has to end, once there has been a wait.
+/// Checks periodically whether the body must end. The checks begin when the body first has to wait for data.
 struct Ends {
     is_over: Box<dyn Fn() -> bool>,
     beat: Option<Pin<Box<Sleep>>>,
@@ -55,54 +55,54 @@ enum Source {
     #[default]
     Empty,
     Full(Bytes),
-    /// No bytes, of which a head says how many there would be.
+    /// No bytes. `Content-Length` in the head gives the length that the body would have.
     Promised(u64),
     Upload(Upload),
     Streaming(Box<Streaming>),
 }
 
-/// A body that comes from elsewhere than a client.
+/// A body that does not come from a client.
 type Streaming = dyn http_body::Body<Data = Bytes, Error = BoxError> + Unpin;
 
-/// The longest wait for the next frame; its timer is only armed once there is a wait.
+/// The longest wait for the next frame. The timer starts only when the body first has to wait.
 struct Idle {
     timeout: Duration,
     timer: Option<Pin<Box<Sleep>>>,
 }
 
-/// How long a body may be waited for before its rate counts.
+/// How long a body may be waited for before its rate is checked.
 const RATE_GRACE: Duration = Duration::from_secs(10);
 
-/// The least rate of a body, counted over the time that is spent waiting for it.
+/// The minimum rate of a body, measured over the time that is spent waiting for it.
 struct Rate {
     bytes_per_second: u64,
     bytes: u64,
     waited: Duration,
-    /// Since when there is a wait, and until when it may take.
+    /// When the current wait began, and a timer for the time at which it must end.
     wait: Option<(Instant, Pin<Box<Sleep>>)>,
 }
 
-/// Hears how a body goes.
+/// Is told about the data and the end of a body.
 pub(crate) trait Watch {
-    /// `bytes` of data went by.
+    /// `bytes` of data passed through.
     fn data(&mut self, bytes: usize);
 
-    /// The body is over. Called once; a watcher dropped without it has seen its body cut short.
+    /// The body has ended. Called once. If a watcher is dropped without this call, the body was cut short.
     fn ended(&mut self, ending: Ending<'_>);
 }
 
 /// How a body ended.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Ending<'e> {
-    /// Whole.
+    /// The body is complete.
     Complete,
-    /// The sender broke it off.
+    /// The sender stopped before the end of the body.
     BrokenOff(&'e BoxError),
-    /// The sender sent what is not HTTP.
+    /// The sender sent data that is not valid HTTP.
     Malformed(&'e BoxError),
-    /// We cut it: the sender sent nothing for as long as [`Body::limit_idle`] allows.
+    /// Vestibule ended the body, because the sender sent nothing for the duration that [`Body::limit_idle`] allows.
     StoodStill,
-    /// We cut it: [`Body::end_when`] said so, because the session is over.
+    /// Vestibule ended the body, because the check of [`Body::end_when`] found that the session has ended.
     SessionOver,
 }
 
@@ -112,27 +112,27 @@ impl<'e> Ending<'e> {
     }
 }
 
-/// The sender of a body sent what is not HTTP.
+/// The sender of a body sent data that is not valid HTTP.
 #[derive(Debug, thiserror::Error)]
 #[error("the body is malformed")]
 pub(crate) struct Malformed(#[source] pub(crate) BoxError);
 
-/// No frame came in time.
+/// No frame arrived in time.
 #[derive(Debug, thiserror::Error)]
 #[error("no data of the body arrived for {} s", .0.as_secs())]
 pub(crate) struct StoodStill(Duration);
 
-/// The body comes too slowly.
+/// The body arrives too slowly.
 #[derive(Debug, thiserror::Error)]
 #[error("the body arrived slower than {0} bytes per second")]
 pub(crate) struct TooSlow(u64);
 
-/// The session that the body was for is over.
+/// The session that the body belongs to has ended.
 #[derive(Debug, thiserror::Error)]
 #[error("the session ended in the middle of the body")]
 pub(crate) struct SessionOver;
 
-/// A trailer's value begins or ends with a blank (RFC 9113 §8.2.1).
+/// The value of a trailer field begins or ends with a space or tab (RFC 9113 §8.2.1).
 #[derive(Debug, thiserror::Error)]
 #[error("the trailers are malformed")]
 pub(crate) struct MalformedTrailers;
@@ -154,70 +154,70 @@ impl Body {
         if bytes.is_empty() { Self::empty() } else { Self { source: Source::Full(bytes), ..Self::default() } }
     }
 
-    /// The body of an answer that has none but says how long it would be: 304 (RFC 9110 §15.4.5). hyper takes the length out of
-    /// an HTTP/1.1 answer whose body is empty.
+    /// The body of an answer that has no body but has a `Content-Length`: 304 (RFC 9110 §15.4.5). hyper removes the length
+    /// from an HTTP/1.1 answer whose body is empty.
     pub(crate) fn promised(length: u64) -> Self {
         Self { source: Source::Promised(length), ..Self::default() }
     }
 
-    /// A body that comes off a client's connection.
+    /// A body that is read from a client's connection.
     pub(crate) fn upload(upload: Upload) -> Self {
         Self { source: Source::Upload(upload), ..Self::default() }
     }
 
-    /// A body that comes from elsewhere.
+    /// A body from any other source.
     pub(crate) fn streaming(body: impl http_body::Body<Data = Bytes, Error = BoxError> + Unpin + 'static) -> Self {
         Self { source: Source::Streaming(Box::new(body)), ..Self::default() }
     }
 
-    /// Fails the body when it comes slower than that, after the first ten seconds of waiting. Zero is no limit.
+    /// Fails the body when it arrives slower than `bytes_per_second`, after the first ten seconds of waiting. Zero: no limit.
     pub(crate) fn limit_rate(&mut self, bytes_per_second: u64) {
         if bytes_per_second > 0 {
             self.care().rate = Some(Rate { bytes_per_second, bytes: 0, waited: Duration::ZERO, wait: None });
         }
     }
 
-    /// Lets the body come as slowly as it likes.
+    /// Removes the limit of [`limit_rate`](Self::limit_rate).
     pub(crate) fn lift_rate(&mut self) {
         if let Some(care) = &mut self.care {
             care.rate = None;
         }
     }
 
-    /// Fails the body when no frame comes for `timeout`. One in memory does not wait.
+    /// Fails the body when no frame arrives for `timeout`. A body in memory never waits.
     pub(crate) fn limit_idle(&mut self, timeout: Duration) {
         if !matches!(self.source, Source::Empty | Source::Full(_)) {
             self.care().idle = Some(Idle { timeout, timer: None });
         }
     }
 
-    /// Takes out of a client's trailers what a client may not say (attacks H-14).
+    /// Removes the protected names from a client's trailers (attacks H-14).
     pub(crate) fn protect(&mut self, protected: &Arc<Protected>) {
         if !self.is_end_stream() {
             self.care().protected = Some(Arc::clone(protected));
         }
     }
 
-    /// Lets `filter` take fields out of the trailers.
+    /// Applies `filter`, which removes fields, to the trailers.
     pub(crate) fn filter_trailers(&mut self, filter: Box<TrailerFilter>) {
         if !self.is_end_stream() {
             self.care().trailers = Some(filter);
         }
     }
 
-    /// Takes out of the trailers the fields that `Connection` named in the head.
+    /// Removes from the trailers the fields that `Connection` named in the head.
     pub(crate) fn without(&mut self, named: Vec<HeaderName>) {
         if !named.is_empty() && !self.is_end_stream() {
             self.care().named = named;
         }
     }
 
-    /// Ends the body soon after `is_over` begins to say so.
+    /// Ends the body soon after `is_over` becomes true.
     pub(crate) fn end_when(&mut self, is_over: Box<dyn Fn() -> bool>) {
         self.care().ends = Some(Ends { is_over, beat: None });
     }
 
-    /// Adds a watcher. One is told at once where there is nothing to wait for.
+    /// Adds a watcher. If the body is already at its end, the watcher is told at once.
     pub(crate) fn watch(&mut self, mut watcher: Box<dyn Watch>) {
         if self.is_end_stream() {
             watcher.ended(Ending::Complete);
@@ -230,7 +230,7 @@ impl Body {
         self.care.get_or_insert_default()
     }
 
-    /// Whether there are no bytes to come and never were.
+    /// Whether the body has no bytes and never had any.
     pub(crate) fn is_empty(&self) -> bool {
         self.is_end_stream()
     }
@@ -239,7 +239,7 @@ impl Body {
     ///
     /// # Errors
     ///
-    /// [`TooLarge`] beyond `limit` bytes; else what the sender did wrong.
+    /// [`TooLarge`] if the body has more than `limit` bytes. Any other error is the sender's.
     pub(crate) async fn whole(mut self, limit: usize) -> Result<Bytes, BoxError> {
         if self.size_hint().lower() > limit as u64 {
             return Err(TooLarge(limit).into());
@@ -286,7 +286,7 @@ impl Idle {
 }
 
 impl Rate {
-    /// Ready when it was too slow.
+    /// Ready when the body was too slow.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<TooSlow> {
         let (bytes, rate, waited) = (self.bytes, self.bytes_per_second, self.waited);
         let (_, sleep) = self.wait.get_or_insert_with(|| {
@@ -331,7 +331,7 @@ impl http_body::Body for Body {
         }
         let polled = this.poll_source(cx);
         let Some(care) = &mut this.care else { return polled };
-        // A body that never waits is asked at the end of its first beat, too.
+        // Once the timer runs, it is also checked for a body that no longer waits.
         if let Some(ends) = &mut care.ends
             && (polled.is_pending() || ends.beat.is_some())
             && ends.poll(cx).is_ready()
@@ -361,8 +361,9 @@ impl http_body::Body for Body {
             Some(Ok(frame)) => frame,
             Some(Err(error)) => {
                 this.end(Ending::of_error(&error));
-                // hyper drops what it has not written yet when a body fails, also the head. What came before is written first:
-                // a client that sees its connection close without a byte may send its POST again.
+                // When a body fails, hyper drops everything that it has not written yet, also the head. So the error is returned
+                // in the next poll, and earlier data is written first. A client whose connection closes without a single byte
+                // may send its POST again.
                 this.care().failed = Some(error);
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
@@ -380,7 +381,7 @@ impl http_body::Body for Body {
                 for watcher in &mut care.watchers {
                     watcher.data(data.len());
                 }
-                // A sender that knows the length says so here, and nobody polls again to hear `None`.
+                // If the length is known, the end is known here. Nobody polls again to receive `None`.
                 if this.is_end_stream() {
                     this.end(Ending::Complete);
                 }
@@ -444,7 +445,7 @@ mod tests {
         assert_eq!(Body::empty().whole(0).await.expect("fits"), "");
     }
 
-    /// Sends so many bytes every so often, without an end.
+    /// Sends a fixed number of bytes at fixed intervals, and never ends.
     struct Drip {
         bytes: &'static [u8],
         every: Duration,

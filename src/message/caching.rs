@@ -2,7 +2,7 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
-/// Fields that tell some shared cache to store an answer whatever `Cache-Control` says.
+/// Fields that make some shared cache store an answer, whatever `Cache-Control` says.
 const FOR_SHARED_CACHES: [HeaderName; 10] = [
     HeaderName::from_static("cdn-cache-control"), // RFC 9213
     HeaderName::from_static("surrogate-control"), // Fastly, Varnish, Akamai
@@ -16,8 +16,8 @@ const FOR_SHARED_CACHES: [HeaderName; 10] = [
     HeaderName::from_static("vercel-cdn-cache-control"),
 ];
 
-/// Makes an answer one that no shared cache stores: `private`, without what allows a shared cache to store it. What concerns
-/// the browser's own cache (`max-age`, `no-cache`, `immutable`) stays as it was. An answer that is `no-store` stays that.
+/// Adds `private` to an answer and removes every directive that allows a shared cache to store it. Directives for the
+/// browser's own cache (`max-age`, `no-cache`, `immutable`) are kept. `no-store` is kept too.
 pub(crate) fn make_private(headers: &mut HeaderMap) {
     remove_targeted(headers);
     let mut kept: Vec<&[u8]> = Vec::new();
@@ -38,15 +38,15 @@ pub(crate) fn make_private(headers: &mut HeaderMap) {
         }
     }
     if !is_stored_nowhere {
-        // First, for a cache that reads no further than it must. Also takes the place of `private="set-cookie"`, which
-        // keeps back that field only.
+        // `private` comes first, for a cache that does not read the whole list. It also replaces `private="set-cookie"`,
+        // which covers only that field.
         kept.insert(0, b"private");
     }
     let value = HeaderValue::from_bytes(&kept.join(&b", "[..])).expect("made of bytes that were header values");
     headers.insert(header::CACHE_CONTROL, value);
 }
 
-/// `Targeted cache control` of RFC 9213: fields named `<cache>-cache-control`, beside the older ones.
+/// Removes the fields of `Targeted cache control` (RFC 9213), named `<cache>-cache-control`, and the older ones.
 fn remove_targeted(headers: &mut HeaderMap) {
     let is_targeted =
         |name: &&HeaderName| FOR_SHARED_CACHES.contains(name) || name.as_str().ends_with("-cache-control");

@@ -1,14 +1,14 @@
-//! Reads `Cookie` and writes `Set-Cookie` (RFC 6265bis); nothing about what cookies mean.
+//! Reads `Cookie` and writes `Set-Cookie` (RFC 6265bis). Does not know what any cookie means.
 
 use http::{HeaderMap, HeaderValue, header};
 
-/// Most pairs that are looked at in one request; what follows is not ours to find (attacks D-07).
+/// Maximum number of pairs that are read in one request. The pairs after them are ignored (attacks D-07).
 const PAIRS_MAX: usize = 512;
 
 /// The name-value pairs of every `Cookie` field, in order.
 ///
-/// HTTP/2 may send one field for each pair (RFC 9113 §8.2.3); both forms read the same. A pair that is not UTF-8 is left out,
-/// and the others are not: another application of the domain may have set it.
+/// HTTP/2 may send one field for each pair (RFC 9113 §8.2.3). Both forms give the same pairs. A pair that is not UTF-8 is
+/// skipped, because another application of the domain may have set it. The other pairs are still read.
 pub(crate) fn pairs(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
     headers
         .get_all(header::COOKIE)
@@ -28,20 +28,21 @@ pub(crate) fn join(headers: &mut HeaderMap) {
     headers.insert(header::COOKIE, joined);
 }
 
-/// What is left of the cookies of a request.
+/// The cookies of a request that are left after Vestibule's own are removed.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Kept {
-    /// None of them was ours.
+    /// No cookie was Vestibule's own.
     All,
-    /// The pairs that are not ours, byte for byte, in one field.
+    /// The other pairs, byte for byte, in one field.
     Some(HeaderValue),
-    /// All of them were ours.
+    /// Every cookie was Vestibule's own.
     Nothing,
 }
 
-/// The cookies of a request without those whose name `is_ours` says.
+/// The cookies of a request without those for whose name `is_ours` is true.
 ///
-/// On the path of every request, with a value of kilobytes among the pairs: one walk, and a copy only of what is kept.
+/// Runs for every request, and a session cookie has kilobytes. So it reads the pairs once and copies only those that are
+/// kept.
 pub(crate) fn without(headers: &HeaderMap, is_ours: impl Fn(&[u8]) -> bool) -> Kept {
     let mut kept = Vec::new();
     let mut has_ours = false;
@@ -64,7 +65,7 @@ pub(crate) fn without(headers: &HeaderMap, is_ours: impl Fn(&[u8]) -> bool) -> K
     }
 }
 
-/// The pairs of one field, without the blanks around them.
+/// The pairs of one field, without the spaces and tabs around them.
 pub(crate) fn raw_pairs(mut field: &[u8]) -> impl Iterator<Item = &[u8]> {
     std::iter::from_fn(move || {
         if field.is_empty() {
@@ -77,13 +78,14 @@ pub(crate) fn raw_pairs(mut field: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// What a pair is called; all of it where it has no value.
+/// The name of a pair. The whole pair if it has no `=`.
 fn name(pair: &[u8]) -> &[u8] {
     pair[..memchr::memchr(b'=', pair).unwrap_or(pair.len())].trim_ascii_end()
 }
 
-/// The name that a `Set-Cookie` line gives its cookie, as browsers read it (RFC 6265bis §5.6). Where the name is empty the
-/// browser sends the value alone, which then reads as a cookie of the name that stands in the value: that is a name, too.
+/// The names that a `Set-Cookie` line may give its cookie, as browsers read the line (RFC 6265bis §5.6). If the name is
+/// empty, the browser later sends only the value. A value `a=b` is then read as a cookie named `a`, so that name is
+/// returned too.
 pub(crate) fn names_set_by(line: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut pair = Some(&line[..memchr::memchr(b';', line).unwrap_or(line.len())]);
     std::iter::from_fn(move || {
@@ -97,7 +99,7 @@ pub(crate) fn names_set_by(line: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// With which requests of other sites a browser sends a cookie along (RFC 6265bis §5.6.7).
+/// The requests from other sites with which a browser sends a cookie (RFC 6265bis §5.6.7).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum SameSite {
     /// With navigations by GET.
@@ -109,10 +111,12 @@ pub(crate) enum SameSite {
     None,
 }
 
-/// Writes a `Set-Cookie` that keeps `value` for `max_age_seconds`: `Secure; HttpOnly; Path=/`, host-only, as `__Host-`
-/// demands (RFC 6265bis §4.1.3.2), and `SameSite=Lax`, because the way back from a provider is a navigation from elsewhere.
+/// Writes a `Set-Cookie` line that stores `value` for `max_age_seconds`. The attributes are `Secure; HttpOnly; Path=/` without
+/// `Domain`, as the prefix `__Host-` requires (RFC 6265bis §4.1.3.2). `SameSite` is `Lax`, because the redirect back from a
+/// provider is a navigation from another site.
 ///
-/// `Max-Age`, not `Expires`: a browser whose clock is wrong drops the latter at once (pitfalls 26).
+/// The line has `Max-Age` and not `Expires`: a browser with a wrong clock could drop a cookie with `Expires` at once
+/// (pitfalls 26).
 pub(crate) fn set(name: &str, value: &str, max_age_seconds: u64) -> HeaderValue {
     set_for(SameSite::Lax, name, value, max_age_seconds)
 }
@@ -134,7 +138,8 @@ pub(crate) fn set_for(same_site: SameSite, name: &str, value: &str, max_age_seco
     HeaderValue::try_from(format!("{text}; Max-Age={max_age_seconds}")).expect("names and values of ours are ASCII")
 }
 
-/// Writes a `Set-Cookie` that deletes: the attributes are those of [`set`], or the browser ignores it (pitfalls 24).
+/// Writes a `Set-Cookie` line that deletes a cookie. It needs the attributes of [`set`], or the browser ignores it
+/// (pitfalls 24).
 pub(crate) fn delete(name: &str) -> HeaderValue {
     set(name, "", 0)
 }

@@ -1,20 +1,20 @@
-//! `application/x-www-form-urlencoded` (WHATWG URL §5), in queries and in small bodies.
+//! Reads and writes `application/x-www-form-urlencoded` (WHATWG URL §5), in queries and in small bodies.
 
 use std::borrow::Cow;
 
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
-/// Most fields that a form or query may have.
+/// Maximum number of fields of a form or query.
 const FIELDS_MAX: usize = 100;
 
-/// Fields in the order in which they came; a name may come twice, and [`one`](Self::one) says so.
+/// The fields in the order of the input. A name may come twice; [`one`](Self::one) refuses that.
 #[derive(Debug, Default)]
 pub(crate) struct Form<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
 
-/// Why a form was not read.
+/// Why a form was refused.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Error {
-    /// A field that must be alone came more than once: no reader may choose (attacks C-06).
+    /// A field that must be unique came more than once. Vestibule does not choose one of them (attacks C-06).
     #[error("a field came more than once")]
     Repeated,
     /// More than 100 fields.
@@ -33,11 +33,11 @@ impl<'a> Form<'a> {
         if fields.len() > FIELDS_MAX { Err(Error::TooMany) } else { Ok(Self(fields)) }
     }
 
-    /// The only field of that name; `None` where there is none.
+    /// The only field with the name `name`. `None` if there is no such field.
     ///
     /// # Errors
     ///
-    /// [`Error::Repeated`] where there are two.
+    /// [`Error::Repeated`] if there is more than one.
     pub(crate) fn one(&self, name: &str) -> Result<Option<&str>, Error> {
         let mut named = self.0.iter().filter(|(key, _)| key == name).map(|(_, value)| value.as_ref());
         match (named.next(), named.next()) {
@@ -47,7 +47,7 @@ impl<'a> Form<'a> {
     }
 }
 
-/// What RFC 3986 §2.3 does not call unreserved.
+/// The ASCII characters that are not unreserved in RFC 3986 §2.3.
 const ENCODED: &AsciiSet = &CONTROLS
     .add(b' ')
     .add(b'!')
@@ -79,7 +79,7 @@ const ENCODED: &AsciiSet = &CONTROLS
     .add(b'|')
     .add(b'}');
 
-/// Writes `name=value&…` in RFC 3986 style: a space is `%20`, never `+` (ALB §2.2).
+/// Writes `name=value&…` in the style of RFC 3986: a space is `%20` and never `+` (ALB §2.2).
 pub(crate) fn encode<'p>(pairs: impl IntoIterator<Item = (&'p str, &'p str)>) -> String {
     let mut out = String::new();
     for (name, value) in pairs {

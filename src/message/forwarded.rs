@@ -1,4 +1,4 @@
-//! `X-Forwarded-*`: who the client is, where a trusted peer says so, and what the target is told.
+//! `X-Forwarded-*`: reads the client's address from a trusted proxy, and writes the headers for the target.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::num::NonZeroU16;
@@ -10,15 +10,15 @@ use crate::message::header::{FORWARDED_FOR, FORWARDED_HOST, FORWARDED_PORT, FORW
 use crate::message::own_fields::OwnFields;
 use crate::message::uri::Scheme;
 
-/// Most addresses that the list may have (ALB §10.2).
+/// Maximum number of addresses in the list (ALB §10.2).
 const ADDRESSES_MAX: usize = 30;
 
-/// Whom to believe, and what to write.
+/// Which peers are trusted, and what is written for the target.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Policy {
-    /// Peers whose `X-Forwarded-*` headers are believed. Empty by default: nobody's are (attacks F-03).
+    /// Peers whose `X-Forwarded-*` headers are trusted. Empty by default, so no peer is trusted (attacks F-03).
     pub(crate) trusted: Vec<IpNet>,
-    /// What becomes of the client's `X-Forwarded-For`.
+    /// What happens to the client's `X-Forwarded-For`.
     pub(crate) mode: Mode,
     /// Which header of a trusted peer names the host.
     pub(crate) host_from: HostFrom,
@@ -29,12 +29,12 @@ pub(crate) struct Policy {
 pub(crate) enum HostFrom {
     #[default]
     Host,
-    /// `X-Forwarded-Host` where there is one, else `Host`.
+    /// `X-Forwarded-Host` if the request has it, otherwise `Host`.
     ForwardedHost,
 }
 
-/// Whose address it is, where addresses are counted: an IPv4 address, or the network of an IPv6 address that one customer has
-/// (RFC 6177).
+/// The network of an address, for limits that count addresses. An IPv4 address counts alone. An IPv6 address counts with the
+/// whole network that one customer gets (RFC 6177).
 pub(crate) fn network(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(_) => address,
@@ -42,39 +42,40 @@ pub(crate) fn network(address: IpAddr) -> IpAddr {
     }
 }
 
-/// What a trusted peer says of the request that it received.
+/// The facts that a trusted peer sends about the request that it received.
 #[derive(Debug, Default)]
 pub(crate) struct Told {
-    /// `X-Forwarded-Proto`, where it is `http` or `https`.
+    /// `X-Forwarded-Proto`, if it is `http` or `https`.
     pub(crate) scheme: Option<Scheme>,
-    /// `X-Forwarded-Host`, where the operator says that it counts.
+    /// `X-Forwarded-Host`, if the configuration says that it names the host.
     pub(crate) host: Option<HeaderValue>,
-    /// `X-Forwarded-Port`, where it is a port.
+    /// `X-Forwarded-Port`, if it is a port.
     pub(crate) port: Option<u16>,
-    /// `X-Forwarded-Prefix`, where it is a plain path.
+    /// `X-Forwarded-Prefix`, if it is a plain path.
     pub(crate) prefix: Option<HeaderValue>,
 }
 
-/// What becomes of the client's `X-Forwarded-For` (ALB §10.2).
+/// What happens to the client's `X-Forwarded-For` (ALB §10.2).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Mode {
     /// The peer's address is added at the end.
     #[default]
     Append,
-    /// It passes untouched.
+    /// The header is passed on unchanged.
     Preserve,
-    /// It is taken out.
+    /// The header is removed.
     Remove,
 }
 
-/// The list has more than 30 addresses: 463 (ALB §6.1).
+/// The list has more than 30 addresses. The status is 463 (ALB §6.1).
 #[derive(Debug, thiserror::Error)]
 #[error("X-Forwarded-For has more than {ADDRESSES_MAX} addresses")]
 pub(crate) struct TooMany;
 
 impl Policy {
-    /// Who sent the request: the peer, unless it is trusted; then whom the list names, walked from the right past trusted
-    /// addresses (attacks F-06). What cannot be read ends the walk at the last address that could (F-08).
+    /// The client's address. If the peer is not trusted, it is the peer's address. If the peer is trusted, `X-Forwarded-For` is
+    /// read from the right, and the client is the first address that is not trusted (attacks F-06), or the last one
+    /// that is read. An entry that cannot be parsed ends the search, and the client is the last address that could be parsed (F-08).
     pub(crate) fn client(&self, headers: &HeaderMap, peer: IpAddr) -> IpAddr {
         let mut client = peer;
         if !self.is_trusted(peer) {
@@ -92,13 +93,13 @@ impl Policy {
         client
     }
 
-    /// Whether `address` is that of a proxy that is believed.
+    /// Whether `address` belongs to a trusted proxy.
     pub(crate) fn is_trusted(&self, address: IpAddr) -> bool {
         !self.trusted.is_empty() && self.trusted.iter().any(|network| network.contains(&address))
     }
 
-    /// What a trusted peer says of the request; nothing where the peer is not trusted. Read it before
-    /// [`Protected::strip`](crate::message::header::Protected::strip), which takes these headers out whoever sent them.
+    /// The facts that a trusted peer sends about the request. `None` if the peer is not trusted. Must be called before
+    /// [`Protected::strip`](crate::message::header::Protected::strip), which removes these headers whoever sent them.
     pub(crate) fn told(&self, headers: &HeaderMap, peer: IpAddr) -> Option<Told> {
         if !self.is_trusted(peer) {
             return None;
@@ -111,11 +112,11 @@ impl Policy {
         })
     }
 
-    /// Adds `X-Forwarded-For` to the fields for the target. `peer` is the peer's address as it is written.
+    /// Adds `X-Forwarded-For` to the fields for the target. `peer` is the peer's address as text.
     ///
     /// # Errors
     ///
-    /// [`TooMany`].
+    /// [`TooMany`] if the list has too many addresses.
     pub(crate) fn write(&self, headers: &HeaderMap, peer: &HeaderValue, fields: &mut OwnFields) -> Result<(), TooMany> {
         let given = headers.get_all(FORWARDED_FOR);
         let is_given = given.iter().next().is_some();
@@ -142,14 +143,14 @@ impl Policy {
     }
 }
 
-/// Adds `X-Forwarded-Proto`, `-Port` and `-Host`: what the client used.
+/// Adds `X-Forwarded-Proto`, `-Port` and `-Host` with the scheme, port and host that the client used.
 pub(crate) fn write_origin(fields: &mut OwnFields, scheme: Scheme, port: HeaderValue, host: &HeaderValue) {
     fields.add(FORWARDED_PROTO, HeaderValue::from_static(scheme.as_str()));
     fields.add(FORWARDED_PORT, port);
     fields.add(FORWARDED_HOST, host.clone());
 }
 
-/// A port as a header's value; the two that nearly all clients use are not made anew.
+/// A port as a header value. The values of the two usual ports are constants.
 pub(crate) fn port(port: u16) -> HeaderValue {
     match port {
         443 => HeaderValue::from_static("443"),
@@ -158,14 +159,14 @@ pub(crate) fn port(port: u16) -> HeaderValue {
     }
 }
 
-/// The one field of that name.
+/// The field with this name, if there is exactly one.
 fn only<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h HeaderValue> {
     let mut fields = headers.get_all(name).iter();
     let first = fields.next()?;
     fields.next().is_none().then_some(first)
 }
 
-/// The scheme that `X-Forwarded-Proto` gives. A chain of proxies may make a list of it: all entries must be the same.
+/// The scheme in `X-Forwarded-Proto`. Several proxies may have written a list: all entries must be the same.
 fn scheme(headers: &HeaderMap) -> Option<Scheme> {
     let mut schemes =
         headers.get_all(FORWARDED_PROTO).iter().flat_map(|field| field.as_bytes().split(|byte| *byte == b',')).map(
@@ -179,7 +180,7 @@ fn scheme(headers: &HeaderMap) -> Option<Scheme> {
     schemes.all(|other| other == Some(first)).then_some(first)
 }
 
-/// `X-Forwarded-Host`. Two of them are not one host: the value is one that is refused as such.
+/// `X-Forwarded-Host`. If the header comes twice, the result is a value that is not a valid host, so the request is refused.
 fn host(headers: &HeaderMap) -> Option<HeaderValue> {
     match headers.get_all(FORWARDED_HOST).iter().count() {
         0 => None,
@@ -188,7 +189,7 @@ fn host(headers: &HeaderMap) -> Option<HeaderValue> {
     }
 }
 
-/// Whether a value is an absolute path without anything that readers take in different ways.
+/// Whether a value is an absolute path that every server reads in the same way.
 fn is_plain_path(path: &[u8]) -> bool {
     let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'-' | b'_' | b'.' | b'~');
     path.first() == Some(&b'/')
@@ -196,7 +197,7 @@ fn is_plain_path(path: &[u8]) -> bool {
         && !path.windows(2).any(|pair| pair == b"//" || pair == b"..")
 }
 
-/// One hop, with or without a port.
+/// Parses one entry of the list, with or without a port.
 fn address(hop: &[u8]) -> Option<IpAddr> {
     let text = std::str::from_utf8(hop).ok()?.trim();
     let bare = text.parse::<IpAddr>().ok();
@@ -206,7 +207,8 @@ fn address(hop: &[u8]) -> Option<IpAddr> {
     bare.or_else(with_port).or_else(bracketed).map(|address: IpAddr| address.to_canonical())
 }
 
-/// The trace id for the target (ALB §10.3): ours as `Root` where the client has none, else as `Self` before its `Root`.
+/// The trace id for the target (ALB §10.3). Ours is `Root` if the client sent no trace id. Otherwise ours is `Self`, before
+/// the client's `Root`.
 pub(crate) fn trace_id(given: Option<&HeaderValue>, id: &str) -> HeaderValue {
     let given = given.and_then(|value| value.to_str().ok()).filter(|value| value.len() < 1024);
     let value = match given.filter(|given| given.contains("Root=")) {

@@ -1,21 +1,22 @@
-//! How a request says where its body ends (RFC 9112 §6): what the HTTP library lets pass, and another server could read in
-//! another way, is refused.
+//! Checks how a request marks the end of its body (RFC 9112 §6). Refuses requests that the HTTP library accepts but another
+//! server could read in another way.
 
 use http::{HeaderMap, Method, Version, header};
 
 use crate::message::header::has_outer_blank;
 
-/// A request whose end two servers could see in different places.
+/// Two servers could disagree about where the request ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Error {
-    /// A transfer coding beside `chunked`: it would have to be decoded, or be passed on under the name that is taken out
-    /// (RFC 9112 §6.1).
+    /// A transfer coding other than `chunked`. Vestibule does not decode it, and cannot pass it on because `Transfer-Encoding`
+    /// is removed (RFC 9112 §6.1).
     #[error("the request has a transfer coding other than chunked")]
     TransferCoding,
-    /// A length with a leading zero, which some read as octal, or two lengths, or none where HTTP/1.0 needs one.
+    /// A length with a leading zero, which some servers read as octal. Or two lengths. Or no length in an HTTP/1.0 request that
+    /// needs one.
     #[error("the length of the request is ambiguous")]
     Length,
-    /// A field's value begins or ends with a blank over HTTP/2 (RFC 9113 §8.2.1).
+    /// The value of a field begins or ends with a space or tab over HTTP/2 (RFC 9113 §8.2.1).
     #[error("a header value begins or ends with a space or tab")]
     Blank,
 }
@@ -26,8 +27,8 @@ pub(crate) enum Error {
 ///
 /// See [`Error`] (attacks G-02, G-03, G-05).
 pub(crate) fn check(version: Version, method: &Method, headers: &HeaderMap) -> Result<(), Error> {
-    // Clients do send `a=b; ` as `Cookie`. Blanks around a pair are not part of its value (RFC 6265 §5.4), so that no two
-    // readers differ.
+    // Clients do send `a=b; ` as `Cookie`. Spaces around a pair are not part of its value (RFC 6265 §5.4), so no two
+    // readers disagree.
     if version == Version::HTTP_2
         && headers.iter().any(|(name, value)| has_outer_blank(value) && *name != header::COOKIE)
     {
@@ -42,13 +43,13 @@ pub(crate) fn check(version: Version, method: &Method, headers: &HeaderMap) -> R
     let mut lengths = headers.get_all(header::CONTENT_LENGTH).iter();
     match (lengths.next().map(|length| length.as_bytes()), lengths.next()) {
         (_, Some(_)) | (Some([b'0', _, ..]), _) => Err(Error::Length),
-        // RFC 1945 §7.2.2: a request of HTTP/1.0 with a body has a length, for the connection cannot end it.
+        // RFC 1945 §7.2.2: an HTTP/1.0 request with a body needs a length, because closing the connection cannot mark its end.
         (None, None) if version == Version::HTTP_10 && may_have_a_body(method) => Err(Error::Length),
         _ => Ok(()),
     }
 }
 
-/// Whether a request of that method says how long its body is also when there is none (RFC 9110 §8.6).
+/// Whether a request with this method has a `Content-Length` even if it has no body (RFC 9110 §8.6).
 pub(crate) fn may_have_a_body(method: &Method) -> bool {
     matches!(*method, Method::POST | Method::PUT | Method::PATCH)
 }

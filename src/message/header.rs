@@ -1,4 +1,5 @@
-//! Header names we own, hop-by-hop removal, and the folding of names that a gateway behind us could take for ours.
+//! Header names that only Vestibule may set, the removal of hop-by-hop headers, and other spellings of names that a gateway
+//! behind us could confuse with ours.
 
 use std::collections::HashSet;
 
@@ -20,11 +21,11 @@ pub(crate) const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwar
 pub(crate) const FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
 /// `x-forwarded-host`: the host that the client named.
 pub(crate) const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
-/// `x-forwarded-prefix`: the part of the path that a proxy in front has taken away.
+/// `x-forwarded-prefix`: the part of the path that a proxy in front of us has removed.
 pub(crate) const FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
 
-/// Names that say who the user is, where the request came from, or which path was meant, to some application: a client may
-/// set none of them (attacks H-01…H-15, F-02…F-05, P-19, P-20).
+/// Names that tell some application who the user is, where the request came from, or which path is meant. A client may set
+/// none of them (attacks H-01…H-15, F-02…F-05, P-19, P-20).
 const NEVER_FROM_A_CLIENT: &[&str] = &[
     "x-amzn-oidc-identity",
     "x-amzn-oidc-data",
@@ -128,12 +129,12 @@ const NEVER_FROM_A_CLIENT: &[&str] = &[
     "oidc-access-token",
 ];
 
-/// Fields that concern one connection, or the framing of one message on it (RFC 9110 §7.6.1, RFC 9113 §8.2.2). No message
-/// that we pass on has one of them in its head or in its trailers, in either direction and with either protocol. What the
-/// next connection needs is written anew for it.
+/// Hop-by-hop fields: they concern one connection, or the framing of one message on it (RFC 9110 §7.6.1, RFC 9113 §8.2.2).
+/// They are removed from the head and the trailers of every message that we pass on, in both directions and with both
+/// protocols. The fields that the next connection needs are written anew.
 ///
-/// `Connection` itself is handled apart, because it names more fields. `Content-Length` is not in this list: the head keeps
-/// it for the body's reader, and whoever writes the message writes the length of the body that there is.
+/// `Connection` itself is handled separately, because it names more fields. `Content-Length` is not in this list: the reader
+/// of the body needs it in the head, and the writer of the message writes the length of the actual body.
 const OF_THE_CONNECTION: &[&str] = &[
     "te",
     "transfer-encoding",
@@ -146,8 +147,8 @@ const OF_THE_CONNECTION: &[&str] = &[
     "http2-settings",
 ];
 
-/// Names that may come in a head, but not after a body: a recipient that merges the two would let the end of a message
-/// overrule its beginning (RFC 9110 §6.5.1). Besides [`OF_THE_CONNECTION`].
+/// Names that are allowed in a head but not in trailers, in addition to [`OF_THE_CONNECTION`]. In a recipient that merges
+/// trailers into the head, the end of a message would override its beginning (RFC 9110 §6.5.1).
 const ONLY_IN_THE_HEAD: &[&str] = &[
     "connection",
     "x-forwarded-for",
@@ -182,25 +183,25 @@ const ONLY_IN_THE_HEAD: &[&str] = &[
 
 /// Which header names a client may not set.
 ///
-/// CGI and WSGI turn everything that is not a letter or digit into `_` and upper-case the rest, so that `X_Forwarded_User`
-/// and `X.Forwarded.User` are `X-Forwarded-User` to such an application (CVE-2025-64484, CVE-2026-88011). No client needs
-/// another character than letters, digits and `-` in a name: a header with one is dropped, whatever it says, and what is
-/// left has one spelling.
+/// CGI and WSGI turn every character that is not a letter or digit into `_`, and turn letters into upper case. To such an
+/// application `X_Forwarded_User` and `X.Forwarded.User` are the same as `X-Forwarded-User` (CVE-2025-64484,
+/// CVE-2026-88011). No client needs characters other than letters, digits and `-` in a name. So a header with another
+/// character in its name is dropped, whatever its value, and every remaining name has one spelling.
 #[derive(Clone, Debug)]
 pub(crate) struct Protected {
     names: HashSet<Box<[u8]>>,
-    /// For each first letter, bit `n` is set where a protected name of it has `n` bytes: nearly every other name is told
-    /// apart by this alone.
+    /// For each first letter, bit `n` is set if a protected name with this letter has `n` bytes. This test alone rules out
+    /// nearly every name that is not protected.
     lengths: [u64; 128],
 }
 
 impl Protected {
-    /// The built-in names, and `more` that the configuration makes ours (claims mapped to headers).
+    /// The built-in names, and the names in `more`, which the configuration adds (claims mapped to headers).
     pub(crate) fn new<'n>(more: impl IntoIterator<Item = &'n HeaderName>) -> Self {
         let mut protected = Self { names: HashSet::new(), lengths: [0; 128] };
         let more = more.into_iter().map(HeaderName::as_str);
         for name in NEVER_FROM_A_CLIENT.iter().copied().chain(more) {
-            // Of a name of ours with another character the spelling with `-` is what a client could send.
+            // If a configured name has another character, only its spelling with `-` can come from a client.
             let name: Box<[u8]> = name.bytes().map(|byte| if is_plain(byte) { byte } else { b'-' }).collect();
             protected.lengths[usize::from(name[0] & 0x7f)] |= 1_u64 << name.len().min(63);
             protected.names.insert(name);
@@ -218,7 +219,7 @@ impl Protected {
         may_be_ours && self.names.contains(name)
     }
 
-    /// Removes every protected name. Returns the methods that the request asks to be taken for its own.
+    /// Removes every protected name. Returns the removed fields that ask the target to use another method.
     pub(crate) fn strip(&self, headers: &mut HeaderMap) -> Vec<MethodOverride> {
         let refused: Vec<HeaderName> = headers.keys().filter(|name| self.contains(name)).cloned().collect();
         let mut overrides = Vec::new();
@@ -233,21 +234,21 @@ impl Protected {
     }
 }
 
-/// Removes from trailers what means something only in a head, what concerns a connection, and what `is_refused` says
-/// besides.
+/// Removes from trailers the fields that are allowed only in a head, the hop-by-hop fields, and the fields for which
+/// `is_refused` is true.
 pub(crate) fn strip_trailers(trailers: &mut HeaderMap, is_refused: impl Fn(&HeaderName) -> bool) {
     let is_of_a_head = |name: &HeaderName| ONLY_IN_THE_HEAD.contains(&name.as_str()) || is_of_the_connection(name);
     remove_all(trailers, |name| is_of_a_head(name) || is_refused(name));
 }
 
-/// Whether a field's value begins or ends with a blank. HTTP/1.1 has no such values, because blanks around a value belong
-/// to the syntax there; over HTTP/2 such a message is malformed (RFC 9113 §8.2.1).
+/// Whether a field's value begins or ends with a space or tab. HTTP/1.1 has no such values, because spaces around a value
+/// are part of the syntax there. Over HTTP/2 such a message is malformed (RFC 9113 §8.2.1).
 pub(crate) fn has_outer_blank(value: &HeaderValue) -> bool {
     let is_blank = |byte: Option<&u8>| matches!(byte, Some(b' ' | b'\t'));
     is_blank(value.as_bytes().first()) || is_blank(value.as_bytes().last())
 }
 
-/// A field that asks the target to take the request for one of another method.
+/// A field that asks the target to use another method than the request's.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct MethodOverride {
     pub(crate) name: HeaderName,
@@ -255,7 +256,7 @@ pub(crate) struct MethodOverride {
 }
 
 impl MethodOverride {
-    /// Whether it asks for the method that the request has.
+    /// Whether the field asks for the method that the request already has.
     pub(crate) fn is_of(&self, method: &Method) -> bool {
         self.method.as_bytes().eq_ignore_ascii_case(method.as_str().as_bytes())
     }
@@ -269,7 +270,7 @@ impl MethodOverride {
 /// Names by which applications let a request override its method (attacks P-19).
 const METHOD_OVERRIDES: &[&str] = &["x-http-method", "x-http-method-override", "x-method-override"];
 
-/// Under every spelling that an application could fold to such a name.
+/// Whether an application could read this name as one of [`METHOD_OVERRIDES`], in any spelling.
 fn is_method_override(name: &HeaderName) -> bool {
     let folded = name.as_str().bytes().map(|byte| if is_plain(byte) { byte } else { b'-' });
     METHOD_OVERRIDES.iter().any(|known| known.bytes().eq(folded.clone()))
@@ -279,7 +280,7 @@ const fn is_plain(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'-'
 }
 
-/// Removes what `is_refused` says. Nearly always there is nothing, and the map is only read.
+/// Removes every field for which `is_refused` is true. Nearly always there is none, and the map is only read.
 fn remove_all(headers: &mut HeaderMap, is_refused: impl Fn(&HeaderName) -> bool) {
     let refused: Vec<HeaderName> = headers.keys().filter(|name| is_refused(name)).cloned().collect();
     for name in refused {
@@ -287,10 +288,10 @@ fn remove_all(headers: &mut HeaderMap, is_refused: impl Fn(&HeaderName) -> bool)
     }
 }
 
-/// Removes from a head every field that concerns one connection only, and every field that `Connection` names (RFC 9110
-/// §7.6.1). Returns the names that `Connection` gave: trailers may not carry them either.
+/// Removes the hop-by-hop fields from a head, and every field that `Connection` names (RFC 9110
+/// §7.6.1). Returns the names in `Connection`, because trailers may not carry them either.
 ///
-/// Runs before anything of ours is added, so that neither side can have ours removed (attacks H-10).
+/// Runs before Vestibule adds its own fields, so that neither the client nor the target can have them removed (attacks H-10).
 pub(crate) fn remove_hop_by_hop(headers: &mut HeaderMap) -> Vec<HeaderName> {
     let mut named = Vec::new();
     if let Some(connection) = headers.get(header::CONNECTION) {
@@ -315,7 +316,7 @@ pub(crate) fn remove_hop_by_hop(headers: &mut HeaderMap) -> Vec<HeaderName> {
 }
 
 fn is_of_the_connection(name: &HeaderName) -> bool {
-    // Nearly every other name is told apart by its first letter and its length.
+    // The first letter and the length rule out nearly every other name.
     let name = name.as_str();
     matches!(
         (name.as_bytes()[0], name.len()),
@@ -323,7 +324,7 @@ fn is_of_the_connection(name: &HeaderName) -> bool {
     ) && OF_THE_CONNECTION.contains(&name)
 }
 
-/// Names that `Connection` may not have removed: the message would mean something else without them, or says who sent it.
+/// Names that `Connection` cannot remove. Without them the message would have another meaning, or they tell who sent it.
 fn is_end_to_end(name: &HeaderName) -> bool {
     *name == header::HOST
         || *name == header::COOKIE

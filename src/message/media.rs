@@ -1,15 +1,15 @@
-//! Which form of an answer the client can use, and whether the request loads a page into a tab.
+//! Finds out which form of an answer the client can use, and whether the request loads a page into a tab.
 
 use http::{HeaderMap, HeaderName, Method, header};
 
-/// The form in which a client wants to be told something.
+/// The form in which a client prefers an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Preferred {
     /// `text/html`: a person with a browser.
     Html,
     /// `application/json`: a program.
     Json,
-    /// Neither was asked for.
+    /// The client asked for neither.
     Text,
 }
 
@@ -20,9 +20,9 @@ pub(crate) enum Intent {
     Navigation,
     /// A browser loads a page into a frame of another page. Providers refuse to be shown in a frame.
     Frame,
-    /// A browser or a link preview asks ahead of time. Nobody looks at the answer yet.
+    /// A browser or a link preview loads the page ahead of time. The user does not see the answer yet.
     Prefetch,
-    /// A script, an image, a WebSocket, a program: whatever shows no page.
+    /// A script, an image, a WebSocket or a program: the answer is not shown as a page.
     Other,
 }
 
@@ -31,7 +31,7 @@ const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
 const UPGRADE_INSECURE_REQUESTS: HeaderName = HeaderName::from_static("upgrade-insecure-requests");
 const X_REQUESTED_WITH: HeaderName = HeaderName::from_static("x-requested-with");
 
-/// `Sec-Purpose` is today's name (Fetch §3.7). The others are those of Safari, older Chromium and older Firefox.
+/// `Sec-Purpose` is the current name (Fetch §3.7). Safari, older Chromium and older Firefox send the other names.
 const PURPOSES: [&str; 4] = ["sec-purpose", "purpose", "x-purpose", "x-moz"];
 
 /// Reads `Accept` (RFC 9110 §12.5.1). Weights are not compared: a client that names HTML can show it.
@@ -56,11 +56,12 @@ fn is_unwanted(parameters: &str) -> bool {
 
 /// What the client does with the answer.
 ///
-/// `Sec-Fetch-Mode` decides where it is present: browsers set it, scripts can neither set it nor ask for `navigate`
-/// (Fetch §2.2.2, §5.4). `Sec-Fetch-Dest` only tells frames from tabs. In particular it is `empty` when a service worker
-/// passes a navigation on (`fetch(event.request)`), so that no value of it is required. A worker that passes on a copy
-/// (`new Request(event.request, …)`) cannot keep the mode, but keeps the navigation's headers and its way with redirects. A
-/// client that sends neither field is an old browser or a program: one that names HTML in `Accept` wants a page.
+/// If `Sec-Fetch-Mode` is present, it decides: browsers set it, and scripts can neither set it nor ask for `navigate`
+/// (Fetch §2.2.2, §5.4). `Sec-Fetch-Dest` only distinguishes frames from tabs. It is `empty` when a service worker
+/// forwards a navigation (`fetch(event.request)`), so no value of it is required. A worker that forwards a copy
+/// (`new Request(event.request, …)`) cannot keep the mode, but the copy keeps the headers and the redirect mode of the
+/// navigation. A client that sends neither field is an old browser or a program. If it names HTML in `Accept`, it wants a
+/// page.
 pub(crate) fn intent(method: &Method, headers: &HeaderMap) -> Intent {
     if is_prefetch(headers) {
         return Intent::Prefetch;
@@ -76,7 +77,7 @@ pub(crate) fn intent(method: &Method, headers: &HeaderMap) -> Intent {
         },
         Some(b"same-origin") if is_copied_navigation(headers) => Intent::Navigation,
         Some(_) => Intent::Other,
-        // Whatever took the mode away left the destination. Only a navigation has one of these.
+        // Something removed `Sec-Fetch-Mode` but kept `Sec-Fetch-Dest`. Only a navigation has one of these destinations.
         None => match destination {
             Some(b"document") => Intent::Navigation,
             Some(b"iframe" | b"frame" | b"fencedframe") => Intent::Frame,
@@ -87,20 +88,20 @@ pub(crate) fn intent(method: &Method, headers: &HeaderMap) -> Intent {
     }
 }
 
-/// Whether a script has made the request, and a browser says so.
+/// Whether the browser's headers say that a script made the request.
 pub(crate) fn is_made_by_script(headers: &HeaderMap) -> bool {
     headers.get(SEC_FETCH_MODE).is_some_and(|mode| matches!(mode.as_bytes(), b"cors" | b"no-cors" | b"same-origin"))
 }
 
-/// Whether a browser or a preview asks ahead of time, on nobody's behalf: it may change nothing (attacks C-15).
+/// Whether a browser or a preview loads the page ahead of time. No user asked for it, so it must change nothing (attacks C-15).
 pub(crate) fn is_prefetch(headers: &HeaderMap) -> bool {
     let purposes = PURPOSES.iter().filter_map(|name| headers.get(*name)?.to_str().ok());
     let is_ahead = |word: &str| matches!(word.trim(), "prefetch" | "prerender" | "preview");
     purposes.flat_map(|purpose| purpose.split([';', ','])).any(is_ahead)
 }
 
-/// Whether a service worker's own request has the headers of a navigation. Scripts can set these two, but a script that does
-/// is only answered by a redirect that it cannot follow.
+/// Whether a request that a service worker made has the headers of a navigation. Scripts can set these two headers, but such
+/// a script only gets a redirect that it cannot follow.
 fn is_copied_navigation(headers: &HeaderMap) -> bool {
     let is_upgrading = headers.get(UPGRADE_INSECURE_REQUESTS).is_some_and(|value| value.as_bytes() == b"1");
     is_upgrading && preferred(headers) == Preferred::Html && !is_scripted(headers)

@@ -1,6 +1,6 @@
-//! HTTP messages (RFC 9110 §6): what every other room means by request, response, header, cookie, URI.
+//! HTTP messages (RFC 9110 §6): the types for requests, responses, headers, cookies and URIs that all other rooms use.
 //!
-//! Knows nothing of what a message is for. Start at [`uri::CanonicalRequest`], the one reading of a request's target.
+//! Does not know what a message is for. Start at [`uri::CanonicalRequest`], the only place that parses a request's target.
 
 pub(crate) mod body;
 pub(crate) mod caching;
@@ -24,7 +24,7 @@ use body::Body;
 pub(crate) type Request = http::Request<Body>;
 /// A response whose body streams.
 pub(crate) type Response = http::Response<Body>;
-/// A small request with its body in memory, as the back channel and the user pool speak them.
+/// A small request with its body in memory, for the back channel and the user pool.
 pub(crate) type WholeRequest = http::Request<Bytes>;
 /// A small response with its body in memory.
 pub(crate) type WholeResponse = http::Response<Bytes>;

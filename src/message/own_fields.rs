@@ -2,24 +2,24 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-/// About as many fields as a signed-in user's request gets.
+/// The approximate number of fields that a signed-in user's request gets.
 const FIELDS_USUAL: usize = 12;
 
-/// Fields that take the place of every field of the same name which the client sent.
+/// Fields that replace every field of the same name from the client.
 ///
-/// They are kept apart from the client's fields: whoever writes the head writes the client's fields except those that
-/// [`replaces`](Self::replaces) names, then these. So no field of the client can stand beside one of ours (attacks H-01,
-/// H-09), and the client's map is only read.
+/// They are stored apart from the client's fields. The code that writes the head first writes the client's fields, without
+/// those for which [`replaces`](Self::replaces) is true, and then these fields. So a client's field never appears next to
+/// one of ours with the same name (attacks H-01, H-09), and the client's map is only read.
 #[derive(Debug, Default)]
 pub(crate) struct OwnFields {
-    /// Without a value, the client's fields of this name are left out and nothing is written.
+    /// If there is no value, the client's fields of this name are omitted and nothing is written.
     fields: Vec<(HeaderName, Option<HeaderValue>)>,
-    /// Bit `n` is set where one of the names has `n` bytes: nearly every other name is told apart by this alone.
+    /// Bit `n` is set if one of the names has `n` bytes. This test alone rules out nearly every other name.
     lengths: u64,
 }
 
 impl OwnFields {
-    /// No fields yet, with room for those of a usual request.
+    /// An empty list, with capacity for the fields of a usual request.
     pub(crate) fn with_room() -> Self {
         Self { fields: Vec::with_capacity(FIELDS_USUAL), lengths: 0 }
     }
@@ -29,7 +29,7 @@ impl OwnFields {
         self.put(name, Some(value));
     }
 
-    /// Leaves out what the client sent under this name.
+    /// Omits the client's fields of this name.
     pub(crate) fn omit(&mut self, name: HeaderName) {
         self.put(name, None);
     }
@@ -39,7 +39,7 @@ impl OwnFields {
         self.fields.push((name, value));
     }
 
-    /// Whether the client's fields of this name are not written.
+    /// Whether the client's fields of this name are omitted.
     pub(crate) fn replaces(&self, name: &HeaderName) -> bool {
         self.lengths & length_bit(name) != 0 && self.fields.iter().any(|(own, _)| own == name)
     }
@@ -49,7 +49,7 @@ impl OwnFields {
         self.fields.iter().filter_map(|(name, value)| Some((name, value.as_ref()?)))
     }
 
-    /// Makes `headers` what a target is sent: the client's fields with these in their places.
+    /// Changes `headers`, the client's fields, into the headers for the target.
     pub(crate) fn write_into(&self, headers: &mut HeaderMap) {
         for (name, _) in &self.fields {
             headers.remove(name);
@@ -58,7 +58,7 @@ impl OwnFields {
     }
 }
 
-/// Names of 63 bytes and more share a bit.
+/// The bit for the length of a name. Names of 63 bytes and more share one bit.
 fn length_bit(name: &HeaderName) -> u64 {
     1 << name.as_str().len().min(63)
 }

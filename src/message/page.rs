@@ -1,11 +1,12 @@
-//! What every page of ours shares: one look, and headers that let nothing be stored, framed, sniffed or run.
+//! The common parts of all of Vestibule's own pages: one style, and headers that forbid caching, framing, content sniffing
+//! and scripts.
 //!
-//! No page of ours has a script. The one stylesheet is in the page and is allowed by its hash, so that a page needs no
+//! None of these pages has a script. The only stylesheet is inside the page and is allowed by its hash. So a page needs no
 //! second request and no `unsafe-inline`.
 
 use http::{HeaderMap, HeaderValue, header};
 
-/// The look: one column, the system's own type, light or dark as the reader's system is.
+/// The stylesheet: one column, the system's font, and light or dark as the user's system is set.
 pub(crate) const STYLE: &str = "\
 :root{color-scheme:light dark;--page:#f4f4f1;--card:#fff;--ink:#1c1d1f;--soft:#5c6066;--line:#d9dad6;--field:#8b8f96;--accent:#1d4ed8;--on-accent:#fff;--wrong:#b3261e;--wrong-page:#fdf0ef}\
 @media(prefers-color-scheme:dark){:root{--page:#141517;--card:#1e2023;--ink:#f0f0ee;--soft:#a3a7ad;--line:#34373c;--field:#6d7279;--accent:#8ab4ff;--on-accent:#0b1220;--wrong:#ff9b93;--wrong-page:#36201f}}\
@@ -27,17 +28,17 @@ input{display:block;width:100%;margin:0 0 1rem;padding:.625rem .75rem;border:1px
 .wide{width:100%;margin:.5rem 0 0;text-align:center}\
 a:focus-visible,.button:focus-visible,input:focus-visible{outline:3px solid var(--accent);outline-offset:2px}";
 
-/// The hash by which a page allows [`STYLE`] (CSP 3 §6.7.3.3); a test says what it must be when the look changes.
+/// The hash with which a page allows [`STYLE`] (CSP 3 §6.7.3.3). When the style changes, a test fails and shows the new hash.
 const STYLE_HASH: &str = "sha256-irn1xR64PuEH7WSGZRsgAe5OqNcmzW79x4e25fp58wE=";
 
-/// A page's Content-Security-Policy: no script, no frame, no request but those that forms may make to `form_action`.
+/// A page's Content-Security-Policy: no scripts, no frames, and no requests except forms that are sent to `form_action`.
 pub(crate) fn content_security_policy(form_action: &str) -> String {
     format!(
         "default-src 'none'; style-src '{STYLE_HASH}'; base-uri 'none'; form-action {form_action}; frame-ancestors 'none'"
     )
 }
 
-/// Sets the headers of every page of ours (attacks X-07, U-11). A policy that is set already stays.
+/// Sets the headers of every page of Vestibule (attacks X-07, U-11). A policy that is already set is kept.
 pub(crate) fn harden(headers: &mut HeaderMap) {
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
@@ -48,15 +49,15 @@ pub(crate) fn harden(headers: &mut HeaderMap) {
         .or_insert_with(|| HeaderValue::try_from(content_security_policy("'none'")).expect("the policy is ASCII"));
 }
 
-/// Lets pages of the same origin show a page of ours in a frame.
+/// Allows pages of the same origin to show this page in a frame.
 pub(crate) fn allow_own_frames(headers: &mut HeaderMap) {
     let policy = content_security_policy("'none'").replace("frame-ancestors 'none'", "frame-ancestors 'self'");
     headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("SAMEORIGIN"));
     headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::try_from(policy).expect("the policy is ASCII"));
 }
 
-/// A whole page. `title` and `main` are HTML already; `more_style` follows [`STYLE`], and has no place on a page whose policy
-/// allows that by its hash.
+/// A whole page. `title` and `main` must already be HTML. `more_style` is added after [`STYLE`]. It must be empty on a page
+/// whose policy allows [`STYLE`] by its hash.
 pub(crate) fn document(title: &str, more_style: &str, main: &str) -> String {
     format!(
         r#"<!doctype html>
@@ -78,11 +79,11 @@ pub(crate) fn document(title: &str, more_style: &str, main: &str) -> String {
     )
 }
 
-/// Goes with a response that refuses: the stable code, for the access log.
+/// The stable code of a refusal, attached to the response for the access log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Code(pub(crate) &'static str);
 
-/// Text as it may stand in HTML, between tags and in quoted attributes (attacks X-01).
+/// Escapes text for HTML, between tags and in quoted attributes (attacks X-01).
 pub(crate) fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for character in text.chars() {

@@ -1,15 +1,15 @@
 //! The head of an HTTP/1.1 request as bytes, for the requests that the HTTP library does not read.
 //!
-//! The library refuses characters in a target that other servers accept, and cuts off a fragment. [`look`] decides what
-//! becomes of such a target. Nothing here takes the library's place: a head that is changed is read by the library again, and
-//! a head that is refused is read by [`Unread::of`] for the access log and the error page only.
+//! The library refuses some characters in a target that other servers accept, and it removes a fragment. [`look`] decides
+//! what happens to such a target. This code does not replace the library's parser: the library parses a changed head again.
+//! [`Unread::of`] parses a refused head for the access log and the error page only.
 
 use std::ops::Range;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, Version};
 
-/// What could be read of a request that is refused before it is one.
+/// The parts that could be read of a request whose head was refused.
 #[derive(Debug, Default)]
 pub(crate) struct Unread {
     pub(crate) method: Option<Method>,
@@ -18,11 +18,11 @@ pub(crate) struct Unread {
     pub(crate) headers: HeaderMap,
 }
 
-/// Most fields that are read of a head that is refused.
+/// Maximum number of fields that are read from a refused head.
 const FIELDS_MAX: usize = 200;
 
 impl Unread {
-    /// Reads what can be read of `head`, which may be cut off anywhere. Lines that are no fields are left out.
+    /// Reads as much of `head` as possible. `head` may be cut off anywhere. Lines that are not fields are skipped.
     pub(crate) fn of(head: &[u8]) -> Self {
         let Some(line) = RequestLine::find(head) else { return Self::default() };
         let (first, fields) = match memchr::memchr(b'\n', &head[line.target.end..]) {
@@ -34,7 +34,7 @@ impl Unread {
             b"HTTP/1.0" => Some(Version::HTTP_10),
             _ => None,
         };
-        // A line without its end may have been cut off.
+        // A line without a line feed may have been cut off.
         let lines = fields.split_inclusive(|byte| *byte == b'\n').filter(|line| line.ends_with(b"\n"));
         let lines = lines.map(<[u8]>::trim_ascii_end).take_while(|line| !line.is_empty());
         Self {
@@ -58,19 +58,19 @@ fn field(line: &[u8]) -> Option<(HeaderName, HeaderValue)> {
     Some((HeaderName::from_bytes(name).ok()?, HeaderValue::from_bytes(value[1..].trim_ascii()).ok()?))
 }
 
-/// What becomes of a head that the library does not read, or not as it came.
+/// What happens to a head that the library refuses or changes.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Look {
-    /// The target has characters that every reader takes for their percent-encoded form. This is the head with that form in
-    /// their place, and otherwise the same.
+    /// The target has characters that every server reads like their percent-encoded form. The bytes are the same head with
+    /// these characters percent-encoded.
     Encoded(Bytes),
-    /// The target has a fragment, which some servers cut off and others do not (attacks P-03).
+    /// The target has a fragment, which some servers remove and others do not (attacks P-03).
     Fragment,
-    /// The target has neither, or it is not all there.
+    /// The target has neither, or the target is incomplete.
     Plain,
 }
 
-/// Looks at the target of the request whose head begins with `head`. What follows the head is not touched.
+/// Checks the target of the request that begins with `head`. Bytes after the head are not changed.
 pub(crate) fn look(head: &[u8]) -> Look {
     let Some(RequestLine { target, .. }) = RequestLine::find(head) else { return Look::Plain };
     if head[target.clone()].contains(&b'#') {
@@ -82,7 +82,7 @@ pub(crate) fn look(head: &[u8]) -> Look {
     let is_encoded = |at: usize, byte: u8| match byte {
         _ if !target.contains(&at) => false,
         b'"' => at > query,
-        // The library takes UTF-8.
+        // The library accepts UTF-8.
         0x80.. => at > query && !is_text,
         b'<' | b'>' => at > query || is_path,
         b'`' => at < query && is_path,
@@ -99,7 +99,7 @@ pub(crate) fn look(head: &[u8]) -> Look {
     if encoded.len() == head.len() { Look::Plain } else { Look::Encoded(encoded.into()) }
 }
 
-/// Where the method and the target of a request are, where both are there (RFC 9112 §3).
+/// The positions of the method and the target in a request, if both are complete (RFC 9112 §3).
 struct RequestLine {
     method: Range<usize>,
     target: Range<usize>,
@@ -107,7 +107,7 @@ struct RequestLine {
 
 impl RequestLine {
     fn find(head: &[u8]) -> Option<Self> {
-        // RFC 9112 §2.2: empty lines before a request are none.
+        // RFC 9112 §2.2: empty lines before a request are ignored.
         let start = head.iter().position(|byte| !matches!(byte, b'\r' | b'\n'))?;
         let word = |from: usize| {
             let end = from + memchr::memchr2(b' ', b'\n', &head[from..])?;

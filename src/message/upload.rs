@@ -1,8 +1,9 @@
-//! A request's body as it comes off a client's connection, also after nobody needs it any more.
+//! Reads a request's body from a client's connection, and discards the rest of a body that is no longer needed.
 //!
-//! An exchange can end before its request has: the gate refuses, the target answers early. What the client still sends is
-//! then read and thrown away, within bounds. Closing instead would destroy the answer: the kernel resets a connection that
-//! is closed with unread bytes, and the client's kernel drops what it has received and not yet read (RFC 9112 §9.6).
+//! An exchange can end before the whole request has arrived: a gate refuses it, or the target answers early. The rest of the
+//! body is then read and discarded, within limits. Closing the connection instead could destroy the answer: the kernel
+//! resets a connection that is closed with unread bytes, and the client's kernel then drops data that the client has
+//! received and not yet read (RFC 9112 §9.6).
 
 use std::cell::{Cell, RefCell};
 use std::future::Future as _;
@@ -21,11 +22,12 @@ use tokio::time::{Instant, Sleep};
 use crate::message::BoxError;
 use crate::message::body::{Ending, Malformed, Watch};
 
-/// Most bytes of one request that are read and thrown away.
+/// Maximum number of bytes of one request that are read and discarded.
 const DISCARD_BYTES_MAX: u64 = 64 * 1024 * 1024;
-/// Longest time that one request's rest is read. nginx has the same `lingering_time`.
+/// Maximum time for which the rest of one request is read. nginx has the same default for `lingering_time`.
 const DISCARD_TIME_MAX: Duration = Duration::from_secs(30);
-/// A client that sends nothing for so long (to twice that) has stopped. nginx has the same `lingering_timeout`.
+/// Reading stops if a client sends nothing for this duration (up to twice as long). nginx has the same default for
+/// `lingering_timeout`.
 const DISCARD_QUIET_MAX: Duration = Duration::from_secs(5);
 
 /// The client reset the stream in the middle of the body.
@@ -39,19 +41,19 @@ pub(crate) struct Uploads(Rc<Shared>);
 
 #[derive(Default)]
 struct Shared {
-    /// Bodies that have not ended, also those in `discards`.
+    /// The number of bodies that have not ended, including those in `discards`.
     open: Cell<usize>,
-    /// Bodies that nobody reads any more.
+    /// Bodies that are read and discarded.
     discards: RefCell<Vec<Discard>>,
-    /// Of the connection's task.
+    /// Wakes the connection's task.
     waker: RefCell<Option<Waker>>,
 }
 
-/// One request's body. Dropped before its end, the rest of it is discarded by the connection's task.
+/// One request's body. If it is dropped before its end, the connection's task reads and discards the rest.
 pub(crate) struct Upload {
-    /// `None` when it has ended or was handed over.
+    /// `None` after the body has ended or was handed over to the connection's task.
     open: Option<Open>,
-    /// The client waits for 100 (Continue) before it sends anything (RFC 9110 §10.1.1).
+    /// Whether the client waits for 100 (Continue) before it sends the body (RFC 9110 §10.1.1).
     awaits_continue: bool,
     uploads: Uploads,
 }
@@ -59,18 +61,18 @@ pub(crate) struct Upload {
 /// A body that has not ended.
 struct Open {
     incoming: Incoming,
-    /// HTTP/2 marks the end of a body with a flag; without it, a body that stops has been cut short.
+    /// HTTP/2 marks the end of a body with a flag. A body that stops without the flag was cut short.
     is_http2: bool,
-    /// Hears how the body ends, whoever reads it.
+    /// Is told how the body ends, whether it is read or discarded.
     watch: Box<dyn Watch>,
 }
 
-/// A body that is read and thrown away.
+/// A body that is read and discarded.
 struct Discard {
     body: Open,
     bytes_left: u64,
     has_moved: bool,
-    /// Made where it is polled: a body may be dropped outside of the runtime, when that ends.
+    /// Created when it is first polled, because a body may be dropped outside the runtime when the runtime shuts down.
     timer: Option<Timer>,
 }
 
@@ -80,7 +82,7 @@ struct Timer {
 }
 
 impl Uploads {
-    /// The body of a request. `watch` hears its end; it is dropped without a call where the body was cut short.
+    /// The body of a request. `watch` is told how the body ends. It is dropped without a call if the body was cut short.
     pub(crate) fn begin(
         &self,
         incoming: Incoming,
@@ -93,12 +95,12 @@ impl Uploads {
         Upload { open, awaits_continue, uploads: self.clone() }
     }
 
-    /// Reads on in what nobody needs. Called by the connection's task, after it has looked at everything else.
+    /// Reads and discards the bodies that are no longer needed. The connection's task calls this after all other work.
     pub(crate) fn poll_discards(&self, cx: &mut Context<'_>) {
         if self.0.open.get() == 0 {
             return;
         }
-        // Bodies are also dropped by other tasks: by the one that sends the rest of an upload to its target.
+        // Other tasks drop bodies too, for example the task that sends the rest of an upload to its target.
         let mut waker = self.0.waker.borrow_mut();
         if !waker.as_ref().is_some_and(|known| known.will_wake(cx.waker())) {
             *waker = Some(cx.waker().clone());
@@ -128,23 +130,24 @@ impl Uploads {
 }
 
 impl Open {
-    /// The next frame. An error or `None` is the last.
+    /// The next frame. No frame follows an error or `None`.
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let frame = ready!(Pin::new(&mut self.incoming).poll_frame(cx)).transpose().map_err(cause)?;
-        // hyper says that a stream is over that was reset with NO_ERROR; so it is, but the body is not whole (attacks G-04).
+        // hyper reports a stream that was reset with NO_ERROR as ended. But the body is not complete (attacks G-04).
         if frame.is_none() && self.is_http2 && !self.incoming.is_end_stream() {
             return Poll::Ready(Some(Err(CutShort.into())));
         }
         Poll::Ready(frame.map(Ok))
     }
 
-    /// Whether the frame that was read last was the end.
+    /// Whether the last frame that was read was the end of the body.
     fn is_over(&self) -> bool {
         self.incoming.is_end_stream()
     }
 }
 
-/// Tells what is not HTTP from a client that has gone. hyper says it by the kind of an I/O error within its own.
+/// Distinguishes data that is not valid HTTP from a client that closed the connection. hyper's error has an I/O error as
+/// its source, and the kind of that error tells them apart.
 fn cause(error: hyper::Error) -> BoxError {
     let mut source = std::error::Error::source(&error);
     while let Some(within) = source {
@@ -192,7 +195,7 @@ impl Upload {
 
 impl Drop for Upload {
     fn drop(&mut self) {
-        // Reading would tell a client to begin that waits for a word before it sends.
+        // Reading would send 100 (Continue), and the client would begin to send the body.
         if self.awaits_continue {
             self.end(None);
         } else if let Some(open) = self.open.take() {
@@ -202,7 +205,7 @@ impl Drop for Upload {
 }
 
 impl Discard {
-    /// Ready when there is nothing more to read, or when it was enough.
+    /// Ready when the body has ended, or when a limit is reached.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         while let Poll::Ready(frame) = self.body.poll_frame(cx) {
             let Some(Ok(frame)) = frame else {

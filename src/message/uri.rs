@@ -1,15 +1,15 @@
-//! The request target, read once (DESIGN §1, step 2).
+//! Parses the request target, once for each request (DESIGN §1, step 2).
 //!
-//! Rules, policy, the access log and the line sent to the target all come from one [`CanonicalRequest`]. What two readers
-//! could read in two ways is refused here and never repaired later:
+//! Rules, policy, the access log and the request line for the target all use one [`CanonicalRequest`]. A request that two
+//! servers could read in two ways is refused here and never repaired later:
 //!
 //! - no dot segments, in any spelling (`..`, `%2e%2e`, `..;x`), no backslash, no control character;
 //! - a percent sign starts an octet, and the decoded path is UTF-8;
 //! - path parameters (`;x=1`) only on the last segment, and rules match without them;
 //! - exactly one host.
 //!
-//! The target receives the client's own bytes. [`path`] says in which other ways a target could read them: these must lead
-//! to the same rule.
+//! The target receives the client's own bytes. [`path`] lists the other ways in which a target could read them. They must
+//! lead to the same rule.
 
 pub(crate) mod authority;
 mod path;
@@ -22,21 +22,21 @@ use http::{HeaderMap, Method, Uri};
 use authority::Authority;
 use path::Reading;
 
-/// The one reading of a request's target.
+/// The parsed target and host of a request.
 #[derive(Clone, Debug)]
 pub(crate) struct CanonicalRequest {
-    /// The method as it came; methods are case-sensitive (RFC 9110 §9.1).
+    /// The method as the client sent it. Methods are case-sensitive (RFC 9110 §9.1).
     pub(crate) method: Method,
     /// The host and the port.
     pub(crate) authority: Authority,
-    /// What goes to the target: path and query as they came, unless [`into_canonical_form`](Self::into_canonical_form) has
-    /// rewritten the path.
+    /// The path and query for the target, as the client sent them, unless [`into_canonical_form`](Self::into_canonical_form)
+    /// has rewritten the path.
     pub(crate) target: PathAndQuery,
-    /// How the path is read, where it is not [`target`](Self::target)'s path letter for letter.
+    /// The decoded path and other readings. `None` if the path is exactly the path in [`target`](Self::target).
     reading: Option<Box<Reading>>,
 }
 
-/// What the client speaks, by our own end or by the word of a trusted proxy.
+/// The scheme that the client used, as seen on our own connection or as a trusted proxy says.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Scheme {
     #[default]
@@ -68,13 +68,13 @@ pub(crate) enum Error {
     /// A reverse proxy does not forward `CONNECT`, `TRACE`, `TRACK` and `DEBUG`, nor a name that is not spelled like a registered method.
     #[error("the proxy does not forward this method")]
     Method,
-    /// No host, two hosts, or one that is not a host.
+    /// No host, two hosts, or an invalid host.
     #[error("the request does not name exactly one host")]
     Host,
-    /// Not a path that begins with a slash.
+    /// The target is not a path that begins with a slash.
     #[error("the request target is not a path")]
     NotAPath,
-    /// The target names another scheme than `http` and `https`.
+    /// The target names a scheme other than `http` and `https`.
     #[error("the request target has a scheme other than http and https")]
     Scheme,
     /// `%` without two hexadecimal digits, or octets that are not UTF-8.
@@ -97,22 +97,22 @@ pub(crate) enum Error {
     EncodedEnd,
 }
 
-/// What a rule does with a path that has `%2F` in it.
+/// What a rule does with a path that contains `%2F`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum EncodedSlash {
-    /// Answers 400.
+    /// Refuses the request with 400.
     #[default]
     Refuse,
-    /// Takes it for three ordinary characters of a segment, and passes it on.
+    /// Treats `%2F` as three ordinary characters of a segment, and passes it on.
     Keep,
 }
 
 impl CanonicalRequest {
-    /// Reads the target and the host of a request. `scheme` is the one by which the client came.
+    /// Parses the target and the host of a request. `scheme` is the scheme that the client used.
     ///
     /// # Errors
     ///
-    /// See [`Error`]; each is a 400 to the client, but for [`Error::Method`], a 405.
+    /// See [`Error`]. The client gets 405 for [`Error::Method`] and 400 for every other error.
     pub(crate) fn parse(scheme: Scheme, method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<Self, Error> {
         if !is_forwardable(method.as_str()) {
             return Err(Error::Method);
@@ -136,7 +136,7 @@ impl CanonicalRequest {
             return Ok(Self { method: method.clone(), authority, target, reading: None });
         }
         let reading = Reading::of(path)?;
-        // `//host/path` is an address with a host to some readers: only the client's first slash is passed on.
+        // Some servers read `//host/path` as an address with a host. So only one of the slashes at the beginning is passed on.
         let target = match path.trim_start_matches('/').len() + 1 {
             length if length == path.len() => raw.clone(),
             length => with_query(&path[path.len() - length..], raw.query())?,
@@ -144,12 +144,12 @@ impl CanonicalRequest {
         Ok(Self { method: method.clone(), authority, target, reading: Some(Box::new(reading)) })
     }
 
-    /// The path that rules match: decoded, without path parameters, without empty segments; `%2F` stays as it is.
+    /// The path that rules match: decoded, without path parameters and without empty segments. `%2F` is not decoded.
     pub(crate) fn path(&self) -> &str {
         self.reading.as_deref().map_or_else(|| self.target.path(), |reading| &reading.decoded)
     }
 
-    /// The path, where it has no parameters: paths of our own are compared with this (attacks P-17).
+    /// The path, if it has no parameters. Vestibule's own paths are compared with this (attacks P-17).
     pub(crate) fn exact_path(&self) -> Option<&str> {
         match self.reading.as_deref() {
             None => Some(self.target.path()),
@@ -157,34 +157,34 @@ impl CanonicalRequest {
         }
     }
 
-    /// Whether `%2F` is in the path.
+    /// Whether the path contains `%2F`.
     pub(crate) fn has_encoded_slash(&self) -> bool {
         self.reading.as_deref().is_some_and(|reading| reading.has_encoded_slash)
     }
 
-    /// The request as a target reads it that takes `%2F` for a slash; each must lead to the same rule.
+    /// The request as read by targets that decode `%2F` as a slash. Each of these must lead to the same rule.
     pub(crate) fn with_slashes_decoded(&self) -> impl Iterator<Item = Self> {
         self.reading.iter().flat_map(|reading| &reading.with_slashes_decoded).map(|path| self.read_as(path))
     }
 
-    /// The request as a target reads it that decodes `%3B`, `%3F` and `%23` before it cuts off path parameters, query and
-    /// fragment; each must lead to the same rule.
+    /// The request as read by targets that decode `%3B`, `%3F` and `%23` before they cut off path parameters, query and
+    /// fragment. Each of these must lead to the same rule.
     pub(crate) fn with_ends_cut(&self) -> impl Iterator<Item = Self> {
         self.reading.iter().flat_map(|reading| &reading.with_ends_cut).map(|path| self.read_as(path))
     }
 
-    /// The request as targets read it that do not decode paths, or do not merge empty segments. Where one of these leads to
+    /// The request as read by targets that do not decode paths, or do not merge empty segments. If one of these leads to
     /// another rule, the target gets the [canonical form](Self::into_canonical_form) instead of the client's own bytes.
     pub(crate) fn otherwise_read(&self) -> impl Iterator<Item = Self> {
         self.reading.iter().flat_map(|reading| &reading.otherwise).map(|path| self.read_as(path))
     }
 
-    /// The same request with its path in the form that the fewest readers misread: empty segments merged, octets that need
-    /// no encoding decoded, all others encoded.
+    /// The same request with its path in the form that servers are least likely to misread: empty segments are merged, octets
+    /// that need no encoding are decoded, and all others are encoded.
     ///
     /// # Errors
     ///
-    /// [`Error::Character`]; cannot happen, because encoded text is a path.
+    /// [`Error::Character`]. It cannot happen, because encoded text is always a valid path.
     pub(crate) fn into_canonical_form(mut self) -> Result<Self, Error> {
         if let Some(reading) = self.reading.as_deref() {
             self.target = with_query(&reading.encoded, self.target.query())?;
@@ -192,7 +192,7 @@ impl CanonicalRequest {
         Ok(self)
     }
 
-    /// The query as it came, without the question mark.
+    /// The query as the client sent it, without the question mark.
     pub(crate) fn query(&self) -> Option<&str> {
         self.target.query()
     }
@@ -222,11 +222,11 @@ impl fmt::Display for CanonicalRequest {
     }
 }
 
-/// Longest method (ALB §7.2).
+/// Maximum length of a method (ALB §7.2).
 const METHOD_LENGTH_MAX: usize = 40;
 
-/// Whether a reverse proxy passes the method on: one in the letters in which all methods are registered, so that no target
-/// takes `GeT` for `GET` when a rule did not, and none that is for debugging proxies and servers (attacks P-18).
+/// Whether Vestibule forwards the method (attacks P-18). Its characters must be those of registered methods, so that no
+/// target reads `GeT` as `GET` when a rule did not. Methods for debugging proxies and servers are not forwarded.
 pub(crate) fn is_forwardable(method: &str) -> bool {
     let is_plain = |byte: u8| byte.is_ascii_uppercase() || byte == b'-' || byte == b'_';
     method.len() <= METHOD_LENGTH_MAX

@@ -20,7 +20,7 @@ fn fetch(what: &str, mode: &'static str, destination: &'static str, accept: &'st
     check(what, &[("sec-fetch-mode", mode), ("sec-fetch-dest", destination), ("accept", accept)], expected);
 }
 
-/// What Chromium 156 sends, as it was seen on the wire.
+/// The headers that Chromium 156 sent in a recorded request.
 #[test]
 fn chromium_says_what_it_does_with_the_answer() {
     fetch("a typed address, a link, a form", "navigate", "document", CHROMIUM, Intent::Navigation);
@@ -106,7 +106,7 @@ fn old_browsers_and_programs_are_known_by_what_they_accept() {
     assert_eq!(intent(&Method::OPTIONS, &headers(&[("accept", FIREFOX)])), Intent::Other);
 }
 
-/// Nobody is shut out for one field that is missing, new or not as everybody sends it.
+/// A client still gets the right answer if one field is missing, new or unusual.
 #[test]
 fn one_signal_that_differs_shuts_no_navigation_out() {
     let accept = ("accept", CHROMIUM);

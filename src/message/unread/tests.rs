@@ -28,7 +28,7 @@ fn characters_that_only_have_one_reading_are_encoded() {
     encoded("GET /?a?\"? HTTP/1.0\n\n", "GET /?a?%22? HTTP/1.0\n\n");
     encoded("\r\n\r\nGET /?\" HTTP/1.1\r\n", "\r\n\r\nGET /?%22 HTTP/1.1\r\n");
     encoded("GET https://app.test/?\" HTTP/1.1\r\n", "GET https://app.test/?%22 HTTP/1.1\r\n");
-    // A target that is all there is enough.
+    // A complete target is enough.
     encoded("GET /?\" HT", "GET /?%22 HT");
 }
 
@@ -47,13 +47,13 @@ fn nothing_else_is_touched() {
         plain(format!("GET /?{control}a HTTP/1.1\r\n\r\n"));
         encoded(format!("GET /?{control}\" HTTP/1.1\r\n\r\n"), format!("GET /?{control}%22 HTTP/1.1\r\n\r\n"));
     }
-    // No request line, or only a part of it.
+    // The request line is missing or incomplete.
     for head in
         ["", "\r\n", "GET", "GET ", "GET /?\"", "GET /?\"\r\nx: y z\r\n", " /?\" HTTP/1.1\r\n", "GET  /?\" HTTP/1.1"]
     {
         plain(head);
     }
-    // A body, and a request behind the first.
+    // A body, and a second request after the first.
     plain("POST /?a HTTP/1.1\r\ncontent-length: 27\r\n\r\nGET /?\" HTTP/1.1\r\nhost: a\r\n\r\n");
     encoded(
         "POST /?\" HTTP/1.1\r\n a: <\r\n\r\nGET /?\" HTTP/1.1\r\n\r\n",
@@ -96,7 +96,7 @@ fn of_a_refused_head_is_read_what_can_be_read() {
 
 type Fields = Vec<(String, Vec<u8>)>;
 
-/// What the library reads of a head: method, target, version, fields and length.
+/// The result of the library's parser for a head: method, target, version, fields and length.
 fn parsed(head: &[u8]) -> Option<(String, Vec<u8>, u8, Fields, usize)> {
     let mut fields = [httparse::EMPTY_HEADER; 32];
     let mut request = httparse::Request::new(&mut fields);
@@ -109,7 +109,7 @@ fn decoded(target: &[u8]) -> Vec<u8> {
     percent_encoding::percent_decode(target).collect()
 }
 
-/// Bytes that mean something to a parser come more often than others.
+/// Random bytes. Bytes with a meaning for a parser are more frequent than others.
 fn noise() -> impl Strategy<Value = Vec<u8>> {
     let byte = prop_oneof![
         4 => prop::sample::select(b" \r\n\t\0:/?#%\"<>`a1\x7f".to_vec()),
@@ -135,7 +135,7 @@ proptest! {
     fn a_head_differs_from_its_encoded_form_within_the_target_only(head in head()) {
         let Look::Encoded(found) = look(&head) else { return Ok(()) };
         prop_assert_eq!(look(&found), Look::Plain);
-        // All bytes but those that are encoded are there, in their order, and nothing else is.
+        // The output has all bytes that are not encoded, in the same order, and nothing else.
         let (mut old, mut new) = (&head[..], &found[..]);
         while let [byte, rest @ ..] = old {
             if new.first() == Some(byte) {
@@ -149,7 +149,7 @@ proptest! {
             old = rest;
         }
         prop_assert!(new.is_empty());
-        // Where the library reads the original, it reads the same of the encoded form, but for the spelling of the target.
+        // If the library accepts the original, it reads the same from the encoded form, except the spelling of the target.
         if let Some((method, target, version, fields, length)) = parsed(&head) {
             let (new_method, new_target, new_version, new_fields, new_length) = parsed(&found).expect("read as well");
             prop_assert_eq!((method, version, fields), (new_method, new_version, new_fields));
@@ -158,7 +158,7 @@ proptest! {
             let path = |target: &[u8]| target.split(|byte| *byte == b'?').next().map(decoded);
             prop_assert_eq!(path(&target), path(&new_target), "the path ends where it ended");
         }
-        // Line breaks are where they were: no request begins or ends elsewhere.
+        // The line breaks do not move, so no request begins or ends in another place.
         let breaks = |bytes: &[u8]| bytes.iter().filter(|byte| matches!(byte, b'\r' | b'\n' | b' ' | b'\0')).count();
         prop_assert_eq!(breaks(&head), breaks(&found));
     }

@@ -1,4 +1,4 @@
-//! The host and port that a request names, in one spelling.
+//! The host and port that a request names, in their canonical spelling.
 
 use std::net::Ipv4Addr;
 
@@ -7,25 +7,25 @@ use http::{HeaderMap, HeaderValue, Uri, header};
 
 use crate::message::uri::{Error, Scheme};
 
-/// Host and, where it is not the scheme's own, port: what a browser's address bar shows.
+/// The host, and the port if it is not the scheme's default. This is the form in a browser's address bar.
 #[derive(Clone, Debug)]
 pub(crate) struct Authority {
-    /// `host` or `host:port`. A header value, because that is what most of it becomes.
+    /// `host` or `host:port`. Stored as a header value, because it is mostly used as one.
     text: HeaderValue,
-    /// How much of the text is the host.
+    /// The length of the host in `text`, in bytes.
     host_length: usize,
     port: Option<u16>,
-    /// The scheme's default port, where the client wrote it although nobody has to.
+    /// The scheme's default port, if the client wrote it although it is not needed.
     written_default: Option<u16>,
 }
 
 impl Authority {
-    /// The host: lower case, without port and without a trailing dot; an address in its one spelling.
+    /// The host in lower case, without port and without a trailing dot. An IP address has its canonical spelling.
     pub(crate) fn host(&self) -> &str {
         &self.as_str()[..self.host_length]
     }
 
-    /// The port, where it is not the scheme's default.
+    /// The port, if it is not the scheme's default.
     pub(crate) fn port(&self) -> Option<u16> {
         self.port
     }
@@ -35,12 +35,12 @@ impl Authority {
         self.text.to_str().expect("made of ASCII")
     }
 
-    /// The same, as a header's value.
+    /// The same, as a header value.
     pub(crate) fn value(&self) -> &HeaderValue {
         &self.text
     }
 
-    /// Host and port, with the scheme's default port where the client wrote it.
+    /// Host and port, with the scheme's default port if the client wrote it.
     pub(crate) fn as_written(&self) -> HeaderValue {
         match self.written_default {
             None => self.text.clone(),
@@ -48,7 +48,7 @@ impl Authority {
         }
     }
 
-    /// The one authority that the request names, by its target or by its `Host` (RFC 9112 §3.2, RFC 9113 §8.3.1).
+    /// The authority that the request names in its target or in its `Host` (RFC 9112 §3.2, RFC 9113 §8.3.1).
     pub(super) fn of(scheme: Scheme, uri: &Uri, headers: &HeaderMap) -> Result<Self, Error> {
         let mut fields = headers.get_all(header::HOST).iter();
         let field = match (fields.next(), fields.next()) {
@@ -61,14 +61,14 @@ impl Authority {
         let parse = |given: &str| Self::parse(scheme, given, || HeaderValue::from_str(given).expect("of an authority"));
         let target = uri.authority().map(|given| parse(given.as_str())).transpose()?;
         match (target, field) {
-            // RFC 9112 §3.2.2 lets the target win; two hosts in one request are refused instead (attacks P-15, G-14).
+            // RFC 9112 §3.2.2 lets the target override `Host`. We refuse two different hosts instead (attacks P-15, G-14).
             (Some(target), Some(field)) if target.text != field.text => Err(Error::Host),
             (Some(named), _) | (None, Some(named)) => Ok(named),
             (None, None) => Err(Error::Host),
         }
     }
 
-    /// Reads `text`. `as_it_is` returns the same text as a header value: used when it already has the one spelling.
+    /// Parses `text`. `as_it_is` returns the same text as a header value. It is used if the text is already canonical.
     fn parse(scheme: Scheme, text: &str, as_it_is: impl FnOnce() -> HeaderValue) -> Result<Self, Error> {
         if let Some((host_length, port)) = plain(text.as_bytes())
             && port != Some(scheme.default_port())
@@ -88,8 +88,8 @@ impl Authority {
     }
 }
 
-/// Length of the host, and port, of an authority that is canonical as it stands: a name or an IPv4 address in lower case.
-/// Nearly all are. Whatever this accepts, [`canonical`] reads in the same way.
+/// The length of the host, and the port, of an authority that is already canonical: a name in lower case or an IPv4 address.
+/// Nearly all authorities are canonical. [`canonical`] gives the same result for everything that this function accepts.
 fn plain(text: &[u8]) -> Option<(usize, Option<u16>)> {
     let is_plain = |byte: &u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_');
     let host_length = text.iter().position(|byte| !is_plain(byte)).unwrap_or(text.len());
@@ -119,15 +119,15 @@ fn may_be_an_ipv4_address(host: &[u8]) -> bool {
     host.get(label).is_some_and(u8::is_ascii_digit)
 }
 
-/// Whether the host is an IPv4 address in its one spelling: four decimal numbers without leading zeros.
+/// Whether the host is an IPv4 address in canonical spelling: four decimal numbers without leading zeros.
 fn is_dotted_quad(host: &[u8]) -> bool {
     std::str::from_utf8(host).is_ok_and(|host| host.parse::<Ipv4Addr>().is_ok())
 }
 
-/// Lower-cases the host, drops one trailing dot, writes addresses in their one spelling, and parses the port.
+/// Turns the host into lower case, removes one trailing dot, writes IP addresses in canonical spelling, and parses the port.
 fn canonical(text: &str) -> Result<(String, Option<u16>), Error> {
-    // The characters of RFC 3986 §3.2.2 but for percent-encoding and sub-delimiters, which no DNS name has; so no
-    // userinfo, no path, no list, no wildcard.
+    // The characters of RFC 3986 §3.2.2 without percent-encoding and sub-delimiters, which no DNS name has. So userinfo,
+    // paths, lists and wildcards are refused.
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b':' | b'[' | b']');
     if text.is_empty() || !text.bytes().all(allowed) {
         return Err(Error::Host);
@@ -147,9 +147,9 @@ fn canonical(text: &str) -> Result<(String, Option<u16>), Error> {
     Ok((canonical_host(name).ok_or(Error::Host)?, port))
 }
 
-/// The one spelling of a host that is made of letters, digits, `-`, `_`, `.`, and for an IPv6 address of brackets and
-/// colons. An IPv6 address is written as RFC 5952 says, and every form of an IPv4 address (`0x7f.1`, `2130706433`) as four
-/// decimal numbers, as browsers do (WHATWG URL §3.5). `None` where it is no host.
+/// The canonical spelling of a host. The host may have letters, digits, `-`, `_` and `.`, and an IPv6 address may have
+/// brackets and colons. An IPv6 address is written in the form of RFC 5952. Every form of an IPv4 address (`0x7f.1`,
+/// `2130706433`) becomes four decimal numbers, as in browsers (WHATWG URL §3.5). `None` if the text is not a host.
 pub(crate) fn canonical_host(name: &str) -> Option<String> {
     if name.starts_with('[') {
         return url::Host::parse(name).ok().map(|address| address.to_string());
@@ -166,7 +166,7 @@ pub(crate) fn canonical_host(name: &str) -> Option<String> {
     }
     match url::Host::parse(name).ok()? {
         url::Host::Ipv4(address) => Some(address.to_string()),
-        // `app.3com` begins with a digit in its last label and is a name.
+        // The last label of `app.3com` begins with a digit, but the host is a name.
         url::Host::Domain(_) => Some(name.to_ascii_lowercase()),
         url::Host::Ipv6(_) => None,
     }
@@ -245,7 +245,7 @@ mod tests {
     }
 
     proptest! {
-        /// Every spelling of an address that a browser reads is the host that the browser reads.
+        /// Every spelling of an address that a browser accepts gives the same host here as in the browser.
         #[test]
         fn hosts_are_read_as_browsers_read_them(text in "(0x)?[0-9a-f]{1,4}(\\.(0x)?[0-9a-f]{1,4}){0,4}\\.?") {
             let browser = url::Url::parse(&format!("https://{text}/"));

@@ -1,9 +1,9 @@
-//! How a path is read, and in which other ways a target could read the same bytes.
+//! Decodes a path, and lists the other ways in which a target could read the same bytes.
 //!
-//! The one reading decodes each segment once, merges empty segments and leaves `%2F` as three ordinary characters. Rules
-//! match it. A target may decode nothing, keep empty segments, take `%2F` for a slash, or decode before it looks for `;`, `?`
-//! and `#`: [`Reading`] lists what it would see then, so that whoever finds the rule can ask whether all of them lead to the
-//! same one.
+//! Vestibule decodes each segment once, merges empty segments and keeps `%2F` as three ordinary characters. Rules match the
+//! result. A target may decode nothing, keep empty segments, decode `%2F` as a slash, or decode before it looks for `;`, `?`
+//! and `#`. [`Reading`] lists the paths that such targets see. The code that finds the rule then checks that all of them
+//! lead to the same rule.
 
 use std::borrow::Cow;
 
@@ -11,25 +11,25 @@ use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_enco
 
 use crate::message::uri::Error;
 
-/// A path that is not read letter for letter.
+/// A path whose decoded form may differ from its bytes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Reading {
-    /// What rules match: decoded, without path parameters, empty segments merged, `%2F` as it is.
+    /// The path that rules match: decoded, without path parameters, with empty segments merged. `%2F` is not decoded.
     pub(super) decoded: String,
-    /// The same path encoded in one way, with its parameters.
+    /// The same path in its canonical encoding, with its parameters.
     pub(super) encoded: String,
     pub(super) has_parameters: bool,
     pub(super) has_encoded_slash: bool,
-    /// What targets see that take `%2F` for a slash.
+    /// The paths that targets see if they decode `%2F` as a slash.
     pub(super) with_slashes_decoded: Vec<String>,
-    /// What targets see that decode a path and then cut off path parameters, a query or a fragment, also where they take
-    /// `%2F` for a slash. Empty without `%3B`, `%3F` and `%23`.
+    /// The paths that targets see if they decode a path and then cut off path parameters, a query or a fragment, also if they
+    /// decode `%2F` as a slash. Empty if the path has no `%3B`, `%3F` or `%23`.
     pub(super) with_ends_cut: Vec<String>,
-    /// What targets see that decode nothing, or keep empty segments.
+    /// The paths that targets see if they decode nothing, or keep empty segments.
     pub(super) otherwise: Vec<String>,
 }
 
-/// Whether the path is read letter for letter, and in no other way. Nearly all are, and they are not copied.
+/// Whether every server reads the path exactly as it is written. Nearly all paths are like that, and they are not copied.
 pub(super) fn is_plain(path: &str) -> bool {
     let mut previous = 0;
     for byte in path.bytes() {
@@ -39,7 +39,7 @@ pub(super) fn is_plain(path: &str) -> bool {
             b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b'=' | b':' | b'@' => true,
             _ => false,
         };
-        // A segment that begins with a dot takes the long way, where dot segments are refused.
+        // A segment that begins with a dot is not plain. `Reading::of` then refuses dot segments.
         if !plain || (byte == b'.' && previous == b'/') {
             return false;
         }
@@ -48,7 +48,7 @@ pub(super) fn is_plain(path: &str) -> bool {
     true
 }
 
-/// Octets that a path segment carries only encoded: RFC 3986 §3.3 without `pchar`; `;` is handled apart.
+/// Octets that must be encoded in a path segment: all except `pchar` of RFC 3986 §3.3. `;` is handled separately.
 const SEGMENT: &AsciiSet = &CONTROLS
     .add(b' ')
     .add(b'"')
@@ -69,21 +69,22 @@ const SEGMENT: &AsciiSet = &CONTROLS
     .add(b';');
 
 impl Reading {
-    /// Reads a path that begins with a slash.
+    /// Decodes a path that begins with a slash.
     ///
     /// # Errors
     ///
     /// See [`Error`].
     pub(super) fn of(path: &str) -> Result<Self, Error> {
         let mut this = Self::default();
-        // As targets see it that keep empty segments; that decode nothing; that take `%2F` for a slash.
+        // The path for targets that keep empty segments, that decode nothing, and that decode `%2F` as a slash.
         let (mut unmerged, mut literal, mut slashes) = (String::new(), String::new(), String::new());
         let mut has_encoded_end = false;
         let mut segments = path.trim_start_matches('/').split('/').peekable();
         while let Some(segment) = segments.next() {
             let is_last = segments.peek().is_none();
             let (name, parameters) = match segment.split_once(';') {
-                // Only on the last segment, and never instead of a name: `/a;x/b` and `/;x` are read in two ways (P-08, P-09).
+                // Parameters are allowed only on the last segment and after a name. Servers disagree about `/a;x/b` and `/;x`
+                // (P-08, P-09).
                 Some((name, parameters)) if is_last && !name.is_empty() => (name, Some(parameters)),
                 Some(_) => return Err(Error::Parameters),
                 None => (segment, None),
@@ -92,7 +93,7 @@ impl Reading {
                 text.push('/');
             }
             literal.push_str(name);
-            // Empty segments in between are merged (attacks P-14); one at the end says "directory" and stays.
+            // Empty segments in the middle are merged (attacks P-14). An empty segment at the end means "directory" and is kept.
             let is_merged = segment.is_empty() && !is_last;
             if !is_merged {
                 this.decoded.push('/');
@@ -100,7 +101,7 @@ impl Reading {
             }
             let begin = unmerged.len();
             this.segment(name, &mut unmerged, &mut slashes)?;
-            // The name has none of these of its own, so each one in the decoded segment was encoded.
+            // The undecoded name has none of these characters, so each one in the decoded segment was encoded.
             has_encoded_end |= unmerged[begin..].contains(ENDS);
             if let Some(parameters) = parameters {
                 this.has_parameters = true;
@@ -123,7 +124,7 @@ impl Reading {
         Ok(this)
     }
 
-    /// Reads one segment without its parameters.
+    /// Decodes one segment without its parameters.
     fn segment(&mut self, name: &str, unmerged: &mut String, slashes: &mut String) -> Result<(), Error> {
         for (index, piece) in between_encoded_slashes(name).enumerate() {
             if index > 0 {
@@ -134,7 +135,7 @@ impl Reading {
                 slashes.push('/');
             }
             let piece = decode(piece)?;
-            // `..%3Bx` too: a server that decodes before it looks for parameters sees `..;x`.
+            // `..%3Bx` is refused too: a server that decodes before it looks for parameters sees `..;x`.
             if matches!(piece.split(ENDS).next(), Some("." | "..")) {
                 return Err(Error::DotSegment);
             }
@@ -147,10 +148,10 @@ impl Reading {
     }
 }
 
-/// What ends a segment (`;`) or the path (`?`, `#`) for whoever decodes first.
+/// Characters that end a segment (`;`) or the path (`?`, `#`) for servers that decode first.
 const ENDS: [char; 3] = [';', '?', '#'];
 
-/// The decoded path without its query and fragment, without the parameters of its segments, and without both.
+/// Three forms of the decoded path: without query and fragment, without the parameters of its segments, and without both.
 fn cuts(path: &str) -> Vec<String> {
     let bare = |path: &str| {
         let names = path.split('/').map(|segment| segment.split(';').next().unwrap_or_default());
@@ -166,7 +167,7 @@ fn between_encoded_slashes(segment: &str) -> impl Iterator<Item = &str> {
     segment.split("%2F").flat_map(|part| part.split("%2f"))
 }
 
-/// The path without empty segments, but for one at the end.
+/// The path without empty segments, except one at the end.
 pub(super) fn merged(path: &str) -> String {
     let mut merged = String::with_capacity(path.len());
     for character in path.chars() {
@@ -177,7 +178,7 @@ pub(super) fn merged(path: &str) -> String {
     merged
 }
 
-/// Decodes once what is percent-encoded, and refuses what servers read in different ways.
+/// Percent-decodes once, and refuses text that servers read in different ways.
 fn decode(text: &str) -> Result<Cow<'_, str>, Error> {
     let mut rest = text.bytes();
     while let Some(byte) = rest.next() {

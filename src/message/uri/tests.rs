@@ -9,7 +9,7 @@ fn parse(target: &str) -> Result<CanonicalRequest, Error> {
     CanonicalRequest::parse(Scheme::Https, &Method::GET, &uri, &headers)
 }
 
-/// The path that rules match, and the canonical form for targets that would misread the client's own bytes.
+/// Checks the path that rules match, and the canonical form for targets that would misread the client's own bytes.
 #[track_caller]
 fn check(target: &str, matched: &str, canonical: &str) {
     let request = parse(target).expect(target);
@@ -17,13 +17,13 @@ fn check(target: &str, matched: &str, canonical: &str) {
     assert_eq!(request.into_canonical_form().expect(target).target.as_str(), canonical, "{target}");
 }
 
-/// The bytes that the target receives while every reading leads to one rule.
+/// Checks the bytes that the target receives if every reading leads to one rule.
 #[track_caller]
 fn forwarded(target: &str, expected: &str) {
     assert_eq!(parse(target).expect(target).target.as_str(), expected, "{target}");
 }
 
-/// The paths that targets see which decode nothing or keep empty segments, then those that take `%2F` for a slash.
+/// Checks the paths that targets see if they decode nothing or keep empty segments, then if they decode `%2F` as a slash.
 #[track_caller]
 fn otherwise(target: &str, otherwise: &[&str], with_slashes: &[&str]) {
     let request = parse(target).expect(target);
@@ -46,7 +46,7 @@ fn the_target_receives_the_clients_own_bytes() {
     ] {
         forwarded(target, target);
     }
-    // `//host/path` is an address with a host to some readers.
+    // Some servers read `//host/path` as an address with a host.
     forwarded("//admin//x?y", "/admin//x?y");
     // An empty path is `/` (RFC 9112 §3.2.1).
     for (target, expected) in
@@ -71,7 +71,7 @@ fn what_a_target_could_read_otherwise_is_known() {
     otherwise("/a%252Fb", &["/a%252Fb"], &[]);
 }
 
-/// The paths that targets see which decode before they look for `;`, `?` and `#`.
+/// Checks the paths that targets see if they decode before they look for `;`, `?` and `#`.
 #[track_caller]
 fn cut(target: &str, expected: &[&str]) {
     let request = parse(target).expect(target);
@@ -252,8 +252,8 @@ fn other_schemes_than_ours_are_refused() {
 const CROOKED: &str = "/(%[0-9a-f]{2}|%2[fF]|[a-zA-Z./;%*'~\\[{-]|//|é){0,24}";
 
 proptest! {
-    /// Reading what the target receives gives the reading that matched, in the client's own bytes and in the canonical form:
-    /// matched and forwarded cannot differ (attacks P-10).
+    /// Parsing the bytes that the target receives gives the path that rules matched. This holds for the client's own bytes and
+    /// for the canonical form. So the matched and the forwarded path cannot differ (attacks P-10).
     #[test]
     fn p_10_what_is_forwarded_is_read_as_what_matched(path in CROOKED) {
         let Ok(first) = parse(&path) else { return Ok(()) };
@@ -272,9 +272,8 @@ proptest! {
         prop_assert!(!first.target.as_str().starts_with("//"));
     }
 
-    /// Whatever a target does to the bytes that it receives - decode them once or not, before it looks for slashes or after,
-    /// before it cuts off parameters, a query and a fragment or after, merge empty segments or not - it sees a path of which
-    /// we know.
+    /// A target may decode the bytes once or not, before or after it looks for slashes, before or after it cuts off parameters,
+    /// a query and a fragment, and may merge empty segments or not. In every case it sees a path that is in our list.
     #[test]
     fn p_10_every_reading_of_a_target_is_known(path in CROOKED) {
         let Ok(request) = parse(&path) else { return Ok(()) };
