@@ -53,7 +53,7 @@ impl Connection {
         }
     }
 
-    /// The same with the logins that the listener counts.
+    /// The same connection, with the listener's count of logins.
     pub(crate) fn with_logins(mut self, logins: Arc<Logins>) -> Self {
         self.logins = logins;
         self

@@ -1,4 +1,4 @@
-//! Renders a rejection as HTML, JSON or text, as the client prefers.
+//! Renders a rejection as HTML, JSON or text, whichever the client prefers.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -35,7 +35,7 @@ pub(crate) fn render(rejection: &Rejection, exchange: &Exchange, preferred: Pref
     if status == StatusCode::METHOD_NOT_ALLOWED {
         headers.insert(header::ALLOW, HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"));
     }
-    // After a request whose end is ambiguous, no further request can be read from the connection (attacks G-02, G-03).
+    // If the end of a request is ambiguous, no further request can be read from the connection (attacks G-02, G-03).
     if matches!(reason, Reason::RequestTransferEncoding | Reason::RequestMalformed | Reason::RequestBodyMalformed) {
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
@@ -45,7 +45,8 @@ pub(crate) fn render(rejection: &Rejection, exchange: &Exchange, preferred: Pref
     response
 }
 
-/// RFC 9110 §11.6.1 wants a challenge with each 401. Not `Basic`, which opens a dialog in browsers (pitfalls 19).
+/// RFC 9110 §11.6.1 requires a challenge with each 401. It is not `Basic`, because browsers open a dialog for that
+/// (pitfalls 19).
 fn challenge(reason: Reason) -> HeaderValue {
     HeaderValue::try_from(format!(r#"Session realm="vestibule", error="{}""#, reason.code())).expect("codes are ASCII")
 }
@@ -117,7 +118,7 @@ fn text(rejection: &Rejection, status: StatusCode, exchange: &Exchange) -> Strin
     text
 }
 
-/// A response in memory as one that streams.
+/// Turns a response in memory into a streaming response.
 pub(crate) fn streamed(whole: WholeResponse) -> Response {
     whole.map(Body::full)
 }

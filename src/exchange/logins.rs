@@ -16,7 +16,7 @@ use crate::message::forwarded;
 const WINDOW: Duration = Duration::from_secs(15 * 60);
 /// Number of maps, each with its own lock, so that workers rarely wait for each other. Only requests that begin or finish a login use them.
 const SHARDS: usize = 16;
-/// Most addresses in one map. A new address evicts an address that has few unfinished logins.
+/// Maximum number of addresses in one map. A new address evicts an address that has few unfinished logins.
 const SHARD_ADDRESSES_MAX: usize = 4096;
 /// How many addresses are compared when one must be evicted.
 const LOOKS_MAX: usize = 32;
@@ -24,7 +24,7 @@ const LOOKS_MAX: usize = 32;
 /// The logins under way of one listener.
 #[derive(Debug)]
 pub(crate) struct Logins {
-    /// For each address. Zero: no limit.
+    /// Maximum number of unfinished logins of one address. Zero: no limit.
     max: u32,
     shards: Vec<Mutex<HashMap<IpAddr, UnderWay>>>,
 }
@@ -36,10 +36,10 @@ struct UnderWay {
 }
 
 impl UnderWay {
-    /// How many there are now.
+    /// The number of unfinished logins at `now`.
     fn count_at(self, now: Timestamp, max: u32) -> f64 {
         if self.at.since(now) > WINDOW {
-            // The clock was ahead when this was counted, and has been set back.
+            // The clock has been set back by more than `WINDOW` since this login was counted.
             return 0.0;
         }
         let passed = Duration::from_secs(now.seconds().saturating_sub(self.at.seconds()));
@@ -54,12 +54,12 @@ impl Default for Logins {
 }
 
 impl Logins {
-    /// At most `max` for each address; zero is no limit.
+    /// Allows at most `max` unfinished logins for each address. Zero: no limit.
     pub(crate) fn new(max: u32) -> Self {
         Self { max, shards: (0..SHARDS).map(|_| Mutex::default()).collect() }
     }
 
-    /// Begins a login of `client`. Answers whether it may begin.
+    /// Begins a login of `client`. Returns whether the login may begin.
     pub(crate) fn begin(&self, client: IpAddr, now: Timestamp) -> bool {
         if self.max == 0 {
             return true;
@@ -105,7 +105,7 @@ impl Logins {
     }
 }
 
-/// Evicts the address with the fewest logins under way of those that are looked at.
+/// Compares at most [`LOOKS_MAX`] addresses and evicts the one with the fewest unfinished logins.
 fn make_room(shard: &mut HashMap<IpAddr, UnderWay>, now: Timestamp, max: u32) {
     let counts = shard.iter().take(LOOKS_MAX).map(|(address, entry)| (*address, entry.count_at(now, max)));
     if let Some((address, _)) = counts.min_by(|one, other| one.1.total_cmp(&other.1)) {

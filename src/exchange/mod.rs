@@ -1,6 +1,7 @@
-//! One request and its response, and what we know so far.
+//! One request and its response, and the facts that are known about them so far.
 //!
-//! Knows no rule, action or provider. Start at [`Exchange`]; [`rejection::Reason`] lists everything we refuse.
+//! This room knows no rule, action or provider. Start at [`Exchange`]. [`rejection::Reason`] lists every reason for a
+//! refusal.
 
 pub(crate) mod connection;
 pub(crate) mod error_page;
@@ -21,67 +22,67 @@ use crate::exchange::rejection::{Reason, Rejection};
 use crate::message::media::{self, Preferred};
 use crate::message::uri::{CanonicalRequest, Scheme};
 
-/// What is known of one request and its response. Made when the head has been read; its record is written when the
-/// response's last byte has gone, or when either side gave up.
+/// The facts about one request and its response. Created when the head of the request has been read. The access record is
+/// written when the last byte of the response has been sent, or when either side has closed early.
 #[derive(Debug)]
 pub(crate) struct Exchange {
-    /// Where the request came in.
+    /// The connection that the request arrived on.
     pub(crate) connection: Rc<Connection>,
-    /// Names the exchange in our log, on our pages and to the target (`x-amzn-trace-id`).
+    /// The id of the exchange in the log, on Vestibule's pages and for the target (`x-amzn-trace-id`).
     pub(crate) id: request_id::RequestId,
     /// When the head had been read.
     pub(crate) started: Instant,
-    /// The same on the calendar.
+    /// The same moment as calendar time.
     pub(crate) started_at: Timestamp,
-    /// Who sent the request: the peer, or whom a trusted peer names (attacks F-06).
+    /// The client's address: the peer's, or the address that a trusted peer names (attacks F-06).
     pub(crate) client: IpAddr,
-    /// How the client came: by our own end of the connection, or by the word of a trusted proxy.
+    /// The scheme that the client used, as seen on our own connection or as a trusted proxy says.
     pub(crate) scheme: Scheme,
     /// The port that a trusted proxy says the client used.
     pub(crate) forwarded_port: Option<u16>,
-    /// The one reading of the target, for the record and the error page; `None` where it was refused. Code that runs after
-    /// the rule was found is given it as an argument.
+    /// The parsed request target, for the access record and the error page. `None` if it was refused. Code that runs after
+    /// the rule was found gets it as an argument.
     pub(crate) request: Option<Rc<CanonicalRequest>>,
-    /// How to tell the client something, where that is known without the headers: see [`Exchange::preferred`].
+    /// The form of answers that the client prefers, if it is known without the headers. See [`Exchange::preferred`].
     pub(crate) preferred: Option<Preferred>,
-    /// The rule that took the request.
+    /// The rule that matched the request.
     pub(crate) rule: Option<Matched>,
-    /// The provider that a sign-in is made with, and the rule that began it: for the log.
+    /// For the log: the provider of a sign-in, and the rule that began the sign-in.
     pub(crate) login: Option<LoginNames>,
-    /// What the chain did, in order: `authenticate`, `forward`, … (ALB §6.3).
+    /// The actions that ran, in order: `authenticate`, `forward`, … (ALB §6.3).
     pub(crate) actions: Vec<&'static str>,
     /// The `sub` of the signed-in user, for the access log only.
     pub(crate) subject: Option<Rc<str>>,
     /// The target that was chosen.
     pub(crate) target: Option<Rc<str>>,
-    /// Why we refused.
+    /// The reason of a refusal.
     pub(crate) reason: Option<Reason>,
-    /// Why a page of the user pool refused: a code of its own.
+    /// The code of a refusal by a page of the user pool. The user pool has its own codes.
     pub(crate) page_code: Option<&'static str>,
-    /// `Set-Cookie` lines that go out with whatever the answer is (pitfalls 7). An answer with one is kept out of shared
-    /// caches, whatever the target says.
+    /// `Set-Cookie` lines that are added to the answer, whichever answer it is (pitfalls 7). An answer with such a line is made
+    /// private, so that no shared cache stores it, whatever the target says.
     pub(crate) cookies: Vec<HeaderValue>,
-    /// Whether the answer is kept out of shared caches also without a cookie: the rule says so, and a user is signed in.
+    /// Whether the answer is made private even without such a line, because the rule requires it and a user is signed in.
     pub(crate) is_private: bool,
 }
 
-/// The rule that takes a request.
+/// The rule that matched a request.
 #[derive(Clone, Debug)]
 pub(crate) struct Matched {
     pub(crate) name: Rc<str>,
-    /// Its index in evaluation order. The default actions have the last.
+    /// The rule's index in evaluation order. The default actions have the last index.
     pub(crate) index: usize,
 }
 
-/// Whose sign-in an exchange is a part of.
+/// The provider and the rule of the sign-in that an exchange is part of.
 #[derive(Clone, Debug)]
 pub(crate) struct LoginNames {
     pub(crate) provider: Arc<str>,
-    /// `None` where it is not known, or no longer.
+    /// `None` if the rule is not known, or no longer known.
     pub(crate) rule: Option<Rc<str>>,
 }
 
-/// A session needs HTTPS, and nobody who is believed says that the client came by it.
+/// A session needs HTTPS, and neither the connection nor a trusted proxy shows that the client used HTTPS.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum NotHttps {
     #[error("the peer {0} is not in `trusted_proxies` of the listener, and the connection is plain HTTP")]
@@ -91,12 +92,12 @@ pub(crate) enum NotHttps {
 }
 
 impl Exchange {
-    /// The name of the rule that took the request.
+    /// The name of the rule that matched the request.
     pub(crate) fn rule_name(&self) -> Option<&Rc<str>> {
         self.rule.as_ref().map(|rule| &rule.name)
     }
 
-    /// Refuses a request by which no session may travel: the client did not come over HTTPS, or no trusted proxy says so.
+    /// Refuses a request that must not carry a session: the client did not use HTTPS, or no trusted proxy says so.
     ///
     /// # Errors
     ///
@@ -111,12 +112,12 @@ impl Exchange {
         Err(Rejection::new(Reason::RequestNotHttps, cause))
     }
 
-    /// How to tell the client something. `headers` are the request's; most requests never ask.
+    /// The form of answers that the client prefers. `headers` are the request's headers. Most requests never need this.
     pub(crate) fn preferred(&self, headers: &HeaderMap) -> Preferred {
         self.preferred.unwrap_or_else(|| media::preferred(headers))
     }
 
-    /// Begins an exchange, before anything of the request is believed.
+    /// Creates an exchange, before any header of the request is trusted.
     pub(crate) fn begin(connection: Rc<Connection>, started: Instant, started_at: Timestamp) -> Self {
         Self {
             id: request_id::RequestId::new(started_at),

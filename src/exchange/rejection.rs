@@ -1,4 +1,4 @@
-//! The only error that a client ever sees: a stable code, a status, and what to do about it.
+//! The only error that a client ever sees: a stable code, a status, and advice.
 
 use http::StatusCode;
 
@@ -9,11 +9,11 @@ use crate::message::BoxError;
 pub(crate) struct Rejection {
     pub(crate) reason: Reason,
     pub(crate) source: Option<BoxError>,
-    /// Boxed, because a rejection passes through many hands, and most have nothing of this.
+    /// Boxed, because a rejection is moved often, and most rejections have no links and notes.
     page: Option<Box<Page>>,
 }
 
-/// What the error page says besides the reason.
+/// The links and sentences that the error page shows besides the reason.
 #[derive(Debug, Default)]
 struct Page {
     notes: Vec<String>,
@@ -24,7 +24,7 @@ struct Page {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct WayOn {
     pub(crate) label: &'static str,
-    /// A path on this host, or an address with its scheme; empty for the address of the page itself.
+    /// A path on this host, or an address with its scheme. Empty for the address of the page itself.
     pub(crate) href: String,
     pub(crate) opens: Opens,
 }
@@ -97,7 +97,8 @@ impl Rejection {
         self
     }
 
-    /// Adds a sentence to the error page, in HTML and text. It may hold what users or providers wrote: it is escaped.
+    /// Adds a sentence to the error page, in HTML and text. The sentence is escaped, so it may contain text from users or
+    /// providers.
     pub(crate) fn note(mut self, sentence: String) -> Self {
         self.page.get_or_insert_default().notes.push(sentence);
         self
@@ -125,14 +126,14 @@ impl From<Reason> for Rejection {
 pub(crate) enum Help {
     /// Only the operator can help.
     None,
-    /// Begin again, at the front page unless the rejection offers a better way. Also where waiting helps but the address is
-    /// the callback's, which takes an answer once.
+    /// Start again, at the front page unless the rejection offers a better link. Also used if waiting helps but the page has the
+    /// address of the callback, which accepts an answer only once.
     StartAgain,
     /// Sign in in a new tab, then reload this page: the address or the form is in this tab only.
     OtherTab,
     /// Open the address of the page without the form.
     WithoutForm,
-    /// Another address of this site may work. This one never does.
+    /// Another address of this site may work. The same request never succeeds.
     OtherPage,
     /// The same request may succeed later.
     TryLater,
@@ -140,7 +141,7 @@ pub(crate) enum Help {
 
 macro_rules! reasons {
     ($($(#[doc = $doc:literal])+ $name:ident => $code:literal, $status:literal, $help:ident, $title:literal, $advice:literal;)+) => {
-        /// Everything that we refuse. `docs/REASONS.md` is generated from this list.
+        /// Every reason for a refusal. `docs/REASONS.md` is generated from this list.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub(crate) enum Reason { $($(#[doc = $doc])+ $name,)+ }
 
@@ -149,7 +150,7 @@ macro_rules! reasons {
             #[cfg(test)]
             pub(crate) const ALL: &[Reason] = &[$(Reason::$name,)+];
 
-            /// The stable code: in the access log, in metrics, on the page.
+            /// The stable code for the access log, the metrics and the error page.
             pub(crate) const fn code(self) -> &'static str { match self { $(Self::$name => $code,)+ } }
 
             /// The status of the response. Statuses follow ALB §6.1 where the ALB has one.

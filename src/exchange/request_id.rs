@@ -1,11 +1,11 @@
-//! Names an exchange, in the form of the ALB's trace id (ALB §10.3): `1-<8 hex: epoch>-<24 hex: random>`.
+//! The id of an exchange, in the form of the ALB's trace id (ALB §10.3): `1-<8 hex: epoch>-<24 hex: random>`.
 
 use std::cell::Cell;
 use std::fmt;
 
 use crate::clock::Timestamp;
 
-/// A unique id of an exchange: 96 random bits; not a secret. Formatted once, because it is read several times.
+/// A unique id of an exchange: 96 random bits. It is not a secret. Formatted once, because it is read several times.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct RequestId([u8; LENGTH]);
 
@@ -13,8 +13,8 @@ pub(crate) struct RequestId([u8; LENGTH]);
 const LENGTH: usize = 2 + 8 + 1 + 24;
 
 thread_local! {
-    /// A counter scrambled by SplitMix64 is enough for a name, and needs no call to the provider for each request. Seeded
-    /// from the hasher's random keys, which differ for each thread.
+    /// A counter, mixed by SplitMix64. That is enough for an id, and needs no call to the crypto provider for each request. The
+    /// seed comes from the hasher's random keys, which differ for each thread.
     static STATE: Cell<u64> = Cell::new(std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), 0_u8));
 }
 
@@ -38,13 +38,13 @@ impl RequestId {
         Self(text)
     }
 
-    /// The id as it is written everywhere.
+    /// The id as text.
     pub(crate) fn as_str(&self) -> &str {
         std::str::from_utf8(&self.0).expect("made of ASCII digits")
     }
 }
 
-/// The lowest bits of `value` in hexadecimal, as many as there is room for.
+/// Writes the lowest bits of `value` in hexadecimal until `room` is full.
 fn write_hex(room: &mut [u8], mut value: u64) {
     for digit in room.iter_mut().rev() {
         *digit = b"0123456789abcdef"[(value & 0xf) as usize];

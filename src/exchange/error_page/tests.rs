@@ -25,7 +25,7 @@ fn exchange() -> Exchange {
     exchange
 }
 
-/// An answer with its id, which is random, replaced.
+/// Renders a rejection. The random id in the answer is replaced.
 async fn rendered(rejection: impl Into<Rejection>, preferred: Preferred) -> (Response, String) {
     let exchange = exchange();
     let id = exchange.id;
@@ -81,8 +81,9 @@ async fn every_reason_has_a_page_in_every_form() {
     }
 }
 
-/// Pages whose text says what helps, because no address of this host does: the host, the protocol or the proxies are wrong, or
-/// only the operator can help. Who came by plain HTTP is shown the address with HTTPS, where one host is named.
+/// Reasons whose page has advice but no link, because no address of this host helps: the host, the protocol or the proxies
+/// are wrong, or only the operator can help. A client that used plain HTTP sees the address with HTTPS, if the request
+/// names one host.
 const WITHOUT_A_LINK: [Reason; 5] = [
     Reason::RequestHost,
     Reason::RequestNotHttps,
