@@ -1,7 +1,7 @@
 //! The only room that reads the system's clocks. Timers are tokio's.
 //!
-//! Two kinds of time: [`Timestamp`] is the calendar's, goes into cookies and tokens, and can be moved by a test;
-//! [`Instant`] is monotonic and only measures how long something took.
+//! There are two kinds of time. [`Timestamp`] is calendar time. It is used in cookies and tokens, and a test can move it.
+//! [`Instant`] is monotonic and only measures durations.
 
 use std::ops::{Add, Sub};
 use std::sync::Arc;
@@ -13,12 +13,12 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 pub struct Timestamp(u64);
 
 impl Timestamp {
-    /// From milliseconds since the Unix epoch.
+    /// Creates a timestamp from milliseconds since the Unix epoch.
     pub const fn from_millis(millis: u64) -> Self {
         Self(millis)
     }
 
-    /// From seconds since the Unix epoch, as in a JWT's `exp`; saturates.
+    /// Creates a timestamp from seconds since the Unix epoch, as in a JWT's `exp`. Saturates.
     pub const fn from_seconds(seconds: u64) -> Self {
         Self(seconds.saturating_mul(1000))
     }
@@ -36,11 +36,11 @@ impl Timestamp {
     /// The date and the time of day, without milliseconds: `2026-11-24T08:00:00Z` (RFC 3339).
     pub(crate) fn to_text(self) -> String {
         let text = rfc3339(self);
-        // All of it is ASCII.
+        // The text is ASCII.
         format!("{}Z", String::from_utf8_lossy(&text[..RFC3339_LENGTH - ".000Z".len()]))
     }
 
-    /// How long after `earlier` this is; zero when it is before.
+    /// The duration since `earlier`. Zero if this timestamp is before `earlier`.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(self.0.saturating_sub(earlier.0))
     }
@@ -81,7 +81,7 @@ impl Clock {
         Self(Source::System)
     }
 
-    /// A clock that stands still until [`ManualClock::advance`] moves it.
+    /// A clock that changes only when [`ManualClock::advance`] or [`ManualClock::rewind`] moves it.
     pub fn manual(start: Timestamp) -> (Self, ManualClock) {
         let millis = Arc::new(AtomicU64::new(start.0));
         (Self(Source::Manual(Arc::clone(&millis))), ManualClock(millis))
@@ -99,7 +99,7 @@ impl Clock {
         }
     }
 
-    /// A monotonic reading, to measure durations with. Not moved by [`ManualClock`].
+    /// The current monotonic time, for measuring durations. [`ManualClock`] does not move it.
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the monotonic clock")]
     pub fn instant(&self) -> Instant {
         Instant::now()
@@ -116,7 +116,7 @@ impl ManualClock {
         self.0.fetch_add(by.as_millis().try_into().unwrap_or(u64::MAX), Ordering::SeqCst);
     }
 
-    /// Moves the clock back, as a machine whose time was corrected does.
+    /// Moves the clock back, as a machine does when its time is corrected.
     pub fn rewind(&self, by: Duration) {
         self.0.fetch_sub(by.as_millis().try_into().unwrap_or(u64::MAX), Ordering::SeqCst);
     }
@@ -134,7 +134,7 @@ pub(crate) const RFC3339_LENGTH: usize = "2026-11-24T08:00:00.000Z".len();
 pub(crate) fn rfc3339(time: Timestamp) -> [u8; RFC3339_LENGTH] {
     let seconds = time.seconds();
     let (days, rest) = (seconds / 86_400, seconds % 86_400);
-    // Days to a civil date in the proleptic Gregorian calendar, counting years from March so that the leap day is last.
+    // Converts days to a date in the proleptic Gregorian calendar. Years begin in March, so that the leap day comes last.
     let shifted = days + 719_468;
     let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
     let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
@@ -154,7 +154,7 @@ pub(crate) fn rfc3339(time: Timestamp) -> [u8; RFC3339_LENGTH] {
     text
 }
 
-/// The lowest decimal digits of `value`, as many as fit.
+/// Writes the lowest decimal digits of `value` until `room` is full.
 fn digits(room: &mut [u8], mut value: u64) {
     for digit in room.iter_mut().rev() {
         *digit = b'0' + (value % 10) as u8;

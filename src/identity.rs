@@ -47,22 +47,22 @@ impl Identity {
         &self.claims
     }
 
-    /// The token that the provider issued for the user, where the session keeps it.
+    /// The access token that the provider issued for the user, if the session stores it.
     pub(crate) fn access_token(&self) -> Option<&Secret<String>> {
         self.access_token.as_ref()
     }
 
-    /// About how many bytes of memory the texts and claims take.
+    /// The approximate memory of the strings and claims in bytes.
     pub(crate) fn weight(&self) -> usize {
         let claims: usize = self.claims.iter().map(|(name, claim)| name.len() + weight(claim)).sum();
         self.issuer.len() + self.subject.len() + claims
     }
 }
 
-/// Bytes of a JSON value beside its text: the value itself, and its place in a list or an object.
+/// The size of a JSON value without its text, in bytes: the value itself, and its place in a list or an object.
 const VALUE_BYTES: usize = 64;
 
-/// About how many bytes of memory a JSON value takes. JSON that was read has a bounded depth.
+/// The approximate memory of a JSON value in bytes. The recursion is bounded, because parsed JSON has a bounded depth.
 fn weight(value: &Value) -> usize {
     VALUE_BYTES
         + match value {

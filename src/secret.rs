@@ -1,6 +1,6 @@
 //! Values that must never be printed.
 //!
-//! Knows nothing of what the values are for. Start at [`Secret`].
+//! Does not know what the values are for. Start at [`Secret`].
 
 use std::fmt;
 
