@@ -280,7 +280,7 @@ reasons! {
         "The sign-in page sent you back with an ambiguous answer. Please sign in again.";
     /// The user is signed in, and the claims do not meet the requirement of the rule's `authorize` action.
     AuthNotAllowed => "auth.not_allowed", 403, OtherPage, "You do not have access",
-        "You are signed in, but your account may not open this page.";
+        "You are signed in, but your account may not open this page. If you were given access just now, sign in again.";
     /// The user cancelled the sign-in, or the provider refused it (`access_denied`).
     AuthDenied => "auth.denied", 401, StartAgain, "You were not signed in",
         "The sign-in was cancelled, or your account may not use this application.";

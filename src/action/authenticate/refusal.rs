@@ -20,7 +20,7 @@ impl Authenticate {
     pub(crate) fn other_account(&self, request: &CanonicalRequest) -> WayOn {
         let to = Destination::of(request, |path| self.paths.is_reserved(path));
         let WayOn { href, .. } = self.sign_in_link(request.host(), &to, None);
-        WayOn::here("Use another account", format!("{href}&{OTHER_ACCOUNT}"))
+        WayOn::here("Sign in again, or with another account", format!("{href}&{OTHER_ACCOUNT}"))
     }
 
     /// Creates the rejection. Adds links if the client can follow them.

@@ -17,12 +17,14 @@ pub(crate) enum Action {
     /// Like `authenticate-oidc`, but the provider is one of the `user_pools` of this file.
     AuthenticateUserPool(AuthenticateUserPool),
     /// Lets in only users whose claims meet a requirement. Others are answered 403. Comes after the action that
-    /// authenticates. Exactly one of `any`, `all` and `not` is set.
+    /// authenticates; there may be several, which must all let the user in. Exactly one of `any`, `all` and `not` is set.
+    /// The claims are those of the sign-in, or of the last refresh.
     Authorize(Authorize),
     /// Validates a bearer token. Not available in this version.
     JwtValidation(#[expect(dead_code, reason = "accepted to be refused in one sentence")] JwtValidation),
     /// Sends the request to a target group. The path is sent as the client wrote it, except that several slashes at the
-    /// beginning become one: some servers read `//host/path` as an address with a host.
+    /// beginning become one (some servers read `//host/path` as an address with a host), and that raw quotes and angle
+    /// brackets, which are not allowed in an address, are percent-encoded.
     Forward(Forward),
     /// Answers with a redirect to another URL.
     Redirect(Redirect),
@@ -140,7 +142,8 @@ pub(crate) struct Authorize {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Requirement {
     /// The claim. A dot selects a member of an object: `realm_access.roles`. For claim names that contain dots, write a
-    /// list: `["a.b", c]`. The claim `email` counts only if `email_verified` is true.
+    /// list: `["a.b", c]`. The claim `email` counts only if `email_verified` is true, or the text `true`. A user pool sends
+    /// no `email_verified` unless the user has `claims: { email_verified: true }`.
     pub(crate) claim: Option<OneOrMany>,
     /// The claim is a list that has one of these elements, or a text that is one of them. Texts are compared exactly and
     /// are not split at commas.

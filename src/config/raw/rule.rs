@@ -22,7 +22,8 @@ pub(crate) struct Rule {
     /// segment, both for `path_pattern` (written `%2F`) and for the target. The request is still refused if the
     /// decoded path would match another rule or contain a dot segment. Default: `encoded_slash` of the listener.
     pub(crate) encoded_slash: Option<EncodedSlash>,
-    /// Actions in order: at most one that authenticates, then exactly one of `forward`, `redirect` and `fixed-response`.
+    /// Actions in order: at most one that authenticates, then any number of `authorize`, then
+    /// exactly one of `forward`, `redirect` and `fixed-response`.
     pub(crate) actions: List<Action>,
 }
 

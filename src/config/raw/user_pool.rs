@@ -59,7 +59,7 @@ pub(crate) struct User {
     pub(crate) password_hash: SecretText,
     /// The `sub` claim. Default: derived from the issuer and the user name, so that it never changes.
     pub(crate) subject: Option<String>,
-    /// The `email` claim.
+    /// The `email` claim. It is not said to be verified unless `claims` has `email_verified: true`.
     pub(crate) email: Option<String>,
     /// The `name` claim.
     pub(crate) name: Option<String>,

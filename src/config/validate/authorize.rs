@@ -71,7 +71,10 @@ impl<'r> Parts<'r> {
             }
             _ => {
                 let problem = found.problem(at, "this is not one requirement");
-                problem.hint("set exactly one of `any`, `all` and `not`, or a `claim` with one of `contains`, `equals` and `domain`");
+                problem.hint(match depth {
+                    0 => "set exactly one of `any`, `all` and `not`, for example `any: [{ claim: groups, contains: [staff] }]`",
+                    _ => "set exactly one of `any`, `all` and `not`, or a `claim` with one of `contains`, `equals` and `domain`",
+                });
                 None
             }
         }

@@ -486,7 +486,7 @@ fn an_authorize_that_cannot_be_what_was_meant() {
 
     any: [{ claim: a, equals: [b] }], all: [{ claim: a, equals: [b] }]
     error: this is not one requirement
-       = set exactly one of `any`, `all` and `not`, or a `claim` with one of `contains`, `equals` and `domain`
+       = set exactly one of `any`, `all` and `not`, for example `any: [{ claim: groups, contains: [staff] }]`
 
     any: [{ claim: a, equals: [b], not: { claim: c, equals: [d] } }]
     error: this is not one requirement
@@ -499,7 +499,7 @@ fn an_authorize_that_cannot_be_what_was_meant() {
 
     mode: report
     error: this is not one requirement
-       = set exactly one of `any`, `all` and `not`, or a `claim` with one of `contains`, `equals` and `domain`
+       = set exactly one of `any`, `all` and `not`, for example `any: [{ claim: groups, contains: [staff] }]`
 
     any: [{ klaim: a }]
     error: this is not one requirement
