@@ -110,8 +110,10 @@ impl<T, O> Screened<T, O> {
             while let [b'\r' | b'\n', rest @ ..] = bytes {
                 bytes = rest;
             }
-            if !bytes.is_empty() {
-                self.line = Line::Begun;
+            if let Some(first) = bytes.first() {
+                // A method that is supported begins with a letter. hyper refuses other bytes at once. Those of a TLS
+                // handshake may never have an end of a line to wait for.
+                self.line = if first.is_ascii_alphabetic() { Line::Begun } else { Line::Over };
             }
         }
         let is_doubtful = self.line == Line::Begun && self.is_doubtful(bytes);
