@@ -72,6 +72,10 @@ pub(crate) enum Look {
 
 /// Checks the target of the request that begins with `head`. Bytes after the head are not changed.
 pub(crate) fn look(head: &[u8]) -> Look {
+    // What does not begin with a letter is no request: the bytes of a TLS handshake may look like a line.
+    if !head.trim_ascii_start().first().is_some_and(u8::is_ascii_alphabetic) {
+        return Look::Plain;
+    }
     let Some(RequestLine { target, .. }) = RequestLine::find(head) else { return Look::Plain };
     if head[target.clone()].contains(&b'#') {
         return Look::Fragment;

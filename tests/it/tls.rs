@@ -281,7 +281,13 @@ fn tls_on_the_plain_port_is_refused_and_recorded() {
 fn what_is_no_request_is_refused_at_once_whatever_bytes_it_has() {
     let proxy = Setup::open(&[]).start();
     // As a handshake may have them: the characters for which a request line is held back, and no end of a line.
-    for bytes in ["\u{16}\u{3}\u{1}\u{1}\u{0}\"<>#`", "\u{1}\"", "\r\n\u{2}#"] {
+    for bytes in [
+        "\u{16}\u{3}\u{1}\u{1}\u{0}\"<>#`",
+        "\u{1}\"",
+        "\r\n\u{2}#",
+        "\u{16} /a#b \u{3}\r\n",
+        "\u{16} /?\"<> HTTP/1.1\r\n\r\n",
+    ] {
         let text = plainly(proxy.address_of("plain"), &[bytes]);
         assert!(text.starts_with("HTTP/1.1 400 ") && text.contains("request.malformed"), "{bytes:?}: {text}");
     }
