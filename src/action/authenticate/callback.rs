@@ -252,8 +252,7 @@ impl Callback<'_> {
             exchange.cookies.extend(gate.pending.delete(state, self.headers));
         }
         let link = gate.sign_in_link(host, &login.to, has_long_address.then_some(state));
-        let WayOn { href, .. } = &link;
-        let other = WayOn::here("Use another account", format!("{href}&{OTHER_ACCOUNT}"));
+        let other = Authenticate::other_account_link(&link, "Use another account");
         let is_denied = matches!(rejection.reason, Reason::AuthDenied | Reason::AuthClaimsTooLarge);
         let rejection = rejection.offer(WayOn { label: "Sign in again", ..link });
         Err(if is_denied { rejection.offer(other) } else { rejection })
@@ -264,9 +263,6 @@ impl Callback<'_> {
         gate.open(self.local, self.request.host(), self.headers, self.now).is_ok()
     }
 }
-
-/// Makes the provider ask for the account. Appended to the ticket of a sign-in link.
-pub(super) const OTHER_ACCOUNT: &str = "account=other";
 
 impl Authenticate {
     /// Redirects the browser to the return address. With `SameSite=Strict`, a page does it, because the browser would not send the session

@@ -3,7 +3,6 @@
 use http::HeaderMap;
 
 use crate::action::authenticate::Authenticate;
-use crate::action::authenticate::callback::OTHER_ACCOUNT;
 use crate::action::authenticate::ticket::Destination;
 use crate::exchange::Exchange;
 use crate::exchange::rejection::{Reason, Rejection, WayOn};
@@ -19,8 +18,8 @@ impl Authenticate {
     /// A link to sign in with another account and to come back to this page.
     pub(crate) fn other_account(&self, request: &CanonicalRequest) -> WayOn {
         let to = Destination::of(request, |path| self.paths.is_reserved(path));
-        let WayOn { href, .. } = self.sign_in_link(request.host(), &to, None);
-        WayOn::here("Sign in again, or with another account", format!("{href}&{OTHER_ACCOUNT}"))
+        let link = self.sign_in_link(request.host(), &to, None);
+        Self::other_account_link(&link, "Sign in again, or with another account")
     }
 
     /// Creates the rejection. Adds links if the client can follow them.

@@ -4,11 +4,10 @@ use http::Method;
 use http::request::Parts;
 
 use crate::action::authenticate::answer;
-use crate::action::authenticate::callback::OTHER_ACCOUNT;
 use crate::action::authenticate::endpoints::{Endpoints, refuse_prefetch};
 use crate::action::authenticate::local::Local;
 use crate::action::authenticate::login::{self, Cause, PendingLogin, Prompt, Start};
-use crate::action::authenticate::ticket::Destination;
+use crate::action::authenticate::ticket::{Destination, OTHER_ACCOUNT};
 use crate::exchange::Exchange;
 use crate::exchange::rejection::{Reason, Rejection};
 use crate::message::Response;

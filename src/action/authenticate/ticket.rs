@@ -15,6 +15,9 @@ use crate::session::pending;
 /// of URLs of the provider, and not every server accepts URLs of more than 2,000 bytes.
 const ADDRESS_BYTES_MAX: usize = 512;
 
+/// Makes the provider ask for the account. Appended to the ticket of a sign-in link.
+pub(super) const OTHER_ACCOUNT: &str = "account=other";
+
 /// The destination after the sign-in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Destination {
@@ -77,6 +80,11 @@ impl Authenticate {
         };
         let href = format!("{}?{}", self.paths.sign_in, form::encode([("state", &*ticket)]));
         WayOn::here("Sign in", href)
+    }
+
+    /// The same link, with which the provider asks for the account.
+    pub(super) fn other_account_link(link: &WayOn, label: &'static str) -> WayOn {
+        WayOn::here(label, format!("{}&{OTHER_ACCOUNT}", link.href))
     }
 }
 
