@@ -32,6 +32,13 @@ pub(crate) struct Authorize {
     metrics: Metrics,
 }
 
+/// The rule that an action belongs to, for the metrics.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Owner<'n> {
+    pub(crate) listener: &'n str,
+    pub(crate) rule: &'n str,
+}
+
 #[derive(Debug)]
 struct Metrics {
     allowed: Counter,
@@ -55,16 +62,20 @@ impl Metrics {
 struct Unidentified;
 
 impl Authorize {
-    /// Creates an action. `rule` names it in the metrics.
+    /// Creates an action of the rule that `owner` names.
     pub(crate) fn new(
         settings: AuthorizeSettings,
         authenticate: Arc<Authenticate>,
-        rule: &str,
+        owner: &Owner<'_>,
         registry: &Registry,
     ) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let counter = |outcome: &str| {
-            let labels = vec![("rule", rule.to_owned()), ("outcome", outcome.to_owned())];
+            let labels = vec![
+                ("listener", owner.listener.to_owned()),
+                ("rule", owner.rule.to_owned()),
+                ("outcome", outcome.to_owned()),
+            ];
             registry.counter(
                 "vestibule_authorization_decisions_total",
                 "Sessions decided by `authorize`, once in each worker: let in, refused, or let in only because of `mode: report`.",

@@ -12,7 +12,7 @@ use crate::action::authenticate::local::Local;
 use crate::action::authenticate::memory::Memory;
 use crate::action::authenticate::paths;
 use crate::action::authenticate::{Authenticate, Services};
-use crate::action::authorize::Authorize;
+use crate::action::authorize::{Authorize, Owner};
 use crate::action::fixed_response::FixedResponse;
 use crate::action::forward::Forward;
 use crate::action::redirect::Redirect;
@@ -158,7 +158,9 @@ impl Parts {
         let ListenerConfig { settings, rules, default, encoded_slash } = config;
         let mut actions = Vec::new();
         let head_bytes_max = settings.limits.head_bytes_max;
-        let mut chain = |rule: &str, settings: ChainSettings| self.chain(rule, settings, head_bytes_max, &mut actions);
+        let mut chain = |rule: &str, chain: ChainSettings| {
+            self.chain(&Owner { listener: &settings.name, rule }, chain, head_bytes_max, &mut actions)
+        };
         let count = rules.len();
         let mut rules: Vec<Rule<Selected>> = rules
             .into_iter()
@@ -195,7 +197,7 @@ impl Parts {
 
     fn chain(
         &self,
-        rule: &str,
+        owner: &Owner<'_>,
         settings: ChainSettings,
         head_bytes_max: usize,
         actions: &mut Vec<Arc<Authenticate>>,
@@ -209,7 +211,7 @@ impl Parts {
             }
             GateSettings::Authorize(settings) => {
                 let authenticate = authenticate.clone().expect("validation finds an action before `authorize`");
-                Gate::Authorize(Authorize::new(settings, authenticate, rule, &self.registry))
+                Gate::Authorize(Authorize::new(settings, authenticate, owner, &self.registry))
             }
         });
         let gates = gates.collect();

@@ -146,7 +146,9 @@ fn a_report_lets_everybody_in_and_counts_who_would_not_be() {
     assert_eq!(browser.get(PAGE).status, 200);
     assert_eq!(browser.get(PAGE).status, 200);
     let decided = |outcome: &str| {
-        let series = format!("vestibule_authorization_decisions_total{{rule=\"default\",outcome=\"{outcome}\"}}");
+        let series = format!(
+            "vestibule_authorization_decisions_total{{listener=\"public\",rule=\"default\",outcome=\"{outcome}\"}}"
+        );
         scenario.proxy.metric(&series)
     };
     assert!((1..=2).contains(&decided("reported")), "once in each worker");
