@@ -3,6 +3,8 @@
 //! A value of [`Identity`] is the proof: [`Identity::assertion`] is called only next to a verification (a login that has
 //! just been checked, a sealed session that has just been opened), so a search for its name finds every place that verifies a user.
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value};
 
 use crate::secret::Secret;
@@ -45,6 +47,17 @@ impl Identity {
     /// The provider's claims about the user.
     pub(crate) fn claims(&self) -> &Claims {
         &self.claims
+    }
+
+    /// The claim at a path: a name, then the members of objects below it. `sub` and `iss` are the verified ones, whatever
+    /// the claims say.
+    pub(crate) fn claim(&self, path: &[String]) -> Option<Cow<'_, Value>> {
+        let (first, rest) = path.split_first()?;
+        match (first.as_str(), rest) {
+            ("sub", []) => Some(Cow::Owned(self.subject().into())),
+            ("iss", []) => Some(Cow::Owned(self.issuer().into())),
+            _ => rest.iter().try_fold(self.claims.get(first)?, |claim, name| claim.get(name)).map(Cow::Borrowed),
+        }
     }
 
     /// The access token that the provider issued for the user, if the session stores it.

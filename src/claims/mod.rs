@@ -16,7 +16,6 @@ pub(crate) mod public_keys;
 mod signer;
 
 use http::{HeaderName, HeaderValue};
-use serde_json::Value;
 
 use std::sync::Arc;
 
@@ -86,7 +85,7 @@ impl ClaimsHeaders {
         let token = identity.access_token().filter(|_| self.access_token);
         let mut inexpressible = Vec::new();
         let mapped = self.mapped.iter().map(|mapped| {
-            let claim = claim(identity, &mapped.claim).unwrap_or_default();
+            let claim = identity.claim(&mapped.claim).unwrap_or_default();
             let values = encode::claim(&claim, mapped.encoding).unwrap_or_else(|encode::Inexpressible| {
                 inexpressible.push(mapped.header.clone());
                 Vec::new()
@@ -166,16 +165,6 @@ fn sensitive(token: &str) -> Option<HeaderValue> {
     let mut value = HeaderValue::from_str(token).ok()?;
     value.set_sensitive(true);
     Some(value)
-}
-
-/// The claim at a path. `sub` and `iss` always exist.
-fn claim(identity: &Identity, path: &[String]) -> Option<Value> {
-    let (first, rest) = path.split_first()?;
-    match (first.as_str(), rest) {
-        ("sub", []) => Some(identity.subject().into()),
-        ("iss", []) => Some(identity.issuer().into()),
-        _ => rest.iter().try_fold(identity.claims().get(first)?, |claim, name| claim.get(name)).cloned(),
-    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
 use http::{HeaderMap, header};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::*;
 use crate::claims::settings::{Encoding, Format};

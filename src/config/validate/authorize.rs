@@ -6,6 +6,7 @@ use crate::config::findings::Findings;
 use crate::config::path::Path;
 use crate::config::raw::action as written;
 use crate::config::raw::value::{List, OneOrMany};
+use crate::config::validate::value;
 
 /// Requirements inside each other. What is deeper is not readable.
 const DEPTH_MAX: usize = 8;
@@ -108,24 +109,15 @@ fn claim_test(
     at: &Path,
     found: &mut Findings,
 ) -> Option<Requirement> {
-    let path: Vec<String> = match claim {
-        OneOrMany::One(path) => path.split('.').map(str::to_owned).collect(),
-        OneOrMany::Many(steps) => steps.clone(),
-    };
-    if path.is_empty() || path.iter().any(String::is_empty) {
-        let problem = found.problem(&at.key("claim"), "this is not the name of a claim");
-        problem.hint("write `email`, `realm_access.roles` or `[\"a.b\", c]`");
-        return None;
-    }
+    let path = value::claim_path(claim, &at.key("claim"), found)?;
     let at = at.key(name);
     let mut texts = Vec::with_capacity(values.len());
-    for (index, value) in values.iter() {
-        if value.is_empty() {
+    for (index, text) in values.iter() {
+        if text.is_empty() {
             found.problem(&at.index(index), "this value is empty");
             return None;
         }
-        let value = if name == "domain" { domain(value, &at.index(index), found)? } else { value.clone() };
-        texts.push(value);
+        texts.push(if name == "domain" { domain(text, &at.index(index), found)? } else { text.clone() });
     }
     if texts.is_empty() {
         found.problem(&at, "this list is empty, so nobody would be let in");

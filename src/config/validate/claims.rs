@@ -7,8 +7,7 @@ use crate::config::findings::Findings;
 use crate::config::path::Path;
 use crate::config::raw;
 use crate::config::raw::claims::MappedClaim;
-use crate::config::raw::value::OneOrMany;
-use crate::config::validate::{Context, keys};
+use crate::config::validate::{Context, keys, value};
 use crate::jose::signing_key::Algorithm;
 use crate::message::header as names;
 
@@ -72,16 +71,7 @@ fn claim_header(name: &str, mapped: &MappedClaim, at: &Path, found: &mut Finding
         MappedClaim::Short(claim) => (claim, None),
         MappedClaim::Long { claim, encoding } => (claim, *encoding),
     };
-    let claim: Vec<String> = match claim {
-        OneOrMany::One(path) => path.split('.').map(str::to_owned).collect(),
-        OneOrMany::Many(steps) => steps.clone(),
-    };
-    if claim.is_empty() || claim.iter().any(String::is_empty) {
-        found
-            .problem(at, "this is not the name of a claim")
-            .hint("write `email`, `realm_access.roles` or `[\"a.b\", c]`");
-        return None;
-    }
+    let claim = value::claim_path(claim, at, found)?;
     let encoding = match encoding {
         Some(raw::claims::Encoding::Csv) => Encoding::Csv,
         Some(raw::claims::Encoding::Json) => Encoding::Json,

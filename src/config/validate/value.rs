@@ -9,7 +9,7 @@ use url::{Host, Url};
 use crate::backchannel::network;
 use crate::config::findings::Findings;
 use crate::config::path::Path;
-use crate::config::raw::value::{List, Period};
+use crate::config::raw::value::{List, OneOrMany, Period};
 
 /// Maximum length of a name.
 const NAME_LENGTH_MAX: usize = 64;
@@ -185,6 +185,20 @@ fn is_loopback(url: &Url) -> bool {
         Some(Host::Ipv6(address)) => address.is_loopback(),
         None => false,
     }
+}
+
+/// The path of a claim, written as `email`, `realm_access.roles` or `["a.b", c]`.
+pub(crate) fn claim_path(raw: &OneOrMany, at: &Path, found: &mut Findings) -> Option<Vec<String>> {
+    let path: Vec<String> = match raw {
+        OneOrMany::One(path) => path.split('.').map(str::to_owned).collect(),
+        OneOrMany::Many(steps) => steps.clone(),
+    };
+    if path.is_empty() || path.iter().any(String::is_empty) {
+        let problem = found.problem(at, "this is not the name of a claim");
+        problem.hint("write `email`, `realm_access.roles` or `[\"a.b\", c]`");
+        return None;
+    }
+    Some(path)
 }
 
 /// `host:port`.
