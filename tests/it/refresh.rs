@@ -466,7 +466,9 @@ fn b_9d_a_connection_that_only_streams_has_its_tokens_refreshed() {
     let _streams = streams(&place, &browser);
     rotate(&place);
     place.advance(HOUR);
-    wait_until("the provider is asked", || (place.refreshes().len() == 1).then_some(()));
+    // Not only until the provider is asked: the new tokens live from when they are read, and the clock is moved next.
+    let renewed = "vestibule_refreshes_total{provider=\"corp\",outcome=\"renewed\"}";
+    wait_until("the tokens are renewed", || (place.proxy.metric(renewed) == 1).then_some(()));
     // The next turn sends the next token, though the browser has not said a word.
     place.advance(HOUR);
     wait_until("the provider is asked again", || (place.refreshes().len() == 2).then_some(()));
