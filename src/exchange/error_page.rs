@@ -11,7 +11,7 @@ use crate::exchange::request_id::RequestId;
 use crate::message::body::Body;
 use crate::message::media::Preferred;
 use crate::message::page::{allow_own_frames, document, escape, harden};
-use crate::message::{Response, WholeResponse};
+use crate::message::Response;
 
 /// The answer to a request that we refuse, in the form that the client prefers.
 pub(crate) fn render(rejection: &Rejection, exchange: &Exchange, preferred: Preferred) -> Response {
@@ -116,11 +116,6 @@ fn text(rejection: &Rejection, status: StatusCode, exchange: &Exchange) -> Strin
     }
     let _ = writeln!(text, "request {id}");
     text
-}
-
-/// Turns a response in memory into a streaming response.
-pub(crate) fn streamed(whole: WholeResponse) -> Response {
-    whole.map(Body::full)
 }
 
 #[cfg(test)]

@@ -28,5 +28,10 @@ pub(crate) type Response = http::Response<Body>;
 pub(crate) type WholeRequest = http::Request<Bytes>;
 /// A small response with its body in memory.
 pub(crate) type WholeResponse = http::Response<Bytes>;
+/// Turns a response in memory into a streaming response.
+pub(crate) fn streamed(whole: WholeResponse) -> Response {
+    whole.map(Body::full)
+}
+
 /// An error whose type no longer matters.
 pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;

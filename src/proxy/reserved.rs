@@ -11,7 +11,7 @@ use crate::message::forwarded;
 use crate::message::header as names;
 use crate::message::page::Code;
 use crate::message::uri::{CanonicalRequest, Scheme};
-use crate::message::{Request, Response, WholeRequest};
+use crate::message::{Request, Response, WholeRequest, streamed};
 use crate::proxy::Proxy;
 use crate::proxy::snapshot::Snapshot;
 use crate::user_pool::UserPool;
@@ -72,7 +72,7 @@ impl Answering<'_> {
                 let answered = proxy.control.run(async move { pool.handle(request, client).await }).await;
                 let response = answered.map_err(|error| Rejection::new(Reason::Internal, error))?;
                 exchange.page_code = response.extensions().get().map(|Code(code)| *code);
-                Ok(response.map(crate::message::body::Body::full))
+                Ok(streamed(response))
             }
         }
     }

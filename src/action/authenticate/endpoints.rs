@@ -10,10 +10,9 @@ use crate::action::authenticate::paths::{Endpoint, Paths};
 use crate::action::authenticate::{Authenticate, Services, answer, callback, sign_in, sign_out, userinfo};
 use crate::claims::ClaimsHeaders;
 use crate::exchange::Exchange;
-use crate::exchange::error_page::streamed;
 use crate::exchange::rejection::{Reason, Rejection};
 use crate::message::uri::CanonicalRequest;
-use crate::message::{Request, Response, media};
+use crate::message::{Request, Response, media, streamed};
 
 /// The provider label of callbacks that belong to no sign-in. No provider can have this name.
 const UNCLAIMED: &str = "(none)";
