@@ -24,6 +24,7 @@ mod jose;
 mod listener;
 mod message;
 mod oidc;
+mod page;
 mod proxy;
 mod rule;
 mod secret;

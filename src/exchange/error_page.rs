@@ -8,10 +8,10 @@ use http::{HeaderValue, StatusCode, header};
 use crate::exchange::Exchange;
 use crate::exchange::rejection::{Help, Opens, Reason, Rejection, WayOn};
 use crate::exchange::request_id::RequestId;
+use crate::message::Response;
 use crate::message::body::Body;
 use crate::message::media::Preferred;
-use crate::message::page::{allow_own_frames, document, escape, harden};
-use crate::message::Response;
+use crate::page::{allow_own_frames, document, escape, harden};
 
 /// The answer to a request that we refuse, in the form that the client prefers.
 pub(crate) fn render(rejection: &Rejection, exchange: &Exchange, preferred: Preferred) -> Response {

@@ -11,7 +11,6 @@ pub(crate) mod framing;
 pub(crate) mod header;
 pub(crate) mod media;
 pub(crate) mod own_fields;
-pub(crate) mod page;
 pub(crate) mod unread;
 pub(crate) mod upload;
 pub(crate) mod uri;

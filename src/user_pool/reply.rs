@@ -4,7 +4,8 @@ use bytes::Bytes;
 use http::{HeaderValue, StatusCode, header};
 use serde_json::Value;
 
-use crate::message::{WholeResponse, page};
+use crate::message::WholeResponse;
+use crate::page;
 
 /// A JSON document that must not be cached. Pages of any site may read it: the endpoints that answer with JSON use no cookies,
 /// so such a page learns nothing that it could not request without a browser.

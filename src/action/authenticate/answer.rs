@@ -6,7 +6,7 @@ use crate::exchange::rejection::{Reason, Rejection};
 use crate::message::Response;
 use crate::message::body::Body;
 use crate::message::media::{self, Preferred};
-use crate::message::page::{self, escape, harden};
+use crate::page::{self, escape, harden};
 
 /// Redirects the browser to `location`.
 ///

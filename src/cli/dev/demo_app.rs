@@ -18,7 +18,7 @@ use serde_json::{Map, Value, json};
 use tokio::sync::Semaphore;
 
 use crate::drain;
-use crate::message::page::{document, escape};
+use crate::page::{document, escape};
 use crate::socket::accept;
 
 /// Maximum number of open connections: as many as the listener in front of it allows.

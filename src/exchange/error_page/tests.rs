@@ -8,8 +8,8 @@ use http::{HeaderMap, Method, Uri};
 use super::*;
 use crate::clock::{Clock, Timestamp};
 use crate::exchange::connection::Connection;
-use crate::message::page::STYLE;
 use crate::message::uri::{CanonicalRequest, Scheme};
+use crate::page::STYLE;
 
 const FORMS: [Preferred; 3] = [Preferred::Html, Preferred::Json, Preferred::Text];
 

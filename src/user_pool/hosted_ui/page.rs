@@ -5,7 +5,7 @@
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 
-use crate::message::page::{document, escape};
+use crate::page::{document, escape};
 use crate::user_pool::hosted_ui::refusal;
 use crate::user_pool::oauth::error::PageError;
 use crate::user_pool::routes;

@@ -1,7 +1,7 @@
 //! The reason codes of the pool's pages: in the access log, and on error pages.
 
 use crate::message::WholeResponse;
-use crate::message::page::Code;
+use crate::page::Code;
 use crate::user_pool::hosted_ui::page::{Notice, Refused};
 use crate::user_pool::oauth::error::PageError;
 

@@ -1,5 +1,5 @@
 use super::*;
-use crate::message::page::STYLE;
+use crate::page::STYLE;
 
 fn view(notice: Option<Notice>) -> SignInView<'static> {
     SignInView { title: "Sign in", client: Some("The Dashboard"), carried: "c4rr1ed", username: "", notice }
