@@ -10,8 +10,8 @@ use tokio::runtime::Builder;
 
 use crate::app::assemble::Assembled;
 use crate::clock::Clock;
+use crate::config::document::source::{MissingKeys, Source};
 use crate::config::load;
-use crate::config::source::{MissingKeys, Source};
 use crate::drain::{self, Control};
 use crate::exchange::Exchange;
 use crate::exchange::connection::Connection;

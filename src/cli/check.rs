@@ -11,8 +11,8 @@ use crate::cli::WrongUse;
 use crate::clock::Clock;
 use crate::config;
 use crate::config::Config;
-use crate::config::diagnostic::{Diagnostics, Severity};
-use crate::config::source::{MissingKeys, Source};
+use crate::config::document::diagnostic::{Diagnostics, Severity};
+use crate::config::document::source::{MissingKeys, Source};
 
 /// Validates a configuration as `serve` does, and prints all problems at once.
 ///

@@ -15,7 +15,7 @@ use crate::app::{self, App, Signals};
 use crate::cli::{WrongUse, files};
 use crate::clock::Clock;
 use crate::config;
-use crate::config::source::{MissingKeys, Source};
+use crate::config::document::source::{MissingKeys, Source};
 use crate::crypto::random;
 use crate::secret::Secret;
 use crate::telemetry::logging;

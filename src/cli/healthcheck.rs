@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context as _, anyhow, bail};
 use url::Url;
 
-use crate::config::source::Source;
+use crate::config::document::source::Source;
 use crate::config::{DEFAULT_ADMIN_ADDRESS, admin_address};
 
 /// Timeout of connecting, sending and each read. Container engines give up after 30 s.

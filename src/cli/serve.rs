@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use crate::app::{App, Signals};
 use crate::clock::Clock;
 use crate::config;
-use crate::config::source::{MissingKeys, Source};
+use crate::config::document::source::{MissingKeys, Source};
 use crate::telemetry::logging;
 
 /// Runs the proxy with a configuration file. On SIGTERM or SIGINT, finishes requests in progress and exits.

@@ -6,8 +6,9 @@ mod shipped;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path as FilePath, PathBuf};
 
-use crate::config::source::{MissingKeys, Source};
-use crate::config::{Config, diagnostic::Diagnostics, load};
+use crate::config::document::diagnostic::Diagnostics;
+use crate::config::document::source::{MissingKeys, Source};
+use crate::config::{Config, load};
 
 /// A directory of its own that goes when the test ends.
 pub(crate) struct Directory(PathBuf);

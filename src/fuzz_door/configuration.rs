@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
+use crate::config::document::source::{MissingKeys, Source};
 use crate::config::load;
-use crate::config::source::{MissingKeys, Source};
 
 /// Whatever the file holds, it is loaded or there is a report with a place in the file. The types take what the schema lets through.
 pub fn configuration(input: &[u8]) {

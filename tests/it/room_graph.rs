@@ -90,6 +90,21 @@ const USER_POOL: &[(&str, &str)] = &[
     ("storage", "credential directory oauth risk signin verification"),
 ];
 
+/// And inside `config`. Its `mod.rs` puts the steps together and is used by none of them.
+const CONFIG: &[(&str, &str)] = &[
+    ("validate", "document keys raw settled"),
+    ("reference", "raw"),
+    // The machinery of a document knows none of our keys.
+    ("document", ""),
+    ("raw", ""),
+    ("keys", ""),
+    // The warnings of the file belong to it.
+    ("settled", "document"),
+];
+
+/// Rooms that have a table of their own for their parts.
+const SUB_ROOMS: [(&str, &[(&str, &str)]); 2] = [("user_pool", USER_POOL), ("config", CONFIG)];
+
 #[test]
 fn every_mention_of_a_room_is_an_allowed_edge() {
     let allowed = allowed();
@@ -112,17 +127,40 @@ fn every_mention_of_a_room_is_an_allowed_edge() {
 }
 
 #[test]
-fn sub_rooms_of_the_user_pool_keep_to_their_own_table() {
-    let allowed = table(USER_POOL);
-    let is_sub_room =
-        |name: &str| Path::new(SOURCE).join("user_pool").join(name).is_dir() && allowed.contains_key(name);
+fn sub_rooms_keep_to_their_own_table() {
     let mut wrong = Vec::new();
-    for source in sources().into_iter().filter(|source| source.module[0] == "user_pool") {
-        let Some(sub_room) = source.module.get(1).filter(|name| is_sub_room(name)) else { continue };
-        for path in source.mentions.iter().filter(|path| path[0] == "user_pool") {
-            let Some(named) = path.get(1).filter(|name| is_sub_room(name)) else { continue };
-            if named != sub_room && !allowed[sub_room.as_str()].contains(named.as_str()) {
-                wrong.push(format!("{}: {sub_room} may not use {named}", source.file.display()));
+    for (room, rows) in SUB_ROOMS {
+        let allowed = table(rows);
+        let within = Path::new(SOURCE).join(room);
+        let is_sub_room = |name: &str| {
+            allowed.contains_key(name)
+                && (within.join(name).is_dir() || within.join(name).with_extension("rs").is_file())
+        };
+        for source in sources().into_iter().filter(|source| source.module[0] == room) {
+            let Some(sub_room) = source.module.get(1).filter(|name| is_sub_room(name)) else { continue };
+            for path in source.mentions.iter().filter(|path| path[0] == room) {
+                let Some(named) = path.get(1).filter(|name| is_sub_room(name)) else { continue };
+                if named != sub_room && !allowed[sub_room.as_str()].contains(named.as_str()) {
+                    wrong.push(format!("{}: {sub_room} may not use {named}", source.file.display()));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", report(wrong));
+}
+
+/// What stands in `config/mod.rs`, `config/document/mod.rs`, … is for the outside.
+#[test]
+fn no_file_of_config_uses_the_mod_rs_above_it() {
+    let all = sources();
+    let modules: BTreeSet<Vec<String>> = all.iter().map(|source| source.module.clone()).collect();
+    let mut wrong = Vec::new();
+    for source in all.iter().filter(|source| source.module[0] == "config") {
+        for path in source.mentions.iter().filter(|path| path[0] == "config") {
+            let depth = (1..=path.len()).rev().find(|depth| modules.contains(&path[..*depth])).unwrap_or(1);
+            let used = &path[..depth];
+            if depth < source.module.len() && source.module.starts_with(used) && path.len() > depth {
+                wrong.push(format!("{} uses {}", source.file.display(), path.join("::")));
             }
         }
     }
@@ -131,7 +169,8 @@ fn sub_rooms_of_the_user_pool_keep_to_their_own_table() {
 
 #[test]
 fn the_table_has_no_cycle() {
-    for (name, allowed) in [("rooms", allowed()), ("user pool", table(USER_POOL))] {
+    let parts = SUB_ROOMS.map(|(room, rows)| (room, table(rows)));
+    for (name, allowed) in std::iter::once(("rooms", allowed())).chain(parts) {
         let mut left = allowed;
         // Takes away whoever uses nobody that is left; what remains uses itself in a circle.
         loop {

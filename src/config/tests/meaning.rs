@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{SOUND, files, load_in};
 use crate::action::settings::{AuthenticateKind, OnUnauthenticated, Piece, Protocol, TerminalSettings};
-use crate::config::source::{MissingKeys, Source};
+use crate::config::document::source::{MissingKeys, Source};
 use crate::config::{Config, load};
 use crate::telemetry::access_log::Destination;
 

@@ -3,15 +3,16 @@
 use proptest::prelude::{Just, Strategy, any, prop, prop_oneof, proptest};
 
 use super::{SOUND, temporary_directory};
-use crate::config::findings::Findings;
-use crate::config::source::{MissingKeys, Source};
-use crate::config::{load, tree};
+use crate::config::document::findings::Findings;
+use crate::config::document::parse::parse;
+use crate::config::document::source::{MissingKeys, Source};
+use crate::config::load;
 
 fn load_anything(text: &str) {
     let directory = std::env::temp_dir();
     let source = Source::text("any.yaml", &directory, text);
     let mut found = Findings::default();
-    let _ = tree::parse(text, &source.environment, &mut found);
+    let _ = parse(text, &source.environment, &mut found);
     if let Err(report) = load(&source, MissingKeys::Refuse) {
         let text = report.to_string();
         assert!(text.contains("error: "), "{text}");

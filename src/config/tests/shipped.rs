@@ -5,8 +5,8 @@ use std::path::{Path as FilePath, PathBuf};
 use serde_json::Value;
 
 use super::{files, load_in};
+use crate::config::document::source::{MissingKeys, Source};
 use crate::config::reference::{self, SCHEMA};
-use crate::config::source::{MissingKeys, Source};
 use crate::config::{Config, load};
 
 const MINIMAL: &str = include_str!("../../../config/minimal.yaml");

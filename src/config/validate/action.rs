@@ -12,12 +12,13 @@ use crate::action::settings::{
     AuthenticateKind, AuthenticateSettings, ChainSettings, FixedResponseSettings, ForwardSettings, GateSettings,
     OnExpired, OnUnauthenticated, TerminalSettings,
 };
-use crate::config::path::Path;
+use crate::config::document::path::Path;
 use crate::config::raw::action as written;
 use crate::config::raw::action::{Action, Actions, FixedResponse, Forward, OnExpiredSession, OnUnauthenticatedRequest};
 use crate::config::raw::value::{List, Period};
+use crate::config::validate::context::Context;
 use crate::config::validate::listener::ClientSpeaks;
-use crate::config::validate::{Context, authorize, redirect, session, value};
+use crate::config::validate::{authorize, redirect, session, value};
 use crate::message::cookie::SameSite;
 use crate::oidc;
 
@@ -373,7 +374,7 @@ fn fixed_response(raw: &FixedResponse, at: &Path, context: &mut Context<'_>) -> 
     let content_type = raw.content_type.as_deref().unwrap_or(CONTENT_TYPES[0]);
     let known = CONTENT_TYPES.contains(&content_type);
     if !known {
-        let hint = crate::config::suggest::hint(content_type, CONTENT_TYPES);
+        let hint = crate::config::document::suggest::hint(content_type, CONTENT_TYPES);
         let message = format!("content type `{content_type}` is not allowed in a fixed response");
         context.found.problem(&at.key("content_type"), message).maybe_hint(hint);
     }

@@ -2,8 +2,8 @@
 
 use crate::action::requirement::{ClaimTest, Requirement, Test};
 use crate::action::settings::{AuthorizeMode, AuthorizeSettings};
-use crate::config::findings::Findings;
-use crate::config::path::Path;
+use crate::config::document::findings::Findings;
+use crate::config::document::path::Path;
 use crate::config::raw::action as written;
 use crate::config::raw::value::{List, OneOrMany};
 use crate::config::validate::value;

@@ -3,11 +3,12 @@
 use http::{HeaderName, header};
 
 use crate::claims::settings::{ClaimHeader, Encoding, Format, Settings};
-use crate::config::findings::Findings;
-use crate::config::path::Path;
+use crate::config::document::findings::Findings;
+use crate::config::document::path::Path;
 use crate::config::raw;
 use crate::config::raw::claims::MappedClaim;
-use crate::config::validate::{Context, keys, value};
+use crate::config::validate::context::Context;
+use crate::config::validate::{keys, value};
 use crate::jose::signing_key::Algorithm;
 use crate::message::header as names;
 

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use crate::config::findings::Findings;
-use crate::config::path::Path;
-use crate::config::source::{MissingKeys, Source};
-use crate::config::suggest;
-use crate::config::tree::Node;
+use crate::config::document::findings::Findings;
+use crate::config::document::path::Path;
+use crate::config::document::source::{MissingKeys, Source};
+use crate::config::document::suggest;
+use crate::config::document::tree::Node;
 use crate::config::validate::value;
 use crate::message::header::Protected;
 

@@ -7,12 +7,12 @@ use std::path::Path as FilePath;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
 
-use crate::config::findings::Findings;
+use crate::config::document::findings::Findings;
+use crate::config::document::path::Path;
+use crate::config::document::source::MissingKeys;
 use crate::config::keys;
-use crate::config::path::Path;
 use crate::config::raw::value::{List, SecretText};
-use crate::config::source::MissingKeys;
-use crate::config::validate::Context;
+use crate::config::validate::context::Context;
 use crate::crypto::aead::Key;
 use crate::jose::signing_key::{Algorithm, PublicKey, SigningKey};
 use crate::secret::Secret;

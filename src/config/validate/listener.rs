@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use ipnet::{IpNet, Ipv6Net};
 
-use crate::config::ListenerConfig;
-use crate::config::path::Path;
+use crate::config::document::path::Path;
 use crate::config::raw::listener::{self as written, Listener, Protocol};
 use crate::config::raw::value::List;
+use crate::config::settled::ListenerConfig;
 use crate::config::validate::action::{self, Logins};
-use crate::config::validate::{Context, keys, process, rule, value};
+use crate::config::validate::context::Context;
+use crate::config::validate::{keys, process, rule, value};
 use crate::listener::certificate::{Certificate, Certificates, Error};
 use crate::listener::settings::{Limits, MethodOverrides, Settings};
 use crate::message::forwarded::{HostFrom, Mode, Policy};

@@ -6,7 +6,7 @@
 mod action;
 mod authorize;
 mod claims;
-mod context;
+pub(crate) mod context;
 mod keys;
 mod listener;
 mod oidc;
@@ -19,16 +19,15 @@ mod target_group;
 mod user_pool;
 mod value;
 
-pub(crate) use context::Context;
-
 use http::HeaderName;
 
 use crate::action::authenticate::paths::{Endpoint, Paths};
 use crate::action::settings::{AuthenticateKind, GateSettings, TerminalSettings};
-use crate::config::diagnostic::Diagnostics;
-use crate::config::path::Path;
+use crate::config::document::diagnostic::Diagnostics;
+use crate::config::document::path::Path;
 use crate::config::raw;
-use crate::config::{Config, ListenerConfig, ProviderConfig};
+use crate::config::settled::{Config, ListenerConfig, ProviderConfig};
+use crate::config::validate::context::Context;
 use crate::message::header::Protected;
 use crate::oidc::settings as oidc_settings;
 use action::Logins;

@@ -6,10 +6,11 @@ use std::time::Duration;
 use url::Url;
 
 use crate::backchannel::network;
-use crate::config::ProviderConfig;
-use crate::config::path::Path;
+use crate::config::document::path::Path;
 use crate::config::raw::oidc::{self as written, IdentityProvider};
-use crate::config::validate::{Context, keys, session, value};
+use crate::config::settled::ProviderConfig;
+use crate::config::validate::context::Context;
+use crate::config::validate::{keys, session, value};
 use crate::crypto::provider;
 use crate::oidc::settings::{
     Binding, ClientAuth, DEFAULT_TIMEOUT, DEFAULT_TOKEN_LIFETIME, Endpoints, Logout, Settings, Userinfo,

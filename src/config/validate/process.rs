@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use crate::admin;
 use crate::admin::settings::Settings as Admin;
-use crate::config::path::Path;
+use crate::config::document::path::Path;
 use crate::config::raw;
 use crate::config::raw::process as written;
 use crate::config::raw::value::List;
-use crate::config::validate::{Context, value};
-use crate::config::{ListenerConfig, ShutdownConfig};
+use crate::config::settled::{ListenerConfig, ShutdownConfig};
+use crate::config::validate::context::Context;
+use crate::config::validate::value;
 use crate::telemetry::access_log::Destination;
 use crate::telemetry::logging;
 

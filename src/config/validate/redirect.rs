@@ -3,9 +3,9 @@
 use http::StatusCode;
 
 use crate::action::settings::{Piece, Protocol, RedirectSettings, Template};
-use crate::config::path::Path;
+use crate::config::document::path::Path;
 use crate::config::raw::action::{Redirect, RedirectStatus};
-use crate::config::validate::Context;
+use crate::config::validate::context::Context;
 use crate::config::validate::listener::ClientSpeaks;
 
 /// Maximum length of host, path and query (ALB §7.3).

@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::config::RuleConfig;
-use crate::config::path::Path;
+use crate::config::document::path::Path;
 use crate::config::raw::rule::{self as written, Condition as Raw, Rule};
 use crate::config::raw::value::List;
+use crate::config::settled::RuleConfig;
 use crate::config::validate::action::{self, Logins};
+use crate::config::validate::context::Context;
 use crate::config::validate::listener::ClientSpeaks;
-use crate::config::validate::{Context, value};
+use crate::config::validate::value;
 use crate::message::uri::EncodedSlash;
 use crate::rule::condition::{Condition, Error};
 

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use http::HeaderValue;
 
 use crate::action::authenticate::paths::Paths;
-use crate::config::findings::Findings;
-use crate::config::path::Path;
+use crate::config::document::findings::Findings;
+use crate::config::document::path::Path;
 use crate::config::raw;
 use crate::config::raw::session::ClearSiteData;
 use crate::config::raw::value::List;
-use crate::config::validate::{Context, keys};
+use crate::config::validate::context::Context;
+use crate::config::validate::keys;
 use crate::session::settings::Settings;
 
 /// The valid values of the section.

@@ -4,9 +4,9 @@
 //! two actions share all three, a session created by one may lack the scope and parameters of the other.
 
 use crate::action::settings::{AuthenticateSettings, ChainSettings, OnExpired, OnUnauthenticated};
-use crate::config::path::Path;
-use crate::config::validate::Context;
-use crate::config::{ListenerConfig, RuleConfig};
+use crate::config::document::path::Path;
+use crate::config::settled::{ListenerConfig, RuleConfig};
+use crate::config::validate::context::Context;
 use crate::rule::condition::Condition;
 use crate::rule::pattern::Pattern;
 

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use rustls_pki_types::ServerName;
 
-use crate::config::path::Path;
+use crate::config::document::path::Path;
 use crate::config::raw::target_group::{Protocol, ProtocolVersion, TargetGroup};
-use crate::config::validate::{Context, keys, value};
+use crate::config::validate::context::Context;
+use crate::config::validate::{keys, value};
 use crate::crypto::provider;
 use crate::upstream::settings::{Settings, TargetSettings};
 use crate::upstream::tls;

@@ -7,14 +7,15 @@ use std::time::Duration;
 use serde_json::Value;
 use url::Url;
 
-use crate::config::UserPoolConfig;
-use crate::config::path::Path;
+use crate::config::document::path::Path;
 use crate::config::raw;
 use crate::config::raw::user_pool::{Client, ClientPkce, SignatureAlgorithm, User, UserPool};
 use crate::config::raw::value::List;
+use crate::config::settled::UserPoolConfig;
 use crate::config::validate::action::Logins;
+use crate::config::validate::context::Context;
 use crate::config::validate::listener::{self, ClientSpeaks};
-use crate::config::validate::{Context, keys, process, value};
+use crate::config::validate::{keys, process, value};
 use crate::crypto::digest;
 use crate::identity::Claims;
 use crate::jose::signing_key::Algorithm;

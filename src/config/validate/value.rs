@@ -7,8 +7,8 @@ use ipnet::IpNet;
 use url::{Host, Url};
 
 use crate::backchannel::network;
-use crate::config::findings::Findings;
-use crate::config::path::Path;
+use crate::config::document::findings::Findings;
+use crate::config::document::path::Path;
 use crate::config::raw::value::{List, OneOrMany, Period};
 
 /// Maximum length of a name.

@@ -3,8 +3,8 @@
 use insta::assert_snapshot;
 
 use super::{report, warnings};
+use crate::config::document::source::{MissingKeys, Source};
 use crate::config::load;
-use crate::config::source::{MissingKeys, Source};
 use crate::config::tests::{SOUND, files};
 
 #[test]

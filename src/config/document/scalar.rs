@@ -1,11 +1,11 @@
 //! What a scalar means, and environment variables in it.
 
-use crate::config::source::Environment;
-use crate::config::tree::Value;
+use crate::config::document::source::Environment;
+use crate::config::document::tree::Value;
 
 /// Why `${…}` could not be replaced.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Error {
+pub(crate) enum Error {
     /// Nothing of that name in the environment.
     #[error("the environment variable `{0}` is not set")]
     NotSet(String),
@@ -16,7 +16,7 @@ pub(super) enum Error {
 
 impl Error {
     /// What helps.
-    pub(super) fn hint(&self) -> &'static str {
+    pub(crate) fn hint(&self) -> &'static str {
         match self {
             Self::NotSet(_) => "set it, or write `$${` where `${` itself is meant",
             Self::NotAName(_) => "write `${NAME}` with letters, digits and `_`, or `$${` where `${` itself is meant",
@@ -25,7 +25,7 @@ impl Error {
 }
 
 /// Puts environment variables in; `None` where the text has none. `$${` is `${`.
-pub(super) fn substitute(text: &str, environment: &Environment) -> Result<Option<String>, Error> {
+pub(crate) fn substitute(text: &str, environment: &Environment) -> Result<Option<String>, Error> {
     if !text.contains("${") {
         return Ok(None);
     }
@@ -57,7 +57,7 @@ fn is_name(name: &str) -> bool {
 }
 
 /// The core schema (YAML 1.2.2 §10.3.2): `true` is a truth value, `yes`, `no` and `on` are text.
-pub(super) fn resolve(text: &str) -> Value {
+pub(crate) fn resolve(text: &str) -> Value {
     match text {
         "" | "~" | "null" | "Null" | "NULL" => return Value::Null,
         "true" | "True" | "TRUE" => return Value::Bool(true),

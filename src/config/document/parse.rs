@@ -7,105 +7,21 @@
 //! `saphyr-parser` does the reading: it is kept, it passes the YAML test suite, and it hands out events with positions,
 //! which a deserialiser over serde cannot do for a file with several mistakes.
 
-pub(crate) mod scalar;
-
 use std::collections::HashMap;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, Span, StrInput};
 
-use crate::config::diagnostic::Position;
-use crate::config::findings::Findings;
-use crate::config::path::{Path, Step};
-use crate::config::source::Environment;
+use crate::config::document::diagnostic::Position;
+use crate::config::document::findings::Findings;
+use crate::config::document::path::Path;
+use crate::config::document::scalar;
+use crate::config::document::source::Environment;
+use crate::config::document::tree::{Entry, Node, Value};
 
 /// Maximum number of values in one file, with aliases counted at each use.
 const NODES_MAX: usize = 100_000;
 /// Maximum nesting depth.
 const DEPTH_MAX: usize = 64;
-
-/// A value and its position.
-#[derive(Clone, Debug)]
-pub(crate) struct Node {
-    pub(crate) position: Position,
-    pub(crate) value: Value,
-}
-
-/// A value.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Value {
-    Null,
-    Bool(bool),
-    Integer(i64),
-    Float(f64),
-    String(String),
-    /// Text with a substituted environment variable. It is converted to the type that is expected there. `written` is
-    /// the text in the file; only that may be shown.
-    Substituted {
-        text: String,
-        written: String,
-    },
-    Sequence(Vec<Node>),
-    Mapping(Vec<Entry>),
-}
-
-/// A key and its value.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Entry {
-    pub(crate) key: String,
-    pub(crate) key_position: Position,
-    pub(crate) value: Node,
-}
-
-impl PartialEq for Node {
-    fn eq(&self, other: &Self) -> bool {
-        self.value == other.value
-    }
-}
-
-impl Node {
-    /// The entries, if this is a mapping.
-    pub(crate) fn entries(&self) -> &[Entry] {
-        match &self.value {
-            Value::Mapping(entries) => entries,
-            _ => &[],
-        }
-    }
-
-    /// The value of a key.
-    pub(crate) fn get(&self, key: &str) -> Option<&Node> {
-        self.entries().iter().find(|entry| entry.key == key).map(|entry| &entry.value)
-    }
-
-    /// The position of the value at `path`, or of the nearest enclosing value.
-    pub(crate) fn locate(&self, path: &Path, on_key: bool) -> Position {
-        let mut node = self;
-        let mut position = self.position;
-        for step in path.steps() {
-            let next = match (step, &node.value) {
-                (Step::Index(index), Value::Sequence(items)) => items.get(*index).map(|item| (item, item.position)),
-                (Step::Key(key), Value::Mapping(entries)) => {
-                    entries.iter().find(|entry| entry.key == *key).map(|entry| {
-                        // A list or mapping begins on a later line, so the position of its own key is more helpful.
-                        let block = matches!(entry.value.value, Value::Mapping(_) | Value::Sequence(_) | Value::Null);
-                        (&entry.value, if on_key || block { entry.key_position } else { entry.value.position })
-                    })
-                }
-                _ => None,
-            };
-            let Some((found, place)) = next else { break };
-            (node, position) = (found, place);
-        }
-        position
-    }
-
-    fn size(&self) -> usize {
-        match &self.value {
-            Value::Sequence(items) => 1 + items.iter().map(Self::size).sum::<usize>(),
-            Value::Mapping(entries) => 1 + entries.iter().map(|entry| entry.value.size()).sum::<usize>(),
-            _ => 1,
-        }
-    }
-}
 
 /// Parses `text`. `None` if it is not YAML; the problem is then reported.
 pub(crate) fn parse(text: &str, environment: &Environment, found: &mut Findings) -> Option<Node> {

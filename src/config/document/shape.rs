@@ -11,10 +11,11 @@
 
 use serde_json::{Map, Value as Json};
 
-use crate::config::findings::Findings;
-use crate::config::path::Path;
-use crate::config::suggest;
-use crate::config::tree::{Entry, Node, Value, scalar};
+use crate::config::document::findings::Findings;
+use crate::config::document::path::Path;
+use crate::config::document::scalar;
+use crate::config::document::suggest;
+use crate::config::document::tree::{Entry, Node, Value};
 
 /// The valid part of the file as JSON. `None` if nothing is left.
 pub(crate) fn check(root: &Node, schema: &Json, found: &mut Findings) -> Option<Json> {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::config::diagnostic::Diagnostics;
+use crate::config::document::diagnostic::Diagnostics;
 
 /// Maximum size of the configuration file, in bytes.
 const FILE_BYTES_MAX: u64 = 4 * 1024 * 1024;

@@ -1,8 +1,8 @@
 //! Collects problems while the file is validated, and determines their positions.
 
-use crate::config::diagnostic::{Diagnostic, Position, Severity};
-use crate::config::path::Path;
-use crate::config::tree::Node;
+use crate::config::document::diagnostic::{Diagnostic, Position, Severity};
+use crate::config::document::path::Path;
+use crate::config::document::tree::Node;
 
 /// The problems found so far. Validation never stops at the first problem.
 #[derive(Debug, Default)]

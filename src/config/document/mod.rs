@@ -1,0 +1,14 @@
+//! The machinery of a document: a text with positions, held against a schema, and what is wrong with it.
+//!
+//! This room knows no key of ours and nothing of the settings. [`parse`] makes the [`tree`], [`shape`] holds the tree against a
+//! JSON schema, [`findings`] collects the problems of all steps, and [`diagnostic`] shows them.
+
+pub mod diagnostic;
+pub(crate) mod findings;
+pub(crate) mod parse;
+pub(crate) mod path;
+pub(crate) mod scalar;
+pub(crate) mod shape;
+pub mod source;
+pub(crate) mod suggest;
+pub(crate) mod tree;
