@@ -6,6 +6,7 @@
 pub(crate) mod connection;
 pub(crate) mod error_page;
 pub(crate) mod logins;
+pub(crate) mod reason_counters;
 pub(crate) mod rejection;
 pub(crate) mod request_id;
 

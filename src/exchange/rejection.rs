@@ -147,7 +147,6 @@ macro_rules! reasons {
 
         impl Reason {
             /// Every reason, in the order of `docs/REASONS.md`.
-            #[cfg(test)]
             pub(crate) const ALL: &[Reason] = &[$(Reason::$name,)+];
 
             /// The stable code for the access log, the metrics and the error page.

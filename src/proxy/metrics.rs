@@ -1,11 +1,10 @@
 //! Requests by rule and status class, refusals by reason, latency.
 
-use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use http::StatusCode;
 
+use crate::exchange::reason_counters::ReasonCounters;
 use crate::exchange::rejection::Reason;
 use crate::telemetry::metrics::{Counter, Histogram, Registry};
 
@@ -17,15 +16,10 @@ pub(crate) struct Metrics {
     /// Responses without a rule: refused before a rule matched, or answered by a reserved path.
     unmatched: [Counter; CLASSES.len()],
     first_byte: Histogram,
-    refusals: RefCell<BTreeMap<Reason, Counter>>,
-    registry: Registry,
-    listener: String,
+    refusals: ReasonCounters,
 }
 
 const CLASSES: [&str; 4] = ["2xx", "3xx", "4xx", "5xx"];
-
-const REFUSALS: &str = "vestibule_refusals_total";
-const REFUSALS_HELP: &str = "Requests refused, by reason.";
 
 impl Metrics {
     pub(crate) fn new(registry: &Registry, listener: &str, rules: &[Rc<str>]) -> Self {
@@ -36,18 +30,21 @@ impl Metrics {
                 registry.counter("vestibule_requests_total", "Requests answered, by rule and status class.", labels)
             })
         };
-        registry.announce(REFUSALS, REFUSALS_HELP, &["listener", "reason"]);
+        let of_listener = vec![("listener", listener.to_owned())];
         Self {
             rules: rules.iter().map(|rule| requests(rule)).collect(),
             unmatched: requests("none"),
             first_byte: registry.histogram(
                 "vestibule_request_duration_seconds",
                 "Time from the end of the request head to the response head.",
-                vec![("listener", listener.to_owned())],
+                of_listener.clone(),
             ),
-            refusals: RefCell::default(),
-            registry: registry.clone(),
-            listener: listener.to_owned(),
+            refusals: ReasonCounters::new(
+                registry,
+                "vestibule_refusals_total",
+                "Requests refused, by reason.",
+                of_listener,
+            ),
         }
     }
 
@@ -64,12 +61,8 @@ impl Metrics {
         self.first_byte.observe(first_byte);
     }
 
-    /// Counts a refusal. A series is made when its reason first happens.
+    /// Counts a refusal.
     pub(crate) fn refused(&self, reason: Reason) {
-        let new = || {
-            let labels = vec![("listener", self.listener.clone()), ("reason", reason.code().to_owned())];
-            self.registry.counter(REFUSALS, REFUSALS_HELP, labels)
-        };
-        self.refusals.borrow_mut().entry(reason).or_insert_with(new).increment();
+        self.refusals.count(reason);
     }
 }

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use http::{HeaderMap, HeaderValue, Method};
 
 use crate::action::authenticate::local::Local;
-use crate::action::authenticate::metrics::Failures;
+use crate::action::authenticate::metrics::failures;
 use crate::action::authenticate::paths::{Endpoint, Paths};
 use crate::action::authenticate::{Authenticate, Services, answer, callback, sign_in, sign_out, userinfo};
 use crate::claims::ClaimsHeaders;
 use crate::exchange::Exchange;
+use crate::exchange::reason_counters::ReasonCounters;
 use crate::exchange::rejection::{Reason, Rejection};
 use crate::message::uri::CanonicalRequest;
 use crate::message::{Request, Response, media, streamed};
@@ -26,7 +27,7 @@ pub(crate) struct Endpoints {
     /// `Clear-Site-Data` of a sign-out.
     pub(super) clear_site_data: Option<HeaderValue>,
     /// Failures of callbacks that belong to no action.
-    pub(super) unclaimed: Failures,
+    pub(super) unclaimed: ReasonCounters,
 }
 
 impl Endpoints {
@@ -37,7 +38,7 @@ impl Endpoints {
             claims: Arc::clone(&services.claims),
             paths: Arc::clone(&services.paths),
             clear_site_data: services.session.clear_site_data.clone(),
-            unclaimed: Failures::new(&services.registry, UNCLAIMED),
+            unclaimed: failures(&services.registry, UNCLAIMED),
         }
     }
 

@@ -1,11 +1,8 @@
 //! Metrics of sign-ins and refreshes, by provider.
 
-use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
-
 use http::HeaderName;
 
-use crate::exchange::rejection::Reason;
+use crate::exchange::reason_counters::ReasonCounters;
 use crate::telemetry::metrics::{Counter, Registry};
 use crate::telemetry::once::Once;
 
@@ -16,7 +13,8 @@ pub(super) struct Metrics {
     pub(super) finished: Counter,
     /// Sign-ins whose code is being redeemed.
     pub(super) finishing: Counter,
-    pub(super) failures: Failures,
+    /// Failed sign-ins.
+    pub(super) failures: ReasonCounters,
     pub(super) refreshes: Refreshes,
     pub(super) left_out: LeftOut,
 }
@@ -74,7 +72,7 @@ impl Metrics {
                 "Logins under way at the provider now: the browser has come back, and its code is being redeemed.",
                 vec![("provider", provider.to_owned())],
             ),
-            failures: Failures::new(registry, provider),
+            failures: failures(registry, provider),
             refreshes: Refreshes {
                 renewed: refreshes("renewed"),
                 ended: refreshes("ended"),
@@ -85,31 +83,13 @@ impl Metrics {
     }
 }
 
-/// Failed sign-ins, by reason. A series is created when its reason first occurs, so that a scrape lists only reasons that have
-/// occurred.
-#[derive(Debug)]
-pub(super) struct Failures {
-    registry: Registry,
-    provider: String,
-    by_reason: Mutex<HashMap<Reason, Counter>>,
-}
-
-const FAILURES: &str = "vestibule_login_failures_total";
-const FAILURES_HELP: &str = "Logins that failed, by provider and reason.";
-
-impl Failures {
-    pub(super) fn new(registry: &Registry, provider: &str) -> Self {
-        registry.announce(FAILURES, FAILURES_HELP, &["provider", "reason"]);
-        Self { registry: registry.clone(), provider: provider.to_owned(), by_reason: Mutex::default() }
-    }
-
-    /// Counts a failed sign-in.
-    pub(super) fn count(&self, reason: Reason) {
-        let mut by_reason = self.by_reason.lock().unwrap_or_else(PoisonError::into_inner);
-        let counter = by_reason.entry(reason).or_insert_with(|| {
-            let labels = vec![("provider", self.provider.clone()), ("reason", reason.code().to_owned())];
-            self.registry.counter(FAILURES, FAILURES_HELP, labels)
-        });
-        counter.increment();
-    }
+/// Failed sign-ins of one provider, by reason.
+pub(super) fn failures(registry: &Registry, provider: &str) -> ReasonCounters {
+    let labels = vec![("provider", provider.to_owned())];
+    ReasonCounters::new(
+        registry,
+        "vestibule_login_failures_total",
+        "Logins that failed, by provider and reason.",
+        labels,
+    )
 }
