@@ -1,9 +1,10 @@
 //! The few cryptographic operations we use, all over one provider (aws-lc-rs).
 //!
-//! Knows no cookie, token or certificate. Start at [`aead`], which encrypts values that are sent to a browser and come back.
+//! Knows no cookie, token or certificate. Start at [`sealed`], which encrypts values that are sent to a browser and come back.
 
 pub(crate) mod aead;
 pub(crate) mod compare;
 pub(crate) mod digest;
 pub(crate) mod provider;
 pub(crate) mod random;
+pub(crate) mod sealed;

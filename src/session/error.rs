@@ -1,5 +1,7 @@
 //! Why a cookie was refused or could not be made. The client never sees this error.
 
+use crate::crypto::aead::DoesNotOpen;
+
 /// Why a cookie was refused or could not be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Error {
@@ -14,4 +16,10 @@ pub(crate) enum Error {
     /// The session does not fit into four cookies of 4096 bytes (ALB §2.5.4).
     #[error("the session does not fit into four cookies")]
     TooLarge,
+}
+
+impl From<DoesNotOpen> for Error {
+    fn from(DoesNotOpen: DoesNotOpen) -> Self {
+        Self::Invalid
+    }
 }

@@ -16,9 +16,9 @@ pub(crate) mod fuzz;
 pub(crate) mod names;
 pub(crate) mod opened;
 pub(crate) mod pending;
+mod purpose;
 pub(crate) mod revoked;
 pub(crate) mod rounds;
-pub(crate) mod sealed;
 pub(crate) mod shards;
 
 use std::sync::Arc;
@@ -27,11 +27,11 @@ use std::time::Duration;
 use http::HeaderValue;
 
 use crate::clock::Timestamp;
-use crate::crypto::aead::Key;
+use crate::crypto::sealed::Sealer;
 use crate::message::cookie::{self, SameSite};
 use crate::session::error::Error;
+use crate::session::purpose::Purpose;
 use crate::session::record::Session;
-use crate::session::sealed::{Purpose, Scope};
 use crate::session::shards::Shards;
 
 /// How long a browser keeps the cookie of an expired session, so that a returning user is told "your session has ended"
@@ -41,7 +41,7 @@ const KEEP_EXPIRED: Duration = Duration::from_secs(7 * 24 * 3600);
 /// Reads and writes the sessions with one base name of cookies.
 #[derive(Clone, Debug)]
 pub(crate) struct Sessions {
-    keys: Arc<[Key]>,
+    sealer: Sealer,
     base: Arc<str>,
     same_site: SameSite,
 }
@@ -49,7 +49,7 @@ pub(crate) struct Sessions {
 impl Sessions {
     /// Sessions in cookies named `base-0`, `base-1`, …. The first key of the settings encrypts them.
     pub(crate) fn new(settings: &settings::Settings, base: Arc<str>) -> Self {
-        Self { keys: Arc::clone(&settings.keys), base, same_site: SameSite::Lax }
+        Self { sealer: Sealer::new(Arc::clone(&settings.keys)), base, same_site: SameSite::Lax }
     }
 
     /// The same sessions, with another `SameSite` attribute on the cookies.
@@ -69,8 +69,8 @@ impl Sessions {
     /// [`Error::Invalid`] if the value was not encrypted for this name and host, [`Error::Version`] if another version of
     /// this program encrypted it.
     pub(crate) fn open(&self, host: &str, shards: &Shards<'_>) -> Result<Session, Error> {
-        let scope = Scope { purpose: Purpose::Session, name: &self.base, host };
-        codec::decode(&sealed::open_bytes(&self.keys, &scope, shards.sealed()?.as_ref())?)
+        let context = Purpose::Session.context(&self.base, host);
+        codec::decode(&self.sealer.open_bytes(&context, shards.sealed()?.as_ref())?)
     }
 
     /// The `Set-Cookie` lines that store `session` in the browser: its shards, and the deletion of every shard with a higher
@@ -80,8 +80,7 @@ impl Sessions {
     ///
     /// [`Error::TooLarge`] if the session does not fit into four cookies.
     pub(crate) fn save(&self, host: &str, session: &Session, now: Timestamp) -> Result<Vec<HeaderValue>, Error> {
-        let scope = Scope { purpose: Purpose::Session, name: &self.base, host };
-        let text = sealed::seal_bytes(&self.keys, &scope, &codec::encode(session)?);
+        let text = self.sealer.seal_bytes(&Purpose::Session.context(&self.base, host), &codec::encode(session)?);
         let keep = session.expires_at.since(now) + KEEP_EXPIRED;
         // Rounded up: the browser must not drop a session that is still valid.
         shards::write(self.same_site, &self.base, &text, keep.as_secs() + 1)

@@ -19,11 +19,11 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
-use crate::crypto::aead::Key;
+use crate::crypto::sealed::Sealer;
 use crate::crypto::{compare, digest};
 use crate::message::cookie;
 use crate::session::error::Error;
-use crate::session::sealed::{self, Purpose, Scope};
+use crate::session::purpose::Purpose;
 use crate::session::{settings, shards};
 
 /// Maximum time from the redirect to the callback (ALB §2.4).
@@ -60,7 +60,7 @@ const PART: u8 = b'.';
 /// Reads and writes the pending logins with one base name of cookies.
 #[derive(Clone, Debug)]
 pub(crate) struct PendingLogins {
-    keys: Arc<[Key]>,
+    sealer: Sealer,
     base: Arc<str>,
     prefix: String,
     bytes_max: usize,
@@ -85,12 +85,12 @@ struct Kept<T> {
 impl PendingLogins {
     /// Pending logins in cookies named `base-login-…`. All of them together may take up to `bytes_max` bytes of a request.
     pub(crate) fn new(settings: &settings::Settings, base: Arc<str>, bytes_max: usize) -> Self {
-        Self { keys: Arc::clone(&settings.keys), prefix: format!("{base}-{LOGIN}"), base, bytes_max }
+        Self { sealer: Sealer::new(Arc::clone(&settings.keys)), prefix: format!("{base}-{LOGIN}"), base, bytes_max }
     }
 
     /// Encrypts a value for use as `state`, or in a link on one of Vestibule's own pages.
     pub(crate) fn seal_ticket<T: Serialize>(&self, host: &str, ticket: &T) -> String {
-        sealed::seal(&self.keys, &self.scope(Purpose::Ticket, host), ticket)
+        self.sealer.seal(&Purpose::Ticket.context(&self.base, host), ticket)
     }
 
     /// Decrypts a value that [`seal_ticket`](Self::seal_ticket) made.
@@ -99,7 +99,7 @@ impl PendingLogins {
     ///
     /// [`Error::Invalid`] if the value was not encrypted for this host and this base name.
     pub(crate) fn open_ticket<T: DeserializeOwned>(&self, host: &str, text: &str) -> Result<T, Error> {
-        sealed::open(&self.keys, &self.scope(Purpose::Ticket, host), text.as_bytes())
+        Ok(self.sealer.open(&Purpose::Ticket.context(&self.base, host), text.as_bytes())?)
     }
 
     /// The `Set-Cookie` lines that store `login` until the callback with `state`, and delete older logins beyond the limits.
@@ -117,7 +117,7 @@ impl PendingLogins {
     ) -> Result<Vec<HeaderValue>, Error> {
         let kept = Kept { state: state.to_owned(), issued_at: now.millis(), login };
         let plain = packed(&serde_json::to_vec(&kept).map_err(|_| Error::TooLarge)?)?;
-        let text = sealed::seal_bytes(&self.keys, &self.scope(Purpose::PendingLogin, host), &plain);
+        let text = self.sealer.seal_bytes(&Purpose::PendingLogin.context(&self.base, host), &plain);
         let name = self.name(state);
         let mut lines = self.lines(&name, now, &text)?;
         let bytes = lines.iter().map(HeaderValue::len).sum::<usize>();
@@ -169,7 +169,7 @@ impl PendingLogins {
         now: Timestamp,
     ) -> Result<Found<T>, Error> {
         let text = self.text(&tag(state), headers).ok_or(Error::Invalid)?;
-        let plain = sealed::open_bytes(&self.keys, &self.scope(Purpose::PendingLogin, host), &text)?;
+        let plain = self.sealer.open_bytes(&Purpose::PendingLogin.context(&self.base, host), &text)?;
         let kept: Kept<T> = serde_json::from_slice(&unpacked(&plain)?).map_err(|_| Error::Invalid)?;
         if !compare::equal(kept.state.as_bytes(), state.as_bytes()) {
             return Err(Error::Invalid);
@@ -269,10 +269,6 @@ impl PendingLogins {
 
     fn name(&self, state: &str) -> String {
         format!("{}-{}", self.prefix, tag(state))
-    }
-
-    fn scope<'a>(&'a self, purpose: Purpose, host: &'a str) -> Scope<'a> {
-        Scope { purpose, name: &self.base, host }
     }
 }
 

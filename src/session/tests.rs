@@ -5,6 +5,7 @@ use proptest::prelude::{any, prop, proptest};
 use serde_json::json;
 
 use super::*;
+use crate::crypto::aead::Key;
 use crate::identity::Identity;
 use crate::secret::Secret;
 use crate::session::record::SessionId;
@@ -150,8 +151,8 @@ fn s_03_a_session_opens_only_at_its_host_and_under_its_name() {
 
 #[test]
 fn s_03_a_pending_login_is_not_a_session() {
-    let scope = Scope { purpose: Purpose::PendingLogin, name: BASE, host: "app.test" };
-    let text = sealed::seal_bytes(&settings([1]).keys, &scope, &codec::encode(&session(10)).expect("fits"));
+    let context = Purpose::PendingLogin.context(BASE, "app.test");
+    let text = Sealer::new(settings([1]).keys).seal_bytes(&context, &codec::encode(&session(10)).expect("fits"));
     let pair = format!("{BASE}-0=1{text}");
     assert_eq!(open(&sessions(), "app.test", &[pair]).err(), Some(Error::Invalid));
 }

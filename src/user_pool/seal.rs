@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::crypto::aead;
+use crate::crypto::aead::Key;
+use crate::crypto::sealed::{Context, Sealer};
 
 /// The purpose of a sealed value. A value that was sealed for one purpose cannot be opened for another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,32 +34,28 @@ pub(crate) enum Purpose {
 /// The pool's sealing keys. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(crate) struct Seal {
-    keys: Arc<[aead::Key]>,
+    sealer: Sealer,
     issuer: Arc<str>,
 }
 
 impl Seal {
     /// The first key encrypts; every key can decrypt. There must be at least one key.
-    pub(crate) fn new(keys: Arc<[aead::Key]>, issuer: Arc<str>) -> Self {
-        assert!(!keys.is_empty(), "a pool has a sealing key");
-        Self { keys, issuer }
+    pub(crate) fn new(keys: Arc<[Key]>, issuer: Arc<str>) -> Self {
+        Self { sealer: Sealer::new(keys), issuer }
     }
 
     /// Seals `value`. Only this issuer can open the text, and only for this purpose.
     pub(crate) fn seal(&self, purpose: Purpose, value: &impl Serialize) -> String {
-        let plain = serde_json::to_vec(value).expect("what is sealed are plain structs of strings and numbers");
-        URL_SAFE_NO_PAD.encode(self.keys[0].seal(&plain, &self.associated(purpose)))
+        self.sealer.seal(&self.context(purpose), value)
     }
 
     /// Opens a value that [`seal`](Self::seal) sealed. `None` for any other text.
     pub(crate) fn open<T: DeserializeOwned>(&self, purpose: Purpose, text: &str) -> Option<T> {
-        let sealed = URL_SAFE_NO_PAD.decode(text).ok()?;
-        let plain = aead::open(&self.keys, &sealed, &self.associated(purpose)).ok()?;
-        serde_json::from_slice(&plain).ok()
+        self.sealer.open(&self.context(purpose), text.as_bytes()).ok()
     }
 
-    /// The associated data of the AEAD. It contains the issuer, because two pools of one process may share keys.
-    fn associated(&self, purpose: Purpose) -> Vec<u8> {
+    /// What a value is for. It contains the issuer, because two pools of one process may share keys.
+    fn context(&self, purpose: Purpose) -> Context {
         let purpose = match purpose {
             Purpose::SignIn => "sign-in",
             Purpose::SignOut => "sign-out",
@@ -72,7 +67,7 @@ impl Seal {
             Purpose::RefreshToken => "refresh-token",
             Purpose::AccessToken => "access-token",
         };
-        format!("vestibule pool 1\0{purpose}\0{}", self.issuer).into_bytes()
+        Context::new(["vestibule pool", purpose, &self.issuer])
     }
 }
 
@@ -82,7 +77,7 @@ mod tests {
     use crate::secret::Secret;
 
     fn seal(issuer: &str) -> Seal {
-        Seal::new([aead::Key::new(&Secret::new([7; 32]))].into(), issuer.into())
+        Seal::new([Key::new(&Secret::new([7; 32]))].into(), issuer.into())
     }
 
     #[test]
