@@ -257,7 +257,12 @@ fn session(access_token_bytes: usize) -> Session {
         id: SessionId::random(),
         generation: 0,
         provider: "corp".to_owned(),
-        identity: Identity::assertion("https://idp.example.com".into(), "248289761001".into(), claims, Some(token)),
+        identity: Arc::new(Identity::assertion(
+            "https://idp.example.com".into(),
+            "248289761001".into(),
+            claims,
+            Some(token),
+        )),
         refresh_token: Some(Secret::new(random::token())),
         id_token: None,
         authenticated_at: NOW,

@@ -1,19 +1,17 @@
 //! `authorize`: whether the user who is signed in may come in, by the claims of the provider.
 //!
-//! Runs behind an action that identifies the user. The answer is found once for each session that a worker has opened, and
+//! Runs behind an action that identifies the user, by whatever evidence. The answer is found once for each [`Visitor`], and
 //! remembered with it: see [`Decisions`](crate::action::decisions::Decisions). Start at [`Authorize::admit`].
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use http::HeaderMap;
 
-use crate::action::Passage;
-use crate::action::authenticate::Authenticate;
-use crate::action::authenticate::signed_in::SignedIn;
 use crate::action::decisions::IsNew;
+use crate::action::passage::Passage;
 use crate::action::requirement::Answer;
 use crate::action::settings::{AuthorizeMode, AuthorizeSettings};
+use crate::action::visitor::Visitor;
 use crate::exchange::Exchange;
 use crate::exchange::rejection::{Reason, Rejection, WayOn};
 use crate::message::media::Preferred;
@@ -27,8 +25,6 @@ pub(crate) struct Authorize {
     /// Unique among all actions of this and earlier configurations.
     id: u64,
     settings: AuthorizeSettings,
-    /// The action before this one: it knows how the user can sign in with another account.
-    authenticate: Arc<Authenticate>,
     metrics: Metrics,
 }
 
@@ -63,12 +59,7 @@ struct Unidentified;
 
 impl Authorize {
     /// Creates an action of the rule that `owner` names.
-    pub(crate) fn new(
-        settings: AuthorizeSettings,
-        authenticate: Arc<Authenticate>,
-        owner: &Owner<'_>,
-        registry: &Registry,
-    ) -> Self {
+    pub(crate) fn new(settings: AuthorizeSettings, owner: &Owner<'_>, registry: &Registry) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let counter = |outcome: &str| {
             let labels = vec![
@@ -90,7 +81,6 @@ impl Authorize {
                 reported: counter("reported"),
             },
             settings,
-            authenticate,
         }
     }
 
@@ -107,16 +97,16 @@ impl Authorize {
         headers: &HeaderMap,
         passage: Passage,
     ) -> Result<Passage, Rejection> {
-        let Passage::Identified(user) = &passage else { return Err(Rejection::new(Reason::Internal, Unidentified)) };
-        let decide = || self.settings.requirement.of(user.identity()) == Answer::Yes;
-        let (is_allowed, IsNew(is_new)) = user.decisions().of(self.id, decide);
+        let Some(visitor) = passage.visitor() else { return Err(Rejection::new(Reason::Internal, Unidentified)) };
+        let decide = || self.settings.requirement.of(visitor.identity()) == Answer::Yes;
+        let (is_allowed, IsNew(is_new)) = visitor.decisions().of(self.id, decide);
         if is_new {
             self.metrics.of(is_allowed, self.settings.mode).increment();
         }
         match self.settings.mode {
             _ if is_allowed => {}
-            AuthorizeMode::Enforce => return Err(self.refusal(user, exchange, canonical, headers)),
-            AuthorizeMode::Report if is_new => self.report(lines, exchange, user),
+            AuthorizeMode::Enforce => return Err(self.refusal(visitor, exchange, canonical, headers)),
+            AuthorizeMode::Report if is_new => self.report(lines, exchange, visitor),
             AuthorizeMode::Report => {}
         }
         Ok(passage)
@@ -125,7 +115,7 @@ impl Authorize {
     /// Says who is signed in, and how to go on.
     fn refusal(
         &self,
-        user: &SignedIn,
+        visitor: &Visitor,
         exchange: &Exchange,
         canonical: &CanonicalRequest,
         headers: &HeaderMap,
@@ -135,8 +125,8 @@ impl Authorize {
         if exchange.preferred(headers) == Preferred::Json {
             return rejection;
         }
-        let provider = self.authenticate.provider();
-        rejection = rejection.note(format!("You are signed in as {} with “{provider}”.", user.display_name()));
+        let (name, provider) = (visitor.display_name(), visitor.reidentify().provider());
+        rejection = rejection.note(format!("You are signed in as {name} with “{provider}”."));
         if self.settings.reveal {
             rejection =
                 rejection.note(format!("Required: {}.", self.settings.requirement.to_string().replace('`', "")));
@@ -144,13 +134,13 @@ impl Authorize {
         if let Some(contact) = &self.settings.contact {
             rejection = rejection.note(format!("Ask for access: {contact}"));
         }
-        rejection.offer(self.authenticate.other_account(canonical)).offer(WayOn::same_address("Try again"))
+        visitor.reidentify().offer(rejection, canonical).offer(WayOn::same_address("Try again"))
     }
 
-    fn report(&self, lines: &LineBudget, exchange: &Exchange, user: &SignedIn) {
+    fn report(&self, lines: &LineBudget, exchange: &Exchange, visitor: &Visitor) {
         let Some(skipped) = lines.take(exchange.started_at) else { return };
         tracing::warn!(
-            request_id = %exchange.id, rule.name = exchange.rule_name().map(|name| &**name), user.id = &**user.subject(),
+            request_id = %exchange.id, rule.name = exchange.rule_name().map(|name| &**name), user.id = &**visitor.subject(),
             required = %self.settings.requirement, lines.skipped = skipped,
             "`authorize` would refuse this user; the request goes on because of `mode: report`"
         );

@@ -1,10 +1,10 @@
-//! The answers of `authorize` about one user, remembered with the opened session.
+//! The answers of `authorize` about one user, remembered with the visitor.
 
 use std::cell::RefCell;
 
 /// What was decided about a user, by the `authorize` actions that asked.
 ///
-/// Kept with an opened session, so that a refresh, which brings new claims, begins anew.
+/// Kept with a visitor, so that a refresh, which brings new claims and with them a new visitor, begins anew.
 #[derive(Debug, Default)]
 pub(crate) struct Decisions(RefCell<Vec<(u64, bool)>>);
 

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use http::{HeaderMap, HeaderValue, Method, Version, header};
 use hyper::upgrade::OnUpgrade;
 
-use crate::action::{Passage, Worker};
+use crate::action::passage::Passage;
+use crate::action::worker::Worker;
+use crate::clock::Clock;
 use crate::exchange::Exchange;
 use crate::exchange::rejection::{Reason, Rejection};
 use crate::message::header::Protected;
@@ -71,8 +73,8 @@ impl Forward {
             fields.add(header::CONNECTION, UPGRADE);
             fields.add(header::UPGRADE, WEBSOCKET);
         }
-        if let Passage::Identified(user) = passage {
-            user.apply(client.name(), exchange.started_at, &mut fields)?;
+        if let Some(visitor) = passage.visitor() {
+            visitor.apply(client.name(), exchange.started_at, &mut fields)?;
         }
         let timeout = client.response_timeout();
         request.body_mut().limit_idle(timeout);
@@ -179,10 +181,10 @@ fn upgrade_of(request: &mut Request) -> Option<OnUpgrade> {
 /// Refuses WebSockets of pages of other sites (attacks W-02). Browsers send the cookie and `Origin` with every handshake, and do
 /// not block it themselves.
 fn check_origin(passage: &Passage, canonical: &CanonicalRequest, headers: &HeaderMap) -> Result<(), Reason> {
-    let (Passage::Identified(user), Some(origin)) = (passage, headers.get(header::ORIGIN)) else { return Ok(()) };
+    let (Some(visitor), Some(origin)) = (passage.visitor(), headers.get(header::ORIGIN)) else { return Ok(()) };
     let origin = origin.to_str().ok().and_then(|text| url::Url::parse(text).ok());
     let is_ours = origin.is_some_and(|origin| {
-        if user.allows_origin(&origin.origin().ascii_serialization()) {
+        if visitor.allows_origin(&origin.origin().ascii_serialization()) {
             return true;
         }
         origin.scheme() == "https"
@@ -205,7 +207,7 @@ fn finish(
         let named = names::remove_hop_by_hop(response.headers_mut());
         response.body_mut().without(named);
         let is_long = http_body::Body::size_hint(response.body()).exact().is_none();
-        if is_long && let Some(is_over) = is_over(worker, passage) {
+        if is_long && let Some(is_over) = is_over(&worker.clock, passage) {
             response.body_mut().end_when(is_over);
         }
         return Ok(response);
@@ -214,7 +216,7 @@ fn finish(
         response.headers().get(header::UPGRADE).is_some_and(|to| to.as_bytes().eq_ignore_ascii_case(b"websocket"));
     // 101 in response to a request without `Upgrade` is a malformed response (attacks G-06).
     let Some(from_client) = upgrade.filter(|_| switches) else { return Err(Reason::UpstreamMalformed.into()) };
-    let bounds = Bounds { idle_timeout: client.response_timeout(), is_over: is_over(worker, passage) };
+    let bounds = Bounds { idle_timeout: client.response_timeout(), is_over: is_over(&worker.clock, passage) };
     worker.spawner.spawn_local(|draining| upgrade::join(from_client, *to_target, bounds, draining));
     names::remove_hop_by_hop(response.headers_mut());
     response.headers_mut().insert(header::CONNECTION, UPGRADE);
@@ -222,15 +224,10 @@ fn finish(
     Ok(response)
 }
 
-/// Checks whether the session of an exchange is over, because a long exchange must end with its session (attacks W-03).
-fn is_over(worker: &Worker, passage: &Passage) -> Option<Box<dyn Fn() -> bool>> {
-    match passage {
-        Passage::Identified(user) => {
-            let (is_over, clock) = (Rc::clone(user).watch(), worker.clock.clone());
-            Some(Box::new(move || is_over(clock.now())))
-        }
-        Passage::Anonymous(_) | Passage::Ungated(_) => None,
-    }
+/// Checks whether the evidence for the user of an exchange still holds, because a long exchange must end with it (attacks W-03).
+fn is_over(clock: &Clock, passage: &Passage) -> Option<Box<dyn Fn() -> bool>> {
+    let (lease, clock) = (Rc::clone(passage.visitor()?.lease()), clock.clone());
+    Some(Box::new(move || lease.is_over(clock.now())))
 }
 
 /// The rejection for an error of the target.
@@ -255,7 +252,21 @@ fn rejection(exchange: &mut Exchange, unanswered: Unanswered) -> Rejection {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+    use crate::action::visitor::tests::{NOW, visitor};
+
+    #[test]
+    fn w_03_an_exchange_that_lasts_ends_with_the_evidence_for_its_user() {
+        let clock = Clock::manual(NOW).0;
+        let (visitor, lease) = visitor(json!({}));
+        let ends = is_over(&clock, &Passage::Identified(visitor)).expect("there is a user");
+        assert!(!ends());
+        lease.is_withdrawn.set(true);
+        assert!(ends());
+        assert!(is_over(&clock, &Passage::ungated()).is_none());
+    }
 
     #[test]
     fn grpc_is_told_from_what_only_begins_like_it() {

@@ -1,34 +1,33 @@
-//! The actions of a rule: a gate that may stop the request, then exactly one terminal.
+//! The actions of a rule: gates that may stop the request, then exactly one terminal.
 //!
-//! This room does not depend on rules. Start at [`ActionChain::run`].
+//! What the gates know of the sender is a [`Passage`]; a verified user is a [`visitor::Visitor`]. This room does not depend on rules.
+//! Start at [`ActionChain::run`].
 
 pub(crate) mod authenticate;
 pub(crate) mod authorize;
 pub(crate) mod decisions;
 pub(crate) mod fixed_response;
 pub(crate) mod forward;
+pub(crate) mod passage;
 pub(crate) mod redirect;
 pub(crate) mod requirement;
 pub(crate) mod settings;
+pub(crate) mod visitor;
+pub(crate) mod worker;
 
-use std::rc::Rc;
 use std::sync::Arc;
 
-use crate::clock::Clock;
-use crate::drain::Spawner;
 use crate::exchange::Exchange;
 use crate::exchange::rejection::Rejection;
 use crate::message::uri::CanonicalRequest;
 use crate::message::{Request, Response};
-use crate::telemetry::line_budget::LineBudget;
-use crate::upstream::client::Client;
-use authenticate::local::Local;
-use authenticate::signed_in::SignedIn;
-use authenticate::{Anonymous, Authenticate, Outcome};
+use authenticate::{Authenticate, Outcome};
 use authorize::Authorize;
 use fixed_response::FixedResponse;
 use forward::Forward;
+use passage::Passage;
 use redirect::Redirect;
+use worker::Worker;
 
 /// Gates in order, then one terminal (ALB §1.3). The type makes a chain without a terminal impossible.
 #[derive(Debug)]
@@ -56,34 +55,6 @@ pub(crate) enum Terminal {
     FixedResponse(FixedResponse),
 }
 
-/// The state of one worker. Nothing in it is shared with other workers.
-#[derive(Debug)]
-pub(crate) struct Worker {
-    /// The sessions that this worker has decrypted.
-    pub(crate) authenticate: Local,
-    /// The client of each target group, by the index in [`Forward`].
-    pub(crate) groups: Vec<Client>,
-    /// Limits the log lines of `authorize` with `mode: report`.
-    pub(crate) reported: LineBudget,
-    pub(crate) clock: Clock,
-    pub(crate) spawner: Spawner,
-}
-
-/// Permission to reach a target. Only a gate, or a chain without a gate, creates one. An error cannot become one (attacks §4.2).
-#[derive(Debug)]
-pub(crate) enum Passage {
-    /// A gate has verified the user.
-    Identified(Rc<SignedIn>),
-    /// A gate with `allow` lets the request pass without a user.
-    Anonymous(Anonymous),
-    /// The rule has no gate, or the gates so far do not ask who sends the request.
-    Ungated(Ungated),
-}
-
-/// The passage with which a chain begins. Only a chain creates it.
-#[derive(Debug)]
-pub(crate) struct Ungated(());
-
 impl ActionChain {
     /// Whether a login can begin here.
     pub(crate) fn authenticates(&self) -> bool {
@@ -98,7 +69,7 @@ impl ActionChain {
         canonical: &CanonicalRequest,
         request: &mut Request,
     ) -> Result<Box<Response>, Rejection> {
-        let mut passage = Passage::Ungated(Ungated(()));
+        let mut passage = Passage::ungated();
         for gate in &self.gates {
             passage = match gate.admit(worker, exchange, canonical, request, passage).await? {
                 Admitted::On(passage) => passage,
@@ -139,7 +110,7 @@ impl Gate {
                 exchange.require_https()?;
                 let outcome = authenticate.run(&worker.authenticate, exchange, canonical, request.headers()).await?;
                 Ok(match outcome {
-                    Outcome::Identified(user) => Admitted::On(Passage::Identified(user)),
+                    Outcome::Identified(visitor) => Admitted::On(Passage::Identified(visitor)),
                     Outcome::Anonymous(anonymous) => Admitted::On(Passage::Anonymous(anonymous)),
                     Outcome::Answered(response) => Admitted::Answered(response),
                 })

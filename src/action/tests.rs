@@ -4,15 +4,18 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use http::{HeaderValue, Method, StatusCode, Uri, header};
+use serde_json::json;
 
 use super::*;
+use crate::action::authenticate::local::Local;
 use crate::action::settings::FixedResponseSettings;
-use crate::clock::Timestamp;
+use crate::clock::{Clock, Timestamp};
 use crate::drain;
 use crate::exchange::connection::Connection;
 use crate::exchange::rejection::Reason;
 use crate::message::body::Body;
 use crate::message::uri::Scheme;
+use crate::telemetry::line_budget::LineBudget;
 use crate::telemetry::metrics::Registry;
 
 /// A gate that does what it was told.
@@ -22,17 +25,20 @@ pub(crate) enum Scripted {
     Pass,
     /// Says that the rule lets everybody pass without a user.
     Anonymous,
+    /// Identifies a user by evidence of another kind than a session.
+    Identify,
     Answer,
     Refuse,
 }
 
 impl Scripted {
-    const ALL: [Self; 4] = [Self::Pass, Self::Anonymous, Self::Answer, Self::Refuse];
+    const ALL: [Self; 5] = [Self::Pass, Self::Anonymous, Self::Identify, Self::Answer, Self::Refuse];
 
     pub(super) fn admit(self, passage: Passage) -> Result<Admitted, Rejection> {
         match self {
             Self::Pass => Ok(Admitted::On(passage)),
             Self::Anonymous => Ok(Admitted::On(Passage::Anonymous(authenticate::Anonymous::in_a_test()))),
+            Self::Identify => Ok(Admitted::On(Passage::Identified(visitor::tests::visitor(json!({})).0))),
             Self::Answer => {
                 let mut response = Response::new(Body::empty());
                 *response.status_mut() = StatusCode::FOUND;
@@ -95,7 +101,7 @@ fn lists() -> Vec<Vec<Scripted>> {
 async fn the_first_gate_that_does_not_let_pass_decides_in_every_order() {
     let worker = worker();
     let lists = lists();
-    assert_eq!(lists.len(), 1 + 4 + 16 + 64 + 256);
+    assert_eq!(lists.len(), 1 + 5 + 25 + 125 + 625);
     for gates in lists {
         let ends = gates.iter().find(|gate| matches!(gate, Scripted::Answer | Scripted::Refuse));
         let expected = match ends {

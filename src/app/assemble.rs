@@ -17,7 +17,8 @@ use crate::action::fixed_response::FixedResponse;
 use crate::action::forward::Forward;
 use crate::action::redirect::Redirect;
 use crate::action::settings::{AuthenticateKind, AuthenticateSettings, ChainSettings, GateSettings, TerminalSettings};
-use crate::action::{ActionChain, Gate, Terminal, Worker};
+use crate::action::worker::Worker;
+use crate::action::{ActionChain, Gate, Terminal};
 use crate::app::Error;
 use crate::app::providers::{Provider, Providers};
 use crate::claims::ClaimsHeaders;
@@ -202,17 +203,11 @@ impl Parts {
         head_bytes_max: usize,
         actions: &mut Vec<Arc<Authenticate>>,
     ) -> ActionChain {
-        let mut authenticate = None;
         let gates = settings.gates.into_iter().map(|gate| match gate {
             GateSettings::Authenticate(settings) => {
-                let action = self.authenticate(settings, head_bytes_max, actions);
-                authenticate = Some(Arc::clone(&action));
-                Gate::Authenticate(action)
+                Gate::Authenticate(self.authenticate(settings, head_bytes_max, actions))
             }
-            GateSettings::Authorize(settings) => {
-                let authenticate = authenticate.clone().expect("validation finds an action before `authorize`");
-                Gate::Authorize(Authorize::new(settings, authenticate, owner, &self.registry))
-            }
+            GateSettings::Authorize(settings) => Gate::Authorize(Authorize::new(settings, owner, &self.registry)),
         });
         let gates = gates.collect();
         let terminal = match settings.terminal {

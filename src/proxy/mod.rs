@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use http::HeaderMap;
 
-use crate::action::Worker;
+use crate::action::worker::Worker;
 use crate::clock::Clock;
 use crate::drain::Control;
 use crate::exchange::connection::Connection;

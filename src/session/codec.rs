@@ -4,6 +4,7 @@
 //! `version (1) ‖ deflate(JSON)`. JSON is unambiguous about where one field ends and the next begins (attacks S-04).
 
 use std::cell::RefCell;
+use std::sync::Arc;
 
 use miniz_oxide::deflate::{CompressionLevel, compress_to_vec};
 use miniz_oxide::inflate::TINFLStatus;
@@ -123,7 +124,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Session, Error> {
         id: SessionId(read.id),
         generation: read.generation,
         provider: read.provider,
-        identity,
+        identity: Arc::new(identity),
         refresh_token: read.refresh_token.map(Secret::new),
         id_token: read.id_token.map(Secret::new),
         authenticated_at: Timestamp::from_millis(read.authenticated_at),

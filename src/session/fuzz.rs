@@ -76,7 +76,7 @@ fn cookie() -> Vec<u8> {
         id: SessionId([7; 16]),
         generation: 0,
         provider: "corp".to_owned(),
-        identity: Identity::assertion("https://idp.test".to_owned(), "alice".to_owned(), claims, None),
+        identity: Arc::new(Identity::assertion("https://idp.test".to_owned(), "alice".to_owned(), claims, None)),
         refresh_token: None,
         id_token: None,
         authenticated_at: NOW,

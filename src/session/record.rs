@@ -1,6 +1,7 @@
 //! The content of a session.
 
 use std::fmt;
+use std::sync::Arc;
 
 use crate::clock::Timestamp;
 use crate::crypto::random;
@@ -36,8 +37,8 @@ pub(crate) struct Session {
     pub(crate) generation: u32,
     /// The provider's name in the configuration.
     pub(crate) provider: String,
-    /// The user, and the access token if it is forwarded to the target.
-    pub(crate) identity: Identity,
+    /// The user, and the access token if it is forwarded to the target. Shared with everybody who needs the user.
+    pub(crate) identity: Arc<Identity>,
     /// The refresh token, if the provider issued one.
     pub(crate) refresh_token: Option<Secret<String>>,
     /// Kept if sign-out at the provider needs the ID token as a hint.
@@ -78,7 +79,7 @@ impl Session {
             id: SessionId::random(),
             generation: 0,
             provider: "corp".into(),
-            identity: Identity::assertion("https://idp.test".into(), subject.into(), claims, None),
+            identity: Arc::new(Identity::assertion("https://idp.test".into(), subject.into(), claims, None)),
             refresh_token: Some(Secret::new("refresh-0".into())),
             id_token: None,
             authenticated_at: began,

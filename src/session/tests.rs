@@ -34,12 +34,12 @@ pub(super) fn session(bytes: usize) -> Session {
         id: SessionId::random(),
         generation: 0,
         provider: "corp".into(),
-        identity: Identity::assertion(
+        identity: Arc::new(Identity::assertion(
             "https://idp.test".into(),
             "alice".into(),
             claims.as_object().expect("an object").clone(),
             Some(Secret::new(noise[..bytes].to_owned())),
-        ),
+        )),
         refresh_token: Some(Secret::new("refresh".into())),
         id_token: None,
         authenticated_at: NOW,

@@ -259,7 +259,7 @@ impl Callback<'_> {
     }
 
     /// Whether the browser has a session that is valid for this action.
-    fn has_session(&self, gate: &Authenticate) -> bool {
+    fn has_session(&self, gate: &Arc<Authenticate>) -> bool {
         gate.open(self.local, self.request.host(), self.headers, self.now).is_ok()
     }
 }

@@ -101,9 +101,9 @@ impl Issuing {
     }
 
     /// The verified identity. Contains the access token only if the target receives it.
-    fn identity(&self, subject: String, claims: Claims, tokens: &oidc::Tokens) -> Identity {
+    fn identity(&self, subject: String, claims: Claims, tokens: &oidc::Tokens) -> Arc<Identity> {
         let token = self.keeps_access_token.then(|| tokens.access_token.clone());
-        Identity::assertion(self.client.issuer().to_owned(), subject, claims, token)
+        Arc::new(Identity::assertion(self.client.issuer().to_owned(), subject, claims, token))
     }
 }
 

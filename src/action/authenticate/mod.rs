@@ -9,7 +9,6 @@ pub(crate) mod endpoints;
 pub(crate) mod local;
 pub(crate) mod memory;
 pub(crate) mod paths;
-pub(crate) mod signed_in;
 
 mod answer;
 mod callback;
@@ -23,8 +22,10 @@ mod metrics;
 mod redeemed;
 mod refresh;
 mod refusal;
+mod session_lease;
 mod sign_in;
 mod sign_out;
+mod signed_in;
 mod ticket;
 mod userinfo;
 
@@ -35,6 +36,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::action::settings::AuthenticateSettings;
+use crate::action::visitor::{self, Visitor};
 use crate::claims::ClaimsHeaders;
 use crate::clock::{Clock, Timestamp};
 use crate::drain::Control;
@@ -60,6 +62,7 @@ use memory::Memory;
 use metrics::Metrics;
 use paths::Paths;
 use refresh::Renewer;
+use session_lease::SessionLease;
 use signed_in::SignedIn;
 use ticket::Destination;
 
@@ -110,7 +113,7 @@ pub(crate) struct Services {
 #[derive(Debug)]
 pub(crate) enum Outcome {
     /// The user is signed in.
-    Identified(Rc<SignedIn>),
+    Identified(Rc<Visitor>),
     /// There is no user, and the rule says `allow`.
     Anonymous(Anonymous),
     /// The gate has answered the request.
@@ -177,7 +180,7 @@ impl Authenticate {
     ///
     /// 401 for a request that may not continue and cannot be redirected, or the error of the sign-in.
     pub(crate) async fn run(
-        &self,
+        self: &Arc<Self>,
         local: &Local,
         exchange: &mut Exchange,
         request: &CanonicalRequest,
@@ -185,7 +188,7 @@ impl Authenticate {
     ) -> Result<Outcome, Rejection> {
         let mut opened = self.open(local, request.host(), headers, exchange.started_at);
         if let Ok(signed_in) = &opened
-            && signed_in.is_refresh_due(exchange.started_at)
+            && signed_in.lease.is_refresh_due(exchange.started_at)
         {
             // Boxed, because most requests need no refresh. Otherwise every request would reserve the memory for it.
             let came = (request.host(), headers);
@@ -193,10 +196,10 @@ impl Authenticate {
         }
         match opened {
             Ok(signed_in) => {
-                exchange.subject = Some(Rc::clone(signed_in.subject()));
+                exchange.subject = Some(Rc::clone(signed_in.visitor.subject()));
                 exchange.cookies.extend_from_slice(signed_in.new_cookies());
                 exchange.is_private = self.settings.private_responses;
-                Ok(Outcome::Identified(signed_in))
+                Ok(Outcome::Identified(Rc::clone(&signed_in.visitor)))
             }
             Err(absence) => Box::pin(self.without_session(absence, exchange, request, headers)).await,
         }
@@ -235,7 +238,13 @@ impl Authenticate {
     }
 
     /// The session of a request to `host`, from the cache of this worker or decrypted now.
-    fn open(&self, local: &Local, host: &str, headers: &HeaderMap, now: Timestamp) -> Result<Rc<SignedIn>, Absence> {
+    fn open(
+        self: &Arc<Self>,
+        local: &Local,
+        host: &str,
+        headers: &HeaderMap,
+        now: Timestamp,
+    ) -> Result<Rc<SignedIn>, Absence> {
         let shards = match shards::find(headers, self.issuing.sessions.base()) {
             Found::Whole(shards) => shards,
             Found::Broken => return Err(local.count(Absence::Invalid)),
@@ -248,7 +257,7 @@ impl Authenticate {
             Some(signed_in) => Rc::clone(signed_in),
             None => Rc::new(self.open_anew(host, &shards, now).map_err(|absence| local.count(absence))?),
         };
-        if signed_in.is_over(now) {
+        if signed_in.lease.is_over(now) {
             opened.forget(&key);
             return Err(local.count(Absence::Expired));
         }
@@ -261,7 +270,7 @@ impl Authenticate {
         Ok(signed_in)
     }
 
-    fn open_anew(&self, host: &str, shards: &Shards<'_>, now: Timestamp) -> Result<SignedIn, Absence> {
+    fn open_anew(self: &Arc<Self>, host: &str, shards: &Shards<'_>, now: Timestamp) -> Result<SignedIn, Absence> {
         let session = self.issuing.sessions.open(host, shards).map_err(|error| match error {
             session::error::Error::Version => Absence::Nothing,
             session::error::Error::Invalid | session::error::Error::TooLarge => Absence::Invalid,
@@ -277,21 +286,23 @@ impl Authenticate {
     }
 
     /// `renewal` has the new cookies for a browser with an older cookie of the session.
-    fn signed_in(&self, host: &str, session: Session, renewal: Option<Arc<Renewal>>) -> SignedIn {
-        let prepared = self.claims.prepare(&session.identity, self.issuing.client.client_id());
+    fn signed_in(self: &Arc<Self>, host: &str, session: Session, renewal: Option<Arc<Renewal>>) -> SignedIn {
+        let identity = Arc::clone(&session.identity);
+        let prepared = self.claims.prepare(&identity, self.issuing.client.client_id());
         for header in prepared.inexpressible() {
             self.metrics.left_out.count(header, &self.memory.left_out);
         }
-        SignedIn::new(signed_in::Parts {
-            host: host.into(),
-            timeout: self.settings.session_timeout,
-            prepared,
+        let renewer = Arc::clone(&self.renewer);
+        let lease = Rc::new(SessionLease::new(session, host, self.settings.session_timeout, renewer));
+        let visitor = Visitor::new(visitor::Parts {
+            identity,
             claims: Arc::clone(&self.claims),
+            prepared,
             allowed_origins: Arc::clone(&self.settings.allowed_origins),
-            renewer: Arc::clone(&self.renewer),
-            session,
-            renewal,
-        })
+            lease: Rc::clone(&lease) as Rc<dyn visitor::Lease>,
+            reidentify: Arc::clone(self) as Arc<dyn visitor::Reidentify>,
+        });
+        SignedIn { visitor: Rc::new(visitor), lease, renewal }
     }
 }
 

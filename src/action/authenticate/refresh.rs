@@ -21,6 +21,7 @@ use crate::action::authenticate::issuing::Issuing;
 use crate::action::authenticate::local::Local;
 use crate::action::authenticate::memory::Memory;
 use crate::action::authenticate::metrics::Refreshes;
+use crate::action::authenticate::session_lease::SessionLease;
 use crate::action::authenticate::signed_in::SignedIn;
 use crate::clock::Timestamp;
 use crate::drain::Control;
@@ -72,17 +73,17 @@ impl Authenticate {
     /// Refreshes a session that is due. The worker then caches the new session under the old cookie, so that later requests with the old
     /// cookie get it at once.
     pub(super) async fn refresh(
-        &self,
+        self: &Arc<Self>,
         local: &Local,
         (host, headers): (&str, &HeaderMap),
         signed_in: &Rc<SignedIn>,
         now: Timestamp,
     ) -> Result<Rc<SignedIn>, Absence> {
-        let newest = match signed_in.look(now) {
+        let newest = match signed_in.lease.look(now) {
             Known::Renewed(renewal) => Some(renewal),
             Known::NotBefore(_, newest) => newest,
             Known::Superseded => return Err(local.count(Absence::Expired)),
-            Known::UnderWay(flight, newest) => match flight_outcome(flight, signed_in, now).await {
+            Known::UnderWay(flight, newest) => match flight_outcome(flight, &signed_in.lease, now).await {
                 Outcome::Renewed(renewal) => Some(renewal),
                 Outcome::Failed => newest,
                 Outcome::Refused => return Err(local.count(Absence::Expired)),
@@ -93,11 +94,11 @@ impl Authenticate {
             None => Rc::clone(signed_in),
         };
         // The session may have been signed out or refused since the cookie was read.
-        if signed_in.is_over(now) { Err(local.count(Absence::Expired)) } else { Ok(signed_in) }
+        if signed_in.lease.is_over(now) { Err(local.count(Absence::Expired)) } else { Ok(signed_in) }
     }
 
     fn remember_renewed(
-        &self,
+        self: &Arc<Self>,
         local: &Local,
         (host, headers): (&str, &HeaderMap),
         renewal: Arc<Renewal>,
@@ -108,7 +109,7 @@ impl Authenticate {
         let key = Key { scope: self.id, host, shards: &shards };
         let mut opened = local.opened.borrow_mut();
         // Another request of this worker that waited for the same flight may have been faster.
-        let is_same = |known: &Rc<SignedIn>| known.session().generation == renewal.session.generation;
+        let is_same = |known: &Rc<SignedIn>| known.lease.session().generation == renewal.session.generation;
         if let Some(known) = opened.find(&key).filter(is_same) {
             return known;
         }
@@ -119,8 +120,8 @@ impl Authenticate {
 }
 
 /// Waits for a flight. All requests wait until the same moment, so a provider that hangs delays a session only once.
-async fn flight_outcome(flight: Flight, signed_in: &SignedIn, now: Timestamp) -> Outcome {
-    let wait = if signed_in.is_access_token_over(now) { WAIT_AFTER_EXPIRY } else { WAIT_BEFORE_EXPIRY };
+async fn flight_outcome(flight: Flight, lease: &SessionLease, now: Timestamp) -> Outcome {
+    let wait = if lease.is_access_token_over(now) { WAIT_AFTER_EXPIRY } else { WAIT_BEFORE_EXPIRY };
     let wait = wait.saturating_sub(now.since(flight.started_at));
     flight.outcome(wait).await
 }

@@ -1,27 +1,28 @@
-//! The links on the 401 page of a request without a session.
+//! The links on the 401 page of a request without a session, and on the 403 page of a user whom `authorize` refuses.
 
 use http::HeaderMap;
 
 use crate::action::authenticate::Authenticate;
 use crate::action::authenticate::ticket::Destination;
+use crate::action::visitor::Reidentify;
 use crate::exchange::Exchange;
 use crate::exchange::rejection::{Reason, Rejection, WayOn};
 use crate::message::media::{Intent, Preferred};
 use crate::message::uri::CanonicalRequest;
 
-impl Authenticate {
-    /// The name of the provider.
-    pub(crate) fn provider(&self) -> &str {
+impl Reidentify for Authenticate {
+    fn provider(&self) -> &str {
         self.issuing.client.name()
     }
 
-    /// A link to sign in with another account and to come back to this page.
-    pub(crate) fn other_account(&self, request: &CanonicalRequest) -> WayOn {
+    fn offer(&self, rejection: Rejection, request: &CanonicalRequest) -> Rejection {
         let to = Destination::of(request, |path| self.paths.is_reserved(path));
         let link = self.sign_in_link(request.host(), &to, None);
-        Self::other_account_link(&link, "Sign in again, or with another account")
+        rejection.offer(Self::other_account_link(&link, "Sign in again, or with another account"))
     }
+}
 
+impl Authenticate {
     /// Creates the rejection. Adds links if the client can follow them.
     pub(super) fn refusal(
         &self,

@@ -1,12 +1,14 @@
 //! Who am I: the claims of the session, for pages and scripts of the application. Never a token.
 
+use std::rc::Rc;
+
 use http::HeaderMap;
 use serde_json::Value;
 
 use crate::action::authenticate::answer;
 use crate::action::authenticate::endpoints::Endpoints;
 use crate::action::authenticate::local::Local;
-use crate::action::authenticate::signed_in::SignedIn;
+use crate::action::visitor::Visitor;
 use crate::exchange::Exchange;
 use crate::exchange::rejection::{Reason, Rejection};
 use crate::message::Response;
@@ -28,15 +30,15 @@ pub(super) fn answer(
         exchange.preferred = Some(Preferred::Json);
         return Err(Reason::AuthRequired.into());
     };
-    exchange.subject = Some(signed_in.subject().clone());
-    Ok(answer::json(&about(&signed_in)))
+    exchange.subject = Some(Rc::clone(signed_in.visitor.subject()));
+    Ok(answer::json(&about(&signed_in.visitor)))
 }
 
-fn about(signed_in: &SignedIn) -> Value {
-    let identity = signed_in.identity();
+fn about(visitor: &Visitor) -> Value {
+    let identity = visitor.identity();
     let mut about = identity.claims().clone();
     about.insert("sub".into(), identity.subject().into());
     about.insert("iss".into(), identity.issuer().into());
-    about.insert("expires_at".into(), signed_in.expires_at().seconds().into());
+    about.insert("expires_at".into(), visitor.lease().expires_at().seconds().into());
     Value::Object(about)
 }

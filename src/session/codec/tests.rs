@@ -30,7 +30,7 @@ fn what_grows_much_and_what_hardly_grows_are_inflated_whole() {
 fn what_the_reader_would_refuse_is_not_written() {
     let mut large = session(10);
     let claims = [("name".to_owned(), "x".repeat(PLAIN_BYTES_MAX).into())].into_iter().collect();
-    large.identity = Identity::assertion("https://idp.test".into(), "alice".into(), claims, None);
+    large.identity = Arc::new(Identity::assertion("https://idp.test".into(), "alice".into(), claims, None));
     assert_eq!(encode(&large).err(), Some(Error::TooLarge));
 }
 

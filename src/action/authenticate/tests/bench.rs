@@ -14,9 +14,9 @@ use serde_json::{Value, json};
 use crate::action::authenticate::endpoints::Endpoints;
 use crate::action::authenticate::local::Local;
 use crate::action::authenticate::memory::Memory;
-use crate::action::authenticate::signed_in::SignedIn;
 use crate::action::authenticate::{Authenticate, Outcome, Services};
 use crate::action::settings::{AuthenticateKind, AuthenticateSettings, OnExpired, OnUnauthenticated};
+use crate::action::visitor::Visitor;
 use crate::backchannel::Backchannel;
 use crate::backchannel::error::Error as CallError;
 use crate::claims::ClaimsHeaders;
@@ -33,6 +33,8 @@ use crate::message::uri::{CanonicalRequest, Scheme};
 use crate::message::{Request, Response, WholeRequest, WholeResponse};
 use crate::oidc;
 use crate::secret::Secret;
+use crate::session::record::Session;
+use crate::session::shards::{self, Found};
 use crate::telemetry::metrics::Registry;
 use crate::{claims, session};
 
@@ -285,7 +287,7 @@ impl Bench {
         self.send_to(&self.gates[0], worker, request).await
     }
 
-    pub(super) async fn send_to(&self, gate: &Authenticate, worker: usize, request: Request) -> Reply {
+    pub(super) async fn send_to(&self, gate: &Arc<Authenticate>, worker: usize, request: Request) -> Reply {
         let (mut exchange, canonical) = self.exchange(&request);
         let local = &self.locals[worker];
         let outcome = match self.endpoints.paths().find(canonical.target.path()) {
@@ -324,7 +326,7 @@ fn provider_settings(name: &str, issuer: &str) -> oidc::settings::Settings {
 #[derive(Default)]
 pub(super) struct Reply {
     answered: Option<Response>,
-    pub(super) identified: Option<Rc<SignedIn>>,
+    pub(super) identified: Option<Rc<Visitor>>,
     pub(super) anonymous: bool,
     pub(super) rejected: Option<Reason>,
     pub(super) cookies: Vec<String>,
@@ -352,7 +354,7 @@ impl Reply {
     }
 
     #[track_caller]
-    pub(super) fn user(&self) -> &SignedIn {
+    pub(super) fn user(&self) -> &Visitor {
         let rejected = self.rejected;
         self.identified.as_ref().unwrap_or_else(|| panic!("a user is signed in; {rejected:?}"))
     }
@@ -416,6 +418,13 @@ impl Browser {
         let location = self.open(bench, "https://app.test/").await.location().to_owned();
         let callback = bench.provider.sign_in(&location);
         self.open(bench, &format!("https://app.test/oauth2/idpresponse?{callback}")).await
+    }
+
+    /// The session of the browser, decrypted.
+    pub(super) fn session(&self, bench: &Bench) -> Session {
+        let request = self.fetch("https://app.test/");
+        let Found::Whole(shards) = shards::find(request.headers(), "__Host-sess") else { panic!("there is a session") };
+        bench.gates[0].issuing.sessions.open("app.test", &shards).expect("we sealed it")
     }
 
     pub(super) fn has_session(&self) -> bool {

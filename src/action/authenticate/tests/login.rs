@@ -299,13 +299,13 @@ async fn s_09_each_login_has_a_new_session() {
     let bench = Bench::new();
     let mut browser = Browser::default();
     browser.sign_in(&bench).await;
-    let first = bench.send(0, browser.fetch("https://app.test/")).await.user().session().id;
+    let first = browser.session(&bench).id;
     let mut again = Browser::default();
     let callback = begin(&bench, &mut again, "https://app.test/").await;
     browser.jar.extend(again.jar);
     come_back(&bench, &mut browser, &callback).await.location();
-    let reply = bench.send(0, browser.fetch("https://app.test/")).await;
-    assert_ne!(reply.user().session().id, first);
+    bench.send(0, browser.fetch("https://app.test/")).await.user();
+    assert_ne!(browser.session(&bench).id, first);
 }
 
 #[tokio::test]

@@ -1,3 +1,4 @@
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -49,10 +50,10 @@ async fn s_08_renewing_does_not_move_the_absolute_end() {
     bench.provider.change(|script| script.lifetime = 3600);
     let mut browser = Browser::default();
     browser.sign_in(&bench).await;
-    let end = fetch(&bench, &mut browser).await.user().expires_at();
+    let end = fetch(&bench, &mut browser).await.user().lease().expires_at();
     for _ in 0..7 {
         bench.clock.advance(Duration::from_secs(3600));
-        assert_eq!(fetch(&bench, &mut browser).await.user().expires_at(), end);
+        assert_eq!(fetch(&bench, &mut browser).await.user().lease().expires_at(), end);
     }
     bench.clock.advance(Duration::from_secs(3600));
     assert_eq!(fetch(&bench, &mut browser).await.rejected, Some(Reason::AuthSessionExpired));
@@ -95,7 +96,8 @@ async fn v_02_a_session_is_renewed_only_for_its_own_user() {
     let bench = Bench::new();
     let mut browser = signed_in(&bench).await;
     let reply = fetch(&bench, &mut browser).await;
-    let before = reply.user().session();
+    reply.user();
+    let before = &browser.session(&bench);
     for (subject, is_same) in [("alice", true), ("mallory", false)] {
         let tokens = oidc::Tokens {
             access_token: Secret::new("token".into()),
@@ -109,7 +111,8 @@ async fn v_02_a_session_is_renewed_only_for_its_own_user() {
         assert!(renewed.is_none_or(|session| (session.id, session.expires_at) == (before.id, before.expires_at)));
     }
     let mut other = before.clone();
-    other.identity = Identity::assertion("https://idp2.test".into(), "alice".into(), Claims::new(), None);
+    let identity = Identity::assertion("https://idp2.test".into(), "alice".into(), Claims::new(), None);
+    other.identity = Arc::new(identity);
     let tokens = oidc::Tokens {
         access_token: Secret::new("token".into()),
         access_token_expires_at: None,
@@ -162,12 +165,13 @@ async fn v_03_trouble_at_the_provider_keeps_the_session() {
 async fn v_04_a_refresh_token_that_is_not_sent_again_is_kept() {
     let bench = Bench::new();
     let mut browser = signed_in(&bench).await;
-    let token = fetch(&bench, &mut browser).await.user().session().refresh_token.clone();
+    let token = browser.session(&bench).refresh_token;
     bench.provider.change(|script| script.refresh_tokens = false);
     bench.clock.advance(Duration::from_secs(90));
-    let reply = fetch(&bench, &mut browser).await;
+    fetch(&bench, &mut browser).await.user();
     assert!(token.is_some());
-    assert_eq!(reply.user().session().refresh_token, token);
+    let renewed = browser.session(&bench);
+    assert_eq!((renewed.generation, renewed.refresh_token), (1, token));
 }
 
 #[tokio::test]
@@ -259,8 +263,7 @@ async fn a_session_of_which_a_newer_generation_exists_elsewhere_survives_a_refus
     fetch(&bench, &mut browser).await.user();
     // As a replica that does not know of the refresh: it sends the spent token and is refused.
     let replica = &bench.gates[0].memory;
-    let spent = bench.send(3, old.fetch("https://app.test/")).await.user().session().clone();
-    replica.refuse(&crate::session::record::Session { generation: 0, ..spent }, START);
+    replica.refuse(&old.session(&bench), START);
     assert_eq!(bench.send(2, old.fetch("https://app.test/")).await.rejected, Some(Reason::AuthSessionExpired));
     fetch(&bench, &mut browser).await.user();
 }

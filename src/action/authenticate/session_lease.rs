@@ -1,0 +1,108 @@
+//! A session as evidence: when it expires, whether it was ended, and its refresh.
+
+use std::cell::{Cell, RefCell};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::action::authenticate::flights::{Flight, Known};
+use crate::action::authenticate::refresh::Renewer;
+use crate::action::visitor::Lease;
+use crate::clock::Timestamp;
+use crate::session::record::Session;
+use crate::session::revoked::Handle;
+
+/// A time after every request.
+const NEVER: Timestamp = Timestamp::from_millis(u64::MAX);
+
+/// A decrypted session, and what this worker knows of its refresh, so that a request does not access shared state.
+#[derive(Debug)]
+pub(super) struct SessionLease {
+    session: Session,
+    host: Box<str>,
+    expires_at: Timestamp,
+    handle: Handle,
+    renewer: Arc<Renewer>,
+    /// When a request must check the shared state of the refresh.
+    look_at: Cell<Timestamp>,
+    /// When an exchange that lasts must.
+    watch_at: Cell<Timestamp>,
+    flight: RefCell<Option<Flight>>,
+}
+
+impl SessionLease {
+    /// `timeout` is that of the rule that uses the session. It may be shorter than that of the rule that created it.
+    pub(super) fn new(session: Session, host: &str, timeout: Duration, renewer: Arc<Renewer>) -> Self {
+        let refresh_at = session.refresh_at.unwrap_or(NEVER);
+        Self {
+            expires_at: session.expires_at.min(session.authenticated_at + timeout),
+            handle: renewer.memory.revoked.handle(&session),
+            host: host.into(),
+            look_at: Cell::new(refresh_at),
+            watch_at: Cell::new(refresh_at),
+            flight: RefCell::default(),
+            session,
+            renewer,
+        }
+    }
+
+    pub(super) fn session(&self) -> &Session {
+        &self.session
+    }
+
+    /// Whether the session has expired, was signed out, or ended because the provider refused a refresh.
+    pub(super) fn is_over(&self, now: Timestamp) -> bool {
+        now >= self.expires_at || self.is_revoked()
+    }
+
+    fn is_revoked(&self) -> bool {
+        self.renewer.memory.revoked.contains(&self.handle)
+    }
+
+    /// Whether a refresh is due, or its result must be checked.
+    pub(super) fn is_refresh_due(&self, now: Timestamp) -> bool {
+        now >= self.look_at.get()
+    }
+
+    pub(super) fn is_access_token_over(&self, now: Timestamp) -> bool {
+        self.session.access_token_expires_at.is_some_and(|expires_at| now >= expires_at)
+    }
+
+    /// The state of the refresh. Starts a refresh if there is none.
+    pub(super) fn look(&self, now: Timestamp) -> Known {
+        if let Some(flight) = self.flight.borrow().as_ref().filter(|flight| flight.is_under_way()) {
+            return Known::UnderWay(flight.clone(), None);
+        }
+        let start = |session, landing| self.renewer.start(session, &self.host, landing);
+        let known = self.renewer.memory.flights.look(&self.session, self.handle.user(), now, start);
+        self.flight.replace(match &known {
+            Known::UnderWay(flight, _) => Some(flight.clone()),
+            Known::Renewed(_) | Known::NotBefore(..) | Known::Superseded => None,
+        });
+        if let Known::NotBefore(at, None) = &known {
+            self.look_at.set(*at);
+        }
+        known
+    }
+}
+
+impl Lease for SessionLease {
+    fn expires_at(&self) -> Timestamp {
+        self.expires_at
+    }
+
+    /// An exchange that lasts may be the only one of the browser, so this also starts a refresh that is due. Otherwise a refusal
+    /// would not be noticed.
+    fn has_ended(&self, now: Timestamp) -> bool {
+        if now >= self.watch_at.get() && !self.is_over(now) {
+            self.watch_at.set(match self.look(now) {
+                // The new tokens are refreshed when they are due. The browser gets the new cookies with its next request.
+                Known::Renewed(renewal) => renewal.session.refresh_at.unwrap_or(NEVER),
+                Known::UnderWay(..) => now,
+                Known::NotBefore(at, _) => at,
+                // The browser has newer cookies. Its requests refresh them.
+                Known::Superseded => NEVER,
+            });
+        }
+        self.is_revoked()
+    }
+}

@@ -1,0 +1,142 @@
+//! A verified user, as a chain of actions knows one: the same for every kind of evidence.
+//!
+//! A gate makes a [`Visitor`] from what it has verified. `authorize`, `forward` and the identity headers ask the visitor, and do not
+//! know whether a session or something else identified the user. Each kind of evidence implements [`Lease`] and [`Reidentify`].
+
+use std::fmt;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use crate::action::decisions::Decisions;
+use crate::claims::{self, ClaimsHeaders, Prepared};
+use crate::clock::Timestamp;
+use crate::exchange::rejection::{Reason, Rejection};
+use crate::identity::Identity;
+use crate::message::own_fields::OwnFields;
+use crate::message::uri::CanonicalRequest;
+
+/// How long the evidence for a user holds.
+pub(crate) trait Lease: fmt::Debug {
+    /// When the evidence expires.
+    fn expires_at(&self) -> Timestamp;
+
+    /// Whether the evidence was withdrawn before it expires. Exchanges that last ask this at intervals.
+    fn has_ended(&self, now: Timestamp) -> bool;
+}
+
+/// How a user who is refused can be identified anew.
+pub(crate) trait Reidentify: fmt::Debug {
+    /// The name of the provider that vouches for the user.
+    fn provider(&self) -> &str;
+
+    /// Adds to the page of a refusal the links by which the user can come back with another account or other claims.
+    fn offer(&self, rejection: Rejection, request: &CanonicalRequest) -> Rejection;
+}
+
+/// A verified user, with what requests need of one. Made once for each piece of evidence and shared by its requests.
+#[derive(Debug)]
+pub(crate) struct Visitor {
+    identity: Arc<Identity>,
+    subject: Rc<str>,
+    claims: Arc<ClaimsHeaders>,
+    prepared: Prepared,
+    allowed_origins: Arc<[String]>,
+    lease: Rc<dyn Lease>,
+    reidentify: Arc<dyn Reidentify>,
+    decisions: Decisions,
+}
+
+/// The input of a [`Visitor`].
+#[derive(Debug)]
+pub(in crate::action) struct Parts {
+    /// Shared with the evidence.
+    pub(in crate::action) identity: Arc<Identity>,
+    pub(in crate::action) claims: Arc<ClaimsHeaders>,
+    /// The values of `claims` for this user.
+    pub(in crate::action) prepared: Prepared,
+    /// Other origins whose pages may open WebSockets as the user.
+    pub(in crate::action) allowed_origins: Arc<[String]>,
+    pub(in crate::action) lease: Rc<dyn Lease>,
+    pub(in crate::action) reidentify: Arc<dyn Reidentify>,
+}
+
+impl Visitor {
+    /// Only a gate that has verified the evidence calls this.
+    pub(in crate::action) fn new(parts: Parts) -> Self {
+        let Parts { identity, claims, prepared, allowed_origins, lease, reidentify } = parts;
+        Self {
+            subject: identity.subject().into(),
+            identity,
+            claims,
+            prepared,
+            allowed_origins,
+            lease,
+            reidentify,
+            decisions: Decisions::default(),
+        }
+    }
+
+    /// The verified user.
+    pub(crate) fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// `sub`, for the access log.
+    pub(crate) fn subject(&self) -> &Rc<str> {
+        &self.subject
+    }
+
+    /// How long the evidence holds. An exchange that lasts must end with it (attacks W-03).
+    pub(crate) fn lease(&self) -> &Rc<dyn Lease> {
+        &self.lease
+    }
+
+    /// How the user can be identified anew.
+    pub(crate) fn reidentify(&self) -> &dyn Reidentify {
+        &*self.reidentify
+    }
+
+    /// What `authorize` actions have decided about the user.
+    pub(crate) fn decisions(&self) -> &Decisions {
+        &self.decisions
+    }
+
+    /// Whether pages of this other origin may open WebSockets as the user.
+    pub(crate) fn allows_origin(&self, origin: &str) -> bool {
+        self.allowed_origins.iter().any(|allowed| allowed == origin)
+    }
+
+    /// What a page calls the user: the name that the user knows, as far as the provider tells one. At most 100 characters.
+    pub(crate) fn display_name(&self) -> String {
+        let claims = self.identity.claims();
+        let name = ["preferred_username", "email", "name"].into_iter().find_map(|name| claims.get(name)?.as_str());
+        name.filter(|name| !name.trim().is_empty()).unwrap_or(&self.subject).chars().take(100).collect()
+    }
+
+    /// Adds the identity headers to a request for the target group `audience`.
+    ///
+    /// # Errors
+    ///
+    /// [`Reason::Internal`] if signing failed, [`Reason::AuthHeaderTooLarge`].
+    pub(crate) fn apply(&self, audience: &Arc<str>, now: Timestamp, fields: &mut OwnFields) -> Result<(), Rejection> {
+        self.claims.apply(&self.prepared, audience, now, fields).map_err(|error| match error {
+            claims::error::Error::Signing(error) => Rejection::new(Reason::Internal, error),
+            claims::error::Error::TooLarge { .. } => Rejection::new(Reason::AuthHeaderTooLarge, error),
+        })
+    }
+
+    /// Approximate size in memory, without the identity, in bytes.
+    pub(in crate::action) fn weight(&self) -> usize {
+        self.prepared.weight()
+    }
+}
+
+impl dyn Lease {
+    /// Whether the evidence no longer holds.
+    pub(crate) fn is_over(&self, now: Timestamp) -> bool {
+        now >= self.expires_at() || self.has_ended(now)
+    }
+}
+
+#[cfg(test)]
+pub(in crate::action) mod tests;
