@@ -27,15 +27,26 @@ pub(crate) struct ClaimTest {
     pub(crate) test: Test,
 }
 
-/// How a claim is compared. Values are compared exactly, with case.
+/// How a claim is compared. Values are compared exactly, with their type; texts with case.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Test {
-    /// A list has one of these elements; a text is one of them. A text is never split at commas or blanks.
-    Contains(Vec<String>),
-    /// A text is one of these.
-    Equals(Vec<String>),
+    /// A list has one of these elements; a single value is one of them. A text is never split at commas or blanks.
+    Contains(Vec<Scalar>),
+    /// A single value is one of these.
+    Equals(Vec<Scalar>),
     /// An e-mail address is of one of these domains, in lower case and ASCII (IDNA A-labels). A sub-domain is another domain.
     Domain(Vec<String>),
+    /// An e-mail address is one of these, in lower case. Compared without the case of ASCII letters.
+    Address(Vec<String>),
+}
+
+/// A value that a claim is compared with. `"1"`, `1` and `true` are three different values.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Scalar {
+    Text(String),
+    /// A whole number. A claim that is written with a fraction or an exponent (`1.0`, `1e3`) is none, and never equals one.
+    Integer(i64),
+    Truth(bool),
 }
 
 /// Whether a requirement holds.
@@ -43,8 +54,21 @@ pub(crate) enum Test {
 pub(crate) enum Answer {
     Yes,
     No,
-    /// A claim that decides is absent, of another type, or not verified. `not` does not turn this into a yes.
-    Unknown,
+    /// A claim that decides is not known. `not` does not turn this into a yes.
+    Unknown(Unknown),
+}
+
+/// Why a claim is not known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unknown {
+    /// The provider did not send it.
+    Absent,
+    /// It is of a type that the test does not compare.
+    Type,
+    /// It is an e-mail address, and `email_verified` is not true.
+    NotVerified,
+    /// It is no e-mail address with one reading.
+    NotAnAddress,
 }
 
 impl Requirement {
@@ -63,7 +87,7 @@ impl Requirement {
             Self::Not(part) => match part.of(identity) {
                 Answer::Yes => Answer::No,
                 Answer::No => Answer::Yes,
-                Answer::Unknown => Answer::Unknown,
+                Answer::Unknown(why) => Answer::Unknown(why),
             },
             Self::Claim(test) => test.of(identity),
         }
@@ -72,23 +96,25 @@ impl Requirement {
 
 /// Unknown if one is unknown, else no. So `not` holds only where every claim below it is known.
 fn least(mut answers: impl Iterator<Item = Answer>) -> Answer {
-    if answers.any(|answer| answer == Answer::Unknown) { Answer::Unknown } else { Answer::No }
+    answers.find(|answer| matches!(answer, Answer::Unknown(_))).unwrap_or(Answer::No)
 }
 
 impl ClaimTest {
     fn of(&self, identity: &Identity) -> Answer {
-        let Some(value) = identity.claim(&self.path) else { return Answer::Unknown };
+        let Some(value) = identity.claim(&self.path) else { return Answer::Unknown(Unknown::Absent) };
         // Whoever may write any address into a profile could write one of ours.
         if self.path == ["email"] && !is_email_verified(identity.claims()) {
-            return Answer::Unknown;
+            return Answer::Unknown(Unknown::NotVerified);
         }
         match &self.test {
             Test::Contains(wanted) => contains(&value, wanted),
-            Test::Equals(wanted) => value.as_str().map_or(Answer::Unknown, |text| is_one(text, wanted)),
-            Test::Domain(domains) => value.as_str().and_then(domain).map_or(Answer::Unknown, |domain| {
-                let is_ours = domains.iter().any(|ours| ours.eq_ignore_ascii_case(domain));
-                if is_ours { Answer::Yes } else { Answer::No }
-            }),
+            Test::Equals(wanted) => equals(&value, wanted),
+            Test::Domain(domains) => {
+                in_address(&value, |_, domain| domains.iter().any(|wanted| wanted.eq_ignore_ascii_case(domain)))
+            }
+            Test::Address(addresses) => {
+                in_address(&value, |address, _| addresses.iter().any(|wanted| wanted.eq_ignore_ascii_case(address)))
+            }
         }
     }
 }
@@ -102,25 +128,49 @@ fn is_email_verified(claims: &Claims) -> bool {
     }
 }
 
-fn contains(value: &Value, wanted: &[String]) -> Answer {
-    match value {
-        Value::String(text) => is_one(text, wanted),
-        Value::Array(elements) => {
-            let texts = || elements.iter().filter_map(Value::as_str);
-            if texts().any(|text| is_one(text, wanted) == Answer::Yes) {
-                Answer::Yes
-            } else if elements.iter().all(Value::is_string) {
-                Answer::No
-            } else {
-                Answer::Unknown
-            }
-        }
-        _ => Answer::Unknown,
+fn contains(value: &Value, wanted: &[Scalar]) -> Answer {
+    let Value::Array(elements) = value else { return equals(value, wanted) };
+    let answers = || elements.iter().map(|element| equals(element, wanted));
+    if answers().any(|answer| answer == Answer::Yes) { Answer::Yes } else { least(answers()) }
+}
+
+/// No where the value has the type of one of `wanted`, and is none of them.
+fn equals(value: &Value, wanted: &[Scalar]) -> Answer {
+    if wanted.iter().any(|wanted| wanted.is(value)) {
+        Answer::Yes
+    } else if wanted.iter().any(|wanted| wanted.has_type_of(value)) {
+        Answer::No
+    } else {
+        Answer::Unknown(Unknown::Type)
     }
 }
 
-fn is_one(text: &str, wanted: &[String]) -> Answer {
-    if wanted.iter().any(|wanted| wanted == text) { Answer::Yes } else { Answer::No }
+impl Scalar {
+    fn is(&self, value: &Value) -> bool {
+        match self {
+            Self::Text(wanted) => value.as_str() == Some(wanted),
+            Self::Integer(wanted) => value.as_i64() == Some(*wanted),
+            Self::Truth(wanted) => value.as_bool() == Some(*wanted),
+        }
+    }
+
+    fn has_type_of(&self, value: &Value) -> bool {
+        match self {
+            Self::Text(_) => value.is_string(),
+            Self::Integer(_) => value.is_i64() || value.is_u64(),
+            Self::Truth(_) => value.is_boolean(),
+        }
+    }
+}
+
+/// Whether an e-mail address and its domain are what `test` wants.
+fn in_address(value: &Value, test: impl FnOnce(&str, &str) -> bool) -> Answer {
+    let Some(address) = value.as_str() else { return Answer::Unknown(Unknown::Type) };
+    match domain(address) {
+        Some(domain) if test(address, domain) => Answer::Yes,
+        Some(_) => Answer::No,
+        None => Answer::Unknown(Unknown::NotAnAddress),
+    }
 }
 
 /// The domain of an e-mail address, where the address has one `@` and an ASCII domain. No other form has one reading.
@@ -151,18 +201,31 @@ impl fmt::Display for Requirement {
             Self::Not(part) => write!(f, "not ({part})"),
             Self::Claim(ClaimTest { path, test }) => {
                 let claim = path.join(".");
+                let scalars = |values: &[Scalar]| one_of(values.iter().map(Scalar::to_string));
+                let texts = |values: &[String]| one_of(values.iter().map(|value| format!("`{value}`")));
                 match test {
-                    Test::Contains(values) => write!(f, "`{claim}` contains {}", list(values)),
-                    Test::Equals(values) => write!(f, "`{claim}` is {}", list(values)),
-                    Test::Domain(values) => write!(f, "`{claim}` is a verified address at {}", list(values)),
+                    Test::Contains(values) => write!(f, "`{claim}` contains {}", scalars(values)),
+                    Test::Equals(values) => write!(f, "`{claim}` is {}", scalars(values)),
+                    Test::Domain(values) => write!(f, "`{claim}` is a verified address at {}", texts(values)),
+                    Test::Address(values) => write!(f, "`{claim}` is the verified address {}", texts(values)),
                 }
             }
         }
     }
 }
 
-fn list(values: &[String]) -> String {
-    values.iter().map(|value| format!("`{value}`")).collect::<Vec<_>>().join(" or ")
+impl fmt::Display for Scalar {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(text) => write!(f, "`{text}`"),
+            Self::Integer(number) => write!(f, "{number}"),
+            Self::Truth(truth) => write!(f, "{truth}"),
+        }
+    }
+}
+
+fn one_of(values: impl Iterator<Item = String>) -> String {
+    values.collect::<Vec<_>>().join(" or ")
 }
 
 #[cfg(test)]

@@ -20,11 +20,15 @@ struct Scenario {
 
 /// A proxy whose default actions sign users in at `corp`, then run `authorize` with these keys.
 fn scenario(authorize: &str) -> Scenario {
+    with_actions("", &format!("      - {{ type: authorize, {authorize} }}\n"))
+}
+
+/// A proxy whose default actions sign users in at `corp` with these keys, then run `gates`.
+fn with_actions(keys: &str, gates: &str) -> Scenario {
     let (provider, target) = (Provider::start(), target::echo());
     let actions = format!(
-        "\n      - {{ type: authenticate-oidc, provider: corp, scope: openid profile email, session_timeout: 8h }}\n\
-         \x20     - {{ type: authorize, {authorize} }}\n\
-         \x20     - {{ type: forward, target_group: app }}\n"
+        "\n      - {{ type: authenticate-oidc, provider: corp, scope: openid profile email, session_timeout: 8h{keys} }}\n\
+         {gates}\x20     - {{ type: forward, target_group: app }}\n"
     );
     let proxy = Setup::new(&provider, &target).default_actions(&actions).start();
     Scenario { provider, target, proxy }
@@ -153,4 +157,28 @@ fn a_report_lets_everybody_in_and_counts_who_would_not_be() {
     };
     assert!((1..=2).contains(&decided("reported")), "once in each worker");
     assert_eq!((decided("allowed"), decided("refused")), (0, 0));
+}
+
+#[test]
+fn a_10_allowed_users_are_asked_for_as_by_authorize() {
+    let keys = ", allowed_groups: [sre], groups_claim: realm_access.roles, allowed_emails: [eve@partner.test], allowed_email_domains: [example.com]";
+    let scenario = with_actions(keys, "");
+    let user = |roles: Value, email: &str, verified: bool| json!({"realm_access": {"roles": roles}, "email": email, "email_verified": verified});
+    on_both(|protocol| {
+        for (claims, status) in [
+            (user(json!(["sre"]), "ada@Example.com", true), 200),
+            (user(json!(["sre"]), "Eve@partner.test", true), 200),
+            (user(json!(["sre"]), "ada@example.com", false), 403),
+            (user(json!(["sre"]), "bob@partner.test", true), 403),
+            (user(json!(["staff"]), "ada@example.com", true), 403),
+            (user(json!("staff,sre"), "eve@partner.test", true), 403),
+            (json!({"groups": ["sre"], "email": "ada@example.com", "email_verified": true}), 403),
+        ] {
+            let answer = scenario.signed_in(protocol, &claims).get(PAGE);
+            assert_eq!(answer.status, status, "{claims}");
+            assert_eq!(answer.reason().as_deref(), (status == 403).then_some("auth.not_allowed"), "{claims}");
+        }
+    });
+    let series = "vestibule_authorization_decisions_total{listener=\"public\",rule=\"default\",outcome=\"refused\"}";
+    assert!(scenario.proxy.metric(series) > 0);
 }

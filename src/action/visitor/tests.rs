@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::action::authorize::{Authorize, Owner};
 use crate::action::passage::Passage;
-use crate::action::requirement::{ClaimTest, Requirement, Test};
+use crate::action::requirement::{ClaimTest, Requirement, Scalar, Test};
 use crate::action::settings::{AuthorizeMode, AuthorizeSettings};
 use crate::clock::Clock;
 use crate::exchange::Exchange;
@@ -79,8 +79,10 @@ pub(in crate::action) fn visitor(claims: Value) -> (Rc<Visitor>, Rc<Scripted>) {
 }
 
 fn authorize() -> Authorize {
-    let requirement =
-        Requirement::Claim(ClaimTest { path: vec!["team".into()], test: Test::Equals(vec!["sre".into()]) });
+    let requirement = Requirement::Claim(ClaimTest {
+        path: vec!["team".into()],
+        test: Test::Equals(vec![Scalar::Text("sre".into())]),
+    });
     let settings = AuthorizeSettings { requirement, mode: AuthorizeMode::Enforce, reveal: false, contact: None };
     Authorize::new(settings, &Owner { listener: "public", rule: "app" }, &Registry::default())
 }

@@ -280,6 +280,7 @@ impl Types {
             Self { object: true, .. } => "a mapping (`key: value`)",
             Self { array: true, string: true, .. } => "text or a list",
             Self { array: true, .. } => "a list",
+            Self { string: true, integer: true, boolean: true, .. } => "text, a whole number, `true` or `false`",
             Self { string: true, integer: true, .. } => "text or a whole number",
             Self { integer: true, .. } => "a whole number",
             Self { boolean: true, .. } => "`true` or `false`",

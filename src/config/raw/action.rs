@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::config::raw::value::{List, OneOrMany, Period, TextOrNumber};
+use crate::config::raw::value::{List, OneOrMany, Period, Scalar, TextOrNumber};
 
 /// One action, by its `type`.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -71,6 +71,20 @@ pub(crate) struct AuthenticateOidc {
     /// `prompt` was.
     #[serde(default)]
     pub(crate) authentication_request_extra_params: BTreeMap<String, String>,
+    /// Lets in only users who are in one of these groups; others are answered 403. Short for an `authorize` with
+    /// `{ claim: groups, contains: [...] }` behind this action. Together with `allowed_emails` or
+    /// `allowed_email_domains`, both must hold. Default: every user of the provider is let in.
+    pub(crate) allowed_groups: Option<List<String>>,
+    /// The claim that `allowed_groups` looks at, as in `claim` of `authorize`: `roles`, `realm_access.roles`,
+    /// `cognito:groups`. Default: `groups`.
+    pub(crate) groups_claim: Option<OneOrMany>,
+    /// Lets in only users whose verified e-mail address is one of these, or is of one of the `allowed_email_domains`; others
+    /// are answered 403. Compared without case. Short for an `authorize` with `{ claim: email, address: [...] }` behind this action.
+    pub(crate) allowed_emails: Option<List<String>>,
+    /// Lets in only users whose verified e-mail address is of one of these domains, or is one of the `allowed_emails`; others
+    /// are answered 403. A sub-domain is another domain. Short for an `authorize` with
+    /// `{ claim: email, domain: [...] }` behind this action.
+    pub(crate) allowed_email_domains: Option<List<String>>,
 }
 
 /// `authenticate-user-pool`.
@@ -112,6 +126,20 @@ pub(crate) struct AuthenticateUserPool {
     /// `prompt` was.
     #[serde(default)]
     pub(crate) authentication_request_extra_params: BTreeMap<String, String>,
+    /// Lets in only users who are in one of these groups; others are answered 403. Short for an `authorize` with
+    /// `{ claim: groups, contains: [...] }` behind this action. Together with `allowed_emails` or
+    /// `allowed_email_domains`, both must hold. Default: every user of the provider is let in.
+    pub(crate) allowed_groups: Option<List<String>>,
+    /// The claim that `allowed_groups` looks at, as in `claim` of `authorize`: `roles`, `realm_access.roles`,
+    /// `cognito:groups`. Default: `groups`.
+    pub(crate) groups_claim: Option<OneOrMany>,
+    /// Lets in only users whose verified e-mail address is one of these, or is of one of the `allowed_email_domains`; others
+    /// are answered 403. Compared without case. Short for an `authorize` with `{ claim: email, address: [...] }` behind this action.
+    pub(crate) allowed_emails: Option<List<String>>,
+    /// Lets in only users whose verified e-mail address is of one of these domains, or is one of the `allowed_emails`; others
+    /// are answered 403. A sub-domain is another domain. Short for an `authorize` with
+    /// `{ claim: email, domain: [...] }` behind this action.
+    pub(crate) allowed_email_domains: Option<List<String>>,
 }
 
 /// `authorize`.
@@ -136,7 +164,7 @@ pub(crate) struct Authorize {
     pub(crate) contact: Option<String>,
 }
 
-/// A requirement on the claims of a user: one claim with one of `contains`, `equals` and `domain`, or exactly one of
+/// A requirement on the claims of a user: one claim with one of `contains`, `equals`, `domain` and `address`, or exactly one of
 /// `any`, `all` and `not`. A claim that is absent or of another type never meets it, also not below `not`.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -145,14 +173,18 @@ pub(crate) struct Requirement {
     /// list: `["a.b", c]`. The claim `email` counts only if `email_verified` is true, or the text `true`. A user pool sends
     /// no `email_verified` unless the user has `claims: { email_verified: true }`.
     pub(crate) claim: Option<OneOrMany>,
-    /// The claim is a list that has one of these elements, or a text that is one of them. Texts are compared exactly and
-    /// are not split at commas.
-    pub(crate) contains: Option<List<String>>,
-    /// The claim is a text that is one of these. Texts are compared exactly.
-    pub(crate) equals: Option<List<String>>,
+    /// The claim is a list that has one of these elements, or a single value that is one of them. Values are compared as in
+    /// `equals`. Texts are not split at commas.
+    pub(crate) contains: Option<List<Scalar>>,
+    /// The claim is one of these values: texts, whole numbers, `true` or `false`. Values are compared exactly, with their type:
+    /// the text `"1"` is not the number `1`, and a claim `1.0` is neither. Texts are compared with case.
+    pub(crate) equals: Option<List<Scalar>>,
     /// Only for the claim `email`: the address is of one of these domains. A sub-domain is another domain. An
     /// internationalised domain is compared in its ASCII form.
     pub(crate) domain: Option<List<String>>,
+    /// Only for the claim `email`: the address is one of these. Compared without the case of ASCII letters, because no
+    /// provider has two users whose addresses differ in case only.
+    pub(crate) address: Option<List<String>>,
     /// One of these requirements must hold.
     pub(crate) any: Option<List<Requirement>>,
     /// All of these requirements must hold.

@@ -157,6 +157,29 @@ impl JsonSchema for OneOrMany {
     }
 }
 
+/// A text, a whole number or a truth value, each as what it is.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(untagged)]
+pub(crate) enum Scalar {
+    Truth(bool),
+    Integer(i64),
+    Text(String),
+}
+
+impl JsonSchema for Scalar {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        Cow::Borrowed("Scalar")
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": ["string", "integer", "boolean"] })
+    }
+}
+
 /// A secret written in the file itself.
 #[derive(Clone)]
 pub(crate) struct SecretText(pub(crate) Secret<String>);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{SOUND, files, load_in};
-use crate::action::settings::{AuthenticateKind, OnUnauthenticated, Piece, Protocol, TerminalSettings};
+use crate::action::settings::{AuthenticateKind, GateSettings, OnUnauthenticated, Piece, Protocol, TerminalSettings};
 use crate::config::document::source::{MissingKeys, Source};
 use crate::config::{Config, load};
 use crate::telemetry::access_log::Destination;
@@ -234,4 +234,39 @@ fn debug_output_has_no_secret() {
     let files = files("debug");
     let config = load_in(&files, SOUND).unwrap();
     assert!(!format!("{config:?}").contains("hunter2"));
+}
+
+/// What the first rule of the sound file requires after `keys` were added to its action that authenticates.
+fn required(name: &str, keys: &str) -> Vec<String> {
+    let gate = "            provider: corp\n            on_unauthenticated_request: deny\n";
+    let text = SOUND.replace(gate, &format!("{gate}{keys}"));
+    let config = load_in(&files(name), &text).unwrap_or_else(|report| panic!("{report}"));
+    let authorize = |gate: &GateSettings| match gate {
+        GateSettings::Authorize(authorize) => Some(authorize.requirement.to_string()),
+        GateSettings::Authenticate(_) => None,
+    };
+    config.listeners[0].rules[0].chain.gates.iter().filter_map(authorize).collect()
+}
+
+#[test]
+fn allowed_users_are_an_authorize_behind_the_action() {
+    let keys = "            allowed_groups: [platform, sre]\n            groups_claim: realm_access.roles\n            \
+                allowed_emails: [Ada@B\u{fc}cher.example]\n            allowed_email_domains: [Example.com]\n";
+    assert_eq!(
+        required("allowed-all", keys),
+        ["`realm_access.roles` contains `platform` or `sre` and (`email` is the verified address \
+             `Ada@xn--bcher-kva.example` or `email` is a verified address at `example.com`)"]
+    );
+    assert_eq!(required("allowed-none", ""), [""; 0]);
+    let groups = "            allowed_groups: [\"7\"]\n            groups_claim: [\"cognito:groups\"]\n";
+    assert_eq!(required("allowed-groups", groups), ["`cognito:groups` contains `7`"]);
+    let domain = "            allowed_email_domains: [example.com]\n";
+    assert_eq!(required("allowed-domain", domain), ["`email` is a verified address at `example.com`"]);
+    // An `authorize` of the file is asked in addition.
+    let both =
+        format!("{domain}          - {{ type: authorize, any: [{{ claim: level, equals: [3, true, \"3\", no] }}] }}\n");
+    assert_eq!(
+        required("allowed-both", &both),
+        ["`email` is a verified address at `example.com`", "`level` is 3 or true or `3` or `no`"]
+    );
 }

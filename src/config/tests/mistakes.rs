@@ -1,6 +1,7 @@
 //! One test for each kind of mistake: what the operator reads.
 
 mod actions;
+mod authorize;
 mod everything_else;
 mod keys;
 mod listeners;

@@ -9,13 +9,14 @@ use bytes::Bytes;
 use http::{HeaderValue, StatusCode};
 
 use crate::action::settings::{
-    AuthenticateKind, AuthenticateSettings, ChainSettings, FixedResponseSettings, ForwardSettings, GateSettings,
-    OnExpired, OnUnauthenticated, TerminalSettings,
+    AuthenticateKind, AuthenticateSettings, AuthorizeSettings, ChainSettings, FixedResponseSettings, ForwardSettings,
+    GateSettings, OnExpired, OnUnauthenticated, TerminalSettings,
 };
 use crate::config::document::path::Path;
 use crate::config::raw::action as written;
 use crate::config::raw::action::{Action, Actions, FixedResponse, Forward, OnExpiredSession, OnUnauthenticatedRequest};
 use crate::config::raw::value::{List, Period};
+use crate::config::validate::authorize::{Allowed, Reported};
 use crate::config::validate::context::Context;
 use crate::config::validate::listener::ClientSpeaks;
 use crate::config::validate::{authorize, redirect, session, value};
@@ -103,7 +104,13 @@ pub(super) fn chain(
                 }
                 let gate = gate(action, client_speaks, &at, logins, context);
                 sound &= gate.is_some();
-                gates.push(gate);
+                match gate {
+                    Some((authenticate, authorize)) => {
+                        gates.push(Some(GateSettings::Authenticate(authenticate)));
+                        gates.extend(authorize.map(|authorize| Some(GateSettings::Authorize(authorize))));
+                    }
+                    None => gates.push(None),
+                }
                 continue;
             }
             Action::Authorize(raw) => {
@@ -197,6 +204,7 @@ struct Login<'r> {
     same_site: written::SameSite,
     allowed_origins: &'r List<String>,
     extra_params: &'r BTreeMap<String, String>,
+    allowed: Allowed<'r>,
 }
 
 impl<'r> Login<'r> {
@@ -215,6 +223,12 @@ impl<'r> Login<'r> {
                     same_site: raw.session_cookie_same_site,
                     allowed_origins: &raw.allowed_origins,
                     extra_params: &raw.authentication_request_extra_params,
+                    allowed: Allowed {
+                        groups: raw.allowed_groups.as_ref(),
+                        groups_claim: raw.groups_claim.as_ref(),
+                        emails: raw.allowed_emails.as_ref(),
+                        domains: raw.allowed_email_domains.as_ref(),
+                    },
                 })
             }
             Action::AuthenticateUserPool(raw) => {
@@ -230,6 +244,12 @@ impl<'r> Login<'r> {
                     same_site: raw.session_cookie_same_site,
                     allowed_origins: &raw.allowed_origins,
                     extra_params: &raw.authentication_request_extra_params,
+                    allowed: Allowed {
+                        groups: raw.allowed_groups.as_ref(),
+                        groups_claim: raw.groups_claim.as_ref(),
+                        emails: raw.allowed_emails.as_ref(),
+                        domains: raw.allowed_email_domains.as_ref(),
+                    },
                 })
             }
             _ => None,
@@ -237,13 +257,14 @@ impl<'r> Login<'r> {
     }
 }
 
+/// An action that authenticates, and the `authorize` behind it that its `allowed_*` are short for.
 fn gate(
     action: &Action,
     client_speaks: ClientSpeaks,
     at: &Path,
     logins: &mut Logins,
     context: &mut Context<'_>,
-) -> Option<GateSettings> {
+) -> Option<(AuthenticateSettings, Option<AuthorizeSettings>)> {
     let login = Login::read(action, at, context)?;
     if client_speaks == ClientSpeaks::Http {
         let problem = context.found.problem(at, format!("`{}` on an `http` listener", name(action)));
@@ -275,6 +296,7 @@ fn gate(
         context.found.problem(&at.key("on_expired_session"), message).hint("remove it");
     }
     let allowed_origins = origins(login.allowed_origins, &at.key("allowed_origins"), context);
+    let authorize = allowed(&login, at, context);
     let settings = AuthenticateSettings {
         kind: login.kind,
         session_cookie_name: cookie_name?,
@@ -291,7 +313,19 @@ fn gate(
         allowed_origins,
     };
     logins.add(&settings, at, context);
-    Some(GateSettings::Authenticate(settings))
+    Some((settings, authorize.ok()?))
+}
+
+/// The `authorize` that `allowed_*` of an action that authenticates are short for.
+fn allowed(login: &Login<'_>, at: &Path, context: &mut Context<'_>) -> Result<Option<AuthorizeSettings>, Reported> {
+    let Login { allowed, on_unauthenticated, .. } = login;
+    if let (OnUnauthenticatedRequest::Allow, Some(name)) = (on_unauthenticated, allowed.given().first()) {
+        let message =
+            format!("`{name}` with `on_unauthenticated_request: allow`, which lets requests pass without a user");
+        context.found.problem(&at.key(name), message).hint("remove `allow`, or write two rules");
+        return Err(Reported);
+    }
+    allowed.authorize(at, &mut context.found)
 }
 
 fn same_site(written: written::SameSite, at: &Path, context: &mut Context<'_>) -> SameSite {

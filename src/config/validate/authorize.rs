@@ -1,20 +1,22 @@
-//! `authorize`.
+//! `authorize`, and the settings of actions that authenticate which are short for it.
 
-use crate::action::requirement::{ClaimTest, Requirement, Test};
+use crate::action::requirement::{ClaimTest, Requirement, Scalar, Test};
 use crate::action::settings::{AuthorizeMode, AuthorizeSettings};
 use crate::config::document::findings::Findings;
 use crate::config::document::path::Path;
 use crate::config::raw::action as written;
-use crate::config::raw::value::{List, OneOrMany};
+use crate::config::raw::value::{self as raw, List, OneOrMany};
 use crate::config::validate::value;
 
 /// Requirements inside each other. What is deeper is not readable.
 const DEPTH_MAX: usize = 8;
 
+/// The claim that `allowed_groups` looks at.
+const GROUPS: &str = "groups";
+
 /// Checks an `authorize` action.
 pub(super) fn authorize(raw: &written::Authorize, at: &Path, found: &mut Findings) -> Option<AuthorizeSettings> {
-    let parts =
-        Parts { claim: None, contains: None, equals: None, domain: None, any: &raw.any, all: &raw.all, not: &raw.not };
+    let parts = Parts { claim: None, tests: Vec::new(), any: &raw.any, all: &raw.all, not: &raw.not };
     let requirement = parts.requirement(at, 0, found)?;
     Some(AuthorizeSettings {
         requirement,
@@ -27,24 +29,103 @@ pub(super) fn authorize(raw: &written::Authorize, at: &Path, found: &mut Finding
     })
 }
 
+/// `allowed_*` of an action that authenticates.
+#[derive(Clone, Copy)]
+pub(super) struct Allowed<'r> {
+    pub(super) groups: Option<&'r List<String>>,
+    pub(super) groups_claim: Option<&'r OneOrMany>,
+    pub(super) emails: Option<&'r List<String>>,
+    pub(super) domains: Option<&'r List<String>>,
+}
+
+impl Allowed<'_> {
+    /// The settings that are in the file, by name.
+    pub(super) fn given(&self) -> Vec<&'static str> {
+        let all = [
+            ("allowed_groups", self.groups.is_some()),
+            ("allowed_emails", self.emails.is_some()),
+            ("allowed_email_domains", self.domains.is_some()),
+        ];
+        all.into_iter().filter_map(|(name, is_given)| is_given.then_some(name)).collect()
+    }
+
+    /// The `authorize` action that they are short for. `Ok(None)` if there are none.
+    pub(super) fn authorize(&self, at: &Path, found: &mut Findings) -> Result<Option<AuthorizeSettings>, Reported> {
+        if self.groups.is_none() && self.groups_claim.is_some() {
+            let problem = found.problem(&at.key("groups_claim"), "`groups_claim` without `allowed_groups`");
+            problem.hint("it only says which claim `allowed_groups` looks at; set both, or remove it");
+            return Err(Reported);
+        }
+        let claim = self.groups_claim.map(|claim| value::claim_path(claim, &at.key("groups_claim"), found));
+        let claim = claim.unwrap_or_else(|| Some(vec![GROUPS.to_owned()]));
+        let groups = self.groups.map(|groups| {
+            let groups = texts(groups, &at.key("allowed_groups"), found, text)?.into_iter().map(Scalar::Text).collect();
+            Some(Requirement::Claim(ClaimTest { path: claim?, test: Test::Contains(groups) }))
+        });
+        let email = |test: Test| Requirement::Claim(ClaimTest { path: vec!["email".to_owned()], test });
+        let emails = self.emails.map(|emails| {
+            texts(emails, &at.key("allowed_emails"), found, address).map(|emails| email(Test::Address(emails)))
+        });
+        let domains = self.domains.map(|domains| {
+            texts(domains, &at.key("allowed_email_domains"), found, domain).map(|domains| email(Test::Domain(domains)))
+        });
+        // Somebody who is listed by address need not be of a listed domain, and the other way round. A group is required in addition.
+        let by_email = emails.into_iter().chain(domains).collect::<Option<Vec<_>>>();
+        let groups = groups.into_iter().collect::<Option<Vec<_>>>();
+        let (Some(by_email), Some(mut all)) = (by_email, groups) else { return Err(Reported) };
+        all.extend(one_or(by_email, Requirement::Any));
+        let requirement = one_or(all, Requirement::All);
+        Ok(requirement.map(|requirement| AuthorizeSettings {
+            requirement,
+            mode: AuthorizeMode::default(),
+            reveal: false,
+            contact: None,
+        }))
+    }
+}
+
+/// A problem has been reported.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Reported;
+
+/// The only part itself, or all of them joined. `None` if there is none.
+fn one_or(mut parts: Vec<Requirement>, join: impl FnOnce(Vec<Requirement>) -> Requirement) -> Option<Requirement> {
+    match parts.len() {
+        0 | 1 => parts.pop(),
+        _ => Some(join(parts)),
+    }
+}
+
 /// What a requirement may be made of. The action itself has no `claim`.
 struct Parts<'r> {
     claim: Option<&'r OneOrMany>,
-    contains: Option<&'r List<String>>,
-    equals: Option<&'r List<String>>,
-    domain: Option<&'r List<String>>,
+    /// The tests of the claim that are in the file.
+    tests: Vec<Values<'r>>,
     any: &'r Option<List<written::Requirement>>,
     all: &'r Option<List<written::Requirement>>,
     not: &'r Option<Box<written::Requirement>>,
 }
 
+/// The values that a claim is compared with, by the name of the test.
+#[derive(Clone, Copy)]
+enum Values<'r> {
+    Contains(&'r List<raw::Scalar>),
+    Equals(&'r List<raw::Scalar>),
+    Domain(&'r List<String>),
+    Address(&'r List<String>),
+}
+
 impl<'r> Parts<'r> {
     fn of(raw: &'r written::Requirement) -> Self {
+        let tests = [
+            raw.contains.as_ref().map(Values::Contains),
+            raw.equals.as_ref().map(Values::Equals),
+            raw.domain.as_ref().map(Values::Domain),
+            raw.address.as_ref().map(Values::Address),
+        ];
         Self {
             claim: raw.claim.as_ref(),
-            contains: raw.contains.as_ref(),
-            equals: raw.equals.as_ref(),
-            domain: raw.domain.as_ref(),
+            tests: tests.into_iter().flatten().collect(),
             any: &raw.any,
             all: &raw.all,
             not: &raw.not,
@@ -56,17 +137,16 @@ impl<'r> Parts<'r> {
             found.problem(at, format!("more than {DEPTH_MAX} requirements inside each other"));
             return None;
         }
-        let tests = [("contains", self.contains), ("equals", self.equals), ("domain", self.domain)];
         let forms = usize::from(self.any.is_some())
             + usize::from(self.all.is_some())
             + usize::from(self.not.is_some())
             + usize::from(self.claim.is_some());
-        let given: Vec<_> = tests.into_iter().filter_map(|(name, values)| Some((name, values?))).collect();
-        match (self.claim, &given[..]) {
-            (Some(claim), [(name, values)]) if forms == 1 => claim_test(claim, name, values, at, found),
+        match (self.claim, &self.tests[..]) {
+            (Some(claim), [test]) if forms == 1 => claim_test(claim, *test, at, found),
             (None, []) if forms == 1 => self.joined(at, depth, found),
             (Some(_), _) if forms == 1 => {
-                let problem = found.problem(at, "a claim needs exactly one of `contains`, `equals` and `domain`");
+                let problem =
+                    found.problem(at, "a claim needs exactly one of `contains`, `equals`, `domain` and `address`");
                 problem.hint("for example `{ claim: groups, contains: [staff] }`");
                 None
             }
@@ -74,7 +154,7 @@ impl<'r> Parts<'r> {
                 let problem = found.problem(at, "this is not one requirement");
                 problem.hint(match depth {
                     0 => "set exactly one of `any`, `all` and `not`, for example `any: [{ claim: groups, contains: [staff] }]`",
-                    _ => "set exactly one of `any`, `all` and `not`, or a `claim` with one of `contains`, `equals` and `domain`",
+                    _ => "set exactly one of `any`, `all` and `not`, or a `claim` with one of `contains`, `equals`, `domain` and `address`",
                 });
                 None
             }
@@ -102,53 +182,98 @@ impl<'r> Parts<'r> {
     }
 }
 
-fn claim_test(
-    claim: &OneOrMany,
-    name: &str,
-    values: &List<String>,
+fn claim_test(claim: &OneOrMany, test: Values<'_>, at: &Path, found: &mut Findings) -> Option<Requirement> {
+    let path = value::claim_path(claim, &at.key("claim"), found);
+    let test = match test {
+        Values::Contains(raw) => values(raw, &at.key("contains"), found, scalar).map(Test::Contains),
+        Values::Equals(raw) => values(raw, &at.key("equals"), found, scalar).map(Test::Equals),
+        Values::Domain(raw) => of_email(path.as_deref(), "domain", at, found)
+            .and_then(|()| texts(raw, &at.key("domain"), found, domain).map(Test::Domain)),
+        Values::Address(raw) => of_email(path.as_deref(), "address", at, found)
+            .and_then(|()| texts(raw, &at.key("address"), found, address).map(Test::Address)),
+    };
+    Some(Requirement::Claim(ClaimTest { path: path?, test: test? }))
+}
+
+fn of_email(path: Option<&[String]>, test: &str, at: &Path, found: &mut Findings) -> Option<()> {
+    if path.is_none_or(|path| path == ["email"]) {
+        return Some(());
+    }
+    let problem = found.problem(&at.key(test), format!("`{test}` is only for the claim `email`"));
+    problem.hint("no other claim says whether an address is verified");
+    None
+}
+
+/// The values of a list, each read by `one`. All that is wrong with them is reported.
+fn values<R, V>(
+    raw: &List<R>,
     at: &Path,
     found: &mut Findings,
-) -> Option<Requirement> {
-    let path = value::claim_path(claim, &at.key("claim"), found)?;
-    let at = at.key(name);
-    let mut texts = Vec::with_capacity(values.len());
-    for (index, text) in values.iter() {
-        if text.is_empty() {
-            found.problem(&at.index(index), "this value is empty");
-            return None;
-        }
-        texts.push(if name == "domain" { domain(text, &at.index(index), found)? } else { text.clone() });
+    one: impl Fn(&R, &Path, &mut Findings) -> Option<V>,
+) -> Option<Vec<V>> {
+    if raw.is_empty() {
+        let problem = found.problem(at, "this list is empty, so nobody would be let in");
+        problem.hint("write at least one value, or remove the key");
     }
-    if texts.is_empty() {
-        found.problem(&at, "this list is empty, so nobody would be let in");
+    let mut read = Vec::with_capacity(raw.len());
+    for (index, value) in raw.iter() {
+        read.extend(one(value, &at.index(index), found));
+    }
+    // A value that was left out has been reported.
+    (raw.is_complete() && !read.is_empty() && read.len() == raw.len()).then_some(read)
+}
+
+/// Like [`values`], for texts.
+fn texts(
+    raw: &List<String>,
+    at: &Path,
+    found: &mut Findings,
+    one: impl Fn(&str, &Path, &mut Findings) -> Option<String>,
+) -> Option<Vec<String>> {
+    values(raw, at, found, |text: &String, at, found| one(text, at, found))
+}
+
+fn scalar(raw: &raw::Scalar, at: &Path, found: &mut Findings) -> Option<Scalar> {
+    match raw {
+        raw::Scalar::Text(text) => self::text(text, at, found).map(Scalar::Text),
+        raw::Scalar::Integer(number) => Some(Scalar::Integer(*number)),
+        raw::Scalar::Truth(truth) => Some(Scalar::Truth(*truth)),
+    }
+}
+
+fn text(text: &str, at: &Path, found: &mut Findings) -> Option<String> {
+    if text.trim().is_empty() {
+        found.problem(at, "this value is empty").hint("write a value, or remove it");
         return None;
     }
-    if !values.is_complete() {
-        return None;
-    }
-    let test = match name {
-        "contains" => Test::Contains(texts),
-        "equals" => Test::Equals(texts),
-        _ if path != ["email"] => {
-            let problem = found.problem(&at, "`domain` is only for the claim `email`");
-            problem.hint("no other claim says whether an address is verified");
-            return None;
-        }
-        _ => Test::Domain(texts),
-    };
-    Some(Requirement::Claim(ClaimTest { path, test }))
+    Some(text.to_owned())
 }
 
 /// A domain in lower case and ASCII (IDNA A-labels).
 fn domain(text: &str, at: &Path, found: &mut Findings) -> Option<String> {
+    let domain = ascii_domain(text);
+    if domain.is_none() {
+        let problem = found.problem(at, format!("`{text}` is not a domain"));
+        problem.hint("write what follows the `@`, for example `example.com`; list each sub-domain");
+    }
+    domain
+}
+
+/// An e-mail address, whose domain is in lower case and ASCII.
+fn address(text: &str, at: &Path, found: &mut Findings) -> Option<String> {
+    let parts = text.split_once('@').filter(|(local, _)| !local.is_empty());
+    let address = parts.and_then(|(local, domain)| Some(format!("{local}@{}", ascii_domain(domain)?)));
+    if address.is_none() {
+        let problem = found.problem(at, format!("`{text}` is not an e-mail address"));
+        problem.hint("write `ada@example.com`; for all addresses of a domain, use `domain` or `allowed_email_domains`");
+    }
+    address
+}
+
+fn ascii_domain(text: &str) -> Option<String> {
     let host = url::Host::parse(text).ok().and_then(|host| match host {
         url::Host::Domain(domain) => Some(domain),
         url::Host::Ipv4(_) | url::Host::Ipv6(_) => None,
     });
-    let domain = host.filter(|domain| !domain.ends_with('.') && !domain.contains('*'));
-    if domain.is_none() {
-        let problem = found.problem(at, format!("`{text}` is not a domain"));
-        problem.hint("write what follows the `@`, for example `example.com`");
-    }
-    domain
+    host.filter(|domain| !domain.contains('*') && domain.split('.').all(|label| !label.is_empty()))
 }
