@@ -140,7 +140,7 @@ fn whole(headers: &HeaderMap) -> Shards<'_> {
 }
 
 fn key<'h>(shards: &'h Shards<'h>) -> OpenedKey<'h> {
-    OpenedKey { scope: 1, host: HOST, shards }
+    OpenedKey { scope: 1, host: HOST, shards: *shards }
 }
 
 /// The headers that a target gets, and those that a client may not send.

@@ -73,6 +73,19 @@ impl Sessions {
         codec::decode(&self.sealer.open_bytes(&context, shards.sealed()?.as_ref())?)
     }
 
+    /// Loads the session of a request to `host`. The cookie has all of it, so this is [`open`](Self::open) and never waits. Callers
+    /// expect that it waits, because a store that keeps sessions elsewhere has to be asked.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open).
+    pub(crate) async fn load(&self, host: &str, shards: &Shards<'_>) -> Result<Session, Error> {
+        // Tests run what other requests do meanwhile.
+        #[cfg(test)]
+        tokio::task::yield_now().await;
+        self.open(host, shards)
+    }
+
     /// The `Set-Cookie` lines that store `session` in the browser: its shards, and the deletion of every shard with a higher
     /// number.
     ///

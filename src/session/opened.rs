@@ -47,7 +47,7 @@ pub(crate) struct Key<'h> {
     /// Identifies the gate and the generation of the configuration that the gate belongs to.
     pub(crate) scope: u64,
     pub(crate) host: &'h str,
-    pub(crate) shards: &'h Shards<'h>,
+    pub(crate) shards: Shards<'h>,
 }
 
 impl<T> Default for Opened<T> {

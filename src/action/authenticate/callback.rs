@@ -25,7 +25,6 @@ use crate::oidc;
 use crate::secret::Secret;
 use crate::session::pending::Carried;
 use crate::session::record::Session;
-use crate::session::shards::{self, Found};
 
 /// The authorization response of the provider, from the query of the callback.
 struct Brought {
@@ -84,13 +83,13 @@ pub(super) async fn answer(
             exchange.login = Some(login.gate.names(login.rule.as_deref()));
             callback.finish(exchange, login, brought).await
         }
-        // For example a bookmark of the callback URL. A signed-in user is redirected (pitfalls 5).
-        Err(Reason::AuthStateMissing | Reason::AuthStateMismatch)
-            if endpoints.gates.iter().any(|gate| callback.has_session(gate)) =>
-        {
-            answer::go("/", &parts.headers)
-        }
         Err(reason) => {
+            // For example a bookmark of the callback URL. A signed-in user is redirected (pitfalls 5).
+            let is_stray = matches!(reason, Reason::AuthStateMissing | Reason::AuthStateMismatch);
+            let Callback { local, request, headers, now } = callback;
+            if is_stray && endpoints.signed_in(local, request.host(), headers, now).await.is_some() {
+                return answer::go("/", headers);
+            }
             endpoints.unclaimed.count(reason);
             Err(reason.into())
         }
@@ -163,7 +162,7 @@ impl Callback<'_> {
         match gate.finish_login(self.request.host(), pending, callback, self.now, take).await {
             Some(Ok(signed)) => {
                 let rounds = pending.rounds.saturating_add(1);
-                self.start_session(exchange, gate, &brought.state, &signed, rounds);
+                self.start_session(exchange, gate, (&brought.state, rounds), &signed).await;
                 gate.go_to(&login.to, self.headers)
             }
             // The sign-in was finished more than a minute ago, or at another replica.
@@ -175,23 +174,29 @@ impl Callback<'_> {
         }
     }
 
-    fn start_session(&self, exchange: &mut Exchange, gate: &Authenticate, state: &str, signed: &Signed, rounds: u8) {
+    async fn start_session(
+        &self,
+        exchange: &mut Exchange,
+        gate: &Arc<Authenticate>,
+        (state, rounds): (&str, u8),
+        signed: &Signed,
+    ) {
         exchange.connection.logins.finish(exchange.client, exchange.started_at);
         exchange.cookies.extend(gate.pending.delete(state, self.headers));
         exchange.cookies.extend(signed.cookies.iter().cloned());
         exchange.cookies.push(gate.rounds.set(rounds));
         exchange.subject = Some(signed.session.identity.subject().into());
-        self.end_other_user(gate, &signed.session);
+        self.end_other_user(gate, &signed.session).await;
     }
 
     /// Ends the former session of the browser if it belongs to another user (attacks C-18). A session of the same user is only replaced,
     /// because requests of a second tab may still use it.
-    fn end_other_user(&self, gate: &Authenticate, session: &Session) {
-        let Found::Whole(shards) = shards::find(self.headers, gate.issuing.sessions.base()) else { return };
-        let Ok(before) = gate.issuing.sessions.open(self.request.host(), &shards) else { return };
-        let (old, new) = (&before.identity, &session.identity);
+    async fn end_other_user(&self, gate: &Arc<Authenticate>, session: &Session) {
+        let opened = gate.open(self.local, self.request.host(), self.headers, self.now).await;
+        let Ok(before) = opened else { return };
+        let (old, new) = (before.visitor.identity(), &session.identity);
         if (old.issuer(), old.subject()) != (new.issuer(), new.subject()) {
-            gate.memory.sign_out(&before, self.now);
+            gate.memory.sign_out(before.lease.session(), self.now);
         }
     }
 
@@ -206,7 +211,7 @@ impl Callback<'_> {
     ) -> Result<Response, Rejection> {
         let gate = login.gate;
         let Some(prompt) = prompt else { return self.give_up(exchange, login, state, rejection) };
-        if self.has_session(gate) {
+        if self.has_session(gate).await {
             exchange.cookies.extend(gate.pending.delete(state, self.headers));
             return gate.go_to(&login.to, self.headers);
         }
@@ -259,8 +264,8 @@ impl Callback<'_> {
     }
 
     /// Whether the browser has a session that is valid for this action.
-    fn has_session(&self, gate: &Arc<Authenticate>) -> bool {
-        gate.open(self.local, self.request.host(), self.headers, self.now).is_ok()
+    async fn has_session(&self, gate: &Arc<Authenticate>) -> bool {
+        gate.open(self.local, self.request.host(), self.headers, self.now).await.is_ok()
     }
 }
 

@@ -1,5 +1,6 @@
 //! Answers requests to the reserved paths ([`paths`](super::paths)).
 
+use std::rc::Rc;
 use std::sync::Arc;
 
 use http::{HeaderMap, HeaderValue, Method};
@@ -7,8 +8,10 @@ use http::{HeaderMap, HeaderValue, Method};
 use crate::action::authenticate::local::Local;
 use crate::action::authenticate::metrics::failures;
 use crate::action::authenticate::paths::{Endpoint, Paths};
+use crate::action::authenticate::signed_in::SignedIn;
 use crate::action::authenticate::{Authenticate, Services, answer, callback, sign_in, sign_out, userinfo};
 use crate::claims::ClaimsHeaders;
+use crate::clock::Timestamp;
 use crate::exchange::Exchange;
 use crate::exchange::reason_counters::ReasonCounters;
 use crate::exchange::rejection::{Reason, Rejection};
@@ -47,6 +50,22 @@ impl Endpoints {
         &self.paths
     }
 
+    /// The session of the first action that finds one in a request to `host`.
+    pub(super) async fn signed_in(
+        &self,
+        local: &Local,
+        host: &str,
+        headers: &HeaderMap,
+        now: Timestamp,
+    ) -> Option<Rc<SignedIn>> {
+        for gate in &self.gates {
+            if let Ok(signed_in) = gate.open(local, host, headers, now).await {
+                return Some(signed_in);
+            }
+        }
+        None
+    }
+
     /// Answers a request to a reserved path. Bodies are not read, because no endpoint needs one (attacks D-13).
     ///
     /// # Errors
@@ -67,7 +86,7 @@ impl Endpoints {
             Endpoint::SignIn => sign_in::answer(self, local, exchange, canonical, &parts).await,
             Endpoint::SignOut => sign_out::answer(self, local, exchange, canonical, &parts).await,
             _ if !is_reading => Err(Reason::RequestMethod.into()),
-            Endpoint::Userinfo => userinfo::answer(self, local, exchange, canonical, &parts.headers),
+            Endpoint::Userinfo => userinfo::answer(self, local, exchange, canonical, &parts.headers).await,
             Endpoint::KeySet => Ok(streamed(self.claims.public_keys().key_set())),
             Endpoint::Key(kid) => {
                 let key = self.claims.public_keys().pem(&kid);

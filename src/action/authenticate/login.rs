@@ -94,7 +94,7 @@ impl Authenticate {
         };
         let link = |to: &Destination| self.sign_in_link(request.host(), to, None);
         if rounds >= ROUNDS_MAX {
-            let reason = self.why_lost(request.host(), headers);
+            let reason = self.why_lost(request.host(), headers).await;
             self.metrics.failures.count(reason);
             return Err(Rejection::from(reason).offer(link(&start.to)));
         }
@@ -151,13 +151,13 @@ impl Authenticate {
     }
 
     /// Why a request has no session although a sign-in has just finished, as far as the request shows it.
-    fn why_lost(&self, host: &str, headers: &HeaderMap) -> Reason {
+    async fn why_lost(&self, host: &str, headers: &HeaderMap) -> Reason {
         match shards::find(headers, self.issuing.sessions.base()) {
             Found::Nothing => Reason::AuthCookieNotReturned,
             Found::Broken if shards::has_twins(headers, self.issuing.sessions.base()) => Reason::AuthCookieTwice,
             Found::Broken => Reason::AuthCookieUnreadable,
             // It can be decrypted, so it has expired, or the provider has ended it.
-            Found::Whole(shards) => match self.issuing.sessions.open(host, &shards) {
+            Found::Whole(shards) => match self.issuing.sessions.load(host, &shards).await {
                 Ok(_) => Reason::AuthClock,
                 Err(_) => Reason::AuthCookieUnreadable,
             },

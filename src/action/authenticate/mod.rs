@@ -19,6 +19,7 @@ mod flights;
 mod issuing;
 mod login;
 mod metrics;
+mod opening;
 mod redeemed;
 mod refresh;
 mod refusal;
@@ -36,9 +37,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::action::settings::AuthenticateSettings;
-use crate::action::visitor::{self, Visitor};
+use crate::action::visitor::Visitor;
 use crate::claims::ClaimsHeaders;
-use crate::clock::{Clock, Timestamp};
+use crate::clock::Clock;
 use crate::drain::Control;
 use crate::exchange::Exchange;
 use crate::exchange::rejection::Rejection;
@@ -46,15 +47,11 @@ use crate::message::cookie::SameSite;
 use crate::message::uri::CanonicalRequest;
 use crate::message::{Response, media};
 use crate::oidc;
-use crate::session::opened::Key;
 use crate::session::pending::PendingLogins;
-use crate::session::record::Session;
 use crate::session::rounds::Rounds;
-use crate::session::shards::{self, Found, Shards};
 use crate::session::{self, Sessions};
 use crate::telemetry::metrics::Registry;
 use decision::{Absence, Sends, Verdict, Wish, decide};
-use flights::Renewal;
 use issuing::Issuing;
 use local::Local;
 use login::Start;
@@ -62,8 +59,6 @@ use memory::Memory;
 use metrics::Metrics;
 use paths::Paths;
 use refresh::Renewer;
-use session_lease::SessionLease;
-use signed_in::SignedIn;
 use ticket::Destination;
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
@@ -186,7 +181,7 @@ impl Authenticate {
         request: &CanonicalRequest,
         headers: &HeaderMap,
     ) -> Result<Outcome, Rejection> {
-        let mut opened = self.open(local, request.host(), headers, exchange.started_at);
+        let mut opened = self.open(local, request.host(), headers, exchange.started_at).await;
         if let Ok(signed_in) = &opened
             && signed_in.lease.is_refresh_due(exchange.started_at)
         {
@@ -235,74 +230,6 @@ impl Authenticate {
             }
             Verdict::Refuse(reason) => Err(self.refusal(reason, intent, exchange, request, headers)),
         }
-    }
-
-    /// The session of a request to `host`, from the cache of this worker or decrypted now.
-    fn open(
-        self: &Arc<Self>,
-        local: &Local,
-        host: &str,
-        headers: &HeaderMap,
-        now: Timestamp,
-    ) -> Result<Rc<SignedIn>, Absence> {
-        let shards = match shards::find(headers, self.issuing.sessions.base()) {
-            Found::Whole(shards) => shards,
-            Found::Broken => return Err(local.count(Absence::Invalid)),
-            Found::Nothing => return Err(Absence::Nothing),
-        };
-        let key = Key { scope: self.id, host, shards: &shards };
-        let mut opened = local.opened.borrow_mut();
-        let remembered = opened.find(&key);
-        let signed_in = match &remembered {
-            Some(signed_in) => Rc::clone(signed_in),
-            None => Rc::new(self.open_anew(host, &shards, now).map_err(|absence| local.count(absence))?),
-        };
-        if signed_in.lease.is_over(now) {
-            opened.forget(&key);
-            return Err(local.count(Absence::Expired));
-        }
-        if remembered.is_some() {
-            local.cached.increment();
-        } else {
-            local.ok.increment();
-            local.remember(&mut opened, &key, &signed_in);
-        }
-        Ok(signed_in)
-    }
-
-    fn open_anew(self: &Arc<Self>, host: &str, shards: &Shards<'_>, now: Timestamp) -> Result<SignedIn, Absence> {
-        let session = self.issuing.sessions.open(host, shards).map_err(|error| match error {
-            session::error::Error::Version => Absence::Nothing,
-            session::error::Error::Invalid | session::error::Error::TooLarge => Absence::Invalid,
-        })?;
-        // The session of another rule under the same name. It is valid, but not for this rule (attacks S-03, pitfalls 29).
-        if !self.issuing.is_from_our_provider(&session) {
-            return Err(Absence::Nothing);
-        }
-        if session.generation > 0 {
-            self.memory.flights.seen(&session.id, session.generation, now);
-        }
-        Ok(self.signed_in(host, session, None))
-    }
-
-    /// `renewal` has the new cookies for a browser with an older cookie of the session.
-    fn signed_in(self: &Arc<Self>, host: &str, session: Session, renewal: Option<Arc<Renewal>>) -> SignedIn {
-        let identity = Arc::clone(&session.identity);
-        let prepared = self.claims.prepare(&identity, self.issuing.client.client_id());
-        for header in prepared.inexpressible() {
-            self.metrics.left_out.count(header, &self.memory.left_out);
-        }
-        let renewer = Arc::clone(&self.renewer);
-        let lease = Rc::new(SessionLease::new(session, host, self.settings.session_timeout, renewer));
-        let visitor = Visitor::new(visitor::Parts {
-            identity,
-            claims: Arc::clone(&self.claims),
-            prepared,
-            allowed_origins: Arc::clone(&self.settings.allowed_origins),
-            lease: Rc::clone(&lease) as Rc<dyn visitor::Lease>,
-            reidentify: Arc::clone(self) as Arc<dyn visitor::Reidentify>,
-        });
-        SignedIn { visitor: Rc::new(visitor), lease, renewal }
     }
 }
 

@@ -26,9 +26,7 @@ use crate::action::authenticate::signed_in::SignedIn;
 use crate::clock::Timestamp;
 use crate::drain::Control;
 use crate::oidc;
-use crate::session::opened::Key;
 use crate::session::record::Session;
-use crate::session::shards::{self, Found};
 
 /// How long requests wait for new tokens while the old access token is still valid, counted from the start of the refresh. After
 /// that they continue with the old one.
@@ -103,10 +101,9 @@ impl Authenticate {
         (host, headers): (&str, &HeaderMap),
         renewal: Arc<Renewal>,
     ) -> Rc<SignedIn> {
-        let Found::Whole(shards) = shards::find(headers, self.issuing.sessions.base()) else {
+        let Ok(key) = self.carried(host, headers) else {
             return Rc::new(self.signed_in(host, renewal.session.clone(), Some(renewal)));
         };
-        let key = Key { scope: self.id, host, shards: &shards };
         let mut opened = local.opened.borrow_mut();
         // Another request of this worker that waited for the same flight may have been faster.
         let is_same = |known: &Rc<SignedIn>| known.lease.session().generation == renewal.session.generation;

@@ -35,8 +35,7 @@ pub(super) async fn answer(
         endpoints.gates.iter().find_map(|gate| Some((gate, state, gate.open_ticket(host, state)?.to)))
     });
     let Some((gate, state, mut to)) = found else {
-        let is_signed_in = endpoints.gates.iter().any(|gate| gate.open(local, host, &parts.headers, now).is_ok());
-        return if is_signed_in {
+        return if endpoints.signed_in(local, host, &parts.headers, now).await.is_some() {
             Ok(answer::signed_in(exchange.preferred(&parts.headers)))
         } else {
             answer::go("/", &parts.headers)

@@ -45,17 +45,15 @@ pub(super) async fn answer(
     let is_return = is_return(request);
     // Any page can link to this address. A user who is still signed in must not see "You are signed out", because users of shared
     // computers rely on it.
-    let is_signed_in = || {
-        endpoints.gates.iter().any(|gate| gate.open(local, request.host(), &parts.headers, exchange.started_at).is_ok())
-    };
-    if carried.is_empty() || (is_return && !is_signed_in()) {
+    let is_signed_in = endpoints.signed_in(local, request.host(), &parts.headers, exchange.started_at);
+    if carried.is_empty() || (is_return && is_signed_in.await.is_none()) {
         return Ok(answer::signed_out(exchange.preferred(&parts.headers)));
     }
     if is_return || is_foreign(&parts.headers, request) {
         let here = WayOn::here("Sign out", endpoints.paths.sign_out.clone());
         return Err(Rejection::from(Reason::AuthSignOutForeign).offer(here));
     }
-    let ended = end(&carried, exchange, request, &parts.headers);
+    let ended = end(&carried, exchange, request, &parts.headers).await;
     let mut answer = match location(endpoints, ended, request).await? {
         Some(location) => answer::redirect(&location)?,
         None => answer::signed_out(exchange.preferred(&parts.headers)),
@@ -100,7 +98,7 @@ fn is_foreign(headers: &HeaderMap, request: &CanonicalRequest) -> bool {
 ///
 /// Cookies that are not one whole session are deleted too. If a part comes twice, every session that can be opened is
 /// revoked. If a part is missing, nothing can be opened: there is no session to revoke.
-fn end(
+async fn end(
     carried: &[&Arc<Authenticate>],
     exchange: &mut Exchange,
     request: &CanonicalRequest,
@@ -110,10 +108,7 @@ fn end(
     for gate in carried {
         exchange.cookies.extend(gate.issuing.sessions.clear(headers));
         exchange.cookies.push(gate.rounds.delete());
-        let opened = shards::possible(headers, gate.issuing.sessions.base())
-            .into_iter()
-            .filter_map(|shards| gate.issuing.sessions.open(request.host(), &shards).ok());
-        let mut opened: Vec<Session> = opened.collect();
+        let mut opened = gate.every_session(request.host(), headers).await;
         for session in &opened {
             gate.memory.sign_out(session, exchange.started_at);
         }

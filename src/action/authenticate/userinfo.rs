@@ -16,7 +16,7 @@ use crate::message::media::Preferred;
 use crate::message::uri::CanonicalRequest;
 
 /// Answers for the first action that finds a session; 401 in JSON where none does.
-pub(super) fn answer(
+pub(super) async fn answer(
     endpoints: &Endpoints,
     local: &Local,
     exchange: &mut Exchange,
@@ -24,8 +24,7 @@ pub(super) fn answer(
     headers: &HeaderMap,
 ) -> Result<Response, Rejection> {
     let now = exchange.started_at;
-    let signed_in = endpoints.gates.iter().find_map(|gate| gate.open(local, request.host(), headers, now).ok());
-    let Some(signed_in) = signed_in else {
+    let Some(signed_in) = endpoints.signed_in(local, request.host(), headers, now).await else {
         // Not a page, also to whoever asks with a browser.
         exchange.preferred = Some(Preferred::Json);
         return Err(Reason::AuthRequired.into());

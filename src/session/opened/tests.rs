@@ -12,11 +12,11 @@ fn with<R>(cookie: &str, read: impl FnOnce(&Shards<'_>) -> R) -> R {
 }
 
 fn remember(opened: &mut Opened<u32>, cookie: &str, value: u32) {
-    with(cookie, |shards| opened.remember(&Key { scope: 1, host: "app.test", shards }, Rc::new(value), 4));
+    with(cookie, |shards| opened.remember(&Key { scope: 1, host: "app.test", shards: *shards }, Rc::new(value), 4));
 }
 
 fn look(opened: &mut Opened<u32>, scope: u64, host: &str, cookie: &str) -> Option<u32> {
-    with(cookie, |shards| opened.find(&Key { scope, host, shards }).map(|value| *value))
+    with(cookie, |shards| opened.find(&Key { scope, host, shards: *shards }).map(|value| *value))
 }
 
 #[test]
@@ -38,9 +38,9 @@ fn only_the_same_bytes_at_the_same_place_are_found() {
 fn what_is_over_is_forgotten() {
     let mut opened = Opened::default();
     remember(&mut opened, "s-0=1a", 7);
-    with("s-0=1b", |shards| opened.forget(&Key { scope: 1, host: "app.test", shards }));
+    with("s-0=1b", |shards| opened.forget(&Key { scope: 1, host: "app.test", shards: *shards }));
     assert_eq!(look(&mut opened, 1, "app.test", "s-0=1a"), Some(7));
-    with("s-0=1a", |shards| opened.forget(&Key { scope: 1, host: "app.test", shards }));
+    with("s-0=1a", |shards| opened.forget(&Key { scope: 1, host: "app.test", shards: *shards }));
     assert_eq!(look(&mut opened, 1, "app.test", "s-0=1a"), None);
 }
 
@@ -65,13 +65,13 @@ fn memory_is_bounded_by_entries_and_by_bytes() {
     for number in 0..200 {
         let cookie = format!("s-0=1n{number}");
         with(&cookie, |shards| {
-            opened.remember(&Key { scope: 1, host: "app.test", shards }, Rc::new(number), value_bytes);
+            opened.remember(&Key { scope: 1, host: "app.test", shards: *shards }, Rc::new(number), value_bytes);
         });
         let weigh = |generation: &Generation<u32>| generation.values().map(|entry| entry.weight).sum::<usize>();
         assert!(weigh(&opened.young) <= GENERATION_BYTES_MAX && weigh(&opened.old) <= GENERATION_BYTES_MAX);
         assert_eq!(opened.young_bytes, weigh(&opened.young));
     }
-    with("s-0=1n199", |shards| opened.forget(&Key { scope: 1, host: "app.test", shards }));
+    with("s-0=1n199", |shards| opened.forget(&Key { scope: 1, host: "app.test", shards: *shards }));
     assert_eq!(opened.young_bytes, opened.young.values().map(|entry| entry.weight).sum::<usize>());
     assert_eq!(look(&mut opened, 1, "app.test", "s-0=1n198"), Some(198));
 }

@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use http::{HeaderMap, Method};
 
 use super::bench::{Bench, Browser, FETCH, ISSUER, settings};
@@ -193,4 +194,19 @@ async fn the_target_is_told_who_the_user_is() {
     assert_eq!(headers["x-amzn-oidc-identity"], "alice");
     assert!(headers["x-amzn-oidc-accesstoken"].to_str().expect("ASCII").starts_with("access-"));
     assert!(headers.contains_key("x-amzn-oidc-data"));
+}
+
+#[tokio::test]
+async fn requests_that_load_a_session_at_once_share_one() {
+    let bench = Bench::new();
+    let mut browser = Browser::default();
+    browser.sign_in(&bench).await;
+    let requests = (0..3).map(|_| bench.send(0, browser.fetch("https://app.test/")));
+    let replies = join_all(requests).await;
+    for reply in &replies {
+        assert!(std::ptr::eq(reply.user(), replies[0].user()), "made once in a worker");
+    }
+    let metrics = bench.metrics();
+    assert!(metrics.contains("vestibule_sessions_opened_total{outcome=\"ok\"} 1\n"), "{metrics}");
+    assert!(metrics.contains("vestibule_sessions_opened_total{outcome=\"cached\"} 2\n"), "{metrics}");
 }

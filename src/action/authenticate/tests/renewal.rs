@@ -267,3 +267,38 @@ async fn a_session_of_which_a_newer_generation_exists_elsewhere_survives_a_refus
     assert_eq!(bench.send(2, old.fetch("https://app.test/")).await.rejected, Some(Reason::AuthSessionExpired));
     fetch(&bench, &mut browser).await.user();
 }
+
+#[tokio::test]
+async fn b_9_whoever_asks_who_they_are_does_not_ask_what_all_workers_share() {
+    let bench = Bench::new();
+    let mut browser = signed_in(&bench).await;
+    bench.clock.advance(Duration::from_secs(90));
+    fetch(&bench, &mut browser).await.user();
+    let ask = || bench.send(0, browser.fetch("https://app.test/oauth2/userinfo"));
+    // Loaded once, which tells that the browser has the new cookie.
+    ask().await.response();
+    let looks = bench.gates[0].memory.flights.looks();
+    for _ in 0..50 {
+        ask().await.response();
+    }
+    assert_eq!(bench.gates[0].memory.flights.looks(), looks);
+}
+
+#[tokio::test]
+async fn b_9_while_the_provider_is_down_new_tokens_that_are_due_as_well_are_not_asked_for_again() {
+    let bench = Bench::new();
+    let browser = signed_in(&bench).await;
+    bench.clock.advance(Duration::from_secs(90));
+    // The browser never gets the new cookie, and what it stands for is due, too.
+    bench.send(0, browser.fetch("https://app.test/")).await.user();
+    bench.provider.change(|script| script.is_down = true);
+    bench.clock.advance(Duration::from_secs(90));
+    for _ in 0..3 {
+        bench.send(1, browser.fetch("https://app.test/")).await.user();
+    }
+    let looks = bench.gates[0].memory.flights.looks();
+    for _ in 0..50 {
+        bench.send(1, browser.fetch("https://app.test/")).await.user();
+    }
+    assert_eq!(bench.gates[0].memory.flights.looks(), looks);
+}
