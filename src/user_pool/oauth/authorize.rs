@@ -3,57 +3,15 @@
 
 use std::sync::PoisonError;
 
-use serde::{Deserialize, Serialize};
-use url::Url;
-
 use crate::clock::Timestamp;
 use crate::message::form::{self, Form};
 use crate::user_pool::directory::client::Client;
 use crate::user_pool::oauth::error::{Error, PageError};
-use crate::user_pool::oauth::grant::{Grant, Pending};
+use crate::user_pool::oauth::grant::record::{Grant, Pending};
 use crate::user_pool::oauth::provider::Provider;
+use crate::user_pool::oauth::request::{self, AuthorizationRequest, one};
 use crate::user_pool::settings::Pkce;
 use crate::user_pool::signin::sso::Session;
-
-/// The supported scopes. Others are not granted.
-pub(crate) const SCOPES: &[&str] = &["openid", "profile", "email", "groups", "offline_access"];
-
-/// Maximum length of `state` and `nonce`, because both are part of the sign-in form.
-const CARRIED_MAX_BYTES: usize = 2048;
-
-/// All parameters that are read. A request with one of them twice is refused (RFC 6749 §3.1).
-const PARAMETERS: &[&str] = &[
-    "client_id",
-    "redirect_uri",
-    "response_type",
-    "response_mode",
-    "scope",
-    "state",
-    "nonce",
-    "prompt",
-    "max_age",
-    "login_hint",
-    "id_token_hint",
-    "code_challenge",
-    "code_challenge_method",
-    "request",
-    "request_uri",
-    "registration",
-];
-
-/// A valid authorization request, as stored in the sign-in form.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct AuthorizationRequest {
-    pub(crate) client_id: String,
-    pub(crate) redirect_uri: String,
-    scope: String,
-    state: Option<String>,
-    nonce: Option<String>,
-    code_challenge: Option<String>,
-    /// The `sub` of the `id_token_hint`. No other user may sign in to this request (OIDC Core §3.1.2.2).
-    #[serde(default)]
-    subject: Option<String>,
-}
 
 /// The decision of the endpoint.
 #[derive(Debug, PartialEq, Eq)]
@@ -111,7 +69,7 @@ impl Provider {
         session: Option<&Session>,
     ) -> Result<Decision, Error> {
         let interaction = self.interaction(form)?;
-        let request = read(form, client, redirect_uri, interaction.subject.clone())?;
+        let request = request::read(form, client, redirect_uri, interaction.subject.clone())?;
         self.check_binding(client, &request)?;
         let now = self.clock.now();
         let session = session.filter(|session| self.suffices(session, &interaction, now));
@@ -236,100 +194,6 @@ impl Provider {
         let separator = if redirect_uri.contains('?') { '&' } else { '?' };
         format!("{redirect_uri}{separator}{}", form::encode(pairs))
     }
-}
-
-impl AuthorizationRequest {
-    /// Whether the user with this `sub` may sign in to this request.
-    pub(crate) fn is_for(&self, subject: &str) -> bool {
-        self.subject.as_deref().is_none_or(|hinted| hinted == subject)
-    }
-
-    /// The CSP sources for `form-action`. They include the relying party, because Chromium also checks redirects after a form.
-    pub(crate) fn form_action(&self) -> String {
-        let Ok(url) = Url::parse(&self.redirect_uri) else { return "'self'".to_owned() };
-        match url.scheme() {
-            "http" | "https" => format!("'self' {}", url.origin().ascii_serialization()),
-            // A private-use scheme of an app (RFC 8252 §7.1) has no origin.
-            scheme => format!("'self' {scheme}:"),
-        }
-    }
-}
-
-/// Reads the parameters that do not depend on the client.
-fn read(
-    form: &Form<'_>,
-    client: &Client,
-    redirect_uri: &str,
-    subject: Option<String>,
-) -> Result<AuthorizationRequest, Error> {
-    for name in PARAMETERS {
-        one(form, name)?;
-    }
-    refuse_unsupported(form)?;
-    let scope = one(form, "scope")?.unwrap_or_default();
-    if !scope.split(' ').any(|scope| scope == "openid") {
-        return Err(Error::new("invalid_scope", "scope must hold openid"));
-    }
-    let granted: Vec<&str> = SCOPES.iter().copied().filter(|known| scope.split(' ').any(|s| s == *known)).collect();
-    let carried = |name| match one(form, name)? {
-        Some(value) if value.len() > CARRIED_MAX_BYTES => Err(Error::request("state or nonce is too long")),
-        value => Ok(value.map(str::to_owned)),
-    };
-    Ok(AuthorizationRequest {
-        client_id: client.id().to_owned(),
-        redirect_uri: redirect_uri.to_owned(),
-        scope: granted.join(" "),
-        state: carried("state")?,
-        nonce: carried("nonce")?,
-        code_challenge: code_challenge(form)?,
-        subject,
-    })
-}
-
-fn refuse_unsupported(form: &Form<'_>) -> Result<(), Error> {
-    let has = |name| Ok(one(form, name)?.is_some());
-    // OIDC Core §3.1.2.6: request objects take precedence over the query, so they must not be ignored.
-    if has("request")? {
-        return Err(Error::new("request_not_supported", "request objects are not supported"));
-    }
-    if has("request_uri")? {
-        return Err(Error::new("request_uri_not_supported", "request objects are not supported"));
-    }
-    if has("registration")? {
-        return Err(Error::new("registration_not_supported", "the registration parameter is not supported"));
-    }
-    match one(form, "response_type")? {
-        Some("code") => {}
-        Some(_) => return Err(Error::new("unsupported_response_type", "response_type must be code")),
-        None => return Err(Error::request("response_type is missing")),
-    }
-    match one(form, "response_mode")? {
-        None | Some("query") => Ok(()),
-        Some(_) => Err(Error::request("response_mode must be query")),
-    }
-}
-
-/// The PKCE challenge, if the request has one. `plain` is refused, because it protects nothing (RFC 7636 §7.2).
-fn code_challenge(form: &Form<'_>) -> Result<Option<String>, Error> {
-    let (challenge, method) = (one(form, "code_challenge")?, one(form, "code_challenge_method")?);
-    let challenge = match (challenge, method) {
-        (Some(challenge), Some("S256")) => challenge,
-        (None, None) => return Ok(None),
-        (None, Some(_)) => return Err(Error::request("code_challenge is missing")),
-        (Some(_), _) => return Err(Error::request("code_challenge_method must be S256")),
-    };
-    // RFC 7636 §4.2: base64url of 32 bytes.
-    let is_hash = challenge.len() == 43 && challenge.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b));
-    if !is_hash {
-        return Err(Error::request("code_challenge is not a SHA-256 in base64url"));
-    }
-    Ok(Some(challenge.to_owned()))
-}
-
-/// A parameter that may occur once. A parameter without a value counts as absent (RFC 6749 §3.1).
-fn one<'f>(form: &'f Form<'_>, name: &str) -> Result<Option<&'f str>, Error> {
-    let field = form.one(name).map_err(|_| Error::request("a parameter came more than once"))?;
-    Ok(field.filter(|value| !value.is_empty()))
 }
 
 /// An address from a request, for the log: without its query, and shortened.

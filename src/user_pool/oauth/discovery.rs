@@ -1,20 +1,26 @@
-//! Provider metadata (OpenID Connect Discovery §3).
+//! What the pool publishes about itself: provider metadata (OpenID Connect Discovery §3) and the key set (RFC 7517 §5).
 
 use serde_json::{Value, json};
 
 use crate::jose::signing_key::Algorithm;
 use crate::message::WholeResponse;
-use crate::user_pool::oauth::authorize::SCOPES;
 use crate::user_pool::oauth::provider::Provider;
+use crate::user_pool::oauth::request::SCOPES;
 use crate::user_pool::{reply, routes};
 
-/// How long the document may be cached, in seconds.
+/// How long both may be cached, in seconds. A new key must be published for longer than that before it signs.
 const MAX_AGE_SECONDS: u32 = 300;
 
 impl Provider {
     /// Answers with the metadata.
     pub(crate) fn discovery(&self) -> WholeResponse {
         reply::public_json(&self.metadata(), MAX_AGE_SECONDS)
+    }
+
+    /// Answers with the signing keys, and former and future ones.
+    pub(crate) fn jwks(&self) -> WholeResponse {
+        let keys: Vec<&Value> = self.issuer.keys().map(|key| key.jwk()).collect();
+        reply::public_json(&json!({"keys": keys}), MAX_AGE_SECONDS)
     }
 
     fn metadata(&self) -> Value {

@@ -17,7 +17,7 @@ use crate::jose::signing_key::{Algorithm, PublicKey, SigningKey};
 use crate::jose::verify::{self, Audience, Expected, Expiry, Presence, Verified};
 use crate::secret::Secret;
 use crate::user_pool::directory::user::User;
-use crate::user_pool::oauth::grant::Grant;
+use crate::user_pool::oauth::grant::record::Grant;
 use crate::user_pool::routes;
 use crate::user_pool::seal::{Purpose, Seal};
 use crate::user_pool::settings::Settings;

@@ -4,11 +4,11 @@ pub(crate) mod authorize;
 pub(crate) mod error;
 pub(crate) mod logout;
 pub(crate) mod provider;
+pub(crate) mod request;
 
 pub(crate) mod client_auth;
 mod discovery;
 mod grant;
 mod issuer;
-mod jwks;
 mod token;
 mod userinfo;

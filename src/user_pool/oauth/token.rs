@@ -9,7 +9,7 @@ use crate::message::form::Form;
 use crate::user_pool::directory::client::Client;
 use crate::user_pool::oauth::client_auth::{self, Caller};
 use crate::user_pool::oauth::error::Error;
-use crate::user_pool::oauth::grant::{Presented, Redeemed, Refused};
+use crate::user_pool::oauth::grant::record::{Presented, Redeemed, Refused};
 use crate::user_pool::oauth::issuer::IdToken;
 use crate::user_pool::oauth::provider::Provider;
 use crate::user_pool::reply;

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::clock::Timestamp;
 use crate::crypto::{compare, digest, random};
 use crate::secret::Secret;
-use crate::user_pool::oauth::grant::{Grant, Pending, Presented};
+use crate::user_pool::oauth::grant::record::{Grant, Pending, Presented};
 use crate::user_pool::seal::{Purpose, Seal};
 use crate::user_pool::shares::{Bounds, Found, Shares};
 

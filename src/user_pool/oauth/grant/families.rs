@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
 use crate::secret::Secret;
-use crate::user_pool::oauth::grant::{Grant, Redeemed, Refused};
+use crate::user_pool::oauth::grant::record::{Grant, Redeemed, Refused};
 use crate::user_pool::seal::{Purpose, Seal};
 use crate::user_pool::shares::{Bounds, Found, Shares};
 

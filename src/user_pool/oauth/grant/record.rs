@@ -1,0 +1,87 @@
+//! What a code or refresh token stands for, what is presented with it, and why it is refused.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::secret::Secret;
+use crate::user_pool::signin::sso::Key;
+
+/// The grant of a user to a client.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Grant {
+    pub(crate) client_id: String,
+    pub(crate) subject: String,
+    /// Granted scopes, separated by spaces.
+    pub(crate) scope: String,
+    /// When the user typed the password, in seconds.
+    pub(crate) auth_time: u64,
+    /// The single-sign-on session in which the grant was created.
+    pub(crate) session_id: String,
+    /// The fingerprint of the password. After a password change the grant is no longer valid.
+    pub(crate) fingerprint: String,
+}
+
+impl Grant {
+    /// Whether a scope was granted.
+    pub(crate) fn has(&self, scope: &str) -> bool {
+        self.scope.split(' ').any(|granted| granted == scope)
+    }
+
+    /// The single-sign-on session in which the grant was created.
+    pub(crate) fn session(&self) -> Key<'_> {
+        Key { subject: &self.subject, id: &self.session_id, auth_time: self.auth_time }
+    }
+
+    /// The owner of the grant's entries in bounded maps: the user at this client.
+    pub(crate) fn owner(&self) -> (&str, &str) {
+        (&self.subject, &self.client_id)
+    }
+}
+
+/// What a code grants, and what it is bound to (attacks U-08).
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Pending {
+    pub(crate) grant: Grant,
+    pub(crate) redirect_uri: String,
+    /// `None` if the client did not use PKCE.
+    pub(crate) code_challenge: Option<String>,
+    pub(crate) nonce: Option<String>,
+}
+
+/// The parameters of a token request that redeems a code.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Presented<'a> {
+    pub(crate) code: &'a str,
+    pub(crate) client_id: &'a str,
+    pub(crate) redirect_uri: &'a str,
+    pub(crate) code_verifier: Option<&'a str>,
+}
+
+/// A grant for which tokens may be issued once.
+#[derive(Debug)]
+pub(crate) struct Redeemed {
+    pub(crate) grant: Grant,
+    /// Present only for a code (OIDC Core §12.2).
+    pub(crate) nonce: Option<String>,
+    /// Identifies everything that was issued for one code. A family is revoked as a whole.
+    pub(crate) family: String,
+    pub(crate) refresh_token: Secret<String>,
+}
+
+/// Why a code or refresh token is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Refused {
+    /// Unknown, evicted, expired, or presented with parameters that do not match.
+    #[error("the code or refresh token is not valid")]
+    Invalid,
+    /// Used a second time, so someone else may have it. The whole family is revoked.
+    #[error("the code or refresh token was used before")]
+    Reused,
+    /// The request asks for more than was granted (RFC 6749 §6).
+    #[error("more is asked for than was granted")]
+    Scope,
+    /// Too many token requests for one user at one client. The code or token was not used up.
+    #[error("too many token requests")]
+    TooMany(Duration),
+}
