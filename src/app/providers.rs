@@ -8,8 +8,8 @@ use tokio::runtime::Builder;
 use url::Url;
 
 use crate::action::authenticate::paths::Paths;
-use crate::app::Error;
-use crate::backchannel::Backchannel;
+use crate::app::error::Error;
+use crate::backchannel::call::Backchannel;
 use crate::backchannel::network::{self, Network};
 use crate::backchannel::settings::Settings as Way;
 use crate::clock::Clock;

@@ -9,8 +9,7 @@ use http::Uri;
 use http::uri::Scheme;
 use rustls::{ClientConfig, RootCertStore};
 
-use crate::backchannel::Backchannel;
-use crate::backchannel::error::Error;
+use crate::backchannel::call::{Backchannel, Error};
 use crate::backchannel::settings::Settings;
 use crate::crypto::provider;
 use crate::message::{WholeRequest, WholeResponse};

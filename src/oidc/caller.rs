@@ -11,8 +11,7 @@ use http::{Request, StatusCode, header};
 use openidconnect::{AsyncHttpClient, HttpRequest, HttpResponse};
 use url::Url;
 
-use crate::backchannel::Backchannel;
-use crate::backchannel::error::Error as CallError;
+use crate::backchannel::call::{Backchannel, Error as CallError};
 use crate::backchannel::network::ANSWER_BYTES_MAX;
 use crate::clock::{Clock, Timestamp};
 use crate::message::{WholeRequest, WholeResponse};

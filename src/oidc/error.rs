@@ -27,7 +27,7 @@ pub(crate) enum Error {
     SettingsChanged,
     /// The token endpoint could not be reached or did not answer.
     #[error("the token endpoint did not answer")]
-    TokenUnreachable(#[source] backchannel::error::Error),
+    TokenUnreachable(#[source] backchannel::call::Error),
     /// The token endpoint answered with an error that is not about the code or the refresh token.
     #[error("the token endpoint answered {status} ({code}){}", hint(*status, code))]
     TokenRefused { status: StatusCode, code: ErrorCode },
@@ -45,7 +45,7 @@ pub(crate) enum Error {
     KeysUnavailable(#[source] FetchError),
     /// The userinfo endpoint could not be reached or did not answer.
     #[error("the userinfo endpoint did not answer")]
-    UserinfoUnreachable(#[source] backchannel::error::Error),
+    UserinfoUnreachable(#[source] backchannel::call::Error),
     /// The userinfo endpoint answered with an error.
     #[error("the userinfo endpoint answered {0}")]
     UserinfoRefused(StatusCode),
@@ -183,7 +183,7 @@ impl std::error::Error for Fetch {
 pub(crate) enum FetchFault {
     /// There was no response.
     #[error("did not answer")]
-    Call(#[source] backchannel::error::Error),
+    Call(#[source] backchannel::call::Error),
     /// The URL cannot be used in an HTTP request.
     #[error("cannot be asked for: the address has characters that HTTP does not allow")]
     Address,

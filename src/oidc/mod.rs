@@ -22,7 +22,7 @@ mod watch;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::backchannel::Backchannel;
+use crate::backchannel::call::Backchannel;
 use crate::clock::Clock;
 use crate::identity::{Claims, Identity};
 use crate::jose::compact::{Compact, Kind};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::backchannel::Backchannel;
+use crate::backchannel::call::Backchannel;
 use crate::clock::Clock;
 use crate::jose::compact::Compact;
 use crate::jose::key_set::KeySet;

@@ -4,8 +4,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use crate::backchannel::Backchannel;
-use crate::backchannel::error::Error;
+use crate::backchannel::call::{Backchannel, Error};
 use crate::message::{WholeRequest, WholeResponse};
 use crate::user_pool::pool::UserPool;
 

@@ -4,7 +4,7 @@ use serde_json::json;
 use url::Url;
 
 use super::scripted::*;
-use crate::backchannel::error::Error as CallError;
+use crate::backchannel::call::Error as CallError;
 use crate::oidc::error::{Error, FetchError, FetchFault};
 
 async fn refused(world: &World) -> FetchError {

@@ -8,7 +8,7 @@ use serde_json::json;
 use url::Url;
 
 use super::scripted::*;
-use crate::backchannel::error::Error as CallError;
+use crate::backchannel::call::Error as CallError;
 use crate::crypto::digest;
 use crate::oidc::error::{Error, IdTokenFault, NonceFault};
 use crate::oidc::settings::{Binding, ClientAuth};

@@ -3,7 +3,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::scripted::*;
-use crate::backchannel::error::Error as CallError;
+use crate::backchannel::call::Error as CallError;
 use crate::jose::verify::Fault;
 use crate::oidc::caller::Endpoint;
 use crate::oidc::error::{Blame, Error, IdTokenFault, NonceFault};

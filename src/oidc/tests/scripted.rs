@@ -12,8 +12,7 @@ use bytes::Bytes;
 use http::{HeaderMap, StatusCode, header};
 use serde_json::{Value, json};
 
-use crate::backchannel::Backchannel;
-use crate::backchannel::error::Error as CallError;
+use crate::backchannel::call::{Backchannel, Error as CallError};
 use crate::clock::{Clock, ManualClock, Timestamp};
 use crate::identity::Claims;
 use crate::jose::signing_key::SigningKey;

@@ -3,7 +3,7 @@ use http::StatusCode;
 use serde_json::json;
 
 use super::scripted::*;
-use crate::backchannel::error::Error as CallError;
+use crate::backchannel::call::Error as CallError;
 use crate::oidc::error::Error;
 use crate::oidc::settings::Userinfo;
 

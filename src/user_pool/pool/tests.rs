@@ -384,7 +384,7 @@ async fn a_login_runs_from_the_relying_party_to_userinfo() {
 
 #[tokio::test]
 async fn our_own_relying_party_needs_no_socket() {
-    use crate::backchannel::Backchannel as _;
+    use crate::backchannel::call::Backchannel as _;
     let world = World::new();
     let channel = crate::user_pool::InProcess::new(Arc::new(world.pool));
     let request = http::Request::get(format!("{ISSUER}{}", routes::DISCOVERY)).body(Bytes::new()).expect("a request");

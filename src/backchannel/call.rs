@@ -1,6 +1,15 @@
-//! Why a call failed.
+//! One call: a request, and its whole answer or why there is none.
 
-use crate::message::BoxError;
+use std::future::Future;
+use std::pin::Pin;
+
+use crate::message::{BoxError, WholeRequest, WholeResponse};
+
+/// One bounded request, one bounded response. Two implementations: the network, and the user pool in this process.
+pub(crate) trait Backchannel: Send + Sync + std::fmt::Debug {
+    /// Makes the call. Redirects are not followed. Deadline and size limit are the implementation's.
+    fn call(&self, request: WholeRequest) -> Pin<Box<dyn Future<Output = Result<WholeResponse, Error>> + Send + '_>>;
+}
 
 /// Why a call failed before there was a whole response.
 #[derive(Debug, thiserror::Error)]
