@@ -12,6 +12,7 @@
 //! lead to the same rule.
 
 pub(crate) mod authority;
+mod error;
 mod path;
 
 use std::fmt;
@@ -20,6 +21,8 @@ use http::uri::{PathAndQuery, Scheme as UriScheme};
 use http::{HeaderMap, Method, Uri};
 
 use authority::Authority;
+pub(crate) use authority::Scheme;
+pub(crate) use error::Error;
 use path::Reading;
 
 /// The parsed target and host of a request.
@@ -34,67 +37,6 @@ pub(crate) struct CanonicalRequest {
     pub(crate) target: PathAndQuery,
     /// The decoded path and other readings. `None` if the path is exactly the path in [`target`](Self::target).
     reading: Option<Box<Reading>>,
-}
-
-/// The scheme that the client used, as seen on our own connection or as a trusted proxy says.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Scheme {
-    #[default]
-    Http,
-    Https,
-}
-
-impl Scheme {
-    /// `http` or `https`.
-    pub(crate) const fn as_str(self) -> &'static str {
-        match self {
-            Self::Http => "http",
-            Self::Https => "https",
-        }
-    }
-
-    /// 80 or 443.
-    pub(crate) const fn default_port(self) -> u16 {
-        match self {
-            Self::Http => 80,
-            Self::Https => 443,
-        }
-    }
-}
-
-/// How a request target can be ambiguous or malformed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Error {
-    /// A reverse proxy does not forward `CONNECT`, `TRACE`, `TRACK` and `DEBUG`, nor a name that is not spelled like a registered method.
-    #[error("the proxy does not forward this method")]
-    Method,
-    /// No host, two hosts, or an invalid host.
-    #[error("the request does not name exactly one host")]
-    Host,
-    /// The target is not a path that begins with a slash.
-    #[error("the request target is not a path")]
-    NotAPath,
-    /// The target names a scheme other than `http` and `https`.
-    #[error("the request target has a scheme other than http and https")]
-    Scheme,
-    /// `%` without two hexadecimal digits, or octets that are not UTF-8.
-    #[error("the path's percent-encoding is not valid UTF-8")]
-    Encoding,
-    /// A dot segment.
-    #[error("the path has a dot segment")]
-    DotSegment,
-    /// A backslash, a control character or a fragment.
-    #[error("the path has a character that servers read in different ways")]
-    Character,
-    /// `%2F` where the rule does not accept it, or where decoding it would lead to another rule.
-    #[error("the path has an encoded slash that the rule does not accept or that could lead to another rule")]
-    EncodedSlash,
-    /// Path parameters before the last segment.
-    #[error("the path has parameters before its last segment")]
-    Parameters,
-    /// `%3B`, `%3F` or `%23` where decoding it first would lead to another rule.
-    #[error("the path has an encoded `;`, `?` or `#` that could lead to another rule")]
-    EncodedEnd,
 }
 
 /// What a rule does with a path that contains `%2F`.

@@ -5,7 +5,33 @@ use std::net::Ipv4Addr;
 use http::uri::Authority as Parsed;
 use http::{HeaderMap, HeaderValue, Uri, header};
 
-use crate::message::uri::{Error, Scheme};
+use crate::message::uri::error::Error;
+
+/// The scheme that the client used, as seen on our own connection or as a trusted proxy says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Scheme {
+    #[default]
+    Http,
+    Https,
+}
+
+impl Scheme {
+    /// `http` or `https`.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Https => "https",
+        }
+    }
+
+    /// 80 or 443.
+    pub(crate) const fn default_port(self) -> u16 {
+        match self {
+            Self::Http => 80,
+            Self::Https => 443,
+        }
+    }
+}
 
 /// The host, and the port if it is not the scheme's default. This is the form in a browser's address bar.
 #[derive(Clone, Debug)]

@@ -9,7 +9,7 @@ use std::borrow::Cow;
 
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 
-use crate::message::uri::Error;
+use crate::message::uri::error::Error;
 
 /// A path whose decoded form may differ from its bytes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
