@@ -81,7 +81,8 @@ impl Proxy {
             // Boxed, so that the future of a request for a target does not include the size of our own endpoints' future.
             Decision::Ours(answering) => {
                 exchange.preferred = Some(media::preferred(request.headers()));
-                let answered = Box::pin(answering.answer(self, exchange, &canonical, std::mem::take(request))).await;
+                let (local, request) = (&self.worker.authenticate, std::mem::take(request));
+                let answered = Box::pin(answering.answer(local, &self.control, exchange, &canonical, request)).await;
                 return answered.map(Box::new);
             }
             Decision::Rule(rule) => &rule.payload,

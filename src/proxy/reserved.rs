@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use crate::action::authenticate::endpoints::Endpoints;
+use crate::action::authenticate::local::Local;
 use crate::action::authenticate::paths::Endpoint;
+use crate::drain::Control;
 use crate::exchange::Exchange;
 use crate::exchange::rejection::{Reason, Rejection};
 use crate::message::body::{StoodStill, TooLarge};
@@ -12,7 +14,6 @@ use crate::message::header as names;
 use crate::message::uri::{CanonicalRequest, Scheme};
 use crate::message::{Request, Response, WholeRequest, streamed};
 use crate::page::Code;
-use crate::proxy::Proxy;
 use crate::proxy::snapshot::Snapshot;
 use crate::user_pool::UserPool;
 
@@ -53,7 +54,8 @@ impl Answering<'_> {
     /// Answers the request.
     pub(crate) async fn answer(
         self,
-        proxy: &Proxy,
+        local: &Local,
+        control: &Control,
         exchange: &mut Exchange,
         canonical: &CanonicalRequest,
         request: Request,
@@ -62,14 +64,14 @@ impl Answering<'_> {
             Self::Endpoint(endpoints, endpoint) => {
                 exchange.actions.push("authenticate");
                 exchange.require_https()?;
-                endpoints.answer(endpoint, &proxy.worker.authenticate, exchange, canonical, request).await
+                endpoints.answer(endpoint, local, exchange, canonical, request).await
             }
             Self::Pool(pool) => {
                 exchange.actions.push("user-pool");
                 let request = whole(exchange, canonical, request).await?;
                 let (pool, client) = (Arc::clone(pool), exchange.client);
                 // Password hashing and everything around it runs off the workers (DESIGN §2).
-                let answered = proxy.control.run(async move { pool.handle(request, client).await }).await;
+                let answered = control.run(async move { pool.handle(request, client).await }).await;
                 let response = answered.map_err(|error| Rejection::new(Reason::Internal, error))?;
                 exchange.page_code = response.extensions().get().map(|Code(code)| *code);
                 Ok(streamed(response))
