@@ -19,7 +19,7 @@ use crate::action::redirect::Redirect;
 use crate::action::settings::{AuthenticateKind, AuthenticateSettings, ChainSettings, GateSettings, TerminalSettings};
 use crate::action::worker::Worker;
 use crate::action::{ActionChain, Gate, Terminal};
-use crate::app::Error;
+use crate::app::error::Error;
 use crate::app::providers::{Provider, Providers};
 use crate::claims::ClaimsHeaders;
 use crate::clock::Clock;

@@ -15,8 +15,8 @@ use crate::action::settings::{
     AuthenticateKind, AuthenticateSettings, AuthorizeMode, AuthorizeSettings, ChainSettings, GateSettings,
     OnUnauthenticated, Piece, Protocol, Template, TerminalSettings,
 };
-use crate::app::Error;
 use crate::app::assemble::Assembled;
+use crate::app::error::Error;
 use crate::clock::Clock;
 use crate::config::{Config, ListenerConfig};
 use crate::drain::{self, Control};

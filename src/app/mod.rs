@@ -3,6 +3,7 @@
 mod assemble;
 mod descriptors;
 pub(crate) mod doors;
+mod error;
 pub(crate) mod explain;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
@@ -12,8 +13,6 @@ mod vitals;
 mod workers;
 
 use std::collections::BTreeMap;
-use std::fmt;
-use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,6 +28,7 @@ use crate::telemetry::access_log::Writer;
 use crate::telemetry::logging;
 use crate::telemetry::metrics::Registry;
 use assemble::Assembled;
+pub use error::{Error, Place};
 pub(crate) use providers::survey;
 pub use signals::Signals;
 use vitals::Vitals;
@@ -56,61 +56,6 @@ pub struct App {
     control: Option<Runtime>,
     assembled: Arc<Assembled>,
     door: Control,
-}
-
-/// The reasons why the process cannot start. Errors in the configuration are reported earlier.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// Binding an address failed.
-    #[error("{place}: cannot listen on {address}{}", way_out(.place, .source))]
-    Bind { place: Place, address: SocketAddr, source: io::Error },
-    /// The access log cannot be opened.
-    #[error("the access log cannot be opened")]
-    AccessLog(#[source] io::Error),
-    /// Starting a thread or runtime failed.
-    #[error("a worker cannot be started")]
-    Worker(#[source] io::Error),
-    /// The TLS roots for a provider cannot be set up.
-    #[error("provider `{name}` cannot be set up")]
-    Provider { name: String, source: crate::message::BoxError },
-}
-
-/// What a socket is for.
-#[derive(Debug)]
-pub enum Place {
-    /// The endpoint of `admin.address`.
-    Admin,
-    /// The listener of that name.
-    Listener(String),
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Admin => f.write_str("admin endpoint"),
-            Self::Listener(name) => write!(f, "listener `{name}`"),
-        }
-    }
-}
-
-/// What the operator can do about a socket that cannot be bound.
-fn way_out(place: &Place, error: &io::Error) -> String {
-    let setting = match place {
-        Place::Admin => "`admin.address`",
-        Place::Listener(_) => "`address` of this listener",
-    };
-    match error.kind() {
-        io::ErrorKind::AddrInUse => {
-            format!(" (another process uses this port: stop it, or change {setting})")
-        }
-        io::ErrorKind::AddrNotAvailable => {
-            format!(" (this machine does not have this address: change {setting})")
-        }
-        io::ErrorKind::PermissionDenied => format!(
-            " (ports below 1024 need the capability CAP_NET_BIND_SERVICE; deploy/systemd grants it; or change {setting})"
-        ),
-        _ => String::new(),
-    }
 }
 
 impl App {

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use crate::app;
 use crate::app::doors;
 use crate::app::explain::{Probe, explain};
-use crate::cli::WrongUse;
+use crate::cli::exit::WrongUse;
 use crate::clock::Clock;
 use crate::config;
 use crate::config::Config;

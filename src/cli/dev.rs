@@ -12,7 +12,8 @@ use anyhow::{Context as _, anyhow, bail};
 use url::Url;
 
 use crate::app::{self, App, Signals};
-use crate::cli::{WrongUse, files};
+use crate::cli::exit::WrongUse;
+use crate::cli::files;
 use crate::clock::Clock;
 use crate::config;
 use crate::config::document::source::{MissingKeys, Source};

@@ -3,6 +3,7 @@
 
 mod check;
 mod dev;
+mod exit;
 mod files;
 mod healthcheck;
 mod keys;
@@ -13,7 +14,6 @@ mod users;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::error::ErrorKind;
 use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::telemetry::logging;
@@ -23,13 +23,11 @@ const LOG_END_MAX: Duration = Duration::from_millis(100);
 
 /// An authenticating HTTPS reverse proxy with a built-in OpenID provider.
 #[derive(Debug, Parser)]
-#[command(name = "vestibule", version, about, after_help = EXIT_CODES)]
+#[command(name = "vestibule", version, about, after_help = exit::CODES)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
 }
-
-const EXIT_CODES: &str = "Exit codes: 0: success; 1: failure, described on standard error; 2: invalid command line.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -44,11 +42,6 @@ enum Command {
     Healthcheck(healthcheck::Healthcheck),
 }
 
-/// A command line that is complete, but has a value that the command cannot use.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-struct WrongUse(String);
-
 /// Runs the command line of this process.
 pub fn run() -> ExitCode {
     let result = match Arguments::parse().command {
@@ -62,14 +55,7 @@ pub fn run() -> ExitCode {
     };
     // Write the log lines before the error message.
     logging::flush(LOG_END_MAX);
-    result.unwrap_or_else(|error| {
-        if let Some(WrongUse(message)) = error.downcast_ref() {
-            // Prints the usage, and ends with exit code 2.
-            Arguments::command().error(ErrorKind::ValueValidation, message).exit();
-        }
-        eprintln!("vestibule: {error:#}");
-        ExitCode::FAILURE
-    })
+    exit::code(result, Arguments::command)
 }
 
 #[cfg(test)]
