@@ -16,6 +16,7 @@ pub mod config;
 mod crypto;
 mod drain;
 mod exchange;
+mod flight;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzz_door;

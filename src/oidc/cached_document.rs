@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::clock::{Clock, Timestamp};
+use crate::flight::{self, Flight, Landing};
 use crate::oidc::error::{Fetch, FetchError};
 
 /// The age at which the value is fetched again, by the next call.
@@ -26,9 +27,6 @@ const MINUTE: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub(crate) struct CachedDocument<T> {
     state: Mutex<State<T>>,
-    /// Locked during a fetch, including the call, so that other callers wait for the result. The call has a timeout, and dropping
-    /// the future releases the lock.
-    flight: tokio::sync::Mutex<()>,
 }
 
 #[derive(Debug)]
@@ -38,6 +36,8 @@ struct State<T> {
     failed_at: Option<Timestamp>,
     failures: u32,
     refetches: Refetches,
+    /// The fetch that is under way, if there is one. It ends with the result in this state, or with the caller that made it.
+    flight: Option<Flight<()>>,
 }
 
 /// The fetches because something was missing in the last value.
@@ -64,6 +64,14 @@ enum Cached<T> {
     Absent(MayFetch),
 }
 
+/// What a caller does about a fetch.
+enum Turn {
+    /// It fetches, and lands when the result is in the state.
+    Fetch(Landing<()>),
+    /// Another caller fetches.
+    Wait(Flight<()>),
+}
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum MayFetch {
     Yes,
@@ -73,9 +81,16 @@ enum MayFetch {
 impl<T> CachedDocument<T> {
     /// Creates an empty cache.
     pub(crate) fn new() -> Self {
-        let state =
-            State { value: None, fetched_at: None, failed_at: None, failures: 0, refetches: Refetches::default() };
-        Self { state: Mutex::new(state), flight: tokio::sync::Mutex::new(()) }
+        Self {
+            state: Mutex::new(State {
+                value: None,
+                fetched_at: None,
+                failed_at: None,
+                failures: 0,
+                refetches: Refetches::default(),
+                flight: None,
+            }),
+        }
     }
 
     /// Returns the value. Fetches it if there is none or if it is old. If that fetch fails, returns the old value.
@@ -87,29 +102,40 @@ impl<T> CachedDocument<T> {
     where
         F: Future<Output = Result<T, Fetch>>,
     {
-        match self.cached(clock.now()) {
-            Cached::Fresh(value) | Cached::Old(value, MayFetch::NotYet) => return Ok(Found { value, is_new: false }),
-            Cached::Absent(MayFetch::NotYet) => return Err(FetchError::BackingOff),
-            Cached::Old(old, MayFetch::Yes) => {
-                // One caller fetches. The others use the old value.
-                let Ok(_flight) = self.flight.try_lock() else { return Ok(Found { value: old, is_new: false }) };
-                return Ok(match self.fetch(clock, fetch).await {
-                    Ok(value) => Found { value, is_new: true },
-                    Err(error) => {
-                        let error: &dyn std::error::Error = &error;
-                        tracing::warn!(error, "a provider's document could not be fetched again; the old one is used");
-                        Found { value: old, is_new: false }
+        loop {
+            let (old, turn) = {
+                let mut state = self.state();
+                match state.cached(clock.now()) {
+                    Cached::Fresh(value) | Cached::Old(value, MayFetch::NotYet) => {
+                        return Ok(Found { value, is_new: false });
                     }
-                });
+                    Cached::Absent(MayFetch::NotYet) => return Err(FetchError::BackingOff),
+                    Cached::Old(old, MayFetch::Yes) => (Some(old), state.turn()),
+                    Cached::Absent(MayFetch::Yes) => (None, state.turn()),
+                }
+            };
+            match (turn, old) {
+                // One caller fetches. The others use the old value.
+                (Turn::Wait(_), Some(old)) => return Ok(Found { value: old, is_new: false }),
+                // Then the state is looked at again: the fetch has a result, or its caller is gone.
+                (Turn::Wait(flight), None) => _ = flight.landed().await,
+                (Turn::Fetch(landing), old) => {
+                    let fetched = self.fetch(clock, fetch).await;
+                    landing.land(());
+                    return match (fetched, old) {
+                        (Ok(value), _) => Ok(Found { value, is_new: true }),
+                        (Err(error), None) => Err(error),
+                        (Err(error), Some(old)) => {
+                            let error: &dyn std::error::Error = &error;
+                            tracing::warn!(
+                                error,
+                                "a provider's document could not be fetched again; the old one is used"
+                            );
+                            Ok(Found { value: old, is_new: false })
+                        }
+                    };
+                }
             }
-            Cached::Absent(MayFetch::Yes) => {}
-        }
-        let _flight = self.flight.lock().await;
-        // While this call waited for the lock, another caller may have fetched, or failed.
-        match self.cached(clock.now()) {
-            Cached::Fresh(value) | Cached::Old(value, _) => Ok(Found { value, is_new: false }),
-            Cached::Absent(MayFetch::NotYet) => Err(FetchError::BackingOff),
-            Cached::Absent(MayFetch::Yes) => Ok(Found { value: self.fetch(clock, fetch).await?, is_new: true }),
         }
     }
 
@@ -128,23 +154,32 @@ impl<T> CachedDocument<T> {
     where
         F: Future<Output = Result<T, Fetch>>,
     {
-        let _flight = self.flight.lock().await;
-        {
-            let state = self.state();
-            if let Some(value) = state.value.as_ref().filter(|value| !Arc::ptr_eq(value, seen)) {
-                return Ok(Some(Arc::clone(value)));
+        let landing = loop {
+            let turn = {
+                let mut state = self.state();
+                if let Some(value) = state.value.as_ref().filter(|value| !Arc::ptr_eq(value, seen)) {
+                    return Ok(Some(Arc::clone(value)));
+                }
+                let now = clock.now();
+                if is_within(state.failed_at, back_off(state.failures), now) {
+                    return Err(FetchError::BackingOff);
+                }
+                if !state.refetches.may_refetch(now) {
+                    return Ok(None);
+                }
+                state.turn()
+            };
+            match turn {
+                Turn::Fetch(landing) => break landing,
+                Turn::Wait(flight) => _ = flight.landed().await,
             }
-            let now = clock.now();
-            if is_within(state.failed_at, back_off(state.failures), now) {
-                return Err(FetchError::BackingOff);
-            }
-            if !state.refetches.may_refetch(now) {
-                return Ok(None);
-            }
+        };
+        let fetched = self.fetch(clock, fetch).await;
+        if fetched.is_ok() {
+            self.state().refetches.count(clock.now());
         }
-        let value = self.fetch(clock, fetch).await?;
-        self.state().refetches.count(clock.now());
-        Ok(Some(value))
+        landing.land(());
+        fetched.map(Some)
     }
 
     /// The newer value had what was missing. The next one may be fetched at once.
@@ -160,6 +195,7 @@ impl<T> CachedDocument<T> {
         value
     }
 
+    /// Fetches, and puts the result into the state.
     async fn fetch<F>(&self, clock: &Clock, fetch: impl FnOnce() -> F) -> Result<Arc<T>, FetchError>
     where
         F: Future<Output = Result<T, Fetch>>,
@@ -175,19 +211,30 @@ impl<T> CachedDocument<T> {
         }
     }
 
+    fn state(&self) -> MutexGuard<'_, State<T>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<T> State<T> {
     fn cached(&self, now: Timestamp) -> Cached<T> {
-        let state = self.state();
         let may_fetch =
-            if is_within(state.failed_at, back_off(state.failures), now) { MayFetch::NotYet } else { MayFetch::Yes };
-        match &state.value {
+            if is_within(self.failed_at, back_off(self.failures), now) { MayFetch::NotYet } else { MayFetch::Yes };
+        match &self.value {
             None => Cached::Absent(may_fetch),
-            Some(value) if is_within(state.fetched_at, FRESH_FOR, now) => Cached::Fresh(Arc::clone(value)),
+            Some(value) if is_within(self.fetched_at, FRESH_FOR, now) => Cached::Fresh(Arc::clone(value)),
             Some(value) => Cached::Old(Arc::clone(value), may_fetch),
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State<T>> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Joins the fetch that is under way, or begins one.
+    fn turn(&mut self) -> Turn {
+        if let Some(flight) = self.flight.as_ref().filter(|flight| flight.is_under_way()) {
+            return Turn::Wait(flight.clone());
+        }
+        let (landing, flight) = flight::new();
+        self.flight = Some(flight);
+        Turn::Fetch(landing)
     }
 }
 

@@ -44,6 +44,7 @@ const LAYOUT: &[(&str, &str)] = &[
     ("clock", ""),
     ("secret", ""),
     ("drain", ""),
+    ("flight", ""),
     ("socket", ""),
 ];
 
@@ -53,6 +54,8 @@ const ADDED: &[(&str, &str, &str)] = &[
     ("app", "socket", "sockets are bound where they are accepted on"),
     ("cli", "socket", "the application that `dev` shows accepts its connections by the same loop"),
     ("socket", "clock", "how long ago the last failure was"),
+    ("action", "flight", "a code is redeemed and a session refreshed once, whoever else asks meanwhile"),
+    ("oidc", "flight", "a document of a provider is fetched once, whoever else asks meanwhile"),
     ("action", "drain", "logins and refreshes run on the control runtime, bodies of upgrades on the worker's"),
     ("backchannel", "crypto", "the TLS provider is chosen in one place"),
     ("cli", "clock", "`dev` dates the certificates it makes"),

@@ -10,12 +10,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use http::HeaderValue;
-use tokio::sync::watch;
 
 use crate::action::authenticate::login::PendingLogin;
 use crate::action::authenticate::{Authenticate, failure};
 use crate::clock::Timestamp;
 use crate::exchange::rejection::{Reason, Rejection};
+use crate::flight::{self, Flight, Landing};
 use crate::oidc;
 use crate::session::record::Session;
 
@@ -42,7 +42,7 @@ pub(super) struct Finishing(Mutex<HashMap<String, Entry>>);
 
 #[derive(Debug)]
 struct Entry {
-    outcome: watch::Receiver<Option<Outcome>>,
+    flight: Flight<Outcome>,
     begun_at: Timestamp,
 }
 
@@ -72,11 +72,11 @@ impl Finishing {
         state: &str,
         now: Timestamp,
         take: impl FnOnce() -> bool,
-        begin: impl FnOnce(watch::Sender<Option<Outcome>>),
-    ) -> Option<watch::Receiver<Option<Outcome>>> {
+        begin: impl FnOnce(Landing<Outcome>),
+    ) -> Option<Flight<Outcome>> {
         let mut logins = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(entry) = logins.get(state).filter(|entry| entry.is_of_use(now)) {
-            return Some(entry.outcome.clone());
+            return Some(entry.flight.clone());
         }
         // Called under the lock, so that the second of two callbacks finds the work of the first.
         if !take() {
@@ -85,22 +85,18 @@ impl Finishing {
         if logins.len() >= LOGINS_MAX {
             logins.retain(|_, entry| entry.is_of_use(now));
         }
-        let (told, outcome) = watch::channel(None);
+        let (landing, flight) = flight::new();
         if logins.len() < LOGINS_MAX {
-            logins.insert(state.to_owned(), Entry { outcome: outcome.clone(), begun_at: now });
+            logins.insert(state.to_owned(), Entry { flight: flight.clone(), begun_at: now });
         }
-        begin(told);
-        Some(outcome)
+        begin(landing);
+        Some(flight)
     }
 }
 
 impl Entry {
     fn is_of_use(&self, now: Timestamp) -> bool {
-        if self.outcome.borrow().is_some() {
-            return now.since(self.begun_at) <= KEPT;
-        }
-        // A dropped sender means that the task panicked or was cancelled at shutdown.
-        self.outcome.has_changed().is_ok()
+        self.flight.is_under_way() || (self.flight.has_landed() && now.since(self.begun_at) <= KEPT)
     }
 }
 
@@ -120,7 +116,7 @@ impl Authenticate {
         take: impl FnOnce() -> bool,
     ) -> Option<Result<Arc<Signed>, Rejection>> {
         let state = &login.protocol.state;
-        let begin = |told: watch::Sender<Option<Outcome>>| {
+        let begin = |landing: Landing<Outcome>| {
             let (gate, host, login) = (Arc::clone(self), host.to_owned(), login.clone());
             self.control.start(async move {
                 let _under_way = gate.metrics.finishing.hold();
@@ -129,16 +125,12 @@ impl Authenticate {
                     Ok(_) => gate.metrics.finished.increment(),
                     Err(rejection) => gate.metrics.failures.count(rejection.reason),
                 }
-                told.send_replace(Some(outcome.map(Arc::new).map_err(Arc::new)));
+                landing.land(outcome.map(Arc::new).map_err(Arc::new));
             });
         };
-        let mut outcome = self.memory.finishing.join(state, now, take, begin)?;
+        let flight = self.memory.finishing.join(state, now, take, begin)?;
         // Dropping this future is safe: the work continues on the control runtime, with the timeouts of the provider.
-        let outcome = match outcome.wait_for(Option::is_some).await {
-            Ok(outcome) => outcome.clone(),
-            Err(_) => None,
-        };
-        Some(match outcome {
+        Some(match flight.landed().await {
             Some(Ok(signed)) => Ok(signed),
             Some(Err(rejection)) => Err(Rejection::new(rejection.reason, Told(rejection))),
             None => Err(Reason::Internal.into()),
@@ -165,16 +157,16 @@ mod tests {
     #[test]
     fn a_full_memory_refuses_the_newcomer_and_forgets_nobody() {
         let finishing = Finishing::default();
-        let mut told = Vec::new();
+        let mut landings = Vec::new();
         for number in 0..LOGINS_MAX + 10 {
-            let joined = finishing.join(&number.to_string(), NOW, || true, |sender| told.push(sender));
+            let joined = finishing.join(&number.to_string(), NOW, || true, |landing| landings.push(landing));
             assert!(joined.is_some(), "each is finished");
         }
         assert_eq!(finishing.0.lock().expect("not poisoned").len(), LOGINS_MAX);
         let again = |state: usize| finishing.join(&state.to_string(), NOW, || false, |_| panic!("nobody begins"));
         assert!(again(0).is_some() && again(LOGINS_MAX).is_none());
-        for sender in &told {
-            sender.send_replace(Some(Err(Arc::new(Reason::AuthTokenRefused.into()))));
+        for landing in landings {
+            landing.land(Err(Arc::new(Reason::AuthTokenRefused.into())));
         }
         let later = NOW + KEPT + Duration::from_millis(1);
         assert!(finishing.join("later", later, || true, drop).is_some());

@@ -17,9 +17,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use http::HeaderValue;
-use tokio::sync::watch;
 
 use crate::clock::Timestamp;
+use crate::flight;
 use crate::session::record::{Session, SessionId};
 
 /// How long new tokens are kept for requests with the old cookie, after the browser has sent the new one.
@@ -76,23 +76,20 @@ impl Renewal {
 /// A refresh in progress.
 #[derive(Clone, Debug)]
 pub(super) struct Flight {
-    landed: watch::Receiver<Option<Outcome>>,
+    landed: flight::Flight<Outcome>,
     pub(super) started_at: Timestamp,
 }
 
 impl Flight {
     /// Waits for the result, at most for `wait`. A flight that was cancelled or takes longer counts as failed for this request.
-    pub(super) async fn outcome(mut self, wait: Duration) -> Outcome {
+    pub(super) async fn outcome(self, wait: Duration) -> Outcome {
         // Dropping this future is safe: the flight continues.
-        match tokio::time::timeout(wait, self.landed.wait_for(Option::is_some)).await {
-            Ok(Ok(landed)) => landed.clone().unwrap_or(Outcome::Failed),
-            Ok(Err(_)) | Err(_) => Outcome::Failed,
-        }
+        tokio::time::timeout(wait, self.landed.landed()).await.ok().flatten().unwrap_or(Outcome::Failed)
     }
 
-    /// Whether its task still runs. A dropped sender means that the task panicked or was cancelled.
+    /// Whether its task still runs.
     pub(super) fn is_under_way(&self) -> bool {
-        self.landed.borrow().is_none() && self.landed.has_changed().is_ok()
+        self.landed.is_under_way()
     }
 }
 
@@ -102,14 +99,14 @@ pub(super) struct Landing {
     flights: Arc<Flights>,
     id: SessionId,
     generation: u32,
-    lands: watch::Sender<Option<Outcome>>,
+    landing: flight::Landing<Outcome>,
 }
 
 impl Landing {
     /// Reports the result to all waiting requests, and keeps new tokens for later ones.
     pub(super) fn land(self, outcome: Outcome, now: Timestamp) {
         self.flights.lock().land(self.id, self.generation, &outcome, now);
-        self.lands.send_replace(Some(outcome));
+        self.landing.land(outcome);
     }
 }
 
@@ -212,10 +209,10 @@ impl Flights {
         if !entries.has_room_for(session, user, now) {
             return Known::NotBefore(now + BACK_OFF, newest);
         }
-        let (lands, landed) = watch::channel(None);
+        let (landing, landed) = flight::new();
         let flight = Flight { landed, started_at: now };
         entries.begin(session, user, flight.clone(), now);
-        let landing = Landing { flights: Arc::clone(self), id: session.id, generation: session.generation, lands };
+        let landing = Landing { flights: Arc::clone(self), id: session.id, generation: session.generation, landing };
         drop(entries);
         start(session.clone(), landing);
         Known::UnderWay(flight, newest)
