@@ -10,7 +10,6 @@ use http::HeaderValue;
 use crate::action::authenticate::endpoints::Endpoints;
 use crate::action::authenticate::local::Local;
 use crate::action::authenticate::memory::Memory;
-use crate::action::authenticate::paths;
 use crate::action::authenticate::{Authenticate, Services};
 use crate::action::authorize::{Authorize, Owner};
 use crate::action::fixed_response::FixedResponse;
@@ -22,6 +21,7 @@ use crate::action::{ActionChain, Gate, Terminal};
 use crate::app::error::Error;
 use crate::app::providers::{Provider, Providers};
 use crate::claims::ClaimsHeaders;
+use crate::claims::public_keys::Asked;
 use crate::clock::Clock;
 use crate::config::{Config, ListenerConfig};
 use crate::drain::{Control, Spawner};
@@ -131,11 +131,7 @@ impl Assembled {
 
     /// The response of the admin endpoint to requests for public keys: the same as on a public listener (DESIGN §4).
     pub(crate) fn public_keys(&self, path: &str) -> Option<WholeResponse> {
-        let keys = self.claims.as_ref()?.public_keys();
-        match path.strip_prefix(paths::KEYS) {
-            Some(kid) => keys.pem(kid),
-            None => (path == paths::KEY_SET).then(|| keys.key_set()),
-        }
+        self.claims.as_ref()?.public_keys().answer(&Asked::by(path)?)
     }
 }
 

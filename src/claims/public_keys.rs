@@ -13,6 +13,36 @@ use crate::message::WholeResponse;
 /// How long a verifier may cache a key set. A new key must be published for longer than this before it signs.
 const CACHE_CONTROL: HeaderValue = HeaderValue::from_static("public, max-age=300");
 
+/// The path of the key set. It is not below the prefix of the other reserved paths, because applications use this fixed path.
+const KEY_SET: &str = "/.well-known/vestibule/jwks.json";
+/// The prefix of the paths of single keys. The key ID follows.
+const KEYS: &str = "/.well-known/vestibule/keys/";
+
+/// A path of public keys.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Asked {
+    /// The key set (RFC 7517 §5).
+    Set,
+    /// The key with this id, in PEM form.
+    Key(String),
+}
+
+impl Asked {
+    /// What a decoded path asks for. `None` if it is not a path of public keys.
+    pub(crate) fn by(path: &str) -> Option<Self> {
+        if path == KEY_SET {
+            return Some(Self::Set);
+        }
+        let is_kid = |kid: &&str| !kid.is_empty() && kid.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+        path.strip_prefix(KEYS).filter(is_kid).map(|kid| Self::Key(kid.to_owned()))
+    }
+}
+
+/// Whether a decoded path is that of the key set, or is where the paths of single keys are.
+pub(crate) fn is_reserved(path: &str) -> bool {
+    path == KEY_SET || path.starts_with(KEYS)
+}
+
 /// The responses of both endpoints, made once.
 #[derive(Debug)]
 pub(crate) struct PublicKeys {
@@ -33,15 +63,15 @@ impl PublicKeys {
         Self { key_set, by_kid: keys.iter().map(|key| (key.kid().to_owned(), key.pem().to_owned().into())).collect() }
     }
 
-    /// The key set (RFC 7517 §5): the response of `/.well-known/vestibule/jwks.json`.
-    pub(crate) fn key_set(&self) -> WholeResponse {
-        answer("application/jwk-set+json", self.key_set.clone())
-    }
-
-    /// One key in PEM form: the response of `/.well-known/vestibule/keys/{kid}`. `None` if no key of ours has this id.
-    pub(crate) fn pem(&self, kid: &str) -> Option<WholeResponse> {
-        let (_, pem) = self.by_kid.iter().find(|(known, _)| known == kid)?;
-        Some(answer("application/x-pem-file", pem.clone()))
+    /// The response. `None` if no key of ours has this id.
+    pub(crate) fn answer(&self, asked: &Asked) -> Option<WholeResponse> {
+        match asked {
+            Asked::Set => Some(answer("application/jwk-set+json", self.key_set.clone())),
+            Asked::Key(kid) => {
+                let (_, pem) = self.by_kid.iter().find(|(known, _)| known == kid)?;
+                Some(answer("application/x-pem-file", pem.clone()))
+            }
+        }
     }
 }
 

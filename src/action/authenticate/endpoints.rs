@@ -87,10 +87,8 @@ impl Endpoints {
             Endpoint::SignOut => sign_out::answer(self, local, exchange, canonical, &parts).await,
             _ if !is_reading => Err(Reason::RequestMethod.into()),
             Endpoint::Userinfo => userinfo::answer(self, local, exchange, canonical, &parts.headers).await,
-            Endpoint::KeySet => Ok(streamed(self.claims.public_keys().key_set())),
-            Endpoint::Key(kid) => {
-                let key = self.claims.public_keys().pem(&kid);
-                key.map(streamed).ok_or(Reason::NotFound.into())
+            Endpoint::PublicKeys(asked) => {
+                self.claims.public_keys().answer(&asked).map(streamed).ok_or(Reason::NotFound.into())
             }
         }
     }

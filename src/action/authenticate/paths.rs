@@ -1,13 +1,10 @@
 //! The reserved paths, which Vestibule answers itself on every host where a rule authenticates (DESIGN §6).
 
+use crate::claims::public_keys::{self, Asked};
+
 /// The default prefix. With it, the callback path is that of the ALB (ALB §2.4), so existing registrations of redirect URIs keep
 /// working.
 pub(crate) const DEFAULT_PREFIX: &str = "/oauth2";
-
-/// The key set. It is not below the prefix, because applications use this fixed path.
-pub(crate) const KEY_SET: &str = "/.well-known/vestibule/jwks.json";
-/// The prefix of the paths of single keys in PEM format. The key ID follows.
-pub(crate) const KEYS: &str = "/.well-known/vestibule/keys/";
 
 /// The reserved paths.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,8 +28,7 @@ pub(crate) enum Endpoint {
     SignIn,
     SignOut,
     Userinfo,
-    KeySet,
-    Key(String),
+    PublicKeys(Asked),
 }
 
 impl Paths {
@@ -55,19 +51,14 @@ impl Paths {
             _ if path == self.sign_in => Endpoint::SignIn,
             _ if path == self.sign_out => Endpoint::SignOut,
             _ if path == self.userinfo => Endpoint::Userinfo,
-            KEY_SET => Endpoint::KeySet,
             _ if self.provider_callbacks.iter().any(|callback| callback == path) => Endpoint::Callback,
-            _ => {
-                let is_kid =
-                    |kid: &&str| !kid.is_empty() && kid.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
-                Endpoint::Key(path.strip_prefix(KEYS).filter(is_kid)?.to_owned())
-            }
+            _ => Endpoint::PublicKeys(Asked::by(path)?),
         })
     }
 
     /// Whether a decoded path is reserved. A sign-in must not return to such a path, because that would be a loop (attacks R-21).
     pub(crate) fn is_reserved(&self, path: &str) -> bool {
-        path.starts_with(KEYS) || self.find(path).is_some()
+        public_keys::is_reserved(path) || self.find(path).is_some()
     }
 }
 
