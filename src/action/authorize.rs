@@ -5,16 +5,14 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use http::HeaderMap;
-
 use crate::action::decisions::IsNew;
 use crate::action::passage::Passage;
-use crate::action::requirement::Answer;
+use crate::action::requirement::{Answer, Explained};
 use crate::action::settings::{AuthorizeMode, AuthorizeSettings};
 use crate::action::visitor::Visitor;
 use crate::exchange::Exchange;
 use crate::exchange::rejection::{Reason, Rejection, WayOn};
-use crate::message::media::Preferred;
+use crate::identity::Identity;
 use crate::message::uri::CanonicalRequest;
 use crate::telemetry::line_budget::LineBudget;
 use crate::telemetry::metrics::{Counter, Registry};
@@ -43,13 +41,24 @@ struct Metrics {
 }
 
 impl Metrics {
-    fn of(&self, is_allowed: bool, mode: AuthorizeMode) -> &Counter {
-        match mode {
-            _ if is_allowed => &self.allowed,
-            AuthorizeMode::Enforce => &self.refused,
-            AuthorizeMode::Report => &self.reported,
+    fn of(&self, verdict: Verdict) -> &Counter {
+        match verdict {
+            Verdict::LetIn => &self.allowed,
+            Verdict::Refused(_) => &self.refused,
+            Verdict::Reported => &self.reported,
         }
     }
+}
+
+/// What becomes of a user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// The claims meet the requirement.
+    LetIn,
+    /// They do not.
+    Refused(Reason),
+    /// They do not, and the user is let in because of `mode: report`.
+    Reported,
 }
 
 /// An `authorize` action without a user to ask about. Validation refuses such a file.
@@ -94,45 +103,51 @@ impl Authorize {
         lines: &LineBudget,
         exchange: &Exchange,
         canonical: &CanonicalRequest,
-        headers: &HeaderMap,
         passage: Passage,
     ) -> Result<Passage, Rejection> {
         let Some(visitor) = passage.visitor() else { return Err(Rejection::new(Reason::Internal, Unidentified)) };
-        let decide = || self.settings.requirement.of(visitor.identity()) == Answer::Yes;
-        let (is_allowed, IsNew(is_new)) = visitor.decisions().of(self.id, decide);
+        let decide = || self.settings.requirement.of(visitor.identity());
+        let (answer, IsNew(is_new)) = visitor.decisions().of(self.id, decide);
+        let verdict = self.verdict(answer);
         if is_new {
-            self.metrics.of(is_allowed, self.settings.mode).increment();
+            self.metrics.of(verdict).increment();
         }
-        match self.settings.mode {
-            _ if is_allowed => {}
-            AuthorizeMode::Enforce => return Err(self.refusal(visitor, exchange, canonical, headers)),
-            AuthorizeMode::Report if is_new => self.report(lines, exchange, visitor),
-            AuthorizeMode::Report => {}
+        match verdict {
+            Verdict::LetIn => {}
+            Verdict::Refused(reason) => return Err(self.refusal(reason, visitor, canonical)),
+            Verdict::Reported if is_new => self.report(lines, exchange, visitor),
+            Verdict::Reported => {}
         }
         Ok(passage)
     }
 
-    /// Says who is signed in, and how to go on.
-    fn refusal(
-        &self,
-        visitor: &Visitor,
-        exchange: &Exchange,
-        canonical: &CanonicalRequest,
-        headers: &HeaderMap,
-    ) -> Rejection {
-        let mut rejection = Rejection::from(Reason::AuthNotAllowed);
-        // A script reads the code.
-        if exchange.preferred(headers) == Preferred::Json {
-            return rejection;
+    /// What becomes of a user, and how each part of the requirement decides. For `check`.
+    pub(crate) fn explain(&self, identity: &Identity) -> (Verdict, Vec<Explained>) {
+        let requirement = &self.settings.requirement;
+        (self.verdict(requirement.of(identity)), requirement.explain(identity))
+    }
+
+    const fn verdict(&self, answer: Answer) -> Verdict {
+        match (answer, self.settings.mode) {
+            (Answer::Yes, _) => Verdict::LetIn,
+            (Answer::No | Answer::Unknown(_), AuthorizeMode::Enforce) => Verdict::Refused(Reason::AuthNotAllowed),
+            (Answer::No | Answer::Unknown(_), AuthorizeMode::Report) => Verdict::Reported,
         }
+    }
+
+    /// Says who is signed in, and how to go on: in sentences to people, in members of a JSON object to programs.
+    fn refusal(&self, reason: Reason, visitor: &Visitor, canonical: &CanonicalRequest) -> Rejection {
         let (name, provider) = (visitor.display_name(), visitor.reidentify().provider());
-        rejection = rejection.note(format!("You are signed in as {name} with “{provider}”."));
+        let mut rejection = Rejection::from(reason)
+            .note(format!("You are signed in as {name} with “{provider}”."))
+            .fact("signed_in_as", name)
+            .fact("provider", provider.to_owned());
         if self.settings.reveal {
-            rejection =
-                rejection.note(format!("Required: {}.", self.settings.requirement.to_string().replace('`', "")));
+            let required = self.settings.requirement.to_string().replace('`', "");
+            rejection = rejection.note(format!("Required: {required}.")).fact("required", required);
         }
         if let Some(contact) = &self.settings.contact {
-            rejection = rejection.note(format!("Ask for access: {contact}"));
+            rejection = rejection.note(format!("Ask for access: {contact}")).fact("contact", contact.clone());
         }
         visitor.reidentify().offer(rejection, canonical).offer(WayOn::same_address("Try again"))
     }

@@ -117,7 +117,7 @@ impl Gate {
             }
             Self::Authorize(authorize) => {
                 exchange.actions.push("authorize");
-                authorize.admit(&worker.reported, exchange, canonical, request.headers(), passage).map(Admitted::On)
+                authorize.admit(&worker.reported, exchange, canonical, passage).map(Admitted::On)
             }
             #[cfg(test)]
             Self::Scripted(scripted) => scripted.admit(passage),

@@ -71,6 +71,18 @@ pub(crate) enum Unknown {
     NotAnAddress,
 }
 
+/// A part of a requirement, and its answer for one user.
+#[derive(Debug)]
+pub(crate) struct Explained {
+    /// How many requirements it is inside of.
+    pub(crate) depth: usize,
+    /// The part in words. What it is made of follows.
+    pub(crate) part: String,
+    pub(crate) answer: Answer,
+    /// The claim of the user that it looks at, as JSON. `None` if it looks at none, or the claim is absent.
+    pub(crate) claim: Option<String>,
+}
+
 impl Requirement {
     /// Whether a user meets it. Only [`Answer::Yes`] lets the user in.
     pub(crate) fn of(&self, identity: &Identity) -> Answer {
@@ -90,6 +102,33 @@ impl Requirement {
                 Answer::Unknown(why) => Answer::Unknown(why),
             },
             Self::Claim(test) => test.of(identity),
+        }
+    }
+
+    /// Each part with its answer, the whole requirement first.
+    pub(crate) fn explain(&self, identity: &Identity) -> Vec<Explained> {
+        let mut explained = Vec::new();
+        self.explain_at(0, identity, &mut explained);
+        explained
+    }
+
+    fn explain_at(&self, depth: usize, identity: &Identity, explained: &mut Vec<Explained>) {
+        let (part, claim, inner) = match self {
+            Self::Any(parts) => ("one of".to_owned(), None, &parts[..]),
+            Self::All(parts) => ("all of".to_owned(), None, &parts[..]),
+            Self::Not(part) => ("not".to_owned(), None, std::slice::from_ref(&**part)),
+            Self::Claim(test) => (self.to_string(), identity.claim(&test.path).map(|claim| claim.to_string()), &[][..]),
+        };
+        explained.push(Explained { depth, part, answer: self.of(identity), claim });
+        inner.iter().for_each(|part| part.explain_at(depth + 1, identity, explained));
+    }
+
+    /// The tests of claims that it is made of.
+    pub(crate) fn tests(&self) -> Vec<&Self> {
+        match self {
+            Self::Any(parts) | Self::All(parts) => parts.iter().flat_map(Self::tests).collect(),
+            Self::Not(part) => part.tests(),
+            Self::Claim(_) => vec![self],
         }
     }
 }
@@ -179,6 +218,27 @@ fn domain(address: &str) -> Option<&str> {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.');
     let is_domain = !domain.is_empty() && domain.bytes().all(is_plain) && !domain.ends_with('.');
     (!local.is_empty() && is_domain).then_some(domain)
+}
+
+impl fmt::Display for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Yes => f.write_str("yes"),
+            Self::No => f.write_str("no"),
+            Self::Unknown(why) => write!(f, "not known, {why}"),
+        }
+    }
+}
+
+impl fmt::Display for Unknown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Absent => "the claim is absent",
+            Self::Type => "the claim is of another type",
+            Self::NotVerified => "`email_verified` is not true",
+            Self::NotAnAddress => "the claim is not an e-mail address",
+        })
+    }
 }
 
 impl fmt::Display for Requirement {

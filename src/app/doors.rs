@@ -4,12 +4,15 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
+use crate::action::requirement::{Answer, Requirement};
 use crate::action::settings::{
-    AuthorizeMode, ChainSettings, GateSettings, OnUnauthenticated, Piece, Protocol, RedirectSettings, TerminalSettings,
+    AuthenticateKind, AuthorizeMode, ChainSettings, GateSettings, OnUnauthenticated, Piece, Protocol, RedirectSettings,
+    TerminalSettings,
 };
 use crate::clock::Timestamp;
 use crate::config::{Config, ListenerConfig, RuleConfig};
 use crate::rule::condition::Condition;
+use crate::user_pool::supposed_users;
 
 /// Who can access a rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,6 +98,7 @@ pub(crate) fn warnings(config: &Config, now: Timestamp) -> Vec<String> {
         unreachable_rules(listener, &mut found);
         redirects(listener, &mut found);
         certificates(listener, config, now, &mut found);
+        claims_of_nobody(listener, config, &mut found);
     }
     // Clients use the port of a proxy in front, which this file does not name.
     let is_behind_a_proxy = |listener: &ListenerConfig| !listener.settings.forwarded.trusted.is_empty();
@@ -140,6 +144,32 @@ fn unreachable_rules(listener: &ListenerConfig, found: &mut Vec<String>) {
 fn takes_all_of(earlier: &RuleConfig, rule: &RuleConfig) -> bool {
     let follows = |condition: &Condition| rule.conditions.iter().any(|other| condition.covers(other));
     earlier.conditions.iter().all(|condition| condition.holds_for_every_request() || follows(condition))
+}
+
+/// Requirements on claims that are known of no user of the rule's user pool. The users of a pool are in the file.
+fn claims_of_nobody(listener: &ListenerConfig, config: &Config, found: &mut Vec<String>) {
+    let rules = listener.rules.iter().map(|rule| (format!("rule `{}`", rule.name), &rule.chain));
+    for (name, chain) in rules.chain([("`default_actions`".to_owned(), &listener.default)]) {
+        let Some(gate) = chain.gates.iter().find_map(GateSettings::authenticate) else { continue };
+        let AuthenticateKind::UserPool(pool) = &gate.kind else { continue };
+        let Some(settings) = config.user_pools.iter().find(|known| known.settings.name == *pool) else { continue };
+        let users = supposed_users(&settings.settings, &gate.scope);
+        let authorize = chain.gates.iter().filter_map(|gate| match gate {
+            GateSettings::Authorize(authorize) => Some(&authorize.requirement),
+            GateSettings::Authenticate(_) => None,
+        });
+        for test in authorize.flat_map(Requirement::tests) {
+            let answers: Vec<_> = users.iter().map(|user| test.of(user)).collect();
+            if let Some(Answer::Unknown(why)) = answers.first()
+                && answers.iter().all(|answer| matches!(answer, Answer::Unknown(_)))
+            {
+                found.push(format!(
+                    "listener `{}`: {name}: whether {test} is known of no user of the pool `{pool}` with the scope `{}`: {why}",
+                    listener.settings.name, gate.scope
+                ));
+            }
+        }
+    }
 }
 
 /// Redirects to HTTPS that lead to an endless loop or to a port without TLS.
@@ -307,5 +337,46 @@ mod tests {
         );
         let later = Timestamp::from_seconds(u64::from(u32::MAX) * 1000);
         assert!(warnings(&config, later)[0].contains("certificate 1 for app.example.com has expired"));
+    }
+
+    #[test]
+    fn a_claim_that_no_user_of_the_pool_has_is_named() {
+        let pool = "user_pools:
+  people:
+    issuer: https://login.example.com:8443
+    signing_key_file: pool-key
+    applications: [\"https://app.example.com:8443\"]
+    users:
+      - { username: ada, password_hash: HASH, groups: [sre], email: ada@example.com, claims: { level: 3 } }
+      - { username: bob, password_hash: HASH, groups: [staff], claims: { team: { name: web } } }
+";
+        let rule = |scope: &str| {
+            format!(
+                "\n      - priority: 1\n        conditions: [{{ host_header: [app.example.com] }}]\n        actions:\n          - {{ type: authenticate-user-pool, user_pool: people, session_cookie_name: __Host-people, scope: {scope} }}\n          \
+                 - {{ type: authorize, any: [{{ claim: groups, contains: [sre] }}, {{ claim: email, domain: [example.com] }}, \
+                 {{ not: {{ claim: team.name, equals: [db] }} }}, {{ claim: team.lead, equals: [ada] }}, {{ claim: level, equals: [\"3\"] }}, {{ claim: sub, equals: [x] }}] }}\n          \
+                 - {{ type: forward, target_group: app }}"
+            )
+        };
+        let found = |name: &str, scope: &str| {
+            let hash =
+                "\"$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHRzYWx0$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\"";
+            let with_pool = |text: &str| pool.replace("HASH", hash) + text;
+            let config = config(name, &rule(scope), with_pool);
+            let found = warnings(&config, Clock::system().now());
+            found.into_iter().filter(|warning| warning.contains("is known of no user")).collect::<Vec<_>>().join("\n")
+        };
+        insta::assert_snapshot!(found("pool-claims", "openid"), @r"
+    listener `public`: rule `priority-1`: whether `groups` contains `sre` is known of no user of the pool `people` with the scope `openid`: the claim is absent
+    listener `public`: rule `priority-1`: whether `email` is a verified address at `example.com` is known of no user of the pool `people` with the scope `openid`: the claim is absent
+    listener `public`: rule `priority-1`: whether `team.name` is `db` is known of no user of the pool `people` with the scope `openid`: the claim is absent
+    listener `public`: rule `priority-1`: whether `team.lead` is `ada` is known of no user of the pool `people` with the scope `openid`: the claim is absent
+    listener `public`: rule `priority-1`: whether `level` is `3` is known of no user of the pool `people` with the scope `openid`: the claim is absent
+    ");
+        insta::assert_snapshot!(found("pool-scopes", "openid profile email groups"), @r"
+    listener `public`: rule `priority-1`: whether `email` is a verified address at `example.com` is known of no user of the pool `people` with the scope `openid profile email groups`: `email_verified` is not true
+    listener `public`: rule `priority-1`: whether `team.lead` is `ada` is known of no user of the pool `people` with the scope `openid profile email groups`: the claim is absent
+    listener `public`: rule `priority-1`: whether `level` is `3` is known of no user of the pool `people` with the scope `openid profile email groups`: the claim is of another type
+    ");
     }
 }

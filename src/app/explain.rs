@@ -3,12 +3,15 @@
 //! Builds the same objects as `serve`, except sockets, and calls [`decide`], so that `check` and `serve` cannot
 //! disagree.
 
+mod user;
+
 use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
+use serde_json::{Map, Value};
 use tokio::runtime::Builder;
 
 use crate::action::settings::{
@@ -23,6 +26,7 @@ use crate::drain::{self, Control};
 use crate::exchange::Exchange;
 use crate::exchange::connection::{Connection, Tls};
 use crate::exchange::rejection::{Reason, Rejection};
+use crate::jose::strict_json;
 use crate::message::Request;
 use crate::message::body::Body;
 use crate::message::forwarded::Policy;
@@ -37,7 +41,7 @@ use crate::rule::condition::Condition;
 use crate::rule::facts::Facts;
 use crate::telemetry::metrics::Registry;
 
-/// A hypothetical request.
+/// A hypothetical request, and the user who sends it.
 #[derive(Clone, Debug)]
 pub(crate) struct Probe {
     method: Method,
@@ -45,6 +49,8 @@ pub(crate) struct Probe {
     headers: HeaderMap,
     client: IpAddr,
     has_fragment: bool,
+    /// The claims of the user, as in an ID token.
+    claims: Option<Map<String, Value>>,
 }
 
 /// The reason why the text is not a request.
@@ -57,6 +63,13 @@ pub(crate) enum NotARequest {
     #[error("`{0}` is not a header: write `Name: value`")]
     Header(String),
 }
+
+/// The text is not a set of claims. It is read as strictly as an ID token.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "not a JSON object whose member names are all different: write the payload of an ID token, or what `/oauth2/userinfo` shows"
+)]
+pub(crate) struct NotClaims;
 
 impl Probe {
     /// Parses `GET https://host/path?query`; the method is optional.
@@ -84,7 +97,16 @@ impl Probe {
             map.append(name, value);
         }
         let client = client.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
-        Ok(Self { method, uri, headers: map, client, has_fragment })
+        Ok(Self { method, uri, headers: map, client, has_fragment, claims: None })
+    }
+
+    /// The same request, of a user with these claims.
+    ///
+    /// # Errors
+    ///
+    /// [`NotClaims`].
+    pub(crate) fn of_user(self, claims: &[u8]) -> Result<Self, NotClaims> {
+        Ok(Self { claims: Some(strict_json::object(claims).map_err(|_| NotClaims)?), ..self })
     }
 
     fn scheme(&self) -> Scheme {
@@ -226,6 +248,9 @@ impl Place {
             Decision::Rule(taken) => {
                 let facts = Facts { request: canonical, headers: request.headers(), client: exchange.client };
                 self.explain_rules(text, snapshot, taken, &facts);
+                if let Some(claims) = &probe.claims {
+                    user::explain(text, &taken.payload.chain, claims);
+                }
                 if taken.payload.chain.authenticates()
                     && let Err(rejection) = exchange.require_https()
                 {

@@ -4,6 +4,8 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use anyhow::Context as _;
+
 use crate::app;
 use crate::app::doors;
 use crate::app::explain::{Probe, explain};
@@ -17,7 +19,7 @@ use crate::config::document::source::{MissingKeys, Source};
 /// Validates a configuration as `serve` does, and prints all problems at once.
 ///
 /// Exit code 0 if the configuration is valid, 1 if it is not. With --request, a request that is refused is a result like
-/// any other: the exit code is 0 then, too.
+/// any other, and so is a user who is not let in: the exit code is 0 then, too.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Check {
     /// The configuration file.
@@ -35,17 +37,15 @@ pub(crate) struct Check {
     /// The client address of that request.
     #[arg(long, value_name = "ADDRESS", requires = "request")]
     source_ip: Option<IpAddr>,
+    /// Show what the rule of that request decides about a user with the claims of this file: a JSON object as the payload of
+    /// an ID token, or as `/oauth2/userinfo` shows it.
+    #[arg(long, value_name = "FILE", requires = "request")]
+    claims: Option<PathBuf>,
 }
 
 impl Check {
     pub(crate) fn run(&self) -> anyhow::Result<ExitCode> {
-        let probe = match &self.request {
-            Some(request) => {
-                let probe = Probe::parse(request, &self.header, self.source_ip);
-                Some(probe.map_err(|error| WrongUse(error.to_string()))?)
-            }
-            None => None,
-        };
+        let probe = self.request.as_deref().map(|request| self.probe(request)).transpose()?;
         let loaded = Source::read(&self.config).and_then(|source| config::load(&source, MissingKeys::Refuse));
         let config = match loaded {
             Ok(config) => config,
@@ -69,6 +69,17 @@ impl Check {
             return ask_providers(config);
         }
         Ok(ExitCode::SUCCESS)
+    }
+}
+
+impl Check {
+    fn probe(&self, request: &str) -> anyhow::Result<Probe> {
+        let probe = Probe::parse(request, &self.header, self.source_ip);
+        let probe = probe.map_err(|error| WrongUse(error.to_string()))?;
+        let Some(file) = &self.claims else { return Ok(probe) };
+        let name = || file.display().to_string();
+        let claims = std::fs::read(file).with_context(name)?;
+        probe.of_user(&claims).with_context(name)
     }
 }
 

@@ -19,7 +19,7 @@ pub(crate) fn render(rejection: &Rejection, exchange: &Exchange, preferred: Pref
     let status = reason.status();
     let (content_type, body) = match preferred {
         Preferred::Html => ("text/html; charset=utf-8", html(rejection, status, exchange.id)),
-        Preferred::Json => ("application/json", json(reason, status, exchange.id)),
+        Preferred::Json => ("application/json", json(rejection, status, exchange)),
         Preferred::Text => ("text/plain; charset=utf-8", text(rejection, status, exchange)),
     };
     let mut response = Response::new(Body::full(body));
@@ -87,15 +87,23 @@ fn ways(rejection: &Rejection) -> Cow<'_, [WayOn]> {
     })
 }
 
-fn json(reason: Reason, status: StatusCode, id: RequestId) -> String {
-    serde_json::json!({
+fn json(rejection: &Rejection, status: StatusCode, exchange: &Exchange) -> String {
+    let reason = rejection.reason;
+    let mut object = serde_json::json!({
         "error": reason.code(),
         "status": status.as_u16(),
         "message": reason.title(),
         "advice": reason.advice(),
-        "request_id": id.to_string(),
-    })
-    .to_string()
+        "request_id": exchange.id.to_string(),
+    });
+    if !rejection.facts().is_empty() {
+        let facts = rejection.facts().iter().map(|(name, value)| (*name, value.clone()));
+        let sign_in = links(rejection, exchange).next().map(|(_, address)| ("sign_in", address));
+        for (name, value) in facts.chain(sign_in) {
+            object[name] = value.into();
+        }
+    }
+    object.to_string()
 }
 
 fn text(rejection: &Rejection, status: StatusCode, exchange: &Exchange) -> String {
@@ -106,16 +114,21 @@ fn text(rejection: &Rejection, status: StatusCode, exchange: &Exchange) -> Strin
     for note in rejection.notes() {
         let _ = writeln!(text, "{note}");
     }
-    let links = rejection.ways().iter().filter(|way| !way.href.is_empty());
-    if let Some(request) = &exchange.request {
-        for WayOn { label, href, .. } in links {
-            let origin =
-                if href.starts_with('/') { format!("https://{}", request.authority.as_str()) } else { String::new() };
-            let _ = writeln!(text, "{label}: {origin}{href}");
-        }
+    for (label, address) in links(rejection, exchange) {
+        let _ = writeln!(text, "{label}: {address}");
     }
     let _ = writeln!(text, "request {id}");
     text
+}
+
+/// The links that the rejection offers to other addresses, each with its whole address.
+fn links(rejection: &Rejection, exchange: &Exchange) -> impl Iterator<Item = (&'static str, String)> {
+    let host = exchange.request.as_ref().map(|request| request.authority.as_str());
+    let elsewhere = rejection.ways().iter().filter(|way| !way.href.is_empty());
+    elsewhere.filter_map(move |WayOn { label, href, .. }| {
+        let address = if href.starts_with('/') { format!("https://{}{href}", host?) } else { href.clone() };
+        Some((*label, address))
+    })
 }
 
 #[cfg(test)]

@@ -13,10 +13,11 @@ pub(crate) struct Rejection {
     page: Option<Box<Page>>,
 }
 
-/// The links and sentences that the error page shows besides the reason.
+/// What the answer says besides the reason: sentences and links to people, members of the JSON object to programs.
 #[derive(Debug, Default)]
 struct Page {
     notes: Vec<String>,
+    facts: Vec<(&'static str, String)>,
     ways: Vec<WayOn>,
 }
 
@@ -102,6 +103,17 @@ impl Rejection {
     pub(crate) fn note(mut self, sentence: String) -> Self {
         self.page.get_or_insert_default().notes.push(sentence);
         self
+    }
+
+    /// Adds a member to the JSON object. Its name is a part of the interface.
+    pub(crate) fn fact(mut self, name: &'static str, value: String) -> Self {
+        self.page.get_or_insert_default().facts.push((name, value));
+        self
+    }
+
+    /// Members of the JSON object, besides those that every refusal has.
+    pub(crate) fn facts(&self) -> &[(&'static str, String)] {
+        self.page.as_ref().map_or(&[], |page| &page.facts)
     }
 
     /// Links on the error page. If there is none, the page shows the link of [`Reason::help`].

@@ -164,6 +164,13 @@ impl Client {
         Ok(Login { identity, tokens, nonce_hash })
     }
 
+    /// The user that a sign-in with these claims in the ID token would give, and no claims in userinfo. Nothing is verified: for
+    /// `check` only. `None` without a `sub`.
+    pub(crate) fn supposed(&self, payload: Claims) -> Option<Identity> {
+        let subject = payload.get("sub")?.as_str()?.to_owned();
+        Some(Identity::supposed(self.issuer().to_owned(), subject, userinfo::merge(payload, Claims::new())))
+    }
+
     /// Refreshes a session.
     ///
     /// After the provider has issued new tokens, a failure to fetch its keys or userinfo does not discard them, because the old

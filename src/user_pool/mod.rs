@@ -25,4 +25,5 @@ mod signin;
 pub(crate) use directory::client::check_redirect_uri;
 pub(crate) use directory::user::UserName;
 pub(crate) use in_process::InProcess;
+pub(crate) use oauth::supposed_users;
 pub(crate) use pool::UserPool;

@@ -108,11 +108,32 @@ fn the_page_says_who_is_signed_in_and_how_to_go_on() {
 
 #[test]
 fn a_script_is_told_in_json() {
-    let scenario = scenario(&format!("{GROUPS}, reveal: true"));
-    let mut browser = scenario.signed_in(Protocol::Http1, &json!({"groups": ["x"]})).scripted();
+    let scenario = scenario(&format!("{GROUPS}, reveal: true, contact: it@example.com"));
+    let mut browser = scenario
+        .signed_in(Protocol::Http1, &json!({"groups": ["x"], "preferred_username": "Ada \"</script>\u{7}"}))
+        .scripted();
     let answer = browser.get(PAGE);
-    assert_eq!((answer.status, answer.json()["error"].as_str()), (403, Some("auth.not_allowed")));
+    assert_eq!(answer.status, 403);
     assert_eq!(answer.header("content-type"), Some("application/json"));
+    let mut said = answer.json();
+    let sign_in = said["sign_in"].as_str().expect("an address").to_owned();
+    assert!(sign_in.starts_with("https://app.test/oauth2/sign_in?"), "{sign_in}");
+    let asked = scenario.proxy.browser(Protocol::Http1).get(&sign_in);
+    assert!(asked.location().contains("prompt=login"), "another account can be chosen there: {}", asked.location());
+    for random in ["request_id", "sign_in"] {
+        assert!(said.as_object_mut().expect("an object").remove(random).is_some());
+    }
+    let expected = json!({
+        "error": "auth.not_allowed",
+        "status": 403,
+        "message": "You do not have access",
+        "advice": "You are signed in, but your account may not open this page. If you were given access just now, sign in again.",
+        "signed_in_as": "Ada \"</script>\u{7}",
+        "provider": "corp",
+        "required": "groups contains platform or sre",
+        "contact": "it@example.com",
+    });
+    assert_eq!(said, expected);
 }
 
 #[test]

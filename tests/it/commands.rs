@@ -324,6 +324,21 @@ listeners:
         assert!(none.errors.contains("write `GET https://host/path`"), "{request}: {}", none.errors);
         assert!(none.errors.contains("Usage: vestibule"), "{request}: {}", none.errors);
     }
+    let claims = place.write("claims.json", r#"{"sub": "ada"}"#);
+    let of_user =
+        |claims: &str| run(&["check", "--config", &config, "--request", "GET http://app.test/x", "--claims", claims]);
+    let explained = of_user(&claims);
+    assert_eq!(explained.code, Some(0), "{}", explained.errors);
+    assert!(explained.output.contains("the rule signs nobody in"), "{}", explained.output);
+    let twice = of_user(&place.write("twice.json", r#"{"sub": "ada", "sub": "eve"}"#));
+    assert_eq!((twice.code, &*twice.output), (Some(1), ""), "{}", twice.output);
+    assert!(
+        twice.errors.contains("twice.json: not a JSON object whose member names are all different"),
+        "{}",
+        twice.errors
+    );
+    assert_eq!(of_user("absent.json").code, Some(1));
+    assert_eq!(run(&["check", "--config", &config, "--claims", &claims]).code, Some(2), "--claims needs --request");
     let header = run(&["check", "--config", &config, "--request", "http://app.test/", "--header", "x"]);
     assert_eq!(header.code, Some(2), "{}", header.errors);
 }

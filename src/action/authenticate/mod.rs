@@ -43,6 +43,7 @@ use crate::clock::Clock;
 use crate::drain::Control;
 use crate::exchange::Exchange;
 use crate::exchange::rejection::Rejection;
+use crate::identity::{Claims, Identity};
 use crate::message::cookie::SameSite;
 use crate::message::uri::CanonicalRequest;
 use crate::message::{Response, media};
@@ -162,6 +163,11 @@ impl Authenticate {
             settings,
             metrics,
         }
+    }
+
+    /// The user whom a sign-in with these claims would give. Nothing is verified: for `check` only. `None` without a `sub`.
+    pub(crate) fn supposed(&self, payload: Claims) -> Option<Identity> {
+        self.issuing.client.supposed(payload)
     }
 
     /// Whether an action with these settings would behave the same.

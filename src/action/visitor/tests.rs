@@ -97,7 +97,7 @@ fn admit(visitor: Rc<Visitor>) -> Result<Passage, Rejection> {
     headers.insert(header::ACCEPT, HeaderValue::from_static("text/html"));
     let uri = Uri::from_static("/page");
     let canonical = CanonicalRequest::parse(Scheme::Https, &Method::GET, &uri, &headers).expect("plain");
-    authorize().admit(&LineBudget::default(), &exchange, &canonical, &headers, Passage::Identified(visitor))
+    authorize().admit(&LineBudget::default(), &exchange, &canonical, Passage::Identified(visitor))
 }
 
 #[test]

@@ -184,3 +184,106 @@ fn what_is_no_request_is_refused() {
         assert!(Probe::parse("https://x/", &[header.to_owned()], None).is_err(), "{header}");
     }
 }
+
+/// What the default actions of the sound file decide about a user, after `keys` were added to the action that authenticates,
+/// and with `gates` behind it.
+#[track_caller]
+fn decided(name: &str, (keys, gates): (&str, &str), claims: &str) -> String {
+    let place = "        provider: corp\n      - type: forward\n";
+    assert!(SOUND.contains(place));
+    let text = SOUND.replace(place, &format!("        provider: corp\n{keys}{gates}      - type: forward\n"));
+    let config = load_in(&files(name), &text).unwrap_or_else(|report| panic!("{report}"));
+    let probe = Probe::parse("https://app.example.com:8443/x", &[], None).expect("a request");
+    let probe = probe.of_user(claims.as_bytes()).expect("claims");
+    let text = explain(config, &probe).expect("it can be assembled");
+    text.split_once("default actions: takes the request\n").expect("they take it").1.to_owned()
+}
+
+const GATES: &str = "      - type: authorize
+        any:
+          - { claim: realm_access.roles, contains: [admin, 7] }
+          - not: { claim: groups, contains: [contractors] }
+          - all: [{ claim: email, domain: [example.com] }, { claim: level, equals: [3] }]
+      - { type: authorize, not: { claim: groups, contains: [banned] }, mode: report }
+";
+
+#[test]
+fn each_gate_says_what_it_decides_about_a_user() {
+    let claims = r#"{"iss": "https://other.test", "aud": "x", "sub": "ada", "email": "ada@example.com", "level": "3",
+        "realm_access": {"roles": ["staff", "dev"]}, "groups": ["banned", "contractors"]}"#;
+    assert_snapshot!(decided("user-refused", ("        allowed_groups: [banned]\n", GATES), claims), @r#"
+      -> authenticate-oidc with `corp` (without a session: sign in), then authorize where `groups` contains `banned` (otherwise: 403), then authorize where `realm_access.roles` contains `admin` or 7 or not (`groups` contains `contractors`) or (`email` is a verified address at `example.com` and `level` is 3) (otherwise: 403), then authorize where not (`groups` contains `banned`) (otherwise: report only), then forward to `app`
+    note: the claims are of the issuer `https://other.test`, the rule signs in at `https://login.example.com`
+    the user `ada` with these claims:
+      authorize: lets the user in
+        `groups` contains `banned`: yes
+      authorize: refuses with 403 `auth.not_allowed`
+        one of: not known, `email_verified` is not true
+          `realm_access.roles` contains `admin` or 7: no; it is ["staff","dev"]
+          not: no
+            `groups` contains `contractors`: yes
+          all of: not known, `email_verified` is not true
+            `email` is a verified address at `example.com`: not known, `email_verified` is not true; it is "ada@example.com"
+            `level` is 3: not known, the claim is of another type; it is "3"
+      authorize: lets the user in because of `mode: report` only
+        not: no
+          `groups` contains `banned`: yes
+    "#);
+    let claims =
+        r#"{"sub": "ada", "email": "ada@example.com", "email_verified": true, "level": 3, "groups": ["contractors"]}"#;
+    assert_snapshot!(decided("user-let-in", ("        allowed_groups: [contractors]\n", GATES), claims), @r#"
+      -> authenticate-oidc with `corp` (without a session: sign in), then authorize where `groups` contains `contractors` (otherwise: 403), then authorize where `realm_access.roles` contains `admin` or 7 or not (`groups` contains `contractors`) or (`email` is a verified address at `example.com` and `level` is 3) (otherwise: 403), then authorize where not (`groups` contains `banned`) (otherwise: report only), then forward to `app`
+    the user `ada` with these claims:
+      authorize: lets the user in
+        `groups` contains `contractors`: yes
+      authorize: lets the user in
+        one of: yes
+          `realm_access.roles` contains `admin` or 7: not known, the claim is absent
+          not: no
+            `groups` contains `contractors`: yes
+          all of: yes
+            `email` is a verified address at `example.com`: yes
+            `level` is 3: yes
+      authorize: lets the user in
+        not: yes
+          `groups` contains `banned`: no; it is ["contractors"]
+    "#);
+}
+
+#[test]
+fn a_rule_that_asks_for_no_claims_says_so() {
+    assert_snapshot!(decided("user-any", ("", ""), r#"{"sub": "ada"}"#), @r"
+      -> authenticate-oidc with `corp` (without a session: sign in), then forward to `app`
+    the user `ada` with these claims:
+      nothing is required: everybody who is signed in is let in
+    ");
+    assert_snapshot!(decided("user-none", ("", GATES), r#"{"groups": []}"#), @r"
+      -> authenticate-oidc with `corp` (without a session: sign in), then authorize where `realm_access.roles` contains `admin` or 7 or not (`groups` contains `contractors`) or (`email` is a verified address at `example.com` and `level` is 3) (otherwise: 403), then authorize where not (`groups` contains `banned`) (otherwise: report only), then forward to `app`
+    no sign-in gives these claims: they have no `sub`
+    ");
+    let files = files("user-open");
+    let text = SOUND.replace(
+        "      - type: authenticate-oidc\n        provider: corp\n      - type: forward",
+        "      - type: forward",
+    );
+    let config = load_in(&files, &text).unwrap_or_else(|report| panic!("{report}"));
+    let probe = Probe::parse("https://app.example.com:8443/x", &[], None).expect("a request");
+    let open = explain(config, &probe.of_user(br#"{"sub": "ada"}"#).expect("claims")).expect("it can be assembled");
+    assert!(open.ends_with("the rule signs nobody in, so the claims decide nothing\n"), "{open}");
+}
+
+#[test]
+fn a_11_what_is_no_set_of_claims_is_refused() {
+    let probe = Probe::parse("https://x/", &[], None).expect("a request");
+    for claims in [
+        "",
+        "[]",
+        "null",
+        "\"eyJhbGciOiJFUzI1NiJ9.e30.x\"",
+        r#"{"sub": "a"} {"sub": "b"}"#,
+        r#"{"sub": "a", "sub": "b"}"#,
+        r#"{"sub": "a", "realm_access": {"roles": [], "roles": ["admin"]}}"#,
+    ] {
+        assert!(probe.clone().of_user(claims.as_bytes()).is_err(), "{claims}");
+    }
+}

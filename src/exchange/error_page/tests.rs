@@ -122,9 +122,38 @@ fn document() -> String {
         let (code, status, meaning) = (reason.code(), reason.status().as_u16(), reason.meaning().trim());
         let _ = writeln!(text, "| `{code}` | {status} | {meaning} | {help} |");
     }
+    text.push_str(JSON);
     text.push_str(POOL);
     text
 }
+
+const JSON: &str = r#"
+## For programs
+
+A request that prefers JSON, as `fetch()` with `Accept: application/json` does, is answered with an object. These members are always there:
+
+```json
+{
+  "error": "auth.not_allowed",
+  "status": 403,
+  "message": "You do not have access",
+  "advice": "You are signed in, but your account may not open this page. …",
+  "request_id": "1-6b054400-0123456789abcdef01234567"
+}
+```
+
+A user whom `authorize` refuses is also told:
+
+| Member | Value |
+|---|---|
+| `signed_in_as` | The name of the user, for people: `preferred_username`, `email`, `name` or `sub` |
+| `provider` | The provider that signed the user in, by its name in the configuration |
+| `sign_in` | The address to sign in again, or with another account |
+| `contact` | Whom to ask for access, if `contact` is set |
+| `required` | What is required, if `reveal: true` is set |
+
+New members may come. Programs ignore those that they do not know.
+"#;
 
 /// The refusals of a user pool. A test in `user_pool/hosted_ui/refusal.rs` checks that none is missing.
 const POOL: &str = "

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::clock::Timestamp;
 use crate::crypto::{digest, random};
-use crate::identity::Claims;
+use crate::identity::{Claims, Identity};
 use crate::jose::compact::{Compact, Kind};
 use crate::jose::key_set::KeySet;
 use crate::jose::signing_key::{Algorithm, PublicKey, SigningKey};
@@ -245,6 +245,19 @@ pub(crate) fn claims_of(user: &User, scope: &str) -> Claims {
         }
     }
     claims
+}
+
+/// The users of a pool as a sign-in with this scope gives them. Nobody has signed in: for `check` only.
+pub(crate) fn supposed_users(settings: &Settings, scope: &str) -> Vec<Identity> {
+    let issuer = settings.issuer.as_str().trim_end_matches('/');
+    let users = settings.users.iter().cloned().filter_map(User::new);
+    let supposed = users.map(|user| {
+        let mut claims = claims_of(&user, scope);
+        // The other members of an ID token that are no claims of the protocol.
+        claims.extend([("auth_time".to_owned(), 0.into()), ("sid".to_owned(), "".into())]);
+        Identity::supposed(issuer.to_owned(), user.subject().to_owned(), claims)
+    });
+    supposed.collect()
 }
 
 /// `at_hash` (OIDC Core §3.1.3.6).

@@ -12,3 +12,5 @@ mod grant;
 mod issuer;
 mod token;
 mod userinfo;
+
+pub(crate) use issuer::supposed_users;
