@@ -205,7 +205,7 @@ impl Client {
         let Head { mut response, length, keeps_open, rest } = head;
         let name = Rc::clone(&self.names[target]);
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-            let switched = Some(Box::new(Switched::new(connection, rest)));
+            let switched = Some(Box::new(Switched::new(connection.stream, rest)));
             return Ok(Answered { response, switched, target: name });
         }
         let is_reusable = keeps_open && request.is_written() && !request.is_last();

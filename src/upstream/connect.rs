@@ -15,8 +15,8 @@ use tokio_rustls::TlsConnector;
 use crate::socket::Socket;
 use crate::upstream::error::{Error, Step};
 use crate::upstream::http1::connection::Connection;
-use crate::upstream::http1::line::Line;
 use crate::upstream::settings::{Settings, TargetSettings};
+use crate::upstream::target_stream::TargetStream;
 
 /// How long to wait for one address of a name before the next is tried in parallel (RFC 8305 §5).
 const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
@@ -31,20 +31,20 @@ pub(crate) async fn connect(settings: &Settings, target: &TargetSettings) -> Res
         step.set(Step::Tcp);
         let stream = first_of(in_turn(addresses), tcp).await.map_err(Error::Connect)?;
         match &settings.tls {
-            None => Ok(Line::plain(stream)),
+            None => Ok(TargetStream::plain(stream)),
             Some(config) => {
                 step.set(Step::Tls);
                 let name = ServerName::try_from(target.host.clone())
                     .map_err(|error| Error::Tls(io::Error::new(io::ErrorKind::InvalidInput, error)))?;
                 let connector = TlsConnector::from(Arc::clone(config));
                 let stream = connector.connect(name, stream).await.map_err(Error::Tls)?;
-                Ok(Line::secured(stream))
+                Ok(TargetStream::secured(stream))
             }
         }
     };
     let connected = tokio::time::timeout(settings.connect_timeout, connecting).await;
-    let line = connected.unwrap_or_else(|_| Err(Error::ConnectTimeout(step.get())))?;
-    Ok(Connection::new(line, settings.response_timeout, settings.response_headers_max))
+    let stream = connected.unwrap_or_else(|_| Err(Error::ConnectTimeout(step.get())))?;
+    Ok(Connection::new(stream, settings.response_timeout, settings.response_headers_max))
 }
 
 async fn resolve(target: &TargetSettings) -> io::Result<Vec<SocketAddr>> {

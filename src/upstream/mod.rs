@@ -11,6 +11,7 @@ mod http1;
 pub(crate) mod metrics;
 mod pool;
 pub(crate) mod settings;
+mod target_stream;
 pub(crate) mod tls;
 pub(crate) mod upgrade;
 mod websocket;

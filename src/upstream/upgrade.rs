@@ -17,8 +17,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::drain::Draining;
 use crate::message::body::SESSION_BEAT;
-use crate::upstream::http1::connection::Connection;
-use crate::upstream::http1::line::Line;
+use crate::upstream::target_stream::TargetStream;
 use crate::upstream::websocket::{Cause, Frames};
 
 /// The stream to a target that has answered 101 (RFC 9110 §15.2.2).
@@ -26,7 +25,7 @@ use crate::upstream::websocket::{Cause, Frames};
 pub(crate) struct Switched {
     /// Bytes that arrived after the head of the response.
     first: Bytes,
-    line: Line,
+    stream: TargetStream,
 }
 
 /// When a tunnel must end.
@@ -39,8 +38,8 @@ pub(crate) struct Bounds {
 }
 
 impl Switched {
-    pub(super) fn new(connection: Connection, first: Bytes) -> Self {
-        Self { first, line: connection.line }
+    pub(super) fn new(stream: TargetStream, first: Bytes) -> Self {
+        Self { first, stream }
     }
 }
 
@@ -249,7 +248,7 @@ impl Half {
 impl AsyncRead for Switched {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         if self.first.is_empty() {
-            return Pin::new(&mut self.line).poll_read(cx, buffer);
+            return Pin::new(&mut self.stream).poll_read(cx, buffer);
         }
         let length = self.first.len().min(buffer.remaining());
         buffer.put_slice(&self.first[..length]);
@@ -260,14 +259,14 @@ impl AsyncRead for Switched {
 
 impl AsyncWrite for Switched {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.line).poll_write(cx, buffer)
+        Pin::new(&mut self.stream).poll_write(cx, buffer)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.line).poll_flush(cx)
+        Pin::new(&mut self.stream).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.line).poll_shutdown(cx)
+        Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }

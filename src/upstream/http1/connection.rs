@@ -14,8 +14,8 @@ use tokio::time::{Instant, Sleep};
 
 use crate::upstream::error::Error;
 use crate::upstream::http1::head::{self, Head, Malformed, Parsed};
-use crate::upstream::http1::line::Line;
 use crate::upstream::http1::request_writer::{RequestWriter, Unsent};
+use crate::upstream::target_stream::TargetStream;
 
 /// Size of the read buffer: the initial size, and the maximum size for a target that fills the buffer.
 const READ_BYTES_MIN: usize = 8 * 1024;
@@ -28,7 +28,7 @@ const CONTINUE_WAIT: Duration = Duration::from_secs(1);
 /// A connection that is idle or serves one exchange.
 #[derive(Debug)]
 pub(crate) struct Connection {
-    pub(crate) line: Line,
+    pub(crate) stream: TargetStream,
     /// Maximum time to wait for the head of a response (`response_timeout`).
     timeout: Duration,
     /// The timer for the head of a response. It stays registered between exchanges, and is reset only when it expires
@@ -53,8 +53,8 @@ struct Read {
 }
 
 impl Connection {
-    pub(crate) fn new(line: Line, timeout: Duration, fields_max: usize) -> Self {
-        Self { line, timeout, timer: None, buffer: BytesMut::new(), read_bytes: READ_BYTES_MIN, fields_max }
+    pub(crate) fn new(stream: TargetStream, timeout: Duration, fields_max: usize) -> Self {
+        Self { stream, timeout, timer: None, buffer: BytesMut::new(), read_bytes: READ_BYTES_MIN, fields_max }
     }
 
     /// Frees the read buffer while the connection is idle.
@@ -72,7 +72,7 @@ impl Connection {
 
     /// Whether the connection can be used for another exchange. A close that has not arrived yet cannot be seen.
     pub(crate) fn is_open(&self) -> bool {
-        self.line.is_quiet()
+        self.stream.is_quiet()
     }
 
     /// Sends `request` and waits for the head of the response. The timeout starts again whenever a part of the request
@@ -88,7 +88,7 @@ impl Connection {
         let mut awaiting: Option<Pin<Box<Sleep>>> = None;
         poll_fn(|cx| {
             if !request.is_written() && unsent.is_none() {
-                match request.poll_write(&mut self.line, cx) {
+                match request.poll_write(&mut self.stream, cx) {
                     Poll::Ready(Err(Unsent::Client(error))) => return Poll::Ready(Err(Error::of_body(error))),
                     // The target may have sent a response that says why before it stopped reading, so keep reading.
                     Poll::Ready(Err(Unsent::Target(error))) => unsent = Some(error),
@@ -170,7 +170,7 @@ impl Connection {
         if self.buffer.capacity() < self.read_bytes / 4 {
             self.buffer = BytesMut::with_capacity(self.read_bytes);
         }
-        let length = ready!(pin!(self.line.read_buf(&mut self.buffer)).poll(cx))?;
+        let length = ready!(pin!(self.stream.read_buf(&mut self.buffer)).poll(cx))?;
         if length >= self.read_bytes {
             self.read_bytes = (2 * self.read_bytes).min(READ_BYTES_MAX);
         }

@@ -13,7 +13,6 @@ mod decoder;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
 pub(super) mod head;
-pub(super) mod line;
 pub(super) mod request_writer;
 pub(super) mod response_body;
 #[cfg(test)]

@@ -16,7 +16,7 @@ use tokio::io::AsyncWrite as _;
 use crate::message::body::Body;
 use crate::message::own_fields::OwnFields;
 use crate::message::{BoxError, Request, framing};
-use crate::upstream::http1::line::Line;
+use crate::upstream::target_stream::TargetStream;
 
 /// Initial capacity for a head. The head of a signed-in request is about this large.
 const HEAD_BYTES: usize = 4096;
@@ -222,7 +222,7 @@ impl RequestWriter {
     ///
     /// [`Unsent`] says whether the client or the target caused the error. Do not call `poll_write` again after an
     /// error.
-    pub(crate) fn poll_write(&mut self, line: &mut Line, cx: &mut Context<'_>) -> Poll<Result<(), Unsent>> {
+    pub(crate) fn poll_write(&mut self, stream: &mut TargetStream, cx: &mut Context<'_>) -> Poll<Result<(), Unsent>> {
         loop {
             if self.piece.is_none() && self.framing != Framing::Over && !self.awaits_continue {
                 // Read the body before writing the head, so that a small body is sent together with the head.
@@ -239,15 +239,15 @@ impl RequestWriter {
                 }
             }
             if self.head_left.is_empty() && self.piece.is_none() {
-                ready!(Pin::new(line).poll_flush(cx)).map_err(Unsent::Target)?;
+                ready!(Pin::new(stream).poll_flush(cx)).map_err(Unsent::Target)?;
                 self.is_flushed = true;
                 return if self.framing == Framing::Over { Poll::Ready(Ok(())) } else { Poll::Pending };
             }
-            let written = match ready!(self.poll_pieces(line, cx)) {
+            let written = match ready!(self.poll_pieces(stream, cx)) {
                 Ok(0) => return Poll::Ready(Err(Unsent::Target(io::ErrorKind::WriteZero.into()))),
                 Ok(written) => written,
                 Err(error) => {
-                    self.is_begun |= line.may_fail_in_part();
+                    self.is_begun |= stream.may_fail_in_part();
                     return Poll::Ready(Err(Unsent::Target(error)));
                 }
             };
@@ -257,10 +257,10 @@ impl RequestWriter {
         }
     }
 
-    fn poll_pieces(&self, line: &mut Line, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        let Some(piece) = &self.piece else { return Pin::new(line).poll_write(cx, &self.head_left) };
+    fn poll_pieces(&self, stream: &mut TargetStream, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let Some(piece) = &self.piece else { return Pin::new(stream).poll_write(cx, &self.head_left) };
         let pieces = [&self.head_left, &piece.before, &piece.data, &piece.after].map(|piece| IoSlice::new(piece));
-        Pin::new(line).poll_write_vectored(cx, &pieces)
+        Pin::new(stream).poll_write_vectored(cx, &pieces)
     }
 
     fn advance(&mut self, mut written: usize) {

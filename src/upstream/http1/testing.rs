@@ -11,7 +11,7 @@ use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use crate::crypto::provider;
 use crate::socket::Socket;
-use crate::upstream::http1::line::Line;
+use crate::upstream::target_stream::TargetStream;
 use crate::upstream::tls;
 
 /// Approximate number of unread bytes that the kernel buffers, in each direction and at each end.
@@ -26,18 +26,18 @@ async fn sockets() -> (Socket, TcpStream) {
     (Socket::new(stream).expect("a socket"), target)
 }
 
-/// A line over TCP.
-pub(super) async fn pair() -> (Line, TcpStream) {
+/// A stream over TCP.
+pub(super) async fn pair() -> (TargetStream, TcpStream) {
     let (socket, target) = sockets().await;
-    (Line::plain(socket), target)
+    (TargetStream::plain(socket), target)
 }
 
-/// A line over TLS.
-pub(super) async fn secured_pair() -> (Line, TlsStream<TcpStream>) {
+/// A stream over TLS.
+pub(super) async fn secured_pair() -> (TargetStream, TlsStream<TcpStream>) {
     let (socket, target) = sockets().await;
     let connecting = TlsConnector::from(tls::trusting()).connect(ServerName::try_from("app").expect("a name"), socket);
     let (stream, target) = tokio::join!(connecting, TlsAcceptor::from(server()).accept(target));
-    (Line::secured(stream.expect("a handshake")), target.expect("a handshake"))
+    (TargetStream::secured(stream.expect("a handshake")), target.expect("a handshake"))
 }
 
 fn server() -> Arc<ServerConfig> {

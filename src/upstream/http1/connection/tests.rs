@@ -19,8 +19,8 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A connection, and the target's end of it.
 async fn pair() -> (Connection, TcpStream) {
-    let (line, target) = testing::pair().await;
-    (Connection::new(line, TIMEOUT, 100), target)
+    let (stream, target) = testing::pair().await;
+    (Connection::new(stream, TIMEOUT, 100), target)
 }
 
 async fn request(method: Method, body: Body) -> Box<RequestWriter> {
@@ -160,15 +160,15 @@ async fn only_a_quiet_connection_is_open() {
 
 #[tokio::test]
 async fn a_connection_that_the_target_closed_is_not_open_to_a_task_whose_turn_is_used_up() {
-    let (line, target) = testing::secured_pair().await;
-    let connection = Connection::new(line, TIMEOUT, 100);
+    let (stream, target) = testing::secured_pair().await;
+    let connection = Connection::new(stream, TIMEOUT, 100);
     assert!(connection.is_open());
     drop(target);
     while connection.is_open() {
         tokio::task::yield_now().await;
     }
-    let (line, target) = testing::secured_pair().await;
-    let connection = Connection::new(line, TIMEOUT, 100);
+    let (stream, target) = testing::secured_pair().await;
+    let connection = Connection::new(stream, TIMEOUT, 100);
     drop(target);
     // Nobody has polled `connection` since its target closed. `other` was closed later, so when its close has arrived,
     // that of `connection` has, too.

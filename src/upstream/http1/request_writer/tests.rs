@@ -49,9 +49,9 @@ async fn request(method: &str, fields: &[(&'static str, &str)], body: Body) -> B
 
 /// The bytes that arrive at the target, and the result of writing.
 async fn sent(request: &mut RequestWriter) -> (String, Result<(), Unsent>) {
-    let (mut line, mut target) = pair().await;
-    let written = poll_fn(|cx| request.poll_write(&mut line, cx)).await;
-    drop(line);
+    let (mut stream, mut target) = pair().await;
+    let written = poll_fn(|cx| request.poll_write(&mut stream, cx)).await;
+    drop(stream);
     let mut text = String::new();
     target.read_to_string(&mut text).await.expect("reads");
     (text, written)
@@ -165,15 +165,15 @@ async fn g_04_a_body_of_another_length_than_was_said_is_never_whole() {
 
 #[tokio::test]
 async fn a_request_of_which_no_byte_could_be_written_can_be_offered_to_another_target() {
-    let (mut line, target) = pair().await;
+    let (mut stream, target) = pair().await;
     SockRef::from(&target).set_linger(Some(Duration::ZERO)).expect("a socket");
     drop(target);
     // In production the reset arrives after the connection was checked and before the request is written.
-    while line.is_quiet() {
+    while stream.is_quiet() {
         tokio::task::yield_now().await;
     }
     let mut request = request("POST", &[], streaming(None, data(&["or", "der"]))).await;
-    let written = poll_fn(|cx| request.poll_write(&mut line, cx)).await;
+    let written = poll_fn(|cx| request.poll_write(&mut stream, cx)).await;
     assert!(matches!(written, Err(Unsent::Target(_))), "{written:?}");
     assert!(request.is_whole(), "all of it is still here, and nobody has seen anything of it");
     let (text, written) = sent(&mut request).await;
@@ -186,13 +186,13 @@ async fn what_tls_has_taken_and_not_sent_is_not_written() {
     let mut kept = 0;
     // A part of each length fits into the sockets. With some lengths, only the end does not fit, and stays in TLS.
     for length in (1..100).map(|turn| turn * 4 * 1024) {
-        let (mut line, mut target) = secured_pair().await;
+        let (mut stream, mut target) = secured_pair().await;
         let mut request = request("PUT", &[], Body::full(vec![b'x'; length])).await;
         let head = request.head.len();
         // Nobody reads, so after a while no more bytes can be written.
         for _ in 0..20 {
             let mut cx = Context::from_waker(Waker::noop());
-            if request.poll_write(&mut line, &mut cx).is_pending() {
+            if request.poll_write(&mut stream, &mut cx).is_pending() {
                 assert!(!request.is_written(), "{length} bytes");
             }
             tokio::task::yield_now().await;
@@ -205,7 +205,7 @@ async fn what_tls_has_taken_and_not_sent_is_not_written() {
                 left -= target.read(&mut vec![0; left]).await.expect("more");
             }
         };
-        let (written, ()) = tokio::join!(poll_fn(|cx| request.poll_write(&mut line, cx)), read);
+        let (written, ()) = tokio::join!(poll_fn(|cx| request.poll_write(&mut stream, cx)), read);
         written.expect("it is written");
         assert!(request.is_written());
     }
@@ -253,19 +253,19 @@ async fn a_get_whose_body_is_trailers_that_are_left_out_has_none_for_the_target(
 #[tokio::test]
 async fn a_request_of_which_a_part_went_out_before_the_line_broke_is_not_whole() {
     for is_secured in [false, true] {
-        let mut line = if is_secured {
-            let (line, target) = secured_pair().await;
+        let mut stream = if is_secured {
+            let (stream, target) = secured_pair().await;
             drop(target);
-            line
+            stream
         } else {
-            let (line, target) = pair().await;
+            let (stream, target) = pair().await;
             drop(target);
-            line
+            stream
         };
         // Larger than what the socket accepts at once. The target's end is closed, so the bytes that are sent cause a
         // reset: there is an error because some bytes were sent.
         let mut request = request("POST", &[], Body::full(vec![b'x'; 1 << 20])).await;
-        let written = poll_fn(|cx| request.poll_write(&mut line, cx)).await;
+        let written = poll_fn(|cx| request.poll_write(&mut stream, cx)).await;
         assert!(matches!(written, Err(Unsent::Target(_))), "{written:?}");
         assert!(
             !request.is_whole(),

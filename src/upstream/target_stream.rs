@@ -16,7 +16,7 @@ use crate::socket::Socket;
 /// A connected stream. Clones share the same stream: the response can be read in one place while the rest of the upload
 /// is written in another.
 #[derive(Clone, Debug)]
-pub(crate) struct Line(Rc<RefCell<Transport>>);
+pub(crate) struct TargetStream(Rc<RefCell<Transport>>);
 
 #[derive(Debug)]
 enum Transport {
@@ -25,7 +25,7 @@ enum Transport {
     Secured(Box<TlsStream<Socket>>),
 }
 
-impl Line {
+impl TargetStream {
     pub(crate) fn plain(socket: Socket) -> Self {
         Self(Rc::new(RefCell::new(Transport::Plain(socket))))
     }
@@ -57,7 +57,7 @@ impl Line {
     }
 }
 
-impl AsyncRead for Line {
+impl AsyncRead for TargetStream {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match &mut *self.0.borrow_mut() {
             Transport::Plain(socket) => Pin::new(socket).poll_read(cx, buffer),
@@ -66,7 +66,7 @@ impl AsyncRead for Line {
     }
 }
 
-impl AsyncWrite for Line {
+impl AsyncWrite for TargetStream {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         match &mut *self.0.borrow_mut() {
             Transport::Plain(socket) => Pin::new(socket).poll_write(cx, bytes),
