@@ -6,7 +6,7 @@ use rustix::io::Errno;
 
 use crate::message::BoxError;
 use crate::message::body::{Malformed, StoodStill, TooSlow};
-use crate::upstream::http1::head;
+use crate::upstream::http1::malformed;
 
 /// Why a request got no response from a target.
 #[derive(Debug, thiserror::Error)]
@@ -34,7 +34,7 @@ pub(crate) enum Error {
     Reset(#[source] io::Error),
     /// The response is not valid HTTP.
     #[error("the target's answer is not valid HTTP")]
-    Malformed(#[source] head::Malformed),
+    Malformed(#[source] malformed::Malformed),
     /// The target closed the connection in the middle of its response, before any byte of it was sent to the client.
     #[error("the target closed the connection in the middle of its answer")]
     BrokenOff(#[source] BoxError),

@@ -13,7 +13,8 @@ use tokio::task::coop::unconstrained;
 use tokio::time::{Instant, Sleep};
 
 use crate::upstream::error::Error;
-use crate::upstream::http1::head::{self, Head, Malformed, Parsed};
+use crate::upstream::http1::head::{self, Head, Parsed};
+use crate::upstream::http1::malformed::{HEAD_BYTES_MAX, Malformed};
 use crate::upstream::http1::request_writer::{RequestWriter, Unsent};
 use crate::upstream::target_stream::TargetStream;
 
@@ -132,7 +133,7 @@ impl Connection {
             let drips = !read.partial.is_empty() && memchr::memchr(b'\n', &more).is_none();
             let mut bytes =
                 if read.partial.is_empty() { more } else { joined(std::mem::take(&mut read.partial), &more) };
-            if drips && bytes.len() <= head::BYTES_MAX {
+            if drips && bytes.len() <= HEAD_BYTES_MAX {
                 read.partial = bytes;
                 continue;
             }
@@ -144,7 +145,7 @@ impl Connection {
                         read.is_continue |= status == StatusCode::CONTINUE;
                         read.interim += length - rest.len();
                         // Without this limit, endless interim responses would keep the client waiting forever.
-                        if read.interim > head::BYTES_MAX {
+                        if read.interim > HEAD_BYTES_MAX {
                             return Poll::Ready(Err(Error::Malformed(Malformed::HeadTooLarge)));
                         }
                         bytes = rest;

@@ -4,10 +4,8 @@ use bytes::{Buf as _, Bytes, BytesMut};
 use http::HeaderMap;
 
 use crate::message::header as names;
-use crate::upstream::http1::head::{self, Length, Malformed};
-
-/// Maximum total size of chunk extensions and trailers in one response. RFC 9112 sets no limit for either.
-pub(super) const ASIDE_BYTES_MAX: usize = 16 * 1024;
+use crate::upstream::http1::head::{self, Length};
+use crate::upstream::http1::malformed::{ASIDE_BYTES_MAX, Malformed};
 
 /// Maximum number of spaces and tabs after the size of a chunk.
 const BLANKS_MAX: u8 = 64;

@@ -8,9 +8,7 @@ use hyper::ext::ReasonPhrase;
 
 use crate::message::Response;
 use crate::message::body::Body;
-
-/// Maximum size of a head. Larger heads are refused. The ALB accepts 32 K (ALB §7.4).
-pub(super) const BYTES_MAX: usize = 64 * 1024;
+use crate::upstream::http1::malformed::{HEAD_BYTES_MAX, Malformed};
 
 /// Number of header fields that fit on the stack. A response with more is rare and is parsed a second time, on the
 /// heap.
@@ -34,29 +32,6 @@ pub(crate) enum Length {
     Exact(u64),
     Chunked,
     UntilClose,
-}
-
-/// Why a target's answer is not valid HTTP/1.1, or is ambiguous.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Malformed {
-    #[error("{0}")]
-    Syntax(httparse::Error),
-    #[error("the status is not a number from 100 to 999")]
-    Status,
-    #[error("a header field has an invalid name or value")]
-    Field,
-    #[error("the head, with the interim responses before it, is larger than {BYTES_MAX} bytes")]
-    HeadTooLarge,
-    #[error("Content-Length is not a number, or has different values")]
-    Length,
-    #[error("Transfer-Encoding is not `chunked`, or comes with Content-Length, or is in an HTTP/1.0 answer")]
-    TransferCoding,
-    #[error("a chunk is malformed (RFC 9112 §7.1)")]
-    Chunk,
-    #[error("chunk extensions and trailers are larger than {} bytes", crate::upstream::http1::decoder::ASIDE_BYTES_MAX)]
-    AsideTooLarge,
-    #[error("the trailers are malformed")]
-    Trailers,
 }
 
 /// The result of parsing the beginning of a response.
@@ -96,9 +71,9 @@ fn parse_into<'b>(
     let parser = httparse::ParserConfig::default();
     let status = parser.parse_response_with_uninit_headers(&mut read, bytes, room);
     let httparse::Status::Complete(end) = status.map_err(Malformed::Syntax)? else {
-        return if bytes.len() > BYTES_MAX { Err(Malformed::HeadTooLarge) } else { Ok(None) };
+        return if bytes.len() > HEAD_BYTES_MAX { Err(Malformed::HeadTooLarge) } else { Ok(None) };
     };
-    if end > BYTES_MAX {
+    if end > HEAD_BYTES_MAX {
         return Err(Malformed::HeadTooLarge);
     }
     let status = read.code.and_then(|code| StatusCode::from_u16(code).ok()).ok_or(Malformed::Status)?;

@@ -13,6 +13,7 @@ mod decoder;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
 pub(super) mod head;
+pub(super) mod malformed;
 pub(super) mod request_writer;
 pub(super) mod response_body;
 #[cfg(test)]

@@ -177,7 +177,7 @@ fn what_is_no_head_is_refused() {
         assert_eq!(read(&many(count)).response.headers().len(), count);
     }
     refused(&many(FIELDS + 1), Malformed::Syntax(httparse::Error::TooManyHeaders));
-    let huge = "a".repeat(BYTES_MAX);
+    let huge = "a".repeat(HEAD_BYTES_MAX);
     refused(&format!("HTTP/1.1 200 OK\r\na: {huge}"), Malformed::HeadTooLarge);
     refused(&format!("HTTP/1.1 200 OK\r\na: {huge}\r\n\r\n"), Malformed::HeadTooLarge);
 }
