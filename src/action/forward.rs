@@ -18,6 +18,7 @@ use crate::message::{Request, Response, forwarded, header as names};
 use crate::session::names::OurCookies;
 use crate::telemetry::metrics::Counter;
 use crate::telemetry::once::Once;
+use crate::upstream;
 use crate::upstream::client::{Client, Unanswered};
 use crate::upstream::error::Error;
 use crate::upstream::upgrade::{self, Bounds, Switched};
@@ -37,7 +38,6 @@ pub(crate) struct Forward {
     pub(crate) told: Arc<Once>,
 }
 
-const GRPC: &[u8] = b"application/grpc";
 const WEBSOCKET: HeaderValue = HeaderValue::from_static("websocket");
 const UPGRADE: HeaderValue = HeaderValue::from_static("upgrade");
 
@@ -56,7 +56,7 @@ impl Forward {
         request: &mut Request,
     ) -> Result<Box<Response>, Rejection> {
         let client = &worker.groups[self.group];
-        check(request.headers())?;
+        check_expectation(request.headers())?;
         let upgrade = upgrade_of(request);
         if upgrade.is_some() {
             check_origin(passage, canonical, request.headers())?;
@@ -64,26 +64,19 @@ impl Forward {
         let named = names::remove_hop_by_hop(request.headers_mut());
         request.body_mut().without(named);
         let mut fields = OwnFields::with_room();
-        // RFC 9110 §10.1.1: `Expect` has no meaning in HTTP/1.0 and without a body.
-        if request.body().is_empty() || request.version() == Version::HTTP_10 {
-            fields.omit(header::EXPECT);
-        }
         self.write_fields(exchange, canonical, request.headers(), &mut fields)?;
-        if upgrade.is_some() {
-            fields.add(header::CONNECTION, UPGRADE);
-            fields.add(header::UPGRADE, WEBSOCKET);
-        }
         if let Some(visitor) = passage.visitor() {
             visitor.apply(client.name(), exchange.started_at, &mut fields)?;
         }
         let timeout = client.response_timeout();
         request.body_mut().limit_idle(timeout);
         request.body_mut().protect(&self.protected);
-        let answered = client.send(request, &canonical.target, &fields).await;
-        let mut answered = answered.map_err(|unanswered| rejection(exchange, *unanswered))?;
+        let request =
+            upstream::request::Request { from_client: request, target: &canonical.target, fields: &fields, upgrade };
+        let mut answered = client.send(request).await.map_err(|unanswered| rejection(exchange, *unanswered))?;
         self.protect_cookies(client, &answered.target, &mut answered.response);
         exchange.target = Some(answered.target);
-        finish(worker, client, passage, upgrade, answered.response, answered.switched)
+        Ok(finish(worker, client, passage, answered.response, answered.switched))
     }
 
     /// Adds the fields that the target is told. They take the place of the client's fields of the same names.
@@ -141,26 +134,11 @@ fn count_dropped_cookies(told: &Once, counter: &Counter, target: &str, dropped: 
     }
 }
 
-/// Refuses requests that the target cannot handle.
-fn check(headers: &HeaderMap) -> Result<(), Reason> {
+/// Refuses expectations that Vestibule cannot meet.
+fn check_expectation(headers: &HeaderMap) -> Result<(), Reason> {
     // RFC 9110 §10.1.1; hyper answers 100 when the body is first read: after every gate, and when the target has said so.
     let is_other = |value: &HeaderValue| !value.as_bytes().eq_ignore_ascii_case(b"100-continue");
-    if headers.get_all(header::EXPECT).iter().any(is_other) {
-        return Err(Reason::RequestExpectation);
-    }
-    // ALB §9.1: gRPC needs HTTP/2 and trailers to the target.
-    if headers.get(header::CONTENT_TYPE).is_some_and(is_grpc) {
-        return Err(Reason::UpstreamProtocol);
-    }
-    Ok(())
-}
-
-/// Whether a content type is that of gRPC: `application/grpc`, or with a format as `application/grpc+proto`. gRPC-Web
-/// (`application/grpc-web`) is made for HTTP/1.1.
-fn is_grpc(content_type: &HeaderValue) -> bool {
-    let kind = content_type.as_bytes().split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
-    let (name, rest) = kind.split_at(GRPC.len().min(kind.len()));
-    name.eq_ignore_ascii_case(GRPC) && matches!(rest.first(), None | Some(b'+'))
+    if headers.get_all(header::EXPECT).iter().any(is_other) { Err(Reason::RequestExpectation) } else { Ok(()) }
 }
 
 /// The upgrade of the client to a WebSocket, if it requests one. Other upgrades are not forwarded (attacks W-05).
@@ -194,34 +172,25 @@ fn check_origin(passage: &Passage, canonical: &CanonicalRequest, headers: &Heade
     if is_ours { Ok(()) } else { Err(Reason::RequestOrigin) }
 }
 
-/// Removes hop-by-hop headers from the response. If both sides switch protocols, connects the streams.
+/// The response to the client. If both sides switch protocols, connects the streams.
 fn finish(
     worker: &Worker,
     client: &Client,
     passage: &Passage,
-    upgrade: Option<OnUpgrade>,
     mut response: Box<Response>,
     switched: Option<Box<Switched>>,
-) -> Result<Box<Response>, Rejection> {
-    let Some(to_target) = switched else {
-        let named = names::remove_hop_by_hop(response.headers_mut());
-        response.body_mut().without(named);
-        let is_long = http_body::Body::size_hint(response.body()).exact().is_none();
-        if is_long && let Some(is_over) = is_over(&worker.clock, passage) {
-            response.body_mut().end_when(is_over);
-        }
-        return Ok(response);
-    };
-    let switches =
-        response.headers().get(header::UPGRADE).is_some_and(|to| to.as_bytes().eq_ignore_ascii_case(b"websocket"));
-    // 101 in response to a request without `Upgrade` is a malformed response (attacks G-06).
-    let Some(from_client) = upgrade.filter(|_| switches) else { return Err(Reason::UpstreamMalformed.into()) };
-    let bounds = Bounds { idle_timeout: client.response_timeout(), is_over: is_over(&worker.clock, passage) };
-    worker.spawner.spawn_local(|draining| upgrade::join(from_client, *to_target, bounds, draining));
-    names::remove_hop_by_hop(response.headers_mut());
-    response.headers_mut().insert(header::CONNECTION, UPGRADE);
-    response.headers_mut().insert(header::UPGRADE, WEBSOCKET);
-    Ok(response)
+) -> Box<Response> {
+    if let Some(switched) = switched {
+        let bounds = Bounds { idle_timeout: client.response_timeout(), is_over: is_over(&worker.clock, passage) };
+        worker.spawner.spawn_local(|draining| upgrade::join(*switched, bounds, draining));
+        response.headers_mut().insert(header::CONNECTION, UPGRADE);
+        response.headers_mut().insert(header::UPGRADE, WEBSOCKET);
+    } else if http_body::Body::size_hint(response.body()).exact().is_none()
+        && let Some(is_over) = is_over(&worker.clock, passage)
+    {
+        response.body_mut().end_when(is_over);
+    }
+    response
 }
 
 /// Checks whether the evidence for the user of an exchange still holds, because a long exchange must end with it (attacks W-03).
@@ -235,6 +204,7 @@ fn rejection(exchange: &mut Exchange, unanswered: Unanswered) -> Rejection {
     exchange.target = unanswered.target;
     let reason = match &unanswered.error {
         Error::NoTargets => Reason::UpstreamNoTarget,
+        Error::Protocol => Reason::UpstreamProtocol,
         Error::Name(_) => Reason::UpstreamName,
         Error::Connect(_) => Reason::UpstreamUnreachable,
         Error::ConnectTimeout(_) => Reason::UpstreamConnectTimeout,
@@ -266,17 +236,5 @@ mod tests {
         lease.is_withdrawn.set(true);
         assert!(ends());
         assert!(is_over(&clock, &Passage::ungated()).is_none());
-    }
-
-    #[test]
-    fn grpc_is_told_from_what_only_begins_like_it() {
-        let is = |text: &'static str| is_grpc(&HeaderValue::from_static(text));
-        for text in ["application/grpc", "application/grpc+proto", "Application/GRPC", "application/grpc; a=b"] {
-            assert!(is(text), "{text}");
-        }
-        for text in ["application/grpc-web", "application/grpc-web+proto", "application/grpc-web-text", "application/g"]
-        {
-            assert!(!is(text), "{text}");
-        }
     }
 }

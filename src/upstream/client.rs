@@ -5,24 +5,17 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::StatusCode;
-use http::uri::PathAndQuery;
-
 use crate::clock::Clock;
 use crate::drain::{self, Spawner};
-use crate::message::own_fields::OwnFields;
-use crate::message::{Request, Response};
+use crate::message::Response;
 use crate::telemetry::metrics::Counter;
 use crate::upstream::connect;
 use crate::upstream::error::Error;
 use crate::upstream::group::TargetGroup;
-use crate::upstream::http1::connection::Connection;
-use crate::upstream::http1::head::Head;
-use crate::upstream::http1::request_writer::RequestWriter;
-use crate::upstream::http1::response_body::{self, ReturnToPool};
-use crate::upstream::http1::upload;
 use crate::upstream::metrics::Metrics;
-use crate::upstream::pool::Pool;
+use crate::upstream::pool::{Pool, ReturnToPool};
+use crate::upstream::protocol::{Begun, Exchange};
+use crate::upstream::request::Request;
 use crate::upstream::upgrade::Switched;
 
 /// Maximum number of targets tried for one request. More would only make the client wait.
@@ -45,7 +38,7 @@ pub(crate) struct Client {
 #[derive(Debug)]
 pub(crate) struct Answered {
     pub(crate) response: Box<Response>,
-    /// The stream to the target if it responded with 101 (Switching Protocols).
+    /// Both connections if the target responded with 101 (Switching Protocols).
     pub(crate) switched: Option<Box<Switched>>,
     /// `host:port` of the target that answered.
     pub(crate) target: Rc<str>,
@@ -89,20 +82,14 @@ impl Client {
         self.group.settings.response_timeout
     }
 
-    /// Sends `request` to targets in turn until one responds. Takes the body out of `request`. The request line
-    /// contains `target`. Each field in `fields` replaces the request's own fields of that name.
+    /// Sends `request` to targets in turn until one responds. Takes the body out of the client's request.
     ///
     /// Retries only in two cases: no target has received any byte of the request, or the request is idempotent, has no
     /// body, and the connection was closed. Tries at most three targets.
-    pub(crate) async fn send(
-        &self,
-        request: &mut Request,
-        target: &PathAndQuery,
-        fields: &OwnFields,
-    ) -> Result<Answered, Box<Unanswered>> {
-        let answered = match RequestWriter::new(request, target, fields).await {
-            Ok(request) => self.offer_to_each(request).await,
-            Err(error) => Err(Box::new(Unanswered { error: Error::of_body(error), target: None })),
+    pub(crate) async fn send(&self, request: Request<'_>) -> Result<Answered, Box<Unanswered>> {
+        let answered = match Exchange::new(request).await {
+            Ok(exchange) => self.offer_to_each(exchange).await,
+            Err(error) => Err(Box::new(Unanswered { error, target: None })),
         };
         if answered.is_err() {
             self.metrics.errors.increment();
@@ -110,20 +97,24 @@ impl Client {
         answered
     }
 
-    async fn offer_to_each(&self, mut request: Box<RequestWriter>) -> Result<Answered, Box<Unanswered>> {
+    async fn offer_to_each(&self, mut exchange: Exchange<'_>) -> Result<Answered, Box<Unanswered>> {
         let mut offers = 0;
         let turn = self.turn.get();
         self.turn.set(turn.wrapping_add(1));
         let mut last = None;
         for target in self.group.order::<ATTEMPTS_MAX>(turn, self.clock.instant()) {
-            match self.offer(target, &mut request, &mut offers).await {
-                Ok((connection, head)) => {
-                    let answered = self.answered(target, request, connection, head).await;
+            if let Err(error) = exchange.check() {
+                last = Some(Box::new(Unanswered { error, target: None }));
+                continue;
+            }
+            match self.offer(target, &mut exchange, &mut offers).await {
+                Ok(begun) => {
+                    let answered = self.answered(target, begun).await;
                     return answered.map_err(|error| self.unanswered(target, error));
                 }
                 Err(error) => last = Some(self.unanswered(target, error)),
             }
-            if !request.is_whole() {
+            if !exchange.is_whole() {
                 break;
             }
         }
@@ -136,21 +127,16 @@ impl Client {
 
     /// Sends to one target, over an idle connection if there is one. If this fails and another target may be tried, no
     /// byte of the request is lost.
-    async fn offer(
-        &self,
-        target: usize,
-        request: &mut RequestWriter,
-        offers: &mut usize,
-    ) -> Result<(Connection, Head), Error> {
+    async fn offer(&self, target: usize, exchange: &mut Exchange<'_>, offers: &mut usize) -> Result<Begun, Error> {
         let mut was_sent = false;
-        while let Some(mut idle) = self.pools[target].take(self.clock.instant(), self.group.settings.idle_timeout) {
+        while let Some(idle) = self.pools[target].take(self.clock.instant(), self.group.settings.idle_timeout) {
             self.count(offers);
-            match idle.exchange(request).await {
-                Ok(head) => return Ok((idle, head)),
+            match exchange.over(idle).await {
+                Ok(begun) => return Ok(begun),
                 // The target closed the connection before any byte of the request was sent.
-                Err(Error::Reset(_)) if request.is_whole() => {}
+                Err(Error::Reset(_)) if exchange.is_whole() => {}
                 // Retry over a new connection. Otherwise a request that makes the target close its connection would close every idle one.
-                Err(Error::Reset(_)) if request.rewind() => {
+                Err(Error::Reset(_)) if exchange.rewind() => {
                     was_sent = true;
                     break;
                 }
@@ -160,7 +146,7 @@ impl Client {
         self.count(offers);
         // Boxed, so that the future of a request over an idle connection does not include the size of a handshake.
         let connecting = connect::connect(&self.group.settings, &self.group.targets[target].settings);
-        let mut connection = match Box::pin(connecting).await {
+        let connection = match Box::pin(connecting).await {
             Ok(connection) => connection,
             Err(error) => {
                 if !error.is_ours() {
@@ -170,20 +156,18 @@ impl Client {
             }
         };
         self.metrics.connections.increment();
-        match connection.exchange(request).await {
+        let begun = exchange.over(connection).await;
+        match &begun {
             // The target accepted the connection and closed it at once, as programs do while they start or stop. Another target may be tried.
             Err(error @ Error::Reset(_)) => {
-                self.group.skip(target, self.clock.instant(), &error);
+                self.group.skip(target, self.clock.instant(), error);
                 if !was_sent {
-                    request.rewind();
+                    exchange.rewind();
                 }
-                Err(error)
             }
-            other => {
-                self.group.accepted(target);
-                other.map(|head| (connection, head))
-            }
+            _ => self.group.accepted(target),
         }
+        begun
     }
 
     /// Counts an attempt. Every attempt after the first counts as a retry.
@@ -194,35 +178,15 @@ impl Client {
         *offers += 1;
     }
 
-    /// The response, whose body is read from `connection`.
-    async fn answered(
-        &self,
-        target: usize,
-        mut request: Box<RequestWriter>,
-        connection: Connection,
-        head: Head,
-    ) -> Result<Answered, Error> {
-        let Head { mut response, length, keeps_open, rest } = head;
-        let name = Rc::clone(&self.names[target]);
-        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-            let switched = Some(Box::new(Switched::new(connection.stream, rest)));
-            return Ok(Answered { response, switched, target: name });
-        }
-        let is_reusable = keeps_open && request.is_written() && !request.is_last();
-        // A body that waits for 100 (Continue) is not sent after the final response: the target did not ask for it.
-        if !request.is_written() && !request.awaits_continue() {
-            request.lift_rate();
-            upload::finish(request, &connection, self.response_timeout(), &self.spawner);
-        }
-        let return_to_pool = is_reusable.then(|| ReturnToPool {
+    /// The response of a target that has begun to respond.
+    async fn answered(&self, target: usize, begun: Begun) -> Result<Answered, Error> {
+        let return_to_pool = ReturnToPool {
             pool: Rc::clone(&self.pools[target]),
             idle_max: self.group.settings.idle_max,
             clock: self.clock.clone(),
-        });
-        let mut body = response_body::body(rest, length, connection, return_to_pool).await.map_err(Error::of_answer)?;
-        body.limit_idle(self.response_timeout());
-        *response.body_mut() = body;
-        Ok(Answered { response, switched: None, target: name })
+        };
+        let (response, switched) = begun.answer(return_to_pool, self.response_timeout(), &self.spawner).await?;
+        Ok(Answered { response, switched, target: Rc::clone(&self.names[target]) })
     }
 }
 

@@ -14,6 +14,9 @@ pub(crate) enum Error {
     /// The group has no targets.
     #[error("the target group has no targets")]
     NoTargets,
+    /// The protocol of the targets cannot carry the request.
+    #[error("gRPC needs HTTP/2, and the target uses HTTP/1.1")]
+    Protocol,
     /// The DNS name of the target could not be resolved.
     #[error("the target's name could not be resolved")]
     Name(#[source] io::Error),

@@ -10,6 +10,8 @@ pub(crate) mod group;
 mod http1;
 pub(crate) mod metrics;
 mod pool;
+mod protocol;
+pub(crate) mod request;
 pub(crate) mod settings;
 mod target_stream;
 pub(crate) mod tls;

@@ -1,8 +1,10 @@
 //! Idle connections of one worker to one target.
 
 use std::cell::RefCell;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use crate::clock::Clock;
 use crate::upstream::http1::connection::Connection;
 
 /// Idle connections, the most recently used last. The target is least likely to be closing that one.
@@ -49,5 +51,21 @@ impl Pool {
         for idle in idle.iter_mut() {
             idle.connection.forget_waiter();
         }
+    }
+}
+
+/// Puts a connection back into its pool when the response has been read to its end. If the response was cut short, the
+/// connection is closed.
+#[derive(Debug)]
+pub(crate) struct ReturnToPool {
+    pub(crate) pool: Rc<Pool>,
+    /// Maximum number of connections in the pool.
+    pub(crate) idle_max: usize,
+    pub(crate) clock: Clock,
+}
+
+impl ReturnToPool {
+    pub(crate) fn take_back(&self, connection: Connection) {
+        self.pool.put(connection, self.clock.instant(), self.idle_max);
     }
 }

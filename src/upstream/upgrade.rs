@@ -20,9 +20,16 @@ use crate::message::body::SESSION_BEAT;
 use crate::upstream::target_stream::TargetStream;
 use crate::upstream::websocket::{Cause, Frames};
 
-/// The stream to a target that has answered 101 (RFC 9110 §15.2.2).
+/// A client and a target that change the protocol of their connections: the target has answered 101 (RFC 9110 §15.2.2).
 #[derive(Debug)]
 pub(crate) struct Switched {
+    client: OnUpgrade,
+    target: ToTarget,
+}
+
+/// The stream to a target after the head of its response.
+#[derive(Debug)]
+struct ToTarget {
     /// Bytes that arrived after the head of the response.
     first: Bytes,
     stream: TargetStream,
@@ -38,8 +45,9 @@ pub(crate) struct Bounds {
 }
 
 impl Switched {
-    pub(super) fn new(stream: TargetStream, first: Bytes) -> Self {
-        Self { first, stream }
+    /// `first` are the bytes that were read after the head of the response.
+    pub(super) fn new(client: OnUpgrade, stream: TargetStream, first: Bytes) -> Self {
+        Self { client, target: ToTarget { first, stream } }
     }
 }
 
@@ -49,14 +57,14 @@ const CLOSE_TIME_MAX: Duration = Duration::from_secs(5);
 /// The same limit if the session has ended or the client was silent for too long.
 const CLOSE_TIME_MAX_SHORT: Duration = Duration::from_secs(1);
 
-/// Forwards bytes between `client` and `target`, once the client has switched protocols, too.
+/// Forwards bytes between the client and the target, once the client has switched protocols, too.
 ///
 /// When the process stops, Vestibule sends a closing frame to the client. The client answers with a closing frame,
 /// which is forwarded to the target, and the target answers it. Until then, data from both ends is still forwarded, as
 /// far as the protocol allows (docs/decisions/0012).
-pub(crate) async fn join(client: OnUpgrade, target: Switched, bounds: Bounds, mut draining: Draining) {
-    let Ok(client) = client.await else { return };
-    let mut tunnel = Tunnel::new(TokioIo::new(client), target);
+pub(crate) async fn join(switched: Switched, bounds: Bounds, mut draining: Draining) {
+    let Ok(client) = switched.client.await else { return };
+    let mut tunnel = Tunnel::new(TokioIo::new(client), switched.target);
     let moved = Rc::clone(&tunnel.moves);
     // Cancel-safe: bytes that a `Half` has read and not written stay in its buffer.
     let cause = tokio::select! {
@@ -98,14 +106,14 @@ async fn stands_still(moved: Moves, timeout: Duration) {
 /// Two byte streams. The bytes of each are forwarded to the other.
 struct Tunnel<C> {
     client: C,
-    target: Switched,
+    target: ToTarget,
     to_target: Half,
     to_client: Half,
     moves: Moves,
 }
 
 impl<C: AsyncRead + AsyncWrite + Unpin> Tunnel<C> {
-    fn new(client: C, target: Switched) -> Self {
+    fn new(client: C, target: ToTarget) -> Self {
         let moves = Moves::new(Cell::new(1));
         let half = || Half::new(Rc::clone(&moves));
         Self { client, target, to_target: half(), to_client: half(), moves }
@@ -245,7 +253,7 @@ impl Half {
     }
 }
 
-impl AsyncRead for Switched {
+impl AsyncRead for ToTarget {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         if self.first.is_empty() {
             return Pin::new(&mut self.stream).poll_read(cx, buffer);
@@ -257,7 +265,7 @@ impl AsyncRead for Switched {
     }
 }
 
-impl AsyncWrite for Switched {
+impl AsyncWrite for ToTarget {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write(cx, buffer)
     }

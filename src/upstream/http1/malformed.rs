@@ -27,4 +27,6 @@ pub(crate) enum Malformed {
     AsideTooLarge,
     #[error("the trailers are malformed")]
     Trailers,
+    #[error("101 (Switching Protocols) for a protocol that was not asked for")]
+    Switch,
 }

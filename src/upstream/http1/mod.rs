@@ -5,9 +5,11 @@
 //! client. So a connection is either idle in a pool or owned by one exchange, and only decoded bytes leave this module.
 //!
 //! [`request_writer`] writes a request. [`head`] and [`decoder`] parse a response. [`connection`] does both over one
-//! connection. [`response_body`] is the body of the response. [`upload`] sends the rest of a request if the target
-//! responds early. `docs/decisions/0011` says why hyper's client is not used.
+//! connection. [`begun`] makes the response of a head and the connection behind it. [`response_body`] is its body.
+//! [`upload`] sends the rest of a request if the target responds early. `docs/decisions/0011` says why hyper's client is not
+//! used.
 
+pub(super) mod begun;
 pub(super) mod connection;
 mod decoder;
 #[cfg(any(test, fuzzing))]
@@ -15,7 +17,7 @@ pub(crate) mod fuzz;
 pub(super) mod head;
 pub(super) mod malformed;
 pub(super) mod request_writer;
-pub(super) mod response_body;
+mod response_body;
 #[cfg(test)]
 mod testing;
-pub(super) mod upload;
+mod upload;

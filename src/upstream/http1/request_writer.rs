@@ -1,27 +1,29 @@
 //! Writes a request to a target: the head as bytes, and the body in the framing that the head announces (RFC 9112 §6,
 //! §7).
 
-use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf as _, Bytes};
 use http::header::GetAll;
-use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Version, header};
 use http_body::{Body as _, Frame};
 use tokio::io::AsyncWrite as _;
 
 use crate::message::body::Body;
 use crate::message::own_fields::OwnFields;
-use crate::message::{BoxError, Request, framing};
+use crate::message::{BoxError, framing};
+use crate::upstream::error::Error;
+use crate::upstream::request::{Content, Request};
 use crate::upstream::target_stream::TargetStream;
 
 /// Initial capacity for a head. The head of a signed-in request is about this large.
 const HEAD_BYTES: usize = 4096;
 
-/// A request that is being sent. The head is formatted once, and reused for each target that is tried.
+const GRPC: &[u8] = b"application/grpc";
+
+/// A request that is being sent over HTTP/1.1. The head is formatted once, and reused for each target that is tried.
 #[derive(Debug)]
 pub(crate) struct RequestWriter {
     head: Bytes,
@@ -32,9 +34,6 @@ pub(crate) struct RequestWriter {
     /// The trailers that the head announces (RFC 9110 §6.6.2). Other trailers are dropped.
     announced: Vec<HeaderName>,
     piece: Option<Piece>,
-    /// Whether the request can be sent again: the method is idempotent (RFC 9110 §9.2.2) and there is no body, which is
-    /// lost once it is sent.
-    may_be_repeated: bool,
     is_head: bool,
     /// The client waits for 100 (Continue) before it sends the body (RFC 9110 §10.1.1). It gets 100 when the body is
     /// first read.
@@ -88,40 +87,25 @@ impl Piece {
 }
 
 impl RequestWriter {
-    /// Formats the head of `request` and takes its body. The request line contains `target`. Each field in `fields`
-    /// replaces the request's own fields of that name.
-    ///
-    /// Boxed, because it passes through many hands.
-    ///
-    /// # Errors
-    ///
-    /// Returns an error if reading the client's body fails.
-    pub(crate) async fn new(
-        request: &mut Request,
-        target: &PathAndQuery,
-        fields: &OwnFields,
-    ) -> Result<Box<Self>, BoxError> {
-        let mut body = std::mem::take(request.body_mut());
-        let (method, headers) = (request.method(), request.headers());
-        let mut piece = None;
-        let framing = match body.size_hint().exact() {
-            _ if body.is_empty() => Framing::Exact(0),
-            Some(length) => Framing::Exact(length),
-            None if framing::may_have_a_body(method) => Framing::Chunked,
-            // An HTTP/2 client can end a request without a body by an extra empty frame after the head, so the length
-            // is unknown here. Wait for the first data: with chunked framing, a target that ignores the body of a GET
-            // would read the end of the body as the next request.
-            None => {
-                piece = first_data(&mut body).await?.map(Piece::chunk);
-                if piece.is_some() { Framing::Chunked } else { Framing::Exact(0) }
-            }
-        };
+    /// Formats the head of `request` and takes its body.
+    pub(crate) fn new(request: &mut Request<'_>, content: &mut Content) -> Self {
+        let body = std::mem::take(request.from_client.body_mut());
+        let from_client = &*request.from_client;
+        let (method, headers) = (from_client.method(), from_client.headers());
+        let framing = content.length.map_or(Framing::Chunked, Framing::Exact);
+        let has_body = !content.is_empty();
+        // RFC 9110 §10.1.1: `Expect` has no meaning in HTTP/1.0 and without a body.
+        let awaits_continue =
+            has_body && from_client.version() != Version::HTTP_10 && headers.contains_key(header::EXPECT);
         let mut head = Vec::with_capacity(HEAD_BYTES);
         head.extend_from_slice(method.as_str().as_bytes());
         head.push(b' ');
-        head.extend_from_slice(target.as_str().as_bytes());
+        head.extend_from_slice(request.target.as_str().as_bytes());
         head.extend_from_slice(b" HTTP/1.1\r\n");
-        let had_length = write_fields(&mut head, headers, fields);
+        let had_length = write_fields(&mut head, headers, request.fields, awaits_continue);
+        if request.upgrade.is_some() {
+            head.extend_from_slice(b"connection: upgrade\r\nupgrade: websocket\r\n");
+        }
         let says_length = had_length || framing::may_have_a_body(method);
         let mut announced = Vec::new();
         match framing {
@@ -138,31 +122,26 @@ impl RequestWriter {
         }
         // ALB §10.6: few targets read the body of a GET. Such a target would read the body as the next request, so the
         // connection is closed.
-        let is_last = framing != Framing::Exact(0) && matches!(*method, Method::GET | Method::HEAD);
+        let is_last = has_body && matches!(*method, Method::GET | Method::HEAD);
         if is_last {
             head.extend_from_slice(b"connection: close\r\n");
         }
         head.extend_from_slice(b"\r\n");
         let head = Bytes::from(head);
-        let is_idempotent =
-            matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS | Method::PUT | Method::DELETE);
-        let awaits_continue =
-            framing != Framing::Exact(0) && !fields.replaces(&header::EXPECT) && headers.contains_key(header::EXPECT);
-        Ok(Box::new(Self {
+        Self {
             head_left: head.clone(),
             head,
-            may_be_repeated: is_idempotent && framing == Framing::Exact(0),
-            framing: if framing == Framing::Exact(0) { Framing::Over } else { framing },
+            framing: if has_body { framing } else { Framing::Over },
             body,
             announced,
-            piece,
+            piece: content.first.take().map(Piece::chunk),
             is_head: *method == Method::HEAD,
             awaits_continue,
             is_last,
             is_begun: false,
             is_flushed: false,
             moves: 0,
-        }))
+        }
     }
 
     /// Whether the method is HEAD: the response has no body.
@@ -196,14 +175,10 @@ impl RequestWriter {
         !self.is_begun
     }
 
-    /// Resets the request so that it can be sent again, if sending it twice does no harm. Returns whether it can be
-    /// sent again.
-    pub(crate) fn rewind(&mut self) -> bool {
-        if self.may_be_repeated {
-            self.head_left = self.head.clone();
-            (self.is_begun, self.is_flushed) = (false, false);
-        }
-        self.is_whole()
+    /// Resets a request without a body so that it is sent again.
+    pub(crate) fn rewind(&mut self) {
+        self.head_left = self.head.clone();
+        (self.is_begun, self.is_flushed) = (false, false);
     }
 
     /// Whether the whole request is written and flushed.
@@ -311,18 +286,6 @@ impl RequestWriter {
     }
 }
 
-/// Reads the first data of `body`. `None` if the body ends without data; its trailers are dropped.
-async fn first_data(body: &mut Body) -> Result<Option<Bytes>, BoxError> {
-    while let Some(frame) = poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx)).await.transpose()? {
-        match frame.into_data() {
-            Ok(data) if data.is_empty() => {}
-            Ok(data) => return Ok(Some(data)),
-            Err(_trailers) => break,
-        }
-    }
-    Ok(None)
-}
-
 /// The field names in comma-separated lists.
 fn names(lists: GetAll<'_, HeaderValue>) -> Vec<HeaderName> {
     let names = lists.iter().flat_map(|list| list.as_bytes().split(|byte| *byte == b','));
@@ -330,14 +293,14 @@ fn names(lists: GetAll<'_, HeaderValue>) -> Vec<HeaderName> {
 }
 
 /// Writes `headers`, with the fields of `own` replacing those of the same name. Skips `Content-Length` and
-/// `Transfer-Encoding`: the caller writes the framing that the body really has. Returns whether there was a
-/// `Content-Length`.
-fn write_fields(bytes: &mut Vec<u8>, headers: &HeaderMap, own: &OwnFields) -> bool {
+/// `Transfer-Encoding`: the caller writes the framing that the body really has. Skips `Expect` unless `expects`. Returns
+/// whether there was a `Content-Length`.
+fn write_fields(bytes: &mut Vec<u8>, headers: &HeaderMap, own: &OwnFields, expects: bool) -> bool {
     let mut had_length = false;
     for (name, value) in headers {
         if *name == header::CONTENT_LENGTH || *name == header::TRANSFER_ENCODING {
             had_length |= *name == header::CONTENT_LENGTH;
-        } else if !own.replaces(name) {
+        } else if !own.replaces(name) && (expects || *name != header::EXPECT) {
             write_field(bytes, name, value);
         }
     }
@@ -352,6 +315,23 @@ fn write_field(bytes: &mut Vec<u8>, name: &HeaderName, value: &HeaderValue) {
     bytes.extend_from_slice(b": ");
     bytes.extend_from_slice(value.as_bytes());
     bytes.extend_from_slice(b"\r\n");
+}
+
+/// Refuses a request that HTTP/1.1 cannot carry: gRPC needs HTTP/2 (ALB §9.1).
+///
+/// # Errors
+///
+/// [`Error::Protocol`].
+pub(crate) fn check(headers: &HeaderMap) -> Result<(), Error> {
+    if headers.get(header::CONTENT_TYPE).is_some_and(is_grpc) { Err(Error::Protocol) } else { Ok(()) }
+}
+
+/// Whether a content type is that of gRPC: `application/grpc`, or with a format as `application/grpc+proto`. gRPC-Web
+/// (`application/grpc-web`) is made for HTTP/1.1.
+fn is_grpc(content_type: &HeaderValue) -> bool {
+    let kind = content_type.as_bytes().split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
+    let (name, rest) = kind.split_at(GRPC.len().min(kind.len()));
+    name.eq_ignore_ascii_case(GRPC) && matches!(rest.first(), None | Some(b'+'))
 }
 
 #[cfg(test)]

@@ -3,35 +3,18 @@
 use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
-use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 
-use crate::clock::Clock;
 use crate::message::BoxError;
 use crate::message::body::{Body, Malformed};
 use crate::upstream::http1::connection::Connection;
 use crate::upstream::http1::decoder::{Decoded, Decoder};
 use crate::upstream::http1::head::Length;
-use crate::upstream::pool::Pool;
-
-/// Puts a connection back into its pool when the response has been read to its end. If the response was cut short, the
-/// connection is closed.
-#[derive(Debug)]
-pub(crate) struct ReturnToPool {
-    pub(crate) pool: Rc<Pool>,
-    pub(crate) idle_max: usize,
-    pub(crate) clock: Clock,
-}
-
-impl ReturnToPool {
-    fn take_back(&self, connection: Connection) {
-        self.pool.put(connection, self.clock.instant(), self.idle_max);
-    }
-}
+use crate::upstream::pool::ReturnToPool;
 
 /// A body on its way from a target.
 #[derive(Debug)]

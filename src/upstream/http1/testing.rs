@@ -1,7 +1,8 @@
-//! Connections for unit tests. The test controls the target's end.
+//! Connections and requests for unit tests. The test controls the target's end.
 
 use std::sync::Arc;
 
+use http::uri::PathAndQuery;
 use rustls::ServerConfig;
 use rustls_pki_types::{PrivateKeyDer, ServerName};
 use socket2::SockRef;
@@ -10,7 +11,11 @@ use tokio_rustls::server::TlsStream;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use crate::crypto::provider;
+use crate::message;
+use crate::message::own_fields::OwnFields;
 use crate::socket::Socket;
+use crate::upstream::http1::request_writer::RequestWriter;
+use crate::upstream::request::Request;
 use crate::upstream::target_stream::TargetStream;
 use crate::upstream::tls;
 
@@ -50,4 +55,12 @@ fn server() -> Arc<ServerConfig> {
         .with_single_cert(vec![certified.cert.der().clone()], key)
         .expect("they belong together");
     Arc::new(config)
+}
+
+/// `from_client` as it is written to a target that gets "/a%20b?c=d".
+pub(super) async fn writer(mut from_client: message::Request, fields: &OwnFields) -> RequestWriter {
+    let target = PathAndQuery::from_static("/a%20b?c=d");
+    let mut request = Request { from_client: &mut from_client, target: &target, fields, upgrade: None };
+    let mut content = request.content().await.expect("a body");
+    RequestWriter::new(&mut request, &mut content)
 }

@@ -2,7 +2,6 @@ use std::sync::Arc;
 use std::task::Wake;
 
 use http::Method;
-use http::uri::PathAndQuery;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::task::coop;
@@ -23,11 +22,10 @@ async fn pair() -> (Connection, TcpStream) {
     (Connection::new(stream, TIMEOUT, 100), target)
 }
 
-async fn request(method: Method, body: Body) -> Box<RequestWriter> {
+async fn request(method: Method, body: Body) -> RequestWriter {
     let mut request = Request::new(body);
     *request.method_mut() = method;
-    let target = PathAndQuery::from_static("/");
-    RequestWriter::new(&mut request, &target, &OwnFields::default()).await.expect("a request")
+    testing::writer(request, &OwnFields::default()).await
 }
 
 /// The status of a response that must arrive.

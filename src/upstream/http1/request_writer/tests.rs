@@ -1,4 +1,5 @@
 use std::collections::VecDeque;
+use std::future::poll_fn;
 
 use std::task::Waker;
 use std::time::Duration;
@@ -8,7 +9,8 @@ use socket2::SockRef;
 use tokio::io::AsyncReadExt as _;
 
 use super::*;
-use crate::upstream::http1::testing::{pair, secured_pair};
+use crate::message;
+use crate::upstream::http1::testing::{pair, secured_pair, writer};
 
 /// A body whose frames arrive one by one, with or without a known length.
 struct Frames {
@@ -37,14 +39,13 @@ fn streaming(length: Option<u64>, frames: VecDeque<Result<Frame<Bytes>, BoxError
     Body::streaming(Frames { frames, length })
 }
 
-async fn request(method: &str, fields: &[(&'static str, &str)], body: Body) -> Box<RequestWriter> {
-    let mut request = Request::new(body);
+async fn request(method: &str, fields: &[(&'static str, &str)], body: Body) -> RequestWriter {
+    let mut request = message::Request::new(body);
     *request.method_mut() = method.parse().expect("a method");
     for (name, value) in fields {
         request.headers_mut().append(*name, HeaderValue::from_str(value).expect("a value"));
     }
-    let target = PathAndQuery::from_static("/a%20b?c=d");
-    RequestWriter::new(&mut request, &target, &OwnFields::default()).await.expect("a request")
+    writer(request, &OwnFields::default()).await
 }
 
 /// The bytes that arrive at the target, and the result of writing.
@@ -121,25 +122,20 @@ async fn the_head_says_what_the_body_is() {
 
 #[tokio::test]
 async fn h_01_our_fields_stand_in_the_place_of_the_clients() {
-    let mut request = Request::new(Body::full("hello"));
+    let mut request = message::Request::new(Body::full("hello"));
     *request.method_mut() = Method::POST;
-    for (name, value) in
-        [("x-amzn-oidc-data", "forged"), ("accept", "*/*"), ("expect", "100-continue"), ("cookie", "a")]
-    {
+    for (name, value) in [("x-amzn-oidc-data", "forged"), ("accept", "*/*"), ("cookie", "a")] {
         request.headers_mut().append(name, HeaderValue::from_static(value));
         request.headers_mut().append(name, HeaderValue::from_static(value));
     }
     let mut fields = OwnFields::default();
     fields.add(crate::message::header::OIDC_DATA, HeaderValue::from_static("signed"));
     fields.omit(header::COOKIE);
-    fields.omit(header::EXPECT);
-    let target = PathAndQuery::from_static("/");
-    let mut request = RequestWriter::new(&mut request, &target, &fields).await.expect("a request");
-    assert!(!request.awaits_continue(), "the target does not see the expectation");
+    let mut request = writer(request, &fields).await;
     let (text, written) = sent(&mut request).await;
     written.expect("it is written");
     let expected = "accept: */*\r\naccept: */*\r\nx-amzn-oidc-data: signed\r\ncontent-length: 5\r\n\r\nhello";
-    assert_eq!(text, format!("POST / HTTP/1.1\r\n{expected}"));
+    assert_eq!(text, format!("POST /a%20b?c=d HTTP/1.1\r\n{expected}"));
 }
 
 #[tokio::test]
@@ -213,29 +209,48 @@ async fn what_tls_has_taken_and_not_sent_is_not_written() {
 }
 
 #[tokio::test]
-async fn only_what_does_no_harm_twice_is_sent_twice() {
-    for (method, body, again) in [
-        ("GET", Body::empty(), true),
-        ("HEAD", Body::empty(), true),
-        ("OPTIONS", Body::empty(), true),
-        ("PUT", Body::empty(), true),
-        ("DELETE", Body::empty(), true),
-        ("POST", Body::empty(), false),
-        ("PATCH", Body::empty(), false),
-        ("PROPFIND", Body::empty(), false),
-        ("GET", Body::full("x"), false),
-        ("PUT", Body::full("x"), false),
-    ] {
-        let mut request = request(method, &[], body).await;
+async fn a_request_that_is_sent_again_is_the_same() {
+    for method in ["GET", "HEAD", "PUT"] {
+        let mut request = request(method, &[("x", "y")], Body::empty()).await;
         assert!(request.is_whole() && request.is_head() == (method == "HEAD"));
         let (first, written) = sent(&mut request).await;
         written.expect("it is written");
         assert!(!request.is_whole(), "{method}");
-        assert_eq!(request.rewind(), again, "{method}");
-        if again {
-            assert!(!request.is_written());
-            assert_eq!(sent(&mut request).await.0, first);
-        }
+        request.rewind();
+        assert!(request.is_whole() && !request.is_written());
+        assert_eq!(sent(&mut request).await.0, first);
+    }
+}
+
+#[tokio::test]
+async fn an_expectation_is_sent_with_a_body_over_http_1_1_only() {
+    for (version, body, expected) in [
+        (Version::HTTP_11, Body::full("hello"), true),
+        (Version::HTTP_2, Body::full("hello"), true),
+        (Version::HTTP_10, Body::full("hello"), false),
+        (Version::HTTP_11, Body::empty(), false),
+        (Version::HTTP_2, streaming(None, data(&[""])), false),
+    ] {
+        let mut request = message::Request::new(body);
+        *request.version_mut() = version;
+        request.headers_mut().append(header::EXPECT, HeaderValue::from_static("100-continue"));
+        let mut request = writer(request, &OwnFields::default()).await;
+        assert_eq!(request.awaits_continue(), expected, "{version:?}");
+        request.go_on();
+        let (text, written) = sent(&mut request).await;
+        written.expect("it is written");
+        assert_eq!(text.contains("expect: 100-continue\r\n"), expected, "{version:?} {text}");
+    }
+}
+
+#[test]
+fn grpc_is_told_from_what_only_begins_like_it() {
+    let is = |text: &'static str| is_grpc(&HeaderValue::from_static(text));
+    for text in ["application/grpc", "application/grpc+proto", "Application/GRPC", "application/grpc; a=b"] {
+        assert!(is(text), "{text}");
+    }
+    for text in ["application/grpc-web", "application/grpc-web+proto", "application/grpc-web-text", "application/g"] {
+        assert!(!is(text), "{text}");
     }
 }
 
