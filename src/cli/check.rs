@@ -10,6 +10,7 @@ use crate::app;
 use crate::app::doors;
 use crate::app::explain::{Probe, explain};
 use crate::cli::exit::WrongUse;
+use crate::cli::terminal::for_stderr;
 use crate::clock::Clock;
 use crate::config;
 use crate::config::Config;
@@ -50,12 +51,12 @@ impl Check {
         let config = match loaded {
             Ok(config) => config,
             Err(report) => {
-                eprintln!("{report}\n{}: {}", self.config.display(), counts(&report));
+                eprintln!("{}\n{}: {}", for_stderr(&report), self.config.display(), counts(&report));
                 return Ok(ExitCode::FAILURE);
             }
         };
         if !config.warnings().is_empty() {
-            eprintln!("{}", config.warnings());
+            eprintln!("{}", for_stderr(config.warnings()));
         }
         if let Some(probe) = probe {
             print!("{}", explain(config, &probe)?);

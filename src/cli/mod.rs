@@ -9,6 +9,7 @@ mod healthcheck;
 mod keys;
 mod schema;
 mod serve;
+mod terminal;
 mod users;
 
 use std::process::ExitCode;

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use crate::app::{App, Signals};
+use crate::cli::terminal::for_stderr;
 use crate::clock::Clock;
 use crate::config;
 use crate::config::document::source::{MissingKeys, Source};
@@ -23,12 +24,12 @@ impl Serve {
         let config = match loaded {
             Ok(config) => config,
             Err(diagnostics) => {
-                eprintln!("{diagnostics}");
+                eprintln!("{}", for_stderr(&diagnostics));
                 return Ok(ExitCode::FAILURE);
             }
         };
         if !config.warnings().is_empty() {
-            eprintln!("{}", config.warnings());
+            eprintln!("{}", for_stderr(config.warnings()));
         }
         logging::start(&config.log);
         let signals = Signals::hear(&config)?;

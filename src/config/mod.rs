@@ -17,10 +17,10 @@ use serde::Deserialize as _;
 
 use crate::admin;
 use crate::config::document::diagnostic::Diagnostics;
-use crate::config::document::findings::Findings;
+use crate::config::document::findings::{Findings, Reported};
 use crate::config::document::path::Path;
 use crate::config::document::source::{MissingKeys, Source};
-use crate::config::document::{parse, shape, tree};
+use crate::config::document::{parse, secrets, shape, tree};
 use crate::config::validate::context::Context;
 
 pub use crate::config::settled::Config;
@@ -33,16 +33,19 @@ pub(crate) use crate::config::settled::{ListenerConfig, ProviderConfig, RuleConf
 /// Returns all problems, each with its position and a hint.
 pub fn load(source: &Source, missing_keys: MissingKeys) -> Result<Config, Diagnostics> {
     let mut found = Findings::default();
-    let root = parse::parse(&source.text, &source.environment, &mut found);
-    let (config, found) = match &root {
-        Some(root) => checked(root, source, missing_keys, found),
-        None => (None, found),
+    let parsed = parse::parse(&source.text, &source.environment, &mut found);
+    let (config, found) = match &parsed {
+        Ok(parsed) => checked(&parsed.root, source, missing_keys, found),
+        Err(reported) => (Err(*reported), found),
     };
-    let diagnostics =
-        |found: Findings| Diagnostics::new(source.name.clone(), &source.text, found.located(root.as_ref()));
+    let (root, shown) = match &parsed {
+        Ok(parsed) => (Some(&parsed.root), secrets::hide(&source.text, parsed, &reference::SCHEMA)),
+        Err(Reported { .. }) => (None, secrets::hide_unparsed(&source.text, &reference::SCHEMA)),
+    };
+    let diagnostics = Diagnostics::new(source.name.clone(), shown, found.located(root));
     match config {
-        Some(config) => Ok(Config { warnings: diagnostics(found), ..config }),
-        None => Err(diagnostics(found)),
+        Ok(config) => Ok(Config { warnings: diagnostics, ..config }),
+        Err(Reported { .. }) => Err(diagnostics),
     }
 }
 
@@ -53,8 +56,8 @@ pub(crate) const DEFAULT_ADMIN_ADDRESS: SocketAddr = admin::settings::DEFAULT_AD
 /// invalid.
 pub(crate) fn admin_address(source: &Source) -> Option<SocketAddr> {
     let mut found = Findings::default();
-    let root = parse::parse(&source.text, &source.environment, &mut found)?;
-    let written = root.get("admin").and_then(|admin| admin.get("address"));
+    let parsed = parse::parse(&source.text, &source.environment, &mut found).ok()?;
+    let written = parsed.root.get("admin").and_then(|admin| admin.get("address"));
     match written.map(|node| &node.value) {
         None | Some(tree::Value::Null) => Some(DEFAULT_ADMIN_ADDRESS),
         Some(tree::Value::String(text) | tree::Value::Substituted { text, .. }) => text.parse().ok(),
@@ -67,8 +70,11 @@ fn checked(
     source: &Source,
     missing_keys: MissingKeys,
     mut found: Findings,
-) -> (Option<Config>, Findings) {
-    let Some(sound) = shape::check(root, &reference::SCHEMA, &mut found) else { return (None, found) };
+) -> (Result<Config, Reported>, Findings) {
+    let sound = match shape::check(root, &reference::SCHEMA, &mut found) {
+        Ok(sound) => sound,
+        Err(reported) => return (Err(reported), found),
+    };
     match raw::File::deserialize(sound) {
         Ok(raw) => {
             let protected = validate::protected(&raw);
@@ -78,8 +84,8 @@ fn checked(
         }
         Err(error) => {
             // The schema accepted a value that the types do not accept: a bug of ours, reported as an error.
-            found.problem(&Path::default(), format!("the file cannot be read: {error}"));
-            (None, found)
+            let reported = found.problem(&Path::default(), format!("the file cannot be read: {error}")).reported();
+            (Err(reported), found)
         }
     }
 }

@@ -1,6 +1,8 @@
+mod keywords;
 mod meaning;
 mod mistakes;
 mod properties;
+mod secrets;
 mod shipped;
 
 use std::os::unix::fs::PermissionsExt as _;

@@ -1,7 +1,8 @@
-//! Collects problems while the file is validated, and determines their positions.
+//! Collects problems while the file is validated, and determines their places in the text.
 
-use crate::config::document::diagnostic::{Diagnostic, Position, Severity};
+use crate::config::document::diagnostic::{Diagnostic, Label, Severity};
 use crate::config::document::path::Path;
+use crate::config::document::span::Span;
 use crate::config::document::tree::Node;
 
 /// The problems found so far. Validation never stops at the first problem.
@@ -10,86 +11,156 @@ pub(crate) struct Findings {
     list: Vec<Finding>,
 }
 
+/// The proof that a problem has been added to [`Findings`]. Only [`Findings`] and [`Problem`] make one, so that a function that
+/// returns `Err(Reported)` cannot have been silent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub(crate) struct Reported(());
+
 #[derive(Debug)]
 struct Finding {
-    at: Path,
-    /// Whether the problem is the key, not its value.
-    on_key: bool,
-    diagnostic: Diagnostic,
+    severity: Severity,
+    at: Place,
+    path: Path,
+    message: String,
+    hint: Option<String>,
+    /// Other places that the message is about.
+    labels: Vec<(Place, String)>,
+}
+
+/// Where something is in the file.
+#[derive(Clone, Debug)]
+enum Place {
+    Value(Path),
+    Key(Path),
+    Text(Option<Span>),
+}
+
+impl Place {
+    fn span(&self, root: Option<&Node>) -> Option<Span> {
+        match self {
+            Self::Value(path) => root.map(|root| root.locate(path, false)),
+            Self::Key(path) => root.map(|root| root.locate(path, true)),
+            Self::Text(span) => *span,
+        }
+    }
 }
 
 impl Findings {
     /// Adds an error at a value.
-    pub(crate) fn problem(&mut self, at: &Path, message: impl Into<String>) -> &mut Diagnostic {
-        self.push(Severity::Error, at, false, message.into())
+    pub(crate) fn problem(&mut self, at: &Path, message: impl Into<String>) -> Problem<'_> {
+        Problem(self.push(Severity::Error, at, Place::Value(at.clone()), message.into()))
     }
 
     /// Adds an error at a key.
-    pub(crate) fn problem_at_key(&mut self, at: &Path, message: impl Into<String>) -> &mut Diagnostic {
-        self.push(Severity::Error, at, true, message.into())
+    pub(crate) fn problem_at_key(&mut self, at: &Path, message: impl Into<String>) -> Problem<'_> {
+        Problem(self.push(Severity::Error, at, Place::Key(at.clone()), message.into()))
+    }
+
+    /// Adds an error at a part of the text, which is not or not yet in the tree. `None` is the whole file.
+    pub(crate) fn problem_in_text(&mut self, span: Option<Span>, at: &Path, message: impl Into<String>) -> Problem<'_> {
+        Problem(self.push(Severity::Error, at, Place::Text(span), message.into()))
     }
 
     /// Adds a warning.
-    pub(crate) fn warning(&mut self, at: &Path, message: impl Into<String>) -> &mut Diagnostic {
-        self.push(Severity::Warning, at, false, message.into())
+    pub(crate) fn warning(&mut self, at: &Path, message: impl Into<String>) -> Warning<'_> {
+        Warning(self.push(Severity::Warning, at, Place::Value(at.clone()), message.into()))
     }
 
-    /// Whether there is a problem at this value or inside it. Consequences of that problem are not reported.
-    pub(crate) fn concern(&self, at: &Path) -> bool {
-        self.list.iter().any(|finding| {
-            finding.diagnostic.severity == Severity::Error && !finding.on_key && finding.at.is_within(at)
-        })
+    /// Whether there is an error at this value or inside it. Consequences of that error are not reported.
+    pub(crate) fn concern(&self, at: &Path) -> Option<Reported> {
+        let concerns = |finding: &Finding| !matches!(finding.at, Place::Key(_)) && finding.path.is_within(at);
+        self.errors().any(concerns).then_some(Reported(()))
     }
 
     /// Whether this mapping has an unknown key. A setting that seems to be missing may be misspelled there.
-    pub(crate) fn concern_keys_of(&self, at: &Path) -> bool {
-        self.list.iter().any(|finding| finding.on_key && finding.at.is_within(at))
+    pub(crate) fn concern_keys_of(&self, at: &Path) -> Option<Reported> {
+        let concerns = |finding: &Finding| matches!(finding.at, Place::Key(_)) && finding.path.is_within(at);
+        self.errors().any(concerns).then_some(Reported(()))
     }
 
-    /// Whether there are errors.
-    pub(crate) fn has_problems(&self) -> bool {
-        self.list.iter().any(|finding| finding.diagnostic.severity == Severity::Error)
+    /// Nothing, if there is no error in the whole file.
+    pub(crate) fn verdict(&self) -> Result<(), Reported> {
+        if self.errors().next().is_some() { Err(Reported(())) } else { Ok(()) }
     }
 
-    /// All problems, with their positions in the text.
+    /// All problems, with their places in the text.
     pub(crate) fn located(self, root: Option<&Node>) -> Vec<Diagnostic> {
-        let locate = |finding: Finding| {
-            let mut diagnostic = finding.diagnostic;
-            if diagnostic.position == Position::default()
-                && let Some(root) = root
-            {
-                diagnostic.position = root.locate(&finding.at, finding.on_key);
-            }
-            diagnostic
+        let locate = |Finding { severity, at, path, message, hint, labels }: Finding| Diagnostic {
+            severity,
+            span: at.span(root),
+            path: path.to_string(),
+            message,
+            hint,
+            labels: labels.into_iter().filter_map(|(at, text)| Some(Label { span: at.span(root)?, text })).collect(),
         };
         self.list.into_iter().map(locate).collect()
     }
 
-    fn push(&mut self, severity: Severity, at: &Path, on_key: bool, message: String) -> &mut Diagnostic {
-        let position = Position::default();
-        let diagnostic = Diagnostic { severity, position, path: at.to_string(), message, hint: None };
-        self.list.push(Finding { at: at.clone(), on_key, diagnostic });
-        let last = self.list.last_mut().expect("one was just pushed");
-        &mut last.diagnostic
+    fn errors(&self) -> impl Iterator<Item = &Finding> {
+        self.list.iter().filter(|finding| finding.severity == Severity::Error)
+    }
+
+    fn push(&mut self, severity: Severity, path: &Path, at: Place, message: String) -> &mut Finding {
+        self.list.push(Finding { severity, at, path: path.clone(), message, hint: None, labels: Vec::new() });
+        self.list.last_mut().expect("one was just pushed")
     }
 }
 
-impl Diagnostic {
-    /// Adds a hint.
-    pub(crate) fn hint(&mut self, hint: impl Into<String>) -> &mut Self {
-        self.hint = Some(hint.into());
+/// An error that has just been added.
+pub(crate) struct Problem<'f>(&'f mut Finding);
+
+impl Problem<'_> {
+    /// Adds what to do about it.
+    pub(crate) fn hint(self, hint: impl Into<String>) -> Self {
+        self.0.hint = Some(hint.into());
         self
     }
 
-    /// Adds a hint, if there is one.
-    pub(crate) fn maybe_hint(&mut self, hint: Option<String>) -> &mut Self {
-        self.hint = hint.or(self.hint.take());
+    /// Adds what to do about it, if that is known.
+    pub(crate) fn maybe_hint(self, hint: Option<String>) -> Self {
+        match hint {
+            Some(hint) => self.hint(hint),
+            None => self,
+        }
+    }
+
+    /// Shows another value that the message is about.
+    pub(crate) fn label(self, at: &Path, text: impl Into<String>) -> Self {
+        self.0.labels.push((Place::Value(at.clone()), text.into()));
         self
     }
 
-    /// Sets the position, for problems outside the tree.
-    pub(crate) fn position(&mut self, position: Position) -> &mut Self {
-        self.position = position;
+    /// Shows another part of the text that the message is about.
+    pub(crate) fn label_in_text(self, span: Span, text: impl Into<String>) -> Self {
+        self.0.labels.push((Place::Text(Some(span)), text.into()));
+        self
+    }
+
+    /// The proof that it was added.
+    pub(crate) fn reported(self) -> Reported {
+        Reported(())
+    }
+
+    /// The result of a function that cannot go on because of it.
+    pub(crate) fn fail<T>(self) -> Result<T, Reported> {
+        Err(self.reported())
+    }
+}
+
+/// A warning that has just been added. It is no [`Reported`]: nothing may fail because of a warning.
+pub(crate) struct Warning<'f>(&'f mut Finding);
+
+impl Warning<'_> {
+    /// Adds what to do about it.
+    pub(crate) fn hint(self, hint: impl Into<String>) -> Self {
+        self.0.hint = Some(hint.into());
+        self
+    }
+
+    /// Shows another value that the message is about.
+    pub(crate) fn label(self, at: &Path, text: impl Into<String>) -> Self {
+        self.0.labels.push((Place::Value(at.clone()), text.into()));
         self
     }
 }

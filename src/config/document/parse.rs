@@ -1,4 +1,4 @@
-//! Parses YAML into a tree in which every value has its position.
+//! Parses YAML into a tree in which every value has its place in the text.
 //!
 //! Parses one document of YAML 1.2 with the core schema (`no` and `on` are text). Refuses input whose meaning is
 //! easily misunderstood: duplicate keys, several documents, tags, aliases without a bound. The meaning of the keys is
@@ -6,16 +6,18 @@
 //!
 //! `saphyr-parser` does the reading: it is kept, it passes the YAML test suite, and it hands out events with positions,
 //! which a deserialiser over serde cannot do for a file with several mistakes.
+//!
+//! A message never quotes a value: here nobody knows yet whether the value is a secret.
 
 use std::collections::HashMap;
 
-use saphyr_parser::{Event, Parser, ScalarStyle, Span, StrInput};
+use saphyr_parser::{Event, Parser, ScalarStyle, StrInput, Tag};
 
-use crate::config::document::diagnostic::Position;
-use crate::config::document::findings::Findings;
+use crate::config::document::findings::{Findings, Reported};
 use crate::config::document::path::Path;
 use crate::config::document::scalar;
 use crate::config::document::source::Environment;
+use crate::config::document::span::Span;
 use crate::config::document::tree::{Entry, Node, Value};
 
 /// Maximum number of values in one file, with aliases counted at each use.
@@ -23,44 +25,76 @@ const NODES_MAX: usize = 100_000;
 /// Maximum nesting depth.
 const DEPTH_MAX: usize = 64;
 
-/// Parses `text`. `None` if it is not YAML; the problem is then reported.
-pub(crate) fn parse(text: &str, environment: &Environment, found: &mut Findings) -> Option<Node> {
-    let mut builder =
-        Builder { parser: Parser::new_from_str(text), environment, found, anchors: HashMap::new(), nodes: 0 };
-    match builder.document() {
-        Ok(node) => Some(node),
-        Err(stop) => {
-            let diagnostic = builder.found.problem(&Path::default(), stop.message).position(stop.position);
-            diagnostic.maybe_hint(stop.hint);
-            None
+/// What was parsed.
+#[derive(Debug)]
+pub(crate) struct Parsed {
+    pub(crate) root: Node,
+    /// Every key and scalar in the text, in its order; also those that the tree does not have, because a later key or a `<<` did
+    /// not count.
+    pub(crate) scalars: Vec<Span>,
+    /// Keys that are set twice: the second, which the tree does not have, and the first.
+    pub(crate) repeated: Vec<(Span, Span)>,
+}
+
+/// Parses `text`.
+pub(crate) fn parse(text: &str, environment: &Environment, found: &mut Findings) -> Result<Parsed, Reported> {
+    let mut builder = Builder {
+        text,
+        offsets: Offsets::of(text),
+        parser: Parser::new_from_str(text),
+        environment,
+        found,
+        anchors: HashMap::new(),
+        nodes: 0,
+        scalars: Vec::new(),
+        repeated: Vec::new(),
+    };
+    let root = builder.document()?;
+    Ok(Parsed { root, scalars: builder.scalars, repeated: builder.repeated })
+}
+
+/// Where the characters begin, which `saphyr-parser` counts, in bytes.
+enum Offsets {
+    Ascii(usize),
+    Table(Vec<usize>),
+}
+
+impl Offsets {
+    fn of(text: &str) -> Self {
+        if text.is_ascii() {
+            Self::Ascii(text.len())
+        } else {
+            Self::Table(text.char_indices().map(|(at, _)| at).chain([text.len()]).collect())
+        }
+    }
+
+    fn byte(&self, character: usize) -> usize {
+        match self {
+            Self::Ascii(length) => character.min(*length),
+            Self::Table(table) => table.get(character).or(table.last()).copied().unwrap_or_default(),
         }
     }
 }
 
-/// The problem that stops parsing.
-struct Stop {
-    position: Position,
-    message: String,
-    hint: Option<String>,
-}
-
 struct Builder<'t, 'f> {
+    text: &'t str,
+    offsets: Offsets,
     parser: Parser<'t, StrInput<'t>>,
     environment: &'f Environment,
     found: &'f mut Findings,
     anchors: HashMap<usize, Node>,
     nodes: usize,
+    scalars: Vec<Span>,
+    repeated: Vec<(Span, Span)>,
 }
 
 impl<'t> Builder<'t, '_> {
-    fn document(&mut self) -> Result<Node, Stop> {
+    fn document(&mut self) -> Result<Node, Reported> {
         loop {
             let (event, span) = self.next()?;
             match event {
                 Event::StreamStart | Event::DocumentStart(_) | Event::Nothing => {}
-                Event::StreamEnd => {
-                    return Err(stop(position(span), "the file is empty", None));
-                }
+                Event::StreamEnd => return self.stop(None, "the file is empty", None),
                 event => {
                     let root = self.node(event, span, &Path::default(), 0)?;
                     self.nothing_follows()?;
@@ -70,74 +104,80 @@ impl<'t> Builder<'t, '_> {
         }
     }
 
-    fn nothing_follows(&mut self) -> Result<(), Stop> {
+    fn nothing_follows(&mut self) -> Result<(), Reported> {
         loop {
             match self.next()? {
                 (Event::DocumentEnd, _) => {}
                 (Event::StreamEnd, _) => return Ok(()),
-                (_, span) => return Err(stop(position(span), "the file contains several documents (`---`)", None)),
+                (_, span) => return self.stop(Some(span), "the file contains several documents (`---`)", None),
             }
         }
     }
 
-    fn next(&mut self) -> Result<(Event<'t>, Span), Stop> {
+    fn next(&mut self) -> Result<(Event<'t>, Span), Reported> {
         match self.parser.next_event() {
-            Some(Ok(event)) => Ok(event),
-            Some(Err(error)) => {
-                let mark = error.marker();
-                let position = Position { line: mark.line(), column: mark.col() + 1, width: 1 };
-                Err(stop(position, format!("this is not YAML: {}", error.info()), syntax_hint(error.info())))
+            Some(Ok((event, span))) => {
+                let span =
+                    Span { start: self.offsets.byte(span.start.index()), end: self.offsets.byte(span.end.index()) };
+                if matches!(event, Event::Scalar(..)) {
+                    self.scalars.push(span);
+                }
+                Ok((event, span))
             }
-            None => Err(stop(Position::default(), "the file is empty", None)),
+            Some(Err(error)) => {
+                let at = error.marker().index();
+                let span = Span { start: self.offsets.byte(at), end: self.offsets.byte(at + 1) };
+                let message = format!("this is not YAML: {}", error.info());
+                self.stop(Some(span.first_line(self.text)), message, syntax_hint(error.info()))
+            }
+            None => self.stop(None, "the file is empty", None),
         }
     }
 
-    fn node(&mut self, event: Event<'t>, span: Span, path: &Path, depth: usize) -> Result<Node, Stop> {
-        let position = position(span);
-        self.count(1, position)?;
+    fn node(&mut self, event: Event<'t>, span: Span, path: &Path, depth: usize) -> Result<Node, Reported> {
+        let at = span.first_line(self.text);
+        self.count(1, at)?;
         if depth > DEPTH_MAX {
-            return Err(stop(
-                position,
-                format!("lists and mappings are nested more than {DEPTH_MAX} levels deep"),
-                None,
-            ));
+            let message = format!("lists and mappings are nested more than {DEPTH_MAX} levels deep");
+            return self.stop(Some(at), message, None);
         }
+        let mut text_start = span.start;
         let (value, anchor) = match event {
             Event::Scalar(text, style, anchor, tag) => {
                 let is_text = match tag.as_deref() {
                     None => style != ScalarStyle::Plain,
                     Some(tag) if tag.is_yaml_core_schema() && tag.suffix == "str" => true,
-                    Some(tag) => return Err(stop(position, format!("the tag `{tag}` is not supported"), None)),
+                    Some(_) => return self.tagged(at),
                 };
-                (self.scalar(&text, is_text, position, path), anchor)
+                (self.scalar(&text, is_text, at, path), anchor)
             }
             Event::SequenceStart(anchor, tag) => {
-                untagged(tag.as_deref(), position)?;
+                self.untagged(tag.as_deref(), at)?;
                 (self.sequence(path, depth)?, anchor)
             }
             Event::MappingStart(anchor, tag) => {
-                untagged(tag.as_deref(), position)?;
+                self.untagged(tag.as_deref(), at)?;
                 (self.mapping(path, depth)?, anchor)
             }
             Event::Alias(anchor) => {
                 let Some(target) = self.anchors.get(&anchor) else {
-                    return Err(stop(position, "this alias refers to itself", None));
+                    return self.stop(Some(at), "this alias refers to itself", None);
                 };
-                let value = target.value.clone();
-                let size = target.size();
-                self.count(size, position)?;
+                text_start = target.text_start;
+                let (value, size) = (target.value.clone(), target.size());
+                self.count(size, at)?;
                 (value, 0)
             }
-            _ => return Err(stop(position, "this is not YAML: a value is missing", None)),
+            _ => return self.stop(Some(at), "this is not YAML: a value is missing", None),
         };
-        let node = Node { position, value };
+        let node = Node { span: at, text_start, value };
         if anchor != 0 {
             self.anchors.insert(anchor, node.clone());
         }
         Ok(node)
     }
 
-    fn sequence(&mut self, path: &Path, depth: usize) -> Result<Value, Stop> {
+    fn sequence(&mut self, path: &Path, depth: usize) -> Result<Value, Reported> {
         let mut items = Vec::new();
         loop {
             match self.next()? {
@@ -150,94 +190,90 @@ impl<'t> Builder<'t, '_> {
         }
     }
 
-    fn mapping(&mut self, path: &Path, depth: usize) -> Result<Value, Stop> {
+    fn mapping(&mut self, path: &Path, depth: usize) -> Result<Value, Reported> {
         let mut entries: Vec<Entry> = Vec::new();
         let mut merged = Vec::new();
         loop {
             let (key, span) = match self.next()? {
                 (Event::MappingEnd, _) => break,
                 (Event::Scalar(key, ..), span) => (key.into_owned(), span),
-                (_, span) => return Err(stop(position(span), "a key must be plain text", None)),
+                (_, span) => return self.stop(Some(span.first_line(self.text)), "a key must be plain text", None),
             };
-            let key_position = position(span);
+            let key_span = span.first_line(self.text);
             let (event, span) = self.next()?;
             let within = path.key(&key);
             let value = self.node(event, span, &within, depth + 1)?;
             if key == "<<" {
-                merged.push((value, key_position));
+                merged.push((value, key_span));
             } else if let Some(first) = entries.iter().find(|entry| entry.key == key) {
-                let line = first.key_position.line;
-                self.found
-                    .problem(&within, format!("the key `{key}` is set twice"))
-                    .position(key_position)
-                    .hint(format!("first set on line {line}"));
+                let problem =
+                    self.found.problem_in_text(Some(key_span), &within, format!("the key `{key}` is set twice"));
+                problem.label_in_text(first.key_span, "first set here");
+                self.repeated.push((key_span, first.key_span));
             } else {
-                entries.push(Entry { key, key_position, value });
+                entries.push(Entry { key, key_span, value });
             }
         }
-        for (value, position) in merged {
-            merge(&mut entries, value, position)?;
+        for (value, at) in merged {
+            self.merge(&mut entries, value, at)?;
         }
         Ok(Value::Mapping(entries))
     }
 
-    fn scalar(&mut self, text: &str, is_text: bool, position: Position, path: &Path) -> Value {
+    /// Adds the entries of `<<` that the mapping does not set itself.
+    fn merge(&mut self, entries: &mut Vec<Entry>, value: Node, at: Span) -> Result<(), Reported> {
+        match value.value {
+            Value::Mapping(more) => {
+                for entry in more {
+                    if !entries.iter().any(|own| own.key == entry.key) {
+                        entries.push(entry);
+                    }
+                }
+                Ok(())
+            }
+            Value::Sequence(items) => items.into_iter().try_for_each(|item| self.merge(entries, item, at)),
+            _ => self.stop(Some(at), "`<<` needs the alias of a mapping", None),
+        }
+    }
+
+    fn scalar(&mut self, text: &str, is_text: bool, at: Span, path: &Path) -> Value {
         match scalar::substitute(text, self.environment) {
             Ok(None) if is_text => Value::String(text.to_owned()),
             Ok(None) => scalar::resolve(text),
             Ok(Some(full)) => Value::Substituted { text: full, written: text.to_owned() },
             Err(error) => {
-                self.found.problem(path, error.to_string()).position(position).hint(error.hint());
+                self.found.problem_in_text(Some(at), path, error.to_string()).hint(error.hint());
                 // A placeholder, so that the value of the variable is not also reported as missing.
                 Value::Substituted { text: text.to_owned(), written: text.to_owned() }
             }
         }
     }
 
-    fn count(&mut self, more: usize, position: Position) -> Result<(), Stop> {
+    fn count(&mut self, more: usize, at: Span) -> Result<(), Reported> {
         self.nodes += more;
         if self.nodes > NODES_MAX {
-            return Err(stop(
-                position,
-                format!("the file contains more than {NODES_MAX} values, with aliases expanded"),
-                None,
-            ));
+            let message = format!("the file contains more than {NODES_MAX} values, with aliases expanded");
+            return self.stop(Some(at), message, None);
         }
         Ok(())
     }
-}
 
-/// Adds the entries of `<<` that the mapping does not set itself.
-fn merge(entries: &mut Vec<Entry>, value: Node, position: Position) -> Result<(), Stop> {
-    match value.value {
-        Value::Mapping(more) => {
-            for entry in more {
-                if !entries.iter().any(|own| own.key == entry.key) {
-                    entries.push(entry);
-                }
-            }
-            Ok(())
+    fn untagged(&mut self, tag: Option<&Tag>, at: Span) -> Result<(), Reported> {
+        match tag {
+            None => Ok(()),
+            Some(_) => self.tagged(at),
         }
-        Value::Sequence(items) => items.into_iter().try_for_each(|item| merge(entries, item, position)),
-        _ => Err(stop(position, "`<<` needs the alias of a mapping", None)),
     }
-}
 
-fn untagged(tag: Option<&saphyr_parser::Tag>, position: Position) -> Result<(), Stop> {
-    match tag {
-        None => Ok(()),
-        Some(tag) => Err(stop(position, format!("the tag `{tag}` is not supported"), None)),
+    fn tagged<T>(&mut self, at: Span) -> Result<T, Reported> {
+        let hint = "put a value that begins with `!` in quotes".to_owned();
+        self.stop(Some(at), "YAML tags (`!name`) are not supported", Some(hint))
     }
-}
 
-fn position(span: Span) -> Position {
-    let (start, end) = (span.start, span.end);
-    let width = if start.line() == end.line() { end.col().saturating_sub(start.col()) } else { 1 };
-    Position { line: start.line(), column: start.col() + 1, width: width.max(1) }
-}
-
-fn stop(position: Position, message: impl Into<String>, hint: Option<String>) -> Stop {
-    Stop { position, message: message.into(), hint }
+    /// Reports what ends the parsing.
+    fn stop<T>(&mut self, at: Option<Span>, message: impl Into<String>, hint: Option<String>) -> Result<T, Reported> {
+        self.found.problem_in_text(at, &Path::default(), message).maybe_hint(hint).fail()
+    }
 }
 
 fn syntax_hint(info: &str) -> Option<String> {

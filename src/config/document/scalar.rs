@@ -8,18 +8,21 @@ use crate::config::document::tree::Value;
 pub(crate) enum Error {
     /// Nothing of that name in the environment.
     #[error("the environment variable `{0}` is not set")]
-    NotSet(String),
+    Unset(String),
+    /// The same, within other text. The text may be a secret that happens to contain `${`, so that nothing of it is named.
+    #[error("this text names an environment variable that is not set")]
+    UnsetWithin,
     /// Not `${NAME}`.
-    #[error("`${{{0}` does not name an environment variable")]
-    NotAName(String),
+    #[error("`${{` is not followed by the name of an environment variable and `}}`")]
+    NoName,
 }
 
 impl Error {
     /// What helps.
     pub(crate) fn hint(&self) -> &'static str {
         match self {
-            Self::NotSet(_) => "set it, or write `$${` where `${` itself is meant",
-            Self::NotAName(_) => "write `${NAME}` with letters, digits and `_`, or `$${` where `${` itself is meant",
+            Self::Unset(_) | Self::UnsetWithin => "set it, or write `$${` where `${` itself is meant",
+            Self::NoName => "write `${NAME}` with letters, digits and `_`, or `$${` where `${` itself is meant",
         }
     }
 }
@@ -39,16 +42,20 @@ pub(crate) fn substitute(text: &str, environment: &Environment) -> Result<Option
             continue;
         }
         full.push_str(before);
-        let (name, after) = match after.split_once('}') {
-            Some((name, after)) if is_name(name) => (name, after),
-            Some((name, _)) => return Err(Error::NotAName(format!("{name}}}"))),
-            None => return Err(Error::NotAName(after.to_owned())),
-        };
-        full.push_str(&environment.get(name).ok_or_else(|| Error::NotSet(name.to_owned()))?);
+        let (name, after) = after.split_once('}').filter(|(name, _)| is_name(name)).ok_or(Error::NoName)?;
+        let value = environment.get(name);
+        full.push_str(
+            &value.ok_or_else(|| only_variable(text).map_or(Error::UnsetWithin, |_| Error::Unset(name.to_owned())))?,
+        );
         rest = after;
     }
     full.push_str(rest);
     Ok(Some(full))
+}
+
+/// The name, if the text is `${NAME}` and nothing else. It names a value and does not contain it.
+pub(crate) fn only_variable(text: &str) -> Option<&str> {
+    text.strip_prefix("${")?.strip_suffix('}').filter(|name| is_name(name))
 }
 
 fn is_name(name: &str) -> bool {

@@ -2,15 +2,22 @@
 
 /// The candidate of which `written` is most likely a misspelling or a part, if one is close enough.
 pub(crate) fn nearest<'a>(written: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    near(written, candidates).into_iter().next()
+}
+
+/// All candidates of which `written` may be a misspelling or a part, the nearest first.
+pub(crate) fn near<'a>(written: &str, candidates: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
     let folded = |text: &str| text.to_ascii_lowercase().replace('-', "_");
     let written = folded(written);
     let distance = |candidate: &str| strsim::damerau_levenshtein(&written, &folded(candidate));
     // Up to a third of the letters may differ. A name of two letters must not match any other name.
-    let near = |candidate: &&str| {
+    let is_near = |candidate: &&str| {
         let is_part = written.len() >= PART_LENGTH_MIN && folded(candidate).contains(&written);
         is_part || distance(candidate) <= (candidate.len().max(written.len()) / 3).max(1)
     };
-    candidates.into_iter().filter(near).min_by_key(|candidate| distance(candidate))
+    let mut near: Vec<&str> = candidates.into_iter().filter(is_near).collect();
+    near.sort_by_key(|candidate| distance(candidate));
+    near
 }
 
 /// Shorter words are part of too many names.

@@ -1,12 +1,15 @@
 //! A document as a tree: every value has its position. `parse` makes it.
 
-use crate::config::document::diagnostic::Position;
 use crate::config::document::path::{Path, Step};
+use crate::config::document::span::Span;
 
 /// A value and its position.
 #[derive(Clone, Debug)]
 pub(crate) struct Node {
-    pub(crate) position: Position,
+    /// Where the value is used: the place of an alias, or the first line of the value.
+    pub(crate) span: Span,
+    /// Where the text of a scalar begins. For an alias, that is at its anchor.
+    pub(crate) text_start: usize,
     pub(crate) value: Value,
 }
 
@@ -32,7 +35,7 @@ pub(crate) enum Value {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Entry {
     pub(crate) key: String,
-    pub(crate) key_position: Position,
+    pub(crate) key_span: Span,
     pub(crate) value: Node,
 }
 
@@ -56,26 +59,26 @@ impl Node {
         self.entries().iter().find(|entry| entry.key == key).map(|entry| &entry.value)
     }
 
-    /// The position of the value at `path`, or of the nearest enclosing value.
-    pub(crate) fn locate(&self, path: &Path, on_key: bool) -> Position {
+    /// The place of the value at `path`, or of the nearest enclosing value.
+    pub(crate) fn locate(&self, path: &Path, on_key: bool) -> Span {
         let mut node = self;
-        let mut position = self.position;
+        let mut span = self.span;
         for step in path.steps() {
             let next = match (step, &node.value) {
-                (Step::Index(index), Value::Sequence(items)) => items.get(*index).map(|item| (item, item.position)),
+                (Step::Index(index), Value::Sequence(items)) => items.get(*index).map(|item| (item, item.span)),
                 (Step::Key(key), Value::Mapping(entries)) => {
                     entries.iter().find(|entry| entry.key == *key).map(|entry| {
-                        // A list or mapping begins on a later line, so the position of its own key is more helpful.
+                        // A list or mapping begins on a later line, so the place of its key is more helpful.
                         let block = matches!(entry.value.value, Value::Mapping(_) | Value::Sequence(_) | Value::Null);
-                        (&entry.value, if on_key || block { entry.key_position } else { entry.value.position })
+                        (&entry.value, if on_key || block { entry.key_span } else { entry.value.span })
                     })
                 }
                 _ => None,
             };
             let Some((found, place)) = next else { break };
-            (node, position) = (found, place);
+            (node, span) = (found, place);
         }
-        position
+        span
     }
 
     /// The number of values in this one, itself included.

@@ -10,6 +10,9 @@ use crate::config::raw::value::{List, OneOrMany, Period, Scalar, TextOrNumber};
 /// One action, by its `type`.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "kebab-case")]
+#[schemars(extend("x-hints" = {
+    "authenticate-cognito": "use `authenticate-oidc` for Amazon Cognito, or `authenticate-user-pool` for a user pool of this process",
+}))]
 pub(crate) enum Action {
     /// Requires a signed-in user. Everyone else is sent to an OpenID provider to sign in. Needs an `https` listener,
     /// or an `http` listener whose `trusted_proxies` end TLS.
@@ -34,65 +37,27 @@ pub(crate) enum Action {
 
 /// `authenticate-oidc`.
 #[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[schemars(deny_unknown_fields)]
 pub(crate) struct AuthenticateOidc {
     /// The name of an entry in `identity_providers`.
     pub(crate) provider: String,
-    /// The scopes to request, separated by spaces. Default: `openid`.
-    pub(crate) scope: Option<String>,
-    /// Base name of the session cookie. The session is stored in cookies with the suffixes `-0` to `-3`. Applications
-    /// that must not share sessions need different names. Default: `session.cookie_name`.
-    pub(crate) session_cookie_name: Option<String>,
-    /// Maximum duration of a session, counted from the sign-in. Default: `7d`, which is also the maximum.
-    pub(crate) session_timeout: Option<Period>,
-    /// What to do with a request without a valid session. Default: `authenticate`.
-    #[serde(default)]
-    pub(crate) on_unauthenticated_request: OnUnauthenticatedRequest,
-    /// What to do with a request whose session has expired. Allowed only with `on_unauthenticated_request: deny`.
-    /// Default: `deny`.
-    pub(crate) on_expired_session: Option<OnExpiredSession>,
-    /// Sets `Cache-Control: private` on every response to a signed-in user, even if the application sets `public`.
-    /// Shared caches in front of this proxy then do not store the response. The browser cache is not affected.
-    /// Responses that set a cookie of this proxy are always private. Default: false.
-    #[serde(default)]
-    pub(crate) private_responses: bool,
-    /// The `SameSite` attribute of the session cookie. It controls whether the browser sends the cookie with requests
-    /// from other sites. `lax`: only with links and other GET navigations. `strict`: never; a link from another site
-    /// then costs one extra page load. `none`: always, for pages framed by other sites and for forms on other sites;
-    /// the application must then protect itself against forged requests (CSRF). Default: `lax`.
-    #[serde(default)]
-    pub(crate) session_cookie_same_site: SameSite,
-    /// Other origins whose pages may open WebSockets as the signed-in user. Example: `https://app.example.com`.
-    /// Default: none; only pages of the same host may.
-    #[serde(default)]
-    pub(crate) allowed_origins: List<String>,
-    /// Extra parameters of the authorization request. Example: `{ prompt: login }`. At most 10. The request goes through the browser,
-    /// and its user can change it. The response shows whether `max_age` was respected, and that is checked; nothing shows whether
-    /// `prompt` was.
-    #[serde(default)]
-    pub(crate) authentication_request_extra_params: BTreeMap<String, String>,
-    /// Lets in only users who are in one of these groups; others are answered 403. Short for an `authorize` with
-    /// `{ claim: groups, contains: [...] }` behind this action. Together with `allowed_emails` or
-    /// `allowed_email_domains`, both must hold. Default: every user of the provider is let in.
-    pub(crate) allowed_groups: Option<List<String>>,
-    /// The claim that `allowed_groups` looks at, as in `claim` of `authorize`: `roles`, `realm_access.roles`,
-    /// `cognito:groups`. Default: `groups`.
-    pub(crate) groups_claim: Option<OneOrMany>,
-    /// Lets in only users whose verified e-mail address is one of these, or is of one of the `allowed_email_domains`; others
-    /// are answered 403. Compared without case. Short for an `authorize` with `{ claim: email, address: [...] }` behind this action.
-    pub(crate) allowed_emails: Option<List<String>>,
-    /// Lets in only users whose verified e-mail address is of one of these domains, or is one of the `allowed_emails`; others
-    /// are answered 403. A sub-domain is another domain. Short for an `authorize` with
-    /// `{ claim: email, domain: [...] }` behind this action.
-    pub(crate) allowed_email_domains: Option<List<String>>,
+    #[serde(flatten)]
+    pub(crate) login: Login,
 }
 
 /// `authenticate-user-pool`.
 #[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[schemars(deny_unknown_fields)]
 pub(crate) struct AuthenticateUserPool {
     /// The name of an entry in `user_pools`.
     pub(crate) user_pool: String,
+    #[serde(flatten)]
+    pub(crate) login: Login,
+}
+
+/// The settings of both actions that authenticate.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub(crate) struct Login {
     /// The scopes to request, separated by spaces. Default: `openid`.
     pub(crate) scope: Option<String>,
     /// Base name of the session cookie. The session is stored in cookies with the suffixes `-0` to `-3`. Applications

@@ -12,11 +12,15 @@ use crate::action::settings::{
     AuthenticateKind, AuthenticateSettings, AuthorizeSettings, ChainSettings, FixedResponseSettings, ForwardSettings,
     GateSettings, OnExpired, OnUnauthenticated, TerminalSettings,
 };
+use crate::config::document::findings::Reported;
 use crate::config::document::path::Path;
+use crate::config::document::suggest;
 use crate::config::raw::action as written;
-use crate::config::raw::action::{Action, Actions, FixedResponse, Forward, OnExpiredSession, OnUnauthenticatedRequest};
-use crate::config::raw::value::{List, Period};
-use crate::config::validate::authorize::{Allowed, Reported};
+use crate::config::raw::action::{
+    Action, Actions, FixedResponse, Forward, Login, OnExpiredSession, OnUnauthenticatedRequest,
+};
+use crate::config::raw::value::List;
+use crate::config::validate::authorize::Allowed;
 use crate::config::validate::context::Context;
 use crate::config::validate::listener::ClientSpeaks;
 use crate::config::validate::{authorize, redirect, session, value};
@@ -57,18 +61,18 @@ impl Logins {
     }
 
     /// A session of one provider must not be accepted as a session of another (ALB §1.3.6).
-    fn add(&mut self, gate: &AuthenticateSettings, at: &Path, context: &mut Context<'_>) {
-        if let AuthenticateKind::UserPool(name) = &gate.kind {
+    fn add(&mut self, kind: &AuthenticateKind, cookie_name: &Arc<str>, at: &Path, context: &mut Context<'_>) {
+        if let AuthenticateKind::UserPool(name) = kind {
             self.pools.entry(Arc::clone(name)).or_insert_with(|| at.clone());
         }
-        let name = &gate.session_cookie_name;
         let (first, first_at) =
-            self.by_cookie.entry(Arc::clone(name)).or_insert_with(|| (gate.kind.clone(), at.clone()));
+            self.by_cookie.entry(Arc::clone(cookie_name)).or_insert_with(|| (kind.clone(), at.clone()));
         // If a name does not resolve, that is already reported, and this check would only repeat it.
-        if *first != gate.kind && !context.found.concern(at) && !context.found.concern(first_at) {
-            let message = format!("the session cookie `{name}` is already used by {}", issuer(first));
-            let hint = format!("first used at {first_at}; set a different `session_cookie_name` at one of the two");
-            context.found.problem(at, message).hint(hint);
+        let is_known = context.found.concern(at).or_else(|| context.found.concern(first_at)).is_some();
+        if first != kind && !is_known {
+            let message = format!("the session cookie `{cookie_name}` is already used by {}", issuer(first));
+            let problem = context.found.problem(at, message).label(first_at, "first used here");
+            problem.hint("set a different `session_cookie_name` at one of the two");
         }
     }
 }
@@ -87,96 +91,136 @@ pub(super) fn chain(
     at: &Path,
     logins: &mut Logins,
     context: &mut Context<'_>,
-) -> Option<ChainSettings> {
-    let mut gates = Vec::new();
-    let mut terminals = Vec::new();
-    let mut sound = raw.is_complete();
+) -> Result<ChainSettings, Reported> {
+    let complete = value::complete(raw, at, &mut context.found);
+    let mut chain = Chain::default();
     for (index, action) in raw.iter() {
         let at = at.index(index);
-        let terminal = match action {
-            Action::AuthenticateOidc(_) | Action::AuthenticateUserPool(_) => {
-                if let Some((first, _)) = terminals.first() {
-                    let message = format!("`{}` after `{first}`, which already answers the request", name(action));
-                    context.found.problem(&at, message).hint("put the action that authenticates first");
-                } else if raw.iter().take_while(|(other, _)| *other < index).any(|(_, other)| authenticates(other)) {
-                    let problem = context.found.problem(&at, "a second action that authenticates");
-                    problem.hint("a rule has at most one; write two rules with different conditions");
-                }
-                let gate = gate(action, client_speaks, &at, logins, context);
-                sound &= gate.is_some();
-                match gate {
-                    Some((authenticate, authorize)) => {
-                        gates.push(Some(GateSettings::Authenticate(authenticate)));
-                        gates.extend(authorize.map(|authorize| Some(GateSettings::Authorize(authorize))));
-                    }
-                    None => gates.push(None),
-                }
-                continue;
+        match action {
+            Action::AuthenticateOidc(raw) => {
+                let known = context.refer(&raw.provider, "identity_providers", "provider", &at.key("provider"));
+                let kind = AuthenticateKind::Oidc(Arc::from(raw.provider.as_str()));
+                let gates = gates(kind, &raw.login, client_speaks, &at, logins, context);
+                chain.authenticate(name(action), known.and(gates), &at, context);
+            }
+            Action::AuthenticateUserPool(raw) => {
+                let known = context.refer(&raw.user_pool, "user_pools", "user pool", &at.key("user_pool"));
+                let kind = AuthenticateKind::UserPool(Arc::from(raw.user_pool.as_str()));
+                let gates = gates(kind, &raw.login, client_speaks, &at, logins, context);
+                chain.authenticate(name(action), known.and(gates), &at, context);
             }
             Action::Authorize(raw) => {
-                if let Some((first, _)) = terminals.first() {
-                    let message = format!("`authorize` after `{first}`, which already answers the request");
-                    context.found.problem(&at, message).hint("put it behind the action that authenticates");
-                } else {
-                    authorize_has_a_user(&gates, &at, context);
-                }
-                let gate = authorize::authorize(raw, &at, &mut context.found).map(GateSettings::Authorize);
-                sound &= gate.is_some();
-                gates.push(gate);
-                continue;
+                chain.authorize(authorize::authorize(raw, &at, &mut context.found), &at, context);
             }
             Action::JwtValidation(_) => {
                 let problem = context.found.problem(&at, "`jwt-validation` is not available in this version");
-                problem
-                    .hint("`authenticate-oidc` with `on_unauthenticated_request: deny` answers 401 without a session");
-                sound = false;
-                continue;
+                let hint = "`authenticate-oidc` with `on_unauthenticated_request: deny` answers 401 without a session";
+                chain.gates.push(problem.hint(hint).fail());
             }
-            Action::Forward(raw) => Some(TerminalSettings::Forward(forward(raw, &at, context))),
+            Action::Forward(raw) => {
+                let forward = forward(raw, &at, context).map(TerminalSettings::Forward);
+                chain.end(name(action), forward, &at, context);
+            }
             Action::Redirect(raw) => {
-                redirect::redirect(raw, client_speaks, &at, context).map(TerminalSettings::Redirect)
+                let redirect = redirect::redirect(raw, client_speaks, &at, context).map(TerminalSettings::Redirect);
+                chain.end(name(action), redirect, &at, context);
             }
-            Action::FixedResponse(raw) => fixed_response(raw, &at, context).map(TerminalSettings::FixedResponse),
+            Action::FixedResponse(raw) => {
+                let fixed = fixed_response(raw, &at, context).map(TerminalSettings::FixedResponse);
+                chain.end(name(action), fixed, &at, context);
+            }
+        }
+    }
+    complete?;
+    chain.finish(at, context)
+}
+
+/// The actions of a rule that have been read so far.
+#[derive(Default)]
+struct Chain {
+    gates: Vec<Result<GateSettings, Reported>>,
+    /// The first action that authenticates.
+    authenticates_at: Option<Path>,
+    /// The first action that answers the request: its name, its place, its settings.
+    terminal: Option<(&'static str, Path, Result<TerminalSettings, Reported>)>,
+}
+
+impl Chain {
+    /// Reports an action that comes after the request has been answered.
+    fn comes_too_late(&self, name: &str, hint: &str, at: &Path, context: &mut Context<'_>) -> bool {
+        let Some((first, first_at, _)) = &self.terminal else { return false };
+        let message = format!("`{name}` after `{first}`, which already answers the request");
+        context.found.problem(at, message).label(first_at, "answers the request").hint(hint);
+        true
+    }
+
+    fn authenticate(
+        &mut self,
+        name: &str,
+        gates: Result<Vec<GateSettings>, Reported>,
+        at: &Path,
+        context: &mut Context<'_>,
+    ) {
+        if !self.comes_too_late(name, "put the action that authenticates first", at, context) {
+            match &self.authenticates_at {
+                None => self.authenticates_at = Some(at.clone()),
+                Some(first) => {
+                    let problem = context.found.problem(at, "a second action that authenticates");
+                    let problem = problem.label(first, "the first one");
+                    problem.hint("a rule has at most one; write two rules with different conditions");
+                }
+            }
+        }
+        match gates {
+            Ok(gates) => self.gates.extend(gates.into_iter().map(Ok)),
+            Err(reported) => self.gates.push(Err(reported)),
+        }
+    }
+
+    /// `authorize` asks about a user: an action before it must identify one, always.
+    fn authorize(&mut self, gate: Result<AuthorizeSettings, Reported>, at: &Path, context: &mut Context<'_>) {
+        let before: Result<Vec<_>, _> = self.gates.iter().map(Result::as_ref).collect();
+        // A gate with a problem of its own has been reported.
+        if !self.comes_too_late("authorize", "put it behind the action that authenticates", at, context)
+            && let Ok(before) = before
+        {
+            match before.into_iter().find_map(GateSettings::authenticate) {
+                None => {
+                    let message = "`authorize` without an action before it that authenticates";
+                    let problem = context.found.problem(at, message);
+                    problem.hint("put `authenticate-oidc` or `authenticate-user-pool` before it");
+                }
+                Some(gate) if gate.on_unauthenticated == OnUnauthenticated::Allow => {
+                    let message = "`authorize` behind `on_unauthenticated_request: allow`, which lets requests pass \
+                                   without a user";
+                    context.found.problem(at, message).hint("remove `allow`, or write two rules");
+                }
+                Some(_) => {}
+            }
+        }
+        self.gates.push(gate.map(GateSettings::Authorize));
+    }
+
+    fn end(
+        &mut self,
+        name: &'static str,
+        terminal: Result<TerminalSettings, Reported>,
+        at: &Path,
+        context: &mut Context<'_>,
+    ) {
+        let hint = "a rule must have exactly one of `forward`, `redirect`, `fixed-response`";
+        if !self.comes_too_late(name, hint, at, context) {
+            self.terminal = Some((name, at.clone(), terminal));
+        }
+    }
+
+    fn finish(self, at: &Path, context: &mut Context<'_>) -> Result<ChainSettings, Reported> {
+        let gates = self.gates.into_iter().collect::<Result<_, _>>()?;
+        let Some((_, _, terminal)) = self.terminal else {
+            let problem = context.found.problem(at, "none of the actions answers the request");
+            return problem.hint("the last action must be one of `forward`, `redirect`, `fixed-response`").fail();
         };
-        if let Some((first, _)) = terminals.first() {
-            let message = format!("`{}` after `{first}`, which already answers the request", name(action));
-            context
-                .found
-                .problem(&at, message)
-                .hint("a rule must have exactly one of `forward`, `redirect`, `fixed-response`");
-        }
-        terminals.push((name(action), terminal));
-    }
-    if terminals.is_empty() && sound {
-        let problem = context.found.problem(at, "none of the actions answers the request");
-        problem.hint("the last action must be one of `forward`, `redirect`, `fixed-response`");
-    }
-    let (_, terminal) = terminals.pop()?;
-    Some(ChainSettings { gates: gates.into_iter().collect::<Option<_>>()?, terminal: terminal? })
-}
-
-fn authenticates(action: &Action) -> bool {
-    matches!(action, Action::AuthenticateOidc(_) | Action::AuthenticateUserPool(_))
-}
-
-/// `authorize` asks about a user: an action before it must identify one, always.
-fn authorize_has_a_user(gates: &[Option<GateSettings>], at: &Path, context: &mut Context<'_>) {
-    let mut before = gates.iter().map(|gate| gate.as_ref().map(GateSettings::authenticate));
-    // A gate with a problem of its own has been reported.
-    if before.clone().any(|gate| gate.is_none()) {
-        return;
-    }
-    match before.find_map(Option::flatten) {
-        None => {
-            let problem = context.found.problem(at, "`authorize` without an action before it that authenticates");
-            problem.hint("put `authenticate-oidc` or `authenticate-user-pool` before it");
-        }
-        Some(gate) if gate.on_unauthenticated == OnUnauthenticated::Allow => {
-            let message =
-                "`authorize` behind `on_unauthenticated_request: allow`, which lets requests pass without a user";
-            context.found.problem(at, message).hint("remove `allow`, or write two rules");
-        }
-        Some(_) => {}
+        Ok(ChainSettings { gates, terminal: terminal? })
     }
 }
 
@@ -192,140 +236,84 @@ fn name(action: &Action) -> &'static str {
     }
 }
 
-/// The settings common to both actions that authenticate.
-struct Login<'r> {
+/// The gate of an action that authenticates, and the `authorize` behind it that its `allowed_*` are short for.
+fn gates(
     kind: AuthenticateKind,
-    scope: Option<&'r str>,
-    cookie_name: Option<&'r str>,
-    timeout: Option<&'r Period>,
-    on_unauthenticated: OnUnauthenticatedRequest,
-    on_expired: Option<OnExpiredSession>,
-    private_responses: bool,
-    same_site: written::SameSite,
-    allowed_origins: &'r List<String>,
-    extra_params: &'r BTreeMap<String, String>,
-    allowed: Allowed<'r>,
-}
-
-impl<'r> Login<'r> {
-    fn read(action: &'r Action, at: &Path, context: &mut Context<'_>) -> Option<Self> {
-        match action {
-            Action::AuthenticateOidc(raw) => {
-                context.refer(&raw.provider, "identity_providers", "provider", &at.key("provider"));
-                Some(Self {
-                    kind: AuthenticateKind::Oidc(Arc::from(raw.provider.as_str())),
-                    scope: raw.scope.as_deref(),
-                    cookie_name: raw.session_cookie_name.as_deref(),
-                    timeout: raw.session_timeout.as_ref(),
-                    on_unauthenticated: raw.on_unauthenticated_request,
-                    on_expired: raw.on_expired_session,
-                    private_responses: raw.private_responses,
-                    same_site: raw.session_cookie_same_site,
-                    allowed_origins: &raw.allowed_origins,
-                    extra_params: &raw.authentication_request_extra_params,
-                    allowed: Allowed {
-                        groups: raw.allowed_groups.as_ref(),
-                        groups_claim: raw.groups_claim.as_ref(),
-                        emails: raw.allowed_emails.as_ref(),
-                        domains: raw.allowed_email_domains.as_ref(),
-                    },
-                })
-            }
-            Action::AuthenticateUserPool(raw) => {
-                context.refer(&raw.user_pool, "user_pools", "user pool", &at.key("user_pool"));
-                Some(Self {
-                    kind: AuthenticateKind::UserPool(Arc::from(raw.user_pool.as_str())),
-                    scope: raw.scope.as_deref(),
-                    cookie_name: raw.session_cookie_name.as_deref(),
-                    timeout: raw.session_timeout.as_ref(),
-                    on_unauthenticated: raw.on_unauthenticated_request,
-                    on_expired: raw.on_expired_session,
-                    private_responses: raw.private_responses,
-                    same_site: raw.session_cookie_same_site,
-                    allowed_origins: &raw.allowed_origins,
-                    extra_params: &raw.authentication_request_extra_params,
-                    allowed: Allowed {
-                        groups: raw.allowed_groups.as_ref(),
-                        groups_claim: raw.groups_claim.as_ref(),
-                        emails: raw.allowed_emails.as_ref(),
-                        domains: raw.allowed_email_domains.as_ref(),
-                    },
-                })
-            }
-            _ => None,
-        }
-    }
-}
-
-/// An action that authenticates, and the `authorize` behind it that its `allowed_*` are short for.
-fn gate(
-    action: &Action,
+    login: &Login,
     client_speaks: ClientSpeaks,
     at: &Path,
     logins: &mut Logins,
     context: &mut Context<'_>,
-) -> Option<(AuthenticateSettings, Option<AuthorizeSettings>)> {
-    let login = Login::read(action, at, context)?;
+) -> Result<Vec<GateSettings>, Reported> {
     if client_speaks == ClientSpeaks::Http {
-        let problem = context.found.problem(at, format!("`{}` on an `http` listener", name(action)));
+        let name = match &kind {
+            AuthenticateKind::Oidc(_) => "authenticate-oidc",
+            AuthenticateKind::UserPool(_) => "authenticate-user-pool",
+        };
+        let problem = context.found.problem(at, format!("`{name}` on an `http` listener"));
         problem.hint(
             "session cookies need TLS: use an `https` listener and `redirect` to it here, or list the proxy that ends TLS \
              in `trusted_proxies`",
         );
     }
-    let cookie_name = match login.cookie_name {
+    let cookie_name = match &login.session_cookie_name {
         Some(name) => session::cookie_name(name, &at.key("session_cookie_name"), &mut context.found),
-        None => Some(Arc::clone(&logins.default_cookie_name)),
+        None => Ok(Arc::clone(&logins.default_cookie_name)),
     };
+    if let Ok(cookie_name) = &cookie_name {
+        logins.add(&kind, cookie_name, at, context);
+    }
     let session_timeout = value::period(
-        login.timeout,
+        login.session_timeout.as_ref(),
         SESSION_TIMEOUT,
         SESSION_TIMEOUT_BOUNDS,
         &at.key("session_timeout"),
         &mut context.found,
     );
-    let scope = scope(login.scope, &at.key("scope"), context);
-    extra_params(login.extra_params, &at.key("authentication_request_extra_params"), context);
-    let on_unauthenticated = match login.on_unauthenticated {
+    let scope = scope(login.scope.as_deref(), &at.key("scope"), context);
+    let params_at = at.key("authentication_request_extra_params");
+    let extra_params = extra_params(&login.authentication_request_extra_params, &params_at, context);
+    let on_unauthenticated = match login.on_unauthenticated_request {
         OnUnauthenticatedRequest::Authenticate => OnUnauthenticated::Authenticate,
         OnUnauthenticatedRequest::Deny => OnUnauthenticated::Deny,
         OnUnauthenticatedRequest::Allow => OnUnauthenticated::Allow,
     };
-    if login.on_expired.is_some() && on_unauthenticated != OnUnauthenticated::Deny {
+    if login.on_expired_session.is_some() && on_unauthenticated != OnUnauthenticated::Deny {
         let message = "`on_expired_session` is allowed only with `on_unauthenticated_request: deny`";
         context.found.problem(&at.key("on_expired_session"), message).hint("remove it");
     }
-    let allowed_origins = origins(login.allowed_origins, &at.key("allowed_origins"), context);
-    let authorize = allowed(&login, at, context);
+    let allowed_origins = origins(&login.allowed_origins, &at.key("allowed_origins"), context);
+    let authorize = allowed(login, at, context);
     let settings = AuthenticateSettings {
-        kind: login.kind,
+        kind,
         session_cookie_name: cookie_name?,
         scope: scope?,
         session_timeout: session_timeout?,
-        extra_params: login.extra_params.clone(),
+        extra_params: extra_params?,
         on_unauthenticated,
-        on_expired: match login.on_expired {
+        on_expired: match login.on_expired_session {
             Some(OnExpiredSession::Authenticate) => OnExpired::Authenticate,
             Some(OnExpiredSession::Deny) | None => OnExpired::Deny,
         },
         private_responses: login.private_responses,
-        same_site: same_site(login.same_site, &at.key("session_cookie_same_site"), context),
-        allowed_origins,
+        same_site: same_site(login.session_cookie_same_site, &at.key("session_cookie_same_site"), context),
+        allowed_origins: allowed_origins?,
     };
-    logins.add(&settings, at, context);
-    Some((settings, authorize.ok()?))
+    let authorize = authorize?.map(GateSettings::Authorize);
+    Ok([GateSettings::Authenticate(settings)].into_iter().chain(authorize).collect())
 }
 
 /// The `authorize` that `allowed_*` of an action that authenticates are short for.
-fn allowed(login: &Login<'_>, at: &Path, context: &mut Context<'_>) -> Result<Option<AuthorizeSettings>, Reported> {
-    let Login { allowed, on_unauthenticated, .. } = login;
-    if let (OnUnauthenticatedRequest::Allow, Some(name)) = (on_unauthenticated, allowed.given().first()) {
-        let message =
-            format!("`{name}` with `on_unauthenticated_request: allow`, which lets requests pass without a user");
-        context.found.problem(&at.key(name), message).hint("remove `allow`, or write two rules");
-        return Err(Reported);
+fn allowed(login: &Login, at: &Path, context: &mut Context<'_>) -> Result<Option<AuthorizeSettings>, Reported> {
+    let allowed = Allowed::of(login);
+    match (login.on_unauthenticated_request, allowed.given().first()) {
+        (OnUnauthenticatedRequest::Allow, Some(name)) => {
+            let message =
+                format!("`{name}` with `on_unauthenticated_request: allow`, which lets requests pass without a user");
+            context.found.problem(&at.key(name), message).hint("remove `allow`, or write two rules").fail()
+        }
+        _ => allowed.authorize(at, &mut context.found),
     }
-    allowed.authorize(at, &mut context.found)
 }
 
 fn same_site(written: written::SameSite, at: &Path, context: &mut Context<'_>) -> SameSite {
@@ -341,82 +329,95 @@ fn same_site(written: written::SameSite, at: &Path, context: &mut Context<'_>) -
 }
 
 /// Origins, as browsers write them (RFC 6454 §6.2).
-fn origins(written: &List<String>, at: &Path, context: &mut Context<'_>) -> Arc<[String]> {
-    let mut origins = Vec::new();
-    for (index, text) in written.iter() {
+fn origins(written: &List<String>, at: &Path, context: &mut Context<'_>) -> Result<Arc<[String]>, Reported> {
+    let origins = value::each(written, at, &mut context.found, |text, at, found| {
         let url = url::Url::parse(text).ok().filter(|url| matches!(url.scheme(), "https" | "http"));
         let origin = url.map(|url| url.origin().ascii_serialization());
-        match origin.filter(|origin| origin.eq_ignore_ascii_case(text.trim_end_matches('/'))) {
-            Some(origin) => origins.push(origin),
-            None => {
-                let problem = context.found.problem(&at.index(index), format!("`{text}` is not an origin"));
-                problem.hint("write scheme, host and port without a path: `https://app.example.com`");
-            }
-        }
-    }
-    origins.into()
+        origin.filter(|origin| origin.eq_ignore_ascii_case(text.trim_end_matches('/'))).ok_or_else(|| {
+            let problem = found.problem(at, format!("`{text}` is not an origin"));
+            problem.hint("write scheme, host and port without a path: `https://app.example.com`").reported()
+        })
+    });
+    Ok(origins?.into())
 }
 
-fn scope(written: Option<&str>, at: &Path, context: &mut Context<'_>) -> Option<String> {
-    let Some(scope) = written else { return Some("openid".to_owned()) };
+fn scope(written: Option<&str>, at: &Path, context: &mut Context<'_>) -> Result<String, Reported> {
+    let Some(scope) = written else { return Ok("openid".to_owned()) };
     // RFC 6749 §3.3.
     let token = |byte: u8| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e);
     if let Some(bad) = scope.split(' ').find(|one| one.is_empty() || !one.bytes().all(token)) {
-        context.found.problem(at, format!("`{bad}` is not a scope")).hint("separate scopes by one space");
-        return None;
+        let problem = context.found.problem(at, format!("`{bad}` is not a scope"));
+        return problem.hint("separate scopes by one space").fail();
     }
     if !scope.split(' ').any(|one| one == "openid") {
         let problem = context.found.problem(at, "`openid` is not among the scopes");
-        problem.hint("without `openid` the provider sends no ID token, and every sign-in fails");
-        return None;
+        return problem.hint("without `openid` the provider sends no ID token, and every sign-in fails").fail();
     }
-    Some(scope.to_owned())
+    Ok(scope.to_owned())
 }
 
-fn extra_params(params: &BTreeMap<String, String>, at: &Path, context: &mut Context<'_>) {
+fn extra_params(
+    params: &BTreeMap<String, String>,
+    at: &Path,
+    context: &mut Context<'_>,
+) -> Result<BTreeMap<String, String>, Reported> {
+    let mut sound = Ok(params.clone());
     if params.len() > EXTRA_PARAMS_MAX {
         let message = format!("{} parameters; at most {EXTRA_PARAMS_MAX} are allowed", params.len());
-        context.found.problem(at, message);
+        sound = context.found.problem(at, message).fail();
     }
     for name in params.keys() {
         if oidc::is_reserved_parameter(name) {
             let problem =
                 context.found.problem_at_key(&at.key(name), format!("`{name}` is reserved: the sign-in sets it"));
-            problem.maybe_hint((name == "scope").then(|| "use the `scope` setting of the action".to_owned()));
+            let hint = (name == "scope").then(|| "use the `scope` setting of the action".to_owned());
+            sound = problem.maybe_hint(hint).fail();
         } else if name.is_empty() {
-            context.found.problem_at_key(&at.key(name), "the name of the parameter is empty");
+            sound = context.found.problem_at_key(&at.key(name), "the name of the parameter is empty").fail();
         }
     }
+    sound
 }
 
-fn forward(raw: &Forward, at: &Path, context: &mut Context<'_>) -> ForwardSettings {
-    context.refer(&raw.target_group, "target_groups", "target group", &at.key("target_group"));
-    ForwardSettings { target_group: Arc::from(raw.target_group.as_str()), preserve_host: raw.preserve_host_header }
+fn forward(raw: &Forward, at: &Path, context: &mut Context<'_>) -> Result<ForwardSettings, Reported> {
+    context.refer(&raw.target_group, "target_groups", "target group", &at.key("target_group"))?;
+    Ok(ForwardSettings { target_group: Arc::from(raw.target_group.as_str()), preserve_host: raw.preserve_host_header })
 }
 
-fn fixed_response(raw: &FixedResponse, at: &Path, context: &mut Context<'_>) -> Option<FixedResponseSettings> {
+fn fixed_response(
+    raw: &FixedResponse,
+    at: &Path,
+    context: &mut Context<'_>,
+) -> Result<FixedResponseSettings, Reported> {
     let status = StatusCode::from_u16(raw.status_code).ok();
     let status = status.filter(|status| status.is_success() || status.is_client_error() || status.is_server_error());
-    if status.is_none() {
+    let status = status.ok_or_else(|| {
         let message = format!(
             "status code {} is not allowed in a fixed response: use 200 to 299, or 400 to 599",
             raw.status_code
         );
         let hint = (300..400).contains(&raw.status_code).then(|| "use `redirect` for a redirect".to_owned());
-        context.found.problem(&at.key("status_code"), message).maybe_hint(hint);
-    }
+        context.found.problem(&at.key("status_code"), message).maybe_hint(hint).reported()
+    });
     let content_type = raw.content_type.as_deref().unwrap_or(CONTENT_TYPES[0]);
-    let known = CONTENT_TYPES.contains(&content_type);
-    if !known {
-        let hint = crate::config::document::suggest::hint(content_type, CONTENT_TYPES);
-        let message = format!("content type `{content_type}` is not allowed in a fixed response");
-        context.found.problem(&at.key("content_type"), message).maybe_hint(hint);
-    }
+    let content_type = match CONTENT_TYPES.into_iter().find(|known| *known == content_type) {
+        Some(known) => Ok(HeaderValue::from_static(known)),
+        None => {
+            let message = format!("content type `{content_type}` is not allowed in a fixed response");
+            let problem = context.found.problem(&at.key("content_type"), message);
+            problem.maybe_hint(suggest::hint(content_type, CONTENT_TYPES)).fail()
+        }
+    };
+    let body = body(raw, at, context);
+    Ok(FixedResponseSettings { status: status?, content_type: content_type?, body: body? })
+}
+
+fn body(raw: &FixedResponse, at: &Path, context: &mut Context<'_>) -> Result<Bytes, Reported> {
     let (body, key) = match (&raw.body, &raw.message_body) {
         (Some(_), Some(_)) => {
             let problem = context.found.problem(&at.key("message_body"), "both `body` and `message_body` are set");
-            problem.hint("they are the same setting; keep one");
-            return None;
+            let problem = problem.label(&at.key("body"), "the other one");
+            return problem.hint("they are the same setting; keep one").fail();
         }
         (Some(body), None) => (body.as_str(), "body"),
         (None, Some(body)) => (body.as_str(), "message_body"),
@@ -424,17 +425,12 @@ fn fixed_response(raw: &FixedResponse, at: &Path, context: &mut Context<'_>) -> 
     };
     if body.len() > BODY_BYTES_MAX {
         let message = format!("the body has {} bytes; at most {BODY_BYTES_MAX} are allowed", body.len());
-        context.found.problem(&at.key(key), message);
-        return None;
+        return context.found.problem(&at.key(key), message).fail();
     }
     // RFC 9110 §15.3.5, §15.3.6: neither has content.
     if matches!(raw.status_code, 204 | 205) && !body.is_empty() {
-        context.found.problem(&at.key(key), format!("a response with status {} cannot have a body", raw.status_code));
-        return None;
+        let message = format!("a response with status {} cannot have a body", raw.status_code);
+        return context.found.problem(&at.key(key), message).fail();
     }
-    Some(FixedResponseSettings {
-        status: status?,
-        content_type: known.then(|| HeaderValue::from_str(content_type).ok()).flatten()?,
-        body: Bytes::copy_from_slice(body.as_bytes()),
-    })
+    Ok(Bytes::copy_from_slice(body.as_bytes()))
 }

@@ -2,7 +2,7 @@
 
 use crate::action::requirement::{ClaimTest, Requirement, Scalar, Test};
 use crate::action::settings::{AuthorizeMode, AuthorizeSettings};
-use crate::config::document::findings::Findings;
+use crate::config::document::findings::{Findings, Reported};
 use crate::config::document::path::Path;
 use crate::config::raw::action as written;
 use crate::config::raw::value::{self as raw, List, OneOrMany};
@@ -15,10 +15,15 @@ const DEPTH_MAX: usize = 8;
 const GROUPS: &str = "groups";
 
 /// Checks an `authorize` action.
-pub(super) fn authorize(raw: &written::Authorize, at: &Path, found: &mut Findings) -> Option<AuthorizeSettings> {
-    let parts = Parts { claim: None, tests: Vec::new(), any: &raw.any, all: &raw.all, not: &raw.not };
+pub(super) fn authorize(
+    raw: &written::Authorize,
+    at: &Path,
+    found: &mut Findings,
+) -> Result<AuthorizeSettings, Reported> {
+    let parts =
+        Parts { claim: None, tests: Vec::new(), any: raw.any.as_ref(), all: raw.all.as_ref(), not: raw.not.as_deref() };
     let requirement = parts.requirement(at, 0, found)?;
-    Some(AuthorizeSettings {
+    Ok(AuthorizeSettings {
         requirement,
         mode: match raw.mode {
             written::AuthorizeMode::Enforce => AuthorizeMode::Enforce,
@@ -32,13 +37,22 @@ pub(super) fn authorize(raw: &written::Authorize, at: &Path, found: &mut Finding
 /// `allowed_*` of an action that authenticates.
 #[derive(Clone, Copy)]
 pub(super) struct Allowed<'r> {
-    pub(super) groups: Option<&'r List<String>>,
-    pub(super) groups_claim: Option<&'r OneOrMany>,
-    pub(super) emails: Option<&'r List<String>>,
-    pub(super) domains: Option<&'r List<String>>,
+    groups: Option<&'r List<String>>,
+    groups_claim: Option<&'r OneOrMany>,
+    emails: Option<&'r List<String>>,
+    domains: Option<&'r List<String>>,
 }
 
-impl Allowed<'_> {
+impl<'r> Allowed<'r> {
+    pub(super) fn of(login: &'r written::Login) -> Self {
+        Self {
+            groups: login.allowed_groups.as_ref(),
+            groups_claim: login.groups_claim.as_ref(),
+            emails: login.allowed_emails.as_ref(),
+            domains: login.allowed_email_domains.as_ref(),
+        }
+    }
+
     /// The settings that are in the file, by name.
     pub(super) fn given(&self) -> Vec<&'static str> {
         let all = [
@@ -53,14 +67,13 @@ impl Allowed<'_> {
     pub(super) fn authorize(&self, at: &Path, found: &mut Findings) -> Result<Option<AuthorizeSettings>, Reported> {
         if self.groups.is_none() && self.groups_claim.is_some() {
             let problem = found.problem(&at.key("groups_claim"), "`groups_claim` without `allowed_groups`");
-            problem.hint("it only says which claim `allowed_groups` looks at; set both, or remove it");
-            return Err(Reported);
+            return problem.hint("it only says which claim `allowed_groups` looks at; set both, or remove it").fail();
         }
         let claim = self.groups_claim.map(|claim| value::claim_path(claim, &at.key("groups_claim"), found));
-        let claim = claim.unwrap_or_else(|| Some(vec![GROUPS.to_owned()]));
+        let claim = claim.unwrap_or_else(|| Ok(vec![GROUPS.to_owned()]));
         let groups = self.groups.map(|groups| {
             let groups = texts(groups, &at.key("allowed_groups"), found, text)?.into_iter().map(Scalar::Text).collect();
-            Some(Requirement::Claim(ClaimTest { path: claim?, test: Test::Contains(groups) }))
+            Ok(Requirement::Claim(ClaimTest { path: claim?, test: Test::Contains(groups) }))
         });
         let email = |test: Test| Requirement::Claim(ClaimTest { path: vec!["email".to_owned()], test });
         let emails = self.emails.map(|emails| {
@@ -70,10 +83,9 @@ impl Allowed<'_> {
             texts(domains, &at.key("allowed_email_domains"), found, domain).map(|domains| email(Test::Domain(domains)))
         });
         // Somebody who is listed by address need not be of a listed domain, and the other way round. A group is required in addition.
-        let by_email = emails.into_iter().chain(domains).collect::<Option<Vec<_>>>();
-        let groups = groups.into_iter().collect::<Option<Vec<_>>>();
-        let (Some(by_email), Some(mut all)) = (by_email, groups) else { return Err(Reported) };
-        all.extend(one_or(by_email, Requirement::Any));
+        let by_email = emails.into_iter().chain(domains).collect::<Result<Vec<_>, _>>();
+        let mut all = groups.into_iter().collect::<Result<Vec<_>, _>>()?;
+        all.extend(one_or(by_email?, Requirement::Any));
         let requirement = one_or(all, Requirement::All);
         Ok(requirement.map(|requirement| AuthorizeSettings {
             requirement,
@@ -83,10 +95,6 @@ impl Allowed<'_> {
         }))
     }
 }
-
-/// A problem has been reported.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Reported;
 
 /// The only part itself, or all of them joined. `None` if there is none.
 fn one_or(mut parts: Vec<Requirement>, join: impl FnOnce(Vec<Requirement>) -> Requirement) -> Option<Requirement> {
@@ -101,9 +109,9 @@ struct Parts<'r> {
     claim: Option<&'r OneOrMany>,
     /// The tests of the claim that are in the file.
     tests: Vec<Values<'r>>,
-    any: &'r Option<List<written::Requirement>>,
-    all: &'r Option<List<written::Requirement>>,
-    not: &'r Option<Box<written::Requirement>>,
+    any: Option<&'r List<written::Requirement>>,
+    all: Option<&'r List<written::Requirement>>,
+    not: Option<&'r written::Requirement>,
 }
 
 /// The values that a claim is compared with, by the name of the test.
@@ -126,16 +134,15 @@ impl<'r> Parts<'r> {
         Self {
             claim: raw.claim.as_ref(),
             tests: tests.into_iter().flatten().collect(),
-            any: &raw.any,
-            all: &raw.all,
-            not: &raw.not,
+            any: raw.any.as_ref(),
+            all: raw.all.as_ref(),
+            not: raw.not.as_deref(),
         }
     }
 
-    fn requirement(&self, at: &Path, depth: usize, found: &mut Findings) -> Option<Requirement> {
+    fn requirement(&self, at: &Path, depth: usize, found: &mut Findings) -> Result<Requirement, Reported> {
         if depth > DEPTH_MAX {
-            found.problem(at, format!("more than {DEPTH_MAX} requirements inside each other"));
-            return None;
+            return found.problem(at, format!("more than {DEPTH_MAX} requirements inside each other")).fail();
         }
         let forms = usize::from(self.any.is_some())
             + usize::from(self.all.is_some())
@@ -145,63 +152,64 @@ impl<'r> Parts<'r> {
             (Some(claim), [test]) if forms == 1 => claim_test(claim, *test, at, found),
             (None, []) if forms == 1 => self.joined(at, depth, found),
             (Some(_), _) if forms == 1 => {
-                let problem =
-                    found.problem(at, "a claim needs exactly one of `contains`, `equals`, `domain` and `address`");
-                problem.hint("for example `{ claim: groups, contains: [staff] }`");
-                None
+                let message = "a claim needs exactly one of `contains`, `equals`, `domain` and `address`";
+                found.problem(at, message).hint("for example `{ claim: groups, contains: [staff] }`").fail()
             }
-            _ => {
-                let problem = found.problem(at, "this is not one requirement");
-                problem.hint(match depth {
-                    0 => "set exactly one of `any`, `all` and `not`, for example `any: [{ claim: groups, contains: [staff] }]`",
-                    _ => "set exactly one of `any`, `all` and `not`, or a `claim` with one of `contains`, `equals`, `domain` and `address`",
-                });
-                None
-            }
+            _ => Self::unclear(at, depth, found),
         }
     }
 
-    fn joined(&self, at: &Path, depth: usize, found: &mut Findings) -> Option<Requirement> {
-        if let Some(not) = self.not {
-            let part = Parts::of(not).requirement(&at.key("not"), depth + 1, found)?;
-            return Some(Requirement::Not(Box::new(part)));
-        }
-        let (key, parts) = match (self.any, self.all) {
-            (Some(any), _) => ("any", any),
-            (None, all) => ("all", all.as_ref()?),
+    fn unclear<T>(at: &Path, depth: usize, found: &mut Findings) -> Result<T, Reported> {
+        let hint = match depth {
+            0 => "set exactly one of `any`, `all` and `not`, for example `any: [{ claim: groups, contains: [staff] }]`",
+            _ => {
+                "set exactly one of `any`, `all` and `not`, or a `claim` with one of `contains`, `equals`, `domain` and `address`"
+            }
+        };
+        found.problem(at, "this is not one requirement").hint(hint).fail()
+    }
+
+    fn joined(&self, at: &Path, depth: usize, found: &mut Findings) -> Result<Requirement, Reported> {
+        let (key, parts) = match (self.not, self.any, self.all) {
+            (Some(not), ..) => {
+                let part = Parts::of(not).requirement(&at.key("not"), depth + 1, found)?;
+                return Ok(Requirement::Not(Box::new(part)));
+            }
+            (_, Some(any), _) => ("any", any),
+            (_, _, Some(all)) => ("all", all),
+            _ => return Self::unclear(at, depth, found),
         };
         let at = at.key(key);
         if parts.is_empty() {
-            found.problem(&at, "this list is empty, so nobody would be let in").hint("write at least one requirement");
-            return None;
+            let problem = found.problem(&at, "this list is empty, so nobody would be let in");
+            return problem.hint("write at least one requirement").fail();
         }
-        let checked: Vec<_> =
-            parts.iter().map(|(index, part)| Parts::of(part).requirement(&at.index(index), depth + 1, found)).collect();
-        let checked = checked.into_iter().collect::<Option<Vec<_>>>().filter(|_| parts.is_complete())?;
-        Some(if key == "any" { Requirement::Any(checked) } else { Requirement::All(checked) })
+        let checked =
+            value::each(parts, &at, found, |part, at, found| Parts::of(part).requirement(at, depth + 1, found))?;
+        Ok(if key == "any" { Requirement::Any(checked) } else { Requirement::All(checked) })
     }
 }
 
-fn claim_test(claim: &OneOrMany, test: Values<'_>, at: &Path, found: &mut Findings) -> Option<Requirement> {
+fn claim_test(claim: &OneOrMany, test: Values<'_>, at: &Path, found: &mut Findings) -> Result<Requirement, Reported> {
     let path = value::claim_path(claim, &at.key("claim"), found);
+    let known = path.as_deref().ok();
     let test = match test {
         Values::Contains(raw) => values(raw, &at.key("contains"), found, scalar).map(Test::Contains),
         Values::Equals(raw) => values(raw, &at.key("equals"), found, scalar).map(Test::Equals),
-        Values::Domain(raw) => of_email(path.as_deref(), "domain", at, found)
+        Values::Domain(raw) => of_email(known, "domain", at, found)
             .and_then(|()| texts(raw, &at.key("domain"), found, domain).map(Test::Domain)),
-        Values::Address(raw) => of_email(path.as_deref(), "address", at, found)
+        Values::Address(raw) => of_email(known, "address", at, found)
             .and_then(|()| texts(raw, &at.key("address"), found, address).map(Test::Address)),
     };
-    Some(Requirement::Claim(ClaimTest { path: path?, test: test? }))
+    Ok(Requirement::Claim(ClaimTest { path: path?, test: test? }))
 }
 
-fn of_email(path: Option<&[String]>, test: &str, at: &Path, found: &mut Findings) -> Option<()> {
+fn of_email(path: Option<&[String]>, test: &str, at: &Path, found: &mut Findings) -> Result<(), Reported> {
     if path.is_none_or(|path| path == ["email"]) {
-        return Some(());
+        return Ok(());
     }
     let problem = found.problem(&at.key(test), format!("`{test}` is only for the claim `email`"));
-    problem.hint("no other claim says whether an address is verified");
-    None
+    problem.hint("no other claim says whether an address is verified").fail()
 }
 
 /// The values of a list, each read by `one`. All that is wrong with them is reported.
@@ -209,18 +217,13 @@ fn values<R, V>(
     raw: &List<R>,
     at: &Path,
     found: &mut Findings,
-    one: impl Fn(&R, &Path, &mut Findings) -> Option<V>,
-) -> Option<Vec<V>> {
+    one: impl Fn(&R, &Path, &mut Findings) -> Result<V, Reported>,
+) -> Result<Vec<V>, Reported> {
     if raw.is_empty() {
         let problem = found.problem(at, "this list is empty, so nobody would be let in");
-        problem.hint("write at least one value, or remove the key");
+        return problem.hint("write at least one value, or remove the key").fail();
     }
-    let mut read = Vec::with_capacity(raw.len());
-    for (index, value) in raw.iter() {
-        read.extend(one(value, &at.index(index), found));
-    }
-    // A value that was left out has been reported.
-    (raw.is_complete() && !read.is_empty() && read.len() == raw.len()).then_some(read)
+    value::each(raw, at, found, one)
 }
 
 /// Like [`values`], for texts.
@@ -228,46 +231,43 @@ fn texts(
     raw: &List<String>,
     at: &Path,
     found: &mut Findings,
-    one: impl Fn(&str, &Path, &mut Findings) -> Option<String>,
-) -> Option<Vec<String>> {
+    one: impl Fn(&str, &Path, &mut Findings) -> Result<String, Reported>,
+) -> Result<Vec<String>, Reported> {
     values(raw, at, found, |text: &String, at, found| one(text, at, found))
 }
 
-fn scalar(raw: &raw::Scalar, at: &Path, found: &mut Findings) -> Option<Scalar> {
+fn scalar(raw: &raw::Scalar, at: &Path, found: &mut Findings) -> Result<Scalar, Reported> {
     match raw {
         raw::Scalar::Text(text) => self::text(text, at, found).map(Scalar::Text),
-        raw::Scalar::Integer(number) => Some(Scalar::Integer(*number)),
-        raw::Scalar::Truth(truth) => Some(Scalar::Truth(*truth)),
+        raw::Scalar::Integer(number) => Ok(Scalar::Integer(*number)),
+        raw::Scalar::Truth(truth) => Ok(Scalar::Truth(*truth)),
     }
 }
 
-fn text(text: &str, at: &Path, found: &mut Findings) -> Option<String> {
+fn text(text: &str, at: &Path, found: &mut Findings) -> Result<String, Reported> {
     if text.trim().is_empty() {
-        found.problem(at, "this value is empty").hint("write a value, or remove it");
-        return None;
+        return found.problem(at, "this value is empty").hint("write a value, or remove it").fail();
     }
-    Some(text.to_owned())
+    Ok(text.to_owned())
 }
 
 /// A domain in lower case and ASCII (IDNA A-labels).
-fn domain(text: &str, at: &Path, found: &mut Findings) -> Option<String> {
-    let domain = ascii_domain(text);
-    if domain.is_none() {
+fn domain(text: &str, at: &Path, found: &mut Findings) -> Result<String, Reported> {
+    ascii_domain(text).ok_or_else(|| {
         let problem = found.problem(at, format!("`{text}` is not a domain"));
-        problem.hint("write what follows the `@`, for example `example.com`; list each sub-domain");
-    }
-    domain
+        problem.hint("write what follows the `@`, for example `example.com`; list each sub-domain").reported()
+    })
 }
 
 /// An e-mail address, whose domain is in lower case and ASCII.
-fn address(text: &str, at: &Path, found: &mut Findings) -> Option<String> {
+fn address(text: &str, at: &Path, found: &mut Findings) -> Result<String, Reported> {
     let parts = text.split_once('@').filter(|(local, _)| !local.is_empty());
     let address = parts.and_then(|(local, domain)| Some(format!("{local}@{}", ascii_domain(domain)?)));
-    if address.is_none() {
+    address.ok_or_else(|| {
         let problem = found.problem(at, format!("`{text}` is not an e-mail address"));
-        problem.hint("write `ada@example.com`; for all addresses of a domain, use `domain` or `allowed_email_domains`");
-    }
-    address
+        let hint = "write `ada@example.com`; for all addresses of a domain, use `domain` or `allowed_email_domains`";
+        problem.hint(hint).reported()
+    })
 }
 
 fn ascii_domain(text: &str) -> Option<String> {

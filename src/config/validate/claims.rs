@@ -3,7 +3,7 @@
 use http::{HeaderName, header};
 
 use crate::claims::settings::{ClaimHeader, Encoding, Format, Settings};
-use crate::config::document::findings::Findings;
+use crate::config::document::findings::{Findings, Reported};
 use crate::config::document::path::Path;
 use crate::config::raw;
 use crate::config::raw::claims::MappedClaim;
@@ -12,7 +12,7 @@ use crate::config::validate::{keys, value};
 use crate::jose::signing_key::Algorithm;
 use crate::message::header as names;
 
-pub(super) fn claims(raw: &raw::claims::Claims, at: &Path, context: &mut Context<'_>) -> Option<Settings> {
+pub(super) fn claims(raw: &raw::claims::Claims, at: &Path, context: &mut Context<'_>) -> Result<Settings, Reported> {
     if raw.signer.is_empty() {
         context
             .found
@@ -25,7 +25,7 @@ pub(super) fn claims(raw: &raw::claims::Claims, at: &Path, context: &mut Context
     let mut claim_headers: Vec<ClaimHeader> = Vec::with_capacity(raw.headers.len());
     for (name, claim) in &raw.headers {
         let at = at.key("headers").key(name);
-        let Some(new) = claim_header(name, claim, &at, &mut context.found) else { continue };
+        let Ok(new) = claim_header(name, claim, &at, &mut context.found) else { continue };
         // Names contain only letters, digits and `-`, so names that applications might confuse differ only in case.
         if claim_headers.iter().any(|other| other.header == new.header) {
             let problem = context.found.problem_at_key(&at, format!("the header `{}` is given twice", new.header));
@@ -34,14 +34,14 @@ pub(super) fn claims(raw: &raw::claims::Claims, at: &Path, context: &mut Context
         }
         claim_headers.push(new);
     }
-    Some(Settings {
+    Ok(Settings {
         signer: raw.signer.clone(),
         format: match raw.format {
             raw::claims::Format::Jwt => Format::Jwt,
             raw::claims::Format::Alb => Format::Alb,
         },
         signing_key: signing_key?,
-        other_keys,
+        other_keys: other_keys?,
         access_token_header: raw.access_token_header.unwrap_or(true),
         claim_headers,
         header_bytes_max: raw.header_bytes_max.map_or(HEADER_BYTES_MAX, |bytes| bytes as usize),
@@ -51,22 +51,19 @@ pub(super) fn claims(raw: &raw::claims::Claims, at: &Path, context: &mut Context
 /// The maximum size of claims in the session cookies, if the claims do not compress.
 const HEADER_BYTES_MAX: usize = 32 * 1024;
 
-fn claim_header(name: &str, mapped: &MappedClaim, at: &Path, found: &mut Findings) -> Option<ClaimHeader> {
+fn claim_header(name: &str, mapped: &MappedClaim, at: &Path, found: &mut Findings) -> Result<ClaimHeader, Reported> {
     let Ok(header) = HeaderName::from_bytes(name.as_bytes()) else {
-        found.problem_at_key(at, format!("`{name}` is not a header name"));
-        return None;
+        return found.problem_at_key(at, format!("`{name}` is not a header name")).fail();
     };
     if !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
         let problem = found
             .problem_at_key(at, format!("the header name `{name}` has characters other than letters, digits and `-`"));
         let plain: String = name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
-        problem.hint(format!("write `{plain}`: many applications treat both names as the same header"));
-        return None;
+        return problem.hint(format!("write `{plain}`: many applications treat both names as the same header")).fail();
     }
     if is_taken(&header) {
         let problem = found.problem_at_key(at, format!("the header `{header}` is reserved"));
-        problem.hint("choose another name, for example `x-forwarded-email`");
-        return None;
+        return problem.hint("choose another name, for example `x-forwarded-email`").fail();
     }
     let (claim, encoding) = match mapped {
         MappedClaim::Short(claim) => (claim, None),
@@ -79,7 +76,7 @@ fn claim_header(name: &str, mapped: &MappedClaim, at: &Path, found: &mut Finding
         Some(raw::claims::Encoding::Repeated) => Encoding::Repeated,
         Some(raw::claims::Encoding::Percent) | None => Encoding::Percent,
     };
-    Some(ClaimHeader { header, claim, encoding })
+    Ok(ClaimHeader { header, claim, encoding })
 }
 
 /// Headers to which HTTP or this proxy gives a meaning, or that applications trust for another reason. The headers

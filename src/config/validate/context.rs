@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use crate::config::document::findings::Findings;
+use crate::config::document::findings::{Findings, Reported};
 use crate::config::document::path::Path;
 use crate::config::document::source::{MissingKeys, Source};
 use crate::config::document::suggest;
 use crate::config::document::tree::Node;
+use crate::config::raw::value::List;
 use crate::config::validate::value;
 use crate::message::header::Protected;
 
@@ -23,11 +24,6 @@ pub(crate) struct Context<'s> {
 }
 
 impl Context<'_> {
-    /// Whether the file contains that section, valid or not.
-    pub(crate) fn has(&self, section: &str) -> bool {
-        self.root.get(section).is_some()
-    }
-
     /// The names that a section defines, invalid entries included, so that references to an invalid entry are not
     /// reported.
     pub(crate) fn names(&self, section: &str) -> Vec<String> {
@@ -36,22 +32,22 @@ impl Context<'_> {
     }
 
     /// Checks that `name` is defined in `section`.
-    pub(crate) fn refer(&mut self, name: &str, section: &str, what: &str, at: &Path) {
+    pub(crate) fn refer(&mut self, name: &str, section: &str, what: &str, at: &Path) -> Result<(), Reported> {
         let names = self.names(section);
         if names.iter().any(|known| known == name) {
-            return;
+            return Ok(());
         }
         let hint = suggest::hint(name, names.iter().map(String::as_str));
         let hint = hint.unwrap_or_else(|| format!("define it in `{section}`"));
-        self.found.problem(at, format!("there is no {what} `{name}`")).hint(hint);
+        self.found.problem(at, format!("there is no {what} `{name}`")).hint(hint).fail()
     }
 
-    /// Validates every entry of a section, and that its name is usable in logs and metrics.
+    /// The valid entries of a section. Validates every entry, and that its name is usable in logs and metrics.
     pub(crate) fn each<R, S>(
         &mut self,
         section: &BTreeMap<String, R>,
         at: &Path,
-        check: impl Fn(&str, &R, &Path, &mut Self) -> Option<S>,
+        check: impl Fn(&str, &R, &Path, &mut Self) -> Result<S, Reported>,
     ) -> Vec<S> {
         let mut sound = Vec::with_capacity(section.len());
         for (name, raw) in section {
@@ -60,5 +56,17 @@ impl Context<'_> {
             sound.extend(check(name, raw, &path, self));
         }
         sound
+    }
+
+    /// Like [`value::each`], for a check that needs the context.
+    pub(crate) fn each_item<R, S>(
+        &mut self,
+        raw: &List<R>,
+        at: &Path,
+        mut check: impl FnMut(&R, &Path, &mut Self) -> Result<S, Reported>,
+    ) -> Result<Vec<S>, Reported> {
+        let checked: Vec<_> = raw.iter().map(|(index, item)| check(item, &at.index(index), self)).collect();
+        value::complete(raw, at, &mut self.found)?;
+        checked.into_iter().collect()
     }
 }

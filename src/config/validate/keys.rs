@@ -7,7 +7,7 @@ use std::path::Path as FilePath;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
 
-use crate::config::document::findings::Findings;
+use crate::config::document::findings::{Findings, Reported};
 use crate::config::document::path::Path;
 use crate::config::document::source::MissingKeys;
 use crate::config::keys;
@@ -28,22 +28,16 @@ enum Kind {
 }
 
 /// Reads a text file that must exist.
-pub(super) fn text(path: &str, at: &Path, context: &mut Context<'_>) -> Option<Secret<String>> {
+pub(super) fn text(path: &str, at: &Path, context: &mut Context<'_>) -> Result<Secret<String>, Reported> {
     let file = context.source.resolve_secret(path);
-    match read(&file) {
-        Ok(text) => Some(text),
-        Err(error) => {
-            unreadable(&file, &error, at, &mut context.found);
-            None
-        }
-    }
+    read(&file).map_err(|error| unreadable(&file, &error, at, &mut context.found))
 }
 
 /// Reads a text file that must exist and that only its owner and group should be able to read.
-pub(super) fn secret_text(path: &str, at: &Path, context: &mut Context<'_>) -> Option<Secret<String>> {
+pub(super) fn secret_text(path: &str, at: &Path, context: &mut Context<'_>) -> Result<Secret<String>, Reported> {
     let text = text(path, at, context)?;
     warn_of_readers(&context.source.resolve_secret(path), at, &mut context.found);
-    Some(text)
+    Ok(text)
 }
 
 /// Warns if every user of the machine can read a file that contains a secret.
@@ -57,24 +51,23 @@ fn warn_of_readers(file: &FilePath, at: &Path, found: &mut Findings) {
     }
 }
 
-/// A secret from the configuration or from its own file. `Ok(None)` if neither is set.
+/// A secret from the configuration or from its own file. `None` if neither is set.
 pub(super) fn secret(
     inline: Option<&SecretText>,
     file: Option<&String>,
     (key, file_key): (&str, &str),
     at: &Path,
     context: &mut Context<'_>,
-) -> Option<Option<Secret<String>>> {
-    if context.found.concern(&at.key(key)) || context.found.concern(&at.key(file_key)) {
-        return None;
+) -> Result<Option<Secret<String>>, Reported> {
+    if let Some(reported) = context.found.concern(&at.key(key)).or_else(|| context.found.concern(&at.key(file_key))) {
+        return Err(reported);
     }
     let (secret, at) = match (inline, file) {
         (Some(_), Some(_)) => {
             let problem = context.found.problem(&at.key(file_key), format!("both `{key}` and `{file_key}` are set"));
-            problem.hint("keep one");
-            return None;
+            return problem.label(&at.key(key), "the other one").hint("keep one").fail();
         }
-        (None, None) => return Some(None),
+        (None, None) => return Ok(None),
         (Some(SecretText(secret)), None) => (secret.clone(), at.key(key)),
         (None, Some(file)) => {
             let at = at.key(file_key);
@@ -85,32 +78,27 @@ pub(super) fn secret(
         }
     };
     if secret.expose().is_empty() {
-        context.found.problem(&at, "the secret is empty");
-        return None;
+        return context.found.problem(&at, "the secret is empty").fail();
     }
-    Some(Some(secret))
+    Ok(Some(secret))
 }
 
 /// A ring of session keys. It is never empty.
-pub(super) fn session_keys(files: &List<String>, at: &Path, context: &mut Context<'_>) -> Option<Vec<Key>> {
+pub(super) fn session_keys(files: &List<String>, at: &Path, context: &mut Context<'_>) -> Result<Vec<Key>, Reported> {
     if files.is_empty() {
         let problem = context.found.problem(at, "expected at least one file");
-        problem.hint("`vestibule keys session --out FILE` creates one");
-        return None;
+        return problem.hint("`vestibule keys session --out FILE` creates one").fail();
     }
-    let mut ring = Vec::with_capacity(files.len());
-    for (index, file) in files.iter() {
-        let at = at.index(index);
-        let Some(text) = key_text(file, Kind::Session, &at, context) else { continue };
+    context.each_item(files, at, |file, at, context| {
+        let text = key_text(file, Kind::Session, at, context)?;
         match keys::session_key(&text) {
-            Ok(bytes) => ring.push(Key::new(&bytes)),
+            Ok(bytes) => Ok(Key::new(&bytes)),
             Err(error) => {
                 let message = format!("the file `{}` {error}", context.source.resolve_secret(file).display());
-                context.found.problem(&at, message).hint("`vestibule keys session --out FILE` creates one");
+                context.found.problem(at, message).hint("`vestibule keys session --out FILE` creates one").fail()
             }
         }
-    }
-    (ring.len() == files.len() && files.is_complete()).then_some(ring)
+    })
 }
 
 /// The private key that signs with `algorithm`.
@@ -119,7 +107,7 @@ pub(super) fn signing_key(
     algorithm: Algorithm,
     at: &Path,
     context: &mut Context<'_>,
-) -> Option<SigningKey> {
+) -> Result<SigningKey, Reported> {
     let text = key_text(file, Kind::Signing(algorithm), at, context)?;
     parse_signing_key(&text, file, Some(algorithm), at, context)
 }
@@ -130,35 +118,29 @@ pub(super) fn public_keys(
     algorithm: Option<Algorithm>,
     at: &Path,
     context: &mut Context<'_>,
-) -> Vec<PublicKey> {
-    let mut published = Vec::with_capacity(files.len());
-    for (index, file) in files.iter() {
-        let at = at.index(index);
-        if let Some(text) = text(file, &at, context)
-            && let Some(key) = parse_signing_key(&text, file, algorithm, &at, context)
-        {
-            published.push(key.public().clone());
-        }
-    }
-    published
+) -> Result<Vec<PublicKey>, Reported> {
+    context.each_item(files, at, |file, at, context| {
+        let text = text(file, at, context)?;
+        Ok(parse_signing_key(&text, file, algorithm, at, context)?.public().clone())
+    })
 }
 
 /// The certificates of a certificate authority.
-pub(super) fn roots(file: &str, at: &Path, context: &mut Context<'_>) -> Option<Vec<CertificateDer<'static>>> {
+pub(super) fn roots(
+    file: &str,
+    at: &Path,
+    context: &mut Context<'_>,
+) -> Result<Vec<CertificateDer<'static>>, Reported> {
     let text = text(file, at, context)?;
     let parsed: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(text.expose().as_bytes()).collect();
     let sound = |all: &Vec<CertificateDer<'static>>| {
         !all.is_empty() && all.iter().all(|one| rustls::RootCertStore::empty().add(one.clone()).is_ok())
     };
-    let roots = parsed.ok().filter(sound);
-    if roots.is_none() {
-        let message = format!(
-            "the file `{}` contains no certificates in PEM format",
-            context.source.resolve_secret(file).display()
-        );
-        context.found.problem(at, message);
-    }
-    roots
+    parsed.ok().filter(sound).ok_or_else(|| {
+        let file = context.source.resolve_secret(file);
+        let message = format!("the file `{}` contains no certificates in PEM format", file.display());
+        context.found.problem(at, message).reported()
+    })
 }
 
 fn parse_signing_key(
@@ -167,9 +149,9 @@ fn parse_signing_key(
     algorithm: Option<Algorithm>,
     at: &Path,
     context: &mut Context<'_>,
-) -> Option<SigningKey> {
+) -> Result<SigningKey, Reported> {
     let wrong = match SigningKey::from_pem(text) {
-        Ok(key) if algorithm.is_none_or(|algorithm| key.algorithm() == algorithm) => return Some(key),
+        Ok(key) if algorithm.is_none_or(|algorithm| key.algorithm() == algorithm) => return Ok(key),
         Ok(key) => {
             let wanted = algorithm.map_or("another algorithm", Algorithm::name);
             format!("a key for {}, but a key for {wanted} is required", key.algorithm().name())
@@ -178,8 +160,7 @@ fn parse_signing_key(
     };
     let shown = context.source.resolve_secret(file);
     let problem = context.found.problem(at, format!("the file `{}` is {wrong}", shown.display()));
-    problem.hint(format!("`{}` creates one", signing_command(algorithm.unwrap_or(Algorithm::Es256), "FILE")));
-    None
+    problem.hint(format!("`{}` creates one", signing_command(algorithm.unwrap_or(Algorithm::Es256), "FILE"))).fail()
 }
 
 /// The command that creates such a key.
@@ -192,7 +173,7 @@ pub(super) fn signing_command(algorithm: Algorithm, out: &str) -> String {
 }
 
 /// The text of a key file. `vestibule dev` creates a missing file.
-fn key_text(file: &str, kind: Kind, at: &Path, context: &mut Context<'_>) -> Option<Secret<String>> {
+fn key_text(file: &str, kind: Kind, at: &Path, context: &mut Context<'_>) -> Result<Secret<String>, Reported> {
     let path = context.source.resolve_secret(file);
     let shown = path.display();
     let (command, content) = match kind {
@@ -202,20 +183,16 @@ fn key_text(file: &str, kind: Kind, at: &Path, context: &mut Context<'_>) -> Opt
     match content {
         Ok(text) => {
             warn_of_readers(&path, at, &mut context.found);
-            Some(text)
+            Ok(text)
         }
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            unreadable(&path, &error, at, &mut context.found);
-            None
-        }
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(unreadable(&path, &error, at, &mut context.found)),
         Err(_) if context.missing_keys == MissingKeys::Refuse => {
             let problem = context.found.problem(at, format!("the key file `{shown}` does not exist"));
             let command = match kind {
                 Kind::Session => format!("vestibule keys session --out {shown}"),
                 Kind::Signing(algorithm) => signing_command(algorithm, &shown.to_string()),
             };
-            problem.hint(format!("`{command}` creates it; all replicas need the same key"));
-            None
+            problem.hint(format!("`{command}` creates it; all replicas need the same key")).fail()
         }
         Err(_) => {
             let text = match kind {
@@ -224,11 +201,11 @@ fn key_text(file: &str, kind: Kind, at: &Path, context: &mut Context<'_>) -> Opt
                 Kind::Signing(Algorithm::Rs256) => SigningKey::generate_rsa_pem(),
             };
             if let Err(error) = keys::write_new(&path, &text) {
-                context.found.problem(at, format!("the key file `{shown}` cannot be created: {}", cause(&error)));
-                return None;
+                let message = format!("the key file `{shown}` cannot be created: {}", cause(&error));
+                return context.found.problem(at, message).fail();
             }
             context.notes.push(format!("created the {command} key {shown}"));
-            Some(text)
+            Ok(text)
         }
     }
 }
@@ -249,8 +226,8 @@ fn bounded(path: &FilePath) -> io::Result<()> {
     if is_small { Ok(()) } else { Err(io::Error::other("it is larger than 1 MiB")) }
 }
 
-fn unreadable(path: &FilePath, error: &io::Error, at: &Path, found: &mut Findings) {
-    found.problem(at, format!("the file `{}` cannot be read: {}", path.display(), cause(error)));
+fn unreadable(path: &FilePath, error: &io::Error, at: &Path, found: &mut Findings) -> Reported {
+    found.problem(at, format!("the file `{}` cannot be read: {}", path.display(), cause(error))).reported()
 }
 
 /// The text of the error without its number.

@@ -1,12 +1,13 @@
 //! `listeners`.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::net::Ipv6Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::{IpNet, Ipv6Net};
 
+use crate::config::document::findings::Reported;
 use crate::config::document::path::Path;
 use crate::config::raw::listener::{self as written, Listener, Protocol};
 use crate::config::raw::value::List;
@@ -31,27 +32,33 @@ pub(super) fn listeners(
     if raw.is_empty() {
         context.found.problem(at, "expected at least one listener");
     }
-    let mut names = BTreeSet::new();
-    let mut listeners: Vec<ListenerConfig> = Vec::with_capacity(raw.len());
+    let mut names = BTreeMap::new();
+    let mut listeners: Vec<(ListenerConfig, Path)> = Vec::with_capacity(raw.len());
     for (index, listener) in raw.iter() {
         let at = at.index(index);
         value::name(&listener.name, &at.key("name"), &mut context.found);
-        if !names.insert(listener.name.as_str()) {
+        if let Some(first) = names.insert(listener.name.as_str(), at.key("name")) {
             let message = format!("the listener name `{}` is already used", listener.name);
-            context.found.problem(&at.key("name"), message);
+            context.found.problem(&at.key("name"), message).label(&first, "first used here");
         }
-        let Some(listener) = self::listener(listener, &at, logins, context) else { continue };
-        let taken = |other: &&ListenerConfig| process::collide(other.settings.address, listener.settings.address);
-        if let Some(other) = listeners.iter().find(taken) {
+        let Ok(listener) = self::listener(listener, &at, logins, context) else { continue };
+        let taken =
+            |(other, _): &&(ListenerConfig, Path)| process::collide(other.settings.address, listener.settings.address);
+        if let Some((other, first)) = listeners.iter().find(taken) {
             let message = format!("the listener `{}` uses the same port", other.settings.name);
-            context.found.problem(&at.key("address"), message);
+            context.found.problem(&at.key("address"), message).label(first, "first used here");
         }
-        listeners.push(listener);
+        listeners.push((listener, at.key("address")));
     }
-    listeners
+    listeners.into_iter().map(|(listener, _)| listener).collect()
 }
 
-fn listener(raw: &Listener, at: &Path, logins: &mut Logins, context: &mut Context<'_>) -> Option<ListenerConfig> {
+fn listener(
+    raw: &Listener,
+    at: &Path,
+    logins: &mut Logins,
+    context: &mut Context<'_>,
+) -> Result<ListenerConfig, Reported> {
     let address = value::address(&raw.address, &at.key("address"), &mut context.found);
     let certificates = certificates(raw, at, context);
     let encoded_slash = rule::encoded_slash(raw.encoded_slash);
@@ -65,7 +72,7 @@ fn listener(raw: &Listener, at: &Path, logins: &mut Logins, context: &mut Contex
         address: address?,
         certificates: certificates?,
         forwarded: Arc::new(Policy {
-            trusted: trusted_proxies,
+            trusted: trusted_proxies?,
             mode: match raw.x_forwarded_for {
                 written::ForwardedFor::Append => Mode::Append,
                 written::ForwardedFor::Preserve => Mode::Preserve,
@@ -82,7 +89,7 @@ fn listener(raw: &Listener, at: &Path, logins: &mut Logins, context: &mut Contex
         },
         limits: limits?,
     };
-    Some(ListenerConfig { settings, rules, default: default?, encoded_slash })
+    Ok(ListenerConfig { settings, rules, default: default?, encoded_slash })
 }
 
 /// What may be in front of a listener.
@@ -103,13 +110,13 @@ pub(super) enum ClientSpeaks {
     WhatTheProxySays,
 }
 
-fn trusted_proxies(raw: &List<String>, at: &Path, context: &mut Context<'_>) -> Vec<IpNet> {
+fn trusted_proxies(raw: &List<String>, at: &Path, context: &mut Context<'_>) -> Result<Vec<IpNet>, Reported> {
     let networks = value::networks(raw, at, &mut context.found);
     for (index, text) in raw.iter() {
         let at = at.index(index);
         // attacks F-03: otherwise any client could choose the address that `source_ip` and the access log use.
         let Ok(network) = text.parse::<IpNet>() else { continue };
-        if context.found.concern(&at) {
+        if context.found.concern(&at).is_some() {
             continue;
         }
         if network.prefix_len() == 0 {
@@ -138,51 +145,43 @@ const PRIVATE: [Ipv6Net; 2] = [
     Ipv6Net::new_assert(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0), 10),
 ];
 
-fn certificates(raw: &Listener, at: &Path, context: &mut Context<'_>) -> Option<Option<Arc<Certificates>>> {
+fn certificates(raw: &Listener, at: &Path, context: &mut Context<'_>) -> Result<Option<Arc<Certificates>>, Reported> {
     let at = at.key("certificates");
     match raw.protocol {
         Protocol::Http if !raw.certificates.is_empty() => {
             let problem = context.found.problem(&at, "`certificates` is not allowed on an `http` listener");
-            problem.hint("set `protocol: https`, or remove `certificates`");
-            None
+            problem.hint("set `protocol: https`, or remove `certificates`").fail()
         }
-        Protocol::Http => Some(None),
-        Protocol::Https if raw.certificates.is_empty() && !context.found.concern(&at) => {
-            let problem = context.found.problem(&at, "an `https` listener needs a certificate");
-            problem.hint("add `certificates: [{ certificate_file: FILE, private_key_file: FILE }]`");
-            None
-        }
-        Protocol::Https => {
-            let mut all = Vec::with_capacity(raw.certificates.len());
-            for (index, certificate) in raw.certificates.iter() {
-                all.extend(self::certificate(certificate, &at.index(index), context));
-            }
-            let (first, others) = all.split_first()?;
-            Some(Some(Arc::new(Certificates::new(first, others))))
-        }
+        Protocol::Http => Ok(None),
+        Protocol::Https => match context.each_item(&raw.certificates, &at, certificate)?.split_first() {
+            Some((first, others)) => Ok(Some(Arc::new(Certificates::new(first, others)))),
+            None => Err(context.found.concern(&at).unwrap_or_else(|| {
+                let problem = context.found.problem(&at, "an `https` listener needs a certificate");
+                problem.hint("add `certificates: [{ certificate_file: FILE, private_key_file: FILE }]`").reported()
+            })),
+        },
     }
 }
 
-fn certificate(raw: &written::Certificate, at: &Path, context: &mut Context<'_>) -> Option<Certificate> {
+fn certificate(raw: &written::Certificate, at: &Path, context: &mut Context<'_>) -> Result<Certificate, Reported> {
     let (chain_at, key_at) = (at.key("certificate_file"), at.key("private_key_file"));
     let chain = keys::text(&raw.certificate_file, &chain_at, context);
     let key = keys::secret_text(&raw.private_key_file, &key_at, context);
     let error = match Certificate::from_pem(chain?.expose(), &key?) {
-        Ok(certificate) => return Some(certificate),
+        Ok(certificate) => return Ok(certificate),
         Err(error) => error,
     };
     let (at, file) = match error {
         Error::NoCertificate | Error::NotX509 => (&chain_at, &raw.certificate_file),
         Error::NoKey | Error::Mismatch(_) => (&key_at, &raw.private_key_file),
     };
-    context.found.problem(at, format!("`{}`: {error}", context.source.resolve_secret(file).display()));
-    None
+    context.found.problem(at, format!("`{}`: {error}", context.source.resolve_secret(file).display())).fail()
 }
 
 /// On a small listener, one address may use all connections.
 const PER_ADDRESS_DEFAULT_MIN: usize = 1000;
 
-fn limits(raw: &written::Limits, at: &Path, context: &mut Context<'_>) -> Option<Limits> {
+fn limits(raw: &written::Limits, at: &Path, context: &mut Context<'_>) -> Result<Limits, Reported> {
     let default = Limits::default();
     let mut time =
         |written, default, bounds, key| value::period(written, default, bounds, &at.key(key), &mut context.found);
@@ -192,7 +191,7 @@ fn limits(raw: &written::Limits, at: &Path, context: &mut Context<'_>) -> Option
     let idle_timeout = time(raw.idle_timeout.as_ref(), default.idle_timeout, TIMEOUT_BOUNDS, "idle_timeout");
     let keep_alive = time(raw.keep_alive.as_ref(), default.keep_alive, KEEP_ALIVE_BOUNDS, "keep_alive");
     let connections_max = raw.connections_max.unwrap_or(default.connections_max);
-    Some(Limits {
+    Ok(Limits {
         handshake_timeout: handshake_timeout?,
         head_timeout: head_timeout?,
         idle_timeout: idle_timeout?,

@@ -1,7 +1,7 @@
 //! Validates the raw sections and converts them to the settings of each room.
 //!
-//! Each section has a file. A function returns `None` only after it has reported a problem, and continues while there
-//! is something left to check. Start at [`file()`].
+//! Each section has a file. A function that fails returns [`Reported`], the proof that it has said why, and continues while
+//! there is something left to check. Start at [`file()`].
 
 mod action;
 mod authorize;
@@ -24,6 +24,7 @@ use http::HeaderName;
 use crate::action::authenticate::paths::{Endpoint, Paths};
 use crate::action::settings::{AuthenticateKind, GateSettings, TerminalSettings};
 use crate::config::document::diagnostic::Diagnostics;
+use crate::config::document::findings::Reported;
 use crate::config::document::path::Path;
 use crate::config::raw;
 use crate::config::settled::{Config, ListenerConfig, ProviderConfig};
@@ -40,43 +41,45 @@ pub(crate) fn protected(raw: &raw::File) -> Protected {
     Protected::new(&owned)
 }
 
-/// Validates the whole file. `None` if any part is invalid.
-pub(crate) fn file(raw: &raw::File, context: &mut Context<'_>) -> Option<Config> {
+/// Validates the whole file.
+pub(crate) fn file(raw: &raw::File, context: &mut Context<'_>) -> Result<Config, Reported> {
     let root = Path::default();
     let session = raw.session.as_ref().map(|raw| session::session(raw, &root.key("session"), context));
     let cookie_name = session.as_ref().map_or_else(session::default_cookie_name, |session| session.cookie_name.clone());
     let mut logins = Logins::new(cookie_name);
     let listeners = listener::listeners(&raw.listeners, &root.key("listeners"), &mut logins, context);
-    let keys = session.as_ref().and_then(|session| session.settings.as_ref());
     let claims = raw.claims.as_ref().map(|raw| claims::claims(raw, &root.key("claims"), context));
+    needed_sections(&logins, raw, context);
     let providers = context.each(&raw.identity_providers, &root.key("identity_providers"), oidc::provider);
     let target_groups = context.each(&raw.target_groups, &root.key("target_groups"), target_group::target_group);
     let user_pools = context.each(&raw.user_pools, &root.key("user_pools"), |name, raw, path, context| {
-        user_pool::user_pool(name, raw, path, keys, context)
+        let session = match &session {
+            Some(session) => session.settings.as_ref().map_err(|reported| *reported),
+            None => Err(needed("session", "there is a user pool", KEY_FILES, context)),
+        };
+        user_pool::user_pool(name, raw, path, session, context)
     });
     let admin = process::admin(raw.admin.as_ref(), &root.key("admin"), context);
     let access_log = process::access_log(raw.access_log.as_ref(), &root.key("access_log"), context);
     let log = process::log(raw.log.as_ref());
     let shutdown = process::shutdown(raw.shutdown.as_ref(), &root.key("shutdown"), context);
-    needed_sections(&logins, raw, context);
-    process::admin_apart(admin.as_ref(), raw, &listeners, context);
+    process::admin_apart(admin.as_ref().ok(), raw, &listeners, context);
     user_pool::together(raw, &user_pools, &logins, context);
     unused(&listeners, raw, context);
     shared_session::check(&listeners, context);
     let paths = session.as_ref().map(|session| session.paths.clone()).unwrap_or_default();
     let paths = with_callbacks(paths, &providers, context);
     oidc::shared_callbacks(&used_providers(&listeners, &providers), &paths.callback, context);
-    if context.found.has_problems() {
-        return None;
-    }
-    Some(Config {
+    // Whatever was reported and not returned.
+    context.found.verdict()?;
+    Ok(Config {
         listeners,
         providers,
         user_pools,
         target_groups,
         paths: std::sync::Arc::new(paths),
-        session: session.and_then(|session| session.settings),
-        claims: claims.flatten(),
+        session: session.map(|session| session.settings).transpose()?,
+        claims: claims.transpose()?,
         admin: admin?,
         access_log: access_log?,
         log,
@@ -87,21 +90,28 @@ pub(crate) fn file(raw: &raw::File, context: &mut Context<'_>) -> Option<Config>
     })
 }
 
+const KEY_FILES: &str = "add `session: { key_files: [FILE] }`; `vestibule keys session --out FILE` creates the file";
+const SIGNING_KEY_FILE: &str =
+    "add `claims: { signer: NAME, signing_key_file: FILE }`; `vestibule keys signing --out FILE` creates the file";
+
 /// Sections that are optional in some files only.
 fn needed_sections(logins: &Logins, raw: &raw::File, context: &mut Context<'_>) {
-    let root = Path::default();
     let authenticates = !logins.is_empty();
-    let reason = if authenticates { "a rule authenticates" } else { "there is a user pool" };
-    if raw.session.is_none() && !context.has("session") && (authenticates || !raw.user_pools.is_empty()) {
-        let problem = context.found.problem(&root, format!("`session` is missing: {reason}"));
-        problem.hint("add `session: { key_files: [FILE] }`; `vestibule keys session --out FILE` creates the file");
+    if raw.session.is_none() && authenticates {
+        let _ = needed("session", "a rule authenticates", KEY_FILES, context);
     }
-    if raw.claims.is_none() && !context.has("claims") && authenticates {
-        let problem = context.found.problem(&root, "`claims` is missing: a rule authenticates");
-        problem.hint(
-            "add `claims: { signer: NAME, signing_key_file: FILE }`; `vestibule keys signing --out FILE` creates the file",
-        );
+    if raw.claims.is_none() && authenticates {
+        let _ = needed("claims", "a rule authenticates", SIGNING_KEY_FILE, context);
     }
+}
+
+/// Reports that a section is missing, unless it has been reported, or the section is there and invalid.
+fn needed(section: &str, reason: &str, hint: &str, context: &mut Context<'_>) -> Reported {
+    let at = Path::default().key(section);
+    let known = context.found.concern(&at).or_else(|| context.found.concern_keys_of(&at));
+    known.unwrap_or_else(|| {
+        context.found.problem(&at, format!("`{section}` is missing: {reason}")).hint(hint).reported()
+    })
 }
 
 /// Adds the `callback_path` of each provider. It must not be another reserved path.
@@ -136,7 +146,7 @@ fn signs_in(listeners: &[ListenerConfig], name: &str) -> bool {
 
 /// Warns about names that are never used: usually a typing error.
 fn unused(listeners: &[ListenerConfig], raw: &raw::File, context: &mut Context<'_>) {
-    if context.found.has_problems() {
+    if context.found.verdict().is_err() {
         return;
     }
     let chains = || listeners.iter().flat_map(ListenerConfig::chains);

@@ -6,6 +6,7 @@ use std::time::Duration;
 use url::Url;
 
 use crate::backchannel::network;
+use crate::config::document::findings::Reported;
 use crate::config::document::path::Path;
 use crate::config::raw::oidc::{self as written, IdentityProvider};
 use crate::config::settled::ProviderConfig;
@@ -27,7 +28,7 @@ pub(super) fn provider(
     raw: &IdentityProvider,
     at: &Path,
     context: &mut Context<'_>,
-) -> Option<ProviderConfig> {
+) -> Result<ProviderConfig, Reported> {
     let plain_hosts = insecure_http_hosts(raw, at, context);
     let issuer = issuer(&raw.issuer, &plain_hosts, &at.key("issuer"), context);
     if raw.client_id.is_empty() {
@@ -35,14 +36,11 @@ pub(super) fn provider(
     }
     let client_secret = client_secret(raw, at, context);
     let endpoints = endpoints(raw, &plain_hosts, at, context);
-    bindings(raw, at, context);
+    let bindings = bindings(raw, at, context);
     let callback_path = callback_path(raw, at, context);
     let roots = match &raw.ca_file {
         Some(file) => keys::roots(file, &at.key("ca_file"), context).map(Some),
-        None => {
-            system_roots_exist(&raw.issuer, at, context);
-            Some(None)
-        }
+        None => system_roots_exist(&raw.issuer, at, context).map(|()| None),
     };
     let lifetime = value::period(
         raw.default_token_lifetime.as_ref(),
@@ -53,14 +51,15 @@ pub(super) fn provider(
     );
     let timeout =
         value::period(raw.timeout.as_ref(), DEFAULT_TIMEOUT, TIMEOUT_BOUNDS, &at.key("timeout"), &mut context.found);
+    bindings?;
     let settings = Settings {
         name: Arc::from(name),
         issuer: issuer?,
         client_id: raw.client_id.clone(),
         client_secret: client_secret?,
         token_endpoint_auth_method: raw.token_endpoint_auth_method.map(client_auth),
-        endpoints,
-        callback_path,
+        endpoints: endpoints?,
+        callback_path: callback_path?,
         insecure_http_hosts: plain_hosts,
         pkce: binding(raw.pkce),
         nonce: binding(raw.nonce),
@@ -76,15 +75,16 @@ pub(super) fn provider(
         default_token_lifetime: lifetime?,
         timeout: timeout?,
     };
-    Some(ProviderConfig { settings, roots: roots? })
+    Ok(ProviderConfig { settings, roots: roots? })
 }
 
 /// Without this check, a container without root certificates would start, and every sign-in would fail.
-fn system_roots_exist(issuer: &str, at: &Path, context: &mut Context<'_>) {
+fn system_roots_exist(issuer: &str, at: &Path, context: &mut Context<'_>) -> Result<(), Reported> {
     if issuer.starts_with("https://") && provider::system_roots().is_empty() {
         let problem = context.found.problem(at, "the system has no root certificates to verify the provider with");
-        problem.hint("install them (Debian: `ca-certificates`), or set `ca_file`");
+        return problem.hint("install them (Debian: `ca-certificates`), or set `ca_file`").fail();
     }
+    Ok(())
 }
 
 /// Hosts that the operator allows to be called over plain HTTP. Each causes a warning, because it is unsafe on a
@@ -110,13 +110,12 @@ fn insecure_http_hosts(raw: &IdentityProvider, at: &Path, context: &mut Context<
 }
 
 /// Warns about what is lost without PKCE or nonce. A client without a secret has no other protection.
-fn bindings(raw: &IdentityProvider, at: &Path, context: &mut Context<'_>) {
+fn bindings(raw: &IdentityProvider, at: &Path, context: &mut Context<'_>) -> Result<(), Reported> {
     let (pkce, nonce) = (raw.pkce == written::Binding::Off, raw.nonce == written::Binding::Off);
     if pkce && raw.token_endpoint_auth_method == Some(written::ClientAuth::None) {
         let problem =
             context.found.problem(&at.key("pkce"), "`pkce: off` is not allowed for a client without a secret");
-        problem.hint("anyone who sees an authorization code could redeem it (RFC 9700 §2.1.1)");
-        return;
+        return problem.hint("anyone who sees an authorization code could redeem it (RFC 9700 §2.1.1)").fail();
     }
     if pkce {
         let what = "without PKCE, a stolen authorization code may be accepted in a sign-in";
@@ -138,18 +137,20 @@ fn bindings(raw: &IdentityProvider, at: &Path, context: &mut Context<'_>) {
             .warning(&at.key("nonce"), what)
             .hint(format!("{rest}; use `required` if the provider supports it"));
     }
+    Ok(())
 }
 
-fn callback_path(raw: &IdentityProvider, at: &Path, context: &mut Context<'_>) -> Option<Arc<str>> {
-    let path = raw.callback_path.as_deref()?;
+fn callback_path(raw: &IdentityProvider, at: &Path, context: &mut Context<'_>) -> Result<Option<Arc<str>>, Reported> {
+    let Some(path) = raw.callback_path.as_deref() else { return Ok(None) };
     if path.len() > CALLBACK_PATH_LENGTH_MAX || !session::is_plain_path(path) {
         let problem = context.found.problem(&at.key("callback_path"), format!("`{path}` is not a valid callback path"));
-        problem.hint(
-            "example: `/oauth2/idpresponse/corp`; use letters, digits, `-`, `_`, `.` and `~` between slashes, no slash at the end",
-        );
-        return None;
+        return problem
+            .hint(
+                "example: `/oauth2/idpresponse/corp`; use letters, digits, `-`, `_`, `.` and `~` between slashes, no slash at the end",
+            )
+            .fail();
     }
-    Some(Arc::from(path))
+    Ok(Some(Arc::from(path)))
 }
 
 /// Warns about a provider that has its callback path in common with another issuer (RFC 9700 §4.4.2). A malicious or
@@ -157,7 +158,7 @@ fn callback_path(raw: &IdentityProvider, at: &Path, context: &mut Context<'_>) -
 /// tell whether each of them sends `iss`, which also prevents this. Two clients of one issuer are no danger to each other,
 /// and the user pools always send `iss`.
 pub(super) fn shared_callbacks(used: &[&Settings], default: &str, context: &mut Context<'_>) {
-    if context.found.has_problems() {
+    if context.found.verdict().is_err() {
         return;
     }
     let path = |provider: &Settings| provider.callback_path.as_deref().unwrap_or(default).to_owned();
@@ -177,7 +178,8 @@ pub(super) fn shared_callbacks(used: &[&Settings], default: &str, context: &mut 
              `iss` (RFC 9207)",
             provider.name
         );
-        context.found.warning(&at, message).hint(hint);
+        let other = Path::default().key("identity_providers").key(&other.name);
+        context.found.warning(&at, message).label(&other, "the other one").hint(hint);
     }
 }
 
@@ -188,17 +190,17 @@ fn binding(raw: written::Binding) -> Binding {
     }
 }
 
-fn issuer(text: &str, plain_hosts: &[Box<str>], at: &Path, context: &mut Context<'_>) -> Option<String> {
+fn issuer(text: &str, plain_hosts: &[Box<str>], at: &Path, context: &mut Context<'_>) -> Result<String, Reported> {
     let url = value::provider_url(text, plain_hosts, at, &mut context.found)?;
     if url.query().is_some() {
-        context.found.problem(at, format!("the issuer `{text}` has a query")).hint("OpenID Connect Core §2 forbids it");
-        return None;
+        let problem = context.found.problem(at, format!("the issuer `{text}` has a query"));
+        return problem.hint("OpenID Connect Core §2 forbids it").fail();
     }
     if let Some(issuer) = text.strip_suffix("/.well-known/openid-configuration") {
-        context.found.problem(at, "this is the URL of the metadata, not the issuer").hint(format!("write `{issuer}`"));
-        return None;
+        let problem = context.found.problem(at, "this is the URL of the metadata, not the issuer");
+        return problem.hint(format!("write `{issuer}`")).fail();
     }
-    Some(text.to_owned())
+    Ok(text.to_owned())
 }
 
 /// Warns about an issuer that was copied from the documentation: these names are reserved for examples (RFC 2606 §2,
@@ -217,51 +219,63 @@ fn is_placeholder(host: &str) -> bool {
 }
 
 /// A provider that expects a secret refuses every sign-in without one, so a public client must be declared.
-fn client_secret(raw: &IdentityProvider, at: &Path, context: &mut Context<'_>) -> Option<Option<Secret<String>>> {
+fn client_secret(
+    raw: &IdentityProvider,
+    at: &Path,
+    context: &mut Context<'_>,
+) -> Result<Option<Secret<String>>, Reported> {
     let keys = ("client_secret", "client_secret_file");
     let secret = keys::secret(raw.client_secret.as_ref(), raw.client_secret_file.as_ref(), keys, at, context)?;
     let public = raw.token_endpoint_auth_method == Some(written::ClientAuth::None);
     match (&secret, public) {
         (Some(_), true) => {
             let at = at.key("token_endpoint_auth_method");
-            context
-                .found
-                .problem(&at, "a client secret is set, but `none` does not send it")
-                .hint("remove one of the two");
-            None
+            let problem = context.found.problem(&at, "a client secret is set, but `none` does not send it");
+            problem.hint("remove one of the two").fail()
         }
-        (None, false) if context.found.concern_keys_of(at) => None,
-        (None, false) => {
+        (None, false) => Err(context.found.concern_keys_of(at).unwrap_or_else(|| {
             let problem = context.found.problem(at, "the provider has no client secret");
-            problem.hint("set `client_secret_file`, or `token_endpoint_auth_method: none` for a public client");
-            None
-        }
-        _ => Some(secret),
+            problem
+                .hint("set `client_secret_file`, or `token_endpoint_auth_method: none` for a public client")
+                .reported()
+        })),
+        _ => Ok(secret),
     }
 }
 
-fn endpoints(raw: &IdentityProvider, plain_hosts: &[Box<str>], at: &Path, context: &mut Context<'_>) -> Endpoints {
+fn endpoints(
+    raw: &IdentityProvider,
+    plain_hosts: &[Box<str>],
+    at: &Path,
+    context: &mut Context<'_>,
+) -> Result<Endpoints, Reported> {
     let plain = raw.issuer.starts_with("http://");
-    let mut read = |text: &Option<String>, key: &str| -> Option<Url> {
+    let mut read = |text: &Option<String>, key: &str| -> Result<Option<Url>, Reported> {
+        let Some(text) = text else { return Ok(None) };
         let at = at.key(key);
-        let url = value::provider_url(text.as_ref()?, plain_hosts, &at, &mut context.found)?;
+        let url = value::provider_url(text, plain_hosts, &at, &mut context.found)?;
         // Plain HTTP to loopback addresses is allowed only if the issuer is on a loopback address, too.
         let is_named = network::authority(&url).is_some_and(|authority| plain_hosts.contains(&authority));
         if url.scheme() == "http" && !plain && !is_named {
             let problem = context.found.problem(&at, "an `http` endpoint of an `https` issuer");
-            problem.hint("write `https://host/path`, or add the host to `insecure_http_hosts`");
-            return None;
+            return problem.hint("write `https://host/path`, or add the host to `insecure_http_hosts`").fail();
         }
-        Some(url)
+        Ok(Some(url))
     };
-    Endpoints {
-        discovery: read(&raw.discovery_url, "discovery_url"),
-        authorization: read(&raw.authorization_endpoint, "authorization_endpoint"),
-        token: read(&raw.token_endpoint, "token_endpoint"),
-        userinfo: read(&raw.userinfo_endpoint, "userinfo_endpoint"),
-        jwks: read(&raw.jwks_uri, "jwks_uri"),
-        end_session: read(&raw.end_session_endpoint, "end_session_endpoint"),
-    }
+    let discovery = read(&raw.discovery_url, "discovery_url");
+    let authorization = read(&raw.authorization_endpoint, "authorization_endpoint");
+    let token = read(&raw.token_endpoint, "token_endpoint");
+    let userinfo = read(&raw.userinfo_endpoint, "userinfo_endpoint");
+    let jwks = read(&raw.jwks_uri, "jwks_uri");
+    let end_session = read(&raw.end_session_endpoint, "end_session_endpoint");
+    Ok(Endpoints {
+        discovery: discovery?,
+        authorization: authorization?,
+        token: token?,
+        userinfo: userinfo?,
+        jwks: jwks?,
+        end_session: end_session?,
+    })
 }
 
 fn client_auth(raw: written::ClientAuth) -> ClientAuth {

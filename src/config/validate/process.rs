@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::admin;
 use crate::admin::settings::Settings as Admin;
+use crate::config::document::findings::Reported;
 use crate::config::document::path::Path;
 use crate::config::raw;
 use crate::config::raw::process as written;
@@ -21,13 +22,13 @@ const DELAY_BOUNDS: (Duration, Duration) = (Duration::ZERO, Duration::from_secs(
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
 const DRAIN_TIMEOUT_BOUNDS: (Duration, Duration) = (Duration::ZERO, Duration::from_secs(3600));
 
-pub(super) fn admin(raw: Option<&written::Admin>, at: &Path, context: &mut Context<'_>) -> Option<Admin> {
+pub(super) fn admin(raw: Option<&written::Admin>, at: &Path, context: &mut Context<'_>) -> Result<Admin, Reported> {
     let hosts = raw.map(|raw| admin_hosts(&raw.hosts, &at.key("hosts"), context)).unwrap_or_default();
     let address = match raw.and_then(|raw| raw.address.as_deref()) {
         Some(address) => value::address(address, &at.key("address"), &mut context.found)?,
         None => admin::settings::DEFAULT_ADDRESS,
     };
-    Some(Admin { address, hosts })
+    Ok(Admin { address, hosts })
 }
 
 fn admin_hosts(raw: &List<String>, at: &Path, context: &mut Context<'_>) -> Arc<[Box<str>]> {
@@ -67,18 +68,17 @@ pub(super) fn access_log(
     raw: Option<&written::AccessLog>,
     at: &Path,
     context: &mut Context<'_>,
-) -> Option<Destination> {
+) -> Result<Destination, Reported> {
     match raw.and_then(|raw| raw.destination.as_deref()) {
-        None | Some("stdout") => Some(Destination::Stdout),
+        None | Some("stdout") => Ok(Destination::Stdout),
         Some(path) => {
             let file = context.source.resolve(path);
             let directory = file.parent().filter(|directory| !directory.as_os_str().is_empty());
             if file.is_dir() || directory.is_some_and(|directory| !directory.is_dir()) {
                 let message = format!("the file `{}` cannot be written: its directory does not exist", file.display());
-                context.found.problem(&at.key("destination"), message);
-                return None;
+                return context.found.problem(&at.key("destination"), message).fail();
             }
-            Some(Destination::File(file))
+            Ok(Destination::File(file))
         }
     }
 }
@@ -102,13 +102,13 @@ pub(super) fn shutdown(
     raw: Option<&written::Shutdown>,
     at: &Path,
     context: &mut Context<'_>,
-) -> Option<ShutdownConfig> {
+) -> Result<ShutdownConfig, Reported> {
     let delay = raw.and_then(|raw| raw.delay.as_ref());
     let delay = value::period(delay, DELAY, DELAY_BOUNDS, &at.key("delay"), &mut context.found);
     let timeout = raw.and_then(|raw| raw.drain_timeout.as_ref());
     let at = at.key("drain_timeout");
     let timeout = value::period(timeout, DRAIN_TIMEOUT, DRAIN_TIMEOUT_BOUNDS, &at, &mut context.found);
-    Some(ShutdownConfig { delay: delay?, drain_timeout: timeout? })
+    Ok(ShutdownConfig { delay: delay?, drain_timeout: timeout? })
 }
 
 /// The number of workers. Default: one per core.

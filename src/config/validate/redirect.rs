@@ -3,6 +3,7 @@
 use http::StatusCode;
 
 use crate::action::settings::{Piece, Protocol, RedirectSettings, Template};
+use crate::config::document::findings::Reported;
 use crate::config::document::path::Path;
 use crate::config::raw::action::{Redirect, RedirectStatus};
 use crate::config::validate::context::Context;
@@ -22,7 +23,7 @@ pub(super) fn redirect(
     listener: ClientSpeaks,
     at: &Path,
     context: &mut Context<'_>,
-) -> Option<RedirectSettings> {
+) -> Result<RedirectSettings, Reported> {
     let port = raw.port.as_ref().map_or(PORT, |port| port.0.as_str());
     let host = raw.host.as_deref().unwrap_or(HOST);
     let path = raw.path.as_deref().unwrap_or(PATH);
@@ -34,7 +35,8 @@ pub(super) fn redirect(
             RedirectStatus::Http301 => StatusCode::MOVED_PERMANENTLY,
             RedirectStatus::Http302 => StatusCode::FOUND,
         },
-        protocol: protocol.flatten(),
+        // A protocol that is invalid is judged last, so that the other parts are checked, too.
+        protocol: protocol.unwrap_or_default(),
         host: template(host, only(&[Piece::Host]), "host", at, context)?,
         port: template(port, only(&[Piece::Port]), "port", at, context)?,
         path: template(path, only(&[Piece::Host, Piece::Port, Piece::Path]), "path", at, context)?,
@@ -52,49 +54,50 @@ pub(super) fn redirect(
         let problem = context.found.problem(at, "this redirects to the same URL, in an endless loop");
         problem.hint("change at least one of `protocol`, `host`, `port`, `path`");
     }
-    Some(settings)
+    Ok(settings)
 }
 
 fn is_other(protocol: Protocol, listener: ClientSpeaks) -> bool {
     !matches!((protocol, listener), (Protocol::Http, ClientSpeaks::Http) | (Protocol::Https, ClientSpeaks::Https))
 }
 
-/// `None` if the value is invalid. `Some(None)` means the protocol of the request.
+/// `None` means the protocol of the request.
 fn protocol(
     written: Option<&str>,
     listener: ClientSpeaks,
     at: &Path,
     context: &mut Context<'_>,
-) -> Option<Option<Protocol>> {
+) -> Result<Option<Protocol>, Reported> {
     match written {
-        None | Some(PROTOCOL) => Some(None),
-        Some("HTTPS") => Some(Some(Protocol::Https)),
+        None | Some(PROTOCOL) => Ok(None),
+        Some("HTTPS") => Ok(Some(Protocol::Https)),
         Some("HTTP") if listener == ClientSpeaks::Https => {
-            context.found.problem(at, "a redirect from HTTPS to HTTP is not allowed");
-            None
+            context.found.problem(at, "a redirect from HTTPS to HTTP is not allowed").fail()
         }
-        Some("HTTP") => Some(Some(Protocol::Http)),
+        Some("HTTP") => Ok(Some(Protocol::Http)),
         Some(other) => {
             let hint = match other.to_ascii_uppercase().as_str() {
                 upper @ ("HTTP" | "HTTPS") => format!("did you mean `{upper}`?"),
                 _ => format!("`HTTP`, `HTTPS` or `{PROTOCOL}`"),
             };
-            context.found.problem(at, format!("`{other}` is not a protocol")).hint(hint);
-            None
+            context.found.problem(at, format!("`{other}` is not a protocol")).hint(hint).fail()
         }
     }
 }
 
-fn template(text: &str, allowed: &[Piece], key: &str, at: &Path, context: &mut Context<'_>) -> Option<Template> {
+fn template(
+    text: &str,
+    allowed: &[Piece],
+    key: &str,
+    at: &Path,
+    context: &mut Context<'_>,
+) -> Result<Template, Reported> {
     let at = at.key(key);
     let names: Vec<String> = allowed.iter().map(|piece| format!("`{}`", placeholder(piece))).collect();
     let hint = format!("allowed here: {}", names.join(", "));
     let template = match Template::parse(text) {
         Ok(template) => template,
-        Err(error) => {
-            context.found.problem(&at, error.to_string()).hint(hint);
-            return None;
-        }
+        Err(error) => return context.found.problem(&at, error.to_string()).hint(hint).fail(),
     };
     for piece in &template.0 {
         let message = match piece {
@@ -103,10 +106,9 @@ fn template(text: &str, allowed: &[Piece], key: &str, at: &Path, context: &mut C
             piece if allowed.contains(piece) => continue,
             piece => format!("`{}` is not allowed in the {key}", placeholder(piece)),
         };
-        context.found.problem(&at, message).hint(hint);
-        return None;
+        return context.found.problem(&at, message).hint(hint).fail();
     }
-    Some(template)
+    Ok(template)
 }
 
 fn placeholder(piece: &Piece) -> &'static str {

@@ -1,8 +1,9 @@
 //! `listeners[].rules`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::config::document::findings::Reported;
 use crate::config::document::path::Path;
 use crate::config::raw::rule::{self as written, Condition as Raw, Rule};
 use crate::config::raw::value::List;
@@ -24,18 +25,21 @@ pub(super) fn rules(
     raw: &List<Rule>,
     client_speaks: ClientSpeaks,
     encoded_slash: EncodedSlash,
-    at: &Path,
+    list: &Path,
     logins: &mut Logins,
     context: &mut Context<'_>,
 ) -> Vec<RuleConfig> {
     let mut priorities = BTreeMap::new();
-    let mut names = BTreeSet::new();
+    let mut names = BTreeMap::new();
     let mut rules = Vec::with_capacity(raw.len());
     for (index, rule) in raw.iter() {
-        let at = at.index(index);
+        let at = list.index(index);
         if let Some(first) = priorities.insert(rule.priority, index) {
             let message = format!("the priority {} is already used by `{}`", rule.priority, name_at(raw, first));
-            context.found.problem(&at.key("priority"), message).hint("priorities must be unique within a listener");
+            let problem = context.found.problem(&at.key("priority"), message);
+            problem
+                .label(&list.index(first).key("priority"), "first used here")
+                .hint("priorities must be unique within a listener");
         }
         let name = name(rule);
         if let Some(written) = &rule.name {
@@ -45,12 +49,13 @@ pub(super) fn rules(
                 context.found.problem(&at.key("name"), message).hint("choose another name");
             }
         }
-        if !names.insert(name.clone()) {
-            context.found.problem(&at.key("name"), format!("the rule name `{name}` is already used in this listener"));
+        if let Some(first) = names.insert(name.clone(), at.key("name")) {
+            let message = format!("the rule name `{name}` is already used in this listener");
+            context.found.problem(&at.key("name"), message).label(&first, "first used here");
         }
         let conditions = conditions(&rule.conditions, &at.key("conditions"), context);
         let chain = action::chain(&rule.actions, client_speaks, &at.key("actions"), logins, context);
-        if let (Some(conditions), Some(chain)) = (conditions, chain) {
+        if let (Ok(conditions), Ok(chain)) = (conditions, chain) {
             let encoded_slash = rule.encoded_slash.map_or(encoded_slash, self::encoded_slash);
             rules.push(RuleConfig { name: Arc::from(name), priority: rule.priority, conditions, chain, encoded_slash });
         }
@@ -73,31 +78,33 @@ fn name_at(raw: &List<Rule>, index: usize) -> String {
     raw.iter().find(|(at, _)| *at == index).map(|(_, rule)| name(rule)).unwrap_or_default()
 }
 
-fn conditions(raw: &List<Raw>, at: &Path, context: &mut Context<'_>) -> Option<Vec<Condition>> {
+fn conditions(raw: &List<Raw>, at: &Path, context: &mut Context<'_>) -> Result<Vec<Condition>, Reported> {
     if raw.is_empty() {
         let problem = context.found.problem(at, "a rule needs at least one condition");
-        problem.hint("use `default_actions` for requests that match no rule");
-        return None;
+        return problem.hint("use `default_actions` for requests that match no rule").fail();
     }
-    let mut sound = Vec::with_capacity(raw.len());
-    let mut seen = BTreeSet::new();
+    let mut seen = BTreeMap::new();
     let mut values = 0;
-    for (index, condition) in raw.iter() {
-        let at = at.index(index);
+    let sound = context.each_item(raw, at, |condition, at, context| {
         let (key, count) = kind(condition);
         // ALB §7.2: each of these four may appear only once. Two would have to match both; for methods that is
         // impossible.
-        if !matches!(condition, Raw::HttpHeader(_) | Raw::QueryString(_)) && !seen.insert(key) {
-            let problem = context.found.problem(&at, format!("a second `{key}` in one rule"));
-            problem.hint("all conditions must match; put alternatives into the values of one condition");
+        if !matches!(condition, Raw::HttpHeader(_) | Raw::QueryString(_))
+            && let Some(first) = seen.insert(key, at.key(key))
+        {
+            let problem = context.found.problem(at, format!("a second `{key}` in one rule"));
+            problem
+                .label(&first, "the first one")
+                .hint("all conditions must match; put alternatives into the values of one condition");
         }
         values += count;
-        sound.extend(self::condition(condition, &at.key(key), context));
-    }
+        self::condition(condition, &at.key(key), context)
+    });
     if values > VALUES_MAX {
-        context.found.problem(at, format!("a rule may have at most {VALUES_MAX} values; this rule has {values}"));
+        let message = format!("a rule may have at most {VALUES_MAX} values; this rule has {values}");
+        return context.found.problem(at, message).fail();
     }
-    (sound.len() == raw.len() && raw.is_complete()).then_some(sound)
+    sound
 }
 
 fn kind(raw: &Raw) -> (&'static str, usize) {
@@ -111,60 +118,44 @@ fn kind(raw: &Raw) -> (&'static str, usize) {
     }
 }
 
-fn condition(raw: &Raw, at: &Path, context: &mut Context<'_>) -> Option<Condition> {
-    let complete = match raw {
-        Raw::HostHeader(values) | Raw::PathPattern(values) | Raw::HttpRequestMethod(values) | Raw::SourceIp(values) => {
-            values.is_complete()
-        }
-        Raw::HttpHeader(header) => header.values.is_complete(),
-        Raw::QueryString(pairs) => pairs.is_complete(),
-    };
-    let result = match raw {
+fn condition(raw: &Raw, at: &Path, context: &mut Context<'_>) -> Result<Condition, Reported> {
+    match raw {
         Raw::HostHeader(values) => each(values, at, context, Condition::host_header),
-        Raw::PathPattern(values) => {
-            for (index, text) in values.iter().filter(|(_, text)| looks_like_a_query(text)) {
-                let message = format!("`{text}` is compared with the path, which does not include the query");
-                let warning = context.found.warning(&at.index(index), message);
-                warning.hint("`?` matches one character of the path; use `query_string` for the query");
-            }
-            each(values, at, context, Condition::path_pattern)
-        }
+        Raw::PathPattern(values) => path_pattern(values, at, context),
         Raw::HttpRequestMethod(values) => each(values, at, context, Condition::http_request_method),
         Raw::SourceIp(values) => {
-            let networks = value::networks(values, at, &mut context.found);
-            if networks.len() < values.len() {
-                return None;
-            }
-            Condition::source_ip(&networks)
+            let networks = value::networks(values, at, &mut context.found)?;
+            Condition::source_ip(&networks).map_err(|error| report(&error, at, context))
         }
-        Raw::HttpHeader(header) => {
-            let values = at.key("values");
-            match Condition::http_header(&header.name, &["*".to_owned()]) {
-                Err(error) => return report(&error, &at.key("name"), context),
-                Ok(Condition::HttpHeader(name, _)) if context.protected.contains(&name) => {
-                    let message = format!("the header `{name}` is removed before rules are evaluated");
-                    let problem = context.found.problem(&at.key("name"), message);
-                    problem.hint("clients may not set this header, so the condition could never match");
-                    return None;
-                }
-                Ok(_) => each(&header.values, &values, context, |texts| Condition::http_header(&header.name, texts)),
-            }
-        }
+        Raw::HttpHeader(header) => http_header(header, at, context),
         Raw::QueryString(pairs) => {
-            let pairs: Vec<_> = pairs.iter().map(|(_, pair)| (pair.key.clone(), pair.value.clone())).collect();
-            Condition::query_string(&pairs)
+            let pairs = context.each_item(pairs, at, |pair, _, _| Ok((pair.key.clone(), pair.value.clone())))?;
+            Condition::query_string(&pairs).map_err(|error| report(&error, at, context))
         }
-    };
-    match result {
-        Ok(condition) => complete.then_some(condition),
-        // The invalid values are already reported.
-        Err(Error::Empty) if !complete => None,
-        Err(error) if context.found.concern(at) => {
-            drop(error);
-            None
-        }
-        Err(error) => report(&error, at, context),
     }
+}
+
+fn path_pattern(values: &List<String>, at: &Path, context: &mut Context<'_>) -> Result<Condition, Reported> {
+    for (index, text) in values.iter().filter(|(_, text)| looks_like_a_query(text)) {
+        let message = format!("`{text}` is compared with the path, which does not include the query");
+        let warning = context.found.warning(&at.index(index), message);
+        warning.hint("`?` matches one character of the path; use `query_string` for the query");
+    }
+    each(values, at, context, Condition::path_pattern)
+}
+
+fn http_header(header: &written::HttpHeader, at: &Path, context: &mut Context<'_>) -> Result<Condition, Reported> {
+    let name_at = at.key("name");
+    match Condition::http_header(&header.name, &["*".to_owned()]) {
+        Err(error) => return Err(report(&error, &name_at, context)),
+        Ok(Condition::HttpHeader(name, _)) if context.protected.contains(&name) => {
+            let message = format!("the header `{name}` is removed before rules are evaluated");
+            let problem = context.found.problem(&name_at, message);
+            return problem.hint("clients may not set this header, so the condition could never match").fail();
+        }
+        Ok(_) => {}
+    }
+    each(&header.values, &at.key("values"), context, |texts| Condition::http_header(&header.name, texts))
 }
 
 /// Whether the pattern looks like a path with a query: `/search?q=*`.
@@ -172,22 +163,21 @@ fn looks_like_a_query(pattern: &str) -> bool {
     pattern.split_once('?').is_some_and(|(_, rest)| rest.contains('='))
 }
 
-/// Checks each value separately, so that each problem has its own position.
+/// Checks each value separately, so that each problem has its own place.
 fn each(
     values: &List<String>,
     at: &Path,
     context: &mut Context<'_>,
     make: impl Fn(&[String]) -> Result<Condition, Error>,
-) -> Result<Condition, Error> {
-    for (index, text) in values.iter() {
-        if let Err(error) = make(std::slice::from_ref(text)) {
-            report(&error, &at.index(index), context);
-        }
-    }
-    make(&values.texts())
+) -> Result<Condition, Reported> {
+    let sound = context.each_item(values, at, |text, at, context| match make(std::slice::from_ref(text)) {
+        Ok(_) => Ok(text.clone()),
+        Err(error) => Err(report(&error, at, context)),
+    })?;
+    make(&sound).map_err(|error| report(&error, at, context))
 }
 
-fn report(error: &Error, at: &Path, context: &mut Context<'_>) -> Option<Condition> {
+fn report(error: &Error, at: &Path, context: &mut Context<'_>) -> Reported {
     let hint = match error {
         Error::Method(text) if text.bytes().any(|byte| byte.is_ascii_lowercase()) => {
             Some(format!("did you mean `{}`?", text.to_ascii_uppercase()))
@@ -198,6 +188,5 @@ fn report(error: &Error, at: &Path, context: &mut Context<'_>) -> Option<Conditi
         Error::HostHeader => Some("use the condition `host_header`: `- host_header: [app.example.com]`".to_owned()),
         _ => None,
     };
-    context.found.problem(at, error.to_string()).maybe_hint(hint);
-    None
+    context.found.problem(at, error.to_string()).maybe_hint(hint).reported()
 }

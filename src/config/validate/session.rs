@@ -5,7 +5,7 @@ use std::sync::Arc;
 use http::HeaderValue;
 
 use crate::action::authenticate::paths::Paths;
-use crate::config::document::findings::Findings;
+use crate::config::document::findings::{Findings, Reported};
 use crate::config::document::path::Path;
 use crate::config::raw;
 use crate::config::raw::session::ClearSiteData;
@@ -18,7 +18,7 @@ use crate::session::settings::Settings;
 pub(super) struct Session {
     /// The default for actions without `session_cookie_name`.
     pub(super) cookie_name: Arc<str>,
-    pub(super) settings: Option<Settings>,
+    pub(super) settings: Result<Settings, Reported>,
     pub(super) paths: Paths,
 }
 
@@ -31,14 +31,12 @@ pub(super) fn default_cookie_name() -> Arc<str> {
 const COOKIE_NAME_LENGTH_MAX: usize = 64;
 
 pub(super) fn session(raw: &raw::session::Session, at: &Path, context: &mut Context<'_>) -> Session {
-    let cookie_name = match &raw.cookie_name {
-        Some(name) => cookie_name(name, &at.key("cookie_name"), &mut context.found),
-        None => None,
-    };
+    let cookie_name =
+        raw.cookie_name.as_ref().map(|name| cookie_name(name, &at.key("cookie_name"), &mut context.found));
     let paths = paths(raw.path_prefix.as_deref(), &at.key("path_prefix"), &mut context.found);
     let ring = keys::session_keys(&raw.key_files, &at.key("key_files"), context);
     Session {
-        cookie_name: cookie_name.unwrap_or_else(default_cookie_name),
+        cookie_name: cookie_name.and_then(Result::ok).unwrap_or_else(default_cookie_name),
         settings: ring.map(|ring| Settings {
             keys: Arc::from(ring),
             clear_site_data: clear_site_data(raw.clear_site_data.as_ref()),
@@ -86,17 +84,17 @@ pub(super) fn is_plain_path(path: &str) -> bool {
 }
 
 /// Checks that browsers accept the cookie name.
-pub(super) fn cookie_name(name: &str, at: &Path, found: &mut Findings) -> Option<Arc<str>> {
+pub(super) fn cookie_name(name: &str, at: &Path, found: &mut Findings) -> Result<Arc<str>, Reported> {
     // RFC 6265 §4.1.1: a token.
     let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
     if name.is_empty() || name.len() > COOKIE_NAME_LENGTH_MAX || !name.bytes().all(token) {
         let problem = found.problem(at, format!("`{name}` is not a cookie name"));
-        problem.hint(format!("use letters, digits, `-`, `_` and `.`, at most {COOKIE_NAME_LENGTH_MAX} characters"));
-        return None;
+        let hint = format!("use letters, digits, `-`, `_` and `.`, at most {COOKIE_NAME_LENGTH_MAX} characters");
+        return problem.hint(hint).fail();
     }
     if !name.starts_with("__Host-") {
         let warning = found.warning(at, format!("the cookie `{name}` can be set by other hosts of the domain"));
         warning.hint(format!("use `__Host-{name}`, which they cannot set (RFC 6265bis §4.1.3.2)"));
     }
-    Some(Arc::from(name))
+    Ok(Arc::from(name))
 }

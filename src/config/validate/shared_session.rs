@@ -21,7 +21,7 @@ struct Place<'c> {
 /// Warns about each action that accepts sessions created with a smaller scope.
 pub(super) fn check(listeners: &[ListenerConfig], context: &mut Context<'_>) {
     // Indexes match the file only if the whole file is valid.
-    if context.found.has_problems() {
+    if context.found.verdict().is_err() {
         return;
     }
     let places = places(listeners);
@@ -30,7 +30,7 @@ pub(super) fn check(listeners: &[ListenerConfig], context: &mut Context<'_>) {
         let found = lesser.find_map(|other| Some((other, lacks(other.gate, place.gate)?)));
         let Some((other, lacks)) = found else { continue };
         let message = format!("a session created at {} is also accepted here, but without {lacks}", other.at);
-        let warning = context.found.warning(&place.at, message);
+        let warning = context.found.warning(&place.at, message).label(&other.at, "created here");
         warning.hint("set the same at both, or set a different `session_cookie_name` at one of them");
     }
 }

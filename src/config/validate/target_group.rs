@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use rustls_pki_types::ServerName;
 
+use crate::config::document::findings::Reported;
 use crate::config::document::path::Path;
 use crate::config::raw::target_group::{Protocol, ProtocolVersion, TargetGroup};
 use crate::config::validate::context::Context;
@@ -16,8 +17,13 @@ use crate::upstream::tls;
 const TIMEOUT_BOUNDS: (Duration, Duration) = (Duration::from_millis(1), Duration::from_secs(4000));
 const SKIP_BOUNDS: (Duration, Duration) = (Duration::ZERO, Duration::from_secs(3600));
 
-pub(super) fn target_group(name: &str, raw: &TargetGroup, at: &Path, context: &mut Context<'_>) -> Option<Settings> {
-    unsupported(raw, at, context);
+pub(super) fn target_group(
+    name: &str,
+    raw: &TargetGroup,
+    at: &Path,
+    context: &mut Context<'_>,
+) -> Result<Settings, Reported> {
+    let supported = supported(raw, at, context);
     let targets = targets(raw, &at.key("targets"), context);
     let tls = tls(raw, at, context);
     let default = Settings::new(Arc::from(name), targets?);
@@ -29,7 +35,8 @@ pub(super) fn target_group(name: &str, raw: &TargetGroup, at: &Path, context: &m
         time(raw.response_timeout.as_ref(), default.response_timeout, TIMEOUT_BOUNDS, "response_timeout");
     let idle_timeout = time(raw.idle_timeout.as_ref(), default.idle_timeout, TIMEOUT_BOUNDS, "idle_timeout");
     let skip_for = time(raw.skip_for.as_ref(), default.skip_for, SKIP_BOUNDS, "skip_for");
-    Some(Settings {
+    supported?;
+    Ok(Settings {
         tls: tls?,
         connect_timeout: connect_timeout?,
         response_timeout: response_timeout?,
@@ -41,64 +48,61 @@ pub(super) fn target_group(name: &str, raw: &TargetGroup, at: &Path, context: &m
     })
 }
 
-fn unsupported(raw: &TargetGroup, at: &Path, context: &mut Context<'_>) {
+/// Whether this version can speak to the targets.
+fn supported(raw: &TargetGroup, at: &Path, context: &mut Context<'_>) -> Result<(), Reported> {
     let version = match raw.protocol_version {
-        ProtocolVersion::Http1 => return,
+        ProtocolVersion::Http1 => return Ok(()),
         ProtocolVersion::Http2 => "http2",
         ProtocolVersion::Grpc => "grpc",
     };
     let message = format!("`{version}` targets are not available in this version");
-    context.found.problem(&at.key("protocol_version"), message).hint("use `http1`; clients can still use HTTP/2");
+    context.found.problem(&at.key("protocol_version"), message).hint("use `http1`; clients can still use HTTP/2").fail()
 }
 
-fn targets(raw: &TargetGroup, at: &Path, context: &mut Context<'_>) -> Option<Vec<TargetSettings>> {
-    let mut targets = Vec::with_capacity(raw.targets.len());
-    for (index, text) in raw.targets.iter() {
-        match value::host_and_port(text) {
-            Some((host, _)) if raw.protocol == Protocol::Https && ServerName::try_from(host.as_str()).is_err() => {
-                context.found.problem(&at.index(index), format!("`{host}` is not a valid name for a certificate"));
-            }
-            Some((host, port)) => targets.push(TargetSettings { host, port }),
-            None => {
-                let hint = match text.split_once("://") {
-                    Some((scheme, rest)) => {
-                        format!("write `{}`; set `protocol` for `{scheme}`", rest.trim_end_matches('/'))
-                    }
-                    None => "write a host and a port: `app.internal:3000`, `[::1]:3000`".to_owned(),
-                };
-                context.found.problem(&at.index(index), format!("`{text}` is not a target")).hint(hint);
-            }
+fn targets(raw: &TargetGroup, at: &Path, context: &mut Context<'_>) -> Result<Vec<TargetSettings>, Reported> {
+    value::each(&raw.targets, at, &mut context.found, |text, at, found| match value::host_and_port(text) {
+        Some((host, _)) if raw.protocol == Protocol::Https && ServerName::try_from(host.as_str()).is_err() => {
+            found.problem(at, format!("`{host}` is not a valid name for a certificate")).fail()
         }
-    }
-    Some(targets)
+        Some((host, port)) => Ok(TargetSettings { host, port }),
+        None => {
+            let hint = match text.split_once("://") {
+                Some((scheme, rest)) => {
+                    format!("write `{}`; set `protocol` for `{scheme}`", rest.trim_end_matches('/'))
+                }
+                None => "write a host and a port: `app.internal:3000`, `[::1]:3000`".to_owned(),
+            };
+            found.problem(at, format!("`{text}` is not a target")).hint(hint).fail()
+        }
+    })
 }
 
-fn tls(raw: &TargetGroup, at: &Path, context: &mut Context<'_>) -> Option<Option<Arc<rustls::ClientConfig>>> {
+fn tls(raw: &TargetGroup, at: &Path, context: &mut Context<'_>) -> Result<Option<Arc<rustls::ClientConfig>>, Reported> {
     if raw.protocol == Protocol::Http {
+        let mut result = Ok(None);
         for (key, given) in [("ca_file", raw.ca_file.is_some()), ("verify", raw.verify.is_some())] {
-            if given && !context.found.concern(&at.key("protocol")) {
+            if given && context.found.concern(&at.key("protocol")).is_none() {
                 let message = format!("`{key}` is not allowed for `http` targets");
-                context.found.problem(&at.key(key), message).hint("add `protocol: https`, or remove it");
+                let problem = context.found.problem(&at.key(key), message);
+                result = problem.hint("add `protocol: https`, or remove it").fail();
             }
         }
-        return Some(None);
+        return result;
     }
     match (&raw.ca_file, raw.verify.unwrap_or(true)) {
-        (None, false) => Some(Some(tls::trusting())),
+        (None, false) => Ok(Some(tls::trusting())),
         (Some(_), false) => {
             let problem = context.found.problem(&at.key("ca_file"), "`ca_file` is not allowed with `verify: false`");
-            problem.hint("remove one of the two");
-            None
+            problem.label(&at.key("verify"), "set here").hint("remove one of the two").fail()
         }
-        (Some(file), true) => Some(Some(tls::verifying(keys::roots(file, &at.key("ca_file"), context)?))),
+        (Some(file), true) => Ok(Some(tls::verifying(keys::roots(file, &at.key("ca_file"), context)?))),
         (None, true) => {
             let roots = provider::system_roots();
             if roots.is_empty() {
                 let problem = context.found.problem(at, "the system has no root certificates to verify targets with");
-                problem.hint("set `ca_file`");
-                return None;
+                return problem.hint("set `ca_file`").fail();
             }
-            Some(Some(tls::verifying(roots.iter().cloned())))
+            Ok(Some(tls::verifying(roots.iter().cloned())))
         }
     }
 }

@@ -1,12 +1,13 @@
 //! `user_pools`.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
 use url::Url;
 
+use crate::config::document::findings::Reported;
 use crate::config::document::path::Path;
 use crate::config::raw;
 use crate::config::raw::user_pool::{Client, ClientPkce, SignatureAlgorithm, User, UserPool};
@@ -42,16 +43,16 @@ pub(super) fn user_pool(
     name: &str,
     raw: &UserPool,
     at: &Path,
-    session: Option<&session::settings::Settings>,
+    session: Result<&session::settings::Settings, Reported>,
     context: &mut Context<'_>,
-) -> Option<UserPoolConfig> {
+) -> Result<UserPoolConfig, Reported> {
     let issuer = value::origin(&raw.issuer, &at.key("issuer"), &mut context.found);
     let signing_key = keys::signing_key(&raw.signing_key_file, Algorithm::Es256, &at.key("signing_key_file"), context);
     let rs256_at = at.key("rs256_signing_key_file");
     let rs256_signing_key =
         raw.rs256_signing_key_file.as_ref().map(|file| keys::signing_key(file, Algorithm::Rs256, &rs256_at, context));
     let other_keys = keys::public_keys(&raw.previous_key_files, None, &at.key("previous_key_files"), context);
-    let applications = applications(raw, issuer.as_ref(), at, context);
+    let applications = applications(raw, issuer.as_ref().ok(), at, context);
     let users = users(&raw.users, &raw.issuer, &at.key("users"), context);
     let clients = clients(&raw.clients, rs256_signing_key.is_some(), &at.key("clients"), context);
     let mut time =
@@ -64,27 +65,28 @@ pub(super) fn user_pool(
         issuer: issuer?,
         title: raw.title.clone().unwrap_or_else(|| "Sign in".to_owned()),
         signing_key: signing_key?,
-        rs256_signing_key: rs256_signing_key.map_or(Some(None), |key| key.map(Some))?,
-        other_keys,
+        rs256_signing_key: rs256_signing_key.transpose()?,
+        other_keys: other_keys?,
         seal_keys: Arc::clone(&session?.keys),
-        users,
-        clients,
+        users: users?,
+        clients: clients?,
         token_lifetime: token_lifetime?,
         refresh_lifetime: refresh_lifetime?,
         sso_lifetime: sso_lifetime?,
         hashing_max: raw.hashing_max.unwrap_or_else(|| (process::cores() / 2).max(1)),
     };
-    Some(UserPoolConfig { settings, applications })
+    Ok(UserPoolConfig { settings, applications: applications? })
 }
 
 /// Checks that involve several pools, or a pool and the rules.
 pub(super) fn together(raw: &raw::File, pools: &[UserPoolConfig], logins: &Logins, context: &mut Context<'_>) {
     let at = Path::default().key("user_pools");
-    let mut issuers = BTreeSet::new();
+    let mut issuers = BTreeMap::new();
     for pool in pools {
-        if !issuers.insert(pool.settings.issuer.as_str()) {
+        let at = at.key(&pool.settings.name).key("issuer");
+        if let Some(first) = issuers.insert(pool.settings.issuer.as_str(), at.clone()) {
             let message = format!("the issuer `{}` is already used by another pool", pool.settings.issuer);
-            context.found.problem(&at.key(&pool.settings.name).key("issuer"), message);
+            context.found.problem(&at, message).label(&first, "first used here");
         }
     }
     hosts(pools, context);
@@ -94,7 +96,7 @@ pub(super) fn together(raw: &raw::File, pools: &[UserPoolConfig], logins: &Login
             && pool.applications.is_empty()
         {
             let problem = context.found.problem(&at, "`applications` is missing: a rule uses this pool");
-            problem.hint(format!("add `applications: [https://app.example.com]`; the pool is used at {rule}"));
+            problem.label(rule, "used here").hint("add `applications: [https://app.example.com]`");
         }
         let is_https = pool.issuer.starts_with("https:");
         let serves = |listener| match listener::client_speaks(listener) {
@@ -106,7 +108,7 @@ pub(super) fn together(raw: &raw::File, pools: &[UserPoolConfig], logins: &Login
         if !served
             && raw.listeners.is_complete()
             && !raw.listeners.is_empty()
-            && !context.found.concern(&at.key("issuer"))
+            && context.found.concern(&at.key("issuer")).is_none()
         {
             let scheme = if is_https { "https" } else { "http" };
             context.found.problem(&at.key("issuer"), format!("no `{scheme}` listener serves this issuer"));
@@ -142,54 +144,32 @@ fn share_an_address(one: &Url, other: &Url) -> bool {
 }
 
 /// A pool on the host of an application would share cookies and scripts with it (DESIGN §8).
-fn applications(raw: &UserPool, issuer: Option<&Url>, at: &Path, context: &mut Context<'_>) -> Vec<Url> {
-    let mut applications = Vec::with_capacity(raw.applications.len());
-    for (index, text) in raw.applications.iter() {
-        let at = at.key("applications").index(index);
-        let Some(url) = value::origin(text, &at, &mut context.found) else { continue };
+fn applications(
+    raw: &UserPool,
+    issuer: Option<&Url>,
+    at: &Path,
+    context: &mut Context<'_>,
+) -> Result<Vec<Url>, Reported> {
+    context.each_item(&raw.applications, &at.key("applications"), |text, at, context| {
+        let url = value::origin(text, at, &mut context.found)?;
         if url.scheme() != "https" {
-            context.found.problem(&at, format!("`{text}` is not `https`")).hint("session cookies need TLS");
-        } else if issuer.is_some_and(|issuer| share_an_address(issuer, &url)) {
-            context.found.problem(&at, "this application uses the host of the pool").hint(A_HOST_OF_ITS_OWN);
+            return context
+                .found
+                .problem(at, format!("`{text}` is not `https`"))
+                .hint("session cookies need TLS")
+                .fail();
         }
-        applications.push(url);
-    }
-    applications
+        if issuer.is_some_and(|issuer| share_an_address(issuer, &url)) {
+            let problem = context.found.problem(at, "this application uses the host of the pool");
+            return problem.hint(A_HOST_OF_ITS_OWN).fail();
+        }
+        Ok(url)
+    })
 }
 
-fn users(raw: &List<User>, issuer: &str, at: &Path, context: &mut Context<'_>) -> Vec<UserSettings> {
-    let mut names = BTreeSet::new();
-    let mut subjects = BTreeSet::new();
-    let mut users = Vec::with_capacity(raw.len());
-    for (index, user) in raw.iter() {
-        let at = at.index(index);
-        let name = UserName::parse(&user.username);
-        match &name {
-            None => {
-                context.found.problem(&at.key("username"), "this is not a valid user name");
-            }
-            // Compared case-insensitively: `ADA` is `ada` (attacks U-04).
-            Some(name) if !names.insert(name.as_str().to_owned()) => {
-                context.found.problem(&at.key("username"), format!("the user `{}` is defined twice", user.username));
-            }
-            Some(_) => {}
-        }
-        let folded = name.as_ref().map_or("", UserName::as_str);
-        let subject = user.subject.clone().unwrap_or_else(|| made_subject(issuer, folded));
-        // OIDC Core §2: at most 255 ASCII characters.
-        if subject.is_empty() || subject.len() > 255 || !subject.bytes().all(|byte| byte.is_ascii_graphic()) {
-            let problem = context.found.problem(&at.key("subject"), format!("`{subject}` is not a valid subject"));
-            problem.hint("use at most 255 visible ASCII characters (OpenID Connect Core §2)");
-        } else if !subjects.insert(subject.clone()) {
-            context
-                .found
-                .problem(&at.key("subject"), format!("the subject `{subject}` is already used by another user"));
-        }
-        password_hash(&user.password_hash.0, &at.key("password_hash"), context);
-        let claims = claims(user, &at, context);
-        let password_hash = user.password_hash.0.clone();
-        users.push(UserSettings { username: user.username.clone(), password_hash, subject, claims });
-    }
+fn users(raw: &List<User>, issuer: &str, at: &Path, context: &mut Context<'_>) -> Result<Vec<UserSettings>, Reported> {
+    let mut taken = Taken::default();
+    let users = context.each_item(raw, at, |raw, at, context| user(raw, issuer, &mut taken, at, context))?;
     let costs = password::costs(users.iter().map(|user| &user.password_hash)).len();
     if costs > 1 {
         let message = format!("the password hashes have {costs} different costs; each sign-in computes all of them");
@@ -198,7 +178,68 @@ fn users(raw: &List<User>, issuer: &str, at: &Path, context: &mut Context<'_>) -
             "otherwise the response time would reveal which users exist; hash all passwords with `vestibule users hash`",
         );
     }
-    users
+    Ok(users)
+}
+
+/// Where each user name and each subject of a pool is first given.
+#[derive(Default)]
+struct Taken {
+    names: BTreeMap<String, Path>,
+    subjects: BTreeMap<String, Path>,
+}
+
+fn user(
+    user: &User,
+    issuer: &str,
+    taken: &mut Taken,
+    at: &Path,
+    context: &mut Context<'_>,
+) -> Result<UserSettings, Reported> {
+    let name = user_name(user, taken, &at.key("username"), context);
+    let subject = match (&user.subject, &name) {
+        (Some(subject), _) => Ok(subject.clone()),
+        (None, Ok(name)) => Ok(made_subject(issuer, name.as_str())),
+        (None, Err(reported)) => Err(*reported),
+    };
+    let subject = subject.and_then(|subject| self::subject(subject, taken, &at.key("subject"), context));
+    let password_hash = password_hash(&user.password_hash.0, &at.key("password_hash"), context);
+    let claims = claims(user, at, context);
+    name?;
+    Ok(UserSettings {
+        username: user.username.clone(),
+        password_hash: password_hash?,
+        subject: subject?,
+        claims: claims?,
+    })
+}
+
+fn user_name(user: &User, taken: &mut Taken, at: &Path, context: &mut Context<'_>) -> Result<UserName, Reported> {
+    let Some(name) = UserName::parse(&user.username) else {
+        return context.found.problem(at, "this is not a valid user name").fail();
+    };
+    // Compared case-insensitively: `ADA` is `ada` (attacks U-04).
+    match taken.names.insert(name.as_str().to_owned(), at.clone()) {
+        None => Ok(name),
+        Some(first) => {
+            let problem = context.found.problem(at, format!("the user `{}` is defined twice", user.username));
+            problem.label(&first, "first defined here").fail()
+        }
+    }
+}
+
+fn subject(subject: String, taken: &mut Taken, at: &Path, context: &mut Context<'_>) -> Result<String, Reported> {
+    // OIDC Core §2: at most 255 ASCII characters.
+    if subject.is_empty() || subject.len() > 255 || !subject.bytes().all(|byte| byte.is_ascii_graphic()) {
+        let problem = context.found.problem(at, format!("`{subject}` is not a valid subject"));
+        return problem.hint("use at most 255 visible ASCII characters (OpenID Connect Core §2)").fail();
+    }
+    match taken.subjects.insert(subject.clone(), at.clone()) {
+        None => Ok(subject),
+        Some(first) => {
+            let message = format!("the subject `{subject}` is already used by another user");
+            context.found.problem(at, message).label(&first, "first used here").fail()
+        }
+    }
 }
 
 /// A stable subject for all restarts and replicas. It does not reveal the user name.
@@ -207,23 +248,28 @@ fn made_subject(issuer: &str, username: &str) -> String {
     hash[..16].iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn password_hash(hash: &Secret<String>, at: &Path, context: &mut Context<'_>) {
-    if let Err(error) = password::check(hash) {
-        context.found.problem(at, error.to_string()).hint("`vestibule users hash` prints one");
+fn password_hash(hash: &Secret<String>, at: &Path, context: &mut Context<'_>) -> Result<Secret<String>, Reported> {
+    match password::check(hash) {
+        Ok(_) => Ok(hash.clone()),
+        Err(error) => context.found.problem(at, error.to_string()).hint("`vestibule users hash` prints one").fail(),
     }
 }
 
-fn claims(user: &User, at: &Path, context: &mut Context<'_>) -> Claims {
-    let mut claims = Claims::new();
+fn claims(user: &User, at: &Path, context: &mut Context<'_>) -> Result<Claims, Reported> {
+    let mut claims = Ok(Claims::new());
     for (name, value) in &user.claims {
         let at = at.key("claims").key(name);
         if RESERVED_CLAIMS.contains(&name.as_str()) {
-            context.found.problem_at_key(&at, format!("the claim `{name}` is reserved: the pool sets it"));
+            let message = format!("the claim `{name}` is reserved: the pool sets it");
+            claims = context.found.problem_at_key(&at, message).fail();
         } else if matches!(name.as_str(), "email" | "name" | "groups") {
-            context.found.problem_at_key(&at, format!("`{name}` is a setting of the user; set it there"));
+            let message = format!("`{name}` is a setting of the user; set it there");
+            claims = context.found.problem_at_key(&at, message).fail();
+        } else if let Ok(claims) = &mut claims {
+            claims.insert(name.clone(), value.clone());
         }
-        claims.insert(name.clone(), value.clone());
     }
+    let mut claims = claims?;
     let texts = [("name", &user.name), ("email", &user.email)];
     for (name, value) in texts {
         if let Some(value) = value {
@@ -233,10 +279,15 @@ fn claims(user: &User, at: &Path, context: &mut Context<'_>) -> Claims {
     if !user.groups.is_empty() {
         claims.insert("groups".to_owned(), Value::from(user.groups.texts()));
     }
-    claims
+    Ok(claims)
 }
 
-fn clients(raw: &List<Client>, has_rs256: bool, at: &Path, context: &mut Context<'_>) -> Vec<ClientSettings> {
+fn clients(
+    raw: &List<Client>,
+    has_rs256: bool,
+    at: &Path,
+    context: &mut Context<'_>,
+) -> Result<Vec<ClientSettings>, Reported> {
     let rs256_default = raw.iter().any(|(_, client)| client.id_token_signed_response_alg.is_none());
     if rs256_default && !has_rs256 {
         let message = "ID tokens are signed only with ES256, but many relying parties support only RS256";
@@ -245,103 +296,115 @@ fn clients(raw: &List<Client>, has_rs256: bool, at: &Path, context: &mut Context
             "run `{command}` and set `rs256_signing_key_file: FILE`, or set `id_token_signed_response_alg: ES256` for each client"
         ));
     }
-    let mut ids = BTreeSet::new();
-    let mut clients = Vec::with_capacity(raw.len());
-    for (index, client) in raw.iter() {
-        let at = at.index(index);
-        let id = client.client_id.as_str();
-        if id.is_empty() || !id.bytes().all(|byte| byte.is_ascii_graphic()) {
-            context.found.problem(&at.key("client_id"), format!("`{id}` is not a valid client ID"));
-        } else if id == OWN_CLIENT_ID {
-            let problem = context.found.problem(&at.key("client_id"), format!("the client ID `{id}` is reserved"));
-            problem.hint("choose another one");
-        } else if !ids.insert(id) {
-            context.found.problem(&at.key("client_id"), format!("the client `{id}` is defined twice"));
-        }
-        let keys = ("client_secret", "client_secret_file");
-        let secret =
-            keys::secret(client.client_secret.as_ref(), client.client_secret_file.as_ref(), keys, &at, context);
-        if client.redirect_uris.is_empty() {
-            context.found.problem(&at.key("redirect_uris"), "expected at least one address");
-        }
-        let is_public = matches!(secret, Some(None));
-        clients.push(ClientSettings {
-            client_id: client.client_id.clone(),
-            pkce: pkce(client.pkce, is_public, &at.key("pkce"), context),
-            id_token_algorithm: id_token_algorithm(client, has_rs256, &at, context),
-            begins_again: false,
-            is_ours: false,
-            client_secret: secret.flatten(),
-            redirect_uris: urls(&client.redirect_uris, &at.key("redirect_uris"), context),
-            post_logout_redirect_uris: urls(
-                &client.post_logout_redirect_uris,
-                &at.key("post_logout_redirect_uris"),
-                context,
-            ),
-            name: client.name.clone(),
-        });
-    }
-    clients
+    let mut ids = BTreeMap::new();
+    context.each_item(raw, at, |raw, at, context| client(raw, has_rs256, &mut ids, at, context))
 }
 
-fn pkce(raw: Option<ClientPkce>, is_public: bool, at: &Path, context: &mut Context<'_>) -> Pkce {
+fn client(
+    client: &Client,
+    has_rs256: bool,
+    ids: &mut BTreeMap<String, Path>,
+    at: &Path,
+    context: &mut Context<'_>,
+) -> Result<ClientSettings, Reported> {
+    let id = client_id(&client.client_id, ids, &at.key("client_id"), context);
+    let keys = ("client_secret", "client_secret_file");
+    let secret = keys::secret(client.client_secret.as_ref(), client.client_secret_file.as_ref(), keys, at, context);
+    let is_public = matches!(secret, Ok(None));
+    let pkce = pkce(client.pkce, is_public, &at.key("pkce"), context);
+    let id_token_algorithm = id_token_algorithm(client, has_rs256, at, context);
+    let redirect_uris = urls(&client.redirect_uris, &at.key("redirect_uris"), context);
+    if client.redirect_uris.is_empty() {
+        context.found.problem(&at.key("redirect_uris"), "expected at least one address");
+    }
+    let after_sign_out = urls(&client.post_logout_redirect_uris, &at.key("post_logout_redirect_uris"), context);
+    Ok(ClientSettings {
+        client_id: id?,
+        client_secret: secret?,
+        pkce: pkce?,
+        id_token_algorithm: id_token_algorithm?,
+        begins_again: false,
+        is_ours: false,
+        redirect_uris: redirect_uris?,
+        post_logout_redirect_uris: after_sign_out?,
+        name: client.name.clone(),
+    })
+}
+
+fn client_id(
+    id: &str,
+    ids: &mut BTreeMap<String, Path>,
+    at: &Path,
+    context: &mut Context<'_>,
+) -> Result<String, Reported> {
+    if id.is_empty() || !id.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return context.found.problem(at, format!("`{id}` is not a valid client ID")).fail();
+    }
+    if id == OWN_CLIENT_ID {
+        let problem = context.found.problem(at, format!("the client ID `{id}` is reserved"));
+        return problem.hint("choose another one").fail();
+    }
+    match ids.insert(id.to_owned(), at.clone()) {
+        None => Ok(id.to_owned()),
+        Some(first) => {
+            let problem = context.found.problem(at, format!("the client `{id}` is defined twice"));
+            problem.label(&first, "first defined here").fail()
+        }
+    }
+}
+
+fn pkce(raw: Option<ClientPkce>, is_public: bool, at: &Path, context: &mut Context<'_>) -> Result<Pkce, Reported> {
     match raw {
-        None if is_public => Pkce::Required,
-        None | Some(ClientPkce::OrNonce) if !is_public => Pkce::OrNonce,
+        None if is_public => Ok(Pkce::Required),
+        None | Some(ClientPkce::OrNonce) if !is_public => Ok(Pkce::OrNonce),
         Some(ClientPkce::Optional) if !is_public => {
             let warning = context.found.warning(at, "a stolen code is protected by the client secret only");
             warning.hint(
                 "use `or_nonce`, the default, as soon as the relying party sends PKCE or a nonce (RFC 9700 §2.1.1)",
             );
-            Pkce::Optional
+            Ok(Pkce::Optional)
         }
-        Some(ClientPkce::Required) => Pkce::Required,
+        Some(ClientPkce::Required) => Ok(Pkce::Required),
         _ => {
             let problem = context.found.problem(at, "a client without a secret must use PKCE");
-            problem.hint("remove the setting, or set a client secret");
-            Pkce::Required
+            problem.hint("remove the setting, or set a client secret").fail()
         }
     }
 }
 
-fn id_token_algorithm(client: &Client, has_rs256: bool, at: &Path, context: &mut Context<'_>) -> Algorithm {
+fn id_token_algorithm(
+    client: &Client,
+    has_rs256: bool,
+    at: &Path,
+    context: &mut Context<'_>,
+) -> Result<Algorithm, Reported> {
     match client.id_token_signed_response_alg {
-        Some(SignatureAlgorithm::Es256) => Algorithm::Es256,
+        Some(SignatureAlgorithm::Es256) => Ok(Algorithm::Es256),
         Some(SignatureAlgorithm::Rs256) if !has_rs256 => {
             let at = at.key("id_token_signed_response_alg");
             let problem = context.found.problem(&at, "the pool has no key for RS256");
-            problem.hint(format!(
-                "add `rs256_signing_key_file: FILE`; `{}` creates the file",
-                keys::signing_command(Algorithm::Rs256, "FILE")
-            ));
-            Algorithm::Es256
+            let command = keys::signing_command(Algorithm::Rs256, "FILE");
+            problem.hint(format!("add `rs256_signing_key_file: FILE`; `{command}` creates the file")).fail()
         }
-        Some(SignatureAlgorithm::Rs256) => Algorithm::Rs256,
+        Some(SignatureAlgorithm::Rs256) => Ok(Algorithm::Rs256),
         // OpenID Connect Dynamic Client Registration §2: RS256 is the default.
-        None if has_rs256 => Algorithm::Rs256,
-        None => Algorithm::Es256,
+        None if has_rs256 => Ok(Algorithm::Rs256),
+        None => Ok(Algorithm::Es256),
     }
 }
 
 /// URLs that the pool redirects users to.
-fn urls(raw: &List<String>, at: &Path, context: &mut Context<'_>) -> Vec<Url> {
-    let mut urls = Vec::with_capacity(raw.len());
-    for (index, text) in raw.iter() {
-        let at = at.index(index);
-        match Url::parse(text) {
-            Ok(url) => {
-                if let Err(error) = check_redirect_uri(&url) {
-                    context
-                        .found
-                        .problem(&at, format!("`{text}` is not allowed as a redirect URI"))
-                        .hint(error.to_string());
-                }
-                urls.push(url);
-            }
-            Err(_) => {
-                context.found.problem(&at, format!("`{text}` is not a URL")).hint("write `https://host/path`");
+fn urls(raw: &List<String>, at: &Path, context: &mut Context<'_>) -> Result<Vec<Url>, Reported> {
+    value::each(raw, at, &mut context.found, |text, at, found| {
+        let Ok(url) = Url::parse(text) else {
+            return found.problem(at, format!("`{text}` is not a URL")).hint("write `https://host/path`").fail();
+        };
+        match check_redirect_uri(&url) {
+            Ok(()) => Ok(url),
+            Err(error) => {
+                let problem = found.problem(at, format!("`{text}` is not allowed as a redirect URI"));
+                problem.hint(error.to_string()).fail()
             }
         }
-    }
-    urls
+    })
 }

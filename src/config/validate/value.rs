@@ -7,7 +7,7 @@ use ipnet::IpNet;
 use url::{Host, Url};
 
 use crate::backchannel::network;
-use crate::config::document::findings::Findings;
+use crate::config::document::findings::{Findings, Reported};
 use crate::config::document::path::Path;
 use crate::config::raw::value::{List, OneOrMany, Period};
 
@@ -32,9 +32,9 @@ pub(crate) fn period(
     (least, most): (Duration, Duration),
     at: &Path,
     found: &mut Findings,
-) -> Option<Duration> {
+) -> Result<Duration, Reported> {
     let parsed = match raw {
-        None => return Some(default),
+        None => return Ok(default),
         Some(Period::Seconds(seconds)) => Some(Duration::from_secs(*seconds)),
         Some(Period::Text(text)) => parse_period(text),
     };
@@ -45,15 +45,13 @@ pub(crate) fn period(
                 _ => "",
             };
             let problem = found.problem(at, format!("`{written}` is not a duration"));
-            problem.hint("write `500ms`, `30s`, `15m`, `8h`, `7d`, or a number of seconds");
-            None
+            problem.hint("write `500ms`, `30s`, `15m`, `8h`, `7d`, or a number of seconds").fail()
         }
         Some(period) if period < least || period > most => {
             let message = format!("{} is out of range: {} to {}", show(period), show(least), show(most));
-            found.problem(at, message);
-            None
+            found.problem(at, message).fail()
         }
-        parsed => parsed,
+        Some(period) => Ok(period),
     }
 }
 
@@ -96,61 +94,87 @@ fn show(period: Duration) -> String {
 }
 
 /// An address and a port to listen on.
-pub(crate) fn address(text: &str, at: &Path, found: &mut Findings) -> Option<SocketAddr> {
+pub(crate) fn address(text: &str, at: &Path, found: &mut Findings) -> Result<SocketAddr, Reported> {
     match text.parse() {
-        Ok(address) => Some(address),
+        Ok(address) => Ok(address),
         Err(_) => {
             let hint = match text.strip_prefix(':').or_else(|| text.strip_prefix("localhost:")) {
                 Some(port) if text.starts_with(':') => format!("write `0.0.0.0:{port}` or `[::]:{port}`"),
                 Some(port) => format!("write `127.0.0.1:{port}`"),
                 None => "write an address and a port: `0.0.0.0:8443`, `[::]:8443`".to_owned(),
             };
-            found.problem(at, format!("`{text}` is not an address and port")).hint(hint);
-            None
+            found.problem(at, format!("`{text}` is not an address and port")).hint(hint).fail()
         }
     }
 }
 
 /// Networks in CIDR form.
-pub(crate) fn networks(raw: &List<String>, at: &Path, found: &mut Findings) -> Vec<IpNet> {
-    let mut networks = Vec::with_capacity(raw.len());
-    for (index, text) in raw.iter() {
-        match text.parse::<IpNet>() {
-            // `10.0.0.1/8` is ambiguous: an address or a network.
-            Ok(network) if network.addr() != network.network() => {
-                let problem = found.problem(&at.index(index), format!("`{text}` has address bits after the prefix"));
-                problem.hint(format!("did you mean `{}`?", network.trunc()));
-            }
-            Ok(network) => networks.push(network),
-            Err(_) => {
-                let hint = match text.parse::<IpAddr>() {
-                    Ok(IpAddr::V4(_)) => format!("write `{text}/32`"),
-                    Ok(IpAddr::V6(_)) => format!("write `{text}/128`"),
-                    Err(_) => "write `10.0.0.0/8` or `2001:db8::/32`".to_owned(),
-                };
-                found.problem(&at.index(index), format!("`{text}` is not a network")).hint(hint);
-            }
+pub(crate) fn networks(raw: &List<String>, at: &Path, found: &mut Findings) -> Result<Vec<IpNet>, Reported> {
+    each(raw, at, found, |text, at, found| match text.parse::<IpNet>() {
+        // `10.0.0.1/8` is ambiguous: an address or a network.
+        Ok(network) if network.addr() != network.network() => {
+            let problem = found.problem(at, format!("`{text}` has address bits after the prefix"));
+            problem.hint(format!("did you mean `{}`?", network.trunc())).fail()
         }
+        Ok(network) => Ok(network),
+        Err(_) => {
+            let hint = match text.parse::<IpAddr>() {
+                Ok(IpAddr::V4(_)) => format!("write `{text}/32`"),
+                Ok(IpAddr::V6(_)) => format!("write `{text}/128`"),
+                Err(_) => "write `10.0.0.0/8` or `2001:db8::/32`".to_owned(),
+            };
+            found.problem(at, format!("`{text}` is not a network")).hint(hint).fail()
+        }
+    })
+}
+
+/// Checks every item of a list, so that all problems are found. Fails if one is invalid, or was already when the shape of the file was
+/// checked.
+pub(crate) fn each<R, S>(
+    raw: &List<R>,
+    at: &Path,
+    found: &mut Findings,
+    mut check: impl FnMut(&R, &Path, &mut Findings) -> Result<S, Reported>,
+) -> Result<Vec<S>, Reported> {
+    let checked: Vec<_> = raw.iter().map(|(index, item)| check(item, &at.index(index), found)).collect();
+    complete(raw, at, found)?;
+    checked.into_iter().collect()
+}
+
+/// Fails if an item of the list was skipped because of its shape.
+pub(crate) fn complete<R>(raw: &List<R>, at: &Path, found: &mut Findings) -> Result<(), Reported> {
+    if raw.is_complete() {
+        return Ok(());
     }
-    networks
+    let known = found.concern(at).or_else(|| found.concern_keys_of(at));
+    Err(known.unwrap_or_else(|| found.problem(at, "an item of this list is invalid").reported()))
 }
 
 /// Parses a URL that is `https`, or `http` with a loopback host.
-pub(crate) fn secure_url(text: &str, at: &Path, found: &mut Findings) -> Option<Url> {
+pub(crate) fn secure_url(text: &str, at: &Path, found: &mut Findings) -> Result<Url, Reported> {
     web_address(text, |_| false, at, found)
 }
 
 /// Like [`secure_url`], for a URL of a provider. It may also be `http` with a host of `plain_hosts`.
-pub(crate) fn provider_url(text: &str, plain_hosts: &[Box<str>], at: &Path, found: &mut Findings) -> Option<Url> {
+pub(crate) fn provider_url(
+    text: &str,
+    plain_hosts: &[Box<str>],
+    at: &Path,
+    found: &mut Findings,
+) -> Result<Url, Reported> {
     let is_named = |url: &Url| network::authority(url).is_some_and(|authority| plain_hosts.contains(&authority));
     web_address(text, is_named, at, found)
 }
 
-fn web_address(text: &str, may_be_plain: impl Fn(&Url) -> bool, at: &Path, found: &mut Findings) -> Option<Url> {
+fn web_address(
+    text: &str,
+    may_be_plain: impl Fn(&Url) -> bool,
+    at: &Path,
+    found: &mut Findings,
+) -> Result<Url, Reported> {
     let hint = "write `https://host/path`";
     let Ok(url) = Url::parse(text) else {
-        found.problem(at, format!("`{text}` is not a URL")).hint(hint);
-        return None;
+        return found.problem(at, format!("`{text}` is not a URL")).hint(hint).fail();
     };
     let problem = if !matches!(url.scheme(), "https" | "http") || url.host().is_none() {
         format!("`{text}` is not an `https` URL")
@@ -161,21 +185,19 @@ fn web_address(text: &str, may_be_plain: impl Fn(&Url) -> bool, at: &Path, found
     } else if url.fragment().is_some() {
         format!("`{text}` has a fragment (`#`)")
     } else {
-        return Some(url);
+        return Ok(url);
     };
-    found.problem(at, problem).hint(hint);
-    None
+    found.problem(at, problem).hint(hint).fail()
 }
 
 /// Parses a URL with only a scheme, a host and an optional port, without a trailing slash.
-pub(crate) fn origin(text: &str, at: &Path, found: &mut Findings) -> Option<Url> {
+pub(crate) fn origin(text: &str, at: &Path, found: &mut Findings) -> Result<Url, Reported> {
     let url = secure_url(text, at, found)?;
     if url.path() != "/" || url.query().is_some() || text.ends_with('/') {
         let problem = found.problem(at, format!("`{text}` must have only a scheme, a host and a port"));
-        problem.hint(format!("write `{}`", url.origin().ascii_serialization()));
-        return None;
+        return problem.hint(format!("write `{}`", url.origin().ascii_serialization())).fail();
     }
-    Some(url)
+    Ok(url)
 }
 
 fn is_loopback(url: &Url) -> bool {
@@ -188,17 +210,16 @@ fn is_loopback(url: &Url) -> bool {
 }
 
 /// The path of a claim, written as `email`, `realm_access.roles` or `["a.b", c]`.
-pub(crate) fn claim_path(raw: &OneOrMany, at: &Path, found: &mut Findings) -> Option<Vec<String>> {
+pub(crate) fn claim_path(raw: &OneOrMany, at: &Path, found: &mut Findings) -> Result<Vec<String>, Reported> {
     let path: Vec<String> = match raw {
         OneOrMany::One(path) => path.split('.').map(str::to_owned).collect(),
         OneOrMany::Many(steps) => steps.clone(),
     };
     if path.is_empty() || path.iter().any(String::is_empty) {
         let problem = found.problem(at, "this is not the name of a claim");
-        problem.hint("write `email`, `realm_access.roles` or `[\"a.b\", c]`");
-        return None;
+        return problem.hint("write `email`, `realm_access.roles` or `[\"a.b\", c]`").fail();
     }
-    Some(path)
+    Ok(path)
 }
 
 /// `host:port`.

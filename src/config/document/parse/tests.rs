@@ -4,10 +4,10 @@ use super::*;
 fn read(text: &str) -> Result<Value, String> {
     let environment = Environment::Given([("NAME".to_owned(), "value".to_owned())].into());
     let mut found = Findings::default();
-    let root = parse(text, &environment, &mut found);
-    match found.located(root.as_ref()).first() {
+    let parsed = parse(text, &environment, &mut found);
+    match found.located(parsed.as_ref().ok().map(|parsed| &parsed.root)).first() {
         Some(diagnostic) => Err(diagnostic.message.clone()),
-        None => Ok(root.unwrap().value),
+        None => Ok(parsed.unwrap().root.value),
     }
 }
 
@@ -123,19 +123,31 @@ fn what_could_mean_two_things_is_refused() {
 }
 
 #[test]
-fn positions_are_those_of_the_text() {
-    let source = "a:\n  - x\n  - { b: \"ü\", c: 7 }\n";
-    let root = parse(source, &Environment::Given([].into()), &mut Findings::default()).unwrap();
-    let at = |path: &Path, on_key| {
-        let position = root.locate(path, on_key);
-        (position.line, position.column, position.width)
-    };
-    let item = Path::default().key("a").index(1);
-    assert_eq!(at(&Path::default().key("a"), false), (1, 1, 1));
-    assert_eq!(at(&Path::default().key("a").index(0), false), (2, 5, 1));
-    assert_eq!(at(&item.key("b"), true), (3, 7, 1));
-    assert_eq!(at(&item.key("b"), false), (3, 10, 3));
-    assert_eq!(at(&item.key("c"), false), (3, 18, 1));
-    // What is not there is where it would have to be.
-    assert_eq!(at(&item.key("missing"), false), (3, 5, 2));
+fn spans_are_those_of_the_text() {
+    for line_end in ["\n", "\r\n"] {
+        let source = "ä: \"ö\"\na:\n  - x\n  - { b: \"ü\", c: 7 } # é\nd: |\n  block\n".replace('\n', line_end);
+        let parsed = parse(&source, &Environment::Given([].into()), &mut Findings::default()).unwrap();
+        let at = |path: &Path, on_key| {
+            let span = parsed.root.locate(path, on_key);
+            (source[..span.start].matches('\n').count() + 1, &source[span.start..span.end])
+        };
+        let item = Path::default().key("a").index(1);
+        assert_eq!(at(&Path::default().key("ä"), false), (1, "\"ö\""));
+        assert_eq!(at(&Path::default().key("a"), false), (2, "a"));
+        assert_eq!(at(&Path::default().key("a").index(0), false), (3, "x"));
+        assert_eq!(at(&item.key("b"), true), (4, "b"));
+        assert_eq!(at(&item.key("b"), false), (4, "\"ü\""));
+        assert_eq!(at(&item.key("c"), false), (4, "7"));
+        assert_eq!(at(&Path::default().key("d"), false), (5 + 1, "block"));
+        // What is not there is where it would have to be.
+        assert_eq!(at(&item.key("missing"), false).0, 4);
+    }
+}
+
+#[test]
+fn every_scalar_is_told_of_even_if_it_does_not_count() {
+    let source = "a: 1\na: 2\nb: { <<: { c: 3 }, c: 4 }\n";
+    let parsed = parse(source, &Environment::Given([].into()), &mut Findings::default()).unwrap();
+    let all: Vec<_> = parsed.scalars.iter().map(|span| &source[span.start..span.end]).collect();
+    assert_eq!(all, ["a", "1", "a", "2", "b", "<<", "c", "3", "c", "4"]);
 }

@@ -38,80 +38,103 @@ fn an_authorize_that_cannot_be_what_was_meant() {
     assert_snapshot!(said.join("\n"), @r#"
     any: []
     error: this list is empty, so nobody would be let in
-       = write at least one requirement
+       = at: listeners[0].rules[0].actions[1].any
+       = help: write at least one requirement
 
     any: [{ claim: groups }]
     error: a claim needs exactly one of `contains`, `equals`, `domain` and `address`
-       = for example `{ claim: groups, contains: [staff] }`
+       = at: listeners[0].rules[0].actions[1].any[0]
+       = help: for example `{ claim: groups, contains: [staff] }`
 
     any: [{ contains: [a] }]
     error: this is not one requirement
-       = set exactly one of `any`, `all` and `not`, or a `claim` with one of `contains`, `equals`, `domain` and `address`
+       = at: listeners[0].rules[0].actions[1].any[0]
+       = help: set exactly one of `any`, `all` and `not`, or a `claim` with one of `contains`, `equals`, `domain` and `address`
 
     any: [{ claim: groups, contains: [a], equals: [b] }]
     error: a claim needs exactly one of `contains`, `equals`, `domain` and `address`
-       = for example `{ claim: groups, contains: [staff] }`
+       = at: listeners[0].rules[0].actions[1].any[0]
+       = help: for example `{ claim: groups, contains: [staff] }`
 
     any: [{ claim: groups, contains: [] }]
     error: this list is empty, so nobody would be let in
-       = write at least one value, or remove the key
+       = at: listeners[0].rules[0].actions[1].any[0].contains
+       = help: write at least one value, or remove the key
 
     any: [{ claim: groups, contains: [""] }]
     error: this value is empty
-       = write a value, or remove it
+       = at: listeners[0].rules[0].actions[1].any[0].contains[0]
+       = help: write a value, or remove it
 
     any: [{ claim: a..b, equals: [c] }]
     error: this is not the name of a claim
-       = write `email`, `realm_access.roles` or `["a.b", c]`
+       = at: listeners[0].rules[0].actions[1].any[0].claim
+       = help: write `email`, `realm_access.roles` or `["a.b", c]`
 
     any: [{ claim: upn, domain: [example.com] }]
     error: `domain` is only for the claim `email`
-       = no other claim says whether an address is verified
+       = at: listeners[0].rules[0].actions[1].any[0].domain
+       = help: no other claim says whether an address is verified
 
     all: [{ claim: email, domain: ["@example.com", "*.example.com", 10.0.0.1] }]
     error: `@example.com` is not a domain
-       = write what follows the `@`, for example `example.com`; list each sub-domain
+       = at: listeners[0].rules[0].actions[1].all[0].domain[0]
+       = help: write what follows the `@`, for example `example.com`; list each sub-domain
     error: `*.example.com` is not a domain
-       = write what follows the `@`, for example `example.com`; list each sub-domain
+       = at: listeners[0].rules[0].actions[1].all[0].domain[1]
+       = help: write what follows the `@`, for example `example.com`; list each sub-domain
     error: `10.0.0.1` is not a domain
-       = write what follows the `@`, for example `example.com`; list each sub-domain
+       = at: listeners[0].rules[0].actions[1].all[0].domain[2]
+       = help: write what follows the `@`, for example `example.com`; list each sub-domain
 
     any: [{ claim: a, equals: [b] }], all: [{ claim: a, equals: [b] }]
     error: this is not one requirement
-       = set exactly one of `any`, `all` and `not`, for example `any: [{ claim: groups, contains: [staff] }]`
+       = at: listeners[0].rules[0].actions[1]
+       = help: set exactly one of `any`, `all` and `not`, for example `any: [{ claim: groups, contains: [staff] }]`
 
     any: [{ claim: a, equals: [b], not: { claim: c, equals: [d] } }]
     error: this is not one requirement
-       = set exactly one of `any`, `all` and `not`, or a `claim` with one of `contains`, `equals`, `domain` and `address`
+       = at: listeners[0].rules[0].actions[1].any[0]
+       = help: set exactly one of `any`, `all` and `not`, or a `claim` with one of `contains`, `equals`, `domain` and `address`
 
     any: [{ claim: a, equals: [7.5, [a], ~] }]
     error: expected text, a whole number, `true` or `false`, found a number
-       = put it in quotes
+       = at: listeners[0].rules[0].actions[1].any[0].equals[0]
+       = help: put it in quotes
     error: expected text, a whole number, `true` or `false`, found a list
+       = at: listeners[0].rules[0].actions[1].any[0].equals[1]
     error: this item is empty
-       = `-` must be followed by a value
+       = at: listeners[0].rules[0].actions[1].any[0].equals[2]
+       = help: `-` must be followed by a value
 
     any: [{ claim: upn, address: [ada@example.com] }]
     error: `address` is only for the claim `email`
-       = no other claim says whether an address is verified
+       = at: listeners[0].rules[0].actions[1].any[0].address
+       = help: no other claim says whether an address is verified
 
     any: [{ claim: email, address: [example.com, "@example.com", ada@10.0.0.1, ada@example.com] }]
     error: `example.com` is not an e-mail address
-       = write `ada@example.com`; for all addresses of a domain, use `domain` or `allowed_email_domains`
+       = at: listeners[0].rules[0].actions[1].any[0].address[0]
+       = help: write `ada@example.com`; for all addresses of a domain, use `domain` or `allowed_email_domains`
     error: `@example.com` is not an e-mail address
-       = write `ada@example.com`; for all addresses of a domain, use `domain` or `allowed_email_domains`
+       = at: listeners[0].rules[0].actions[1].any[0].address[1]
+       = help: write `ada@example.com`; for all addresses of a domain, use `domain` or `allowed_email_domains`
     error: `ada@10.0.0.1` is not an e-mail address
-       = write `ada@example.com`; for all addresses of a domain, use `domain` or `allowed_email_domains`
+       = at: listeners[0].rules[0].actions[1].any[0].address[2]
+       = help: write `ada@example.com`; for all addresses of a domain, use `domain` or `allowed_email_domains`
 
     mode: report
     error: this is not one requirement
-       = set exactly one of `any`, `all` and `not`, for example `any: [{ claim: groups, contains: [staff] }]`
+       = at: listeners[0].rules[0].actions[1]
+       = help: set exactly one of `any`, `all` and `not`, for example `any: [{ claim: groups, contains: [staff] }]`
 
     any: [{ klaim: a }]
     error: this is not one requirement
-       = set exactly one of `any`, `all` and `not`, or a `claim` with one of `contains`, `equals`, `domain` and `address`
+       = at: listeners[0].rules[0].actions[1].any[0]
+       = help: set exactly one of `any`, `all` and `not`, or a `claim` with one of `contains`, `equals`, `domain` and `address`
     error: unknown key `klaim`
-       = did you mean `claim`?
+       = at: listeners[0].rules[0].actions[1].any[0].klaim
+       = help: did you mean `claim`?
     "#);
 }
 
@@ -146,70 +169,85 @@ fn allowed_users_that_cannot_be_what_was_meant() {
     assert_snapshot!(said.join("\n"), @r#"
     allowed_groups: []
     error: this list is empty, so nobody would be let in
-      --> vestibule.yaml:17:13 at listeners[0].rules[0].actions[0].allowed_groups
-       = write at least one value, or remove the key
+      --> vestibule.yaml:17:13
+       = at: listeners[0].rules[0].actions[0].allowed_groups
+       = help: write at least one value, or remove the key
 
     allowed_groups: ["", staff, " "]
     error: this value is empty
-      --> vestibule.yaml:17:30 at listeners[0].rules[0].actions[0].allowed_groups[0]
-       = write a value, or remove it
+      --> vestibule.yaml:17:30
+       = at: listeners[0].rules[0].actions[0].allowed_groups[0]
+       = help: write a value, or remove it
     error: this value is empty
-      --> vestibule.yaml:17:41 at listeners[0].rules[0].actions[0].allowed_groups[2]
-       = write a value, or remove it
+      --> vestibule.yaml:17:41
+       = at: listeners[0].rules[0].actions[0].allowed_groups[2]
+       = help: write a value, or remove it
 
     allowed_groups: [7]
     error: expected text, found a whole number
-      --> vestibule.yaml:17:30 at listeners[0].rules[0].actions[0].allowed_groups[0]
-       = put it in quotes
+      --> vestibule.yaml:17:30
+       = at: listeners[0].rules[0].actions[0].allowed_groups[0]
+       = help: put it in quotes
 
     allowed_groups: staff
     error: expected a list, found text
-      --> vestibule.yaml:17:29 at listeners[0].rules[0].actions[0].allowed_groups
-       = write a list: `[a]`, `[a, b]`
+      --> vestibule.yaml:17:29
+       = at: listeners[0].rules[0].actions[0].allowed_groups
+       = help: write a list: `[a]`, `[a, b]`
 
     allowed_emails: []
     error: this list is empty, so nobody would be let in
-      --> vestibule.yaml:17:13 at listeners[0].rules[0].actions[0].allowed_emails
-       = write at least one value, or remove the key
+      --> vestibule.yaml:17:13
+       = at: listeners[0].rules[0].actions[0].allowed_emails
+       = help: write at least one value, or remove the key
 
     allowed_emails: [example.com]
     error: `example.com` is not an e-mail address
-      --> vestibule.yaml:17:30 at listeners[0].rules[0].actions[0].allowed_emails[0]
-       = write `ada@example.com`; for all addresses of a domain, use `domain` or `allowed_email_domains`
+      --> vestibule.yaml:17:30
+       = at: listeners[0].rules[0].actions[0].allowed_emails[0]
+       = help: write `ada@example.com`; for all addresses of a domain, use `domain` or `allowed_email_domains`
 
     allowed_email_domains: []
     error: this list is empty, so nobody would be let in
-      --> vestibule.yaml:17:13 at listeners[0].rules[0].actions[0].allowed_email_domains
-       = write at least one value, or remove the key
+      --> vestibule.yaml:17:13
+       = at: listeners[0].rules[0].actions[0].allowed_email_domains
+       = help: write at least one value, or remove the key
 
     allowed_email_domains: ["@example.com", ada@example.com, ".example.com", example.com, "*.example.com"]
     error: `@example.com` is not a domain
-      --> vestibule.yaml:17:37 at listeners[0].rules[0].actions[0].allowed_email_domains[0]
-       = write what follows the `@`, for example `example.com`; list each sub-domain
+      --> vestibule.yaml:17:37
+       = at: listeners[0].rules[0].actions[0].allowed_email_domains[0]
+       = help: write what follows the `@`, for example `example.com`; list each sub-domain
     error: `ada@example.com` is not a domain
-      --> vestibule.yaml:17:53 at listeners[0].rules[0].actions[0].allowed_email_domains[1]
-       = write what follows the `@`, for example `example.com`; list each sub-domain
+      --> vestibule.yaml:17:53
+       = at: listeners[0].rules[0].actions[0].allowed_email_domains[1]
+       = help: write what follows the `@`, for example `example.com`; list each sub-domain
     error: `.example.com` is not a domain
-      --> vestibule.yaml:17:70 at listeners[0].rules[0].actions[0].allowed_email_domains[2]
-       = write what follows the `@`, for example `example.com`; list each sub-domain
+      --> vestibule.yaml:17:70
+       = at: listeners[0].rules[0].actions[0].allowed_email_domains[2]
+       = help: write what follows the `@`, for example `example.com`; list each sub-domain
     error: `*.example.com` is not a domain
-      --> vestibule.yaml:17:99 at listeners[0].rules[0].actions[0].allowed_email_domains[4]
-       = write what follows the `@`, for example `example.com`; list each sub-domain
+      --> vestibule.yaml:17:99
+       = at: listeners[0].rules[0].actions[0].allowed_email_domains[4]
+       = help: write what follows the `@`, for example `example.com`; list each sub-domain
 
     groups_claim: roles
     error: `groups_claim` without `allowed_groups`
-      --> vestibule.yaml:17:27 at listeners[0].rules[0].actions[0].groups_claim
-       = it only says which claim `allowed_groups` looks at; set both, or remove it
+      --> vestibule.yaml:17:27
+       = at: listeners[0].rules[0].actions[0].groups_claim
+       = help: it only says which claim `allowed_groups` looks at; set both, or remove it
 
     { groups_claim: a..b, allowed_groups: [a] }
     error: this is not the name of a claim
-      --> vestibule.yaml:17:27 at listeners[0].rules[0].actions[0].groups_claim
-       = write `email`, `realm_access.roles` or `["a.b", c]`
+      --> vestibule.yaml:17:27
+       = at: listeners[0].rules[0].actions[0].groups_claim
+       = help: write `email`, `realm_access.roles` or `["a.b", c]`
 
     allowed_group: [a]
     error: unknown key `allowed_group`
-      --> vestibule.yaml:17:13 at listeners[0].rules[0].actions[0].allowed_group
-       = did you mean `allowed_groups`?
+      --> vestibule.yaml:17:13
+       = at: listeners[0].rules[0].actions[0].allowed_group
+       = help: did you mean `allowed_groups`?
     "#);
 }
 
@@ -222,33 +260,41 @@ fn a_07_an_authorize_without_a_user() {
     let short = format!("{}            allowed_groups: [a]\n", gate.replace(": deny", ": allow"));
     let said =
         [authorize.to_owned(), first, allow, short].map(|actions| report("authorize-without", &[(gate, &actions)]));
-    assert_snapshot!(said.join("\n"), @r"
+    assert_snapshot!(said.join("\n"), @r#"
     error: `authorize` without an action before it that authenticates
-      --> vestibule.yaml:14:13 at listeners[0].rules[0].actions[0]
+      --> vestibule.yaml:14:13
        |
     14 |           - { type: authorize, any: [{ claim: groups, contains: [a] }] }
-       |             ^^
-       = put `authenticate-oidc` or `authenticate-user-pool` before it
+       |             ^
+       |
+       = at: listeners[0].rules[0].actions[0]
+       = help: put `authenticate-oidc` or `authenticate-user-pool` before it
 
     error: `authorize` without an action before it that authenticates
-      --> vestibule.yaml:14:13 at listeners[0].rules[0].actions[0]
+      --> vestibule.yaml:14:13
        |
     14 |           - { type: authorize, any: [{ claim: groups, contains: [a] }] }
-       |             ^^
-       = put `authenticate-oidc` or `authenticate-user-pool` before it
+       |             ^
+       |
+       = at: listeners[0].rules[0].actions[0]
+       = help: put `authenticate-oidc` or `authenticate-user-pool` before it
 
     error: `authorize` behind `on_unauthenticated_request: allow`, which lets requests pass without a user
-      --> vestibule.yaml:17:13 at listeners[0].rules[0].actions[1]
+      --> vestibule.yaml:17:13
        |
     17 |           - { type: authorize, any: [{ claim: groups, contains: [a] }] }
-       |             ^^
-       = remove `allow`, or write two rules
+       |             ^
+       |
+       = at: listeners[0].rules[0].actions[1]
+       = help: remove `allow`, or write two rules
 
     error: `allowed_groups` with `on_unauthenticated_request: allow`, which lets requests pass without a user
-      --> vestibule.yaml:17:13 at listeners[0].rules[0].actions[0].allowed_groups
+      --> vestibule.yaml:17:13
        |
     17 |             allowed_groups: [a]
        |             ^^^^^^^^^^^^^^
-       = remove `allow`, or write two rules
-    ");
+       |
+       = at: listeners[0].rules[0].actions[0].allowed_groups
+       = help: remove `allow`, or write two rules
+    "#);
 }

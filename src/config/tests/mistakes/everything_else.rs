@@ -12,8 +12,8 @@ fn a_file_that_is_not_there() {
     let report = Source::read(std::path::Path::new("/nonexistent/vestibule.yaml")).unwrap_err();
     assert_snapshot!(report.to_string(), @r#"
     error: the file cannot be read: No such file or directory (os error 2)
-     --> /nonexistent/vestibule.yaml
-      = set the file with `--config`
+    --> /nonexistent/vestibule.yaml
+     = help: set the file with `--config`
     "#);
 }
 
@@ -21,17 +21,21 @@ fn a_file_that_is_not_there() {
 fn a_log_without_directory() {
     assert_snapshot!(report("log", &[("session:\n", "access_log: { destination: logs/access.json }\nlog: { level: loud }\nsession:\n")]), @r#"
     error: the file `DIR/logs/access.json` cannot be written: its directory does not exist
-      --> vestibule.yaml:32:28 at access_log.destination
+      --> vestibule.yaml:32:28
        |
     32 | access_log: { destination: logs/access.json }
        |                            ^^^^^^^^^^^^^^^^
+       |
+       = at: access_log.destination
 
     error: unknown value `loud`
-      --> vestibule.yaml:33:15 at log.level
+      --> vestibule.yaml:33:15
        |
     33 | log: { level: loud }
        |               ^^^^
-       = expected one of `error`, `warn`, `info`, `debug` or `trace`
+       |
+       = at: log.level
+       = help: expected one of `error`, `warn`, `info`, `debug` or `trace`
     "#);
 }
 
@@ -46,31 +50,39 @@ fn all_at_once_in_the_order_of_the_file() {
     ];
     assert_snapshot!(report("all", &changes), @r#"
     error: unknown key `protocl`
-     --> vestibule.yaml:4:5 at listeners[0].protocl
+     --> vestibule.yaml:4:5
       |
     4 |     protocl: https
       |     ^^^^^^^
-      = did you mean `protocol`?
+      |
+      = at: listeners[0].protocl
+      = help: did you mean `protocol`?
 
     error: the client id is empty
-      --> vestibule.yaml:27:16 at identity_providers.corp.client_id
+      --> vestibule.yaml:27:16
        |
     27 |     client_id: ""
        |                ^^
+       |
+       = at: identity_providers.corp.client_id
 
     error: `app` is not a target
-      --> vestibule.yaml:31:15 at target_groups.app.targets[0]
+      --> vestibule.yaml:31:15
        |
     31 |     targets: [app]
        |               ^^^
-       = write a host and a port: `app.internal:3000`, `[::1]:3000`
+       |
+       = at: target_groups.app.targets[0]
+       = help: write a host and a port: `app.internal:3000`, `[::1]:3000`
 
     error: the file `DIR/short-key` holds a key of 64 bits; a session key has at least 256
-      --> vestibule.yaml:33:15 at session.key_files[0]
+      --> vestibule.yaml:33:15
        |
     33 |   key_files: [short-key]
        |               ^^^^^^^^^
-       = `vestibule keys session --out FILE` creates one
+       |
+       = at: session.key_files[0]
+       = help: `vestibule keys session --out FILE` creates one
     "#);
 }
 
@@ -103,23 +115,29 @@ fn warnings_do_not_refuse() {
     ];
     assert_snapshot!(warnings("warnings", &changes), @r#"
     warning: this provider is not used by any rule
-      --> vestibule.yaml:25:3 at identity_providers.old
+      --> vestibule.yaml:25:3
        |
     25 |   old: { issuer: https://old.company.com, client_id: x, token_endpoint_auth_method: none }
        |   ^^^
+       |
+       = at: identity_providers.old
 
     warning: this target group is not used by any rule
-      --> vestibule.yaml:31:3 at target_groups.old
+      --> vestibule.yaml:31:3
        |
     31 |   old: { targets: [] }
        |   ^^^
+       |
+       = at: target_groups.old
 
     warning: the cookie `AWSELBAuthSessionCookie` can be set by other hosts of the domain
-      --> vestibule.yaml:35:16 at session.cookie_name
+      --> vestibule.yaml:35:16
        |
     35 |   cookie_name: AWSELBAuthSessionCookie
        |                ^^^^^^^^^^^^^^^^^^^^^^^
-       = use `__Host-AWSELBAuthSessionCookie`, which they cannot set (RFC 6265bis §4.1.3.2)
+       |
+       = at: session.cookie_name
+       = help: use `__Host-AWSELBAuthSessionCookie`, which they cannot set (RFC 6265bis §4.1.3.2)
     "#);
 }
 
@@ -130,9 +148,11 @@ fn a_key_that_cannot_be_made() {
     let report = load(&Source::text("vestibule.yaml", &files, &text), MissingKeys::Make).unwrap_err().to_string();
     assert_snapshot!(report.replace(&files.display().to_string(), "DIR"), @r#"
     error: the file `DIR/secret/below` cannot be read: not a directory
-      --> vestibule.yaml:33:15 at session.key_files[0]
+      --> vestibule.yaml:33:15
        |
     33 |   key_files: [secret/below]
        |               ^^^^^^^^^^^^
+       |
+       = at: session.key_files[0]
     "#);
 }

@@ -16,14 +16,18 @@ fn sections_that_are_needed() {
       |
     1 | listeners:
       | ^
-      = add `session: { key_files: [FILE] }`; `vestibule keys session --out FILE` creates the file
+      |
+      = at: session
+      = help: add `session: { key_files: [FILE] }`; `vestibule keys session --out FILE` creates the file
 
     error: `claims` is missing: a rule authenticates
      --> vestibule.yaml:1:1
       |
     1 | listeners:
       | ^
-      = add `claims: { signer: NAME, signing_key_file: FILE }`; `vestibule keys signing --out FILE` creates the file
+      |
+      = at: claims
+      = help: add `claims: { signer: NAME, signing_key_file: FILE }`; `vestibule keys signing --out FILE` creates the file
     "#);
 }
 
@@ -31,18 +35,22 @@ fn sections_that_are_needed() {
 fn missing_files() {
     assert_snapshot!(report("gone", &[("[session-key]", "[gone]"), ("signing_key_file: claims-key", "signing_key_file: gone")]), @r#"
     error: the key file `DIR/gone` does not exist
-      --> vestibule.yaml:33:15 at session.key_files[0]
+      --> vestibule.yaml:33:15
        |
     33 |   key_files: [gone]
        |               ^^^^
-       = `vestibule keys session --out DIR/gone` creates it; all replicas need the same key
+       |
+       = at: session.key_files[0]
+       = help: `vestibule keys session --out DIR/gone` creates it; all replicas need the same key
 
     error: the key file `DIR/gone` does not exist
-      --> vestibule.yaml:36:21 at claims.signing_key_file
+      --> vestibule.yaml:36:21
        |
     36 |   signing_key_file: gone
        |                     ^^^^
-       = `vestibule keys signing --out DIR/gone` creates it; all replicas need the same key
+       |
+       = at: claims.signing_key_file
+       = help: `vestibule keys signing --out DIR/gone` creates it; all replicas need the same key
     "#);
 }
 
@@ -50,33 +58,41 @@ fn missing_files() {
 fn files_that_are_not_keys() {
     assert_snapshot!(report("short", &[("[session-key]", "[session-key, short-key, secret, session-key-2]"), ("signing_key_file: claims-key", "signing_key_file: session-key")]), @r#"
     error: the file `DIR/short-key` holds a key of 64 bits; a session key has at least 256
-      --> vestibule.yaml:33:28 at session.key_files[1]
+      --> vestibule.yaml:33:28
        |
     33 |   key_files: [session-key, short-key, secret, session-key-2]
        |                            ^^^^^^^^^
-       = `vestibule keys session --out FILE` creates one
+       |
+       = at: session.key_files[1]
+       = help: `vestibule keys session --out FILE` creates one
 
     error: the file `DIR/secret` is not a session key: 64 hexadecimal digits, or base64
-      --> vestibule.yaml:33:39 at session.key_files[2]
+      --> vestibule.yaml:33:39
        |
     33 |   key_files: [session-key, short-key, secret, session-key-2]
        |                                       ^^^^^^
-       = `vestibule keys session --out FILE` creates one
+       |
+       = at: session.key_files[2]
+       = help: `vestibule keys session --out FILE` creates one
 
     error: the file `DIR/session-key` is not a private key in PEM form (PKCS #8, PKCS #1 or SEC 1)
-      --> vestibule.yaml:36:21 at claims.signing_key_file
+      --> vestibule.yaml:36:21
        |
     36 |   signing_key_file: session-key
        |                     ^^^^^^^^^^^
-       = `vestibule keys signing --out FILE` creates one
+       |
+       = at: claims.signing_key_file
+       = help: `vestibule keys signing --out FILE` creates one
     "#);
     assert_snapshot!(report("nokeys", &[("[session-key]", "[]")]), @r#"
     error: expected at least one file
-      --> vestibule.yaml:33:3 at session.key_files
+      --> vestibule.yaml:33:3
        |
     33 |   key_files: []
        |   ^^^^^^^^^
-       = `vestibule keys session --out FILE` creates one
+       |
+       = at: session.key_files
+       = help: `vestibule keys session --out FILE` creates one
     "#);
 }
 
@@ -85,38 +101,48 @@ fn headers_and_signer() {
     let claims = "  signer: \"\"\n  headers: { x-amzn-oidc-data: sub, \"x y\": sub, x-mail: \"a..b\", x-groups: [] }";
     assert_snapshot!(report("headers", &[("  signer: arn:vestibule:dashboard", claims)]), @r#"
     error: the signer is empty
-      --> vestibule.yaml:35:11 at claims.signer
+      --> vestibule.yaml:35:11
        |
     35 |   signer: ""
        |           ^^
-       = write a name for this deployment: `arn:vestibule:NAME`
+       |
+       = at: claims.signer
+       = help: write a name for this deployment: `arn:vestibule:NAME`
 
     error: the header `x-amzn-oidc-data` is reserved
-      --> vestibule.yaml:36:14 at claims.headers.x-amzn-oidc-data
+      --> vestibule.yaml:36:14
        |
     36 |   headers: { x-amzn-oidc-data: sub, "x y": sub, x-mail: "a..b", x-groups: [] }
        |              ^^^^^^^^^^^^^^^^
-       = choose another name, for example `x-forwarded-email`
+       |
+       = at: claims.headers.x-amzn-oidc-data
+       = help: choose another name, for example `x-forwarded-email`
 
     error: `x y` is not a header name
-      --> vestibule.yaml:36:37 at claims.headers."x y"
+      --> vestibule.yaml:36:37
        |
     36 |   headers: { x-amzn-oidc-data: sub, "x y": sub, x-mail: "a..b", x-groups: [] }
        |                                     ^^^^^
+       |
+       = at: claims.headers."x y"
 
     error: this is not the name of a claim
-      --> vestibule.yaml:36:57 at claims.headers.x-mail
+      --> vestibule.yaml:36:57
        |
     36 |   headers: { x-amzn-oidc-data: sub, "x y": sub, x-mail: "a..b", x-groups: [] }
        |                                                         ^^^^^^
-       = write `email`, `realm_access.roles` or `["a.b", c]`
+       |
+       = at: claims.headers.x-mail
+       = help: write `email`, `realm_access.roles` or `["a.b", c]`
 
     error: this is not the name of a claim
-      --> vestibule.yaml:36:65 at claims.headers.x-groups
+      --> vestibule.yaml:36:65
        |
     36 |   headers: { x-amzn-oidc-data: sub, "x y": sub, x-mail: "a..b", x-groups: [] }
        |                                                                 ^^^^^^^^
-       = write `email`, `realm_access.roles` or `["a.b", c]`
+       |
+       = at: claims.headers.x-groups
+       = help: write `email`, `realm_access.roles` or `["a.b", c]`
     "#);
 }
 
@@ -125,46 +151,58 @@ fn headers_that_no_claim_may_have() {
     let claims = "  headers:\n    X-Team: team\n    x-team: groups\n    x_user: sub\n    X.Mail: email\n    Authorization: sub\n    x-forwarded-for: sub\n    cookie: sub\n  signer: arn:vestibule:dashboard";
     assert_snapshot!(report("taken", &[("  signer: arn:vestibule:dashboard", claims)]), @r#"
     error: the header `x-team` is given twice
-      --> vestibule.yaml:37:5 at claims.headers.x-team
+      --> vestibule.yaml:37:5
        |
     37 |     x-team: groups
        |     ^^^^^^
-       = header names are case-insensitive; a target would receive only one of the two claims
+       |
+       = at: claims.headers.x-team
+       = help: header names are case-insensitive; a target would receive only one of the two claims
 
     error: the header name `x_user` has characters other than letters, digits and `-`
-      --> vestibule.yaml:38:5 at claims.headers.x_user
+      --> vestibule.yaml:38:5
        |
     38 |     x_user: sub
        |     ^^^^^^
-       = write `x-user`: many applications treat both names as the same header
+       |
+       = at: claims.headers.x_user
+       = help: write `x-user`: many applications treat both names as the same header
 
     error: the header name `X.Mail` has characters other than letters, digits and `-`
-      --> vestibule.yaml:39:5 at claims.headers."X.Mail"
+      --> vestibule.yaml:39:5
        |
     39 |     X.Mail: email
        |     ^^^^^^
-       = write `X-Mail`: many applications treat both names as the same header
+       |
+       = at: claims.headers."X.Mail"
+       = help: write `X-Mail`: many applications treat both names as the same header
 
     error: the header `authorization` is reserved
-      --> vestibule.yaml:40:5 at claims.headers.Authorization
+      --> vestibule.yaml:40:5
        |
     40 |     Authorization: sub
        |     ^^^^^^^^^^^^^
-       = choose another name, for example `x-forwarded-email`
+       |
+       = at: claims.headers.Authorization
+       = help: choose another name, for example `x-forwarded-email`
 
     error: the header `x-forwarded-for` is reserved
-      --> vestibule.yaml:41:5 at claims.headers.x-forwarded-for
+      --> vestibule.yaml:41:5
        |
     41 |     x-forwarded-for: sub
        |     ^^^^^^^^^^^^^^^
-       = choose another name, for example `x-forwarded-email`
+       |
+       = at: claims.headers.x-forwarded-for
+       = help: choose another name, for example `x-forwarded-email`
 
     error: the header `cookie` is reserved
-      --> vestibule.yaml:42:5 at claims.headers.cookie
+      --> vestibule.yaml:42:5
        |
     42 |     cookie: sub
        |     ^^^^^^
-       = choose another name, for example `x-forwarded-email`
+       |
+       = at: claims.headers.cookie
+       = help: choose another name, for example `x-forwarded-email`
     "#);
 }
 

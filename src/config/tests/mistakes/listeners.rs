@@ -8,10 +8,12 @@ use super::{report, report_of};
 fn none() {
     assert_snapshot!(report_of("none", "listeners: []\n"), @r#"
     error: expected at least one listener
-     --> vestibule.yaml:1:1 at listeners
+     --> vestibule.yaml:1:1
       |
     1 | listeners: []
       | ^^^^^^^^^
+      |
+      = at: listeners
     "#);
 }
 
@@ -19,19 +21,23 @@ fn none() {
 fn addresses() {
     assert_snapshot!(report("address", &[("address: 0.0.0.0:8443", "address: \":8443\"")]), @r#"
     error: `:8443` is not an address and port
-     --> vestibule.yaml:3:14 at listeners[0].address
+     --> vestibule.yaml:3:14
       |
     3 |     address: ":8443"
       |              ^^^^^^^
-      = write `0.0.0.0:8443` or `[::]:8443`
+      |
+      = at: listeners[0].address
+      = help: write `0.0.0.0:8443` or `[::]:8443`
     "#);
     assert_snapshot!(report("address2", &[("session:\n", "admin: { address: localhost:9090 }\nsession:\n")]), @r#"
     error: `localhost:9090` is not an address and port
-      --> vestibule.yaml:32:19 at admin.address
+      --> vestibule.yaml:32:19
        |
     32 | admin: { address: localhost:9090 }
        |                   ^^^^^^^^^^^^^^
-       = write `127.0.0.1:9090`
+       |
+       = at: admin.address
+       = help: write `127.0.0.1:9090`
     "#);
 }
 
@@ -39,11 +45,13 @@ fn addresses() {
 fn admin_on_a_public_port() {
     assert_snapshot!(report("admin", &[("session:\n", "admin: { address: 127.0.0.1:8443 }\nsession:\n")]), @r#"
     error: the admin endpoint and the listener `public` use the same port
-      --> vestibule.yaml:32:19 at admin.address
+      --> vestibule.yaml:32:19
        |
     32 | admin: { address: 127.0.0.1:8443 }
        |                   ^^^^^^^^^^^^^^
-       = choose another port
+       |
+       = at: admin.address
+       = help: choose another port
     "#);
 }
 
@@ -53,11 +61,13 @@ fn https_without_certificates() {
         [("    certificates:\n      - certificate_file: tls.pem\n        private_key_file: tls-key.pem\n", "")];
     assert_snapshot!(report("certificates", &changes), @r#"
     error: an `https` listener needs a certificate
-     --> vestibule.yaml:2:5 at listeners[0].certificates
+     --> vestibule.yaml:2:5
       |
     2 |   - name: public
       |     ^
-      = add `certificates: [{ certificate_file: FILE, private_key_file: FILE }]`
+      |
+      = at: listeners[0].certificates
+      = help: add `certificates: [{ certificate_file: FILE, private_key_file: FILE }]`
     "#);
 }
 
@@ -66,28 +76,36 @@ fn certificates_that_cannot_be_used() {
     let more = "    certificates:\n      - { certificate_file: tls.pem, private_key_file: other-key.pem }\n      - { certificate_file: gone.pem, private_key_file: tls-key.pem }\n      - { certificate_file: secret, private_key_file: tls-key.pem }\n      - { certificate_file: tls.pem, private_key_file: secret }\n";
     assert_snapshot!(report("unusable", &[("    certificates:\n", more)]), @r#"
     error: `DIR/other-key.pem`: the private key does not belong to the certificate, or is of a kind that TLS does not use: keys may not be consistent: KeyMismatch
-     --> vestibule.yaml:6:56 at listeners[0].certificates[0].private_key_file
+     --> vestibule.yaml:6:56
       |
     6 |       - { certificate_file: tls.pem, private_key_file: other-key.pem }
       |                                                        ^^^^^^^^^^^^^
+      |
+      = at: listeners[0].certificates[0].private_key_file
 
     error: the file `DIR/gone.pem` cannot be read: no such file or directory
-     --> vestibule.yaml:7:29 at listeners[0].certificates[1].certificate_file
+     --> vestibule.yaml:7:29
       |
     7 |       - { certificate_file: gone.pem, private_key_file: tls-key.pem }
       |                             ^^^^^^^^
+      |
+      = at: listeners[0].certificates[1].certificate_file
 
     error: `DIR/secret`: the file holds no certificate in PEM form
-     --> vestibule.yaml:8:29 at listeners[0].certificates[2].certificate_file
+     --> vestibule.yaml:8:29
       |
     8 |       - { certificate_file: secret, private_key_file: tls-key.pem }
       |                             ^^^^^^
+      |
+      = at: listeners[0].certificates[2].certificate_file
 
     error: `DIR/secret`: the file holds no private key in PEM form
-     --> vestibule.yaml:9:56 at listeners[0].certificates[3].private_key_file
+     --> vestibule.yaml:9:56
       |
     9 |       - { certificate_file: tls.pem, private_key_file: secret }
       |                                                        ^^^^^^
+      |
+      = at: listeners[0].certificates[3].private_key_file
     "#);
 }
 
@@ -95,25 +113,31 @@ fn certificates_that_cannot_be_used() {
 fn http_with_certificates_and_sign_in() {
     assert_snapshot!(report("http", &[("protocol: https", "protocol: http")]), @r#"
     error: `certificates` is not allowed on an `http` listener
-     --> vestibule.yaml:5:5 at listeners[0].certificates
+     --> vestibule.yaml:5:5
       |
     5 |     certificates:
       |     ^^^^^^^^^^^^
-      = set `protocol: https`, or remove `certificates`
+      |
+      = at: listeners[0].certificates
+      = help: set `protocol: https`, or remove `certificates`
 
     error: `authenticate-oidc` on an `http` listener
-      --> vestibule.yaml:14:13 at listeners[0].rules[0].actions[0]
+      --> vestibule.yaml:14:13
        |
     14 |           - type: authenticate-oidc
        |             ^
-       = session cookies need TLS: use an `https` listener and `redirect` to it here, or list the proxy that ends TLS in `trusted_proxies`
+       |
+       = at: listeners[0].rules[0].actions[0]
+       = help: session cookies need TLS: use an `https` listener and `redirect` to it here, or list the proxy that ends TLS in `trusted_proxies`
 
     error: `authenticate-oidc` on an `http` listener
-      --> vestibule.yaml:20:9 at listeners[0].default_actions[0]
+      --> vestibule.yaml:20:9
        |
     20 |       - type: authenticate-oidc
        |         ^
-       = session cookies need TLS: use an `https` listener and `redirect` to it here, or list the proxy that ends TLS in `trusted_proxies`
+       |
+       = at: listeners[0].default_actions[0]
+       = help: session cookies need TLS: use an `https` listener and `redirect` to it here, or list the proxy that ends TLS in `trusted_proxies`
     "#);
 }
 
@@ -125,44 +149,56 @@ fn networks_and_times() {
     )];
     assert_snapshot!(report("networks", &changes), @r#"
     error: `10.0.0.1` is not a network
-     --> vestibule.yaml:5:23 at listeners[0].trusted_proxies[0]
+     --> vestibule.yaml:5:23
       |
     5 |     trusted_proxies: [10.0.0.1, 10.1.2.3/8, office]
       |                       ^^^^^^^^
-      = write `10.0.0.1/32`
+      |
+      = at: listeners[0].trusted_proxies[0]
+      = help: write `10.0.0.1/32`
 
     error: `10.1.2.3/8` has address bits after the prefix
-     --> vestibule.yaml:5:33 at listeners[0].trusted_proxies[1]
+     --> vestibule.yaml:5:33
       |
     5 |     trusted_proxies: [10.0.0.1, 10.1.2.3/8, office]
       |                                 ^^^^^^^^^^
-      = did you mean `10.0.0.0/8`?
+      |
+      = at: listeners[0].trusted_proxies[1]
+      = help: did you mean `10.0.0.0/8`?
 
     error: `office` is not a network
-     --> vestibule.yaml:5:45 at listeners[0].trusted_proxies[2]
+     --> vestibule.yaml:5:45
       |
     5 |     trusted_proxies: [10.0.0.1, 10.1.2.3/8, office]
       |                                             ^^^^^^
-      = write `10.0.0.0/8` or `2001:db8::/32`
+      |
+      = at: listeners[0].trusted_proxies[2]
+      = help: write `10.0.0.0/8` or `2001:db8::/32`
 
     error: `10 minutes` is not a duration
-     --> vestibule.yaml:6:29 at listeners[0].limits.idle_timeout
+     --> vestibule.yaml:6:29
       |
     6 |     limits: { idle_timeout: 10 minutes, head_timeout: 2h, keep_alive: 0 }
       |                             ^^^^^^^^^^
-      = write `500ms`, `30s`, `15m`, `8h`, `7d`, or a number of seconds
+      |
+      = at: listeners[0].limits.idle_timeout
+      = help: write `500ms`, `30s`, `15m`, `8h`, `7d`, or a number of seconds
 
     error: 2h is out of range: 1ms to 4000s
-     --> vestibule.yaml:6:55 at listeners[0].limits.head_timeout
+     --> vestibule.yaml:6:55
       |
     6 |     limits: { idle_timeout: 10 minutes, head_timeout: 2h, keep_alive: 0 }
       |                                                       ^^
+      |
+      = at: listeners[0].limits.head_timeout
 
     error: 0s is out of range: 1s to 7d
-     --> vestibule.yaml:6:71 at listeners[0].limits.keep_alive
+     --> vestibule.yaml:6:71
       |
     6 |     limits: { idle_timeout: 10 minutes, head_timeout: 2h, keep_alive: 0 }
       |                                                                       ^
+      |
+      = at: listeners[0].limits.keep_alive
     "#);
 }
 
@@ -172,18 +208,22 @@ fn everyone_a_trusted_proxy() {
         [("    protocol: https", "    protocol: https\n    trusted_proxies: [0.0.0.0/0, 10.0.0.0/8, \"::/0\"]")];
     assert_snapshot!(report("everyone", &changes), @r#"
     error: `0.0.0.0/0` would let every client set its own address
-     --> vestibule.yaml:5:23 at listeners[0].trusted_proxies[0]
+     --> vestibule.yaml:5:23
       |
     5 |     trusted_proxies: [0.0.0.0/0, 10.0.0.0/8, "::/0"]
       |                       ^^^^^^^^^
-      = list the networks of your proxies
+      |
+      = at: listeners[0].trusted_proxies[0]
+      = help: list the networks of your proxies
 
     error: `::/0` would let every client set its own address
-     --> vestibule.yaml:5:46 at listeners[0].trusted_proxies[2]
+     --> vestibule.yaml:5:46
       |
     5 |     trusted_proxies: [0.0.0.0/0, 10.0.0.0/8, "::/0"]
       |                                              ^^^^^^
-      = list the networks of your proxies
+      |
+      = at: listeners[0].trusted_proxies[2]
+      = help: list the networks of your proxies
     "#);
 }
 

@@ -8,35 +8,43 @@ use super::{report, warnings};
 fn issuers() {
     assert_snapshot!(report("issuer", &[("https://login.example.com", "http://login.example.com")]), @r#"
     error: `http://login.example.com` is not `https`: tokens and keys would be sent unencrypted
-      --> vestibule.yaml:26:13 at identity_providers.corp.issuer
+      --> vestibule.yaml:26:13
        |
     26 |     issuer: http://login.example.com
        |             ^^^^^^^^^^^^^^^^^^^^^^^^
-       = write `https://host/path`
+       |
+       = at: identity_providers.corp.issuer
+       = help: write `https://host/path`
     "#);
     assert_snapshot!(report("issuer2", &[("https://login.example.com", "login.example.com")]), @r#"
     error: `login.example.com` is not a URL
-      --> vestibule.yaml:26:13 at identity_providers.corp.issuer
+      --> vestibule.yaml:26:13
        |
     26 |     issuer: login.example.com
        |             ^^^^^^^^^^^^^^^^^
-       = write `https://host/path`
+       |
+       = at: identity_providers.corp.issuer
+       = help: write `https://host/path`
     "#);
     assert_snapshot!(report("issuer3", &[("https://login.example.com", "https://login.example.com/.well-known/openid-configuration")]), @r#"
     error: this is the URL of the metadata, not the issuer
-      --> vestibule.yaml:26:13 at identity_providers.corp.issuer
+      --> vestibule.yaml:26:13
        |
     26 |     issuer: https://login.example.com/.well-known/openid-configuration
        |             ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
-       = write `https://login.example.com`
+       |
+       = at: identity_providers.corp.issuer
+       = help: write `https://login.example.com`
     "#);
     assert_snapshot!(report("issuer4", &[("https://login.example.com", "https://user:hunter2@login.example.com/?x")]), @r#"
     error: the URL must not contain a user name or password
-      --> vestibule.yaml:26:13 at identity_providers.corp.issuer
+      --> vestibule.yaml:26:13
        |
     26 |     issuer: https://………………………………@login.example.com/?x
        |             ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
-       = write `https://host/path`
+       |
+       = at: identity_providers.corp.issuer
+       = help: write `https://host/path`
     "#);
 }
 
@@ -44,41 +52,53 @@ fn issuers() {
 fn secrets() {
     assert_snapshot!(report("secret", &[("    client_secret_file: secret\n", "")]), @r#"
     error: the provider has no client secret
-      --> vestibule.yaml:25:3 at identity_providers.corp
+      --> vestibule.yaml:25:3
        |
     25 |   corp:
        |   ^^^^
-       = set `client_secret_file`, or `token_endpoint_auth_method: none` for a public client
+       |
+       = at: identity_providers.corp
+       = help: set `client_secret_file`, or `token_endpoint_auth_method: none` for a public client
     "#);
     assert_snapshot!(report("secret2", &[("client_secret_file: secret", "client_secret_file: empty")]), @r#"
     error: the secret is empty
-      --> vestibule.yaml:28:25 at identity_providers.corp.client_secret_file
+      --> vestibule.yaml:28:25
        |
     28 |     client_secret_file: empty
        |                         ^^^^^
+       |
+       = at: identity_providers.corp.client_secret_file
     "#);
     assert_snapshot!(report("secret3", &[("client_secret_file: secret", "client_secret_file: gone")]), @r#"
     error: the file `DIR/gone` cannot be read: no such file or directory
-      --> vestibule.yaml:28:25 at identity_providers.corp.client_secret_file
+      --> vestibule.yaml:28:25
        |
     28 |     client_secret_file: gone
        |                         ^^^^
+       |
+       = at: identity_providers.corp.client_secret_file
     "#);
     assert_snapshot!(report("secret4", &[("client_secret_file: secret", "client_secret_file: secret\n    client_secret: hunter2")]), @r#"
     error: both `client_secret` and `client_secret_file` are set
-      --> vestibule.yaml:28:25 at identity_providers.corp.client_secret_file
+      --> vestibule.yaml:28:25
        |
     28 |     client_secret_file: secret
        |                         ^^^^^^
-       = keep one
+    29 |     client_secret: …
+       |                    - the other one
+       |
+       = at: identity_providers.corp.client_secret_file
+       = help: keep one
     "#);
     assert_snapshot!(report("secret5", &[("client_secret_file: secret", "client_secret_file: secret\n    token_endpoint_auth_method: none")]), @r#"
     error: a client secret is set, but `none` does not send it
-      --> vestibule.yaml:29:33 at identity_providers.corp.token_endpoint_auth_method
+      --> vestibule.yaml:29:33
        |
     29 |     token_endpoint_auth_method: none
        |                                 ^^^^
-       = remove one of the two
+       |
+       = at: identity_providers.corp.token_endpoint_auth_method
+       = help: remove one of the two
     "#);
 }
 
@@ -86,10 +106,12 @@ fn secrets() {
 fn certificate_authorities() {
     assert_snapshot!(report("ca", &[("client_secret_file: secret", "client_secret_file: secret\n    ca_file: secret")]), @r#"
     error: the file `DIR/secret` contains no certificates in PEM format
-      --> vestibule.yaml:29:14 at identity_providers.corp.ca_file
+      --> vestibule.yaml:29:14
        |
     29 |     ca_file: secret
        |              ^^^^^^
+       |
+       = at: identity_providers.corp.ca_file
     "#);
 }
 

@@ -14,32 +14,40 @@ fn unknown_keys_at_every_level() {
     ];
     assert_snapshot!(report("unknown", &changes), @r#"
     error: unknown key `adress`
-     --> vestibule.yaml:5:5 at listeners[0].adress
+     --> vestibule.yaml:5:5
       |
     5 |     adress: x
       |     ^^^^^^
-      = `address` is already set
+      |
+      = at: listeners[0].adress
+      = help: `address` is already set
 
     error: unknown key `onUnauthenticatedRequest`
-      --> vestibule.yaml:17:13 at listeners[0].rules[0].actions[0].onUnauthenticatedRequest
+      --> vestibule.yaml:17:13
        |
     17 |             onUnauthenticatedRequest: deny
        |             ^^^^^^^^^^^^^^^^^^^^^^^^
-       = did you mean `on_unauthenticated_request`?
+       |
+       = at: listeners[0].rules[0].actions[0].onUnauthenticatedRequest
+       = help: did you mean `on_unauthenticated_request`?
 
     error: unknown key `health_check`
-      --> vestibule.yaml:32:5 at target_groups.app.health_check
+      --> vestibule.yaml:32:5
        |
     32 |     health_check: {}
        |     ^^^^^^^^^^^^
-       = expected one of `protocol`, `protocol_version`, `ca_file`, `verify`, `connect_timeout`, `response_timeout`, `idle_timeout`, `idle_max`, `response_headers_max` or `skip_for`
+       |
+       = at: target_groups.app.health_check
+       = help: expected one of `protocol`, `protocol_version`, `ca_file`, `verify`, `connect_timeout`, `response_timeout`, `idle_timeout`, `idle_max`, `response_headers_max` or `skip_for`
 
     error: unknown key `sesion`
-      --> vestibule.yaml:34:1 at sesion
+      --> vestibule.yaml:34:1
        |
     34 | sesion: {}
        | ^^^^^^
-       = `session` is already set
+       |
+       = at: sesion
+       = help: `session` is already set
     "#);
 }
 
@@ -48,18 +56,22 @@ fn a_misspelt_key_is_not_also_missing() {
     let changes = [("client_id: dashboard", "cleint_id: dashboard"), ("client_secret_file", "secret_file")];
     assert_snapshot!(report("misspelt", &changes), @r#"
     error: unknown key `cleint_id`
-      --> vestibule.yaml:27:5 at identity_providers.corp.cleint_id
+      --> vestibule.yaml:27:5
        |
     27 |     cleint_id: dashboard
        |     ^^^^^^^^^
-       = did you mean `client_id`?
+       |
+       = at: identity_providers.corp.cleint_id
+       = help: did you mean `client_id`?
 
     error: unknown key `secret_file`
-      --> vestibule.yaml:28:5 at identity_providers.corp.secret_file
+      --> vestibule.yaml:28:5
        |
     28 |     secret_file: secret
        |     ^^^^^^^^^^^
-       = did you mean `client_secret_file`?
+       |
+       = at: identity_providers.corp.secret_file
+       = help: did you mean `client_secret_file`?
     "#);
 }
 
@@ -67,18 +79,22 @@ fn a_misspelt_key_is_not_also_missing() {
 fn missing_keys() {
     assert_snapshot!(report("missing", &[("    client_id: dashboard\n", ""), ("    targets: [\"127.0.0.1:3000\"]", "    protocol: http")]), @r#"
     error: `client_id` is missing
-      --> vestibule.yaml:25:3 at identity_providers.corp
+      --> vestibule.yaml:25:3
        |
     25 |   corp:
        |   ^^^^
-       = The client ID that the provider issued for this deployment
+       |
+       = at: identity_providers.corp
+       = help: The client ID that the provider issued for this deployment
 
     error: `targets` is missing
-      --> vestibule.yaml:29:3 at target_groups.app
+      --> vestibule.yaml:29:3
        |
     29 |   app:
        |   ^^^
-       = Targets: `app.internal:3000`, `10.0.0.7:3000` or `[::1]:3000`
+       |
+       = at: target_groups.app
+       = help: Targets: `app.internal:3000`, `10.0.0.7:3000` or `[::1]:3000`
     "#);
 }
 
@@ -86,10 +102,12 @@ fn missing_keys() {
 fn a_key_without_value() {
     assert_snapshot!(report("valueless", &[("    targets: [\"127.0.0.1:3000\"]", "    targets:")]), @r#"
     error: `targets` has no value
-      --> vestibule.yaml:31:5 at target_groups.app.targets
+      --> vestibule.yaml:31:5
        |
     31 |     targets:
        |     ^^^^^^^
+       |
+       = at: target_groups.app.targets
     "#);
 }
 
@@ -101,18 +119,22 @@ fn unknown_values() {
     ];
     assert_snapshot!(report("values", &changes), @r#"
     error: unknown value `HTTPS`
-     --> vestibule.yaml:4:15 at listeners[0].protocol
+     --> vestibule.yaml:4:15
       |
     4 |     protocol: HTTPS
       |               ^^^^^
-      = did you mean `https`?
+      |
+      = at: listeners[0].protocol
+      = help: did you mean `https`?
 
     error: unknown value `denied`
-      --> vestibule.yaml:16:41 at listeners[0].rules[0].actions[0].on_unauthenticated_request
+      --> vestibule.yaml:16:41
        |
     16 |             on_unauthenticated_request: denied
        |                                         ^^^^^^
-       = expected one of `authenticate`, `deny` or `allow`
+       |
+       = at: listeners[0].rules[0].actions[0].on_unauthenticated_request
+       = help: expected one of `authenticate`, `deny` or `allow`
     "#);
 }
 
@@ -127,25 +149,31 @@ fn unknown_action_types() {
     ];
     assert_snapshot!(report("types", &changes), @r#"
     error: unknown value `authenticate-cognito`
-      --> vestibule.yaml:14:19 at listeners[0].rules[0].actions[0].type
+      --> vestibule.yaml:14:19
        |
     14 |           - type: authenticate-cognito
        |                   ^^^^^^^^^^^^^^^^^^^^
-       = use `authenticate-oidc` for Amazon Cognito, or `authenticate-user-pool` for a user pool of this process
+       |
+       = at: listeners[0].rules[0].actions[0].type
+       = help: use `authenticate-oidc` for Amazon Cognito, or `authenticate-user-pool` for a user pool of this process
 
     error: `type` is missing
-      --> vestibule.yaml:20:9 at listeners[0].default_actions[0]
+      --> vestibule.yaml:20:9
        |
     20 |       - provider: corp
        |         ^
-       = expected one of `authenticate-oidc`, `authenticate-user-pool`, `authorize`, `jwt-validation`, `forward`, `redirect` or `fixed-response`
+       |
+       = at: listeners[0].default_actions[0]
+       = help: expected one of `authenticate-oidc`, `authenticate-user-pool`, `authorize`, `jwt-validation`, `forward`, `redirect` or `fixed-response`
 
     error: unknown value `foward`
-      --> vestibule.yaml:21:15 at listeners[0].default_actions[1].type
+      --> vestibule.yaml:21:15
        |
     21 |       - type: foward
        |               ^^^^^^
-       = did you mean `forward`?
+       |
+       = at: listeners[0].default_actions[1].type
+       = help: did you mean `forward`?
     "#);
 }
 
@@ -161,38 +189,48 @@ fn another_kind_of_value() {
     ];
     assert_snapshot!(report("kinds", &changes), @r#"
     error: expected a whole number, found text
-      --> vestibule.yaml:10:19 at listeners[0].rules[0].priority
+      --> vestibule.yaml:10:19
        |
     10 |         priority: "10"
        |                   ^^^^
-       = write it without quotes
+       |
+       = at: listeners[0].rules[0].priority
+       = help: write it without quotes
 
     error: expected a list, found text
-      --> vestibule.yaml:12:27 at listeners[0].rules[0].conditions[0].path_pattern
+      --> vestibule.yaml:12:27
        |
     12 |           - path_pattern: /api/*
        |                           ^^^^^^
-       = write a list: `[a]`, `[a, b]`
+       |
+       = at: listeners[0].rules[0].conditions[0].path_pattern
+       = help: write a list: `[a]`, `[a, b]`
 
     error: expected text, found a whole number
-      --> vestibule.yaml:27:16 at identity_providers.corp.client_id
+      --> vestibule.yaml:27:16
        |
     27 |     client_id: 12345
        |                ^^^^^
-       = put it in quotes
+       |
+       = at: identity_providers.corp.client_id
+       = help: put it in quotes
 
     error: expected a mapping (`key: value`), found a list
-      --> vestibule.yaml:32:1 at admin
+      --> vestibule.yaml:32:1
        |
-    32 | admin: [127.0.0.1:9090]
+    32 | admin: […
        | ^^^^^
+       |
+       = at: admin
 
     error: expected `true` or `false`, found text
-      --> vestibule.yaml:37:24 at claims.access_token_header
+      --> vestibule.yaml:37:24
        |
     37 |   access_token_header: no
        |                        ^^
-       = did you mean `false`?
+       |
+       = at: claims.access_token_header
+       = help: did you mean `false`?
     "#);
 }
 
@@ -200,16 +238,20 @@ fn another_kind_of_value() {
 fn numbers_out_of_range() {
     assert_snapshot!(report("range", &[("priority: 10", "priority: 50001"), ("session:\n", "workers: 0\nsession:\n")]), @r#"
     error: 50001 is out of range: 1 to 50000
-      --> vestibule.yaml:10:19 at listeners[0].rules[0].priority
+      --> vestibule.yaml:10:19
        |
     10 |         priority: 50001
        |                   ^^^^^
+       |
+       = at: listeners[0].rules[0].priority
 
     error: 0 is out of range: 1 to 1024
-      --> vestibule.yaml:32:10 at workers
+      --> vestibule.yaml:32:10
        |
     32 | workers: 0
        |          ^
+       |
+       = at: workers
     "#);
 }
 
@@ -221,18 +263,22 @@ fn conditions_in_one_item() {
     )];
     assert_snapshot!(report("conditions", &changes), @r#"
     error: expected one key, found `path_pattern` and `host_header`
-      --> vestibule.yaml:12:13 at listeners[0].rules[0].conditions[0]
+      --> vestibule.yaml:12:13
        |
     12 |           - path_pattern: ["/api/*"]
        |             ^
-       = write a separate list item (`-`) for each
+       |
+       = at: listeners[0].rules[0].conditions[0]
+       = help: write a separate list item (`-`) for each
 
     error: unknown key `path`
-      --> vestibule.yaml:14:13 at listeners[0].rules[0].conditions[1].path
+      --> vestibule.yaml:14:13
        |
     14 |           - path: [/x]
        |             ^^^^
-       = did you mean `path_pattern`?
+       |
+       = at: listeners[0].rules[0].conditions[1].path
+       = help: did you mean `path_pattern`?
     "#);
 }
 
@@ -240,10 +286,12 @@ fn conditions_in_one_item() {
 fn an_empty_item() {
     assert_snapshot!(report("item", &[("    targets: [\"127.0.0.1:3000\"]", "    targets:\n      -\n      - 127.0.0.1:3000")]), @r#"
     error: this item is empty
-      --> vestibule.yaml:32:8 at target_groups.app.targets[0]
+      --> vestibule.yaml:32:8
        |
     32 |       -
        |        ^
-       = `-` must be followed by a value
+       |
+       = at: target_groups.app.targets[0]
+       = help: `-` must be followed by a value
     "#);
 }

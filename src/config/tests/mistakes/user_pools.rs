@@ -27,55 +27,67 @@ fn users() {
 ";
     assert_snapshot!(pool("users", users), @r#"
     error: not a password hash in PHC form (`$argon2id$v=19$m=…`)
-      --> vestibule.yaml:42:41 at user_pools.people.users[0].password_hash
+      --> vestibule.yaml:42:41
        |
     42 |       - { username: ada, password_hash: …
        |                                         ^
-       = `vestibule users hash` prints one
-
-    error: the subject `1c875f7881b030cea34f52ac975b5de2` is already used by another user
-      --> vestibule.yaml:43:9 at user_pools.people.users[1].subject
        |
-    43 |       - { username: " ADA ", password_hash: …
-       |         ^^
+       = at: user_pools.people.users[0].password_hash
+       = help: `vestibule users hash` prints one
 
     error: the user ` ADA ` is defined twice
-      --> vestibule.yaml:43:21 at user_pools.people.users[1].username
+      --> vestibule.yaml:43:21
        |
+    42 |       - { username: ada, password_hash: …
+       |                     --- first defined here
     43 |       - { username: " ADA ", password_hash: …
        |                     ^^^^^^^
+       |
+       = at: user_pools.people.users[1].username
 
     error: not an Argon2id hash of version 19
-      --> vestibule.yaml:43:45 at user_pools.people.users[1].password_hash
+      --> vestibule.yaml:43:45
        |
     43 |       - { username: " ADA ", password_hash: …
        |                                             ^
-       = `vestibule users hash` prints one
+       |
+       = at: user_pools.people.users[1].password_hash
+       = help: `vestibule users hash` prints one
 
     error: the hash costs more than m=262144 (KiB), t=16, p=8
-      --> vestibule.yaml:44:56 at user_pools.people.users[2].password_hash
+      --> vestibule.yaml:44:56
        |
     44 |       - { username: eve, subject: same, password_hash: …
        |                                                        ^
-       = `vestibule users hash` prints one
+       |
+       = at: user_pools.people.users[2].password_hash
+       = help: `vestibule users hash` prints one
 
     error: the subject `same` is already used by another user
-      --> vestibule.yaml:45:35 at user_pools.people.users[3].subject
+      --> vestibule.yaml:45:35
        |
-    45 |       - { username: bob, subject: same, password_hash: …
+    44 |       - { username: eve, subject: same, password_hash: …
+       |                                   ---- first used here
+    45 |       - { username: bob, subject: same, password_hash: ……………………………………………………………………………………………………………………………………………………………………………………………………………...
        |                                   ^^^^
+       |
+       = at: user_pools.people.users[3].subject
 
     error: the claim `sub` is reserved: the pool sets it
-      --> vestibule.yaml:45:167 at user_pools.people.users[3].claims.sub
+      --> vestibule.yaml:45:167
        |
-    45 |       - { username: bob, subject: same, password_hash: …
-       |                                                         ^
+    45 | ...………………………………………………………………………………………………………………………………………, claims: { sub: x, email: x } }
+       |                                                                   ^^^
+       |
+       = at: user_pools.people.users[3].claims.sub
 
     error: `email` is a setting of the user; set it there
-      --> vestibule.yaml:45:175 at user_pools.people.users[3].claims.email
+      --> vestibule.yaml:45:175
        |
-    45 |       - { username: bob, subject: same, password_hash: …
-       |                                                         ^
+    45 | ...………………………………………………………………………………………………………………, claims: { sub: x, email: x } }
+       |                                                                  ^^^^^
+       |
+       = at: user_pools.people.users[3].claims.email
     "#);
 }
 
@@ -88,64 +100,84 @@ fn clients() {
 ";
     assert_snapshot!(pool("clients", clients), @r#"
     warning: ID tokens are signed only with ES256, but many relying parties support only RS256
-      --> vestibule.yaml:41:5 at user_pools.people.clients
+      --> vestibule.yaml:41:5
        |
     41 |     clients:
        |     ^^^^^^^
-       = run `vestibule keys signing --algorithm rs256 --out FILE` and set `rs256_signing_key_file: FILE`, or set `id_token_signed_response_alg: ES256` for each client
+       |
+       = at: user_pools.people.clients
+       = help: run `vestibule keys signing --algorithm rs256 --out FILE` and set `rs256_signing_key_file: FILE`, or set `id_token_signed_response_alg: ES256` for each client
 
     error: the client ID `vestibule` is reserved
-      --> vestibule.yaml:42:22 at user_pools.people.clients[0].client_id
+      --> vestibule.yaml:42:22
        |
     42 |       - { client_id: vestibule, redirect_uris: [https://x.example.com/cb] }
        |                      ^^^^^^^^^
-       = choose another one
+       |
+       = at: user_pools.people.clients[0].client_id
+       = help: choose another one
 
     error: expected at least one address
-      --> vestibule.yaml:43:25 at user_pools.people.clients[1].redirect_uris
+      --> vestibule.yaml:43:25
        |
     43 |       - { client_id: a, redirect_uris: [] }
        |                         ^^^^^^^^^^^^^
+       |
+       = at: user_pools.people.clients[1].redirect_uris
 
     error: the client `a` is defined twice
-      --> vestibule.yaml:44:22 at user_pools.people.clients[2].client_id
+      --> vestibule.yaml:44:22
        |
-    44 |       - { client_id: a, redirect_uris: [http://x.example.com/cb, "https://x.example.com/#x", /cb, "javascript:x", "com.example.app:/cb"], client_secret: …
+    43 |       - { client_id: a, redirect_uris: [] }
+       |                      - first defined here
+    44 |       - { client_id: a, redirect_uris: [http://x.example.com/cb, "https://x.example.com/#x", /cb, "javascript:x", "com.example.app:/...
        |                      ^
+       |
+       = at: user_pools.people.clients[2].client_id
 
     error: `http://x.example.com/cb` is not allowed as a redirect URI
-      --> vestibule.yaml:44:41 at user_pools.people.clients[2].redirect_uris[0]
+      --> vestibule.yaml:44:41
        |
-    44 |       - { client_id: a, redirect_uris: [http://x.example.com/cb, "https://x.example.com/#x", /cb, "javascript:x", "com.example.app:/cb"], client_secret: …
+    44 |       - { client_id: a, redirect_uris: [http://x.example.com/cb, "https://x.example.com/#x", /cb, "javascript:x", "com.example.app:/...
        |                                         ^^^^^^^^^^^^^^^^^^^^^^^
-       = a redirect URI is https, or http on localhost, 127.0.0.1 or [::1]
+       |
+       = at: user_pools.people.clients[2].redirect_uris[0]
+       = help: a redirect URI is https, or http on localhost, 127.0.0.1 or [::1]
 
     error: `https://x.example.com/#x` is not allowed as a redirect URI
-      --> vestibule.yaml:44:66 at user_pools.people.clients[2].redirect_uris[1]
+      --> vestibule.yaml:44:66
        |
-    44 |       - { client_id: a, redirect_uris: [http://x.example.com/cb, "https://x.example.com/#x", /cb, "javascript:x", "com.example.app:/cb"], client_secret: …
+    44 |       - { client_id: a, redirect_uris: [http://x.example.com/cb, "https://x.example.com/#x", /cb, "javascript:x", "com.example.app:/...
        |                                                                  ^^^^^^^^^^^^^^^^^^^^^^^^^^
-       = a redirect URI has no fragment (`#…`)
+       |
+       = at: user_pools.people.clients[2].redirect_uris[1]
+       = help: a redirect URI has no fragment (`#…`)
 
     error: `/cb` is not a URL
-      --> vestibule.yaml:44:94 at user_pools.people.clients[2].redirect_uris[2]
+      --> vestibule.yaml:44:94
        |
-    44 |       - { client_id: a, redirect_uris: [http://x.example.com/cb, "https://x.example.com/#x", /cb, "javascript:x", "com.example.app:/cb"], client_secret: …
+    44 |       - { client_id: a, redirect_uris: [http://x.example.com/cb, "https://x.example.com/#x", /cb, "javascript:x", "com.example.app:/...
        |                                                                                              ^^^
-       = write `https://host/path`
+       |
+       = at: user_pools.people.clients[2].redirect_uris[2]
+       = help: write `https://host/path`
 
     error: `javascript:x` is not allowed as a redirect URI
-      --> vestibule.yaml:44:99 at user_pools.people.clients[2].redirect_uris[3]
+      --> vestibule.yaml:44:99
        |
-    44 |       - { client_id: a, redirect_uris: [http://x.example.com/cb, "https://x.example.com/#x", /cb, "javascript:x", "com.example.app:/cb"], client_secret: …
+    44 |       - { client_id: a, redirect_uris: [http://x.example.com/cb, "https://x.example.com/#x", /cb, "javascript:x", "com.example.app:/...
        |                                                                                                   ^^^^^^^^^^^^^^
-       = a redirect URI has the scheme https, or an app's own with a dot in it, as com.example.app
+       |
+       = at: user_pools.people.clients[2].redirect_uris[3]
+       = help: a redirect URI has the scheme https, or an app's own with a dot in it, as com.example.app
 
     error: the secret is empty
-      --> vestibule.yaml:44:154 at user_pools.people.clients[2].client_secret
+      --> vestibule.yaml:44:154
        |
-    44 |       - { client_id: a, redirect_uris: [http://x.example.com/cb, "https://x.example.com/#x", /cb, "javascript:x", "com.example.app:/cb"], client_secret: …
-       |                                                                                                                                                          ^
+    44 | ...x", /cb, "javascript:x", "com.example.app:/cb"], client_secret: …
+       |                                                                    ^
+       |
+       = at: user_pools.people.clients[2].client_secret
     "#);
 }
 
@@ -153,25 +185,31 @@ fn clients() {
 fn applications() {
     assert_snapshot!(pool("applications", "    applications: [https://login.example.com, https://app.example.com/, \"http://localhost:3000\"]\n"), @r#"
     error: this application uses the host of the pool
-      --> vestibule.yaml:41:20 at user_pools.people.applications[0]
+      --> vestibule.yaml:41:20
        |
     41 |     applications: [https://login.example.com, https://app.example.com/, "http://localhost:3000"]
        |                    ^^^^^^^^^^^^^^^^^^^^^^^^^
-       = use a separate host for the pool
+       |
+       = at: user_pools.people.applications[0]
+       = help: use a separate host for the pool
 
     error: `https://app.example.com/` must have only a scheme, a host and a port
-      --> vestibule.yaml:41:47 at user_pools.people.applications[1]
+      --> vestibule.yaml:41:47
        |
     41 |     applications: [https://login.example.com, https://app.example.com/, "http://localhost:3000"]
        |                                               ^^^^^^^^^^^^^^^^^^^^^^^^
-       = write `https://app.example.com`
+       |
+       = at: user_pools.people.applications[1]
+       = help: write `https://app.example.com`
 
     error: `http://localhost:3000` is not `https`
-      --> vestibule.yaml:41:73 at user_pools.people.applications[2]
+      --> vestibule.yaml:41:73
        |
     41 |     applications: [https://login.example.com, https://app.example.com/, "http://localhost:3000"]
        |                                                                         ^^^^^^^^^^^^^^^^^^^^^^^
-       = session cookies need TLS
+       |
+       = at: user_pools.people.applications[2]
+       = help: session cookies need TLS
     "#);
     let text = format!("{SOUND}{POOL}").replace(
         "      - type: authenticate-oidc\n        provider: corp",
@@ -179,11 +217,16 @@ fn applications() {
     );
     assert_snapshot!(report_of("applications2", &text), @r#"
     error: `applications` is missing: a rule uses this pool
-      --> vestibule.yaml:39:3 at user_pools.people
+      --> vestibule.yaml:39:3
        |
+    20 |       - type: authenticate-user-pool
+       |         - used here
+    ...
     39 |   people:
        |   ^^^^^^
-       = add `applications: [https://app.example.com]`; the pool is used at listeners[0].default_actions[0]
+       |
+       = at: user_pools.people
+       = help: add `applications: [https://app.example.com]`
     "#);
 }
 
@@ -195,20 +238,24 @@ fn issuers() {
     );
     assert_snapshot!(report_of("poolissuer", &text), @r#"
     error: `https://login.example.com/pool/` must have only a scheme, a host and a port
-      --> vestibule.yaml:39:13 at user_pools.people.issuer
+      --> vestibule.yaml:39:13
        |
     39 |     issuer: https://login.example.com/pool/
        |             ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
-       = write `https://login.example.com`
+       |
+       = at: user_pools.people.issuer
+       = help: write `https://login.example.com`
     "#);
     let text = format!("{SOUND}{POOL}")
         .replace("  people:\n    issuer: https://login.example.com", "  people:\n    issuer: http://localhost:9000");
     assert_snapshot!(report_of("poolissuer2", &text), @r#"
     error: no `http` listener serves this issuer
-      --> vestibule.yaml:39:13 at user_pools.people.issuer
+      --> vestibule.yaml:39:13
        |
     39 |     issuer: http://localhost:9000
        |             ^^^^^^^^^^^^^^^^^^^^^
+       |
+       = at: user_pools.people.issuer
     "#);
 }
 
@@ -224,62 +271,78 @@ fn a_host_that_is_not_the_pools_alone() {
 ");
     assert_snapshot!(warnings("poolhosts", &[("session:\n", &format!("{pools}session:\n"))]), @r#"
     warning: the application `https://login.example.com:8443` uses the host of this pool: browsers send it the cookies of the pool, on every port
-      --> vestibule.yaml:34:13 at user_pools.people.issuer
+      --> vestibule.yaml:34:13
        |
     34 |     issuer: https://login.example.com
        |             ^^^^^^^^^^^^^^^^^^^^^^^^^
-       = use a separate host for the pool
+       |
+       = at: user_pools.people.issuer
+       = help: use a separate host for the pool
 
     warning: the application `https://staff.example.com` uses the host of this pool: browsers send it the cookies of the pool, on every port
-      --> vestibule.yaml:38:13 at user_pools.staff.issuer
+      --> vestibule.yaml:38:13
        |
     38 |     issuer: https://staff.example.com:9443
        |             ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
-       = use a separate host for the pool
+       |
+       = at: user_pools.staff.issuer
+       = help: use a separate host for the pool
 
     warning: the pool `https://staff.example.com:7443` uses the host of this pool: browsers send it the cookies of the pool, on every port
-      --> vestibule.yaml:38:13 at user_pools.staff.issuer
+      --> vestibule.yaml:38:13
        |
     38 |     issuer: https://staff.example.com:9443
        |             ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
-       = use a separate host for the pool
+       |
+       = at: user_pools.staff.issuer
+       = help: use a separate host for the pool
 
     warning: the application `https://staff.example.com` uses the host of this pool: browsers send it the cookies of the pool, on every port
-      --> vestibule.yaml:41:13 at user_pools.more.issuer
+      --> vestibule.yaml:41:13
        |
     41 |     issuer: https://staff.example.com:7443
        |             ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
-       = use a separate host for the pool
+       |
+       = at: user_pools.more.issuer
+       = help: use a separate host for the pool
     "#);
     let pools = pools.replace(":9443", "");
     assert_snapshot!(report("poolhosts2", &[("session:\n", &format!("{pools}session:\n"))]), @r#"
     warning: the application `https://login.example.com:8443` uses the host of this pool: browsers send it the cookies of the pool, on every port
-      --> vestibule.yaml:34:13 at user_pools.people.issuer
+      --> vestibule.yaml:34:13
        |
     34 |     issuer: https://login.example.com
        |             ^^^^^^^^^^^^^^^^^^^^^^^^^
-       = use a separate host for the pool
+       |
+       = at: user_pools.people.issuer
+       = help: use a separate host for the pool
 
     error: the application `https://staff.example.com` of another pool uses the host of this pool
-      --> vestibule.yaml:38:13 at user_pools.staff.issuer
+      --> vestibule.yaml:38:13
        |
     38 |     issuer: https://staff.example.com
        |             ^^^^^^^^^^^^^^^^^^^^^^^^^
-       = use a separate host for the pool
+       |
+       = at: user_pools.staff.issuer
+       = help: use a separate host for the pool
 
     warning: the pool `https://staff.example.com:7443` uses the host of this pool: browsers send it the cookies of the pool, on every port
-      --> vestibule.yaml:38:13 at user_pools.staff.issuer
+      --> vestibule.yaml:38:13
        |
     38 |     issuer: https://staff.example.com
        |             ^^^^^^^^^^^^^^^^^^^^^^^^^
-       = use a separate host for the pool
+       |
+       = at: user_pools.staff.issuer
+       = help: use a separate host for the pool
 
     warning: the application `https://staff.example.com` uses the host of this pool: browsers send it the cookies of the pool, on every port
-      --> vestibule.yaml:41:13 at user_pools.more.issuer
+      --> vestibule.yaml:41:13
        |
     41 |     issuer: https://staff.example.com:7443
        |             ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
-       = use a separate host for the pool
+       |
+       = at: user_pools.more.issuer
+       = help: use a separate host for the pool
     "#);
 }
 

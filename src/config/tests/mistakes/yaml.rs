@@ -21,9 +21,10 @@ fn tabs() {
     error: this is not YAML: tabs disallowed within this context (block indentation)
       --> vestibule.yaml:25:2
        |
-    25 |  corp:
-       |  ^
-       = indent with spaces
+    25 |     corp:
+       |     ^
+       |
+       = help: indent with spaces
     "#);
 }
 
@@ -35,7 +36,8 @@ fn an_unquoted_star() {
        |
     13 |               - *.example.com
        |                 ^
-       = a value that begins with `*` must be in quotes
+       |
+       = help: a value that begins with `*` must be in quotes
     "#);
 }
 
@@ -43,7 +45,7 @@ fn an_unquoted_star() {
 fn empty() {
     assert_snapshot!(report_of("empty", "# nothing\n"), @r#"
     error: the file is empty
-     --> vestibule.yaml:2:1
+    --> vestibule.yaml
     "#);
 }
 
@@ -62,22 +64,27 @@ fn several_documents() {
 fn a_key_twice() {
     assert_snapshot!(report("twice", &[("    client_id: dashboard", "    client_id: dashboard\n    client_id: other")]), @r#"
     error: the key `client_id` is set twice
-      --> vestibule.yaml:28:5 at identity_providers.corp.client_id
+      --> vestibule.yaml:28:5
        |
-    28 |     client_id: other
+    27 |     client_id: dashboard
+       |     --------- first set here
+    28 |     client_id: …
        |     ^^^^^^^^^
-       = first set on line 27
+       |
+       = at: identity_providers.corp.client_id
     "#);
 }
 
 #[test]
 fn a_tag() {
     assert_snapshot!(report("tag", &[("client_id: dashboard", "client_id: !env CLIENT_ID")]), @r#"
-    error: the tag `!env` is not supported
+    error: YAML tags (`!name`) are not supported
       --> vestibule.yaml:27:16
        |
     27 |     client_id: !env CLIENT_ID
        |                ^^^^^^^^^^^^^^
+       |
+       = help: put a value that begins with `!` in quotes
     "#);
 }
 
@@ -85,22 +92,26 @@ fn a_tag() {
 fn a_variable_that_is_not_set() {
     assert_snapshot!(report("unset", &[("client_secret_file: secret", "client_secret: ${OIDC_SECRET}")]), @r#"
     error: the environment variable `OIDC_SECRET` is not set
-      --> vestibule.yaml:28:20 at identity_providers.corp.client_secret
+      --> vestibule.yaml:28:20
        |
-    28 |     client_secret: …
-       |                    ^
-       = set it, or write `$${` where `${` itself is meant
+    28 |     client_secret: ${OIDC_SECRET}
+       |                    ^^^^^^^^^^^^^^
+       |
+       = at: identity_providers.corp.client_secret
+       = help: set it, or write `$${` where `${` itself is meant
     "#);
 }
 
 #[test]
 fn a_variable_in_another_shell() {
     assert_snapshot!(report("default", &[("client_id: dashboard", "client_id: ${ID:-x}")]), @r#"
-    error: `${ID:-x}` does not name an environment variable
-      --> vestibule.yaml:27:16 at identity_providers.corp.client_id
+    error: `${` is not followed by the name of an environment variable and `}`
+      --> vestibule.yaml:27:16
        |
     27 |     client_id: ${ID:-x}
        |                ^^^^^^^^
-       = write `${NAME}` with letters, digits and `_`, or `$${` where `${` itself is meant
+       |
+       = at: identity_providers.corp.client_id
+       = help: write `${NAME}` with letters, digits and `_`, or `$${` where `${` itself is meant
     "#);
 }
