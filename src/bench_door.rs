@@ -15,14 +15,14 @@ use crate::claims::settings::{ClaimHeader, Encoding, Format, Settings as ClaimsS
 use crate::claims::{ClaimsHeaders, Prepared};
 use crate::clock::Timestamp;
 use crate::crypto::aead::Key;
-use crate::crypto::random;
+use crate::crypto::octets;
 use crate::identity::Identity;
 use crate::jose::signing_key::SigningKey;
 use crate::message::header::Protected;
 use crate::message::own_fields::OwnFields;
 use crate::message::uri::{CanonicalRequest, Scheme};
 use crate::rule::condition::Condition;
-use crate::rule::facts::Facts;
+use crate::rule::condition::Facts;
 use crate::rule::{Rule, RuleSet};
 use crate::secret::Secret;
 use crate::session::Sessions;
@@ -251,7 +251,7 @@ fn session(access_token_bytes: usize) -> Session {
     });
     let claims = claims.as_object().cloned().unwrap_or_default();
     // Random, as tokens are: sessions are compressed.
-    let noise: String = (0..access_token_bytes.div_ceil(43)).map(|_| random::token()).collect();
+    let noise: String = (0..access_token_bytes.div_ceil(43)).map(|_| octets::token()).collect();
     let token = Secret::new(noise[..access_token_bytes].to_owned());
     Session {
         id: SessionId::random(),
@@ -263,7 +263,7 @@ fn session(access_token_bytes: usize) -> Session {
             claims,
             Some(token),
         )),
-        refresh_token: Some(Secret::new(random::token())),
+        refresh_token: Some(Secret::new(octets::token())),
         id_token: None,
         authenticated_at: NOW,
         expires_at: NOW + Duration::from_secs(3600),

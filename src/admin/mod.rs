@@ -2,10 +2,8 @@
 //!
 //! Plain HTTP, read-only, on the control runtime. Public listeners never serve it (attacks L-05).
 
-pub(crate) mod settings;
-
 use std::convert::Infallible;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,6 +22,17 @@ use crate::drain::Control;
 use crate::message::WholeResponse;
 use crate::socket::accept;
 use crate::telemetry::metrics::Registry;
+
+/// The default address. Not port 9090, which Prometheus uses.
+pub(crate) const DEFAULT_ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9440);
+
+/// The address of the admin endpoint. Plain HTTP: do not expose it on public networks.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    pub(crate) address: SocketAddr,
+    /// Allowed host names in lower case, in addition to IP addresses and `localhost`.
+    pub(crate) hosts: Arc<[Box<str>]>,
+}
 
 /// Timeout from accepting a connection to the end of the request head.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
@@ -44,7 +53,7 @@ pub(crate) struct Admin {
     pub(crate) faults: Arc<dyn Fn() -> Vec<String> + Send + Sync>,
     /// Whether shutdown has started.
     pub(crate) is_leaving: Arc<dyn Fn() -> bool + Send + Sync>,
-    /// See [`settings::Settings::hosts`].
+    /// See [`Settings::hosts`].
     pub(crate) hosts: Arc<[Box<str>]>,
     /// `/.well-known/vestibule/…`, as on a public listener (DESIGN §4).
     pub(crate) public_keys: PublicKeys,

@@ -38,7 +38,7 @@ use crate::proxy::reserved::Answering;
 use crate::proxy::snapshot::{Selected, Snapshot};
 use crate::rule::Rule;
 use crate::rule::condition::Condition;
-use crate::rule::facts::Facts;
+use crate::rule::condition::Facts;
 use crate::telemetry::metrics::Registry;
 
 /// A hypothetical request, and the user who sends it.

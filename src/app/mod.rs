@@ -218,7 +218,7 @@ fn bind(
     accept::bind(address, workers).map_err(|source| Error::Bind { place: place(), address, source })
 }
 
-fn serve_admin(settings: &admin::settings::Settings, given: &Given) -> Result<SocketAddr, Error> {
+fn serve_admin(settings: &admin::Settings, given: &Given) -> Result<SocketAddr, Error> {
     let Given { assembled, registry, control, vitals } = given;
     let bound = bind(|| Place::Admin, settings.address, 1)?.remove(0);
     let address = bound.local_addr().map_err(Error::Worker)?;

@@ -2,4 +2,3 @@
 
 pub(crate) mod call;
 pub(crate) mod network;
-pub(crate) mod settings;

@@ -7,7 +7,7 @@ use crate::jose;
 pub(crate) enum Error {
     /// The claims could not be signed. This is a fault of Vestibule.
     #[error(transparent)]
-    Signing(#[from] jose::error::Error),
+    Signing(#[from] jose::signing_key::Error),
     /// A header would be longer than `claims.header_bytes_max`: the provider sends too many claims about the user.
     #[error("the header `{header}` would have {bytes} bytes; the limit `claims.header_bytes_max` is {most}")]
     TooLarge {

@@ -17,7 +17,7 @@ use crate::cli::files;
 use crate::clock::Clock;
 use crate::config;
 use crate::config::document::source::{MissingKeys, Source};
-use crate::crypto::random;
+use crate::crypto::octets;
 use crate::secret::Secret;
 use crate::telemetry::logging;
 use crate::user_pool::credential::password;
@@ -192,7 +192,7 @@ fn trust_commands(path: &str) -> Vec<(&'static str, String)> {
 fn credentials(folder: &Path) -> anyhow::Result<(Secret<String>, String)> {
     let path = folder.join(PASSWORD_FILE);
     if !path.exists() {
-        let password = Secret::new(random::token()[..16].to_owned());
+        let password = Secret::new(octets::token()[..16].to_owned());
         files::write_secret(&path, password.expose().as_bytes())?;
     }
     let text = files::read_secret(&path)?;

@@ -10,7 +10,7 @@ use anyhow::{Context as _, bail};
 use rustix::fs::OFlags;
 use rustix::process::geteuid;
 
-use crate::crypto::random;
+use crate::crypto::octets;
 
 /// Mode bits that let others write, or let others do anything.
 const OTHERS_WRITE: u32 = 0o022;
@@ -30,7 +30,7 @@ pub(crate) fn write_secret(path: &Path, content: &[u8]) -> anyhow::Result<()> {
 /// link at the destination is replaced, not followed. The temporary name is unpredictable, and an existing file of
 /// that name is an error.
 fn write_with(path: &Path, content: &[u8], mode: u32) -> anyhow::Result<()> {
-    let beside = path.with_extension(format!("{}.new", &random::token()[..16]));
+    let beside = path.with_extension(format!("{}.new", &octets::token()[..16]));
     let failed = || format!("cannot write {}", path.display());
     let mut options = OpenOptions::new();
     let mut file = options.write(true).create_new(true).mode(mode).open(&beside).with_context(failed)?;

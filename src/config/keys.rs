@@ -6,7 +6,7 @@ use std::path::Path;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 
-use crate::crypto::{digest, random};
+use crate::crypto::octets;
 use crate::secret::Secret;
 
 /// Length of a session key in bytes (AES-256).
@@ -28,7 +28,7 @@ pub(crate) enum Error {
 
 /// A new session key in the format of a key file: one line of hexadecimal digits.
 pub(crate) fn new_session_key() -> Secret<String> {
-    let mut text: String = random::bytes::<SESSION_KEY_BYTES>().iter().map(|byte| format!("{byte:02x}")).collect();
+    let mut text: String = octets::random::<SESSION_KEY_BYTES>().iter().map(|byte| format!("{byte:02x}")).collect();
     text.push('\n');
     Secret::new(text)
 }
@@ -44,7 +44,7 @@ pub(crate) fn session_key(text: &Secret<String>) -> Result<Secret<[u8; SESSION_K
     if bytes.iter().all(|byte| *byte == bytes[0]) {
         return Err(Error::NotRandom);
     }
-    Ok(Secret::new(bytes.try_into().unwrap_or_else(|_| digest::sha256(bytes))))
+    Ok(Secret::new(bytes.try_into().unwrap_or_else(|_| octets::sha256(bytes))))
 }
 
 fn hexadecimal(text: &str) -> Option<Vec<u8>> {

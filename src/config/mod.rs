@@ -50,7 +50,7 @@ pub fn load(source: &Source, missing_keys: MissingKeys) -> Result<Config, Diagno
 }
 
 /// The default address of the admin endpoint.
-pub(crate) const DEFAULT_ADMIN_ADDRESS: SocketAddr = admin::settings::DEFAULT_ADDRESS;
+pub(crate) const DEFAULT_ADMIN_ADDRESS: SocketAddr = admin::DEFAULT_ADDRESS;
 
 /// The address of the admin endpoint in a file, even if other parts of the file are invalid. `None` if the address is
 /// invalid.

@@ -31,7 +31,7 @@ pub struct Config {
     pub(crate) paths: Arc<Paths>,
     /// Present if a rule authenticates.
     pub(crate) claims: Option<claims::settings::Settings>,
-    pub(crate) admin: admin::settings::Settings,
+    pub(crate) admin: admin::Settings,
     pub(crate) access_log: Destination,
     pub(crate) log: logging::Settings,
     pub(crate) shutdown: ShutdownConfig,

@@ -8,7 +8,7 @@
 
 use aws_lc_rs::aead::{AES_256_GCM_SIV, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 
-use crate::crypto::{digest, random};
+use crate::crypto::octets;
 use crate::secret::Secret;
 
 /// Bytes that a seal adds to the plaintext.
@@ -38,7 +38,7 @@ pub(crate) struct DoesNotOpen;
 impl Key {
     /// Prepares a 256-bit key.
     pub(crate) fn new(bytes: &Secret<[u8; 32]>) -> Self {
-        let hash = digest::sha256(&[b"vestibule key id", bytes.expose().as_slice()].concat());
+        let hash = octets::sha256(&[b"vestibule key id", bytes.expose().as_slice()].concat());
         let unbound =
             UnboundKey::new(&AES_256_GCM_SIV, bytes.expose()).expect("the key has the length of the algorithm");
         Self { id: [hash[0], hash[1], hash[2], hash[3]], cipher: LessSafeKey::new(unbound) }
@@ -46,7 +46,7 @@ impl Key {
 
     /// Seals `plaintext` for the purpose that `associated` names.
     pub(crate) fn seal(&self, plaintext: &[u8], associated: &[u8]) -> Vec<u8> {
-        let nonce = random::bytes::<NONCE_LEN>();
+        let nonce = octets::random::<NONCE_LEN>();
         let mut sealed = Vec::with_capacity(plaintext.len() + OVERHEAD_BYTES);
         sealed.push(VERSION);
         sealed.extend_from_slice(&self.id);

@@ -3,8 +3,6 @@
 //! Knows no cookie, token or certificate. Start at [`sealed`], which encrypts values that are sent to a browser and come back.
 
 pub(crate) mod aead;
-pub(crate) mod compare;
-pub(crate) mod digest;
+pub(crate) mod octets;
 pub(crate) mod provider;
-pub(crate) mod random;
 pub(crate) mod sealed;

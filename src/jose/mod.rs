@@ -5,7 +5,6 @@
 //! [`verify::Verified`] is what may be believed.
 
 pub(crate) mod compact;
-pub(crate) mod error;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
 pub(crate) mod key_set;

@@ -16,9 +16,22 @@ use x509_parser::prelude::FromDer as _;
 use x509_parser::public_key::PublicKey as ParsedPublicKey;
 use x509_parser::x509::SubjectPublicKeyInfo;
 
-use crate::crypto::digest;
-use crate::jose::error::Error;
+use crate::crypto::octets;
 use crate::secret::Secret;
+
+/// Why a key was not accepted or a signature not made.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// The text holds no PEM private key (PKCS #8, PKCS #1 or SEC 1).
+    #[error("not a private key in PEM form (PKCS #8, PKCS #1 or SEC 1)")]
+    NotPem,
+    /// The key is neither on the P-256 curve nor an RSA key of 2048 to 8192 bits.
+    #[error("neither a P-256 private key nor an RSA one of 2048 to 8192 bits")]
+    NotSigning,
+    /// The provider refused to sign.
+    #[error("the signature could not be made")]
+    Signing(#[source] aws_lc_rs::error::Unspecified),
+}
 
 /// What a key signs with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -205,7 +218,7 @@ impl PublicKey {
 
 /// The key id of a key whose required members, in the order of RFC 7638 §3.3, are `members`.
 fn thumbprint(members: &str) -> String {
-    uuid_shaped(&digest::sha256(members.as_bytes()))
+    uuid_shaped(&octets::sha256(members.as_bytes()))
 }
 
 /// The first 16 bytes of a hash as a version-8 UUID (RFC 9562 §5.8: "custom").

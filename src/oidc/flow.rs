@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 
-use crate::crypto::{digest, random};
+use crate::crypto::octets;
 use crate::jose::mismatch::Mismatch;
 use crate::message::form;
 use crate::oidc::discovery::Metadata;
@@ -57,7 +57,7 @@ impl fmt::Debug for Pending {
 impl Pending {
     /// Creates the values: `state`, and random tokens as `settings` require.
     pub(crate) fn new(state: String, settings: &Settings) -> Self {
-        let token_for = |binding| (binding == Binding::Required).then(random::token);
+        let token_for = |binding| (binding == Binding::Required).then(octets::token);
         // RFC 7636 §4.1 recommends 256 bits: 43 characters of base64url.
         Self { state, nonce: token_for(settings.nonce), code_verifier: token_for(settings.pkce), max_age: None }
     }
@@ -104,7 +104,7 @@ pub(crate) fn begin(settings: &Settings, metadata: &Metadata, request: &LoginReq
     let max_age = request.extra_params.get("max_age").map(|seconds| seconds.parse().unwrap_or(0));
     let pending = Pending { max_age, ..Pending::new(request.state.clone(), settings) };
     // RFC 7636 §4.2. Not by `openidconnect`: it hashes with a crypto provider of its own.
-    let challenge = |verifier: &String| URL_SAFE_NO_PAD.encode(digest::sha256(verifier.as_bytes()));
+    let challenge = |verifier: &String| URL_SAFE_NO_PAD.encode(octets::sha256(verifier.as_bytes()));
     let challenge = pending.code_verifier.as_ref().map(challenge);
     let always = [
         ("client_id", settings.client_id.as_str()),

@@ -10,7 +10,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
 
 use crate::clock::Timestamp;
-use crate::crypto::{compare, digest};
+use crate::crypto::octets;
 use crate::identity::Claims;
 use crate::jose::mismatch::Mismatch;
 use crate::jose::verify::{self, Verified};
@@ -33,7 +33,7 @@ pub(crate) enum Nonce<'e> {
 
 /// The hash of the nonce that a session stores: 72 bits, enough to detect the nonce of another sign-in.
 pub(crate) fn nonce_hash(nonce: &str) -> String {
-    URL_SAFE_NO_PAD.encode(&digest::sha256(nonce.as_bytes())[..9])
+    URL_SAFE_NO_PAD.encode(&octets::sha256(nonce.as_bytes())[..9])
 }
 
 /// The context of an ID token: the client and the other values of the response.
@@ -66,7 +66,7 @@ pub(crate) fn check(token: Verified, context: &Context<'_>) -> Result<Said, IdTo
     // OIDC Core §3.1.3.8.
     if let Some(said) = text(claims, "at_hash")? {
         let hash = token.algorithm().half_hash(context.access_token);
-        if !compare::equal(said.as_bytes(), hash.as_bytes()) {
+        if !octets::equal(said.as_bytes(), hash.as_bytes()) {
             return Err(IdTokenFault::AccessTokenHash);
         }
     }
@@ -121,11 +121,11 @@ fn check_nonce(claims: &Claims, expected: Nonce<'_>) -> Result<(), IdTokenFault>
     };
     let is_right = match (expected, said) {
         (Nonce::Sent(_), None) => return Err(IdTokenFault::Nonce(NonceFault::Missing)),
-        (Nonce::Sent(sent), Some(said)) => compare::equal(said.as_bytes(), sent.as_bytes()),
+        (Nonce::Sent(sent), Some(said)) => octets::equal(said.as_bytes(), sent.as_bytes()),
         (Nonce::NotSent | Nonce::OfLogin(_), None) => true,
         (Nonce::OfLogin(None), Some(_)) => true,
         (Nonce::NotSent, Some(_)) => false,
-        (Nonce::OfLogin(Some(hash)), Some(said)) => compare::equal(nonce_hash(said).as_bytes(), hash.as_bytes()),
+        (Nonce::OfLogin(Some(hash)), Some(said)) => octets::equal(nonce_hash(said).as_bytes(), hash.as_bytes()),
     };
     if is_right { Ok(()) } else { Err(foreign) }
 }

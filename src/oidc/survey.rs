@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::crypto::random;
+use crate::crypto::octets;
 use crate::jose::compact::Algorithm;
 use crate::oidc::Client;
 use crate::oidc::caller::{Endpoint, get};
@@ -104,8 +104,8 @@ impl Client {
     /// Redeems a made-up code. If the credentials are right, the provider refuses the code; otherwise it refuses the client.
     async fn survey_credentials(&self, metadata: &Metadata, survey: &mut Survey) {
         let settings = &self.provider.settings;
-        let code = Secret::new(format!("vestibule-check-{}", random::token()));
-        let pending = Pending::new(random::token(), settings);
+        let code = Secret::new(format!("vestibule-check-{}", octets::token()));
+        let pending = Pending::new(octets::token(), settings);
         // `.invalid` belongs to nobody (RFC 2606 §2).
         let redirect_uri = "https://vestibule.invalid/oauth2/idpresponse".to_owned();
         let grant = CodeGrant { code: &code, pending: &pending, redirect_uri };

@@ -14,7 +14,7 @@ use crate::message::{Request, cookie, forwarded, framing};
 use crate::proxy::reserved::{self, Answering};
 use crate::proxy::snapshot::{Selected, Snapshot};
 use crate::rule::Rule;
-use crate::rule::facts::Facts;
+use crate::rule::condition::Facts;
 
 /// A request with the answer to who answers it.
 pub(crate) struct Decided<'s> {

@@ -4,14 +4,24 @@ use std::borrow::Cow;
 use std::fmt;
 use std::net::IpAddr;
 
-use http::{HeaderName, Method, header};
+use http::{HeaderMap, HeaderName, Method, header};
 use ipnet::IpNet;
 use percent_encoding::percent_decode_str;
 
 use crate::message::uri::authority::canonical_host;
-use crate::message::uri::is_forwardable;
-use crate::rule::facts::Facts;
+use crate::message::uri::{CanonicalRequest, is_forwardable};
 use crate::rule::pattern::{Case, Pattern};
+
+/// The parts of a request that conditions can use: a borrowed view.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Facts<'r> {
+    /// Method, host, path and query, parsed once.
+    pub(crate) request: &'r CanonicalRequest,
+    /// The headers of the client. Protected names were removed before.
+    pub(crate) headers: &'r HeaderMap,
+    /// The address of the peer, or the address that a trusted peer names.
+    pub(crate) client: IpAddr,
+}
 
 /// One condition.
 #[derive(Clone, Debug)]

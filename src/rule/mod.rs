@@ -1,17 +1,15 @@
 //! Finds the rule that matches a request. This room does not depend on actions.
 //!
-//! A [`RuleSet`] has a payload of any type. Conditions use only [`facts::Facts`], so the request that matched is the request
+//! A [`RuleSet`] has a payload of any type. Conditions use only [`condition::Facts`], so the request that matched is the request
 //! that the target receives.
 
 pub(crate) mod condition;
-pub(crate) mod facts;
 mod index;
 pub(crate) mod pattern;
 
 use std::sync::Arc;
 
-use condition::Condition;
-use facts::Facts;
+use condition::{Condition, Facts};
 use index::Index;
 
 /// The name of the default actions, in the access log and metrics.

@@ -19,8 +19,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
+use crate::crypto::octets;
 use crate::crypto::sealed::Sealer;
-use crate::crypto::{compare, digest};
 use crate::message::cookie;
 use crate::session::error::Error;
 use crate::session::purpose::Purpose;
@@ -171,7 +171,7 @@ impl PendingLogins {
         let text = self.text(&tag(state), headers).ok_or(Error::Invalid)?;
         let plain = self.sealer.open_bytes(&Purpose::PendingLogin.context(&self.base, host), &text)?;
         let kept: Kept<T> = serde_json::from_slice(&unpacked(&plain)?).map_err(|_| Error::Invalid)?;
-        if !compare::equal(kept.state.as_bytes(), state.as_bytes()) {
+        if !octets::equal(kept.state.as_bytes(), state.as_bytes()) {
             return Err(Error::Invalid);
         }
         let is_expired = now.since(Timestamp::from_millis(kept.issued_at)) > LOGIN_WINDOW;
@@ -337,7 +337,7 @@ fn split(rest: &[u8]) -> Option<(&[u8], usize)> {
 /// Eight characters that distinguish the cookies of one attempt, or one action, from another. The tag proves nothing: the
 /// encrypted value contains the whole `state`.
 pub(crate) fn tag(state: &str) -> String {
-    URL_SAFE_NO_PAD.encode(&digest::sha256(state.as_bytes())[..6])
+    URL_SAFE_NO_PAD.encode(&octets::sha256(state.as_bytes())[..6])
 }
 
 const fn is_tag_byte(byte: u8) -> bool {

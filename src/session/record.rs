@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::clock::Timestamp;
-use crate::crypto::random;
+use crate::crypto::octets;
 use crate::identity::Identity;
 use crate::secret::Secret;
 
@@ -15,7 +15,7 @@ pub(crate) struct SessionId(pub(super) [u8; 16]);
 impl SessionId {
     /// An id that no other session has.
     pub(crate) fn random() -> Self {
-        Self(random::bytes())
+        Self(octets::random())
     }
 }
 

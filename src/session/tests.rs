@@ -28,7 +28,7 @@ fn sessions() -> Sessions {
 
 /// A session whose access token has `bytes` characters that do not compress.
 pub(super) fn session(bytes: usize) -> Session {
-    let noise: String = (0..).map(|_| crate::crypto::random::token()).take(bytes / 43 + 1).collect();
+    let noise: String = (0..).map(|_| crate::crypto::octets::token()).take(bytes / 43 + 1).collect();
     let claims = json!({"email": "alice@example.com", "groups": ["a", "b"]});
     Session {
         id: SessionId::random(),

@@ -3,7 +3,7 @@
 //! Frames are not validated: their content concerns only the client and the target. The boundaries are needed because
 //! our own closing frame can only be sent between two frames.
 
-use crate::crypto::random;
+use crate::crypto::octets;
 
 /// Maximum size of a frame's head: two bytes, eight of length, four of mask.
 const HEAD_BYTES_MAX: usize = 14;
@@ -122,7 +122,7 @@ impl Cause {
 
     /// The closing frame, as a client sends it: masked (§5.3).
     pub(super) fn to_target(self) -> Vec<u8> {
-        let (payload, mask) = (self.payload(), random::bytes::<4>());
+        let (payload, mask) = (self.payload(), octets::random::<4>());
         let mut frame = vec![0x80 | CLOSE, 0x80 | u8::try_from(payload.len()).unwrap_or_default()];
         frame.extend_from_slice(&mask);
         frame.extend(payload.iter().zip(mask.iter().cycle()).map(|(byte, mask)| byte ^ mask));

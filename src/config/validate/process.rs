@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::admin;
-use crate::admin::settings::Settings as Admin;
+use crate::admin::Settings as Admin;
 use crate::config::document::findings::Reported;
 use crate::config::document::path::Path;
 use crate::config::raw;
@@ -26,7 +26,7 @@ pub(super) fn admin(raw: Option<&written::Admin>, at: &Path, context: &mut Conte
     let hosts = raw.map(|raw| admin_hosts(&raw.hosts, &at.key("hosts"), context)).unwrap_or_default();
     let address = match raw.and_then(|raw| raw.address.as_deref()) {
         Some(address) => value::address(address, &at.key("address"), &mut context.found)?,
-        None => admin::settings::DEFAULT_ADDRESS,
+        None => admin::DEFAULT_ADDRESS,
     };
     Ok(Admin { address, hosts })
 }

@@ -17,7 +17,7 @@ use crate::config::validate::action::Logins;
 use crate::config::validate::context::Context;
 use crate::config::validate::listener::{self, ClientSpeaks};
 use crate::config::validate::{keys, process, value};
-use crate::crypto::digest;
+use crate::crypto::octets;
 use crate::identity::Claims;
 use crate::jose::signing_key::Algorithm;
 use crate::secret::Secret;
@@ -244,7 +244,7 @@ fn subject(subject: String, taken: &mut Taken, at: &Path, context: &mut Context<
 
 /// A stable subject for all restarts and replicas. It does not reveal the user name.
 fn made_subject(issuer: &str, username: &str) -> String {
-    let hash = digest::sha256(format!("vestibule subject\n{issuer}\n{username}").as_bytes());
+    let hash = octets::sha256(format!("vestibule subject\n{issuer}\n{username}").as_bytes());
     hash[..16].iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

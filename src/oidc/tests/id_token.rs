@@ -4,7 +4,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
 use super::scripted::*;
-use crate::crypto::digest;
+use crate::crypto::octets;
 use crate::jose::compact::Error as Form;
 use crate::jose::verify::Fault;
 use crate::oidc::error::IdTokenFault;
@@ -188,9 +188,9 @@ async fn j_a_subject_names_a_user() {
 #[tokio::test]
 async fn j_at_hash_binds_the_access_token() {
     let world = world();
-    let hash = URL_SAFE_NO_PAD.encode(&digest::sha256(b"ACCESS-TOKEN")[..16]);
+    let hash = URL_SAFE_NO_PAD.encode(&octets::sha256(b"ACCESS-TOKEN")[..16]);
     world.login_with(|claims| claims["at_hash"] = json!(hash)).await.expect("the right hash");
-    let other = URL_SAFE_NO_PAD.encode(&digest::sha256(b"OTHER")[..16]);
+    let other = URL_SAFE_NO_PAD.encode(&octets::sha256(b"OTHER")[..16]);
     for wrong in [other, String::new(), hash[..20].to_owned(), format!("{hash}==")] {
         let result = world.login_with(|claims| claims["at_hash"] = json!(wrong)).await;
         assert_eq!(fault(result), IdTokenFault::AccessTokenHash, "{wrong}");

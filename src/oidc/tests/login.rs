@@ -9,7 +9,7 @@ use url::Url;
 
 use super::scripted::*;
 use crate::backchannel::call::Error as CallError;
-use crate::crypto::digest;
+use crate::crypto::octets;
 use crate::oidc::error::{Error, IdTokenFault, NonceFault};
 use crate::oidc::settings::{Binding, ClientAuth};
 use crate::oidc::{Callback, Client, LoginRequest, is_reserved_parameter};
@@ -100,7 +100,7 @@ async fn the_request_has_the_albs_order_and_encoding() {
         .into_iter()
         .collect();
     let begun = world.client.begin(request).await.expect("begins");
-    let challenge = URL_SAFE_NO_PAD.encode(digest::sha256(verifier_of(&begun.pending).as_bytes()));
+    let challenge = URL_SAFE_NO_PAD.encode(octets::sha256(verifier_of(&begun.pending).as_bytes()));
     let expected = format!(
         "https://issuer.test/authorize?client_id=dashboard\
          &redirect_uri=https%3A%2F%2Fapp.test%2Foauth2%2Fidpresponse&response_type=code&scope=openid%20email\

@@ -278,7 +278,7 @@ pub(super) fn login_request() -> LoginRequest {
     LoginRequest {
         redirect_uri: CALLBACK.into(),
         scope: "openid email".into(),
-        state: crate::crypto::random::token(),
+        state: crate::crypto::octets::token(),
         extra_params: BTreeMap::new(),
     }
 }

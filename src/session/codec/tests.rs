@@ -17,7 +17,7 @@ fn d_09_a_compressed_bomb_is_not_unpacked() {
 
 #[test]
 fn what_grows_much_and_what_hardly_grows_are_inflated_whole() {
-    let random = crate::crypto::random::bytes::<5000>().to_vec();
+    let random = crate::crypto::octets::random::<5000>().to_vec();
     for plain in [vec![], b"x".to_vec(), random, vec![b' '; PLAIN_BYTES_MAX]] {
         assert_eq!(inflated(&deflated(&plain)[1..]), Ok(plain));
     }

@@ -117,7 +117,7 @@ fn garbage_under_our_names_makes_room_first() {
 
 #[test]
 fn a_login_that_does_not_fit_is_not_kept() {
-    let login = || (0..1000).map(|_| crate::crypto::random::token()).collect::<String>();
+    let login = || (0..1000).map(|_| crate::crypto::octets::token()).collect::<String>();
     assert_eq!(logins().save(HOST, "a", login(), &HeaderMap::new(), NOW).err(), Some(Error::TooLarge));
     let logins = PendingLogins::new(&settings([1]), BASE.into(), 1 << 20);
     let large = (0..10).map(|_| login()).collect::<String>();
@@ -130,7 +130,7 @@ fn a_login_that_does_not_fit_is_not_kept() {
 
 /// A login of `bytes` random bytes, which do not compress.
 fn long(bytes: usize) -> String {
-    let mut text: String = (0..=bytes / 43).map(|_| crate::crypto::random::token()).collect();
+    let mut text: String = (0..=bytes / 43).map(|_| crate::crypto::octets::token()).collect();
     text.truncate(bytes);
     text
 }

@@ -11,7 +11,7 @@ use argon2::{Algorithm, Argon2, Params, Version};
 use icu_normalizer::ComposingNormalizerBorrowed;
 use tokio::sync::Semaphore;
 
-use crate::crypto::random;
+use crate::crypto::octets;
 use crate::secret::Secret;
 
 /// The parameters that OWASP recommends first for Argon2id: 19 MiB, two passes, one lane.
@@ -48,7 +48,7 @@ pub(crate) enum Error {
 
 /// Hashes a password for the configuration: Argon2id, m=19456, t=2, p=1, in PHC format. Takes tens of milliseconds.
 pub(crate) fn hash(password: &Secret<String>) -> Secret<String> {
-    let salt = SaltString::encode_b64(&random::bytes::<16>()).expect("16 bytes are a salt");
+    let salt = SaltString::encode_b64(&octets::random::<16>()).expect("16 bytes are a salt");
     let params = Params::new(MEMORY_KIB, PASSES, LANES, None).expect("OWASP's parameters are valid");
     let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
     let text = normal(password);
@@ -176,14 +176,14 @@ pub(crate) fn costs<'h>(hashes: impl IntoIterator<Item = &'h Secret<String>>) ->
 
 /// A hash with this cost and with random salt and output, so that no known password matches.
 fn stand_in((memory, passes, lanes): Cost) -> Secret<String> {
-    let salt = SaltString::encode_b64(&random::bytes::<16>()).expect("16 bytes are a salt");
+    let salt = SaltString::encode_b64(&octets::random::<16>()).expect("16 bytes are a salt");
     let params = Params::new(memory, passes, lanes, None).expect("the costs of a hash that was read");
     let hash = PasswordHash {
         algorithm: Ident::new_unwrap("argon2id"),
         version: Some(19),
         params: ParamsString::try_from(&params).expect("parameters have a text"),
         salt: Some(Salt::from(&salt)),
-        hash: argon2::password_hash::Output::new(&random::bytes::<32>()).ok(),
+        hash: argon2::password_hash::Output::new(&octets::random::<32>()).ok(),
     };
     Secret::new(hash.to_string())
 }

@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use url::{Host, Url};
 
-use crate::crypto::{compare, digest};
+use crate::crypto::octets;
 use crate::jose::signing_key::Algorithm;
 use crate::secret::Secret;
 use crate::user_pool::settings::{ClientSettings, Pkce};
@@ -62,8 +62,8 @@ impl Client {
     /// Whether `secret` is the secret of this client. Always false for a public client.
     pub(crate) fn has_secret(&self, secret: &Secret<String>) -> bool {
         // Hashes are compared, so that the time does not reveal the length either.
-        let hash = |secret: &Secret<String>| digest::sha256(secret.expose().as_bytes());
-        self.0.client_secret.as_ref().is_some_and(|own| compare::equal(&hash(own), &hash(secret)))
+        let hash = |secret: &Secret<String>| octets::sha256(secret.expose().as_bytes());
+        self.0.client_secret.as_ref().is_some_and(|own| octets::equal(&hash(own), &hash(secret)))
     }
 
     /// Whether `uri` is a registered redirect URI (attacks U-07).

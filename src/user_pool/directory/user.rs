@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use icu_normalizer::ComposingNormalizerBorrowed;
 
-use crate::crypto::digest;
+use crate::crypto::octets;
 use crate::identity::Claims;
 use crate::secret::Secret;
 use crate::user_pool::settings::UserSettings;
@@ -57,7 +57,7 @@ impl User {
     /// Creates a user of the configuration. `None` if the name is invalid; the configuration was validated before.
     pub(crate) fn new(settings: UserSettings) -> Option<Self> {
         let hash =
-            digest::sha256(&[b"vestibule pool credential\0", settings.password_hash.expose().as_bytes()].concat());
+            octets::sha256(&[b"vestibule pool credential\0", settings.password_hash.expose().as_bytes()].concat());
         Some(Self {
             name: UserName::parse(&settings.username)?,
             subject: settings.subject,

@@ -6,7 +6,7 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
-use crate::crypto::random;
+use crate::crypto::octets;
 use crate::message::cookie;
 
 /// How long a browser keeps its value. It outlives the forms that are bound to it.
@@ -28,7 +28,7 @@ fn is_base64url(byte: u8) -> bool {
 
 /// A new random value for a browser.
 pub(crate) fn new_browser() -> String {
-    random::token()
+    octets::token()
 }
 
 /// Sets the cookie `name` with the random value. `Lax`, so that a second tab opened by a relying party does not replace it.

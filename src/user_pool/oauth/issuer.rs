@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::clock::Timestamp;
-use crate::crypto::{digest, random};
+use crate::crypto::octets;
 use crate::identity::{Claims, Identity};
 use crate::jose::compact::{Compact, Kind};
 use crate::jose::key_set::KeySet;
@@ -162,7 +162,7 @@ impl Issuer {
                 "aud": self.at(routes::USERINFO),
                 "exp": (now + self.token_lifetime).seconds(),
                 "iat": now.seconds(),
-                "jti": random::token(),
+                "jti": octets::token(),
                 "client_id": grant.client_id,
                 "scope": scope,
                 "auth_time": grant.auth_time,
@@ -262,5 +262,5 @@ pub(crate) fn supposed_users(settings: &Settings, scope: &str) -> Vec<Identity> 
 
 /// `at_hash` (OIDC Core §3.1.3.6).
 fn left_half(token: &Secret<String>) -> String {
-    URL_SAFE_NO_PAD.encode(&digest::sha256(token.expose().as_bytes())[..16])
+    URL_SAFE_NO_PAD.encode(&octets::sha256(token.expose().as_bytes())[..16])
 }

@@ -18,7 +18,7 @@ use url::Url;
 
 use super::*;
 use crate::clock::{ManualClock, Timestamp};
-use crate::crypto::{aead, digest};
+use crate::crypto::{aead, octets};
 use crate::jose::signing_key::{Algorithm, SigningKey};
 use crate::message::form;
 use crate::secret::Secret;
@@ -249,7 +249,7 @@ impl Browser<'_> {
 
 /// The path of a good authorization request with some parameters changed; an empty value takes one out.
 fn authorize_path(changes: &[(&str, &str)]) -> String {
-    let challenge = URL_SAFE_NO_PAD.encode(digest::sha256(VERIFIER.as_bytes()));
+    let challenge = URL_SAFE_NO_PAD.encode(octets::sha256(VERIFIER.as_bytes()));
     let mut fields = vec![
         ("response_type", "code"),
         ("client_id", "dashboard"),

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
-use crate::crypto::random;
+use crate::crypto::octets;
 use crate::user_pool::directory::user::User;
 use crate::user_pool::seal::{Purpose, Seal};
 
@@ -31,7 +31,7 @@ impl KnownBrowser {
     pub(crate) fn of(user: &User, before: Option<&Self>, now: Timestamp) -> Self {
         let before = before.filter(|before| before.is_of(user));
         Self {
-            id: before.map_or_else(random::token, |before| before.id.clone()),
+            id: before.map_or_else(octets::token, |before| before.id.clone()),
             subject: user.subject().to_owned(),
             expires_at: (now + LIFETIME).seconds(),
         }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
-use crate::crypto::random;
+use crate::crypto::octets;
 use crate::user_pool::directory::user::User;
 use crate::user_pool::seal::{Purpose, Seal};
 use crate::user_pool::shares::{Bounds, Found, Shares};
@@ -76,9 +76,9 @@ impl Sessions {
             Some(former) if former.subject == user.subject() => former.id.clone(),
             Some(former) => {
                 self.end(former, now);
-                random::token()
+                octets::token()
             }
-            None => random::token(),
+            None => octets::token(),
         };
         Session {
             id,

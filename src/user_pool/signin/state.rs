@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
-use crate::crypto::compare;
+use crate::crypto::octets;
 use crate::user_pool::seal::{Purpose, Seal};
 
 /// Lifetime of a form: the same as that of a sign-in at the relying party (ALB §2.4).
@@ -53,7 +53,7 @@ pub(crate) fn receive<T: DeserializeOwned>(
     if now.since(Timestamp::from_seconds(carried.made_at)) > FORM_LIFETIME {
         return Err(Refused::Expired(carried.value));
     }
-    if !browser.is_some_and(|browser| compare::equal(carried.browser.as_bytes(), browser.as_bytes())) {
+    if !browser.is_some_and(|browser| octets::equal(carried.browser.as_bytes(), browser.as_bytes())) {
         return Err(Refused::OtherBrowser(carried.value));
     }
     Ok(carried.value)

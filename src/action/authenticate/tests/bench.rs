@@ -20,7 +20,7 @@ use crate::action::visitor::Visitor;
 use crate::backchannel::call::{Backchannel, Error as CallError};
 use crate::claims::ClaimsHeaders;
 use crate::clock::{Clock, ManualClock, Timestamp};
-use crate::crypto::{aead, random};
+use crate::crypto::{aead, octets};
 use crate::drain::{self, Control, Drain, Draining};
 use crate::exchange::Exchange;
 use crate::exchange::connection::Connection;
@@ -94,7 +94,7 @@ impl Provider {
     /// What the user does at the provider: answers the callback's query.
     pub(super) fn sign_in(&self, location: &str) -> String {
         let query = query(location);
-        let code = random::token();
+        let code = octets::token();
         self.change(|script| drop(script.nonces.insert(code.clone(), query["nonce"].clone())));
         format!("code={code}&state={}", query["state"])
     }
@@ -141,7 +141,7 @@ impl Provider {
             *response.status_mut() = StatusCode::BAD_REQUEST;
             return response;
         };
-        script.refresh_token = random::token();
+        script.refresh_token = octets::token();
         let now = self.clock.now().seconds();
         let mut payload = json!({
             "iss": ISSUER, "sub": script.subject, "aud": "dashboard", "iat": now, "exp": now + script.lifetime,
@@ -151,7 +151,7 @@ impl Provider {
         members.extend(script.claims.as_object().expect("an object").clone());
         let id_token = self.key.compact(&json!({"alg": "ES256", "kid": self.key.kid()}), &payload).expect("signs");
         let mut tokens = json!({
-            "access_token": format!("access {}", random::token()).replace(' ', "-"), "token_type": "Bearer",
+            "access_token": format!("access {}", octets::token()).replace(' ', "-"), "token_type": "Bearer",
             "expires_in": script.lifetime, "id_token": id_token,
         });
         if script.refresh_tokens {

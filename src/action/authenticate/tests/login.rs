@@ -50,7 +50,7 @@ async fn a_form_begins_no_login_because_it_would_be_lost() {
 async fn r_21_a_long_address_is_kept() {
     let bench = Bench::new();
     let mut browser = Browser::default();
-    for query in ["x".repeat(3000), "\\".repeat(2000), crate::crypto::random::token().repeat(200)] {
+    for query in ["x".repeat(3000), "\\".repeat(2000), crate::crypto::octets::token().repeat(200)] {
         let callback = begin(&bench, &mut browser, &format!("https://app.test/?{query}")).await;
         assert_eq!(come_back(&bench, &mut browser, &callback).await.location(), format!("/?{query}"));
         browser.jar.clear();
@@ -326,7 +326,7 @@ async fn a_provider_that_is_down_refuses_logins_and_nothing_else() {
 #[tokio::test]
 async fn claims_that_do_not_fit_are_refused_and_leave_no_session() {
     let bench = Bench::new();
-    let noise: String = (0..500).map(|_| crate::crypto::random::token()).collect();
+    let noise: String = (0..500).map(|_| crate::crypto::octets::token()).collect();
     bench.provider.change(|script| script.claims = serde_json::json!({ "noise": noise }));
     let mut browser = Browser::default();
     let reply = browser.sign_in(&bench).await;

@@ -9,7 +9,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
-use crate::crypto::{compare, digest, random};
+use crate::crypto::octets;
 use crate::secret::Secret;
 use crate::user_pool::oauth::grant::record::{Grant, Pending, Presented};
 use crate::user_pool::seal::{Purpose, Seal};
@@ -57,7 +57,7 @@ impl Codes {
 
     /// Issues a code.
     pub(crate) fn issue(&self, pending: Pending, now: Timestamp) -> Secret<String> {
-        let id = URL_SAFE_NO_PAD.encode(random::bytes::<16>());
+        let id = URL_SAFE_NO_PAD.encode(octets::random::<16>());
         Secret::new(self.seal.seal(Purpose::Code, &Code { id, made_at_ms: now.millis(), pending }))
     }
 
@@ -115,8 +115,8 @@ fn fits(pending: &Pending, presented: &Presented<'_>) -> bool {
 fn fits_verifier(challenge: Option<&str>, verifier: Option<&str>) -> bool {
     match (challenge, verifier) {
         (Some(challenge), Some(verifier)) => {
-            let expected = URL_SAFE_NO_PAD.encode(digest::sha256(verifier.as_bytes()));
-            compare::equal(expected.as_bytes(), challenge.as_bytes())
+            let expected = URL_SAFE_NO_PAD.encode(octets::sha256(verifier.as_bytes()));
+            octets::equal(expected.as_bytes(), challenge.as_bytes())
         }
         (None, None) => true,
         _ => false,

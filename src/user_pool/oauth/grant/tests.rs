@@ -2,7 +2,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::*;
-use crate::crypto::{aead, digest};
+use crate::crypto::{aead, octets};
 
 const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
 
@@ -25,7 +25,7 @@ fn grant_of(subject: &str) -> Grant {
 }
 
 fn issue_to(grants: &Grants, subject: &str, now: Timestamp) -> Secret<String> {
-    let code_challenge = Some(URL_SAFE_NO_PAD.encode(digest::sha256(b"verifier")));
+    let code_challenge = Some(URL_SAFE_NO_PAD.encode(octets::sha256(b"verifier")));
     let grant = grant_of(subject);
     grants.issue(Pending { grant, redirect_uri: "https://app/cb".into(), code_challenge, nonce: None }, now)
 }

@@ -255,7 +255,7 @@ async fn an_id_token_holds_what_openid_connect_prescribes() {
     let now = START.seconds();
     assert_eq!(id["iss"], ISSUER);
     assert_eq!((&id["iat"], &id["auth_time"], &id["exp"]), (&json!(now), &json!(now), &json!(now + 3600)));
-    let hash = digest::sha256(tokens["access_token"].as_str().expect("a token").as_bytes());
+    let hash = octets::sha256(tokens["access_token"].as_str().expect("a token").as_bytes());
     assert_eq!(id["at_hash"], URL_SAFE_NO_PAD.encode(&hash[..16]));
     assert_eq!(tokens["token_type"], "Bearer");
     assert_eq!(tokens["expires_in"], 3600);
