@@ -11,9 +11,11 @@ use crate::action::requirement::{Answer, Explained};
 use crate::action::settings::{AuthorizeMode, AuthorizeSettings};
 use crate::action::visitor::Visitor;
 use crate::exchange::Exchange;
-use crate::exchange::rejection::{Reason, Rejection, WayOn};
+use crate::exchange::rejection::{Reason, Rejection};
 use crate::identity::Identity;
 use crate::message::uri::CanonicalRequest;
+use crate::page::link::Link;
+use crate::page::{Sentence, Text};
 use crate::telemetry::line_budget::LineBudget;
 use crate::telemetry::metrics::{Counter, Registry};
 
@@ -138,18 +140,19 @@ impl Authorize {
     /// Says who is signed in, and how to go on: in sentences to people, in members of a JSON object to programs.
     fn refusal(&self, reason: Reason, visitor: &Visitor, canonical: &CanonicalRequest) -> Rejection {
         let (name, provider) = (visitor.display_name(), visitor.reidentify().provider());
-        let mut rejection = Rejection::from(reason)
-            .note(format!("You are signed in as {name} with “{provider}”."))
-            .fact("signed_in_as", name)
-            .fact("provider", provider.to_owned());
+        let who = Sentence::from(Text::AccessSignedInAs).named("user", &*name).named("provider", provider);
+        let mut rejection =
+            Rejection::from(reason).note(who).fact("signed_in_as", name).fact("provider", provider.to_owned());
         if self.settings.reveal {
             let required = self.settings.requirement.to_string().replace('`', "");
-            rejection = rejection.note(format!("Required: {required}.")).fact("required", required);
+            let note = Sentence::from(Text::AccessRequired).quoted("requirement", &*required);
+            rejection = rejection.note(note).fact("required", required);
         }
         if let Some(contact) = &self.settings.contact {
-            rejection = rejection.note(format!("Ask for access: {contact}")).fact("contact", contact.clone());
+            let note = Sentence::from(Text::AccessContact).quoted("contact", contact);
+            rejection = rejection.note(note).fact("contact", contact.clone());
         }
-        visitor.reidentify().offer(rejection, canonical).offer(WayOn::same_address("Try again"))
+        visitor.reidentify().offer(rejection, canonical).offer(Link::same_address(Text::LinkTryAgain))
     }
 
     fn report(&self, lines: &LineBudget, exchange: &Exchange, visitor: &Visitor) {

@@ -30,6 +30,7 @@ use crate::listener::certificate::Certificates;
 use crate::message::WholeResponse;
 use crate::message::header::Protected;
 use crate::oidc;
+use crate::page::Pages;
 use crate::proxy::snapshot::{Selected, Snapshot};
 use crate::rule::{self, Rule, RuleSet};
 use crate::session::names::OurCookies;
@@ -68,7 +69,8 @@ impl Assembled {
     ///
     /// Returns an error if the system lacks something that the configuration needs.
     pub(crate) fn new(config: Config, clock: &Clock, registry: &Registry, control: &Control) -> Result<Self, Error> {
-        let providers = Providers::new(config.providers, config.user_pools, &config.paths, clock, registry)?;
+        let pages = Arc::new(Pages::default());
+        let providers = Providers::new(config.providers, config.user_pools, &config.paths, &pages, clock, registry)?;
         let clients = providers.watch(control);
         let now = clock.instant();
         let groups: Vec<_> =
@@ -78,6 +80,7 @@ impl Assembled {
             session,
             claims,
             paths: Arc::clone(&config.paths),
+            pages: Arc::clone(&pages),
             memory: Memory::new(registry),
             control: control.clone(),
             clock: clock.clone(),
@@ -91,6 +94,7 @@ impl Assembled {
             our_cookies,
             told: Arc::default(),
             providers,
+            pages,
             services,
             places,
             protected: Arc::new(Protected::new(owned)),
@@ -138,6 +142,7 @@ impl Assembled {
 /// The inputs for building listeners.
 struct Parts {
     providers: Providers,
+    pages: Arc<Pages>,
     /// Present when a rule authenticates; validation has checked that.
     services: Option<Services>,
     /// The index of each target group among the upstream clients of a worker.
@@ -181,6 +186,7 @@ impl Parts {
             method_override: settings.method_override,
             endpoints,
             pools: self.providers.pools(),
+            pages: Arc::clone(&self.pages),
         };
         let expiries = |certificates: &Arc<Certificates>| certificates.expiry_gauges(&settings.name, &self.registry);
         Listener {

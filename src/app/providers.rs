@@ -19,6 +19,7 @@ use crate::jose::signing_key::Algorithm;
 use crate::oidc;
 use crate::oidc::settings::{ClientAuth, Endpoints, Logout, Settings};
 use crate::oidc::survey::Survey;
+use crate::page::Pages;
 use crate::telemetry::metrics::Registry;
 use crate::user_pool::settings::{ClientSettings, Pkce};
 use crate::user_pool::{InProcess, UserPool};
@@ -46,6 +47,7 @@ impl Providers {
         providers: Vec<ProviderConfig>,
         pools: Vec<UserPoolConfig>,
         paths: &Paths,
+        pages: &Arc<Pages>,
         clock: &Clock,
         registry: &Registry,
     ) -> Result<Self, Error> {
@@ -56,7 +58,7 @@ impl Providers {
         }
         let user_pools = pools
             .into_iter()
-            .map(|pool| (Arc::clone(&pool.settings.name), embedded(pool, paths, clock, registry)))
+            .map(|pool| (Arc::clone(&pool.settings.name), embedded(pool, paths, pages, clock, registry)))
             .collect();
         Ok(Self { oidc, user_pools })
     }
@@ -129,7 +131,13 @@ fn is_plain_and_local(settings: &Settings) -> bool {
     given.chain(Url::parse(&settings.issuer)).any(is_local)
 }
 
-fn embedded(pool: UserPoolConfig, paths: &Paths, clock: &Clock, registry: &Registry) -> (Provider, Arc<UserPool>) {
+fn embedded(
+    pool: UserPoolConfig,
+    paths: &Paths,
+    pages: &Arc<Pages>,
+    clock: &Clock,
+    registry: &Registry,
+) -> (Provider, Arc<UserPool>) {
     let UserPoolConfig { mut settings, applications } = pool;
     settings.clients.push(own_client(&applications, paths));
     let issuer = settings.issuer.as_str().trim_end_matches('/');
@@ -138,7 +146,7 @@ fn embedded(pool: UserPoolConfig, paths: &Paths, clock: &Clock, registry: &Regis
         token_endpoint_auth_method: Some(ClientAuth::None),
         ..Settings::new(&settings.name, issuer, OWN_CLIENT_ID)
     };
-    let pool = Arc::new(UserPool::new(settings, clock.clone(), registry));
+    let pool = Arc::new(UserPool::new(settings, Arc::clone(pages), clock.clone(), registry));
     let in_process: Arc<dyn Backchannel> = Arc::new(InProcess::new(Arc::clone(&pool)));
     let client = Arc::new(oidc::Client::new(client, in_process, clock.clone(), registry));
     (Provider { client, logout: Logout::Auto }, pool)

@@ -6,26 +6,27 @@ use std::fmt::Write as _;
 use http::{HeaderValue, StatusCode, header};
 
 use crate::exchange::Exchange;
-use crate::exchange::rejection::{Help, Opens, Reason, Rejection, WayOn};
-use crate::exchange::request_id::RequestId;
-use crate::message::Response;
+use crate::exchange::rejection::{Help, Reason, Rejection};
 use crate::message::body::Body;
 use crate::message::media::Preferred;
-use crate::page::{allow_own_frames, document, escape, harden};
+use crate::message::{Response, streamed};
+use crate::page::headers::{Frames, harden};
+use crate::page::link::Link;
+use crate::page::pages::refused::Refused;
+use crate::page::site::NO_FORM;
+use crate::page::translation::english;
+use crate::page::{Text, View};
 
-/// The answer to a request that we refuse, in the form that the client prefers.
-pub(crate) fn render(rejection: &Rejection, exchange: &Exchange, preferred: Preferred) -> Response {
+/// The answer to a request that we refuse, in the form that the client prefers. Programs get English.
+pub(crate) fn render(rejection: &Rejection, exchange: &Exchange, preferred: Preferred, view: View<'_>) -> Response {
     let reason = rejection.reason;
     let status = reason.status();
-    let (content_type, body) = match preferred {
-        Preferred::Html => ("text/html; charset=utf-8", html(rejection, status, exchange.id)),
-        Preferred::Json => ("application/json", json(rejection, status, exchange)),
-        Preferred::Text => ("text/plain; charset=utf-8", text(rejection, status, exchange)),
+    let mut response = match preferred {
+        Preferred::Html => html(rejection, status, exchange, view),
+        Preferred::Json => plain(status, "application/json", json(rejection, status, exchange)),
+        Preferred::Text => plain(status, "text/plain; charset=utf-8", text(rejection, status, exchange)),
     };
-    let mut response = Response::new(Body::full(body));
-    *response.status_mut() = status;
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     if status == StatusCode::UNAUTHORIZED {
         headers.insert(header::WWW_AUTHENTICATE, challenge(reason));
     }
@@ -39,9 +40,6 @@ pub(crate) fn render(rejection: &Rejection, exchange: &Exchange, preferred: Pref
     if matches!(reason, Reason::RequestTransferEncoding | Reason::RequestMalformed | Reason::RequestBodyMalformed) {
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
-    harden(headers);
-    // Pages of the same origin may show the error page in a frame. No click on the page changes anything, so clickjacking gains nothing.
-    allow_own_frames(headers);
     response
 }
 
@@ -51,54 +49,55 @@ fn challenge(reason: Reason) -> HeaderValue {
     HeaderValue::try_from(format!(r#"Session realm="vestibule", error="{}""#, reason.code())).expect("codes are ASCII")
 }
 
-fn html(rejection: &Rejection, status: StatusCode, id: RequestId) -> String {
-    let reason = rejection.reason;
-    let (title, advice, code, status) = (reason.title(), reason.advice(), reason.code(), status.as_u16());
-    let mut links = String::new();
-    for (place, way) in ways(rejection).iter().enumerate() {
-        // The first link is shown as a button.
-        let class = if place == 0 { "button" } else { "more" };
-        let target = match way.opens {
-            Opens::Here => "",
-            Opens::NewTab => " target=\"_blank\" rel=\"noopener\"",
-        };
-        let (href, label) = (escape(&way.href), way.label);
-        let _ = writeln!(links, "<p><a class=\"{class}\" href=\"{href}\"{target}>{label}</a></p>");
-    }
-    let notes: String = rejection.notes().iter().map(|note| format!("<p>{}</p>\n", escape(note))).collect();
-    let main = format!(
-        "<h1>{title}</h1>\n<p>{advice}</p>\n{notes}{links}\
-         <p class=\"small\">{status} · <code>{code}</code><br>Request <code>{id}</code></p>"
-    );
-    document(title, "", &main)
+fn html(rejection: &Rejection, status: StatusCode, exchange: &Exchange, view: View<'_>) -> Response {
+    let page = Refused {
+        view,
+        status: status.as_u16(),
+        code: rejection.reason.code(),
+        notes: rejection.notes(),
+        links: &links(rejection),
+        request_id: Some(exchange.id.as_str()),
+    };
+    // Pages of the same origin may show the error page in a frame.
+    streamed(view.respond(status, &page, NO_FORM, Frames::SameOrigin))
+}
+
+/// An answer for a program.
+fn plain(status: StatusCode, content_type: &'static str, body: String) -> Response {
+    let mut response = Response::new(Body::full(body));
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    harden(response.headers_mut());
+    response
 }
 
 /// The links of the rejection, or the default links of its reason.
-fn ways(rejection: &Rejection) -> Cow<'_, [WayOn]> {
-    if !rejection.ways().is_empty() {
-        return Cow::Borrowed(rejection.ways());
+fn links(rejection: &Rejection) -> Cow<'_, [Link]> {
+    if !rejection.links().is_empty() {
+        return Cow::Borrowed(rejection.links());
     }
     Cow::Owned(match rejection.reason.help() {
         Help::None => Vec::new(),
-        Help::StartAgain | Help::OtherPage => vec![WayOn::here("Go to the front page", "/".to_owned())],
-        Help::OtherTab => vec![WayOn::here("Go to the front page", "/".to_owned()).in_a_new_tab()],
-        Help::WithoutForm => vec![WayOn::same_address("Open the page")],
-        Help::TryLater => vec![WayOn::same_address("Try again")],
+        Help::StartAgain | Help::OtherPage => vec![Link::here(Text::LinkFrontPage, "/")],
+        Help::OtherTab => vec![Link::here(Text::LinkFrontPage, "/").in_a_new_tab()],
+        Help::WithoutForm => vec![Link::same_address(Text::LinkOpenPage)],
+        Help::TryLater => vec![Link::same_address(Text::LinkTryAgain)],
     })
 }
 
 fn json(rejection: &Rejection, status: StatusCode, exchange: &Exchange) -> String {
-    let reason = rejection.reason;
+    let code = rejection.reason.code();
+    let texts = english().reason(code);
     let mut object = serde_json::json!({
-        "error": reason.code(),
+        "error": code,
         "status": status.as_u16(),
-        "message": reason.title(),
-        "advice": reason.advice(),
-        "request_id": exchange.id.to_string(),
+        "message": texts.title,
+        "advice": texts.advice,
+        "request_id": exchange.id.as_str(),
     });
     if !rejection.facts().is_empty() {
         let facts = rejection.facts().iter().map(|(name, value)| (*name, value.clone()));
-        let sign_in = links(rejection, exchange).next().map(|(_, address)| ("sign_in", address));
+        let sign_in = addresses(rejection, exchange).next().map(|(_, address)| ("sign_in", address));
         for (name, value) in facts.chain(sign_in) {
             object[name] = value.into();
         }
@@ -107,25 +106,24 @@ fn json(rejection: &Rejection, status: StatusCode, exchange: &Exchange) -> Strin
 }
 
 fn text(rejection: &Rejection, status: StatusCode, exchange: &Exchange) -> String {
-    let reason = rejection.reason;
-    let (code, title, advice, status, id) =
-        (reason.code(), reason.title(), reason.advice(), status.as_u16(), exchange.id);
-    let mut text = format!("{status} {code}: {title}. {advice}\n");
+    let (code, status, id) = (rejection.reason.code(), status.as_u16(), exchange.id);
+    let texts = english().reason(code);
+    let mut text = format!("{status} {code}: {}. {}\n", texts.title, texts.advice);
     for note in rejection.notes() {
-        let _ = writeln!(text, "{note}");
+        let _ = writeln!(text, "{}", note.english());
     }
-    for (label, address) in links(rejection, exchange) {
-        let _ = writeln!(text, "{label}: {address}");
+    for (label, address) in addresses(rejection, exchange) {
+        let _ = writeln!(text, "{}: {address}", english().text(label));
     }
     let _ = writeln!(text, "request {id}");
     text
 }
 
 /// The links that the rejection offers to other addresses, each with its whole address.
-fn links(rejection: &Rejection, exchange: &Exchange) -> impl Iterator<Item = (&'static str, String)> {
+fn addresses(rejection: &Rejection, exchange: &Exchange) -> impl Iterator<Item = (Text, String)> {
     let host = exchange.request.as_ref().map(|request| request.authority.as_str());
-    let elsewhere = rejection.ways().iter().filter(|way| !way.href.is_empty());
-    elsewhere.filter_map(move |WayOn { label, href, .. }| {
+    let elsewhere = rejection.links().iter().filter(|link| !link.href.is_empty());
+    elsewhere.filter_map(move |Link { label, href, .. }| {
         let address = if href.starts_with('/') { format!("https://{}{href}", host?) } else { href.clone() };
         Some((*label, address))
     })

@@ -22,6 +22,7 @@ use crate::exchange::connection::Connection;
 use crate::exchange::rejection::{Reason, Rejection};
 use crate::message::media::{self, Preferred};
 use crate::message::uri::{CanonicalRequest, Scheme};
+use crate::page::Language;
 
 /// The facts about one request and its response. Created when the head of the request has been read. The access record is
 /// written when the last byte of the response has been sent, or when either side has closed early.
@@ -46,6 +47,8 @@ pub(crate) struct Exchange {
     pub(crate) request: Option<Rc<CanonicalRequest>>,
     /// The form of answers that the client prefers, if it is known without the headers. See [`Exchange::preferred`].
     pub(crate) preferred: Option<Preferred>,
+    /// The language that the client likes best, if it is known without the headers. Most requests never need it.
+    pub(crate) language: Option<Language>,
     /// The rule that matched the request.
     pub(crate) rule: Option<Matched>,
     /// For the log: the provider of a sign-in, and the rule that began the sign-in.
@@ -130,6 +133,7 @@ impl Exchange {
             started_at,
             request: None,
             preferred: None,
+            language: None,
             rule: None,
             login: None,
             actions: Vec::new(),

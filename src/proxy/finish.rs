@@ -14,6 +14,7 @@ use crate::exchange::{Exchange, error_page};
 use crate::message::body::{Body, Ending, Watch};
 use crate::message::unread::Unread;
 use crate::message::{BoxError, Request, Response, caching};
+use crate::page::Pages;
 use crate::proxy::metrics::Metrics;
 use crate::telemetry::access_log::{AccessLog, AccessRecord};
 use crate::telemetry::line_budget::LineBudget;
@@ -184,12 +185,14 @@ pub(crate) fn finish(
     mut recorder: Box<Recorder>,
     outcome: Result<Box<Response>, Rejection>,
     headers: &HeaderMap,
+    pages: &Pages,
 ) -> Response {
     let exchange = &mut recorder.exchange;
     let mut response = outcome.unwrap_or_else(|rejection| {
         log(exchange, &rejection, &recorder.sink);
         exchange.reason = Some(rejection.reason);
-        Box::new(error_page::render(&rejection, exchange, exchange.preferred(headers)))
+        let language = exchange.language.unwrap_or_else(|| pages.language(headers));
+        Box::new(error_page::render(&rejection, exchange, exchange.preferred(headers), pages.view(language)))
     });
     if exchange.is_private || !exchange.cookies.is_empty() {
         caching::make_private(response.headers_mut());

@@ -18,11 +18,13 @@ use crate::action::worker::Worker;
 use crate::clock::Clock;
 use crate::drain::Control;
 use crate::exchange::connection::Connection;
-use crate::exchange::rejection::{Reason, Rejection, WayOn};
+use crate::exchange::rejection::{Reason, Rejection};
 use crate::exchange::{Exchange, Matched};
 use crate::message::unread::Unread;
 use crate::message::uri::CanonicalRequest;
 use crate::message::{Request, Response, media};
+use crate::page::Text;
+use crate::page::link::Link;
 use crate::telemetry::access_log::AccessLog;
 use crate::telemetry::line_budget::LineBudget;
 use crate::telemetry::metrics::Registry;
@@ -71,7 +73,7 @@ impl Proxy {
         // From here on the exchange is recorded exactly once, also when the client leaves and this future is dropped.
         let mut recorder = Box::new(Recorder::new(Rc::clone(&self.sink), exchange, request));
         let outcome = self.respond(&mut recorder.exchange, request).await;
-        finish::finish(recorder, outcome, request.headers())
+        finish::finish(recorder, outcome, request.headers(), &self.snapshot.pages)
     }
 
     /// A request's life. Each step can end it with a reason, and no step can be skipped. The step that answers takes the body.
@@ -81,6 +83,7 @@ impl Proxy {
             // Boxed, so that the future of a request for a target does not include the size of our own endpoints' future.
             Decision::Ours(answering) => {
                 exchange.preferred = Some(media::preferred(request.headers()));
+                exchange.language = Some(self.snapshot.pages.language(request.headers()));
                 let (local, request) = (&self.worker.authenticate, std::mem::take(request));
                 let answered = Box::pin(answering.answer(local, &self.control, exchange, &canonical, request)).await;
                 return answered.map(Box::new);
@@ -101,6 +104,7 @@ impl crate::listener::Handler for Proxy {
     fn refuse(&self, connection: Rc<Connection>, request: Unread, reason: Reason) -> Response {
         let mut exchange = Exchange::begin(connection, self.clock.instant(), self.clock.now());
         exchange.preferred = Some(media::preferred(&request.headers));
+        exchange.language = Some(self.snapshot.pages.language(&request.headers));
         exchange.client = exchange.connection.forwarded.client(&request.headers, exchange.connection.peer);
         if let (Some(method), Some(uri)) = (&request.method, &request.uri) {
             let parsed = CanonicalRequest::parse(exchange.scheme, method, uri, &request.headers);
@@ -109,9 +113,9 @@ impl crate::listener::Handler for Proxy {
         let mut rejection = Rejection::from(reason);
         if let (Reason::RequestPlainHttp, Some(request)) = (reason, &exchange.request) {
             let address = format!("https://{}{}", request.authority.as_str(), request.target);
-            rejection = rejection.offer(WayOn::here("Open the address with HTTPS", address));
+            rejection = rejection.offer(Link::here(Text::LinkOpenWithHttps, address));
         }
         let recorder = Box::new(Recorder::unread(Rc::clone(&self.sink), exchange, request));
-        finish::finish(recorder, Err(rejection), &HeaderMap::new())
+        finish::finish(recorder, Err(rejection), &HeaderMap::new(), &self.snapshot.pages)
     }
 }

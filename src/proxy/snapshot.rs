@@ -9,6 +9,7 @@ use crate::action::authenticate::endpoints::Endpoints;
 use crate::listener::settings::MethodOverrides;
 use crate::message::header::Protected;
 use crate::message::uri::EncodedSlash;
+use crate::page::Pages;
 use crate::rule::RuleSet;
 use crate::user_pool::UserPool;
 
@@ -38,4 +39,6 @@ pub(crate) struct Snapshot {
     pub(crate) endpoints: Option<Endpoints>,
     /// User pools, each on its issuer's authority.
     pub(crate) pools: Vec<Arc<UserPool>>,
+    /// The look and the texts of the pages.
+    pub(crate) pages: Arc<Pages>,
 }

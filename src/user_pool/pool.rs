@@ -8,10 +8,11 @@ use http::{HeaderMap, Method, header};
 use crate::clock::Clock;
 use crate::message::form::Form;
 use crate::message::{WholeRequest, WholeResponse};
+use crate::page::Pages;
 use crate::telemetry::metrics::Registry;
 use crate::user_pool::directory::Directory;
+use crate::user_pool::hosted_ui::HostedUi;
 use crate::user_pool::hosted_ui::cookies::Cookies;
-use crate::user_pool::hosted_ui::{self, HostedUi};
 use crate::user_pool::metrics::Metrics;
 use crate::user_pool::oauth::client_auth::Caller;
 use crate::user_pool::oauth::error::{Error, PageError};
@@ -34,7 +35,7 @@ pub(crate) struct UserPool {
 
 impl UserPool {
     /// Creates a pool.
-    pub(crate) fn new(settings: Settings, clock: Clock, registry: &Registry) -> Self {
+    pub(crate) fn new(settings: Settings, pages: Arc<Pages>, clock: Clock, registry: &Registry) -> Self {
         // The pool's URLs are built from the configured issuer, never from the `Host` of a request (attacks U-03).
         let origin: Arc<str> = settings.issuer.origin().ascii_serialization().into();
         let metrics = Metrics::new(&settings.name, registry);
@@ -55,6 +56,7 @@ impl UserPool {
         let authority = origin.split_once("://").map_or(&*origin, |(_, authority)| authority).to_owned();
         let ui = HostedUi {
             title: settings.title,
+            pages,
             cookies: Cookies::new(&settings.issuer),
             origin,
             provider: Arc::clone(&provider),
@@ -88,10 +90,10 @@ impl UserPool {
     async fn answer(&self, request: WholeRequest, caller: Caller) -> WholeResponse {
         let route = match routes::find(request.method(), request.uri().path()) {
             Ok(route) => route,
-            Err(NoRoute::Path) => return hosted_ui::not_found(request.headers()),
-            Err(NoRoute::Method(allow)) => return hosted_ui::method_not_allowed(request.headers(), allow),
+            Err(NoRoute::Path) => return self.ui.not_found(request.headers()),
+            Err(NoRoute::Method(allow)) => return self.ui.method_not_allowed(request.headers(), allow),
         };
-        let Some(form) = parameters(&request) else { return malformed(request.headers(), route) };
+        let Some(form) = parameters(&request) else { return self.malformed(request.headers(), route) };
         let headers = request.headers();
         match route {
             Route::Preflight => reply::preflight(),
@@ -104,6 +106,17 @@ impl UserPool {
             Route::SignInPage => self.ui.home(headers, &form),
             Route::SignInForm => self.ui.sign_in(headers, &form, caller.address()).await,
             Route::SignOutForm => self.ui.sign_out(headers, &form),
+        }
+    }
+}
+
+impl UserPool {
+    fn malformed(&self, headers: &HeaderMap, route: Route) -> WholeResponse {
+        match route {
+            Route::Token | Route::Userinfo => {
+                Error::request("the body must be application/x-www-form-urlencoded, with at most 100 fields").answer()
+            }
+            _ => self.ui.page_error(headers, PageError::Malformed),
         }
     }
 }
@@ -127,15 +140,6 @@ fn is_form(headers: &HeaderMap) -> bool {
     let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let essence = value.split(';').next().unwrap_or_default().trim();
     essence.eq_ignore_ascii_case("application/x-www-form-urlencoded")
-}
-
-fn malformed(headers: &HeaderMap, route: Route) -> WholeResponse {
-    match route {
-        Route::Token | Route::Userinfo => {
-            Error::request("the body must be application/x-www-form-urlencoded, with at most 100 fields").answer()
-        }
-        _ => hosted_ui::page_error(headers, PageError::Malformed),
-    }
 }
 
 #[cfg(test)]

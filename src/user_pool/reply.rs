@@ -5,7 +5,7 @@ use http::{HeaderValue, StatusCode, header};
 use serde_json::Value;
 
 use crate::message::WholeResponse;
-use crate::page;
+use crate::page::headers::harden;
 
 /// A JSON document that must not be cached. Pages of any site may read it: the endpoints that answer with JSON use no cookies,
 /// so such a page learns nothing that it could not request without a browser.
@@ -39,16 +39,6 @@ pub(crate) fn preflight() -> WholeResponse {
     response
 }
 
-/// A page. Its forms may be submitted to `form_action` (a CSP source list).
-pub(crate) fn html(status: StatusCode, text: String, form_action: &str) -> WholeResponse {
-    let mut response = with(status, "text/html; charset=utf-8", text);
-    let policy = page::content_security_policy(form_action);
-    // A source list contains only `'self'` and parsed origins, which are ASCII.
-    let policy = HeaderValue::try_from(policy).unwrap_or(HeaderValue::from_static("default-src 'none'"));
-    response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
-    response
-}
-
 /// Redirects the browser with a `GET` (RFC 9700 §4.12: never 307, which would send the password again).
 pub(crate) fn see_other(location: &str) -> WholeResponse {
     let mut response = with(StatusCode::SEE_OTHER, "text/plain; charset=utf-8", String::new());
@@ -61,6 +51,6 @@ fn with(status: StatusCode, content_type: &'static str, body: String) -> WholeRe
     let mut response = WholeResponse::new(Bytes::from(body));
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
-    page::harden(response.headers_mut());
+    harden(response.headers_mut());
     response
 }

@@ -16,8 +16,8 @@ pub(crate) struct Settings {
     pub(crate) name: Arc<str>,
     /// `https://host[:port]` without a path and without a trailing slash. The pool answers all requests with this authority.
     pub(crate) issuer: Url,
-    /// The title of the sign-in page. Default: "Sign in".
-    pub(crate) title: String,
+    /// The heading of the sign-in page. `None` for "Sign in" in the language of the visitor.
+    pub(crate) title: Option<String>,
     /// Signs access tokens, and ID tokens of clients that use ES256.
     pub(crate) signing_key: SigningKey,
     /// Signs ID tokens of clients that use RS256.

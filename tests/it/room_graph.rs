@@ -39,7 +39,7 @@ const LAYOUT: &[(&str, &str)] = &[
     ("crypto", "secret"),
     ("telemetry", "clock crypto drain"),
     ("message", ""),
-    ("page", ""),
+    ("page", "message"),
     ("identity", "secret"),
     ("clock", ""),
     ("secret", ""),
@@ -51,6 +51,7 @@ const LAYOUT: &[(&str, &str)] = &[
 /// Edges that came later: who, whom, why.
 const ADDED: &[(&str, &str, &str)] = &[
     ("admin", "socket", "connections are accepted by one loop"),
+    ("app", "page", "the pages of a configuration are made where it is assembled"),
     ("app", "socket", "sockets are bound where they are accepted on"),
     ("cli", "socket", "the application that `dev` shows accepts its connections by the same loop"),
     ("socket", "clock", "how long ago the last failure was"),
@@ -223,6 +224,26 @@ fn a_file_names_the_room_it_uses() {
         sources().into_iter().filter(|source| source.says_super).map(|source| source.file.display().to_string());
     let wrong: Vec<_> = wrong.collect();
     assert!(wrong.is_empty(), "`super::` in {}", report(wrong));
+}
+
+/// Everything else would have to escape by itself (attacks X-01).
+#[test]
+fn only_the_templates_of_the_pages_have_html() {
+    let tags = [
+        "!doctype", "a", "body", "button", "code", "div", "form", "h1", "html", "input", "li", "meta", "p", "span",
+        "strong", "table",
+    ];
+    let starts: Vec<String> = tags.iter().flat_map(|tag| [format!("<{tag}>"), format!("<{tag} ")]).collect();
+    let found = |text: &str| starts.iter().find(|start| text.contains(&***start)).cloned();
+    assert_eq!(found("format!(\"<p class='{}'>\")"), Some("<p ".to_owned()));
+    let mut files = Vec::new();
+    collect(Path::new(SOURCE), &mut files);
+    let wrong = files.iter().filter_map(|file| {
+        let text = strip(&fs::read_to_string(file).expect("a source file can be read"));
+        Some(format!("{} has {}", file.display(), found(&text)?))
+    });
+    let wrong: Vec<_> = wrong.collect();
+    assert!(wrong.is_empty(), "{}", report(wrong));
 }
 
 #[test]

@@ -68,7 +68,7 @@ fn way_on(answer: &Answer, label: &str) -> String {
     let before = answer.text().split(&format!(">{label}<")).next().expect("text");
     let link = before.rsplit("href=\"").next().expect("text");
     assert!(before.len() < answer.text().len(), "{label:?} on {}", answer.text());
-    join(BASE, &link.split('"').next().expect("a value").replace("&amp;", "&"))
+    join(BASE, &link.split('"').next().expect("a value").replace("&#38;", "&"))
 }
 
 #[track_caller]

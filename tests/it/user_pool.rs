@@ -79,9 +79,7 @@ fn form(page: &Answer) -> (String, Vec<(String, String)>) {
     assert!(!text.contains("<script"), "{text}");
     let attribute = |tag: &str, name: &str| -> Option<String> {
         let (_, rest) = tag.split_once(&format!("{name}=\""))?;
-        Some(
-            rest.split('"').next().expect("closed").replace("&amp;", "&").replace("&#39;", "'").replace("&quot;", "\""),
-        )
+        Some(rest.split('"').next().expect("closed").replace("&#38;", "&").replace("&#39;", "'").replace("&#34;", "\""))
     };
     let (_, form) = text.split_once("<form").unwrap_or_else(|| panic!("a form: {text}"));
     let action = attribute(form.split('>').next().expect("a tag"), "action").unwrap_or_default();
@@ -211,9 +209,9 @@ fn an_expired_sign_in_page_leads_back_to_where_the_user_was_going() {
         assert_eq!(expired.status, 303);
         let expired = browser.get(&format!("https://login.test{}", expired.location()));
         let text = expired.text();
-        assert!(text.contains("This sign-in page has expired. You have not been signed in."), "{text}");
-        let (_, link) = text.split_once("<a class=\"button wide\" href=\"").expect("a link");
-        let link = link.split('"').next().expect("closed").replace("&amp;", "&").replace("&#39;", "'");
+        assert!(text.contains("The page was open for too long. You have not been signed in."), "{text}");
+        let (_, link) = text.split_once("<a class=\"button\" href=\"").expect("a link");
+        let link = link.split('"').next().expect("closed").replace("&#38;", "&").replace("&#39;", "'");
         let (_, page) = browser.follow(&link, "https://login.test/oauth2/authorize?");
         let page = if page.status == 200 { page } else { browser.get(page.location()) };
         let back = submit(&mut browser, &page, "alice", PASSWORD);

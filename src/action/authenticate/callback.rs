@@ -16,12 +16,14 @@ use crate::action::authenticate::ticket::{Destination, on_this_origin};
 use crate::action::authenticate::{Authenticate, answer};
 use crate::clock::Timestamp;
 use crate::exchange::Exchange;
-use crate::exchange::rejection::{Reason, Rejection, WayOn};
+use crate::exchange::rejection::{Reason, Rejection};
 use crate::message::Response;
 use crate::message::cookie::SameSite;
 use crate::message::form::Form;
 use crate::message::uri::CanonicalRequest;
 use crate::oidc;
+use crate::page::Text;
+use crate::page::link::Link;
 use crate::secret::Secret;
 use crate::session::pending::Carried;
 use crate::session::record::Session;
@@ -88,7 +90,7 @@ pub(super) async fn answer(
             let is_stray = matches!(reason, Reason::AuthStateMissing | Reason::AuthStateMismatch);
             let Callback { local, request, headers, now } = callback;
             if is_stray && endpoints.signed_in(local, request.host(), headers, now).await.is_some() {
-                return answer::go("/", headers);
+                return answer::go(&endpoints.pages, "/", headers);
             }
             endpoints.unclaimed.count(reason);
             Err(reason.into())
@@ -257,9 +259,9 @@ impl Callback<'_> {
             exchange.cookies.extend(gate.pending.delete(state, self.headers));
         }
         let link = gate.sign_in_link(host, &login.to, has_long_address.then_some(state));
-        let other = Authenticate::other_account_link(&link, "Use another account");
+        let other = Authenticate::other_account_link(&link, Text::LinkOtherAccount);
         let is_denied = matches!(rejection.reason, Reason::AuthDenied | Reason::AuthClaimsTooLarge);
-        let rejection = rejection.offer(WayOn { label: "Sign in again", ..link });
+        let rejection = rejection.offer(Link { label: Text::LinkSignInAgain, ..link });
         Err(if is_denied { rejection.offer(other) } else { rejection })
     }
 
@@ -274,8 +276,8 @@ impl Authenticate {
     /// cookie with a redirect that started at the provider.
     fn go_to(&self, to: &Destination, headers: &HeaderMap) -> Result<Response, Rejection> {
         match self.settings.same_site {
-            SameSite::Strict => Ok(answer::page_that_goes_to(self.location(to))),
-            SameSite::Lax | SameSite::None => answer::go(self.location(to), headers),
+            SameSite::Strict => Ok(answer::page_that_goes_to(self.pages.view_for(headers), self.location(to))),
+            SameSite::Lax | SameSite::None => answer::go(&self.pages, self.location(to), headers),
         }
     }
 

@@ -17,6 +17,7 @@ use crate::exchange::reason_counters::ReasonCounters;
 use crate::exchange::rejection::{Reason, Rejection};
 use crate::message::uri::CanonicalRequest;
 use crate::message::{Request, Response, media, streamed};
+use crate::page::Pages;
 
 /// The provider label of callbacks that belong to no sign-in. No provider can have this name.
 const UNCLAIMED: &str = "(none)";
@@ -27,6 +28,7 @@ pub(crate) struct Endpoints {
     pub(super) gates: Vec<Arc<Authenticate>>,
     claims: Arc<ClaimsHeaders>,
     pub(super) paths: Arc<Paths>,
+    pub(super) pages: Arc<Pages>,
     /// `Clear-Site-Data` of a sign-out.
     pub(super) clear_site_data: Option<HeaderValue>,
     /// Failures of callbacks that belong to no action.
@@ -40,6 +42,7 @@ impl Endpoints {
             gates,
             claims: Arc::clone(&services.claims),
             paths: Arc::clone(&services.paths),
+            pages: Arc::clone(&services.pages),
             clear_site_data: services.session.clear_site_data.clone(),
             unclaimed: failures(&services.registry, UNCLAIMED),
         }

@@ -124,7 +124,7 @@ impl Authenticate {
         })?;
         exchange.cookies.extend(lines);
         self.metrics.started.increment();
-        answer::go(&begun.location, headers)
+        answer::go(&self.pages, &begun.location, headers)
     }
 
     /// The provider and the rule, for the log.

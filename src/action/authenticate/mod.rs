@@ -48,6 +48,7 @@ use crate::message::cookie::SameSite;
 use crate::message::uri::CanonicalRequest;
 use crate::message::{Response, media};
 use crate::oidc;
+use crate::page::Pages;
 use crate::session::pending::PendingLogins;
 use crate::session::rounds::Rounds;
 use crate::session::{self, Sessions};
@@ -84,6 +85,7 @@ pub(crate) struct Authenticate {
     rounds: Rounds,
     claims: Arc<ClaimsHeaders>,
     paths: Arc<Paths>,
+    pages: Arc<Pages>,
     memory: Memory,
     control: Control,
     renewer: Arc<Renewer>,
@@ -98,6 +100,7 @@ pub(crate) struct Services {
     pub(crate) claims: Arc<ClaimsHeaders>,
     /// The reserved paths.
     pub(crate) paths: Arc<Paths>,
+    pub(crate) pages: Arc<Pages>,
     /// The state of the process. It outlives the configuration, so a session that was ended stays ended after a reload.
     pub(crate) memory: Memory,
     pub(crate) control: Control,
@@ -158,6 +161,7 @@ impl Authenticate {
             renewer: Arc::new(renewer),
             claims: Arc::clone(&services.claims),
             paths: Arc::clone(&services.paths),
+            pages: Arc::clone(&services.pages),
             memory: services.memory.clone(),
             control: services.control.clone(),
             settings,
@@ -224,7 +228,8 @@ impl Authenticate {
             // Browsers do not send `SameSite=Strict` cookies if another site links here, but they do if our own page links.
             let is_led_here = |site: &HeaderValue| !matches!(site.as_bytes(), b"same-origin" | b"none");
             if headers.get(SEC_FETCH_SITE).is_some_and(is_led_here) {
-                return Ok(Outcome::Answered(Box::new(answer::page_that_goes_to(request.target.as_str()))));
+                let page = answer::page_that_goes_to(self.pages.view_for(headers), request.target.as_str());
+                return Ok(Outcome::Answered(Box::new(page)));
             }
         }
         match verdict {

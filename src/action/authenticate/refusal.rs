@@ -6,9 +6,11 @@ use crate::action::authenticate::Authenticate;
 use crate::action::authenticate::ticket::Destination;
 use crate::action::visitor::Reidentify;
 use crate::exchange::Exchange;
-use crate::exchange::rejection::{Reason, Rejection, WayOn};
+use crate::exchange::rejection::{Reason, Rejection};
 use crate::message::media::{Intent, Preferred};
 use crate::message::uri::CanonicalRequest;
+use crate::page::Text;
+use crate::page::link::Link;
 
 impl Reidentify for Authenticate {
     fn provider(&self) -> &str {
@@ -18,7 +20,7 @@ impl Reidentify for Authenticate {
     fn offer(&self, rejection: Rejection, request: &CanonicalRequest) -> Rejection {
         let to = Destination::of(request, |path| self.paths.is_reserved(path));
         let link = self.sign_in_link(request.host(), &to, None);
-        rejection.offer(Self::other_account_link(&link, "Sign in again, or with another account"))
+        rejection.offer(Self::other_account_link(&link, Text::LinkSignInOrSwitch))
     }
 }
 
@@ -41,9 +43,9 @@ impl Authenticate {
         // After the sign-in in a new tab, the user returns to the page with the frame or the form.
         let elsewhere = || link(&Destination::Landing).in_a_new_tab();
         match (reason, intent) {
-            (Reason::AuthFormForeign, _) => rejection.offer(WayOn::same_address("Open the page")),
+            (Reason::AuthFormForeign, _) => rejection.offer(Link::same_address(Text::LinkOpenPage)),
             (Reason::AuthFormNotSent, _) => {
-                rejection.offer(elsewhere()).offer(WayOn::same_address("Open the page without sending the form"))
+                rejection.offer(elsewhere()).offer(Link::same_address(Text::LinkOpenWithoutForm))
             }
             (_, Intent::Frame) => rejection.offer(elsewhere()),
             _ => rejection.offer(link(&Destination::of(request, |path| self.paths.is_reserved(path)))),

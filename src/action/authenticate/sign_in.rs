@@ -36,9 +36,9 @@ pub(super) async fn answer(
     });
     let Some((gate, state, mut to)) = found else {
         return if endpoints.signed_in(local, host, &parts.headers, now).await.is_some() {
-            Ok(answer::signed_in(exchange.preferred(&parts.headers)))
+            Ok(answer::signed_in(exchange.preferred(&parts.headers), endpoints.pages.view_for(&parts.headers)))
         } else {
-            answer::go("/", &parts.headers)
+            answer::go(&endpoints.pages, "/", &parts.headers)
         };
     };
     if !login::may_begin(&parts.method, &parts.headers) {

@@ -13,11 +13,13 @@ use crate::action::authenticate::endpoints::{Endpoints, refuse_prefetch};
 use crate::action::authenticate::local::Local;
 use crate::action::authenticate::{Authenticate, answer, failure};
 use crate::exchange::Exchange;
-use crate::exchange::rejection::{Reason, Rejection, WayOn};
+use crate::exchange::rejection::{Reason, Rejection};
 use crate::message::Response;
 use crate::message::form::Form;
 use crate::message::uri::CanonicalRequest;
 use crate::oidc;
+use crate::page::Text;
+use crate::page::link::Link;
 use crate::session::record::Session;
 use crate::session::shards::{self, Found};
 
@@ -47,16 +49,16 @@ pub(super) async fn answer(
     // computers rely on it.
     let is_signed_in = endpoints.signed_in(local, request.host(), &parts.headers, exchange.started_at);
     if carried.is_empty() || (is_return && is_signed_in.await.is_none()) {
-        return Ok(answer::signed_out(exchange.preferred(&parts.headers)));
+        return Ok(answer::signed_out(exchange.preferred(&parts.headers), endpoints.pages.view_for(&parts.headers)));
     }
     if is_return || is_foreign(&parts.headers, request) {
-        let here = WayOn::here("Sign out", endpoints.paths.sign_out.clone());
+        let here = Link::here(Text::LinkSignOut, endpoints.paths.sign_out.clone());
         return Err(Rejection::from(Reason::AuthSignOutForeign).offer(here));
     }
     let ended = end(&carried, exchange, request, &parts.headers).await;
     let mut answer = match location(endpoints, ended, request).await? {
         Some(location) => answer::redirect(&location)?,
-        None => answer::signed_out(exchange.preferred(&parts.headers)),
+        None => answer::signed_out(exchange.preferred(&parts.headers), endpoints.pages.view_for(&parts.headers)),
     };
     if let Some(what) = &endpoints.clear_site_data {
         answer.headers_mut().insert(CLEAR_SITE_DATA, what.clone());

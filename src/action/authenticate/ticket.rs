@@ -6,9 +6,10 @@
 use serde::{Deserialize, Serialize};
 
 use crate::action::authenticate::Authenticate;
-use crate::exchange::rejection::WayOn;
 use crate::message::form;
 use crate::message::uri::CanonicalRequest;
+use crate::page::Text;
+use crate::page::link::Link;
 use crate::session::pending;
 
 /// Maximum length of an address in a ticket, in bytes. A longer address is stored in the cookie of the sign-in, because `state` is part
@@ -72,19 +73,19 @@ impl Authenticate {
     }
 
     /// The sign-in link of a page. `state` is that of a sign-in whose cookie has an address that is too long for a ticket.
-    pub(super) fn sign_in_link(&self, host: &str, to: &Destination, state: Option<&str>) -> WayOn {
+    pub(super) fn sign_in_link(&self, host: &str, to: &Destination, state: Option<&str>) -> Link {
         let ticket = match (to.in_short(), state) {
             (Destination::InCookie, Some(state)) => state.to_owned(),
             (Destination::InCookie, None) => self.seal_ticket(host, &Destination::Landing, 0),
             (to, _) => self.seal_ticket(host, &to, 0),
         };
         let href = format!("{}?{}", self.paths.sign_in, form::encode([("state", &*ticket)]));
-        WayOn::here("Sign in", href)
+        Link::here(Text::LinkSignIn, href)
     }
 
     /// The same link, with which the provider asks for the account.
-    pub(super) fn other_account_link(link: &WayOn, label: &'static str) -> WayOn {
-        WayOn::here(label, format!("{}&{OTHER_ACCOUNT}", link.href))
+    pub(super) fn other_account_link(link: &Link, label: Text) -> Link {
+        Link::here(label, format!("{}&{OTHER_ACCOUNT}", link.href))
     }
 }
 

@@ -13,10 +13,11 @@ use crate::action::settings::{AuthorizeMode, AuthorizeSettings};
 use crate::clock::Clock;
 use crate::exchange::Exchange;
 use crate::exchange::connection::Connection;
-use crate::exchange::rejection::WayOn;
 use crate::jose::signing_key::SigningKey;
 use crate::message::header::OIDC_IDENTITY;
 use crate::message::uri::Scheme;
+use crate::page::Text;
+use crate::page::link::Link;
 use crate::telemetry::line_budget::LineBudget;
 use crate::telemetry::metrics::Registry;
 
@@ -48,7 +49,7 @@ impl Reidentify for ByMail {
     }
 
     fn offer(&self, rejection: Rejection, _: &CanonicalRequest) -> Rejection {
-        rejection.offer(WayOn::here("Write a letter", "/letter".into()))
+        rejection.offer(Link::here(Text::LinkOtherAccount, "/letter"))
     }
 }
 
@@ -106,8 +107,9 @@ fn authorize_asks_a_visitor_whatever_identified_them() {
     assert_eq!(passage.visitor().map(|visitor| &**visitor.subject()), Some("ada"));
     let rejection = admit(visitor(json!({"team": "sales"})).0).expect_err("not a member");
     assert_eq!(rejection.reason, Reason::AuthNotAllowed);
-    assert_eq!(rejection.notes(), ["You are signed in as ada with “the mail room”."]);
-    let links: Vec<_> = rejection.ways().iter().map(|way| &*way.href).collect();
+    let notes: Vec<_> = rejection.notes().iter().map(|note| note.english()).collect();
+    assert_eq!(notes, ["You are signed in as ada with the mail room."]);
+    let links: Vec<_> = rejection.links().iter().map(|link| &*link.href).collect();
     assert_eq!(links, ["/letter", ""], "and the ways on are those of the evidence");
 }
 

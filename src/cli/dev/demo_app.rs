@@ -8,7 +8,7 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Request, Response, header};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -18,7 +18,10 @@ use serde_json::{Map, Value, json};
 use tokio::sync::Semaphore;
 
 use crate::drain;
-use crate::page::{document, escape};
+use crate::page::Pages;
+use crate::page::headers::Frames;
+use crate::page::pages::demo::Demo;
+use crate::page::site::NO_FORM;
 use crate::socket::accept;
 
 /// Maximum number of open connections: as many as the listener in front of it allows.
@@ -44,13 +47,16 @@ pub(crate) fn start() -> io::Result<SocketAddr> {
 async fn accept(socket: std::net::TcpListener) {
     let Ok(socket) = tokio::net::TcpListener::from_std(socket) else { return };
     let (connections, permits) = (tokio::task::LocalSet::new(), Arc::new(Semaphore::new(CONNECTIONS_MAX)));
+    let pages = Arc::new(Pages::default());
     connections
         .run_until(async {
             loop {
                 let accepted = accept::next(&socket, &permits).await;
+                let pages = Arc::clone(&pages);
+                let answer = service_fn(move |request| answer(Arc::clone(&pages), request));
                 let served = http1::Builder::new()
                     .timer(TokioTimer::new())
-                    .serve_connection(TokioIo::new(accepted.stream), service_fn(answer));
+                    .serve_connection(TokioIo::new(accepted.stream), answer);
                 drain::background(async move {
                     let _ = served.await;
                     drop(accepted.permit);
@@ -60,7 +66,7 @@ async fn accept(socket: std::net::TcpListener) {
         .await;
 }
 
-async fn answer(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
+async fn answer(pages: Arc<Pages>, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
     let (parts, body) = request.into_parts();
     let size = Limited::new(body, BODY_BYTES_MAX).collect().await.map(|body| body.to_bytes().len()).unwrap_or(0);
     let target = parts.uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
@@ -68,13 +74,11 @@ async fn answer(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Inf
         .headers
         .get(header::ACCEPT)
         .is_some_and(|value| value.to_str().is_ok_and(|accept| accept.contains("text/html")));
-    let (content_type, body) = if wants_html {
-        ("text/html; charset=utf-8", page(parts.method.as_str(), target, &parts.headers))
-    } else {
-        ("application/json", echo(parts.method.as_str(), target, &parts.headers, size))
-    };
-    let mut response = Response::new(Full::from(body));
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    if wants_html {
+        return Ok(page(&pages, parts.method.as_str(), target, &parts.headers).map(Full::from));
+    }
+    let mut response = Response::new(Full::from(echo(parts.method.as_str(), target, &parts.headers, size)));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
     Ok(response)
 }
@@ -85,47 +89,23 @@ fn echo(method: &str, target: &str, headers: &HeaderMap, body_bytes: usize) -> S
     json!({"method": method, "target": target, "headers": headers, "body_bytes": body_bytes}).to_string()
 }
 
-/// The received request as HTML, for people.
-fn page(method: &str, target: &str, headers: &HeaderMap) -> String {
+/// The received request as HTML, for people. It wears the headers of Vestibule's own pages.
+fn page(pages: &Pages, method: &str, target: &str, headers: &HeaderMap) -> Response<Bytes> {
+    let view = pages.view_for(headers);
     let claims = claims(headers);
     let named = |name: &str| claims.get(name).and_then(Value::as_str);
-    let who = named("name").or_else(|| named("preferred_username")).or_else(|| named("sub"));
-    let heading = match who {
-        Some(who) => format!("Signed in as {}", escape(who)),
-        None => "Nobody is signed in".to_owned(),
+    let user = named("name").or_else(|| named("preferred_username")).or_else(|| named("sub"));
+    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let page = Demo {
+        view,
+        user,
+        sign_out: "/oauth2/sign_out",
+        claims: &claims.iter().map(|(name, value)| (name.clone(), text(value))).collect::<Vec<_>>(),
+        method,
+        target,
+        headers: &lines(headers).collect::<Vec<_>>(),
     };
-    let claims: String =
-        claims.iter().map(|(name, value)| row(name, value.as_str().unwrap_or(&value.to_string()))).collect();
-    let headers: String = lines(headers).map(|(name, value)| row(&name, &value)).collect();
-    let (method, target) = (escape(method), escape(target));
-    let main = format!(
-        r#"<p class="eyebrow">Demo application behind Vestibule</p>
-<h1>{heading}</h1>
-<p>Your request passed the proxy. Below is what the application was told: who you are, in claims signed by the proxy, and
-every header of the request.</p>
-<p><a class="button" href="/oauth2/sign_out">Sign out</a></p>
-<h2>Signed claims</h2>
-<table>{claims}</table>
-<h2>Request</h2>
-<p><code>{method} {target}</code></p>
-<table>{headers}</table>"#
-    );
-    document("Demo application", OWN_STYLE, &main)
-}
-
-/// Styles for a wide page, with tables that fit on a phone.
-const OWN_STYLE: &str = "\
-main{max-width:52rem}\
-h2{margin:2rem 0 .5rem;font-size:1rem}\
-.eyebrow{color:var(--soft);font-size:.8125rem;margin:0 0 .25rem}\
-table{width:100%;border-collapse:collapse;font-size:.8125rem}\
-th,td{padding:.375rem .75rem .375rem 0;border-top:1px solid var(--line);text-align:left;vertical-align:top}\
-th{font-weight:600;white-space:nowrap;color:var(--soft)}\
-td{font-family:ui-monospace,monospace;word-break:break-all}\
-@media(max-width:36rem){th,td{display:block;border:0;padding:0}th{border-top:1px solid var(--line);padding-top:.375rem}td{padding-bottom:.375rem}}";
-
-fn row(name: &str, value: &str) -> String {
-    format!("<tr><th scope=\"row\">{}</th><td>{}</td></tr>", escape(name), escape(value))
+    view.respond(StatusCode::OK, &page, NO_FORM, Frames::Nobody)
 }
 
 fn lines(headers: &HeaderMap) -> impl Iterator<Item = (String, String)> {

@@ -63,7 +63,7 @@ pub(super) fn user_pool(
     let settings = Settings {
         name: Arc::from(name),
         issuer: issuer?,
-        title: raw.title.clone().unwrap_or_else(|| "Sign in".to_owned()),
+        title: raw.title.clone(),
         signing_key: signing_key?,
         rs256_signing_key: rs256_signing_key.transpose()?,
         other_keys: other_keys?,

@@ -9,7 +9,10 @@ use super::*;
 use crate::clock::{Clock, Timestamp};
 use crate::exchange::connection::Connection;
 use crate::message::uri::{CanonicalRequest, Scheme};
-use crate::page::STYLE;
+use crate::page::language::Language;
+use crate::page::sentence::Sentence;
+use crate::page::site::{Pages, STYLE};
+use crate::page::translation;
 
 const FORMS: [Preferred; 3] = [Preferred::Html, Preferred::Json, Preferred::Text];
 
@@ -27,9 +30,15 @@ fn exchange() -> Exchange {
 
 /// Renders a rejection. The random id in the answer is replaced.
 async fn rendered(rejection: impl Into<Rejection>, preferred: Preferred) -> (Response, String) {
+    rendered_in(Language::default(), rejection, preferred).await
+}
+
+/// The same in a language.
+async fn rendered_in(language: Language, rejection: impl Into<Rejection>, preferred: Preferred) -> (Response, String) {
+    let pages = Pages::default();
     let exchange = exchange();
     let id = exchange.id;
-    let (parts, body) = render(&rejection.into(), &exchange, preferred).into_parts();
+    let (parts, body) = render(&rejection.into(), &exchange, preferred, pages.view(language)).into_parts();
     let body = body.whole(1 << 20).await.expect("in memory");
     let body = String::from_utf8(body.to_vec()).expect("UTF-8");
     let text = body.replace(&id.to_string(), "1-6b054400-0123456789abcdef01234567").replace(STYLE, "…");
@@ -51,26 +60,30 @@ async fn pages_read_like_this() {
 #[tokio::test]
 async fn a_page_has_the_ways_that_the_rejection_offers() {
     let rejection = Rejection::from(Reason::AuthFormNotSent)
-        .offer(WayOn::here("Sign in", "/oauth2/sign_in?state=a&b=\"<'".into()).in_a_new_tab())
-        .offer(WayOn::same_address("Open the page"));
+        .offer(Link::here(Text::LinkSignIn, "/oauth2/sign_in?state=a&b=\"<'").in_a_new_tab())
+        .offer(Link::same_address(Text::LinkOpenPage));
     let (_, page) = rendered(rejection, Preferred::Html).await;
-    let sign_in = r#"<a class="button" href="/oauth2/sign_in?state=a&amp;b=&quot;&lt;&#39;" target="_blank" rel="noopener">Sign in</a>"#;
+    let sign_in = r#"<a class="button" href="/oauth2/sign_in?state=a&#38;b=&#34;&#60;&#39;" target="_blank" rel="noopener">Sign in</a>"#;
     assert!(page.contains(sign_in) && page.contains(r#"<a class="more" href="">Open the page</a>"#), "{page}");
     assert!(!page.contains(r#"href="/""#), "{page}");
     let rejection =
-        Rejection::from(Reason::AuthRequired).offer(WayOn::here("Sign in", "/oauth2/sign_in?state=a".into()));
+        Rejection::from(Reason::AuthRequired).offer(Link::here(Text::LinkSignIn, "/oauth2/sign_in?state=a"));
     let (_, text) = rendered(rejection, Preferred::Text).await;
     assert!(text.contains("\nSign in: https://app.test/oauth2/sign_in?state=a\n"), "{text}");
 }
 
 #[tokio::test]
-async fn every_reason_has_a_page_in_every_form() {
+async fn every_reason_has_a_page_in_every_form_and_language() {
     for reason in Reason::ALL.iter().copied().filter(|reason| *reason != Reason::ClientClosed) {
         for preferred in FORMS {
             let (response, body) = rendered(reason, preferred).await;
             assert_eq!(response.status(), reason.status());
-            for said in [reason.code(), reason.title(), reason.advice()] {
-                assert!(!said.is_empty() && body.contains(said), "{reason:?} {preferred:?}: {said:?} in {body}");
+            let texts = english().reason(reason.code());
+            for said in [reason.code(), texts.title, texts.advice] {
+                assert!(
+                    !said.is_empty() && body.contains(&escaped(said, preferred)),
+                    "{reason:?} {preferred:?}: {said:?} in {body}"
+                );
             }
             let has = |name| response.headers().contains_key(name);
             assert_eq!(has(header::WWW_AUTHENTICATE), reason.status() == StatusCode::UNAUTHORIZED, "{reason:?}");
@@ -78,6 +91,32 @@ async fn every_reason_has_a_page_in_every_form() {
             assert_eq!(has(header::ALLOW), reason.status() == StatusCode::METHOD_NOT_ALLOWED, "{reason:?}");
             assert!(has(header::CACHE_CONTROL) && has(header::X_CONTENT_TYPE_OPTIONS), "{reason:?}");
         }
+    }
+}
+
+/// A text as a page has it.
+fn escaped(text: &str, preferred: Preferred) -> String {
+    if preferred == Preferred::Html { text.replace('\'', "&#39;") } else { text.to_owned() }
+}
+
+#[tokio::test]
+async fn people_are_answered_in_their_language_and_programs_in_english() {
+    let german = Pages::default().asked_for("de").expect("German is there");
+    let texts = translation::built_in().iter().find(|translation| translation.tag() == "de").expect("German is there");
+    let rejection =
+        || Rejection::from(Reason::AuthNotAllowed).note(Sentence::from(Text::AccessContact).quoted("contact", "<it>"));
+    for reason in Reason::ALL.iter().copied().filter(|reason| *reason != Reason::ClientClosed) {
+        let (response, page) = rendered_in(german, reason, Preferred::Html).await;
+        assert_eq!(response.headers()[header::CONTENT_LANGUAGE], "de");
+        let said = texts.reason(reason.code());
+        assert!(page.contains(said.title) && page.contains(said.advice), "{reason:?}: {page}");
+    }
+    let (_, page) = rendered_in(german, rejection(), Preferred::Html).await;
+    assert!(page.contains("<p>Zugang erhalten Sie hier: &#60;it&#62;</p>"), "{page}");
+    for preferred in [Preferred::Json, Preferred::Text] {
+        let (response, body) = rendered_in(german, rejection(), preferred).await;
+        assert!(!response.headers().contains_key(header::CONTENT_LANGUAGE));
+        assert!(body.contains("You do not have access") && !body.contains("Zugang"), "{body}");
     }
 }
 

@@ -19,6 +19,14 @@ use crate::clock::Clock;
 use crate::message::cookie;
 use crate::message::form::Form;
 use crate::message::{WholeRequest, WholeResponse};
+use crate::page::headers::Frames;
+use crate::page::link::Link;
+use crate::page::pages::account::Account;
+use crate::page::pages::notice::Notice as NoticePage;
+use crate::page::pages::sign_in::SignIn as SignInPage;
+use crate::page::pages::sign_out::SignOut as SignOutPage;
+use crate::page::site::NO_FORM;
+use crate::page::{Pages, Text, View};
 use crate::secret::Secret;
 use crate::user_pool::metrics::Metrics;
 use crate::user_pool::oauth::authorize::Decision;
@@ -32,7 +40,7 @@ use crate::user_pool::signin::{Outcome, SignIn, state};
 use crate::user_pool::{reply, routes};
 
 use cookies::Cookies;
-use page::{Notice, SignInView};
+use page::Notice;
 use result::{FormRefusal, FormResult};
 
 /// The waiting time that is shown if too many users are signing in.
@@ -41,7 +49,9 @@ const BUSY_FOR: Duration = Duration::from_secs(5);
 /// The pages.
 #[derive(Debug)]
 pub(crate) struct HostedUi {
-    pub(crate) title: String,
+    /// The heading of the sign-in page. `None` for the one in the language of the visitor.
+    pub(crate) title: Option<String>,
+    pub(crate) pages: Arc<Pages>,
     pub(crate) cookies: Cookies,
     pub(crate) origin: Arc<str>,
     pub(crate) provider: Arc<Provider>,
@@ -61,6 +71,23 @@ struct Sent<'f> {
     username: &'f str,
 }
 
+/// What the sign-in form already contains.
+struct Filled<'f> {
+    /// The hidden value.
+    carried: &'f str,
+    username: &'f str,
+    notice: Option<Notice>,
+}
+
+/// A page with a form that signs the user out.
+#[derive(Clone, Copy)]
+enum Question<'a> {
+    /// A relying party sent an end-session request without a valid ID token.
+    SignOut { application: Option<&'a str> },
+    /// A signed-in user opened the sign-in page. `applications` are names and addresses.
+    SignedIn { user: &'a str, applications: &'a [(String, String)] },
+}
+
 /// The value of the form that asks whether to sign out.
 #[derive(Serialize, Deserialize)]
 struct SignOut {
@@ -75,7 +102,7 @@ impl HostedUi {
             Ok(Decision::NeedsSignIn { request, login_hint }) => {
                 self.ask(headers, Some(&request), login_hint.as_deref())
             }
-            Err(error) => page_error(headers, error),
+            Err(error) => self.page_error(headers, error),
         }
     }
 
@@ -89,7 +116,12 @@ impl HostedUi {
         let browser = self.browser(headers).map_or_else(csrf::new_browser, str::to_owned);
         let carried = state::carry(&self.seal, Purpose::SignIn, request, &browser, self.clock.now());
         let hint = login_hint.filter(|hint| hint.len() <= 256).unwrap_or_default();
-        let mut response = self.sign_in_page(StatusCode::OK, request, &carried, hint, None);
+        let mut response = self.sign_in_page(
+            headers,
+            StatusCode::OK,
+            request,
+            &Filled { carried: &carried, username: hint, notice: None },
+        );
         response.headers_mut().append(header::SET_COOKIE, csrf::set_browser(&self.cookies.form, &browser));
         response
     }
@@ -101,16 +133,32 @@ impl HostedUi {
 
     fn sign_in_page(
         &self,
+        headers: &HeaderMap,
         status: StatusCode,
         request: Option<&AuthorizationRequest>,
-        carried: &str,
-        username: &str,
-        notice: Option<Notice>,
+        filled: &Filled<'_>,
     ) -> WholeResponse {
-        let client = request.map(|request| self.provider.client_name(request));
-        let view = SignInView { title: &self.title, client: client.as_deref(), carried, username, notice };
+        let application = request.map(|request| self.provider.client_name(request));
+        let view = self.view(headers, request.and_then(|request| request.ui_locales.as_deref()));
+        let page = SignInPage {
+            view,
+            title: self.title.as_deref(),
+            application: application.as_deref(),
+            action: routes::SIGN_IN,
+            carried: filled.carried,
+            username: filled.username,
+            alert: filled.notice.map(Notice::alert),
+        };
         let form_action = request.map_or_else(|| "'self'".to_owned(), AuthorizationRequest::form_action);
-        reply::html(status, page::sign_in(&view), &form_action)
+        view.respond(status, &page, &form_action, Frames::Nobody)
+    }
+
+    /// The pages in the first known language of `ui_locales`, else in the language that the browser asks for.
+    fn view(&self, headers: &HeaderMap, ui_locales: Option<&str>) -> View<'_> {
+        match ui_locales.and_then(|locales| self.pages.asked_for(locales)) {
+            Some(language) => self.pages.view(language),
+            None => self.pages.view_for(headers),
+        }
     }
 
     /// Answers a request for the address of the sign-in page. Bookmarks, histories and our own pages link to it. The page also shows
@@ -119,7 +167,7 @@ impl HostedUi {
         let sealed = |parameter| form.one(parameter).ok().flatten();
         sealed(result::PARAMETER)
             .and_then(|sealed| self.form_result(headers, sealed))
-            .or_else(|| self.form_refusal(sealed(result::REFUSAL)?))
+            .or_else(|| self.form_refusal(headers, sealed(result::REFUSAL)?))
             .unwrap_or_else(|| self.start(headers))
     }
 
@@ -127,8 +175,8 @@ impl HostedUi {
         match self.session(headers).and_then(|session| self.provider.user_name(&session)) {
             Some(name) => {
                 let applications = self.provider.applications();
-                let question = page::Question::SignedIn { name: &name, applications: &applications };
-                self.ask_to_sign_out(headers, None, &question)
+                let question = Question::SignedIn { user: &name, applications: &applications };
+                self.ask_to_sign_out(headers, self.view(headers, None), None, question)
             }
             None => self.ask(headers, None, None),
         }
@@ -156,7 +204,8 @@ impl HostedUi {
             return None;
         }
         let notice = Some(result.notice(now));
-        Some(self.sign_in_page(StatusCode::OK, request.as_ref(), &result.carried, &result.username, notice))
+        let filled = Filled { carried: &result.carried, username: &result.username, notice };
+        Some(self.sign_in_page(headers, StatusCode::OK, request.as_ref(), &filled))
     }
 
     /// Handles the sign-in form.
@@ -169,7 +218,7 @@ impl HostedUi {
             }
         };
         let (Ok(username), Ok(password)) = (form.one("username"), form.one("password")) else {
-            return page_error(headers, PageError::Malformed);
+            return self.page_error(headers, PageError::Malformed);
         };
         let (username, password) = (username.unwrap_or_default(), password.unwrap_or_default());
         let sent = Sent { headers, request, carried, username };
@@ -219,8 +268,9 @@ impl HostedUi {
         if let Some(location) = self.form_result_location(&sent, notice) {
             return refusal::because(notice.code(), reply::see_other(&location));
         }
-        let Sent { request, carried, username, .. } = sent;
-        let page = self.sign_in_page(notice.status(), request.as_ref(), carried, username, Some(notice));
+        let Sent { headers, request, carried, username } = sent;
+        let filled = Filled { carried, username, notice: Some(notice) };
+        let page = self.sign_in_page(headers, notice.status(), request.as_ref(), &filled);
         let mut response = refusal::because(notice.code(), page);
         let headers = response.headers_mut();
         if let Some(seconds) = notice.wait() {
@@ -257,29 +307,41 @@ impl HostedUi {
     /// Answers an end-session request: signs the user out, or asks first.
     pub(crate) fn logout(&self, headers: &HeaderMap, form: &Form<'_>) -> WholeResponse {
         let session = self.session(headers);
+        let view = self.view(headers, form.one("ui_locales").ok().flatten());
         let logout = match self.provider.logout(form, session.as_ref()) {
             Ok(logout) => logout,
-            Err(error) => return page_error(headers, error),
+            Err(error) => return self.page_error(headers, error),
         };
         match session {
             Some(_) if !logout.is_vouched_for => {
-                let question = page::Question::SignOut { client: logout.client.as_deref() };
-                self.ask_to_sign_out(headers, logout.location, &question)
+                let question = Question::SignOut { application: logout.client.as_deref() };
+                self.ask_to_sign_out(headers, view, logout.location, question)
             }
-            session => self.signed_out(session.as_ref(), logout.location.as_deref()),
+            session => self.signed_out(view, session.as_ref(), logout.location.as_deref()),
         }
     }
 
     fn ask_to_sign_out(
         &self,
         headers: &HeaderMap,
+        view: View<'_>,
         location: Option<String>,
-        question: &page::Question<'_>,
+        question: Question<'_>,
     ) -> WholeResponse {
         let browser = self.browser(headers).map_or_else(csrf::new_browser, str::to_owned);
         let form_action = location.as_deref().map_or("'self'".to_owned(), form_action);
         let carried = state::carry(&self.seal, Purpose::SignOut, SignOut { location }, &browser, self.clock.now());
-        let mut response = reply::html(StatusCode::OK, page::ask_to_sign_out(question, &carried), &form_action);
+        let (action, home, carried) = (routes::SIGN_OUT, routes::SIGN_IN, &*carried);
+        let mut response = match question {
+            Question::SignOut { application } => {
+                let page = SignOutPage { view, application, action, home, carried };
+                view.respond(StatusCode::OK, &page, &form_action, Frames::Nobody)
+            }
+            Question::SignedIn { user, applications } => {
+                let page = Account { view, user, applications, action, carried };
+                view.respond(StatusCode::OK, &page, &form_action, Frames::Nobody)
+            }
+        };
         response.headers_mut().append(header::SET_COOKIE, csrf::set_browser(&self.cookies.form, &browser));
         response
     }
@@ -287,7 +349,10 @@ impl HostedUi {
     /// Handles the form that asks whether to sign out.
     pub(crate) fn sign_out(&self, headers: &HeaderMap, form: &Form<'_>) -> WholeResponse {
         match self.received::<SignOut>(Purpose::SignOut, headers, form) {
-            Ok((_, sign_out)) => self.signed_out(self.session(headers).as_ref(), sign_out.location.as_deref()),
+            Ok((_, sign_out)) => {
+                let (view, session) = (self.view(headers, None), self.session(headers));
+                self.signed_out(view, session.as_ref(), sign_out.location.as_deref())
+            }
             Err(state::Refused::Expired(_)) => {
                 self.refused(headers, page::Refused::QuestionExpired, routes::SIGN_IN.to_owned())
             }
@@ -295,13 +360,21 @@ impl HostedUi {
         }
     }
 
-    fn signed_out(&self, session: Option<&Session>, location: Option<&str>) -> WholeResponse {
+    fn signed_out(&self, view: View<'_>, session: Option<&Session>, location: Option<&str>) -> WholeResponse {
         if let Some(session) = session {
             self.sessions.end(session, self.clock.now());
         }
         let mut response = match location {
             Some(location) => reply::see_other(location),
-            None => reply::html(StatusCode::OK, page::signed_out(), "'none'"),
+            None => {
+                let page = NoticePage {
+                    view,
+                    title: Text::SignedOutTitle,
+                    text: Text::SignedOutOfPool,
+                    link: Link::here(Text::LinkSignInAgain, routes::SIGN_IN),
+                };
+                view.respond(StatusCode::OK, &page, NO_FORM, Frames::Nobody)
+            }
         };
         response.headers_mut().append(header::SET_COOKIE, cookie::delete(&self.cookies.session));
         response
@@ -351,15 +424,18 @@ impl HostedUi {
     /// The page that says why a form was refused. `again` is the address at which the user can start again.
     fn refused_page(&self, headers: &HeaderMap, why: page::Refused, again: &str) -> WholeResponse {
         self.metrics.form_refused.increment();
-        let page = page::refused(why, again, request_id(headers));
-        refusal::because(why.code(), reply::html(StatusCode::FORBIDDEN, page, "'none'"))
+        let link = Link::here(Text::LinkStartAgain, again);
+        let view = self.view(headers, None);
+        let page = refusal::page(view, StatusCode::FORBIDDEN, why.code(), link, request_id(headers));
+        refusal::because(why.code(), page)
     }
 
     /// The page to which [`refused`](Self::refused) redirects. `None` if `sealed` is not ours.
-    fn form_refusal(&self, sealed: &str) -> Option<WholeResponse> {
+    fn form_refusal(&self, headers: &HeaderMap, sealed: &str) -> Option<WholeResponse> {
         let refusal: FormRefusal = self.seal.open(Purpose::FormRefusal, sealed)?;
-        let page = page::refused(refusal.why, &refusal.again, refusal.request_id.as_deref());
-        Some(reply::html(StatusCode::OK, page, "'none'"))
+        let link = Link::here(Text::LinkStartAgain, refusal.again);
+        let (view, id) = (self.view(headers, None), refusal.request_id.as_deref());
+        Some(refusal::page(view, StatusCode::OK, refusal.why.code(), link, id))
     }
 
     /// Redirects a cross-site `POST` of a relying party to the same address with `GET`. Browsers send `SameSite=Lax` cookies only with
@@ -382,6 +458,28 @@ impl HostedUi {
         named.filter_map(|(_, value)| KnownBrowser::open(&self.seal, value, now)).next()
     }
 
+    /// The page for a request that cannot be answered by a redirect.
+    pub(crate) fn page_error(&self, headers: &HeaderMap, error: PageError) -> WholeResponse {
+        self.refuse(headers, StatusCode::BAD_REQUEST, error.code())
+    }
+
+    /// The page for an unknown path.
+    pub(crate) fn not_found(&self, headers: &HeaderMap) -> WholeResponse {
+        self.refuse(headers, StatusCode::NOT_FOUND, refusal::NOT_FOUND)
+    }
+
+    /// The page for a method that the path does not support.
+    pub(crate) fn method_not_allowed(&self, headers: &HeaderMap, allow: &'static str) -> WholeResponse {
+        let mut response = self.refuse(headers, StatusCode::METHOD_NOT_ALLOWED, refusal::METHOD);
+        response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allow));
+        response
+    }
+
+    fn refuse(&self, headers: &HeaderMap, status: StatusCode, code: &'static str) -> WholeResponse {
+        let link = Link::here(Text::LinkSignInPage, routes::SIGN_IN);
+        refusal::because(code, refusal::page(self.view(headers, None), status, code, link, request_id(headers)))
+    }
+
     /// The single-sign-on session of the browser.
     fn session(&self, headers: &HeaderMap) -> Option<Session> {
         let now = self.clock.now();
@@ -390,26 +488,6 @@ impl HostedUi {
             .find_map(|(_, value)| self.sessions.open(value, now))
             .filter(|session| self.provider.is_user(session))
     }
-}
-
-/// The page for a request that cannot be answered by a redirect.
-pub(crate) fn page_error(headers: &HeaderMap, error: PageError) -> WholeResponse {
-    let page = page::error(error, request_id(headers));
-    refusal::because(error.code(), reply::html(StatusCode::BAD_REQUEST, page, "'none'"))
-}
-
-/// The page for an unknown path.
-pub(crate) fn not_found(headers: &HeaderMap) -> WholeResponse {
-    let page = page::not_found(request_id(headers));
-    refusal::because(refusal::NOT_FOUND, reply::html(StatusCode::NOT_FOUND, page, "'none'"))
-}
-
-/// The page for a method that the path does not support.
-pub(crate) fn method_not_allowed(headers: &HeaderMap, allow: &'static str) -> WholeResponse {
-    let page = page::method_not_allowed(request_id(headers));
-    let mut response = reply::html(StatusCode::METHOD_NOT_ALLOWED, page, "'none'");
-    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allow));
-    refusal::because(refusal::METHOD, response)
 }
 
 /// The request ID, which the proxy sets. The access log has the same.

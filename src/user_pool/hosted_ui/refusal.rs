@@ -1,7 +1,13 @@
 //! The reason codes of the pool's pages: in the access log, and on error pages.
 
+use http::StatusCode;
+
 use crate::message::WholeResponse;
-use crate::page::Code;
+use crate::page::headers::Frames;
+use crate::page::link::Link;
+use crate::page::pages::refused::Refused as Page;
+use crate::page::site::NO_FORM;
+use crate::page::{Code, View};
 use crate::user_pool::hosted_ui::page::{Notice, Refused};
 use crate::user_pool::oauth::error::PageError;
 
@@ -42,6 +48,18 @@ impl Notice {
             Self::Busy(_) => "sign_in.busy",
         }
     }
+}
+
+/// The page that refuses with this code. The operator finds the request in the access log by its ID.
+pub(crate) fn page(
+    view: View<'_>,
+    status: StatusCode,
+    code: &'static str,
+    link: Link,
+    request_id: Option<&str>,
+) -> WholeResponse {
+    let page = Page { view, status: StatusCode::as_u16(&status), code, notes: &[], links: &[link], request_id };
+    view.respond(status, &page, NO_FORM, Frames::Nobody)
 }
 
 /// Attaches a code to a response.

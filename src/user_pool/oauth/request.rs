@@ -13,6 +13,9 @@ pub(crate) const SCOPES: &[&str] = &["openid", "profile", "email", "groups", "of
 /// Maximum length of `state` and `nonce`, because both are part of the sign-in form.
 const CARRIED_MAX_BYTES: usize = 2048;
 
+/// Maximum length of `ui_locales`, because it is part of the sign-in form.
+const UI_LOCALES_MAX_BYTES: usize = 128;
+
 /// All parameters that are read. A request with one of them twice is refused (RFC 6749 §3.1).
 const PARAMETERS: &[&str] = &[
     "client_id",
@@ -31,6 +34,8 @@ const PARAMETERS: &[&str] = &[
     "request",
     "request_uri",
     "registration",
+    "ui_locales",
+    "lang",
 ];
 
 /// A valid authorization request, as stored in the sign-in form.
@@ -45,6 +50,9 @@ pub(crate) struct AuthorizationRequest {
     /// The `sub` of the `id_token_hint`. No other user may sign in to this request (OIDC Core §3.1.2.2).
     #[serde(default)]
     subject: Option<String>,
+    /// The languages that the relying party asks for, in order of preference.
+    #[serde(default)]
+    pub(crate) ui_locales: Option<String>,
 }
 
 impl AuthorizationRequest {
@@ -92,7 +100,15 @@ pub(super) fn read(
         nonce: carried("nonce")?,
         code_challenge: code_challenge(form)?,
         subject,
+        ui_locales: ui_locales(form)?,
     })
+}
+
+/// The languages that the relying party asks for: `ui_locales`, or `lang` as with Cognito. OIDC Core §3.1.2.1: no error if none of
+/// them is known, so a list that is too long is ignored as well.
+fn ui_locales(form: &Form<'_>) -> Result<Option<String>, Error> {
+    let locales = one(form, "ui_locales")?.or(one(form, "lang")?);
+    Ok(locales.filter(|locales| locales.len() <= UI_LOCALES_MAX_BYTES).map(str::to_owned))
 }
 
 fn refuse_unsupported(form: &Form<'_>) -> Result<(), Error> {

@@ -57,7 +57,7 @@ fn settings() -> Settings {
     Settings {
         name: "demo".into(),
         issuer: url(ISSUER),
-        title: "Sign in".into(),
+        title: None,
         signing_key: key(),
         rs256_signing_key: None,
         other_keys: vec![],
@@ -110,7 +110,7 @@ impl World {
     fn with(settings: Settings, start: Timestamp) -> Self {
         let (clock, hand) = Clock::manual(start);
         let registry = Registry::default();
-        let pool = UserPool::new(settings.clone(), clock, &registry);
+        let pool = UserPool::new(settings.clone(), Arc::default(), clock, &registry);
         Self { pool, clock: hand, registry, settings }
     }
 

@@ -73,7 +73,7 @@ impl Place {
 fn way_on(answer: &Answer, label: &str) -> String {
     let before = answer.text().split(&format!(">{label}<")).next().expect("text");
     let link = before.rsplit("href=\"").next().expect("text");
-    let href = link.split('"').next().expect("a value").replace("&amp;", "&");
+    let href = link.split('"').next().expect("a value").replace("&#38;", "&");
     assert!(before.len() < answer.text().len(), "{label:?} on {}", answer.text());
     crate::harness::browser::join(CALLBACK, &href)
 }

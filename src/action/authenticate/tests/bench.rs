@@ -239,6 +239,7 @@ impl Bench {
             },
             claims: Arc::clone(&claims),
             paths: Arc::default(),
+            pages: Arc::default(),
             memory: Memory::default(),
             control: Control::new(tokio::runtime::Handle::current(), drain.1.spawner()),
             clock: clock.clone(),

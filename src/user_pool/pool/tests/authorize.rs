@@ -16,6 +16,30 @@ async fn check_refused(changes: &[(&str, &str)], error: &str) {
 }
 
 #[tokio::test]
+async fn the_pages_are_in_the_language_of_the_relying_party_or_of_the_browser() {
+    let world = World::new();
+    let mut browser = world.browser();
+    let german = browser.authorize(&[("ui_locales", "fr-CA de-CH en")]).await;
+    german.assert_page(StatusCode::OK, "Anmelden");
+    assert_eq!(german.header("content-language"), "de");
+    // The form carries the language: the next page is a request of its own.
+    browser.submit(&german, "alice", "wrong").await.assert_page(StatusCode::UNAUTHORIZED, "Anmelden");
+    browser.authorize(&[("lang", "de")]).await.assert_page(StatusCode::OK, "Anmelden");
+    for unknown in ["fr", "xx-\"><script>", &"de ".repeat(100)] {
+        browser.authorize(&[("ui_locales", unknown)]).await.assert_page(StatusCode::OK, "Sign in");
+    }
+    let austrian = || vec![("accept-language", "de-AT, en;q=0.5")];
+    browser.headers = austrian();
+    browser.authorize(&[]).await.assert_page(StatusCode::OK, "Anmelden");
+    browser.headers = austrian();
+    browser.authorize(&[("ui_locales", "en")]).await.assert_page(StatusCode::OK, "Sign in");
+    browser.headers = austrian();
+    browser.get("/nowhere").await.assert_page(StatusCode::NOT_FOUND, "Seite nicht gefunden");
+    let twice = format!("{}&ui_locales=en", authorize_path(&[("ui_locales", "de")]));
+    assert!(browser.get(&twice).await.header("location").contains("error=invalid_request"));
+}
+
+#[tokio::test]
 async fn u_07_nobody_is_sent_to_an_address_that_is_not_registered() {
     let world = World::new();
     for foreign in [

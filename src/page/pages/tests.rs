@@ -1,0 +1,166 @@
+use http::{HeaderMap, StatusCode, header};
+
+use crate::message::WholeResponse;
+use crate::page::headers::Frames;
+use crate::page::language::Language;
+use crate::page::link::Link;
+use crate::page::pages::account::Account;
+use crate::page::pages::demo::Demo;
+use crate::page::pages::notice::Notice;
+use crate::page::pages::redirecting::Redirecting;
+use crate::page::pages::refused::Refused;
+use crate::page::pages::sign_in::SignIn;
+use crate::page::pages::sign_out::SignOut;
+use crate::page::sentence::Sentence;
+use crate::page::site::{NO_FORM, Pages, STYLE, View};
+use crate::page::text::Text;
+
+const ID: &str = "1-6b054400-0123456789abcdef01234567";
+
+/// Every page, by name. `hostile` is the value of every field that takes text.
+fn every_page<'a>(view: View<'_>, hostile: Option<&'a str>) -> Vec<(&'static str, WholeResponse)> {
+    let text = |usual: &'a str| hostile.unwrap_or(usual);
+    let pairs = |pairs: &[(&'a str, &'a str)]| -> Vec<(String, String)> {
+        pairs.iter().map(|(name, value)| (text(name).to_owned(), text(value).to_owned())).collect()
+    };
+    let own = "'self'";
+    let mut pages = Vec::new();
+    let mut add = |name, response| pages.push((name, response));
+    let notes = [
+        Sentence::from(Text::AccessSignedInAs).named("user", text("alice")).named("provider", text("corp")),
+        Sentence::from(Text::AccessContact).quoted("contact", text("it@example.com")),
+    ];
+    let links = [
+        Link::here(Text::LinkSignInOrSwitch, text("/oauth2/sign_in?state=a")).in_a_new_tab(),
+        Link::same_address(Text::LinkTryAgain),
+    ];
+    let (status, code, request_id) = (403, "auth.not_allowed", Some(text(ID)));
+    let refused = Refused { view, status, code, notes: &notes, links: &links, request_id };
+    add("refused", view.respond(StatusCode::FORBIDDEN, &refused, NO_FORM, Frames::SameOrigin));
+    let notice = Notice {
+        view,
+        title: Text::SignedOutTitle,
+        text: Text::SignedOutAdvice,
+        link: Link::here(Text::LinkSignInAgain, text("/")),
+    };
+    add("notice", view.respond(StatusCode::OK, &notice, NO_FORM, Frames::Nobody));
+    let redirecting = Redirecting { view, location: text("/wiki?a=1&b=2") };
+    add("redirecting", view.respond(StatusCode::OK, &redirecting, NO_FORM, Frames::Nobody));
+    let (action, carried, username) = ("/sign-in", text("c4rr1ed"), hostile.unwrap_or_default());
+    let application = Some(text("The Dashboard"));
+    let sign_in = SignIn { view, title: hostile, application, action, carried, username, alert: None };
+    add("sign_in", view.respond(StatusCode::OK, &sign_in, own, Frames::Nobody));
+    let alert = Sentence::from(Text::SignInTooManyAttempts).words("wait", Sentence::duration(30));
+    let again = SignIn { title: Some(text("Example")), username: text("alice"), alert: Some(alert), ..sign_in };
+    add("sign_in_again", view.respond(StatusCode::OK, &again, own, Frames::Nobody));
+    let sign_out = SignOut { view, application, action: "/sign-out", home: "/sign-in", carried };
+    add("sign_out", view.respond(StatusCode::OK, &sign_out, own, Frames::Nobody));
+    let applications = pairs(&[("Wiki", "https://wiki.example.com/")]);
+    let account = Account { view, user: text("Alice"), applications: &applications, action: "/sign-out", carried };
+    add("account", view.respond(StatusCode::OK, &account, own, Frames::Nobody));
+    let (claims, headers) = (pairs(&[("sub", "alice")]), pairs(&[("accept", "text/html")]));
+    let (user, method, target) = (Some(text("Alice")), text("GET"), text("/?a=1&b=2"));
+    let demo = Demo { view, user, sign_out: text("/out"), claims: &claims, method, target, headers: &headers };
+    add("demo", view.respond(StatusCode::OK, &demo, NO_FORM, Frames::Nobody));
+    pages
+}
+
+fn html(response: &WholeResponse) -> &str {
+    std::str::from_utf8(response.body()).expect("UTF-8")
+}
+
+/// Without the style, which changes for other reasons.
+fn plain(response: &WholeResponse) -> String {
+    html(response).replace(STYLE, "…")
+}
+
+#[test]
+fn pages_read_like_this() {
+    let pages = Pages::default();
+    for (name, page) in every_page(pages.view(Language::default()), None) {
+        insta::assert_snapshot!(name, plain(&page));
+    }
+}
+
+#[test]
+fn some_pages_read_like_this_in_german() {
+    let pages = Pages::default();
+    let german = pages.asked_for("de").expect("German is there");
+    for (name, page) in every_page(pages.view(german), None) {
+        if ["refused", "sign_in_again", "sign_out"].contains(&name) {
+            insta::assert_snapshot!(format!("{name}_de"), plain(&page));
+        }
+    }
+}
+
+#[test]
+fn x_01_no_text_opens_a_tag_or_closes_an_attribute() {
+    let hostile = "<script>\"'&{user}";
+    let escaped = "&#60;script&#62;&#34;&#39;&#38;{user}";
+    let pages = Pages::default();
+    for (name, page) in every_page(pages.view(Language::default()), Some(hostile)) {
+        let body = html(&page);
+        assert!(!body.contains("<script") && !body.contains("\"'"), "{name}: {body}");
+        assert!(body.contains(escaped), "{name}: {body}");
+    }
+}
+
+/// Writes every page to `PAGES_DIRECTORY` in every language, for somebody to look at.
+#[test]
+fn every_page_is_whole_in_every_language() {
+    let pages = Pages::default();
+    for tag in ["en", "de"] {
+        let language = pages.asked_for(tag).expect("the language is there");
+        for (name, page) in every_page(pages.view(language), None) {
+            let body = html(&page);
+            assert!(body.starts_with("<!doctype html>\n") && body.ends_with("</html>"), "{name}: {body}");
+            assert!(body.contains(&format!("<html lang=\"{tag}\">")), "{name}");
+            assert_eq!(body.matches("<h1>").count(), 1, "{name}");
+            assert!(body.contains("<form") || body.contains("<a "), "{name} has a way on");
+            // A placeholder without a value, and a text that is not there.
+            let text = body.replace(STYLE, "…");
+            let is_empty = ["p", "a", "h1", "h2", "label", "button", "title", "td", "th", "strong"]
+                .into_iter()
+                .any(|tag| text.contains(&format!("<{tag}></{tag}>")) || text.contains(&format!("\"></{tag}>")));
+            assert!(!text.contains('{') && !is_empty, "{name}: {text}");
+            for inline in [" style=", " onclick=", " onload=", " onerror=", "<script", "javascript:"] {
+                assert!(!text.contains(inline), "{name}: {inline}");
+            }
+            if let Some(directory) = option_env!("PAGES_DIRECTORY") {
+                std::fs::write(format!("{directory}/{name}-{tag}.html"), body).expect("the directory is there");
+            }
+        }
+    }
+}
+
+#[test]
+fn x_07_a_page_may_not_be_framed_stored_sniffed_or_scripted() {
+    let pages = Pages::default();
+    for (name, page) in every_page(pages.view(Language::default()), None) {
+        let has = |name: http::HeaderName| page.headers()[name].to_str().expect("ASCII").to_owned();
+        let policy = has(header::CONTENT_SECURITY_POLICY);
+        assert!(policy.starts_with("default-src 'none'; style-src 'sha256-"), "{name}: {policy}");
+        assert!(!policy.contains("unsafe") && !policy.contains("script-src"), "{name}: {policy}");
+        let (ancestors, option) = if name == "refused" { ("'self'", "SAMEORIGIN") } else { ("'none'", "DENY") };
+        assert!(policy.ends_with(&format!("frame-ancestors {ancestors}")), "{name}: {policy}");
+        assert_eq!(has(header::X_FRAME_OPTIONS), option, "{name}");
+        let forms = if html(&page).contains("<form") { "'self'" } else { "'none'" };
+        assert!(policy.contains(&format!("form-action {forms};")), "{name}: {policy}");
+        assert_eq!(has(header::CONTENT_TYPE), "text/html; charset=utf-8");
+        assert_eq!(has(header::CACHE_CONTROL), "no-store");
+        assert_eq!(has(header::X_CONTENT_TYPE_OPTIONS), "nosniff");
+        assert_eq!(has(header::REFERRER_POLICY), "no-referrer");
+    }
+}
+
+#[test]
+fn the_answer_is_in_the_language_that_the_client_asks_for() {
+    let pages = Pages::default();
+    let check = |sent: &'static str, expected: &str| {
+        let headers = HeaderMap::from_iter([(header::ACCEPT_LANGUAGE, http::HeaderValue::from_static(sent))]);
+        let (_, page) = every_page(pages.view_for(&headers), None).remove(0);
+        assert_eq!(page.headers()[header::CONTENT_LANGUAGE], expected, "{sent}");
+    };
+    check("de-AT, de;q=0.9, en;q=0.8", "de");
+    check("fr", "en");
+}

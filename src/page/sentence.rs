@@ -1,0 +1,125 @@
+//! Texts with placeholders: `Try again in {wait}.`
+
+use crate::page::placeholder::{Segment, segments};
+use crate::page::text::Text;
+use crate::page::translation::{self, Translation};
+
+/// A text and the values for its placeholders. It is put into words in the language of the visitor.
+#[derive(Clone, Debug)]
+pub(crate) struct Sentence {
+    text: Text,
+    values: Vec<(&'static str, Value)>,
+}
+
+#[derive(Clone, Debug)]
+enum Value {
+    /// Text from a user, a provider or the configuration. Pages emphasise it.
+    Named(String),
+    /// The same without emphasis.
+    Quoted(String),
+    Number(u64),
+    Sentence(Sentence),
+}
+
+/// A piece of a sentence in one language.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Part {
+    pub(crate) text: String,
+    pub(crate) is_emphasised: bool,
+}
+
+impl From<Text> for Sentence {
+    fn from(text: Text) -> Self {
+        Self { text, values: Vec::new() }
+    }
+}
+
+impl Sentence {
+    /// A duration in words: seconds up to a minute and a half, then minutes.
+    pub(crate) fn duration(seconds: u64) -> Self {
+        match seconds {
+            0 | 1 => Text::WaitSecond.into(),
+            2..=90 => Self::from(Text::WaitSeconds).number("count", seconds),
+            _ => Self::from(Text::WaitMinutes).number("count", seconds.div_ceil(60)),
+        }
+    }
+
+    /// Adds a value from a user, a provider or the configuration. It is escaped and emphasised on a page.
+    pub(crate) fn named(self, placeholder: &'static str, value: impl Into<String>) -> Self {
+        self.with(placeholder, Value::Named(value.into()))
+    }
+
+    /// Adds a longer text of that kind. It is escaped.
+    pub(crate) fn quoted(self, placeholder: &'static str, value: impl Into<String>) -> Self {
+        self.with(placeholder, Value::Quoted(value.into()))
+    }
+
+    /// Adds a number.
+    pub(crate) fn number(self, placeholder: &'static str, value: u64) -> Self {
+        self.with(placeholder, Value::Number(value))
+    }
+
+    /// Adds words of another text.
+    pub(crate) fn words(self, placeholder: &'static str, value: Self) -> Self {
+        self.with(placeholder, Value::Sentence(value))
+    }
+
+    fn with(mut self, placeholder: &'static str, value: Value) -> Self {
+        self.values.push((placeholder, value));
+        self
+    }
+
+    /// The sentence as plain text, in English, for programs.
+    pub(crate) fn english(&self) -> String {
+        self.plain(translation::english())
+    }
+
+    /// The sentence as plain text.
+    pub(crate) fn plain(&self, translation: &Translation) -> String {
+        self.parts(translation).into_iter().map(|part| part.text).collect()
+    }
+
+    /// The sentence in pieces. A placeholder without a value stays as it is written.
+    pub(crate) fn parts(&self, translation: &Translation) -> Vec<Part> {
+        let mut parts = Vec::new();
+        let mut put = |text: String, is_emphasised| parts.push(Part { text, is_emphasised });
+        for segment in segments(translation.text(self.text)) {
+            match segment {
+                Segment::Words(words) => put(words.to_owned(), false),
+                Segment::Placeholder(name) => match self.values.iter().find(|(known, _)| *known == name) {
+                    Some((_, Value::Named(value))) => put(value.clone(), true),
+                    Some((_, Value::Quoted(value))) => put(value.clone(), false),
+                    Some((_, Value::Number(value))) => put(value.to_string(), false),
+                    Some((_, Value::Sentence(value))) => put(value.plain(translation), false),
+                    None => put(format!("{{{name}}}"), false),
+                },
+            }
+        }
+        parts
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_is_never_read_as_a_text() {
+        let sentence = Sentence::from(Text::AccessSignedInAs).named("user", "{provider}").named("provider", "corp");
+        assert_eq!(sentence.english(), "You are signed in as {provider} with corp.");
+    }
+
+    #[test]
+    fn waits_are_told_in_words() {
+        let check = |seconds, english: &str, german: &str| {
+            let sentence = Sentence::from(Text::SignInTooManyAttempts).words("wait", Sentence::duration(seconds));
+            assert_eq!(sentence.english(), format!("Too many attempts. Try again in {english}."));
+            let [_, german_texts] = translation::built_in() else { panic!("two languages") };
+            assert!(sentence.plain(german_texts).contains(&format!(" in {german} ")), "{german}");
+        };
+        check(0, "a second", "einer Sekunde");
+        check(30, "30 seconds", "30 Sekunden");
+        check(90, "90 seconds", "90 Sekunden");
+        check(91, "2 minutes", "2 Minuten");
+    }
+}

@@ -1,0 +1,147 @@
+//! What all pages of one configuration share, made at load: the style, its hash, the logo and the texts.
+
+use askama::Template;
+use aws_lc_rs::digest;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+
+use crate::message::WholeResponse;
+use crate::page::headers::{Frames, harden};
+use crate::page::language::{self, Language};
+use crate::page::sentence::{Part, Sentence};
+use crate::page::text::Text;
+use crate::page::translation::{self, ReasonTexts, Translation};
+
+/// The stylesheet: one column, the system's font, and light or dark as the user's system is set.
+pub(crate) const STYLE: &str = include_str!("style.css");
+
+/// A source list without a source (CSP 3 §2.3.1): the page has no form.
+pub(crate) const NO_FORM: &str = "'none'";
+
+/// The look and the texts of all pages. Immutable; all workers share it.
+#[derive(Debug)]
+pub(crate) struct Pages {
+    /// [`STYLE`].
+    style: &'static str,
+    /// `style-src`.
+    sources: String,
+    /// At least one. The first is for visitors whose language is not there.
+    translations: &'static [Translation],
+    languages: Vec<HeaderValue>,
+}
+
+/// The pages for one visitor.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct View<'p> {
+    pages: &'p Pages,
+    at: usize,
+}
+
+impl Default for Pages {
+    fn default() -> Self {
+        // CSP 3 §6.7.3.3.
+        let hash = STANDARD.encode(digest::digest(&digest::SHA256, STYLE.as_bytes()));
+        let translations = translation::built_in();
+        let language = |translation: &Translation| HeaderValue::from_str(translation.tag()).expect("a tag is ASCII");
+        Self {
+            style: STYLE,
+            sources: format!("style-src 'sha256-{hash}';"),
+            languages: translations.iter().map(language).collect(),
+            translations,
+        }
+    }
+}
+
+impl Pages {
+    /// The language that the client likes best.
+    pub(crate) fn language(&self, headers: &HeaderMap) -> Language {
+        language::accepted(headers, self.translations)
+    }
+
+    /// The first language of `ui_locales` (OpenID Connect Core §3.1.2.1) that there is.
+    pub(crate) fn asked_for(&self, ui_locales: &str) -> Option<Language> {
+        language::asked_for(ui_locales, self.translations)
+    }
+
+    /// The pages in a language.
+    pub(crate) fn view(&self, language: Language) -> View<'_> {
+        // A language of an earlier configuration may be gone.
+        let at = usize::from(language.0).min(self.languages.len() - 1);
+        View { pages: self, at }
+    }
+
+    /// The pages in the language that the client likes best.
+    pub(crate) fn view_for(&self, headers: &HeaderMap) -> View<'_> {
+        self.view(self.language(headers))
+    }
+
+    /// `Content-Security-Policy` of a page: no scripts, no frames, and no requests except forms that are sent to `form_action`.
+    fn policy(&self, form_action: &str, frames: Frames) -> HeaderValue {
+        let (sources, ancestors) = (&self.sources, frames.ancestors());
+        let policy = format!(
+            "default-src 'none'; {sources} base-uri 'none'; form-action {form_action}; frame-ancestors {ancestors}"
+        );
+        // A source list contains only keywords and parsed origins, which are ASCII.
+        HeaderValue::try_from(policy).unwrap_or(HeaderValue::from_static("default-src 'none'"))
+    }
+}
+
+impl<'p> View<'p> {
+    fn translation(self) -> &'p Translation {
+        &self.pages.translations[self.at]
+    }
+
+    /// The language tag, for `<html lang>`.
+    pub(super) fn language(self) -> &'p str {
+        self.translation().tag()
+    }
+
+    pub(super) fn style(self) -> &'p str {
+        self.pages.style
+    }
+
+    /// A text without placeholders.
+    pub(crate) fn text(self, text: Text) -> &'p str {
+        self.translation().text(text)
+    }
+
+    /// The pieces of a sentence.
+    pub(super) fn parts(self, sentence: &Sentence) -> Vec<Part> {
+        sentence.parts(self.translation())
+    }
+
+    /// A sentence as plain text.
+    pub(crate) fn plain(self, sentence: &Sentence) -> String {
+        sentence.plain(self.translation())
+    }
+
+    /// The texts for the code of a reason.
+    pub(crate) fn reason(self, code: &str) -> ReasonTexts<'p> {
+        self.translation().reason(code)
+    }
+
+    /// The response with a page. Its forms may be sent to `form_action` (a CSP source list, for example [`NO_FORM`]).
+    pub(crate) fn respond(
+        self,
+        status: StatusCode,
+        page: &impl Template,
+        form_action: &str,
+        frames: Frames,
+    ) -> WholeResponse {
+        let html = page.render().expect("the templates call nothing that fails, and a String takes all text");
+        let mut response = WholeResponse::new(Bytes::from(html));
+        *response.status_mut() = status;
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+        headers.insert(header::CONTENT_LANGUAGE, self.pages.languages[self.at].clone());
+        headers.insert(header::CONTENT_SECURITY_POLICY, self.pages.policy(form_action, frames));
+        headers.insert(header::X_FRAME_OPTIONS, frames.option());
+        harden(headers);
+        response
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,143 @@
+//! What the pages say in one language.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use crate::page::text::Text;
+
+/// The texts of one language, by key. All languages have the same keys.
+#[derive(Clone, Debug)]
+pub(crate) struct Translation {
+    /// The language tag (RFC 5646), as in `lang` and `Content-Language`.
+    tag: Box<str>,
+    texts: BTreeMap<Box<str>, Box<str>>,
+}
+
+/// The heading and the advice for a reason.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ReasonTexts<'t> {
+    /// What happened, in a few words.
+    pub(crate) title: &'t str,
+    /// Explains the reason to the user, and what to do.
+    pub(crate) advice: &'t str,
+}
+
+/// The languages that are compiled in. The first is the one for everybody whose language is not here.
+static BUILT_IN: LazyLock<[Translation; 2]> =
+    LazyLock::new(|| [("en", include_str!("texts/en.yaml")), ("de", include_str!("texts/de.yaml"))].map(compiled_in));
+
+/// The languages that are compiled in, English first.
+pub(crate) fn built_in() -> &'static [Translation] {
+    &*BUILT_IN
+}
+
+/// The English texts, which answers to programs have in any case.
+pub(crate) fn english() -> &'static Translation {
+    &BUILT_IN[0]
+}
+
+impl Translation {
+    /// A translation with these texts.
+    pub(crate) fn new(tag: &str, texts: BTreeMap<Box<str>, Box<str>>) -> Self {
+        Self { tag: tag.into(), texts }
+    }
+
+    /// The language tag.
+    pub(crate) fn tag(&self) -> &str {
+        &self.tag
+    }
+
+    /// Every key, in order.
+    #[cfg(test)]
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &str> {
+        self.texts.keys().map(|key| &**key)
+    }
+
+    /// The text of a key. `None` if no page has such a text.
+    pub(crate) fn find(&self, key: &str) -> Option<&str> {
+        self.texts.get(key).map(|text| &**text)
+    }
+
+    /// A text, with its placeholders as written.
+    pub(crate) fn text(&self, text: Text) -> &str {
+        self.get(text.key())
+    }
+
+    /// The texts for the code of a reason.
+    pub(crate) fn reason(&self, code: &str) -> ReasonTexts<'_> {
+        ReasonTexts {
+            title: self.get(&format!("reason.{code}.title")),
+            advice: self.get(&format!("reason.{code}.advice")),
+        }
+    }
+
+    /// A text. Tests check that every text and every reason has one. Without it, a page would show an empty place.
+    fn get(&self, key: &str) -> &str {
+        self.find(key).unwrap_or_default()
+    }
+}
+
+/// Reads a file of `texts/`. Each line is empty, a comment, or a key and a text as in JSON. That is YAML too.
+fn compiled_in((tag, file): (&str, &str)) -> Translation {
+    let lines = file.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let pair = |line: &str| {
+        let (key, text) = line.split_once(": ")?;
+        Some((key.into(), serde_json::from_str(text).ok()?))
+    };
+    let texts = lines.map(|line| pair(line).expect("a test reads the files that are compiled in")).collect();
+    Translation::new(tag, texts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::document::findings::Findings;
+    use crate::config::document::parse;
+    use crate::config::document::source::Environment;
+    use crate::config::document::tree::Value;
+    use crate::page::placeholder::{Segment, segments};
+
+    fn placeholders(text: &str) -> std::collections::BTreeSet<&str> {
+        let name = |segment| match segment {
+            Segment::Words(_) => None,
+            Segment::Placeholder(name) => Some(name),
+        };
+        segments(text).filter_map(name).collect()
+    }
+
+    #[test]
+    fn every_language_has_every_text_with_the_same_placeholders() {
+        let english = english();
+        assert!(Text::ALL.iter().all(|text| english.find(text.key()).is_some()), "a text without English");
+        let is_known = |key: &str| key.starts_with("reason.") || Text::ALL.iter().any(|text| text.key() == key);
+        assert_eq!(
+            english.keys().filter(|key| !is_known(key)).collect::<Vec<_>>(),
+            [""; 0],
+            "texts that nothing shows"
+        );
+        for other in &built_in()[1..] {
+            assert_eq!(other.keys().collect::<Vec<_>>(), english.keys().collect::<Vec<_>>(), "{}", other.tag());
+            for key in english.keys() {
+                let (ours, theirs) = (english.get(key), other.get(key));
+                assert!(!ours.is_empty() && !theirs.is_empty(), "{key}");
+                assert_eq!(placeholders(ours), placeholders(theirs), "{}: {key}", other.tag());
+            }
+        }
+    }
+
+    #[test]
+    fn a_file_has_each_key_once_and_says_the_same_to_a_reader_of_yaml() {
+        for (file, translation) in
+            [include_str!("texts/en.yaml"), include_str!("texts/de.yaml")].into_iter().zip(built_in())
+        {
+            let mut found = Findings::default();
+            let parsed = parse::parse(file, &Environment::Process, &mut found).expect("it is YAML");
+            assert!(parsed.repeated.is_empty(), "a key is there twice");
+            for entry in parsed.root.entries() {
+                let Value::String(text) = &entry.value.value else { panic!("{} is no text", entry.key) };
+                assert_eq!(translation.find(&entry.key), Some(text.as_str()));
+            }
+            assert_eq!(parsed.root.entries().len(), translation.keys().count());
+        }
+    }
+}
