@@ -6,9 +6,10 @@ use std::sync::Arc;
 use http::{HeaderMap, HeaderValue, Method, Version, header};
 use hyper::upgrade::OnUpgrade;
 
+use crate::action::lease_end;
 use crate::action::passage::Passage;
+use crate::action::visitor::Visitor;
 use crate::action::worker::Worker;
-use crate::clock::Clock;
 use crate::exchange::Exchange;
 use crate::exchange::rejection::{Reason, Rejection};
 use crate::message::header::Protected;
@@ -180,23 +181,22 @@ fn finish(
     mut response: Box<Response>,
     switched: Option<Box<Switched>>,
 ) -> Box<Response> {
+    let over = |visitor: &Rc<Visitor>| lease_end::over(Rc::clone(visitor.lease()), worker.clock.clone());
     if let Some(switched) = switched {
-        let bounds = Bounds { idle_timeout: client.response_timeout(), is_over: is_over(&worker.clock, passage) };
+        let bounds = Bounds {
+            idle_timeout: client.response_timeout(),
+            session_over: passage.visitor().map(|visitor| Box::pin(over(visitor)) as _),
+        };
         worker.spawner.spawn_local(|draining| upgrade::join(*switched, bounds, draining));
         response.headers_mut().insert(header::CONNECTION, UPGRADE);
         response.headers_mut().insert(header::UPGRADE, WEBSOCKET);
     } else if http_body::Body::size_hint(response.body()).exact().is_none()
-        && let Some(is_over) = is_over(&worker.clock, passage)
+        && let Some(visitor) = passage.visitor()
     {
-        response.body_mut().end_when(is_over);
+        let body = std::mem::take(response.body_mut());
+        *response.body_mut() = lease_end::until(over(visitor), body);
     }
     response
-}
-
-/// Checks whether the evidence for the user of an exchange still holds, because a long exchange must end with it (attacks W-03).
-fn is_over(clock: &Clock, passage: &Passage) -> Option<Box<dyn Fn() -> bool>> {
-    let (lease, clock) = (Rc::clone(passage.visitor()?.lease()), clock.clone());
-    Some(Box::new(move || lease.is_over(clock.now())))
 }
 
 /// The rejection for an error of the target.
@@ -218,23 +218,4 @@ fn rejection(exchange: &mut Exchange, unanswered: Unanswered) -> Rejection {
         Error::RequestBodyTimeout(_) => Reason::RequestBodyTimeout,
     };
     Rejection::new(reason, unanswered.error)
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-    use crate::action::visitor::tests::{NOW, visitor};
-
-    #[test]
-    fn w_03_an_exchange_that_lasts_ends_with_the_evidence_for_its_user() {
-        let clock = Clock::manual(NOW).0;
-        let (visitor, lease) = visitor(json!({}));
-        let ends = is_over(&clock, &Passage::Identified(visitor)).expect("there is a user");
-        assert!(!ends());
-        lease.is_withdrawn.set(true);
-        assert!(ends());
-        assert!(is_over(&clock, &Passage::ungated()).is_none());
-    }
 }

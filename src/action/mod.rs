@@ -8,6 +8,7 @@ pub(crate) mod authorize;
 pub(crate) mod decisions;
 pub(crate) mod fixed_response;
 pub(crate) mod forward;
+pub(crate) mod lease_end;
 pub(crate) mod passage;
 pub(crate) mod redirect;
 pub(crate) mod requirement;

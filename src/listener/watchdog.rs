@@ -17,7 +17,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 
 use crate::listener::settings::Limits;
-use crate::message::body::{Ending, Watch};
+use crate::message::watch::{Ending, Watch};
 use crate::socket::Socket;
 
 /// Counts the activity of one connection. Only one thread writes it. It uses atomics, because hyper requires the

@@ -14,6 +14,7 @@ pub(crate) mod own_fields;
 pub(crate) mod unread;
 pub(crate) mod upload;
 pub(crate) mod uri;
+pub(crate) mod watch;
 
 use bytes::Bytes;
 

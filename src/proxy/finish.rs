@@ -7,12 +7,14 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Version, header};
 use http_body::Body as _;
 
+use crate::action::lease_end::LeaseOver;
 use crate::clock::Clock;
 use crate::exchange::connection::Connection;
 use crate::exchange::rejection::{Reason, Rejection};
 use crate::exchange::{Exchange, error_page};
-use crate::message::body::{Body, Ending, Watch};
+use crate::message::body::Body;
 use crate::message::unread::Unread;
+use crate::message::watch::{Ending, Watch};
 use crate::message::{BoxError, Request, Response, caching};
 use crate::page::Pages;
 use crate::proxy::metrics::Metrics;
@@ -157,10 +159,10 @@ impl Watch for Recorder {
     fn ended(&mut self, ending: Ending<'_>) {
         let (reason, error) = match ending {
             Ending::Complete => return self.record(),
+            Ending::BrokenOff(error) if error.is::<LeaseOver>() => (Reason::SessionEnded, None),
             Ending::BrokenOff(error) => (Reason::UpstreamReset, Some(error)),
             Ending::Malformed(error) => (Reason::UpstreamMalformed, Some(error)),
             Ending::StoodStill => (Reason::UpstreamBodyTimeout, None),
-            Ending::SessionOver => (Reason::SessionEnded, None),
         };
         self.exchange.reason.get_or_insert(reason);
         log_cut(&self.exchange, reason, error);

@@ -5,7 +5,8 @@ use std::{fmt, io};
 use rustix::io::Errno;
 
 use crate::message::BoxError;
-use crate::message::body::{Malformed, StoodStill, TooSlow};
+use crate::message::body::limits::{StoodStill, TooSlow};
+use crate::message::watch::Malformed;
 use crate::upstream::http1::malformed;
 
 /// Why a request got no response from a target.

@@ -16,7 +16,6 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::drain::Draining;
-use crate::message::body::SESSION_BEAT;
 use crate::upstream::target_stream::TargetStream;
 use crate::upstream::websocket::{Cause, Frames};
 
@@ -39,9 +38,9 @@ struct ToTarget {
 pub(crate) struct Bounds {
     /// Maximum time without a byte from either side.
     pub(crate) idle_timeout: Duration,
-    /// Returns whether the session has expired or was signed out. A WebSocket must not outlive its session (attacks
-    /// W-03). Called at a fixed interval (`SESSION_BEAT`). `None` without a session.
-    pub(crate) is_over: Option<Box<dyn Fn() -> bool>>,
+    /// Becomes ready when the session of the user is over: a WebSocket must not outlive it (attacks W-03). `None` without a
+    /// session.
+    pub(crate) session_over: Option<Pin<Box<dyn Future<Output = ()>>>>,
 }
 
 impl Switched {
@@ -66,11 +65,12 @@ pub(crate) async fn join(switched: Switched, bounds: Bounds, mut draining: Drain
     let Ok(client) = switched.client.await else { return };
     let mut tunnel = Tunnel::new(TokioIo::new(client), switched.target);
     let moved = Rc::clone(&tunnel.moves);
+    let session_over = bounds.session_over.unwrap_or_else(|| Box::pin(std::future::pending()));
     // Cancel-safe: bytes that a `Half` has read and not written stay in its buffer.
     let cause = tokio::select! {
         () = poll_fn(|cx| tunnel.poll(cx)) => return,
         () = stands_still(moved, bounds.idle_timeout) => Cause::Idle,
-        () = session_ends(bounds.is_over) => Cause::SessionOver,
+        () = session_over => Cause::SessionOver,
         () = draining.stopping() => Cause::Stopping,
     };
     tunnel.to_client.close(cause.to_client());
@@ -79,13 +79,6 @@ pub(crate) async fn join(switched: Switched, bounds: Bounds, mut draining: Drain
     }
     tunnel.to_target.close(cause.to_target());
     let _ = tokio::time::timeout(CLOSE_TIME_MAX_SHORT, poll_fn(|cx| tunnel.poll(cx))).await;
-}
-
-async fn session_ends(is_over: Option<Box<dyn Fn() -> bool>>) {
-    let Some(is_over) = is_over else { return std::future::pending().await };
-    while !is_over() {
-        tokio::time::sleep(SESSION_BEAT).await;
-    }
 }
 
 /// Grows with every byte that is forwarded.

@@ -10,7 +10,8 @@ use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 
 use crate::message::BoxError;
-use crate::message::body::{Body, Malformed};
+use crate::message::body::Body;
+use crate::message::watch::Malformed;
 use crate::upstream::http1::connection::Connection;
 use crate::upstream::http1::decoder::{Decoded, Decoder};
 use crate::upstream::http1::head::Length;

@@ -1,0 +1,37 @@
+//! Watchers of a body: they are told what passes through, and how the body ends.
+
+use crate::message::BoxError;
+
+/// Is told about the data and the end of a body.
+pub(crate) trait Watch {
+    /// `bytes` of data passed through.
+    fn data(&mut self, bytes: usize);
+
+    /// The body has ended. Called once. If a watcher is dropped without this call, the body was cut short.
+    fn ended(&mut self, ending: Ending<'_>);
+}
+
+/// How a body ended.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Ending<'e> {
+    /// The body is complete.
+    Complete,
+    /// The sender stopped before the end of the body, or the error says why the body had to end early.
+    BrokenOff(&'e BoxError),
+    /// The sender sent data that is not valid HTTP.
+    Malformed(&'e BoxError),
+    /// Vestibule ended the body, because the sender sent nothing for too long, or sent too slowly.
+    StoodStill,
+}
+
+impl<'e> Ending<'e> {
+    /// The ending of a body that fails with `error`.
+    pub(super) fn of_error(error: &'e BoxError) -> Self {
+        if error.is::<Malformed>() { Self::Malformed(error) } else { Self::BrokenOff(error) }
+    }
+}
+
+/// The sender of a body sent data that is not valid HTTP.
+#[derive(Debug, thiserror::Error)]
+#[error("the body is malformed")]
+pub(crate) struct Malformed(#[source] pub(crate) BoxError);
