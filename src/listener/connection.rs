@@ -19,7 +19,7 @@ use crate::listener::requests::Requests;
 use crate::listener::secured::Secured;
 use crate::listener::settings::Settings;
 use crate::listener::tls::{self, Protocol};
-use crate::listener::watchdog::{Readable, Watched};
+use crate::listener::transport::{Readable, Watched};
 use crate::listener::{Handler, Shared, Worker, http1, http2, refusal};
 use crate::message::unread::Unread;
 use crate::message::upload::Uploads;

@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
 use tokio::time::timeout;
 
-use crate::listener::watchdog::Readable;
+use crate::listener::transport::Readable;
 use crate::socket::Socket;
 
 /// Maximum size of the plain HTTP head that is read. Its content is only used for the error page and the access log.

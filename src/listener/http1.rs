@@ -22,7 +22,8 @@ use crate::listener::linger::Patience;
 use crate::listener::metrics::Metrics;
 use crate::listener::requests::Requests;
 use crate::listener::settings::Limits;
-use crate::listener::watchdog::{Heads, Readable, Watchdog, Watched};
+use crate::listener::transport::{Readable, Watched};
+use crate::listener::watchdog::{Heads, Watchdog};
 use crate::listener::{Handler, linger, refusal};
 use crate::message::unread::{self, Look, Unread};
 

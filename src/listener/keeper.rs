@@ -7,8 +7,9 @@ use std::task::Poll;
 use crate::drain::Draining;
 use crate::exchange::rejection::Reason;
 use crate::listener::linger::Patience;
+use crate::listener::transport::{Readable, Watched};
 use crate::listener::wake_gate::PollOnWake;
-use crate::listener::watchdog::{Readable, Verdict, Watchdog, Watched};
+use crate::listener::watchdog::{Verdict, Watchdog};
 use crate::message::upload::Uploads;
 
 /// How a connection ended.

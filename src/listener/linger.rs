@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::io::AsyncWrite;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use crate::listener::watchdog::{Readable, Watched};
+use crate::listener::transport::{Readable, Watched};
 
 /// How long a connection lingers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

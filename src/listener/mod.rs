@@ -2,6 +2,7 @@
 //!
 //! This room knows nothing about rules or targets: it passes each request to a [`Handler`]. Start at [`serve`].
 
+mod activity;
 pub(crate) mod certificate;
 mod connection;
 mod greeting;
@@ -16,6 +17,7 @@ mod requests;
 mod secured;
 pub(crate) mod settings;
 mod tls;
+mod transport;
 mod wake_gate;
 mod watchdog;
 

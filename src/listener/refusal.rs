@@ -11,7 +11,7 @@ use tokio::time::timeout;
 
 use crate::clock::Clock;
 use crate::listener::linger::{self, Patience};
-use crate::listener::watchdog::{Readable, Watched};
+use crate::listener::transport::{Readable, Watched};
 use crate::message::Response;
 
 /// Maximum time to send the response. It nearly always fits into the kernel's buffer.

@@ -13,7 +13,7 @@ use hyper::service::Service;
 use crate::exchange::connection::Connection;
 use crate::exchange::rejection::Reason;
 use crate::listener::Handler;
-use crate::listener::watchdog::{Activity, Exchanging, Uploading};
+use crate::listener::activity::{Activity, Exchanging, Uploading};
 use crate::message::body::Body;
 use crate::message::upload::Uploads;
 use crate::message::{Request, Response};

@@ -8,7 +8,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::server::TlsStream;
 
 use crate::listener::greeting::Greeted;
-use crate::listener::watchdog::Readable;
+use crate::listener::transport::Readable;
 
 /// Maximum size of a piece. TLS copies plaintext into its records piece by piece. Above some length (2 to 8 KB,
 /// depending on the processor) the C library copies with one instruction, `rep movsb`. On several processors that runs

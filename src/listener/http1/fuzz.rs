@@ -22,7 +22,7 @@ use crate::listener::http1::{builder, serve};
 use crate::listener::metrics::Metrics;
 use crate::listener::requests::Requests;
 use crate::listener::settings::Limits;
-use crate::listener::watchdog::{Readable, Watched};
+use crate::listener::transport::{Readable, Watched};
 use crate::message::body::Body;
 use crate::message::unread::{Look, Unread, look};
 use crate::message::upload::Uploads;

@@ -14,7 +14,8 @@ use std::task::{Context, Poll, ready};
 use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::listener::watchdog::{Activity, Comes, Watched};
+use crate::listener::activity::{Activity, Comes};
+use crate::listener::transport::Watched;
 
 /// The transport that hyper reads from and writes to.
 #[derive(Debug)]

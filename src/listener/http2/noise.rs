@@ -14,7 +14,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
-use crate::listener::watchdog::{Readable, Watched};
+use crate::listener::transport::{Readable, Watched};
 
 /// A count above this within [`NOISE_TIME`] ends the connection: a hundred frames per second.
 const NOISE_MAX: u32 = 1000;

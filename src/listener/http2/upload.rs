@@ -10,7 +10,7 @@ use bytes::Bytes;
 use h2::RecvStream;
 use http_body::{Frame, SizeHint};
 
-use crate::listener::watchdog::Activity;
+use crate::listener::activity::Activity;
 use crate::message::BoxError;
 
 /// Maximum number of bytes that are read and discarded after an early response.
