@@ -12,7 +12,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
 use tokio::time::timeout;
 
 use crate::listener::transport::Readable;
-use crate::socket::Socket;
+use crate::socket::stream::Socket;
 
 /// Maximum size of the plain HTTP head that is read. Its content is only used for the error page and the access log.
 const HEAD_BYTES_MAX: usize = 16 * 1024;

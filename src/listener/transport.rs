@@ -10,7 +10,7 @@ use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::listener::activity::Activity;
-use crate::socket::Socket;
+use crate::socket::stream::Socket;
 
 /// Maximum number of bytes that one read discards.
 pub(crate) const DISCARD_BYTES: usize = 16 * 1024;

@@ -13,7 +13,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::clock::Clock;
-use crate::socket::Socket;
+use crate::socket::stream::Socket;
 
 /// Backlog: connections that the kernel queues while all workers are busy.
 const BACKLOG: i32 = 1024;

@@ -12,7 +12,7 @@ use rustls_pki_types::ServerName;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-use crate::socket::Socket;
+use crate::socket::stream::Socket;
 use crate::upstream::error::{Error, Step};
 use crate::upstream::http1::connection::Connection;
 use crate::upstream::settings::{Settings, TargetSettings};

@@ -11,7 +11,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::task::coop::unconstrained;
 use tokio_rustls::client::TlsStream;
 
-use crate::socket::Socket;
+use crate::socket::stream::Socket;
 
 /// A connected stream. Clones share the same stream: the response can be read in one place while the rest of the upload
 /// is written in another.

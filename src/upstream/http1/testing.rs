@@ -13,7 +13,7 @@ use tokio_rustls::{TlsAcceptor, TlsConnector};
 use crate::crypto::provider;
 use crate::message;
 use crate::message::own_fields::OwnFields;
-use crate::socket::Socket;
+use crate::socket::stream::Socket;
 use crate::upstream::http1::request_writer::RequestWriter;
 use crate::upstream::request::Request;
 use crate::upstream::target_stream::TargetStream;
