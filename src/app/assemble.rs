@@ -25,8 +25,8 @@ use crate::claims::public_keys::Asked;
 use crate::clock::Clock;
 use crate::config::{Config, ListenerConfig};
 use crate::drain::{Control, Spawner};
-use crate::listener::Shared;
 use crate::listener::certificate::Certificates;
+use crate::listener::state::ProcessListener;
 use crate::message::WholeResponse;
 use crate::message::header::Protected;
 use crate::oidc;
@@ -56,7 +56,7 @@ pub(crate) struct Assembled {
 pub(crate) struct Listener {
     pub(crate) name: Arc<str>,
     pub(crate) address: SocketAddr,
-    pub(crate) shared: Shared,
+    pub(crate) shared: ProcessListener,
     pub(crate) snapshot: Arc<Snapshot>,
     /// Keeps a series in the metrics as long as the listener exists.
     _certificate_expiries: Vec<Counter>,
@@ -193,7 +193,7 @@ impl Parts {
             _certificate_expiries: settings.certificates.as_ref().map(expiries).unwrap_or_default(),
             name: Arc::clone(&settings.name),
             address: settings.address,
-            shared: Shared::new(settings, self.workers),
+            shared: ProcessListener::new(settings, self.workers),
             snapshot: Arc::new(snapshot),
         }
     }

@@ -21,7 +21,9 @@ use crate::app::assemble::Assembled;
 use crate::app::vitals::{BEAT, Part, RESTART_WAIT, Vitals};
 use crate::drain::{self, Control, Draining, Spawner};
 use crate::listener;
+use crate::listener::http2::memory::WorkerMemory;
 use crate::listener::metrics::Metrics;
+use crate::listener::state::WorkerListener;
 use crate::proxy::Proxy;
 use crate::socket::accept;
 use crate::telemetry::access_log::{AccessLog, Writer};
@@ -146,7 +148,7 @@ impl Worker {
         let Given { assembled, registry, control, .. } = &self.given;
         let access_log = (self.log)();
         let worker = Rc::new(assembled.worker(self.index, registry, draining.spawner()));
-        let memory = Rc::new(listener::Memory::new());
+        let memory = Rc::new(WorkerMemory::new());
         for (place, socket) in sockets {
             let listener = &assembled.listeners[place];
             let socket = match TcpListener::from_std(socket) {
@@ -164,14 +166,18 @@ impl Worker {
                 Rc::clone(&access_log),
                 registry,
             ));
-            let metrics = Metrics::new(registry, &listener.name);
-            let on_listener = Rc::new(listener::Worker { metrics, memory: Rc::clone(&memory) });
-            let shared = listener.shared.clone();
+            let on_worker = Rc::new(WorkerListener {
+                process: listener.shared.clone(),
+                handler: proxy,
+                metrics: Metrics::new(registry, &listener.name),
+                memory: Rc::clone(&memory),
+                clock: assembled.clock.clone(),
+            });
             let name = format!("accept loop of worker {} for listener {}", self.index, listener.name);
             let part = self.given.vitals.part("accept", name);
             let asked = draining.clone();
             draining.spawn_local(async move {
-                let serve = || listener::serve(&shared, &socket, &proxy, &on_listener, asked.clone());
+                let serve = || listener::serve(&on_worker, &socket, asked.clone());
                 keep_running(&part, serve).await;
             });
         }

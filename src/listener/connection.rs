@@ -15,33 +15,31 @@ use crate::exchange::rejection::Reason;
 use crate::listener::greeting::Greeted;
 use crate::listener::linger::Patience;
 use crate::listener::per_address::Place;
-use crate::listener::requests::Requests;
-use crate::listener::secured::Secured;
-use crate::listener::settings::Settings;
+use crate::listener::requests::{Handler, Requests};
+use crate::listener::state::WorkerListener;
 use crate::listener::tls::{self, Protocol};
+use crate::listener::tls_stream::TlsStream;
 use crate::listener::transport::{Readable, Watched};
-use crate::listener::{Handler, Shared, Worker, http1, http2, refusal};
+use crate::listener::{http1, http2, refusal};
 use crate::message::unread::Unread;
 use crate::message::upload::Uploads;
 use crate::socket::accept::Accepted;
 use crate::telemetry::metrics::Counter;
 
 /// The next stage of a connection, as a boxed future.
-type Served = Pin<Box<dyn Future<Output = ()>>>;
+type Stage = Pin<Box<dyn Future<Output = ()>>>;
 
 /// Serves a connection from accept to close.
 ///
 /// Each stage is a boxed future that is freed when the stage ends. A future reserves memory for every value that it
 /// ever holds, and an idle connection keeps its future in memory.
 pub(crate) fn run<H: Handler>(
-    shared: Shared,
+    listener: Rc<WorkerListener<H>>,
     accepted: Accepted,
     place: Place,
-    handler: Rc<H>,
-    worker: Rc<Worker>,
     draining: Draining,
 ) -> impl Future<Output = ()> {
-    let opening = Box::pin(open(shared, accepted, place, handler, worker, draining));
+    let opening = Box::pin(open(listener, accepted, place, draining));
     async move {
         let opened = opening.await;
         if let Some(served) = opened {
@@ -52,101 +50,90 @@ pub(crate) fn run<H: Handler>(
 
 /// Performs the TLS handshake on an `https` listener. `None` if the handshake failed.
 async fn open<H: Handler>(
-    shared: Shared,
+    listener: Rc<WorkerListener<H>>,
     accepted: Accepted,
     place: Place,
-    handler: Rc<H>,
-    worker: Rc<Worker>,
     draining: Draining,
-) -> Option<Served> {
-    let metrics = &worker.metrics;
+) -> Option<Stage> {
+    let metrics = &listener.metrics;
     metrics.accepted.increment();
-    let open = Open::new(&metrics.open, accepted.permit, place);
-    let settings = &shared.settings;
+    let guard = ConnectionGuard::new(&metrics.open, accepted.permit, place);
+    let settings = &listener.process.settings;
     let facts = |tls| {
         Connection::new(accepted.peer, Arc::clone(&settings.name), Arc::clone(&settings.forwarded), tls)
-            .with_logins(Arc::clone(&shared.logins))
+            .with_logins(Arc::clone(&listener.process.logins))
     };
-    match &shared.tls {
-        None => {
-            let connection = Rc::new(facts(None));
-            let transport = Watched::new(accepted.stream, Arc::default(), open);
-            Some(http(transport, Protocol::Http1, connection, Arc::clone(settings), handler, worker, draining))
+    let Some(config) = &listener.process.tls else {
+        let connection = Rc::new(facts(None));
+        let transport = Watched::new(accepted.stream, Arc::default(), guard);
+        return Some(http(transport, Protocol::Http1, connection, listener, draining));
+    };
+    let handshake = TlsAcceptor::from(Arc::clone(config)).accept(Greeted::new(accepted.stream)).into_fallible();
+    match tokio::time::timeout(settings.limits.handshake_timeout, handshake).await {
+        Ok(Ok(stream)) => {
+            let stream = TlsStream(Box::new(stream));
+            let (tls, protocol) = tls::facts(&stream.0);
+            let connection = Rc::new(facts(Some(tls)));
+            let transport = Watched::new(stream, Arc::default(), guard);
+            Some(http(transport, protocol, connection, listener, draining))
         }
-        Some(config) => {
-            let handshake = TlsAcceptor::from(Arc::clone(config)).accept(Greeted::new(accepted.stream)).into_fallible();
-            match tokio::time::timeout(settings.limits.handshake_timeout, handshake).await {
-                Ok(Ok(stream)) => {
-                    let stream = Secured(Box::new(stream));
-                    let (tls, protocol) = tls::facts(&stream.0);
-                    let connection = Rc::new(facts(Some(tls)));
-                    let transport = Watched::new(stream, Arc::default(), open);
-                    Some(http(transport, protocol, connection, Arc::clone(settings), handler, worker, draining))
-                }
-                Ok(Err((_, client))) => match Box::pin(client.into_plain()).await {
-                    Some((socket, head)) => {
-                        let connection = Rc::new(facts(None));
-                        let response = handler.refuse(connection, Unread::of(&head), Reason::RequestPlainHttp);
-                        let transport = Watched::new(socket, Arc::default(), open);
-                        let patience = Patience::new(draining.is_stopping());
-                        Some(Box::pin(refusal::send(transport, response, patience)))
-                    }
-                    // Usually a port scan, or a client that does not trust the certificate. Counted, but not logged.
-                    None => {
-                        metrics.handshakes_failed.increment();
-                        None
-                    }
-                },
-                Err(_) => {
-                    metrics.handshakes_failed.increment();
-                    None
-                }
+        Ok(Err((_, client))) => match Box::pin(client.into_plain()).await {
+            Some((socket, head)) => {
+                let connection = Rc::new(facts(None));
+                let response = listener.handler.refuse(connection, Unread::of(&head), Reason::RequestPlainHttp);
+                let transport = Watched::new(socket, Arc::default(), guard);
+                let patience = Patience::new(draining.is_stopping());
+                Some(Box::pin(refusal::send(transport, response, listener.clock.now(), patience)))
             }
+            // Usually a port scan, or a client that does not trust the certificate. Counted, but not logged.
+            None => {
+                metrics.handshakes_failed.increment();
+                None
+            }
+        },
+        Err(_) => {
+            metrics.handshakes_failed.increment();
+            None
         }
     }
 }
 
 /// Counts a connection and holds its permit, from accept until the connection is closed.
-struct Open {
+struct ConnectionGuard {
     gauge: Counter,
     _permit: OwnedSemaphorePermit,
     _place: Place,
 }
 
-impl Open {
+impl ConnectionGuard {
     fn new(gauge: &Counter, permit: OwnedSemaphorePermit, place: Place) -> Self {
         gauge.increment();
         Self { gauge: gauge.clone(), _permit: permit, _place: place }
     }
 }
 
-impl Drop for Open {
+impl Drop for ConnectionGuard {
     fn drop(&mut self) {
         self.gauge.decrement();
     }
 }
 
 fn http<H: Handler, T: AsyncRead + AsyncWrite + Readable + Unpin + Send + 'static>(
-    transport: Watched<T, Open>,
+    transport: Watched<T, ConnectionGuard>,
     protocol: Protocol,
     connection: Rc<Connection>,
-    settings: Arc<Settings>,
-    handler: Rc<H>,
-    worker: Rc<Worker>,
+    listener: Rc<WorkerListener<H>>,
     draining: Draining,
-) -> Served {
-    let limits = &settings.limits;
+) -> Stage {
     let requests = Requests {
-        handler,
+        handler: Rc::clone(&listener.handler),
         connection,
         activity: transport.activity(),
         uploads: Uploads::default(),
-        body_rate_min: limits.body_rate_min,
+        body_rate_min: listener.process.settings.limits.body_rate_min,
     };
     match protocol {
-        Protocol::Http1 => Box::pin(async move {
-            http1::serve(transport, requests, &settings.limits, &worker.metrics, draining).await;
-        }),
-        Protocol::Http2 => Box::pin(http2::serve(transport, requests, limits, worker, draining)),
+        Protocol::Http1 => Box::pin(async move { http1::serve(transport, requests, &listener, draining).await }),
+        Protocol::Http2 => Box::pin(http2::serve(transport, requests, listener, draining)),
     }
 }

@@ -2,8 +2,6 @@
 //!
 //! `screen.rs` checks what hyper reads and writes. Vestibule itself responds to heads that hyper cannot parse.
 
-#[cfg(any(test, fuzzing))]
-pub(crate) mod fuzz;
 mod screen;
 
 use std::pin::Pin;
@@ -16,15 +14,15 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::drain::Draining;
 use crate::exchange::rejection::Reason;
+use crate::listener::driver::{Closed, ConnectionDriver, Served};
 use crate::listener::http1::screen::{Left, Screened};
-use crate::listener::keeper::{Ended, Keeper, Kept};
 use crate::listener::linger::Patience;
-use crate::listener::metrics::Metrics;
-use crate::listener::requests::Requests;
+use crate::listener::requests::{Handler, Requests};
 use crate::listener::settings::Limits;
+use crate::listener::state::WorkerListener;
 use crate::listener::transport::{Readable, Watched};
 use crate::listener::watchdog::{Heads, Watchdog};
-use crate::listener::{Handler, linger, refusal};
+use crate::listener::{linger, refusal};
 use crate::message::unread::{self, Look, Unread};
 
 /// Serves HTTP/1.1. If the next request does not follow soon, the connection rests: hyper's state is dropped, because
@@ -32,44 +30,44 @@ use crate::message::unread::{self, Look, Unread};
 pub(crate) async fn serve<H, T, O>(
     transport: Watched<T, O>,
     mut requests: Requests<H>,
-    limits: &Limits,
-    metrics: &Metrics,
+    listener: &WorkerListener<H>,
     draining: Draining,
 ) where
     H: Handler,
     T: AsyncRead + AsyncWrite + Readable + Unpin + Send + 'static,
     O: Unpin + Send + 'static,
 {
+    let (limits, metrics) = (&listener.process.settings.limits, &listener.metrics);
     let activity = transport.activity();
     let watchdog = Watchdog::new(transport.activity(), limits, Heads::Timed);
-    let mut keeper = Keeper::new(watchdog, draining, requests.uploads.clone());
+    let mut driver = ConnectionDriver::new(watchdog, draining, requests.uploads.clone());
     let mut screened = Screened::new(transport, limits.head_bytes_max);
     loop {
         let served = builder(limits).serve_connection(TokioIo::new(screened), requests);
         let mut served = Box::new(served.with_upgrades());
-        let kept = keeper.keep(Pin::new(&mut *served), |served| served.graceful_shutdown()).await;
+        let kept = driver.drive(Pin::new(&mut *served), |served| served.graceful_shutdown()).await;
         // `None` here means that the connection was upgraded: the tunnel owns the transport now.
         let Some(parts) = served.into_parts() else { return };
         requests = parts.service;
         let (mut transport, left) = parts.io.into_inner().into_parts(parts.read_buf);
         let ended = match kept {
-            Kept::ToTheEnd(ended) => ended,
-            Kept::UntilRest => {
+            Served::ToTheEnd(ended) => ended,
+            Served::UntilRest => {
                 transport.put_back(left.into_bytes());
                 metrics.resting.increment();
-                let woken = keeper.rest(&mut transport).await;
+                let woken = driver.rest(&mut transport).await;
                 metrics.resting.decrement();
                 match woken {
                     None => {
                         screened = Screened::new(transport, limits.head_bytes_max);
                         continue;
                     }
-                    Some(Ended::TimedOut) => return metrics.timed_out.increment(),
-                    Some(_) => return linger::close(transport, keeper.patience()).await,
+                    Some(Closed::TimedOut) => return metrics.timed_out.increment(),
+                    Some(_) => return linger::close(transport, driver.patience()).await,
                 }
             }
         };
-        if matches!(ended, Ended::TimedOut) {
+        if matches!(ended, Closed::TimedOut) {
             metrics.timed_out.increment();
         }
         match next(ended, left, activity.is_flushed()) {
@@ -82,14 +80,14 @@ pub(crate) async fn serve<H, T, O>(
                 let response = requests.handler.refuse(connection, Unread::of(&head), reason);
                 let patience = match reason {
                     Reason::RequestHeadTimeout => Patience::Short,
-                    _ => keeper.patience(),
+                    _ => driver.patience(),
                 };
                 // Free the head before waiting for the client to read the response.
                 drop(head);
                 transport.put_back(Bytes::new());
-                return refusal::send(transport, response, patience).await;
+                return refusal::send(transport, response, listener.clock.now(), patience).await;
             }
-            Next::Close => return linger::close(transport, keeper.patience()).await,
+            Next::Close => return linger::close(transport, driver.patience()).await,
             Next::Drop => return,
         }
     }
@@ -107,19 +105,19 @@ enum Next {
     Drop,
 }
 
-fn next(ended: Ended, left: Left, is_flushed: bool) -> Next {
+fn next(ended: Closed, left: Left, is_flushed: bool) -> Next {
     let (head, is_held_back) = match left {
         Left::Head { bytes, is_held_back } => (bytes, is_held_back),
         Left::Rest(_) => (Bytes::new(), false),
     };
     let reason = match ended {
-        Ended::Closed if !is_held_back => return Next::Close,
-        Ended::TimedOut if head.trim_ascii().is_empty() || !is_flushed => return Next::Drop,
-        Ended::TimedOut => Reason::RequestHeadTimeout,
-        Ended::Refused(Reason::RequestHeadTooLarge) => Reason::RequestHeadTooLarge,
+        Closed::ByEitherSide if !is_held_back => return Next::Close,
+        Closed::TimedOut if head.trim_ascii().is_empty() || !is_flushed => return Next::Drop,
+        Closed::TimedOut => Reason::RequestHeadTimeout,
+        Closed::Refused(Reason::RequestHeadTooLarge) => Reason::RequestHeadTooLarge,
         // hyper finds nothing to refuse or to cut off in a head after `unread::look` has encoded it. So such a head is
         // not checked again.
-        Ended::Closed | Ended::Refused(_) => match unread::look(&head) {
+        Closed::ByEitherSide | Closed::Refused(_) => match unread::look(&head) {
             Look::Encoded(head) => return Next::Read(head),
             Look::Fragment => Reason::RequestPath,
             Look::Plain if is_held_back => return Next::Read(head),
@@ -129,7 +127,7 @@ fn next(ended: Ended, left: Left, is_flushed: bool) -> Next {
     Next::Refuse(reason, head)
 }
 
-fn builder(limits: &Limits) -> http1::Builder {
+pub(super) fn builder(limits: &Limits) -> http1::Builder {
     let mut builder = http1::Builder::new();
     builder
         // No timer of hyper: the watchdog enforces `head_timeout` without a timer for each head.

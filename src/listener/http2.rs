@@ -1,11 +1,12 @@
 //! Serves HTTP/2 with `h2`: one task for the connection, and one for each request on it.
 //!
 //! `answer.rs` sends a response. `outbox.rs` limits the bytes that wait to be sent. `upload.rs` reads the body of a
-//! request. `windows.rs` limits the bytes that wait to be read. `budget.rs` divides memory among client addresses.
+//! request. `windows.rs` limits the bytes that wait to be read. `budget.rs` divides memory among client addresses, `memory.rs` has all of it.
 //! `noise.rs` detects clients that send too many frames without effect, and requests that `h2` resets by itself.
 
 mod answer;
 mod budget;
+pub(crate) mod memory;
 mod noise;
 mod outbox;
 mod upload;
@@ -24,33 +25,25 @@ use h2::{Reason, RecvStream};
 use http::{HeaderMap, Version, header};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use crate::clock::Clock;
 use crate::drain::{Draining, LocalExecutor};
 use crate::exchange::connection::Connection;
 use crate::exchange::rejection;
+use crate::listener::driver::{Closed, ConnectionDriver, Served};
 use crate::listener::http2::answer::Answers;
-use crate::listener::http2::budget::{Budget, Purse, Share};
+use crate::listener::http2::budget::{Purse, Share};
 use crate::listener::http2::noise::{Heard, Noise, Transport};
 use crate::listener::http2::outbox::{Outbox, Piece};
 use crate::listener::http2::upload::{Rest, Upload};
 use crate::listener::http2::windows::{Widened, Window};
-use crate::listener::keeper::{Ended, Keeper, Kept};
-use crate::listener::requests::{Answering, Requests, expects_continue};
+use crate::listener::requests::{Answering, Handler, Requests, expects_continue};
 use crate::listener::settings::Limits;
+use crate::listener::state::WorkerListener;
 use crate::listener::transport::{Readable, Watched};
 use crate::listener::watchdog::{Heads, Watchdog};
-use crate::listener::{Handler, Worker};
 use crate::message::body::Body;
 use crate::message::unread::Unread;
 use crate::message::{Request, forwarded};
 
-/// Maximum bytes of responses that wait to be sent to the clients of one worker.
-const ANSWERS_BYTES_MAX: usize = 32 * 1024 * 1024;
-/// Maximum bytes of uploads that the clients of one worker may send before they are read. The first upload of each
-/// connection does not count.
-const UPLOADS_BYTES_MAX: usize = 32 * 1024 * 1024;
-/// Maximum memory for the requests in progress of one worker. The first request of each connection does not count.
-const REQUESTS_BYTES_MAX: usize = 256 * 1024 * 1024;
 /// Measured memory of a request without its head: its task, its exchange and a connection to a target.
 const REQUEST_BYTES: usize = 24 * 1024;
 /// Maximum total size of the heads of the requests in progress on one connection.
@@ -63,24 +56,6 @@ const PSEUDO_BYTES: usize = 4 * FIELD_BYTES + 29 + 5;
 /// error page.
 const HEAD_FACTOR: usize = 2;
 
-/// Memory limits that all HTTP/2 connections of one worker share.
-#[derive(Debug)]
-pub(crate) struct Memory {
-    answers: Rc<outbox::Budget>,
-    uploads: Rc<Budget>,
-    requests: Rc<Budget>,
-}
-
-impl Memory {
-    pub(crate) fn new() -> Self {
-        Self {
-            answers: outbox::Budget::new(ANSWERS_BYTES_MAX),
-            uploads: Budget::new(UPLOADS_BYTES_MAX),
-            requests: Budget::new(REQUESTS_BYTES_MAX),
-        }
-    }
-}
-
 /// Serves HTTP/2 from the preface to the end of the connection.
 ///
 /// The future is kept small, because an idle connection keeps it in memory. This is not an `async fn`: an `async fn`
@@ -88,8 +63,7 @@ impl Memory {
 pub(crate) fn serve<H, T, O>(
     transport: Watched<T, O>,
     requests: Requests<H>,
-    limits: &Limits,
-    worker: Rc<Worker>,
+    listener: Rc<WorkerListener<H>>,
     draining: Draining,
 ) -> impl Future<Output = ()> + use<H, T, O>
 where
@@ -97,13 +71,13 @@ where
     T: AsyncRead + AsyncWrite + Readable + Unpin + 'static,
     O: Unpin + 'static,
 {
-    let memory = &worker.memory;
+    let (limits, memory) = (&listener.process.settings.limits, &listener.memory);
     let watchdog = Watchdog::new(transport.activity(), limits, Heads::Untimed);
-    let mut keeper = Keeper::new(watchdog, draining, requests.uploads.clone());
+    let mut driver = ConnectionDriver::new(watchdog, draining, requests.uploads.clone());
     let noise = Noise::new();
     let transport = Heard::new(transport, Rc::clone(&noise));
     let outbox = Outbox::new(Rc::clone(&memory.answers));
-    let answers = Answers { outbox, noise, clock: Clock::system(), idle_timeout: limits.idle_timeout };
+    let answers = Answers { outbox, noise, clock: listener.clock.clone(), idle_timeout: limits.idle_timeout };
     let address = client(&requests.connection);
     let mut serving = Serving {
         state: State::Handshaking(Box::new(builder(limits).handshake(transport))),
@@ -115,13 +89,13 @@ where
         answers,
         requests,
         bounds: Bounds::new(limits),
-        worker,
+        listener,
     };
     async move {
-        match keeper.keep(Pin::new(&mut serving), |served| served.get_mut().finish()).await {
-            Kept::ToTheEnd(Ended::TimedOut) => serving.worker.metrics.timed_out.increment(),
-            Kept::ToTheEnd(_) => {}
-            Kept::UntilRest => unreachable!("the watchdog sends HTTP/1.1 to rest"),
+        match driver.drive(Pin::new(&mut serving), |served| served.get_mut().finish()).await {
+            Served::ToTheEnd(Closed::TimedOut) => serving.listener.metrics.timed_out.increment(),
+            Served::ToTheEnd(_) => {}
+            Served::UntilRest => unreachable!("the watchdog sends HTTP/1.1 to rest"),
         }
     }
 }
@@ -154,7 +128,7 @@ struct Serving<H, T> {
     answers: Answers,
     requests: Requests<H>,
     bounds: Bounds,
-    worker: Rc<Worker>,
+    listener: Rc<WorkerListener<H>>,
 }
 
 /// The limits of the listener that apply to requests.
@@ -196,7 +170,7 @@ impl<H: Handler, T: Transport> Serving<H, T> {
         self.answers.noise.handed_out();
         let (parts, stream) = request.into_parts();
         let Some(counted) = self.under_way.count(&parts.headers) else {
-            self.worker.metrics.streams_refused.increment();
+            self.listener.metrics.streams_refused.increment();
             // REFUSED_STREAM allows the client to send the request again (RFC 9113 §8.7).
             respond.send_reset(Reason::REFUSED_STREAM);
             return;
@@ -228,7 +202,7 @@ impl<H: Handler, T: Transport> Serving<H, T> {
         let under_way = Rc::strong_count(&self.under_way) - 1;
         for _ in 0..lost {
             if under_way >= self.bounds.streams_max {
-                self.worker.metrics.streams_refused.increment();
+                self.listener.metrics.streams_refused.increment();
                 continue;
             }
             let request = Unread { version: Some(Version::HTTP_2), ..Unread::default() };
@@ -265,7 +239,7 @@ impl<H: Handler, T: Transport> Future for Serving<H, T> {
                 State::Open { connection, window } => (connection, window),
             };
             if this.answers.noise.is_too_much() && !std::mem::replace(&mut this.is_calmed, true) {
-                this.worker.metrics.calmed.increment();
+                this.listener.metrics.calmed.increment();
                 connection.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
             }
             if *window != this.window.bytes() {
@@ -371,6 +345,7 @@ fn length(headers: &HeaderMap) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::listener::http2::budget::Budget;
 
     fn headers(length: usize) -> HeaderMap {
         let value = "a".repeat(length).try_into().expect("a value");

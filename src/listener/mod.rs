@@ -5,91 +5,38 @@
 mod activity;
 pub(crate) mod certificate;
 mod connection;
+mod driver;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod greeting;
 mod http1;
-mod http2;
-mod keeper;
+pub(crate) mod http2;
 mod linger;
 pub(crate) mod metrics;
 mod per_address;
 mod refusal;
-mod requests;
-mod secured;
+pub(crate) mod requests;
 pub(crate) mod settings;
+pub(crate) mod state;
 mod tls;
+mod tls_stream;
 mod transport;
 mod wake_gate;
 mod watchdog;
 
-use std::future::Future;
 use std::rc::Rc;
-use std::sync::Arc;
-
-use tokio::sync::Semaphore;
 
 use crate::drain::Draining;
-use crate::exchange::connection::Connection;
-use crate::exchange::logins::Logins;
-use crate::exchange::rejection::Reason;
-use crate::message::unread::Unread;
-use crate::message::{Request, Response};
 use crate::socket::accept;
-#[cfg(any(test, fuzzing))]
-pub(crate) use http1::fuzz;
-pub(crate) use http2::Memory;
-use metrics::Metrics;
-use per_address::{PerAddress, Place};
-use settings::Settings;
-
-/// Responds to requests. Each worker has its own, never shared between threads.
-pub(crate) trait Handler: 'static {
-    /// Responds to one request, and takes its body. Cannot fail: a refusal is a response, too.
-    fn handle(&self, connection: Rc<Connection>, request: &mut Request) -> impl Future<Output = Response>;
-
-    /// Responds to a request that is refused because its head cannot be parsed.
-    fn refuse(&self, connection: Rc<Connection>, request: Unread, reason: Reason) -> Response;
-}
-
-/// The parts of a listener that all workers share.
-#[derive(Clone, Debug)]
-pub(crate) struct Shared {
-    settings: Arc<Settings>,
-    tls: Option<Arc<rustls::ServerConfig>>,
-    permits: Arc<Semaphore>,
-    per_address: Arc<PerAddress>,
-    logins: Arc<Logins>,
-}
-
-/// The parts of a listener that belong to one worker.
-#[derive(Debug)]
-pub(crate) struct Worker {
-    pub(crate) metrics: Metrics,
-    /// Shared by all listeners of the worker.
-    pub(crate) memory: Rc<Memory>,
-}
-
-impl Shared {
-    /// Prepares a listener for `workers` workers.
-    pub(crate) fn new(settings: Settings, workers: usize) -> Self {
-        Self {
-            tls: settings.certificates.as_ref().map(tls::server_config),
-            // Each worker holds one permit while it waits in `accept`. All workers but one may hold such a permit
-            // without a connection.
-            permits: Arc::new(Semaphore::new(settings.limits.connections_max + workers.saturating_sub(1))),
-            per_address: Arc::new(PerAddress::new(settings.limits.connections_per_address_max)),
-            logins: Arc::new(Logins::new(settings.limits.logins_per_address_max)),
-            settings: Arc::new(settings),
-        }
-    }
-}
+use per_address::Place;
+use requests::Handler;
+use state::WorkerListener;
 
 /// Accepts connections on `socket` and serves them until `draining` says stop. Then requests in progress may finish.
 /// Returns when no more connections are accepted. Open connections hold `draining`.
 pub(crate) async fn serve<H: Handler>(
-    shared: &Shared,
+    listener: &Rc<WorkerListener<H>>,
     socket: &tokio::net::TcpListener,
-    handler: &Rc<H>,
-    worker: &Rc<Worker>,
     mut draining: Draining,
 ) {
     loop {
@@ -97,33 +44,26 @@ pub(crate) async fn serve<H: Handler>(
             biased;
             // Cancel-safe: `accept::next` returns a connection only when it is ready, so dropping it loses none.
             () = draining.stopping() => break,
-            accepted = accept::next(socket, &shared.permits) => accepted,
+            accepted = accept::next(socket, &listener.process.permits) => accepted,
         };
-        start(shared, accepted, handler, worker, &draining);
+        start(listener, accepted, &draining);
     }
     // Serve the connections that the kernel has already accepted: closing them would lose requests (a lost request is
     // the second worst thing).
-    for accepted in accept::waiting(socket, &shared.permits) {
-        start(shared, accepted, handler, worker, &draining);
+    for accepted in accept::waiting(socket, &listener.process.permits) {
+        start(listener, accepted, &draining);
     }
 }
 
-fn start<H: Handler>(
-    shared: &Shared,
-    accepted: accept::Accepted,
-    handler: &Rc<H>,
-    worker: &Rc<Worker>,
-    draining: &Draining,
-) {
-    let place = if shared.settings.forwarded.is_trusted(accepted.peer.ip().to_canonical()) {
+fn start<H: Handler>(listener: &Rc<WorkerListener<H>>, accepted: accept::Accepted, draining: &Draining) {
+    let process = &listener.process;
+    let place = if process.settings.forwarded.is_trusted(accepted.peer.ip().to_canonical()) {
         Place::exempt()
     } else {
-        match shared.per_address.enter(accepted.peer.ip()) {
+        match process.per_address.enter(accepted.peer.ip()) {
             Some(place) => place,
-            None => return worker.metrics.refused.increment(),
+            None => return listener.metrics.refused.increment(),
         }
     };
-    let task =
-        connection::run(shared.clone(), accepted, place, Rc::clone(handler), Rc::clone(worker), draining.clone());
-    draining.spawn_local(task);
+    draining.spawn_local(connection::run(Rc::clone(listener), accepted, place, draining.clone()));
 }

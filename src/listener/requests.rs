@@ -12,11 +12,20 @@ use hyper::service::Service;
 
 use crate::exchange::connection::Connection;
 use crate::exchange::rejection::Reason;
-use crate::listener::Handler;
 use crate::listener::activity::{Activity, Exchanging, Uploading};
 use crate::message::body::Body;
+use crate::message::unread::Unread;
 use crate::message::upload::Uploads;
 use crate::message::{Request, Response};
+
+/// Responds to requests. Each worker has its own, never shared between threads.
+pub(crate) trait Handler: 'static {
+    /// Responds to one request, and takes its body. Cannot fail: a refusal is a response, too.
+    fn handle(&self, connection: Rc<Connection>, request: &mut Request) -> impl Future<Output = Response>;
+
+    /// Responds to a request that is refused because its head cannot be parsed.
+    fn refuse(&self, connection: Rc<Connection>, request: Unread, reason: Reason) -> Response;
+}
 
 /// Calls the handler for each request of one connection.
 pub(crate) struct Requests<H> {

@@ -96,7 +96,7 @@ impl Proxy {
     }
 }
 
-impl crate::listener::Handler for Proxy {
+impl crate::listener::requests::Handler for Proxy {
     async fn handle(&self, connection: Rc<Connection>, request: &mut Request) -> Response {
         Self::handle(self, connection, request).await
     }

@@ -14,14 +14,16 @@ use http_body_util::BodyExt as _;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use crate::clock::Clock;
 use crate::drain;
 use crate::exchange::connection::Connection;
 use crate::exchange::rejection::Reason;
-use crate::listener::Handler;
 use crate::listener::http1::{builder, serve};
+use crate::listener::http2::memory::WorkerMemory;
 use crate::listener::metrics::Metrics;
-use crate::listener::requests::Requests;
-use crate::listener::settings::Limits;
+use crate::listener::requests::{Handler, Requests};
+use crate::listener::settings::{Limits, MethodOverrides, Settings};
+use crate::listener::state::{ProcessListener, WorkerListener};
 use crate::listener::transport::{Readable, Watched};
 use crate::message::body::Body;
 use crate::message::unread::{Look, Unread, look};
@@ -168,11 +170,24 @@ fn seen(bytes: &[u8], piece: usize, is_screened: bool) -> (Vec<Seen>, Option<Rea
     }
     let canned = Canned { bytes: Bytes::copy_from_slice(bytes), piece, pauses: false };
     let transport = Watched::new(canned, Arc::default(), ());
-    let handler = Rc::new(Watching::default());
     let peer = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
-    let limits = Limits::default();
+    let settings = Settings {
+        name: Arc::from("fuzz"),
+        address: peer,
+        certificates: None,
+        forwarded: Arc::default(),
+        method_override: MethodOverrides::default(),
+        limits: Limits::default(),
+    };
+    let listener = WorkerListener {
+        process: ProcessListener::new(settings, 1),
+        handler: Rc::new(Watching::default()),
+        metrics: METRICS.with(Clone::clone),
+        memory: Rc::new(WorkerMemory::new()),
+        clock: Clock::system(),
+    };
     let requests = Requests {
-        handler: Rc::clone(&handler),
+        handler: Rc::clone(&listener.handler),
         connection: Rc::new(Connection::new(peer, Arc::from("fuzz"), Arc::default(), None)),
         activity: transport.activity(),
         uploads: Uploads::default(),
@@ -182,12 +197,13 @@ fn seen(bytes: &[u8], piece: usize, is_screened: bool) -> (Vec<Seen>, Option<Rea
     RUNTIME.with(|runtime| {
         runtime.block_on(async {
             if is_screened {
-                let metrics = METRICS.with(Clone::clone);
-                serve(transport, requests, &limits, &metrics, draining).await;
+                serve(transport, requests, &listener, draining).await;
             } else {
-                let _ = builder(&limits).serve_connection(TokioIo::new(transport), requests).await;
+                let _ = builder(&listener.process.settings.limits)
+                    .serve_connection(TokioIo::new(transport), requests)
+                    .await;
             }
         });
     });
-    (handler.seen.take(), handler.refused.take())
+    (listener.handler.seen.take(), listener.handler.refused.take())
 }

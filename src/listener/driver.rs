@@ -13,9 +13,9 @@ use crate::listener::watchdog::{Verdict, Watchdog};
 use crate::message::upload::Uploads;
 
 /// How a connection ended.
-pub(crate) enum Ended {
+pub(crate) enum Closed {
     /// Either side closed or reset the connection.
-    Closed,
+    ByEitherSide,
     /// The client sent a head that hyper refuses: it is not valid HTTP, or it is too large. This includes a request
     /// target that is longer than hyper accepts.
     Refused(Reason),
@@ -23,31 +23,31 @@ pub(crate) enum Ended {
     TimedOut,
 }
 
-impl From<hyper::Error> for Ended {
+impl From<hyper::Error> for Closed {
     fn from(error: hyper::Error) -> Self {
         match error {
             error if error.is_parse_too_large() => Self::Refused(Reason::RequestHeadTooLarge),
             error if error.is_parse() => Self::Refused(Reason::RequestMalformed),
-            _ => Self::Closed,
+            _ => Self::ByEitherSide,
         }
     }
 }
 
-impl From<h2::Error> for Ended {
+impl From<h2::Error> for Closed {
     fn from(_: h2::Error) -> Self {
-        Self::Closed
+        Self::ByEitherSide
     }
 }
 
-/// Why [`Keeper::keep`] has returned.
-pub(crate) enum Kept {
-    ToTheEnd(Ended),
+/// Why [`ConnectionDriver::drive`] has returned.
+pub(crate) enum Served {
+    ToTheEnd(Closed),
     /// The connection is idle: no request is in progress, and no byte was read or written for a while.
     UntilRest,
 }
 
 /// What to do with a connection.
-enum Word {
+enum Directive {
     /// Close: the connection was idle for too long, or a head was incomplete for too long.
     Close,
     /// Finish the requests in progress, then close: the process is stopping, or the connection has reached
@@ -61,14 +61,14 @@ enum Word {
 
 /// Enforces the deadlines of a connection. Tells it to finish when the process stops or when the connection has reached
 /// `keep_alive`.
-pub(crate) struct Keeper {
+pub(crate) struct ConnectionDriver {
     watchdog: Watchdog,
     draining: Draining,
     uploads: Uploads,
     is_finishing: bool,
 }
 
-impl Keeper {
+impl ConnectionDriver {
     pub(crate) fn new(watchdog: Watchdog, draining: Draining, uploads: Uploads) -> Self {
         Self { watchdog, draining, uploads, is_finishing: false }
     }
@@ -79,75 +79,75 @@ impl Keeper {
     }
 
     /// Runs a connection until it ends or rests.
-    pub(crate) async fn keep<E: Into<Ended>, C: Future<Output = Result<(), E>>>(
+    pub(crate) async fn drive<E: Into<Closed>, C: Future<Output = Result<(), E>>>(
         &mut self,
         mut served: Pin<&mut C>,
         finish: impl Fn(Pin<&mut C>),
-    ) -> Kept {
+    ) -> Served {
         loop {
             let heard = {
                 let gate = PollOnWake::default();
                 let uploads = self.uploads.clone();
-                let mut word = pin!(self.word());
+                let mut directive = pin!(self.directive());
                 let hear = poll_fn(|cx| match served.as_mut().poll(cx) {
                     Poll::Ready(result) => Poll::Ready(Err(result)),
                     Poll::Pending => {
                         uploads.poll_discards(cx);
-                        gate.poll(word.as_mut(), cx).map(Ok)
+                        gate.poll(directive.as_mut(), cx).map(Ok)
                     }
                 });
                 hear.await
             };
             match heard {
-                Err(Err(error)) => return Kept::ToTheEnd(error.into()),
-                Err(Ok(())) => return Kept::ToTheEnd(Ended::Closed),
-                Ok(Word::Close) => return Kept::ToTheEnd(Ended::TimedOut),
-                Ok(Word::Finish) => {
+                Err(Err(error)) => return Served::ToTheEnd(error.into()),
+                Err(Ok(())) => return Served::ToTheEnd(Closed::ByEitherSide),
+                Ok(Directive::Close) => return Served::ToTheEnd(Closed::TimedOut),
+                Ok(Directive::Finish) => {
                     self.is_finishing = true;
                     if !self.watchdog.call_last() {
                         finish(served.as_mut());
                     }
                 }
-                Ok(Word::Shut) => finish(served.as_mut()),
+                Ok(Directive::Shut) => finish(served.as_mut()),
                 // A connection that was told to finish is about to end, so it does not rest.
-                Ok(Word::Rest) if self.is_finishing => {}
-                Ok(Word::Rest) => return Kept::UntilRest,
+                Ok(Directive::Rest) if self.is_finishing => {}
+                Ok(Directive::Rest) => return Served::UntilRest,
             }
         }
     }
 
     /// Waits until something has to be done with the connection.
-    async fn word(&mut self) -> Word {
+    async fn directive(&mut self) -> Directive {
         tokio::select! {
             biased;
-            () = self.draining.stopping(), if !self.is_finishing => Word::Finish,
+            () = self.draining.stopping(), if !self.is_finishing => Directive::Finish,
             verdict = self.watchdog.verdict() => match verdict {
-                Verdict::Close => Word::Close,
-                Verdict::Retire => Word::Finish,
-                Verdict::Shut => Word::Shut,
-                Verdict::Rest => Word::Rest,
+                Verdict::Close => Directive::Close,
+                Verdict::Retire => Directive::Finish,
+                Verdict::Shut => Directive::Shut,
+                Verdict::Rest => Directive::Rest,
             },
         }
     }
 
     /// Waits until a resting connection has bytes to read. Returns how the connection ended if it ended instead.
-    pub(crate) async fn rest<T: Readable, O>(&mut self, transport: &mut Watched<T, O>) -> Option<Ended> {
+    pub(crate) async fn rest<T: Readable, O>(&mut self, transport: &mut Watched<T, O>) -> Option<Closed> {
         self.watchdog.rest();
         let ended = loop {
-            let word = tokio::select! {
+            let directive = tokio::select! {
                 biased;
                 // Both branches are cancel-safe: they read nothing.
                 () = transport.readable() => break None,
-                word = self.word() => word,
+                directive = self.directive() => directive,
             };
-            match word {
-                Word::Close => break Some(Ended::TimedOut),
-                Word::Shut => break Some(Ended::Closed),
-                Word::Finish => {
+            match directive {
+                Directive::Close => break Some(Closed::TimedOut),
+                Directive::Shut => break Some(Closed::ByEitherSide),
+                Directive::Finish => {
                     self.is_finishing = true;
                     self.watchdog.call_last();
                 }
-                Word::Rest => {}
+                Directive::Rest => {}
             }
         };
         self.watchdog.wake();

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio_rustls::server::TlsStream;
+use tokio_rustls::server;
 
 use crate::listener::greeting::Greeted;
 use crate::listener::transport::Readable;
@@ -23,9 +23,9 @@ const PIECES_MAX: usize = 34;
 /// The stream after the handshake. Boxed, because it is large, and the task of a connection reserves room for its
 /// largest state.
 #[derive(Debug)]
-pub(crate) struct Secured(pub(crate) Box<TlsStream<Greeted>>);
+pub(crate) struct TlsStream(pub(crate) Box<server::TlsStream<Greeted>>);
 
-impl Readable for Secured {
+impl Readable for TlsStream {
     fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let (socket, session) = self.0.get_mut();
         // Do not wait for the socket if TLS has decrypted bytes that are not read yet, or has seen the end of the
@@ -38,13 +38,13 @@ impl Readable for Secured {
     }
 }
 
-impl AsyncRead for Secured {
+impl AsyncRead for TlsStream {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.0).poll_read(cx, buffer)
     }
 }
 
-impl AsyncWrite for Secured {
+impl AsyncWrite for TlsStream {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         self.poll_write_vectored(cx, &[IoSlice::new(bytes)])
     }
