@@ -20,8 +20,8 @@ use crate::session::names::OurCookies;
 use crate::telemetry::metrics::Counter;
 use crate::telemetry::once::Once;
 use crate::upstream;
-use crate::upstream::client::{Client, Unanswered};
 use crate::upstream::error::Error;
+use crate::upstream::group_client::{GroupClient, Unanswered};
 use crate::upstream::upgrade::{self, Bounds, Switched};
 
 /// Forwards requests to one target group.
@@ -56,7 +56,7 @@ impl Forward {
         passage: &Passage,
         request: &mut Request,
     ) -> Result<Box<Response>, Rejection> {
-        let client = &worker.groups[self.group];
+        let group = &worker.groups[self.group];
         check_expectation(request.headers())?;
         let upgrade = upgrade_of(request);
         if upgrade.is_some() {
@@ -67,17 +67,17 @@ impl Forward {
         let mut fields = OwnFields::with_room();
         self.write_fields(exchange, canonical, request.headers(), &mut fields)?;
         if let Some(visitor) = passage.visitor() {
-            visitor.apply(client.name(), exchange.started_at, &mut fields)?;
+            visitor.apply(group.name(), exchange.started_at, &mut fields)?;
         }
-        let timeout = client.response_timeout();
+        let timeout = group.response_timeout();
         request.body_mut().limit_idle(timeout);
         request.body_mut().protect(&self.protected);
         let request =
             upstream::request::Request { from_client: request, target: &canonical.target, fields: &fields, upgrade };
-        let mut answered = client.send(request).await.map_err(|unanswered| rejection(exchange, *unanswered))?;
-        self.protect_cookies(client, &answered.target, &mut answered.response);
+        let mut answered = group.send(request).await.map_err(|unanswered| rejection(exchange, *unanswered))?;
+        self.protect_cookies(group, &answered.target, &mut answered.response);
         exchange.target = Some(answered.target);
-        Ok(finish(worker, client, passage, answered.response, answered.switched))
+        Ok(finish(worker, group, passage, answered.response, answered.switched))
     }
 
     /// Adds the fields that the target is told. They take the place of the client's fields of the same names.
@@ -105,15 +105,15 @@ impl Forward {
 
     /// Removes our cookies from the response, including its trailers. Otherwise a target could give a browser the session of another
     /// user, or end a session.
-    fn protect_cookies(&self, client: &Client, target: &Rc<str>, response: &mut Response) {
+    fn protect_cookies(&self, group: &GroupClient, target: &Rc<str>, response: &mut Response) {
         let dropped = self.our_cookies.strip_answer(response.headers_mut());
         if dropped > 0 {
-            count_dropped_cookies(&self.told, client.cookies_dropped(), target, dropped);
+            count_dropped_cookies(&self.told, group.cookies_dropped(), target, dropped);
         }
         // A body of known length has no trailers (RFC 9112 §7.1).
         if http_body::Body::size_hint(response.body()).exact().is_none() {
             let (ours, told) = (Arc::clone(&self.our_cookies), Arc::clone(&self.told));
-            let (counter, target) = (client.cookies_dropped().clone(), Rc::clone(target));
+            let (counter, target) = (group.cookies_dropped().clone(), Rc::clone(target));
             response.body_mut().filter_trailers(Box::new(move |trailers| {
                 let dropped = ours.strip_answer(trailers);
                 if dropped > 0 {
@@ -176,7 +176,7 @@ fn check_origin(passage: &Passage, canonical: &CanonicalRequest, headers: &Heade
 /// The response to the client. If both sides switch protocols, connects the streams.
 fn finish(
     worker: &Worker,
-    client: &Client,
+    group: &GroupClient,
     passage: &Passage,
     mut response: Box<Response>,
     switched: Option<Box<Switched>>,
@@ -184,7 +184,7 @@ fn finish(
     let over = |visitor: &Rc<Visitor>| lease_end::over(Rc::clone(visitor.lease()), worker.clock.clone());
     if let Some(switched) = switched {
         let bounds = Bounds {
-            idle_timeout: client.response_timeout(),
+            idle_timeout: group.response_timeout(),
             session_over: passage.visitor().map(|visitor| Box::pin(over(visitor)) as _),
         };
         worker.spawner.spawn_local(|draining| upgrade::join(*switched, bounds, draining));

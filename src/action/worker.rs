@@ -4,7 +4,7 @@ use crate::action::authenticate::local::Local;
 use crate::clock::Clock;
 use crate::drain::Spawner;
 use crate::telemetry::line_budget::LineBudget;
-use crate::upstream::client::Client;
+use crate::upstream::group_client::GroupClient;
 
 /// The state of one worker. Nothing in it is shared with other workers.
 #[derive(Debug)]
@@ -12,7 +12,7 @@ pub(crate) struct Worker {
     /// The sessions that this worker has decrypted.
     pub(crate) authenticate: Local,
     /// The client of each target group, by the index in [`Forward`](crate::action::forward::Forward).
-    pub(crate) groups: Vec<Client>,
+    pub(crate) groups: Vec<GroupClient>,
     /// Limits the log lines of `authorize` with `mode: report`.
     pub(crate) reported: LineBudget,
     pub(crate) clock: Clock,

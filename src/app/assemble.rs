@@ -37,8 +37,8 @@ use crate::session::names::OurCookies;
 use crate::telemetry::line_budget::LineBudget;
 use crate::telemetry::metrics::{Counter, Registry};
 use crate::telemetry::once::Once;
-use crate::upstream::client::Client;
 use crate::upstream::group::TargetGroup;
+use crate::upstream::group_client::GroupClient;
 use crate::upstream::metrics::Metrics;
 
 /// The objects built from one configuration. All workers share them; they never change.
@@ -56,7 +56,7 @@ pub(crate) struct Assembled {
 pub(crate) struct Listener {
     pub(crate) name: Arc<str>,
     pub(crate) address: SocketAddr,
-    pub(crate) shared: ProcessListener,
+    pub(crate) process: ProcessListener,
     pub(crate) snapshot: Arc<Snapshot>,
     /// Keeps a series in the metrics as long as the listener exists.
     _certificate_expiries: Vec<Counter>,
@@ -109,7 +109,7 @@ impl Assembled {
     pub(crate) fn worker(&self, index: usize, registry: &Registry, spawner: Spawner) -> Worker {
         let client = |group: &Arc<TargetGroup>| {
             let metrics = Metrics::new(registry, &group.settings.name);
-            Client::new(Arc::clone(group), index, self.clock.clone(), metrics, spawner.clone())
+            GroupClient::new(Arc::clone(group), index, self.clock.clone(), metrics, spawner.clone())
         };
         Worker {
             authenticate: Local::new(registry),
@@ -193,7 +193,7 @@ impl Parts {
             _certificate_expiries: settings.certificates.as_ref().map(expiries).unwrap_or_default(),
             name: Arc::clone(&settings.name),
             address: settings.address,
-            shared: ProcessListener::new(settings, self.workers),
+            process: ProcessListener::new(settings, self.workers),
             snapshot: Arc::new(snapshot),
         }
     }

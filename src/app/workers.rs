@@ -167,7 +167,7 @@ impl Worker {
                 registry,
             ));
             let on_worker = Rc::new(WorkerListener {
-                process: listener.shared.clone(),
+                process: listener.process.clone(),
                 handler: proxy,
                 metrics: Metrics::new(registry, &listener.name),
                 memory: Rc::clone(&memory),

@@ -11,10 +11,9 @@ use bytes::{Buf as _, Bytes, BytesMut};
 use http::{HeaderMap, HeaderName};
 use http_body::{Body as _, Frame, SizeHint};
 
-use crate::message::BoxError;
 use crate::message::header::{self, Protected};
 use crate::message::upload::Upload;
-use crate::message::watch::{Ending, Malformed, Watch};
+use crate::message::watch::{BoxError, Ending, Malformed, Watch};
 use limits::{Idle, Rate};
 
 /// The body type that is used everywhere: for requests from clients and for responses to them.

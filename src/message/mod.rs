@@ -19,6 +19,7 @@ pub(crate) mod watch;
 use bytes::Bytes;
 
 use body::Body;
+pub(crate) use watch::BoxError;
 
 /// A request whose body streams.
 pub(crate) type Request = http::Request<Body>;
@@ -32,6 +33,3 @@ pub(crate) type WholeResponse = http::Response<Bytes>;
 pub(crate) fn streamed(whole: WholeResponse) -> Response {
     whole.map(Body::full)
 }
-
-/// An error whose type no longer matters.
-pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;

@@ -19,8 +19,7 @@ use http_body::{Body as _, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep};
 
-use crate::message::BoxError;
-use crate::message::watch::{Ending, Malformed, Watch};
+use crate::message::watch::{BoxError, Ending, Malformed, Watch};
 
 /// Maximum number of bytes of one request that are read and discarded.
 const DISCARD_BYTES_MAX: u64 = 64 * 1024 * 1024;

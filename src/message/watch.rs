@@ -1,6 +1,7 @@
 //! Watchers of a body: they are told what passes through, and how the body ends.
 
-use crate::message::BoxError;
+/// An error whose type no longer matters.
+pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Is told about the data and the end of a body.
 pub(crate) trait Watch {

@@ -1,12 +1,12 @@
 //! Target groups: choosing a target and sending requests to it.
 //!
 //! This room knows nothing about rules or users. All workers share a [`group::TargetGroup`]. Each worker has its own
-//! [`client::Client`] for each group, with its own idle connections. Start at [`client::Client::send`].
+//! [`group_client::GroupClient`] for each group, with its own idle connections. Start at [`group_client::GroupClient::send`].
 
-pub(crate) mod client;
 mod connect;
 pub(crate) mod error;
 pub(crate) mod group;
+pub(crate) mod group_client;
 mod http1;
 pub(crate) mod metrics;
 mod pool;

@@ -23,7 +23,7 @@ const ATTEMPTS_MAX: usize = 3;
 
 /// Sends requests to a group, over connections that only this worker uses.
 #[derive(Debug)]
-pub(crate) struct Client {
+pub(crate) struct GroupClient {
     group: Arc<TargetGroup>,
     pools: Vec<Rc<Pool>>,
     /// The names of the targets. `Rc`, so that no worker touches another worker's reference count.
@@ -51,7 +51,7 @@ pub(crate) struct Unanswered {
     pub(crate) target: Option<Rc<str>>,
 }
 
-impl Client {
+impl GroupClient {
     /// Creates a worker's client of `group`. `worker` is the first round-robin position, so that workers start with
     /// different targets.
     pub(crate) fn new(
