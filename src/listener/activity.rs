@@ -22,7 +22,7 @@ pub(crate) struct Activity {
     waiting: AtomicU32,
     /// Requests whose response has not ended. Bytes that the client sends until then are not counted as the next head.
     open: AtomicU32,
-    /// The state of the last request's body: one of the constants of [`Uploading`].
+    /// The state of the last request's body: one of the constants of [`OpenUpload`].
     upload: AtomicU8,
     /// The last read returned bytes, so more may be available.
     may_read_more: AtomicBool,
@@ -53,7 +53,7 @@ pub(crate) struct Counts {
 
 /// What newly read bytes of an HTTP/1.1 connection belong to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Comes {
+pub(crate) enum ReadBytes {
     /// A body, or bytes that arrive while a request is in progress.
     NoHead,
     /// A head. `is_new`: no earlier byte of this head is known. `is_alone`: nothing else is in progress.
@@ -62,14 +62,14 @@ pub(crate) enum Comes {
 
 impl Activity {
     /// Call it when a head has ended. The exchange counts as open until the returned value is dropped.
-    pub(crate) fn begin_request(self: &Arc<Self>) -> Exchanging {
+    pub(crate) fn begin_request(self: &Arc<Self>) -> OpenExchange {
         self.requests.fetch_add(1, Ordering::Relaxed);
-        self.upload.store(Uploading::NONE, Ordering::Relaxed);
+        self.upload.store(OpenUpload::NONE, Ordering::Relaxed);
         self.head_begun.store(false, Ordering::Relaxed);
         self.is_owed.store(true, Ordering::Relaxed);
         self.waiting.fetch_add(1, Ordering::Relaxed);
         self.open.fetch_add(1, Ordering::Relaxed);
-        Exchanging { activity: Arc::clone(self), is_waiting: true }
+        OpenExchange { activity: Arc::clone(self), is_waiting: true }
     }
 
     /// Call it when a piece of an upload was read.
@@ -132,28 +132,28 @@ impl Activity {
     pub(crate) fn is_between_requests(&self) -> bool {
         let is_set = |flag: &AtomicBool| flag.load(Ordering::Relaxed);
         self.open.load(Ordering::Relaxed) == 0
-            && self.upload.load(Ordering::Relaxed) == Uploading::NONE
+            && self.upload.load(Ordering::Relaxed) == OpenUpload::NONE
             && ![&self.head_begun, &self.may_read_more, &self.is_unflushed].into_iter().any(is_set)
     }
 
     /// Whether nothing is in progress on an HTTP/1.1 connection, not even an incomplete head.
     pub(crate) fn is_idle(&self) -> bool {
         self.open.load(Ordering::Relaxed) == 0
-            && self.upload.load(Ordering::Relaxed) != Uploading::OPEN
+            && self.upload.load(Ordering::Relaxed) != OpenUpload::OPEN
             && !self.head_begun.load(Ordering::Relaxed)
     }
 
     /// Call it when bytes were read on an HTTP/1.1 connection. Returns what they belong to.
-    pub(crate) fn comes(&self) -> Comes {
+    pub(crate) fn classify_read(&self) -> ReadBytes {
         let upload = self.upload.load(Ordering::Relaxed);
-        if self.open.load(Ordering::Relaxed) > 0 || upload == Uploading::OPEN || self.is_tunnel.load(Ordering::Relaxed)
+        if self.open.load(Ordering::Relaxed) > 0 || upload == OpenUpload::OPEN || self.is_tunnel.load(Ordering::Relaxed)
         {
-            return Comes::NoHead;
+            return ReadBytes::NoHead;
         }
         let is_new = !self.head_begun.load(Ordering::Relaxed);
         self.head_begun.store(true, Ordering::Relaxed);
-        let is_alone = upload == Uploading::NONE && !self.is_unflushed.load(Ordering::Relaxed);
-        Comes::Head { is_new, is_alone }
+        let is_alone = upload == OpenUpload::NONE && !self.is_unflushed.load(Ordering::Relaxed);
+        ReadBytes::Head { is_new, is_alone }
     }
 
     /// Whether a head has begun on an HTTP/1.1 connection, and no request is in progress.
@@ -182,12 +182,12 @@ impl Activity {
 
 /// An open exchange: it waits for its response, then sends it.
 #[derive(Debug)]
-pub(crate) struct Exchanging {
+pub(crate) struct OpenExchange {
     activity: Arc<Activity>,
     is_waiting: bool,
 }
 
-impl Exchanging {
+impl OpenExchange {
     /// Call it when the head of the response is available.
     pub(crate) fn answered(&mut self) {
         if std::mem::take(&mut self.is_waiting) {
@@ -207,7 +207,7 @@ impl Exchanging {
     }
 }
 
-impl Watch for Exchanging {
+impl Watch for OpenExchange {
     fn data(&mut self, _: usize) {
         self.activity.progress.fetch_add(1, Ordering::Relaxed);
     }
@@ -215,7 +215,7 @@ impl Watch for Exchanging {
     fn ended(&mut self, _: Ending<'_>) {}
 }
 
-impl Drop for Exchanging {
+impl Drop for OpenExchange {
     fn drop(&mut self) {
         self.answered();
         self.activity.open.fetch_sub(1, Ordering::Relaxed);
@@ -224,13 +224,13 @@ impl Drop for Exchanging {
 
 /// A request body that is being received. Its response may already have ended.
 #[derive(Debug)]
-pub(crate) struct Uploading {
+pub(crate) struct OpenUpload {
     activity: Arc<Activity>,
     /// The number of the request. A later request may have begun when the end of this body is read.
     request: u64,
 }
 
-impl Uploading {
+impl OpenUpload {
     /// There is no body, or the body has ended.
     const NONE: u8 = 0;
     /// Bytes that are read belong to the body.
@@ -252,7 +252,7 @@ impl Uploading {
     }
 }
 
-impl Watch for Uploading {
+impl Watch for OpenUpload {
     fn data(&mut self, _: usize) {}
 
     fn ended(&mut self, _: Ending<'_>) {
@@ -260,7 +260,7 @@ impl Watch for Uploading {
     }
 }
 
-impl Drop for Uploading {
+impl Drop for OpenUpload {
     fn drop(&mut self) {
         self.end(Self::CUT);
     }

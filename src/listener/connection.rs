@@ -12,9 +12,9 @@ use tokio_rustls::TlsAcceptor;
 use crate::drain::Draining;
 use crate::exchange::connection::Connection;
 use crate::exchange::rejection::Reason;
-use crate::listener::greeting::Greeted;
 use crate::listener::linger::Patience;
 use crate::listener::per_address::Place;
+use crate::listener::plain_http::PlainHttpDetector;
 use crate::listener::requests::{Handler, Requests};
 use crate::listener::state::WorkerListener;
 use crate::listener::tls::{self, Protocol};
@@ -68,7 +68,8 @@ async fn open<H: Handler>(
         let transport = Watched::new(accepted.stream, Arc::default(), guard);
         return Some(http(transport, Protocol::Http1, connection, listener, draining));
     };
-    let handshake = TlsAcceptor::from(Arc::clone(config)).accept(Greeted::new(accepted.stream)).into_fallible();
+    let handshake =
+        TlsAcceptor::from(Arc::clone(config)).accept(PlainHttpDetector::new(accepted.stream)).into_fallible();
     match tokio::time::timeout(settings.limits.handshake_timeout, handshake).await {
         Ok(Ok(stream)) => {
             let stream = TlsStream(Box::new(stream));

@@ -2,12 +2,12 @@
 //!
 //! `answer.rs` sends a response. `outbox.rs` limits the bytes that wait to be sent. `upload.rs` reads the body of a
 //! request. `windows.rs` limits the bytes that wait to be read. `budget.rs` divides memory among client addresses, `memory.rs` has all of it.
-//! `noise.rs` detects clients that send too many frames without effect, and requests that `h2` resets by itself.
+//! `flood.rs` detects clients that send too many frames without effect, and requests that `h2` resets by itself.
 
 mod answer;
 mod budget;
+mod flood;
 pub(crate) mod memory;
-mod noise;
 mod outbox;
 mod upload;
 mod windows;
@@ -30,8 +30,8 @@ use crate::exchange::connection::Connection;
 use crate::exchange::rejection;
 use crate::listener::driver::{Closed, ConnectionDriver, Served};
 use crate::listener::http2::answer::Answers;
-use crate::listener::http2::budget::{Purse, Share};
-use crate::listener::http2::noise::{Heard, Noise, Transport};
+use crate::listener::http2::budget::{ConnectionBudget, Reserved};
+use crate::listener::http2::flood::{FloodDetector, FrameObserver, Transport};
 use crate::listener::http2::outbox::{Outbox, Piece};
 use crate::listener::http2::upload::{Rest, Upload};
 use crate::listener::http2::windows::{Widened, Window};
@@ -74,18 +74,21 @@ where
     let (limits, memory) = (&listener.process.settings.limits, &listener.memory);
     let watchdog = Watchdog::new(transport.activity(), limits, Heads::Untimed);
     let mut driver = ConnectionDriver::new(watchdog, draining, requests.uploads.clone());
-    let noise = Noise::new();
-    let transport = Heard::new(transport, Rc::clone(&noise));
+    let flood = FloodDetector::new();
+    let transport = FrameObserver::new(transport, Rc::clone(&flood));
     let outbox = Outbox::new(Rc::clone(&memory.answers));
-    let answers = Answers { outbox, noise, clock: listener.clock.clone(), idle_timeout: limits.idle_timeout };
+    let answers = Answers { outbox, flood, clock: listener.clock.clone(), idle_timeout: limits.idle_timeout };
     let address = client(&requests.connection);
     let mut serving = Serving {
         state: State::Handshaking(Box::new(builder(limits).handshake(transport))),
         is_finishing: false,
         is_calmed: false,
         // Not limited by address: if no budget is left, uploads share a smaller window and none is refused.
-        window: Window::new(memory.uploads.purse(None)),
-        under_way: Rc::new(UnderWay { purse: memory.requests.purse(address), head_bytes: Cell::new(0) }),
+        window: Window::new(memory.uploads.for_connection(None)),
+        under_way: Rc::new(RequestsInProgress {
+            budget: memory.requests.for_connection(address),
+            head_bytes: Cell::new(0),
+        }),
         answers,
         requests,
         bounds: Bounds::new(limits),
@@ -124,7 +127,7 @@ struct Serving<H, T> {
     /// The connection was ended with ENHANCE_YOUR_CALM.
     is_calmed: bool,
     window: Rc<Window>,
-    under_way: Rc<UnderWay>,
+    under_way: Rc<RequestsInProgress>,
     answers: Answers,
     requests: Requests<H>,
     bounds: Bounds,
@@ -148,9 +151,9 @@ impl Bounds {
 /// Both variants are boxed: the allocator wastes less memory on two allocations of one kilobyte than on one of two
 /// kilobytes.
 enum State<T> {
-    Handshaking(Box<server::Handshake<Heard<T>, Piece>>),
+    Handshaking(Box<server::Handshake<FrameObserver<T>, Piece>>),
     Open {
-        connection: Box<server::Connection<Heard<T>, Piece>>,
+        connection: Box<server::Connection<FrameObserver<T>, Piece>>,
         /// The size of the connection's window that `h2` was given.
         window: u32,
     },
@@ -160,14 +163,14 @@ impl<H: Handler, T: Transport> Serving<H, T> {
     /// Accepts no more requests. The connection ends when the requests in progress have ended.
     fn finish(&mut self) {
         self.is_finishing = true;
-        self.answers.noise.finish();
+        self.answers.flood.finish();
         if let State::Open { connection, .. } = &mut self.state {
             connection.graceful_shutdown();
         }
     }
 
     fn accept(&self, request: http::Request<RecvStream>, mut respond: SendResponse<Piece>) {
-        self.answers.noise.handed_out();
+        self.answers.flood.handed_out();
         let (parts, stream) = request.into_parts();
         let Some(counted) = self.under_way.count(&parts.headers) else {
             self.listener.metrics.streams_refused.increment();
@@ -194,7 +197,7 @@ impl<H: Handler, T: Transport> Serving<H, T> {
 
     /// Writes an access record for each request that `h2` has reset because `h2` could not parse it.
     fn record_lost(&self) {
-        let lost = self.answers.noise.take_lost();
+        let lost = self.answers.flood.take_lost();
         if lost == 0 {
             return;
         }
@@ -238,7 +241,7 @@ impl<H: Handler, T: Transport> Future for Serving<H, T> {
                 }
                 State::Open { connection, window } => (connection, window),
             };
-            if this.answers.noise.is_too_much() && !std::mem::replace(&mut this.is_calmed, true) {
+            if this.answers.flood.is_too_much() && !std::mem::replace(&mut this.is_calmed, true) {
                 this.listener.metrics.calmed.increment();
                 connection.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
             }
@@ -251,7 +254,7 @@ impl<H: Handler, T: Transport> Future for Serving<H, T> {
                 Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(error)),
                 Poll::Ready(None) => return Poll::Ready(Ok(())),
                 // Too many frames without effect may have been counted during this poll.
-                Poll::Pending if this.answers.noise.is_too_much() && !this.is_calmed => {}
+                Poll::Pending if this.answers.flood.is_too_much() && !this.is_calmed => {}
                 Poll::Pending => {
                     this.record_lost();
                     return Poll::Pending;
@@ -267,7 +270,7 @@ async fn serve_request(
     mut respond: SendResponse<Piece>,
     upload: Option<(Rc<Rest>, Option<Widened>)>,
     answers: Answers,
-    counted: Counted,
+    counted: RequestInProgress,
 ) {
     let answered = poll_fn(|cx| match exchange.as_mut().poll(cx) {
         Poll::Ready(Ok(response)) => Poll::Ready(Some(response)),
@@ -300,23 +303,23 @@ fn go_on() -> http::Response<()> {
 
 /// The requests in progress on one connection.
 #[derive(Debug)]
-struct UnderWay {
-    purse: Purse,
+struct RequestsInProgress {
+    budget: ConnectionBudget,
     head_bytes: Cell<usize>,
 }
 
 /// One request in progress.
 #[derive(Debug)]
-struct Counted {
-    of: Rc<UnderWay>,
+struct RequestInProgress {
+    of: Rc<RequestsInProgress>,
     head_bytes: usize,
     /// `None` for the first request of a connection, which is always allowed.
-    _share: Option<Share>,
+    _share: Option<Reserved>,
 }
 
-impl UnderWay {
+impl RequestsInProgress {
     /// Counts a request until its exchange has ended. `None` if a limit is reached.
-    fn count(self: &Rc<Self>, headers: &HeaderMap) -> Option<Counted> {
+    fn count(self: &Rc<Self>, headers: &HeaderMap) -> Option<RequestInProgress> {
         let field =
             |(name, value): (&http::HeaderName, &http::HeaderValue)| name.as_str().len() + value.len() + FIELD_BYTES;
         let head_bytes = headers.iter().map(field).sum::<usize>().max(1);
@@ -324,14 +327,14 @@ impl UnderWay {
         let share = match before {
             0 => None,
             _ if before + head_bytes > CONNECTION_HEADS_BYTES_MAX => return None,
-            _ => Some(self.purse.take(REQUEST_BYTES + head_bytes)?),
+            _ => Some(self.budget.take(REQUEST_BYTES + head_bytes)?),
         };
         self.head_bytes.set(before + head_bytes);
-        Some(Counted { of: Rc::clone(self), head_bytes, _share: share })
+        Some(RequestInProgress { of: Rc::clone(self), head_bytes, _share: share })
     }
 }
 
-impl Drop for Counted {
+impl Drop for RequestInProgress {
     fn drop(&mut self) {
         self.of.head_bytes.set(self.of.head_bytes.get() - self.head_bytes);
     }
@@ -354,7 +357,9 @@ mod tests {
 
     #[test]
     fn the_heads_of_one_connection_are_bounded_and_its_first_request_is_always_served() {
-        let of = |bytes| Rc::new(UnderWay { purse: Budget::new(bytes).purse(None), head_bytes: Cell::new(0) });
+        let of = |bytes| {
+            Rc::new(RequestsInProgress { budget: Budget::new(bytes).for_connection(None), head_bytes: Cell::new(0) })
+        };
         let poor = of(0);
         let first = poor.count(&headers(60_000)).expect("the first");
         assert!(poor.count(&headers(1)).is_none(), "the worker has nothing left");
@@ -362,7 +367,7 @@ mod tests {
         assert!(poor.count(&headers(60_000)).is_some());
 
         let rich = of(1 << 30);
-        let counted: Vec<Counted> = std::iter::from_fn(|| rich.count(&headers(60_000))).collect();
+        let counted: Vec<RequestInProgress> = std::iter::from_fn(|| rich.count(&headers(60_000))).collect();
         assert_eq!(counted.len(), CONNECTION_HEADS_BYTES_MAX / 60_039);
         assert!(rich.count(&HeaderMap::new()).is_some(), "a small one has room");
         drop(counted);

@@ -8,12 +8,12 @@ mod connection;
 mod driver;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
-mod greeting;
 mod http1;
 pub(crate) mod http2;
 mod linger;
 pub(crate) mod metrics;
 mod per_address;
+mod plain_http;
 mod refusal;
 pub(crate) mod requests;
 pub(crate) mod settings;

@@ -12,7 +12,7 @@ use hyper::service::Service;
 
 use crate::exchange::connection::Connection;
 use crate::exchange::rejection::Reason;
-use crate::listener::activity::{Activity, Exchanging, Uploading};
+use crate::listener::activity::{Activity, OpenExchange, OpenUpload};
 use crate::message::body::Body;
 use crate::message::unread::Unread;
 use crate::message::upload::Uploads;
@@ -44,7 +44,7 @@ impl<H> Requests<H> {
         }
         let version = request.version();
         let awaits_continue = version == Version::HTTP_11 && expects_continue(request.headers());
-        let uploading = Box::new(Uploading::begin(&self.activity));
+        let uploading = Box::new(OpenUpload::begin(&self.activity));
         request.map(|incoming| Body::upload(self.uploads.begin(incoming, version, awaits_continue, uploading)))
     }
 }
@@ -70,7 +70,7 @@ impl<H: Handler> Requests<H> {
     pub(crate) fn exchange(
         &self,
         mut request: Request,
-        mut exchanging: Exchanging,
+        mut exchanging: OpenExchange,
         refused: Option<Reason>,
     ) -> Answering {
         if !request.body().is_empty() {

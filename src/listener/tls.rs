@@ -8,7 +8,7 @@ use tokio_rustls::server::TlsStream;
 use crate::crypto::provider;
 use crate::exchange::connection::Tls;
 use crate::listener::certificate::Certificates;
-use crate::listener::greeting::Greeted;
+use crate::listener::plain_http::PlainHttpDetector;
 
 /// The protocols that we speak, in order of preference (RFC 7301).
 const H2: &[u8] = b"h2";
@@ -39,7 +39,7 @@ pub(crate) fn server_config(certificates: &Arc<Certificates>) -> Arc<ServerConfi
 }
 
 /// The TLS parameters and the HTTP version that the handshake negotiated.
-pub(crate) fn facts(stream: &TlsStream<Greeted>) -> (Tls, Protocol) {
+pub(crate) fn facts(stream: &TlsStream<PlainHttpDetector>) -> (Tls, Protocol) {
     let (_, connection) = stream.get_ref();
     let version = match connection.protocol_version() {
         Some(rustls::ProtocolVersion::TLSv1_2) => "TLSv1.2",

@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::server;
 
-use crate::listener::greeting::Greeted;
+use crate::listener::plain_http::PlainHttpDetector;
 use crate::listener::transport::Readable;
 
 /// Maximum size of a piece. TLS copies plaintext into its records piece by piece. Above some length (2 to 8 KB,
@@ -23,7 +23,7 @@ const PIECES_MAX: usize = 34;
 /// The stream after the handshake. Boxed, because it is large, and the task of a connection reserves room for its
 /// largest state.
 #[derive(Debug)]
-pub(crate) struct TlsStream(pub(crate) Box<server::TlsStream<Greeted>>);
+pub(crate) struct TlsStream(pub(crate) Box<server::TlsStream<PlainHttpDetector>>);
 
 impl Readable for TlsStream {
     fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<()> {

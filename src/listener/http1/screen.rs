@@ -14,7 +14,7 @@ use std::task::{Context, Poll, ready};
 use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::listener::activity::{Activity, Comes};
+use crate::listener::activity::{Activity, ReadBytes};
 use crate::listener::transport::Watched;
 
 /// The transport that hyper reads from and writes to.
@@ -97,13 +97,13 @@ impl<T, O> Screened<T, O> {
             }
             return true;
         }
-        match self.activity.comes() {
-            Comes::NoHead => return false,
-            Comes::Head { is_new: true, is_alone } => {
+        match self.activity.classify_read() {
+            ReadBytes::NoHead => return false,
+            ReadBytes::Head { is_new: true, is_alone } => {
                 self.given = 0;
                 self.line = if is_alone { Line::Ahead } else { Line::Over };
             }
-            Comes::Head { .. } => {}
+            ReadBytes::Head { .. } => {}
         }
         if self.line == Line::Ahead {
             // RFC 9112 §2.2: empty lines before a request are ignored. hyper skips them even if it cannot parse the

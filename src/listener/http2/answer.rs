@@ -14,7 +14,7 @@ use http_body::Body as _;
 use tokio::time::{Instant, Sleep};
 
 use crate::clock::Clock;
-use crate::listener::http2::noise::Noise;
+use crate::listener::http2::flood::FloodDetector;
 use crate::listener::http2::outbox::{Outbox, Piece, Stream};
 use crate::listener::http2::upload::{Rest, Stage};
 use crate::message::Response;
@@ -36,7 +36,7 @@ const OF_CONNECTION: [HeaderName; 5] = [
 #[derive(Clone, Debug)]
 pub(crate) struct Answers {
     pub(crate) outbox: Rc<Outbox>,
-    pub(crate) noise: Rc<Noise>,
+    pub(crate) flood: Rc<FloodDetector>,
     pub(crate) clock: Clock,
     /// If the client reads nothing of a response for this long (at most twice this long), the stream is reset.
     pub(crate) idle_timeout: Duration,
@@ -204,7 +204,7 @@ impl Sending<'_> {
 
     /// Queues a piece. Returns whether it is the last one.
     fn data(&mut self, data: Bytes) -> bool {
-        self.answers.noise.sent(data.len());
+        self.answers.flood.sent(data.len());
         let is_last = self.body.is_end_stream();
         let outbox = &self.answers.outbox;
         let data = outbox.compact(data);
@@ -259,8 +259,8 @@ mod tests {
         let mut response = Response::new(Body::streaming(body.map_err(|never| match never {})));
         response.headers_mut().insert("x-field", value());
         let answers = Answers {
-            outbox: Outbox::new(crate::listener::http2::outbox::Budget::new(1 << 20)),
-            noise: Noise::new(),
+            outbox: Outbox::new(crate::listener::http2::outbox::OutboxBudget::new(1 << 20)),
+            flood: FloodDetector::new(),
             clock: Clock::system(),
             idle_timeout: Duration::from_secs(60),
         };

@@ -16,7 +16,7 @@ const REQUESTS_BYTES_MAX: usize = 256 * 1024 * 1024;
 /// Memory limits that all HTTP/2 connections of one worker share.
 #[derive(Debug)]
 pub(crate) struct WorkerMemory {
-    pub(super) answers: Rc<outbox::Budget>,
+    pub(super) answers: Rc<outbox::OutboxBudget>,
     pub(super) uploads: Rc<Budget>,
     pub(super) requests: Rc<Budget>,
 }
@@ -24,7 +24,7 @@ pub(crate) struct WorkerMemory {
 impl WorkerMemory {
     pub(crate) fn new() -> Self {
         Self {
-            answers: outbox::Budget::new(ANSWERS_BYTES_MAX),
+            answers: outbox::OutboxBudget::new(ANSWERS_BYTES_MAX),
             uploads: Budget::new(UPLOADS_BYTES_MAX),
             requests: Budget::new(REQUESTS_BYTES_MAX),
         }

@@ -31,7 +31,7 @@ const SMALL_BYTES: usize = 4 * 1024;
 
 /// The bytes that wait in all connections of a worker.
 #[derive(Debug)]
-pub(crate) struct Budget {
+pub(crate) struct OutboxBudget {
     /// Can become negative by the size of the last piece that was accepted.
     left: Cell<isize>,
     /// Connections that have streams waiting for the budget.
@@ -41,7 +41,7 @@ pub(crate) struct Budget {
 /// The bytes that wait in one connection.
 #[derive(Debug)]
 pub(crate) struct Outbox {
-    budget: Rc<Budget>,
+    budget: Rc<OutboxBudget>,
     queued: Cell<usize>,
     /// Streams that wait for room. Each stream is in the queue at most once.
     waiting: RefCell<VecDeque<Weak<Stream>>>,
@@ -73,7 +73,7 @@ pub(crate) struct Piece {
     stream: Option<Rc<Stream>>,
 }
 
-impl Budget {
+impl OutboxBudget {
     pub(crate) fn new(bytes: usize) -> Rc<Self> {
         let left = Cell::new(isize::try_from(bytes).unwrap_or(isize::MAX));
         Rc::new(Self { left, waiting: RefCell::default() })
@@ -107,7 +107,7 @@ impl Budget {
 }
 
 impl Outbox {
-    pub(crate) fn new(budget: Rc<Budget>) -> Rc<Self> {
+    pub(crate) fn new(budget: Rc<OutboxBudget>) -> Rc<Self> {
         Rc::new(Self {
             budget,
             queued: Cell::new(0),

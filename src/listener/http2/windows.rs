@@ -9,7 +9,7 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-use crate::listener::http2::budget::{Purse, Share};
+use crate::listener::http2::budget::{ConnectionBudget, Reserved};
 
 /// How many bytes of one body a client may send before they are read.
 pub(crate) const STREAM_BYTES: u32 = 128 * 1024;
@@ -20,13 +20,13 @@ pub(crate) const CONNECTION_BYTES: u32 = 65_535;
 #[derive(Debug)]
 pub(crate) struct Window {
     /// The worker's budget for unread bytes beyond the default window of each connection.
-    purse: Purse,
+    budget: ConnectionBudget,
     bytes: Cell<u32>,
 }
 
 impl Window {
-    pub(crate) fn new(purse: Purse) -> Rc<Self> {
-        Rc::new(Self { purse, bytes: Cell::new(CONNECTION_BYTES) })
+    pub(crate) fn new(budget: ConnectionBudget) -> Rc<Self> {
+        Rc::new(Self { budget, bytes: Cell::new(CONNECTION_BYTES) })
     }
 
     /// The size that the window should have.
@@ -36,7 +36,7 @@ impl Window {
 
     /// Widens the window for one upload. `None` if the budget is used up.
     pub(crate) fn widen(self: &Rc<Self>) -> Option<Widened> {
-        let share = self.purse.take(STREAM_BYTES as usize)?;
+        let share = self.budget.take(STREAM_BYTES as usize)?;
         self.bytes.set(self.bytes.get().saturating_add(STREAM_BYTES));
         Some(Widened { window: Rc::clone(self), _share: share })
     }
@@ -46,7 +46,7 @@ impl Window {
 #[derive(Debug)]
 pub(crate) struct Widened {
     window: Rc<Window>,
-    _share: Share,
+    _share: Reserved,
 }
 
 impl Drop for Widened {
@@ -63,7 +63,7 @@ mod tests {
     #[test]
     fn a_window_is_wider_while_its_upload_is_open_and_the_budget_has_room() {
         let budget = Budget::new(2 * STREAM_BYTES as usize);
-        let (first, second) = (Window::new(budget.purse(None)), Window::new(budget.purse(None)));
+        let (first, second) = (Window::new(budget.for_connection(None)), Window::new(budget.for_connection(None)));
         let upload = first.widen().expect("room for it");
         let other = second.widen().expect("room for it");
         assert_eq!((first.bytes(), second.bytes()), (CONNECTION_BYTES + STREAM_BYTES, CONNECTION_BYTES + STREAM_BYTES));

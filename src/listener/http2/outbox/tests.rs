@@ -52,7 +52,7 @@ fn pull_all(task: &Task, bytes: usize) -> Vec<Piece> {
 
 #[test]
 fn a_stream_that_nobody_reads_has_one_piece_and_one_that_is_read_has_more() {
-    let outbox = Outbox::new(Budget::new(1 << 30));
+    let outbox = Outbox::new(OutboxBudget::new(1 << 30));
     let task = Task::new(&outbox);
     let first = pull_all(&task, 8 * 1024);
     assert_eq!(first.len(), 1);
@@ -65,7 +65,7 @@ fn a_stream_that_nobody_reads_has_one_piece_and_one_that_is_read_has_more() {
 
 #[test]
 fn streams_that_nobody_reads_do_not_stop_the_others_of_their_connection() {
-    let outbox = Outbox::new(Budget::new(1 << 30));
+    let outbox = Outbox::new(OutboxBudget::new(1 << 30));
     let unread: Vec<Task> = (0..100).map(|_| Task::new(&outbox)).collect();
     let kept: Vec<Piece> = unread.iter().flat_map(|task| pull_all(task, 64 * 1024)).collect();
     assert_eq!(kept.len(), 100);
@@ -78,7 +78,7 @@ fn streams_that_nobody_reads_do_not_stop_the_others_of_their_connection() {
 
 #[test]
 fn when_the_worker_is_full_each_connection_still_has_a_little() {
-    let budget = Budget::new(256 * 1024);
+    let budget = OutboxBudget::new(256 * 1024);
     let full = Outbox::new(Rc::clone(&budget));
     let unread: Vec<Task> = (0..10).map(|_| Task::new(&full)).collect();
     let kept: Vec<Piece> = unread.iter().flat_map(|task| pull_all(task, 64 * 1024)).collect();
@@ -94,7 +94,7 @@ fn when_the_worker_is_full_each_connection_still_has_a_little() {
 
 #[test]
 fn all_that_wait_for_the_budget_are_woken_one_after_the_other() {
-    let budget = Budget::new(64 * 1024);
+    let budget = OutboxBudget::new(64 * 1024);
     let outboxes: Vec<Rc<Outbox>> = (0..3).map(|_| Outbox::new(Rc::clone(&budget))).collect();
     let reserved: Vec<Piece> = outboxes.iter().map(|outbox| outbox.last_piece(zeros(2 * RESERVED_BYTES))).collect();
     let waiting: Vec<Task> = outboxes.iter().flat_map(|outbox| [Task::new(outbox), Task::new(outbox)]).collect();
@@ -120,7 +120,7 @@ fn all_that_wait_for_the_budget_are_woken_one_after_the_other() {
 
 #[test]
 fn everything_is_given_back() {
-    let budget = Budget::new(1000);
+    let budget = OutboxBudget::new(1000);
     let outbox = Outbox::new(Rc::clone(&budget));
     let task = Task::new(&outbox);
     let mut piece = task.pull(700).expect("room");
@@ -135,7 +135,7 @@ fn everything_is_given_back() {
 
 #[test]
 fn a_stream_stands_still_where_nothing_is_taken_of_what_waits_for_its_client() {
-    let outbox = Outbox::new(Budget::new(1 << 30));
+    let outbox = Outbox::new(OutboxBudget::new(1 << 30));
     let task = Task::new(&outbox);
     assert!(!task.stream.stands_still(), "nothing waits");
     let mut piece = task.pull(1000).expect("the first");
@@ -149,7 +149,7 @@ fn a_stream_stands_still_where_nothing_is_taken_of_what_waits_for_its_client() {
 
 #[test]
 fn a_connection_has_a_little_of_its_own_that_nobody_watches() {
-    let budget = Budget::new(1000);
+    let budget = OutboxBudget::new(1000);
     let outbox = Outbox::new(Rc::clone(&budget));
     let own = outbox.last_piece(zeros(RESERVED_BYTES));
     assert_eq!(budget.left.get(), 1000, "it does not count for the worker");
@@ -169,7 +169,7 @@ fn a_connection_has_a_little_of_its_own_that_nobody_watches() {
 
 #[test]
 fn a_small_piece_that_may_have_to_wait_does_not_keep_the_buffer_that_it_was_read_into() {
-    let outbox = Outbox::new(Budget::new(1 << 30));
+    let outbox = Outbox::new(OutboxBudget::new(1 << 30));
     let read = Bytes::from(vec![0; 8 * 1024]);
     let copied = |length: usize| {
         let compact = outbox.compact(read.slice(..length));

@@ -21,17 +21,17 @@ const HEAD_TIME_MAX: Duration = Duration::from_secs(2);
 
 /// A socket under TLS.
 #[derive(Debug)]
-pub(crate) struct Greeted {
+pub(crate) struct PlainHttpDetector {
     socket: Socket,
-    is_greeted: bool,
+    has_looked: bool,
     /// The bytes from a client that speaks plain HTTP.
     plain: Vec<u8>,
 }
 
-impl Greeted {
+impl PlainHttpDetector {
     /// Wraps a socket from which nothing was read yet.
     pub(crate) fn new(socket: Socket) -> Self {
-        Self { socket, is_greeted: false, plain: Vec::new() }
+        Self { socket, has_looked: false, plain: Vec::new() }
     }
 
     /// The head that a client has sent in plain HTTP, or the part of it that arrives within the limits of size and
@@ -55,7 +55,7 @@ fn has_end(head: &[u8]) -> bool {
     [&b"\r\n\r\n"[..], b"\n\n"].into_iter().any(|end| memchr::memmem::find(head, end).is_some())
 }
 
-impl Readable for Greeted {
+impl Readable for PlainHttpDetector {
     fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.socket.poll_readable(cx)
     }
@@ -65,14 +65,14 @@ impl Readable for Greeted {
     }
 }
 
-impl AsyncRead for Greeted {
+impl AsyncRead for PlainHttpDetector {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        if self.is_greeted {
+        if self.has_looked {
             return Pin::new(&mut self.socket).poll_read(cx, buffer);
         }
         let before = buffer.filled().len();
         ready!(Pin::new(&mut self.socket).poll_read(cx, buffer))?;
-        self.is_greeted = true;
+        self.has_looked = true;
         // HTTP methods begin with a capital letter. TLS begins with the content type of a record, 20 to 23 (RFC 8446
         // §5.1).
         let bytes = &buffer.filled()[before..];
@@ -84,7 +84,7 @@ impl AsyncRead for Greeted {
     }
 }
 
-impl AsyncWrite for Greeted {
+impl AsyncWrite for PlainHttpDetector {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.socket).poll_write(cx, bytes)
     }

@@ -16,10 +16,10 @@ use tokio::time::{Instant, Sleep};
 
 use crate::listener::transport::{Readable, Watched};
 
-/// A count above this within [`NOISE_TIME`] ends the connection: a hundred frames per second.
-const NOISE_MAX: u32 = 1000;
-/// See [`NOISE_MAX`].
-const NOISE_TIME: Duration = Duration::from_secs(10);
+/// A count above this within [`FLOOD_TIME`] ends the connection: a hundred frames per second.
+const FLOOD_MAX: u32 = 1000;
+/// See [`FLOOD_MAX`].
+const FLOOD_TIME: Duration = Duration::from_secs(10);
 
 /// What a request subtracts from the count: browsers send a PRIORITY and WINDOW_UPDATE frames for each request.
 const REQUEST_EARNS: u32 = 4;
@@ -48,13 +48,13 @@ const CONTINUATION: u8 = 9;
 
 /// Counts the frames without effect on one connection.
 #[derive(Debug)]
-pub(crate) struct Noise {
+pub(crate) struct FloodDetector {
     count: Cell<u32>,
     since: Cell<Instant>,
     is_too_much: Cell<bool>,
     /// The connection is being shut down normally: the client was told before.
     is_finishing: Cell<bool>,
-    opened: Opened,
+    opened: BegunRequests,
 }
 
 /// Compares the requests that a client has begun with those that `h2` has handed out.
@@ -63,7 +63,7 @@ pub(crate) struct Noise {
 /// frames that it received. So when a read finds nothing, and no frame is incomplete, a request that was not handed out
 /// never will be.
 #[derive(Debug, Default)]
-struct Opened {
+struct BegunRequests {
     /// Requests that have begun and were not handed out yet.
     count: Cell<usize>,
     /// The highest stream number so far. HEADERS on this stream, or on a lower one, are trailers.
@@ -76,7 +76,7 @@ struct Opened {
     is_drained: Cell<bool>,
 }
 
-impl Opened {
+impl BegunRequests {
     fn frame(&self, head: &[u8; HEAD_BYTES]) {
         const END_HEADERS: u8 = 4;
         let [_, _, _, kind, flags, stream @ ..] = *head;
@@ -91,14 +91,14 @@ impl Opened {
     }
 }
 
-impl Noise {
+impl FloodDetector {
     pub(crate) fn new() -> Rc<Self> {
         Rc::new(Self {
             count: Cell::new(0),
             since: Cell::new(Instant::now()),
             is_too_much: Cell::new(false),
             is_finishing: Cell::new(false),
-            opened: Opened::default(),
+            opened: BegunRequests::default(),
         })
     }
 
@@ -141,9 +141,9 @@ impl Noise {
         let count = self.count.get().saturating_add(worth);
         self.count.set(count);
         // The clock is read only once for many frames.
-        if count >= NOISE_MAX {
+        if count >= FLOOD_MAX {
             let now = Instant::now();
-            self.is_too_much.set(self.is_too_much.get() || now - self.since.get() < NOISE_TIME);
+            self.is_too_much.set(self.is_too_much.get() || now - self.since.get() < FLOOD_TIME);
             self.since.set(now);
             self.count.set(0);
         }
@@ -171,7 +171,7 @@ impl Noise {
 
 /// The position of the next byte within the frames.
 #[derive(Debug)]
-struct Place {
+struct FramePosition {
     /// Number of bytes before the head of the next frame.
     skip: usize,
     /// The part of a frame's head that has arrived.
@@ -179,8 +179,8 @@ struct Place {
     has: usize,
 }
 
-impl Place {
-    fn read(&mut self, mut bytes: &[u8], noise: &Noise) {
+impl FramePosition {
+    fn read(&mut self, mut bytes: &[u8], flood: &FloodDetector) {
         loop {
             if self.skip >= bytes.len() {
                 self.skip -= bytes.len();
@@ -196,7 +196,7 @@ impl Place {
             }
             self.has = 0;
             self.skip = u32::from_be_bytes([0, self.head[0], self.head[1], self.head[2]]) as usize;
-            noise.frame(&self.head);
+            flood.frame(&self.head);
         }
     }
 }
@@ -222,10 +222,10 @@ impl<T: AsyncRead + AsyncWrite + Readable + Unpin, O: Unpin> Transport for Watch
 
 /// A transport that counts frames as they are read, and that lingers on close so that the last frames arrive.
 #[derive(Debug)]
-pub(crate) struct Heard<T> {
+pub(crate) struct FrameObserver<T> {
     inner: T,
-    noise: Rc<Noise>,
-    place: Place,
+    flood: Rc<FloodDetector>,
+    place: FramePosition,
     lingering: Option<Lingering>,
 }
 
@@ -236,31 +236,31 @@ struct Lingering {
     discarded: usize,
 }
 
-impl<T> Heard<T> {
-    pub(crate) fn new(inner: T, noise: Rc<Noise>) -> Self {
-        let place = Place { skip: PREFACE_BYTES, head: [0; HEAD_BYTES], has: 0 };
-        Self { inner, noise, place, lingering: None }
+impl<T> FrameObserver<T> {
+    pub(crate) fn new(inner: T, flood: Rc<FloodDetector>) -> Self {
+        let place = FramePosition { skip: PREFACE_BYTES, head: [0; HEAD_BYTES], has: 0 };
+        Self { inner, flood, place, lingering: None }
     }
 }
 
-impl<T: AsyncRead + Unpin> AsyncRead for Heard<T> {
+impl<T: AsyncRead + Unpin> AsyncRead for FrameObserver<T> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        if self.noise.is_too_much() {
+        if self.flood.is_too_much() {
             // `Serving` checks `is_too_much` after each poll and ends the connection.
             return Poll::Pending;
         }
         let before = buffer.filled().len();
         let polled = Pin::new(&mut self.inner).poll_read(cx, buffer);
-        self.noise.opened.is_drained.set(polled.is_pending());
+        self.flood.opened.is_drained.set(polled.is_pending());
         ready!(polled)?;
-        let Self { noise, place, .. } = &mut *self;
-        place.read(&buffer.filled()[before..], noise);
-        noise.opened.is_in_frame.set(place.skip > 0);
+        let Self { flood, place, .. } = &mut *self;
+        place.read(&buffer.filled()[before..], flood);
+        flood.opened.is_in_frame.set(place.skip > 0);
         Poll::Ready(Ok(()))
     }
 }
 
-impl<T: Transport> AsyncWrite for Heard<T> {
+impl<T: Transport> AsyncWrite for FrameObserver<T> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.inner).poll_write(cx, buffer)
     }
@@ -287,7 +287,7 @@ impl<T: Transport> AsyncWrite for Heard<T> {
         let this = &mut *self;
         if this.lingering.is_none() {
             ready!(Pin::new(&mut this.inner).poll_shutdown(cx))?;
-            if this.noise.is_finishing.get() || this.inner.has_ended() {
+            if this.flood.is_finishing.get() || this.inner.has_ended() {
                 return Poll::Ready(Ok(()));
             }
         }

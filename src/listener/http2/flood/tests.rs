@@ -8,10 +8,10 @@ fn head(kind: u8, flags: u8, length: u8) -> [u8; HEAD_BYTES] {
 
 /// How many frames of one type a connection may send at once.
 fn allowed(kind: u8, flags: u8, length: u8) -> u32 {
-    let noise = Noise::new();
+    let flood = FloodDetector::new();
     for count in 0..100_000 {
-        noise.frame(&head(kind, flags, length));
-        if noise.is_too_much() {
+        flood.frame(&head(kind, flags, length));
+        if flood.is_too_much() {
             return count;
         }
     }
@@ -44,46 +44,46 @@ async fn frames_that_do_nothing_are_bounded_and_others_are_not() {
 
 #[tokio::test(start_paused = true)]
 async fn a_client_that_takes_its_time_may_send_as_much_as_it_likes() {
-    let noise = Noise::new();
+    let flood = FloodDetector::new();
     for _ in 0..20_000 {
-        noise.frame(&head(PING, 0, 8));
+        flood.frame(&head(PING, 0, 8));
         tokio::time::advance(Duration::from_millis(11)).await;
     }
-    assert!(!noise.is_too_much());
-    for _ in 0..2 * NOISE_MAX {
-        noise.frame(&head(PING, 0, 8));
+    assert!(!flood.is_too_much());
+    for _ in 0..2 * FLOOD_MAX {
+        flood.frame(&head(PING, 0, 8));
     }
-    assert!(noise.is_too_much());
+    assert!(flood.is_too_much());
 }
 
 #[tokio::test(start_paused = true)]
 async fn requests_and_answers_earn_what_clients_say_about_them() {
-    let noise = Noise::new();
+    let flood = FloodDetector::new();
     for _ in 0..10_000 {
         // A PRIORITY, a request, WINDOW_UPDATE frames for two windows for each 16 KB of the response, and sometimes a
         // RST_STREAM.
-        noise.frame(&head(0x10, 0, 9));
-        noise.frame(&head(1, 5, 40));
-        noise.sent(32 * 1024);
+        flood.frame(&head(0x10, 0, 9));
+        flood.frame(&head(1, 5, 40));
+        flood.sent(32 * 1024);
         for _ in 0..4 {
-            noise.frame(&head(8, 0, 4));
+            flood.frame(&head(8, 0, 4));
         }
     }
     // Short events, each followed by a WINDOW_UPDATE for both windows.
     for _ in 0..10_000 {
-        noise.sent(30);
-        noise.frame(&head(8, 0, 4));
-        noise.frame(&head(8, 0, 4));
+        flood.sent(30);
+        flood.frame(&head(8, 0, 4));
+        flood.frame(&head(8, 0, 4));
     }
-    assert!(!noise.is_too_much());
+    assert!(!flood.is_too_much());
     // Each request is reset (CVE-2023-44487).
     let mut requests = 0;
-    while !noise.is_too_much() && requests < 10 * NOISE_MAX {
-        noise.frame(&head(1, 5, 40));
-        noise.frame(&head(3, 0, 4));
+    while !flood.is_too_much() && requests < 10 * FLOOD_MAX {
+        flood.frame(&head(1, 5, 40));
+        flood.frame(&head(3, 0, 4));
         requests += 1;
     }
-    assert!((NOISE_MAX - 10..=NOISE_MAX).contains(&requests), "{requests}");
+    assert!((FLOOD_MAX - 10..=FLOOD_MAX).contains(&requests), "{requests}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -95,12 +95,12 @@ async fn frames_are_found_however_their_bytes_are_cut() {
         bytes.extend(head(4, 0, 0).iter().cycle().take(usize::from(length)));
     }
     for piece in 1..=bytes.len() {
-        let noise = Noise::new();
-        let mut place = Place { skip: PREFACE_BYTES, head: [0; HEAD_BYTES], has: 0 };
+        let flood = FloodDetector::new();
+        let mut place = FramePosition { skip: PREFACE_BYTES, head: [0; HEAD_BYTES], has: 0 };
         for piece in bytes.chunks(piece) {
-            place.read(piece, &noise);
+            place.read(piece, &flood);
         }
-        assert_eq!((noise.count.get(), place.skip, place.has), (5, 0, 0), "in pieces of {piece}");
+        assert_eq!((flood.count.get(), place.skip, place.has), (5, 0, 0), "in pieces of {piece}");
     }
 }
 
@@ -114,36 +114,36 @@ fn frame(kind: u8, flags: u8, stream: u8, payload: usize) -> Vec<u8> {
 #[tokio::test]
 async fn a_request_is_lost_when_every_frame_was_dealt_with_and_it_was_not_handed_out() {
     const END_HEADERS: u8 = 4;
-    let noise = Noise::new();
-    let mut place = Place { skip: 0, head: [0; HEAD_BYTES], has: 0 };
+    let flood = FloodDetector::new();
+    let mut place = FramePosition { skip: 0, head: [0; HEAD_BYTES], has: 0 };
     let mut read = |bytes: &[u8]| {
-        place.read(bytes, &noise);
-        noise.opened.is_in_frame.set(place.skip > 0);
-        noise.opened.is_drained.set(true);
+        place.read(bytes, &flood);
+        flood.opened.is_in_frame.set(place.skip > 0);
+        flood.opened.is_drained.set(true);
     };
     read(&frame(HEADERS, END_HEADERS, 1, 5));
-    noise.handed_out();
-    assert_eq!(noise.take_lost(), 0);
+    flood.handed_out();
+    assert_eq!(flood.take_lost(), 0);
     // However the bytes are cut: the request counts as lost when its last byte has arrived, and is reported once.
     let whole = frame(HEADERS, END_HEADERS, 3, 5);
     for byte in &whole[..whole.len() - 1] {
         read(&[*byte]);
-        assert_eq!(noise.take_lost(), 0);
+        assert_eq!(flood.take_lost(), 0);
     }
     read(&whole[whole.len() - 1..]);
-    assert_eq!((noise.take_lost(), noise.take_lost()), (1, 0));
+    assert_eq!((flood.take_lost(), flood.take_lost()), (1, 0));
     // Trailers and other frames are not requests. A head can continue in CONTINUATION.
     read(&[frame(HEADERS, END_HEADERS, 3, 5), frame(0, 1, 1, 5), frame(PING, 0, 0, 8)].concat());
-    assert_eq!(noise.take_lost(), 0);
+    assert_eq!(flood.take_lost(), 0);
     read(&frame(HEADERS, 0, 5, 5));
-    assert_eq!(noise.take_lost(), 0);
+    assert_eq!(flood.take_lost(), 0);
     read(&frame(CONTINUATION, END_HEADERS, 5, 5));
-    assert_eq!(noise.take_lost(), 1);
+    assert_eq!(flood.take_lost(), 1);
     // Nothing is reported while there may be more bytes to read, or while the connection shuts down.
     read(&frame(HEADERS, END_HEADERS, 7, 0));
-    noise.opened.is_drained.set(false);
-    assert_eq!(noise.take_lost(), 0);
-    noise.opened.is_drained.set(true);
-    noise.finish();
-    assert_eq!(noise.take_lost(), 0);
+    flood.opened.is_drained.set(false);
+    assert_eq!(flood.take_lost(), 0);
+    flood.opened.is_drained.set(true);
+    flood.finish();
+    assert_eq!(flood.take_lost(), 0);
 }
