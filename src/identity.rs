@@ -77,6 +77,14 @@ impl Identity {
     }
 }
 
+/// Whether the claims do not have the groups of the user, because the user is in more groups than the provider puts into a token: the
+/// "groups overage" of Microsoft Entra. Its token names another source (`_claim_names`, OIDC Core §5.6.2), or says `hasgroups`.
+pub(crate) fn has_groups_overage(claims: &Claims) -> bool {
+    let is_elsewhere = claims.get("_claim_names").and_then(|names| names.get("groups")).is_some();
+    let has_groups = claims.get("hasgroups").is_some_and(|has| has == true || has == "true");
+    is_elsewhere || has_groups
+}
+
 /// The size of a JSON value without its text, in bytes: the value itself, and its place in a list or an object.
 const VALUE_BYTES: usize = 64;
 

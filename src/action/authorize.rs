@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::action::decisions::IsNew;
 use crate::action::passage::Passage;
-use crate::action::requirement::{Answer, Explained};
+use crate::action::requirement::{Answer, Explained, Unknown};
 use crate::action::settings::{AuthorizeMode, AuthorizeSettings};
 use crate::action::visitor::Visitor;
 use crate::exchange::Exchange;
@@ -99,7 +99,7 @@ impl Authorize {
     ///
     /// # Errors
     ///
-    /// [`Reason::AuthNotAllowed`] for everybody else, and [`Reason::Internal`] where nobody is identified.
+    /// [`Reason::AuthNotAllowed`] or [`Reason::AuthGroupsOverage`] for everybody else, and [`Reason::Internal`] where nobody is identified.
     pub(crate) fn admit(
         &self,
         lines: &LineBudget,
@@ -132,8 +132,11 @@ impl Authorize {
     const fn verdict(&self, answer: Answer) -> Verdict {
         match (answer, self.settings.mode) {
             (Answer::Yes, _) => Verdict::LetIn,
-            (Answer::No | Answer::Unknown(_), AuthorizeMode::Enforce) => Verdict::Refused(Reason::AuthNotAllowed),
             (Answer::No | Answer::Unknown(_), AuthorizeMode::Report) => Verdict::Reported,
+            (Answer::Unknown(Unknown::GroupsOverage), AuthorizeMode::Enforce) => {
+                Verdict::Refused(Reason::AuthGroupsOverage)
+            }
+            (Answer::No | Answer::Unknown(_), AuthorizeMode::Enforce) => Verdict::Refused(Reason::AuthNotAllowed),
         }
     }
 

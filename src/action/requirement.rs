@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde_json::Value;
 
-use crate::identity::{Claims, Identity};
+use crate::identity::{Claims, Identity, has_groups_overage};
 
 /// A requirement on the claims of a user.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +26,9 @@ pub(crate) struct ClaimTest {
     pub(crate) path: Vec<String>,
     pub(crate) test: Test,
 }
+
+/// The claim with the groups of a user, as most providers call it.
+pub(crate) const GROUPS: &str = "groups";
 
 /// How a claim is compared. Values are compared exactly, with their type; texts with case.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,6 +72,8 @@ pub(crate) enum Unknown {
     NotVerified,
     /// It is no e-mail address with one reading.
     NotAnAddress,
+    /// The user is in more groups than the provider puts into a token, so the token has none, or not all.
+    GroupsOverage,
 }
 
 /// A part of a requirement, and its answer for one user.
@@ -133,13 +138,21 @@ impl Requirement {
     }
 }
 
-/// Unknown if one is unknown, else no. So `not` holds only where every claim below it is known.
-fn least(mut answers: impl Iterator<Item = Answer>) -> Answer {
-    answers.find(|answer| matches!(answer, Answer::Unknown(_))).unwrap_or(Answer::No)
+/// Unknown if one is unknown, else no. So `not` holds only where every claim below it is known. An overage is the reason that is told,
+/// because the operator can do something about it.
+fn least(answers: impl Iterator<Item = Answer>) -> Answer {
+    answers.fold(Answer::No, |least, answer| match (least, answer) {
+        (_, Answer::Unknown(Unknown::GroupsOverage)) | (Answer::No, Answer::Unknown(_)) => answer,
+        _ => least,
+    })
 }
 
 impl ClaimTest {
     fn of(&self, identity: &Identity) -> Answer {
+        // What is there may be a part of the groups, and `not` must not take it for all of them.
+        if self.path == [GROUPS] && has_groups_overage(identity.claims()) {
+            return Answer::Unknown(Unknown::GroupsOverage);
+        }
         let Some(value) = identity.claim(&self.path) else { return Answer::Unknown(Unknown::Absent) };
         // Whoever may write any address into a profile could write one of ours.
         if self.path == ["email"] && !is_email_verified(identity.claims()) {
@@ -237,6 +250,7 @@ impl fmt::Display for Unknown {
             Self::Type => "the claim is of another type",
             Self::NotVerified => "`email_verified` is not true",
             Self::NotAnAddress => "the claim is not an e-mail address",
+            Self::GroupsOverage => "the user is in too many groups for a token (groups overage of Microsoft Entra)",
         })
     }
 }

@@ -220,6 +220,8 @@ reasons! {
     AuthCallbackMalformed => "auth.callback_malformed", 400, StartAgain;
     /// The user is signed in, and the claims do not meet the requirement of the rule's `authorize` action.
     AuthNotAllowed => "auth.not_allowed", 403, OtherPage;
+    /// The rule's `authorize` asks for `groups`, and the provider did not send them because the user is in too many: the groups overage of Microsoft Entra (`_claim_names`, `hasgroups`). Let the provider send only the groups that are assigned to the application.
+    AuthGroupsOverage => "auth.groups_overage", 403, OtherPage;
     /// The user cancelled the sign-in, or the provider refused it (`access_denied`).
     AuthDenied => "auth.denied", 401, StartAgain;
     /// The provider answered the sign-in with an error.

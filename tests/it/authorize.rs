@@ -206,3 +206,33 @@ fn a_10_allowed_users_are_asked_for_as_by_authorize() {
     let series = "vestibule_authorization_decisions_total{listener=\"public\",rule=\"default\",outcome=\"refused\"}";
     assert!(scenario.proxy.metric(series) > 0);
 }
+
+#[test]
+fn a_12_groups_that_entra_does_not_send_refuse_with_a_reason_of_their_own() {
+    let scenario = scenario("any: [{ claim: groups, contains: [sre] }, { claim: roles, contains: [admin] }]");
+    let elsewhere = Provider::start();
+    let sources = json!({"src1": {"endpoint": format!("{}/getMemberObjects", elsewhere.issuer())}});
+    on_both(|protocol| {
+        for overage in [
+            json!({"_claim_names": {"groups": "src1"}, "_claim_sources": sources}),
+            json!({"hasgroups": true, "groups": ["sre"]}),
+        ] {
+            let mut browser = scenario.signed_in(protocol, &overage);
+            let page = browser.get(PAGE);
+            assert_eq!((page.status, page.reason().as_deref()), (403, Some("auth.groups_overage")), "{overage}");
+            assert!(
+                page.text()
+                    .contains("You are signed in as <strong>alice@example.com</strong> with <strong>corp</strong>."),
+                "{}",
+                page.text()
+            );
+            let answer = browser.scripted().get(PAGE);
+            assert_eq!((answer.status, answer.json()["error"].as_str()), (403, Some("auth.groups_overage")));
+            let mut admin = overage;
+            admin["roles"] = json!(["admin"]);
+            assert_eq!(scenario.signed_in(protocol, &admin).get(PAGE).status, 200);
+        }
+    });
+    assert!(elsewhere.requests("/getMemberObjects").is_empty(), "the endpoint of the token is never called");
+    assert_eq!(scenario.target.received().iter().filter(|request| request.target() == "/page?a=1").count(), 4);
+}

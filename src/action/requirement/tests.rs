@@ -183,6 +183,47 @@ fn an_internationalised_domain_is_known_by_its_ascii_form_only() {
 }
 
 #[test]
+fn a_12_groups_that_are_kept_elsewhere_are_not_known() {
+    const OVERAGE: Answer = Answer::Unknown(Unknown::GroupsOverage);
+    let member = contains("groups", &["sre"]);
+    let sources = json!({"src1": {"endpoint": "https://evil.test/getMemberObjects"}});
+    for claims in [
+        json!({"_claim_names": {"groups": "src1"}, "_claim_sources": sources}),
+        json!({"_claim_names": {"groups": "src1"}}),
+        json!({"hasgroups": true}),
+        json!({"hasgroups": "true"}),
+        json!({"hasgroups": true, "groups": []}),
+        // A part of them would let `not` hold.
+        json!({"hasgroups": true, "groups": ["sre"]}),
+        json!({"_claim_names": {"groups": null}, "groups": ["sre"]}),
+    ] {
+        check(&member, claims.clone(), OVERAGE);
+        check(&not(member.clone()), claims.clone(), OVERAGE);
+        // The reason is told, whatever else is not known.
+        let others = || [contains("wids", &["x"]), contains("groups", &["sre"]), contains("roles", &["x"])].to_vec();
+        check(&Requirement::Any(others()), claims.clone(), OVERAGE);
+        check(&Requirement::All(others()), claims.clone(), OVERAGE);
+        // Other claims are there.
+        let mut with_roles = claims;
+        with_roles["roles"] = json!(["x"]);
+        check(&Requirement::Any(others()), with_roles, Answer::Yes);
+    }
+    for claims in [
+        json!({"_claim_names": {"other": "src1"}, "groups": ["sre"]}),
+        json!({"_claim_names": ["groups"], "groups": ["sre"]}),
+        json!({"hasgroups": false, "groups": ["sre"]}),
+        json!({"_claim_sources": sources, "groups": ["sre"]}),
+    ] {
+        check(&member, claims, Answer::Yes);
+    }
+    check(
+        &contains("realm_access.groups", &["sre"]),
+        json!({"hasgroups": true, "realm_access": {"groups": ["sre"]}}),
+        Answer::Yes,
+    );
+}
+
+#[test]
 fn a_04_the_domain_of_an_address_counts_only_where_the_address_is_verified() {
     let requirement = claim("email", Test::Domain(texts(&["example.com"])));
     for verified in [json!(true), json!("true")] {

@@ -1,6 +1,6 @@
 //! `authorize`, and the settings of actions that authenticate which are short for it.
 
-use crate::action::requirement::{ClaimTest, Requirement, Scalar, Test};
+use crate::action::requirement::{ClaimTest, GROUPS, Requirement, Scalar, Test};
 use crate::action::settings::{AuthorizeMode, AuthorizeSettings};
 use crate::config::document::findings::{Findings, Reported};
 use crate::config::document::path::Path;
@@ -10,9 +10,6 @@ use crate::config::validate::value;
 
 /// Requirements inside each other. What is deeper is not readable.
 const DEPTH_MAX: usize = 8;
-
-/// The claim that `allowed_groups` looks at.
-const GROUPS: &str = "groups";
 
 /// Checks an `authorize` action.
 pub(super) fn authorize(
