@@ -77,6 +77,10 @@ impl Identity {
     }
 }
 
+/// The claim that says which groups a provider was asked for, if `groups` has only those of them that the user is in. Made by `oidc`.
+/// A provider that sends it itself makes less known, never more.
+pub(crate) const GROUPS_ASKED: &str = "_groups_asked";
+
 /// Whether the claims do not have the groups of the user, because the user is in more groups than the provider puts into a token: the
 /// "groups overage" of Microsoft Entra. Its token names another source (`_claim_names`, OIDC Core §5.6.2), or says `hasgroups`.
 pub(crate) fn has_groups_overage(claims: &Claims) -> bool {

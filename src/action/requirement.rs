@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde_json::Value;
 
-use crate::identity::{Claims, Identity, has_groups_overage};
+use crate::identity::{Claims, GROUPS_ASKED, Identity, has_groups_overage};
 
 /// A requirement on the claims of a user.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -128,6 +128,22 @@ impl Requirement {
         inner.iter().for_each(|part| part.explain_at(depth + 1, identity, explained));
     }
 
+    /// The texts that it wants of the claim `groups`.
+    pub(crate) fn groups(&self) -> impl Iterator<Item = &str> {
+        let wanted = self.tests().into_iter().filter_map(|test| match test {
+            Self::Claim(ClaimTest { path, test: Test::Contains(wanted) | Test::Equals(wanted) })
+                if *path == [GROUPS] =>
+            {
+                Some(wanted)
+            }
+            _ => None,
+        });
+        wanted.flatten().filter_map(|wanted| match wanted {
+            Scalar::Text(text) => Some(text.as_str()),
+            Scalar::Integer(_) | Scalar::Truth(_) => None,
+        })
+    }
+
     /// The tests of claims that it is made of.
     pub(crate) fn tests(&self) -> Vec<&Self> {
         match self {
@@ -159,8 +175,8 @@ impl ClaimTest {
             return Answer::Unknown(Unknown::NotVerified);
         }
         match &self.test {
-            Test::Contains(wanted) => contains(&value, wanted),
-            Test::Equals(wanted) => equals(&value, wanted),
+            Test::Contains(wanted) => self.as_asked(contains(&value, wanted), wanted, identity),
+            Test::Equals(wanted) => self.as_asked(equals(&value, wanted), wanted, identity),
             Test::Domain(domains) => {
                 in_address(&value, |_, domain| domains.iter().any(|wanted| wanted.eq_ignore_ascii_case(domain)))
             }
@@ -168,6 +184,17 @@ impl ClaimTest {
                 in_address(&value, |address, _| addresses.iter().any(|wanted| wanted.eq_ignore_ascii_case(address)))
             }
         }
+    }
+}
+
+impl ClaimTest {
+    /// A no about groups counts only if the provider was asked for all of `wanted`. It was not, if another configuration asked.
+    fn as_asked(&self, answer: Answer, wanted: &[Scalar], identity: &Identity) -> Answer {
+        let Some(asked) = identity.claims().get(GROUPS_ASKED).filter(|_| self.path == [GROUPS]) else { return answer };
+        let is_asked =
+            |wanted: &Scalar| asked.as_array().is_some_and(|asked| asked.iter().any(|group| wanted.is(group)));
+        let is_known = answer != Answer::No || wanted.iter().all(is_asked);
+        if is_known { answer } else { Answer::Unknown(Unknown::GroupsOverage) }
     }
 }
 

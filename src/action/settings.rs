@@ -35,6 +35,14 @@ impl GateSettings {
             Self::Authorize(_) => None,
         }
     }
+
+    /// The settings of an `authorize`.
+    pub(crate) fn authorize(&self) -> Option<&AuthorizeSettings> {
+        match self {
+            Self::Authorize(settings) => Some(settings),
+            Self::Authenticate(_) => None,
+        }
+    }
 }
 
 /// `authorize`.

@@ -154,11 +154,8 @@ fn claims_of_nobody(listener: &ListenerConfig, config: &Config, found: &mut Vec<
         let AuthenticateKind::UserPool(pool) = &gate.kind else { continue };
         let Some(settings) = config.user_pools.iter().find(|known| known.settings.name == *pool) else { continue };
         let users = supposed_users(&settings.settings, &gate.scope);
-        let authorize = chain.gates.iter().filter_map(|gate| match gate {
-            GateSettings::Authorize(authorize) => Some(&authorize.requirement),
-            GateSettings::Authenticate(_) => None,
-        });
-        for test in authorize.flat_map(Requirement::tests) {
+        let required = chain.gates.iter().filter_map(GateSettings::authorize).map(|gate| &gate.requirement);
+        for test in required.flat_map(Requirement::tests) {
             let answers: Vec<_> = users.iter().map(|user| test.of(user)).collect();
             if let Some(Answer::Unknown(why)) = answers.first()
                 && answers.iter().all(|answer| matches!(answer, Answer::Unknown(_)))

@@ -46,6 +46,7 @@ impl Reason {
                 | Self::AuthUserinfoUnreachable
                 | Self::AuthUserinfoRefused
                 | Self::AuthUserinfoInvalid
+                | Self::AuthGroupsUnavailable
                 | Self::AuthSubjectMismatch
                 | Self::AuthClaimsTooLarge
                 | Self::AuthCookieNotReturned
@@ -220,7 +221,7 @@ reasons! {
     AuthCallbackMalformed => "auth.callback_malformed", 400, StartAgain;
     /// The user is signed in, and the claims do not meet the requirement of the rule's `authorize` action.
     AuthNotAllowed => "auth.not_allowed", 403, OtherPage;
-    /// The rule's `authorize` asks for `groups`, and the provider did not send them because the user is in too many: the groups overage of Microsoft Entra (`_claim_names`, `hasgroups`). Let the provider send only the groups that are assigned to the application.
+    /// The rule's `authorize` asks for `groups`, and the provider did not send them because the user is in too many: the groups overage of Microsoft Entra (`_claim_names`, `hasgroups`). Let the provider send only the groups that are assigned to the application, or set `entra_groups: graph` at the provider.
     AuthGroupsOverage => "auth.groups_overage", 403, OtherPage;
     /// The user cancelled the sign-in, or the provider refused it (`access_denied`).
     AuthDenied => "auth.denied", 401, StartAgain;
@@ -248,6 +249,8 @@ reasons! {
     AuthUserinfoRefused => "auth.userinfo_refused", 561, StartAgain;
     /// The userinfo answer is not a JSON object of claims.
     AuthUserinfoInvalid => "auth.userinfo_invalid", 561, StartAgain;
+    /// Microsoft Graph did not tell the groups of a user who is in too many for a token (`entra_groups: graph`): it could not be reached, refused, or its answer could not be used.
+    AuthGroupsUnavailable => "auth.groups_unavailable", 500, StartAgain;
     /// Userinfo has a `sub` other than that of the ID token (OIDC Core §5.3.2).
     AuthSubjectMismatch => "auth.subject_mismatch", 401, StartAgain;
     /// Claims and tokens do not fit into four cookies.

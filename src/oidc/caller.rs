@@ -28,10 +28,11 @@ pub(crate) enum Operation {
     Token,
     Refresh,
     Userinfo,
+    Groups,
 }
 
 impl Operation {
-    const ALL: [Self; 5] = [Self::Discovery, Self::Jwks, Self::Token, Self::Refresh, Self::Userinfo];
+    const ALL: [Self; 6] = [Self::Discovery, Self::Jwks, Self::Token, Self::Refresh, Self::Userinfo, Self::Groups];
 
     const fn label(self) -> &'static str {
         match self {
@@ -40,6 +41,7 @@ impl Operation {
             Self::Token => "token",
             Self::Refresh => "refresh",
             Self::Userinfo => "userinfo",
+            Self::Groups => "groups",
         }
     }
 }
@@ -51,10 +53,12 @@ pub(crate) enum Endpoint {
     Jwks,
     Token,
     Userinfo,
+    /// Microsoft Graph.
+    Groups,
 }
 
 impl Endpoint {
-    pub(crate) const ALL: [Self; 4] = [Self::Discovery, Self::Jwks, Self::Token, Self::Userinfo];
+    pub(crate) const ALL: [Self; 5] = [Self::Discovery, Self::Jwks, Self::Token, Self::Userinfo, Self::Groups];
 
     pub(crate) const fn label(self) -> &'static str {
         match self {
@@ -62,6 +66,7 @@ impl Endpoint {
             Self::Jwks => "jwks",
             Self::Token => "token",
             Self::Userinfo => "userinfo",
+            Self::Groups => "groups",
         }
     }
 }

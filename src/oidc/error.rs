@@ -52,6 +52,15 @@ pub(crate) enum Error {
     /// The userinfo response is not a JSON object of claims, or the verification of a signed response failed.
     #[error("the userinfo answer is not usable")]
     UserinfoInvalid(#[source] UserinfoFault),
+    /// Microsoft Graph could not be reached or did not answer, or not all pages came in time.
+    #[error("Microsoft Graph did not answer")]
+    GroupsUnreachable(#[source] backchannel::call::Error),
+    /// Microsoft Graph answered with an error.
+    #[error("Microsoft Graph answered {status}{}", graph_hint(*status))]
+    GroupsRefused { status: StatusCode },
+    /// The answer of Microsoft Graph is not a list of groups that can be read to its end.
+    #[error("the answer of Microsoft Graph is not usable: {0}")]
+    GroupsInvalid(GroupsFault),
     /// Userinfo or a refreshed ID token is about another user (OIDC Core §5.3.2, §12.2).
     #[error("the provider spoke of two different users")]
     SubjectMismatch,
@@ -81,6 +90,9 @@ impl Error {
             Self::IdToken(_) => Blame::Grant,
             Self::TokenRefused { status, code } => blame_of_refusal(*status, code),
             Self::UserinfoRefused(StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) => Blame::Grant,
+            Self::GroupsRefused { status } if !status.is_server_error() && *status != StatusCode::TOO_MANY_REQUESTS => {
+                Blame::Operator
+            }
             Self::ReservedParameter | Self::SettingsChanged => Blame::Operator,
             Self::ProviderUnavailable(_)
             | Self::TokenUnreachable(_)
@@ -88,7 +100,10 @@ impl Error {
             | Self::KeysUnavailable(_)
             | Self::UserinfoUnreachable(_)
             | Self::UserinfoRefused(_)
-            | Self::UserinfoInvalid(_) => Blame::Provider,
+            | Self::UserinfoInvalid(_)
+            | Self::GroupsUnreachable(_)
+            | Self::GroupsRefused { .. }
+            | Self::GroupsInvalid(_) => Blame::Provider,
         }
     }
 
@@ -140,6 +155,13 @@ fn hint(status: StatusCode, code: &ErrorCode) -> &'static str {
         _ if status == StatusCode::UNAUTHORIZED => {
             ": check `client_id`, `client_secret` and `token_endpoint_auth_method`"
         }
+        _ => "",
+    }
+}
+
+fn graph_hint(status: StatusCode) -> &'static str {
+    match status {
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => ": does the `scope` of the action have `User.Read`?",
         _ => "",
     }
 }
@@ -262,6 +284,23 @@ pub(crate) enum UserinfoFault {
     /// The request could not be built.
     #[error("the request could not be made")]
     Request,
+}
+
+/// Why an answer of Microsoft Graph cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum GroupsFault {
+    /// Not a list of groups.
+    #[error("{0}")]
+    Content(Unreadable),
+    /// The request could not be built.
+    #[error("the request could not be made")]
+    Request,
+    /// The next page has another origin than the address in the configuration.
+    #[error("its next page is at {0}, which is not called")]
+    Elsewhere(Box<str>),
+    /// There is no end of pages.
+    #[error("the user is in more groups than are read")]
+    TooMany,
 }
 
 /// An OAuth error code (RFC 6749 §5.2).

@@ -10,6 +10,7 @@ mod discovery;
 mod document;
 pub(crate) mod error;
 mod flow;
+mod graph;
 mod id_token;
 mod logout;
 mod provider;
@@ -22,9 +23,9 @@ mod watch;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::backchannel::call::Backchannel;
+use crate::backchannel::call::{Backchannel, Error as CallError};
 use crate::clock::Clock;
-use crate::identity::{Claims, Identity};
+use crate::identity::{Claims, Identity, has_groups_overage};
 use crate::jose::compact::{Compact, Kind};
 use crate::jose::verify::{Audience, Expected, Expiry, Presence, Verified};
 use crate::secret::Secret;
@@ -156,6 +157,7 @@ impl Client {
         let said = self.verify(&metadata, token, (nonce, pending.max_age), &tokens.access_token).await?;
         let more = self.userinfo(&metadata, &tokens.access_token, &said.subject).await?;
         let claims = userinfo::merge(said.claims, more.unwrap_or_default());
+        let claims = self.with_groups(claims, &tokens.access_token).await?;
         // Empty if no nonce was sent. Then a refreshed token with a nonce belongs to another sign-in.
         let nonce_hash = pending.nonce.as_deref().map(id_token::nonce_hash).unwrap_or_default();
         // Here the user has just been verified.
@@ -191,8 +193,14 @@ impl Client {
             tokens.id_token = None;
         }
         let from_userinfo = source_claims(self.userinfo(&metadata, &tokens.access_token, &subject).await)?;
+        let claims = match new_claims(from_token, from_userinfo) {
+            RefreshedClaims::New(claims) => {
+                source_claims(self.with_groups(claims, &tokens.access_token).await.map(Some))?.into()
+            }
+            RefreshedClaims::NotKnown => RefreshedClaims::NotKnown,
+        };
         tokens.refresh_token = tokens.refresh_token.or(Some(session.refresh_token));
-        Ok(Refreshed { subject, claims: new_claims(from_token, from_userinfo), tokens })
+        Ok(Refreshed { subject, claims, tokens })
     }
 
     /// The URL at which the browser signs out at the provider. `None` if the provider has none, or its metadata is not available.
@@ -276,6 +284,17 @@ impl Client {
         self.provider.caller.counted(Operation::Userinfo, result).map(Some)
     }
 
+    /// The same claims, with the groups that Microsoft Graph knows if the token could not have them (`docs/decisions/0054`). All pages
+    /// together have the time of one call.
+    async fn with_groups(&self, claims: Claims, access_token: &Secret<String>) -> Result<Claims, Error> {
+        let Provider { settings, caller, .. } = &self.provider;
+        let graph = settings.graph.as_ref().filter(|graph| !graph.wanted.is_empty() && has_groups_overage(&claims));
+        let Some(graph) = graph else { return Ok(claims) };
+        let asked = tokio::time::timeout(settings.timeout, graph::groups(caller, graph, access_token)).await;
+        let groups = asked.unwrap_or(Err(Error::GroupsUnreachable(CallError::Timeout)));
+        Ok(graph::put(claims, caller.counted(Operation::Groups, groups)?, graph))
+    }
+
     /// A signed response should contain issuer and audience (OIDC Core §5.3.2). They may be missing, because the response came from the
     /// endpoint of the provider, and the subject is always compared.
     async fn signed_userinfo(&self, metadata: &Metadata, text: &str) -> Result<Claims, Error> {
@@ -293,6 +312,15 @@ enum SourceClaims {
     None,
     /// The source has claims, but they could not be fetched or verified now.
     Unavailable,
+}
+
+impl From<SourceClaims> for RefreshedClaims {
+    fn from(claims: SourceClaims) -> Self {
+        match claims {
+            SourceClaims::Claims(claims) => Self::New(claims),
+            SourceClaims::None | SourceClaims::Unavailable => Self::NotKnown,
+        }
+    }
 }
 
 /// Returns `Unavailable` for errors that do not end a session.

@@ -1,5 +1,6 @@
 //! Validated issuer, endpoints and client credentials.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,6 +32,8 @@ pub(crate) struct Settings {
     pub(crate) nonce: Binding,
     /// Whether to request claims from the userinfo endpoint.
     pub(crate) userinfo: Userinfo,
+    /// Where to ask for the groups of a user who is in too many for an ID token of Microsoft Entra. `None`: nowhere.
+    pub(crate) graph: Option<Graph>,
     /// How to sign out at the provider.
     pub(crate) logout: Logout,
     /// Lifetime of an access token if neither the provider nor the token states one. Default: 1 h.
@@ -54,6 +57,7 @@ impl Settings {
             pkce: Binding::Required,
             nonce: Binding::Required,
             userinfo: Userinfo::Auto,
+            graph: None,
             logout: Logout::Auto,
             default_token_lifetime: DEFAULT_TOKEN_LIFETIME,
             timeout: DEFAULT_TIMEOUT,
@@ -97,6 +101,15 @@ pub(crate) enum Userinfo {
     Auto,
     /// Never. Only the claims of the ID token are used.
     Never,
+}
+
+/// Microsoft Graph.
+#[derive(Clone, Debug)]
+pub(crate) struct Graph {
+    /// The address of the first page of the groups of the user of an access token.
+    pub(crate) endpoint: Url,
+    /// The groups that the configuration asks for. Of these it is found out whether the user is in them.
+    pub(crate) wanted: BTreeSet<String>,
 }
 
 /// How to sign out at the provider.

@@ -1,6 +1,7 @@
 //! The whole client against a scripted provider in memory; each case of `attacks` by its id.
 
 mod discovery;
+mod groups;
 mod id_token;
 mod keys;
 mod login;

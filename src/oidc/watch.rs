@@ -101,6 +101,8 @@ impl Client {
             Endpoint::Discovery | Endpoint::Jwks => get(&metadata.jwks_uri).ok(),
             Endpoint::Token => empty_token_request(&metadata.token_endpoint, self.client_id()).ok(),
             Endpoint::Userinfo => get(metadata.userinfo_endpoint.as_ref()?).ok(),
+            // Without a token the answer is 401, which shows that it answers.
+            Endpoint::Groups => get(&self.provider.settings.graph.as_ref()?.endpoint).ok(),
         }
     }
 

@@ -1,5 +1,6 @@
 //! `authorize`: who is let in among those who are signed in.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -7,7 +8,7 @@ use serde_json::{Value, json};
 use crate::harness::app::{Proxy, Setup};
 use crate::harness::browser::{Browser, Protocol, on_both};
 use crate::harness::provider::Provider;
-use crate::harness::server::Server;
+use crate::harness::server::{Reply, Server};
 use crate::harness::target;
 
 const PAGE: &str = "https://app.test/page?a=1";
@@ -235,4 +236,56 @@ fn a_12_groups_that_entra_does_not_send_refuse_with_a_reason_of_their_own() {
     });
     assert!(elsewhere.requests("/getMemberObjects").is_empty(), "the endpoint of the token is never called");
     assert_eq!(scenario.target.received().iter().filter(|request| request.target() == "/page?a=1").count(), 4);
+}
+
+#[test]
+fn a_13_groups_that_entra_does_not_send_are_asked_of_microsoft_graph() {
+    const GRAPH: &str = "/v1.0/me/transitiveMemberOf/microsoft.graph.group";
+    let (provider, target) = (Provider::start(), target::echo());
+    let actions = "\n      - { type: authenticate-oidc, provider: corp, scope: openid User.Read, allowed_groups: [sre, admin] }\n      \
+                   - { type: forward, target_group: app }\n";
+    let keys = format!("    entra_groups: graph\n    graph_endpoint: {}/v1.0\n", provider.issuer());
+    let proxy = Setup::new(&provider, &target).provider(&keys).default_actions(actions).start();
+    let scenario = Scenario { provider, target, proxy };
+    let overage = json!({"hasgroups": true});
+    let graph = |reply: fn() -> Reply| {
+        scenario.provider.say(|script| {
+            script.token_response = json!({"refresh_token": "refresh-1"});
+            script.instead = Some(Arc::new(move |request| request.target().starts_with(GRAPH).then(reply)));
+        });
+    };
+    graph(|| Reply::json(&json!({"value": [{"id": "other"}, {"id": "sre"}]})));
+    let mut member = scenario.signed_in(Protocol::Http2, &overage);
+    assert_eq!(member.get(PAGE).status, 200);
+    let asked = scenario.provider.requests(GRAPH);
+    assert_eq!(asked.len(), 1);
+    assert!(asked[0].header("authorization").is_some_and(|token| token.starts_with("Bearer access-token-")));
+    let userinfo = member.get("https://app.test/oauth2/userinfo").json();
+    assert_eq!((&userinfo["groups"], &userinfo["hasgroups"]), (&json!(["sre"]), &Value::Null));
+
+    // A refresh that cannot ask leaves the groups as they were; one that can takes them away.
+    let mut refreshed = |reply: fn() -> Reply| {
+        graph(reply);
+        scenario.proxy.clock.advance(Duration::from_secs(3600));
+        scenario.provider.say(|script| script.now = scenario.proxy.clock.now().seconds());
+        member.get(PAGE)
+    };
+    assert_eq!(refreshed(|| Reply::new("503 Service Unavailable", &[], "")).status, 200);
+    let taken = refreshed(|| Reply::json(&json!({"value": [{"id": "other"}]})));
+    assert_eq!((taken.status, taken.reason().as_deref()), (403, Some("auth.not_allowed")));
+
+    // A sign-in that cannot ask fails, and the target sees nothing of it.
+    let reached = scenario.target.count();
+    for reply in [
+        (|| Reply::new("403 Forbidden", &[], r#"{"error": {"code": "Authorization_RequestDenied"}}"#)) as fn() -> Reply,
+        || Reply::json(&json!({"value": [{"id": "x"}], "@odata.nextLink": "http://127.0.0.1:1/v1.0/next"})),
+    ] {
+        graph(reply);
+        scenario.claims(&overage);
+        let mut browser = scenario.proxy.browser(Protocol::Http1);
+        let answer = scenario.provider.try_sign_in(&mut browser, PAGE);
+        assert_eq!((answer.status, answer.reason().as_deref()), (500, Some("auth.groups_unavailable")));
+        assert_eq!(browser.get(PAGE).status, 302, "nobody is signed in");
+    }
+    assert_eq!(scenario.target.count(), reached);
 }

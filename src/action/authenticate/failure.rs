@@ -19,6 +19,9 @@ pub(super) fn rejection(error: Error) -> Rejection {
         Error::UserinfoUnreachable(_) => Reason::AuthUserinfoUnreachable,
         Error::UserinfoRefused(_) => Reason::AuthUserinfoRefused,
         Error::UserinfoInvalid(_) => Reason::AuthUserinfoInvalid,
+        Error::GroupsUnreachable(_) | Error::GroupsRefused { .. } | Error::GroupsInvalid(_) => {
+            Reason::AuthGroupsUnavailable
+        }
         Error::SubjectMismatch => Reason::AuthSubjectMismatch,
         Error::IssuerMismatch(_) => Reason::AuthIssuerMismatch,
     };

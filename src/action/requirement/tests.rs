@@ -224,6 +224,30 @@ fn a_12_groups_that_are_kept_elsewhere_are_not_known() {
 }
 
 #[test]
+fn a_12_of_groups_that_were_not_asked_for_nothing_is_known() {
+    const OVERAGE: Answer = Answer::Unknown(Unknown::GroupsOverage);
+    let known = json!({"groups": ["sre"], "_groups_asked": ["sre", "admin"]});
+    check(&contains("groups", &["sre"]), known.clone(), Answer::Yes);
+    check(&contains("groups", &["new", "sre"]), known.clone(), Answer::Yes);
+    check(&contains("groups", &["admin"]), known.clone(), Answer::No);
+    check(&not(contains("groups", &["admin"])), known.clone(), Answer::Yes);
+    // A rule that is new in the file, and a session of before.
+    check(&contains("groups", &["new"]), known.clone(), OVERAGE);
+    check(&not(contains("groups", &["new"])), known.clone(), OVERAGE);
+    check(&not(contains("groups", &["admin", "new"])), known, OVERAGE);
+    for asked in [json!(null), json!("admin"), json!({"admin": true}), json!([7]), json!([])] {
+        check(&contains("groups", &["admin"]), json!({"groups": ["sre"], "_groups_asked": asked}), OVERAGE);
+    }
+    check(&contains("roles", &["x"]), json!({"roles": ["sre"], "_groups_asked": []}), Answer::No);
+    let wanted = Requirement::Any(vec![
+        contains("groups", &["a", "b"]),
+        not(contains("groups", &["c"])),
+        contains("roles", &["d"]),
+    ]);
+    assert_eq!(wanted.groups().collect::<Vec<_>>(), ["a", "b", "c"]);
+}
+
+#[test]
 fn a_04_the_domain_of_an_address_counts_only_where_the_address_is_verified() {
     let requirement = claim("email", Test::Domain(texts(&["example.com"])));
     for verified in [json!(true), json!("true")] {

@@ -64,6 +64,12 @@ pub(crate) struct IdentityProvider {
     /// Whether to request claims from the userinfo endpoint. Default: `auto`.
     #[serde(default)]
     pub(crate) userinfo: Userinfo,
+    /// For Microsoft Entra: where the groups of a user come from who is in too many for the ID token. Default: `token`.
+    #[serde(default)]
+    pub(crate) entra_groups: EntraGroups,
+    /// Address of Microsoft Graph for `entra_groups: graph`. National clouds have others: `https://graph.microsoft.us/v1.0`,
+    /// `https://microsoftgraph.chinacloudapi.cn/v1.0`. Default: `https://graph.microsoft.com/v1.0`.
+    pub(crate) graph_endpoint: Option<String>,
     /// What happens at the provider when a user signs out. Default: `auto`.
     #[serde(default)]
     pub(crate) logout: Logout,
@@ -103,6 +109,18 @@ pub(crate) enum Userinfo {
     Auto,
     /// No; only the claims of the ID token are used.
     Never,
+}
+
+/// Where the groups of a user come from who is in too many for an ID token of Microsoft Entra.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum EntraGroups {
+    /// From nowhere. `authorize` refuses such a user with `auth.groups_overage` if it asks for `groups`.
+    #[default]
+    Token,
+    /// From Microsoft Graph, at each sign-in and refresh. The `scope` of the action needs `User.Read`. The session keeps only the
+    /// groups that an `authorize` of this file names.
+    Graph,
 }
 
 /// What happens at the provider when a user signs out.

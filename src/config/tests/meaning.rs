@@ -270,3 +270,23 @@ fn allowed_users_are_an_authorize_behind_the_action() {
         ["`email` is a verified address at `example.com`", "`level` is 3 or true or `3` or `no`"]
     );
 }
+
+#[test]
+fn microsoft_graph_is_asked_for_the_groups_of_the_rules_that_use_the_provider() {
+    let gate = "            provider: corp\n            on_unauthenticated_request: deny\n";
+    let graph = |name: &str, keys: &str| {
+        let text = SOUND
+            .replace("    client_id:", &format!("    entra_groups: graph\n{keys}    client_id:"))
+            .replace(gate, &format!("{gate}            allowed_groups: [sre, staff]\n"));
+        let mut config = load_in(&files(name), &text).unwrap_or_else(|report| panic!("{report}"));
+        config.providers.remove(0).settings.graph.expect("it is asked")
+    };
+    let global = graph("graph", "");
+    assert_eq!(
+        global.endpoint.as_str(),
+        "https://graph.microsoft.com/v1.0/me/transitiveMemberOf/microsoft.graph.group?$select=id&$count=true&$top=999"
+    );
+    assert_eq!(global.wanted.iter().collect::<Vec<_>>(), ["sre", "staff"]);
+    let china = graph("graph-china", "    graph_endpoint: https://microsoftgraph.chinacloudapi.cn/v1.0/\n");
+    assert!(china.endpoint.as_str().starts_with("https://microsoftgraph.chinacloudapi.cn/v1.0/me/transitive"));
+}

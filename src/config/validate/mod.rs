@@ -50,7 +50,8 @@ pub(crate) fn file(raw: &raw::File, context: &mut Context<'_>) -> Result<Config,
     let listeners = listener::listeners(&raw.listeners, &root.key("listeners"), &mut logins, context);
     let claims = raw.claims.as_ref().map(|raw| claims::claims(raw, &root.key("claims"), context));
     needed_sections(&logins, raw, context);
-    let providers = context.each(&raw.identity_providers, &root.key("identity_providers"), oidc::provider);
+    let mut providers = context.each(&raw.identity_providers, &root.key("identity_providers"), oidc::provider);
+    ask_for_groups(&mut providers, &listeners);
     let target_groups = context.each(&raw.target_groups, &root.key("target_groups"), target_group::target_group);
     let user_pools = context.each(&raw.user_pools, &root.key("user_pools"), |name, raw, path, context| {
         let session = match &session {
@@ -135,13 +136,27 @@ fn used_providers<'p>(
     providers.iter().map(|provider| &provider.settings).filter(|provider| signs_in(listeners, &provider.name)).collect()
 }
 
+/// Gives each provider that asks for groups those that a rule requires of its users.
+fn ask_for_groups(providers: &mut [ProviderConfig], listeners: &[ListenerConfig]) {
+    for provider in providers {
+        let ProviderConfig { settings, .. } = provider;
+        let Some(graph) = &mut settings.graph else { continue };
+        let chains = listeners.iter().flat_map(ListenerConfig::chains);
+        let gates = chains.filter(|chain| chain.gates.iter().any(|gate| is_of(gate, &settings.name)));
+        let required = gates.flat_map(|chain| &chain.gates).filter_map(GateSettings::authorize);
+        graph.wanted = required.flat_map(|gate| gate.requirement.groups()).map(str::to_owned).collect();
+    }
+}
+
+/// Whether the action signs users in at the provider of that name.
+fn is_of(gate: &GateSettings, name: &str) -> bool {
+    let kind = gate.authenticate().map(|gate| &gate.kind);
+    matches!(kind, Some(AuthenticateKind::Oidc(provider)) if &**provider == name)
+}
+
 /// Whether a rule uses the provider of that name.
 fn signs_in(listeners: &[ListenerConfig], name: &str) -> bool {
-    let is = |gate: &GateSettings| {
-        let kind = gate.authenticate().map(|gate| &gate.kind);
-        matches!(kind, Some(AuthenticateKind::Oidc(provider)) if &**provider == name)
-    };
-    listeners.iter().flat_map(ListenerConfig::chains).any(|chain| chain.gates.iter().any(is))
+    listeners.iter().flat_map(ListenerConfig::chains).any(|chain| chain.gates.iter().any(|gate| is_of(gate, name)))
 }
 
 /// Warns about names that are never used: usually a typing error.

@@ -1,5 +1,6 @@
 //! `identity_providers`.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,10 +15,11 @@ use crate::config::validate::context::Context;
 use crate::config::validate::{keys, session, value};
 use crate::crypto::provider;
 use crate::oidc::settings::{
-    Binding, ClientAuth, DEFAULT_TIMEOUT, DEFAULT_TOKEN_LIFETIME, Endpoints, Logout, Settings, Userinfo,
+    Binding, ClientAuth, DEFAULT_TIMEOUT, DEFAULT_TOKEN_LIFETIME, Endpoints, Graph, Logout, Settings, Userinfo,
 };
 use crate::secret::Secret;
 
+const GRAPH: &str = "https://graph.microsoft.com/v1.0";
 const CALLBACK_PATH_LENGTH_MAX: usize = 128;
 /// With less, every request would refresh. With more, a disabled user would stay signed in too long.
 const TOKEN_LIFETIME_BOUNDS: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(24 * 3600));
@@ -36,6 +38,7 @@ pub(super) fn provider(
     }
     let client_secret = client_secret(raw, at, context);
     let endpoints = endpoints(raw, &plain_hosts, at, context);
+    let graph = graph(raw, &plain_hosts, at, context);
     let bindings = bindings(raw, at, context);
     let callback_path = callback_path(raw, at, context);
     let roots = match &raw.ca_file {
@@ -67,6 +70,7 @@ pub(super) fn provider(
             written::Userinfo::Auto => Userinfo::Auto,
             written::Userinfo::Never => Userinfo::Never,
         },
+        graph: graph?,
         logout: match raw.logout {
             written::Logout::Auto => Logout::Auto,
             written::Logout::Cognito => Logout::Cognito,
@@ -249,18 +253,9 @@ fn endpoints(
     at: &Path,
     context: &mut Context<'_>,
 ) -> Result<Endpoints, Reported> {
-    let plain = raw.issuer.starts_with("http://");
-    let mut read = |text: &Option<String>, key: &str| -> Result<Option<Url>, Reported> {
-        let Some(text) = text else { return Ok(None) };
-        let at = at.key(key);
-        let url = value::provider_url(text, plain_hosts, &at, &mut context.found)?;
-        // Plain HTTP to loopback addresses is allowed only if the issuer is on a loopback address, too.
-        let is_named = network::authority(&url).is_some_and(|authority| plain_hosts.contains(&authority));
-        if url.scheme() == "http" && !plain && !is_named {
-            let problem = context.found.problem(&at, "an `http` endpoint of an `https` issuer");
-            return problem.hint("write `https://host/path`, or add the host to `insecure_http_hosts`").fail();
-        }
-        Ok(Some(url))
+    let mut read = |text: &Option<String>, key: &str| {
+        let text = text.as_ref();
+        text.map(|text| endpoint(text, raw, plain_hosts, &at.key(key), context)).transpose()
     };
     let discovery = read(&raw.discovery_url, "discovery_url");
     let authorization = read(&raw.authorization_endpoint, "authorization_endpoint");
@@ -276,6 +271,50 @@ fn endpoints(
         jwks: jwks?,
         end_session: end_session?,
     })
+}
+
+fn endpoint(
+    text: &str,
+    raw: &IdentityProvider,
+    plain_hosts: &[Box<str>],
+    at: &Path,
+    context: &mut Context<'_>,
+) -> Result<Url, Reported> {
+    let url = value::provider_url(text, plain_hosts, at, &mut context.found)?;
+    // Plain HTTP to loopback addresses is allowed only if the issuer is on a loopback address, too.
+    let is_named = network::authority(&url).is_some_and(|authority| plain_hosts.contains(&authority));
+    if url.scheme() == "http" && !raw.issuer.starts_with("http://") && !is_named {
+        let problem = context.found.problem(at, "an `http` endpoint of an `https` issuer");
+        return problem.hint("write `https://host/path`, or add the host to `insecure_http_hosts`").fail();
+    }
+    Ok(url)
+}
+
+/// Microsoft Graph, if the groups of users are asked for there.
+fn graph(
+    raw: &IdentityProvider,
+    plain_hosts: &[Box<str>],
+    at: &Path,
+    context: &mut Context<'_>,
+) -> Result<Option<Graph>, Reported> {
+    let at = at.key("graph_endpoint");
+    if raw.entra_groups == written::EntraGroups::Token {
+        if raw.graph_endpoint.is_some() {
+            let problem = context.found.problem(&at, "`graph_endpoint` without `entra_groups: graph`");
+            return problem.hint("set both, or remove it").fail();
+        }
+        return Ok(None);
+    }
+    let base = raw.graph_endpoint.as_deref().unwrap_or(GRAPH);
+    let mut url = endpoint(base, raw, plain_hosts, &at, context)?;
+    if url.query().is_some() {
+        let problem = context.found.problem(&at, format!("`{base}` has a query"));
+        return problem.hint(format!("write `{GRAPH}`")).fail();
+    }
+    url.set_path(&format!("{}/me/transitiveMemberOf/microsoft.graph.group", url.path().trim_end_matches('/')));
+    // `$count` is required of requests for one type of directory object. 999 groups are the largest page.
+    url.set_query(Some("$select=id&$count=true&$top=999"));
+    Ok(Some(Graph { endpoint: url, wanted: BTreeSet::new() }))
 }
 
 fn client_auth(raw: written::ClientAuth) -> ClientAuth {

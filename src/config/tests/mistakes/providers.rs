@@ -251,3 +251,52 @@ fn an_issuer_from_a_document_is_a_placeholder() {
     let real = [("https://login.example.com", "https://login.notexample.com")];
     assert!(!warnings("no-placeholder", &real).contains("placeholder"));
 }
+
+#[test]
+fn a_graph_that_is_not_asked_or_not_safe_to_ask() {
+    let id = "    client_id:";
+    let told = [
+        "    graph_endpoint: https://graph.microsoft.us/v1.0\n",
+        "    entra_groups: graph\n    graph_endpoint: http://graph.microsoft.com/v1.0\n",
+        "    entra_groups: graph\n    graph_endpoint: https://graph.microsoft.com/v1.0?a=b\n",
+        "    entra_groups: graph\n    graph_endpoint: http://127.0.0.1/v1.0\n",
+    ]
+    .map(|keys| report("graph", &[(id, &format!("{keys}{id}"))]));
+    assert_snapshot!(told.join("\n"), @r"
+    error: `graph_endpoint` without `entra_groups: graph`
+      --> vestibule.yaml:27:21
+       |
+    27 |     graph_endpoint: https://graph.microsoft.us/v1.0
+       |                     ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+       |
+       = at: identity_providers.corp.graph_endpoint
+       = help: set both, or remove it
+
+    error: `http://graph.microsoft.com/v1.0` is not `https`: tokens and keys would be sent unencrypted
+      --> vestibule.yaml:28:21
+       |
+    28 |     graph_endpoint: http://graph.microsoft.com/v1.0
+       |                     ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+       |
+       = at: identity_providers.corp.graph_endpoint
+       = help: write `https://host/path`
+
+    error: `https://graph.microsoft.com/v1.0?a=b` has a query
+      --> vestibule.yaml:28:21
+       |
+    28 |     graph_endpoint: https://graph.microsoft.com/v1.0?a=b
+       |                     ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+       |
+       = at: identity_providers.corp.graph_endpoint
+       = help: write `https://graph.microsoft.com/v1.0`
+
+    error: an `http` endpoint of an `https` issuer
+      --> vestibule.yaml:28:21
+       |
+    28 |     graph_endpoint: http://127.0.0.1/v1.0
+       |                     ^^^^^^^^^^^^^^^^^^^^^
+       |
+       = at: identity_providers.corp.graph_endpoint
+       = help: write `https://host/path`, or add the host to `insecure_http_hosts`
+    ");
+}
