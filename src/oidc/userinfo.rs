@@ -72,7 +72,14 @@ fn invalid(why: Unreadable) -> Error {
 }
 
 /// Merges `over` into `claims`; `over` wins. Drops the claims of the protocol.
-pub(crate) fn merge(mut claims: Claims, over: Claims) -> Claims {
+pub(crate) fn merge(mut claims: Claims, mut over: Claims) -> Claims {
+    // A source that calls an address verified says so of its own address (OIDC Core §5.1), not of one in another source.
+    match (claims.get("email"), over.get("email")) {
+        (Some(email), Some(other)) if email != other => drop(claims.remove("email_verified")),
+        (Some(_), None) => drop(over.remove("email_verified")),
+        (None, Some(_)) => drop(claims.remove("email_verified")),
+        (Some(_), Some(_)) | (None, None) => {}
+    }
     claims.extend(over);
     claims.retain(|name, _| !PROTOCOL_MEMBERS.contains(&name.as_str()));
     claims

@@ -289,3 +289,40 @@ fn a_13_groups_that_entra_does_not_send_are_asked_of_microsoft_graph() {
     }
     assert_eq!(scenario.target.count(), reached);
 }
+
+/// The ID token and userinfo are merged, and userinfo wins. What differs must not open a door.
+#[test]
+fn a_14_claims_that_differ_between_the_id_token_and_userinfo() {
+    let scenario = with_actions(", allowed_groups: [sre], allowed_email_domains: [example.com]", "");
+    let answer = |id_token: Value, userinfo: Value| {
+        scenario.provider.say(|script| (script.id_token, script.userinfo) = (id_token, Some(userinfo)));
+        let mut browser = scenario.proxy.browser(Protocol::Http1);
+        let back = scenario.provider.try_sign_in(&mut browser, PAGE);
+        if back.status == 302 { browser.get(PAGE) } else { back }
+    };
+    let (ours, theirs) = ("ada@example.com", "ada@evil.test");
+    let member = json!({"sub": "alice", "groups": ["sre"], "email": ours, "email_verified": true});
+    assert_eq!(answer(member.clone(), json!({"sub": "alice"})).status, 200);
+    for (id_token, userinfo, reason) in [
+        (member.clone(), json!({"sub": "alice", "groups": ["staff"]}), "auth.not_allowed"),
+        (member.clone(), json!({"sub": "alice", "groups": null}), "auth.not_allowed"),
+        (member.clone(), json!({"sub": "alice", "email": theirs}), "auth.not_allowed"),
+        (member.clone(), json!({"sub": "alice", "email_verified": false, "email": ours}), "auth.not_allowed"),
+        (
+            json!({"sub": "alice", "groups": ["sre"], "email": theirs, "email_verified": true}),
+            json!({"sub": "alice", "email": ours}),
+            "auth.not_allowed",
+        ),
+        (
+            json!({"sub": "alice", "groups": ["sre"], "email": ours}),
+            json!({"sub": "alice", "email_verified": true}),
+            "auth.not_allowed",
+        ),
+        (json!({"sub": "eve"}), member.clone(), "auth.subject_mismatch"),
+        (member.clone(), json!({"sub": "Alice", "groups": ["sre"]}), "auth.subject_mismatch"),
+    ] {
+        let refused = answer(id_token.clone(), userinfo.clone());
+        assert_eq!(refused.reason().as_deref(), Some(reason), "{id_token} and {userinfo}");
+    }
+    assert_eq!(scenario.target.count(), 1);
+}

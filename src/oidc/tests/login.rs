@@ -320,6 +320,7 @@ async fn what_providers_do_differently_is_understood() {
     let world = world();
     let pending = world.begin().await.pending;
     let mut claims = good_claims(nonce_of(&pending));
+    claims["email"] = json!("alice@example.com");
     claims["email_verified"] = json!("true"); // Cognito
     claims["updated_at"] = json!("2026-01-01T00:00:00.000Z"); // Auth0
     let mut answer = token_answer(world.sign(&claims));

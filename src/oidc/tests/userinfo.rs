@@ -21,6 +21,44 @@ async fn userinfo_wins_and_protocol_members_are_dropped() {
     assert_eq!(login.identity.claims(), &object(expected));
 }
 
+/// The ID token's claims, userinfo's, and the address of the session with whether it is verified.
+#[tokio::test]
+async fn a_14_an_address_is_verified_only_by_the_source_that_it_comes_from() {
+    let (ours, theirs) = ("ada@example.com", "ada@evil.test");
+    let none = json!(null);
+    for (from_token, from_userinfo, expected) in [
+        (json!({"email": ours, "email_verified": true}), json!({"email": theirs}), (theirs, &none)),
+        (
+            json!({"email": ours, "email_verified": true}),
+            json!({"email": theirs, "email_verified": false}),
+            (theirs, &json!(false)),
+        ),
+        (json!({"email": theirs}), json!({"email": ours, "email_verified": true}), (ours, &json!(true))),
+        (json!({"email": theirs}), json!({"email_verified": true}), (theirs, &none)),
+        (json!({"email": theirs, "email_verified": false}), json!({"email_verified": true}), (theirs, &json!(false))),
+        (json!({"email_verified": true}), json!({"email": theirs}), (theirs, &none)),
+        // The same address in both: the newer word counts, and one word is enough.
+        (json!({"email": ours, "email_verified": true}), json!({"email": ours}), (ours, &json!(true))),
+        (
+            json!({"email": ours, "email_verified": true}),
+            json!({"email": ours, "email_verified": false}),
+            (ours, &json!(false)),
+        ),
+        (json!({"email": ours, "email_verified": true}), json!({"name": "Ada"}), (ours, &json!(true))),
+    ] {
+        let world = world();
+        let mut userinfo = json!({"sub": "alice"});
+        userinfo.as_object_mut().expect("an object").extend(object(from_userinfo.clone()));
+        world.on(USERINFO, Reply::ok(userinfo));
+        let told = object(from_token.clone());
+        let login = world.login_with(|claims| claims.as_object_mut().expect("an object").extend(told)).await;
+        let login = login.expect("signs in");
+        let claims = login.identity.claims();
+        let found = (claims["email"].as_str().expect("an address"), claims.get("email_verified").unwrap_or(&none));
+        assert_eq!(found, expected, "{from_token} and {from_userinfo}");
+    }
+}
+
 #[tokio::test]
 async fn userinfo_about_another_user_is_refused() {
     for subject in ["bob", "Alice", "alice ", ""] {
