@@ -13,7 +13,7 @@ use crate::drain::Draining;
 use crate::exchange::connection::Connection;
 use crate::exchange::rejection::Reason;
 use crate::listener::linger::Patience;
-use crate::listener::per_address::Place;
+use crate::listener::per_address::AddressPermit;
 use crate::listener::plain_http::PlainHttpDetector;
 use crate::listener::requests::{Handler, Requests};
 use crate::listener::state::WorkerListener;
@@ -36,10 +36,10 @@ type Stage = Pin<Box<dyn Future<Output = ()>>>;
 pub(crate) fn run<H: Handler>(
     listener: Rc<WorkerListener<H>>,
     accepted: Accepted,
-    place: Place,
+    address_permit: AddressPermit,
     draining: Draining,
 ) -> impl Future<Output = ()> {
-    let opening = Box::pin(open(listener, accepted, place, draining));
+    let opening = Box::pin(open(listener, accepted, address_permit, draining));
     async move {
         let opened = opening.await;
         if let Some(served) = opened {
@@ -52,12 +52,12 @@ pub(crate) fn run<H: Handler>(
 async fn open<H: Handler>(
     listener: Rc<WorkerListener<H>>,
     accepted: Accepted,
-    place: Place,
+    address_permit: AddressPermit,
     draining: Draining,
 ) -> Option<Stage> {
     let metrics = &listener.metrics;
     metrics.accepted.increment();
-    let guard = ConnectionGuard::new(&metrics.open, accepted.permit, place);
+    let guard = ConnectionGuard::new(&metrics.open, accepted.permit, address_permit);
     let settings = &listener.process.settings;
     let facts = |tls| {
         Connection::new(accepted.peer, Arc::clone(&settings.name), Arc::clone(&settings.forwarded), tls)
@@ -103,13 +103,13 @@ async fn open<H: Handler>(
 struct ConnectionGuard {
     gauge: Counter,
     _permit: OwnedSemaphorePermit,
-    _place: Place,
+    _address_permit: AddressPermit,
 }
 
 impl ConnectionGuard {
-    fn new(gauge: &Counter, permit: OwnedSemaphorePermit, place: Place) -> Self {
+    fn new(gauge: &Counter, permit: OwnedSemaphorePermit, address_permit: AddressPermit) -> Self {
         gauge.increment();
-        Self { gauge: gauge.clone(), _permit: permit, _place: place }
+        Self { gauge: gauge.clone(), _permit: permit, _address_permit: address_permit }
     }
 }
 

@@ -28,7 +28,7 @@ use std::rc::Rc;
 
 use crate::drain::Draining;
 use crate::socket::accept;
-use per_address::Place;
+use per_address::AddressPermit;
 use requests::Handler;
 use state::WorkerListener;
 
@@ -57,13 +57,13 @@ pub(crate) async fn serve<H: Handler>(
 
 fn start<H: Handler>(listener: &Rc<WorkerListener<H>>, accepted: accept::Accepted, draining: &Draining) {
     let process = &listener.process;
-    let place = if process.settings.forwarded.is_trusted(accepted.peer.ip().to_canonical()) {
-        Place::exempt()
+    let address_permit = if process.settings.forwarded.is_trusted(accepted.peer.ip().to_canonical()) {
+        AddressPermit::exempt()
     } else {
         match process.per_address.enter(accepted.peer.ip()) {
-            Some(place) => place,
+            Some(permit) => permit,
             None => return listener.metrics.refused.increment(),
         }
     };
-    draining.spawn_local(connection::run(Rc::clone(listener), accepted, place, draining.clone()));
+    draining.spawn_local(connection::run(Rc::clone(listener), accepted, address_permit, draining.clone()));
 }

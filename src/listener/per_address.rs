@@ -14,25 +14,25 @@ const SHARDS: usize = 16;
 
 /// The open connections of one listener, by client address.
 #[derive(Debug)]
-pub(crate) struct PerAddress {
+pub(crate) struct ConnectionsPerAddress {
     max: usize,
     shards: Vec<Mutex<HashMap<IpAddr, usize>>>,
 }
 
 /// Counts one connection until it is dropped.
 #[derive(Debug)]
-pub(crate) struct Place {
-    taken: Option<(Arc<PerAddress>, IpAddr)>,
+pub(crate) struct AddressPermit {
+    taken: Option<(Arc<ConnectionsPerAddress>, IpAddr)>,
 }
 
-impl PerAddress {
+impl ConnectionsPerAddress {
     /// Allows at most `max` connections per address.
     pub(crate) fn new(max: usize) -> Self {
         Self { max, shards: (0..SHARDS).map(|_| Mutex::default()).collect() }
     }
 
     /// Counts a connection of `peer`. `None` if the address has reached its limit.
-    pub(crate) fn enter(self: &Arc<Self>, peer: IpAddr) -> Option<Place> {
+    pub(crate) fn enter(self: &Arc<Self>, peer: IpAddr) -> Option<AddressPermit> {
         let peer = forwarded::network(peer.to_canonical());
         let mut shard = self.shard(peer);
         let count = shard.entry(peer).or_insert(0);
@@ -40,7 +40,7 @@ impl PerAddress {
             return None;
         }
         *count += 1;
-        Some(Place { taken: Some((Arc::clone(self), peer)) })
+        Some(AddressPermit { taken: Some((Arc::clone(self), peer)) })
     }
 
     fn leave(&self, peer: IpAddr) {
@@ -62,14 +62,14 @@ impl PerAddress {
     }
 }
 
-impl Place {
-    /// A place that does not count, for a trusted proxy: its connections carry the requests of many clients.
+impl AddressPermit {
+    /// A permit that does not count, for a trusted proxy: its connections carry the requests of many clients.
     pub(crate) fn exempt() -> Self {
         Self { taken: None }
     }
 }
 
-impl Drop for Place {
+impl Drop for AddressPermit {
     fn drop(&mut self) {
         if let Some((owner, peer)) = &self.taken {
             owner.leave(*peer);
@@ -83,7 +83,7 @@ mod tests {
 
     #[test]
     fn an_address_has_so_many_places_and_nothing_is_kept_of_it_afterwards() {
-        let places = Arc::new(PerAddress::new(2));
+        let places = Arc::new(ConnectionsPerAddress::new(2));
         let [one, other]: [IpAddr; 2] = ["192.0.2.1", "192.0.2.17"].map(|text| text.parse().expect("an address"));
         let first = places.enter(one).expect("a place");
         let second = places.enter(one).expect("a place");

@@ -9,7 +9,7 @@ use crate::clock::Clock;
 use crate::exchange::logins::Logins;
 use crate::listener::http2::memory::WorkerMemory;
 use crate::listener::metrics::Metrics;
-use crate::listener::per_address::PerAddress;
+use crate::listener::per_address::ConnectionsPerAddress;
 use crate::listener::settings::Settings;
 use crate::listener::tls;
 
@@ -19,7 +19,7 @@ pub(crate) struct ProcessListener {
     pub(super) settings: Arc<Settings>,
     pub(super) tls: Option<Arc<rustls::ServerConfig>>,
     pub(super) permits: Arc<Semaphore>,
-    pub(super) per_address: Arc<PerAddress>,
+    pub(super) per_address: Arc<ConnectionsPerAddress>,
     pub(super) logins: Arc<Logins>,
 }
 
@@ -43,7 +43,7 @@ impl ProcessListener {
             // Each worker holds one permit while it waits in `accept`. All workers but one may hold such a permit
             // without a connection.
             permits: Arc::new(Semaphore::new(settings.limits.connections_max + workers.saturating_sub(1))),
-            per_address: Arc::new(PerAddress::new(settings.limits.connections_per_address_max)),
+            per_address: Arc::new(ConnectionsPerAddress::new(settings.limits.connections_per_address_max)),
             logins: Arc::new(Logins::new(settings.limits.logins_per_address_max)),
             settings: Arc::new(settings),
         }

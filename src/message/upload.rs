@@ -36,14 +36,14 @@ struct CutShort;
 
 /// The request bodies of one connection.
 #[derive(Clone, Default)]
-pub(crate) struct Uploads(Rc<Shared>);
+pub(crate) struct Uploads(Rc<ConnectionBodies>);
 
 #[derive(Default)]
-struct Shared {
+struct ConnectionBodies {
     /// The number of bodies that have not ended, including those in `discards`.
     open: Cell<usize>,
     /// Bodies that are read and discarded.
-    discards: RefCell<Vec<Discard>>,
+    discards: RefCell<Vec<DiscardedBody>>,
     /// Wakes the connection's task.
     waker: RefCell<Option<Waker>>,
 }
@@ -51,14 +51,14 @@ struct Shared {
 /// One request's body. If it is dropped before its end, the connection's task reads and discards the rest.
 pub(crate) struct Upload {
     /// `None` after the body has ended or was handed over to the connection's task.
-    open: Option<Open>,
+    open: Option<OpenBody>,
     /// Whether the client waits for 100 (Continue) before it sends the body (RFC 9110 §10.1.1).
     awaits_continue: bool,
     uploads: Uploads,
 }
 
 /// A body that has not ended.
-struct Open {
+struct OpenBody {
     incoming: Incoming,
     /// HTTP/2 marks the end of a body with a flag. A body that stops without the flag was cut short.
     is_http2: bool,
@@ -67,8 +67,8 @@ struct Open {
 }
 
 /// A body that is read and discarded.
-struct Discard {
-    body: Open,
+struct DiscardedBody {
+    body: OpenBody,
     bytes_left: u64,
     has_moved: bool,
     /// Created when it is first polled, because a body may be dropped outside the runtime when the runtime shuts down.
@@ -90,7 +90,7 @@ impl Uploads {
         watch: Box<dyn Watch>,
     ) -> Upload {
         self.0.open.set(self.0.open.get() + 1);
-        let open = Some(Open { incoming, is_http2: version == Version::HTTP_2, watch });
+        let open = Some(OpenBody { incoming, is_http2: version == Version::HTTP_2, watch });
         Upload { open, awaits_continue, uploads: self.clone() }
     }
 
@@ -115,8 +115,8 @@ impl Uploads {
         });
     }
 
-    fn discard(&self, body: Open) {
-        let discard = Discard { body, bytes_left: DISCARD_BYTES_MAX, has_moved: false, timer: None };
+    fn discard(&self, body: OpenBody) {
+        let discard = DiscardedBody { body, bytes_left: DISCARD_BYTES_MAX, has_moved: false, timer: None };
         self.0.discards.borrow_mut().push(discard);
         if let Some(waker) = &*self.0.waker.borrow() {
             waker.wake_by_ref();
@@ -128,7 +128,7 @@ impl Uploads {
     }
 }
 
-impl Open {
+impl OpenBody {
     /// The next frame. No frame follows an error or `None`.
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let frame = ready!(Pin::new(&mut self.incoming).poll_frame(cx)).transpose().map_err(cause)?;
@@ -184,7 +184,7 @@ impl Upload {
     }
 
     pub(crate) fn is_end_stream(&self) -> bool {
-        self.open.as_ref().is_none_or(Open::is_over)
+        self.open.as_ref().is_none_or(OpenBody::is_over)
     }
 
     pub(crate) fn size_hint(&self) -> SizeHint {
@@ -203,7 +203,7 @@ impl Drop for Upload {
     }
 }
 
-impl Discard {
+impl DiscardedBody {
     /// Ready when the body has ended, or when a limit is reached.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         while let Poll::Ready(frame) = self.body.poll_frame(cx) {

@@ -46,9 +46,9 @@ impl Counter {
     }
 
     /// Adds one until the returned value is dropped: for gauges of things in progress.
-    pub(crate) fn hold(&self) -> Held {
+    pub(crate) fn hold(&self) -> GaugeGuard {
         self.increment();
-        Held(self.clone())
+        GaugeGuard(self.clone())
     }
 
     /// The value of this cell. A single cell of a gauge may wrap around; the sum of all cells does not.
@@ -59,9 +59,9 @@ impl Counter {
 
 /// One thing in progress.
 #[derive(Debug)]
-pub(crate) struct Held(Counter);
+pub(crate) struct GaugeGuard(Counter);
 
-impl Drop for Held {
+impl Drop for GaugeGuard {
     fn drop(&mut self) {
         self.0.decrement();
     }

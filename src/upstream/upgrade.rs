@@ -66,7 +66,7 @@ pub(crate) async fn join(switched: Switched, bounds: Bounds, mut draining: Drain
     let mut tunnel = Tunnel::new(TokioIo::new(client), switched.target);
     let moved = Rc::clone(&tunnel.moves);
     let session_over = bounds.session_over.unwrap_or_else(|| Box::pin(std::future::pending()));
-    // Cancel-safe: bytes that a `Half` has read and not written stay in its buffer.
+    // Cancel-safe: bytes that a `Direction` has read and not written stay in its buffer.
     let cause = tokio::select! {
         () = poll_fn(|cx| tunnel.poll(cx)) => return,
         () = stands_still(moved, bounds.idle_timeout) => Cause::Idle,
@@ -82,10 +82,10 @@ pub(crate) async fn join(switched: Switched, bounds: Bounds, mut draining: Drain
 }
 
 /// Grows with every byte that is forwarded.
-type Moves = Rc<Cell<u64>>;
+type ForwardedCount = Rc<Cell<u64>>;
 
 /// Returns when no byte was forwarded for `timeout` (at most twice `timeout`).
-async fn stands_still(moved: Moves, timeout: Duration) {
+async fn stands_still(moved: ForwardedCount, timeout: Duration) {
     let mut seen = 0;
     loop {
         tokio::time::sleep(timeout).await;
@@ -100,16 +100,16 @@ async fn stands_still(moved: Moves, timeout: Duration) {
 struct Tunnel<C> {
     client: C,
     target: ToTarget,
-    to_target: Half,
-    to_client: Half,
-    moves: Moves,
+    to_target: Direction,
+    to_client: Direction,
+    moves: ForwardedCount,
 }
 
 impl<C: AsyncRead + AsyncWrite + Unpin> Tunnel<C> {
     fn new(client: C, target: ToTarget) -> Self {
-        let moves = Moves::new(Cell::new(1));
-        let half = || Half::new(Rc::clone(&moves));
-        Self { client, target, to_target: half(), to_client: half(), moves }
+        let moves = ForwardedCount::new(Cell::new(1));
+        let direction = || Direction::new(Rc::clone(&moves));
+        Self { client, target, to_target: direction(), to_client: direction(), moves }
     }
 
     /// Ready when both ends have closed, or when one of them fails.
@@ -125,11 +125,11 @@ impl<C: AsyncRead + AsyncWrite + Unpin> Tunnel<C> {
     }
 }
 
-/// Size of the buffer of one [`Half`]: maximum number of bytes that are read and not written yet.
+/// Size of the buffer of one [`Direction`]: maximum number of bytes that are read and not written yet.
 const BUFFER_BYTES: usize = 8 * 1024;
 
 /// One direction of a tunnel.
-struct Half {
+struct Direction {
     buffer: Box<[u8]>,
     /// The part of `buffer` that is not written yet.
     pending: Range<usize>,
@@ -138,12 +138,12 @@ struct Half {
     /// arrive after it was sent are read and dropped.
     closing: Option<Vec<u8>>,
     closing_written: usize,
-    progress: Progress,
-    moves: Moves,
+    progress: Phase,
+    moves: ForwardedCount,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Progress {
+enum Phase {
     /// The sender may send more bytes.
     Open,
     /// The sender has closed. The receiver is not told yet.
@@ -152,15 +152,15 @@ enum Progress {
     Over,
 }
 
-impl Half {
-    fn new(moves: Moves) -> Self {
+impl Direction {
+    fn new(moves: ForwardedCount) -> Self {
         Self {
             buffer: vec![0; BUFFER_BYTES].into(),
             pending: 0..0,
             frames: Frames::default(),
             closing: None,
             closing_written: 0,
-            progress: Progress::Open,
+            progress: Phase::Open,
             moves,
         }
     }
@@ -182,19 +182,19 @@ impl Half {
         loop {
             ready!(self.poll_pending(cx, to))?;
             match self.progress {
-                Progress::Open => {}
-                Progress::Ended => {
+                Phase::Open => {}
+                Phase::Ended => {
                     ready!(Pin::new(&mut *to).poll_shutdown(cx))?;
-                    self.progress = Progress::Over;
+                    self.progress = Phase::Over;
                 }
-                Progress::Over => return Poll::Ready(Ok(())),
+                Phase::Over => return Poll::Ready(Ok(())),
             }
-            if self.progress == Progress::Over {
+            if self.progress == Phase::Over {
                 continue;
             }
             let mut read = ReadBuf::new(&mut self.buffer);
             match Pin::new(&mut *from).poll_read(cx, &mut read)? {
-                Poll::Ready(()) if read.filled().is_empty() => self.progress = Progress::Ended,
+                Poll::Ready(()) if read.filled().is_empty() => self.progress = Phase::Ended,
                 Poll::Ready(()) => {
                     self.pending = 0..read.filled().len();
                     self.moved();
