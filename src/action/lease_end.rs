@@ -104,7 +104,10 @@ mod tests {
         let error = loop {
             let frame = poll_fn(|cx| http_body::Body::poll_frame(Pin::new(&mut body), cx)).await.expect("no end");
             match frame {
-                Ok(_) => lease.is_withdrawn.set(begin.elapsed() >= Duration::from_secs(17)),
+                Ok(_) => {
+                    assert!(begin.elapsed() < Duration::from_secs(60), "the body goes on");
+                    lease.is_withdrawn.set(begin.elapsed() >= Duration::from_secs(17));
+                }
                 Err(error) => break error,
             }
         };
