@@ -56,6 +56,20 @@ fn a_02_a_list_contains_what_is_exactly_one_of_its_elements() {
 }
 
 #[test]
+fn a_02_one_of_very_many_groups_is_found_and_none_that_only_looks_like_it() {
+    let many = |last: &str| {
+        let groups: Vec<_> = (0..5000).map(|number| format!("group-{number}")).chain([last.to_owned()]).collect();
+        json!({ "groups": groups })
+    };
+    let requirement = contains("groups", &["sre"]);
+    check(&requirement, many("sre"), Answer::Yes);
+    for other in ["SRE", " sre", "sre ", "sre\n", "sr\u{435}", "sre,staff", "/sre", "sre\0"] {
+        check(&requirement, many(other), Answer::No);
+        check(&not(requirement.clone()), many(other), Answer::Yes);
+    }
+}
+
+#[test]
 fn members_of_objects_are_found_by_path_only() {
     let requirement = contains("realm_access.roles", &["admin"]);
     check(&requirement, json!({"realm_access": {"roles": ["admin"]}}), Answer::Yes);
