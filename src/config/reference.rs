@@ -108,8 +108,27 @@ fn table(text: &mut String, schema: &Value) {
             continue;
         }
         let needed = if required.contains(&key.as_str()) { " (required)" } else { "" };
-        let _ = writeln!(text, "| `{key}`{needed} | {} | {} |", kind(property), description(property));
+        let meaning = [description(property), default(property)].join("");
+        let _ = writeln!(text, "| `{key}`{needed} | {} | {} |", kind(property), meaning);
     }
+}
+
+/// ` Default: …`, with the value that is used where the file has none.
+fn default(property: &Value) -> String {
+    let shown = match (&property["default"], property["x-default"].as_str()) {
+        (_, Some(text)) => text.to_owned(),
+        (Value::Null, None) => return String::new(),
+        (Value::Array(items), None) if items.is_empty() => return String::new(),
+        (Value::Object(members), None) if members.is_empty() => return String::new(),
+        (Value::Array(items), None) => {
+            let items: Vec<_> =
+                items.iter().map(|item| item.as_str().map_or(item.to_string(), str::to_owned)).collect();
+            format!("`[{}]`", items.join(", "))
+        }
+        (Value::String(text), None) => format!("`{text}`"),
+        (value, None) => value.to_string(),
+    };
+    format!(" Default: {shown}.")
 }
 
 fn description(schema: &Value) -> String {
@@ -145,13 +164,14 @@ fn kind(schema: &Value) -> String {
     names.iter().map(name).collect::<Vec<_>>().join(" or ")
 }
 
-/// Joins the lines of doc comments, because editors wrap text themselves.
+/// Joins the lines of doc comments, because editors wrap text themselves, and says the default there.
 fn unfold(value: &mut Value) {
+    let default = default(value);
     match value {
         Value::Object(members) => {
             for (key, member) in members {
                 match member {
-                    Value::String(text) if key == "description" => *text = text.replace('\n', " "),
+                    Value::String(text) if key == "description" => *text = text.replace('\n', " ") + &default,
                     _ => unfold(member),
                 }
             }

@@ -1,3 +1,4 @@
+mod defaults;
 mod keywords;
 mod meaning;
 mod mistakes;

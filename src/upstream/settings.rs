@@ -12,20 +12,18 @@ pub(crate) struct Settings {
     pub(crate) targets: Vec<TargetSettings>,
     /// `Some` if connections to targets use TLS.
     pub(crate) tls: Option<Arc<rustls::ClientConfig>>,
-    /// Maximum time to open a connection. 10 s (ALB §6.1).
+    /// Maximum time to open a connection (ALB §6.1).
     pub(crate) connect_timeout: Duration,
-    /// Maximum time from the end of the request to the first byte of the response, and between two parts of a body. 60
-    /// s (ALB §10.1).
+    /// Maximum time from the end of the request to the first byte of the response, and between two parts of a body
+    /// (ALB §10.1).
     pub(crate) response_timeout: Duration,
-    /// How long an idle connection is kept. 4 s: shorter than what targets commonly keep (Node: 5 s), so that a request
-    /// rarely uses a connection that is being closed (pitfalls 65).
+    /// How long an idle connection is kept.
     pub(crate) idle_timeout: Duration,
-    /// Idle connections kept for each target, by each worker. 1024: unneeded connections end by `idle_timeout`, and closing a
-    /// connection that the next request would have used costs more than keeping it.
+    /// Idle connections kept for each target, by each worker.
     pub(crate) idle_max: usize,
-    /// Maximum number of header fields in one response. 1000. All of them together may take 64 KB.
+    /// Maximum number of header fields in one response. All of them together may take 64 KB.
     pub(crate) response_headers_max: usize,
-    /// How long a target that refused a connection is skipped. 10 s.
+    /// How long a target that refused a connection is skipped.
     pub(crate) skip_for: Duration,
 }
 
@@ -38,18 +36,30 @@ pub(crate) struct TargetSettings {
 }
 
 impl Settings {
+    pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+    pub(crate) const RESPONSE_TIMEOUT: Duration = Duration::from_secs(60);
+    /// Shorter than what targets commonly keep (Node: 5 s), so that a request rarely uses a connection that is being closed
+    /// (pitfalls 65).
+    pub(crate) const IDLE_TIMEOUT: Duration = Duration::from_secs(4);
+    /// Unneeded connections end by `idle_timeout`, and closing a connection that the next request would have used costs more than
+    /// keeping it.
+    pub(crate) const IDLE_MAX: usize = 1024;
+    pub(crate) const RESPONSE_HEADERS_MAX: usize = 1000;
+    pub(crate) const SKIP_FOR: Duration = Duration::from_secs(10);
+
     /// A group with every default.
+    #[cfg(test)]
     pub(crate) fn new(name: Arc<str>, targets: Vec<TargetSettings>) -> Self {
         Self {
             name,
             targets,
             tls: None,
-            connect_timeout: Duration::from_secs(10),
-            response_timeout: Duration::from_secs(60),
-            idle_timeout: Duration::from_secs(4),
-            idle_max: 1024,
-            response_headers_max: 1000,
-            skip_for: Duration::from_secs(10),
+            connect_timeout: Self::CONNECT_TIMEOUT,
+            response_timeout: Self::RESPONSE_TIMEOUT,
+            idle_timeout: Self::IDLE_TIMEOUT,
+            idle_max: Self::IDLE_MAX,
+            response_headers_max: Self::RESPONSE_HEADERS_MAX,
+            skip_for: Self::SKIP_FOR,
         }
     }
 }

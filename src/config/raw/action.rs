@@ -1,10 +1,12 @@
 //! `actions` and `default_actions`.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
+use crate::action::requirement::GROUPS;
 use crate::config::raw::value::{List, OneOrMany, Period, Scalar, TextOrNumber};
 
 /// One action, by its `type`.
@@ -58,32 +60,34 @@ pub(crate) struct AuthenticateUserPool {
 /// The settings of both actions that authenticate.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct Login {
-    /// The scopes to request, separated by spaces. Default: `openid`.
-    pub(crate) scope: Option<String>,
-    /// Base name of the session cookie. The session is stored in cookies with the suffixes `-0` to `-3`. Applications
-    /// that must not share sessions need different names. Default: `session.cookie_name`.
+    /// The scopes to request, separated by spaces.
+    #[serde(default = "scope")]
+    pub(crate) scope: String,
+    /// Base name of the session cookie. The session is stored in cookies with the suffixes `-0` to `-3`. Applications that must
+    /// not share sessions need different names. Without it, `session.cookie_name`.
     pub(crate) session_cookie_name: Option<String>,
-    /// Maximum duration of a session, counted from the sign-in. Default: `7d`, which is also the maximum.
-    pub(crate) session_timeout: Option<Period>,
-    /// What to do with a request without a valid session. Default: `authenticate`.
+    /// Maximum duration of a session, counted from the sign-in. At most `7d`.
+    #[serde(default = "session_timeout")]
+    pub(crate) session_timeout: Period,
+    /// What to do with a request without a valid session.
     #[serde(default)]
     pub(crate) on_unauthenticated_request: OnUnauthenticatedRequest,
     /// What to do with a request whose session has expired. Allowed only with `on_unauthenticated_request: deny`.
-    /// Default: `deny`.
+    #[schemars(extend("default" = OnExpiredSession::default()))]
     pub(crate) on_expired_session: Option<OnExpiredSession>,
-    /// Sets `Cache-Control: private` on every response to a signed-in user, even if the application sets `public`.
-    /// Shared caches in front of this proxy then do not store the response. The browser cache is not affected.
-    /// Responses that set a cookie of this proxy are always private. Default: false.
+    /// Sets `Cache-Control: private` on every response to a signed-in user, even if the application sets `public`. Shared caches
+    /// in front of this proxy then do not store the response. The browser cache is not affected. Responses that set a cookie of
+    /// this proxy are always private.
     #[serde(default)]
     pub(crate) private_responses: bool,
-    /// The `SameSite` attribute of the session cookie. It controls whether the browser sends the cookie with requests
-    /// from other sites. `lax`: only with links and other GET navigations. `strict`: never; a link from another site
-    /// then costs one extra page load. `none`: always, for pages framed by other sites and for forms on other sites;
-    /// the application must then protect itself against forged requests (CSRF). Default: `lax`.
+    /// The `SameSite` attribute of the session cookie. It controls whether the browser sends the cookie with requests from other
+    /// sites. `lax`: only with links and other GET navigations. `strict`: never; a link from another site then costs one extra
+    /// page load. `none`: always, for pages framed by other sites and for forms on other sites; the application must then protect
+    /// itself against forged requests (CSRF).
     #[serde(default)]
     pub(crate) session_cookie_same_site: SameSite,
-    /// Other origins whose pages may open WebSockets as the signed-in user. Example: `https://app.example.com`.
-    /// Default: none; only pages of the same host may.
+    /// Other origins whose pages may open WebSockets as the signed-in user. Example: `https://app.example.com`. If empty, only
+    /// pages of the same host may.
     #[serde(default)]
     pub(crate) allowed_origins: List<String>,
     /// Extra parameters of the authorization request. Example: `{ prompt: login }`. At most 10. The request goes through the browser,
@@ -91,12 +95,12 @@ pub(crate) struct Login {
     /// `prompt` was.
     #[serde(default)]
     pub(crate) authentication_request_extra_params: BTreeMap<String, String>,
-    /// Lets in only users who are in one of these groups; others are answered 403. Short for an `authorize` with
-    /// `{ claim: groups, contains: [...] }` behind this action. Together with `allowed_emails` or
-    /// `allowed_email_domains`, both must hold. Default: every user of the provider is let in.
+    /// Lets in only users who are in one of these groups; others are answered 403. Short for an `authorize` with `{ claim:
+    /// groups, contains: [...] }` behind this action. Together with `allowed_emails` or `allowed_email_domains`, both must hold.
+    /// Without it, every user of the provider is let in.
     pub(crate) allowed_groups: Option<List<String>>,
-    /// The claim that `allowed_groups` looks at, as in `claim` of `authorize`: `roles`, `realm_access.roles`,
-    /// `cognito:groups`. Default: `groups`.
+    /// The claim that `allowed_groups` looks at, as in `claim` of `authorize`: `roles`, `realm_access.roles`, `cognito:groups`.
+    #[schemars(extend("default" = GROUPS))]
     pub(crate) groups_claim: Option<OneOrMany>,
     /// Lets in only users whose verified e-mail address is one of these, or is of one of the `allowed_email_domains`; others
     /// are answered 403. Compared without case. Short for an `authorize` with `{ claim: email, address: [...] }` behind this action.
@@ -105,6 +109,20 @@ pub(crate) struct Login {
     /// are answered 403. A sub-domain is another domain. Short for an `authorize` with
     /// `{ claim: email, domain: [...] }` behind this action.
     pub(crate) allowed_email_domains: Option<List<String>>,
+}
+
+/// The longest session. The load balancer has the same default, and documents no maximum (ALB §13).
+pub(crate) const SESSION_TIMEOUT_MAX: Duration = Duration::from_secs(7 * 86_400);
+
+defaults! {
+    scope: String = "openid";
+    session_timeout: Period = SESSION_TIMEOUT_MAX;
+    redirect_protocol: String = "#{protocol}";
+    redirect_host: String = "#{host}";
+    redirect_port: TextOrNumber = TextOrNumber("#{port}".to_owned());
+    redirect_path: String = "/#{path}";
+    redirect_query: String = "#{query}";
+    content_type: String = "text/plain";
 }
 
 /// `authorize`.
@@ -117,15 +135,14 @@ pub(crate) struct Authorize {
     pub(crate) all: Option<List<Requirement>>,
     /// This requirement must not hold. A user of whom one of its claims is not known is refused, too.
     pub(crate) not: Option<Box<Requirement>>,
-    /// What happens to a user who does not meet the requirement. `enforce`: 403. `report`: the request goes on, a
-    /// warning is logged once for each session, and `vestibule_authorization_decisions_total` counts it. Default:
-    /// `enforce`.
+    /// What happens to a user who does not meet the requirement. `enforce`: 403. `report`: the request goes on, a warning is
+    /// logged once for each session, and `vestibule_authorization_decisions_total` counts it.
     #[serde(default)]
     pub(crate) mode: AuthorizeMode,
-    /// Whether the page of the 403 says what is required. Default: false.
+    /// Whether the page of the 403 says what is required.
     #[serde(default)]
     pub(crate) reveal: bool,
-    /// Whom to ask for access, for the page of the 403. Example: `it@example.com`. Default: nothing is said.
+    /// Whom to ask for access, for the page of the 403. Example: `it@example.com`. Without it, nothing is said.
     pub(crate) contact: Option<String>,
 }
 
@@ -159,7 +176,7 @@ pub(crate) struct Requirement {
 }
 
 /// What happens to a user who does not meet the requirement of `authorize`.
-#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum AuthorizeMode {
     /// The user is answered 403.
@@ -170,7 +187,7 @@ pub(crate) enum AuthorizeMode {
 }
 
 /// What to do with a request without a valid session.
-#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum OnUnauthenticatedRequest {
     /// A navigation is redirected to the provider. Any other request, for example one made by a script, is answered
@@ -184,7 +201,7 @@ pub(crate) enum OnUnauthenticatedRequest {
 }
 
 /// `SameSite` of a cookie.
-#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, Serialize, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum SameSite {
     /// Sent with same-site requests and with GET navigations from other sites.
@@ -197,12 +214,13 @@ pub(crate) enum SameSite {
 }
 
 /// What to do with a request whose session has expired.
-#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum OnExpiredSession {
     /// Redirects to the provider, as the AWS load balancer does.
     Authenticate,
     /// Answers 401.
+    #[default]
     Deny,
 }
 
@@ -224,8 +242,7 @@ pub(crate) struct JwtValidation {
 pub(crate) struct Forward {
     /// The name of an entry in `target_groups`.
     pub(crate) target_group: String,
-    /// Forwards the `Host` header exactly as the client sent it. Default: false, which removes a default port (`:443`
-    /// or `:80`).
+    /// Forwards the `Host` header exactly as the client sent it. Otherwise a default port (`:443` or `:80`) is removed.
     #[serde(default)]
     pub(crate) preserve_host_header: bool,
 }
@@ -235,18 +252,22 @@ pub(crate) struct Forward {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Redirect {
-    /// `HTTP` or `HTTPS`. A redirect from HTTPS to HTTP is not allowed. Default: `#{protocol}`, the protocol of the
-    /// request.
-    pub(crate) protocol: Option<String>,
-    /// The host. Default: `#{host}`.
-    pub(crate) host: Option<String>,
-    /// The port, 1 to 65535. Default: `#{port}`.
-    pub(crate) port: Option<TextOrNumber>,
-    /// The path. May contain the placeholders `#{host}`, `#{port}` and `#{path}`. Default: `/#{path}`.
-    pub(crate) path: Option<String>,
-    /// The query, without the question mark. May contain the placeholders `#{protocol}`, `#{host}`, `#{port}`,
-    /// `#{path}` and `#{query}`. Default: `#{query}`.
-    pub(crate) query: Option<String>,
+    /// `HTTP` or `HTTPS`. A redirect from HTTPS to HTTP is not allowed. `#{protocol}` is the protocol of the request.
+    #[serde(default = "redirect_protocol")]
+    pub(crate) protocol: String,
+    /// The host.
+    #[serde(default = "redirect_host")]
+    pub(crate) host: String,
+    /// The port, 1 to 65535.
+    #[serde(default = "redirect_port")]
+    pub(crate) port: TextOrNumber,
+    /// The path. May contain the placeholders `#{host}`, `#{port}` and `#{path}`.
+    #[serde(default = "redirect_path")]
+    pub(crate) path: String,
+    /// The query, without the question mark. May contain the placeholders `#{protocol}`, `#{host}`, `#{port}`, `#{path}` and
+    /// `#{query}`.
+    #[serde(default = "redirect_query")]
+    pub(crate) query: String,
     /// `HTTP_301` (permanent) or `HTTP_302` (temporary).
     pub(crate) status_code: RedirectStatus,
 }
@@ -270,9 +291,9 @@ pub(crate) struct FixedResponse {
     #[schemars(range(min = 200, max = 599))]
     pub(crate) status_code: u16,
     /// The `Content-Type`: `text/plain`, `text/css`, `text/html`, `application/javascript` or `application/json`.
-    /// Default: `text/plain`.
-    pub(crate) content_type: Option<String>,
-    /// The response body, at most 1024 bytes. Default: empty.
+    #[serde(default = "content_type")]
+    pub(crate) content_type: String,
+    /// The response body, at most 1024 bytes. Without it, the body is empty.
     pub(crate) body: Option<String>,
     /// Alias of `body`, for configurations copied from the AWS load balancer.
     pub(crate) message_body: Option<String>,

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::config::raw::value::{List, OneOrMany};
 
@@ -16,7 +16,7 @@ pub(crate) struct Claims {
     /// The `signer` field in the header of the signed claims. It names this deployment, and applications compare it.
     /// Example: `arn:vestibule:dashboard`.
     pub(crate) signer: String,
-    /// Format of the signed claims. Default: `jwt`.
+    /// Format of the signed claims.
     #[serde(default)]
     pub(crate) format: Format,
     /// PEM file with the P-256 private key that signs the claims. `vestibule keys signing` creates one. All replicas
@@ -25,20 +25,27 @@ pub(crate) struct Claims {
     /// Files with former or future signing keys. Their public keys are published; they never sign.
     #[serde(default)]
     pub(crate) previous_key_files: List<String>,
-    /// Whether targets receive the access token in `x-amzn-oidc-accesstoken`. Default: true.
-    pub(crate) access_token_header: Option<bool>,
+    /// Whether targets receive the access token in `x-amzn-oidc-accesstoken`.
+    #[serde(default = "access_token_header")]
+    pub(crate) access_token_header: bool,
     /// Additional headers, each with the claim that fills it: `x-forwarded-email: email`. A dot selects a member of
     /// an object: `realm_access.roles`. For claim names that contain dots, write a list: `["a.b", c]`. Header names
     /// may contain letters, digits and `-`. Clients cannot set these headers: every spelling of the name is removed
     /// from requests.
     #[serde(default)]
     pub(crate) headers: BTreeMap<String, MappedClaim>,
-    /// Maximum size in bytes of each of `x-amzn-oidc-data`, `x-amzn-oidc-identity` and `x-amzn-oidc-accesstoken`. If
-    /// a header would be longer, the request is answered 500 `auth.header_too_large`. Many targets accept 8 KB per
-    /// header or for all headers together, and answer 400 or 431 above that: set this to the limit of your targets.
-    /// Default: 32768.
+    /// Maximum size in bytes of each of `x-amzn-oidc-data`, `x-amzn-oidc-identity` and `x-amzn-oidc-accesstoken`. If a header
+    /// would be longer, the request is answered 500 `auth.header_too_large`. Many targets accept 8 KB per header or for all
+    /// headers together, and answer 400 or 431 above that: set this to the limit of your targets.
+    #[serde(default = "header_bytes_max")]
     #[schemars(range(min = 1024, max = 65536))]
-    pub(crate) header_bytes_max: Option<u32>,
+    pub(crate) header_bytes_max: u32,
+}
+
+defaults! {
+    access_token_header: bool = true;
+    // The maximum size of claims in the session cookies, if the claims do not compress.
+    header_bytes_max: u32 = 32_u32 * 1024;
 }
 
 /// A claim for a header: `email`, `realm_access.roles`, `["a.b", c]`, or `{ claim: groups, encoding: json }`.
@@ -46,7 +53,11 @@ pub(crate) struct Claims {
 #[serde(untagged)]
 pub(crate) enum MappedClaim {
     Short(OneOrMany),
-    Long { claim: OneOrMany, encoding: Option<Encoding> },
+    Long {
+        claim: OneOrMany,
+        #[serde(default)]
+        encoding: Encoding,
+    },
 }
 
 impl JsonSchema for MappedClaim {
@@ -66,7 +77,11 @@ impl JsonSchema for MappedClaim {
                     "type": ["string", "array"],
                     "items": { "type": "string" },
                 },
-                "encoding": { "description": "How the value is encoded. Default: `percent`.", "anyOf": [encoding] },
+                "encoding": {
+                    "description": "How the value is encoded.",
+                    "default": Encoding::default(),
+                    "anyOf": [encoding],
+                },
             },
             "required": ["claim"],
             "additionalProperties": false,
@@ -77,7 +92,7 @@ impl JsonSchema for MappedClaim {
 /// How a claim is encoded in a header. All encodings except `json` percent-encode text outside visible ASCII
 /// (`J%C3%BCrgen`, `100%25`); `json` uses JSON escapes. A value longer than 8 KiB is omitted, counted and logged
 /// once.
-#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Encoding {
     /// Lists are separated by commas. A value that contains a comma or a quote is enclosed in double quotes (RFC
@@ -87,13 +102,14 @@ pub(crate) enum Encoding {
     Json,
     /// Lists are separated by commas. A comma inside a value is written `%2C`: `staff,Sales%2C EMEA`. Split at commas
     /// first, then decode each value.
+    #[default]
     Percent,
     /// One header field per list element, each encoded as with `percent`.
     Repeated,
 }
 
 /// Format of the signed claims.
-#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Format {
     /// A standard JWT.

@@ -1,11 +1,12 @@
 //! `listeners`.
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::config::raw::action::Action;
 use crate::config::raw::rule::{EncodedSlash, Rule};
 use crate::config::raw::value::{List, Period};
+use crate::listener::settings;
 
 /// A socket that accepts requests.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -27,25 +28,24 @@ pub(crate) struct Listener {
     pub(crate) rules: List<Rule>,
     /// Actions used when no rule matches.
     pub(crate) default_actions: List<Action>,
-    /// Networks of the proxies and load balancers in front of this listener, in CIDR form: `10.0.0.0/8`.
-    /// `X-Forwarded-For`, `X-Forwarded-Proto`, `X-Forwarded-Port` and `X-Forwarded-Prefix` are used only if the peer
-    /// is in one of these networks. On an `http` listener, actions that authenticate need such a proxy to send
-    /// `X-Forwarded-Proto: https`. `0.0.0.0/0` is not allowed. `check` warns about public networks larger than `/8`
-    /// (IPv6: `/16`). Default: none; the address of the peer is the client address.
+    /// Networks of the proxies and load balancers in front of this listener, in CIDR form: `10.0.0.0/8`. `X-Forwarded-For`,
+    /// `X-Forwarded-Proto`, `X-Forwarded-Port` and `X-Forwarded-Prefix` are used only if the peer is in one of these networks. On
+    /// an `http` listener, actions that authenticate need such a proxy to send `X-Forwarded-Proto: https`. `0.0.0.0/0` is not
+    /// allowed. `check` warns about public networks larger than `/8` (IPv6: `/16`). If empty, the address of the peer is the
+    /// client address.
     #[serde(default)]
     pub(crate) trusted_proxies: List<String>,
-    /// How `X-Forwarded-For` is sent to targets. Default: `append`.
+    /// How `X-Forwarded-For` is sent to targets.
     #[serde(default)]
     pub(crate) x_forwarded_for: ForwardedFor,
-    /// Which header of a trusted proxy contains the host that the client requested. Default: `host`.
+    /// Which header of a trusted proxy contains the host that the client requested.
     #[serde(default)]
     pub(crate) host_from: HostFrom,
-    /// What to do with a request whose `X-HTTP-Method-Override`, `X-HTTP-Method` or `X-Method-Override` header
-    /// differs from its method. Default: `refuse`.
+    /// What to do with a request whose `X-HTTP-Method-Override`, `X-HTTP-Method` or `X-Method-Override` header differs from its
+    /// method.
     #[serde(default)]
     pub(crate) method_override: MethodOverride,
-    /// What to do with a request whose path contains `%2F`. Used for `default_actions` and for rules without
-    /// `encoded_slash`. Default: `refuse`.
+    /// What to do with a request whose path contains `%2F`. Used for `default_actions` and for rules without `encoded_slash`.
     #[serde(default)]
     pub(crate) encoded_slash: EncodedSlash,
     /// Limits of each connection.
@@ -54,7 +54,7 @@ pub(crate) struct Listener {
 }
 
 /// Which header of a trusted proxy contains the host.
-#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, Serialize, PartialEq, Eq)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum HostFrom {
     /// `Host`, for proxies that keep it.
@@ -65,7 +65,7 @@ pub(crate) enum HostFrom {
 }
 
 /// What to do with `X-HTTP-Method-Override` and similar headers.
-#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, Serialize, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum MethodOverride {
     /// The request is answered 400.
@@ -96,7 +96,7 @@ pub(crate) struct Certificate {
 }
 
 /// How `X-Forwarded-For` is sent to targets.
-#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, Serialize, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum ForwardedFor {
     /// The address of the peer is appended.
@@ -118,43 +118,67 @@ pub(crate) enum ForwardedFor {
 /// progress. The process therefore uses up to that amount times `workers`. With two workers and the default of 20000
 /// connections, the worst case is 640 MiB plus 0.5 MiB for each open connection. Lower `connections_max` if that is
 /// too much.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
 pub(crate) struct Limits {
-    /// Timeout from accepting the connection to the end of the TLS handshake. Default: `10s`.
-    pub(crate) handshake_timeout: Option<Period>,
-    /// Timeout from the first to the last byte of a request head. After it, the answer is 408. Default: `10s`.
-    pub(crate) head_timeout: Option<Period>,
+    /// Timeout from accepting the connection to the end of the TLS handshake.
+    pub(crate) handshake_timeout: Period,
+    /// Timeout from the first to the last byte of a request head. After it, the answer is 408.
+    pub(crate) head_timeout: Period,
     /// Timeout without any data in either direction. On HTTP/2 also the timeout of a response of which the client takes
-    /// nothing. Default: `60s`, at most `4000s`.
-    pub(crate) idle_timeout: Option<Period>,
-    /// Maximum age of a connection. Default: `1h`.
-    pub(crate) keep_alive: Option<Period>,
-    /// Maximum size of all headers of a request together, in bytes. Default: 65536.
+    /// nothing. At most `4000s`.
+    pub(crate) idle_timeout: Period,
+    /// Maximum age of a connection.
+    pub(crate) keep_alive: Period,
+    /// Maximum size of all headers of a request together, in bytes.
     #[schemars(range(min = 1024, max = 1_048_576))]
-    pub(crate) head_bytes_max: Option<usize>,
-    /// Maximum number of header fields of a request. Default: 200.
+    pub(crate) head_bytes_max: usize,
+    /// Maximum number of header fields of a request.
     #[schemars(range(min = 1, max = 10_000))]
-    pub(crate) headers_max: Option<usize>,
-    /// Maximum number of concurrent streams of an HTTP/2 connection. Default: 128.
+    pub(crate) headers_max: usize,
+    /// Maximum number of concurrent streams of an HTTP/2 connection.
     #[schemars(range(min = 1, max = 10_000))]
-    pub(crate) streams_max: Option<u32>,
-    /// Maximum number of open connections of this listener. Default: 20000.
+    pub(crate) streams_max: u32,
+    /// Maximum number of open connections of this listener.
     #[schemars(range(min = 1, max = 10_000_000))]
-    pub(crate) connections_max: Option<usize>,
-    /// Maximum number of open connections from one client address (IPv6: one /64 network). Further connections are
-    /// closed at once and counted in `vestibule_connections_refused_total`. Peers in `trusted_proxies` are exempt.
-    /// Default: a quarter of `connections_max`, but at least 1000.
+    pub(crate) connections_max: usize,
+    /// Maximum number of open connections from one client address (IPv6: one /64 network). Further connections are closed at once
+    /// and counted in `vestibule_connections_refused_total`. Peers in `trusted_proxies` are exempt.
     #[schemars(range(min = 1, max = 10_000_000))]
+    #[schemars(extend("x-default" = format!(
+        "a quarter of `connections_max`, but at least {CONNECTIONS_PER_ADDRESS_DEFAULT_MIN}"
+    )))]
     pub(crate) connections_per_address_max: Option<usize>,
-    /// Maximum number of unfinished sign-ins from one client address. Further sign-ins are answered 429
-    /// (`auth.too_many_logins`). An unfinished sign-in expires after at most 15 minutes. Behind a trusted proxy, the
-    /// client address is taken from `X-Forwarded-For`. 0 means no limit. Default: 1000.
+    /// Maximum number of unfinished sign-ins from one client address. Further sign-ins are answered 429 (`auth.too_many_logins`).
+    /// An unfinished sign-in expires after at most 15 minutes. Behind a trusted proxy, the client address is taken from
+    /// `X-Forwarded-For`. 0 means no limit.
     #[schemars(range(min = 0, max = 10_000_000))]
-    pub(crate) logins_per_address_max: Option<u32>,
-    /// Minimum rate of a request body, in bytes per second, measured after the first ten seconds of waiting. A slower
-    /// request is answered 408 (`request.body_too_slow`). The limit applies until the target starts its response. It
-    /// does not apply to WebSockets. 0 means no minimum. Default: 240.
+    pub(crate) logins_per_address_max: u32,
+    /// Minimum rate of a request body, in bytes per second, measured after the first ten seconds of waiting. A slower request is
+    /// answered 408 (`request.body_too_slow`). The limit applies until the target starts its response. It does not apply to
+    /// WebSockets. 0 means no minimum.
     #[schemars(range(min = 0, max = 1_000_000_000))]
-    pub(crate) body_rate_min: Option<u64>,
+    pub(crate) body_rate_min: u64,
 }
+
+impl Default for Limits {
+    fn default() -> Self {
+        let default = settings::Limits::default();
+        Self {
+            handshake_timeout: default.handshake_timeout.into(),
+            head_timeout: default.head_timeout.into(),
+            idle_timeout: default.idle_timeout.into(),
+            keep_alive: default.keep_alive.into(),
+            head_bytes_max: default.head_bytes_max,
+            headers_max: default.headers_max,
+            streams_max: default.streams_max,
+            connections_max: default.connections_max,
+            connections_per_address_max: None,
+            logins_per_address_max: default.logins_per_address_max,
+            body_rate_min: default.body_rate_min,
+        }
+    }
+}
+
+/// On a listener with few connections, one address may use all of them.
+pub(crate) const CONNECTIONS_PER_ADDRESS_DEFAULT_MIN: usize = 1000;

@@ -2,7 +2,15 @@
 //! types.
 //!
 //! The doc comment of a field is user documentation: `docs/CONFIG.md`, the JSON Schema and editor help are generated
-//! from it. It states the meaning of the setting, its default, and its unit.
+//! from it. It states the meaning of the setting and its unit. The default is not in it: the generators add the value that is used.
+
+/// Makes the functions that `#[serde(default = "…")]` names. The reference and the schema show what they return, so that a default
+/// is written once.
+macro_rules! defaults {
+    ($($(#[$about:meta])* $name:ident: $kind:ty = $value:expr;)+) => {
+        $($(#[$about])* fn $name() -> $kind { $value.into() })+
+    };
+}
 
 pub(crate) mod action;
 pub(crate) mod claims;
@@ -47,14 +55,18 @@ pub(crate) struct File {
     /// The identity headers that targets receive. Required if a rule authenticates.
     pub(crate) claims: Option<claims::Claims>,
     /// The admin endpoint: `/livez`, `/readyz`, `/metrics`.
-    pub(crate) admin: Option<process::Admin>,
+    #[serde(default)]
+    pub(crate) admin: process::Admin,
     /// The access log: one JSON line per exchange. It cannot be turned off.
-    pub(crate) access_log: Option<process::AccessLog>,
+    #[serde(default)]
+    pub(crate) access_log: process::AccessLog,
     /// The log of the process, on standard error.
-    pub(crate) log: Option<process::Log>,
+    #[serde(default)]
+    pub(crate) log: process::Log,
     /// Shutdown.
-    pub(crate) shutdown: Option<process::Shutdown>,
-    /// Number of worker threads. Default: one per core that the process may use.
+    #[serde(default)]
+    pub(crate) shutdown: process::Shutdown,
+    /// Number of worker threads. Without it, one per core that the process may use.
     #[schemars(range(min = 1, max = 1024))]
     pub(crate) workers: Option<u32>,
 }

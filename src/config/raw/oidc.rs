@@ -1,9 +1,10 @@
 //! `identity_providers`.
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::config::raw::value::{List, Period, SecretText};
+use crate::oidc::settings::{DEFAULT_TIMEOUT, DEFAULT_TOKEN_LIFETIME};
 
 /// An OpenID provider. Its endpoints and keys are read from discovery (`<issuer>/.well-known/openid-configuration`).
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -17,13 +18,12 @@ pub(crate) struct IdentityProvider {
     pub(crate) client_secret: Option<SecretText>,
     /// File with the client secret. A trailing newline is ignored.
     pub(crate) client_secret_file: Option<String>,
-    /// How the client secret is sent to the token endpoint. Default: a method listed in the metadata of the provider,
+    /// How the client secret is sent to the token endpoint. Without it, a method listed in the metadata of the provider,
     /// preferably `client_secret_basic`.
     pub(crate) token_endpoint_auth_method: Option<ClientAuth>,
-    /// URL of the metadata of the provider. Use it if this proxy reaches the provider at another address than
-    /// browsers do, for example inside a cluster:
-    /// `https://keycloak.internal/realms/a/.well-known/openid-configuration`. The `issuer` in the metadata must still
-    /// match. Default: below `issuer`.
+    /// URL of the metadata of the provider. Use it if this proxy reaches the provider at another address than browsers do, for
+    /// example inside a cluster: `https://keycloak.internal/realms/a/.well-known/openid-configuration`. The `issuer` in the
+    /// metadata must still match. Without it, the address below `issuer`.
     pub(crate) discovery_url: Option<String>,
     /// Overrides the authorization endpoint from discovery. If the authorization endpoint, the token endpoint and
     /// `jwks_uri` are all set, discovery is not used.
@@ -38,43 +38,52 @@ pub(crate) struct IdentityProvider {
     pub(crate) end_session_endpoint: Option<String>,
     /// PEM file with certificate authorities that are trusted for this provider in addition to those of the system.
     pub(crate) ca_file: Option<String>,
-    /// The callback path. Register `https://<host><path>` with the provider. With several providers, give each its
-    /// own path: then the response of one provider cannot be used as the response of another (RFC 9700 §4.4.2), even
-    /// if a provider does not send `iss` (RFC 9207). `check` warns about two issuers with one path. The proxy handles
-    /// this path on every host where a rule authenticates. Default: `/oauth2/idpresponse` for all providers. Example: `/oauth2/idpresponse/corp`.
+    /// The callback path. Register `https://<host><path>` with the provider. With several providers, give each its own path: then
+    /// the response of one provider cannot be used as the response of another (RFC 9700 §4.4.2), even if a provider does not send
+    /// `iss` (RFC 9207). `check` warns about two issuers with one path. The proxy handles this path on every host where a rule
+    /// authenticates. Example: `/oauth2/idpresponse/corp`. Without it, `/idpresponse` below `session.path_prefix`.
     pub(crate) callback_path: Option<String>,
-    /// **Insecure.** Hosts of this provider that may be called over plain HTTP, as `host` or `host:port`:
-    /// `["keycloak:8080"]`. Anyone on the network in between can read the client secret and all tokens, and can sign
-    /// in as any user. Use it only for a provider on a private network. Default: none; plain HTTP is allowed for
-    /// loopback addresses only.
+    /// **Insecure.** Hosts of this provider that may be called over plain HTTP, as `host` or `host:port`: `["keycloak:8080"]`.
+    /// Anyone on the network in between can read the client secret and all tokens, and can sign in as any user. Use it only for a
+    /// provider on a private network. If empty, plain HTTP is allowed for loopback addresses only.
     #[serde(default)]
     pub(crate) insecure_http_hosts: List<String>,
-    /// Whether a sign-in uses PKCE (RFC 7636). Set `off` only for a provider that does not support PKCE: a stolen
-    /// authorization code is then easier to use. Default: `required`.
+    /// Whether a sign-in uses PKCE (RFC 7636). Set `off` only for a provider that does not support PKCE: a stolen authorization
+    /// code is then easier to use.
     #[serde(default)]
     pub(crate) pkce: Binding,
-    /// Whether the ID token must contain the nonce of the authorization request (OpenID Connect Core §3.1.2.1). Set
-    /// `off` only for a provider that does not support it: a stolen ID token or code is then easier to use. Default:
-    /// `required`.
+    /// Whether the ID token must contain the nonce of the authorization request (OpenID Connect Core §3.1.2.1). Set `off` only
+    /// for a provider that does not support it: a stolen ID token or code is then easier to use.
     #[serde(default)]
     pub(crate) nonce: Binding,
-    /// Lifetime of an access token if the provider sends no `expires_in` and the token is not a JWT with `exp`.
-    /// Tokens are refreshed after four fifths of their lifetime. Default: `1h`.
-    pub(crate) default_token_lifetime: Option<Period>,
-    /// Whether to request claims from the userinfo endpoint. Default: `auto`.
+    /// Lifetime of an access token if the provider sends no `expires_in` and the token is not a JWT with `exp`. Tokens are
+    /// refreshed after four fifths of their lifetime.
+    #[serde(default = "default_token_lifetime")]
+    pub(crate) default_token_lifetime: Period,
+    /// Whether to request claims from the userinfo endpoint.
     #[serde(default)]
     pub(crate) userinfo: Userinfo,
-    /// For Microsoft Entra: where the groups of a user come from who is in too many for the ID token. Default: `token`.
+    /// For Microsoft Entra: where the groups of a user come from who is in too many for the ID token.
     #[serde(default)]
     pub(crate) entra_groups: EntraGroups,
     /// Address of Microsoft Graph for `entra_groups: graph`. National clouds have others: `https://graph.microsoft.us/v1.0`,
-    /// `https://microsoftgraph.chinacloudapi.cn/v1.0`. Default: `https://graph.microsoft.com/v1.0`.
+    /// `https://microsoftgraph.chinacloudapi.cn/v1.0`.
+    #[schemars(extend("default" = GRAPH_ENDPOINT))]
     pub(crate) graph_endpoint: Option<String>,
-    /// What happens at the provider when a user signs out. Default: `auto`.
+    /// What happens at the provider when a user signs out.
     #[serde(default)]
     pub(crate) logout: Logout,
-    /// Timeout of each call to the provider. Default: `10s`.
-    pub(crate) timeout: Option<Period>,
+    /// Timeout of each call to the provider.
+    #[serde(default = "timeout")]
+    pub(crate) timeout: Period,
+}
+
+/// The `graph_endpoint`, if the file does not say.
+pub(crate) const GRAPH_ENDPOINT: &str = "https://graph.microsoft.com/v1.0";
+
+defaults! {
+    default_token_lifetime: Period = DEFAULT_TOKEN_LIFETIME;
+    timeout: Period = DEFAULT_TIMEOUT;
 }
 
 /// How the client secret is sent.
@@ -90,7 +99,7 @@ pub(crate) enum ClientAuth {
 }
 
 /// Whether a sign-in uses PKCE or a nonce.
-#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, Serialize, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Binding {
     /// Always.
@@ -101,7 +110,7 @@ pub(crate) enum Binding {
 }
 
 /// Whether to request claims from the userinfo endpoint.
-#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Userinfo {
     /// Yes, if the provider has a userinfo endpoint.
@@ -112,7 +121,7 @@ pub(crate) enum Userinfo {
 }
 
 /// Where the groups of a user come from who is in too many for an ID token of Microsoft Entra.
-#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum EntraGroups {
     /// From nowhere. `authorize` refuses such a user with `auth.groups_overage` if it asks for `groups`.
@@ -124,7 +133,7 @@ pub(crate) enum EntraGroups {
 }
 
 /// What happens at the provider when a user signs out.
-#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Logout {
     /// Also signs out at the provider, if it has an `end_session_endpoint`.

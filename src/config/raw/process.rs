@@ -1,45 +1,45 @@
 //! `admin`, `access_log`, `log`, `shutdown`: settings of the process.
 
-use schemars::JsonSchema;
-use serde::Deserialize;
+use std::time::Duration;
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::admin::DEFAULT_ADDRESS;
 use crate::config::raw::value::{List, Period};
 
 /// The admin endpoint.
 #[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(default, deny_unknown_fields)]
 pub(crate) struct Admin {
-    /// Address and port. The protocol is plain HTTP: do not expose it on public networks. Default: `127.0.0.1:9440`.
-    pub(crate) address: Option<String>,
-    /// Host names, without port, that requests to `/metrics` may use in `Host`. IP addresses and `localhost` are
-    /// always allowed. `/livez` and `/readyz` accept any host. Other hosts are answered 421, which protects the
-    /// metrics against DNS rebinding. Example: `[vestibule.monitoring.svc]`. Default: none.
-    #[serde(default)]
+    /// Address and port. The protocol is plain HTTP: do not expose it on public networks.
+    pub(crate) address: String,
+    /// Host names, without port, that requests to `/metrics` may use in `Host`. IP addresses and `localhost` are always allowed.
+    /// `/livez` and `/readyz` accept any host. Other hosts are answered 421, which protects the metrics against DNS rebinding.
+    /// Example: `[vestibule.monitoring.svc]`.
     pub(crate) hosts: List<String>,
 }
 
 /// The access log.
 #[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(default, deny_unknown_fields)]
 pub(crate) struct AccessLog {
-    /// `stdout`, or the path of a file to append to. A new file gets mode 0640. Default: `stdout`.
-    pub(crate) destination: Option<String>,
+    /// `stdout`, or the path of a file to append to. A new file gets mode 0640.
+    pub(crate) destination: String,
 }
 
 /// The log of the process.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
 pub(crate) struct Log {
-    /// The log level. Default: `info`.
-    #[serde(default)]
+    /// The log level.
     pub(crate) level: Level,
-    /// The log format. Default: `text`.
-    #[serde(default)]
+    /// The log format.
     pub(crate) format: LogFormat,
 }
 
 /// The log level.
-#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Level {
     /// Somebody must act.
@@ -56,7 +56,7 @@ pub(crate) enum Level {
 }
 
 /// The log format.
-#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum LogFormat {
     /// One JSON object per line.
@@ -68,11 +68,32 @@ pub(crate) enum LogFormat {
 
 /// Shutdown.
 #[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(default, deny_unknown_fields)]
 pub(crate) struct Shutdown {
-    /// How long to keep accepting requests after a stop signal. `/readyz` already answers 503 during this time, so
-    /// that a load balancer stops sending requests. Use `0s` if nothing polls `/readyz`. Default: `5s`.
-    pub(crate) delay: Option<Period>,
-    /// How long to wait, after `delay`, for exchanges in progress. Default: `30s`.
-    pub(crate) drain_timeout: Option<Period>,
+    /// How long to keep accepting requests after a stop signal. `/readyz` already answers 503 during this time, so that a load
+    /// balancer stops sending requests. Use `0s` if nothing polls `/readyz`.
+    pub(crate) delay: Period,
+    /// How long to wait, after `delay`, for exchanges in progress.
+    pub(crate) drain_timeout: Period,
+}
+
+impl Default for Admin {
+    fn default() -> Self {
+        Self { address: DEFAULT_ADDRESS.to_string(), hosts: List::default() }
+    }
+}
+
+impl Default for AccessLog {
+    fn default() -> Self {
+        Self { destination: STDOUT.to_owned() }
+    }
+}
+
+/// The `destination` that is no file.
+pub(crate) const STDOUT: &str = "stdout";
+
+impl Default for Shutdown {
+    fn default() -> Self {
+        Self { delay: Duration::from_secs(5).into(), drain_timeout: Duration::from_secs(30).into() }
+    }
 }

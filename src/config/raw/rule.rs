@@ -1,7 +1,7 @@
 //! `listeners[].rules`.
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::config::raw::action::Action;
 use crate::config::raw::value::List;
@@ -10,17 +10,17 @@ use crate::config::raw::value::List;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Rule {
-    /// Name of the rule in the access log and metrics. Must be unique in its listener. Default: `priority-` followed
-    /// by the priority.
+    /// Name of the rule in the access log and metrics. Must be unique in its listener. Without it, `priority-` followed by the
+    /// priority.
     pub(crate) name: Option<String>,
     /// 1 to 50000, unique in its listener. The rule with the lowest number is evaluated first.
     #[schemars(range(min = 1, max = 50_000))]
     pub(crate) priority: u32,
     /// Conditions; all must match. At least one is required. Use `default_actions` for requests that match no rule.
     pub(crate) conditions: List<Condition>,
-    /// What to do with a request whose path contains `%2F`. With `keep`, `%2F` is three ordinary characters of a
-    /// segment, both for `path_pattern` (written `%2F`) and for the target. The request is still refused if the
-    /// decoded path would match another rule or contain a dot segment. Default: `encoded_slash` of the listener.
+    /// What to do with a request whose path contains `%2F`. With `keep`, `%2F` is three ordinary characters of a segment, both
+    /// for `path_pattern` (written `%2F`) and for the target. The request is still refused if the decoded path would match
+    /// another rule or contain a dot segment. Without it, `encoded_slash` of the listener.
     pub(crate) encoded_slash: Option<EncodedSlash>,
     /// Actions in order: at most one that authenticates, then any number of `authorize`, then
     /// exactly one of `forward`, `redirect` and `fixed-response`.
@@ -28,7 +28,7 @@ pub(crate) struct Rule {
 }
 
 /// What to do with `%2F` in a path.
-#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, Serialize, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum EncodedSlash {
     /// The request is answered 400, because servers disagree on whether `%2F` is a slash.
@@ -75,7 +75,7 @@ pub(crate) struct HttpHeader {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct QueryPair {
-    /// Name of the parameter. Default: any name.
+    /// Name of the parameter. Without it, any name.
     pub(crate) key: Option<String>,
     /// Value of the parameter.
     pub(crate) value: String,

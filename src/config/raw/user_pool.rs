@@ -1,6 +1,7 @@
 //! `user_pools`.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -14,14 +15,14 @@ pub(crate) struct UserPool {
     /// The address of the pool: `https://login.example.com`, without a path and without a trailing slash. No
     /// application may use this host. Every listener passes requests for this host to the pool.
     pub(crate) issuer: String,
-    /// Title of the sign-in page. Default: `Sign in`.
+    /// Title of the sign-in page. Without it, `Sign in` in the language of the visitor.
     pub(crate) title: Option<String>,
     /// PEM file with the P-256 private key that signs tokens. `vestibule keys signing` creates one. All replicas need
     /// the same key.
     pub(crate) signing_key_file: String,
-    /// PEM file with an RSA private key. `vestibule keys signing --algorithm rs256` creates one. OpenID Connect
-    /// requires every provider to offer RS256, and many relying parties support nothing else: set it if `clients`
-    /// contains one of those. Default: none; all tokens are signed with ES256.
+    /// PEM file with an RSA private key. `vestibule keys signing --algorithm rs256` creates one. OpenID Connect requires every
+    /// provider to offer RS256, and many relying parties support nothing else: set it if `clients` contains one of those. Without
+    /// it, all tokens are signed with ES256.
     pub(crate) rs256_signing_key_file: Option<String>,
     /// Files with former or future signing keys of either algorithm. Their public keys are published; they never
     /// sign.
@@ -37,16 +38,25 @@ pub(crate) struct UserPool {
     /// Other relying parties that may use this pool to sign users in.
     #[serde(default)]
     pub(crate) clients: List<Client>,
-    /// Lifetime of ID and access tokens. Default: `1h`.
-    pub(crate) token_lifetime: Option<Period>,
-    /// Lifetime of refresh tokens, counted from the sign-in. Default: `30d`.
-    pub(crate) refresh_lifetime: Option<Period>,
-    /// How long a browser stays signed in at the pool (single sign-on). Default: `8h`.
-    pub(crate) sso_lifetime: Option<Period>,
-    /// Maximum number of passwords that are hashed at the same time. Each needs 19 MiB of memory. Up to 1,024
-    /// sign-ins wait, each up to 10 s. Default: half the number of cores.
+    /// Lifetime of ID and access tokens.
+    #[serde(default = "token_lifetime")]
+    pub(crate) token_lifetime: Period,
+    /// Lifetime of refresh tokens, counted from the sign-in.
+    #[serde(default = "refresh_lifetime")]
+    pub(crate) refresh_lifetime: Period,
+    /// How long a browser stays signed in at the pool (single sign-on).
+    #[serde(default = "sso_lifetime")]
+    pub(crate) sso_lifetime: Period,
+    /// Maximum number of passwords that are hashed at the same time. Each needs 19 MiB of memory. Up to 1,024 sign-ins wait, each
+    /// up to 10 s. Without it, half the number of cores.
     #[schemars(range(min = 1, max = 256))]
     pub(crate) hashing_max: Option<usize>,
+}
+
+defaults! {
+    token_lifetime: Period = Duration::from_secs(3600);
+    refresh_lifetime: Period = Duration::from_secs(30 * 86_400);
+    sso_lifetime: Period = Duration::from_secs(8 * 3600);
 }
 
 /// A user.
@@ -57,7 +67,7 @@ pub(crate) struct User {
     pub(crate) username: String,
     /// The Argon2id hash of the password. `vestibule users hash` prints one.
     pub(crate) password_hash: SecretText,
-    /// The `sub` claim. Default: derived from the issuer and the user name, so that it never changes.
+    /// The `sub` claim. Without it, the subject is derived from the issuer and the user name, so that it never changes.
     pub(crate) subject: Option<String>,
     /// The `email` claim. It is not said to be verified unless `claims` has `email_verified: true`.
     pub(crate) email: Option<String>,
@@ -87,14 +97,14 @@ pub(crate) struct Client {
     /// Allowed redirect URIs after signing out, compared exactly.
     #[serde(default)]
     pub(crate) post_logout_redirect_uris: List<String>,
-    /// Name of the client on the sign-in page. Default: the client ID.
+    /// Name of the client on the sign-in page. Without it, the client ID.
     pub(crate) name: Option<String>,
-    /// Whether authorization requests must use PKCE. `required`: PKCE with S256; always used for public clients.
-    /// `or_nonce`: PKCE or `nonce`. `optional`: neither; a stolen code is then protected only by the client secret.
-    /// If a request uses PKCE, it is always verified. Default: `or_nonce` for a client with a secret.
+    /// Whether authorization requests must use PKCE. `required`: PKCE with S256; always used for public clients. `or_nonce`: PKCE
+    /// or `nonce`. `optional`: neither; a stolen code is then protected only by the client secret. If a request uses PKCE, it is
+    /// always verified. Without it, `or_nonce` for a client with a secret.
     pub(crate) pkce: Option<ClientPkce>,
-    /// Signature algorithm of the ID tokens of this client: `RS256` (needs `rs256_signing_key_file`) or `ES256`.
-    /// Default: `RS256` if the pool has such a key, otherwise `ES256`.
+    /// Signature algorithm of the ID tokens of this client: `RS256` (needs `rs256_signing_key_file`) or `ES256`. Without it,
+    /// `RS256` if the pool has such a key, otherwise `ES256`.
     pub(crate) id_token_signed_response_alg: Option<SignatureAlgorithm>,
 }
 

@@ -2,9 +2,10 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::time::Duration;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use zeroize::Zeroize as _;
 
 use crate::secret::Secret;
@@ -23,6 +24,11 @@ impl<T> Default for List<T> {
 }
 
 impl<T> List<T> {
+    /// A list that is not in the file.
+    pub(crate) fn of(items: impl IntoIterator<Item = T>) -> Self {
+        Self { items: items.into_iter().enumerate().collect(), complete: true }
+    }
+
     /// The items with their index in the file.
     pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = (usize, &T)> {
         self.items.iter().map(|(index, item)| (*index, item))
@@ -61,6 +67,12 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for List<T> {
     }
 }
 
+impl<T: Serialize> Serialize for List<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.iter().map(|(_, item)| item))
+    }
+}
+
 impl<T: JsonSchema> JsonSchema for List<T> {
     fn inline_schema() -> bool {
         true
@@ -76,11 +88,30 @@ impl<T: JsonSchema> JsonSchema for List<T> {
 }
 
 /// A duration as written in the file: `8h`, `1h30m`, `500ms`, or a number of seconds.
-#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 pub(crate) enum Period {
     Seconds(u64),
     Text(String),
+}
+
+impl From<Duration> for Period {
+    fn from(period: Duration) -> Self {
+        Self::Text(period_text(period))
+    }
+}
+
+/// A duration as it is written in the file, with one unit.
+pub(crate) fn period_text(period: Duration) -> String {
+    let seconds = period.as_secs();
+    match (seconds, period.subsec_millis()) {
+        (0, 0) => "0s".to_owned(),
+        (_, millis) if millis > 0 => format!("{}ms", period.as_millis()),
+        _ if seconds.is_multiple_of(86_400) => format!("{}d", seconds / 86_400),
+        _ if seconds.is_multiple_of(3600) => format!("{}h", seconds / 3600),
+        _ if seconds.is_multiple_of(60) => format!("{}m", seconds / 60),
+        _ => format!("{seconds}s"),
+    }
 }
 
 impl JsonSchema for Period {
@@ -103,7 +134,7 @@ impl JsonSchema for Period {
 }
 
 /// Text that may also be written as a number, such as a port.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct TextOrNumber(pub(crate) String);
 
 impl<'de> Deserialize<'de> for TextOrNumber {

@@ -27,9 +27,7 @@ use crate::config::validate::{authorize, redirect, session, value};
 use crate::message::cookie::SameSite;
 use crate::oidc;
 
-/// The maximum is assumed: AWS documents only the default (ALB §13).
-const SESSION_TIMEOUT: Duration = Duration::from_secs(604_800);
-const SESSION_TIMEOUT_BOUNDS: (Duration, Duration) = (Duration::from_secs(1), SESSION_TIMEOUT);
+const SESSION_TIMEOUT_BOUNDS: (Duration, Duration) = (Duration::from_secs(1), written::SESSION_TIMEOUT_MAX);
 /// ALB §1.1.
 const EXTRA_PARAMS_MAX: usize = 10;
 /// ALB §7.3.
@@ -263,14 +261,10 @@ fn gates(
     if let Ok(cookie_name) = &cookie_name {
         logins.add(&kind, cookie_name, at, context);
     }
-    let session_timeout = value::period(
-        login.session_timeout.as_ref(),
-        SESSION_TIMEOUT,
-        SESSION_TIMEOUT_BOUNDS,
-        &at.key("session_timeout"),
-        &mut context.found,
-    );
-    let scope = scope(login.scope.as_deref(), &at.key("scope"), context);
+    let timeout_at = at.key("session_timeout");
+    let session_timeout =
+        value::period(&login.session_timeout, SESSION_TIMEOUT_BOUNDS, &timeout_at, &mut context.found);
+    let scope = scope(&login.scope, &at.key("scope"), context);
     let params_at = at.key("authentication_request_extra_params");
     let extra_params = extra_params(&login.authentication_request_extra_params, &params_at, context);
     let on_unauthenticated = match login.on_unauthenticated_request {
@@ -291,9 +285,9 @@ fn gates(
         session_timeout: session_timeout?,
         extra_params: extra_params?,
         on_unauthenticated,
-        on_expired: match login.on_expired_session {
-            Some(OnExpiredSession::Authenticate) => OnExpired::Authenticate,
-            Some(OnExpiredSession::Deny) | None => OnExpired::Deny,
+        on_expired: match login.on_expired_session.unwrap_or_default() {
+            OnExpiredSession::Authenticate => OnExpired::Authenticate,
+            OnExpiredSession::Deny => OnExpired::Deny,
         },
         private_responses: login.private_responses,
         same_site: same_site(login.session_cookie_same_site, &at.key("session_cookie_same_site"), context),
@@ -341,8 +335,7 @@ fn origins(written: &List<String>, at: &Path, context: &mut Context<'_>) -> Resu
     Ok(origins?.into())
 }
 
-fn scope(written: Option<&str>, at: &Path, context: &mut Context<'_>) -> Result<String, Reported> {
-    let Some(scope) = written else { return Ok("openid".to_owned()) };
+fn scope(scope: &str, at: &Path, context: &mut Context<'_>) -> Result<String, Reported> {
     // RFC 6749 §3.3.
     let token = |byte: u8| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e);
     if let Some(bad) = scope.split(' ').find(|one| one.is_empty() || !one.bytes().all(token)) {
@@ -399,7 +392,7 @@ fn fixed_response(
         let hint = (300..400).contains(&raw.status_code).then(|| "use `redirect` for a redirect".to_owned());
         context.found.problem(&at.key("status_code"), message).maybe_hint(hint).reported()
     });
-    let content_type = raw.content_type.as_deref().unwrap_or(CONTENT_TYPES[0]);
+    let content_type = raw.content_type.as_str();
     let content_type = match CONTENT_TYPES.into_iter().find(|known| *known == content_type) {
         Some(known) => Ok(HeaderValue::from_static(known)),
         None => {

@@ -42,14 +42,11 @@ pub(super) fn claims(raw: &raw::claims::Claims, at: &Path, context: &mut Context
         },
         signing_key: signing_key?,
         other_keys: other_keys?,
-        access_token_header: raw.access_token_header.unwrap_or(true),
+        access_token_header: raw.access_token_header,
         claim_headers,
-        header_bytes_max: raw.header_bytes_max.map_or(HEADER_BYTES_MAX, |bytes| bytes as usize),
+        header_bytes_max: raw.header_bytes_max as usize,
     })
 }
-
-/// The maximum size of claims in the session cookies, if the claims do not compress.
-const HEADER_BYTES_MAX: usize = 32 * 1024;
 
 fn claim_header(name: &str, mapped: &MappedClaim, at: &Path, found: &mut Findings) -> Result<ClaimHeader, Reported> {
     let Ok(header) = HeaderName::from_bytes(name.as_bytes()) else {
@@ -66,15 +63,15 @@ fn claim_header(name: &str, mapped: &MappedClaim, at: &Path, found: &mut Finding
         return problem.hint("choose another name, for example `x-forwarded-email`").fail();
     }
     let (claim, encoding) = match mapped {
-        MappedClaim::Short(claim) => (claim, None),
+        MappedClaim::Short(claim) => (claim, raw::claims::Encoding::default()),
         MappedClaim::Long { claim, encoding } => (claim, *encoding),
     };
     let claim = value::claim_path(claim, at, found)?;
     let encoding = match encoding {
-        Some(raw::claims::Encoding::Csv) => Encoding::Csv,
-        Some(raw::claims::Encoding::Json) => Encoding::Json,
-        Some(raw::claims::Encoding::Repeated) => Encoding::Repeated,
-        Some(raw::claims::Encoding::Percent) | None => Encoding::Percent,
+        raw::claims::Encoding::Csv => Encoding::Csv,
+        raw::claims::Encoding::Json => Encoding::Json,
+        raw::claims::Encoding::Repeated => Encoding::Repeated,
+        raw::claims::Encoding::Percent => Encoding::Percent,
     };
     Ok(ClaimHeader { header, claim, encoding })
 }

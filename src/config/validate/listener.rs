@@ -9,7 +9,7 @@ use ipnet::{IpNet, Ipv6Net};
 
 use crate::config::document::findings::Reported;
 use crate::config::document::path::Path;
-use crate::config::raw::listener::{self as written, Listener, Protocol};
+use crate::config::raw::listener::{self as written, CONNECTIONS_PER_ADDRESS_DEFAULT_MIN, Listener, Protocol};
 use crate::config::raw::value::List;
 use crate::config::settled::ListenerConfig;
 use crate::config::validate::action::{self, Logins};
@@ -178,32 +178,25 @@ fn certificate(raw: &written::Certificate, at: &Path, context: &mut Context<'_>)
     context.found.problem(at, format!("`{}`: {error}", context.source.resolve_secret(file).display())).fail()
 }
 
-/// On a small listener, one address may use all connections.
-const PER_ADDRESS_DEFAULT_MIN: usize = 1000;
-
 fn limits(raw: &written::Limits, at: &Path, context: &mut Context<'_>) -> Result<Limits, Reported> {
-    let default = Limits::default();
-    let mut time =
-        |written, default, bounds, key| value::period(written, default, bounds, &at.key(key), &mut context.found);
-    let handshake_timeout =
-        time(raw.handshake_timeout.as_ref(), default.handshake_timeout, TIMEOUT_BOUNDS, "handshake_timeout");
-    let head_timeout = time(raw.head_timeout.as_ref(), default.head_timeout, TIMEOUT_BOUNDS, "head_timeout");
-    let idle_timeout = time(raw.idle_timeout.as_ref(), default.idle_timeout, TIMEOUT_BOUNDS, "idle_timeout");
-    let keep_alive = time(raw.keep_alive.as_ref(), default.keep_alive, KEEP_ALIVE_BOUNDS, "keep_alive");
-    let connections_max = raw.connections_max.unwrap_or(default.connections_max);
+    let mut time = |written, bounds, key| value::period(written, bounds, &at.key(key), &mut context.found);
+    let handshake_timeout = time(&raw.handshake_timeout, TIMEOUT_BOUNDS, "handshake_timeout");
+    let head_timeout = time(&raw.head_timeout, TIMEOUT_BOUNDS, "head_timeout");
+    let idle_timeout = time(&raw.idle_timeout, TIMEOUT_BOUNDS, "idle_timeout");
+    let keep_alive = time(&raw.keep_alive, KEEP_ALIVE_BOUNDS, "keep_alive");
     Ok(Limits {
         handshake_timeout: handshake_timeout?,
         head_timeout: head_timeout?,
         idle_timeout: idle_timeout?,
         keep_alive: keep_alive?,
-        head_bytes_max: raw.head_bytes_max.unwrap_or(default.head_bytes_max),
-        headers_max: raw.headers_max.unwrap_or(default.headers_max),
-        streams_max: raw.streams_max.unwrap_or(default.streams_max),
-        connections_max,
+        head_bytes_max: raw.head_bytes_max,
+        headers_max: raw.headers_max,
+        streams_max: raw.streams_max,
+        connections_max: raw.connections_max,
         connections_per_address_max: raw
             .connections_per_address_max
-            .unwrap_or_else(|| (connections_max / 4).max(PER_ADDRESS_DEFAULT_MIN)),
-        logins_per_address_max: raw.logins_per_address_max.unwrap_or(default.logins_per_address_max),
-        body_rate_min: raw.body_rate_min.unwrap_or(default.body_rate_min),
+            .unwrap_or_else(|| (raw.connections_max / 4).max(CONNECTIONS_PER_ADDRESS_DEFAULT_MIN)),
+        logins_per_address_max: raw.logins_per_address_max,
+        body_rate_min: raw.body_rate_min,
     })
 }

@@ -60,11 +60,11 @@ pub(crate) fn file(raw: &raw::File, context: &mut Context<'_>) -> Result<Config,
         };
         user_pool::user_pool(name, raw, path, session, context)
     });
-    let admin = process::admin(raw.admin.as_ref(), &root.key("admin"), context);
-    let access_log = process::access_log(raw.access_log.as_ref(), &root.key("access_log"), context);
-    let log = process::log(raw.log.as_ref());
-    let shutdown = process::shutdown(raw.shutdown.as_ref(), &root.key("shutdown"), context);
-    process::admin_apart(admin.as_ref().ok(), raw, &listeners, context);
+    let admin = process::admin(&raw.admin, &root.key("admin"), context);
+    let access_log = process::access_log(&raw.access_log, &root.key("access_log"), context);
+    let log = process::log(&raw.log);
+    let shutdown = process::shutdown(&raw.shutdown, &root.key("shutdown"), context);
+    process::admin_apart(admin.as_ref().ok(), &listeners, context);
     user_pool::together(raw, &user_pools, &logins, context);
     unused(&listeners, raw, context);
     shared_session::check(&listeners, context);

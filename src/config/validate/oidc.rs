@@ -14,12 +14,9 @@ use crate::config::settled::ProviderConfig;
 use crate::config::validate::context::Context;
 use crate::config::validate::{keys, session, value};
 use crate::crypto::provider;
-use crate::oidc::settings::{
-    Binding, ClientAuth, DEFAULT_TIMEOUT, DEFAULT_TOKEN_LIFETIME, Endpoints, Graph, Logout, Settings, Userinfo,
-};
+use crate::oidc::settings::{Binding, ClientAuth, Endpoints, Graph, Logout, Settings, Userinfo};
 use crate::secret::Secret;
 
-const GRAPH: &str = "https://graph.microsoft.com/v1.0";
 const CALLBACK_PATH_LENGTH_MAX: usize = 128;
 /// With less, every request would refresh. With more, a disabled user would stay signed in too long.
 const TOKEN_LIFETIME_BOUNDS: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(24 * 3600));
@@ -45,15 +42,9 @@ pub(super) fn provider(
         Some(file) => keys::roots(file, &at.key("ca_file"), context).map(Some),
         None => system_roots_exist(&raw.issuer, at, context).map(|()| None),
     };
-    let lifetime = value::period(
-        raw.default_token_lifetime.as_ref(),
-        DEFAULT_TOKEN_LIFETIME,
-        TOKEN_LIFETIME_BOUNDS,
-        &at.key("default_token_lifetime"),
-        &mut context.found,
-    );
-    let timeout =
-        value::period(raw.timeout.as_ref(), DEFAULT_TIMEOUT, TIMEOUT_BOUNDS, &at.key("timeout"), &mut context.found);
+    let lifetime_at = at.key("default_token_lifetime");
+    let lifetime = value::period(&raw.default_token_lifetime, TOKEN_LIFETIME_BOUNDS, &lifetime_at, &mut context.found);
+    let timeout = value::period(&raw.timeout, TIMEOUT_BOUNDS, &at.key("timeout"), &mut context.found);
     bindings?;
     let settings = Settings {
         name: Arc::from(name),
@@ -305,11 +296,11 @@ fn graph(
         }
         return Ok(None);
     }
-    let base = raw.graph_endpoint.as_deref().unwrap_or(GRAPH);
+    let base = raw.graph_endpoint.as_deref().unwrap_or(written::GRAPH_ENDPOINT);
     let mut url = endpoint(base, raw, plain_hosts, &at, context)?;
     if url.query().is_some() {
         let problem = context.found.problem(&at, format!("`{base}` has a query"));
-        return problem.hint(format!("write `{GRAPH}`")).fail();
+        return problem.hint(format!("write `{}`", written::GRAPH_ENDPOINT)).fail();
     }
     url.set_path(&format!("{}/me/transitiveMemberOf/microsoft.graph.group", url.path().trim_end_matches('/')));
     // `$count` is required of requests for one type of directory object. 999 groups are the largest page.

@@ -4,11 +4,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::admin;
 use crate::admin::Settings as Admin;
 use crate::config::document::findings::Reported;
 use crate::config::document::path::Path;
-use crate::config::raw;
 use crate::config::raw::process as written;
 use crate::config::raw::value::List;
 use crate::config::settled::{ListenerConfig, ShutdownConfig};
@@ -17,43 +15,39 @@ use crate::config::validate::value;
 use crate::telemetry::access_log::Destination;
 use crate::telemetry::logging;
 
-const DELAY: Duration = Duration::from_secs(5);
 const DELAY_BOUNDS: (Duration, Duration) = (Duration::ZERO, Duration::from_secs(600));
-const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
 const DRAIN_TIMEOUT_BOUNDS: (Duration, Duration) = (Duration::ZERO, Duration::from_secs(3600));
 
-pub(super) fn admin(raw: Option<&written::Admin>, at: &Path, context: &mut Context<'_>) -> Result<Admin, Reported> {
-    let hosts = raw.map(|raw| admin_hosts(&raw.hosts, &at.key("hosts"), context)).unwrap_or_default();
-    let address = match raw.and_then(|raw| raw.address.as_deref()) {
-        Some(address) => value::address(address, &at.key("address"), &mut context.found)?,
-        None => admin::DEFAULT_ADDRESS,
-    };
-    Ok(Admin { address, hosts })
+pub(super) fn admin(raw: &written::Admin, at: &Path, context: &mut Context<'_>) -> Result<Admin, Reported> {
+    let hosts = admin_hosts(&raw.hosts, &at.key("hosts"), context);
+    let address = value::address(&raw.address, &at.key("address"), &mut context.found);
+    Ok(Admin { address: address?, hosts: hosts? })
 }
 
-fn admin_hosts(raw: &List<String>, at: &Path, context: &mut Context<'_>) -> Arc<[Box<str>]> {
-    for (index, host) in raw.iter() {
+fn admin_hosts(raw: &List<String>, at: &Path, context: &mut Context<'_>) -> Result<Arc<[Box<str>]>, Reported> {
+    let hosts = value::each(raw, at, &mut context.found, |host, at, found| {
         let is_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
         if host.is_empty() || !host.bytes().all(is_name) {
-            let problem = context.found.problem(&at.index(index), format!("`{host}` is not a host name"));
-            problem.hint("write only the name, without scheme and port; IP addresses are always allowed");
+            let problem = found.problem(at, format!("`{host}` is not a host name"));
+            let hint = "write only the name, without scheme and port; IP addresses are always allowed";
+            return problem.hint(hint).fail();
         }
-    }
-    raw.iter().map(|(_, host)| host.to_ascii_lowercase().into_boxed_str()).collect()
+        Ok(host.to_ascii_lowercase().into_boxed_str())
+    });
+    Ok(hosts?.into())
 }
 
 /// The admin endpoint must not share the port of a listener.
-pub(super) fn admin_apart(
-    admin: Option<&Admin>,
-    raw: &raw::File,
-    listeners: &[ListenerConfig],
-    context: &mut Context<'_>,
-) {
+pub(super) fn admin_apart(admin: Option<&Admin>, listeners: &[ListenerConfig], context: &mut Context<'_>) {
     let Some(admin) = admin else { return };
     if let Some(listener) = listeners.iter().find(|listener| collide(listener.settings.address, admin.address)) {
         let at = Path::default().key("admin").key("address");
         let message = format!("the admin endpoint and the listener `{}` use the same port", listener.settings.name);
-        let hint = if raw.admin.is_some() { "choose another port" } else { "set `admin.address` to another port" };
+        let hint = if context.root.get("admin").is_some() {
+            "choose another port"
+        } else {
+            "set `admin.address` to another port"
+        };
         context.found.problem(&at, message).hint(hint);
     }
 }
@@ -65,13 +59,13 @@ pub(super) fn collide(one: SocketAddr, other: SocketAddr) -> bool {
 }
 
 pub(super) fn access_log(
-    raw: Option<&written::AccessLog>,
+    raw: &written::AccessLog,
     at: &Path,
     context: &mut Context<'_>,
 ) -> Result<Destination, Reported> {
-    match raw.and_then(|raw| raw.destination.as_deref()) {
-        None | Some("stdout") => Ok(Destination::Stdout),
-        Some(path) => {
+    match raw.destination.as_str() {
+        written::STDOUT => Ok(Destination::Stdout),
+        path => {
             let file = context.source.resolve(path);
             let directory = file.parent().filter(|directory| !directory.as_os_str().is_empty());
             if file.is_dir() || directory.is_some_and(|directory| !directory.is_dir()) {
@@ -83,15 +77,15 @@ pub(super) fn access_log(
     }
 }
 
-pub(super) fn log(raw: Option<&written::Log>) -> logging::Settings {
-    let filter = match raw.map(|raw| raw.level).unwrap_or_default() {
+pub(super) fn log(raw: &written::Log) -> logging::Settings {
+    let filter = match raw.level {
         written::Level::Error => "error",
         written::Level::Warn => "warn",
         written::Level::Info => "info",
         written::Level::Debug => "debug",
         written::Level::Trace => "trace",
     };
-    let format = match raw.map(|raw| raw.format).unwrap_or_default() {
+    let format = match raw.format {
         written::LogFormat::Json => logging::Format::Json,
         written::LogFormat::Text => logging::Format::Text,
     };
@@ -99,15 +93,13 @@ pub(super) fn log(raw: Option<&written::Log>) -> logging::Settings {
 }
 
 pub(super) fn shutdown(
-    raw: Option<&written::Shutdown>,
+    raw: &written::Shutdown,
     at: &Path,
     context: &mut Context<'_>,
 ) -> Result<ShutdownConfig, Reported> {
-    let delay = raw.and_then(|raw| raw.delay.as_ref());
-    let delay = value::period(delay, DELAY, DELAY_BOUNDS, &at.key("delay"), &mut context.found);
-    let timeout = raw.and_then(|raw| raw.drain_timeout.as_ref());
+    let delay = value::period(&raw.delay, DELAY_BOUNDS, &at.key("delay"), &mut context.found);
     let at = at.key("drain_timeout");
-    let timeout = value::period(timeout, DRAIN_TIMEOUT, DRAIN_TIMEOUT_BOUNDS, &at, &mut context.found);
+    let timeout = value::period(&raw.drain_timeout, DRAIN_TIMEOUT_BOUNDS, &at, &mut context.found);
     Ok(ShutdownConfig { delay: delay?, drain_timeout: timeout? })
 }
 

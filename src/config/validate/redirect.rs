@@ -24,11 +24,8 @@ pub(super) fn redirect(
     at: &Path,
     context: &mut Context<'_>,
 ) -> Result<RedirectSettings, Reported> {
-    let port = raw.port.as_ref().map_or(PORT, |port| port.0.as_str());
-    let host = raw.host.as_deref().unwrap_or(HOST);
-    let path = raw.path.as_deref().unwrap_or(PATH);
-    let query = raw.query.as_deref().unwrap_or(QUERY);
-    let protocol = protocol(raw.protocol.as_deref(), listener, &at.key("protocol"), context);
+    let (host, port, path, query) = (&*raw.host, &*raw.port.0, &*raw.path, &*raw.query);
+    let protocol = protocol(&raw.protocol, listener, &at.key("protocol"), context);
     let only = |allowed: &'static [Piece]| allowed;
     let settings = RedirectSettings {
         status: match raw.status_code {
@@ -63,19 +60,19 @@ fn is_other(protocol: Protocol, listener: ClientSpeaks) -> bool {
 
 /// `None` means the protocol of the request.
 fn protocol(
-    written: Option<&str>,
+    written: &str,
     listener: ClientSpeaks,
     at: &Path,
     context: &mut Context<'_>,
 ) -> Result<Option<Protocol>, Reported> {
     match written {
-        None | Some(PROTOCOL) => Ok(None),
-        Some("HTTPS") => Ok(Some(Protocol::Https)),
-        Some("HTTP") if listener == ClientSpeaks::Https => {
+        PROTOCOL => Ok(None),
+        "HTTPS" => Ok(Some(Protocol::Https)),
+        "HTTP" if listener == ClientSpeaks::Https => {
             context.found.problem(at, "a redirect from HTTPS to HTTP is not allowed").fail()
         }
-        Some("HTTP") => Ok(Some(Protocol::Http)),
-        Some(other) => {
+        "HTTP" => Ok(Some(Protocol::Http)),
+        other => {
             let hint = match other.to_ascii_uppercase().as_str() {
                 upper @ ("HTTP" | "HTTPS") => format!("did you mean `{upper}`?"),
                 _ => format!("`HTTP`, `HTTPS` or `{PROTOCOL}`"),

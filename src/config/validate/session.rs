@@ -8,7 +8,7 @@ use crate::action::authenticate::paths::Paths;
 use crate::config::document::findings::{Findings, Reported};
 use crate::config::document::path::Path;
 use crate::config::raw;
-use crate::config::raw::session::ClearSiteData;
+use crate::config::raw::session::{COOKIE_NAME, ClearSiteData};
 use crate::config::raw::value::List;
 use crate::config::validate::context::Context;
 use crate::config::validate::keys;
@@ -22,40 +22,34 @@ pub(super) struct Session {
     pub(super) paths: Paths,
 }
 
-/// The default base name of the session cookie.
+/// The base name of the session cookie, if the file does not give one.
 pub(super) fn default_cookie_name() -> Arc<str> {
-    Arc::from("__Host-vestibule")
+    Arc::from(COOKIE_NAME)
 }
 
 /// Maximum length of the base name. It counts towards the 4096 bytes of each cookie (DESIGN §5).
 const COOKIE_NAME_LENGTH_MAX: usize = 64;
 
 pub(super) fn session(raw: &raw::session::Session, at: &Path, context: &mut Context<'_>) -> Session {
-    let cookie_name =
-        raw.cookie_name.as_ref().map(|name| cookie_name(name, &at.key("cookie_name"), &mut context.found));
-    let paths = paths(raw.path_prefix.as_deref(), &at.key("path_prefix"), &mut context.found);
+    let cookie_name = cookie_name(&raw.cookie_name, &at.key("cookie_name"), &mut context.found);
+    let paths = paths(&raw.path_prefix, &at.key("path_prefix"), &mut context.found);
     let ring = keys::session_keys(&raw.key_files, &at.key("key_files"), context);
     Session {
-        cookie_name: cookie_name.and_then(Result::ok).unwrap_or_else(default_cookie_name),
-        settings: ring.map(|ring| Settings {
-            keys: Arc::from(ring),
-            clear_site_data: clear_site_data(raw.clear_site_data.as_ref()),
-        }),
+        cookie_name: cookie_name.unwrap_or_else(|_| default_cookie_name()),
+        settings: ring
+            .map(|ring| Settings { keys: Arc::from(ring), clear_site_data: clear_site_data(&raw.clear_site_data) }),
         paths,
     }
 }
 
 /// The value of the header (Clear Site Data §3.1): quoted words, separated by commas.
-fn clear_site_data(written: Option<&List<ClearSiteData>>) -> Option<HeaderValue> {
+fn clear_site_data(written: &List<ClearSiteData>) -> Option<HeaderValue> {
     let word = |what: &ClearSiteData| match what {
         ClearSiteData::Cache => "\"cache\"",
         ClearSiteData::Cookies => "\"cookies\"",
         ClearSiteData::Storage => "\"storage\"",
     };
-    let words: Vec<&str> = match written {
-        Some(list) => list.iter().map(|(_, what)| word(what)).collect(),
-        None => vec![word(&ClearSiteData::Cache)],
-    };
+    let words: Vec<&str> = written.iter().map(|(_, what)| word(what)).collect();
     (!words.is_empty()).then(|| HeaderValue::try_from(words.join(", ")).expect("the words are ASCII"))
 }
 
@@ -63,8 +57,7 @@ fn clear_site_data(written: Option<&List<ClearSiteData>>) -> Option<HeaderValue>
 const PATH_PREFIX_LENGTH_MAX: usize = 64;
 
 /// The paths of sign-in, callback and sign-out.
-fn paths(prefix: Option<&str>, at: &Path, found: &mut Findings) -> Paths {
-    let Some(prefix) = prefix else { return Paths::default() };
+fn paths(prefix: &str, at: &Path, found: &mut Findings) -> Paths {
     if prefix.len() > PATH_PREFIX_LENGTH_MAX || !is_plain_path(prefix) {
         let problem = found.problem(at, format!("`{prefix}` is not a valid path prefix"));
         problem.hint(format!(

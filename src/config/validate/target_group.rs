@@ -7,7 +7,7 @@ use rustls_pki_types::ServerName;
 
 use crate::config::document::findings::Reported;
 use crate::config::document::path::Path;
-use crate::config::raw::target_group::{Protocol, ProtocolVersion, TargetGroup};
+use crate::config::raw::target_group::{Protocol, ProtocolVersion, TargetGroup, VERIFY};
 use crate::config::validate::context::Context;
 use crate::config::validate::{keys, value};
 use crate::crypto::provider;
@@ -26,25 +26,22 @@ pub(super) fn target_group(
     let supported = supported(raw, at, context);
     let targets = targets(raw, &at.key("targets"), context);
     let tls = tls(raw, at, context);
-    let default = Settings::new(Arc::from(name), targets?);
-    let mut time =
-        |written, default, bounds, key| value::period(written, default, bounds, &at.key(key), &mut context.found);
-    let connect_timeout =
-        time(raw.connect_timeout.as_ref(), default.connect_timeout, TIMEOUT_BOUNDS, "connect_timeout");
-    let response_timeout =
-        time(raw.response_timeout.as_ref(), default.response_timeout, TIMEOUT_BOUNDS, "response_timeout");
-    let idle_timeout = time(raw.idle_timeout.as_ref(), default.idle_timeout, TIMEOUT_BOUNDS, "idle_timeout");
-    let skip_for = time(raw.skip_for.as_ref(), default.skip_for, SKIP_BOUNDS, "skip_for");
+    let mut time = |written, bounds, key| value::period(written, bounds, &at.key(key), &mut context.found);
+    let connect_timeout = time(&raw.connect_timeout, TIMEOUT_BOUNDS, "connect_timeout");
+    let response_timeout = time(&raw.response_timeout, TIMEOUT_BOUNDS, "response_timeout");
+    let idle_timeout = time(&raw.idle_timeout, TIMEOUT_BOUNDS, "idle_timeout");
+    let skip_for = time(&raw.skip_for, SKIP_BOUNDS, "skip_for");
     supported?;
     Ok(Settings {
+        name: Arc::from(name),
+        targets: targets?,
         tls: tls?,
         connect_timeout: connect_timeout?,
         response_timeout: response_timeout?,
         idle_timeout: idle_timeout?,
-        idle_max: raw.idle_max.unwrap_or(default.idle_max),
-        response_headers_max: raw.response_headers_max.unwrap_or(default.response_headers_max),
+        idle_max: raw.idle_max,
+        response_headers_max: raw.response_headers_max,
         skip_for: skip_for?,
-        ..default
     })
 }
 
@@ -89,7 +86,7 @@ fn tls(raw: &TargetGroup, at: &Path, context: &mut Context<'_>) -> Result<Option
         }
         return result;
     }
-    match (&raw.ca_file, raw.verify.unwrap_or(true)) {
+    match (&raw.ca_file, raw.verify.unwrap_or(VERIFY)) {
         (None, false) => Ok(Some(tls::trusting())),
         (Some(_), false) => {
             let problem = context.found.problem(&at.key("ca_file"), "`ca_file` is not allowed with `verify: false`");

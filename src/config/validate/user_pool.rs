@@ -26,10 +26,6 @@ use crate::user_pool::credential::password;
 use crate::user_pool::settings::{ClientSettings, Pkce, Settings, UserSettings};
 use crate::user_pool::{UserName, check_redirect_uri};
 
-const HOUR: Duration = Duration::from_secs(3600);
-const TOKEN_LIFETIME: Duration = HOUR;
-const REFRESH_LIFETIME: Duration = Duration::from_secs(30 * 86_400);
-const SSO_LIFETIME: Duration = Duration::from_secs(8 * 3600);
 const TOKEN_BOUNDS: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(86_400));
 const LONG_BOUNDS: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(3650 * 86_400));
 /// The client ID used for `authenticate-user-pool`. It is reserved.
@@ -55,11 +51,10 @@ pub(super) fn user_pool(
     let applications = applications(raw, issuer.as_ref().ok(), at, context);
     let users = users(&raw.users, &raw.issuer, &at.key("users"), context);
     let clients = clients(&raw.clients, rs256_signing_key.is_some(), &at.key("clients"), context);
-    let mut time =
-        |written, default, bounds, key| value::period(written, default, bounds, &at.key(key), &mut context.found);
-    let token_lifetime = time(raw.token_lifetime.as_ref(), TOKEN_LIFETIME, TOKEN_BOUNDS, "token_lifetime");
-    let refresh_lifetime = time(raw.refresh_lifetime.as_ref(), REFRESH_LIFETIME, LONG_BOUNDS, "refresh_lifetime");
-    let sso_lifetime = time(raw.sso_lifetime.as_ref(), SSO_LIFETIME, LONG_BOUNDS, "sso_lifetime");
+    let mut time = |written, bounds, key| value::period(written, bounds, &at.key(key), &mut context.found);
+    let token_lifetime = time(&raw.token_lifetime, TOKEN_BOUNDS, "token_lifetime");
+    let refresh_lifetime = time(&raw.refresh_lifetime, LONG_BOUNDS, "refresh_lifetime");
+    let sso_lifetime = time(&raw.sso_lifetime, LONG_BOUNDS, "sso_lifetime");
     let settings = Settings {
         name: Arc::from(name),
         issuer: issuer?,

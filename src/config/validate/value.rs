@@ -9,7 +9,7 @@ use url::{Host, Url};
 use crate::backchannel::network;
 use crate::config::document::findings::{Findings, Reported};
 use crate::config::document::path::Path;
-use crate::config::raw::value::{List, OneOrMany, Period};
+use crate::config::raw::value::{List, OneOrMany, Period, period_text};
 
 /// Maximum length of a name.
 const NAME_LENGTH_MAX: usize = 64;
@@ -25,34 +25,25 @@ pub(crate) fn name(name: &str, at: &Path, found: &mut Findings) {
     }
 }
 
-/// A duration within bounds, or the default if the file does not set one.
+/// A duration within bounds.
 pub(crate) fn period(
-    raw: Option<&Period>,
-    default: Duration,
+    raw: &Period,
     (least, most): (Duration, Duration),
     at: &Path,
     found: &mut Findings,
 ) -> Result<Duration, Reported> {
-    let parsed = match raw {
-        None => return Ok(default),
-        Some(Period::Seconds(seconds)) => Some(Duration::from_secs(*seconds)),
-        Some(Period::Text(text)) => parse_period(text),
+    let period = match raw {
+        Period::Seconds(seconds) => Duration::from_secs(*seconds),
+        Period::Text(text) => parse_period(text).ok_or_else(|| {
+            let problem = found.problem(at, format!("`{text}` is not a duration"));
+            problem.hint("write `500ms`, `30s`, `15m`, `8h`, `7d`, or a number of seconds").reported()
+        })?,
     };
-    match parsed {
-        None => {
-            let written = match raw {
-                Some(Period::Text(text)) => text.as_str(),
-                _ => "",
-            };
-            let problem = found.problem(at, format!("`{written}` is not a duration"));
-            problem.hint("write `500ms`, `30s`, `15m`, `8h`, `7d`, or a number of seconds").fail()
-        }
-        Some(period) if period < least || period > most => {
-            let message = format!("{} is out of range: {} to {}", show(period), show(least), show(most));
-            found.problem(at, message).fail()
-        }
-        Some(period) => Ok(period),
+    if period < least || period > most {
+        let (period, least, most) = (period_text(period), period_text(least), period_text(most));
+        return found.problem(at, format!("{period} is out of range: {least} to {most}")).fail();
     }
+    Ok(period)
 }
 
 /// Parses `1h30m`. `None` if the text is not a duration, or if the duration overflows.
@@ -79,18 +70,6 @@ pub(crate) fn parse_period(text: &str) -> Option<Duration> {
         rest = &rest[letters..];
     }
     Some(total)
-}
-
-fn show(period: Duration) -> String {
-    let seconds = period.as_secs();
-    match (seconds, period.subsec_millis()) {
-        (0, 0) => "0s".to_owned(),
-        (_, millis) if millis > 0 => format!("{}ms", period.as_millis()),
-        _ if seconds.is_multiple_of(86_400) => format!("{}d", seconds / 86_400),
-        _ if seconds.is_multiple_of(3600) => format!("{}h", seconds / 3600),
-        _ if seconds.is_multiple_of(60) => format!("{}m", seconds / 60),
-        _ => format!("{seconds}s"),
-    }
 }
 
 /// An address and a port to listen on.
