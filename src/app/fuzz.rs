@@ -10,7 +10,8 @@ use tokio::runtime::Builder;
 
 use crate::app::assemble::Assembled;
 use crate::clock::Clock;
-use crate::config::document::source::{MissingKeys, Source};
+use crate::config::MissingKeys;
+use crate::config::document::source::Source;
 use crate::config::load;
 use crate::drain::{self, Control};
 use crate::exchange::Exchange;

@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 use crate::app::App;
 use crate::clock::Clock;
 use crate::config;
-use crate::config::document::source::{MissingKeys, Source};
+use crate::config::MissingKeys;
+use crate::config::document::source::Source;
 use crate::config::tests::{Directory, temporary_directory};
 
 const HEAD: &str = "\

@@ -14,8 +14,9 @@ use crate::cli::terminal::for_stderr;
 use crate::clock::Clock;
 use crate::config;
 use crate::config::Config;
+use crate::config::MissingKeys;
 use crate::config::document::diagnostic::{Diagnostics, Severity};
-use crate::config::document::source::{MissingKeys, Source};
+use crate::config::document::source::Source;
 
 /// Validates a configuration as `serve` does, and prints all problems at once.
 ///

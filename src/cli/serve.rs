@@ -7,7 +7,8 @@ use crate::app::{App, Signals};
 use crate::cli::terminal::for_stderr;
 use crate::clock::Clock;
 use crate::config;
-use crate::config::document::source::{MissingKeys, Source};
+use crate::config::MissingKeys;
+use crate::config::document::source::Source;
 use crate::telemetry::logging;
 
 /// Runs the proxy with a configuration file. On SIGTERM or SIGINT, finishes requests in progress and exits.

@@ -1,13 +1,65 @@
-//! The format of session key files, and writing new key files.
+//! Key files: the format of session keys, and making keys that are missing.
 
 use std::io::{self, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 
 use crate::crypto::octets;
+use crate::jose::signing_key::{Algorithm, SigningKey};
 use crate::secret::Secret;
+
+/// What to do if a key file does not exist.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MissingKeys {
+    /// Report it. Replicas with different keys could not decrypt the sessions of each other.
+    Refuse,
+    /// Create one and print a message: for `vestibule dev`.
+    Make,
+}
+
+/// What a key file is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Session,
+    Signing(Algorithm),
+}
+
+impl Kind {
+    /// The command that creates such a key in the file `out`.
+    pub(crate) fn command(self, out: &str) -> String {
+        match self {
+            Self::Session => format!("vestibule keys session --out {out}"),
+            Self::Signing(Algorithm::Es256) => format!("vestibule keys signing --out {out}"),
+            Self::Signing(Algorithm::Rs256) => format!("vestibule keys signing --algorithm rs256 --out {out}"),
+        }
+    }
+}
+
+/// A key file that the configuration names and that does not exist.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct MissingKey {
+    pub(crate) file: PathBuf,
+    pub(crate) kind: Kind,
+}
+
+impl MissingKey {
+    /// Creates the key. Returns what to tell the user.
+    ///
+    /// # Errors
+    ///
+    /// As [`write_new`].
+    pub(crate) fn make(&self) -> io::Result<String> {
+        let (text, kind) = match self.kind {
+            Kind::Session => (new_session_key(), "session"),
+            Kind::Signing(Algorithm::Es256) => (SigningKey::generate_pem(), "signing"),
+            Kind::Signing(Algorithm::Rs256) => (SigningKey::generate_rsa_pem(), "signing"),
+        };
+        write_new(&self.file, &text)?;
+        Ok(format!("created the {kind} key {}", self.file.display()))
+    }
+}
 
 /// Length of a session key in bytes (AES-256).
 const SESSION_KEY_BYTES: usize = 32;
@@ -87,6 +139,12 @@ pub(crate) fn write_new(path: &Path, text: &Secret<String>) -> io::Result<()> {
     let mut file = options.open(path)?;
     file.write_all(text.expose().as_bytes())?;
     file.sync_all()
+}
+
+/// The text of the error without its number.
+pub(crate) fn cause(error: &io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error").next().unwrap_or(&text).to_lowercase()
 }
 
 #[cfg(test)]

@@ -11,7 +11,10 @@ pub mod reference;
 mod settled;
 pub(crate) mod validate;
 
+use std::collections::BTreeMap;
+use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use serde::Deserialize as _;
 
@@ -19,10 +22,12 @@ use crate::admin;
 use crate::config::document::diagnostic::Diagnostics;
 use crate::config::document::findings::{Findings, Reported};
 use crate::config::document::path::Path;
-use crate::config::document::source::{MissingKeys, Source};
+use crate::config::document::source::Source;
 use crate::config::document::{parse, secrets, shape, tree};
+use crate::config::keys::{MissingKey, cause};
 use crate::config::validate::context::Context;
 
+pub use crate::config::keys::MissingKeys;
 pub use crate::config::settled::Config;
 pub(crate) use crate::config::settled::{ListenerConfig, ProviderConfig, RuleConfig, ShutdownConfig, UserPoolConfig};
 
@@ -30,23 +35,45 @@ pub(crate) use crate::config::settled::{ListenerConfig, ProviderConfig, RuleConf
 ///
 /// # Errors
 ///
-/// Returns all problems, each with its position and a hint.
+/// Returns all problems, each with its place and a hint.
 pub fn load(source: &Source, missing_keys: MissingKeys) -> Result<Config, Diagnostics> {
+    let (loaded, missing) = read(source, &BTreeMap::new());
+    if missing_keys == MissingKeys::Refuse || missing.is_empty() {
+        return loaded;
+    }
+    let (mut notes, mut not_made) = (Vec::new(), BTreeMap::new());
+    for key in missing {
+        match key.make() {
+            Ok(note) => notes.push(note),
+            // Two settings may name one file.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => {
+                not_made.insert(key.file, cause(&error));
+            }
+        }
+    }
+    let (loaded, _) = read(source, &not_made);
+    loaded.map(|config| Config { notes, ..config })
+}
+
+/// Reads the text and the files that it names. Returns the key files that do not exist, too.
+fn read(source: &Source, not_made: &BTreeMap<PathBuf, String>) -> (Result<Config, Diagnostics>, Vec<MissingKey>) {
     let mut found = Findings::default();
-    let parsed = parse::parse(&source.text, &source.environment, &mut found);
-    let (config, found) = match &parsed {
-        Ok(parsed) => checked(&parsed.root, source, missing_keys, found),
-        Err(reported) => (Err(*reported), found),
+    let parsed = match parse::parse(&source.text, &source.environment, &mut found) {
+        Ok(parsed) => parsed,
+        Err(Reported { .. }) => {
+            let shown = secrets::hide_unparsed(&source.text, &reference::SCHEMA);
+            return (Err(Diagnostics::new(source.name.clone(), shown, found.located(None))), Vec::new());
+        }
     };
-    let (root, shown) = match &parsed {
-        Ok(parsed) => (Some(&parsed.root), secrets::hide(&source.text, parsed, &reference::SCHEMA)),
-        Err(Reported { .. }) => (None, secrets::hide_unparsed(&source.text, &reference::SCHEMA)),
-    };
-    let diagnostics = Diagnostics::new(source.name.clone(), shown, found.located(root));
-    match config {
+    let (config, found, missing) = checked(&parsed.root, source, not_made, found);
+    let shown = secrets::hide(&source.text, &parsed, &reference::SCHEMA);
+    let diagnostics = Diagnostics::new(source.name.clone(), shown, found.located(Some(&parsed.root)));
+    let loaded = match config {
         Ok(config) => Ok(Config { warnings: diagnostics, ..config }),
         Err(Reported { .. }) => Err(diagnostics),
-    }
+    };
+    (loaded, missing)
 }
 
 /// The default address of the admin endpoint.
@@ -68,24 +95,24 @@ pub(crate) fn admin_address(source: &Source) -> Option<SocketAddr> {
 fn checked(
     root: &tree::Node,
     source: &Source,
-    missing_keys: MissingKeys,
+    not_made: &BTreeMap<PathBuf, String>,
     mut found: Findings,
-) -> (Result<Config, Reported>, Findings) {
+) -> (Result<Config, Reported>, Findings, Vec<MissingKey>) {
     let sound = match shape::check(root, &reference::SCHEMA, &mut found) {
         Ok(sound) => sound,
-        Err(reported) => return (Err(reported), found),
+        Err(reported) => return (Err(reported), found, Vec::new()),
     };
     match raw::File::deserialize(sound) {
         Ok(raw) => {
             let protected = validate::protected(&raw);
-            let mut context = Context { source, missing_keys, found, notes: Vec::new(), root, protected };
+            let mut context = Context { source, missing_keys: Vec::new(), not_made, found, root, protected };
             let config = validate::file(&raw, &mut context);
-            (config, context.found)
+            (config, context.found, context.missing_keys)
         }
         Err(error) => {
             // The schema accepted a value that the types do not accept: a bug of ours, reported as an error.
             let reported = found.problem(&Path::default(), format!("the file cannot be read: {error}")).reported();
-            (Err(reported), found)
+            (Err(reported), found, Vec::new())
         }
     }
 }

@@ -9,8 +9,9 @@ mod shipped;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path as FilePath, PathBuf};
 
+use crate::config::MissingKeys;
 use crate::config::document::diagnostic::Diagnostics;
-use crate::config::document::source::{MissingKeys, Source};
+use crate::config::document::source::Source;
 use crate::config::{Config, load};
 
 /// A directory of its own that goes when the test ends.

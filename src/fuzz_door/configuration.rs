@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use crate::config::document::source::{MissingKeys, Source};
+use crate::config::MissingKeys;
+use crate::config::document::source::Source;
 use crate::config::load;
 
 /// Whatever the file holds, it is loaded or there is a report with a place in the file. The types take what the schema lets through.

@@ -97,12 +97,3 @@ impl Environment {
         }
     }
 }
-
-/// What to do if a key file does not exist.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MissingKeys {
-    /// Report it. Replicas with different keys could not decrypt the sessions of each other.
-    Refuse,
-    /// Create one and print a message: for `vestibule dev`.
-    Make,
-}

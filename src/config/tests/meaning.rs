@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::{SOUND, files, load_in};
 use crate::action::settings::{AuthenticateKind, GateSettings, OnUnauthenticated, Piece, Protocol, TerminalSettings};
-use crate::config::document::source::{MissingKeys, Source};
+use crate::config::MissingKeys;
+use crate::config::document::source::Source;
 use crate::config::{Config, load};
 use crate::telemetry::access_log::Destination;
 

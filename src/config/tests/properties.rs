@@ -3,9 +3,10 @@
 use proptest::prelude::{Just, Strategy, any, prop, prop_oneof, proptest};
 
 use super::{SOUND, temporary_directory};
+use crate::config::MissingKeys;
 use crate::config::document::findings::Findings;
 use crate::config::document::parse::parse;
-use crate::config::document::source::{MissingKeys, Source};
+use crate::config::document::source::Source;
 use crate::config::load;
 
 fn load_anything(text: &str) {

@@ -5,7 +5,8 @@ use std::path::{Path as FilePath, PathBuf};
 use serde_json::Value;
 
 use super::{files, load_in};
-use crate::config::document::source::{MissingKeys, Source};
+use crate::config::MissingKeys;
+use crate::config::document::source::Source;
 use crate::config::reference::{self, SCHEMA};
 use crate::config::{Config, load};
 

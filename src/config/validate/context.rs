@@ -1,12 +1,14 @@
 //! State that the validation of every section needs.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use crate::config::document::findings::{Findings, Reported};
 use crate::config::document::path::Path;
-use crate::config::document::source::{MissingKeys, Source};
+use crate::config::document::source::Source;
 use crate::config::document::suggest;
 use crate::config::document::tree::Node;
+use crate::config::keys::MissingKey;
 use crate::config::raw::value::List;
 use crate::config::validate::value;
 use crate::message::header::Protected;
@@ -14,10 +16,11 @@ use crate::message::header::Protected;
 /// The source, the findings, and the names that the file defines.
 pub(crate) struct Context<'s> {
     pub(crate) source: &'s Source,
-    pub(crate) missing_keys: MissingKeys,
     pub(crate) found: Findings,
-    /// Messages about side effects: keys that were created.
-    pub(crate) notes: Vec<String>,
+    /// Key files that do not exist. The validation reads files, but it writes none.
+    pub(crate) missing_keys: Vec<MissingKey>,
+    /// Why key files that do not exist could not be created.
+    pub(crate) not_made: &'s BTreeMap<PathBuf, String>,
     pub(crate) root: &'s Node,
     /// Header names that clients may not set with this configuration.
     pub(crate) protected: Protected,

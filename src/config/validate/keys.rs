@@ -2,15 +2,14 @@
 
 use std::io;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path as FilePath;
+use std::path::{Path as FilePath, PathBuf};
 
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
 
 use crate::config::document::findings::{Findings, Reported};
 use crate::config::document::path::Path;
-use crate::config::document::source::MissingKeys;
-use crate::config::keys;
+use crate::config::keys::{self, Kind, MissingKey};
 use crate::config::raw::value::{List, SecretText};
 use crate::config::validate::context::Context;
 use crate::crypto::aead::Key;
@@ -19,13 +18,6 @@ use crate::secret::Secret;
 
 /// Maximum size of a key, secret or certificate file.
 const FILE_BYTES_MAX: u64 = 1024 * 1024;
-
-/// The kinds of key that `vestibule dev` creates.
-#[derive(Clone, Copy)]
-enum Kind {
-    Session,
-    Signing(Algorithm),
-}
 
 /// Reads a text file that must exist.
 pub(super) fn text(path: &str, at: &Path, context: &mut Context<'_>) -> Result<Secret<String>, Reported> {
@@ -160,54 +152,38 @@ fn parse_signing_key(
     };
     let shown = context.source.resolve_secret(file);
     let problem = context.found.problem(at, format!("the file `{}` is {wrong}", shown.display()));
-    problem.hint(format!("`{}` creates one", signing_command(algorithm.unwrap_or(Algorithm::Es256), "FILE"))).fail()
+    problem
+        .hint(format!("`{}` creates one", Kind::Signing(algorithm.unwrap_or(Algorithm::Es256)).command("FILE")))
+        .fail()
 }
 
-/// The command that creates such a key.
-pub(super) fn signing_command(algorithm: Algorithm, out: &str) -> String {
-    let option = match algorithm {
-        Algorithm::Es256 => "",
-        Algorithm::Rs256 => " --algorithm rs256",
-    };
-    format!("vestibule keys signing{option} --out {out}")
-}
-
-/// The text of a key file. `vestibule dev` creates a missing file.
+/// The text of a key file.
 fn key_text(file: &str, kind: Kind, at: &Path, context: &mut Context<'_>) -> Result<Secret<String>, Reported> {
     let path = context.source.resolve_secret(file);
-    let shown = path.display();
-    let (command, content) = match kind {
-        Kind::Session => ("session", read_session_key(&path)),
-        Kind::Signing(_) => ("signing", read(&path)),
+    let content = match kind {
+        Kind::Session => read_session_key(&path),
+        Kind::Signing(_) => read(&path),
     };
     match content {
         Ok(text) => {
             warn_of_readers(&path, at, &mut context.found);
             Ok(text)
         }
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(unreadable(&path, &error, at, &mut context.found)),
-        Err(_) if context.missing_keys == MissingKeys::Refuse => {
-            let problem = context.found.problem(at, format!("the key file `{shown}` does not exist"));
-            let command = match kind {
-                Kind::Session => format!("vestibule keys session --out {shown}"),
-                Kind::Signing(algorithm) => signing_command(algorithm, &shown.to_string()),
-            };
-            problem.hint(format!("`{command}` creates it; all replicas need the same key")).fail()
-        }
-        Err(_) => {
-            let text = match kind {
-                Kind::Session => keys::new_session_key(),
-                Kind::Signing(Algorithm::Es256) => SigningKey::generate_pem(),
-                Kind::Signing(Algorithm::Rs256) => SigningKey::generate_rsa_pem(),
-            };
-            if let Err(error) = keys::write_new(&path, &text) {
-                let message = format!("the key file `{shown}` cannot be created: {}", cause(&error));
-                return context.found.problem(at, message).fail();
-            }
-            context.notes.push(format!("created the {command} key {shown}"));
-            Ok(text)
-        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(missing(path, kind, at, context)),
+        Err(error) => Err(unreadable(&path, &error, at, &mut context.found)),
     }
+}
+
+fn missing(file: PathBuf, kind: Kind, at: &Path, context: &mut Context<'_>) -> Reported {
+    let shown = file.display();
+    if let Some(cause) = context.not_made.get(&file) {
+        return context.found.problem(at, format!("the key file `{shown}` cannot be created: {cause}")).reported();
+    }
+    let command = kind.command(&shown.to_string());
+    let problem = context.found.problem(at, format!("the key file `{shown}` does not exist"));
+    let reported = problem.hint(format!("`{command}` creates it; all replicas need the same key")).reported();
+    context.missing_keys.push(MissingKey { file, kind });
+    reported
 }
 
 fn read(path: &FilePath) -> io::Result<Secret<String>> {
@@ -227,11 +203,5 @@ fn bounded(path: &FilePath) -> io::Result<()> {
 }
 
 fn unreadable(path: &FilePath, error: &io::Error, at: &Path, found: &mut Findings) -> Reported {
-    found.problem(at, format!("the file `{}` cannot be read: {}", path.display(), cause(error))).reported()
-}
-
-/// The text of the error without its number.
-fn cause(error: &io::Error) -> String {
-    let text = error.to_string();
-    text.split(" (os error").next().unwrap_or(&text).to_lowercase()
+    found.problem(at, format!("the file `{}` cannot be read: {}", path.display(), keys::cause(error))).reported()
 }

@@ -86,7 +86,7 @@ pub(crate) fn file(raw: &raw::File, context: &mut Context<'_>) -> Result<Config,
         log,
         shutdown: shutdown?,
         workers: process::workers(raw.workers),
-        notes: std::mem::take(&mut context.notes),
+        notes: Vec::new(),
         warnings: Diagnostics::default(),
     })
 }

@@ -9,6 +9,7 @@ use url::Url;
 
 use crate::config::document::findings::Reported;
 use crate::config::document::path::Path;
+use crate::config::keys::Kind;
 use crate::config::raw;
 use crate::config::raw::user_pool::{Client, ClientPkce, SignatureAlgorithm, User, UserPool};
 use crate::config::raw::value::List;
@@ -286,7 +287,7 @@ fn clients(
     let rs256_default = raw.iter().any(|(_, client)| client.id_token_signed_response_alg.is_none());
     if rs256_default && !has_rs256 {
         let message = "ID tokens are signed only with ES256, but many relying parties support only RS256";
-        let command = keys::signing_command(Algorithm::Rs256, "FILE");
+        let command = Kind::Signing(Algorithm::Rs256).command("FILE");
         context.found.warning(at, message).hint(format!(
             "run `{command}` and set `rs256_signing_key_file: FILE`, or set `id_token_signed_response_alg: ES256` for each client"
         ));
@@ -378,7 +379,7 @@ fn id_token_algorithm(
         Some(SignatureAlgorithm::Rs256) if !has_rs256 => {
             let at = at.key("id_token_signed_response_alg");
             let problem = context.found.problem(&at, "the pool has no key for RS256");
-            let command = keys::signing_command(Algorithm::Rs256, "FILE");
+            let command = Kind::Signing(Algorithm::Rs256).command("FILE");
             problem.hint(format!("add `rs256_signing_key_file: FILE`; `{command}` creates the file")).fail()
         }
         Some(SignatureAlgorithm::Rs256) => Ok(Algorithm::Rs256),

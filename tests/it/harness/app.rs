@@ -9,7 +9,8 @@ use serde_json::Value;
 use vestibule::app::App;
 use vestibule::clock::{Clock, ManualClock, Timestamp};
 use vestibule::config;
-use vestibule::config::document::source::{MissingKeys, Source};
+use vestibule::config::MissingKeys;
+use vestibule::config::document::source::Source;
 
 use super::browser::{Browser, Protocol};
 use super::certificates;

@@ -3,7 +3,8 @@
 use insta::assert_snapshot;
 
 use super::{report, warnings};
-use crate::config::document::source::{MissingKeys, Source};
+use crate::config::MissingKeys;
+use crate::config::document::source::Source;
 use crate::config::load;
 use crate::config::tests::{SOUND, files};
 
