@@ -99,6 +99,7 @@ pub(crate) fn warnings(config: &Config, now: Timestamp) -> Vec<String> {
         redirects(listener, &mut found);
         certificates(listener, config, now, &mut found);
         claims_of_nobody(listener, config, &mut found);
+        scopes_for_graph(listener, config, &mut found);
     }
     // Clients use the port of a proxy in front, which this file does not name.
     let is_behind_a_proxy = |listener: &ListenerConfig| !listener.settings.forwarded.trusted.is_empty();
@@ -146,10 +147,39 @@ fn takes_all_of(earlier: &RuleConfig, rule: &RuleConfig) -> bool {
     earlier.conditions.iter().all(|condition| condition.holds_for_every_request() || follows(condition))
 }
 
+/// The chain of each rule and of the default actions, with what it is called.
+fn chains(listener: &ListenerConfig) -> impl Iterator<Item = (String, &ChainSettings)> {
+    let rules = listener.rules.iter().map(|rule| (format!("rule `{}`", rule.name), &rule.chain));
+    rules.chain([("`default_actions`".to_owned(), &listener.default)])
+}
+
+/// Any of these lets Microsoft Graph tell the groups of the user.
+const GRAPH_SCOPES: [&str; 6] =
+    ["User.Read", "User.Read.All", "GroupMember.Read.All", "Group.Read.All", "Directory.Read.All", ".default"];
+
+/// Rules that sign users in without a scope that Microsoft Graph wants. Only users who are in very many groups would notice.
+fn scopes_for_graph(listener: &ListenerConfig, config: &Config, found: &mut Vec<String>) {
+    for (name, chain) in chains(listener) {
+        let Some(gate) = chain.gates.iter().find_map(GateSettings::authenticate) else { continue };
+        let AuthenticateKind::Oidc(provider) = &gate.kind else { continue };
+        let provider = config.providers.iter().map(|known| &known.settings).find(|known| known.name == *provider);
+        let Some(provider) = provider else { continue };
+        let is_asked = provider.graph.as_ref().is_some_and(|graph| !graph.wanted.is_empty());
+        let last = |scope: &str| scope.rsplit('/').next().unwrap_or_default().to_owned();
+        let is_granted = gate.scope.split(' ').any(|scope| GRAPH_SCOPES.contains(&&*last(scope)));
+        if is_asked && !is_granted {
+            found.push(format!(
+                "listener `{}`: {name}: provider `{}` has `entra_groups: graph`, and the `scope` has no `User.Read`: users in \
+                 many groups cannot sign in",
+                listener.settings.name, provider.name
+            ));
+        }
+    }
+}
+
 /// Requirements on claims that are known of no user of the rule's user pool. The users of a pool are in the file.
 fn claims_of_nobody(listener: &ListenerConfig, config: &Config, found: &mut Vec<String>) {
-    let rules = listener.rules.iter().map(|rule| (format!("rule `{}`", rule.name), &rule.chain));
-    for (name, chain) in rules.chain([("`default_actions`".to_owned(), &listener.default)]) {
+    for (name, chain) in chains(listener) {
         let Some(gate) = chain.gates.iter().find_map(GateSettings::authenticate) else { continue };
         let AuthenticateKind::UserPool(pool) = &gate.kind else { continue };
         let Some(settings) = config.user_pools.iter().find(|known| known.settings.name == *pool) else { continue };
@@ -174,8 +204,7 @@ fn redirects(listener: &ListenerConfig, found: &mut Vec<String>) {
     if listener.settings.certificates.is_some() {
         return;
     }
-    let rules = listener.rules.iter().map(|rule| (format!("rule `{}`", rule.name), &rule.chain));
-    for (name, chain) in rules.chain([("`default_actions`".to_owned(), &listener.default)]) {
+    for (name, chain) in chains(listener) {
         let TerminalSettings::Redirect(redirect) = &chain.terminal else { continue };
         if redirect.protocol != Some(Protocol::Https) {
             continue;
@@ -334,6 +363,35 @@ mod tests {
         );
         let later = Timestamp::from_seconds(u64::from(u32::MAX) * 1000);
         assert!(warnings(&config, later)[0].contains("certificate 1 for app.example.com has expired"));
+    }
+
+    #[test]
+    fn a_rule_without_the_scope_that_microsoft_graph_wants_is_named() {
+        let warned = |name: &str, entra: &str, scope: &str, keys: &str| {
+            let rule = format!(
+                "\n      - priority: 1\n        conditions: [{{ path_pattern: [/x] }}]\n        actions:\n          - {{ type: \
+                 authenticate-oidc, provider: corp, session_cookie_name: __Host-corp, scope: {scope}{keys} }}\n          - {{ type: forward, target_group: app }}"
+            );
+            let config = config(name, &rule, |text| text.replace("    client_id:", &format!("{entra}    client_id:")));
+            let found = warnings(&config, Clock::system().now());
+            found
+                .iter()
+                .filter(|warning| warning.contains("entra_groups"))
+                .map(|warning| warning.split(':').nth(1).unwrap_or_default().trim().to_owned())
+                .collect::<Vec<_>>()
+        };
+        let (graph, groups) = ("    entra_groups: graph\n", ", allowed_groups: [a]");
+        let both = ["rule `priority-1`", "rule `api`", "`default_actions`"];
+        assert_eq!(warned("graph-none", graph, "openid profile", groups), both);
+        for (name, scope) in [
+            ("graph-read", "openid User.Read"),
+            ("graph-url", "openid https://graph.microsoft.com/GroupMember.Read.All"),
+            ("graph-default", "openid https://graph.microsoft.com/.default"),
+        ] {
+            assert_eq!(warned(name, graph, scope, groups), both[1..], "{scope}");
+        }
+        assert_eq!(warned("graph-unwanted", graph, "openid", ""), [""; 0]);
+        assert_eq!(warned("graph-token", "", "openid", groups), [""; 0]);
     }
 
     #[test]
