@@ -33,6 +33,8 @@ mod drain;
 mod early_answers;
 /// What a person or a program reads when a request is refused.
 mod error_pages;
+/// `check --request` and serving, asked about the same requests.
+mod explained;
 /// Answers of our own.
 mod fixed_response;
 /// Requests to targets and answers from them: streams, failures, turns.
