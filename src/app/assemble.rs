@@ -69,7 +69,7 @@ impl Assembled {
     ///
     /// Returns an error if the system lacks something that the configuration needs.
     pub(crate) fn new(config: Config, clock: &Clock, registry: &Registry, control: &Control) -> Result<Self, Error> {
-        let pages = Arc::new(Pages::default());
+        let pages = Arc::new(Pages::new(config.pages));
         let providers = Providers::new(config.providers, config.user_pools, &config.paths, &pages, clock, registry)?;
         let clients = providers.watch(control);
         let now = clock.instant();

@@ -13,7 +13,7 @@ use crate::message::uri::EncodedSlash;
 use crate::rule::condition::Condition;
 use crate::telemetry::access_log::Destination;
 use crate::telemetry::logging;
-use crate::{admin, claims, listener, oidc, session, upstream, user_pool};
+use crate::{admin, claims, listener, oidc, page, session, upstream, user_pool};
 
 /// The validated configuration of a process.
 #[derive(Debug)]
@@ -31,6 +31,7 @@ pub struct Config {
     pub(crate) paths: Arc<Paths>,
     /// Present if a rule authenticates.
     pub(crate) claims: Option<claims::settings::Settings>,
+    pub(crate) pages: page::settings::Settings,
     pub(crate) admin: admin::Settings,
     pub(crate) access_log: Destination,
     pub(crate) log: logging::Settings,

@@ -36,6 +36,14 @@ pub(super) fn asked_for(locales: &str, known: &[Translation]) -> Option<Language
     locales.split(' ').take(RANGES_MAX).find_map(|range| lookup(range, known))
 }
 
+/// Whether a text has the form of a language tag: letters and digits in groups of at most eight, joined by `-`.
+pub(crate) fn is_tag(text: &str) -> bool {
+    let is_subtag = |part: &str| (1..=8).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    text.len() <= TAG_LENGTH_MAX
+        && text.split('-').all(is_subtag)
+        && text.bytes().take_while(u8::is_ascii_alphabetic).count() >= 2
+}
+
 /// RFC 4647 §3.4: cuts subtags off the end of the range until a language matches. `*` matches nothing: the default is for it.
 fn lookup(range: &str, known: &[Translation]) -> Option<Language> {
     if range.len() > TAG_LENGTH_MAX {
@@ -142,5 +150,15 @@ mod tests {
         check("fr ja", None);
         check("fr-CA fr de-DE en", Some("de"));
         check("en de", Some("en"));
+    }
+
+    #[test]
+    fn a_tag_has_the_form_of_a_tag() {
+        for tag in ["en", "de-AT", "zh-Hant-TW", "sr-Latn-RS"] {
+            assert!(is_tag(tag), "{tag}");
+        }
+        for other in ["", "e", "de_AT", "de-", "-de", "de AT", "\"><", "abcdefghi", "12", &"de-".repeat(12)] {
+            assert!(!is_tag(other), "{other}");
+        }
     }
 }

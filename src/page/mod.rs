@@ -5,12 +5,15 @@
 //!
 //! This room does not know why a page is shown: others fill the structs. Start at [`Pages`].
 
+pub(crate) mod color;
 pub(crate) mod headers;
 pub(crate) mod language;
 pub(crate) mod link;
+pub(crate) mod logo;
 pub(crate) mod pages;
 pub(crate) mod placeholder;
 pub(crate) mod sentence;
+pub(crate) mod settings;
 pub(crate) mod site;
 pub(crate) mod text;
 pub(crate) mod translation;

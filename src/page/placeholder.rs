@@ -1,10 +1,21 @@
 //! Placeholders in texts: `{wait}` in `Try again in {wait}.`
 
+use std::collections::BTreeSet;
+
 /// A piece of a text as written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Segment<'t> {
     Words(&'t str),
     Placeholder(&'t str),
+}
+
+/// The names of the placeholders of a text.
+pub(crate) fn names(text: &str) -> BTreeSet<&str> {
+    let name = |segment| match segment {
+        Segment::Words(_) => None,
+        Segment::Placeholder(name) => Some(name),
+    };
+    segments(text).filter_map(name).collect()
 }
 
 /// The pieces of a text. A brace that is not closed is a brace.

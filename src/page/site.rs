@@ -8,11 +8,13 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 
 use crate::message::WholeResponse;
+use crate::page::color;
 use crate::page::headers::{Frames, harden};
 use crate::page::language::{self, Language};
 use crate::page::sentence::{Part, Sentence};
+use crate::page::settings::Settings;
 use crate::page::text::Text;
-use crate::page::translation::{self, ReasonTexts, Translation};
+use crate::page::translation::{ReasonTexts, Translation};
 
 /// The stylesheet: one column, the system's font, and light or dark as the user's system is set.
 pub(crate) const STYLE: &str = include_str!("style.css");
@@ -23,12 +25,11 @@ pub(crate) const NO_FORM: &str = "'none'";
 /// The look and the texts of all pages. Immutable; all workers share it.
 #[derive(Debug)]
 pub(crate) struct Pages {
-    /// [`STYLE`].
-    style: &'static str,
-    /// `style-src`.
+    settings: Settings,
+    /// [`STYLE`] with the colours of the theme.
+    style: String,
+    /// `style-src`, and `img-src` if there is a logo.
     sources: String,
-    /// At least one. The first is for visitors whose language is not there.
-    translations: &'static [Translation],
     languages: Vec<HeaderValue>,
 }
 
@@ -41,28 +42,35 @@ pub(crate) struct View<'p> {
 
 impl Default for Pages {
     fn default() -> Self {
-        // CSP 3 §6.7.3.3.
-        let hash = STANDARD.encode(digest::digest(&digest::SHA256, STYLE.as_bytes()));
-        let translations = translation::built_in();
-        let language = |translation: &Translation| HeaderValue::from_str(translation.tag()).expect("a tag is ASCII");
-        Self {
-            style: STYLE,
-            sources: format!("style-src 'sha256-{hash}';"),
-            languages: translations.iter().map(language).collect(),
-            translations,
-        }
+        Self::new(Settings::default())
     }
 }
 
 impl Pages {
+    /// The pages with this theme.
+    pub(crate) fn new(settings: Settings) -> Self {
+        let style = format!("{STYLE}{}", color::style(&settings.colors, &settings.colors_dark));
+        // CSP 3 §6.7.3.3.
+        let hash = STANDARD.encode(digest::digest(&digest::SHA256, style.as_bytes()));
+        let has_logo = settings.logo.is_some() || settings.logo_dark.is_some();
+        let images = if has_logo { " img-src data:;" } else { "" };
+        let language = |translation: &Translation| HeaderValue::from_str(translation.tag()).expect("a tag is ASCII");
+        Self {
+            sources: format!("style-src 'sha256-{hash}';{images}"),
+            style,
+            languages: settings.translations.iter().map(language).collect(),
+            settings,
+        }
+    }
+
     /// The language that the client likes best.
     pub(crate) fn language(&self, headers: &HeaderMap) -> Language {
-        language::accepted(headers, self.translations)
+        language::accepted(headers, &self.settings.translations)
     }
 
     /// The first language of `ui_locales` (OpenID Connect Core §3.1.2.1) that there is.
     pub(crate) fn asked_for(&self, ui_locales: &str) -> Option<Language> {
-        language::asked_for(ui_locales, self.translations)
+        language::asked_for(ui_locales, &self.settings.translations)
     }
 
     /// The pages in a language.
@@ -90,7 +98,7 @@ impl Pages {
 
 impl<'p> View<'p> {
     fn translation(self) -> &'p Translation {
-        &self.pages.translations[self.at]
+        &self.pages.settings.translations[self.at]
     }
 
     /// The language tag, for `<html lang>`.
@@ -99,7 +107,23 @@ impl<'p> View<'p> {
     }
 
     pub(super) fn style(self) -> &'p str {
-        self.pages.style
+        &self.pages.style
+    }
+
+    /// The name of the organisation or site.
+    pub(super) fn site(self) -> Option<&'p str> {
+        self.pages.settings.title.as_deref()
+    }
+
+    /// The `data:` URI of the logo.
+    pub(super) fn logo(self) -> Option<&'p str> {
+        let settings = &self.pages.settings;
+        settings.logo.as_ref().or(settings.logo_dark.as_ref()).map(|logo| logo.uri())
+    }
+
+    /// The `data:` URI of the logo for a dark colour scheme, if it is another one.
+    pub(super) fn logo_dark(self) -> Option<&'p str> {
+        self.pages.settings.logo.as_ref().and(self.pages.settings.logo_dark.as_ref()).map(|logo| logo.uri())
     }
 
     /// A text without placeholders.

@@ -48,14 +48,18 @@ impl Translation {
     }
 
     /// Every key, in order.
-    #[cfg(test)]
-    pub(crate) fn keys(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &str> + Clone {
         self.texts.keys().map(|key| &**key)
     }
 
     /// The text of a key. `None` if no page has such a text.
     pub(crate) fn find(&self, key: &str) -> Option<&str> {
         self.texts.get(key).map(|text| &**text)
+    }
+
+    /// Sets a text.
+    pub(crate) fn set(&mut self, key: &str, text: &str) {
+        self.texts.insert(key.into(), text.into());
     }
 
     /// A text, with its placeholders as written.
@@ -95,15 +99,7 @@ mod tests {
     use crate::config::document::parse;
     use crate::config::document::source::Environment;
     use crate::config::document::tree::Value;
-    use crate::page::placeholder::{Segment, segments};
-
-    fn placeholders(text: &str) -> std::collections::BTreeSet<&str> {
-        let name = |segment| match segment {
-            Segment::Words(_) => None,
-            Segment::Placeholder(name) => Some(name),
-        };
-        segments(text).filter_map(name).collect()
-    }
+    use crate::page::placeholder;
 
     #[test]
     fn every_language_has_every_text_with_the_same_placeholders() {
@@ -120,7 +116,7 @@ mod tests {
             for key in english.keys() {
                 let (ours, theirs) = (english.get(key), other.get(key));
                 assert!(!ours.is_empty() && !theirs.is_empty(), "{key}");
-                assert_eq!(placeholders(ours), placeholders(theirs), "{}: {key}", other.tag());
+                assert_eq!(placeholder::names(ours), placeholder::names(theirs), "{}: {key}", other.tag());
             }
         }
     }

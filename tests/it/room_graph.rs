@@ -65,6 +65,7 @@ const ADDED: &[(&str, &str, &str)] = &[
     ("cli", "page", "the application that `dev` shows has the same style"),
     ("config", "crypto", "keys and certificates are checked while the file can still be refused"),
     ("config", "identity", "a user's claims in the file are an identity's claims"),
+    ("config", "page", "the theme of the pages is checked while the file can still be refused"),
     ("config", "jose", "signing keys are parsed while the file can still be refused"),
     ("listener", "crypto", "the TLS provider is chosen in one place"),
     ("listener", "socket", "both ends of the proxy write to the network in one way"),

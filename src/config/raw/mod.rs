@@ -16,6 +16,7 @@ pub(crate) mod action;
 pub(crate) mod claims;
 pub(crate) mod listener;
 pub(crate) mod oidc;
+pub(crate) mod pages;
 pub(crate) mod process;
 pub(crate) mod rule;
 pub(crate) mod session;
@@ -54,6 +55,8 @@ pub(crate) struct File {
     pub(crate) session: Option<session::Session>,
     /// The identity headers that targets receive. Required if a rule authenticates.
     pub(crate) claims: Option<claims::Claims>,
+    /// The look and the texts of Vestibule's own pages.
+    pub(crate) pages: Option<pages::Pages>,
     /// The admin endpoint: `/livez`, `/readyz`, `/metrics`.
     #[serde(default)]
     pub(crate) admin: process::Admin,

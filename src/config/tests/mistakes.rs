@@ -6,6 +6,7 @@ mod everything_else;
 mod keys;
 mod listeners;
 mod names;
+mod pages;
 mod providers;
 mod rules;
 mod shape;

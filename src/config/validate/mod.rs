@@ -10,6 +10,7 @@ pub(crate) mod context;
 mod keys;
 mod listener;
 mod oidc;
+mod pages;
 mod process;
 mod redirect;
 mod rule;
@@ -60,6 +61,7 @@ pub(crate) fn file(raw: &raw::File, context: &mut Context<'_>) -> Result<Config,
         };
         user_pool::user_pool(name, raw, path, session, context)
     });
+    let pages = pages::pages(raw.pages.as_ref(), &root.key("pages"), context);
     let admin = process::admin(&raw.admin, &root.key("admin"), context);
     let access_log = process::access_log(&raw.access_log, &root.key("access_log"), context);
     let log = process::log(&raw.log);
@@ -81,6 +83,7 @@ pub(crate) fn file(raw: &raw::File, context: &mut Context<'_>) -> Result<Config,
         paths: std::sync::Arc::new(paths),
         session: session.map(|session| session.settings).transpose()?,
         claims: claims.transpose()?,
+        pages: pages?,
         admin: admin?,
         access_log: access_log?,
         log,

@@ -1,0 +1,52 @@
+//! `pages`: the theme of Vestibule's own pages.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+/// How Vestibule's own pages look and what they say: sign-in pages, error pages, sign-out pages.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Pages {
+    /// The name of the organisation or site. It is shown on every page, and is the text of the logo for screen readers.
+    pub(crate) title: Option<String>,
+    /// The logo: an SVG or PNG file of at most 32 KiB. It is shown at most 48 pixels high. Every page contains it.
+    pub(crate) logo: Option<String>,
+    /// The logo for users whose system is set to dark. Without it, they see `logo`.
+    pub(crate) logo_dark: Option<String>,
+    /// Colours.
+    pub(crate) colors: Option<Colors>,
+    /// Colours for users whose system is set to dark.
+    pub(crate) colors_dark: Option<Colors>,
+    /// Files with other texts, by language: `{ de: texts/de.yaml }`. A file has a key and a text in each line, and needs only the
+    /// texts that differ. A language that Vestibule does not have needs all of them. `docs/PAGES.md` lists the keys.
+    #[serde(default)]
+    pub(crate) texts: BTreeMap<String, String>,
+}
+
+/// Colours, in quotes: `"#1d4ed8"` or `"#fff"`. What is not set keeps its colour.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Colors {
+    /// Around the card.
+    pub(crate) background: Option<String>,
+    /// The card.
+    pub(crate) surface: Option<String>,
+    /// Text.
+    pub(crate) text: Option<String>,
+    /// Text that matters less.
+    pub(crate) muted: Option<String>,
+    /// The line around the card.
+    pub(crate) border: Option<String>,
+    /// The line around a field.
+    pub(crate) field: Option<String>,
+    /// Buttons and links.
+    pub(crate) accent: Option<String>,
+    /// The text on a button.
+    pub(crate) on_accent: Option<String>,
+    /// The bar beside an error.
+    pub(crate) alert: Option<String>,
+    /// Behind the text of an error.
+    pub(crate) alert_background: Option<String>,
+}
