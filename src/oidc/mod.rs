@@ -281,7 +281,7 @@ impl Client {
             userinfo::check_subject(claims, subject)
         };
         let result = ask.await;
-        self.provider.caller.counted(Operation::Userinfo, result).map(Some)
+        self.provider.caller.counted(Operation::Userinfo, result).map(userinfo::without_sign_in).map(Some)
     }
 
     /// The same claims, with the groups that Microsoft Graph knows if the token could not have them (`docs/decisions/0054`). All pages

@@ -71,6 +71,13 @@ fn invalid(why: Unreadable) -> Error {
     Error::UserinfoInvalid(UserinfoFault::Content(why))
 }
 
+/// Drops what is about the sign-in and not about the user. Only the ID token of the sign-in says it (OIDC Core §2), and its signature
+/// is verified. In userinfo, a member of such a name can be an attribute that users edit.
+pub(crate) fn without_sign_in(mut claims: Claims) -> Claims {
+    claims.retain(|name, _| !matches!(name.as_str(), "auth_time" | "acr" | "amr"));
+    claims
+}
+
 /// Merges `over` into `claims`; `over` wins. Drops the claims of the protocol.
 pub(crate) fn merge(mut claims: Claims, mut over: Claims) -> Claims {
     // A source that calls an address verified says so of its own address (OIDC Core §5.1), not of one in another source.

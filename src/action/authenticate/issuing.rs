@@ -80,7 +80,7 @@ impl Issuing {
             return None;
         }
         let claims = match claims {
-            oidc::RefreshedClaims::New(claims) => claims,
+            oidc::RefreshedClaims::New(claims) => with_sign_in_of(before.identity.claims(), claims),
             oidc::RefreshedClaims::NotKnown => before.identity.claims().clone(),
         };
         let refresh_at = refresh_at(&tokens, true, now);
@@ -105,6 +105,18 @@ impl Issuing {
         let token = self.keeps_access_token.then(|| tokens.access_token.clone());
         Arc::new(Identity::assertion(self.client.issuer().to_owned(), subject, claims, token))
     }
+}
+
+/// New claims with what the old ones say of the sign-in. A refresh is no sign-in: it makes none more recent (OIDC Core §12.2), and its
+/// ID token may leave out how the user signed in. An `acr` that the provider does send counts, because it may be lower now.
+fn with_sign_in_of(before: &Claims, mut claims: Claims) -> Claims {
+    if let Some(auth_time) = before.get("auth_time") {
+        claims.insert("auth_time".into(), auth_time.clone());
+    }
+    if let (Some(acr), false) = (before.get("acr"), claims.contains_key("acr")) {
+        claims.insert("acr".into(), acr.clone());
+    }
+    claims
 }
 
 /// The time of the next refresh: four fifths of the lifetime of the access token (pitfalls 39). `None` without a refresh token.

@@ -173,3 +173,16 @@ async fn a_subject_in_digits_is_the_same_as_a_number() {
     let result = world.login_with(|claims| claims["sub"] = json!("12345")).await;
     assert!(matches!(result, Err(Error::SubjectMismatch)), "{result:?}");
 }
+
+#[tokio::test]
+async fn a_22_userinfo_says_nothing_about_the_sign_in() {
+    let world = world();
+    let said = json!({"sub": "alice", "acr": "phr", "auth_time": 7, "amr": ["hwk"], "name": "Alice"});
+    world.on(USERINFO, Reply::ok(said));
+    let login = world.login().await;
+    assert_eq!(login.identity.claims()["name"], "Alice");
+    for name in ["acr", "amr"] {
+        assert_eq!(login.identity.claims().get(name), None, "{name}");
+    }
+    assert_ne!(login.identity.claims()["auth_time"], 7, "that of the ID token stays");
+}
