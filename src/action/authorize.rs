@@ -5,11 +5,13 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::action::decisions::IsNew;
+use crate::action::decisions::{IsNew, Verdict};
+use crate::action::demand::{Demand, Shortfall};
 use crate::action::passage::Passage;
 use crate::action::requirement::{Answer, Explained, Unknown};
 use crate::action::settings::{AuthorizeMode, AuthorizeSettings};
 use crate::action::visitor::Visitor;
+use crate::clock::Timestamp;
 use crate::exchange::Exchange;
 use crate::exchange::rejection::{Reason, Rejection};
 use crate::identity::Identity;
@@ -39,6 +41,7 @@ pub(crate) struct Owner<'n> {
 struct Metrics {
     allowed: Counter,
     refused: Counter,
+    stepped_up: Counter,
     reported: Counter,
 }
 
@@ -46,21 +49,45 @@ impl Metrics {
     fn of(&self, verdict: Verdict) -> &Counter {
         match verdict {
             Verdict::LetIn => &self.allowed,
+            Verdict::StepUp(_) => &self.stepped_up,
             Verdict::Refused(_) => &self.refused,
             Verdict::Reported => &self.reported,
         }
     }
 }
 
-/// What becomes of a user.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Verdict {
-    /// The claims meet the requirement.
-    LetIn,
-    /// They do not.
-    Refused(Reason),
-    /// They do not, and the user is let in because of `mode: report`.
-    Reported,
+/// What happens to a request of a user who may come in, at once or later. An error never becomes one of these.
+#[derive(Debug)]
+pub(crate) enum Granted<'a> {
+    /// The request goes on.
+    Now,
+    /// The user has to sign in again first, to meet this demand.
+    AfterStepUp(&'a Visitor, &'a Demand),
+}
+
+impl AuthorizeSettings {
+    /// What becomes of a user now, and until when that holds.
+    fn decide(&self, identity: &Identity, now: Timestamp) -> (Verdict, Timestamp) {
+        let answer = self.requirement.as_ref().map_or(Answer::Yes, |requirement| requirement.of(identity));
+        let (verdict, until) = match answer {
+            Answer::Yes => match self.demand.holds_until(identity.claims()) {
+                Ok(until) if now < until => (Verdict::LetIn, until),
+                Ok(_) => (Verdict::StepUp(Shortfall::TooOld), Timestamp::MAX),
+                Err(shortfall) => (Verdict::StepUp(shortfall), Timestamp::MAX),
+            },
+            Answer::Unknown(Unknown::GroupsOverage) => (Verdict::Refused(Reason::AuthGroupsOverage), Timestamp::MAX),
+            Answer::No | Answer::Unknown(_) => (Verdict::Refused(Reason::AuthNotAllowed), Timestamp::MAX),
+        };
+        match (verdict, self.mode) {
+            (Verdict::LetIn, _) | (_, AuthorizeMode::Enforce) => (verdict, until),
+            (_, AuthorizeMode::Report) => (Verdict::Reported, until),
+        }
+    }
+
+    /// What a sign-in for this action has to meet. Nothing with `mode: report`, which changes nothing.
+    pub(crate) fn enforced_demand(&self) -> Option<&Demand> {
+        (self.mode == AuthorizeMode::Enforce && !self.demand.is_empty()).then_some(&self.demand)
+    }
 }
 
 /// An `authorize` action without a user to ask about. Validation refuses such a file.
@@ -80,7 +107,7 @@ impl Authorize {
             ];
             registry.counter(
                 "vestibule_authorization_decisions_total",
-                "Sessions decided by `authorize`, once in each worker: let in, refused, or let in only because of `mode: report`.",
+                "Sessions decided by `authorize`, once in each worker: let in, refused, sent to sign in again, or let in only because of `mode: report`.",
                 labels,
             )
         };
@@ -89,55 +116,48 @@ impl Authorize {
             metrics: Metrics {
                 allowed: counter("allowed"),
                 refused: counter("refused"),
+                stepped_up: counter("step_up"),
                 reported: counter("reported"),
             },
             settings,
         }
     }
 
-    /// Lets a user pass whose claims meet the requirement.
+    /// Lets a user pass whose claims and sign-in are as required.
     ///
     /// # Errors
     ///
-    /// [`Reason::AuthNotAllowed`] or [`Reason::AuthGroupsOverage`] for everybody else, and [`Reason::Internal`] where nobody is identified.
-    pub(crate) fn admit(
-        &self,
+    /// [`Reason::AuthNotAllowed`] or [`Reason::AuthGroupsOverage`] for a user whose claims are not, and [`Reason::Internal`] where nobody is
+    /// identified.
+    pub(crate) fn admit<'a>(
+        &'a self,
         lines: &LineBudget,
         exchange: &Exchange,
         canonical: &CanonicalRequest,
-        passage: Passage,
-    ) -> Result<Passage, Rejection> {
+        passage: &'a Passage,
+    ) -> Result<Granted<'a>, Rejection> {
         let Some(visitor) = passage.visitor() else { return Err(Rejection::new(Reason::Internal, Unidentified)) };
-        let decide = || self.settings.requirement.of(visitor.identity());
-        let (answer, IsNew(is_new)) = visitor.decisions().of(self.id, decide);
-        let verdict = self.verdict(answer);
+        let now = exchange.started_at;
+        let decide = || self.settings.decide(visitor.identity(), now);
+        let (verdict, IsNew(is_new)) = visitor.decisions().of(self.id, now, decide);
         if is_new {
             self.metrics.of(verdict).increment();
         }
         match verdict {
             Verdict::LetIn => {}
+            Verdict::StepUp(_) => return Ok(Granted::AfterStepUp(visitor, &self.settings.demand)),
             Verdict::Refused(reason) => return Err(self.refusal(reason, visitor, canonical)),
             Verdict::Reported if is_new => self.report(lines, exchange, visitor),
             Verdict::Reported => {}
         }
-        Ok(passage)
+        Ok(Granted::Now)
     }
 
     /// What becomes of a user, and how each part of the requirement decides. For `check`.
-    pub(crate) fn explain(&self, identity: &Identity) -> (Verdict, Vec<Explained>) {
-        let requirement = &self.settings.requirement;
-        (self.verdict(requirement.of(identity)), requirement.explain(identity))
-    }
-
-    const fn verdict(&self, answer: Answer) -> Verdict {
-        match (answer, self.settings.mode) {
-            (Answer::Yes, _) => Verdict::LetIn,
-            (Answer::No | Answer::Unknown(_), AuthorizeMode::Report) => Verdict::Reported,
-            (Answer::Unknown(Unknown::GroupsOverage), AuthorizeMode::Enforce) => {
-                Verdict::Refused(Reason::AuthGroupsOverage)
-            }
-            (Answer::No | Answer::Unknown(_), AuthorizeMode::Enforce) => Verdict::Refused(Reason::AuthNotAllowed),
-        }
+    pub(crate) fn explain(&self, identity: &Identity, now: Timestamp) -> (Verdict, Vec<Explained>) {
+        let parts = self.settings.requirement.iter().flat_map(|requirement| requirement.explain(identity));
+        let demand = self.settings.demand.explain(identity.claims(), now);
+        (self.settings.decide(identity, now).0, parts.chain(demand).collect())
     }
 
     /// Says who is signed in, and how to go on: in sentences to people, in members of a JSON object to programs.
@@ -147,7 +167,7 @@ impl Authorize {
         let mut rejection =
             Rejection::from(reason).note(who).fact("signed_in_as", name).fact("provider", provider.to_owned());
         if self.settings.reveal {
-            let required = self.settings.requirement.to_string().replace('`', "");
+            let required = self.settings.to_string().replace('`', "");
             let note = Sentence::from(Text::AccessRequired).quoted("requirement", &*required);
             rejection = rejection.note(note).fact("required", required);
         }
@@ -162,7 +182,7 @@ impl Authorize {
         let Some(skipped) = lines.take(exchange.started_at) else { return };
         tracing::warn!(
             request_id = %exchange.id, rule.name = exchange.rule_name().map(|name| &**name), user.id = &**visitor.subject(),
-            required = %self.settings.requirement, lines.skipped = skipped,
+            required = %self.settings, lines.skipped = skipped,
             "`authorize` would refuse this user; the request goes on because of `mode: report`"
         );
     }

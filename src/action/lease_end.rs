@@ -72,7 +72,6 @@ impl http_body::Body for Leased {
 mod tests {
     use std::future::poll_fn;
 
-    use serde_json::json;
     use tokio::time::Instant;
 
     use super::*;
@@ -96,7 +95,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn w_03_a_body_ends_with_the_evidence_for_its_user() {
-        let (visitor, lease) = visitor(json!({}));
+        let (visitor, lease) = visitor("{}");
         let drip = Drip(Box::pin(tokio::time::sleep(Duration::from_secs(1))));
         let over = over(Rc::clone(visitor.lease()), Clock::manual(NOW).0);
         let mut body = until(over, Body::streaming(drip));
@@ -118,7 +117,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_body_that_ends_before_its_evidence_is_whole() {
-        let (visitor, _lease) = visitor(json!({}));
+        let (visitor, _lease) = visitor("{}");
         let over = over(Rc::clone(visitor.lease()), Clock::manual(NOW).0);
         let body = until(over, Body::full("hello"));
         assert_eq!(http_body::Body::size_hint(&body).exact(), Some(5));

@@ -6,6 +6,7 @@
 pub(crate) mod authenticate;
 pub(crate) mod authorize;
 pub(crate) mod decisions;
+pub(crate) mod demand;
 pub(crate) mod fixed_response;
 pub(crate) mod forward;
 pub(crate) mod lease_end;
@@ -23,7 +24,8 @@ use crate::exchange::rejection::Rejection;
 use crate::message::uri::CanonicalRequest;
 use crate::message::{Request, Response};
 use authenticate::{Authenticate, Outcome};
-use authorize::Authorize;
+use authorize::{Authorize, Granted};
+use demand::Demand;
 use fixed_response::FixedResponse;
 use forward::Forward;
 use passage::Passage;
@@ -35,6 +37,8 @@ use worker::Worker;
 pub(crate) struct ActionChain {
     pub(crate) gates: Box<[Gate]>,
     pub(crate) terminal: Terminal,
+    /// What a sign-in that begins here has to meet, so that the gates behind it let the user in.
+    pub(crate) demand: Demand,
 }
 
 /// A gate.
@@ -72,7 +76,7 @@ impl ActionChain {
     ) -> Result<Box<Response>, Rejection> {
         let mut passage = Passage::ungated();
         for gate in &self.gates {
-            passage = match gate.admit(worker, exchange, canonical, request, passage).await? {
+            passage = match gate.admit(worker, exchange, canonical, request, (passage, &self.demand)).await? {
                 Admitted::On(passage) => passage,
                 Admitted::Answered(response) => return Ok(response),
             };
@@ -95,21 +99,23 @@ enum Admitted {
 }
 
 impl Gate {
-    /// Decides whether a request goes on. `passage` is what the gates before this one know of its sender.
+    /// Decides whether a request goes on. `passage` is what the gates before this one know of its sender,
+    /// and `demand` what a sign-in has to meet.
     async fn admit(
         &self,
         worker: &Worker,
         exchange: &mut Exchange,
         canonical: &CanonicalRequest,
         request: &Request,
-        passage: Passage,
+        (passage, demand): (Passage, &Demand),
     ) -> Result<Admitted, Rejection> {
         match self {
             Self::Authenticate(authenticate) => {
                 exchange.actions.push("authenticate");
                 // A session travels over HTTPS only: on our own TLS connection, or if a trusted proxy says so.
                 exchange.require_https()?;
-                let outcome = authenticate.run(&worker.authenticate, exchange, canonical, request.headers()).await?;
+                let (local, headers) = (&worker.authenticate, request.headers());
+                let outcome = authenticate.run(local, exchange, canonical, headers, demand).await?;
                 Ok(match outcome {
                     Outcome::Identified(visitor) => Admitted::On(Passage::Identified(visitor)),
                     Outcome::Anonymous(anonymous) => Admitted::On(Passage::Anonymous(anonymous)),
@@ -118,7 +124,14 @@ impl Gate {
             }
             Self::Authorize(authorize) => {
                 exchange.actions.push("authorize");
-                authorize.admit(&worker.reported, exchange, canonical, passage).map(Admitted::On)
+                match authorize.admit(&worker.reported, exchange, canonical, &passage)? {
+                    Granted::Now => Ok(Admitted::On(passage)),
+                    Granted::AfterStepUp(visitor, demand) => {
+                        let answered =
+                            visitor.reidentify().step_up(demand, exchange, canonical, request.headers()).await;
+                        answered.map(|response| Admitted::Answered(Box::new(response)))
+                    }
+                }
             }
             #[cfg(test)]
             Self::Scripted(scripted) => scripted.admit(passage),

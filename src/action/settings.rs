@@ -1,11 +1,13 @@
 //! Validated settings of all actions.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::StatusCode;
 
+use crate::action::demand::Demand;
 use crate::action::requirement::Requirement;
 use crate::message::cookie::SameSite;
 
@@ -16,6 +18,14 @@ pub(crate) struct ChainSettings {
     pub(crate) gates: Vec<GateSettings>,
     /// The terminal. It always answers.
     pub(crate) terminal: TerminalSettings,
+}
+
+impl ChainSettings {
+    /// What a sign-in has to meet, so that every `authorize` lets the user in. Validation allows one `authorize` with a demand.
+    pub(crate) fn demand(&self) -> Demand {
+        let demand = self.gates.iter().filter_map(GateSettings::authorize).find_map(AuthorizeSettings::enforced_demand);
+        demand.cloned().unwrap_or_default()
+    }
 }
 
 /// A gate.
@@ -48,14 +58,28 @@ impl GateSettings {
 /// `authorize`.
 #[derive(Clone, Debug)]
 pub(crate) struct AuthorizeSettings {
-    /// What the claims must be.
-    pub(crate) requirement: Requirement,
+    /// What the claims must be. `None`: the action only demands something of the sign-in.
+    pub(crate) requirement: Option<Requirement>,
+    /// What the sign-in must be.
+    pub(crate) demand: Demand,
     /// What happens to a user whose claims do not meet it.
     pub(crate) mode: AuthorizeMode,
     /// Whether the page says what is required.
     pub(crate) reveal: bool,
     /// Whom to ask for access, for the page.
     pub(crate) contact: Option<String>,
+}
+
+impl fmt::Display for AuthorizeSettings {
+    /// What is required, in one line.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let requirement = self.requirement.as_ref().map(|requirement| match requirement {
+            Requirement::Any(parts) if parts.len() > 1 && !self.demand.is_empty() => format!("({requirement})"),
+            _ => requirement.to_string(),
+        });
+        let demand = (!self.demand.is_empty()).then(|| self.demand.to_string());
+        f.write_str(&requirement.into_iter().chain(demand).collect::<Vec<_>>().join(" and "))
+    }
 }
 
 /// `mode` of `authorize`.

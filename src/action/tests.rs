@@ -4,11 +4,11 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use http::{HeaderValue, Method, StatusCode, Uri, header};
-use serde_json::json;
 
 use super::*;
 use crate::action::authenticate::local::Local;
-use crate::action::settings::FixedResponseSettings;
+use crate::action::authorize::Owner;
+use crate::action::settings::{AuthorizeSettings, FixedResponseSettings};
 use crate::clock::{Clock, Timestamp};
 use crate::drain;
 use crate::exchange::connection::Connection;
@@ -25,20 +25,20 @@ pub(crate) enum Scripted {
     Pass,
     /// Says that the rule lets everybody pass without a user.
     Anonymous,
-    /// Identifies a user by evidence of another kind than a session.
-    Identify,
+    /// Identifies a user with these claims by evidence of another kind than a session.
+    Identify(&'static str),
     Answer,
     Refuse,
 }
 
 impl Scripted {
-    const ALL: [Self; 5] = [Self::Pass, Self::Anonymous, Self::Identify, Self::Answer, Self::Refuse];
+    const ALL: [Self; 5] = [Self::Pass, Self::Anonymous, Self::Identify("{}"), Self::Answer, Self::Refuse];
 
     pub(super) fn admit(self, passage: Passage) -> Result<Admitted, Rejection> {
         match self {
             Self::Pass => Ok(Admitted::On(passage)),
             Self::Anonymous => Ok(Admitted::On(Passage::Anonymous(authenticate::Anonymous::in_a_test()))),
-            Self::Identify => Ok(Admitted::On(Passage::Identified(visitor::tests::visitor(json!({})).0))),
+            Self::Identify(claims) => Ok(Admitted::On(Passage::Identified(visitor::tests::visitor(claims).0))),
             Self::Answer => {
                 let mut response = Response::new(Body::empty());
                 *response.status_mut() = StatusCode::FOUND;
@@ -60,25 +60,37 @@ fn worker() -> Worker {
     }
 }
 
-/// What a chain answers, and the actions that ran.
-async fn run(worker: &Worker, gates: &[Scripted]) -> (Result<StatusCode, Reason>, Vec<&'static str>) {
+/// What a chain answers to the page of a browser, and the actions that ran.
+async fn run(worker: &Worker, gates: Box<[Gate]>) -> (Result<StatusCode, Rejection>, Vec<&'static str>) {
     let chain = ActionChain {
-        gates: gates.iter().copied().map(Gate::Scripted).collect(),
+        gates,
         terminal: Terminal::FixedResponse(FixedResponse::new(FixedResponseSettings {
             status: StatusCode::OK,
             content_type: HeaderValue::from_static("text/plain"),
             body: "the target".into(),
         })),
+        demand: Demand::default(),
     };
     let peer = "192.0.2.66:4711".parse().expect("an address");
     let connection = Rc::new(Connection::new(peer, "public".into(), Arc::default(), None));
     let mut exchange = Exchange::begin(connection, worker.clock.instant(), worker.clock.now());
     let mut request = Request::new(Body::empty());
     request.headers_mut().insert(header::HOST, HeaderValue::from_static("app.test"));
+    request.headers_mut().insert(header::ACCEPT, HeaderValue::from_static("text/html"));
     let uri = Uri::from_static("/page");
     let canonical = CanonicalRequest::parse(Scheme::Https, &Method::GET, &uri, request.headers()).expect("plain");
     let answered = chain.run(worker, &mut exchange, &canonical, &mut request).await;
-    (answered.map(|response| response.status()).map_err(|rejection| rejection.reason), exchange.actions)
+    (answered.map(|response| response.status()), exchange.actions)
+}
+
+/// What an `authorize` action with these settings answers to a user of another kind of evidence than a session.
+pub(in crate::action) async fn authorized(
+    claims: &'static str,
+    settings: AuthorizeSettings,
+) -> Result<StatusCode, Rejection> {
+    let authorize = Authorize::new(settings, &Owner { listener: "public", rule: "app" }, &Registry::default());
+    let gates = [Gate::Scripted(Scripted::Identify(claims)), Gate::Authorize(authorize)];
+    run(&worker(), Box::new(gates)).await.0
 }
 
 /// Every list of at most four gates.
@@ -109,8 +121,8 @@ async fn the_first_gate_that_does_not_let_pass_decides_in_every_order() {
             Some(Scripted::Answer) => Ok(StatusCode::FOUND),
             Some(_) => Err(Reason::AuthNotAllowed),
         };
-        let (answered, actions) = run(&worker, &gates).await;
-        assert_eq!(answered, expected, "{gates:?}");
+        let (answered, actions) = run(&worker, gates.iter().copied().map(Gate::Scripted).collect()).await;
+        assert_eq!(answered.map_err(|rejection| rejection.reason), expected, "{gates:?}");
         assert_eq!(actions.contains(&"fixed-response"), ends.is_none(), "{gates:?}");
     }
 }

@@ -4,14 +4,20 @@
 //! know whether a session or something else identified the user. Each kind of evidence implements [`Lease`] and [`Reidentify`].
 
 use std::fmt;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use http::HeaderMap;
+
 use crate::action::decisions::Decisions;
+use crate::action::demand::Demand;
 use crate::claims::{self, ClaimsHeaders, Prepared};
 use crate::clock::Timestamp;
+use crate::exchange::Exchange;
 use crate::exchange::rejection::{Reason, Rejection};
 use crate::identity::Identity;
+use crate::message::Response;
 use crate::message::own_fields::OwnFields;
 use crate::message::uri::CanonicalRequest;
 
@@ -31,6 +37,16 @@ pub(crate) trait Reidentify: fmt::Debug {
 
     /// Adds to the page of a refusal the links by which the user can come back with another account or other claims.
     fn offer(&self, rejection: Rejection, request: &CanonicalRequest) -> Rejection;
+
+    /// Answers a request whose evidence is too old or too weak for `demand`: leads the user to newer or stronger evidence, or says how
+    /// to get it. Never lets the request pass.
+    fn step_up<'a>(
+        &'a self,
+        demand: &'a Demand,
+        exchange: &'a mut Exchange,
+        request: &'a CanonicalRequest,
+        headers: &'a HeaderMap,
+    ) -> Pin<Box<dyn Future<Output = Result<Response, Rejection>> + 'a>>;
 }
 
 /// A verified user, with what requests need of one. Made once for each piece of evidence and shared by its requests.

@@ -205,6 +205,7 @@ impl Parts {
         head_bytes_max: usize,
         actions: &mut Vec<Arc<Authenticate>>,
     ) -> ActionChain {
+        let demand = settings.demand();
         let gates = settings.gates.into_iter().map(|gate| match gate {
             GateSettings::Authenticate(settings) => {
                 Gate::Authenticate(self.authenticate(settings, head_bytes_max, actions))
@@ -223,7 +224,7 @@ impl Parts {
                 told: Arc::clone(&self.told),
             }),
         };
-        ActionChain { gates, terminal }
+        ActionChain { gates, terminal, demand }
     }
 
     /// Rules of a listener with equal settings share one action, so that a session is decrypted only once for all of them.

@@ -184,7 +184,8 @@ fn claims_of_nobody(listener: &ListenerConfig, config: &Config, found: &mut Vec<
         let AuthenticateKind::UserPool(pool) = &gate.kind else { continue };
         let Some(settings) = config.user_pools.iter().find(|known| known.settings.name == *pool) else { continue };
         let users = supposed_users(&settings.settings, &gate.scope);
-        let required = chain.gates.iter().filter_map(GateSettings::authorize).map(|gate| &gate.requirement);
+        let required =
+            chain.gates.iter().filter_map(GateSettings::authorize).filter_map(|gate| gate.requirement.as_ref());
         for test in required.flat_map(Requirement::tests) {
             let answers: Vec<_> = users.iter().map(|user| test.of(user)).collect();
             if let Some(Answer::Unknown(why)) = answers.first()

@@ -249,7 +249,7 @@ impl Place {
                 let facts = Facts { request: canonical, headers: request.headers(), client: exchange.client };
                 self.explain_rules(text, snapshot, taken, &facts);
                 if let Some(claims) = &probe.claims {
-                    user::explain(text, &taken.payload.chain, claims);
+                    user::explain(text, &taken.payload.chain, claims, exchange.started_at);
                 }
                 if taken.payload.chain.authenticates()
                     && let Err(rejection) = exchange.require_https()
@@ -354,7 +354,7 @@ fn authorize(gate: &AuthorizeSettings) -> String {
         AuthorizeMode::Enforce => "403",
         AuthorizeMode::Report => "report only",
     };
-    format!("authorize where {} (otherwise: {otherwise}), then ", gate.requirement)
+    format!("authorize where {gate} (otherwise: {otherwise}), then ")
 }
 
 fn terminal(terminal: &TerminalSettings) -> String {

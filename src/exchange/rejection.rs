@@ -52,6 +52,7 @@ impl Reason {
                 | Self::AuthCookieNotReturned
                 | Self::AuthCookieTwice
                 | Self::AuthCookieUnreadable
+                | Self::AuthStepUpFailed
         )
     }
 }
@@ -223,6 +224,10 @@ reasons! {
     AuthNotAllowed => "auth.not_allowed", 403, OtherPage;
     /// The rule's `authorize` asks for `groups`, and the provider did not send them because the user is in too many: the groups overage of Microsoft Entra (`_claim_names`, `hasgroups`). Let the provider send only the groups that are assigned to the application, or set `entra_groups: graph` at the provider.
     AuthGroupsOverage => "auth.groups_overage", 403, OtherPage;
+    /// The user is signed in, but the rule demands a newer or a stronger sign-in (`max_age` or `acr` of `authorize`), and the request cannot be redirected: it is not a navigation, it sends a form, or the rule says `deny`.
+    AuthStepUpRequired => "auth.step_up_required", 401, StartAgain;
+    /// The user has signed in again for `max_age` or `acr` of `authorize`, and the provider's answer still does not meet it: `auth_time` is missing or too old, or `acr` is missing or another. The page and the log say which.
+    AuthStepUpFailed => "auth.step_up_failed", 403, OtherPage;
     /// The user cancelled the sign-in, or the provider refused it (`access_denied`).
     AuthDenied => "auth.denied", 401, StartAgain;
     /// The provider answered the sign-in with an error.

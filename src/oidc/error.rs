@@ -258,6 +258,18 @@ pub(crate) enum IdTokenFault {
     Subject,
 }
 
+impl IdTokenFault {
+    /// Whether the provider did not say when the user signed in, although it was asked with `max_age`.
+    pub(crate) fn is_auth_time_missing(&self) -> bool {
+        matches!(self, Self::Token(Fault::Claim("auth_time")))
+    }
+
+    /// Whether the user signed in at the provider longer ago than `max_age` allows.
+    pub(crate) fn is_auth_time_too_old(&self) -> bool {
+        matches!(self, Self::AuthTime)
+    }
+}
+
 /// What is wrong with a `nonce`. The value is a secret of the sign-in and is not shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum NonceFault {

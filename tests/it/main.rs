@@ -73,6 +73,7 @@ mod rules;
 /// What becomes of a request with a session, without one, and with one that is over.
 mod session;
 /// Certificates by name, versions, resumption, and what is not TLS.
+mod step_up;
 mod tls;
 /// A process in trouble: nobody reads its logs, no descriptor is left, something hangs while it stops.
 mod trouble;

@@ -469,3 +469,24 @@ fn l_no_password_and_no_code_is_in_the_log() {
         assert!(!log.contains(&secret), "{secret} in {log}");
     }
 }
+
+#[test]
+fn max_age_of_authorize_makes_the_pool_ask_for_the_password_again() {
+    let target = target::echo();
+    let forward = "      - { type: forward, target_group: app }\n";
+    let with_max_age =
+        configuration(&target).replace(forward, &format!("      - {{ type: authorize, max_age: 1h }}\n{forward}"));
+    let proxy = Proxy::start(&with_max_age);
+    let mut browser = proxy.browser(Protocol::Http2);
+    let page = sign_in_page(&mut browser, "https://app.test/reports?year=2026");
+    let back = submit(&mut browser, &page, "alice", PASSWORD);
+    browser.get(back.location());
+    assert_eq!(browser.get("https://app.test/reports").status, 200);
+    proxy.clock.advance(std::time::Duration::from_secs(2 * 3600));
+    // The browser is still signed in at the pool. That does not do.
+    let page = sign_in_page(&mut browser, "https://app.test/reports?year=2026");
+    let back = submit(&mut browser, &page, "alice", PASSWORD);
+    let there = browser.get(back.location());
+    assert_eq!((there.status, there.location()), (302, "/reports?year=2026"), "{}", there.text());
+    assert_eq!(browser.get("https://app.test/reports").status, 200);
+}

@@ -12,8 +12,9 @@ use crate::action::authenticate::endpoints::{Endpoints, refuse_prefetch};
 use crate::action::authenticate::finishing::Signed;
 use crate::action::authenticate::local::Local;
 use crate::action::authenticate::login::{self, Cause, PendingLogin, Prompt, Start};
-use crate::action::authenticate::ticket::{Destination, on_this_origin};
+use crate::action::authenticate::ticket::{Destination, Ticket, on_this_origin};
 use crate::action::authenticate::{Authenticate, answer};
+use crate::action::demand::Demand;
 use crate::clock::Timestamp;
 use crate::exchange::Exchange;
 use crate::exchange::rejection::{Reason, Rejection};
@@ -41,6 +42,7 @@ struct Login<'e> {
     gate: &'e Arc<Authenticate>,
     to: Destination,
     attempt: u8,
+    demand: Demand,
     proof: Proof,
     /// The rule that started it, if it is known.
     rule: Option<String>,
@@ -125,14 +127,15 @@ impl Callback<'_> {
             if found.login.gate != gate.key {
                 continue;
             }
-            let (to, attempt, rule) = (found.login.to.clone(), found.login.attempt, found.login.rule.clone());
+            let PendingLogin { to, attempt, rule, demand, .. } = found.login.clone();
             let proof = if found.is_expired { Proof::Expired } else { Proof::Pending(Box::new(found.login)) };
-            return Some(Login { gate, to, attempt, proof, rule });
+            return Some(Login { gate, to, attempt, demand, proof, rule });
         }
         gates().find_map(|gate| {
             let ticket = gate.open_ticket(host, state)?;
             let proof = Proof::Missing(gate.pending.is_carried(state, self.headers));
-            Some(Login { gate, to: ticket.to, attempt: ticket.attempt, proof, rule: None })
+            let Ticket { to, attempt, demand, .. } = ticket;
+            Some(Login { gate, to, attempt, demand, proof, rule: None })
         })
     }
 
@@ -228,7 +231,8 @@ impl Callback<'_> {
             known => known.clone(),
         };
         exchange.cookies.extend(gate.pending.delete(state, self.headers));
-        let start = Start { to, attempt: login.attempt + 1, cause: Cause::Request, prompt };
+        let demand = login.demand.clone();
+        let start = Start { to, attempt: login.attempt + 1, cause: Cause::Request, prompt, demand };
         gate.begin_login(exchange, self.request, self.headers, start).await
     }
 
@@ -257,6 +261,10 @@ impl Callback<'_> {
         let has_long_address = ticket.is_some_and(|ticket| ticket.to == Destination::InCookie);
         if !has_long_address {
             exchange.cookies.extend(gate.pending.delete(state, self.headers));
+        }
+        if rejection.reason == Reason::AuthStepUpFailed {
+            // The rule of the page begins the next try, with what it demands then.
+            return Err(rejection.offer(Link::here(Text::LinkTryAgain, gate.location(&login.to))));
         }
         let link = gate.sign_in_link(host, &login.to, has_long_address.then_some(state));
         let other = Authenticate::other_account_link(&link, Text::LinkOtherAccount);

@@ -57,12 +57,10 @@ impl Sends {
 /// Only navigations are redirected to the provider, because other requests cannot follow (ALB §2.7, pitfalls 15–18). A navigation
 /// with a form is not redirected: the form would be lost, and the user would not know.
 pub(super) fn decide(absence: Absence, settings: &AuthenticateSettings, wish: Wish) -> Verdict {
-    let may_sign_in = match settings.on_unauthenticated {
-        OnUnauthenticated::Allow => return Verdict::Anonymous,
-        OnUnauthenticated::Authenticate => true,
-        OnUnauthenticated::Deny => absence == Absence::Expired && settings.on_expired == OnExpired::Authenticate,
-    };
-    if may_sign_in && matches!(wish.intent, Intent::Navigation | Intent::Frame) {
+    if settings.on_unauthenticated == OnUnauthenticated::Allow {
+        return Verdict::Anonymous;
+    }
+    if may_sign_in(absence, settings) && matches!(wish.intent, Intent::Navigation | Intent::Frame) {
         match wish.sends {
             Sends::ForeignForm if absence == Absence::Nothing => {
                 return Verdict::Refuse(Reason::AuthFormForeign);
@@ -77,4 +75,13 @@ pub(super) fn decide(absence: Absence, settings: &AuthenticateSettings, wish: Wi
         Absence::Invalid => Reason::AuthSessionInvalid,
         Absence::Expired => Reason::AuthSessionExpired,
     })
+}
+
+/// Whether the settings let a request start a sign-in by itself.
+pub(super) fn may_sign_in(absence: Absence, settings: &AuthenticateSettings) -> bool {
+    match settings.on_unauthenticated {
+        OnUnauthenticated::Authenticate => true,
+        OnUnauthenticated::Deny => absence == Absence::Expired && settings.on_expired == OnExpired::Authenticate,
+        OnUnauthenticated::Allow => false,
+    }
 }

@@ -12,7 +12,7 @@ use std::time::Duration;
 use http::HeaderValue;
 
 use crate::action::authenticate::login::PendingLogin;
-use crate::action::authenticate::{Authenticate, failure};
+use crate::action::authenticate::{Authenticate, failure, step_up};
 use crate::clock::Timestamp;
 use crate::exchange::rejection::{Reason, Rejection};
 use crate::flight::{self, Flight, Landing};
@@ -63,6 +63,13 @@ impl std::error::Error for Told {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         self.0.source.as_ref()?.source()
     }
+}
+
+/// The rejection for one of several requests, with what its page says.
+fn told(rejection: Arc<Rejection>) -> Rejection {
+    let (notes, facts) = (rejection.notes().to_vec(), rejection.facts().to_vec());
+    let told = notes.into_iter().fold(Rejection::new(rejection.reason, Told(rejection)), Rejection::note);
+    facts.into_iter().fold(told, |told, (name, value)| told.fact(name, value))
 }
 
 impl Finishing {
@@ -132,15 +139,19 @@ impl Authenticate {
         // Dropping this future is safe: the work continues on the control runtime, with the timeouts of the provider.
         Some(match flight.landed().await {
             Some(Ok(signed)) => Ok(signed),
-            Some(Err(rejection)) => Err(Rejection::new(rejection.reason, Told(rejection))),
+            Some(Err(rejection)) => Err(told(rejection)),
             None => Err(Reason::Internal.into()),
         })
     }
 
     async fn redeem(&self, host: &str, login: PendingLogin, callback: oidc::Callback) -> Result<Signed, Rejection> {
         let finished = self.issuing.client.finish(callback, login.protocol, login.redirect_uri).await;
-        let finished = finished.map_err(failure::rejection)?;
+        let finished = finished.map_err(|error| match step_up::shortfall(&login.demand, &error) {
+            Some(shortfall) => step_up::failed(shortfall),
+            None => failure::rejection(error),
+        })?;
         let now = self.issuing.clock.now();
+        step_up::check(&login.demand, finished.identity.claims(), now)?;
         let session = self.issuing.begin(finished, now);
         let saved = self.issuing.sessions.save(host, &session, now);
         let cookies = saved.map_err(|error| Rejection::new(Reason::AuthClaimsTooLarge, error))?;

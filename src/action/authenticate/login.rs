@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::action::authenticate::ticket::Destination;
 use crate::action::authenticate::{Authenticate, SEC_FETCH_SITE, answer, failure};
+use crate::action::demand::Demand;
 use crate::action::settings::AuthenticateSettings;
 use crate::exchange::rejection::{Reason, Rejection};
 use crate::exchange::{Exchange, LoginNames};
@@ -34,6 +35,9 @@ pub(super) struct PendingLogin {
     pub(super) protocol: oidc::Pending,
     /// The rule that started the sign-in, for the log. Absent in sign-ins that an older version started.
     pub(super) rule: Option<String>,
+    /// What the sign-in has to meet. An older version started sign-ins without.
+    #[serde(default)]
+    pub(super) demand: Demand,
 }
 
 /// The input of a sign-in.
@@ -43,6 +47,8 @@ pub(super) struct Start {
     pub(super) attempt: u8,
     pub(super) cause: Cause,
     pub(super) prompt: Prompt,
+    /// What the rule demands of the sign-in.
+    pub(super) demand: Demand,
 }
 
 /// Why a sign-in starts.
@@ -50,6 +56,8 @@ pub(super) struct Start {
 pub(super) enum Cause {
     /// A request without a session, or a callback that failed. Stopped after a few rounds.
     Request,
+    /// A request with a session whose sign-in does not meet the demand of its rule. Stopped after a few rounds, too.
+    StepUp,
     /// The user followed a link to sign in.
     Person,
 }
@@ -66,8 +74,8 @@ pub(super) enum Prompt {
 
 impl Start {
     /// A sign-in for a request. Returns to the requested address.
-    pub(super) fn request(to: Destination) -> Self {
-        Self { to, attempt: 0, cause: Cause::Request, prompt: Prompt::Configured }
+    pub(super) fn request(to: Destination, demand: Demand) -> Self {
+        Self { to, attempt: 0, cause: Cause::Request, prompt: Prompt::Configured, demand }
     }
 }
 
@@ -89,12 +97,15 @@ impl Authenticate {
         let rule = exchange.rule_name().cloned().or_else(|| exchange.login.as_ref()?.rule.clone());
         exchange.login = Some(self.names(rule.as_deref()));
         let rounds = match start.cause {
-            Cause::Request => self.rounds.read(headers),
+            Cause::Request | Cause::StepUp => self.rounds.read(headers),
             Cause::Person => 0,
         };
         let link = |to: &Destination| self.sign_in_link(request.host(), to, None);
         if rounds >= ROUNDS_MAX {
-            let reason = self.why_lost(request.host(), headers).await;
+            let reason = match start.cause {
+                Cause::StepUp => Reason::AuthStepUpFailed,
+                Cause::Request | Cause::Person => self.why_lost(request.host(), headers).await,
+            };
             self.metrics.failures.count(reason);
             return Err(Rejection::from(reason).offer(link(&start.to)));
         }
@@ -105,7 +116,7 @@ impl Authenticate {
         // Including the port, if the client sent one, because another port is another origin.
         let redirect_uri = format!("https://{}{}", request.authority.as_str(), self.callback);
         let state = self.seal_ticket(request.host(), &start.to, start.attempt);
-        let begun = self.ask_provider(redirect_uri.clone(), state.clone(), start.prompt).await;
+        let begun = self.ask_provider(redirect_uri.clone(), state.clone(), &start).await;
         let begun = begun.inspect_err(|rejection| self.metrics.failures.count(rejection.reason))?;
         let login = PendingLogin {
             gate: self.key.clone(),
@@ -115,6 +126,7 @@ impl Authenticate {
             rounds,
             protocol: begun.pending,
             rule: rule.as_deref().map(str::to_owned),
+            demand: start.demand,
         };
         let saved = self.pending.save(request.host(), &state, login, headers, exchange.started_at);
         // Only the address can be too large for the cookies. The address bar still has it.
@@ -132,15 +144,18 @@ impl Authenticate {
         LoginNames { provider: Arc::clone(self.issuing.client.name()), rule: rule.map(Rc::from) }
     }
 
-    async fn ask_provider(
-        &self,
-        redirect_uri: String,
-        state: String,
-        prompt: Prompt,
-    ) -> Result<oidc::Begun, Rejection> {
+    async fn ask_provider(&self, redirect_uri: String, state: String, start: &Start) -> Result<oidc::Begun, Rejection> {
         let client = Arc::clone(&self.issuing.client);
         let mut extra_params = self.settings.extra_params.clone();
-        match prompt {
+        if let Some(max_age) = start.demand.max_age.map(|max_age| max_age.as_secs()) {
+            // What cannot be read demands most.
+            let configured = extra_params.get("max_age").map(|seconds| seconds.parse().unwrap_or(0));
+            extra_params.insert("max_age".into(), configured.map_or(max_age, |own: u64| own.min(max_age)).to_string());
+        }
+        if !start.demand.acr.is_empty() {
+            extra_params.insert("acr_values".into(), start.demand.acr.join(" "));
+        }
+        match start.prompt {
             Prompt::Configured => {}
             Prompt::NotNone => drop(extra_params.remove("prompt")),
             Prompt::Login => drop(extra_params.insert("prompt".into(), "login".into())),

@@ -27,6 +27,7 @@ mod session_lease;
 mod sign_in;
 mod sign_out;
 mod signed_in;
+mod step_up;
 mod ticket;
 mod userinfo;
 
@@ -36,6 +37,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
+use crate::action::demand::Demand;
 use crate::action::settings::AuthenticateSettings;
 use crate::action::visitor::Visitor;
 use crate::claims::ClaimsHeaders;
@@ -179,7 +181,7 @@ impl Authenticate {
         self.settings == *settings
     }
 
-    /// Runs the gate.
+    /// Runs the gate. `demand` is what a later gate of the chain will demand of the sign-in, so that a new sign-in meets it at once.
     ///
     /// # Errors
     ///
@@ -190,6 +192,7 @@ impl Authenticate {
         exchange: &mut Exchange,
         request: &CanonicalRequest,
         headers: &HeaderMap,
+        demand: &Demand,
     ) -> Result<Outcome, Rejection> {
         let mut opened = self.open(local, request.host(), headers, exchange.started_at).await;
         if let Ok(signed_in) = &opened
@@ -206,7 +209,7 @@ impl Authenticate {
                 exchange.is_private = self.settings.private_responses;
                 Ok(Outcome::Identified(Rc::clone(&signed_in.visitor)))
             }
-            Err(absence) => Box::pin(self.without_session(absence, exchange, request, headers)).await,
+            Err(absence) => Box::pin(self.without_session(absence, exchange, request, headers, demand)).await,
         }
     }
 
@@ -216,6 +219,7 @@ impl Authenticate {
         exchange: &mut Exchange,
         request: &CanonicalRequest,
         headers: &HeaderMap,
+        demand: &Demand,
     ) -> Result<Outcome, Rejection> {
         let intent = media::intent(&request.method, headers);
         let wish = Wish { intent, sends: Sends::of(&request.method, headers) };
@@ -236,7 +240,7 @@ impl Authenticate {
             Verdict::Anonymous => Ok(Outcome::Anonymous(Anonymous(()))),
             Verdict::Login => {
                 let to = Destination::of(request, |path| self.paths.is_reserved(path));
-                let answer = self.begin_login(exchange, request, headers, Start::request(to)).await?;
+                let answer = self.begin_login(exchange, request, headers, Start::request(to, demand.clone())).await?;
                 Ok(Outcome::Answered(Box::new(answer)))
             }
             Verdict::Refuse(reason) => Err(self.refusal(reason, intent, exchange, request, headers)),

@@ -1,12 +1,16 @@
 //! The links on the 401 page of a request without a session, and on the 403 page of a user whom `authorize` refuses.
 
+use std::pin::Pin;
+
 use http::HeaderMap;
 
 use crate::action::authenticate::Authenticate;
 use crate::action::authenticate::ticket::Destination;
+use crate::action::demand::Demand;
 use crate::action::visitor::Reidentify;
 use crate::exchange::Exchange;
 use crate::exchange::rejection::{Reason, Rejection};
+use crate::message::Response;
 use crate::message::media::{Intent, Preferred};
 use crate::message::uri::CanonicalRequest;
 use crate::page::Text;
@@ -21,6 +25,16 @@ impl Reidentify for Authenticate {
         let to = Destination::of(request, |path| self.paths.is_reserved(path));
         let link = self.sign_in_link(request.host(), &to, None);
         rejection.offer(Self::other_account_link(&link, Text::LinkSignInOrSwitch))
+    }
+
+    fn step_up<'a>(
+        &'a self,
+        demand: &'a Demand,
+        exchange: &'a mut Exchange,
+        request: &'a CanonicalRequest,
+        headers: &'a HeaderMap,
+    ) -> Pin<Box<dyn Future<Output = Result<Response, Rejection>> + 'a>> {
+        Box::pin(self.begin_step_up(demand, exchange, request, headers))
     }
 }
 

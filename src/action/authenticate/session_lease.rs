@@ -11,9 +11,6 @@ use crate::clock::Timestamp;
 use crate::session::record::Session;
 use crate::session::revoked::Handle;
 
-/// A time after every request.
-const NEVER: Timestamp = Timestamp::from_millis(u64::MAX);
-
 /// A decrypted session, and what this worker knows of its refresh, so that a request does not access shared state.
 #[derive(Debug)]
 pub(super) struct SessionLease {
@@ -32,7 +29,7 @@ pub(super) struct SessionLease {
 impl SessionLease {
     /// `timeout` is that of the rule that uses the session. It may be shorter than that of the rule that created it.
     pub(super) fn new(session: Session, host: &str, timeout: Duration, renewer: Arc<Renewer>) -> Self {
-        let refresh_at = session.refresh_at.unwrap_or(NEVER);
+        let refresh_at = session.refresh_at.unwrap_or(Timestamp::MAX);
         Self {
             expires_at: session.expires_at.min(session.authenticated_at + timeout),
             handle: renewer.memory.revoked.handle(&session),
@@ -96,11 +93,11 @@ impl Lease for SessionLease {
         if now >= self.watch_at.get() && !self.is_over(now) {
             self.watch_at.set(match self.look(now) {
                 // The new tokens are refreshed when they are due. The browser gets the new cookies with its next request.
-                Known::Renewed(renewal) => renewal.session.refresh_at.unwrap_or(NEVER),
+                Known::Renewed(renewal) => renewal.session.refresh_at.unwrap_or(Timestamp::MAX),
                 Known::UnderWay(..) => now,
                 Known::NotBefore(at, _) => at,
                 // The browser has newer cookies. Its requests refresh them.
-                Known::Superseded => NEVER,
+                Known::Superseded => Timestamp::MAX,
             });
         }
         self.is_revoked()

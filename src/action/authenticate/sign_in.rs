@@ -7,7 +7,7 @@ use crate::action::authenticate::answer;
 use crate::action::authenticate::endpoints::{Endpoints, refuse_prefetch};
 use crate::action::authenticate::local::Local;
 use crate::action::authenticate::login::{self, Cause, PendingLogin, Prompt, Start};
-use crate::action::authenticate::ticket::{Destination, OTHER_ACCOUNT};
+use crate::action::authenticate::ticket::{Destination, OTHER_ACCOUNT, Ticket};
 use crate::exchange::Exchange;
 use crate::exchange::rejection::{Reason, Rejection};
 use crate::message::Response;
@@ -31,16 +31,16 @@ pub(super) async fn answer(
     let (host, now) = (request.host(), exchange.started_at);
     let form = Form::parse(request.query().unwrap_or_default().as_bytes()).ok();
     let one = |name| form.as_ref().and_then(|form| form.one(name).ok().flatten());
-    let found = one("state").and_then(|state| {
-        endpoints.gates.iter().find_map(|gate| Some((gate, state, gate.open_ticket(host, state)?.to)))
-    });
-    let Some((gate, state, mut to)) = found else {
+    let found = one("state")
+        .and_then(|state| endpoints.gates.iter().find_map(|gate| Some((gate, state, gate.open_ticket(host, state)?))));
+    let Some((gate, state, ticket)) = found else {
         return if endpoints.signed_in(local, host, &parts.headers, now).await.is_some() {
             Ok(answer::signed_in(exchange.preferred(&parts.headers), endpoints.pages.view_for(&parts.headers)))
         } else {
             answer::go(&endpoints.pages, "/", &parts.headers)
         };
     };
+    let Ticket { mut to, demand, .. } = ticket;
     if !login::may_begin(&parts.method, &parts.headers) {
         let link = gate.sign_in_link(host, &to, Some(state)).in_a_new_tab();
         return Err(Rejection::from(Reason::AuthRequired).offer(link));
@@ -52,5 +52,6 @@ pub(super) async fn answer(
     }
     let is_other = OTHER_ACCOUNT.split_once('=').is_some_and(|(name, value)| one(name) == Some(value));
     let prompt = if is_other { Prompt::Login } else { Prompt::Configured };
-    gate.begin_login(exchange, request, &parts.headers, Start { to, attempt: 0, cause: Cause::Person, prompt }).await
+    let start = Start { to, attempt: 0, cause: Cause::Person, prompt, demand };
+    gate.begin_login(exchange, request, &parts.headers, start).await
 }

@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::action::authenticate::Authenticate;
+use crate::action::demand::Demand;
 use crate::message::form;
 use crate::message::uri::CanonicalRequest;
 use crate::page::Text;
@@ -41,6 +42,9 @@ pub(super) struct Ticket {
     pub(super) to: Destination,
     /// How many times the sign-in was restarted automatically.
     pub(super) attempt: u8,
+    /// What the sign-in of a link has to meet.
+    #[serde(default, skip_serializing_if = "Demand::is_empty")]
+    pub(super) demand: Demand,
 }
 
 impl Destination {
@@ -62,7 +66,11 @@ impl Destination {
 impl Authenticate {
     /// Creates a ticket for a sign-in with the destination `to`.
     pub(super) fn seal_ticket(&self, host: &str, to: &Destination, attempt: u8) -> String {
-        let ticket = Ticket { gate: pending::tag(&self.key), to: to.in_short(), attempt };
+        self.seal(host, to, attempt, Demand::default())
+    }
+
+    fn seal(&self, host: &str, to: &Destination, attempt: u8, demand: Demand) -> String {
+        let ticket = Ticket { gate: pending::tag(&self.key), to: to.in_short(), attempt, demand };
         self.pending.seal_ticket(host, &ticket)
     }
 
@@ -79,8 +87,20 @@ impl Authenticate {
             (Destination::InCookie, None) => self.seal_ticket(host, &Destination::Landing, 0),
             (to, _) => self.seal_ticket(host, &to, 0),
         };
-        let href = format!("{}?{}", self.paths.sign_in, form::encode([("state", &*ticket)]));
-        Link::here(Text::LinkSignIn, href)
+        self.link(Text::LinkSignIn, &ticket)
+    }
+
+    /// The link to sign in again as a rule demands it. A long address is not kept.
+    pub(super) fn step_up_link(&self, host: &str, to: &Destination, demand: &Demand) -> Link {
+        let to = match to.in_short() {
+            Destination::InCookie => Destination::Landing,
+            to => to,
+        };
+        self.link(Text::LinkSignInAgain, &self.seal(host, &to, 0, demand.clone()))
+    }
+
+    fn link(&self, label: Text, ticket: &str) -> Link {
+        Link::here(label, format!("{}?{}", self.paths.sign_in, form::encode([("state", ticket)])))
     }
 
     /// The same link, with which the provider asks for the account.

@@ -1,25 +1,18 @@
 //! A second kind of evidence, without a session: what asks a visitor works with it as well.
 
 use std::cell::Cell;
+use std::time::Duration;
 
-use http::{HeaderMap, HeaderValue, Method, Uri, header};
-use serde_json::{Value, json};
+use http::{HeaderMap, StatusCode};
 
 use super::*;
-use crate::action::authorize::{Authorize, Owner};
-use crate::action::passage::Passage;
 use crate::action::requirement::{ClaimTest, Requirement, Scalar, Test};
 use crate::action::settings::{AuthorizeMode, AuthorizeSettings};
-use crate::clock::Clock;
-use crate::exchange::Exchange;
-use crate::exchange::connection::Connection;
+use crate::action::tests::authorized;
 use crate::jose::signing_key::SigningKey;
 use crate::message::header::OIDC_IDENTITY;
-use crate::message::uri::Scheme;
 use crate::page::Text;
 use crate::page::link::Link;
-use crate::telemetry::line_budget::LineBudget;
-use crate::telemetry::metrics::Registry;
 
 pub(in crate::action) const NOW: Timestamp = Timestamp::from_seconds(1_795_507_200);
 
@@ -51,13 +44,22 @@ impl Reidentify for ByMail {
     fn offer(&self, rejection: Rejection, _: &CanonicalRequest) -> Rejection {
         rejection.offer(Link::here(Text::LinkOtherAccount, "/letter"))
     }
+
+    fn step_up<'a>(
+        &'a self,
+        _: &'a Demand,
+        _: &'a mut Exchange,
+        _: &'a CanonicalRequest,
+        _: &'a HeaderMap,
+    ) -> Pin<Box<dyn Future<Output = Result<Response, Rejection>> + 'a>> {
+        Box::pin(async { Err(Reason::AuthStepUpRequired.into()) })
+    }
 }
 
 /// A user whom evidence identified that no `authenticate-*` action knows.
-pub(in crate::action) fn visitor(claims: Value) -> (Rc<Visitor>, Rc<Scripted>) {
-    let lease =
-        Rc::new(Scripted { expires_at: NOW + std::time::Duration::from_secs(60), is_withdrawn: Cell::default() });
-    let Value::Object(claims) = claims else { panic!("an object") };
+pub(in crate::action) fn visitor(claims: &str) -> (Rc<Visitor>, Rc<Scripted>) {
+    let lease = Rc::new(Scripted { expires_at: NOW + Duration::from_secs(60), is_withdrawn: Cell::default() });
+    let claims = serde_json::from_str(claims).expect("an object");
     let identity = Identity::assertion("https://mail.test".into(), "ada".into(), claims, None);
     let headers = ClaimsHeaders::new(claims::settings::Settings {
         signer: "arn:vestibule:test".into(),
@@ -79,51 +81,39 @@ pub(in crate::action) fn visitor(claims: Value) -> (Rc<Visitor>, Rc<Scripted>) {
     (Rc::new(visitor), lease)
 }
 
-fn authorize() -> Authorize {
-    let requirement = Requirement::Claim(ClaimTest {
-        path: vec!["team".into()],
-        test: Test::Equals(vec![Scalar::Text("sre".into())]),
-    });
-    let settings = AuthorizeSettings { requirement, mode: AuthorizeMode::Enforce, reveal: false, contact: None };
-    Authorize::new(settings, &Owner { listener: "public", rule: "app" }, &Registry::default())
-}
-
-fn admit(visitor: Rc<Visitor>) -> Result<Passage, Rejection> {
-    let peer = "192.0.2.66:4711".parse().expect("an address");
-    let connection = Rc::new(Connection::new(peer, "public".into(), Arc::default(), None));
-    let clock = Clock::manual(NOW).0;
-    let exchange = Exchange::begin(connection, clock.instant(), clock.now());
-    let mut headers = HeaderMap::new();
-    headers.insert(header::HOST, HeaderValue::from_static("app.test"));
-    headers.insert(header::ACCEPT, HeaderValue::from_static("text/html"));
-    let uri = Uri::from_static("/page");
-    let canonical = CanonicalRequest::parse(Scheme::Https, &Method::GET, &uri, &headers).expect("plain");
-    authorize().admit(&LineBudget::default(), &exchange, &canonical, Passage::Identified(visitor))
-}
-
-#[test]
-fn authorize_asks_a_visitor_whatever_identified_them() {
-    let passage = admit(visitor(json!({"team": "sre"})).0).expect("a member");
-    assert_eq!(passage.visitor().map(|visitor| &**visitor.subject()), Some("ada"));
-    let rejection = admit(visitor(json!({"team": "sales"})).0).expect_err("not a member");
+#[tokio::test]
+async fn authorize_asks_a_visitor_whatever_identified_them() {
+    let test = Test::Equals(vec![Scalar::Text("sre".into())]);
+    let settings = AuthorizeSettings {
+        requirement: Some(Requirement::Claim(ClaimTest { path: vec!["team".into()], test })),
+        demand: Demand { max_age: None, acr: vec!["stamped".into()] },
+        mode: AuthorizeMode::Enforce,
+        reveal: false,
+        contact: None,
+    };
+    let ask = |claims| authorized(claims, settings.clone());
+    assert_eq!(ask(r#"{"team": "sre", "acr": "stamped"}"#).await.expect("a member"), StatusCode::OK);
+    let rejection = ask(r#"{"team": "sales", "acr": "stamped"}"#).await.expect_err("not a member");
     assert_eq!(rejection.reason, Reason::AuthNotAllowed);
     let notes: Vec<_> = rejection.notes().iter().map(|note| note.english()).collect();
     assert_eq!(notes, ["You are signed in as ada with the mail room."]);
     let links: Vec<_> = rejection.links().iter().map(|link| &*link.href).collect();
     assert_eq!(links, ["/letter", ""], "and the ways on are those of the evidence");
+    let rejection = ask(r#"{"team": "sre"}"#).await.expect_err("too weak");
+    assert_eq!(rejection.reason, Reason::AuthStepUpRequired, "the evidence knows how it becomes stronger");
 }
 
 #[test]
 fn a_target_is_told_of_a_visitor_whatever_identified_them() {
     let mut fields = OwnFields::with_room();
-    visitor(json!({})).0.apply(&"app".into(), NOW, &mut fields).expect("signs");
+    visitor("{}").0.apply(&"app".into(), NOW, &mut fields).expect("signs");
     let told = fields.iter().find(|(name, _)| **name == OIDC_IDENTITY).map(|(_, value)| value.as_bytes());
     assert_eq!(told, Some(&b"ada"[..]));
 }
 
 #[test]
 fn a_lease_is_over_when_it_expires_or_is_withdrawn() {
-    let (visitor, scripted) = visitor(json!({}));
+    let (visitor, scripted) = visitor("{}");
     let lease = visitor.lease();
     assert!(!lease.is_over(NOW));
     assert!(lease.is_over(scripted.expires_at));

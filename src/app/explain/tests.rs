@@ -287,3 +287,22 @@ fn a_11_what_is_no_set_of_claims_is_refused() {
         assert!(probe.clone().of_user(claims.as_bytes()).is_err(), "{claims}");
     }
 }
+
+#[test]
+fn what_is_demanded_of_the_sign_in_is_explained_as_well() {
+    let gates = "      - { type: authorize, max_age: 1h, acr: [phr, phrh] }\n";
+    let decided = |claims| decided("user-demand", ("", gates), claims);
+    let text = decided(r#"{"sub": "ada", "acr": ["phr"]}"#);
+    let (_, told) = text.split_once("with these claims:\n").expect("they decide");
+    assert_snapshot!(told, @r#"
+    authorize: has the user sign in again: the ID token has no `acr`
+      `acr` is `phr` or `phrh`: not known, the claim is of another type; it is ["phr"]
+      signed in within the last 3600 s: not known, the claim is absent
+    "#);
+    let text = decided(r#"{"sub": "ada", "acr": "phr", "auth_time": 1}"#);
+    assert!(text.contains("the `auth_time` of the ID token is older"), "{text}");
+    assert!(text.contains("`acr` is `phr` or `phrh`: yes\n"), "{text}");
+    assert!(text.contains("signed in within the last 3600 s: no; it is 1\n"), "{text}");
+    let text = decided(r#"{"sub": "ada", "acr": "phr", "auth_time": 99999999999}"#);
+    assert!(text.contains("authorize: lets the user in\n"), "{text}");
+}

@@ -4,15 +4,16 @@ use std::fmt::Write as _;
 
 use serde_json::{Map, Value};
 
-use crate::action::authorize::Verdict;
+use crate::action::decisions::Verdict;
 use crate::action::requirement::{Answer, Explained};
 use crate::action::{ActionChain, Gate};
+use crate::clock::Timestamp;
 
 /// Characters of a claim that are shown.
 const CLAIM_CHARS_MAX: usize = 200;
 
 /// Describes the decision of each gate. It asks the gates that serve requests.
-pub(super) fn explain(text: &mut String, chain: &ActionChain, claims: &Map<String, Value>) {
+pub(super) fn explain(text: &mut String, chain: &ActionChain, claims: &Map<String, Value>, now: Timestamp) {
     let authenticate = chain.gates.iter().find_map(|gate| match gate {
         Gate::Authenticate(authenticate) => Some(authenticate),
         _ => None,
@@ -35,9 +36,10 @@ pub(super) fn explain(text: &mut String, chain: &ActionChain, claims: &Map<Strin
     for gate in &chain.gates {
         let Gate::Authorize(authorize) = gate else { continue };
         is_asked = true;
-        let (verdict, parts) = authorize.explain(&user);
+        let (verdict, parts) = authorize.explain(&user, now);
         let verdict = match verdict {
             Verdict::LetIn => "lets the user in".to_owned(),
+            Verdict::StepUp(shortfall) => format!("has the user sign in again: {shortfall}"),
             Verdict::Reported => "lets the user in because of `mode: report` only".to_owned(),
             Verdict::Refused(reason) => format!("refuses with {} `{}`", reason.status().as_u16(), reason.code()),
         };

@@ -22,7 +22,8 @@ pub(crate) enum Action {
     /// Like `authenticate-oidc`, but the provider is one of the `user_pools` of this file.
     AuthenticateUserPool(AuthenticateUserPool),
     /// Lets in only users whose claims meet a requirement. Others are answered 403. Comes after the action that
-    /// authenticates; there may be several, which must all let the user in. Exactly one of `any`, `all` and `not` is set.
+    /// authenticates; there may be several, which must all let the user in. Exactly one of `any`, `all` and `not` is set, or
+    /// none of them where `max_age` or `acr` is.
     /// The claims are those of the sign-in, or of the last refresh.
     Authorize(Authorize),
     /// Validates a bearer token. Not available in this version.
@@ -135,8 +136,18 @@ pub(crate) struct Authorize {
     pub(crate) all: Option<List<Requirement>>,
     /// This requirement must not hold. A user of whom one of its claims is not known is refused, too.
     pub(crate) not: Option<Box<Requirement>>,
-    /// What happens to a user who does not meet the requirement. `enforce`: 403. `report`: the request goes on, a warning is
-    /// logged once for each session, and `vestibule_authorization_decisions_total` counts it.
+    /// How long ago the user may have signed in at the provider. Who signed in earlier is sent there to sign in again, and comes
+    /// back to the same address; a form or a script is answered 401 `auth.step_up_required`. Asked when a request begins: a
+    /// download or a WebSocket that is open is not ended by it. The provider must send `auth_time` in the ID token. `1m` to
+    /// `365d`, with a leeway of one minute for clocks. Without it, any time will do.
+    pub(crate) max_age: Option<Period>,
+    /// The kinds of sign-in that are accepted (authentication context class references): the `acr` of the ID token must be one
+    /// of these, compared exactly. Any other user is sent to the provider, which is asked for these with `acr_values`, in this
+    /// order. Example: `[phr, phrh]`. The values are the provider's own. A user pool sends no `acr`. Without it, any kind will do.
+    pub(crate) acr: Option<List<String>>,
+    /// What happens to a user who does not meet the requirement. `enforce`: 403, or another sign-in for `max_age` and `acr`.
+    /// `report`: the request goes on, a warning is logged once for each session, and
+    /// `vestibule_authorization_decisions_total` counts it.
     #[serde(default)]
     pub(crate) mode: AuthorizeMode,
     /// Whether the page of the 403 says what is required.

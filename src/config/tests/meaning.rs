@@ -243,7 +243,7 @@ fn required(name: &str, keys: &str) -> Vec<String> {
     let text = SOUND.replace(gate, &format!("{gate}{keys}"));
     let config = load_in(&files(name), &text).unwrap_or_else(|report| panic!("{report}"));
     let authorize = |gate: &GateSettings| match gate {
-        GateSettings::Authorize(authorize) => Some(authorize.requirement.to_string()),
+        GateSettings::Authorize(authorize) => Some(authorize.to_string()),
         GateSettings::Authenticate(_) => None,
     };
     config.listeners[0].rules[0].chain.gates.iter().filter_map(authorize).collect()
@@ -263,6 +263,12 @@ fn allowed_users_are_an_authorize_behind_the_action() {
     assert_eq!(required("allowed-groups", groups), ["`cognito:groups` contains `7`"]);
     let domain = "            allowed_email_domains: [example.com]\n";
     assert_eq!(required("allowed-domain", domain), ["`email` is a verified address at `example.com`"]);
+    // What is demanded of the sign-in, with and without a requirement on the claims.
+    let demand = format!("{domain}          - {{ type: authorize, max_age: 1h, acr: [phr, phrh] }}\n");
+    assert_eq!(required("demand", &demand)[1], "signed in within the last 3600 s and `acr` is `phr` or `phrh`");
+    let any = "any: [{ claim: a, equals: [b] }, { claim: c, equals: [d] }]";
+    let demand = format!("{domain}          - {{ type: authorize, {any}, max_age: 60 }}\n");
+    assert_eq!(required("demand-and-any", &demand)[1], "(`a` is `b` or `c` is `d`) and signed in within the last 60 s");
     // An `authorize` of the file is asked in addition.
     let both =
         format!("{domain}          - {{ type: authorize, any: [{{ claim: level, equals: [3, true, \"3\", no] }}] }}\n");

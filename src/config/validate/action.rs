@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode};
 
+use crate::action::demand::Demand;
 use crate::action::settings::{
     AuthenticateKind, AuthenticateSettings, AuthorizeSettings, ChainSettings, FixedResponseSettings, ForwardSettings,
     GateSettings, OnExpired, OnUnauthenticated, TerminalSettings,
@@ -196,7 +197,28 @@ impl Chain {
                 Some(_) => {}
             }
         }
+        if let Ok(gate) = &gate {
+            self.demand(&gate.demand, at, context);
+        }
         self.gates.push(gate.map(GateSettings::Authorize));
+    }
+
+    /// One sign-in must be able to meet what a rule demands of it.
+    fn demand(&self, demand: &Demand, at: &Path, context: &mut Context<'_>) {
+        if demand.is_empty() {
+            return;
+        }
+        let before = || self.gates.iter().flatten();
+        let demands = |gate: &GateSettings| matches!(gate, GateSettings::Authorize(gate) if !gate.demand.is_empty());
+        if before().any(demands) {
+            let problem = context.found.problem(at, "a second `authorize` with `max_age` or `acr`");
+            problem.hint("a user signs in once for both: write `max_age` and `acr` into one of them");
+        }
+        let mut authenticate = before().filter_map(GateSettings::authenticate);
+        if !demand.acr.is_empty() && authenticate.any(|gate| matches!(gate.kind, AuthenticateKind::UserPool(_))) {
+            let message = "a user pool sends no `acr`, so nobody would be let in";
+            context.found.problem(&at.key("acr"), message).hint("remove it; `max_age` works with a user pool");
+        }
     }
 
     fn end(

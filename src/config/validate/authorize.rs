@@ -1,5 +1,8 @@
 //! `authorize`, and the settings of actions that authenticate which are short for it.
 
+use std::time::Duration;
+
+use crate::action::demand::Demand;
 use crate::action::requirement::{ClaimTest, GROUPS, Requirement, Scalar, Test};
 use crate::action::settings::{AuthorizeMode, AuthorizeSettings};
 use crate::config::document::findings::{Findings, Reported};
@@ -11,17 +14,24 @@ use crate::config::validate::value;
 /// Requirements inside each other. What is deeper is not readable.
 const DEPTH_MAX: usize = 8;
 
+/// A shorter `max_age` could be over before the browser is back.
+const MAX_AGE_BOUNDS: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(365 * 24 * 3600));
+
 /// Checks an `authorize` action.
 pub(super) fn authorize(
     raw: &written::Authorize,
     at: &Path,
     found: &mut Findings,
 ) -> Result<AuthorizeSettings, Reported> {
+    let demand = demand(raw, at, found);
+    let has_claims = raw.any.is_some() || raw.all.is_some() || raw.not.is_some();
+    let has_demand = raw.max_age.is_some() || raw.acr.is_some();
     let parts =
         Parts { claim: None, tests: Vec::new(), any: raw.any.as_ref(), all: raw.all.as_ref(), not: raw.not.as_deref() };
-    let requirement = parts.requirement(at, 0, found)?;
+    let requirement = (has_claims || !has_demand).then(|| parts.requirement(at, 0, found)).transpose()?;
     Ok(AuthorizeSettings {
         requirement,
+        demand: demand?,
         mode: match raw.mode {
             written::AuthorizeMode::Enforce => AuthorizeMode::Enforce,
             written::AuthorizeMode::Report => AuthorizeMode::Report,
@@ -29,6 +39,22 @@ pub(super) fn authorize(
         reveal: raw.reveal,
         contact: raw.contact.clone(),
     })
+}
+
+/// `max_age` and `acr`.
+fn demand(raw: &written::Authorize, at: &Path, found: &mut Findings) -> Result<Demand, Reported> {
+    let max_age = raw.max_age.as_ref().map(|max_age| value::period(max_age, MAX_AGE_BOUNDS, &at.key("max_age"), found));
+    let acr = raw.acr.as_ref().map(|acr| texts(acr, &at.key("acr"), found, acr_value));
+    Ok(Demand { max_age: max_age.transpose()?, acr: acr.transpose()?.unwrap_or_default() })
+}
+
+/// One value of `acr_values`, which are separated by spaces (OIDC Core §3.1.2.1).
+fn acr_value(text: &str, at: &Path, found: &mut Findings) -> Result<String, Reported> {
+    if text.is_empty() || text.chars().any(|character| character.is_whitespace() || character.is_control()) {
+        let problem = found.problem(at, "an `acr` is one word");
+        return problem.hint("write each value as an element of the list: `[phr, phrh]`").fail();
+    }
+    Ok(text.to_owned())
 }
 
 /// `allowed_*` of an action that authenticates.
@@ -85,7 +111,8 @@ impl<'r> Allowed<'r> {
         all.extend(one_or(by_email?, Requirement::Any));
         let requirement = one_or(all, Requirement::All);
         Ok(requirement.map(|requirement| AuthorizeSettings {
-            requirement,
+            requirement: Some(requirement),
+            demand: Demand::default(),
             mode: AuthorizeMode::default(),
             reveal: false,
             contact: None,

@@ -23,6 +23,7 @@ mod value;
 use http::HeaderName;
 
 use crate::action::authenticate::paths::{Endpoint, Paths};
+use crate::action::requirement::Requirement;
 use crate::action::settings::{AuthenticateKind, GateSettings, TerminalSettings};
 use crate::config::document::diagnostic::Diagnostics;
 use crate::config::document::findings::Reported;
@@ -147,7 +148,11 @@ fn ask_for_groups(providers: &mut [ProviderConfig], listeners: &[ListenerConfig]
         let chains = listeners.iter().flat_map(ListenerConfig::chains);
         let gates = chains.filter(|chain| chain.gates.iter().any(|gate| is_of(gate, &settings.name)));
         let required = gates.flat_map(|chain| &chain.gates).filter_map(GateSettings::authorize);
-        graph.wanted = required.flat_map(|gate| gate.requirement.groups()).map(str::to_owned).collect();
+        graph.wanted = required
+            .filter_map(|gate| gate.requirement.as_ref())
+            .flat_map(Requirement::groups)
+            .map(str::to_owned)
+            .collect();
     }
 }
 

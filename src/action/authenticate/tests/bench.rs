@@ -15,6 +15,7 @@ use crate::action::authenticate::endpoints::Endpoints;
 use crate::action::authenticate::local::Local;
 use crate::action::authenticate::memory::Memory;
 use crate::action::authenticate::{Authenticate, Outcome, Services};
+use crate::action::demand::Demand;
 use crate::action::settings::{AuthenticateKind, AuthenticateSettings, OnExpired, OnUnauthenticated};
 use crate::action::visitor::Visitor;
 use crate::backchannel::call::{Backchannel, Error as CallError};
@@ -296,7 +297,7 @@ impl Bench {
                 .answer(endpoint, local, &mut exchange, &canonical, request)
                 .await
                 .map(|answered| Outcome::Answered(Box::new(answered))),
-            None => gate.run(local, &mut exchange, &canonical, request.headers()).await,
+            None => gate.run(local, &mut exchange, &canonical, request.headers(), &Demand::default()).await,
         };
         let cookies = exchange.cookies.iter().map(|line| line.to_str().expect("ASCII").to_owned()).collect();
         let subject = exchange.subject.as_deref().map(str::to_owned);

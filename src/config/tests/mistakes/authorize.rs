@@ -1,6 +1,6 @@
 use insta::assert_snapshot;
 
-use super::report;
+use super::{SOUND, report, report_of};
 
 #[test]
 fn an_authorize_that_cannot_be_what_was_meant() {
@@ -297,4 +297,67 @@ fn a_07_an_authorize_without_a_user() {
        = at: listeners[0].rules[0].actions[0].allowed_groups
        = help: remove `allow`, or write two rules
     "#);
+}
+
+#[test]
+fn a_demand_on_the_sign_in_that_cannot_be_met() {
+    let gate = "          - type: authenticate-oidc\n            provider: corp\n            on_unauthenticated_request: deny\n";
+    let with = |more: &str| {
+        let text = report("demand", &[(gate, &format!("{gate}{more}"))]);
+        let told = text.lines().filter(|line| line.starts_with("error") || line.contains("= help: "));
+        let lines: Vec<_> = more.lines().map(str::trim_start).chain(told).collect();
+        format!("{}\n", lines.join("\n"))
+    };
+    let said = [
+        "          - { type: authorize, max_age: 30s }\n",
+        "          - { type: authorize, max_age: soon }\n",
+        "          - { type: authorize, acr: [] }\n",
+        "          - { type: authorize, acr: [\"phr phrh\", \"\"] }\n",
+        "          - { type: authorize, max_age: 1h }\n          - { type: authorize, acr: [phr] }\n",
+    ]
+    .map(with);
+    assert_snapshot!(said.join("\n"), @r#"
+    - { type: authorize, max_age: 30s }
+    error: 30s is out of range: 1m to 365d
+
+    - { type: authorize, max_age: soon }
+    error: `soon` is not a duration
+       = help: write `500ms`, `30s`, `15m`, `8h`, `7d`, or a number of seconds
+
+    - { type: authorize, acr: [] }
+    error: this list is empty, so nobody would be let in
+       = help: write at least one value, or remove the key
+
+    - { type: authorize, acr: ["phr phrh", ""] }
+    error: an `acr` is one word
+       = help: write each value as an element of the list: `[phr, phrh]`
+    error: an `acr` is one word
+       = help: write each value as an element of the list: `[phr, phrh]`
+
+    - { type: authorize, max_age: 1h }
+    - { type: authorize, acr: [phr] }
+    error: a second `authorize` with `max_age` or `acr`
+       = help: a user signs in once for both: write `max_age` and `acr` into one of them
+    "#);
+}
+
+#[test]
+fn a_user_pool_sends_no_acr() {
+    let pool = "user_pools:\n  people: { issuer: \"https://login.example.com:8443\", signing_key_file: pool-key, applications: [\"https://app.example.com:8443\"] }\n";
+    let text = SOUND
+        .replace("type: authenticate-oidc\n            provider: corp", "type: authenticate-user-pool\n            user_pool: people")
+        .replace(
+            "on_unauthenticated_request: deny\n",
+            "on_unauthenticated_request: deny\n            session_cookie_name: __Host-pool\n          - { type: authorize, acr: [phr] }\n",
+        );
+    assert_snapshot!(report_of("pool-acr", &(text + pool)), @r"
+    error: a user pool sends no `acr`, so nobody would be let in
+      --> vestibule.yaml:18:32
+       |
+    18 |           - { type: authorize, acr: [phr] }
+       |                                ^^^
+       |
+       = at: listeners[0].rules[0].actions[1].acr
+       = help: remove it; `max_age` works with a user pool
+    ");
 }

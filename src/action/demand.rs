@@ -1,0 +1,191 @@
+//! What `authorize` demands of the sign-in itself, besides the claims of the user: how long ago it may be, and how strong it must be.
+//!
+//! Pure. The provider answers with `auth_time` and `acr` in the ID token (OIDC Core §2). Both are claims of the session.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::action::requirement::{Answer, Explained, Unknown};
+use crate::clock::Timestamp;
+use crate::identity::Claims;
+use crate::jose::verify::LEEWAY;
+use crate::page::Text;
+
+/// `max_age` and `acr` of `authorize`. Also kept, encrypted, in the sign-in that has to meet it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Demand {
+    /// The user must have signed in at the provider within this time.
+    #[serde(rename = "m", skip_serializing_if = "Option::is_none", default)]
+    pub(crate) max_age: Option<Duration>,
+    /// The `acr` must be one of these, compared exactly. Empty: any, or none.
+    #[serde(rename = "a", skip_serializing_if = "Vec::is_empty", default)]
+    pub(crate) acr: Vec<String>,
+}
+
+/// Why a sign-in does not meet a demand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Shortfall {
+    #[error("the ID token has no `auth_time`")]
+    NoAuthTime,
+    #[error("the `auth_time` of the ID token is older than `max_age` allows")]
+    TooOld,
+    #[error("the ID token has no `acr`")]
+    NoAcr,
+    #[error("the `acr` of the ID token is none of those that are accepted")]
+    OtherAcr,
+}
+
+impl Demand {
+    /// Whether every sign-in meets it.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.max_age.is_none() && self.acr.is_empty()
+    }
+
+    /// Until when a sign-in with these claims meets it; [`Timestamp::MAX`] for as long as the session lasts. A claim of another type is
+    /// no claim.
+    ///
+    /// # Errors
+    ///
+    /// What is missing. A sign-in that is too old now is not an error here: the returned time has passed.
+    pub(crate) fn holds_until(&self, claims: &Claims) -> Result<Timestamp, Shortfall> {
+        if !self.acr.is_empty() {
+            let acr = claims.get("acr").and_then(Value::as_str).ok_or(Shortfall::NoAcr)?;
+            if !self.acr.iter().any(|accepted| accepted == acr) {
+                return Err(Shortfall::OtherAcr);
+            }
+        }
+        let Some(max_age) = self.max_age else { return Ok(Timestamp::MAX) };
+        let seconds = claims.get("auth_time").and_then(Value::as_f64).filter(|seconds| *seconds >= 0.0);
+        // A float that is too large becomes the largest integer.
+        let millis = (seconds.ok_or(Shortfall::NoAuthTime)? * 1000.0) as u64;
+        // The same leeway as where the ID token is checked. Otherwise a sign-in could be accepted there and be too old here.
+        Ok(Timestamp::from_millis(millis) + max_age + LEEWAY)
+    }
+
+    /// How each part decides about a sign-in with these claims. For `check`.
+    pub(crate) fn explain(&self, claims: &Claims, now: Timestamp) -> Vec<Explained> {
+        let acr = Self { max_age: None, acr: self.acr.clone() };
+        let max_age = Self { max_age: self.max_age, acr: Vec::new() };
+        let parts = [(acr, "acr"), (max_age, "auth_time")].into_iter().filter(|(part, _)| !part.is_empty());
+        let explained = parts.map(|(part, name)| {
+            let claim = claims.get(name);
+            let answer = match (part.check(claims, now), claim) {
+                (Ok(()), _) => Answer::Yes,
+                (Err(Shortfall::TooOld | Shortfall::OtherAcr), _) => Answer::No,
+                (Err(_), None) => Answer::Unknown(Unknown::Absent),
+                (Err(_), Some(_)) => Answer::Unknown(Unknown::Type),
+            };
+            Explained { depth: 0, part: part.to_string(), answer, claim: claim.map(ToString::to_string) }
+        });
+        explained.collect()
+    }
+
+    /// Whether a sign-in with these claims meets it now.
+    ///
+    /// # Errors
+    ///
+    /// What is missing.
+    pub(crate) fn check(&self, claims: &Claims, now: Timestamp) -> Result<(), Shortfall> {
+        if now < self.holds_until(claims)? { Ok(()) } else { Err(Shortfall::TooOld) }
+    }
+}
+
+impl fmt::Display for Demand {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let age = self.max_age.map(|max_age| format!("signed in within the last {} s", max_age.as_secs()));
+        let acr: Vec<_> = self.acr.iter().map(|acr| format!("`{acr}`")).collect();
+        let acr = (!acr.is_empty()).then(|| format!("`acr` is {}", acr.join(" or ")));
+        f.write_str(&age.into_iter().chain(acr).collect::<Vec<_>>().join(" and "))
+    }
+}
+
+impl Shortfall {
+    /// What the page says of it, to the user and to the operator whom the user asks.
+    pub(crate) const fn explanation(self) -> Text {
+        match self {
+            Self::NoAuthTime => Text::StepUpNoAuthTime,
+            Self::TooOld => Text::StepUpTooOld,
+            Self::NoAcr => Text::StepUpNoAcr,
+            Self::OtherAcr => Text::StepUpOtherAcr,
+        }
+    }
+
+    /// The claim of the ID token that falls short.
+    pub(crate) const fn claim(self) -> &'static str {
+        match self {
+            Self::NoAuthTime | Self::TooOld => "auth_time",
+            Self::NoAcr | Self::OtherAcr => "acr",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
+    const HOUR: Duration = Duration::from_secs(3600);
+
+    #[track_caller]
+    fn check(demand: &Demand, claims: &Value, expected: Result<(), Shortfall>) {
+        let claims = claims.as_object().expect("an object");
+        assert_eq!(demand.check(claims, NOW), expected, "{demand:?} {claims:?}");
+    }
+
+    #[test]
+    fn a_sign_in_is_recent_for_max_age_and_the_leeway_of_clocks() {
+        let demand = Demand { max_age: Some(HOUR), acr: Vec::new() };
+        let ago = |seconds: u64| NOW.seconds() - seconds;
+        for claims in [json!({"auth_time": ago(0)}), json!({"auth_time": ago(3600 + 59)})] {
+            check(&demand, &claims, Ok(()));
+        }
+        check(&demand, &json!({"auth_time": ago(3600 + 60)}), Err(Shortfall::TooOld));
+        check(&demand, &json!({"auth_time": ago(3600 + 60) as f64 + 0.5}), Ok(()));
+        check(&demand, &json!({"auth_time": 0}), Err(Shortfall::TooOld));
+        for auth_time in [json!(null), json!("1800000000"), json!(-1), json!([1_800_000_000]), json!(true)] {
+            check(&demand, &json!({"auth_time": auth_time}), Err(Shortfall::NoAuthTime));
+        }
+        check(&demand, &json!({}), Err(Shortfall::NoAuthTime));
+    }
+
+    #[test]
+    fn an_acr_is_one_text_that_is_compared_exactly() {
+        let demand = Demand { max_age: None, acr: vec!["phr".into(), "phrh".into()] };
+        check(&demand, &json!({"acr": "phrh"}), Ok(()));
+        for acr in [json!("PHR"), json!("phr "), json!("phr phrh"), json!(""), json!("1")] {
+            check(&demand, &json!({ "acr": acr }), Err(Shortfall::OtherAcr));
+        }
+        for acr in [json!(["phr"]), json!(1), json!(null), json!({"phr": true})] {
+            check(&demand, &json!({ "acr": acr }), Err(Shortfall::NoAcr));
+        }
+        check(&demand, &json!({}), Err(Shortfall::NoAcr));
+    }
+
+    #[test]
+    fn both_must_hold_and_nothing_demanded_holds_for_ever() {
+        let both = Demand { max_age: Some(HOUR), acr: vec!["phr".into()] };
+        check(&both, &json!({"acr": "phr", "auth_time": NOW.seconds()}), Ok(()));
+        check(&both, &json!({"acr": "phr"}), Err(Shortfall::NoAuthTime));
+        check(&both, &json!({"auth_time": NOW.seconds()}), Err(Shortfall::NoAcr));
+        check(&Demand::default(), &json!({}), Ok(()));
+        assert!(Demand::default().is_empty() && !both.is_empty());
+    }
+
+    #[test]
+    fn a_demand_is_short_in_a_ticket_and_reads_back() {
+        for (demand, text) in
+            [(Demand::default(), "{}"), (Demand { max_age: None, acr: vec!["phr".into()] }, r#"{"a":["phr"]}"#)]
+        {
+            assert_eq!(serde_json::to_string(&demand).expect("writes"), text);
+            assert_eq!(serde_json::from_str::<Demand>(text).expect("reads"), demand);
+        }
+        let demand = Demand { max_age: Some(HOUR), acr: Vec::new() };
+        let text = serde_json::to_string(&demand).expect("writes");
+        assert_eq!(serde_json::from_str::<Demand>(&text).expect("reads"), demand);
+    }
+}
