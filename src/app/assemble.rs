@@ -48,7 +48,7 @@ pub(crate) struct Assembled {
     pub(crate) clock: Clock,
     groups: Vec<Arc<TargetGroup>>,
     claims: Option<Arc<ClaimsHeaders>>,
-    clients: Vec<Arc<oidc::Client>>,
+    clients: Vec<Arc<oidc::RelyingParty>>,
 }
 
 /// A listener, ready to be bound.

@@ -30,7 +30,7 @@ const OWN_CLIENT_ID: &str = "vestibule";
 /// A provider and its sign-out.
 #[derive(Clone, Debug)]
 pub(crate) struct Provider {
-    pub(crate) client: Arc<oidc::Client>,
+    pub(crate) client: Arc<oidc::RelyingParty>,
     pub(crate) logout: Logout,
 }
 
@@ -64,7 +64,7 @@ impl Providers {
     }
 
     /// Watches every external provider, to detect when one that failed answers again. Returns their clients.
-    pub(crate) fn watch(&self, control: &Control) -> Vec<Arc<oidc::Client>> {
+    pub(crate) fn watch(&self, control: &Control) -> Vec<Arc<oidc::RelyingParty>> {
         let clients: Vec<_> = self.oidc.values().map(|provider| Arc::clone(&provider.client)).collect();
         for client in &clients {
             let client = Arc::clone(client);
@@ -119,7 +119,7 @@ fn networked(provider: ProviderConfig, clock: &Clock, registry: &Registry) -> Re
     };
     let network: Arc<dyn Backchannel> = Arc::new(Network::new(&way).map_err(|error| failed(error.into()))?);
     let logout = settings.logout;
-    let client = Arc::new(oidc::Client::new(settings, network, clock.clone(), registry));
+    let client = Arc::new(oidc::RelyingParty::new(settings, network, clock.clone(), registry));
     Ok(Provider { client, logout })
 }
 
@@ -150,7 +150,7 @@ fn embedded(
     };
     let pool = Arc::new(UserPool::new(settings, Arc::clone(pages), clock.clone(), registry));
     let in_process: Arc<dyn Backchannel> = Arc::new(InProcess::new(Arc::clone(&pool)));
-    let client = Arc::new(oidc::Client::new(client, in_process, clock.clone(), registry));
+    let client = Arc::new(oidc::RelyingParty::new(client, in_process, clock.clone(), registry));
     (Provider { client, logout: Logout::Auto }, pool)
 }
 

@@ -1,7 +1,7 @@
 //! The circuit breaker of one endpoint: after a few calls that time out, further calls fail at once.
 //!
 //! Pure: it receives the results of calls and decides whether the next call is made. While it is open, only
-//! [`Client::keep_watch`](crate::oidc::Client::keep_watch) sends probes, so no user waits. A probe that is answered closes the
+//! [`Client::keep_watch`](crate::oidc::RelyingParty::keep_watch) sends probes, so no user waits. A probe that is answered closes the
 //! breaker. If the first call after that times out, the breaker opens again.
 
 use std::time::Duration;

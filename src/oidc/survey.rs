@@ -4,11 +4,11 @@ use std::fmt;
 
 use crate::crypto::octets;
 use crate::jose::compact::Algorithm;
-use crate::oidc::Client;
 use crate::oidc::caller::{Endpoint, get};
 use crate::oidc::discovery::{self, Metadata};
 use crate::oidc::error::{Blame, Error};
 use crate::oidc::flow::Pending;
+use crate::oidc::relying_party::RelyingParty;
 use crate::oidc::settings::{Binding, Userinfo};
 use crate::oidc::tokens::{self, CodeGrant};
 use crate::secret::Secret;
@@ -63,7 +63,7 @@ impl fmt::Display for Survey {
     }
 }
 
-impl Client {
+impl RelyingParty {
     /// Fetches the metadata and the keys, and tests the endpoints and the client credentials.
     pub(crate) async fn survey(&self) -> Survey {
         let mut survey = Survey { provider: self.name().to_string(), findings: Vec::new() };

@@ -9,10 +9,10 @@ use url::Url;
 
 use crate::clock::Timestamp;
 use crate::message::{WholeRequest, form};
-use crate::oidc::Client;
 use crate::oidc::caller::{Endpoint, get};
 use crate::oidc::discovery;
 use crate::oidc::error::{Error, FetchFault};
+use crate::oidc::relying_party::RelyingParty;
 
 /// The pause before the first probe. Each probe without a response doubles it.
 const PROBE_PAUSE_MIN: Duration = Duration::from_secs(1);
@@ -37,7 +37,7 @@ impl fmt::Display for Trouble {
     }
 }
 
-impl Client {
+impl RelyingParty {
     /// Contacts the provider and logs the result. Nothing waits for it, because requests are served while a provider is down. The
     /// response is cached for the first sign-in.
     pub(crate) async fn greet(&self) {

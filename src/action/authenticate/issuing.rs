@@ -18,7 +18,7 @@ const REFRESH_SOONEST: Duration = Duration::from_secs(1);
 /// Creates the sessions of one action. Shared with the control runtime, where tokens are refreshed.
 #[derive(Debug)]
 pub(super) struct Issuing {
-    pub(super) client: Arc<oidc::Client>,
+    pub(super) client: Arc<oidc::RelyingParty>,
     pub(super) sessions: Sessions,
     pub(super) clock: Clock,
     timeout: Duration,
@@ -29,7 +29,7 @@ pub(super) struct Issuing {
 impl Issuing {
     pub(super) fn new(
         settings: &AuthenticateSettings,
-        client: Arc<oidc::Client>,
+        client: Arc<oidc::RelyingParty>,
         logout: oidc::settings::Logout,
         sessions: Sessions,
         services: &Services,

@@ -137,7 +137,7 @@ impl Authenticate {
     /// the limit of the listener, which limits the cookies of pending sign-ins.
     pub(crate) fn new(
         settings: AuthenticateSettings,
-        client: Arc<oidc::Client>,
+        client: Arc<oidc::RelyingParty>,
         logout: oidc::settings::Logout,
         services: &Services,
         head_bytes_max: usize,

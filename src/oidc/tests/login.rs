@@ -12,12 +12,12 @@ use crate::backchannel::call::Error as CallError;
 use crate::crypto::octets;
 use crate::oidc::error::{Error, IdTokenFault, NonceFault};
 use crate::oidc::settings::{Binding, ClientAuth};
-use crate::oidc::{Callback, Client, LoginRequest, is_reserved_parameter};
+use crate::oidc::{Callback, LoginRequest, RelyingParty, is_reserved_parameter};
 use crate::secret::Secret;
 
 #[test]
 fn its_futures_may_run_on_the_control_runtime() {
-    fn sendable<T: Send + 'static>(_: impl Fn(Arc<Client>, LoginRequest, Callback) -> T) {}
+    fn sendable<T: Send + 'static>(_: impl Fn(Arc<RelyingParty>, LoginRequest, Callback) -> T) {}
     sendable(|client, request, callback| async move {
         let pending = client.begin(request).await.expect("begins").pending;
         let _ = client.finish(callback, pending, String::new()).await;

@@ -22,7 +22,7 @@ use crate::message::{WholeRequest, WholeResponse};
 use crate::oidc::error::{Error, IdTokenFault};
 use crate::oidc::id_token::nonce_hash;
 use crate::oidc::settings::Settings;
-use crate::oidc::{Begun, Callback, Client, Login, LoginRequest, Pending, RefreshRequest, Refreshed};
+use crate::oidc::{Begun, Callback, Login, LoginRequest, Pending, RefreshRequest, Refreshed, RelyingParty};
 use crate::secret::Secret;
 use crate::telemetry::metrics::Registry;
 
@@ -113,7 +113,7 @@ impl Backchannel for Scripted {
 /// A provider, a client of it, and a clock.
 pub(super) struct World {
     pub(super) provider: Arc<Scripted>,
-    pub(super) client: Client,
+    pub(super) client: RelyingParty,
     pub(super) clock: ManualClock,
     pub(super) key: SigningKey,
     pub(super) registry: Registry,
@@ -160,7 +160,7 @@ pub(super) fn world_with(change: impl FnOnce(&mut Settings)) -> World {
     let (provider, key, registry) = (Arc::new(Scripted::default()), new_key(), Registry::default());
     let (clock, hand) = Clock::manual(NOW);
     let backchannel: Arc<dyn Backchannel> = Arc::<Scripted>::clone(&provider);
-    let client = Client::new(settings, backchannel, clock, &registry);
+    let client = RelyingParty::new(settings, backchannel, clock, &registry);
     let world = World { provider, client, clock: hand, key, registry };
     world.on(DISCOVERY, Reply::ok(metadata()));
     world.on(JWKS, key_set([&world.key]));

@@ -191,7 +191,7 @@ pub(super) struct Bench {
     pub(super) provider: Arc<Provider>,
     pub(super) clock: ManualClock,
     pub(super) services: Services,
-    client: Arc<oidc::Client>,
+    client: Arc<oidc::RelyingParty>,
     endpoints: Endpoints,
     pub(super) gates: Vec<Arc<Authenticate>>,
     pub(super) locals: Vec<Local>,
@@ -247,7 +247,8 @@ impl Bench {
             registry: registry.clone(),
         };
         let backchannel = Arc::clone(&provider) as Arc<dyn Backchannel>;
-        let client = Arc::new(oidc::Client::new(provider_settings("corp", ISSUER), backchannel, clock, &registry));
+        let client =
+            Arc::new(oidc::RelyingParty::new(provider_settings("corp", ISSUER), backchannel, clock, &registry));
         let gates: Vec<_> = gates
             .into_iter()
             .map(|settings| {
@@ -270,7 +271,7 @@ impl Bench {
     pub(super) fn gate_of(&self, name: &str, issuer: &str) -> Arc<Authenticate> {
         let backchannel = Arc::clone(&self.provider) as Arc<dyn Backchannel>;
         let (clock, registry) = (self.services.clock.clone(), &self.services.registry);
-        let client = Arc::new(oidc::Client::new(provider_settings(name, issuer), backchannel, clock, registry));
+        let client = Arc::new(oidc::RelyingParty::new(provider_settings(name, issuer), backchannel, clock, registry));
         Arc::new(Authenticate::new(settings(), client, oidc::settings::Logout::Auto, &self.services, HEAD_BYTES_MAX))
     }
 
