@@ -97,8 +97,11 @@ fn json(rejection: &Rejection, status: StatusCode, exchange: &Exchange) -> Strin
     });
     if !rejection.facts().is_empty() {
         let facts = rejection.facts().iter().map(|(name, value)| (*name, value.clone()));
-        let sign_in = addresses(rejection, exchange).next().map(|(_, address)| ("sign_in", address));
-        for (name, value) in facts.chain(sign_in) {
+        let is_silent = |(label, _): &(Text, String)| *label == Text::LinkAskAgain;
+        let silent = addresses(rejection, exchange).find(is_silent).map(|(_, address)| ("ask_again", address));
+        let sign_in = addresses(rejection, exchange).find(|link| !is_silent(link));
+        let sign_in = sign_in.map(|(_, address)| ("sign_in", address));
+        for (name, value) in facts.chain(silent).chain(sign_in) {
             object[name] = value.into();
         }
     }

@@ -27,6 +27,7 @@ texts! {
     LinkContinue => "link.continue",
     LinkSignIn => "link.sign_in",
     LinkSignInAgain => "link.sign_in_again",
+    LinkAskAgain => "link.ask_again",
     LinkSignInOrSwitch => "link.sign_in_or_switch",
     LinkOtherAccount => "link.other_account",
     LinkSignInPage => "link.sign_in_page",

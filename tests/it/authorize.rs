@@ -98,9 +98,7 @@ fn the_page_says_who_is_signed_in_and_how_to_go_on() {
     );
     assert!(text.contains("Ask for access: it@example.com &#60;IT&#62;"), "{text}");
     assert!(!text.contains("platform"), "what is required is told with `reveal` only: {text}");
-    let (_, link) = text.split_once("href=\"/oauth2/sign_in").expect("a link to sign in");
-    let link =
-        format!("https://app.test/oauth2/sign_in{}", link.split('"').next().expect("its end")).replace("&#38;", "&");
+    let link = page.link("Sign in again, or with another account");
     // Another account of the same person has access, and the page that was asked for is not lost.
     scenario.claims(&json!({"groups": ["sre"]}));
     let asked = browser.get(&link);
@@ -124,14 +122,17 @@ fn a_script_is_told_in_json() {
     assert!(sign_in.starts_with("https://app.test/oauth2/sign_in?"), "{sign_in}");
     let asked = scenario.proxy.browser(Protocol::Http1).get(&sign_in);
     assert!(asked.location().contains("prompt=login"), "another account can be chosen there: {}", asked.location());
-    for random in ["request_id", "sign_in"] {
+    let ask_again = said["ask_again"].as_str().expect("an address").to_owned();
+    let asked = scenario.proxy.browser(Protocol::Http1).get(&ask_again);
+    assert!(asked.location().contains("prompt=none"), "the provider shows nothing there: {}", asked.location());
+    for random in ["request_id", "sign_in", "ask_again"] {
         assert!(said.as_object_mut().expect("an object").remove(random).is_some());
     }
     let expected = json!({
         "error": "auth.not_allowed",
         "status": 403,
         "message": "You do not have access",
-        "advice": "You are signed in, but your account may not open this page. If you were given access just now, sign in again.",
+        "advice": "You are signed in, but your account may not open this page. If you were given access just now, ask again for your permissions, or sign in again.",
         "signed_in_as": "Ada \"</script>\u{7}",
         "provider": "corp",
         "required": "groups contains platform or sre",

@@ -39,6 +39,7 @@ mod explained;
 mod fixed_response;
 /// Requests to targets and answers from them: streams, failures, turns.
 mod forward;
+mod fresh_claims;
 /// HTTP/2 on the clients' side: early answers, windows, memory, and frames that do nothing.
 mod http2;
 /// Every limit on a connection.

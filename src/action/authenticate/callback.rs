@@ -43,6 +43,8 @@ struct Login<'e> {
     to: Destination,
     attempt: u8,
     demand: Demand,
+    /// Whether the provider was not to ask the user.
+    is_silent: bool,
     proof: Proof,
     /// The rule that started it, if it is known.
     rule: Option<String>,
@@ -127,15 +129,15 @@ impl Callback<'_> {
             if found.login.gate != gate.key {
                 continue;
             }
-            let PendingLogin { to, attempt, rule, demand, .. } = found.login.clone();
+            let PendingLogin { to, attempt, rule, demand, is_silent, .. } = found.login.clone();
             let proof = if found.is_expired { Proof::Expired } else { Proof::Pending(Box::new(found.login)) };
-            return Some(Login { gate, to, attempt, demand, proof, rule });
+            return Some(Login { gate, to, attempt, demand, is_silent, proof, rule });
         }
         gates().find_map(|gate| {
             let ticket = gate.open_ticket(host, state)?;
             let proof = Proof::Missing(gate.pending.is_carried(state, self.headers));
             let Ticket { to, attempt, demand, .. } = ticket;
-            Some(Login { gate, to, attempt, demand, proof, rule: None })
+            Some(Login { gate, to, attempt, demand, is_silent: false, proof, rule: None })
         })
     }
 
@@ -206,6 +208,9 @@ impl Callback<'_> {
     }
 
     /// Redirects to the return address if the user is signed in. Otherwise starts another sign-in with `prompt`, unless that was tried before.
+    ///
+    /// A silent sign-in always returns to its address: only a person starts one, so this makes no loop. The browser may have a
+    /// session that it does not send here (`SameSite=Strict`); if it has none, the address starts an ordinary sign-in.
     async fn recover(
         &self,
         exchange: &mut Exchange,
@@ -216,7 +221,7 @@ impl Callback<'_> {
     ) -> Result<Response, Rejection> {
         let gate = login.gate;
         let Some(prompt) = prompt else { return self.give_up(exchange, login, state, rejection) };
-        if self.has_session(gate).await {
+        if login.is_silent || self.has_session(gate).await {
             exchange.cookies.extend(gate.pending.delete(state, self.headers));
             return gate.go_to(&login.to, self.headers);
         }

@@ -38,6 +38,9 @@ pub(super) struct PendingLogin {
     /// What the sign-in has to meet. An older version started sign-ins without.
     #[serde(default)]
     pub(super) demand: Demand,
+    /// Whether it was begun with [`Prompt::Silent`].
+    #[serde(default)]
+    pub(super) is_silent: bool,
 }
 
 /// The input of a sign-in.
@@ -70,6 +73,8 @@ pub(super) enum Prompt {
     NotNone,
     /// The provider must ask for the account. Otherwise it would return the same account again.
     Login,
+    /// The provider must not ask the user anything. If it has to, it answers with an error (OIDC Core §3.1.2.6).
+    Silent,
 }
 
 impl Start {
@@ -127,6 +132,7 @@ impl Authenticate {
             protocol: begun.pending,
             rule: rule.as_deref().map(str::to_owned),
             demand: start.demand,
+            is_silent: start.prompt == Prompt::Silent,
         };
         let saved = self.pending.save(request.host(), &state, login, headers, exchange.started_at);
         // Only the address can be too large for the cookies. The address bar still has it.
@@ -159,6 +165,7 @@ impl Authenticate {
             Prompt::Configured => {}
             Prompt::NotNone => drop(extra_params.remove("prompt")),
             Prompt::Login => drop(extra_params.insert("prompt".into(), "login".into())),
+            Prompt::Silent => drop(extra_params.insert("prompt".into(), "none".into())),
         }
         let asked = oidc::LoginRequest { redirect_uri, scope: self.settings.scope.clone(), state, extra_params };
         let begun = self.control.run(async move { client.begin(asked).await }).await;

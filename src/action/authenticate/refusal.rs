@@ -24,6 +24,8 @@ impl Reidentify for Authenticate {
     fn offer(&self, rejection: Rejection, request: &CanonicalRequest) -> Rejection {
         let to = Destination::of(request, |path| self.paths.is_reserved(path));
         let link = self.sign_in_link(request.host(), &to, None);
+        let silent = self.silent_link(&link, Text::LinkAskAgain);
+        let rejection = silent.into_iter().fold(rejection, Rejection::offer);
         rejection.offer(Self::other_account_link(&link, Text::LinkSignInOrSwitch))
     }
 

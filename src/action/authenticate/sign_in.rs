@@ -7,7 +7,7 @@ use crate::action::authenticate::answer;
 use crate::action::authenticate::endpoints::{Endpoints, refuse_prefetch};
 use crate::action::authenticate::local::Local;
 use crate::action::authenticate::login::{self, Cause, PendingLogin, Prompt, Start};
-use crate::action::authenticate::ticket::{Destination, OTHER_ACCOUNT, Ticket};
+use crate::action::authenticate::ticket::{Destination, OTHER_ACCOUNT, SILENT, Ticket};
 use crate::exchange::Exchange;
 use crate::exchange::rejection::{Reason, Rejection};
 use crate::message::Response;
@@ -50,8 +50,12 @@ pub(super) async fn answer(
         to = kept.map_or(Destination::Landing, |kept| kept.login.to);
         exchange.cookies.extend(gate.pending.delete(state, &parts.headers));
     }
-    let is_other = OTHER_ACCOUNT.split_once('=').is_some_and(|(name, value)| one(name) == Some(value));
-    let prompt = if is_other { Prompt::Login } else { Prompt::Configured };
+    let has = |parameter: &'static str| parameter.split_once('=').is_some_and(|(name, value)| one(name) == Some(value));
+    let prompt = match (has(OTHER_ACCOUNT), has(SILENT)) {
+        (true, _) => Prompt::Login,
+        (false, true) if gate.may_ask_silently() => Prompt::Silent,
+        (false, _) => Prompt::Configured,
+    };
     let start = Start { to, attempt: 0, cause: Cause::Person, prompt, demand };
     gate.begin_login(exchange, request, &parts.headers, start).await
 }

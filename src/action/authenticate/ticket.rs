@@ -20,6 +20,9 @@ const ADDRESS_BYTES_MAX: usize = 512;
 /// Makes the provider ask for the account. Appended to the ticket of a sign-in link.
 pub(super) const OTHER_ACCOUNT: &str = "account=other";
 
+/// Asks the provider without showing anything to the user (OIDC Core §3.1.2.1). Appended like [`OTHER_ACCOUNT`].
+pub(super) const SILENT: &str = "prompt=none";
+
 /// The destination after the sign-in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Destination {
@@ -106,6 +109,17 @@ impl Authenticate {
     /// The same link, with which the provider asks for the account.
     pub(super) fn other_account_link(link: &Link, label: Text) -> Link {
         Link::here(label, format!("{}&{OTHER_ACCOUNT}", link.href))
+    }
+
+    /// The same link, with which the provider is asked for the claims of the user again and shows nothing. `None` if this action may not
+    /// ask in this way.
+    pub(super) fn silent_link(&self, link: &Link, label: Text) -> Option<Link> {
+        self.may_ask_silently().then(|| Link::here(label, format!("{}&{SILENT}", link.href)))
+    }
+
+    /// Whether a sign-in may use `prompt=none`. An operator who configures another `prompt` wants each sign-in to ask the user.
+    pub(super) fn may_ask_silently(&self) -> bool {
+        self.settings.extra_params.get("prompt").is_none_or(|configured| configured == "none")
     }
 }
 

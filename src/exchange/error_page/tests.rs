@@ -187,6 +187,7 @@ A user whom `authorize` refuses is also told:
 |---|---|
 | `signed_in_as` | The name of the user, for people: `preferred_username`, `email`, `name` or `sub` |
 | `provider` | The provider that signed the user in, by its name in the configuration |
+| `ask_again` | The address to ask the provider again for the claims, without a sign-in (`prompt=none`). Absent if the action configures another `prompt` |
 | `sign_in` | The address to sign in again, or with another account |
 | `contact` | Whom to ask for access, if `contact` is set |
 | `required` | What is required, if `reveal: true` is set |

@@ -82,6 +82,15 @@ impl Answer {
         self.set_cookies().into_iter().filter(is_shard).collect()
     }
 
+    /// The whole address of the link with this text on a page of `app.test`.
+    #[track_caller]
+    pub fn link(&self, text: &str) -> String {
+        let (before, _) =
+            self.text().split_once(&format!(">{text}</a>")).unwrap_or_else(|| panic!("{text:?} in {}", self.text()));
+        let (_, href) = before.rsplit_once("href=\"").expect("an address");
+        join("https://app.test/", &href.split('"').next().expect("its end").replace("&#38;", "&").replace("&amp;", "&"))
+    }
+
     /// The reason code of one of our own answers, from its JSON, HTML or text.
     pub fn reason(&self) -> Option<String> {
         if let Ok(json) = serde_json::from_slice::<serde_json::Value>(&self.body) {
