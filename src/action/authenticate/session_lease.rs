@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::action::authenticate::flights::{Flight, Known};
+use crate::action::authenticate::flights::{Flight, Known, Renewal};
 use crate::action::authenticate::refresh::Renewer;
 use crate::action::visitor::Lease;
 use crate::clock::Timestamp;
@@ -24,6 +24,8 @@ pub(super) struct SessionLease {
     /// When an exchange that lasts must.
     watch_at: Cell<Timestamp>,
     flight: RefCell<Option<Flight>>,
+    /// The newest tokens that this worker has heard of.
+    newest: RefCell<Option<Arc<Renewal>>>,
 }
 
 impl SessionLease {
@@ -37,6 +39,7 @@ impl SessionLease {
             look_at: Cell::new(refresh_at),
             watch_at: Cell::new(refresh_at),
             flight: RefCell::default(),
+            newest: RefCell::default(),
             session,
             renewer,
         }
@@ -67,7 +70,7 @@ impl SessionLease {
     /// The state of the refresh. Starts a refresh if there is none.
     pub(super) fn look(&self, now: Timestamp) -> Known {
         if let Some(flight) = self.flight.borrow().as_ref().filter(|flight| flight.is_under_way()) {
-            return Known::UnderWay(flight.clone(), None);
+            return Known::UnderWay(flight.clone(), self.newest.borrow().clone());
         }
         let start = |session, landing| self.renewer.start(session, &self.host, landing);
         let known = self.renewer.memory.flights.look(&self.session, self.handle.user(), now, start);
@@ -75,8 +78,12 @@ impl SessionLease {
             Known::UnderWay(flight, _) => Some(flight.clone()),
             Known::Renewed(_) | Known::NotBefore(..) | Known::Superseded => None,
         });
-        if let Known::NotBefore(at, None) = &known {
-            self.look_at.set(*at);
+        match &known {
+            Known::Renewed(newest) | Known::UnderWay(_, Some(newest)) | Known::NotBefore(_, Some(newest)) => {
+                self.newest.replace(Some(Arc::clone(newest)));
+            }
+            Known::NotBefore(at, None) => self.look_at.set(*at),
+            Known::UnderWay(_, None) | Known::Superseded => {}
         }
         known
     }

@@ -302,3 +302,19 @@ async fn b_9_while_the_provider_is_down_new_tokens_that_are_due_as_well_are_not_
     }
     assert_eq!(bench.gates[0].memory.flights.looks(), looks);
 }
+
+#[tokio::test]
+async fn a_06_all_who_wait_for_a_refresh_that_fails_have_the_newest_claims() {
+    let bench = Bench::new();
+    let browser = signed_in(&bench).await;
+    bench.provider.change(|script| script.claims = json!({"email": "new@example.com"}));
+    bench.clock.advance(Duration::from_secs(90));
+    bench.send(0, browser.fetch("https://app.test/")).await.user();
+    // The browser never gets the new cookie. What it stands for is due, too, when another worker sees the old one.
+    bench.provider.change(|script| script.is_down = true);
+    bench.clock.advance(Duration::from_secs(90));
+    let replies = join_all((0..3).map(|_| bench.send(1, browser.fetch("https://app.test/")))).await;
+    for reply in &replies {
+        assert_eq!(reply.user().identity().claims()["email"], "new@example.com");
+    }
+}
