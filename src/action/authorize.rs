@@ -86,7 +86,7 @@ impl AuthorizeSettings {
 
     /// What a sign-in for this action has to meet. Nothing with `mode: report`, which changes nothing.
     pub(crate) fn enforced_demand(&self) -> Option<&Demand> {
-        (self.mode == AuthorizeMode::Enforce && !self.demand.is_empty()).then_some(&self.demand)
+        (self.is_enforced() && !self.demand.is_empty()).then_some(&self.demand)
     }
 }
 

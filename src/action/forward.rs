@@ -8,6 +8,7 @@ use hyper::upgrade::OnUpgrade;
 
 use crate::action::lease_end;
 use crate::action::passage::Passage;
+use crate::action::requirement::Requirement;
 use crate::action::visitor::Visitor;
 use crate::action::worker::Worker;
 use crate::exchange::Exchange;
@@ -37,6 +38,8 @@ pub(crate) struct Forward {
     pub(crate) our_cookies: Arc<OurCookies>,
     /// The targets whose cookies were dropped, so that each is logged once.
     pub(crate) told: Arc<Once>,
+    /// What `authorize` of the rule requires. What lasts ends when a refresh brings claims that do not meet it.
+    pub(crate) required: Arc<[Requirement]>,
 }
 
 const WEBSOCKET: HeaderValue = HeaderValue::from_static("websocket");
@@ -77,7 +80,36 @@ impl Forward {
         let mut answered = group.send(request).await.map_err(|unanswered| rejection(exchange, *unanswered))?;
         self.protect_cookies(group, &answered.target, &mut answered.response);
         exchange.target = Some(answered.target);
-        Ok(finish(worker, group, passage, answered.response, answered.switched))
+        Ok(self.finish(worker, group, passage, answered.response, answered.switched))
+    }
+
+    /// The response to the client. If both sides switch protocols, connects the streams.
+    fn finish(
+        &self,
+        worker: &Worker,
+        group: &GroupClient,
+        passage: &Passage,
+        mut response: Box<Response>,
+        switched: Option<Box<Switched>>,
+    ) -> Box<Response> {
+        let over = |visitor: &Rc<Visitor>| {
+            lease_end::over(Rc::clone(visitor.lease()), Arc::clone(&self.required), worker.clock.clone())
+        };
+        if let Some(switched) = switched {
+            let bounds = Bounds {
+                idle_timeout: group.response_timeout(),
+                session_over: passage.visitor().map(|visitor| Box::pin(over(visitor)) as _),
+            };
+            worker.spawner.spawn_local(|draining| upgrade::join(*switched, bounds, draining));
+            response.headers_mut().insert(header::CONNECTION, UPGRADE);
+            response.headers_mut().insert(header::UPGRADE, WEBSOCKET);
+        } else if http_body::Body::size_hint(response.body()).exact().is_none()
+            && let Some(visitor) = passage.visitor()
+        {
+            let body = std::mem::take(response.body_mut());
+            *response.body_mut() = lease_end::until(over(visitor), body);
+        }
+        response
     }
 
     /// Adds the fields that the target is told. They take the place of the client's fields of the same names.
@@ -171,32 +203,6 @@ fn check_origin(passage: &Passage, canonical: &CanonicalRequest, headers: &Heade
             && origin.port_or_known_default() == Some(canonical.authority.port().unwrap_or(443))
     });
     if is_ours { Ok(()) } else { Err(Reason::RequestOrigin) }
-}
-
-/// The response to the client. If both sides switch protocols, connects the streams.
-fn finish(
-    worker: &Worker,
-    group: &GroupClient,
-    passage: &Passage,
-    mut response: Box<Response>,
-    switched: Option<Box<Switched>>,
-) -> Box<Response> {
-    let over = |visitor: &Rc<Visitor>| lease_end::over(Rc::clone(visitor.lease()), worker.clock.clone());
-    if let Some(switched) = switched {
-        let bounds = Bounds {
-            idle_timeout: group.response_timeout(),
-            session_over: passage.visitor().map(|visitor| Box::pin(over(visitor)) as _),
-        };
-        worker.spawner.spawn_local(|draining| upgrade::join(*switched, bounds, draining));
-        response.headers_mut().insert(header::CONNECTION, UPGRADE);
-        response.headers_mut().insert(header::UPGRADE, WEBSOCKET);
-    } else if http_body::Body::size_hint(response.body()).exact().is_none()
-        && let Some(visitor) = passage.visitor()
-    {
-        let body = std::mem::take(response.body_mut());
-        *response.body_mut() = lease_end::until(over(visitor), body);
-    }
-    response
 }
 
 /// The rejection for an error of the target.

@@ -1,32 +1,38 @@
-//! Ends exchanges that last when the evidence for their user no longer holds (attacks W-03).
+//! Ends exchanges that last when the evidence for their user no longer holds (attacks W-03), or no longer meets what `authorize` of
+//! the rule requires (attacks A-06).
 
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 
+use crate::action::requirement::{Answer, Requirement};
 use crate::action::visitor::Lease;
 use crate::clock::Clock;
+use crate::identity::Identity;
 use crate::message::BoxError;
 use crate::message::body::Body;
 
 /// How often an exchange that lasts asks whether the evidence still holds.
 const BEAT: Duration = Duration::from_secs(5);
 
-/// The evidence for the user no longer holds: the session has expired or was ended.
+/// The evidence for the user no longer holds: the session has expired or was ended, or a refresh has taken away what the rule requires.
 #[derive(Debug, thiserror::Error)]
 #[error("the session ended in the middle of the body")]
 pub(crate) struct LeaseOver;
 
-/// Becomes ready when `lease` is over, at most [`BEAT`] late.
-pub(crate) async fn over(lease: Rc<dyn Lease>, clock: Clock) {
+/// Becomes ready when `lease` is over, or was renewed with claims that do not meet all of `required`. At most [`BEAT`] late, and
+/// after the renewal has become known to this worker.
+pub(crate) async fn over(lease: Rc<dyn Lease>, required: Arc<[Requirement]>, clock: Clock) {
+    let is_met = |identity: &Identity| required.iter().all(|requirement| requirement.of(identity) == Answer::Yes);
     loop {
         tokio::time::sleep(BEAT).await;
-        if lease.is_over(clock.now()) {
+        if lease.is_over(clock.now()) || lease.renewed().is_some_and(|identity| !is_met(&identity)) {
             return;
         }
     }
@@ -75,6 +81,7 @@ mod tests {
     use tokio::time::Instant;
 
     use super::*;
+    use crate::action::requirement::{ClaimTest, Scalar, Test};
     use crate::action::visitor::tests::{NOW, visitor};
 
     /// Sends a byte every second, and never ends.
@@ -97,7 +104,7 @@ mod tests {
     async fn w_03_a_body_ends_with_the_evidence_for_its_user() {
         let (visitor, lease) = visitor("{}");
         let drip = Drip(Box::pin(tokio::time::sleep(Duration::from_secs(1))));
-        let over = over(Rc::clone(visitor.lease()), Clock::manual(NOW).0);
+        let over = over(Rc::clone(visitor.lease()), Arc::default(), Clock::manual(NOW).0);
         let mut body = until(over, Body::streaming(drip));
         let begin = Instant::now();
         let error = loop {
@@ -116,9 +123,25 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn a_06_what_lasts_ends_when_a_renewal_takes_away_what_is_required() {
+        let (visitor, lease) = visitor(r#"{"groups": ["sre"]}"#);
+        let test = Test::Contains(vec![Scalar::Text("sre".into())]);
+        let required = Requirement::Claim(ClaimTest { path: vec!["groups".into()], test });
+        let over = over(Rc::clone(visitor.lease()), [required].into(), Clock::manual(NOW).0);
+        let mut over = std::pin::pin!(over);
+        for claims in [None, Some(r#"{"groups": ["sre", "staff"]}"#)] {
+            lease.renewed.set(claims);
+            tokio::time::timeout(10 * BEAT, over.as_mut()).await.expect_err("the user still may come in");
+        }
+        // Unknown is not enough.
+        lease.renewed.set(Some("{}"));
+        tokio::time::timeout(BEAT, over).await.expect("it is over");
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_body_that_ends_before_its_evidence_is_whole() {
         let (visitor, _lease) = visitor("{}");
-        let over = over(Rc::clone(visitor.lease()), Clock::manual(NOW).0);
+        let over = over(Rc::clone(visitor.lease()), Arc::default(), Clock::manual(NOW).0);
         let body = until(over, Body::full("hello"));
         assert_eq!(http_body::Body::size_hint(&body).exact(), Some(5));
         assert_eq!(body.whole(5).await.expect("whole"), "hello");

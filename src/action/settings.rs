@@ -70,6 +70,13 @@ pub(crate) struct AuthorizeSettings {
     pub(crate) contact: Option<String>,
 }
 
+impl AuthorizeSettings {
+    /// Whether a user whose claims do not meet the requirement is refused.
+    pub(crate) fn is_enforced(&self) -> bool {
+        self.mode == AuthorizeMode::Enforce
+    }
+}
+
 impl fmt::Display for AuthorizeSettings {
     /// What is required, in one line.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -28,6 +28,10 @@ pub(crate) trait Lease: fmt::Debug {
 
     /// Whether the evidence was withdrawn before it expires. Exchanges that last ask this at intervals.
     fn has_ended(&self, now: Timestamp) -> bool;
+
+    /// The user with the claims of a renewal, if the evidence was renewed since the visitor was made. As new as the last call of
+    /// [`has_ended`](Self::has_ended).
+    fn renewed(&self) -> Option<Arc<Identity>>;
 }
 
 /// How a user who is refused can be identified anew.

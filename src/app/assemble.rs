@@ -206,6 +206,8 @@ impl Parts {
         actions: &mut Vec<Arc<Authenticate>>,
     ) -> ActionChain {
         let demand = settings.demand();
+        let enforced = settings.gates.iter().filter_map(GateSettings::authorize).filter(|gate| gate.is_enforced());
+        let required = enforced.filter_map(|gate| gate.requirement.clone()).collect();
         let gates = settings.gates.into_iter().map(|gate| match gate {
             GateSettings::Authenticate(settings) => {
                 Gate::Authenticate(self.authenticate(settings, head_bytes_max, actions))
@@ -222,6 +224,7 @@ impl Parts {
                 protected: Arc::clone(&self.protected),
                 our_cookies: Arc::clone(&self.our_cookies),
                 told: Arc::clone(&self.told),
+                required,
             }),
         };
         ActionChain { gates, terminal, demand }

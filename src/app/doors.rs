@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use crate::action::requirement::{Answer, Requirement};
 use crate::action::settings::{
-    AuthenticateKind, AuthorizeMode, ChainSettings, GateSettings, OnUnauthenticated, Piece, Protocol, RedirectSettings,
+    AuthenticateKind, ChainSettings, GateSettings, OnUnauthenticated, Piece, Protocol, RedirectSettings,
     TerminalSettings,
 };
 use crate::clock::Timestamp;
@@ -30,7 +30,8 @@ enum Access {
 
 impl Access {
     fn of(chain: &ChainSettings) -> Self {
-        let enforces = |gate: &GateSettings| matches!(gate, GateSettings::Authorize(authorize) if authorize.mode == AuthorizeMode::Enforce);
+        let enforces =
+            |gate: &GateSettings| matches!(gate, GateSettings::Authorize(authorize) if authorize.is_enforced());
         match (chain.gates.iter().find_map(GateSettings::authenticate), &chain.terminal) {
             (Some(gate), _) => match gate.on_unauthenticated {
                 OnUnauthenticated::Allow => Self::EveryoneKnown,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::harness::app::{Proxy, Setup};
+use crate::harness::app::{Proxy, Setup, wait_until};
 use crate::harness::browser::{Browser, Protocol, on_both};
 use crate::harness::provider::Provider;
 use crate::harness::server::{Reply, Server};
@@ -166,6 +166,25 @@ fn a_06_new_claims_of_a_refresh_are_asked_anew() {
         scenario.proxy.clock.advance(Duration::from_secs(3600));
         scenario.provider.say(|script| script.now = scenario.proxy.clock.now().seconds());
         assert_eq!(browser.get(PAGE).status, expected, "{groups}");
+    }
+}
+
+#[test]
+fn a_06_a_refresh_that_takes_a_group_away_ends_what_is_open() {
+    let scenario = scenario(GROUPS);
+    scenario.provider.say(|script| script.token_response = json!({"refresh_token": "refresh-1"}));
+    let browser = scenario.signed_in(Protocol::Http1, &json!({"groups": ["sre"]}));
+    let mut streams = target::streams(&scenario.target, &scenario.proxy, &browser);
+    // A refresh that takes no group away ends nothing: the second one does.
+    for (turn, groups) in [(1, json!(["platform"])), (2, json!(["staff"]))] {
+        scenario.claims(&json!({ "groups": groups }));
+        scenario.proxy.clock.advance(Duration::from_secs(3600));
+        scenario.provider.say(|script| script.now = scenario.proxy.clock.now().seconds());
+        let renewed = "vestibule_refreshes_total{provider=\"corp\",outcome=\"renewed\"}";
+        wait_until("the tokens are renewed", || (scenario.proxy.metric(renewed) == turn).then_some(()));
+    }
+    for stream in &mut streams {
+        stream.read_to_end();
     }
 }
 

@@ -439,31 +439,11 @@ fn b_8_an_answer_that_is_lost_with_its_cookie_signs_nobody_out() {
     assert!(place.refreshes().len() <= 4);
 }
 
-/// Opens a stream of events with a browser's session, and a WebSocket; answers both when they run.
-fn streams(place: &Place, browser: &Browser) -> [crate::harness::raw::Raw; 2] {
-    let cookies = browser.cookie_header("app.test");
-    place.target.script(|request| {
-        if request.target() == "/events" {
-            let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
-            Reply::BytesThenHang(format!("{head}6\r\nhello\n\r\n").into_bytes())
-        } else {
-            Reply::Switch("HTTP/1.1 101 Switching\r\nupgrade: websocket\r\nconnection: upgrade\r\n\r\nhello".into())
-        }
-    });
-    let upgrade = "upgrade: websocket\r\nconnection: upgrade\r\nsec-websocket-key: x\r\nsec-websocket-version: 13\r\n";
-    [("/events", ""), ("/socket", upgrade)].map(|(path, more)| {
-        let mut raw = crate::harness::raw::Raw::connect(place.proxy.address(), "app.test");
-        raw.send(format!("GET {path} HTTP/1.1\r\nhost: app.test\r\ncookie: {cookies}\r\n{more}\r\n"));
-        raw.read_until("hello");
-        raw
-    })
-}
-
 #[test]
 fn b_9d_a_connection_that_only_streams_has_its_tokens_refreshed() {
     let place = place();
     let browser = place.signed_in(Protocol::Http1);
-    let _streams = streams(&place, &browser);
+    let _streams = target::streams(&place.target, &place.proxy, &browser);
     rotate(&place);
     place.advance(HOUR);
     // Not only until the provider is asked: the new tokens live from when they are read, and the clock is moved next.
@@ -482,7 +462,7 @@ fn b_9d_a_connection_that_only_streams_has_its_tokens_refreshed() {
 fn b_9d_a_refused_refresh_ends_what_is_open() {
     let place = place();
     let browser = place.signed_in(Protocol::Http1);
-    let streams = streams(&place, &browser);
+    let streams = target::streams(&place.target, &place.proxy, &browser);
     place.answer_refreshes(|| Reply::new("400 No", &[], r#"{"error":"invalid_grant"}"#));
     place.advance(HOUR);
     for mut stream in streams {

@@ -4,10 +4,11 @@ use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::action::authenticate::flights::{Flight, Known, Renewal};
+use crate::action::authenticate::flights::{Flight, KEEP_AFTER_SEEN, Known, Renewal};
 use crate::action::authenticate::refresh::Renewer;
 use crate::action::visitor::Lease;
 use crate::clock::Timestamp;
+use crate::identity::Identity;
 use crate::session::record::Session;
 use crate::session::revoked::Handle;
 
@@ -103,10 +104,14 @@ impl Lease for SessionLease {
                 Known::Renewed(renewal) => renewal.session.refresh_at.unwrap_or(Timestamp::MAX),
                 Known::UnderWay(..) => now,
                 Known::NotBefore(at, _) => at,
-                // The browser has newer cookies. Its requests refresh them.
-                Known::Superseded => Timestamp::MAX,
+                // The browser has newer cookies. Its requests refresh them, and what they get is kept for a while.
+                Known::Superseded => now + KEEP_AFTER_SEEN / 2,
             });
         }
         self.is_revoked()
+    }
+
+    fn renewed(&self) -> Option<Arc<Identity>> {
+        self.newest.borrow().as_ref().map(|newest| Arc::clone(&newest.session.identity))
     }
 }

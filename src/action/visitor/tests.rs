@@ -21,6 +21,8 @@ pub(in crate::action) const NOW: Timestamp = Timestamp::from_seconds(1_795_507_2
 pub(in crate::action) struct Scripted {
     pub(in crate::action) expires_at: Timestamp,
     pub(in crate::action) is_withdrawn: Cell<bool>,
+    /// The claims of a renewal.
+    pub(in crate::action) renewed: Cell<Option<&'static str>>,
 }
 
 impl Lease for Scripted {
@@ -30,6 +32,10 @@ impl Lease for Scripted {
 
     fn has_ended(&self, _: Timestamp) -> bool {
         self.is_withdrawn.get()
+    }
+
+    fn renewed(&self) -> Option<Arc<Identity>> {
+        self.renewed.get().map(|claims| Arc::new(identity(claims)))
     }
 }
 
@@ -56,11 +62,19 @@ impl Reidentify for ByMail {
     }
 }
 
+fn identity(claims: &str) -> Identity {
+    let claims = serde_json::from_str(claims).expect("an object");
+    Identity::assertion("https://mail.test".into(), "ada".into(), claims, None)
+}
+
 /// A user whom evidence identified that no `authenticate-*` action knows.
 pub(in crate::action) fn visitor(claims: &str) -> (Rc<Visitor>, Rc<Scripted>) {
-    let lease = Rc::new(Scripted { expires_at: NOW + Duration::from_secs(60), is_withdrawn: Cell::default() });
-    let claims = serde_json::from_str(claims).expect("an object");
-    let identity = Identity::assertion("https://mail.test".into(), "ada".into(), claims, None);
+    let lease = Rc::new(Scripted {
+        expires_at: NOW + Duration::from_secs(60),
+        is_withdrawn: Cell::default(),
+        renewed: Cell::default(),
+    });
+    let identity = identity(claims);
     let headers = ClaimsHeaders::new(claims::settings::Settings {
         signer: "arn:vestibule:test".into(),
         format: claims::settings::Format::Jwt,
