@@ -1,6 +1,6 @@
 //! What a person or a program is told when a request is refused.
 
-use crate::harness::app::{ATTACK_RULES, Proxy, Setup};
+use crate::harness::app::{ATTACK_RULES, Proxy, START, Setup, folder};
 use crate::harness::browser::{Answer, Browser, on_both};
 use crate::harness::provider::Provider;
 use crate::harness::target;
@@ -150,5 +150,40 @@ fn x_nothing_of_a_request_is_on_a_page() {
                 assert!(!answer.text().contains("<script") && !answer.text().contains("marked"), "{path}");
             }
         }
+    });
+}
+
+#[test]
+fn pages_wear_the_theme_and_speak_the_language_of_the_visitor() {
+    let (provider, target) = (Provider::start(), target::echo());
+    let folder = folder();
+    std::fs::write(folder.join("de.yaml"), "reason.auth.required.advice: \"Fragen Sie <Ada>.\"\n").expect("written");
+    let pages = "pages: { title: \"Example & Sons\", colors: { accent: \"#0a6640\" }, texts: { de: de.yaml } }\n";
+    let yaml = format!("{}{pages}", Setup::new(&provider, &target).rules(ATTACK_RULES).yaml());
+    let proxy = Proxy::start_in(folder, &yaml, START);
+    on_both(|protocol| {
+        let ask = |accept: &str, language: &str| {
+            let headers = [("accept", accept), ("accept-language", language)];
+            proxy.browser(protocol).send("GET", "https://app.test/api/x", &headers, b"")
+        };
+        let german = ask(HTML, "de-CH, en;q=0.5");
+        assert_eq!((german.status, german.header("content-language")), (401, Some("de")));
+        for said in [
+            "<html lang=\"de\">",
+            "Bitte melden Sie sich an",
+            "Fragen Sie &#60;Ada&#62;.",
+            "Example &#38; Sons",
+            "--accent:#0a6640;",
+        ] {
+            assert!(german.text().contains(said), "{said}: {}", german.text());
+        }
+        let english = ask(HTML, "fr, ja;q=0.5");
+        assert_eq!(english.header("content-language"), Some("en"));
+        assert!(english.text().contains("Please sign in"), "{}", english.text());
+        let program = ask("application/json", "de");
+        assert_eq!(
+            (program.json()["message"].as_str(), program.header("content-language")),
+            (Some("Please sign in"), None)
+        );
     });
 }
