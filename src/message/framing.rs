@@ -12,8 +12,8 @@ pub(crate) enum Error {
     /// is removed (RFC 9112 §6.1).
     #[error("the request has a transfer coding other than chunked")]
     TransferCoding,
-    /// A length with a leading zero, which some servers read as octal. Or two lengths. Or no length in an HTTP/1.0 request that
-    /// needs one.
+    /// A length with a leading zero, which some servers read as octal, or that is no number. Or different lengths. Or no length in an
+    /// HTTP/1.0 request that needs one.
     #[error("the length of the request is ambiguous")]
     Length,
     /// The value of a field begins or ends with a space or tab over HTTP/2 (RFC 9113 §8.2.1).
@@ -40,13 +40,21 @@ pub(crate) fn check(version: Version, method: &Method, headers: &HeaderMap) -> R
     {
         return Err(Error::TransferCoding);
     }
-    let mut lengths = headers.get_all(header::CONTENT_LENGTH).iter();
-    match (lengths.next().map(|length| length.as_bytes()), lengths.next()) {
-        (_, Some(_)) | (Some([b'0', _, ..]), _) => Err(Error::Length),
+    let mut lengths = headers.get_all(header::CONTENT_LENGTH).iter().map(|length| length.as_bytes());
+    match lengths.next() {
+        // RFC 9112 §6.3: the same length, repeated, is one length. Over HTTP/1.1 hyper removes the repetitions. A target
+        // receives the length once.
+        Some(length) if is_plain(length) && lengths.all(|other| other == length) => Ok(()),
+        Some(_) => Err(Error::Length),
         // RFC 1945 §7.2.2: an HTTP/1.0 request with a body needs a length, because closing the connection cannot mark its end.
-        (None, None) if version == Version::HTTP_10 && may_have_a_body(method) => Err(Error::Length),
-        _ => Ok(()),
+        None if version == Version::HTTP_10 && may_have_a_body(method) => Err(Error::Length),
+        None => Ok(()),
     }
+}
+
+/// Whether all servers read this length alike: digits without a leading zero.
+fn is_plain(length: &[u8]) -> bool {
+    matches!(length, [b'0'] | [b'1'..=b'9', ..]) && length.iter().all(u8::is_ascii_digit)
 }
 
 /// Whether a request with this method has a `Content-Length` even if it has no body (RFC 9110 §8.6).
@@ -81,14 +89,26 @@ mod tests {
     }
 
     #[test]
-    fn g_03_a_length_has_no_leading_zero() {
+    fn g_03_a_length_is_a_plain_number() {
         for length in ["0", "6", "10", "600"] {
             expect(&[("content-length", length)], Ok(()));
         }
-        for length in ["06", "00", "010"] {
+        for length in ["06", "00", "010", "", "x", "+6", "-6", "6x", "6, 6", "0x6"] {
             expect(&[("content-length", length)], Err(Error::Length));
         }
-        expect(&[("content-length", "5"), ("content-length", "5")], Err(Error::Length));
+    }
+
+    #[test]
+    fn g_03_a_repeated_length_is_one_length_and_different_ones_are_refused() {
+        let lengths = |all: &[&'static str], expected| {
+            let fields: Vec<_> = all.iter().map(|length| ("content-length", *length)).collect();
+            expect(&fields, expected);
+        };
+        lengths(&["5", "5"], Ok(()));
+        lengths(&["5", "5", "5"], Ok(()));
+        for different in [&["5", "6"][..], &["6", "5"], &["5", "5", "6"], &["5", "05"], &["05", "05"], &["5", ""]] {
+            lengths(different, Err(Error::Length));
+        }
     }
 
     #[test]
