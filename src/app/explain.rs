@@ -226,7 +226,7 @@ impl Place {
         let connection = Connection::new((peer, 0).into(), Arc::clone(&self.name), Arc::clone(&self.forwarded), tls);
         let mut exchange = Exchange::begin(Rc::new(connection), clock.instant(), clock.now());
         let decision = match probe.has_fragment {
-            true => Err(Rejection::new(Reason::RequestPath, uri::Error::Character)),
+            true => Err(uri::Error::Fragment.into()),
             false => decide(snapshot, &mut exchange, &mut request).map(|decided| decided.decision),
         };
         let canonical = exchange.request.clone();

@@ -2,7 +2,7 @@
 
 use http::StatusCode;
 
-use crate::message::BoxError;
+use crate::message::{BoxError, uri};
 use crate::page::Sentence;
 use crate::page::link::Link;
 
@@ -100,6 +100,29 @@ impl Rejection {
 impl From<Reason> for Rejection {
     fn from(reason: Reason) -> Self {
         Self { reason, source: None, page: None }
+    }
+}
+
+impl From<uri::Error> for Rejection {
+    fn from(error: uri::Error) -> Self {
+        Self::new(error.into(), error)
+    }
+}
+
+impl From<uri::Error> for Reason {
+    fn from(error: uri::Error) -> Self {
+        match error {
+            uri::Error::Method => Self::RequestMethod,
+            uri::Error::Host => Self::RequestHost,
+            uri::Error::NotAPath | uri::Error::Scheme => Self::RequestMalformed,
+            uri::Error::Encoding
+            | uri::Error::DotSegment
+            | uri::Error::Character
+            | uri::Error::Fragment
+            | uri::Error::EncodedSlash
+            | uri::Error::Parameters
+            | uri::Error::EncodedEnd => Self::RequestPath,
+        }
     }
 }
 

@@ -24,6 +24,7 @@ use crate::listener::transport::{Readable, Watched};
 use crate::listener::watchdog::{Heads, Watchdog};
 use crate::listener::{linger, refusal};
 use crate::message::unread::{self, Look, Unread};
+use crate::message::uri;
 
 /// Serves HTTP/1.1. If the next request does not follow soon, the connection rests: hyper's state is dropped, because
 /// hyper's buffers take half of the memory of a connection.
@@ -119,7 +120,7 @@ fn next(ended: Closed, left: Left, is_flushed: bool) -> Next {
         // not checked again.
         Closed::ByEitherSide | Closed::Refused(_) => match unread::look(&head) {
             Look::Encoded(head) => return Next::Read(head),
-            Look::Fragment => Reason::RequestPath,
+            Look::Fragment => uri::Error::Fragment.into(),
             Look::Plain if is_held_back => return Next::Read(head),
             Look::Plain => Reason::RequestMalformed,
         },

@@ -58,7 +58,7 @@ pub(crate) fn decide<'s>(
     exchange.request = Some(Rc::clone(&canonical));
     if let Some(answering) = reserved::find(snapshot, exchange, &canonical) {
         if canonical.has_encoded_slash() {
-            return Err(Rejection::new(Reason::RequestPath, uri::Error::EncodedSlash));
+            return Err(uri::Error::EncodedSlash.into());
         }
         return Ok(Decided { request: canonical, decision: Decision::Ours(answering) });
     }
@@ -141,16 +141,16 @@ fn settle(
     if canonical.has_encoded_slash()
         && (rule.payload.encoded_slash == EncodedSlash::Refuse || canonical.with_slashes_decoded().any(leads_elsewhere))
     {
-        return Err(Rejection::new(Reason::RequestPath, uri::Error::EncodedSlash));
+        return Err(uri::Error::EncodedSlash.into());
     }
     if canonical.with_ends_cut().any(leads_elsewhere) {
-        return Err(Rejection::new(Reason::RequestPath, uri::Error::EncodedEnd));
+        return Err(uri::Error::EncodedEnd.into());
     }
     if !canonical.otherwise_read().any(leads_elsewhere) {
         return Ok(None);
     }
     let rewritten = canonical.clone().into_canonical_form();
-    rewritten.map(Some).map_err(|error| Rejection::new(Reason::RequestPath, error))
+    rewritten.map(Some).map_err(Rejection::from)
 }
 
 fn ambiguous_end(error: framing::Error) -> Rejection {
@@ -164,18 +164,5 @@ fn ambiguous_end(error: framing::Error) -> Rejection {
 /// The canonical form of the request's target.
 fn canonical(scheme: Scheme, request: &Request) -> Result<Rc<CanonicalRequest>, Rejection> {
     let parsed = CanonicalRequest::parse(scheme, request.method(), request.uri(), request.headers());
-    parsed.map(Rc::new).map_err(|error| {
-        let reason = match error {
-            uri::Error::Method => Reason::RequestMethod,
-            uri::Error::Host => Reason::RequestHost,
-            uri::Error::NotAPath | uri::Error::Scheme => Reason::RequestMalformed,
-            uri::Error::Encoding
-            | uri::Error::DotSegment
-            | uri::Error::Character
-            | uri::Error::EncodedSlash
-            | uri::Error::Parameters
-            | uri::Error::EncodedEnd => Reason::RequestPath,
-        };
-        Rejection::new(reason, error)
-    })
+    parsed.map(Rc::new).map_err(Rejection::from)
 }

@@ -21,9 +21,12 @@ pub(crate) enum Error {
     /// A dot segment.
     #[error("the path has a dot segment")]
     DotSegment,
-    /// A backslash, a control character or a fragment.
+    /// A backslash or a control character.
     #[error("the path has a character that servers read in different ways")]
     Character,
+    /// `#`. Some servers remove what follows, and others do not.
+    #[error("the request target has a fragment")]
+    Fragment,
     /// `%2F` where the rule does not accept it, or where decoding it would lead to another rule.
     #[error("the path has an encoded slash that the rule does not accept or that could lead to another rule")]
     EncodedSlash,

@@ -183,7 +183,8 @@ fn decode(text: &str) -> Result<Cow<'_, str>, Error> {
     let mut rest = text.bytes();
     while let Some(byte) = rest.next() {
         match byte {
-            b'\\' | b'#' => return Err(Error::Character),
+            b'\\' => return Err(Error::Character),
+            b'#' => return Err(Error::Fragment),
             b'%' => {
                 let octet = [rest.next(), rest.next()];
                 if !octet.iter().all(|digit| digit.is_some_and(|digit| digit.is_ascii_hexdigit())) {
