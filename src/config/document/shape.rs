@@ -44,7 +44,7 @@ impl Checker<'_> {
         let types = schema.types();
         match &node.value {
             Value::Mapping(entries) if types.object => self.object(entries, schema, path),
-            Value::Sequence(items) if types.array => Ok(self.array(items, schema, path)),
+            Value::Sequence(items) if types.array => self.array(items, schema, path),
             Value::String(text) if types.string => Ok(Json::from(text.as_str())),
             Value::Integer(number) if types.integer => self.integer(*number, schema, path),
             Value::Bool(truth) if types.boolean => Ok(Json::from(*truth)),
@@ -93,19 +93,27 @@ impl Checker<'_> {
         Ok(Json::from(number))
     }
 
-    /// An item that is invalid becomes null, so that the others keep their index.
-    fn array(&mut self, items: &[Node], schema: Schema<'_>, path: &Path) -> Json {
+    /// An item that is invalid becomes null, so that the others keep their index. Where text may stand in place of the list, its items
+    /// are one value, for example the steps of a path: then an invalid item makes the whole list invalid.
+    fn array(&mut self, items: &[Node], schema: Schema<'_>, path: &Path) -> Result<Json, Reported> {
         let mut sound = Vec::with_capacity(items.len());
+        let mut invalid = None;
         for (index, item) in items.iter().enumerate() {
             let path = path.index(index);
-            if item.value == Value::Null {
-                self.found.problem(&path, "this item is empty").hint("`-` must be followed by a value");
-                sound.push(Json::Null);
+            let checked = if item.value == Value::Null {
+                self.found.problem(&path, "this item is empty").hint("`-` must be followed by a value").fail()
             } else {
-                sound.push(self.value(item, schema.items(), &path).unwrap_or(Json::Null));
-            }
+                self.value(item, schema.items(), &path)
+            };
+            sound.push(checked.unwrap_or_else(|reported| {
+                invalid = Some(reported);
+                Json::Null
+            }));
         }
-        Json::Array(sound)
+        match invalid {
+            Some(reported) if schema.types().string => Err(reported),
+            _ => Ok(Json::Array(sound)),
+        }
     }
 
     fn object(&mut self, entries: &[Entry], schema: Schema<'_>, path: &Path) -> Result<Json, Reported> {

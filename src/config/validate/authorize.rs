@@ -175,11 +175,15 @@ impl<'r> Parts<'r> {
         match (self.claim, &self.tests[..]) {
             (Some(claim), [test]) if forms == 1 => claim_test(claim, *test, at, found),
             (None, []) if forms == 1 => self.joined(at, depth, found),
-            (Some(_), _) if forms == 1 => {
-                let message = "a claim needs exactly one of `contains`, `equals`, `domain` and `address`";
-                found.problem(at, message).hint("for example `{ claim: groups, contains: [staff] }`").fail()
-            }
-            _ => Self::unclear(at, depth, found),
+            (claim, _) => match found.concern(at) {
+                // A part that is given but wrong is not here, and has been reported.
+                Some(reported) => Err(reported),
+                None if claim.is_some() && forms == 1 => {
+                    let message = "a claim needs exactly one of `contains`, `equals`, `domain` and `address`";
+                    found.problem(at, message).hint("for example `{ claim: groups, contains: [staff] }`").fail()
+                }
+                None => Self::unclear(at, depth, found),
+            },
         }
     }
 

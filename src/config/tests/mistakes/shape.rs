@@ -295,3 +295,48 @@ fn an_empty_item() {
        = help: `-` must be followed by a value
     "#);
 }
+
+/// A list that text may stand for is one value. The types need the whole of it, so it may not be handed on in part.
+#[test]
+fn an_invalid_item_of_a_list_that_text_may_stand_for_is_the_only_problem() {
+    const DEFAULT: &str = "      - type: authenticate-oidc\n        provider: corp\n      - type: forward";
+    let authorize = |claim: &str| {
+        let gate = format!(
+            "      - type: authorize\n        any: [{{ claim: {claim}, contains: [a] }}]\n      - type: forward"
+        );
+        (DEFAULT, DEFAULT.replace("      - type: forward", &gate))
+    };
+    let groups = |claim: &str| {
+        let keys = format!(
+            "provider: corp\n        allowed_groups: [a]\n        groups_claim: {claim}\n      - type: forward"
+        );
+        (DEFAULT, DEFAULT.replace("provider: corp\n      - type: forward", &keys))
+    };
+    let header = |claim: &str| {
+        let key = "  signing_key_file: claims-key";
+        (key, format!("{key}\n  headers: {{ x-a: {claim} }}"))
+    };
+    let long = |claim: &str| header(&format!("{{ claim: {claim}, encoding: json }}"));
+    for (item, problem) in [
+        ("{ b: c }", "expected text, found a mapping"),
+        ("[a]", "expected text, found a list"),
+        ("5", "expected text, found a whole number"),
+        ("true", "expected text, found a boolean"),
+        ("~", "this item is empty"),
+    ] {
+        for list in [format!("[{item}]"), format!("[a, {item}, b]")] {
+            for (place, (from, to)) in [
+                ("listeners[0].default_actions[1].any[0].claim", authorize(&list)),
+                ("listeners[0].default_actions[0].groups_claim", groups(&list)),
+                ("claims.headers.x-a", header(&list)),
+                ("claims.headers.x-a.claim", long(&list)),
+            ] {
+                let report = report("items", &[(from, &to)]);
+                let said: Vec<_> = report.lines().filter(|line| line.starts_with("error: ")).collect();
+                assert_eq!(said, [format!("error: {problem}")], "{report}");
+                let index = usize::from(list.starts_with("[a,"));
+                assert!(report.contains(&format!("= at: {place}[{index}]")), "{report}");
+            }
+        }
+    }
+}
