@@ -9,8 +9,7 @@ use http::HeaderValue;
 
 use crate::action::authenticate::endpoints::Endpoints;
 use crate::action::authenticate::local::Local;
-use crate::action::authenticate::memory::Memory;
-use crate::action::authenticate::{Authenticate, Services};
+use crate::action::authenticate::{Authenticate, Memory, Services};
 use crate::action::authorize::{Authorize, Owner};
 use crate::action::fixed_response::FixedResponse;
 use crate::action::forward::Forward;

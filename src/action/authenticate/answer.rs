@@ -93,3 +93,8 @@ fn plain(content_type: &'static str, text: String) -> Response {
     harden(response.headers_mut());
     response
 }
+
+/// The response to a prefetch of an endpoint with side effects.
+pub(super) fn refuse_prefetch(headers: &HeaderMap) -> Option<Response> {
+    media::is_prefetch(headers).then(not_for_prefetch)
+}

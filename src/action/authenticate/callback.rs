@@ -8,12 +8,13 @@ use std::sync::Arc;
 use http::request::Parts;
 use http::{HeaderMap, Method};
 
-use crate::action::authenticate::endpoints::{Endpoints, refuse_prefetch};
+use crate::action::authenticate::answer;
+use crate::action::authenticate::endpoints::Endpoints;
 use crate::action::authenticate::finishing::Signed;
+use crate::action::authenticate::gate::Authenticate;
 use crate::action::authenticate::local::Local;
 use crate::action::authenticate::login::{self, Cause, PendingLogin, Prompt, Start};
 use crate::action::authenticate::ticket::{Destination, Ticket, on_this_origin};
-use crate::action::authenticate::{Authenticate, answer};
 use crate::action::demand::Demand;
 use crate::clock::Timestamp;
 use crate::exchange::Exchange;
@@ -76,7 +77,7 @@ pub(super) async fn answer(
     request: &CanonicalRequest,
     parts: &Parts,
 ) -> Result<Response, Rejection> {
-    if let Some(refused) = refuse_prefetch(&parts.headers) {
+    if let Some(refused) = answer::refuse_prefetch(&parts.headers) {
         return Ok(refused);
     }
     let callback = Callback { local, request, headers: &parts.headers, now: exchange.started_at };

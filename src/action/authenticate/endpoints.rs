@@ -1,22 +1,19 @@
-//! Answers requests to the reserved paths ([`paths`](super::paths)).
+//! What the answers at the reserved paths ([`paths`](super::paths)) need: all actions of one listener. `dispatch.rs` chooses the answer.
 
 use std::rc::Rc;
 use std::sync::Arc;
 
-use http::{HeaderMap, HeaderValue, Method};
+use http::{HeaderMap, HeaderValue};
 
+use crate::action::authenticate::gate::Authenticate;
 use crate::action::authenticate::local::Local;
 use crate::action::authenticate::metrics::failures;
-use crate::action::authenticate::paths::{Endpoint, Paths};
+use crate::action::authenticate::paths::Paths;
+use crate::action::authenticate::services::Services;
 use crate::action::authenticate::signed_in::SignedIn;
-use crate::action::authenticate::{Authenticate, Services, answer, callback, sign_in, sign_out, userinfo};
 use crate::claims::ClaimsHeaders;
 use crate::clock::Timestamp;
-use crate::exchange::Exchange;
 use crate::exchange::reason_counters::ReasonCounters;
-use crate::exchange::rejection::{Reason, Rejection};
-use crate::message::uri::CanonicalRequest;
-use crate::message::{Request, Response, media, streamed};
 use crate::page::Pages;
 
 /// The provider label of callbacks that belong to no sign-in. No provider can have this name.
@@ -26,7 +23,7 @@ const UNCLAIMED: &str = "(none)";
 #[derive(Debug)]
 pub(crate) struct Endpoints {
     pub(super) gates: Vec<Arc<Authenticate>>,
-    claims: Arc<ClaimsHeaders>,
+    pub(super) claims: Arc<ClaimsHeaders>,
     pub(super) paths: Arc<Paths>,
     pub(super) pages: Arc<Pages>,
     /// `Clear-Site-Data` of a sign-out.
@@ -68,36 +65,4 @@ impl Endpoints {
         }
         None
     }
-
-    /// Answers a request to a reserved path. Bodies are not read, because no endpoint needs one (attacks D-13).
-    ///
-    /// # Errors
-    ///
-    /// Refusals, and errors of a sign-in.
-    pub(crate) async fn answer(
-        &self,
-        endpoint: Endpoint,
-        local: &Local,
-        exchange: &mut Exchange,
-        canonical: &CanonicalRequest,
-        request: Request,
-    ) -> Result<Response, Rejection> {
-        let (parts, _) = request.into_parts();
-        let is_reading = matches!(parts.method, Method::GET | Method::HEAD);
-        match endpoint {
-            Endpoint::Callback => callback::answer(self, local, exchange, canonical, &parts).await,
-            Endpoint::SignIn => sign_in::answer(self, local, exchange, canonical, &parts).await,
-            Endpoint::SignOut => sign_out::answer(self, local, exchange, canonical, &parts).await,
-            _ if !is_reading => Err(Reason::RequestMethod.into()),
-            Endpoint::Userinfo => userinfo::answer(self, local, exchange, canonical, &parts.headers).await,
-            Endpoint::PublicKeys(asked) => {
-                self.claims.public_keys().answer(&asked).map(streamed).ok_or(Reason::NotFound.into())
-            }
-        }
-    }
-}
-
-/// The response to a prefetch of an endpoint with side effects.
-pub(super) fn refuse_prefetch(headers: &HeaderMap) -> Option<Response> {
-    media::is_prefetch(headers).then(answer::not_for_prefetch)
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::action::authenticate::Services;
+use crate::action::authenticate::services::Services;
 use crate::action::settings::AuthenticateSettings;
 use crate::clock::{Clock, Timestamp};
 use crate::identity::{Claims, Identity};

@@ -3,13 +3,13 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use http::{HeaderMap, Method};
+use http::{HeaderMap, HeaderName, Method};
 use serde::{Deserialize, Serialize};
 
+use crate::action::authenticate::gate::Authenticate;
 use crate::action::authenticate::ticket::Destination;
-use crate::action::authenticate::{Authenticate, SEC_FETCH_SITE, answer, failure};
+use crate::action::authenticate::{answer, failure};
 use crate::action::demand::Demand;
-use crate::action::settings::AuthenticateSettings;
 use crate::exchange::rejection::{Reason, Rejection};
 use crate::exchange::{Exchange, LoginNames};
 use crate::message::Response;
@@ -18,6 +18,8 @@ use crate::message::uri::CanonicalRequest;
 use crate::oidc;
 use crate::session::rounds::ROUNDS_MAX;
 use crate::session::shards::{self, Found};
+
+pub(super) const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// The values that are kept, encrypted, from the redirect to the callback. The encryption binds them to the host and to the base name
 /// of the cookie.
@@ -197,12 +199,4 @@ pub(super) fn may_begin(method: &Method, headers: &HeaderMap) -> bool {
         Intent::Other => is_of_this_origin(),
         Intent::Frame | Intent::Prefetch => false,
     }
-}
-
-/// Identifies an action by the settings that determine its sessions, so that a callback finds it after a restart or at another replica.
-pub(super) fn gate_key(settings: &AuthenticateSettings, provider: &str) -> String {
-    let parts =
-        [provider, &settings.session_cookie_name, &settings.scope, &settings.session_timeout.as_secs().to_string()];
-    // None of the parts contains a line break.
-    parts.join("\n")
 }

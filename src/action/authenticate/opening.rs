@@ -11,9 +11,9 @@ use std::sync::Arc;
 
 use http::HeaderMap;
 
-use crate::action::authenticate::Authenticate;
 use crate::action::authenticate::decision::Absence;
 use crate::action::authenticate::flights::Renewal;
+use crate::action::authenticate::gate::Authenticate;
 use crate::action::authenticate::local::Local;
 use crate::action::authenticate::session_lease::SessionLease;
 use crate::action::authenticate::signed_in::SignedIn;

@@ -14,19 +14,13 @@ use std::time::Duration;
 
 use http::HeaderMap;
 
-use crate::action::authenticate::Authenticate;
 use crate::action::authenticate::decision::Absence;
-use crate::action::authenticate::flights::{Flight, Known, Landing, Outcome, Renewal};
-use crate::action::authenticate::issuing::Issuing;
+use crate::action::authenticate::flights::{Flight, Known, Outcome, Renewal};
+use crate::action::authenticate::gate::Authenticate;
 use crate::action::authenticate::local::Local;
-use crate::action::authenticate::memory::Memory;
-use crate::action::authenticate::metrics::Refreshes;
 use crate::action::authenticate::session_lease::SessionLease;
 use crate::action::authenticate::signed_in::SignedIn;
 use crate::clock::Timestamp;
-use crate::drain::Control;
-use crate::oidc;
-use crate::session::record::Session;
 
 /// How long requests wait for new tokens while the old access token is still valid, counted from the start of the refresh. After
 /// that they continue with the old one.
@@ -35,37 +29,6 @@ const WAIT_BEFORE_EXPIRY: Duration = Duration::from_secs(2);
 /// How long requests wait if the old access token has expired. Longer than the timeout of the provider (10 s) for the token endpoint and
 /// for userinfo.
 const WAIT_AFTER_EXPIRY: Duration = Duration::from_secs(25);
-
-/// Refreshes the sessions of one action. The sessions share it, because a connection that only streams needs new tokens, too.
-#[derive(Debug)]
-pub(super) struct Renewer {
-    pub(super) issuing: Arc<Issuing>,
-    pub(super) control: Control,
-    pub(super) refreshes: Refreshes,
-    pub(super) memory: Memory,
-}
-
-impl Renewer {
-    /// Starts a flight.
-    pub(super) fn start(&self, session: Session, host: &str, landing: Landing) {
-        let (issuing, refreshes, memory) = (Arc::clone(&self.issuing), self.refreshes.clone(), self.memory.clone());
-        let host = host.to_owned();
-        self.control.start(async move {
-            let outcome = renew(&issuing, &session, &host).await;
-            let now = issuing.clock.now();
-            match &outcome {
-                Outcome::Renewed(_) => refreshes.renewed.increment(),
-                Outcome::Refused => {
-                    refreshes.ended.increment();
-                    // Before the waiting requests are notified, so that their next check finds the session revoked.
-                    memory.refuse(&session, now);
-                }
-                Outcome::Failed => refreshes.failed.increment(),
-            }
-            landing.land(outcome, now);
-        });
-    }
-}
 
 impl Authenticate {
     /// Refreshes a session that is due. The worker then caches the new session under the old cookie, so that later requests with the old
@@ -121,31 +84,4 @@ async fn flight_outcome(flight: Flight, lease: &SessionLease, now: Timestamp) ->
     let wait = if lease.is_access_token_over(now) { WAIT_AFTER_EXPIRY } else { WAIT_BEFORE_EXPIRY };
     let wait = wait.saturating_sub(now.since(flight.started_at));
     flight.outcome(wait).await
-}
-
-/// One call to the provider. Never repeated, because a refresh token must not be used twice (pitfalls 38).
-async fn renew(issuing: &Issuing, session: &Session, host: &str) -> Outcome {
-    let Some(refresh_token) = session.refresh_token.clone() else { return Outcome::Failed };
-    let asked = oidc::RefreshRequest {
-        refresh_token,
-        subject: session.identity.subject().to_owned(),
-        nonce_hash: session.nonce_hash.clone(),
-    };
-    let login = match issuing.client.refresh(asked).await {
-        Ok(login) => login,
-        Err(error) => {
-            let is_fatal = error.is_fatal_for_session();
-            let error: &dyn std::error::Error = &error;
-            tracing::warn!(error, ended = is_fatal, "a session's tokens were not refreshed");
-            return if is_fatal { Outcome::Refused } else { Outcome::Failed };
-        }
-    };
-    let now = issuing.clock.now();
-    let renewed = issuing.renew(session, login, now);
-    let saved = renewed.and_then(|new| {
-        let cookies = issuing.sessions.save(host, &new, now).ok()?;
-        Some(Renewal { is_rotated: new.refresh_token != session.refresh_token, session: new, cookies })
-    });
-    // Another user, or too large for the cookies. The old tokens may be used up, so the session cannot continue.
-    saved.map_or(Outcome::Refused, |renewal| Outcome::Renewed(Arc::new(renewal)))
 }

@@ -4,7 +4,7 @@ use std::pin::Pin;
 
 use http::HeaderMap;
 
-use crate::action::authenticate::Authenticate;
+use crate::action::authenticate::gate::Authenticate;
 use crate::action::authenticate::ticket::Destination;
 use crate::action::demand::Demand;
 use crate::action::visitor::Reidentify;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::action::authenticate::flights::{Flight, KEEP_AFTER_SEEN, Known, Renewal};
-use crate::action::authenticate::refresh::Renewer;
+use crate::action::authenticate::renewer::Renewer;
 use crate::action::visitor::Lease;
 use crate::clock::Timestamp;
 use crate::identity::Identity;

@@ -4,7 +4,7 @@ use http::Method;
 use http::request::Parts;
 
 use crate::action::authenticate::answer;
-use crate::action::authenticate::endpoints::{Endpoints, refuse_prefetch};
+use crate::action::authenticate::endpoints::Endpoints;
 use crate::action::authenticate::local::Local;
 use crate::action::authenticate::login::{self, Cause, PendingLogin, Prompt, Start};
 use crate::action::authenticate::ticket::{Destination, OTHER_ACCOUNT, SILENT, Ticket};
@@ -25,7 +25,7 @@ pub(super) async fn answer(
     if parts.method != Method::GET {
         return Err(Reason::RequestMethod.into());
     }
-    if let Some(refused) = refuse_prefetch(&parts.headers) {
+    if let Some(refused) = answer::refuse_prefetch(&parts.headers) {
         return Ok(refused);
     }
     let (host, now) = (request.host(), exchange.started_at);

@@ -9,9 +9,10 @@ use std::sync::Arc;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 
-use crate::action::authenticate::endpoints::{Endpoints, refuse_prefetch};
+use crate::action::authenticate::endpoints::Endpoints;
+use crate::action::authenticate::gate::Authenticate;
 use crate::action::authenticate::local::Local;
-use crate::action::authenticate::{Authenticate, answer, failure};
+use crate::action::authenticate::{answer, failure};
 use crate::exchange::Exchange;
 use crate::exchange::rejection::{Reason, Rejection};
 use crate::message::Response;
@@ -40,7 +41,7 @@ pub(super) async fn answer(
     if !matches!(parts.method, Method::GET | Method::POST) {
         return Err(Reason::RequestMethod.into());
     }
-    if let Some(refused) = refuse_prefetch(&parts.headers) {
+    if let Some(refused) = answer::refuse_prefetch(&parts.headers) {
         return Ok(refused);
     }
     let carried = carried(endpoints, &parts.headers);

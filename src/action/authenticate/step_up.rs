@@ -5,10 +5,11 @@
 
 use http::HeaderMap;
 
+use crate::action::authenticate::decision::Absence;
 use crate::action::authenticate::decision::{Sends, may_sign_in};
+use crate::action::authenticate::gate::Authenticate;
 use crate::action::authenticate::login::{Cause, Prompt, Start};
 use crate::action::authenticate::ticket::Destination;
-use crate::action::authenticate::{Absence, Authenticate};
 use crate::action::demand::{Demand, Shortfall};
 use crate::clock::Timestamp;
 use crate::exchange::Exchange;

@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::action::authenticate::Authenticate;
+use crate::action::authenticate::gate::Authenticate;
 use crate::action::demand::Demand;
 use crate::message::form;
 use crate::message::uri::CanonicalRequest;

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::action::authenticate::endpoints::Endpoints;
 use crate::action::authenticate::local::Local;
-use crate::action::authenticate::memory::Memory;
+use crate::action::authenticate::services::Memory;
 use crate::action::authenticate::{Authenticate, Outcome, Services};
 use crate::action::demand::Demand;
 use crate::action::settings::{AuthenticateKind, AuthenticateSettings, OnExpired, OnUnauthenticated};

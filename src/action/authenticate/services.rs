@@ -1,16 +1,39 @@
-//! The process-wide state of sessions and sign-ins. It is independent of the configuration, and its size is limited.
+//! What all actions share: the state of the process, and what they are built from.
 
 use std::sync::Arc;
 
 use crate::action::authenticate::finishing::Finishing;
 use crate::action::authenticate::flights::Flights;
+use crate::action::authenticate::paths::Paths;
 use crate::action::authenticate::redeemed::Redeemed;
-use crate::clock::Timestamp;
+use crate::claims::ClaimsHeaders;
+use crate::clock::{Clock, Timestamp};
+use crate::drain::Control;
+use crate::page::Pages;
+use crate::session;
 use crate::session::record::Session;
 use crate::session::revoked::Revoked;
 use crate::telemetry::metrics::{Counter, Registry};
 use crate::telemetry::once::Once;
 
+/// The shared parts of all actions.
+#[derive(Clone, Debug)]
+pub(crate) struct Services {
+    /// The session keys.
+    pub(crate) session: session::settings::Settings,
+    pub(crate) claims: Arc<ClaimsHeaders>,
+    /// The reserved paths.
+    pub(crate) paths: Arc<Paths>,
+    pub(crate) pages: Arc<Pages>,
+    /// The state of the process. It outlives the configuration, so a session that was ended stays ended after a reload.
+    pub(crate) memory: Memory,
+    pub(crate) control: Control,
+    pub(crate) clock: Clock,
+    pub(crate) registry: Registry,
+}
+
+/// The state of sessions and sign-ins. It is independent of the configuration, and its size is limited.
+///
 /// One per process. Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Memory {
