@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 
 use http::{HeaderValue, StatusCode, header};
 
-use crate::exchange::Exchange;
 use crate::exchange::rejection::{Help, Reason, Rejection};
+use crate::exchange::request_id::RequestId;
 use crate::message::body::Body;
 use crate::message::media::Preferred;
 use crate::message::{Response, streamed};
@@ -17,14 +17,22 @@ use crate::page::site::NO_FORM;
 use crate::page::translation::english;
 use crate::page::{Text, View};
 
+/// The request that a page is about.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct About<'e> {
+    pub(crate) id: &'e RequestId,
+    /// The canonical `host` or `host:port`. `None` if the request could not be read.
+    pub(crate) authority: Option<&'e str>,
+}
+
 /// The answer to a request that we refuse, in the form that the client prefers. Programs get English.
-pub(crate) fn render(rejection: &Rejection, exchange: &Exchange, preferred: Preferred, view: View<'_>) -> Response {
+pub(crate) fn render(rejection: &Rejection, about: About<'_>, preferred: Preferred, view: View<'_>) -> Response {
     let reason = rejection.reason;
     let status = reason.status();
     let mut response = match preferred {
-        Preferred::Html => html(rejection, status, exchange, view),
-        Preferred::Json => plain(status, "application/json", json(rejection, status, exchange)),
-        Preferred::Text => plain(status, "text/plain; charset=utf-8", text(rejection, status, exchange)),
+        Preferred::Html => html(rejection, status, about, view),
+        Preferred::Json => plain(status, "application/json", json(rejection, status, about)),
+        Preferred::Text => plain(status, "text/plain; charset=utf-8", text(rejection, status, about)),
     };
     let headers = response.headers_mut();
     if status == StatusCode::UNAUTHORIZED {
@@ -49,14 +57,14 @@ fn challenge(reason: Reason) -> HeaderValue {
     HeaderValue::try_from(format!(r#"Session realm="vestibule", error="{}""#, reason.code())).expect("codes are ASCII")
 }
 
-fn html(rejection: &Rejection, status: StatusCode, exchange: &Exchange, view: View<'_>) -> Response {
+fn html(rejection: &Rejection, status: StatusCode, about: About<'_>, view: View<'_>) -> Response {
     let page = Refused {
         view,
         status: status.as_u16(),
         code: rejection.reason.code(),
         notes: rejection.notes(),
         links: &links(rejection),
-        request_id: Some(exchange.id.as_str()),
+        request_id: Some(about.id.as_str()),
     };
     // Pages of the same origin may show the error page in a frame.
     streamed(view.respond(status, &page, NO_FORM, Frames::SameOrigin))
@@ -85,7 +93,7 @@ fn links(rejection: &Rejection) -> Cow<'_, [Link]> {
     })
 }
 
-fn json(rejection: &Rejection, status: StatusCode, exchange: &Exchange) -> String {
+fn json(rejection: &Rejection, status: StatusCode, about: About<'_>) -> String {
     let code = rejection.reason.code();
     let texts = english().reason(code);
     let mut object = serde_json::json!({
@@ -93,13 +101,13 @@ fn json(rejection: &Rejection, status: StatusCode, exchange: &Exchange) -> Strin
         "status": status.as_u16(),
         "message": texts.title,
         "advice": texts.advice,
-        "request_id": exchange.id.as_str(),
+        "request_id": about.id.as_str(),
     });
     if !rejection.facts().is_empty() {
         let facts = rejection.facts().iter().map(|(name, value)| (*name, value.clone()));
         let is_silent = |(label, _): &(Text, String)| *label == Text::LinkAskAgain;
-        let silent = addresses(rejection, exchange).find(is_silent).map(|(_, address)| ("ask_again", address));
-        let sign_in = addresses(rejection, exchange).find(|link| !is_silent(link));
+        let silent = addresses(rejection, about).find(is_silent).map(|(_, address)| ("ask_again", address));
+        let sign_in = addresses(rejection, about).find(|link| !is_silent(link));
         let sign_in = sign_in.map(|(_, address)| ("sign_in", address));
         for (name, value) in facts.chain(silent).chain(sign_in) {
             object[name] = value.into();
@@ -108,14 +116,14 @@ fn json(rejection: &Rejection, status: StatusCode, exchange: &Exchange) -> Strin
     object.to_string()
 }
 
-fn text(rejection: &Rejection, status: StatusCode, exchange: &Exchange) -> String {
-    let (code, status, id) = (rejection.reason.code(), status.as_u16(), exchange.id);
+fn text(rejection: &Rejection, status: StatusCode, about: About<'_>) -> String {
+    let (code, status, id) = (rejection.reason.code(), status.as_u16(), about.id);
     let texts = english().reason(code);
     let mut text = format!("{status} {code}: {}. {}\n", texts.title, texts.advice);
     for note in rejection.notes() {
         let _ = writeln!(text, "{}", note.english());
     }
-    for (label, address) in addresses(rejection, exchange) {
+    for (label, address) in addresses(rejection, about) {
         let _ = writeln!(text, "{}: {address}", english().text(label));
     }
     let _ = writeln!(text, "request {id}");
@@ -123,8 +131,8 @@ fn text(rejection: &Rejection, status: StatusCode, exchange: &Exchange) -> Strin
 }
 
 /// The links that the rejection offers to other addresses, each with its whole address.
-fn addresses(rejection: &Rejection, exchange: &Exchange) -> impl Iterator<Item = (Text, String)> {
-    let host = exchange.request.as_ref().map(|request| request.authority.as_str());
+fn addresses(rejection: &Rejection, about: About<'_>) -> impl Iterator<Item = (Text, String)> {
+    let host = about.authority;
     let elsewhere = rejection.links().iter().filter(|link| !link.href.is_empty());
     elsewhere.filter_map(move |Link { label, href, .. }| {
         let address = if href.starts_with('/') { format!("https://{}{href}", host?) } else { href.clone() };

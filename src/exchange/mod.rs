@@ -19,6 +19,7 @@ use http::{HeaderMap, HeaderValue};
 
 use crate::clock::Timestamp;
 use crate::exchange::connection::Connection;
+use crate::exchange::error_page::About;
 use crate::exchange::rejection::{Reason, Rejection};
 use crate::message::media::{self, Preferred};
 use crate::message::uri::{CanonicalRequest, Scheme};
@@ -119,6 +120,11 @@ impl Exchange {
     /// The form of answers that the client prefers. `headers` are the request's headers. Most requests never need this.
     pub(crate) fn preferred(&self, headers: &HeaderMap) -> Preferred {
         self.preferred.unwrap_or_else(|| media::preferred(headers))
+    }
+
+    /// What a page about a refusal tells of the request.
+    pub(crate) fn about(&self) -> About<'_> {
+        About { id: &self.id, authority: self.request.as_ref().map(|request| request.authority.as_str()) }
     }
 
     /// Creates an exchange, before any header of the request is trusted.

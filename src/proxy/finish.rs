@@ -194,7 +194,7 @@ pub(crate) fn finish(
         log(exchange, &rejection, &recorder.sink);
         exchange.reason = Some(rejection.reason);
         let language = exchange.language.unwrap_or_else(|| pages.language(headers));
-        Box::new(error_page::render(&rejection, exchange, exchange.preferred(headers), pages.view(language)))
+        Box::new(error_page::render(&rejection, exchange.about(), exchange.preferred(headers), pages.view(language)))
     });
     if exchange.is_private || !exchange.cookies.is_empty() {
         caching::make_private(response.headers_mut());

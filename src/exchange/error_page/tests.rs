@@ -7,6 +7,7 @@ use http::{HeaderMap, Method, Uri};
 
 use super::*;
 use crate::clock::{Clock, Timestamp};
+use crate::exchange::Exchange;
 use crate::exchange::connection::Connection;
 use crate::message::uri::{CanonicalRequest, Scheme};
 use crate::page::language::Language;
@@ -38,7 +39,7 @@ async fn rendered_in(language: Language, rejection: impl Into<Rejection>, prefer
     let pages = Pages::default();
     let exchange = exchange();
     let id = exchange.id;
-    let (parts, body) = render(&rejection.into(), &exchange, preferred, pages.view(language)).into_parts();
+    let (parts, body) = render(&rejection.into(), exchange.about(), preferred, pages.view(language)).into_parts();
     let body = body.whole(1 << 20).await.expect("in memory");
     let body = String::from_utf8(body.to_vec()).expect("UTF-8");
     let text = body.replace(&id.to_string(), "1-6b054400-0123456789abcdef01234567").replace(STYLE, "…");
