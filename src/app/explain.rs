@@ -33,7 +33,7 @@ use crate::message::forwarded::Policy;
 use crate::message::header::{FORWARDED_FOR, FORWARDED_PROTO};
 use crate::message::unread::{self, Look};
 use crate::message::uri::{self, Scheme};
-use crate::proxy::decide::{Decision, decide};
+use crate::proxy::decide::{Decision, decide, facts};
 use crate::proxy::reserved::Answering;
 use crate::proxy::snapshot::{Selected, Snapshot};
 use crate::rule::Rule;
@@ -246,8 +246,7 @@ impl Place {
                 let _ = writeln!(text, "  answered by the proxy itself: this path is reserved");
             }
             Decision::Rule(taken) => {
-                let facts = Facts { request: canonical, headers: request.headers(), client: exchange.client };
-                self.explain_rules(text, snapshot, taken, &facts);
+                self.explain_rules(text, snapshot, taken, &facts(&exchange, canonical, &request));
                 if let Some(claims) = &probe.claims {
                     user::explain(text, &taken.payload.chain, claims, exchange.started_at);
                 }

@@ -3,7 +3,7 @@
 
 use std::rc::Rc;
 
-use http::{HeaderMap, HeaderValue, Uri, Version, header};
+use http::{HeaderValue, Uri, Version, header};
 
 use crate::exchange::Exchange;
 use crate::exchange::rejection::{Reason, Rejection};
@@ -62,8 +62,8 @@ pub(crate) fn decide<'s>(
         }
         return Ok(Decided { request: canonical, decision: Decision::Ours(answering) });
     }
-    let rule = find(snapshot, exchange, &canonical, request.headers());
-    let rewritten = settle(snapshot, exchange, &canonical, rule, request.headers())?;
+    let rule = find(snapshot, exchange, &canonical, request);
+    let rewritten = settle(snapshot, exchange, &canonical, rule, request)?;
     let canonical = rewritten.map_or(canonical, |rewritten| {
         let rewritten = Rc::new(rewritten);
         exchange.request = Some(Rc::clone(&rewritten));
@@ -123,9 +123,14 @@ fn find<'s>(
     snapshot: &'s Snapshot,
     exchange: &Exchange,
     canonical: &CanonicalRequest,
-    headers: &HeaderMap,
+    request: &Request,
 ) -> &'s Rule<Selected> {
-    snapshot.rules.find(&Facts { request: canonical, headers, client: exchange.client })
+    snapshot.rules.find(&facts(exchange, canonical, request))
+}
+
+/// What the conditions of rules can use. The explanation of `check --request` calls this, too.
+pub(crate) fn facts<'r>(exchange: &Exchange, canonical: &'r CanonicalRequest, request: &'r Request) -> Facts<'r> {
+    Facts { request: canonical, headers: request.headers(), client: exchange.client }
 }
 
 /// Ensures that the target cannot interpret the path as one that matches another rule. Returns the request with its path
@@ -135,9 +140,9 @@ fn settle(
     exchange: &Exchange,
     canonical: &CanonicalRequest,
     rule: &Rule<Selected>,
-    headers: &HeaderMap,
+    request: &Request,
 ) -> Result<Option<CanonicalRequest>, Rejection> {
-    let leads_elsewhere = |read: CanonicalRequest| !std::ptr::eq(find(snapshot, exchange, &read, headers), rule);
+    let leads_elsewhere = |read: CanonicalRequest| !std::ptr::eq(find(snapshot, exchange, &read, request), rule);
     if canonical.has_encoded_slash()
         && (rule.payload.encoded_slash == EncodedSlash::Refuse || canonical.with_slashes_decoded().any(leads_elsewhere))
     {
