@@ -1,4 +1,4 @@
-//! The six conditions of a rule (ALB §7.2). Values of one condition are alternatives.
+//! The conditions of a rule (ALB §7.2). Values of one condition are alternatives.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -234,20 +234,23 @@ impl Condition {
         let patterns = |ours: &[Pattern], others: &[Pattern]| {
             others.iter().all(|other| ours.iter().any(|pattern| pattern.covers(other)))
         };
-        match (self, other) {
-            (Self::HostHeader(ours), Self::HostHeader(others))
-            | (Self::PathPattern(ours), Self::PathPattern(others)) => patterns(ours, others),
-            (Self::HttpRequestMethod(ours), Self::HttpRequestMethod(others)) => {
-                others.iter().all(|method| ours.contains(method))
+        match self {
+            Self::HostHeader(ours) => matches!(other, Self::HostHeader(others) if patterns(ours, others)),
+            Self::PathPattern(ours) => matches!(other, Self::PathPattern(others) if patterns(ours, others)),
+            Self::HttpRequestMethod(ours) => {
+                matches!(other, Self::HttpRequestMethod(others) if others.iter().all(|method| ours.contains(method)))
             }
-            (Self::SourceIp(ours), Self::SourceIp(others)) => {
-                others.iter().all(|network| ours.iter().any(|wider| wider.contains(network)))
+            Self::SourceIp(ours) => {
+                let network = |network: &IpNet| ours.iter().any(|wider| wider.contains(network));
+                matches!(other, Self::SourceIp(others) if others.iter().all(network))
             }
-            (Self::HttpHeader(name, ours), Self::HttpHeader(other, others)) => name == other && patterns(ours, others),
-            (Self::QueryString(ours), Self::QueryString(others)) => {
-                others.iter().all(|other| ours.iter().any(|pair| pair.covers(other)))
+            Self::HttpHeader(name, ours) => {
+                matches!(other, Self::HttpHeader(other, others) if name == other && patterns(ours, others))
             }
-            _ => false,
+            Self::QueryString(ours) => {
+                let pair = |other: &QueryPattern| ours.iter().any(|pair| pair.covers(other));
+                matches!(other, Self::QueryString(others) if others.iter().all(pair))
+            }
         }
     }
 

@@ -69,7 +69,7 @@ mod reserved_paths;
 mod rest;
 /// Which room may use which: the architecture, as a table.
 mod room_graph;
-/// Which rule takes a request: six conditions, priority, default.
+/// Which rule takes a request: conditions, priority, default.
 mod rules;
 /// What becomes of a request with a session, without one, and with one that is over.
 mod session;

@@ -1,4 +1,4 @@
-//! Rules: which of them takes a request, by six conditions and by priority.
+//! Rules: which of them takes a request, by conditions and by priority.
 
 use serde_json::Value;
 

@@ -87,8 +87,8 @@ fn conditions(raw: &List<Raw>, at: &Path, context: &mut Context<'_>) -> Result<V
     let mut values = 0;
     let sound = context.each_item(raw, at, |condition, at, context| {
         let (key, count) = kind(condition);
-        // ALB §7.2: each of these four may appear only once. Two would have to match both; for methods that is
-        // impossible.
+        // ALB §7.2: only headers and queries may have several conditions. Two others of one kind would both have to match; for
+        // methods that is impossible.
         if !matches!(condition, Raw::HttpHeader(_) | Raw::QueryString(_))
             && let Some(first) = seen.insert(key, at.key(key))
         {
