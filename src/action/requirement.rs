@@ -43,6 +43,18 @@ pub(crate) enum Test {
     Address(Vec<String>),
 }
 
+impl Test {
+    /// The values that the claim may have, as far as it may be another claim than `email`. The provider is asked for these groups, if a
+    /// token has none. Of other groups nothing is known, so a test that cannot list its groups must answer [`Answer::Unknown`] about
+    /// them.
+    fn wanted(&self) -> Option<&[Scalar]> {
+        match self {
+            Self::Contains(wanted) | Self::Equals(wanted) => Some(wanted),
+            Self::Domain(_) | Self::Address(_) => None,
+        }
+    }
+}
+
 /// A value that a claim is compared with. `"1"`, `1` and `true` are three different values.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Scalar {
@@ -131,11 +143,7 @@ impl Requirement {
     /// The texts that it wants of the claim `groups`.
     pub(crate) fn groups(&self) -> impl Iterator<Item = &str> {
         let wanted = self.tests().into_iter().filter_map(|test| match test {
-            Self::Claim(ClaimTest { path, test: Test::Contains(wanted) | Test::Equals(wanted) })
-                if *path == [GROUPS] =>
-            {
-                Some(wanted)
-            }
+            Self::Claim(ClaimTest { path, test }) if *path == [GROUPS] => test.wanted(),
             _ => None,
         });
         wanted.flatten().filter_map(|wanted| match wanted {
