@@ -17,6 +17,9 @@ const DEPTH_MAX: usize = 8;
 /// A shorter `max_age` could be over before the browser is back.
 const MAX_AGE_BOUNDS: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(365 * 24 * 3600));
 
+/// The tests of a claim, as messages name them.
+const TESTS: &str = "`contains`, `equals`, `domain` and `address`";
+
 /// Checks an `authorize` action.
 pub(super) fn authorize(
     raw: &written::Authorize,
@@ -179,7 +182,7 @@ impl<'r> Parts<'r> {
                 // A part that is given but wrong is not here, and has been reported.
                 Some(reported) => Err(reported),
                 None if claim.is_some() && forms == 1 => {
-                    let message = "a claim needs exactly one of `contains`, `equals`, `domain` and `address`";
+                    let message = format!("a claim needs exactly one of {TESTS}");
                     found.problem(at, message).hint("for example `{ claim: groups, contains: [staff] }`").fail()
                 }
                 None => Self::unclear(at, depth, found),
@@ -188,12 +191,11 @@ impl<'r> Parts<'r> {
     }
 
     fn unclear<T>(at: &Path, depth: usize, found: &mut Findings) -> Result<T, Reported> {
-        let hint = match depth {
-            0 => "set exactly one of `any`, `all` and `not`, for example `any: [{ claim: groups, contains: [staff] }]`",
-            _ => {
-                "set exactly one of `any`, `all` and `not`, or a `claim` with one of `contains`, `equals`, `domain` and `address`"
-            }
+        let rest = match depth {
+            0 => ", for example `any: [{ claim: groups, contains: [staff] }]`".to_owned(),
+            _ => format!(", or a `claim` with one of {TESTS}"),
         };
+        let hint = format!("set exactly one of `any`, `all` and `not`{rest}");
         found.problem(at, "this is not one requirement").hint(hint).fail()
     }
 
