@@ -1,6 +1,6 @@
 //! Every citation in the code and the documents leads to a place that exists in `docs/`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -80,6 +80,78 @@ fn every_cited_decision_is_the_only_one_of_its_number() {
         }
     }
     assert!(found >= 8, "only {found} citations were found: is the scanner broken?");
+}
+
+/// A file that moves leaves its old name behind, in documents and in comments.
+#[test]
+fn every_named_source_file_exists() {
+    let sources = sources();
+    let (mut gone, mut found) = (Vec::new(), 0);
+    for file in text_files().iter().filter(|file| !file.ends_with("CHANGELOG.md")) {
+        let is_code = file.extension().is_some_and(|end| end == "rs");
+        let text = fs::read_to_string(file).expect("a text file");
+        for (number, line) in text.lines().enumerate().filter(|(_, line)| !is_code || line.trim().starts_with("//")) {
+            for name in source_names(line) {
+                found += 1;
+                if !sources.keys().any(|source| source.ends_with(name)) {
+                    gone.push(format!("{}:{}: {name}", file.display(), number + 1));
+                }
+            }
+        }
+    }
+    assert!(gone.is_empty(), "files that do not exist (were they moved?):\n{}", gone.join("\n"));
+    assert!(found > 200, "only {found} names were found: is the scanner broken?");
+}
+
+#[test]
+fn the_code_map_has_every_room() {
+    let document = fs::read_to_string(root().join("docs/ARCHITECTURE.md")).expect("the document");
+    let (_, map) = document.split_once("## Code map").expect("the code map");
+    let rows = map.split("## ").next().unwrap_or_default().lines().filter_map(|row| row.split('|').nth(1));
+    let named: BTreeSet<&str> = rows.flat_map(quoted).collect();
+    let entries = fs::read_dir(root().join("src")).expect("a directory").map(|entry| entry.expect("an entry").path());
+    let rooms: BTreeSet<String> = entries.map(|room| room.with_extension("")).map(|room| file_name(&room)).collect();
+    let rooms: BTreeSet<&str> =
+        rooms.iter().map(String::as_str).filter(|room| !["lib", "main"].contains(room)).collect();
+    assert_eq!(named, rooms, "the table in docs/ARCHITECTURE.md, and src/");
+}
+
+/// The table names a file, then what bounds the memory there, and at the end the tests that hold it.
+#[test]
+fn every_bound_in_the_table_of_threats_is_where_it_says() {
+    let document = fs::read_to_string(root().join("docs/THREATS.md")).expect("the document");
+    let sources = sources();
+    let (mut gone, mut found) = (Vec::new(), 0);
+    for row in document.lines().filter(|line| line.contains(".rs`")) {
+        let cells: Vec<&str> = row.split('|').collect();
+        let [_, memory, places, .., tests, _] = cells[..] else { continue };
+        let mut text = "";
+        for name in quoted(places) {
+            match sources.get(&root().join("src").join(name)) {
+                Some(source) => text = source,
+                None if text.is_empty() || text.contains(name) => {}
+                None => gone.push(format!("{}: `{name}`", memory.trim())),
+            }
+            found += 1;
+        }
+        for test in quoted(tests) {
+            let function = format!("fn {test}(");
+            if !sources.values().any(|source| source.contains(&function)) {
+                gone.push(format!("{}: the test `{test}`", memory.trim()));
+            }
+        }
+    }
+    assert!(gone.is_empty(), "what docs/THREATS.md names and the code does not have:\n{}", gone.join("\n"));
+    assert!(found > 40, "only {found} names were found: is the scanner broken?");
+}
+
+#[test]
+fn the_scanner_finds_names_of_source_files() {
+    let check = |line: &str, expected: &[&str]| assert_eq!(source_names(line).collect::<Vec<_>>(), expected, "{line}");
+    check("`rule/mod.rs` decides, `index.rs` preselects.", &["rule/mod.rs", "index.rs"]);
+    check("as in tests/it/rules.rs.", &["tests/it/rules.rs"]);
+    check("`config/{raw,validate}/action.rs`, `action/<name>.rs`, `*.rs`", &["action.rs"]);
+    check("https://docs.rs/h2 and `h2`", &[]);
 }
 
 #[test]
@@ -188,6 +260,33 @@ fn numbered_headings(document: &str) -> BTreeSet<String> {
         .collect()
 }
 
+/// The names of Rust files in a line. A name with a placeholder is none.
+fn source_names(line: &str) -> impl Iterator<Item = &str> {
+    let words = line.split(|letter: char| !letter.is_ascii_alphanumeric() && !"_-./".contains(letter));
+    let names = words.map(|word| word.trim_start_matches('/').trim_end_matches('.'));
+    names.filter(|name| name.ends_with(".rs") && !name.ends_with("/.rs") && *name != ".rs")
+}
+
+/// What is between backquotes.
+fn quoted(text: &str) -> impl Iterator<Item = &str> {
+    text.split('`').skip(1).step_by(2)
+}
+
+fn file_name(path: &Path) -> String {
+    path.file_name().expect("a name").to_string_lossy().into_owned()
+}
+
+/// Every Rust file, with its text.
+fn sources() -> BTreeMap<PathBuf, String> {
+    let mut files = Vec::new();
+    for directory in ["src", "tests/it", "benches", "fuzz/fuzz_targets"] {
+        collect(&root().join(directory), &mut files);
+    }
+    files.retain(|file| file.extension().is_some_and(|end| end == "rs"));
+    let read = |file: PathBuf| (file.clone(), fs::read_to_string(file).expect("a text file"));
+    files.into_iter().map(read).collect()
+}
+
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
@@ -195,7 +294,9 @@ fn root() -> &'static Path {
 /// Every file of ours that people read.
 fn text_files() -> Vec<PathBuf> {
     let mut files: Vec<PathBuf> =
-        ["README.md", "SECURITY.md", "CHANGELOG.md", "Cargo.toml", "deny.toml"].map(|name| root().join(name)).to_vec();
+        ["README.md", "SECURITY.md", "CONTRIBUTING.md", "CHANGELOG.md", "fuzz/README.md", "Cargo.toml", "deny.toml"]
+            .map(|name| root().join(name))
+            .to_vec();
     for directory in ["src", "tests/it", "docs", "benches", "config"] {
         collect(&root().join(directory), &mut files);
     }

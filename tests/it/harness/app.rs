@@ -20,7 +20,7 @@ use super::server::{DEADLINE, Server};
 /// When every test begins: 2026-11-24 08:00 UTC.
 pub const START: Timestamp = Timestamp::from_seconds(1_795_507_200);
 
-/// The rules of `spec/attacks.md` §1: what is public, what is denied, what is let pass, and the rest behind a login.
+/// The rules that attacks are tried on: what is public, what is denied, what is let pass, and the rest behind a login.
 pub const ATTACK_RULES: &str = r#"
       - name: public
         priority: 10
