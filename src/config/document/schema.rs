@@ -85,6 +85,12 @@ impl<'s> Schema<'s> {
         Some(self.with(self.json["properties"].get(key)?))
     }
 
+    /// The name of a secret in a key such as `client_secret:hunter2`, where the blank behind the colon is missing.
+    pub(crate) fn secret_in(self, key: &str) -> Option<&'s str> {
+        let begins = |name: &&str| key.strip_prefix(name).is_some_and(|rest| rest.starts_with([':', '=']));
+        self.keys().filter(begins).find(|name| self.key(name).is_some_and(|below| below.resolve().is_secret()))
+    }
+
     /// The schema of the values of a mapping with arbitrary keys.
     pub(crate) fn further(self) -> Option<Self> {
         let further = self.json.get("additionalProperties")?;

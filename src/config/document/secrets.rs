@@ -113,7 +113,9 @@ impl Marks {
             }
             Value::Mapping(entries) => {
                 for entry in entries {
-                    self.shown.insert(entry.key_span.start);
+                    if schemas.iter().all(|schema| schema.secret_in(&entry.key).is_none()) {
+                        self.shown.insert(entry.key_span.start);
+                    }
                     let below: Vec<_> = schemas.iter().flat_map(|schema| below(*schema, &entry.key)).collect();
                     self.value(&entry.value, &below);
                 }

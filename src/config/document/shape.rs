@@ -121,6 +121,12 @@ impl Checker<'_> {
         let mut sound = Map::new();
         let mut meant = Vec::new();
         for entry in entries {
+            if let Some(secret) = schema.secret_in(&entry.key) {
+                let message = format!("unknown key `{secret}` with something behind it");
+                let problem = self.found.problem_in_text(Some(entry.key_span), path, message);
+                let _ = problem.hint(format!("write a blank behind the colon: `{secret}: …`"));
+                continue;
+            }
             let path = path.key(&entry.key);
             match schema.key(&entry.key).or_else(|| schema.further()) {
                 Some(_) if entry.value.value == Value::Null => {

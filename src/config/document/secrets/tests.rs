@@ -1,9 +1,10 @@
 use serde_json::json;
 
 use super::*;
+use crate::config::document::diagnostic::Diagnostics;
 use crate::config::document::findings::Findings;
-use crate::config::document::parse;
 use crate::config::document::source::Environment;
+use crate::config::document::{parse, shape};
 
 /// A document with a public text, a secret, a list of texts and a mapping of names to the same.
 fn schema() -> Json {
@@ -119,4 +120,16 @@ fn places_follow_the_text() {
     let secret = text.find("hunter2").unwrap();
     let place = shown.locate(Span { start: secret, end: secret + 7 });
     assert!(shown.text[place.start..place.end].chars().all(|c| c == '…'));
+}
+
+#[test]
+fn a_secret_without_a_blank_behind_its_colon_is_hidden() {
+    for text in ["{issuer: a, client_secret:hunter2}\n", "client_secret:hunter2: a\n", "{client_secret=hunter2}\n"] {
+        let mut found = Findings::default();
+        let parsed = parse::parse(text, &Environment::Given([].into()), &mut found).unwrap();
+        let _ = shape::check(&parsed.root, &schema(), &mut found);
+        let shown = hide(text, &parsed, &schema());
+        let report = Diagnostics::new("file".into(), shown, found.located(Some(&parsed.root))).to_string();
+        assert!(report.contains("unknown key `client_secret") && !report.contains("hunter2"), "{report}");
+    }
 }
