@@ -70,7 +70,7 @@ impl AuthorizeSettings {
     fn decide(&self, identity: &Identity, now: Timestamp) -> (Verdict, Timestamp) {
         let answer = self.requirement.as_ref().map_or(Answer::Yes, |requirement| requirement.of(identity));
         let (verdict, until) = match answer {
-            Answer::Yes => match self.demand.holds_until(identity.claims()) {
+            Answer::Yes => match self.demand.holds_until(identity.claims(), now) {
                 Ok(until) if now < until => (Verdict::LetIn, until),
                 Ok(_) => (Verdict::StepUp(Shortfall::TooOld), Timestamp::MAX),
                 Err(shortfall) => (Verdict::StepUp(shortfall), Timestamp::MAX),

@@ -28,7 +28,7 @@ pub(crate) struct Demand {
 /// Why a sign-in does not meet a demand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Shortfall {
-    #[error("the ID token has no `auth_time`")]
+    #[error("the ID token has no `auth_time`, or one in the future")]
     NoAuthTime,
     #[error("the `auth_time` of the ID token is older than `max_age` allows")]
     TooOld,
@@ -45,12 +45,12 @@ impl Demand {
     }
 
     /// Until when a sign-in with these claims meets it; [`Timestamp::MAX`] for as long as the session lasts. A claim of another type is
-    /// no claim.
+    /// no claim, and an `auth_time` that is yet to come is none either.
     ///
     /// # Errors
     ///
     /// What is missing. A sign-in that is too old now is not an error here: the returned time has passed.
-    pub(crate) fn holds_until(&self, claims: &Claims) -> Result<Timestamp, Shortfall> {
+    pub(crate) fn holds_until(&self, claims: &Claims, now: Timestamp) -> Result<Timestamp, Shortfall> {
         if !self.acr.is_empty() {
             let acr = claims.get("acr").and_then(Value::as_str).ok_or(Shortfall::NoAcr)?;
             if !self.acr.iter().any(|accepted| accepted == acr) {
@@ -60,9 +60,13 @@ impl Demand {
         let Some(max_age) = self.max_age else { return Ok(Timestamp::MAX) };
         let seconds = claims.get("auth_time").and_then(Value::as_f64).filter(|seconds| *seconds >= 0.0);
         // A float that is too large becomes the largest integer.
-        let millis = (seconds.ok_or(Shortfall::NoAuthTime)? * 1000.0) as u64;
+        let authenticated_at = Timestamp::from_millis((seconds.ok_or(Shortfall::NoAuthTime)? * 1000.0) as u64);
+        // For example in milliseconds: it would be recent for centuries.
+        if authenticated_at > now + LEEWAY {
+            return Err(Shortfall::NoAuthTime);
+        }
         // The same leeway as where the ID token is checked. Otherwise a sign-in could be accepted there and be too old here.
-        Ok(Timestamp::from_millis(millis) + max_age + LEEWAY)
+        Ok(authenticated_at + max_age + LEEWAY)
     }
 
     /// How each part decides about a sign-in with these claims. For `check`.
@@ -89,7 +93,7 @@ impl Demand {
     ///
     /// What is missing.
     pub(crate) fn check(&self, claims: &Claims, now: Timestamp) -> Result<(), Shortfall> {
-        if now < self.holds_until(claims)? { Ok(()) } else { Err(Shortfall::TooOld) }
+        if now < self.holds_until(claims, now)? { Ok(()) } else { Err(Shortfall::TooOld) }
     }
 }
 
@@ -151,6 +155,16 @@ mod tests {
             check(&demand, &json!({"auth_time": auth_time}), Err(Shortfall::NoAuthTime));
         }
         check(&demand, &json!({}), Err(Shortfall::NoAuthTime));
+    }
+
+    #[test]
+    fn c_19_a_sign_in_that_is_yet_to_come_is_none() {
+        let demand = Demand { max_age: Some(HOUR), acr: Vec::new() };
+        check(&demand, &json!({"auth_time": NOW.seconds() + 60}), Ok(()));
+        // In milliseconds, as some providers write it, it would be recent for centuries.
+        for auth_time in [json!(NOW.seconds() + 61), json!(NOW.millis()), json!(u64::MAX), json!(1e300)] {
+            check(&demand, &json!({ "auth_time": auth_time }), Err(Shortfall::NoAuthTime));
+        }
     }
 
     #[test]
