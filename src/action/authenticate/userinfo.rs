@@ -11,6 +11,7 @@ use crate::action::authenticate::local::Local;
 use crate::action::visitor::Visitor;
 use crate::exchange::Exchange;
 use crate::exchange::rejection::{Reason, Rejection};
+use crate::identity::GROUPS_ASKED;
 use crate::message::Response;
 use crate::message::media::Preferred;
 use crate::message::uri::CanonicalRequest;
@@ -36,6 +37,8 @@ pub(super) async fn answer(
 fn about(visitor: &Visitor) -> Value {
     let identity = visitor.identity();
     let mut about = identity.claims().clone();
+    // It says what the rules of the whole file require, which users are told with `reveal` only.
+    about.remove(GROUPS_ASKED);
     about.insert("sub".into(), identity.subject().into());
     about.insert("iss".into(), identity.issuer().into());
     about.insert("expires_at".into(), visitor.lease().expires_at().seconds().into());

@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use http::{Method, StatusCode};
+use serde_json::json;
 
 use super::bench::{Bench, Browser, NAVIGATION, query, settings};
 use crate::action::authenticate::ticket::on_this_origin;
@@ -478,4 +479,15 @@ async fn d_16_an_image_on_another_site_begins_no_login_of_its_visitors() {
     assert_eq!((passed_on.response().status(), passed_on.cookies.len()), (StatusCode::OK, 1));
     let mut person = Browser::default();
     person.open(&bench, &format!("https://app.test/oauth2/sign_in?state={state}")).await.location();
+}
+
+#[tokio::test]
+async fn a_24_nobody_is_told_which_groups_the_rules_ask_for() {
+    let bench = Bench::new();
+    let claims = json!({"groups": ["sre"], "_groups_asked": ["project-x", "sre"]});
+    bench.provider.change(|script| script.claims = claims);
+    let mut browser = Browser::default();
+    browser.sign_in(&bench).await;
+    let said = browser.open(&bench, "https://app.test/oauth2/userinfo").await.text().await;
+    assert!(said.contains("sre") && !said.contains("project-x"), "{said}");
 }
