@@ -12,22 +12,15 @@ use serde_json::{Value, json};
 use crate::harness::app::{Proxy, START, Setup, folder};
 use crate::harness::browser::{Answer, Browser, Protocol, on_both};
 use crate::harness::provider::{CLIENT_ID, Provider};
+use crate::harness::scenario::Scenario;
 use crate::harness::server::Server;
 use crate::harness::target;
 
 const PAGE: &str = "https://app.test/page";
 const NOW: u64 = START.seconds();
 
-struct Place {
-    provider: Provider,
-    target: Server,
-    proxy: Proxy,
-}
-
-fn place(claims: &str) -> Place {
-    let (provider, target) = (Provider::start(), target::echo());
-    let proxy = Setup::new(&provider, &target).rest(&rest(claims)).start();
-    Place { provider, target, proxy }
+fn scenario(claims: &str) -> Scenario {
+    Scenario::start(|setup| setup.rest(&rest(claims)))
 }
 
 fn rest(claims: &str) -> String {
@@ -37,7 +30,7 @@ fn rest(claims: &str) -> String {
     )
 }
 
-impl Place {
+impl Scenario {
     /// The assertion of one more request.
     #[track_caller]
     fn assertion(&self, browser: &mut Browser) -> String {
@@ -84,17 +77,17 @@ fn key_of(set: &Value, kid: &Value) -> Value {
 
 #[test]
 fn the_signed_claims_are_a_standard_jwt_that_the_published_keys_verify() {
-    let place = place("");
+    let scenario = scenario("");
     on_both(|protocol| {
-        let mut browser = place.proxy.signed_in(protocol, &place.provider);
-        let token = place.assertion(&mut browser);
+        let mut browser = scenario.signed_in(protocol);
+        let token = scenario.assertion(&mut browser);
         let segments: Vec<&str> = token.split('.').collect();
         assert_eq!(segments.len(), 3);
         assert!(!token.contains('='), "K-05: unpadded");
         let (header, payload) = (decoded(segments[0]), decoded(segments[1]));
         assert_eq!(names(&header), ["typ", "kid", "alg", "iss", "client", "signer", "exp"]);
         let kid = header["kid"].clone();
-        let issuer = place.provider.issuer();
+        let issuer = scenario.provider.issuer();
         assert_eq!(
             header,
             json!({
@@ -109,16 +102,16 @@ fn the_signed_claims_are_a_standard_jwt_that_the_published_keys_verify() {
                 "sub": "alice", "iss": issuer, "aud": "app", "iat": NOW, "exp": NOW + 120,
             })
         );
-        assert_eq!(place.target.last().header("x-amzn-oidc-identity"), Some("alice"));
+        assert_eq!(scenario.target.last().header("x-amzn-oidc-identity"), Some("alice"));
         assert!(
-            place.target.last().header("x-amzn-oidc-accesstoken").is_some_and(|token| token.starts_with("access-"))
+            scenario.target.last().header("x-amzn-oidc-accesstoken").is_some_and(|token| token.starts_with("access-"))
         );
 
         let kid_text = kid.as_str().expect("text");
-        let mut admin = Browser::new(Protocol::Http1, place.proxy.admin());
-        let mut stranger = place.proxy.browser(protocol);
+        let mut admin = Browser::new(Protocol::Http1, scenario.proxy.admin());
+        let mut stranger = scenario.proxy.browser(protocol);
         let listener = |path: &str| format!("https://app.test/.well-known/vestibule/{path}");
-        let operator = |path: &str| format!("http://{}/.well-known/vestibule/{path}", place.proxy.admin());
+        let operator = |path: &str| format!("http://{}/.well-known/vestibule/{path}", scenario.proxy.admin());
         let sets = [stranger.get(&listener("jwks.json")), admin.get(&operator("jwks.json"))];
         let pem = format!("keys/{kid_text}");
         let pems = [stranger.get(&listener(&pem)), admin.get(&operator(&pem))];
@@ -140,9 +133,9 @@ fn the_signed_claims_are_a_standard_jwt_that_the_published_keys_verify() {
 
 #[test]
 fn k_02_a_key_that_is_not_ours_is_not_found() {
-    let place = place("");
+    let scenario = scenario("");
     on_both(|protocol| {
-        let mut browser = place.proxy.browser(protocol);
+        let mut browser = scenario.proxy.browser(protocol);
         for kid in ["nobody", "..", "%2e%2e", "a%2Fb", "jwks.json"] {
             let answer = browser.get(&format!("https://app.test/.well-known/vestibule/keys/{kid}"));
             assert!(matches!(answer.status, 302 | 400 | 404), "{kid}: {}", answer.status);
@@ -153,18 +146,18 @@ fn k_02_a_key_that_is_not_ours_is_not_found() {
             assert_eq!(answer.status, 405, "{method}");
         }
     });
-    assert_eq!(place.target.count(), 0);
+    assert_eq!(scenario.target.count(), 0);
 }
 
 #[test]
 fn the_albs_format_has_the_albs_bytes() {
-    let place = place(", format: alb");
+    let scenario = scenario(", format: alb");
     on_both(|protocol| {
         // Each length of claims has another padding.
         for name in ["", "A", "Al", "Ali"] {
-            place.provider.say(|script| script.userinfo = Some(json!({"sub": "alice", "name": name, "exp": "x"})));
-            let mut browser = place.proxy.signed_in(protocol, &place.provider);
-            let token = place.assertion(&mut browser);
+            scenario.provider.say(|script| script.userinfo = Some(json!({"sub": "alice", "name": name, "exp": "x"})));
+            let mut browser = scenario.signed_in(protocol);
+            let token = scenario.assertion(&mut browser);
             let segments: Vec<&str> = token.split('.').collect();
             assert_eq!(segments.len(), 3);
             for segment in &segments {
@@ -174,7 +167,7 @@ fn the_albs_format_has_the_albs_bytes() {
             assert!(segments[2].ends_with("==") && segments[2].len() == 88);
             let header = URL_SAFE.decode(segments[0]).expect("padded");
             let kid = decoded(segments[0])["kid"].as_str().expect("text").to_owned();
-            let issuer = place.provider.issuer();
+            let issuer = scenario.provider.issuer();
             assert_eq!(
                 String::from_utf8(header).expect("UTF-8"),
                 format!(
@@ -200,20 +193,20 @@ fn the_albs_format_has_the_albs_bytes() {
 
 #[test]
 fn an_assertion_is_made_anew_when_half_its_life_is_gone() {
-    let place = place("");
-    let mut browser = place.proxy.signed_in(Protocol::Http2, &place.provider);
+    let scenario = scenario("");
+    let mut browser = scenario.signed_in(Protocol::Http2);
     let issued_at = |token: &str| decoded(token.split('.').nth(1).expect("a payload"))["iat"].as_u64().expect("a time");
     for second in 0..240 {
-        let token = place.assertion(&mut browser);
+        let token = scenario.assertion(&mut browser);
         let age = NOW + second - issued_at(&token);
         assert!(age < 60, "{age} s old");
-        place.proxy.clock.advance(Duration::from_secs(1));
+        scenario.proxy.clock.advance(Duration::from_secs(1));
     }
     // A clock that was set back does not stretch its life either.
-    place.proxy.clock.rewind(Duration::from_secs(200));
-    let now = place.proxy.clock.now().seconds();
+    scenario.proxy.clock.rewind(Duration::from_secs(200));
+    let now = scenario.proxy.clock.now().seconds();
     for _ in 0..8 {
-        assert!(issued_at(&place.assertion(&mut browser)) <= now);
+        assert!(issued_at(&scenario.assertion(&mut browser)) <= now);
     }
 }
 
@@ -244,10 +237,10 @@ fn the_audience_is_the_target_group() {
 
 #[test]
 fn k_01_two_deployments_do_not_vouch_for_each_other() {
-    let (one, two) = (place(""), place(""));
-    let token = one.assertion(&mut one.proxy.signed_in(Protocol::Http2, &one.provider));
-    let set = |place: &Place| {
-        place.proxy.browser(Protocol::Http2).get("https://app.test/.well-known/vestibule/jwks.json").json()
+    let (one, two) = (scenario(""), scenario(""));
+    let token = one.assertion(&mut one.signed_in(Protocol::Http2));
+    let set = |scenario: &Scenario| {
+        scenario.proxy.browser(Protocol::Http2).get("https://app.test/.well-known/vestibule/jwks.json").json()
     };
     let signs = |set: &Value| set["keys"].as_array().expect("keys").iter().any(|key| is_signed_by(&token, &point(key)));
     assert!(signs(&set(&one)) && !signs(&set(&two)));
@@ -302,13 +295,13 @@ fn a_key_is_published_before_and_after_it_signs() {
 fn claims_go_into_the_headers_that_the_configuration_names_and_absent_ones_are_taken_out() {
     let mapped = ", headers: { x-forwarded-user: sub, x-forwarded-email: email, x-forwarded-groups: groups, \
                   x-team: team.name, x-claim: [a.b, c] }, access_token_header: false";
-    let place = place(mapped);
+    let scenario = scenario(mapped);
     on_both(|protocol| {
-        place.provider.say(|script| {
+        scenario.provider.say(|script| {
             script.id_token = json!({"sub": "alice"});
             script.userinfo = Some(json!({"sub": "alice", "groups": ["staff", "ops"], "team": {"name": "Jürgen\r\nx: y"}, "a.b": {"c": 7}}));
         });
-        let mut browser = place.proxy.signed_in(protocol, &place.provider);
+        let mut browser = scenario.signed_in(protocol);
         let forged = [
             ("x-forwarded-user", "root"),
             ("x-forwarded-email", "root@example.com"),
@@ -317,7 +310,7 @@ fn claims_go_into_the_headers_that_the_configuration_names_and_absent_ones_are_t
             ("x-amzn-oidc-identity", "root"),
         ];
         assert_eq!(browser.send("GET", PAGE, &forged, b"").status, 200);
-        let request = place.target.last();
+        let request = scenario.target.last();
         assert_eq!(request.header("x-forwarded-user"), Some("alice"));
         assert_eq!(request.header("x-amzn-oidc-identity"), Some("alice"));
         assert_eq!(request.header("x-forwarded-email"), None, "absent is not what the client says");
@@ -331,10 +324,10 @@ fn claims_go_into_the_headers_that_the_configuration_names_and_absent_ones_are_t
 
 #[test]
 fn l_03_userinfo_tells_who_is_signed_in_and_never_a_token() {
-    let place = place("");
-    place.provider.say(|script| script.token_response = json!({"refresh_token": "refresh-secret"}));
+    let scenario = scenario("");
+    scenario.provider.say(|script| script.token_response = json!({"refresh_token": "refresh-secret"}));
     on_both(|protocol| {
-        let mut browser = place.proxy.signed_in(protocol, &place.provider);
+        let mut browser = scenario.signed_in(protocol);
         for mut browser in [browser.clone(), browser.clone().scripted()] {
             let about = browser.get("https://app.test/oauth2/userinfo");
             assert_eq!((about.status, about.header("content-type")), (200, Some("application/json")));
@@ -342,7 +335,7 @@ fn l_03_userinfo_tells_who_is_signed_in_and_never_a_token() {
             assert_eq!(
                 about.json(),
                 json!({
-                    "sub": "alice", "iss": place.provider.issuer(), "email": "alice@example.com", "name": "Alice",
+                    "sub": "alice", "iss": scenario.provider.issuer(), "email": "alice@example.com", "name": "Alice",
                     "groups": ["staff"], "expires_at": NOW + 8 * 3600,
                 })
             );
@@ -351,21 +344,21 @@ fn l_03_userinfo_tells_who_is_signed_in_and_never_a_token() {
             }
         }
         assert_eq!(browser.send("POST", "https://app.test/oauth2/userinfo", &[], b"").status, 405);
-        let nobody = place.proxy.browser(protocol).get("https://app.test/oauth2/userinfo");
+        let nobody = scenario.proxy.browser(protocol).get("https://app.test/oauth2/userinfo");
         assert_eq!((nobody.status, nobody.json()["error"].as_str()), (401, Some("auth.required")));
     });
 }
 
 #[test]
 fn a_provider_without_userinfo_says_enough_in_the_id_token() {
-    let place = place("");
-    place.provider.say(|script| {
+    let scenario = scenario("");
+    scenario.provider.say(|script| {
         script.userinfo = None;
         script.id_token = json!({"sub": "alice", "email": "alice@example.com", "groups": ["x"], "at_hash": null});
     });
     on_both(|protocol| {
-        let mut browser = place.proxy.signed_in(protocol, &place.provider);
-        let token = place.assertion(&mut browser);
+        let mut browser = scenario.signed_in(protocol);
+        let token = scenario.assertion(&mut browser);
         let payload = decoded(token.split('.').nth(1).expect("a payload"));
         assert_eq!(
             names(&payload),
@@ -373,7 +366,7 @@ fn a_provider_without_userinfo_says_enough_in_the_id_token() {
             "the token's own are left out"
         );
         assert_eq!(payload["email"], json!("alice@example.com"));
-        assert_eq!(place.provider.requests("/userinfo").len(), 0);
+        assert_eq!(scenario.provider.requests("/userinfo").len(), 0);
     });
 }
 
@@ -382,14 +375,14 @@ fn c_16_groups_with_a_comma_reach_the_target_in_each_encoding() {
     let mapped = ", headers: { x-plain: groups, x-csv: { claim: groups, encoding: csv }, \
                   x-json: { claim: [groups], encoding: json }, x-repeated: { claim: groups, encoding: repeated }, \
                   x-percent: { claim: groups, encoding: percent }, x-name: name }";
-    let place = place(mapped);
-    place.provider.say(|script| {
+    let scenario = scenario(mapped);
+    scenario.provider.say(|script| {
         script.userinfo = Some(json!({"sub": "alice", "groups": ["staff", "Sales, EMEA"], "name": "x,admin"}));
     });
     on_both(|protocol| {
-        let mut browser = place.proxy.signed_in(protocol, &place.provider);
+        let mut browser = scenario.signed_in(protocol);
         assert_eq!(browser.send("GET", PAGE, &[("x-repeated", "root")], b"").status, 200);
-        let request = place.target.last();
+        let request = scenario.target.last();
         assert_eq!(request.header("x-plain"), Some("staff,Sales%2C EMEA"), "the default loses nothing");
         assert_eq!(request.header("x-percent"), Some("staff,Sales%2C EMEA"));
         assert_eq!(request.header("x-csv"), Some("staff,\"Sales, EMEA\""));
@@ -403,30 +396,30 @@ fn c_16_groups_with_a_comma_reach_the_target_in_each_encoding() {
 
 #[test]
 fn c_16_a_claim_that_cannot_be_written_is_left_out_and_counted() {
-    let place = place(", headers: { x-long: long, x-mail: email }");
+    let scenario = scenario(", headers: { x-long: long, x-mail: email }");
     let long = "x".repeat(8193);
-    place.provider.say(|script| script.userinfo = Some(json!({"sub": "alice", "email": "a@b.c", "long": long})));
-    let mut browser = place.proxy.signed_in(Protocol::Http2, &place.provider);
+    scenario.provider.say(|script| script.userinfo = Some(json!({"sub": "alice", "email": "a@b.c", "long": long})));
+    let mut browser = scenario.signed_in(Protocol::Http2);
     assert_eq!(browser.send("GET", PAGE, &[("x-long", "forged")], b"").status, 200);
-    let request = place.target.last();
+    let request = scenario.target.last();
     assert_eq!((request.header("x-long"), request.header("x-mail")), (None, Some("a@b.c")));
-    assert_ne!(place.proxy.metric("vestibule_claims_left_out_total{header=\"x-long\"}"), 0);
-    assert_eq!(place.proxy.metric("vestibule_claims_left_out_total{header=\"x-mail\"}"), 0);
+    assert_ne!(scenario.proxy.metric("vestibule_claims_left_out_total{header=\"x-long\"}"), 0);
+    assert_eq!(scenario.proxy.metric("vestibule_claims_left_out_total{header=\"x-mail\"}"), 0);
 }
 
 #[test]
 fn e_9_a_header_that_is_too_long_for_targets_is_refused_with_a_page() {
-    let place = place(", header_bytes_max: 4096");
+    let scenario = scenario(", header_bytes_max: 4096");
     let groups: Vec<String> = (0..400).map(|number| format!("group-{number}")).collect();
     on_both(|protocol| {
-        let mut browser = place.proxy.signed_in(protocol, &place.provider);
+        let mut browser = scenario.signed_in(protocol);
         assert_eq!(browser.get(PAGE).status, 200);
-        let count = place.target.count();
-        place.provider.say(|script| script.userinfo = Some(json!({"sub": "alice", "groups": groups})));
-        let mut browser = place.proxy.browser(protocol);
-        let answer = place.provider.sign_in(&mut browser, PAGE);
+        let count = scenario.target.count();
+        scenario.provider.say(|script| script.userinfo = Some(json!({"sub": "alice", "groups": groups})));
+        let mut browser = scenario.proxy.browser(protocol);
+        let answer = scenario.provider.sign_in(&mut browser, PAGE);
         assert_eq!((answer.status, answer.reason().as_deref()), (500, Some("auth.header_too_large")));
-        assert_eq!(place.target.count(), count);
-        place.provider.say(|script| script.userinfo = Some(json!({"sub": "alice"})));
+        assert_eq!(scenario.target.count(), count);
+        scenario.provider.say(|script| script.userinfo = Some(json!({"sub": "alice"})));
     });
 }

@@ -6,30 +6,18 @@ use crate::harness::app::{Proxy, Setup};
 use crate::harness::browser::{Answer, Browser, Protocol, on_both};
 use crate::harness::connection::{self, Connection};
 use crate::harness::provider::{CLIENT_ID, Provider};
-use crate::harness::server::{Reply, Server};
+use crate::harness::scenario::Scenario;
+use crate::harness::server::Reply;
 use crate::harness::{noise, runtime, target};
 
 const SIGN_OUT: &str = "https://app.test/oauth2/sign_out";
 const PAGE: &str = "https://app.test/page";
 
-struct Place {
-    provider: Provider,
-    target: Server,
-    proxy: Proxy,
+fn scenario(provider_keys: &str) -> Scenario {
+    Scenario::start(|setup| setup.provider(provider_keys))
 }
 
-fn place(provider_keys: &str) -> Place {
-    let (provider, target) = (Provider::start(), target::echo());
-    let proxy = Setup::new(&provider, &target).provider(provider_keys).start();
-    Place { provider, target, proxy }
-}
-
-impl Place {
-    #[track_caller]
-    fn signed_in(&self, protocol: Protocol) -> Browser {
-        self.proxy.signed_in(protocol, &self.provider)
-    }
-
+impl Scenario {
     /// Asserts that the browser's cookies are gone, and that copies of them are of no use.
     #[track_caller]
     fn is_over(&self, browser: &Browser, kept: &str) {
@@ -54,20 +42,20 @@ fn signed_out_page(answer: &Answer) {
 
 #[test]
 fn signing_out_ends_the_session_here_and_goes_on_at_the_provider() {
-    let place = place("");
+    let scenario = scenario("");
     on_both(|protocol| {
         for method in ["GET", "POST"] {
-            let mut browser = place.signed_in(protocol);
+            let mut browser = scenario.signed_in(protocol);
             let kept = browser.cookie_header("app.test");
             let out = browser.send(method, SIGN_OUT, &[], b"");
             assert_eq!(out.status, 302, "a GET is next, whatever it was");
-            assert!(out.location().starts_with(&format!("{}/end-session?", place.provider.issuer())));
+            assert!(out.location().starts_with(&format!("{}/end-session?", scenario.provider.issuer())));
             let query = query(&out);
             let names: Vec<&str> = query.iter().map(|(name, _)| name.as_str()).collect();
             assert_eq!(names, ["id_token_hint", "client_id", "post_logout_redirect_uri", "state"]);
             assert_eq!(query[0].1.split('.').count(), 3, "the ID token");
             assert_eq!((query[1].1.as_str(), query[2].1.as_str()), (CLIENT_ID, SIGN_OUT));
-            place.is_over(&browser, &kept);
+            scenario.is_over(&browser, &kept);
             // The provider sends the browser back, and the page is behind no login.
             signed_out_page(&browser.get(&format!("{SIGN_OUT}?state={}", query[3].1)));
         }
@@ -78,11 +66,12 @@ fn signing_out_ends_the_session_here_and_goes_on_at_the_provider() {
 #[test]
 fn s_02_signing_out_with_broken_cookies_ends_each_session_that_can_be_opened() {
     const NAME: &str = "__Host-vestibule";
-    let place = place("");
+    let scenario = scenario("");
     on_both(|protocol| {
-        let session = || place.signed_in(protocol).cookie_header("app.test");
-        let send =
-            |url, cookies: &str| place.proxy.browser(protocol).scripted().send("GET", url, &[("cookie", cookies)], b"");
+        let session = || scenario.signed_in(protocol).cookie_header("app.test");
+        let send = |url, cookies: &str| {
+            scenario.proxy.browser(protocol).scripted().send("GET", url, &[("cookie", cookies)], b"")
+        };
         let other = session();
         assert!(other.starts_with(&format!("{NAME}-0=1")), "{other}");
         for broken in ["{}; {NAME}-3=x", "{NAME}-0=1planted; {}", "{}; {NAME}-0=1planted", "{other}; {}"] {
@@ -104,11 +93,11 @@ fn s_02_signing_out_with_broken_cookies_ends_each_session_that_can_be_opened() {
 
 #[test]
 fn the_way_back_from_the_provider_ends_no_session_that_was_begun_since() {
-    let place = place("");
+    let scenario = scenario("");
     on_both(|protocol| {
-        let mut browser = place.signed_in(protocol);
+        let mut browser = scenario.signed_in(protocol);
         let state = query(&browser.get(SIGN_OUT)).pop().expect("a state").1;
-        place.provider.sign_in(&mut browser, PAGE);
+        scenario.provider.sign_in(&mut browser, PAGE);
         let back = browser.get(&format!("{SIGN_OUT}?state={state}"));
         assert_eq!((back.status, back.reason().as_deref()), (403, Some("auth.sign_out_foreign")), "{}", back.text());
         assert!(back.text().contains("You are still signed in") && back.text().contains("href=\"/oauth2/sign_out\""));
@@ -118,40 +107,40 @@ fn the_way_back_from_the_provider_ends_no_session_that_was_begun_since() {
 
 #[test]
 fn cognito_is_signed_out_of_in_its_own_form() {
-    let place = place("    logout: cognito");
+    let scenario = scenario("    logout: cognito");
     on_both(|protocol| {
-        let mut browser = place.signed_in(protocol);
+        let mut browser = scenario.signed_in(protocol);
         let kept = browser.cookie_header("app.test");
         let out = browser.get(SIGN_OUT);
         let expected = format!(
             "{}/logout?client_id={CLIENT_ID}&logout_uri=https%3A%2F%2Fapp.test%2Foauth2%2Fsign_out",
-            place.provider.issuer()
+            scenario.provider.issuer()
         );
         assert_eq!((out.status, out.location()), (302, expected.as_str()));
-        place.is_over(&browser, &kept);
+        scenario.is_over(&browser, &kept);
     });
 }
 
 #[test]
 fn where_the_provider_is_left_alone_only_our_session_ends() {
-    let place = place("    logout: never");
+    let scenario = scenario("    logout: never");
     on_both(|protocol| {
-        let mut browser = place.signed_in(protocol);
+        let mut browser = scenario.signed_in(protocol);
         let kept = browser.cookie_header("app.test");
         signed_out_page(&browser.get(SIGN_OUT));
-        place.is_over(&browser, &kept);
+        scenario.is_over(&browser, &kept);
     });
 }
 
 #[test]
 fn a_provider_that_has_no_way_to_sign_out_does_not_keep_ours_from_ending() {
-    let place = place("");
-    place.provider.say(|script| script.metadata = json!({"end_session_endpoint": null}));
+    let scenario = scenario("");
+    scenario.provider.say(|script| script.metadata = json!({"end_session_endpoint": null}));
     on_both(|protocol| {
-        let mut browser = place.signed_in(protocol);
+        let mut browser = scenario.signed_in(protocol);
         let kept = browser.cookie_header("app.test");
         signed_out_page(&browser.get(SIGN_OUT));
-        place.is_over(&browser, &kept);
+        scenario.is_over(&browser, &kept);
     });
 }
 
@@ -178,22 +167,22 @@ fn a_provider_that_is_down_does_not_keep_ours_from_ending() {
 
 #[test]
 fn v_09_an_id_token_that_makes_the_address_too_long_is_left_out() {
-    let place = place("");
-    place.provider.say(|script| script.id_token = json!({"sub": "alice", "noise": noise(5500)}));
-    let mut browser = place.signed_in(Protocol::Http2);
+    let scenario = scenario("");
+    scenario.provider.say(|script| script.id_token = json!({"sub": "alice", "noise": noise(5500)}));
+    let mut browser = scenario.signed_in(Protocol::Http2);
     let kept = browser.cookie_header("app.test");
     let out = browser.get(SIGN_OUT);
     assert!(out.location().len() < 1000, "{} bytes", out.location().len());
     let names: Vec<String> = query(&out).into_iter().map(|(name, _)| name).collect();
     assert_eq!(names, ["client_id", "post_logout_redirect_uri", "state"]);
-    place.is_over(&browser, &kept);
+    scenario.is_over(&browser, &kept);
 }
 
 #[test]
 fn v_08_a_page_of_another_site_signs_nobody_out() {
-    let place = place("");
+    let scenario = scenario("");
     on_both(|protocol| {
-        let mut browser = place.signed_in(protocol);
+        let mut browser = scenario.signed_in(protocol);
         let kept = browser.cookie_header("app.test");
         let foreign: [&[(&str, &str)]; 8] = [
             &[("sec-fetch-site", "cross-site")],
@@ -222,20 +211,20 @@ fn v_08_a_page_of_another_site_signs_nobody_out() {
         // Our own pages may.
         let own = [("origin", "https://app.test"), ("sec-fetch-site", "same-origin")];
         assert_eq!(browser.send("POST", SIGN_OUT, &own, b"").status, 302);
-        place.is_over(&browser, &kept);
+        scenario.is_over(&browser, &kept);
     });
 }
 
 #[test]
 fn v_08_our_own_page_and_a_person_sign_out_and_come_back_from_the_provider() {
-    let place = place("");
+    let scenario = scenario("");
     on_both(|protocol| {
         let own: [&[(&str, &str)]; 3] = [&[("sec-fetch-site", "same-origin")], &[("sec-fetch-site", "none")], &[]];
         for headers in own {
-            let mut browser = place.signed_in(protocol);
+            let mut browser = scenario.signed_in(protocol);
             let kept = browser.cookie_header("app.test");
             assert_eq!(browser.send("GET", SIGN_OUT, headers, b"").status, 302, "{headers:?}");
-            place.is_over(&browser, &kept);
+            scenario.is_over(&browser, &kept);
             let landing = format!("{SIGN_OUT}?state=signed-out");
             signed_out_page(&browser.send("GET", &landing, &[("sec-fetch-site", "cross-site")], b""));
         }
@@ -244,8 +233,8 @@ fn v_08_our_own_page_and_a_person_sign_out_and_come_back_from_the_provider() {
 
 #[test]
 fn w_03_an_answer_that_goes_on_ends_with_its_session() {
-    let place = place("");
-    place.target.script(|request| match request.target() {
+    let scenario = scenario("");
+    scenario.target.script(|request| match request.target() {
         "/events" => Reply::BytesThenHang(
             b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n5\r\nfirst\r\n"
                 .into(),
@@ -255,8 +244,8 @@ fn w_03_an_answer_that_goes_on_ends_with_its_session() {
     runtime().block_on(async {
         let mut events = Vec::new();
         for protocol in [Protocol::Http1, Protocol::Http2] {
-            let browser = tokio::task::block_in_place(|| place.signed_in(protocol));
-            let mut client = Connection::open(protocol, place.proxy.address(), "app.test").await;
+            let browser = tokio::task::block_in_place(|| scenario.signed_in(protocol));
+            let mut client = Connection::open(protocol, scenario.proxy.address(), "app.test").await;
             let request = client.request("GET", "/events").header("cookie", browser.cookie_header("app.test"));
             let request = request.body(connection::empty()).expect("a request");
             let mut response = client.send(request).await.expect("a head");
@@ -275,9 +264,9 @@ fn w_03_an_answer_that_goes_on_ends_with_its_session() {
 
 #[test]
 fn c_15_a_prefetch_signs_nobody_out() {
-    let place = place("");
+    let scenario = scenario("");
     on_both(|protocol| {
-        let mut browser = place.signed_in(protocol);
+        let mut browser = scenario.signed_in(protocol);
         let answer = browser.send("GET", SIGN_OUT, &[("sec-purpose", "prefetch")], b"");
         assert_eq!((answer.status, answer.set_cookies().len()), (503, 0));
         for method in ["HEAD", "PUT", "DELETE", "OPTIONS"] {
@@ -290,10 +279,10 @@ fn c_15_a_prefetch_signs_nobody_out() {
 
 #[test]
 fn r_18_no_parameter_says_where_signing_out_leads() {
-    let place = place("");
+    let scenario = scenario("");
     on_both(|protocol| {
         for parameter in ["rd", "redirect", "redirect_uri", "post_logout_redirect_uri", "logout_uri", "next", "state"] {
-            let mut browser = place.signed_in(protocol);
+            let mut browser = scenario.signed_in(protocol);
             let out = browser.get(&format!("{SIGN_OUT}?{parameter}=https://evil.test/"));
             assert_eq!(out.status, 302);
             assert!(!out.location().contains("evil"), "{}", out.location());
@@ -303,9 +292,9 @@ fn r_18_no_parameter_says_where_signing_out_leads() {
 
 #[test]
 fn without_a_session_the_page_says_so_and_asks_for_no_login() {
-    let place = place("");
+    let scenario = scenario("");
     on_both(|protocol| {
-        let mut browser = place.proxy.browser(protocol);
+        let mut browser = scenario.proxy.browser(protocol);
         signed_out_page(&browser.get(SIGN_OUT));
         let json = browser.clone().scripted().get(SIGN_OUT);
         assert_eq!((json.status, json.json()), (200, json!({"signed_out": true})));
@@ -314,6 +303,6 @@ fn without_a_session_the_page_says_so_and_asks_for_no_login() {
         browser.set_cookie("app.test", "__Host-vestibule-9", "x");
         browser.get(SIGN_OUT);
         assert_eq!(browser.cookie_names("app.test"), [""; 0]);
-        assert_eq!(place.target.count(), 0);
+        assert_eq!(scenario.target.count(), 0);
     });
 }

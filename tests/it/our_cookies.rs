@@ -4,11 +4,10 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::harness::app::{Proxy, Setup};
-use crate::harness::browser::{Answer, Browser, Protocol, on_both};
-use crate::harness::provider::Provider;
-use crate::harness::server::{Received, Reply, Server};
-use crate::harness::target;
+use crate::harness::app::Setup;
+use crate::harness::browser::{Answer, Protocol, on_both};
+use crate::harness::scenario::Scenario;
+use crate::harness::server::{Received, Reply};
 
 const PAGE: &str = "https://app.test/page";
 const OPEN: &str = "
@@ -26,24 +25,11 @@ const OPEN: &str = "
 /// After this much of an access token's life a refresh is due.
 const DUE: Duration = Duration::from_secs(3000);
 
-struct Place {
-    provider: Provider,
-    target: Server,
-    proxy: Proxy,
-}
-
-fn place(setup: impl FnOnce(Setup) -> Setup) -> Place {
-    let (provider, target) = (Provider::start(), target::echo());
-    provider.say(|script| script.token_response = json!({"refresh_token": "refresh-1"}));
-    let proxy = setup(Setup::new(&provider, &target).rules(OPEN)).start();
-    Place { provider, target, proxy }
-}
-
-impl Place {
-    fn signed_in(&self, protocol: Protocol) -> Browser {
-        self.provider.say(|script| script.now = self.proxy.clock.now().seconds());
-        self.proxy.signed_in(protocol, &self.provider)
-    }
+/// A provider that gives refresh tokens.
+fn scenario(change: impl FnOnce(Setup) -> Setup) -> Scenario {
+    let scenario = Scenario::start(|setup| change(setup.rules(OPEN)));
+    scenario.provider.say(|script| script.token_response = json!({"refresh_token": "refresh-1"}));
+    scenario
 }
 
 /// Asserts that no shared cache may store the answer, by any field that one reads.
@@ -76,7 +62,7 @@ fn public(status: &'static str) -> impl Fn(&Received) -> Reply {
 
 #[test]
 fn b_6_an_answer_with_a_renewed_session_is_not_for_shared_caches_on_any_status() {
-    let place = place(|setup| setup);
+    let scenario = scenario(|setup| setup);
     for status in [
         "200 OK",
         "204 No Content",
@@ -86,13 +72,13 @@ fn b_6_an_answer_with_a_renewed_session_is_not_for_shared_caches_on_any_status()
         "404 Not Found",
         "410 Gone",
     ] {
-        place.target.script(public(status));
+        scenario.target.script(public(status));
         on_both(|protocol| {
-            let mut browser = place.signed_in(protocol);
+            let mut browser = scenario.signed_in(protocol);
             let before = browser.get(PAGE);
             assert_eq!(before.header("cache-control"), Some("public, max-age=600, s-maxage=6000"), "its own word");
-            place.proxy.clock.advance(DUE);
-            place.provider.say(|script| script.now = place.proxy.clock.now().seconds());
+            scenario.proxy.clock.advance(DUE);
+            scenario.provider.say(|script| script.now = scenario.proxy.clock.now().seconds());
             let answer = browser.get(PAGE);
             assert_eq!(answer.new_session().len(), 1, "{status}");
             not_for_shared_caches(&answer, status);
@@ -104,10 +90,10 @@ fn b_6_an_answer_with_a_renewed_session_is_not_for_shared_caches_on_any_status()
 
 #[test]
 fn b_6_an_answer_that_deletes_a_cookie_is_not_for_shared_caches() {
-    let place = place(|setup| setup);
-    place.target.script(public("200 OK"));
+    let scenario = scenario(|setup| setup);
+    scenario.target.script(public("200 OK"));
     on_both(|protocol| {
-        let mut browser = place.proxy.browser(protocol);
+        let mut browser = scenario.proxy.browser(protocol);
         browser.set_cookie("app.test", "__Host-vestibule-0", "1AAAA");
         let answer = browser.get("https://app.test/opt/page");
         assert!(!answer.set_cookies().is_empty());
@@ -117,10 +103,10 @@ fn b_6_an_answer_that_deletes_a_cookie_is_not_for_shared_caches() {
 
 #[test]
 fn b_6_an_answer_that_says_nothing_of_caches_is_private_where_it_has_a_cookie() {
-    let place = place(|setup| setup);
+    let scenario = scenario(|setup| setup);
     on_both(|protocol| {
-        let mut browser = place.signed_in(protocol);
-        place.proxy.clock.advance(DUE);
+        let mut browser = scenario.signed_in(protocol);
+        scenario.proxy.clock.advance(DUE);
         let answer = browser.get(PAGE);
         assert_eq!((answer.new_session().len(), answer.header("cache-control")), (1, Some("private")));
         assert_eq!(browser.get(PAGE).header("cache-control"), None, "without a cookie it is the application's word");
@@ -133,10 +119,10 @@ fn b_6_a_rule_can_make_every_answer_to_a_user_private() {
       - { type: authenticate-oidc, provider: corp, session_timeout: 8h, private_responses: true }
       - { type: forward, target_group: app }
 ";
-    let place = place(|setup| setup.default_actions(gate));
-    place.target.script(public("200 OK"));
+    let scenario = scenario(|setup| setup.default_actions(gate));
+    scenario.target.script(public("200 OK"));
     on_both(|protocol| {
-        let mut browser = place.signed_in(protocol);
+        let mut browser = scenario.signed_in(protocol);
         let answer = browser.get(PAGE);
         assert_eq!(answer.set_cookies(), [""; 0]);
         not_for_shared_caches(&answer, "a user's");
@@ -147,9 +133,9 @@ fn b_6_a_rule_can_make_every_answer_to_a_user_private() {
 
 #[test]
 fn b_9b_a_target_can_neither_set_nor_delete_a_cookie_of_ours() {
-    let place = place(|setup| setup);
+    let scenario = scenario(|setup| setup);
     let own = ["sid=1; Path=/", "__Host-app=2; Path=/; Secure", "vestibule-0=3"];
-    place.target.script(move |_| {
+    scenario.target.script(move |_| {
         let ours = ["__Host-vestibule-0=1evil; Path=/; Secure", "__Host-vestibule-1=; Max-Age=0; Path=/; Secure"];
         let login = "=__Host-vestibule-login-AbCd1234=x; Path=/; Secure";
         let lines: Vec<(&str, &str)> =
@@ -158,13 +144,13 @@ fn b_9b_a_target_can_neither_set_nor_delete_a_cookie_of_ours() {
     });
     let series = "vestibule_upstream_cookies_dropped_total{target_group=\"app\"}";
     on_both(|protocol| {
-        let mut browser = place.signed_in(protocol);
+        let mut browser = scenario.signed_in(protocol);
         let session = browser.cookie("app.test", "__Host-vestibule-0");
         for path in ["page", "open/page", "opt/page"] {
-            let count = place.proxy.metric(series);
+            let count = scenario.proxy.metric(series);
             let answer = browser.get(&format!("https://app.test/{path}"));
             assert_eq!(answer.set_cookies(), own, "{path}");
-            assert_eq!(place.proxy.metric(series), count + 3, "{path}");
+            assert_eq!(scenario.proxy.metric(series), count + 3, "{path}");
             assert_eq!(browser.cookie("app.test", "__Host-vestibule-0"), session);
         }
     });
@@ -172,30 +158,30 @@ fn b_9b_a_target_can_neither_set_nor_delete_a_cookie_of_ours() {
 
 #[test]
 fn b_9b_a_trailer_sets_no_cookie_of_ours() {
-    let place = place(|setup| setup);
-    place.target.script(|_| {
+    let scenario = scenario(|setup| setup);
+    scenario.target.script(|_| {
         let head = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ntrailer: set-cookie, x-sum\r\n\r\n";
         let trailers = "set-cookie: __Host-vestibule-0=1evil; Path=/; Secure\r\nset-cookie: a=1\r\nx-sum: 7\r\n\r\n";
         Reply::Bytes(format!("{head}1\r\nx\r\n0\r\n{trailers}").into_bytes())
     });
     on_both(|protocol| {
-        let answer = place.signed_in(protocol).send("GET", PAGE, &[("te", "trailers")], b"");
+        let answer = scenario.signed_in(protocol).send("GET", PAGE, &[("te", "trailers")], b"");
         let text = format!("{:?} {:?}", answer.headers, answer.trailers);
         assert_eq!(answer.status, 200);
         assert!(!text.contains("1evil"), "{text}");
         assert!(protocol == Protocol::Http1 || answer.trailers.contains_key("x-sum"), "{text}");
     });
-    assert_ne!(place.proxy.metric("vestibule_upstream_cookies_dropped_total{target_group=\"app\"}"), 0);
+    assert_ne!(scenario.proxy.metric("vestibule_upstream_cookies_dropped_total{target_group=\"app\"}"), 0);
 }
 
 #[test]
 fn d_22_the_application_keeps_cookies_whose_names_only_begin_like_ours() {
     let rest = "claims: { signer: 'arn:vestibule:test', signing_key_file: claims-key.pem }\n\
                 session: { key_files: [session-key], cookie_name: shop }\n";
-    let place = place(|setup| setup.rest(rest));
+    let scenario = scenario(|setup| setup.rest(rest));
     on_both(|protocol| {
-        let mut browser = place.signed_in(protocol);
-        let mut pending = place.proxy.browser(protocol);
+        let mut browser = scenario.signed_in(protocol);
+        let mut pending = scenario.proxy.browser(protocol);
         pending.get(PAGE);
         let ours = format!("{}; {}", browser.cookie_header("app.test"), pending.cookie_header("app.test"));
         assert!(ours.starts_with("shop-0=") && ours.contains("; shop-login-"), "{ours}");
@@ -206,28 +192,28 @@ fn d_22_the_application_keeps_cookies_whose_names_only_begin_like_ours() {
             // Shards that are too many make the session invalid: the rule without a gate and the one that allows pass it.
             if path != "page" {
                 assert_eq!(answer.status, 200, "{path}");
-                assert_eq!(place.target.last().header("cookie"), Some(own), "{path}");
+                assert_eq!(scenario.target.last().header("cookie"), Some(own), "{path}");
             }
             let cookies = format!("{own}; {ours}");
             let answer = browser.send("GET", &format!("https://app.test/{path}"), &[("cookie", &cookies)], b"");
             assert_eq!(answer.status, 200, "{path}");
-            assert_eq!(place.target.last().header("cookie"), Some(own), "{path}");
+            assert_eq!(scenario.target.last().header("cookie"), Some(own), "{path}");
         }
     });
 }
 
 #[test]
 fn b_6_the_101_of_a_websocket_is_private_where_it_has_a_cookie() {
-    let place = place(|setup| setup);
-    let browser = place.signed_in(Protocol::Http1);
-    place.target.script(|_| {
+    let scenario = scenario(|setup| setup);
+    let browser = scenario.signed_in(Protocol::Http1);
+    scenario.target.script(|_| {
         let fields = "upgrade: websocket\r\nconnection: upgrade\r\ncache-control: public, max-age=60\r\n\
                       set-cookie: __Host-vestibule-0=1evil; Path=/; Secure\r\n\r\n";
         Reply::Switch(format!("HTTP/1.1 101 Switching Protocols\r\n{fields}").into_bytes())
     });
-    place.proxy.clock.advance(DUE);
+    scenario.proxy.clock.advance(DUE);
     let cookies = browser.cookie_header("app.test");
-    let mut raw = crate::harness::raw::Raw::connect(place.proxy.address(), "app.test");
+    let mut raw = crate::harness::raw::Raw::connect(scenario.proxy.address(), "app.test");
     raw.send(format!(
         "GET /socket HTTP/1.1\r\nhost: app.test\r\nupgrade: websocket\r\nconnection: upgrade\r\n\
          sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\nsec-websocket-version: 13\r\ncookie: {cookies}\r\n\r\n"

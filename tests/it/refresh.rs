@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::harness::app::{Proxy, Setup, wait_until};
-use crate::harness::browser::{Answer, Browser, Protocol, on_both};
-use crate::harness::provider::Provider;
-use crate::harness::server::{Received, Reply, Server};
+use crate::harness::app::wait_until;
+use crate::harness::browser::{Answer, Protocol, on_both};
+use crate::harness::scenario::Scenario;
+use crate::harness::server::{Received, Reply};
 use crate::harness::target;
 
 const PAGE: &str = "https://app.test/page";
@@ -20,37 +20,14 @@ const TIMEOUT: Duration = Duration::from_secs(8 * 3600);
 /// A way for a provider to answer, and what it is called.
 type Answering = (&'static str, fn() -> Reply);
 
-struct Place {
-    provider: Provider,
-    target: Server,
-    proxy: Proxy,
-}
-
 /// A provider that gives refresh tokens.
-fn place() -> Place {
-    let (provider, target) = (Provider::start(), target::echo());
-    provider.say(|script| script.token_response = json!({"refresh_token": "refresh-1"}));
-    let proxy = Setup::new(&provider, &target).provider("    timeout: 1s").start();
-    Place { provider, target, proxy }
+fn scenario() -> Scenario {
+    let scenario = Scenario::start(|setup| setup.provider("    timeout: 1s"));
+    scenario.provider.say(|script| script.token_response = json!({"refresh_token": "refresh-1"}));
+    scenario
 }
 
-impl Place {
-    #[track_caller]
-    fn signed_in(&self, protocol: Protocol) -> Browser {
-        self.now();
-        self.proxy.signed_in(protocol, &self.provider)
-    }
-
-    /// The provider's clock is ours.
-    fn now(&self) {
-        self.provider.say(|script| script.now = self.proxy.clock.now().seconds());
-    }
-
-    fn advance(&self, by: Duration) {
-        self.proxy.clock.advance(by);
-        self.now();
-    }
-
+impl Scenario {
     /// The forms of the refreshes that were asked for.
     fn refreshes(&self) -> Vec<Received> {
         let is_refresh = |request: &Received| request.body_text().contains("grant_type=refresh_token");
@@ -74,36 +51,36 @@ fn ended(answer: &Answer) {
 
 #[test]
 fn new_tokens_are_asked_for_when_most_of_the_old_ones_life_is_gone() {
-    let place = place();
+    let scenario = scenario();
     on_both(|protocol| {
-        let mut browser = place.signed_in(protocol);
-        let (count, first) = (place.refreshes().len(), browser.cookie_header("app.test"));
-        let old = place.target.last().header("x-amzn-oidc-accesstoken").map(str::to_owned);
-        place.advance(HOUR * 4 / 5 - Duration::from_millis(1));
+        let mut browser = scenario.signed_in(protocol);
+        let (count, first) = (scenario.refreshes().len(), browser.cookie_header("app.test"));
+        let old = scenario.target.last().header("x-amzn-oidc-accesstoken").map(str::to_owned);
+        scenario.advance(HOUR * 4 / 5 - Duration::from_millis(1));
         assert_eq!(browser.get(PAGE).status, 200);
-        assert_eq!(place.refreshes().len(), count, "not before");
-        place.provider.say(|script| {
+        assert_eq!(scenario.refreshes().len(), count, "not before");
+        scenario.provider.say(|script| {
             script.userinfo = Some(json!({"sub": "alice", "name": "Alice Next"}));
             script.token_response = json!({"refresh_token": "refresh-2"});
         });
-        place.advance(Duration::from_millis(1));
+        scenario.advance(Duration::from_millis(1));
         let answer = browser.get(PAGE);
         assert_eq!((answer.status, answer.new_session().len()), (200, 1), "the cookie is issued again");
         assert_ne!(browser.cookie_header("app.test"), first);
-        let new = place.target.last().header("x-amzn-oidc-accesstoken").map(str::to_owned);
+        let new = scenario.target.last().header("x-amzn-oidc-accesstoken").map(str::to_owned);
         assert!(new.is_some() && new != old, "this very request has the new token");
         assert_eq!(browser.get("https://app.test/oauth2/userinfo").json()["name"], json!("Alice Next"));
-        let form = place.refreshes().pop().expect("a refresh");
+        let form = scenario.refreshes().pop().expect("a refresh");
         assert!(form.body_text().contains("refresh_token=refresh-1"), "{}", form.body_text());
         assert!(form.header("authorization").is_some(), "with our client's name");
 
         // The next generation has the next token.
-        place.advance(HOUR * 4 / 5);
+        scenario.advance(HOUR * 4 / 5);
         assert_eq!(browser.get(PAGE).status, 200);
-        let form = place.refreshes().pop().expect("a refresh");
+        let form = scenario.refreshes().pop().expect("a refresh");
         assert!(form.body_text().contains("refresh_token=refresh-2"), "{}", form.body_text());
-        assert_eq!(place.refreshes().len(), count + 2);
-        place.provider.say(|script| {
+        assert_eq!(scenario.refreshes().len(), count + 2);
+        scenario.provider.say(|script| {
             script.token_response = json!({"refresh_token": "refresh-1"});
             script.userinfo = Some(json!({"sub": "alice"}));
         });
@@ -112,13 +89,13 @@ fn new_tokens_are_asked_for_when_most_of_the_old_ones_life_is_gone() {
 
 #[test]
 fn v_01_twenty_requests_at_once_ask_for_new_tokens_once() {
-    let place = place();
+    let scenario = scenario();
     on_both(|protocol| {
-        let browser = place.signed_in(protocol);
-        let count = place.refreshes().len();
-        let before = place.target.count();
-        place.provider.say(|script| script.token_response = json!({"refresh_token": "rotated"}));
-        place.advance(HOUR + Duration::from_secs(1));
+        let browser = scenario.signed_in(protocol);
+        let count = scenario.refreshes().len();
+        let before = scenario.target.count();
+        scenario.provider.say(|script| script.token_response = json!({"refresh_token": "rotated"}));
+        scenario.advance(HOUR + Duration::from_secs(1));
         // Not before all of them wait for it.
         let arrived = Arc::new(AtomicUsize::new(0));
         let answers: Vec<Answer> = std::thread::scope(|scope| {
@@ -133,29 +110,29 @@ fn v_01_twenty_requests_at_once_ask_for_new_tokens_once() {
             asking.into_iter().map(|thread| thread.join().expect("no panic")).collect()
         });
         assert_eq!(arrived.load(Ordering::SeqCst), 20);
-        assert_eq!(place.refreshes().len(), count + 1);
+        assert_eq!(scenario.refreshes().len(), count + 1);
         let cookies: std::collections::HashSet<String> =
             answers.iter().map(|answer| answer.new_session().join("|")).collect();
         assert!(answers.iter().all(|answer| answer.status == 200));
         assert_eq!(cookies.len(), 1, "each is given the same cookie");
         assert!(!cookies.contains(""));
         // Each reached the target with the same new token.
-        let tokens: std::collections::HashSet<Option<String>> = place.target.received()[before..]
+        let tokens: std::collections::HashSet<Option<String>> = scenario.target.received()[before..]
             .iter()
             .map(|request| request.header("x-amzn-oidc-accesstoken").map(str::to_owned))
             .collect();
-        assert_eq!((place.target.count() - before, tokens.len()), (20, 1));
+        assert_eq!((scenario.target.count() - before, tokens.len()), (20, 1));
         // One that was on its way with the old cookie a moment later is given it too.
-        place.advance(Duration::from_secs(30));
+        scenario.advance(Duration::from_secs(30));
         assert_eq!(browser.clone().get(PAGE).new_session().join("|"), *cookies.iter().next().expect("one"));
-        assert_eq!(place.refreshes().len(), count + 1);
-        place.provider.say(|script| script.token_response = json!({"refresh_token": "refresh-1"}));
+        assert_eq!(scenario.refreshes().len(), count + 1);
+        scenario.provider.say(|script| script.token_response = json!({"refresh_token": "refresh-1"}));
     });
 }
 
 #[test]
 fn v_03_a_provider_that_does_not_answer_ends_no_session() {
-    let place = place();
+    let scenario = scenario();
     let failures: [Answering; 9] = [
         ("500", || Reply::new("500 No", &[], "")),
         ("503", || Reply::new("503 No", &[], "")),
@@ -168,50 +145,50 @@ fn v_03_a_provider_that_does_not_answer_ends_no_session() {
         ("silence", || Reply::BytesThenHang(Vec::new())),
     ];
     for (what, reply) in failures {
-        let mut browser = place.signed_in(Protocol::Http2);
-        let count = place.refreshes().len();
-        place.answer_refreshes(reply);
-        place.advance(HOUR + Duration::from_secs(1));
+        let mut browser = scenario.signed_in(Protocol::Http2);
+        let count = scenario.refreshes().len();
+        scenario.answer_refreshes(reply);
+        scenario.advance(HOUR + Duration::from_secs(1));
         let answer = browser.get(PAGE);
         assert_eq!((answer.status, answer.set_cookies().len()), (200, 0), "{what} keeps the session");
-        assert_eq!(place.target.last().header("x-amzn-oidc-identity"), Some("alice"));
-        assert_eq!(place.refreshes().len(), count + 1, "{what}: asked once");
+        assert_eq!(scenario.target.last().header("x-amzn-oidc-identity"), Some("alice"));
+        assert_eq!(scenario.refreshes().len(), count + 1, "{what}: asked once");
         assert_eq!(browser.get(PAGE).status, 200);
-        assert_eq!(place.refreshes().len(), count + 1, "{what}: left alone for a while");
-        place.advance(Duration::from_secs(11));
-        place.provider.say(|script| script.instead = None);
+        assert_eq!(scenario.refreshes().len(), count + 1, "{what}: left alone for a while");
+        scenario.advance(Duration::from_secs(11));
+        scenario.provider.say(|script| script.instead = None);
         assert_eq!(browser.get(PAGE).new_session().len(), 1, "{what}: then it is renewed");
-        assert_eq!(place.refreshes().len(), count + 2);
+        assert_eq!(scenario.refreshes().len(), count + 2);
     }
-    assert!(place.proxy.metrics().contains("refresh"), "it is counted");
+    assert!(scenario.proxy.metrics().contains("refresh"), "it is counted");
 }
 
 #[test]
 fn v_03_a_provider_that_says_no_ends_the_session() {
-    let place = place();
+    let scenario = scenario();
     let refusals: [Answering; 2] = [
         ("invalid_grant", || Reply::new("400 No", &[], r#"{"error":"invalid_grant"}"#)),
         ("invalid_scope", || Reply::new("400 No", &[], r#"{"error":"invalid_scope"}"#)),
     ];
     on_both(|protocol| {
         for (what, reply) in refusals {
-            let mut browser = place.signed_in(protocol);
-            let (count, reached) = (place.refreshes().len(), place.target.count());
-            place.answer_refreshes(reply);
-            place.advance(HOUR + Duration::from_secs(1));
+            let mut browser = scenario.signed_in(protocol);
+            let (count, reached) = (scenario.refreshes().len(), scenario.target.count());
+            scenario.answer_refreshes(reply);
+            scenario.advance(HOUR + Duration::from_secs(1));
             for _ in 0..4 {
                 ended(&browser.clone().scripted().get(PAGE));
             }
             let who = browser.clone().scripted().get("https://app.test/oauth2/userinfo");
             assert_eq!(who.status, 401, "{what}: nobody is signed in");
             assert_eq!(browser.get(PAGE).status, 302, "{what}: a person signs in again");
-            assert_eq!(place.refreshes().len(), count + 1, "{what}: asked once");
+            assert_eq!(scenario.refreshes().len(), count + 1, "{what}: asked once");
             // For good, also where the provider is not there to say it again.
-            place.answer_refreshes(|| Reply::new("503 No", &[], ""));
-            place.advance(HOUR);
+            scenario.answer_refreshes(|| Reply::new("503 No", &[], ""));
+            scenario.advance(HOUR);
             ended(&browser.clone().scripted().get(PAGE));
-            assert_eq!((place.refreshes().len(), place.target.count()), (count + 1, reached), "{what}");
-            place.provider.say(|script| script.instead = None);
+            assert_eq!((scenario.refreshes().len(), scenario.target.count()), (count + 1, reached), "{what}");
+            scenario.provider.say(|script| script.instead = None);
             ended(&browser.clone().scripted().get(PAGE));
         }
     });
@@ -219,21 +196,21 @@ fn v_03_a_provider_that_says_no_ends_the_session() {
 
 #[test]
 fn v_04_what_the_provider_does_not_send_again_is_kept() {
-    let place = place();
+    let scenario = scenario();
     let leave_out = json!({"refresh_token": null, "id_token": null});
-    let mut browser = place.signed_in(Protocol::Http2);
+    let mut browser = scenario.signed_in(Protocol::Http2);
     let before = browser.get("https://app.test/oauth2/userinfo").json();
-    place.provider.say(|script| {
+    scenario.provider.say(|script| {
         script.token_response = leave_out;
         script.userinfo = None;
         script.instead =
             Some(Arc::new(|request| (request.target() == "/userinfo").then(|| Reply::new("500 No", &[], ""))));
     });
     for turn in 1..=3 {
-        place.advance(HOUR * 4 / 5);
+        scenario.advance(HOUR * 4 / 5);
         assert_eq!(browser.get(PAGE).new_session().len(), 1);
-        assert_eq!(place.refreshes().len(), turn);
-        let form = place.refreshes().pop().expect("a refresh");
+        assert_eq!(scenario.refreshes().len(), turn);
+        let form = scenario.refreshes().pop().expect("a refresh");
         assert!(form.body_text().contains("refresh_token=refresh-1"), "{}", form.body_text());
     }
     let after = browser.get("https://app.test/oauth2/userinfo").json();
@@ -251,24 +228,24 @@ fn without(value: &Value, name: &str) -> Value {
 
 #[test]
 fn v_04_without_a_lifetime_an_hour_is_taken() {
-    let place = place();
-    let mut browser = place.signed_in(Protocol::Http2);
-    place.provider.say(|script| script.token_response = json!({"refresh_token": "r", "expires_in": null}));
-    place.advance(HOUR);
+    let scenario = scenario();
+    let mut browser = scenario.signed_in(Protocol::Http2);
+    scenario.provider.say(|script| script.token_response = json!({"refresh_token": "r", "expires_in": null}));
+    scenario.advance(HOUR);
     assert_eq!(browser.get(PAGE).new_session().len(), 1);
-    place.advance(HOUR * 4 / 5 - Duration::from_secs(1));
+    scenario.advance(HOUR * 4 / 5 - Duration::from_secs(1));
     assert_eq!(browser.get(PAGE).new_session(), [""; 0]);
-    assert_eq!(place.refreshes().len(), 1);
+    assert_eq!(scenario.refreshes().len(), 1);
     // Else a user who was disabled would stay in for the whole session.
-    place.advance(Duration::from_secs(1));
-    place.answer_refreshes(|| Reply::new("400 No", &[], r#"{"error":"invalid_grant"}"#));
+    scenario.advance(Duration::from_secs(1));
+    scenario.answer_refreshes(|| Reply::new("400 No", &[], r#"{"error":"invalid_grant"}"#));
     ended(&browser.scripted().get(PAGE));
-    assert_eq!(place.refreshes().len(), 2);
+    assert_eq!(scenario.refreshes().len(), 2);
 }
 
 #[test]
 fn v_02_new_tokens_of_another_user_or_issuer_end_the_session() {
-    let place = place();
+    let scenario = scenario();
     let lies: [(&str, Value); 5] = [
         ("another user", json!({"sub": "bob"})),
         ("another issuer", json!({"iss": "https://evil.test"})),
@@ -279,103 +256,103 @@ fn v_02_new_tokens_of_another_user_or_issuer_end_the_session() {
     on_both(|protocol| {
         for (what, claims) in &lies {
             let honest = json!({"sub": "alice"});
-            place.provider.say(|script| script.id_token = honest);
-            let browser = place.signed_in(protocol);
-            let reached = place.target.count();
-            place.provider.say(|script| {
+            scenario.provider.say(|script| script.id_token = honest);
+            let browser = scenario.signed_in(protocol);
+            let reached = scenario.target.count();
+            scenario.provider.say(|script| {
                 for (name, value) in claims.as_object().expect("an object") {
                     script.id_token[name] = value.clone();
                 }
             });
-            place.advance(HOUR + Duration::from_secs(1));
+            scenario.advance(HOUR + Duration::from_secs(1));
             let answer = browser.clone().scripted().get(PAGE);
             assert_eq!((answer.status, answer.reason().as_deref()), (401, Some("auth.session_expired")), "{what}");
-            assert_eq!((place.target.count(), answer.new_session().len()), (reached, 0), "{what}");
+            assert_eq!((scenario.target.count(), answer.new_session().len()), (reached, 0), "{what}");
         }
-        place.provider.say(|script| script.id_token = json!({"sub": "alice"}));
+        scenario.provider.say(|script| script.id_token = json!({"sub": "alice"}));
         // Userinfo that speaks of another.
-        let browser = place.signed_in(protocol);
-        let reached = place.target.count();
-        place.provider.say(|script| script.userinfo = Some(json!({"sub": "bob"})));
-        place.advance(HOUR + Duration::from_secs(1));
+        let browser = scenario.signed_in(protocol);
+        let reached = scenario.target.count();
+        scenario.provider.say(|script| script.userinfo = Some(json!({"sub": "bob"})));
+        scenario.advance(HOUR + Duration::from_secs(1));
         ended(&browser.clone().scripted().get(PAGE));
-        assert_eq!(place.target.count(), reached);
-        place.provider.say(|script| script.userinfo = Some(json!({"sub": "alice"})));
+        assert_eq!(scenario.target.count(), reached);
+        scenario.provider.say(|script| script.userinfo = Some(json!({"sub": "alice"})));
     });
 }
 
 #[test]
 fn v_02_a_refreshed_id_token_by_a_strangers_key_ends_the_session() {
-    let place = place();
-    let browser = place.signed_in(Protocol::Http2);
-    let reached = place.target.count();
+    let scenario = scenario();
+    let browser = scenario.signed_in(Protocol::Http2);
+    let reached = scenario.target.count();
     let stranger = crate::harness::provider::Key::new("provider-key-1");
-    place.advance(HOUR + Duration::from_secs(1));
-    let now = place.proxy.clock.now().seconds();
+    scenario.advance(HOUR + Duration::from_secs(1));
+    let now = scenario.proxy.clock.now().seconds();
     let claims =
-        json!({"iss": place.provider.issuer(), "aud": "dashboard", "sub": "alice", "iat": now, "exp": now + 60});
+        json!({"iss": scenario.provider.issuer(), "aud": "dashboard", "sub": "alice", "iat": now, "exp": now + 60});
     let token = stranger.sign(&json!({"alg": "ES256", "kid": "provider-key-1"}), &claims.to_string());
-    place.provider.say(|script| script.raw_id_token = Some(token));
+    scenario.provider.say(|script| script.raw_id_token = Some(token));
     ended(&browser.clone().scripted().get(PAGE));
-    assert_eq!(place.target.count(), reached);
+    assert_eq!(scenario.target.count(), reached);
 }
 
 #[test]
 fn without_a_refresh_token_claims_are_kept_until_the_session_is_over() {
-    let place = place();
-    place.provider.say(|script| script.token_response = json!({}));
+    let scenario = scenario();
+    scenario.provider.say(|script| script.token_response = json!({}));
     on_both(|protocol| {
-        let browser = place.signed_in(protocol);
-        let token = place.target.last().header("x-amzn-oidc-accesstoken").map(str::to_owned);
+        let browser = scenario.signed_in(protocol);
+        let token = scenario.target.last().header("x-amzn-oidc-accesstoken").map(str::to_owned);
         // Long after the access token is over (ALB §2.8).
-        place.advance(TIMEOUT - Duration::from_secs(1));
+        scenario.advance(TIMEOUT - Duration::from_secs(1));
         let answer = browser.clone().get(PAGE);
         assert_eq!((answer.status, answer.set_cookies().len()), (200, 0));
-        assert_eq!(place.target.last().header("x-amzn-oidc-accesstoken"), token.as_deref());
-        place.advance(Duration::from_secs(1));
+        assert_eq!(scenario.target.last().header("x-amzn-oidc-accesstoken"), token.as_deref());
+        scenario.advance(Duration::from_secs(1));
         ended(&browser.clone().scripted().get(PAGE));
-        assert_eq!(place.refreshes().len(), 0);
+        assert_eq!(scenario.refreshes().len(), 0);
     });
 }
 
 #[test]
 fn s_08_no_refresh_moves_the_end_of_a_session() {
-    let place = place();
-    let mut browser = place.signed_in(Protocol::Http2);
+    let scenario = scenario();
+    let mut browser = scenario.signed_in(Protocol::Http2);
     let end = browser.get("https://app.test/oauth2/userinfo").json()["expires_at"].clone();
     for _ in 0..7 {
-        place.advance(HOUR);
+        scenario.advance(HOUR);
         assert_eq!(browser.get(PAGE).new_session().len(), 1);
         assert_eq!(browser.get("https://app.test/oauth2/userinfo").json()["expires_at"], end);
     }
-    place.advance(HOUR);
-    let count = place.refreshes().len();
+    scenario.advance(HOUR);
+    let count = scenario.refreshes().len();
     ended(&browser.clone().scripted().get(PAGE));
-    assert_eq!(place.refreshes().len(), count, "what is over is not refreshed");
+    assert_eq!(scenario.refreshes().len(), count, "what is over is not refreshed");
 }
 
 #[test]
 fn a_session_that_was_signed_out_is_not_refreshed() {
-    let place = place();
-    let mut browser = place.signed_in(Protocol::Http2);
+    let scenario = scenario();
+    let mut browser = scenario.signed_in(Protocol::Http2);
     let kept = browser.cookie_header("app.test");
     browser.get("https://app.test/oauth2/sign_out");
-    place.advance(HOUR * 2);
+    scenario.advance(HOUR * 2);
     let answer = browser.scripted().send("GET", PAGE, &[("cookie", &kept)], b"");
     ended(&answer);
-    assert_eq!(place.refreshes().len(), 0);
+    assert_eq!(scenario.refreshes().len(), 0);
 }
 
 #[test]
 fn d_12_a_browser_that_goes_away_does_not_lose_the_tokens_that_were_issued() {
-    let place = place();
-    let browser = place.signed_in(Protocol::Http1);
-    place.advance(HOUR + Duration::from_secs(1));
+    let scenario = scenario();
+    let browser = scenario.signed_in(Protocol::Http1);
+    scenario.advance(HOUR + Duration::from_secs(1));
     // The provider answers when it is told to, after the client has gone.
     let (told, hears) = std::sync::mpsc::channel::<()>();
     let hears = std::sync::Mutex::new(hears);
     let once = AtomicUsize::new(0);
-    place.provider.say(|script| {
+    scenario.provider.say(|script| {
         script.token_response = json!({"refresh_token": "rotated"});
         script.instead = Some(Arc::new(move |request| {
             if request.target() == "/token" && once.fetch_add(1, Ordering::SeqCst) == 0 {
@@ -384,22 +361,22 @@ fn d_12_a_browser_that_goes_away_does_not_lose_the_tokens_that_were_issued() {
             None
         }));
     });
-    let mut raw = crate::harness::raw::Raw::connect(place.proxy.address(), "app.test");
+    let mut raw = crate::harness::raw::Raw::connect(scenario.proxy.address(), "app.test");
     let cookies = browser.cookie_header("app.test");
     raw.send(format!("GET /page HTTP/1.1\r\nhost: app.test\r\ncookie: {cookies}\r\n\r\n"));
-    wait_until("the provider is asked", || (place.refreshes().len() == 1).then_some(()));
+    wait_until("the provider is asked", || (scenario.refreshes().len() == 1).then_some(()));
     drop(raw);
     told.send(()).expect("the provider waits");
     let answer = browser.clone().get(PAGE);
     assert_eq!((answer.status, answer.new_session().len()), (200, 1));
-    assert_eq!(place.refreshes().len(), 1, "the next request has what the first asked for");
+    assert_eq!(scenario.refreshes().len(), 1, "the next request has what the first asked for");
 }
 
 /// A provider that knows which refresh tokens it has given, and ends everything where a spent one comes again.
-fn rotate(place: &Place) {
+fn rotate(scenario: &Scenario) {
     let given = Arc::new(std::sync::Mutex::new((0, false)));
-    let provider = place.provider.issuer();
-    place.provider.say(|script| {
+    let provider = scenario.provider.issuer();
+    scenario.provider.say(|script| {
         script.id_token = json!({"sub": "alice"});
         script.instead = Some(Arc::new(move |request| {
             let body = (request.target() == "/token").then(|| request.body_text().to_owned())?;
@@ -422,51 +399,51 @@ fn rotate(place: &Place) {
 
 #[test]
 fn b_8_an_answer_that_is_lost_with_its_cookie_signs_nobody_out() {
-    let place = place();
-    let browser = place.signed_in(Protocol::Http2);
-    rotate(&place);
-    place.advance(HOUR);
+    let scenario = scenario();
+    let browser = scenario.signed_in(Protocol::Http2);
+    rotate(&scenario);
+    scenario.advance(HOUR);
     assert_eq!(browser.clone().get(PAGE).new_session().len(), 1, "the browser never hears of it");
     for _ in 0..3 {
-        place.advance(HOUR / 2);
+        scenario.advance(HOUR / 2);
         let answer = browser.clone().get(PAGE);
         assert_eq!((answer.status, answer.new_session().len()), (200, 1));
     }
     let mut browser = browser;
     assert_eq!(browser.get(PAGE).new_session().len(), 1);
-    place.advance(HOUR);
+    scenario.advance(HOUR);
     assert_eq!(browser.get(PAGE).status, 200);
-    assert!(place.refreshes().len() <= 4);
+    assert!(scenario.refreshes().len() <= 4);
 }
 
 #[test]
 fn b_9d_a_connection_that_only_streams_has_its_tokens_refreshed() {
-    let place = place();
-    let browser = place.signed_in(Protocol::Http1);
-    let _streams = target::streams(&place.target, &place.proxy, &browser);
-    rotate(&place);
-    place.advance(HOUR);
+    let scenario = scenario();
+    let browser = scenario.signed_in(Protocol::Http1);
+    let _streams = target::streams(&scenario.target, &scenario.proxy, &browser);
+    rotate(&scenario);
+    scenario.advance(HOUR);
     // Not only until the provider is asked: the new tokens live from when they are read, and the clock is moved next.
     let renewed = "vestibule_refreshes_total{provider=\"corp\",outcome=\"renewed\"}";
-    wait_until("the tokens are renewed", || (place.proxy.metric(renewed) == 1).then_some(()));
+    wait_until("the tokens are renewed", || (scenario.proxy.metric(renewed) == 1).then_some(()));
     // The next turn sends the next token, though the browser has not said a word.
-    place.advance(HOUR);
-    wait_until("the provider is asked again", || (place.refreshes().len() == 2).then_some(()));
-    place.target.script(target::echoed);
+    scenario.advance(HOUR);
+    wait_until("the provider is asked again", || (scenario.refreshes().len() == 2).then_some(()));
+    scenario.target.script(target::echoed);
     let answer = browser.clone().get(PAGE);
     assert_eq!((answer.status, answer.new_session().len()), (200, 1), "the cookie waits for a request");
-    assert_eq!(place.refreshes().len(), 2);
+    assert_eq!(scenario.refreshes().len(), 2);
 }
 
 #[test]
 fn b_9d_a_refused_refresh_ends_what_is_open() {
-    let place = place();
-    let browser = place.signed_in(Protocol::Http1);
-    let streams = target::streams(&place.target, &place.proxy, &browser);
-    place.answer_refreshes(|| Reply::new("400 No", &[], r#"{"error":"invalid_grant"}"#));
-    place.advance(HOUR);
+    let scenario = scenario();
+    let browser = scenario.signed_in(Protocol::Http1);
+    let streams = target::streams(&scenario.target, &scenario.proxy, &browser);
+    scenario.answer_refreshes(|| Reply::new("400 No", &[], r#"{"error":"invalid_grant"}"#));
+    scenario.advance(HOUR);
     for mut stream in streams {
         stream.read_to_end();
     }
-    assert_eq!(place.refreshes().len(), 1);
+    assert_eq!(scenario.refreshes().len(), 1);
 }

@@ -5,20 +5,13 @@ use std::time::Duration;
 use crate::harness::app::{ATTACK_RULES, Proxy, SIGNED_IN, Setup};
 use crate::harness::browser::{Answer, Browser, Protocol, join, on_both};
 use crate::harness::provider::Provider;
-use crate::harness::server::Server;
+use crate::harness::scenario::Scenario;
 use crate::harness::{noise, target};
 
 const TIMEOUT: Duration = Duration::from_secs(8 * 3600);
 
-struct Place {
-    provider: Provider,
-    target: Server,
-    proxy: Proxy,
-}
-
 /// `/api/` denies, `/opt/` lets pass, `/renew/` denies but signs in whose session is over, the rest signs in.
-fn place() -> Place {
-    let (provider, target) = (Provider::start(), target::echo());
+fn scenario() -> Scenario {
     let gate = "{ type: authenticate-oidc, provider: corp, scope: openid profile email, session_timeout: 8h, ";
     let same = |rules: &str| rules.replace("{ type: authenticate-oidc, provider: corp, ", gate);
     let renew = "
@@ -30,16 +23,10 @@ fn place() -> Place {
           - { type: forward, target_group: app }
 ";
     let rules = same(&format!("{ATTACK_RULES}{}", renew.trim_start_matches('\n')));
-    let proxy = Setup::new(&provider, &target).rules(&rules).default_actions(SIGNED_IN).start();
-    Place { provider, target, proxy }
+    Scenario::start(|setup| setup.rules(&rules).default_actions(SIGNED_IN))
 }
 
-impl Place {
-    fn signed_in(&self, protocol: Protocol) -> Browser {
-        self.provider.say(|script| script.now = self.proxy.clock.now().seconds());
-        self.proxy.signed_in(protocol, &self.provider)
-    }
-
+impl Scenario {
     /// Follows a link to sign in to where the login ends.
     #[track_caller]
     fn follow(&self, browser: &mut Browser, url: &str) -> Answer {
@@ -80,21 +67,21 @@ fn sent_to_sign_in(answer: &Answer) {
 
 #[test]
 fn without_a_session_each_rule_does_what_it_says() {
-    let place = place();
+    let scenario = scenario();
     on_both(|protocol| {
-        let mut browser = place.proxy.browser(protocol);
-        let count = place.target.count();
+        let mut browser = scenario.proxy.browser(protocol);
+        let count = scenario.target.count();
         sent_to_sign_in(&browser.get("https://app.test/page"));
         let denied = browser.get("https://app.test/api/items");
-        place.denied(&denied, "auth.required");
+        scenario.denied(&denied, "auth.required");
         assert!(
             denied.header("content-type").is_some_and(|kind| kind.starts_with("text/html")),
             "a person can read it"
         );
-        place.denied(&browser.get("https://app.test/renew/items"), "auth.required");
-        assert_eq!(place.target.count(), count);
+        scenario.denied(&browser.get("https://app.test/renew/items"), "auth.required");
+        assert_eq!(scenario.target.count(), count);
         assert_eq!(browser.get("https://app.test/opt/page").status, 200);
-        let request = place.target.last();
+        let request = scenario.target.last();
         for name in ["x-amzn-oidc-identity", "x-amzn-oidc-data", "x-amzn-oidc-accesstoken"] {
             assert_eq!(request.header(name), None, "nobody is nobody");
         }
@@ -103,57 +90,57 @@ fn without_a_session_each_rule_does_what_it_says() {
 
 #[test]
 fn with_a_session_every_rule_tells_the_target_who_it_is() {
-    let place = place();
+    let scenario = scenario();
     on_both(|protocol| {
-        let mut browser = place.signed_in(protocol);
+        let mut browser = scenario.signed_in(protocol);
         for path in ["/page", "/api/items", "/opt/page", "/renew/items"] {
             assert_eq!(browser.get(&format!("https://app.test{path}")).status, 200, "{path}");
-            let request = place.target.last();
+            let request = scenario.target.last();
             assert_eq!(request.header("x-amzn-oidc-identity"), Some("alice"), "{path}");
             assert_eq!(request.header("cookie"), None, "our cookies are ours");
         }
         // A rule without a gate does not look at the session.
         assert_eq!(browser.get("https://app.test/public/page").status, 200);
-        assert_eq!(place.target.last().header("x-amzn-oidc-identity"), None);
+        assert_eq!(scenario.target.last().header("x-amzn-oidc-identity"), None);
     });
 }
 
 #[test]
 fn an_expired_session_is_told_from_an_invalid_one_and_from_none() {
-    let place = place();
+    let scenario = scenario();
     on_both(|protocol| {
-        let mut browser = place.signed_in(protocol);
-        place.proxy.clock.advance(TIMEOUT);
-        let count = place.target.count();
-        place.denied(&browser.clone().scripted().get("https://app.test/page"), "auth.session_expired");
-        place.denied(&browser.get("https://app.test/api/items"), "auth.session_expired");
-        place.denied(&browser.clone().scripted().get("https://app.test/renew/items"), "auth.session_expired");
+        let mut browser = scenario.signed_in(protocol);
+        scenario.proxy.clock.advance(TIMEOUT);
+        let count = scenario.target.count();
+        scenario.denied(&browser.clone().scripted().get("https://app.test/page"), "auth.session_expired");
+        scenario.denied(&browser.get("https://app.test/api/items"), "auth.session_expired");
+        scenario.denied(&browser.clone().scripted().get("https://app.test/renew/items"), "auth.session_expired");
         sent_to_sign_in(&browser.get("https://app.test/renew/items"));
         sent_to_sign_in(&browser.get("https://app.test/page"));
-        assert_eq!(place.target.count(), count);
+        assert_eq!(scenario.target.count(), count);
 
-        let mut invalid = place.proxy.browser(protocol);
+        let mut invalid = scenario.proxy.browser(protocol);
         invalid.set_cookie("app.test", "__Host-vestibule-0", "1AAAA");
-        place.denied(&invalid.clone().scripted().get("https://app.test/page"), "auth.session_invalid");
-        place.denied(&invalid.clone().get("https://app.test/api/items"), "auth.session_invalid");
-        place.denied(&invalid.clone().get("https://app.test/renew/items"), "auth.session_invalid");
+        scenario.denied(&invalid.clone().scripted().get("https://app.test/page"), "auth.session_invalid");
+        scenario.denied(&invalid.clone().get("https://app.test/api/items"), "auth.session_invalid");
+        scenario.denied(&invalid.clone().get("https://app.test/renew/items"), "auth.session_invalid");
         sent_to_sign_in(&invalid.get("https://app.test/page"));
-        assert_eq!(place.target.count(), count);
-        place.denied(&place.proxy.browser(protocol).scripted().get("https://app.test/page"), "auth.required");
+        assert_eq!(scenario.target.count(), count);
+        scenario.denied(&scenario.proxy.browser(protocol).scripted().get("https://app.test/page"), "auth.required");
     });
 }
 
 #[test]
 fn allow_goes_on_as_nobody_and_clears_what_is_of_no_use() {
-    let place = place();
+    let scenario = scenario();
     on_both(|protocol| {
-        let mut expired = place.signed_in(protocol);
-        place.proxy.clock.advance(TIMEOUT);
-        let mut invalid = place.proxy.browser(protocol);
+        let mut expired = scenario.signed_in(protocol);
+        scenario.proxy.clock.advance(TIMEOUT);
+        let mut invalid = scenario.proxy.browser(protocol);
         invalid.set_cookie("app.test", "__Host-vestibule-0", "1AAAA");
         for browser in [&mut expired, &mut invalid] {
             assert_eq!(browser.get("https://app.test/opt/page").status, 200);
-            let request = place.target.last();
+            let request = scenario.target.last();
             assert_eq!((request.header("x-amzn-oidc-identity"), request.header("cookie")), (None, None));
             assert_eq!(browser.cookie_names("app.test"), [""; 0]);
         }
@@ -162,9 +149,9 @@ fn allow_goes_on_as_nobody_and_clears_what_is_of_no_use() {
 
 #[test]
 fn what_cannot_follow_a_redirect_is_told_401_and_never_302() {
-    let place = place();
+    let scenario = scenario();
     on_both(|protocol| {
-        let count = place.target.count();
+        let count = scenario.target.count();
         let json = ("accept", "application/json");
         let cases: [(&str, &[(&str, &str)]); 9] = [
             ("fetch", &[json, ("sec-fetch-mode", "cors"), ("sec-fetch-dest", "empty")]),
@@ -178,59 +165,59 @@ fn what_cannot_follow_a_redirect_is_told_401_and_never_302() {
             ("a prefetch", &[("accept", "text/html"), ("sec-purpose", "prefetch")]),
         ];
         for (what, headers) in cases {
-            let mut browser = place.proxy.browser(protocol);
+            let mut browser = scenario.proxy.browser(protocol);
             browser.headers.clear();
             let answer = browser.send("GET", "https://app.test/page", headers, b"");
             assert_eq!(answer.status, 401, "{what}");
-            place.denied(&answer, "auth.required");
+            scenario.denied(&answer, "auth.required");
             assert_eq!(answer.set_cookies(), [""; 0], "{what} begins no login");
         }
-        let mut browser = place.proxy.browser(protocol).scripted();
+        let mut browser = scenario.proxy.browser(protocol).scripted();
         for method in ["POST", "PUT", "PATCH", "DELETE", "OPTIONS"] {
             let answer = browser.send(method, "https://app.test/page", &[], b"");
-            place.denied(&answer, "auth.required");
+            scenario.denied(&answer, "auth.required");
             let json = answer.json();
             assert_eq!((&json["error"], &json["status"]), (&"auth.required".into(), &401.into()));
             assert!(json["request_id"].as_str().is_some_and(|id| !id.is_empty()));
         }
-        assert_eq!(place.target.count(), count);
+        assert_eq!(scenario.target.count(), count);
     });
 }
 
 #[test]
 fn a_browser_without_fetch_metadata_is_sent_to_sign_in_where_it_wants_a_page() {
-    let place = place();
-    let mut browser = place.proxy.browser(Protocol::Http1);
+    let scenario = scenario();
+    let mut browser = scenario.proxy.browser(Protocol::Http1);
     browser.headers = vec![("accept".into(), "text/html,*/*;q=0.8".into())];
     sent_to_sign_in(&browser.get("https://app.test/page"));
 }
 
 #[test]
 fn a_form_of_a_session_that_has_ended_is_not_lost_without_a_word() {
-    let place = place();
+    let scenario = scenario();
     on_both(|protocol| {
-        let mut browser = place.proxy.browser(protocol);
-        let count = place.target.count();
+        let mut browser = scenario.proxy.browser(protocol);
+        let count = scenario.target.count();
         let refused = browser.post_form("https://app.test/orders?new=1", &[("secret", "words")]);
         assert_eq!((refused.status, refused.reason().as_deref()), (401, Some("auth.form_not_sent")));
         assert!(!refused.text().contains("words"), "X-08: nothing of the body");
         // The page stays, and with it the form: it is sent again when the user has signed in in another tab.
         assert!(refused.text().contains(r#"target="_blank""#), "{}", refused.text());
-        let landed = place.follow(&mut browser, &way_on(&refused, "Sign in"));
+        let landed = scenario.follow(&mut browser, &way_on(&refused, "Sign in"));
         assert!(landed.text().contains("You are signed in"), "{}", landed.text());
-        assert_eq!(place.target.count(), count);
+        assert_eq!(scenario.target.count(), count);
         assert_eq!(browser.post_form("https://app.test/orders?new=1", &[("secret", "words")]).status, 200);
-        assert_eq!(place.target.last().body_text(), "secret=words");
+        assert_eq!(scenario.target.last().body_text(), "secret=words");
         assert_eq!(way_on(&refused, "Open the page without sending the form"), BASE);
     });
 }
 
 #[test]
 fn a_form_of_another_site_is_explained() {
-    let place = place();
+    let scenario = scenario();
     on_both(|protocol| {
         // Signed in, but the browser keeps a `SameSite=Lax` cookie back.
-        let mut browser = place.proxy.browser(protocol);
+        let mut browser = scenario.proxy.browser(protocol);
         let foreign = [("sec-fetch-site", "cross-site"), ("origin", "https://shop.test")];
         let refused = browser.send("POST", "https://app.test/paid", &foreign, b"a=b");
         assert_eq!((refused.status, refused.reason().as_deref()), (401, Some("auth.form_foreign")));
@@ -244,18 +231,18 @@ fn a_form_of_another_site_is_explained() {
 
 #[test]
 fn a_frame_whose_session_has_ended_says_so_inside_the_frame() {
-    let place = place();
+    let scenario = scenario();
     on_both(|protocol| {
-        let mut browser = place.signed_in(protocol);
-        place.proxy.clock.advance(TIMEOUT);
+        let mut browser = scenario.signed_in(protocol);
+        scenario.proxy.clock.advance(TIMEOUT);
         let frame = [("sec-fetch-dest", "iframe"), ("sec-fetch-site", "same-origin")];
         let refused = browser.send("GET", "https://app.test/part", &frame, b"");
         assert_eq!((refused.status, refused.reason().as_deref()), (401, Some("auth.session_expired")));
         assert_eq!(refused.header("x-frame-options"), Some("SAMEORIGIN"));
         assert!(refused.header("content-security-policy").expect("a policy").contains("frame-ancestors 'self'"));
         assert!(refused.text().contains(r#"target="_blank""#), "a provider is not shown in a frame");
-        place.provider.say(|script| script.now = place.proxy.clock.now().seconds());
-        let landed = place.follow(&mut browser, &way_on(&refused, "Sign in"));
+        scenario.provider.say(|script| script.now = scenario.proxy.clock.now().seconds());
+        let landed = scenario.follow(&mut browser, &way_on(&refused, "Sign in"));
         assert!(landed.text().contains("You are signed in"), "{}", landed.text());
         assert_eq!(browser.send("GET", "https://app.test/part", &frame, b"").status, 200);
     });
@@ -263,13 +250,13 @@ fn a_frame_whose_session_has_ended_says_so_inside_the_frame() {
 
 #[test]
 fn where_a_rule_denies_a_person_still_has_a_link_to_sign_in() {
-    let place = place();
+    let scenario = scenario();
     on_both(|protocol| {
-        let mut browser = place.proxy.browser(protocol);
+        let mut browser = scenario.proxy.browser(protocol);
         let refused = browser.get("https://app.test/api/items?x=1");
         assert_eq!(refused.reason().as_deref(), Some("auth.required"));
         let sent = browser.get(&way_on(&refused, "Sign in"));
-        assert_eq!(browser.get(&place.provider.callback_of(sent.location())).location(), "/api/items?x=1");
+        assert_eq!(browser.get(&scenario.provider.callback_of(sent.location())).location(), "/api/items?x=1");
         // A program on a terminal is told the address.
         let text = browser.send("GET", "https://app.test/api/items", &[("accept", "*/*"), ("cookie", "")], b"");
         assert!(text.text().contains("\nSign in: https://app.test/oauth2/sign_in?state="), "{}", text.text());
@@ -281,12 +268,12 @@ fn where_a_rule_denies_a_person_still_has_a_link_to_sign_in() {
 
 #[test]
 fn the_address_that_was_asked_for_is_kept_as_it_was() {
-    let place = place();
+    let scenario = scenario();
     on_both(|protocol| {
         for path in ["/", "/a/b/", "/a?b=c&d=%2F%20e&f", "/?next=https://evil.test/", "/%C3%BC/x", "/a+b", "/a?x=a'b"] {
-            let mut browser = place.proxy.browser(protocol);
+            let mut browser = scenario.proxy.browser(protocol);
             let sent = browser.get(&format!("https://app.test{path}"));
-            let back = browser.get(&place.provider.callback_of(sent.location()));
+            let back = browser.get(&scenario.provider.callback_of(sent.location()));
             assert_eq!((back.status, back.location()), (302, path));
         }
     });
@@ -294,25 +281,25 @@ fn the_address_that_was_asked_for_is_kept_as_it_was() {
 
 #[test]
 fn an_address_of_any_length_is_kept() {
-    let place = place();
+    let scenario = scenario();
     on_both(|protocol| {
         for length in [500, 512, 513, 2044, 3000, 8000, 16_000, 30_000] {
-            let mut browser = place.proxy.browser(protocol);
+            let mut browser = scenario.proxy.browser(protocol);
             let path = format!("/?q={}", noise(length));
             let sent = browser.get(&format!("https://app.test{path}"));
             assert!(sent.location().len() < 2000, "the address of the provider stays short: {}", sent.location().len());
-            let back = browser.get(&place.provider.callback_of(sent.location()));
+            let back = browser.get(&scenario.provider.callback_of(sent.location()));
             assert_eq!(back.location(), path, "{length}");
             assert!(!browser.cookie_names("app.test").iter().any(|name| name.contains('.')), "no part is left");
             assert_eq!(browser.get(&format!("https://app.test{path}")).status, 200);
         }
         // One that does not fit beside everything else stays in the address bar, and the page says how to go on.
-        let mut browser = place.proxy.browser(protocol);
+        let mut browser = scenario.proxy.browser(protocol);
         let long = format!("https://app.test/?q={}", noise(50_000));
         let page = browser.get(&long);
         assert_eq!((page.status, page.reason().as_deref()), (401, Some("auth.address_too_long")));
         assert!(page.text().contains(r#"target="_blank""#), "{}", page.text());
-        let landed = place.follow(&mut browser, &way_on(&page, "Sign in"));
+        let landed = scenario.follow(&mut browser, &way_on(&page, "Sign in"));
         assert!(landed.text().contains("You are signed in"), "{}", landed.text());
         assert_eq!(browser.get(&long).status, 200, "a reload goes on");
     });
@@ -320,28 +307,28 @@ fn an_address_of_any_length_is_kept() {
 
 #[test]
 fn long_addresses_in_many_tabs_leave_room_for_everything_else() {
-    let place = place();
+    let scenario = scenario();
     on_both(|protocol| {
-        let mut browser = place.proxy.browser(protocol);
+        let mut browser = scenario.proxy.browser(protocol);
         let mut last = String::new();
         for tab in 0..8 {
-            place.proxy.clock.advance(Duration::from_secs(1));
+            scenario.proxy.clock.advance(Duration::from_secs(1));
             last = browser.get(&format!("https://app.test/{tab}?q={}", noise(10_000))).location().to_owned();
             let cookies = browser.cookie_header("app.test").len();
             assert!(cookies < 32 * 1024, "{cookies} bytes of cookies after {tab} tabs");
         }
-        assert!(browser.get(&place.provider.callback_of(&last)).location().starts_with("/7?q="));
+        assert!(browser.get(&scenario.provider.callback_of(&last)).location().starts_with("/7?q="));
     });
 }
 
 #[test]
 fn the_port_that_the_browser_named_is_part_of_where_it_comes_back() {
-    let place = place();
+    let scenario = scenario();
     on_both(|protocol| {
-        let mut browser = place.proxy.browser(protocol);
+        let mut browser = scenario.proxy.browser(protocol);
         let sent = browser.get("https://app.test:8443/page");
         assert!(sent.location().contains("redirect_uri=https%3A%2F%2Fapp.test%3A8443%2Foauth2%2Fidpresponse"));
-        let callback = place.provider.callback_of(sent.location());
+        let callback = scenario.provider.callback_of(sent.location());
         assert!(callback.starts_with("https://app.test:8443/"), "{callback}");
         assert_eq!(browser.get(&callback).location(), "/page");
     });
@@ -349,14 +336,14 @@ fn the_port_that_the_browser_named_is_part_of_where_it_comes_back() {
 
 #[test]
 fn several_tabs_sign_in_one_after_the_other_and_in_any_order() {
-    let place = place();
+    let scenario = scenario();
     on_both(|protocol| {
-        let mut browser = place.proxy.browser(protocol);
+        let mut browser = scenario.proxy.browser(protocol);
         let mut tabs: Vec<(String, String)> = (0..4)
             .map(|tab| {
                 let page = format!("/tab/{tab}");
                 let sent = browser.get(&format!("https://app.test{page}"));
-                (page, place.provider.callback_of(sent.location()))
+                (page, scenario.provider.callback_of(sent.location()))
             })
             .collect();
         tabs.swap(0, 3);
@@ -389,9 +376,9 @@ fn a_rule_with_a_shorter_timeout_does_not_take_a_session_that_is_older() {
 
 #[test]
 fn a_head_request_is_answered_as_a_get_without_its_body() {
-    let place = place();
+    let scenario = scenario();
     on_both(|protocol| {
-        let mut browser = place.proxy.browser(protocol);
+        let mut browser = scenario.proxy.browser(protocol);
         let sent = browser.send("HEAD", "https://app.test/page", &[], b"");
         assert_eq!((sent.status, sent.body.len()), (302, 0));
         let denied = browser.send("HEAD", "https://app.test/api/items", &[], b"");

@@ -11,7 +11,8 @@ use serde_json::json;
 use crate::harness::app::{Proxy, START, Setup};
 use crate::harness::browser::{Answer, Browser, Protocol, on_both};
 use crate::harness::provider::{CLIENT_ID, Provider};
-use crate::harness::server::{Received, Reply, Server};
+use crate::harness::scenario::Scenario;
+use crate::harness::server::{Received, Reply};
 use crate::harness::target;
 
 const CALLBACK: &str = "https://app.test/oauth2/idpresponse";
@@ -20,20 +21,11 @@ const SESSION: &str = "__Host-vestibule-0";
 /// From the redirect to the callback.
 const LOGIN_WINDOW: Duration = Duration::from_secs(15 * 60);
 
-/// A provider, a target, and the proxy between.
-struct Place {
-    provider: Provider,
-    target: Server,
-    proxy: Proxy,
+fn scenario() -> Scenario {
+    Scenario::start(|setup| setup.provider("    timeout: 1s"))
 }
 
-fn place() -> Place {
-    let (provider, target) = (Provider::start(), target::echo());
-    let proxy = Setup::new(&provider, &target).provider("    timeout: 1s").start();
-    Place { provider, target, proxy }
-}
-
-impl Place {
+impl Scenario {
     /// Begins a login; answers the provider's address and the callback that the provider would send the browser to.
     #[track_caller]
     fn begin(&self, browser: &mut Browser, url: &str) -> (String, String) {
@@ -44,7 +36,7 @@ impl Place {
 
     /// Asserts a refusal that made no session, asked for no token and did not reach the target.
     #[track_caller]
-    fn refused(&self, what: &str, answer: &Answer, status: u16, reason: &str, before: (usize, usize)) {
+    fn callback_refused(&self, what: &str, answer: &Answer, status: u16, reason: &str, before: (usize, usize)) {
         assert_eq!((answer.status, answer.reason().as_deref()), (status, Some(reason)), "{what}");
         assert_eq!(answer.new_session(), [""; 0], "{what} starts no session");
         assert!(answer.header("location").is_none(), "{what} leads nowhere");
@@ -96,10 +88,10 @@ fn parameter(url: &str, name: &str) -> Option<String> {
 
 #[test]
 fn c_01_a_callback_that_nobody_began_is_refused() {
-    let place = place();
+    let scenario = scenario();
     on_both(|protocol| {
-        let before = place.counts();
-        let mut browser = place.proxy.browser(protocol);
+        let before = scenario.counts();
+        let mut browser = scenario.proxy.browser(protocol);
         for (query, reason) in [
             ("", "auth.state_missing"),
             ("?", "auth.state_missing"),
@@ -113,20 +105,20 @@ fn c_01_a_callback_that_nobody_began_is_refused() {
             ("?state=x&error=access_denied", "auth.state_mismatch"),
         ] {
             let answer = browser.get(&format!("{CALLBACK}{query}"));
-            place.refused(query, &answer, 401, reason, before);
+            scenario.callback_refused(query, &answer, 401, reason, before);
         }
         let many = format!("{CALLBACK}?{}state=x", "a=b&".repeat(200));
-        place.refused("200 parameters", &browser.get(&many), 400, "auth.callback_malformed", before);
+        scenario.callback_refused("200 parameters", &browser.get(&many), 400, "auth.callback_malformed", before);
     });
 }
 
 #[test]
 fn c_01_a_posted_callback_is_refused_with_and_without_a_content_type() {
-    let place = place();
+    let scenario = scenario();
     on_both(|protocol| {
-        let mut browser = place.proxy.browser(protocol);
-        let (_, callback) = place.begin(&mut browser, PAGE);
-        let before = place.counts();
+        let mut browser = scenario.proxy.browser(protocol);
+        let (_, callback) = scenario.begin(&mut browser, PAGE);
+        let before = scenario.counts();
         let body = callback.split_once('?').expect("a query").1.to_owned();
         let kinds: [&[(&str, &str)]; 4] = [
             &[],
@@ -137,7 +129,7 @@ fn c_01_a_posted_callback_is_refused_with_and_without_a_content_type() {
         for headers in kinds {
             for url in [CALLBACK, callback.as_str()] {
                 let answer = browser.send("POST", url, headers, body.as_bytes());
-                place.refused(&format!("{headers:?}"), &answer, 400, "auth.callback_malformed", before);
+                scenario.callback_refused(&format!("{headers:?}"), &answer, 400, "auth.callback_malformed", before);
             }
         }
         assert_eq!(browser.get(&callback).status, 302, "the login is still good");
@@ -146,58 +138,58 @@ fn c_01_a_posted_callback_is_refused_with_and_without_a_content_type() {
 
 #[test]
 fn c_01_a_callback_without_a_code_ends_the_login() {
-    let place = place();
-    let mut browser = place.proxy.browser(Protocol::Http2);
-    let (location, callback) = place.begin(&mut browser, PAGE);
-    let before = place.counts();
+    let scenario = scenario();
+    let mut browser = scenario.proxy.browser(Protocol::Http2);
+    let (location, callback) = scenario.begin(&mut browser, PAGE);
+    let before = scenario.counts();
     let state = parameter(&location, "state").expect("a state");
     let answer = browser.get(&format!("{CALLBACK}?state={state}"));
-    place.refused("no code", &answer, 401, "auth.code_missing", before);
+    scenario.callback_refused("no code", &answer, 401, "auth.code_missing", before);
     assert_eq!(pending_cookies(&browser, "app.test"), [""; 0]);
-    place.begins_anew("then with one", &browser.get(&callback), before);
+    scenario.begins_anew("then with one", &browser.get(&callback), before);
 }
 
 #[test]
 fn c_02_a_callback_in_another_browser_gives_it_no_session_and_does_not_spend_the_login() {
-    let place = place();
+    let scenario = scenario();
     on_both(|protocol| {
-        let (mut victim, mut attacker) = (place.proxy.browser(protocol), place.proxy.browser(protocol));
-        let (_, callback) = place.begin(&mut attacker, PAGE);
-        let before = place.counts();
-        let sent = place.begins_anew("no cookie", &victim.get(&callback), before);
+        let (mut victim, mut attacker) = (scenario.proxy.browser(protocol), scenario.proxy.browser(protocol));
+        let (_, callback) = scenario.begin(&mut attacker, PAGE);
+        let before = scenario.counts();
+        let sent = scenario.begins_anew("no cookie", &victim.get(&callback), before);
         assert_ne!(parameter(&sent, "state"), parameter(&callback, "state"), "a login of the victim's own");
         // Nor where the victim has a login of its own on its way.
-        place.begin(&mut victim, PAGE);
-        place.begins_anew("another's cookie", &victim.get(&callback), before);
+        scenario.begin(&mut victim, PAGE);
+        scenario.begins_anew("another's cookie", &victim.get(&callback), before);
         assert_eq!(attacker.get(&callback).location(), "/reports");
     });
 }
 
 #[test]
 fn c_03_a_callback_that_comes_twice_makes_one_token_request() {
-    let place = place();
+    let scenario = scenario();
     on_both(|protocol| {
-        let mut browser = place.proxy.browser(protocol);
-        let (_, callback) = place.begin(&mut browser, PAGE);
+        let mut browser = scenario.proxy.browser(protocol);
+        let (_, callback) = scenario.begin(&mut browser, PAGE);
         // Keeps the cookie of the attempt, as someone who copied the jar does.
         let mut copied = browser.clone();
-        let count = place.provider.requests("/token").len();
+        let count = scenario.provider.requests("/token").len();
         assert_eq!(browser.get(&callback).location(), "/reports");
         let session = browser.cookie_header("app.test");
-        let before = place.counts();
+        let before = scenario.counts();
         assert_eq!(before.0, count + 1);
         // A second callback with the login's cookie, as of a reload before the answer was there, gets the same session.
         let mut late = copied.clone();
         let second = copied.get(&callback);
-        assert_eq!((second.location(), place.counts()), ("/reports", before));
+        assert_eq!((second.location(), scenario.counts()), ("/reports", before));
         assert_eq!(copied.cookie("app.test", SESSION), browser.cookie("app.test", SESSION));
         // For a minute; after that the state is of no use.
-        place.proxy.clock.advance(Duration::from_secs(61));
-        place.begins_anew("the copy", &late.get(&callback), before);
+        scenario.proxy.clock.advance(Duration::from_secs(61));
+        scenario.begins_anew("the copy", &late.get(&callback), before);
         // Whoever has a session only goes on with it, to the page that was asked for.
         let reloaded = browser.get(&callback);
         assert_eq!((reloaded.status, reloaded.location()), (302, "/reports"));
-        assert_eq!((place.counts(), reloaded.new_session().len()), (before, 0));
+        assert_eq!((scenario.counts(), reloaded.new_session().len()), (before, 0));
         assert_eq!(browser.cookie_header("app.test"), session, "the session is not touched");
         assert_eq!(browser.get(PAGE).status, 200);
     });
@@ -205,9 +197,9 @@ fn c_03_a_callback_that_comes_twice_makes_one_token_request() {
 
 #[test]
 fn c_03_two_callbacks_at_once_make_one_token_request() {
-    let place = place();
-    let mut browser = place.proxy.browser(Protocol::Http2);
-    let (_, callback) = place.begin(&mut browser, PAGE);
+    let scenario = scenario();
+    let mut browser = scenario.proxy.browser(Protocol::Http2);
+    let (_, callback) = scenario.begin(&mut browser, PAGE);
     let statuses: Vec<u16> = std::thread::scope(|scope| {
         let race = || {
             let mut browser = browser.clone();
@@ -217,20 +209,20 @@ fn c_03_two_callbacks_at_once_make_one_token_request() {
         let racing: Vec<_> = (0..8).map(|_| race()).collect();
         racing.into_iter().map(|racer| racer.join().expect("no panic")).collect()
     });
-    assert_eq!(place.provider.requests("/token").len(), 1, "{statuses:?}");
+    assert_eq!(scenario.provider.requests("/token").len(), 1, "{statuses:?}");
     assert_eq!(statuses, [302; 8], "all of them get the one session");
 }
 
 #[test]
 fn c_04_twenty_tabs_at_once_each_come_back_to_their_own_page() {
-    let place = place();
-    let empty = place.proxy.browser(Protocol::Http1);
+    let scenario = scenario();
+    let empty = scenario.proxy.browser(Protocol::Http1);
     let pages: Vec<String> = (0..20).map(|tab| format!("/tab/{tab}")).collect();
     let begun: Vec<(Browser, String)> = std::thread::scope(|scope| {
         let open = |page: &String| {
-            let (mut tab, url, place) = (empty.clone(), format!("https://app.test{page}"), &place);
+            let (mut tab, url, scenario) = (empty.clone(), format!("https://app.test{page}"), &scenario);
             scope.spawn(move || {
-                let (_, callback) = place.begin(&mut tab, &url);
+                let (_, callback) = scenario.begin(&mut tab, &url);
                 (tab, callback)
             })
         };
@@ -253,14 +245,14 @@ fn c_04_twenty_tabs_at_once_each_come_back_to_their_own_page() {
 
 #[test]
 fn c_04_tabs_that_are_abandoned_do_not_pile_up_cookies() {
-    let place = place();
+    let scenario = scenario();
     on_both(|protocol| {
-        let mut browser = place.proxy.browser(protocol);
+        let mut browser = scenario.proxy.browser(protocol);
         let mut callbacks: Vec<(String, String)> = (0..20)
             .map(|tab| {
                 // The age decides which goes, in whole seconds.
-                place.proxy.clock.advance(Duration::from_secs(1));
-                let (_, callback) = place.begin(&mut browser, &format!("https://app.test/tab/{tab}"));
+                scenario.proxy.clock.advance(Duration::from_secs(1));
+                let (_, callback) = scenario.begin(&mut browser, &format!("https://app.test/tab/{tab}"));
                 (format!("/tab/{tab}"), callback)
             })
             .collect();
@@ -268,7 +260,7 @@ fn c_04_tabs_that_are_abandoned_do_not_pile_up_cookies() {
         let (_, oldest) = callbacks.remove(0);
         // Its cookie is gone, but not the address.
         let sent = browser.get(&oldest).location().to_owned();
-        assert_eq!(browser.get(&place.provider.callback_of(&sent)).location(), "/tab/0");
+        assert_eq!(browser.get(&scenario.provider.callback_of(&sent)).location(), "/tab/0");
         for (page, callback) in &callbacks {
             assert_eq!(browser.get(callback).location(), page);
         }
@@ -277,31 +269,31 @@ fn c_04_tabs_that_are_abandoned_do_not_pile_up_cookies() {
 
 #[test]
 fn c_05_c_13_a_login_that_was_begun_at_another_host_is_not_finished_here() {
-    let place = place();
+    let scenario = scenario();
     on_both(|protocol| {
-        let mut attacker = place.proxy.browser(protocol);
-        let (_, callback) = place.begin(&mut attacker, "https://other.test/reports");
+        let mut attacker = scenario.proxy.browser(protocol);
+        let (_, callback) = scenario.begin(&mut attacker, "https://other.test/reports");
         let here = callback.replace("other.test", "app.test");
-        let before = place.counts();
-        let mut victim = place.proxy.browser(protocol);
-        place.refused("as it is", &victim.get(&here), 401, "auth.state_mismatch", before);
+        let before = scenario.counts();
+        let mut victim = scenario.proxy.browser(protocol);
+        scenario.callback_refused("as it is", &victim.get(&here), 401, "auth.state_mismatch", before);
         for name in pending_cookies(&attacker, "other.test") {
             assert!(name.starts_with("__Host-"), "no sibling domain can plant it: {name}");
             victim.set_cookie("app.test", &name, &attacker.cookie("other.test", &name).expect("a value"));
         }
-        place.refused("with its cookie", &victim.get(&here), 401, "auth.state_mismatch", before);
+        scenario.callback_refused("with its cookie", &victim.get(&here), 401, "auth.state_mismatch", before);
         assert_eq!(attacker.get(&callback).location(), "/reports", "there it is good");
     });
 }
 
 #[test]
 fn c_06_a_parameter_that_comes_twice_is_not_chosen_from() {
-    let place = place();
+    let scenario = scenario();
     on_both(|protocol| {
-        let mut browser = place.proxy.browser(protocol);
-        let (_, callback) = place.begin(&mut browser, PAGE);
-        let before = place.counts();
-        let issuer = place.provider.issuer();
+        let mut browser = scenario.proxy.browser(protocol);
+        let (_, callback) = scenario.begin(&mut browser, PAGE);
+        let before = scenario.counts();
+        let issuer = scenario.provider.issuer();
         for more in [
             "&code=B".to_owned(),
             "&code=".to_owned(),
@@ -311,10 +303,10 @@ fn c_06_a_parameter_that_comes_twice_is_not_chosen_from() {
             "&error=a&error=b".to_owned(),
         ] {
             let answer = browser.get(&format!("{callback}{more}"));
-            place.refused(&more, &answer, 400, "auth.callback_malformed", before);
+            scenario.callback_refused(&more, &answer, 400, "auth.callback_malformed", before);
         }
         let first = callback.replace("?", "?code=A&");
-        place.refused("in front", &browser.get(&first), 400, "auth.callback_malformed", before);
+        scenario.callback_refused("in front", &browser.get(&first), 400, "auth.callback_malformed", before);
         assert_eq!(browser.get(&callback).location(), "/reports", "the login is still good");
     });
 }
@@ -338,10 +330,10 @@ fn c_07_a_code_of_another_provider_is_not_taken_to_either() {
         other.issuer()
     );
     let proxy = Setup::new(&provider, &target).provider(&second).rules(SECOND).start();
-    let place = Place { provider, target, proxy };
+    let scenario = Scenario { provider, target, proxy };
     on_both(|protocol| {
-        let before = place.counts();
-        let ours = place.provider.issuer();
+        let before = scenario.counts();
+        let ours = scenario.provider.issuer();
         let foreign = [
             ("the other's", other.issuer()),
             ("with a slash", format!("{ours}/")),
@@ -349,39 +341,39 @@ fn c_07_a_code_of_another_provider_is_not_taken_to_either() {
             ("empty", String::new()),
         ];
         for (what, issuer) in foreign {
-            let mut browser = place.proxy.browser(protocol);
-            let (_, callback) = place.begin(&mut browser, PAGE);
+            let mut browser = scenario.proxy.browser(protocol);
+            let (_, callback) = scenario.begin(&mut browser, PAGE);
             let answer = browser.get(&format!("{callback}&iss={issuer}"));
-            place.refused(what, &answer, 401, "auth.issuer_mismatch", before);
+            scenario.callback_refused(what, &answer, 401, "auth.issuer_mismatch", before);
         }
-        let mut browser = place.proxy.browser(protocol);
-        let (_, callback) = place.begin(&mut browser, PAGE);
-        place.refused("missing", &browser.get(&callback), 401, "auth.issuer_mismatch", before);
+        let mut browser = scenario.proxy.browser(protocol);
+        let (_, callback) = scenario.begin(&mut browser, PAGE);
+        scenario.callback_refused("missing", &browser.get(&callback), 401, "auth.issuer_mismatch", before);
         assert_eq!(other.requests("/token").len(), 0);
-        let (_, callback) = place.begin(&mut browser, PAGE);
+        let (_, callback) = scenario.begin(&mut browser, PAGE);
         assert_eq!(browser.get(&format!("{callback}&iss={ours}")).location(), "/reports");
     });
     // The provider that does not announce `iss` is held to it where it sends one.
-    let mut browser = place.proxy.browser(Protocol::Http2);
+    let mut browser = scenario.proxy.browser(Protocol::Http2);
     let sent = browser.get("https://app.test/second");
     let callback = other.callback_of(sent.location());
-    let answer = browser.get(&format!("{callback}&iss={}", place.provider.issuer()));
+    let answer = browser.get(&format!("{callback}&iss={}", scenario.provider.issuer()));
     assert_eq!((answer.status, answer.reason().as_deref()), (401, Some("auth.issuer_mismatch")));
     assert_eq!(other.requests("/token").len(), 0);
 }
 
 #[test]
 fn c_10_every_attempt_proves_itself_with_a_verifier_of_its_own() {
-    let place = place();
+    let scenario = scenario();
     on_both(|protocol| {
         let mut seen = Vec::new();
         for _ in 0..3 {
-            let mut browser = place.proxy.browser(protocol);
-            let (location, callback) = place.begin(&mut browser, PAGE);
+            let mut browser = scenario.proxy.browser(protocol);
+            let (location, callback) = scenario.begin(&mut browser, PAGE);
             assert_eq!(parameter(&location, "code_challenge_method").as_deref(), Some("S256"));
             let challenge = parameter(&location, "code_challenge").expect("a challenge");
             assert_eq!(browser.get(&callback).status, 302);
-            let request = place.provider.requests("/token").pop().expect("a token request");
+            let request = scenario.provider.requests("/token").pop().expect("a token request");
             let form: Vec<_> = url::form_urlencoded::parse(&request.body).collect();
             let verifier = &form.iter().find(|(name, _)| name == "code_verifier").expect("a verifier").1;
             assert!((43..=128).contains(&verifier.len()), "RFC 7636 §4.1");
@@ -400,40 +392,40 @@ fn c_10_every_attempt_proves_itself_with_a_verifier_of_its_own() {
 
 #[test]
 fn c_11_a_login_is_good_for_its_window_and_not_longer() {
-    let place = place();
-    let mut browser = place.proxy.browser(Protocol::Http2);
-    let now = || place.provider.say(|script| script.now = place.proxy.clock.now().seconds());
-    let (_, callback) = place.begin(&mut browser, PAGE);
-    place.proxy.clock.advance(LOGIN_WINDOW);
+    let scenario = scenario();
+    let mut browser = scenario.proxy.browser(Protocol::Http2);
+    let now = || scenario.provider.say(|script| script.now = scenario.proxy.clock.now().seconds());
+    let (_, callback) = scenario.begin(&mut browser, PAGE);
+    scenario.proxy.clock.advance(LOGIN_WINDOW);
     now();
     assert_eq!(browser.get(&callback).status, 302, "to the last moment");
 
-    let mut browser = place.proxy.browser(Protocol::Http2);
-    let (_, callback) = place.begin(&mut browser, PAGE);
-    place.proxy.clock.advance(LOGIN_WINDOW + Duration::from_millis(1));
-    let before = place.counts();
+    let mut browser = scenario.proxy.browser(Protocol::Http2);
+    let (_, callback) = scenario.begin(&mut browser, PAGE);
+    scenario.proxy.clock.advance(LOGIN_WINDOW + Duration::from_millis(1));
+    let before = scenario.counts();
     // It begins once more by itself, and says why when that takes too long, too.
-    let sent = place.begins_anew("late", &browser.get(&callback), before);
-    place.proxy.clock.advance(LOGIN_WINDOW + Duration::from_millis(1));
-    let answer = browser.get(&place.provider.callback_of(&sent));
-    place.refused("late again", &answer, 401, "auth.login_expired", before);
+    let sent = scenario.begins_anew("late", &browser.get(&callback), before);
+    scenario.proxy.clock.advance(LOGIN_WINDOW + Duration::from_millis(1));
+    let answer = browser.get(&scenario.provider.callback_of(&sent));
+    scenario.callback_refused("late again", &answer, 401, "auth.login_expired", before);
     assert_eq!(pending_cookies(&browser, "app.test"), [""; 0]);
     now();
     let sent = browser.get(&way_on(&answer, "Sign in again"));
-    assert_eq!(browser.get(&place.provider.callback_of(sent.location())).location(), "/reports");
+    assert_eq!(browser.get(&scenario.provider.callback_of(sent.location())).location(), "/reports");
 
     // A clock that was set back does not end it.
     now();
-    let mut browser = place.proxy.browser(Protocol::Http2);
-    let (_, callback) = place.begin(&mut browser, PAGE);
-    place.proxy.clock.rewind(Duration::from_secs(5 * 60));
+    let mut browser = scenario.proxy.browser(Protocol::Http2);
+    let (_, callback) = scenario.begin(&mut browser, PAGE);
+    scenario.proxy.clock.rewind(Duration::from_secs(5 * 60));
     now();
     assert_eq!(browser.get(&callback).status, 302);
 }
 
 #[test]
 fn c_12_what_the_provider_says_of_an_error_reaches_neither_the_page_nor_the_log() {
-    let place = place();
+    let scenario = scenario();
     let mark = "<script>alert(1)</script>\r\nset-cookie: a=b";
     on_both(|protocol| {
         for (error, description, status, reason) in [
@@ -445,52 +437,52 @@ fn c_12_what_the_provider_says_of_an_error_reaches_neither_the_page_nor_the_log(
             ("access_denied", "<script>".repeat(1000), 401, "auth.denied"),
         ] {
             for accept in ["text/html", "application/json", "text/plain"] {
-                let mut browser = place.proxy.browser(protocol);
-                let (location, _) = place.begin(&mut browser, PAGE);
-                let before = place.counts();
+                let mut browser = scenario.proxy.browser(protocol);
+                let (location, _) = scenario.begin(&mut browser, PAGE);
+                let before = scenario.counts();
                 let state = parameter(&location, "state").expect("a state");
                 let query = url::form_urlencoded::Serializer::new(String::new())
                     .extend_pairs([("state", state.as_str()), ("error", error), ("error_description", &description)])
                     .extend_pairs([("error_uri", "javascript:alert(1)")])
                     .finish();
                 let answer = browser.send("GET", &format!("{CALLBACK}?{query}"), &[("accept", accept)], b"");
-                place.refused(error, &answer, status, reason, before);
+                scenario.callback_refused(error, &answer, status, reason, before);
                 let all = format!("{}{:?}", answer.text(), answer.headers);
                 assert!(!all.contains("alert(1)") && !all.contains("<script") && !all.contains("a=b"), "{all}");
                 assert_eq!(answer.header("cache-control"), Some("no-store"));
                 // A code beside an error is not used.
-                place.begins_anew("again", &browser.get(&format!("{CALLBACK}?state={state}&code=x")), before);
+                scenario.begins_anew("again", &browser.get(&format!("{CALLBACK}?state={state}&code=x")), before);
             }
         }
     });
-    let log = format!("{:?}", place.proxy.access_log(36));
+    let log = format!("{:?}", scenario.proxy.access_log(36));
     assert!(!log.contains("alert") && !log.contains("script"), "{log}");
 }
 
 #[test]
 fn c_12_a_description_of_50_kb_changes_nothing() {
-    let place = place();
+    let scenario = scenario();
     on_both(|protocol| {
-        let mut browser = place.proxy.browser(protocol);
-        let (_, callback) = place.begin(&mut browser, PAGE);
-        let before = place.counts();
+        let mut browser = scenario.proxy.browser(protocol);
+        let (_, callback) = scenario.begin(&mut browser, PAGE);
+        let before = scenario.counts();
         let url = format!("{callback}&error=access_denied&error_description={}", "A".repeat(50_000));
         if let Ok(answer) = browser.try_send("GET", &url, &[], b"") {
             assert!((400..500).contains(&answer.status), "{}", answer.status);
             assert!(answer.body.len() < 5000 && answer.new_session().is_empty());
         }
-        assert_eq!(place.counts(), before);
+        assert_eq!(scenario.counts(), before);
     });
 }
 
 #[test]
 fn c_14_a_pending_login_that_was_tampered_with_does_not_open() {
-    let place = place();
-    let mut browser = place.proxy.browser(Protocol::Http2);
-    let (_, callback) = place.begin(&mut browser, PAGE);
+    let scenario = scenario();
+    let mut browser = scenario.proxy.browser(Protocol::Http2);
+    let (_, callback) = scenario.begin(&mut browser, PAGE);
     let name = pending_cookies(&browser, "app.test").pop().expect("a cookie");
     let good = browser.cookie("app.test", &name).expect("a value");
-    let before = place.counts();
+    let before = scenario.counts();
     let (age, sealed) = good.split_once('.').expect("an age");
     let flip = |at: usize| {
         let mut bytes = sealed.as_bytes().to_vec();
@@ -512,14 +504,14 @@ fn c_14_a_pending_login_that_was_tampered_with_does_not_open() {
         format!("x{good}").replace('.', ".."),
     ]);
     for value in bad {
-        let mut browser = place.proxy.browser(Protocol::Http2);
+        let mut browser = scenario.proxy.browser(Protocol::Http2);
         browser.set_cookie("app.test", &name, &value);
-        place.begins_anew(&value, &browser.get(&callback), before);
+        scenario.begins_anew(&value, &browser.get(&callback), before);
     }
     // Two cookies of that name: none is chosen.
     let twice = format!("{name}={good}; {name}={good}");
-    let answer = place.proxy.browser(Protocol::Http2).send("GET", &callback, &[("cookie", &twice)], b"");
-    place.begins_anew("twice", &answer, before);
+    let answer = scenario.proxy.browser(Protocol::Http2).send("GET", &callback, &[("cookie", &twice)], b"");
+    scenario.begins_anew("twice", &answer, before);
     // The age outside the seal is only there to choose what to drop.
     browser.set_cookie("app.test", &name, &format!("1.{sealed}"));
     assert_eq!(browser.get(&callback).status, 302);
@@ -552,16 +544,16 @@ fn c_14_a_pending_login_of_another_deployment_with_the_same_key_does_not_open() 
 
 #[test]
 fn c_15_neither_head_nor_a_prefetch_spends_the_code() {
-    let place = place();
+    let scenario = scenario();
     on_both(|protocol| {
-        let mut browser = place.proxy.browser(protocol);
-        let (_, callback) = place.begin(&mut browser, PAGE);
-        let before = place.counts();
+        let mut browser = scenario.proxy.browser(protocol);
+        let (_, callback) = scenario.begin(&mut browser, PAGE);
+        let before = scenario.counts();
         let head = browser.send("HEAD", &callback, &[], b"");
         assert_eq!((head.status, head.set_cookies().len()), (400, 0));
         for method in ["PUT", "DELETE", "OPTIONS", "PATCH"] {
             let answer = browser.send(method, &callback, &[], b"");
-            place.refused(method, &answer, 400, "auth.callback_malformed", before);
+            scenario.callback_refused(method, &answer, 400, "auth.callback_malformed", before);
         }
         for header in [
             ("sec-purpose", "prefetch"),
@@ -573,16 +565,16 @@ fn c_15_neither_head_nor_a_prefetch_spends_the_code() {
             let answer = browser.send("GET", &callback, &[header], b"");
             assert_eq!((answer.status, answer.set_cookies().len()), (503, 0), "{header:?}");
         }
-        assert_eq!(place.counts(), before);
+        assert_eq!(scenario.counts(), before);
         assert_eq!(browser.get(&callback).location(), "/reports");
     });
 }
 
 #[test]
 fn c_15_a_prefetch_begins_no_login() {
-    let place = place();
+    let scenario = scenario();
     on_both(|protocol| {
-        let answer = place.proxy.browser(protocol).send("GET", PAGE, &[("sec-purpose", "prefetch")], b"");
+        let answer = scenario.proxy.browser(protocol).send("GET", PAGE, &[("sec-purpose", "prefetch")], b"");
         assert_eq!((answer.status, answer.set_cookies().len()), (401, 0));
     });
 }
@@ -726,18 +718,18 @@ fn c_17_a_provider_that_misbehaves_is_bounded_and_gets_no_secret_elsewhere() {
 
 #[test]
 fn c_17_a_code_that_the_provider_rejects_is_asked_for_once_more() {
-    let place = place();
+    let scenario = scenario();
     let rejects = at("/token", || Reply::new("400 No", &[], r#"{"error":"invalid_grant"}"#));
-    place.provider.say(|script| script.instead = Some(std::sync::Arc::from(rejects)));
+    scenario.provider.say(|script| script.instead = Some(std::sync::Arc::from(rejects)));
     on_both(|protocol| {
-        let mut browser = place.proxy.browser(protocol);
-        let (_, callback) = place.begin(&mut browser, PAGE);
-        let count = place.provider.requests("/token").len();
+        let mut browser = scenario.proxy.browser(protocol);
+        let (_, callback) = scenario.begin(&mut browser, PAGE);
+        let count = scenario.provider.requests("/token").len();
         let sent = browser.get(&callback);
         assert_eq!((sent.status, sent.new_session().len()), (302, 0));
-        let answer = browser.get(&place.provider.callback_of(sent.location()));
+        let answer = browser.get(&scenario.provider.callback_of(sent.location()));
         assert_eq!((answer.status, answer.reason().as_deref()), (401, Some("auth.code_rejected")));
-        assert_eq!(place.provider.requests("/token").len(), count + 2);
+        assert_eq!(scenario.provider.requests("/token").len(), count + 2);
         assert_eq!(pending_cookies(&browser, "app.test"), [""; 0]);
     });
 }
@@ -784,13 +776,13 @@ fn c_17_a_provider_without_metadata_or_keys_stops_logins_and_nothing_else() {
 
 #[test]
 fn c_18_a_login_over_another_users_session_leaves_nothing_of_it() {
-    let place = place();
+    let scenario = scenario();
     on_both(|protocol| {
-        let mut browser = place.proxy.browser(protocol);
-        let (_, first) = place.begin(&mut browser, PAGE);
-        let (_, second) = place.begin(&mut browser, "https://app.test/second");
+        let mut browser = scenario.proxy.browser(protocol);
+        let (_, first) = scenario.begin(&mut browser, PAGE);
+        let (_, second) = scenario.begin(&mut browser, "https://app.test/second");
         let sub = |name: &'static str| {
-            place.provider.say(|script| {
+            scenario.provider.say(|script| {
                 script.id_token = json!({"sub": name, "email": format!("{name}@example.com")});
                 script.userinfo = Some(json!({"sub": name}));
             });
@@ -802,12 +794,12 @@ fn c_18_a_login_over_another_users_session_leaves_nothing_of_it() {
         assert_eq!(browser.get(&second).location(), "/second");
         assert_ne!(alice.cookie_header("app.test"), browser.cookie_header("app.test"));
         assert_eq!(browser.get(PAGE).status, 200);
-        assert_eq!(place.target.last().header("x-amzn-oidc-identity"), Some("bob"));
+        assert_eq!(scenario.target.last().header("x-amzn-oidc-identity"), Some("bob"));
         let about = browser.get("https://app.test/oauth2/userinfo").json();
         assert_eq!((&about["sub"], &about["email"]), (&json!("bob"), &json!("bob@example.com")));
-        let count = place.target.count();
+        let count = scenario.target.count();
         let answer = alice.scripted().get(PAGE);
         assert_eq!((answer.status, answer.reason().as_deref()), (401, Some("auth.session_expired")));
-        assert_eq!(place.target.count(), count, "what was Alice's is over");
+        assert_eq!(scenario.target.count(), count, "what was Alice's is over");
     });
 }

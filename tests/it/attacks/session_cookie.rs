@@ -11,7 +11,7 @@ use crate::harness::app::{Proxy, START, Setup, folder};
 use crate::harness::browser::{Answer, Browser, Protocol, on_both};
 use crate::harness::provider::Provider;
 use crate::harness::raw::{Raw, status};
-use crate::harness::server::Server;
+use crate::harness::scenario::Scenario;
 use crate::harness::{noise, target};
 
 const HOST: &str = "app.test";
@@ -19,30 +19,11 @@ const PAGE: &str = "https://app.test/reports";
 const BASE: &str = "__Host-vestibule";
 const TIMEOUT: Duration = Duration::from_secs(8 * 3600);
 
-struct Place {
-    provider: Provider,
-    target: Server,
-    proxy: Proxy,
+fn scenario() -> Scenario {
+    Scenario::start(|setup| setup)
 }
 
-fn place() -> Place {
-    place_with(|setup| setup)
-}
-
-fn place_with(change: impl FnOnce(Setup) -> Setup) -> Place {
-    let (provider, target) = (Provider::start(), target::echo());
-    let proxy = change(Setup::new(&provider, &target)).start();
-    Place { provider, target, proxy }
-}
-
-impl Place {
-    /// A browser that has signed in, and its session's cookies.
-    #[track_caller]
-    fn signed_in(&self, protocol: Protocol) -> Browser {
-        self.provider.say(|script| script.now = self.proxy.clock.now().seconds());
-        self.proxy.signed_in(protocol, &self.provider)
-    }
-
+impl Scenario {
     /// A session that needs several shards.
     #[track_caller]
     fn signed_in_large(&self, protocol: Protocol) -> Browser {
@@ -66,7 +47,7 @@ impl Place {
 
     /// Asserts that a session is not one, that every cookie of it is deleted, and that the target hears nothing of it.
     #[track_caller]
-    fn refused(&self, what: &str, protocol: Protocol, cookies: &str) -> Answer {
+    fn session_refused(&self, what: &str, protocol: Protocol, cookies: &str) -> Answer {
         let count = self.target.count();
         let answer = self.ask(protocol, cookies);
         assert_eq!((answer.status, answer.reason().as_deref()), (401, Some("auth.session_invalid")), "{what}");
@@ -101,12 +82,12 @@ fn other(byte: u8) -> u8 {
 #[test]
 fn s_01_no_byte_of_a_session_can_be_changed() {
     let small = |setup: Setup| setup.provider("    logout: never");
-    let place = place_with(small);
-    let browser = place.signed_in(Protocol::Http1);
-    let count = place.target.count();
+    let scenario = Scenario::start(small);
+    let browser = scenario.signed_in(Protocol::Http1);
+    let count = scenario.target.count();
     let [shard] = shards(&browser).try_into().expect("one shard");
     assert!(shard.len() < 1200, "{}: small enough to try every byte", shard.len());
-    let mut raw = Raw::connect(place.proxy.address(), HOST);
+    let mut raw = Raw::connect(scenario.proxy.address(), HOST);
     let mut ask = |value: &str| {
         raw.send(format!(
             "GET /reports HTTP/1.1\r\nhost: app.test\r\naccept: application/json\r\ncookie: {BASE}-0={value}\r\n\r\n"
@@ -130,14 +111,14 @@ fn s_01_no_byte_of_a_session_can_be_changed() {
     for length in (0..shard.len()).step_by(37) {
         assert_eq!(status(&ask(&shard[..length]).0), 401, "{length} bytes");
     }
-    assert_eq!(place.target.count(), count);
+    assert_eq!(scenario.target.count(), count);
     assert_eq!(status(&ask(&shard).0), 200, "the whole of it is good");
 }
 
 #[test]
 fn s_01_garbage_is_not_a_session() {
-    let place = place();
-    let good = shards(&place.signed_in(Protocol::Http2)).remove(0);
+    let scenario = scenario();
+    let good = shards(&scenario.signed_in(Protocol::Http2)).remove(0);
     on_both(|protocol| {
         for value in [
             "".to_owned(),
@@ -158,9 +139,9 @@ fn s_01_garbage_is_not_a_session() {
         ] {
             if value.ends_with(' ') {
                 // RFC 6265 §5.4: blanks around a pair are not of its value.
-                place.good(protocol, &field([("0", value.as_str())]));
+                scenario.good(protocol, &field([("0", value.as_str())]));
             } else {
-                place.refused(&value, protocol, &field([("0", value.as_str())]));
+                scenario.session_refused(&value, protocol, &field([("0", value.as_str())]));
             }
         }
     });
@@ -168,17 +149,17 @@ fn s_01_garbage_is_not_a_session() {
 
 #[test]
 fn s_02_shards_are_taken_as_a_whole_or_not_at_all() {
-    let place = place();
+    let scenario = scenario();
     on_both(|protocol| {
-        let (one, two) = (shards(&place.signed_in_large(protocol)), shards(&place.signed_in_large(protocol)));
+        let (one, two) = (shards(&scenario.signed_in_large(protocol)), shards(&scenario.signed_in_large(protocol)));
         let [a, b, c]: [String; 3] = one.try_into().expect("three");
         let (a, b, c) = (a.as_str(), b.as_str(), c.as_str());
         let (d, e, f) = (two[0].as_str(), two[1].as_str(), two[2].as_str());
         let recounted = |count: &str| format!("{count}{}", &a[1..]);
         let (fewer, more, huge) = (recounted("2"), recounted("4"), recounted("99999999"));
-        place.good(protocol, &field([("0", a), ("1", b), ("2", c)]));
-        place.good(protocol, &field([("2", c), ("0", a), ("1", b)]));
-        place.good(protocol, &field([("0", d), ("1", e), ("2", f)]));
+        scenario.good(protocol, &field([("0", a), ("1", b), ("2", c)]));
+        scenario.good(protocol, &field([("2", c), ("0", a), ("1", b)]));
+        scenario.good(protocol, &field([("0", d), ("1", e), ("2", f)]));
         let cases: Vec<(&str, Vec<(&str, &str)>)> = vec![
             ("without the first", vec![("1", b), ("2", c)]),
             ("without the second", vec![("0", a), ("2", c)]),
@@ -203,40 +184,42 @@ fn s_02_shards_are_taken_as_a_whole_or_not_at_all() {
             ("counted 99999999", vec![("0", &huge), ("1", b), ("2", c)]),
         ];
         for (what, mutated) in cases {
-            place.refused(what, protocol, &field(mutated));
+            scenario.session_refused(what, protocol, &field(mutated));
         }
         let half = &b[..b.len() / 2];
-        place.refused("moved between shards", protocol, &field([("0", a), ("1", half), ("2", c)]));
+        scenario.session_refused("moved between shards", protocol, &field([("0", a), ("1", half), ("2", c)]));
     });
 }
 
 #[test]
 fn s_02_what_lies_under_our_names_is_cleared_with_a_session_that_is_not_whole() {
-    let place = place();
-    let answer = place.refused("strays", Protocol::Http2, &field([("0", "x"), ("7", "y"), ("99999999", "z")]));
+    let scenario = scenario();
+    let answer =
+        scenario.session_refused("strays", Protocol::Http2, &field([("0", "x"), ("7", "y"), ("99999999", "z")]));
     for stray in ["7", "99999999"] {
         let start = format!("{BASE}-{stray}=; ");
         assert!(answer.set_cookies().iter().any(|line| line.starts_with(&start) && line.contains("Max-Age=0")));
     }
     // Bounded, however many there are.
     let many: Vec<String> = (0..400).map(|number| number.to_string()).collect();
-    let answer = place.refused("400", Protocol::Http2, &field(many.iter().map(|number| (number.as_str(), "x"))));
+    let answer =
+        scenario.session_refused("400", Protocol::Http2, &field(many.iter().map(|number| (number.as_str(), "x"))));
     assert!(answer.set_cookies().len() <= 20, "{}", answer.set_cookies().len());
 }
 
 #[test]
 fn s_03_a_session_of_another_host_is_not_one() {
-    let place = place();
+    let scenario = scenario();
     on_both(|protocol| {
-        let mut browser = place.signed_in(protocol);
+        let mut browser = scenario.signed_in(protocol);
         let cookies = browser.cookie_header(HOST);
-        let count = place.target.count();
+        let count = scenario.target.count();
         for host in ["other.test", "sub.app.test"] {
             let url = format!("https://{host}/reports");
             let answer = browser.clone().scripted().send("GET", &url, &[("cookie", &cookies)], b"");
             assert_eq!((answer.status, answer.reason().as_deref()), (401, Some("auth.session_invalid")), "{host}");
         }
-        assert_eq!(place.target.count(), count);
+        assert_eq!(scenario.target.count(), count);
         // The same host, however it is written.
         assert_eq!(browser.send("GET", "https://app.test:443/x", &[("cookie", &cookies)], b"").status, 200);
     });
@@ -254,10 +237,10 @@ const ADMIN: &str = "
 
 #[test]
 fn s_03_a_session_of_another_rule_is_not_one() {
-    let place = place_with(|setup| setup.rules(ADMIN));
+    let scenario = Scenario::start(|setup| setup.rules(ADMIN));
     on_both(|protocol| {
-        let browser = place.signed_in(protocol);
-        let count = place.target.count();
+        let browser = scenario.signed_in(protocol);
+        let count = scenario.target.count();
         let cookies = browser.cookie_header(HOST);
         let asked = |url: &str, cookies: &str| {
             let answer = browser.clone().scripted().send("GET", url, &[("cookie", cookies)], b"");
@@ -268,7 +251,7 @@ fn s_03_a_session_of_another_rule_is_not_one() {
         assert_eq!(asked("https://app.test/admin", &cookies), required, "under its own name");
         let renamed = cookies.replace(BASE, "__Host-admin");
         assert_eq!(asked("https://app.test/admin", &renamed), invalid, "under the other's name");
-        assert_eq!(place.target.count(), count);
+        assert_eq!(scenario.target.count(), count);
         assert_eq!(asked(PAGE, &cookies).0, 200, "and still good where it is from");
     });
 }
@@ -289,20 +272,20 @@ fn s_03_a_session_of_another_provider_is_not_one_even_under_the_same_key() {
 
 #[test]
 fn s_03_a_pending_login_is_not_a_session() {
-    let place = place();
+    let scenario = scenario();
     on_both(|protocol| {
-        let mut browser = place.proxy.browser(protocol);
+        let mut browser = scenario.proxy.browser(protocol);
         assert_eq!(browser.get(PAGE).status, 302);
         let name = browser.cookie_names(HOST).pop().expect("a pending login");
         let value = browser.cookie(HOST, &name).expect("a value");
         let sealed = value.split_once('.').expect("an age").1;
         for value in [value.clone(), sealed.to_owned(), format!("1{sealed}")] {
-            place.refused("a pending login", protocol, &field([("0", value.as_str())]));
+            scenario.session_refused("a pending login", protocol, &field([("0", value.as_str())]));
         }
         // Nor is a session a pending login.
-        let session = place.signed_in(protocol);
+        let session = scenario.signed_in(protocol);
         let value = format!("1.{}", &shards(&session)[0][1..]);
-        let mut browser = place.proxy.browser(protocol);
+        let mut browser = scenario.proxy.browser(protocol);
         browser.set_cookie(HOST, &name, &value);
         let answer = browser.get("https://app.test/oauth2/idpresponse?code=x&state=y");
         assert_eq!(answer.reason().as_deref(), Some("auth.state_mismatch"));
@@ -311,95 +294,99 @@ fn s_03_a_pending_login_is_not_a_session() {
 
 #[test]
 fn s_07_a_session_that_was_signed_out_does_not_open_again() {
-    let place = place();
+    let scenario = scenario();
     on_both(|protocol| {
-        let mut browser = place.signed_in(protocol);
+        let mut browser = scenario.signed_in(protocol);
         let kept = browser.cookie_header(HOST);
         // Both workers have it open.
-        (0..8).for_each(|_| place.good(protocol, &kept));
+        (0..8).for_each(|_| scenario.good(protocol, &kept));
         browser.get("https://app.test/oauth2/sign_out");
         assert_eq!(browser.cookie_names(HOST), [""; 0]);
-        let count = place.target.count();
+        let count = scenario.target.count();
         for _ in 0..8 {
-            let answer = place.ask(protocol, &kept);
+            let answer = scenario.ask(protocol, &kept);
             assert_eq!((answer.status, answer.reason().as_deref()), (401, Some("auth.session_expired")));
             let page = browser.send("GET", PAGE, &[("cookie", &kept)], b"");
             assert_eq!(page.status, 302, "a person signs in again");
         }
         assert_eq!(browser.send("GET", "https://app.test/oauth2/userinfo", &[("cookie", &kept)], b"").status, 401);
-        assert_eq!(place.target.count(), count);
+        assert_eq!(scenario.target.count(), count);
     });
 }
 
 #[test]
 fn s_08_a_session_ends_when_it_was_said_to() {
-    let place = place();
+    let scenario = scenario();
     on_both(|protocol| {
-        let cookies = place.signed_in(protocol).cookie_header(HOST);
-        place.proxy.clock.rewind(Duration::from_secs(3600));
-        place.good(protocol, &cookies);
-        place.proxy.clock.advance(Duration::from_secs(3600) + TIMEOUT - Duration::from_millis(1));
-        place.good(protocol, &cookies);
-        place.proxy.clock.advance(Duration::from_millis(1));
-        let count = place.target.count();
+        let cookies = scenario.signed_in(protocol).cookie_header(HOST);
+        scenario.proxy.clock.rewind(Duration::from_secs(3600));
+        scenario.good(protocol, &cookies);
+        scenario.proxy.clock.advance(Duration::from_secs(3600) + TIMEOUT - Duration::from_millis(1));
+        scenario.good(protocol, &cookies);
+        scenario.proxy.clock.advance(Duration::from_millis(1));
+        let count = scenario.target.count();
         // Asked often enough for each worker, which has it open.
         for _ in 0..8 {
-            let answer = place.ask(protocol, &cookies);
+            let answer = scenario.ask(protocol, &cookies);
             assert_eq!((answer.status, answer.reason().as_deref()), (401, Some("auth.session_expired")));
         }
-        place.proxy.clock.advance(Duration::from_secs(365 * 24 * 3600));
-        assert_eq!(place.ask(protocol, &cookies).reason().as_deref(), Some("auth.session_expired"));
-        assert_eq!(place.target.count(), count);
+        scenario.proxy.clock.advance(Duration::from_secs(365 * 24 * 3600));
+        assert_eq!(scenario.ask(protocol, &cookies).reason().as_deref(), Some("auth.session_expired"));
+        assert_eq!(scenario.target.count(), count);
     });
 }
 
 #[test]
 fn s_09_a_login_over_a_session_makes_a_new_one() {
-    let place = place();
+    let scenario = scenario();
     on_both(|protocol| {
         // The attacker's session is in the victim's browser before the login; both are Alice's, for the sake of argument.
-        let planted = place.signed_in(protocol);
-        let mut victim = place.proxy.browser(protocol);
+        let planted = scenario.signed_in(protocol);
+        let mut victim = scenario.proxy.browser(protocol);
         let sent = victim.get(PAGE);
         victim.set_cookie(HOST, &format!("{BASE}-0"), &shards(&planted)[0]);
-        let back = victim.get(&place.provider.callback_of(sent.location()));
+        let back = victim.get(&scenario.provider.callback_of(sent.location()));
         assert_eq!((back.status, back.new_session().len()), (302, 1), "on the wire, with the head");
         assert_ne!(shards(&victim), shards(&planted));
         // They are two sessions: the end of one is not that of the other.
         victim.get("https://app.test/oauth2/sign_out");
-        place.good(protocol, &planted.cookie_header(HOST));
+        scenario.good(protocol, &planted.cookie_header(HOST));
     });
 }
 
 #[test]
 fn s_10_of_two_cookies_with_one_name_none_is_chosen() {
-    let place = place();
+    let scenario = scenario();
     on_both(|protocol| {
-        let (one, two) = (place.signed_in(protocol), place.signed_in(protocol));
+        let (one, two) = (scenario.signed_in(protocol), scenario.signed_in(protocol));
         let (one, two) = (shards(&one).remove(0), shards(&two).remove(0));
         for (first, second) in [(&one, &two), (&two, &one), (&one, &one), (&one, &"evil".to_owned())] {
             for (first, second) in [(first, second), (second, first)] {
-                place.refused("two", protocol, &field([("0", first.as_str()), ("0", second.as_str())]));
+                scenario.session_refused("two", protocol, &field([("0", first.as_str()), ("0", second.as_str())]));
             }
         }
         // In two fields, as HTTP/2 sends them, too.
         let [first, second] = [&one, &two].map(|value| field([("0", value.as_str())]));
-        let count = place.target.count();
-        let answer =
-            place.proxy.browser(protocol).scripted().send("GET", PAGE, &[("cookie", &first), ("cookie", &second)], b"");
+        let count = scenario.target.count();
+        let answer = scenario.proxy.browser(protocol).scripted().send(
+            "GET",
+            PAGE,
+            &[("cookie", &first), ("cookie", &second)],
+            b"",
+        );
         assert_eq!((answer.status, answer.reason().as_deref()), (401, Some("auth.session_invalid")));
-        assert_eq!(place.target.count(), count);
+        assert_eq!(scenario.target.count(), count);
         // Names that only look like it are other cookies: the browser lets anyone set those without the prefix.
         let beside = format!("__host-vestibule-0={two}; vestibule-0={two}; {first}; __Host-vestibule={two}");
-        place.good(protocol, &beside);
+        scenario.good(protocol, &beside);
     });
 }
 
 #[test]
 fn s_11_cookies_are_set_and_deleted_with_the_same_attributes() {
-    let place = place();
+    let scenario = scenario();
     on_both(|protocol| {
-        let mut browser = place.proxy.browser(protocol);
+        let mut browser = scenario.proxy.browser(protocol);
         let sent = browser.get(PAGE);
         let redacted = |answer: &Answer| -> Vec<String> {
             let redact = |line: &&str| {
@@ -415,7 +402,7 @@ fn s_11_cookies_are_set_and_deleted_with_the_same_attributes() {
         };
         let attributes = "HttpOnly; SameSite=Lax; Secure; Path=/";
         assert_eq!(redacted(&sent), [format!("{BASE}-login-[state]=[sealed]; {attributes}; Max-Age=7200")]);
-        let back = browser.get(&place.provider.callback_of(sent.location()));
+        let back = browser.get(&scenario.provider.callback_of(sent.location()));
         // Eight hours, a week in which a browser is told that they are over, and a second.
         assert_eq!(
             redacted(&back),
@@ -437,15 +424,15 @@ fn s_11_cookies_are_set_and_deleted_with_the_same_attributes() {
 
 #[test]
 fn s_11_shards_that_a_smaller_session_does_not_need_are_deleted() {
-    let place = place();
+    let scenario = scenario();
     on_both(|protocol| {
-        let mut browser = place.proxy.browser(protocol);
+        let mut browser = scenario.proxy.browser(protocol);
         let (one, two) = (browser.get(PAGE), browser.get(PAGE));
-        place.say_large(13_000);
-        assert_eq!(browser.get(&place.provider.callback_of(one.location())).new_session().len(), 4);
+        scenario.say_large(13_000);
+        assert_eq!(browser.get(&scenario.provider.callback_of(one.location())).new_session().len(), 4);
         assert_eq!(browser.get(PAGE).status, 200, "four shards are a session");
-        place.provider.say(|script| script.userinfo = Some(json!({"sub": "alice"})));
-        browser.get(&place.provider.callback_of(two.location()));
+        scenario.provider.say(|script| script.userinfo = Some(json!({"sub": "alice"})));
+        browser.get(&scenario.provider.callback_of(two.location()));
         assert_eq!(browser.cookie_names(HOST), [format!("{BASE}-0")]);
         assert_eq!(browser.get(PAGE).status, 200);
     });
@@ -453,27 +440,27 @@ fn s_11_shards_that_a_smaller_session_does_not_need_are_deleted() {
 
 #[test]
 fn s_12_a_session_that_does_not_fit_into_four_cookies_is_not_begun() {
-    let place = place();
+    let scenario = scenario();
     on_both(|protocol| {
         for length in [17_000, 60_000, 300_000] {
-            place.say_large(length);
-            let mut browser = place.proxy.browser(protocol);
-            let answer = place.provider.try_sign_in(&mut browser, PAGE);
+            scenario.say_large(length);
+            let mut browser = scenario.proxy.browser(protocol);
+            let answer = scenario.provider.try_sign_in(&mut browser, PAGE);
             assert_eq!((answer.status, answer.reason().as_deref()), (500, Some("auth.claims_too_large")), "{length}");
             assert_eq!(answer.new_session(), [""; 0]);
             assert_eq!(browser.cookie_names(HOST), [""; 0], "the attempt is over");
         }
     });
-    assert_eq!(place.target.count(), 0);
+    assert_eq!(scenario.target.count(), 0);
 }
 
 #[test]
 fn s_12_every_shard_fits_into_what_a_browser_keeps() {
-    let place = place();
+    let scenario = scenario();
     for length in [2000, 2800, 6000, 7000, 10_000, 13_000, 14_000] {
-        place.say_large(length);
-        let mut browser = place.proxy.browser(Protocol::Http2);
-        let answer = place.provider.try_sign_in(&mut browser, PAGE);
+        scenario.say_large(length);
+        let mut browser = scenario.proxy.browser(Protocol::Http2);
+        let answer = scenario.provider.try_sign_in(&mut browser, PAGE);
         assert_eq!(answer.status, 302, "{length}");
         for line in answer.set_cookies() {
             assert!(line.len() <= 4096, "{} bytes", line.len());
@@ -484,13 +471,13 @@ fn s_12_every_shard_fits_into_what_a_browser_keeps() {
 
 #[test]
 fn s_12_many_other_cookies_do_no_harm() {
-    let place = place();
+    let scenario = scenario();
     on_both(|protocol| {
-        let session = place.signed_in(protocol).cookie_header(HOST);
+        let session = scenario.signed_in(protocol).cookie_header(HOST);
         let others: String = (0..50).map(|number| format!("c{number}={number}; ")).collect();
-        place.good(protocol, &format!("{others}{session}"));
-        place.good(protocol, &format!("{session}; {others}"));
-        assert_eq!(place.target.last().header("cookie").map(|field| field.matches("c").count()), Some(50));
+        scenario.good(protocol, &format!("{others}{session}"));
+        scenario.good(protocol, &format!("{session}; {others}"));
+        assert_eq!(scenario.target.last().header("cookie").map(|field| field.matches("c").count()), Some(50));
     });
 }
 

@@ -10,6 +10,7 @@ pub mod http2;
 pub mod process;
 pub mod provider;
 pub mod raw;
+pub mod scenario;
 pub mod server;
 pub mod target;
 pub mod tls_target;
