@@ -23,7 +23,10 @@ fn of_a_request(lines: &[HeaderValue]) {
     let mut headers: HeaderMap = lines.iter().map(|line| (header::COOKIE, line.clone())).collect();
     let expected = pairs(lines);
     let found: Vec<(&str, &str)> = cookie::pairs(&headers).collect();
-    if expected.len() <= 500 {
+    // Our readers have a bound, and empty pairs count.
+    let is_read_whole =
+        lines.iter().map(|line| line.as_bytes().split(|byte| *byte == b';').count()).sum::<usize>() <= 500;
+    if is_read_whole {
         let text = |(name, value): &(Vec<u8>, Option<Vec<u8>>)| {
             let whole = [name, &b"="[..], value.as_ref()?].concat();
             let (name, value) = std::str::from_utf8(&whole).ok()?.split_once('=')?;
@@ -33,7 +36,9 @@ fn of_a_request(lines: &[HeaderValue]) {
         let found: Vec<_> = found.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         assert_eq!(found, expected);
     }
-    find_shards(&headers, &expected);
+    if is_read_whole {
+        find_shards(&headers, &expected);
+    }
 
     // What goes to a target has no cookie of ours, in the eyes of whoever reads it, and all of the others.
     let ours = OurCookies::new([Arc::from(BASE)], true);
@@ -58,9 +63,6 @@ fn of_a_request(lines: &[HeaderValue]) {
 
 /// A session is found where the names count from 0 without a gap or a twin, and the first character says how many there are.
 fn find_shards(headers: &HeaderMap, pairs: &[(Vec<u8>, Option<Vec<u8>>)]) {
-    if pairs.len() > 500 {
-        return;
-    }
     let mut numbered: Vec<(Vec<u8>, Vec<u8>)> = Vec::new();
     for (name, value) in pairs {
         // The name up to the first `=`, with whatever blanks are before it: `shop-0 ` is no shard.

@@ -200,6 +200,10 @@ fn is_plain_path(path: &[u8]) -> bool {
 /// Parses one entry of the list, with or without a port.
 fn address(hop: &[u8]) -> Option<IpAddr> {
     let text = std::str::from_utf8(hop).ok()?.trim();
+    // `SocketAddr` reads a zone (`fe80::1%1`). A zone means something on the machine that wrote it only.
+    if text.contains('%') {
+        return None;
+    }
     let bare = text.parse::<IpAddr>().ok();
     let with_port = || text.parse::<SocketAddr>().ok().map(|address| address.ip());
     // RFC 3986 §3.2.2: what is in brackets is an IPv6 address.
