@@ -26,7 +26,7 @@ use crate::rule::condition::Facts;
 use crate::rule::{Rule, RuleSet};
 use crate::secret::Secret;
 use crate::session::Sessions;
-use crate::session::opened::{Key as OpenedKey, Opened};
+use crate::session::cache::{Key as CacheKey, SessionCache};
 use crate::session::record::{Session, SessionId};
 use crate::session::settings::Settings as SessionSettings;
 use crate::session::shards::{self, Found, Shards};
@@ -87,7 +87,7 @@ impl Asked {
 pub struct SessionCookie {
     sessions: Sessions,
     headers: HeaderMap,
-    opened: Opened<Session>,
+    opened: SessionCache<Session>,
 }
 
 impl SessionCookie {
@@ -108,7 +108,7 @@ impl SessionCookie {
         }
         cookie.push_str("; cart=3f1c9a0e5b7d; lang=en");
         let headers = HeaderMap::from_iter([(header::COOKIE, cookie.parse().expect("a header value"))]);
-        let mut opened = Opened::default();
+        let mut opened = SessionCache::default();
         let weight = session.weight();
         opened.remember(&key(&whole(&headers)), Rc::new(session), weight);
         Self { sessions, headers, opened }
@@ -139,8 +139,8 @@ fn whole(headers: &HeaderMap) -> Shards<'_> {
     }
 }
 
-fn key<'h>(shards: &'h Shards<'h>) -> OpenedKey<'h> {
-    OpenedKey { scope: 1, host: HOST, shards: *shards }
+fn key<'h>(shards: &'h Shards<'h>) -> CacheKey<'h> {
+    CacheKey { scope: 1, host: HOST, shards: *shards }
 }
 
 /// The headers that a target gets, and those that a client may not send.

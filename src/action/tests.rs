@@ -6,7 +6,7 @@ use std::sync::Arc;
 use http::{HeaderValue, Method, StatusCode, Uri, header};
 
 use super::*;
-use crate::action::authenticate::local::Local;
+use crate::action::authenticate::worker_state::WorkerState;
 use crate::action::authorize::Owner;
 use crate::action::settings::{AuthorizeSettings, FixedResponseSettings};
 use crate::clock::{Clock, Timestamp};
@@ -52,7 +52,7 @@ impl Scripted {
 fn worker() -> Worker {
     let (_, draining) = drain::channel();
     Worker {
-        authenticate: Local::new(&Registry::default()),
+        authenticate: WorkerState::new(&Registry::default()),
         groups: Vec::new(),
         reported: LineBudget::default(),
         clock: Clock::manual(Timestamp::from_seconds(1_795_507_200)).0,

@@ -1,6 +1,6 @@
 //! What each worker has for itself.
 
-use crate::action::authenticate::local::Local;
+use crate::action::authenticate::worker_state::WorkerState;
 use crate::clock::Clock;
 use crate::drain::Spawner;
 use crate::telemetry::line_budget::LineBudget;
@@ -10,7 +10,7 @@ use crate::upstream::group_client::GroupClient;
 #[derive(Debug)]
 pub(crate) struct Worker {
     /// The sessions that this worker has decrypted.
-    pub(crate) authenticate: Local,
+    pub(crate) authenticate: WorkerState,
     /// The client of each target group, by the index in [`Forward`](crate::action::forward::Forward).
     pub(crate) groups: Vec<GroupClient>,
     /// Limits the log lines of `authorize` with `mode: report`.

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use http::HeaderValue;
 
 use crate::action::authenticate::endpoints::Endpoints;
-use crate::action::authenticate::local::Local;
-use crate::action::authenticate::{Authenticate, Memory, Services};
+use crate::action::authenticate::worker_state::WorkerState;
+use crate::action::authenticate::{Authenticate, GenerationServices, ProcessState};
 use crate::action::authorize::{Authorize, Owner};
 use crate::action::fixed_response::FixedResponse;
 use crate::action::forward::Forward;
@@ -75,12 +75,12 @@ impl Assembled {
         let groups: Vec<_> =
             config.target_groups.into_iter().map(|group| Arc::new(TargetGroup::new(group, now))).collect();
         let claims = config.claims.map(|settings| Arc::new(ClaimsHeaders::new(settings)));
-        let services = config.session.zip(claims.clone()).map(|(session, claims)| Services {
+        let services = config.session.zip(claims.clone()).map(|(session, claims)| GenerationServices {
             session,
             claims,
             paths: Arc::clone(&config.paths),
             pages: Arc::clone(&pages),
-            memory: Memory::new(registry),
+            memory: ProcessState::new(registry),
             control: control.clone(),
             clock: clock.clone(),
             registry: registry.clone(),
@@ -111,7 +111,7 @@ impl Assembled {
             GroupClient::new(Arc::clone(group), index, self.clock.clone(), metrics, spawner.clone())
         };
         Worker {
-            authenticate: Local::new(registry),
+            authenticate: WorkerState::new(registry),
             groups: self.groups.iter().map(client).collect(),
             reported: LineBudget::default(),
             clock: self.clock.clone(),
@@ -143,7 +143,7 @@ struct Parts {
     providers: Providers,
     pages: Arc<Pages>,
     /// Present when a rule authenticates; validation has checked that.
-    services: Option<Services>,
+    services: Option<GenerationServices>,
     /// The index of each target group among the upstream clients of a worker.
     places: BTreeMap<Arc<str>, usize>,
     protected: Arc<Protected>,

@@ -10,7 +10,6 @@ use url::Url;
 use crate::action::authenticate::paths::Paths;
 use crate::app::error::Error;
 use crate::backchannel::call::Backchannel;
-use crate::backchannel::network::Settings as Way;
 use crate::backchannel::network::{self, Network};
 use crate::clock::Clock;
 use crate::config::{Config, ProviderConfig, UserPoolConfig};
@@ -110,7 +109,7 @@ pub(crate) fn survey(config: Config) -> Result<Vec<Survey>, Error> {
 fn networked(provider: ProviderConfig, clock: &Clock, registry: &Registry) -> Result<Provider, Error> {
     let ProviderConfig { settings, roots } = provider;
     let failed = |source| Error::Provider { name: settings.name.to_string(), source };
-    let way = Way {
+    let way = network::Settings {
         roots: roots.unwrap_or_default(),
         timeout: settings.timeout,
         // The configuration allows `http` only for loopback addresses and for the hosts it lists.

@@ -23,7 +23,7 @@ use crate::telemetry::line_budget::LineBudget;
 
 /// Where a worker's exchanges are recorded.
 #[derive(Debug)]
-pub(crate) struct Sink {
+pub(crate) struct WorkerRecords {
     pub(crate) metrics: Metrics,
     pub(crate) access_log: Rc<AccessLog>,
     pub(crate) clock: Clock,
@@ -39,7 +39,7 @@ pub(crate) struct Sink {
 #[derive(Debug)]
 pub(crate) struct Recorder {
     pub(crate) exchange: Exchange,
-    sink: Rc<Sink>,
+    sink: Rc<WorkerRecords>,
     /// `None` where it could not be read.
     method: Option<Method>,
     user_agent: Option<HeaderValue>,
@@ -58,7 +58,7 @@ struct Answer {
 }
 
 impl Recorder {
-    pub(crate) fn new(sink: Rc<Sink>, exchange: Exchange, request: &Request) -> Self {
+    pub(crate) fn new(sink: Rc<WorkerRecords>, exchange: Exchange, request: &Request) -> Self {
         Self {
             exchange,
             sink,
@@ -72,7 +72,7 @@ impl Recorder {
     }
 
     /// The same for a request that is refused before it is one.
-    pub(crate) fn unread(sink: Rc<Sink>, exchange: Exchange, mut request: Unread) -> Self {
+    pub(crate) fn unread(sink: Rc<WorkerRecords>, exchange: Exchange, mut request: Unread) -> Self {
         Self {
             exchange,
             sink,
@@ -237,7 +237,7 @@ fn bare(mut response: Response, version: Option<Version>) -> Response {
 
 /// Logs once why a request was refused, with every cause: `warn` if a target or provider is at fault, `error` if Vestibule
 /// is, `debug` if the client is.
-fn log(exchange: &Exchange, rejection: &Rejection, sink: &Sink) {
+fn log(exchange: &Exchange, rejection: &Rejection, sink: &WorkerRecords) {
     let causes = causes(rejection.source.as_ref());
     let (id, reason) = (exchange.id, rejection.reason.code());
     let login = exchange.login.as_ref();

@@ -29,7 +29,7 @@ use crate::telemetry::access_log::AccessLog;
 use crate::telemetry::line_budget::LineBudget;
 use crate::telemetry::metrics::Registry;
 use decide::{Decided, Decision};
-use finish::{Recorder, Sink};
+use finish::{Recorder, WorkerRecords};
 use snapshot::Snapshot;
 
 /// Serves one listener on one worker.
@@ -39,7 +39,7 @@ pub(crate) struct Proxy {
     worker: Rc<Worker>,
     control: Control,
     clock: Clock,
-    sink: Rc<Sink>,
+    sink: Rc<WorkerRecords>,
     /// The names of the rules, in order. `Rc`, so that no worker touches another worker's reference count.
     rule_names: Vec<Rc<str>>,
 }
@@ -56,7 +56,7 @@ impl Proxy {
     ) -> Self {
         let rule_names: Vec<Rc<str>> = snapshot.rules.iter().map(|rule| Rc::from(&*rule.name)).collect();
         let metrics = metrics::Metrics::new(registry, &snapshot.listener, &rule_names);
-        let sink = Rc::new(Sink {
+        let sink = Rc::new(WorkerRecords {
             metrics,
             access_log,
             clock: clock.clone(),

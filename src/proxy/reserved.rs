@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use crate::action::authenticate::endpoints::Endpoints;
-use crate::action::authenticate::local::Local;
 use crate::action::authenticate::paths::Endpoint;
+use crate::action::authenticate::worker_state::WorkerState;
 use crate::drain::Control;
 use crate::exchange::Exchange;
 use crate::exchange::rejection::{Reason, Rejection};
@@ -55,7 +55,7 @@ impl Answering<'_> {
     /// Answers the request.
     pub(crate) async fn answer(
         self,
-        local: &Local,
+        local: &WorkerState,
         control: &Control,
         exchange: &mut Exchange,
         canonical: &CanonicalRequest,

@@ -1,7 +1,7 @@
 //! The browser session between us and the user agent, and pending logins.
 //!
 //! Sessions and pending logins are stored in encrypted cookies (DESIGN §5). This process keeps only a cache of decrypted
-//! sessions ([`opened`]) and the list of revoked sessions ([`revoked`]). This room knows no provider and no rule, and decides
+//! sessions ([`cache`]) and the list of revoked sessions ([`revoked`]). This room knows no provider and no rule, and decides
 //! nothing about a request. Start at [`Sessions`]. [`shards`] is the format of the cookies, [`codec`] the format of their
 //! content.
 
@@ -10,11 +10,11 @@ pub(crate) mod settings;
 
 pub(crate) mod record;
 
+pub(crate) mod cache;
 mod codec;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
 pub(crate) mod names;
-pub(crate) mod opened;
 pub(crate) mod pending;
 mod purpose;
 pub(crate) mod revoked;

@@ -12,9 +12,9 @@ use crate::action::authenticate::answer;
 use crate::action::authenticate::endpoints::Endpoints;
 use crate::action::authenticate::finishing::Signed;
 use crate::action::authenticate::gate::Authenticate;
-use crate::action::authenticate::local::Local;
 use crate::action::authenticate::login::{self, Cause, PendingLogin, Prompt, Start};
 use crate::action::authenticate::ticket::{Destination, Ticket, on_this_origin};
+use crate::action::authenticate::worker_state::WorkerState;
 use crate::action::demand::Demand;
 use crate::clock::Timestamp;
 use crate::exchange::Exchange;
@@ -63,7 +63,7 @@ enum Proof {
 
 /// The parts of a request to the callback path.
 struct Callback<'r> {
-    local: &'r Local,
+    local: &'r WorkerState,
     request: &'r CanonicalRequest,
     headers: &'r HeaderMap,
     now: Timestamp,
@@ -72,7 +72,7 @@ struct Callback<'r> {
 /// Answers a request to the callback path.
 pub(super) async fn answer(
     endpoints: &Endpoints,
-    local: &Local,
+    local: &WorkerState,
     exchange: &mut Exchange,
     request: &CanonicalRequest,
     parts: &Parts,

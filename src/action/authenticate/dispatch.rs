@@ -3,8 +3,8 @@
 use http::Method;
 
 use crate::action::authenticate::endpoints::Endpoints;
-use crate::action::authenticate::local::Local;
 use crate::action::authenticate::paths::Endpoint;
+use crate::action::authenticate::worker_state::WorkerState;
 use crate::action::authenticate::{callback, sign_in, sign_out, userinfo};
 use crate::exchange::Exchange;
 use crate::exchange::rejection::{Reason, Rejection};
@@ -20,7 +20,7 @@ impl Endpoints {
     pub(crate) async fn answer(
         &self,
         endpoint: Endpoint,
-        local: &Local,
+        local: &WorkerState,
         exchange: &mut Exchange,
         canonical: &CanonicalRequest,
         request: Request,

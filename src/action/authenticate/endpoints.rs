@@ -6,11 +6,11 @@ use std::sync::Arc;
 use http::{HeaderMap, HeaderValue};
 
 use crate::action::authenticate::gate::Authenticate;
-use crate::action::authenticate::local::Local;
 use crate::action::authenticate::metrics::failures;
 use crate::action::authenticate::paths::Paths;
-use crate::action::authenticate::services::Services;
+use crate::action::authenticate::services::GenerationServices;
 use crate::action::authenticate::signed_in::SignedIn;
+use crate::action::authenticate::worker_state::WorkerState;
 use crate::claims::ClaimsHeaders;
 use crate::clock::Timestamp;
 use crate::exchange::reason_counters::ReasonCounters;
@@ -34,7 +34,7 @@ pub(crate) struct Endpoints {
 
 impl Endpoints {
     /// Creates the endpoints of a listener with these actions.
-    pub(crate) fn new(gates: Vec<Arc<Authenticate>>, services: &Services) -> Self {
+    pub(crate) fn new(gates: Vec<Arc<Authenticate>>, services: &GenerationServices) -> Self {
         Self {
             gates,
             claims: Arc::clone(&services.claims),
@@ -53,7 +53,7 @@ impl Endpoints {
     /// The session of the first action that finds one in a request to `host`.
     pub(super) async fn signed_in(
         &self,
-        local: &Local,
+        local: &WorkerState,
         host: &str,
         headers: &HeaderMap,
         now: Timestamp,

@@ -76,15 +76,15 @@ impl Authenticate {
     }
 
     async fn redeem(&self, host: &str, login: PendingLogin, callback: oidc::Callback) -> Result<Signed, Rejection> {
-        let finished = self.issuing.client.finish(callback, login.protocol, login.redirect_uri).await;
+        let finished = self.factory.client.finish(callback, login.protocol, login.redirect_uri).await;
         let finished = finished.map_err(|error| match step_up::shortfall(&login.demand, &error) {
             Some(shortfall) => step_up::failed(shortfall),
             None => failure::rejection(error),
         })?;
-        let now = self.issuing.clock.now();
+        let now = self.factory.clock.now();
         step_up::check(&login.demand, finished.identity.claims(), now)?;
-        let session = self.issuing.begin(finished, now);
-        let saved = self.issuing.sessions.save(host, &session, now);
+        let session = self.factory.begin(finished, now);
+        let saved = self.factory.sessions.save(host, &session, now);
         let cookies = saved.map_err(|error| Rejection::new(Reason::AuthClaimsTooLarge, error))?;
         Ok(Signed { session, cookies })
     }

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::action::authenticate::issuing::Issuing;
 use crate::action::authenticate::metrics::Metrics;
 use crate::action::authenticate::paths::Paths;
 use crate::action::authenticate::renewer::Renewer;
-use crate::action::authenticate::services::{Memory, Services};
+use crate::action::authenticate::services::{GenerationServices, ProcessState};
+use crate::action::authenticate::session_factory::SessionFactory;
 use crate::action::settings::AuthenticateSettings;
 use crate::claims::ClaimsHeaders;
 use crate::drain::Control;
@@ -33,13 +33,13 @@ pub(crate) struct Authenticate {
     /// The callback path. A response at another path does not belong to this action.
     pub(super) callback: Box<str>,
     pub(super) settings: AuthenticateSettings,
-    pub(super) issuing: Arc<Issuing>,
+    pub(super) factory: Arc<SessionFactory>,
     pub(super) pending: PendingLogins,
     pub(super) rounds: Rounds,
     pub(super) claims: Arc<ClaimsHeaders>,
     pub(super) paths: Arc<Paths>,
     pub(super) pages: Arc<Pages>,
-    pub(super) memory: Memory,
+    pub(super) memory: ProcessState,
     pub(super) control: Control,
     pub(super) renewer: Arc<Renewer>,
     pub(super) metrics: Metrics,
@@ -52,16 +52,16 @@ impl Authenticate {
         settings: AuthenticateSettings,
         client: Arc<oidc::RelyingParty>,
         logout: oidc::settings::Logout,
-        services: &Services,
+        services: &GenerationServices,
         head_bytes_max: usize,
     ) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let base = &settings.session_cookie_name;
         let sessions = Sessions::new(&services.session, Arc::clone(base)).for_requests_of(settings.same_site);
         let metrics = Metrics::new(&services.registry, client.name(), services.claims.owned_names());
-        let issuing = Arc::new(Issuing::new(&settings, Arc::clone(&client), logout, sessions, services));
+        let factory = Arc::new(SessionFactory::new(&settings, Arc::clone(&client), logout, sessions, services));
         let renewer = Renewer {
-            issuing: Arc::clone(&issuing),
+            factory: Arc::clone(&factory),
             control: services.control.clone(),
             refreshes: metrics.refreshes.clone(),
             memory: services.memory.clone(),
@@ -72,7 +72,7 @@ impl Authenticate {
             callback: client.callback_path().unwrap_or(&services.paths.callback).into(),
             pending: PendingLogins::new(&services.session, Arc::clone(base), head_bytes_max / PENDING_SHARE),
             rounds: Rounds::new(Arc::clone(base), settings.session_timeout),
-            issuing,
+            factory,
             renewer: Arc::new(renewer),
             claims: Arc::clone(&services.claims),
             paths: Arc::clone(&services.paths),
@@ -86,7 +86,7 @@ impl Authenticate {
 
     /// The user whom a sign-in with these claims would give. Nothing is verified: for `check` only. `None` without a `sub`.
     pub(crate) fn supposed(&self, payload: Claims) -> Option<Identity> {
-        self.issuing.client.supposed(payload)
+        self.factory.client.supposed(payload)
     }
 
     /// Whether an action with these settings would behave the same.

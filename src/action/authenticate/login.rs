@@ -149,11 +149,11 @@ impl Authenticate {
 
     /// The provider and the rule, for the log.
     pub(super) fn names(&self, rule: Option<&str>) -> LoginNames {
-        LoginNames { provider: Arc::clone(self.issuing.client.name()), rule: rule.map(Rc::from) }
+        LoginNames { provider: Arc::clone(self.factory.client.name()), rule: rule.map(Rc::from) }
     }
 
     async fn ask_provider(&self, redirect_uri: String, state: String, start: &Start) -> Result<oidc::Begun, Rejection> {
-        let client = Arc::clone(&self.issuing.client);
+        let client = Arc::clone(&self.factory.client);
         let mut extra_params = self.settings.extra_params.clone();
         if let Some(max_age) = start.demand.max_age.map(|max_age| max_age.as_secs()) {
             // What cannot be read demands most.
@@ -176,12 +176,12 @@ impl Authenticate {
 
     /// Why a request has no session although a sign-in has just finished, as far as the request shows it.
     async fn why_lost(&self, host: &str, headers: &HeaderMap) -> Reason {
-        match shards::find(headers, self.issuing.sessions.base()) {
+        match shards::find(headers, self.factory.sessions.base()) {
             Found::Nothing => Reason::AuthCookieNotReturned,
-            Found::Broken if shards::has_twins(headers, self.issuing.sessions.base()) => Reason::AuthCookieTwice,
+            Found::Broken if shards::has_twins(headers, self.factory.sessions.base()) => Reason::AuthCookieTwice,
             Found::Broken => Reason::AuthCookieUnreadable,
             // It can be decrypted, so it has expired, or the provider has ended it.
-            Found::Whole(shards) => match self.issuing.sessions.load(host, &shards).await {
+            Found::Whole(shards) => match self.factory.sessions.load(host, &shards).await {
                 Ok(_) => Reason::AuthClock,
                 Err(_) => Reason::AuthCookieUnreadable,
             },

@@ -1,13 +1,13 @@
 //! `authenticate-oidc` and `authenticate-user-pool`: depending on the session, the request continues, or a refresh or sign-in is
 //! started, or the request continues without a user, or it is refused (ALB §2.1).
 //!
-//! There is one [`Authenticate`] per action, shared by the workers. [`local::Local`] is the state of each worker, [`Memory`]
+//! There is one [`Authenticate`] per action, shared by the workers. [`worker_state::WorkerState`] is the state of each worker, [`ProcessState`]
 //! the state of the process. This module does not depend on targets and rules. Start at [`Authenticate::run`]. A sign-in starts in
 //! [`login`] and returns through [`endpoints`] and [`callback`].
 
 pub(crate) mod endpoints;
-pub(crate) mod local;
 pub(crate) mod paths;
+pub(crate) mod worker_state;
 
 mod answer;
 mod callback;
@@ -18,7 +18,6 @@ mod finish;
 mod finishing;
 mod flights;
 mod gate;
-mod issuing;
 mod login;
 mod metrics;
 mod opening;
@@ -27,6 +26,7 @@ mod refresh;
 mod refusal;
 mod renewer;
 mod services;
+mod session_factory;
 mod session_lease;
 mod sign_in;
 mod sign_out;
@@ -49,10 +49,10 @@ use crate::message::uri::CanonicalRequest;
 use crate::message::{Response, media};
 use decision::{Absence, Sends, Verdict, Wish, decide};
 pub(crate) use gate::Authenticate;
-use local::Local;
 use login::Start;
-pub(crate) use services::{Memory, Services};
+pub(crate) use services::{GenerationServices, ProcessState};
 use ticket::Destination;
+use worker_state::WorkerState;
 
 /// The result of the gate. An error never becomes one of the first two variants.
 #[derive(Debug)]
@@ -84,7 +84,7 @@ impl Authenticate {
     /// 401 for a request that may not continue and cannot be redirected, or the error of the sign-in.
     pub(crate) async fn run(
         self: &Arc<Self>,
-        local: &Local,
+        local: &WorkerState,
         exchange: &mut Exchange,
         request: &CanonicalRequest,
         headers: &HeaderMap,
@@ -122,7 +122,7 @@ impl Authenticate {
         let verdict = decide(absence, &self.settings, wish);
         // A cookie that cannot be decrypted is deleted. An expired session is kept, because it shows that it has expired, except with `allow`.
         if absence == Absence::Invalid || (absence == Absence::Expired && matches!(verdict, Verdict::Anonymous)) {
-            exchange.cookies.extend(self.issuing.sessions.clear(headers));
+            exchange.cookies.extend(self.factory.sessions.clear(headers));
         }
         if self.settings.same_site == SameSite::Strict && absence == Absence::Nothing && verdict == Verdict::Login {
             // Browsers do not send `SameSite=Strict` cookies if another site links here, but they do if our own page links.

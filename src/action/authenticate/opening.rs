@@ -14,13 +14,13 @@ use http::HeaderMap;
 use crate::action::authenticate::decision::Absence;
 use crate::action::authenticate::flights::Renewal;
 use crate::action::authenticate::gate::Authenticate;
-use crate::action::authenticate::local::Local;
 use crate::action::authenticate::session_lease::SessionLease;
 use crate::action::authenticate::signed_in::SignedIn;
+use crate::action::authenticate::worker_state::WorkerState;
 use crate::action::visitor::{self, Visitor};
 use crate::clock::Timestamp;
 use crate::session;
-use crate::session::opened::Key;
+use crate::session::cache::Key;
 use crate::session::record::Session;
 use crate::session::shards::{self, Found, Shards};
 
@@ -28,7 +28,7 @@ impl Authenticate {
     /// The session of a request to `host`: all three steps.
     pub(super) async fn open(
         self: &Arc<Self>,
-        local: &Local,
+        local: &WorkerState,
         host: &str,
         headers: &HeaderMap,
         now: Timestamp,
@@ -43,7 +43,7 @@ impl Authenticate {
 
     /// The first step: the session cookies that a request carries.
     pub(super) fn carried<'r>(&self, host: &'r str, headers: &'r HeaderMap) -> Result<Key<'r>, Absence> {
-        match shards::find(headers, self.issuing.sessions.base()) {
+        match shards::find(headers, self.factory.sessions.base()) {
             Found::Whole(shards) => Ok(Key { scope: self.id, host, shards }),
             Found::Broken => Err(Absence::Invalid),
             Found::Nothing => Err(Absence::Nothing),
@@ -51,7 +51,7 @@ impl Authenticate {
     }
 
     /// The second step: the session if this worker has opened it before. `None` if it must be loaded.
-    fn remembered(&self, local: &Local, key: &Key<'_>, now: Timestamp) -> Option<Result<Rc<SignedIn>, Absence>> {
+    fn remembered(&self, local: &WorkerState, key: &Key<'_>, now: Timestamp) -> Option<Result<Rc<SignedIn>, Absence>> {
         let mut opened = local.opened.borrow_mut();
         let signed_in = opened.find(key)?;
         if signed_in.lease.is_over(now) {
@@ -63,7 +63,12 @@ impl Authenticate {
     }
 
     /// The third step: reads the session and remembers it.
-    async fn load(self: &Arc<Self>, local: &Local, key: &Key<'_>, now: Timestamp) -> Result<Rc<SignedIn>, Absence> {
+    async fn load(
+        self: &Arc<Self>,
+        local: &WorkerState,
+        key: &Key<'_>,
+        now: Timestamp,
+    ) -> Result<Rc<SignedIn>, Absence> {
         let session = self.read(key.host, &key.shards).await.map_err(|absence| local.count(absence))?;
         // Another request with the same cookies may have been faster.
         if let Some(remembered) = self.remembered(local, key, now) {
@@ -82,20 +87,20 @@ impl Authenticate {
     }
 
     async fn read(&self, host: &str, shards: &Shards<'_>) -> Result<Session, Absence> {
-        let session = self.issuing.sessions.load(host, shards).await.map_err(|error| match error {
+        let session = self.factory.sessions.load(host, shards).await.map_err(|error| match error {
             session::error::Error::Version => Absence::Nothing,
             session::error::Error::Invalid | session::error::Error::TooLarge => Absence::Invalid,
         })?;
         // The session of another rule under the same name. It is valid, but not for this rule (attacks S-03, pitfalls 29).
-        if self.issuing.is_from_our_provider(&session) { Ok(session) } else { Err(Absence::Nothing) }
+        if self.factory.is_from_our_provider(&session) { Ok(session) } else { Err(Absence::Nothing) }
     }
 
     /// Every session that the cookies of a request can be read as, of any provider and also if it has expired: for the sign-out, which
     /// ends all of them. Cookies that come twice have more than one reading.
     pub(super) async fn every_session(&self, host: &str, headers: &HeaderMap) -> Vec<Session> {
         let mut sessions = Vec::new();
-        for shards in shards::possible(headers, self.issuing.sessions.base()) {
-            sessions.extend(self.issuing.sessions.load(host, &shards).await);
+        for shards in shards::possible(headers, self.factory.sessions.base()) {
+            sessions.extend(self.factory.sessions.load(host, &shards).await);
         }
         sessions
     }
@@ -103,7 +108,7 @@ impl Authenticate {
     /// `renewal` has the new cookies for a browser with an older cookie of the session.
     pub(super) fn signed_in(self: &Arc<Self>, host: &str, session: Session, renewal: Option<Arc<Renewal>>) -> SignedIn {
         let identity = Arc::clone(&session.identity);
-        let prepared = self.claims.prepare(&identity, self.issuing.client.client_id());
+        let prepared = self.claims.prepare(&identity, self.factory.client.client_id());
         for header in prepared.inexpressible() {
             self.metrics.left_out.count(header, &self.memory.left_out);
         }

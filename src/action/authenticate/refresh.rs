@@ -17,9 +17,9 @@ use http::HeaderMap;
 use crate::action::authenticate::decision::Absence;
 use crate::action::authenticate::flights::{Flight, Known, Outcome, Renewal};
 use crate::action::authenticate::gate::Authenticate;
-use crate::action::authenticate::local::Local;
 use crate::action::authenticate::session_lease::SessionLease;
 use crate::action::authenticate::signed_in::SignedIn;
+use crate::action::authenticate::worker_state::WorkerState;
 use crate::clock::Timestamp;
 
 /// How long requests wait for new tokens while the old access token is still valid, counted from the start of the refresh. After
@@ -35,7 +35,7 @@ impl Authenticate {
     /// cookie get it at once.
     pub(super) async fn refresh(
         self: &Arc<Self>,
-        local: &Local,
+        local: &WorkerState,
         (host, headers): (&str, &HeaderMap),
         signed_in: &Rc<SignedIn>,
         now: Timestamp,
@@ -60,7 +60,7 @@ impl Authenticate {
 
     fn remember_renewed(
         self: &Arc<Self>,
-        local: &Local,
+        local: &WorkerState,
         (host, headers): (&str, &HeaderMap),
         renewal: Arc<Renewal>,
     ) -> Rc<SignedIn> {

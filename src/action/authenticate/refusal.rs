@@ -18,7 +18,7 @@ use crate::page::link::Link;
 
 impl Reidentify for Authenticate {
     fn provider(&self) -> &str {
-        self.issuing.client.name()
+        self.factory.client.name()
     }
 
     fn offer(&self, rejection: Rejection, request: &CanonicalRequest) -> Rejection {

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use crate::action::authenticate::flights::{Landing, Outcome, Renewal};
-use crate::action::authenticate::issuing::Issuing;
 use crate::action::authenticate::metrics::Refreshes;
-use crate::action::authenticate::services::Memory;
+use crate::action::authenticate::services::ProcessState;
+use crate::action::authenticate::session_factory::SessionFactory;
 use crate::drain::Control;
 use crate::oidc;
 use crate::session::record::Session;
@@ -13,20 +13,20 @@ use crate::session::record::Session;
 /// Refreshes the sessions of one action. The sessions share it, because a connection that only streams needs new tokens, too.
 #[derive(Debug)]
 pub(super) struct Renewer {
-    pub(super) issuing: Arc<Issuing>,
+    pub(super) factory: Arc<SessionFactory>,
     pub(super) control: Control,
     pub(super) refreshes: Refreshes,
-    pub(super) memory: Memory,
+    pub(super) memory: ProcessState,
 }
 
 impl Renewer {
     /// Starts a flight.
     pub(super) fn start(&self, session: Session, host: &str, landing: Landing) {
-        let (issuing, refreshes, memory) = (Arc::clone(&self.issuing), self.refreshes.clone(), self.memory.clone());
+        let (factory, refreshes, memory) = (Arc::clone(&self.factory), self.refreshes.clone(), self.memory.clone());
         let host = host.to_owned();
         self.control.start(async move {
-            let outcome = renew(&issuing, &session, &host).await;
-            let now = issuing.clock.now();
+            let outcome = renew(&factory, &session, &host).await;
+            let now = factory.clock.now();
             match &outcome {
                 Outcome::Renewed(_) => refreshes.renewed.increment(),
                 Outcome::Refused => {
@@ -42,14 +42,14 @@ impl Renewer {
 }
 
 /// One call to the provider. Never repeated, because a refresh token must not be used twice (pitfalls 38).
-async fn renew(issuing: &Issuing, session: &Session, host: &str) -> Outcome {
+async fn renew(factory: &SessionFactory, session: &Session, host: &str) -> Outcome {
     let Some(refresh_token) = session.refresh_token.clone() else { return Outcome::Failed };
     let asked = oidc::RefreshRequest {
         refresh_token,
         subject: session.identity.subject().to_owned(),
         nonce_hash: session.nonce_hash.clone(),
     };
-    let login = match issuing.client.refresh(asked).await {
+    let login = match factory.client.refresh(asked).await {
         Ok(login) => login,
         Err(error) => {
             let is_fatal = error.is_fatal_for_session();
@@ -58,10 +58,10 @@ async fn renew(issuing: &Issuing, session: &Session, host: &str) -> Outcome {
             return if is_fatal { Outcome::Refused } else { Outcome::Failed };
         }
     };
-    let now = issuing.clock.now();
-    let renewed = issuing.renew(session, login, now);
+    let now = factory.clock.now();
+    let renewed = factory.renew(session, login, now);
     let saved = renewed.and_then(|new| {
-        let cookies = issuing.sessions.save(host, &new, now).ok()?;
+        let cookies = factory.sessions.save(host, &new, now).ok()?;
         Some(Renewal { is_rotated: new.refresh_token != session.refresh_token, session: new, cookies })
     });
     // Another user, or too large for the cookies. The old tokens may be used up, so the session cannot continue.

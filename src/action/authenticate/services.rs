@@ -18,7 +18,7 @@ use crate::telemetry::once::Once;
 
 /// The shared parts of all actions.
 #[derive(Clone, Debug)]
-pub(crate) struct Services {
+pub(crate) struct GenerationServices {
     /// The session keys.
     pub(crate) session: session::settings::Settings,
     pub(crate) claims: Arc<ClaimsHeaders>,
@@ -26,7 +26,7 @@ pub(crate) struct Services {
     pub(crate) paths: Arc<Paths>,
     pub(crate) pages: Arc<Pages>,
     /// The state of the process. It outlives the configuration, so a session that was ended stays ended after a reload.
-    pub(crate) memory: Memory,
+    pub(crate) memory: ProcessState,
     pub(crate) control: Control,
     pub(crate) clock: Clock,
     pub(crate) registry: Registry,
@@ -36,7 +36,7 @@ pub(crate) struct Services {
 ///
 /// One per process. Cheap to clone.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Memory {
+pub(crate) struct ProcessState {
     /// Sessions that ended before their time.
     pub(super) revoked: Arc<Revoked>,
     /// Refreshes in progress and recent results.
@@ -50,7 +50,7 @@ pub(crate) struct Memory {
     forgotten: Counter,
 }
 
-impl Memory {
+impl ProcessState {
     /// Creates an empty state. Counts entries that are removed too early.
     pub(crate) fn new(registry: &Registry) -> Self {
         let help = "Ended sessions that were forgotten before their own end, because too many users have one.";

@@ -5,9 +5,9 @@ use http::request::Parts;
 
 use crate::action::authenticate::answer;
 use crate::action::authenticate::endpoints::Endpoints;
-use crate::action::authenticate::local::Local;
 use crate::action::authenticate::login::{self, Cause, PendingLogin, Prompt, Start};
 use crate::action::authenticate::ticket::{Destination, OTHER_ACCOUNT, SILENT, Ticket};
+use crate::action::authenticate::worker_state::WorkerState;
 use crate::exchange::Exchange;
 use crate::exchange::rejection::{Reason, Rejection};
 use crate::message::Response;
@@ -17,7 +17,7 @@ use crate::message::uri::CanonicalRequest;
 /// Answers a request to the sign-in path. Only a ticket can set the return address (attacks R-19).
 pub(super) async fn answer(
     endpoints: &Endpoints,
-    local: &Local,
+    local: &WorkerState,
     exchange: &mut Exchange,
     request: &CanonicalRequest,
     parts: &Parts,

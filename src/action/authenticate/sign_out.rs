@@ -11,7 +11,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 
 use crate::action::authenticate::endpoints::Endpoints;
 use crate::action::authenticate::gate::Authenticate;
-use crate::action::authenticate::local::Local;
+use crate::action::authenticate::worker_state::WorkerState;
 use crate::action::authenticate::{answer, failure};
 use crate::exchange::Exchange;
 use crate::exchange::rejection::{Reason, Rejection};
@@ -33,7 +33,7 @@ const CLEAR_SITE_DATA: HeaderName = HeaderName::from_static("clear-site-data");
 /// Answers a request to the sign-out path.
 pub(super) async fn answer(
     endpoints: &Endpoints,
-    local: &Local,
+    local: &WorkerState,
     exchange: &mut Exchange,
     request: &CanonicalRequest,
     parts: &Parts,
@@ -71,8 +71,8 @@ pub(super) async fn answer(
 fn carried<'e>(endpoints: &'e Endpoints, headers: &HeaderMap) -> Vec<&'e Arc<Authenticate>> {
     let mut carried: Vec<&Arc<Authenticate>> = Vec::new();
     for gate in &endpoints.gates {
-        let base = gate.issuing.sessions.base();
-        let is_new = carried.iter().all(|known| known.issuing.sessions.base() != base);
+        let base = gate.factory.sessions.base();
+        let is_new = carried.iter().all(|known| known.factory.sessions.base() != base);
         if is_new && !matches!(shards::find(headers, base), Found::Nothing) {
             carried.push(gate);
         }
@@ -109,7 +109,7 @@ async fn end(
 ) -> Vec<Session> {
     let mut ended = Vec::new();
     for gate in carried {
-        exchange.cookies.extend(gate.issuing.sessions.clear(headers));
+        exchange.cookies.extend(gate.factory.sessions.clear(headers));
         exchange.cookies.push(gate.rounds.delete());
         let mut opened = gate.every_session(request.host(), headers).await;
         for session in &opened {
@@ -140,11 +140,11 @@ async fn location(
     request: &CanonicalRequest,
 ) -> Result<Option<String>, Rejection> {
     let found = ended.into_iter().find_map(|session| {
-        let gate = endpoints.gates.iter().find(|gate| gate.issuing.is_from_our_provider(&session))?;
+        let gate = endpoints.gates.iter().find(|gate| gate.factory.is_from_our_provider(&session))?;
         Some((gate, session))
     });
     let Some((gate, session)) = found else { return Ok(None) };
-    let client = Arc::clone(&gate.issuing.client);
+    let client = Arc::clone(&gate.factory.client);
     let asked = oidc::LogoutRequest {
         id_token: session.id_token,
         post_logout_redirect_uri: format!("https://{}{}", request.authority.as_str(), endpoints.paths.sign_out),

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::action::authenticate::answer;
 use crate::action::authenticate::endpoints::Endpoints;
-use crate::action::authenticate::local::Local;
+use crate::action::authenticate::worker_state::WorkerState;
 use crate::action::visitor::Visitor;
 use crate::exchange::Exchange;
 use crate::exchange::rejection::{Reason, Rejection};
@@ -19,7 +19,7 @@ use crate::message::uri::CanonicalRequest;
 /// Answers for the first action that finds a session; 401 in JSON where none does.
 pub(super) async fn answer(
     endpoints: &Endpoints,
-    local: &Local,
+    local: &WorkerState,
     exchange: &mut Exchange,
     request: &CanonicalRequest,
     headers: &HeaderMap,

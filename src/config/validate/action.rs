@@ -36,7 +36,7 @@ const BODY_BYTES_MAX: usize = 1024;
 const CONTENT_TYPES: [&str; 5] = ["text/plain", "text/css", "text/html", "application/javascript", "application/json"];
 
 /// State shared by all actions that authenticate in the whole file.
-pub(super) struct Logins {
+pub(super) struct CookieOwners {
     default_cookie_name: Arc<str>,
     /// The provider of each session cookie name, and the place where the name is first used.
     by_cookie: HashMap<Arc<str>, (AuthenticateKind, Path)>,
@@ -44,7 +44,7 @@ pub(super) struct Logins {
     pools: BTreeMap<Arc<str>, Path>,
 }
 
-impl Logins {
+impl CookieOwners {
     pub(super) fn new(default_cookie_name: Arc<str>) -> Self {
         Self { default_cookie_name, by_cookie: HashMap::new(), pools: BTreeMap::new() }
     }
@@ -88,7 +88,7 @@ pub(super) fn chain(
     raw: &Actions,
     client_speaks: ClientSpeaks,
     at: &Path,
-    logins: &mut Logins,
+    logins: &mut CookieOwners,
     context: &mut Context<'_>,
 ) -> Result<ChainSettings, Reported> {
     let complete = value::complete(raw, at, &mut context.found);
@@ -262,7 +262,7 @@ fn gates(
     login: &Login,
     client_speaks: ClientSpeaks,
     at: &Path,
-    logins: &mut Logins,
+    logins: &mut CookieOwners,
     context: &mut Context<'_>,
 ) -> Result<Vec<GateSettings>, Reported> {
     if client_speaks == ClientSpeaks::Http {

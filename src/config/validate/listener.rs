@@ -12,7 +12,7 @@ use crate::config::document::path::Path;
 use crate::config::raw::listener::{self as written, CONNECTIONS_PER_ADDRESS_DEFAULT_MIN, Listener, Protocol};
 use crate::config::raw::value::List;
 use crate::config::settled::ListenerConfig;
-use crate::config::validate::action::{self, Logins};
+use crate::config::validate::action::{self, CookieOwners};
 use crate::config::validate::context::Context;
 use crate::config::validate::{keys, process, rule, value};
 use crate::listener::certificate::{Certificate, Certificates, Error};
@@ -26,7 +26,7 @@ const KEEP_ALIVE_BOUNDS: (Duration, Duration) = (Duration::from_secs(1), Duratio
 pub(super) fn listeners(
     raw: &List<Listener>,
     at: &Path,
-    logins: &mut Logins,
+    logins: &mut CookieOwners,
     context: &mut Context<'_>,
 ) -> Vec<ListenerConfig> {
     if raw.is_empty() {
@@ -56,7 +56,7 @@ pub(super) fn listeners(
 fn listener(
     raw: &Listener,
     at: &Path,
-    logins: &mut Logins,
+    logins: &mut CookieOwners,
     context: &mut Context<'_>,
 ) -> Result<ListenerConfig, Reported> {
     let address = value::address(&raw.address, &at.key("address"), &mut context.found);

@@ -33,7 +33,7 @@ use crate::config::settled::{Config, ListenerConfig, ProviderConfig};
 use crate::config::validate::context::Context;
 use crate::message::header::Protected;
 use crate::oidc::settings as oidc_settings;
-use action::Logins;
+use action::CookieOwners;
 
 /// The header names that are removed from every request before rules are evaluated. They are known even if the rest
 /// of `claims` is invalid.
@@ -48,7 +48,7 @@ pub(crate) fn file(raw: &raw::File, context: &mut Context<'_>) -> Result<Config,
     let root = Path::default();
     let session = raw.session.as_ref().map(|raw| session::session(raw, &root.key("session"), context));
     let cookie_name = session.as_ref().map_or_else(session::default_cookie_name, |session| session.cookie_name.clone());
-    let mut logins = Logins::new(cookie_name);
+    let mut logins = CookieOwners::new(cookie_name);
     let listeners = listener::listeners(&raw.listeners, &root.key("listeners"), &mut logins, context);
     let claims = raw.claims.as_ref().map(|raw| claims::claims(raw, &root.key("claims"), context));
     needed_sections(&logins, raw, context);
@@ -100,7 +100,7 @@ const SIGNING_KEY_FILE: &str =
     "add `claims: { signer: NAME, signing_key_file: FILE }`; `vestibule keys signing --out FILE` creates the file";
 
 /// Sections that are optional in some files only.
-fn needed_sections(logins: &Logins, raw: &raw::File, context: &mut Context<'_>) {
+fn needed_sections(logins: &CookieOwners, raw: &raw::File, context: &mut Context<'_>) {
     let authenticates = !logins.is_empty();
     if raw.session.is_none() && authenticates {
         let _ = needed("session", "a rule authenticates", KEY_FILES, context);

@@ -8,7 +8,7 @@ use crate::config::document::path::Path;
 use crate::config::raw::rule::{self as written, Condition as Raw, Rule};
 use crate::config::raw::value::List;
 use crate::config::settled::RuleConfig;
-use crate::config::validate::action::{self, Logins};
+use crate::config::validate::action::{self, CookieOwners};
 use crate::config::validate::context::Context;
 use crate::config::validate::listener::ClientSpeaks;
 use crate::config::validate::value;
@@ -26,7 +26,7 @@ pub(super) fn rules(
     client_speaks: ClientSpeaks,
     encoded_slash: EncodedSlash,
     list: &Path,
-    logins: &mut Logins,
+    logins: &mut CookieOwners,
     context: &mut Context<'_>,
 ) -> Vec<RuleConfig> {
     let mut priorities = BTreeMap::new();

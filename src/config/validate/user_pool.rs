@@ -14,7 +14,7 @@ use crate::config::raw;
 use crate::config::raw::user_pool::{Client, ClientPkce, SignatureAlgorithm, User, UserPool};
 use crate::config::raw::value::List;
 use crate::config::settled::UserPoolConfig;
-use crate::config::validate::action::Logins;
+use crate::config::validate::action::CookieOwners;
 use crate::config::validate::context::Context;
 use crate::config::validate::listener::{self, ClientSpeaks};
 use crate::config::validate::{keys, process, value};
@@ -75,7 +75,7 @@ pub(super) fn user_pool(
 }
 
 /// Checks that involve several pools, or a pool and the rules.
-pub(super) fn together(raw: &raw::File, pools: &[UserPoolConfig], logins: &Logins, context: &mut Context<'_>) {
+pub(super) fn together(raw: &raw::File, pools: &[UserPoolConfig], logins: &CookieOwners, context: &mut Context<'_>) {
     let at = Path::default().key("user_pools");
     let mut issuers = BTreeMap::new();
     for pool in pools {

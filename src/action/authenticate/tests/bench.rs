@@ -12,9 +12,9 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use serde_json::{Value, json};
 
 use crate::action::authenticate::endpoints::Endpoints;
-use crate::action::authenticate::local::Local;
-use crate::action::authenticate::services::Memory;
-use crate::action::authenticate::{Authenticate, Outcome, Services};
+use crate::action::authenticate::services::ProcessState;
+use crate::action::authenticate::worker_state::WorkerState;
+use crate::action::authenticate::{Authenticate, GenerationServices, Outcome};
 use crate::action::demand::Demand;
 use crate::action::settings::{AuthenticateKind, AuthenticateSettings, OnExpired, OnUnauthenticated};
 use crate::action::visitor::Visitor;
@@ -190,11 +190,11 @@ pub(super) fn query(location: &str) -> BTreeMap<String, String> {
 pub(super) struct Bench {
     pub(super) provider: Arc<Provider>,
     pub(super) clock: ManualClock,
-    pub(super) services: Services,
+    pub(super) services: GenerationServices,
     client: Arc<oidc::RelyingParty>,
     endpoints: Endpoints,
     pub(super) gates: Vec<Arc<Authenticate>>,
-    pub(super) locals: Vec<Local>,
+    pub(super) locals: Vec<WorkerState>,
     /// Held, or nothing could be spawned any more.
     _drain: (Drain, Draining),
 }
@@ -233,7 +233,7 @@ impl Bench {
             claim_headers: Vec::new(),
             header_bytes_max: 32 * 1024,
         }));
-        let services = Services {
+        let services = GenerationServices {
             session: session::settings::Settings {
                 keys: Arc::new([aead::Key::new(&Secret::new([7; 32]))]),
                 clear_site_data: None,
@@ -241,7 +241,7 @@ impl Bench {
             claims: Arc::clone(&claims),
             paths: Arc::default(),
             pages: Arc::default(),
-            memory: Memory::default(),
+            memory: ProcessState::default(),
             control: Control::new(tokio::runtime::Handle::current(), drain.1.spawner()),
             clock: clock.clone(),
             registry: registry.clone(),
@@ -257,7 +257,7 @@ impl Bench {
             })
             .collect();
         let endpoints = Endpoints::new(gates.clone(), &services);
-        let locals = (0..4).map(|_| Local::new(&registry)).collect();
+        let locals = (0..4).map(|_| WorkerState::new(&registry)).collect();
         Self { provider, clock: hand, services, client, endpoints, gates, locals, _drain: drain }
     }
 
@@ -426,7 +426,7 @@ impl Browser {
     pub(super) fn session(&self, bench: &Bench) -> Session {
         let request = self.fetch("https://app.test/");
         let Found::Whole(shards) = shards::find(request.headers(), "__Host-sess") else { panic!("there is a session") };
-        bench.gates[0].issuing.sessions.open("app.test", &shards).expect("we sealed it")
+        bench.gates[0].factory.sessions.open("app.test", &shards).expect("we sealed it")
     }
 
     pub(super) fn has_session(&self) -> bool {

@@ -106,7 +106,7 @@ async fn v_02_a_session_is_renewed_only_for_its_own_user() {
             id_token: None,
         };
         let refreshed = oidc::Refreshed { subject: subject.into(), claims: oidc::RefreshedClaims::NotKnown, tokens };
-        let renewed = bench.gates[0].issuing.renew(before, refreshed, START);
+        let renewed = bench.gates[0].factory.renew(before, refreshed, START);
         assert_eq!(renewed.is_some(), is_same, "{subject}");
         assert!(renewed.is_none_or(|session| (session.id, session.expires_at) == (before.id, before.expires_at)));
     }
@@ -121,7 +121,7 @@ async fn v_02_a_session_is_renewed_only_for_its_own_user() {
     };
     let claims = oidc::RefreshedClaims::NotKnown;
     let refreshed = oidc::Refreshed { subject: "alice".into(), claims, tokens };
-    assert!(bench.gates[0].issuing.renew(&other, refreshed, START).is_none(), "another provider's session");
+    assert!(bench.gates[0].factory.renew(&other, refreshed, START).is_none(), "another provider's session");
 }
 
 #[tokio::test]

@@ -22,7 +22,7 @@ const HASHED_BYTES: usize = 40;
 
 /// The cache of decrypted sessions.
 #[derive(Debug)]
-pub(crate) struct Opened<T> {
+pub(crate) struct SessionCache<T> {
     random: RandomState,
     young: Generation<T>,
     old: Generation<T>,
@@ -30,7 +30,7 @@ pub(crate) struct Opened<T> {
     capacity: usize,
 }
 
-type Generation<T> = HashMap<u64, Entry<T>, BuildHasherDefault<AsItIs>>;
+type Generation<T> = HashMap<u64, Entry<T>, BuildHasherDefault<PassThroughHasher>>;
 
 #[derive(Debug)]
 struct Entry<T> {
@@ -50,13 +50,13 @@ pub(crate) struct Key<'h> {
     pub(crate) shards: Shards<'h>,
 }
 
-impl<T> Default for Opened<T> {
+impl<T> Default for SessionCache<T> {
     fn default() -> Self {
         Self::with_capacity(GENERATION_MAX)
     }
 }
 
-impl<T> Opened<T> {
+impl<T> SessionCache<T> {
     fn with_capacity(capacity: usize) -> Self {
         Self {
             random: RandomState::new(),
@@ -142,9 +142,9 @@ impl<T> Entry<T> {
 
 /// A hasher that returns the key itself, because the key is a hash already.
 #[derive(Clone, Copy, Debug, Default)]
-struct AsItIs(u64);
+struct PassThroughHasher(u64);
 
-impl Hasher for AsItIs {
+impl Hasher for PassThroughHasher {
     fn write(&mut self, _: &[u8]) {
         unreachable!("only `u64` is hashed with this");
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::action::authenticate::services::Services;
+use crate::action::authenticate::services::GenerationServices;
 use crate::action::settings::AuthenticateSettings;
 use crate::clock::{Clock, Timestamp};
 use crate::identity::{Claims, Identity};
@@ -17,7 +17,7 @@ const REFRESH_SOONEST: Duration = Duration::from_secs(1);
 
 /// Creates the sessions of one action. Shared with the control runtime, where tokens are refreshed.
 #[derive(Debug)]
-pub(super) struct Issuing {
+pub(super) struct SessionFactory {
     pub(super) client: Arc<oidc::RelyingParty>,
     pub(super) sessions: Sessions,
     pub(super) clock: Clock,
@@ -26,13 +26,13 @@ pub(super) struct Issuing {
     keeps_id_token: bool,
 }
 
-impl Issuing {
+impl SessionFactory {
     pub(super) fn new(
         settings: &AuthenticateSettings,
         client: Arc<oidc::RelyingParty>,
         logout: oidc::settings::Logout,
         sessions: Sessions,
-        services: &Services,
+        services: &GenerationServices,
     ) -> Self {
         Self {
             client,

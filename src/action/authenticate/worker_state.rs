@@ -5,13 +5,13 @@ use std::rc::Rc;
 
 use crate::action::authenticate::decision::Absence;
 use crate::action::authenticate::signed_in::SignedIn;
-use crate::session::opened::{Key, Opened};
+use crate::session::cache::{Key, SessionCache};
 use crate::telemetry::metrics::{Counter, Registry};
 
 /// The state of one worker for all `authenticate-*` actions. It is not shared.
 #[derive(Debug)]
-pub(crate) struct Local {
-    pub(super) opened: RefCell<Opened<SignedIn>>,
+pub(crate) struct WorkerState {
+    pub(super) opened: RefCell<SessionCache<SignedIn>>,
     remembered: Counter,
     pub(super) ok: Counter,
     pub(super) cached: Counter,
@@ -19,7 +19,7 @@ pub(crate) struct Local {
     expired: Counter,
 }
 
-impl Local {
+impl WorkerState {
     /// Creates an empty state.
     pub(crate) fn new(registry: &Registry) -> Self {
         let outcome = |outcome: &str| {
@@ -44,7 +44,7 @@ impl Local {
     }
 
     /// Caches a decrypted session.
-    pub(super) fn remember(&self, opened: &mut Opened<SignedIn>, key: &Key<'_>, signed_in: &Rc<SignedIn>) {
+    pub(super) fn remember(&self, opened: &mut SessionCache<SignedIn>, key: &Key<'_>, signed_in: &Rc<SignedIn>) {
         opened.remember(key, Rc::clone(signed_in), signed_in.weight());
         self.remembered.set(opened.len() as u64);
     }

@@ -11,17 +11,17 @@ fn with<R>(cookie: &str, read: impl FnOnce(&Shards<'_>) -> R) -> R {
     }
 }
 
-fn remember(opened: &mut Opened<u32>, cookie: &str, value: u32) {
+fn remember(opened: &mut SessionCache<u32>, cookie: &str, value: u32) {
     with(cookie, |shards| opened.remember(&Key { scope: 1, host: "app.test", shards: *shards }, Rc::new(value), 4));
 }
 
-fn look(opened: &mut Opened<u32>, scope: u64, host: &str, cookie: &str) -> Option<u32> {
+fn look(opened: &mut SessionCache<u32>, scope: u64, host: &str, cookie: &str) -> Option<u32> {
     with(cookie, |shards| opened.find(&Key { scope, host, shards: *shards }).map(|value| *value))
 }
 
 #[test]
 fn only_the_same_bytes_at_the_same_place_are_found() {
-    let mut opened = Opened::default();
+    let mut opened = SessionCache::default();
     let long = "x".repeat(100);
     remember(&mut opened, &format!("s-0=2{long}a; s-1=b"), 7);
     assert_eq!(look(&mut opened, 1, "app.test", &format!("s-1=b; s-0=2{long}a")), Some(7));
@@ -36,7 +36,7 @@ fn only_the_same_bytes_at_the_same_place_are_found() {
 
 #[test]
 fn what_is_over_is_forgotten() {
-    let mut opened = Opened::default();
+    let mut opened = SessionCache::default();
     remember(&mut opened, "s-0=1a", 7);
     with("s-0=1b", |shards| opened.forget(&Key { scope: 1, host: "app.test", shards: *shards }));
     assert_eq!(look(&mut opened, 1, "app.test", "s-0=1a"), Some(7));
@@ -46,7 +46,7 @@ fn what_is_over_is_forgotten() {
 
 #[test]
 fn memory_is_bounded_and_what_is_used_stays() {
-    let mut opened = Opened::with_capacity(10);
+    let mut opened = SessionCache::with_capacity(10);
     remember(&mut opened, "s-0=1used", 7);
     for number in 0..1000 {
         remember(&mut opened, &format!("s-0=1n{number}"), number);
@@ -61,7 +61,7 @@ fn memory_is_bounded_and_what_is_used_stays() {
 fn memory_is_bounded_by_entries_and_by_bytes() {
     // A session of which the claims compress well: a short cookie, and a megabyte in memory.
     let value_bytes = 1 << 20;
-    let mut opened = Opened::default();
+    let mut opened = SessionCache::default();
     for number in 0..200 {
         let cookie = format!("s-0=1n{number}");
         with(&cookie, |shards| {
