@@ -1,10 +1,13 @@
 //! Claims that change while a user is signed in: how a user who was just given a group comes in without a sign-in, and what is open when a
 //! refresh takes a group away.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
-use crate::harness::app::{Proxy, Setup};
+use crate::harness::app::{Proxy, Setup, wait_until};
 use crate::harness::browser::{Answer, Browser, Protocol, on_both};
+use crate::harness::http2::{self, Http2, Stream};
 use crate::harness::provider::Provider;
 use crate::harness::server::Server;
 use crate::harness::target;
@@ -20,10 +23,15 @@ struct Scenario {
 
 /// A proxy that lets in the group `sre`, behind a sign-in with these keys.
 fn scenario(sign_in: &str) -> Scenario {
+    scenario_with(sign_in, "")
+}
+
+/// The same with more keys of `authorize`.
+fn scenario_with(sign_in: &str, authorize: &str) -> Scenario {
     let (provider, target) = (Provider::start(), target::echo());
     let actions = format!(
         "\n      - {{ type: authenticate-oidc, provider: corp, scope: openid, session_timeout: 8h{sign_in} }}\n\
-         \x20     - {{ type: authorize, any: [{{ claim: groups, contains: [sre] }}] }}\n\
+         \x20     - {{ type: authorize, any: [{{ claim: groups, contains: [sre] }}]{authorize} }}\n\
          \x20     - {{ type: forward, target_group: app }}\n"
     );
     let proxy = Setup::new(&provider, &target).default_actions(&actions).start();
@@ -142,4 +150,41 @@ fn a_23_an_operator_whose_sign_ins_ask_the_user_is_not_evaded() {
     assert_ne!(edited, other);
     let asked = browser.get(&edited);
     assert_eq!(parameter(asked.location(), "prompt").as_deref(), Some("login"));
+}
+
+#[test]
+fn a_06_a_refresh_that_takes_a_group_away_ends_http2_streams_and_says_so_to_websockets() {
+    let [report, enforce] = ["report", "enforce"].map(|mode| {
+        let scenario = scenario_with("", &format!(", mode: {mode}"));
+        scenario.provider.say(|script| script.token_response = json!({"refresh_token": "refresh-1"}));
+        let browser = scenario.signed_in(Protocol::Http1, &["sre"]);
+        let [_, socket] = target::streams(&scenario.target, &scenario.proxy, &browser);
+        let cookies = browser.cookie_header("app.test");
+        let fields = [
+            (":method", "GET"),
+            (":scheme", "https"),
+            (":authority", "app.test"),
+            (":path", "/events"),
+            ("cookie", &*cookies),
+        ];
+        let mut events = Http2::connect(scenario.proxy.address(), "app.test");
+        events.headers(&fields, Stream::Ended);
+        assert!(events.frame_that(|frame| frame.kind == http2::DATA).is_some(), "it streams");
+        (scenario, socket, events)
+    });
+    for (scenario, ..) in [&report, &enforce] {
+        scenario.groups(&["staff"]);
+        scenario.provider.say(|script| script.now += 3600);
+        scenario.proxy.clock.advance(Duration::from_secs(3600));
+        let renewed = "vestibule_refreshes_total{provider=\"corp\",outcome=\"renewed\"}";
+        wait_until("the tokens are renewed", || (scenario.proxy.metric(renewed) == 1).then_some(()));
+    }
+    let (_enforced, mut socket, mut events) = enforce;
+    let closing = socket.read_to_end();
+    assert!(closing.ends_with("the session has ended"), "{closing:?}");
+    assert!(events.frame_that(|frame| frame.kind == http2::RST_STREAM).is_some(), "the stream is reset");
+    // It was asked before the other: its beats are earlier. The target sends back what it gets.
+    let (_reported, mut socket, _) = report;
+    socket.send(b"\x81\x82\0\0\0\0hi");
+    assert!(socket.read_until("hi").ends_with("hi"), "`mode: report` ends nothing");
 }

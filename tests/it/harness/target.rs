@@ -31,7 +31,9 @@ pub fn streams(target: &Server, proxy: &Proxy, browser: &Browser) -> [Raw; 2] {
             let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
             Reply::BytesThenHang(format!("{head}6\r\nhello\n\r\n").into_bytes())
         } else {
-            Reply::Switch("HTTP/1.1 101 Switching\r\nupgrade: websocket\r\nconnection: upgrade\r\n\r\nhello".into())
+            let head = b"HTTP/1.1 101 Switching\r\nupgrade: websocket\r\nconnection: upgrade\r\n\r\n";
+            // A whole frame, so that a closing frame can follow.
+            Reply::Switch([&head[..], b"\x81\x05hello"].concat())
         }
     });
     let upgrade = "upgrade: websocket\r\nconnection: upgrade\r\nsec-websocket-key: x\r\nsec-websocket-version: 13\r\n";
