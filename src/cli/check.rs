@@ -15,7 +15,8 @@ use crate::clock::Clock;
 use crate::config;
 use crate::config::Config;
 use crate::config::MissingKeys;
-use crate::config::document::diagnostic::{Diagnostics, Severity};
+use crate::config::document::diagnostic::Severity;
+use crate::config::document::report::Diagnostics;
 use crate::config::document::source::Source;
 
 /// Validates a configuration as `serve` does, and prints all problems at once.

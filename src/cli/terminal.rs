@@ -2,7 +2,7 @@
 
 use std::io::IsTerminal as _;
 
-use crate::config::document::diagnostic::Diagnostics;
+use crate::config::document::report::Diagnostics;
 
 /// The diagnostics as text for standard error: with colours if that is a terminal, unless `NO_COLOR` is set
 /// (<https://no-color.org>) or the terminal says that it has none.

@@ -19,9 +19,9 @@ use std::path::PathBuf;
 use serde::Deserialize as _;
 
 use crate::admin;
-use crate::config::document::diagnostic::Diagnostics;
 use crate::config::document::findings::{Findings, Reported};
 use crate::config::document::path::Path;
+use crate::config::document::report::Diagnostics;
 use crate::config::document::source::Source;
 use crate::config::document::{parse, secrets, shape, tree};
 use crate::config::keys::{MissingKey, cause};

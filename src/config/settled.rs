@@ -8,7 +8,7 @@ use url::Url;
 
 use crate::action::authenticate::paths::Paths;
 use crate::action::settings::ChainSettings;
-use crate::config::document::diagnostic::Diagnostics;
+use crate::config::document::report::Diagnostics;
 use crate::message::uri::EncodedSlash;
 use crate::rule::condition::Condition;
 use crate::telemetry::access_log::Destination;

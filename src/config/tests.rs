@@ -10,7 +10,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path as FilePath, PathBuf};
 
 use crate::config::MissingKeys;
-use crate::config::document::diagnostic::Diagnostics;
+use crate::config::document::report::Diagnostics;
 use crate::config::document::source::Source;
 use crate::config::{Config, load};
 

@@ -1,9 +1,5 @@
-//! Diagnostics: every problem of a file, with its place and a hint. An operator needs only the diagnostic to correct the file.
+//! One problem of a file, with its place and a hint. An operator needs only that to correct the file.
 
-use std::fmt;
-
-use crate::config::document::render;
-use crate::config::document::secrets::Shown;
 use crate::config::document::span::Span;
 
 /// The severity of a problem.
@@ -34,58 +30,4 @@ pub(crate) struct Diagnostic {
 pub(crate) struct Label {
     pub(crate) span: Span,
     pub(crate) text: String,
-}
-
-/// All problems of one file, in the order of the file. Prints them in the format of the Rust compiler.
-#[derive(Clone, Debug, Default)]
-pub struct Diagnostics {
-    file: String,
-    /// The text of the file, without secrets.
-    shown: String,
-    list: Vec<Diagnostic>,
-}
-
-impl Diagnostics {
-    /// Sorts the problems, whose places are those in the text of the file. `shown` is that text without secrets.
-    pub(crate) fn new(file: String, shown: Shown, mut list: Vec<Diagnostic>) -> Self {
-        list.sort_by_key(|diagnostic| diagnostic.span.map(|span| span.start));
-        for diagnostic in &mut list {
-            let labels = diagnostic.labels.iter_mut().map(|label| &mut label.span);
-            diagnostic.span.iter_mut().chain(labels).for_each(|span| *span = shown.locate(*span));
-        }
-        Self { file, shown: shown.text, list }
-    }
-
-    /// A problem of the whole file.
-    pub(crate) fn whole_file(file: String, message: String, hint: Option<String>) -> Self {
-        let (severity, path) = (Severity::Error, String::new());
-        let diagnostic = Diagnostic { severity, span: None, path, message, hint, labels: Vec::new() };
-        Self::new(file, Shown::default(), vec![diagnostic])
-    }
-
-    /// The number of problems of that severity.
-    #[must_use]
-    pub fn count(&self, severity: Severity) -> usize {
-        self.list.iter().filter(|diagnostic| diagnostic.severity == severity).count()
-    }
-
-    /// Whether there are no problems.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.list.is_empty()
-    }
-
-    /// The text for a terminal, with colours. `Display` is the same without.
-    #[must_use]
-    pub fn coloured(&self) -> String {
-        render::coloured(&self.file, &self.shown, &self.list)
-    }
-}
-
-impl std::error::Error for Diagnostics {}
-
-impl fmt::Display for Diagnostics {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&render::plain(&self.file, &self.shown, &self.list))
-    }
 }

@@ -13,10 +13,10 @@ use std::collections::HashMap;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, StrInput, Tag};
 
+use crate::config::document::environment::Environment;
 use crate::config::document::findings::{Findings, Reported};
 use crate::config::document::path::Path;
 use crate::config::document::scalar;
-use crate::config::document::source::Environment;
 use crate::config::document::span::Span;
 use crate::config::document::tree::{Entry, Node, Value};
 

@@ -1,6 +1,6 @@
 //! What a scalar means, and environment variables in it.
 
-use crate::config::document::source::Environment;
+use crate::config::document::environment::Environment;
 use crate::config::document::tree::Value;
 
 /// Why `${…}` could not be replaced.

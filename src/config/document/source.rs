@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::config::document::diagnostic::Diagnostics;
+use crate::config::document::environment::Environment;
+use crate::config::document::report::Diagnostics;
 
 /// Maximum size of the configuration file, in bytes.
 const FILE_BYTES_MAX: u64 = 4 * 1024 * 1024;
@@ -75,25 +76,5 @@ impl Source {
             Path::new(&directory).join(path.trim_start_matches('/').replace('/', "-"))
         });
         credential.filter(|file| file.is_file()).unwrap_or_else(|| self.resolve(path))
-    }
-}
-
-/// The source of `${NAME}`.
-#[derive(Debug)]
-pub(crate) enum Environment {
-    /// The environment of this process.
-    Process,
-    /// These variables.
-    Given(BTreeMap<String, String>),
-}
-
-impl Environment {
-    /// The value of a variable. `None` if it is not set or not valid UTF-8.
-    pub(crate) fn get(&self, name: &str) -> Option<String> {
-        match self {
-            #[expect(clippy::disallowed_methods, reason = "this is the place where the environment is read")]
-            Self::Process => std::env::var(name).ok(),
-            Self::Given(variables) => variables.get(name).cloned(),
-        }
     }
 }

@@ -130,7 +130,7 @@ fn writing_a_default_into_the_file_changes_nothing() {
         // Warnings tell places, which differ.
         format!(
             "{:#?}",
-            crate::config::Config { warnings: crate::config::document::diagnostic::Diagnostics::default(), ..config }
+            crate::config::Config { warnings: crate::config::document::report::Diagnostics::default(), ..config }
         )
     };
     let (without, with) = (of(&base), of(&filled));

@@ -22,8 +22,7 @@ use crate::config::raw::action::{
 };
 use crate::config::raw::value::List;
 use crate::config::validate::authorize::Allowed;
-use crate::config::validate::context::Context;
-use crate::config::validate::listener::ClientSpeaks;
+use crate::config::validate::context::{ClientSpeaks, Context};
 use crate::config::validate::{authorize, redirect, session, value};
 use crate::message::cookie::SameSite;
 use crate::oidc;

@@ -73,3 +73,12 @@ impl Context<'_> {
         checked.into_iter().collect()
     }
 }
+
+/// The protocol of the clients of a listener.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ClientSpeaks {
+    Http,
+    Https,
+    /// A trusted proxy in front of the listener may end TLS.
+    WhatTheProxySays,
+}

@@ -13,7 +13,7 @@ use crate::config::raw::listener::{self as written, CONNECTIONS_PER_ADDRESS_DEFA
 use crate::config::raw::value::List;
 use crate::config::settled::ListenerConfig;
 use crate::config::validate::action::{self, CookieOwners};
-use crate::config::validate::context::Context;
+use crate::config::validate::context::{ClientSpeaks, Context};
 use crate::config::validate::{keys, process, rule, value};
 use crate::listener::certificate::{Certificate, Certificates, Error};
 use crate::listener::settings::{Limits, MethodOverrides, Settings};
@@ -99,15 +99,6 @@ pub(super) fn client_speaks(raw: &Listener) -> ClientSpeaks {
         Protocol::Http if raw.trusted_proxies.is_empty() => ClientSpeaks::Http,
         Protocol::Http => ClientSpeaks::WhatTheProxySays,
     }
-}
-
-/// The protocol of the clients of a listener.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum ClientSpeaks {
-    Http,
-    Https,
-    /// A trusted proxy in front of the listener may end TLS.
-    WhatTheProxySays,
 }
 
 fn trusted_proxies(raw: &List<String>, at: &Path, context: &mut Context<'_>) -> Result<Vec<IpNet>, Reported> {

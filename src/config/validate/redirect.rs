@@ -6,8 +6,7 @@ use crate::action::settings::{Piece, Protocol, RedirectSettings, Template};
 use crate::config::document::findings::Reported;
 use crate::config::document::path::Path;
 use crate::config::raw::action::{Redirect, RedirectStatus};
-use crate::config::validate::context::Context;
-use crate::config::validate::listener::ClientSpeaks;
+use crate::config::validate::context::{ClientSpeaks, Context};
 
 /// Maximum length of host, path and query (ALB §7.3).
 const LENGTH_MAX: usize = 128;

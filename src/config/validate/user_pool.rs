@@ -15,8 +15,8 @@ use crate::config::raw::user_pool::{Client, ClientPkce, SignatureAlgorithm, User
 use crate::config::raw::value::List;
 use crate::config::settled::UserPoolConfig;
 use crate::config::validate::action::CookieOwners;
-use crate::config::validate::context::Context;
-use crate::config::validate::listener::{self, ClientSpeaks};
+use crate::config::validate::context::{ClientSpeaks, Context};
+use crate::config::validate::listener;
 use crate::config::validate::{keys, process, value};
 use crate::crypto::octets;
 use crate::identity::Claims;
