@@ -80,6 +80,9 @@ impl Demand {
                 (Ok(()), _) => Answer::Yes,
                 (Err(Shortfall::TooOld | Shortfall::OtherAcr), _) => Answer::No,
                 (Err(_), None) => Answer::Unknown(Unknown::Absent),
+                (Err(Shortfall::NoAuthTime), Some(time)) if time.as_f64() >= Some(0.0) => {
+                    Answer::Unknown(Unknown::InTheFuture)
+                }
                 (Err(_), Some(_)) => Answer::Unknown(Unknown::Type),
             };
             Explained { depth: 0, part: part.to_string(), answer, claim: claim.map(ToString::to_string) }

@@ -80,6 +80,8 @@ pub(crate) enum Unknown {
     Absent,
     /// It is of a type that the test does not compare.
     Type,
+    /// It is a time that has not come yet.
+    InTheFuture,
     /// It is an e-mail address, and `email_verified` is not true.
     NotVerified,
     /// It is no e-mail address with one reading.
@@ -283,6 +285,7 @@ impl fmt::Display for Unknown {
         f.write_str(match self {
             Self::Absent => "the claim is absent",
             Self::Type => "the claim is of another type",
+            Self::InTheFuture => "the time is in the future",
             Self::NotVerified => "`email_verified` is not true",
             Self::NotAnAddress => "the claim is not an e-mail address",
             Self::GroupsOverage => "the user is in too many groups for a token (groups overage of Microsoft Entra)",

@@ -140,8 +140,8 @@ impl Visitor {
     /// [`Reason::Internal`] if signing failed, [`Reason::AuthHeaderTooLarge`].
     pub(crate) fn apply(&self, audience: &Arc<str>, now: Timestamp, fields: &mut OwnFields) -> Result<(), Rejection> {
         self.claims.apply(&self.prepared, audience, now, fields).map_err(|error| match error {
-            claims::error::Error::Signing(error) => Rejection::new(Reason::Internal, error),
-            claims::error::Error::TooLarge { .. } => Rejection::new(Reason::AuthHeaderTooLarge, error),
+            claims::Error::Signing(error) => Rejection::new(Reason::Internal, error),
+            claims::Error::TooLarge { .. } => Rejection::new(Reason::AuthHeaderTooLarge, error),
         })
     }
 

@@ -304,5 +304,9 @@ fn what_is_demanded_of_the_sign_in_is_explained_as_well() {
     assert!(text.contains("`acr` is `phr` or `phrh`: yes\n"), "{text}");
     assert!(text.contains("signed in within the last 3600 s: no; it is 1\n"), "{text}");
     let text = decided(r#"{"sub": "ada", "acr": "phr", "auth_time": 99999999999}"#);
-    assert!(text.contains("authorize: lets the user in\n"), "{text}");
+    assert!(
+        text.contains("has the user sign in again: the ID token has no `auth_time`, or one in the future\n"),
+        "{text}"
+    );
+    assert!(text.contains("not known, the time is in the future; it is 99999999999\n"), "{text}");
 }
