@@ -8,7 +8,6 @@
 //! `message::header::Protected` removes headers with these names from a client's request. It gets the names from
 //! [`ClaimsHeaders::owned_names`]. This happens on every rule, even if the rule does not sign users in.
 
-pub(crate) mod error;
 pub(crate) mod settings;
 
 mod encode;
@@ -19,14 +18,32 @@ use http::{HeaderName, HeaderValue};
 
 use std::sync::Arc;
 
-use crate::claims::error::Error;
 use crate::claims::settings::{ClaimHeader, Settings};
 use crate::clock::Timestamp;
 use crate::identity::Identity;
+use crate::jose;
 use crate::message::header::{OIDC_ACCESS_TOKEN, OIDC_DATA, OIDC_IDENTITY};
 use crate::message::own_fields::OwnFields;
 use public_keys::PublicKeys;
 use signer::{Assertions, Signer};
+
+/// Why a request must not be forwarded.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// The claims could not be signed. This is a fault of Vestibule.
+    #[error(transparent)]
+    Signing(#[from] jose::signing_key::Error),
+    /// A header would be longer than `claims.header_bytes_max`: the provider sends too many claims about the user.
+    #[error("the header `{header}` would have {bytes} bytes; the limit `claims.header_bytes_max` is {most}")]
+    TooLarge {
+        /// The name of the header.
+        header: &'static str,
+        /// The length that the header would have.
+        bytes: usize,
+        /// The limit `claims.header_bytes_max`.
+        most: usize,
+    },
+}
 
 /// The headers that a deployment sends, and the key that signs them.
 #[derive(Debug)]

@@ -12,7 +12,7 @@ use crate::message::media::Preferred;
 use crate::message::{Response, streamed};
 use crate::page::headers::{Frames, harden};
 use crate::page::link::Link;
-use crate::page::pages::refused::Refused;
+use crate::page::pages::Refused;
 use crate::page::site::NO_FORM;
 use crate::page::translation::english;
 use crate::page::{Text, View};

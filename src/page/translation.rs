@@ -95,9 +95,9 @@ fn compiled_in((tag, file): (&str, &str)) -> Translation {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::document::environment::Environment;
     use crate::config::document::findings::Findings;
     use crate::config::document::parse;
+    use crate::config::document::scalar::Environment;
     use crate::config::document::tree::Value;
     use crate::page::placeholder;
 

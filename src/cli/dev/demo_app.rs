@@ -20,7 +20,7 @@ use tokio::sync::Semaphore;
 use crate::drain;
 use crate::page::Pages;
 use crate::page::headers::Frames;
-use crate::page::pages::demo::Demo;
+use crate::page::pages::Demo;
 use crate::page::site::NO_FORM;
 use crate::socket::accept;
 

@@ -1,8 +1,7 @@
 //! Collects problems while the file is validated, and determines their places in the text.
 
-use crate::config::document::diagnostic::{Diagnostic, Label, Severity};
+use crate::config::document::diagnostic::{Diagnostic, Label, Severity, Span};
 use crate::config::document::path::Path;
-use crate::config::document::span::Span;
 use crate::config::document::tree::Node;
 
 /// The problems found so far. Validation never stops at the first problem.

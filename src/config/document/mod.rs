@@ -4,7 +4,6 @@
 //! JSON schema, [`findings`] collects the problems of all steps, and [`report`] shows them.
 
 pub mod diagnostic;
-pub(crate) mod environment;
 pub(crate) mod findings;
 pub(crate) mod parse;
 pub(crate) mod path;
@@ -15,6 +14,5 @@ mod schema;
 pub(crate) mod secrets;
 pub(crate) mod shape;
 pub mod source;
-mod span;
 pub(crate) mod suggest;
 pub(crate) mod tree;

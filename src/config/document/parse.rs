@@ -13,11 +13,11 @@ use std::collections::HashMap;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, StrInput, Tag};
 
-use crate::config::document::environment::Environment;
+use crate::config::document::diagnostic::Span;
 use crate::config::document::findings::{Findings, Reported};
 use crate::config::document::path::Path;
 use crate::config::document::scalar;
-use crate::config::document::span::Span;
+use crate::config::document::scalar::Environment;
 use crate::config::document::tree::{Entry, Node, Value};
 
 /// Maximum number of values in one file, with aliases counted at each use.

@@ -4,9 +4,8 @@ use std::ops::Range;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 
-use crate::config::document::diagnostic::{Diagnostic, Severity};
+use crate::config::document::diagnostic::{Diagnostic, Severity, Span};
 use crate::config::document::secrets::without_userinfo;
-use crate::config::document::span::Span;
 
 /// The diagnostics as plain text. Each ends with a line feed; empty lines are between them.
 pub(crate) fn plain(file: &str, shown: &str, list: &[Diagnostic]) -> String {

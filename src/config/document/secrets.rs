@@ -10,10 +10,10 @@ use std::ops::Range;
 
 use serde_json::Value as Json;
 
+use crate::config::document::diagnostic::Span;
 use crate::config::document::parse::Parsed;
 use crate::config::document::scalar;
 use crate::config::document::schema::Schema;
-use crate::config::document::span::Span;
 use crate::config::document::suggest;
 use crate::config::document::tree::{Node, Value};
 

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::config::document::environment::Environment;
 use crate::config::document::report::Diagnostics;
+use crate::config::document::scalar::Environment;
 
 /// Maximum size of the configuration file, in bytes.
 const FILE_BYTES_MAX: u64 = 4 * 1024 * 1024;

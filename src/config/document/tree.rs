@@ -1,7 +1,7 @@
 //! A document as a tree: every value has its position. `parse` makes it.
 
+use crate::config::document::diagnostic::Span;
 use crate::config::document::path::{Path, Step};
-use crate::config::document::span::Span;
 
 /// A value and its position.
 #[derive(Clone, Debug)]

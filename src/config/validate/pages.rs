@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::io;
 
-use crate::config::document::environment::Environment;
 use crate::config::document::findings::{Findings, Reported};
 use crate::config::document::parse;
 use crate::config::document::path::{Path, Step};
+use crate::config::document::scalar::Environment;
 use crate::config::document::suggest;
 use crate::config::document::tree::{Node, Value};
 use crate::config::raw::pages as written;

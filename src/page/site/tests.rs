@@ -1,7 +1,7 @@
 use super::*;
 use crate::page::color::{Color, Colors, Role};
 use crate::page::logo::Logo;
-use crate::page::pages::redirecting::Redirecting;
+use crate::page::pages::Redirecting;
 use crate::page::translation::{Translation, built_in};
 
 /// A logo that would run scripts, if browsers let it.

@@ -5,62 +5,39 @@ mod csrf;
 mod page;
 mod refusal;
 mod result;
+mod sign_out;
+mod ui;
 
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
-use serde::{Deserialize, Serialize};
-use url::Url;
 
-use crate::clock::Clock;
 use crate::message::cookie;
 use crate::message::form::Form;
 use crate::message::{WholeRequest, WholeResponse};
 use crate::page::headers::Frames;
 use crate::page::link::Link;
-use crate::page::pages::account::Account;
-use crate::page::pages::notice::Notice as NoticePage;
-use crate::page::pages::sign_in::SignIn as SignInPage;
-use crate::page::pages::sign_out::SignOut as SignOutPage;
-use crate::page::site::NO_FORM;
-use crate::page::{Pages, Text, View};
+use crate::page::pages::SignIn as SignInPage;
+use crate::page::{Text, View};
 use crate::secret::Secret;
-use crate::user_pool::metrics::Metrics;
 use crate::user_pool::oauth::authorize::Decision;
 use crate::user_pool::oauth::error::PageError;
-use crate::user_pool::oauth::provider::Provider;
 use crate::user_pool::oauth::request::AuthorizationRequest;
-use crate::user_pool::seal::{Purpose, Seal};
+use crate::user_pool::seal::Purpose;
 use crate::user_pool::signin::known::{self, KnownBrowser};
-use crate::user_pool::signin::sso::{Session, Sessions};
-use crate::user_pool::signin::{Outcome, SignIn, state};
+use crate::user_pool::signin::sso::Session;
+use crate::user_pool::signin::{Outcome, state};
 use crate::user_pool::{reply, routes};
 
-use cookies::Cookies;
 use page::Notice;
 use result::{FormRefusal, FormResult};
+use sign_out::Question;
+pub(crate) use ui::HostedUi;
 
 /// The waiting time that is shown if too many users are signing in.
 const BUSY_FOR: Duration = Duration::from_secs(5);
-
-/// The pages.
-#[derive(Debug)]
-pub(crate) struct HostedUi {
-    /// The heading of the sign-in page. `None` for the one in the language of the visitor.
-    pub(crate) title: Option<String>,
-    pub(crate) pages: Arc<Pages>,
-    pub(crate) cookies: Cookies,
-    pub(crate) origin: Arc<str>,
-    pub(crate) provider: Arc<Provider>,
-    pub(crate) sign_in: SignIn,
-    pub(crate) sessions: Arc<Sessions>,
-    pub(crate) seal: Seal,
-    pub(crate) clock: Clock,
-    pub(crate) metrics: Metrics,
-}
 
 /// A sign-in form that was sent.
 struct Sent<'f> {
@@ -77,21 +54,6 @@ struct Filled<'f> {
     carried: &'f str,
     username: &'f str,
     notice: Option<Notice>,
-}
-
-/// A page with a form that signs the user out.
-#[derive(Clone, Copy)]
-enum Question<'a> {
-    /// A relying party sent an end-session request without a valid ID token.
-    SignOut { application: Option<&'a str> },
-    /// A signed-in user opened the sign-in page. `applications` are names and addresses.
-    SignedIn { user: &'a str, applications: &'a [(String, String)] },
-}
-
-/// The value of the form that asks whether to sign out.
-#[derive(Serialize, Deserialize)]
-struct SignOut {
-    location: Option<String>,
 }
 
 impl HostedUi {
@@ -304,82 +266,6 @@ impl HostedUi {
         response
     }
 
-    /// Answers an end-session request: signs the user out, or asks first.
-    pub(crate) fn logout(&self, headers: &HeaderMap, form: &Form<'_>) -> WholeResponse {
-        let session = self.session(headers);
-        let view = self.view(headers, form.one("ui_locales").ok().flatten());
-        let logout = match self.provider.logout(form, session.as_ref()) {
-            Ok(logout) => logout,
-            Err(error) => return self.page_error(headers, error),
-        };
-        match session {
-            Some(_) if !logout.is_vouched_for => {
-                let question = Question::SignOut { application: logout.client.as_deref() };
-                self.ask_to_sign_out(headers, view, logout.location, question)
-            }
-            session => self.signed_out(view, session.as_ref(), logout.location.as_deref()),
-        }
-    }
-
-    fn ask_to_sign_out(
-        &self,
-        headers: &HeaderMap,
-        view: View<'_>,
-        location: Option<String>,
-        question: Question<'_>,
-    ) -> WholeResponse {
-        let browser = self.browser(headers).map_or_else(csrf::new_browser, str::to_owned);
-        let form_action = location.as_deref().map_or("'self'".to_owned(), form_action);
-        let carried = state::carry(&self.seal, Purpose::SignOut, SignOut { location }, &browser, self.clock.now());
-        let (action, home, carried) = (routes::SIGN_OUT, routes::SIGN_IN, &*carried);
-        let mut response = match question {
-            Question::SignOut { application } => {
-                let page = SignOutPage { view, application, action, home, carried };
-                view.respond(StatusCode::OK, &page, &form_action, Frames::Nobody)
-            }
-            Question::SignedIn { user, applications } => {
-                let page = Account { view, user, applications, action, carried };
-                view.respond(StatusCode::OK, &page, &form_action, Frames::Nobody)
-            }
-        };
-        response.headers_mut().append(header::SET_COOKIE, csrf::set_browser(&self.cookies.form, &browser));
-        response
-    }
-
-    /// Handles the form that asks whether to sign out.
-    pub(crate) fn sign_out(&self, headers: &HeaderMap, form: &Form<'_>) -> WholeResponse {
-        match self.received::<SignOut>(Purpose::SignOut, headers, form) {
-            Ok((_, sign_out)) => {
-                let (view, session) = (self.view(headers, None), self.session(headers));
-                self.signed_out(view, session.as_ref(), sign_out.location.as_deref())
-            }
-            Err(state::Refused::Expired(_)) => {
-                self.refused(headers, page::Refused::QuestionExpired, routes::SIGN_IN.to_owned())
-            }
-            Err(_) => self.refused(headers, page::Refused::Foreign, routes::SIGN_IN.to_owned()),
-        }
-    }
-
-    fn signed_out(&self, view: View<'_>, session: Option<&Session>, location: Option<&str>) -> WholeResponse {
-        if let Some(session) = session {
-            self.sessions.end(session, self.clock.now());
-        }
-        let mut response = match location {
-            Some(location) => reply::see_other(location),
-            None => {
-                let page = NoticePage {
-                    view,
-                    title: Text::SignedOutTitle,
-                    text: Text::SignedOutOfPool,
-                    link: Link::here(Text::LinkSignInAgain, routes::SIGN_IN),
-                };
-                view.respond(StatusCode::OK, &page, NO_FORM, Frames::Nobody)
-            }
-        };
-        response.headers_mut().append(header::SET_COOKIE, cookie::delete(&self.cookies.session));
-        response
-    }
-
     /// The hidden value of a form, as text and decrypted.
     fn received<'f, T: serde::de::DeserializeOwned>(
         &self,
@@ -497,10 +383,4 @@ fn request_id(headers: &HeaderMap) -> Option<&str> {
 
 fn whole_seconds(wait: Duration) -> u64 {
     wait.as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX)
-}
-
-/// A CSP source list that allows a form to redirect to `location`.
-fn form_action(location: &str) -> String {
-    let origin = Url::parse(location).map(|url| url.origin().ascii_serialization());
-    origin.map_or("'self'".to_owned(), |origin| format!("'self' {origin}"))
 }

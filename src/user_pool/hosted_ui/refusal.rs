@@ -5,7 +5,7 @@ use http::StatusCode;
 use crate::message::WholeResponse;
 use crate::page::headers::Frames;
 use crate::page::link::Link;
-use crate::page::pages::refused::Refused as Page;
+use crate::page::pages::Refused as Page;
 use crate::page::site::NO_FORM;
 use crate::page::{Code, View};
 use crate::user_pool::hosted_ui::page::{Notice, Refused};

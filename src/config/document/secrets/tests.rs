@@ -1,9 +1,9 @@
 use serde_json::json;
 
 use super::*;
-use crate::config::document::environment::Environment;
 use crate::config::document::findings::Findings;
 use crate::config::document::report::Diagnostics;
+use crate::config::document::scalar::Environment;
 use crate::config::document::{parse, shape};
 
 /// A document with a public text, a secret, a list of texts and a mapping of names to the same.

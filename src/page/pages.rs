@@ -1,0 +1,153 @@
+//! Every page: a struct with what it shows, and a template in `templates/`.
+
+use crate::page::link::Link;
+use crate::page::sentence::{Part, Sentence};
+use crate::page::site::View;
+use crate::page::text::Text;
+use askama::Template;
+
+/// Says why a request is refused, and how to go on.
+#[derive(Debug, Template)]
+#[template(path = "refused.html")]
+pub(crate) struct Refused<'a> {
+    pub(crate) view: View<'a>,
+    pub(crate) status: u16,
+    /// The stable code of the reason, which also selects the texts.
+    pub(crate) code: &'a str,
+    /// Sentences below the advice.
+    pub(crate) notes: &'a [Sentence],
+    /// The first link is shown as a button.
+    pub(crate) links: &'a [Link],
+    /// The ID of the request. The operator finds it in the access log.
+    pub(crate) request_id: Option<&'a str>,
+}
+
+/// "You are signed in", "You are signed out".
+#[derive(Debug, Template)]
+#[template(path = "notice.html")]
+pub(crate) struct Notice<'a> {
+    pub(crate) view: View<'a>,
+    pub(crate) title: Text,
+    pub(crate) text: Text,
+    pub(crate) link: Link,
+}
+
+/// Redirects at once, and has a link for browsers that do not follow.
+#[derive(Debug, Template)]
+#[template(path = "redirecting.html")]
+pub(crate) struct Redirecting<'a> {
+    pub(crate) view: View<'a>,
+    pub(crate) location: &'a str,
+}
+
+/// Asks for user name and password.
+#[derive(Debug, Template)]
+#[template(path = "sign_in.html")]
+pub(crate) struct SignIn<'a> {
+    pub(crate) view: View<'a>,
+    /// The heading, in every language. `None` for the one of the texts.
+    pub(crate) title: Option<&'a str>,
+    /// The name of the relying party, if there is one.
+    pub(crate) application: Option<&'a str>,
+    /// The path that the form is sent to.
+    pub(crate) action: &'a str,
+    /// The hidden value.
+    pub(crate) carried: &'a str,
+    /// The user name that was typed before.
+    pub(crate) username: &'a str,
+    /// Why the page is shown again.
+    pub(crate) alert: Option<Sentence>,
+}
+
+impl SignIn<'_> {
+    fn heading(&self) -> &str {
+        self.title.unwrap_or_else(|| self.view.text(Text::SignInTitle))
+    }
+
+    /// The title of the tab. It says first that the sign-in failed: a screen reader reads it when the page has loaded.
+    fn tab(&self) -> String {
+        match self.alert {
+            Some(_) => self.view.plain(&Sentence::from(Text::SignInFailed).named("title", self.heading())),
+            None => self.heading().to_owned(),
+        }
+    }
+
+    fn continue_to(&self) -> Option<Vec<Part>> {
+        let application = self.application?;
+        Some(self.view.parts(&Sentence::from(Text::SignInContinue).named("application", application)))
+    }
+}
+
+/// Says who is signed in, and links to the applications.
+#[derive(Debug, Template)]
+#[template(path = "account.html")]
+pub(crate) struct Account<'a> {
+    pub(crate) view: View<'a>,
+    pub(crate) user: &'a str,
+    /// Names and addresses.
+    pub(crate) applications: &'a [(String, String)],
+    /// The path that the form is sent to.
+    pub(crate) action: &'a str,
+    /// The hidden value.
+    pub(crate) carried: &'a str,
+}
+
+impl Account<'_> {
+    fn who(&self) -> Vec<Part> {
+        self.view.parts(&Sentence::from(Text::AccountUser).named("user", self.user))
+    }
+}
+
+/// Asks whether to sign out, because a relying party asked for it without proof.
+#[derive(Debug, Template)]
+#[template(path = "sign_out.html")]
+pub(crate) struct SignOut<'a> {
+    pub(crate) view: View<'a>,
+    /// The name of the relying party, if it is known.
+    pub(crate) application: Option<&'a str>,
+    /// The path that the form is sent to.
+    pub(crate) action: &'a str,
+    /// The path of the page with the applications.
+    pub(crate) home: &'a str,
+    /// The hidden value.
+    pub(crate) carried: &'a str,
+}
+
+impl SignOut<'_> {
+    fn question(&self) -> Vec<Part> {
+        let sentence = match self.application {
+            Some(name) => Sentence::from(Text::SignOutAskedBy).named("application", name),
+            None => Text::SignOutAsked.into(),
+        };
+        self.view.parts(&sentence)
+    }
+}
+
+/// Shows the request that the application received.
+#[derive(Debug, Template)]
+#[template(path = "demo.html")]
+pub(crate) struct Demo<'a> {
+    pub(crate) view: View<'a>,
+    /// The name of the user. `None` if nobody is signed in.
+    pub(crate) user: Option<&'a str>,
+    pub(crate) sign_out: &'a str,
+    /// Names and values.
+    pub(crate) claims: &'a [(String, String)],
+    pub(crate) method: &'a str,
+    pub(crate) target: &'a str,
+    /// Names and values.
+    pub(crate) headers: &'a [(String, String)],
+}
+
+impl Demo<'_> {
+    fn who(&self) -> Vec<Part> {
+        let sentence = match self.user {
+            Some(user) => Sentence::from(Text::DemoSignedIn).named("user", user),
+            None => Text::DemoNobody.into(),
+        };
+        self.view.parts(&sentence)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,28 @@
+//! The state of the pages.
+
+use std::sync::Arc;
+
+use crate::clock::Clock;
+use crate::page::Pages;
+use crate::user_pool::hosted_ui::cookies::Cookies;
+use crate::user_pool::metrics::Metrics;
+use crate::user_pool::oauth::provider::Provider;
+use crate::user_pool::seal::Seal;
+use crate::user_pool::signin::SignIn;
+use crate::user_pool::signin::sso::Sessions;
+
+/// The pages.
+#[derive(Debug)]
+pub(crate) struct HostedUi {
+    /// The heading of the sign-in page. `None` for the one in the language of the visitor.
+    pub(crate) title: Option<String>,
+    pub(crate) pages: Arc<Pages>,
+    pub(crate) cookies: Cookies,
+    pub(crate) origin: Arc<str>,
+    pub(crate) provider: Arc<Provider>,
+    pub(crate) sign_in: SignIn,
+    pub(crate) sessions: Arc<Sessions>,
+    pub(crate) seal: Seal,
+    pub(crate) clock: Clock,
+    pub(crate) metrics: Metrics,
+}
