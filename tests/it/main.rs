@@ -16,18 +16,21 @@ mod admin;
 mod answers;
 /// What strangers send, and that it does nothing: one test for each attack, by its id.
 mod attacks;
-/// A proxy in front that ends TLS, and what it may say.
+/// Who may come in, by claims.
 mod authorize;
+/// A proxy in front that ends TLS, and what it may say.
 mod behind_a_proxy;
 /// What a person sees in a real browser.
 mod browser;
-/// What the target is told of a user, and that others can verify it.
+/// What comments and documents name is there.
 mod citations;
+/// What the target is told of a user, and that others can verify it.
 mod claims_headers;
 /// What the commands do, as processes: `dev`, `serve`, `check`, `healthcheck`, `keys`, `users`.
 mod commands;
-/// Stopping without losing a request.
+/// What `deploy/` and the README print works as printed.
 mod deploy;
+/// Stopping without losing a request.
 mod drain;
 /// Uploads that are answered before they have been read: the answer arrives.
 mod early_answers;
@@ -39,6 +42,7 @@ mod explained;
 mod fixed_response;
 /// Requests to targets and answers from them: streams, failures, turns.
 mod forward;
+/// Claims that change while a user is signed in.
 mod fresh_claims;
 /// HTTP/2 on the clients' side: early answers, windows, memory, and frames that do nothing.
 mod http2;
@@ -54,6 +58,7 @@ mod other_sites;
 mod our_cookies;
 /// The provider goes away and comes back.
 mod provider_down;
+/// Providers that are another way than most.
 mod providers;
 /// Signing in with providers that nobody here wrote.
 mod real_providers;
@@ -73,8 +78,9 @@ mod room_graph;
 mod rules;
 /// What becomes of a request with a session, without one, and with one that is over.
 mod session;
-/// Certificates by name, versions, resumption, and what is not TLS.
+/// Sign-ins that are too old or too weak for a rule.
 mod step_up;
+/// Certificates by name, versions, resumption, and what is not TLS.
 mod tls;
 /// A process in trouble: nobody reads its logs, no descriptor is left, something hangs while it stops.
 mod trouble;
