@@ -12,7 +12,7 @@ pub(crate) struct RefreshRequest {
     pub(crate) refresh_token: Secret<String>,
     /// The user of the session. A refresh must not change it.
     pub(crate) subject: String,
-    /// From [`Login::nonce_hash`].
+    /// From [`Login::nonce_hash`](crate::oidc::Login::nonce_hash).
     pub(crate) nonce_hash: Option<String>,
 }
 
