@@ -5,7 +5,7 @@ use http::{Request, StatusCode, header};
 use serde_json::Value;
 use url::Url;
 
-use crate::identity::Claims;
+use crate::identity::{Claims, has_groups_overage};
 use crate::oidc::caller::{Caller, Endpoint};
 use crate::oidc::document::{Document, Unreadable, without_mark};
 use crate::oidc::error::{Error, UserinfoFault};
@@ -87,7 +87,12 @@ pub(crate) fn merge(mut claims: Claims, mut over: Claims) -> Claims {
         (None, Some(_)) => drop(claims.remove("email_verified")),
         (Some(_), Some(_)) | (None, None) => {}
     }
+    // Neither source takes a mark of the other away: that groups are missing is true whatever else is elsewhere (attacks A-12).
+    let lacks_groups = has_groups_overage(&claims);
     claims.extend(over);
+    if lacks_groups && !has_groups_overage(&claims) {
+        claims.insert("hasgroups".to_owned(), true.into());
+    }
     claims.retain(|name, _| !PROTOCOL_MEMBERS.contains(&name.as_str()));
     claims
 }

@@ -66,6 +66,24 @@ async fn a_12_groups_are_asked_for_with_the_users_token_and_only_those_that_are_
     assert_eq!(hasgroups.identity.claims()["groups"], json!(["sre"]));
 }
 
+/// Userinfo may have attributes that users edit, and claims of its own that are elsewhere.
+#[tokio::test]
+async fn a_12_userinfo_takes_no_mark_of_an_overage_away() {
+    for over in [
+        json!({"_claim_names": {"address": "src2"}}),
+        json!({"_claim_names": {}}),
+        json!({"_claim_names": null, "hasgroups": false}),
+    ] {
+        let world = world_of(&["sre"]);
+        let mut about = object(json!({"sub": "alice"}));
+        about.extend(object(over.clone()));
+        world.on(USERINFO, Reply::ok(Value::Object(about)));
+        let login = login(&world).await.expect("signs in");
+        assert_eq!(login.identity.claims()["groups"], json!(["sre"]), "{over}");
+        assert_eq!(world.calls(GRAPH).len(), 1, "{over}");
+    }
+}
+
 #[tokio::test]
 async fn nobody_is_asked_where_the_token_has_the_groups_or_no_rule_wants_any() {
     let world = world_of(&["sre"]);
