@@ -37,8 +37,7 @@ use crate::proxy::decide::{Decision, decide, facts};
 use crate::proxy::reserved::Answering;
 use crate::proxy::snapshot::{Selected, Snapshot};
 use crate::rule::Rule;
-use crate::rule::condition::Condition;
-use crate::rule::condition::Facts;
+use crate::rule::condition::{Condition, Facts};
 use crate::telemetry::metrics::Registry;
 
 /// A hypothetical request, and the user who sends it.

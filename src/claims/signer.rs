@@ -16,8 +16,7 @@ use serde_json::{Map, Value};
 use crate::claims::settings::Format;
 use crate::clock::Timestamp;
 use crate::identity::{Claims, Identity};
-use crate::jose::signing_key::Error;
-use crate::jose::signing_key::SigningKey;
+use crate::jose::signing_key::{Error, SigningKey};
 
 /// Lifetime of an assertion (ALB §4.2). `exp` is never later than this duration from now.
 const LIFETIME: Duration = Duration::from_secs(120);

@@ -13,11 +13,10 @@ use crate::cli::exit::WrongUse;
 use crate::cli::terminal::for_stderr;
 use crate::clock::Clock;
 use crate::config;
-use crate::config::Config;
-use crate::config::MissingKeys;
 use crate::config::document::diagnostic::Severity;
 use crate::config::document::report::Diagnostics;
 use crate::config::document::source::Source;
+use crate::config::{Config, MissingKeys};
 
 /// Validates a configuration as `serve` does, and prints all problems at once.
 ///

@@ -5,19 +5,12 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::harness::app::{Proxy, Setup, wait_until};
-use crate::harness::browser::{Browser, Protocol, on_both};
+use crate::harness::app::{Setup, wait_until};
+use crate::harness::browser::{Protocol, on_both};
 use crate::harness::provider::Provider;
-use crate::harness::server::{Reply, Server};
+use crate::harness::scenario::{PAGE, Scenario};
+use crate::harness::server::Reply;
 use crate::harness::target;
-
-const PAGE: &str = "https://app.test/page?a=1";
-
-struct Scenario {
-    provider: Provider,
-    target: Server,
-    proxy: Proxy,
-}
 
 /// A proxy whose default actions sign users in at `corp`, then run `authorize` with these keys.
 fn scenario(authorize: &str) -> Scenario {
@@ -26,39 +19,20 @@ fn scenario(authorize: &str) -> Scenario {
 
 /// A proxy whose default actions sign users in at `corp` with these keys, then run `gates`.
 fn with_actions(keys: &str, gates: &str) -> Scenario {
-    let (provider, target) = (Provider::start(), target::echo());
     let actions = format!(
         "\n      - {{ type: authenticate-oidc, provider: corp, scope: openid profile email, session_timeout: 8h{keys} }}\n\
          {gates}\x20     - {{ type: forward, target_group: app }}\n"
     );
-    let proxy = Setup::new(&provider, &target).default_actions(&actions).start();
-    Scenario { provider, target, proxy }
+    Scenario::start(|setup| setup.default_actions(&actions))
 }
 
 const GROUPS: &str = "any: [{ claim: groups, contains: [platform, sre] }]";
-
-impl Scenario {
-    fn claims(&self, claims: &Value) {
-        let mut all = json!({"sub": "alice"});
-        let members = claims.as_object().expect("an object").clone();
-        all.as_object_mut().expect("an object").extend(members);
-        self.provider.say(|script| script.userinfo = Some(all));
-    }
-
-    /// A browser that has signed in as a user with these claims, wherever that led.
-    fn signed_in(&self, protocol: Protocol, claims: &Value) -> Browser {
-        self.claims(claims);
-        let mut browser = self.proxy.browser(protocol);
-        self.provider.try_sign_in(&mut browser, PAGE);
-        browser
-    }
-}
 
 #[test]
 fn a_01_only_users_whose_claims_meet_the_requirement_reach_the_target() {
     let scenario = scenario(GROUPS);
     on_both(|protocol| {
-        let mut member = scenario.signed_in(protocol, &json!({"groups": ["staff", "sre"]}));
+        let mut member = scenario.signed_in_as(protocol, &json!({"groups": ["staff", "sre"]}));
         assert_eq!(member.get(PAGE).status, 200);
         let reached = scenario.target.count();
         for claims in [
@@ -69,7 +43,7 @@ fn a_01_only_users_whose_claims_meet_the_requirement_reach_the_target() {
             json!({"groups": null}),
             json!({}),
         ] {
-            let mut other = scenario.signed_in(protocol, &claims);
+            let mut other = scenario.signed_in_as(protocol, &claims);
             for _ in 0..2 {
                 let answer = other.get(PAGE);
                 assert_eq!((answer.status, answer.reason().as_deref()), (403, Some("auth.not_allowed")), "{claims}");
@@ -89,7 +63,7 @@ fn a_01_only_users_whose_claims_meet_the_requirement_reach_the_target() {
 fn the_page_says_who_is_signed_in_and_how_to_go_on() {
     let scenario = scenario(&format!("{GROUPS}, contact: \"it@example.com <IT>\""));
     let mut browser =
-        scenario.signed_in(Protocol::Http2, &json!({"groups": ["x"], "preferred_username": "ada & <co>"}));
+        scenario.signed_in_as(Protocol::Http2, &json!({"groups": ["x"], "preferred_username": "ada & <co>"}));
     let page = browser.get(PAGE);
     let text = page.text();
     assert!(
@@ -100,7 +74,7 @@ fn the_page_says_who_is_signed_in_and_how_to_go_on() {
     assert!(!text.contains("platform"), "what is required is told with `reveal` only: {text}");
     let link = page.link("Sign in again, or with another account");
     // Another account of the same person has access, and the page that was asked for is not lost.
-    scenario.claims(&json!({"groups": ["sre"]}));
+    scenario.set_claims(&json!({"groups": ["sre"]}));
     let asked = browser.get(&link);
     assert!(asked.location().contains("prompt=login"), "{}", asked.location());
     let landed = browser.get(&scenario.provider.callback_of(asked.location()));
@@ -112,7 +86,7 @@ fn the_page_says_who_is_signed_in_and_how_to_go_on() {
 fn a_script_is_told_in_json() {
     let scenario = scenario(&format!("{GROUPS}, reveal: true, contact: it@example.com"));
     let mut browser = scenario
-        .signed_in(Protocol::Http1, &json!({"groups": ["x"], "preferred_username": "Ada \"</script>\u{7}"}))
+        .signed_in_as(Protocol::Http1, &json!({"groups": ["x"], "preferred_username": "Ada \"</script>\u{7}"}))
         .scripted();
     let answer = browser.get(PAGE);
     assert_eq!(answer.status, 403);
@@ -146,23 +120,23 @@ fn reveal_says_what_is_required() {
     let scenario = scenario(
         "all: [{ claim: email, domain: [example.com] }, { not: { claim: groups, contains: [contractors] } }], reveal: true",
     );
-    let mut browser = scenario.signed_in(Protocol::Http1, &json!({"email": "eve@example.com", "groups": []}));
+    let mut browser = scenario.signed_in_as(Protocol::Http1, &json!({"email": "eve@example.com", "groups": []}));
     let page = browser.get(PAGE);
     assert_eq!(page.status, 403, "the address is not verified");
     let required = "Required: email is a verified address at example.com and not (groups contains contractors).";
     assert!(page.text().contains(required), "{}", page.text());
     let claims = json!({"email": "eve@example.com", "email_verified": true, "groups": []});
-    assert_eq!(scenario.signed_in(Protocol::Http1, &claims).get(PAGE).status, 200);
+    assert_eq!(scenario.signed_in_as(Protocol::Http1, &claims).get(PAGE).status, 200);
 }
 
 #[test]
 fn a_06_new_claims_of_a_refresh_are_asked_anew() {
     let scenario = scenario(GROUPS);
     scenario.provider.say(|script| script.token_response = json!({"refresh_token": "refresh-1"}));
-    let mut browser = scenario.signed_in(Protocol::Http1, &json!({"groups": ["sre"]}));
+    let mut browser = scenario.signed_in_as(Protocol::Http1, &json!({"groups": ["sre"]}));
     assert_eq!(browser.get(PAGE).status, 200);
     for (groups, expected) in [(json!(["staff"]), 403), (json!(["platform"]), 200)] {
-        scenario.claims(&json!({ "groups": groups }));
+        scenario.set_claims(&json!({ "groups": groups }));
         scenario.proxy.clock.advance(Duration::from_secs(3600));
         scenario.provider.say(|script| script.now = scenario.proxy.clock.now().seconds());
         assert_eq!(browser.get(PAGE).status, expected, "{groups}");
@@ -173,11 +147,11 @@ fn a_06_new_claims_of_a_refresh_are_asked_anew() {
 fn a_06_a_refresh_that_takes_a_group_away_ends_what_is_open() {
     let scenario = scenario(GROUPS);
     scenario.provider.say(|script| script.token_response = json!({"refresh_token": "refresh-1"}));
-    let browser = scenario.signed_in(Protocol::Http1, &json!({"groups": ["sre"]}));
+    let browser = scenario.signed_in_as(Protocol::Http1, &json!({"groups": ["sre"]}));
     let mut streams = target::streams(&scenario.target, &scenario.proxy, &browser);
     // A refresh that takes no group away ends nothing: the second one does.
     for (turn, groups) in [(1, json!(["platform"])), (2, json!(["staff"]))] {
-        scenario.claims(&json!({ "groups": groups }));
+        scenario.set_claims(&json!({ "groups": groups }));
         scenario.proxy.clock.advance(Duration::from_secs(3600));
         scenario.provider.say(|script| script.now = scenario.proxy.clock.now().seconds());
         let renewed = "vestibule_refreshes_total{provider=\"corp\",outcome=\"renewed\"}";
@@ -191,7 +165,7 @@ fn a_06_a_refresh_that_takes_a_group_away_ends_what_is_open() {
 #[test]
 fn a_report_lets_everybody_in_and_counts_who_would_not_be() {
     let scenario = scenario(&format!("{GROUPS}, mode: report"));
-    let mut browser = scenario.signed_in(Protocol::Http1, &json!({"groups": ["x"]}));
+    let mut browser = scenario.signed_in_as(Protocol::Http1, &json!({"groups": ["x"]}));
     assert_eq!(browser.get(PAGE).status, 200);
     assert_eq!(browser.get(PAGE).status, 200);
     let decided = |outcome: &str| {
@@ -219,7 +193,7 @@ fn a_10_allowed_users_are_asked_for_as_by_authorize() {
             (user(json!("staff,sre"), "eve@partner.test", true), 403),
             (json!({"groups": ["sre"], "email": "ada@example.com", "email_verified": true}), 403),
         ] {
-            let answer = scenario.signed_in(protocol, &claims).get(PAGE);
+            let answer = scenario.signed_in_as(protocol, &claims).get(PAGE);
             assert_eq!(answer.status, status, "{claims}");
             assert_eq!(answer.reason().as_deref(), (status == 403).then_some("auth.not_allowed"), "{claims}");
         }
@@ -238,7 +212,7 @@ fn a_12_groups_that_entra_does_not_send_refuse_with_a_reason_of_their_own() {
             json!({"_claim_names": {"groups": "src1"}, "_claim_sources": sources}),
             json!({"hasgroups": true, "groups": ["sre"]}),
         ] {
-            let mut browser = scenario.signed_in(protocol, &overage);
+            let mut browser = scenario.signed_in_as(protocol, &overage);
             let page = browser.get(PAGE);
             assert_eq!((page.status, page.reason().as_deref()), (403, Some("auth.groups_overage")), "{overage}");
             assert!(
@@ -251,7 +225,7 @@ fn a_12_groups_that_entra_does_not_send_refuse_with_a_reason_of_their_own() {
             assert_eq!((answer.status, answer.json()["error"].as_str()), (403, Some("auth.groups_overage")));
             let mut admin = overage;
             admin["roles"] = json!(["admin"]);
-            assert_eq!(scenario.signed_in(protocol, &admin).get(PAGE).status, 200);
+            assert_eq!(scenario.signed_in_as(protocol, &admin).get(PAGE).status, 200);
         }
     });
     assert!(elsewhere.requests("/getMemberObjects").is_empty(), "the endpoint of the token is never called");
@@ -261,9 +235,9 @@ fn a_12_groups_that_entra_does_not_send_refuse_with_a_reason_of_their_own() {
 #[test]
 fn a_13_groups_that_entra_does_not_send_are_asked_of_microsoft_graph() {
     const GRAPH: &str = "/v1.0/me/transitiveMemberOf/microsoft.graph.group";
-    let (provider, target) = (Provider::start(), target::echo());
     let actions = "\n      - { type: authenticate-oidc, provider: corp, scope: openid User.Read, allowed_groups: [sre, admin] }\n      \
                    - { type: forward, target_group: app }\n";
+    let (provider, target) = (Provider::start(), target::echo());
     let keys = format!("    entra_groups: graph\n    graph_endpoint: {}/v1.0\n", provider.issuer());
     let proxy = Setup::new(&provider, &target).provider(&keys).default_actions(actions).start();
     let scenario = Scenario { provider, target, proxy };
@@ -275,7 +249,7 @@ fn a_13_groups_that_entra_does_not_send_are_asked_of_microsoft_graph() {
         });
     };
     graph(|| Reply::json(&json!({"value": [{"id": "other"}, {"id": "sre"}]})));
-    let mut member = scenario.signed_in(Protocol::Http2, &overage);
+    let mut member = scenario.signed_in_as(Protocol::Http2, &overage);
     assert_eq!(member.get(PAGE).status, 200);
     let asked = scenario.provider.requests(GRAPH);
     assert_eq!(asked.len(), 1);
@@ -301,7 +275,7 @@ fn a_13_groups_that_entra_does_not_send_are_asked_of_microsoft_graph() {
         || Reply::json(&json!({"value": [{"id": "x"}], "@odata.nextLink": "http://127.0.0.1:1/v1.0/next"})),
     ] {
         graph(reply);
-        scenario.claims(&overage);
+        scenario.set_claims(&overage);
         let mut browser = scenario.proxy.browser(Protocol::Http1);
         let answer = scenario.provider.try_sign_in(&mut browser, PAGE);
         assert_eq!((answer.status, answer.reason().as_deref()), (500, Some("auth.groups_unavailable")));

@@ -5,21 +5,13 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::harness::app::{Proxy, Setup, wait_until};
+use crate::harness::app::wait_until;
 use crate::harness::browser::{Answer, Browser, Protocol, on_both};
 use crate::harness::http2::{self, Http2, Stream};
-use crate::harness::provider::Provider;
-use crate::harness::server::Server;
+use crate::harness::scenario::{PAGE, Scenario, parameter};
 use crate::harness::target;
 
-const PAGE: &str = "https://app.test/page?a=1";
 const ASK_AGAIN: &str = "Ask again for my permissions";
-
-struct Scenario {
-    provider: Provider,
-    target: Server,
-    proxy: Proxy,
-}
 
 /// A proxy that lets in the group `sre`, behind a sign-in with these keys.
 fn scenario(sign_in: &str) -> Scenario {
@@ -28,27 +20,22 @@ fn scenario(sign_in: &str) -> Scenario {
 
 /// The same with more keys of `authorize`.
 fn scenario_with(sign_in: &str, authorize: &str) -> Scenario {
-    let (provider, target) = (Provider::start(), target::echo());
     let actions = format!(
         "\n      - {{ type: authenticate-oidc, provider: corp, scope: openid, session_timeout: 8h{sign_in} }}\n\
          \x20     - {{ type: authorize, any: [{{ claim: groups, contains: [sre] }}]{authorize} }}\n\
          \x20     - {{ type: forward, target_group: app }}\n"
     );
-    let proxy = Setup::new(&provider, &target).default_actions(&actions).start();
-    Scenario { provider, target, proxy }
+    Scenario::start(|setup| setup.default_actions(&actions))
 }
 
 impl Scenario {
     /// The groups of the user from now on.
     fn groups(&self, groups: &[&str]) {
-        self.provider.say(|script| script.userinfo = Some(json!({"sub": "alice", "groups": groups})));
+        self.set_claims(&json!({ "groups": groups }));
     }
 
-    fn signed_in(&self, protocol: Protocol, groups: &[&str]) -> Browser {
-        self.groups(groups);
-        let mut browser = self.proxy.browser(protocol);
-        self.provider.try_sign_in(&mut browser, PAGE);
-        browser
+    fn signed_in_with(&self, protocol: Protocol, groups: &[&str]) -> Browser {
+        self.signed_in_as(protocol, &json!({ "groups": groups }))
     }
 
     /// The way back from the provider with this error, as it answers where it may not ask the user.
@@ -61,11 +48,6 @@ impl Scenario {
     }
 }
 
-fn parameter(location: &str, name: &str) -> Option<String> {
-    let url = url::Url::parse(location).expect("a URL");
-    url.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
-}
-
 #[track_caller]
 fn refused(answer: &Answer) {
     assert_eq!((answer.status, answer.reason().as_deref()), (403, Some("auth.not_allowed")), "{}", answer.text());
@@ -75,7 +57,7 @@ fn refused(answer: &Answer) {
 fn who_was_just_given_a_group_comes_in_without_a_sign_in() {
     let scenario = scenario("");
     on_both(|protocol| {
-        let mut browser = scenario.signed_in(protocol, &["staff"]);
+        let mut browser = scenario.signed_in_with(protocol, &["staff"]);
         let page = browser.get(PAGE);
         refused(&page);
         let before = browser.cookie_header("app.test");
@@ -96,7 +78,7 @@ fn a_23_a_provider_that_would_have_to_ask_leads_back_to_the_page_and_makes_no_lo
     for same_site in ["lax", "strict"] {
         let scenario = scenario(&format!(", session_cookie_same_site: {same_site}"));
         on_both(|protocol| {
-            let mut browser = scenario.signed_in(protocol, &["staff"]);
+            let mut browser = scenario.signed_in_with(protocol, &["staff"]);
             let reached = scenario.target.count();
             for error in ["login_required", "interaction_required", "consent_required", "account_selection_required"] {
                 let asked = browser.get(&browser.clone().get(PAGE).link(ASK_AGAIN));
@@ -121,7 +103,7 @@ fn a_23_a_provider_that_would_have_to_ask_leads_back_to_the_page_and_makes_no_lo
 #[test]
 fn a_23_without_a_session_the_address_begins_an_ordinary_sign_in() {
     let scenario = scenario("");
-    let link = scenario.signed_in(Protocol::Http2, &["staff"]).get(PAGE).link(ASK_AGAIN);
+    let link = scenario.signed_in_with(Protocol::Http2, &["staff"]).get(PAGE).link(ASK_AGAIN);
     // Another browser: a page of another site can send it there, too.
     let mut browser = scenario.proxy.browser(Protocol::Http2);
     let asked = browser.get(&link);
@@ -140,7 +122,7 @@ fn a_23_without_a_session_the_address_begins_an_ordinary_sign_in() {
 #[test]
 fn a_23_an_operator_whose_sign_ins_ask_the_user_is_not_evaded() {
     let scenario = scenario(", authentication_request_extra_params: { prompt: login }");
-    let mut browser = scenario.signed_in(Protocol::Http1, &["staff"]);
+    let mut browser = scenario.signed_in_with(Protocol::Http1, &["staff"]);
     let page = browser.get(PAGE);
     refused(&page);
     assert!(!page.text().contains(ASK_AGAIN), "{}", page.text());
@@ -157,7 +139,7 @@ fn a_06_a_refresh_that_takes_a_group_away_ends_http2_streams_and_says_so_to_webs
     let [report, enforce] = ["report", "enforce"].map(|mode| {
         let scenario = scenario_with("", &format!(", mode: {mode}"));
         scenario.provider.say(|script| script.token_response = json!({"refresh_token": "refresh-1"}));
-        let browser = scenario.signed_in(Protocol::Http1, &["sre"]);
+        let browser = scenario.signed_in_with(Protocol::Http1, &["sre"]);
         let [_, socket] = target::streams(&scenario.target, &scenario.proxy, &browser);
         let cookies = browser.cookie_header("app.test");
         let fields = [

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use crate::harness::app::Setup;
 use crate::harness::browser::{Answer, Browser, Protocol, join, on_both};
 use crate::harness::process::{self, Process};
+use crate::harness::scenario::parameter;
 use crate::harness::server::{Received, Server};
 use crate::harness::target;
 
@@ -438,12 +439,6 @@ fn claims(request: &Received) -> Value {
 #[track_caller]
 fn access_token(request: &Received) -> String {
     request.header("x-amzn-oidc-accesstoken").expect("an access token").to_owned()
-}
-
-/// A parameter of a URL's query.
-fn parameter(url: &str, name: &str) -> Option<String> {
-    let url = url::Url::parse(url).expect("an absolute URL");
-    url.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
 }
 
 /// Where a page's forms go, in order.

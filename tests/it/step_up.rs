@@ -5,24 +5,12 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::harness::app::{Proxy, Setup};
 use crate::harness::browser::{Answer, Browser, Protocol, on_both};
-use crate::harness::provider::Provider;
-use crate::harness::server::Server;
-use crate::harness::target;
-
-const PAGE: &str = "https://app.test/page?a=1";
-
-struct Scenario {
-    provider: Provider,
-    target: Server,
-    proxy: Proxy,
-}
+use crate::harness::scenario::{PAGE, Scenario, parameter};
 
 /// A proxy whose default actions run `authorize` with these keys behind a sign-in at `corp` with these. Below `/open/`, everybody who is
 /// signed in may come in.
 fn scenario_with(authenticate: &str, authorize: &str) -> Scenario {
-    let (provider, target) = (Provider::start(), target::echo());
     let sign_in = format!("{{ type: authenticate-oidc, provider: corp, session_timeout: 7d, {authenticate} }}");
     let rules = format!(
         "\n      - name: open\n        priority: 1\n        conditions: [{{ path_pattern: [\"/open/*\"] }}]\n        actions:\n\
@@ -31,8 +19,7 @@ fn scenario_with(authenticate: &str, authorize: &str) -> Scenario {
     let actions = format!(
         "\n      - {sign_in}\n      - {{ type: authorize, {authorize} }}\n      - {{ type: forward, target_group: app }}\n"
     );
-    let proxy = Setup::new(&provider, &target).rules(&rules).default_actions(&actions).start();
-    Scenario { provider, target, proxy }
+    Scenario::start(|setup| setup.rules(&rules).default_actions(&actions))
 }
 
 fn scenario(authorize: &str) -> Scenario {
@@ -55,13 +42,7 @@ impl Scenario {
         self.says(&json!({"auth_time": self.proxy.clock.now().seconds()}));
     }
 
-    fn pass(&self, seconds: u64) {
-        self.proxy.clock.advance(Duration::from_secs(seconds));
-        let now = self.proxy.clock.now().seconds();
-        self.provider.say(|script| script.now = now);
-    }
-
-    fn signed_in(&self, protocol: Protocol) -> Browser {
+    fn signed_in_and_back(&self, protocol: Protocol) -> Browser {
         let mut browser = self.proxy.browser(protocol);
         let landed = self.provider.try_sign_in(&mut browser, PAGE);
         assert_eq!(landed.location(), "/page?a=1", "{}", landed.text());
@@ -74,11 +55,6 @@ impl Scenario {
         assert_eq!(sent.status, 302, "{}", sent.text());
         browser.get(&self.provider.callback_of(sent.location()))
     }
-}
-
-fn parameter(location: &str, name: &str) -> Option<String> {
-    let url = url::Url::parse(location).expect("a URL");
-    url.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
 }
 
 /// The address of the first link on a page.
@@ -99,9 +75,9 @@ fn who_signed_in_too_long_ago_signs_in_again_and_comes_back_to_the_same_address(
         scenario.come_back(&mut browser, &sent);
         assert_eq!(browser.get(PAGE).status, 200);
         // With the leeway of clocks.
-        scenario.pass(3600 + 59);
+        scenario.advance(Duration::from_secs(3600 + 59));
         assert_eq!(browser.get(PAGE).status, 200);
-        scenario.pass(1);
+        scenario.advance(Duration::from_secs(1));
         let reached = scenario.target.count();
         let sent = browser.get(PAGE);
         assert_eq!(sent.status, 302, "{}", sent.text());
@@ -122,8 +98,8 @@ fn who_signed_in_too_long_ago_signs_in_again_and_comes_back_to_the_same_address(
 fn what_cannot_be_redirected_is_told_to_sign_in_again() {
     let scenario = scenario("max_age: 1h");
     scenario.signs_in_now();
-    let mut browser = scenario.signed_in(Protocol::Http2);
-    scenario.pass(2 * 3600);
+    let mut browser = scenario.signed_in_and_back(Protocol::Http2);
+    scenario.advance(Duration::from_secs(2 * 3600));
     let reached = scenario.target.count();
     let form = browser.send("POST", PAGE, &[("origin", "https://app.test")], b"x=1");
     assert_eq!((form.status, form.reason().as_deref()), (401, Some("auth.step_up_required")));
@@ -146,8 +122,8 @@ fn what_cannot_be_redirected_is_told_to_sign_in_again() {
 fn a_21_a_provider_that_answers_with_the_same_sign_in_again_ends_the_way_and_makes_no_loop() {
     let scenario = scenario("max_age: 1h");
     scenario.signs_in_now();
-    let mut browser = scenario.signed_in(Protocol::Http1);
-    scenario.pass(2 * 3600);
+    let mut browser = scenario.signed_in_and_back(Protocol::Http1);
+    scenario.advance(Duration::from_secs(2 * 3600));
     // The claims stay those of two hours ago.
     let sent = browser.get(PAGE);
     let landed = scenario.come_back(&mut browser, &sent);
@@ -209,15 +185,15 @@ fn a_refresh_is_no_sign_in() {
     let scenario = scenario("max_age: 2h, acr: [phr]");
     scenario.provider.say(|script| script.token_response = json!({"refresh_token": "refresh-1"}));
     scenario.says(&json!({"auth_time": scenario.proxy.clock.now().seconds(), "acr": "phr"}));
-    let mut browser = scenario.signed_in(Protocol::Http1);
+    let mut browser = scenario.signed_in_and_back(Protocol::Http1);
     // The refreshed ID token says nothing of the sign-in: what was said of it stays.
     scenario.says(&json!({}));
-    scenario.pass(3600);
+    scenario.advance(Duration::from_secs(3600));
     assert_eq!(browser.get(PAGE).status, 200);
     assert_eq!(scenario.provider.requests("/token").len(), 2);
     // One that claims a newer sign-in makes it no newer.
     scenario.says(&json!({"auth_time": scenario.proxy.clock.now().seconds()}));
-    scenario.pass(3600 + 61);
+    scenario.advance(Duration::from_secs(3600 + 61));
     assert_eq!(browser.get(PAGE).status, 302);
     assert_eq!(scenario.provider.requests("/token").len(), 3);
 }
@@ -226,8 +202,8 @@ fn a_refresh_is_no_sign_in() {
 fn step_ups_that_follow_each_other_end() {
     let scenario = scenario("max_age: 1h");
     scenario.signs_in_now();
-    let mut browser = scenario.signed_in(Protocol::Http1);
-    scenario.pass(2 * 3600);
+    let mut browser = scenario.signed_in_and_back(Protocol::Http1);
+    scenario.advance(Duration::from_secs(2 * 3600));
     browser.set_cookie("app.test", "__Host-vestibule-login-rounds", "3");
     let ended = browser.get(PAGE);
     assert_eq!((ended.status, ended.reason().as_deref()), (403, Some("auth.step_up_failed")));
@@ -246,7 +222,7 @@ fn a_rule_that_denies_redirects_nobody() {
     let sent = browser.get(&first_link(&asked));
     scenario.come_back(&mut browser, &sent);
     assert_eq!(browser.get(PAGE).status, 200);
-    scenario.pass(2 * 3600);
+    scenario.advance(Duration::from_secs(2 * 3600));
     let asked = browser.get(PAGE);
     assert_eq!((asked.status, asked.reason().as_deref()), (401, Some("auth.step_up_required")));
     scenario.signs_in_now();
@@ -266,7 +242,7 @@ fn the_stricter_of_two_ages_is_asked_for_and_prompt_none_is_not_repeated() {
         let sent = browser.get(PAGE);
         assert_eq!(parameter(sent.location(), "max_age").as_deref(), Some(asked), "{configured}");
         scenario.come_back(&mut browser, &sent);
-        scenario.pass(2 * 3600);
+        scenario.advance(Duration::from_secs(2 * 3600));
         let sent = browser.get(PAGE);
         assert_eq!(parameter(sent.location(), "prompt"), None, "the user has to be asked");
     }

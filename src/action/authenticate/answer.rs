@@ -8,8 +8,7 @@ use crate::message::media::{self, Preferred};
 use crate::message::{Response, streamed};
 use crate::page::headers::{Frames, harden};
 use crate::page::link::Link;
-use crate::page::pages::Notice;
-use crate::page::pages::Redirecting;
+use crate::page::pages::{Notice, Redirecting};
 use crate::page::site::NO_FORM;
 use crate::page::{Pages, Text, View};
 

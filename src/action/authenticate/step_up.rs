@@ -5,8 +5,7 @@
 
 use http::HeaderMap;
 
-use crate::action::authenticate::decision::Absence;
-use crate::action::authenticate::decision::{Sends, may_sign_in};
+use crate::action::authenticate::decision::{Absence, Sends, may_sign_in};
 use crate::action::authenticate::gate::Authenticate;
 use crate::action::authenticate::login::{Cause, Prompt, Start};
 use crate::action::authenticate::ticket::Destination;

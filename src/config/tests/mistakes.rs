@@ -10,6 +10,7 @@ mod pages;
 mod providers;
 mod rules;
 mod shape;
+mod shared_sessions;
 mod target_groups;
 mod user_pools;
 mod yaml;

@@ -7,16 +7,16 @@ use super::scripted::*;
 use crate::backchannel::call::Error as CallError;
 use crate::oidc::error::{Error, FetchError, FetchFault};
 
-async fn refused(world: &World) -> FetchError {
-    match world.client.begin(login_request()).await {
+async fn refused(fixture: &Fixture) -> FetchError {
+    match fixture.client.begin(login_request()).await {
         Err(Error::ProviderUnavailable(error)) => error,
         other => panic!("not refused for its metadata: {other:?}"),
     }
 }
 
 /// Why the metadata that was asked for just now was refused.
-async fn fault(world: &World) -> FetchFault {
-    match refused(world).await {
+async fn fault(fixture: &Fixture) -> FetchFault {
+    match refused(fixture).await {
         FetchError::Failed(fetch) => fetch.cause,
         FetchError::BackingOff => panic!("not asked"),
     }
@@ -24,27 +24,27 @@ async fn fault(world: &World) -> FetchFault {
 
 #[tokio::test]
 async fn nothing_is_fetched_before_the_first_login() {
-    let world = world();
-    assert!(world.calls(DISCOVERY).is_empty());
-    world.begin().await;
-    world.begin().await;
-    assert_eq!(world.calls(DISCOVERY).len(), 1);
-    assert!(world.calls(JWKS).is_empty());
+    let fixture = fixture();
+    assert!(fixture.calls(DISCOVERY).is_empty());
+    fixture.begin().await;
+    fixture.begin().await;
+    assert_eq!(fixture.calls(DISCOVERY).len(), 1);
+    assert!(fixture.calls(JWKS).is_empty());
 }
 
 #[tokio::test]
 async fn o_01_metadata_of_another_issuer_is_refused() {
     for issuer in ["https://issuer.test/", "https://evil.test", "https://ISSUER.test", "http://issuer.test", ""] {
-        let world = world();
+        let fixture = fixture();
         let mut metadata = metadata();
         metadata["issuer"] = json!(issuer);
-        world.on(DISCOVERY, Reply::ok(metadata));
-        assert!(matches!(fault(&world).await, FetchFault::Issuer(_)), "{issuer}");
+        fixture.on(DISCOVERY, Reply::ok(metadata));
+        assert!(matches!(fault(&fixture).await, FetchFault::Issuer(_)), "{issuer}");
     }
-    let world = world();
+    let fixture = fixture();
     let twice = metadata().to_string().replacen('{', r#"{"issuer":"https://evil.test","#, 1);
-    world.on(DISCOVERY, Reply::Raw(http::StatusCode::OK, "application/json", twice.into()));
-    assert!(matches!(fault(&world).await, FetchFault::Content(_)));
+    fixture.on(DISCOVERY, Reply::Raw(http::StatusCode::OK, "application/json", twice.into()));
+    assert!(matches!(fault(&fixture).await, FetchFault::Content(_)));
 }
 
 #[tokio::test]
@@ -67,11 +67,11 @@ async fn o_02_metadata_that_leads_elsewhere_is_refused() {
     let names = ["authorization_endpoint", "token_endpoint", "userinfo_endpoint", "jwks_uri"];
     for name in names {
         for address in addresses {
-            let world = world();
+            let fixture = fixture();
             let mut metadata = metadata();
             metadata[name] = json!(address);
-            world.on(DISCOVERY, Reply::ok(metadata));
-            let error = fault(&world).await;
+            fixture.on(DISCOVERY, Reply::ok(metadata));
+            let error = fault(&fixture).await;
             assert!(
                 matches!(error, FetchFault::Endpoint { name: found, .. } if found == name),
                 "{name} {address}: {error:?}"
@@ -83,25 +83,25 @@ async fn o_02_metadata_that_leads_elsewhere_is_refused() {
 #[tokio::test]
 async fn an_issuer_on_this_machine_has_its_endpoints_there() {
     let issuer = "http://localhost:9000";
-    let world = world_with(|settings| settings.issuer = issuer.into());
+    let fixture = fixture_with(|settings| settings.issuer = issuer.into());
     let text = metadata().to_string().replace(ISSUER, issuer);
-    world.on(DISCOVERY, Reply::ok(serde_json::from_str(&text).expect("JSON")));
-    assert!(world.begin().await.location.starts_with("http://localhost:9000/authorize?"));
+    fixture.on(DISCOVERY, Reply::ok(serde_json::from_str(&text).expect("JSON")));
+    assert!(fixture.begin().await.location.starts_with("http://localhost:9000/authorize?"));
 
     let outside = text.replace("http://localhost:9000/token", "http://issuer.test/token");
-    let world = world_with(|settings| settings.issuer = issuer.into());
-    world.on(DISCOVERY, Reply::ok(serde_json::from_str(&outside).expect("JSON")));
-    assert!(matches!(fault(&world).await, FetchFault::Endpoint { name: "token_endpoint", .. }));
+    let fixture = fixture_with(|settings| settings.issuer = issuer.into());
+    fixture.on(DISCOVERY, Reply::ok(serde_json::from_str(&outside).expect("JSON")));
+    assert!(matches!(fault(&fixture).await, FetchFault::Endpoint { name: "token_endpoint", .. }));
 }
 
 #[tokio::test]
 async fn an_issuer_with_a_path_has_its_document_below_it() {
     for issuer in ["https://issuer.test/realms/a", "https://issuer.test/realms/a/"] {
-        let world = world_with(|settings| settings.issuer = issuer.into());
+        let fixture = fixture_with(|settings| settings.issuer = issuer.into());
         let mut metadata = metadata();
         metadata["issuer"] = json!(issuer);
-        world.on("/realms/a/.well-known/openid-configuration", Reply::ok(metadata));
-        world.begin().await;
+        fixture.on("/realms/a/.well-known/openid-configuration", Reply::ok(metadata));
+        fixture.begin().await;
     }
 }
 
@@ -118,95 +118,95 @@ async fn o_a_provider_in_trouble_is_told_apart() {
         (Reply::ok(json!({"issuer": ISSUER})), |error| matches!(error, FetchFault::Content(_))),
     ];
     for (reply, check) in cases {
-        let world = world();
-        world.on(DISCOVERY, reply);
-        let error = fault(&world).await;
+        let fixture = fixture();
+        fixture.on(DISCOVERY, reply);
+        let error = fault(&fixture).await;
         assert!(check(&error), "{error:?}");
     }
 }
 
 #[tokio::test]
 async fn a_dead_provider_is_left_alone_for_longer_and_longer() {
-    let world = world();
-    world.on(DISCOVERY, Reply::Refuse);
+    let fixture = fixture();
+    fixture.on(DISCOVERY, Reply::Refuse);
     let mut calls = 0;
     for pause in [1, 2, 4, 8, 16, 30, 30] {
-        assert!(!matches!(refused(&world).await, FetchError::BackingOff));
+        assert!(!matches!(refused(&fixture).await, FetchError::BackingOff));
         calls += 1;
-        assert!(matches!(refused(&world).await, FetchError::BackingOff));
-        world.clock.advance(Duration::from_secs(pause) - Duration::from_millis(1));
-        assert!(matches!(refused(&world).await, FetchError::BackingOff), "{pause}");
-        assert_eq!(world.calls(DISCOVERY).len(), calls);
-        world.clock.advance(Duration::from_millis(1));
+        assert!(matches!(refused(&fixture).await, FetchError::BackingOff));
+        fixture.clock.advance(Duration::from_secs(pause) - Duration::from_millis(1));
+        assert!(matches!(refused(&fixture).await, FetchError::BackingOff), "{pause}");
+        assert_eq!(fixture.calls(DISCOVERY).len(), calls);
+        fixture.clock.advance(Duration::from_millis(1));
     }
-    world.on(DISCOVERY, Reply::ok(metadata()));
-    world.begin().await;
+    fixture.on(DISCOVERY, Reply::ok(metadata()));
+    fixture.begin().await;
 }
 
 #[tokio::test]
 async fn a_clock_that_is_set_back_does_not_prolong_the_pause() {
-    let world = world();
-    world.on(DISCOVERY, Reply::Refuse);
-    refused(&world).await;
-    world.clock.rewind(Duration::from_secs(24 * 3600));
-    world.on(DISCOVERY, Reply::ok(metadata()));
-    world.begin().await;
+    let fixture = fixture();
+    fixture.on(DISCOVERY, Reply::Refuse);
+    refused(&fixture).await;
+    fixture.clock.rewind(Duration::from_secs(24 * 3600));
+    fixture.on(DISCOVERY, Reply::ok(metadata()));
+    fixture.begin().await;
 }
 
 #[tokio::test]
 async fn logins_at_once_cause_one_discovery() {
-    let world = world();
-    let _ = tokio::join!(world.begin(), world.begin(), world.begin());
-    assert_eq!(world.calls(DISCOVERY).len(), 1);
-    let world = self::world();
-    world.on(DISCOVERY, Reply::Refuse);
-    let failed = tokio::join!(refused(&world), refused(&world), refused(&world));
-    assert_eq!(world.calls(DISCOVERY).len(), 1, "{failed:?}");
+    let fixture = fixture();
+    let _ = tokio::join!(fixture.begin(), fixture.begin(), fixture.begin());
+    assert_eq!(fixture.calls(DISCOVERY).len(), 1);
+    let fixture = self::fixture();
+    fixture.on(DISCOVERY, Reply::Refuse);
+    let failed = tokio::join!(refused(&fixture), refused(&fixture), refused(&fixture));
+    assert_eq!(fixture.calls(DISCOVERY).len(), 1, "{failed:?}");
 }
 
 #[tokio::test]
 async fn metadata_is_fetched_anew_after_an_hour_and_kept_when_it_turns_bad() {
-    let world = world();
-    world.begin().await;
-    world.clock.advance(Duration::from_secs(3600) - Duration::from_millis(1));
-    world.begin().await;
-    assert_eq!(world.calls(DISCOVERY).len(), 1);
-    world.clock.advance(Duration::from_millis(1));
+    let fixture = fixture();
+    fixture.begin().await;
+    fixture.clock.advance(Duration::from_secs(3600) - Duration::from_millis(1));
+    fixture.begin().await;
+    assert_eq!(fixture.calls(DISCOVERY).len(), 1);
+    fixture.clock.advance(Duration::from_millis(1));
     let mut lying = metadata();
     lying["issuer"] = json!("https://evil.test");
-    world.on(DISCOVERY, Reply::ok(lying));
-    world.begin().await;
-    world.begin().await;
-    assert_eq!(world.calls(DISCOVERY).len(), 2);
-    world.clock.advance(Duration::from_secs(1));
+    fixture.on(DISCOVERY, Reply::ok(lying));
+    fixture.begin().await;
+    fixture.begin().await;
+    assert_eq!(fixture.calls(DISCOVERY).len(), 2);
+    fixture.clock.advance(Duration::from_secs(1));
     let mut moved = metadata();
     moved["authorization_endpoint"] = json!("https://issuer.test/new");
-    world.on(DISCOVERY, Reply::ok(moved));
-    assert!(world.begin().await.location.starts_with("https://issuer.test/new?"));
+    fixture.on(DISCOVERY, Reply::ok(moved));
+    assert!(fixture.begin().await.location.starts_with("https://issuer.test/new?"));
 }
 
 #[tokio::test]
 async fn a_configured_endpoint_stands_instead_of_the_discovered() {
-    let world = world_with(|settings| {
+    let fixture = fixture_with(|settings| {
         settings.endpoints.authorization = Some(Url::parse("https://other.test/authorize").expect("a URL"));
     });
-    assert!(world.begin().await.location.starts_with("https://other.test/authorize?"));
-    world.login().await;
+    assert!(fixture.begin().await.location.starts_with("https://other.test/authorize?"));
+    fixture.login().await;
 }
 
 #[tokio::test]
 async fn with_all_endpoints_configured_nothing_is_discovered() {
     let url = |path: &str| Some(Url::parse(&format!("{ISSUER}{path}")).expect("a URL"));
-    let world = world_with(|settings| {
+    let fixture = fixture_with(|settings| {
         settings.endpoints.authorization = url("/authorize");
         settings.endpoints.token = url(TOKEN);
         settings.endpoints.jwks = url(JWKS);
     });
-    world.on(DISCOVERY, Reply::Refuse);
-    let login = world.login().await;
+    fixture.on(DISCOVERY, Reply::Refuse);
+    let login = fixture.login().await;
     assert_eq!(login.identity.subject(), "alice");
-    assert!(world.calls(DISCOVERY).is_empty());
-    assert!(world.calls(USERINFO).is_empty(), "no userinfo endpoint is known");
+    assert!(fixture.calls(DISCOVERY).is_empty());
+    assert!(fixture.calls(USERINFO).is_empty(), "no userinfo endpoint is known");
 }
 
 #[tokio::test]
@@ -219,9 +219,9 @@ async fn members_that_are_not_used_may_be_absent_or_odd() {
             "jwks_uri": "https://issuer.test/jwks",
         })
     };
-    let world = world();
-    world.on(DISCOVERY, Reply::ok(minimal()));
-    world.login().await;
+    let fixture = fixture();
+    fixture.on(DISCOVERY, Reply::ok(minimal()));
+    fixture.login().await;
     for (name, value) in [
         ("userinfo_endpoint", json!("")),
         ("userinfo_endpoint", json!(null)),
@@ -240,11 +240,11 @@ async fn members_that_are_not_used_may_be_absent_or_odd() {
         ("authorization_response_iss_parameter_supported", json!("")),
         ("code_challenge_methods_supported", json!(["plain"])),
     ] {
-        let world = self::world();
+        let fixture = self::fixture();
         let mut document = minimal();
         document[name] = value.clone();
-        world.on(DISCOVERY, Reply::ok(document));
-        world.login_with(|_| {}).await.unwrap_or_else(|error| panic!("{name}: {value}: {error:?}"));
+        fixture.on(DISCOVERY, Reply::ok(document));
+        fixture.login_with(|_| {}).await.unwrap_or_else(|error| panic!("{name}: {value}: {error:?}"));
     }
 }
 
@@ -274,19 +274,19 @@ async fn what_is_wrong_with_metadata_is_named() {
         ),
     ];
     for (name, value, expected) in cases {
-        let world = world();
+        let fixture = fixture();
         let mut document = metadata();
         document[name] = value;
-        world.on(DISCOVERY, Reply::ok(document));
-        assert_eq!(refused(&world).await.to_string(), format!("{at} {expected}"));
+        fixture.on(DISCOVERY, Reply::ok(document));
+        assert_eq!(refused(&fixture).await.to_string(), format!("{at} {expected}"));
     }
-    let world = world();
-    world.on(DISCOVERY, Reply::html());
+    let fixture = fixture();
+    fixture.on(DISCOVERY, Reply::html());
     let expected = format!("{at} is not usable: it is not a JSON object (it begins with a tag, as an HTML page does)");
-    assert_eq!(refused(&world).await.to_string(), expected);
-    world.on(DISCOVERY, Reply::status(404));
-    world.clock.advance(Duration::from_secs(1));
-    assert_eq!(refused(&world).await.to_string(), format!("{at} answered 404 Not Found"));
+    assert_eq!(refused(&fixture).await.to_string(), expected);
+    fixture.on(DISCOVERY, Reply::status(404));
+    fixture.clock.advance(Duration::from_secs(1));
+    assert_eq!(refused(&fixture).await.to_string(), format!("{at} answered 404 Not Found"));
 }
 
 #[tokio::test]
@@ -302,14 +302,14 @@ async fn plain_http_is_for_hosts_that_the_operator_names() {
         settings.insecure_http_hosts = vec!["keycloak:8080".into()];
         settings.endpoints.discovery = Url::parse("http://keycloak:8080/realms/a/metadata").ok();
     };
-    let world = world_with(named);
-    world.on("/realms/a/metadata", Reply::ok(inside("keycloak:8080")));
-    let login = world.login().await;
+    let fixture = fixture_with(named);
+    fixture.on("/realms/a/metadata", Reply::ok(inside("keycloak:8080")));
+    let login = fixture.login().await;
     assert_eq!(login.identity.issuer(), ISSUER, "the issuer stays the public one");
-    assert!(world.begin().await.location.starts_with("https://issuer.test/authorize?"));
+    assert!(fixture.begin().await.location.starts_with("https://issuer.test/authorize?"));
     for host in ["keycloak", "keycloak:8081", "other:8080", "127.0.0.1:8080", "keycloak.evil.test:8080"] {
-        let world = world_with(named);
-        world.on("/realms/a/metadata", Reply::ok(inside(host)));
-        assert!(matches!(fault(&world).await, FetchFault::Endpoint { .. }), "{host}");
+        let fixture = fixture_with(named);
+        fixture.on("/realms/a/metadata", Reply::ok(inside(host)));
+        assert!(matches!(fault(&fixture).await, FetchFault::Endpoint { .. }), "{host}");
     }
 }

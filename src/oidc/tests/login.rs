@@ -27,8 +27,8 @@ fn its_futures_may_run_on_the_control_runtime() {
 
 #[tokio::test]
 async fn a_login_gives_an_identity_and_tokens() {
-    let world = world();
-    let login = world.login().await;
+    let fixture = fixture();
+    let login = fixture.login().await;
     assert_eq!(login.identity.issuer(), ISSUER);
     assert_eq!(login.identity.subject(), "alice");
     let expected = json!({
@@ -43,9 +43,9 @@ async fn a_login_gives_an_identity_and_tokens() {
 
 #[tokio::test]
 async fn the_code_is_redeemed_as_rfc_6749_says() {
-    let world = world();
-    world.login().await;
-    let call = &world.calls(TOKEN)[0];
+    let fixture = fixture();
+    fixture.login().await;
+    let call = &fixture.calls(TOKEN)[0];
     assert_eq!(call.field("grant_type").as_deref(), Some("authorization_code"));
     assert_eq!(call.field("code").as_deref(), Some("CODE"));
     assert_eq!(call.field("redirect_uri").as_deref(), Some(CALLBACK));
@@ -53,7 +53,7 @@ async fn the_code_is_redeemed_as_rfc_6749_says() {
     let credentials = STANDARD.encode("dashboard:s3cret%2F%2B");
     assert_eq!(call.header(header::AUTHORIZATION), Some(format!("Basic {credentials}").as_str()));
     assert_eq!(call.field("client_secret"), None);
-    assert_eq!(world.calls(USERINFO)[0].header(header::AUTHORIZATION), Some("Bearer ACCESS-TOKEN"));
+    assert_eq!(fixture.calls(USERINFO)[0].header(header::AUTHORIZATION), Some("Bearer ACCESS-TOKEN"));
 }
 
 #[tokio::test]
@@ -64,15 +64,15 @@ async fn the_clients_authentication_follows_settings_then_metadata() {
         assert_eq!(call.field("client_secret").as_deref(), secret);
         assert_eq!(call.field("client_id").as_deref(), id);
     }
-    let post = world_with(|settings| settings.token_endpoint_auth_method = Some(ClientAuth::ClientSecretPost));
+    let post = fixture_with(|settings| settings.token_endpoint_auth_method = Some(ClientAuth::ClientSecretPost));
     post.login().await;
     check(&post.calls(TOKEN)[0], false, Some("s3cret/+"), Some(CLIENT_ID));
 
-    let none = world_with(|settings| settings.token_endpoint_auth_method = Some(ClientAuth::None));
+    let none = fixture_with(|settings| settings.token_endpoint_auth_method = Some(ClientAuth::None));
     none.login().await;
     check(&none.calls(TOKEN)[0], false, None, Some(CLIENT_ID));
 
-    let public = world_with(|settings| settings.client_secret = None);
+    let public = fixture_with(|settings| settings.client_secret = None);
     public.login().await;
     check(&public.calls(TOKEN)[0], false, None, Some(CLIENT_ID));
 
@@ -82,24 +82,24 @@ async fn the_clients_authentication_follows_settings_then_metadata() {
         (json!(["client_secret_post", "client_secret_basic"]), true),
         (json!([]), true),
     ] {
-        let world = world();
+        let fixture = fixture();
         let mut metadata = metadata();
         metadata["token_endpoint_auth_methods_supported"] = methods;
-        world.on(DISCOVERY, Reply::ok(metadata));
-        world.login().await;
-        assert_eq!(world.calls(TOKEN)[0].header(header::AUTHORIZATION).is_some(), basic);
+        fixture.on(DISCOVERY, Reply::ok(metadata));
+        fixture.login().await;
+        assert_eq!(fixture.calls(TOKEN)[0].header(header::AUTHORIZATION).is_some(), basic);
     }
 }
 
 #[tokio::test]
 async fn the_request_has_the_albs_order_and_encoding() {
-    let world = world();
+    let fixture = fixture();
     let mut request = login_request();
     request.extra_params = [("prompt", "login"), ("acr_values", "a b")]
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .into_iter()
         .collect();
-    let begun = world.client.begin(request).await.expect("begins");
+    let begun = fixture.client.begin(request).await.expect("begins");
     let challenge = URL_SAFE_NO_PAD.encode(octets::sha256(verifier_of(&begun.pending).as_bytes()));
     let expected = format!(
         "https://issuer.test/authorize?client_id=dashboard\
@@ -118,21 +118,21 @@ async fn the_endpoints_own_query_is_kept() {
         ("https://issuer.test/authorize?", "https://issuer.test/authorize?client_id="),
         ("https://issuer.test/authorize?a=b&", "https://issuer.test/authorize?a=b&client_id="),
     ] {
-        let world =
-            world_with(|settings| settings.endpoints.authorization = Some(Url::parse(endpoint).expect("a URL")));
-        let location = world.begin().await.location;
+        let fixture =
+            fixture_with(|settings| settings.endpoints.authorization = Some(Url::parse(endpoint).expect("a URL")));
+        let location = fixture.begin().await.location;
         assert!(location.starts_with(start), "{location}");
     }
 }
 
 #[tokio::test]
 async fn c_16_a_parameter_of_ours_cannot_be_set() {
-    let world = world();
+    let fixture = fixture();
     for name in ["scope", "state", "nonce", "redirect_uri", "response_mode", "request_uri", "code_challenge_method"] {
         assert!(is_reserved_parameter(name));
         let mut request = login_request();
         request.extra_params.insert(name.into(), "x".into());
-        assert!(matches!(world.client.begin(request).await, Err(Error::ReservedParameter)), "{name}");
+        assert!(matches!(fixture.client.begin(request).await, Err(Error::ReservedParameter)), "{name}");
     }
     assert!(!is_reserved_parameter("prompt"));
 }
@@ -151,56 +151,56 @@ async fn c_07_an_answer_of_another_issuer_is_refused() {
         (metadata(), Some("https://issuer.test/"), false),
         (metadata(), Some(""), false),
     ] {
-        let world = world();
-        world.on(DISCOVERY, Reply::ok(metadata));
-        let pending = world.begin().await.pending;
-        world.on(TOKEN, Reply::ok(token_answer(world.sign(&good_claims(nonce_of(&pending))))));
+        let fixture = fixture();
+        fixture.on(DISCOVERY, Reply::ok(metadata));
+        let pending = fixture.begin().await.pending;
+        fixture.on(TOKEN, Reply::ok(token_answer(fixture.sign(&good_claims(nonce_of(&pending))))));
         let callback = Callback { code: Secret::new("CODE".into()), issuer: issuer.map(str::to_owned) };
-        let result = world.client.finish(callback, pending, CALLBACK.into()).await;
+        let result = fixture.client.finish(callback, pending, CALLBACK.into()).await;
         if is_right {
             result.expect("signs in");
         } else {
             assert!(matches!(result, Err(Error::IssuerMismatch(_))), "{issuer:?}: {result:?}");
-            assert!(world.calls(TOKEN).is_empty(), "the code went to the wrong provider");
+            assert!(fixture.calls(TOKEN).is_empty(), "the code went to the wrong provider");
         }
     }
 }
 
 #[tokio::test]
 async fn c_08_the_nonce_is_that_of_this_login() {
-    let world = world();
+    let fixture = fixture();
     assert_eq!(
-        fault(world.login_with(|claims| claims["nonce"] = json!("other")).await),
+        fault(fixture.login_with(|claims| claims["nonce"] = json!("other")).await),
         IdTokenFault::Nonce(NonceFault::Foreign)
     );
     let without = |claims: &mut serde_json::Value| drop(claims.as_object_mut().expect("an object").remove("nonce"));
-    assert_eq!(fault(world.login_with(without).await), IdTokenFault::Nonce(NonceFault::Missing));
-    let other_tab = world.begin().await.pending.nonce;
-    let result = world.login_with(|claims| claims["nonce"] = json!(other_tab)).await;
+    assert_eq!(fault(fixture.login_with(without).await), IdTokenFault::Nonce(NonceFault::Missing));
+    let other_tab = fixture.begin().await.pending.nonce;
+    let result = fixture.login_with(|claims| claims["nonce"] = json!(other_tab)).await;
     assert_eq!(fault(result), IdTokenFault::Nonce(NonceFault::Foreign));
-    assert!(world.calls(USERINFO).is_empty());
+    assert!(fixture.calls(USERINFO).is_empty());
 }
 
 #[tokio::test]
 async fn c_09_without_an_id_token_nobody_signs_in() {
-    let world = world();
+    let fixture = fixture();
     let without = json!({"access_token": "ACCESS-TOKEN", "token_type": "Bearer"});
-    assert_eq!(fault(world.login_answered(Reply::ok(without)).await), IdTokenFault::Missing);
+    assert_eq!(fault(fixture.login_answered(Reply::ok(without)).await), IdTokenFault::Missing);
     assert_eq!(
-        fault(world.login_answered(Reply::ok(token_answer(serde_json::Value::Null))).await),
+        fault(fixture.login_answered(Reply::ok(token_answer(serde_json::Value::Null))).await),
         IdTokenFault::Missing
     );
 }
 
 #[tokio::test]
 async fn c_09_j_05_a_token_for_another_client_is_refused() {
-    let world = world();
+    let fixture = fixture();
     let fault_for = async |aud: serde_json::Value, azp: serde_json::Value| {
         let change = |claims: &mut serde_json::Value| {
             claims["aud"] = aud;
             claims["azp"] = azp;
         };
-        fault(world.login_with(change).await)
+        fault(fixture.login_with(change).await)
     };
     let null = serde_json::Value::Null;
     let cases = [
@@ -233,14 +233,14 @@ async fn c_09_j_05_a_token_for_another_client_is_refused() {
         claims["aud"] = json!([CLIENT_ID, "api"]);
         claims["azp"] = json!(CLIENT_ID);
     };
-    world.login_with(both).await.expect("made for us, and used elsewhere too");
-    world.login_with(|claims| claims["aud"] = json!([CLIENT_ID])).await.expect("an array of one");
+    fixture.login_with(both).await.expect("made for us, and used elsewhere too");
+    fixture.login_with(|claims| claims["aud"] = json!([CLIENT_ID])).await.expect("an array of one");
 }
 
 #[tokio::test]
 async fn c_10_each_login_has_its_own_verifier_and_only_s256() {
-    let world = world();
-    let (first, second) = (world.begin().await, world.begin().await);
+    let fixture = fixture();
+    let (first, second) = (fixture.begin().await, fixture.begin().await);
     for begun in [&first, &second] {
         assert!(verifier_of(&begun.pending).len() >= 43);
         assert!(begun.location.contains("code_challenge_method=S256"));
@@ -251,9 +251,9 @@ async fn c_10_each_login_has_its_own_verifier_and_only_s256() {
     assert_ne!(first.pending.state, second.pending.state);
     assert_ne!(first.pending.nonce, second.pending.nonce);
     let verifier = first.pending.code_verifier.clone();
-    world.on(TOKEN, Reply::error(400, "invalid_grant"));
-    let _ = world.finish(first.pending).await;
-    assert_eq!(world.calls(TOKEN)[0].field("code_verifier"), verifier);
+    fixture.on(TOKEN, Reply::error(400, "invalid_grant"));
+    let _ = fixture.finish(first.pending).await;
+    assert_eq!(fixture.calls(TOKEN)[0].field("code_verifier"), verifier);
 }
 
 #[tokio::test]
@@ -281,17 +281,17 @@ async fn c_17_a_token_endpoint_in_trouble_is_told_apart_and_asked_once() {
         ),
     ];
     for (reply, check) in cases {
-        let world = world();
-        let error = world.login_answered(reply).await.expect_err("no tokens");
+        let fixture = fixture();
+        let error = fixture.login_answered(reply).await.expect_err("no tokens");
         assert!(check(&error), "{error:?}");
-        assert_eq!(world.calls(TOKEN).len(), 1, "{error:?}");
+        assert_eq!(fixture.calls(TOKEN).len(), 1, "{error:?}");
     }
 }
 
 #[tokio::test]
 async fn a_code_that_was_used_is_rejected() {
-    let world = world();
-    let result = world.login_answered(Reply::error(400, "invalid_grant")).await;
+    let fixture = fixture();
+    let result = fixture.login_answered(Reply::error(400, "invalid_grant")).await;
     assert!(matches!(result, Err(Error::CodeRejected)), "{result:?}");
 }
 
@@ -306,36 +306,36 @@ async fn a_token_response_that_is_not_one_is_refused() {
         ("refresh_token", json!(7)),
         ("id_token", json!(["a"])),
     ];
-    let world = world();
+    let fixture = fixture();
     for (name, value) in changes {
         let mut answer = token_answer("a.b.c");
         answer[name] = value;
-        let result = world.login_answered(Reply::ok(answer)).await;
+        let result = fixture.login_answered(Reply::ok(answer)).await;
         assert!(matches!(result, Err(Error::TokenResponse(_))), "{name}: {result:?}");
     }
 }
 
 #[tokio::test]
 async fn what_providers_do_differently_is_understood() {
-    let world = world();
-    let pending = world.begin().await.pending;
+    let fixture = fixture();
+    let pending = fixture.begin().await.pending;
     let mut claims = good_claims(nonce_of(&pending));
     claims["email"] = json!("alice@example.com");
     claims["email_verified"] = json!("true"); // Cognito
     claims["updated_at"] = json!("2026-01-01T00:00:00.000Z"); // Auth0
-    let mut answer = token_answer(world.sign(&claims));
+    let mut answer = token_answer(fixture.sign(&claims));
     answer["token_type"] = json!("bearer");
     answer["expires_in"] = json!("3600");
     answer["scope"] = json!("openid  email");
-    world.on(TOKEN, Reply::ok(answer));
-    let login = world.finish(pending).await.expect("signs in");
+    fixture.on(TOKEN, Reply::ok(answer));
+    let login = fixture.finish(pending).await.expect("signs in");
     assert_eq!(login.identity.claims()["email_verified"], "true");
     assert_eq!(login.tokens.access_token_expires_at, Some(NOW + std::time::Duration::from_secs(3600)));
 }
 
 #[tokio::test]
 async fn c_12_errors_quote_no_token_no_body_and_no_prose() {
-    let world = world();
+    let fixture = fixture();
     let noisy = [
         Reply::html(),
         Reply::error(400, "invalid_grant"),
@@ -343,10 +343,10 @@ async fn c_12_errors_quote_no_token_no_body_and_no_prose() {
         Reply::error(500, "server_error"),
         Reply::ok(json!({"access_token": "SECRET-TOKEN", "token_type": 1, "id_token": "SECRET-ID"})),
         Reply::ok(token_answer("SECRET.SECRET.SECRET")),
-        Reply::ok(token_answer(world.sign(&json!({"iss": "https://SECRET.test", "sub": "SECRET"})))),
+        Reply::ok(token_answer(fixture.sign(&json!({"iss": "https://SECRET.test", "sub": "SECRET"})))),
     ];
     for reply in noisy {
-        let error = world.login_answered(reply).await.expect_err("no login");
+        let error = fixture.login_answered(reply).await.expect_err("no login");
         let mut told = format!("{error:?} {error}");
         let mut source = std::error::Error::source(&error);
         while let Some(error) = source {
@@ -356,16 +356,16 @@ async fn c_12_errors_quote_no_token_no_body_and_no_prose() {
         assert!(!told.contains("SECRET") && !told.contains("TOKEN-"), "{told}");
         assert!(!told.contains("script"), "{told}");
     }
-    let begun = world.begin().await;
+    let begun = fixture.begin().await;
     assert!(!format!("{:?}", begun.pending).contains(verifier_of(&begun.pending)));
 }
 
 #[tokio::test]
 async fn calls_are_counted_by_operation_and_outcome() {
-    let world = world();
-    world.login().await;
-    let _ = world.login_answered(Reply::status(503)).await;
-    let text = world.registry.render();
+    let fixture = fixture();
+    fixture.login().await;
+    let _ = fixture.login_answered(Reply::status(503)).await;
+    let text = fixture.registry.render();
     let series = |operation: &str, outcome: &str| {
         format!(
             "vestibule_provider_requests_total{{provider=\"corp\",operation=\"{operation}\",outcome=\"{outcome}\"}}"
@@ -381,33 +381,33 @@ async fn calls_are_counted_by_operation_and_outcome() {
 
 #[tokio::test]
 async fn without_pkce_or_nonce_the_rest_of_the_binding_stays() {
-    let world = world_with(|settings| settings.pkce = Binding::Off);
-    let begun = world.begin().await;
+    let fixture = fixture_with(|settings| settings.pkce = Binding::Off);
+    let begun = fixture.begin().await;
     assert!(!begun.location.contains("code_challenge") && begun.location.contains("&nonce="));
-    let result = world.login_with(|claims| claims["nonce"] = json!("other")).await;
+    let result = fixture.login_with(|claims| claims["nonce"] = json!("other")).await;
     assert_eq!(fault(result), IdTokenFault::Nonce(NonceFault::Foreign));
-    world.login().await;
-    assert_eq!(world.calls(TOKEN)[1].field("code_verifier"), None);
+    fixture.login().await;
+    assert_eq!(fixture.calls(TOKEN)[1].field("code_verifier"), None);
 
-    let world = world_with(|settings| settings.nonce = Binding::Off);
-    let begun = world.begin().await;
+    let fixture = fixture_with(|settings| settings.nonce = Binding::Off);
+    let begun = fixture.begin().await;
     assert!(!begun.location.contains("nonce") && begun.location.contains("code_challenge="));
     let without = |claims: &mut serde_json::Value| drop(claims.as_object_mut().expect("an object").remove("nonce"));
-    world.login_with(without).await.expect("a provider without nonces");
-    world.login_with(|claims| claims["nonce"] = json!("")).await.expect("a blank one is none");
-    assert!(world.calls(TOKEN)[0].field("code_verifier").is_some());
+    fixture.login_with(without).await.expect("a provider without nonces");
+    fixture.login_with(|claims| claims["nonce"] = json!("")).await.expect("a blank one is none");
+    assert!(fixture.calls(TOKEN)[0].field("code_verifier").is_some());
     // We sent none, so one that comes is from a login of somebody else.
-    let result = world.login_with(|claims| claims["nonce"] = json!("other")).await;
+    let result = fixture.login_with(|claims| claims["nonce"] = json!("other")).await;
     assert_eq!(fault(result), IdTokenFault::Nonce(NonceFault::Foreign));
 }
 
 #[tokio::test]
 async fn a_login_that_was_begun_without_what_is_now_required_is_not_finished() {
-    let before = world_with(|settings| settings.pkce = Binding::Off).begin().await.pending;
-    let world = world();
-    let result = world.finish(before).await;
+    let before = fixture_with(|settings| settings.pkce = Binding::Off).begin().await.pending;
+    let fixture = fixture();
+    let result = fixture.finish(before).await;
     assert!(matches!(result, Err(Error::SettingsChanged)), "{result:?}");
-    assert!(world.calls(TOKEN).is_empty());
+    assert!(fixture.calls(TOKEN).is_empty());
 }
 
 #[tokio::test]
@@ -425,27 +425,27 @@ async fn a_token_answer_is_read_as_leniently_as_is_harmless() {
         ("error", json!(null)),
         ("not_used", json!({"deep": [1, null]})),
     ] {
-        let world = world();
-        let pending = world.begin().await.pending;
-        let mut answer = token_answer(world.sign(&good_claims(nonce_of(&pending))));
+        let fixture = fixture();
+        let pending = fixture.begin().await.pending;
+        let mut answer = token_answer(fixture.sign(&good_claims(nonce_of(&pending))));
         answer[name] = value.clone();
-        world.on(TOKEN, Reply::ok(answer));
-        world.finish(pending).await.unwrap_or_else(|error| panic!("{name}: {value}: {error:?}"));
+        fixture.on(TOKEN, Reply::ok(answer));
+        fixture.finish(pending).await.unwrap_or_else(|error| panic!("{name}: {value}: {error:?}"));
     }
 }
 
 #[tokio::test]
 async fn content_types_marks_and_other_successes_do_no_harm() {
     for kind in ["text/html", "application/octet-stream", "", "text/plain; charset=utf-8"] {
-        let world = world();
+        let fixture = fixture();
         let raw = |value: serde_json::Value| Reply::Raw(StatusCode::OK, kind, format!("\u{feff}{value}").into());
-        world.on(DISCOVERY, raw(metadata()));
-        world.on(JWKS, raw(json!({"keys": [world.key.public().jwk()]})));
-        world.on(USERINFO, raw(json!({"sub": "alice"})));
-        let pending = world.begin().await.pending;
-        let answer = token_answer(world.sign(&good_claims(nonce_of(&pending)))).to_string();
-        world.on(TOKEN, Reply::Raw(StatusCode::CREATED, kind, format!("\u{feff}{answer}").into()));
-        world.finish(pending).await.unwrap_or_else(|error| panic!("{kind}: {error:?}"));
+        fixture.on(DISCOVERY, raw(metadata()));
+        fixture.on(JWKS, raw(json!({"keys": [fixture.key.public().jwk()]})));
+        fixture.on(USERINFO, raw(json!({"sub": "alice"})));
+        let pending = fixture.begin().await.pending;
+        let answer = token_answer(fixture.sign(&good_claims(nonce_of(&pending)))).to_string();
+        fixture.on(TOKEN, Reply::Raw(StatusCode::CREATED, kind, format!("\u{feff}{answer}").into()));
+        fixture.finish(pending).await.unwrap_or_else(|error| panic!("{kind}: {error:?}"));
     }
 }
 
@@ -460,10 +460,10 @@ async fn a_token_answer_that_lacks_what_matters_names_the_member() {
         ("id_token", json!({}), "its member `id_token` is not text"),
     ];
     for (name, value, expected) in cases {
-        let world = world();
+        let fixture = fixture();
         let mut answer = token_answer("token");
         answer[name] = value;
-        let error = world.login_answered(Reply::ok(answer)).await.expect_err("refused");
+        let error = fixture.login_answered(Reply::ok(answer)).await.expect_err("refused");
         assert_eq!(error.to_string(), format!("the token endpoint's answer is not usable: {expected}"));
     }
 }
@@ -486,12 +486,12 @@ async fn an_access_token_expires_when_the_provider_the_token_or_the_settings_say
         (json!(null), "a.b.c".to_owned(), seconds(1800)),
     ];
     for (expires_in, access_token, expected) in cases {
-        let world = world_with(|settings| settings.default_token_lifetime = seconds(1800));
-        let pending = world.begin().await.pending;
-        let mut answer = token_answer(world.sign(&good_claims(nonce_of(&pending))));
+        let fixture = fixture_with(|settings| settings.default_token_lifetime = seconds(1800));
+        let pending = fixture.begin().await.pending;
+        let mut answer = token_answer(fixture.sign(&good_claims(nonce_of(&pending))));
         (answer["expires_in"], answer["access_token"]) = (expires_in.clone(), json!(access_token));
-        world.on(TOKEN, Reply::ok(answer));
-        let login = world.finish(pending).await.expect("signs in");
+        fixture.on(TOKEN, Reply::ok(answer));
+        let login = fixture.finish(pending).await.expect("signs in");
         assert_eq!(login.tokens.access_token_expires_at, Some(NOW + expected), "{expires_in} {access_token}");
     }
 }

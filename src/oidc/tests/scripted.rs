@@ -111,7 +111,7 @@ impl Backchannel for Scripted {
 }
 
 /// A provider, a client of it, and a clock.
-pub(super) struct World {
+pub(super) struct Fixture {
     pub(super) provider: Arc<Scripted>,
     pub(super) client: RelyingParty,
     pub(super) clock: ManualClock,
@@ -150,22 +150,22 @@ pub(super) fn key_set<'k>(keys: impl IntoIterator<Item = &'k SigningKey>) -> Rep
     Reply::ok(json!({ "keys": keys }))
 }
 
-pub(super) fn world() -> World {
-    world_with(|_| {})
+pub(super) fn fixture() -> Fixture {
+    fixture_with(|_| {})
 }
 
-pub(super) fn world_with(change: impl FnOnce(&mut Settings)) -> World {
+pub(super) fn fixture_with(change: impl FnOnce(&mut Settings)) -> Fixture {
     let mut settings = settings();
     change(&mut settings);
     let (provider, key, registry) = (Arc::new(Scripted::default()), new_key(), Registry::default());
     let (clock, hand) = Clock::manual(NOW);
     let backchannel: Arc<dyn Backchannel> = Arc::<Scripted>::clone(&provider);
     let client = RelyingParty::new(settings, backchannel, clock, &registry);
-    let world = World { provider, client, clock: hand, key, registry };
-    world.on(DISCOVERY, Reply::ok(metadata()));
-    world.on(JWKS, key_set([&world.key]));
-    world.on(USERINFO, Reply::ok(json!({"sub": "alice", "email": "alice@example.com"})));
-    world
+    let fixture = Fixture { provider, client, clock: hand, key, registry };
+    fixture.on(DISCOVERY, Reply::ok(metadata()));
+    fixture.on(JWKS, key_set([&fixture.key]));
+    fixture.on(USERINFO, Reply::ok(json!({"sub": "alice", "email": "alice@example.com"})));
+    fixture
 }
 
 /// An ID token's claims that are right in every way.
@@ -205,7 +205,7 @@ pub(super) fn signed(key: &SigningKey, header: &str, payload: &str) -> String {
     format!("{input}.{}", key.sign(input.as_bytes()).expect("signs"))
 }
 
-impl World {
+impl Fixture {
     pub(super) fn on(&self, path: &'static str, reply: Reply) {
         self.provider.replies.lock().expect("unpoisoned").insert(path, reply);
     }

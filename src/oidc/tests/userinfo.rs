@@ -8,9 +8,9 @@ use crate::oidc::error::Error;
 use crate::oidc::settings::Userinfo;
 
 async fn login_told(reply: Reply) -> Result<crate::oidc::Login, Error> {
-    let world = world();
-    world.on(USERINFO, reply);
-    world.login_with(|_| {}).await
+    let fixture = fixture();
+    fixture.on(USERINFO, reply);
+    fixture.login_with(|_| {}).await
 }
 
 #[tokio::test]
@@ -46,12 +46,12 @@ async fn a_14_an_address_is_verified_only_by_the_source_that_it_comes_from() {
         ),
         (json!({"email": ours, "email_verified": true}), json!({"name": "Ada"}), (ours, &json!(true))),
     ] {
-        let world = world();
+        let fixture = fixture();
         let mut userinfo = json!({"sub": "alice"});
         userinfo.as_object_mut().expect("an object").extend(object(from_userinfo.clone()));
-        world.on(USERINFO, Reply::ok(userinfo));
+        fixture.on(USERINFO, Reply::ok(userinfo));
         let told = object(from_token.clone());
-        let login = world.login_with(|claims| claims.as_object_mut().expect("an object").extend(told)).await;
+        let login = fixture.login_with(|claims| claims.as_object_mut().expect("an object").extend(told)).await;
         let login = login.expect("signs in");
         let claims = login.identity.claims();
         let found = (claims["email"].as_str().expect("an address"), claims.get("email_verified").unwrap_or(&none));
@@ -102,37 +102,37 @@ async fn a_userinfo_endpoint_in_trouble_is_told_apart() {
 
 #[tokio::test]
 async fn userinfo_is_not_asked_where_there_is_none_or_the_settings_say_so() {
-    let never = world_with(|settings| settings.userinfo = Userinfo::Never);
+    let never = fixture_with(|settings| settings.userinfo = Userinfo::Never);
     never.login().await;
     assert!(never.calls(USERINFO).is_empty());
 
-    let world = world();
+    let fixture = fixture();
     let mut metadata = metadata();
     metadata.as_object_mut().expect("an object").remove("userinfo_endpoint");
-    world.on(DISCOVERY, Reply::ok(metadata));
-    assert_eq!(world.login().await.identity.claims().get("email"), None);
+    fixture.on(DISCOVERY, Reply::ok(metadata));
+    assert_eq!(fixture.login().await.identity.claims().get("email"), None);
 }
 
 #[tokio::test]
 async fn a_signed_answer_is_verified() {
-    let world = world();
+    let fixture = fixture();
     let good = json!({"iss": ISSUER, "aud": [CLIENT_ID], "sub": "alice", "email": "signed@example.com"});
     let told = |token: String| Reply::Raw(StatusCode::OK, "application/jwt; charset=utf-8", token.into());
-    world.on(USERINFO, told(world.sign(&good)));
-    let login = world.login().await;
+    fixture.on(USERINFO, told(fixture.sign(&good)));
+    let login = fixture.login().await;
     assert_eq!(login.identity.claims()["email"], "signed@example.com");
     assert_eq!(login.identity.claims().get("aud"), None);
     // OIDC Core §5.3.2 says SHOULD of both.
-    world.on(USERINFO, told(world.sign(&json!({"sub": "alice", "email": "bare@example.com"}))));
-    assert_eq!(world.login().await.identity.claims()["email"], "bare@example.com");
+    fixture.on(USERINFO, told(fixture.sign(&json!({"sub": "alice", "email": "bare@example.com"}))));
+    assert_eq!(fixture.login().await.identity.claims()["email"], "bare@example.com");
 
     let changed = |name: &str, value: serde_json::Value| {
         let mut claims = good.clone();
         claims[name] = value;
-        world.sign(&claims)
+        fixture.sign(&claims)
     };
     let wrong = [
-        signed(&new_key(), &world.header(), &good.to_string()),
+        signed(&new_key(), &fixture.header(), &good.to_string()),
         compact(r#"{"alg":"none"}"#, &good.to_string(), ""),
         changed("iss", json!("https://evil.test")),
         changed("iss", json!(null)),
@@ -142,44 +142,44 @@ async fn a_signed_answer_is_verified() {
         changed("sub", json!(null)),
     ];
     for token in wrong {
-        world.on(USERINFO, told(token));
-        let result = world.login_with(|_| {}).await;
+        fixture.on(USERINFO, told(token));
+        let result = fixture.login_with(|_| {}).await;
         assert!(matches!(result, Err(Error::UserinfoInvalid(_))), "{result:?}");
     }
-    world.on(USERINFO, told(changed("sub", json!("bob"))));
-    let result = world.login_with(|_| {}).await;
+    fixture.on(USERINFO, told(changed("sub", json!("bob"))));
+    let result = fixture.login_with(|_| {}).await;
     assert!(matches!(result, Err(Error::SubjectMismatch)), "{result:?}");
 }
 
 #[tokio::test]
 async fn an_answer_is_read_by_its_form_and_not_by_its_content_type() {
-    let world = world();
-    let token = world.sign(&json!({"sub": "alice", "email": "signed@example.com"}));
+    let fixture = fixture();
+    let token = fixture.sign(&json!({"sub": "alice", "email": "signed@example.com"}));
     for kind in ["", "text/plain", "application/json", "application/jwt"] {
-        world.on(USERINFO, Reply::Raw(StatusCode::OK, kind, format!("{token}\n").into()));
-        assert_eq!(world.login().await.identity.claims()["email"], "signed@example.com", "{kind}");
+        fixture.on(USERINFO, Reply::Raw(StatusCode::OK, kind, format!("{token}\n").into()));
+        assert_eq!(fixture.login().await.identity.claims()["email"], "signed@example.com", "{kind}");
         let plain = json!({"sub": "alice", "email": "plain@example.com"});
-        world.on(USERINFO, Reply::Raw(StatusCode::OK, kind, format!("\u{feff}{plain}").into()));
-        assert_eq!(world.login().await.identity.claims()["email"], "plain@example.com", "{kind}");
+        fixture.on(USERINFO, Reply::Raw(StatusCode::OK, kind, format!("\u{feff}{plain}").into()));
+        assert_eq!(fixture.login().await.identity.claims()["email"], "plain@example.com", "{kind}");
     }
 }
 
 #[tokio::test]
 async fn a_subject_in_digits_is_the_same_as_a_number() {
-    let world = world();
-    world.on(USERINFO, Reply::ok(json!({"sub": 1234, "email": "a@example.com", "email_verified": "true"})));
-    let login = world.login_with(|claims| claims["sub"] = json!("1234")).await.expect("the same user");
+    let fixture = fixture();
+    fixture.on(USERINFO, Reply::ok(json!({"sub": 1234, "email": "a@example.com", "email_verified": "true"})));
+    let login = fixture.login_with(|claims| claims["sub"] = json!("1234")).await.expect("the same user");
     assert_eq!(login.identity.claims()["sub"], "1234");
-    let result = world.login_with(|claims| claims["sub"] = json!("12345")).await;
+    let result = fixture.login_with(|claims| claims["sub"] = json!("12345")).await;
     assert!(matches!(result, Err(Error::SubjectMismatch)), "{result:?}");
 }
 
 #[tokio::test]
 async fn a_22_userinfo_says_nothing_about_the_sign_in() {
-    let world = world();
+    let fixture = fixture();
     let said = json!({"sub": "alice", "acr": "phr", "auth_time": 7, "amr": ["hwk"], "name": "Alice"});
-    world.on(USERINFO, Reply::ok(said));
-    let login = world.login().await;
+    fixture.on(USERINFO, Reply::ok(said));
+    let login = fixture.login().await;
     assert_eq!(login.identity.claims()["name"], "Alice");
     for name in ["acr", "amr"] {
         assert_eq!(login.identity.claims().get(name), None, "{name}");

@@ -1,9 +1,11 @@
 //! The pool as a browser and a relying party see it; requests in memory. The harness is here, the tests are by endpoint.
 
 mod authorize;
+mod clients;
 mod documents;
 mod logout;
 mod sign_in;
+mod strict_reading;
 mod token;
 
 use std::collections::BTreeMap;
@@ -31,7 +33,7 @@ const VERIFIER: &str = "dBjftJeZ4CVP-mBTsk9_6q1vQ2yW8Z0aXc3Ef5Gh7Ij";
 const START: Timestamp = Timestamp::from_seconds(1_800_000_000);
 
 /// A pool with two users and two clients, and a clock to move.
-struct World {
+struct Fixture {
     pool: UserPool,
     clock: ManualClock,
     registry: Registry,
@@ -102,7 +104,7 @@ fn settings() -> Settings {
     }
 }
 
-impl World {
+impl Fixture {
     fn new() -> Self {
         Self::with(settings(), START)
     }
@@ -125,7 +127,7 @@ impl World {
 
     fn browser(&self) -> Browser<'_> {
         Browser {
-            world: self,
+            fixture: self,
             cookies: BTreeMap::new(),
             address: "192.0.2.1".parse().expect("an address"),
             headers: vec![],
@@ -186,7 +188,7 @@ const FORM: &str = "application/x-www-form-urlencoded";
 
 /// A browser with a cookie jar.
 struct Browser<'w> {
-    world: &'w World,
+    fixture: &'w Fixture,
     cookies: BTreeMap<String, String>,
     address: IpAddr,
     /// Sent with the next request.
@@ -206,7 +208,7 @@ impl Browser<'_> {
             request = request.header("cookie", format!("{name}={value}"));
         }
         let request = request.body(Bytes::from(body)).expect("a request");
-        let answer = Answer(self.world.pool.handle(request, self.address).await);
+        let answer = Answer(self.fixture.pool.handle(request, self.address).await);
         for cookie in answer.0.headers().get_all(header::SET_COOKIE) {
             let text = cookie.to_str().expect("ASCII");
             assert!(text.contains("; HttpOnly; SameSite=Lax; Secure; Path=/; "), "{text}");
@@ -340,7 +342,7 @@ fn payload(token: &Value) -> Value {
 
 #[test]
 fn a_pool_answers_for_its_own_authority_only() {
-    let pool = World::new().pool;
+    let pool = Fixture::new().pool;
     assert!(pool.answers(true, "login.example"));
     assert!(pool.answers(true, "LOGIN.example:443"));
     for foreign in ["login.example:8443", "example", "app.example.com", "login.example.", "", "login.example:443:443"] {
@@ -348,31 +350,31 @@ fn a_pool_answers_for_its_own_authority_only() {
     }
     assert!(!pool.answers(false, "login.example"));
     let with_port = Settings { issuer: url("https://localhost:9443"), ..settings() };
-    let pool = World::with(with_port, START).pool;
+    let pool = Fixture::with(with_port, START).pool;
     assert!(pool.answers(true, "localhost:9443"));
     assert!(!pool.answers(true, "localhost"));
 }
 
 #[tokio::test]
 async fn a_login_runs_from_the_relying_party_to_userinfo() {
-    let world = World::new();
-    let mut browser = world.browser();
+    let fixture = Fixture::new();
+    let mut browser = fixture.browser();
     let back = browser.sign_in("Alice", "correct horse").await;
     assert!(back.location().as_str().starts_with(CALLBACK));
     assert_eq!(back.query("state").as_deref(), Some("st&te"));
     assert_eq!(back.query("iss").as_deref(), Some(ISSUER));
-    let tokens = world.redeem(&back.code()).await.json();
+    let tokens = fixture.redeem(&back.code()).await.json();
     let id = payload(&tokens["id_token"]);
     assert_eq!(id["sub"], "sub-of-Alice");
     assert_eq!(id["aud"], "dashboard");
     assert_eq!(id["nonce"], "n-0S6");
     assert_eq!(id["email"], "alice@example.com");
-    let userinfo = world.userinfo(tokens["access_token"].as_str().expect("a token")).await.json();
+    let userinfo = fixture.userinfo(tokens["access_token"].as_str().expect("a token")).await.json();
     assert_eq!(userinfo["sub"], "sub-of-Alice");
     assert_eq!(userinfo["preferred_username"], "Alice");
     let again = browser.authorize(&[]).await;
     assert_ne!(again.code(), back.code(), "the second time nobody is asked");
-    let metrics = world.registry.render();
+    let metrics = fixture.registry.render();
     for line in [
         r#"vestibule_pool_sign_ins_total{pool="demo",outcome="ok"} 1"#,
         r#"vestibule_pool_sign_ins_total{pool="demo",outcome="sso"} 1"#,
@@ -385,8 +387,8 @@ async fn a_login_runs_from_the_relying_party_to_userinfo() {
 #[tokio::test]
 async fn our_own_relying_party_needs_no_socket() {
     use crate::backchannel::call::Backchannel as _;
-    let world = World::new();
-    let channel = crate::user_pool::InProcess::new(Arc::new(world.pool));
+    let fixture = Fixture::new();
+    let channel = crate::user_pool::InProcess::new(Arc::new(fixture.pool));
     let request = http::Request::get(format!("{ISSUER}{}", routes::DISCOVERY)).body(Bytes::new()).expect("a request");
     assert_eq!(channel.call(request).await.expect("answers").status(), StatusCode::OK);
 }
@@ -394,7 +396,7 @@ async fn our_own_relying_party_needs_no_socket() {
 #[test]
 fn handling_can_run_on_any_thread() {
     fn is_send<T: Send>(_: &T) {}
-    let world = World::new();
+    let fixture = Fixture::new();
     let request = http::Request::get("/").body(Bytes::new()).expect("a request");
-    is_send(&world.pool.handle(request, "192.0.2.1".parse().expect("an address")));
+    is_send(&fixture.pool.handle(request, "192.0.2.1".parse().expect("an address")));
 }

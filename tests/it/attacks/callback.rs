@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::harness::app::{Proxy, START, Setup};
 use crate::harness::browser::{Answer, Browser, Protocol, on_both};
 use crate::harness::provider::{CLIENT_ID, Provider};
-use crate::harness::scenario::Scenario;
+use crate::harness::scenario::{Scenario, parameter};
 use crate::harness::server::{Received, Reply};
 use crate::harness::target;
 
@@ -76,14 +76,6 @@ fn pending_cookies(browser: &Browser, host: &str) -> Vec<String> {
         .into_iter()
         .filter(|name| name.contains("-login-") && !name.ends_with("-rounds"))
         .collect()
-}
-
-fn parameter(url: &str, name: &str) -> Option<String> {
-    let url = url::Url::parse(url).expect("a URL");
-    let mut found = url.query_pairs().filter(|(key, _)| key == name).map(|(_, value)| value.into_owned());
-    let first = found.next();
-    assert!(found.next().is_none(), "{name} comes once in {url}");
-    first
 }
 
 #[test]

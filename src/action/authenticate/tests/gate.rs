@@ -3,7 +3,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use http::{HeaderMap, Method};
 
-use super::bench::{Bench, Browser, FETCH, ISSUER, settings};
+use super::fixture::{Browser, FETCH, Fixture, ISSUER, settings};
 use crate::action::authenticate::decision::{Absence, Sends, Verdict, Wish, decide};
 use crate::action::settings::{AuthenticateSettings, OnExpired, OnUnauthenticated};
 use crate::exchange::rejection::Reason;
@@ -60,14 +60,14 @@ fn a_form_that_would_be_lost_is_not_answered_by_a_login() {
 
 #[tokio::test]
 async fn a_fetch_is_answered_401_and_keeps_nothing() {
-    let bench = Bench::new();
+    let fixture = Fixture::new();
     for headers in [
         FETCH,
         &[("accept", "application/json")],
         &[("x-requested-with", "XMLHttpRequest")],
         &[("upgrade", "websocket")],
     ] {
-        let reply = bench.send(0, Browser::default().request(Method::GET, "https://app.test/", headers)).await;
+        let reply = fixture.send(0, Browser::default().request(Method::GET, "https://app.test/", headers)).await;
         assert_eq!(reply.rejected, Some(Reason::AuthRequired));
         assert!(reply.cookies.is_empty());
     }
@@ -75,16 +75,16 @@ async fn a_fetch_is_answered_401_and_keeps_nothing() {
 
 #[tokio::test]
 async fn f_09_a_cookie_that_does_not_open_is_never_let_in() {
-    let bench = Bench::new();
-    let denying = bench.gate(says(OnUnauthenticated::Deny));
+    let fixture = Fixture::new();
+    let denying = fixture.gate(says(OnUnauthenticated::Deny));
     for garbage in ["AAAA", "", "1", "1AAAA", "=", "1AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "\"1AAAA\""] {
         let mut browser = Browser::default();
         browser.jar.insert("__Host-sess-0".into(), garbage.into());
-        let fetched = bench.send(0, browser.fetch("https://app.test/")).await;
+        let fetched = fixture.send(0, browser.fetch("https://app.test/")).await;
         assert_eq!(fetched.rejected, Some(Reason::AuthSessionInvalid), "{garbage}");
-        let denied = bench.send_to(&denying, 0, browser.navigation("https://app.test/")).await;
+        let denied = fixture.send_to(&denying, 0, browser.navigation("https://app.test/")).await;
         assert_eq!(denied.rejected, Some(Reason::AuthSessionInvalid), "{garbage}");
-        let navigated = browser.open(&bench, "https://app.test/").await;
+        let navigated = browser.open(&fixture, "https://app.test/").await;
         assert!(navigated.location().starts_with("https://idp.test/authorize?"), "{garbage}");
         assert!(!browser.has_session(), "the cookie is deleted");
     }
@@ -92,21 +92,21 @@ async fn f_09_a_cookie_that_does_not_open_is_never_let_in() {
 
 #[tokio::test]
 async fn allow_lets_nobody_pass_as_anonymous_and_clears_what_is_stale() {
-    let bench = Bench::new();
-    let allowing = bench.gate(says(OnUnauthenticated::Allow));
-    let reply = bench.send_to(&allowing, 0, Browser::default().fetch("https://app.test/")).await;
+    let fixture = Fixture::new();
+    let allowing = fixture.gate(says(OnUnauthenticated::Allow));
+    let reply = fixture.send_to(&allowing, 0, Browser::default().fetch("https://app.test/")).await;
     assert!(reply.anonymous && reply.cookies.is_empty());
     let mut browser = Browser::default();
     browser.jar.insert("__Host-sess-0".into(), "1garbage".into());
-    let reply = bench.send_to(&allowing, 0, browser.fetch("https://app.test/")).await;
+    let reply = fixture.send_to(&allowing, 0, browser.fetch("https://app.test/")).await;
     assert!(reply.anonymous);
     browser.keep(&reply);
     assert!(!browser.has_session());
-    browser.sign_in(&bench).await;
-    let reply = bench.send_to(&allowing, 0, browser.fetch("https://app.test/")).await;
+    browser.sign_in(&fixture).await;
+    let reply = fixture.send_to(&allowing, 0, browser.fetch("https://app.test/")).await;
     assert_eq!(reply.user().identity().subject(), "alice", "who is signed in is not anonymous");
-    bench.clock.advance(Duration::from_secs(8 * 3600));
-    let reply = bench.send_to(&allowing, 0, browser.fetch("https://app.test/")).await;
+    fixture.clock.advance(Duration::from_secs(8 * 3600));
+    let reply = fixture.send_to(&allowing, 0, browser.fetch("https://app.test/")).await;
     assert!(reply.anonymous);
     browser.keep(&reply);
     assert!(!browser.has_session());
@@ -114,81 +114,81 @@ async fn allow_lets_nobody_pass_as_anonymous_and_clears_what_is_stale() {
 
 #[tokio::test]
 async fn s_08_a_session_ends_at_its_absolute_end_and_not_before() {
-    let bench = Bench::new();
-    bench.provider.change(|script| script.refresh_tokens = false);
+    let fixture = Fixture::new();
+    fixture.provider.change(|script| script.refresh_tokens = false);
     let mut browser = Browser::default();
-    browser.sign_in(&bench).await;
-    bench.clock.advance(Duration::from_millis(8 * 3600 * 1000 - 1));
+    browser.sign_in(&fixture).await;
+    fixture.clock.advance(Duration::from_millis(8 * 3600 * 1000 - 1));
     // Without a refresh token the session outlives the access token (ALB §2.8).
-    bench.send(0, browser.fetch("https://app.test/")).await.user();
-    bench.clock.advance(Duration::from_millis(1));
+    fixture.send(0, browser.fetch("https://app.test/")).await.user();
+    fixture.clock.advance(Duration::from_millis(1));
     for worker in [0, 1] {
-        let reply = bench.send(worker, browser.fetch("https://app.test/")).await;
+        let reply = fixture.send(worker, browser.fetch("https://app.test/")).await;
         assert_eq!(reply.rejected, Some(Reason::AuthSessionExpired), "remembered by worker 0, opened by worker 1");
         assert!(reply.cookies.is_empty(), "it still says that it is over");
     }
-    assert!(browser.open(&bench, "https://app.test/").await.location().starts_with("https://idp.test/"));
+    assert!(browser.open(&fixture, "https://app.test/").await.location().starts_with("https://idp.test/"));
 }
 
 #[tokio::test]
 async fn the_shorter_timeout_of_two_rules_holds_for_its_own() {
-    let bench = Bench::new();
+    let fixture = Fixture::new();
     let mut browser = Browser::default();
-    browser.sign_in(&bench).await;
-    let strict = bench.gate(AuthenticateSettings { session_timeout: Duration::from_secs(600), ..settings() });
-    bench.clock.advance(Duration::from_secs(601));
-    let reply = bench.send_to(&strict, 0, browser.fetch("https://app.test/")).await;
+    browser.sign_in(&fixture).await;
+    let strict = fixture.gate(AuthenticateSettings { session_timeout: Duration::from_secs(600), ..settings() });
+    fixture.clock.advance(Duration::from_secs(601));
+    let reply = fixture.send_to(&strict, 0, browser.fetch("https://app.test/")).await;
     assert_eq!(reply.rejected, Some(Reason::AuthSessionExpired));
-    bench.send(0, browser.fetch("https://app.test/")).await.user();
+    fixture.send(0, browser.fetch("https://app.test/")).await.user();
 }
 
 #[tokio::test]
 async fn s_03_a_session_is_of_no_use_at_another_host_or_rule() {
-    let bench = Bench::new();
+    let fixture = Fixture::new();
     let mut browser = Browser::default();
-    browser.sign_in(&bench).await;
-    let reply = bench.send(0, browser.fetch("https://other.test/")).await;
+    browser.sign_in(&fixture).await;
+    let reply = fixture.send(0, browser.fetch("https://other.test/")).await;
     assert_eq!(reply.rejected, Some(Reason::AuthSessionInvalid));
-    let other = bench.gate(AuthenticateSettings { session_cookie_name: "__Host-other".into(), ..settings() });
-    let reply = bench.send_to(&other, 0, browser.fetch("https://app.test/")).await;
+    let other = fixture.gate(AuthenticateSettings { session_cookie_name: "__Host-other".into(), ..settings() });
+    let reply = fixture.send_to(&other, 0, browser.fetch("https://app.test/")).await;
     assert_eq!(reply.rejected, Some(Reason::AuthRequired));
 }
 
 #[tokio::test]
 async fn s_03_a_session_of_another_provider_is_no_session() {
-    let bench = Bench::new();
+    let fixture = Fixture::new();
     let mut browser = Browser::default();
-    browser.sign_in(&bench).await;
+    browser.sign_in(&fixture).await;
     for (name, issuer) in [("other", ISSUER), ("corp", "https://idp2.test")] {
-        let gate = bench.gate_of(name, issuer);
-        let reply = bench.send_to(&gate, 0, browser.fetch("https://app.test/")).await;
+        let gate = fixture.gate_of(name, issuer);
+        let reply = fixture.send_to(&gate, 0, browser.fetch("https://app.test/")).await;
         assert_eq!(reply.rejected, Some(Reason::AuthRequired), "{name} {issuer}");
     }
 }
 
 #[tokio::test]
 async fn a_session_is_opened_once_by_each_worker() {
-    let bench = Bench::new();
+    let fixture = Fixture::new();
     let mut browser = Browser::default();
-    browser.sign_in(&bench).await;
+    browser.sign_in(&fixture).await;
     for _ in 0..3 {
-        bench.send(0, browser.fetch("https://app.test/")).await.user();
-        bench.send(1, browser.fetch("https://app.test/")).await.user();
+        fixture.send(0, browser.fetch("https://app.test/")).await.user();
+        fixture.send(1, browser.fetch("https://app.test/")).await.user();
     }
-    let metrics = bench.metrics();
+    let metrics = fixture.metrics();
     assert!(metrics.contains("vestibule_sessions_opened_total{outcome=\"ok\"} 2\n"), "{metrics}");
     assert!(metrics.contains("vestibule_sessions_opened_total{outcome=\"cached\"} 4\n"), "{metrics}");
 }
 
 #[tokio::test]
 async fn the_target_is_told_who_the_user_is() {
-    let bench = Bench::new();
+    let fixture = Fixture::new();
     let mut browser = Browser::default();
-    browser.sign_in(&bench).await;
-    let reply = bench.send(0, browser.fetch("https://app.test/")).await;
+    browser.sign_in(&fixture).await;
+    let reply = fixture.send(0, browser.fetch("https://app.test/")).await;
     assert_eq!(reply.subject.as_deref(), Some("alice"));
     let mut fields = OwnFields::default();
-    reply.user().apply(&"app".into(), super::bench::START, &mut fields).expect("signs");
+    reply.user().apply(&"app".into(), super::fixture::START, &mut fields).expect("signs");
     let mut headers = HeaderMap::new();
     fields.write_into(&mut headers);
     assert_eq!(headers["x-amzn-oidc-identity"], "alice");
@@ -198,15 +198,15 @@ async fn the_target_is_told_who_the_user_is() {
 
 #[tokio::test]
 async fn requests_that_load_a_session_at_once_share_one() {
-    let bench = Bench::new();
+    let fixture = Fixture::new();
     let mut browser = Browser::default();
-    browser.sign_in(&bench).await;
-    let requests = (0..3).map(|_| bench.send(0, browser.fetch("https://app.test/")));
+    browser.sign_in(&fixture).await;
+    let requests = (0..3).map(|_| fixture.send(0, browser.fetch("https://app.test/")));
     let replies = join_all(requests).await;
     for reply in &replies {
         assert!(std::ptr::eq(reply.user(), replies[0].user()), "made once in a worker");
     }
-    let metrics = bench.metrics();
+    let metrics = fixture.metrics();
     assert!(metrics.contains("vestibule_sessions_opened_total{outcome=\"ok\"} 1\n"), "{metrics}");
     assert!(metrics.contains("vestibule_sessions_opened_total{outcome=\"cached\"} 2\n"), "{metrics}");
 }

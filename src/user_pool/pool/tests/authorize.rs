@@ -4,7 +4,7 @@ use super::*;
 
 /// Checks that a changed request goes back to the relying party with an error.
 async fn check_refused(changes: &[(&str, &str)], error: &str) {
-    let answer = World::new().browser().authorize(changes).await;
+    let answer = Fixture::new().browser().authorize(changes).await;
     assert_eq!(answer.query("error").as_deref(), Some(error), "{changes:?}");
     assert_eq!(answer.query("iss").as_deref(), Some(ISSUER));
     assert_eq!(answer.query("code"), None);
@@ -17,8 +17,8 @@ async fn check_refused(changes: &[(&str, &str)], error: &str) {
 
 #[tokio::test]
 async fn the_pages_are_in_the_language_of_the_relying_party_or_of_the_browser() {
-    let world = World::new();
-    let mut browser = world.browser();
+    let fixture = Fixture::new();
+    let mut browser = fixture.browser();
     let german = browser.authorize(&[("ui_locales", "fr-CA de-CH en")]).await;
     german.assert_page(StatusCode::OK, "Anmelden");
     assert_eq!(german.header("content-language"), "de");
@@ -41,7 +41,7 @@ async fn the_pages_are_in_the_language_of_the_relying_party_or_of_the_browser() 
 
 #[tokio::test]
 async fn u_07_nobody_is_sent_to_an_address_that_is_not_registered() {
-    let world = World::new();
+    let fixture = Fixture::new();
     for foreign in [
         "",
         "https://evil.test/",
@@ -53,23 +53,23 @@ async fn u_07_nobody_is_sent_to_an_address_that_is_not_registered() {
         "http://app.example.com/oauth2/idpresponse",
         "http://127.0.0.1:1/cb",
     ] {
-        let answer = world.browser().authorize(&[("redirect_uri", foreign)]).await;
+        let answer = fixture.browser().authorize(&[("redirect_uri", foreign)]).await;
         answer.assert_page(StatusCode::BAD_REQUEST, "Unknown return address");
         assert!(!answer.text().contains("evil"), "{}", answer.text());
     }
     for unknown in ["", "zzz", "DASHBOARD", "<script>"] {
-        let answer = world.browser().authorize(&[("client_id", unknown)]).await;
+        let answer = fixture.browser().authorize(&[("client_id", unknown)]).await;
         answer.assert_page(StatusCode::BAD_REQUEST, "Unknown application");
     }
     let twice = format!("{}&redirect_uri=https://evil.test/", authorize_path(&[]));
-    world.browser().get(&twice).await.assert_page(StatusCode::BAD_REQUEST, "Invalid request");
+    fixture.browser().get(&twice).await.assert_page(StatusCode::BAD_REQUEST, "Invalid request");
 }
 
 #[tokio::test]
 async fn u_07_an_app_on_this_machine_may_take_any_port() {
-    let world = World::new();
+    let fixture = Fixture::new();
     let app = [("client_id", "cli"), ("redirect_uri", "http://127.0.0.1:51234/cb")];
-    let page = world.browser().authorize(&app).await;
+    let page = fixture.browser().authorize(&app).await;
     page.assert_page(StatusCode::OK, "Sign in");
     assert!(page.header("content-security-policy").contains("form-action 'self' http://127.0.0.1:51234;"));
     assert!(page.text().contains("to continue to <strong>127.0.0.1</strong>"));
@@ -112,8 +112,8 @@ const NO_PKCE: [(&str, &str); 2] = [("code_challenge", ""), ("code_challenge_met
 async fn login_with(pkce: Pkce, changes: &[(&str, &str)], verifier: &str) -> Result<StatusCode, String> {
     let mut settings = settings();
     settings.clients[0].pkce = pkce;
-    let world = World::with(settings, START);
-    let mut browser = world.browser();
+    let fixture = Fixture::with(settings, START);
+    let mut browser = fixture.browser();
     let page = browser.authorize(changes).await;
     if page.status() != StatusCode::OK {
         return Err(page.query("error").expect("an error"));
@@ -123,7 +123,7 @@ async fn login_with(pkce: Pkce, changes: &[(&str, &str)], verifier: &str) -> Res
     if !verifier.is_empty() {
         fields.push(("code_verifier", verifier));
     }
-    Ok(world.token(&fields).await.status())
+    Ok(fixture.token(&fields).await.status())
 }
 
 #[tokio::test]
@@ -147,17 +147,17 @@ async fn a_confidential_client_needs_pkce_or_a_nonce_and_pkce_is_never_downgrade
 async fn a_public_client_must_use_pkce_whatever_the_setting_says() {
     let mut settings = settings();
     settings.clients[1].pkce = Pkce::Optional;
-    let world = World::with(settings, START);
+    let fixture = Fixture::with(settings, START);
     let app = [("client_id", "cli"), ("redirect_uri", "http://127.0.0.1:51234/cb"), NO_PKCE[0], NO_PKCE[1]];
-    assert_eq!(world.browser().authorize(&app).await.query("error").as_deref(), Some("invalid_request"));
+    assert_eq!(fixture.browser().authorize(&app).await.query("error").as_deref(), Some("invalid_request"));
 }
 
 #[tokio::test]
 async fn a_hint_for_one_user_never_gives_anothers_tokens() {
-    let world = World::new();
-    let tokens = world.tokens().await;
+    let fixture = Fixture::new();
+    let tokens = fixture.tokens().await;
     let alice = tokens["id_token"].as_str().expect("a token");
-    let mut browser = world.browser();
+    let mut browser = fixture.browser();
     browser.sign_in("bob", "battery staple").await;
     let session = browser.cookies["__Host-vestibule-pool"].clone();
     let page = browser.authorize(&[("id_token_hint", alice)]).await;
@@ -168,13 +168,13 @@ async fn a_hint_for_one_user_never_gives_anothers_tokens() {
     assert_eq!(refused.query("code"), None);
     assert_eq!(browser.cookies["__Host-vestibule-pool"], session, "and nothing else has changed");
     let back = browser.submit(&page, "alice", "correct horse").await;
-    let id = payload(&world.redeem(&back.code()).await.json()["id_token"]);
+    let id = payload(&fixture.redeem(&back.code()).await.json()["id_token"]);
     assert_eq!(id["sub"], "sub-of-Alice");
 }
 
 #[tokio::test]
 async fn a_query_in_the_redirect_uri_is_kept() {
-    let answer = World::new()
+    let answer = Fixture::new()
         .browser()
         .authorize(&[("redirect_uri", "https://app.example.com/other?keep=1"), ("prompt", "none")])
         .await;
@@ -183,9 +183,9 @@ async fn a_query_in_the_redirect_uri_is_kept() {
 
 #[tokio::test]
 async fn prompt_and_max_age_decide_whether_the_user_is_asked() {
-    let world = World::new();
-    let mut browser = world.browser();
-    let tokens = world.redeem(&browser.sign_in("alice", "correct horse").await.code()).await.json();
+    let fixture = Fixture::new();
+    let mut browser = fixture.browser();
+    let tokens = fixture.redeem(&browser.sign_in("alice", "correct horse").await.code()).await.json();
     let id_token = tokens["id_token"].as_str().expect("a token");
     assert!(browser.authorize(&[("prompt", "none")]).await.query("code").is_some());
     assert!(browser.authorize(&[("prompt", "consent")]).await.query("code").is_some());
@@ -195,11 +195,11 @@ async fn prompt_and_max_age_decide_whether_the_user_is_asked() {
     }
     assert!(browser.authorize(&[("max_age", "60")]).await.query("code").is_some());
     browser.authorize(&[("max_age", "0")]).await.assert_page(StatusCode::OK, "Sign in");
-    world.advance(61);
+    fixture.advance(61);
     browser.authorize(&[("max_age", "60")]).await.assert_page(StatusCode::OK, "Sign in");
     let refused = browser.authorize(&[("max_age", "60"), ("prompt", "none")]).await;
     assert_eq!(refused.query("error").as_deref(), Some("login_required"));
-    let other = world.redeem(&world.browser().sign_in("bob", "battery staple").await.code()).await.json();
+    let other = fixture.redeem(&fixture.browser().sign_in("bob", "battery staple").await.code()).await.json();
     let other = other["id_token"].as_str().expect("a token");
     let refused = browser.authorize(&[("prompt", "none"), ("id_token_hint", other)]).await;
     assert_eq!(refused.query("error").as_deref(), Some("login_required"), "it is somebody else");
@@ -207,12 +207,12 @@ async fn prompt_and_max_age_decide_whether_the_user_is_asked() {
 
 #[tokio::test]
 async fn a_request_may_come_by_post() {
-    let world = World::new();
+    let fixture = Fixture::new();
     let path = authorize_path(&[]);
     let (path, body) = path.split_once('?').expect("a query");
-    let page = world.browser().send(Method::POST, path, body.to_owned()).await;
+    let page = fixture.browser().send(Method::POST, path, body.to_owned()).await;
     page.assert_page(StatusCode::OK, "Sign in");
-    let mut browser = world.browser();
+    let mut browser = fixture.browser();
     browser.headers = vec![("sec-fetch-site", "cross-site")];
     let answer = browser.send(Method::POST, path, body.to_owned()).await;
     assert_eq!(answer.header("location"), authorize_path(&[]), "so that the browser sends its cookies");
@@ -220,32 +220,32 @@ async fn a_request_may_come_by_post() {
 
 #[tokio::test]
 async fn the_session_ends_with_its_time_its_password_and_its_user() {
-    let world = World::new();
-    let mut browser = world.browser();
+    let fixture = Fixture::new();
+    let mut browser = fixture.browser();
     browser.sign_in("alice", "correct horse").await;
     let cookies = browser.cookies.clone();
-    let asks = async |world: &World| {
-        let mut browser = world.browser();
+    let asks = async |fixture: &Fixture| {
+        let mut browser = fixture.browser();
         browser.cookies = cookies.clone();
         browser.authorize(&[]).await.status() == StatusCode::OK
     };
-    assert!(!asks(&world.restarted()).await, "a restart ends nothing");
-    let mut changed = world.settings.clone();
+    assert!(!asks(&fixture.restarted()).await, "a restart ends nothing");
+    let mut changed = fixture.settings.clone();
     changed.users[0].password_hash = cheap("another");
-    assert!(asks(&World::with(changed, START)).await);
-    let mut removed = world.settings.clone();
+    assert!(asks(&Fixture::with(changed, START)).await);
+    let mut removed = fixture.settings.clone();
     removed.users.remove(0);
-    assert!(asks(&World::with(removed, START)).await);
-    let other_key = Settings { seal_keys: [aead::Key::new(&Secret::new([8; 32]))].into(), ..world.settings.clone() };
-    assert!(asks(&World::with(other_key, START)).await);
-    world.advance(8 * 3600);
-    assert!(asks(&world).await);
+    assert!(asks(&Fixture::with(removed, START)).await);
+    let other_key = Settings { seal_keys: [aead::Key::new(&Secret::new([8; 32]))].into(), ..fixture.settings.clone() };
+    assert!(asks(&Fixture::with(other_key, START)).await);
+    fixture.advance(8 * 3600);
+    assert!(asks(&fixture).await);
 }
 
 #[tokio::test]
 async fn the_session_cookie_is_short_and_its_every_bit_counts() {
-    let world = World::new();
-    let mut browser = world.browser();
+    let fixture = Fixture::new();
+    let mut browser = fixture.browser();
     browser.sign_in("alice", "correct horse").await;
     let cookie = browser.cookies["__Host-vestibule-pool"].clone();
     assert!(cookie.len() < 512, "{}", cookie.len());

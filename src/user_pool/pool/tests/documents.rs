@@ -4,16 +4,16 @@ use super::*;
 
 #[tokio::test]
 async fn the_discovery_document_says_what_there_is() {
-    let answer = World::new().browser().get(routes::DISCOVERY).await;
+    let answer = Fixture::new().browser().get(routes::DISCOVERY).await;
     assert_eq!(answer.header("access-control-allow-origin"), "*");
     insta::assert_snapshot!(serde_json::to_string_pretty(&answer.json()).expect("JSON"));
 }
 
 #[tokio::test]
 async fn a_token_verifies_with_the_published_keys_only() {
-    let world = World::new();
-    let keys = world.browser().get(routes::JWKS).await.json();
-    let tokens = world.tokens().await;
+    let fixture = Fixture::new();
+    let keys = fixture.browser().get(routes::JWKS).await.json();
+    let tokens = fixture.tokens().await;
     let header = tokens["id_token"].as_str().expect("a token").split('.').next().expect("three segments");
     let header: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(header).expect("base64url")).expect("JSON");
     assert_eq!(keys["keys"][0]["kid"], header["kid"]);
@@ -24,15 +24,15 @@ async fn a_token_verifies_with_the_published_keys_only() {
 
 #[tokio::test]
 async fn there_is_nothing_at_other_addresses() {
-    let world = World::new();
+    let fixture = Fixture::new();
     for path in ["/", "/sign-in/", "/oauth2", "/oauth2/token/", "/SIGN-IN", "/.well-known/oauth-authorization-server"] {
-        world.browser().get(path).await.assert_page(StatusCode::NOT_FOUND, "Page not found");
+        fixture.browser().get(path).await.assert_page(StatusCode::NOT_FOUND, "Page not found");
     }
 }
 
 #[tokio::test]
 async fn a_method_that_is_not_for_the_address_is_refused() {
-    let world = World::new();
+    let fixture = Fixture::new();
     for (method, path, allow) in [
         (Method::GET, routes::TOKEN, "POST"),
         (Method::HEAD, routes::AUTHORIZE, "GET, POST"),
@@ -40,7 +40,7 @@ async fn a_method_that_is_not_for_the_address_is_refused() {
         (Method::POST, routes::JWKS, "GET, HEAD"),
         (Method::GET, routes::SIGN_OUT, "POST"),
     ] {
-        let answer = world.browser().send(method, path, String::new()).await;
+        let answer = fixture.browser().send(method, path, String::new()).await;
         assert_eq!(answer.status(), StatusCode::METHOD_NOT_ALLOWED, "{path}");
         assert_eq!(answer.header("allow"), allow);
     }
@@ -48,17 +48,17 @@ async fn a_method_that_is_not_for_the_address_is_refused() {
 
 #[tokio::test]
 async fn u_03_no_address_comes_from_the_host_header() {
-    let world = World::new();
+    let fixture = Fixture::new();
     let headers = [("host", "evil.test".to_owned()), ("x-forwarded-host", "evil.test".to_owned())];
     for path in [routes::DISCOVERY, &authorize_path(&[]), &authorize_path(&[("prompt", "none")])] {
-        let answer = world.call(Method::GET, path, &headers, "").await;
+        let answer = fixture.call(Method::GET, path, &headers, "").await;
         assert!(!format!("{answer:?}").contains("evil"), "{answer:?}");
     }
 }
 
 #[tokio::test]
 async fn d_13_a_body_of_another_type_is_not_read() {
-    let world = World::new();
+    let fixture = Fixture::new();
     for path in [routes::AUTHORIZE, routes::LOGOUT, routes::SIGN_IN, routes::SIGN_OUT] {
         for content_type in [
             None,
@@ -68,26 +68,26 @@ async fn d_13_a_body_of_another_type_is_not_read() {
             Some("\u{fc}"),
         ] {
             let headers: Vec<_> = content_type.iter().map(|kind| ("content-type", (*kind).to_owned())).collect();
-            let answer = world.call(Method::POST, path, &headers, "client_id=dashboard&request=x").await;
+            let answer = fixture.call(Method::POST, path, &headers, "client_id=dashboard&request=x").await;
             answer.assert_page(StatusCode::BAD_REQUEST, "Invalid request");
         }
     }
     for path in [routes::TOKEN, routes::USERINFO] {
-        world
+        fixture
             .call(Method::POST, path, &[], "grant_type=x")
             .await
             .assert_error(StatusCode::BAD_REQUEST, "invalid_request");
     }
-    world.call(Method::POST, routes::TOKEN, &[], "").await.assert_error(StatusCode::UNAUTHORIZED, "invalid_client");
+    fixture.call(Method::POST, routes::TOKEN, &[], "").await.assert_error(StatusCode::UNAUTHORIZED, "invalid_client");
 }
 
 #[tokio::test]
 async fn d_13_rubbish_is_refused_and_breaks_nothing() {
-    let world = World::new();
+    let fixture = Fixture::new();
     let headers = [("content-type", FORM.to_owned())];
     for body in ["%", "%ff%fe", "&&&&", "=", "request=%00", "a=b;c=d", &"a&".repeat(200), &"x".repeat(16_000)] {
         for path in [routes::AUTHORIZE, routes::SIGN_IN, routes::SIGN_OUT, routes::TOKEN, routes::USERINFO] {
-            let status = world.call(Method::POST, path, &headers, body).await.status();
+            let status = fixture.call(Method::POST, path, &headers, body).await.status();
             assert!(status.is_client_error(), "{path} {body}: {status}");
         }
     }

@@ -8,10 +8,10 @@ fn path(fields: &[(&str, &str)]) -> String {
     format!("{}?{}", routes::LOGOUT, form::encode(fields.iter().copied()))
 }
 
-async fn signed_in(world: &World) -> (Browser<'_>, String, Value) {
-    let mut browser = world.browser();
+async fn signed_in(fixture: &Fixture) -> (Browser<'_>, String, Value) {
+    let mut browser = fixture.browser();
     let code = browser.sign_in("alice", "correct horse").await.code();
-    let tokens = world.redeem(&code).await.json();
+    let tokens = fixture.redeem(&code).await.json();
     let id_token = tokens["id_token"].as_str().expect("a token").to_owned();
     (browser, id_token, tokens)
 }
@@ -22,10 +22,10 @@ async fn is_signed_in(browser: &mut Browser<'_>) -> bool {
 
 #[tokio::test]
 async fn an_id_token_of_the_session_signs_out_at_once() {
-    let world = World::new();
-    let (mut browser, id_token, _) = signed_in(&world).await;
+    let fixture = Fixture::new();
+    let (mut browser, id_token, _) = signed_in(&fixture).await;
     let copied = browser.cookies.clone();
-    world.advance(7200);
+    fixture.advance(7200);
     let fields = [("id_token_hint", &*id_token), ("post_logout_redirect_uri", BYE), ("state", "a&b")];
     let answer = browser.get(&path(&fields)).await;
     assert_eq!(answer.header("location"), "https://app.example.com/bye?state=a%26b");
@@ -36,9 +36,9 @@ async fn an_id_token_of_the_session_signs_out_at_once() {
 
 #[tokio::test]
 async fn v_08_without_proof_the_user_is_asked() {
-    let world = World::new();
-    let (mut browser, ..) = signed_in(&world).await;
-    let others = signed_in(&world).await.1;
+    let fixture = Fixture::new();
+    let (mut browser, ..) = signed_in(&fixture).await;
+    let others = signed_in(&fixture).await.1;
     for fields in [
         vec![],
         vec![("client_id", "dashboard"), ("post_logout_redirect_uri", BYE)],
@@ -66,10 +66,10 @@ async fn v_08_without_proof_the_user_is_asked() {
 
 #[tokio::test]
 async fn an_expired_question_leads_a_browser_to_a_page_that_it_can_load_again() {
-    let world = World::new();
-    let (mut browser, ..) = signed_in(&world).await;
+    let fixture = Fixture::new();
+    let (mut browser, ..) = signed_in(&fixture).await;
     let question = browser.get(&path(&[])).await;
-    world.advance(15 * 60 + 1);
+    fixture.advance(15 * 60 + 1);
     browser.headers = vec![("sec-fetch-site", "same-origin"), ("sec-fetch-mode", "navigate")];
     let expired = browser.post(routes::SIGN_OUT, &[("request", &question.hidden())]).await;
     assert_eq!(expired.status(), StatusCode::SEE_OTHER);
@@ -81,8 +81,8 @@ async fn an_expired_question_leads_a_browser_to_a_page_that_it_can_load_again() 
 
 #[tokio::test]
 async fn nobody_is_sent_to_an_address_that_is_not_registered() {
-    let world = World::new();
-    let (mut browser, id_token, _) = signed_in(&world).await;
+    let fixture = Fixture::new();
+    let (mut browser, id_token, _) = signed_in(&fixture).await;
     for fields in [
         vec![("post_logout_redirect_uri", BYE)],
         vec![("post_logout_redirect_uri", "https://evil.test/"), ("client_id", "dashboard")],
@@ -100,16 +100,16 @@ async fn nobody_is_sent_to_an_address_that_is_not_registered() {
 
 #[tokio::test]
 async fn who_is_not_signed_in_is_signed_out_already() {
-    let world = World::new();
-    world.browser().get(routes::LOGOUT).await.assert_page(StatusCode::OK, "You are signed out");
+    let fixture = Fixture::new();
+    fixture.browser().get(routes::LOGOUT).await.assert_page(StatusCode::OK, "You are signed out");
     let fields = [("client_id", "dashboard"), ("post_logout_redirect_uri", BYE)];
-    assert_eq!(world.browser().get(&path(&fields)).await.header("location"), BYE);
+    assert_eq!(fixture.browser().get(&path(&fields)).await.header("location"), BYE);
 }
 
 #[tokio::test]
 async fn a_cross_site_post_becomes_a_navigation_that_brings_the_cookie() {
-    let world = World::new();
-    let (mut browser, id_token, _) = signed_in(&world).await;
+    let fixture = Fixture::new();
+    let (mut browser, id_token, _) = signed_in(&fixture).await;
     let cookies = std::mem::take(&mut browser.cookies);
     browser.headers = vec![("sec-fetch-site", "cross-site")];
     let answer = browser.post(routes::LOGOUT, &[("id_token_hint", &*id_token)]).await;
@@ -122,67 +122,67 @@ async fn a_cross_site_post_becomes_a_navigation_that_brings_the_cookie() {
 
 #[tokio::test]
 async fn refresh_tokens_end_with_the_session_unless_offline_access_was_granted() {
-    let world = World::new();
+    let fixture = Fixture::new();
     for (scope, status) in [("openid", StatusCode::BAD_REQUEST), ("openid offline_access", StatusCode::OK)] {
-        let mut browser = world.browser();
+        let mut browser = fixture.browser();
         let page = browser.authorize(&[("scope", scope)]).await;
         let code = browser.submit(&page, "alice", "correct horse").await.code();
-        let tokens = world.redeem(&code).await.json();
+        let tokens = fixture.redeem(&code).await.json();
         browser.get(&path(&[("id_token_hint", tokens["id_token"].as_str().expect("a token"))])).await;
         assert!(!is_signed_in(&mut browser).await);
-        let refreshed = world.refresh(tokens["refresh_token"].as_str().expect("a token")).await;
+        let refreshed = fixture.refresh(tokens["refresh_token"].as_str().expect("a token")).await;
         assert_eq!(refreshed.status(), status, "{scope}");
     }
 }
 
 #[tokio::test]
 async fn one_users_sign_outs_do_not_bring_anothers_session_back() {
-    let world = World::new();
-    let (mut alice, id_token, _) = signed_in(&world).await;
+    let fixture = Fixture::new();
+    let (mut alice, id_token, _) = signed_in(&fixture).await;
     let copied = alice.cookies.clone();
     alice.get(&path(&[("id_token_hint", &*id_token)])).await;
-    let user = Directory::new(world.settings.users.clone(), vec![]);
+    let user = Directory::new(fixture.settings.users.clone(), vec![]);
     let bob = user.users().find(|user| user.subject() == "sub-of-bob").expect("bob");
-    let sessions = &world.pool.ui.sessions;
+    let sessions = &fixture.pool.ui.sessions;
     let mut first = None;
     for _ in 0..101_500 {
-        world.clock.advance(Duration::from_millis(1));
-        let session = sessions.begin(bob, None, world.clock.now());
-        sessions.end(&session, world.clock.now());
+        fixture.clock.advance(Duration::from_millis(1));
+        let session = sessions.begin(bob, None, fixture.clock.now());
+        sessions.end(&session, fixture.clock.now());
         first.get_or_insert(session);
     }
     alice.cookies = copied;
     assert!(!is_signed_in(&mut alice).await, "the signed-out session of another user stays ended");
     let first = sessions.seal(&first.expect("the first of bob's"));
-    assert!(sessions.open(&first, world.clock.now()).is_none(), "and so does every one of the same user");
-    world.advance(1);
-    assert!(world.browser().sign_in("bob", "battery staple").await.query("code").is_some(), "who can sign in again");
+    assert!(sessions.open(&first, fixture.clock.now()).is_none(), "and so does every one of the same user");
+    fixture.advance(1);
+    assert!(fixture.browser().sign_in("bob", "battery staple").await.query("code").is_some(), "who can sign in again");
 }
 
 #[tokio::test]
 async fn signing_in_as_another_user_ends_the_former_session() {
-    let world = World::new();
-    let (mut browser, _, tokens) = signed_in(&world).await;
+    let fixture = Fixture::new();
+    let (mut browser, _, tokens) = signed_in(&fixture).await;
     let former = browser.cookies.clone();
     let page = browser.authorize(&[("prompt", "login")]).await;
     browser.submit(&page, "bob", "battery staple").await.code();
-    let mut copy = world.browser();
+    let mut copy = fixture.browser();
     copy.cookies = former.clone();
     assert!(!is_signed_in(&mut copy).await, "a copy of the former cookie is of no use");
-    let refresh = world.refresh(tokens["refresh_token"].as_str().expect("a token")).await;
+    let refresh = fixture.refresh(tokens["refresh_token"].as_str().expect("a token")).await;
     refresh.assert_error(StatusCode::BAD_REQUEST, "invalid_grant");
 }
 
 #[tokio::test]
 async fn signing_in_again_as_the_same_user_goes_on_with_the_session() {
-    let world = World::new();
-    let (mut browser, _, tokens) = signed_in(&world).await;
-    world.advance(60);
+    let fixture = Fixture::new();
+    let (mut browser, _, tokens) = signed_in(&fixture).await;
+    fixture.advance(60);
     let page = browser.authorize(&[("prompt", "login")]).await;
     let code = browser.submit(&page, "alice", "correct horse").await.code();
-    let again = payload(&world.redeem(&code).await.json()["id_token"]);
+    let again = payload(&fixture.redeem(&code).await.json()["id_token"]);
     let before = payload(&tokens["id_token"]);
     assert_eq!(again["sid"], before["sid"]);
     assert_eq!(again["auth_time"], json!(START.seconds() + 60));
-    assert_eq!(world.refresh(tokens["refresh_token"].as_str().expect("a token")).await.status(), StatusCode::OK);
+    assert_eq!(fixture.refresh(tokens["refresh_token"].as_str().expect("a token")).await.status(), StatusCode::OK);
 }

@@ -6,10 +6,10 @@ const WRONG: &str = "Incorrect user name or password.";
 
 #[tokio::test]
 async fn u_01_an_unknown_user_and_a_wrong_password_look_the_same() {
-    let world = World::new();
+    let fixture = Fixture::new();
     let mut answers = Vec::new();
     for username in ["alice", "nobody", "bob"] {
-        let mut browser = world.browser();
+        let mut browser = fixture.browser();
         let page = browser.authorize(&[]).await;
         let answer = browser.submit(&page, username, "wrong").await;
         answer.assert_page(StatusCode::UNAUTHORIZED, "Sign in");
@@ -22,8 +22,8 @@ async fn u_01_an_unknown_user_and_a_wrong_password_look_the_same() {
 
 #[tokio::test]
 async fn a_wrong_password_keeps_the_name_and_the_next_one_signs_in() {
-    let world = World::new();
-    let mut browser = world.browser();
+    let fixture = Fixture::new();
+    let mut browser = fixture.browser();
     let again = browser.sign_in("al\"><i>ice", "wrong").await;
     assert!(again.text().contains(r#"value="al&#34;&#62;&#60;i&#62;ice""#), "{}", again.text());
     assert!(!again.text().contains("wrong\""), "the password is not shown");
@@ -52,8 +52,8 @@ impl Browser<'_> {
 
 #[tokio::test]
 async fn a_wrong_password_leads_a_browser_to_a_page_that_it_can_load_again() {
-    let world = World::new();
-    let mut browser = world.browser();
+    let fixture = Fixture::new();
+    let mut browser = fixture.browser();
     let page = browser.authorize(&[]).await;
     for (username, password, notice) in [
         ("al\"ice", "wrong", WRONG),
@@ -84,28 +84,28 @@ async fn a_wrong_password_leads_a_browser_to_a_page_that_it_can_load_again() {
 
 #[tokio::test]
 async fn the_page_with_the_result_counts_down_the_wait() {
-    let world = World::new();
-    let mut browser = world.browser();
+    let fixture = Fixture::new();
+    let mut browser = fixture.browser();
     let page = browser.authorize(&[]).await;
     for _ in 0..5 {
         browser.navigate(&page, "alice", "wrong").await;
     }
     let (path, told) = browser.navigate(&page, "alice", "correct horse").await;
     assert!(told.text().contains("Too many attempts. Try again in 30 seconds."), "{}", told.text());
-    world.advance(10);
+    fixture.advance(10);
     let told = browser.get(&path).await;
     assert!(told.text().contains("Too many attempts. Try again in 20 seconds."), "{}", told.text());
-    assert!(world.registry.render().contains(r#"outcome="rate_limited"} 1"#), "loading a page is no attempt");
+    assert!(fixture.registry.render().contains(r#"outcome="rate_limited"} 1"#), "loading a page is no attempt");
 }
 
 #[tokio::test]
 async fn u_11_nobody_can_make_a_link_that_shows_a_form_or_a_message_of_their_own() {
-    let world = World::new();
-    let mut attacker = world.browser();
+    let fixture = Fixture::new();
+    let mut attacker = fixture.browser();
     let page = attacker.authorize(&[]).await;
     let (path, _) = attacker.navigate(&page, "mallory", "wrong").await;
     for has_cookie in [false, true] {
-        let mut victim = world.browser();
+        let mut victim = fixture.browser();
         if has_cookie {
             victim.authorize(&[]).await;
         }
@@ -119,17 +119,17 @@ async fn u_11_nobody_can_make_a_link_that_shows_a_form_or_a_message_of_their_own
         shown.assert_page(StatusCode::OK, "Sign in");
         assert!(!shown.text().contains("class=\"alert\"") && !shown.text().contains("mallory"), "{}", shown.text());
     }
-    world.advance(15 * 60 + 1);
+    fixture.advance(15 * 60 + 1);
     attacker.get(&path).await.assert_page(StatusCode::FORBIDDEN, "This sign-in page has expired");
 }
 
 #[tokio::test]
 async fn a_form_that_is_refused_leads_a_browser_to_a_page_that_it_can_load_again() {
-    let world = World::new();
-    let mut browser = world.browser();
+    let fixture = Fixture::new();
+    let mut browser = fixture.browser();
     let page = browser.authorize(&[]).await;
     // Another browser's form, one without its cookie, and one of another site.
-    let mut other = world.browser();
+    let mut other = fixture.browser();
     other.authorize(&[]).await;
     for site in ["same-origin", "cross-site"] {
         other.headers = vec![("sec-fetch-mode", "navigate"), ("sec-fetch-site", site)];
@@ -143,12 +143,12 @@ async fn a_form_that_is_refused_leads_a_browser_to_a_page_that_it_can_load_again
         }
         other.cookies.clear();
     }
-    world.advance(15 * 60 + 1);
+    fixture.advance(15 * 60 + 1);
     let (path, expired) = browser.navigate(&page, "alice", "correct horse").await;
     expired.assert_page(StatusCode::OK, "This sign-in page has expired");
     assert!(expired.text().contains(&format!("href=\"{CALLBACK}")), "{}", expired.text());
     browser.get(&path).await.assert_page(StatusCode::OK, "This sign-in page has expired");
-    assert!(world.registry.render().contains(r#"outcome="form_refused"} 3"#), "loading a page refuses no form");
+    assert!(fixture.registry.render().contains(r#"outcome="form_refused"} 3"#), "loading a page refuses no form");
     // What is not sealed for this purpose is the plain page.
     for sealed in ["", "x", &page.hidden()] {
         let shown = browser.get(&format!("{}?refused={sealed}", routes::SIGN_IN)).await;
@@ -158,8 +158,8 @@ async fn a_form_that_is_refused_leads_a_browser_to_a_page_that_it_can_load_again
 
 #[tokio::test]
 async fn who_does_not_navigate_and_who_would_get_too_long_an_address_gets_the_page_at_once() {
-    let world = World::new();
-    let mut browser = world.browser();
+    let fixture = Fixture::new();
+    let mut browser = fixture.browser();
     let page = browser.authorize(&[]).await;
     browser.headers = vec![("sec-fetch-mode", "cors"), ("sec-fetch-site", "same-origin")];
     browser.submit(&page, "alice", "wrong").await.assert_page(StatusCode::UNAUTHORIZED, "Sign in");
@@ -173,26 +173,26 @@ async fn d_23_pools_on_one_host_with_two_ports_keep_both_sessions() {
     let worlds = ["https://127.0.0.1:8443", "https://127.0.0.1:8444", "https://127.0.0.1"].map(|issuer| {
         let mut settings = settings();
         settings.issuer = url(issuer);
-        World::with(settings, START)
+        Fixture::with(settings, START)
     });
     // One browser: the cookies of the host go to every port.
     let mut cookies = BTreeMap::new();
     let mut pages = Vec::new();
-    for world in &worlds {
-        let mut browser = Browser { cookies, ..world.browser() };
+    for fixture in &worlds {
+        let mut browser = Browser { cookies, ..fixture.browser() };
         pages.push(browser.authorize(&[]).await);
         cookies = browser.cookies;
     }
-    for (world, page) in worlds.iter().zip(&pages) {
-        let mut browser = Browser { cookies, ..world.browser() };
+    for (fixture, page) in worlds.iter().zip(&pages) {
+        let mut browser = Browser { cookies, ..fixture.browser() };
         assert!(
             browser.submit(page, "alice", "correct horse").await.query("code").is_some(),
             "the form is still bound"
         );
         cookies = browser.cookies;
     }
-    for world in &worlds {
-        let mut browser = Browser { cookies: cookies.clone(), ..world.browser() };
+    for fixture in &worlds {
+        let mut browser = Browser { cookies: cookies.clone(), ..fixture.browser() };
         assert!(browser.authorize(&[]).await.query("code").is_some(), "the session is still there");
     }
     // Signing out of one ends only that one.
@@ -206,21 +206,21 @@ async fn d_23_pools_on_one_host_with_two_ports_keep_both_sessions() {
 
 #[tokio::test]
 async fn u_04_another_spelling_is_the_same_user() {
-    let world = World::new();
+    let fixture = Fixture::new();
     for spelling in ["alice", "ALICE", " Alice ", "ａｌｉｃｅ"] {
-        let tokens = world.redeem(&world.browser().sign_in(spelling, "correct horse").await.code()).await.json();
+        let tokens = fixture.redeem(&fixture.browser().sign_in(spelling, "correct horse").await.code()).await.json();
         assert_eq!(payload(&tokens["id_token"])["sub"], "sub-of-Alice");
     }
     for other in ["аlice", "alice\0", "alice\nbob", "al ice"] {
-        let answer = world.browser().sign_in(other, "correct horse").await;
+        let answer = fixture.browser().sign_in(other, "correct horse").await;
         assert_eq!(answer.status(), StatusCode::UNAUTHORIZED, "{other:?}");
     }
 }
 
 #[tokio::test]
 async fn u_05_nothing_but_the_right_password_is_the_step() {
-    let world = World::new();
-    let mut browser = world.browser();
+    let fixture = Fixture::new();
+    let mut browser = fixture.browser();
     let page = browser.authorize(&[]).await;
     let hidden = page.hidden();
     for fields in [
@@ -240,8 +240,8 @@ async fn u_05_nothing_but_the_right_password_is_the_step() {
 
 #[tokio::test]
 async fn u_05_a_value_for_another_step_is_not_taken() {
-    let world = World::new();
-    let mut browser = world.browser();
+    let fixture = Fixture::new();
+    let mut browser = fixture.browser();
     browser.sign_in("alice", "correct horse").await;
     let question = browser.get(routes::LOGOUT).await.hidden();
     let fields = [("request", question.as_str()), ("username", "alice"), ("password", "correct horse")];
@@ -253,10 +253,10 @@ async fn u_05_a_value_for_another_step_is_not_taken() {
 
 #[tokio::test]
 async fn u_11_a_form_of_another_browser_or_site_is_refused() {
-    let world = World::new();
-    let mut attacker = world.browser();
+    let fixture = Fixture::new();
+    let mut attacker = fixture.browser();
     let theirs = attacker.authorize(&[]).await;
-    let mut victim = world.browser();
+    let mut victim = fixture.browser();
     let refused = victim.submit(&theirs, "alice", "correct horse").await;
     refused.assert_page(StatusCode::FORBIDDEN, "This form cannot be used here");
     let own = victim.authorize(&[]).await;
@@ -268,12 +268,12 @@ async fn u_11_a_form_of_another_browser_or_site_is_refused() {
     }
     victim.headers = vec![("sec-fetch-site", "same-origin"), ("origin", "null")];
     assert!(victim.submit(&own, "alice", "correct horse").await.query("code").is_some());
-    assert!(world.registry.render().contains(r#"outcome="form_refused"} 5"#));
+    assert!(fixture.registry.render().contains(r#"outcome="form_refused"} 5"#));
 }
 
 #[tokio::test]
 async fn u_11_the_page_may_not_be_framed_and_leads_only_to_the_relying_party() {
-    let page = World::new().browser().authorize(&[]).await;
+    let page = Fixture::new().browser().authorize(&[]).await;
     page.assert_page(StatusCode::OK, "Sign in");
     let policy = page.header("content-security-policy");
     assert!(policy.contains("frame-ancestors 'none'"), "{policy}");
@@ -283,23 +283,23 @@ async fn u_11_the_page_may_not_be_framed_and_leads_only_to_the_relying_party() {
 
 #[tokio::test]
 async fn a_form_is_good_for_fifteen_minutes_and_in_every_tab() {
-    let world = World::new();
-    let mut browser = world.browser();
+    let fixture = Fixture::new();
+    let mut browser = fixture.browser();
     let first = browser.authorize(&[("state", "first")]).await;
     let second = browser.authorize(&[("state", "second")]).await;
     assert_eq!(browser.submit(&second, "alice", "correct horse").await.query("state").as_deref(), Some("second"));
     assert_eq!(browser.submit(&first, "alice", "correct horse").await.query("state").as_deref(), Some("first"));
-    world.advance(15 * 60);
+    fixture.advance(15 * 60);
     assert!(browser.submit(&first, "alice", "correct horse").await.query("code").is_some());
-    world.advance(1);
+    fixture.advance(1);
     let late = browser.submit(&first, "alice", "correct horse").await;
     late.assert_page(StatusCode::FORBIDDEN, "This sign-in page has expired");
 }
 
 #[tokio::test]
 async fn an_expired_page_says_so_and_leads_back_to_where_the_user_was_going() {
-    let world = World::new();
-    let mut browser = world.browser();
+    let fixture = Fixture::new();
+    let mut browser = fixture.browser();
     let page = browser.authorize(&[]).await;
     let link = |answer: &Answer| {
         let (_, rest) = answer.text().split_once("<a class=\"button\" href=\"").expect("a link");
@@ -307,7 +307,7 @@ async fn an_expired_page_says_so_and_leads_back_to_where_the_user_was_going() {
     };
     // A day later the browser's cookie has ended as well.
     for seconds in [15 * 60 + 1, 24 * 3600] {
-        world.advance(seconds);
+        fixture.advance(seconds);
         let expired = browser.submit(&page, "alice", "correct horse").await;
         expired.assert_page(StatusCode::FORBIDDEN, "This sign-in page has expired");
         assert!(expired.text().contains("The page was open for too long. You have not been signed in."));
@@ -319,17 +319,17 @@ async fn an_expired_page_says_so_and_leads_back_to_where_the_user_was_going() {
     }
     let mut settings = settings();
     settings.clients[0].begins_again = false;
-    let world = World::with(settings, START);
-    let page = world.browser().authorize(&[]).await;
-    world.advance(15 * 60 + 1);
-    let expired = world.browser().submit(&page, "alice", "correct horse").await;
+    let fixture = Fixture::with(settings, START);
+    let page = fixture.browser().authorize(&[]).await;
+    fixture.advance(15 * 60 + 1);
+    let expired = fixture.browser().submit(&page, "alice", "correct horse").await;
     assert_eq!(link(&expired), "https://app.example.com/", "another relying party is begun at its own address");
 }
 
 #[tokio::test]
 async fn every_page_has_a_way_on() {
-    let world = World::new();
-    let mut browser = world.browser();
+    let fixture = Fixture::new();
+    let mut browser = fixture.browser();
     let foreign = browser.post(routes::SIGN_IN, &[]).await;
     let pages = [
         foreign,
@@ -347,8 +347,8 @@ async fn every_page_has_a_way_on() {
 
 #[tokio::test]
 async fn u_02_who_guesses_has_to_wait_and_then_may_go_on() {
-    let world = World::new();
-    let mut browser = world.browser();
+    let fixture = Fixture::new();
+    let mut browser = fixture.browser();
     let page = browser.authorize(&[]).await;
     for _ in 0..5 {
         assert_eq!(browser.submit(&page, "alice", "wrong").await.status(), StatusCode::UNAUTHORIZED);
@@ -357,18 +357,18 @@ async fn u_02_who_guesses_has_to_wait_and_then_may_go_on() {
     answer.assert_page(StatusCode::TOO_MANY_REQUESTS, "Sign in");
     assert_eq!(answer.header("retry-after"), "30");
     assert!(answer.text().contains("Too many attempts. Try again in 30 seconds."));
-    let mut elsewhere = world.browser();
+    let mut elsewhere = fixture.browser();
     elsewhere.address = "198.51.100.7".parse().expect("an address");
     assert!(elsewhere.sign_in("alice", "correct horse").await.query("code").is_some(), "nobody else is kept out");
-    world.advance(30);
+    fixture.advance(30);
     assert!(browser.submit(&page, "alice", "correct horse").await.query("code").is_some());
-    assert!(world.registry.render().contains(r#"outcome="rate_limited"} 1"#));
+    assert!(fixture.registry.render().contains(r#"outcome="rate_limited"} 1"#));
 }
 
 #[tokio::test]
 async fn u_02_an_unknown_user_is_slowed_down_just_the_same() {
-    let world = World::new();
-    let mut browser = world.browser();
+    let fixture = Fixture::new();
+    let mut browser = fixture.browser();
     let page = browser.authorize(&[]).await;
     for _ in 0..5 {
         assert_eq!(browser.submit(&page, "nobody", "wrong").await.status(), StatusCode::UNAUTHORIZED);
@@ -378,14 +378,14 @@ async fn u_02_an_unknown_user_is_slowed_down_just_the_same() {
 
 #[tokio::test]
 async fn a_login_hint_is_typed_already() {
-    let page = World::new().browser().authorize(&[("login_hint", "a\"b")]).await;
+    let page = Fixture::new().browser().authorize(&[("login_hint", "a\"b")]).await;
     assert!(page.text().contains(r#"value="a&#34;b""#), "{}", page.text());
 }
 
 #[tokio::test]
 async fn the_pages_own_address_signs_in_and_names_the_applications() {
-    let world = World::new();
-    let mut browser = world.browser();
+    let fixture = Fixture::new();
+    let mut browser = fixture.browser();
     let page = browser.get(routes::SIGN_IN).await;
     page.assert_page(StatusCode::OK, "Sign in");
     assert!(!page.text().contains("app.example.com"), "nobody is told which applications there are");
@@ -406,52 +406,52 @@ async fn the_pages_own_address_signs_in_and_names_the_applications() {
 async fn an_office_behind_one_address_signs_in_at_the_same_moment() {
     let mut settings = settings();
     settings.hashing_max = 1;
-    let world = World::with(settings, START);
-    let submit = async |_| world.browser().sign_in("alice", "correct horse").await;
+    let fixture = Fixture::with(settings, START);
+    let submit = async |_| fixture.browser().sign_in("alice", "correct horse").await;
     let answers = futures_util::future::join_all((0..200).map(submit)).await;
     for answer in answers {
         assert!(answer.query("code").is_some(), "{}", answer.text());
     }
-    let one_wrong = world.browser().sign_in("alice", "wrong").await;
+    let one_wrong = fixture.browser().sign_in("alice", "wrong").await;
     assert_eq!(one_wrong.status(), StatusCode::UNAUTHORIZED, "no budget was used up");
 }
 
 #[tokio::test(start_paused = true)]
 async fn d_22_a_sign_in_that_waits_too_long_is_told_so_and_not_counted() {
-    let world = World::new();
-    let held = world.pool.ui.sign_in.block_hashing().await;
+    let fixture = Fixture::new();
+    let held = fixture.pool.ui.sign_in.block_hashing().await;
     for _ in 0..6 {
-        let answer = world.browser().sign_in("alice", "correct horse").await;
+        let answer = fixture.browser().sign_in("alice", "correct horse").await;
         answer.assert_page(StatusCode::TOO_MANY_REQUESTS, "Sign in");
         assert_eq!(answer.header("retry-after"), "5");
         assert!(answer.text().contains("Too many people are signing in right now. Try again in 5 seconds."));
     }
     drop(held);
     assert!(
-        world.browser().sign_in("alice", "correct horse").await.query("code").is_some(),
+        fixture.browser().sign_in("alice", "correct horse").await.query("code").is_some(),
         "nobody looked at those six"
     );
-    assert!(world.registry.render().contains(r#"outcome="busy"} 6"#));
+    assert!(fixture.registry.render().contains(r#"outcome="busy"} 6"#));
 }
 
 #[tokio::test]
 async fn u_02_nobody_who_guesses_keeps_a_user_out_of_the_browser_that_they_use() {
-    let before = World::new();
+    let before = Fixture::new();
     let mut own = before.browser();
     own.sign_in("alice", "correct horse").await.code();
     own.cookies.remove("__Host-vestibule-pool");
     // A restart forgets every address, and another replica knows of none.
-    let world = before.restarted();
+    let fixture = before.restarted();
     for _ in 0..10 {
-        world.browser().sign_in("alice", "a guess from the same office").await;
+        fixture.browser().sign_in("alice", "a guess from the same office").await;
     }
-    let elsewhere = world.browser().sign_in("alice", "correct horse").await;
+    let elsewhere = fixture.browser().sign_in("alice", "correct horse").await;
     assert_eq!(elsewhere.status(), StatusCode::TOO_MANY_REQUESTS);
-    let mut browser = world.browser();
+    let mut browser = fixture.browser();
     browser.cookies = own.cookies;
     assert!(browser.sign_in("alice", "correct horse").await.query("code").is_some(), "she is not kept out");
     // What another user's browser has does not help to guess hers.
-    let mut other = world.browser();
+    let mut other = fixture.browser();
     other.sign_in("bob", "battery staple").await.code();
     other.cookies.remove("__Host-vestibule-pool");
     assert_eq!(other.sign_in("alice", "correct horse").await.status(), StatusCode::TOO_MANY_REQUESTS);

@@ -187,7 +187,7 @@ pub(super) fn query(location: &str) -> BTreeMap<String, String> {
 }
 
 /// A listener with gates, and what is around it.
-pub(super) struct Bench {
+pub(super) struct Fixture {
     pub(super) provider: Arc<Provider>,
     pub(super) clock: ManualClock,
     pub(super) services: GenerationServices,
@@ -214,7 +214,7 @@ pub(super) fn settings() -> AuthenticateSettings {
     }
 }
 
-impl Bench {
+impl Fixture {
     pub(super) fn new() -> Self {
         Self::with(vec![settings()])
     }
@@ -409,24 +409,24 @@ impl Browser {
         }
     }
 
-    pub(super) async fn open(&mut self, bench: &Bench, url: &str) -> Reply {
-        let reply = bench.send(0, self.navigation(url)).await;
+    pub(super) async fn open(&mut self, fixture: &Fixture, url: &str) -> Reply {
+        let reply = fixture.send(0, self.navigation(url)).await;
         self.keep(&reply);
         reply
     }
 
     /// Opens `https://app.test/`, signs in at the provider, and comes back.
-    pub(super) async fn sign_in(&mut self, bench: &Bench) -> Reply {
-        let location = self.open(bench, "https://app.test/").await.location().to_owned();
-        let callback = bench.provider.sign_in(&location);
-        self.open(bench, &format!("https://app.test/oauth2/idpresponse?{callback}")).await
+    pub(super) async fn sign_in(&mut self, fixture: &Fixture) -> Reply {
+        let location = self.open(fixture, "https://app.test/").await.location().to_owned();
+        let callback = fixture.provider.sign_in(&location);
+        self.open(fixture, &format!("https://app.test/oauth2/idpresponse?{callback}")).await
     }
 
     /// The session of the browser, decrypted.
-    pub(super) fn session(&self, bench: &Bench) -> Session {
+    pub(super) fn session(&self, fixture: &Fixture) -> Session {
         let request = self.fetch("https://app.test/");
         let Found::Whole(shards) = shards::find(request.headers(), "__Host-sess") else { panic!("there is a session") };
-        bench.gates[0].factory.sessions.open("app.test", &shards).expect("we sealed it")
+        fixture.gates[0].factory.sessions.open("app.test", &shards).expect("we sealed it")
     }
 
     pub(super) fn has_session(&self) -> bool {
