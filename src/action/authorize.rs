@@ -3,6 +3,7 @@
 //! Runs behind an action that identifies the user, by whatever evidence. The answer is found once for each [`Visitor`], and
 //! remembered with it: see [`Decisions`](crate::action::decisions::Decisions). Start at [`Authorize::admit`].
 
+use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::action::decisions::{IsNew, Verdict};
@@ -14,7 +15,8 @@ use crate::action::visitor::Visitor;
 use crate::clock::Timestamp;
 use crate::exchange::Exchange;
 use crate::exchange::rejection::{Reason, Rejection};
-use crate::identity::Identity;
+use crate::exchange::request_id::RequestId;
+use crate::identity::{Claims, Identity};
 use crate::message::uri::CanonicalRequest;
 use crate::page::link::Link;
 use crate::page::{Sentence, Text};
@@ -68,9 +70,24 @@ pub(crate) enum Granted<'a> {
 impl AuthorizeSettings {
     /// What becomes of a user now, and until when that holds.
     fn decide(&self, identity: &Identity, now: Timestamp) -> (Verdict, Timestamp) {
+        self.decide_by(identity, now, |claims| self.demand.holds_until(claims, now))
+    }
+
+    /// What becomes of a user whose request began earlier and is still under way. `max_age` was asked then (docs/decisions/0049).
+    fn decide_open(&self, renewed: &Identity, now: Timestamp) -> Verdict {
+        self.decide_by(renewed, now, |claims| self.demand.check_acr(claims).map(|()| Timestamp::MAX)).0
+    }
+
+    /// `demanded` says until when the sign-in is as demanded.
+    fn decide_by(
+        &self,
+        identity: &Identity,
+        now: Timestamp,
+        demanded: impl FnOnce(&Claims) -> Result<Timestamp, Shortfall>,
+    ) -> (Verdict, Timestamp) {
         let answer = self.requirement.as_ref().map_or(Answer::Yes, |requirement| requirement.of(identity));
         let (verdict, until) = match answer {
-            Answer::Yes => match self.demand.holds_until(identity.claims(), now) {
+            Answer::Yes => match demanded(identity.claims()) {
                 Ok(until) if now < until => (Verdict::LetIn, until),
                 Ok(_) => (Verdict::StepUp(Shortfall::TooOld), Timestamp::MAX),
                 Err(shortfall) => (Verdict::StepUp(shortfall), Timestamp::MAX),
@@ -87,6 +104,20 @@ impl AuthorizeSettings {
     /// What a sign-in for this action has to meet. Nothing with `mode: report`, which changes nothing.
     pub(crate) fn enforced_demand(&self) -> Option<&Demand> {
         (self.is_enforced() && !self.demand.is_empty()).then_some(&self.demand)
+    }
+}
+
+/// The request that a line of the log is about.
+#[derive(Clone, Debug)]
+pub(crate) struct Origin {
+    request_id: RequestId,
+    rule: Option<Rc<str>>,
+    subject: Rc<str>,
+}
+
+impl Origin {
+    pub(crate) fn of(exchange: &Exchange, visitor: &Visitor) -> Self {
+        Self { request_id: exchange.id, rule: exchange.rule_name().cloned(), subject: Rc::clone(visitor.subject()) }
     }
 }
 
@@ -107,7 +138,7 @@ impl Authorize {
             ];
             registry.counter(
                 "vestibule_authorization_decisions_total",
-                "Sessions decided by `authorize`, once in each worker: let in, refused, sent to sign in again, or let in only because of `mode: report`.",
+                "Sessions decided by `authorize`, once in each worker: let in, refused, sent to sign in again, or let in only because of `mode: report`. A response or WebSocket that is open when a refresh changes the answer counts, too.",
                 labels,
             )
         };
@@ -147,10 +178,42 @@ impl Authorize {
             Verdict::LetIn => {}
             Verdict::StepUp(_) => return Ok(Granted::AfterStepUp(visitor, &self.settings.demand)),
             Verdict::Refused(reason) => return Err(self.refusal(reason, visitor, canonical)),
-            Verdict::Reported if is_new => self.report(lines, exchange, visitor),
+            Verdict::Reported if is_new => self.report(lines, &Origin::of(exchange, visitor), now),
             Verdict::Reported => {}
         }
         Ok(Granted::Now)
+    }
+
+    /// Decides anew about a user who was let in, because a renewal has brought other claims while the request is still under way.
+    ///
+    /// # Errors
+    ///
+    /// The reason why the request must end.
+    pub(crate) fn recheck(
+        &self,
+        lines: &LineBudget,
+        origin: &Origin,
+        renewed: &Identity,
+        now: Timestamp,
+    ) -> Result<(), Reason> {
+        let verdict = self.settings.decide_open(renewed, now);
+        if verdict != Verdict::LetIn {
+            self.metrics.of(verdict).increment();
+        }
+        match verdict {
+            Verdict::LetIn => Ok(()),
+            Verdict::StepUp(_) => Err(Reason::AuthStepUpRequired),
+            Verdict::Refused(reason) => Err(reason),
+            Verdict::Reported => {
+                self.report(lines, origin, now);
+                Ok(())
+            }
+        }
+    }
+
+    /// Whether a user whose claims are not known is refused.
+    pub(crate) fn is_enforced(&self) -> bool {
+        self.settings.is_enforced()
     }
 
     /// What becomes of a user, and how each part of the requirement decides. For `check`.
@@ -178,10 +241,10 @@ impl Authorize {
         visitor.reidentify().offer(rejection, canonical).offer(Link::same_address(Text::LinkTryAgain))
     }
 
-    fn report(&self, lines: &LineBudget, exchange: &Exchange, visitor: &Visitor) {
-        let Some(skipped) = lines.take(exchange.started_at) else { return };
+    fn report(&self, lines: &LineBudget, origin: &Origin, now: Timestamp) {
+        let Some(skipped) = lines.take(now) else { return };
         tracing::warn!(
-            request_id = %exchange.id, rule.name = exchange.rule_name().map(|name| &**name), user.id = &**visitor.subject(),
+            request_id = %origin.request_id, rule.name = origin.rule.as_deref(), user.id = &*origin.subject,
             required = %self.settings, lines.skipped = skipped,
             "`authorize` would refuse this user; the request goes on because of `mode: report`"
         );

@@ -51,12 +51,7 @@ impl Demand {
     ///
     /// What is missing. A sign-in that is too old now is not an error here: the returned time has passed.
     pub(crate) fn holds_until(&self, claims: &Claims, now: Timestamp) -> Result<Timestamp, Shortfall> {
-        if !self.acr.is_empty() {
-            let acr = claims.get("acr").and_then(Value::as_str).ok_or(Shortfall::NoAcr)?;
-            if !self.acr.iter().any(|accepted| accepted == acr) {
-                return Err(Shortfall::OtherAcr);
-            }
-        }
+        self.check_acr(claims)?;
         let Some(max_age) = self.max_age else { return Ok(Timestamp::MAX) };
         let seconds = claims.get("auth_time").and_then(Value::as_f64).filter(|seconds| *seconds >= 0.0);
         // A float that is too large becomes the largest integer.
@@ -67,6 +62,19 @@ impl Demand {
         }
         // The same leeway as where the ID token is checked. Otherwise a sign-in could be accepted there and be too old here.
         Ok(authenticated_at + max_age + LEEWAY)
+    }
+
+    /// Whether a sign-in with these claims is strong enough.
+    ///
+    /// # Errors
+    ///
+    /// What is missing.
+    pub(crate) fn check_acr(&self, claims: &Claims) -> Result<(), Shortfall> {
+        if self.acr.is_empty() {
+            return Ok(());
+        }
+        let acr = claims.get("acr").and_then(Value::as_str).ok_or(Shortfall::NoAcr)?;
+        if self.acr.iter().any(|accepted| accepted == acr) { Ok(()) } else { Err(Shortfall::OtherAcr) }
     }
 
     /// How each part decides about a sign-in with these claims. For `check`.

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use http::{HeaderMap, HeaderValue, Method, Version, header};
 use hyper::upgrade::OnUpgrade;
 
-use crate::action::lease_end;
+use crate::action::authorize::{Authorize, Origin};
+use crate::action::lease_end::{self, LeaseOver, Watch};
 use crate::action::passage::Passage;
-use crate::action::requirement::Requirement;
 use crate::action::visitor::Visitor;
 use crate::action::worker::Worker;
 use crate::exchange::Exchange;
@@ -38,8 +38,8 @@ pub(crate) struct Forward {
     pub(crate) our_cookies: Arc<OurCookies>,
     /// The targets whose cookies were dropped, so that each is logged once.
     pub(crate) told: Arc<Once>,
-    /// What `authorize` of the rule requires. What lasts ends when a refresh brings claims that do not meet it.
-    pub(crate) required: Arc<[Requirement]>,
+    /// The `authorize` actions of the rule. They are asked again about what lasts, when a refresh brings other claims.
+    pub(crate) authorize: Arc<[Arc<Authorize>]>,
 }
 
 const WEBSOCKET: HeaderValue = HeaderValue::from_static("websocket");
@@ -80,26 +80,33 @@ impl Forward {
         let mut answered = group.send(request).await.map_err(|unanswered| rejection(exchange, *unanswered))?;
         self.protect_cookies(group, &answered.target, &mut answered.response);
         exchange.target = Some(answered.target);
-        Ok(self.finish(worker, group, passage, answered.response, answered.switched))
+        Ok(self.finish(worker, exchange, passage, answered.response, answered.switched))
     }
 
     /// The response to the client. If both sides switch protocols, connects the streams.
     fn finish(
         &self,
         worker: &Worker,
-        group: &GroupClient,
+        exchange: &Exchange,
         passage: &Passage,
         mut response: Box<Response>,
         switched: Option<Box<Switched>>,
     ) -> Box<Response> {
-        let over = |visitor: &Rc<Visitor>| {
-            lease_end::over(Rc::clone(visitor.lease()), Arc::clone(&self.required), worker.clock.clone())
+        let watch = |visitor: &Visitor| Watch {
+            lease: Rc::clone(visitor.lease()),
+            authorize: Arc::clone(&self.authorize),
+            origin: Origin::of(exchange, visitor),
+            reported: Rc::clone(&worker.reported),
+            clock: worker.clock.clone(),
         };
         if let Some(switched) = switched {
-            let bounds = Bounds {
-                idle_timeout: group.response_timeout(),
-                session_over: passage.visitor().map(|visitor| Box::pin(over(visitor)) as _),
-            };
+            let session_over = passage.visitor().map(|visitor| {
+                let over = watch(visitor).over();
+                Box::pin(async move {
+                    let _: LeaseOver = over.await;
+                }) as _
+            });
+            let bounds = Bounds { idle_timeout: worker.groups[self.group].response_timeout(), session_over };
             worker.spawner.spawn_local(|draining| upgrade::join(*switched, bounds, draining));
             response.headers_mut().insert(header::CONNECTION, UPGRADE);
             response.headers_mut().insert(header::UPGRADE, WEBSOCKET);
@@ -107,7 +114,7 @@ impl Forward {
             && let Some(visitor) = passage.visitor()
         {
             let body = std::mem::take(response.body_mut());
-            *response.body_mut() = lease_end::until(over(visitor), body);
+            *response.body_mut() = lease_end::until(watch(visitor).over(), body);
         }
         response
     }

@@ -47,7 +47,7 @@ pub(crate) enum Gate {
     /// `authenticate-oidc`, `authenticate-user-pool`.
     Authenticate(Arc<Authenticate>),
     /// `authorize`.
-    Authorize(Authorize),
+    Authorize(Arc<Authorize>),
     #[cfg(test)]
     Scripted(tests::Scripted),
 }
@@ -99,6 +99,11 @@ enum Admitted {
 }
 
 impl Gate {
+    /// The action, if it is an `authorize`.
+    pub(crate) const fn authorize(&self) -> Option<&Arc<Authorize>> {
+        if let Self::Authorize(authorize) = self { Some(authorize) } else { None }
+    }
+
     /// Decides whether a request goes on. `passage` is what the gates before this one know of its sender,
     /// and `demand` what a sign-in has to meet.
     async fn admit(

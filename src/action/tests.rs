@@ -54,7 +54,7 @@ fn worker() -> Worker {
     Worker {
         authenticate: WorkerState::new(&Registry::default()),
         groups: Vec::new(),
-        reported: LineBudget::default(),
+        reported: Rc::new(LineBudget::default()),
         clock: Clock::manual(Timestamp::from_seconds(1_795_507_200)).0,
         spawner: draining.spawner(),
     }
@@ -89,7 +89,7 @@ pub(in crate::action) async fn authorized(
     settings: AuthorizeSettings,
 ) -> Result<StatusCode, Rejection> {
     let authorize = Authorize::new(settings, &Owner { listener: "public", rule: "app" }, &Registry::default());
-    let gates = [Gate::Scripted(Scripted::Identify(claims)), Gate::Authorize(authorize)];
+    let gates = [Gate::Scripted(Scripted::Identify(claims)), Gate::Authorize(Arc::new(authorize))];
     run(&worker(), Box::new(gates)).await.0
 }
 

@@ -29,9 +29,19 @@ pub(crate) trait Lease: fmt::Debug {
     /// Whether the evidence was withdrawn before it expires. Exchanges that last ask this at intervals.
     fn has_ended(&self, now: Timestamp) -> bool;
 
-    /// The user with the claims of a renewal, if the evidence was renewed since the visitor was made. As new as the last call of
-    /// [`has_ended`](Self::has_ended).
-    fn renewed(&self) -> Option<Arc<Identity>>;
+    /// What renewals have brought since the visitor was made. As new as the last call of [`has_ended`](Self::has_ended).
+    fn renewed(&self) -> Renewed;
+}
+
+/// What is known of the renewals of the evidence for a user.
+#[derive(Clone, Debug)]
+pub(crate) enum Renewed {
+    /// There was none.
+    No,
+    /// The user with the claims of the last renewal.
+    Known(Arc<Identity>),
+    /// There was one whose claims are not known here any more.
+    Missed,
 }
 
 /// How a user who is refused can be identified anew.

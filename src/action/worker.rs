@@ -1,5 +1,7 @@
 //! What each worker has for itself.
 
+use std::rc::Rc;
+
 use crate::action::authenticate::worker_state::WorkerState;
 use crate::clock::Clock;
 use crate::drain::Spawner;
@@ -14,7 +16,7 @@ pub(crate) struct Worker {
     /// The client of each target group, by the index in [`Forward`](crate::action::forward::Forward).
     pub(crate) groups: Vec<GroupClient>,
     /// Limits the log lines of `authorize` with `mode: report`.
-    pub(crate) reported: LineBudget,
+    pub(crate) reported: Rc<LineBudget>,
     pub(crate) clock: Clock,
     pub(crate) spawner: Spawner,
 }

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::rc::Rc;
 use std::sync::Arc;
 
 use http::HeaderValue;
@@ -33,7 +34,6 @@ use crate::page::Pages;
 use crate::proxy::snapshot::{Selected, Snapshot};
 use crate::rule::{self, Rule, RuleSet};
 use crate::session::names::OurCookies;
-use crate::telemetry::line_budget::LineBudget;
 use crate::telemetry::metrics::{Counter, Registry};
 use crate::telemetry::once::Once;
 use crate::upstream::group::TargetGroup;
@@ -113,7 +113,7 @@ impl Assembled {
         Worker {
             authenticate: WorkerState::new(registry),
             groups: self.groups.iter().map(client).collect(),
-            reported: LineBudget::default(),
+            reported: Rc::default(),
             clock: self.clock.clone(),
             spawner,
         }
@@ -205,15 +205,15 @@ impl Parts {
         actions: &mut Vec<Arc<Authenticate>>,
     ) -> ActionChain {
         let demand = settings.demand();
-        let enforced = settings.gates.iter().filter_map(GateSettings::authorize).filter(|gate| gate.is_enforced());
-        let required = enforced.filter_map(|gate| gate.requirement.clone()).collect();
         let gates = settings.gates.into_iter().map(|gate| match gate {
             GateSettings::Authenticate(settings) => {
                 Gate::Authenticate(self.authenticate(settings, head_bytes_max, actions))
             }
-            GateSettings::Authorize(settings) => Gate::Authorize(Authorize::new(settings, owner, &self.registry)),
+            GateSettings::Authorize(settings) => {
+                Gate::Authorize(Arc::new(Authorize::new(settings, owner, &self.registry)))
+            }
         });
-        let gates = gates.collect();
+        let gates: Box<[Gate]> = gates.collect();
         let terminal = match settings.terminal {
             TerminalSettings::Redirect(settings) => Terminal::Redirect(Redirect::new(settings)),
             TerminalSettings::FixedResponse(settings) => Terminal::FixedResponse(FixedResponse::new(settings)),
@@ -223,7 +223,7 @@ impl Parts {
                 protected: Arc::clone(&self.protected),
                 our_cookies: Arc::clone(&self.our_cookies),
                 told: Arc::clone(&self.told),
-                required,
+                authorize: gates.iter().filter_map(Gate::authorize).cloned().collect(),
             }),
         };
         ActionChain { gates, terminal, demand }

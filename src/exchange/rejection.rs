@@ -311,7 +311,7 @@ reasons! {
     UpstreamProtocol => "upstream.protocol_mismatch", 464, OtherPage;
     /// Nothing is served at this address.
     NotFound => "request.not_found", 404, OtherPage;
-    /// The session ended during a long response, and Vestibule closed the response. The status line had already been sent.
+    /// The session ended during a long response, and Vestibule closed the response. The status line had already been sent. A response that `authorize` no longer allows after a refresh has the reason of `authorize` instead.
     SessionEnded => "session.ended", 401, StartAgain;
     /// The client closed the connection before the answer; no page is sent.
     ClientClosed => "client.closed", 460, None;

@@ -159,8 +159,10 @@ impl Watch for Recorder {
     fn ended(&mut self, ending: Ending<'_>) {
         let (reason, error) = match ending {
             Ending::Complete => return self.record(),
-            Ending::BrokenOff(error) if error.is::<LeaseOver>() => (Reason::SessionEnded, None),
-            Ending::BrokenOff(error) => (Reason::UpstreamReset, Some(error)),
+            Ending::BrokenOff(error) => match error.downcast_ref::<LeaseOver>() {
+                Some(over) => (over.reason(), None),
+                None => (Reason::UpstreamReset, Some(error)),
+            },
             Ending::Malformed(error) => (Reason::UpstreamMalformed, Some(error)),
             Ending::StoodStill => (Reason::UpstreamBodyTimeout, None),
         };
@@ -281,8 +283,8 @@ fn log_cut(exchange: &Exchange, reason: Reason, error: Option<&BoxError>) {
     let (id, reason_code) = (exchange.id, reason.code());
     let rule = exchange.rule_name().map(|name| &**name);
     let target = exchange.target.as_deref();
-    if reason == Reason::SessionEnded {
-        tracing::debug!(request_id = %id, reason = reason_code, rule.name = rule, "response closed early: the session has ended");
+    if reason.status().is_client_error() {
+        tracing::debug!(request_id = %id, reason = reason_code, rule.name = rule, "response closed early: the user may no longer see it");
         return;
     }
     let error = causes(error);

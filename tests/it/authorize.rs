@@ -160,6 +160,9 @@ fn a_06_a_refresh_that_takes_a_group_away_ends_what_is_open() {
     for stream in &mut streams {
         stream.read_to_end();
     }
+    let of_events = || scenario.proxy.access_log(1).into_iter().find(|record| record["url.path"] == "/events");
+    let events = wait_until("its end is recorded", of_events);
+    assert_eq!((&events["http.response.status_code"], &events["reason"]), (&json!(200), &json!("auth.not_allowed")));
 }
 
 #[test]

@@ -6,9 +6,8 @@ use std::time::Duration;
 
 use crate::action::authenticate::flights::{Flight, KEEP_AFTER_SEEN, Known, Renewal};
 use crate::action::authenticate::renewer::Renewer;
-use crate::action::visitor::Lease;
+use crate::action::visitor::{Lease, Renewed};
 use crate::clock::Timestamp;
-use crate::identity::Identity;
 use crate::session::record::Session;
 use crate::session::revoked::Handle;
 
@@ -27,6 +26,8 @@ pub(super) struct SessionLease {
     flight: RefCell<Option<Flight>>,
     /// The newest tokens that this worker has heard of.
     newest: RefCell<Option<Arc<Renewal>>>,
+    /// Whether there are newer ones that it can no longer hear of.
+    has_missed: Cell<bool>,
 }
 
 impl SessionLease {
@@ -41,6 +42,7 @@ impl SessionLease {
             watch_at: Cell::new(refresh_at),
             flight: RefCell::default(),
             newest: RefCell::default(),
+            has_missed: Cell::new(false),
             session,
             renewer,
         }
@@ -70,11 +72,26 @@ impl SessionLease {
 
     /// The state of the refresh. Starts a refresh if there is none.
     pub(super) fn look(&self, now: Timestamp) -> Known {
+        self.look_as(&self.session, now)
+    }
+
+    /// The same for an exchange that lasts: with the newest tokens, because what replaced the older ones is not kept for as long.
+    fn look_ahead(&self, now: Timestamp) -> Known {
+        let newest = self.newest.borrow().clone();
+        match newest {
+            Some(newest) if newest.session.is_refresh_due(now) => self.look_as(&newest.session, now),
+            Some(newest) => Known::Renewed(newest),
+            None => self.look_as(&self.session, now),
+        }
+    }
+
+    /// The same, as a request would look that has the tokens of `session`.
+    fn look_as(&self, session: &Session, now: Timestamp) -> Known {
         if let Some(flight) = self.flight.borrow().as_ref().filter(|flight| flight.is_under_way()) {
             return Known::UnderWay(flight.clone(), self.newest.borrow().clone());
         }
         let start = |session, landing| self.renewer.start(session, &self.host, landing);
-        let known = self.renewer.memory.flights.look(&self.session, self.handle.user(), now, start);
+        let known = self.renewer.memory.flights.look(session, self.handle.user(), now, start);
         self.flight.replace(match &known {
             Known::UnderWay(flight, _) => Some(flight.clone()),
             Known::Renewed(_) | Known::NotBefore(..) | Known::Superseded => None,
@@ -99,19 +116,25 @@ impl Lease for SessionLease {
     /// would not be noticed.
     fn has_ended(&self, now: Timestamp) -> bool {
         if now >= self.watch_at.get() && !self.is_over(now) {
-            self.watch_at.set(match self.look(now) {
+            self.watch_at.set(match self.look_ahead(now) {
                 // The new tokens are refreshed when they are due. The browser gets the new cookies with its next request.
                 Known::Renewed(renewal) => renewal.session.refresh_at.unwrap_or(Timestamp::MAX),
                 Known::UnderWay(..) => now,
                 Known::NotBefore(at, _) => at,
-                // The browser has newer cookies. Its requests refresh them, and what they get is kept for a while.
-                Known::Superseded => now + KEEP_AFTER_SEEN / 2,
+                // The browser has had newer cookies for so long that what they hold is not kept here any more.
+                Known::Superseded => {
+                    self.has_missed.set(true);
+                    now + KEEP_AFTER_SEEN / 2
+                }
             });
         }
         self.is_revoked()
     }
 
-    fn renewed(&self) -> Option<Arc<Identity>> {
-        self.newest.borrow().as_ref().map(|newest| Arc::clone(&newest.session.identity))
+    fn renewed(&self) -> Renewed {
+        if self.has_missed.get() {
+            return Renewed::Missed;
+        }
+        self.newest.borrow().as_ref().map_or(Renewed::No, |newest| Renewed::Known(Arc::clone(&newest.session.identity)))
     }
 }

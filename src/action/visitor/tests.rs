@@ -1,14 +1,17 @@
 //! A second kind of evidence, without a session: what asks a visitor works with it as well.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
 use http::{HeaderMap, StatusCode};
 
 use super::*;
+use crate::action::authorize::Origin;
 use crate::action::requirement::{ClaimTest, Requirement, Scalar, Test};
 use crate::action::settings::{AuthorizeMode, AuthorizeSettings};
 use crate::action::tests::authorized;
+use crate::clock::Clock;
+use crate::exchange::connection::Connection;
 use crate::jose::signing_key::SigningKey;
 use crate::message::header::OIDC_IDENTITY;
 use crate::page::Text;
@@ -21,8 +24,14 @@ pub(in crate::action) const NOW: Timestamp = Timestamp::from_seconds(1_795_507_2
 pub(in crate::action) struct Scripted {
     pub(in crate::action) expires_at: Timestamp,
     pub(in crate::action) is_withdrawn: Cell<bool>,
-    /// The claims of a renewal.
-    pub(in crate::action) renewed: Cell<Option<&'static str>>,
+    pub(in crate::action) renewed: RefCell<Renewed>,
+}
+
+impl Scripted {
+    /// The evidence is renewed with these claims.
+    pub(in crate::action) fn renew(&self, claims: &str) {
+        self.renewed.replace(Renewed::Known(Arc::new(identity(claims))));
+    }
 }
 
 impl Lease for Scripted {
@@ -34,8 +43,8 @@ impl Lease for Scripted {
         self.is_withdrawn.get()
     }
 
-    fn renewed(&self) -> Option<Arc<Identity>> {
-        self.renewed.get().map(|claims| Arc::new(identity(claims)))
+    fn renewed(&self) -> Renewed {
+        self.renewed.borrow().clone()
     }
 }
 
@@ -67,12 +76,19 @@ fn identity(claims: &str) -> Identity {
     Identity::assertion("https://mail.test".into(), "ada".into(), claims, None)
 }
 
+/// A request of this user, for the log.
+pub(in crate::action) fn origin(visitor: &Visitor) -> Origin {
+    let peer = "192.0.2.66:4711".parse().expect("an address");
+    let connection = Rc::new(Connection::new(peer, "public".into(), Arc::default(), None));
+    Origin::of(&Exchange::begin(connection, Clock::manual(NOW).0.instant(), NOW), visitor)
+}
+
 /// A user whom evidence identified that no `authenticate-*` action knows.
 pub(in crate::action) fn visitor(claims: &str) -> (Rc<Visitor>, Rc<Scripted>) {
     let lease = Rc::new(Scripted {
         expires_at: NOW + Duration::from_secs(60),
         is_withdrawn: Cell::default(),
-        renewed: Cell::default(),
+        renewed: RefCell::new(Renewed::No),
     });
     let identity = identity(claims);
     let headers = ClaimsHeaders::new(claims::settings::Settings {

@@ -6,6 +6,7 @@ use http::StatusCode;
 use serde_json::json;
 
 use super::fixture::{Browser, Fixture, Reply, START};
+use crate::action::visitor::{Lease, Renewed};
 use crate::exchange::rejection::Reason;
 use crate::identity::{Claims, Identity};
 use crate::oidc;
@@ -219,6 +220,55 @@ async fn b_8_a_cookie_that_was_replaced_and_shown_does_not_send_its_spent_token_
     assert_eq!(reply.rejected, Some(Reason::AuthSessionExpired), "an old copy is not signed in");
     assert_eq!(fixture.provider.token_calls("refresh_token"), 1, "and the provider sees no theft");
     fetch(&fixture, &mut browser).await.user();
+}
+
+/// What an exchange that lasts knows of renewals, five seconds later.
+async fn watched(fixture: &Fixture, lease: &dyn Lease) -> Renewed {
+    for _ in 0..2 {
+        fixture.clock.advance(Duration::from_secs(5));
+        assert!(!lease.has_ended(fixture.clock.now()));
+        // The refresh runs beside.
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+    }
+    lease.renewed()
+}
+
+#[tokio::test]
+async fn a_06_what_lasts_follows_every_refresh_although_the_browser_sends_nothing() {
+    let fixture = Fixture::new();
+    let mut browser = signed_in(&fixture).await;
+    let reply = fetch(&fixture, &mut browser).await;
+    let lease = reply.user().lease();
+    assert!(matches!(watched(&fixture, &**lease).await, Renewed::No));
+    for (calls, email) in [(1, "one@example.com"), (2, "two@example.com"), (3, "three@example.com")] {
+        fixture.provider.change(|script| script.claims = json!({ "email": email }));
+        fixture.clock.advance(Duration::from_secs(90));
+        let Renewed::Known(identity) = watched(&fixture, &**lease).await else { panic!("nothing is known") };
+        assert_eq!(identity.claims()["email"], email);
+        assert_eq!(fixture.provider.token_calls("refresh_token"), calls);
+        if calls == 1 {
+            // The browser is given the new cookie, and shows it.
+            fetch(&fixture, &mut browser).await.user();
+            fetch(&fixture, &mut browser).await.user();
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_06_what_lasts_knows_that_it_has_missed_a_refresh() {
+    let fixture = Fixture::new();
+    let mut browser = signed_in(&fixture).await;
+    let reply = fetch(&fixture, &mut browser).await;
+    let lease = reply.user().lease();
+    fixture.clock.advance(Duration::from_secs(90));
+    fetch(&fixture, &mut browser).await.user();
+    fetch(&fixture, &mut browser).await.user();
+    // A client that does not read: nobody asks for the lease, and the result of the refresh is forgotten.
+    fixture.clock.advance(Duration::from_secs(61));
+    fetch(&fixture, &mut browser).await.user();
+    assert!(matches!(watched(&fixture, &**lease).await, Renewed::Missed));
 }
 
 #[tokio::test]
