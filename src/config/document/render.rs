@@ -54,8 +54,10 @@ fn snippet<'d>(
     let last = places().map(|span| span.end).max().unwrap_or_default();
     let start = shown[..first].rfind('\n').map_or(0, |at| at + 1);
     let end = shown[last..].find('\n').map_or(shown.len(), |at| last + at);
+    // Without the carriage return of the line's end, unless a place is behind it.
+    let end = (start + shown[start..end].trim_end_matches('\r').len()).max(last);
     let within = |span: Span| -> Range<usize> { span.start - start..span.end - start };
-    let mut snippet = Snippet::source(shown[start..end].trim_end_matches('\r'))
+    let mut snippet = Snippet::source(&shown[start..end])
         .path(file)
         .line_start(shown[..start].matches('\n').count() + 1)
         .annotation(AnnotationKind::Primary.span(within(span)));
