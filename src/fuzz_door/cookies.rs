@@ -76,7 +76,8 @@ fn find_shards(headers: &HeaderMap, pairs: &[(Vec<u8>, Option<Vec<u8>>)]) {
     let names: Vec<&[u8]> = numbered.iter().map(|(number, _)| &number[..]).collect();
     let expected = [&b"0"[..], b"1", b"2", b"3"];
     let is_whole = !names.is_empty() && names.len() <= 4 && names == expected[..names.len()];
-    let counts = numbered.first().is_some_and(|(_, value)| value.first() == Some(&(b'0' + names.len() as u8)));
+    let count = u8::try_from(names.len()).ok().and_then(|count| b'0'.checked_add(count));
+    let counts = numbered.first().is_some_and(|(_, value)| value.first().copied() == count);
     match shards::find(headers, BASE) {
         Found::Nothing => assert!(names.is_empty(), "a shard was not seen"),
         Found::Broken => {
