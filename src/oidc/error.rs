@@ -89,7 +89,9 @@ impl Error {
             Self::IdToken(IdTokenFault::Token(Fault::NoKey)) => Blame::Provider,
             Self::IdToken(_) => Blame::Grant,
             Self::TokenRefused { status, code } => blame_of_refusal(*status, code),
-            Self::UserinfoRefused(StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) => Blame::Grant,
+            // The provider gave this token just now: what is refused is to ask about this user, or on behalf of this user.
+            Self::UserinfoRefused(StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
+            | Self::GroupsRefused { status: StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN } => Blame::Grant,
             Self::GroupsRefused { status } if !status.is_server_error() && *status != StatusCode::TOO_MANY_REQUESTS => {
                 Blame::Operator
             }
@@ -161,7 +163,9 @@ fn hint(status: StatusCode, code: &ErrorCode) -> &'static str {
 
 fn graph_hint(status: StatusCode) -> &'static str {
     match status {
-        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => ": does the `scope` of the action have `User.Read`?",
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
+            ": does the `scope` of the action have `User.Read`, and does the user or an administrator consent to it?"
+        }
         _ => "",
     }
 }

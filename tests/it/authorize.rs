@@ -270,6 +270,11 @@ fn a_13_groups_that_entra_does_not_send_are_asked_of_microsoft_graph() {
     assert_eq!(refreshed(|| Reply::new("503 Service Unavailable", &[], "")).status, 200);
     let taken = refreshed(|| Reply::json(&json!({"value": [{"id": "other"}]})));
     assert_eq!((taken.status, taken.reason().as_deref()), (403, Some("auth.not_allowed")));
+    assert_eq!(refreshed(|| Reply::json(&json!({"value": [{"id": "sre"}]}))).status, 200);
+    // A refresh that is refused ends the session, as a refusal of userinfo does: the groups of yesterday prove nothing.
+    let ended = refreshed(|| Reply::new("403 Forbidden", &[], ""));
+    assert_eq!(ended.status, 302);
+    assert!(ended.header("location").is_some_and(|to| to.starts_with(&scenario.provider.issuer())), "{ended:?}");
 
     // A sign-in that cannot ask fails, and the target sees nothing of it.
     let reached = scenario.target.count();

@@ -165,8 +165,9 @@ async fn a_12_a_sign_in_fails_where_the_groups_cannot_be_asked_for() {
     for (status, blame) in [
         (204, Blame::Operator),
         (302, Blame::Operator),
-        (401, Blame::Operator),
-        (403, Blame::Operator),
+        (401, Blame::Grant),
+        (403, Blame::Grant),
+        (404, Blame::Operator),
         (429, Blame::Provider),
         (503, Blame::Provider),
     ] {
@@ -217,10 +218,16 @@ async fn a_12_a_refresh_asks_anew_and_never_comes_to_no_groups() {
     fixture.on(GRAPH, page(&[], None));
     let refreshed = fixture.refresh_answered(token()).await.expect("refreshes");
     assert_eq!(groups(refreshed.claims), Some(Value::Array(Vec::new())), "taken away");
-    for reply in [Reply::Refuse, Reply::status(503), Reply::status(403), Reply::ok(json!({}))] {
+    for reply in [Reply::Refuse, Reply::status(503), Reply::status(429), Reply::status(404), Reply::ok(json!({}))] {
         fixture.on(GRAPH, reply);
         let refreshed = fixture.refresh_answered(token()).await.expect("refreshes");
         assert_eq!(refreshed.tokens.access_token.expose(), "NEW-ACCESS-TOKEN");
         assert_eq!(groups(refreshed.claims), None);
+    }
+    // As with userinfo: who may no longer be asked about may have lost every group.
+    for status in [401, 403] {
+        fixture.on(GRAPH, Reply::status(status));
+        let error = fixture.refresh_answered(token()).await.expect_err("refused");
+        assert!(matches!(error, Error::GroupsRefused { .. }) && error.is_fatal_for_session(), "{error:?}");
     }
 }
