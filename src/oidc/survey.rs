@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use url::Url;
+
 use crate::crypto::octets;
 use crate::jose::compact::Algorithm;
 use crate::oidc::caller::{Endpoint, get};
@@ -90,6 +92,7 @@ impl RelyingParty {
         }
         self.survey_credentials(&metadata, &mut survey).await;
         self.survey_userinfo(&metadata, &mut survey).await;
+        self.survey_graph(&mut survey).await;
         survey
     }
 
@@ -133,20 +136,36 @@ impl RelyingParty {
         let (Some(endpoint), Userinfo::Auto) = (&metadata.userinfo_endpoint, self.provider.settings.userinfo) else {
             return;
         };
-        let Ok(request) = get(endpoint) else { return };
-        match self.provider.caller.call(Endpoint::Userinfo, request).await {
-            Err(error) => {
-                survey.say(Verdict::Wrong, format!("userinfo at {endpoint} did not answer: {}", with_causes(&error)));
-            }
+        self.survey_without_token(Endpoint::Userinfo, "userinfo", endpoint, survey).await;
+    }
+
+    async fn survey_graph(&self, survey: &mut Survey) {
+        let Some(graph) = &self.provider.settings.graph else { return };
+        if graph.wanted.is_empty() {
+            survey.say(Verdict::Warning, "Microsoft Graph is never asked: no `authorize` names a group");
+            return;
+        }
+        self.survey_without_token(Endpoint::Groups, "Microsoft Graph", &graph.endpoint, survey).await;
+    }
+
+    /// Calls an endpoint that needs the access token of a user without one. It is expected to refuse.
+    async fn survey_without_token(&self, endpoint: Endpoint, name: &str, url: &Url, survey: &mut Survey) {
+        let Ok(request) = get(url) else { return };
+        let answer = self.provider.caller.call(endpoint, request).await;
+        let mut at = url.clone();
+        at.set_query(None);
+        let (verdict, text) = match answer {
+            Err(error) => (Verdict::Wrong, format!("{name} at {at} did not answer: {}", with_causes(&error))),
             // A request without a token gets no error code (RFC 6750 §3.1).
             Ok(response) if matches!(response.status().as_u16(), 400 | 401 | 403) => {
-                survey.say(Verdict::Fine, format!("userinfo: {endpoint} answers"));
+                (Verdict::Fine, format!("{name}: {at} answers"))
             }
-            Ok(response) => survey.say(
-                Verdict::Warning,
-                format!("userinfo at {endpoint} answered {} where 401 was expected", response.status()),
-            ),
-        }
+            Ok(response) => {
+                let status = response.status();
+                (Verdict::Warning, format!("{name} at {at} answered {status} where 401 was expected"))
+            }
+        };
+        survey.say(verdict, text);
     }
 
     /// The contradictions between the metadata and the configuration.

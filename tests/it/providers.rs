@@ -209,6 +209,49 @@ fn check_online_says_what_each_provider_answers() {
 }
 
 #[test]
+fn check_online_says_whether_microsoft_graph_answers() {
+    const GRAPH: &str = "/v1.0/me/transitiveMemberOf/microsoft.graph.group";
+    let (provider, target) = (Provider::start(), target::echo());
+    let keys = format!("    entra_groups: graph\n    graph_endpoint: {}/v1.0\n", provider.issuer());
+    let actions = |requirement: &str| {
+        format!(
+            "\n      - {{ type: authenticate-oidc, provider: corp, scope: openid User.Read{requirement} }}\n      \
+             - {{ type: forward, target_group: app }}\n"
+        )
+    };
+    let setup =
+        |requirement: &str| Setup::new(&provider, &target).provider(&keys).default_actions(&actions(requirement));
+    let asks = setup(", allowed_groups: [sre]");
+    // It makes the keys that the file names.
+    let proxy = asks.start();
+    let said = |setup: &Setup, status: &'static str| {
+        provider.say(|script| {
+            script.instead = Some(Arc::new(move |request| match request.target() {
+                "/token" => Some(Reply::new("400 Bad Request", &[], r#"{"error":"invalid_grant"}"#)),
+                "/userinfo" => Some(Reply::new("401 Unauthorized", &[], "")),
+                target if target.starts_with(GRAPH) => Some(Reply::new(status, &[], "")),
+                _ => None,
+            }));
+        });
+        let said = with_file(&proxy, setup, &["check", "--online"]).finish();
+        assert_eq!(said.code, Some(0), "{} {}", said.output, said.errors);
+        said.output
+    };
+    let at = format!("{}{GRAPH}", provider.issuer());
+    let fine = said(&asks, "401 Unauthorized");
+    assert!(fine.contains(&format!("  ok      Microsoft Graph: {at} answers\n")), "{fine}");
+    let asked = provider.requests(GRAPH).pop().expect("a request");
+    assert_eq!(asked.header("authorization"), None, "there is no user");
+    let wrong = said(&asks, "404 Not Found");
+    let line = format!("  warning Microsoft Graph at {at} answered 404 Not Found where 401 was expected\n");
+    assert!(wrong.contains(&line), "{wrong}");
+    let count = provider.requests(GRAPH).len();
+    let unasked = said(&setup(""), "401 Unauthorized");
+    assert!(unasked.contains("  warning Microsoft Graph is never asked: no `authorize` names a group\n"), "{unasked}");
+    assert_eq!(provider.requests(GRAPH).len(), count);
+}
+
+#[test]
 fn serve_says_at_start_whether_a_provider_answers() {
     let (provider, target) = (Provider::start(), target::echo());
     let setup = Setup::new(&provider, &target);
