@@ -36,6 +36,18 @@ pub(crate) struct Diagnostic {
     pub(crate) hint: Option<String>,
     /// Other places that the message is about.
     pub(crate) labels: Vec<Label>,
+    /// What to say instead if a key that the message names is not shown.
+    pub(crate) veiled: Option<Veiled>,
+}
+
+/// A diagnostic that does not name keys.
+#[derive(Clone, Debug)]
+pub(crate) struct Veiled {
+    /// Where the keys are.
+    pub(crate) keys: Vec<Span>,
+    /// The path of the mapping that has them.
+    pub(crate) path: String,
+    pub(crate) message: &'static str,
 }
 
 /// Another place that a problem is about.

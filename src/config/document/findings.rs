@@ -1,6 +1,6 @@
 //! Collects problems while the file is validated, and determines their places in the text.
 
-use crate::config::document::diagnostic::{Diagnostic, Label, Severity, Span};
+use crate::config::document::diagnostic::{Diagnostic, Label, Severity, Span, Veiled};
 use crate::config::document::path::Path;
 use crate::config::document::tree::Node;
 
@@ -25,6 +25,7 @@ struct Finding {
     hint: Option<String>,
     /// Other places that the message is about.
     labels: Vec<(Place, String)>,
+    veiled: Option<Veiled>,
 }
 
 /// Where something is in the file.
@@ -85,13 +86,14 @@ impl Findings {
 
     /// All problems, with their places in the text.
     pub(crate) fn located(self, root: Option<&Node>) -> Vec<Diagnostic> {
-        let locate = |Finding { severity, at, path, message, hint, labels }: Finding| Diagnostic {
+        let locate = |Finding { severity, at, path, message, hint, labels, veiled }: Finding| Diagnostic {
             severity,
             span: at.span(root),
             path: path.to_string(),
             message,
             hint,
             labels: labels.into_iter().filter_map(|(at, text)| Some(Label { span: at.span(root)?, text })).collect(),
+            veiled,
         };
         self.list.into_iter().map(locate).collect()
     }
@@ -101,7 +103,15 @@ impl Findings {
     }
 
     fn push(&mut self, severity: Severity, path: &Path, at: Place, message: String) -> &mut Finding {
-        self.list.push(Finding { severity, at, path: path.clone(), message, hint: None, labels: Vec::new() });
+        self.list.push(Finding {
+            severity,
+            at,
+            path: path.clone(),
+            message,
+            hint: None,
+            labels: Vec::new(),
+            veiled: None,
+        });
         self.list.last_mut().expect("one was just pushed")
     }
 }
@@ -133,6 +143,13 @@ impl Problem<'_> {
     /// Shows another part of the text that the message is about.
     pub(crate) fn label_in_text(self, span: Span, text: impl Into<String>) -> Self {
         self.0.labels.push((Place::Text(Some(span)), text.into()));
+        self
+    }
+
+    /// What to say of the mapping at `path` instead, if one of the keys that the message names is not shown: it may be part of a
+    /// secret.
+    pub(crate) fn unless_shown(self, keys: Vec<Span>, path: &Path, message: &'static str) -> Self {
+        self.0.veiled = Some(Veiled { keys, path: path.to_string(), message });
         self
     }
 

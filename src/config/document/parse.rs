@@ -157,7 +157,8 @@ impl<'t> Builder<'t, '_> {
             }
             Event::MappingStart(anchor, tag) => {
                 self.untagged(tag.as_deref(), at)?;
-                (self.mapping(path, depth)?, anchor)
+                let flow = is_flow(&self.text[span.start..]).then_some(span.start);
+                (self.mapping(flow, path, depth)?, anchor)
             }
             Event::Alias(anchor) => {
                 let Some(target) = self.anchors.get(&anchor) else {
@@ -190,7 +191,7 @@ impl<'t> Builder<'t, '_> {
         }
     }
 
-    fn mapping(&mut self, path: &Path, depth: usize) -> Result<Value, Reported> {
+    fn mapping(&mut self, flow: Option<usize>, path: &Path, depth: usize) -> Result<Value, Reported> {
         let mut entries: Vec<Entry> = Vec::new();
         let mut merged = Vec::new();
         loop {
@@ -208,10 +209,11 @@ impl<'t> Builder<'t, '_> {
             } else if let Some(first) = entries.iter().find(|entry| entry.key == key) {
                 let problem =
                     self.found.problem_in_text(Some(key_span), &within, format!("the key `{key}` is set twice"));
-                problem.label_in_text(first.key_span, "first set here");
+                let problem = problem.label_in_text(first.key_span, "first set here");
+                problem.unless_shown(vec![key_span], path, "a key is set twice");
                 self.repeated.push((key_span, first.key_span));
             } else {
-                entries.push(Entry { key, key_span, value });
+                entries.push(Entry { key, key_span, flow, value });
             }
         }
         for (value, at) in merged {
@@ -274,6 +276,12 @@ impl<'t> Builder<'t, '_> {
     fn stop<T>(&mut self, at: Option<Span>, message: impl Into<String>, hint: Option<String>) -> Result<T, Reported> {
         self.found.problem_in_text(at, &Path::default(), message).maybe_hint(hint).fail()
     }
+}
+
+/// Whether a mapping begins with `{`, behind its anchor.
+fn is_flow(text: &str) -> bool {
+    let behind = if text.starts_with('&') { text.trim_start_matches(|c: char| !c.is_whitespace()) } else { text };
+    behind.trim_start().starts_with('{')
 }
 
 fn syntax_hint(info: &str) -> Option<String> {

@@ -20,6 +20,7 @@ impl Diagnostics {
     pub(crate) fn new(file: String, shown: Shown, mut list: Vec<Diagnostic>) -> Self {
         list.sort_by_key(|diagnostic| diagnostic.span.map(|span| span.start));
         for diagnostic in &mut list {
+            veil(diagnostic, &shown);
             let labels = diagnostic.labels.iter_mut().map(|label| &mut label.span);
             diagnostic.span.iter_mut().chain(labels).for_each(|span| *span = shown.locate(*span));
         }
@@ -29,7 +30,7 @@ impl Diagnostics {
     /// A problem of the whole file.
     pub(crate) fn whole_file(file: String, message: String, hint: Option<String>) -> Self {
         let (severity, path) = (Severity::Error, String::new());
-        let diagnostic = Diagnostic { severity, span: None, path, message, hint, labels: Vec::new() };
+        let diagnostic = Diagnostic { severity, span: None, path, message, hint, labels: Vec::new(), veiled: None };
         Self::new(file, Shown::default(), vec![diagnostic])
     }
 
@@ -50,6 +51,16 @@ impl Diagnostics {
     pub fn coloured(&self) -> String {
         render::coloured(&self.file, &self.shown, &self.list)
     }
+}
+
+/// Leaves out of the message what is left out of the text.
+fn veil(diagnostic: &mut Diagnostic, shown: &Shown) {
+    let Some(veiled) = diagnostic.veiled.take_if(|veiled| veiled.keys.iter().any(|key| shown.hides(*key))) else {
+        return;
+    };
+    diagnostic.message = veiled.message.to_owned();
+    diagnostic.path = veiled.path;
+    diagnostic.hint = Some("put a value that has a comma in quotes".to_owned());
 }
 
 impl std::error::Error for Diagnostics {}

@@ -91,6 +91,11 @@ impl<'s> Schema<'s> {
         self.keys().filter(begins).find(|name| self.key(name).is_some_and(|below| below.resolve().is_secret()))
     }
 
+    /// Whether a mapping may have the key.
+    pub(crate) fn has(self, key: &str) -> bool {
+        self.is_anything() || self.key(key).or_else(|| self.further()).is_some()
+    }
+
     /// The schema of the values of a mapping with arbitrary keys.
     pub(crate) fn further(self) -> Option<Self> {
         let further = self.json.get("additionalProperties")?;

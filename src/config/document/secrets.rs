@@ -15,7 +15,7 @@ use crate::config::document::parse::Parsed;
 use crate::config::document::scalar;
 use crate::config::document::schema::Schema;
 use crate::config::document::suggest;
-use crate::config::document::tree::{Node, Value};
+use crate::config::document::tree::{Entry, Node, Value};
 
 /// A text without its secrets.
 #[derive(Debug, Default)]
@@ -32,6 +32,11 @@ impl Shown {
         Span { start, end: self.offset(span.end).max(start) }
     }
 
+    /// Whether a part of this is hidden.
+    pub(crate) fn hides(&self, span: Span) -> bool {
+        self.hidden.iter().any(|(from, _)| from.start < span.end && span.start < from.end)
+    }
+
     fn offset(&self, original: usize) -> usize {
         let after = self.hidden.partition_point(|(from, _)| from.start <= original);
         match self.hidden[..after].last() {
@@ -45,12 +50,14 @@ impl Shown {
 
 /// The text of a document that could be parsed.
 pub(crate) fn hide(text: &str, parsed: &Parsed, schema: &Json) -> Shown {
-    let mut marks = Marks::default();
+    let mut marks = Marks { text, shown: HashSet::new(), secret: HashSet::new(), doubtful: HashSet::new() };
     marks.value(&parsed.root, &[Schema::root(schema)]);
     for (second, first) in &parsed.repeated {
         marks.same(second.start, first.start);
     }
-    let is_shown = |scalar: &Span| marks.shows(scalar.start) || &text[scalar.start..scalar.end] == "<<";
+    // For `saphyr-parser`, the comma behind a key without a value is the value.
+    let is_no_value = |scalar: &Span| matches!(text[scalar.start..scalar.end].trim(), "<<" | ",");
+    let is_shown = |scalar: &Span| marks.shows(scalar.start) || is_no_value(scalar);
     let mut hidden: Vec<Range<usize>> = Vec::new();
     let mut end = 0;
     for scalar in &parsed.scalars {
@@ -82,13 +89,15 @@ pub(crate) fn hide_unparsed(text: &str, schema: &Json) -> Shown {
 }
 
 /// Which scalars are shown. Each is known by where it begins in the text.
-#[derive(Default)]
-struct Marks {
+struct Marks<'t> {
+    text: &'t str,
     shown: HashSet<usize>,
     secret: HashSet<usize>,
+    /// Keys of an anchor that may be the rest of a secret: its uses tell.
+    doubtful: HashSet<usize>,
 }
 
-impl Marks {
+impl Marks<'_> {
     fn shows(&self, start: usize) -> bool {
         self.shown.contains(&start) && !self.secret.contains(&start)
     }
@@ -111,15 +120,7 @@ impl Marks {
                 let below: Vec<_> = schemas.iter().filter_map(items_of).collect();
                 items.iter().for_each(|item| self.value(item, &below));
             }
-            Value::Mapping(entries) => {
-                for entry in entries {
-                    if schemas.iter().all(|schema| schema.secret_in(&entry.key).is_none()) {
-                        self.shown.insert(entry.key_span.start);
-                    }
-                    let below: Vec<_> = schemas.iter().flat_map(|schema| below(*schema, &entry.key)).collect();
-                    self.value(&entry.value, &below);
-                }
-            }
+            Value::Mapping(entries) => self.mapping(entries, &schemas),
             Value::Substituted { written, .. } if scalar::only_variable(written).is_some() => {
                 self.shown.insert(node.text_start);
             }
@@ -127,6 +128,46 @@ impl Marks {
                 self.shown.insert(node.text_start);
             }
             _ => {}
+        }
+    }
+
+    /// In a flow mapping, a comma ends a value: of `{ client_secret: a, b }`, `b` may be part of the secret. What the schema does not
+    /// know there is not shown.
+    fn mapping(&mut self, entries: &[Entry], schemas: &[Schema<'_>]) {
+        // Flow mappings in which such a value was. One in the text can be a part of this one (`<<`).
+        let mut cut = HashSet::new();
+        for entry in entries {
+            let start = entry.key_span.start;
+            let is_rest = entry.flow.is_some_and(|flow| cut.contains(&flow)) || self.doubtful.contains(&start);
+            if is_rest && !schemas.iter().any(|schema| schema.has(&entry.key)) {
+                if schemas.is_empty() {
+                    self.doubtful.insert(start);
+                } else {
+                    self.secret.insert(start);
+                    self.secret(&entry.value);
+                }
+                continue;
+            }
+            let is_key = schemas.iter().all(|schema| schema.secret_in(&entry.key).is_none());
+            if is_key {
+                self.shown.insert(start);
+            }
+            let below: Vec<_> = schemas.iter().flat_map(|schema| below(*schema, &entry.key)).collect();
+            self.value(&entry.value, &below);
+            if !is_key || self.may_be_cut(&entry.value, &below) {
+                cut.extend(entry.flow);
+            }
+        }
+    }
+
+    /// Whether this is the value of a secret or one that is not shown, and has no quotes that say where it ends.
+    fn may_be_cut(&self, node: &Node, schemas: &[Schema<'_>]) -> bool {
+        let is_quoted = || self.text[node.text_start..].starts_with(['"', '\'']);
+        match &node.value {
+            Value::String(_) | Value::Substituted { .. } if is_quoted() => false,
+            _ if expanded(schemas).iter().any(|schema| schema.is_secret()) => true,
+            Value::Null | Value::Sequence(_) | Value::Mapping(_) => false,
+            _ => !self.shows(node.text_start),
         }
     }
 

@@ -21,6 +21,9 @@ pub(crate) fn check(root: &Node, schema: &Json, found: &mut Findings) -> Result<
     Checker { found }.value(root, Schema::root(schema), &Path::default())
 }
 
+/// Of a key that is not shown.
+const UNKNOWN_KEY: &str = "unknown key, or the rest of the value in front of it";
+
 struct Checker<'f> {
     found: &'f mut Findings,
 }
@@ -127,21 +130,21 @@ impl Checker<'_> {
                 let _ = problem.hint(format!("write a blank behind the colon: `{secret}: …`"));
                 continue;
             }
-            let path = path.key(&entry.key);
+            let within = path.key(&entry.key);
             match schema.key(&entry.key).or_else(|| schema.further()) {
                 Some(_) if entry.value.value == Value::Null => {
                     // `rules:` without a value means that `rules` is not set.
                     if required.contains(&entry.key.as_str()) || schema.key(&entry.key).is_none() {
-                        self.found.problem_at_key(&path, format!("`{}` has no value", entry.key));
+                        self.found.problem_at_key(&within, format!("`{}` has no value", entry.key));
                     }
                 }
                 Some(below) => {
-                    if let Ok(value) = self.value(&entry.value, below, &path) {
+                    if let Ok(value) = self.value(&entry.value, below, &within) {
                         sound.insert(entry.key.clone(), value);
                     }
                 }
                 None if schema.is_free(&entry.key) => {}
-                None => meant.extend(self.unknown(&entry.key, schema, entries, &path)),
+                None => meant.extend(self.unknown(entry, schema, entries, path)),
             }
         }
         let given = |name: &str| entries.iter().any(|entry| entry.key == name);
@@ -162,7 +165,13 @@ impl Checker<'_> {
     }
 
     /// Reports an unknown key. Returns the key that was probably meant.
-    fn unknown<'s>(&mut self, key: &str, schema: Schema<'s>, entries: &[Entry], path: &Path) -> Option<&'s str> {
+    fn unknown<'s>(
+        &mut self,
+        Entry { key, key_span, .. }: &Entry,
+        schema: Schema<'s>,
+        entries: &[Entry],
+        path: &Path,
+    ) -> Option<&'s str> {
         // A key that is already set was not meant.
         let given = |name: &&str| entries.iter().any(|entry| entry.key == **name);
         let free: Vec<&str> = schema.keys().filter(|name| !given(name)).collect();
@@ -172,7 +181,8 @@ impl Checker<'_> {
             }
             _ => suggest::hint(key, free.iter().copied()),
         };
-        self.found.problem_at_key(path, format!("unknown key `{key}`")).maybe_hint(hint);
+        let problem = self.found.problem_at_key(&path.key(key), format!("unknown key `{key}`")).maybe_hint(hint);
+        problem.unless_shown(vec![*key_span], path, UNKNOWN_KEY);
         suggest::nearest(key, free)
     }
 
@@ -224,8 +234,9 @@ impl Checker<'_> {
                 None => {
                     let names: Vec<String> = alternatives.iter().map(name).collect();
                     let hint = suggest::hint(&entry.key, names.iter().map(String::as_str));
-                    let path = path.key(&entry.key);
-                    self.found.problem_at_key(&path, format!("unknown key `{}`", entry.key)).maybe_hint(hint).fail()
+                    let within = path.key(&entry.key);
+                    let problem = self.found.problem_at_key(&within, format!("unknown key `{}`", entry.key));
+                    problem.maybe_hint(hint).unless_shown(vec![entry.key_span], path, UNKNOWN_KEY).fail()
                 }
             },
             entries => {
@@ -234,7 +245,9 @@ impl Checker<'_> {
                     0 => String::from("expected one key, found none"),
                     _ => format!("expected one key, found {}", keys.join(" and ")),
                 };
-                self.found.problem(path, message).hint("write a separate list item (`-`) for each").fail()
+                let problem = self.found.problem(path, message).hint("write a separate list item (`-`) for each");
+                let spans = entries.iter().map(|entry| entry.key_span).collect();
+                problem.unless_shown(spans, path, "expected one key, found several").fail()
             }
         }
     }

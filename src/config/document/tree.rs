@@ -36,6 +36,8 @@ pub(crate) enum Value {
 pub(crate) struct Entry {
     pub(crate) key: String,
     pub(crate) key_span: Span,
+    /// Where the flow mapping begins (`{`) that has this entry in the text. `None` for a block mapping.
+    pub(crate) flow: Option<usize>,
     pub(crate) value: Node,
 }
 

@@ -55,6 +55,37 @@ fn a_secret_in_any_spelling() {
     }
 }
 
+/// A comma ends a plain value in a flow mapping.
+#[test]
+fn a_secret_with_a_comma_in_a_flow_mapping() {
+    for (name, written) in [
+        ("tail", "client_secret: a, hunter2"),
+        ("tail-value", "client_secret: a, hunter2: b"),
+        ("tails", "client_secret: a, b, hunter2, c: hunter2"),
+        ("tail-twice", "client_secret: a, hunter2, hunter2"),
+        ("tail-open", "client_secret: a, hunter2, hunter2, @"),
+        ("tail-near", "client_secret: a, timeuot: hunter2"),
+        ("tail-misspelt", "clientSecret: a, hunter2"),
+        ("tail-unknown", "password: a, hunter2"),
+        ("tail-blank", "client_secret:a, hunter2"),
+    ] {
+        let other = format!("    timeout: 5s\n  other: {{ issuer: \"https://a.test\", client_id: a, {written} }}");
+        let shown =
+            refused(name, &[("    client_secret_file: secret", &format!("    client_secret_file: secret\n{other}"))]);
+        if name == "tail" {
+            assert!(shown.contains("error: unknown key, or the rest of the value in front of it"), "{shown}");
+            assert!(shown.contains("help: put a value that has a comma in quotes"), "{shown}");
+            assert!(shown.contains("at: identity_providers.other\n"), "{shown}");
+        }
+    }
+    let anchor = ("listeners:\n", "x-s: &s { client_secret: a, hunter2 }\nlisteners:\n");
+    refused("tail-merge", &[anchor, ("    client_secret_file: secret", "    client_secret: b\n    <<: *s")]);
+    refused(
+        "tail-condition",
+        &[("          - path_pattern: [\"/api/*\"]", "          - { client_secret: a, hunter2 }")],
+    );
+}
+
 #[test]
 fn a_secret_behind_an_anchor() {
     let place = "    client_secret_file: secret";

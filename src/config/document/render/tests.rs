@@ -19,6 +19,7 @@ fn diagnostic(text: &str, what: &str, other: Option<&str>) -> Diagnostic {
             .map(|other| Label { span: place(other), text: "first used here".to_owned() })
             .into_iter()
             .collect(),
+        veiled: None,
     }
 }
 

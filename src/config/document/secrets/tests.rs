@@ -48,6 +48,39 @@ fn a_secret_is_hidden_in_every_spelling() {
     check("client_secret: 'it''s # hunter2'\r\nissuer: a\r\n", "client_secret: …\r\nissuer: a\r\n");
 }
 
+/// A comma ends a plain value in a flow mapping, so the rest of a secret with a comma looks like keys.
+#[test]
+fn the_rest_of_a_secret_with_a_comma_is_hidden() {
+    check("a: { client_secret: hunter, hunter2 }\nissuer: a\n", "a: { client_secret: …\nissuer: a\n");
+    let entry = |written: &str| format!("entries: {{ a: {{ {written} }} }}\n");
+    for (written, shown) in [
+        ("client_secret: a, hunter2", "client_secret: …"),
+        ("client_secret: a, hunter2, hunter2: b, c", "client_secret: …"),
+        ("client_secret: a, hunter2: { hunter2: b }, isuer: hunter2", "client_secret: …"),
+        ("client_secret: a, hunter2, issuer: b", "client_secret: …………………………, issuer: b"),
+        ("client_secret: a, hunter2, hunter2", "client_secret: …"),
+        ("client_secret:a, hunter2", "…"),
+        // Perhaps misspelt, or a secret in the wrong place.
+        ("clientSecret: a, hunter2", "clientSecret: …"),
+        ("password: a, hunter2", "password: …"),
+    ] {
+        let end = if shown.ends_with('…') { "\n" } else { " } }\n" };
+        check(&entry(written), &format!("entries: {{ a: {{ {shown}{end}"));
+    }
+    check(
+        "x-e: &e { client_secret: a, hunter2 }\nentries: { b: *e }\n",
+        "x-e: &e { client_secret: …\nentries: { b: *e }\n",
+    );
+    check(
+        "x-e: &e { client_secret: a, hunter2 }\nclient_secret: b\n<<: *e\n",
+        "x-e: &e { client_secret: …\nclient_secret: …\n<<: *e\n",
+    );
+    // These cannot be the rest of a secret.
+    check("entries: { a: { client_secret: \"a\", b: c } }\n", "entries: { a: { client_secret: ………, b: …\n");
+    check("entries: { a: { issuer: a, b, client_secret: c } }\n", "entries: { a: { issuer: a, b, client_secret: …\n");
+    check("client_secret: a\nb:\n", "client_secret: …\nb:\n");
+}
+
 #[test]
 fn an_anchor_is_hidden_if_one_of_its_uses_is_a_secret() {
     check("x-s: &s hunter2\nclient_secret: *s\n", "x-s: …\nclient_secret: *s\n");
