@@ -1,19 +1,23 @@
-//! A key pair that signs compact JWS with ES256 or RS256 (RFC 7518 §3.3, §3.4), and its public half in the forms verifiers want.
+//! A key pair that signs compact JWS with ES256 or RS256 (RFC 7518 §3.3, §3.4), and its public half in the forms verifiers want. Of
+//! keys that no longer sign, or do not yet, the public half is enough.
 //! Our own tokens are verified as anybody's are: by `verify`, with a `KeySet` of the public halves.
 
 use std::sync::Arc;
 
 use aws_lc_rs::encoding::{AsDer as _, Pkcs8V1Der, PublicKeyX509Der};
 use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::rsa::KeySize;
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _, RSA_PKCS1_SHA256, RsaKeyPair};
+use aws_lc_rs::rsa::{KeySize, PublicEncryptingKey};
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _, ParsedPublicKey,
+    RSA_PKCS1_SHA256, RsaKeyPair,
+};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use rustls_pki_types::PrivateKeyDer;
 use rustls_pki_types::pem::PemObject as _;
+use rustls_pki_types::{PrivateKeyDer, SubjectPublicKeyInfoDer};
 use serde_json::{Value, json};
 use x509_parser::prelude::FromDer as _;
-use x509_parser::public_key::PublicKey as ParsedPublicKey;
+use x509_parser::public_key::PublicKey as PublicKeyInfo;
 use x509_parser::x509::SubjectPublicKeyInfo;
 
 use crate::crypto::octets;
@@ -25,8 +29,11 @@ pub(crate) enum Error {
     /// The text holds no PEM private key (PKCS #8, PKCS #1 or SEC 1).
     #[error("not a private key in PEM form (PKCS #8, PKCS #1 or SEC 1)")]
     NotPem,
+    /// The text holds neither a PEM public key (RFC 7468 §13) nor a private one.
+    #[error("neither a public key nor a private key in PEM form (`PUBLIC KEY`, `PRIVATE KEY`)")]
+    NotPublicPem,
     /// The key is neither on the P-256 curve nor an RSA key of 2048 to 8192 bits.
-    #[error("neither a P-256 private key nor an RSA one of 2048 to 8192 bits")]
+    #[error("neither a P-256 key nor an RSA key of 2048 to 8192 bits")]
     NotSigning,
     /// The provider refused to sign.
     #[error("the signature could not be made")]
@@ -116,10 +123,11 @@ impl SigningKey {
         }
         .map_err(|_| Error::NotSigning)?;
         let public = match &pair {
-            Pair::Es256(pair) => PublicKey::es256(pair),
-            Pair::Rs256(pair) => PublicKey::rs256(pair).ok_or(Error::NotSigning)?,
+            Pair::Es256(pair) => pair.public_key().as_der(),
+            Pair::Rs256(pair) => pair.public_key().as_der(),
         };
-        Ok(Self { pair, public })
+        let public = public.ok().and_then(|der: PublicKeyX509Der<'_>| PublicKey::of(der.as_ref()));
+        Ok(Self { pair, public: public.ok_or(Error::NotSigning)? })
     }
 
     /// What this key signs with.
@@ -173,21 +181,43 @@ impl SigningKey {
 }
 
 impl PublicKey {
-    fn es256(pair: &EcdsaKeyPair) -> Self {
-        // SEC 1 §2.3.3, uncompressed: 04 ‖ X ‖ Y.
-        let point = pair.public_key().as_ref();
+    /// Reads a public key from PEM text: a `PUBLIC KEY` (RFC 7468 §13), on P-256 or for RSA.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotPublicPem`], [`Error::NotSigning`].
+    pub(crate) fn from_pem(text: &Secret<String>) -> Result<Self, Error> {
+        let der = SubjectPublicKeyInfoDer::from_pem_slice(text.expose().as_bytes()).map_err(|_| Error::NotPublicPem)?;
+        Self::of(&der).ok_or(Error::NotSigning)
+    }
+
+    /// The key of a `SubjectPublicKeyInfo` (RFC 5280 §4.1.2.7).
+    fn of(der: &[u8]) -> Option<Self> {
+        match der.strip_prefix(&P256_INFO) {
+            Some(point) => Self::es256(der, point),
+            None => Self::rs256(der),
+        }
+    }
+
+    /// A point on P-256: SEC 1 §2.3.3, uncompressed: 04 ‖ X ‖ Y.
+    fn es256(der: &[u8], point: &[u8]) -> Option<Self> {
+        if point.len() != 65 || point[0] != 4 || ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point).is_err() {
+            return None;
+        }
         let (x, y) = (URL_SAFE_NO_PAD.encode(&point[1..33]), URL_SAFE_NO_PAD.encode(&point[33..65]));
         let kid = thumbprint(&format!(r#"{{"crv":"P-256","kty":"EC","x":"{x}","y":"{y}"}}"#));
         let jwk = json!({"kty": "EC", "use": "sig", "alg": "ES256", "kid": kid, "crv": "P-256", "x": x, "y": y});
-        let der: PublicKeyX509Der<'_> = pair.public_key().as_der().expect("a P-256 point has a SubjectPublicKeyInfo");
-        let pem = pem("PUBLIC KEY", der.as_ref());
-        Self { algorithm: Algorithm::Es256, kid, jwk, pem }
+        Some(Self { algorithm: Algorithm::Es256, kid, jwk, pem: pem("PUBLIC KEY", der) })
     }
 
-    fn rs256(pair: &RsaKeyPair) -> Option<Self> {
-        let der: PublicKeyX509Der<'_> = pair.public_key().as_der().ok()?;
-        let (_, info) = SubjectPublicKeyInfo::from_der(der.as_ref()).ok()?;
-        let ParsedPublicKey::RSA(key) = info.parsed().ok()? else { return None };
+    /// An RSA key that may have any purpose.
+    fn rs256(der: &[u8]) -> Option<Self> {
+        // It refuses what verifiers would, too: other sizes, an even exponent.
+        let key = PublicEncryptingKey::from_der(der).ok()?;
+        // Of one key there is one DER, so what differs has something else in it.
+        let is_whole = key.as_der().is_ok_and(|whole: PublicKeyX509Der<'_>| whole.as_ref() == der);
+        let (_, info) = SubjectPublicKeyInfo::from_der(der).ok().filter(|_| is_whole)?;
+        let PublicKeyInfo::RSA(key) = info.parsed().ok()? else { return None };
         // RFC 7518 §6.3.1: big-endian, without the zero that ASN.1 puts in front.
         let number = |bytes: &[u8]| {
             let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
@@ -196,7 +226,12 @@ impl PublicKey {
         let (n, e) = (number(key.modulus), number(key.exponent));
         let kid = thumbprint(&format!(r#"{{"e":"{e}","kty":"RSA","n":"{n}"}}"#));
         let jwk = json!({"kty": "RSA", "use": "sig", "alg": "RS256", "kid": kid, "n": n, "e": e});
-        Some(Self { algorithm: Algorithm::Rs256, kid, jwk, pem: pem("PUBLIC KEY", der.as_ref()) })
+        Some(Self { algorithm: Algorithm::Rs256, kid, jwk, pem: pem("PUBLIC KEY", der) })
+    }
+
+    /// What the key verifies.
+    pub(crate) fn algorithm(&self) -> Algorithm {
+        self.algorithm
     }
 
     /// The key id: the RFC 7638 thumbprint in the shape of a UUID (RFC 9562 §5.8), because verifiers written for the ALB
@@ -215,6 +250,13 @@ impl PublicKey {
         &self.pem
     }
 }
+
+/// What a `SubjectPublicKeyInfo` of P-256 has in front of the point: id-ecPublicKey and secp256r1 (RFC 5480 §2.1.1). DER leaves no
+/// choice, and the other forms that RFC 5480 allows are not used by anybody.
+const P256_INFO: [u8; 26] = [
+    0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce,
+    0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00,
+];
 
 /// The key id of a key whose required members, in the order of RFC 7638 §3.3, are `members`.
 fn thumbprint(members: &str) -> String {

@@ -1,6 +1,7 @@
 //! What the target is told of a user: the signed claims in both formats, verified as a stranger would, from the keys that we
 //! publish; and the paths that tell others who is signed in.
 
+use std::cell::RefCell;
 use std::path::Path;
 use std::time::Duration;
 
@@ -255,8 +256,9 @@ fn a_key_is_published_before_and_after_it_signs() {
         std::fs::read_to_string(proxy.folder().join("claims-key.pem")).expect("it was made")
     };
     let pems: [String; 2] = [0, 1].map(pem);
+    let public = RefCell::new(String::new());
     let write = |folder: &Path| {
-        for (name, text) in [("old.pem", &pems[0]), ("new.pem", &pems[1])] {
+        for (name, text) in [("old.pem", &pems[0]), ("new.pem", &pems[1]), ("old.pub", &*public.borrow())] {
             std::fs::write(folder.join(name), text).expect("written");
         }
     };
@@ -284,9 +286,14 @@ fn a_key_is_published_before_and_after_it_signs() {
     };
     let (_, old, published) = signed(&start("old.pem", "[new.pem]"));
     assert_eq!((published.len(), &published[0]), (2, &old), "the new one is there before it signs");
+    let kid = old.as_str().expect("text");
+    let address = format!("https://app.test/.well-known/vestibule/keys/{kid}");
+    *public.borrow_mut() = start("old.pem", "[]").browser(Protocol::Http2).get(&address).text().to_owned();
     let (_, new, published) = signed(&start("new.pem", "[old.pem]"));
     assert_ne!(new, old);
     assert!(published.contains(&old) && published.contains(&new), "the old one after");
+    let (_, _, published) = signed(&start("new.pem", "[old.pub]"));
+    assert_eq!(published, [new.clone(), old], "of the old one its public half is enough");
     let (_, alone, published) = signed(&start("new.pem", "[]"));
     assert_eq!((alone, published), (new.clone(), vec![new]));
 }

@@ -22,7 +22,8 @@ pub(crate) struct Claims {
     /// PEM file with the P-256 private key that signs the claims. `vestibule keys signing` creates one. All replicas
     /// need the same key.
     pub(crate) signing_key_file: String,
-    /// Files with former or future signing keys. Their public keys are published; they never sign.
+    /// PEM files with former or future signing keys, which are published and never sign. The public key is enough (`PUBLIC KEY`);
+    /// a private one is accepted, too.
     #[serde(default)]
     pub(crate) previous_key_files: List<String>,
     /// Whether targets receive the access token in `x-amzn-oidc-accesstoken`.

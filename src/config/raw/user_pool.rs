@@ -24,8 +24,8 @@ pub(crate) struct UserPool {
     /// provider to offer RS256, and many relying parties support nothing else: set it if `clients` contains one of those. Without
     /// it, all tokens are signed with ES256.
     pub(crate) rs256_signing_key_file: Option<String>,
-    /// Files with former or future signing keys of either algorithm. Their public keys are published; they never
-    /// sign.
+    /// PEM files with former or future signing keys of either algorithm, which are published and never sign. The public key is
+    /// enough (`PUBLIC KEY`); a private one is accepted, too.
     #[serde(default)]
     pub(crate) previous_key_files: List<String>,
     /// Applications behind this proxy whose rules use this pool in `authenticate-user-pool`, as shown in the address

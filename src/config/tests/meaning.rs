@@ -1,5 +1,6 @@
 //! What a sound file means.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::time::Duration;
 
 use super::{SOUND, files, load_in};
@@ -7,6 +8,7 @@ use crate::action::settings::{AuthenticateKind, GateSettings, OnUnauthenticated,
 use crate::config::MissingKeys;
 use crate::config::document::source::Source;
 use crate::config::{Config, load};
+use crate::jose::signing_key::{PublicKey, SigningKey};
 use crate::telemetry::access_log::Destination;
 
 /// The example of the design, with its files where the test has them.
@@ -296,4 +298,36 @@ fn microsoft_graph_is_asked_for_the_groups_of_the_rules_that_use_the_provider() 
     assert_eq!(global.wanted.iter().collect::<Vec<_>>(), ["sre", "staff"]);
     let china = graph("graph-china", "    graph_endpoint: https://microsoftgraph.chinacloudapi.cn/v1.0/\n");
     assert!(china.endpoint.as_str().starts_with("https://microsoftgraph.chinacloudapi.cn/v1.0/me/transitive"));
+}
+
+#[test]
+fn of_a_key_that_is_only_published_the_public_half_is_enough() {
+    let files = files("public-halves");
+    let write = |name: &str, text: &str, mode: u32| {
+        std::fs::write(files.join(name), text).unwrap();
+        std::fs::set_permissions(files.join(name), std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    let generated = [SigningKey::generate_pem(), SigningKey::generate_rsa_pem()];
+    let [p256, rsa] = generated.each_ref().map(|pem| SigningKey::from_pem(pem).unwrap());
+    write("p256.pub", p256.public().pem(), 0o644);
+    write("rsa.pub", rsa.public().pem(), 0o644);
+    write("p256.pem", generated[0].expose(), 0o644);
+    let load = |claims: &str, pool: &str| {
+        let key = |files: &str| format!("signing_key_file: claims-key\n  previous_key_files: [{files}]");
+        let pool = format!(
+            "user_pools:\n  people: {{ issuer: \"https://login.example.com\", signing_key_file: pool-key, previous_key_files: [{pool}] }}\n"
+        );
+        load_in(&files, &(SOUND.replace("signing_key_file: claims-key", &key(claims)) + &pool))
+    };
+    let kids = |keys: &[PublicKey]| keys.iter().map(|key| key.kid().to_owned()).collect::<Vec<_>>();
+    let config = load("p256.pub", "rsa.pub, p256.pub").unwrap_or_else(|report| panic!("{report}"));
+    assert_eq!(kids(&config.claims.as_ref().unwrap().other_keys), [p256.kid()]);
+    assert_eq!(kids(&config.user_pools[0].settings.other_keys), [rsa.kid(), p256.kid()]);
+    assert!(!config.warnings.to_string().contains("p256"), "{}", config.warnings);
+    // The private half is a secret, also if it no longer signs.
+    let config = load("p256.pem", "").unwrap_or_else(|report| panic!("{report}"));
+    assert_eq!(kids(&config.claims.as_ref().unwrap().other_keys), [p256.kid()]);
+    assert!(config.warnings.to_string().contains("p256.pem`, which contains a secret"), "{}", config.warnings);
+    let refused = load("rsa.pub", "").expect_err("claims are signed with ES256").to_string();
+    assert!(refused.contains("rsa.pub` is a key for RS256, but a key for ES256 is required"), "{refused}");
 }

@@ -7,13 +7,13 @@ use std::path::{Path as FilePath, PathBuf};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
 
-use crate::config::document::findings::{Findings, Reported};
+use crate::config::document::findings::{Findings, Problem, Reported};
 use crate::config::document::path::Path;
 use crate::config::keys::{self, Kind, MissingKey};
 use crate::config::raw::value::{List, SecretText};
 use crate::config::validate::context::Context;
 use crate::crypto::aead::Key;
-use crate::jose::signing_key::{Algorithm, PublicKey, SigningKey};
+use crate::jose::signing_key::{self, Algorithm, PublicKey, SigningKey};
 use crate::secret::Secret;
 
 /// Maximum size of a key, secret or certificate file.
@@ -101,10 +101,11 @@ pub(super) fn signing_key(
     context: &mut Context<'_>,
 ) -> Result<SigningKey, Reported> {
     let text = key_text(file, Kind::Signing(algorithm), at, context)?;
-    parse_signing_key(&text, file, Some(algorithm), at, context)
+    parse_signing_key(&text, file, algorithm, at, context)
 }
 
-/// Keys that are only published. They are never created. If `algorithm` is set, all keys must be of that algorithm.
+/// Keys that are only published, from their public or private halves. They are never created. If `algorithm` is set, all keys must
+/// be of that algorithm.
 pub(super) fn public_keys(
     files: &List<String>,
     algorithm: Option<Algorithm>,
@@ -113,7 +114,24 @@ pub(super) fn public_keys(
 ) -> Result<Vec<PublicKey>, Reported> {
     context.each_item(files, at, |file, at, context| {
         let text = text(file, at, context)?;
-        Ok(parse_signing_key(&text, file, algorithm, at, context)?.public().clone())
+        let key = match SigningKey::from_pem(&text) {
+            Err(signing_key::Error::NotPem) => PublicKey::from_pem(&text),
+            private => {
+                warn_of_readers(&context.source.resolve_secret(file), at, &mut context.found);
+                private.map(|key| key.public().clone())
+            }
+        };
+        let wrong = match key {
+            Ok(key) => match other_algorithm(key.algorithm(), algorithm) {
+                None => return Ok(key),
+                Some(wrong) => wrong,
+            },
+            Err(error) => error.to_string(),
+        };
+        let problem = wrong_key(file, &wrong, at, context);
+        problem
+            .hint("`openssl pkey -in PRIVATE_KEY_FILE -pubout -out FILE` writes the public key of a private one")
+            .fail()
     })
 }
 
@@ -138,23 +156,30 @@ pub(super) fn roots(
 fn parse_signing_key(
     text: &Secret<String>,
     file: &str,
-    algorithm: Option<Algorithm>,
+    algorithm: Algorithm,
     at: &Path,
     context: &mut Context<'_>,
 ) -> Result<SigningKey, Reported> {
     let wrong = match SigningKey::from_pem(text) {
-        Ok(key) if algorithm.is_none_or(|algorithm| key.algorithm() == algorithm) => return Ok(key),
-        Ok(key) => {
-            let wanted = algorithm.map_or("another algorithm", Algorithm::name);
-            format!("a key for {}, but a key for {wanted} is required", key.algorithm().name())
-        }
+        Ok(key) => match other_algorithm(key.algorithm(), Some(algorithm)) {
+            None => return Ok(key),
+            Some(wrong) => wrong,
+        },
         Err(error) => error.to_string(),
     };
+    let problem = wrong_key(file, &wrong, at, context);
+    problem.hint(format!("`{}` creates one", Kind::Signing(algorithm).command("FILE"))).fail()
+}
+
+/// What is wrong with a key that is not for the algorithm that is required.
+fn other_algorithm(found: Algorithm, required: Option<Algorithm>) -> Option<String> {
+    let required = required.filter(|required| *required != found)?;
+    Some(format!("a key for {}, but a key for {} is required", found.name(), required.name()))
+}
+
+fn wrong_key<'f>(file: &str, wrong: &str, at: &Path, context: &'f mut Context<'_>) -> Problem<'f> {
     let shown = context.source.resolve_secret(file);
-    let problem = context.found.problem(at, format!("the file `{}` is {wrong}", shown.display()));
-    problem
-        .hint(format!("`{}` creates one", Kind::Signing(algorithm.unwrap_or(Algorithm::Es256)).command("FILE")))
-        .fail()
+    context.found.problem(at, format!("the file `{}` is {wrong}", shown.display()))
 }
 
 /// The text of a key file.

@@ -97,6 +97,38 @@ fn files_that_are_not_keys() {
 }
 
 #[test]
+fn files_that_are_not_keys_to_publish() {
+    let previous = "  signing_key_file: claims-key\n  previous_key_files: [session-key, tls.pem, gone, claims-key]";
+    assert_snapshot!(report("unpublished", &[("  signing_key_file: claims-key", previous)]), @r#"
+    error: the file `DIR/session-key` is neither a public key nor a private key in PEM form (`PUBLIC KEY`, `PRIVATE KEY`)
+      --> vestibule.yaml:37:24
+       |
+    37 |   previous_key_files: [session-key, tls.pem, gone, claims-key]
+       |                        ^^^^^^^^^^^
+       |
+       = at: claims.previous_key_files[0]
+       = help: `openssl pkey -in PRIVATE_KEY_FILE -pubout -out FILE` writes the public key of a private one
+
+    error: the file `DIR/tls.pem` is neither a public key nor a private key in PEM form (`PUBLIC KEY`, `PRIVATE KEY`)
+      --> vestibule.yaml:37:37
+       |
+    37 |   previous_key_files: [session-key, tls.pem, gone, claims-key]
+       |                                     ^^^^^^^
+       |
+       = at: claims.previous_key_files[1]
+       = help: `openssl pkey -in PRIVATE_KEY_FILE -pubout -out FILE` writes the public key of a private one
+
+    error: the file `DIR/gone` cannot be read: no such file or directory
+      --> vestibule.yaml:37:46
+       |
+    37 |   previous_key_files: [session-key, tls.pem, gone, claims-key]
+       |                                              ^^^^
+       |
+       = at: claims.previous_key_files[2]
+    "#);
+}
+
+#[test]
 fn headers_and_signer() {
     let claims = "  signer: \"\"\n  headers: { x-amzn-oidc-data: sub, \"x y\": sub, x-mail: \"a..b\", x-groups: [] }";
     assert_snapshot!(report("headers", &[("  signer: arn:vestibule:dashboard", claims)]), @r#"
