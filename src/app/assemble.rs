@@ -39,6 +39,8 @@ use crate::telemetry::once::Once;
 use crate::upstream::group::TargetGroup;
 use crate::upstream::group_client::GroupClient;
 use crate::upstream::metrics::Metrics;
+use crate::upstream::target_table::TargetTable;
+use crate::upstream::worker_connections::WorkerConnections;
 
 /// The objects built from one configuration. All workers share them; they never change.
 #[derive(Debug)]
@@ -71,9 +73,9 @@ impl Assembled {
         let pages = Arc::new(Pages::new(config.pages));
         let providers = Providers::new(config.providers, config.user_pools, &config.paths, &pages, clock, registry)?;
         let clients = providers.watch(control);
-        let now = clock.instant();
+        let targets = TargetTable::new(clock.instant());
         let groups: Vec<_> =
-            config.target_groups.into_iter().map(|group| Arc::new(TargetGroup::new(group, now))).collect();
+            config.target_groups.into_iter().map(|group| Arc::new(TargetGroup::new(group, &targets))).collect();
         let claims = config.claims.map(|settings| Arc::new(ClaimsHeaders::new(settings)));
         let services = config.session.zip(claims.clone()).map(|(session, claims)| GenerationServices {
             session,
@@ -106,9 +108,10 @@ impl Assembled {
 
     /// The objects that each worker has for itself. Call it on the thread of the worker.
     pub(crate) fn worker(&self, index: usize, registry: &Registry, spawner: Spawner) -> Worker {
+        let connections = WorkerConnections::new(self.clock.clone());
         let client = |group: &Arc<TargetGroup>| {
             let metrics = Metrics::new(registry, &group.settings.name);
-            GroupClient::new(Arc::clone(group), index, self.clock.clone(), metrics, spawner.clone())
+            GroupClient::new(Arc::clone(group), &connections, index, metrics, spawner.clone())
         };
         Worker {
             authenticate: WorkerState::new(registry),

@@ -16,6 +16,7 @@ use crate::socket::stream::Socket;
 use crate::upstream::error::{Error, Step};
 use crate::upstream::http1::connection::Connection;
 use crate::upstream::settings::{Settings, TargetSettings};
+use crate::upstream::target::TargetId;
 use crate::upstream::target_stream::TargetStream;
 
 /// How long to wait for one address of a name before the next is tried in parallel (RFC 8305 §5).
@@ -24,19 +25,19 @@ const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 const ADDRESSES_MAX: usize = 8;
 
 /// Connects to `target` within the group's deadline.
-pub(crate) async fn connect(settings: &Settings, target: &TargetSettings) -> Result<Connection, Error> {
+pub(crate) async fn connect(settings: &Settings, target: &TargetId) -> Result<Connection, Error> {
     let step = Cell::new(Step::Name);
     let connecting = async {
-        let addresses = resolve(target).await.map_err(Error::Name)?;
+        let addresses = resolve(&target.place).await.map_err(Error::Name)?;
         step.set(Step::Tcp);
         let stream = first_of(in_turn(addresses), tcp).await.map_err(Error::Connect)?;
-        match &settings.tls {
+        match &target.tls {
             None => Ok(TargetStream::plain(stream)),
-            Some(config) => {
+            Some(tls) => {
                 step.set(Step::Tls);
-                let name = ServerName::try_from(target.host.clone())
+                let name = ServerName::try_from(target.place.host.clone())
                     .map_err(|error| Error::Tls(io::Error::new(io::ErrorKind::InvalidInput, error)))?;
-                let connector = TlsConnector::from(Arc::clone(config));
+                let connector = TlsConnector::from(Arc::clone(&tls.config));
                 let stream = connector.connect(name, stream).await.map_err(Error::Tls)?;
                 Ok(TargetStream::secured(stream))
             }

@@ -5,18 +5,18 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::clock::Clock;
-use crate::drain::{self, Spawner};
+use crate::drain::Spawner;
 use crate::message::Response;
 use crate::telemetry::metrics::Counter;
 use crate::upstream::connect;
 use crate::upstream::error::Error;
 use crate::upstream::group::TargetGroup;
 use crate::upstream::metrics::Metrics;
-use crate::upstream::pool::{Pool, ReturnToPool};
 use crate::upstream::protocol::{Begun, Exchange};
 use crate::upstream::request::Request;
 use crate::upstream::upgrade::Switched;
+use crate::upstream::worker_connections::WorkerConnections;
+use crate::upstream::worker_target::{InFlight, WorkerTarget};
 
 /// Maximum number of targets tried for one request. More would only make the client wait.
 const ATTEMPTS_MAX: usize = 3;
@@ -25,11 +25,10 @@ const ATTEMPTS_MAX: usize = 3;
 #[derive(Debug)]
 pub(crate) struct GroupClient {
     group: Arc<TargetGroup>,
-    pools: Vec<Rc<Pool>>,
-    /// The names of the targets. `Rc`, so that no worker touches another worker's reference count.
-    names: Vec<Rc<str>>,
+    /// In the order of the targets of the group.
+    targets: Vec<Rc<WorkerTarget>>,
+    connections: Rc<WorkerConnections>,
     turn: Cell<usize>,
-    clock: Clock,
     metrics: Metrics,
     spawner: Spawner,
 }
@@ -52,19 +51,17 @@ pub(crate) struct Unanswered {
 }
 
 impl GroupClient {
-    /// Creates a worker's client of `group`. `worker` is the first round-robin position, so that workers start with
-    /// different targets.
+    /// Creates a worker's client of `group`, with the connections that the worker has already. `worker` is the first
+    /// round-robin position, so that workers start with different targets.
     pub(crate) fn new(
         group: Arc<TargetGroup>,
+        connections: &Rc<WorkerConnections>,
         worker: usize,
-        clock: Clock,
         metrics: Metrics,
         spawner: Spawner,
     ) -> Self {
-        let pools: Vec<_> = group.targets.iter().map(|_| Rc::new(Pool::default())).collect();
-        start_pruning(&pools, &group, &clock);
-        let names = group.targets.iter().map(|target| Rc::from(&*target.name)).collect();
-        Self { group, pools, names, turn: Cell::new(worker), clock, metrics, spawner }
+        let targets = group.targets.iter().map(|target| connections.to(target, &group.settings)).collect();
+        Self { group, targets, connections: Rc::clone(connections), turn: Cell::new(worker), metrics, spawner }
     }
 
     /// The group's name.
@@ -102,17 +99,19 @@ impl GroupClient {
         let turn = self.turn.get();
         self.turn.set(turn.wrapping_add(1));
         let mut last = None;
-        for target in self.group.order::<ATTEMPTS_MAX>(turn, self.clock.instant()) {
+        for target in self.group.order::<ATTEMPTS_MAX>(turn, self.connections.now()) {
             if let Err(error) = exchange.check() {
                 last = Some(Box::new(Unanswered { error, target: None }));
                 continue;
             }
+            let target = &self.targets[target];
+            let in_flight = InFlight::begin(target);
             match self.offer(target, &mut exchange, &mut offers).await {
                 Ok(begun) => {
-                    let answered = self.answered(target, begun).await;
-                    return answered.map_err(|error| self.unanswered(target, error));
+                    let answered = self.answered(target, begun, in_flight).await;
+                    return answered.map_err(|error| unanswered(target, error));
                 }
-                Err(error) => last = Some(self.unanswered(target, error)),
+                Err(error) => last = Some(unanswered(target, error)),
             }
             if !exchange.is_whole() {
                 break;
@@ -121,16 +120,14 @@ impl GroupClient {
         Err(last.unwrap_or_else(|| Box::new(Unanswered { error: Error::NoTargets, target: None })))
     }
 
-    fn unanswered(&self, target: usize, error: Error) -> Box<Unanswered> {
-        Box::new(Unanswered { error, target: Some(Rc::clone(&self.names[target])) })
-    }
-
     /// Sends to one target, over an idle connection if there is one. If this fails and another target may be tried, no
     /// byte of the request is lost.
-    async fn offer(&self, target: usize, exchange: &mut Exchange<'_>, offers: &mut usize) -> Result<Begun, Error> {
+    async fn offer(&self, to: &WorkerTarget, exchange: &mut Exchange<'_>, offers: &mut usize) -> Result<Begun, Error> {
+        let settings = &self.group.settings;
         let mut was_sent = false;
-        while let Some(idle) = self.pools[target].take(self.clock.instant(), self.group.settings.idle_timeout) {
+        while let Some(mut idle) = to.pool.take(self.connections.now()) {
             self.count(offers);
+            idle.limit(settings.response_timeout, settings.response_headers_max);
             match exchange.over(idle).await {
                 Ok(begun) => return Ok(begun),
                 // The target closed the connection before any byte of the request was sent.
@@ -145,12 +142,11 @@ impl GroupClient {
         }
         self.count(offers);
         // Boxed, so that the future of a request over an idle connection does not include the size of a handshake.
-        let connecting = connect::connect(&self.group.settings, &self.group.targets[target].settings);
-        let connection = match Box::pin(connecting).await {
+        let connection = match Box::pin(connect::connect(settings, &to.target.id)).await {
             Ok(connection) => connection,
             Err(error) => {
                 if !error.is_ours() {
-                    self.group.skip(target, self.clock.instant(), &error);
+                    to.target.skip(self.connections.now(), settings.skip_for, &error);
                 }
                 return Err(error);
             }
@@ -160,12 +156,12 @@ impl GroupClient {
         match &begun {
             // The target accepted the connection and closed it at once, as programs do while they start or stop. Another target may be tried.
             Err(error @ Error::Reset(_)) => {
-                self.group.skip(target, self.clock.instant(), error);
+                to.target.skip(self.connections.now(), settings.skip_for, error);
                 if !was_sent {
                     exchange.rewind();
                 }
             }
-            _ => self.group.accepted(target),
+            _ => to.target.accepted(),
         }
         begun
     }
@@ -179,36 +175,15 @@ impl GroupClient {
     }
 
     /// The response of a target that has begun to respond.
-    async fn answered(&self, target: usize, begun: Begun) -> Result<Answered, Error> {
-        let return_to_pool = ReturnToPool {
-            pool: Rc::clone(&self.pools[target]),
-            idle_max: self.group.settings.idle_max,
-            clock: self.clock.clone(),
-        };
-        let (response, switched) = begun.answer(return_to_pool, self.response_timeout(), &self.spawner).await?;
-        Ok(Answered { response, switched, target: Rc::clone(&self.names[target]) })
+    async fn answered(&self, from: &WorkerTarget, begun: Begun, in_flight: InFlight) -> Result<Answered, Error> {
+        let (response, switched) = begun.answer(in_flight, self.response_timeout(), &self.spawner).await?;
+        Ok(Answered { response, switched, target: Rc::clone(&from.name) })
     }
 }
 
-/// How often idle connections are checked. A connection that its target has closed holds a descriptor until then.
-const PRUNE_BEAT: Duration = Duration::from_secs(5);
-
-/// Closes expired idle connections even if no request arrives. Ends with the client.
-fn start_pruning(pools: &[Rc<Pool>], group: &TargetGroup, clock: &Clock) {
-    let pools: Vec<_> = pools.iter().map(Rc::downgrade).collect();
-    let idle_timeout = group.settings.idle_timeout;
-    let clock = clock.clone();
-    drain::background(async move {
-        loop {
-            tokio::time::sleep(idle_timeout.min(PRUNE_BEAT)).await;
-            let mut alive = false;
-            for pool in pools.iter().filter_map(std::rc::Weak::upgrade) {
-                alive = true;
-                pool.prune(clock.instant(), idle_timeout);
-            }
-            if !alive {
-                break;
-            }
-        }
-    });
+fn unanswered(target: &WorkerTarget, error: Error) -> Box<Unanswered> {
+    Box::new(Unanswered { error, target: Some(Rc::clone(&target.name)) })
 }
+
+#[cfg(test)]
+mod tests;

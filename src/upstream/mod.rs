@@ -1,7 +1,9 @@
 //! Target groups: choosing a target and sending requests to it.
 //!
-//! This room knows nothing about rules or users. All workers share a [`group::TargetGroup`]. Each worker has its own
-//! [`group_client::GroupClient`] for each group, with its own idle connections. Start at [`group_client::GroupClient::send`].
+//! This room knows nothing about rules or users. The process has one [`target_table::TargetTable`]: it gives the same
+//! [`target::Target`] to every configuration that has it. All workers share a [`group::TargetGroup`]. Each worker has its
+//! own [`worker_connections::WorkerConnections`], and a [`group_client::GroupClient`] for each group that uses them. Start at
+//! [`group_client::GroupClient::send`].
 
 mod connect;
 pub(crate) mod error;
@@ -13,10 +15,14 @@ mod pool;
 mod protocol;
 pub(crate) mod request;
 pub(crate) mod settings;
+mod target;
 mod target_stream;
+pub(crate) mod target_table;
 pub(crate) mod tls;
 pub(crate) mod upgrade;
 mod websocket;
+pub(crate) mod worker_connections;
+mod worker_target;
 
 #[cfg(any(test, fuzzing))]
 pub(crate) use http1::fuzz;

@@ -1,15 +1,20 @@
 //! Idle connections of one worker to one target.
 
-use std::cell::RefCell;
-use std::rc::Rc;
+use std::cell::{Cell, RefCell};
 use std::time::{Duration, Instant};
 
-use crate::clock::Clock;
 use crate::upstream::http1::connection::Connection;
+use crate::upstream::settings::Settings;
 
 /// Idle connections, the most recently used last. The target is least likely to be closing that one.
-#[derive(Debug, Default)]
-pub(crate) struct Pool(RefCell<Vec<Idle>>);
+#[derive(Debug)]
+pub(crate) struct Pool {
+    idle: RefCell<Vec<Idle>>,
+    /// How long a connection is kept.
+    idle_timeout: Cell<Duration>,
+    /// Maximum number of connections.
+    idle_max: Cell<usize>,
+}
 
 #[derive(Debug)]
 struct Idle {
@@ -24,11 +29,35 @@ impl Idle {
 }
 
 impl Pool {
-    /// Takes an idle connection that is open and has not been idle for longer than `idle_timeout`.
-    pub(crate) fn take(&self, now: Instant, idle_timeout: Duration) -> Option<Connection> {
-        let mut idle = self.0.borrow_mut();
+    /// An empty pool with the limits of a group.
+    pub(super) fn new(limits: &Settings) -> Self {
+        Self {
+            idle: RefCell::default(),
+            idle_timeout: Cell::new(limits.idle_timeout),
+            idle_max: Cell::new(limits.idle_max),
+        }
+    }
+
+    /// Takes over the limits of another configuration of the group.
+    pub(super) fn limit(&self, limits: &Settings) {
+        self.idle_timeout.set(limits.idle_timeout);
+        self.idle_max.set(limits.idle_max);
+        let mut idle = self.idle.borrow_mut();
+        // The most recently used connections stay.
+        let surplus = idle.len().saturating_sub(limits.idle_max);
+        idle.drain(..surplus);
+    }
+
+    /// How long a connection is kept.
+    pub(super) fn idle_timeout(&self) -> Duration {
+        self.idle_timeout.get()
+    }
+
+    /// Takes an idle connection that is open and has not been idle for too long.
+    pub(super) fn take(&self, now: Instant) -> Option<Connection> {
+        let mut idle = self.idle.borrow_mut();
         while let Some(last) = idle.pop() {
-            if last.is_open(now, idle_timeout) {
+            if last.is_open(now, self.idle_timeout.get()) {
                 return Some(last.connection);
             }
         }
@@ -36,36 +65,26 @@ impl Pool {
     }
 
     /// Keeps a connection whose answer has been read, unless there are `idle_max` already.
-    pub(crate) fn put(&self, mut connection: Connection, now: Instant, idle_max: usize) {
-        let mut idle = self.0.borrow_mut();
-        if idle.len() < idle_max {
+    pub(crate) fn put(&self, mut connection: Connection, now: Instant) {
+        let mut idle = self.idle.borrow_mut();
+        if idle.len() < self.idle_max.get() {
             connection.rest();
             idle.push(Idle { connection, since: now });
         }
     }
 
     /// Closes connections that have been idle for too long or that the target has closed.
-    pub(crate) fn prune(&self, now: Instant, idle_timeout: Duration) {
-        let mut idle = self.0.borrow_mut();
-        idle.retain(|idle| idle.is_open(now, idle_timeout));
+    pub(crate) fn prune(&self, now: Instant) {
+        let mut idle = self.idle.borrow_mut();
+        idle.retain(|idle| idle.is_open(now, self.idle_timeout.get()));
         for idle in idle.iter_mut() {
             idle.connection.forget_waiter();
         }
     }
-}
 
-/// Puts a connection back into its pool when the response has been read to its end. If the response was cut short, the
-/// connection is closed.
-#[derive(Debug)]
-pub(crate) struct ReturnToPool {
-    pub(crate) pool: Rc<Pool>,
-    /// Maximum number of connections in the pool.
-    pub(crate) idle_max: usize,
-    pub(crate) clock: Clock,
-}
-
-impl ReturnToPool {
-    pub(crate) fn take_back(&self, connection: Connection) {
-        self.pool.put(connection, self.clock.instant(), self.idle_max);
+    /// Number of idle connections.
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.idle.borrow().len()
     }
 }

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::upstream::tls::Tls;
+
 /// One target group.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
@@ -11,7 +13,7 @@ pub(crate) struct Settings {
     /// In the order of the file. May be empty: 503 (ALB §6.1).
     pub(crate) targets: Vec<TargetSettings>,
     /// `Some` if connections to targets use TLS.
-    pub(crate) tls: Option<Arc<rustls::ClientConfig>>,
+    pub(crate) tls: Option<Tls>,
     /// Maximum time to open a connection (ALB §6.1).
     pub(crate) connect_timeout: Duration,
     /// Maximum time from the end of the request to the first byte of the response, and between two parts of a body
@@ -28,7 +30,7 @@ pub(crate) struct Settings {
 }
 
 /// A target: a host name or address, and a port.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct TargetSettings {
     /// A DNS name, resolved when a connection is made, or an address.
     pub(crate) host: String,

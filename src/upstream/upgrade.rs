@@ -18,12 +18,14 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use crate::drain::Draining;
 use crate::upstream::target_stream::TargetStream;
 use crate::upstream::websocket::{Cause, Frames};
+use crate::upstream::worker_target::InFlight;
 
 /// A client and a target that change the protocol of their connections: the target has answered 101 (RFC 9110 §15.2.2).
 #[derive(Debug)]
 pub(crate) struct Switched {
     client: OnUpgrade,
     target: ToTarget,
+    in_flight: InFlight,
 }
 
 /// The stream to a target after the head of its response.
@@ -45,8 +47,8 @@ pub(crate) struct Bounds {
 
 impl Switched {
     /// `first` are the bytes that were read after the head of the response.
-    pub(super) fn new(client: OnUpgrade, stream: TargetStream, first: Bytes) -> Self {
-        Self { client, target: ToTarget { first, stream } }
+    pub(super) fn new(client: OnUpgrade, stream: TargetStream, first: Bytes, in_flight: InFlight) -> Self {
+        Self { client, target: ToTarget { first, stream }, in_flight }
     }
 }
 
@@ -62,8 +64,9 @@ const CLOSE_TIME_MAX_SHORT: Duration = Duration::from_secs(1);
 /// which is forwarded to the target, and the target answers it. Until then, data from both ends is still forwarded, as
 /// far as the protocol allows (docs/decisions/0012).
 pub(crate) async fn join(switched: Switched, bounds: Bounds, mut draining: Draining) {
-    let Ok(client) = switched.client.await else { return };
-    let mut tunnel = Tunnel::new(TokioIo::new(client), switched.target);
+    let Switched { client, target, in_flight: _in_flight } = switched;
+    let Ok(client) = client.await else { return };
+    let mut tunnel = Tunnel::new(TokioIo::new(client), target);
     let moved = Rc::clone(&tunnel.moves);
     let session_over = bounds.session_over.unwrap_or_else(|| Box::pin(std::future::pending()));
     // Cancel-safe: bytes that a `Direction` has read and not written stay in its buffer.

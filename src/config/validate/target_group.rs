@@ -12,7 +12,7 @@ use crate::config::validate::context::Context;
 use crate::config::validate::{keys, value};
 use crate::crypto::provider;
 use crate::upstream::settings::{Settings, TargetSettings};
-use crate::upstream::tls;
+use crate::upstream::tls::{self, Tls};
 
 const TIMEOUT_BOUNDS: (Duration, Duration) = (Duration::from_millis(1), Duration::from_secs(4000));
 const SKIP_BOUNDS: (Duration, Duration) = (Duration::ZERO, Duration::from_secs(3600));
@@ -74,7 +74,7 @@ fn targets(raw: &TargetGroup, at: &Path, context: &mut Context<'_>) -> Result<Ve
     })
 }
 
-fn tls(raw: &TargetGroup, at: &Path, context: &mut Context<'_>) -> Result<Option<Arc<rustls::ClientConfig>>, Reported> {
+fn tls(raw: &TargetGroup, at: &Path, context: &mut Context<'_>) -> Result<Option<Tls>, Reported> {
     if raw.protocol == Protocol::Http {
         let mut result = Ok(None);
         for (key, given) in [("ca_file", raw.ca_file.is_some()), ("verify", raw.verify.is_some())] {

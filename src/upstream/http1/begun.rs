@@ -13,9 +13,10 @@ use crate::upstream::http1::connection::Connection;
 use crate::upstream::http1::head::Head;
 use crate::upstream::http1::malformed::Malformed;
 use crate::upstream::http1::request_writer::RequestWriter;
-use crate::upstream::http1::{response_body, upload};
-use crate::upstream::pool::ReturnToPool;
+use crate::upstream::http1::response_body::{self, Source};
+use crate::upstream::http1::upload;
 use crate::upstream::upgrade::Switched;
+use crate::upstream::worker_target::InFlight;
 
 /// The head of a response, with what is needed to read its body and to send the rest of the request.
 #[derive(Debug)]
@@ -30,7 +31,7 @@ pub(crate) struct Begun {
 impl Begun {
     /// The response, without the fields that are meant for this connection only. Its body is read from the connection, which
     /// then goes back to its pool. If the target responded with 101 (Switching Protocols), both connections are returned,
-    /// too.
+    /// too. `in_flight` lasts until the end of the body or of the connections.
     ///
     /// Each wait for a part of the body takes at most `timeout`. `spawner` runs the rest of the upload.
     ///
@@ -39,7 +40,7 @@ impl Begun {
     /// Returns an error if the target sends invalid HTTP, or closes the connection, before any byte was sent to the client.
     pub(crate) async fn answer(
         self,
-        return_to_pool: ReturnToPool,
+        in_flight: InFlight,
         timeout: Duration,
         spawner: &Spawner,
     ) -> Result<(Box<Response>, Option<Box<Switched>>), Error> {
@@ -50,7 +51,7 @@ impl Begun {
             let client = upgrade.filter(|_| is_websocket(response.headers()));
             let client = client.ok_or(Error::Malformed(Malformed::Switch))?;
             names::remove_hop_by_hop(response.headers_mut());
-            return Ok((response, Some(Box::new(Switched::new(client, connection.stream, rest)))));
+            return Ok((response, Some(Box::new(Switched::new(client, connection.stream, rest, in_flight)))));
         }
         let named = names::remove_hop_by_hop(response.headers_mut());
         let is_reusable = keeps_open && request.is_written() && !request.is_last();
@@ -59,8 +60,8 @@ impl Begun {
             request.lift_rate();
             upload::finish(request, &connection, timeout, spawner);
         }
-        let body = response_body::body(rest, length, connection, is_reusable.then_some(return_to_pool)).await;
-        let mut body = body.map_err(Error::of_answer)?;
+        let source = Source { connection, in_flight, is_reusable };
+        let mut body = response_body::body(rest, length, source).await.map_err(Error::of_answer)?;
         body.limit_idle(timeout);
         body.without(named);
         *response.body_mut() = body;

@@ -33,8 +33,8 @@ pub(crate) struct Connection {
     /// Maximum time to wait for the head of a response (`response_timeout`).
     timeout: Duration,
     /// The timer for the head of a response. It stays registered between exchanges, and is reset only when it expires
-    /// before the current deadline. Nearly no exchange reaches its deadline, and a later exchange never has an earlier
-    /// deadline, so this saves resetting the timer for each exchange.
+    /// before the current deadline. Nearly no exchange reaches its deadline, and a later exchange with the same `timeout`
+    /// never has an earlier deadline, so this saves resetting the timer for each exchange.
     timer: Option<Pin<Box<Sleep>>>,
     buffer: BytesMut,
     read_bytes: usize,
@@ -56,6 +56,16 @@ struct Read {
 impl Connection {
     pub(crate) fn new(stream: TargetStream, timeout: Duration, fields_max: usize) -> Self {
         Self { stream, timeout, timer: None, buffer: BytesMut::new(), read_bytes: READ_BYTES_MIN, fields_max }
+    }
+
+    /// Takes over the limits of the request that comes next. Those of the last one may be of another configuration.
+    pub(crate) fn limit(&mut self, timeout: Duration, fields_max: usize) {
+        if self.timeout != timeout {
+            self.timeout = timeout;
+            // The deadline of the next exchange may be before that of the last, for which the timer is set.
+            self.timer = None;
+        }
+        self.fields_max = fields_max;
     }
 
     /// Frees the read buffer while the connection is idle.

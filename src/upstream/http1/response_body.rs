@@ -15,15 +15,13 @@ use crate::message::watch::Malformed;
 use crate::upstream::http1::connection::Connection;
 use crate::upstream::http1::decoder::{Decoded, Decoder};
 use crate::upstream::http1::head::Length;
-use crate::upstream::pool::ReturnToPool;
+use crate::upstream::worker_target::InFlight;
 
 /// A body on its way from a target.
 #[derive(Debug)]
 struct ResponseBody {
     /// `None` after the end of the body.
-    connection: Option<Connection>,
-    /// `None` if the connection cannot be used for another request.
-    return_to_pool: Option<ReturnToPool>,
+    source: Option<Source>,
     decoder: Decoder,
     /// Bytes that were read and are not decoded yet.
     rest: Bytes,
@@ -31,37 +29,48 @@ struct ResponseBody {
     first: Option<Frame<Bytes>>,
 }
 
+/// Where a body comes from.
+#[derive(Debug)]
+pub(super) struct Source {
+    pub(super) connection: Connection,
+    pub(super) in_flight: InFlight,
+    /// Whether the connection can be used for another request after the end of the body.
+    pub(super) is_reusable: bool,
+}
+
+impl Source {
+    /// The body has ended. Returns the connection to its pool, or closes it. `rest` is what was read after the body. Those bytes
+    /// belong to no request (attacks G-07): the connection is not used again.
+    fn end(self, rest: &Bytes) {
+        if self.is_reusable && rest.is_empty() {
+            self.in_flight.end_with(self.connection);
+        }
+    }
+}
+
 /// How long the head of a response waits for the first bytes of its body. Both are then sent together. If the target closes
 /// the connection right after the head, the client still gets 502.
 const FIRST_WAIT: Duration = Duration::from_millis(5);
 
-/// The body that begins with `rest` and is read from `connection`. `return_to_pool` takes the connection afterwards.
+/// The body that begins with `rest` and is read from `source`.
 ///
 /// # Errors
 ///
 /// Returns an error if the target closes the connection or sends invalid HTTP before any byte was sent to the client.
-pub(crate) async fn body(
-    mut rest: Bytes,
-    length: Length,
-    mut connection: Connection,
-    return_to_pool: Option<ReturnToPool>,
-) -> Result<Body, BoxError> {
+pub(super) async fn body(mut rest: Bytes, length: Length, mut source: Source) -> Result<Body, BoxError> {
     match length {
         // The whole body arrived with the head, as with nearly every small response. The connection is free at once.
         Length::Exact(length) if rest.len() as u64 >= length => {
             let data = rest.split_to(usize::try_from(length).unwrap_or(rest.len()));
-            // Bytes after the end of the response belong to no request (attacks G-07): the connection is not used again.
-            if let (true, Some(return_to_pool)) = (rest.is_empty(), return_to_pool) {
-                return_to_pool.take_back(connection);
-            }
+            source.end(&rest);
             Ok(Body::full(data))
         }
         length => {
             if let Length::Exact(length) = length {
-                connection.expect(length - rest.len() as u64);
+                source.connection.expect(length - rest.len() as u64);
             }
             let decoder = Decoder::new(length);
-            let mut body = ResponseBody { connection: Some(connection), return_to_pool, decoder, rest, first: None };
+            let mut body = ResponseBody { source: Some(source), decoder, rest, first: None };
             body.begin().await?;
             Ok(body.into_body())
         }
@@ -104,10 +113,8 @@ impl ResponseBody {
 
     /// Returns the connection to its pool, or closes it.
     fn end(&mut self) {
-        if let (Some(connection), Some(return_to_pool), true) =
-            (self.connection.take(), self.return_to_pool.take(), self.rest.is_empty())
-        {
-            return_to_pool.take_back(connection);
+        if let Some(source) = self.source.take() {
+            source.end(&self.rest);
         }
     }
 
@@ -129,10 +136,10 @@ impl ResponseBody {
                     return Poll::Ready(Ok(None));
                 }
                 Decoded::Short => {
-                    let Some(connection) = &mut self.connection else { return Poll::Ready(Ok(None)) };
-                    self.rest = ready!(connection.poll_read(cx))?;
+                    let Some(source) = &mut self.source else { return Poll::Ready(Ok(None)) };
+                    self.rest = ready!(source.connection.poll_read(cx))?;
                     if self.rest.is_empty() {
-                        self.connection = None;
+                        self.source = None;
                         return Poll::Ready(if self.decoder.may_end() { Ok(None) } else { Err(broken_off()) });
                     }
                 }
@@ -153,18 +160,18 @@ impl http_body::Body for ResponseBody {
         if let Some(first) = self.first.take() {
             return Poll::Ready(Some(Ok(first)));
         }
-        if self.connection.is_none() {
+        if self.source.is_none() {
             return Poll::Ready(None);
         }
         let decoded = ready!(self.poll_decoded(cx));
         if decoded.is_err() {
-            self.connection = None;
+            self.source = None;
         }
         Poll::Ready(decoded.transpose())
     }
 
     fn is_end_stream(&self) -> bool {
-        self.connection.is_none() && self.first.is_none()
+        self.source.is_none() && self.first.is_none()
     }
 
     fn size_hint(&self) -> SizeHint {

@@ -40,7 +40,8 @@ pub(super) async fn pair() -> (TargetStream, TcpStream) {
 /// A stream over TLS.
 pub(super) async fn secured_pair() -> (TargetStream, TlsStream<TcpStream>) {
     let (socket, target) = sockets().await;
-    let connecting = TlsConnector::from(tls::trusting()).connect(ServerName::try_from("app").expect("a name"), socket);
+    let connecting =
+        TlsConnector::from(tls::trusting().config).connect(ServerName::try_from("app").expect("a name"), socket);
     let (stream, target) = tokio::join!(connecting, TlsAcceptor::from(server()).accept(target));
     (TargetStream::secured(stream.expect("a handshake")), target.expect("a handshake"))
 }

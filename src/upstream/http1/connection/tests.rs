@@ -13,6 +13,7 @@ use crate::message::body::Body;
 use crate::message::own_fields::OwnFields;
 use crate::upstream::http1::testing;
 use crate::upstream::pool::Pool;
+use crate::upstream::settings::Settings;
 
 const TIMEOUT: Duration = Duration::from_secs(60);
 
@@ -192,7 +193,9 @@ async fn every_idle_connection_lets_go_of_the_task_that_waited_however_many_ther
     }
 
     const MANY: usize = 200;
-    let (pool, task, now) = (Pool::default(), Arc::new(Task), Clock::system().instant());
+    let mut limits = Settings::new("app".into(), Vec::new());
+    (limits.idle_max, limits.idle_timeout) = (MANY + 1, TIMEOUT);
+    let (pool, task, now) = (Pool::new(&limits), Arc::new(Task), Clock::system().instant());
     let mut targets = Vec::new();
     let waker = Waker::from(Arc::clone(&task));
     let mut keep = Vec::new();
@@ -209,9 +212,9 @@ async fn every_idle_connection_lets_go_of_the_task_that_waited_however_many_ther
     tokio::time::sleep(Duration::from_secs(2)).await;
     assert_eq!(Arc::strong_count(&task), 2, "one timer is left");
     for connection in keep {
-        pool.put(connection, now, MANY + 1);
+        pool.put(connection, now);
     }
     tokio::task::yield_now().await;
-    pool.prune(now, TIMEOUT);
+    pool.prune(now);
     assert_eq!(Arc::strong_count(&task), 1, "an idle connection keeps the task");
 }
