@@ -31,7 +31,7 @@ impl Outcome {
 /// The change that a call caused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Change {
-    SessionCache,
+    Opened,
     Closed,
     None,
 }
@@ -65,7 +65,7 @@ impl Breaker {
                     return Change::None;
                 }
                 self.open_since = Some(now);
-                Change::SessionCache
+                Change::Opened
             }
         }
     }
@@ -97,7 +97,7 @@ mod tests {
         for _ in 1..STALLS_MAX {
             assert_eq!(breaker.record(Outcome::Stalled, NOW), Change::None);
         }
-        assert_eq!(breaker.record(Outcome::Stalled, NOW), Change::SessionCache);
+        assert_eq!(breaker.record(Outcome::Stalled, NOW), Change::Opened);
         assert_eq!(breaker.open_since(), Some(NOW));
         // Calls that were in progress when the breaker opened.
         assert_eq!(breaker.record(Outcome::Stalled, NOW), Change::None);
@@ -106,7 +106,7 @@ mod tests {
         assert_eq!(breaker.open_since(), Some(NOW));
         assert_eq!(breaker.record_probe(Outcome::Prompt), Change::Closed);
         assert_eq!(breaker.open_since(), None);
-        assert_eq!(breaker.record(Outcome::Stalled, NOW), Change::SessionCache, "one more is enough");
+        assert_eq!(breaker.record(Outcome::Stalled, NOW), Change::Opened, "one more is enough");
     }
 
     #[test]

@@ -153,7 +153,7 @@ impl Caller {
         }
         let (outcome, result) = self.attempt(request).await;
         let change = self.record(endpoint, &result, |breaker, now| breaker.record(outcome, now));
-        if change == Change::SessionCache {
+        if change == Change::Opened {
             self.open[endpoint as usize].increment();
             self.opened.notify_one();
             tracing::error!(

@@ -7,7 +7,7 @@
 //!
 //! Refusals are not kept here, but in `session::revoked`.
 //!
-//! ProcessState is limited per user and in total. If it is full, no session ends: the refresh is not started, and the session continues with its
+//! What is kept is limited per user and in total. At the limit no session ends: the refresh is not started, and the session continues with its
 //! old tokens.
 //!
 //! Workers do not call this for each request, because [`SignedIn`](super::signed_in::SignedIn) caches the result.
