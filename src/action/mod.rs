@@ -119,8 +119,8 @@ impl Gate {
                 exchange.actions.push("authenticate");
                 // A session travels over HTTPS only: on our own TLS connection, or if a trusted proxy says so.
                 exchange.require_https()?;
-                let (local, headers) = (&worker.authenticate, request.headers());
-                let outcome = authenticate.run(local, exchange, canonical, headers, demand).await?;
+                let headers = request.headers();
+                let outcome = authenticate.run(&worker.authenticate, exchange, canonical, headers, demand).await?;
                 Ok(match outcome {
                     Outcome::Identified(visitor) => Admitted::On(Passage::Identified(visitor)),
                     Outcome::Anonymous(anonymous) => Admitted::On(Passage::Anonymous(anonymous)),

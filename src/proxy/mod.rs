@@ -84,8 +84,8 @@ impl Proxy {
             Decision::Ours(answering) => {
                 exchange.preferred = Some(media::preferred(request.headers()));
                 exchange.language = Some(self.snapshot.pages.language(request.headers()));
-                let (local, request) = (&self.worker.authenticate, std::mem::take(request));
-                let answered = Box::pin(answering.answer(local, &self.control, exchange, &canonical, request)).await;
+                let (worker, request) = (&self.worker.authenticate, std::mem::take(request));
+                let answered = Box::pin(answering.answer(worker, &self.control, exchange, &canonical, request)).await;
                 return answered.map(Box::new);
             }
             Decision::Rule(rule) => &rule.payload,

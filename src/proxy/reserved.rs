@@ -55,7 +55,7 @@ impl Answering<'_> {
     /// Answers the request.
     pub(crate) async fn answer(
         self,
-        local: &WorkerState,
+        worker: &WorkerState,
         control: &Control,
         exchange: &mut Exchange,
         canonical: &CanonicalRequest,
@@ -65,7 +65,7 @@ impl Answering<'_> {
             Self::Endpoint(endpoints, endpoint) => {
                 exchange.actions.push("authenticate");
                 exchange.require_https()?;
-                endpoints.answer(endpoint, local, exchange, canonical, request).await
+                endpoints.answer(endpoint, worker, exchange, canonical, request).await
             }
             Self::Pool(pool) => {
                 exchange.actions.push("user-pool");

@@ -63,7 +63,7 @@ enum Proof {
 
 /// The parts of a request to the callback path.
 struct Callback<'r> {
-    local: &'r WorkerState,
+    worker: &'r WorkerState,
     request: &'r CanonicalRequest,
     headers: &'r HeaderMap,
     now: Timestamp,
@@ -72,7 +72,7 @@ struct Callback<'r> {
 /// Answers a request to the callback path.
 pub(super) async fn answer(
     endpoints: &Endpoints,
-    local: &WorkerState,
+    worker: &WorkerState,
     exchange: &mut Exchange,
     request: &CanonicalRequest,
     parts: &Parts,
@@ -80,7 +80,7 @@ pub(super) async fn answer(
     if let Some(refused) = answer::refuse_prefetch(&parts.headers) {
         return Ok(refused);
     }
-    let callback = Callback { local, request, headers: &parts.headers, now: exchange.started_at };
+    let callback = Callback { worker, request, headers: &parts.headers, now: exchange.started_at };
     let recognised = callback.read(&parts.method).and_then(|brought| {
         let login = callback.recognise(endpoints, &brought.state).ok_or(Reason::AuthStateMismatch)?;
         Ok((brought, login))
@@ -93,8 +93,8 @@ pub(super) async fn answer(
         Err(reason) => {
             // For example a bookmark of the callback URL. A signed-in user is redirected (pitfalls 5).
             let is_stray = matches!(reason, Reason::AuthStateMissing | Reason::AuthStateMismatch);
-            let Callback { local, request, headers, now } = callback;
-            if is_stray && endpoints.signed_in(local, request.host(), headers, now).await.is_some() {
+            let Callback { worker, request, headers, now } = callback;
+            if is_stray && endpoints.signed_in(worker, request.host(), headers, now).await.is_some() {
                 return answer::go(&endpoints.pages, "/", headers);
             }
             endpoints.unclaimed.count(reason);
@@ -200,7 +200,7 @@ impl Callback<'_> {
     /// Ends the former session of the browser if it belongs to another user (attacks C-18). A session of the same user is only replaced,
     /// because requests of a second tab may still use it.
     async fn end_other_user(&self, gate: &Arc<Authenticate>, session: &Session) {
-        let opened = gate.open(self.local, self.request.host(), self.headers, self.now).await;
+        let opened = gate.open(self.worker, self.request.host(), self.headers, self.now).await;
         let Ok(before) = opened else { return };
         let (old, new) = (before.visitor.identity(), &session.identity);
         if (old.issuer(), old.subject()) != (new.issuer(), new.subject()) {
@@ -281,7 +281,7 @@ impl Callback<'_> {
 
     /// Whether the browser has a session that is valid for this action.
     async fn has_session(&self, gate: &Arc<Authenticate>) -> bool {
-        gate.open(self.local, self.request.host(), self.headers, self.now).await.is_ok()
+        gate.open(self.worker, self.request.host(), self.headers, self.now).await.is_ok()
     }
 }
 

@@ -20,7 +20,7 @@ impl Endpoints {
     pub(crate) async fn answer(
         &self,
         endpoint: Endpoint,
-        local: &WorkerState,
+        worker: &WorkerState,
         exchange: &mut Exchange,
         canonical: &CanonicalRequest,
         request: Request,
@@ -28,11 +28,11 @@ impl Endpoints {
         let (parts, _) = request.into_parts();
         let is_reading = matches!(parts.method, Method::GET | Method::HEAD);
         match endpoint {
-            Endpoint::Callback => callback::answer(self, local, exchange, canonical, &parts).await,
-            Endpoint::SignIn => sign_in::answer(self, local, exchange, canonical, &parts).await,
-            Endpoint::SignOut => sign_out::answer(self, local, exchange, canonical, &parts).await,
+            Endpoint::Callback => callback::answer(self, worker, exchange, canonical, &parts).await,
+            Endpoint::SignIn => sign_in::answer(self, worker, exchange, canonical, &parts).await,
+            Endpoint::SignOut => sign_out::answer(self, worker, exchange, canonical, &parts).await,
             _ if !is_reading => Err(Reason::RequestMethod.into()),
-            Endpoint::Userinfo => userinfo::answer(self, local, exchange, canonical, &parts.headers).await,
+            Endpoint::Userinfo => userinfo::answer(self, worker, exchange, canonical, &parts.headers).await,
             Endpoint::PublicKeys(asked) => {
                 self.claims.public_keys().answer(&asked).map(streamed).ok_or(Reason::NotFound.into())
             }

@@ -53,13 +53,13 @@ impl Endpoints {
     /// The session of the first action that finds one in a request to `host`.
     pub(super) async fn signed_in(
         &self,
-        local: &WorkerState,
+        worker: &WorkerState,
         host: &str,
         headers: &HeaderMap,
         now: Timestamp,
     ) -> Option<Rc<SignedIn>> {
         for gate in &self.gates {
-            if let Ok(signed_in) = gate.open(local, host, headers, now).await {
+            if let Ok(signed_in) = gate.open(worker, host, headers, now).await {
                 return Some(signed_in);
             }
         }

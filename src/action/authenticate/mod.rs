@@ -84,19 +84,19 @@ impl Authenticate {
     /// 401 for a request that may not continue and cannot be redirected, or the error of the sign-in.
     pub(crate) async fn run(
         self: &Arc<Self>,
-        local: &WorkerState,
+        worker: &WorkerState,
         exchange: &mut Exchange,
         request: &CanonicalRequest,
         headers: &HeaderMap,
         demand: &Demand,
     ) -> Result<Outcome, Rejection> {
-        let mut opened = self.open(local, request.host(), headers, exchange.started_at).await;
+        let mut opened = self.open(worker, request.host(), headers, exchange.started_at).await;
         if let Ok(signed_in) = &opened
             && signed_in.lease.is_refresh_due(exchange.started_at)
         {
             // Boxed, because most requests need no refresh. Otherwise every request would reserve the memory for it.
             let came = (request.host(), headers);
-            opened = Box::pin(self.refresh(local, came, signed_in, exchange.started_at)).await;
+            opened = Box::pin(self.refresh(worker, came, signed_in, exchange.started_at)).await;
         }
         match opened {
             Ok(signed_in) => {

@@ -28,16 +28,16 @@ impl Authenticate {
     /// The session of a request to `host`: all three steps.
     pub(super) async fn open(
         self: &Arc<Self>,
-        local: &WorkerState,
+        worker: &WorkerState,
         host: &str,
         headers: &HeaderMap,
         now: Timestamp,
     ) -> Result<Rc<SignedIn>, Absence> {
-        let key = self.carried(host, headers).map_err(|absence| local.count(absence))?;
-        match self.remembered(local, &key, now) {
+        let key = self.carried(host, headers).map_err(|absence| worker.count(absence))?;
+        match self.remembered(worker, &key, now) {
             Some(remembered) => remembered,
             // Boxed, so that a request whose session is remembered does not reserve the memory for it.
-            None => Box::pin(self.load(local, &key, now)).await,
+            None => Box::pin(self.load(worker, &key, now)).await,
         }
     }
 
@@ -51,27 +51,27 @@ impl Authenticate {
     }
 
     /// The second step: the session if this worker has opened it before. `None` if it must be loaded.
-    fn remembered(&self, local: &WorkerState, key: &Key<'_>, now: Timestamp) -> Option<Result<Rc<SignedIn>, Absence>> {
-        let mut opened = local.opened.borrow_mut();
+    fn remembered(&self, worker: &WorkerState, key: &Key<'_>, now: Timestamp) -> Option<Result<Rc<SignedIn>, Absence>> {
+        let mut opened = worker.opened.borrow_mut();
         let signed_in = opened.find(key)?;
         if signed_in.lease.is_over(now) {
             opened.forget(key);
-            return Some(Err(local.count(Absence::Expired)));
+            return Some(Err(worker.count(Absence::Expired)));
         }
-        local.cached.increment();
+        worker.cached.increment();
         Some(Ok(signed_in))
     }
 
     /// The third step: reads the session and remembers it.
     async fn load(
         self: &Arc<Self>,
-        local: &WorkerState,
+        worker: &WorkerState,
         key: &Key<'_>,
         now: Timestamp,
     ) -> Result<Rc<SignedIn>, Absence> {
-        let session = self.read(key.host, &key.shards).await.map_err(|absence| local.count(absence))?;
+        let session = self.read(key.host, &key.shards).await.map_err(|absence| worker.count(absence))?;
         // Another request with the same cookies may have been faster.
-        if let Some(remembered) = self.remembered(local, key, now) {
+        if let Some(remembered) = self.remembered(worker, key, now) {
             return remembered;
         }
         if session.generation > 0 {
@@ -79,10 +79,10 @@ impl Authenticate {
         }
         let signed_in = Rc::new(self.signed_in(key.host, session, None));
         if signed_in.lease.is_over(now) {
-            return Err(local.count(Absence::Expired));
+            return Err(worker.count(Absence::Expired));
         }
-        local.ok.increment();
-        local.remember(&mut local.opened.borrow_mut(), key, &signed_in);
+        worker.ok.increment();
+        worker.remember(&mut worker.opened.borrow_mut(), key, &signed_in);
         Ok(signed_in)
     }
 

@@ -35,7 +35,7 @@ impl Authenticate {
     /// cookie get it at once.
     pub(super) async fn refresh(
         self: &Arc<Self>,
-        local: &WorkerState,
+        worker: &WorkerState,
         (host, headers): (&str, &HeaderMap),
         signed_in: &Rc<SignedIn>,
         now: Timestamp,
@@ -43,38 +43,38 @@ impl Authenticate {
         let newest = match signed_in.lease.look(now) {
             Known::Renewed(renewal) => Some(renewal),
             Known::NotBefore(_, newest) => newest,
-            Known::Superseded => return Err(local.count(Absence::Expired)),
+            Known::Superseded => return Err(worker.count(Absence::Expired)),
             Known::UnderWay(flight, newest) => match flight_outcome(flight, &signed_in.lease, now).await {
                 Outcome::Renewed(renewal) => Some(renewal),
                 Outcome::Failed => newest,
-                Outcome::Refused => return Err(local.count(Absence::Expired)),
+                Outcome::Refused => return Err(worker.count(Absence::Expired)),
             },
         };
         let signed_in = match newest {
-            Some(renewal) => self.remember_renewed(local, (host, headers), renewal),
+            Some(renewal) => self.remember_renewed(worker, (host, headers), renewal),
             None => Rc::clone(signed_in),
         };
         // The session may have been signed out or refused since the cookie was read.
-        if signed_in.lease.is_over(now) { Err(local.count(Absence::Expired)) } else { Ok(signed_in) }
+        if signed_in.lease.is_over(now) { Err(worker.count(Absence::Expired)) } else { Ok(signed_in) }
     }
 
     fn remember_renewed(
         self: &Arc<Self>,
-        local: &WorkerState,
+        worker: &WorkerState,
         (host, headers): (&str, &HeaderMap),
         renewal: Arc<Renewal>,
     ) -> Rc<SignedIn> {
         let Ok(key) = self.carried(host, headers) else {
             return Rc::new(self.signed_in(host, renewal.session.clone(), Some(renewal)));
         };
-        let mut opened = local.opened.borrow_mut();
+        let mut opened = worker.opened.borrow_mut();
         // Another request of this worker that waited for the same flight may have been faster.
         let is_same = |known: &Rc<SignedIn>| known.lease.session().generation == renewal.session.generation;
         if let Some(known) = opened.find(&key).filter(is_same) {
             return known;
         }
         let signed_in = Rc::new(self.signed_in(host, renewal.session.clone(), Some(renewal)));
-        local.remember(&mut opened, &key, &signed_in);
+        worker.remember(&mut opened, &key, &signed_in);
         signed_in
     }
 }

@@ -17,7 +17,7 @@ use crate::message::uri::CanonicalRequest;
 /// Answers a request to the sign-in path. Only a ticket can set the return address (attacks R-19).
 pub(super) async fn answer(
     endpoints: &Endpoints,
-    local: &WorkerState,
+    worker: &WorkerState,
     exchange: &mut Exchange,
     request: &CanonicalRequest,
     parts: &Parts,
@@ -34,7 +34,7 @@ pub(super) async fn answer(
     let found = one("state")
         .and_then(|state| endpoints.gates.iter().find_map(|gate| Some((gate, state, gate.open_ticket(host, state)?))));
     let Some((gate, state, ticket)) = found else {
-        return if endpoints.signed_in(local, host, &parts.headers, now).await.is_some() {
+        return if endpoints.signed_in(worker, host, &parts.headers, now).await.is_some() {
             Ok(answer::signed_in(exchange.preferred(&parts.headers), endpoints.pages.view_for(&parts.headers)))
         } else {
             answer::go(&endpoints.pages, "/", &parts.headers)

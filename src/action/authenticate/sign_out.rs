@@ -33,7 +33,7 @@ const CLEAR_SITE_DATA: HeaderName = HeaderName::from_static("clear-site-data");
 /// Answers a request to the sign-out path.
 pub(super) async fn answer(
     endpoints: &Endpoints,
-    local: &WorkerState,
+    worker: &WorkerState,
     exchange: &mut Exchange,
     request: &CanonicalRequest,
     parts: &Parts,
@@ -48,7 +48,7 @@ pub(super) async fn answer(
     let is_return = is_return(request);
     // Any page can link to this address. A user who is still signed in must not see "You are signed out", because users of shared
     // computers rely on it.
-    let is_signed_in = endpoints.signed_in(local, request.host(), &parts.headers, exchange.started_at);
+    let is_signed_in = endpoints.signed_in(worker, request.host(), &parts.headers, exchange.started_at);
     if carried.is_empty() || (is_return && is_signed_in.await.is_none()) {
         return Ok(answer::signed_out(exchange.preferred(&parts.headers), endpoints.pages.view_for(&parts.headers)));
     }

@@ -19,13 +19,13 @@ use crate::message::uri::CanonicalRequest;
 /// Answers for the first action that finds a session; 401 in JSON where none does.
 pub(super) async fn answer(
     endpoints: &Endpoints,
-    local: &WorkerState,
+    worker: &WorkerState,
     exchange: &mut Exchange,
     request: &CanonicalRequest,
     headers: &HeaderMap,
 ) -> Result<Response, Rejection> {
     let now = exchange.started_at;
-    let Some(signed_in) = endpoints.signed_in(local, request.host(), headers, now).await else {
+    let Some(signed_in) = endpoints.signed_in(worker, request.host(), headers, now).await else {
         // Not a page, also to whoever asks with a browser.
         exchange.preferred = Some(Preferred::Json);
         return Err(Reason::AuthRequired.into());

@@ -194,7 +194,7 @@ pub(super) struct Fixture {
     client: Arc<oidc::RelyingParty>,
     endpoints: Endpoints,
     pub(super) gates: Vec<Arc<Authenticate>>,
-    pub(super) locals: Vec<WorkerState>,
+    pub(super) workers: Vec<WorkerState>,
     /// Held, or nothing could be spawned any more.
     _drain: (Drain, Draining),
 }
@@ -257,8 +257,8 @@ impl Fixture {
             })
             .collect();
         let endpoints = Endpoints::new(gates.clone(), &services);
-        let locals = (0..4).map(|_| WorkerState::new(&registry)).collect();
-        Self { provider, clock: hand, services, client, endpoints, gates, locals, _drain: drain }
+        let workers = (0..4).map(|_| WorkerState::new(&registry)).collect();
+        Self { provider, clock: hand, services, client, endpoints, gates, workers, _drain: drain }
     }
 
     /// One more gate beside those of the listener, as after a reload.
@@ -291,14 +291,14 @@ impl Fixture {
 
     pub(super) async fn send_to(&self, gate: &Arc<Authenticate>, worker: usize, request: Request) -> Reply {
         let (mut exchange, canonical) = self.exchange(&request);
-        let local = &self.locals[worker];
+        let worker = &self.workers[worker];
         let outcome = match self.endpoints.paths().find(canonical.target.path()) {
             Some(endpoint) => self
                 .endpoints
-                .answer(endpoint, local, &mut exchange, &canonical, request)
+                .answer(endpoint, worker, &mut exchange, &canonical, request)
                 .await
                 .map(|answered| Outcome::Answered(Box::new(answered))),
-            None => gate.run(local, &mut exchange, &canonical, request.headers(), &Demand::default()).await,
+            None => gate.run(worker, &mut exchange, &canonical, request.headers(), &Demand::default()).await,
         };
         let cookies = exchange.cookies.iter().map(|line| line.to_str().expect("ASCII").to_owned()).collect();
         let subject = exchange.subject.as_deref().map(str::to_owned);
