@@ -12,7 +12,7 @@ use crate::action::authenticate::answer;
 use crate::action::authenticate::endpoints::Endpoints;
 use crate::action::authenticate::finishing::Signed;
 use crate::action::authenticate::gate::Authenticate;
-use crate::action::authenticate::login::{self, Cause, PendingLogin, Prompt, Start};
+use crate::action::authenticate::login::{self, Cause, LoginStart, PendingLogin, Prompt};
 use crate::action::authenticate::ticket::{Destination, Ticket, on_this_origin};
 use crate::action::authenticate::worker_state::WorkerState;
 use crate::action::demand::Demand;
@@ -238,7 +238,7 @@ impl Callback<'_> {
         };
         exchange.cookies.extend(gate.pending.delete(state, self.headers));
         let demand = login.demand.clone();
-        let start = Start { to, attempt: login.attempt + 1, cause: Cause::Request, prompt, demand };
+        let start = LoginStart { to, attempt: login.attempt + 1, cause: Cause::Request, prompt, demand };
         gate.begin_login(exchange, self.request, self.headers, start).await
     }
 

@@ -45,9 +45,9 @@ pub(super) struct PendingLogin {
     pub(super) is_silent: bool,
 }
 
-/// The input of a sign-in.
+/// How a sign-in is to start.
 #[derive(Debug)]
-pub(super) struct Start {
+pub(super) struct LoginStart {
     pub(super) to: Destination,
     pub(super) attempt: u8,
     pub(super) cause: Cause,
@@ -79,7 +79,7 @@ pub(super) enum Prompt {
     Silent,
 }
 
-impl Start {
+impl LoginStart {
     /// A sign-in for a request. Returns to the requested address.
     pub(super) fn request(to: Destination, demand: Demand) -> Self {
         Self { to, attempt: 0, cause: Cause::Request, prompt: Prompt::Configured, demand }
@@ -98,7 +98,7 @@ impl Authenticate {
         exchange: &mut Exchange,
         request: &CanonicalRequest,
         headers: &HeaderMap,
-        start: Start,
+        start: LoginStart,
     ) -> Result<Response, Rejection> {
         // A sign-in that a callback restarts keeps its rule.
         let rule = exchange.rule_name().cloned().or_else(|| exchange.login.as_ref()?.rule.clone());
@@ -152,7 +152,12 @@ impl Authenticate {
         LoginNames { provider: Arc::clone(self.factory.client.name()), rule: rule.map(Rc::from) }
     }
 
-    async fn ask_provider(&self, redirect_uri: String, state: String, start: &Start) -> Result<oidc::Begun, Rejection> {
+    async fn ask_provider(
+        &self,
+        redirect_uri: String,
+        state: String,
+        start: &LoginStart,
+    ) -> Result<oidc::Begun, Rejection> {
         let client = Arc::clone(&self.factory.client);
         let mut extra_params = self.settings.extra_params.clone();
         if let Some(max_age) = start.demand.max_age.map(|max_age| max_age.as_secs()) {

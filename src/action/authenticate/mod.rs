@@ -49,7 +49,7 @@ use crate::message::uri::CanonicalRequest;
 use crate::message::{Response, media};
 use decision::{Absence, Sends, Verdict, Wish, decide};
 pub(crate) use gate::Authenticate;
-use login::Start;
+use login::LoginStart;
 pub(crate) use services::{GenerationServices, ProcessState};
 use ticket::Destination;
 use worker_state::WorkerState;
@@ -136,7 +136,8 @@ impl Authenticate {
             Verdict::Anonymous => Ok(Outcome::Anonymous(Anonymous(()))),
             Verdict::Login => {
                 let to = Destination::of(request, |path| self.paths.is_reserved(path));
-                let answer = self.begin_login(exchange, request, headers, Start::request(to, demand.clone())).await?;
+                let answer =
+                    self.begin_login(exchange, request, headers, LoginStart::request(to, demand.clone())).await?;
                 Ok(Outcome::Answered(Box::new(answer)))
             }
             Verdict::Refuse(reason) => Err(self.refusal(reason, intent, exchange, request, headers)),

@@ -5,7 +5,7 @@ use http::request::Parts;
 
 use crate::action::authenticate::answer;
 use crate::action::authenticate::endpoints::Endpoints;
-use crate::action::authenticate::login::{self, Cause, PendingLogin, Prompt, Start};
+use crate::action::authenticate::login::{self, Cause, LoginStart, PendingLogin, Prompt};
 use crate::action::authenticate::ticket::{Destination, OTHER_ACCOUNT, SILENT, Ticket};
 use crate::action::authenticate::worker_state::WorkerState;
 use crate::exchange::Exchange;
@@ -56,6 +56,6 @@ pub(super) async fn answer(
         (false, true) if gate.may_ask_silently() => Prompt::Silent,
         (false, _) => Prompt::Configured,
     };
-    let start = Start { to, attempt: 0, cause: Cause::Person, prompt, demand };
+    let start = LoginStart { to, attempt: 0, cause: Cause::Person, prompt, demand };
     gate.begin_login(exchange, request, &parts.headers, start).await
 }

@@ -7,7 +7,7 @@ use http::HeaderMap;
 
 use crate::action::authenticate::decision::{Absence, Sends, may_sign_in};
 use crate::action::authenticate::gate::Authenticate;
-use crate::action::authenticate::login::{Cause, Prompt, Start};
+use crate::action::authenticate::login::{Cause, LoginStart, Prompt};
 use crate::action::authenticate::ticket::Destination;
 use crate::action::demand::{Demand, Shortfall};
 use crate::clock::Timestamp;
@@ -39,7 +39,7 @@ impl Authenticate {
         // The session of the user is as good as expired: the settings say what follows.
         if is_redirected && may_sign_in(Absence::Expired, &self.settings) {
             let demand = demand.clone();
-            let start = Start { to, attempt: 0, cause: Cause::StepUp, prompt: Prompt::NotNone, demand };
+            let start = LoginStart { to, attempt: 0, cause: Cause::StepUp, prompt: Prompt::NotNone, demand };
             return self.begin_login(exchange, request, headers, start).await;
         }
         let rejection = Rejection::from(Reason::AuthStepUpRequired);
