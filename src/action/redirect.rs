@@ -49,9 +49,9 @@ impl Redirect {
             Some(Protocol::Https) => "https",
             None => original,
         };
-        let parts = Parts { protocol: original, request, port };
-        let (host, path) = (parts.fill(&settings.host), parts.fill(&settings.path));
-        let (port, query) = (parts.fill(&settings.port), parts.fill(&settings.query));
+        let original = Original { protocol: original, request, port };
+        let (host, path) = (original.fill(&settings.host), original.fill(&settings.path));
+        let (port, query) = (original.fill(&settings.port), original.fill(&settings.query));
         let mut location = format!("{protocol}://{host}");
         let is_default = matches!((protocol, port.as_str()), ("https", "443") | ("http", "80"));
         if !is_default {
@@ -65,13 +65,14 @@ impl Redirect {
     }
 }
 
-struct Parts<'r> {
+/// The request that is redirected, for the placeholders of a template.
+struct Original<'r> {
     protocol: &'r str,
     request: &'r CanonicalRequest,
     port: u16,
 }
 
-impl Parts<'_> {
+impl Original<'_> {
     fn fill(&self, template: &Template) -> String {
         let mut out = String::new();
         for piece in &template.0 {

@@ -78,7 +78,7 @@ pub(crate) struct Visitor {
 
 /// The input of a [`Visitor`].
 #[derive(Debug)]
-pub(in crate::action) struct Parts {
+pub(in crate::action) struct VisitorParts {
     /// Shared with the evidence.
     pub(in crate::action) identity: Arc<Identity>,
     pub(in crate::action) claims: Arc<ClaimsHeaders>,
@@ -92,8 +92,8 @@ pub(in crate::action) struct Parts {
 
 impl Visitor {
     /// Only a gate that has verified the evidence calls this.
-    pub(in crate::action) fn new(parts: Parts) -> Self {
-        let Parts { identity, claims, prepared, allowed_origins, lease, reidentify } = parts;
+    pub(in crate::action) fn new(parts: VisitorParts) -> Self {
+        let VisitorParts { identity, claims, prepared, allowed_origins, lease, reidentify } = parts;
         Self {
             subject: identity.subject().into(),
             identity,

@@ -91,7 +91,7 @@ impl Assembled {
             groups.iter().enumerate().map(|(place, group)| (Arc::clone(&group.settings.name), place)).collect();
         let owned = claims.iter().flat_map(|claims| claims.owned_names());
         let our_cookies = our_cookies(&config.listeners, &providers);
-        let parts = Parts {
+        let parts = ListenerParts {
             our_cookies,
             told: Arc::default(),
             providers,
@@ -142,7 +142,7 @@ impl Assembled {
 }
 
 /// The inputs for building listeners.
-struct Parts {
+struct ListenerParts {
     providers: Providers,
     pages: Arc<Pages>,
     /// Present when a rule authenticates; validation has checked that.
@@ -157,7 +157,7 @@ struct Parts {
     registry: Registry,
 }
 
-impl Parts {
+impl ListenerParts {
     fn listener(&self, config: ListenerConfig) -> Listener {
         let ListenerConfig { settings, rules, default, encoded_slash } = config;
         let mut actions = Vec::new();

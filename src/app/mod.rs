@@ -32,7 +32,7 @@ pub use error::{Error, Place};
 pub(crate) use providers::survey;
 pub use signals::Signals;
 use vitals::Vitals;
-use workers::{Given, Sockets, Workers};
+use workers::{ProcessParts, Sockets, Workers};
 
 /// Maximum waiting times for the worker threads, for writing the access log and for the last log lines. Their sum is
 /// less than [`signals::END_MAX`], after which the process is ended by force.
@@ -93,14 +93,14 @@ impl App {
                 worker.push((index, socket));
             }
         }
-        let given = Given {
+        let process = ProcessParts {
             assembled: Arc::clone(&assembled),
             registry: registry.clone(),
             control: door.clone(),
             vitals: vitals.clone(),
         };
-        let admin_address = serve_admin(&admin_settings, &given)?;
-        let workers = Workers::start(sockets, &given, &writer, &draining).map_err(Error::Worker)?;
+        let admin_address = serve_admin(&admin_settings, &process)?;
+        let workers = Workers::start(sockets, &process, &writer, &draining).map_err(Error::Worker)?;
         Ok(Self {
             addresses,
             admin_address,
@@ -218,8 +218,8 @@ fn bind(
     accept::bind(address, workers).map_err(|source| Error::Bind { place: place(), address, source })
 }
 
-fn serve_admin(settings: &admin::Settings, given: &Given) -> Result<SocketAddr, Error> {
-    let Given { assembled, registry, control, vitals } = given;
+fn serve_admin(settings: &admin::Settings, process: &ProcessParts) -> Result<SocketAddr, Error> {
+    let ProcessParts { assembled, registry, control, vitals } = process;
     let bound = bind(|| Place::Admin, settings.address, 1)?.remove(0);
     let address = bound.local_addr().map_err(Error::Worker)?;
     let socket = control.enter(|| tokio::net::TcpListener::from_std(bound)).map_err(Error::Worker)?;

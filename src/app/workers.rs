@@ -43,7 +43,7 @@ pub(crate) struct Workers {
 
 /// Values that every worker receives from the process.
 #[derive(Clone)]
-pub(crate) struct Given {
+pub(crate) struct ProcessParts {
     pub(crate) assembled: Arc<Assembled>,
     pub(crate) registry: Registry,
     pub(crate) control: Control,
@@ -51,9 +51,9 @@ pub(crate) struct Given {
 }
 
 /// Values of a worker thread, also used after a restart.
-struct Worker {
+struct WorkerThread {
     index: usize,
-    given: Given,
+    process: ProcessParts,
     addresses: Vec<(usize, SocketAddr)>,
     log: Box<dyn Fn() -> Rc<AccessLog> + Send>,
     spawner: Spawner,
@@ -69,7 +69,7 @@ impl Workers {
     /// Returns an error if a thread or its runtime cannot be created.
     pub(crate) fn start(
         sockets: Vec<Sockets>,
-        given: &Given,
+        process: &ProcessParts,
         writer: &Writer,
         draining: &Draining,
     ) -> io::Result<Self> {
@@ -77,13 +77,13 @@ impl Workers {
         let (alive, ended) = channel();
         for (index, sockets) in sockets.into_iter().enumerate() {
             let address = |(place, socket): &(usize, std::net::TcpListener)| Ok((*place, socket.local_addr()?));
-            let worker = Worker {
+            let worker = WorkerThread {
                 index,
-                given: given.clone(),
+                process: process.clone(),
                 addresses: sockets.iter().map(address).collect::<io::Result<_>>()?,
-                log: writer.for_worker(&given.registry),
+                log: writer.for_worker(&process.registry),
                 spawner: draining.spawner(),
-                part: given.vitals.part("worker", format!("worker {index}")),
+                part: process.vitals.part("worker", format!("worker {index}")),
                 exit: exited.clone(),
             };
             let first = (Builder::new_current_thread().enable_all().build()?, sockets, draining.clone());
@@ -110,7 +110,7 @@ fn spawn(name: String, alive: Sender<()>, work: impl FnOnce() + Send + 'static) 
     Ok(())
 }
 
-impl Worker {
+impl WorkerThread {
     fn work(self, first: (Runtime, Sockets, Draining)) {
         let mut next = Some(first);
         run_again(
@@ -145,7 +145,7 @@ impl Worker {
     }
 
     async fn run(&self, sockets: Sockets, draining: Draining) {
-        let Given { assembled, registry, control, .. } = &self.given;
+        let ProcessParts { assembled, registry, control, .. } = &self.process;
         let access_log = (self.log)();
         let worker = Rc::new(assembled.worker(self.index, registry, draining.spawner()));
         let memory = Rc::new(WorkerMemory::new());
@@ -174,7 +174,7 @@ impl Worker {
                 clock: assembled.clock.clone(),
             });
             let name = format!("accept loop of worker {} for listener {}", self.index, listener.name);
-            let part = self.given.vitals.part("accept", name);
+            let part = self.process.vitals.part("accept", name);
             let asked = draining.clone();
             draining.spawn_local(async move {
                 let serve = || listener::serve(&on_worker, &socket, asked.clone());

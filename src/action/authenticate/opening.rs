@@ -17,7 +17,7 @@ use crate::action::authenticate::gate::Authenticate;
 use crate::action::authenticate::session_lease::SessionLease;
 use crate::action::authenticate::signed_in::SignedIn;
 use crate::action::authenticate::worker_state::WorkerState;
-use crate::action::visitor::{self, Visitor};
+use crate::action::visitor::{self, Visitor, VisitorParts};
 use crate::clock::Timestamp;
 use crate::session;
 use crate::session::cache::Key;
@@ -114,7 +114,7 @@ impl Authenticate {
         }
         let renewer = Arc::clone(&self.renewer);
         let lease = Rc::new(SessionLease::new(session, host, self.settings.session_timeout, renewer));
-        let visitor = Visitor::new(visitor::Parts {
+        let visitor = Visitor::new(VisitorParts {
             identity,
             claims: Arc::clone(&self.claims),
             prepared,

@@ -100,7 +100,7 @@ pub(in crate::action) fn visitor(claims: &str) -> (Rc<Visitor>, Rc<Scripted>) {
         claim_headers: Vec::new(),
         header_bytes_max: 32 * 1024,
     });
-    let visitor = Visitor::new(Parts {
+    let visitor = Visitor::new(VisitorParts {
         prepared: headers.prepare(&identity, "client"),
         identity: Arc::new(identity),
         claims: Arc::new(headers),

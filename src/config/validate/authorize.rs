@@ -29,8 +29,13 @@ pub(super) fn authorize(
     let demand = demand(raw, at, found);
     let has_claims = raw.any.is_some() || raw.all.is_some() || raw.not.is_some();
     let has_demand = raw.max_age.is_some() || raw.acr.is_some();
-    let parts =
-        Parts { claim: None, tests: Vec::new(), any: raw.any.as_ref(), all: raw.all.as_ref(), not: raw.not.as_deref() };
+    let parts = RequirementParts {
+        claim: None,
+        tests: Vec::new(),
+        any: raw.any.as_ref(),
+        all: raw.all.as_ref(),
+        not: raw.not.as_deref(),
+    };
     let requirement = (has_claims || !has_demand).then(|| parts.requirement(at, 0, found)).transpose()?;
     Ok(AuthorizeSettings {
         requirement,
@@ -132,7 +137,7 @@ fn one_or(mut parts: Vec<Requirement>, join: impl FnOnce(Vec<Requirement>) -> Re
 }
 
 /// What a requirement may be made of. The action itself has no `claim`.
-struct Parts<'r> {
+struct RequirementParts<'r> {
     claim: Option<&'r OneOrMany>,
     /// The tests of the claim that are in the file.
     tests: Vec<Values<'r>>,
@@ -150,7 +155,7 @@ enum Values<'r> {
     Address(&'r List<String>),
 }
 
-impl<'r> Parts<'r> {
+impl<'r> RequirementParts<'r> {
     fn of(raw: &'r written::Requirement) -> Self {
         let tests = [
             raw.contains.as_ref().map(Values::Contains),
@@ -202,7 +207,7 @@ impl<'r> Parts<'r> {
     fn joined(&self, at: &Path, depth: usize, found: &mut Findings) -> Result<Requirement, Reported> {
         let (key, parts) = match (self.not, self.any, self.all) {
             (Some(not), ..) => {
-                let part = Parts::of(not).requirement(&at.key("not"), depth + 1, found)?;
+                let part = RequirementParts::of(not).requirement(&at.key("not"), depth + 1, found)?;
                 return Ok(Requirement::Not(Box::new(part)));
             }
             (_, Some(any), _) => ("any", any),
@@ -214,8 +219,9 @@ impl<'r> Parts<'r> {
             let problem = found.problem(&at, "this list is empty, so nobody would be let in");
             return problem.hint("write at least one requirement").fail();
         }
-        let checked =
-            value::each(parts, &at, found, |part, at, found| Parts::of(part).requirement(at, depth + 1, found))?;
+        let checked = value::each(parts, &at, found, |part, at, found| {
+            RequirementParts::of(part).requirement(at, depth + 1, found)
+        })?;
         Ok(if key == "any" { Requirement::Any(checked) } else { Requirement::All(checked) })
     }
 }
