@@ -30,6 +30,9 @@ const COPY_BYTES_MIN: usize = 16 * 1024;
 const SMALL_BYTES: usize = 4 * 1024;
 
 /// The bytes that wait in all connections of a worker.
+///
+/// Not a [`Budget`](super::budget::Budget): that one refuses what does not fit. Here nothing is refused; a response waits for its turn
+/// until others have been read. No address needs a part of its own, because each connection has [`RESERVED_BYTES`].
 #[derive(Debug)]
 pub(crate) struct OutboxBudget {
     /// Can become negative by the size of the last piece that was accepted.
