@@ -108,9 +108,14 @@ fn table(text: &mut String, schema: &Value) {
             continue;
         }
         let needed = if required.contains(&key.as_str()) { " (required)" } else { "" };
-        let meaning = [description(property), default(property)].join("");
+        let meaning = [description(property), bound(property), default(property)].join("");
         let _ = writeln!(text, "| `{key}`{needed} | {} | {} |", kind(property), meaning);
     }
+}
+
+/// ` At most …`, with the bound that the validation uses.
+fn bound(property: &Value) -> String {
+    property["x-bound"].as_str().map(|bound| format!(" {bound}")).unwrap_or_default()
 }
 
 /// ` Default: …`, with the value that is used where the file has none.
@@ -164,14 +169,14 @@ fn kind(schema: &Value) -> String {
     names.iter().map(name).collect::<Vec<_>>().join(" or ")
 }
 
-/// Joins the lines of doc comments, because editors wrap text themselves, and says the default there.
+/// Joins the lines of doc comments, because editors wrap text themselves, and says the bound and the default there.
 fn unfold(value: &mut Value) {
-    let default = default(value);
+    let more = bound(value) + &default(value);
     match value {
         Value::Object(members) => {
             for (key, member) in members {
                 match member {
-                    Value::String(text) if key == "description" => *text = text.replace('\n', " ") + &default,
+                    Value::String(text) if key == "description" => *text = text.replace('\n', " ") + &more,
                     _ => unfold(member),
                 }
             }

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::action::requirement::GROUPS;
-use crate::config::raw::value::{List, OneOrMany, Period, Scalar, TextOrNumber};
+use crate::config::raw::value::{List, OneOrMany, Period, Scalar, TextOrNumber, period_text};
 
 /// One action, by its `type`.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -67,8 +67,9 @@ pub(crate) struct Login {
     /// Base name of the session cookie. The session is stored in cookies with the suffixes `-0` to `-3`. Applications that must
     /// not share sessions need different names. Without it, `session.cookie_name`.
     pub(crate) session_cookie_name: Option<String>,
-    /// Maximum duration of a session, counted from the sign-in. At most `7d`.
+    /// Maximum duration of a session, counted from the sign-in.
     #[serde(default = "session_timeout")]
+    #[schemars(extend("x-bound" = format!("At most `{}`.", period_text(SESSION_TIMEOUT_MAX))))]
     pub(crate) session_timeout: Period,
     /// What to do with a request without a valid session.
     #[serde(default)]
@@ -91,10 +92,10 @@ pub(crate) struct Login {
     /// pages of the same host may.
     #[serde(default)]
     pub(crate) allowed_origins: List<String>,
-    /// Extra parameters of the authorization request. Example: `{ prompt: login }`. At most 10. The request goes through the browser,
-    /// and its user can change it. The response shows whether `max_age` was respected, and that is checked; nothing shows whether
-    /// `prompt` was.
+    /// Extra parameters of the authorization request. Example: `{ prompt: login }`. The request goes through the browser, and its user
+    /// can change it. The response shows whether `max_age` was respected, and that is checked; nothing shows whether `prompt` was.
     #[serde(default)]
+    #[schemars(extend("x-bound" = format!("At most {EXTRA_PARAMS_MAX} parameters.")))]
     pub(crate) authentication_request_extra_params: BTreeMap<String, String>,
     /// Lets in only users who are in one of these groups; others are answered 403. Short for an `authorize` with `{ claim:
     /// groups, contains: [...] }` behind this action. Together with `allowed_emails` or `allowed_email_domains`, both must hold.
@@ -114,6 +115,12 @@ pub(crate) struct Login {
 
 /// The longest session. The load balancer has the same default, and documents no maximum (ALB §13).
 pub(crate) const SESSION_TIMEOUT_MAX: Duration = Duration::from_secs(7 * 86_400);
+/// ALB §1.1.
+pub(crate) const EXTRA_PARAMS_MAX: usize = 10;
+/// ALB §7.3.
+pub(crate) const BODY_BYTES_MAX: usize = 1024;
+/// A shorter `max_age` could be over before the browser is back.
+pub(crate) const MAX_AGE_BOUNDS: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(365 * 86_400));
 
 defaults! {
     scope: String = "openid";
@@ -138,8 +145,9 @@ pub(crate) struct Authorize {
     pub(crate) not: Option<Box<Requirement>>,
     /// How long ago the user may have signed in at the provider. Who signed in earlier is sent there to sign in again, and comes
     /// back to the same address; a form or a script is answered 401 `auth.step_up_required`. Asked when a request begins: a
-    /// download or a WebSocket that is open is not ended by it. The provider must send `auth_time` in the ID token. `1m` to
-    /// `365d`, with a leeway of one minute for clocks. Without it, any time will do.
+    /// download or a WebSocket that is open is not ended by it. The provider must send `auth_time` in the ID token. There is
+    /// a leeway of one minute for clocks. Without it, any time will do.
+    #[schemars(extend("x-bound" = format!("From `{}` to `{}`.", period_text(MAX_AGE_BOUNDS.0), period_text(MAX_AGE_BOUNDS.1))))]
     pub(crate) max_age: Option<Period>,
     /// The kinds of sign-in that are accepted (authentication context class references): the `acr` of the ID token must be one
     /// of these, compared exactly. Any other user is sent to the provider, which is asked for these with `acr_values`, in this
@@ -304,7 +312,8 @@ pub(crate) struct FixedResponse {
     /// The `Content-Type`: `text/plain`, `text/css`, `text/html`, `application/javascript` or `application/json`.
     #[serde(default = "content_type")]
     pub(crate) content_type: String,
-    /// The response body, at most 1024 bytes. Without it, the body is empty.
+    /// The response body. Without it, the body is empty.
+    #[schemars(extend("x-bound" = format!("At most {BODY_BYTES_MAX} bytes.")))]
     pub(crate) body: Option<String>,
     /// Alias of `body`, for configurations copied from the AWS load balancer.
     pub(crate) message_body: Option<String>,

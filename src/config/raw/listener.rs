@@ -1,11 +1,13 @@
 //! `listeners`.
 
+use std::time::Duration;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::config::raw::action::Action;
 use crate::config::raw::rule::{EncodedSlash, Rule};
-use crate::config::raw::value::{List, Period};
+use crate::config::raw::value::{List, Period, period_text};
 use crate::listener::settings;
 
 /// A socket that accepts requests.
@@ -126,7 +128,8 @@ pub(crate) struct Limits {
     /// Timeout from the first to the last byte of a request head. After it, the answer is 408.
     pub(crate) head_timeout: Period,
     /// Timeout without any data in either direction. On HTTP/2 also the timeout of a response of which the client takes
-    /// nothing. At most `4000s`.
+    /// nothing.
+    #[schemars(extend("x-bound" = format!("At most `{}`.", period_text(TIMEOUT_MAX))))]
     pub(crate) idle_timeout: Period,
     /// Maximum age of a connection.
     pub(crate) keep_alive: Period,
@@ -180,5 +183,7 @@ impl Default for Limits {
     }
 }
 
+/// The longest timeout of a connection to a client: what the AWS load balancer allows for its idle timeout.
+pub(crate) const TIMEOUT_MAX: Duration = Duration::from_secs(4000);
 /// On a listener with few connections, one address may use all of them.
 pub(crate) const CONNECTIONS_PER_ADDRESS_DEFAULT_MIN: usize = 1000;

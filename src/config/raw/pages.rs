@@ -5,13 +5,16 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::page::logo;
+
 /// How Vestibule's own pages look and what they say: sign-in pages, error pages, sign-out pages.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Pages {
     /// The name of the organisation or site. It is shown on every page, and is the text of the logo for screen readers.
     pub(crate) title: Option<String>,
-    /// The logo: an SVG or PNG file of at most 32 KiB. It is shown at most 48 pixels high. Every page contains it.
+    /// The logo: an SVG or PNG file. It is shown at most 48 pixels high. Every page contains it.
+    #[schemars(extend("x-bound" = format!("The file has at most {} KiB.", logo::BYTES_MAX / 1024)))]
     pub(crate) logo: Option<String>,
     /// The logo for users whose system is set to dark. Without it, they see `logo`.
     pub(crate) logo_dark: Option<String>,

@@ -22,8 +22,8 @@ const CHECKED: [&str; 14] = [
     "writeOnly",
 ];
 /// Keywords that restrict nothing, or (`format`, `pattern`) only what `validate` checks with a better message.
-const FOR_READERS: [&str; 9] =
-    ["$defs", "$schema", "default", "description", "format", "pattern", "title", "x-default", "x-hints"];
+const FOR_READERS: [&str; 10] =
+    ["$defs", "$schema", "default", "description", "format", "pattern", "title", "x-bound", "x-default", "x-hints"];
 
 /// What `shape` would not check, with its place.
 fn unchecked(schema: &Json, at: &str, found: &mut Vec<String>) {
@@ -124,4 +124,29 @@ fn other_keywords_are_found() {
         unchecked(&schema, "", &mut found);
         assert_eq!(found, [expected], "{schema}");
     }
+}
+
+/// A bound in the text of a setting would stay there when the constant of the validation changes.
+#[test]
+fn a_bound_is_no_part_of_a_description() {
+    fn typed(schema: &Json, found: &mut Vec<String>) {
+        match schema {
+            Json::Object(members) => {
+                let text = members.get("description").and_then(Json::as_str).unwrap_or_default().replace('\n', " ");
+                let is_typed = |(at, bound): (usize, &str)| {
+                    text[at + bound.len()..].starts_with(|c: char| c == '`' || c.is_ascii_digit())
+                };
+                let is_property = members.contains_key("type") && !members.contains_key("properties");
+                if is_property && text.match_indices("At most ").any(is_typed) {
+                    found.push(text);
+                }
+                members.values().for_each(|member| typed(member, found));
+            }
+            Json::Array(items) => items.iter().for_each(|item| typed(item, found)),
+            _ => {}
+        }
+    }
+    let mut found = Vec::new();
+    typed(&SCHEMA, &mut found);
+    assert!(found.is_empty(), "use `x-bound`: {found:#?}");
 }

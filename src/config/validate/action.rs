@@ -18,7 +18,8 @@ use crate::config::document::path::Path;
 use crate::config::document::suggest;
 use crate::config::raw::action as written;
 use crate::config::raw::action::{
-    Action, Actions, FixedResponse, Forward, Login, OnExpiredSession, OnUnauthenticatedRequest,
+    Action, Actions, BODY_BYTES_MAX, EXTRA_PARAMS_MAX, FixedResponse, Forward, Login, OnExpiredSession,
+    OnUnauthenticatedRequest,
 };
 use crate::config::raw::value::List;
 use crate::config::validate::authorize::Allowed;
@@ -28,10 +29,6 @@ use crate::message::cookie::SameSite;
 use crate::oidc;
 
 const SESSION_TIMEOUT_BOUNDS: (Duration, Duration) = (Duration::from_secs(1), written::SESSION_TIMEOUT_MAX);
-/// ALB §1.1.
-const EXTRA_PARAMS_MAX: usize = 10;
-/// ALB §7.3.
-const BODY_BYTES_MAX: usize = 1024;
 const CONTENT_TYPES: [&str; 5] = ["text/plain", "text/css", "text/html", "application/javascript", "application/json"];
 
 /// State shared by all actions that authenticate in the whole file.

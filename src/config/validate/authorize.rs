@@ -1,7 +1,5 @@
 //! `authorize`, and the settings of actions that authenticate which are short for it.
 
-use std::time::Duration;
-
 use crate::action::demand::Demand;
 use crate::action::requirement::{ClaimTest, GROUPS, Requirement, Scalar, Test};
 use crate::action::settings::{AuthorizeMode, AuthorizeSettings};
@@ -13,9 +11,6 @@ use crate::config::validate::value;
 
 /// Requirements inside each other. What is deeper is not readable.
 const DEPTH_MAX: usize = 8;
-
-/// A shorter `max_age` could be over before the browser is back.
-const MAX_AGE_BOUNDS: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(365 * 24 * 3600));
 
 /// The tests of a claim, as messages name them.
 const TESTS: &str = "`contains`, `equals`, `domain` and `address`";
@@ -51,7 +46,8 @@ pub(super) fn authorize(
 
 /// `max_age` and `acr`.
 fn demand(raw: &written::Authorize, at: &Path, found: &mut Findings) -> Result<Demand, Reported> {
-    let max_age = raw.max_age.as_ref().map(|max_age| value::period(max_age, MAX_AGE_BOUNDS, &at.key("max_age"), found));
+    let max_age =
+        raw.max_age.as_ref().map(|max_age| value::period(max_age, written::MAX_AGE_BOUNDS, &at.key("max_age"), found));
     let acr = raw.acr.as_ref().map(|acr| texts(acr, &at.key("acr"), found, acr_value));
     Ok(Demand { max_age: max_age.transpose()?, acr: acr.transpose()?.unwrap_or_default() })
 }

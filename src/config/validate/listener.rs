@@ -19,7 +19,7 @@ use crate::listener::certificate::{Certificate, Certificates, Error};
 use crate::listener::settings::{Limits, MethodOverrides, Settings};
 use crate::message::forwarded::{HostFrom, Mode, Policy};
 
-const TIMEOUT_BOUNDS: (Duration, Duration) = (Duration::from_millis(1), Duration::from_secs(4000));
+const TIMEOUT_BOUNDS: (Duration, Duration) = (Duration::from_millis(1), written::TIMEOUT_MAX);
 /// Bounds of `keep_alive`. ALB §10.1 gives 60 s as the minimum; shorter values are useful only in tests.
 const KEEP_ALIVE_BOUNDS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(604_800));
 
