@@ -21,7 +21,7 @@ use crate::oidc::survey::Survey;
 use crate::page::Pages;
 use crate::telemetry::metrics::Registry;
 use crate::user_pool::settings::{ClientSettings, Pkce};
-use crate::user_pool::{InProcess, UserPool};
+use crate::user_pool::{InProcess, PoolMemory, UserPool};
 
 /// The client ID of the proxy at its own user pools.
 const OWN_CLIENT_ID: &str = "vestibule";
@@ -147,7 +147,7 @@ fn embedded(
         token_endpoint_auth_method: Some(ClientAuth::None),
         ..Settings::new(&settings.name, issuer, OWN_CLIENT_ID)
     };
-    let pool = Arc::new(UserPool::new(settings, Arc::clone(pages), clock.clone(), registry));
+    let pool = Arc::new(UserPool::new(settings, Arc::clone(pages), &PoolMemory::default(), clock.clone(), registry));
     let in_process: Arc<dyn Backchannel> = Arc::new(InProcess::new(Arc::clone(&pool)));
     let client = Arc::new(oidc::RelyingParty::new(client, in_process, clock.clone(), registry));
     (Provider { client, logout: Logout::Auto }, pool)

@@ -13,10 +13,11 @@ use crate::telemetry::metrics::Registry;
 use crate::user_pool::directory::Directory;
 use crate::user_pool::hosted_ui::HostedUi;
 use crate::user_pool::hosted_ui::cookies::Cookies;
+use crate::user_pool::memory::PoolMemory;
 use crate::user_pool::metrics::Metrics;
 use crate::user_pool::oauth::client_auth::Caller;
 use crate::user_pool::oauth::error::{Error, PageError};
-use crate::user_pool::oauth::provider::Provider;
+use crate::user_pool::oauth::provider::{Parts, Provider};
 use crate::user_pool::reply;
 use crate::user_pool::routes::{self, NoRoute, Route};
 use crate::user_pool::seal::Seal;
@@ -24,7 +25,7 @@ use crate::user_pool::settings::Settings;
 use crate::user_pool::signin::SignIn;
 use crate::user_pool::signin::sso::Sessions;
 
-/// One pool, with its state: redeemed codes, families of refresh tokens, sign-in attempts, sign-outs.
+/// One pool, as one configuration has it. What it remembers is its [`PoolMemory`].
 #[derive(Debug)]
 pub(crate) struct UserPool {
     is_https: bool,
@@ -34,24 +35,33 @@ pub(crate) struct UserPool {
 }
 
 impl UserPool {
-    /// Creates a pool.
-    pub(crate) fn new(settings: Settings, pages: Arc<Pages>, clock: Clock, registry: &Registry) -> Self {
+    /// Creates a pool. `memory` is that of the pool with this name and this issuer, from all configurations of this process.
+    pub(crate) fn new(
+        settings: Settings,
+        pages: Arc<Pages>,
+        memory: &PoolMemory,
+        clock: Clock,
+        registry: &Registry,
+    ) -> Self {
         // The pool's URLs are built from the configured issuer, never from the `Host` of a request (attacks U-03).
         let origin: Arc<str> = settings.issuer.origin().ascii_serialization().into();
         let metrics = Metrics::new(&settings.name, registry);
         let seal = Seal::new(Arc::clone(&settings.seal_keys), Arc::clone(&origin));
         let directory = Arc::new(Directory::new(settings.users.clone(), settings.clients.clone()));
-        let sessions = Arc::new(Sessions::new(seal.clone(), settings.sso_lifetime, settings.refresh_lifetime));
-        let provider = Arc::new(Provider::new(
-            &settings,
-            Arc::clone(&origin),
-            seal.clone(),
-            Arc::clone(&directory),
-            Arc::clone(&sessions),
-            clock.clone(),
-            metrics.clone(),
-        ));
-        let sign_in = SignIn::new(directory, settings.hashing_max, clock.clone());
+        let longest_token = settings.refresh_lifetime.max(settings.token_lifetime);
+        let ended = Arc::clone(&memory.ended);
+        let sessions = Arc::new(Sessions::new(seal.clone(), settings.sso_lifetime, longest_token, ended));
+        let parts = Parts {
+            url: Arc::clone(&origin),
+            seal: seal.clone(),
+            directory: Arc::clone(&directory),
+            sessions: Arc::clone(&sessions),
+            clock: clock.clone(),
+            metrics: metrics.clone(),
+        };
+        let provider = Arc::new(Provider::new(&settings, memory, parts));
+        let (hashing, risk) = (memory.hashing.clone(), Arc::clone(&memory.risk));
+        let sign_in = SignIn::new(directory, settings.hashing_max, hashing, risk, clock.clone());
         let is_https = settings.issuer.scheme() == "https";
         let authority = origin.split_once("://").map_or(&*origin, |(_, authority)| authority).to_owned();
         let ui = HostedUi {

@@ -30,7 +30,7 @@ pub(crate) struct Settings {
     pub(crate) clients: Vec<ClientSettings>,
     /// Lifetime of ID and access tokens. Default: 1 h.
     pub(crate) token_lifetime: Duration,
-    /// Lifetime of refresh tokens, counted from the sign-in. Default: 30 days.
+    /// Lifetime of refresh tokens, counted from the redemption of the code. Default: 30 days.
     pub(crate) refresh_lifetime: Duration,
     /// Lifetime of the pool's single-sign-on session. Default: 8 h.
     pub(crate) sso_lifetime: Duration,

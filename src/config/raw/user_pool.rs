@@ -41,10 +41,11 @@ pub(crate) struct UserPool {
     /// Lifetime of ID and access tokens.
     #[serde(default = "token_lifetime")]
     pub(crate) token_lifetime: Period,
-    /// Lifetime of refresh tokens, counted from the sign-in.
+    /// Lifetime of refresh tokens, counted from the sign-in. If it becomes shorter, it applies to tokens that were issued before.
     #[serde(default = "refresh_lifetime")]
     pub(crate) refresh_lifetime: Period,
-    /// How long a browser stays signed in at the pool (single sign-on).
+    /// How long a browser stays signed in at the pool (single sign-on). If it becomes shorter, it applies to browsers that are
+    /// signed in.
     #[serde(default = "sso_lifetime")]
     pub(crate) sso_lifetime: Period,
     /// Maximum number of passwords that are hashed at the same time. Each needs 19 MiB of memory. Up to 1,024 sign-ins wait, each

@@ -94,11 +94,33 @@ fn normal(password: &Secret<String>) -> Secret<String> {
     Secret::new(NFC.normalize(password.expose()).into_owned())
 }
 
+/// The work of all hashers. [`Hasher`]s of several configurations with the same `Hashing` keep one limit together. A clone is the
+/// same.
+#[derive(Clone, Debug)]
+pub(crate) struct Hashing {
+    /// A hasher that allows `n` passwords at a time takes `1/n` of [`WHOLE`] for each. So two hashers with different limits never
+    /// exceed the larger one, and the permits need not be counted anew for another limit.
+    running: Arc<Semaphore>,
+    waiting: Arc<Semaphore>,
+}
+
+/// All permits of [`Hashing::running`].
+const WHOLE: u32 = 1 << 30;
+/// The largest limit for which `WHOLE / limit` permits are too many for one password more.
+const AT_ONCE_MAX: usize = (1 << 15) - 1;
+
+impl Default for Hashing {
+    fn default() -> Self {
+        Self { running: Arc::new(Semaphore::new(WHOLE as usize)), waiting: Arc::new(Semaphore::new(WAITING_MAX)) }
+    }
+}
+
 /// Verifies passwords on the blocking pool. Limits how many are hashed at the same time and how many wait.
 #[derive(Clone, Debug)]
 pub(crate) struct Hasher {
-    running: Arc<Semaphore>,
-    admitted: Arc<Semaphore>,
+    hashing: Hashing,
+    /// The permits for one password.
+    share: u32,
     /// One stand-in hash for each cost that occurs among the users. Each attempt does the work of every cost.
     stand_ins: Arc<[StandIn]>,
 }
@@ -116,12 +138,17 @@ struct StandIn {
 pub(crate) struct Busy;
 
 impl Hasher {
-    /// Creates a hasher for `at_once` passwords at a time. `hashes` are the hashes of all users.
-    pub(crate) fn new<'h>(at_once: usize, hashes: impl IntoIterator<Item = &'h Secret<String>>) -> Self {
-        let at_once = at_once.max(1);
+    /// Creates a hasher for `at_once` passwords at a time, those of other hashers of `hashing` included. `hashes` are the hashes of
+    /// all users.
+    pub(crate) fn new<'h>(
+        at_once: usize,
+        hashes: impl IntoIterator<Item = &'h Secret<String>>,
+        hashing: Hashing,
+    ) -> Self {
+        let at_once = u32::try_from(at_once.clamp(1, AT_ONCE_MAX)).expect("AT_ONCE_MAX is a u32");
         Self {
-            running: Arc::new(Semaphore::new(at_once)),
-            admitted: Arc::new(Semaphore::new(at_once + WAITING_MAX)),
+            hashing,
+            share: WHOLE / at_once,
             stand_ins: costs(hashes).into_iter().map(|cost| StandIn { cost, hash: stand_in(cost) }).collect(),
         }
     }
@@ -132,14 +159,15 @@ impl Hasher {
     ///
     /// [`Busy`] if no hasher is free within [`WAIT_MAX`], and at once if too many are waiting already.
     pub(crate) async fn verify(&self, hash: Option<Secret<String>>, password: Secret<String>) -> Result<bool, Busy> {
-        let admitted = Arc::clone(&self.admitted).try_acquire_owned().map_err(|_| Busy)?;
-        let turn = tokio::time::timeout(WAIT_MAX, Arc::clone(&self.running).acquire_owned());
+        let waiting = self.hashing.waiting.try_acquire().map_err(|_| Busy)?;
+        let turn = tokio::time::timeout(WAIT_MAX, Arc::clone(&self.hashing.running).acquire_many_owned(self.share));
         let running = turn.await.map_err(|_| Busy)?.map_err(|_| Busy)?;
+        drop(waiting);
         let stand_ins = Arc::clone(&self.stand_ins);
-        // The permits move into the task. If the client disconnects, its 19 MiB are still in use until the task ends.
+        // The permit moves into the task. If the client disconnects, its 19 MiB are still in use until the task ends.
         let work = move || {
             let fits = verify_at_every_cost(&stand_ins, hash.as_ref(), &password);
-            drop((running, admitted));
+            drop(running);
             fits
         };
         Ok(tokio::task::spawn_blocking(work).await.unwrap_or(false))
@@ -148,8 +176,8 @@ impl Hasher {
     /// Occupies every hasher until the permit is dropped.
     #[cfg(test)]
     pub(crate) async fn block(&self) -> tokio::sync::OwnedSemaphorePermit {
-        let all = self.running.available_permits().try_into().expect("few");
-        Arc::clone(&self.running).acquire_many_owned(all).await.expect("never closed")
+        let all = self.hashing.running.available_permits().try_into().expect("at most WHOLE");
+        Arc::clone(&self.hashing.running).acquire_many_owned(all).await.expect("never closed")
     }
 }
 

@@ -179,6 +179,9 @@ impl HostedUi {
                 return self.refused(headers, why, again);
             }
         };
+        if let Some(Err(error)) = request.as_ref().map(|request| self.provider.check_again(request)) {
+            return self.page_error(headers, error);
+        }
         let (Ok(username), Ok(password)) = (form.one("username"), form.one("password")) else {
             return self.page_error(headers, PageError::Malformed);
         };
@@ -288,6 +291,7 @@ impl HostedUi {
             state::Refused::OtherBrowser(request) => (page::Refused::Foreign, request),
             state::Refused::Expired(request) => (page::Refused::Expired, request),
         };
+        let request = request.filter(|request| self.provider.check_again(request).is_ok());
         let again = request.map(|request| self.provider.begin_again_location(&request));
         (why, again.unwrap_or_else(|| routes::SIGN_IN.to_owned()))
     }

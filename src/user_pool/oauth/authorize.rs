@@ -84,6 +84,16 @@ impl Provider {
         }
     }
 
+    /// Checks the request of a sign-in form again. The configuration may have changed since the form was shown.
+    ///
+    /// # Errors
+    ///
+    /// [`PageError`] if no redirect is allowed any more.
+    pub(crate) fn check_again(&self, request: &AuthorizationRequest) -> Result<(), PageError> {
+        let client = self.directory.client(&request.client_id).ok_or(PageError::UnknownClient)?;
+        if client.allows_redirect(&request.redirect_uri) { Ok(()) } else { Err(PageError::UnknownRedirect) }
+    }
+
     /// Checks that the request contains PKCE or a nonce as the client requires.
     fn check_binding(&self, client: &Client, request: &AuthorizationRequest) -> Result<(), Error> {
         match client.pkce() {

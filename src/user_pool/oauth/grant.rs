@@ -4,7 +4,7 @@ mod codes;
 mod families;
 pub(crate) mod record;
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::clock::Timestamp;
@@ -12,9 +12,9 @@ use crate::secret::Secret;
 use crate::user_pool::rate_limit::{Buckets, Limit};
 use crate::user_pool::seal::Seal;
 
-use codes::Codes;
-use families::Families;
-use record::{Grant, Pending, Presented, Redeemed, Refused};
+use codes::{Codes, RedeemedCodes};
+use families::{Families, UsedFamilies};
+use record::{Grant, Lifetimes, Pending, Presented, Redeemed, Refused};
 
 /// Limit on token requests of one user at one client. A browser causes one per sign-in and one per refresh.
 const TOKENS_PER_USER_AND_CLIENT: Limit = Limit { burst: 120, interval: Duration::from_secs(1) };
@@ -26,14 +26,29 @@ const BUCKETS_MAX: usize = 100_000;
 pub(crate) struct Grants {
     codes: Codes,
     families: Families,
-    rates: Mutex<Buckets>,
+    rates: Arc<Mutex<Buckets>>,
+}
+
+/// What is remembered of codes and refresh tokens. A clone is the same memory.
+#[derive(Clone, Debug)]
+pub(crate) struct GrantMemory {
+    codes: Arc<RedeemedCodes>,
+    families: Arc<UsedFamilies>,
+    rates: Arc<Mutex<Buckets>>,
+}
+
+impl Default for GrantMemory {
+    fn default() -> Self {
+        let rates = Arc::new(Mutex::new(Buckets::new(TOKENS_PER_USER_AND_CLIENT, BUCKETS_MAX)));
+        Self { codes: Arc::default(), families: Arc::default(), rates }
+    }
 }
 
 impl Grants {
-    /// Creates an empty store.
-    pub(crate) fn new(seal: Seal, refresh_lifetime: Duration) -> Self {
-        let rates = Mutex::new(Buckets::new(TOKENS_PER_USER_AND_CLIENT, BUCKETS_MAX));
-        Self { codes: Codes::new(seal.clone()), families: Families::new(seal, refresh_lifetime), rates }
+    /// Uses `memory`, which other configurations of this process use as well.
+    pub(crate) fn new(seal: Seal, lifetimes: Lifetimes, memory: GrantMemory) -> Self {
+        let GrantMemory { codes, families, rates } = memory;
+        Self { codes: Codes::new(seal.clone(), codes), families: Families::new(seal, lifetimes, families), rates }
     }
 
     /// Issues a code.
@@ -63,7 +78,8 @@ impl Grants {
         }
     }
 
-    /// Uses a refresh token and issues the next one. `scope` is the requested scope, if the request has one.
+    /// Uses a refresh token and issues the next one. `scope` is the requested scope, if the request has one. A token whose grant is
+    /// not `in_force` is not used up: a configuration that is taken back may put it in force again.
     ///
     /// # Errors
     ///
@@ -73,9 +89,13 @@ impl Grants {
         token: &str,
         client_id: &str,
         scope: Option<&str>,
+        in_force: impl FnOnce(&Grant) -> bool,
         now: Timestamp,
     ) -> Result<Redeemed, Refused> {
         let token = self.families.open(token, client_id, scope, now)?;
+        if !in_force(&token.grant) {
+            return Err(Refused::Invalid);
+        }
         self.families.rotate(token, now, |grant| self.count(grant, now))
     }
 

@@ -8,7 +8,7 @@ pub(crate) mod request;
 
 pub(crate) mod client_auth;
 mod discovery;
-mod grant;
+pub(crate) mod grant;
 mod issuer;
 mod token;
 mod userinfo;

@@ -1,29 +1,26 @@
 //! The state that the endpoints share.
 
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use url::Url;
 
 use crate::clock::Clock;
 use crate::telemetry::once::Once;
 use crate::user_pool::directory::Directory;
+use crate::user_pool::memory::PoolMemory;
 use crate::user_pool::metrics::Metrics;
 use crate::user_pool::oauth::client_auth::SecretLimits;
 use crate::user_pool::oauth::grant::Grants;
+use crate::user_pool::oauth::grant::record::Lifetimes;
 use crate::user_pool::oauth::issuer::Issuer;
 use crate::user_pool::oauth::request::AuthorizationRequest;
-use crate::user_pool::rate_limit::{Buckets, Limit};
+use crate::user_pool::rate_limit::Buckets;
 use crate::user_pool::seal::Seal;
 use crate::user_pool::settings::Settings;
 use crate::user_pool::signin::sso::{Session, Sessions};
 
-/// Limit on sign-ins of one user at one client without a password. A browser that opens many tabs causes dozens.
-const SILENT_PER_USER_AND_CLIENT: Limit = Limit { burst: 120, interval: Duration::from_secs(1) };
 /// Maximum number of applications on the page of a signed-in user.
 const APPLICATIONS_MAX: usize = 50;
-/// Maximum number of buckets.
-const BUCKETS_MAX: usize = 100_000;
 
 /// The provider. Each endpoint is a method in the file of its name.
 #[derive(Debug)]
@@ -33,30 +30,35 @@ pub(crate) struct Provider {
     pub(super) directory: Arc<Directory>,
     pub(super) sessions: Arc<Sessions>,
     /// Limits sign-ins without a password.
-    pub(super) silent: Mutex<Buckets>,
-    pub(super) secrets: SecretLimits,
+    pub(super) silent: Arc<Mutex<Buckets>>,
+    pub(super) secrets: Arc<SecretLimits>,
     /// Mistakes of relying parties that were already logged.
-    pub(super) logged: Once,
+    pub(super) logged: Arc<Once>,
     pub(super) clock: Clock,
     pub(super) metrics: Metrics,
 }
 
+/// What the provider shares with the rest of the pool.
+#[derive(Debug)]
+pub(crate) struct Parts {
+    /// The issuer.
+    pub(crate) url: Arc<str>,
+    pub(crate) seal: Seal,
+    pub(crate) directory: Arc<Directory>,
+    pub(crate) sessions: Arc<Sessions>,
+    pub(crate) clock: Clock,
+    pub(crate) metrics: Metrics,
+}
+
 impl Provider {
     /// Creates the provider.
-    pub(crate) fn new(
-        settings: &Settings,
-        url: Arc<str>,
-        seal: Seal,
-        directory: Arc<Directory>,
-        sessions: Arc<Sessions>,
-        clock: Clock,
-        metrics: Metrics,
-    ) -> Self {
+    pub(crate) fn new(settings: &Settings, memory: &PoolMemory, parts: Parts) -> Self {
+        let Parts { url, seal, directory, sessions, clock, metrics } = parts;
         let issuer = Issuer::new(settings, url, seal.clone());
-        let grants = Grants::new(seal, settings.refresh_lifetime);
-        let silent = Mutex::new(Buckets::new(SILENT_PER_USER_AND_CLIENT, BUCKETS_MAX));
-        let secrets = SecretLimits::new();
-        Self { issuer, grants, directory, sessions, silent, secrets, logged: Once::default(), clock, metrics }
+        let lifetimes = Lifetimes { access: settings.token_lifetime, refresh: settings.refresh_lifetime };
+        let grants = Grants::new(seal, lifetimes, memory.grants.clone());
+        let PoolMemory { silent, secrets, logged, .. } = memory.clone();
+        Self { issuer, grants, directory, sessions, silent, secrets, logged, clock, metrics }
     }
 
     /// The name of the client for the sign-in page: its `name`, or the host of the redirect URI.

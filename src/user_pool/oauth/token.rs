@@ -9,7 +9,7 @@ use crate::message::form::Form;
 use crate::user_pool::directory::client::Client;
 use crate::user_pool::oauth::client_auth::{self, Caller};
 use crate::user_pool::oauth::error::Error;
-use crate::user_pool::oauth::grant::record::{Presented, Redeemed, Refused};
+use crate::user_pool::oauth::grant::record::{Grant, Presented, Redeemed, Refused};
 use crate::user_pool::oauth::issuer::IdToken;
 use crate::user_pool::oauth::provider::Provider;
 use crate::user_pool::reply;
@@ -47,6 +47,10 @@ impl Provider {
         if client.pkce() == Pkce::Required && presented.code_verifier.is_none() {
             return Err(Error::request("code_verifier is missing"));
         }
+        // The redirect URI may have been removed from the configuration since the code was issued.
+        if !client.allows_redirect(presented.redirect_uri) {
+            return Err(NOT_VALID);
+        }
         let redeemed = self.grants.redeem(&presented, now).map_err(|refused| self.refused(refused, client))?;
         // The user signed out between the redirect and this request.
         if self.sessions.has_ended(redeemed.grant.session(), now) {
@@ -60,17 +64,23 @@ impl Provider {
     fn by_refresh_token(&self, client: &Client, form: &Form<'_>, now: Timestamp) -> Result<WholeResponse, Error> {
         let token = one(form, "refresh_token")?.ok_or(Error::request("refresh_token is missing"))?;
         let wanted = one(form, "scope")?;
-        let redeemed =
-            self.grants.refresh(token, client.id(), wanted, now).map_err(|refused| self.refused(refused, client))?;
-        // RP-Initiated Logout §2: only `offline_access` outlives the session.
-        if self.sessions.has_ended(redeemed.grant.session(), now) && !redeemed.grant.has("offline_access") {
-            return Err(NOT_VALID);
-        }
+        let redeemed = self
+            .grants
+            .refresh(token, client.id(), wanted, |grant| self.is_in_force(grant, now), now)
+            .map_err(|refused| self.refused(refused, client))?;
         // RFC 6749 §6: the requested scope may be smaller than the granted one, but not larger.
         let scope = wanted.unwrap_or(&redeemed.grant.scope);
         let answer = self.answer(client, &redeemed, scope, now)?;
         self.metrics.tokens_by_refresh.increment();
         Ok(answer)
+    }
+
+    /// Whether the user still exists, has not changed the password, and has not signed out. RP-Initiated Logout §2: only
+    /// `offline_access` outlives the session.
+    fn is_in_force(&self, grant: &Grant, now: Timestamp) -> bool {
+        let has_session = || !self.sessions.has_ended(grant.session(), now);
+        self.directory.user(&grant.subject, &grant.fingerprint).is_some()
+            && (grant.has("offline_access") || has_session())
     }
 
     fn answer(

@@ -29,6 +29,8 @@ impl Provider {
         let (token, inside) = self.issuer.read_access_token(token, now)?;
         let text = |name: &str| token.get(name)?.as_str();
         let (subject, client_id) = (text("sub")?, text("client_id")?);
+        // A client that was removed from the configuration has no access any more.
+        self.directory.client(client_id)?;
         if self.grants.is_revoked((subject, client_id), &inside.family, now) {
             return None;
         }

@@ -3,6 +3,7 @@
 mod authorize;
 mod clients;
 mod documents;
+mod generations;
 mod logout;
 mod sign_in;
 mod strict_reading;
@@ -38,6 +39,8 @@ struct Fixture {
     clock: ManualClock,
     registry: Registry,
     settings: Settings,
+    /// Outlives the pool, as the process does.
+    process: (PoolMemory, Clock),
 }
 
 fn user(name: &str, password: &str, claims: Value) -> UserSettings {
@@ -111,9 +114,21 @@ impl Fixture {
 
     fn with(settings: Settings, start: Timestamp) -> Self {
         let (clock, hand) = Clock::manual(start);
+        Self::of_process(settings, (PoolMemory::default(), clock), hand)
+    }
+
+    fn of_process(settings: Settings, process: (PoolMemory, Clock), hand: ManualClock) -> Self {
         let registry = Registry::default();
-        let pool = UserPool::new(settings.clone(), Arc::default(), clock, &registry);
-        Self { pool, clock: hand, registry, settings }
+        let (memory, clock) = &process;
+        let pool = UserPool::new(settings.clone(), Arc::default(), memory, clock.clone(), &registry);
+        Self { pool, clock: hand, registry, settings, process }
+    }
+
+    /// The next configuration of the same process. This one can still be used.
+    fn reloaded(&self, change: impl FnOnce(&mut Settings)) -> Self {
+        let mut settings = self.settings.clone();
+        change(&mut settings);
+        Self::of_process(settings, self.process.clone(), self.clock.clone())
     }
 
     /// The same configuration in a new process, a second later.

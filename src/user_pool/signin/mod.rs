@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use crate::clock::Clock;
 use crate::secret::Secret;
-use crate::user_pool::credential::password::Hasher;
+use crate::user_pool::credential::password::{Hasher, Hashing};
 use crate::user_pool::directory::Directory;
 use crate::user_pool::directory::user::{User, UserName};
 use crate::user_pool::risk::{Origin, Refused, Risk};
@@ -21,7 +21,7 @@ use known::KnownBrowser;
 pub(crate) struct SignIn {
     directory: Arc<Directory>,
     hasher: Hasher,
-    risk: Risk,
+    risk: Arc<Risk>,
     clock: Clock,
 }
 
@@ -39,10 +39,17 @@ pub(crate) enum Outcome {
 }
 
 impl SignIn {
-    /// Verifies the passwords of the users in `directory`, at most `hashing_max` at a time.
-    pub(crate) fn new(directory: Arc<Directory>, hashing_max: usize, clock: Clock) -> Self {
-        let hasher = Hasher::new(hashing_max, directory.users().map(|user| user.password_hash()));
-        Self { directory, hasher, risk: Risk::new(), clock }
+    /// Verifies the passwords of the users in `directory`, at most `hashing_max` at a time. `hashing` and `risk` know the attempts of
+    /// the other configurations of this process, too.
+    pub(crate) fn new(
+        directory: Arc<Directory>,
+        hashing_max: usize,
+        hashing: Hashing,
+        risk: Arc<Risk>,
+        clock: Clock,
+    ) -> Self {
+        let hasher = Hasher::new(hashing_max, directory.users().map(|user| user.password_hash()), hashing);
+        Self { directory, hasher, risk, clock }
     }
 
     /// Verifies a user name and a password, typed in a browser that may be `known`. If the future is dropped, the attempt stays

@@ -2,9 +2,9 @@
 //!
 //! The session is stored in an encrypted cookie, so it survives a restart, and replicas share it. This process remembers the
 //! sessions that ended by a sign-out. It then refuses copies of the cookie and the codes and tokens of such a session. This
-//! knowledge is lost at a restart.
+//! knowledge is kept when the configuration changes, and lost at a restart.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::clock::Timestamp;
 use crate::crypto::octets;
 use crate::user_pool::directory::user::User;
+use crate::user_pool::retention::Retention;
 use crate::user_pool::seal::{Purpose, Seal};
 use crate::user_pool::shares::{Bounds, Found, Shares};
 
@@ -52,16 +53,28 @@ impl Session {
 pub(crate) struct Sessions {
     seal: Seal,
     lifetime: Duration,
-    /// How long an ended session is remembered: the lifetime of its refresh tokens, which can be longer than that of the cookie.
-    remembered_for: Duration,
-    ended: Mutex<Shares<()>>,
+    ended: Arc<EndedSessions>,
+}
+
+/// The sessions that ended by a sign-out.
+#[derive(Debug)]
+pub(crate) struct EndedSessions {
+    sessions: Mutex<Shares<()>>,
+    /// How long an ended session is remembered: as long as its cookie or a token of it can be valid.
+    retention: Retention,
+}
+
+impl Default for EndedSessions {
+    fn default() -> Self {
+        Self { sessions: Mutex::new(Shares::new(ENDED)), retention: Retention::default() }
+    }
 }
 
 impl Sessions {
-    /// Creates sessions with this lifetime. Their tokens live for `token_lifetime`.
-    pub(crate) fn new(seal: Seal, lifetime: Duration, token_lifetime: Duration) -> Self {
-        let remembered_for = lifetime.max(token_lifetime);
-        Self { seal, lifetime, remembered_for, ended: Mutex::new(Shares::new(ENDED)) }
+    /// Creates sessions with this lifetime. Their tokens live for at most `token_lifetime`.
+    pub(crate) fn new(seal: Seal, lifetime: Duration, token_lifetime: Duration, ended: Arc<EndedSessions>) -> Self {
+        ended.retention.cover(lifetime.max(token_lifetime));
+        Self { seal, lifetime, ended }
     }
 
     /// The lifetime of a session.
@@ -94,23 +107,26 @@ impl Sessions {
         self.seal.seal(Purpose::SingleSignOn, session)
     }
 
-    /// The session in the value of a cookie. `None` if it has expired or ended.
+    /// The session in the value of a cookie. `None` if it has expired or ended. A lifetime that has become shorter applies to sessions
+    /// that began before. One that has become longer does not.
     pub(crate) fn open(&self, cookie: &str, now: Timestamp) -> Option<Session> {
         let session: Session = self.seal.open(Purpose::SingleSignOn, cookie)?;
-        let is_over = session.expires_at <= now.seconds() || self.has_ended(session.key(), now);
+        let is_too_old = Timestamp::from_seconds(session.auth_time) + self.lifetime <= now;
+        let is_over = session.expires_at <= now.seconds() || is_too_old || self.has_ended(session.key(), now);
         (!is_over).then_some(session)
     }
 
     /// Ends a session, including all copies of its cookie.
     pub(crate) fn end(&self, session: &Session, now: Timestamp) {
-        let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut ended = self.ended.sessions.lock().unwrap_or_else(PoisonError::into_inner);
         let born = Timestamp::from_seconds(session.auth_time);
-        ended.put(&session.subject, &session.id, (born, now + self.remembered_for), (), now);
+        let until = now + self.ended.retention.duration();
+        ended.put(&session.subject, &session.id, (born, until), (), now);
     }
 
     /// Whether the user signed out of this session.
     pub(crate) fn has_ended(&self, session: Key<'_>, now: Timestamp) -> bool {
-        let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut ended = self.ended.sessions.lock().unwrap_or_else(PoisonError::into_inner);
         let born = Timestamp::from_seconds(session.auth_time);
         !matches!(ended.find(&session.subject, &session.id, born, now), Found::Never)
     }

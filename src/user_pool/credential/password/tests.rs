@@ -52,7 +52,7 @@ fn at_cost(memory_kib: u32) -> Secret<String> {
 #[tokio::test]
 async fn u_01_an_attempt_does_the_work_of_every_cost_whoever_the_user_is() {
     let (low, high) = (at_cost(8), at_cost(64));
-    let hasher = Hasher::new(1, [&low, &high, &low]);
+    let hasher = Hasher::new(1, [&low, &high, &low], Hashing::default());
     let costs: Vec<_> = hasher.stand_ins.iter().map(|stand_in| stand_in.cost).collect();
     assert_eq!(costs, [(8, 1, 1), (64, 1, 1)], "each cost once");
     for stand_in in &*hasher.stand_ins {
@@ -63,14 +63,13 @@ async fn u_01_an_attempt_does_the_work_of_every_cost_whoever_the_user_is() {
         assert_eq!(hasher.verify(Some(hash), secret("y")).await, Ok(false));
     }
     assert_eq!(hasher.verify(None, secret("x")).await, Ok(false));
-    assert_eq!(Hasher::new(1, []).stand_ins[0].cost, (MEMORY_KIB, PASSES, LANES));
+    assert_eq!(Hasher::new(1, [], Hashing::default()).stand_ins[0].cost, (MEMORY_KIB, PASSES, LANES));
 }
 
 #[tokio::test]
 async fn d_22_only_so_many_wait_for_the_hasher() {
-    let hasher = Hasher::new(1, []);
-    let all = 1 + WAITING_MAX as u32;
-    let held = Arc::clone(&hasher.admitted).try_acquire_many_owned(all).expect("nobody waits");
+    let hasher = Hasher::new(1, [], Hashing::default());
+    let held = hasher.hashing.waiting.try_acquire_many(WAITING_MAX as u32).expect("nobody waits");
     assert_eq!(hasher.verify(None, secret("x")).await, Err(Busy));
     drop(held);
     assert_eq!(hasher.verify(None, secret("x")).await, Ok(false));
@@ -78,9 +77,29 @@ async fn d_22_only_so_many_wait_for_the_hasher() {
 
 #[tokio::test(start_paused = true)]
 async fn d_22_nobody_waits_longer_than_ten_seconds_for_the_hasher() {
-    let hasher = Hasher::new(1, []);
-    let held = Arc::clone(&hasher.running).acquire_owned().await.expect("free");
+    let hasher = Hasher::new(1, [], Hashing::default());
+    let held = hasher.block().await;
     assert_eq!(hasher.verify(None, secret("x")).await, Err(Busy));
     drop(held);
-    assert_eq!(hasher.admitted.available_permits(), 1 + WAITING_MAX, "and the place is free again");
+    assert_eq!(hasher.hashing.waiting.available_permits(), WAITING_MAX, "and the place is free again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn d_22_hashers_of_two_configurations_keep_one_limit_together() {
+    let hashing = Hashing::default();
+    let hasher = |at_once| Hasher::new(at_once, [], hashing.clone());
+    let (two, three) = (hasher(2), hasher(3));
+    let take = |hasher: &Hasher| Arc::clone(&hashing.running).try_acquire_many_owned(hasher.share);
+    let first = [take(&two).expect("free"), take(&two).expect("free")];
+    assert!(take(&two).is_err() && take(&three).is_err(), "two are the whole of the one that allows two");
+    assert_eq!(three.verify(None, secret("x")).await, Err(Busy));
+    drop(first);
+    let mixed = [take(&two).expect("free"), take(&three).expect("free")];
+    assert!(take(&two).is_err() && take(&three).is_err());
+    drop(mixed);
+    for at_once in [0, 1, 2, 7, 1000, AT_ONCE_MAX, usize::MAX] {
+        let hasher = hasher(at_once);
+        let all: Vec<_> = std::iter::from_fn(|| take(&hasher).ok()).collect();
+        assert_eq!(all.len(), at_once.clamp(1, AT_ONCE_MAX));
+    }
 }

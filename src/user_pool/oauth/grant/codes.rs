@@ -1,7 +1,7 @@
 //! Authorization codes. A code is an encrypted value, so every replica can redeem it. This process remembers the codes that it
 //! has redeemed, because each may be redeemed once.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -23,11 +23,21 @@ const REMEMBERED_FOR: Duration = Duration::from_secs(600);
 /// [`Grants`](super::Grants) lets one user redeem fewer than this within the life of a code.
 const REDEEMED: Bounds = Bounds { per_owner: 256, total: 50_000 };
 
-/// Codes that were redeemed in the last ten minutes.
+/// Issues and redeems codes.
 #[derive(Debug)]
 pub(crate) struct Codes {
     seal: Seal,
-    redeemed: Mutex<Shares<()>>,
+    redeemed: Arc<RedeemedCodes>,
+}
+
+/// Codes that were redeemed in the last ten minutes.
+#[derive(Debug)]
+pub(crate) struct RedeemedCodes(Mutex<Shares<()>>);
+
+impl Default for RedeemedCodes {
+    fn default() -> Self {
+        Self(Mutex::new(Shares::new(REDEEMED)))
+    }
 }
 
 /// The contents of a code.
@@ -51,8 +61,8 @@ pub(crate) enum Taken {
 }
 
 impl Codes {
-    pub(crate) fn new(seal: Seal) -> Self {
-        Self { seal, redeemed: Mutex::new(Shares::new(REDEEMED)) }
+    pub(crate) fn new(seal: Seal, redeemed: Arc<RedeemedCodes>) -> Self {
+        Self { seal, redeemed }
     }
 
     /// Issues a code.
@@ -82,7 +92,7 @@ impl Codes {
         let Code { id, made_at_ms, pending } = code;
         let made_at = Timestamp::from_millis(made_at_ms);
         let owner = pending.grant.owner();
-        let mut redeemed = self.redeemed.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut redeemed = self.redeemed.0.lock().unwrap_or_else(PoisonError::into_inner);
         match redeemed.find(&owner, &id, made_at, now) {
             Found::Here(()) => return Ok(Taken::Before { family: id, pending }),
             Found::Forgotten => return Ok(Taken::Nothing),

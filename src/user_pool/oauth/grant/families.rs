@@ -10,14 +10,15 @@
 //! - The first token of a family that this process sees counts as the current one, because another replica, or this one before
 //!   a restart, may have issued it. If that token was stolen, the next use by the legitimate client reveals it.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
 use crate::secret::Secret;
-use crate::user_pool::oauth::grant::record::{Grant, Redeemed, Refused};
+use crate::user_pool::oauth::grant::record::{Grant, Lifetimes, Redeemed, Refused};
+use crate::user_pool::retention::Retention;
 use crate::user_pool::seal::{Purpose, Seal};
 use crate::user_pool::shares::{Bounds, Found, Shares};
 
@@ -27,12 +28,26 @@ const GRACE: Duration = Duration::from_secs(10);
 /// family are no longer accepted.
 const FAMILIES: Bounds = Bounds { per_owner: 1000, total: 100_000 };
 
-/// The families whose refresh tokens this process has seen.
+/// Issues, replaces and revokes refresh tokens.
 #[derive(Debug)]
 pub(crate) struct Families {
     seal: Seal,
     lifetime: Duration,
-    used: Mutex<Shares<Family>>,
+    used: Arc<UsedFamilies>,
+}
+
+/// The families whose refresh tokens this process has seen.
+#[derive(Debug)]
+pub(crate) struct UsedFamilies {
+    families: Mutex<Shares<Family>>,
+    /// How long a revoked family is remembered: as long as a refresh or access token of it can be valid.
+    retention: Retention,
+}
+
+impl Default for UsedFamilies {
+    fn default() -> Self {
+        Self { families: Mutex::new(Shares::new(FAMILIES)), retention: Retention::default() }
+    }
 }
 
 #[derive(Debug)]
@@ -51,27 +66,45 @@ pub(crate) struct RefreshToken {
     family: String,
     #[serde(default)]
     generation: u64,
-    /// The expiry of the family: the sign-in plus the lifetime. A refresh does not extend it.
+    /// The expiry of the family by the lifetime at its beginning. A refresh does not extend it.
     expires_at: u64,
+    /// When the family began.
+    begun_at: u64,
     pub(super) grant: Grant,
 }
 
 impl RefreshToken {
-    /// The time of birth of the family, derived from its expiry: all families have the same lifetime.
     fn expires_at(&self) -> Timestamp {
         Timestamp::from_seconds(self.expires_at)
+    }
+
+    /// Orders the families of an owner. It does not depend on a lifetime, which can change.
+    fn born(&self) -> Timestamp {
+        Timestamp::from_seconds(self.begun_at)
+    }
+
+    /// Whether the token has expired. A lifetime that has become shorter applies to tokens that were issued before. One that has
+    /// become longer does not.
+    fn is_over(&self, lifetime: Duration, now: Timestamp) -> bool {
+        self.expires_at() <= now || self.born() + lifetime <= now
     }
 }
 
 impl Families {
-    pub(crate) fn new(seal: Seal, lifetime: Duration) -> Self {
-        Self { seal, lifetime, used: Mutex::new(Shares::new(FAMILIES)) }
+    pub(crate) fn new(seal: Seal, lifetimes: Lifetimes, used: Arc<UsedFamilies>) -> Self {
+        used.retention.cover(lifetimes.refresh.max(lifetimes.access));
+        Self { seal, lifetime: lifetimes.refresh, used }
     }
 
     /// Issues the first token of a family. Nothing is remembered until it is used.
     pub(crate) fn begin(&self, family: &str, grant: &Grant, now: Timestamp) -> Secret<String> {
-        let expires_at = (now + self.lifetime).seconds();
-        self.sealed(&RefreshToken { family: family.to_owned(), generation: 0, expires_at, grant: grant.clone() })
+        self.sealed(&RefreshToken {
+            family: family.to_owned(),
+            generation: 0,
+            expires_at: (now + self.lifetime).seconds(),
+            begun_at: now.seconds(),
+            grant: grant.clone(),
+        })
     }
 
     /// Decrypts a token of this client. `None` if it has expired. Does not use it up.
@@ -83,7 +116,7 @@ impl Families {
         now: Timestamp,
     ) -> Result<RefreshToken, Refused> {
         let token: RefreshToken = self.seal.open(Purpose::RefreshToken, token).ok_or(Refused::Invalid)?;
-        if token.grant.client_id != client_id || token.expires_at() <= now {
+        if token.grant.client_id != client_id || token.is_over(self.lifetime, now) {
             return Err(Refused::Invalid);
         }
         // Checked before the token is used up, so that a client that requested too much can try again.
@@ -115,8 +148,9 @@ impl Families {
     ) -> Result<u64, Refused> {
         let owner = token.grant.owner();
         let next = token.generation.saturating_add(1);
-        let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
-        match used.find(&owner, &token.family, token.expires_at(), now) {
+        let family = (&owner, &*token.family);
+        let mut used = self.used.families.lock().unwrap_or_else(PoisonError::into_inner);
+        match used.find(&owner, &token.family, token.born(), now) {
             Found::Here(Family::Revoked) | Found::Forgotten => Err(Refused::Invalid),
             Found::Here(Family::Live { generation, replaced_at }) => {
                 if token.generation >= *generation {
@@ -129,43 +163,45 @@ impl Families {
                     count()?;
                     return Ok(*generation);
                 }
-                self.remember(&mut used, token.expires_at(), (&owner, &token.family), Family::Revoked, now);
+                let until = token.expires_at().max(now + self.used.retention.duration());
+                remember(&mut used, family, (token.born(), until), Family::Revoked, now);
                 Err(Refused::Reused)
             }
             Found::Never => {
                 count()?;
-                let family = Family::Live { generation: next, replaced_at: now };
-                self.remember(&mut used, token.expires_at(), (&owner, &token.family), family, now);
+                let live = Family::Live { generation: next, replaced_at: now };
+                remember(&mut used, family, (token.born(), token.expires_at()), live, now);
                 Ok(next)
             }
         }
     }
 
-    /// Revokes a family that began at `begun_at` or later, even if this process has not seen it.
+    /// Revokes a family that has begun, even if this process has not seen it.
     pub(crate) fn revoke(&self, family: &str, grant: &Grant, now: Timestamp) {
-        let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
-        self.remember(&mut used, now + self.lifetime, (&grant.owner(), family), Family::Revoked, now);
+        let mut used = self.used.families.lock().unwrap_or_else(PoisonError::into_inner);
+        let until = now + self.used.retention.duration();
+        remember(&mut used, (&grant.owner(), family), (now, until), Family::Revoked, now);
     }
 
     /// Whether a family is revoked.
     pub(crate) fn is_revoked(&self, owner: &(&str, &str), family: &str, now: Timestamp) -> bool {
-        let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
-        // The expiry of the family is not known here. Only entries in the map count, not the floor.
+        let mut used = self.used.families.lock().unwrap_or_else(PoisonError::into_inner);
+        // The beginning of the family is not known here. Only entries in the map count, not the floor.
         matches!(used.find(owner, &family, Timestamp::from_seconds(u64::MAX), now), Found::Here(Family::Revoked))
-    }
-
-    fn remember(
-        &self,
-        used: &mut Shares<Family>,
-        expires_at: Timestamp,
-        (owner, family): (&(&str, &str), &str),
-        value: Family,
-        now: Timestamp,
-    ) {
-        used.put(owner, &family, (expires_at, expires_at), value, now);
     }
 
     fn sealed(&self, token: &RefreshToken) -> Secret<String> {
         Secret::new(self.seal.seal(Purpose::RefreshToken, token))
     }
+}
+
+/// Remembers a family of this owner from its birth until all its tokens have expired.
+fn remember(
+    used: &mut Shares<Family>,
+    (owner, family): (&(&str, &str), &str),
+    life: (Timestamp, Timestamp),
+    value: Family,
+    now: Timestamp,
+) {
+    used.put(owner, &family, life, value, now);
 }

@@ -7,10 +7,15 @@ use crate::crypto::{aead, octets};
 const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
 
 const LIFETIME: Duration = Duration::from_secs(30 * 24 * 3600);
+const LIFETIMES: Lifetimes = Lifetimes { access: Duration::from_secs(3600), refresh: LIFETIME };
 
 fn grants() -> Grants {
+    grants_with(LIFETIMES, &GrantMemory::default())
+}
+
+fn grants_with(lifetimes: Lifetimes, memory: &GrantMemory) -> Grants {
     let seal = Seal::new([aead::Key::new(&Secret::new([7; 32]))].into(), "https://login.example".into());
-    Grants::new(seal, LIFETIME)
+    Grants::new(seal, lifetimes, memory.clone())
 }
 
 fn grant_of(subject: &str) -> Grant {
@@ -50,7 +55,7 @@ fn redeem(grants: &Grants, code: &Secret<String>, now: Timestamp) -> Result<Rede
 }
 
 fn refresh(grants: &Grants, token: &Secret<String>, now: Timestamp) -> Result<Secret<String>, Refused> {
-    grants.refresh(token.expose(), "app", None, now).map(|redeemed| redeemed.refresh_token)
+    grants.refresh(token.expose(), "app", None, |_| true, now).map(|redeemed| redeemed.refresh_token)
 }
 
 #[test]
@@ -150,11 +155,11 @@ fn u_09_a_refresh_token_is_one_clients_and_one_kind() {
     let code = issue(&grants, NOW);
     let redeemed = redeem(&grants, &code, NOW).expect("fresh");
     let token = redeemed.refresh_token.expose();
-    assert_eq!(grants.refresh(token, "other", None, NOW).err(), Some(Refused::Invalid));
-    assert_eq!(grants.refresh(code.expose(), "app", None, NOW).err(), Some(Refused::Invalid));
-    assert_eq!(grants.refresh("", "app", None, NOW).err(), Some(Refused::Invalid));
-    assert!(grants.refresh(token, "app", None, NOW).is_ok());
-    assert_eq!(grants.refresh(token, "app", None, NOW + LIFETIME).err(), Some(Refused::Invalid));
+    assert_eq!(grants.refresh(token, "other", None, |_| true, NOW).err(), Some(Refused::Invalid));
+    assert_eq!(grants.refresh(code.expose(), "app", None, |_| true, NOW).err(), Some(Refused::Invalid));
+    assert_eq!(grants.refresh("", "app", None, |_| true, NOW).err(), Some(Refused::Invalid));
+    assert!(grants.refresh(token, "app", None, |_| true, NOW).is_ok());
+    assert_eq!(grants.refresh(token, "app", None, |_| true, NOW + LIFETIME).err(), Some(Refused::Invalid));
 }
 
 #[test]
@@ -187,6 +192,40 @@ fn u_09_a_flood_makes_no_refresh_token_of_its_own_good_again() {
         grants.families.revoke(&number.to_string(), &mallory, NOW);
     }
     assert_eq!(refresh(&grants, &stolen, NOW).err(), Some(Refused::Invalid));
+}
+
+#[test]
+fn u_09_a_flood_before_the_lifetime_became_shorter_does_not_keep_the_user_out() {
+    let memory = GrantMemory::default();
+    let before = grants_with(LIFETIMES, &memory);
+    let alice = grant_of("alice");
+    for number in 0..1001 {
+        let token = before.families.begin(&number.to_string(), &alice, NOW);
+        let token = before.families.open(token.expose(), "app", None, NOW).expect("ours");
+        before.families.rotate(token, NOW, |_| Ok(())).expect("never used");
+    }
+    let after = grants_with(Lifetimes { refresh: Duration::from_secs(3600), ..LIFETIMES }, &memory);
+    let later = NOW + Duration::from_secs(60);
+    let token = redeem(&after, &issue(&after, later), later).expect("fresh").refresh_token;
+    assert!(refresh(&after, &token, later).is_ok());
+}
+
+#[test]
+fn u_09_what_was_revoked_stays_revoked_when_the_lifetime_becomes_longer_again() {
+    let memory = GrantMemory::default();
+    let short = || grants_with(Lifetimes { refresh: Duration::from_secs(3600), ..LIFETIMES }, &memory);
+    let long = || grants_with(LIFETIMES, &memory);
+    // A code that comes again, and a refresh token that comes again.
+    let code = issue(&long(), NOW);
+    let first = redeem(&long(), &code, NOW).expect("fresh").refresh_token;
+    let old = redeem(&long(), &issue(&long(), NOW), NOW).expect("fresh").refresh_token;
+    let current = refresh(&long(), &old, NOW).expect("current");
+    let later = NOW + Duration::from_secs(60);
+    assert_eq!(redeem(&short(), &code, later).err(), Some(Refused::Reused));
+    assert_eq!(refresh(&short(), &old, later).err(), Some(Refused::Reused));
+    let later = NOW + Duration::from_secs(29 * 24 * 3600);
+    assert_eq!(refresh(&long(), &first, later).err(), Some(Refused::Invalid));
+    assert_eq!(refresh(&long(), &current, later).err(), Some(Refused::Invalid));
 }
 
 #[test]

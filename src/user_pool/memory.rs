@@ -1,0 +1,61 @@
+//! What a pool remembers at run time. The settings and keys belong to a configuration. The memory belongs to the process.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use crate::telemetry::once::Once;
+use crate::user_pool::credential::password::Hashing;
+use crate::user_pool::oauth::client_auth::SecretLimits;
+use crate::user_pool::oauth::grant::GrantMemory;
+use crate::user_pool::rate_limit::{Buckets, Limit};
+use crate::user_pool::risk::Risk;
+use crate::user_pool::signin::sso::EndedSessions;
+
+/// Limit on sign-ins of one user at one client without a password. A browser that opens many tabs causes dozens.
+const SILENT_PER_USER_AND_CLIENT: Limit = Limit { burst: 120, interval: Duration::from_secs(1) };
+/// Maximum number of buckets.
+const BUCKETS_MAX: usize = 100_000;
+
+/// The memory of one pool. Cheap to clone: a clone is the same memory.
+///
+/// The process creates one for each pool name and issuer, and gives it to the [`UserPool`](super::UserPool) of every configuration
+/// that has this pool. Two of them may use it at the same time: requests that are under way finish with the former configuration.
+///
+/// - The memory is never emptied while the process runs, not even while no configuration has the pool. Otherwise a configuration
+///   that is taken back would make redeemed codes and ended sessions valid again.
+/// - It has no settings. Lifetimes and `hashing_max` are those of the configuration that uses it.
+/// - Entries are found by user, client and random IDs. They do not depend on keys, so keys can be replaced.
+/// - Another issuer is another pool and has a memory of its own.
+/// - Each part has a bound of its own.
+#[derive(Clone, Debug)]
+pub(crate) struct PoolMemory {
+    /// Redeemed codes and used refresh tokens.
+    pub(super) grants: GrantMemory,
+    /// Single-sign-on sessions that ended by a sign-out.
+    pub(super) ended: Arc<EndedSessions>,
+    /// Sign-ins without a password.
+    pub(super) silent: Arc<Mutex<Buckets>>,
+    /// Wrong client secrets, and addresses of clients.
+    pub(super) secrets: Arc<SecretLimits>,
+    /// Failed sign-ins, and addresses of users.
+    pub(super) risk: Arc<Risk>,
+    /// Passwords that are being hashed.
+    pub(super) hashing: Hashing,
+    /// Mistakes of relying parties that were already logged.
+    pub(super) logged: Arc<Once>,
+}
+
+impl Default for PoolMemory {
+    /// Remembers nothing.
+    fn default() -> Self {
+        Self {
+            grants: GrantMemory::default(),
+            ended: Arc::default(),
+            silent: Arc::new(Mutex::new(Buckets::new(SILENT_PER_USER_AND_CLIENT, BUCKETS_MAX))),
+            secrets: Arc::new(SecretLimits::new()),
+            risk: Arc::new(Risk::new()),
+            hashing: Hashing::default(),
+            logged: Arc::default(),
+        }
+    }
+}
