@@ -66,8 +66,7 @@ impl Providers {
     pub(crate) fn watch(&self, control: &Control) -> Vec<Arc<oidc::RelyingParty>> {
         let clients: Vec<_> = self.oidc.values().map(|provider| Arc::clone(&provider.client)).collect();
         for client in &clients {
-            let client = Arc::clone(client);
-            control.start_detached(async move { client.keep_watch().await });
+            control.start_detached(oidc::RelyingParty::keep_watch(Arc::downgrade(client)));
         }
         clients
     }

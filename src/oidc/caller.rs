@@ -9,6 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Request, StatusCode, header};
 use openidconnect::{AsyncHttpClient, HttpRequest, HttpResponse};
+use tokio::sync::Notify;
 use url::Url;
 
 use crate::backchannel::call::{Backchannel, Error as CallError};
@@ -83,8 +84,8 @@ pub(crate) struct Caller {
     endpoints: Mutex<[State; Endpoint::ALL.len()]>,
     /// Gauges: 1 if the breaker of the endpoint is open.
     open: [Counter; Endpoint::ALL.len()],
-    /// Notified when a breaker opens.
-    opened: tokio::sync::Notify,
+    /// Notified when a breaker opens, and when this caller is dropped.
+    opened: Arc<Notify>,
 }
 
 /// The state of one endpoint.
@@ -99,6 +100,13 @@ struct State {
 pub(crate) struct Failing {
     pub(crate) since: Timestamp,
     pub(crate) why: String,
+}
+
+impl Drop for Caller {
+    fn drop(&mut self) {
+        // Ends the watch, which waits for this and does not keep the caller.
+        self.opened.notify_one();
+    }
 }
 
 impl Caller {
@@ -136,7 +144,7 @@ impl Caller {
             counters: Operation::ALL.map(|operation| [counter(operation, "ok"), counter(operation, "error")]),
             endpoints: Mutex::default(),
             open: Endpoint::ALL.map(gauge),
-            opened: tokio::sync::Notify::new(),
+            opened: Arc::default(),
         }
     }
 
@@ -233,9 +241,9 @@ impl Caller {
         Endpoint::ALL.into_iter().filter(|e| endpoints[*e as usize].breaker.open_since().is_some()).collect()
     }
 
-    /// Waits until a breaker opens, or returns at once if one has opened since the last call.
-    pub(crate) async fn cut(&self) {
-        self.opened.notified().await;
+    /// Notified when a breaker opens, and when this caller is dropped.
+    pub(crate) fn opened(&self) -> Arc<Notify> {
+        Arc::clone(&self.opened)
     }
 
     fn state(&self) -> MutexGuard<'_, [State; Endpoint::ALL.len()]> {

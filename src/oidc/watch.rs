@@ -1,6 +1,7 @@
 //! Background calls: contacts the provider at start, and probes endpoints that did not answer.
 
 use std::fmt;
+use std::sync::Weak;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -67,15 +68,17 @@ impl RelyingParty {
         }
     }
 
-    /// Probes the endpoints whose breakers are open until each answers. Never returns.
-    pub(crate) async fn keep_watch(&self) {
-        loop {
-            self.provider.caller.cut().await;
+    /// Probes the endpoints whose breakers are open until each answers. Returns when `client` was dropped. While nothing is probed, it
+    /// does not keep `client`.
+    pub(crate) async fn keep_watch(client: Weak<Self>) {
+        while let Some(opened) = client.upgrade().map(|client| client.provider.caller.opened()) {
+            opened.notified().await;
             let mut pause = PROBE_PAUSE_MIN;
-            while !self.provider.caller.cut_off().is_empty() {
+            while client.upgrade().is_some_and(|client| !client.provider.caller.cut_off().is_empty()) {
                 tokio::time::sleep(pause).await;
-                for endpoint in self.provider.caller.cut_off() {
-                    self.probe(endpoint).await;
+                let Some(client) = client.upgrade() else { return };
+                for endpoint in client.provider.caller.cut_off() {
+                    client.probe(endpoint).await;
                 }
                 pause = (pause * 2).min(PROBE_PAUSE_MAX);
             }

@@ -1,3 +1,5 @@
+use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -8,7 +10,7 @@ use crate::jose::verify::Fault;
 use crate::oidc::caller::Endpoint;
 use crate::oidc::error::{Blame, Error, IdTokenFault, NonceFault};
 use crate::oidc::settings::Userinfo;
-use crate::oidc::{Refreshed, RefreshedClaims};
+use crate::oidc::{Refreshed, RefreshedClaims, RelyingParty};
 
 /// A refreshed ID token's claims: no nonce (OIDC Core §12.2).
 fn refreshed() -> Value {
@@ -309,7 +311,8 @@ async fn c_14a_the_watch_finds_out_when_a_provider_answers_again() {
     for _ in 0..3 {
         fixture.refresh_answered(Reply::Hang).await.expect_err("no answer");
     }
-    let watch = tokio::time::timeout(Duration::from_secs(60), fixture.client.keep_watch());
+    let watch =
+        tokio::time::timeout(Duration::from_secs(60), RelyingParty::keep_watch(Arc::downgrade(&fixture.client)));
     let provider = async {
         tokio::time::sleep(Duration::from_secs(20)).await;
         assert!((3 + 3..3 + 6).contains(&fixture.calls(TOKEN).len()), "it is probed at growing pauses");
@@ -318,4 +321,21 @@ async fn c_14a_the_watch_finds_out_when_a_provider_answers_again() {
         fixture.refresh_answered(tokens(None)).await.expect("calls are made again");
     };
     let _ = tokio::join!(watch, provider);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_watch_ends_with_its_provider() {
+    let hour = Duration::from_secs(3600);
+    for is_down in [false, true] {
+        let fixture = fixture();
+        for _ in 0..if is_down { 3 } else { 0 } {
+            fixture.refresh_answered(Reply::Hang).await.expect_err("no answer");
+        }
+        let client = Arc::downgrade(&fixture.client);
+        let mut watch = pin!(RelyingParty::keep_watch(client.clone()));
+        assert!(tokio::time::timeout(hour, &mut watch).await.is_err(), "it goes on while the provider is there");
+        drop(fixture);
+        assert!(tokio::time::timeout(hour, &mut watch).await.is_ok(), "down: {is_down}");
+        assert!(client.upgrade().is_none(), "nothing keeps the provider");
+    }
 }

@@ -113,7 +113,7 @@ impl Backchannel for Scripted {
 /// A provider, a client of it, and a clock.
 pub(super) struct Fixture {
     pub(super) provider: Arc<Scripted>,
-    pub(super) client: RelyingParty,
+    pub(super) client: Arc<RelyingParty>,
     pub(super) clock: ManualClock,
     pub(super) key: SigningKey,
     pub(super) registry: Registry,
@@ -160,7 +160,7 @@ pub(super) fn fixture_with(change: impl FnOnce(&mut Settings)) -> Fixture {
     let (provider, key, registry) = (Arc::new(Scripted::default()), new_key(), Registry::default());
     let (clock, hand) = Clock::manual(NOW);
     let backchannel: Arc<dyn Backchannel> = Arc::<Scripted>::clone(&provider);
-    let client = RelyingParty::new(settings, backchannel, clock, &registry);
+    let client = Arc::new(RelyingParty::new(settings, backchannel, clock, &registry));
     let fixture = Fixture { provider, client, clock: hand, key, registry };
     fixture.on(DISCOVERY, Reply::ok(metadata()));
     fixture.on(JWKS, key_set([&fixture.key]));
