@@ -27,7 +27,7 @@ use crate::telemetry::metrics::Registry;
 pub(crate) const DEFAULT_ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9440);
 
 /// The address of the admin endpoint. Plain HTTP: do not expose it on public networks.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Settings {
     pub(crate) address: SocketAddr,
     /// Allowed host names in lower case, in addition to IP addresses and `localhost`.

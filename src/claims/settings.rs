@@ -5,7 +5,7 @@ use http::HeaderName;
 use crate::jose::signing_key::{PublicKey, SigningKey};
 
 /// Settings of the headers with the user's claims.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Settings {
     /// The `signer` member of the signed claims. It identifies this deployment, and applications check it (ALB §4.3).
     pub(crate) signer: String,

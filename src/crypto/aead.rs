@@ -21,8 +21,19 @@ const HEAD_BYTES: usize = 1 + KEY_ID_BYTES;
 /// A sealing key. Its id is the start of a hash of it, so that replicas agree on it without being told.
 pub(crate) struct Key {
     id: [u8; KEY_ID_BYTES],
+    /// The whole hash, of which the id is the start.
+    hash: [u8; 32],
     cipher: LessSafeKey,
 }
+
+/// Compares hashes, because equal ids do not prove that the keys are equal.
+impl PartialEq for Key {
+    fn eq(&self, other: &Self) -> bool {
+        octets::equal(&self.hash, &other.hash)
+    }
+}
+
+impl Eq for Key {}
 
 impl std::fmt::Debug for Key {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -41,7 +52,7 @@ impl Key {
         let hash = octets::sha256(&[b"vestibule key id", bytes.expose().as_slice()].concat());
         let unbound =
             UnboundKey::new(&AES_256_GCM_SIV, bytes.expose()).expect("the key has the length of the algorithm");
-        Self { id: [hash[0], hash[1], hash[2], hash[3]], cipher: LessSafeKey::new(unbound) }
+        Self { id: [hash[0], hash[1], hash[2], hash[3]], hash, cipher: LessSafeKey::new(unbound) }
     }
 
     /// Seals `plaintext` for the purpose that `associated` names.

@@ -73,13 +73,22 @@ enum Pair {
 }
 
 /// The half of a [`SigningKey`] that everyone may have.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct PublicKey {
     algorithm: Algorithm,
     kid: String,
     jwk: Value,
     pem: String,
 }
+
+/// Two keys are equal if their public halves are.
+impl PartialEq for SigningKey {
+    fn eq(&self, other: &Self) -> bool {
+        self.public == other.public
+    }
+}
+
+impl Eq for SigningKey {}
 
 impl std::fmt::Debug for SigningKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -14,7 +14,7 @@ use crate::message::uri::Scheme;
 const ADDRESSES_MAX: usize = 30;
 
 /// Which peers are trusted, and what is written for the target.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Policy {
     /// Peers whose `X-Forwarded-*` headers are trusted. Empty by default, so no peer is trusted (attacks F-03).
     pub(crate) trusted: Vec<IpNet>,

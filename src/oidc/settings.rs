@@ -9,7 +9,7 @@ use url::Url;
 use crate::secret::Secret;
 
 /// The settings of one provider.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Settings {
     /// The name of the provider in the configuration.
     pub(crate) name: Arc<str>,
@@ -82,7 +82,7 @@ pub(crate) enum Binding {
 }
 
 /// Endpoints of the configuration.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Endpoints {
     /// The URL of the metadata, if it is not below the issuer.
     pub(crate) discovery: Option<Url>,
@@ -104,7 +104,7 @@ pub(crate) enum Userinfo {
 }
 
 /// Microsoft Graph.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Graph {
     /// The address of the first page of the groups of the user of an access token.
     pub(crate) endpoint: Url,

@@ -35,7 +35,7 @@ pub(crate) enum Role {
 }
 
 /// The colours of one colour scheme, light or dark.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Colors(Vec<(Role, Color)>);
 
 impl Role {

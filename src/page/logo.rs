@@ -11,7 +11,7 @@ use base64::engine::general_purpose::STANDARD;
 pub(crate) const BYTES_MAX: usize = 32 * 1024;
 
 /// An image that pages can show.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Logo {
     uri: String,
 }

@@ -5,7 +5,7 @@ use crate::page::logo::Logo;
 use crate::page::translation::{self, Translation};
 
 /// The theme. The default is the look and the languages that are compiled in.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Settings {
     /// The name of the organisation or site, on every page.
     pub(crate) title: Option<String>,

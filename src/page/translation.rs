@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use crate::page::text::Text;
 
 /// The texts of one language, by key. All languages have the same keys.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Translation {
     /// The language tag (RFC 5646), as in `lang` and `Content-Language`.
     tag: Box<str>,

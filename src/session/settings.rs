@@ -7,7 +7,7 @@ use http::HeaderValue;
 use crate::crypto::aead::Key;
 
 /// Settings of sessions and pending logins.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Settings {
     /// The first key encrypts sessions and pending logins. Every key can decrypt (DESIGN §3). Never empty.
     pub(crate) keys: Arc<[Key]>,

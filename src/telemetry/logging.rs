@@ -31,7 +31,7 @@ pub(crate) enum Format {
 }
 
 /// Level and format of the log.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Settings {
     /// `error`, `warn`, `info`, `debug` or `trace`.
     pub(crate) filter: &'static str,

@@ -10,7 +10,7 @@ use crate::jose::signing_key::{Algorithm, PublicKey, SigningKey};
 use crate::secret::Secret;
 
 /// One pool: an OpenID provider with its users and app clients.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Settings {
     /// The name of the pool in the configuration.
     pub(crate) name: Arc<str>,
@@ -39,7 +39,7 @@ pub(crate) struct Settings {
 }
 
 /// A user of the configuration.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct UserSettings {
     /// The user name. Compared after trimming, NFKC and case folding (attacks U-04).
     pub(crate) username: String,
@@ -52,7 +52,7 @@ pub(crate) struct UserSettings {
 }
 
 /// A relying party.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ClientSettings {
     pub(crate) client_id: String,
     /// `None` for a public client.

@@ -370,6 +370,27 @@ fn a_pool_answers_for_its_own_authority_only() {
     assert!(!pool.answers(true, "localhost"));
 }
 
+#[test]
+fn settings_are_equal_only_with_the_same_keys_and_secrets() {
+    let one = settings();
+    assert_eq!(one, one.clone());
+    let changes: [fn(&mut Settings); 5] = [
+        |other| other.signing_key = settings().signing_key,
+        |other| other.seal_keys = [aead::Key::new(&Secret::new([8; 32]))].into(),
+        |other| other.users[0].password_hash = cheap("another"),
+        |other| other.clients[0].client_secret = Some(Secret::new("another".into())),
+        |other| other.hashing_max += 1,
+    ];
+    for change in changes {
+        let mut other = one.clone();
+        change(&mut other);
+        assert!(one != other);
+    }
+    let same = Settings { seal_keys: [aead::Key::new(&Secret::new([7; 32]))].into(), ..one.clone() };
+    assert_eq!(one, same, "another reading of the same file");
+    assert!(!format!("{one:?}").contains("s3cr"), "nothing secret is shown");
+}
+
 #[tokio::test]
 async fn a_login_runs_from_the_relying_party_to_userinfo() {
     let fixture = Fixture::new();
