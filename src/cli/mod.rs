@@ -10,6 +10,7 @@ mod keys;
 mod schema;
 mod serve;
 mod terminal;
+mod texts;
 mod users;
 
 use std::process::ExitCode;
@@ -40,6 +41,7 @@ enum Command {
     #[command(subcommand)]
     Users(users::Users),
     Schema(schema::Schema),
+    Texts(texts::Texts),
     Healthcheck(healthcheck::Healthcheck),
 }
 
@@ -52,6 +54,7 @@ pub fn run() -> ExitCode {
         Command::Keys(keys) => keys.run(),
         Command::Users(users) => users.run(),
         Command::Schema(schema) => schema.run(),
+        Command::Texts(texts) => texts.run(),
         Command::Healthcheck(healthcheck) => healthcheck.run(),
     };
     // Write the log lines before the error message.

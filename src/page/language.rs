@@ -36,12 +36,17 @@ pub(super) fn asked_for(locales: &str, known: &[Translation]) -> Option<Language
     locales.split(' ').take(RANGES_MAX).find_map(|range| lookup(range, known))
 }
 
-/// Whether a text has the form of a language tag: letters and digits in groups of at most eight, joined by `-`.
+/// The translation of which a language tag names a variant: `en` for `en-US`.
+pub(crate) fn wider<'t>(tag: &str, known: &'t [Translation]) -> Option<&'t Translation> {
+    lookup(tag, known).map(|found| &known[usize::from(found.0)])
+}
+
+/// Whether a text has the form of a language tag: letters and digits in groups of at most eight, joined by `-`. The first group is a
+/// code of two or three letters: longer codes of languages do not exist (RFC 5646 §2.2.1).
 pub(crate) fn is_tag(text: &str) -> bool {
     let is_subtag = |part: &str| (1..=8).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    text.len() <= TAG_LENGTH_MAX
-        && text.split('-').all(is_subtag)
-        && text.bytes().take_while(u8::is_ascii_alphabetic).count() >= 2
+    let is_code = |part: &str| (2..=3).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphabetic());
+    text.len() <= TAG_LENGTH_MAX && text.split('-').all(is_subtag) && text.split('-').next().is_some_and(is_code)
 }
 
 /// RFC 4647 §3.4: cuts subtags off the end of the range until a language matches. `*` matches nothing: the default is for it.
@@ -157,7 +162,9 @@ mod tests {
         for tag in ["en", "de-AT", "zh-Hant-TW", "sr-Latn-RS"] {
             assert!(is_tag(tag), "{tag}");
         }
-        for other in ["", "e", "de_AT", "de-", "-de", "de AT", "\"><", "abcdefghi", "12", &"de-".repeat(12)] {
+        for other in
+            ["", "e", "de_AT", "de-", "-de", "de AT", "\"><", "abcdefghi", "12", "deutsch", "d3", &"de-".repeat(12)]
+        {
             assert!(!is_tag(other), "{other}");
         }
     }

@@ -11,6 +11,8 @@ pub(crate) struct Translation {
     /// The language tag (RFC 5646), as in `lang` and `Content-Language`.
     tag: Box<str>,
     texts: BTreeMap<Box<str>, Box<str>>,
+    /// The file of a language that is compiled in, with its comments. Empty for any other.
+    file: &'static str,
 }
 
 /// The heading and the advice for a reason.
@@ -39,7 +41,17 @@ pub(crate) fn english() -> &'static Translation {
 impl Translation {
     /// A translation with these texts.
     pub(crate) fn new(tag: &str, texts: BTreeMap<Box<str>, Box<str>>) -> Self {
-        Self { tag: tag.into(), texts }
+        Self { tag: tag.into(), texts, file: "" }
+    }
+
+    /// The same texts for another language tag, as a start for the texts of a region.
+    pub(crate) fn for_tag(&self, tag: &str) -> Self {
+        Self::new(tag, self.texts.clone())
+    }
+
+    /// The file of a language that is compiled in: a line of YAML for each text, and comments. Empty for any other language.
+    pub(crate) fn file(&self) -> &'static str {
+        self.file
     }
 
     /// The language tag.
@@ -82,14 +94,14 @@ impl Translation {
 }
 
 /// Reads a file of `texts/`. Each line is empty, a comment, or a key and a text as in JSON. That is YAML too.
-fn compiled_in((tag, file): (&str, &str)) -> Translation {
+fn compiled_in((tag, file): (&str, &'static str)) -> Translation {
     let lines = file.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
     let pair = |line: &str| {
         let (key, text) = line.split_once(": ")?;
         Some((key.into(), serde_json::from_str(text).ok()?))
     };
     let texts = lines.map(|line| pair(line).expect("a test reads the files that are compiled in")).collect();
-    Translation::new(tag, texts)
+    Translation { file, ..Translation::new(tag, texts) }
 }
 
 #[cfg(test)]

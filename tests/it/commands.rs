@@ -374,6 +374,20 @@ fn a_command_line_that_is_none_ends_with_2() {
     assert!(schema["properties"]["listeners"].is_object());
 }
 
+#[test]
+fn texts_prints_a_file_to_translate() {
+    for (arguments, sign_in) in
+        [(&["texts"][..], "Sign in"), (&["texts", "en"], "Sign in"), (&["texts", "DE"], "Anmelden")]
+    {
+        let printed = run(arguments);
+        assert_eq!(printed.code, Some(0), "{}", printed.errors);
+        assert!(printed.output.contains(&format!("\nsign_in.title: \"{sign_in}\"\n")), "{}", printed.output);
+    }
+    let refused = run(&["texts", "fr"]);
+    assert_eq!((refused.code, refused.output.as_str()), (Some(2), ""));
+    assert!(refused.errors.contains("`fr` is not built in: use `en` or `de`"), "{}", refused.errors);
+}
+
 /// Runs a command to its end.
 #[track_caller]
 fn run(arguments: &[&str]) -> Finished {

@@ -23,7 +23,8 @@ pub(crate) struct Pages {
     /// Colours for users whose system is set to dark.
     pub(crate) colors_dark: Option<Colors>,
     /// Files with other texts, by language: `{ de: texts/de.yaml }`. A file has a key and a text in each line, and needs only the
-    /// texts that differ. A language that Vestibule does not have needs all of them. `docs/PAGES.md` lists the keys.
+    /// texts that differ. A language that is not built in needs all of them. `vestibule texts` prints all of them in English,
+    /// and `vestibule texts de` in German.
     #[serde(default)]
     pub(crate) texts: BTreeMap<String, String>,
 }

@@ -26,6 +26,8 @@ const TEXT_LENGTH_MAX: usize = 2000;
 const TEXTS_BYTES_MAX: u64 = 256 * 1024;
 /// Maximum number of languages, with those that are compiled in.
 const LANGUAGES_MAX: usize = 50;
+/// Missing texts that a message names. The others are counted.
+const MISSING_NAMED_MAX: usize = 10;
 
 pub(super) fn pages(raw: Option<&written::Pages>, at: &Path, context: &mut Context<'_>) -> Result<Settings, Reported> {
     let Some(raw) = raw else { return Ok(Settings::default()) };
@@ -155,16 +157,22 @@ fn translations(
     let mut result = Ok(());
     for (tag, file) in raw {
         let at = at.key(tag);
-        if !language::is_tag(tag) || translations.len() >= LANGUAGES_MAX {
+        if !language::is_tag(tag) {
             let problem = context.found.problem_at_key(&at, format!("`{tag}` is not a language tag"));
-            result = Err(problem.hint("write `de`, `fr` or `pt-BR`").reported());
+            result = Err(problem.hint("write the code of the language: `de`, `fr` or `pt-BR`").reported());
+            continue;
+        }
+        if translations.len() >= LANGUAGES_MAX {
+            let problem = context.found.problem_at_key(&at, format!("more than {LANGUAGES_MAX} languages"));
+            result = Err(problem.reported());
             continue;
         }
         let known = translations.iter_mut().find(|translation| translation.tag().eq_ignore_ascii_case(tag));
         let checked = match known {
             Some(translation) => texts(file, translation, &at, context),
             None => {
-                let mut translation = Translation::new(tag, BTreeMap::new());
+                let mut translation = language::wider(tag, &translations)
+                    .map_or_else(|| Translation::new(tag, BTreeMap::new()), |wider| wider.for_tag(tag));
                 let checked = texts(file, &mut translation, &at, context)
                     .and_then(|()| complete(&translation, file, &at, context));
                 translations.push(translation);
@@ -230,11 +238,16 @@ fn wrong(text: &str, usual: &str) -> Option<String> {
 
 /// A language that is not compiled in must have every text.
 fn complete(translation: &Translation, file: &str, at: &Path, context: &mut Context<'_>) -> Result<(), Reported> {
-    let Some(missing) = english().keys().find(|key| translation.find(key).is_none()) else { return Ok(()) };
-    let message = format!("`{file}` does not have every text; the first that is missing is `{missing}`");
-    context
-        .found
-        .problem(at, message)
-        .hint("a new language needs every text: begin with a copy of `src/page/texts/en.yaml`")
-        .fail()
+    let missing: Vec<_> = english().keys().filter(|key| translation.find(key).is_none()).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let named: Vec<_> = missing.iter().take(MISSING_NAMED_MAX).map(|key| format!("`{key}`")).collect();
+    let more = match missing.len() - named.len() {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let message = format!("`{file}` lacks these texts: {}{more}", named.join(", "));
+    let hint = "a new language needs every text: `vestibule texts > FILE` writes a file with all of them in English";
+    context.found.problem(at, message).hint(hint).fail()
 }

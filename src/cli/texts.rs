@@ -1,0 +1,30 @@
+//! `texts`: prints what the pages say, to start other texts or a translation from.
+
+use std::process::ExitCode;
+
+use crate::cli::exit::WrongUse;
+use crate::page::translation::built_in;
+
+/// Prints the texts of the pages in a language that is built in, as a file for `pages.texts`.
+///
+/// Save it, and change the texts. For a language that is not built in, translate all of them. A file for a language that is
+/// built in needs only the texts that you change.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Texts {
+    /// The language: `en` or `de`.
+    #[arg(value_name = "LANGUAGE", default_value = "en")]
+    language: String,
+}
+
+impl Texts {
+    pub(crate) fn run(&self) -> anyhow::Result<ExitCode> {
+        let is_asked = |tag: &str| tag.eq_ignore_ascii_case(&self.language);
+        let Some(translation) = built_in().iter().find(|translation| is_asked(translation.tag())) else {
+            let known: Vec<_> = built_in().iter().map(|translation| format!("`{}`", translation.tag())).collect();
+            let message = format!("the language `{}` is not built in: use {}", self.language, known.join(" or "));
+            return Err(WrongUse(message).into());
+        };
+        print!("{}", translation.file());
+        Ok(ExitCode::SUCCESS)
+    }
+}
