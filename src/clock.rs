@@ -54,6 +54,19 @@ impl Timestamp {
     }
 }
 
+/// A duration as the configuration file writes it, with one unit: `90s`, `2h`.
+pub(crate) fn period_text(period: Duration) -> String {
+    let seconds = period.as_secs();
+    match (seconds, period.subsec_millis()) {
+        (0, 0) => "0s".to_owned(),
+        (_, millis) if millis > 0 => format!("{}ms", period.as_millis()),
+        _ if seconds.is_multiple_of(86_400) => format!("{}d", seconds / 86_400),
+        _ if seconds.is_multiple_of(3600) => format!("{}h", seconds / 3600),
+        _ if seconds.is_multiple_of(60) => format!("{}m", seconds / 60),
+        _ => format!("{seconds}s"),
+    }
+}
+
 impl Add<Duration> for Timestamp {
     type Output = Self;
     fn add(self, duration: Duration) -> Self {

@@ -64,6 +64,7 @@ const ADDED: &[(&str, &str, &str)] = &[
     ("cli", "drain", "the application that `dev` shows serves its connections until shutdown"),
     ("action", "page", "the pages after a sign-in and a sign-out"),
     ("cli", "page", "the application that `dev` shows has the same style, and `texts` prints what pages say"),
+    ("config", "clock", "a duration is written as in the file, also by rooms that know no file"),
     ("config", "crypto", "keys and certificates are checked while the file can still be refused"),
     ("config", "identity", "a user's claims in the file are an identity's claims"),
     ("config", "page", "the theme of the pages is checked while the file can still be refused"),

@@ -7,7 +7,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::action::requirement::GROUPS;
-use crate::config::raw::value::{List, OneOrMany, Period, Scalar, TextOrNumber, period_text};
+use crate::clock::period_text;
+use crate::config::raw::value::{List, OneOrMany, Period, Scalar, TextOrNumber};
 
 /// One action, by its `type`.
 #[derive(Debug, Deserialize, JsonSchema)]

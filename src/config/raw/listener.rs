@@ -5,9 +5,10 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::clock::period_text;
 use crate::config::raw::action::Action;
 use crate::config::raw::rule::{EncodedSlash, Rule};
-use crate::config::raw::value::{List, Period, period_text};
+use crate::config::raw::value::{List, Period};
 use crate::listener::settings;
 
 /// A socket that accepts requests.

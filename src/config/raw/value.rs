@@ -8,6 +8,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use zeroize::Zeroize as _;
 
+use crate::clock::period_text;
 use crate::secret::Secret;
 
 /// A list whose items know their index in the file, even if invalid items were skipped.
@@ -98,19 +99,6 @@ pub(crate) enum Period {
 impl From<Duration> for Period {
     fn from(period: Duration) -> Self {
         Self::Text(period_text(period))
-    }
-}
-
-/// A duration as it is written in the file, with one unit.
-pub(crate) fn period_text(period: Duration) -> String {
-    let seconds = period.as_secs();
-    match (seconds, period.subsec_millis()) {
-        (0, 0) => "0s".to_owned(),
-        (_, millis) if millis > 0 => format!("{}ms", period.as_millis()),
-        _ if seconds.is_multiple_of(86_400) => format!("{}d", seconds / 86_400),
-        _ if seconds.is_multiple_of(3600) => format!("{}h", seconds / 3600),
-        _ if seconds.is_multiple_of(60) => format!("{}m", seconds / 60),
-        _ => format!("{seconds}s"),
     }
 }
 

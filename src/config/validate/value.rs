@@ -7,9 +7,10 @@ use ipnet::IpNet;
 use url::{Host, Url};
 
 use crate::backchannel::network;
+use crate::clock::period_text;
 use crate::config::document::findings::{Findings, Reported};
 use crate::config::document::path::Path;
-use crate::config::raw::value::{List, OneOrMany, Period, period_text};
+use crate::config::raw::value::{List, OneOrMany, Period};
 
 /// Maximum length of a name.
 const NAME_LENGTH_MAX: usize = 64;
