@@ -269,5 +269,6 @@ fn session(access_token_bytes: usize) -> Session {
         refresh_at: None,
         access_token_expires_at: None,
         nonce_hash: None,
+        is_asked_again: false,
     }
 }

@@ -65,6 +65,12 @@ impl Identity {
         }
     }
 
+    /// What a page calls the user: the name that the user knows, as far as the provider tells one. At most 100 characters.
+    pub(crate) fn display_name(&self) -> String {
+        let name = ["preferred_username", "email", "name"].into_iter().find_map(|name| self.claims.get(name)?.as_str());
+        name.filter(|name| !name.trim().is_empty()).unwrap_or(&self.subject).chars().take(100).collect()
+    }
+
     /// The access token that the provider issued for the user, if the session stores it.
     pub(crate) fn access_token(&self) -> Option<&Secret<String>> {
         self.access_token.as_ref()

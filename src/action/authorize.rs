@@ -5,12 +5,14 @@
 
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use crate::action::decisions::{IsNew, Verdict};
 use crate::action::demand::{Demand, Shortfall};
 use crate::action::passage::Passage;
 use crate::action::requirement::{Answer, Explained, Unknown};
 use crate::action::settings::{AuthorizeMode, AuthorizeSettings};
+use crate::action::told;
 use crate::action::visitor::Visitor;
 use crate::clock::Timestamp;
 use crate::exchange::Exchange;
@@ -18,10 +20,13 @@ use crate::exchange::rejection::{Reason, Rejection};
 use crate::exchange::request_id::RequestId;
 use crate::identity::{Claims, Identity};
 use crate::message::uri::CanonicalRequest;
+use crate::page::Text;
 use crate::page::link::Link;
-use crate::page::{Sentence, Text};
 use crate::telemetry::line_budget::LineBudget;
 use crate::telemetry::metrics::{Counter, Registry};
+
+/// How long a page says that the permissions were asked for again.
+const ASKED_JUST_NOW: Duration = Duration::from_secs(60);
 
 /// One `authorize` action.
 #[derive(Debug)]
@@ -173,12 +178,15 @@ impl Authorize {
         let (verdict, IsNew(is_new)) = visitor.decisions().of(self.id, now, decide);
         if is_new {
             self.metrics.of(verdict).increment();
+            self.log(verdict, exchange, visitor);
         }
         match verdict {
             Verdict::LetIn => {}
             Verdict::StepUp(_) => return Ok(Granted::AfterStepUp(visitor, &self.settings.demand)),
-            Verdict::Refused(reason) => return Err(self.refusal(reason, visitor, canonical)),
-            Verdict::Reported if is_new => self.report(lines, &Origin::of(exchange, visitor), now),
+            Verdict::Refused(reason) => return Err(self.refusal(reason, visitor, canonical, now)),
+            Verdict::Reported if is_new => {
+                self.report(lines, &Origin::of(exchange, visitor), visitor.identity(), now);
+            }
             Verdict::Reported => {}
         }
         Ok(Granted::Now)
@@ -205,7 +213,7 @@ impl Authorize {
             Verdict::StepUp(_) => Err(Reason::AuthStepUpRequired),
             Verdict::Refused(reason) => Err(reason),
             Verdict::Reported => {
-                self.report(lines, origin, now);
+                self.report(lines, origin, renewed, now);
                 Ok(())
             }
         }
@@ -224,28 +232,48 @@ impl Authorize {
     }
 
     /// Says who is signed in, and how to go on: in sentences to people, in members of a JSON object to programs.
-    fn refusal(&self, reason: Reason, visitor: &Visitor, canonical: &CanonicalRequest) -> Rejection {
-        let (name, provider) = (visitor.display_name(), visitor.reidentify().provider());
-        let who = Sentence::from(Text::AccessSignedInAs).named("user", &*name).named("provider", provider);
-        let mut rejection =
-            Rejection::from(reason).note(who).fact("signed_in_as", name).fact("provider", provider.to_owned());
+    fn refusal(&self, reason: Reason, visitor: &Visitor, canonical: &CanonicalRequest, now: Timestamp) -> Rejection {
+        let provider = visitor.reidentify().provider();
+        let mut rejection = told::who(Rejection::from(reason), visitor.identity(), provider);
+        if visitor.lease().asked_again_at().is_some_and(|at| now.since(at) <= ASKED_JUST_NOW) {
+            rejection = rejection.note(Text::AccessAskedAgain.into());
+        }
         if self.settings.reveal {
-            let required = self.settings.to_string().replace('`', "");
-            let note = Sentence::from(Text::AccessRequired).quoted("requirement", &*required);
-            rejection = rejection.note(note).fact("required", required);
+            rejection = told::required(rejection, &self.settings);
         }
-        if let Some(contact) = &self.settings.contact {
-            let note = Sentence::from(Text::AccessContact).quoted("contact", contact);
-            rejection = rejection.note(note).fact("contact", contact.clone());
-        }
+        let rejection = told::contact(rejection, self.settings.contact.as_deref());
         visitor.reidentify().offer(rejection, canonical).offer(Link::same_address(Text::LinkTryAgain))
     }
 
-    fn report(&self, lines: &LineBudget, origin: &Origin, now: Timestamp) {
+    /// Why a user does not come in, without the values of the claims. For the log.
+    fn unmet(&self, identity: &Identity, now: Timestamp) -> String {
+        let requirement = self.settings.requirement.iter().flat_map(|requirement| requirement.unmet(identity));
+        let claims = identity.claims();
+        let demand = self.settings.demand.check(claims, now).err().map(|shortfall| shortfall.to_string());
+        requirement.chain(demand).collect::<Vec<_>>().join("; ")
+    }
+
+    /// Logs a decision that was made just now.
+    fn log(&self, verdict: Verdict, exchange: &Exchange, visitor: &Visitor) {
+        let what = match verdict {
+            Verdict::Refused(_) => "`authorize` refuses this user",
+            Verdict::StepUp(_) => "`authorize` has this user sign in again",
+            Verdict::LetIn | Verdict::Reported => return,
+        };
+        if !tracing::enabled!(tracing::Level::DEBUG) {
+            return;
+        }
+        tracing::debug!(
+            request_id = %exchange.id, rule.name = exchange.rule_name().map(|name| &**name), user.id = &**visitor.subject(),
+            unmet = self.unmet(visitor.identity(), exchange.started_at), "{what}"
+        );
+    }
+
+    fn report(&self, lines: &LineBudget, origin: &Origin, identity: &Identity, now: Timestamp) {
         let Some(skipped) = lines.take(now) else { return };
         tracing::warn!(
             request_id = %origin.request_id, rule.name = origin.rule.as_deref(), user.id = &*origin.subject,
-            required = %self.settings, lines.skipped = skipped,
+            required = %self.settings, unmet = self.unmet(identity, now), lines.skipped = skipped,
             "`authorize` would refuse this user; the request goes on because of `mode: report`"
         );
     }

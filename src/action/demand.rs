@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::action::requirement::{Answer, Explained, Unknown};
-use crate::clock::Timestamp;
+use crate::clock::{Timestamp, period_text};
 use crate::identity::Claims;
 use crate::jose::verify::LEEWAY;
 use crate::page::Text;
@@ -23,16 +23,24 @@ pub(crate) struct Demand {
     /// The `acr` must be one of these, compared exactly. Empty: any, or none.
     #[serde(rename = "a", skip_serializing_if = "Vec::is_empty", default)]
     pub(crate) acr: Vec<String>,
+    /// Whom to ask about a sign-in that does not meet it, for the page.
+    #[serde(rename = "c", skip_serializing_if = "Option::is_none", default)]
+    pub(crate) contact: Option<String>,
 }
+
+/// Characters of an `acr` of a provider in the log.
+const ACR_LOGGED_MAX: usize = 64;
 
 /// Why a sign-in does not meet a demand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Shortfall {
-    #[error("the ID token has no `auth_time`, or one in the future")]
+    #[error("the ID token has no `auth_time` that is a number")]
     NoAuthTime,
+    #[error("the `auth_time` of the ID token is in the future")]
+    FutureAuthTime,
     #[error("the `auth_time` of the ID token is older than `max_age` allows")]
     TooOld,
-    #[error("the ID token has no `acr`")]
+    #[error("the ID token has no `acr` that is text")]
     NoAcr,
     #[error("the `acr` of the ID token is none of those that are accepted")]
     OtherAcr,
@@ -58,7 +66,7 @@ impl Demand {
         let authenticated_at = Timestamp::from_millis((seconds.ok_or(Shortfall::NoAuthTime)? * 1000.0) as u64);
         // For example in milliseconds: it would be recent for centuries.
         if authenticated_at > now + LEEWAY {
-            return Err(Shortfall::NoAuthTime);
+            return Err(Shortfall::FutureAuthTime);
         }
         // The same leeway as where the ID token is checked. Otherwise a sign-in could be accepted there and be too old here.
         Ok(authenticated_at + max_age + LEEWAY)
@@ -79,8 +87,8 @@ impl Demand {
 
     /// How each part decides about a sign-in with these claims. For `check`.
     pub(crate) fn explain(&self, claims: &Claims, now: Timestamp) -> Vec<Explained> {
-        let acr = Self { max_age: None, acr: self.acr.clone() };
-        let max_age = Self { max_age: self.max_age, acr: Vec::new() };
+        let acr = Self { acr: self.acr.clone(), ..Self::default() };
+        let max_age = Self { max_age: self.max_age, ..Self::default() };
         let parts = [(acr, "acr"), (max_age, "auth_time")].into_iter().filter(|(part, _)| !part.is_empty());
         let explained = parts.map(|(part, name)| {
             let claim = claims.get(name);
@@ -88,14 +96,29 @@ impl Demand {
                 (Ok(()), _) => Answer::Yes,
                 (Err(Shortfall::TooOld | Shortfall::OtherAcr), _) => Answer::No,
                 (Err(_), None) => Answer::Unknown(Unknown::Absent),
-                (Err(Shortfall::NoAuthTime), Some(time)) if time.as_f64() >= Some(0.0) => {
-                    Answer::Unknown(Unknown::InTheFuture)
-                }
+                (Err(Shortfall::FutureAuthTime), _) => Answer::Unknown(Unknown::InTheFuture),
                 (Err(_), Some(_)) => Answer::Unknown(Unknown::Type),
             };
             Explained { depth: 0, part: part.to_string(), answer, claim: claim.map(ToString::to_string) }
         });
         explained.collect()
+    }
+
+    /// How a sign-in with these claims falls short, for the log. What the provider wrote is escaped and cut.
+    pub(crate) fn told(&self, shortfall: Shortfall, claims: &Claims, now: Timestamp) -> String {
+        match shortfall {
+            Shortfall::TooOld => {
+                let seconds = claims.get("auth_time").and_then(Value::as_f64).unwrap_or(0.0);
+                let age = now.since(Timestamp::from_millis((seconds * 1000.0) as u64)).as_secs();
+                format!("{shortfall}: it is {age} s old, and required is: {self}")
+            }
+            Shortfall::OtherAcr => {
+                let acr = claims.get("acr").and_then(Value::as_str).unwrap_or_default();
+                let acr: String = acr.chars().take(ACR_LOGGED_MAX).collect();
+                format!("{shortfall}: it is {acr:?}, and required is: {self}")
+            }
+            Shortfall::NoAuthTime | Shortfall::FutureAuthTime | Shortfall::NoAcr => shortfall.to_string(),
+        }
     }
 
     /// Whether a sign-in with these claims meets it now.
@@ -110,7 +133,10 @@ impl Demand {
 
 impl fmt::Display for Demand {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let age = self.max_age.map(|max_age| format!("signed in within the last {} s", max_age.as_secs()));
+        let age = |max_age| {
+            format!("signed in within the last {} (plus {} for clocks)", period_text(max_age), period_text(LEEWAY))
+        };
+        let age = self.max_age.map(age);
         let acr: Vec<_> = self.acr.iter().map(|acr| format!("`{acr}`")).collect();
         let acr = (!acr.is_empty()).then(|| format!("`acr` is {}", acr.join(" or ")));
         f.write_str(&age.into_iter().chain(acr).collect::<Vec<_>>().join(" and "))
@@ -122,6 +148,7 @@ impl Shortfall {
     pub(crate) const fn explanation(self) -> Text {
         match self {
             Self::NoAuthTime => Text::StepUpNoAuthTime,
+            Self::FutureAuthTime => Text::StepUpFutureAuthTime,
             Self::TooOld => Text::StepUpTooOld,
             Self::NoAcr => Text::StepUpNoAcr,
             Self::OtherAcr => Text::StepUpOtherAcr,
@@ -131,7 +158,7 @@ impl Shortfall {
     /// The claim of the ID token that falls short.
     pub(crate) const fn claim(self) -> &'static str {
         match self {
-            Self::NoAuthTime | Self::TooOld => "auth_time",
+            Self::NoAuthTime | Self::FutureAuthTime | Self::TooOld => "auth_time",
             Self::NoAcr | Self::OtherAcr => "acr",
         }
     }
@@ -154,7 +181,7 @@ mod tests {
 
     #[test]
     fn a_sign_in_is_recent_for_max_age_and_the_leeway_of_clocks() {
-        let demand = Demand { max_age: Some(HOUR), acr: Vec::new() };
+        let demand = Demand { max_age: Some(HOUR), ..Demand::default() };
         let ago = |seconds: u64| NOW.seconds() - seconds;
         for claims in [json!({"auth_time": ago(0)}), json!({"auth_time": ago(3600 + 59)})] {
             check(&demand, &claims, Ok(()));
@@ -170,17 +197,17 @@ mod tests {
 
     #[test]
     fn c_19_a_sign_in_that_is_yet_to_come_is_none() {
-        let demand = Demand { max_age: Some(HOUR), acr: Vec::new() };
+        let demand = Demand { max_age: Some(HOUR), ..Demand::default() };
         check(&demand, &json!({"auth_time": NOW.seconds() + 60}), Ok(()));
         // In milliseconds, as some providers write it, it would be recent for centuries.
         for auth_time in [json!(NOW.seconds() + 61), json!(NOW.millis()), json!(u64::MAX), json!(1e300)] {
-            check(&demand, &json!({ "auth_time": auth_time }), Err(Shortfall::NoAuthTime));
+            check(&demand, &json!({ "auth_time": auth_time }), Err(Shortfall::FutureAuthTime));
         }
     }
 
     #[test]
     fn an_acr_is_one_text_that_is_compared_exactly() {
-        let demand = Demand { max_age: None, acr: vec!["phr".into(), "phrh".into()] };
+        let demand = Demand { acr: vec!["phr".into(), "phrh".into()], ..Demand::default() };
         check(&demand, &json!({"acr": "phrh"}), Ok(()));
         for acr in [json!("PHR"), json!("phr "), json!("phr phrh"), json!(""), json!("1")] {
             check(&demand, &json!({ "acr": acr }), Err(Shortfall::OtherAcr));
@@ -193,7 +220,7 @@ mod tests {
 
     #[test]
     fn both_must_hold_and_nothing_demanded_holds_for_ever() {
-        let both = Demand { max_age: Some(HOUR), acr: vec!["phr".into()] };
+        let both = Demand { max_age: Some(HOUR), acr: vec!["phr".into()], ..Demand::default() };
         check(&both, &json!({"acr": "phr", "auth_time": NOW.seconds()}), Ok(()));
         check(&both, &json!({"acr": "phr"}), Err(Shortfall::NoAuthTime));
         check(&both, &json!({"auth_time": NOW.seconds()}), Err(Shortfall::NoAcr));
@@ -204,13 +231,29 @@ mod tests {
     #[test]
     fn a_demand_is_short_in_a_ticket_and_reads_back() {
         for (demand, text) in
-            [(Demand::default(), "{}"), (Demand { max_age: None, acr: vec!["phr".into()] }, r#"{"a":["phr"]}"#)]
+            [(Demand::default(), "{}"), (Demand { acr: vec!["phr".into()], ..Demand::default() }, r#"{"a":["phr"]}"#)]
         {
             assert_eq!(serde_json::to_string(&demand).expect("writes"), text);
             assert_eq!(serde_json::from_str::<Demand>(text).expect("reads"), demand);
         }
-        let demand = Demand { max_age: Some(HOUR), acr: Vec::new() };
+        let demand = Demand { max_age: Some(HOUR), ..Demand::default() };
         let text = serde_json::to_string(&demand).expect("writes");
         assert_eq!(serde_json::from_str::<Demand>(&text).expect("reads"), demand);
+    }
+
+    #[test]
+    fn the_log_says_how_a_sign_in_falls_short() {
+        let demand = Demand { max_age: Some(HOUR), acr: vec!["phr".into()], ..Demand::default() };
+        let told = |claims: Value| {
+            let claims = claims.as_object().expect("an object");
+            demand.told(demand.check(claims, NOW).expect_err("it falls short"), claims, NOW)
+        };
+        assert_eq!(
+            told(json!({"acr": "phr", "auth_time": NOW.seconds() - 7200})),
+            "the `auth_time` of the ID token is older than `max_age` allows: it is 7200 s old, and required is: signed in within the \
+             last 1h (plus 1m for clocks) and `acr` is `phr`"
+        );
+        let other = told(json!({"acr": format!("a\n{}", "b".repeat(1000))}));
+        assert!(other.contains(r#"it is "a\nbbb"#) && other.len() < 250, "{other}");
     }
 }

@@ -14,6 +14,7 @@ pub(crate) mod passage;
 pub(crate) mod redirect;
 pub(crate) mod requirement;
 pub(crate) mod settings;
+mod told;
 pub(crate) mod visitor;
 pub(crate) mod worker;
 

@@ -142,6 +142,29 @@ impl Requirement {
         inner.iter().for_each(|part| part.explain_at(depth + 1, identity, explained));
     }
 
+    /// The tests of claims that keep a user out, each with its answer. Names no claim's value of the user.
+    pub(crate) fn unmet(&self, identity: &Identity) -> Vec<String> {
+        let mut unmet = Vec::new();
+        self.unmet_at(Answer::Yes, identity, &mut unmet);
+        unmet
+    }
+
+    /// `wanted` is no below an odd number of `not`.
+    fn unmet_at(&self, wanted: Answer, identity: &Identity, unmet: &mut Vec<String>) {
+        let answer = self.of(identity);
+        if answer == wanted {
+            return;
+        }
+        match self {
+            Self::Any(parts) | Self::All(parts) => parts.iter().for_each(|part| part.unmet_at(wanted, identity, unmet)),
+            Self::Not(part) => {
+                let wanted = if wanted == Answer::Yes { Answer::No } else { Answer::Yes };
+                part.unmet_at(wanted, identity, unmet);
+            }
+            Self::Claim(_) => unmet.push(format!("{self}: {answer}")),
+        }
+    }
+
     /// The texts that it wants of the claim `groups`.
     pub(crate) fn groups(&self) -> impl Iterator<Item = &str> {
         let wanted = self.tests().into_iter().filter_map(|test| match test {

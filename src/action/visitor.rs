@@ -31,6 +31,9 @@ pub(crate) trait Lease: fmt::Debug {
 
     /// What renewals have brought since the visitor was made. As new as the last call of [`has_ended`](Self::has_ended).
     fn renewed(&self) -> Renewed;
+
+    /// When the user asked for the claims again, if the evidence comes from that.
+    fn asked_again_at(&self) -> Option<Timestamp>;
 }
 
 /// What is known of the renewals of the evidence for a user.
@@ -134,13 +137,6 @@ impl Visitor {
     /// Whether pages of this other origin may open WebSockets as the user.
     pub(crate) fn allows_origin(&self, origin: &str) -> bool {
         self.allowed_origins.iter().any(|allowed| allowed == origin)
-    }
-
-    /// What a page calls the user: the name that the user knows, as far as the provider tells one. At most 100 characters.
-    pub(crate) fn display_name(&self) -> String {
-        let claims = self.identity.claims();
-        let name = ["preferred_username", "email", "name"].into_iter().find_map(|name| claims.get(name)?.as_str());
-        name.filter(|name| !name.trim().is_empty()).unwrap_or(&self.subject).chars().take(100).collect()
     }
 
     /// Adds the identity headers to a request for the target group `audience`.

@@ -86,7 +86,12 @@ fn links(rejection: &Rejection) -> Cow<'_, [Link]> {
     }
     Cow::Owned(match rejection.reason.help() {
         Help::None => Vec::new(),
-        Help::StartAgain | Help::OtherPage => vec![Link::here(Text::LinkFrontPage, "/")],
+        Help::StartAgain
+        | Help::OtherPage
+        | Help::Permissions
+        | Help::OtherAccount
+        | Help::SignInAgain
+        | Help::RetrySignIn => vec![Link::here(Text::LinkFrontPage, "/")],
         Help::OtherTab => vec![Link::here(Text::LinkFrontPage, "/").in_a_new_tab()],
         Help::WithoutForm => vec![Link::same_address(Text::LinkOpenPage)],
         Help::TryLater => vec![Link::same_address(Text::LinkTryAgain)],
@@ -103,17 +108,28 @@ fn json(rejection: &Rejection, status: StatusCode, about: About<'_>) -> String {
         "advice": texts.advice,
         "request_id": about.id.as_str(),
     });
-    if !rejection.facts().is_empty() {
-        let facts = rejection.facts().iter().map(|(name, value)| (*name, value.clone()));
-        let is_silent = |(label, _): &(Text, String)| *label == Text::LinkAskAgain;
-        let silent = addresses(rejection, about).find(is_silent).map(|(_, address)| ("ask_again", address));
-        let sign_in = addresses(rejection, about).find(|link| !is_silent(link));
-        let sign_in = sign_in.map(|(_, address)| ("sign_in", address));
-        for (name, value) in facts.chain(silent).chain(sign_in) {
+    let ways = addresses(rejection, about).filter_map(|(label, address)| Some((member(label)?, address)));
+    let facts = rejection.facts().iter().map(|(name, value)| (*name, value.clone()));
+    for (name, value) in ways.chain(facts) {
+        // The first of several ways to sign in is the best.
+        if object.get(name).is_none() {
             object[name] = value.into();
         }
     }
     object.to_string()
+}
+
+/// The member of the JSON object with the address of a link.
+const fn member(label: Text) -> Option<&'static str> {
+    match label {
+        Text::LinkAskAgain => Some("ask_again"),
+        Text::LinkSignIn
+        | Text::LinkSignInAgain
+        | Text::LinkSignInOrSwitch
+        | Text::LinkTryAgain
+        | Text::LinkOtherAccount => Some("sign_in"),
+        _ => None,
+    }
 }
 
 fn text(rejection: &Rejection, status: StatusCode, about: About<'_>) -> String {

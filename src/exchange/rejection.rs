@@ -140,6 +140,14 @@ pub(crate) enum Help {
     WithoutForm,
     /// Another address of this site may work. The same request never succeeds.
     OtherPage,
+    /// Ask the provider for the permissions again, or sign in again or with another account.
+    Permissions,
+    /// Sign in again, or with another account. With another source of groups, ask again for the permissions.
+    OtherAccount,
+    /// Sign in again, to meet what the rule demands.
+    SignInAgain,
+    /// Try the sign-in again, or use another account.
+    RetrySignIn,
     /// The same request may succeed later.
     TryLater,
 }
@@ -244,13 +252,13 @@ reasons! {
     /// The provider's answer repeats a parameter, or is not a GET.
     AuthCallbackMalformed => "auth.callback_malformed", 400, StartAgain;
     /// The user is signed in, and the claims do not meet the requirement of the rule's `authorize` action.
-    AuthNotAllowed => "auth.not_allowed", 403, OtherPage;
+    AuthNotAllowed => "auth.not_allowed", 403, Permissions;
     /// The rule's `authorize` asks for `groups`, and the provider did not send them because the user is in too many: the groups overage of Microsoft Entra (`_claim_names`, `hasgroups`). Let the provider send only the groups that are assigned to the application, or set `entra_groups: graph` at the provider.
-    AuthGroupsOverage => "auth.groups_overage", 403, OtherPage;
+    AuthGroupsOverage => "auth.groups_overage", 403, OtherAccount;
     /// The user is signed in, but the rule demands a newer or a stronger sign-in (`max_age` or `acr` of `authorize`), and the request cannot be redirected: it is not a navigation, it sends a form, or the rule says `deny`.
-    AuthStepUpRequired => "auth.step_up_required", 401, StartAgain;
-    /// The user has signed in again for `max_age` or `acr` of `authorize`, and the provider's answer still does not meet it: `auth_time` is missing or too old, or `acr` is missing or another. The page and the log say which.
-    AuthStepUpFailed => "auth.step_up_failed", 403, OtherPage;
+    AuthStepUpRequired => "auth.step_up_required", 401, SignInAgain;
+    /// The user has signed in for `max_age` or `acr` of `authorize`, and the provider's answer does not meet it: `auth_time` is missing, too old or in the future, or `acr` is missing or another. The page and the log say which.
+    AuthStepUpFailed => "auth.step_up_failed", 403, RetrySignIn;
     /// The user cancelled the sign-in, or the provider refused it (`access_denied`).
     AuthDenied => "auth.denied", 401, StartAgain;
     /// The provider answered the sign-in with an error.

@@ -75,6 +75,11 @@ impl RelyingParty {
         self.provider.settings.callback_path.as_deref()
     }
 
+    /// Whether Microsoft Graph is asked for groups that a token does not have.
+    pub(crate) fn has_graph(&self) -> bool {
+        self.provider.settings.graph.is_some()
+    }
+
     /// Starts a sign-in.
     ///
     /// # Errors

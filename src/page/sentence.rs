@@ -1,5 +1,6 @@
 //! Texts with placeholders: `Try again in {wait}.`
 
+use crate::page::link;
 use crate::page::placeholder::{Segment, segments};
 use crate::page::text::Text;
 use crate::page::translation::{self, Translation};
@@ -7,8 +8,17 @@ use crate::page::translation::{self, Translation};
 /// A text and the values for its placeholders. It is put into words in the language of the visitor.
 #[derive(Clone, Debug)]
 pub(crate) struct Sentence {
-    text: Text,
+    form: Form,
     values: Vec<(&'static str, Value)>,
+}
+
+#[derive(Clone, Debug)]
+enum Form {
+    Text(Text),
+    /// The same in every language.
+    Verbatim(String),
+    /// Sentences with this word between them.
+    Joined(Vec<Sentence>, Text),
 }
 
 #[derive(Clone, Debug)]
@@ -17,6 +27,8 @@ enum Value {
     Named(String),
     /// The same without emphasis.
     Quoted(String),
+    /// The same, with a link if it is an address.
+    Address(String),
     Number(u64),
     Sentence(Sentence),
 }
@@ -26,11 +38,13 @@ enum Value {
 pub(crate) struct Part {
     pub(crate) text: String,
     pub(crate) is_emphasised: bool,
+    /// The address that it links to.
+    pub(crate) href: Option<String>,
 }
 
 impl From<Text> for Sentence {
     fn from(text: Text) -> Self {
-        Self { text, values: Vec::new() }
+        Self { form: Form::Text(text), values: Vec::new() }
     }
 }
 
@@ -44,6 +58,16 @@ impl Sentence {
         }
     }
 
+    /// Words that are the same in every language.
+    pub(crate) fn verbatim(words: impl Into<String>) -> Self {
+        Self { form: Form::Verbatim(words.into()), values: Vec::new() }
+    }
+
+    /// Sentences with `word` between each two.
+    pub(crate) fn joined(sentences: Vec<Self>, word: Text) -> Self {
+        Self { form: Form::Joined(sentences, word), values: Vec::new() }
+    }
+
     /// Adds a value from a user, a provider or the configuration. It is escaped and emphasised on a page.
     pub(crate) fn named(self, placeholder: &'static str, value: impl Into<String>) -> Self {
         self.with(placeholder, Value::Named(value.into()))
@@ -52,6 +76,11 @@ impl Sentence {
     /// Adds a longer text of that kind. It is escaped.
     pub(crate) fn quoted(self, placeholder: &'static str, value: impl Into<String>) -> Self {
         self.with(placeholder, Value::Quoted(value.into()))
+    }
+
+    /// Adds a text of the configuration. On a page it is a link if it is an `https` URL or an e-mail address.
+    pub(crate) fn address(self, placeholder: &'static str, value: impl Into<String>) -> Self {
+        self.with(placeholder, Value::Address(value.into()))
     }
 
     /// Adds a number.
@@ -81,21 +110,32 @@ impl Sentence {
 
     /// The sentence in pieces. A placeholder without a value stays as it is written.
     pub(crate) fn parts(&self, translation: &Translation) -> Vec<Part> {
-        let mut parts = Vec::new();
-        let mut put = |text: String, is_emphasised| parts.push(Part { text, is_emphasised });
-        for segment in segments(translation.text(self.text)) {
-            match segment {
-                Segment::Words(words) => put(words.to_owned(), false),
-                Segment::Placeholder(name) => match self.values.iter().find(|(known, _)| *known == name) {
-                    Some((_, Value::Named(value))) => put(value.clone(), true),
-                    Some((_, Value::Quoted(value))) => put(value.clone(), false),
-                    Some((_, Value::Number(value))) => put(value.to_string(), false),
-                    Some((_, Value::Sentence(value))) => put(value.plain(translation), false),
-                    None => put(format!("{{{name}}}"), false),
-                },
+        let text = match &self.form {
+            Form::Text(text) => translation.text(*text),
+            Form::Verbatim(words) => return vec![Part::plain(words.clone())],
+            Form::Joined(sentences, word) => {
+                let sentences: Vec<_> = sentences.iter().map(|sentence| sentence.plain(translation)).collect();
+                return vec![Part::plain(sentences.join(&format!(" {} ", translation.text(*word))))];
             }
-        }
-        parts
+        };
+        let part = |segment| match segment {
+            Segment::Words(words) => Part::plain(words.to_owned()),
+            Segment::Placeholder(name) => match self.values.iter().find(|(known, _)| *known == name) {
+                Some((_, Value::Named(value))) => Part { is_emphasised: true, ..Part::plain(value.clone()) },
+                Some((_, Value::Quoted(value))) => Part::plain(value.clone()),
+                Some((_, Value::Address(value))) => Part { href: link::to(value), ..Part::plain(value.clone()) },
+                Some((_, Value::Number(value))) => Part::plain(value.to_string()),
+                Some((_, Value::Sentence(value))) => Part::plain(value.plain(translation)),
+                None => Part::plain(format!("{{{name}}}")),
+            },
+        };
+        segments(text).map(part).collect()
+    }
+}
+
+impl Part {
+    fn plain(text: String) -> Self {
+        Self { text, is_emphasised: false, href: None }
     }
 }
 

@@ -46,6 +46,8 @@ struct Written<'a> {
     access_token_expires_at: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     nonce_hash: Option<&'a str>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    is_asked_again: bool,
 }
 
 #[derive(Deserialize)]
@@ -64,6 +66,8 @@ struct Read {
     refresh_at: Option<u64>,
     access_token_expires_at: Option<u64>,
     nonce_hash: Option<String>,
+    #[serde(default)]
+    is_asked_again: bool,
 }
 
 /// Encodes a session.
@@ -87,6 +91,7 @@ pub(super) fn encode(session: &Session) -> Result<Vec<u8>, Error> {
         refresh_at: session.refresh_at.map(Timestamp::millis),
         access_token_expires_at: session.access_token_expires_at.map(Timestamp::millis),
         nonce_hash: session.nonce_hash.as_deref(),
+        is_asked_again: session.is_asked_again,
     };
     let plain = serde_json::to_vec(&written).map_err(|_| Error::TooLarge)?;
     if plain.len() > PLAIN_BYTES_MAX {
@@ -132,6 +137,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Session, Error> {
         refresh_at: read.refresh_at.map(Timestamp::from_millis),
         access_token_expires_at: read.access_token_expires_at.map(Timestamp::from_millis),
         nonce_hash: read.nonce_hash,
+        is_asked_again: read.is_asked_again,
     })
 }
 

@@ -84,6 +84,7 @@ fn cookie() -> Vec<u8> {
         refresh_at: None,
         access_token_expires_at: None,
         nonce_hash: None,
+        is_asked_again: false,
     };
     let lines = sessions().save("app.test", &session, NOW).expect("it fits");
     lines[0].as_bytes().split(|byte| *byte == b';').next().unwrap_or_default().to_vec()

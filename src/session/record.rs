@@ -54,6 +54,8 @@ pub(crate) struct Session {
     /// A hash of the login's nonce. With it, a refresh recognises an ID token of another login. `None` in a session of an older
     /// version, which did not store the hash.
     pub(crate) nonce_hash: Option<String>,
+    /// Whether the sign-in asked for the claims of the user again, and the provider showed nothing.
+    pub(crate) is_asked_again: bool,
 }
 
 impl Session {
@@ -87,6 +89,7 @@ impl Session {
             refresh_at: Some(began),
             access_token_expires_at: None,
             nonce_hash: None,
+            is_asked_again: false,
         }
     }
 }

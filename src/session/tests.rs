@@ -47,6 +47,7 @@ pub(super) fn session(bytes: usize) -> Session {
         refresh_at: Some(NOW + Duration::from_secs(48)),
         access_token_expires_at: Some(NOW + Duration::from_secs(60)),
         nonce_hash: Some("nonce-hash".into()),
+        is_asked_again: true,
     }
 }
 

@@ -109,10 +109,24 @@ fn a_script_is_told_in_json() {
         "advice": "You are signed in, but your account may not open this page. If you were given access just now, ask again for your permissions, or sign in again.",
         "signed_in_as": "Ada \"</script>\u{7}",
         "provider": "corp",
-        "required": "groups contains platform or sre",
+        "required": "groups contains \"platform\" or \"sre\"",
         "contact": "it@example.com",
     });
     assert_eq!(said, expected);
+}
+
+#[test]
+fn a_script_without_a_session_is_told_where_to_sign_in() {
+    let scenario = scenario(GROUPS);
+    let mut browser = scenario.proxy.browser(Protocol::Http1).scripted();
+    let answer = browser.get(PAGE);
+    assert_eq!((answer.status, answer.json()["error"].as_str()), (401, Some("auth.required")));
+    let sign_in = answer.json()["sign_in"].as_str().expect("an address").to_owned();
+    assert!(sign_in.starts_with("https://app.test/oauth2/sign_in?"), "{sign_in}");
+    let sent = scenario.proxy.browser(Protocol::Http1).get(&sign_in);
+    assert_eq!(sent.status, 302, "{}", sent.text());
+    let prefetch = browser.send("GET", PAGE, &[("sec-purpose", "prefetch"), ("accept", "application/json")], b"");
+    assert!(!prefetch.text().contains("sign_in?"), "{}", prefetch.text());
 }
 
 #[test]
@@ -123,7 +137,10 @@ fn reveal_says_what_is_required() {
     let mut browser = scenario.signed_in_as(Protocol::Http1, &json!({"email": "eve@example.com", "groups": []}));
     let page = browser.get(PAGE);
     assert_eq!(page.status, 403, "the address is not verified");
-    let required = "Required: email is a verified address at example.com and not (groups contains contractors).";
+    let required = "Required: email is a verified address at &#34;example.com&#34; and not (groups contains &#34;contractors&#34;).";
+    assert!(page.text().contains(required), "{}", page.text());
+    let page = browser.send("GET", PAGE, &[("accept", "text/html"), ("accept-language", "de")], b"");
+    let required = "Erforderlich: email ist eine best\u{e4}tigte Adresse bei \u{201e}example.com\u{201c} und nicht (groups enth\u{e4}lt \u{201e}contractors\u{201c}).";
     assert!(page.text().contains(required), "{}", page.text());
     let claims = json!({"email": "eve@example.com", "email_verified": true, "groups": []});
     assert_eq!(scenario.signed_in_as(Protocol::Http1, &claims).get(PAGE).status, 200);
@@ -224,8 +241,10 @@ fn a_12_groups_that_entra_does_not_send_refuse_with_a_reason_of_their_own() {
                 "{}",
                 page.text()
             );
+            assert!(!page.text().contains("Ask again for my permissions"), "it could not help: {}", page.text());
             let answer = browser.scripted().get(PAGE);
             assert_eq!((answer.status, answer.json()["error"].as_str()), (403, Some("auth.groups_overage")));
+            assert_eq!(answer.json().get("ask_again"), None);
             let mut admin = overage;
             admin["roles"] = json!(["admin"]);
             assert_eq!(scenario.signed_in_as(protocol, &admin).get(PAGE).status, 200);

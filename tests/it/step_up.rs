@@ -57,7 +57,7 @@ impl Scenario {
     }
 }
 
-/// The address of the first link on a page.
+/// The address of the first link on a page to this host.
 #[track_caller]
 fn first_link(page: &Answer) -> String {
     let (_, rest) = page.text().split_once(" href=\"/").unwrap_or_else(|| panic!("a link: {}", page.text()));
@@ -104,9 +104,13 @@ fn what_cannot_be_redirected_is_told_to_sign_in_again() {
     let form = browser.send("POST", PAGE, &[("origin", "https://app.test")], b"x=1");
     assert_eq!((form.status, form.reason().as_deref()), (401, Some("auth.step_up_required")));
     assert!(form.text().contains("target=\"_blank\""), "the form stays in its tab: {}", form.text());
+    assert!(form.text().contains("Your form was not sent. Sign in again in a new tab"), "{}", form.text());
     let script = browser.clone().scripted().get(PAGE);
+    let sign_in = script.json()["sign_in"].as_str().expect("an address").to_owned();
+    let asked = browser.clone().get(&sign_in);
+    assert_eq!(parameter(asked.location(), "max_age").as_deref(), Some("3600"), "a script is told where, too");
     assert_eq!((script.status, script.json()["error"].as_str()), (401, Some("auth.step_up_required")));
-    assert!(script.json()["advice"].as_str().expect("a text").contains("sign in again"), "{}", script.text());
+    assert!(script.json()["advice"].as_str().expect("a text").contains("Sign in again"), "{}", script.text());
     assert_eq!(scenario.target.count(), reached);
     // The link of the page asks for what the rule demands.
     scenario.signs_in_now();
@@ -131,7 +135,7 @@ fn a_21_a_provider_that_answers_with_the_same_sign_in_again_ends_the_way_and_mak
     assert!(landed.text().contains("the claim auth_time of the ID token is older"), "{}", landed.text());
     assert_eq!(first_link(&landed), PAGE, "the next try is the user's");
     assert_eq!(browser.get("https://app.test/open/page").status, 200, "the session is the old one");
-    let log = scenario.proxy.access_log(1);
+    let log = scenario.proxy.access_log(5);
     assert!(log.iter().any(|record| record["reason"] == "auth.step_up_failed"), "{log:?}");
 }
 
@@ -159,6 +163,46 @@ fn a_21_a_claim_that_does_not_come_is_refused_by_name() {
         );
         assert!(landed.text().contains(missing), "{authorize} {claims}: {}", landed.text());
     }
+}
+
+#[test]
+fn a_first_sign_in_that_is_not_enough_says_so_and_whom_to_ask() {
+    let scenario = scenario("acr: [phr], contact: it@example.com");
+    scenario.says(&json!({"acr": "pwd", "preferred_username": "ada"}));
+    let mut browser = scenario.proxy.browser(Protocol::Http2);
+    let sent = browser.get(PAGE);
+    let page = scenario.come_back(&mut browser, &sent);
+    assert_eq!((page.status, page.reason().as_deref()), (403, Some("auth.step_up_failed")));
+    let text = page.text();
+    for said in [
+        "<h1>Your sign-in is not enough for this page</h1>",
+        "the sign-in service reported another kind",
+        "You are signed in as <strong>ada</strong> with <strong>corp</strong>.",
+        "Ask for access: <a href=\"mailto:it@example.com\">it@example.com</a>",
+    ] {
+        assert!(text.contains(said), "{said}: {text}");
+    }
+    assert!(!text.contains("You have signed in again") && !text.contains("new sign-in"), "{text}");
+    let asked = browser.get(&page.link("Use another account"));
+    assert_eq!(parameter(asked.location(), "acr_values").as_deref(), Some("phr"), "{}", asked.location());
+    assert_eq!(parameter(asked.location(), "prompt").as_deref(), Some("login"));
+    // In German, and to a script.
+    let sent = browser.get(PAGE);
+    let callback = scenario.provider.callback_of(sent.location());
+    let german = browser.send("GET", &callback, &[("accept", "text/html"), ("accept-language", "de")], b"");
+    assert!(
+        german.text().contains("<h1>Ihre Anmeldung reicht f\u{fc}r diese Seite nicht aus</h1>"),
+        "{}",
+        german.text()
+    );
+    let sent = browser.get(PAGE);
+    let said =
+        browser.send("GET", &scenario.provider.callback_of(sent.location()), &[("accept", "application/json")], b"");
+    let said = said.json();
+    assert_eq!(
+        (&said["contact"], &said["signed_in_as"], &said["claim"]),
+        (&json!("it@example.com"), &json!("ada"), &json!("acr"))
+    );
 }
 
 #[test]
@@ -200,13 +244,15 @@ fn a_refresh_is_no_sign_in() {
 
 #[test]
 fn step_ups_that_follow_each_other_end() {
-    let scenario = scenario("max_age: 1h");
+    let scenario = scenario("max_age: 1h, contact: 'https://it.test/?a=1&b=\"'");
     scenario.signs_in_now();
     let mut browser = scenario.signed_in_and_back(Protocol::Http1);
     scenario.advance(Duration::from_secs(2 * 3600));
     browser.set_cookie("app.test", "__Host-vestibule-login-rounds", "3");
     let ended = browser.get(PAGE);
     assert_eq!((ended.status, ended.reason().as_deref()), (403, Some("auth.step_up_failed")));
+    let contact = r#"<a href="https://it.test/?a=1&#38;b=%22">https://it.test/?a=1&#38;b=&#34;</a>"#;
+    assert!(ended.text().contains(contact), "{}", ended.text());
     // The user may.
     let sent = browser.get(&first_link(&ended));
     assert_eq!(sent.status, 302);

@@ -74,6 +74,11 @@ pub(super) fn signed_in(preferred: Preferred, view: View<'_>) -> Response {
     }
 }
 
+/// The page after a sign-in that was to show nothing, where the provider has to ask the user. `link` begins one that asks.
+pub(super) fn wants_sign_in(view: View<'_>, link: Link) -> Response {
+    notice(Notice { view, title: Text::AskAgainTitle, text: Text::AskAgainAdvice, link })
+}
+
 /// Answers a prefetch without any effect. After 503, the browser sends the request again when the user navigates.
 pub(super) fn not_for_prefetch() -> Response {
     let mut response = Response::new(Body::empty());

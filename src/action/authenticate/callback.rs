@@ -22,6 +22,7 @@ use crate::exchange::rejection::{Reason, Rejection};
 use crate::message::Response;
 use crate::message::cookie::SameSite;
 use crate::message::form::Form;
+use crate::message::media::Preferred;
 use crate::message::uri::CanonicalRequest;
 use crate::oidc;
 use crate::page::Text;
@@ -210,8 +211,8 @@ impl Callback<'_> {
 
     /// Redirects to the return address if the user is signed in. Otherwise starts another sign-in with `prompt`, unless that was tried before.
     ///
-    /// A silent sign-in always returns to its address: only a person starts one, so this makes no loop. The browser may have a
-    /// session that it does not send here (`SameSite=Strict`); if it has none, the address starts an ordinary sign-in.
+    /// A silent sign-in never starts another by itself. If the provider has to ask the user, a page says so. After another error the
+    /// browser returns to the address: only a person starts a silent sign-in, so this makes no loop.
     async fn recover(
         &self,
         exchange: &mut Exchange,
@@ -222,6 +223,16 @@ impl Callback<'_> {
     ) -> Result<Response, Rejection> {
         let gate = login.gate;
         let Some(prompt) = prompt else { return self.give_up(exchange, login, state, rejection) };
+        if login.is_silent && prompt == Prompt::NotNone && exchange.preferred(self.headers) == Preferred::Html {
+            tracing::debug!(
+                request_id = %exchange.id, provider.name = &**gate.factory.client.name(),
+                "the permissions of a user were not asked for again, because the provider has to ask the user to sign in"
+            );
+            exchange.cookies.extend(gate.pending.delete(state, self.headers));
+            let link = gate.sign_in_link(self.request.host(), &login.to, None);
+            let link = Link { label: Text::LinkSignInAgain, ..link };
+            return Ok(answer::wants_sign_in(gate.pages.view_for(self.headers), link));
+        }
         if login.is_silent || self.has_session(gate).await {
             exchange.cookies.extend(gate.pending.delete(state, self.headers));
             return gate.go_to(&login.to, self.headers);
@@ -270,7 +281,9 @@ impl Callback<'_> {
         }
         if rejection.reason == Reason::AuthStepUpFailed {
             // The rule of the page begins the next try, with what it demands then.
-            return Err(rejection.offer(Link::here(Text::LinkTryAgain, gate.location(&login.to))));
+            let rejection = rejection.offer(Link::here(Text::LinkTryAgain, gate.location(&login.to)));
+            let link = gate.step_up_link(host, &login.to, &login.demand);
+            return Err(rejection.offer(Authenticate::other_account_link(&link, Text::LinkOtherAccount)));
         }
         let link = gate.sign_in_link(host, &login.to, has_long_address.then_some(state));
         let other = Authenticate::other_account_link(&link, Text::LinkOtherAccount);

@@ -78,12 +78,12 @@ impl Authenticate {
     async fn redeem(&self, host: &str, login: PendingLogin, callback: oidc::Callback) -> Result<Signed, Rejection> {
         let finished = self.factory.client.finish(callback, login.protocol, login.redirect_uri).await;
         let finished = finished.map_err(|error| match step_up::shortfall(&login.demand, &error) {
-            Some(shortfall) => step_up::failed(shortfall),
+            Some(shortfall) => step_up::failed(&login.demand, shortfall, shortfall),
             None => failure::rejection(error),
         })?;
         let now = self.factory.clock.now();
-        step_up::check(&login.demand, finished.identity.claims(), now)?;
-        let session = self.factory.begin(finished, now);
+        step_up::check(&login.demand, &finished.identity, self.factory.client.name(), now)?;
+        let session = self.factory.begin(finished, login.is_silent, now);
         let saved = self.factory.sessions.save(host, &session, now);
         let cookies = saved.map_err(|error| Rejection::new(Reason::AuthClaimsTooLarge, error))?;
         Ok(Signed { session, cookies })

@@ -10,6 +10,7 @@ use crate::action::authenticate::gate::Authenticate;
 use crate::action::authenticate::ticket::Destination;
 use crate::action::authenticate::{answer, failure};
 use crate::action::demand::Demand;
+use crate::action::told;
 use crate::exchange::rejection::{Reason, Rejection};
 use crate::exchange::{Exchange, LoginNames};
 use crate::message::Response;
@@ -114,7 +115,8 @@ impl Authenticate {
                 Cause::Request | Cause::Person => self.why_lost(request.host(), headers).await,
             };
             self.metrics.failures.count(reason);
-            return Err(Rejection::from(reason).offer(link(&start.to)));
+            let asked = start.demand.contact.as_deref().filter(|_| reason == Reason::AuthStepUpFailed);
+            return Err(told::contact(Rejection::from(reason), asked).offer(link(&start.to)));
         }
         if !exchange.connection.logins.begin(exchange.client, exchange.started_at) {
             self.metrics.failures.count(Reason::AuthTooManyLogins);

@@ -140,7 +140,7 @@ impl Authenticate {
                     self.begin_login(exchange, request, headers, LoginStart::request(to, demand.clone())).await?;
                 Ok(Outcome::Answered(Box::new(answer)))
             }
-            Verdict::Refuse(reason) => Err(self.refusal(reason, intent, exchange, request, headers)),
+            Verdict::Refuse(reason) => Err(self.refusal(reason, intent, request)),
         }
     }
 }

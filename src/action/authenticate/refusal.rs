@@ -11,7 +11,7 @@ use crate::action::visitor::Reidentify;
 use crate::exchange::Exchange;
 use crate::exchange::rejection::{Reason, Rejection};
 use crate::message::Response;
-use crate::message::media::{Intent, Preferred};
+use crate::message::media::Intent;
 use crate::message::uri::CanonicalRequest;
 use crate::page::Text;
 use crate::page::link::Link;
@@ -24,7 +24,9 @@ impl Reidentify for Authenticate {
     fn offer(&self, rejection: Rejection, request: &CanonicalRequest) -> Rejection {
         let to = Destination::of(request, |path| self.paths.is_reserved(path));
         let link = self.sign_in_link(request.host(), &to, None);
-        let silent = self.silent_link(&link, Text::LinkAskAgain);
+        // Without another source of groups, the provider would leave them out again.
+        let helps = rejection.reason != Reason::AuthGroupsOverage || self.factory.client.has_graph();
+        let silent = self.silent_link(&link, Text::LinkAskAgain).filter(|_| helps);
         let rejection = silent.into_iter().fold(rejection, Rejection::offer);
         rejection.offer(Self::other_account_link(&link, Text::LinkSignInOrSwitch))
     }
@@ -42,17 +44,10 @@ impl Reidentify for Authenticate {
 
 impl Authenticate {
     /// Creates the rejection. Adds links if the client can follow them.
-    pub(super) fn refusal(
-        &self,
-        reason: Reason,
-        intent: Intent,
-        exchange: &Exchange,
-        request: &CanonicalRequest,
-        headers: &HeaderMap,
-    ) -> Rejection {
+    pub(super) fn refusal(&self, reason: Reason, intent: Intent, request: &CanonicalRequest) -> Rejection {
         let rejection = Rejection::from(reason);
-        // Programs read the code, and nobody sees the response to a prefetch.
-        if exchange.preferred(headers) == Preferred::Json || intent == Intent::Prefetch {
+        // Nobody sees the response to a prefetch.
+        if intent == Intent::Prefetch {
             return rejection;
         }
         let link = |to: &Destination| self.sign_in_link(request.host(), to, None);

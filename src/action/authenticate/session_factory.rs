@@ -50,8 +50,8 @@ impl SessionFactory {
         session.provider == **self.client.name() && session.identity.issuer() == self.client.issuer()
     }
 
-    /// Creates a session with a new ID (attacks S-09).
-    pub(super) fn begin(&self, login: oidc::Login, now: Timestamp) -> Session {
+    /// Creates a session with a new ID (attacks S-09). `is_silent`: the provider was asked without the user.
+    pub(super) fn begin(&self, login: oidc::Login, is_silent: bool, now: Timestamp) -> Session {
         let refresh_at = refresh_at(&login.tokens, login.tokens.refresh_token.is_some(), now);
         Session {
             id: SessionId::random(),
@@ -69,6 +69,7 @@ impl SessionFactory {
             refresh_at,
             access_token_expires_at: login.tokens.access_token_expires_at,
             nonce_hash: Some(login.nonce_hash),
+            is_asked_again: is_silent,
         }
     }
 
@@ -97,6 +98,7 @@ impl SessionFactory {
             refresh_at,
             access_token_expires_at: tokens.access_token_expires_at,
             nonce_hash: before.nonce_hash.clone(),
+            is_asked_again: before.is_asked_again,
         })
     }
 

@@ -137,4 +137,8 @@ impl Lease for SessionLease {
         }
         self.newest.borrow().as_ref().map_or(Renewed::No, |newest| Renewed::Known(Arc::clone(&newest.session.identity)))
     }
+
+    fn asked_again_at(&self) -> Option<Timestamp> {
+        self.session.is_asked_again.then_some(self.session.authenticated_at)
+    }
 }

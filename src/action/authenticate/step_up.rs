@@ -10,14 +10,16 @@ use crate::action::authenticate::gate::Authenticate;
 use crate::action::authenticate::login::{Cause, LoginStart, Prompt};
 use crate::action::authenticate::ticket::Destination;
 use crate::action::demand::{Demand, Shortfall};
+use crate::action::told;
 use crate::clock::Timestamp;
 use crate::exchange::Exchange;
 use crate::exchange::rejection::{Reason, Rejection};
-use crate::identity::Claims;
-use crate::message::Response;
-use crate::message::media::{self, Intent, Preferred};
+use crate::identity::Identity;
+use crate::message::media::{self, Intent};
 use crate::message::uri::CanonicalRequest;
+use crate::message::{BoxError, Response};
 use crate::oidc::error::Error;
+use crate::page::Text;
 
 impl Authenticate {
     /// Redirects a navigation to the provider, and back to the same address.
@@ -42,10 +44,13 @@ impl Authenticate {
             let start = LoginStart { to, attempt: 0, cause: Cause::StepUp, prompt: Prompt::NotNone, demand };
             return self.begin_login(exchange, request, headers, start).await;
         }
-        let rejection = Rejection::from(Reason::AuthStepUpRequired);
-        // Programs read the code, and nobody sees the response to a prefetch.
-        if exchange.preferred(headers) == Preferred::Json || intent == Intent::Prefetch {
+        let mut rejection = Rejection::from(Reason::AuthStepUpRequired);
+        // Nobody sees the response to a prefetch.
+        if intent == Intent::Prefetch {
             return Err(rejection);
+        }
+        if sends == Sends::Form {
+            rejection = rejection.note(Text::StepUpFormNotSent.into());
         }
         Err(rejection.offer(if is_redirected {
             self.step_up_link(request.host(), &to, demand)
@@ -56,13 +61,16 @@ impl Authenticate {
     }
 }
 
-/// Checks that a finished sign-in meets what it was begun for.
+/// Checks that a finished sign-in at `provider` meets what it was begun for.
 ///
 /// # Errors
 ///
 /// [`Reason::AuthStepUpFailed`], with what is missing.
-pub(super) fn check(demand: &Demand, claims: &Claims, now: Timestamp) -> Result<(), Rejection> {
-    demand.check(claims, now).map_err(failed)
+pub(super) fn check(demand: &Demand, identity: &Identity, provider: &str, now: Timestamp) -> Result<(), Rejection> {
+    demand.check(identity.claims(), now).map_err(|shortfall| {
+        let rejection = failed(demand, shortfall, demand.told(shortfall, identity.claims(), now));
+        told::who(rejection, identity, provider)
+    })
 }
 
 /// The shortfall behind an error of a sign-in with a `max_age`, which `oidc` checks as well.
@@ -75,8 +83,9 @@ pub(super) fn shortfall(demand: &Demand, error: &Error) -> Option<Shortfall> {
     }
 }
 
-/// The rejection of a sign-in that falls short.
-pub(super) fn failed(shortfall: Shortfall) -> Rejection {
+/// The rejection of a sign-in that falls short. `source` is for the log.
+pub(super) fn failed(demand: &Demand, shortfall: Shortfall, source: impl Into<BoxError>) -> Rejection {
     let claim = shortfall.claim().to_owned();
-    Rejection::new(Reason::AuthStepUpFailed, shortfall).note(shortfall.explanation().into()).fact("claim", claim)
+    let rejection = Rejection::new(Reason::AuthStepUpFailed, source).note(shortfall.explanation().into());
+    told::contact(rejection.fact("claim", claim), demand.contact.as_deref())
 }

@@ -15,7 +15,7 @@ fn authorize(mode: AuthorizeMode, registry: &Registry) -> Arc<[Arc<Authorize>]> 
     let test = Test::Contains(vec![Scalar::Text("sre".into())]);
     let settings = AuthorizeSettings {
         requirement: Some(Requirement::Claim(ClaimTest { path: vec!["groups".into()], test })),
-        demand: Demand { max_age: Some(Duration::from_secs(3600)), acr: vec!["phr".into()] },
+        demand: Demand { max_age: Some(Duration::from_secs(3600)), acr: vec!["phr".into()], contact: None },
         mode,
         reveal: false,
         contact: None,

@@ -46,6 +46,10 @@ impl Lease for Scripted {
     fn renewed(&self) -> Renewed {
         self.renewed.borrow().clone()
     }
+
+    fn asked_again_at(&self) -> Option<Timestamp> {
+        None
+    }
 }
 
 #[derive(Debug)]
@@ -116,7 +120,7 @@ async fn authorize_asks_a_visitor_whatever_identified_them() {
     let test = Test::Equals(vec![Scalar::Text("sre".into())]);
     let settings = AuthorizeSettings {
         requirement: Some(Requirement::Claim(ClaimTest { path: vec!["team".into()], test })),
-        demand: Demand { max_age: None, acr: vec!["stamped".into()] },
+        demand: Demand { acr: vec!["stamped".into()], ..Demand::default() },
         mode: AuthorizeMode::Enforce,
         reveal: false,
         contact: None,

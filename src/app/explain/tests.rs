@@ -295,17 +295,17 @@ fn what_is_demanded_of_the_sign_in_is_explained_as_well() {
     let text = decided(r#"{"sub": "ada", "acr": ["phr"]}"#);
     let (_, told) = text.split_once("with these claims:\n").expect("they decide");
     assert_snapshot!(told, @r#"
-    authorize: has the user sign in again: the ID token has no `acr`
+    authorize: has the user sign in again: the ID token has no `acr` that is text
       `acr` is `phr` or `phrh`: not known, the claim is of another type; it is ["phr"]
-      signed in within the last 3600 s: not known, the claim is absent
+      signed in within the last 1h (plus 1m for clocks): not known, the claim is absent
     "#);
     let text = decided(r#"{"sub": "ada", "acr": "phr", "auth_time": 1}"#);
     assert!(text.contains("the `auth_time` of the ID token is older"), "{text}");
     assert!(text.contains("`acr` is `phr` or `phrh`: yes\n"), "{text}");
-    assert!(text.contains("signed in within the last 3600 s: no; it is 1\n"), "{text}");
+    assert!(text.contains("signed in within the last 1h (plus 1m for clocks): no; it is 1\n"), "{text}");
     let text = decided(r#"{"sub": "ada", "acr": "phr", "auth_time": 99999999999}"#);
     assert!(
-        text.contains("has the user sign in again: the ID token has no `auth_time`, or one in the future\n"),
+        text.contains("has the user sign in again: the `auth_time` of the ID token is in the future\n"),
         "{text}"
     );
     assert!(text.contains("not known, the time is in the future; it is 99999999999\n"), "{text}");

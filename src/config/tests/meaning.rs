@@ -267,10 +267,16 @@ fn allowed_users_are_an_authorize_behind_the_action() {
     assert_eq!(required("allowed-domain", domain), ["`email` is a verified address at `example.com`"]);
     // What is demanded of the sign-in, with and without a requirement on the claims.
     let demand = format!("{domain}          - {{ type: authorize, max_age: 1h, acr: [phr, phrh] }}\n");
-    assert_eq!(required("demand", &demand)[1], "signed in within the last 3600 s and `acr` is `phr` or `phrh`");
+    assert_eq!(
+        required("demand", &demand)[1],
+        "signed in within the last 1h (plus 1m for clocks) and `acr` is `phr` or `phrh`"
+    );
     let any = "any: [{ claim: a, equals: [b] }, { claim: c, equals: [d] }]";
     let demand = format!("{domain}          - {{ type: authorize, {any}, max_age: 60 }}\n");
-    assert_eq!(required("demand-and-any", &demand)[1], "(`a` is `b` or `c` is `d`) and signed in within the last 60 s");
+    assert_eq!(
+        required("demand-and-any", &demand)[1],
+        "(`a` is `b` or `c` is `d`) and signed in within the last 1m (plus 1m for clocks)"
+    );
     // An `authorize` of the file is asked in addition.
     let both =
         format!("{domain}          - {{ type: authorize, any: [{{ claim: level, equals: [3, true, \"3\", no] }}] }}\n");

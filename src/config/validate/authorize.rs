@@ -49,7 +49,11 @@ fn demand(raw: &written::Authorize, at: &Path, found: &mut Findings) -> Result<D
     let max_age =
         raw.max_age.as_ref().map(|max_age| value::period(max_age, written::MAX_AGE_BOUNDS, &at.key("max_age"), found));
     let acr = raw.acr.as_ref().map(|acr| texts(acr, &at.key("acr"), found, acr_value));
-    Ok(Demand { max_age: max_age.transpose()?, acr: acr.transpose()?.unwrap_or_default() })
+    Ok(Demand {
+        max_age: max_age.transpose()?,
+        acr: acr.transpose()?.unwrap_or_default(),
+        contact: raw.contact.clone().filter(|_| raw.max_age.is_some() || raw.acr.is_some()),
+    })
 }
 
 /// One value of `acr_values`, which are separated by spaces (OIDC Core §3.1.2.1).

@@ -157,6 +157,12 @@ fn document() -> String {
             Help::OtherTab => "sign in in a new tab, then reload the page",
             Help::WithoutForm => "open the page without the form",
             Help::OtherPage => "open another page",
+            Help::Permissions => "ask again for the permissions, sign in again or with another account, or try again",
+            Help::OtherAccount => {
+                "sign in again or with another account; with `entra_groups: graph`, ask again for the permissions"
+            }
+            Help::SignInAgain => "sign in again; for a form, in a new tab, then reload the page",
+            Help::RetrySignIn => "try again, or use another account",
             Help::TryLater => "try again later",
         };
         let (code, status, meaning) = (reason.code(), reason.status().as_u16(), reason.meaning().trim());
@@ -182,14 +188,17 @@ A request that prefers JSON, as `fetch()` with `Accept: application/json` does, 
 }
 ```
 
-A user whom `authorize` refuses is also told:
+Some refusals have more. `sign_in` is there wherever a sign-in can help, for example with `auth.required`, `auth.session_expired` and
+`auth.step_up_required`. The others are for a user whom `authorize` refuses. `auth.step_up_failed` has `signed_in_as` and `provider` only if
+the ID token could be verified.
 
 | Member | Value |
 |---|---|
 | `signed_in_as` | The name of the user, for people: `preferred_username`, `email`, `name` or `sub` |
 | `provider` | The provider that signed the user in, by its name in the configuration |
-| `ask_again` | The address to ask the provider again for the claims, without a sign-in (`prompt=none`). Absent if the action configures another `prompt` |
-| `sign_in` | The address to sign in again, or with another account |
+| `ask_again` | The address to ask the provider again for the claims, without a sign-in (`prompt=none`). Absent if the action configures another `prompt`, or if asking again cannot help |
+| `sign_in` | The address to sign in, or to sign in again or with another account. Open it in a browser window: it redirects to the provider |
+| `claim` | The claim of the ID token that falls short: `auth_time` or `acr`. With `auth.step_up_failed` |
 | `contact` | Whom to ask for access, if `contact` is set |
 | `required` | What is required, if `reveal: true` is set |
 

@@ -65,7 +65,10 @@ fn a_theme_is_what_the_file_says() {
     let directory = files("theme");
     let all: String = english()
         .keys()
-        .map(|key| format!("{key}: \"(fr) {}\"\n", english().find(key).expect("there").replace('\\', "")))
+        .map(|key| {
+            let text = format!("(fr) {}", english().find(key).expect("there"));
+            format!("{key}: {}\n", serde_json::to_string(&text).expect("text"))
+        })
         .collect();
     std::fs::write(directory.join("fr.yaml"), all).expect("written");
     std::fs::write(directory.join("de.yaml"), "sign_in.title: \"Willkommen\"\n").expect("written");
