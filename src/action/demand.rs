@@ -99,7 +99,7 @@ impl Demand {
                 (Err(Shortfall::FutureAuthTime), _) => Answer::Unknown(Unknown::InTheFuture),
                 (Err(_), Some(_)) => Answer::Unknown(Unknown::Type),
             };
-            Explained { depth: 0, part: part.to_string(), answer, claim: claim.map(ToString::to_string) }
+            Explained { depth: 0, part: part.to_string(), answer, claim: claim.map(ToString::to_string), note: None }
         });
         explained.collect()
     }

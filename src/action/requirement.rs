@@ -82,12 +82,23 @@ pub(crate) enum Unknown {
     Type,
     /// It is a time that has not come yet.
     InTheFuture,
-    /// It is an e-mail address, and `email_verified` is not true.
-    NotVerified,
+    /// It is an e-mail address that is not verified.
+    NotVerified(Unverified),
     /// It is no e-mail address with one reading.
     NotAnAddress,
     /// The user is in more groups than the provider puts into a token, so the token has none, or not all.
     GroupsOverage,
+}
+
+/// Why an e-mail address is not verified: what `email_verified` is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unverified {
+    Absent,
+    False,
+    /// The text `false`.
+    FalseText,
+    /// Of another type, or another text.
+    Other,
 }
 
 /// A part of a requirement, and its answer for one user.
@@ -100,6 +111,8 @@ pub(crate) struct Explained {
     pub(crate) answer: Answer,
     /// The claim of the user that it looks at, as JSON. `None` if it looks at none, or the claim is absent.
     pub(crate) claim: Option<String>,
+    /// What else explains the answer.
+    pub(crate) note: Option<String>,
 }
 
 impl Requirement {
@@ -132,14 +145,33 @@ impl Requirement {
     }
 
     fn explain_at(&self, depth: usize, identity: &Identity, explained: &mut Vec<Explained>) {
-        let (part, claim, inner) = match self {
-            Self::Any(parts) => ("one of".to_owned(), None, &parts[..]),
-            Self::All(parts) => ("all of".to_owned(), None, &parts[..]),
-            Self::Not(part) => ("not".to_owned(), None, std::slice::from_ref(&**part)),
-            Self::Claim(test) => (self.to_string(), identity.claim(&test.path).map(|claim| claim.to_string()), &[][..]),
+        let (part, inner) = match self {
+            Self::Any(parts) => ("one of".to_owned(), &parts[..]),
+            Self::All(parts) => ("all of".to_owned(), &parts[..]),
+            Self::Not(part) => ("not".to_owned(), std::slice::from_ref(&**part)),
+            Self::Claim(_) => (self.to_string(), &[][..]),
         };
-        explained.push(Explained { depth, part, answer: self.of(identity), claim });
+        let answer = self.of(identity);
+        let (claim, note) = match self {
+            Self::Claim(test) => {
+                let claim = identity.claim(&test.path);
+                (claim.as_ref().map(ToString::to_string), test.note(answer, claim.as_deref(), identity))
+            }
+            _ => (None, self.cause(answer, identity).map(|claim| format!("because of `{claim}`"))),
+        };
+        explained.push(Explained { depth, part, answer, claim, note });
         inner.iter().for_each(|part| part.explain_at(depth + 1, identity, explained));
+    }
+
+    /// The claim because of which the answer is not known.
+    fn cause(&self, answer: Answer, identity: &Identity) -> Option<String> {
+        let Answer::Unknown(_) = answer else { return None };
+        let tests = self.tests();
+        let decides = tests.into_iter().find(|test| test.of(identity) == answer)?;
+        match decides {
+            Self::Claim(test) => Some(test.path.join(".")),
+            _ => None,
+        }
     }
 
     /// The tests of claims that keep a user out, each with its answer. Names no claim's value of the user.
@@ -197,6 +229,33 @@ fn least(answers: impl Iterator<Item = Answer>) -> Answer {
 }
 
 impl ClaimTest {
+    /// What explains an answer besides the answer and the claim. For `check`.
+    fn note(&self, answer: Answer, claim: Option<&Value>, identity: &Identity) -> Option<String> {
+        match (answer, claim) {
+            (Answer::Unknown(Unknown::Absent), None) => {
+                let known = (1..self.path.len()).rev().find_map(|length| {
+                    let value = identity.claim(&self.path[..length])?;
+                    Some((length, value.is_object()))
+                });
+                match known {
+                    Some((length, true)) => {
+                        Some(format!("`{}` has no member `{}`", self.path[..length].join("."), self.path[length]))
+                    }
+                    Some((length, false)) => {
+                        Some(format!("`{}` is no object, so it has no members", self.path[..length].join(".")))
+                    }
+                    None => (self.path.len() > 1).then(|| format!("there is no `{}`", self.path[0])),
+                }
+            }
+            (Answer::No | Answer::Unknown(Unknown::Type), Some(Value::String(text)))
+                if text.contains(',') && matches!(self.test, Test::Contains(_)) =>
+            {
+                Some("it is one text; texts are not split at commas".to_owned())
+            }
+            _ => None,
+        }
+    }
+
     fn of(&self, identity: &Identity) -> Answer {
         // What is there may be a part of the groups, and `not` must not take it for all of them.
         if self.path == [GROUPS] && has_groups_overage(identity.claims()) {
@@ -204,8 +263,10 @@ impl ClaimTest {
         }
         let Some(value) = identity.claim(&self.path) else { return Answer::Unknown(Unknown::Absent) };
         // Whoever may write any address into a profile could write one of ours.
-        if self.path == ["email"] && !is_email_verified(identity.claims()) {
-            return Answer::Unknown(Unknown::NotVerified);
+        if self.path == ["email"]
+            && let Err(why) = email_verified(identity.claims())
+        {
+            return Answer::Unknown(Unknown::NotVerified(why));
         }
         match &self.test {
             Test::Contains(wanted) => self.as_asked(contains(&value, wanted), wanted, identity),
@@ -232,11 +293,14 @@ impl ClaimTest {
 }
 
 /// OIDC Core §5.1 has a boolean; Amazon Cognito's userinfo sends it as text.
-fn is_email_verified(claims: &Claims) -> bool {
+fn email_verified(claims: &Claims) -> Result<(), Unverified> {
     match claims.get("email_verified") {
-        Some(Value::Bool(is_verified)) => *is_verified,
-        Some(Value::String(text)) => text == "true",
-        _ => false,
+        Some(Value::Bool(true)) => Ok(()),
+        Some(Value::String(text)) if text == "true" => Ok(()),
+        Some(Value::Bool(false)) => Err(Unverified::False),
+        Some(Value::String(text)) if text == "false" => Err(Unverified::FalseText),
+        Some(_) => Err(Unverified::Other),
+        None => Err(Unverified::Absent),
     }
 }
 
@@ -309,7 +373,10 @@ impl fmt::Display for Unknown {
             Self::Absent => "the claim is absent",
             Self::Type => "the claim is of another type",
             Self::InTheFuture => "the time is in the future",
-            Self::NotVerified => "`email_verified` is not true",
+            Self::NotVerified(Unverified::Absent) => "`email_verified` is absent",
+            Self::NotVerified(Unverified::False) => "`email_verified` is false",
+            Self::NotVerified(Unverified::FalseText) => "`email_verified` is the text `false`",
+            Self::NotVerified(Unverified::Other) => "`email_verified` is neither true nor false",
             Self::NotAnAddress => "the claim is not an e-mail address",
             Self::GroupsOverage => "the user is in too many groups for a token (groups overage of Microsoft Entra)",
         })

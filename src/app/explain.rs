@@ -63,12 +63,20 @@ pub(crate) enum NotARequest {
     Header(String),
 }
 
-/// The text is not a set of claims. It is read as strictly as an ID token.
-#[derive(Debug, thiserror::Error)]
-#[error(
-    "not a JSON object whose member names are all different: write the payload of an ID token, or what `/oauth2/userinfo` shows"
-)]
-pub(crate) struct NotClaims;
+/// Why a text is not a set of claims. It is read as strictly as an ID token.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum NotClaims {
+    #[error("the file is empty: write the payload of an ID token as JSON, or what `/oauth2/userinfo` shows")]
+    Empty,
+    #[error("this looks like a JWT: decode it, and write its payload (the second of the three parts) as JSON")]
+    Jwt,
+    #[error("not JSON (line {line}, column {column})")]
+    NotJson { line: usize, column: usize },
+    #[error("not a JSON object: write the claims as `{{\"sub\": \"ada\", …}}`")]
+    NotAnObject,
+    #[error("two members of an object have the same name")]
+    Repeated,
+}
 
 impl Probe {
     /// Parses `GET https://host/path?query`; the method is optional.
@@ -105,7 +113,20 @@ impl Probe {
     ///
     /// [`NotClaims`].
     pub(crate) fn of_user(self, claims: &[u8]) -> Result<Self, NotClaims> {
-        Ok(Self { claims: Some(strict_json::object(claims).map_err(|_| NotClaims)?), ..self })
+        let text = claims.trim_ascii();
+        if text.is_empty() {
+            return Err(NotClaims::Empty);
+        }
+        if is_like_a_jwt(text) {
+            return Err(NotClaims::Jwt);
+        }
+        match serde_json::from_slice(claims) {
+            Ok(Value::Object(_)) => {}
+            Ok(_) => return Err(NotClaims::NotAnObject),
+            Err(error) => return Err(NotClaims::NotJson { line: error.line(), column: error.column() }),
+        }
+        // What is not strict although it is an object repeats a name.
+        Ok(Self { claims: Some(strict_json::object(claims).map_err(|_| NotClaims::Repeated)?), ..self })
     }
 
     fn scheme(&self) -> Scheme {
@@ -115,6 +136,13 @@ impl Probe {
     fn port(&self) -> u16 {
         self.uri.port_u16().unwrap_or(self.scheme().default_port())
     }
+}
+
+/// Three or five parts of base64url with dots between them, of which the first is an object (RFC 7515 §7.1), also in quotes.
+fn is_like_a_jwt(text: &[u8]) -> bool {
+    let text = text.strip_prefix(b"\"").unwrap_or(text);
+    let dots = text.iter().filter(|byte| **byte == b'.').count();
+    text.starts_with(b"eyJ") && (dots == 2 || dots == 4)
 }
 
 /// The URL as the listener reads its path and its query, and whether it has a fragment.
@@ -348,9 +376,11 @@ fn authenticate(gate: &AuthenticateSettings) -> String {
 }
 
 fn authorize(gate: &AuthorizeSettings) -> String {
-    let otherwise = match gate.mode {
-        AuthorizeMode::Enforce => "403",
-        AuthorizeMode::Report => "report only",
+    let otherwise = match (gate.mode, gate.requirement.is_some(), gate.demand.is_empty()) {
+        (AuthorizeMode::Report, ..) => "report only",
+        (AuthorizeMode::Enforce, _, true) => "403",
+        (AuthorizeMode::Enforce, false, false) => "sign in again",
+        (AuthorizeMode::Enforce, true, false) => "403, or sign in again if only the sign-in falls short",
     };
     format!("authorize where {gate} (otherwise: {otherwise}), then ")
 }

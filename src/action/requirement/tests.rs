@@ -22,7 +22,7 @@ fn scalars(values: &[&str]) -> Vec<Scalar> {
 
 const ABSENT: Answer = Answer::Unknown(Unknown::Absent);
 const TYPE: Answer = Answer::Unknown(Unknown::Type);
-const NOT_VERIFIED: Answer = Answer::Unknown(Unknown::NotVerified);
+const NOT_VERIFIED: Answer = Answer::Unknown(Unknown::NotVerified(Unverified::Absent));
 
 fn contains(path: &str, values: &[&str]) -> Requirement {
     claim(path, Test::Contains(scalars(values)))
@@ -268,8 +268,16 @@ fn a_04_the_domain_of_an_address_counts_only_where_the_address_is_verified() {
         check(&requirement, json!({"email": "ada@Example.COM", "email_verified": verified}), Answer::Yes);
         check(&requirement, json!({"email": "ada@other.test", "email_verified": verified}), Answer::No);
     }
-    for verified in [json!(false), json!("True"), json!(1), json!(null), json!(["true"])] {
-        check(&requirement, json!({"email": "ada@example.com", "email_verified": verified}), NOT_VERIFIED);
+    for (verified, why) in [
+        (json!(false), Unverified::False),
+        (json!("false"), Unverified::FalseText),
+        (json!("True"), Unverified::Other),
+        (json!(1), Unverified::Other),
+        (json!(null), Unverified::Other),
+        (json!(["true"]), Unverified::Other),
+    ] {
+        let expected = Answer::Unknown(Unknown::NotVerified(why));
+        check(&requirement, json!({"email": "ada@example.com", "email_verified": verified}), expected);
     }
     check(&requirement, json!({"email": "ada@example.com"}), NOT_VERIFIED);
     for address in [
@@ -406,4 +414,24 @@ proptest! {
         let (plain, turned) = (requirement.of(&user), not(requirement.clone()).of(&user));
         prop_assert!(matches!((plain, turned), (Answer::Yes, Answer::No) | (Answer::No, Answer::Yes) | (Answer::Unknown(_), Answer::Unknown(_))));
     }
+}
+
+#[test]
+fn what_keeps_a_user_out_is_named_without_the_values_of_the_claims() {
+    let requirement = Requirement::All(vec![
+        Requirement::Any(vec![contains("groups", &["sre"]), contains("roles", &["admin"])]),
+        not(contains("teams", &["guests"])),
+        contains("staff", &["yes"]),
+    ]);
+    let claims = json!({"groups": ["secret-group"], "teams": ["guests"], "staff": ["yes"]});
+    assert_eq!(
+        requirement.unmet(&identity(&claims)),
+        [
+            "`groups` contains `sre`: no",
+            "`roles` contains `admin`: not known, the claim is absent",
+            "`teams` contains `guests`: yes"
+        ]
+    );
+    let admin = json!({"roles": ["admin"], "teams": [], "staff": ["yes"]});
+    assert_eq!(requirement.unmet(&identity(&admin)), [""; 0]);
 }

@@ -211,34 +211,34 @@ const GATES: &str = "      - type: authorize
 fn each_gate_says_what_it_decides_about_a_user() {
     let claims = r#"{"iss": "https://other.test", "aud": "x", "sub": "ada", "email": "ada@example.com", "level": "3",
         "realm_access": {"roles": ["staff", "dev"]}, "groups": ["banned", "contractors"]}"#;
-    assert_snapshot!(decided("user-refused", ("        allowed_groups: [banned]\n", GATES), claims), @r#"
+    assert_snapshot!(decided("user-refused", ("        allowed_groups: [banned]\n", GATES), claims), @r##"
       -> authenticate-oidc with `corp` (without a session: sign in), then authorize where `groups` contains `banned` (otherwise: 403), then authorize where `realm_access.roles` contains `admin` or 7 or not (`groups` contains `contractors`) or (`email` is a verified address at `example.com` and `level` is 3) (otherwise: 403), then authorize where not (`groups` contains `banned`) (otherwise: report only), then forward to `app`
     note: the claims are of the issuer `https://other.test`, the rule signs in at `https://login.example.com`
     the user `ada` with these claims:
       authorize: lets the user in
         `groups` contains `banned`: yes
       authorize: refuses with 403 `auth.not_allowed`
-        one of: not known, `email_verified` is not true
+        one of: not known, `email_verified` is absent; because of `email`
           `realm_access.roles` contains `admin` or 7: no; it is ["staff","dev"]
           not: no
             `groups` contains `contractors`: yes
-          all of: not known, `email_verified` is not true
-            `email` is a verified address at `example.com`: not known, `email_verified` is not true; it is "ada@example.com"
+          all of: not known, `email_verified` is absent; because of `email`
+            `email` is a verified address at `example.com`: not known, `email_verified` is absent; it is "ada@example.com"
             `level` is 3: not known, the claim is of another type; it is "3"
       authorize: lets the user in because of `mode: report` only
         not: no
           `groups` contains `banned`: yes
-    "#);
+    "##);
     let claims =
         r#"{"sub": "ada", "email": "ada@example.com", "email_verified": true, "level": 3, "groups": ["contractors"]}"#;
-    assert_snapshot!(decided("user-let-in", ("        allowed_groups: [contractors]\n", GATES), claims), @r#"
+    assert_snapshot!(decided("user-let-in", ("        allowed_groups: [contractors]\n", GATES), claims), @r##"
       -> authenticate-oidc with `corp` (without a session: sign in), then authorize where `groups` contains `contractors` (otherwise: 403), then authorize where `realm_access.roles` contains `admin` or 7 or not (`groups` contains `contractors`) or (`email` is a verified address at `example.com` and `level` is 3) (otherwise: 403), then authorize where not (`groups` contains `banned`) (otherwise: report only), then forward to `app`
     the user `ada` with these claims:
       authorize: lets the user in
         `groups` contains `contractors`: yes
       authorize: lets the user in
         one of: yes
-          `realm_access.roles` contains `admin` or 7: not known, the claim is absent
+          `realm_access.roles` contains `admin` or 7: not known, the claim is absent; there is no `realm_access`
           not: no
             `groups` contains `contractors`: yes
           all of: yes
@@ -247,7 +247,7 @@ fn each_gate_says_what_it_decides_about_a_user() {
       authorize: lets the user in
         not: yes
           `groups` contains `banned`: no; it is ["contractors"]
-    "#);
+    "##);
 }
 
 #[test]
@@ -275,17 +275,72 @@ fn a_rule_that_asks_for_no_claims_says_so() {
 #[test]
 fn a_11_what_is_no_set_of_claims_is_refused() {
     let probe = Probe::parse("https://x/", &[], None).expect("a request");
-    for claims in [
-        "",
-        "[]",
-        "null",
-        "\"eyJhbGciOiJFUzI1NiJ9.e30.x\"",
-        r#"{"sub": "a"} {"sub": "b"}"#,
-        r#"{"sub": "a", "sub": "b"}"#,
-        r#"{"sub": "a", "realm_access": {"roles": [], "roles": ["admin"]}}"#,
+    for (claims, expected) in [
+        ("", "the file is empty"),
+        (" \n", "the file is empty"),
+        ("[]", "not a JSON object"),
+        ("null", "not a JSON object"),
+        ("eyJhbGciOiJFUzI1NiJ9.e30.x\n", "looks like a JWT: decode it"),
+        ("\"eyJhbGciOiJFUzI1NiJ9.e30.x\"", "looks like a JWT: decode it"),
+        ("{\n  \"sub\": ada\n}", "not JSON (line 2, column 10)"),
+        (r#"{"sub": "a"} {"sub": "b"}"#, "not JSON (line 1"),
+        (r#"{"sub": "a", "sub": "b"}"#, "two members of an object have the same name"),
+        (
+            r#"{"sub": "a", "realm_access": {"roles": [], "roles": ["admin"]}}"#,
+            "two members of an object have the same name",
+        ),
     ] {
-        assert!(probe.clone().of_user(claims.as_bytes()).is_err(), "{claims}");
+        let error = probe.clone().of_user(claims.as_bytes()).expect_err(claims).to_string();
+        assert!(error.contains(expected), "{claims}: {error}");
     }
+    let told = decided("user-sub", ("", GATES), r#"{"sub": 7}"#);
+    assert!(told.contains("no sign-in gives these claims: `sub` must be text\n"), "{told}");
+}
+
+/// Each answer says why, so that the operator knows what to change: the provider, the file, or the claims.
+#[test]
+fn what_is_not_known_of_a_user_is_said_in_full() {
+    let gates = "      - { type: authorize, all: [{ claim: a.b.c, equals: [x] }, { claim: groups, contains: [sre] }, { not: { claim: email, \
+                 domain: [example.com] } }] }\n";
+    let told = |name: &str, claims: &str| {
+        let text = decided(name, ("", gates), claims);
+        text.split_once("authorize: refuses")
+            .expect("refused")
+            .1
+            .lines()
+            .skip(1)
+            .map(str::trim)
+            .collect::<Vec<_>>()
+            .join("\n")
+    };
+    assert_snapshot!(told("why-absent", r#"{"sub": "ada", "groups": "sre,staff", "email": "ada@example.com"}"#), @r##"
+    all of: not known, the claim is absent; because of `a.b.c`
+    `a.b.c` is `x`: not known, the claim is absent; there is no `a`
+    `groups` contains `sre`: no; it is "sre,staff"; it is one text; texts are not split at commas
+    not: not known, `email_verified` is absent; because of `email`
+    `email` is a verified address at `example.com`: not known, `email_verified` is absent; it is "ada@example.com"
+    "##);
+    assert_snapshot!(told("why-member", r#"{"sub": "ada", "a": {"b": {}}, "email": "ada@example.com", "email_verified": "false"}"#), @r##"
+    all of: not known, the claim is absent; because of `a.b.c`
+    `a.b.c` is `x`: not known, the claim is absent; `a.b` has no member `c`
+    `groups` contains `sre`: not known, the claim is absent
+    not: not known, `email_verified` is the text `false`; because of `email`
+    `email` is a verified address at `example.com`: not known, `email_verified` is the text `false`; it is "ada@example.com"
+    "##);
+    assert_snapshot!(told("why-object", r#"{"sub": "ada", "a": "x", "groups": [], "email": "ada@example.com", "email_verified": false}"#), @r##"
+    all of: not known, the claim is absent; because of `a.b.c`
+    `a.b.c` is `x`: not known, the claim is absent; `a` is no object, so it has no members
+    `groups` contains `sre`: no; it is []
+    not: not known, `email_verified` is false; because of `email`
+    `email` is a verified address at `example.com`: not known, `email_verified` is false; it is "ada@example.com"
+    "##);
+    assert_snapshot!(told("why-other", r#"{"sub": "ada", "a": {}, "groups": "sre", "email": "ada@example.com", "email_verified": 1}"#), @r##"
+    all of: not known, the claim is absent; because of `a.b.c`
+    `a.b.c` is `x`: not known, the claim is absent; `a` has no member `b`
+    `groups` contains `sre`: yes
+    not: not known, `email_verified` is neither true nor false; because of `email`
+    `email` is a verified address at `example.com`: not known, `email_verified` is neither true nor false; it is "ada@example.com"
+    "##);
 }
 
 #[test]
@@ -294,19 +349,17 @@ fn what_is_demanded_of_the_sign_in_is_explained_as_well() {
     let decided = |claims| decided("user-demand", ("", gates), claims);
     let text = decided(r#"{"sub": "ada", "acr": ["phr"]}"#);
     let (_, told) = text.split_once("with these claims:\n").expect("they decide");
-    assert_snapshot!(told, @r#"
+    assert_snapshot!(told, @r##"
     authorize: has the user sign in again: the ID token has no `acr` that is text
       `acr` is `phr` or `phrh`: not known, the claim is of another type; it is ["phr"]
       signed in within the last 1h (plus 1m for clocks): not known, the claim is absent
-    "#);
+    "##);
+    assert!(text.contains("(otherwise: sign in again), then forward"), "{text}");
     let text = decided(r#"{"sub": "ada", "acr": "phr", "auth_time": 1}"#);
     assert!(text.contains("the `auth_time` of the ID token is older"), "{text}");
     assert!(text.contains("`acr` is `phr` or `phrh`: yes\n"), "{text}");
     assert!(text.contains("signed in within the last 1h (plus 1m for clocks): no; it is 1\n"), "{text}");
     let text = decided(r#"{"sub": "ada", "acr": "phr", "auth_time": 99999999999}"#);
-    assert!(
-        text.contains("has the user sign in again: the `auth_time` of the ID token is in the future\n"),
-        "{text}"
-    );
+    assert!(text.contains("has the user sign in again: the `auth_time` of the ID token is in the future\n"), "{text}");
     assert!(text.contains("not known, the time is in the future; it is 99999999999\n"), "{text}");
 }

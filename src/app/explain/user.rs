@@ -23,7 +23,11 @@ pub(super) fn explain(text: &mut String, chain: &ActionChain, claims: &Map<Strin
         return;
     };
     let Some(user) = authenticate.supposed(claims.clone()) else {
-        text.push_str("  no sign-in gives these claims: they have no `sub`\n");
+        let why = match claims.get("sub") {
+            None => "they have no `sub`",
+            Some(_) => "`sub` must be text",
+        };
+        let _ = writeln!(text, "  no sign-in gives these claims: {why}");
         return;
     };
     let issuer = claims.get("iss").and_then(Value::as_str).unwrap_or(user.issuer());
@@ -52,12 +56,15 @@ pub(super) fn explain(text: &mut String, chain: &ActionChain, claims: &Map<Strin
 }
 
 fn line(text: &mut String, explained: &Explained) {
-    let Explained { depth, part, answer, claim } = explained;
+    let Explained { depth, part, answer, claim, note } = explained;
     let _ = write!(text, "{:width$}{part}: {answer}", "", width = 6 + 2 * depth);
     if let (Some(claim), Answer::No | Answer::Unknown(_)) = (claim, answer) {
         let shown: String = claim.chars().take(CLAIM_CHARS_MAX).collect();
         let more = if shown.len() < claim.len() { "…" } else { "" };
         let _ = write!(text, "; it is {shown}{more}");
+    }
+    if let Some(note) = note {
+        let _ = write!(text, "; {note}");
     }
     text.push('\n');
 }
