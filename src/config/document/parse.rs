@@ -128,6 +128,13 @@ impl<'t> Builder<'t, '_> {
                 let at = error.marker().index();
                 let span = Span { start: self.offsets.byte(at), end: self.offsets.byte(at + 1) };
                 let message = format!("this is not YAML: {}", error.info());
+                if let Some(comment) = comment_in_flow(&self.text[..span.start.min(self.text.len())]) {
+                    let hint = "`#` begins a comment: put a value that begins with `#` in quotes".to_owned();
+                    return self.stop(Some(comment), message, Some(hint));
+                }
+                // The parser stops where the indentation begins to matter, which may be at the end of the line before.
+                let tab = || tab_in_indentation(self.text, span.start);
+                let span = error.info().contains("tab").then(tab).flatten().unwrap_or(span);
                 self.stop(Some(span.first_line(self.text)), message, syntax_hint(error.info()))
             }
             None => self.stop(None, "the file is empty", None),
@@ -282,6 +289,48 @@ impl<'t> Builder<'t, '_> {
 fn is_flow(text: &str) -> bool {
     let behind = if text.starts_with('&') { text.trim_start_matches(|c: char| !c.is_whitespace()) } else { text };
     behind.trim_start().starts_with('{')
+}
+
+/// The first comment behind `: `, `{` or `[` in braces or brackets that are open: what follows there was meant as a value.
+fn comment_in_flow(text: &str) -> Option<Span> {
+    let (mut open, mut quote, mut start) = (0_usize, None, 0);
+    for line in text.split_inclusive('\n') {
+        let mut before = ' ';
+        for (at, letter) in line.char_indices() {
+            match (quote, letter) {
+                (Some(end), _) if letter == end => quote = None,
+                (Some(_), _) => {}
+                (None, '"' | '\'') if matches!(before, ' ' | '{' | '[' | ',' | ':') => quote = Some(letter),
+                (None, '{' | '[') => open += 1,
+                (None, '}' | ']') => open = open.saturating_sub(1),
+                (None, '#') if before.is_whitespace() => {
+                    let is_value = line[..at].trim_end().ends_with([':', '{', '[']);
+                    if open > 0 && is_value {
+                        return Some(Span { start: start + at, end: start + line.trim_end().len() });
+                    }
+                    break;
+                }
+                _ => {}
+            }
+            before = letter;
+        }
+        start += line.len();
+    }
+    None
+}
+
+/// The first tab in the indentation of a line, from the line of `from` on.
+fn tab_in_indentation(text: &str, from: usize) -> Option<Span> {
+    let begin = text.get(..from)?.rfind('\n').map_or(0, |at| at + 1);
+    let mut start = begin;
+    for line in text[begin..].split_inclusive('\n') {
+        let indentation = line.len() - line.trim_start_matches([' ', '\t']).len();
+        if let Some(at) = line[..indentation].find('\t') {
+            return Some(Span { start: start + at, end: start + at + 1 });
+        }
+        start += line.len();
+    }
+    None
 }
 
 fn syntax_hint(info: &str) -> Option<String> {

@@ -148,7 +148,7 @@ impl<'s> Schema<'s> {
 }
 
 /// The JSON types that a schema allows.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Types {
     pub(crate) array: bool,
     pub(crate) boolean: bool,
@@ -160,8 +160,8 @@ pub(crate) struct Types {
 impl Types {
     /// Only a mapping.
     pub(crate) const OBJECT: Self = Self { array: false, boolean: false, integer: false, object: true, string: false };
-    /// Only text.
-    pub(crate) const STRING: Self = Self { array: false, boolean: false, integer: false, object: false, string: true };
+    /// Only a list.
+    pub(crate) const LIST: Self = Self { array: true, boolean: false, integer: false, object: false, string: false };
 
     /// What the operator calls them.
     pub(crate) fn name(self) -> &'static str {

@@ -34,6 +34,12 @@ impl Checker<'_> {
         if schema.is_anything() {
             return Ok(plain(node));
         }
+        // A variable that is not set has been reported. Its name is no value.
+        if matches!(node.value, Value::Substituted { .. })
+            && let Some(reported) = self.found.concern(path)
+        {
+            return Err(reported);
+        }
         if let Some(alternatives) = schema.alternatives() {
             return self.one_of(node, schema, &alternatives, path);
         }
@@ -70,7 +76,18 @@ impl Checker<'_> {
     fn mismatch(&mut self, node: &Node, types: Types, path: &Path) -> Result<Json, Reported> {
         let problem = self.found.problem(path, format!("expected {}, found {}", types.name(), kind(node)));
         let hint = match &node.value {
+            // The schema takes numbers as numbers. Text in quotes would be another value.
+            Value::Float(_) if types.string && types.integer && types.boolean => {
+                Some("numbers with a fraction cannot be compared; let the claim be text or a whole number".to_owned())
+            }
             Value::Integer(_) | Value::Float(_) | Value::Bool(_) if types.string => Some("put it in quotes".to_owned()),
+            Value::String(_) | Value::Integer(_) | Value::Bool(_) if types == Types::LIST => {
+                Some("write a list: `[a]`, `[a, b]`".to_owned())
+            }
+            Value::Mapping(_) if types.array => {
+                Some("put `-` before it, or `[ ]` around it, to make it a list".to_owned())
+            }
+            Value::Sequence(_) if types == Types::OBJECT => Some("write one mapping here, not a list".to_owned()),
             Value::String(text) if types.array && !text.contains('\n') => {
                 Some("write a list: `[a]`, `[a, b]`".to_owned())
             }
@@ -175,7 +192,9 @@ impl Checker<'_> {
         // A key that is already set was not meant.
         let given = |name: &&str| entries.iter().any(|entry| entry.key == **name);
         let free: Vec<&str> = schema.keys().filter(|name| !given(name)).collect();
+        let known = schema.hint_for(key).map(str::to_owned);
         let hint = match suggest::nearest(key, schema.keys().filter(given)) {
+            _ if known.is_some() => known,
             Some(known) if suggest::nearest(key, free.iter().copied()).is_none() => {
                 Some(format!("`{known}` is already set"))
             }
@@ -257,7 +276,10 @@ impl Checker<'_> {
             Value::String(text) => (text.clone(), text.clone()),
             Value::Substituted { text, written } => (text.clone(), written.clone()),
             Value::Integer(number) => (number.to_string(), number.to_string()),
-            _ => return self.mismatch(node, Types::STRING, path),
+            _ => {
+                let problem = self.found.problem(path, format!("expected text, found {}", kind(node)));
+                return problem.maybe_hint(suggest::hint("", all.iter().copied())).fail();
+            }
         };
         if all.contains(&text.as_str()) {
             return Ok(Json::from(text));

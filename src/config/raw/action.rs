@@ -134,9 +134,15 @@ defaults! {
     content_type: String = "text/plain";
 }
 
+/// For a test of a claim directly in `authorize`.
+const BELOW_ALL: &str = "put the test below `all`: `all: [{ claim: groups, contains: [staff] }]`";
+
 /// `authorize`.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("x-hints" = {
+    "claim": BELOW_ALL, "contains": BELOW_ALL, "equals": BELOW_ALL, "domain": BELOW_ALL, "address": BELOW_ALL,
+}))]
 pub(crate) struct Authorize {
     /// One of these requirements must hold. Example: `[{ claim: groups, contains: [platform, sre] }]`.
     pub(crate) any: Option<List<Requirement>>,
@@ -159,10 +165,11 @@ pub(crate) struct Authorize {
     /// `vestibule_authorization_decisions_total` counts it.
     #[serde(default)]
     pub(crate) mode: AuthorizeMode,
-    /// Whether the page of the 403 says what is required.
+    /// Whether the pages of `auth.not_allowed` and `auth.groups_overage` say what is required.
     #[serde(default)]
     pub(crate) reveal: bool,
-    /// Whom to ask for access, for the page of the 403. Example: `it@example.com`. Without it, nothing is said.
+    /// Whom to ask for access, for the pages of `auth.not_allowed`, `auth.groups_overage` and `auth.step_up_failed`. An e-mail
+    /// address or an `https` address becomes a link. At most 500 bytes. Example: `it@example.com`. Without it, nothing is said.
     pub(crate) contact: Option<String>,
 }
 
@@ -170,6 +177,13 @@ pub(crate) struct Authorize {
 /// `any`, `all` and `not`. A claim that is absent or of another type never meets it, also not below `not`.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("x-hints" = {
+    "in": "use `equals`: the claim is one of its values",
+    "matches": "values are compared exactly: use `contains` or `equals`",
+    "regex": "values are compared exactly: use `contains` or `equals`",
+    "value": "use `equals` or `contains`, with a list",
+    "values": "use `equals` or `contains`, with a list",
+}))]
 pub(crate) struct Requirement {
     /// The claim. A dot selects a member of an object: `realm_access.roles`. For claim names that contain dots, write a
     /// list: `["a.b", c]`. The claim `email` counts only if `email_verified` is true, or the text `true`. A user pool sends

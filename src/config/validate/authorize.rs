@@ -12,6 +12,9 @@ use crate::config::validate::value;
 /// Requirements inside each other. What is deeper is not readable.
 const DEPTH_MAX: usize = 8;
 
+/// Bytes of a `contact`.
+const CONTACT_BYTES_MAX: usize = 500;
+
 /// The tests of a claim, as messages name them.
 const TESTS: &str = "`contains`, `equals`, `domain` and `address`";
 
@@ -21,6 +24,7 @@ pub(super) fn authorize(
     at: &Path,
     found: &mut Findings,
 ) -> Result<AuthorizeSettings, Reported> {
+    let contact = raw.contact.as_deref().map(|contact| self::contact(contact, &at.key("contact"), found)).transpose();
     let demand = demand(raw, at, found);
     let has_claims = raw.any.is_some() || raw.all.is_some() || raw.not.is_some();
     let has_demand = raw.max_age.is_some() || raw.acr.is_some();
@@ -32,16 +36,28 @@ pub(super) fn authorize(
         not: raw.not.as_deref(),
     };
     let requirement = (has_claims || !has_demand).then(|| parts.requirement(at, 0, found)).transpose()?;
+    let (demand, contact) = (demand?, contact?);
     Ok(AuthorizeSettings {
         requirement,
-        demand: demand?,
+        demand: Demand { contact: contact.clone().filter(|_| has_demand), ..demand },
         mode: match raw.mode {
             written::AuthorizeMode::Enforce => AuthorizeMode::Enforce,
             written::AuthorizeMode::Report => AuthorizeMode::Report,
         },
         reveal: raw.reveal,
-        contact: raw.contact.clone(),
+        contact,
     })
+}
+
+/// Whom to ask. It is part of a page, and of the cookie of a sign-in.
+fn contact(text: &str, at: &Path, found: &mut Findings) -> Result<String, Reported> {
+    if text.len() > CONTACT_BYTES_MAX {
+        return found.problem(at, format!("a contact has at most {CONTACT_BYTES_MAX} bytes")).fail();
+    }
+    if text.trim().is_empty() {
+        return found.problem(at, "this value is empty").hint("write whom to ask, or remove it").fail();
+    }
+    Ok(text.to_owned())
 }
 
 /// `max_age` and `acr`.
@@ -49,11 +65,7 @@ fn demand(raw: &written::Authorize, at: &Path, found: &mut Findings) -> Result<D
     let max_age =
         raw.max_age.as_ref().map(|max_age| value::period(max_age, written::MAX_AGE_BOUNDS, &at.key("max_age"), found));
     let acr = raw.acr.as_ref().map(|acr| texts(acr, &at.key("acr"), found, acr_value));
-    Ok(Demand {
-        max_age: max_age.transpose()?,
-        acr: acr.transpose()?.unwrap_or_default(),
-        contact: raw.contact.clone().filter(|_| raw.max_age.is_some() || raw.acr.is_some()),
-    })
+    Ok(Demand { max_age: max_age.transpose()?, acr: acr.transpose()?.unwrap_or_default(), contact: None })
 }
 
 /// One value of `acr_values`, which are separated by spaces (OIDC Core §3.1.2.1).
@@ -183,8 +195,8 @@ impl<'r> RequirementParts<'r> {
         match (self.claim, &self.tests[..]) {
             (Some(claim), [test]) if forms == 1 => claim_test(claim, *test, at, found),
             (None, []) if forms == 1 => self.joined(at, depth, found),
-            (claim, _) => match found.concern(at) {
-                // A part that is given but wrong is not here, and has been reported.
+            (claim, _) => match found.concern(at).or_else(|| found.concern_keys_of(at)) {
+                // A part that is given but wrong, or misspelled, is not here, and has been reported.
                 Some(reported) => Err(reported),
                 None if claim.is_some() && forms == 1 => {
                     let message = format!("a claim needs exactly one of {TESTS}");
@@ -197,7 +209,9 @@ impl<'r> RequirementParts<'r> {
 
     fn unclear<T>(at: &Path, depth: usize, found: &mut Findings) -> Result<T, Reported> {
         let rest = match depth {
-            0 => ", for example `any: [{ claim: groups, contains: [staff] }]`".to_owned(),
+            0 => {
+                ", for example `any: [{ claim: groups, contains: [staff] }]`; or set only `max_age` or `acr`".to_owned()
+            }
             _ => format!(", or a `claim` with one of {TESTS}"),
         };
         let hint = format!("set exactly one of `any`, `all` and `not`{rest}");

@@ -26,6 +26,14 @@ fn an_authorize_that_cannot_be_what_was_meant() {
         "any: [{ claim: email, address: [example.com, \"@example.com\", ada@10.0.0.1, ada@example.com] }]",
         "mode: report",
         "any: [{ klaim: a }]",
+        "contact: it@example.com",
+        "claim: groups, contains: [a]",
+        "any: [{ claim: a, matches: [b] }]",
+        "any: [{ claim: a, equals: 3 }]",
+        "any: { claim: a, equals: [b] }",
+        "not: [{ claim: a, equals: [b] }]",
+        "max_age: 1h, contact: \"\"",
+        "any: [{ claim: a, equals: [b] }], mode: true",
     ];
     let said: Vec<String> = all
         .iter()
@@ -35,7 +43,7 @@ fn an_authorize_that_cannot_be_what_was_meant() {
             format!("{authorize}\n{}\n", told.collect::<Vec<_>>().join("\n"))
         })
         .collect();
-    assert_snapshot!(said.join("\n"), @r#"
+    assert_snapshot!(said.join("\n"), @r##"
     any: []
     error: this list is empty, so nobody would be let in
        = at: listeners[0].rules[0].actions[1].any
@@ -90,7 +98,7 @@ fn an_authorize_that_cannot_be_what_was_meant() {
     any: [{ claim: a, equals: [b] }], all: [{ claim: a, equals: [b] }]
     error: this is not one requirement
        = at: listeners[0].rules[0].actions[1]
-       = help: set exactly one of `any`, `all` and `not`, for example `any: [{ claim: groups, contains: [staff] }]`
+       = help: set exactly one of `any`, `all` and `not`, for example `any: [{ claim: groups, contains: [staff] }]`; or set only `max_age` or `acr`
 
     any: [{ claim: a, equals: [b], not: { claim: c, equals: [d] } }]
     error: this is not one requirement
@@ -100,7 +108,7 @@ fn an_authorize_that_cannot_be_what_was_meant() {
     any: [{ claim: a, equals: [7.5, [a], ~] }]
     error: expected text, a whole number, `true` or `false`, found a number
        = at: listeners[0].rules[0].actions[1].any[0].equals[0]
-       = help: put it in quotes
+       = help: numbers with a fraction cannot be compared; let the claim be text or a whole number
     error: expected text, a whole number, `true` or `false`, found a list
        = at: listeners[0].rules[0].actions[1].any[0].equals[1]
     error: this item is empty
@@ -126,16 +134,56 @@ fn an_authorize_that_cannot_be_what_was_meant() {
     mode: report
     error: this is not one requirement
        = at: listeners[0].rules[0].actions[1]
-       = help: set exactly one of `any`, `all` and `not`, for example `any: [{ claim: groups, contains: [staff] }]`
+       = help: set exactly one of `any`, `all` and `not`, for example `any: [{ claim: groups, contains: [staff] }]`; or set only `max_age` or `acr`
 
     any: [{ klaim: a }]
-    error: this is not one requirement
-       = at: listeners[0].rules[0].actions[1].any[0]
-       = help: set exactly one of `any`, `all` and `not`, or a `claim` with one of `contains`, `equals`, `domain` and `address`
     error: unknown key `klaim`
        = at: listeners[0].rules[0].actions[1].any[0].klaim
        = help: did you mean `claim`?
-    "#);
+
+    contact: it@example.com
+    error: this is not one requirement
+       = at: listeners[0].rules[0].actions[1]
+       = help: set exactly one of `any`, `all` and `not`, for example `any: [{ claim: groups, contains: [staff] }]`; or set only `max_age` or `acr`
+
+    claim: groups, contains: [a]
+    error: unknown key `claim`
+       = at: listeners[0].rules[0].actions[1].claim
+       = help: put the test below `all`: `all: [{ claim: groups, contains: [staff] }]`
+    error: unknown key `contains`
+       = at: listeners[0].rules[0].actions[1].contains
+       = help: put the test below `all`: `all: [{ claim: groups, contains: [staff] }]`
+
+    any: [{ claim: a, matches: [b] }]
+    error: unknown key `matches`
+       = at: listeners[0].rules[0].actions[1].any[0].matches
+       = help: values are compared exactly: use `contains` or `equals`
+
+    any: [{ claim: a, equals: 3 }]
+    error: expected a list, found a whole number
+       = at: listeners[0].rules[0].actions[1].any[0].equals
+       = help: write a list: `[a]`, `[a, b]`
+
+    any: { claim: a, equals: [b] }
+    error: expected a list, found a mapping
+       = at: listeners[0].rules[0].actions[1].any
+       = help: put `-` before it, or `[ ]` around it, to make it a list
+
+    not: [{ claim: a, equals: [b] }]
+    error: expected a mapping (`key: value`), found a list
+       = at: listeners[0].rules[0].actions[1].not
+       = help: write one mapping here, not a list
+
+    max_age: 1h, contact: ""
+    error: this value is empty
+       = at: listeners[0].rules[0].actions[1].contact
+       = help: write whom to ask, or remove it
+
+    any: [{ claim: a, equals: [b] }], mode: true
+    error: expected text, found a boolean
+       = at: listeners[0].rules[0].actions[1].mode
+       = help: expected one of `enforce` or `report`
+    "##);
 }
 
 #[test]

@@ -300,3 +300,18 @@ fn a_graph_that_is_not_asked_or_not_safe_to_ask() {
        = help: write `https://host/path`, or add the host to `insecure_http_hosts`
     ");
 }
+
+#[test]
+fn a_choice_that_is_no_text() {
+    let text = report("choice", &[("    client_id:", "    entra_groups: true\n    client_id:")]);
+    assert_snapshot!(text, @r##"
+    error: expected text, found a boolean
+      --> vestibule.yaml:27:19
+       |
+    27 |     entra_groups: true
+       |                   ^^^^
+       |
+       = at: identity_providers.corp.entra_groups
+       = help: expected one of `token` or `graph`
+    "##);
+}

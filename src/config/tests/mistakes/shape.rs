@@ -187,7 +187,7 @@ fn another_kind_of_value() {
         ("  app:\n", "  app: &app\n"),
         ("session:\n", "admin: [127.0.0.1:9090]\nsession:\n"),
     ];
-    assert_snapshot!(report("kinds", &changes), @r#"
+    assert_snapshot!(report("kinds", &changes), @r##"
     error: expected a whole number, found text
       --> vestibule.yaml:10:19
        |
@@ -222,6 +222,7 @@ fn another_kind_of_value() {
        | ^^^^^
        |
        = at: admin
+       = help: write one mapping here, not a list
 
     error: expected `true` or `false`, found text
       --> vestibule.yaml:37:24
@@ -231,7 +232,7 @@ fn another_kind_of_value() {
        |
        = at: claims.access_token_header
        = help: did you mean `false`?
-    "#);
+    "##);
 }
 
 #[test]

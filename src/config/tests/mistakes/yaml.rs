@@ -17,15 +17,15 @@ fn not_yaml() {
 
 #[test]
 fn tabs() {
-    assert_snapshot!(report("tab", &[("  corp:\n    issuer", "\tcorp:\n    issuer")]), @r#"
+    assert_snapshot!(report("tab", &[("  corp:\n    issuer", "\tcorp:\n    issuer")]), @r##"
     error: this is not YAML: tabs disallowed within this context (block indentation)
-      --> vestibule.yaml:25:2
+      --> vestibule.yaml:25:1
        |
     25 |     corp:
-       |     ^
+       | ^
        |
        = help: indent with spaces
-    "#);
+    "##);
 }
 
 #[test]
@@ -114,4 +114,50 @@ fn a_variable_in_another_shell() {
        = at: identity_providers.corp.client_id
        = help: write `${NAME}` with letters, digits and `_`, or `$${` where `${` itself is meant
     "#);
+}
+
+#[test]
+fn a_comment_where_a_value_was_meant() {
+    let said = report(
+        "comment",
+        &[("target_groups:", "pages:\n  title: a # b\n  colors: { accent: #0a6640 }\n\ntarget_groups:")],
+    );
+    assert_snapshot!(said, @r##"
+    error: this is not YAML: invalid indentation
+      --> vestibule.yaml:31:21
+       |
+    31 |   colors: { accent: #…
+       |                     ^^
+       |
+       = help: `#` begins a comment: put a value that begins with `#` in quotes
+    "##);
+}
+
+#[test]
+fn a_tab_below_a_key() {
+    assert_snapshot!(report("tab-below", &[("  corp:\n    issuer", "  corp:\n\t  issuer")]), @r##"
+    error: this is not YAML: tabs disallowed within this context (block indentation)
+      --> vestibule.yaml:26:1
+       |
+    26 |       issuer: https://login.example.com
+       | ^
+       |
+       = help: indent with spaces
+    "##);
+}
+
+/// Nothing else is said of the value, which is not there.
+#[test]
+fn a_variable_that_is_not_set_is_one_mistake() {
+    let pool = "user_pools:\n  people: { issuer: \"https://login.example.com:8443\", signing_key_file: pool-key, users: [{ username: ada, password_hash: \"${HASH}\" }] }\nidentity_providers:";
+    assert_snapshot!(report("unset-hash", &[("identity_providers:", pool)]), @r##"
+    error: the environment variable `HASH` is not set
+      --> vestibule.yaml:25:123
+       |
+    25 | ...key_file: pool-key, users: [{ username: ada, password_hash: "${HASH}" }] }
+       |                                                                ^^^^^^^^^
+       |
+       = at: user_pools.people.users[0].password_hash
+       = help: set it, or write `$${` where `${` itself is meant
+    "##);
 }
