@@ -1,18 +1,18 @@
 //! For `check`: the table of who can access each rule, and warnings about valid files that probably do not do what
 //! was intended.
 
+mod pools;
+mod providers;
+
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use crate::action::requirement::{Answer, Requirement};
 use crate::action::settings::{
-    AuthenticateKind, ChainSettings, GateSettings, OnUnauthenticated, Piece, Protocol, RedirectSettings,
-    TerminalSettings,
+    ChainSettings, GateSettings, OnUnauthenticated, Piece, Protocol, RedirectSettings, TerminalSettings,
 };
 use crate::clock::Timestamp;
 use crate::config::{Config, ListenerConfig, RuleConfig};
 use crate::rule::condition::Condition;
-use crate::user_pool::supposed_users;
 
 /// Who can access a rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,9 +99,9 @@ pub(crate) fn warnings(config: &Config, now: Timestamp) -> Vec<String> {
         unreachable_rules(listener, &mut found);
         redirects(listener, &mut found);
         certificates(listener, config, now, &mut found);
-        claims_of_nobody(listener, config, &mut found);
-        scopes_for_graph(listener, config, &mut found);
+        pools::warnings(listener, config, &mut found);
     }
+    providers::warnings(config, &mut found);
     // Clients use the port of a proxy in front, which this file does not name.
     let is_behind_a_proxy = |listener: &ListenerConfig| !listener.settings.forwarded.trusted.is_empty();
     for pool in config.user_pools.iter().filter(|_| !config.listeners.iter().any(is_behind_a_proxy)) {
@@ -148,65 +148,12 @@ fn takes_all_of(earlier: &RuleConfig, rule: &RuleConfig) -> bool {
     earlier.conditions.iter().all(|condition| condition.holds_for_every_request() || follows(condition))
 }
 
-/// The chain of each rule and of the default actions, with what it is called.
-fn chains(listener: &ListenerConfig) -> impl Iterator<Item = (String, &ChainSettings)> {
-    let rules = listener.rules.iter().map(|rule| (format!("rule `{}`", rule.name), &rule.chain));
-    rules.chain([("`default_actions`".to_owned(), &listener.default)])
-}
-
-/// Any of these lets Microsoft Graph tell the groups of the user.
-const GRAPH_SCOPES: [&str; 6] =
-    ["User.Read", "User.Read.All", "GroupMember.Read.All", "Group.Read.All", "Directory.Read.All", ".default"];
-
-/// Rules that sign users in without a scope that Microsoft Graph wants. Only users who are in very many groups would notice.
-fn scopes_for_graph(listener: &ListenerConfig, config: &Config, found: &mut Vec<String>) {
-    for (name, chain) in chains(listener) {
-        let Some(gate) = chain.gates.iter().find_map(GateSettings::authenticate) else { continue };
-        let AuthenticateKind::Oidc(provider) = &gate.kind else { continue };
-        let provider = config.providers.iter().map(|known| &known.settings).find(|known| known.name == *provider);
-        let Some(provider) = provider else { continue };
-        let is_asked = provider.graph.as_ref().is_some_and(|graph| !graph.wanted.is_empty());
-        let last = |scope: &str| scope.rsplit('/').next().unwrap_or_default().to_owned();
-        let is_granted = gate.scope.split(' ').any(|scope| GRAPH_SCOPES.contains(&&*last(scope)));
-        if is_asked && !is_granted {
-            found.push(format!(
-                "listener `{}`: {name}: provider `{}` has `entra_groups: graph`, and the `scope` has no `User.Read`: users in \
-                 many groups cannot sign in",
-                listener.settings.name, provider.name
-            ));
-        }
-    }
-}
-
-/// Requirements on claims that are known of no user of the rule's user pool. The users of a pool are in the file.
-fn claims_of_nobody(listener: &ListenerConfig, config: &Config, found: &mut Vec<String>) {
-    for (name, chain) in chains(listener) {
-        let Some(gate) = chain.gates.iter().find_map(GateSettings::authenticate) else { continue };
-        let AuthenticateKind::UserPool(pool) = &gate.kind else { continue };
-        let Some(settings) = config.user_pools.iter().find(|known| known.settings.name == *pool) else { continue };
-        let users = supposed_users(&settings.settings, &gate.scope);
-        let required =
-            chain.gates.iter().filter_map(GateSettings::authorize).filter_map(|gate| gate.requirement.as_ref());
-        for test in required.flat_map(Requirement::tests) {
-            let answers: Vec<_> = users.iter().map(|user| test.of(user)).collect();
-            if let Some(Answer::Unknown(why)) = answers.first()
-                && answers.iter().all(|answer| matches!(answer, Answer::Unknown(_)))
-            {
-                found.push(format!(
-                    "listener `{}`: {name}: whether {test} is known of no user of the pool `{pool}` with the scope `{}`: {why}",
-                    listener.settings.name, gate.scope
-                ));
-            }
-        }
-    }
-}
-
 /// Redirects to HTTPS that lead to an endless loop or to a port without TLS.
 fn redirects(listener: &ListenerConfig, found: &mut Vec<String>) {
     if listener.settings.certificates.is_some() {
         return;
     }
-    for (name, chain) in chains(listener) {
+    for (name, chain) in listener.named_chains() {
         let TerminalSettings::Redirect(redirect) = &chain.terminal else { continue };
         if redirect.protocol != Some(Protocol::Https) {
             continue;
@@ -365,75 +312,5 @@ mod tests {
         );
         let later = Timestamp::from_seconds(u64::from(u32::MAX) * 1000);
         assert!(warnings(&config, later)[0].contains("certificate 1 for app.example.com has expired"));
-    }
-
-    #[test]
-    fn a_rule_without_the_scope_that_microsoft_graph_wants_is_named() {
-        let warned = |name: &str, entra: &str, scope: &str, keys: &str| {
-            let rule = format!(
-                "\n      - priority: 1\n        conditions: [{{ path_pattern: [/x] }}]\n        actions:\n          - {{ type: \
-                 authenticate-oidc, provider: corp, session_cookie_name: __Host-corp, scope: {scope}{keys} }}\n          - {{ type: forward, target_group: app }}"
-            );
-            let config = config(name, &rule, |text| text.replace("    client_id:", &format!("{entra}    client_id:")));
-            let found = warnings(&config, Clock::system().now());
-            found
-                .iter()
-                .filter(|warning| warning.contains("entra_groups"))
-                .map(|warning| warning.split(':').nth(1).unwrap_or_default().trim().to_owned())
-                .collect::<Vec<_>>()
-        };
-        let (graph, groups) = ("    entra_groups: graph\n", ", allowed_groups: [a]");
-        let both = ["rule `priority-1`", "rule `api`", "`default_actions`"];
-        assert_eq!(warned("graph-none", graph, "openid profile", groups), both);
-        for (name, scope) in [
-            ("graph-read", "openid User.Read"),
-            ("graph-url", "openid https://graph.microsoft.com/GroupMember.Read.All"),
-            ("graph-default", "openid https://graph.microsoft.com/.default"),
-        ] {
-            assert_eq!(warned(name, graph, scope, groups), both[1..], "{scope}");
-        }
-        assert_eq!(warned("graph-unwanted", graph, "openid", ""), [""; 0]);
-        assert_eq!(warned("graph-token", "", "openid", groups), [""; 0]);
-    }
-
-    #[test]
-    fn a_claim_that_no_user_of_the_pool_has_is_named() {
-        let pool = "user_pools:
-  people:
-    issuer: https://login.example.com:8443
-    signing_key_file: pool-key
-    applications: [\"https://app.example.com:8443\"]
-    users:
-      - { username: ada, password_hash: HASH, groups: [sre], email: ada@example.com, claims: { level: 3 } }
-      - { username: bob, password_hash: HASH, groups: [staff], claims: { team: { name: web } } }
-";
-        let rule = |scope: &str| {
-            format!(
-                "\n      - priority: 1\n        conditions: [{{ host_header: [app.example.com] }}]\n        actions:\n          - {{ type: authenticate-user-pool, user_pool: people, session_cookie_name: __Host-people, scope: {scope} }}\n          \
-                 - {{ type: authorize, any: [{{ claim: groups, contains: [sre] }}, {{ claim: email, domain: [example.com] }}, \
-                 {{ not: {{ claim: team.name, equals: [db] }} }}, {{ claim: team.lead, equals: [ada] }}, {{ claim: level, equals: [\"3\"] }}, {{ claim: sub, equals: [x] }}] }}\n          \
-                 - {{ type: forward, target_group: app }}"
-            )
-        };
-        let found = |name: &str, scope: &str| {
-            let hash =
-                "\"$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHRzYWx0$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\"";
-            let with_pool = |text: &str| pool.replace("HASH", hash) + text;
-            let config = config(name, &rule(scope), with_pool);
-            let found = warnings(&config, Clock::system().now());
-            found.into_iter().filter(|warning| warning.contains("is known of no user")).collect::<Vec<_>>().join("\n")
-        };
-        insta::assert_snapshot!(found("pool-claims", "openid"), @r"
-    listener `public`: rule `priority-1`: whether `groups` contains `sre` is known of no user of the pool `people` with the scope `openid`: the claim is absent
-    listener `public`: rule `priority-1`: whether `email` is a verified address at `example.com` is known of no user of the pool `people` with the scope `openid`: the claim is absent
-    listener `public`: rule `priority-1`: whether `team.name` is `db` is known of no user of the pool `people` with the scope `openid`: the claim is absent
-    listener `public`: rule `priority-1`: whether `team.lead` is `ada` is known of no user of the pool `people` with the scope `openid`: the claim is absent
-    listener `public`: rule `priority-1`: whether `level` is `3` is known of no user of the pool `people` with the scope `openid`: the claim is absent
-    ");
-        insta::assert_snapshot!(found("pool-scopes", "openid profile email groups"), @r"
-    listener `public`: rule `priority-1`: whether `email` is a verified address at `example.com` is known of no user of the pool `people` with the scope `openid profile email groups`: `email_verified` is not true
-    listener `public`: rule `priority-1`: whether `team.lead` is `ada` is known of no user of the pool `people` with the scope `openid profile email groups`: the claim is absent
-    listener `public`: rule `priority-1`: whether `level` is `3` is known of no user of the pool `people` with the scope `openid profile email groups`: the claim is of another type
-    ");
     }
 }

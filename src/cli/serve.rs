@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use crate::app::{App, Signals};
+use crate::app::{App, Signals, doors};
 use crate::cli::terminal::for_stderr;
 use crate::clock::Clock;
 use crate::config;
@@ -31,6 +31,9 @@ impl Serve {
         };
         if !config.warnings().is_empty() {
             eprintln!("{}", for_stderr(config.warnings()));
+        }
+        for warning in doors::warnings(&config, Clock::system().now()) {
+            eprintln!("warning: {warning}");
         }
         logging::start(&config.log);
         let signals = Signals::hear(&config)?;

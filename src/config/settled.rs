@@ -83,6 +83,12 @@ impl ListenerConfig {
     pub(crate) fn chains(&self) -> impl Iterator<Item = &ChainSettings> {
         self.rules.iter().map(|rule| &rule.chain).chain(std::iter::once(&self.default))
     }
+
+    /// The same, each with what `check` calls it.
+    pub(crate) fn named_chains(&self) -> impl Iterator<Item = (String, &ChainSettings)> {
+        let rules = self.rules.iter().map(|rule| (format!("rule `{}`", rule.name), &rule.chain));
+        rules.chain([("`default_actions`".to_owned(), &self.default)])
+    }
 }
 
 /// A rule: conditions and actions.

@@ -51,6 +51,7 @@ const LAYOUT: &[(&str, &str)] = &[
 /// Edges that came later: who, whom, why.
 const ADDED: &[(&str, &str, &str)] = &[
     ("admin", "socket", "connections are accepted by one loop"),
+    ("app", "identity", "`check` asks what the users of a pool can meet"),
     ("app", "page", "the pages of a configuration are made where it is assembled"),
     ("app", "socket", "sockets are bound where they are accepted on"),
     ("cli", "socket", "the application that `dev` shows accepts its connections by the same loop"),
