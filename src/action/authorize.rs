@@ -143,7 +143,7 @@ impl Authorize {
             ];
             registry.counter(
                 "vestibule_authorization_decisions_total",
-                "Sessions decided by `authorize`, once in each worker: let in, refused, sent to sign in again, or let in only because of `mode: report`. A response or WebSocket that is open when a refresh changes the answer counts, too.",
+                "Sessions decided by `authorize`, once in each worker: let in, refused, sent to sign in again, or let in only because of `mode: report`. A response or WebSocket that is open when a refresh changes the answer counts, too. A sign-in that does not meet `max_age` or `acr` makes no session, and counts in `vestibule_login_failures_total`.",
                 labels,
             )
         };

@@ -37,6 +37,8 @@ struct Brought {
     code: Option<Secret<String>>,
     issuer: Option<String>,
     error: Option<String>,
+    /// What the provider says of the error, for the log. Anybody can write it.
+    description: Option<String>,
 }
 
 /// A sign-in that was started on this host, and its action.
@@ -118,7 +120,9 @@ impl Callback<'_> {
             Ok::<_, Reason>(value.filter(|value| !value.is_empty()).map(str::to_owned))
         };
         let (state, code, issuer, error) = (one("state")?, one("code")?, one("iss")?, one("error")?);
-        Ok(Brought { state: state.ok_or(Reason::AuthStateMissing)?, code: code.map(Secret::new), issuer, error })
+        let state = state.ok_or(Reason::AuthStateMissing)?;
+        let description = form.one("error_description").ok().flatten().map(str::to_owned);
+        Ok(Brought { state, code: code.map(Secret::new), issuer, error, description })
     }
 
     /// Finds the sign-in of the response. Nothing else of the response is used before that.
@@ -146,9 +150,12 @@ impl Callback<'_> {
     async fn finish(&self, exchange: &mut Exchange, login: Login<'_>, brought: Brought) -> Result<Response, Rejection> {
         let gate = login.gate;
         let pending = match (&login.proof, &brought.error) {
-            (Proof::Missing(_), Some(error)) => return self.give_up(exchange, &login, &brought.state, declined(error)),
+            (Proof::Missing(_), Some(error)) => {
+                let rejection = declined(error, brought.description.as_deref());
+                return self.give_up(exchange, &login, &brought.state, rejection);
+            }
             (_, Some(error)) => {
-                let (rejection, prompt) = (declined(error), recovery(error));
+                let (rejection, prompt) = (declined(error, brought.description.as_deref()), recovery(error));
                 return self.recover(exchange, &login, &brought.state, rejection, prompt).await;
             }
             (Proof::Expired, None) => Err(Reason::AuthLoginExpired),
@@ -317,12 +324,20 @@ impl Authenticate {
     }
 }
 
-/// The rejection for an error of the provider. Only its code is used; the description is neither shown nor logged (attacks C-12).
-fn declined(error: &str) -> Rejection {
+/// Characters of `error_description` that are logged.
+const DESCRIPTION_CHARS_MAX: usize = 256;
+
+/// The rejection for an error of the provider. Its description comes through the browser, so anybody can write it: it goes to the log
+/// only, escaped and cut (attacks C-12). Words with an `@` are left out, because the log has no e-mail addresses.
+fn declined(error: &str, description: Option<&str>) -> Rejection {
     let reason = if error == "access_denied" { Reason::AuthDenied } else { Reason::AuthProviderError };
     let is_code = error.len() <= 64 && error.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
     let code = if is_code { error } else { "unknown" };
-    Rejection::new(reason, format!("the provider answered the sign-in with the error {code}"))
+    let source = format!("the provider answered the sign-in with the error {code}");
+    let Some(description) = description else { return Rejection::new(reason, source) };
+    let start: String = description.chars().take(DESCRIPTION_CHARS_MAX).collect();
+    let words: Vec<_> = start.split_whitespace().map(|word| if word.contains('@') { "…" } else { word }).collect();
+    Rejection::new(reason, format!("{source}, which the browser says is described as {:?}", words.join(" ")))
 }
 
 /// The `prompt` of a second try after an error that may be temporary: the provider is busy (RFC 6749 §4.1.2.1), or it was told not to ask
@@ -334,5 +349,24 @@ fn recovery(error: &str) -> Option<Prompt> {
             Some(Prompt::NotNone)
         }
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn c_12_the_description_of_an_error_is_in_the_log_escaped_and_cut() {
+        let logged =
+            |description: &str| declined("access_denied", Some(description)).source.expect("a source").to_string();
+        assert_eq!(
+            logged("AADSTS50105: The user 'ada@example.com' is not assigned\r\nto a role.\u{1b}[2J\u{202e}"),
+            r#"the provider answered the sign-in with the error access_denied, which the browser says is described as "AADSTS50105: The user … is not assigned to a role.\u{1b}[2J\u{202e}""#
+        );
+        assert!(logged(&"ä".repeat(50_000)).chars().count() < 400);
+        let rejection = declined("access_denied", Some("x"));
+        assert!(rejection.notes().is_empty() && rejection.facts().is_empty(), "none of it is on a page");
+        assert!(declined("x\ny", None).source.expect("a source").to_string().ends_with("the error unknown"));
     }
 }
