@@ -169,7 +169,7 @@ pub(crate) struct Authorize {
     #[serde(default)]
     pub(crate) reveal: bool,
     /// Whom to ask for access, for the pages of `auth.not_allowed`, `auth.groups_overage` and `auth.step_up_failed`. An e-mail
-    /// address or an `https` address becomes a link. At most 500 bytes. Example: `it@example.com`. Without it, nothing is said.
+    /// address or an `https` address becomes a link. Example: `it@example.com`. Without it, nothing is said.
     pub(crate) contact: Option<String>,
 }
 
