@@ -9,6 +9,7 @@ pub mod app;
 mod backchannel;
 #[doc(hidden)]
 pub mod bench_door;
+mod certificate;
 mod claims;
 pub mod cli;
 pub mod clock;

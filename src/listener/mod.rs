@@ -3,7 +3,6 @@
 //! This room knows nothing about rules or targets: it passes each request to a [`Handler`]. Start at [`serve`].
 
 mod activity;
-pub(crate) mod certificate;
 mod connection;
 mod driver;
 #[cfg(any(test, fuzzing))]

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::listener::certificate::Certificates;
+use crate::certificate::table::Certificates;
 use crate::message::forwarded::Policy;
 
 /// One socket to accept on.

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use rustls::ServerConfig;
 use tokio_rustls::server::TlsStream;
 
+use crate::certificate::table::Certificates;
 use crate::crypto::provider;
 use crate::exchange::connection::Tls;
-use crate::listener::certificate::Certificates;
 use crate::listener::plain_http::PlainHttpDetector;
 
 /// The protocols that we speak, in order of preference (RFC 7301).

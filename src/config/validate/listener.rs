@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use ipnet::{IpNet, Ipv6Net};
 
+use crate::certificate::chain::{Certificate, Error};
+use crate::certificate::table::Certificates;
 use crate::config::document::findings::Reported;
 use crate::config::document::path::Path;
 use crate::config::raw::listener::{self as written, CONNECTIONS_PER_ADDRESS_DEFAULT_MIN, Listener, Protocol};
@@ -15,7 +17,6 @@ use crate::config::settled::ListenerConfig;
 use crate::config::validate::action::{self, CookieOwners};
 use crate::config::validate::context::{ClientSpeaks, Context};
 use crate::config::validate::{keys, process, rule, value};
-use crate::listener::certificate::{Certificate, Certificates, Error};
 use crate::listener::settings::{Limits, MethodOverrides, Settings};
 use crate::message::forwarded::{HostFrom, Mode, Policy};
 

@@ -1,0 +1,7 @@
+//! The certificates that listeners show: reading them, and choosing one for a client.
+//!
+//! This room knows nothing of sockets and of the configuration file. A table of certificates never changes: a new configuration
+//! builds a new one. Start at [`table::Certificates`].
+
+pub(crate) mod chain;
+pub(crate) mod table;
