@@ -20,13 +20,14 @@ use crate::action::worker::Worker;
 use crate::action::{ActionChain, Gate, Terminal};
 use crate::app::error::Error;
 use crate::app::providers::{Provider, Providers};
-use crate::certificate::table::Certificates;
 use crate::claims::ClaimsHeaders;
 use crate::claims::public_keys::Asked;
 use crate::clock::Clock;
 use crate::config::{Config, ListenerConfig};
 use crate::drain::{Control, Spawner};
+use crate::listener::settings::Tls;
 use crate::listener::state::ProcessListener;
+use crate::listener::tickets::ProcessTickets;
 use crate::message::WholeResponse;
 use crate::message::header::Protected;
 use crate::oidc;
@@ -69,7 +70,13 @@ impl Assembled {
     /// # Errors
     ///
     /// Returns an error if the system lacks something that the configuration needs.
-    pub(crate) fn new(config: Config, clock: &Clock, registry: &Registry, control: &Control) -> Result<Self, Error> {
+    pub(crate) fn new(
+        config: Config,
+        clock: &Clock,
+        registry: &Registry,
+        control: &Control,
+        tickets: &ProcessTickets,
+    ) -> Result<Self, Error> {
         let pages = Arc::new(Pages::new(config.pages));
         let providers = Providers::new(config.providers, config.user_pools, &config.paths, &pages, clock, registry)?;
         let clients = providers.watch(control);
@@ -100,6 +107,8 @@ impl Assembled {
             places,
             protected: Arc::new(Protected::new(owned)),
             workers: config.workers,
+            tickets: tickets.clone(),
+            clock: clock.clone(),
             registry: registry.clone(),
         };
         let listeners = config.listeners.into_iter().map(|listener| parts.listener(listener)).collect();
@@ -154,6 +163,8 @@ struct ListenerParts {
     /// Targets whose cookies were already reported in the log.
     told: Arc<Once>,
     workers: usize,
+    tickets: ProcessTickets,
+    clock: Clock,
     registry: Registry,
 }
 
@@ -190,12 +201,12 @@ impl ListenerParts {
             pools: self.providers.pools(),
             pages: Arc::clone(&self.pages),
         };
-        let expiries = |certificates: &Arc<Certificates>| certificates.expiry_gauges(&settings.name, &self.registry);
+        let expiries = |tls: &Tls| tls.certificates.expiry_gauges(&settings.name, &self.registry);
         Listener {
-            _certificate_expiries: settings.certificates.as_ref().map(expiries).unwrap_or_default(),
+            _certificate_expiries: settings.tls.as_ref().map(expiries).unwrap_or_default(),
             name: Arc::clone(&settings.name),
             address: settings.address,
-            process: ProcessListener::new(settings, self.workers),
+            process: ProcessListener::new(settings, self.workers, &self.tickets, &self.clock),
             snapshot: Arc::new(snapshot),
         }
     }

@@ -12,6 +12,7 @@ use crate::action::settings::{
 };
 use crate::clock::Timestamp;
 use crate::config::{Config, ListenerConfig, RuleConfig};
+use crate::listener::settings::Tls;
 use crate::rule::condition::Condition;
 
 /// Who can access a rule.
@@ -150,7 +151,7 @@ fn takes_all_of(earlier: &RuleConfig, rule: &RuleConfig) -> bool {
 
 /// Redirects to HTTPS that lead to an endless loop or to a port without TLS.
 fn redirects(listener: &ListenerConfig, found: &mut Vec<String>) {
-    if listener.settings.certificates.is_some() {
+    if listener.settings.tls.is_some() {
         return;
     }
     for (name, chain) in listener.named_chains() {
@@ -177,13 +178,20 @@ fn is_to_itself(redirect: &RedirectSettings) -> bool {
     redirect.host.0 == [Piece::Host] && redirect.path.0.last() == Some(&Piece::Path) && redirect.path.0.len() <= 2
 }
 
-/// Expired certificates, and hosts without a certificate.
+/// Expired certificates and OCSP responses, and hosts without a certificate.
 fn certificates(listener: &ListenerConfig, config: &Config, now: Timestamp, found: &mut Vec<String>) {
-    let Some(certificates) = &listener.settings.certificates else { return };
+    let Some(Tls { certificates, .. }) = &listener.settings.tls else { return };
     let name = &listener.settings.name;
+    let of = |server_name: Option<&str>| server_name.map(|name| format!(" for {name}")).unwrap_or_default();
     for (index, server_name) in certificates.expired(now) {
-        let of = server_name.map(|name| format!(" for {name}")).unwrap_or_default();
-        found.push(format!("listener `{name}`: certificate {}{of} has expired", index + 1));
+        found.push(format!("listener `{name}`: certificate {}{} has expired", index + 1, of(server_name)));
+    }
+    for (index, server_name) in certificates.outdated_ocsp(now) {
+        found.push(format!(
+            "listener `{name}`: the OCSP response of certificate {}{} is out of date, and is not sent to clients",
+            index + 1,
+            of(server_name)
+        ));
     }
     let conditions = listener.rules.iter().flat_map(|rule| &rule.conditions);
     let mut hosts: BTreeSet<String> = conditions.flat_map(Condition::host_names).collect();

@@ -27,6 +27,7 @@ use crate::exchange::Exchange;
 use crate::exchange::connection::{Connection, Tls};
 use crate::exchange::rejection::{Reason, Rejection};
 use crate::jose::strict_json;
+use crate::listener::tickets::ProcessTickets;
 use crate::message::Request;
 use crate::message::body::Body;
 use crate::message::forwarded::Policy;
@@ -188,7 +189,7 @@ pub(crate) fn explain(config: Config, probe: &Probe) -> Result<String, Error> {
     let (_drain, draining) = drain::channel();
     let control = Control::new(runtime.handle().clone(), draining.spawner());
     let clock = Clock::system();
-    let assembled = Assembled::new(config, &clock, &Registry::default(), &control)?;
+    let assembled = Assembled::new(config, &clock, &Registry::default(), &control, &ProcessTickets::new())?;
 
     let mut text = String::new();
     let can_come: Vec<_> =
@@ -221,7 +222,7 @@ fn place(listener: &ListenerConfig) -> Place {
         name: Arc::clone(&settings.name),
         address: settings.address,
         forwarded: Arc::clone(&settings.forwarded),
-        is_tls: settings.certificates.is_some(),
+        is_tls: settings.tls.is_some(),
         chains,
     }
 }

@@ -17,6 +17,7 @@ use crate::drain::{self, Control};
 use crate::exchange::Exchange;
 use crate::exchange::connection::Connection;
 use crate::exchange::rejection::Reason;
+use crate::listener::tickets::ProcessTickets;
 use crate::message::Request;
 use crate::message::body::Body;
 use crate::proxy::decide::{Decision, decide};
@@ -52,6 +53,7 @@ pub(crate) fn snapshot(configuration: &str) -> Arc<Snapshot> {
     let _entered = runtime.enter();
     let (_drain, draining) = drain::channel();
     let control = Control::new(runtime.handle().clone(), draining.spawner());
-    let assembled = Assembled::new(config, &Clock::system(), &Registry::default(), &control).expect("it is assembled");
+    let assembled = Assembled::new(config, &Clock::system(), &Registry::default(), &control, &ProcessTickets::new())
+        .expect("it is assembled");
     Arc::clone(&assembled.listeners[0].snapshot)
 }

@@ -23,6 +23,7 @@ use crate::admin;
 use crate::clock::Clock;
 use crate::config::{Config, ShutdownConfig};
 use crate::drain::{self, Control, Drain};
+use crate::listener::tickets::ProcessTickets;
 use crate::socket::accept;
 use crate::telemetry::access_log::Writer;
 use crate::telemetry::logging;
@@ -80,7 +81,7 @@ impl App {
         let vitals = Vitals::new(&registry);
         let writer = Writer::start(&config.access_log, &registry).map_err(Error::AccessLog)?;
         let admin_settings = config.admin.clone();
-        let assembled = Arc::new(Assembled::new(config, &clock, &registry, &door)?);
+        let assembled = Arc::new(Assembled::new(config, &clock, &registry, &door, &ProcessTickets::new())?);
 
         let mut addresses = BTreeMap::new();
         let mut sockets: Vec<Sockets> = (0..count).map(|_| Vec::new()).collect();

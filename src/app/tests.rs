@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::app::App;
+use crate::certificate::ocsp::tests::made;
 use crate::clock::Clock;
 use crate::config;
 use crate::config::MissingKeys;
@@ -28,7 +29,7 @@ listeners:
   - name: public
     address: 127.0.0.1:0
     protocol: https
-    certificates: [{ certificate_file: tls.pem, private_key_file: tls-key.pem }]
+    certificates: [{ certificate_file: tls.pem, private_key_file: tls-key.pem, ocsp_file: tls.ocsp }]
     rules:
       - name: people
         priority: 1
@@ -60,6 +61,8 @@ fn started(name: &str) -> (App, Directory) {
     let pair = rcgen::generate_simple_self_signed(vec!["app.example.com".to_owned()]).unwrap();
     std::fs::write(folder.join("tls.pem"), pair.cert.pem()).unwrap();
     std::fs::write(folder.join("tls-key.pem"), pair.signing_key.serialize_pem()).unwrap();
+    let response = made::about(pair.cert.der(), made::GOOD, Some("20361206000000Z"));
+    std::fs::write(folder.join("tls.ocsp"), response).unwrap();
     let source = Source::text("everything.yaml", &folder, EVERYTHING);
     let config = config::load(&source, MissingKeys::Make).unwrap_or_else(|report| panic!("{report}"));
     (App::start(config, Clock::system()).unwrap(), folder)

@@ -2,10 +2,15 @@
 
 use std::sync::Arc;
 
+use rustls::SignatureAlgorithm;
 use rustls::sign::CertifiedKey;
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use x509_parser::certificate::X509Certificate;
+use x509_parser::extensions::GeneralName;
+use x509_parser::public_key::PublicKey;
 
+use crate::certificate::ocsp;
 use crate::clock::Timestamp;
 use crate::crypto::provider;
 use crate::secret::Secret;
@@ -13,9 +18,28 @@ use crate::secret::Secret;
 /// A certificate chain, its private key, and the DNS names that it covers.
 #[derive(Clone, Debug)]
 pub(crate) struct Certificate {
-    pub(super) key: Arc<CertifiedKey>,
+    key: Arc<CertifiedKey>,
+    pub(super) facts: Facts,
+    staple: Option<Staple>,
+}
+
+/// What the first certificate of a chain says.
+#[derive(Clone, Debug)]
+pub(super) struct Facts {
+    /// In lower case. Only subject alternative names count. The common name is ignored (attacks T-06).
     pub(super) names: Vec<String>,
     pub(super) expires_at: Timestamp,
+    pub(super) algorithm: SignatureAlgorithm,
+    /// Size of the public key in bits.
+    pub(super) key_bits: usize,
+}
+
+/// The chain with an OCSP response.
+#[derive(Clone, Debug)]
+struct Staple {
+    key: Arc<CertifiedKey>,
+    /// The response says nothing of the time from here on (RFC 6960 §4.2.2.1). `None` if it does not say.
+    next_update: Option<Timestamp>,
 }
 
 /// Why a certificate cannot be used.
@@ -46,28 +70,70 @@ impl Certificate {
             .collect::<Result<_, _>>()
             .map_err(|_| Error::NoCertificate)?;
         let leaf = chain.first().ok_or(Error::NoCertificate)?;
-        let (names, expires_at) = read(leaf)?;
+        let facts = read(leaf)?;
         let key = PrivateKeyDer::from_pem_slice(key.expose().as_bytes()).map_err(|_| Error::NoKey)?;
         let key = CertifiedKey::from_der(chain, key, &provider::tls()).map_err(Error::Mismatch)?;
-        Ok(Self { key: Arc::new(key), names, expires_at })
+        Ok(Self { key: Arc::new(key), facts, staple: None })
+    }
+
+    /// The same with an OCSP response in DER form, which clients receive in the handshake (RFC 6066 §8).
+    ///
+    /// # Errors
+    ///
+    /// The response is refused unless it says that this certificate is good. See [`ocsp::Error`].
+    pub(crate) fn with_ocsp(mut self, response: Vec<u8>) -> Result<Self, ocsp::Error> {
+        let leaf = self.key.end_entity_cert().map_err(|_| ocsp::Error::OtherCertificate)?;
+        let (_, leaf) = x509_parser::parse_x509_certificate(leaf).map_err(|_| ocsp::Error::OtherCertificate)?;
+        let next_update = ocsp::of(&response, &leaf)?;
+        let key = CertifiedKey { ocsp: Some(response), ..CertifiedKey::clone(&self.key) };
+        self.staple = Some(Staple { key: Arc::new(key), next_update });
+        Ok(self)
+    }
+
+    /// What clients are shown at `now`: without the OCSP response once it is out of date. Clients treat a response that is
+    /// out of date as a broken one, and none as none.
+    pub(super) fn shown(&self, now: Timestamp) -> &Arc<CertifiedKey> {
+        match &self.staple {
+            Some(staple) if staple.next_update.is_none_or(|next_update| now < next_update) => &staple.key,
+            _ => &self.key,
+        }
+    }
+
+    /// When the OCSP response is out of date. `None` without a response, and if it does not say.
+    pub(super) fn ocsp_next_update(&self) -> Option<Timestamp> {
+        self.staple.as_ref()?.next_update
+    }
+
+    /// Whether a client that verifies signatures of these schemes can verify those of this key.
+    pub(super) fn is_verifiable(&self, offered: &[rustls::SignatureScheme]) -> bool {
+        self.key.key.choose_scheme(offered).is_some()
     }
 }
 
-/// The DNS names of a certificate, in lower case, and its time of expiry. Only subject alternative names count. The
-/// common name is ignored (attacks T-06).
-fn read(leaf: &CertificateDer<'_>) -> Result<(Vec<String>, Timestamp), Error> {
+fn read(leaf: &CertificateDer<'_>) -> Result<Facts, Error> {
     let parsed = rustls::server::ParsedCertificate::try_from(leaf).map_err(|_| Error::NotX509)?;
     drop(parsed);
     let (_, certificate) = x509_parser::parse_x509_certificate(leaf).map_err(|_| Error::NotX509)?;
+    let (algorithm, key_bits) = public_key(&certificate);
     let alternative = certificate.subject_alternative_name().map_err(|_| Error::NotX509)?;
     let names = alternative.iter().flat_map(|extension| &extension.value.general_names);
     let names = names
         .filter_map(|name| match name {
-            x509_parser::extensions::GeneralName::DNSName(name) => Some(name.to_ascii_lowercase()),
+            GeneralName::DNSName(name) => Some(name.to_ascii_lowercase()),
             _ => None,
         })
         .collect();
     // A time of expiry before 1970 also means expired.
     let expires_at = u64::try_from(certificate.validity().not_after.timestamp()).unwrap_or_default();
-    Ok((names, Timestamp::from_seconds(expires_at)))
+    Ok(Facts { names, expires_at: Timestamp::from_seconds(expires_at), algorithm, key_bits })
+}
+
+/// The kind and the size of the public key.
+fn public_key(certificate: &X509Certificate<'_>) -> (SignatureAlgorithm, usize) {
+    match certificate.public_key().parsed() {
+        Ok(PublicKey::EC(point)) => (SignatureAlgorithm::ECDSA, point.key_size()),
+        Ok(PublicKey::RSA(key)) => (SignatureAlgorithm::RSA, key.key_size()),
+        // Ed25519: rustls has no other.
+        _ => (SignatureAlgorithm::ED25519, 256),
+    }
 }

@@ -4,4 +4,5 @@
 //! builds a new one. Start at [`table::Certificates`].
 
 pub(crate) mod chain;
+pub(crate) mod ocsp;
 pub(crate) mod table;

@@ -1,83 +1,146 @@
 //! The choice among the certificates of a listener by server name (SNI, RFC 6066 §3).
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
+use rustls::{SignatureAlgorithm, SignatureScheme};
 
 use crate::certificate::chain::Certificate;
-use crate::clock::Timestamp;
+use crate::clock::{Clock, Timestamp};
 use crate::telemetry::metrics::{Counter, Registry};
 
-/// The certificates of one listener.
+/// The certificates of one listener. The table never changes.
 #[derive(Debug)]
 pub(crate) struct Certificates {
-    default: Arc<CertifiedKey>,
-    by_name: HashMap<String, Arc<CertifiedKey>>,
-    /// The first name and the time of expiry of each certificate, in the order of the configuration file.
-    expiries: Vec<(Option<String>, Timestamp)>,
+    /// In the order of the configuration file, and never empty.
+    all: Vec<Certificate>,
+    exact: HashMap<String, Ranked>,
+    /// By what follows `*.`.
+    wildcard: HashMap<String, Ranked>,
 }
+
+/// Certificates for one name as indexes into `all`, the best first.
+type Ranked = Vec<usize>;
 
 impl Certificates {
     /// The first certificate is the default: a client gets it if it sends no server name, or a name that no certificate
-    /// covers (ALB §10.9). If two certificates cover the same name, the first is used.
-    pub(crate) fn new(first: &Certificate, others: &[Certificate]) -> Self {
-        let mut by_name = HashMap::new();
-        let mut expiries = Vec::new();
-        for certificate in std::iter::once(first).chain(others) {
-            expiries.push((certificate.names.first().cloned(), certificate.expires_at));
-            for name in &certificate.names {
-                by_name.entry(name.clone()).or_insert_with(|| Arc::clone(&certificate.key));
+    /// covers (ALB §10.9).
+    pub(crate) fn new(first: Certificate, others: Vec<Certificate>) -> Self {
+        let all: Vec<_> = std::iter::once(first).chain(others).collect();
+        let mut table = Self { all, exact: HashMap::new(), wildcard: HashMap::new() };
+        let mut order: Vec<usize> = (0..table.all.len()).collect();
+        // Stable: among equals, the first of the file is used.
+        order.sort_by_key(|index| rank(&table.all[*index]));
+        for index in order {
+            for name in &table.all[index].facts.names {
+                let (map, name) = match name.strip_prefix("*.") {
+                    Some(parent) => (&mut table.wildcard, parent),
+                    None => (&mut table.exact, name.as_str()),
+                };
+                map.entry(name.to_owned()).or_default().push(index);
             }
         }
-        Self { default: Arc::clone(&first.key), by_name, expiries }
+        table
     }
 
-    /// Registers one gauge per certificate with its time of expiry. The gauges exist until the handles are dropped.
+    /// Registers one gauge per certificate with its time of expiry, and one per OCSP response. The gauges exist until the
+    /// handles are dropped.
     pub(crate) fn expiry_gauges(&self, listener: &str, registry: &Registry) -> Vec<Counter> {
-        let gauge = |(index, (name, expires_at)): (usize, &(Option<String>, Timestamp))| {
-            let labels = vec![
-                ("listener", listener.to_owned()),
-                ("certificate", index.to_string()),
-                ("server_name", name.clone().unwrap_or_default()),
-            ];
-            let gauge = registry.gauge(
-                "vestibule_certificate_expiry_timestamp_seconds",
-                "When a listener's certificate expires, in seconds since 1970. `certificate` is its place in the file.",
-                labels,
-            );
-            gauge.set(expires_at.seconds());
-            gauge
+        let gauge =
+            |index: usize, certificate: &Certificate, (name, help): (&'static str, &'static str), at: Timestamp| {
+                let labels = vec![
+                    ("listener", listener.to_owned()),
+                    ("certificate", index.to_string()),
+                    ("server_name", certificate.facts.names.first().cloned().unwrap_or_default()),
+                ];
+                let gauge = registry.gauge(name, help, labels);
+                gauge.set(at.seconds());
+                gauge
+            };
+        let gauges = |(index, certificate): (usize, &Certificate)| {
+            let expiry = gauge(index, certificate, EXPIRY, certificate.facts.expires_at);
+            let staple = certificate.ocsp_next_update().map(|at| gauge(index, certificate, OCSP_NEXT_UPDATE, at));
+            [Some(expiry), staple].into_iter().flatten().collect::<Vec<_>>()
         };
-        self.expiries.iter().enumerate().map(gauge).collect()
+        self.all.iter().enumerate().flat_map(gauges).collect()
     }
 
     /// The expired certificates: index in the configuration file and first name.
     pub(crate) fn expired(&self, now: Timestamp) -> impl Iterator<Item = (usize, Option<&str>)> {
-        let expired = self.expiries.iter().enumerate().filter(move |(_, (_, expires_at))| *expires_at <= now);
-        expired.map(|(index, (name, _))| (index, name.as_deref()))
+        self.indexes(move |certificate| certificate.facts.expires_at <= now)
+    }
+
+    /// The certificates whose OCSP response is out of date: index in the configuration file and first name.
+    pub(crate) fn outdated_ocsp(&self, now: Timestamp) -> impl Iterator<Item = (usize, Option<&str>)> {
+        self.indexes(move |certificate| certificate.ocsp_next_update().is_some_and(|at| at <= now))
+    }
+
+    fn indexes(&self, is_meant: impl Fn(&Certificate) -> bool) -> impl Iterator<Item = (usize, Option<&str>)> {
+        let meant = self.all.iter().enumerate().filter(move |(_, certificate)| is_meant(certificate));
+        meant.map(|(index, certificate)| (index, certificate.facts.names.first().map(String::as_str)))
     }
 
     /// Whether a certificate covers `name`. `name` is in lower case.
     pub(crate) fn is_for(&self, name: &str) -> bool {
-        self.of(name).is_some()
+        self.of(name).next().is_some()
     }
 
-    fn choose(&self, name: &str) -> &Arc<CertifiedKey> {
-        self.of(name).unwrap_or(&self.default)
+    /// The certificate for a client that sends this server name and verifies signatures of these schemes. An exact name is
+    /// before a wildcard, then the order is that of [`rank`] (ALB §10.9). A certificate that the client cannot verify is
+    /// passed over as long as there is another one for the name.
+    fn choose(&self, name: Option<&str>, offered: &[SignatureScheme]) -> &Certificate {
+        let candidates = || name.into_iter().flat_map(|name| self.of(name));
+        let verifiable = candidates().find(|certificate| certificate.is_verifiable(offered));
+        verifiable.or_else(|| candidates().next()).unwrap_or(&self.all[0])
     }
 
-    fn of(&self, name: &str) -> Option<&Arc<CertifiedKey>> {
+    /// The certificates that cover `name`, the best first.
+    fn of<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a Certificate> + use<'a> {
         // rustls passes names in lower case. A wildcard matches exactly one label (RFC 6125 §6.4.3).
-        let wildcard = || name.split_once('.').and_then(|(_, parent)| self.by_name.get(&format!("*.{parent}")));
-        self.by_name.get(name).or_else(wildcard)
+        let wildcard = name.split_once('.').and_then(|(_, parent)| self.wildcard.get(parent));
+        let ranked = self.exact.get(name).into_iter().chain(wildcard);
+        ranked.flatten().map(|index| &self.all[*index])
     }
 }
 
-impl ResolvesServerCert for Certificates {
+const EXPIRY: (&str, &str) = (
+    "vestibule_certificate_expiry_timestamp_seconds",
+    "When a listener's certificate expires, in seconds since 1970. `certificate` is its place in the file.",
+);
+
+const OCSP_NEXT_UPDATE: (&str, &str) = (
+    "vestibule_ocsp_next_update_timestamp_seconds",
+    "When the OCSP response of a listener's certificate is out of date, in seconds since 1970. From then on it is not sent.",
+);
+
+/// The order among certificates for one name: ECDSA before RSA, then the longest key, then the latest expiry (ALB §10.9).
+/// Few clients know Ed25519, and the ALB does not have it: it is last.
+fn rank(certificate: &Certificate) -> (u8, Reverse<usize>, Reverse<Timestamp>) {
+    let facts = &certificate.facts;
+    let algorithm = match facts.algorithm {
+        SignatureAlgorithm::ECDSA => 0,
+        SignatureAlgorithm::RSA => 1,
+        _ => 2,
+    };
+    (algorithm, Reverse(facts.key_bits), Reverse(facts.expires_at))
+}
+
+/// Shows each client the certificate that is chosen for it.
+#[derive(Debug)]
+pub(crate) struct Chooser {
+    pub(crate) certificates: Arc<Certificates>,
+    pub(crate) clock: Clock,
+}
+
+impl ResolvesServerCert for Chooser {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        let chosen = hello.server_name().map_or(&self.default, |name| self.choose(name));
-        Some(Arc::clone(chosen))
+        let chosen = self.certificates.choose(hello.server_name(), hello.signature_schemes());
+        Some(Arc::clone(chosen.shown(self.clock.now())))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,4 +1,4 @@
-//! `keys`: creates session and signing keys.
+//! `keys`: creates keys for sessions, signatures and session tickets.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -22,6 +22,8 @@ pub(crate) enum Keys {
         #[command(flatten)]
         to: To,
     },
+    /// Creates a key for `ticket_key_files` of a listener: 256 random bits that encrypt TLS session tickets.
+    Ticket(To),
 }
 
 /// The signature algorithm of a key.
@@ -44,7 +46,7 @@ pub(crate) struct To {
 impl Keys {
     pub(crate) fn run(&self) -> anyhow::Result<ExitCode> {
         match self {
-            Self::Session(to) => to.put(&keys::new_session_key()),
+            Self::Session(to) | Self::Ticket(to) => to.put(&keys::new_secret_key()),
             Self::Signing { algorithm: Algorithm::Es256, to } => to.put(&SigningKey::generate_pem()),
             Self::Signing { algorithm: Algorithm::Rs256, to } => to.put(&SigningKey::generate_rsa_pem()),
         }

@@ -1,4 +1,4 @@
-//! Key files: the format of session keys, and making keys that are missing.
+//! Key files: the format of keys for sessions and tickets, and making keys that are missing.
 
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -24,6 +24,7 @@ pub enum MissingKeys {
 pub(crate) enum Kind {
     Session,
     Signing(Algorithm),
+    Ticket,
 }
 
 impl Kind {
@@ -33,6 +34,7 @@ impl Kind {
             Self::Session => format!("vestibule keys session --out {out}"),
             Self::Signing(Algorithm::Es256) => format!("vestibule keys signing --out {out}"),
             Self::Signing(Algorithm::Rs256) => format!("vestibule keys signing --algorithm rs256 --out {out}"),
+            Self::Ticket => format!("vestibule keys ticket --out {out}"),
         }
     }
 }
@@ -52,45 +54,46 @@ impl MissingKey {
     /// As [`write_new`].
     pub(crate) fn make(&self) -> io::Result<String> {
         let (text, kind) = match self.kind {
-            Kind::Session => (new_session_key(), "session"),
+            Kind::Session => (new_secret_key(), "session"),
             Kind::Signing(Algorithm::Es256) => (SigningKey::generate_pem(), "signing"),
             Kind::Signing(Algorithm::Rs256) => (SigningKey::generate_rsa_pem(), "signing"),
+            Kind::Ticket => (new_secret_key(), "ticket"),
         };
         write_new(&self.file, &text)?;
         Ok(format!("created the {kind} key {}", self.file.display()))
     }
 }
 
-/// Length of a session key in bytes (AES-256).
-const SESSION_KEY_BYTES: usize = 32;
+/// Length of a key for sessions or tickets in bytes (AES-256).
+const SECRET_KEY_BYTES: usize = 32;
 
-/// The reason why a text is not a session key.
+/// The reason why a text is not a key for sessions or tickets.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Error {
     /// Neither hexadecimal nor base64.
-    #[error("is not a session key: 64 hexadecimal digits, or base64")]
+    #[error("is not a key: 64 hexadecimal digits, or base64")]
     NotAKey,
     /// Fewer than 256 bits.
-    #[error("holds a key of {0} bits; a session key has at least 256")]
+    #[error("holds a key of {0} bits; it needs at least 256")]
     Length(usize),
     /// All bytes are equal: a placeholder.
     #[error("holds a key that is not random")]
     NotRandom,
 }
 
-/// A new session key in the format of a key file: one line of hexadecimal digits.
-pub(crate) fn new_session_key() -> Secret<String> {
-    let mut text: String = octets::random::<SESSION_KEY_BYTES>().iter().map(|byte| format!("{byte:02x}")).collect();
+/// A new key for sessions or tickets in the format of a key file: one line of hexadecimal digits.
+pub(crate) fn new_secret_key() -> Secret<String> {
+    let mut text: String = octets::random::<SECRET_KEY_BYTES>().iter().map(|byte| format!("{byte:02x}")).collect();
     text.push('\n');
     Secret::new(text)
 }
 
-/// Parses the format of [`new_session_key`], or base64. A key of more than 256 bits is hashed to 256 bits.
-pub(crate) fn session_key(text: &Secret<String>) -> Result<Secret<[u8; SESSION_KEY_BYTES]>, Error> {
+/// Parses the format of [`new_secret_key`], or base64. A key of more than 256 bits is hashed to 256 bits.
+pub(crate) fn secret_key(text: &Secret<String>) -> Result<Secret<[u8; SECRET_KEY_BYTES]>, Error> {
     let text = text.expose().trim();
     let bytes = Secret::new(hexadecimal(text).or_else(|| base64(text)).ok_or(Error::NotAKey)?);
     let bytes = bytes.expose().as_slice();
-    if bytes.len() < SESSION_KEY_BYTES {
+    if bytes.len() < SECRET_KEY_BYTES {
         return Err(Error::Length(bytes.len() * 8));
     }
     if bytes.iter().all(|byte| *byte == bytes[0]) {
@@ -114,9 +117,9 @@ fn base64(text: &str) -> Option<Vec<u8>> {
     STANDARD_NO_PAD.decode(text).or_else(|_| URL_SAFE_NO_PAD.decode(text)).ok()
 }
 
-/// The text of a session key file. A file that is not text contains the key bytes themselves (`head -c 32
+/// The text of a key file for sessions or tickets. A file that is not text contains the key bytes themselves (`head -c 32
 /// /dev/urandom`).
-pub(crate) fn session_key_text(content: Vec<u8>) -> Secret<String> {
+pub(crate) fn secret_key_text(content: Vec<u8>) -> Secret<String> {
     let hexadecimal = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect();
     Secret::new(String::from_utf8(content).unwrap_or_else(|raw| hexadecimal(raw.as_bytes())))
 }

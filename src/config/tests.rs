@@ -9,6 +9,7 @@ mod shipped;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path as FilePath, PathBuf};
 
+use crate::certificate::ocsp::tests::made;
 use crate::config::MissingKeys;
 use crate::config::document::report::Diagnostics;
 use crate::config::document::source::Source;
@@ -58,6 +59,9 @@ pub(crate) fn files(name: &str) -> Directory {
     write("secret", "hunter2\n");
     write("empty", "\n");
     write("short-key", "0123456789abcdef");
+    let about_other = made::about(other.cert.der(), made::GOOD, None);
+    std::fs::write(directory.join("ocsp-of-another"), about_other).unwrap();
+    std::fs::write(directory.join("ocsp-refused"), [0x30, 3, 10, 1, 6]).unwrap();
     directory
 }
 

@@ -24,6 +24,12 @@ pub(crate) fn sha256(bytes: &[u8]) -> [u8; 32] {
     digest.as_ref().try_into().expect("SHA-256 has 32 bytes")
 }
 
+/// The SHA-1 of `bytes`, where a standard names values by it. It proves nothing.
+pub(crate) fn sha1(bytes: &[u8]) -> [u8; 20] {
+    let digest = digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, bytes);
+    digest.as_ref().try_into().expect("SHA-1 has 20 bytes")
+}
+
 /// Whether both are the same bytes. Only their lengths can be learned from the time it takes.
 pub(crate) fn equal(left: &[u8], right: &[u8]) -> bool {
     verify_slices_are_equal(left, right).is_ok()

@@ -24,6 +24,7 @@ use crate::listener::metrics::Metrics;
 use crate::listener::requests::{Handler, Requests};
 use crate::listener::settings::{Limits, MethodOverrides, Settings};
 use crate::listener::state::{ProcessListener, WorkerListener};
+use crate::listener::tickets::ProcessTickets;
 use crate::listener::transport::{Readable, Watched};
 use crate::message::body::Body;
 use crate::message::unread::{Look, Unread, look};
@@ -174,13 +175,13 @@ fn seen(bytes: &[u8], piece: usize, is_screened: bool) -> (Vec<Seen>, Option<Rea
     let settings = Settings {
         name: Arc::from("fuzz"),
         address: peer,
-        certificates: None,
+        tls: None,
         forwarded: Arc::default(),
         method_override: MethodOverrides::default(),
         limits: Limits::default(),
     };
     let listener = WorkerListener {
-        process: ProcessListener::new(settings, 1),
+        process: ProcessListener::new(settings, 1, &ProcessTickets::new(), &Clock::system()),
         handler: Rc::new(Watching::default()),
         metrics: METRICS.with(Clone::clone),
         memory: Rc::new(WorkerMemory::new()),

@@ -17,6 +17,7 @@ mod refusal;
 pub(crate) mod requests;
 pub(crate) mod settings;
 pub(crate) mod state;
+pub(crate) mod tickets;
 mod tls;
 mod tls_stream;
 mod transport;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::certificate::table::Certificates;
+use crate::crypto::aead::Key;
 use crate::message::forwarded::Policy;
 
 /// One socket to accept on.
@@ -14,14 +15,33 @@ pub(crate) struct Settings {
     pub(crate) name: Arc<str>,
     /// Where to listen; port 0 takes a free one.
     pub(crate) address: SocketAddr,
-    /// The certificates of an `https` listener. `None` on an `http` listener.
-    pub(crate) certificates: Option<Arc<Certificates>>,
+    /// TLS of an `https` listener. `None` on an `http` listener.
+    pub(crate) tls: Option<Tls>,
     /// Which proxies are trusted to set `X-Forwarded-For`, and how the header is changed.
     pub(crate) forwarded: Arc<Policy>,
     /// How to handle a request with a header that overrides its method.
     pub(crate) method_override: MethodOverrides,
     /// All limits of a connection.
     pub(crate) limits: Limits,
+}
+
+/// TLS of a listener.
+#[derive(Clone, Debug)]
+pub(crate) struct Tls {
+    pub(crate) certificates: Arc<Certificates>,
+    pub(crate) policy: TlsPolicy,
+    /// Keys of session tickets that other processes have, too. `None` uses keys that only this process knows.
+    pub(crate) ticket_keys: Option<Arc<[Key]>>,
+}
+
+/// The versions of TLS (ALB §10.9).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum TlsPolicy {
+    /// TLS 1.3 only.
+    Tls13,
+    /// TLS 1.3, and TLS 1.2 with ECDHE and AEAD.
+    #[default]
+    Tls13And12,
 }
 
 /// How to handle `X-HTTP-Method-Override` and similar headers (attacks P-19).

@@ -11,6 +11,7 @@ use crate::listener::http2::memory::WorkerMemory;
 use crate::listener::metrics::Metrics;
 use crate::listener::per_address::ConnectionsPerAddress;
 use crate::listener::settings::Settings;
+use crate::listener::tickets::ProcessTickets;
 use crate::listener::tls;
 
 /// One listener, as all workers share it.
@@ -37,9 +38,9 @@ pub(crate) struct WorkerListener<H> {
 
 impl ProcessListener {
     /// Prepares a listener for `workers` workers.
-    pub(crate) fn new(settings: Settings, workers: usize) -> Self {
+    pub(crate) fn new(settings: Settings, workers: usize, tickets: &ProcessTickets, clock: &Clock) -> Self {
         Self {
-            tls: settings.certificates.as_ref().map(tls::server_config),
+            tls: settings.tls.as_ref().map(|settings| tls::server_config(settings, tickets, clock)),
             // Each worker holds one permit while it waits in `accept`. All workers but one may hold such a permit
             // without a connection.
             permits: Arc::new(Semaphore::new(settings.limits.connections_max + workers.saturating_sub(1))),

@@ -2,13 +2,16 @@
 
 use std::sync::Arc;
 
-use rustls::ServerConfig;
+use rustls::{ServerConfig, SupportedProtocolVersion, version};
 use tokio_rustls::server::TlsStream;
 
-use crate::certificate::table::Certificates;
+use crate::certificate::table::Chooser;
+use crate::clock::Clock;
 use crate::crypto::provider;
 use crate::exchange::connection::Tls;
 use crate::listener::plain_http::PlainHttpDetector;
+use crate::listener::settings::{Tls as Settings, TlsPolicy};
+use crate::listener::tickets::{KeyedTickets, ProcessTickets};
 
 /// The protocols that we speak, in order of preference (RFC 7301).
 const H2: &[u8] = b"h2";
@@ -21,18 +24,29 @@ pub(crate) enum Protocol {
     Http2,
 }
 
-/// The TLS configuration of a listener: TLS 1.3 and 1.2, the cipher suites of the crypto provider, and session tickets
-/// whose keys rotate. No early data: early data can be replayed, and only the application can know whether a replay
-/// does harm (RFC 8446 §8).
-pub(crate) fn server_config(certificates: &Arc<Certificates>) -> Arc<ServerConfig> {
-    let resolver: Arc<Certificates> = Arc::clone(certificates);
-    let mut config = ServerConfig::builder_with_provider(provider::tls())
-        .with_safe_default_protocol_versions()
+/// The TLS configuration of a listener: the versions of its policy, the cipher suites and key exchange groups of the crypto
+/// provider, and session tickets. No early data: early data can be replayed, and only the application can know whether a
+/// replay does harm (RFC 8446 §8).
+///
+/// Everything here is made from settings, except the keys of tickets: without keys in the settings, those of the process are
+/// used. A client may then resume at another listener of the process what it began at this one, if the server name is the
+/// same. That is sound as long as no listener asks clients for certificates.
+pub(super) fn server_config(tls: &Settings, tickets: &ProcessTickets, clock: &Clock) -> Arc<ServerConfig> {
+    let versions: &[&SupportedProtocolVersion] = match tls.policy {
+        TlsPolicy::Tls13 => &[&version::TLS13],
+        TlsPolicy::Tls13And12 => &[&version::TLS13, &version::TLS12],
+    };
+    let chooser = Chooser { certificates: Arc::clone(&tls.certificates), clock: clock.clone() };
+    let mut config = ServerConfig::builder_with_provider(provider::tls_server())
+        .with_protocol_versions(versions)
         .expect("the provider has suites for both versions")
         .with_no_client_auth()
-        .with_cert_resolver(resolver);
+        .with_cert_resolver(Arc::new(chooser));
     config.alpn_protocols = vec![H2.to_vec(), HTTP1.to_vec()];
-    config.ticketer = rustls::crypto::aws_lc_rs::Ticketer::new().expect("tickets need only randomness");
+    config.ticketer = match &tls.ticket_keys {
+        Some(keys) => Arc::new(KeyedTickets { keys: Arc::clone(keys), clock: clock.clone() }),
+        None => Arc::clone(&tickets.0),
+    };
     // One session ticket is enough for a browser, and each ticket costs a write.
     config.send_tls13_tickets = 1;
     Arc::new(config)

@@ -341,7 +341,7 @@ listeners:
 
 #[test]
 fn keys_and_hashes_go_to_standard_output_and_no_file_is_overwritten() {
-    for kind in ["session", "signing"] {
+    for kind in ["session", "signing", "ticket"] {
         let (one, other) = (run(&["keys", kind]), run(&["keys", kind]));
         assert_eq!((one.code, other.code), (Some(0), Some(0)));
         assert_ne!(one.output, other.output, "{kind}");

@@ -82,6 +82,8 @@ mod session;
 mod step_up;
 /// Certificates by name, versions, resumption, and what is not TLS.
 mod tls;
+/// TLS as the file says: the choice of a certificate, versions, OCSP, tickets that replicas share.
+mod tls_settings;
 /// A process in trouble: nobody reads its logs, no descriptor is left, something hangs while it stops.
 mod trouble;
 /// Requests that the HTTP library does not read.

@@ -53,7 +53,6 @@ const LAYOUT: &[(&str, &str)] = &[
 const ADDED: &[(&str, &str, &str)] = &[
     ("admin", "socket", "connections are accepted by one loop"),
     ("app", "identity", "`check` asks what the users of a pool can meet"),
-    ("app", "certificate", "the metrics of certificates exist as long as their listener"),
     ("config", "certificate", "certificates are checked while the file can still be refused"),
     ("listener", "certificate", "a listener shows certificates"),
     ("app", "page", "the pages of a configuration are made where it is assembled"),

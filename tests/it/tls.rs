@@ -15,7 +15,7 @@ use crate::harness::server::DEADLINE;
 use crate::harness::target;
 
 /// Shakes hands; the connection, and an error's text.
-fn handshake(
+pub fn handshake(
     address: SocketAddr,
     config: Arc<ClientConfig>,
     name: &str,

@@ -1,13 +1,13 @@
 use super::*;
 
 fn read(text: &str) -> Result<[u8; 32], Error> {
-    session_key(&Secret::new(text.to_owned())).map(|key| *key.expose())
+    secret_key(&Secret::new(text.to_owned())).map(|key| *key.expose())
 }
 
 #[test]
 fn a_new_key_reads_back_in_hexadecimal_and_in_base64() {
-    let text = new_session_key();
-    let bytes = session_key(&text).unwrap();
+    let text = new_secret_key();
+    let bytes = secret_key(&text).unwrap();
     let bytes = bytes.expose();
     assert_eq!(read(&base64::engine::general_purpose::STANDARD.encode(bytes)).unwrap(), *bytes);
     assert_eq!(read(&base64::engine::general_purpose::URL_SAFE.encode(bytes)).unwrap(), *bytes);
@@ -28,8 +28,8 @@ fn what_is_not_256_random_bits_is_refused() {
 fn a_longer_key_is_hashed_and_a_file_of_bytes_is_the_key() {
     assert_ne!(read(&"0123456789abcdef".repeat(8)).unwrap(), [0; 32]);
     let raw: Vec<u8> = (0..32).map(|byte| byte * 8).collect();
-    assert_eq!(session_key(&session_key_text(raw.clone())).unwrap().expose().as_slice(), raw);
-    assert!(matches!(session_key(&session_key_text(vec![0xff, 1])), Err(Error::Length(16))));
+    assert_eq!(secret_key(&secret_key_text(raw.clone())).unwrap().expose().as_slice(), raw);
+    assert!(matches!(secret_key(&secret_key_text(vec![0xff, 1])), Err(Error::Length(16))));
 }
 
 #[test]

@@ -21,10 +21,24 @@ pub(crate) struct Listener {
     pub(crate) address: String,
     /// The protocol. Actions that authenticate need `https`, or `http` with `trusted_proxies` that end TLS.
     pub(crate) protocol: Protocol,
-    /// Certificates of an `https` listener. Server name indication (SNI) selects the certificate; the first one is
-    /// the default.
+    /// Certificates of an `https` listener. The server name that the client asks for (SNI) selects the certificate: an exact name
+    /// before a wildcard, then ECDSA before RSA as far as the client supports it, then the longest key, then the latest expiry,
+    /// then the order of this list. A client that asks for no name, or for one that no certificate covers, gets the first one.
     #[serde(default)]
     pub(crate) certificates: List<Certificate>,
+    /// Versions of TLS on an `https` listener. `TLS13-1-2-Res`: TLS 1.3, and TLS 1.2 with forward secrecy and authenticated
+    /// encryption (ECDHE with AES-GCM or ChaCha20-Poly1305). `TLS13-1-3`: TLS 1.3 only. The names of the AWS load balancer for these
+    /// are accepted, too: `ELBSecurityPolicy-TLS13-1-2-Res-2021-06`, `ELBSecurityPolicy-TLS13-1-3-2021-06`. Its other
+    /// policies have older versions, CBC or RSA key exchange, which Vestibule does not serve.
+    #[serde(default)]
+    #[schemars(extend("x-default" = "`TLS13-1-2-Res`"))]
+    pub(crate) tls_policy: Option<String>,
+    /// Files with keys for session tickets of an `https` listener, made by `vestibule keys ticket`. With the same files, replicas
+    /// and restarted processes resume the TLS sessions of each other. The first key encrypts; all keys decrypt. To rotate, put a new key first
+    /// and remove the last. Replace keys daily: who gets hold of a key can decrypt recorded
+    /// connections with TLS 1.2. Without files, each process uses keys of its own, which it replaces every six hours. A ticket is valid for 12 hours.
+    #[serde(default)]
+    pub(crate) ticket_key_files: List<String>,
     /// Rules, evaluated in ascending order of `priority`. The first rule whose conditions all match handles the
     /// request.
     #[serde(default)]
@@ -96,6 +110,11 @@ pub(crate) struct Certificate {
     pub(crate) certificate_file: String,
     /// PEM file with the private key.
     pub(crate) private_key_file: String,
+    /// DER file with an OCSP response for the certificate, as `openssl ocsp -respout` writes it. Clients receive it in the handshake
+    /// (stapling), until the time of its next update. `check` warns if the response is out of date, is for another certificate, or
+    /// does not say that the certificate is good; such a response is not sent.
+    #[serde(default)]
+    pub(crate) ocsp_file: Option<String>,
 }
 
 /// How `X-Forwarded-For` is sent to targets.

@@ -94,7 +94,7 @@ fn the_example_of_the_design_loads_and_means_what_it_says() {
     assert!(said.matches("warning:").count() == 1 && said.contains("this issuer is a placeholder"), "{said}");
     let public = &config.listeners[0];
     assert_eq!(public.settings.address.to_string(), "0.0.0.0:8443");
-    assert!(public.settings.certificates.is_some());
+    assert!(public.settings.tls.is_some());
     assert_eq!(public.rules.iter().map(|rule| rule.priority).collect::<Vec<_>>(), [1, 10]);
     assert_eq!(public.rules[1].conditions.len(), 2);
     let TerminalSettings::FixedResponse(health) = &public.rules[0].chain.terminal else {

@@ -44,5 +44,7 @@ fn warnings(name: &str, changes: &[(&str, &str)]) -> String {
     });
     // The provider's name, as one of the same length that is no placeholder, which would be a warning of its own.
     let text = text.replace("login.example.com\n    client_id", "login.company.com\n    client_id");
-    load_in(&files(name), &text).unwrap_or_else(|report| panic!("{report}")).warnings.to_string()
+    let files = files(name);
+    let config = load_in(&files, &text).unwrap_or_else(|report| panic!("{report}"));
+    config.warnings.to_string().replace(&files.display().to_string(), "DIR")
 }

@@ -25,6 +25,13 @@ pub(super) fn text(path: &str, at: &Path, context: &mut Context<'_>) -> Result<S
     read(&file).map_err(|error| unreadable(&file, &error, at, &mut context.found))
 }
 
+/// Reads a file that must exist and that need not be text.
+pub(super) fn bytes(path: &str, at: &Path, context: &mut Context<'_>) -> Result<Vec<u8>, Reported> {
+    let file = context.source.resolve_secret(path);
+    let content = bounded(&file).and_then(|()| std::fs::read(&file));
+    content.map_err(|error| unreadable(&file, &error, at, &mut context.found))
+}
+
 /// Reads a text file that must exist and that only its owner and group should be able to read.
 pub(super) fn secret_text(path: &str, at: &Path, context: &mut Context<'_>) -> Result<Secret<String>, Reported> {
     let text = text(path, at, context)?;
@@ -75,19 +82,24 @@ pub(super) fn secret(
     Ok(Some(secret))
 }
 
-/// A ring of session keys. It is never empty.
-pub(super) fn session_keys(files: &List<String>, at: &Path, context: &mut Context<'_>) -> Result<Vec<Key>, Reported> {
+/// A ring of keys for sessions or tickets. It is never empty.
+pub(super) fn secret_keys(
+    files: &List<String>,
+    kind: Kind,
+    at: &Path,
+    context: &mut Context<'_>,
+) -> Result<Vec<Key>, Reported> {
+    let creates = format!("`{}` creates one", kind.command("FILE"));
     if files.is_empty() {
-        let problem = context.found.problem(at, "expected at least one file");
-        return problem.hint("`vestibule keys session --out FILE` creates one").fail();
+        return context.found.problem(at, "expected at least one file").hint(creates).fail();
     }
     context.each_item(files, at, |file, at, context| {
-        let text = key_text(file, Kind::Session, at, context)?;
-        match keys::session_key(&text) {
+        let text = key_text(file, kind, at, context)?;
+        match keys::secret_key(&text) {
             Ok(bytes) => Ok(Key::new(&bytes)),
             Err(error) => {
                 let message = format!("the file `{}` {error}", context.source.resolve_secret(file).display());
-                context.found.problem(at, message).hint("`vestibule keys session --out FILE` creates one").fail()
+                context.found.problem(at, message).hint(creates.clone()).fail()
             }
         }
     })
@@ -186,7 +198,7 @@ fn wrong_key<'f>(file: &str, wrong: &str, at: &Path, context: &'f mut Context<'_
 fn key_text(file: &str, kind: Kind, at: &Path, context: &mut Context<'_>) -> Result<Secret<String>, Reported> {
     let path = context.source.resolve_secret(file);
     let content = match kind {
-        Kind::Session => read_session_key(&path),
+        Kind::Session | Kind::Ticket => read_secret_key(&path),
         Kind::Signing(_) => read(&path),
     };
     match content {
@@ -216,10 +228,10 @@ fn read(path: &FilePath) -> io::Result<Secret<String>> {
     std::fs::read_to_string(path).map(Secret::new)
 }
 
-/// A session key file may also contain the 32 bytes of the key directly.
-fn read_session_key(path: &FilePath) -> io::Result<Secret<String>> {
+/// A key file for sessions or tickets may also contain the 32 bytes of the key directly.
+fn read_secret_key(path: &FilePath) -> io::Result<Secret<String>> {
     bounded(path)?;
-    std::fs::read(path).map(keys::session_key_text)
+    std::fs::read(path).map(keys::secret_key_text)
 }
 
 fn bounded(path: &FilePath) -> io::Result<()> {

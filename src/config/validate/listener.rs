@@ -7,8 +7,6 @@ use std::time::Duration;
 
 use ipnet::{IpNet, Ipv6Net};
 
-use crate::certificate::chain::{Certificate, Error};
-use crate::certificate::table::Certificates;
 use crate::config::document::findings::Reported;
 use crate::config::document::path::Path;
 use crate::config::raw::listener::{self as written, CONNECTIONS_PER_ADDRESS_DEFAULT_MIN, Listener, Protocol};
@@ -16,7 +14,7 @@ use crate::config::raw::value::List;
 use crate::config::settled::ListenerConfig;
 use crate::config::validate::action::{self, CookieOwners};
 use crate::config::validate::context::{ClientSpeaks, Context};
-use crate::config::validate::{keys, process, rule, value};
+use crate::config::validate::{process, rule, tls, value};
 use crate::listener::settings::{Limits, MethodOverrides, Settings};
 use crate::message::forwarded::{HostFrom, Mode, Policy};
 
@@ -61,7 +59,7 @@ fn listener(
     context: &mut Context<'_>,
 ) -> Result<ListenerConfig, Reported> {
     let address = value::address(&raw.address, &at.key("address"), &mut context.found);
-    let certificates = certificates(raw, at, context);
+    let tls = tls::tls(raw, at, context);
     let encoded_slash = rule::encoded_slash(raw.encoded_slash);
     let client_speaks = client_speaks(raw);
     let rules = rule::rules(&raw.rules, client_speaks, encoded_slash, &at.key("rules"), logins, context);
@@ -71,7 +69,7 @@ fn listener(
     let settings = Settings {
         name: Arc::from(raw.name.as_str()),
         address: address?,
-        certificates: certificates?,
+        tls: tls?,
         forwarded: Arc::new(Policy {
             trusted: trusted_proxies?,
             mode: match raw.x_forwarded_for {
@@ -136,39 +134,6 @@ const PRIVATE: [Ipv6Net; 2] = [
     Ipv6Net::new_assert(Ipv6Addr::new(0xfc00, 0, 0, 0, 0, 0, 0, 0), 7),
     Ipv6Net::new_assert(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0), 10),
 ];
-
-fn certificates(raw: &Listener, at: &Path, context: &mut Context<'_>) -> Result<Option<Arc<Certificates>>, Reported> {
-    let at = at.key("certificates");
-    match raw.protocol {
-        Protocol::Http if !raw.certificates.is_empty() => {
-            let problem = context.found.problem(&at, "`certificates` is not allowed on an `http` listener");
-            problem.hint("set `protocol: https`, or remove `certificates`").fail()
-        }
-        Protocol::Http => Ok(None),
-        Protocol::Https => match context.each_item(&raw.certificates, &at, certificate)?.split_first() {
-            Some((first, others)) => Ok(Some(Arc::new(Certificates::new(first, others)))),
-            None => Err(context.found.concern(&at).unwrap_or_else(|| {
-                let problem = context.found.problem(&at, "an `https` listener needs a certificate");
-                problem.hint("add `certificates: [{ certificate_file: FILE, private_key_file: FILE }]`").reported()
-            })),
-        },
-    }
-}
-
-fn certificate(raw: &written::Certificate, at: &Path, context: &mut Context<'_>) -> Result<Certificate, Reported> {
-    let (chain_at, key_at) = (at.key("certificate_file"), at.key("private_key_file"));
-    let chain = keys::text(&raw.certificate_file, &chain_at, context);
-    let key = keys::secret_text(&raw.private_key_file, &key_at, context);
-    let error = match Certificate::from_pem(chain?.expose(), &key?) {
-        Ok(certificate) => return Ok(certificate),
-        Err(error) => error,
-    };
-    let (at, file) = match error {
-        Error::NoCertificate | Error::NotX509 => (&chain_at, &raw.certificate_file),
-        Error::NoKey | Error::Mismatch(_) => (&key_at, &raw.private_key_file),
-    };
-    context.found.problem(at, format!("`{}`: {error}", context.source.resolve_secret(file).display())).fail()
-}
 
 fn limits(raw: &written::Limits, at: &Path, context: &mut Context<'_>) -> Result<Limits, Reported> {
     let mut time = |written, bounds, key| value::period(written, bounds, &at.key(key), &mut context.found);

@@ -17,6 +17,7 @@ mod rule;
 mod session;
 mod shared_session;
 mod target_group;
+mod tls;
 mod user_pool;
 mod value;
 

@@ -7,6 +7,7 @@ use http::HeaderValue;
 use crate::action::authenticate::paths::Paths;
 use crate::config::document::findings::{Findings, Reported};
 use crate::config::document::path::Path;
+use crate::config::keys::Kind;
 use crate::config::raw;
 use crate::config::raw::session::{COOKIE_NAME, ClearSiteData};
 use crate::config::raw::value::List;
@@ -33,7 +34,7 @@ const COOKIE_NAME_LENGTH_MAX: usize = 64;
 pub(super) fn session(raw: &raw::session::Session, at: &Path, context: &mut Context<'_>) -> Session {
     let cookie_name = cookie_name(&raw.cookie_name, &at.key("cookie_name"), &mut context.found);
     let paths = paths(&raw.path_prefix, &at.key("path_prefix"), &mut context.found);
-    let ring = keys::session_keys(&raw.key_files, &at.key("key_files"), context);
+    let ring = keys::secret_keys(&raw.key_files, Kind::Session, &at.key("key_files"), context);
     Session {
         cookie_name: cookie_name.unwrap_or_else(|_| default_cookie_name()),
         settings: ring

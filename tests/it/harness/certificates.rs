@@ -1,11 +1,11 @@
 //! A certificate authority for the tests, made once in memory, and one certificate for every name that they use.
 
 use std::path::Path;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::CryptoProvider;
+use rustls::crypto::{CryptoProvider, SupportedKxGroup};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme, SupportedProtocolVersion};
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
@@ -34,8 +34,13 @@ pub fn certificates() -> &'static Certificates {
 
 /// A certificate for `names` by nobody that the tests' clients trust.
 pub fn untrusted(names: &[&str]) -> (String, String) {
+    untrusted_with(names, KeyPair::generate().expect("a key"))
+}
+
+/// The same for a key of another kind.
+pub fn untrusted_with(names: &[&str], key: KeyPair) -> (String, String) {
     let issuer = Issuer::new(authority(), KeyPair::generate().expect("a key"));
-    issue(&issuer, names)
+    issue_for(&issuer, names, key)
 }
 
 /// With a name of its own and the extensions that strict clients ask for (RFC 5280 §4.2.1).
@@ -48,10 +53,13 @@ fn authority() -> CertificateParams {
 }
 
 fn issue(issuer: &Issuer<'_, KeyPair>, names: &[&str]) -> (String, String) {
+    issue_for(issuer, names, KeyPair::generate().expect("a key"))
+}
+
+fn issue_for(issuer: &Issuer<'_, KeyPair>, names: &[&str], key: KeyPair) -> (String, String) {
     let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
     let mut params = CertificateParams::new(names).expect("names");
     params.use_authority_key_identifier_extension = true;
-    let key = KeyPair::generate().expect("a key");
     (params.signed_by(&key, issuer).expect("signed").pem(), key.serialize_pem())
 }
 
@@ -95,13 +103,30 @@ fn trusting(authority: &str, versions: &[&'static SupportedProtocolVersion]) -> 
         .with_no_client_auth()
 }
 
-/// A client that looks at whatever certificate it is shown.
-pub fn trusting_anyone() -> Arc<ClientConfig> {
-    let config = ClientConfig::builder_with_provider(provider())
+/// A client that offers these groups for the key exchange of TLS 1.3.
+pub fn client_with_groups(groups: &[&'static dyn SupportedKxGroup]) -> Arc<ClientConfig> {
+    let provider = CryptoProvider { kx_groups: groups.to_vec(), ..rustls::crypto::aws_lc_rs::default_provider() };
+    let config = ClientConfig::builder_with_provider(Arc::new(provider))
         .with_safe_default_protocol_versions()
         .expect("versions")
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(Anyone))
+        .with_custom_certificate_verifier(Arc::new(Anyone::default()))
+        .with_no_client_auth();
+    Arc::new(config)
+}
+
+/// A client that looks at whatever certificate it is shown.
+pub fn trusting_anyone() -> Arc<ClientConfig> {
+    looking(&Arc::default(), rustls::ALL_VERSIONS)
+}
+
+/// A client that looks at whatever it is shown with `anyone`.
+pub fn looking(anyone: &Arc<Anyone>, versions: &[&'static SupportedProtocolVersion]) -> Arc<ClientConfig> {
+    let config = ClientConfig::builder_with_provider(provider())
+        .with_protocol_versions(versions)
+        .expect("versions")
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::clone(anyone) as Arc<dyn ServerCertVerifier>)
         .with_no_client_auth();
     Arc::new(config)
 }
@@ -111,8 +136,13 @@ fn provider() -> Arc<CryptoProvider> {
 }
 
 /// Verifies nothing.
-#[derive(Debug)]
-struct Anyone;
+#[derive(Debug, Default)]
+pub struct Anyone {
+    /// The signatures that it says it could verify. All if it is empty.
+    pub schemes: Vec<SignatureScheme>,
+    /// The OCSP response of the last certificate.
+    pub stapled: Mutex<Vec<u8>>,
+}
 
 impl ServerCertVerifier for Anyone {
     fn verify_server_cert(
@@ -120,9 +150,10 @@ impl ServerCertVerifier for Anyone {
         _: &CertificateDer<'_>,
         _: &[CertificateDer<'_>],
         _: &ServerName<'_>,
-        _: &[u8],
+        stapled: &[u8],
         _: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
+        stapled.clone_into(&mut self.stapled.lock().expect("not poisoned"));
         Ok(ServerCertVerified::assertion())
     }
 
@@ -145,6 +176,9 @@ impl ServerCertVerifier for Anyone {
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        if !self.schemes.is_empty() {
+            return self.schemes.clone();
+        }
         provider().signature_verification_algorithms.supported_schemes()
     }
 }

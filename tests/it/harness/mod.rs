@@ -7,6 +7,9 @@ pub mod certificates;
 pub mod connection;
 pub mod dev;
 pub mod http2;
+#[expect(dead_code, reason = "the unit tests use more of it")]
+#[path = "../../../src/certificate/ocsp/tests/made.rs"]
+pub mod ocsp;
 pub mod process;
 pub mod provider;
 pub mod raw;

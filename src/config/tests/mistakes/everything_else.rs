@@ -76,7 +76,7 @@ fn all_at_once_in_the_order_of_the_file() {
        = at: target_groups.app.targets[0]
        = help: write a host and a port: `app.internal:3000`, `[::1]:3000`
 
-    error: the file `DIR/short-key` holds a key of 64 bits; a session key has at least 256
+    error: the file `DIR/short-key` holds a key of 64 bits; it needs at least 256
       --> vestibule.yaml:33:15
        |
     33 |   key_files: [short-key]

@@ -57,7 +57,7 @@ fn missing_files() {
 #[test]
 fn files_that_are_not_keys() {
     assert_snapshot!(report("short", &[("[session-key]", "[session-key, short-key, secret, session-key-2]"), ("signing_key_file: claims-key", "signing_key_file: session-key")]), @r#"
-    error: the file `DIR/short-key` holds a key of 64 bits; a session key has at least 256
+    error: the file `DIR/short-key` holds a key of 64 bits; it needs at least 256
       --> vestibule.yaml:33:28
        |
     33 |   key_files: [session-key, short-key, secret, session-key-2]
@@ -66,7 +66,7 @@ fn files_that_are_not_keys() {
        = at: session.key_files[1]
        = help: `vestibule keys session --out FILE` creates one
 
-    error: the file `DIR/secret` is not a session key: 64 hexadecimal digits, or base64
+    error: the file `DIR/secret` is not a key: 64 hexadecimal digits, or base64
       --> vestibule.yaml:33:39
        |
     33 |   key_files: [session-key, short-key, secret, session-key-2]
