@@ -4,6 +4,7 @@
 //! spawned through a `Draining` holds one, so shutdown waits for it.
 
 use std::future::Future;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
@@ -12,7 +13,44 @@ use tokio::sync::{mpsc, oneshot, watch};
 #[derive(Debug)]
 pub(crate) struct Drain {
     stop: watch::Sender<bool>,
+    parts: Parts,
     gone: mpsc::Receiver<()>,
+}
+
+/// Creates parts of the process that can be stopped before the process stops. Shutdown stops and awaits them as well.
+#[derive(Clone, Debug)]
+pub(crate) struct Parts {
+    stops: Arc<Mutex<Stops>>,
+    held: mpsc::WeakSender<()>,
+}
+
+#[derive(Debug, Default)]
+struct Stops {
+    is_shutdown: bool,
+    all: Vec<Weak<watch::Sender<bool>>>,
+}
+
+/// Stops one part when it is dropped.
+#[derive(Debug)]
+pub(crate) struct PartStop(Arc<watch::Sender<bool>>);
+
+impl Drop for PartStop {
+    fn drop(&mut self) {
+        self.0.send_replace(true);
+    }
+}
+
+impl Parts {
+    /// A new part. `None` if shutdown has begun.
+    pub(crate) fn part(&self) -> Option<(PartStop, Draining)> {
+        let mut stops = self.stops.lock().unwrap_or_else(PoisonError::into_inner);
+        let held = self.held.upgrade().filter(|_| !stops.is_shutdown)?;
+        let (stop, stopped) = watch::channel(false);
+        let stop = Arc::new(stop);
+        stops.all.retain(|stop| stop.strong_count() > 0);
+        stops.all.push(Arc::downgrade(&stop));
+        Some((PartStop(stop), Draining { stop: stopped, held }))
+    }
 }
 
 /// Notifies about the shutdown. [`Drain::finish`] waits while one exists.
@@ -26,13 +64,24 @@ pub(crate) struct Draining {
 pub(crate) fn channel() -> (Drain, Draining) {
     let (stop, stopped) = watch::channel(false);
     let (held, gone) = mpsc::channel(1);
-    (Drain { stop, gone }, Draining { stop: stopped, held })
+    let parts = Parts { stops: Arc::default(), held: held.downgrade() };
+    (Drain { stop, parts, gone }, Draining { stop: stopped, held })
 }
 
 impl Drain {
-    /// Tells every holder to stop. Idempotent.
+    /// Tells every holder to stop, also those of all parts. Idempotent.
     pub(crate) fn start(&self) {
+        let mut stops = self.parts.stops.lock().unwrap_or_else(PoisonError::into_inner);
+        stops.is_shutdown = true;
         self.stop.send_replace(true);
+        stops.all.drain(..).filter_map(|stop| stop.upgrade()).for_each(|stop| {
+            stop.send_replace(true);
+        });
+    }
+
+    /// Creates parts that can stop before the process.
+    pub(crate) fn parts(&self) -> Parts {
+        self.parts.clone()
     }
 
     /// Tells every holder to stop and waits until all are dropped, or until `deadline`. Returns whether all were
@@ -187,6 +236,24 @@ mod tests {
             assert!(drain.finish(Duration::from_secs(10)).await);
             hears.await.expect("the task ran to its end");
         });
+    }
+
+    #[tokio::test]
+    async fn a_part_stops_alone_and_shutdown_stops_and_awaits_what_is_left() {
+        let (drain, draining) = channel();
+        let parts = drain.parts();
+        let (one, mut of_one) = parts.part().expect("no shutdown yet");
+        let (two, mut of_two) = parts.part().expect("no shutdown yet");
+        drop(one);
+        of_one.stopping().await;
+        assert!(!of_two.is_stopping() && !draining.is_stopping());
+        drop(draining);
+        drain.start();
+        of_two.stopping().await;
+        assert!(parts.part().is_none(), "nothing begins any more");
+        drop(of_one);
+        assert!(!drain.finish(Duration::from_millis(1)).await, "the second part is awaited");
+        drop((two, of_two));
     }
 
     #[tokio::test]

@@ -1,9 +1,10 @@
-//! The admin endpoint, on its own socket: `/livez`, `/readyz`, `/metrics`, and the public keys.
+//! The admin endpoint, on its own socket: `/livez`, `/readyz`, `/metrics`, the public keys, and `POST /reload`.
 //!
-//! Plain HTTP, read-only, on the control runtime. Public listeners never serve it (attacks L-05).
+//! Plain HTTP, on the control runtime. It reads nothing from a request but its head. Public listeners never serve it (attacks L-05).
 
 use std::convert::Infallible;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -53,14 +54,22 @@ pub(crate) struct Admin {
     pub(crate) faults: Arc<dyn Fn() -> Vec<String> + Send + Sync>,
     /// Whether shutdown has started.
     pub(crate) is_leaving: Arc<dyn Fn() -> bool + Send + Sync>,
-    /// See [`Settings::hosts`].
-    pub(crate) hosts: Arc<[Box<str>]>,
+    /// See [`Settings::hosts`]. `None` while the process ends.
+    pub(crate) hosts: Hosts,
     /// `/.well-known/vestibule/…`, as on a public listener (DESIGN §4).
     pub(crate) public_keys: PublicKeys,
     /// Failures outside this process, one line each. `/readyz` lists them but still answers 200, because existing
     /// sessions keep working.
     pub(crate) troubles: Arc<dyn Fn() -> Vec<String> + Send + Sync>,
+    /// Reloads the configuration. Returns what is different, or why nothing is.
+    pub(crate) reload: Reload,
 }
+
+/// See [`Admin::hosts`].
+pub(crate) type Hosts = Arc<dyn Fn() -> Option<Arc<[Box<str>]>> + Send + Sync>;
+
+/// See [`Admin::reload`].
+pub(crate) type Reload = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Result<String, String>> + Send>> + Send + Sync>;
 
 /// Serves until the process ends, because probes must also be answered while the process drains. It never delays the
 /// shutdown.
@@ -71,8 +80,8 @@ pub(crate) async fn serve(admin: &Admin, socket: &TcpListener, control: &Control
         let admin = admin.clone();
         control.start_detached(async move {
             let answer = service_fn(move |request: http::Request<Incoming>| {
-                let response = admin.answer(&request);
-                std::future::ready(Ok::<_, Infallible>(response.map(Full::new)))
+                let admin = admin.clone();
+                async move { Ok::<_, Infallible>(admin.answer(&request).await.map(Full::new)) }
             });
             let served = http1::Builder::new()
                 .timer(TokioTimer::new())
@@ -87,11 +96,14 @@ pub(crate) async fn serve(admin: &Admin, socket: &TcpListener, control: &Control
 }
 
 impl Admin {
-    fn answer<B>(&self, request: &http::Request<B>) -> WholeResponse {
+    async fn answer<B>(&self, request: &http::Request<B>) -> WholeResponse {
         let path = request.uri().path();
         let is_probe = matches!(path, "/livez" | "/readyz");
         if !is_probe && !self.is_asked_by_its_name(request) {
             return text(StatusCode::MISDIRECTED_REQUEST, "this name is not one of `admin.hosts`\n");
+        }
+        if path == "/reload" {
+            return self.reload(request).await;
         }
         let mut response = match *request.method() {
             Method::GET | Method::HEAD => self.page(path),
@@ -105,6 +117,25 @@ impl Admin {
         response
     }
 
+    async fn reload<B>(&self, request: &http::Request<B>) -> WholeResponse {
+        if request.method() != Method::POST {
+            let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "only POST\n");
+            response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST"));
+            return response;
+        }
+        // Any page can make a browser on this machine send a POST. No browser leaves out both fields.
+        if request.headers().contains_key(header::ORIGIN) || request.headers().contains_key("sec-fetch-site") {
+            return text(StatusCode::FORBIDDEN, "a page in a browser cannot reload; use `vestibule reload` or curl\n");
+        }
+        if (self.is_leaving)() {
+            return text(StatusCode::SERVICE_UNAVAILABLE, "the process is stopping\n");
+        }
+        match (self.reload)().await {
+            Ok(done) => text(StatusCode::OK, done),
+            Err(refused) => text(StatusCode::UNPROCESSABLE_ENTITY, refused + "\n"),
+        }
+    }
+
     /// Whether every host name in the request is allowed. Browsers always send one: with DNS rebinding, that of the
     /// attacking page. A request without a host (HTTP/1.0) does not come from a browser.
     fn is_asked_by_its_name<B>(&self, request: &http::Request<B>) -> bool {
@@ -112,7 +143,7 @@ impl Admin {
             let Ok(authority) = authority.parse::<Authority>() else { return false };
             let host = authority.host().trim_matches(['[', ']']).to_ascii_lowercase();
             let is_local = host == "localhost" || host.ends_with(".localhost") || host.parse::<IpAddr>().is_ok();
-            is_local || self.hosts.iter().any(|name| **name == *host)
+            is_local || (self.hosts)().is_some_and(|hosts| hosts.iter().any(|name| **name == *host))
         };
         let mut named = request.headers().get_all(header::HOST).iter();
         named.all(|name| name.to_str().is_ok_and(is_ours))

@@ -16,7 +16,7 @@ const FEW: u64 = 4096;
 /// Logs a warning if the limit is lower than `connections_max` of the listeners needs, with one target connection per
 /// client connection. It warns only if the file sets `connections_max` or if the limit is very low, because most
 /// machines never reach the default of `connections_max`. If they do, `accept` logs an error.
-pub(super) fn raise(limits: &[&Limits]) {
+pub(super) fn raise<'l>(limits: impl Iterator<Item = &'l Limits> + Clone) {
     let limit = getrlimit(Resource::Nofile);
     if limit.current != limit.maximum
         && let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit })
@@ -24,10 +24,10 @@ pub(super) fn raise(limits: &[&Limits]) {
         tracing::warn!(%error, "cannot raise the limit of open files");
     }
     let Some(allowed) = getrlimit(Resource::Nofile).current else { return };
-    let connections_max: usize = limits.iter().map(|limits| limits.connections_max).sum();
+    let connections_max: usize = limits.clone().map(|limits| limits.connections_max).sum();
     let needed = (2 * connections_max as u64).saturating_add(OTHERS);
     let default = Limits::default().connections_max;
-    let is_asked_for = limits.iter().any(|limits| limits.connections_max != default);
+    let is_asked_for = { limits }.any(|limits| limits.connections_max != default);
     if matters(allowed, needed, is_asked_for) {
         tracing::warn!(
             allowed,

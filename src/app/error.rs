@@ -18,6 +18,9 @@ pub enum Error {
     /// Starting a thread or runtime failed.
     #[error("a worker cannot be started")]
     Worker(#[source] io::Error),
+    /// A configuration was to be adopted while the process stops.
+    #[error("the process is stopping")]
+    Stopping,
     /// The TLS roots for a provider cannot be set up.
     #[error("provider `{name}` cannot be set up")]
     Provider { name: String, source: BoxError },

@@ -18,8 +18,9 @@ use crate::action::settings::{
     AuthenticateKind, AuthenticateSettings, AuthorizeMode, AuthorizeSettings, ChainSettings, GateSettings,
     OnUnauthenticated, Piece, Protocol, Template, TerminalSettings,
 };
-use crate::app::assemble::Assembled;
 use crate::app::error::Error;
+use crate::app::generation::Generation;
+use crate::app::process::Process;
 use crate::clock::Clock;
 use crate::config::{Config, ListenerConfig};
 use crate::drain::{self, Control};
@@ -27,7 +28,6 @@ use crate::exchange::Exchange;
 use crate::exchange::connection::{Connection, Tls};
 use crate::exchange::rejection::{Reason, Rejection};
 use crate::jose::strict_json;
-use crate::listener::tickets::ProcessTickets;
 use crate::message::Request;
 use crate::message::body::Body;
 use crate::message::forwarded::Policy;
@@ -189,11 +189,12 @@ pub(crate) fn explain(config: Config, probe: &Probe) -> Result<String, Error> {
     let (_drain, draining) = drain::channel();
     let control = Control::new(runtime.handle().clone(), draining.spawner());
     let clock = Clock::system();
-    let assembled = Assembled::new(config, &clock, &Registry::default(), &control, &ProcessTickets::new())?;
+    let process = Process::new(clock.clone(), Registry::default(), control, config.shutdown);
+    let generation = Generation::new(config, &process)?;
 
     let mut text = String::new();
     let can_come: Vec<_> =
-        places.iter().zip(&assembled.listeners).filter(|(place, _)| place.can_receive(probe.scheme())).collect();
+        places.iter().zip(&generation.listeners).filter(|(place, _)| place.can_receive(probe.scheme())).collect();
     let exact: Vec<_> = can_come.iter().copied().filter(|(place, _)| place.address.port() == probe.port()).collect();
     if can_come.is_empty() {
         let _ = writeln!(text, "no listener uses `{}`", probe.scheme().as_str());

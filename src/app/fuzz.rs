@@ -8,7 +8,8 @@ use std::sync::Arc;
 use http::{HeaderValue, Uri, Version, header};
 use tokio::runtime::Builder;
 
-use crate::app::assemble::Assembled;
+use crate::app::generation::Generation;
+use crate::app::process::Process;
 use crate::clock::Clock;
 use crate::config::MissingKeys;
 use crate::config::document::source::Source;
@@ -17,7 +18,6 @@ use crate::drain::{self, Control};
 use crate::exchange::Exchange;
 use crate::exchange::connection::Connection;
 use crate::exchange::rejection::Reason;
-use crate::listener::tickets::ProcessTickets;
 use crate::message::Request;
 use crate::message::body::Body;
 use crate::proxy::decide::{Decision, decide};
@@ -53,7 +53,7 @@ pub(crate) fn snapshot(configuration: &str) -> Arc<Snapshot> {
     let _entered = runtime.enter();
     let (_drain, draining) = drain::channel();
     let control = Control::new(runtime.handle().clone(), draining.spawner());
-    let assembled = Assembled::new(config, &Clock::system(), &Registry::default(), &control, &ProcessTickets::new())
-        .expect("it is assembled");
-    Arc::clone(&assembled.listeners[0].snapshot)
+    let process = Process::new(Clock::system(), Registry::default(), control, config.shutdown);
+    let generation = Generation::new(config, &process).expect("it is assembled");
+    Arc::clone(&generation.listeners[0].snapshot)
 }

@@ -1,39 +1,46 @@
 //! Turns settings into a running process. Start at [`App::start`].
 
-mod assemble;
+mod admin_door;
 mod descriptors;
 pub(crate) mod doors;
 mod error;
 pub(crate) mod explain;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
+mod generation;
+mod listening;
+mod process;
 mod providers;
+mod reload;
 mod signals;
+mod supervise;
 mod vitals;
+mod watch;
+mod worker;
 mod workers;
 
-use std::collections::BTreeMap;
+use std::fmt;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
 
-use crate::admin;
 use crate::clock::Clock;
 use crate::config::{Config, ShutdownConfig};
 use crate::drain::{self, Control, Drain};
-use crate::listener::tickets::ProcessTickets;
-use crate::socket::accept;
 use crate::telemetry::access_log::Writer;
 use crate::telemetry::logging;
 use crate::telemetry::metrics::Registry;
-use assemble::Assembled;
 pub use error::{Error, Place};
+use process::Process;
 pub(crate) use providers::survey;
+pub use reload::Loader;
+use reload::{Beside, Reloader};
+use signals::Acts;
 pub use signals::Signals;
 use vitals::Vitals;
-use workers::{ProcessParts, Sockets, Workers};
+use workers::Workers;
 
 /// Maximum waiting times for the worker threads, for writing the access log and for the last log lines. Their sum is
 /// less than [`signals::END_MAX`], after which the process is ended by force.
@@ -44,28 +51,29 @@ const LOG_END_MAX: Duration = Duration::from_millis(100);
 /// A running proxy.
 ///
 /// Dropping it without [`shutdown`](Self::shutdown) stops at once and does not wait for requests.
-#[derive(Debug)]
 pub struct App {
-    addresses: BTreeMap<String, SocketAddr>,
-    admin_address: SocketAddr,
-    registry: Registry,
     vitals: Vitals,
     drain: Option<Drain>,
-    shutdown: ShutdownConfig,
     workers: Option<Workers>,
     access_log: Option<Writer>,
     control: Option<Runtime>,
-    assembled: Arc<Assembled>,
-    door: Control,
+    process: Arc<Process>,
+    reloader: Arc<Reloader>,
+}
+
+impl fmt::Debug for App {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("App").finish_non_exhaustive()
+    }
 }
 
 impl App {
-    /// Binds every listener, then starts the workers. When this returns, requests are served.
+    /// Binds every listener, then starts the workers. When this returns, requests are served. `load` is called for each reload.
     ///
     /// # Errors
     ///
     /// See [`Error`]. After an error nothing is left running.
-    pub fn start(config: Config, clock: Clock) -> Result<Self, Error> {
+    pub fn start(config: Config, load: Loader, clock: Clock) -> Result<Self, Error> {
         let control = Builder::new_multi_thread()
             .worker_threads(2)
             .thread_name("control")
@@ -75,66 +83,57 @@ impl App {
         let (drain, draining) = drain::channel();
         let door = Control::new(control.handle().clone(), draining.spawner());
         let registry = Registry::default();
-        descriptors::raise(&config.listeners.iter().map(|listener| &listener.settings.limits).collect::<Vec<_>>());
-        let count = config.workers;
-        let shutdown = config.shutdown;
+        descriptors::raise(config.listeners.iter().map(|listener| &*listener.settings.limits));
         let vitals = Vitals::new(&registry);
         let writer = Writer::start(&config.access_log, &registry).map_err(Error::AccessLog)?;
-        let admin_settings = config.admin.clone();
-        let assembled = Arc::new(Assembled::new(config, &clock, &registry, &door, &ProcessTickets::new())?);
-
-        let mut addresses = BTreeMap::new();
-        let mut sockets: Vec<Sockets> = (0..count).map(|_| Vec::new()).collect();
-        for (index, listener) in assembled.listeners.iter().enumerate() {
-            let bound = bind(|| Place::Listener(listener.name.to_string()), listener.address, count)?;
-            let address = bound[0].local_addr().map_err(Error::Worker)?;
-            tracing::info!(listener.name = %listener.name, %address, "listening");
-            addresses.insert(listener.name.to_string(), address);
-            for (worker, socket) in sockets.iter_mut().zip(bound) {
-                worker.push((index, socket));
-            }
-        }
-        let process = ProcessParts {
-            assembled: Arc::clone(&assembled),
-            registry: registry.clone(),
-            control: door.clone(),
-            vitals: vitals.clone(),
-        };
-        let admin_address = serve_admin(&admin_settings, &process)?;
-        let workers = Workers::start(sockets, &process, &writer, &draining).map_err(Error::Worker)?;
+        let process = Arc::new(Process::new(clock, registry, door, config.shutdown));
+        let workers = Workers::start(config.workers, &process, &vitals, &writer, &draining.spawner());
+        let workers = workers.map_err(Error::Worker)?;
+        let (parts, access_log) = (drain.parts(), writer.handle());
+        let beside = Beside { parts, load, vitals: vitals.clone(), access_log };
+        let reloader = Reloader::start(config, Arc::clone(&process), workers.inboxes(), beside)?;
+        process.control.start_detached(watch::watch(Arc::downgrade(&reloader)));
         Ok(Self {
-            addresses,
-            admin_address,
-            registry,
             vitals,
             drain: Some(drain),
-            shutdown,
             workers: Some(workers),
             access_log: Some(writer),
             control: Some(control),
-            assembled,
-            door,
+            process,
+            reloader,
         })
     }
 
     /// Contacts every identity provider and logs whether it answers. Nothing waits for the result.
     pub fn greet_providers(&self) {
-        self.assembled.greet_providers(&self.door);
+        self.reloader.in_force().greet_providers(&self.process.control);
+    }
+
+    /// Loads the configuration again and puts it into force. Returns what is different now. Must not be called on the thread of an
+    /// async runtime.
+    ///
+    /// # Errors
+    ///
+    /// Why nothing has changed.
+    pub fn reload(&self) -> Result<String, String> {
+        let Some(control) = &self.control else { return Err(Error::Stopping.to_string()) };
+        let reloaded = control.block_on(self.reloader.reload("the program"));
+        reloaded.map(|reloaded| reloaded.to_string()).map_err(|refused| refused.to_string())
     }
 
     /// The address of the listener with that name.
     pub fn address(&self, listener: &str) -> Option<SocketAddr> {
-        self.addresses.get(listener).copied()
+        self.reloader.address(listener)
     }
 
     /// The address of the admin endpoint.
     pub fn admin_address(&self) -> SocketAddr {
-        self.admin_address
+        self.reloader.admin_address().expect("it is open as long as the process runs")
     }
 
     /// The metrics, as `/metrics` shows them.
     pub fn metrics(&self) -> String {
-        self.registry.render()
+        self.process.registry.render()
     }
 
     /// Serves until SIGTERM or SIGINT. Then `/readyz` answers 503 for `shutdown.delay` while requests are still
@@ -142,13 +141,32 @@ impl App {
     /// requests finished, every access record was written and every thread ended.
     pub fn run(self, mut signals: Signals) -> bool {
         if let Some(writer) = &self.access_log {
-            signals.access_log(writer.handle());
+            let (reloader, process) = (Arc::clone(&self.reloader), Arc::clone(&self.process));
+            let stopping = Arc::clone(&self.process);
+            let reload = move || {
+                let reloader = Arc::clone(&reloader);
+                // The reload logs what happens.
+                process.control.start_detached(async move { drop(reloader.reload("SIGHUP").await) });
+            };
+            let drain_max = move || {
+                let shutdown = stopping.shutdown.lock().unwrap_or_else(PoisonError::into_inner);
+                shutdown.delay + shutdown.drain_timeout
+            };
+            signals.serve(Acts {
+                access_log: writer.handle(),
+                reload: Box::new(reload),
+                drain_max: Box::new(drain_max),
+            });
         }
         // A runtime without I/O needs no file descriptor, so the process can stop properly even if none is left.
         let Ok(waiting) = Builder::new_current_thread().enable_time().build() else { return false };
         waiting.block_on(signals.stop());
-        let delay = self.shutdown.delay;
+        let delay = self.shutdown_config().delay;
         self.stop(delay, async move { signals.now().await })
+    }
+
+    fn shutdown_config(&self) -> ShutdownConfig {
+        *self.process.shutdown.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Stops accepting, waits for requests in progress (up to the drain timeout), writes the access log and ends.
@@ -162,7 +180,7 @@ impl App {
     /// runtime that may be blocked.
     fn stop(mut self, delay: Duration, now: impl Future<Output = ()>) -> bool {
         let Some(drain) = self.drain.take() else { return true };
-        let ShutdownConfig { drain_timeout, .. } = self.shutdown;
+        let ShutdownConfig { drain_timeout, .. } = self.shutdown_config();
         self.vitals.leave();
         if !delay.is_zero() {
             tracing::info!(delay_s = delay.as_secs(), "stopping: /readyz answers 503, requests are still accepted");
@@ -209,37 +227,6 @@ impl Drop for App {
     fn drop(&mut self) {
         self.end();
     }
-}
-
-fn bind(
-    place: impl FnOnce() -> Place,
-    address: SocketAddr,
-    workers: usize,
-) -> Result<Vec<std::net::TcpListener>, Error> {
-    accept::bind(address, workers).map_err(|source| Error::Bind { place: place(), address, source })
-}
-
-fn serve_admin(settings: &admin::Settings, process: &ProcessParts) -> Result<SocketAddr, Error> {
-    let ProcessParts { assembled, registry, control, vitals } = process;
-    let bound = bind(|| Place::Admin, settings.address, 1)?.remove(0);
-    let address = bound.local_addr().map_err(Error::Worker)?;
-    let socket = control.enter(|| tokio::net::TcpListener::from_std(bound)).map_err(Error::Worker)?;
-    let (keys, providers) = (Arc::clone(assembled), Arc::clone(assembled));
-    let (lives, leaves) = (vitals.clone(), vitals.clone());
-    let admin = admin::Admin {
-        registry: registry.clone(),
-        faults: Arc::new(move || lives.faults()),
-        is_leaving: Arc::new(move || leaves.is_leaving()),
-        hosts: Arc::clone(&settings.hosts),
-        public_keys: Arc::new(move |path| keys.public_keys(path)),
-        troubles: Arc::new(move || providers.provider_troubles()),
-    };
-    let part = vitals.part("accept", "accept loop of the admin endpoint".to_owned());
-    let detached = control.clone();
-    control.start_detached(async move {
-        workers::keep_running(&part, || admin::serve(&admin, &socket, &detached)).await;
-    });
-    Ok(address)
 }
 
 #[cfg(test)]

@@ -9,11 +9,11 @@ use url::Url;
 
 use crate::action::authenticate::paths::Paths;
 use crate::app::error::Error;
+use crate::app::process::Process;
 use crate::backchannel::call::Backchannel;
 use crate::backchannel::network::{self, Network};
 use crate::clock::Clock;
 use crate::config::{Config, ProviderConfig, UserPoolConfig};
-use crate::drain::Control;
 use crate::jose::signing_key::Algorithm;
 use crate::oidc;
 use crate::oidc::settings::{ClientAuth, Endpoints, Logout, Settings};
@@ -21,7 +21,7 @@ use crate::oidc::survey::Survey;
 use crate::page::Pages;
 use crate::telemetry::metrics::Registry;
 use crate::user_pool::settings::{ClientSettings, Pkce};
-use crate::user_pool::{InProcess, PoolMemory, UserPool};
+use crate::user_pool::{InProcess, UserPool};
 
 /// The client ID of the proxy at its own user pools.
 const OWN_CLIENT_ID: &str = "vestibule";
@@ -41,34 +41,35 @@ pub(crate) struct Providers {
 }
 
 impl Providers {
-    /// Builds every provider. No provider is contacted yet, so the process starts even if providers are down.
+    /// Builds every provider, or takes it over from an earlier configuration with the same settings, so that its metadata and keys need
+    /// not be fetched again. No provider is contacted yet, so the process starts even if providers are down.
     pub(crate) fn new(
         providers: Vec<ProviderConfig>,
         pools: Vec<UserPoolConfig>,
         paths: &Paths,
         pages: &Arc<Pages>,
-        clock: &Clock,
-        registry: &Registry,
+        process: &Process,
     ) -> Result<Self, Error> {
+        let Process { clock, registry, control, .. } = process;
         let mut oidc = BTreeMap::new();
         for provider in providers {
             let name = Arc::clone(&provider.settings.name);
-            oidc.insert(name, networked(provider, clock, registry)?);
+            let logout = provider.settings.logout;
+            let client = process.relying_parties.take_over(provider, |provider| {
+                let client = networked(provider, clock, registry)?;
+                // Detects when a provider that failed answers again. Ends with the client.
+                control.start_detached(oidc::RelyingParty::keep_watch(Arc::downgrade(&client)));
+                Ok(client)
+            })?;
+            oidc.insert(name, Provider { client, logout });
         }
-        let user_pools = pools
-            .into_iter()
-            .map(|pool| (Arc::clone(&pool.settings.name), embedded(pool, paths, pages, clock, registry)))
-            .collect();
-        Ok(Self { oidc, user_pools })
+        let pool = |pool: UserPoolConfig| (Arc::clone(&pool.settings.name), embedded(pool, paths, pages, process));
+        Ok(Self { oidc, user_pools: pools.into_iter().map(pool).collect() })
     }
 
-    /// Watches every external provider, to detect when one that failed answers again. Returns their clients.
-    pub(crate) fn watch(&self, control: &Control) -> Vec<Arc<oidc::RelyingParty>> {
-        let clients: Vec<_> = self.oidc.values().map(|provider| Arc::clone(&provider.client)).collect();
-        for client in &clients {
-            control.start_detached(oidc::RelyingParty::keep_watch(Arc::downgrade(client)));
-        }
-        clients
+    /// The clients of all external providers.
+    pub(crate) fn clients(&self) -> Vec<Arc<oidc::RelyingParty>> {
+        self.oidc.values().map(|provider| Arc::clone(&provider.client)).collect()
     }
 
     /// A provider of `identity_providers`.
@@ -97,7 +98,7 @@ pub(crate) fn survey(config: Config) -> Result<Vec<Survey>, Error> {
     let (clock, registry) = (Clock::system(), Registry::default());
     let mut surveys = Vec::new();
     for provider in config.providers {
-        let client = networked(provider, &clock, &registry)?.client;
+        let client = networked(provider, &clock, &registry)?;
         surveys.push(runtime.block_on(client.survey()));
     }
     // Name lookups in progress are not awaited.
@@ -105,7 +106,7 @@ pub(crate) fn survey(config: Config) -> Result<Vec<Survey>, Error> {
     Ok(surveys)
 }
 
-fn networked(provider: ProviderConfig, clock: &Clock, registry: &Registry) -> Result<Provider, Error> {
+fn networked(provider: ProviderConfig, clock: &Clock, registry: &Registry) -> Result<Arc<oidc::RelyingParty>, Error> {
     let ProviderConfig { settings, roots } = provider;
     let failed = |source| Error::Provider { name: settings.name.to_string(), source };
     let way = network::Settings {
@@ -116,9 +117,7 @@ fn networked(provider: ProviderConfig, clock: &Clock, registry: &Registry) -> Re
         insecure_http_hosts: settings.insecure_http_hosts.clone(),
     };
     let network: Arc<dyn Backchannel> = Arc::new(Network::new(&way).map_err(|error| failed(error.into()))?);
-    let logout = settings.logout;
-    let client = Arc::new(oidc::RelyingParty::new(settings, network, clock.clone(), registry));
-    Ok(Provider { client, logout })
+    Ok(Arc::new(oidc::RelyingParty::new(settings, network, clock.clone(), registry)))
 }
 
 /// Whether the configuration has a loopback address without TLS for this provider.
@@ -131,13 +130,8 @@ fn is_plain_and_local(settings: &Settings) -> bool {
     given.chain(Url::parse(&settings.issuer)).any(is_local)
 }
 
-fn embedded(
-    pool: UserPoolConfig,
-    paths: &Paths,
-    pages: &Arc<Pages>,
-    clock: &Clock,
-    registry: &Registry,
-) -> (Provider, Arc<UserPool>) {
+fn embedded(pool: UserPoolConfig, paths: &Paths, pages: &Arc<Pages>, process: &Process) -> (Provider, Arc<UserPool>) {
+    let Process { clock, registry, .. } = process;
     let UserPoolConfig { mut settings, applications } = pool;
     settings.clients.push(own_client(&applications, paths));
     let issuer = settings.issuer.as_str().trim_end_matches('/');
@@ -146,7 +140,8 @@ fn embedded(
         token_endpoint_auth_method: Some(ClientAuth::None),
         ..Settings::new(&settings.name, issuer, OWN_CLIENT_ID)
     };
-    let pool = Arc::new(UserPool::new(settings, Arc::clone(pages), &PoolMemory::default(), clock.clone(), registry));
+    let memory = process.pool_memory(&settings.name, issuer);
+    let pool = Arc::new(UserPool::new(settings, Arc::clone(pages), &memory, clock.clone(), registry));
     let in_process: Arc<dyn Backchannel> = Arc::new(InProcess::new(Arc::clone(&pool)));
     let client = Arc::new(oidc::RelyingParty::new(client, in_process, clock.clone(), registry));
     (Provider { client, logout: Logout::Auto }, pool)

@@ -1,4 +1,5 @@
-//! Handles signals. SIGTERM and SIGINT: drain and stop; a second one: stop at once. SIGUSR1: reopen the access log.
+//! Handles signals. SIGTERM and SIGINT: drain and stop; a second one: stop at once. SIGHUP: reload. SIGUSR1:
+//! reopen the access log.
 //!
 //! A separate thread receives the signals. It ends the process [`END_MAX`] after the last deadline, even if other
 //! threads hang.
@@ -31,10 +32,9 @@ const LAST_WORDS: Duration = Duration::from_millis(50);
 /// Signals are received from the creation of this value, and none is lost. Create it before the first socket is
 /// bound: otherwise a stop signal that arrives right after the start would kill the process together with its
 /// requests.
-#[derive(Debug)]
 pub struct Signals {
     told: watch::Receiver<Told>,
-    access_log: Arc<Mutex<Option<Handle>>>,
+    acts: Arc<Mutex<Option<Acts>>>,
 }
 
 /// The state that follows from the signals so far.
@@ -45,12 +45,22 @@ enum Told {
     Now,
 }
 
+/// What signals do to a process that serves.
+pub(super) struct Acts {
+    /// SIGUSR1 reopens it, and a forced end reports what it loses.
+    pub(super) access_log: Handle,
+    /// SIGHUP. Must not block.
+    pub(super) reload: Box<dyn Fn() + Send>,
+    /// The time that the process has to stop after the first signal.
+    pub(super) drain_max: Box<dyn Fn() -> Duration + Send>,
+}
+
 struct Heard {
     terminate: Signal,
     interrupt: Signal,
     hang_up: Signal,
     user: Signal,
-    access_log: Arc<Mutex<Option<Handle>>>,
+    acts: Arc<Mutex<Option<Acts>>>,
 }
 
 impl Signals {
@@ -62,25 +72,25 @@ impl Signals {
     /// Returns an error if the system cannot provide signal handlers or a thread.
     pub fn hear(config: &Config) -> io::Result<Self> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
-        let access_log = Arc::default();
+        let acts = Arc::default();
         let heard = runtime.block_on(async {
             Ok::<_, io::Error>(Heard {
                 terminate: signal(SignalKind::terminate())?,
                 interrupt: signal(SignalKind::interrupt())?,
                 hang_up: signal(SignalKind::hangup())?,
                 user: signal(SignalKind::user_defined1())?,
-                access_log: Arc::clone(&access_log),
+                acts: Arc::clone(&acts),
             })
         })?;
         let (tell, told) = watch::channel(Told::Serve);
-        let patience = config.shutdown.delay + config.shutdown.drain_timeout + END_MAX;
-        std::thread::Builder::new().name("signals".into()).spawn(move || attend(&runtime, heard, &tell, patience))?;
-        Ok(Self { told, access_log })
+        let drain_max = config.shutdown.delay + config.shutdown.drain_timeout;
+        std::thread::Builder::new().name("signals".into()).spawn(move || attend(&runtime, heard, &tell, drain_max))?;
+        Ok(Self { told, acts })
     }
 
-    /// Makes SIGUSR1 reopen this access log, and a forced end report what it loses.
-    pub(super) fn access_log(&self, access_log: Handle) {
-        *self.access_log.lock().unwrap_or_else(PoisonError::into_inner) = Some(access_log);
+    /// From now on, signals do this.
+    pub(super) fn serve(&self, acts: Acts) {
+        *self.acts.lock().unwrap_or_else(PoisonError::into_inner) = Some(acts);
     }
 
     /// Waits for the first stop signal.
@@ -100,38 +110,43 @@ impl Signals {
 }
 
 /// Receives signals until the process ends. In an orderly shutdown, the process ends before this function returns.
-fn attend(runtime: &Runtime, mut heard: Heard, tell: &watch::Sender<Told>, patience: Duration) {
+/// `drain_max` is the time to stop of a process that does not serve yet.
+fn attend(runtime: &Runtime, mut heard: Heard, tell: &watch::Sender<Told>, drain_max: Duration) {
     runtime.block_on(async {
         heard.stop().await;
         tell.send_replace(Told::Stop);
+        let patience = heard.drain_max().unwrap_or(drain_max) + END_MAX;
         if tokio::time::timeout(patience, heard.stop()).await.is_ok() {
             tell.send_replace(Told::Now);
             tokio::time::sleep(AT_ONCE).await;
         }
     });
     tracing::warn!("the shutdown did not finish in time: ending the process by force");
-    let access_log = heard.access_log.lock().unwrap_or_else(PoisonError::into_inner);
-    access_log.iter().for_each(Handle::report_loss);
+    let acts = heard.acts.lock().unwrap_or_else(PoisonError::into_inner);
+    acts.iter().for_each(|acts| acts.access_log.report_loss());
     logging::flush(LAST_WORDS);
     process::exit(1);
 }
 
 impl Heard {
-    /// Waits for a stop signal. SIGHUP is not a stop signal: a terminal that closes, or an operator who expects a
-    /// reload, must not disconnect all users.
+    /// Waits for a stop signal. SIGHUP is not a stop signal: a terminal that closes must not disconnect all users.
     async fn stop(&mut self) {
         loop {
             tokio::select! {
                 _ = self.terminate.recv() => return,
                 _ = self.interrupt.recv() => return,
-                _ = self.hang_up.recv() => {
-                    tracing::warn!("SIGHUP is ignored: this version does not reload; start a new process instead");
-                }
-                _ = self.user.recv() => {
-                    let access_log = self.access_log.lock().unwrap_or_else(PoisonError::into_inner);
-                    access_log.iter().for_each(Handle::reopen);
-                }
+                _ = self.hang_up.recv() => self.act(|acts| (acts.reload)()),
+                _ = self.user.recv() => self.act(|acts| acts.access_log.reopen()),
             }
         }
+    }
+
+    fn drain_max(&self) -> Option<Duration> {
+        let acts = self.acts.lock().unwrap_or_else(PoisonError::into_inner);
+        acts.as_ref().map(|acts| (acts.drain_max)())
+    }
+
+    fn act(&self, act: impl Fn(&Acts)) {
+        self.acts.lock().unwrap_or_else(PoisonError::into_inner).iter().for_each(act);
     }
 }

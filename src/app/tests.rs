@@ -6,9 +6,9 @@ use crate::app::App;
 use crate::certificate::ocsp::tests::made;
 use crate::clock::Clock;
 use crate::config;
-use crate::config::MissingKeys;
 use crate::config::document::source::Source;
 use crate::config::tests::{Directory, temporary_directory};
+use crate::config::{Attempt, MissingKeys};
 
 const HEAD: &str = "\
 # Metrics
@@ -65,7 +65,8 @@ fn started(name: &str) -> (App, Directory) {
     std::fs::write(folder.join("tls.ocsp"), response).unwrap();
     let source = Source::text("everything.yaml", &folder, EVERYTHING);
     let config = config::load(&source, MissingKeys::Make).unwrap_or_else(|report| panic!("{report}"));
-    (App::start(config, Clock::system()).unwrap(), folder)
+    let load = Box::new(|| Attempt::impossible("everything.yaml", "the test does not reload"));
+    (App::start(config, load, Clock::system()).unwrap(), folder)
 }
 
 #[test]
@@ -100,7 +101,7 @@ fn a_control_runtime_that_is_blocked_does_not_keep_the_process_from_stopping() {
 #[test]
 fn the_page_of_metrics_is_fresh() {
     let (app, _folder) = started("metrics");
-    let registry = app.registry.clone();
+    let registry = app.process.registry.clone();
     // Workers register theirs on their own threads; when they have ended, they have.
     app.shutdown();
 

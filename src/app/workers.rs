@@ -3,99 +3,97 @@
 //! A worker that panics loses its connections and is restarted with new sockets on the same addresses. An accept loop
 //! that panics is restarted on its socket. A panic is a bug, but must not end the service.
 
+use std::cell::RefCell;
+use std::future::poll_fn;
 use std::io;
-use std::net::SocketAddr;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use futures_util::FutureExt as _;
-use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
-use tokio::sync::watch;
+use tokio::sync::mpsc;
 use tokio::task::LocalSet;
 
-use crate::app::assemble::Assembled;
-use crate::app::vitals::{BEAT, Part, RESTART_WAIT, Vitals};
-use crate::drain::{self, Control, Draining, Spawner};
-use crate::listener;
+use crate::app::generation::{Generation, ListenerId};
+use crate::app::listening::{Opened, Standing};
+use crate::app::process::Process;
+use crate::app::supervise::run_again;
+use crate::app::vitals::{BEAT, Part, Vitals};
+use crate::app::worker::{Adoption, OnWorker, Order};
+use crate::drain::{self, Spawner};
 use crate::listener::http2::memory::WorkerMemory;
-use crate::listener::metrics::Metrics;
-use crate::listener::state::WorkerListener;
-use crate::proxy::Proxy;
 use crate::socket::accept;
 use crate::telemetry::access_log::{AccessLog, Writer};
-use crate::telemetry::metrics::Registry;
+use crate::upstream::worker_connections::WorkerConnections;
 
-/// The sockets of a worker, each with the index of its listener.
-pub(crate) type Sockets = Vec<(usize, std::net::TcpListener)>;
+/// Where a worker hears its orders. Only the process writes, and seldom.
+pub(crate) type Inbox = mpsc::UnboundedSender<Order>;
 
 /// The running workers.
 #[derive(Debug)]
 pub(crate) struct Workers {
-    /// Ends the workers. They were asked to drain before.
-    exit: watch::Sender<bool>,
+    inboxes: Vec<Inbox>,
     /// Disconnected when every thread has ended. The mutex only makes the receiver `Sync`; it is never contended.
     ended: Mutex<Receiver<()>>,
 }
 
-/// Values that every worker receives from the process.
-#[derive(Clone)]
-pub(crate) struct ProcessParts {
-    pub(crate) assembled: Arc<Assembled>,
-    pub(crate) registry: Registry,
-    pub(crate) control: Control,
-    pub(crate) vitals: Vitals,
-}
-
 /// Values of a worker thread, also used after a restart.
-struct WorkerThread {
+struct Thread {
     index: usize,
-    process: ProcessParts,
-    addresses: Vec<(usize, SocketAddr)>,
+    process: Arc<Process>,
+    vitals: Vitals,
     log: Box<dyn Fn() -> Rc<AccessLog> + Send>,
     spawner: Spawner,
     part: Part,
-    exit: watch::Receiver<bool>,
+    inbox: RefCell<mpsc::UnboundedReceiver<Order>>,
+    /// What the worker serves by, and where it listens.
+    standing: RefCell<Option<(Arc<Generation>, Vec<Standing>)>>,
+    has_exited: std::cell::Cell<bool>,
 }
 
 impl Workers {
-    /// Starts one worker for each set of sockets.
+    /// Starts `count` workers. They serve nothing until they are told to adopt a generation.
     ///
     /// # Errors
     ///
     /// Returns an error if a thread or its runtime cannot be created.
     pub(crate) fn start(
-        sockets: Vec<Sockets>,
-        process: &ProcessParts,
+        count: usize,
+        process: &Arc<Process>,
+        vitals: &Vitals,
         writer: &Writer,
-        draining: &Draining,
+        spawner: &Spawner,
     ) -> io::Result<Self> {
-        let (exit, exited) = watch::channel(false);
         let (alive, ended) = channel();
-        for (index, sockets) in sockets.into_iter().enumerate() {
-            let address = |(place, socket): &(usize, std::net::TcpListener)| Ok((*place, socket.local_addr()?));
-            let worker = WorkerThread {
-                index,
-                process: process.clone(),
-                addresses: sockets.iter().map(address).collect::<io::Result<_>>()?,
-                log: writer.for_worker(&process.registry),
-                spawner: draining.spawner(),
-                part: process.vitals.part("worker", format!("worker {index}")),
-                exit: exited.clone(),
-            };
-            let first = (Builder::new_current_thread().enable_all().build()?, sockets, draining.clone());
-            spawn(format!("worker-{index}"), alive.clone(), move || worker.work(first))?;
+        let mut inboxes = Vec::with_capacity(count);
+        for index in 0..count {
+            let (inbox, orders) = mpsc::unbounded_channel();
+            let (process, vitals, spawner) = (Arc::clone(process), vitals.clone(), spawner.clone());
+            let (log, part) = (writer.for_worker(&process.registry), vitals.part("worker", format!("worker {index}")));
+            let runtime = Builder::new_current_thread().enable_all().build()?;
+            spawn(format!("worker-{index}"), alive.clone(), move || {
+                let inbox = RefCell::new(orders);
+                let (standing, has_exited) = (RefCell::default(), std::cell::Cell::new(false));
+                Thread { index, process, vitals, log, spawner, part, inbox, standing, has_exited }.work(runtime);
+            })?;
+            inboxes.push(inbox);
         }
-        Ok(Self { exit, ended: Mutex::new(ended) })
+        Ok(Self { inboxes, ended: Mutex::new(ended) })
+    }
+
+    pub(crate) fn inboxes(&self) -> Vec<Inbox> {
+        self.inboxes.clone()
     }
 
     /// Ends the workers with everything they still hold, and waits for their threads until `deadline`. A stuck thread
     /// ends with the process. Returns whether all have ended.
     pub(crate) fn stop(self, deadline: Duration) -> bool {
-        self.exit.send_replace(true);
+        for inbox in &self.inboxes {
+            // A worker that has ended hears nothing.
+            let _ = inbox.send(Order::Exit);
+        }
+        drop(self.inboxes);
         let ended = self.ended.into_inner().unwrap_or_else(PoisonError::into_inner);
         ended.recv_timeout(deadline) == Err(RecvTimeoutError::Disconnected)
     }
@@ -110,78 +108,65 @@ fn spawn(name: String, alive: Sender<()>, work: impl FnOnce() + Send + 'static) 
     Ok(())
 }
 
-impl WorkerThread {
-    fn work(self, first: (Runtime, Sockets, Draining)) {
-        let mut next = Some(first);
+impl Thread {
+    fn work(self, first: Runtime) {
+        let mut next = Some((first, Vec::new()));
         run_again(
             &self.part,
-            || *self.exit.borrow(),
+            || self.has_exited.get(),
             || {
-                let (runtime, sockets, draining) = match next.take() {
+                let (runtime, opened) = match next.take() {
                     Some(first) => first,
                     None => self.anew()?,
                 };
-                run_on(runtime, self.run(sockets, draining));
+                run_on(runtime, self.run(opened));
                 Some(())
             },
         );
     }
 
-    /// The inputs of a restarted worker. `None` if the process is about to end, or if no socket can be created.
-    fn anew(&self) -> Option<(Runtime, Sockets, Draining)> {
-        let draining = self.spawner.draining()?;
-        let bound = |(place, address): &(usize, SocketAddr)| Ok((*place, accept::bind_again(*address)?));
-        let made = Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .and_then(|runtime| Ok((runtime, self.addresses.iter().map(bound).collect::<io::Result<_>>()?)));
-        match made {
-            Ok((runtime, sockets)) => Some((runtime, sockets, draining)),
-            Err(error) => {
-                tracing::error!(worker = self.index, error = %error, "cannot restart a worker yet; trying again");
-                None
-            }
-        }
+    /// The inputs of a restarted worker. `None` if no socket can be created.
+    fn anew(&self) -> Option<(Runtime, Vec<Opened>)> {
+        let made =
+            Builder::new_current_thread().enable_all().build().and_then(|runtime| Ok((runtime, self.listen_again()?)));
+        made.inspect_err(
+            |error| tracing::error!(worker = self.index, error = %error, "cannot restart a worker yet; trying again"),
+        )
+        .ok()
     }
 
-    async fn run(&self, sockets: Sockets, draining: Draining) {
-        let ProcessParts { assembled, registry, control, .. } = &self.process;
-        let access_log = (self.log)();
-        let worker = Rc::new(assembled.worker(self.index, registry, draining.spawner()));
-        let memory = Rc::new(WorkerMemory::new());
-        for (place, socket) in sockets {
-            let listener = &assembled.listeners[place];
-            let socket = match TcpListener::from_std(socket) {
-                Ok(socket) => socket,
-                Err(error) => {
-                    tracing::error!(listener.name = %listener.name, error = %error, "cannot use the socket of a worker");
-                    continue;
-                }
+    fn listen_again(&self) -> io::Result<Vec<Opened>> {
+        let standing = self.standing.borrow();
+        let standing = standing.iter().flat_map(|(_, listeners)| listeners);
+        let mut opened = Vec::new();
+        for standing in standing {
+            // Without one, the listener is about to close.
+            let Some(draining) = standing.spawner.draining().filter(|draining| !draining.is_stopping()) else {
+                continue;
             };
-            let proxy = Rc::new(Proxy::new(
-                Arc::clone(&listener.snapshot),
-                Rc::clone(&worker),
-                control.clone(),
-                assembled.clock.clone(),
-                Rc::clone(&access_log),
-                registry,
-            ));
-            let on_worker = Rc::new(WorkerListener {
-                process: listener.process.clone(),
-                handler: proxy,
-                metrics: Metrics::new(registry, &listener.name),
-                memory: Rc::clone(&memory),
-                clock: assembled.clock.clone(),
-            });
-            let name = format!("accept loop of worker {} for listener {}", self.index, listener.name);
-            let part = self.process.vitals.part("accept", name);
-            let asked = draining.clone();
-            draining.spawn_local(async move {
-                let serve = || listener::serve(&on_worker, &socket, asked.clone());
-                keep_running(&part, serve).await;
-            });
+            let socket = accept::bind_again(standing.address)?;
+            opened.push(Opened { standing: standing.clone(), socket, draining });
         }
-        drop(draining);
+        Ok(opened)
+    }
+
+    /// Obeys orders until the last one. `opened` are the sockets of a worker that was restarted.
+    async fn run(&self, opened: Vec<Opened>) {
+        let access_log = (self.log)();
+        let mut on_worker = OnWorker {
+            index: self.index,
+            process: Arc::clone(&self.process),
+            vitals: self.vitals.clone(),
+            access_log: Rc::clone(&access_log),
+            spawner: self.spawner.clone(),
+            memory: Rc::new(WorkerMemory::new()),
+            connections: WorkerConnections::new(self.process.clock.clone()),
+            listeners: std::collections::BTreeMap::new(),
+        };
+        let generation = self.standing.borrow().as_ref().map(|(generation, _)| Arc::clone(generation));
+        if let Some(generation) = generation {
+            on_worker.adopt(&generation, opened, &[]);
+        }
         let part = self.part.clone();
         // Not in this future, which the runtime polls whenever it has polled any task.
         drain::background(async move {
@@ -190,9 +175,22 @@ impl WorkerThread {
                 tokio::time::sleep(BEAT).await;
             }
         });
-        // An error means that the app was dropped: the worker ends, too.
-        let _ = self.exit.clone().wait_for(|exit| *exit).await;
+        while let Some(Order::Adopt(adoption)) = poll_fn(|cx| self.inbox.borrow_mut().poll_recv(cx)).await {
+            let Adoption { generation, opened, closed, adopted } = adoption;
+            self.remember(&generation, &opened, &closed);
+            on_worker.adopt(&generation, opened, &closed);
+            drop(adopted);
+        }
+        // `None` means that the app was dropped: the worker ends, too.
+        self.has_exited.set(true);
         access_log.flush();
+    }
+
+    fn remember(&self, generation: &Arc<Generation>, opened: &[Opened], closed: &[ListenerId]) {
+        let (_, mut listeners) = self.standing.take().unwrap_or_else(|| (Arc::clone(generation), Vec::new()));
+        listeners.retain(|standing| !closed.contains(&standing.id));
+        listeners.extend(opened.iter().map(|opened| opened.standing.clone()));
+        self.standing.replace(Some((Arc::clone(generation), listeners)));
     }
 }
 
@@ -216,95 +214,10 @@ fn run_on(runtime: Runtime, work: impl Future<Output = ()>) {
     }
 }
 
-/// Runs `attempt` until it succeeds, and retries after each panic and each `None`, unless `is_over`.
-fn run_again(part: &Part, is_over: impl Fn() -> bool, mut attempt: impl FnMut() -> Option<()>) {
-    loop {
-        match catch_unwind(AssertUnwindSafe(&mut attempt)) {
-            Ok(Some(())) => return,
-            Ok(None) => {}
-            Err(_) => part.died(),
-        }
-        if is_over() {
-            return;
-        }
-        std::thread::park_timeout(RESTART_WAIT);
-        part.is_up();
-    }
-}
-
-/// Runs a task until it ends, and restarts it after each panic.
-pub(super) async fn keep_running<F: Future<Output = ()>>(part: &Part, mut task: impl FnMut() -> F) {
-    while AssertUnwindSafe(async { task().await }).catch_unwind().await.is_err() {
-        part.died();
-        tokio::time::sleep(RESTART_WAIT).await;
-        part.is_up();
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use std::cell::Cell;
 
     use super::*;
-
-    fn part() -> (Vitals, Part) {
-        let vitals = Vitals::new(&Registry::default());
-        let part = vitals.part("worker", "worker 0".into());
-        (vitals, part)
-    }
-
-    #[test]
-    fn a_worker_that_dies_is_started_again() {
-        let (vitals, part) = part();
-        let attempts = Cell::new(0);
-        let seen = Cell::new(0);
-        run_again(
-            &part,
-            || {
-                seen.set(seen.get() + vitals.faults().len());
-                false
-            },
-            || {
-                attempts.set(attempts.get() + 1);
-                match attempts.get() {
-                    1 => panic!("a bug"),
-                    // No socket to be had.
-                    2 => None,
-                    _ => Some(()),
-                }
-            },
-        );
-        assert_eq!((attempts.get(), seen.get()), (3, 1), "down once, between the first and the second attempt");
-        assert!(vitals.faults().is_empty());
-    }
-
-    #[test]
-    fn a_worker_that_dies_while_the_process_stops_is_not_started_again() {
-        let (_, part) = part();
-        let attempts = Cell::new(0);
-        run_again(
-            &part,
-            || true,
-            || {
-                attempts.set(attempts.get() + 1);
-                panic!("a bug")
-            },
-        );
-        assert_eq!(attempts.get(), 1);
-    }
-
-    #[tokio::test]
-    async fn an_accept_loop_that_dies_is_started_again() {
-        let (vitals, part) = part();
-        let attempts = Cell::new(0);
-        keep_running(&part, || async {
-            attempts.set(attempts.get() + 1);
-            assert!(attempts.get() > 2, "a bug");
-        })
-        .await;
-        assert_eq!(attempts.get(), 3);
-        assert!(vitals.faults().is_empty());
-    }
 
     #[test]
     fn a_name_that_is_being_looked_up_does_not_hold_a_worker_up() {
@@ -324,14 +237,13 @@ mod tests {
 
     #[test]
     fn a_worker_that_is_stuck_is_not_waited_for() {
-        let (exit, _) = watch::channel(false);
         let (alive, ended) = channel();
         let (release, held) = channel::<()>();
         spawn("stuck".into(), alive, move || {
             let _ = held.recv();
         })
         .unwrap();
-        assert!(!Workers { exit, ended: Mutex::new(ended) }.stop(Duration::from_millis(20)));
+        assert!(!Workers { inboxes: Vec::new(), ended: Mutex::new(ended) }.stop(Duration::from_millis(20)));
         drop(release);
     }
 }

@@ -16,8 +16,8 @@ use crate::cli::exit::WrongUse;
 use crate::cli::files;
 use crate::clock::Clock;
 use crate::config;
-use crate::config::MissingKeys;
 use crate::config::document::source::Source;
+use crate::config::{Attempt, MissingKeys};
 use crate::crypto::octets;
 use crate::secret::Secret;
 use crate::telemetry::logging;
@@ -83,7 +83,8 @@ impl Dev {
         };
         logging::start(&config.log);
         let signals = Signals::hear(&config)?;
-        let app = App::start(config, clock).map_err(|error| used_port(error, port))?;
+        let load = Box::new(|| Attempt::impossible("vestibule dev", "`dev` makes its configuration when it starts"));
+        let app = App::start(config, load, clock).map_err(|error| used_port(error, port))?;
         self.tell(&app, &origin, &password)?;
         Ok(if app.run(signals) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }

@@ -7,8 +7,8 @@ use crate::app::{App, Signals, doors};
 use crate::cli::terminal::for_stderr;
 use crate::clock::Clock;
 use crate::config;
-use crate::config::MissingKeys;
 use crate::config::document::source::Source;
+use crate::config::{Attempt, MissingKeys};
 use crate::telemetry::logging;
 
 /// Runs the proxy with a configuration file. On SIGTERM or SIGINT, finishes requests in progress and exits.
@@ -37,7 +37,9 @@ impl Serve {
         }
         logging::start(&config.log);
         let signals = Signals::hear(&config)?;
-        let app = App::start(config, Clock::system())?;
+        let path = self.config.clone();
+        let load = Box::new(move || Attempt::file(&path, MissingKeys::Refuse));
+        let app = App::start(config, load, Clock::system())?;
         app.greet_providers();
         Ok(if app.run(signals) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }

@@ -4,6 +4,7 @@
 //! types. [`validate`] converts the valid parts to the settings of each room: a [`Config`]. Each step collects all problems, so
 //! that one run of `vestibule check` reports all of them. Start at [`load`].
 
+pub(crate) mod changes;
 pub mod document;
 pub(crate) mod keys;
 pub(crate) mod raw;
@@ -19,6 +20,8 @@ use std::path::PathBuf;
 use serde::Deserialize as _;
 
 use crate::admin;
+use crate::config::changes::Document;
+use crate::config::document::files::NamedFile;
 use crate::config::document::findings::{Findings, Reported};
 use crate::config::document::path::Path;
 use crate::config::document::report::Diagnostics;
@@ -56,6 +59,39 @@ pub fn load(source: &Source, missing_keys: MissingKeys) -> Result<Config, Diagno
     loaded.map(|config| Config { notes, ..config })
 }
 
+/// One attempt to load a configuration.
+#[derive(Debug)]
+pub struct Attempt {
+    /// The configuration, or what is wrong with it.
+    pub outcome: Result<Config, Diagnostics>,
+    /// The files that were read for it, also if it failed.
+    pub(crate) files: Vec<NamedFile>,
+}
+
+impl Attempt {
+    /// Loads a file.
+    #[must_use]
+    pub fn file(path: &std::path::Path, missing_keys: MissingKeys) -> Self {
+        match Source::read(path) {
+            Ok(source) => Self::source(&source, missing_keys),
+            Err(diagnostics) => Self { outcome: Err(diagnostics), files: vec![NamedFile::unread(path)] },
+        }
+    }
+
+    /// What cannot be loaded again.
+    #[must_use]
+    pub fn impossible(name: &str, why: &str) -> Self {
+        Self { outcome: Err(Diagnostics::whole_file(name.to_owned(), why.to_owned(), None)), files: Vec::new() }
+    }
+
+    /// Loads what is not a file.
+    #[must_use]
+    pub fn source(source: &Source, missing_keys: MissingKeys) -> Self {
+        let outcome = load(source, missing_keys);
+        Self { outcome, files: source.own.iter().cloned().chain(source.files.all()).collect() }
+    }
+}
+
 /// Reads the text and the files that it names. Returns the key files that do not exist, too.
 fn read(source: &Source, not_made: &BTreeMap<PathBuf, String>) -> (Result<Config, Diagnostics>, Vec<MissingKey>) {
     let mut found = Findings::default();
@@ -70,7 +106,10 @@ fn read(source: &Source, not_made: &BTreeMap<PathBuf, String>) -> (Result<Config
     let shown = secrets::hide(&source.text, &parsed, &reference::SCHEMA);
     let diagnostics = Diagnostics::new(source.name.clone(), shown, found.located(Some(&parsed.root)));
     let loaded = match config {
-        Ok(config) => Ok(Config { warnings: diagnostics, ..config }),
+        Ok(config) => {
+            let document = Document { root: parsed.root, own: source.own.clone(), files: source.files.all() };
+            Ok(Config { warnings: diagnostics, document, ..config })
+        }
         Err(Reported { .. }) => Err(diagnostics),
     };
     (loaded, missing)

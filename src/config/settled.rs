@@ -8,6 +8,7 @@ use url::Url;
 
 use crate::action::authenticate::paths::Paths;
 use crate::action::settings::ChainSettings;
+use crate::config::changes::Document;
 use crate::config::document::report::Diagnostics;
 use crate::message::uri::EncodedSlash;
 use crate::rule::condition::Condition;
@@ -36,6 +37,10 @@ pub struct Config {
     pub(crate) access_log: Destination,
     pub(crate) log: logging::Settings,
     pub(crate) shutdown: ShutdownConfig,
+    /// Whether the configuration is reloaded when one of its files changes.
+    pub(crate) watch: bool,
+    /// What the file and the files that it names say, to compare it with another configuration.
+    pub(crate) document: Document,
     /// Number of worker threads, at least 1.
     pub(crate) workers: usize,
     /// Messages about side effects of loading: keys that were created.
@@ -103,7 +108,7 @@ pub(crate) struct RuleConfig {
 }
 
 /// A provider and the root certificates for it.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct ProviderConfig {
     pub(crate) settings: oidc::settings::Settings,
     /// `None` uses the root certificates of the system.

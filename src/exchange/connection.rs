@@ -28,7 +28,7 @@ pub(crate) struct Connection {
 }
 
 /// Facts of a finished handshake.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Tls {
     /// `TLSv1.3` or `TLSv1.2`.
     pub(crate) version: &'static str,
@@ -57,6 +57,19 @@ impl Connection {
     pub(crate) fn with_logins(mut self, logins: Arc<Logins>) -> Self {
         self.logins = logins;
         self
+    }
+
+    /// The same connection as a newer configuration sees it. Most requests need none of this.
+    pub(crate) fn under(&self, listener: &Arc<str>, forwarded: &Arc<Policy>) -> Self {
+        Self {
+            peer: self.peer,
+            peer_port: self.peer_port,
+            peer_address: self.peer_address.clone(),
+            listener: Arc::clone(listener),
+            forwarded: Arc::clone(forwarded),
+            logins: Arc::clone(&self.logins),
+            tls: self.tls.clone(),
+        }
     }
 
     /// The scheme of this connection. A client behind a trusted proxy may have used another scheme: see

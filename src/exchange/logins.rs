@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -25,7 +26,7 @@ const LOOKS_MAX: usize = 32;
 #[derive(Debug)]
 pub(crate) struct Logins {
     /// Maximum number of unfinished logins of one address. Zero: no limit.
-    max: u32,
+    max: AtomicU32,
     shards: Vec<Mutex<HashMap<IpAddr, UnderWay>>>,
 }
 
@@ -56,22 +57,31 @@ impl Default for Logins {
 impl Logins {
     /// Allows at most `max` unfinished logins for each address. Zero: no limit.
     pub(crate) fn new(max: u32) -> Self {
-        Self { max, shards: (0..SHARDS).map(|_| Mutex::default()).collect() }
+        Self { max: AtomicU32::new(max), shards: (0..SHARDS).map(|_| Mutex::default()).collect() }
+    }
+
+    /// Allows at most `max` unfinished logins for each address from now on. Zero: no limit.
+    pub(crate) fn limit(&self, max: u32) {
+        self.max.store(max, Ordering::Relaxed);
+    }
+
+    fn max(&self) -> u32 {
+        self.max.load(Ordering::Relaxed)
     }
 
     /// Begins a login of `client`. Returns whether the login may begin.
     pub(crate) fn begin(&self, client: IpAddr, now: Timestamp) -> bool {
-        if self.max == 0 {
+        if self.max() == 0 {
             return true;
         }
         let client = forwarded::network(client);
         let mut shard = self.shard(client);
         if !shard.contains_key(&client) && shard.len() >= SHARD_ADDRESSES_MAX {
-            make_room(&mut shard, now, self.max);
+            make_room(&mut shard, now, self.max());
         }
         let entry = shard.entry(client).or_insert(UnderWay { count: 0.0, at: now });
-        let count = entry.count_at(now, self.max);
-        if count + 1.0 > f64::from(self.max) {
+        let count = entry.count_at(now, self.max());
+        if count + 1.0 > f64::from(self.max()) {
             return false;
         }
         *entry = UnderWay { count: count + 1.0, at: now };
@@ -80,13 +90,13 @@ impl Logins {
 
     /// Finishes a login of `client`.
     pub(crate) fn finish(&self, client: IpAddr, now: Timestamp) {
-        if self.max == 0 {
+        if self.max() == 0 {
             return;
         }
         let client = forwarded::network(client);
         let mut shard = self.shard(client);
         if let Some(entry) = shard.get_mut(&client) {
-            let count = entry.count_at(now, self.max) - 1.0;
+            let count = entry.count_at(now, self.max()) - 1.0;
             if count > 0.0 {
                 *entry = UnderWay { count, at: now };
             } else {

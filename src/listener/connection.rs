@@ -16,7 +16,7 @@ use crate::listener::linger::Patience;
 use crate::listener::per_address::AddressPermit;
 use crate::listener::plain_http::PlainHttpDetector;
 use crate::listener::requests::{Handler, Requests};
-use crate::listener::state::WorkerListener;
+use crate::listener::state::{Served, Terms, WorkerListener};
 use crate::listener::tls::{self, Protocol};
 use crate::listener::tls_stream::TlsStream;
 use crate::listener::transport::{Readable, Watched};
@@ -55,18 +55,19 @@ async fn open<H: Handler>(
     address_permit: AddressPermit,
     draining: Draining,
 ) -> Option<Stage> {
-    let metrics = &listener.metrics;
+    let served = listener.served();
+    let metrics = &served.metrics;
     metrics.accepted.increment();
     let guard = ConnectionGuard::new(&metrics.open, accepted.permit, address_permit);
-    let settings = &listener.process.settings;
+    let settings = &served.generation.settings;
     let facts = |tls| {
         Connection::new(accepted.peer, Arc::clone(&settings.name), Arc::clone(&settings.forwarded), tls)
             .with_logins(Arc::clone(&listener.process.logins))
     };
-    let Some(config) = &listener.process.tls else {
+    let Some(config) = &served.generation.tls else {
         let connection = Rc::new(facts(None));
         let transport = Watched::new(accepted.stream, Arc::default(), guard);
-        return Some(http(transport, Protocol::Http1, connection, listener, draining));
+        return Some(http(transport, Protocol::Http1, connection, &served, listener, draining));
     };
     let handshake =
         TlsAcceptor::from(Arc::clone(config)).accept(PlainHttpDetector::new(accepted.stream)).into_fallible();
@@ -76,12 +77,12 @@ async fn open<H: Handler>(
             let (tls, protocol) = tls::facts(&stream.0);
             let connection = Rc::new(facts(Some(tls)));
             let transport = Watched::new(stream, Arc::default(), guard);
-            Some(http(transport, protocol, connection, listener, draining))
+            Some(http(transport, protocol, connection, &served, listener, draining))
         }
         Ok(Err((_, client))) => match Box::pin(client.into_plain()).await {
             Some((socket, head)) => {
                 let connection = Rc::new(facts(None));
-                let response = listener.handler.refuse(connection, Unread::of(&head), Reason::RequestPlainHttp);
+                let response = listener.handler().refuse(connection, Unread::of(&head), Reason::RequestPlainHttp);
                 let transport = Watched::new(socket, Arc::default(), guard);
                 let patience = Patience::new(draining.is_stopping());
                 Some(Box::pin(refusal::send(transport, response, listener.clock.now(), patience)))
@@ -123,18 +124,23 @@ fn http<H: Handler, T: AsyncRead + AsyncWrite + Readable + Unpin + Send + 'stati
     transport: Watched<T, ConnectionGuard>,
     protocol: Protocol,
     connection: Rc<Connection>,
+    served: &Served<H>,
     listener: Rc<WorkerListener<H>>,
     draining: Draining,
 ) -> Stage {
+    // Not the whole of `served`: a connection must not keep a configuration that is no longer in force.
+    let terms = Terms { limits: Arc::clone(&served.generation.settings.limits), metrics: Rc::clone(&served.metrics) };
     let requests = Requests {
-        handler: Rc::clone(&listener.handler),
+        listener: Rc::clone(&listener),
         connection,
         activity: transport.activity(),
         uploads: Uploads::default(),
-        body_rate_min: listener.process.settings.limits.body_rate_min,
+        body_rate_min: terms.limits.body_rate_min,
     };
     match protocol {
-        Protocol::Http1 => Box::pin(async move { http1::serve(transport, requests, &listener, draining).await }),
-        Protocol::Http2 => Box::pin(http2::serve(transport, requests, listener, draining)),
+        Protocol::Http1 => {
+            Box::pin(async move { http1::serve(transport, requests, terms, &listener.clock, draining).await })
+        }
+        Protocol::Http2 => Box::pin(http2::serve(transport, requests, terms, &listener, draining)),
     }
 }

@@ -22,8 +22,8 @@ use crate::listener::http1::{builder, serve};
 use crate::listener::http2::memory::WorkerMemory;
 use crate::listener::metrics::Metrics;
 use crate::listener::requests::{Handler, Requests};
-use crate::listener::settings::{Limits, MethodOverrides, Settings};
-use crate::listener::state::{ProcessListener, WorkerListener};
+use crate::listener::settings::{MethodOverrides, Settings};
+use crate::listener::state::{GenerationListener, ProcessListener, Served, Terms, WorkerListener};
 use crate::listener::tickets::ProcessTickets;
 use crate::listener::transport::{Readable, Watched};
 use crate::message::body::Body;
@@ -178,17 +178,16 @@ fn seen(bytes: &[u8], piece: usize, is_screened: bool) -> (Vec<Seen>, Option<Rea
         tls: None,
         forwarded: Arc::default(),
         method_override: MethodOverrides::default(),
-        limits: Limits::default(),
+        limits: Arc::default(),
     };
-    let listener = WorkerListener {
-        process: ProcessListener::new(settings, 1, &ProcessTickets::new(), &Clock::system()),
-        handler: Rc::new(Watching::default()),
-        metrics: METRICS.with(Clone::clone),
-        memory: Rc::new(WorkerMemory::new()),
-        clock: Clock::system(),
-    };
+    let (handler, metrics) = (Rc::new(Watching::default()), Rc::new(METRICS.with(Clone::clone)));
+    let process = ProcessListener::new(&settings.limits, 1);
+    let terms = Terms { limits: Arc::clone(&settings.limits), metrics: Rc::clone(&metrics) };
+    let (memory, clock) = (Rc::new(WorkerMemory::new()), Clock::system());
+    let generation = GenerationListener::new(settings, &ProcessTickets::new(), &clock);
+    let served = Served { generation, handler: Rc::clone(&handler), metrics };
     let requests = Requests {
-        handler: Rc::clone(&listener.handler),
+        listener: Rc::new(WorkerListener::new(process, served, memory, clock.clone())),
         connection: Rc::new(Connection::new(peer, Arc::from("fuzz"), Arc::default(), None)),
         activity: transport.activity(),
         uploads: Uploads::default(),
@@ -198,13 +197,11 @@ fn seen(bytes: &[u8], piece: usize, is_screened: bool) -> (Vec<Seen>, Option<Rea
     RUNTIME.with(|runtime| {
         runtime.block_on(async {
             if is_screened {
-                serve(transport, requests, &listener, draining).await;
+                serve(transport, requests, terms, &clock, draining).await;
             } else {
-                let _ = builder(&listener.process.settings.limits)
-                    .serve_connection(TokioIo::new(transport), requests)
-                    .await;
+                let _ = builder(&terms.limits).serve_connection(TokioIo::new(transport), requests).await;
             }
         });
     });
-    (listener.handler.seen.take(), listener.handler.refused.take())
+    (handler.seen.take(), handler.refused.take())
 }

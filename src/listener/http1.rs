@@ -12,6 +12,7 @@ use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use crate::clock::Clock;
 use crate::drain::Draining;
 use crate::exchange::rejection::Reason;
 use crate::listener::driver::{Closed, ConnectionDriver, Served};
@@ -19,7 +20,7 @@ use crate::listener::http1::screen::{Left, Screened};
 use crate::listener::linger::Patience;
 use crate::listener::requests::{Handler, Requests};
 use crate::listener::settings::Limits;
-use crate::listener::state::WorkerListener;
+use crate::listener::state::Terms;
 use crate::listener::transport::{Readable, Watched};
 use crate::listener::watchdog::{Heads, Watchdog};
 use crate::listener::{linger, refusal};
@@ -31,14 +32,15 @@ use crate::message::uri;
 pub(crate) async fn serve<H, T, O>(
     transport: Watched<T, O>,
     mut requests: Requests<H>,
-    listener: &WorkerListener<H>,
+    terms: Terms,
+    clock: &Clock,
     draining: Draining,
 ) where
     H: Handler,
     T: AsyncRead + AsyncWrite + Readable + Unpin + Send + 'static,
     O: Unpin + Send + 'static,
 {
-    let (limits, metrics) = (&listener.process.settings.limits, &listener.metrics);
+    let Terms { limits, metrics } = &terms;
     let activity = transport.activity();
     let watchdog = Watchdog::new(transport.activity(), limits, Heads::Timed);
     let mut driver = ConnectionDriver::new(watchdog, draining, requests.uploads.clone());
@@ -78,7 +80,7 @@ pub(crate) async fn serve<H, T, O>(
             }
             Next::Refuse(reason, head) => {
                 let connection = Rc::clone(&requests.connection);
-                let response = requests.handler.refuse(connection, Unread::of(&head), reason);
+                let response = requests.handler().refuse(connection, Unread::of(&head), reason);
                 let patience = match reason {
                     Reason::RequestHeadTimeout => Patience::Short,
                     _ => driver.patience(),
@@ -86,7 +88,7 @@ pub(crate) async fn serve<H, T, O>(
                 // Free the head before waiting for the client to read the response.
                 drop(head);
                 transport.put_back(Bytes::new());
-                return refusal::send(transport, response, listener.clock.now(), patience).await;
+                return refusal::send(transport, response, clock.now(), patience).await;
             }
             Next::Close => return linger::close(transport, driver.patience()).await,
             Next::Drop => return,

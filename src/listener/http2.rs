@@ -35,9 +35,10 @@ use crate::listener::http2::flood::{FloodDetector, FrameObserver, Transport};
 use crate::listener::http2::outbox::{Outbox, Piece};
 use crate::listener::http2::upload::{Rest, Upload};
 use crate::listener::http2::windows::{Widened, Window};
+use crate::listener::metrics::Metrics;
 use crate::listener::requests::{Answering, Handler, Requests, expects_continue};
 use crate::listener::settings::Limits;
-use crate::listener::state::WorkerListener;
+use crate::listener::state::{Terms, WorkerListener};
 use crate::listener::transport::{Readable, Watched};
 use crate::listener::watchdog::{Heads, Watchdog};
 use crate::message::body::Body;
@@ -63,7 +64,8 @@ const HEAD_FACTOR: usize = 2;
 pub(crate) fn serve<H, T, O>(
     transport: Watched<T, O>,
     requests: Requests<H>,
-    listener: Rc<WorkerListener<H>>,
+    terms: Terms,
+    listener: &WorkerListener<H>,
     draining: Draining,
 ) -> impl Future<Output = ()> + use<H, T, O>
 where
@@ -71,7 +73,7 @@ where
     T: AsyncRead + AsyncWrite + Readable + Unpin + 'static,
     O: Unpin + 'static,
 {
-    let (limits, memory) = (&listener.process.settings.limits, &listener.memory);
+    let (limits, memory) = (&*terms.limits, &listener.memory);
     let watchdog = Watchdog::new(transport.activity(), limits, Heads::Untimed);
     let mut driver = ConnectionDriver::new(watchdog, draining, requests.uploads.clone());
     let flood = FloodDetector::new();
@@ -92,11 +94,11 @@ where
         answers,
         requests,
         bounds: Bounds::new(limits),
-        listener,
+        metrics: terms.metrics,
     };
     async move {
         match driver.drive(Pin::new(&mut serving), |served| served.get_mut().finish()).await {
-            Served::ToTheEnd(Closed::TimedOut) => serving.listener.metrics.timed_out.increment(),
+            Served::ToTheEnd(Closed::TimedOut) => serving.metrics.timed_out.increment(),
             Served::ToTheEnd(_) => {}
             Served::UntilRest => unreachable!("the watchdog sends HTTP/1.1 to rest"),
         }
@@ -131,7 +133,7 @@ struct Serving<H, T> {
     answers: Answers,
     requests: Requests<H>,
     bounds: Bounds,
-    listener: Rc<WorkerListener<H>>,
+    metrics: Rc<Metrics>,
 }
 
 /// The limits of the listener that apply to requests.
@@ -173,7 +175,7 @@ impl<H: Handler, T: Transport> Serving<H, T> {
         self.answers.flood.handed_out();
         let (parts, stream) = request.into_parts();
         let Some(counted) = self.under_way.count(&parts.headers) else {
-            self.listener.metrics.streams_refused.increment();
+            self.metrics.streams_refused.increment();
             // REFUSED_STREAM allows the client to send the request again (RFC 9113 §8.7).
             respond.send_reset(Reason::REFUSED_STREAM);
             return;
@@ -205,13 +207,13 @@ impl<H: Handler, T: Transport> Serving<H, T> {
         let under_way = Rc::strong_count(&self.under_way) - 1;
         for _ in 0..lost {
             if under_way >= self.bounds.streams_max {
-                self.listener.metrics.streams_refused.increment();
+                self.metrics.streams_refused.increment();
                 continue;
             }
             let request = Unread { version: Some(Version::HTTP_2), ..Unread::default() };
             let connection = Rc::clone(&self.requests.connection);
             // The page is dropped, because `h2` has already reset the stream. The call writes the access record.
-            drop(self.requests.handler.refuse(connection, request, rejection::Reason::RequestMalformed));
+            drop(self.requests.handler().refuse(connection, request, rejection::Reason::RequestMalformed));
         }
     }
 }
@@ -242,7 +244,7 @@ impl<H: Handler, T: Transport> Future for Serving<H, T> {
                 State::Open { connection, window } => (connection, window),
             };
             if this.answers.flood.is_too_much() && !std::mem::replace(&mut this.is_calmed, true) {
-                this.listener.metrics.calmed.increment();
+                this.metrics.calmed.increment();
                 connection.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
             }
             if *window != this.window.bytes() {

@@ -1,10 +1,13 @@
 //! The metrics of listeners.
 
+use std::sync::Arc;
+
 use crate::telemetry::metrics::{Counter, Registry};
 
 /// The counters of one listener for one worker.
 #[derive(Clone, Debug)]
 pub(crate) struct Metrics {
+    listener: Arc<str>,
     /// Connections accepted.
     pub(crate) accepted: Counter,
     /// Connections closed at once because their client address had reached its limit of connections.
@@ -26,10 +29,16 @@ pub(crate) struct Metrics {
 }
 
 impl Metrics {
+    /// Whether these are the counters of the listener of that name.
+    pub(crate) fn are_of(&self, listener: &str) -> bool {
+        *self.listener == *listener
+    }
+
     /// The counters of `listener` for one worker.
     pub(crate) fn new(registry: &Registry, listener: &str) -> Self {
         let labels = || vec![("listener", listener.to_owned())];
         Self {
+            listener: listener.into(),
             accepted: registry.counter("vestibule_connections_total", "Connections accepted.", labels()),
             refused: registry.counter(
                 "vestibule_connections_refused_total",

@@ -12,6 +12,7 @@ pub(crate) mod http2;
 mod linger;
 pub(crate) mod metrics;
 mod per_address;
+mod permits;
 mod plain_http;
 mod refusal;
 pub(crate) mod requests;
@@ -44,26 +45,27 @@ pub(crate) async fn serve<H: Handler>(
             biased;
             // Cancel-safe: `accept::next` returns a connection only when it is ready, so dropping it loses none.
             () = draining.stopping() => break,
-            accepted = accept::next(socket, &listener.process.permits) => accepted,
+            accepted = accept::next(socket, listener.process.permits.semaphore()) => accepted,
         };
         start(listener, accepted, &draining);
     }
     // Serve the connections that the kernel has already accepted: closing them would lose requests (a lost request is
     // the second worst thing).
-    for accepted in accept::waiting(socket, &listener.process.permits) {
+    for accepted in accept::waiting(socket, listener.process.permits.semaphore()) {
         start(listener, accepted, &draining);
     }
 }
 
 fn start<H: Handler>(listener: &Rc<WorkerListener<H>>, accepted: accept::Accepted, draining: &Draining) {
-    let process = &listener.process;
-    let address_permit = if process.settings.forwarded.is_trusted(accepted.peer.ip().to_canonical()) {
+    let served = listener.served();
+    let address_permit = if served.generation.settings().forwarded.is_trusted(accepted.peer.ip().to_canonical()) {
         AddressPermit::exempt()
     } else {
-        match process.per_address.enter(accepted.peer.ip()) {
+        match listener.process.per_address.enter(accepted.peer.ip()) {
             Some(permit) => permit,
-            None => return listener.metrics.refused.increment(),
+            None => return served.metrics.refused.increment(),
         }
     };
+    drop(served);
     draining.spawn_local(connection::run(Rc::clone(listener), accepted, address_permit, draining.clone()));
 }

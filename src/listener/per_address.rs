@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::message::forwarded;
@@ -15,7 +16,7 @@ const SHARDS: usize = 16;
 /// The open connections of one listener, by client address.
 #[derive(Debug)]
 pub(crate) struct ConnectionsPerAddress {
-    max: usize,
+    max: AtomicUsize,
     shards: Vec<Mutex<HashMap<IpAddr, usize>>>,
 }
 
@@ -28,7 +29,12 @@ pub(crate) struct AddressPermit {
 impl ConnectionsPerAddress {
     /// Allows at most `max` connections per address.
     pub(crate) fn new(max: usize) -> Self {
-        Self { max, shards: (0..SHARDS).map(|_| Mutex::default()).collect() }
+        Self { max: AtomicUsize::new(max), shards: (0..SHARDS).map(|_| Mutex::default()).collect() }
+    }
+
+    /// Allows at most `max` connections per address from now on. Open connections stay open.
+    pub(crate) fn limit(&self, max: usize) {
+        self.max.store(max, Ordering::Relaxed);
     }
 
     /// Counts a connection of `peer`. `None` if the address has reached its limit.
@@ -36,7 +42,7 @@ impl ConnectionsPerAddress {
         let peer = forwarded::network(peer.to_canonical());
         let mut shard = self.shard(peer);
         let count = shard.entry(peer).or_insert(0);
-        if *count >= self.max {
+        if *count >= self.max.load(Ordering::Relaxed) {
             return None;
         }
         *count += 1;

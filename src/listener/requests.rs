@@ -13,6 +13,7 @@ use hyper::service::Service;
 use crate::exchange::connection::Connection;
 use crate::exchange::rejection::Reason;
 use crate::listener::activity::{Activity, OpenExchange, OpenUpload};
+use crate::listener::state::WorkerListener;
 use crate::message::body::Body;
 use crate::message::unread::Unread;
 use crate::message::upload::Uploads;
@@ -29,7 +30,7 @@ pub(crate) trait Handler: 'static {
 
 /// Calls the handler for each request of one connection.
 pub(crate) struct Requests<H> {
-    pub(crate) handler: Rc<H>,
+    pub(crate) listener: Rc<WorkerListener<H>>,
     pub(crate) connection: Rc<Connection>,
     pub(crate) activity: Arc<Activity>,
     pub(crate) uploads: Uploads,
@@ -37,6 +38,11 @@ pub(crate) struct Requests<H> {
 }
 
 impl<H> Requests<H> {
+    /// What a new request is answered with.
+    pub(crate) fn handler(&self) -> Rc<H> {
+        self.listener.handler()
+    }
+
     fn take_body(&self, request: http::Request<Incoming>) -> http::Request<Body> {
         // Called only once, because on HTTP/2 this takes a lock.
         if request.body().is_end_stream() {
@@ -76,7 +82,7 @@ impl<H: Handler> Requests<H> {
         if !request.body().is_empty() {
             request.body_mut().limit_rate(self.body_rate_min);
         }
-        let handler = Rc::clone(&self.handler);
+        let handler = self.handler();
         let connection = Rc::clone(&self.connection);
         let closes = closes_after(&request);
         // Allocate first and then write into the box: this avoids copying some kilobytes.

@@ -22,7 +22,7 @@ pub(crate) struct Settings {
     /// How to handle a request with a header that overrides its method.
     pub(crate) method_override: MethodOverrides,
     /// All limits of a connection.
-    pub(crate) limits: Limits,
+    pub(crate) limits: Arc<Limits>,
 }
 
 /// TLS of a listener.

@@ -1,52 +1,110 @@
-//! What the connections of one listener share: in the process, and on one worker.
+//! What the connections of one listener share: in the process, in one configuration, and on one worker.
 
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use tokio::sync::Semaphore;
-
 use crate::clock::Clock;
+use crate::drain::Control;
 use crate::exchange::logins::Logins;
 use crate::listener::http2::memory::WorkerMemory;
 use crate::listener::metrics::Metrics;
 use crate::listener::per_address::ConnectionsPerAddress;
-use crate::listener::settings::Settings;
+use crate::listener::permits::ConnectionPermits;
+use crate::listener::settings::{Limits, Settings};
 use crate::listener::tickets::ProcessTickets;
 use crate::listener::tls;
 
-/// One listener, as all workers share it.
+/// What is counted for one listening address, by all workers and under every configuration.
 #[derive(Clone, Debug)]
 pub(crate) struct ProcessListener {
-    pub(super) settings: Arc<Settings>,
-    pub(super) tls: Option<Arc<rustls::ServerConfig>>,
-    pub(super) permits: Arc<Semaphore>,
+    pub(super) permits: Arc<ConnectionPermits>,
     pub(super) per_address: Arc<ConnectionsPerAddress>,
     pub(super) logins: Arc<Logins>,
 }
 
-/// One listener on one worker.
-#[derive(Debug)]
-pub(crate) struct WorkerListener<H> {
-    pub(crate) process: ProcessListener,
-    /// Responds to the requests of all connections.
-    pub(crate) handler: Rc<H>,
-    pub(crate) metrics: Metrics,
-    /// Shared by all listeners of the worker.
-    pub(crate) memory: Rc<WorkerMemory>,
-    pub(crate) clock: Clock,
-}
-
 impl ProcessListener {
     /// Prepares a listener for `workers` workers.
-    pub(crate) fn new(settings: Settings, workers: usize, tickets: &ProcessTickets, clock: &Clock) -> Self {
+    pub(crate) fn new(limits: &Limits, workers: usize) -> Self {
         Self {
-            tls: settings.tls.as_ref().map(|settings| tls::server_config(settings, tickets, clock)),
-            // Each worker holds one permit while it waits in `accept`. All workers but one may hold such a permit
-            // without a connection.
-            permits: Arc::new(Semaphore::new(settings.limits.connections_max + workers.saturating_sub(1))),
-            per_address: Arc::new(ConnectionsPerAddress::new(settings.limits.connections_per_address_max)),
-            logins: Arc::new(Logins::new(settings.limits.logins_per_address_max)),
-            settings: Arc::new(settings),
+            permits: Arc::new(ConnectionPermits::new(limits.connections_max, workers)),
+            per_address: Arc::new(ConnectionsPerAddress::new(limits.connections_per_address_max)),
+            logins: Arc::new(Logins::new(limits.logins_per_address_max)),
         }
+    }
+
+    /// Applies the limits of another configuration. Connections that are open stay open, even if there are more than `limits` allow.
+    pub(crate) fn limit(&self, limits: &Limits, control: &Control) {
+        self.permits.limit(limits.connections_max, control);
+        self.per_address.limit(limits.connections_per_address_max);
+        self.logins.limit(limits.logins_per_address_max);
+    }
+}
+
+/// One listener of one configuration, as all workers share it.
+#[derive(Clone, Debug)]
+pub(crate) struct GenerationListener {
+    pub(super) settings: Arc<Settings>,
+    pub(super) tls: Option<Arc<rustls::ServerConfig>>,
+}
+
+impl GenerationListener {
+    /// `tickets` are those of the process.
+    pub(crate) fn new(settings: Settings, tickets: &ProcessTickets, clock: &Clock) -> Self {
+        let tls = settings.tls.as_ref().map(|settings| tls::server_config(settings, tickets, clock));
+        Self { tls, settings: Arc::new(settings) }
+    }
+
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+}
+
+/// One listener of one configuration on one worker.
+#[derive(Debug)]
+pub(crate) struct Served<H> {
+    pub(crate) generation: GenerationListener,
+    /// Responds to the requests of all connections.
+    pub(crate) handler: Rc<H>,
+    pub(crate) metrics: Rc<Metrics>,
+}
+
+/// What a connection keeps of the configuration under which it was accepted.
+#[derive(Debug)]
+pub(crate) struct Terms {
+    pub(super) limits: Arc<Limits>,
+    pub(super) metrics: Rc<Metrics>,
+}
+
+/// One listener on one worker, under the configuration that is in force.
+#[derive(Debug)]
+pub(crate) struct WorkerListener<H> {
+    pub(super) process: ProcessListener,
+    /// For new connections, and the handler also for new requests of open ones.
+    served: RefCell<Rc<Served<H>>>,
+    /// Shared by all listeners of the worker.
+    pub(super) memory: Rc<WorkerMemory>,
+    pub(super) clock: Clock,
+}
+
+impl<H> WorkerListener<H> {
+    pub(crate) fn new(process: ProcessListener, served: Served<H>, memory: Rc<WorkerMemory>, clock: Clock) -> Self {
+        Self { process, served: RefCell::new(Rc::new(served)), memory, clock }
+    }
+
+    /// Serves new connections and new requests by another configuration. Requests in progress keep the handler that they have.
+    pub(crate) fn adopt(&self, served: Served<H>) {
+        // The old value is dropped after the borrow has ended.
+        drop(self.served.replace(Rc::new(served)));
+    }
+
+    /// What a new connection is served with.
+    pub(super) fn served(&self) -> Rc<Served<H>> {
+        Rc::clone(&self.served.borrow())
+    }
+
+    /// What a new request is answered with.
+    pub(super) fn handler(&self) -> Rc<H> {
+        Rc::clone(&self.served.borrow().handler)
     }
 }

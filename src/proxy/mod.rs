@@ -69,11 +69,22 @@ impl Proxy {
 
     /// Answers a request: begin, respond, finish. Cannot fail: a rejection is a response.
     pub(crate) async fn handle(&self, connection: Rc<Connection>, request: &mut Request) -> Response {
-        let exchange = Exchange::begin(connection, self.clock.instant(), self.clock.now());
+        let exchange = Exchange::begin(self.up_to_date(connection), self.clock.instant(), self.clock.now());
         // From here on the exchange is recorded exactly once, also when the client leaves and this future is dropped.
         let mut recorder = Box::new(Recorder::new(Rc::clone(&self.sink), exchange, request));
         let outcome = self.respond(&mut recorder.exchange, request).await;
         finish::finish(recorder, outcome, request.headers(), &self.snapshot.pages)
+    }
+
+    /// A connection that is older than the configuration is seen as the configuration says: a proxy that is no longer trusted is not
+    /// trusted on connections that it has open, either.
+    fn up_to_date(&self, connection: Rc<Connection>) -> Rc<Connection> {
+        let Snapshot { listener, forwarded, .. } = &*self.snapshot;
+        if Arc::ptr_eq(&connection.forwarded, forwarded) {
+            connection
+        } else {
+            Rc::new(connection.under(listener, forwarded))
+        }
     }
 
     /// A request's life. Each step can end it with a reason, and no step can be skipped. The step that answers takes the body.
@@ -102,7 +113,7 @@ impl crate::listener::requests::Handler for Proxy {
     }
 
     fn refuse(&self, connection: Rc<Connection>, request: Unread, reason: Reason) -> Response {
-        let mut exchange = Exchange::begin(connection, self.clock.instant(), self.clock.now());
+        let mut exchange = Exchange::begin(self.up_to_date(connection), self.clock.instant(), self.clock.now());
         exchange.preferred = Some(media::preferred(&request.headers));
         exchange.language = Some(self.snapshot.pages.language(&request.headers));
         exchange.client = exchange.connection.forwarded.client(&request.headers, exchange.connection.peer);

@@ -7,10 +7,12 @@ use http::HeaderValue;
 use crate::action::ActionChain;
 use crate::action::authenticate::endpoints::Endpoints;
 use crate::listener::settings::MethodOverrides;
+use crate::message::forwarded::Policy;
 use crate::message::header::Protected;
 use crate::message::uri::EncodedSlash;
 use crate::page::Pages;
 use crate::rule::RuleSet;
+use crate::telemetry::metrics::GaugeGuard;
 use crate::user_pool::UserPool;
 
 /// What a rule selects.
@@ -41,4 +43,8 @@ pub(crate) struct Snapshot {
     pub(crate) pools: Vec<Arc<UserPool>>,
     /// The look and the texts of the pages.
     pub(crate) pages: Arc<Pages>,
+    /// Which peers may send `X-Forwarded-For`, and how the header is changed.
+    pub(crate) forwarded: Arc<Policy>,
+    /// Counts the configuration as long as a request uses it.
+    pub(crate) _alive: Arc<GaugeGuard>,
 }

@@ -9,11 +9,13 @@ mod queue;
 
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::panic::PanicHookInfo;
+use std::sync::OnceLock;
 use std::time::Duration;
 
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::Layer;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Registry, reload};
 
 use limit::Limit;
 pub(crate) use limit::skipped;
@@ -53,18 +55,37 @@ impl Settings {
     }
 }
 
+type Layers = Box<dyn Layer<Registry> + Send + Sync>;
+
+/// The running log, to change it. `None` until [`start`].
+static RUNNING: OnceLock<(reload::Handle<Layers, Registry>, Queue)> = OnceLock::new();
+
+fn layers(settings: &Settings, queue: &Queue) -> Layers {
+    let queue = queue.clone();
+    let lines = tracing_subscriber::fmt::layer().with_writer(move || queue.line());
+    match settings.format {
+        // The filter is for all layers: a line that it leaves out costs nothing.
+        Format::Json => Box::new(settings.filter().and_then(lines.json().flatten_event(true))),
+        Format::Text => Box::new(settings.filter().and_then(lines.with_target(false))),
+    }
+}
+
 /// Starts logging for the process. Further calls have no effect, so that tests can run several instances in one
 /// process.
 pub(crate) fn start(settings: &Settings) {
     let Some(queue) = Queue::start() else { return };
-    let lines = tracing_subscriber::fmt::layer().with_writer(move || queue.line());
-    let all = tracing_subscriber::registry().with(settings.filter()).with(Limit);
-    let started = match settings.format {
-        Format::Json => all.with(lines.json().flatten_event(true)).try_init(),
-        Format::Text => all.with(lines.with_target(false)).try_init(),
-    };
-    if started.is_ok() {
+    let (layers, handle) = reload::Layer::new(layers(settings, &queue));
+    if tracing_subscriber::registry().with(layers).with(Limit).try_init().is_ok() {
+        let _ = RUNNING.set((handle, queue));
         std::panic::set_hook(Box::new(log_panic));
+    }
+}
+
+/// Logs with another level and format from now on.
+pub(crate) fn change(settings: &Settings) {
+    if let Some((handle, queue)) = RUNNING.get() {
+        // An error means that the log has ended.
+        let _ = handle.reload(layers(settings, queue));
     }
 }
 

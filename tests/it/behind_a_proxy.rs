@@ -1,8 +1,8 @@
 //! A proxy in front that ends TLS: whom we believe, and what it may say.
 
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 
-use crate::harness::app::{Proxy, folder, wait_until};
+use crate::harness::app::{Proxy, folder, free_port, wait_until};
 use crate::harness::browser::{Answer, Browser, Protocol, on_both};
 use crate::harness::certificates;
 use crate::harness::process::{self, Process};
@@ -186,11 +186,6 @@ fn the_host_is_the_one_that_the_operator_says() {
         let answer = ask(TRUSTED, "/open/x", hosts);
         assert_eq!((answer.status, fixture.target.count()), (400, before), "{hosts:?}");
     }
-}
-
-/// Where nothing listens at the moment.
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a port").port()
 }
 
 /// nginx in front, as OPERATIONS.md shows it. Where there is no nginx there is nothing to test.

@@ -1,12 +1,12 @@
 //! What the commands do, as processes: what they print, what they leave behind, and how they end.
 
 use std::io::Write as _;
-use std::net::{SocketAddr, TcpListener};
+use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::harness::app::{folder, wait_until};
+use crate::harness::app::{folder, free_port, wait_until};
 use crate::harness::certificates;
 use crate::harness::dev::{Dev, State};
 use crate::harness::process::{self, Finished, Process};
@@ -460,15 +460,6 @@ impl Drop for Place {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.0);
     }
-}
-
-/// For a process that must be told a port before it can be asked for one. The kernel may give it to somebody else in
-/// between, one time in many thousands: then `serve` ends, and says that.
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0")
-        .and_then(|socket| socket.local_addr())
-        .map(|at: SocketAddr| at.port())
-        .expect("a port")
 }
 
 fn authority_of(address: &str) -> &str {

@@ -66,6 +66,8 @@ mod real_providers;
 mod redirect;
 /// New tokens for a session: once, whoever asks.
 mod refresh;
+/// Another configuration while the process runs.
+mod reload;
 /// What two files say about the same thing is the same.
 mod repository;
 /// The paths of the sign-in, and the hosts where they are.

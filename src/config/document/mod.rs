@@ -4,6 +4,7 @@
 //! JSON schema, [`findings`] collects the problems of all steps, and [`report`] shows them.
 
 pub mod diagnostic;
+pub(crate) mod files;
 pub(crate) mod findings;
 pub(crate) mod parse;
 pub(crate) mod path;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::config::document::files::{Files, NamedFile};
 use crate::config::document::report::Diagnostics;
 use crate::config::document::scalar::Environment;
 
@@ -19,6 +20,10 @@ pub struct Source {
     pub(crate) directory: PathBuf,
     pub(crate) text: String,
     pub(crate) environment: Environment,
+    /// The file itself. `None` if the text is from elsewhere.
+    pub(crate) own: Option<NamedFile>,
+    /// The files that it names and that were read.
+    pub(crate) files: Files,
 }
 
 impl Source {
@@ -33,14 +38,18 @@ impl Source {
             let hint = (error.kind() == io::ErrorKind::NotFound).then(|| "set the file with `--config`".to_owned());
             Diagnostics::whole_file(name.clone(), format!("the file cannot be read: {error}"), hint)
         };
-        let size = std::fs::metadata(path).map_err(|error| failed(&error))?.len();
-        if size > FILE_BYTES_MAX {
-            let message = format!("the file is larger than {FILE_BYTES_MAX} bytes");
-            return Err(Diagnostics::whole_file(name, message, None));
-        }
-        let text = std::fs::read_to_string(path).map_err(|error| failed(&error))?;
+        let own = Files::default();
+        let bytes = own.read(path, FILE_BYTES_MAX).map_err(|error| failed(&error))?;
+        let text = String::from_utf8(bytes).map_err(|_| failed(&io::Error::other("it is not UTF-8")))?;
         let directory = path.parent().map(Path::to_path_buf).unwrap_or_default();
-        Ok(Self { name, directory, text, environment: Environment::Process })
+        Ok(Self {
+            name,
+            directory,
+            text,
+            environment: Environment::Process,
+            own: own.all().pop(),
+            files: Files::default(),
+        })
     }
 
     /// A configuration that is not in a file. Its environment is empty.
@@ -51,6 +60,8 @@ impl Source {
             directory: directory.to_owned(),
             text: text.to_owned(),
             environment: Environment::Given(BTreeMap::new()),
+            own: None,
+            files: Files::default(),
         }
     }
 

@@ -48,6 +48,11 @@ impl PartialEq for Node {
 }
 
 impl Node {
+    /// A document that says nothing.
+    pub(crate) fn empty() -> Self {
+        Self { span: Span { start: 0, end: 0 }, text_start: 0, value: Value::Null }
+    }
+
     /// The entries, if this is a mapping.
     pub(crate) fn entries(&self) -> &[Entry] {
         match &self.value {

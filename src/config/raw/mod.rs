@@ -69,7 +69,15 @@ pub(crate) struct File {
     /// Shutdown.
     #[serde(default)]
     pub(crate) shutdown: process::Shutdown,
-    /// Number of worker threads. Without it, one per core that the process may use.
+    /// Whether the configuration is reloaded when this file, or a file that it names, changes. `vestibule reload`, SIGHUP and `POST /reload`
+    /// of the admin endpoint reload in any case.
+    #[serde(default = "watch")]
+    pub(crate) watch: bool,
+    /// Number of worker threads. Changing it needs a restart. Without it, one per core that the process may use.
     #[schemars(range(min = 1, max = 1024))]
     pub(crate) workers: Option<u32>,
+}
+
+defaults! {
+    watch: bool = true;
 }

@@ -1,5 +1,7 @@
 //! The defaults that the reference and the schema tell are those that are used.
 
+use crate::config::changes::Document;
+use crate::config::document::report::Diagnostics;
 use serde_json::{Value as Json, json};
 
 use super::{files, load_in};
@@ -127,11 +129,9 @@ fn writing_a_default_into_the_file_changes_nothing() {
     assert!(all.is_empty(), "not tried: {all:?}");
     let of = |file: &Json| {
         let config = load(file);
-        // Warnings tell places, which differ.
-        format!(
-            "{:#?}",
-            crate::config::Config { warnings: crate::config::document::report::Diagnostics::default(), ..config }
-        )
+        // Warnings and the document tell places, which differ.
+        let (warnings, document) = (Diagnostics::default(), Document::default());
+        format!("{:#?}", crate::config::Config { warnings, document, ..config })
     };
     let (without, with) = (of(&base), of(&filled));
     let differ: Vec<_> = without.lines().zip(with.lines()).filter(|(without, with)| without != with).collect();

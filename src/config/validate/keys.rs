@@ -22,14 +22,13 @@ const FILE_BYTES_MAX: u64 = 1024 * 1024;
 /// Reads a text file that must exist.
 pub(super) fn text(path: &str, at: &Path, context: &mut Context<'_>) -> Result<Secret<String>, Reported> {
     let file = context.source.resolve_secret(path);
-    read(&file).map_err(|error| unreadable(&file, &error, at, &mut context.found))
+    read(&file, context).map_err(|error| unreadable(&file, &error, at, &mut context.found))
 }
 
 /// Reads a file that must exist and that need not be text.
 pub(super) fn bytes(path: &str, at: &Path, context: &mut Context<'_>) -> Result<Vec<u8>, Reported> {
     let file = context.source.resolve_secret(path);
-    let content = bounded(&file).and_then(|()| std::fs::read(&file));
-    content.map_err(|error| unreadable(&file, &error, at, &mut context.found))
+    context.source.files.read(&file, FILE_BYTES_MAX).map_err(|error| unreadable(&file, &error, at, &mut context.found))
 }
 
 /// Reads a text file that must exist and that only its owner and group should be able to read.
@@ -198,8 +197,8 @@ fn wrong_key<'f>(file: &str, wrong: &str, at: &Path, context: &'f mut Context<'_
 fn key_text(file: &str, kind: Kind, at: &Path, context: &mut Context<'_>) -> Result<Secret<String>, Reported> {
     let path = context.source.resolve_secret(file);
     let content = match kind {
-        Kind::Session | Kind::Ticket => read_secret_key(&path),
-        Kind::Signing(_) => read(&path),
+        Kind::Session | Kind::Ticket => read_secret_key(&path, context),
+        Kind::Signing(_) => read(&path, context),
     };
     match content {
         Ok(text) => {
@@ -223,20 +222,14 @@ fn missing(file: PathBuf, kind: Kind, at: &Path, context: &mut Context<'_>) -> R
     reported
 }
 
-fn read(path: &FilePath) -> io::Result<Secret<String>> {
-    bounded(path)?;
-    std::fs::read_to_string(path).map(Secret::new)
+fn read(path: &FilePath, context: &Context<'_>) -> io::Result<Secret<String>> {
+    let bytes = context.source.files.read(path, FILE_BYTES_MAX)?;
+    String::from_utf8(bytes).map(Secret::new).map_err(|_| io::Error::from(io::ErrorKind::InvalidData))
 }
 
 /// A key file for sessions or tickets may also contain the 32 bytes of the key directly.
-fn read_secret_key(path: &FilePath) -> io::Result<Secret<String>> {
-    bounded(path)?;
-    std::fs::read(path).map(keys::secret_key_text)
-}
-
-fn bounded(path: &FilePath) -> io::Result<()> {
-    let is_small = std::fs::metadata(path)?.len() <= FILE_BYTES_MAX;
-    if is_small { Ok(()) } else { Err(io::Error::other("it is larger than 1 MiB")) }
+fn read_secret_key(path: &FilePath, context: &Context<'_>) -> io::Result<Secret<String>> {
+    context.source.files.read(path, FILE_BYTES_MAX).map(keys::secret_key_text)
 }
 
 fn unreadable(path: &FilePath, error: &io::Error, at: &Path, found: &mut Findings) -> Reported {

@@ -86,7 +86,7 @@ fn listener(
             written::MethodOverride::Refuse => MethodOverrides::Refuse,
             written::MethodOverride::Pass => MethodOverrides::Pass,
         },
-        limits: limits?,
+        limits: Arc::new(limits?),
     };
     Ok(ListenerConfig { settings, rules, default: default?, encoded_slash })
 }

@@ -26,6 +26,7 @@ use http::HeaderName;
 use crate::action::authenticate::paths::{Endpoint, Paths};
 use crate::action::requirement::Requirement;
 use crate::action::settings::{AuthenticateKind, GateSettings, TerminalSettings};
+use crate::config::changes::Document;
 use crate::config::document::findings::Reported;
 use crate::config::document::path::Path;
 use crate::config::document::report::Diagnostics;
@@ -90,8 +91,10 @@ pub(crate) fn file(raw: &raw::File, context: &mut Context<'_>) -> Result<Config,
         access_log: access_log?,
         log,
         shutdown: shutdown?,
+        watch: raw.watch,
         workers: process::workers(raw.workers),
         notes: Vec::new(),
+        document: Document::default(),
         warnings: Diagnostics::default(),
     })
 }

@@ -1,7 +1,6 @@
 //! `pages`.
 
 use std::collections::BTreeMap;
-use std::io;
 
 use crate::config::document::findings::{Findings, Reported};
 use crate::config::document::parse;
@@ -59,20 +58,12 @@ fn title(raw: Option<&str>, at: &Path, found: &mut Findings) -> Result<Option<St
 fn image(file: &str, at: &Path, context: &mut Context<'_>) -> Result<Logo, Reported> {
     let path = context.source.resolve(file);
     let shown = path.display();
-    match read(&path, logo::BYTES_MAX as u64 + 1) {
+    match context.source.files.read(&path, logo::BYTES_MAX as u64) {
         Ok(bytes) => {
             Logo::read(&bytes).or_else(|error| context.found.problem(at, format!("`{shown}`: {error}")).fail())
         }
         Err(error) => context.found.problem(at, format!("`{shown}` cannot be read: {error}")).fail(),
     }
-}
-
-/// The first bytes of a file.
-fn read(path: &std::path::Path, bytes_max: u64) -> io::Result<Vec<u8>> {
-    use io::Read as _;
-    let mut bytes = Vec::new();
-    std::fs::File::open(path)?.take(bytes_max).read_to_end(&mut bytes)?;
-    Ok(bytes)
 }
 
 fn colors(
@@ -188,12 +179,12 @@ fn translations(
 fn texts(file: &str, into: &mut Translation, at: &Path, context: &mut Context<'_>) -> Result<(), Reported> {
     let path = context.source.resolve(file);
     let found = &mut context.found;
-    let bytes = match read(&path, TEXTS_BYTES_MAX + 1) {
+    let bytes = match context.source.files.read(&path, TEXTS_BYTES_MAX) {
         Ok(bytes) => bytes,
         Err(error) => return found.problem(at, format!("`{}` cannot be read: {error}", path.display())).fail(),
     };
-    let Some(text) = String::from_utf8(bytes).ok().filter(|text| text.len() as u64 <= TEXTS_BYTES_MAX) else {
-        let message = format!("`{}` is not UTF-8, or is larger than {TEXTS_BYTES_MAX} bytes", path.display());
+    let Ok(text) = String::from_utf8(bytes) else {
+        let message = format!("`{}` is not UTF-8", path.display());
         return found.problem(at, message).fail();
     };
     let mut inner = Findings::default();

@@ -50,6 +50,7 @@ impl Destination {
 /// The writer of the process. Each worker gets its own [`AccessLog`] from it.
 #[derive(Debug)]
 pub(crate) struct Writer {
+    destination: Arc<Mutex<Destination>>,
     buffers: SyncSender<Message>,
     reopen: Arc<AtomicBool>,
     account: Arc<Account>,
@@ -66,8 +67,10 @@ impl Writer {
     /// Returns an error if the file cannot be opened.
     pub(crate) fn start(destination: &Destination, registry: &Registry) -> io::Result<Self> {
         let output = destination.open()?;
-        let destination = destination.clone();
-        Self::start_with(output, move || destination.open(), registry)
+        let destination = Arc::new(Mutex::new(destination.clone()));
+        let named = Arc::clone(&destination);
+        let open = move || named.lock().unwrap_or_else(PoisonError::into_inner).open();
+        Ok(Self { destination, ..Self::start_with(output, open, registry)? })
     }
 
     fn start_with<W: Write + Send + 'static>(
@@ -98,7 +101,8 @@ impl Writer {
             drop(alive);
         })?;
         let dropped = dropped_counter(registry);
-        Ok(Self { buffers, reopen, account, dropped, ended: Mutex::new(ended) })
+        let destination = Arc::new(Mutex::new(Destination::Stdout));
+        Ok(Self { destination, buffers, reopen, account, dropped, ended: Mutex::new(ended) })
     }
 
     /// Creates the log of a worker, on its thread: the log never leaves that thread.
@@ -107,10 +111,11 @@ impl Writer {
         Box::new(move || AccessLog::new(buffers.clone(), Arc::clone(&account), &registry))
     }
 
-    /// A handle for the thread that receives the signals.
+    /// A handle for the thread that receives the signals, and for reloads.
     pub(crate) fn handle(&self) -> Handle {
         let (asked, buffers) = (Arc::clone(&self.reopen), self.buffers.clone());
-        Handle { asked, buffers, account: Arc::clone(&self.account) }
+        let (destination, account) = (Arc::clone(&self.destination), Arc::clone(&self.account));
+        Handle { destination, asked, buffers, account }
     }
 
     /// Waits until all records passed by the workers are written, at most until `deadline`. Call it after the workers
@@ -139,9 +144,10 @@ impl Writer {
     }
 }
 
-/// What the thread that receives the signals may do with the access log.
+/// What other threads may do with the access log.
 #[derive(Clone, Debug)]
 pub(crate) struct Handle {
+    destination: Arc<Mutex<Destination>>,
     asked: Arc<AtomicBool>,
     buffers: SyncSender<Message>,
     account: Arc<Account>,
@@ -151,6 +157,18 @@ impl Handle {
     /// Reports how many records are lost if the process ends now.
     pub(crate) fn report_loss(&self) {
         self.account.report();
+    }
+
+    /// Writes to another destination from now on. Records that are in the queue go there, too.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if it cannot be opened. Then nothing changes.
+    pub(crate) fn redirect(&self, destination: &Destination) -> io::Result<()> {
+        drop(destination.open()?);
+        destination.clone_into(&mut self.destination.lock().unwrap_or_else(PoisonError::into_inner));
+        self.reopen();
+        Ok(())
     }
 
     /// Requests reopening of the file after it was moved. Records after this call go to the reopened file, apart from those that are being written. Does not wait.

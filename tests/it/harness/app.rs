@@ -3,14 +3,15 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use vestibule::app::App;
 use vestibule::clock::{Clock, ManualClock, Timestamp};
 use vestibule::config;
-use vestibule::config::MissingKeys;
 use vestibule::config::document::source::Source;
+use vestibule::config::{Attempt, MissingKeys};
 
 use super::browser::{Browser, Protocol};
 use super::certificates;
@@ -178,6 +179,8 @@ workers: 2
 pub struct Proxy {
     app: Option<App>,
     folder: PathBuf,
+    /// What the next reload reads.
+    yaml: Arc<Mutex<String>>,
     pub clock: ManualClock,
 }
 
@@ -195,8 +198,25 @@ impl Proxy {
         let source = Source::text("test.yaml", &folder, yaml);
         let config = config::load(&source, MissingKeys::Make).unwrap_or_else(|problems| panic!("{problems}\n{yaml}"));
         let (clock, hand) = Clock::manual(at);
-        let app = App::start(config, clock).expect("the proxy starts");
-        Self { app: Some(app), folder, clock: hand }
+        let yaml = Arc::new(Mutex::new(yaml.to_owned()));
+        let (read, directory) = (Arc::clone(&yaml), folder.clone());
+        let load = Box::new(move || {
+            let source = Source::text("test.yaml", &directory, &read.lock().expect("not poisoned"));
+            Attempt::source(&source, MissingKeys::Make)
+        });
+        let app = App::start(config, load, clock).expect("the proxy starts");
+        Self { app: Some(app), folder, yaml, clock: hand }
+    }
+
+    /// Reloads with another configuration. Returns what is different, or why nothing has changed.
+    pub fn reload(&self, yaml: &str) -> Result<String, String> {
+        yaml.clone_into(&mut self.yaml.lock().expect("not poisoned"));
+        self.app().reload()
+    }
+
+    /// The configuration of the last start or reload.
+    pub fn yaml(&self) -> String {
+        self.yaml.lock().expect("not poisoned").clone()
     }
 
     fn app(&self) -> &App {
@@ -294,4 +314,10 @@ pub fn wait_until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
         assert!(begun.elapsed() < DEADLINE, "{what} within the deadline");
         std::thread::park_timeout(Duration::from_millis(10));
     }
+}
+
+/// A port that nobody has now, for a program whose configuration must name one.
+pub fn free_port() -> u16 {
+    let socket = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    socket.local_addr().expect("bound").port()
 }

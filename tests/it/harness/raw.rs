@@ -37,6 +37,13 @@ impl Raw {
         Self(StreamOwned::new(connection, stream))
     }
 
+    /// The certificate that a client is shown, in DER.
+    pub fn connect_showing(address: SocketAddr, server_name: &str) -> Vec<u8> {
+        let mut shown = Self::with(certificates::trusting_anyone(), address, server_name);
+        shown.0.conn.complete_io(&mut shown.0.sock).expect("a handshake");
+        shown.0.conn.peer_certificates().expect("shown")[0].to_vec()
+    }
+
     pub fn send(&mut self, bytes: impl AsRef<[u8]>) {
         self.0.write_all(bytes.as_ref()).expect("the proxy reads");
         self.0.flush().expect("the proxy reads");

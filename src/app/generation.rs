@@ -1,5 +1,8 @@
+//! One configuration as the workers serve it: immutable, and replaced as a whole.
+//!
 //! Builds the live objects from settings, in the order of their dependencies: providers and pools, gates, chains,
-//! listeners. Names are resolved to references here and nowhere else.
+//! listeners. Names are resolved to references here and nowhere else. What must survive the next configuration is taken from the
+//! [`Process`].
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -10,7 +13,7 @@ use http::HeaderValue;
 
 use crate::action::authenticate::endpoints::Endpoints;
 use crate::action::authenticate::worker_state::WorkerState;
-use crate::action::authenticate::{Authenticate, GenerationServices, ProcessState};
+use crate::action::authenticate::{Authenticate, GenerationServices};
 use crate::action::authorize::{Authorize, Owner};
 use crate::action::fixed_response::FixedResponse;
 use crate::action::forward::Forward;
@@ -18,15 +21,17 @@ use crate::action::redirect::Redirect;
 use crate::action::settings::{AuthenticateKind, AuthenticateSettings, ChainSettings, GateSettings, TerminalSettings};
 use crate::action::worker::Worker;
 use crate::action::{ActionChain, Gate, Terminal};
+use crate::admin;
 use crate::app::error::Error;
+use crate::app::process::Process;
 use crate::app::providers::{Provider, Providers};
 use crate::claims::ClaimsHeaders;
 use crate::claims::public_keys::Asked;
 use crate::clock::Clock;
 use crate::config::{Config, ListenerConfig};
 use crate::drain::{Control, Spawner};
-use crate::listener::settings::Tls;
-use crate::listener::state::ProcessListener;
+use crate::listener::settings::{Settings, Tls};
+use crate::listener::state::GenerationListener;
 use crate::listener::tickets::ProcessTickets;
 use crate::message::WholeResponse;
 use crate::message::header::Protected;
@@ -35,61 +40,82 @@ use crate::page::Pages;
 use crate::proxy::snapshot::{Selected, Snapshot};
 use crate::rule::{self, Rule, RuleSet};
 use crate::session::names::OurCookies;
-use crate::telemetry::metrics::{Counter, Registry};
+use crate::telemetry::metrics::{Counter, GaugeGuard, Registry};
 use crate::telemetry::once::Once;
 use crate::upstream::group::TargetGroup;
 use crate::upstream::group_client::GroupClient;
 use crate::upstream::metrics::Metrics;
-use crate::upstream::target_table::TargetTable;
 use crate::upstream::worker_connections::WorkerConnections;
 
-/// The objects built from one configuration. All workers share them; they never change.
+/// The objects built from one configuration. All workers share them; they never change. Freed when the last request ends that began
+/// with them.
 #[derive(Debug)]
-pub(crate) struct Assembled {
+pub(crate) struct Generation {
     pub(crate) listeners: Vec<Listener>,
-    pub(crate) clock: Clock,
+    pub(crate) admin: admin::Settings,
+    /// Whether to reload when a file changes.
+    pub(crate) watch: bool,
     groups: Vec<Arc<TargetGroup>>,
     claims: Option<Arc<ClaimsHeaders>>,
     clients: Vec<Arc<oidc::RelyingParty>>,
 }
 
-/// A listener, ready to be bound.
+/// A listener of one configuration.
 #[derive(Debug)]
 pub(crate) struct Listener {
-    pub(crate) name: Arc<str>,
-    pub(crate) address: SocketAddr,
-    pub(crate) process: ProcessListener,
+    pub(crate) id: ListenerId,
+    pub(crate) on_wire: GenerationListener,
     pub(crate) snapshot: Arc<Snapshot>,
     /// Keeps a series in the metrics as long as the listener exists.
     _certificate_expiries: Vec<Counter>,
 }
 
-impl Assembled {
+/// What makes a listener the same in two configurations: its address. Those that take a free port are told apart by name.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct ListenerId {
+    address: SocketAddr,
+    name: Option<Arc<str>>,
+}
+
+impl ListenerId {
+    pub(crate) fn of(settings: &Settings) -> Self {
+        let name = (settings.address.port() == 0).then(|| Arc::clone(&settings.name));
+        Self { address: settings.address, name }
+    }
+}
+
+/// What a worker thread has under every configuration.
+pub(crate) struct OnThread<'w> {
+    pub(crate) index: usize,
+    pub(crate) connections: &'w Rc<WorkerConnections>,
+    pub(crate) spawner: &'w Spawner,
+}
+
+impl Listener {
+    pub(crate) fn name(&self) -> &str {
+        &self.on_wire.settings().name
+    }
+}
+
+impl Generation {
     /// Assembles a configuration.
     ///
     /// # Errors
     ///
     /// Returns an error if the system lacks something that the configuration needs.
-    pub(crate) fn new(
-        config: Config,
-        clock: &Clock,
-        registry: &Registry,
-        control: &Control,
-        tickets: &ProcessTickets,
-    ) -> Result<Self, Error> {
+    pub(crate) fn new(config: Config, process: &Process) -> Result<Self, Error> {
+        let Process { clock, registry, control, .. } = process;
         let pages = Arc::new(Pages::new(config.pages));
-        let providers = Providers::new(config.providers, config.user_pools, &config.paths, &pages, clock, registry)?;
-        let clients = providers.watch(control);
-        let targets = TargetTable::new(clock.instant());
+        let providers = Providers::new(config.providers, config.user_pools, &config.paths, &pages, process)?;
         let groups: Vec<_> =
-            config.target_groups.into_iter().map(|group| Arc::new(TargetGroup::new(group, &targets))).collect();
+            config.target_groups.into_iter().map(|group| Arc::new(TargetGroup::new(group, &process.targets))).collect();
         let claims = config.claims.map(|settings| Arc::new(ClaimsHeaders::new(settings)));
         let services = config.session.zip(claims.clone()).map(|(session, claims)| GenerationServices {
             session,
             claims,
             paths: Arc::clone(&config.paths),
             pages: Arc::clone(&pages),
-            memory: ProcessState::new(registry),
+            memory: process.sessions.clone(),
             control: control.clone(),
             clock: clock.clone(),
             registry: registry.clone(),
@@ -98,36 +124,37 @@ impl Assembled {
             groups.iter().enumerate().map(|(place, group)| (Arc::clone(&group.settings.name), place)).collect();
         let owned = claims.iter().flat_map(|claims| claims.owned_names());
         let our_cookies = our_cookies(&config.listeners, &providers);
-        let parts = ListenerParts {
+        let clients = providers.clients();
+        let build = Build {
             our_cookies,
-            told: Arc::default(),
+            told: Arc::clone(&process.told),
             providers,
             pages,
             services,
             places,
             protected: Arc::new(Protected::new(owned)),
-            workers: config.workers,
-            tickets: tickets.clone(),
+            tickets: process.tickets.clone(),
             clock: clock.clone(),
             registry: registry.clone(),
+            alive: Arc::new(process.generations.hold()),
         };
-        let listeners = config.listeners.into_iter().map(|listener| parts.listener(listener)).collect();
-        Ok(Self { listeners, clock: clock.clone(), groups, claims, clients })
+        let listeners = config.listeners.into_iter().map(|listener| build.listener(listener)).collect();
+        Ok(Self { listeners, admin: config.admin, watch: config.watch, groups, claims, clients })
     }
 
     /// The objects that each worker has for itself. Call it on the thread of the worker.
-    pub(crate) fn worker(&self, index: usize, registry: &Registry, spawner: Spawner) -> Worker {
-        let connections = WorkerConnections::new(self.clock.clone());
+    pub(crate) fn worker(&self, process: &Process, on: &OnThread<'_>) -> Worker {
+        let Process { clock, registry, .. } = process;
         let client = |group: &Arc<TargetGroup>| {
             let metrics = Metrics::new(registry, &group.settings.name);
-            GroupClient::new(Arc::clone(group), &connections, index, metrics, spawner.clone())
+            GroupClient::new(Arc::clone(group), on.connections, on.index, metrics, on.spawner.clone())
         };
         Worker {
             authenticate: WorkerState::new(registry),
             groups: self.groups.iter().map(client).collect(),
             reported: Rc::default(),
-            clock: self.clock.clone(),
-            spawner,
+            clock: clock.clone(),
+            spawner: on.spawner.clone(),
         }
     }
 
@@ -151,7 +178,7 @@ impl Assembled {
 }
 
 /// The inputs for building listeners.
-struct ListenerParts {
+struct Build {
     providers: Providers,
     pages: Arc<Pages>,
     /// Present when a rule authenticates; validation has checked that.
@@ -162,13 +189,14 @@ struct ListenerParts {
     our_cookies: Arc<OurCookies>,
     /// Targets whose cookies were already reported in the log.
     told: Arc<Once>,
-    workers: usize,
     tickets: ProcessTickets,
     clock: Clock,
     registry: Registry,
+    /// Counts the generation until its last snapshot is freed.
+    alive: Arc<GaugeGuard>,
 }
 
-impl ListenerParts {
+impl Build {
     fn listener(&self, config: ListenerConfig) -> Listener {
         let ListenerConfig { settings, rules, default, encoded_slash } = config;
         let mut actions = Vec::new();
@@ -200,13 +228,14 @@ impl ListenerParts {
             endpoints,
             pools: self.providers.pools(),
             pages: Arc::clone(&self.pages),
+            forwarded: Arc::clone(&settings.forwarded),
+            _alive: Arc::clone(&self.alive),
         };
         let expiries = |tls: &Tls| tls.certificates.expiry_gauges(&settings.name, &self.registry);
         Listener {
             _certificate_expiries: settings.tls.as_ref().map(expiries).unwrap_or_default(),
-            name: Arc::clone(&settings.name),
-            address: settings.address,
-            process: ProcessListener::new(settings, self.workers, &self.tickets, &self.clock),
+            id: ListenerId::of(&settings),
+            on_wire: GenerationListener::new(settings, &self.tickets, &self.clock),
             snapshot: Arc::new(snapshot),
         }
     }

@@ -1,0 +1,60 @@
+//! The socket of the admin endpoint.
+
+use std::net::SocketAddr;
+
+use tokio::sync::oneshot;
+
+use crate::admin::{self, Admin};
+use crate::app::error::{Error, Place};
+use crate::app::process::Process;
+use crate::app::supervise::keep_running;
+use crate::app::vitals::Vitals;
+use crate::socket::accept;
+
+/// An open admin endpoint. It accepts no more connections when this is dropped.
+#[derive(Debug)]
+pub(crate) struct AdminDoor {
+    /// As configured.
+    pub(crate) configured: SocketAddr,
+    /// With the port that was taken.
+    pub(crate) address: SocketAddr,
+    _close: oneshot::Sender<()>,
+}
+
+/// A bound socket of the admin endpoint that does not accept yet.
+#[derive(Debug)]
+pub(crate) struct Bound {
+    configured: SocketAddr,
+    address: SocketAddr,
+    socket: tokio::net::TcpListener,
+}
+
+impl Bound {
+    /// # Errors
+    ///
+    /// Returns an error if the address cannot be bound.
+    pub(crate) fn new(configured: SocketAddr, process: &Process) -> Result<Self, Error> {
+        let failed = |source| Error::Bind { place: Place::Admin, address: configured, source };
+        let bound = accept::bind(configured, 1).map_err(failed)?.remove(0);
+        let address = bound.local_addr().map_err(Error::Worker)?;
+        let socket = process.control.enter(|| tokio::net::TcpListener::from_std(bound)).map_err(Error::Worker)?;
+        Ok(Self { configured, address, socket })
+    }
+
+    /// Serves until the returned value is dropped, or the process ends: probes must also be answered while the process drains.
+    pub(crate) fn open(self, admin: Admin, process: &Process, vitals: &Vitals) -> AdminDoor {
+        let Self { configured, address, socket } = self;
+        let part = vitals.part("accept", "accept loop of the admin endpoint".to_owned());
+        let detached = process.control.clone();
+        let (close, closed) = oneshot::channel::<()>();
+        process.control.start_detached(async move {
+            let serving = keep_running(&part, || admin::serve(&admin, &socket, &detached));
+            tokio::select! {
+                () = serving => {}
+                // Nothing is ever sent: the sender is dropped.
+                _ = closed => {}
+            }
+        });
+        AdminDoor { configured, address, _close: close }
+    }
+}

@@ -1,0 +1,85 @@
+//! The listening sockets: which there are, and how they come and go with the configuration.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use crate::app::error::{Error, Place};
+use crate::app::generation::{Generation, Listener, ListenerId};
+use crate::drain::{Draining, PartStop, Parts, Spawner};
+use crate::listener::state::ProcessListener;
+use crate::socket::accept;
+
+/// A listener that is open on every worker.
+#[derive(Debug)]
+pub(crate) struct Open {
+    pub(crate) process: ProcessListener,
+    /// With the port that was taken.
+    pub(crate) address: SocketAddr,
+    /// Dropped to close the listener: its workers accept what waits, and their connections drain.
+    _stop: PartStop,
+}
+
+/// A new listener as one worker gets it.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    pub(crate) standing: Standing,
+    pub(crate) socket: std::net::TcpListener,
+    pub(crate) draining: Draining,
+}
+
+/// A listener as a worker remembers it, so that a worker that is restarted can open it again.
+#[derive(Clone, Debug)]
+pub(crate) struct Standing {
+    pub(crate) id: ListenerId,
+    pub(crate) process: ProcessListener,
+    pub(crate) address: SocketAddr,
+    pub(crate) spawner: Spawner,
+}
+
+/// What changes when a generation takes the place of another.
+#[derive(Debug)]
+pub(crate) struct Change {
+    pub(crate) open: BTreeMap<ListenerId, Open>,
+    /// For each worker.
+    pub(crate) opened: Vec<Vec<Opened>>,
+    pub(crate) closed: Vec<ListenerId>,
+}
+
+/// Opens the listeners that `generation` has and `before` has not, for `workers` workers.
+///
+/// # Errors
+///
+/// Returns an error if an address cannot be bound, and then leaves nothing open that was not open before.
+pub(crate) fn change(
+    generation: &Generation,
+    before: &BTreeMap<ListenerId, Open>,
+    workers: usize,
+    parts: &Parts,
+) -> Result<Change, Error> {
+    let mut change =
+        Change { open: BTreeMap::new(), opened: (0..workers).map(|_| Vec::new()).collect(), closed: Vec::new() };
+    for listener in generation.listeners.iter().filter(|listener| !before.contains_key(&listener.id)) {
+        let (open, opened) = self::open(listener, workers, parts)?;
+        change.open.insert(listener.id.clone(), open);
+        change.opened.iter_mut().zip(opened).for_each(|(of_worker, opened)| of_worker.push(opened));
+    }
+    let stays = |id: &ListenerId| generation.listeners.iter().any(|listener| listener.id == *id);
+    change.closed = before.keys().filter(|id| !stays(id)).cloned().collect();
+    Ok(change)
+}
+
+fn open(listener: &Listener, workers: usize, parts: &Parts) -> Result<(Open, Vec<Opened>), Error> {
+    let settings = listener.on_wire.settings();
+    let failed =
+        |source| Error::Bind { place: Place::Listener(settings.name.to_string()), address: settings.address, source };
+    let sockets = accept::bind(settings.address, workers).map_err(failed)?;
+    let address = sockets[0].local_addr().map_err(Error::Worker)?;
+    let (stop, draining) = parts.part().ok_or(Error::Stopping)?;
+    let process = ProcessListener::new(&settings.limits, workers);
+    let standing = Standing { id: listener.id.clone(), process: process.clone(), address, spawner: draining.spawner() };
+    let opened = sockets
+        .into_iter()
+        .map(|socket| Opened { standing: standing.clone(), socket, draining: draining.clone() })
+        .collect();
+    Ok((Open { process, address, _stop: stop }, opened))
+}

@@ -1,0 +1,118 @@
+//! What lives as long as the process, and survives every change of the configuration.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use crate::action::authenticate::ProcessState;
+use crate::clock::Clock;
+use crate::config::{ProviderConfig, ShutdownConfig};
+use crate::drain::Control;
+use crate::listener::tickets::ProcessTickets;
+use crate::oidc;
+use crate::telemetry::metrics::{Counter, Registry};
+use crate::telemetry::once::Once;
+use crate::upstream::target_table::TargetTable;
+use crate::user_pool::PoolMemory;
+
+/// One per process. Each [`Generation`](crate::app::generation::Generation) is made from it.
+#[derive(Debug)]
+pub(crate) struct Process {
+    pub(crate) clock: Clock,
+    pub(crate) registry: Registry,
+    pub(crate) control: Control,
+    /// Sessions that ended before their time, refreshes in progress, redeemed codes.
+    pub(crate) sessions: ProcessState,
+    /// The clients of external providers, with the metadata and keys that they have fetched.
+    pub(crate) relying_parties: Kept<ProviderConfig, oidc::RelyingParty>,
+    /// What each user pool remembers, by its name and issuer. Never forgotten: what was ended stays ended, also if a configuration leaves
+    /// the pool out for a while.
+    pool_memories: Mutex<BTreeMap<(Arc<str>, String), PoolMemory>>,
+    /// Keys for TLS session tickets of listeners that name no files.
+    pub(crate) tickets: ProcessTickets,
+    /// Targets with what is known of them.
+    pub(crate) targets: TargetTable,
+    /// Targets whose cookies were already reported in the log.
+    pub(crate) told: Arc<Once>,
+    /// How the process stops, as the configuration in force says.
+    pub(crate) shutdown: Mutex<ShutdownConfig>,
+    /// The number of configurations that requests still use.
+    pub(crate) generations: Counter,
+}
+
+impl Process {
+    pub(crate) fn new(clock: Clock, registry: Registry, control: Control, shutdown: ShutdownConfig) -> Self {
+        Self {
+            sessions: ProcessState::new(&registry),
+            relying_parties: Kept::default(),
+            pool_memories: Mutex::default(),
+            tickets: ProcessTickets::new(),
+            targets: TargetTable::new(clock.instant()),
+            told: Arc::default(),
+            shutdown: Mutex::new(shutdown),
+            generations: registry.gauge(
+                "vestibule_config_generations",
+                "Configurations in use: the one in force, and earlier ones until the last request ends that began with them.",
+                vec![],
+            ),
+            clock,
+            registry,
+            control,
+        }
+    }
+
+    /// What the pool of that name and issuer remembers.
+    pub(crate) fn pool_memory(&self, name: &Arc<str>, issuer: &str) -> PoolMemory {
+        let mut memories = self.pool_memories.lock().unwrap_or_else(PoisonError::into_inner);
+        memories.entry((Arc::clone(name), issuer.to_owned())).or_default().clone()
+    }
+}
+
+/// Objects in use, by the settings that they were made from.
+#[derive(Debug)]
+pub(crate) struct Kept<S, V>(Mutex<Vec<(S, Weak<V>)>>);
+
+impl<S, V> Default for Kept<S, V> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<S: PartialEq + Clone, V> Kept<S, V> {
+    /// The object that is made from these settings, if one is still in use. Otherwise makes one.
+    ///
+    /// # Errors
+    ///
+    /// Those of `make`.
+    pub(crate) fn take_over<E>(&self, settings: S, make: impl FnOnce(S) -> Result<Arc<V>, E>) -> Result<Arc<V>, E> {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.retain(|(_, value)| value.strong_count() > 0);
+        let known = kept.iter().find(|(known, _)| *known == settings).and_then(|(_, value)| value.upgrade());
+        if let Some(known) = known {
+            return Ok(known);
+        }
+        let made = make(settings.clone())?;
+        kept.push((settings, Arc::downgrade(&made)));
+        Ok(made)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use super::*;
+
+    fn take(kept: &Kept<&'static str, String>, settings: &'static str) -> Arc<String> {
+        kept.take_over(settings, |settings| Ok::<_, Infallible>(Arc::new(settings.to_owned()))).unwrap()
+    }
+
+    #[test]
+    fn what_has_the_same_settings_is_taken_over_as_long_as_it_is_used() {
+        let kept = Kept::default();
+        let (one, other) = (take(&kept, "a"), take(&kept, "b"));
+        assert!(Arc::ptr_eq(&one, &take(&kept, "a")) && !Arc::ptr_eq(&one, &other));
+        drop(one);
+        take(&kept, "c");
+        assert_eq!(kept.0.lock().unwrap().iter().map(|(settings, _)| *settings).collect::<Vec<_>>(), ["b", "c"]);
+    }
+}

@@ -1,0 +1,388 @@
+//! Puts configurations into force: the first one, and each that takes its place while the process runs.
+//!
+//! A configuration is loaded and assembled whole, and its new addresses are bound, before any worker hears of it. Whatever fails before
+//! that changes nothing.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex as StdMutex, PoisonError};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use tokio::sync::{Mutex, mpsc};
+
+use crate::admin::Admin;
+use crate::app::admin_door::{AdminDoor, Bound};
+use crate::app::descriptors;
+use crate::app::error::Error;
+use crate::app::generation::{Generation, Listener, ListenerId};
+use crate::app::listening::{self, Change, Open};
+use crate::app::process::Process;
+use crate::app::vitals::Vitals;
+use crate::app::worker::{Adoption, Order};
+use crate::app::workers::Inbox;
+use crate::config::changes::{Document, NEEDS_A_RESTART};
+use crate::config::document::files::NamedFile;
+use crate::config::document::report::Diagnostics;
+use crate::config::{Attempt, Config, ShutdownConfig};
+use crate::drain::Parts;
+use crate::telemetry::access_log::{self, Destination};
+use crate::telemetry::logging;
+use crate::telemetry::metrics::{Counter, Registry};
+
+/// Loads the configuration again. Called on a thread that may wait for files.
+pub type Loader = Box<dyn Fn() -> Attempt + Send + Sync>;
+
+/// The key of the admin endpoint among the addresses. No listener can have this name.
+const ADMIN: &str = "the admin endpoint";
+
+/// What a [`Reloader`] needs of the rest of the process.
+pub(crate) struct Beside {
+    pub(crate) parts: Parts,
+    pub(crate) load: Loader,
+    pub(crate) vitals: Vitals,
+    pub(crate) access_log: access_log::Handle,
+}
+
+/// How long a reload waits until every worker serves by the new configuration. A worker that is busy for longer changes later.
+const ADOPTION_MAX: Duration = Duration::from_secs(5);
+
+/// Reloads the configuration. One per process.
+pub(crate) struct Reloader {
+    process: Arc<Process>,
+    inboxes: Vec<Inbox>,
+    parts: Parts,
+    load: Loader,
+    /// Locked for the whole of a reload, so that there is one at a time.
+    running: Mutex<Running>,
+    in_force: ArcSwap<Generation>,
+    /// The addresses of the listeners, by name.
+    addresses: StdMutex<BTreeMap<String, SocketAddr>>,
+    /// The files that the last attempt read.
+    files: StdMutex<Vec<NamedFile>>,
+    results: Results,
+    vitals: Vitals,
+    access_log: access_log::Handle,
+}
+
+/// What is in force, apart from the generation.
+struct Running {
+    open: BTreeMap<ListenerId, Open>,
+    document: Document,
+    admin: Option<AdminDoor>,
+    access_log: Destination,
+    log: logging::Settings,
+}
+
+/// What a reload has done.
+#[derive(Debug)]
+pub(crate) enum Reloaded {
+    /// The files say what they said before.
+    Unchanged,
+    /// These settings and files are different.
+    Changed {
+        what: Vec<String>,
+        /// Settings that are different and take effect only when the process is started again.
+        needs_a_restart: Vec<&'static str>,
+        /// What is probably not intended.
+        warnings: Diagnostics,
+    },
+}
+
+impl fmt::Display for Reloaded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self::Changed { what, needs_a_restart, warnings } = self else { return writeln!(f, "nothing has changed") };
+        writeln!(f, "the new configuration is in force; changed:")?;
+        what.iter().try_for_each(|part| writeln!(f, "  {part}"))?;
+        needs_a_restart
+            .iter()
+            .try_for_each(|setting| writeln!(f, "`{setting}` takes effect when the process is started again"))?;
+        if warnings.is_empty() { Ok(()) } else { write!(f, "\n{warnings}") }
+    }
+}
+
+/// Why a reload has changed nothing.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Refused {
+    #[error("{0}")]
+    Invalid(Diagnostics),
+    #[error("{}", with_causes(.0))]
+    Impossible(Error),
+    #[error("the reload stopped with a panic; this is a bug")]
+    Panicked,
+}
+
+fn with_causes(error: &Error) -> String {
+    let causes = std::iter::successors(Some(error as &dyn std::error::Error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
+/// The outcomes, for metrics and `/readyz`.
+#[derive(Debug)]
+struct Results {
+    succeeded: Counter,
+    failed: Counter,
+    last_is_good: Counter,
+    trouble: StdMutex<Option<String>>,
+}
+
+impl Results {
+    fn new(registry: &Registry) -> Self {
+        let result = |result: &str| {
+            registry.counter(
+                "vestibule_config_reloads_total",
+                "Reloads of the configuration, by result. One that changes nothing counts as a success.",
+                vec![("result", result.to_owned())],
+            )
+        };
+        let last_is_good = registry.gauge(
+            "vestibule_config_last_reload_successful",
+            "1 if the last attempt to load the configuration succeeded, else 0: the process still runs with the one before.",
+            vec![],
+        );
+        last_is_good.set(1);
+        Self { succeeded: result("success"), failed: result("failure"), last_is_good, trouble: StdMutex::default() }
+    }
+
+    fn record(&self, trouble: Option<String>) {
+        let count = if trouble.is_none() { &self.succeeded } else { &self.failed };
+        count.increment();
+        self.last_is_good.set(u64::from(trouble.is_none()));
+        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
+    }
+}
+
+impl Reloader {
+    /// Puts the first configuration into force. Returns when its addresses are bound.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the system lacks something that the configuration needs.
+    pub(crate) fn start(
+        config: Config,
+        process: Arc<Process>,
+        inboxes: Vec<Inbox>,
+        beside: Beside,
+    ) -> Result<Arc<Self>, Error> {
+        let Beside { parts, load, vitals, access_log } = beside;
+        let (document, log, destination) = (config.document.clone(), config.log, config.access_log.clone());
+        let generation = Arc::new(Generation::new(config, &process)?);
+        let change = listening::change(&generation, &BTreeMap::new(), inboxes.len(), &parts)?;
+        let files = StdMutex::new(document.all_files());
+        let open = BTreeMap::new();
+        let mut running = Running { open, document, admin: None, access_log: destination, log };
+        let results = Results::new(&process.registry);
+        let admin = Bound::new(generation.admin.address, &process)?;
+        adopt(&generation, change, &mut running.open, &inboxes);
+        let addresses = StdMutex::new(addresses(&generation, &running.open));
+        let (in_force, running) = (ArcSwap::new(generation), Mutex::new(running));
+        let this =
+            Self { process, inboxes, parts, load, running, in_force, addresses, files, results, vitals, access_log };
+        let this = Arc::new(this);
+        this.open_admin(&mut this.running.try_lock().expect("nobody else knows of it yet"), admin);
+        Ok(this)
+    }
+
+    /// What the admin endpoint tells. It must not keep what it tells about.
+    fn admin(self: &Arc<Self>) -> Admin {
+        let [hosts, keys, troubles, reload] = [(); 4].map(|()| Arc::downgrade(self));
+        let (lives, leaves) = (self.vitals.clone(), self.vitals.clone());
+        Admin {
+            registry: self.process.registry.clone(),
+            faults: Arc::new(move || lives.faults()),
+            is_leaving: Arc::new(move || leaves.is_leaving()),
+            hosts: Arc::new(move || hosts.upgrade().map(|reloader| Arc::clone(&reloader.in_force().admin.hosts))),
+            public_keys: Arc::new(move |path| keys.upgrade()?.in_force().public_keys(path)),
+            troubles: Arc::new(move || troubles.upgrade().map(|reloader| reloader.troubles()).unwrap_or_default()),
+            reload: Arc::new(move || {
+                let reloader = reload.upgrade();
+                Box::pin(async move {
+                    let reloader = reloader.ok_or_else(|| Error::Stopping.to_string())?;
+                    let reloaded = reloader.reload("POST /reload").await;
+                    reloaded.map(|reloaded| reloaded.to_string()).map_err(|refused| refused.to_string())
+                })
+            }),
+        }
+    }
+
+    fn open_admin(self: &Arc<Self>, running: &mut Running, bound: Bound) {
+        // The one before accepts no more.
+        let door = bound.open(self.admin(), &self.process, &self.vitals);
+        tracing::info!(address = %door.address, "the admin endpoint is open");
+        self.addresses.lock().unwrap_or_else(PoisonError::into_inner).insert(ADMIN.to_owned(), door.address);
+        running.admin = Some(door);
+    }
+
+    /// The generation that new requests are served by.
+    pub(crate) fn in_force(&self) -> Arc<Generation> {
+        self.in_force.load_full()
+    }
+
+    /// The address of the admin endpoint, with the port that was taken.
+    pub(crate) fn admin_address(&self) -> Option<SocketAddr> {
+        self.address(ADMIN)
+    }
+
+    /// The address of the listener of that name, with the port that was taken.
+    pub(crate) fn address(&self, listener: &str) -> Option<SocketAddr> {
+        let addresses = self.addresses.lock().unwrap_or_else(PoisonError::into_inner);
+        addresses.get(listener).copied()
+    }
+
+    /// Failures that do not keep the process from serving, one line each.
+    pub(crate) fn troubles(&self) -> Vec<String> {
+        let reload = self.trouble().map(|trouble| format!("the last reload failed: {trouble}"));
+        reload.into_iter().chain(self.in_force.load().provider_troubles()).collect()
+    }
+
+    /// Why the configuration in force is not that of the files. `None` if the last attempt succeeded.
+    pub(crate) fn trouble(&self) -> Option<String> {
+        self.results.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The files that the last attempt to load has read.
+    pub(crate) fn files(&self) -> Vec<NamedFile> {
+        self.files.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Loads the configuration and puts it into force. Waits for a reload that is under way. `cause` is for the log.
+    ///
+    /// # Errors
+    ///
+    /// See [`Refused`]. Then everything is as before.
+    pub(crate) async fn reload(self: &Arc<Self>, cause: &'static str) -> Result<Reloaded, Refused> {
+        let this = Arc::clone(self);
+        // A caller that goes away must not stop a reload half-way.
+        let reloaded = self.process.control.run(async move { this.reload_now().await }).await;
+        let reloaded = reloaded.unwrap_or(Err(Refused::Panicked));
+        match &reloaded {
+            Ok(Reloaded::Unchanged) => tracing::info!(cause, "reload: nothing has changed"),
+            Ok(Reloaded::Changed { what, needs_a_restart, warnings }) => {
+                for part in what {
+                    tracing::info!(cause, changed = part, "configuration changed");
+                }
+                for setting in needs_a_restart {
+                    tracing::warn!(setting, "this setting takes effect when the process is started again");
+                }
+                if !warnings.is_empty() {
+                    tracing::warn!(warnings = %warnings, "the new configuration has warnings");
+                }
+                tracing::info!(cause, changes = what.len(), "the new configuration is in force");
+            }
+            Err(refused) => {
+                tracing::error!(cause, error = %refused, "the configuration is not reloaded; the process goes on with the one before");
+            }
+        }
+        self.results.record(reloaded.as_ref().err().map(ToString::to_string));
+        reloaded
+    }
+
+    async fn reload_now(self: Arc<Self>) -> Result<Reloaded, Refused> {
+        let mut running = self.running.lock().await;
+        if self.vitals.is_leaving() {
+            return Err(Refused::Impossible(Error::Stopping));
+        }
+        let loading = Arc::clone(&self);
+        let attempt = tokio::task::spawn_blocking(move || (loading.load)()).await.map_err(|_| Refused::Panicked)?;
+        *self.files.lock().unwrap_or_else(PoisonError::into_inner) = attempt.files;
+        let mut config = attempt.outcome.map_err(Refused::Invalid)?;
+        let document = std::mem::take(&mut config.document);
+        let what = running.document.changes(&document);
+        if what.is_empty() {
+            return Ok(Reloaded::Unchanged);
+        }
+        let warnings = std::mem::take(&mut config.warnings);
+        let (shutdown, log, access_log) = (config.shutdown, config.log, config.access_log.clone());
+        descriptors::raise(config.listeners.iter().map(|listener| &*listener.settings.limits));
+        let generation = Arc::new(Generation::new(config, &self.process).map_err(Refused::Impossible)?);
+        let change = listening::change(&generation, &running.open, self.inboxes.len(), &self.parts);
+        let change = change.map_err(Refused::Impossible)?;
+        let has_moved = running.admin.as_ref().is_none_or(|door| door.configured != generation.admin.address);
+        let admin = has_moved.then(|| Bound::new(generation.admin.address, &self.process)).transpose();
+        let admin = admin.map_err(Refused::Impossible)?;
+        if running.access_log != access_log {
+            self.access_log.redirect(&access_log).map_err(|error| Refused::Impossible(Error::AccessLog(error)))?;
+        }
+        // Nothing fails from here on.
+        self.operate(&mut running, shutdown, log, access_log);
+        for listener in &generation.listeners {
+            if let Some(open) = running.open.get(&listener.id) {
+                open.process.limit(&listener.on_wire.settings().limits, &self.process.control);
+            }
+        }
+        let mut adopted = adopt(&generation, change, &mut running.open, &self.inboxes);
+        {
+            let mut known = self.addresses.lock().unwrap_or_else(PoisonError::into_inner);
+            let admin = known.remove(ADMIN);
+            *known = addresses(&generation, &running.open);
+            known.extend(admin.map(|address| (ADMIN.to_owned(), address)));
+        }
+        self.in_force.store(generation);
+        if let Some(admin) = admin {
+            self.open_admin(&mut running, admin);
+        }
+        // `recv` returns `None` once every worker has dropped its sender.
+        if tokio::time::timeout(ADOPTION_MAX, adopted.recv()).await.is_err() {
+            tracing::warn!("a worker is busy and changes to the new configuration later");
+        }
+        running.document = document;
+        let needs_a_restart =
+            NEEDS_A_RESTART.into_iter().filter(|setting| what.iter().any(|part| part.starts_with(*setting)));
+        Ok(Reloaded::Changed { needs_a_restart: needs_a_restart.collect(), what, warnings })
+    }
+}
+
+impl Reloader {
+    /// Changes the settings of the process itself.
+    fn operate(
+        &self,
+        running: &mut Running,
+        shutdown: ShutdownConfig,
+        log: logging::Settings,
+        access_log: Destination,
+    ) {
+        *self.process.shutdown.lock().unwrap_or_else(PoisonError::into_inner) = shutdown;
+        running.access_log = access_log;
+        if std::mem::replace(&mut running.log, log) != log {
+            logging::change(&log);
+        }
+    }
+}
+
+fn addresses(generation: &Generation, open: &BTreeMap<ListenerId, Open>) -> BTreeMap<String, SocketAddr> {
+    let address = |listener: &Listener| Some((listener.name().to_owned(), open.get(&listener.id)?.address));
+    generation.listeners.iter().filter_map(address).collect()
+}
+
+/// Tells every worker. Returns what ends when all of them serve by `generation`.
+fn adopt(
+    generation: &Arc<Generation>,
+    change: Change,
+    open: &mut BTreeMap<ListenerId, Open>,
+    inboxes: &[Inbox],
+) -> mpsc::Receiver<()> {
+    let (adopted, done) = mpsc::channel(1);
+    for (inbox, opened) in inboxes.iter().zip(change.opened) {
+        let order = Order::Adopt(Adoption {
+            generation: Arc::clone(generation),
+            opened,
+            closed: change.closed.clone(),
+            adopted: adopted.clone(),
+        });
+        // A worker that has ended with the process hears nothing.
+        let _ = inbox.send(order);
+    }
+    for (id, opened) in &change.open {
+        let name = generation.listeners.iter().find(|listener| listener.id == *id).map(|listener| listener.name());
+        tracing::info!(listener.name = name, address = %opened.address, "listening");
+    }
+    for id in &change.closed {
+        // Its sockets accept what waits, and its connections drain.
+        if let Some(closed) = open.remove(id) {
+            tracing::info!(address = %closed.address, "no longer listening; open connections drain");
+        }
+    }
+    open.extend(change.open);
+    done
+}
