@@ -1,12 +1,14 @@
 //! The command line. Start at [`run`].
 #![expect(clippy::print_stderr, clippy::print_stdout, reason = "commands print to the terminal")]
 
+mod admin_client;
 mod check;
 mod dev;
 mod exit;
 mod files;
 mod healthcheck;
 mod keys;
+mod reload;
 mod schema;
 mod serve;
 mod terminal;
@@ -42,6 +44,7 @@ enum Command {
     Users(users::Users),
     Schema(schema::Schema),
     Texts(texts::Texts),
+    Reload(reload::Reload),
     Healthcheck(healthcheck::Healthcheck),
 }
 
@@ -55,6 +58,7 @@ pub fn run() -> ExitCode {
         Command::Users(users) => users.run(),
         Command::Schema(schema) => schema.run(),
         Command::Texts(texts) => texts.run(),
+        Command::Reload(reload) => reload.run(),
         Command::Healthcheck(healthcheck) => healthcheck.run(),
     };
     // Write the log lines before the error message.

@@ -68,6 +68,8 @@ mod redirect;
 mod refresh;
 /// Another configuration while the process runs.
 mod reload;
+/// What makes a process reload: files, signals, the endpoint, the command.
+mod reload_files;
 /// What two files say about the same thing is the same.
 mod repository;
 /// The paths of the sign-in, and the hosts where they are.

@@ -1,0 +1,36 @@
+//! `reload`: asks a running process to load its configuration again.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use crate::cli::admin_client::Process;
+
+/// A reload takes as long as its files take to read.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Asks a running process to load its configuration file again, and prints what is different, or what is wrong with the file.
+///
+/// Exit code 0 if the configuration is in force, otherwise 1: then the process goes on with the one before.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Reload {
+    #[command(flatten)]
+    process: Process,
+}
+
+impl Reload {
+    pub(crate) fn run(&self) -> anyhow::Result<ExitCode> {
+        let endpoint = self.process.endpoint("/reload")?;
+        let answer = endpoint.ask("POST", TIMEOUT)?;
+        match answer.status {
+            200 => {
+                print!("{}", answer.body);
+                Ok(ExitCode::SUCCESS)
+            }
+            422 => {
+                eprintln!("{}", answer.body.trim_end());
+                Ok(ExitCode::FAILURE)
+            }
+            status => anyhow::bail!("{} answered {status}: {}", endpoint.url(), answer.body.trim_end()),
+        }
+    }
+}
