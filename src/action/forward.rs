@@ -18,8 +18,8 @@ use crate::message::own_fields::OwnFields;
 use crate::message::uri::CanonicalRequest;
 use crate::message::{Request, Response, forwarded, header as names};
 use crate::session::names::OurCookies;
+use crate::telemetry::logged_names::LoggedNames;
 use crate::telemetry::metrics::Counter;
-use crate::telemetry::once::Once;
 use crate::upstream;
 use crate::upstream::error::Error;
 use crate::upstream::group_client::{GroupClient, Unanswered};
@@ -37,7 +37,7 @@ pub(crate) struct Forward {
     /// The cookies that are removed from requests (attacks H-15) and from responses.
     pub(crate) our_cookies: Arc<OurCookies>,
     /// The targets whose cookies were dropped, so that each is logged once.
-    pub(crate) told: Arc<Once>,
+    pub(crate) told: Arc<LoggedNames>,
     /// The `authorize` actions of the rule. They are asked again about what lasts, when a refresh brings other claims.
     pub(crate) authorize: Arc<[Arc<Authorize>]>,
 }
@@ -164,7 +164,7 @@ impl Forward {
 }
 
 /// Counts dropped cookies, and logs it once per target.
-fn count_dropped_cookies(told: &Once, counter: &Counter, target: &str, dropped: usize) {
+fn count_dropped_cookies(told: &LoggedNames, counter: &Counter, target: &str, dropped: usize) {
     counter.add(dropped as u64);
     if told.is_first(target) {
         tracing::warn!(

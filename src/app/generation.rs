@@ -40,8 +40,8 @@ use crate::page::Pages;
 use crate::proxy::snapshot::{Selected, Snapshot};
 use crate::rule::{self, Rule, RuleSet};
 use crate::session::names::OurCookies;
+use crate::telemetry::logged_names::LoggedNames;
 use crate::telemetry::metrics::{Counter, GaugeGuard, Registry};
-use crate::telemetry::once::Once;
 use crate::upstream::group::TargetGroup;
 use crate::upstream::group_client::GroupClient;
 use crate::upstream::metrics::Metrics;
@@ -188,7 +188,7 @@ struct Build {
     protected: Arc<Protected>,
     our_cookies: Arc<OurCookies>,
     /// Targets whose cookies were already reported in the log.
-    told: Arc<Once>,
+    told: Arc<LoggedNames>,
     tickets: ProcessTickets,
     clock: Clock,
     registry: Registry,

@@ -9,8 +9,8 @@ use crate::config::{ProviderConfig, ShutdownConfig};
 use crate::drain::Control;
 use crate::listener::tickets::ProcessTickets;
 use crate::oidc;
+use crate::telemetry::logged_names::LoggedNames;
 use crate::telemetry::metrics::{Counter, Registry};
-use crate::telemetry::once::Once;
 use crate::upstream::target_table::TargetTable;
 use crate::user_pool::PoolMemory;
 
@@ -32,7 +32,7 @@ pub(crate) struct Process {
     /// Targets with what is known of them.
     pub(crate) targets: TargetTable,
     /// Targets whose cookies were already reported in the log.
-    pub(crate) told: Arc<Once>,
+    pub(crate) told: Arc<LoggedNames>,
     /// How the process stops, as the configuration in force says.
     pub(crate) shutdown: Mutex<ShutdownConfig>,
     /// The number of configurations that requests still use.

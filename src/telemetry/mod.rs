@@ -5,7 +5,7 @@
 
 pub(crate) mod access_log;
 pub(crate) mod line_budget;
+pub(crate) mod logged_names;
 pub(crate) mod logging;
 pub(crate) mod metrics;
-pub(crate) mod once;
 mod process;

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use crate::telemetry::once::Once;
+use crate::telemetry::logged_names::LoggedNames;
 use crate::user_pool::credential::password::Hashing;
 use crate::user_pool::oauth::client_auth::SecretLimits;
 use crate::user_pool::oauth::grant::GrantMemory;
@@ -42,7 +42,7 @@ pub(crate) struct PoolMemory {
     /// Passwords that are being hashed.
     pub(super) hashing: Hashing,
     /// Mistakes of relying parties that were already logged.
-    pub(super) logged: Arc<Once>,
+    pub(super) logged: Arc<LoggedNames>,
 }
 
 impl Default for PoolMemory {

@@ -3,8 +3,8 @@
 use http::HeaderName;
 
 use crate::exchange::reason_counters::ReasonCounters;
+use crate::telemetry::logged_names::LoggedNames;
 use crate::telemetry::metrics::{Counter, Registry};
-use crate::telemetry::once::Once;
 
 /// The metrics of the provider of one action.
 #[derive(Debug)]
@@ -34,7 +34,7 @@ impl LeftOut {
     }
 
     /// Counts one, and logs it once per header.
-    pub(super) fn count(&self, header: &HeaderName, told: &Once) {
+    pub(super) fn count(&self, header: &HeaderName, told: &LoggedNames) {
         self.0.iter().filter(|(known, _)| known == header).for_each(|(_, counter)| counter.increment());
         if told.is_first(header.as_str()) {
             tracing::warn!(

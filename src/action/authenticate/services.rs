@@ -13,8 +13,8 @@ use crate::page::Pages;
 use crate::session;
 use crate::session::record::Session;
 use crate::session::revoked::Revoked;
+use crate::telemetry::logged_names::LoggedNames;
 use crate::telemetry::metrics::{Counter, Registry};
-use crate::telemetry::once::Once;
 
 /// The shared parts of all actions.
 #[derive(Clone, Debug)]
@@ -46,7 +46,7 @@ pub(crate) struct ProcessState {
     /// Sign-ins that are being finished.
     pub(super) finishing: Arc<Finishing>,
     /// Omitted identity headers that were already logged.
-    pub(super) left_out: Arc<Once>,
+    pub(super) left_out: Arc<LoggedNames>,
     forgotten: Counter,
 }
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use url::Url;
 
 use crate::clock::Clock;
-use crate::telemetry::once::Once;
+use crate::telemetry::logged_names::LoggedNames;
 use crate::user_pool::directory::Directory;
 use crate::user_pool::memory::PoolMemory;
 use crate::user_pool::metrics::Metrics;
@@ -33,7 +33,7 @@ pub(crate) struct Provider {
     pub(super) silent: Arc<Mutex<Buckets>>,
     pub(super) secrets: Arc<SecretLimits>,
     /// Mistakes of relying parties that were already logged.
-    pub(super) logged: Arc<Once>,
+    pub(super) logged: Arc<LoggedNames>,
     pub(super) clock: Clock,
     pub(super) metrics: Metrics,
 }

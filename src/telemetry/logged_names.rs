@@ -10,9 +10,9 @@ const NAMES_MAX: usize = 1024;
 
 /// The names that were already logged. Reading takes no lock.
 #[derive(Debug, Default)]
-pub(crate) struct Once(ArcSwap<BTreeSet<Box<str>>>);
+pub(crate) struct LoggedNames(ArcSwap<BTreeSet<Box<str>>>);
 
-impl Once {
+impl LoggedNames {
     /// Whether `name` is new. Of two threads at the same time, only one gets `true`.
     pub(crate) fn is_first(&self, name: &str) -> bool {
         let is_over = |names: &BTreeSet<Box<str>>| names.contains(name) || names.len() >= NAMES_MAX;
@@ -36,12 +36,12 @@ mod tests {
 
     #[test]
     fn each_name_is_said_once_and_memory_is_bounded() {
-        let once = Once::default();
-        assert!(once.is_first("a"));
-        assert!(!once.is_first("a"));
-        assert!(once.is_first("b"));
-        let said = (0..2 * NAMES_MAX).filter(|number| once.is_first(&number.to_string())).count();
+        let logged = LoggedNames::default();
+        assert!(logged.is_first("a"));
+        assert!(!logged.is_first("a"));
+        assert!(logged.is_first("b"));
+        let said = (0..2 * NAMES_MAX).filter(|number| logged.is_first(&number.to_string())).count();
         assert_eq!(said, NAMES_MAX - 2);
-        assert!(!once.is_first("new"));
+        assert!(!logged.is_first("new"));
     }
 }
