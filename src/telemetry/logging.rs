@@ -12,8 +12,8 @@ use std::panic::PanicHookInfo;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use tracing_subscriber::layer::Layer;
-use tracing_subscriber::layer::SubscriberExt as _;
+use tracing::Subscriber;
+use tracing_subscriber::layer::{Layer, Layered, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Registry, reload};
 
@@ -55,18 +55,28 @@ impl Settings {
     }
 }
 
-type Layers = Box<dyn Layer<Registry> + Send + Sync>;
+/// The level, which can change. Below all layers: what it leaves out costs nothing, in our code and in every crate.
+type Filtered = Layered<reload::Layer<EnvFilter, Registry>, Registry>;
+type Limited = Layered<Limit, Filtered>;
+/// The format, which can change.
+type Lines = Box<dyn Layer<Limited> + Send + Sync>;
 
-/// The running log, to change it. `None` until [`start`].
-static RUNNING: OnceLock<(reload::Handle<Layers, Registry>, Queue)> = OnceLock::new();
+/// The running log.
+struct Running {
+    filter: reload::Handle<EnvFilter, Registry>,
+    lines: reload::Handle<Lines, Limited>,
+    queue: Queue,
+}
 
-fn layers(settings: &Settings, queue: &Queue) -> Layers {
+/// `None` until [`start`].
+static RUNNING: OnceLock<Running> = OnceLock::new();
+
+fn lines(format: Format, queue: &Queue) -> Lines {
     let queue = queue.clone();
     let lines = tracing_subscriber::fmt::layer().with_writer(move || queue.line());
-    match settings.format {
-        // The filter is for all layers: a line that it leaves out costs nothing.
-        Format::Json => Box::new(settings.filter().and_then(lines.json().flatten_event(true))),
-        Format::Text => Box::new(settings.filter().and_then(lines.with_target(false))),
+    match format {
+        Format::Json => Box::new(lines.json().flatten_event(true)),
+        Format::Text => Box::new(lines.with_target(false)),
     }
 }
 
@@ -74,19 +84,26 @@ fn layers(settings: &Settings, queue: &Queue) -> Layers {
 /// process.
 pub(crate) fn start(settings: &Settings) {
     let Some(queue) = Queue::start() else { return };
-    let (layers, handle) = reload::Layer::new(layers(settings, &queue));
-    if tracing_subscriber::registry().with(layers).with(Limit).try_init().is_ok() {
-        let _ = RUNNING.set((handle, queue));
+    let (log, running) = build(settings, queue);
+    if log.try_init().is_ok() {
+        let _ = RUNNING.set(running);
         std::panic::set_hook(Box::new(log_panic));
     }
 }
 
+fn build(settings: &Settings, queue: Queue) -> (impl Subscriber + Send + Sync, Running) {
+    let (filtered, filter) = reload::Layer::new(settings.filter());
+    let (written, lines) = reload::Layer::new(lines(settings.format, &queue));
+    let log = tracing_subscriber::registry().with(filtered).with(Limit).with(written);
+    (log, Running { filter, lines, queue })
+}
+
 /// Logs with another level and format from now on.
 pub(crate) fn change(settings: &Settings) {
-    if let Some((handle, queue)) = RUNNING.get() {
-        // An error means that the log has ended.
-        let _ = handle.reload(layers(settings, queue));
-    }
+    let Some(running) = RUNNING.get() else { return };
+    // An error means that the log has ended.
+    let _ = running.lines.reload(lines(settings.format, &running.queue));
+    let _ = running.filter.reload(settings.filter());
 }
 
 /// Waits until all lines so far are written, at most until `deadline`.
@@ -110,4 +127,31 @@ fn log_panic(panic: &PanicHookInfo<'_>) {
         backtrace,
         "a task panicked: this is a bug"
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use tracing::Level;
+    use tracing::callsite::Callsite as _;
+    use tracing::level_filters::LevelFilter;
+
+    use super::*;
+
+    /// Crates have such lines on the path of each request.
+    #[test]
+    fn a_line_that_is_left_out_is_left_out_once_and_for_all_also_after_a_change() {
+        let callsite = tracing::callsite!(
+            name: "line", kind: tracing::metadata::Kind::EVENT, target: "h2::proto", level: Level::TRACE, fields: message
+        );
+        let (log, running) = build(&Settings::default(), Queue::nowhere());
+        let check = |log: &dyn Subscriber, level: LevelFilter| {
+            assert_eq!(log.max_level_hint(), Some(level));
+            assert!(log.register_callsite(callsite.metadata()).is_never(), "it is asked about at each request");
+        };
+        check(&log, LevelFilter::INFO);
+        let debug = Settings { filter: "debug", format: Format::Text };
+        running.lines.reload(lines(debug.format, &running.queue)).expect("it runs");
+        running.filter.reload(debug.filter()).expect("it runs");
+        check(&log, LevelFilter::DEBUG);
+    }
 }

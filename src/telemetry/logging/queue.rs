@@ -46,6 +46,12 @@ impl Queue {
         Some(Self(lines))
     }
 
+    /// A queue that nobody reads.
+    #[cfg(test)]
+    pub(super) fn nowhere() -> Self {
+        Self(sync_channel(1).0)
+    }
+
     /// Room for one line.
     pub(super) fn line(&self) -> Line {
         Line(self.0.clone())
