@@ -180,13 +180,14 @@ fn is_to_itself(redirect: &RedirectSettings) -> bool {
 
 /// Expired certificates and OCSP responses, and hosts without a certificate.
 fn certificates(listener: &ListenerConfig, config: &Config, now: Timestamp, found: &mut Vec<String>) {
-    let Some(Tls { certificates, .. }) = &listener.settings.tls else { return };
+    let Some(Tls { certificates, auto, .. }) = &listener.settings.tls else { return };
+    let certificates = || certificates.iter();
     let name = &listener.settings.name;
     let of = |server_name: Option<&str>| server_name.map(|name| format!(" for {name}")).unwrap_or_default();
-    for (index, server_name) in certificates.expired(now) {
+    for (index, server_name) in certificates().flat_map(|table| table.expired(now)) {
         found.push(format!("listener `{name}`: certificate {}{} has expired", index + 1, of(server_name)));
     }
-    for (index, server_name) in certificates.outdated_ocsp(now) {
+    for (index, server_name) in certificates().flat_map(|table| table.outdated_ocsp(now)) {
         found.push(format!(
             "listener `{name}`: the OCSP response of certificate {}{} is out of date, and is not sent to clients",
             index + 1,
@@ -196,10 +197,12 @@ fn certificates(listener: &ListenerConfig, config: &Config, now: Timestamp, foun
     let conditions = listener.rules.iter().flat_map(|rule| &rule.conditions);
     let mut hosts: BTreeSet<String> = conditions.flat_map(Condition::host_names).collect();
     hosts.extend(config.user_pools.iter().filter_map(|pool| pool.settings.issuer.domain().map(str::to_owned)));
+    let is_covered =
+        |name: &str| certificates().any(|table| table.is_for(name)) || auto.iter().any(|covered| &**covered == name);
     for host in hosts {
         // For a wildcard pattern, any name below it is representative.
         let sample = host.strip_prefix("*.").map_or_else(|| host.clone(), |parent| format!("any.{parent}"));
-        if !sample.contains(['*', '?']) && !certificates.is_for(&sample) {
+        if !sample.contains(['*', '?']) && !is_covered(&sample) {
             found.push(format!("listener `{name}`: no certificate covers {host}"));
         }
     }
@@ -207,7 +210,10 @@ fn certificates(listener: &ListenerConfig, config: &Config, now: Timestamp, foun
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::certificate::ocsp::tests::made;
     use crate::clock::Clock;
     use crate::config::tests::{SOUND, files, load_in};
 
@@ -320,5 +326,31 @@ mod tests {
         );
         let later = Timestamp::from_seconds(u64::from(u32::MAX) * 1000);
         assert!(warnings(&config, later)[0].contains("certificate 1 for app.example.com has expired"));
+    }
+
+    #[test]
+    fn an_ocsp_response_that_is_out_of_date_is_named() {
+        let files = files("outdated-ocsp");
+        let chain = std::fs::read(files.join("tls.pem")).unwrap();
+        let (_, pem) = x509_parser::pem::parse_x509_pem(&chain).unwrap();
+        std::fs::write(files.join("tls.ocsp"), made::about(&pem.contents, made::GOOD, Some("20261206000000Z")))
+            .unwrap();
+        let text = SOUND
+            .replace("private_key_file: tls-key.pem", "private_key_file: tls-key.pem\n        ocsp_file: tls.ocsp");
+        let config = load_in(&files, &text).unwrap_or_else(|report| panic!("{report}"));
+        let at = Timestamp::from_seconds(1_796_515_200);
+        assert_eq!(warnings(&config, at - Duration::from_secs(1)), [""; 0]);
+        let said = "listener `public`: the OCSP response of certificate 1 for app.example.com is out of date, and is not sent to clients";
+        assert_eq!(warnings(&config, at), [said]);
+    }
+
+    #[test]
+    fn hosts_whose_certificate_is_obtained_by_acme_are_covered() {
+        let rules = rule(1, "{ host_header: [a.test, \"*.a.test\"] }");
+        let acme = "acme: { directory: \"https://acme.test/directory\", directory_path: acme, terms_of_service_agreed: true }\n";
+        let config = config("acme", &rules, |text| {
+            acme.to_owned() + &text.replace("    protocol: https\n", "    protocol: https\n    tls: auto\n")
+        });
+        assert_eq!(warnings(&config, Clock::system().now()), ["listener `public`: no certificate covers *.a.test"]);
     }
 }

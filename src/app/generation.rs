@@ -25,6 +25,7 @@ use crate::admin;
 use crate::app::error::Error;
 use crate::app::process::Process;
 use crate::app::providers::{Provider, Providers};
+use crate::certificate::acme;
 use crate::claims::ClaimsHeaders;
 use crate::claims::public_keys::Asked;
 use crate::clock::Clock;
@@ -32,7 +33,7 @@ use crate::config::{Config, ListenerConfig};
 use crate::drain::{Control, Spawner};
 use crate::listener::settings::{Settings, Tls};
 use crate::listener::state::GenerationListener;
-use crate::listener::tickets::ProcessTickets;
+use crate::listener::tls::ProcessTls;
 use crate::message::WholeResponse;
 use crate::message::header::Protected;
 use crate::oidc;
@@ -55,6 +56,8 @@ pub(crate) struct Generation {
     pub(crate) admin: admin::Settings,
     /// Whether to reload when a file changes.
     pub(crate) watch: bool,
+    /// For which names certificates are obtained.
+    pub(crate) acme: Option<acme::settings::Settings>,
     groups: Vec<Arc<TargetGroup>>,
     claims: Option<Arc<ClaimsHeaders>>,
     clients: Vec<Arc<oidc::RelyingParty>>,
@@ -133,13 +136,13 @@ impl Generation {
             services,
             places,
             protected: Arc::new(Protected::new(owned)),
-            tickets: process.tickets.clone(),
+            tls: process.tls.clone(),
             clock: clock.clone(),
             registry: registry.clone(),
             alive: Arc::new(process.generations.hold()),
         };
         let listeners = config.listeners.into_iter().map(|listener| build.listener(listener)).collect();
-        Ok(Self { listeners, admin: config.admin, watch: config.watch, groups, claims, clients })
+        Ok(Self { listeners, admin: config.admin, watch: config.watch, acme: config.acme, groups, claims, clients })
     }
 
     /// The objects that each worker has for itself. Call it on the thread of the worker.
@@ -189,7 +192,7 @@ struct Build {
     our_cookies: Arc<OurCookies>,
     /// Targets whose cookies were already reported in the log.
     told: Arc<LoggedNames>,
-    tickets: ProcessTickets,
+    tls: ProcessTls,
     clock: Clock,
     registry: Registry,
     /// Counts the generation until its last snapshot is freed.
@@ -230,12 +233,14 @@ impl Build {
             pages: Arc::clone(&self.pages),
             forwarded: Arc::clone(&settings.forwarded),
             _alive: Arc::clone(&self.alive),
+            // Authorities ask for it without TLS (RFC 8555 §8.3).
+            acme: settings.tls.is_none().then(|| Arc::clone(&self.tls.issued)),
         };
-        let expiries = |tls: &Tls| tls.certificates.expiry_gauges(&settings.name, &self.registry);
+        let expiries = |tls: &Tls| Some(tls.certificates.as_ref()?.expiry_gauges(&settings.name, &self.registry));
         Listener {
-            _certificate_expiries: settings.tls.as_ref().map(expiries).unwrap_or_default(),
+            _certificate_expiries: settings.tls.as_ref().and_then(expiries).unwrap_or_default(),
             id: ListenerId::of(&settings),
-            on_wire: GenerationListener::new(settings, &self.tickets, &self.clock),
+            on_wire: GenerationListener::new(settings, &self.tls, &self.clock),
             snapshot: Arc::new(snapshot),
         }
     }

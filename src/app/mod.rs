@@ -39,6 +39,7 @@ pub use reload::Loader;
 use reload::{Beside, Reloader};
 use signals::Acts;
 pub use signals::Signals;
+use supervise::keep_running;
 use vitals::Vitals;
 use workers::Workers;
 
@@ -93,6 +94,10 @@ impl App {
         let beside = Beside { parts, load, vitals: vitals.clone(), access_log };
         let reloader = Reloader::start(config, Arc::clone(&process), workers.inboxes(), beside)?;
         process.control.start_detached(watch::watch(Arc::downgrade(&reloader)));
+        // Last: certificate authorities connect to the listeners.
+        let part = vitals.part("acme", "renewal of certificates by ACME".to_owned());
+        let renewal = Arc::clone(&process.renewal);
+        process.control.start_detached(async move { keep_running(&part, || renewal.run()).await });
         Ok(Self {
             vitals,
             drain: Some(drain),

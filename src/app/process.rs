@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use crate::action::authenticate::ProcessState;
+use crate::certificate::acme::renewal::Renewal;
 use crate::clock::Clock;
 use crate::config::{ProviderConfig, ShutdownConfig};
 use crate::drain::Control;
-use crate::listener::tickets::ProcessTickets;
+use crate::listener::tls::ProcessTls;
 use crate::oidc;
 use crate::telemetry::logged_names::LoggedNames;
 use crate::telemetry::metrics::{Counter, Registry};
@@ -27,8 +28,10 @@ pub(crate) struct Process {
     /// What each user pool remembers, by its name and issuer. Never forgotten: what was ended stays ended, also if a configuration leaves
     /// the pool out for a while.
     pool_memories: Mutex<BTreeMap<(Arc<str>, String), PoolMemory>>,
-    /// Keys for TLS session tickets of listeners that name no files.
-    pub(crate) tickets: ProcessTickets,
+    /// Keys for TLS session tickets of listeners that name no files, and what ACME has obtained.
+    pub(crate) tls: ProcessTls,
+    /// Obtains certificates by ACME.
+    pub(crate) renewal: Arc<Renewal>,
     /// Targets with what is known of them.
     pub(crate) targets: TargetTable,
     /// Targets whose cookies were already reported in the log.
@@ -41,11 +44,13 @@ pub(crate) struct Process {
 
 impl Process {
     pub(crate) fn new(clock: Clock, registry: Registry, control: Control, shutdown: ShutdownConfig) -> Self {
+        let tls = ProcessTls::new();
         Self {
             sessions: ProcessState::new(&registry),
             relying_parties: Kept::default(),
             pool_memories: Mutex::default(),
-            tickets: ProcessTickets::new(),
+            renewal: Arc::new(Renewal::new(&tls.issued, &clock, &registry)),
+            tls,
             targets: TargetTable::new(clock.instant()),
             told: Arc::default(),
             shutdown: Mutex::new(shutdown),

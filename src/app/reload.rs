@@ -174,6 +174,7 @@ impl Reloader {
         let mut running = Running { open, document, admin: None, access_log: destination, log };
         let results = Results::new(&process.registry);
         let admin = Bound::new(generation.admin.address, &process)?;
+        process.renewal.adopt(generation.acme.clone());
         adopt(&generation, change, &mut running.open, &inboxes);
         let addresses = StdMutex::new(addresses(&generation, &running.open));
         let (in_force, running) = (ArcSwap::new(generation), Mutex::new(running));
@@ -233,7 +234,11 @@ impl Reloader {
     /// Failures that do not keep the process from serving, one line each.
     pub(crate) fn troubles(&self) -> Vec<String> {
         let reload = self.trouble().map(|trouble| format!("the last reload failed: {trouble}"));
-        reload.into_iter().chain(self.in_force.load().provider_troubles()).collect()
+        reload
+            .into_iter()
+            .chain(self.in_force.load().provider_troubles())
+            .chain(self.process.renewal.troubles())
+            .collect()
     }
 
     /// Why the configuration in force is not that of the files. `None` if the last attempt succeeded.
@@ -311,6 +316,7 @@ impl Reloader {
                 open.process.limit(&listener.on_wire.settings().limits, &self.process.control);
             }
         }
+        self.process.renewal.adopt(generation.acme.clone());
         let mut adopted = adopt(&generation, change, &mut running.open, &self.inboxes);
         {
             let mut known = self.addresses.lock().unwrap_or_else(PoisonError::into_inner);

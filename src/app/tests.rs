@@ -39,6 +39,11 @@ listeners:
           - { type: authorize, any: [{ claim: groups, contains: [staff] }] }
           - { type: forward, target_group: app }
     default_actions: [{ type: authenticate-oidc, provider: corp }, { type: forward, target_group: app }]
+  - name: auto
+    address: 127.0.0.1:0
+    protocol: https
+    tls: auto
+    default_actions: [{ type: fixed-response, status_code: 404 }]
 identity_providers:
   corp: { issuer: 'https://idp.example.com', client_id: a, client_secret: a-client-secret-of-some-length }
 user_pools:
@@ -51,6 +56,7 @@ target_groups:
 session: { key_files: [session-key] }
 claims: { signer: 'arn:vestibule:test', signing_key_file: claims-key.pem }
 admin: { address: 127.0.0.1:0 }
+acme: { directory: 'http://127.0.0.1:1/directory', directory_path: acme, terms_of_service_agreed: true, names: [auto.example.com] }
 access_log: { destination: access.log }
 workers: 1
 ";
@@ -63,6 +69,10 @@ fn started(name: &str) -> (App, Directory) {
     std::fs::write(folder.join("tls-key.pem"), pair.signing_key.serialize_pem()).unwrap();
     let response = made::about(pair.cert.der(), made::GOOD, Some("20361206000000Z"));
     std::fs::write(folder.join("tls.ocsp"), response).unwrap();
+    let auto = rcgen::generate_simple_self_signed(vec!["auto.example.com".to_owned()]).unwrap();
+    std::fs::create_dir(folder.join("acme")).unwrap();
+    let kept = auto.signing_key.serialize_pem() + &auto.cert.pem();
+    std::fs::write(folder.join("acme/auto.example.com.pem"), kept).unwrap();
     let source = Source::text("everything.yaml", &folder, EVERYTHING);
     let config = config::load(&source, MissingKeys::Make).unwrap_or_else(|report| panic!("{report}"));
     let load = Box::new(|| Attempt::impossible("everything.yaml", "the test does not reload"));

@@ -28,6 +28,7 @@ pub(crate) struct Certificate {
 pub(super) struct Facts {
     /// In lower case. Only subject alternative names count. The common name is ignored (attacks T-06).
     pub(super) names: Vec<String>,
+    pub(super) valid_from: Timestamp,
     pub(super) expires_at: Timestamp,
     pub(super) algorithm: SignatureAlgorithm,
     /// Size of the public key in bits.
@@ -99,6 +100,11 @@ impl Certificate {
         }
     }
 
+    /// The first certificate of the chain.
+    pub(super) fn leaf(&self) -> Option<&CertificateDer<'static>> {
+        self.key.cert.first()
+    }
+
     /// When the OCSP response is out of date. `None` without a response, and if it does not say.
     pub(super) fn ocsp_next_update(&self) -> Option<Timestamp> {
         self.staple.as_ref()?.next_update
@@ -124,8 +130,10 @@ fn read(leaf: &CertificateDer<'_>) -> Result<Facts, Error> {
         })
         .collect();
     // A time of expiry before 1970 also means expired.
-    let expires_at = u64::try_from(certificate.validity().not_after.timestamp()).unwrap_or_default();
-    Ok(Facts { names, expires_at: Timestamp::from_seconds(expires_at), algorithm, key_bits })
+    let time = |at: i64| Timestamp::from_seconds(u64::try_from(at).unwrap_or_default());
+    let validity = certificate.validity();
+    let (valid_from, expires_at) = (time(validity.not_before.timestamp()), time(validity.not_after.timestamp()));
+    Ok(Facts { names, valid_from, expires_at, algorithm, key_bits })
 }
 
 /// The kind and the size of the public key.

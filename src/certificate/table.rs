@@ -2,14 +2,11 @@
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
-use std::sync::Arc;
 
-use rustls::server::{ClientHello, ResolvesServerCert};
-use rustls::sign::CertifiedKey;
 use rustls::{SignatureAlgorithm, SignatureScheme};
 
 use crate::certificate::chain::Certificate;
-use crate::clock::{Clock, Timestamp};
+use crate::clock::Timestamp;
 use crate::telemetry::metrics::{Counter, Registry};
 
 /// The certificates of one listener. The table never changes.
@@ -88,10 +85,15 @@ impl Certificates {
         self.of(name).next().is_some()
     }
 
+    /// Whether a certificate has exactly this name.
+    pub(super) fn has_exactly(&self, name: &str) -> bool {
+        self.exact.contains_key(name)
+    }
+
     /// The certificate for a client that sends this server name and verifies signatures of these schemes. An exact name is
     /// before a wildcard, then the order is that of [`rank`] (ALB §10.9). A certificate that the client cannot verify is
     /// passed over as long as there is another one for the name.
-    fn choose(&self, name: Option<&str>, offered: &[SignatureScheme]) -> &Certificate {
+    pub(super) fn choose(&self, name: Option<&str>, offered: &[SignatureScheme]) -> &Certificate {
         let candidates = || name.into_iter().flat_map(|name| self.of(name));
         let verifiable = candidates().find(|certificate| certificate.is_verifiable(offered));
         verifiable.or_else(|| candidates().next()).unwrap_or(&self.all[0])
@@ -126,20 +128,6 @@ fn rank(certificate: &Certificate) -> (u8, Reverse<usize>, Reverse<Timestamp>) {
         _ => 2,
     };
     (algorithm, Reverse(facts.key_bits), Reverse(facts.expires_at))
-}
-
-/// Shows each client the certificate that is chosen for it.
-#[derive(Debug)]
-pub(crate) struct Chooser {
-    pub(crate) certificates: Arc<Certificates>,
-    pub(crate) clock: Clock,
-}
-
-impl ResolvesServerCert for Chooser {
-    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        let chosen = self.certificates.choose(hello.server_name(), hello.signature_schemes());
-        Some(Arc::clone(chosen.shown(self.clock.now())))
-    }
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use crate::message::uri::EncodedSlash;
 use crate::rule::condition::Condition;
 use crate::telemetry::access_log::Destination;
 use crate::telemetry::logging;
-use crate::{admin, claims, listener, oidc, page, session, upstream, user_pool};
+use crate::{admin, certificate, claims, listener, oidc, page, session, upstream, user_pool};
 
 /// The validated configuration of a process.
 #[derive(Debug)]
@@ -33,6 +33,8 @@ pub struct Config {
     /// Present if a rule authenticates.
     pub(crate) claims: Option<claims::settings::Settings>,
     pub(crate) pages: page::settings::Settings,
+    /// Present if a listener has `tls: auto`.
+    pub(crate) acme: Option<certificate::acme::settings::Settings>,
     pub(crate) admin: admin::Settings,
     pub(crate) access_log: Destination,
     pub(crate) log: logging::Settings,

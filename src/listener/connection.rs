@@ -72,6 +72,7 @@ async fn open<H: Handler>(
     let handshake =
         TlsAcceptor::from(Arc::clone(config)).accept(PlainHttpDetector::new(accepted.stream)).into_fallible();
     match tokio::time::timeout(settings.limits.handshake_timeout, handshake).await {
+        Ok(Ok(stream)) if tls::is_challenge(&stream) => None,
         Ok(Ok(stream)) => {
             let stream = TlsStream(Box::new(stream));
             let (tls, protocol) = tls::facts(&stream.0);

@@ -24,7 +24,7 @@ use crate::listener::metrics::Metrics;
 use crate::listener::requests::{Handler, Requests};
 use crate::listener::settings::{MethodOverrides, Settings};
 use crate::listener::state::{GenerationListener, ProcessListener, Served, Terms, WorkerListener};
-use crate::listener::tickets::ProcessTickets;
+use crate::listener::tls::ProcessTls;
 use crate::listener::transport::{Readable, Watched};
 use crate::message::body::Body;
 use crate::message::unread::{Look, Unread, look};
@@ -184,7 +184,7 @@ fn seen(bytes: &[u8], piece: usize, is_screened: bool) -> (Vec<Seen>, Option<Rea
     let process = ProcessListener::new(&settings.limits, 1);
     let terms = Terms { limits: Arc::clone(&settings.limits), metrics: Rc::clone(&metrics) };
     let (memory, clock) = (Rc::new(WorkerMemory::new()), Clock::system());
-    let generation = GenerationListener::new(settings, &ProcessTickets::new(), &clock);
+    let generation = GenerationListener::new(settings, &ProcessTls::new(), &clock);
     let served = Served { generation, handler: Rc::clone(&handler), metrics };
     let requests = Requests {
         listener: Rc::new(WorkerListener::new(process, served, memory, clock.clone())),

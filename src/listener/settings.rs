@@ -28,7 +28,10 @@ pub(crate) struct Settings {
 /// TLS of a listener.
 #[derive(Clone, Debug)]
 pub(crate) struct Tls {
-    pub(crate) certificates: Arc<Certificates>,
+    /// The certificates of files. `None` if all are obtained by ACME.
+    pub(crate) certificates: Option<Arc<Certificates>>,
+    /// Names whose certificates are obtained by ACME.
+    pub(crate) auto: Arc<[Arc<str>]>,
     pub(crate) policy: TlsPolicy,
     /// Keys of session tickets that other processes have, too. `None` uses keys that only this process knows.
     pub(crate) ticket_keys: Option<Arc<[Key]>>,

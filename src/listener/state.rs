@@ -12,8 +12,7 @@ use crate::listener::metrics::Metrics;
 use crate::listener::per_address::ConnectionsPerAddress;
 use crate::listener::permits::ConnectionPermits;
 use crate::listener::settings::{Limits, Settings};
-use crate::listener::tickets::ProcessTickets;
-use crate::listener::tls;
+use crate::listener::tls::{self, ProcessTls};
 
 /// What is counted for one listening address, by all workers and under every configuration.
 #[derive(Clone, Debug)]
@@ -49,9 +48,9 @@ pub(crate) struct GenerationListener {
 }
 
 impl GenerationListener {
-    /// `tickets` are those of the process.
-    pub(crate) fn new(settings: Settings, tickets: &ProcessTickets, clock: &Clock) -> Self {
-        let tls = settings.tls.as_ref().map(|settings| tls::server_config(settings, tickets, clock));
+    /// `process` is for all listeners.
+    pub(crate) fn new(settings: Settings, process: &ProcessTls, clock: &Clock) -> Self {
+        let tls = settings.tls.as_ref().map(|settings| tls::server_config(settings, process, clock));
         Self { tls, settings: Arc::new(settings) }
     }
 

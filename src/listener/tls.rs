@@ -5,7 +5,8 @@ use std::sync::Arc;
 use rustls::{ServerConfig, SupportedProtocolVersion, version};
 use tokio_rustls::server::TlsStream;
 
-use crate::certificate::table::Chooser;
+use crate::certificate::acme::issued::Issued;
+use crate::certificate::chooser::{ACME_TLS, Chooser};
 use crate::clock::Clock;
 use crate::crypto::provider;
 use crate::exchange::connection::Tls;
@@ -24,6 +25,20 @@ pub(crate) enum Protocol {
     Http2,
 }
 
+/// What TLS of all listeners has in common as long as the process lives, under every configuration.
+#[derive(Clone, Debug)]
+pub(crate) struct ProcessTls {
+    pub(crate) tickets: ProcessTickets,
+    /// What ACME has obtained.
+    pub(crate) issued: Arc<Issued>,
+}
+
+impl ProcessTls {
+    pub(crate) fn new() -> Self {
+        Self { tickets: ProcessTickets::new(), issued: Arc::default() }
+    }
+}
+
 /// The TLS configuration of a listener: the versions of its policy, the cipher suites and key exchange groups of the crypto
 /// provider, and session tickets. No early data: early data can be replayed, and only the application can know whether a
 /// replay does harm (RFC 8446 §8).
@@ -31,25 +46,38 @@ pub(crate) enum Protocol {
 /// Everything here is made from settings, except the keys of tickets: without keys in the settings, those of the process are
 /// used. A client may then resume at another listener of the process what it began at this one, if the server name is the
 /// same. That is sound as long as no listener asks clients for certificates.
-pub(super) fn server_config(tls: &Settings, tickets: &ProcessTickets, clock: &Clock) -> Arc<ServerConfig> {
+pub(super) fn server_config(tls: &Settings, process: &ProcessTls, clock: &Clock) -> Arc<ServerConfig> {
     let versions: &[&SupportedProtocolVersion] = match tls.policy {
         TlsPolicy::Tls13 => &[&version::TLS13],
         TlsPolicy::Tls13And12 => &[&version::TLS13, &version::TLS12],
     };
-    let chooser = Chooser { certificates: Arc::clone(&tls.certificates), clock: clock.clone() };
+    let chooser = Chooser {
+        certificates: tls.certificates.clone(),
+        auto: Arc::clone(&tls.auto),
+        issued: Arc::clone(&process.issued),
+        clock: clock.clone(),
+    };
     let mut config = ServerConfig::builder_with_provider(provider::tls_server())
         .with_protocol_versions(versions)
         .expect("the provider has suites for both versions")
         .with_no_client_auth()
         .with_cert_resolver(Arc::new(chooser));
     config.alpn_protocols = vec![H2.to_vec(), HTTP1.to_vec()];
+    if !tls.auto.is_empty() {
+        config.alpn_protocols.push(ACME_TLS.to_vec());
+    }
     config.ticketer = match &tls.ticket_keys {
         Some(keys) => Arc::new(KeyedTickets { keys: Arc::clone(keys), clock: clock.clone() }),
-        None => Arc::clone(&tickets.0),
+        None => Arc::clone(&process.tickets.0),
     };
     // One session ticket is enough for a browser, and each ticket costs a write.
     config.send_tls13_tickets = 1;
     Arc::new(config)
+}
+
+/// Whether the peer is an authority that verifies a name. It sends no request (RFC 8737 §3).
+pub(super) fn is_challenge(stream: &TlsStream<PlainHttpDetector>) -> bool {
+    stream.get_ref().1.alpn_protocol() == Some(ACME_TLS)
 }
 
 /// The TLS parameters and the HTTP version that the handshake negotiated.

@@ -2,6 +2,9 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+use http::{HeaderValue, header};
+
 use crate::action::authenticate::endpoints::Endpoints;
 use crate::action::authenticate::paths::Endpoint;
 use crate::action::authenticate::worker_state::WorkerState;
@@ -13,7 +16,7 @@ use crate::message::body::limits::StoodStill;
 use crate::message::forwarded;
 use crate::message::header as names;
 use crate::message::uri::{CanonicalRequest, Scheme};
-use crate::message::{Request, Response, WholeRequest, streamed};
+use crate::message::{Request, Response, WholeRequest, WholeResponse, streamed};
 use crate::page::Code;
 use crate::proxy::snapshot::Snapshot;
 use crate::user_pool::UserPool;
@@ -27,6 +30,8 @@ const BODY_IDLE_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(10
 pub(crate) enum Answering<'s> {
     Endpoint(&'s Endpoints, Endpoint),
     Pool(&'s Arc<UserPool>),
+    /// The answer to a challenge of a certificate authority.
+    Challenge(Arc<str>),
 }
 
 /// Finds the endpoint or user pool of a request, by its canonical authority or path.
@@ -35,6 +40,9 @@ pub(crate) fn find<'s>(
     exchange: &Exchange,
     request: &CanonicalRequest,
 ) -> Option<Answering<'s>> {
+    if let Some(answer) = challenge(snapshot, request) {
+        return Some(Answering::Challenge(answer));
+    }
     let is_https = exchange.scheme == Scheme::Https;
     if !snapshot.pools.is_empty() {
         let authority = request.authority.as_str();
@@ -49,6 +57,13 @@ pub(crate) fn find<'s>(
     // paths of these names.
     let mut chains = snapshot.rules.reaching(request.host());
     chains.any(|selected| selected.chain.authenticates()).then_some(Answering::Endpoint(endpoints, endpoint))
+}
+
+/// What the authority reads to verify a name (RFC 8555 §8.3). Only a token in progress is answered: other requests below the path
+/// are for the rules, because the application may use ACME, too.
+fn challenge(snapshot: &Snapshot, request: &CanonicalRequest) -> Option<Arc<str>> {
+    let issued = snapshot.acme.as_ref()?;
+    issued.request(request.exact_path()?.strip_prefix("/.well-known/acme-challenge/")?)
 }
 
 impl Answering<'_> {
@@ -66,6 +81,13 @@ impl Answering<'_> {
                 exchange.actions.push("authenticate");
                 exchange.require_https()?;
                 endpoints.answer(endpoint, worker, exchange, canonical, request).await
+            }
+            Self::Challenge(answer) => {
+                exchange.actions.push("acme");
+                let mut response = WholeResponse::new(Bytes::copy_from_slice(answer.as_bytes()));
+                let kind = HeaderValue::from_static("application/octet-stream");
+                response.headers_mut().insert(header::CONTENT_TYPE, kind);
+                Ok(streamed(response))
             }
             Self::Pool(pool) => {
                 exchange.actions.push("user-pool");

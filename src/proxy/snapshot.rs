@@ -6,6 +6,7 @@ use http::HeaderValue;
 
 use crate::action::ActionChain;
 use crate::action::authenticate::endpoints::Endpoints;
+use crate::certificate::acme::issued::Issued;
 use crate::listener::settings::MethodOverrides;
 use crate::message::forwarded::Policy;
 use crate::message::header::Protected;
@@ -45,6 +46,8 @@ pub(crate) struct Snapshot {
     pub(crate) pages: Arc<Pages>,
     /// Which peers may send `X-Forwarded-For`, and how the header is changed.
     pub(crate) forwarded: Arc<Policy>,
+    /// Answers to challenges of a certificate authority, on a listener without TLS.
+    pub(crate) acme: Option<Arc<Issued>>,
     /// Counts the configuration as long as a request uses it.
     pub(crate) _alive: Arc<GaugeGuard>,
 }

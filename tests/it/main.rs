@@ -10,6 +10,8 @@ mod harness;
 
 /// One record for each exchange, and no secret in any.
 mod access_log;
+/// Certificates by ACME: obtained, kept, renewed, and never taken away.
+mod acme;
 /// The operator's endpoint and the metrics.
 mod admin;
 /// What targets answer, byte by byte, and what becomes of the connection that it came on.

@@ -24,7 +24,7 @@ const LAYOUT: &[(&str, &str)] = &[
     // The door for fuzz/: the same. What a target needs of the inside of a room is in a file of that room.
     ("fuzz_door", "app config crypto jose listener message proxy secret session upstream"),
     ("listener", "clock drain exchange message telemetry"),
-    ("certificate", "clock crypto secret telemetry"),
+    ("certificate", "backchannel clock crypto message secret telemetry"),
     ("proxy", "action clock exchange message rule telemetry user_pool"),
     ("exchange", "clock message telemetry"),
     ("rule", "message"),
@@ -53,8 +53,10 @@ const LAYOUT: &[(&str, &str)] = &[
 const ADDED: &[(&str, &str, &str)] = &[
     ("admin", "socket", "connections are accepted by one loop"),
     ("app", "identity", "`check` asks what the users of a pool can meet"),
+    ("app", "certificate", "certificates are obtained and renewed as long as the process runs"),
     ("config", "certificate", "certificates are checked while the file can still be refused"),
     ("listener", "certificate", "a listener shows certificates"),
+    ("proxy", "certificate", "a certificate authority reads the answer to its challenge on a listener"),
     ("app", "page", "the pages of a configuration are made where it is assembled"),
     ("app", "socket", "sockets are bound where they are accepted on"),
     ("cli", "socket", "the application that `dev` shows accepts its connections by the same loop"),

@@ -26,6 +26,9 @@ pub(crate) struct Listener {
     /// then the order of this list. A client that asks for no name, or for one that no certificate covers, gets the first one.
     #[serde(default)]
     pub(crate) certificates: List<Certificate>,
+    /// Where the certificates of an `https` listener come from.
+    #[serde(default)]
+    pub(crate) tls: TlsSource,
     /// Versions of TLS on an `https` listener. `TLS13-1-2-Res`: TLS 1.3, and TLS 1.2 with forward secrecy and authenticated
     /// encryption (ECDHE with AES-GCM or ChaCha20-Poly1305). `TLS13-1-3`: TLS 1.3 only. The names of the AWS load balancer for these
     /// are accepted, too: `ELBSecurityPolicy-TLS13-1-2-Res-2021-06`, `ELBSecurityPolicy-TLS13-1-3-2021-06`. Its other
@@ -100,6 +103,18 @@ pub(crate) enum Protocol {
     Http,
     /// HTTP/1.1 and HTTP/2 over TLS 1.3 or 1.2.
     Https,
+}
+
+/// Where certificates come from.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, Serialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum TlsSource {
+    /// From the files in `certificates`.
+    #[default]
+    Files,
+    /// From the authority in `acme`, for the host names without wildcard in `host_header` conditions of the listener, the hosts of user pools,
+    /// and `acme.names`. `certificates` may be set, too: a file with exactly the name is used instead.
+    Auto,
 }
 
 /// A certificate chain and its private key.

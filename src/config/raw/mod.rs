@@ -12,6 +12,7 @@ macro_rules! defaults {
     };
 }
 
+pub(crate) mod acme;
 pub(crate) mod action;
 pub(crate) mod claims;
 pub(crate) mod listener;
@@ -55,6 +56,8 @@ pub(crate) struct File {
     pub(crate) session: Option<session::Session>,
     /// The identity headers that targets receive. Required if a rule authenticates.
     pub(crate) claims: Option<claims::Claims>,
+    /// The certificate authority of listeners with `tls: auto`. Required if there is one.
+    pub(crate) acme: Option<acme::Acme>,
     /// The look and the texts of Vestibule's own pages.
     pub(crate) pages: Option<pages::Pages>,
     /// The admin endpoint: `/livez`, `/readyz`, `/metrics`.

@@ -1,5 +1,6 @@
 //! One test for each kind of mistake: what the operator reads.
 
+mod acme;
 mod actions;
 mod authorize;
 mod everything_else;

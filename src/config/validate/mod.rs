@@ -3,6 +3,7 @@
 //! Each section has a file. A function that fails returns [`Reported`], the proof that it has said why, and continues while
 //! there is something left to check. Start at [`file()`].
 
+mod acme;
 mod action;
 mod authorize;
 mod claims;
@@ -51,7 +52,7 @@ pub(crate) fn file(raw: &raw::File, context: &mut Context<'_>) -> Result<Config,
     let session = raw.session.as_ref().map(|raw| session::session(raw, &root.key("session"), context));
     let cookie_name = session.as_ref().map_or_else(session::default_cookie_name, |session| session.cookie_name.clone());
     let mut logins = CookieOwners::new(cookie_name);
-    let listeners = listener::listeners(&raw.listeners, &root.key("listeners"), &mut logins, context);
+    let mut listeners = listener::listeners(&raw.listeners, &root.key("listeners"), &mut logins, context);
     let claims = raw.claims.as_ref().map(|raw| claims::claims(raw, &root.key("claims"), context));
     needed_sections(&logins, raw, context);
     let mut providers = context.each(&raw.identity_providers, &root.key("identity_providers"), oidc::provider);
@@ -64,6 +65,7 @@ pub(crate) fn file(raw: &raw::File, context: &mut Context<'_>) -> Result<Config,
         };
         user_pool::user_pool(name, raw, path, session, context)
     });
+    let acme = acme::acme(raw, &mut listeners, &user_pools, context);
     let pages = pages::pages(raw.pages.as_ref(), &root.key("pages"), context);
     let admin = process::admin(&raw.admin, &root.key("admin"), context);
     let access_log = process::access_log(&raw.access_log, &root.key("access_log"), context);
@@ -87,6 +89,7 @@ pub(crate) fn file(raw: &raw::File, context: &mut Context<'_>) -> Result<Config,
         session: session.map(|session| session.settings).transpose()?,
         claims: claims.transpose()?,
         pages: pages?,
+        acme: acme?,
         admin: admin?,
         access_log: access_log?,
         log,

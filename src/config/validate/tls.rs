@@ -9,7 +9,7 @@ use crate::config::document::findings::Reported;
 use crate::config::document::path::Path;
 use crate::config::document::suggest;
 use crate::config::keys::Kind;
-use crate::config::raw::listener::{self as written, Listener, Protocol};
+use crate::config::raw::listener::{self as written, Listener, Protocol, TlsSource};
 use crate::config::validate::context::Context;
 use crate::config::validate::keys;
 use crate::crypto::aead::Key;
@@ -23,7 +23,9 @@ pub(super) fn tls(raw: &Listener, at: &Path, context: &mut Context<'_>) -> Resul
             let certificates = certificates(raw, &at.key("certificates"), context);
             let policy = policy(raw.tls_policy.as_deref(), &at.key("tls_policy"), context);
             let ticket_keys = ticket_keys(raw, &at.key("ticket_key_files"), context);
-            Ok(Some(Tls { certificates: certificates?, policy: policy?, ticket_keys: ticket_keys? }))
+            // `acme` adds the names.
+            let auto = Arc::default();
+            Ok(Some(Tls { certificates: certificates?, auto, policy: policy?, ticket_keys: ticket_keys? }))
         }
     }
 }
@@ -32,6 +34,7 @@ pub(super) fn tls(raw: &Listener, at: &Path, context: &mut Context<'_>) -> Resul
 fn without(raw: &Listener, at: &Path, context: &mut Context<'_>) -> Result<(), Reported> {
     let set = [
         ("certificates", !raw.certificates.is_empty()),
+        ("tls", raw.tls == TlsSource::Auto),
         ("tls_policy", raw.tls_policy.is_some()),
         ("ticket_key_files", !raw.ticket_key_files.is_empty()),
     ];
@@ -43,13 +46,16 @@ fn without(raw: &Listener, at: &Path, context: &mut Context<'_>) -> Result<(), R
     result
 }
 
-fn certificates(raw: &Listener, at: &Path, context: &mut Context<'_>) -> Result<Arc<Certificates>, Reported> {
+fn certificates(raw: &Listener, at: &Path, context: &mut Context<'_>) -> Result<Option<Arc<Certificates>>, Reported> {
     let mut all = context.each_item(&raw.certificates, at, certificate)?.into_iter();
     match all.next() {
-        Some(first) => Ok(Arc::new(Certificates::new(first, all.collect()))),
+        Some(first) => Ok(Some(Arc::new(Certificates::new(first, all.collect())))),
+        None if raw.tls == TlsSource::Auto && context.found.concern(at).is_none() => Ok(None),
         None => Err(context.found.concern(at).unwrap_or_else(|| {
             let problem = context.found.problem(at, "an `https` listener needs a certificate");
-            problem.hint("add `certificates: [{ certificate_file: FILE, private_key_file: FILE }]`").reported()
+            problem
+                .hint("add `certificates: [{ certificate_file: FILE, private_key_file: FILE }]`, or `tls: auto`")
+                .reported()
         })),
     }
 }

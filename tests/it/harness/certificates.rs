@@ -43,6 +43,13 @@ pub fn untrusted_with(names: &[&str], key: KeyPair) -> (String, String) {
     issue_for(&issuer, names, key)
 }
 
+/// Another authority: its certificate, as PEM, and what it signs with.
+pub fn new_authority() -> (String, Issuer<'static, KeyPair>) {
+    let (ca, key) = (authority(), KeyPair::generate().expect("a key"));
+    let root = ca.self_signed(&key).expect("self-signed").pem();
+    (root, Issuer::new(ca, key))
+}
+
 /// With a name of its own and the extensions that strict clients ask for (RFC 5280 §4.2.1).
 fn authority() -> CertificateParams {
     let mut params = CertificateParams::default();

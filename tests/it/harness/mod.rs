@@ -1,6 +1,7 @@
 //! What every test drives: the real [`App`](app::Proxy) on free ports, a browser-like client, a scripted provider and
 //! scripted targets. All traffic stays on loopback; names are told to the client, not asked of a DNS.
 
+pub mod acme;
 pub mod app;
 pub mod browser;
 pub mod certificates;

@@ -67,7 +67,7 @@ fn https_without_certificates() {
       |     ^
       |
       = at: listeners[0].certificates
-      = help: add `certificates: [{ certificate_file: FILE, private_key_file: FILE }]`
+      = help: add `certificates: [{ certificate_file: FILE, private_key_file: FILE }]`, or `tls: auto`
     "#);
 }
 
