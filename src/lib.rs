@@ -21,6 +21,8 @@ mod flight;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzz_door;
+#[cfg(target_os = "linux")]
+mod handover;
 mod identity;
 mod jose;
 mod listener;

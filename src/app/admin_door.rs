@@ -1,6 +1,9 @@
 //! The socket of the admin endpoint.
 
+use std::io;
 use std::net::SocketAddr;
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
@@ -10,6 +13,7 @@ use crate::app::process::Process;
 use crate::app::supervise::keep_running;
 use crate::app::vitals::Vitals;
 use crate::socket::accept;
+use crate::socket::inherited::Inherited;
 
 /// An open admin endpoint. It accepts no more connections when this is dropped.
 #[derive(Debug)]
@@ -18,7 +22,20 @@ pub(crate) struct AdminDoor {
     pub(crate) configured: SocketAddr,
     /// With the port that was taken.
     pub(crate) address: SocketAddr,
+    socket: Arc<tokio::net::TcpListener>,
     _close: oneshot::Sender<()>,
+}
+
+impl AdminDoor {
+    /// The socket as another process of Vestibule knows it.
+    fn key_of(configured: SocketAddr) -> String {
+        format!("admin {configured}")
+    }
+
+    /// A copy of the socket with its key.
+    pub(crate) fn lend(&self) -> io::Result<(String, OwnedFd)> {
+        Ok((Self::key_of(self.configured), self.socket.as_fd().try_clone_to_owned()?))
+    }
 }
 
 /// A bound socket of the admin endpoint that does not accept yet.
@@ -26,19 +43,22 @@ pub(crate) struct AdminDoor {
 pub(crate) struct Bound {
     configured: SocketAddr,
     address: SocketAddr,
-    socket: tokio::net::TcpListener,
+    socket: Arc<tokio::net::TcpListener>,
 }
 
 impl Bound {
     /// # Errors
     ///
     /// Returns an error if the address cannot be bound.
-    pub(crate) fn new(configured: SocketAddr, process: &Process) -> Result<Self, Error> {
+    pub(crate) fn new(configured: SocketAddr, process: &Process, inherited: &mut Inherited) -> Result<Self, Error> {
         let failed = |source| Error::Bind { place: Place::Admin, address: configured, source };
-        let bound = accept::bind(configured, 1).map_err(failed)?.remove(0);
+        let inherited = inherited.take(&AdminDoor::key_of(configured), configured);
+        let mut opened = accept::open(configured, 1, inherited).map_err(failed)?;
+        // A process has one.
+        let bound = opened.remove(0).remove(0);
         let address = bound.local_addr().map_err(Error::Worker)?;
         let socket = process.control.enter(|| tokio::net::TcpListener::from_std(bound)).map_err(Error::Worker)?;
-        Ok(Self { configured, address, socket })
+        Ok(Self { configured, address, socket: Arc::new(socket) })
     }
 
     /// Serves until the returned value is dropped, or the process ends: probes must also be answered while the process drains.
@@ -47,14 +67,15 @@ impl Bound {
         let part = vitals.part("accept", "accept loop of the admin endpoint".to_owned());
         let detached = process.control.clone();
         let (close, closed) = oneshot::channel::<()>();
+        let accepting = Arc::clone(&socket);
         process.control.start_detached(async move {
-            let serving = keep_running(&part, || admin::serve(&admin, &socket, &detached));
+            let serving = keep_running(&part, || admin::serve(&admin, &accepting, &detached));
             tokio::select! {
                 () = serving => {}
                 // Nothing is ever sent: the sender is dropped.
                 _ = closed => {}
             }
         });
-        AdminDoor { configured, address, _close: close }
+        AdminDoor { configured, address, socket, _close: close }
     }
 }

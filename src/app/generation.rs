@@ -85,6 +85,14 @@ impl ListenerId {
         let name = (settings.address.port() == 0).then(|| Arc::clone(&settings.name));
         Self { address: settings.address, name }
     }
+
+    /// The listener as another process of Vestibule knows it.
+    pub(crate) fn key(&self) -> String {
+        match &self.name {
+            None => self.address.to_string(),
+            Some(name) => format!("{} {name}", self.address),
+        }
+    }
 }
 
 /// What a worker thread has under every configuration.

@@ -8,6 +8,7 @@ use crate::app::generation::{Generation, Listener, ListenerId};
 use crate::drain::{Draining, PartStop, Parts, Spawner};
 use crate::listener::state::ProcessListener;
 use crate::socket::accept;
+use crate::socket::inherited::Inherited;
 
 /// A listener that is open on every worker.
 #[derive(Debug)]
@@ -23,7 +24,8 @@ pub(crate) struct Open {
 #[derive(Debug)]
 pub(crate) struct Opened {
     pub(crate) standing: Standing,
-    pub(crate) socket: std::net::TcpListener,
+    /// Usually one. More if another process with more workers had them.
+    pub(crate) sockets: Vec<std::net::TcpListener>,
     pub(crate) draining: Draining,
 }
 
@@ -45,7 +47,8 @@ pub(crate) struct Change {
     pub(crate) closed: Vec<ListenerId>,
 }
 
-/// Opens the listeners that `generation` has and `before` has not, for `workers` workers.
+/// Opens the listeners that `generation` has and `before` has not, for `workers` workers. Takes their sockets out of
+/// `inherited` if they are there.
 ///
 /// # Errors
 ///
@@ -55,11 +58,12 @@ pub(crate) fn change(
     before: &BTreeMap<ListenerId, Open>,
     workers: usize,
     parts: &Parts,
+    inherited: &mut Inherited,
 ) -> Result<Change, Error> {
     let mut change =
         Change { open: BTreeMap::new(), opened: (0..workers).map(|_| Vec::new()).collect(), closed: Vec::new() };
     for listener in generation.listeners.iter().filter(|listener| !before.contains_key(&listener.id)) {
-        let (open, opened) = self::open(listener, workers, parts)?;
+        let (open, opened) = self::open(listener, workers, parts, inherited)?;
         change.open.insert(listener.id.clone(), open);
         change.opened.iter_mut().zip(opened).for_each(|(of_worker, opened)| of_worker.push(opened));
     }
@@ -68,18 +72,24 @@ pub(crate) fn change(
     Ok(change)
 }
 
-fn open(listener: &Listener, workers: usize, parts: &Parts) -> Result<(Open, Vec<Opened>), Error> {
+fn open(
+    listener: &Listener,
+    workers: usize,
+    parts: &Parts,
+    inherited: &mut Inherited,
+) -> Result<(Open, Vec<Opened>), Error> {
     let settings = listener.on_wire.settings();
     let failed =
         |source| Error::Bind { place: Place::Listener(settings.name.to_string()), address: settings.address, source };
-    let sockets = accept::bind(settings.address, workers).map_err(failed)?;
-    let address = sockets[0].local_addr().map_err(Error::Worker)?;
+    let inherited = inherited.take(&listener.id.key(), settings.address);
+    let sockets = accept::open(settings.address, workers, inherited).map_err(failed)?;
+    let address = sockets[0][0].local_addr().map_err(Error::Worker)?;
     let (stop, draining) = parts.part().ok_or(Error::Stopping)?;
     let process = ProcessListener::new(&settings.limits, workers);
     let standing = Standing { id: listener.id.clone(), process: process.clone(), address, spawner: draining.spawner() };
     let opened = sockets
         .into_iter()
-        .map(|socket| Opened { standing: standing.clone(), socket, draining: draining.clone() })
+        .map(|sockets| Opened { standing: standing.clone(), sockets, draining: draining.clone() })
         .collect();
     Ok((Open { process, address, _stop: stop }, opened))
 }

@@ -14,6 +14,8 @@ mod providers;
 mod reload;
 mod signals;
 mod supervise;
+#[cfg(target_os = "linux")]
+mod takeover;
 mod vitals;
 mod watch;
 mod worker;
@@ -21,6 +23,7 @@ mod workers;
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
@@ -29,10 +32,13 @@ use tokio::runtime::{Builder, Runtime};
 use crate::clock::Clock;
 use crate::config::{Config, ShutdownConfig};
 use crate::drain::{self, Control, Drain};
+#[cfg(target_os = "linux")]
+use crate::handover::{self, Place};
+use crate::socket::inherited::Inherited;
 use crate::telemetry::access_log::Writer;
 use crate::telemetry::logging;
 use crate::telemetry::metrics::Registry;
-pub use error::{Error, Place};
+pub use error::Error;
 use process::Process;
 pub(crate) use providers::survey;
 pub use reload::Loader;
@@ -40,6 +46,8 @@ use reload::{Beside, Reloader};
 use signals::Acts;
 pub use signals::Signals;
 use supervise::keep_running;
+#[cfg(target_os = "linux")]
+use takeover::Offering;
 use vitals::Vitals;
 use workers::Workers;
 
@@ -60,6 +68,8 @@ pub struct App {
     control: Option<Runtime>,
     process: Arc<Process>,
     reloader: Arc<Reloader>,
+    #[cfg(target_os = "linux")]
+    offering: Option<Offering>,
 }
 
 impl fmt::Debug for App {
@@ -75,6 +85,11 @@ impl App {
     ///
     /// See [`Error`]. After an error nothing is left running.
     pub fn start(config: Config, load: Loader, clock: Clock) -> Result<Self, Error> {
+        Self::start_with(config, load, clock, Inherited::default())
+    }
+
+    /// The same, with listening sockets that another process has bound. Those that `config` does not need are closed.
+    pub(crate) fn start_with(config: Config, load: Loader, clock: Clock, inherited: Inherited) -> Result<Self, Error> {
         let control = Builder::new_multi_thread()
             .worker_threads(2)
             .thread_name("control")
@@ -91,7 +106,7 @@ impl App {
         let workers = Workers::start(config.workers, &process, &vitals, &writer, &draining.spawner());
         let workers = workers.map_err(Error::Worker)?;
         let (parts, access_log) = (drain.parts(), writer.handle());
-        let beside = Beside { parts, load, vitals: vitals.clone(), access_log };
+        let beside = Beside { parts, load, vitals: vitals.clone(), access_log, inherited };
         let reloader = Reloader::start(config, Arc::clone(&process), workers.inboxes(), beside)?;
         process.control.start_detached(watch::watch(Arc::downgrade(&reloader)));
         // Last: certificate authorities connect to the listeners.
@@ -106,7 +121,31 @@ impl App {
             control: Some(control),
             process,
             reloader,
+            #[cfg(target_os = "linux")]
+            offering: None,
         })
+    }
+
+    /// Whether every worker serves by the first configuration. Must not be called on the thread of an async runtime.
+    ///
+    /// # Errors
+    ///
+    /// Why not.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn serves(&self) -> Result<(), String> {
+        // A worker obeys its orders one after the other.
+        self.reloader.hold().lend().map(drop)
+    }
+
+    /// From now on, another process can take over at `place`.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the system refuses.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn offer(&mut self, place: &Place, signals: &Signals) -> Result<(), handover::Error> {
+        self.offering = Some(Offering::start(place, &self.reloader, &self.process, signals.leaver())?);
+        Ok(())
     }
 
     /// Contacts every identity provider and logs whether it answers. Nothing waits for the result.
@@ -166,7 +205,9 @@ impl App {
         // A runtime without I/O needs no file descriptor, so the process can stop properly even if none is left.
         let Ok(waiting) = Builder::new_current_thread().enable_time().build() else { return false };
         waiting.block_on(signals.stop());
-        let delay = self.shutdown_config().delay;
+        // The new process accepts connections already, so nobody has to be told that this one stops.
+        let has_successor = self.process.has_successor.load(Ordering::Relaxed);
+        let delay = if has_successor { Duration::ZERO } else { self.shutdown_config().delay };
         self.stop(delay, async move { signals.now().await })
     }
 
@@ -187,6 +228,8 @@ impl App {
         let Some(drain) = self.drain.take() else { return true };
         let ShutdownConfig { drain_timeout, .. } = self.shutdown_config();
         self.vitals.leave();
+        #[cfg(target_os = "linux")]
+        drop(self.offering.take());
         if !delay.is_zero() {
             tracing::info!(delay_s = delay.as_secs(), "stopping: /readyz answers 503, requests are still accepted");
         }

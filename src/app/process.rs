@@ -1,6 +1,7 @@
 //! What lives as long as the process, and survives every change of the configuration.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use crate::action::authenticate::ProcessState;
@@ -38,6 +39,8 @@ pub(crate) struct Process {
     pub(crate) told: Arc<LoggedNames>,
     /// How the process stops, as the configuration in force says.
     pub(crate) shutdown: Mutex<ShutdownConfig>,
+    /// Whether another process has taken the listening sockets over.
+    pub(crate) has_successor: AtomicBool,
     /// The number of configurations that requests still use.
     pub(crate) generations: Counter,
 }
@@ -54,6 +57,7 @@ impl Process {
             targets: TargetTable::new(clock.instant()),
             told: Arc::default(),
             shutdown: Mutex::new(shutdown),
+            has_successor: AtomicBool::new(false),
             generations: registry.gauge(
                 "vestibule_config_generations",
                 "Configurations in use: the one in force, and earlier ones until the last request ends that began with them.",

@@ -6,11 +6,12 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex as StdMutex, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use tokio::sync::{Mutex, mpsc};
+use tokio::sync::{Mutex, MutexGuard, mpsc};
 
 use crate::admin::Admin;
 use crate::app::admin_door::{AdminDoor, Bound};
@@ -27,6 +28,7 @@ use crate::config::document::files::NamedFile;
 use crate::config::document::report::Diagnostics;
 use crate::config::{Attempt, Config, ShutdownConfig};
 use crate::drain::Parts;
+use crate::socket::inherited::Inherited;
 use crate::telemetry::access_log::{self, Destination};
 use crate::telemetry::logging;
 use crate::telemetry::metrics::{Counter, Registry};
@@ -43,10 +45,14 @@ pub(crate) struct Beside {
     pub(crate) load: Loader,
     pub(crate) vitals: Vitals,
     pub(crate) access_log: access_log::Handle,
+    /// Sockets that another process bound.
+    pub(crate) inherited: Inherited,
 }
 
 /// How long a reload waits until every worker serves by the new configuration. A worker that is busy for longer changes later.
 const ADOPTION_MAX: Duration = Duration::from_secs(5);
+/// How long a worker may take to copy its sockets.
+const LEND_MAX: Duration = Duration::from_secs(5);
 
 /// Reloads the configuration. One per process.
 pub(crate) struct Reloader {
@@ -165,15 +171,16 @@ impl Reloader {
         inboxes: Vec<Inbox>,
         beside: Beside,
     ) -> Result<Arc<Self>, Error> {
-        let Beside { parts, load, vitals, access_log } = beside;
+        let Beside { parts, load, vitals, access_log, mut inherited } = beside;
         let (document, log, destination) = (config.document.clone(), config.log, config.access_log.clone());
         let generation = Arc::new(Generation::new(config, &process)?);
-        let change = listening::change(&generation, &BTreeMap::new(), inboxes.len(), &parts)?;
+        let change = listening::change(&generation, &BTreeMap::new(), inboxes.len(), &parts, &mut inherited)?;
         let files = StdMutex::new(document.all_files());
         let open = BTreeMap::new();
         let mut running = Running { open, document, admin: None, access_log: destination, log };
         let results = Results::new(&process.registry);
-        let admin = Bound::new(generation.admin.address, &process)?;
+        let admin = Bound::new(generation.admin.address, &process, &mut inherited)?;
+        drop(inherited);
         process.renewal.adopt(generation.acme.clone());
         adopt(&generation, change, &mut running.open, &inboxes);
         let addresses = StdMutex::new(addresses(&generation, &running.open));
@@ -301,10 +308,13 @@ impl Reloader {
         let (shutdown, log, access_log) = (config.shutdown, config.log, config.access_log.clone());
         descriptors::raise(config.listeners.iter().map(|listener| &*listener.settings.limits));
         let generation = Arc::new(Generation::new(config, &self.process).map_err(Refused::Impossible)?);
-        let change = listening::change(&generation, &running.open, self.inboxes.len(), &self.parts);
+        let change =
+            listening::change(&generation, &running.open, self.inboxes.len(), &self.parts, &mut Inherited::default());
         let change = change.map_err(Refused::Impossible)?;
         let has_moved = running.admin.as_ref().is_none_or(|door| door.configured != generation.admin.address);
-        let admin = has_moved.then(|| Bound::new(generation.admin.address, &self.process)).transpose();
+        let admin = has_moved
+            .then(|| Bound::new(generation.admin.address, &self.process, &mut Inherited::default()))
+            .transpose();
         let admin = admin.map_err(Refused::Impossible)?;
         if running.access_log != access_log {
             self.access_log.redirect(&access_log).map_err(|error| Refused::Impossible(Error::AccessLog(error)))?;
@@ -339,7 +349,48 @@ impl Reloader {
     }
 }
 
+/// The configuration in force, which nothing changes while this exists.
+pub(crate) struct Held<'r> {
+    reloader: &'r Reloader,
+    running: MutexGuard<'r, Running>,
+}
+
+impl Held<'_> {
+    /// Copies of all listening sockets, with their keys. While one is open, connections that nobody accepts can arrive at it.
+    ///
+    /// # Errors
+    ///
+    /// Why there are none.
+    pub(crate) fn lend(&self) -> Result<Vec<(String, OwnedFd)>, String> {
+        if self.reloader.vitals.is_leaving() {
+            return Err(Error::Stopping.to_string());
+        }
+        let failed = |error: &dyn fmt::Display| format!("the listening sockets cannot be copied: {error}");
+        let mut lent = Vec::new();
+        for inbox in &self.reloader.inboxes {
+            let (lender, lends) = std::sync::mpsc::channel();
+            inbox.send(Order::Lend(lender)).map_err(|_| Error::Stopping.to_string())?;
+            let of_worker = lends.recv_timeout(LEND_MAX).map_err(|error| failed(&error))?;
+            lent.extend(of_worker.map_err(|error| failed(&error))?.into_iter().map(|(id, socket)| (id.key(), socket)));
+        }
+        let admin = self.running.admin.iter().map(AdminDoor::lend);
+        lent.extend(admin.collect::<Result<Vec<_>, _>>().map_err(|error| failed(&error))?);
+        Ok(lent)
+    }
+
+    /// Another process has taken over: its admin endpoint answers, and nothing is reloaded here any more.
+    pub(crate) fn leave(mut self) {
+        self.reloader.vitals.leave();
+        self.running.admin = None;
+    }
+}
+
 impl Reloader {
+    /// Waits for a reload that is under way, and holds up others. Must not be called on the thread of an async runtime.
+    pub(crate) fn hold(&self) -> Held<'_> {
+        Held { reloader: self, running: self.running.blocking_lock() }
+    }
+
     /// Changes the settings of the process itself.
     fn operate(
         &self,

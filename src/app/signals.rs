@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use crate::config::Config;
 use crate::telemetry::access_log::Handle;
@@ -35,6 +35,17 @@ const LAST_WORDS: Duration = Duration::from_millis(50);
 pub struct Signals {
     told: watch::Receiver<Told>,
     acts: Arc<Mutex<Option<Acts>>>,
+    leave: Arc<Notify>,
+}
+
+/// Does what the first stop signal does.
+#[derive(Clone, Debug)]
+pub(super) struct Leaver(Arc<Notify>);
+
+impl Leaver {
+    pub(super) fn leave(&self) {
+        self.0.notify_one();
+    }
 }
 
 /// The state that follows from the signals so far.
@@ -61,6 +72,7 @@ struct Heard {
     hang_up: Signal,
     user: Signal,
     acts: Arc<Mutex<Option<Acts>>>,
+    leave: Arc<Notify>,
 }
 
 impl Signals {
@@ -72,7 +84,7 @@ impl Signals {
     /// Returns an error if the system cannot provide signal handlers or a thread.
     pub fn hear(config: &Config) -> io::Result<Self> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
-        let acts = Arc::default();
+        let (acts, leave) = (Arc::default(), Arc::new(Notify::new()));
         let heard = runtime.block_on(async {
             Ok::<_, io::Error>(Heard {
                 terminate: signal(SignalKind::terminate())?,
@@ -80,12 +92,18 @@ impl Signals {
                 hang_up: signal(SignalKind::hangup())?,
                 user: signal(SignalKind::user_defined1())?,
                 acts: Arc::clone(&acts),
+                leave: Arc::clone(&leave),
             })
         })?;
         let (tell, told) = watch::channel(Told::Serve);
         let drain_max = config.shutdown.delay + config.shutdown.drain_timeout;
         std::thread::Builder::new().name("signals".into()).spawn(move || attend(&runtime, heard, &tell, drain_max))?;
-        Ok(Self { told, acts })
+        Ok(Self { told, acts, leave })
+    }
+
+    /// Stops the process without a signal.
+    pub(super) fn leaver(&self) -> Leaver {
+        Leaver(Arc::clone(&self.leave))
     }
 
     /// From now on, signals do this.
@@ -135,6 +153,7 @@ impl Heard {
             tokio::select! {
                 _ = self.terminate.recv() => return,
                 _ = self.interrupt.recv() => return,
+                () = self.leave.notified() => return,
                 _ = self.hang_up.recv() => self.act(|acts| (acts.reload)()),
                 _ = self.user.recv() => self.act(|acts| acts.access_log.reopen()),
             }

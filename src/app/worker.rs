@@ -1,7 +1,9 @@
 //! What one worker thread serves, and how it changes to another configuration.
 
 use std::collections::BTreeMap;
-use std::rc::Rc;
+use std::io;
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::rc::{Rc, Weak};
 use std::sync::Arc;
 
 use tokio::net::TcpListener;
@@ -26,9 +28,14 @@ use crate::upstream::worker_connections::WorkerConnections;
 pub(crate) enum Order {
     /// Serve by another configuration.
     Adopt(Adoption),
+    /// Lend copies of all listening sockets, for a process that takes over.
+    Lend(Lender),
     /// End with everything that is still held. The worker was asked to drain before.
     Exit,
 }
+
+/// Takes what [`Order::Lend`] asks for.
+pub(crate) type Lender = std::sync::mpsc::Sender<io::Result<Vec<(ListenerId, OwnedFd)>>>;
 
 /// A configuration to serve by, with the listeners that come and go.
 #[derive(Debug)]
@@ -51,6 +58,8 @@ pub(crate) struct OnWorker {
     /// To targets.
     pub(crate) connections: Rc<WorkerConnections>,
     pub(crate) listeners: BTreeMap<ListenerId, (Rc<WorkerListener<Proxy>>, Rc<Metrics>)>,
+    /// Owned by the accept loops.
+    pub(crate) sockets: BTreeMap<ListenerId, Vec<Weak<TcpListener>>>,
 }
 
 impl OnWorker {
@@ -60,6 +69,7 @@ impl OnWorker {
         let worker = Rc::new(generation.worker(&self.process, &on));
         for id in closed {
             self.listeners.remove(id);
+            self.sockets.remove(id);
         }
         let mut opened: BTreeMap<_, _> =
             opened.into_iter().map(|opened| (opened.standing.id.clone(), opened)).collect();
@@ -85,7 +95,8 @@ impl OnWorker {
                     Rc::clone(&self.memory),
                     self.process.clock.clone(),
                 ));
-                self.accept(&on_worker, opened, listener.name());
+                let sockets = self.accept(&on_worker, opened, listener.name());
+                self.sockets.insert(listener.id.clone(), sockets);
                 self.listeners.insert(listener.id.clone(), (on_worker, metrics));
             }
         }
@@ -99,19 +110,32 @@ impl OnWorker {
             .map_or_else(|| Rc::new(Metrics::new(&self.process.registry, listener.name())), Rc::clone)
     }
 
-    fn accept(&self, on_worker: &Rc<WorkerListener<Proxy>>, opened: Opened, name: &str) {
-        let Opened { socket, draining, .. } = opened;
-        let socket = match TcpListener::from_std(socket) {
-            Ok(socket) => socket,
-            Err(error) => {
-                tracing::error!(listener.name = name, error = %error, "cannot use the socket of a worker");
-                return;
-            }
-        };
-        let part = self.vitals.part("accept", format!("accept loop of worker {} for listener {name}", self.index));
-        let (on_worker, asked) = (Rc::clone(on_worker), draining.clone());
-        draining.spawn_local(async move {
-            keep_running(&part, || listener::serve(&on_worker, &socket, asked.clone())).await;
-        });
+    /// Copies of the listening sockets.
+    pub(crate) fn lend(&self) -> io::Result<Vec<(ListenerId, OwnedFd)>> {
+        let sockets = self.sockets.iter().flat_map(|(id, sockets)| sockets.iter().map(move |socket| (id, socket)));
+        let open = sockets.filter_map(|(id, socket)| Some((id.clone(), socket.upgrade()?)));
+        open.map(|(id, socket)| Ok((id, socket.as_fd().try_clone_to_owned()?))).collect()
+    }
+
+    /// Accepts on the sockets of a listener.
+    fn accept(&self, on_worker: &Rc<WorkerListener<Proxy>>, opened: Opened, name: &str) -> Vec<Weak<TcpListener>> {
+        let Opened { sockets, draining, .. } = opened;
+        let mut accepting = Vec::new();
+        for socket in sockets {
+            let socket = match TcpListener::from_std(socket) {
+                Ok(socket) => Rc::new(socket),
+                Err(error) => {
+                    tracing::error!(listener.name = name, error = %error, "cannot use the socket of a worker");
+                    continue;
+                }
+            };
+            accepting.push(Rc::downgrade(&socket));
+            let part = self.vitals.part("accept", format!("accept loop of worker {} for listener {name}", self.index));
+            let (on_worker, asked) = (Rc::clone(on_worker), draining.clone());
+            draining.spawn_local(async move {
+                keep_running(&part, || listener::serve(&on_worker, &socket, asked.clone())).await;
+            });
+        }
+        accepting
     }
 }

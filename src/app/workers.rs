@@ -144,8 +144,8 @@ impl Thread {
             let Some(draining) = standing.spawner.draining().filter(|draining| !draining.is_stopping()) else {
                 continue;
             };
-            let socket = accept::bind_again(standing.address)?;
-            opened.push(Opened { standing: standing.clone(), socket, draining });
+            let sockets = vec![accept::bind_again(standing.address)?];
+            opened.push(Opened { standing: standing.clone(), sockets, draining });
         }
         Ok(opened)
     }
@@ -162,6 +162,7 @@ impl Thread {
             memory: Rc::new(WorkerMemory::new()),
             connections: WorkerConnections::new(self.process.clock.clone()),
             listeners: std::collections::BTreeMap::new(),
+            sockets: std::collections::BTreeMap::new(),
         };
         let generation = self.standing.borrow().as_ref().map(|(generation, _)| Arc::clone(generation));
         if let Some(generation) = generation {
@@ -175,13 +176,21 @@ impl Thread {
                 tokio::time::sleep(BEAT).await;
             }
         });
-        while let Some(Order::Adopt(adoption)) = poll_fn(|cx| self.inbox.borrow_mut().poll_recv(cx)).await {
-            let Adoption { generation, opened, closed, adopted } = adoption;
-            self.remember(&generation, &opened, &closed);
-            on_worker.adopt(&generation, opened, &closed);
-            drop(adopted);
-        }
         // `None` means that the app was dropped: the worker ends, too.
+        while let Some(order) = poll_fn(|cx| self.inbox.borrow_mut().poll_recv(cx)).await {
+            match order {
+                Order::Adopt(Adoption { generation, opened, closed, adopted }) => {
+                    self.remember(&generation, &opened, &closed);
+                    on_worker.adopt(&generation, opened, &closed);
+                    drop(adopted);
+                }
+                Order::Lend(lender) => {
+                    // One that no longer waits needs none.
+                    let _ = lender.send(on_worker.lend());
+                }
+                Order::Exit => break,
+            }
+        }
         self.has_exited.set(true);
         access_log.flush();
     }

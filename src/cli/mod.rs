@@ -11,6 +11,8 @@ mod keys;
 mod reload;
 mod schema;
 mod serve;
+#[cfg(target_os = "linux")]
+mod takeover;
 mod terminal;
 mod texts;
 mod users;

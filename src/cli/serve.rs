@@ -9,6 +9,8 @@ use crate::clock::Clock;
 use crate::config;
 use crate::config::document::source::Source;
 use crate::config::{Attempt, MissingKeys};
+#[cfg(not(target_os = "linux"))]
+use crate::socket::inherited::Inherited;
 use crate::telemetry::logging;
 
 /// Runs the proxy with a configuration file. On SIGTERM or SIGINT, finishes requests in progress and exits.
@@ -17,6 +19,9 @@ pub(crate) struct Serve {
     /// The configuration file.
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
+    #[cfg(target_os = "linux")]
+    #[command(flatten)]
+    takeover: crate::cli::takeover::Arguments,
 }
 
 impl Serve {
@@ -39,7 +44,13 @@ impl Serve {
         let signals = Signals::hear(&config)?;
         let path = self.config.clone();
         let load = Box::new(move || Attempt::file(&path, MissingKeys::Refuse));
-        let app = App::start(config, load, Clock::system())?;
+        #[cfg(target_os = "linux")]
+        let (takeover, inherited) = self.takeover.begin()?;
+        #[cfg(not(target_os = "linux"))]
+        let inherited = Inherited::default();
+        let app = App::start_with(config, load, Clock::system(), inherited)?;
+        #[cfg(target_os = "linux")]
+        let app = takeover.finish(app, &signals)?;
         app.greet_providers();
         Ok(if app.run(signals) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }

@@ -13,6 +13,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::clock::Clock;
+use crate::socket::inherited;
 use crate::socket::stream::Socket;
 
 /// Backlog: connections that the kernel queues while all workers are busy.
@@ -45,6 +46,22 @@ pub(crate) fn bind(address: SocketAddr, workers: usize) -> io::Result<Vec<std::n
     let address = first.local_addr()?;
     let others = (1..workers).map(|_| socket(address, Sharing::Workers));
     std::iter::once(Ok(first)).chain(others).collect()
+}
+
+/// The sockets of each worker for `address`: those that were inherited, and as many more as it takes. Without any, binds the address.
+///
+/// # Errors
+///
+/// See [`bind`].
+pub(crate) fn open(
+    address: SocketAddr,
+    workers: usize,
+    inherited: Vec<std::net::TcpListener>,
+) -> io::Result<Vec<Vec<std::net::TcpListener>>> {
+    if inherited.is_empty() {
+        return Ok(bind(address, workers)?.into_iter().map(|socket| vec![socket]).collect());
+    }
+    inherited::distribute(inherited, workers, bind_again)
 }
 
 /// Binds another socket to an address returned by [`bind`], for a restarted worker.

@@ -1,4 +1,6 @@
-//! TCP connections with efficient writes ([`stream`]), and the loop that accepts them ([`accept`]).
+//! TCP connections with efficient writes ([`stream`]), the loop that accepts them ([`accept`]), and listening sockets that another process
+//! bound ([`inherited`]).
 
 pub(crate) mod accept;
+pub(crate) mod inherited;
 pub(crate) mod stream;

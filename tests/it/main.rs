@@ -86,6 +86,8 @@ mod rules;
 mod session;
 /// Sign-ins that are too old or too weak for a rule.
 mod step_up;
+/// A new process takes the place of the one that serves.
+mod takeover;
 /// Certificates by name, versions, resumption, and what is not TLS.
 mod tls;
 /// TLS as the file says: the choice of a certificate, versions, OCSP, tickets that replicas share.

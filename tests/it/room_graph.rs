@@ -46,12 +46,15 @@ const LAYOUT: &[(&str, &str)] = &[
     ("secret", ""),
     ("drain", ""),
     ("flight", ""),
+    ("handover", ""),
     ("socket", ""),
 ];
 
 /// Edges that came later: who, whom, why.
 const ADDED: &[(&str, &str, &str)] = &[
     ("admin", "socket", "connections are accepted by one loop"),
+    ("app", "handover", "the process that serves passes its sockets to the one that takes its place"),
+    ("cli", "handover", "`serve --takeover` asks for the sockets before anything else is started"),
     ("app", "identity", "`check` asks what the users of a pool can meet"),
     ("app", "certificate", "certificates are obtained and renewed as long as the process runs"),
     ("config", "certificate", "certificates are checked while the file can still be refused"),
