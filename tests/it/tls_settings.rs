@@ -217,6 +217,52 @@ fn a_ticket_of_a_foreign_key_or_of_another_process_is_a_full_handshake() {
 }
 
 #[test]
+fn a_reload_keeps_what_clients_resume_and_takes_other_ticket_keys() {
+    for version in VERSIONS {
+        let proxy = with_ticket_keys("");
+        let client = remembering(version);
+        assert_eq!(kind(proxy.address(), &client), HandshakeKind::Full);
+        proxy.reload(&(proxy.yaml() + "log: { level: warn }\n")).expect("it is valid");
+        assert_eq!(kind(proxy.address(), &client), HandshakeKind::Resumed, "{version:?}: the keys of the process");
+
+        let (proxy, new) = (with_ticket_keys("1"), with_ticket_keys("2"));
+        let client = remembering(version);
+        assert_eq!(kind(proxy.address(), &client), HandshakeKind::Full);
+        std::fs::copy(new.folder().join("ticket-2"), proxy.folder().join("ticket-2")).expect("copied");
+        let both = proxy.yaml().replace("ticket_key_files: [ticket-1]", "ticket_key_files: [ticket-2, ticket-1]");
+        proxy.reload(&both).expect("it is valid");
+        assert_eq!(kind(proxy.address(), &client), HandshakeKind::Resumed, "{version:?}: the old key");
+        assert_eq!(kind(new.address(), &client), HandshakeKind::Resumed, "{version:?}: the new key");
+    }
+}
+
+#[test]
+fn a_reload_takes_another_ocsp_response_for_new_connections() {
+    let folder = folder();
+    let certificate = write(&folder, "app", KeyPair::generate().expect("a key"));
+    let responses =
+        ["20261130080000Z", "20261201080000Z"].map(|time| ocsp::about(&certificate, ocsp::GOOD, Some(time)));
+    std::fs::write(folder.join("app.ocsp"), &responses[0]).expect("written");
+    let yaml = listener("{ certificate_file: app.pem, private_key_file: app-key.pem, ocsp_file: app.ocsp }", "");
+    let proxy = Proxy::start_in(folder, &yaml, START);
+    let stapled = || {
+        let anyone = Arc::default();
+        let client = certificates::looking(&anyone, &[&rustls::version::TLS13]);
+        handshake(proxy.address(), client, "app.test").expect("a handshake");
+        anyone.stapled.lock().expect("not poisoned").clone()
+    };
+    assert_eq!(stapled(), responses[0]);
+    std::fs::write(proxy.folder().join("app.ocsp"), &responses[1]).expect("written");
+    let said = proxy.reload(&yaml).expect("it is valid");
+    assert!(said.contains("app.ocsp"), "{said}");
+    assert_eq!(stapled(), responses[1]);
+    std::fs::write(proxy.folder().join("app.ocsp"), "no response").expect("written");
+    let said = proxy.reload(&yaml).expect_err("it is none");
+    assert!(said.contains("is not an OCSP response"), "{said}");
+    assert_eq!(stapled(), responses[1]);
+}
+
+#[test]
 fn a_ticket_is_not_accepted_after_twelve_hours() {
     for version in VERSIONS {
         let proxy = with_ticket_keys("1");
