@@ -145,7 +145,6 @@ impl Generation {
             places,
             protected: Arc::new(Protected::new(owned)),
             tls: process.tls.clone(),
-            has_acme: config.acme.is_some(),
             clock: clock.clone(),
             registry: registry.clone(),
             alive: Arc::new(process.generations.hold()),
@@ -202,7 +201,6 @@ struct Build {
     /// Targets whose cookies were already reported in the log.
     told: Arc<LoggedNames>,
     tls: ProcessTls,
-    has_acme: bool,
     clock: Clock,
     registry: Registry,
     /// Counts the generation until its last snapshot is freed.
@@ -244,7 +242,7 @@ impl Build {
             forwarded: Arc::clone(&settings.forwarded),
             _alive: Arc::clone(&self.alive),
             // Authorities ask for it without TLS (RFC 8555 §8.3).
-            acme: (self.has_acme && settings.tls.is_none()).then(|| Arc::clone(&self.tls.issued)),
+            acme: settings.tls.is_none().then(|| Arc::clone(&self.tls.issued)),
         };
         let expiries = |tls: &Tls| Some(tls.certificates.as_ref()?.expiry_gauges(&settings.name, &self.registry));
         Listener {

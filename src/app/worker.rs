@@ -21,6 +21,7 @@ use crate::listener::metrics::Metrics;
 use crate::listener::state::{Served, WorkerListener};
 use crate::proxy::Proxy;
 use crate::telemetry::access_log::AccessLog;
+use crate::telemetry::metrics::Histogram;
 use crate::upstream::worker_connections::WorkerConnections;
 
 /// What a worker is told.
@@ -57,6 +58,8 @@ pub(crate) struct OnWorker {
     pub(crate) memory: Rc<WorkerMemory>,
     /// To targets.
     pub(crate) connections: Rc<WorkerConnections>,
+    /// How long the worker served nothing, because it changed to another configuration.
+    pub(crate) adoption: Histogram,
     pub(crate) listeners: BTreeMap<ListenerId, (Rc<WorkerListener<Proxy>>, Rc<Metrics>)>,
     /// Owned by the accept loops.
     pub(crate) sockets: BTreeMap<ListenerId, Vec<Weak<TcpListener>>>,
@@ -65,6 +68,7 @@ pub(crate) struct OnWorker {
 impl OnWorker {
     /// Changes to another configuration between two requests. Requests in progress finish with the one that they began with.
     pub(crate) fn adopt(&mut self, generation: &Arc<Generation>, opened: Vec<Opened>, closed: &[ListenerId]) {
+        let begun = self.process.clock.instant();
         let on = OnThread { index: self.index, connections: &self.connections, spawner: &self.spawner };
         let worker = Rc::new(generation.worker(&self.process, &on));
         for id in closed {
@@ -100,6 +104,7 @@ impl OnWorker {
                 self.listeners.insert(listener.id.clone(), (on_worker, metrics));
             }
         }
+        self.adoption.observe(self.process.clock.instant().saturating_duration_since(begun));
     }
 
     /// The counters of a listener. They stay the same while its name does.

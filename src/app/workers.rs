@@ -161,6 +161,11 @@ impl Thread {
             spawner: self.spawner.clone(),
             memory: Rc::new(WorkerMemory::new()),
             connections: WorkerConnections::new(self.process.clock.clone()),
+            adoption: self.process.registry.histogram(
+                "vestibule_config_adoption_seconds",
+                "Time in which a worker served nothing, because it changed to another configuration.",
+                vec![],
+            ),
             listeners: std::collections::BTreeMap::new(),
             sockets: std::collections::BTreeMap::new(),
         };

@@ -46,7 +46,7 @@ pub(crate) struct Snapshot {
     pub(crate) pages: Arc<Pages>,
     /// Which peers may send `X-Forwarded-For`, and how the header is changed.
     pub(crate) forwarded: Arc<Policy>,
-    /// Answers to challenges of a certificate authority, on a listener without TLS if there is an authority.
+    /// Answers to challenges of a certificate authority, on a listener without TLS.
     pub(crate) acme: Option<Arc<Issued>>,
     /// Counts the configuration as long as a request uses it.
     pub(crate) _alive: Arc<GaugeGuard>,

@@ -203,22 +203,6 @@ fn an_account_that_the_authority_forgot_is_replaced() {
 }
 
 #[test]
-fn an_authority_is_not_asked_as_long_as_the_folder_cannot_be_written() {
-    let authority = Authority::start();
-    let folder = folder();
-    // In the way of the file that is written first. Root may write everywhere.
-    std::fs::create_dir_all(folder.join("acme/.new-probe")).expect("a folder");
-    let proxy = Proxy::start_in(folder, &yaml(&authority, "http-01"), START);
-    find(&authority, &proxy);
-    wait_until("it has failed", || (orders(&proxy, "failed") == 1).then_some(()));
-    let said = wait_until("readyz says why", || Some(readyz(&proxy)).filter(|said| said.contains("the folder: ")));
-    assert_eq!((authority.accounts(), authority.issued().len()), (0, 0), "{said}");
-    std::fs::remove_dir(proxy.folder().join("acme/.new-probe")).expect("removed");
-    proxy.clock.advance(Duration::from_secs(60));
-    wait_until("there is a certificate", || shown(&proxy));
-}
-
-#[test]
 fn a_reload_with_another_name_obtains_its_certificate_and_keeps_the_others() {
     let authority = Authority::start();
     let proxy = start(&authority, "http-01");
@@ -246,7 +230,6 @@ fn a_reload_with_another_name_obtains_its_certificate_and_keeps_the_others() {
     assert_ne!(shown(&proxy).as_ref(), Some(&first));
 }
 
-/// attacks T-11, T-12.
 #[test]
 fn only_a_challenge_in_progress_is_answered() {
     let authority = Authority::start();

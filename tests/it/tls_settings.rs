@@ -202,7 +202,6 @@ fn after_a_rotation_of_ticket_keys_old_sessions_are_resumed_until_their_key_is_g
     }
 }
 
-/// attacks T-10.
 #[test]
 fn a_ticket_of_a_foreign_key_or_of_another_process_is_a_full_handshake() {
     let (one, foreign, without, also_without) =

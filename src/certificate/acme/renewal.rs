@@ -202,17 +202,13 @@ impl Renewal {
         name: &Arc<str>,
         authority: &mut Option<Authority>,
     ) -> Result<Certificate, Error> {
-        // Before the authority counts anything: an account or a certificate that cannot be kept is lost.
-        current.store.prepare()?;
         let authority = open(current, authority).await?;
         let old = self.issued.certificate(name);
         let old = old.as_ref().and_then(|old| old.leaf());
         let text = authority.obtain(name, current.settings.challenge, &self.issued, old).await?;
-        // A certificate that does not fit never replaces one that does.
+        // Before it is kept: a certificate that does not fit never replaces one that does.
         let certificate = fitting(Certificate::from_pem(text.expose(), &text)?, name)?;
-        if let Err(error) = current.store.keep_certificate(name, &text) {
-            tracing::error!(tls.server_name = %name, error = %error, "cannot keep a new certificate; it is in use until the process ends");
-        }
+        current.store.keep_certificate(name, &text)?;
         Ok(certificate)
     }
 

@@ -15,10 +15,6 @@ use crate::secret::Secret;
 /// Maximum size of a file that is read. A chain with a key has a few KB.
 const FILE_BYTES_MAX: u64 = 256 * 1024;
 
-/// A chain with a key.
-const PROBE_BYTES: usize = 16 * 1024;
-
-/// The files of one authority.
 #[derive(Clone, Debug)]
 pub(super) struct Store {
     folder: PathBuf,
@@ -47,13 +43,6 @@ impl Store {
     /// Keeps a certificate. `text` has its key and its chain in PEM form.
     pub(super) fn keep_certificate(&self, name: &str, text: &Secret<String>) -> Result<(), Error> {
         self.replace(&certificate_file(name), text)
-    }
-
-    /// Checks that a file can be written.
-    pub(super) fn prepare(&self) -> Result<(), Error> {
-        const PROBE: &str = "probe";
-        self.replace(PROBE, &Secret::new(" ".repeat(PROBE_BYTES)))?;
-        Ok(std::fs::remove_file(self.folder.join(PROBE))?)
     }
 
     pub(super) fn account(&self) -> Result<Option<Secret<String>>, Error> {
