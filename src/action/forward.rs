@@ -219,7 +219,7 @@ fn rejection(exchange: &mut Exchange, unanswered: Unanswered) -> Rejection {
         Error::NoTargets => Reason::UpstreamNoTarget,
         Error::Protocol => Reason::UpstreamProtocol,
         Error::Name(_) => Reason::UpstreamName,
-        Error::Connect(_) => Reason::UpstreamUnreachable,
+        Error::Connect(_) | Error::Outrun => Reason::UpstreamUnreachable,
         Error::ConnectTimeout(_) => Reason::UpstreamConnectTimeout,
         Error::Tls(_) => Reason::UpstreamTls,
         Error::ResponseTimeout => Reason::UpstreamTimeout,

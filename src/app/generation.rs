@@ -119,7 +119,7 @@ impl Generation {
         let pages = Arc::new(Pages::new(config.pages));
         let providers = Providers::new(config.providers, config.user_pools, &config.paths, &pages, process)?;
         let groups: Vec<_> =
-            config.target_groups.into_iter().map(|group| Arc::new(TargetGroup::new(group, &process.targets))).collect();
+            config.target_groups.into_iter().map(|group| TargetGroup::new(group, &process.targets)).collect();
         let claims = config.claims.map(|settings| Arc::new(ClaimsHeaders::new(settings)));
         let services = config.session.zip(claims.clone()).map(|(session, claims)| GenerationServices {
             session,

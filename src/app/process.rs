@@ -13,6 +13,7 @@ use crate::listener::tls::ProcessTls;
 use crate::oidc;
 use crate::telemetry::logged_names::LoggedNames;
 use crate::telemetry::metrics::{Counter, Registry};
+use crate::upstream::name::Resolver;
 use crate::upstream::target_table::TargetTable;
 use crate::user_pool::PoolMemory;
 
@@ -34,7 +35,7 @@ pub(crate) struct Process {
     /// Obtains certificates by ACME.
     pub(crate) renewal: Arc<Renewal>,
     /// Targets with what is known of them.
-    pub(crate) targets: TargetTable,
+    pub(crate) targets: Arc<TargetTable>,
     /// Targets whose cookies were already reported in the log.
     pub(crate) told: Arc<LoggedNames>,
     /// How the process stops, as the configuration in force says.
@@ -54,7 +55,7 @@ impl Process {
             pool_memories: Mutex::default(),
             renewal: Arc::new(Renewal::new(&tls.issued, &clock, &registry)),
             tls,
-            targets: TargetTable::new(clock.instant()),
+            targets: Arc::new(TargetTable::new(clock.clone(), Resolver::system(control.clone()))),
             told: Arc::default(),
             shutdown: Mutex::new(shutdown),
             has_successor: AtomicBool::new(false),

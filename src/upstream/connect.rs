@@ -4,61 +4,98 @@ use std::cell::Cell;
 use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use rustls_pki_types::ServerName;
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
 use crate::socket::stream::Socket;
 use crate::upstream::error::{Error, Step};
 use crate::upstream::http1::connection::Connection;
-use crate::upstream::settings::{Settings, TargetSettings};
+use crate::upstream::place::Place;
+use crate::upstream::settings::Settings;
 use crate::upstream::target::TargetId;
 use crate::upstream::target_stream::TargetStream;
+use crate::upstream::tls::Tls;
 
 /// How long to wait for one address of a name before the next is tried in parallel (RFC 8305 §5).
 const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 /// Maximum number of addresses tried for one name. More would only hold descriptors.
 const ADDRESSES_MAX: usize = 8;
 
-/// Connects to `target` within the group's deadline.
-pub(crate) async fn connect(settings: &Settings, target: &TargetId) -> Result<Connection, Error> {
-    let step = Cell::new(Step::Name);
-    let connecting = async {
-        let addresses = resolve(&target.place).await.map_err(Error::Name)?;
-        step.set(Step::Tcp);
-        let stream = first_of(in_turn(addresses), tcp).await.map_err(Error::Connect)?;
-        match &target.tls {
-            None => Ok(TargetStream::plain(stream)),
-            Some(tls) => {
-                step.set(Step::Tls);
-                let name = ServerName::try_from(target.place.host.clone())
-                    .map_err(|error| Error::Tls(io::Error::new(io::ErrorKind::InvalidInput, error)))?;
-                let connector = TlsConnector::from(Arc::clone(&tls.config));
-                let stream = connector.connect(name, stream).await.map_err(Error::Tls)?;
-                Ok(TargetStream::secured(stream))
-            }
-        }
-    };
-    let connected = tokio::time::timeout(settings.connect_timeout, connecting).await;
-    let stream = connected.unwrap_or_else(|_| Err(Error::ConnectTimeout(step.get())))?;
-    Ok(Connection::new(stream, settings.response_timeout, settings.response_headers_max))
+/// A connection, and whether it is to the rival of the target.
+pub(crate) struct Connected {
+    pub(crate) connection: Connection,
+    pub(crate) is_to_rival: bool,
 }
 
-async fn resolve(target: &TargetSettings) -> io::Result<Vec<SocketAddr>> {
-    match target.host.parse() {
-        Ok(address) => Ok(vec![SocketAddr::new(address, target.port)]),
-        Err(_) => {
-            let addresses: Vec<_> = tokio::net::lookup_host((target.host.as_str(), target.port)).await?.collect();
-            if addresses.is_empty() {
-                return Err(io::Error::new(io::ErrorKind::NotFound, "the name has no address"));
+/// Connects to `target` within the group's deadline. `rival` is another address of the same name: it is tried if `target` refuses,
+/// or has not accepted after a moment (RFC 8305). The first that accepts wins.
+pub(crate) async fn connect(
+    settings: &Settings,
+    target: &TargetId,
+    rival: Option<&TargetId>,
+) -> Result<Connected, Error> {
+    let step = Cell::new(Step::Name);
+    let connecting = async {
+        let addresses = match &target.place {
+            Place::Unix(path) => return over_unix(path, target, &step).await.map(|stream| (stream, false)),
+            Place::Address { address, .. } => {
+                let rival = rival.and_then(|rival| match rival.place {
+                    Place::Address { address, .. } => Some(address),
+                    Place::Name { .. } | Place::Unix(_) => None,
+                });
+                std::iter::once(*address).chain(rival).collect()
             }
-            Ok(addresses)
-        }
+            Place::Name { name, port } => in_turn(resolve(name, *port).await.map_err(Error::Name)?),
+        };
+        step.set(Step::Tcp);
+        let first = addresses.front().copied();
+        let (stream, address) = first_of(addresses, tcp).await.map_err(Error::Connect)?;
+        let is_to_rival = matches!(target.place, Place::Address { .. }) && first != Some(address);
+        let Some(tls) = &target.tls else { return Ok((TargetStream::tcp(stream), is_to_rival)) };
+        step.set(Step::Tls);
+        Ok((TargetStream::tls(secured(tls, &target.place, stream).await?), is_to_rival))
+    };
+    let connected = tokio::time::timeout(settings.connect_timeout, connecting).await;
+    let (stream, is_to_rival) = connected.unwrap_or_else(|_| Err(Error::ConnectTimeout(step.get())))?;
+    let connection = Connection::new(stream, settings.response_timeout, settings.response_headers_max);
+    Ok(Connected { connection, is_to_rival })
+}
+
+async fn over_unix(path: &Path, target: &TargetId, step: &Cell<Step>) -> Result<TargetStream, Error> {
+    step.set(Step::Socket);
+    let socket = UnixStream::connect(path).await.map_err(Error::Connect)?;
+    let Some(tls) = &target.tls else { return Ok(TargetStream::unix(socket)) };
+    step.set(Step::Tls);
+    Ok(TargetStream::tls_over_unix(secured(tls, &target.place, socket).await?))
+}
+
+async fn secured<S: AsyncRead + AsyncWrite + Unpin>(
+    tls: &Tls,
+    place: &Place,
+    stream: S,
+) -> Result<TlsStream<S>, Error> {
+    let name = match &tls.server_name {
+        Some(name) => name.clone(),
+        None => ServerName::try_from(place.host().unwrap_or_default())
+            .map_err(|error| Error::Tls(io::Error::new(io::ErrorKind::InvalidInput, error)))?,
+    };
+    TlsConnector::from(Arc::clone(&tls.config)).connect(name, stream).await.map_err(Error::Tls)
+}
+
+async fn resolve(name: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+    let addresses: Vec<_> = tokio::net::lookup_host((name, port)).await?.collect();
+    if addresses.is_empty() {
+        return Err(io::Error::new(io::ErrorKind::NotFound, "the name has no address"));
     }
+    Ok(addresses)
 }
 
 /// The addresses in the order in which they are tried. Keeps the order of the resolver, but alternates between IPv6 and
@@ -94,17 +131,20 @@ struct Refused {
     source: io::Error,
 }
 
-/// Returns the first connection that succeeds. The next address is tried when an attempt has failed, or when none has
+/// Returns the first connection that succeeds, and its address. The next address is tried when an attempt has failed, or when none has
 /// succeeded for [`ATTEMPT_DELAY`]. Earlier attempts continue. The caller sets one deadline for all attempts.
 async fn first_of<T, F: Future<Output = io::Result<T>>>(
     mut addresses: VecDeque<SocketAddr>,
     dial: impl Fn(SocketAddr) -> F,
-) -> io::Result<T> {
+) -> io::Result<(T, SocketAddr)> {
     let mut attempts = FuturesUnordered::new();
     let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
     loop {
         match addresses.pop_front() {
-            Some(address) => attempts.push(dial(address)),
+            Some(address) => {
+                let attempt = dial(address);
+                attempts.push(async move { attempt.await.map(|connected| (connected, address)) });
+            }
             None if attempts.is_empty() => return Err(last),
             None => {}
         }
@@ -153,7 +193,7 @@ mod tests {
         let addresses = in_turn(addresses(texts));
         async move {
             let start = Instant::now();
-            assert_eq!(first_of(addresses, dial).await.ok(), expected);
+            assert_eq!(first_of(addresses, dial).await.ok().map(|(port, _)| port), expected);
             assert_eq!(start.elapsed(), Duration::from_millis(after));
         }
     }

@@ -24,6 +24,9 @@ pub(crate) enum Error {
     /// No address accepted the connection.
     #[error("the target did not accept the connection")]
     Connect(#[source] io::Error),
+    /// Another address of the target's name accepted the connection first.
+    #[error("another address of the target's name accepted the connection first")]
+    Outrun,
     /// Connecting took longer than `connect_timeout`.
     #[error("the connection to the target timed out during {0}")]
     ConnectTimeout(Step),
@@ -64,6 +67,7 @@ pub(crate) enum Error {
 pub(crate) enum Step {
     Name,
     Tcp,
+    Socket,
     Tls,
 }
 
@@ -72,6 +76,7 @@ impl fmt::Display for Step {
         f.write_str(match self {
             Self::Name => "the lookup of the name",
             Self::Tcp => "the TCP connection",
+            Self::Socket => "the connection to the Unix socket",
             Self::Tls => "the TLS handshake",
         })
     }
@@ -93,6 +98,28 @@ impl Error {
             cause = error.source();
         }
         false
+    }
+
+    /// Whether the target failed: it could not be reached, or did not answer as it should.
+    pub(crate) fn is_of_target(&self) -> bool {
+        match self {
+            Self::NoTargets
+            | Self::Protocol
+            | Self::Outrun
+            | Self::RequestBodyMalformed(_)
+            | Self::RequestBody(_)
+            | Self::RequestBodyTooSlow(_)
+            | Self::RequestBodyTimeout(_) => false,
+            Self::Connect(_) => !self.is_ours(),
+            Self::Name(_)
+            | Self::ConnectTimeout(_)
+            | Self::Tls(_)
+            | Self::ResponseTimeout
+            | Self::Reset(_)
+            | Self::Malformed(_)
+            | Self::BrokenOff(_)
+            | Self::BodyMalformed(_) => true,
+        }
     }
 
     /// The error and its causes in one line.

@@ -1,143 +1,132 @@
-//! A target group, shared by all workers: its targets, and the order in which they are tried.
+//! A target group of one configuration, shared by all workers. Its targets change when the addresses of a name do.
 
-use std::sync::Arc;
-use std::time::Instant;
+use std::convert::Infallible;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 
-use crate::upstream::settings::Settings;
+use arc_swap::ArcSwap;
+use futures_util::future;
+use tokio::sync::oneshot;
+
+use crate::upstream::anomaly::Anomalies;
+use crate::upstream::members::Members;
+use crate::upstream::name::Name;
+use crate::upstream::place::Place;
+use crate::upstream::settings::{Settings, TargetSettings};
 use crate::upstream::target::{Target, TargetId};
 use crate::upstream::target_table::TargetTable;
 
-/// A target group of one configuration. Immutable except for the state of its targets.
+/// A target group of one configuration.
 #[derive(Debug)]
 pub(crate) struct TargetGroup {
     pub(crate) settings: Settings,
-    pub(crate) targets: Vec<Arc<Target>>,
+    table: Arc<TargetTable>,
+    /// For each target of the settings that is a DNS name.
+    names: Vec<Option<Arc<Name>>>,
+    members: ArcSwap<Members>,
+    /// The number of `members`, so that workers see cheaply that nothing has changed.
+    number: AtomicU64,
+    pub(super) anomalies: Anomalies,
+    /// Ends the task that follows the names when the group is dropped.
+    _following: Option<oneshot::Sender<Infallible>>,
 }
 
 impl TargetGroup {
-    /// A group with targets of `table`. What the process knows of them already stays known.
-    pub(crate) fn new(settings: Settings, table: &TargetTable) -> Self {
-        let targets = table.targets(settings.targets.iter().map(|place| TargetId::new(&settings, place)));
-        Self { settings, targets }
+    /// A group with targets of `table`. What the process knows of them already stays known. Follows the addresses of its names
+    /// until it is dropped.
+    pub(crate) fn new(settings: Settings, table: &Arc<TargetTable>) -> Arc<Self> {
+        let name = |target: &TargetSettings| match &target.place {
+            Place::Name { name, .. } => Some(table.name(name, settings.resolve_every)),
+            Place::Address { .. } | Place::Unix(_) => None,
+        };
+        let names: Vec<_> = settings.targets.iter().map(name).collect();
+        let (following, gone) = oneshot::channel();
+        let has_names = names.iter().any(Option::is_some);
+        let group = Arc::new(Self {
+            table: Arc::clone(table),
+            names,
+            members: ArcSwap::default(),
+            number: AtomicU64::new(0),
+            anomalies: Anomalies::new(table.now()),
+            _following: has_names.then_some(following),
+            settings,
+        });
+        let changes: Vec<_> = group.names.iter().flatten().map(|name| name.changes()).collect();
+        group.rebuild();
+        if has_names {
+            table.resolver().start(follow(Arc::downgrade(&group), changes, gone));
+        }
+        group
     }
 
-    /// The targets to try for one request, at most `N`: round robin from `turn` over the healthy targets, then
-    /// the skipped targets, the longest skipped first. So a group without a healthy target still gets requests
-    /// (ALB §9.3: fail open), and one healthy target is enough.
-    ///
-    /// The order is decided once. A target that becomes skipped while another is tried stays in it.
-    pub(crate) fn order<const N: usize>(&self, turn: usize, now: Instant) -> impl Iterator<Item = usize> + use<N> {
-        let count = self.targets.len();
-        let (mut picked, mut places) = (0, [0; N]);
-        let mut skipped: Vec<(u64, usize)> = Vec::new();
-        for index in (0..count).map(|step| (turn + step) % count) {
-            if picked == N {
-                break;
+    /// The targets that the group has now.
+    pub(crate) fn members(&self) -> Arc<Members> {
+        self.members.load_full()
+    }
+
+    /// The number of the targets that the group has now. It grows with every change.
+    pub(super) fn number(&self) -> u64 {
+        self.number.load(Ordering::Acquire)
+    }
+
+    /// Takes over the addresses that the names have now. Only one task does this at a time.
+    fn rebuild(&self) {
+        let mut places = Vec::new();
+        for (target, name) in self.settings.targets.iter().zip(&self.names) {
+            let addresses = name.as_ref().map(|name| name.addresses()).unwrap_or_default();
+            match &target.place {
+                // Each address of a name is a target, with the weight of the name.
+                Place::Name { name, port } if !addresses.is_empty() => places.extend(addresses.iter().map(|address| {
+                    let address = (*address, *port).into();
+                    (Place::Address { address, name: Some(Arc::clone(name)) }, target.weight)
+                })),
+                place => places.push((place.clone(), target.weight)),
             }
-            match self.targets[index].skipped_until(now) {
-                None => {
-                    places[picked] = index;
-                    picked += 1;
+        }
+        let ids = places.iter().map(|(place, _)| TargetId::new(&self.settings, place.clone()));
+        let targets = self.table.targets(ids);
+        self.start_slowly(&targets);
+        let targets = targets.into_iter().map(|(target, _)| target);
+        let number = self.number() + 1;
+        let weights = places.iter().map(|(_, weight)| *weight);
+        self.members.store(Arc::new(Members::new(number, targets.zip(weights).collect())));
+        self.number.store(number, Ordering::Release);
+    }
+
+    /// Begins the slow start of the targets that are new, if there is another that is not (ALB §9.4).
+    fn start_slowly(&self, targets: &[(Arc<Target>, bool)]) {
+        let (now, duration) = (self.table.now(), self.settings.slow_start);
+        let is_ready = |target: &Target| {
+            target.skipped_until(now).is_none() && target.slow_share(now, duration) == crate::upstream::target::WHOLE
+        };
+        let has_other = targets.iter().any(|(target, is_new)| !is_new && is_ready(target));
+        if has_other && !duration.is_zero() {
+            targets.iter().filter(|(_, is_new)| *is_new).for_each(|(target, _)| target.start_slowly(now));
+        }
+    }
+}
+
+/// Rebuilds a group whenever the addresses of one of its names have changed, until the group is `gone`.
+async fn follow(
+    group: Weak<TargetGroup>,
+    mut changes: Vec<tokio::sync::watch::Receiver<Arc<[std::net::IpAddr]>>>,
+    mut gone: oneshot::Receiver<Infallible>,
+) {
+    loop {
+        let changed = future::select_all(changes.iter_mut().map(|changes| Box::pin(changes.changed())));
+        // Cancel-safe: a change that is not seen here is seen by the next call.
+        tokio::select! {
+            _ = &mut gone => return,
+            (changed, ..) = changed => {
+                if changed.is_err() {
+                    return;
                 }
-                Some(until) => skipped.push((until, index)),
             }
         }
-        skipped.sort_unstable();
-        for (place, (_, index)) in places[picked..].iter_mut().zip(skipped) {
-            *place = index;
-            picked += 1;
-        }
-        places.into_iter().take(picked)
+        let Some(group) = group.upgrade() else { return };
+        group.rebuild();
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::time::Duration;
-
-    use crate::clock::Clock;
-    use crate::upstream::error::Error;
-    use crate::upstream::settings::TargetSettings;
-
-    fn settings(ports: impl IntoIterator<Item = u16>) -> Settings {
-        let target = |port| TargetSettings { host: "127.0.0.1".into(), port };
-        Settings::new("app".into(), ports.into_iter().map(target).collect())
-    }
-
-    fn group(count: u16) -> (TargetGroup, Instant) {
-        let now = Clock::system().instant();
-        (TargetGroup::new(settings(1..=count), &TargetTable::new(now)), now)
-    }
-
-    impl TargetGroup {
-        fn skip(&self, target: usize, now: Instant) {
-            self.targets[target].skip(now, self.settings.skip_for, &Error::NoTargets);
-        }
-    }
-
-    #[test]
-    fn targets_take_turns() {
-        let (group, now) = group(3);
-        let first = |turn| group.order::<3>(turn, now).next();
-        assert_eq!((0..4).map(first).collect::<Vec<_>>(), [Some(0), Some(1), Some(2), Some(0)]);
-        assert_eq!(group.order::<3>(1, now).collect::<Vec<_>>(), [1, 2, 0]);
-    }
-
-    #[test]
-    fn a_target_that_refused_comes_last_until_its_time_is_over() {
-        let (group, now) = group(3);
-        group.skip(1, now);
-        assert_eq!(group.order::<3>(1, now).collect::<Vec<_>>(), [2, 0, 1]);
-        assert_eq!(group.order::<3>(1, now + Duration::from_secs(11)).collect::<Vec<_>>(), [1, 2, 0]);
-        group.targets[1].accepted();
-        assert_eq!(group.order::<3>(1, now).collect::<Vec<_>>(), [1, 2, 0]);
-    }
-
-    #[test]
-    fn a_group_of_which_none_is_well_still_gets_requests() {
-        let (group, now) = group(2);
-        group.skip(1, now);
-        group.skip(0, now + Duration::from_secs(1));
-        assert_eq!(group.order::<3>(0, now + Duration::from_secs(2)).collect::<Vec<_>>(), [1, 0]);
-    }
-
-    #[test]
-    fn a_target_that_is_skipped_while_another_is_tried_stays_in_the_order() {
-        let (group, now) = group(2);
-        let mut order = group.order::<3>(0, now);
-        assert_eq!(order.next(), Some(0));
-        group.skip(1, now);
-        assert_eq!(order.next(), Some(1));
-    }
-
-    #[test]
-    fn a_request_is_offered_to_so_many_targets_and_to_no_more() {
-        let (group, now) = group(5);
-        group.skip(2, now);
-        assert_eq!(group.order::<3>(1, now).collect::<Vec<_>>(), [1, 3, 4]);
-        assert_eq!(group.order::<5>(1, now).collect::<Vec<_>>(), [1, 3, 4, 0, 2]);
-    }
-
-    #[test]
-    fn an_empty_group_has_no_order() {
-        let (group, now) = group(0);
-        assert_eq!(group.order::<3>(7, now).count(), 0);
-    }
-
-    #[test]
-    fn another_configuration_knows_which_targets_are_skipped() {
-        let now = Clock::system().instant();
-        let table = TargetTable::new(now);
-        let first = TargetGroup::new(settings([1, 2, 3]), &table);
-        first.skip(0, now);
-        first.skip(1, now);
-        // The target with port 2 has another place, the one with port 1 is gone, and the one with port 4 is new.
-        let second = TargetGroup::new(settings([4, 3, 2]), &table);
-        assert_eq!(second.order::<3>(2, now).collect::<Vec<_>>(), [0, 1, 2]);
-        drop(first);
-        // Nobody used it in between, so nothing is known of it.
-        let third = TargetGroup::new(settings([1, 2]), &table);
-        assert_eq!(third.order::<3>(0, now).collect::<Vec<_>>(), [0, 1]);
-    }
-}
+mod tests;

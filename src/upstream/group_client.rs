@@ -1,19 +1,25 @@
 //! One worker's HTTP client of one target group.
 
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::drain::Spawner;
 use crate::message::Response;
 use crate::telemetry::metrics::Counter;
+use crate::upstream::anomaly::Anomalies;
+use crate::upstream::balancer::Balancer;
 use crate::upstream::connect;
 use crate::upstream::error::Error;
 use crate::upstream::group::TargetGroup;
+use crate::upstream::http1::connection::Connection;
+use crate::upstream::members::Members;
 use crate::upstream::metrics::Metrics;
 use crate::upstream::protocol::{Begun, Exchange};
 use crate::upstream::request::Request;
+use crate::upstream::retry_budget::RetryBudget;
+use crate::upstream::settings::{Algorithm, Settings};
 use crate::upstream::upgrade::Switched;
 use crate::upstream::worker_connections::WorkerConnections;
 use crate::upstream::worker_target::{InFlight, WorkerTarget};
@@ -25,12 +31,29 @@ const ATTEMPTS_MAX: usize = 3;
 #[derive(Debug)]
 pub(crate) struct GroupClient {
     group: Arc<TargetGroup>,
-    /// In the order of the targets of the group.
-    targets: Vec<Rc<WorkerTarget>>,
     connections: Rc<WorkerConnections>,
-    turn: Cell<usize>,
+    members: RefCell<Rc<WorkerMembers>>,
+    balancer: Balancer,
+    budget: RetryBudget,
+    /// Whether the status of answers changes how targets are chosen.
+    judges_answers: bool,
     metrics: Metrics,
     spawner: Spawner,
+}
+
+/// The targets that the group has now, as this worker uses them.
+#[derive(Debug)]
+struct WorkerMembers {
+    shared: Arc<Members>,
+    /// In the order of the members.
+    targets: Box<[Rc<WorkerTarget>]>,
+}
+
+/// The target that was chosen for a request.
+#[derive(Debug)]
+struct Chosen {
+    index: usize,
+    in_flight: InFlight,
 }
 
 /// The response of a target.
@@ -60,8 +83,17 @@ impl GroupClient {
         metrics: Metrics,
         spawner: Spawner,
     ) -> Self {
-        let targets = group.targets.iter().map(|target| connections.to(target, &group.settings)).collect();
-        Self { group, targets, connections: Rc::clone(connections), turn: Cell::new(worker), metrics, spawner }
+        let Settings { algorithm, slow_start, retries, ejection, .. } = &group.settings;
+        Self {
+            members: RefCell::new(Rc::new(WorkerMembers::new(&group, connections))),
+            connections: Rc::clone(connections),
+            balancer: Balancer::new(*algorithm, *slow_start, worker),
+            budget: RetryBudget::new(*retries, connections.now()),
+            judges_answers: ejection.after_server_errors.is_some() || algorithm.mitigates_anomalies(),
+            group,
+            metrics,
+            spawner,
+        }
     }
 
     /// The group's name.
@@ -82,7 +114,8 @@ impl GroupClient {
     /// Sends `request` to targets in turn until one responds. Takes the body out of the client's request.
     ///
     /// Retries only in two cases: no target has received any byte of the request, or the request is idempotent, has no
-    /// body, and the connection was closed. Tries at most three targets.
+    /// body, and the connection was closed. Tries at most three targets, and only as often as the budget for retries allows. That
+    /// an idle connection was closed before any byte was sent is not counted as a retry.
     pub(crate) async fn send(&self, request: Request<'_>) -> Result<Answered, Box<Unanswered>> {
         let answered = match Exchange::new(request).await {
             Ok(exchange) => self.offer_to_each(exchange).await,
@@ -95,37 +128,76 @@ impl GroupClient {
     }
 
     async fn offer_to_each(&self, mut exchange: Exchange<'_>) -> Result<Answered, Box<Unanswered>> {
+        let members = self.members();
+        let turn = self.balancer.next_turn();
+        self.budget.count_request();
         let mut offers = 0;
-        let turn = self.turn.get();
-        self.turn.set(turn.wrapping_add(1));
-        let mut last = None;
-        for target in self.group.order::<ATTEMPTS_MAX>(turn, self.connections.now()) {
-            if let Err(error) = exchange.check() {
-                last = Some(Box::new(Unanswered { error, target: None }));
-                continue;
+        let mut last = Box::new(Unanswered { error: Error::NoTargets, target: None });
+        let mut tried = [0; ATTEMPTS_MAX];
+        for attempt in 0..ATTEMPTS_MAX {
+            let now = self.connections.now();
+            let Some(index) = self.balancer.pick(&members.shared, turn, now, &tried[..attempt]) else { break };
+            if attempt > 0 && !self.may_retry(now) {
+                break;
             }
-            let target = &self.targets[target];
-            let in_flight = InFlight::begin(target);
-            match self.offer(target, &mut exchange, &mut offers).await {
+            if let Err(error) = exchange.check() {
+                return Err(Box::new(Unanswered { error, target: None }));
+            }
+            tried[attempt] = index;
+            let mut chosen = members.choose(index);
+            match self.offer(&members, &mut chosen, &mut exchange, &mut offers).await {
                 Ok(begun) => {
-                    let answered = self.answered(target, begun, in_flight).await;
+                    let target = &members.targets[chosen.index];
+                    self.judge(&members, target, begun.status().is_server_error());
+                    let answered = self.answered(target, begun, chosen.in_flight).await;
                     return answered.map_err(|error| unanswered(target, error));
                 }
-                Err(error) => last = Some(unanswered(target, error)),
+                Err(error) => {
+                    let target = &members.targets[chosen.index];
+                    if error.is_of_target() {
+                        self.judge(&members, target, true);
+                    }
+                    last = unanswered(target, error);
+                }
             }
             if !exchange.is_whole() {
                 break;
             }
         }
-        Err(last.unwrap_or_else(|| Box::new(Unanswered { error: Error::NoTargets, target: None })))
+        Err(last)
+    }
+
+    /// The targets that the group has now. They stay the same for a request, also if the group changes meanwhile.
+    fn members(&self) -> Rc<WorkerMembers> {
+        let mut members = self.members.borrow_mut();
+        if members.shared.number != self.group.number() {
+            *members = Rc::new(WorkerMembers::new(&self.group, &self.connections));
+        }
+        Rc::clone(&members)
+    }
+
+    /// Whether the budget allows to send a request again.
+    fn may_retry(&self, now: Instant) -> bool {
+        let may = self.budget.take(now);
+        if !may {
+            self.metrics.retries_refused.increment();
+        }
+        may
     }
 
     /// Sends to one target, over an idle connection if there is one. If this fails and another target may be tried, no
-    /// byte of the request is lost.
-    async fn offer(&self, to: &WorkerTarget, exchange: &mut Exchange<'_>, offers: &mut usize) -> Result<Begun, Error> {
+    /// byte of the request is lost. If another address of the target's name accepts a connection first, that is `chosen`
+    /// afterwards.
+    async fn offer(
+        &self,
+        members: &WorkerMembers,
+        chosen: &mut Chosen,
+        exchange: &mut Exchange<'_>,
+        offers: &mut usize,
+    ) -> Result<Begun, Error> {
         let settings = &self.group.settings;
         let mut was_sent = false;
-        while let Some(mut idle) = to.pool.take(self.connections.now()) {
+        while let Some(mut idle) = members.targets[chosen.index].pool.take(self.connections.now()) {
             self.count(offers);
             idle.limit(settings.response_timeout, settings.response_headers_max);
             match exchange.over(idle).await {
@@ -133,7 +205,10 @@ impl GroupClient {
                 // The target closed the connection before any byte of the request was sent.
                 Err(Error::Reset(_)) if exchange.is_whole() => {}
                 // Retry over a new connection. Otherwise a request that makes the target close its connection would close every idle one.
-                Err(Error::Reset(_)) if exchange.rewind() => {
+                Err(error @ Error::Reset(_)) if exchange.rewind() => {
+                    if !self.may_retry(self.connections.now()) {
+                        return Err(error);
+                    }
                     was_sent = true;
                     break;
                 }
@@ -141,29 +216,64 @@ impl GroupClient {
             }
         }
         self.count(offers);
-        // Boxed, so that the future of a request over an idle connection does not include the size of a handshake.
-        let connection = match Box::pin(connect::connect(settings, &to.target.id)).await {
-            Ok(connection) => connection,
-            Err(error) => {
-                if !error.is_ours() {
-                    to.target.skip(self.connections.now(), settings.skip_for, &error);
-                }
-                return Err(error);
-            }
-        };
+        let connection = self.connect(members, chosen).await?;
         self.metrics.connections.increment();
         let begun = exchange.over(connection).await;
+        let target = &members.targets[chosen.index].target;
         match &begun {
             // The target accepted the connection and closed it at once, as programs do while they start or stop. Another target may be tried.
             Err(error @ Error::Reset(_)) => {
-                to.target.skip(self.connections.now(), settings.skip_for, error);
+                target.refused(self.connections.now(), &settings.ejection, error);
                 if !was_sent {
                     exchange.rewind();
                 }
             }
-            _ => to.target.accepted(),
+            _ => target.accepted(),
         }
         begun
+    }
+
+    /// Opens a connection to the chosen target, or to another address of its name that accepts first.
+    async fn connect(&self, members: &WorkerMembers, chosen: &mut Chosen) -> Result<Connection, Error> {
+        let Settings { ejection, .. } = &self.group.settings;
+        let now = self.connections.now();
+        let rival = members.shared.list[chosen.index].rival;
+        let rival = rival.filter(|rival| members.targets[*rival].target.skipped_until(now).is_none());
+        let rival_id = rival.map(|rival| &members.targets[rival].target.id);
+        let target = &members.targets[chosen.index].target;
+        // Boxed, so that the future of a request over an idle connection does not include the size of a handshake.
+        match Box::pin(connect::connect(&self.group.settings, &target.id, rival_id)).await {
+            Ok(connected) => {
+                if let Some(rival) = rival.filter(|_| connected.is_to_rival) {
+                    target.refused(self.connections.now(), ejection, &Error::Outrun);
+                    *chosen = members.choose(rival);
+                }
+                Ok(connected.connection)
+            }
+            Err(error) => {
+                if !error.is_ours() {
+                    target.refused(self.connections.now(), ejection, &error);
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Takes note of an answer, or of a failure to answer.
+    fn judge(&self, members: &WorkerMembers, from: &WorkerTarget, is_fault: bool) {
+        if !self.judges_answers {
+            return;
+        }
+        let (Settings { ejection, algorithm, .. }, now) = (&self.group.settings, self.connections.now());
+        if !is_fault {
+            from.target.answered_well();
+        } else if from.target.has_failed_too_often(ejection) && members.shared.can_spare_one(now) {
+            from.target.skip_for_answers(now, ejection);
+        }
+        if algorithm.mitigates_anomalies() {
+            Anomalies::count(&from.target, is_fault);
+            self.group.anomalies.compare(&members.shared, now);
+        }
     }
 
     /// Counts an attempt. Every attempt after the first counts as a retry.
@@ -178,6 +288,24 @@ impl GroupClient {
     async fn answered(&self, from: &WorkerTarget, begun: Begun, in_flight: InFlight) -> Result<Answered, Error> {
         let (response, switched) = begun.answer(in_flight, self.response_timeout(), &self.spawner).await?;
         Ok(Answered { response, switched, target: Rc::clone(&from.name) })
+    }
+}
+
+impl WorkerMembers {
+    fn new(group: &TargetGroup, connections: &WorkerConnections) -> Self {
+        let shared = group.members();
+        let targets = shared.list.iter().map(|member| connections.to(&member.target, &group.settings)).collect();
+        Self { shared, targets }
+    }
+
+    fn choose(&self, index: usize) -> Chosen {
+        Chosen { index, in_flight: InFlight::begin(&self.targets[index]) }
+    }
+}
+
+impl Algorithm {
+    const fn mitigates_anomalies(self) -> bool {
+        matches!(self, Self::WeightedRandom { anomaly_mitigation: true })
     }
 }
 

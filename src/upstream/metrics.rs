@@ -11,6 +11,8 @@ pub(crate) struct Metrics {
     pub(crate) errors: Counter,
     /// Requests that were retried, because no byte had been sent or because sending them twice does no harm.
     pub(crate) retries: Counter,
+    /// Requests that were not retried, because the budget for retries was used up.
+    pub(crate) retries_refused: Counter,
     /// `Set-Cookie` lines that were dropped from responses.
     pub(crate) cookies_dropped: Counter,
 }
@@ -33,6 +35,11 @@ impl Metrics {
             retries: registry.counter(
                 "vestibule_upstream_retries_total",
                 "Retries of requests. A request is retried only if no byte of it was sent, or if it is idempotent.",
+                labels(),
+            ),
+            retries_refused: registry.counter(
+                "vestibule_upstream_retries_refused_total",
+                "Requests that were not retried, because the retries of the group exceeded retry_budget_percent.",
                 labels(),
             ),
             cookies_dropped: registry.counter(

@@ -5,19 +5,27 @@
 //! own [`worker_connections::WorkerConnections`], and a [`group_client::GroupClient`] for each group that uses them. Start at
 //! [`group_client::GroupClient::send`].
 
+mod anomaly;
+mod balancer;
 mod connect;
 pub(crate) mod error;
 pub(crate) mod group;
 pub(crate) mod group_client;
 mod http1;
+mod members;
 pub(crate) mod metrics;
+pub(crate) mod name;
+pub(crate) mod place;
 mod pool;
 mod protocol;
 pub(crate) mod request;
+mod retry_budget;
 pub(crate) mod settings;
 mod target;
 mod target_stream;
 pub(crate) mod target_table;
+#[cfg(test)]
+mod testing;
 pub(crate) mod tls;
 pub(crate) mod upgrade;
 mod websocket;

@@ -82,6 +82,12 @@ impl Pool {
         }
     }
 
+    /// Whether an idle connection can be used.
+    #[cfg(test)]
+    pub(super) fn has_open(&self, now: Instant) -> bool {
+        self.idle.borrow().iter().any(|idle| idle.is_open(now, self.idle_timeout.get()))
+    }
+
     /// Number of idle connections.
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::upstream::place::Place;
 use crate::upstream::tls::Tls;
 
 /// One target group.
@@ -25,16 +26,53 @@ pub(crate) struct Settings {
     pub(crate) idle_max: usize,
     /// Maximum number of header fields in one response. All of them together may take 64 KB.
     pub(crate) response_headers_max: usize,
-    /// How long a target that refused a connection is skipped.
-    pub(crate) skip_for: Duration,
+    /// When a target is skipped for its failures.
+    pub(crate) ejection: Ejection,
+    /// How requests are distributed.
+    pub(crate) algorithm: Algorithm,
+    /// How long a new target gets fewer requests than the others. Zero: not at all.
+    pub(crate) slow_start: Duration,
+    /// How often the names of targets are looked up.
+    pub(crate) resolve_every: Duration,
+    pub(crate) retries: Retries,
 }
 
-/// A target: a host name or address, and a port.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+/// A target.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct TargetSettings {
-    /// A DNS name, resolved when a connection is made, or an address.
-    pub(crate) host: String,
-    pub(crate) port: u16,
+    pub(crate) place: Place,
+    /// Its share of the requests, relative to the others. At least one.
+    pub(crate) weight: u32,
+}
+
+/// How a target is chosen (ALB §9.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Algorithm {
+    RoundRobin,
+    LeastOutstandingRequests,
+    WeightedRandom {
+        /// Whether targets that fail more often than the others get fewer requests.
+        anomaly_mitigation: bool,
+    },
+}
+
+/// When a target is skipped for its failures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Ejection {
+    pub(crate) skip_for: Duration,
+    /// After so many failures to connect, one after the other. At least one.
+    pub(crate) after_failures: u32,
+    /// After so many answers of the class 5xx, one after the other. `None`: never.
+    pub(crate) after_server_errors: Option<u32>,
+}
+
+/// How many requests of a group one worker may send again to the next target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Retries {
+    /// Percent of the requests.
+    pub(crate) percent: u32,
+    /// Retries that are allowed in each second besides.
+    pub(crate) per_second_min: u32,
 }
 
 impl Settings {
@@ -48,6 +86,11 @@ impl Settings {
     pub(crate) const IDLE_MAX: usize = 1024;
     pub(crate) const RESPONSE_HEADERS_MAX: usize = 1000;
     pub(crate) const SKIP_FOR: Duration = Duration::from_secs(10);
+    pub(crate) const SKIP_AFTER_FAILURES: u32 = 1;
+    /// The resolver of the system does not tell for how long an answer is valid. Most names of services have 30 to 60 seconds.
+    pub(crate) const RESOLVE_EVERY: Duration = Duration::from_secs(30);
+    pub(crate) const RETRY_BUDGET_PERCENT: u32 = 20;
+    pub(crate) const RETRIES_PER_SECOND_MIN: u32 = 10;
 
     /// A group with every default.
     #[cfg(test)]
@@ -61,7 +104,15 @@ impl Settings {
             idle_timeout: Self::IDLE_TIMEOUT,
             idle_max: Self::IDLE_MAX,
             response_headers_max: Self::RESPONSE_HEADERS_MAX,
-            skip_for: Self::SKIP_FOR,
+            ejection: Ejection {
+                skip_for: Self::SKIP_FOR,
+                after_failures: Self::SKIP_AFTER_FAILURES,
+                after_server_errors: None,
+            },
+            algorithm: Algorithm::RoundRobin,
+            slow_start: Duration::ZERO,
+            resolve_every: Self::RESOLVE_EVERY,
+            retries: Retries { percent: Self::RETRY_BUDGET_PERCENT, per_second_min: Self::RETRIES_PER_SECOND_MIN },
         }
     }
 }

@@ -1,11 +1,12 @@
 //! One target: its identity, and the state that all workers share.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::upstream::error::Error;
-use crate::upstream::settings::{Settings, TargetSettings};
+use crate::upstream::place::Place;
+use crate::upstream::settings::{Ejection, Settings};
 use crate::upstream::tls::Tls;
 
 /// What makes a target the same target in another configuration.
@@ -15,7 +16,7 @@ use crate::upstream::tls::Tls;
 pub(crate) struct TargetId {
     /// The group's name. Two groups may judge the same address differently, so each has a state of its own for it.
     pub(crate) group: Arc<str>,
-    pub(crate) place: TargetSettings,
+    pub(crate) place: Place,
     /// `Some` if connections use TLS. Other authorities mean another target: its connections were verified otherwise.
     pub(crate) tls: Option<Tls>,
 }
@@ -24,23 +25,47 @@ pub(crate) struct TargetId {
 #[derive(Debug)]
 pub(crate) struct Target {
     pub(crate) id: TargetId,
-    /// `host:port`, for logs.
+    /// The place of the target, for logs.
     pub(crate) name: Arc<str>,
     /// Requests that this target was chosen for and that have not ended, of all workers.
     in_flight: AtomicUsize,
-    /// Milliseconds after `epoch` before which this target is skipped; 0 if it is not skipped.
+    /// When the target is chosen again: twice the milliseconds after `epoch`, plus one if its answers were the cause. 0 if
+    /// the target is not skipped.
     skip_until: AtomicU64,
+    /// Failures one after the other, to connect and to answer.
+    connect_failures: AtomicU32,
+    server_errors: AtomicU32,
+    /// When the slow start began, in milliseconds after `epoch`. 0 if there was none.
+    slow_since: AtomicU64,
+    pub(super) outcomes: Outcomes,
     epoch: Instant,
 }
+
+/// What `anomaly_mitigation` knows of a target.
+#[derive(Debug)]
+pub(super) struct Outcomes {
+    /// Requests of the current window, and how many of them failed.
+    pub(super) requests: AtomicU32,
+    pub(super) faults: AtomicU32,
+    /// The share of its weight that the target gets now, in thousandths.
+    pub(super) share: AtomicU32,
+}
+
+/// The whole of a share or of a slow start.
+pub(super) const WHOLE: u32 = 1000;
 
 impl Target {
     /// A target that nothing is known of. It counts as healthy. `epoch` is any recent time.
     pub(super) fn new(id: TargetId, epoch: Instant) -> Self {
         Self {
-            name: Arc::from(id.place.authority()),
+            name: Arc::from(id.place.to_string()),
             id,
             in_flight: AtomicUsize::new(0),
             skip_until: AtomicU64::new(0),
+            connect_failures: AtomicU32::new(0),
+            server_errors: AtomicU32::new(0),
+            slow_since: AtomicU64::new(0),
+            outcomes: Outcomes { requests: AtomicU32::new(0), faults: AtomicU32::new(0), share: AtomicU32::new(WHOLE) },
             epoch,
         }
     }
@@ -49,16 +74,21 @@ impl Target {
     pub(crate) fn skipped_until(&self, now: Instant) -> Option<u64> {
         let until = self.skip_until.load(Ordering::Relaxed);
         // Most targets are not skipped. Then the time is not computed.
-        (until != 0 && until > self.millis(now)).then_some(until)
+        (until != 0 && until > 2 * self.millis(now)).then_some(until)
     }
 
-    /// Skips the target for `skip_for`, because no connection to it could be made or kept.
-    pub(crate) fn skip(&self, now: Instant, skip_for: Duration, error: &Error) {
-        let until = self.millis(now) + millis(skip_for);
+    /// No connection to the target could be made, or a new connection was closed at once. Skips the target if this has
+    /// happened often enough.
+    pub(crate) fn refused(&self, now: Instant, settings: &Ejection, error: &Error) {
+        let failures = self.connect_failures.fetch_add(1, Ordering::Relaxed).saturating_add(1);
+        if failures < settings.after_failures {
+            return;
+        }
+        let until = 2 * (self.millis(now) + millis(settings.skip_for));
         if self.skip_until.swap(until, Ordering::Relaxed) == 0 {
             tracing::warn!(
                 target.address = %self.name, target_group.name = %self.id.group,
-                error = error.in_one_line(), skip_for_ms = millis(skip_for),
+                error = error.in_one_line(), failures, skip_for_ms = millis(settings.skip_for),
                 "cannot connect to the target; the target is skipped for a while"
             );
         }
@@ -66,13 +96,69 @@ impl Target {
 
     /// The target accepted a connection.
     pub(crate) fn accepted(&self) {
-        let was_skipped = self.skip_until.load(Ordering::Relaxed) != 0;
-        if was_skipped && self.skip_until.swap(0, Ordering::Relaxed) != 0 {
+        if self.connect_failures.load(Ordering::Relaxed) != 0 {
+            self.connect_failures.store(0, Ordering::Relaxed);
+        }
+        let until = self.skip_until.load(Ordering::Relaxed);
+        if until != 0 && until.is_multiple_of(2) && self.is_skipped_no_more(until) {
             tracing::info!(
                 target.address = %self.name, target_group.name = %self.id.group,
                 "target accepts connections again"
             );
         }
+    }
+
+    /// The target answered with a status of the class 5xx. Returns whether this has happened often enough to skip it.
+    pub(super) fn has_failed_too_often(&self, settings: &Ejection) -> bool {
+        let Some(max) = settings.after_server_errors else { return false };
+        self.server_errors.fetch_add(1, Ordering::Relaxed).saturating_add(1) >= max
+    }
+
+    /// Skips the target for its answers.
+    pub(super) fn skip_for_answers(&self, now: Instant, settings: &Ejection) {
+        let until = 2 * (self.millis(now) + millis(settings.skip_for)) + 1;
+        if self.skip_until.swap(until, Ordering::Relaxed) == 0 {
+            tracing::warn!(
+                target.address = %self.name, target_group.name = %self.id.group,
+                errors = self.server_errors.load(Ordering::Relaxed), skip_for_ms = millis(settings.skip_for),
+                "the target answers with errors; the target is skipped for a while"
+            );
+        }
+    }
+
+    /// The target answered with a status below 500.
+    pub(super) fn answered_well(&self) {
+        if self.server_errors.load(Ordering::Relaxed) == 0 {
+            return;
+        }
+        self.server_errors.store(0, Ordering::Relaxed);
+        let until = self.skip_until.load(Ordering::Relaxed);
+        if !until.is_multiple_of(2) && self.is_skipped_no_more(until) {
+            tracing::info!(
+                target.address = %self.name, target_group.name = %self.id.group,
+                "target answers without errors again"
+            );
+        }
+    }
+
+    fn is_skipped_no_more(&self, until: u64) -> bool {
+        self.skip_until.compare_exchange(until, 0, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+    }
+
+    /// Begins to give the target its share of the requests little by little.
+    pub(super) fn start_slowly(&self, now: Instant) {
+        self.slow_since.store(self.millis(now).max(1), Ordering::Relaxed);
+    }
+
+    /// The share of its weight that a target gets `duration` after its slow start began, in thousandths. It grows linearly
+    /// (ALB §9.4), and is never zero.
+    pub(super) fn slow_share(&self, now: Instant, duration: Duration) -> u32 {
+        let since = self.slow_since.load(Ordering::Relaxed);
+        if since == 0 || duration.is_zero() {
+            return WHOLE;
+        }
+        let share = self.millis(now).saturating_sub(since).saturating_mul(WHOLE.into()) / millis(duration).max(1);
+        u32::try_from(share).unwrap_or(WHOLE).clamp(SLOW_SHARE_MIN, WHOLE)
     }
 
     /// Counts a request that the target was chosen for.
@@ -86,7 +172,6 @@ impl Target {
     }
 
     /// Requests under way at this target, of all workers.
-    #[cfg(test)]
     pub(crate) fn in_flight(&self) -> usize {
         self.in_flight.load(Ordering::Relaxed)
     }
@@ -96,21 +181,76 @@ impl Target {
     }
 }
 
+/// What a target gets at the beginning of a slow start, so that it gets something to do.
+const SLOW_SHARE_MIN: u32 = WHOLE / 100;
+
 impl TargetId {
     /// The identity of `place` as a target of the group `settings`.
-    pub(crate) fn new(settings: &Settings, place: &TargetSettings) -> Self {
-        Self { group: Arc::clone(&settings.name), place: place.clone(), tls: settings.tls.clone() }
-    }
-}
-
-impl TargetSettings {
-    /// `host:port`, an IPv6 address in brackets.
-    pub(crate) fn authority(&self) -> String {
-        let (host, port) = (&self.host, self.port);
-        if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
+    pub(crate) fn new(settings: &Settings, place: Place) -> Self {
+        Self { group: Arc::clone(&settings.name), place, tls: settings.tls.clone() }
     }
 }
 
 fn millis(duration: Duration) -> u64 {
-    duration.as_millis().try_into().unwrap_or(u64::MAX)
+    duration.as_millis().try_into().unwrap_or(u64::MAX / 4)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Clock;
+
+    const SKIP: Duration = Duration::from_secs(10);
+
+    fn target(now: Instant) -> Target {
+        Target::new(TargetId { group: "app".into(), place: Place::new("127.0.0.1", 1), tls: None }, now)
+    }
+
+    #[test]
+    fn a_target_is_skipped_after_so_many_failures_one_after_the_other() {
+        let now = Clock::system().instant();
+        let (target, error) = (target(now), Error::NoTargets);
+        let settings = Ejection { skip_for: SKIP, after_failures: 3, after_server_errors: None };
+        target.refused(now, &settings, &error);
+        target.refused(now, &settings, &error);
+        target.accepted();
+        target.refused(now, &settings, &error);
+        target.refused(now, &settings, &error);
+        assert!(target.skipped_until(now).is_none());
+        target.refused(now, &settings, &error);
+        assert!(target.skipped_until(now).is_some());
+        assert!(target.skipped_until(now + SKIP).is_none());
+        target.answered_well();
+        assert!(target.skipped_until(now).is_some(), "an answer over an old connection says nothing of new ones");
+        target.accepted();
+        assert!(target.skipped_until(now).is_none());
+    }
+
+    #[test]
+    fn a_target_that_answers_with_errors_is_not_well_because_it_accepts_connections() {
+        let now = Clock::system().instant();
+        let target = target(now);
+        let settings = Ejection { skip_for: SKIP, after_failures: 1, after_server_errors: Some(2) };
+        assert!(!target.has_failed_too_often(&settings));
+        target.answered_well();
+        assert!(!target.has_failed_too_often(&settings));
+        assert!(target.has_failed_too_often(&settings));
+        target.skip_for_answers(now, &settings);
+        target.accepted();
+        assert!(target.skipped_until(now).is_some());
+        target.answered_well();
+        assert!(target.skipped_until(now).is_none());
+        assert!(!target.has_failed_too_often(&Ejection { after_server_errors: None, ..settings }));
+    }
+
+    #[test]
+    fn a_slow_start_grows_linearly() {
+        let start = Clock::system().instant();
+        let (target, duration) = (target(start), Duration::from_secs(100));
+        let share = |seconds| target.slow_share(start + Duration::from_secs(seconds), duration);
+        assert_eq!(share(0), WHOLE, "none has begun");
+        target.start_slowly(start + Duration::from_secs(10));
+        assert_eq!([10, 60, 110, 1000].map(share), [SLOW_SHARE_MIN, WHOLE / 2, WHOLE, WHOLE]);
+        assert_eq!(target.slow_share(start, Duration::ZERO), WHOLE);
+    }
 }

@@ -1,19 +1,25 @@
-//! Verification of targets' certificates: by authorities, or none if the configuration says so explicitly.
+//! How connections to targets are encrypted: whom Vestibule trusts, and how it identifies itself.
 
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
+use rustls::client::ResolvesClientCert;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
+use rustls::sign::CertifiedKey;
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
-use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls_pki_types::pem::PemObject as _;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 
 use crate::crypto::{octets, provider};
+use crate::secret::Secret;
 
 /// How connections to targets are encrypted and verified. Equal if it was made from the same settings.
 #[derive(Clone, Debug)]
 pub(crate) struct Tls {
     pub(crate) config: Arc<ClientConfig>,
+    /// The name that certificates must have. `None`: the name or address of the target.
+    pub(crate) server_name: Option<ServerName<'static>>,
     /// The SHA-256 of the settings.
     digest: [u8; 32],
 }
@@ -32,35 +38,100 @@ impl Hash for Tls {
     }
 }
 
-/// Verifies targets by these authorities.
-pub(crate) fn verifying(roots: impl IntoIterator<Item = CertificateDer<'static>>) -> Tls {
-    let roots: Vec<_> = roots.into_iter().collect();
-    let mut digests: Vec<_> = roots.iter().map(|root| octets::sha256(root)).collect();
-    // The order of the authorities means nothing.
-    digests.sort_unstable();
-    let mut store = RootCertStore::empty();
-    store.add_parsable_certificates(roots);
-    let config = builder().with_root_certificates(store).with_no_client_auth();
-    Tls { config: Arc::new(http1(config)), digest: octets::sha256(&digests.concat()) }
+/// Which certificates of targets are accepted.
+#[derive(Debug)]
+pub(crate) enum Trust {
+    /// Those that one of these authorities has signed.
+    Roots(Vec<CertificateDer<'static>>),
+    /// Any, as the load balancer does (ALB §9.2). The connection is still encrypted, and the target still proves that it has the
+    /// certificate's key.
+    Any,
 }
 
-/// Accepts any certificate, as the load balancer does (ALB §9.2). The connection is still encrypted, and the target still
-/// proves that it has the certificate's key.
-pub(crate) fn trusting() -> Tls {
-    let verifier = Arc::new(AnyCertificate(provider::tls()));
-    let config = builder().dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth();
-    Tls { config: Arc::new(http1(config)), digest: octets::sha256(b"any certificate") }
+/// The certificate with which Vestibule identifies itself to targets.
+#[derive(Clone, Debug)]
+pub(crate) struct Identity {
+    key: Arc<CertifiedKey>,
+    /// The SHA-256 of the chain and the key.
+    digest: [u8; 32],
 }
 
-fn builder() -> rustls::ConfigBuilder<ClientConfig, rustls::WantsVerifier> {
-    ClientConfig::builder_with_provider(provider::tls())
+/// Why a certificate cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum IdentityError {
+    /// The chain is not PEM, or empty.
+    #[error("the file holds no certificate in PEM form")]
+    NoCertificate,
+    /// The key is not PEM.
+    #[error("the file holds no private key in PEM form")]
+    NoKey,
+    /// The key does not belong to the first certificate of the chain, or its type is not supported.
+    #[error("the private key does not belong to the certificate, or is of a kind that TLS does not use: {0}")]
+    Mismatch(#[source] rustls::Error),
+}
+
+impl Identity {
+    /// A certificate chain and its private key.
+    ///
+    /// # Errors
+    ///
+    /// See [`IdentityError`].
+    pub(crate) fn from_pem(chain: &str, key: &Secret<String>) -> Result<Self, IdentityError> {
+        let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(chain.as_bytes())
+            .collect::<Result<_, _>>()
+            .map_err(|_| IdentityError::NoCertificate)?;
+        if chain.is_empty() {
+            return Err(IdentityError::NoCertificate);
+        }
+        let mut digests: Vec<_> = chain.iter().map(|certificate| octets::sha256(certificate)).collect();
+        let key = PrivateKeyDer::from_pem_slice(key.expose().as_bytes()).map_err(|_| IdentityError::NoKey)?;
+        digests.push(octets::sha256(key.secret_der()));
+        let key = CertifiedKey::from_der(chain, key, &provider::tls()).map_err(IdentityError::Mismatch)?;
+        Ok(Self { key: Arc::new(key), digest: octets::sha256(&digests.concat()) })
+    }
+}
+
+impl ResolvesClientCert for Identity {
+    fn resolve(&self, _: &[&[u8]], schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+        self.key.key.choose_scheme(schemes).is_some().then(|| Arc::clone(&self.key))
+    }
+
+    fn has_certs(&self) -> bool {
+        true
+    }
+}
+
+/// The settings of TLS connections to targets.
+pub(crate) fn config(trust: Trust, server_name: Option<ServerName<'static>>, identity: Option<Identity>) -> Tls {
+    let mut digests = vec![match &server_name {
+        Some(name) => octets::sha256(name.to_str().as_bytes()),
+        None => [0; 32],
+    }];
+    digests.push(identity.as_ref().map_or([0; 32], |identity| identity.digest));
+    let builder = ClientConfig::builder_with_provider(provider::tls())
         .with_safe_default_protocol_versions()
-        .expect("the provider has the cipher suites of both versions")
-}
-
-fn http1(mut config: ClientConfig) -> ClientConfig {
+        .expect("the provider has the cipher suites of both versions");
+    let builder = match trust {
+        Trust::Roots(roots) => {
+            // The order of the authorities means nothing.
+            let mut of_roots: Vec<_> = roots.iter().map(|root| octets::sha256(root)).collect();
+            of_roots.sort_unstable();
+            digests.extend(of_roots);
+            let mut store = RootCertStore::empty();
+            store.add_parsable_certificates(roots);
+            builder.with_root_certificates(store)
+        }
+        Trust::Any => {
+            digests.push(octets::sha256(b"any certificate"));
+            builder.dangerous().with_custom_certificate_verifier(Arc::new(AnyCertificate(provider::tls())))
+        }
+    };
+    let mut config = match identity {
+        Some(identity) => builder.with_client_cert_resolver(Arc::new(identity)),
+        None => builder.with_no_client_auth(),
+    };
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    config
+    Tls { config: Arc::new(config), server_name, digest: octets::sha256(&digests.concat()) }
 }
 
 #[derive(Debug)]

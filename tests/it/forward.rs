@@ -635,6 +635,68 @@ fn a_target_behind_tls_is_verified() {
 }
 
 #[test]
+fn a_target_is_told_who_we_are_and_its_name_can_be_another_than_its_address() {
+    let asks = crate::harness::tls_target::start(crate::harness::tls_target::Kind::AsksForCertificate);
+    let group = |keys: &str| format!("    protocol: https\n    ca_file: ca.pem\n{keys}");
+    let ours = "    client_certificate_file: cert.pem\n    client_key_file: key.pem";
+    let at = |host: &str| {
+        let target = format!("{host}:{}", asks.port());
+        Setup::with_issuer("http://127.0.0.1:1", &[target]).default_actions(crate::harness::app::FORWARD)
+    };
+    let proxy = at("127.0.0.1").target_group(&group(ours)).start();
+    assert_eq!(proxy.browser(Protocol::Http2).get("https://app.test/").text(), "over TLS");
+    // TLS 1.3 lets a client finish before the server looks at its certificate.
+    let proxy = at("127.0.0.1").target_group(&group("")).start();
+    assert_eq!(proxy.browser(Protocol::Http1).get("https://app.test/").status, 502);
+    // The certificate is not for this address, but for the name.
+    let proxy = at("127.0.0.2").target_group(&group(&format!("{ours}\n    server_name: app.test"))).start();
+    assert_eq!(proxy.browser(Protocol::Http2).get("https://app.test/").text(), "over TLS");
+    let proxy = at("127.0.0.1").target_group(&group(&format!("{ours}\n    server_name: else.test"))).start();
+    fails(&proxy, Protocol::Http1, 502, "upstream.tls");
+}
+
+// Which target gets a request.
+
+#[test]
+fn targets_are_names_and_sockets_too_and_get_what_their_weights_say() {
+    let by_name = target::echo();
+    let path = std::env::temp_dir().join(format!("vestibule-it-{}.sock", by_name.address().port()));
+    let socket = std::os::unix::net::UnixListener::bind(&path).expect("a socket");
+    std::thread::spawn(move || {
+        while let Ok((mut stream, _)) = socket.accept() {
+            let mut request = Vec::new();
+            let mut byte = [0];
+            while !request.ends_with(b"\r\n\r\n")
+                && std::io::Read::read(&mut stream, &mut byte).is_ok_and(|read| read > 0)
+            {
+                request.push(byte[0]);
+            }
+            let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 6\r\nconnection: close\r\n\r\nsocket";
+            let _ = std::io::Write::write_all(&mut stream, answer);
+        }
+    });
+    let yaml = Setup::open(&[]).yaml().replace(
+        "targets: []",
+        &format!(
+            "targets: [localhost:{}, {{ address: 'unix:{}', weight: 3 }}]",
+            by_name.address().port(),
+            path.display()
+        ),
+    );
+    let proxy = Proxy::start(&yaml.replace("workers: 2", "workers: 1"));
+    let mut browser = proxy.browser(Protocol::Http2);
+    let mut from_socket = 0;
+    for _ in 0..40 {
+        let answer = browser.get("https://app.test/");
+        assert_eq!(answer.status, 200);
+        from_socket += usize::from(answer.text() == "socket");
+    }
+    // `localhost` may have an IPv6 address, where nobody listens. Then it is two targets.
+    assert!((24..=30).contains(&from_socket), "{from_socket} of 40");
+    std::fs::remove_file(&path).expect("it is there");
+}
+
+#[test]
 fn a_slow_client_holds_the_target_back() {
     // Nobody reads the answer: what the proxy takes off the target is bounded by its buffers and the kernel's.
     let wire = Wire::listen();

@@ -85,6 +85,7 @@ const ADDED: &[(&str, &str, &str)] = &[
     ("proxy", "drain", "what a request needs of the control runtime is handed over there"),
     ("proxy", "page", "the code of a page of the user pool is recorded"),
     ("proxy", "listener", "the proxy is the handler that a listener calls"),
+    ("upstream", "secret", "the private key of a client certificate is a secret until it is parsed"),
     ("upstream", "socket", "both ends of the proxy write to the network in one way"),
     ("user_pool", "page", "the pages to sign in on"),
     ("user_pool", "identity", "a user's claims are an identity's claims"),

@@ -119,7 +119,7 @@ fn the_example_of_the_design_loads_and_means_what_it_says() {
     assert_eq!(provider.issuer, "https://login.example.com");
     // The newline at the end of the file is not part of the secret.
     assert_eq!(provider.client_secret.as_ref().unwrap().expose(), "hunter2");
-    assert_eq!(config.target_groups[0].targets[0].port, 3000);
+    assert_eq!(config.target_groups[0].targets[0].place.to_string(), "127.0.0.1:3000");
     assert_eq!(config.claims.as_ref().unwrap().signer, "arn:vestibule:dashboard");
     assert_eq!(config.admin.address.to_string(), "127.0.0.1:9440");
     assert_eq!(config.access_log, Destination::Stdout);

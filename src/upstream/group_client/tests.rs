@@ -14,29 +14,31 @@ use crate::message;
 use crate::message::body::Body;
 use crate::message::own_fields::OwnFields;
 use crate::telemetry::metrics::Registry;
+use crate::upstream::name::Resolver;
+use crate::upstream::place::Place;
 use crate::upstream::settings::{Settings, TargetSettings};
 use crate::upstream::target_table::TargetTable;
 
 /// A process with one group and one target, which the test plays.
 struct Played {
-    table: TargetTable,
+    table: Arc<TargetTable>,
     listener: TcpListener,
 }
 
 impl Played {
     async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        Self { table: TargetTable::new(Clock::system().instant()), listener }
+        let resolver = Resolver::played(|name| panic!("{name} is looked up"));
+        Self { table: Arc::new(TargetTable::new(Clock::system(), resolver)), listener }
     }
 
     fn settings(&self) -> Settings {
         let address = self.listener.local_addr().expect("bound");
-        let target = TargetSettings { host: address.ip().to_string(), port: address.port() };
-        Settings::new("app".into(), vec![target])
+        Settings::new("app".into(), vec![at(Place::Address { address, name: None })])
     }
 
     fn client(&self, settings: Settings, connections: &Rc<WorkerConnections>) -> GroupClient {
-        let group = Arc::new(TargetGroup::new(settings, &self.table));
+        let group = TargetGroup::new(settings, &self.table);
         let metrics = Metrics::new(&Registry::default(), "app");
         GroupClient::new(group, connections, 0, metrics, drain::channel().1.spawner())
     }
@@ -50,6 +52,17 @@ impl Played {
         };
         let (answered, stream) = tokio::join!(get(client), serving);
         (answered.expect("an answer"), stream)
+    }
+}
+
+fn at(place: Place) -> TargetSettings {
+    TargetSettings { place, weight: 1 }
+}
+
+impl GroupClient {
+    /// This worker's part of a target.
+    fn target(&self, index: usize) -> Rc<WorkerTarget> {
+        Rc::clone(&self.members().targets[index])
     }
 }
 
@@ -141,7 +154,7 @@ async fn fewer_idle_connections_are_kept_once_a_configuration_says_so() {
     let test = async {
         let (played, connections) = (Played::start().await, connections());
         let first = played.client(played.settings(), &connections);
-        let pool = Rc::clone(&first.targets[0]);
+        let pool = first.target(0);
         let chunked = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
         let (one, mut older) = played.first(&first, chunked).await;
         let (two, mut newer) = played.first(&first, chunked).await;
@@ -166,7 +179,7 @@ async fn a_target_counts_the_requests_of_all_workers_until_their_bodies_end() {
     let test = async {
         let (played, workers) = (Played::start().await, [connections(), connections()]);
         let clients = workers.each_ref().map(|worker| played.client(played.settings(), worker));
-        let target = Arc::clone(&clients[0].targets[0].target);
+        let target = Arc::clone(&clients[0].target(0).target);
         assert_eq!(target.in_flight(), 0);
         let mut pending = pin!(get(&clients[0]));
         tokio::select! {
@@ -192,6 +205,134 @@ async fn a_target_counts_the_requests_of_all_workers_until_their_bodies_end() {
         assert_eq!(target.in_flight(), 1, "a WebSocket is open");
         drop(switched);
         assert_eq!(target.in_flight(), 0);
+    };
+    LocalSet::new().run_until(test).await;
+}
+
+/// A place where nobody listens.
+fn nowhere() -> TargetSettings {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    at(Place::Address { address: listener.local_addr().expect("bound"), name: None })
+}
+
+#[tokio::test]
+async fn at_most_three_targets_are_tried_and_only_as_often_as_the_budget_allows() {
+    let test = async {
+        let (played, connections) = (Played::start().await, connections());
+        let mut settings = Settings::new("app".into(), (0..5).map(|_| nowhere()).collect());
+        (settings.retries.percent, settings.retries.per_second_min) = (0, 3);
+        let client = played.client(settings, &connections);
+        for (retries, refused) in [(2, 0), (3, 1)] {
+            let error = get(&client).await.expect_err("nobody listens").error;
+            assert!(matches!(error, Error::Connect(_)), "{error:?}");
+            assert_eq!((client.metrics.retries.value(), client.metrics.retries_refused.value()), (retries, refused));
+        }
+        assert_eq!(client.group.members().list.iter().map(|member| member.target.in_flight()).sum::<usize>(), 0);
+    };
+    LocalSet::new().run_until(test).await;
+}
+
+#[tokio::test]
+async fn idle_connections_that_were_closed_cost_no_retry_of_the_budget() {
+    let test = async {
+        let (played, connections) = (Played::start().await, connections());
+        let mut settings = played.settings();
+        (settings.retries.percent, settings.retries.per_second_min) = (0, 0);
+        let client = played.client(settings, &connections);
+        let (_, stream) = played.first(&client, OK).await;
+        drop(stream);
+        while client.target(0).pool.has_open(connections.now()) {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(client.target(0).pool.len(), 1);
+        played.first(&client, OK).await;
+        assert_eq!(client.metrics.retries_refused.value(), 0);
+    };
+    LocalSet::new().run_until(test).await;
+}
+
+#[tokio::test]
+async fn a_target_that_answers_with_errors_is_skipped_if_the_others_can_do_without_it() {
+    let test = async {
+        let (played, other, connections) = (Played::start().await, Played::start().await, connections());
+        let mut settings = played.settings();
+        settings.targets.extend(other.settings().targets);
+        settings.ejection.after_server_errors = Some(2);
+        let client = played.client(settings, &connections);
+        let failing = "HTTP/1.1 500 Oops\r\ncontent-length: 0\r\n\r\n";
+        let is_skipped = |index: usize| client.target(index).target.skipped_until(connections.now()).is_some();
+        let (_, mut one) = played.first(&client, failing).await;
+        let (_, mut two) = other.first(&client, failing).await;
+        assert!(!is_skipped(0) && !is_skipped(1));
+        tokio::join!(get(&client), serve(&mut one, failing)).0.expect("an answer");
+        assert!(is_skipped(0));
+        // Round robin: it is the turn of the second, and then of the first, which is skipped.
+        for answer in [failing, failing, failing] {
+            tokio::join!(get(&client), serve(&mut two, answer)).0.expect("an answer");
+        }
+        assert!(!is_skipped(1), "not more than half of the targets");
+    };
+    LocalSet::new().run_until(test).await;
+}
+
+#[tokio::test]
+async fn the_address_of_a_name_that_accepts_first_gets_the_request_and_keeps_the_connection() {
+    let test = async {
+        let (played, connections) = (Played::start().await, connections());
+        let port = played.listener.local_addr().expect("bound").port();
+        let ips = ["127.0.0.1", "::1"].map(|ip| ip.parse().expect("an address"));
+        let resolver = Resolver::played(move |_| Ok(ips.into()));
+        let played = Played { table: Arc::new(TargetTable::new(Clock::system(), resolver)), ..played };
+        let mut settings = Settings::new("app".into(), vec![at(Place::new("app.test", port))]);
+        settings.retries.percent = 0;
+        let client = played.client(settings, &connections);
+        while client.members().targets.len() != 2 {
+            tokio::task::yield_now().await;
+        }
+        // Nobody listens at ::1, which is the second.
+        client.balancer.next_turn();
+        let (answered, mut stream) = played.first(&client, OK).await;
+        assert_eq!(*answered.target, *format!("127.0.0.1:{port}"));
+        assert!(client.target(1).target.skipped_until(connections.now()).is_some());
+        assert_eq!(client.metrics.retries.value(), 0);
+        assert_eq!([0, 1].map(|index| client.target(index).pool.len()), [1, 0]);
+        assert_eq!([0, 1].map(|index| client.target(index).target.in_flight()), [0, 0]);
+        tokio::join!(get(&client), serve(&mut stream, OK)).0.expect("an answer over the same connection");
+    };
+    LocalSet::new().run_until(test).await;
+}
+
+#[tokio::test]
+async fn a_target_can_listen_at_a_unix_socket() {
+    let test = async {
+        let path = std::env::temp_dir().join(format!("vestibule-{}.sock", crate::crypto::octets::token()));
+        let listener = tokio::net::UnixListener::bind(&path).expect("a socket");
+        let (played, connections) = (Played::start().await, connections());
+        let client =
+            played.client(Settings::new("app".into(), vec![at(Place::Unix(path.as_path().into()))]), &connections);
+        let serving = async {
+            let (mut stream, _) = listener.accept().await.expect("a connection");
+            for _ in 0..2 {
+                let mut request = Vec::new();
+                while !request.ends_with(b"\r\n\r\n") {
+                    assert_ne!(stream.read_buf(&mut request).await.expect("a request"), 0);
+                }
+                stream.write_all(OK.as_bytes()).await.expect("it is read");
+            }
+            stream
+        };
+        let asking = async {
+            for _ in 0..2 {
+                let answered = get(&client).await.expect("an answer");
+                assert_eq!(*answered.target, *format!("unix:{}", path.display()));
+            }
+        };
+        let ((), stream) = tokio::join!(asking, serving);
+        // An idle connection that the target closed is not used.
+        drop((stream, listener));
+        std::fs::remove_file(&path).expect("it is there");
+        let error = get(&client).await.expect_err("nobody listens").error;
+        assert!(matches!(error, Error::Connect(_)), "{error:?}");
     };
     LocalSet::new().run_until(test).await;
 }

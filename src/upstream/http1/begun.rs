@@ -29,6 +29,11 @@ pub(crate) struct Begun {
 }
 
 impl Begun {
+    /// The status of the response.
+    pub(crate) fn status(&self) -> StatusCode {
+        self.head.response.status()
+    }
+
     /// The response, without the fields that are meant for this connection only. Its body is read from the connection, which
     /// then goes back to its pool. If the target responded with 101 (Switching Protocols), both connections are returned,
     /// too. `in_flight` lasts until the end of the body or of the connections.

@@ -17,7 +17,7 @@ use crate::socket::stream::Socket;
 use crate::upstream::http1::request_writer::RequestWriter;
 use crate::upstream::request::Request;
 use crate::upstream::target_stream::TargetStream;
-use crate::upstream::tls;
+use crate::upstream::tls::{self, Trust};
 
 /// Approximate number of unread bytes that the kernel buffers, in each direction and at each end.
 const SOCKET_BYTES: usize = 32 * 1024;
@@ -34,16 +34,16 @@ async fn sockets() -> (Socket, TcpStream) {
 /// A stream over TCP.
 pub(super) async fn pair() -> (TargetStream, TcpStream) {
     let (socket, target) = sockets().await;
-    (TargetStream::plain(socket), target)
+    (TargetStream::tcp(socket), target)
 }
 
 /// A stream over TLS.
 pub(super) async fn secured_pair() -> (TargetStream, TlsStream<TcpStream>) {
     let (socket, target) = sockets().await;
-    let connecting =
-        TlsConnector::from(tls::trusting().config).connect(ServerName::try_from("app").expect("a name"), socket);
+    let config = tls::config(Trust::Any, None, None).config;
+    let connecting = TlsConnector::from(config).connect(ServerName::try_from("app").expect("a name"), socket);
     let (stream, target) = tokio::join!(connecting, TlsAcceptor::from(server()).accept(target));
-    (TargetStream::secured(stream.expect("a handshake")), target.expect("a handshake"))
+    (TargetStream::tls(stream.expect("a handshake")), target.expect("a handshake"))
 }
 
 fn server() -> Arc<ServerConfig> {

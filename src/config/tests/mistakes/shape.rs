@@ -38,7 +38,7 @@ fn unknown_keys_at_every_level() {
        |     ^^^^^^^^^^^^
        |
        = at: target_groups.app.health_check
-       = help: expected one of `protocol`, `protocol_version`, `ca_file`, `verify`, `connect_timeout`, `response_timeout`, `idle_timeout`, `idle_max`, `response_headers_max` or `skip_for`
+       = help: expected one of `protocol`, `protocol_version`, `resolve_every`, `ca_file`, `server_name`, `client_certificate_file`, `client_key_file`, `verify`, `connect_timeout`, `response_timeout`, `idle_timeout`, `idle_max`, `response_headers_max`, `algorithm`, `anomaly_mitigation`, `slow_start`, `skip_for`, `skip_after_failures`, `skip_after_server_errors`, `retry_budget_percent` or `retries_per_second_min`
 
     error: unknown key `sesion`
       --> vestibule.yaml:34:1
@@ -94,7 +94,7 @@ fn missing_keys() {
        |   ^^^
        |
        = at: target_groups.app
-       = help: Targets: `app.internal:3000`, `10.0.0.7:3000` or `[::1]:3000`
+       = help: Targets: `app.internal:3000`, `10.0.0.7:3000`, `[::1]:3000`, `unix:/run/app.sock`, or `{ address: app.internal:3000, weight: 2 }`
     "#);
 }
 

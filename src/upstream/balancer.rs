@@ -1,0 +1,145 @@
+//! Chooses a target for a request.
+
+use std::cell::Cell;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use crate::crypto::octets;
+use crate::upstream::members::Members;
+use crate::upstream::settings::Algorithm;
+use crate::upstream::target::{Target, WHOLE};
+
+/// One worker's choice among the targets of a group.
+#[derive(Debug)]
+pub(super) struct Balancer {
+    algorithm: Algorithm,
+    slow_start: Duration,
+    turn: Cell<usize>,
+    /// The state of a generator of numbers (SplitMix64). They only spread requests, so nothing depends on them being secret.
+    random: Cell<u64>,
+}
+
+impl Balancer {
+    /// `worker` is the first position of round robin, so that workers start with different targets.
+    pub(super) fn new(algorithm: Algorithm, slow_start: Duration, worker: usize) -> Self {
+        let random = Cell::new(u64::from_le_bytes(octets::random()));
+        Self { algorithm, slow_start, turn: Cell::new(worker), random }
+    }
+
+    /// The turn of the next request. All targets that are tried for it are chosen with the same turn.
+    pub(super) fn next_turn(&self) -> usize {
+        let turn = self.turn.get();
+        self.turn.set(turn.wrapping_add(1));
+        turn
+    }
+
+    /// The target to try next for a request, as an index of the members. `tried` are those that were tried for it before.
+    /// `None` if all were.
+    ///
+    /// Targets that are skipped come last, the longest skipped first. So a group without a healthy target still gets requests
+    /// (ALB §9.3: fail open), and one healthy target is enough.
+    pub(super) fn pick(&self, members: &Members, turn: usize, now: Instant, tried: &[usize]) -> Option<usize> {
+        let is_ready =
+            |index: usize| !tried.contains(&index) && members.list[index].target.skipped_until(now).is_none();
+        let ready = match self.algorithm {
+            Algorithm::RoundRobin => self.round_robin(members, turn, now, is_ready),
+            Algorithm::LeastOutstandingRequests => least_outstanding(members, turn, is_ready),
+            Algorithm::WeightedRandom { .. } => self.weighted_random(members, now, is_ready),
+        };
+        ready.or_else(|| longest_skipped(members, now, tried))
+    }
+
+    fn round_robin(
+        &self,
+        members: &Members,
+        turn: usize,
+        now: Instant,
+        is_ready: impl Fn(usize) -> bool,
+    ) -> Option<usize> {
+        let mut slow = None;
+        for index in rotated(members, turn).filter(|index| is_ready(*index)) {
+            // A target in its slow start takes a part of its turns only.
+            let share = members.list[index].target.slow_share(now, self.slow_start);
+            if share == WHOLE || self.below(WHOLE.into()) < share.into() {
+                return Some(index);
+            }
+            slow = slow.or(Some(index));
+        }
+        slow
+    }
+
+    fn weighted_random(&self, members: &Members, now: Instant, is_ready: impl Fn(usize) -> bool) -> Option<usize> {
+        let weight = |index: &usize| {
+            let member = &members.list[*index];
+            let share = self.share(&member.target, now);
+            // A target is never without any share, so that it is seen when it gets better.
+            (u64::from(member.weight) * u64::from(share)).max(1)
+        };
+        let ready = || (0..members.list.len()).filter(|index| is_ready(*index));
+        let total: u64 = ready().map(|index| weight(&index)).sum();
+        let mut left = self.below(total);
+        let mut last = None;
+        for index in ready() {
+            let weight = weight(&index);
+            if left < weight {
+                return Some(index);
+            }
+            left -= weight;
+            // What the shares are changes while they are read.
+            last = Some(index);
+        }
+        last
+    }
+
+    /// The share of its weight that a target gets, in thousandths.
+    fn share(&self, target: &Target, now: Instant) -> u32 {
+        match self.algorithm {
+            Algorithm::WeightedRandom { anomaly_mitigation: true } => target.outcomes.share.load(Ordering::Relaxed),
+            _ => target.slow_share(now, self.slow_start),
+        }
+    }
+
+    /// A number from zero to below `bound`; zero if `bound` is zero.
+    fn below(&self, bound: u64) -> u64 {
+        let state = self.random.get().wrapping_add(0x9e37_79b9_7f4a_7c15);
+        self.random.set(state);
+        let mixed = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        let mixed = mixed ^ (mixed >> 31);
+        // Takes the upper bits of the product, which is even enough for bounds far below 2^64 and needs no division.
+        u64::try_from((u128::from(mixed) * u128::from(bound)) >> 64).unwrap_or(0)
+    }
+}
+
+/// The indexes of the schedule, beginning with that of the turn.
+fn rotated(members: &Members, turn: usize) -> impl Iterator<Item = usize> {
+    let (before, from) = match members.schedule.len() {
+        0 => (&[][..], &[][..]),
+        length => members.schedule.split_at(turn % length),
+    };
+    from.iter().chain(before).copied()
+}
+
+/// The target with the fewest requests under way, in relation to its weight. Among equals, the next of the schedule.
+fn least_outstanding(members: &Members, turn: usize, is_ready: impl Fn(usize) -> bool) -> Option<usize> {
+    let mut best: Option<(usize, u64, u64)> = None;
+    for index in rotated(members, turn).filter(|index| is_ready(*index)) {
+        let member = &members.list[index];
+        let (load, weight) = (member.target.in_flight() as u64, u64::from(member.weight));
+        if best.is_none_or(|(_, best_load, best_weight)| load * best_weight < best_load * weight) {
+            best = Some((index, load, weight));
+        }
+        if load == 0 {
+            break;
+        }
+    }
+    best.map(|(index, ..)| index)
+}
+
+fn longest_skipped(members: &Members, now: Instant, tried: &[usize]) -> Option<usize> {
+    let untried = (0..members.list.len()).filter(|index| !tried.contains(index));
+    untried.min_by_key(|index| members.list[*index].target.skipped_until(now))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,148 @@
+use super::*;
+use crate::clock::Clock;
+use crate::upstream::error::Error;
+use crate::upstream::settings::Ejection;
+use crate::upstream::testing::members;
+
+const EJECTION: Ejection = Ejection { skip_for: Duration::from_secs(10), after_failures: 1, after_server_errors: None };
+
+fn balancer(algorithm: Algorithm) -> Balancer {
+    Balancer::new(algorithm, Duration::ZERO, 0)
+}
+
+fn skip(members: &Members, index: usize, now: Instant) {
+    members.list[index].target.refused(now, &EJECTION, &Error::NoTargets);
+}
+
+/// The targets in the order in which they are tried for one request.
+fn order(balancer: &Balancer, members: &Members, turn: usize, now: Instant) -> Vec<usize> {
+    let mut tried = Vec::new();
+    while let Some(index) = balancer.pick(members, turn, now, &tried) {
+        tried.push(index);
+    }
+    tried
+}
+
+/// How many of `count` requests go to each target.
+fn spread(balancer: &Balancer, members: &Members, count: usize, now: Instant) -> Vec<usize> {
+    let mut spread = vec![0; members.list.len()];
+    for _ in 0..count {
+        spread[balancer.pick(members, balancer.next_turn(), now, &[]).expect("a target")] += 1;
+    }
+    spread
+}
+
+const ALGORITHMS: [Algorithm; 4] = [
+    Algorithm::RoundRobin,
+    Algorithm::LeastOutstandingRequests,
+    Algorithm::WeightedRandom { anomaly_mitigation: false },
+    Algorithm::WeightedRandom { anomaly_mitigation: true },
+];
+
+#[test]
+fn targets_take_turns() {
+    let now = Clock::system().instant();
+    let (members, balancer) = (members(&[1, 1, 1], now), balancer(Algorithm::RoundRobin));
+    assert_eq!(order(&balancer, &members, 1, now), [1, 2, 0]);
+    assert_eq!(order(&balancer, &members, usize::MAX, now)[0], usize::MAX % 3);
+    assert_eq!(spread(&balancer, &members, 300, now), [100; 3]);
+}
+
+#[test]
+fn weights_are_kept_exactly_by_round_robin_and_nearly_by_chance() {
+    let now = Clock::system().instant();
+    let members = members(&[6, 3, 1], now);
+    assert_eq!(spread(&balancer(Algorithm::RoundRobin), &members, 1000, now), [600, 300, 100]);
+    // Nothing is under way, so all are equal but for their weights.
+    assert_eq!(spread(&balancer(Algorithm::LeastOutstandingRequests), &members, 1000, now), [600, 300, 100]);
+    let random = balancer(Algorithm::WeightedRandom { anomaly_mitigation: false });
+    random.random.set(1);
+    let spread = spread(&random, &members, 10_000, now);
+    for (got, expected) in spread.iter().zip([6000_usize, 3000, 1000]) {
+        assert!(got.abs_diff(expected) < 200, "{spread:?}");
+    }
+}
+
+#[test]
+fn a_target_that_refused_comes_last_until_its_time_is_over() {
+    let now = Clock::system().instant();
+    let (members, balancer) = (members(&[1, 1, 1], now), balancer(Algorithm::RoundRobin));
+    skip(&members, 1, now);
+    assert_eq!(order(&balancer, &members, 1, now), [2, 0, 1]);
+    assert_eq!(order(&balancer, &members, 1, now + Duration::from_secs(11)), [1, 2, 0]);
+    members.list[1].target.accepted();
+    assert_eq!(order(&balancer, &members, 1, now), [1, 2, 0]);
+}
+
+#[test]
+fn every_algorithm_tries_each_target_once_the_skipped_last_and_the_longest_skipped_of_them_first() {
+    let now = Clock::system().instant();
+    for algorithm in ALGORITHMS {
+        let (members, balancer) = (members(&[1, 5, 1, 2], now), balancer(algorithm));
+        skip(&members, 1, now);
+        skip(&members, 0, now + Duration::from_secs(1));
+        let order = order(&balancer, &members, 0, now + Duration::from_secs(2));
+        let (mut first, last) = (order[..2].to_vec(), &order[2..]);
+        first.sort_unstable();
+        assert_eq!((first, last), (vec![2, 3], &[1, 0][..]), "{algorithm:?}");
+        assert!(super::Balancer::pick(&balancer, &Members::default(), 7, now, &[]).is_none());
+    }
+}
+
+#[test]
+fn a_target_that_is_skipped_while_another_is_tried_is_still_tried() {
+    let now = Clock::system().instant();
+    for algorithm in ALGORITHMS {
+        let (members, balancer) = (members(&[1, 1], now), balancer(algorithm));
+        let first = balancer.pick(&members, 0, now, &[]).expect("a target");
+        skip(&members, 1 - first, now);
+        assert_eq!(balancer.pick(&members, 0, now, &[first]), Some(1 - first), "{algorithm:?}");
+        assert_eq!(balancer.pick(&members, 0, now, &[first, 1 - first]), None, "{algorithm:?}");
+    }
+}
+
+#[test]
+fn the_target_with_the_fewest_requests_for_its_weight_is_chosen() {
+    let now = Clock::system().instant();
+    let (members, balancer) = (members(&[1, 2, 1], now), balancer(Algorithm::LeastOutstandingRequests));
+    let begin = |index: usize, count| (0..count).for_each(|_| members.list[index].target.begin());
+    begin(0, 3);
+    begin(1, 4);
+    begin(2, 5);
+    // 3, 2 and 5 for each unit of weight.
+    assert_eq!(order(&balancer, &members, 0, now), [1, 0, 2]);
+    begin(1, 3);
+    assert_eq!(order(&balancer, &members, 0, now), [0, 1, 2]);
+}
+
+#[test]
+fn a_target_in_its_slow_start_gets_its_part_and_everything_if_there_is_no_other() {
+    let start = Clock::system().instant();
+    let slow_start = Duration::from_secs(100);
+    for algorithm in [Algorithm::RoundRobin, Algorithm::WeightedRandom { anomaly_mitigation: false }] {
+        let members = members(&[1, 1], start);
+        let balancer = Balancer::new(algorithm, slow_start, 0);
+        balancer.random.set(1);
+        let slow_since = start + Duration::from_millis(1);
+        members.list[0].target.start_slowly(slow_since);
+        // After a quarter of the time it has a quarter of its weight.
+        let spread_then = spread(&balancer, &members, 10_000, slow_since + slow_start / 4);
+        let expected = if algorithm == Algorithm::RoundRobin { 1250_usize } else { 2000 };
+        assert!(spread_then[0].abs_diff(expected) < 200, "{algorithm:?}: {spread_then:?}");
+        let later = spread(&balancer, &members, 10_000, slow_since + slow_start);
+        assert!(later[0].abs_diff(5000) < 200, "{algorithm:?}: {later:?}");
+        skip(&members, 1, slow_since);
+        assert_eq!(spread(&balancer, &members, 100, slow_since), [100, 0], "{algorithm:?}");
+    }
+}
+
+#[test]
+fn a_target_with_an_anomaly_gets_its_part() {
+    let now = Clock::system().instant();
+    let members = members(&[1, 1, 1], now);
+    members.list[2].target.outcomes.share.store(WHOLE / 4, Ordering::Relaxed);
+    let balancer = balancer(Algorithm::WeightedRandom { anomaly_mitigation: true });
+    balancer.random.set(1);
+    let spread = spread(&balancer, &members, 9000, now);
+    assert!(spread[2].abs_diff(1000) < 150 && spread[0].abs_diff(4000) < 200, "{spread:?}");
+}
