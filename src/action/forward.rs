@@ -224,6 +224,7 @@ fn rejection(exchange: &mut Exchange, unanswered: Unanswered) -> Rejection {
         Error::Tls(_) => Reason::UpstreamTls,
         Error::ResponseTimeout => Reason::UpstreamTimeout,
         Error::Reset(_) | Error::BrokenOff(_) => Reason::UpstreamReset,
+        Error::Deregistered(_) => Reason::UpstreamDeregistered,
         Error::Malformed(_) | Error::BodyMalformed(_) => Reason::UpstreamMalformed,
         Error::RequestBodyTooSlow(_) => Reason::RequestBodyTooSlow,
         Error::RequestBodyMalformed(_) => Reason::RequestBodyMalformed,

@@ -153,6 +153,12 @@ impl Generation {
         Ok(Self { listeners, admin: config.admin, watch: config.watch, acme: config.acme, groups, claims, clients })
     }
 
+    /// Gives back the targets that the generation in force does not have: their requests end within `deregistration_delay`. Call it
+    /// when the workers have adopted that one.
+    pub(crate) fn retire(&self) {
+        self.groups.iter().for_each(|group| group.retire());
+    }
+
     /// The objects that each worker has for itself. Call it on the thread of the worker.
     pub(crate) fn worker(&self, process: &Process, on: &OnThread<'_>) -> Worker {
         let Process { clock, registry, .. } = process;

@@ -334,7 +334,7 @@ impl Reloader {
             *known = addresses(&generation, &running.open);
             known.extend(admin.map(|address| (ADMIN.to_owned(), address)));
         }
-        self.in_force.store(generation);
+        let before = self.in_force.swap(generation);
         if let Some(admin) = admin {
             self.open_admin(&mut running, admin);
         }
@@ -342,6 +342,7 @@ impl Reloader {
         if tokio::time::timeout(ADOPTION_MAX, adopted.recv()).await.is_err() {
             tracing::warn!("a worker is busy and changes to the new configuration later");
         }
+        before.retire();
         running.document = document;
         let needs_a_restart =
             NEEDS_A_RESTART.into_iter().filter(|setting| what.iter().any(|part| part.starts_with(*setting)));

@@ -309,6 +309,8 @@ reasons! {
     UpstreamTls => "upstream.tls", 502, TryLater;
     /// The target closed the connection before it answered.
     UpstreamReset => "upstream.reset", 502, TryLater;
+    /// The target left the target group while the request was under way, and `deregistration_delay` of the group was over before the target had answered.
+    UpstreamDeregistered => "upstream.deregistered", 502, TryLater;
     /// The target did not begin to answer in time.
     UpstreamTimeout => "upstream.timeout", 504, TryLater;
     /// The target stopped sending in the middle of its answer: no data arrived for `response_timeout`, and Vestibule closed the response.

@@ -20,6 +20,7 @@ use crate::page::Pages;
 use crate::proxy::metrics::Metrics;
 use crate::telemetry::access_log::{AccessLog, AccessRecord};
 use crate::telemetry::line_budget::LineBudget;
+use crate::upstream::error::Deregistered;
 
 /// Where a worker's exchanges are recorded.
 #[derive(Debug)]
@@ -161,6 +162,7 @@ impl Watch for Recorder {
             Ending::Complete => return self.record(),
             Ending::BrokenOff(error) => match error.downcast_ref::<LeaseOver>() {
                 Some(over) => (over.reason(), None),
+                None if error.is::<Deregistered>() => (Reason::UpstreamDeregistered, None),
                 None => (Reason::UpstreamReset, Some(error)),
             },
             Ending::Malformed(error) => (Reason::UpstreamMalformed, Some(error)),

@@ -1,9 +1,11 @@
 //! A TCP connection with efficient writes.
 
 use std::io::{self, IoSlice};
+use std::net::Shutdown;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
@@ -29,6 +31,15 @@ impl Socket {
     /// Whether a read would block: no bytes, no end and no error. An available byte is lost.
     pub(crate) fn is_quiet(&self) -> bool {
         matches!(self.0.try_read(&mut [0]), Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+    }
+
+    /// Closes both directions at once. Reads and writes that wait end.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the connection is already closed.
+    pub(crate) fn abort(&self) -> io::Result<()> {
+        SockRef::from(&self.0).shutdown(Shutdown::Both)
     }
 
     /// Ready when a read would return something or fail.

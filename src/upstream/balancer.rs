@@ -36,11 +36,13 @@ impl Balancer {
     /// The target to try next for a request, as an index of the members. `tried` are those that were tried for it before.
     /// `None` if all were.
     ///
-    /// Targets that are skipped come last, the longest skipped first. So a group without a healthy target still gets requests
+    /// Targets that are skipped come last, the longest skipped first, and behind them those that have left the group. So a group without a healthy target still gets requests
     /// (ALB §9.3: fail open), and one healthy target is enough.
     pub(super) fn pick(&self, members: &Members, turn: usize, now: Instant, tried: &[usize]) -> Option<usize> {
-        let is_ready =
-            |index: usize| !tried.contains(&index) && members.list[index].target.skipped_until(now).is_none();
+        let is_ready = |index: usize| {
+            let target = &members.list[index].target;
+            !tried.contains(&index) && target.skipped_until(now).is_none() && !target.is_leaving()
+        };
         let ready = match self.algorithm {
             Algorithm::RoundRobin => self.round_robin(members, turn, now, is_ready),
             Algorithm::LeastOutstandingRequests => least_outstanding(members, turn, is_ready),
@@ -138,7 +140,10 @@ fn least_outstanding(members: &Members, turn: usize, is_ready: impl Fn(usize) ->
 
 fn longest_skipped(members: &Members, now: Instant, tried: &[usize]) -> Option<usize> {
     let untried = (0..members.list.len()).filter(|index| !tried.contains(index));
-    untried.min_by_key(|index| members.list[*index].target.skipped_until(now))
+    untried.min_by_key(|index| {
+        let target = &members.list[*index].target;
+        (target.is_leaving(), target.skipped_until(now))
+    })
 }
 
 #[cfg(test)]

@@ -24,6 +24,9 @@ pub(crate) enum Error {
     /// No address accepted the connection.
     #[error("the target did not accept the connection")]
     Connect(#[source] io::Error),
+    /// The target left the group, and `deregistration_delay` was over before it answered.
+    #[error(transparent)]
+    Deregistered(#[from] Deregistered),
     /// Another address of the target's name accepted the connection first.
     #[error("another address of the target's name accepted the connection first")]
     Outrun,
@@ -61,6 +64,11 @@ pub(crate) enum Error {
     #[error("the client stopped sending its request body")]
     RequestBodyTimeout(#[source] BoxError),
 }
+
+/// Why Vestibule ended a request that was under way.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("the target has left the target group, and deregistration_delay is over")]
+pub(crate) struct Deregistered;
 
 /// A step of making a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,6 +114,7 @@ impl Error {
             Self::NoTargets
             | Self::Protocol
             | Self::Outrun
+            | Self::Deregistered(_)
             | Self::RequestBodyMalformed(_)
             | Self::RequestBody(_)
             | Self::RequestBodyTooSlow(_)
@@ -147,10 +156,23 @@ impl Error {
         }
     }
 
+    /// The error for a connection that ended before the response.
+    pub(crate) fn of_end(error: io::Error) -> Self {
+        if is_deregistered(&error) { Deregistered.into() } else { Self::Reset(error) }
+    }
+
     /// The error for a failure in the first bytes of a response body.
     pub(crate) fn of_answer(error: BoxError) -> Self {
+        if error.is::<Deregistered>() {
+            return Deregistered.into();
+        }
         if error.is::<Malformed>() { Self::BodyMalformed(error) } else { Self::BrokenOff(error) }
     }
+}
+
+/// Whether Vestibule ended the connection, because its target has left the group.
+pub(super) fn is_deregistered(error: &io::Error) -> bool {
+    error.get_ref().is_some_and(|cause| cause.is::<Deregistered>())
 }
 
 #[cfg(test)]

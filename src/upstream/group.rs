@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use arc_swap::ArcSwap;
 use futures_util::future;
@@ -23,6 +23,8 @@ pub(crate) struct TargetGroup {
     table: Arc<TargetTable>,
     /// For each target of the settings that is a DNS name.
     names: Vec<Option<Arc<Name>>>,
+    /// Whether the group has given its targets back. Locked while the members change.
+    is_retired: Mutex<bool>,
     members: ArcSwap<Members>,
     /// The number of `members`, so that workers see cheaply that nothing has changed.
     number: AtomicU64,
@@ -45,6 +47,7 @@ impl TargetGroup {
         let group = Arc::new(Self {
             table: Arc::clone(table),
             names,
+            is_retired: Mutex::default(),
             members: ArcSwap::default(),
             number: AtomicU64::new(0),
             anomalies: Anomalies::new(table.now()),
@@ -69,8 +72,27 @@ impl TargetGroup {
         self.number.load(Ordering::Acquire)
     }
 
-    /// Takes over the addresses that the names have now. Only one task does this at a time.
+    /// Gives the targets back, because another configuration has taken the place of this one. Call it when all workers have
+    /// the other. A target that no other group has gets no new requests; those under way are cut after `deregistration_delay`.
+    /// Requests that began with this group still choose among its targets, those that stay first.
+    pub(crate) fn retire(&self) {
+        let mut is_retired = self.is_retired.lock().unwrap_or_else(PoisonError::into_inner);
+        if !std::mem::replace(&mut *is_retired, true) {
+            self.deregister(&self.members());
+        }
+    }
+
+    fn deregister(&self, members: &Members) {
+        let targets = members.list.iter().map(|member| &member.target);
+        self.table.deregister(targets, self.settings.deregistration_delay);
+    }
+
+    /// Takes over the addresses that the names have now.
     fn rebuild(&self) {
+        let is_retired = self.is_retired.lock().unwrap_or_else(PoisonError::into_inner);
+        if *is_retired {
+            return;
+        }
         let mut places = Vec::new();
         for (target, name) in self.settings.targets.iter().zip(&self.names) {
             let addresses = name.as_ref().map(|name| name.addresses()).unwrap_or_default();
@@ -84,13 +106,15 @@ impl TargetGroup {
             }
         }
         let ids = places.iter().map(|(place, _)| TargetId::new(&self.settings, place.clone()));
-        let targets = self.table.targets(ids);
+        let targets = self.table.register(ids);
         self.start_slowly(&targets);
         let targets = targets.into_iter().map(|(target, _)| target);
         let number = self.number() + 1;
         let weights = places.iter().map(|(_, weight)| *weight);
-        self.members.store(Arc::new(Members::new(number, targets.zip(weights).collect())));
+        let before = self.members.swap(Arc::new(Members::new(number, targets.zip(weights).collect())));
         self.number.store(number, Ordering::Release);
+        // After the others were registered, so that those that stay are registered all the time.
+        self.deregister(&before);
     }
 
     /// Begins the slow start of the targets that are new, if there is another that is not (ALB §9.4).
@@ -103,6 +127,12 @@ impl TargetGroup {
         if has_other && !duration.is_zero() {
             targets.iter().filter(|(_, is_new)| *is_new).for_each(|(target, _)| target.start_slowly(now));
         }
+    }
+}
+
+impl Drop for TargetGroup {
+    fn drop(&mut self) {
+        self.retire();
     }
 }
 

@@ -248,6 +248,7 @@ impl GroupClient {
                     target.refused(self.connections.now(), ejection, &Error::Outrun);
                     *chosen = members.choose(rival);
                 }
+                members.targets[chosen.index].opened(&connected.connection);
                 Ok(connected.connection)
             }
             Err(error) => {

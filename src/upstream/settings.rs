@@ -35,6 +35,8 @@ pub(crate) struct Settings {
     /// How often the names of targets are looked up.
     pub(crate) resolve_every: Duration,
     pub(crate) retries: Retries,
+    /// How long the requests under way at a target go on after the target has left the group.
+    pub(crate) deregistration_delay: Duration,
 }
 
 /// A target.
@@ -89,6 +91,8 @@ impl Settings {
     pub(crate) const SKIP_AFTER_FAILURES: u32 = 1;
     /// The resolver of the system does not tell for how long an answer is valid. Most names of services have 30 to 60 seconds.
     pub(crate) const RESOLVE_EVERY: Duration = Duration::from_secs(30);
+    /// ALB §9.4.
+    pub(crate) const DEREGISTRATION_DELAY: Duration = Duration::from_secs(300);
     pub(crate) const RETRY_BUDGET_PERCENT: u32 = 20;
     pub(crate) const RETRIES_PER_SECOND_MIN: u32 = 10;
 
@@ -113,6 +117,7 @@ impl Settings {
             slow_start: Duration::ZERO,
             resolve_every: Self::RESOLVE_EVERY,
             retries: Retries { percent: Self::RETRY_BUDGET_PERCENT, per_second_min: Self::RETRIES_PER_SECOND_MIN },
+            deregistration_delay: Self::DEREGISTRATION_DELAY,
         }
     }
 }

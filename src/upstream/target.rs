@@ -38,6 +38,10 @@ pub(crate) struct Target {
     /// When the slow start began, in milliseconds after `epoch`. 0 if there was none.
     slow_since: AtomicU64,
     pub(super) outcomes: Outcomes,
+    /// How many groups have the target now. Only the table changes it.
+    registrations: AtomicUsize,
+    /// When the requests under way are cut, in milliseconds after `epoch`. 0 while a group has the target.
+    leaves_at: AtomicU64,
     epoch: Instant,
 }
 
@@ -66,6 +70,8 @@ impl Target {
             server_errors: AtomicU32::new(0),
             slow_since: AtomicU64::new(0),
             outcomes: Outcomes { requests: AtomicU32::new(0), faults: AtomicU32::new(0), share: AtomicU32::new(WHOLE) },
+            registrations: AtomicUsize::new(0),
+            leaves_at: AtomicU64::new(0),
             epoch,
         }
     }
@@ -161,6 +167,38 @@ impl Target {
         u32::try_from(share).unwrap_or(WHOLE).clamp(SLOW_SHARE_MIN, WHOLE)
     }
 
+    /// A group takes the target into use. The caller sees to it that this and [`deregister`](Self::deregister) do not happen
+    /// at once.
+    pub(super) fn register(&self) {
+        self.registrations.fetch_add(1, Ordering::Relaxed);
+        self.leaves_at.store(0, Ordering::Relaxed);
+    }
+
+    /// A group that has registered the target does not have it any more. If no other has, the target gets no new requests, and
+    /// those under way are cut after `delay`.
+    pub(super) fn deregister(&self, now: Instant, delay: Duration) {
+        if self.registrations.fetch_sub(1, Ordering::Relaxed) > 1 {
+            return;
+        }
+        self.leaves_at.store((self.millis(now) + millis(delay)).max(1), Ordering::Relaxed);
+        tracing::info!(
+            target.address = %self.name, target_group.name = %self.id.group,
+            in_flight = self.in_flight(), deregistration_delay_ms = millis(delay),
+            "the target leaves its group"
+        );
+    }
+
+    /// Whether no group has the target any more.
+    pub(super) fn is_leaving(&self) -> bool {
+        self.leaves_at.load(Ordering::Relaxed) != 0
+    }
+
+    /// Whether no group has the target any more, and the time for its last requests is over.
+    pub(super) fn has_left(&self, now: Instant) -> bool {
+        let at = self.leaves_at.load(Ordering::Relaxed);
+        at != 0 && at <= self.millis(now)
+    }
+
     /// Counts a request that the target was chosen for.
     pub(super) fn begin(&self) {
         self.in_flight.fetch_add(1, Ordering::Relaxed);
@@ -241,6 +279,23 @@ mod tests {
         target.answered_well();
         assert!(target.skipped_until(now).is_none());
         assert!(!target.has_failed_too_often(&Ejection { after_server_errors: None, ..settings }));
+    }
+
+    #[test]
+    fn a_target_has_left_when_no_group_has_it_and_its_time_is_over() {
+        let now = Clock::system().instant();
+        let (target, delay) = (target(now), Duration::from_secs(300));
+        let state = |seconds| (target.is_leaving(), target.has_left(now + Duration::from_secs(seconds)));
+        target.register();
+        target.register();
+        target.deregister(now, delay);
+        assert_eq!(state(1000), (false, false), "another group has it");
+        target.deregister(now, delay);
+        assert_eq!([299, 300].map(state), [(true, false), (true, true)]);
+        target.register();
+        assert_eq!(state(1000), (false, false), "it has come back");
+        target.deregister(now, Duration::ZERO);
+        assert_eq!(state(1), (true, true));
     }
 
     #[test]

@@ -32,9 +32,9 @@ impl TargetTable {
         Self { targets: Mutex::default(), names: Mutex::default(), resolver, epoch: clock.instant(), clock }
     }
 
-    /// The targets with these identities, in their order, each with whether it is new. Those that are in use already are the
-    /// same objects as before.
-    pub(super) fn targets(&self, ids: impl IntoIterator<Item = TargetId>) -> Vec<(Arc<Target>, bool)> {
+    /// Registers targets with these identities, for a group. Returns them in their order, each with whether it is new. Those that
+    /// are in use already are the same objects as before.
+    pub(super) fn register(&self, ids: impl IntoIterator<Item = TargetId>) -> Vec<(Arc<Target>, bool)> {
         let mut targets = self.targets.lock().unwrap_or_else(PoisonError::into_inner);
         targets.retain(|_, target| target.strong_count() > 0);
         let mut find = |id: TargetId| {
@@ -45,7 +45,15 @@ impl TargetTable {
             targets.insert(id, Arc::downgrade(&target));
             (target, true)
         };
-        ids.into_iter().map(&mut find).collect()
+        ids.into_iter().map(&mut find).inspect(|(target, _)| target.register()).collect()
+    }
+
+    /// Ends the registrations of a group. Requests under way at a target that no other group has are cut after `delay`.
+    pub(super) fn deregister<'t>(&self, leaving: impl Iterator<Item = &'t Arc<Target>>, delay: Duration) {
+        // Not while another group registers the same target.
+        let _targets = self.targets.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = self.now();
+        leaving.for_each(|target| target.deregister(now, delay));
     }
 
     /// The DNS name `host`, looked up whenever `every` has passed.
@@ -119,7 +127,7 @@ mod tests {
                 id("app", "a.test", 80, verifying(&other, None)),
             ]
         };
-        let (first, again) = (table.targets(ids()), table.targets(ids()));
+        let (first, again) = (table.register(ids()), table.register(ids()));
         for (place, (target, is_new)) in first.iter().enumerate() {
             assert!(*is_new && !again[place].1);
             for (other, (found, _)) in again.iter().enumerate() {
@@ -140,15 +148,15 @@ mod tests {
     #[tokio::test]
     async fn a_target_that_nobody_uses_is_forgotten() {
         let table = table();
-        let targets = table.targets([id("app", "a.test", 80, None), id("app", "b.test", 80, None)]);
+        let targets = table.register([id("app", "a.test", 80, None), id("app", "b.test", 80, None)]);
         let weak = Arc::downgrade(&targets[1].0);
         let kept = Arc::clone(&targets[0].0);
         drop(targets);
         assert!(weak.upgrade().is_none());
         for port in 1..100 {
-            table.targets([id("app", "c.test", port, None)]);
+            table.register([id("app", "c.test", port, None)]);
         }
-        assert!(Arc::ptr_eq(&table.targets([kept.id.clone()])[0].0, &kept));
+        assert!(Arc::ptr_eq(&table.register([kept.id.clone()])[0].0, &kept));
         assert_eq!(table.counts(), (1, 0), "only what is used");
     }
 }

@@ -48,6 +48,8 @@ pub(crate) struct Bounds {
 impl Switched {
     /// `first` are the bytes that were read after the head of the response.
     pub(super) fn new(client: OnUpgrade, stream: TargetStream, first: Bytes, in_flight: InFlight) -> Self {
+        // A tunnel ends with a closing frame.
+        stream.leave_to_owner();
         Self { client, target: ToTarget { first, stream }, in_flight }
     }
 }
@@ -64,7 +66,7 @@ const CLOSE_TIME_MAX_SHORT: Duration = Duration::from_secs(1);
 /// which is forwarded to the target, and the target answers it. Until then, data from both ends is still forwarded, as
 /// far as the protocol allows (docs/decisions/0012).
 pub(crate) async fn join(switched: Switched, bounds: Bounds, mut draining: Draining) {
-    let Switched { client, target, in_flight: _in_flight } = switched;
+    let Switched { client, target, in_flight } = switched;
     let Ok(client) = client.await else { return };
     let mut tunnel = Tunnel::new(TokioIo::new(client), target);
     let moved = Rc::clone(&tunnel.moves);
@@ -74,6 +76,7 @@ pub(crate) async fn join(switched: Switched, bounds: Bounds, mut draining: Drain
         () = poll_fn(|cx| tunnel.poll(cx)) => return,
         () = stands_still(moved, bounds.idle_timeout) => Cause::Idle,
         () = session_over => Cause::SessionOver,
+        () = in_flight.cut() => Cause::Deregistered,
         () = draining.stopping() => Cause::Stopping,
     };
     tunnel.to_client.close(cause.to_client());

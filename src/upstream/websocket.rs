@@ -100,6 +100,8 @@ pub(super) enum Cause {
     Idle,
     /// The session of the user has expired or was signed out.
     SessionOver,
+    /// The target has left its group.
+    Deregistered,
 }
 
 impl Cause {
@@ -109,6 +111,7 @@ impl Cause {
             Self::Stopping => (1001, "the server is restarting"),
             Self::Idle => (1001, "nothing was sent for too long"),
             Self::SessionOver => (1008, "the session has ended"),
+            Self::Deregistered => (1001, "the server is being removed"),
         }
     }
 

@@ -53,28 +53,38 @@ impl WorkerConnections {
     }
 
     /// Forgets the targets that no group and no request of this worker uses. This closes their idle connections. Closes the
-    /// connections to the others that have been idle for too long or that the target has closed.
+    /// connections to the others that have been idle for too long or that the target has closed. Ends what is under way at targets
+    /// that have left their group.
     fn prune(&self) {
         let now = self.now();
         self.targets.borrow_mut().retain(|_, target| {
             let is_used = Rc::strong_count(target) > 1;
             if is_used {
                 target.pool.prune(now);
+                if target.target.has_left(now) {
+                    target.cut();
+                }
             }
             is_used
         });
     }
 
-    /// The time until the next sweep: as long as the shortest `idle_timeout`, within bounds.
+    /// The time until the next sweep: as long as the shortest `idle_timeout`, within bounds. Shorter if a target is leaving.
     fn beat(&self) -> Duration {
         let targets = self.targets.borrow();
-        let shortest = targets.values().map(|target| target.pool.idle_timeout()).min();
+        let wait = |target: &Rc<WorkerTarget>| {
+            let idle_timeout = target.pool.idle_timeout();
+            if target.target.is_leaving() { idle_timeout.min(BEAT_WHILE_LEAVING) } else { idle_timeout }
+        };
+        let shortest = targets.values().map(wait).min();
         shortest.unwrap_or(BEAT_MAX).clamp(BEAT_MIN, BEAT_MAX)
     }
 }
 
 /// How often idle connections are checked at least. A connection that its target has closed holds a descriptor until then.
 const BEAT_MAX: Duration = Duration::from_secs(5);
+/// And while a target is leaving. What is under way there may end so much late.
+const BEAT_WHILE_LEAVING: Duration = Duration::from_secs(1);
 /// And at most, because a check looks at every connection.
 const BEAT_MIN: Duration = Duration::from_millis(100);
 

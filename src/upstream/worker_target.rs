@@ -1,13 +1,17 @@
 //! What one worker has of a target: its idle connections, and the requests that it has sent there.
 
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
+
+use tokio::sync::Notify;
 
 use crate::clock::Clock;
 use crate::upstream::http1::connection::Connection;
 use crate::upstream::pool::Pool;
 use crate::upstream::settings::Settings;
 use crate::upstream::target::Target;
+use crate::upstream::target_stream::Cutter;
 
 /// A target as one worker uses it. All groups and configurations of the worker that have the target share it.
 #[derive(Debug)]
@@ -16,12 +20,41 @@ pub(crate) struct WorkerTarget {
     /// The name of the target. `Rc`, so that no worker touches another worker's reference count.
     pub(crate) name: Rc<str>,
     pub(crate) pool: Pool,
+    /// All open connections, to end them when the target has left its group.
+    open: RefCell<Vec<Cutter>>,
+    /// Tells the WebSockets of that.
+    cut: Notify,
     clock: Clock,
 }
 
 impl WorkerTarget {
     pub(super) fn new(target: Arc<Target>, limits: &Settings, clock: Clock) -> Self {
-        Self { name: Rc::from(&*target.name), target, pool: Pool::new(limits), clock }
+        Self {
+            name: Rc::from(&*target.name),
+            target,
+            pool: Pool::new(limits),
+            open: RefCell::default(),
+            cut: Notify::new(),
+            clock,
+        }
+    }
+
+    /// Takes note of a new connection.
+    pub(super) fn opened(&self, connection: &Connection) {
+        let mut open = self.open.borrow_mut();
+        // Only when the list would grow, so that this costs little for each connection.
+        if open.len() == open.capacity() {
+            open.retain(Cutter::is_alive);
+        }
+        open.push(connection.stream.cutter());
+    }
+
+    /// Ends everything under way at the target.
+    pub(super) fn cut(&self) {
+        self.cut.notify_waiters();
+        for connection in self.open.take() {
+            connection.cut();
+        }
     }
 }
 
@@ -39,6 +72,11 @@ impl InFlight {
     /// closed.
     pub(super) fn end_with(self, connection: Connection) {
         self.0.pool.put(connection, self.0.clock.instant());
+    }
+
+    /// Returns when the target has left its group and the time for its last requests is over.
+    pub(super) async fn cut(&self) {
+        self.0.cut.notified().await;
     }
 }
 

@@ -107,6 +107,26 @@ fn a_request_ends_with_the_configuration_that_it_began_with() {
 }
 
 #[test]
+fn what_is_under_way_at_a_removed_target_ends_after_its_time() {
+    let target = Server::start(|_| {
+        Reply::BytesThenHang(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nfirst\r\n".to_vec())
+    });
+    let proxy = Setup::open(&[target.address()]).target_group("    deregistration_delay: 1s").start();
+    let mut raw = Raw::connect(proxy.address(), "app.test");
+    raw.send("GET /stream HTTP/1.1\r\nhost: app.test\r\n\r\n");
+    raw.read_until("first");
+    let other = target::echo();
+    let yaml = proxy.yaml().replace(&target.address().to_string(), &other.address().to_string());
+    proxy.reload(&yaml).expect("it is reloaded");
+    assert_eq!(proxy.browser(Protocol::Http1).get("https://app.test/").status, 200, "the new target answers");
+    assert!(!raw.read_to_end().contains("\r\n0\r\n"), "the stream is cut");
+    let records = proxy.access_log(2);
+    let record = records.iter().find(|record| record["url.path"] == "/stream").expect("it is recorded");
+    assert_eq!(record["reason"], "upstream.deregistered", "{records:?}");
+    wait_until("the old configuration is freed", || (generations(&proxy) == 1).then_some(()));
+}
+
+#[test]
 fn nobody_is_signed_out_and_who_has_signed_out_stays_out() {
     let scenario = Scenario::start(|setup| setup);
     on_both(|protocol| {

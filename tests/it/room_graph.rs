@@ -84,6 +84,7 @@ const ADDED: &[(&str, &str, &str)] = &[
     ("oidc", "identity", "an ID token's claims and userinfo's are merged into an identity's"),
     ("proxy", "drain", "what a request needs of the control runtime is handed over there"),
     ("proxy", "page", "the code of a page of the user pool is recorded"),
+    ("proxy", "upstream", "a body that was cut says why"),
     ("proxy", "listener", "the proxy is the handler that a listener calls"),
     ("upstream", "secret", "the private key of a client certificate is a secret until it is parsed"),
     ("upstream", "socket", "both ends of the proxy write to the network in one way"),

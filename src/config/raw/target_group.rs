@@ -70,6 +70,11 @@ pub(crate) struct TargetGroup {
     #[serde(default = "slow_start")]
     #[schemars(extend("x-bound" = format!("At least `{}` if set, at most `{}`.", period_text(SLOW_START_MIN), period_text(SLOW_START_MAX))))]
     pub(crate) slow_start: Period,
+    /// How long the requests under way at a target go on after the target was removed from the group, by another configuration or because
+    /// its name has other addresses. Those that are left then are answered 502. The target gets no new requests.
+    #[serde(default = "deregistration_delay")]
+    #[schemars(extend("x-bound" = format!("At most `{}`.", period_text(DEREGISTRATION_DELAY_MAX))))]
+    pub(crate) deregistration_delay: Period,
     /// How long a target is skipped after it refused connections or answered with errors. If all targets are skipped, all are used.
     #[serde(default = "skip_for")]
     pub(crate) skip_for: Period,
@@ -174,6 +179,7 @@ pub(crate) enum Algorithm {
 /// ALB §9.4.
 pub(crate) const SLOW_START_MIN: Duration = Duration::from_secs(30);
 pub(crate) const SLOW_START_MAX: Duration = Duration::from_secs(900);
+pub(crate) const DEREGISTRATION_DELAY_MAX: Duration = Duration::from_secs(3600);
 
 /// Whether certificates are verified, if the file does not say.
 pub(crate) const VERIFY: bool = true;
@@ -186,6 +192,7 @@ defaults! {
     response_headers_max: usize = Settings::RESPONSE_HEADERS_MAX;
     resolve_every: Period = Settings::RESOLVE_EVERY;
     slow_start: Period = Duration::ZERO;
+    deregistration_delay: Period = Settings::DEREGISTRATION_DELAY;
     skip_for: Period = Settings::SKIP_FOR;
     skip_after_failures: u32 = Settings::SKIP_AFTER_FAILURES;
     retry_budget_percent: u32 = Settings::RETRY_BUDGET_PERCENT;

@@ -10,7 +10,8 @@ use crate::clock::period_text;
 use crate::config::document::findings::{Findings, Reported};
 use crate::config::document::path::Path;
 use crate::config::raw::target_group::{
-    self as written, Protocol, ProtocolVersion, SLOW_START_MAX, SLOW_START_MIN, TargetGroup, VERIFY,
+    self as written, DEREGISTRATION_DELAY_MAX, Protocol, ProtocolVersion, SLOW_START_MAX, SLOW_START_MIN, TargetGroup,
+    VERIFY,
 };
 use crate::config::validate::context::Context;
 use crate::config::validate::{keys, value};
@@ -40,6 +41,8 @@ pub(super) fn target_group(
     let idle_timeout = time(&raw.idle_timeout, TIMEOUT_BOUNDS, "idle_timeout");
     let skip_for = time(&raw.skip_for, SKIP_BOUNDS, "skip_for");
     let resolve_every = time(&raw.resolve_every, RESOLVE_BOUNDS, "resolve_every");
+    let delay_bounds = (Duration::ZERO, DEREGISTRATION_DELAY_MAX);
+    let deregistration_delay = time(&raw.deregistration_delay, delay_bounds, "deregistration_delay");
     let slow_start = slow_start(raw, at, context);
     let algorithm = algorithm(raw, at, context);
     supported?;
@@ -60,6 +63,7 @@ pub(super) fn target_group(
         algorithm: algorithm?,
         slow_start: slow_start?,
         resolve_every: resolve_every?,
+        deregistration_delay: deregistration_delay?,
         retries: Retries { percent: raw.retry_budget_percent, per_second_min: raw.retries_per_second_min },
     })
 }

@@ -146,3 +146,16 @@ fn a_target_with_an_anomaly_gets_its_part() {
     let spread = spread(&balancer, &members, 9000, now);
     assert!(spread[2].abs_diff(1000) < 150 && spread[0].abs_diff(4000) < 200, "{spread:?}");
 }
+
+#[test]
+fn a_target_that_leaves_gets_no_request_that_another_can_have() {
+    let now = Clock::system().instant();
+    for algorithm in ALGORITHMS {
+        let (members, balancer) = (members(&[1, 1, 1], now), balancer(algorithm));
+        let [leaving, skipped, ready] = [0, 1, 2];
+        members.list[leaving].target.register();
+        members.list[leaving].target.deregister(now, Duration::from_secs(300));
+        skip(&members, skipped, now);
+        assert_eq!(order(&balancer, &members, 0, now), [ready, skipped, leaving], "{algorithm:?}");
+    }
+}

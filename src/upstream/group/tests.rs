@@ -134,3 +134,40 @@ async fn a_target_starts_slowly_only_beside_one_that_is_ready() {
     let third = with(&["127.0.0.1:3", "127.0.0.1:4"]);
     assert_eq!(shares(&third), [true, false], "the other is itself in its slow start");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_target_leaves_when_no_configuration_has_it_any_more() {
+    let table = without_names();
+    let first = TargetGroup::new(settings(&["127.0.0.1:1", "127.0.0.1:2"]), &table);
+    let targets = first.members();
+    let leaving = || targets.list.iter().map(|member| member.target.is_leaving()).collect::<Vec<_>>();
+    let second = TargetGroup::new(settings(&["127.0.0.1:2"]), &table);
+    assert_eq!(leaving(), [false, false], "the workers do not have the second yet");
+    first.retire();
+    assert_eq!(leaving(), [true, false]);
+    first.retire();
+    drop(first);
+    assert_eq!(leaving(), [true, false], "what was given back is not given back again");
+    let third = TargetGroup::new(settings(&["127.0.0.1:1"]), &table);
+    assert_eq!(leaving(), [false, false]);
+    // A configuration that never came into force, or whose requests have all ended.
+    drop((second, third));
+    assert_eq!(leaving(), [true, true]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_address_that_a_name_has_no_more_leaves() {
+    let answer = Arc::new(Mutex::new(vec!["192.0.2.1", "192.0.2.2"]));
+    let script = Arc::clone(&answer);
+    let table = table(move |_| Ok(script.lock().expect("fine").iter().map(|ip| ip.parse().expect("an IP")).collect()));
+    let group = TargetGroup::new(settings(&["app.test:80"]), &table);
+    until(&group, &["192.0.2.1:80", "192.0.2.2:80"]).await;
+    let before = group.members();
+    *answer.lock().expect("fine") = vec!["192.0.2.2"];
+    until(&group, &["192.0.2.2:80"]).await;
+    assert_eq!([0, 1].map(|index| before.list[index].target.is_leaving()), [true, false]);
+    group.retire();
+    *answer.lock().expect("fine") = vec!["192.0.2.1"];
+    tokio::time::sleep(Duration::from_secs(100)).await;
+    assert_eq!(names(&group), ["192.0.2.2:80"], "a group that was given back takes nothing into use");
+}

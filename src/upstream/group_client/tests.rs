@@ -336,3 +336,55 @@ async fn a_target_can_listen_at_a_unix_socket() {
     };
     LocalSet::new().run_until(test).await;
 }
+
+/// A request over a group whose targets have left, with no time for what is under way.
+fn leave(client: &GroupClient, played: &Played) {
+    let members = client.members();
+    let targets = members.targets.iter().map(|target| &target.target);
+    played.table.deregister(targets, Duration::ZERO);
+    tokio::time::pause();
+}
+
+#[tokio::test]
+async fn what_is_under_way_is_cut_when_the_time_of_its_target_is_over() {
+    let test = async {
+        let (played, connections) = (Played::start().await, connections());
+        let client = played.client(played.settings(), &connections);
+        let until_close = "HTTP/1.1 200 OK\r\n\r\nfirst";
+        let (streaming, _stream) = played.first(&client, until_close).await;
+        let mut waiting = pin!(get(&client));
+        let accepted = tokio::select! {
+            biased;
+            _ = &mut waiting => unreachable!("the target does not answer"),
+            accepted = played.listener.accept() => accepted.expect("a connection").0,
+        };
+        leave(&client, &played);
+        let error = waiting.await.expect_err("cut").error;
+        assert!(matches!(error, Error::Deregistered(_)), "{error:?}");
+        let error = streaming.response.into_body().collect().await.expect_err("cut");
+        assert!(error.is::<crate::upstream::error::Deregistered>(), "{error:?}");
+        drop(accepted);
+        assert_eq!(client.target(0).target.in_flight(), 0);
+        assert!(client.target(0).target.skipped_until(connections.now()).is_none(), "the target did nothing wrong");
+    };
+    LocalSet::new().run_until(test).await;
+}
+
+#[tokio::test]
+async fn a_websocket_is_told_when_the_time_of_its_target_is_over() {
+    let test = async {
+        let (played, connections) = (Played::start().await, connections());
+        let client = played.client(played.settings(), &connections);
+        let upgrade = "HTTP/1.1 101 Switching\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n";
+        let (switched, mut stream) = played.first(&client, upgrade).await;
+        let in_flight = InFlight::begin(&client.target(0));
+        leave(&client, &played);
+        in_flight.cut().await;
+        tokio::time::resume();
+        // The tunnel closes the connection itself.
+        stream.write_all(b"frame").await.expect("it is open");
+        drop(switched);
+        assert_eq!(stream.read(&mut [0]).await.unwrap_or(0), 0);
+    };
+    LocalSet::new().run_until(test).await;
+}

@@ -12,7 +12,7 @@ use tokio::io::AsyncReadExt as _;
 use tokio::task::coop::unconstrained;
 use tokio::time::{Instant, Sleep};
 
-use crate::upstream::error::Error;
+use crate::upstream::error::{Deregistered, Error};
 use crate::upstream::http1::head::{self, Head, Parsed};
 use crate::upstream::http1::malformed::{HEAD_BYTES_MAX, Malformed};
 use crate::upstream::http1::request_writer::{RequestWriter, Unsent};
@@ -136,7 +136,7 @@ impl Connection {
                     return Poll::Ready(Err(Error::Reset(io::ErrorKind::UnexpectedEof.into())));
                 }
                 Ok(more) => more,
-                Err(error) => return Poll::Ready(Err(Error::Reset(error))),
+                Err(error) => return Poll::Ready(Err(Error::of_end(error))),
             };
             // A head can only be complete after a line feed. Without this check, a head that arrives byte by byte would
             // be parsed again for each byte.
@@ -181,7 +181,11 @@ impl Connection {
         if self.buffer.capacity() < self.read_bytes / 4 {
             self.buffer = BytesMut::with_capacity(self.read_bytes);
         }
-        let length = ready!(pin!(self.stream.read_buf(&mut self.buffer)).poll(cx))?;
+        let length = match ready!(pin!(self.stream.read_buf(&mut self.buffer)).poll(cx)) {
+            Ok(length) if length > 0 => length,
+            _ if self.stream.is_cut() => return Poll::Ready(Err(io::Error::other(Deregistered))),
+            ended => ended?,
+        };
         if length >= self.read_bytes {
             self.read_bytes = (2 * self.read_bytes).min(READ_BYTES_MAX);
         }

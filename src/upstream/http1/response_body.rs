@@ -12,6 +12,7 @@ use http_body::{Frame, SizeHint};
 use crate::message::BoxError;
 use crate::message::body::Body;
 use crate::message::watch::Malformed;
+use crate::upstream::error::{self, Deregistered};
 use crate::upstream::http1::connection::Connection;
 use crate::upstream::http1::decoder::{Decoded, Decoder};
 use crate::upstream::http1::head::Length;
@@ -137,7 +138,7 @@ impl ResponseBody {
                 }
                 Decoded::Short => {
                     let Some(source) = &mut self.source else { return Poll::Ready(Ok(None)) };
-                    self.rest = ready!(source.connection.poll_read(cx))?;
+                    self.rest = ready!(source.connection.poll_read(cx)).map_err(cause)?;
                     if self.rest.is_empty() {
                         self.source = None;
                         return Poll::Ready(if self.decoder.may_end() { Ok(None) } else { Err(broken_off()) });
@@ -150,6 +151,11 @@ impl ResponseBody {
 
 fn broken_off() -> BoxError {
     io::Error::new(io::ErrorKind::UnexpectedEof, "the target closed the connection in the middle of its answer").into()
+}
+
+/// The error that says who ended the connection.
+fn cause(error: io::Error) -> BoxError {
+    if error::is_deregistered(&error) { Deregistered.into() } else { error.into() }
 }
 
 impl http_body::Body for ResponseBody {

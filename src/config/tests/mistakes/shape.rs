@@ -38,7 +38,7 @@ fn unknown_keys_at_every_level() {
        |     ^^^^^^^^^^^^
        |
        = at: target_groups.app.health_check
-       = help: expected one of `protocol`, `protocol_version`, `resolve_every`, `ca_file`, `server_name`, `client_certificate_file`, `client_key_file`, `verify`, `connect_timeout`, `response_timeout`, `idle_timeout`, `idle_max`, `response_headers_max`, `algorithm`, `anomaly_mitigation`, `slow_start`, `skip_for`, `skip_after_failures`, `skip_after_server_errors`, `retry_budget_percent` or `retries_per_second_min`
+       = help: expected one of `protocol`, `protocol_version`, `resolve_every`, `ca_file`, `server_name`, `client_certificate_file`, `client_key_file`, `verify`, `connect_timeout`, `response_timeout`, `idle_timeout`, `idle_max`, `response_headers_max`, `algorithm`, `anomaly_mitigation`, `slow_start`, `deregistration_delay`, `skip_for`, `skip_after_failures`, `skip_after_server_errors`, `retry_budget_percent` or `retries_per_second_min`
 
     error: unknown key `sesion`
       --> vestibule.yaml:34:1
