@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use http::HeaderValue;
 
@@ -134,7 +134,7 @@ impl Generation {
         let places =
             groups.iter().enumerate().map(|(place, group)| (Arc::clone(&group.settings.name), place)).collect();
         let owned = claims.iter().flat_map(|claims| claims.owned_names());
-        let our_cookies = our_cookies(&config.listeners, &providers);
+        let our_cookies = our_cookies(&config.listeners, &providers, process);
         let clients = providers.clients();
         let build = Build {
             our_cookies,
@@ -246,7 +246,7 @@ impl Build {
             pools: self.providers.pools(),
             pages: Arc::clone(&self.pages),
             forwarded: Arc::clone(&settings.forwarded),
-            _alive: Arc::clone(&self.alive),
+            alive: Arc::clone(&self.alive),
             // Authorities ask for it without TLS (RFC 8555 §8.3).
             acme: settings.tls.is_none().then(|| Arc::clone(&self.tls.issued)),
         };
@@ -311,10 +311,13 @@ impl Build {
 
 /// The cookies of every gate of every listener and of every user pool, because browsers send cookies to all ports of
 /// a host (attacks H-15).
-fn our_cookies(listeners: &[ListenerConfig], providers: &Providers) -> Arc<OurCookies> {
+fn our_cookies(listeners: &[ListenerConfig], providers: &Providers, process: &Process) -> Arc<OurCookies> {
     let gates = listeners.iter().flat_map(ListenerConfig::chains).flat_map(|chain| &chain.gates);
     let base = |gate: &GateSettings| Some(Arc::clone(&gate.authenticate()?.session_cookie_name));
-    Arc::new(OurCookies::new(gates.filter_map(base), !providers.pools().is_empty()))
+    let mut known = process.cookie_names.lock().unwrap_or_else(PoisonError::into_inner);
+    known.0.extend(gates.filter_map(base));
+    known.1 |= !providers.pools().is_empty();
+    Arc::new(OurCookies::new(known.0.iter().cloned(), known.1))
 }
 
 /// An address as clients use it. An unspecified address is replaced by the loopback address.

@@ -1,6 +1,6 @@
 //! What lives as long as the process, and survives every change of the configuration.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
@@ -27,9 +27,9 @@ pub(crate) struct Process {
     pub(crate) sessions: ProcessState,
     /// The clients of external providers, with the metadata and keys that they have fetched.
     pub(crate) relying_parties: Kept<ProviderConfig, oidc::RelyingParty>,
-    /// What each user pool remembers, by its name and issuer. Never forgotten: what was ended stays ended, also if a configuration leaves
+    /// What each user pool remembers, by its issuer: what a pool has issued names that, and not the name in the file. Never forgotten: what was ended stays ended, also if a configuration leaves
     /// the pool out for a while.
-    pool_memories: Mutex<BTreeMap<(Arc<str>, String), PoolMemory>>,
+    pool_memories: Mutex<BTreeMap<String, PoolMemory>>,
     /// Keys for TLS session tickets of listeners that name no files, and what ACME has obtained.
     pub(crate) tls: ProcessTls,
     /// Obtains certificates by ACME.
@@ -42,6 +42,9 @@ pub(crate) struct Process {
     pub(crate) shutdown: Mutex<ShutdownConfig>,
     /// Whether another process has taken the listening sockets over.
     pub(crate) has_successor: AtomicBool,
+    /// The base names of session cookies that any configuration had, and whether any had a user pool. A browser may still send them, and
+    /// a target must not get what a later configuration may take.
+    pub(crate) cookie_names: Mutex<(BTreeSet<Arc<str>>, bool)>,
     /// The number of configurations that requests still use.
     pub(crate) generations: Counter,
 }
@@ -58,6 +61,7 @@ impl Process {
             targets: Arc::new(TargetTable::new(clock.clone(), Resolver::system(control.clone()))),
             told: Arc::default(),
             shutdown: Mutex::new(shutdown),
+            cookie_names: Mutex::default(),
             has_successor: AtomicBool::new(false),
             generations: registry.gauge(
                 "vestibule_config_generations",
@@ -70,10 +74,10 @@ impl Process {
         }
     }
 
-    /// What the pool of that name and issuer remembers.
-    pub(crate) fn pool_memory(&self, name: &Arc<str>, issuer: &str) -> PoolMemory {
+    /// What the pool of that issuer remembers.
+    pub(crate) fn pool_memory(&self, issuer: &str) -> PoolMemory {
         let mut memories = self.pool_memories.lock().unwrap_or_else(PoisonError::into_inner);
-        memories.entry((Arc::clone(name), issuer.to_owned())).or_default().clone()
+        memories.entry(issuer.to_owned()).or_default().clone()
     }
 }
 

@@ -140,7 +140,7 @@ fn embedded(pool: UserPoolConfig, paths: &Paths, pages: &Arc<Pages>, process: &P
         token_endpoint_auth_method: Some(ClientAuth::None),
         ..Settings::new(&settings.name, issuer, OWN_CLIENT_ID)
     };
-    let memory = process.pool_memory(&settings.name, issuer);
+    let memory = process.pool_memory(issuer);
     let pool = Arc::new(UserPool::new(settings, Arc::clone(pages), &memory, clock.clone(), registry));
     let in_process: Arc<dyn Backchannel> = Arc::new(InProcess::new(Arc::clone(&pool)));
     let client = Arc::new(oidc::RelyingParty::new(client, in_process, clock.clone(), registry));

@@ -253,6 +253,11 @@ impl Reloader {
         self.results.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Whether the process stops, and nothing is reloaded any more.
+    pub(crate) fn is_leaving(&self) -> bool {
+        self.vitals.is_leaving()
+    }
+
     /// The files that the last attempt to load has read.
     pub(crate) fn files(&self) -> Vec<NamedFile> {
         self.files.lock().unwrap_or_else(PoisonError::into_inner).clone()
@@ -265,45 +270,56 @@ impl Reloader {
     /// See [`Refused`]. Then everything is as before.
     pub(crate) async fn reload(self: &Arc<Self>, cause: &'static str) -> Result<Reloaded, Refused> {
         let this = Arc::clone(self);
-        // A caller that goes away must not stop a reload half-way.
-        let reloaded = self.process.control.run(async move { this.reload_now().await }).await;
-        let reloaded = reloaded.unwrap_or(Err(Refused::Panicked));
-        match &reloaded {
+        // A caller that goes away must not stop a reload half-way, nor what is told of it.
+        let reloading = self.process.control.run(async move {
+            let mut running = this.running.lock().await;
+            let reloaded = this.reload_now(&mut running).await;
+            this.tell(cause, &reloaded);
+            reloaded
+        });
+        match reloading.await {
+            Ok(reloaded) => reloaded,
+            Err(_) => {
+                let reloaded = Err(Refused::Panicked);
+                self.tell(cause, &reloaded);
+                reloaded
+            }
+        }
+    }
+
+    /// Logs and counts an outcome.
+    fn tell(&self, cause: &str, reloaded: &Result<Reloaded, Refused>) {
+        match reloaded {
             Ok(Reloaded::Unchanged) => tracing::info!(cause, "reload: nothing has changed"),
             Ok(Reloaded::Changed { what, needs_a_restart, warnings }) => {
-                for part in what {
-                    tracing::info!(cause, changed = part, "configuration changed");
-                }
                 for setting in needs_a_restart {
                     tracing::warn!(setting, "this setting takes effect when the process is started again");
                 }
                 if !warnings.is_empty() {
                     tracing::warn!(warnings = %warnings, "the new configuration has warnings");
                 }
-                tracing::info!(cause, changes = what.len(), "the new configuration is in force");
+                tracing::info!(cause, changed = what.join(", "), "the new configuration is in force");
             }
             Err(refused) => {
                 tracing::error!(cause, error = %refused, "the configuration is not reloaded; the process goes on with the one before");
             }
         }
         self.results.record(reloaded.as_ref().err().map(ToString::to_string));
-        reloaded
     }
 
-    async fn reload_now(self: Arc<Self>) -> Result<Reloaded, Refused> {
-        let mut running = self.running.lock().await;
+    async fn reload_now(self: &Arc<Self>, running: &mut Running) -> Result<Reloaded, Refused> {
         if self.vitals.is_leaving() {
             return Err(Refused::Impossible(Error::Stopping));
         }
-        let loading = Arc::clone(&self);
+        let loading = Arc::clone(self);
         let attempt = tokio::task::spawn_blocking(move || (loading.load)()).await.map_err(|_| Refused::Panicked)?;
         *self.files.lock().unwrap_or_else(PoisonError::into_inner) = attempt.files;
         let mut config = attempt.outcome.map_err(Refused::Invalid)?;
         let document = std::mem::take(&mut config.document);
-        let what = running.document.changes(&document);
-        if what.is_empty() {
+        if running.document.is_like(&document) {
             return Ok(Reloaded::Unchanged);
         }
+        let what = running.document.changes(&document);
         let warnings = std::mem::take(&mut config.warnings);
         let (shutdown, log, access_log) = (config.shutdown, config.log, config.access_log.clone());
         descriptors::raise(config.listeners.iter().map(|listener| &*listener.settings.limits));
@@ -320,7 +336,7 @@ impl Reloader {
             self.access_log.redirect(&access_log).map_err(|error| Refused::Impossible(Error::AccessLog(error)))?;
         }
         // Nothing fails from here on.
-        self.operate(&mut running, shutdown, log, access_log);
+        self.operate(running, shutdown, log, access_log);
         for listener in &generation.listeners {
             if let Some(open) = running.open.get(&listener.id) {
                 open.process.limit(&listener.on_wire.settings().limits, &self.process.control);
@@ -336,7 +352,7 @@ impl Reloader {
         }
         let before = self.in_force.swap(generation);
         if let Some(admin) = admin {
-            self.open_admin(&mut running, admin);
+            self.open_admin(running, admin);
         }
         // `recv` returns `None` once every worker has dropped its sender.
         if tokio::time::timeout(ADOPTION_MAX, adopted.recv()).await.is_err() {

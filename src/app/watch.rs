@@ -48,7 +48,7 @@ pub(crate) async fn watch(reloader: Weak<Reloader>) {
     let mut watch = Watch::default();
     loop {
         tokio::time::sleep(BEAT).await;
-        let Some(reloader) = reloader.upgrade() else { return };
+        let Some(reloader) = reloader.upgrade().filter(|reloader| !reloader.is_leaving()) else { return };
         if !reloader.in_force().watch {
             continue;
         }

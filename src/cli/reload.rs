@@ -3,6 +3,8 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
+use anyhow::Context as _;
+
 use crate::cli::admin_client::Process;
 
 /// A reload takes as long as its files take to read.
@@ -20,7 +22,9 @@ pub(crate) struct Reload {
 impl Reload {
     pub(crate) fn run(&self) -> anyhow::Result<ExitCode> {
         let endpoint = self.process.endpoint("/reload")?;
-        let answer = endpoint.ask("POST", TIMEOUT)?;
+        let answer = endpoint.ask("POST", TIMEOUT).context(
+            "if the file has another `admin.address` than the running process, name the old one: `--url http://ADDRESS/reload`",
+        )?;
         match answer.status {
             200 => {
                 print!("{}", answer.body);

@@ -30,18 +30,24 @@ impl Document {
         self.own.iter().chain(&self.files).cloned().collect()
     }
 
-    /// What is different in `later`, in order: `target_groups.app`, `listeners.public.rules.api`, `the file tls.pem`. At most one
-    /// line for each named part.
+    /// Whether both say the same, wherever it is written.
+    pub(crate) fn is_like(&self, later: &Self) -> bool {
+        let known = |file: &NamedFile| later.files.iter().any(|other| other.path == file.path && other.is_like(file));
+        is_same(&self.root, &later.root) && self.files.len() == later.files.len() && self.files.iter().all(known)
+    }
+
+    /// What is different in `later`, for people: `target_groups.app`, `listeners.public.rules.api`, `the file tls.pem`. At most one
+    /// line for each named part. Empty if what is different has no name: [`is_like`](Self::is_like) says whether anything is.
     pub(crate) fn changes(&self, later: &Self) -> Vec<String> {
         let mut changes = BTreeSet::new();
         compare(&self.root, &later.root, "", &mut changes);
         for file in &later.files {
             let before = self.files.iter().find(|before| before.path == file.path);
-            if before.is_some_and(|before| !before.is_like(file)) {
+            if before.is_none_or(|before| !before.is_like(file)) {
                 changes.insert(format!("the file {}", file.path.display()));
             }
         }
-        changes.into_iter().collect()
+        changes.into_iter().map(|change| change.replace(char::is_control, "\u{fffd}")).collect()
     }
 }
 
@@ -72,19 +78,26 @@ fn compare(before: &Node, later: &Node, at: &str, changes: &mut BTreeSet<String>
     }
 }
 
-/// The parts of a value that have names: the entries of a mapping, and the items of a list that all have a `name`.
+/// The parts of a value that have names: the entries of a mapping, and the items of a list that a `name` or `client_id` tells apart. Users
+/// are not named, because what names them is personal data.
 fn named(node: &Node) -> Option<Vec<(String, &Node)>> {
     match &node.value {
         Value::Mapping(entries) => Some(entries.iter().map(|Entry { key, value, .. }| (key.clone(), value)).collect()),
-        Value::Sequence(items) => items
-            .iter()
-            .map(|item| match item.get("name").map(|name| &name.value) {
-                Some(Value::String(name)) => Some((name.clone(), item)),
-                _ => None,
+        Value::Sequence(items) if items.iter().all(|item| item.get("username").is_none()) => {
+            ["client_id", "name"].into_iter().find_map(|key| {
+                let names: Option<Vec<_>> = items.iter().map(|item| Some((text(item.get(key)?)?, item))).collect();
+                let is_told_apart = |names: &Vec<(String, &Node)>| {
+                    names.iter().map(|(name, _)| name).collect::<BTreeSet<_>>().len() == names.len()
+                };
+                names.filter(is_told_apart)
             })
-            .collect(),
+        }
         _ => None,
     }
+}
+
+fn text(node: &Node) -> Option<String> {
+    if let Value::String(text) = &node.value { Some(text.clone()) } else { None }
 }
 
 /// Whether two values mean the same, wherever they are written.
@@ -152,6 +165,19 @@ session: { key_files: [one] }
         ];
         check(before, later, &expected);
         check(before, before, &[]);
+    }
+
+    #[test]
+    fn what_has_no_name_of_its_own_is_a_change_all_the_same() {
+        // Two users may be called the same. What names a user is not shown.
+        let users = |more: &str| format!("people: {{ users: [{{ username: ada, name: Ada }}{more}] }}");
+        check(&users(""), &users(", { username: ada2, name: Ada }"), &["people.users"]);
+        let clients = |more: &str| format!("people: {{ clients: [{{ client_id: a, name: Shop }}{more}] }}");
+        check(&clients(""), &clients(", { client_id: b, name: Shop }"), &["people.clients.b (new)"]);
+        check("l: [{ name: a }, { name: a }]", "l: [{ name: a }]", &["l"]);
+        let (one, other) = (document("l: [{ name: a }, { name: b }]"), document("l: [{ name: b }, { name: a }]"));
+        assert!(!one.is_like(&other), "the order of rules can mean something");
+        check("a: { \"b\\nERROR fake\": 1 }", "a: {}", &["a.b\u{fffd}ERROR fake (removed)"]);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Version, header};
@@ -20,11 +21,14 @@ use crate::page::Pages;
 use crate::proxy::metrics::Metrics;
 use crate::telemetry::access_log::{AccessLog, AccessRecord};
 use crate::telemetry::line_budget::LineBudget;
+use crate::telemetry::metrics::GaugeGuard;
 use crate::upstream::error::Deregistered;
 
 /// Where a worker's exchanges are recorded.
 #[derive(Debug)]
 pub(crate) struct WorkerRecords {
+    /// Counts the configuration as long as one of its exchanges is not recorded.
+    pub(crate) _generation: Arc<GaugeGuard>,
     pub(crate) metrics: Metrics,
     pub(crate) access_log: Rc<AccessLog>,
     pub(crate) clock: Clock,

@@ -57,6 +57,7 @@ impl Proxy {
         let rule_names: Vec<Rc<str>> = snapshot.rules.iter().map(|rule| Rc::from(&*rule.name)).collect();
         let metrics = metrics::Metrics::new(registry, &snapshot.listener, &rule_names);
         let sink = Rc::new(WorkerRecords {
+            _generation: Arc::clone(&snapshot.alive),
             metrics,
             access_log,
             clock: clock.clone(),

@@ -49,5 +49,5 @@ pub(crate) struct Snapshot {
     /// Answers to challenges of a certificate authority, on a listener without TLS.
     pub(crate) acme: Option<Arc<Issued>>,
     /// Counts the configuration as long as a request uses it.
-    pub(crate) _alive: Arc<GaugeGuard>,
+    pub(crate) alive: Arc<GaugeGuard>,
 }
