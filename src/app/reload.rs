@@ -447,9 +447,10 @@ fn adopt(
         // A worker that has ended with the process hears nothing.
         let _ = inbox.send(order);
     }
-    for (id, opened) in &change.open {
-        let name = generation.listeners.iter().find(|listener| listener.id == *id).map(|listener| listener.name());
-        tracing::info!(listener.name = name, address = %opened.address, "listening");
+    for listener in &generation.listeners {
+        if let Some(opened) = change.open.get(&listener.id) {
+            tracing::info!(listener.name = %listener.name(), address = %opened.address, "listening");
+        }
     }
     for id in &change.closed {
         // Its sockets accept what waits, and its connections drain.

@@ -130,7 +130,7 @@ impl OnWorker {
             let socket = match TcpListener::from_std(socket) {
                 Ok(socket) => Rc::new(socket),
                 Err(error) => {
-                    tracing::error!(listener.name = name, error = %error, "cannot use the socket of a worker");
+                    tracing::error!(listener.name = %name, error = %error, "cannot use the socket of a worker");
                     continue;
                 }
             };
