@@ -272,21 +272,27 @@ impl<'s> Names<'s> {
             return indentation;
         }
         let mut keys = keys(line).peekable();
-        if keys.peek().is_none() {
-            return if matches!(last, LastKey::Public) { line.len() } else { indentation };
+        // In a flow mapping a value goes on at any indentation: whatever is in front of a line's first key may belong to it.
+        let begins = |key: &str| line.trim_start_matches(['-', '{', ' ', '\t', '"', '\'']).starts_with(key);
+        if !matches!(last, LastKey::Public) && !keys.peek().is_some_and(|(key, _)| begins(key)) {
+            return indentation;
         }
+        if keys.peek().is_none() {
+            return line.len();
+        }
+        let mut shown = line.len();
         for (key, end) in keys {
             if self.secret.contains(key) || !suggest::near(key, self.secret.iter().copied()).is_empty() {
                 *last = LastKey::Secret(indentation);
-                return end;
+                return shown.min(end);
             }
-            if !self.public.contains(key) {
-                *last = LastKey::Unknown;
-                return end;
+            *last = if self.public.contains(key) { LastKey::Public } else { LastKey::Unknown };
+            // Behind an unknown key, the line is only looked through for secrets.
+            if matches!(last, LastKey::Unknown) {
+                shown = shown.min(end);
             }
-            *last = LastKey::Public;
         }
-        line.len()
+        shown
     }
 }
 

@@ -34,6 +34,14 @@ fn a_secret_in_any_spelling() {
         ("list", "    client_secret: [hunter2]"),
         ("mapping", "    client_secret: { a: hunter2 }"),
         ("mapping-key", "    client_secret: { hunter2: a }"),
+        (
+            "flow-outdented",
+            "    timeout: 5x\n  other: { issuer: x, client_id: 7, client_secret:\n hunter2, timeout: 7 }",
+        ),
+        (
+            "flow-outdented-rest",
+            "    timeout: 5x\n  other: { issuer: x, client_secret:\n hunter2 , bogus: 7, issuer: y",
+        ),
         ("tag", "    client_secret: !hunter2 x"),
         ("local-tag", "    client_secret: !hunter2"),
         ("alias", "    client_secret: *hunter2"),
