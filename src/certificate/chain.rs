@@ -4,15 +4,14 @@ use std::sync::Arc;
 
 use rustls::SignatureAlgorithm;
 use rustls::sign::CertifiedKey;
-use rustls_pki_types::pem::PemObject as _;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use rustls_pki_types::CertificateDer;
 use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::GeneralName;
 use x509_parser::public_key::PublicKey;
 
 use crate::certificate::ocsp;
 use crate::clock::Timestamp;
-use crate::crypto::provider;
+use crate::crypto::certified_key;
 use crate::secret::Secret;
 
 /// A certificate chain, its private key, and the DNS names that it covers.
@@ -46,15 +45,9 @@ struct Staple {
 /// Why a certificate cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
-    /// The chain is not PEM, or empty.
-    #[error("the file holds no certificate in PEM form")]
-    NoCertificate,
-    /// The key is not PEM.
-    #[error("the file holds no private key in PEM form")]
-    NoKey,
-    /// The key does not belong to the first certificate of the chain, or its type is not supported.
-    #[error("the private key does not belong to the certificate, or is of a kind that TLS does not use: {0}")]
-    Mismatch(#[source] rustls::Error),
+    /// The chain and the key are not PEM, or do not belong together.
+    #[error(transparent)]
+    Pair(#[from] certified_key::Error),
     /// The first certificate is not X.509.
     #[error("the certificate is not X.509")]
     NotX509,
@@ -67,13 +60,8 @@ impl Certificate {
     ///
     /// See [`Error`].
     pub(crate) fn from_pem(chain: &str, key: &Secret<String>) -> Result<Self, Error> {
-        let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(chain.as_bytes())
-            .collect::<Result<_, _>>()
-            .map_err(|_| Error::NoCertificate)?;
-        let leaf = chain.first().ok_or(Error::NoCertificate)?;
-        let facts = read(leaf)?;
-        let key = PrivateKeyDer::from_pem_slice(key.expose().as_bytes()).map_err(|_| Error::NoKey)?;
-        let key = CertifiedKey::from_der(chain, key, &provider::tls()).map_err(Error::Mismatch)?;
+        let key = certified_key::from_pem(chain, key)?;
+        let facts = read(key.end_entity_cert().map_err(|_| Error::NotX509)?)?;
         Ok(Self { key: Arc::new(key), facts, staple: None })
     }
 

@@ -8,10 +8,9 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::sign::CertifiedKey;
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
-use rustls_pki_types::pem::PemObject as _;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
-use crate::crypto::{octets, provider};
+use crate::crypto::{certified_key, octets, provider};
 use crate::secret::Secret;
 
 /// How connections to targets are encrypted and verified. Equal if it was made from the same settings.
@@ -56,37 +55,17 @@ pub(crate) struct Identity {
     digest: [u8; 32],
 }
 
-/// Why a certificate cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum IdentityError {
-    /// The chain is not PEM, or empty.
-    #[error("the file holds no certificate in PEM form")]
-    NoCertificate,
-    /// The key is not PEM.
-    #[error("the file holds no private key in PEM form")]
-    NoKey,
-    /// The key does not belong to the first certificate of the chain, or its type is not supported.
-    #[error("the private key does not belong to the certificate, or is of a kind that TLS does not use: {0}")]
-    Mismatch(#[source] rustls::Error),
-}
-
 impl Identity {
     /// A certificate chain and its private key.
     ///
     /// # Errors
     ///
-    /// See [`IdentityError`].
-    pub(crate) fn from_pem(chain: &str, key: &Secret<String>) -> Result<Self, IdentityError> {
-        let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(chain.as_bytes())
-            .collect::<Result<_, _>>()
-            .map_err(|_| IdentityError::NoCertificate)?;
-        if chain.is_empty() {
-            return Err(IdentityError::NoCertificate);
-        }
-        let mut digests: Vec<_> = chain.iter().map(|certificate| octets::sha256(certificate)).collect();
-        let key = PrivateKeyDer::from_pem_slice(key.expose().as_bytes()).map_err(|_| IdentityError::NoKey)?;
-        digests.push(octets::sha256(key.secret_der()));
-        let key = CertifiedKey::from_der(chain, key, &provider::tls()).map_err(IdentityError::Mismatch)?;
+    /// See [`certified_key::Error`].
+    pub(crate) fn from_pem(chain: &str, key: &Secret<String>) -> Result<Self, certified_key::Error> {
+        let read = certified_key::from_pem(chain, key)?;
+        let mut digests: Vec<_> = read.cert.iter().map(|certificate| octets::sha256(certificate)).collect();
+        digests.push(octets::sha256(key.expose().as_bytes()));
+        let key = read;
         Ok(Self { key: Arc::new(key), digest: octets::sha256(&digests.concat()) })
     }
 }

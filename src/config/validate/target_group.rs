@@ -15,10 +15,11 @@ use crate::config::raw::target_group::{
 };
 use crate::config::validate::context::Context;
 use crate::config::validate::{keys, value};
+use crate::crypto::certified_key;
 use crate::crypto::provider;
 use crate::upstream::place::Place;
 use crate::upstream::settings::{Algorithm, Ejection, Retries, Settings, TargetSettings};
-use crate::upstream::tls::{self, Identity, IdentityError, Tls, Trust};
+use crate::upstream::tls::{self, Identity, Tls, Trust};
 
 const TIMEOUT_BOUNDS: (Duration, Duration) = (Duration::from_millis(1), Duration::from_secs(4000));
 const SKIP_BOUNDS: (Duration, Duration) = (Duration::ZERO, Duration::from_secs(3600));
@@ -249,8 +250,8 @@ fn identity(raw: &TargetGroup, at: &Path, context: &mut Context<'_>) -> Result<O
         Err(error) => error,
     };
     let (at, file) = match error {
-        IdentityError::NoCertificate => (&chain_at, chain_file),
-        IdentityError::NoKey | IdentityError::Mismatch(_) => (&key_at, key_file),
+        certified_key::Error::NoCertificate => (&chain_at, chain_file),
+        certified_key::Error::NoKey | certified_key::Error::Mismatch(_) => (&key_at, key_file),
     };
     context.found.problem(at, format!("`{}`: {error}", context.source.resolve_secret(file).display())).fail()
 }

@@ -13,6 +13,7 @@ use crate::config::raw::listener::{self as written, Listener, Protocol, TlsSourc
 use crate::config::validate::context::Context;
 use crate::config::validate::keys;
 use crate::crypto::aead::Key;
+use crate::crypto::certified_key::Error as Pair;
 use crate::listener::settings::{Tls, TlsPolicy};
 
 /// TLS of an `https` listener. `None` for an `http` listener, which may have none of its settings.
@@ -73,8 +74,8 @@ fn certificate(raw: &written::Certificate, at: &Path, context: &mut Context<'_>)
         Err(error) => error,
     };
     let (at, file) = match error {
-        Error::NoCertificate | Error::NotX509 => (&chain_at, &raw.certificate_file),
-        Error::NoKey | Error::Mismatch(_) => (&key_at, &raw.private_key_file),
+        Error::Pair(Pair::NoCertificate) | Error::NotX509 => (&chain_at, &raw.certificate_file),
+        Error::Pair(Pair::NoKey | Pair::Mismatch(_)) => (&key_at, &raw.private_key_file),
     };
     context.found.problem(at, format!("`{}`: {error}", context.source.resolve_secret(file).display())).fail()
 }
