@@ -5,6 +5,7 @@
 //! [`Process`].
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::rc::Rc;
 use std::sync::{Arc, PoisonError};
@@ -35,6 +36,7 @@ use crate::listener::settings::{Settings, Tls};
 use crate::listener::state::GenerationListener;
 use crate::listener::tls::ProcessTls;
 use crate::message::WholeResponse;
+use crate::message::forwarded::Policy;
 use crate::message::header::Protected;
 use crate::oidc;
 use crate::page::Pages;
@@ -149,7 +151,14 @@ impl Generation {
             registry: registry.clone(),
             alive: Arc::new(process.generations.hold()),
         };
-        let listeners = config.listeners.into_iter().map(|listener| build.listener(listener)).collect();
+        let listeners = config.listeners.into_iter().map(|mut listener| {
+            let (name, policy) = (Arc::clone(&listener.settings.name), Arc::clone(&listener.settings.forwarded));
+            let Ok(policy) =
+                process.policies.take_over((name, Policy::clone(&policy)), |_| Ok::<_, Infallible>(policy));
+            listener.settings.forwarded = policy;
+            build.listener(listener)
+        });
+        let listeners = listeners.collect();
         Ok(Self { listeners, admin: config.admin, watch: config.watch, acme: config.acme, groups, claims, clients })
     }
 

@@ -10,6 +10,7 @@ use crate::clock::Clock;
 use crate::config::{ProviderConfig, ShutdownConfig};
 use crate::drain::Control;
 use crate::listener::tls::ProcessTls;
+use crate::message::forwarded::Policy;
 use crate::oidc;
 use crate::telemetry::logged_names::LoggedNames;
 use crate::telemetry::metrics::{Counter, Registry};
@@ -42,6 +43,8 @@ pub(crate) struct Process {
     pub(crate) shutdown: Mutex<ShutdownConfig>,
     /// Whether another process has taken the listening sockets over.
     pub(crate) has_successor: AtomicBool,
+    /// What listeners believe of `X-Forwarded-*`, by their names. An open connection whose policy is the same object needs no check.
+    pub(crate) policies: Kept<(Arc<str>, Policy), Policy>,
     /// The base names of session cookies that any configuration had, and whether any had a user pool. A browser may still send them, and
     /// a target must not get what a later configuration may take.
     pub(crate) cookie_names: Mutex<(BTreeSet<Arc<str>>, bool)>,
@@ -61,6 +64,7 @@ impl Process {
             targets: Arc::new(TargetTable::new(clock.clone(), Resolver::system(control.clone()))),
             told: Arc::default(),
             shutdown: Mutex::new(shutdown),
+            policies: Kept::default(),
             cookie_names: Mutex::default(),
             has_successor: AtomicBool::new(false),
             generations: registry.gauge(

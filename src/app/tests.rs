@@ -1,8 +1,10 @@
 //! `docs/METRICS.md` is made from the registry of an app that has everything.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use crate::app::App;
+use crate::app::generation::Generation;
 use crate::certificate::ocsp::tests::made;
 use crate::clock::Clock;
 use crate::config;
@@ -106,6 +108,24 @@ fn a_control_runtime_that_is_blocked_does_not_keep_the_process_from_stopping() {
     });
     assert!(app.shutdown(), "no request is under way");
     assert_eq!(ended.try_recv(), Err(std::sync::mpsc::TryRecvError::Empty), "they are still blocked");
+}
+
+#[test]
+fn a_policy_that_stays_is_the_same_object_in_the_next_configuration() {
+    let (app, folder) = started("policies");
+    let policy = |text: &str| {
+        let config = config::load(&Source::text("other.yaml", &folder, text), MissingKeys::Make).unwrap();
+        let generation = Generation::new(config, &app.process).unwrap();
+        Arc::clone(&generation.listeners[0].snapshot.forwarded)
+    };
+    let now = Arc::clone(&app.reloader.in_force().listeners[0].snapshot.forwarded);
+    assert!(Arc::ptr_eq(&now, &policy(EVERYTHING)));
+    for (before, later) in
+        [("name: public", "name: other"), ("    rules:\n", "    trusted_proxies: [127.0.0.1/32]\n    rules:\n")]
+    {
+        assert!(!Arc::ptr_eq(&now, &policy(&EVERYTHING.replacen(before, later, 1))), "{later}");
+    }
+    app.shutdown();
 }
 
 #[test]
