@@ -37,7 +37,7 @@ impl Document {
     }
 
     /// What is different in `later`, for people: `target_groups.app`, `listeners.public.rules.api`, `the file tls.pem`. At most one
-    /// line for each named part. Empty if what is different has no name: [`is_like`](Self::is_like) says whether anything is.
+    /// line for each named part. For whether anything is different, ask [`is_like`](Self::is_like).
     pub(crate) fn changes(&self, later: &Self) -> Vec<String> {
         let mut changes = BTreeSet::new();
         compare(&self.root, &later.root, "", &mut changes);
@@ -47,6 +47,10 @@ impl Document {
                 changes.insert(format!("the file {}", file.path.display()));
             }
         }
+        let is_left = |file: &&NamedFile| later.files.iter().all(|other| other.path != file.path);
+        changes.extend(
+            self.files.iter().filter(is_left).map(|file| format!("the file {} (no longer read)", file.path.display())),
+        );
         changes.into_iter().map(|change| change.replace(char::is_control, "\u{fffd}")).collect()
     }
 }
@@ -75,6 +79,16 @@ fn compare(before: &Node, later: &Node, at: &str, changes: &mut BTreeSet<String>
     }
     for (name, _) in other.iter().filter(|(name, _)| one.iter().all(|(known, _)| known != name)) {
         changes.insert(format!("{} (new)", below(name)));
+    }
+    // The order of the entries of a mapping means nothing: see `is_same`.
+    let is_list = matches!(later.value, Value::Sequence(_));
+    let stays = |in_which: &[(String, &Node)]| -> Vec<String> {
+        let both =
+            |name: &String| one.iter().any(|(known, _)| known == name) && other.iter().any(|(known, _)| known == name);
+        in_which.iter().map(|(name, _)| name.clone()).filter(both).collect()
+    };
+    if is_list && stays(&one) != stays(&other) {
+        changes.insert(format!("{at} (order)"));
     }
 }
 
@@ -175,6 +189,11 @@ session: { key_files: [one] }
         let clients = |more: &str| format!("people: {{ clients: [{{ client_id: a, name: Shop }}{more}] }}");
         check(&clients(""), &clients(", { client_id: b, name: Shop }"), &["people.clients.b (new)"]);
         check("l: [{ name: a }, { name: a }]", "l: [{ name: a }]", &["l"]);
+        check(
+            "l: [{ name: a }, { name: b }]",
+            "l: [{ name: b }, { name: c }, { name: a }]",
+            &["l (order)", "l.c (new)"],
+        );
         let (one, other) = (document("l: [{ name: a }, { name: b }]"), document("l: [{ name: b }, { name: a }]"));
         assert!(!one.is_like(&other), "the order of rules can mean something");
         check("a: { \"b\\nERROR fake\": 1 }", "a: {}", &["a.b\u{fffd}ERROR fake (removed)"]);
