@@ -238,7 +238,7 @@ mod tests {
         });
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn a_part_stops_alone_and_shutdown_stops_and_awaits_what_is_left() {
         let (drain, draining) = channel();
         let parts = drain.parts();
@@ -256,7 +256,7 @@ mod tests {
         drop((two, of_two));
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn finish_gives_up_at_the_deadline() {
         let (drain, draining) = channel();
         assert!(!drain.finish(Duration::from_millis(1)).await);
