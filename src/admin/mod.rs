@@ -6,6 +6,7 @@ use std::convert::Infallible;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -38,10 +39,15 @@ pub(crate) struct Settings {
 /// Timeout from accepting a connection to the end of the request head.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Maximum age of a connection.
+/// Maximum age of a connection, apart from the time that a reload takes.
 const CONNECTION_MAX: Duration = Duration::from_secs(10);
+/// Maximum time for which a client can wait for a reload. The reload itself goes on.
+const RELOAD_MAX: Duration = Duration::from_secs(120);
 /// Maximum number of open connections. A probe and two scrapers need three.
 const CONNECTIONS_MAX: usize = 64;
+
+/// The path that reloads the configuration.
+const RELOAD: &str = "/reload";
 
 /// Returns the public keys for a path.
 pub(crate) type PublicKeys = Arc<dyn Fn(&str) -> Option<WholeResponse> + Send + Sync>;
@@ -79,17 +85,28 @@ pub(crate) async fn serve(admin: &Admin, socket: &TcpListener, control: &Control
         let accepted = accept::next(socket, &permits).await;
         let admin = admin.clone();
         control.start_detached(async move {
+            let is_reloading = Arc::new(AtomicBool::new(false));
+            let reloads = Arc::clone(&is_reloading);
             let answer = service_fn(move |request: http::Request<Incoming>| {
-                let admin = admin.clone();
-                async move { Ok::<_, Infallible>(admin.answer(&request).await.map(Full::new)) }
+                let (admin, reloads) = (admin.clone(), Arc::clone(&reloads));
+                async move {
+                    reloads.store(request.uri().path() == RELOAD, Ordering::Relaxed);
+                    let response = admin.answer(&request).await;
+                    reloads.store(false, Ordering::Relaxed);
+                    Ok::<_, Infallible>(response.map(Full::new))
+                }
             });
             let served = http1::Builder::new()
                 .timer(TokioTimer::new())
                 .header_read_timeout(HEAD_TIMEOUT)
                 .keep_alive(false)
                 .serve_connection(TokioIo::new(accepted.stream), answer);
+            let mut served = std::pin::pin!(served);
             // An error on the connection of a probe needs no handling.
-            let _ = tokio::time::timeout(CONNECTION_MAX, served).await;
+            let ended = tokio::time::timeout(CONNECTION_MAX, served.as_mut()).await;
+            if ended.is_err() && is_reloading.load(Ordering::Relaxed) {
+                let _ = tokio::time::timeout(RELOAD_MAX, served).await;
+            }
             drop(accepted.permit);
         });
     }
@@ -102,7 +119,7 @@ impl Admin {
         if !is_probe && !self.is_asked_by_its_name(request) {
             return text(StatusCode::MISDIRECTED_REQUEST, "this name is not one of `admin.hosts`\n");
         }
-        if path == "/reload" {
+        if path == RELOAD {
             return self.reload(request).await;
         }
         let mut response = match *request.method() {

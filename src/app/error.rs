@@ -12,6 +12,12 @@ pub enum Error {
     /// Binding an address failed.
     #[error("{place}: cannot listen on {address}{}", way_out(.place, .source))]
     Bind { place: Place, address: SocketAddr, source: io::Error },
+    /// A listener or the admin endpoint of this process has the port.
+    #[error(
+        "{place}: cannot listen on {address}: this process itself listens on this port, at {ours}; remove that in one reload, and add the \
+         new address in the next"
+    )]
+    OwnPort { place: Place, address: SocketAddr, ours: SocketAddr },
     /// The access log cannot be opened.
     #[error("the access log cannot be opened")]
     AccessLog(#[source] io::Error),
@@ -24,6 +30,22 @@ pub enum Error {
     /// The TLS roots for a provider cannot be set up.
     #[error("provider `{name}` cannot be set up")]
     Provider { name: String, source: BoxError },
+}
+
+impl Error {
+    /// The same error of a process that listens on the addresses `own`: one of them may be why a port cannot be taken.
+    pub(crate) fn beside(self, own: impl IntoIterator<Item = SocketAddr>) -> Self {
+        let Self::Bind { place, address, source } = self else { return self };
+        let overlaps = |ours: &SocketAddr| {
+            let is_any = ours.ip().is_unspecified() || address.ip().is_unspecified();
+            ours.port() == address.port() && (is_any || ours.ip() == address.ip())
+        };
+        let ours = own.into_iter().find(overlaps).filter(|_| source.kind() == io::ErrorKind::AddrInUse);
+        match ours {
+            Some(ours) => Self::OwnPort { place, address, ours },
+            None => Self::Bind { place, address, source },
+        }
+    }
 }
 
 /// What a socket is for.

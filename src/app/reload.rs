@@ -24,6 +24,7 @@ use crate::app::vitals::Vitals;
 use crate::app::worker::{Adoption, Order};
 use crate::app::workers::Inbox;
 use crate::config::changes::{Document, NEEDS_A_RESTART};
+use crate::config::document::diagnostic::Severity;
 use crate::config::document::files::NamedFile;
 use crate::config::document::report::Diagnostics;
 use crate::config::{Attempt, Config, ShutdownConfig};
@@ -117,6 +118,21 @@ pub(crate) enum Refused {
     Impossible(Error),
     #[error("the reload stopped with a panic; this is a bug")]
     Panicked,
+}
+
+impl Refused {
+    /// For `/readyz`, which any page of a browser on the machine may read: nothing of the file.
+    fn in_short(&self) -> String {
+        match self {
+            Self::Invalid(diagnostics) => {
+                let errors = diagnostics.count(Severity::Error);
+                let (errors, them) =
+                    if errors == 1 { ("1 error".to_owned(), "it") } else { (format!("{errors} errors"), "them") };
+                format!("{errors} in the file; the log and `vestibule check` show {them}")
+            }
+            Self::Impossible(_) | Self::Panicked => self.to_string(),
+        }
+    }
 }
 
 fn with_causes(error: &Error) -> String {
@@ -304,7 +320,7 @@ impl Reloader {
                 tracing::error!(cause, error = %refused, "the configuration is not reloaded; the process goes on with the one before");
             }
         }
-        self.results.record(reloaded.as_ref().err().map(ToString::to_string));
+        self.results.record(reloaded.as_ref().err().map(Refused::in_short));
     }
 
     async fn reload_now(self: &Arc<Self>, running: &mut Running) -> Result<Reloaded, Refused> {
@@ -326,12 +342,15 @@ impl Reloader {
         let generation = Arc::new(Generation::new(config, &self.process).map_err(Refused::Impossible)?);
         let change =
             listening::change(&generation, &running.open, self.inboxes.len(), &self.parts, &mut Inherited::default());
-        let change = change.map_err(Refused::Impossible)?;
+        let own =
+            || running.open.values().map(|open| open.address).chain(running.admin.iter().map(|door| door.address));
+        let impossible = |error: Error| Refused::Impossible(error.beside(own()));
+        let change = change.map_err(impossible)?;
         let has_moved = running.admin.as_ref().is_none_or(|door| door.configured != generation.admin.address);
         let admin = has_moved
             .then(|| Bound::new(generation.admin.address, &self.process, &mut Inherited::default()))
             .transpose();
-        let admin = admin.map_err(Refused::Impossible)?;
+        let admin = admin.map_err(impossible)?;
         if running.access_log != access_log {
             self.access_log.redirect(&access_log).map_err(|error| Refused::Impossible(Error::AccessLog(error)))?;
         }

@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use crate::cli::admin_client::Process;
 
 /// A reload takes as long as its files take to read.
-const TIMEOUT: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(120);
 
 /// Asks a running process to load its configuration file again, and prints what is different, or what is wrong with the file.
 ///

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -175,12 +175,20 @@ workers: 2
     }
 }
 
+/// What a reload waits at.
+struct Gate {
+    begun: mpsc::Sender<()>,
+    go_on: mpsc::Receiver<()>,
+}
+
 /// A running proxy.
 pub struct Proxy {
     app: Option<App>,
     folder: PathBuf,
     /// What the next reload reads.
     yaml: Arc<Mutex<String>>,
+    /// Where the next reload waits.
+    gate: Arc<Mutex<Option<Gate>>>,
     pub clock: ManualClock,
 }
 
@@ -199,19 +207,38 @@ impl Proxy {
         let config = config::load(&source, MissingKeys::Make).unwrap_or_else(|problems| panic!("{problems}\n{yaml}"));
         let (clock, hand) = Clock::manual(at);
         let yaml = Arc::new(Mutex::new(yaml.to_owned()));
-        let (read, directory) = (Arc::clone(&yaml), folder.clone());
+        let gate: Arc<Mutex<Option<Gate>>> = Arc::default();
+        let (read, directory, waits) = (Arc::clone(&yaml), folder.clone(), Arc::clone(&gate));
         let load = Box::new(move || {
+            let gate = waits.lock().expect("not poisoned").take();
+            if let Some(Gate { begun, go_on }) = gate {
+                // A test that has ended waits for nothing.
+                let _ = begun.send(());
+                let _ = go_on.recv();
+            }
             let source = Source::text("test.yaml", &directory, &read.lock().expect("not poisoned"));
             Attempt::source(&source, MissingKeys::Make)
         });
         let app = App::start(config, load, clock).expect("the proxy starts");
-        Self { app: Some(app), folder, yaml, clock: hand }
+        Self { app: Some(app), folder, yaml, gate, clock: hand }
     }
 
     /// Reloads with another configuration. Returns what is different, or why nothing has changed.
     pub fn reload(&self, yaml: &str) -> Result<String, String> {
-        yaml.clone_into(&mut self.yaml.lock().expect("not poisoned"));
+        self.prepare(yaml);
         self.app().reload()
+    }
+
+    /// The next reload waits before it reads. The first is told when it has begun, and it goes on when the second is dropped.
+    pub fn hold_reload(&self) -> (mpsc::Receiver<()>, mpsc::Sender<()>) {
+        let ((begun, begins), (goes_on, go_on)) = (mpsc::channel(), mpsc::channel());
+        *self.gate.lock().expect("not poisoned") = Some(Gate { begun, go_on });
+        (begins, goes_on)
+    }
+
+    /// The next reload reads this.
+    pub fn prepare(&self, yaml: &str) {
+        yaml.clone_into(&mut self.yaml.lock().expect("not poisoned"));
     }
 
     /// The configuration of the last start or reload.
