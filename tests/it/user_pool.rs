@@ -490,3 +490,23 @@ fn max_age_of_authorize_makes_the_pool_ask_for_the_password_again() {
     assert_eq!((there.status, there.location()), (302, "/reports?year=2026"), "{}", there.text());
     assert_eq!(browser.get("https://app.test/reports").status, 200);
 }
+
+#[test]
+fn a_pool_that_is_called_otherwise_after_a_reload_still_knows_what_has_ended() {
+    let target = target::echo();
+    let proxy = start(&target);
+    let mut browser = proxy.browser(Protocol::Http1);
+    let page = sign_in_page(&mut browser, "https://app.test/");
+    let back = submit(&mut browser, &page, "alice", PASSWORD);
+    browser.get(back.location());
+    assert_eq!(browser.get("https://app.test/").status, 200);
+    let stolen = browser.clone();
+    browser.follow("https://app.test/oauth2/sign_out", "https://app.test/signed-out");
+    let is_in = || {
+        stolen.clone().follow("https://app.test/", "https://nowhere.test/").1.text().contains("x-amzn-oidc-identity")
+    };
+    assert!(!is_in(), "the copy of the cookies has ended, at the pool as well");
+    let renamed = proxy.yaml().replace("user_pool: people", "user_pool: folk").replace("\n  people:\n", "\n  folk:\n");
+    proxy.reload(&renamed).expect("it is reloaded");
+    assert!(!is_in(), "and has ended under another name");
+}
