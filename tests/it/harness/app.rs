@@ -297,8 +297,10 @@ impl Proxy {
         let path = self.folder.join("access.log");
         wait_until("the access records are written", || {
             let text = std::fs::read_to_string(&path).unwrap_or_default();
+            // A line that is being written may be seen in part.
+            let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
             let records: Vec<Value> =
-                text.lines().map(|line| serde_json::from_str(line).expect("a record is JSON")).collect();
+                whole.lines().map(|line| serde_json::from_str(line).expect("a record is JSON")).collect();
             (records.len() >= count).then_some(records)
         })
     }
