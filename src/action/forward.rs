@@ -107,7 +107,9 @@ impl Forward {
                 }) as _
             });
             let bounds = Bounds { idle_timeout: worker.groups[self.group].response_timeout(), session_over };
-            worker.spawner.spawn_local(|draining| upgrade::join(*switched, bounds, draining));
+            // Closing the listener ends its tunnels, not only the end of the process.
+            let spawner = exchange.connection.spawner.as_ref().unwrap_or(&worker.spawner);
+            spawner.spawn_local(|draining| upgrade::join(*switched, bounds, draining));
             response.headers_mut().insert(header::CONNECTION, UPGRADE);
             response.headers_mut().insert(header::UPGRADE, WEBSOCKET);
         } else if http_body::Body::size_hint(response.body()).exact().is_none()

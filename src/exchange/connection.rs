@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use http::HeaderValue;
 
+use crate::drain::Spawner;
 use crate::exchange::logins::Logins;
 use crate::message::forwarded::Policy;
 use crate::message::uri::Scheme;
@@ -23,6 +24,8 @@ pub(crate) struct Connection {
     pub(crate) forwarded: Arc<Policy>,
     /// The logins under way at this listener.
     pub(crate) logins: Arc<Logins>,
+    /// Runs what outlives the request, such as a tunnel, until the listener of this connection is closed. `None` if there is no listener.
+    pub(crate) spawner: Option<Spawner>,
     /// Facts of the TLS handshake; `None` on a listener without TLS.
     pub(crate) tls: Option<Tls>,
 }
@@ -49,6 +52,7 @@ impl Connection {
             listener,
             forwarded,
             logins: Arc::default(),
+            spawner: None,
             tls,
         }
     }
@@ -56,6 +60,12 @@ impl Connection {
     /// The same connection, with the listener's count of logins.
     pub(crate) fn with_logins(mut self, logins: Arc<Logins>) -> Self {
         self.logins = logins;
+        self
+    }
+
+    /// The same connection, with what is told when the listener is closed.
+    pub(crate) fn with_spawner(mut self, spawner: Spawner) -> Self {
+        self.spawner = Some(spawner);
         self
     }
 
@@ -68,6 +78,7 @@ impl Connection {
             listener: Arc::clone(listener),
             forwarded: Arc::clone(forwarded),
             logins: Arc::clone(&self.logins),
+            spawner: self.spawner.clone(),
             tls: self.tls.clone(),
         }
     }

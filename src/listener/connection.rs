@@ -63,6 +63,7 @@ async fn open<H: Handler>(
     let facts = |tls| {
         Connection::new(accepted.peer, Arc::clone(&settings.name), Arc::clone(&settings.forwarded), tls)
             .with_logins(Arc::clone(&listener.process.logins))
+            .with_spawner(draining.spawner())
     };
     let Some(config) = &served.generation.tls else {
         let connection = Rc::new(facts(None));

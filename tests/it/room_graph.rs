@@ -80,6 +80,7 @@ const ADDED: &[(&str, &str, &str)] = &[
     ("config", "jose", "signing keys are parsed while the file can still be refused"),
     ("listener", "crypto", "the TLS provider is chosen in one place"),
     ("listener", "socket", "both ends of the proxy write to the network in one way"),
+    ("exchange", "drain", "a tunnel ends with the listener of its connection"),
     ("exchange", "page", "error pages"),
     ("oidc", "identity", "an ID token's claims and userinfo's are merged into an identity's"),
     ("proxy", "drain", "what a request needs of the control runtime is handed over there"),

@@ -288,6 +288,19 @@ fn stopping_ends_tunnels() {
 }
 
 #[test]
+fn a_listener_that_a_reload_closes_ends_its_tunnels() {
+    let target = echo();
+    let proxy = Setup::open(&[target.address()]).start();
+    let mut client = Raw::connect(proxy.address(), "app.test");
+    client.send(handshake(""));
+    assert_eq!(raw::status(&client.read_until("\r\n\r\n")), 101);
+    let other = proxy.yaml().replace("name: public", "name: other");
+    let said = proxy.reload(&other).expect("it is reloaded");
+    assert!(said.contains("listeners.public (removed)"), "{said}");
+    closed(&mut client, "the server is restarting");
+}
+
+#[test]
 fn a_tunnel_has_one_access_record_and_holds_its_connection_open() {
     let target = echo();
     let proxy = Setup::open(&[target.address()]).start();
