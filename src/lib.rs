@@ -32,6 +32,7 @@ mod page;
 mod proxy;
 mod rule;
 mod secret;
+mod service_manager;
 mod session;
 mod socket;
 mod telemetry;

@@ -18,6 +18,7 @@ mod supervise;
 mod takeover;
 mod vitals;
 mod watch;
+mod watchdog;
 mod worker;
 mod workers;
 
@@ -34,6 +35,7 @@ use crate::config::{Config, ShutdownConfig};
 use crate::drain::{self, Control, Drain};
 #[cfg(target_os = "linux")]
 use crate::handover::{self, Place};
+use crate::service_manager::ServiceManager;
 use crate::socket::inherited::Inherited;
 use crate::telemetry::access_log::Writer;
 use crate::telemetry::logging;
@@ -42,7 +44,7 @@ pub use error::Error;
 use process::Process;
 pub(crate) use providers::survey;
 pub use reload::Loader;
-use reload::{Beside, Reloader};
+use reload::{Beside, Reloader, SERVING};
 use signals::Acts;
 pub use signals::Signals;
 use supervise::keep_running;
@@ -148,6 +150,22 @@ impl App {
         Ok(())
     }
 
+    /// Lets the service manager know what becomes of the process, from [`run`](Self::run) on.
+    pub(crate) fn set_manager(&self, manager: ServiceManager) {
+        // It is set once.
+        let _ = self.process.manager.set(manager);
+    }
+
+    /// When the manager hears it, it may send signals.
+    fn tell_ready(&self) {
+        let Some(manager) = self.process.manager.get() else { return };
+        manager.ready(SERVING);
+        if let Some(watchdog) = manager.watchdog {
+            let beats = watchdog::keep_telling(self.vitals.clone(), Arc::clone(&self.process), watchdog);
+            self.process.control.start_detached(beats);
+        }
+    }
+
     /// Contacts every identity provider and logs whether it answers. Nothing waits for the result.
     pub fn greet_providers(&self) {
         self.reloader.in_force().greet_providers(&self.process.control);
@@ -202,6 +220,7 @@ impl App {
                 drain_max: Box::new(drain_max),
             });
         }
+        self.tell_ready();
         // A runtime without I/O needs no file descriptor, so the process can stop properly even if none is left.
         let Ok(waiting) = Builder::new_current_thread().enable_time().build() else { return false };
         waiting.block_on(signals.stop());
@@ -230,12 +249,20 @@ impl App {
         self.vitals.leave();
         #[cfg(target_os = "linux")]
         drop(self.offering.take());
+        let process = Arc::clone(&self.process);
+        let manager = process.manager.get();
+        if let Some(manager) = manager {
+            manager.stopping("stopping; requests are still accepted");
+        }
         if !delay.is_zero() {
             tracing::info!(delay_s = delay.as_secs(), "stopping: /readyz answers 503, requests are still accepted");
         }
         let drained = async {
             tokio::time::sleep(delay).await;
             tracing::info!(timeout_s = drain_timeout.as_secs(), "draining; a second signal stops at once");
+            if let Some(manager) = manager {
+                manager.stops("stopping; requests in progress are finished");
+            }
             drain.finish(drain_timeout).await
         };
         let is_drained = match Builder::new_current_thread().enable_time().build() {

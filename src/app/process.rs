@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use crate::action::authenticate::ProcessState;
 use crate::certificate::acme::renewal::Renewal;
@@ -12,6 +12,7 @@ use crate::drain::Control;
 use crate::listener::tls::ProcessTls;
 use crate::message::forwarded::Policy;
 use crate::oidc;
+use crate::service_manager::ServiceManager;
 use crate::telemetry::logged_names::LoggedNames;
 use crate::telemetry::metrics::{Counter, Registry};
 use crate::upstream::name::Resolver;
@@ -41,6 +42,8 @@ pub(crate) struct Process {
     pub(crate) told: Arc<LoggedNames>,
     /// How the process stops, as the configuration in force says.
     pub(crate) shutdown: Mutex<ShutdownConfig>,
+    /// Who has started the process, if it wants to be told.
+    pub(crate) manager: OnceLock<ServiceManager>,
     /// Whether another process has taken the listening sockets over.
     pub(crate) has_successor: AtomicBool,
     /// What listeners believe of `X-Forwarded-*`, by their names. An open connection whose policy is the same object needs no check.
@@ -64,6 +67,7 @@ impl Process {
             targets: Arc::new(TargetTable::new(clock.clone(), Resolver::system(control.clone()))),
             told: Arc::default(),
             shutdown: Mutex::new(shutdown),
+            manager: OnceLock::new(),
             policies: Kept::default(),
             cookie_names: Mutex::default(),
             has_successor: AtomicBool::new(false),

@@ -37,6 +37,9 @@ use crate::telemetry::metrics::{Counter, Registry};
 /// Loads the configuration again. Called on a thread that may wait for files.
 pub type Loader = Box<dyn Fn() -> Attempt + Send + Sync>;
 
+/// What the service manager is told while all is well.
+pub(crate) const SERVING: &str = "serving";
+
 /// The key of the admin endpoint among the addresses. No listener can have this name.
 const ADMIN: &str = "the admin endpoint";
 
@@ -320,12 +323,21 @@ impl Reloader {
                 tracing::error!(cause, error = %refused, "the configuration is not reloaded; the process goes on with the one before");
             }
         }
-        self.results.record(reloaded.as_ref().err().map(Refused::in_short));
+        let trouble = reloaded.as_ref().err().map(Refused::in_short);
+        if let Some(manager) = self.process.manager.get() {
+            // Other users of the machine can read it: nothing of the file.
+            let failed = trouble.as_ref().map(|trouble| format!("{SERVING}; the last reload failed: {trouble}"));
+            manager.reloaded(failed.as_deref().unwrap_or(SERVING));
+        }
+        self.results.record(trouble);
     }
 
     async fn reload_now(self: &Arc<Self>, running: &mut Running) -> Result<Reloaded, Refused> {
         if self.vitals.is_leaving() {
             return Err(Refused::Impossible(Error::Stopping));
+        }
+        if let Some(manager) = self.process.manager.get() {
+            manager.reloading();
         }
         let loading = Arc::clone(self);
         let attempt = tokio::task::spawn_blocking(move || (loading.load)()).await.map_err(|_| Refused::Panicked)?;

@@ -93,9 +93,19 @@ impl Waiting {
         if let Some(held) = held {
             held.leave();
         }
+        // The service manager listens to the new process only if this one says so first.
+        if let Some(manager) = self.process.manager.get().filter(|_| is_of_this_service(successor.process)) {
+            manager.succeeded_by(successor.process);
+        }
         successor.step_down();
         tracing::info!(process.pid = successor.process, "another process has taken over; this one stops");
         self.leaver.leave();
         Ok(())
     }
+}
+
+/// Whether a process is in the control group of this one. A service manager puts the processes of a service into one.
+fn is_of_this_service(process: u32) -> bool {
+    let group = |process: &str| std::fs::read_to_string(format!("/proc/{process}/cgroup")).ok();
+    group("self").is_some_and(|own| group(&process.to_string()) == Some(own))
 }

@@ -9,6 +9,7 @@ use crate::clock::Clock;
 use crate::config;
 use crate::config::document::source::Source;
 use crate::config::{Attempt, MissingKeys};
+use crate::service_manager::{ServiceManager, Variables};
 #[cfg(not(target_os = "linux"))]
 use crate::socket::inherited::Inherited;
 use crate::telemetry::logging;
@@ -50,8 +51,24 @@ impl Serve {
         let inherited = Inherited::default();
         let app = App::start_with(config, load, Clock::system(), inherited)?;
         #[cfg(target_os = "linux")]
-        let app = takeover.finish(app, &signals)?;
+        let (app, is_successor) = takeover.finish(app, &signals)?;
+        #[cfg(not(target_os = "linux"))]
+        let is_successor = false;
+        if let Some(manager) = service_manager(is_successor) {
+            app.set_manager(manager);
+        }
         app.greet_providers();
         Ok(if app.run(signals) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
+}
+
+/// The service manager that has started this process, if it wants to be told what the process does (sd_notify(3)).
+fn service_manager(is_successor: bool) -> Option<ServiceManager> {
+    let text = |name: &str| std::env::var_os(name).and_then(|value| value.into_string().ok());
+    let address = std::env::var_os("NOTIFY_SOCKET").filter(|address| !address.is_empty())?;
+    let (watchdog, process) = (text("WATCHDOG_USEC"), text("WATCHDOG_PID"));
+    let variables = Variables { watchdog: watchdog.as_deref(), watchdog_process: process.as_deref(), is_successor };
+    ServiceManager::at(&address, &variables)
+        .inspect_err(|error| tracing::warn!(error = %error, "$NOTIFY_SOCKET cannot be used"))
+        .ok()
 }

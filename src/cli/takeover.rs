@@ -95,8 +95,10 @@ fn is_free(place: &Place) -> bool {
 }
 
 impl Takeover {
-    /// Says that `app` serves, so that the other process stops, and offers its sockets to the next process.
-    pub(super) fn finish(self, mut app: App, signals: &Signals) -> anyhow::Result<App> {
+    /// Says that `app` serves, so that the other process stops, and offers its sockets to the next process. Also returns whether there was
+    /// another process.
+    pub(super) fn finish(self, mut app: App, signals: &Signals) -> anyhow::Result<(App, bool)> {
+        let is_successor = self.claim.is_some();
         if let Some(claim) = self.claim {
             let ready = app.serves().map_err(Error::Refused).and_then(|()| claim.ready());
             if let Err(error) = ready {
@@ -111,6 +113,6 @@ impl Takeover {
         {
             tracing::error!(socket = %place.path().display(), error = %error, "no other process can take over from this one");
         }
-        Ok(app)
+        Ok((app, is_successor))
     }
 }

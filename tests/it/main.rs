@@ -82,6 +82,8 @@ mod rest;
 mod room_graph;
 /// Which rule takes a request: conditions, priority, default.
 mod rules;
+/// What the service manager is told.
+mod service_manager;
 /// What becomes of a request with a session, without one, and with one that is over.
 mod session;
 /// Sign-ins that are too old or too weak for a rule.

@@ -47,6 +47,7 @@ const LAYOUT: &[(&str, &str)] = &[
     ("drain", ""),
     ("flight", ""),
     ("handover", ""),
+    ("service_manager", ""),
     ("socket", ""),
 ];
 
@@ -55,6 +56,8 @@ const ADDED: &[(&str, &str, &str)] = &[
     ("admin", "socket", "connections are accepted by one loop"),
     ("app", "handover", "the process that serves passes its sockets to the one that takes its place"),
     ("cli", "handover", "`serve --takeover` asks for the sockets before anything else is started"),
+    ("app", "service_manager", "the service manager is told when the process serves, reloads and stops"),
+    ("cli", "service_manager", "`serve` reads from its environment where the service manager is"),
     ("app", "identity", "`check` asks what the users of a pool can meet"),
     ("app", "certificate", "certificates are obtained and renewed as long as the process runs"),
     ("config", "certificate", "certificates are checked while the file can still be refused"),
