@@ -1,4 +1,4 @@
-//! The admin endpoint, on its own socket: `/livez`, `/readyz`, `/metrics`, the public keys, and `POST /reload`.
+//! The admin endpoint, on its own socket: `/livez`, `/readyz`, `/metrics`, `/targets`, the public keys, and `POST /reload`.
 //!
 //! Plain HTTP, on the control runtime. It reads nothing from a request but its head. Public listeners never serve it (attacks L-05).
 
@@ -69,6 +69,8 @@ pub(crate) struct Admin {
     pub(crate) troubles: Arc<dyn Fn() -> Vec<String> + Send + Sync>,
     /// Reloads the configuration. Returns what is different, or why nothing is.
     pub(crate) reload: Reload,
+    /// The targets and their health, as JSON.
+    pub(crate) targets: Arc<dyn Fn() -> String + Send + Sync>,
 }
 
 /// See [`Admin::hosts`].
@@ -179,6 +181,11 @@ impl Admin {
                 let mut response = text(StatusCode::OK, self.registry.render());
                 let format = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
                 response.headers_mut().insert(header::CONTENT_TYPE, format);
+                response
+            }
+            "/targets" => {
+                let mut response = text(StatusCode::OK, (self.targets)());
+                response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
                 response
             }
             other => (self.public_keys)(other).unwrap_or_else(|| text(StatusCode::NOT_FOUND, "not found\n")),

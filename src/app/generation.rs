@@ -48,6 +48,7 @@ use crate::telemetry::metrics::{Counter, GaugeGuard, Registry};
 use crate::upstream::group::TargetGroup;
 use crate::upstream::group_client::GroupClient;
 use crate::upstream::metrics::Metrics;
+use crate::upstream::report;
 use crate::upstream::worker_connections::WorkerConnections;
 
 /// The objects built from one configuration. All workers share them; they never change. Freed when the last request ends that began
@@ -195,6 +196,11 @@ impl Generation {
     /// Current failures of providers, one line each.
     pub(crate) fn provider_troubles(&self) -> Vec<String> {
         self.clients.iter().flat_map(|client| client.troubles()).map(|trouble| trouble.to_string()).collect()
+    }
+
+    /// The targets and their health, as JSON.
+    pub(crate) fn targets(&self, process: &Process) -> String {
+        report::report(&self.groups, &process.targets)
     }
 
     /// The response of the admin endpoint to requests for public keys: the same as on a public listener (DESIGN §4).

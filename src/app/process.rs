@@ -15,6 +15,7 @@ use crate::oidc;
 use crate::service_manager::ServiceManager;
 use crate::telemetry::logged_names::LoggedNames;
 use crate::telemetry::metrics::{Counter, Registry};
+use crate::upstream::health::checker::Checker;
 use crate::upstream::name::Resolver;
 use crate::upstream::target_table::TargetTable;
 use crate::user_pool::PoolMemory;
@@ -64,7 +65,11 @@ impl Process {
             pool_memories: Mutex::default(),
             renewal: Arc::new(Renewal::new(&tls.issued, &clock, &registry)),
             tls,
-            targets: Arc::new(TargetTable::new(clock.clone(), Resolver::system(control.clone()))),
+            targets: Arc::new(TargetTable::new(
+                clock.clone(),
+                Resolver::system(control.clone()),
+                Checker::new(control.clone(), clock.clone(), registry.clone()),
+            )),
             told: Arc::default(),
             shutdown: Mutex::new(shutdown),
             manager: OnceLock::new(),

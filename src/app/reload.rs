@@ -213,7 +213,7 @@ impl Reloader {
 
     /// What the admin endpoint tells. It must not keep what it tells about.
     fn admin(self: &Arc<Self>) -> Admin {
-        let [hosts, keys, troubles, reload] = [(); 4].map(|()| Arc::downgrade(self));
+        let [hosts, keys, troubles, reload, targets] = [(); 5].map(|()| Arc::downgrade(self));
         let (lives, leaves) = (self.vitals.clone(), self.vitals.clone());
         Admin {
             registry: self.process.registry.clone(),
@@ -222,6 +222,10 @@ impl Reloader {
             hosts: Arc::new(move || hosts.upgrade().map(|reloader| Arc::clone(&reloader.in_force().admin.hosts))),
             public_keys: Arc::new(move |path| keys.upgrade()?.in_force().public_keys(path)),
             troubles: Arc::new(move || troubles.upgrade().map(|reloader| reloader.troubles()).unwrap_or_default()),
+            targets: Arc::new(move || {
+                let reloader = targets.upgrade();
+                reloader.map(|reloader| reloader.in_force().targets(&reloader.process)).unwrap_or_default()
+            }),
             reload: Arc::new(move || {
                 let reloader = reload.upgrade();
                 Box::pin(async move {

@@ -67,7 +67,7 @@ fn judge(members: &Members, now: Instant) {
     let mut rates: Vec<(u32, &Target)> =
         members.list.iter().map(|member| (rate(&member.target), &*member.target)).collect();
     rates.sort_unstable_by_key(|(rate, _)| std::cmp::Reverse(*rate));
-    let healthy = rates.iter().filter(|(_, target)| target.skipped_until(now).is_none()).count();
+    let healthy = members.in_use(now);
     let middle = rates.get(rates.len() / 2).map_or(0, |(rate, _)| *rate);
     // At most half of the targets, the worst: the others have to carry their load.
     let most = if healthy < TARGETS_MIN { 0 } else { rates.len() / 2 };

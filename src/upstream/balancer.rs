@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use crate::crypto::octets;
+use crate::upstream::health::state::Verdict;
 use crate::upstream::members::Members;
 use crate::upstream::settings::Algorithm;
 use crate::upstream::target::{Target, WHOLE};
@@ -36,19 +37,24 @@ impl Balancer {
     /// The target to try next for a request, as an index of the members. `tried` are those that were tried for it before.
     /// `None` if all were.
     ///
-    /// Targets that are skipped come last, the longest skipped first, and behind them those that have left the group. So a group without a healthy target still gets requests
-    /// (ALB §9.3: fail open), and one healthy target is enough.
+    /// Targets that are ready come first: healthy or not checked, and not skipped. If too few are healthy, all count as healthy
+    /// (ALB §9.3: fail open). If none is ready, a request that might be answered is worth more than a refusal, so the others are
+    /// tried: see [`last_resort`].
     pub(super) fn pick(&self, members: &Members, turn: usize, now: Instant, tried: &[usize]) -> Option<usize> {
+        let are_all_usable = members.are_all_usable();
         let is_ready = |index: usize| {
             let target = &members.list[index].target;
-            !tried.contains(&index) && target.skipped_until(now).is_none() && !target.is_leaving()
+            !tried.contains(&index)
+                && (are_all_usable || target.health.is_healthy())
+                && target.skipped_until(now).is_none()
+                && !target.is_leaving()
         };
         let ready = match self.algorithm {
             Algorithm::RoundRobin => self.round_robin(members, turn, now, is_ready),
             Algorithm::LeastOutstandingRequests => least_outstanding(members, turn, is_ready),
             Algorithm::WeightedRandom { .. } => self.weighted_random(members, now, is_ready),
         };
-        ready.or_else(|| longest_skipped(members, now, tried))
+        ready.or_else(|| last_resort(members, now, tried, are_all_usable))
     }
 
     fn round_robin(
@@ -138,11 +144,22 @@ fn least_outstanding(members: &Members, turn: usize, is_ready: impl Fn(usize) ->
     best.map(|(index, ..)| index)
 }
 
-fn longest_skipped(members: &Members, now: Instant, tried: &[usize]) -> Option<usize> {
+/// The best target that is not ready. In this order: those whose last check succeeded, although they are not healthy again yet; those
+/// that are healthy and skipped; the others. In each of these, those that are not skipped and the longest skipped come first. Targets
+/// that have left the group come last.
+fn last_resort(members: &Members, now: Instant, tried: &[usize], are_all_usable: bool) -> Option<usize> {
     let untried = (0..members.list.len()).filter(|index| !tried.contains(index));
     untried.min_by_key(|index| {
         let target = &members.list[*index].target;
-        (target.is_leaving(), target.skipped_until(now))
+        let (skipped_until, health) = (target.skipped_until(now), target.health.read());
+        let rank = if are_all_usable || health.verdict == Verdict::Healthy {
+            1
+        } else if health.answers && skipped_until.is_none() {
+            0
+        } else {
+            2
+        };
+        (target.is_leaving(), rank, skipped_until)
     })
 }
 

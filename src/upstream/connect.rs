@@ -77,7 +77,8 @@ async fn over_unix(path: &Path, target: &TargetId, step: &Cell<Step>) -> Result<
     Ok(TargetStream::tls_over_unix(secured(tls, &target.place, socket).await?))
 }
 
-async fn secured<S: AsyncRead + AsyncWrite + Unpin>(
+/// Performs the TLS handshake with the target at `place`.
+pub(super) async fn secured<S: AsyncRead + AsyncWrite + Unpin>(
     tls: &Tls,
     place: &Place,
     stream: S,

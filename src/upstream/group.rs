@@ -9,6 +9,7 @@ use futures_util::future;
 use tokio::sync::oneshot;
 
 use crate::upstream::anomaly::Anomalies;
+use crate::upstream::health::checker::{Checks, Plan};
 use crate::upstream::members::Members;
 use crate::upstream::name::Name;
 use crate::upstream::place::Place;
@@ -31,6 +32,10 @@ pub(crate) struct TargetGroup {
     pub(super) anomalies: Anomalies,
     /// Ends the task that follows the names when the group is dropped.
     _following: Option<oneshot::Sender<Infallible>>,
+    /// `None` if the group is not checked.
+    plan: Option<Arc<Plan>>,
+    /// Of the members. They end when the group is retired.
+    checks: Mutex<Option<Checks>>,
 }
 
 impl TargetGroup {
@@ -44,6 +49,7 @@ impl TargetGroup {
         let names: Vec<_> = settings.targets.iter().map(name).collect();
         let (following, gone) = oneshot::channel();
         let has_names = names.iter().any(Option::is_some);
+        let plan = |health| table.checker().plan(&settings.name, health, settings.slow_start);
         let group = Arc::new(Self {
             table: Arc::clone(table),
             names,
@@ -52,6 +58,8 @@ impl TargetGroup {
             number: AtomicU64::new(0),
             anomalies: Anomalies::new(table.now()),
             _following: has_names.then_some(following),
+            plan: settings.health.as_ref().filter(|_| settings.is_used).map(plan),
+            checks: Mutex::default(),
             settings,
         });
         let changes: Vec<_> = group.names.iter().flatten().map(|name| name.changes()).collect();
@@ -79,6 +87,8 @@ impl TargetGroup {
         let mut is_retired = self.is_retired.lock().unwrap_or_else(PoisonError::into_inner);
         if !std::mem::replace(&mut *is_retired, true) {
             self.deregister(&self.members());
+            // Requests that began with this group may last for hours.
+            *self.checks.lock().unwrap_or_else(PoisonError::into_inner) = None;
         }
     }
 
@@ -107,11 +117,18 @@ impl TargetGroup {
         }
         let ids = places.iter().map(|(place, _)| TargetId::new(&self.settings, place.clone()));
         let targets = self.table.register(ids);
-        self.start_slowly(&targets);
+        if self.plan.is_none() {
+            self.start_slowly(&targets);
+        }
         let targets = targets.into_iter().map(|(target, _)| target);
+        let checks = self.plan.as_ref().map(|plan| self.table.checker().start(plan, targets.clone().collect()));
+        // Those before end now. What both check is checked all the time.
+        *self.checks.lock().unwrap_or_else(PoisonError::into_inner) = checks;
         let number = self.number() + 1;
         let weights = places.iter().map(|(_, weight)| *weight);
-        let before = self.members.swap(Arc::new(Members::new(number, targets.zip(weights).collect())));
+        let health = self.plan.as_ref().map(|plan| Arc::clone(&plan.group));
+        let members = Members { health, ..Members::new(number, targets.zip(weights).collect()) };
+        let before = self.members.swap(Arc::new(members));
         self.number.store(number, Ordering::Release);
         // After the others were registered, so that those that stay are registered all the time.
         self.deregister(&before);

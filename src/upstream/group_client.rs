@@ -238,7 +238,10 @@ impl GroupClient {
         let Settings { ejection, .. } = &self.group.settings;
         let now = self.connections.now();
         let rival = members.shared.list[chosen.index].rival;
-        let rival = rival.filter(|rival| members.targets[*rival].target.skipped_until(now).is_none());
+        let is_ready = |rival: &usize| {
+            members.shared.is_usable(*rival) && members.targets[*rival].target.skipped_until(now).is_none()
+        };
+        let rival = rival.filter(is_ready);
         let rival_id = rival.map(|rival| &members.targets[rival].target.id);
         let target = &members.targets[chosen.index].target;
         // Boxed, so that the future of a request over an idle connection does not include the size of a handshake.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use crate::upstream::health::group_health::GroupHealth;
 use crate::upstream::target::Target;
 
 /// The targets of a group, until its configuration or the addresses of a name change.
@@ -13,6 +14,8 @@ pub(crate) struct Members {
     pub(crate) list: Box<[Member]>,
     /// Indexes of `list`, each as often as its weight says, and evenly spread.
     pub(super) schedule: Box<[usize]>,
+    /// `None` if the group is not checked.
+    pub(crate) health: Option<Arc<GroupHealth>>,
 }
 
 /// A target of a group.
@@ -38,12 +41,28 @@ impl Members {
         let weights: Vec<_> = targets.iter().map(|(_, weight)| *weight).collect();
         let list = targets.into_iter().zip(rivals);
         let list = list.map(|((target, weight), rival)| Member { target, weight, rival }).collect();
-        Self { number, list, schedule: schedule(&weights) }
+        Self { number, list, schedule: schedule(&weights), health: None }
+    }
+
+    /// Whether requests go to all targets, because there are no health checks or too few targets are healthy (ALB §9.3).
+    pub(super) fn are_all_usable(&self) -> bool {
+        self.health.as_ref().is_none_or(|health| health.sends_to_all())
+    }
+
+    /// Whether requests go to the target while it is not skipped.
+    pub(super) fn is_usable(&self, index: usize) -> bool {
+        self.are_all_usable() || self.list[index].target.health.is_healthy()
+    }
+
+    /// How many targets are neither skipped nor unhealthy.
+    pub(super) fn in_use(&self, now: Instant) -> usize {
+        let is_in_use = |index: &usize| self.list[*index].target.skipped_until(now).is_none() && self.is_usable(*index);
+        (0..self.list.len()).filter(is_in_use).count()
     }
 
     /// Whether more than half of the targets would be in use without one of them.
     pub(super) fn can_spare_one(&self, now: Instant) -> bool {
-        let used = self.list.iter().filter(|member| member.target.skipped_until(now).is_none()).count();
+        let used = self.in_use(now);
         2 * (used - usize::from(used > 0)) >= self.list.len()
     }
 }

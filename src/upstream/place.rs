@@ -30,7 +30,7 @@ impl Place {
     }
 
     /// The name or address that a certificate of the target is for. `None` for a Unix socket, which has neither.
-    pub(super) fn host(&self) -> Option<String> {
+    pub(crate) fn host(&self) -> Option<String> {
         match self {
             Self::Address { name: Some(name), .. } | Self::Name { name, .. } => Some(name.to_string()),
             Self::Address { address, name: None } => Some(address.ip().to_string()),

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::upstream::health;
 use crate::upstream::place::Place;
 use crate::upstream::tls::Tls;
 
@@ -37,6 +38,10 @@ pub(crate) struct Settings {
     pub(crate) retries: Retries,
     /// How long the requests under way at a target go on after the target has left the group.
     pub(crate) deregistration_delay: Duration,
+    /// How targets are checked. `None`: not at all, and all targets get requests.
+    pub(crate) health: Option<health::settings::Settings>,
+    /// Whether a rule forwards to the group. The targets of other groups are not checked.
+    pub(crate) is_used: bool,
 }
 
 /// A target.
@@ -118,6 +123,8 @@ impl Settings {
             resolve_every: Self::RESOLVE_EVERY,
             retries: Retries { percent: Self::RETRY_BUDGET_PERCENT, per_second_min: Self::RETRIES_PER_SECOND_MIN },
             deregistration_delay: Self::DEREGISTRATION_DELAY,
+            health: None,
+            is_used: true,
         }
     }
 }

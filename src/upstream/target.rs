@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::upstream::error::Error;
+use crate::upstream::health::state::TargetHealth;
 use crate::upstream::place::Place;
 use crate::upstream::settings::{Ejection, Settings};
 use crate::upstream::tls::Tls;
@@ -42,6 +43,10 @@ pub(crate) struct Target {
     registrations: AtomicUsize,
     /// When the requests under way are cut, in milliseconds after `epoch`. 0 while a group has the target.
     leaves_at: AtomicU64,
+    /// When the last group gave the target back, in milliseconds after `epoch`.
+    left_at: AtomicU64,
+    /// Only of meaning in a group with health checks.
+    pub(crate) health: TargetHealth,
     epoch: Instant,
 }
 
@@ -72,6 +77,8 @@ impl Target {
             outcomes: Outcomes { requests: AtomicU32::new(0), faults: AtomicU32::new(0), share: AtomicU32::new(WHOLE) },
             registrations: AtomicUsize::new(0),
             leaves_at: AtomicU64::new(0),
+            left_at: AtomicU64::new(0),
+            health: TargetHealth::default(),
             epoch,
         }
     }
@@ -156,6 +163,11 @@ impl Target {
         self.slow_since.store(self.millis(now).max(1), Ordering::Relaxed);
     }
 
+    /// Ends the slow start.
+    pub(super) fn start_at_once(&self) {
+        self.slow_since.store(0, Ordering::Relaxed);
+    }
+
     /// The share of its weight that a target gets `duration` after its slow start began, in thousandths. It grows linearly
     /// (ALB §9.4), and is never zero.
     pub(super) fn slow_share(&self, now: Instant, duration: Duration) -> u32 {
@@ -180,6 +192,7 @@ impl Target {
         if self.registrations.fetch_sub(1, Ordering::Relaxed) > 1 {
             return;
         }
+        self.left_at.store(self.millis(now), Ordering::Relaxed);
         self.leaves_at.store((self.millis(now) + millis(delay)).max(1), Ordering::Relaxed);
         tracing::info!(
             target.address = %self.name, target_group.name = %self.id.group,
@@ -191,6 +204,12 @@ impl Target {
     /// Whether no group has the target any more.
     pub(super) fn is_leaving(&self) -> bool {
         self.leaves_at.load(Ordering::Relaxed) != 0
+    }
+
+    /// For how long no group has had the target.
+    pub(super) fn leaving_for(&self, now: Instant) -> Option<Duration> {
+        let since = Duration::from_millis(self.left_at.load(Ordering::Relaxed));
+        self.is_leaving().then(|| now.saturating_duration_since(self.epoch).saturating_sub(since))
     }
 
     /// Whether no group has the target any more, and the time for its last requests is over.
@@ -291,9 +310,11 @@ mod tests {
         target.deregister(now, delay);
         assert_eq!(state(1000), (false, false), "another group has it");
         target.deregister(now, delay);
+        assert_eq!(target.leaving_for(now + Duration::from_secs(7)).map(|leaving| leaving.as_secs()), Some(7));
         assert_eq!([299, 300].map(state), [(true, false), (true, true)]);
         target.register();
         assert_eq!(state(1000), (false, false), "it has come back");
+        assert_eq!(target.leaving_for(now), None);
         target.deregister(now, Duration::ZERO);
         assert_eq!(state(1), (true, true));
     }

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use crate::clock::Clock;
+use crate::clock::{Clock, Timestamp};
+use crate::upstream::health::checker::Checker;
 use crate::upstream::name::{Name, Resolver};
 use crate::upstream::target::{Target, TargetId};
 
@@ -18,6 +19,7 @@ pub(crate) struct TargetTable {
     targets: Mutex<HashMap<TargetId, Weak<Target>>>,
     names: Mutex<HashMap<NameKey, Weak<Name>>>,
     resolver: Resolver,
+    checker: Arc<Checker>,
     clock: Clock,
     /// What the times in the targets count from.
     epoch: Instant,
@@ -27,9 +29,9 @@ pub(crate) struct TargetTable {
 type NameKey = (Arc<str>, Duration);
 
 impl TargetTable {
-    /// An empty table. Names are looked up by `resolver`.
-    pub(crate) fn new(clock: Clock, resolver: Resolver) -> Self {
-        Self { targets: Mutex::default(), names: Mutex::default(), resolver, epoch: clock.instant(), clock }
+    /// An empty table. Names are looked up by `resolver`, and targets are checked by `checker`.
+    pub(crate) fn new(clock: Clock, resolver: Resolver, checker: Arc<Checker>) -> Self {
+        Self { targets: Mutex::default(), names: Mutex::default(), resolver, checker, epoch: clock.instant(), clock }
     }
 
     /// Registers targets with these identities, for a group. Returns them in their order, each with whether it is new. Those that
@@ -74,9 +76,25 @@ impl TargetTable {
         &self.resolver
     }
 
+    /// What checks targets, on the control runtime.
+    pub(super) const fn checker(&self) -> &Arc<Checker> {
+        &self.checker
+    }
+
+    /// The targets in use, also those that only an earlier configuration or a connection uses.
+    pub(super) fn alive(&self) -> Vec<Arc<Target>> {
+        let targets = self.targets.lock().unwrap_or_else(PoisonError::into_inner);
+        targets.values().filter_map(Weak::upgrade).collect()
+    }
+
     /// The current time.
     pub(super) fn now(&self) -> Instant {
         self.clock.instant()
+    }
+
+    /// The current time of the calendar.
+    pub(super) fn calendar(&self) -> Timestamp {
+        self.clock.now()
     }
 
     /// The number of targets and names that the table has.
@@ -97,7 +115,8 @@ mod tests {
     }
 
     fn table() -> TargetTable {
-        TargetTable::new(Clock::system(), Resolver::played(|name| panic!("{name} is looked up")))
+        let resolver = Resolver::played(|name| panic!("{name} is looked up"));
+        TargetTable::new(Clock::system(), resolver, Checker::unused())
     }
 
     fn authority() -> rcgen::CertifiedKey<rcgen::KeyPair> {

@@ -46,6 +46,8 @@ mod fixed_response;
 mod forward;
 /// Claims that change while a user is signed in.
 mod fresh_claims;
+/// Health checks of targets.
+mod health;
 /// HTTP/2 on the clients' side: early answers, windows, memory, and frames that do nothing.
 mod http2;
 /// Every limit on a connection.

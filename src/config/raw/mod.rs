@@ -15,6 +15,7 @@ macro_rules! defaults {
 pub(crate) mod acme;
 pub(crate) mod action;
 pub(crate) mod claims;
+pub(crate) mod health_check;
 pub(crate) mod listener;
 pub(crate) mod oidc;
 pub(crate) mod pages;

@@ -7,6 +7,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 use crate::clock::period_text;
+use crate::config::raw::health_check::HealthCheck;
 use crate::config::raw::value::{List, Period};
 use crate::upstream::settings::Settings;
 
@@ -95,6 +96,8 @@ pub(crate) struct TargetGroup {
     #[serde(default = "retries_per_second_min")]
     #[schemars(range(min = 0, max = 1000))]
     pub(crate) retries_per_second_min: u32,
+    /// How the targets are checked. Without it they are not, and all get requests.
+    pub(crate) health_check: Option<HealthCheck>,
 }
 
 /// A target: an address, or an address and a weight.

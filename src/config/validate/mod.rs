@@ -8,6 +8,7 @@ mod action;
 mod authorize;
 mod claims;
 pub(crate) mod context;
+mod health_check;
 mod keys;
 mod listener;
 mod oidc;
@@ -36,6 +37,7 @@ use crate::config::settled::{Config, ListenerConfig, ProviderConfig};
 use crate::config::validate::context::Context;
 use crate::message::header::Protected;
 use crate::oidc::settings as oidc_settings;
+use crate::upstream::settings as upstream_settings;
 use action::CookieOwners;
 
 /// The header names that are removed from every request before rules are evaluated. They are known even if the rest
@@ -57,7 +59,7 @@ pub(crate) fn file(raw: &raw::File, context: &mut Context<'_>) -> Result<Config,
     needed_sections(&logins, raw, context);
     let mut providers = context.each(&raw.identity_providers, &root.key("identity_providers"), oidc::provider);
     ask_for_groups(&mut providers, &listeners);
-    let target_groups = context.each(&raw.target_groups, &root.key("target_groups"), target_group::target_group);
+    let mut target_groups = context.each(&raw.target_groups, &root.key("target_groups"), target_group::target_group);
     let user_pools = context.each(&raw.user_pools, &root.key("user_pools"), |name, raw, path, context| {
         let session = match &session {
             Some(session) => session.settings.as_ref().map_err(|reported| *reported),
@@ -74,6 +76,7 @@ pub(crate) fn file(raw: &raw::File, context: &mut Context<'_>) -> Result<Config,
     process::admin_apart(admin.as_ref().ok(), &listeners, context);
     user_pool::together(raw, &user_pools, &logins, context);
     unused(&listeners, raw, context);
+    mark_used(&listeners, &mut target_groups);
     shared_session::check(&listeners, context);
     let paths = session.as_ref().map(|session| session.paths.clone()).unwrap_or_default();
     let paths = with_callbacks(paths, &providers, context);
@@ -174,16 +177,23 @@ fn signs_in(listeners: &[ListenerConfig], name: &str) -> bool {
     listeners.iter().flat_map(ListenerConfig::chains).any(|chain| chain.gates.iter().any(|gate| is_of(gate, name)))
 }
 
+/// Whether a rule forwards to the target group of that name.
+fn forwards(listeners: &[ListenerConfig], name: &str) -> bool {
+    let mut chains = listeners.iter().flat_map(ListenerConfig::chains);
+    chains.any(|chain| matches!(&chain.terminal, TerminalSettings::Forward(to) if &*to.target_group == name))
+}
+
+/// Targets of a group that no rule uses are not checked (ALB §9.3: unused).
+fn mark_used(listeners: &[ListenerConfig], groups: &mut [upstream_settings::Settings]) {
+    groups.iter_mut().for_each(|group| group.is_used = forwards(listeners, &group.name));
+}
+
 /// Warns about names that are never used: usually a typing error.
 fn unused(listeners: &[ListenerConfig], raw: &raw::File, context: &mut Context<'_>) {
     if context.found.verdict().is_err() {
         return;
     }
-    let chains = || listeners.iter().flat_map(ListenerConfig::chains);
-    let forwards = |name: &str| {
-        chains().any(|chain| matches!(&chain.terminal, TerminalSettings::Forward(to) if &*to.target_group == name))
-    };
-    for name in raw.target_groups.keys().filter(|name| !forwards(name)) {
+    for name in raw.target_groups.keys().filter(|name| !forwards(listeners, name)) {
         context
             .found
             .warning(&Path::default().key("target_groups").key(name), "this target group is not used by any rule");

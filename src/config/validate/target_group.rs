@@ -14,7 +14,7 @@ use crate::config::raw::target_group::{
     VERIFY,
 };
 use crate::config::validate::context::Context;
-use crate::config::validate::{keys, value};
+use crate::config::validate::{health_check, keys, value};
 use crate::crypto::certified_key;
 use crate::crypto::provider;
 use crate::upstream::place::Place;
@@ -47,10 +47,12 @@ pub(super) fn target_group(
     let slow_start = slow_start(raw, at, context);
     let algorithm = algorithm(raw, at, context);
     supported?;
+    let (targets, tls) = (targets?, tls?);
+    let health = health_check::health_check(raw, &targets, tls.as_ref(), at, context);
     Ok(Settings {
         name: Arc::from(name),
-        targets: targets?,
-        tls: tls?,
+        targets,
+        tls: tls.filter(|_| raw.protocol == Protocol::Https),
         connect_timeout: connect_timeout?,
         response_timeout: response_timeout?,
         idle_timeout: idle_timeout?,
@@ -66,6 +68,9 @@ pub(super) fn target_group(
         resolve_every: resolve_every?,
         deregistration_delay: deregistration_delay?,
         retries: Retries { percent: raw.retry_budget_percent, per_second_min: raw.retries_per_second_min },
+        health: health?,
+        // The rules are read elsewhere.
+        is_used: true,
     })
 }
 
@@ -170,7 +175,7 @@ fn socket(path: &str, raw: &TargetGroup, at: &Path, found: &mut Findings) -> Res
 }
 
 fn tls(raw: &TargetGroup, at: &Path, context: &mut Context<'_>) -> Result<Option<Tls>, Reported> {
-    if raw.protocol == Protocol::Http {
+    if raw.protocol == Protocol::Http && !health_check::uses_tls(raw) {
         return without_tls(raw, at, context).map(|()| None);
     }
     let trust = trust(raw, at, context);

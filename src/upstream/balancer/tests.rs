@@ -1,6 +1,10 @@
+use std::sync::Arc;
+
 use super::*;
-use crate::clock::Clock;
+use crate::clock::{Clock, Timestamp};
 use crate::upstream::error::Error;
+use crate::upstream::health::group_health::GroupHealth;
+use crate::upstream::health::state::{Cause, Reading, Verdict};
 use crate::upstream::settings::Ejection;
 use crate::upstream::testing::members;
 
@@ -158,4 +162,64 @@ fn a_target_that_leaves_gets_no_request_that_another_can_have() {
         skip(&members, skipped, now);
         assert_eq!(order(&balancer, &members, 0, now), [ready, skipped, leaving], "{algorithm:?}");
     }
+}
+
+#[test]
+fn unhealthy_targets_get_nothing_as_long_as_enough_are_healthy() {
+    let now = Clock::system().instant();
+    for algorithm in ALGORITHMS {
+        let balancer = balancer(algorithm);
+        let members = checked(&[HEALTHY, UNHEALTHY, HEALTHY, ANSWERING], now);
+        let spread = spread(&balancer, &members, 100, now);
+        assert!(spread[1] == 0 && spread[3] == 0 && spread[0] > 0 && spread[2] > 0, "{algorithm:?}: {spread:?}");
+        assert_eq!(members.in_use(now), 2);
+        let members = checked(&[UNHEALTHY, UNHEALTHY], now);
+        assert_eq!(order(&balancer, &members, 0, now).len(), 2, "{algorithm:?}: fail open");
+        assert_eq!(members.in_use(now), 2);
+    }
+}
+
+#[test]
+fn a_request_that_no_ready_target_took_is_offered_to_the_others_the_most_promising_first() {
+    let now = Clock::system().instant();
+    let [skipped, unhealthy, ready, answering, leaving, refusing] = [0, 1, 2, 3, 4, 5];
+    for algorithm in ALGORITHMS {
+        let members = checked(&[HEALTHY, UNHEALTHY, HEALTHY, ANSWERING, HEALTHY, ANSWERING], now);
+        skip(&members, skipped, now);
+        skip(&members, refusing, now);
+        members.list[leaving].target.register();
+        members.list[leaving].target.deregister(now, Duration::from_secs(300));
+        let order = order(&balancer(algorithm), &members, 0, now);
+        assert_eq!(order, [ready, answering, skipped, unhealthy, refusing, leaving], "{algorithm:?}");
+    }
+}
+
+#[test]
+fn a_request_has_a_target_also_while_the_last_healthy_one_becomes_unhealthy() {
+    let now = Clock::system().instant();
+    let members = checked(&[HEALTHY, UNHEALTHY], now);
+    write(&members.list[0].target, UNHEALTHY);
+    assert!(!members.are_all_usable(), "the group has not decided yet");
+    for algorithm in ALGORITHMS {
+        assert_eq!(order(&balancer(algorithm), &members, 0, now).len(), 2, "{algorithm:?}");
+    }
+}
+
+/// A verdict, and whether the last check succeeded.
+type Health = (Verdict, bool);
+
+const HEALTHY: Health = (Verdict::Healthy, true);
+const UNHEALTHY: Health = (Verdict::Unhealthy(Cause::Timeout), false);
+const ANSWERING: Health = (Verdict::Unhealthy(Cause::Timeout), true);
+
+fn write(target: &Target, (verdict, answers): Health) {
+    target.health.write(Reading { verdict, since: Timestamp::from_millis(0), answers });
+}
+
+/// A group with health checks. It needs one healthy target.
+fn checked(targets: &[Health], now: Instant) -> Members {
+    let members = members(&vec![1; targets.len()], now);
+    members.list.iter().zip(targets).for_each(|(member, health)| write(&member.target, *health));
+    let targets = members.list.iter().map(|member| Arc::clone(&member.target)).collect();
+    Members { health: Some(GroupHealth::played(targets)), ..members }
 }

@@ -6,10 +6,14 @@ use std::time::Duration;
 use super::*;
 use crate::clock::Clock;
 use crate::upstream::error::Error;
+use crate::upstream::health::check::Outcome;
+use crate::upstream::health::checker::Checker;
+use crate::upstream::health::settings::{self as health, HealthCheck, Matcher, Minimum, Thresholds};
+use crate::upstream::health::state::Cause;
 use crate::upstream::name::Resolver;
 
 fn table(answer: impl Fn(&str) -> io::Result<Vec<IpAddr>> + Send + Sync + 'static) -> Arc<TargetTable> {
-    Arc::new(TargetTable::new(Clock::system(), Resolver::played(answer)))
+    Arc::new(TargetTable::new(Clock::system(), Resolver::played(answer), Checker::unused()))
 }
 
 fn without_names() -> Arc<TargetTable> {
@@ -170,4 +174,59 @@ async fn an_address_that_a_name_has_no_more_leaves() {
     *answer.lock().expect("fine") = vec!["192.0.2.1"];
     tokio::time::sleep(Duration::from_secs(100)).await;
     assert_eq!(names(&group), ["192.0.2.2:80"], "a group that was given back takes nothing into use");
+}
+
+/// The settings of a group with health checks.
+fn checked(targets: &[&str]) -> Settings {
+    let check = HealthCheck {
+        tls: None,
+        port: None,
+        path: "/".parse().expect("a path"),
+        interval: Duration::from_secs(10),
+        timeout: Duration::from_secs(5),
+        thresholds: Thresholds { healthy: 2, unhealthy: 2 },
+        matcher: Matcher::parse("200").expect("a matcher"),
+    };
+    let minimum = Minimum { count: 1, percentage: None };
+    Settings { health: Some(health::Settings { check, minimum }), ..settings(targets) }
+}
+
+/// A table whose name has two addresses. Only the second of them is healthy. Returns what was checked, too.
+fn with_checks() -> (Arc<TargetTable>, Arc<Mutex<Vec<String>>>) {
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let list = Arc::clone(&asked);
+    let checker = Checker::played(
+        || 0.5,
+        move |_, place| {
+            let is_well = place.to_string() == "192.0.2.2:80";
+            list.lock().expect("fine").push(place.to_string());
+            async move { if is_well { Outcome::Success } else { Outcome::Failure(Cause::Timeout, String::new()) } }
+        },
+    );
+    let resolver = Resolver::played(|_| Ok(["192.0.2.1", "192.0.2.2"].map(|ip| ip.parse().expect("an IP")).into()));
+    (Arc::new(TargetTable::new(Clock::system(), resolver, checker)), asked)
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_address_of_a_name_is_checked_until_the_group_is_retired() {
+    let (table, asked) = with_checks();
+    let group = TargetGroup::new(checked(&["app.test:80"]), &table);
+    until(&group, &["192.0.2.1:80", "192.0.2.2:80"]).await;
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    let members = group.members();
+    assert_eq!([0, 1].map(|index| members.is_usable(index)), [false, true]);
+    let count = |place: &str| asked.lock().expect("fine").iter().filter(|asked| *asked == place).count();
+    assert_eq!(["192.0.2.1:80", "192.0.2.2:80", "app.test:80"].map(count), [2, 2, 0]);
+    group.retire();
+    let before = asked.lock().expect("fine").len();
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert_eq!(asked.lock().expect("fine").len(), before, "a request that began with it may last for hours");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_group_that_no_rule_uses_is_not_checked() {
+    let (table, asked) = with_checks();
+    let group = TargetGroup::new(Settings { is_used: false, ..checked(&["192.0.2.1:80"]) }, &table);
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert!(asked.lock().expect("fine").is_empty() && group.members().are_all_usable());
 }

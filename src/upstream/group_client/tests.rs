@@ -14,6 +14,7 @@ use crate::message;
 use crate::message::body::Body;
 use crate::message::own_fields::OwnFields;
 use crate::telemetry::metrics::Registry;
+use crate::upstream::health::checker::Checker;
 use crate::upstream::name::Resolver;
 use crate::upstream::place::Place;
 use crate::upstream::settings::{Settings, TargetSettings};
@@ -29,7 +30,7 @@ impl Played {
     async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let resolver = Resolver::played(|name| panic!("{name} is looked up"));
-        Self { table: Arc::new(TargetTable::new(Clock::system(), resolver)), listener }
+        Self { table: Arc::new(TargetTable::new(Clock::system(), resolver, Checker::unused())), listener }
     }
 
     fn settings(&self) -> Settings {
@@ -282,7 +283,8 @@ async fn the_address_of_a_name_that_accepts_first_gets_the_request_and_keeps_the
         let port = played.listener.local_addr().expect("bound").port();
         let ips = ["127.0.0.1", "::1"].map(|ip| ip.parse().expect("an address"));
         let resolver = Resolver::played(move |_| Ok(ips.into()));
-        let played = Played { table: Arc::new(TargetTable::new(Clock::system(), resolver)), ..played };
+        let played =
+            Played { table: Arc::new(TargetTable::new(Clock::system(), resolver, Checker::unused())), ..played };
         let mut settings = Settings::new("app".into(), vec![at(Place::new("app.test", port))]);
         settings.retries.percent = 0;
         let client = played.client(settings, &connections);

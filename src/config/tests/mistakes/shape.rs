@@ -10,7 +10,7 @@ fn unknown_keys_at_every_level() {
         ("session:\n", "sesion: {}\nsession:\n"),
         ("    protocol: https", "    protocol: https\n    adress: x"),
         ("            on_unauthenticated_request: deny", "            onUnauthenticatedRequest: deny"),
-        ("    targets:", "    health_check: {}\n    targets:"),
+        ("    targets:", "    health_chek: {}\n    targets:"),
     ];
     assert_snapshot!(report("unknown", &changes), @r#"
     error: unknown key `adress`
@@ -31,14 +31,14 @@ fn unknown_keys_at_every_level() {
        = at: listeners[0].rules[0].actions[0].onUnauthenticatedRequest
        = help: did you mean `on_unauthenticated_request`?
 
-    error: unknown key `health_check`
+    error: unknown key `health_chek`
       --> vestibule.yaml:32:5
        |
-    32 |     health_check: {}
-       |     ^^^^^^^^^^^^
+    32 |     health_chek: {}
+       |     ^^^^^^^^^^^
        |
-       = at: target_groups.app.health_check
-       = help: expected one of `protocol`, `protocol_version`, `resolve_every`, `ca_file`, `server_name`, `client_certificate_file`, `client_key_file`, `verify`, `connect_timeout`, `response_timeout`, `idle_timeout`, `idle_max`, `response_headers_max`, `algorithm`, `anomaly_mitigation`, `slow_start`, `deregistration_delay`, `skip_for`, `skip_after_failures`, `skip_after_server_errors`, `retry_budget_percent` or `retries_per_second_min`
+       = at: target_groups.app.health_chek
+       = help: did you mean `health_check`?
 
     error: unknown key `sesion`
       --> vestibule.yaml:34:1

@@ -1,0 +1,13 @@
+//! Health checks of targets, on the control runtime.
+//!
+//! [`checker::Checker`] asks each target at fixed times, and [`machine::Machine`] decides what the outcomes mean. The result is an
+//! atomic of the target ([`state::TargetHealth`]), and whether a group has enough healthy targets is an atomic of the group
+//! ([`group_health::GroupHealth`]). The request path reads these two and nothing else.
+
+pub(super) mod check;
+pub(crate) mod checker;
+pub(super) mod group_health;
+mod machine;
+mod metrics;
+pub(crate) mod settings;
+pub(super) mod state;
