@@ -1,6 +1,7 @@
 //! Turns settings into a running process. Start at [`App::start`].
 
 mod admin_door;
+mod adoption;
 mod descriptors;
 pub(crate) mod doors;
 mod error;

@@ -11,17 +11,18 @@ use std::sync::{Arc, Mutex as StdMutex, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use tokio::sync::{Mutex, MutexGuard, mpsc};
+use tokio::sync::{Mutex, MutexGuard};
 
 use crate::admin::Admin;
 use crate::app::admin_door::{AdminDoor, Bound};
+use crate::app::adoption::{addresses, adopt};
 use crate::app::descriptors;
 use crate::app::error::Error;
-use crate::app::generation::{Generation, Listener, ListenerId};
-use crate::app::listening::{self, Change, Open};
+use crate::app::generation::{Generation, ListenerId};
+use crate::app::listening::{self, Open};
 use crate::app::process::Process;
 use crate::app::vitals::Vitals;
-use crate::app::worker::{Adoption, Order};
+use crate::app::worker::Order;
 use crate::app::workers::Inbox;
 use crate::config::changes::{Document, NEEDS_A_RESTART};
 use crate::config::document::diagnostic::Severity;
@@ -457,42 +458,4 @@ impl Reloader {
             logging::change(&log);
         }
     }
-}
-
-fn addresses(generation: &Generation, open: &BTreeMap<ListenerId, Open>) -> BTreeMap<String, SocketAddr> {
-    let address = |listener: &Listener| Some((listener.name().to_owned(), open.get(&listener.id)?.address));
-    generation.listeners.iter().filter_map(address).collect()
-}
-
-/// Tells every worker. Returns what ends when all of them serve by `generation`.
-fn adopt(
-    generation: &Arc<Generation>,
-    change: Change,
-    open: &mut BTreeMap<ListenerId, Open>,
-    inboxes: &[Inbox],
-) -> mpsc::Receiver<()> {
-    let (adopted, done) = mpsc::channel(1);
-    for (inbox, opened) in inboxes.iter().zip(change.opened) {
-        let order = Order::Adopt(Adoption {
-            generation: Arc::clone(generation),
-            opened,
-            closed: change.closed.clone(),
-            adopted: adopted.clone(),
-        });
-        // A worker that has ended with the process hears nothing.
-        let _ = inbox.send(order);
-    }
-    for listener in &generation.listeners {
-        if let Some(opened) = change.open.get(&listener.id) {
-            tracing::info!(listener.name = %listener.name(), address = %opened.address, "listening");
-        }
-    }
-    for id in &change.closed {
-        // Its sockets accept what waits, and its connections drain.
-        if let Some(closed) = open.remove(id) {
-            tracing::info!(address = %closed.address, "no longer listening; open connections drain");
-        }
-    }
-    open.extend(change.open);
-    done
 }
