@@ -53,7 +53,7 @@ impl Bound {
     pub(crate) fn new(configured: SocketAddr, process: &Process, inherited: &mut Inherited) -> Result<Self, Error> {
         let failed = |source| Error::Bind { place: Place::Admin, address: configured, source };
         let inherited = inherited.take(&AdminDoor::key_of(configured), configured);
-        let mut opened = accept::open(configured, 1, inherited).map_err(failed)?;
+        let mut opened = accept::open(configured, 1, inherited, &process.foreign).map_err(failed)?;
         // A process has one.
         let bound = opened.remove(0).remove(0);
         let address = bound.local_addr().map_err(Error::Worker)?;

@@ -10,6 +10,7 @@ use crate::app::generation::{Generation, Listener, ListenerId};
 use crate::app::listening::{Change, Open};
 use crate::app::worker::{Adoption, Order};
 use crate::app::workers::Inbox;
+use crate::socket::foreign::ForeignSockets;
 
 /// The addresses of the listeners of `generation`, by name, with the ports that were taken.
 pub(super) fn addresses(generation: &Generation, open: &BTreeMap<ListenerId, Open>) -> BTreeMap<String, SocketAddr> {
@@ -23,6 +24,7 @@ pub(super) fn adopt(
     change: Change,
     open: &mut BTreeMap<ListenerId, Open>,
     inboxes: &[Inbox],
+    foreign: &ForeignSockets,
 ) -> mpsc::Receiver<()> {
     let (adopted, done) = mpsc::channel(1);
     for (inbox, opened) in inboxes.iter().zip(change.opened) {
@@ -44,6 +46,12 @@ pub(super) fn adopt(
         // Its sockets accept what waits, and its connections drain.
         if let Some(closed) = open.remove(id) {
             tracing::info!(address = %closed.address, "no longer listening; open connections drain");
+            if foreign.has(closed.address) {
+                tracing::warn!(
+                    address = %closed.address,
+                    "the service manager still listens here: connections wait, and nobody accepts them; stop its socket unit"
+                );
+            }
         }
     }
     open.extend(change.open);

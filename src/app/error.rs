@@ -18,6 +18,12 @@ pub enum Error {
          new address in the next"
     )]
     OwnPort { place: Place, address: SocketAddr, ours: SocketAddr },
+    /// The service manager passes a socket that is not needed.
+    #[error(
+        "socket {number} of the service manager (`{name}`) listens on {address}, and no listener has this address: give it to a listener or to \
+         `admin.address`, or remove it from the socket unit"
+    )]
+    Unwanted { number: usize, name: String, address: SocketAddr },
     /// The access log cannot be opened.
     #[error("the access log cannot be opened")]
     AccessLog(#[source] io::Error),

@@ -5,9 +5,11 @@ use std::net::SocketAddr;
 
 use crate::app::error::{Error, Place};
 use crate::app::generation::{Generation, Listener, ListenerId};
+use crate::config::Config;
 use crate::drain::{Draining, PartStop, Parts, Spawner};
 use crate::listener::state::ProcessListener;
 use crate::socket::accept;
+use crate::socket::foreign::{ForeignSockets, Passed};
 use crate::socket::inherited::Inherited;
 
 /// A listener that is open on every worker.
@@ -47,8 +49,30 @@ pub(crate) struct Change {
     pub(crate) closed: Vec<ListenerId>,
 }
 
+/// Sockets that need not be bound.
+pub(crate) struct Sources<'s> {
+    pub(crate) inherited: &'s mut Inherited,
+    pub(crate) foreign: &'s ForeignSockets,
+}
+
+/// Checks that `config` has a listener, or the admin endpoint, for each socket of the service manager.
+///
+/// # Errors
+///
+/// [`Error::Unwanted`]: connections would wait there, and nobody would accept them.
+pub(crate) fn check(config: &Config, passed: &[Passed]) -> Result<(), Error> {
+    let listeners = config.listeners.iter().map(|listener| listener.settings.address);
+    let wanted: Vec<SocketAddr> = listeners.chain([config.admin.address]).collect();
+    match passed.iter().find(|passed| !wanted.contains(&passed.address)) {
+        Some(Passed { number, name, address, .. }) => {
+            Err(Error::Unwanted { number: *number, name: name.clone(), address: *address })
+        }
+        None => Ok(()),
+    }
+}
+
 /// Opens the listeners that `generation` has and `before` has not, for `workers` workers. Takes their sockets out of
-/// `inherited` if they are there.
+/// `from` if they are there.
 ///
 /// # Errors
 ///
@@ -58,12 +82,12 @@ pub(crate) fn change(
     before: &BTreeMap<ListenerId, Open>,
     workers: usize,
     parts: &Parts,
-    inherited: &mut Inherited,
+    from: &mut Sources<'_>,
 ) -> Result<Change, Error> {
     let mut change =
         Change { open: BTreeMap::new(), opened: (0..workers).map(|_| Vec::new()).collect(), closed: Vec::new() };
     for listener in generation.listeners.iter().filter(|listener| !before.contains_key(&listener.id)) {
-        let (open, opened) = self::open(listener, workers, parts, inherited)?;
+        let (open, opened) = self::open(listener, workers, parts, from)?;
         change.open.insert(listener.id.clone(), open);
         change.opened.iter_mut().zip(opened).for_each(|(of_worker, opened)| of_worker.push(opened));
     }
@@ -76,13 +100,13 @@ fn open(
     listener: &Listener,
     workers: usize,
     parts: &Parts,
-    inherited: &mut Inherited,
+    from: &mut Sources<'_>,
 ) -> Result<(Open, Vec<Opened>), Error> {
     let settings = listener.on_wire.settings();
     let failed =
         |source| Error::Bind { place: Place::Listener(settings.name.to_string()), address: settings.address, source };
-    let inherited = inherited.take(&listener.id.key(), settings.address);
-    let sockets = accept::open(settings.address, workers, inherited).map_err(failed)?;
+    let inherited = from.inherited.take(&listener.id.key(), settings.address);
+    let sockets = accept::open(settings.address, workers, inherited, from.foreign).map_err(failed)?;
     let address = sockets[0][0].local_addr().map_err(Error::Worker)?;
     let (stop, draining) = parts.part().ok_or(Error::Stopping)?;
     let process = ProcessListener::new(&settings.limits, workers);

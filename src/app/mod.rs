@@ -37,6 +37,7 @@ use crate::drain::{self, Control, Drain};
 #[cfg(target_os = "linux")]
 use crate::handover::{self, Place};
 use crate::service_manager::ServiceManager;
+use crate::socket::foreign::{ForeignSockets, Passed};
 use crate::socket::inherited::Inherited;
 use crate::telemetry::access_log::Writer;
 use crate::telemetry::logging;
@@ -88,11 +89,20 @@ impl App {
     ///
     /// See [`Error`]. After an error nothing is left running.
     pub fn start(config: Config, load: Loader, clock: Clock) -> Result<Self, Error> {
-        Self::start_with(config, load, clock, Inherited::default())
+        Self::start_with(config, load, clock, Inherited::default(), Vec::new())
     }
 
-    /// The same, with listening sockets that another process has bound. Those that `config` does not need are closed.
-    pub(crate) fn start_with(config: Config, load: Loader, clock: Clock, inherited: Inherited) -> Result<Self, Error> {
+    /// The same, with listening sockets that another process of Vestibule has bound, and that the service manager has `passed`. Of the former,
+    /// those that `config` does not need are closed. Of the latter, each must be needed.
+    pub(crate) fn start_with(
+        config: Config,
+        load: Loader,
+        clock: Clock,
+        inherited: Inherited,
+        passed: Vec<Passed>,
+    ) -> Result<Self, Error> {
+        // Before anything is bound.
+        listening::check(&config, &passed)?;
         let control = Builder::new_multi_thread()
             .worker_threads(2)
             .thread_name("control")
@@ -105,7 +115,9 @@ impl App {
         descriptors::raise(config.listeners.iter().map(|listener| &*listener.settings.limits));
         let vitals = Vitals::new(&registry);
         let writer = Writer::start(&config.access_log, &registry).map_err(Error::AccessLog)?;
-        let process = Arc::new(Process::new(clock, registry, door, config.shutdown));
+        let mut process = Process::new(clock, registry, door, config.shutdown);
+        process.foreign = ForeignSockets::new(passed);
+        let process = Arc::new(process);
         let workers = Workers::start(config.workers, &process, &vitals, &writer, &draining.spawner());
         let workers = workers.map_err(Error::Worker)?;
         let (parts, access_log) = (drain.parts(), writer.handle());

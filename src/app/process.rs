@@ -13,6 +13,7 @@ use crate::listener::tls::ProcessTls;
 use crate::message::forwarded::Policy;
 use crate::oidc;
 use crate::service_manager::ServiceManager;
+use crate::socket::foreign::ForeignSockets;
 use crate::telemetry::logged_names::LoggedNames;
 use crate::telemetry::metrics::{Counter, Registry};
 use crate::upstream::health::checker::Checker;
@@ -45,6 +46,8 @@ pub(crate) struct Process {
     pub(crate) shutdown: Mutex<ShutdownConfig>,
     /// Who has started the process, if it wants to be told.
     pub(crate) manager: OnceLock<ServiceManager>,
+    /// Listening sockets that this process cannot bind itself.
+    pub(crate) foreign: ForeignSockets,
     /// Whether another process has taken the listening sockets over.
     pub(crate) has_successor: AtomicBool,
     /// What listeners believe of `X-Forwarded-*`, by their names. An open connection whose policy is the same object needs no check.
@@ -73,6 +76,7 @@ impl Process {
             told: Arc::default(),
             shutdown: Mutex::new(shutdown),
             manager: OnceLock::new(),
+            foreign: ForeignSockets::default(),
             policies: Kept::default(),
             cookie_names: Mutex::default(),
             has_successor: AtomicBool::new(false),

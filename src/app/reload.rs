@@ -19,7 +19,7 @@ use crate::app::adoption::{addresses, adopt};
 use crate::app::descriptors;
 use crate::app::error::Error;
 use crate::app::generation::{Generation, ListenerId};
-use crate::app::listening::{self, Open};
+use crate::app::listening::{self, Open, Sources};
 use crate::app::process::Process;
 use crate::app::vitals::Vitals;
 use crate::app::worker::Order;
@@ -194,7 +194,8 @@ impl Reloader {
         let Beside { parts, load, vitals, access_log, mut inherited } = beside;
         let (document, log, destination) = (config.document.clone(), config.log, config.access_log.clone());
         let generation = Arc::new(Generation::new(config, &process)?);
-        let change = listening::change(&generation, &BTreeMap::new(), inboxes.len(), &parts, &mut inherited)?;
+        let mut from = Sources { inherited: &mut inherited, foreign: &process.foreign };
+        let change = listening::change(&generation, &BTreeMap::new(), inboxes.len(), &parts, &mut from)?;
         let files = StdMutex::new(document.all_files());
         let open = BTreeMap::new();
         let mut running = Running { open, document, admin: None, access_log: destination, log };
@@ -202,7 +203,7 @@ impl Reloader {
         let admin = Bound::new(generation.admin.address, &process, &mut inherited)?;
         drop(inherited);
         process.renewal.adopt(generation.acme.clone());
-        adopt(&generation, change, &mut running.open, &inboxes);
+        adopt(&generation, change, &mut running.open, &inboxes, &process.foreign);
         let addresses = StdMutex::new(addresses(&generation, &running.open));
         let (in_force, running) = (ArcSwap::new(generation), Mutex::new(running));
         let this =
@@ -357,8 +358,8 @@ impl Reloader {
         let (shutdown, log, access_log) = (config.shutdown, config.log, config.access_log.clone());
         descriptors::raise(config.listeners.iter().map(|listener| &*listener.settings.limits));
         let generation = Arc::new(Generation::new(config, &self.process).map_err(Refused::Impossible)?);
-        let change =
-            listening::change(&generation, &running.open, self.inboxes.len(), &self.parts, &mut Inherited::default());
+        let mut from = Sources { inherited: &mut Inherited::default(), foreign: &self.process.foreign };
+        let change = listening::change(&generation, &running.open, self.inboxes.len(), &self.parts, &mut from);
         let own =
             || running.open.values().map(|open| open.address).chain(running.admin.iter().map(|door| door.address));
         let impossible = |error: Error| Refused::Impossible(error.beside(own()));
@@ -379,7 +380,7 @@ impl Reloader {
             }
         }
         self.process.renewal.adopt(generation.acme.clone());
-        let mut adopted = adopt(&generation, change, &mut running.open, &self.inboxes);
+        let mut adopted = adopt(&generation, change, &mut running.open, &self.inboxes, &self.process.foreign);
         {
             let mut known = self.addresses.lock().unwrap_or_else(PoisonError::into_inner);
             let admin = known.remove(ADMIN);

@@ -144,7 +144,7 @@ impl Thread {
             let Some(draining) = standing.spawner.draining().filter(|draining| !draining.is_stopping()) else {
                 continue;
             };
-            let sockets = vec![accept::bind_again(standing.address)?];
+            let sockets = accept::again(standing.address, &self.process.foreign)?;
             opened.push(Opened { standing: standing.clone(), sockets, draining });
         }
         Ok(opened)

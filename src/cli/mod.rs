@@ -1,6 +1,8 @@
 //! The command line. Start at [`run`].
 #![expect(clippy::print_stderr, clippy::print_stdout, reason = "commands print to the terminal")]
 
+#[cfg(target_os = "linux")]
+mod activation;
 mod admin_client;
 mod check;
 mod dev;

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use crate::app::{App, Signals, doors};
+#[cfg(target_os = "linux")]
+use crate::cli::activation;
 use crate::cli::terminal::for_stderr;
 use crate::clock::Clock;
 use crate::config;
@@ -27,6 +29,11 @@ pub(crate) struct Serve {
 
 impl Serve {
     pub(crate) fn run(&self) -> anyhow::Result<ExitCode> {
+        // First: nothing else runs yet.
+        #[cfg(target_os = "linux")]
+        let passed = activation::receive()?;
+        #[cfg(not(target_os = "linux"))]
+        let passed = Vec::new();
         let loaded = Source::read(&self.config).and_then(|source| config::load(&source, MissingKeys::Refuse));
         let config = match loaded {
             Ok(config) => config,
@@ -49,7 +56,7 @@ impl Serve {
         let (takeover, inherited) = self.takeover.begin()?;
         #[cfg(not(target_os = "linux"))]
         let inherited = Inherited::default();
-        let app = App::start_with(config, load, Clock::system(), inherited)?;
+        let app = App::start_with(config, load, Clock::system(), inherited, passed)?;
         #[cfg(target_os = "linux")]
         let (app, is_successor) = takeover.finish(app, &signals)?;
         #[cfg(not(target_os = "linux"))]

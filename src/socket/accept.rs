@@ -13,6 +13,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::clock::Clock;
+use crate::socket::foreign::{self, ForeignSockets};
 use crate::socket::inherited;
 use crate::socket::stream::Socket;
 
@@ -48,7 +49,7 @@ pub(crate) fn bind(address: SocketAddr, workers: usize) -> io::Result<Vec<std::n
     std::iter::once(Ok(first)).chain(others).collect()
 }
 
-/// The sockets of each worker for `address`: those that were inherited, and as many more as it takes. Without any, binds the address.
+/// The sockets of each worker for `address`: those that were inherited or passed, and as many more as it takes. Without any, binds the address.
 ///
 /// # Errors
 ///
@@ -57,11 +58,28 @@ pub(crate) fn open(
     address: SocketAddr,
     workers: usize,
     inherited: Vec<std::net::TcpListener>,
+    foreign: &ForeignSockets,
 ) -> io::Result<Vec<Vec<std::net::TcpListener>>> {
-    if inherited.is_empty() {
+    foreign.keep(&inherited)?;
+    let mut sockets = inherited;
+    sockets.extend(foreign.copies(address)?);
+    if sockets.is_empty() {
         return Ok(bind(address, workers)?.into_iter().map(|socket| vec![socket]).collect());
     }
-    inherited::distribute(inherited, workers, bind_again)
+    inherited::distribute(foreign::without_copies(sockets)?, workers, |other| {
+        let address = other.local_addr()?;
+        if foreign.has(address) { other.try_clone() } else { bind_again(address) }
+    })
+}
+
+/// The sockets of a restarted worker for an address returned by [`bind`] or [`open`].
+///
+/// # Errors
+///
+/// Returns an error if the system cannot provide a socket.
+pub(crate) fn again(address: SocketAddr, foreign: &ForeignSockets) -> io::Result<Vec<std::net::TcpListener>> {
+    let copies = foreign.copies(address)?;
+    if copies.is_empty() { Ok(vec![bind_again(address)?]) } else { Ok(copies) }
 }
 
 /// Binds another socket to an address returned by [`bind`], for a restarted worker.

@@ -32,7 +32,7 @@ impl Inherited {
 }
 
 #[cfg(target_os = "linux")]
-fn listening(socket: OwnedFd) -> io::Result<TcpListener> {
+pub(super) fn listening(socket: OwnedFd) -> io::Result<TcpListener> {
     use socket2::{Domain, Type};
     let known = SockRef::from(&socket);
     let is_internet = [Domain::IPV4, Domain::IPV6].contains(&known.domain()?);
@@ -45,8 +45,7 @@ fn listening(socket: OwnedFd) -> io::Result<TcpListener> {
 
 /// Distributes `sockets`, of which there is at least one, to `workers` workers.
 ///
-/// Each is given to a worker, because connections wait in each. A worker that gets none binds another to the same address. If the
-/// sockets do not share their address (`SO_REUSEPORT`), such a worker accepts on the socket of another worker.
+/// Each is given to a worker, because connections wait in each. A worker that gets none gets `another` of one of them.
 ///
 /// # Errors
 ///
@@ -54,7 +53,7 @@ fn listening(socket: OwnedFd) -> io::Result<TcpListener> {
 pub(super) fn distribute(
     sockets: Vec<TcpListener>,
     workers: usize,
-    bind_again: impl Fn(SocketAddr) -> io::Result<TcpListener>,
+    another: impl Fn(&TcpListener) -> io::Result<TcpListener>,
 ) -> io::Result<Vec<Vec<TcpListener>>> {
     let count = sockets.len();
     let mut of_workers: Vec<Vec<_>> = (0..workers).map(|_| Vec::new()).collect();
@@ -62,9 +61,7 @@ pub(super) fn distribute(
         of_workers[number % workers].push(socket);
     }
     for worker in count..workers {
-        let other = &of_workers[worker % count][0];
-        let socket =
-            if SockRef::from(other).reuse_port()? { bind_again(other.local_addr()?)? } else { other.try_clone()? };
+        let socket = another(&of_workers[worker % count][0])?;
         of_workers[worker].push(socket);
     }
     Ok(of_workers)
@@ -82,7 +79,7 @@ mod tests {
         crate::socket::accept::bind("127.0.0.1:0".parse().unwrap(), count).unwrap()
     }
 
-    fn again(_: SocketAddr) -> io::Result<TcpListener> {
+    fn again(_: &TcpListener) -> io::Result<TcpListener> {
         Ok(sockets(1).remove(0))
     }
 
@@ -94,14 +91,6 @@ mod tests {
             let given = distribute(sockets(count), workers, again).unwrap();
             assert_eq!(given.iter().map(Vec::len).collect::<Vec<_>>(), expected, "{count} for {workers}");
         }
-    }
-
-    #[test]
-    fn a_socket_that_does_not_share_its_address_is_accepted_on_by_all() {
-        let alone = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = alone.local_addr().unwrap();
-        let given = distribute(vec![alone], 3, |_| panic!("its address is taken")).unwrap();
-        assert!(given.iter().all(|given| given[0].local_addr().unwrap() == address));
     }
 
     #[test]

@@ -39,6 +39,15 @@ fn the_unit_of_systemd_loads_every_secret_of_the_readme() {
 }
 
 #[test]
+fn the_sockets_of_systemd_are_those_of_the_readme() {
+    let readme = fenced(&read("README.md"), "listeners:");
+    let socket = read("deploy/systemd/vestibule.socket");
+    let addresses: Vec<&str> = socket.lines().filter_map(|line| line.strip_prefix("ListenStream=")).collect();
+    let wanted: Vec<&str> = readme.lines().filter_map(|line| line.trim().strip_prefix("address: ")).collect();
+    assert_eq!(addresses, wanted);
+}
+
+#[test]
 fn secrets_that_root_alone_can_read_come_as_credentials() {
     let installed = Installed::new(&fenced(&read("README.md"), "listeners:"));
     installed.make_keys(&["session"], &["claims"]);
@@ -65,11 +74,13 @@ fn systemd_finds_nothing_wrong_with_the_unit() {
     let unit = read("deploy/systemd/vestibule.service").replace("/usr/local/bin/vestibule", &binary);
     let path = folder.join("vestibule.service");
     fs::write(&path, unit).expect("written");
-    let verified =
-        Command::new("systemd-analyze").args(["verify", "--man=no"]).arg(&path).output().expect("systemd-analyze");
+    let socket = folder.join("vestibule.socket");
+    fs::write(&socket, read("deploy/systemd/vestibule.socket")).expect("written");
+    let mut verify = Command::new("systemd-analyze");
+    let verified = verify.args(["verify", "--man=no"]).args([&path, &socket]).output().expect("systemd-analyze");
     // It also looks at the units of this machine that this one wants: only what it says of ours counts.
     let said = String::from_utf8_lossy(&verified.stderr);
-    let ours: Vec<&str> = said.lines().filter(|line| line.contains("vestibule.service")).collect();
+    let ours: Vec<&str> = said.lines().filter(|line| line.contains("vestibule.s")).collect();
     assert!(ours.is_empty(), "{said}");
     fs::remove_dir_all(folder).expect("removed");
 }

@@ -88,6 +88,9 @@ mod rules;
 mod service_manager;
 /// What becomes of a request with a session, without one, and with one that is over.
 mod session;
+/// Listening sockets of the service manager.
+#[cfg(target_os = "linux")]
+mod socket_activation;
 /// Sign-ins that are too old or too weak for a rule.
 mod step_up;
 /// A new process takes the place of the one that serves.

@@ -33,13 +33,20 @@ impl Process {
     /// Starts it, with its three streams in our hands.
     #[track_caller]
     pub fn start(mut command: Command) -> Self {
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        Self::start_with_streams(command)
+    }
+
+    /// Starts it with the standard input and output that `command` names. Where that is not ours, nothing is read or written.
+    #[track_caller]
+    pub fn start_with_streams(mut command: Command) -> Self {
         let name = command.get_program().to_string_lossy().into_owned();
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap_or_else(|error| panic!("{name} starts: {error}"));
+        let mut child = command.stderr(Stdio::piped()).spawn().unwrap_or_else(|error| panic!("{name} starts: {error}"));
         let input = child.stdin.take();
-        let (output, problems) = (child.stdout.take().expect("piped"), child.stderr.take().expect("piped"));
+        let (output, problems) = (child.stdout.take(), child.stderr.take().expect("piped"));
         let (told, lines) = mpsc::channel();
         std::thread::spawn(move || {
+            let Some(output) = output else { return };
             for line in BufReader::new(output).lines().map_while(Result::ok) {
                 if told.send(line).is_err() {
                     return;
