@@ -46,14 +46,29 @@ pub(crate) fn make_private(headers: &mut HeaderMap) {
     headers.insert(header::CACHE_CONTROL, value);
 }
 
+/// Whether an answer says that shared caches may store it, for every user: `public` or `s-maxage` without `private` or `no-store`, or a
+/// field that only shared caches read. An answer that says nothing is not meant, although a cache may store it (RFC 9111 §4.2.2).
+pub(crate) fn is_for_shared_caches(headers: &HeaderMap) -> bool {
+    let has = |value: &HeaderValue, names: &[&[u8]]| {
+        directives(value.as_bytes()).any(|directive| names.iter().any(|own| name(directive).eq_ignore_ascii_case(own)))
+    };
+    // `0` is for `X-Accel-Expires`.
+    let invites =
+        |(name, value): (&HeaderName, &HeaderValue)| is_targeted(name) && !has(value, &[b"no-store", b"private", b"0"]);
+    let says = |names: &[&[u8]]| headers.get_all(header::CACHE_CONTROL).iter().any(|value| has(value, names));
+    (says(&[b"public", b"s-maxage"]) || headers.iter().any(invites)) && !says(&[b"private", b"no-store"])
+}
+
 /// Removes the fields of `Targeted cache control` (RFC 9213), named `<cache>-cache-control`, and the older ones.
 fn remove_targeted(headers: &mut HeaderMap) {
-    let is_targeted =
-        |name: &&HeaderName| FOR_SHARED_CACHES.contains(name) || name.as_str().ends_with("-cache-control");
-    let targeted: Vec<HeaderName> = headers.keys().filter(is_targeted).cloned().collect();
+    let targeted: Vec<HeaderName> = headers.keys().filter(|name| is_targeted(name)).cloned().collect();
     for name in targeted {
         headers.remove(name);
     }
+}
+
+fn is_targeted(name: &HeaderName) -> bool {
+    FOR_SHARED_CACHES.contains(name) || name.as_str().ends_with("-cache-control")
 }
 
 /// The members of a list whose values may be quoted (RFC 9110 §5.6.1).
@@ -118,6 +133,28 @@ mod tests {
         check(&["no-store=1, public"], "private, no-store=1");
         check(&["x=\"a, public, b\", y=\"1\""], "private, y=\"1\"");
         check(&["No-Cache, public , ,"], "private, No-Cache");
+    }
+
+    #[test]
+    fn an_answer_is_for_shared_caches_if_it_says_so_and_nothing_else() {
+        let is_shared = |fields: &[(&'static str, &'static str)]| {
+            let headers =
+                fields.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
+            is_for_shared_caches(&headers.collect())
+        };
+        for value in ["public", "max-age=60, PUBLIC", "s-maxage=60", "S-MaxAge = 60"] {
+            assert!(is_shared(&[("cache-control", value)]), "{value}");
+        }
+        for value in
+            ["", "max-age=60", "no-cache", "private", "public, private", "no-store, s-maxage=60", "x=\"a, public\""]
+        {
+            assert!(!is_shared(&[("cache-control", value)]), "{value}");
+        }
+        assert!(is_shared(&[("cdn-cache-control", "max-age=60")]));
+        assert!(is_shared(&[("surrogate-control", "max-age=60"), ("cache-control", "no-cache")]));
+        assert!(!is_shared(&[("surrogate-control", "no-store"), ("x-accel-expires", "0")]));
+        assert!(!is_shared(&[("surrogate-control", "max-age=60"), ("cache-control", "private")]));
+        assert!(!is_shared(&[]));
     }
 
     #[test]

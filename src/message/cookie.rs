@@ -18,6 +18,27 @@ pub(crate) fn pairs(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
         .filter_map(|pair| std::str::from_utf8(pair).ok()?.split_once('='))
 }
 
+/// Names of cookies. The comparison ignores case, because an application may ignore it (attacks H-15).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum NamePattern {
+    /// This name.
+    Is(&'static str),
+    /// Every name that begins with this.
+    BeginsWith(&'static str),
+}
+
+impl NamePattern {
+    /// Whether the name is one of these.
+    pub(crate) fn matches(self, name: &[u8]) -> bool {
+        match self {
+            Self::Is(own) => name.eq_ignore_ascii_case(own.as_bytes()),
+            Self::BeginsWith(own) => {
+                name.get(..own.len()).is_some_and(|head| head.eq_ignore_ascii_case(own.as_bytes()))
+            }
+        }
+    }
+}
+
 /// Joins `Cookie` fields into one (RFC 9113 §8.2.3), so that every reader sees the same cookies (attacks H-08).
 pub(crate) fn join(headers: &mut HeaderMap) {
     if headers.get_all(header::COOKIE).iter().nth(1).is_none() {
