@@ -1,13 +1,14 @@
 //! The names of Vestibule's own cookies. The same list serves requests and answers: a target never sees these cookies, and a
 //! target can never set them.
 //!
-//! A new cookie of Vestibule needs a line in [`OurCookies::contains`], or a name that begins with [`RESERVED`].
+//! A new cookie of Vestibule needs a line in [`OurCookies::contains`], a name that begins with [`RESERVED`], or a pattern that is given to
+//! [`OurCookies::and`].
 
 use std::sync::Arc;
 
 use http::{HeaderMap, HeaderValue, header};
 
-use crate::message::cookie::{self, Kept};
+use crate::message::cookie::{self, Kept, NamePattern};
 use crate::message::own_fields::OwnFields;
 use crate::session::{pending, rounds, shards};
 
@@ -15,7 +16,7 @@ use crate::session::{pending, rounds, shards};
 /// the default name.
 const RESERVED: &str = "__Host-vestibule-";
 
-/// The names of every session cookie and every pending login of a configuration.
+/// The names of every session cookie, every pending login and every stickiness cookie of a configuration.
 ///
 /// The comparison of names ignores case. Otherwise an application that ignores case could receive one of our cookies in
 /// another spelling (attacks H-15).
@@ -24,6 +25,8 @@ pub(crate) struct OurCookies {
     /// Base names of sessions: `shop` for the cookies `shop-0` and `shop-login-AbCd1234`.
     bases: Vec<Arc<str>>,
     has_reserved: bool,
+    /// Those that are no part of a session.
+    others: Vec<NamePattern>,
 }
 
 impl OurCookies {
@@ -32,13 +35,22 @@ impl OurCookies {
         let mut bases: Vec<Arc<str>> = bases.into_iter().collect();
         bases.sort_unstable();
         bases.dedup();
-        Self { has_reserved: has_pool || !bases.is_empty(), bases }
+        Self { has_reserved: has_pool || !bases.is_empty(), bases, others: Vec::new() }
     }
 
-    /// Whether a cookie of this name is ours: a shard of a session (`shop-0`), a pending login (`shop-login-AbCd1234`), or
-    /// anything under [`RESERVED`]. `shop-theme` is the application's.
+    /// The same, and the cookies with these names.
+    pub(crate) fn and(mut self, others: impl IntoIterator<Item = NamePattern>) -> Self {
+        self.others.extend(others);
+        self
+    }
+
+    /// Whether a cookie of this name is ours: a shard of a session (`shop-0`), a pending login (`shop-login-AbCd1234`),
+    /// anything under [`RESERVED`], or one of [`and`](Self::and). `shop-theme` is the application's.
     pub(crate) fn contains(&self, name: &[u8]) -> bool {
         if self.has_reserved && after(name, RESERVED).is_some() {
+            return true;
+        }
+        if self.others.iter().any(|other| other.matches(name)) {
             return true;
         }
         self.bases.iter().any(|base| {

@@ -56,6 +56,18 @@ fn a_configuration_without_sessions_has_no_cookies() {
     assert!(OurCookies::new([], true).contains(b"__Host-vestibule-pool"));
 }
 
+#[test]
+fn h_15_other_names_are_ours_in_every_case_of_letters() {
+    let patterns = [NamePattern::Is("AWSALB"), NamePattern::BeginsWith("AWSALBAPP-")];
+    let ours = OurCookies::new([], false).and(patterns);
+    for name in ["AWSALB", "awsalb", "AWSALBAPP-0", "AwsAlbApp-", "AWSALBAPP-0-x"] {
+        assert!(ours.contains(name.as_bytes()), "{name}");
+    }
+    for name in ["AWSALB0", "AWSAL", "AWSALBAPP", "xAWSALB", ""] {
+        assert!(!ours.contains(name.as_bytes()), "{name}");
+    }
+}
+
 /// The `Set-Cookie` lines that are left in an answer after Vestibule's own names are removed.
 #[track_caller]
 fn left(lines: &[&'static str]) -> Vec<String> {
