@@ -75,11 +75,19 @@ impl Forward {
         let timeout = group.response_timeout();
         request.body_mut().limit_idle(timeout);
         request.body_mut().protect(&self.protected);
-        let request =
-            upstream::request::Request { from_client: request, target: &canonical.target, fields: &fields, upgrade };
+        let request = upstream::request::Request {
+            from_client: request,
+            scheme: exchange.scheme,
+            target: &canonical.target,
+            fields: &fields,
+            upgrade,
+        };
         let mut answered = group.send(request).await.map_err(|unanswered| rejection(exchange, *unanswered))?;
         self.protect_cookies(group, &answered.target, &mut answered.response);
         exchange.target = Some(answered.target);
+        if let Some(cookies) = answered.cookies {
+            exchange.cookies.extend_from_slice(&cookies);
+        }
         Ok(self.finish(worker, exchange, passage, answered.response, answered.switched))
     }
 

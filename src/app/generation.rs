@@ -137,7 +137,7 @@ impl Generation {
         let places =
             groups.iter().enumerate().map(|(place, group)| (Arc::clone(&group.settings.name), place)).collect();
         let owned = claims.iter().flat_map(|claims| claims.owned_names());
-        let our_cookies = our_cookies(&config.listeners, &providers, process);
+        let our_cookies = our_cookies(&config.listeners, &groups, &providers, process);
         let clients = providers.clients();
         let build = Build {
             our_cookies,
@@ -173,7 +173,7 @@ impl Generation {
     pub(crate) fn worker(&self, process: &Process, on: &OnThread<'_>) -> Worker {
         let Process { clock, registry, .. } = process;
         let client = |group: &Arc<TargetGroup>| {
-            let metrics = Metrics::new(registry, &group.settings.name);
+            let metrics = Metrics::new(registry, &group.settings);
             GroupClient::new(Arc::clone(group), on.connections, on.index, metrics, on.spawner.clone())
         };
         Worker {
@@ -324,15 +324,22 @@ impl Build {
     }
 }
 
-/// The cookies of every gate of every listener and of every user pool, because browsers send cookies to all ports of
-/// a host (attacks H-15).
-fn our_cookies(listeners: &[ListenerConfig], providers: &Providers, process: &Process) -> Arc<OurCookies> {
+/// The cookies of every gate of every listener, of every target group and of every user pool, because browsers send cookies to all ports
+/// of a host (attacks H-15).
+fn our_cookies(
+    listeners: &[ListenerConfig],
+    groups: &[Arc<TargetGroup>],
+    providers: &Providers,
+    process: &Process,
+) -> Arc<OurCookies> {
     let gates = listeners.iter().flat_map(ListenerConfig::chains).flat_map(|chain| &chain.gates);
     let base = |gate: &GateSettings| Some(Arc::clone(&gate.authenticate()?.session_cookie_name));
+    let sticky = groups.iter().filter_map(|group| group.settings.stickiness.as_ref());
     let mut known = process.cookie_names.lock().unwrap_or_else(PoisonError::into_inner);
-    known.0.extend(gates.filter_map(base));
-    known.1 |= !providers.pools().is_empty();
-    Arc::new(OurCookies::new(known.0.iter().cloned(), known.1))
+    known.bases.extend(gates.filter_map(base));
+    known.has_pool |= !providers.pools().is_empty();
+    known.stickiness.extend(sticky.flat_map(|settings| settings.format.reserved()));
+    Arc::new(OurCookies::new(known.bases.iter().cloned(), known.has_pool).and(known.stickiness.iter().copied()))
 }
 
 /// An address as clients use it. An unspecified address is replaced by the loopback address.

@@ -10,6 +10,7 @@ use crate::clock::Clock;
 use crate::config::{ProviderConfig, ShutdownConfig};
 use crate::drain::Control;
 use crate::listener::tls::ProcessTls;
+use crate::message::cookie::NamePattern;
 use crate::message::forwarded::Policy;
 use crate::oidc;
 use crate::service_manager::ServiceManager;
@@ -52,11 +53,21 @@ pub(crate) struct Process {
     pub(crate) has_successor: AtomicBool,
     /// What listeners believe of `X-Forwarded-*`, by their names. An open connection whose policy is the same object needs no check.
     pub(crate) policies: Kept<(Arc<str>, Policy), Policy>,
-    /// The base names of session cookies that any configuration had, and whether any had a user pool. A browser may still send them, and
-    /// a target must not get what a later configuration may take.
-    pub(crate) cookie_names: Mutex<(BTreeSet<Arc<str>>, bool)>,
+    /// A browser may still send them, and a target must not get what a later configuration may take.
+    pub(crate) cookie_names: Mutex<CookieNames>,
     /// The number of configurations that requests still use.
     pub(crate) generations: Counter,
+}
+
+/// The names of cookies of ours that any configuration had.
+#[derive(Debug, Default)]
+pub(crate) struct CookieNames {
+    /// The base names of session cookies.
+    pub(crate) bases: BTreeSet<Arc<str>>,
+    /// Whether there was a user pool.
+    pub(crate) has_pool: bool,
+    /// Those of stickiness. There are only as many as formats have.
+    pub(crate) stickiness: BTreeSet<NamePattern>,
 }
 
 impl Process {

@@ -54,7 +54,7 @@ user_pools:
     signing_key_file: pool-key.pem
     applications: ['https://people.example.com']
 target_groups:
-  app: { targets: ['127.0.0.1:1'], health_check: {} }
+  app: { targets: ['127.0.0.1:1'], health_check: {}, stickiness: { type: lb_cookie } }
 session: { key_files: [session-key] }
 claims: { signer: 'arn:vestibule:test', signing_key_file: claims-key.pem }
 admin: { address: 127.0.0.1:0 }

@@ -34,6 +34,15 @@ impl Balancer {
         turn
     }
 
+    /// Whether a request that is bound to the member `index` goes there: the target is ready, or it is only skipped and no target is
+    /// ready.
+    pub(super) fn holds(members: &Members, index: usize, now: Instant) -> bool {
+        let target = |index: usize| &members.list[index].target;
+        let is_usable = |index| members.is_usable(index) && !target(index).is_leaving();
+        let is_ready = |index| is_usable(index) && target(index).skipped_until(now).is_none();
+        is_ready(index) || (is_usable(index) && !(0..members.list.len()).any(is_ready))
+    }
+
     /// The target to try next for a request, as an index of the members. `tried` are those that were tried for it before.
     /// `None` if all were.
     ///

@@ -5,6 +5,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use http::{HeaderMap, HeaderValue};
+
 use crate::drain::Spawner;
 use crate::message::Response;
 use crate::telemetry::metrics::Counter;
@@ -20,6 +22,8 @@ use crate::upstream::protocol::{Begun, Exchange};
 use crate::upstream::request::Request;
 use crate::upstream::retry_budget::RetryBudget;
 use crate::upstream::settings::{Algorithm, Settings};
+use crate::upstream::stickiness::sticky::{Asked, Sticky};
+use crate::upstream::stickiness::targets::StickyTargets;
 use crate::upstream::upgrade::Switched;
 use crate::upstream::worker_connections::WorkerConnections;
 use crate::upstream::worker_target::{InFlight, WorkerTarget};
@@ -35,6 +39,8 @@ pub(crate) struct GroupClient {
     members: RefCell<Rc<WorkerMembers>>,
     balancer: Balancer,
     budget: RetryBudget,
+    /// `None` if the group has no stickiness.
+    sticky: Option<Sticky>,
     /// Whether the status of answers changes how targets are chosen.
     judges_answers: bool,
     metrics: Metrics,
@@ -47,6 +53,8 @@ struct WorkerMembers {
     shared: Arc<Members>,
     /// In the order of the members.
     targets: Box<[Rc<WorkerTarget>]>,
+    /// `Some` if the group has stickiness.
+    sticky: Option<StickyTargets>,
 }
 
 /// The target that was chosen for a request.
@@ -54,6 +62,8 @@ struct WorkerMembers {
 struct Chosen {
     index: usize,
     in_flight: InFlight,
+    /// Whether a cookie binds the browser to the target. Then no other address of its name may take its place.
+    is_bound: bool,
 }
 
 /// The response of a target.
@@ -64,6 +74,8 @@ pub(crate) struct Answered {
     pub(crate) switched: Option<Box<Switched>>,
     /// `host:port` of the target that answered.
     pub(crate) target: Rc<str>,
+    /// `Set-Cookie` lines that bind the browser to this target.
+    pub(crate) cookies: Option<Rc<[HeaderValue]>>,
 }
 
 /// No target responded: the last error, and the target that caused it.
@@ -89,6 +101,7 @@ impl GroupClient {
             connections: Rc::clone(connections),
             balancer: Balancer::new(*algorithm, *slow_start, worker),
             budget: RetryBudget::new(*retries, connections.now()),
+            sticky: group.settings.stickiness.as_ref().map(|settings| Sticky::new(settings, &group.settings.name)),
             judges_answers: ejection.after_server_errors.is_some() || algorithm.mitigates_anomalies(),
             group,
             metrics,
@@ -117,8 +130,12 @@ impl GroupClient {
     /// body, and the connection was closed. Tries at most three targets, and only as often as the budget for retries allows. That
     /// an idle connection was closed before any byte was sent is not counted as a retry.
     pub(crate) async fn send(&self, request: Request<'_>) -> Result<Answered, Box<Unanswered>> {
+        let asked = self
+            .sticky
+            .as_ref()
+            .map(|sticky| sticky.read(request.from_client.headers(), request.scheme, self.connections.time()));
         let answered = match Exchange::new(request).await {
-            Ok(exchange) => self.offer_to_each(exchange).await,
+            Ok(exchange) => self.offer_to_each(exchange, asked).await,
             Err(error) => Err(Box::new(Unanswered { error, target: None })),
         };
         if answered.is_err() {
@@ -127,8 +144,13 @@ impl GroupClient {
         answered
     }
 
-    async fn offer_to_each(&self, mut exchange: Exchange<'_>) -> Result<Answered, Box<Unanswered>> {
+    async fn offer_to_each(
+        &self,
+        mut exchange: Exchange<'_>,
+        asked: Option<Asked>,
+    ) -> Result<Answered, Box<Unanswered>> {
         let members = self.members();
+        let mut bound = asked.as_ref().and_then(|asked| members.bound(asked));
         let turn = self.balancer.next_turn();
         self.budget.count_request();
         let mut offers = 0;
@@ -136,7 +158,10 @@ impl GroupClient {
         let mut tried = [0; ATTEMPTS_MAX];
         for attempt in 0..ATTEMPTS_MAX {
             let now = self.connections.now();
-            let Some(index) = self.balancer.pick(&members.shared, turn, now, &tried[..attempt]) else { break };
+            // Only the first attempt goes to the target that the browser is bound to.
+            let bound = bound.take().filter(|index| Balancer::holds(&members.shared, *index, now));
+            let pick = || self.balancer.pick(&members.shared, turn, now, &tried[..attempt]);
+            let Some(index) = bound.or_else(pick) else { break };
             if attempt > 0 && !self.may_retry(now) {
                 break;
             }
@@ -144,13 +169,15 @@ impl GroupClient {
                 return Err(Box::new(Unanswered { error, target: None }));
             }
             tried[attempt] = index;
-            let mut chosen = members.choose(index);
+            let mut chosen = Chosen { is_bound: bound.is_some(), ..members.choose(index) };
             match self.offer(&members, &mut chosen, &mut exchange, &mut offers).await {
                 Ok(begun) => {
                     let target = &members.targets[chosen.index];
                     self.judge(&members, target, begun.status().is_server_error());
-                    let answered = self.answered(target, begun, chosen.in_flight).await;
-                    return answered.map_err(|error| unanswered(target, error));
+                    return match self.answered(target, begun, chosen.in_flight).await {
+                        Ok(answered) => Ok(self.bind(answered, asked.as_ref(), &members, chosen.index)),
+                        Err(error) => Err(unanswered(target, error)),
+                    };
                 }
                 Err(error) => {
                     let target = &members.targets[chosen.index];
@@ -239,7 +266,9 @@ impl GroupClient {
         let now = self.connections.now();
         let rival = members.shared.list[chosen.index].rival;
         let is_ready = |rival: &usize| {
-            members.shared.is_usable(*rival) && members.targets[*rival].target.skipped_until(now).is_none()
+            !chosen.is_bound
+                && members.shared.is_usable(*rival)
+                && members.targets[*rival].target.skipped_until(now).is_none()
         };
         let rival = rival.filter(is_ready);
         let rival_id = rival.map(|rival| &members.targets[rival].target.id);
@@ -291,7 +320,24 @@ impl GroupClient {
     /// The response of a target that has begun to respond.
     async fn answered(&self, from: &WorkerTarget, begun: Begun, in_flight: InFlight) -> Result<Answered, Error> {
         let (response, switched) = begun.answer(in_flight, self.response_timeout(), &self.spawner).await?;
-        Ok(Answered { response, switched, target: Rc::clone(&from.name) })
+        Ok(Answered { response, switched, target: Rc::clone(&from.name), cookies: None })
+    }
+
+    /// Adds the cookies that bind the browser to the member `index`, which has answered.
+    fn bind(&self, mut answered: Answered, asked: Option<&Asked>, members: &WorkerMembers, index: usize) -> Answered {
+        if let (Some(sticky), Some(asked), Some(targets)) = (&self.sticky, asked, &members.sticky) {
+            if let Some(counters) = &self.metrics.stickiness {
+                let counter = match asked.bound_to {
+                    None => &counters.unbound,
+                    bound_to if bound_to == targets.tag(index) => &counters.kept,
+                    Some(_) => &counters.moved,
+                };
+                counter.increment();
+            }
+            let headers: &HeaderMap = answered.response.headers();
+            answered.cookies = sticky.lines(asked, (targets, index), headers, self.connections.time());
+        }
+        answered
     }
 }
 
@@ -299,11 +345,17 @@ impl WorkerMembers {
     fn new(group: &TargetGroup, connections: &WorkerConnections) -> Self {
         let shared = group.members();
         let targets = shared.list.iter().map(|member| connections.to(&member.target, &group.settings)).collect();
-        Self { shared, targets }
+        let sticky = group.settings.stickiness.as_ref().map(|_| StickyTargets::new(&shared));
+        Self { shared, targets, sticky }
     }
 
     fn choose(&self, index: usize) -> Chosen {
-        Chosen { index, in_flight: InFlight::begin(&self.targets[index]) }
+        Chosen { index, in_flight: InFlight::begin(&self.targets[index]), is_bound: false }
+    }
+
+    /// The index of the target that the browser is bound to.
+    fn bound(&self, asked: &Asked) -> Option<usize> {
+        self.sticky.as_ref()?.find(asked.bound_to?)
     }
 }
 

@@ -1,6 +1,7 @@
 //! Metrics about requests to targets.
 
 use crate::telemetry::metrics::{Counter, Registry};
+use crate::upstream::settings::Settings;
 
 /// One worker's counters of one target group.
 #[derive(Clone, Debug)]
@@ -15,13 +16,39 @@ pub(crate) struct Metrics {
     pub(crate) retries_refused: Counter,
     /// `Set-Cookie` lines that were dropped from responses.
     pub(crate) cookies_dropped: Counter,
+    /// `Some` if the group has stickiness.
+    pub(super) stickiness: Option<Stickiness>,
+}
+
+/// Answered requests, by what became of their cookie.
+#[derive(Clone, Debug)]
+pub(super) struct Stickiness {
+    /// The target of the cookie answered.
+    pub(super) kept: Counter,
+    /// Another target answered.
+    pub(super) moved: Counter,
+    /// There was no cookie, or one that is over or cannot be decrypted.
+    pub(super) unbound: Counter,
 }
 
 impl Metrics {
-    /// The counters of `group` for one worker.
-    pub(crate) fn new(registry: &Registry, group: &str) -> Self {
-        let labels = || vec![("target_group", group.to_owned())];
+    /// The counters of a group for one worker.
+    pub(crate) fn new(registry: &Registry, settings: &Settings) -> Self {
+        let labels = || vec![("target_group", settings.name.to_string())];
+        let sticky = |result: &str| {
+            registry.counter(
+                "vestibule_upstream_stickiness_total",
+                "Requests that a target of a group with stickiness has answered: kept (by the target of their cookie), moved (by \
+                 another, because that was skipped, unreachable, or has left the group), unbound (without a valid cookie).",
+                [labels(), vec![("result", result.to_owned())]].concat(),
+            )
+        };
         Self {
+            stickiness: settings.stickiness.as_ref().map(|_| Stickiness {
+                kept: sticky("kept"),
+                moved: sticky("moved"),
+                unbound: sticky("unbound"),
+            }),
             connections: registry.counter(
                 "vestibule_upstream_connections_total",
                 "Connections made to targets.",

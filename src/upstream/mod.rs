@@ -23,6 +23,7 @@ pub(crate) mod report;
 pub(crate) mod request;
 mod retry_budget;
 pub(crate) mod settings;
+pub(crate) mod stickiness;
 mod target;
 mod target_stream;
 pub(crate) mod target_table;

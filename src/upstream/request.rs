@@ -11,6 +11,7 @@ use hyper::upgrade::OnUpgrade;
 
 use crate::message::body::Body;
 use crate::message::own_fields::OwnFields;
+use crate::message::uri::Scheme;
 use crate::message::{self, BoxError, framing};
 
 /// The parts of a request for a target group.
@@ -18,6 +19,8 @@ use crate::message::{self, BoxError, framing};
 pub(crate) struct Request<'r> {
     /// Gives the method, the fields and the body. Fields that are meant for the client's own connection are removed already.
     pub(crate) from_client: &'r mut message::Request,
+    /// The scheme that the client used.
+    pub(crate) scheme: Scheme,
     /// The path and query that the target receives.
     pub(crate) target: &'r PathAndQuery,
     /// Each of these fields replaces the client's fields of that name.
@@ -104,8 +107,13 @@ mod tests {
             let mut from_client = message::Request::new(body);
             *from_client.method_mut() = method.clone();
             let (target, fields) = (PathAndQuery::from_static("/"), OwnFields::default());
-            let mut request =
-                Request { from_client: &mut from_client, target: &target, fields: &fields, upgrade: None };
+            let mut request = Request {
+                from_client: &mut from_client,
+                scheme: Scheme::Https,
+                target: &target,
+                fields: &fields,
+                upgrade: None,
+            };
             let content = request.content().await.expect("a body");
             assert_eq!(request.may_be_repeated(&content), expected, "{method}, {content:?}");
         }

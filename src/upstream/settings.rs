@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::upstream::health;
 use crate::upstream::place::Place;
+use crate::upstream::stickiness;
 use crate::upstream::tls::Tls;
 
 /// One target group.
@@ -42,6 +43,8 @@ pub(crate) struct Settings {
     pub(crate) health: Option<health::settings::Settings>,
     /// Whether a rule forwards to the group. The targets of other groups are not checked.
     pub(crate) is_used: bool,
+    /// Whether a cookie keeps the requests of a browser at one target.
+    pub(crate) stickiness: Option<stickiness::settings::Settings>,
 }
 
 /// A target.
@@ -125,6 +128,7 @@ impl Settings {
             deregistration_delay: Self::DEREGISTRATION_DELAY,
             health: None,
             is_used: true,
+            stickiness: None,
         }
     }
 }

@@ -6,7 +6,7 @@ use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::clock::Clock;
+use crate::clock::{Clock, Timestamp};
 use crate::drain;
 use crate::upstream::settings::Settings;
 use crate::upstream::target::Target;
@@ -34,6 +34,11 @@ impl WorkerConnections {
     /// The time by which connections age.
     pub(super) fn now(&self) -> Instant {
         self.clock.instant()
+    }
+
+    /// The calendar time.
+    pub(super) fn time(&self) -> Timestamp {
+        self.clock.now()
     }
 
     /// This worker's part of `target`. Its pool takes over the limits.

@@ -93,6 +93,8 @@ mod session;
 mod socket_activation;
 /// Sign-ins that are too old or too weak for a rule.
 mod step_up;
+/// A browser stays at the target that first answered it.
+mod stickiness;
 /// A new process takes the place of the one that serves.
 mod takeover;
 /// Certificates by name, versions, resumption, and what is not TLS.

@@ -22,6 +22,7 @@ pub(crate) mod pages;
 pub(crate) mod process;
 pub(crate) mod rule;
 pub(crate) mod session;
+pub(crate) mod stickiness;
 pub(crate) mod target_group;
 pub(crate) mod user_pool;
 pub(crate) mod value;
@@ -53,7 +54,7 @@ pub(crate) struct File {
     /// Groups of targets, referenced by `forward`.
     #[serde(default)]
     pub(crate) target_groups: BTreeMap<String, target_group::TargetGroup>,
-    /// Browser sessions. Required if a rule authenticates or if there is a user pool.
+    /// Browser sessions. Required if a rule authenticates, if there is a user pool, or if a target group has `stickiness`.
     pub(crate) session: Option<session::Session>,
     /// The identity headers that targets receive. Required if a rule authenticates.
     pub(crate) claims: Option<claims::Claims>,

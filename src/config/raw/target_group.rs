@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::period_text;
 use crate::config::raw::health_check::HealthCheck;
+use crate::config::raw::stickiness::Stickiness;
 use crate::config::raw::value::{List, Period};
 use crate::upstream::settings::Settings;
 
@@ -98,6 +99,8 @@ pub(crate) struct TargetGroup {
     pub(crate) retries_per_second_min: u32,
     /// How the targets are checked. Without it they are not, and all get requests.
     pub(crate) health_check: Option<HealthCheck>,
+    /// Keeps the requests of one browser at one target. Without it, each request goes to the target that `algorithm` chooses.
+    pub(crate) stickiness: Option<Stickiness>,
 }
 
 /// A target: an address, or an address and a weight.

@@ -44,7 +44,7 @@ fn base() -> Json {
             "issuer": "https://login.example.org", "signing_key_file": "pool-key", "applications": ["https://app.example.com"],
             "clients": [{ "client_id": "wiki", "client_secret_file": "secret", "redirect_uris": ["https://wiki.example.com/cb"] }],
         } },
-        "target_groups": { "app": { "targets": ["127.0.0.1:3000"], "health_check": {} }, "tls": { "targets": [{ "address": "127.0.0.1:3001" }], "protocol": "https" } },
+        "target_groups": { "app": { "targets": ["127.0.0.1:3000"], "health_check": {}, "stickiness": { "type": "lb_cookie" } }, "tls": { "targets": [{ "address": "127.0.0.1:3001" }], "protocol": "https" } },
         "session": { "key_files": ["session-key"] },
         "claims": { "signer": "a", "signing_key_file": "claims-key", "headers": { "x-mail": { "claim": "email" } } },
         "admin": {}, "access_log": {}, "log": {}, "shutdown": {},

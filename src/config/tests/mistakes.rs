@@ -13,6 +13,7 @@ mod providers;
 mod rules;
 mod shape;
 mod shared_sessions;
+mod stickiness;
 mod target_groups;
 mod user_pools;
 mod yaml;

@@ -18,6 +18,7 @@ mod redirect;
 mod rule;
 mod session;
 mod shared_session;
+mod stickiness;
 mod target_group;
 mod tls;
 mod user_pool;
@@ -59,7 +60,15 @@ pub(crate) fn file(raw: &raw::File, context: &mut Context<'_>) -> Result<Config,
     needed_sections(&logins, raw, context);
     let mut providers = context.each(&raw.identity_providers, &root.key("identity_providers"), oidc::provider);
     ask_for_groups(&mut providers, &listeners);
-    let mut target_groups = context.each(&raw.target_groups, &root.key("target_groups"), target_group::target_group);
+    let mut target_groups = context.each(&raw.target_groups, &root.key("target_groups"), |name, raw, path, context| {
+        let keys = |context: &mut Context<'_>| match &session {
+            Some(session) => {
+                session.settings.as_ref().map(|settings| settings.keys.clone()).map_err(|reported| *reported)
+            }
+            None => Err(needed("session", "a target group has `stickiness`", KEY_FILES, context)),
+        };
+        target_group::target_group(name, raw, path, keys, context)
+    });
     let user_pools = context.each(&raw.user_pools, &root.key("user_pools"), |name, raw, path, context| {
         let session = match &session {
             Some(session) => session.settings.as_ref().map_err(|reported| *reported),
@@ -75,6 +84,7 @@ pub(crate) fn file(raw: &raw::File, context: &mut Context<'_>) -> Result<Config,
     let shutdown = process::shutdown(&raw.shutdown, &root.key("shutdown"), context);
     process::admin_apart(admin.as_ref().ok(), &listeners, context);
     user_pool::together(raw, &user_pools, &logins, context);
+    stickiness::together(&target_groups, &listeners, context);
     unused(&listeners, raw, context);
     mark_used(&listeners, &mut target_groups);
     shared_session::check(&listeners, context);

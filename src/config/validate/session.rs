@@ -77,8 +77,8 @@ pub(super) fn is_plain_path(path: &str) -> bool {
     path.strip_prefix('/').is_some_and(|rest| rest.split('/').all(is_segment))
 }
 
-/// Checks that browsers accept the cookie name.
-pub(super) fn cookie_name(name: &str, at: &Path, found: &mut Findings) -> Result<Arc<str>, Reported> {
+/// Checks that browsers accept a name as that of a cookie.
+pub(super) fn any_cookie_name(name: &str, at: &Path, found: &mut Findings) -> Result<Arc<str>, Reported> {
     // RFC 6265 §4.1.1: a token.
     let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
     if name.is_empty() || name.len() > COOKIE_NAME_LENGTH_MAX || !name.bytes().all(token) {
@@ -86,9 +86,15 @@ pub(super) fn cookie_name(name: &str, at: &Path, found: &mut Findings) -> Result
         let hint = format!("use letters, digits, `-`, `_` and `.`, at most {COOKIE_NAME_LENGTH_MAX} characters");
         return problem.hint(hint).fail();
     }
+    Ok(Arc::from(name))
+}
+
+/// Checks the base name of a session cookie.
+pub(super) fn cookie_name(name: &str, at: &Path, found: &mut Findings) -> Result<Arc<str>, Reported> {
+    let name = any_cookie_name(name, at, found)?;
     if !name.starts_with("__Host-") {
         let warning = found.warning(at, format!("the cookie `{name}` can be set by other hosts of the domain"));
         warning.hint(format!("use `__Host-{name}`, which they cannot set (RFC 6265bis §4.1.3.2)"));
     }
-    Ok(Arc::from(name))
+    Ok(name)
 }

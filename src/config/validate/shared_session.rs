@@ -53,7 +53,8 @@ fn places_in<'c>(chain: &'c ChainSettings, hosts: Option<&'c [Pattern]>, at: Pat
     gates.filter_map(move |(index, gate)| Some(Place { gate: gate.authenticate()?, hosts, at: at.index(index) }))
 }
 
-fn hosts(rule: &RuleConfig) -> Option<&[Pattern]> {
+/// The hosts that a rule is for. `None`: all.
+pub(super) fn hosts(rule: &RuleConfig) -> Option<&[Pattern]> {
     rule.conditions.iter().find_map(|condition| match condition {
         Condition::HostHeader(patterns) => Some(patterns.as_slice()),
         _ => None,
@@ -73,7 +74,7 @@ impl Place<'_> {
 }
 
 /// Whether a host can match both patterns. True if both have wildcards.
-fn may_meet(one: &Pattern, other: &Pattern) -> bool {
+pub(super) fn may_meet(one: &Pattern, other: &Pattern) -> bool {
     match (one.literal(), other.literal()) {
         (Some(host), _) => other.matches(host),
         (_, Some(host)) => one.matches(host),

@@ -14,7 +14,8 @@ use crate::config::raw::target_group::{
     VERIFY,
 };
 use crate::config::validate::context::Context;
-use crate::config::validate::{health_check, keys, value};
+use crate::config::validate::{health_check, keys, stickiness, value};
+use crate::crypto::aead::Key;
 use crate::crypto::certified_key;
 use crate::crypto::provider;
 use crate::upstream::place::Place;
@@ -27,10 +28,12 @@ const RESOLVE_BOUNDS: (Duration, Duration) = (Duration::from_secs(1), Duration::
 /// unix(7): the system has room for 108 bytes with the zero at the end, macOS for 104.
 const SOCKET_PATH_MAX: usize = 103;
 
+/// `keys` are those of sessions. They are asked for only if the group needs them.
 pub(super) fn target_group(
     name: &str,
     raw: &TargetGroup,
     at: &Path,
+    keys: impl FnOnce(&mut Context<'_>) -> Result<Arc<[Key]>, Reported>,
     context: &mut Context<'_>,
 ) -> Result<Settings, Reported> {
     let supported = supported(raw, at, context);
@@ -46,6 +49,10 @@ pub(super) fn target_group(
     let deregistration_delay = time(&raw.deregistration_delay, delay_bounds, "deregistration_delay");
     let slow_start = slow_start(raw, at, context);
     let algorithm = algorithm(raw, at, context);
+    let sticky = raw.stickiness.as_ref().map(|raw| {
+        let keys = keys(context);
+        stickiness::stickiness(raw, keys, &at.key("stickiness"), context)
+    });
     supported?;
     let (targets, tls) = (targets?, tls?);
     let health = health_check::health_check(raw, &targets, tls.as_ref(), at, context);
@@ -71,6 +78,7 @@ pub(super) fn target_group(
         health: health?,
         // The rules are read elsewhere.
         is_used: true,
+        stickiness: sticky.transpose()?,
     })
 }
 

@@ -223,3 +223,25 @@ fn checked(targets: &[Health], now: Instant) -> Members {
     let targets = members.list.iter().map(|member| Arc::clone(&member.target)).collect();
     Members { health: Some(GroupHealth::played(targets)), ..members }
 }
+
+#[test]
+fn a_bound_request_goes_to_its_target_while_that_is_ready_or_no_other_is() {
+    let now = Clock::system().instant();
+    let members = members(&[1, 1], now);
+    let holds = || [0, 1].map(|index| Balancer::holds(&members, index, now));
+    assert_eq!(holds(), [true, true]);
+    skip(&members, 0, now);
+    assert_eq!(holds(), [false, true]);
+    skip(&members, 1, now);
+    assert_eq!(holds(), [true, true], "no other is better");
+    members.list[0].target.register();
+    members.list[0].target.deregister(now, Duration::from_secs(300));
+    assert_eq!(holds(), [false, true]);
+    // Health checks.
+    let holds = |members: &Members| [0, 1].map(|index| Balancer::holds(members, index, now));
+    let members = checked(&[HEALTHY, UNHEALTHY], now);
+    assert_eq!(holds(&members), [true, false]);
+    skip(&members, 0, now);
+    assert_eq!(holds(&members), [true, false], "the other is unhealthy");
+    assert_eq!(holds(&checked(&[UNHEALTHY, UNHEALTHY], now)), [true, true], "fail open");
+}

@@ -1,5 +1,6 @@
 use std::pin::pin;
 
+use http::header;
 use http::uri::PathAndQuery;
 use http_body_util::BodyExt as _;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -9,15 +10,20 @@ use tokio::time::Instant;
 
 use super::*;
 use crate::clock::Clock;
+use crate::crypto::aead::Key;
+use crate::crypto::sealed::Sealer;
 use crate::drain;
 use crate::message;
 use crate::message::body::Body;
 use crate::message::own_fields::OwnFields;
+use crate::message::uri::Scheme;
+use crate::secret::Secret;
 use crate::telemetry::metrics::Registry;
 use crate::upstream::health::checker::Checker;
 use crate::upstream::name::Resolver;
 use crate::upstream::place::Place;
 use crate::upstream::settings::{Settings, TargetSettings};
+use crate::upstream::stickiness;
 use crate::upstream::target_table::TargetTable;
 
 /// A process with one group and one target, which the test plays.
@@ -39,8 +45,8 @@ impl Played {
     }
 
     fn client(&self, settings: Settings, connections: &Rc<WorkerConnections>) -> GroupClient {
+        let metrics = Metrics::new(&Registry::default(), &settings);
         let group = TargetGroup::new(settings, &self.table);
-        let metrics = Metrics::new(&Registry::default(), "app");
         GroupClient::new(group, connections, 0, metrics, drain::channel().1.spawner())
     }
 
@@ -72,10 +78,23 @@ fn connections() -> Rc<WorkerConnections> {
 }
 
 async fn get(client: &GroupClient) -> Result<Answered, Box<Unanswered>> {
+    get_with(client, &HeaderMap::new()).await
+}
+
+async fn get_with(client: &GroupClient, headers: &HeaderMap) -> Result<Answered, Box<Unanswered>> {
     let mut from_client = message::Request::new(Body::empty());
+    from_client.headers_mut().clone_from(headers);
     let upgrade = Some(hyper::upgrade::on(&mut from_client));
     let (target, fields) = (PathAndQuery::from_static("/"), OwnFields::default());
-    client.send(Request { from_client: &mut from_client, target: &target, fields: &fields, upgrade }).await
+    client
+        .send(Request {
+            from_client: &mut from_client,
+            scheme: Scheme::Https,
+            target: &target,
+            fields: &fields,
+            upgrade,
+        })
+        .await
 }
 
 /// Reads a request and answers it.
@@ -304,14 +323,69 @@ async fn the_address_of_a_name_that_accepts_first_gets_the_request_and_keeps_the
     LocalSet::new().run_until(test).await;
 }
 
+/// The cookie of a browser that is bound to a member.
+fn bound_to(client: &GroupClient, index: usize) -> HeaderMap {
+    let (sticky, members) = (client.sticky.as_ref().expect("sticky"), client.members());
+    let targets = members.sticky.as_ref().expect("sticky");
+    let (none, now) = (HeaderMap::new(), client.connections.time());
+    let asked = sticky.read(&none, Scheme::Https, now);
+    let lines = sticky.lines(&asked, (targets, index), &none, now).expect("a cookie");
+    let pair = lines[0].to_str().expect("ASCII").split(';').next().expect("a pair").parse().expect("a value");
+    [(header::COOKIE, pair)].into_iter().collect()
+}
+
+#[tokio::test]
+async fn no_other_address_of_a_name_gets_the_request_of_a_bound_browser_while_its_own_may() {
+    let test = async {
+        let (played, connections) = (Played::start().await, connections());
+        let port = played.listener.local_addr().expect("bound").port();
+        let ips = ["127.0.0.1", "::1"].map(|ip| ip.parse().expect("an address"));
+        let resolver = Resolver::played(move |_| Ok(ips.into()));
+        let played =
+            Played { table: Arc::new(TargetTable::new(Clock::system(), resolver, Checker::unused())), ..played };
+        let settings = Settings::new("app".into(), vec![at(Place::new("app.test", port))]);
+        let client = played.client(Settings { stickiness: Some(lb_cookie()), ..settings }, &connections);
+        while client.members().targets.len() != 2 {
+            tokio::task::yield_now().await;
+        }
+        // Nobody listens at ::1. The two addresses are not raced, so this is an attempt of its own.
+        let cookie = bound_to(&client, 1);
+        let serving = async {
+            let (mut stream, _) = played.listener.accept().await.expect("a connection");
+            serve(&mut stream, OK).await;
+            stream
+        };
+        let (answered, mut stream) = tokio::join!(get_with(&client, &cookie), serving);
+        let answered = answered.expect("an answer");
+        assert_eq!((&*answered.target, client.metrics.retries.value()), (&*format!("127.0.0.1:{port}"), 1));
+        assert!(answered.cookies.is_some(), "the browser stays at the other");
+        drop(answered);
+        // The other way round, the target that it is bound to answers, although it is not its turn.
+        client.balancer.next_turn();
+        let cookie = bound_to(&client, 0);
+        let (answered, ()) = tokio::join!(get_with(&client, &cookie), serve(&mut stream, OK));
+        assert_eq!(*answered.expect("an answer").target, *format!("127.0.0.1:{port}"));
+    };
+    LocalSet::new().run_until(test).await;
+}
+
+fn lb_cookie() -> stickiness::settings::Settings {
+    stickiness::settings::Settings {
+        kind: stickiness::settings::Kind::LbCookie,
+        duration: Duration::from_secs(3600),
+        format: stickiness::settings::Format::Vestibule,
+        sealer: Sealer::new(Arc::from([Key::new(&Secret::new([1; 32]))])),
+    }
+}
+
 #[tokio::test]
 async fn a_target_can_listen_at_a_unix_socket() {
     let test = async {
         let path = std::env::temp_dir().join(format!("vestibule-{}.sock", crate::crypto::octets::token()));
         let listener = tokio::net::UnixListener::bind(&path).expect("a socket");
         let (played, connections) = (Played::start().await, connections());
-        let client =
-            played.client(Settings::new("app".into(), vec![at(Place::Unix(path.as_path().into()))]), &connections);
+        let settings = Settings::new("app".into(), vec![at(Place::Unix(path.as_path().into()))]);
+        let client = played.client(Settings { stickiness: Some(lb_cookie()), ..settings }, &connections);
         let serving = async {
             let (mut stream, _) = listener.accept().await.expect("a connection");
             for _ in 0..2 {
@@ -327,6 +401,7 @@ async fn a_target_can_listen_at_a_unix_socket() {
             for _ in 0..2 {
                 let answered = get(&client).await.expect("an answer");
                 assert_eq!(*answered.target, *format!("unix:{}", path.display()));
+                assert!(answered.cookies.is_some(), "it has a tag");
             }
         };
         let ((), stream) = tokio::join!(asking, serving);

@@ -13,6 +13,7 @@ use tokio_rustls::{TlsAcceptor, TlsConnector};
 use crate::crypto::provider;
 use crate::message;
 use crate::message::own_fields::OwnFields;
+use crate::message::uri::Scheme;
 use crate::socket::stream::Socket;
 use crate::upstream::http1::request_writer::RequestWriter;
 use crate::upstream::request::Request;
@@ -61,7 +62,8 @@ fn server() -> Arc<ServerConfig> {
 /// `from_client` as it is written to a target that gets "/a%20b?c=d".
 pub(super) async fn writer(mut from_client: message::Request, fields: &OwnFields) -> RequestWriter {
     let target = PathAndQuery::from_static("/a%20b?c=d");
-    let mut request = Request { from_client: &mut from_client, target: &target, fields, upgrade: None };
+    let mut request =
+        Request { from_client: &mut from_client, scheme: Scheme::Https, target: &target, fields, upgrade: None };
     let mut content = request.content().await.expect("a body");
     RequestWriter::new(&mut request, &mut content)
 }

@@ -1,0 +1,120 @@
+//! Reads and writes the stickiness cookies of one group, for one worker.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+use memchr::memchr;
+
+use crate::clock::Timestamp;
+use crate::message::uri::Scheme;
+use crate::message::{caching, cookie};
+use crate::upstream::stickiness::binding::{Seal, Tag};
+use crate::upstream::stickiness::lines::{self, Medium};
+use crate::upstream::stickiness::names::Names;
+use crate::upstream::stickiness::settings::{Kind, Settings};
+use crate::upstream::stickiness::targets::StickyTargets;
+
+/// How long the same cookie is given to all browsers at most. It ends so much earlier for the last of them.
+const FRESH_MAX: Duration = Duration::from_secs(10);
+/// And as a part of the duration.
+const FRESH_PART: u32 = 20;
+
+/// Maximum number of cookie pairs that are read in one request (attacks D-07).
+const PAIRS_MAX: usize = 512;
+
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+
+/// The stickiness of one group.
+#[derive(Debug)]
+pub(crate) struct Sticky {
+    settings: Settings,
+    seal: Seal,
+    names: Names,
+}
+
+/// What a request says about stickiness.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Asked {
+    /// The target that the browser is bound to. The group may no longer have it.
+    pub(crate) bound_to: Option<Tag>,
+    medium: Medium,
+}
+
+impl Sticky {
+    pub(crate) fn new(settings: &Settings, group: &str) -> Self {
+        Self {
+            seal: Seal::new(settings.sealer.clone(), group),
+            names: Names::new(settings.format, &settings.kind, group),
+            settings: settings.clone(),
+        }
+    }
+
+    /// Reads the cookie of a request that came over `scheme`. A cookie that cannot be decrypted or is over counts as none.
+    pub(crate) fn read(&self, headers: &HeaderMap, scheme: Scheme, now: Timestamp) -> Asked {
+        let is_from_other_site = headers.contains_key(header::ORIGIN)
+            && headers.get(SEC_FETCH_SITE).is_some_and(|site| site.as_bytes() == b"cross-site");
+        let medium = match scheme {
+            Scheme::Http => Medium::Plain,
+            Scheme::Https if is_from_other_site => Medium::SecureFromOtherSite,
+            Scheme::Https => Medium::Secure,
+        };
+        let name = if medium == Medium::Plain { &self.names.plain } else { &self.names.secure };
+        let open = |name: &str| self.seal.open(first(headers, name.as_bytes())?, now);
+        // At most two are decrypted.
+        Asked { bound_to: open(name).or_else(|| open(self.names.twin?)), medium }
+    }
+
+    /// The `Set-Cookie` lines for an answer of the member `index`. `headers` are the target's.
+    pub(crate) fn lines(
+        &self,
+        asked: &Asked,
+        (targets, index): (&StickyTargets, usize),
+        headers: &HeaderMap,
+        now: Timestamp,
+    ) -> Option<Rc<[HeaderValue]>> {
+        let tag = targets.tag(index)?;
+        if !self.is_due(asked, targets, tag, headers) {
+            return None;
+        }
+        let Settings { format, duration, .. } = self.settings;
+        let fresh = FRESH_MAX.min(duration / FRESH_PART);
+        Some(targets.lines((index, asked.medium), now, fresh, || {
+            lines::write(&self.names, format, asked.medium, &self.seal.seal(tag, now + duration), now)
+        }))
+    }
+
+    /// Whether an answer of the target `tag` sets the cookie.
+    fn is_due(&self, asked: &Asked, targets: &StickyTargets, tag: Tag, headers: &HeaderMap) -> bool {
+        let is_moved = asked.bound_to.is_some_and(|bound_to| bound_to != tag);
+        // The target of the browser may be an address that is not looked up yet: then the browser keeps its cookie.
+        let is_lost = || asked.bound_to.is_some_and(|bound_to| targets.find(bound_to).is_none());
+        let may_come_back = || is_moved && !targets.is_complete() && is_lost();
+        // An answer with a cookie of ours is made private. An answer that a target wants shared caches to store stays as it is: such an
+        // answer begins no session.
+        let is_shared = || caching::is_for_shared_caches(headers);
+        match &self.settings.kind {
+            Kind::LbCookie => !may_come_back() && !is_shared(),
+            Kind::AppCookie(name) => sets(headers, name) || (is_moved && !may_come_back() && !is_shared()),
+        }
+    }
+}
+
+/// The value of the first cookie of that name.
+fn first<'h>(headers: &'h HeaderMap, name: &[u8]) -> Option<&'h [u8]> {
+    let fields = headers.get_all(header::COOKIE).iter();
+    let mut pairs = fields.flat_map(|field| cookie::raw_pairs(field.as_bytes())).take(PAIRS_MAX);
+    pairs.find_map(|pair| {
+        let end = memchr(b'=', pair)?;
+        (&pair[..end] == name).then(|| &pair[end + 1..])
+    })
+}
+
+/// Whether an answer sets a cookie of that name. Its value does not matter (ALB §9.5).
+fn sets(headers: &HeaderMap, name: &str) -> bool {
+    let mut lines = headers.get_all(header::SET_COOKIE).iter();
+    lines.any(|line| cookie::names_set_by(line.as_bytes()).next() == Some(name.as_bytes()))
+}
+
+#[cfg(test)]
+mod tests;
