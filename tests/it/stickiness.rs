@@ -296,6 +296,8 @@ fn a_cookie_binds_for_the_duration_and_each_answer_begins_it_anew() {
     let targets = two();
     let proxy = setup(&targets, "    stickiness: { type: lb_cookie, duration: 1h }").start();
     on_both(|protocol| {
+        // A worker gives the same cookie to all browsers for 10 seconds.
+        proxy.clock.advance(Duration::from_secs(10));
         let (mut browser, name, cookies) = bound(&proxy, protocol);
         proxy.clock.advance(Duration::from_secs(3599));
         assert_eq!(who(&browser, &cookies), only(&name));
