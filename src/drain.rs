@@ -12,9 +12,29 @@ use tokio::sync::{mpsc, oneshot, watch};
 /// Starts the shutdown and waits until every [`Draining`] is dropped.
 #[derive(Debug)]
 pub(crate) struct Drain {
-    stop: watch::Sender<bool>,
+    /// Kept only: a holder that misses it stops.
+    _stage: Arc<watch::Sender<Stage>>,
     parts: Parts,
     gone: mpsc::Receiver<()>,
+}
+
+/// How far the end of the process, or of a part of it, has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+enum Stage {
+    #[default]
+    Running,
+    /// What has begun is finished, and nothing new begins.
+    Stopping,
+    /// The time is over: what is not finished is cut.
+    Cut,
+}
+
+fn advance(sender: &watch::Sender<Stage>, to: Stage) {
+    sender.send_if_modified(|stage| {
+        let is_new = *stage < to;
+        *stage = (*stage).max(to);
+        is_new
+    });
 }
 
 /// Creates parts of the process that can be stopped before the process stops. Shutdown stops and awaits them as well.
@@ -26,17 +46,31 @@ pub(crate) struct Parts {
 
 #[derive(Debug, Default)]
 struct Stops {
-    is_shutdown: bool,
-    all: Vec<Weak<watch::Sender<bool>>>,
+    reached: Stage,
+    /// Of the process itself, then of its parts.
+    all: Vec<Weak<watch::Sender<Stage>>>,
 }
 
 /// Stops one part when it is dropped.
 #[derive(Debug)]
-pub(crate) struct PartStop(Arc<watch::Sender<bool>>);
+pub(crate) struct PartStop(Arc<watch::Sender<Stage>>);
+
+impl PartStop {
+    /// Tells every holder to finish.
+    pub(crate) fn stop(&self) {
+        advance(&self.0, Stage::Stopping);
+    }
+
+    /// Tells every holder that its time is over. Returns whether there was any.
+    pub(crate) fn cut(&self) -> bool {
+        advance(&self.0, Stage::Cut);
+        self.0.receiver_count() > 0
+    }
+}
 
 impl Drop for PartStop {
     fn drop(&mut self) {
-        self.0.send_replace(true);
+        self.stop();
     }
 }
 
@@ -44,39 +78,47 @@ impl Parts {
     /// A new part. `None` if shutdown has begun.
     pub(crate) fn part(&self) -> Option<(PartStop, Draining)> {
         let mut stops = self.stops.lock().unwrap_or_else(PoisonError::into_inner);
-        let held = self.held.upgrade().filter(|_| !stops.is_shutdown)?;
-        let (stop, stopped) = watch::channel(false);
-        let stop = Arc::new(stop);
-        stops.all.retain(|stop| stop.strong_count() > 0);
-        stops.all.push(Arc::downgrade(&stop));
-        Some((PartStop(stop), Draining { stop: stopped, held }))
+        let held = self.held.upgrade().filter(|_| stops.reached == Stage::Running)?;
+        let (sender, stage) = watch::channel(Stage::Running);
+        let sender = Arc::new(sender);
+        stops.all.retain(|sender| sender.strong_count() > 0);
+        stops.all.push(Arc::downgrade(&sender));
+        Some((PartStop(sender), Draining { stage, held }))
+    }
+
+    /// Tells every holder that its time is over, also those of all parts.
+    pub(crate) fn cut(&self) {
+        self.advance(Stage::Cut);
+    }
+
+    fn advance(&self, to: Stage) {
+        let mut stops = self.stops.lock().unwrap_or_else(PoisonError::into_inner);
+        stops.reached = stops.reached.max(to);
+        stops.all.iter().filter_map(Weak::upgrade).for_each(|sender| advance(&sender, to));
     }
 }
 
 /// Notifies about the shutdown. [`Drain::finish`] waits while one exists.
 #[derive(Clone, Debug)]
 pub(crate) struct Draining {
-    stop: watch::Receiver<bool>,
+    stage: watch::Receiver<Stage>,
     held: mpsc::Sender<()>,
 }
 
 /// Creates a connected pair.
 pub(crate) fn channel() -> (Drain, Draining) {
-    let (stop, stopped) = watch::channel(false);
+    let (sender, stage) = watch::channel(Stage::Running);
+    let sender = Arc::new(sender);
     let (held, gone) = mpsc::channel(1);
-    let parts = Parts { stops: Arc::default(), held: held.downgrade() };
-    (Drain { stop, parts, gone }, Draining { stop: stopped, held })
+    let stops = Stops { reached: Stage::Running, all: vec![Arc::downgrade(&sender)] };
+    let parts = Parts { stops: Arc::new(Mutex::new(stops)), held: held.downgrade() };
+    (Drain { _stage: sender, parts, gone }, Draining { stage, held })
 }
 
 impl Drain {
     /// Tells every holder to stop, also those of all parts. Idempotent.
     pub(crate) fn start(&self) {
-        let mut stops = self.parts.stops.lock().unwrap_or_else(PoisonError::into_inner);
-        stops.is_shutdown = true;
-        self.stop.send_replace(true);
-        stops.all.drain(..).filter_map(|stop| stop.upgrade()).for_each(|stop| {
-            stop.send_replace(true);
-        });
+        self.parts.advance(Stage::Stopping);
     }
 
     /// Creates parts that can stop before the process.
@@ -84,30 +126,47 @@ impl Drain {
         self.parts.clone()
     }
 
-    /// Tells every holder to stop and waits until all are dropped, or until `deadline`. Returns whether all were
-    /// dropped.
+    /// Tells every holder to stop and waits until all are dropped. After `deadline`, tells those that are left that their time is over.
+    /// Returns whether all were dropped.
     pub(crate) async fn finish(mut self, deadline: Duration) -> bool {
         self.start();
         // `recv` returns `None` once every sender, and so every holder, is dropped. Nothing is ever sent.
-        tokio::time::timeout(deadline, self.gone.recv()).await.is_ok()
+        let is_done = tokio::time::timeout(deadline, self.gone.recv()).await.is_ok();
+        if !is_done {
+            self.parts.cut();
+        }
+        is_done
     }
 }
 
 impl Draining {
     /// A handle for spawning tasks later that does not delay shutdown until then.
     pub(crate) fn spawner(&self) -> Spawner {
-        Spawner { stop: self.stop.clone(), held: self.held.downgrade() }
+        Spawner { stage: self.stage.clone(), held: self.held.downgrade() }
     }
 
     /// Whether shutdown has begun.
     pub(crate) fn is_stopping(&self) -> bool {
-        *self.stop.borrow()
+        *self.stage.borrow() >= Stage::Stopping
     }
 
     /// Waits until shutdown begins. Cancel-safe.
     pub(crate) async fn stopping(&mut self) {
         // A dropped `Drain` also means stop.
-        let _ = self.stop.wait_for(|stop| *stop).await;
+        let _ = self.stage.wait_for(|stage| *stage >= Stage::Stopping).await;
+    }
+
+    /// Waits until the time to finish is over. Cancel-safe.
+    pub(crate) async fn cut(&mut self) {
+        if self.stage.wait_for(|stage| *stage == Stage::Cut).await.is_err() {
+            // Nobody is left who could cut.
+            std::future::pending().await
+        }
+    }
+
+    /// Waits for [`cut`](Self::cut) if `is_stopping`, else for [`stopping`](Self::stopping).
+    pub(crate) async fn next_stage(&mut self, is_stopping: bool) {
+        if is_stopping { self.cut().await } else { self.stopping().await }
     }
 
     /// Spawns a task on this thread's runtime; shutdown waits for it.
@@ -133,7 +192,7 @@ pub(crate) fn background(task: impl Future<Output = ()> + 'static) {
 /// A handle for spawning tasks later. Shutdown does not wait for the handle.
 #[derive(Clone, Debug)]
 pub(crate) struct Spawner {
-    stop: watch::Receiver<bool>,
+    stage: watch::Receiver<Stage>,
     held: mpsc::WeakSender<()>,
 }
 
@@ -148,7 +207,12 @@ impl Spawner {
 
     /// Another [`Draining`]. `None` once the last holder is dropped.
     pub(crate) fn draining(&self) -> Option<Draining> {
-        Some(Draining { stop: self.stop.clone(), held: self.held.upgrade()? })
+        Some(Draining { stage: self.stage.clone(), held: self.held.upgrade()? })
+    }
+
+    /// Whether the time to finish is over, so that what ends now was cut.
+    pub(crate) fn is_cut(&self) -> bool {
+        *self.stage.borrow() == Stage::Cut
     }
 }
 
@@ -260,6 +324,37 @@ mod tests {
     async fn finish_gives_up_at_the_deadline() {
         let (drain, draining) = channel();
         assert!(!drain.finish(Duration::from_millis(1)).await);
-        assert!(*draining.stop.borrow());
+        assert!(draining.is_stopping() && draining.spawner().is_cut());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_cut_is_told_so_once_and_for_all() {
+        let (drain, mut draining) = channel();
+        let (part, mut of_part) = drain.parts().part().expect("no shutdown yet");
+        part.stop();
+        assert!(of_part.is_stopping() && !of_part.spawner().is_cut());
+        let waits = tokio::time::timeout(Duration::from_secs(1), of_part.cut());
+        assert!(waits.await.is_err(), "its time is not over");
+        assert!(part.cut(), "somebody holds it");
+        of_part.next_stage(true).await;
+        assert!(of_part.spawner().is_cut() && !draining.is_stopping(), "another part goes on");
+        part.stop();
+        assert!(of_part.spawner().is_cut(), "there is no way back");
+
+        let (_other, mut of_other) = drain.parts().part().expect("no shutdown yet");
+        drain.parts().cut();
+        draining.cut().await;
+        of_other.next_stage(false).await;
+        of_other.cut().await;
+        drop(of_part);
+        assert!(!part.cut(), "nobody is left");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_is_cut_because_nobody_is_there_who_could() {
+        let (drain, mut draining) = channel();
+        drop(drain);
+        draining.stopping().await;
+        assert!(tokio::time::timeout(Duration::from_secs(1), draining.cut()).await.is_err());
     }
 }

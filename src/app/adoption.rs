@@ -2,15 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use tokio::sync::mpsc;
 
 use crate::app::generation::{Generation, Listener, ListenerId};
 use crate::app::listening::{Change, Open};
+use crate::app::process::Process;
 use crate::app::worker::{Adoption, Order};
 use crate::app::workers::Inbox;
-use crate::socket::foreign::ForeignSockets;
 
 /// The addresses of the listeners of `generation`, by name, with the ports that were taken.
 pub(super) fn addresses(generation: &Generation, open: &BTreeMap<ListenerId, Open>) -> BTreeMap<String, SocketAddr> {
@@ -24,7 +24,7 @@ pub(super) fn adopt(
     change: Change,
     open: &mut BTreeMap<ListenerId, Open>,
     inboxes: &[Inbox],
-    foreign: &ForeignSockets,
+    process: &Process,
 ) -> mpsc::Receiver<()> {
     let (adopted, done) = mpsc::channel(1);
     for (inbox, opened) in inboxes.iter().zip(change.opened) {
@@ -42,16 +42,17 @@ pub(super) fn adopt(
             tracing::info!(listener.name = %listener.name(), address = %opened.address, "listening");
         }
     }
+    let drain_timeout = process.shutdown.lock().unwrap_or_else(PoisonError::into_inner).drain_timeout;
     for id in &change.closed {
-        // Its sockets accept what waits, and its connections drain.
         if let Some(closed) = open.remove(id) {
             tracing::info!(address = %closed.address, "no longer listening; open connections drain");
-            if foreign.has(closed.address) {
+            if process.foreign.has(closed.address) {
                 tracing::warn!(
                     address = %closed.address,
                     "the service manager still listens here: connections wait, and nobody accepts them; stop its socket unit"
                 );
             }
+            process.control.start_detached(closed.close(drain_timeout));
         }
     }
     open.extend(change.open);

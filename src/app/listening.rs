@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use crate::app::error::{Error, Place};
 use crate::app::generation::{Generation, Listener, ListenerId};
@@ -18,8 +19,21 @@ pub(crate) struct Open {
     pub(crate) process: ProcessListener,
     /// With the port that was taken.
     pub(crate) address: SocketAddr,
-    /// Dropped to close the listener: its workers accept what waits, and their connections drain.
-    _stop: PartStop,
+    stop: PartStop,
+}
+
+impl Open {
+    /// Closes the listener: its workers accept what waits, and its connections finish their requests. What is not finished after `time` is cut.
+    pub(crate) async fn close(self, time: Duration) {
+        self.stop.stop();
+        tokio::time::sleep(time).await;
+        if self.stop.cut() {
+            tracing::warn!(
+                address = %self.address,
+                "connections of a listener that was removed had not finished within drain_timeout and are closed"
+            );
+        }
+    }
 }
 
 /// A new listener as one worker gets it.
@@ -115,5 +129,5 @@ fn open(
         .into_iter()
         .map(|sockets| Opened { standing: standing.clone(), sockets, draining: draining.clone() })
         .collect();
-    Ok((Open { process, address, _stop: stop }, opened))
+    Ok((Open { process, address, stop }, opened))
 }

@@ -33,7 +33,7 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::clock::Clock;
 use crate::config::{Config, ShutdownConfig};
-use crate::drain::{self, Control, Drain};
+use crate::drain::{self, Control, Drain, Parts};
 #[cfg(target_os = "linux")]
 use crate::handover::{self, Place};
 use crate::service_manager::ServiceManager;
@@ -67,6 +67,7 @@ const LOG_END_MAX: Duration = Duration::from_millis(100);
 pub struct App {
     vitals: Vitals,
     drain: Option<Drain>,
+    parts: Parts,
     workers: Option<Workers>,
     access_log: Option<Writer>,
     control: Option<Runtime>,
@@ -121,7 +122,7 @@ impl App {
         let workers = Workers::start(config.workers, &process, &vitals, &writer, &draining.spawner());
         let workers = workers.map_err(Error::Worker)?;
         let (parts, access_log) = (drain.parts(), writer.handle());
-        let beside = Beside { parts, load, vitals: vitals.clone(), access_log, inherited };
+        let beside = Beside { parts: parts.clone(), load, vitals: vitals.clone(), access_log, inherited };
         let reloader = Reloader::start(config, Arc::clone(&process), workers.inboxes(), beside)?;
         process.control.start_detached(watch::watch(Arc::downgrade(&reloader)));
         // Last: certificate authorities connect to the listeners.
@@ -131,6 +132,7 @@ impl App {
         Ok(Self {
             vitals,
             drain: Some(drain),
+            parts,
             workers: Some(workers),
             access_log: Some(writer),
             control: Some(control),
@@ -300,6 +302,8 @@ impl App {
 
     /// Ends all threads. Returns whether they have ended.
     fn end(&mut self) -> bool {
+        // Whatever is dropped from here on is recorded with the reason.
+        self.parts.cut();
         let workers_ended = self.workers.take().is_none_or(|workers| workers.stop(WORKERS_END_MAX));
         let log_ended = self.access_log.take().is_none_or(|writer| writer.finish(ACCESS_LOG_END_MAX));
         // A runtime must not be dropped inside an async test, and its threads may be blocked. Its tasks end in the

@@ -203,7 +203,7 @@ impl Reloader {
         let admin = Bound::new(generation.admin.address, &process, &mut inherited)?;
         drop(inherited);
         process.renewal.adopt(generation.acme.clone());
-        adopt(&generation, change, &mut running.open, &inboxes, &process.foreign);
+        adopt(&generation, change, &mut running.open, &inboxes, &process);
         let addresses = StdMutex::new(addresses(&generation, &running.open));
         let (in_force, running) = (ArcSwap::new(generation), Mutex::new(running));
         let this =
@@ -380,7 +380,7 @@ impl Reloader {
             }
         }
         self.process.renewal.adopt(generation.acme.clone());
-        let mut adopted = adopt(&generation, change, &mut running.open, &self.inboxes, &self.process.foreign);
+        let mut adopted = adopt(&generation, change, &mut running.open, &self.inboxes, &self.process);
         {
             let mut known = self.addresses.lock().unwrap_or_else(PoisonError::into_inner);
             let admin = known.remove(ADMIN);

@@ -7,6 +7,7 @@ use http::HeaderValue;
 
 use crate::drain::Spawner;
 use crate::exchange::logins::Logins;
+use crate::exchange::rejection::Reason;
 use crate::message::forwarded::Policy;
 use crate::message::uri::Scheme;
 
@@ -67,6 +68,11 @@ impl Connection {
     pub(crate) fn with_spawner(mut self, spawner: Spawner) -> Self {
         self.spawner = Some(spawner);
         self
+    }
+
+    /// Why an exchange ends that is dropped before its end.
+    pub(crate) fn interruption(&self) -> Reason {
+        if self.spawner.as_ref().is_some_and(Spawner::is_cut) { Reason::DrainTimeout } else { Reason::ClientClosed }
     }
 
     /// The same connection as a newer configuration sees it. Most requests need none of this.

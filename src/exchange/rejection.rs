@@ -323,6 +323,8 @@ reasons! {
     NotFound => "request.not_found", 404, OtherPage;
     /// The session ended during a long response, and Vestibule closed the response. The status line had already been sent. A response that `authorize` no longer allows after a refresh has the reason of `authorize` instead.
     SessionEnded => "session.ended", 401, StartAgain;
+    /// The process stopped, or a reload removed the listener, and the exchange had not ended within `shutdown.drain_timeout`. The connection was closed, so no page is sent. A second stop signal does the same at once. If the status line had already been sent, the access record has its status.
+    DrainTimeout => "proxy.drain_timeout", 503, TryLater;
     /// The client closed the connection before the answer; no page is sent.
     ClientClosed => "client.closed", 460, None;
     /// An internal error in Vestibule; the log has the cause.

@@ -21,6 +21,8 @@ pub(crate) enum Closed {
     Refused(Reason),
     /// The watchdog closed it.
     TimedOut,
+    /// The time to finish its requests is over, because the process stops or the listener is closed.
+    Cut,
 }
 
 impl From<hyper::Error> for Closed {
@@ -53,6 +55,8 @@ enum Directive {
     /// Finish the requests in progress, then close: the process is stopping, or the connection has reached
     /// `keep_alive`.
     Finish,
+    /// Close at once, whatever is in progress.
+    Cut,
     /// Close normally: no request is in progress.
     Shut,
     /// Rest until the client sends something.
@@ -102,6 +106,7 @@ impl ConnectionDriver {
                 Err(Err(error)) => return Served::ToTheEnd(error.into()),
                 Err(Ok(())) => return Served::ToTheEnd(Closed::ByEitherSide),
                 Ok(Directive::Close) => return Served::ToTheEnd(Closed::TimedOut),
+                Ok(Directive::Cut) => return Served::ToTheEnd(Closed::Cut),
                 Ok(Directive::Finish) => {
                     self.is_finishing = true;
                     if !self.watchdog.call_last() {
@@ -120,7 +125,9 @@ impl ConnectionDriver {
     async fn directive(&mut self) -> Directive {
         tokio::select! {
             biased;
-            () = self.draining.stopping(), if !self.is_finishing => Directive::Finish,
+            () = self.draining.next_stage(self.is_finishing) => {
+                if self.is_finishing { Directive::Cut } else { Directive::Finish }
+            }
             verdict = self.watchdog.verdict() => match verdict {
                 Verdict::Close => Directive::Close,
                 Verdict::Retire => Directive::Finish,
@@ -142,6 +149,7 @@ impl ConnectionDriver {
             };
             match directive {
                 Directive::Close => break Some(Closed::TimedOut),
+                Directive::Cut => break Some(Closed::Cut),
                 Directive::Shut => break Some(Closed::ByEitherSide),
                 Directive::Finish => {
                     self.is_finishing = true;

@@ -66,6 +66,7 @@ pub(crate) async fn serve<H, T, O>(
                         continue;
                     }
                     Some(Closed::TimedOut) => return metrics.timed_out.increment(),
+                    Some(Closed::Cut) => return,
                     Some(_) => return linger::close(transport, driver.patience()).await,
                 }
             }
@@ -115,6 +116,7 @@ fn next(ended: Closed, left: Left, is_flushed: bool) -> Next {
     };
     let reason = match ended {
         Closed::ByEitherSide if !is_held_back => return Next::Close,
+        Closed::Cut => return Next::Drop,
         Closed::TimedOut if head.trim_ascii().is_empty() || !is_flushed => return Next::Drop,
         Closed::TimedOut => Reason::RequestHeadTimeout,
         Closed::Refused(Reason::RequestHeadTooLarge) => Reason::RequestHeadTooLarge,

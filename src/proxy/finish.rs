@@ -110,7 +110,8 @@ impl Recorder {
         }
         let duration = self.elapsed();
         let answer = self.answer.unwrap_or_else(|| {
-            let reason = if std::thread::panicking() { Reason::Internal } else { Reason::ClientClosed };
+            let interruption = self.exchange.connection.interruption();
+            let reason = if std::thread::panicking() { Reason::Internal } else { interruption };
             self.exchange.reason = Some(reason);
             Answer { status: reason.status(), first_byte: duration }
         });
@@ -180,9 +181,9 @@ impl Watch for Recorder {
 
 impl Drop for Recorder {
     fn drop(&mut self) {
-        // The client left in the middle of the body, unless there was none to send.
+        // The client left in the middle of the body, or its time was over, unless there was none to send.
         if !self.is_recorded && self.answer.is_some() && !self.has_no_body() {
-            self.exchange.reason.get_or_insert(Reason::ClientClosed);
+            self.exchange.reason.get_or_insert(self.exchange.connection.interruption());
         }
         self.record();
     }

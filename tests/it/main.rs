@@ -34,6 +34,8 @@ mod commands;
 mod deploy;
 /// Stopping without losing a request.
 mod drain;
+/// What does not end in time when the process stops or a listener is removed.
+mod drain_timeout;
 /// Uploads that are answered before they have been read: the answer arrives.
 mod early_answers;
 /// What a person or a program reads when a request is refused.

@@ -73,7 +73,8 @@ pub(crate) struct Shutdown {
     /// How long to keep accepting requests after a stop signal. `/readyz` already answers 503 during this time, so that a load
     /// balancer stops sending requests. Use `0s` if nothing polls `/readyz`.
     pub(crate) delay: Period,
-    /// How long to wait, after `delay`, for exchanges in progress.
+    /// How long to wait, after `delay`, for exchanges in progress. Those that are left are closed (`proxy.drain_timeout` in the access log). The
+    /// same time holds for a listener that a reload removes.
     pub(crate) drain_timeout: Period,
 }
 
