@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderValue, Method, Version, header};
 use hyper::upgrade::OnUpgrade;
 
 use crate::action::authorize::{Authorize, Origin};
-use crate::action::lease_end::{self, LeaseOver, Watch};
+use crate::action::lease_end::{self, Watch};
 use crate::action::passage::Passage;
 use crate::action::visitor::Visitor;
 use crate::action::worker::Worker;
@@ -16,6 +16,7 @@ use crate::exchange::rejection::{Reason, Rejection};
 use crate::message::header::Protected;
 use crate::message::own_fields::OwnFields;
 use crate::message::uri::CanonicalRequest;
+use crate::message::watch::WatchSlot;
 use crate::message::{Request, Response, forwarded, header as names};
 use crate::session::names::OurCookies;
 use crate::telemetry::logged_names::LoggedNames;
@@ -95,7 +96,7 @@ impl Forward {
     fn finish(
         &self,
         worker: &Worker,
-        exchange: &Exchange,
+        exchange: &mut Exchange,
         passage: &Passage,
         mut response: Box<Response>,
         switched: Option<Box<Switched>>,
@@ -110,11 +111,11 @@ impl Forward {
         if let Some(switched) = switched {
             let session_over = passage.visitor().map(|visitor| {
                 let over = watch(visitor).over();
-                Box::pin(async move {
-                    let _: LeaseOver = over.await;
-                }) as _
+                Box::pin(async move { over.await.into() }) as _
             });
-            let bounds = Bounds { idle_timeout: worker.groups[self.group].response_timeout(), session_over };
+            let record = WatchSlot::default();
+            exchange.tunnel = Some(record.clone());
+            let bounds = Bounds { idle_timeout: worker.groups[self.group].response_timeout(), session_over, record };
             // Closing the listener ends its tunnels, not only the end of the process.
             let spawner = exchange.connection.spawner.as_ref().unwrap_or(&worker.spawner);
             spawner.spawn_local(|draining| upgrade::join(*switched, bounds, draining));

@@ -23,10 +23,11 @@ use crate::exchange::error_page::About;
 use crate::exchange::rejection::{Reason, Rejection};
 use crate::message::media::{self, Preferred};
 use crate::message::uri::{CanonicalRequest, Scheme};
+use crate::message::watch::WatchSlot;
 use crate::page::Language;
 
 /// The facts about one request and its response. Created when the head of the request has been read. The access record is
-/// written when the last byte of the response has been sent, or when either side has closed early.
+/// written when the last byte of the response has been sent, when a tunnel has ended, or when either side has closed early.
 #[derive(Debug)]
 pub(crate) struct Exchange {
     /// The connection that the request arrived on.
@@ -67,6 +68,8 @@ pub(crate) struct Exchange {
     /// `Set-Cookie` lines that are added to the answer, whichever answer it is (pitfalls 7). An answer with such a line is made
     /// private, so that no shared cache stores it, whatever the target says.
     pub(crate) cookies: Vec<HeaderValue>,
+    /// If the answer switches protocols: where what watches the tunnel is put.
+    pub(crate) tunnel: Option<WatchSlot>,
     /// Whether the answer is made private even without such a line, because the rule requires it and a user is signed in.
     pub(crate) is_private: bool,
 }
@@ -148,6 +151,7 @@ impl Exchange {
             reason: None,
             page_code: None,
             cookies: Vec::new(),
+            tunnel: None,
             is_private: false,
         }
     }

@@ -1,5 +1,9 @@
 //! Watchers of a body: they are told what passes through, and how the body ends.
 
+use std::cell::Cell;
+use std::fmt;
+use std::rc::Rc;
+
 /// An error whose type no longer matters.
 pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -10,6 +14,26 @@ pub(crate) trait Watch {
 
     /// The body has ended. Called once. If a watcher is dropped without this call, the body was cut short.
     fn ended(&mut self, ending: Ending<'_>);
+}
+
+/// A place for the watcher of something that begins before its watcher is known.
+#[derive(Clone, Default)]
+pub(crate) struct WatchSlot(Rc<Cell<Option<Box<dyn Watch>>>>);
+
+impl fmt::Debug for WatchSlot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WatchSlot").finish_non_exhaustive()
+    }
+}
+
+impl WatchSlot {
+    pub(crate) fn set(&self, watcher: Box<dyn Watch>) {
+        self.0.set(Some(watcher));
+    }
+
+    pub(crate) fn take(&self) -> Option<Box<dyn Watch>> {
+        self.0.take()
+    }
 }
 
 /// How a body ended.

@@ -40,7 +40,8 @@ pub(crate) struct WorkerRecords {
     pub(crate) stray_callbacks: LineBudget,
 }
 
-/// Records its exchange exactly once: when the last byte of the response is sent, or when the recorder is dropped earlier.
+/// Records its exchange exactly once: when the last byte of the response is sent, when a tunnel has ended, or when the recorder is dropped
+/// earlier.
 #[derive(Debug)]
 pub(crate) struct Recorder {
     pub(crate) exchange: Exchange,
@@ -92,6 +93,11 @@ impl Recorder {
 
     fn elapsed(&self) -> Duration {
         self.sink.clock.instant().saturating_duration_since(self.exchange.started)
+    }
+
+    /// Whether the connection was given to a WebSocket.
+    fn is_tunnel(&self) -> bool {
+        self.answer.is_some_and(|answer| answer.status == StatusCode::SWITCHING_PROTOCOLS)
     }
 
     /// A response without a body is complete after its head.
@@ -182,7 +188,7 @@ impl Watch for Recorder {
 impl Drop for Recorder {
     fn drop(&mut self) {
         // The client left in the middle of the body, or its time was over, unless there was none to send.
-        if !self.is_recorded && self.answer.is_some() && !self.has_no_body() {
+        if !self.is_recorded && self.answer.is_some() && (self.is_tunnel() || !self.has_no_body()) {
             self.exchange.reason.get_or_insert(self.exchange.connection.interruption());
         }
         self.record();
@@ -211,7 +217,13 @@ pub(crate) fn finish(
     for cookie in exchange.cookies.drain(..) {
         response.headers_mut().append(header::SET_COOKIE, cookie);
     }
+    let tunnel = exchange.tunnel.take();
     recorder.answer = Some(Answer { status: response.status(), first_byte: recorder.elapsed() });
+    if let Some(tunnel) = tunnel.filter(|_| recorder.is_tunnel()) {
+        let version = recorder.version;
+        tunnel.set(recorder);
+        return bare(*response, version);
+    }
     if recorder.has_no_body() {
         recorder.record();
         return bare(*response, recorder.version);

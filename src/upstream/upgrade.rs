@@ -16,6 +16,8 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::drain::Draining;
+use crate::message::watch::{BoxError, Ending, Watch, WatchSlot};
+use crate::upstream::error::Deregistered;
 use crate::upstream::target_stream::TargetStream;
 use crate::upstream::websocket::{Cause, Frames};
 use crate::upstream::worker_target::InFlight;
@@ -40,9 +42,11 @@ struct ToTarget {
 pub(crate) struct Bounds {
     /// Maximum time without a byte from either side.
     pub(crate) idle_timeout: Duration,
-    /// Becomes ready when the session of the user is over: a WebSocket must not outlive it (attacks W-03). `None` without a
+    /// Becomes ready when the session of the user is over, with the reason: a WebSocket must not outlive it (attacks W-03). `None` without a
     /// session.
-    pub(crate) session_over: Option<Pin<Box<dyn Future<Output = ()>>>>,
+    pub(crate) session_over: Option<Pin<Box<dyn Future<Output = BoxError>>>>,
+    /// Gets what records the exchange when the client has got its 101. It is told how the tunnel ends.
+    pub(crate) record: WatchSlot,
 }
 
 impl Switched {
@@ -67,24 +71,68 @@ const CLOSE_TIME_MAX_SHORT: Duration = Duration::from_secs(1);
 /// far as the protocol allows (docs/decisions/0012).
 pub(crate) async fn join(switched: Switched, bounds: Bounds, mut draining: Draining) {
     let Switched { client, target, in_flight } = switched;
+    let mut recording = Recording { record: bounds.record, bytes: Rc::default() };
     let Ok(client) = client.await else { return };
     let mut tunnel = Tunnel::new(TokioIo::new(client), target);
+    recording.bytes = Rc::clone(&tunnel.to_client.bytes);
     let moved = Rc::clone(&tunnel.moves);
     let session_over = bounds.session_over.unwrap_or_else(|| Box::pin(std::future::pending()));
     // Cancel-safe: bytes that a `Direction` has read and not written stay in its buffer.
-    let cause = tokio::select! {
-        () = poll_fn(|cx| tunnel.poll(cx)) => return,
-        () = stands_still(moved, bounds.idle_timeout) => Cause::Idle,
-        () = session_over => Cause::SessionOver,
-        () = in_flight.cut() => Cause::Deregistered,
-        () = draining.stopping() => Cause::Stopping,
+    let (cause, error) = tokio::select! {
+        () = poll_fn(|cx| tunnel.poll(cx)) => return recording.end(Ending::Complete),
+        () = stands_still(moved, bounds.idle_timeout) => (Cause::Idle, None),
+        over = session_over => (Cause::SessionOver, Some(over)),
+        () = in_flight.cut() => (Cause::Deregistered, Some(Deregistered.into())),
+        () = draining.stopping() => (Cause::Stopping, None),
     };
+    let is_closed = tokio::select! {
+        () = close(&mut tunnel, cause) => true,
+        // Nothing more is read or written. The streams are closed.
+        () = draining.cut() => false,
+    };
+    match error {
+        Some(error) => recording.end(Ending::BrokenOff(&error)),
+        None if is_closed => recording.end(Ending::Complete),
+        None => {}
+    }
+}
+
+/// Closes both ends with a closing frame. Takes a bounded time.
+async fn close<C: AsyncRead + AsyncWrite + Unpin>(tunnel: &mut Tunnel<C>, cause: Cause) {
     tunnel.to_client.close(cause.to_client());
     if cause == Cause::Stopping && tokio::time::timeout(CLOSE_TIME_MAX, poll_fn(|cx| tunnel.poll(cx))).await.is_ok() {
         return;
     }
     tunnel.to_target.close(cause.to_target());
     let _ = tokio::time::timeout(CLOSE_TIME_MAX_SHORT, poll_fn(|cx| tunnel.poll(cx))).await;
+}
+
+/// Records the tunnel when it ends, also if its task is dropped.
+struct Recording {
+    record: WatchSlot,
+    /// Bytes that were written to the client.
+    bytes: Rc<Cell<u64>>,
+}
+
+impl Recording {
+    fn end(self, ending: Ending<'_>) {
+        if let Some(mut watcher) = self.take() {
+            watcher.ended(ending);
+        }
+    }
+
+    fn take(&self) -> Option<Box<dyn Watch>> {
+        let mut watcher = self.record.take()?;
+        watcher.data(usize::try_from(self.bytes.get()).unwrap_or(usize::MAX));
+        Some(watcher)
+    }
+}
+
+impl Drop for Recording {
+    fn drop(&mut self) {
+        // A watcher that is dropped knows that the tunnel was cut.
+        drop(self.take());
+    }
 }
 
 /// Grows with every byte that is forwarded.
@@ -146,6 +194,8 @@ struct Direction {
     closing_written: usize,
     progress: Phase,
     moves: ForwardedCount,
+    /// Bytes that were written.
+    bytes: Rc<Cell<u64>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -168,6 +218,7 @@ impl Direction {
             closing_written: 0,
             progress: Phase::Open,
             moves,
+            bytes: Rc::default(),
         }
     }
 
@@ -221,7 +272,9 @@ impl Direction {
             {
                 while self.closing_written < closing.len() {
                     let rest = &closing[self.closing_written..];
-                    self.closing_written += ready!(Pin::new(&mut *to).poll_write(cx, rest))?;
+                    let written = ready!(Pin::new(&mut *to).poll_write(cx, rest))?;
+                    self.closing_written += written;
+                    self.bytes.set(self.bytes.get() + written as u64);
                 }
                 // RFC 6455 §5.5.1: nothing may be sent after a closing frame.
                 self.pending = 0..0;
@@ -243,6 +296,7 @@ impl Direction {
             }
             self.frames.pass(&bytes[..written]);
             self.pending.start += written;
+            self.bytes.set(self.bytes.get() + written as u64);
             self.moved();
         }
     }

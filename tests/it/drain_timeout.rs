@@ -208,3 +208,36 @@ fn a_listener_that_is_removed_finishes_its_requests_and_says_that_it_ends() {
     let records = proxy.access_log(2);
     assert!(records.iter().all(|record| record.get("reason").is_none()), "{records:?}");
 }
+
+#[test]
+fn a_websocket_that_does_not_close_in_time_is_cut_and_recorded() {
+    const TEXT: &str = "the server is restarting";
+    for is_reload in [false, true] {
+        let wire = Wire::listen();
+        let mut proxy = setup(&wire, "200ms").start();
+        let mut client = Raw::connect(proxy.address(), "app.test");
+        client.send(
+            "GET /socket HTTP/1.1\r\nhost: app.test\r\nupgrade: websocket\r\nconnection: Upgrade\r\n\
+             sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\nsec-websocket-version: 13\r\n\r\n",
+        );
+        let mut target = wire.accept();
+        target.read_head();
+        target.send(
+            "HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\n\
+             sec-websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n\u{1}\u{2}hi",
+        );
+        client.read_until("hi");
+        if is_reload {
+            proxy.reload(&removed(&proxy)).expect("it is reloaded");
+        } else {
+            assert!(!proxy.shutdown(), "it had not ended");
+        }
+        // It is told, and does not answer.
+        let rest = client.read_to_end();
+        assert!(rest.ends_with(TEXT), "{rest:?}");
+        let records = proxy.access_log(1);
+        assert_eq!((records.len(), &records[0]["reason"]), (1, &REASON.into()), "{records:?}");
+        assert_eq!(records[0]["http.response.status_code"], 101);
+        assert_eq!(records[0]["http.response.body.size"], 4 + 4 + TEXT.len());
+    }
+}

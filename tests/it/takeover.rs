@@ -271,3 +271,53 @@ fn the_directory_of_systemd_is_the_usual_place() {
     first.ends();
     assert_eq!((ask(port), ask(apart)), ("second".to_owned(), "other".to_owned()));
 }
+
+#[test]
+fn the_old_process_closes_its_websockets() {
+    let (place, port) = (Place::new(), free_port());
+    let target = std::net::TcpListener::bind("127.0.0.1:0").expect("bound");
+    let forward = format!(
+        "    rules:
+      - name: socket
+        priority: 1
+        conditions: [{{ path_pattern: [/socket] }}]
+        actions: [{{ type: forward, target_group: app }}]
+target_groups:
+  app: {{ targets: ['{}'] }}
+",
+        target.local_addr().expect("bound")
+    );
+    let first = place.start("first", 2, &[port], &forward);
+    let mut client = connect(port);
+    client
+        .write_all(
+            b"GET /socket HTTP/1.1\r\nhost: localhost\r\nupgrade: websocket\r\nconnection: Upgrade\r\n\
+              sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\nsec-websocket-version: 13\r\n\r\n",
+        )
+        .expect("sent");
+    let (mut of_target, _) = target.accept().expect("the proxy connects");
+    of_target
+        .write_all(
+            b"HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\n\
+              sec-websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n\x81\x02hi",
+        )
+        .expect("sent");
+    let mut head = Vec::new();
+    while !head.ends_with(b"\x81\x02hi") {
+        let mut byte = [0];
+        client.read_exact(&mut byte).expect("101 and a frame");
+        head.push(byte[0]);
+    }
+    let second = place.start("second", 2, &[port], &forward);
+    // A closing frame with 1001, going away (RFC 6455 §7.4.1).
+    let mut closing = [0; 4];
+    client.read_exact(&mut closing).expect("a closing frame");
+    assert_eq!((closing[0], u16::from_be_bytes([closing[2], closing[3]])), (0x88, 1001));
+    // The client answers, masked, and the target closes.
+    client.write_all(&[0x88, 0x82, 0, 0, 0, 0, 0x03, 0xe9]).expect("sent");
+    drop(of_target);
+    first.ends();
+    assert_eq!(ask(port), "second");
+    second.process.signal("TERM");
+    assert_eq!(second.process.finish().code, Some(0));
+}

@@ -369,6 +369,30 @@ fn closing_frames(
     [seen, serving.join().expect("the target saw the end")]
 }
 
+/// The socket of [`closing_frames`] has one record, with the bytes of the echo and of our closing frame.
+#[track_caller]
+fn is_recorded(proxy: &Proxy, reason: Option<&str>) {
+    let records = proxy.access_log(1);
+    let of_socket: Vec<_> = records.iter().filter(|record| record["url.path"] == "/socket").collect();
+    assert_eq!(of_socket.len(), 1, "{records:?}");
+    assert_eq!(of_socket[0]["http.response.status_code"], 101);
+    assert_eq!(of_socket[0].get("reason").and_then(|reason| reason.as_str()), reason);
+    let text = if reason.is_some() { "the session has ended" } else { "the server is restarting" };
+    assert_eq!(of_socket[0]["http.response.body.size"], 2 + "hello".len() + 4 + text.len());
+}
+
+#[test]
+fn a_listener_that_a_reload_removes_closes_each_socket_in_order() {
+    let socket = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let mut proxy = Setup::open(&[socket.local_addr().expect("bound")]).start();
+    let seen = closing_frames(&mut proxy, socket, "", |proxy| {
+        let other = proxy.yaml().replace("name: public", "name: other");
+        proxy.reload(&other).expect("it is reloaded");
+    });
+    assert_eq!(seen, [Some(1001), Some(1001)], "going away (RFC 6455 §7.4.1)");
+    is_recorded(&proxy, None);
+}
+
 #[test]
 fn a_process_that_stops_closes_each_socket_in_order() {
     let socket = TcpListener::bind("127.0.0.1:0").expect("a port");
@@ -380,6 +404,7 @@ fn a_process_that_stops_closes_each_socket_in_order() {
     });
     assert_eq!(seen, [Some(1001), Some(1001)], "going away (RFC 6455 §7.4.1)");
     assert!(end.recv().expect("it ends"), "and nothing is left");
+    is_recorded(&proxy, None);
 }
 
 #[test]
@@ -403,4 +428,6 @@ fn a_socket_whose_session_ends_is_told_so() {
         proxy.clock.advance(Duration::from_secs(8 * 24 * 3600));
     });
     assert_eq!(seen, [Some(1008), Some(1008)], "RFC 6455 §7.4.1");
+    wait_until("it is recorded", || (proxy.access_log(1).last()?["url.path"] == "/socket").then_some(()));
+    is_recorded(&proxy, Some("session.ended"));
 }
