@@ -8,7 +8,7 @@ use crate::clock::Clock;
 use crate::upstream::error::Error;
 use crate::upstream::health::check::Outcome;
 use crate::upstream::health::checker::Checker;
-use crate::upstream::health::settings::{self as health, HealthCheck, Matcher, Minimum, Thresholds};
+use crate::upstream::health::settings as health;
 use crate::upstream::health::state::Cause;
 use crate::upstream::name::Resolver;
 
@@ -178,17 +178,7 @@ async fn an_address_that_a_name_has_no_more_leaves() {
 
 /// The settings of a group with health checks.
 fn checked(targets: &[&str]) -> Settings {
-    let check = HealthCheck {
-        tls: None,
-        port: None,
-        path: "/".parse().expect("a path"),
-        interval: Duration::from_secs(10),
-        timeout: Duration::from_secs(5),
-        thresholds: Thresholds { healthy: 2, unhealthy: 2 },
-        matcher: Matcher::parse("200").expect("a matcher"),
-    };
-    let minimum = Minimum { count: 1, percentage: None };
-    Settings { health: Some(health::Settings { check, minimum }), ..settings(targets) }
+    Settings { health: Some(health::Settings::played()), ..settings(targets) }
 }
 
 /// A table whose name has two addresses. Only the second of them is healthy. Returns what was checked, too.

@@ -1,3 +1,5 @@
+mod unhealthy;
+
 use std::pin::pin;
 
 use http::header;

@@ -93,6 +93,21 @@ impl Settings {
     pub(crate) const UNHEALTHY_THRESHOLD: u32 = 2;
     pub(crate) const MATCHER: &str = "200";
     pub(crate) const MINIMUM_COUNT: u32 = 1;
+
+    /// Checks of `/` every 10 seconds, for tests.
+    #[cfg(test)]
+    pub(crate) fn played() -> Self {
+        let check = HealthCheck {
+            tls: None,
+            port: None,
+            path: "/".parse().expect("a path"),
+            interval: Duration::from_secs(10),
+            timeout: Self::TIMEOUT,
+            thresholds: Thresholds { healthy: 3, unhealthy: 2 },
+            matcher: Matcher::parse(Self::MATCHER).expect("a matcher"),
+        };
+        Self { check, minimum: Minimum { count: 1, percentage: None } }
+    }
 }
 
 #[cfg(test)]

@@ -4,19 +4,11 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, UnixListener};
 
 use super::*;
-use crate::upstream::health::settings::{Matcher, Settings, Thresholds};
+use crate::upstream::health::settings::Settings;
 use crate::upstream::tls::{self, Trust};
 
 fn settings() -> HealthCheck {
-    HealthCheck {
-        tls: None,
-        port: None,
-        path: "/health?deep=1".parse().expect("a path"),
-        interval: Settings::INTERVAL,
-        timeout: Settings::TIMEOUT,
-        thresholds: Thresholds { healthy: 2, unhealthy: 2 },
-        matcher: Matcher::parse("200").expect("a matcher"),
-    }
+    HealthCheck { path: "/health?deep=1".parse().expect("a path"), ..Settings::played().check }
 }
 
 async fn by_default(place: &Place) -> Outcome {
@@ -111,7 +103,8 @@ async fn an_answer_without_an_end_is_read_to_a_bound() {
     // What the system buffers is sent besides.
     let most = 32 * 1024 * 1024;
     let begin = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
-    let (outcome, sent) = endless(begin, b"a\r\n0123456789\r\n").await;
+    let chunk = [b"10000\r\n", &[b'x'; 0x10000][..], b"\r\n"].concat();
+    let (outcome, sent) = endless(begin, &chunk).await;
     assert!(matches!(outcome, Outcome::Success), "{outcome:?}");
     assert!(sent < most, "{sent}");
     let (outcome, sent) = endless(b"HTTP/1.1 200 OK\r\n", b"x: 0123456789\r\n").await;

@@ -3,25 +3,14 @@
 use std::sync::atomic::AtomicUsize;
 
 use super::*;
-use crate::upstream::health::settings::{Matcher, Minimum, Thresholds};
+use crate::upstream::health::settings::Minimum;
 use crate::upstream::health::state::Cause;
 use crate::upstream::target::TargetId;
 
 const INTERVAL: Duration = Duration::from_secs(10);
 
 fn settings() -> Settings {
-    Settings {
-        check: HealthCheck {
-            tls: None,
-            port: None,
-            path: "/".parse().expect("a path"),
-            interval: INTERVAL,
-            timeout: Duration::from_secs(5),
-            thresholds: Thresholds { healthy: 3, unhealthy: 2 },
-            matcher: Matcher::parse("200").expect("a matcher"),
-        },
-        minimum: Minimum { count: 1, percentage: None },
-    }
+    Settings::played()
 }
 
 fn another() -> Settings {
