@@ -154,21 +154,15 @@ fn least_outstanding(members: &Members, turn: usize, is_ready: impl Fn(usize) ->
 }
 
 /// The best target that is not ready. In this order: those whose last check succeeded, although they are not healthy again yet; those
-/// that are healthy and skipped; the others. In each of these, those that are not skipped and the longest skipped come first. Targets
-/// that have left the group come last.
+/// that are healthy and skipped, the longest skipped first; the others. Targets that have left the group come last.
 fn last_resort(members: &Members, now: Instant, tried: &[usize], are_all_usable: bool) -> Option<usize> {
     let untried = (0..members.list.len()).filter(|index| !tried.contains(index));
     untried.min_by_key(|index| {
         let target = &members.list[*index].target;
         let (skipped_until, health) = (target.skipped_until(now), target.health.read());
-        let rank = if are_all_usable || health.verdict == Verdict::Healthy {
-            1
-        } else if health.answers && skipped_until.is_none() {
-            0
-        } else {
-            2
-        };
-        (target.is_leaving(), rank, skipped_until)
+        let is_healthy = are_all_usable || health.verdict == Verdict::Healthy;
+        let is_promising = is_healthy || (health.answers && skipped_until.is_none());
+        (target.is_leaving(), !is_promising, skipped_until)
     })
 }
 

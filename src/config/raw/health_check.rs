@@ -10,7 +10,8 @@ use crate::config::raw::value::{Period, TextOrNumber};
 use crate::upstream::health::settings::Settings;
 
 /// How the targets of a group are checked. A check is a `GET` with `User-Agent: Vestibule-HealthChecker/1.0` over a connection of its
-/// own. Only healthy targets get requests. A new target is healthy after one success.
+/// own, with the `protocol_version` of the group. Targets of `grpc` are called without a message. Only healthy targets get requests. A
+/// new target is healthy after one success.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct HealthCheck {
@@ -20,10 +21,13 @@ pub(crate) struct HealthCheck {
     /// The port that is asked: a number, or `traffic-port` for the port of the target.
     #[serde(default = "port")]
     pub(crate) port: TextOrNumber,
-    /// The path that is asked, with a query if there is one.
-    #[serde(default = "path")]
-    #[schemars(extend("x-bound" = format!("At most {PATH_LENGTH_MAX} characters.")))]
-    pub(crate) path: String,
+    /// The path that is asked, with a query if there is one; for `grpc`, the method that is called. With
+    /// `/grpc.health.v1.Health/Check`, the target must also answer that it is serving.
+    #[schemars(extend(
+        "x-bound" = format!("At most {PATH_LENGTH_MAX} characters."),
+        "x-default" = "`/`; for `grpc`, `/AWS.ALB/healthcheck`"
+    ))]
+    pub(crate) path: Option<String>,
     /// The time from the begin of a check to the begin of the next. By chance up to a tenth shorter or longer, so that the checks of
     /// many targets do not stay together.
     #[serde(default = "interval")]
@@ -41,9 +45,9 @@ pub(crate) struct HealthCheck {
     #[serde(default = "unhealthy_threshold")]
     #[schemars(range(min = 2, max = 10))]
     pub(crate) unhealthy_threshold: u32,
-    /// The statuses of a healthy target, from 200 to 499: `200`, `200,202` or `200-299`.
-    #[serde(default = "matcher")]
-    pub(crate) matcher: TextOrNumber,
+    /// The statuses of a healthy target, from 200 to 499: `200`, `200,202` or `200-299`. For `grpc`, statuses of gRPC from 0 to 99.
+    #[schemars(extend("x-default" = "`200`; for `grpc`, `12` (the method does not exist), and `0` for `/grpc.health.v1.Health/Check`"))]
+    pub(crate) matcher: Option<TextOrNumber>,
     /// If fewer targets than this are healthy, requests go to all targets of the group.
     #[serde(default = "minimum_healthy_count")]
     #[schemars(range(min = 1, max = 1000))]
@@ -77,11 +81,9 @@ fn bound((least, most): (Duration, Duration)) -> String {
 
 defaults! {
     port: TextOrNumber = TextOrNumber(TRAFFIC_PORT.to_owned());
-    path: String = Settings::PATH.to_owned();
     interval: Period = Settings::INTERVAL;
     timeout: Period = Settings::TIMEOUT;
     healthy_threshold: u32 = Settings::HEALTHY_THRESHOLD;
     unhealthy_threshold: u32 = Settings::UNHEALTHY_THRESHOLD;
-    matcher: TextOrNumber = TextOrNumber(Settings::MATCHER.to_owned());
     minimum_healthy_count: u32 = Settings::MINIMUM_COUNT;
 }

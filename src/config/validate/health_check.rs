@@ -9,10 +9,12 @@ use crate::config::document::path::Path;
 use crate::config::raw::health_check::{
     CheckProtocol, HealthCheck, INTERVAL_BOUNDS, PATH_LENGTH_MAX, TIMEOUT_BOUNDS, TRAFFIC_PORT,
 };
-use crate::config::raw::target_group::{Protocol, TargetGroup};
+use crate::config::raw::target_group::{Protocol, ProtocolVersion, TargetGroup};
 use crate::config::validate::context::Context;
 use crate::config::validate::value;
-use crate::upstream::health::settings::{HealthCheck as Check, Matcher, Minimum, Settings, Thresholds};
+use crate::upstream::health::settings::{
+    HealthCheck as Check, Matcher, Minimum, Protocol as ProtocolOfChecks, Settings, Thresholds,
+};
 use crate::upstream::place::Place;
 use crate::upstream::settings::TargetSettings;
 use crate::upstream::tls::Tls;
@@ -38,13 +40,15 @@ pub(super) fn health_check(
     let at = &at.key("health_check");
     let names = names(group, targets, at, context);
     let port = port(raw, targets, at, context);
-    let path = path(raw, at, context);
+    let protocol = protocol(group);
+    let path = path(raw, protocol, at, context);
     let times = times(raw, at, context);
-    let matcher = matcher(raw, at, context);
+    let matcher = matcher(raw, protocol, at, context);
     let minimum = minimum(raw, targets, at, context);
     names?;
     let (interval, timeout) = times?;
     let check = Check {
+        protocol,
         tls: tls.filter(|_| uses_tls(group)).cloned(),
         port: port?,
         path: path?,
@@ -54,6 +58,14 @@ pub(super) fn health_check(
         matcher: matcher?,
     };
     Ok(Some(Settings { check, minimum: minimum? }))
+}
+
+const fn protocol(group: &TargetGroup) -> ProtocolOfChecks {
+    match group.protocol_version {
+        ProtocolVersion::Http1 => ProtocolOfChecks::Http1,
+        ProtocolVersion::Http2 => ProtocolOfChecks::Http2,
+        ProtocolVersion::Grpc => ProtocolOfChecks::Grpc,
+    }
 }
 
 /// An `https` group has checked this already.
@@ -95,9 +107,14 @@ fn port(
     Ok(Some(port))
 }
 
-fn path(raw: &HealthCheck, at: &Path, context: &mut Context<'_>) -> Result<PathAndQuery, Reported> {
+fn path(
+    raw: &HealthCheck,
+    protocol: ProtocolOfChecks,
+    at: &Path,
+    context: &mut Context<'_>,
+) -> Result<PathAndQuery, Reported> {
     let at = at.key("path");
-    let path = raw.path.as_str();
+    let path = raw.path.as_deref().unwrap_or_else(|| protocol.path());
     if path.len() > PATH_LENGTH_MAX {
         return context.found.problem(&at, format!("the path has at most {PATH_LENGTH_MAX} characters")).fail();
     }
@@ -129,13 +146,26 @@ fn times(
     context.found.problem(at, message).hint("set a shorter `timeout` or a longer `interval`").fail()
 }
 
-fn matcher(raw: &HealthCheck, at: &Path, context: &mut Context<'_>) -> Result<Matcher, Reported> {
-    match Matcher::parse(&raw.matcher.0) {
+fn matcher(
+    raw: &HealthCheck,
+    protocol: ProtocolOfChecks,
+    at: &Path,
+    context: &mut Context<'_>,
+) -> Result<Matcher, Reported> {
+    let path = raw.path.as_deref().unwrap_or_else(|| protocol.path());
+    let text = raw.matcher.as_ref().map_or_else(|| protocol.matcher(path), |written| written.0.as_str());
+    match Matcher::parse(text, protocol) {
         Some(matcher) => Ok(matcher),
         None => {
-            let message = format!("`{}` does not name statuses from 200 to 499", raw.matcher.0);
+            let statuses = protocol.statuses();
+            let message = format!("`{text}` does not name statuses from {} to {}", statuses.start(), statuses.end());
             let problem = context.found.problem(&at.key("matcher"), message);
-            problem.hint("write `200`, `200,202` or `200-299`").fail()
+            let example = if protocol == ProtocolOfChecks::Grpc {
+                "`0`, `0,12` or `0-99`"
+            } else {
+                "`200`, `200,202` or `200-299`"
+            };
+            problem.hint(format!("write {example}")).fail()
         }
     }
 }

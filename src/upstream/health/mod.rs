@@ -6,8 +6,12 @@
 
 pub(super) mod check;
 pub(crate) mod checker;
+mod failure;
 pub(super) mod group_health;
+mod grpc_health;
 mod machine;
 mod metrics;
+mod over_http1;
+mod over_http2;
 pub(crate) mod settings;
 pub(super) mod state;

@@ -17,6 +17,7 @@ pub(crate) struct Settings {
 /// What is asked of a target, and what its answers mean (ALB §9.3). Another check begins anew.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct HealthCheck {
+    pub(crate) protocol: Protocol,
     /// `Some` if checks use HTTPS.
     pub(crate) tls: Option<Tls>,
     /// `None`: the port of the target.
@@ -28,6 +29,15 @@ pub(crate) struct HealthCheck {
     pub(crate) timeout: Duration,
     pub(crate) thresholds: Thresholds,
     pub(crate) matcher: Matcher,
+}
+
+/// The protocol of checks: that of the requests to the targets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Protocol {
+    Http1,
+    Http2,
+    /// A method of gRPC is called. The status of gRPC counts.
+    Grpc,
 }
 
 /// How many outcomes one after the other change the state of a target.
@@ -51,13 +61,14 @@ pub(crate) struct Minimum {
 pub(crate) struct Matcher(Box<[RangeInclusive<u16>]>);
 
 impl Matcher {
-    /// `200`, `200,202` or `200-299`, or any list of these. `None` if the text is something else, or a status is not between 200 and
-    /// 499 (ALB §9.3).
-    pub(crate) fn parse(text: &str) -> Option<Self> {
+    /// `200`, `200,202` or `200-299`, or any list of these. `None` if the text is something else, or a status is none that the protocol
+    /// may have ([`Protocol::statuses`]).
+    pub(crate) fn parse(text: &str, protocol: Protocol) -> Option<Self> {
         let status = |text: &str| {
             let text = text.trim();
-            let is_status = text.len() == 3 && text.bytes().all(|byte| byte.is_ascii_digit());
-            text.parse().ok().filter(|status| is_status && STATUSES.contains(status))
+            let is_number =
+                text.bytes().all(|byte| byte.is_ascii_digit()) && (text.len() == 1 || !text.starts_with('0'));
+            text.parse().ok().filter(|status| is_number && protocol.statuses().contains(status))
         };
         let range = |part: &str| {
             let (first, last) = part.split_once('-').unwrap_or((part, part));
@@ -73,8 +84,44 @@ impl Matcher {
     }
 }
 
-/// The statuses that a matcher may have.
-const STATUSES: RangeInclusive<u16> = 200..=499;
+impl Protocol {
+    /// The statuses that a matcher may have (ALB §9.3).
+    pub(crate) const fn statuses(self) -> RangeInclusive<u16> {
+        match self {
+            Self::Http1 | Self::Http2 => 200..=499,
+            Self::Grpc => 0..=99,
+        }
+    }
+
+    /// The path that is asked by default (ALB §9.3).
+    pub(crate) const fn path(self) -> &'static str {
+        match self {
+            Self::Http1 | Self::Http2 => "/",
+            Self::Grpc => "/AWS.ALB/healthcheck",
+        }
+    }
+
+    /// The matcher by default (ALB §9.3): a server of gRPC does not know the method of [`path`](Self::path), and says so. If the health
+    /// service is asked, that it does not exist is no success.
+    pub(crate) fn matcher(self, path: &str) -> &'static str {
+        match self {
+            Self::Http1 | Self::Http2 => "200",
+            Self::Grpc if path == GRPC_HEALTH_PATH => "0",
+            Self::Grpc => "12",
+        }
+    }
+}
+
+/// The method of the health service of gRPC. If it is asked, its message counts, too.
+pub(crate) const GRPC_HEALTH_PATH: &str = "/grpc.health.v1.Health/Check";
+
+/// By this, applications tell checks from requests in their logs. The load balancer sends `ELB-HealthChecker/2.0`.
+pub(super) const USER_AGENT: &str = "Vestibule-HealthChecker/1.0";
+/// Maximum size of the head of an answer. hyper needs at least this.
+pub(super) const HEAD_BYTES_MAX: usize = 16 * 1024;
+/// How much of the body is read, and for how long, so that the target does not see its connection reset.
+pub(super) const BODY_BYTES_MAX: usize = 64 * 1024;
+pub(super) const BODY_MAX: Duration = Duration::from_secs(1);
 
 impl Minimum {
     /// Whether a group with `total` targets has enough healthy ones.
@@ -85,26 +132,25 @@ impl Minimum {
 }
 
 impl Settings {
-    pub(crate) const PATH: &str = "/";
     pub(crate) const INTERVAL: Duration = Duration::from_secs(30);
     /// DOC23 says 5 s and API26 6 or 10 s (ALB §9.3). The shorter one finds a target that hangs earlier.
     pub(crate) const TIMEOUT: Duration = Duration::from_secs(5);
     pub(crate) const HEALTHY_THRESHOLD: u32 = 5;
     pub(crate) const UNHEALTHY_THRESHOLD: u32 = 2;
-    pub(crate) const MATCHER: &str = "200";
     pub(crate) const MINIMUM_COUNT: u32 = 1;
 
     /// Checks of `/` every 10 seconds, for tests.
     #[cfg(test)]
     pub(crate) fn played() -> Self {
         let check = HealthCheck {
+            protocol: Protocol::Http1,
             tls: None,
             port: None,
             path: "/".parse().expect("a path"),
             interval: Duration::from_secs(10),
             timeout: Self::TIMEOUT,
             thresholds: Thresholds { healthy: 3, unhealthy: 2 },
-            matcher: Matcher::parse(Self::MATCHER).expect("a matcher"),
+            matcher: Matcher::parse("200", Protocol::Http1).expect("a matcher"),
         };
         Self { check, minimum: Minimum { count: 1, percentage: None } }
     }
@@ -116,7 +162,7 @@ mod tests {
 
     #[track_caller]
     fn check(text: &str, healthy: &[u16], others: &[u16]) {
-        let matcher = Matcher::parse(text).expect(text);
+        let matcher = Matcher::parse(text, Protocol::Http1).expect(text);
         healthy.iter().for_each(|status| assert!(matcher.matches(*status), "{text}: {status}"));
         others.iter().for_each(|status| assert!(!matcher.matches(*status), "{text}: {status}"));
     }
@@ -129,7 +175,19 @@ mod tests {
         check("200-204, 301, 400-499", &[200, 204, 301, 499], &[205, 302, 399, 500]);
         for text in ["", "ok", "199", "500", "200-500", "299-200", "200,", "200-", "2xx", "0200", "+200", "200-250-299"]
         {
-            assert_eq!(Matcher::parse(text), None, "{text}");
+            assert_eq!(Matcher::parse(text, Protocol::Http2), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_matcher_of_grpc_has_its_statuses() {
+        let matcher = Matcher::parse("0,12,20-99", Protocol::Grpc).expect("statuses");
+        assert_eq!(
+            [0, 1, 12, 19, 20, 99].map(|status| matcher.matches(status)),
+            [true, false, true, false, true, true]
+        );
+        for text in ["200", "100", "00", "012", "-1", "", "0-100"] {
+            assert_eq!(Matcher::parse(text, Protocol::Grpc), None, "{text}");
         }
     }
 

@@ -1,10 +1,13 @@
+mod http2;
+
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, UnixListener};
 
 use super::*;
-use crate::upstream::health::settings::Settings;
+use crate::upstream::health::settings::{BODY_MAX, HEAD_BYTES_MAX, Settings};
 use crate::upstream::tls::{self, Trust};
 
 fn settings() -> HealthCheck {
