@@ -178,7 +178,9 @@ async fn another_port_is_asked_and_named() {
     let serving = async {
         serve(listener.accept().await.expect("a connection").0, b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await
     };
+    let serving = tokio::time::timeout(Settings::TIMEOUT, serving);
     let (request, outcome) = tokio::join!(serving, check(&settings, &elsewhere));
+    let request = request.expect("a request at that port");
     assert!(matches!(outcome, Outcome::Success), "{outcome:?}");
     assert!(request.contains(&format!("\r\nhost: {place}\r\n")), "{request}");
 }

@@ -281,6 +281,21 @@ async fn the_newest_configuration_says_how_to_check_and_an_older_one_if_that_is_
 }
 
 #[tokio::test(start_paused = true)]
+async fn another_check_counts_anew() {
+    let played = Arc::new(Played::default());
+    played.down(&[1]);
+    let (checker, target) = (played.checker(), target(1));
+    let first = start(&checker, &settings(), &[&target]);
+    turns(2).await;
+    assert_eq!(state(&target), "unhealthy");
+    let second = start(&checker, &another(), &[&target]);
+    played.down(&[]);
+    turns(1).await;
+    assert_eq!(state(&target), "healthy", "one success of the new check is enough");
+    drop((first, second));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_check_under_way_ends_when_nobody_wants_it_and_goes_on_when_a_reload_does() {
     let played = Arc::new(Played::default());
     *played.wait.lock().unwrap() = Duration::from_secs(4);
