@@ -8,6 +8,7 @@ mod shipped;
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path as FilePath, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::certificate::ocsp::tests::made;
 use crate::config::MissingKeys;
@@ -34,7 +35,10 @@ impl Drop for Directory {
 
 /// An empty directory for the test of that name.
 pub(crate) fn temporary_directory(name: &str) -> Directory {
-    let directory = std::env::temp_dir().join(format!("vestibule-config-{name}-{}", std::process::id()));
+    // Tests run side by side, and two may choose the same name.
+    static NUMBER: AtomicUsize = AtomicUsize::new(0);
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    let directory = std::env::temp_dir().join(format!("vestibule-config-{name}-{}-{number}", std::process::id()));
     let _ = std::fs::remove_dir_all(&directory);
     std::fs::create_dir_all(&directory).unwrap();
     Directory(directory)
