@@ -24,6 +24,7 @@ use crate::telemetry::metrics::Counter;
 use crate::upstream;
 use crate::upstream::error::Error;
 use crate::upstream::group_client::{GroupClient, Unanswered};
+use crate::upstream::protocol;
 use crate::upstream::upgrade::{self, Bounds, Switched};
 
 /// Forwards requests to one target group.
@@ -66,6 +67,7 @@ impl Forward {
         if upgrade.is_some() {
             check_origin(passage, canonical, request.headers())?;
         }
+        let accepts_trailers = group.protocol().is_http2() && protocol::accepts_trailers(request.headers());
         let named = names::remove_hop_by_hop(request.headers_mut());
         request.body_mut().without(named);
         let mut fields = OwnFields::with_room();
@@ -82,6 +84,7 @@ impl Forward {
             target: &canonical.target,
             fields: &fields,
             upgrade,
+            accepts_trailers,
         };
         let mut answered = group.send(request).await.map_err(|unanswered| rejection(exchange, *unanswered))?;
         self.protect_cookies(group, &answered.target, &mut answered.response);
@@ -228,15 +231,16 @@ fn rejection(exchange: &mut Exchange, unanswered: Unanswered) -> Rejection {
     exchange.target = unanswered.target;
     let reason = match &unanswered.error {
         Error::NoTargets => Reason::UpstreamNoTarget,
-        Error::Protocol => Reason::UpstreamProtocol,
+        Error::Protocol(_) => Reason::UpstreamProtocol,
         Error::Name(_) => Reason::UpstreamName,
         Error::Connect(_) | Error::Outrun => Reason::UpstreamUnreachable,
         Error::ConnectTimeout(_) => Reason::UpstreamConnectTimeout,
         Error::Tls(_) => Reason::UpstreamTls,
-        Error::ResponseTimeout => Reason::UpstreamTimeout,
+        Error::Refused(_) => Reason::UpstreamRefused,
+        Error::ResponseTimeout | Error::Deadline => Reason::UpstreamTimeout,
         Error::Reset(_) | Error::BrokenOff(_) => Reason::UpstreamReset,
         Error::Deregistered(_) => Reason::UpstreamDeregistered,
-        Error::Malformed(_) | Error::BodyMalformed(_) => Reason::UpstreamMalformed,
+        Error::Malformed(_) | Error::MalformedHttp2(_) | Error::BodyMalformed(_) => Reason::UpstreamMalformed,
         Error::RequestBodyTooSlow(_) => Reason::RequestBodyTooSlow,
         Error::RequestBodyMalformed(_) => Reason::RequestBodyMalformed,
         Error::RequestBody(_) => Reason::ClientClosed,

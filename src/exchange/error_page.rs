@@ -9,7 +9,7 @@ use crate::exchange::rejection::{Help, Reason, Rejection};
 use crate::exchange::request_id::RequestId;
 use crate::message::body::Body;
 use crate::message::media::Preferred;
-use crate::message::{Response, streamed};
+use crate::message::{Response, grpc, streamed};
 use crate::page::headers::{Frames, harden};
 use crate::page::link::Link;
 use crate::page::pages::Refused;
@@ -75,6 +75,17 @@ fn plain(status: StatusCode, content_type: &'static str, body: String) -> Respon
     let mut response = Response::new(Body::full(body));
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    harden(response.headers_mut());
+    response
+}
+
+/// The answer to a gRPC call that we refuse. Its HTTP status is 200: clients read `grpc-status`.
+pub(crate) fn render_grpc(rejection: &Rejection, about: About<'_>) -> Response {
+    let (code, status) = (rejection.reason.code(), rejection.reason.status());
+    let texts = english().reason(code);
+    let message = format!("{code}: {}. {} Request {}", texts.title, texts.advice, about.id);
+    let mut response = Response::new(Body::empty());
+    *response.headers_mut() = grpc::failed(grpc::Status::of_http(status), &message);
     harden(response.headers_mut());
     response
 }

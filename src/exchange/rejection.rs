@@ -311,13 +311,17 @@ reasons! {
     UpstreamReset => "upstream.reset", 502, TryLater;
     /// The target left the target group while the request was under way, and `deregistration_delay` of the group was over before the target had answered.
     UpstreamDeregistered => "upstream.deregistered", 502, TryLater;
-    /// The target did not begin to answer in time.
+    /// The target refused the request over HTTP/2 without processing it (REFUSED_STREAM, or GOAWAY because it stops), and no other target took
+    /// it.
+    UpstreamRefused => "upstream.refused", 503, TryLater;
+    /// The target did not begin to answer in time. For a gRPC call, the time is that of its `grpc-timeout` if that is shorter.
     UpstreamTimeout => "upstream.timeout", 504, TryLater;
     /// The target stopped sending in the middle of its answer: no data arrived for `response_timeout`, and Vestibule closed the response.
     UpstreamBodyTimeout => "upstream.body_timeout", 504, TryLater;
     /// The target's answer is not valid HTTP.
     UpstreamMalformed => "upstream.malformed", 502, TryLater;
-    /// The target group does not support the protocol of the request: gRPC needs HTTP/2, and the targets use HTTP/1.1.
+    /// The target group does not support the protocol of the request (ALB §9.1). gRPC needs targets with `protocol_version: grpc` or `http2`.
+    /// Those need clients that use HTTP/2, and have no WebSockets. Targets with `protocol_version: grpc` take POST only.
     UpstreamProtocol => "upstream.protocol_mismatch", 464, OtherPage;
     /// Nothing is served at this address.
     NotFound => "request.not_found", 404, OtherPage;

@@ -114,6 +114,13 @@ impl Body {
         }
     }
 
+    /// Removes the limit of [`limit_idle`](Self::limit_idle).
+    pub(crate) fn lift_idle(&mut self) {
+        if let Some(hooks) = &mut self.hooks {
+            hooks.idle = None;
+        }
+    }
+
     /// Removes the protected names from a client's trailers (attacks H-14).
     pub(crate) fn protect(&mut self, protected: &Arc<Protected>) {
         if !self.is_end_stream() {

@@ -8,6 +8,7 @@ pub(crate) mod cookie;
 pub(crate) mod form;
 pub(crate) mod forwarded;
 pub(crate) mod framing;
+pub(crate) mod grpc;
 pub(crate) mod header;
 pub(crate) mod media;
 pub(crate) mod own_fields;

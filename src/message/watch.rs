@@ -4,6 +4,8 @@ use std::cell::Cell;
 use std::fmt;
 use std::rc::Rc;
 
+use crate::message::body::limits::StoodStill;
+
 /// An error whose type no longer matters.
 pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -52,7 +54,13 @@ pub(crate) enum Ending<'e> {
 impl<'e> Ending<'e> {
     /// The ending of a body that fails with `error`.
     pub(super) fn of_error(error: &'e BoxError) -> Self {
-        if error.is::<Malformed>() { Self::Malformed(error) } else { Self::BrokenOff(error) }
+        if error.is::<Malformed>() {
+            Self::Malformed(error)
+        } else if error.is::<StoodStill>() {
+            Self::StoodStill
+        } else {
+            Self::BrokenOff(error)
+        }
     }
 }
 

@@ -16,7 +16,7 @@ use crate::exchange::{Exchange, error_page};
 use crate::message::body::Body;
 use crate::message::unread::Unread;
 use crate::message::watch::{Ending, Watch};
-use crate::message::{BoxError, Request, Response, caching};
+use crate::message::{BoxError, Request, Response, caching, grpc};
 use crate::page::Pages;
 use crate::proxy::metrics::Metrics;
 use crate::telemetry::access_log::{AccessLog, AccessRecord};
@@ -208,6 +208,10 @@ pub(crate) fn finish(
     let mut response = outcome.unwrap_or_else(|rejection| {
         log(exchange, &rejection, &recorder.sink);
         exchange.reason = Some(rejection.reason);
+        // There is no gRPC over HTTP/1.1.
+        if recorder.version == Some(Version::HTTP_2) && grpc::is_grpc(headers) {
+            return Box::new(error_page::render_grpc(&rejection, exchange.about()));
+        }
         let language = exchange.language.unwrap_or_else(|| pages.language(headers));
         Box::new(error_page::render(&rejection, exchange.about(), exchange.preferred(headers), pages.view(language)))
     });

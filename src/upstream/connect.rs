@@ -17,7 +17,7 @@ use tokio_rustls::client::TlsStream;
 
 use crate::socket::stream::Socket;
 use crate::upstream::error::{Error, Step};
-use crate::upstream::http1::connection::Connection;
+use crate::upstream::http2::malformed::Malformed;
 use crate::upstream::place::Place;
 use crate::upstream::settings::Settings;
 use crate::upstream::target::TargetId;
@@ -29,9 +29,9 @@ const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 /// Maximum number of addresses tried for one name. More would only hold descriptors.
 const ADDRESSES_MAX: usize = 8;
 
-/// A connection, and whether it is to the rival of the target.
+/// A stream, and whether it is to the rival of the target.
 pub(crate) struct Connected {
-    pub(crate) connection: Connection,
+    pub(crate) stream: TargetStream,
     pub(crate) is_to_rival: bool,
 }
 
@@ -65,8 +65,7 @@ pub(crate) async fn connect(
     };
     let connected = tokio::time::timeout(settings.connect_timeout, connecting).await;
     let (stream, is_to_rival) = connected.unwrap_or_else(|_| Err(Error::ConnectTimeout(step.get())))?;
-    let connection = Connection::new(stream, settings.response_timeout, settings.response_headers_max);
-    Ok(Connected { connection, is_to_rival })
+    Ok(Connected { stream, is_to_rival })
 }
 
 async fn over_unix(path: &Path, target: &TargetId, step: &Cell<Step>) -> Result<TargetStream, Error> {
@@ -88,7 +87,12 @@ pub(super) async fn secured<S: AsyncRead + AsyncWrite + Unpin>(
         None => ServerName::try_from(place.host().unwrap_or_default())
             .map_err(|error| Error::Tls(io::Error::new(io::ErrorKind::InvalidInput, error)))?,
     };
-    TlsConnector::from(Arc::clone(&tls.config)).connect(name, stream).await.map_err(Error::Tls)
+    let stream = TlsConnector::from(Arc::clone(&tls.config)).connect(name, stream).await.map_err(Error::Tls)?;
+    if tls.accepts(stream.get_ref().1.alpn_protocol()) {
+        Ok(stream)
+    } else {
+        Err(Error::MalformedHttp2(Malformed::NotHttp2))
+    }
 }
 
 async fn resolve(name: &str, port: u16) -> io::Result<Vec<SocketAddr>> {

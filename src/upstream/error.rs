@@ -8,6 +8,7 @@ use crate::message::BoxError;
 use crate::message::body::limits::{StoodStill, TooSlow};
 use crate::message::watch::Malformed;
 use crate::upstream::http1::malformed;
+use crate::upstream::http2;
 
 /// Why a request got no response from a target.
 #[derive(Debug, thiserror::Error)]
@@ -16,8 +17,8 @@ pub(crate) enum Error {
     #[error("the target group has no targets")]
     NoTargets,
     /// The protocol of the targets cannot carry the request.
-    #[error("gRPC needs HTTP/2, and the target uses HTTP/1.1")]
-    Protocol,
+    #[error(transparent)]
+    Protocol(Mismatch),
     /// The DNS name of the target could not be resolved.
     #[error("the target's name could not be resolved")]
     Name(#[source] io::Error),
@@ -42,9 +43,18 @@ pub(crate) enum Error {
     /// The connection was closed or reset before the response.
     #[error("the target closed the connection before it answered")]
     Reset(#[source] io::Error),
+    /// The target has not processed the request: it refused the stream, or closes the connection (RFC 9113 §8.7).
+    #[error("the target refused the request without processing it")]
+    Refused(#[source] h2::Error),
+    /// The call was not answered within its `grpc-timeout`.
+    #[error("the target did not answer within the grpc-timeout of the call")]
+    Deadline,
     /// The response is not valid HTTP.
     #[error("the target's answer is not valid HTTP")]
     Malformed(#[source] malformed::Malformed),
+    /// The response is not valid HTTP/2.
+    #[error("the target's answer is not valid HTTP/2")]
+    MalformedHttp2(#[source] http2::malformed::Malformed),
     /// The target closed the connection in the middle of its response, before any byte of it was sent to the client.
     #[error("the target closed the connection in the middle of its answer")]
     BrokenOff(#[source] BoxError),
@@ -65,6 +75,19 @@ pub(crate) enum Error {
     RequestBodyTimeout(#[source] BoxError),
 }
 
+/// Why the protocol of the targets cannot carry a request (ALB §9.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Mismatch {
+    #[error("gRPC needs HTTP/2, and the targets use HTTP/1.1; set `protocol_version: grpc` for the target group")]
+    GrpcOverHttp1,
+    #[error("the client uses HTTP/1.1, and the targets use HTTP/2")]
+    ClientWithoutHttp2,
+    #[error("the targets use gRPC, and the method of the request is not POST")]
+    NotPost,
+    #[error("the request asks for a WebSocket, and the targets use HTTP/2")]
+    WebSocket,
+}
+
 /// Why Vestibule ended a request that was under way.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 #[error("the target has left the target group, and deregistration_delay is over")]
@@ -77,6 +100,7 @@ pub(crate) enum Step {
     Tcp,
     Socket,
     Tls,
+    Http2,
 }
 
 impl fmt::Display for Step {
@@ -86,6 +110,7 @@ impl fmt::Display for Step {
             Self::Tcp => "the TCP connection",
             Self::Socket => "the connection to the Unix socket",
             Self::Tls => "the TLS handshake",
+            Self::Http2 => "the start of HTTP/2",
         })
     }
 }
@@ -112,7 +137,8 @@ impl Error {
     pub(crate) fn is_of_target(&self) -> bool {
         match self {
             Self::NoTargets
-            | Self::Protocol
+            | Self::Protocol(_)
+            | Self::Deadline
             | Self::Outrun
             | Self::Deregistered(_)
             | Self::RequestBodyMalformed(_)
@@ -125,7 +151,9 @@ impl Error {
             | Self::Tls(_)
             | Self::ResponseTimeout
             | Self::Reset(_)
+            | Self::Refused(_)
             | Self::Malformed(_)
+            | Self::MalformedHttp2(_)
             | Self::BrokenOff(_)
             | Self::BodyMalformed(_) => true,
         }

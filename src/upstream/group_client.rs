@@ -1,6 +1,7 @@
 //! One worker's HTTP client of one target group.
 
 use std::cell::RefCell;
+use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,20 +14,24 @@ use crate::telemetry::metrics::Counter;
 use crate::upstream::anomaly::Anomalies;
 use crate::upstream::balancer::Balancer;
 use crate::upstream::connect;
-use crate::upstream::error::Error;
+use crate::upstream::error::{Error, Step};
 use crate::upstream::group::TargetGroup;
-use crate::upstream::http1::connection::Connection;
+use crate::upstream::http2::connections::Turn;
+use crate::upstream::http2::deadline::Deadline;
 use crate::upstream::members::Members;
 use crate::upstream::metrics::Metrics;
-use crate::upstream::protocol::{Begun, Exchange};
+use crate::upstream::protocol::{Begun, Connection, Exchange};
+use crate::upstream::protocol_version::ProtocolVersion;
 use crate::upstream::request::Request;
 use crate::upstream::retry_budget::RetryBudget;
 use crate::upstream::settings::{Algorithm, Settings};
 use crate::upstream::stickiness::sticky::{Asked, Sticky};
 use crate::upstream::stickiness::targets::StickyTargets;
+use crate::upstream::target_stream::TargetStream;
 use crate::upstream::upgrade::Switched;
 use crate::upstream::worker_connections::WorkerConnections;
 use crate::upstream::worker_target::{InFlight, WorkerTarget};
+use crate::upstream::{http1, http2};
 
 /// Maximum number of targets tried for one request. More would only make the client wait.
 const ATTEMPTS_MAX: usize = 3;
@@ -119,6 +124,11 @@ impl GroupClient {
         &self.metrics.cookies_dropped
     }
 
+    /// The protocol of the targets.
+    pub(crate) fn protocol(&self) -> ProtocolVersion {
+        self.group.settings.protocol
+    }
+
     /// Maximum time to wait for a response, and between two parts of its body.
     pub(crate) fn response_timeout(&self) -> Duration {
         self.group.settings.response_timeout
@@ -135,13 +145,35 @@ impl GroupClient {
             .as_ref()
             .map(|sticky| sticky.read(request.from_client.headers(), request.scheme, self.connections.time()));
         let answered = match Exchange::new(request).await {
-            Ok(exchange) => self.offer_to_each(exchange, asked).await,
+            Ok(exchange) => match exchange.deadline() {
+                None => self.offer_to_each(exchange, asked).await,
+                // Boxed, so that requests without a deadline do not have its size.
+                Some(deadline) => Box::pin(self.offer_until(deadline, exchange, asked)).await,
+            },
             Err(error) => Err(Box::new(Unanswered { error, target: None })),
         };
         if answered.is_err() {
             self.metrics.errors.increment();
         }
         answered
+    }
+
+    /// Offers a gRPC call until its deadline.
+    async fn offer_until(
+        &self,
+        deadline: Deadline,
+        exchange: Exchange<'_>,
+        asked: Option<Asked>,
+    ) -> Result<Answered, Box<Unanswered>> {
+        let late = |target| Err(Box::new(Unanswered { error: Error::Deadline, target }));
+        match tokio::time::timeout_at(deadline.at(), self.offer_to_each(exchange, asked)).await {
+            // The target has the same deadline, and resets the stream then.
+            Ok(Err(unanswered)) if matches!(unanswered.error, Error::Reset(_)) && deadline.has_come() => {
+                late(unanswered.target)
+            }
+            Ok(answered) => answered,
+            Err(_) => late(None),
+        }
     }
 
     async fn offer_to_each(
@@ -165,7 +197,7 @@ impl GroupClient {
             if attempt > 0 && !self.may_retry(now) {
                 break;
             }
-            if let Err(error) = exchange.check() {
+            if let Err(error) = exchange.check(self.group.settings.protocol) {
                 return Err(Box::new(Unanswered { error, target: None }));
             }
             tried[attempt] = index;
@@ -224,11 +256,12 @@ impl GroupClient {
     ) -> Result<Begun, Error> {
         let settings = &self.group.settings;
         let mut was_sent = false;
-        while let Some(mut idle) = members.targets[chosen.index].pool.take(self.connections.now()) {
+        while let Some(open) = self.open_connection(&members.targets[chosen.index]) {
             self.count(offers);
-            idle.limit(settings.response_timeout, settings.response_headers_max);
-            match exchange.over(idle).await {
+            match exchange.over(open, settings).await {
                 Ok(begun) => return Ok(begun),
+                // The target closes the connection, and has not processed the request. There is no room on the connection any more.
+                Err(Error::Refused(error)) if exchange.is_whole() && !error.is_reset() => {}
                 // The target closed the connection before any byte of the request was sent.
                 Err(Error::Reset(_)) if exchange.is_whole() => {}
                 // Retry over a new connection. Otherwise a request that makes the target close its connection would close every idle one.
@@ -244,12 +277,11 @@ impl GroupClient {
         }
         self.count(offers);
         let connection = self.connect(members, chosen).await?;
-        self.metrics.connections.increment();
-        let begun = exchange.over(connection).await;
+        let begun = exchange.over(connection, settings).await;
         let target = &members.targets[chosen.index].target;
         match &begun {
             // The target accepted the connection and closed it at once, as programs do while they start or stop. Another target may be tried.
-            Err(error @ Error::Reset(_)) => {
+            Err(error @ (Error::Reset(_) | Error::Refused(_))) => {
                 target.refused(self.connections.now(), &settings.ejection, error);
                 if !was_sent {
                     exchange.rewind();
@@ -260,8 +292,72 @@ impl GroupClient {
         begun
     }
 
-    /// Opens a connection to the chosen target, or to another address of its name that accepts first.
+    /// A connection to `target` that is open and can carry another request.
+    fn open_connection(&self, target: &WorkerTarget) -> Option<Connection> {
+        let settings = &self.group.settings;
+        if settings.protocol.is_http2() {
+            return target.http2.take().map(Connection::Http2);
+        }
+        let mut idle = target.pool.take(self.connections.now())?;
+        idle.limit(settings.response_timeout, settings.response_headers_max);
+        Some(Connection::Http1(idle))
+    }
+
+    /// Opens a connection to the chosen target. If another request does so already and the connection will have room for this one,
+    /// waits for that.
     async fn connect(&self, members: &WorkerMembers, chosen: &mut Chosen) -> Result<Connection, Error> {
+        let settings = &self.group.settings;
+        if !settings.protocol.is_http2() {
+            let stream = self.dial(members, chosen).await?;
+            let (timeout, fields_max) = (settings.response_timeout, settings.response_headers_max);
+            return Ok(Connection::Http1(http1::connection::Connection::new(stream, timeout, fields_max)));
+        }
+        Box::pin(self.connect_http2(members, chosen)).await
+    }
+
+    async fn connect_http2(&self, members: &WorkerMembers, chosen: &mut Chosen) -> Result<Connection, Error> {
+        loop {
+            let target = Rc::clone(&members.targets[chosen.index]);
+            let opens = match target.http2.turn().await {
+                Turn::Open(opens) => opens,
+                Turn::LookAgain => match target.http2.take() {
+                    Some(slot) => return Ok(Connection::Http2(slot)),
+                    None => continue,
+                },
+            };
+            let opened = match self.dial(members, chosen).await {
+                Ok(stream) => self.begin_http2(&members.targets[chosen.index], stream).await,
+                Err(error) => Err(error),
+            };
+            let connection = opened.inspect_err(|_| opens.failed())?;
+            let target = &members.targets[chosen.index];
+            target.http2.put(connection);
+            // It is new, so there is room, unless the target wants no requests.
+            return target.http2.take().map(Connection::Http2).ok_or_else(|| {
+                opens.failed();
+                Error::Reset(io::Error::other("the target accepts no requests on a new connection"))
+            });
+        }
+    }
+
+    /// Begins HTTP/2 with `target`.
+    async fn begin_http2(
+        &self,
+        target: &WorkerTarget,
+        stream: TargetStream,
+    ) -> Result<Rc<http2::connection::Connection>, Error> {
+        let (settings, clock) = (&self.group.settings, self.connections.clock());
+        let opening = http2::connection::Connection::open(stream, clock);
+        let opened = tokio::time::timeout(settings.connect_timeout, opening).await;
+        let opened = opened.unwrap_or(Err(Error::ConnectTimeout(Step::Http2)));
+        if let Err(error) = &opened {
+            target.target.refused(self.connections.now(), &settings.ejection, error);
+        }
+        opened
+    }
+
+    /// Opens a stream to the chosen target, or to another address of its name that accepts first.
+    async fn dial(&self, members: &WorkerMembers, chosen: &mut Chosen) -> Result<TargetStream, Error> {
         let Settings { ejection, .. } = &self.group.settings;
         let now = self.connections.now();
         let rival = members.shared.list[chosen.index].rival;
@@ -280,8 +376,9 @@ impl GroupClient {
                     target.refused(self.connections.now(), ejection, &Error::Outrun);
                     *chosen = members.choose(rival);
                 }
-                members.targets[chosen.index].opened(&connected.connection);
-                Ok(connected.connection)
+                members.targets[chosen.index].opened(&connected.stream);
+                self.metrics.connections.increment();
+                Ok(connected.stream)
             }
             Err(error) => {
                 if !error.is_ours() {
@@ -319,7 +416,7 @@ impl GroupClient {
 
     /// The response of a target that has begun to respond.
     async fn answered(&self, from: &WorkerTarget, begun: Begun, in_flight: InFlight) -> Result<Answered, Error> {
-        let (response, switched) = begun.answer(in_flight, self.response_timeout(), &self.spawner).await?;
+        let (response, switched) = begun.answer(in_flight, &self.group.settings, &self.spawner).await?;
         Ok(Answered { response, switched, target: Rc::clone(&from.name), cookies: None })
     }
 

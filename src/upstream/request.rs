@@ -27,6 +27,8 @@ pub(crate) struct Request<'r> {
     pub(crate) fields: &'r OwnFields,
     /// The client's connection, if the client asks for a WebSocket. No other protocol can be asked for (attacks W-05).
     pub(crate) upgrade: Option<OnUpgrade>,
+    /// Whether the client accepts trailers (`TE: trailers`). Targets that use HTTP/2 are told.
+    pub(crate) accepts_trailers: bool,
 }
 
 /// What is known of the body of a request before it is sent.
@@ -113,6 +115,7 @@ mod tests {
                 target: &target,
                 fields: &fields,
                 upgrade: None,
+                accepts_trailers: false,
             };
             let content = request.content().await.expect("a body");
             assert_eq!(request.may_be_repeated(&content), expected, "{method}, {content:?}");

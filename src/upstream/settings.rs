@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::upstream::health;
 use crate::upstream::place::Place;
+use crate::upstream::protocol_version::ProtocolVersion;
 use crate::upstream::stickiness;
 use crate::upstream::tls::Tls;
 
@@ -17,6 +18,7 @@ pub(crate) struct Settings {
     pub(crate) targets: Vec<TargetSettings>,
     /// `Some` if connections to targets use TLS.
     pub(crate) tls: Option<Tls>,
+    pub(crate) protocol: ProtocolVersion,
     /// Maximum time to open a connection (ALB §6.1).
     pub(crate) connect_timeout: Duration,
     /// Maximum time from the end of the request to the first byte of the response, and between two parts of a body
@@ -111,6 +113,7 @@ impl Settings {
             name,
             targets,
             tls: None,
+            protocol: ProtocolVersion::Http1,
             connect_timeout: Self::CONNECT_TIMEOUT,
             response_timeout: Self::RESPONSE_TIMEOUT,
             idle_timeout: Self::IDLE_TIMEOUT,

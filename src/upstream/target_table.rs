@@ -108,6 +108,7 @@ impl TargetTable {
 mod tests {
     use super::*;
     use crate::upstream::place::Place;
+    use crate::upstream::protocol_version::ProtocolVersion;
     use crate::upstream::tls::{self, Tls, Trust};
 
     fn id(group: &str, host: &str, port: u16, tls: Option<Tls>) -> TargetId {
@@ -129,17 +130,18 @@ mod tests {
         let (one, other) = (authority(), authority());
         let verifying = |root: &rcgen::CertifiedKey<rcgen::KeyPair>, name: Option<&str>| {
             let name = name.map(|name| name.to_owned().try_into().expect("a name"));
-            Some(tls::config(Trust::Roots(vec![root.cert.der().clone()]), name, None))
+            Some(tls::config(Trust::Roots(vec![root.cert.der().clone()]), name, None, ProtocolVersion::Http1))
         };
         let identified = tls::Identity::from_pem(&one.cert.pem(), &one.signing_key.serialize_pem().into());
-        let identified = tls::config(Trust::Any, None, Some(identified.expect("it belongs together")));
+        let identified =
+            tls::config(Trust::Any, None, Some(identified.expect("it belongs together")), ProtocolVersion::Http1);
         let ids = || {
             [
                 id("app", "a.test", 80, None),
                 id("app", "a.test", 81, None),
                 id("app", "b.test", 80, None),
                 id("api", "a.test", 80, None),
-                id("app", "a.test", 80, Some(tls::config(Trust::Any, None, None))),
+                id("app", "a.test", 80, Some(tls::config(Trust::Any, None, None, ProtocolVersion::Http1))),
                 id("app", "a.test", 80, Some(identified.clone())),
                 id("app", "a.test", 80, verifying(&one, None)),
                 id("app", "a.test", 80, verifying(&one, Some("c.test"))),
@@ -159,7 +161,7 @@ mod tests {
     fn the_order_of_authorities_in_a_file_makes_no_other_target() {
         let [one, two] = [authority(), authority()].map(|authority| authority.cert.der().clone());
         let config = |roots: [&rustls_pki_types::CertificateDer<'static>; 2]| {
-            tls::config(Trust::Roots(roots.map(Clone::clone).into()), None, None)
+            tls::config(Trust::Roots(roots.map(Clone::clone).into()), None, None, ProtocolVersion::Http1)
         };
         assert_eq!(config([&one, &two]), config([&two, &one]));
     }

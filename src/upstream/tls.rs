@@ -12,6 +12,7 @@ use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
 use crate::crypto::{certified_key, octets, provider};
 use crate::secret::Secret;
+use crate::upstream::protocol_version::ProtocolVersion;
 
 /// How connections to targets are encrypted and verified. Equal if it was made from the same settings.
 #[derive(Clone, Debug)]
@@ -80,8 +81,25 @@ impl ResolvesClientCert for Identity {
     }
 }
 
+/// The protocols of RFC 7301.
+const HTTP1: &[u8] = b"http/1.1";
+const HTTP2: &[u8] = b"h2";
+
+impl Tls {
+    /// Whether the target has chosen the protocol that we speak. HTTP/1.1 is also the protocol of a target that chooses none.
+    pub(crate) fn accepts(&self, chosen: Option<&[u8]>) -> bool {
+        let is_http2 = self.config.alpn_protocols.iter().any(|protocol| protocol == HTTP2);
+        !is_http2 || chosen == Some(HTTP2)
+    }
+}
+
 /// The settings of TLS connections to targets.
-pub(crate) fn config(trust: Trust, server_name: Option<ServerName<'static>>, identity: Option<Identity>) -> Tls {
+pub(crate) fn config(
+    trust: Trust,
+    server_name: Option<ServerName<'static>>,
+    identity: Option<Identity>,
+    protocol: ProtocolVersion,
+) -> Tls {
     let mut digests = vec![match &server_name {
         Some(name) => octets::sha256(name.to_str().as_bytes()),
         None => [0; 32],
@@ -109,7 +127,9 @@ pub(crate) fn config(trust: Trust, server_name: Option<ServerName<'static>>, ide
         Some(identity) => builder.with_client_cert_resolver(Arc::new(identity)),
         None => builder.with_no_client_auth(),
     };
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    let protocol = if protocol.is_http2() { HTTP2 } else { HTTP1 };
+    config.alpn_protocols = vec![protocol.to_vec()];
+    digests.push(octets::sha256(protocol));
     Tls { config: Arc::new(config), server_name, digest: octets::sha256(&digests.concat()) }
 }
 

@@ -31,6 +31,11 @@ impl WorkerConnections {
         connections
     }
 
+    /// The clock by which connections age.
+    pub(super) fn clock(&self) -> Clock {
+        self.clock.clone()
+    }
+
     /// The time by which connections age.
     pub(super) fn now(&self) -> Instant {
         self.clock.instant()
@@ -66,6 +71,7 @@ impl WorkerConnections {
             let is_used = Rc::strong_count(target) > 1;
             if is_used {
                 target.pool.prune(now);
+                target.http2.prune(now, target.pool.idle_timeout());
                 if target.target.has_left(now) {
                     target.cut();
                 }

@@ -8,10 +8,11 @@ use tokio::sync::Notify;
 
 use crate::clock::Clock;
 use crate::upstream::http1::connection::Connection;
+use crate::upstream::http2::connections::Connections;
 use crate::upstream::pool::Pool;
 use crate::upstream::settings::Settings;
 use crate::upstream::target::Target;
-use crate::upstream::target_stream::Cutter;
+use crate::upstream::target_stream::{Cutter, TargetStream};
 
 /// A target as one worker uses it. All groups and configurations of the worker that have the target share it.
 #[derive(Debug)]
@@ -20,6 +21,8 @@ pub(crate) struct WorkerTarget {
     /// The name of the target. `Rc`, so that no worker touches another worker's reference count.
     pub(crate) name: Rc<str>,
     pub(crate) pool: Pool,
+    /// The connections of a group whose targets use HTTP/2.
+    pub(crate) http2: Connections,
     /// All open connections, to end them when the target has left its group.
     open: RefCell<Vec<Cutter>>,
     /// Tells the WebSockets of that.
@@ -33,6 +36,7 @@ impl WorkerTarget {
             name: Rc::from(&*target.name),
             target,
             pool: Pool::new(limits),
+            http2: Connections::default(),
             open: RefCell::default(),
             cut: Notify::new(),
             clock,
@@ -40,13 +44,13 @@ impl WorkerTarget {
     }
 
     /// Takes note of a new connection.
-    pub(super) fn opened(&self, connection: &Connection) {
+    pub(super) fn opened(&self, stream: &TargetStream) {
         let mut open = self.open.borrow_mut();
         // Only when the list would grow, so that this costs little for each connection.
         if open.len() == open.capacity() {
             open.retain(Cutter::is_alive);
         }
-        open.push(connection.stream.cutter());
+        open.push(stream.cutter());
     }
 
     /// Ends everything under way at the target.

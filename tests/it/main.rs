@@ -48,10 +48,12 @@ mod fixed_response;
 mod forward;
 /// Claims that change while a user is signed in.
 mod fresh_claims;
+/// HTTP/2 on the clients' side: early answers, windows, memory, and frames that do nothing.
+mod grpc;
 /// Health checks of targets.
 mod health;
-/// HTTP/2 on the clients' side: early answers, windows, memory, and frames that do nothing.
 mod http2;
+mod http2_targets;
 /// Every limit on a connection.
 mod limits;
 /// The main job: signing in.

@@ -19,7 +19,8 @@ pub(crate) struct TargetGroup {
     /// The protocol of the targets.
     #[serde(default)]
     pub(crate) protocol: Protocol,
-    /// The HTTP version of the targets. Only `http1` is available in this version.
+    /// The protocol of the targets. `http2` and `grpc` are HTTP/2, without TLS with prior knowledge. They need clients that use HTTP/2, so
+    /// listeners with `protocol: https`.
     #[serde(default)]
     pub(crate) protocol_version: ProtocolVersion,
     /// Targets: `app.internal:3000`, `10.0.0.7:3000`, `[::1]:3000`, `unix:/run/app.sock`, or `{ address: app.internal:3000,
@@ -224,8 +225,8 @@ pub(crate) enum ProtocolVersion {
     /// HTTP/1.1.
     #[default]
     Http1,
-    /// HTTP/2. Not available in this version.
+    /// HTTP/2. Requests over HTTP/1.1 are answered 464, and so are WebSockets.
     Http2,
-    /// gRPC. Not available in this version.
+    /// gRPC, which is POST over HTTP/2. Other requests are answered 464.
     Grpc,
 }

@@ -9,13 +9,12 @@ use crate::config::document::path::Path;
 use crate::config::raw::health_check::{
     CheckProtocol, HealthCheck, INTERVAL_BOUNDS, PATH_LENGTH_MAX, TIMEOUT_BOUNDS, TRAFFIC_PORT,
 };
-use crate::config::raw::target_group::{Protocol, ProtocolVersion, TargetGroup};
+use crate::config::raw::target_group::{Protocol, TargetGroup};
 use crate::config::validate::context::Context;
 use crate::config::validate::value;
-use crate::upstream::health::settings::{
-    HealthCheck as Check, Matcher, Minimum, Protocol as ProtocolOfChecks, Settings, Thresholds,
-};
+use crate::upstream::health::settings::{HealthCheck as Check, Matcher, Minimum, Settings, Thresholds};
 use crate::upstream::place::Place;
+use crate::upstream::protocol_version::ProtocolVersion;
 use crate::upstream::settings::TargetSettings;
 use crate::upstream::tls::Tls;
 
@@ -28,9 +27,10 @@ pub(super) fn uses_tls(group: &TargetGroup) -> bool {
     }
 }
 
-/// `tls` are the settings of the group for TLS, `targets` its targets.
+/// `tls` are the settings of the group for TLS, `targets` its targets and `protocol` theirs.
 pub(super) fn health_check(
     group: &TargetGroup,
+    protocol: ProtocolVersion,
     targets: &[TargetSettings],
     tls: Option<&Tls>,
     at: &Path,
@@ -40,7 +40,6 @@ pub(super) fn health_check(
     let at = &at.key("health_check");
     let names = names(group, targets, at, context);
     let port = port(raw, targets, at, context);
-    let protocol = protocol(group);
     let path = path(raw, protocol, at, context);
     let times = times(raw, at, context);
     let matcher = matcher(raw, protocol, at, context);
@@ -58,14 +57,6 @@ pub(super) fn health_check(
         matcher: matcher?,
     };
     Ok(Some(Settings { check, minimum: minimum? }))
-}
-
-const fn protocol(group: &TargetGroup) -> ProtocolOfChecks {
-    match group.protocol_version {
-        ProtocolVersion::Http1 => ProtocolOfChecks::Http1,
-        ProtocolVersion::Http2 => ProtocolOfChecks::Http2,
-        ProtocolVersion::Grpc => ProtocolOfChecks::Grpc,
-    }
 }
 
 /// An `https` group has checked this already.
@@ -109,7 +100,7 @@ fn port(
 
 fn path(
     raw: &HealthCheck,
-    protocol: ProtocolOfChecks,
+    protocol: ProtocolVersion,
     at: &Path,
     context: &mut Context<'_>,
 ) -> Result<PathAndQuery, Reported> {
@@ -148,7 +139,7 @@ fn times(
 
 fn matcher(
     raw: &HealthCheck,
-    protocol: ProtocolOfChecks,
+    protocol: ProtocolVersion,
     at: &Path,
     context: &mut Context<'_>,
 ) -> Result<Matcher, Reported> {
@@ -160,7 +151,7 @@ fn matcher(
             let statuses = protocol.statuses();
             let message = format!("`{text}` does not name statuses from {} to {}", statuses.start(), statuses.end());
             let problem = context.found.problem(&at.key("matcher"), message);
-            let example = if protocol == ProtocolOfChecks::Grpc {
+            let example = if protocol == ProtocolVersion::Grpc {
                 "`0`, `0,12` or `0-99`"
             } else {
                 "`200`, `200,202` or `200-299`"

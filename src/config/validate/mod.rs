@@ -14,6 +14,7 @@ mod listener;
 mod oidc;
 mod pages;
 mod process;
+mod protocols;
 mod redirect;
 mod rule;
 mod session;
@@ -85,6 +86,7 @@ pub(crate) fn file(raw: &raw::File, context: &mut Context<'_>) -> Result<Config,
     process::admin_apart(admin.as_ref().ok(), &listeners, context);
     user_pool::together(raw, &user_pools, &logins, context);
     stickiness::together(&target_groups, &listeners, context);
+    protocols::check(raw, context);
     unused(&listeners, raw, context);
     mark_used(&listeners, &mut target_groups);
     shared_session::check(&listeners, context);

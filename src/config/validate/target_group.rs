@@ -10,8 +10,7 @@ use crate::clock::period_text;
 use crate::config::document::findings::{Findings, Reported};
 use crate::config::document::path::Path;
 use crate::config::raw::target_group::{
-    self as written, DEREGISTRATION_DELAY_MAX, Protocol, ProtocolVersion, SLOW_START_MAX, SLOW_START_MIN, TargetGroup,
-    VERIFY,
+    self as written, DEREGISTRATION_DELAY_MAX, Protocol, SLOW_START_MAX, SLOW_START_MIN, TargetGroup, VERIFY,
 };
 use crate::config::validate::context::Context;
 use crate::config::validate::{health_check, keys, stickiness, value};
@@ -19,6 +18,7 @@ use crate::crypto::aead::Key;
 use crate::crypto::certified_key;
 use crate::crypto::provider;
 use crate::upstream::place::Place;
+use crate::upstream::protocol_version::ProtocolVersion;
 use crate::upstream::settings::{Algorithm, Ejection, Retries, Settings, TargetSettings};
 use crate::upstream::tls::{self, Identity, Tls, Trust};
 
@@ -36,7 +36,6 @@ pub(super) fn target_group(
     keys: impl FnOnce(&mut Context<'_>) -> Result<Arc<[Key]>, Reported>,
     context: &mut Context<'_>,
 ) -> Result<Settings, Reported> {
-    let supported = supported(raw, at, context);
     let targets = targets(raw, &at.key("targets"), context);
     let tls = tls(raw, at, context);
     let mut time = |written, bounds, key| value::period(written, bounds, &at.key(key), &mut context.found);
@@ -53,13 +52,13 @@ pub(super) fn target_group(
         let keys = keys(context);
         stickiness::stickiness(raw, keys, &at.key("stickiness"), context)
     });
-    supported?;
     let (targets, tls) = (targets?, tls?);
-    let health = health_check::health_check(raw, &targets, tls.as_ref(), at, context);
+    let health = health_check::health_check(raw, protocol(raw), &targets, tls.as_ref(), at, context);
     Ok(Settings {
         name: Arc::from(name),
         targets,
         tls: tls.filter(|_| raw.protocol == Protocol::Https),
+        protocol: protocol(raw),
         connect_timeout: connect_timeout?,
         response_timeout: response_timeout?,
         idle_timeout: idle_timeout?,
@@ -121,15 +120,12 @@ fn slow_start(raw: &TargetGroup, at: &Path, context: &mut Context<'_>) -> Result
     problem.label(&at.key(other), "set here").hint("remove one of the two").fail()
 }
 
-/// Whether this version can speak to the targets.
-fn supported(raw: &TargetGroup, at: &Path, context: &mut Context<'_>) -> Result<(), Reported> {
-    let version = match raw.protocol_version {
-        ProtocolVersion::Http1 => return Ok(()),
-        ProtocolVersion::Http2 => "http2",
-        ProtocolVersion::Grpc => "grpc",
-    };
-    let message = format!("`{version}` targets are not available in this version");
-    context.found.problem(&at.key("protocol_version"), message).hint("use `http1`; clients can still use HTTP/2").fail()
+const fn protocol(raw: &TargetGroup) -> ProtocolVersion {
+    match raw.protocol_version {
+        written::ProtocolVersion::Http1 => ProtocolVersion::Http1,
+        written::ProtocolVersion::Http2 => ProtocolVersion::Http2,
+        written::ProtocolVersion::Grpc => ProtocolVersion::Grpc,
+    }
 }
 
 fn targets(raw: &TargetGroup, at: &Path, context: &mut Context<'_>) -> Result<Vec<TargetSettings>, Reported> {
@@ -189,7 +185,7 @@ fn tls(raw: &TargetGroup, at: &Path, context: &mut Context<'_>) -> Result<Option
     let trust = trust(raw, at, context);
     let server_name = server_name(raw, &at.key("server_name"), context);
     let identity = identity(raw, at, context);
-    Ok(Some(tls::config(trust?, server_name?, identity?)))
+    Ok(Some(tls::config(trust?, server_name?, identity?, protocol(raw))))
 }
 
 /// Reports settings that mean nothing without TLS.

@@ -239,3 +239,29 @@ fn the_list_of_reasons_is_fresh() {
     let written = std::fs::read_to_string(&path).unwrap_or_default();
     assert!(written == fresh, "docs/REASONS.md is stale: run `UPDATE_DOCS=1 cargo test --lib error_page`");
 }
+
+#[test]
+fn a_grpc_call_is_refused_with_a_status_of_grpc() {
+    for (reason, expected) in [
+        (Reason::AuthRequired, "16"),
+        (Reason::AuthNotAllowed, "7"),
+        (Reason::AuthTokenRefused, "16"),
+        (Reason::UpstreamUnreachable, "14"),
+        (Reason::UpstreamNoTarget, "14"),
+        (Reason::UpstreamTimeout, "4"),
+        (Reason::UpstreamProtocol, "12"),
+        (Reason::RequestHeadTooLarge, "8"),
+        (Reason::ClientClosed, "1"),
+        (Reason::Internal, "13"),
+        (Reason::RequestPath, "13"),
+    ] {
+        let exchange = exchange();
+        let response = render_grpc(&reason.into(), exchange.about());
+        let header = |name: &str| response.headers()[name].to_str().expect("text").to_owned();
+        assert_eq!((response.status().as_u16(), header("grpc-status").as_str()), (200, expected), "{reason:?}");
+        assert_eq!(header("content-type"), "application/grpc");
+        let message = header("grpc-message");
+        assert!(message.starts_with(&format!("{}: ", reason.code())), "{message}");
+        assert!(message.ends_with(exchange.id.as_str()), "{message}");
+    }
+}

@@ -35,6 +35,13 @@ pub(crate) struct StoodStill(Duration);
 #[error("the body arrived slower than {0} bytes per second")]
 pub(crate) struct TooSlow(u64);
 
+impl StoodStill {
+    /// No frame arrived for `timeout`.
+    pub(crate) fn new(timeout: Duration) -> Self {
+        Self(timeout)
+    }
+}
+
 impl Idle {
     pub(super) fn new(timeout: Duration) -> Self {
         Self { timeout, timer: None }

@@ -14,7 +14,7 @@ use super::*;
 use crate::clock::Clock;
 use crate::crypto::aead::Key;
 use crate::crypto::sealed::Sealer;
-use crate::drain;
+use crate::drain::{self, Draining};
 use crate::message;
 use crate::message::body::Body;
 use crate::message::own_fields::OwnFields;
@@ -28,17 +28,22 @@ use crate::upstream::settings::{Settings, TargetSettings};
 use crate::upstream::stickiness;
 use crate::upstream::target_table::TargetTable;
 
+mod http2;
+
 /// A process with one group and one target, which the test plays.
 struct Played {
     table: Arc<TargetTable>,
     listener: TcpListener,
+    draining: Draining,
 }
 
 impl Played {
     async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let resolver = Resolver::played(|name| panic!("{name} is looked up"));
-        Self { table: Arc::new(TargetTable::new(Clock::system(), resolver, Checker::unused())), listener }
+        let draining = drain::channel().1;
+        let table = Arc::new(TargetTable::new(Clock::system(), resolver, Checker::unused()));
+        Self { table, listener, draining }
     }
 
     fn settings(&self) -> Settings {
@@ -49,7 +54,7 @@ impl Played {
     fn client(&self, settings: Settings, connections: &Rc<WorkerConnections>) -> GroupClient {
         let metrics = Metrics::new(&Registry::default(), &settings);
         let group = TargetGroup::new(settings, &self.table);
-        GroupClient::new(group, connections, 0, metrics, drain::channel().1.spawner())
+        GroupClient::new(group, connections, 0, metrics, self.draining.spawner())
     }
 
     /// Sends a request while the target answers it over its next connection, which is returned.
@@ -95,6 +100,7 @@ async fn get_with(client: &GroupClient, headers: &HeaderMap) -> Result<Answered,
             target: &target,
             fields: &fields,
             upgrade,
+            accepts_trailers: false,
         })
         .await
 }

@@ -10,10 +10,11 @@ use crate::clock::period_text;
 use crate::upstream::connect::secured;
 use crate::upstream::error::Error;
 use crate::upstream::health::failure::{Deadline, Failure};
-use crate::upstream::health::settings::{HealthCheck, Protocol};
+use crate::upstream::health::settings::HealthCheck;
 use crate::upstream::health::state::Cause;
 use crate::upstream::health::{over_http1, over_http2};
 use crate::upstream::place::Place;
+use crate::upstream::protocol_version::ProtocolVersion;
 
 /// What a check has shown.
 #[derive(Debug)]
@@ -55,8 +56,8 @@ pub(super) async fn check(check: &HealthCheck, place: &Place) -> Outcome {
 /// Which status counts.
 const fn of(check: &HealthCheck) -> &'static str {
     match check.protocol {
-        Protocol::Http1 | Protocol::Http2 => "",
-        Protocol::Grpc => "gRPC ",
+        ProtocolVersion::Http1 | ProtocolVersion::Http2 => "",
+        ProtocolVersion::Grpc => "gRPC ",
     }
 }
 
@@ -91,7 +92,7 @@ where
     let Some(tls) = &check.tls else { return exchange(stream, check, host, deadline).await };
     let secured = async { secured(tls, place, stream).await.map_err(Failure::Connecting) };
     let stream = deadline.of(secured).await?;
-    if check.protocol != Protocol::Http1 && stream.get_ref().1.alpn_protocol() != Some(b"h2") {
+    if check.protocol != ProtocolVersion::Http1 && stream.get_ref().1.alpn_protocol() != Some(b"h2") {
         return Err(Failure::NotHttp2);
     }
     exchange(stream, check, host, deadline).await
@@ -102,8 +103,8 @@ where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     match check.protocol {
-        Protocol::Http1 => over_http1::status(stream, check, host, deadline).await,
-        Protocol::Http2 | Protocol::Grpc => over_http2::status(stream, check, host, deadline).await,
+        ProtocolVersion::Http1 => over_http1::status(stream, check, host, deadline).await,
+        ProtocolVersion::Http2 | ProtocolVersion::Grpc => over_http2::status(stream, check, host, deadline).await,
     }
 }
 

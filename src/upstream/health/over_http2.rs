@@ -11,8 +11,9 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use crate::upstream::health::failure::{Deadline, Failure};
 use crate::upstream::health::grpc_health;
 use crate::upstream::health::settings::{
-    BODY_BYTES_MAX, BODY_MAX, GRPC_HEALTH_PATH, HEAD_BYTES_MAX, HealthCheck, Protocol, USER_AGENT,
+    BODY_BYTES_MAX, BODY_MAX, GRPC_HEALTH_PATH, HEAD_BYTES_MAX, HealthCheck, USER_AGENT,
 };
+use crate::upstream::protocol_version::ProtocolVersion;
 
 /// A message of gRPC without any byte: a flag for "not compressed", and a length of zero.
 const EMPTY_MESSAGE: Bytes = Bytes::from_static(&[0; 5]);
@@ -43,7 +44,7 @@ where
 }
 
 async fn ask(sender: SendRequest<Bytes>, check: &HealthCheck, host: &str, deadline: Deadline) -> Result<u16, Failure> {
-    let is_grpc = check.protocol == Protocol::Grpc;
+    let is_grpc = check.protocol == ProtocolVersion::Grpc;
     let head = async {
         let mut sender = sender.ready().await.map_err(Failure::Http2)?;
         let (answer, mut body) = sender.send_request(request(check, host), !is_grpc).map_err(Failure::Http2)?;
@@ -67,7 +68,7 @@ fn request(check: &HealthCheck, host: &str) -> Request<()> {
     let uri = Uri::builder().scheme(scheme).authority(host).path_and_query(check.path.clone()).build();
     let uri = uri.expect("a name or address and a port are an authority");
     let request = Request::builder().version(Version::HTTP_2).uri(uri).header(header::USER_AGENT, USER_AGENT);
-    let request = if check.protocol == Protocol::Grpc {
+    let request = if check.protocol == ProtocolVersion::Grpc {
         let request = request.method(Method::POST).header(header::CONTENT_TYPE, "application/grpc");
         request.header(header::TE, "trailers")
     } else {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use http::uri::PathAndQuery;
 
+use crate::upstream::protocol_version::ProtocolVersion;
 use crate::upstream::tls::Tls;
 
 /// How the targets of a group are checked, and what follows from it.
@@ -17,7 +18,7 @@ pub(crate) struct Settings {
 /// What is asked of a target, and what its answers mean (ALB §9.3). Another check begins anew.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct HealthCheck {
-    pub(crate) protocol: Protocol,
+    pub(crate) protocol: ProtocolVersion,
     /// `Some` if checks use HTTPS.
     pub(crate) tls: Option<Tls>,
     /// `None`: the port of the target.
@@ -29,15 +30,6 @@ pub(crate) struct HealthCheck {
     pub(crate) timeout: Duration,
     pub(crate) thresholds: Thresholds,
     pub(crate) matcher: Matcher,
-}
-
-/// The protocol of checks: that of the requests to the targets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Protocol {
-    Http1,
-    Http2,
-    /// A method of gRPC is called. The status of gRPC counts.
-    Grpc,
 }
 
 /// How many outcomes one after the other change the state of a target.
@@ -62,8 +54,8 @@ pub(crate) struct Matcher(Box<[RangeInclusive<u16>]>);
 
 impl Matcher {
     /// `200`, `200,202` or `200-299`, or any list of these. `None` if the text is something else, or a status is none that the protocol
-    /// may have ([`Protocol::statuses`]).
-    pub(crate) fn parse(text: &str, protocol: Protocol) -> Option<Self> {
+    /// may have ([`ProtocolVersion::statuses`]).
+    pub(crate) fn parse(text: &str, protocol: ProtocolVersion) -> Option<Self> {
         let status = |text: &str| {
             let text = text.trim();
             let is_number =
@@ -84,7 +76,8 @@ impl Matcher {
     }
 }
 
-impl Protocol {
+/// What checks of targets are by default, and may be.
+impl ProtocolVersion {
     /// The statuses that a matcher may have (ALB §9.3).
     pub(crate) const fn statuses(self) -> RangeInclusive<u16> {
         match self {
@@ -143,14 +136,14 @@ impl Settings {
     #[cfg(test)]
     pub(crate) fn played() -> Self {
         let check = HealthCheck {
-            protocol: Protocol::Http1,
+            protocol: ProtocolVersion::Http1,
             tls: None,
             port: None,
             path: "/".parse().expect("a path"),
             interval: Duration::from_secs(10),
             timeout: Self::TIMEOUT,
             thresholds: Thresholds { healthy: 3, unhealthy: 2 },
-            matcher: Matcher::parse("200", Protocol::Http1).expect("a matcher"),
+            matcher: Matcher::parse("200", ProtocolVersion::Http1).expect("a matcher"),
         };
         Self { check, minimum: Minimum { count: 1, percentage: None } }
     }
@@ -162,7 +155,7 @@ mod tests {
 
     #[track_caller]
     fn check(text: &str, healthy: &[u16], others: &[u16]) {
-        let matcher = Matcher::parse(text, Protocol::Http1).expect(text);
+        let matcher = Matcher::parse(text, ProtocolVersion::Http1).expect(text);
         healthy.iter().for_each(|status| assert!(matcher.matches(*status), "{text}: {status}"));
         others.iter().for_each(|status| assert!(!matcher.matches(*status), "{text}: {status}"));
     }
@@ -175,19 +168,19 @@ mod tests {
         check("200-204, 301, 400-499", &[200, 204, 301, 499], &[205, 302, 399, 500]);
         for text in ["", "ok", "199", "500", "200-500", "299-200", "200,", "200-", "2xx", "0200", "+200", "200-250-299"]
         {
-            assert_eq!(Matcher::parse(text, Protocol::Http2), None, "{text}");
+            assert_eq!(Matcher::parse(text, ProtocolVersion::Http2), None, "{text}");
         }
     }
 
     #[test]
     fn a_matcher_of_grpc_has_its_statuses() {
-        let matcher = Matcher::parse("0,12,20-99", Protocol::Grpc).expect("statuses");
+        let matcher = Matcher::parse("0,12,20-99", ProtocolVersion::Grpc).expect("statuses");
         assert_eq!(
             [0, 1, 12, 19, 20, 99].map(|status| matcher.matches(status)),
             [true, false, true, false, true, true]
         );
         for text in ["200", "100", "00", "012", "-1", "", "0-100"] {
-            assert_eq!(Matcher::parse(text, Protocol::Grpc), None, "{text}");
+            assert_eq!(Matcher::parse(text, ProtocolVersion::Grpc), None, "{text}");
         }
     }
 

@@ -1,7 +1,7 @@
 //! What a target may not send, and how much it may send of what RFC 9112 does not limit.
 
 /// Maximum size of a head. Larger heads are refused. The ALB accepts 32 K (ALB §7.4).
-pub(super) const HEAD_BYTES_MAX: usize = 64 * 1024;
+pub(crate) const HEAD_BYTES_MAX: usize = 64 * 1024;
 
 /// Maximum total size of chunk extensions and trailers in one response. RFC 9112 sets no limit for either.
 pub(super) const ASIDE_BYTES_MAX: usize = 16 * 1024;

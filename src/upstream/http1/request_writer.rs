@@ -14,14 +14,11 @@ use tokio::io::AsyncWrite as _;
 use crate::message::body::Body;
 use crate::message::own_fields::OwnFields;
 use crate::message::{BoxError, framing};
-use crate::upstream::error::Error;
 use crate::upstream::request::{Content, Request};
 use crate::upstream::target_stream::TargetStream;
 
 /// Initial capacity for a head. The head of a signed-in request is about this large.
 const HEAD_BYTES: usize = 4096;
-
-const GRPC: &[u8] = b"application/grpc";
 
 /// A request that is being sent over HTTP/1.1. The head is formatted once, and reused for each target that is tried.
 #[derive(Debug)]
@@ -315,23 +312,6 @@ fn write_field(bytes: &mut Vec<u8>, name: &HeaderName, value: &HeaderValue) {
     bytes.extend_from_slice(b": ");
     bytes.extend_from_slice(value.as_bytes());
     bytes.extend_from_slice(b"\r\n");
-}
-
-/// Refuses a request that HTTP/1.1 cannot carry: gRPC needs HTTP/2 (ALB §9.1).
-///
-/// # Errors
-///
-/// [`Error::Protocol`].
-pub(crate) fn check(headers: &HeaderMap) -> Result<(), Error> {
-    if headers.get(header::CONTENT_TYPE).is_some_and(is_grpc) { Err(Error::Protocol) } else { Ok(()) }
-}
-
-/// Whether a content type is that of gRPC: `application/grpc`, or with a format as `application/grpc+proto`. gRPC-Web
-/// (`application/grpc-web`) is made for HTTP/1.1.
-fn is_grpc(content_type: &HeaderValue) -> bool {
-    let kind = content_type.as_bytes().split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
-    let (name, rest) = kind.split_at(GRPC.len().min(kind.len()));
-    name.eq_ignore_ascii_case(GRPC) && matches!(rest.first(), None | Some(b'+'))
 }
 
 #[cfg(test)]

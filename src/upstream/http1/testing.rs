@@ -16,6 +16,7 @@ use crate::message::own_fields::OwnFields;
 use crate::message::uri::Scheme;
 use crate::socket::stream::Socket;
 use crate::upstream::http1::request_writer::RequestWriter;
+use crate::upstream::protocol_version::ProtocolVersion;
 use crate::upstream::request::Request;
 use crate::upstream::target_stream::TargetStream;
 use crate::upstream::tls::{self, Trust};
@@ -41,7 +42,7 @@ pub(super) async fn pair() -> (TargetStream, TcpStream) {
 /// A stream over TLS.
 pub(super) async fn secured_pair() -> (TargetStream, TlsStream<TcpStream>) {
     let (socket, target) = sockets().await;
-    let config = tls::config(Trust::Any, None, None).config;
+    let config = tls::config(Trust::Any, None, None, ProtocolVersion::Http1).config;
     let connecting = TlsConnector::from(config).connect(ServerName::try_from("app").expect("a name"), socket);
     let (stream, target) = tokio::join!(connecting, TlsAcceptor::from(server()).accept(target));
     (TargetStream::tls(stream.expect("a handshake")), target.expect("a handshake"))
@@ -62,8 +63,14 @@ fn server() -> Arc<ServerConfig> {
 /// `from_client` as it is written to a target that gets "/a%20b?c=d".
 pub(super) async fn writer(mut from_client: message::Request, fields: &OwnFields) -> RequestWriter {
     let target = PathAndQuery::from_static("/a%20b?c=d");
-    let mut request =
-        Request { from_client: &mut from_client, scheme: Scheme::Https, target: &target, fields, upgrade: None };
+    let mut request = Request {
+        from_client: &mut from_client,
+        scheme: Scheme::Https,
+        target: &target,
+        fields,
+        upgrade: None,
+        accepts_trailers: false,
+    };
     let mut content = request.content().await.expect("a body");
     RequestWriter::new(&mut request, &mut content)
 }

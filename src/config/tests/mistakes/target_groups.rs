@@ -266,3 +266,22 @@ fn balancing() {
        = help: remove one of the two
     "#);
 }
+
+#[test]
+fn targets_with_http2_behind_a_listener_without_it() {
+    let plain = "  - name: plain\n    address: 0.0.0.0:8080\n    protocol: http\n    default_actions:\n      - { type: forward, target_group: app }\n";
+    let changes = [
+        ("    targets:", "    protocol_version: grpc\n    targets:"),
+        ("identity_providers:", &format!("{plain}identity_providers:")),
+    ];
+    assert_snapshot!(report("grpc_without_https", &changes), @r#"
+    error: `app` has `protocol_version: grpc`, and no client of this listener uses HTTP/2
+      --> vestibule.yaml:28:40
+       |
+    28 |       - { type: forward, target_group: app }
+       |                                        ^^^
+       |
+       = at: listeners[1].default_actions[0].target_group
+       = help: forward to it from a listener with `protocol: https`
+    "#);
+}

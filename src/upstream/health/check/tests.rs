@@ -8,6 +8,7 @@ use tokio::net::{TcpListener, UnixListener};
 
 use super::*;
 use crate::upstream::health::settings::{BODY_MAX, HEAD_BYTES_MAX, Settings};
+use crate::upstream::protocol_version::ProtocolVersion;
 use crate::upstream::tls::{self, Trust};
 
 fn settings() -> HealthCheck {
@@ -227,7 +228,8 @@ async fn a_target_that_asks_for_a_certificate_gets_that_of_the_group() {
                 serve(stream, b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await;
             }
         };
-        let settings = HealthCheck { tls: Some(tls::config(Trust::Any, None, identity)), ..settings() };
+        let settings =
+            HealthCheck { tls: Some(tls::config(Trust::Any, None, identity, ProtocolVersion::Http1)), ..settings() };
         let ((), outcome) = tokio::join!(serving, check(&settings, &place));
         assert_eq!(outcome.name(), expected, "{outcome:?}");
     }
@@ -247,10 +249,10 @@ async fn the_certificate_is_verified_as_the_group_says() {
     let roots = || Trust::Roots(vec![made.cert.der().clone()]);
     let name = |name: &str| Some(name.to_owned().try_into().expect("a name"));
     for (tls, expected) in [
-        (tls::config(Trust::Any, None, None), "success"),
-        (tls::config(roots(), name("app.test"), None), "success"),
-        (tls::config(roots(), name("other.test"), None), "failed_health_checks"),
-        (tls::config(roots(), None, None), "failed_health_checks"),
+        (tls::config(Trust::Any, None, None, ProtocolVersion::Http1), "success"),
+        (tls::config(roots(), name("app.test"), None, ProtocolVersion::Http1), "success"),
+        (tls::config(roots(), name("other.test"), None, ProtocolVersion::Http1), "failed_health_checks"),
+        (tls::config(roots(), None, None, ProtocolVersion::Http1), "failed_health_checks"),
     ] {
         let (listener, place) = listen().await;
         let serving = async {

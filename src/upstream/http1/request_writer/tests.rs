@@ -243,17 +243,6 @@ async fn an_expectation_is_sent_with_a_body_over_http_1_1_only() {
     }
 }
 
-#[test]
-fn grpc_is_told_from_what_only_begins_like_it() {
-    let is = |text: &'static str| is_grpc(&HeaderValue::from_static(text));
-    for text in ["application/grpc", "application/grpc+proto", "Application/GRPC", "application/grpc; a=b"] {
-        assert!(is(text), "{text}");
-    }
-    for text in ["application/grpc-web", "application/grpc-web+proto", "application/grpc-web-text", "application/g"] {
-        assert!(!is(text), "{text}");
-    }
-}
-
 #[tokio::test]
 async fn a_get_whose_body_is_trailers_that_are_left_out_has_none_for_the_target() {
     let trailers = || Frame::trailers(HeaderMap::from_iter([(header::ETAG, HeaderValue::from_static("1"))]));

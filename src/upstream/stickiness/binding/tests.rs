@@ -89,7 +89,13 @@ fn a_target_has_the_same_tag_everywhere() {
     // The start of the SHA-256 of `vestibule target http 10.0.0.7:3000`: another process computes the same.
     assert_eq!(plain.expect("a tag").0[..4], [0xe3, 0x81, 0x2e, 0x78]);
     assert_eq!(tag(address(Some("app.test")), None), plain, "the address of a name");
-    assert_ne!(tag(address(None), Some(tls::config(Trust::Any, None, None))), plain);
+    assert_ne!(
+        tag(
+            address(None),
+            Some(tls::config(Trust::Any, None, None, crate::upstream::protocol_version::ProtocolVersion::Http1))
+        ),
+        plain
+    );
     assert_ne!(tag(Place::new("10.0.0.7", 3001), None), plain);
     let socket = |path: &str| tag(Place::Unix(Path::new(path).into()), None);
     assert!(socket("/run/app.sock").is_some() && socket("/run/app.sock") != socket("/run/api.sock"));

@@ -4,7 +4,8 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Response};
 
 use super::*;
-use crate::upstream::health::settings::{GRPC_HEALTH_PATH, Matcher, Protocol};
+use crate::upstream::health::settings::{GRPC_HEALTH_PATH, Matcher};
+use crate::upstream::protocol_version::ProtocolVersion;
 
 /// How a target answers.
 #[derive(Clone, Copy, Default)]
@@ -79,14 +80,14 @@ async fn send_without_end(sender: &mut h2::SendStream<Bytes>, message: &[u8]) {
     }
 }
 
-fn of(protocol: Protocol) -> HealthCheck {
+fn of(protocol: ProtocolVersion) -> HealthCheck {
     HealthCheck { protocol, ..settings() }
 }
 
 /// Calls `path`, and takes `statuses` for success.
 fn grpc(path: &str, statuses: &str) -> HealthCheck {
-    let matcher = Matcher::parse(statuses, Protocol::Grpc).expect("statuses");
-    HealthCheck { path: path.parse().expect("a path"), matcher, ..of(Protocol::Grpc) }
+    let matcher = Matcher::parse(statuses, ProtocolVersion::Grpc).expect("statuses");
+    HealthCheck { path: path.parse().expect("a path"), matcher, ..of(ProtocolVersion::Grpc) }
 }
 
 async fn asked(settings: &HealthCheck, reply: Reply<'_>) -> (http::request::Parts, Vec<u8>, bool, Outcome) {
@@ -99,20 +100,20 @@ async fn asked(settings: &HealthCheck, reply: Reply<'_>) -> (http::request::Part
 
 #[tokio::test]
 async fn a_check_over_http_2_is_a_get_that_says_who_asks_and_closes() {
-    let (head, body, said_goodbye, outcome) = asked(&of(Protocol::Http2), Reply { message: b"ok", ..OK }).await;
+    let (head, body, said_goodbye, outcome) = asked(&of(ProtocolVersion::Http2), Reply { message: b"ok", ..OK }).await;
     assert!(matches!(outcome, Outcome::Success), "{outcome:?}");
     assert_eq!((head.method.as_str(), head.uri.scheme_str()), ("GET", Some("http")));
     assert_eq!(head.uri.path_and_query().map(ToString::to_string).as_deref(), Some("/health?deep=1"));
     assert_eq!(head.headers, fields(&[("user-agent", "Vestibule-HealthChecker/1.0"), ("accept", "*/*")]));
     assert_eq!((body.as_slice(), said_goodbye), (&b""[..], true));
-    let (.., outcome) = asked(&of(Protocol::Http2), Reply { status: 503, ..OK }).await;
+    let (.., outcome) = asked(&of(ProtocolVersion::Http2), Reply { status: 503, ..OK }).await;
     let Outcome::Failure(Cause::ResponseCodeMismatch, detail) = outcome else { panic!("{outcome:?}") };
     assert_eq!(detail, "the status is 503");
 }
 
 #[tokio::test]
 async fn a_target_that_does_not_speak_http_2_is_not_healthy() {
-    for protocol in [Protocol::Http2, Protocol::Grpc] {
+    for protocol in [ProtocolVersion::Http2, ProtocolVersion::Grpc] {
         let (listener, place) = listen().await;
         let serving = async {
             let (mut stream, _) = listener.accept().await.expect("a connection");
@@ -182,7 +183,7 @@ async fn a_server_that_has_the_health_service_must_be_serving() {
         (Reply { headers: &[("grpc-status", "0")], ..OK }, "the answer has no message"),
         (Reply { headers: &[("grpc-status", "12")], ..OK }, "the gRPC status is 12"),
     ] {
-        let settings = grpc(GRPC_HEALTH_PATH, Protocol::Grpc.matcher(GRPC_HEALTH_PATH));
+        let settings = grpc(GRPC_HEALTH_PATH, ProtocolVersion::Grpc.matcher(GRPC_HEALTH_PATH));
         match asked(&settings, reply).await.3 {
             Outcome::Success => assert_eq!(expected, ""),
             Outcome::Failure(Cause::ResponseCodeMismatch, detail) => assert_eq!(detail, expected),
@@ -195,7 +196,7 @@ async fn a_server_that_has_the_health_service_must_be_serving() {
 async fn an_answer_over_http_2_without_an_end_is_read_to_a_bound() {
     let endless = Reply { message: &[b'x'; 1000], is_endless: true, ..OK };
     let start = tokio::time::Instant::now();
-    let (.., outcome) = asked(&of(Protocol::Http2), endless).await;
+    let (.., outcome) = asked(&of(ProtocolVersion::Http2), endless).await;
     assert!(matches!(outcome, Outcome::Success), "{outcome:?}");
     assert!(start.elapsed() <= BODY_MAX * 2, "{:?}", start.elapsed());
     // The status of gRPC comes last, so there is none.
@@ -207,7 +208,7 @@ async fn an_answer_over_http_2_without_an_end_is_read_to_a_bound() {
 
 #[tokio::test(start_paused = true)]
 async fn a_target_that_accepts_and_is_silent_is_waited_for_until_the_timeout() {
-    for protocol in [Protocol::Http2, Protocol::Grpc] {
+    for protocol in [ProtocolVersion::Http2, ProtocolVersion::Grpc] {
         let (listener, place) = listen().await;
         let outcome = check(&of(protocol), &place).await;
         assert_eq!(outcome.name(), "timeout", "{outcome:?}");
@@ -239,11 +240,8 @@ async fn over_tls_the_target_must_agree_to_http_2() {
                 assert_eq!(head.uri.scheme_str(), Some("https"));
             }
         };
-        let mut tls = tls::config(Trust::Any, None, None);
-        let mut config = rustls::ClientConfig::clone(&tls.config);
-        config.alpn_protocols = vec![b"h2".to_vec()];
-        tls.config = Arc::new(config);
-        let settings = HealthCheck { tls: Some(tls), ..of(Protocol::Http2) };
+        let tls = tls::config(Trust::Any, None, None, ProtocolVersion::Http2);
+        let settings = HealthCheck { tls: Some(tls), ..of(ProtocolVersion::Http2) };
         let ((), outcome) = tokio::join!(serving, check(&settings, &place));
         assert_eq!(outcome.name(), expected, "{outcome:?}");
     }

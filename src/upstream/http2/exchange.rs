@@ -1,0 +1,127 @@
+//! One request on a connection, until the target begins to answer.
+
+use std::future::{Future as _, poll_fn};
+use std::pin::{Pin, pin};
+use std::task::Poll;
+use std::time::Duration;
+
+use bytes::Bytes;
+use h2::SendStream;
+use h2::client::ResponseFuture;
+use tokio::task::coop::unconstrained;
+use tokio::time::Instant;
+
+use crate::upstream::error::Error;
+use crate::upstream::http2::begun::{Begun, Limits, Rest};
+use crate::upstream::http2::connection::Slot;
+use crate::upstream::http2::request_head;
+use crate::upstream::http2::upload::{Unsent, Upload};
+use crate::upstream::request::{Content, Request};
+
+/// A request that is sent over HTTP/2, to one target after another.
+#[derive(Debug)]
+pub(crate) struct Sending {
+    /// `None` without a body, and after the target has begun to answer.
+    upload: Option<Box<Upload>>,
+    /// Whether no target has processed the request, and all of it can be sent.
+    is_whole: bool,
+}
+
+impl Sending {
+    /// Takes the body of `request`.
+    pub(crate) fn new(request: &mut Request<'_>, content: &mut Content, is_grpc: bool) -> Self {
+        let mut body = std::mem::take(request.from_client.body_mut());
+        if is_grpc {
+            // The messages of a stream come when they come.
+            body.lift_rate();
+        }
+        let upload = (!content.is_empty()).then(|| Box::new(Upload::new(body, content.first.take())));
+        Self { upload, is_whole: true }
+    }
+
+    /// Whether the request can be offered to another target.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.is_whole
+    }
+
+    /// Makes a request without a body whole again.
+    pub(crate) fn rewind(&mut self) {
+        self.is_whole |= self.upload.is_none();
+    }
+
+    /// Sends the request and waits for the head of the answer. The timeout starts again whenever a part of the request has moved.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Refused`] if the target has not processed the request.
+    pub(crate) async fn over(
+        &mut self,
+        slot: Slot,
+        request: &Request<'_>,
+        content: &Content,
+        limits: Limits,
+    ) -> Result<Begun, Error> {
+        let head = request_head::of(request, content, limits.is_tls);
+        let (response, stream) = slot.sender().send_request(head, self.upload.is_none()).map_err(Error::Refused)?;
+        self.is_whole = false;
+        match self.answer(&slot, response, stream, limits.timeout).await {
+            Ok((response, stream)) => {
+                let rest = self.upload.take().and_then(|mut upload| {
+                    upload.answered();
+                    Some(Rest { upload, stream: stream? })
+                });
+                Begun::new(response, rest, slot, limits)
+            }
+            Err(error) => {
+                if matches!(error, Error::ResponseTimeout) {
+                    slot.retire();
+                }
+                if matches!(error, Error::Refused(_)) {
+                    self.is_whole = self.upload.as_mut().is_none_or(|upload| {
+                        let is_whole = upload.is_whole();
+                        upload.rewind();
+                        is_whole
+                    });
+                }
+                Err(error)
+            }
+        }
+    }
+
+    async fn answer(
+        &mut self,
+        slot: &Slot,
+        mut response: ResponseFuture,
+        stream: SendStream<Bytes>,
+        timeout: Duration,
+    ) -> Result<(http::Response<h2::RecvStream>, Option<SendStream<Bytes>>), Error> {
+        let mut stream = self.upload.is_some().then_some(stream);
+        let mut is_taken = true;
+        let mut seen = 0;
+        let mut timer = pin!(tokio::time::sleep(timeout));
+        poll_fn(|cx| {
+            if let (Some(upload), Some(sending)) = (&mut self.upload, &mut stream)
+                && is_taken
+            {
+                match upload.poll_send(sending, cx) {
+                    Poll::Ready(Ok(())) => stream = None,
+                    // The target may have answered before it stopped to read.
+                    Poll::Ready(Err(Unsent::Target)) => is_taken = false,
+                    Poll::Ready(Err(Unsent::Client(error))) => return Poll::Ready(Err(Error::of_body(error))),
+                    Poll::Pending => {}
+                }
+                if upload.progress.seen() != seen {
+                    seen = upload.progress.seen();
+                    timer.as_mut().reset(Instant::now() + timeout);
+                }
+            }
+            if let Poll::Ready(answered) = Pin::new(&mut response).poll(cx) {
+                return Poll::Ready(answered.map_err(|error| slot.connection().error_of(error)));
+            }
+            // `unconstrained`, so that the time is noticed although the task has used up its budget.
+            pin!(unconstrained(timer.as_mut())).poll(cx).map(|()| Err(Error::ResponseTimeout))
+        })
+        .await
+        .map(|response| (response, stream.filter(|_| is_taken)))
+    }
+}
