@@ -29,6 +29,10 @@ const RESERVED_BYTES: usize = 64 * 1024;
 const COPY_BYTES_MIN: usize = 16 * 1024;
 const SMALL_BYTES: usize = 4 * 1024;
 
+/// What a piece takes at least, with the memory beside its bytes. Without this, a stream of which a client reads little could hold
+/// 64 K pieces of one byte: the messages of WebSockets are small.
+const PIECE_BYTES_MIN: usize = 256;
+
 /// The bytes that wait in all connections of a worker.
 ///
 /// Not a [`Budget`](super::budget::Budget): that one refuses what does not fit. Here nothing is refused; a response waits for its turn
@@ -254,9 +258,9 @@ impl Stream {
 
     /// Counts a piece that is tracked until the client has read it.
     pub(crate) fn piece(self: &Rc<Self>, bytes: Bytes) -> Piece {
-        self.queued.set(self.queued.get() + bytes.len());
-        self.outbox.count(bytes.len());
-        let counted = bytes.len();
+        let counted = bytes.len().max(PIECE_BYTES_MIN);
+        self.queued.set(self.queued.get() + counted);
+        self.outbox.count(counted);
         Piece { bytes, counted, outbox: Rc::clone(&self.outbox), stream: Some(Rc::clone(self)) }
     }
 

@@ -64,6 +64,17 @@ fn a_stream_that_nobody_reads_has_one_piece_and_one_that_is_read_has_more() {
 }
 
 #[test]
+fn w_06_small_pieces_count_for_what_they_take() {
+    let outbox = Outbox::new(OutboxBudget::new(1 << 30));
+    let task = Task::new(&outbox);
+    drop(pull_all(&task, 1));
+    let pieces = pull_all(&task, 1);
+    assert_eq!(pieces.len(), STREAM_BYTES_MAX / PIECE_BYTES_MIN);
+    drop(pieces);
+    assert_eq!((outbox.queued.get(), task.stream.queued.get()), (0, 0));
+}
+
+#[test]
 fn streams_that_nobody_reads_do_not_stop_the_others_of_their_connection() {
     let outbox = Outbox::new(OutboxBudget::new(1 << 30));
     let unread: Vec<Task> = (0..100).map(|_| Task::new(&outbox)).collect();
