@@ -4,7 +4,6 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use http::{HeaderMap, HeaderValue, Method, Version, header};
-use hyper::upgrade::OnUpgrade;
 
 use crate::action::authorize::{Authorize, Origin};
 use crate::action::lease_end::{self, Watch};
@@ -15,6 +14,7 @@ use crate::exchange::Exchange;
 use crate::exchange::rejection::{Reason, Rejection};
 use crate::message::header::Protected;
 use crate::message::own_fields::OwnFields;
+use crate::message::upgrade::Upgrade;
 use crate::message::uri::CanonicalRequest;
 use crate::message::watch::WatchSlot;
 use crate::message::{Request, Response, forwarded, header as names};
@@ -195,19 +195,27 @@ fn check_expectation(headers: &HeaderMap) -> Result<(), Reason> {
     if headers.get_all(header::EXPECT).iter().any(is_other) { Err(Reason::RequestExpectation) } else { Ok(()) }
 }
 
-/// The upgrade of the client to a WebSocket, if it requests one. Other upgrades are not forwarded (attacks W-05).
-fn upgrade_of(request: &mut Request) -> Option<OnUpgrade> {
+/// The client's side of a WebSocket, if the request asks for one. Other upgrades are not forwarded (attacks W-05).
+fn upgrade_of(request: &mut Request) -> Option<Upgrade> {
     let headers = request.headers();
-    let asks = headers.get(header::UPGRADE)?.as_bytes().eq_ignore_ascii_case(b"websocket")
-        && request.method() == Method::GET
-        && request.version() == Version::HTTP_11
-        && headers.get_all(header::CONNECTION).iter().any(|value| {
-            value
-                .as_bytes()
-                .split(|byte| *byte == b',')
-                .any(|token| token.trim_ascii().eq_ignore_ascii_case(b"upgrade"))
-        });
-    asks.then(|| hyper::upgrade::on(request))
+    if !headers.get(header::UPGRADE)?.as_bytes().eq_ignore_ascii_case(b"websocket") || request.method() != Method::GET {
+        return None;
+    }
+    match request.version() {
+        Version::HTTP_11 if asks_for_upgrade(headers) => Some(Upgrade::Connection(hyper::upgrade::on(request))),
+        // The listener has written the fields of the handshake, and the key (RFC 8441 §5).
+        Version::HTTP_2 => {
+            let key = headers.get(header::SEC_WEBSOCKET_KEY)?.clone();
+            Some(Upgrade::Stream { stream: request.body_mut().take_websocket()?, key })
+        }
+        _ => None,
+    }
+}
+
+fn asks_for_upgrade(headers: &HeaderMap) -> bool {
+    headers.get_all(header::CONNECTION).iter().any(|value| {
+        value.as_bytes().split(|byte| *byte == b',').any(|token| token.trim_ascii().eq_ignore_ascii_case(b"upgrade"))
+    })
 }
 
 /// Refuses WebSockets of pages of other sites (attacks W-02). Browsers send the cookie and `Origin` with every handshake, and do

@@ -195,7 +195,7 @@ reasons! {
     /// The path is ambiguous (dot segments, encoded slashes, backslashes, parameters, bad encoding, an encoded `;`, `?` or
     /// `#` that could lead to another rule). A rule can accept encoded slashes: `encoded_slash: keep`.
     RequestPath => "request.path_ambiguous", 400, OtherPage;
-    /// The method is CONNECT, TRACE or TRACK.
+    /// The method is CONNECT, TRACE or TRACK. Or a client asked for a WebSocket over HTTP/2 at an address that Vestibule answers itself: its 2xx would say that the WebSocket is open.
     RequestMethod => "request.method_not_allowed", 405, OtherPage;
     /// A header such as `X-HTTP-Method-Override` asks for a method other than the method of the request. The listener can pass such
     /// headers on: `method_override: pass`.
@@ -320,6 +320,8 @@ reasons! {
     UpstreamBodyTimeout => "upstream.body_timeout", 504, TryLater;
     /// The target's answer is not valid HTTP.
     UpstreamMalformed => "upstream.malformed", 502, TryLater;
+    /// A client asked for a WebSocket over HTTP/2, and the target answered 2xx in place of 101. Passed on, that would say that the WebSocket is open.
+    UpstreamNoWebSocket => "upstream.no_websocket", 502, OtherPage;
     /// The target group does not support the protocol of the request (ALB §9.1). gRPC needs targets with `protocol_version: grpc` or `http2`.
     /// Those need clients that use HTTP/2, and have no WebSockets. Targets with `protocol_version: grpc` take POST only.
     UpstreamProtocol => "upstream.protocol_mismatch", 464, OtherPage;

@@ -32,8 +32,10 @@ pub(crate) struct Activity {
     is_finishing: AtomicBool,
     /// A request has begun, and its response is not completely sent.
     is_owed: AtomicBool,
-    /// The connection has switched protocols and no longer carries HTTP.
+    /// The connection has switched protocols and no longer carries HTTP. HTTP/1.1 only: on HTTP/2, nobody asks.
     is_tunnel: AtomicBool,
+    /// Open WebSockets. HTTP/2 only. They have timeouts of their own.
+    websockets: AtomicU32,
 }
 
 /// What has happened on a connection so far.
@@ -49,6 +51,8 @@ pub(crate) struct Counts {
     pub(crate) head_begun: bool,
     /// Whether a request waits for its response.
     pub(crate) is_waiting: bool,
+    /// Whether a WebSocket is open. HTTP/2 only.
+    pub(crate) has_websocket: bool,
 }
 
 /// What newly read bytes of an HTTP/1.1 connection belong to.
@@ -85,7 +89,19 @@ impl Activity {
             requests: self.requests.load(Ordering::Relaxed),
             head_begun: self.head_begun.load(Ordering::Relaxed),
             is_waiting: self.waiting.load(Ordering::Relaxed) > 0,
+            has_websocket: self.has_websocket(),
         }
+    }
+
+    /// Call it when a WebSocket is opened on an HTTP/2 connection. It counts as open until the returned value is dropped.
+    pub(crate) fn open_websocket(self: &Arc<Self>) -> OpenWebSocket {
+        self.websockets.fetch_add(1, Ordering::Relaxed);
+        OpenWebSocket(Arc::clone(self))
+    }
+
+    /// Whether a WebSocket is open on an HTTP/2 connection.
+    pub(crate) fn has_websocket(&self) -> bool {
+        self.websockets.load(Ordering::Relaxed) > 0
     }
 
     /// Call it when the connection has to end: each response from now on says so.
@@ -219,6 +235,16 @@ impl Drop for OpenExchange {
     fn drop(&mut self) {
         self.answered();
         self.activity.open.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// An open WebSocket on an HTTP/2 connection.
+#[derive(Debug)]
+pub(crate) struct OpenWebSocket(Arc<Activity>);
+
+impl Drop for OpenWebSocket {
+    fn drop(&mut self) {
+        self.0.websockets.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

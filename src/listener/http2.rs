@@ -1,7 +1,7 @@
 //! Serves HTTP/2 with `h2`: one task for the connection, and one for each request on it.
 //!
 //! `answer.rs` sends a response. `outbox.rs` limits the bytes that wait to be sent. `upload.rs` reads the body of a
-//! request. `windows.rs` limits the bytes that wait to be read. `budget.rs` divides memory among client addresses, `memory.rs` has all of it.
+//! request. `websocket.rs` is what both are for a WebSocket. `windows.rs` limits the bytes that wait to be read. `budget.rs` divides memory among client addresses, `memory.rs` has all of it.
 //! `flood.rs` detects clients that send too many frames without effect, and requests that `h2` resets by itself.
 
 mod answer;
@@ -10,6 +10,7 @@ mod flood;
 pub(crate) mod memory;
 mod outbox;
 mod upload;
+mod websocket;
 mod windows;
 
 use std::cell::Cell;
@@ -34,6 +35,7 @@ use crate::listener::http2::budget::{ConnectionBudget, Reserved};
 use crate::listener::http2::flood::{FloodDetector, FrameObserver, Transport};
 use crate::listener::http2::outbox::{Outbox, Piece};
 use crate::listener::http2::upload::{Rest, Upload};
+use crate::listener::http2::websocket::WebSocket;
 use crate::listener::http2::windows::{Widened, Window};
 use crate::listener::metrics::Metrics;
 use crate::listener::requests::{Answering, Handler, Requests, expects_continue};
@@ -117,7 +119,9 @@ fn builder(limits: &Limits) -> server::Builder {
         .max_concurrent_streams(limits.streams_max)
         .max_header_list_size(u32::try_from(limits.head_bytes_max * HEAD_FACTOR).unwrap_or(u32::MAX))
         .initial_window_size(windows::STREAM_BYTES)
-        .initial_connection_window_size(windows::CONNECTION_BYTES);
+        .initial_connection_window_size(windows::CONNECTION_BYTES)
+        // RFC 8441 §3: a client may ask for a WebSocket.
+        .enable_connect_protocol();
     builder
 }
 
@@ -173,27 +177,33 @@ impl<H: Handler, T: Transport> Serving<H, T> {
 
     fn accept(&self, request: http::Request<RecvStream>, mut respond: SendResponse<Piece>) {
         self.answers.flood.handed_out();
-        let (parts, stream) = request.into_parts();
+        let (mut parts, stream) = request.into_parts();
         let Some(counted) = self.under_way.count(&parts.headers) else {
             self.metrics.streams_refused.increment();
             // REFUSED_STREAM allows the client to send the request again (RFC 9113 §8.7).
             respond.send_reset(Reason::REFUSED_STREAM);
             return;
         };
-        let (body, upload) = if stream.is_end_stream() {
-            (Body::empty(), None)
+        let is_too_large = parts.headers.len() > self.bounds.headers_max
+            || counted.head_bytes + target_bytes(&parts) > self.bounds.head_bytes_max;
+        let activity = &self.requests.activity;
+        let (body, upload, websocket) = if websocket::is_asked_for(&parts) {
+            websocket::translate(&mut parts);
+            let (upload, rest) = Upload::new(stream, None, false, Arc::clone(activity));
+            let (websocket, client) = websocket::pair(upload, &self.window, activity);
+            (Body::websocket(client), Some((rest, None)), Some(websocket))
+        } else if stream.is_end_stream() {
+            (Body::empty(), None, None)
         } else {
             let length = length(&parts.headers);
             let awaits_continue = expects_continue(&parts.headers);
-            let (upload, rest) = Upload::new(stream, length, awaits_continue, Arc::clone(&self.requests.activity));
-            (Body::streaming(upload), Some((rest, self.window.widen())))
+            let (upload, rest) = Upload::new(stream, length, awaits_continue, Arc::clone(activity));
+            (Body::streaming(upload), Some((rest, self.window.widen())), None)
         };
-        let exchanging = self.requests.activity.begin_request();
-        let is_too_large = parts.headers.len() > self.bounds.headers_max
-            || counted.head_bytes + target_bytes(&parts) > self.bounds.head_bytes_max;
+        let exchanging = activity.begin_request();
         let refused = is_too_large.then_some(rejection::Reason::RequestHeadTooLarge);
         let exchange = self.requests.exchange(Request::from_parts(parts, body), exchanging, refused);
-        let served = serve_request(exchange, respond, upload, self.answers.clone(), counted);
+        let served = serve_request(exchange, respond, upload, websocket, self.answers.clone(), counted);
         hyper::rt::Executor::execute(&LocalExecutor, served);
     }
 
@@ -258,6 +268,9 @@ impl<H: Handler, T: Transport> Future for Serving<H, T> {
                 // Too many frames without effect may have been counted during this poll.
                 Poll::Pending if this.answers.flood.is_too_much() && !this.is_calmed => {}
                 Poll::Pending => {
+                    if this.requests.activity.has_websocket() {
+                        this.window.watch(cx);
+                    }
                     this.record_lost();
                     return Poll::Pending;
                 }
@@ -271,6 +284,7 @@ async fn serve_request(
     mut exchange: Answering,
     mut respond: SendResponse<Piece>,
     upload: Option<(Rc<Rest>, Option<Widened>)>,
+    websocket: Option<WebSocket>,
     answers: Answers,
     counted: RequestInProgress,
 ) {
@@ -285,13 +299,14 @@ async fn serve_request(
             respond.poll_reset(cx).map(|_| None)
         }
     });
-    let Some(response) = answered.await else { return };
+    let Some(mut response) = answered.await else { return };
     // Free the exchange now: it takes some kilobytes, and sending a response may take long.
     drop(exchange);
     let rest = upload.as_ref().map(|(rest, _)| &**rest);
-    answers.send(respond, response, rest).await;
+    let websocket = websocket.as_ref().inspect(|websocket| websocket.answer(&mut response));
+    answers.send(respond, response, rest, websocket).await;
     if let Some(rest) = rest {
-        answer::discard(rest).await;
+        answer::discard(rest, websocket).await;
     }
     drop(counted);
 }

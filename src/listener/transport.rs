@@ -74,6 +74,11 @@ impl<T: Readable, H> Watched<T, H> {
         self.has_ended
     }
 
+    /// Whether a WebSocket is open on the connection. HTTP/2 only.
+    pub(crate) fn has_websocket(&self) -> bool {
+        self.activity.has_websocket()
+    }
+
     /// Discards the available bytes; see [`Readable::poll_discard`].
     pub(crate) fn poll_discard(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         self.inner.poll_discard(cx)

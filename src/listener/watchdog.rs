@@ -131,14 +131,16 @@ impl Watchdog {
     }
 
     fn look(&mut self, now: Instant) -> Option<Verdict> {
-        let Counts { moves, progress, requests, head_begun, is_waiting } = self.activity.counts();
+        let Counts { moves, progress, requests, head_begun, is_waiting, has_websocket } = self.activity.counts();
         let moves = match self.heads {
             Heads::Timed => moves,
             Heads::Untimed => progress.wrapping_add(requests),
         };
         let head_begun = self.heads == Heads::Timed && head_begun;
         let has_moved = moves != self.seen.0;
-        if has_moved || is_waiting {
+        // A WebSocket that is quiet ends by the timeout of its target group, as on HTTP/1.1. A client that does not read what waits for it
+        // loses the stream (`http2/answer.rs`).
+        if has_moved || is_waiting || has_websocket {
             self.moved_at = now;
         }
         let head_seen_at = self.head_seen_at.filter(|_| requests == self.seen.1).unwrap_or(now);

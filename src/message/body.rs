@@ -12,6 +12,7 @@ use http::{HeaderMap, HeaderName};
 use http_body::{Body as _, Frame, SizeHint};
 
 use crate::message::header::{self, Protected};
+use crate::message::upgrade::ByteStream;
 use crate::message::upload::Upload;
 use crate::message::watch::{BoxError, Ending, Malformed, Watch};
 use limits::{Idle, Rate};
@@ -50,6 +51,8 @@ enum Source {
     Promised(u64),
     Upload(Upload),
     Streaming(Box<Streaming>),
+    /// No body. What follows the head are the bytes of a WebSocket, if it is opened.
+    WebSocket(Box<dyn ByteStream>),
 }
 
 /// A body that does not come from a client.
@@ -93,6 +96,27 @@ impl Body {
         Self { source: Source::Streaming(Box::new(body)), ..Self::default() }
     }
 
+    /// The place of a body in a request for a WebSocket over HTTP/2: there is none, and `stream` is what the WebSocket will use.
+    pub(crate) fn websocket(stream: impl ByteStream + 'static) -> Self {
+        Self { source: Source::WebSocket(Box::new(stream)), ..Self::default() }
+    }
+
+    /// Whether the request asks for a WebSocket over HTTP/2.
+    pub(crate) fn is_websocket(&self) -> bool {
+        matches!(self.source, Source::WebSocket(_))
+    }
+
+    /// Takes the stream of [`websocket`](Self::websocket). The body is empty afterwards, as before.
+    pub(crate) fn take_websocket(&mut self) -> Option<Box<dyn ByteStream>> {
+        if !self.is_websocket() {
+            return None;
+        }
+        match std::mem::take(&mut self.source) {
+            Source::WebSocket(stream) => Some(stream),
+            _ => None,
+        }
+    }
+
     /// Fails the body when it arrives slower than `bytes_per_second`, after the first ten seconds of waiting. Zero: no limit.
     pub(crate) fn limit_rate(&mut self, bytes_per_second: u64) {
         if bytes_per_second > 0 {
@@ -109,7 +133,7 @@ impl Body {
 
     /// Fails the body when no frame arrives for `timeout`. A body in memory never waits.
     pub(crate) fn limit_idle(&mut self, timeout: Duration) {
-        if !matches!(self.source, Source::Empty | Source::Full(_)) {
+        if !matches!(self.source, Source::Empty | Source::Full(_) | Source::WebSocket(_)) {
             self.hooks().idle = Some(Idle::new(timeout));
         }
     }
@@ -190,7 +214,7 @@ impl Body {
 
     fn poll_source(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         match &mut self.source {
-            Source::Empty | Source::Promised(_) => Poll::Ready(None),
+            Source::Empty | Source::Promised(_) | Source::WebSocket(_) => Poll::Ready(None),
             Source::Full(bytes) => {
                 let bytes = std::mem::take(bytes);
                 self.source = Source::Empty;
@@ -283,7 +307,7 @@ impl http_body::Body for Body {
 
     fn is_end_stream(&self) -> bool {
         match &self.source {
-            Source::Empty => true,
+            Source::Empty | Source::WebSocket(_) => true,
             Source::Full(bytes) => bytes.is_empty(),
             Source::Promised(_) => false,
             Source::Upload(upload) => upload.is_end_stream(),
@@ -293,7 +317,7 @@ impl http_body::Body for Body {
 
     fn size_hint(&self) -> SizeHint {
         match &self.source {
-            Source::Empty => SizeHint::with_exact(0),
+            Source::Empty | Source::WebSocket(_) => SizeHint::with_exact(0),
             Source::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Source::Promised(length) => SizeHint::with_exact(*length),
             Source::Upload(upload) => upload.size_hint(),

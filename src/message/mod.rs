@@ -13,6 +13,7 @@ pub(crate) mod header;
 pub(crate) mod media;
 pub(crate) mod own_fields;
 pub(crate) mod unread;
+pub(crate) mod upgrade;
 pub(crate) mod upload;
 pub(crate) mod uri;
 pub(crate) mod watch;

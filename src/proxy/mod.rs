@@ -12,7 +12,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use http::HeaderMap;
+use http::{HeaderMap, StatusCode};
 
 use crate::action::worker::Worker;
 use crate::clock::Clock;
@@ -73,7 +73,11 @@ impl Proxy {
         let exchange = Exchange::begin(self.up_to_date(connection), self.clock.instant(), self.clock.now());
         // From here on the exchange is recorded exactly once, also when the client leaves and this future is dropped.
         let mut recorder = Box::new(Recorder::new(Rc::clone(&self.sink), exchange, request));
-        let outcome = self.respond(&mut recorder.exchange, request).await;
+        let asks_for_websocket = request.body().is_websocket();
+        let mut outcome = self.respond(&mut recorder.exchange, request).await;
+        if asks_for_websocket {
+            outcome = outcome.and_then(|response| opened_or_refused(&recorder.exchange, response));
+        }
         finish::finish(recorder, outcome, request.headers(), &self.snapshot.pages)
     }
 
@@ -107,6 +111,27 @@ impl Proxy {
         selected.chain.run(&self.worker, exchange, &canonical, request).await
     }
 }
+
+/// Refuses a success that is not an open WebSocket, to a request for a WebSocket over HTTP/2.
+///
+/// RFC 8441 §5: any 2xx says that the WebSocket is open. The client would read the body as frames. An open WebSocket is a 101
+/// here, as on HTTP/1.1.
+///
+/// # Errors
+///
+/// [`Reason::UpstreamNoWebSocket`] if the answer is a target's, otherwise [`Reason::RequestMethod`].
+fn opened_or_refused(exchange: &Exchange, response: Box<Response>) -> Result<Box<Response>, Rejection> {
+    match &exchange.target {
+        _ if !response.status().is_success() => Ok(response),
+        Some(_) => Err(Rejection::new(Reason::UpstreamNoWebSocket, NotSwitched(response.status()))),
+        None => Err(Reason::RequestMethod.into()),
+    }
+}
+
+/// A target has answered a handshake as an ordinary request.
+#[derive(Debug, thiserror::Error)]
+#[error("the target answered the handshake with {0} in place of 101")]
+struct NotSwitched(StatusCode);
 
 impl crate::listener::requests::Handler for Proxy {
     async fn handle(&self, connection: Rc<Connection>, request: &mut Request) -> Response {

@@ -7,10 +7,10 @@ use bytes::Bytes;
 use http::Method;
 use http::uri::PathAndQuery;
 use http_body::Body as _;
-use hyper::upgrade::OnUpgrade;
 
 use crate::message::body::Body;
 use crate::message::own_fields::OwnFields;
+use crate::message::upgrade::Upgrade;
 use crate::message::uri::Scheme;
 use crate::message::{self, BoxError, framing};
 
@@ -25,8 +25,8 @@ pub(crate) struct Request<'r> {
     pub(crate) target: &'r PathAndQuery,
     /// Each of these fields replaces the client's fields of that name.
     pub(crate) fields: &'r OwnFields,
-    /// The client's connection, if the client asks for a WebSocket. No other protocol can be asked for (attacks W-05).
-    pub(crate) upgrade: Option<OnUpgrade>,
+    /// The client's side of a WebSocket, if the client asks for one. No other protocol can be asked for (attacks W-05).
+    pub(crate) upgrade: Option<Upgrade>,
     /// Whether the client accepts trailers (`TE: trailers`). Targets that use HTTP/2 are told.
     pub(crate) accepts_trailers: bool,
 }

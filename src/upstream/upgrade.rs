@@ -11,21 +11,20 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Buf as _, Bytes};
-use hyper::upgrade::OnUpgrade;
-use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::drain::Draining;
+use crate::message::upgrade::Upgrade;
 use crate::message::watch::{BoxError, Ending, Watch, WatchSlot};
 use crate::upstream::error::Deregistered;
 use crate::upstream::target_stream::TargetStream;
 use crate::upstream::websocket::{Cause, Frames};
 use crate::upstream::worker_target::InFlight;
 
-/// A client and a target that change the protocol of their connections: the target has answered 101 (RFC 9110 §15.2.2).
+/// A client and a target that open a WebSocket: the target has answered 101 (RFC 9110 §15.2.2).
 #[derive(Debug)]
 pub(crate) struct Switched {
-    client: OnUpgrade,
+    client: Upgrade,
     target: ToTarget,
     in_flight: InFlight,
 }
@@ -51,7 +50,7 @@ pub(crate) struct Bounds {
 
 impl Switched {
     /// `first` are the bytes that were read after the head of the response.
-    pub(super) fn new(client: OnUpgrade, stream: TargetStream, first: Bytes, in_flight: InFlight) -> Self {
+    pub(super) fn new(client: Upgrade, stream: TargetStream, first: Bytes, in_flight: InFlight) -> Self {
         // A tunnel ends with a closing frame.
         stream.leave_to_owner();
         Self { client, target: ToTarget { first, stream }, in_flight }
@@ -72,8 +71,8 @@ const CLOSE_TIME_MAX_SHORT: Duration = Duration::from_secs(1);
 pub(crate) async fn join(switched: Switched, bounds: Bounds, mut draining: Draining) {
     let Switched { client, target, in_flight } = switched;
     let mut recording = Recording { record: bounds.record, bytes: Rc::default() };
-    let Ok(client) = client.await else { return };
-    let mut tunnel = Tunnel::new(TokioIo::new(client), target);
+    let Some(client) = client.opened().await else { return };
+    let mut tunnel = Tunnel::new(client, target);
     recording.bytes = Rc::clone(&tunnel.to_client.bytes);
     let moved = Rc::clone(&tunnel.moves);
     let session_over = bounds.session_over.unwrap_or_else(|| Box::pin(std::future::pending()));

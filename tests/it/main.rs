@@ -115,3 +115,5 @@ mod user_pool;
 mod verifiers;
 /// WebSockets through the proxy.
 mod websocket;
+/// WebSockets over HTTP/2: opened by whom HTTP/1.1 would let open one, and bounded as other streams are.
+mod websocket_http2;

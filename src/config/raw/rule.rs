@@ -47,7 +47,7 @@ pub(crate) enum Condition {
     /// Paths, case-sensitive: `["/api/*"]`. The path is decoded except for `%2F`, and has no parameters (`;…`) and no
     /// query. Several slashes in a row count as one.
     PathPattern(List<String>),
-    /// Methods: `[GET, HEAD]`.
+    /// Methods: `[GET, HEAD]`. A WebSocket is a GET, also over HTTP/2.
     HttpRequestMethod(List<String>),
     /// Networks of the client address: `[10.0.0.0/8]`.
     SourceIp(List<String>),

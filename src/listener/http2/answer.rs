@@ -17,6 +17,7 @@ use crate::clock::Clock;
 use crate::listener::http2::flood::FloodDetector;
 use crate::listener::http2::outbox::{Outbox, Piece, Stream};
 use crate::listener::http2::upload::{Rest, Stage};
+use crate::listener::http2::websocket::WebSocket;
 use crate::message::Response;
 use crate::message::body::Body;
 
@@ -57,7 +58,13 @@ struct Sending<'a> {
 
 impl Answers {
     /// Sends `response`. Returns when its last byte was given to `h2`, or when the client has reset the stream.
-    pub(crate) async fn send(&self, mut respond: SendResponse<Piece>, response: Response, rest: Option<&Rest>) {
+    pub(crate) async fn send(
+        &self,
+        mut respond: SendResponse<Piece>,
+        response: Response,
+        rest: Option<&Rest>,
+        websocket: Option<&WebSocket>,
+    ) {
         let (parts, body) = response.into_parts();
         let mut head = http::Response::from_parts(parts, ());
         self.complete(head.headers_mut(), &body);
@@ -69,6 +76,9 @@ impl Answers {
         if !is_whole {
             let mut sending = Sending { answers: self, body, to, stream: None, is_over: false, patience: None };
             poll_fn(|cx| {
+                if let Some(websocket) = websocket {
+                    websocket.receive(cx);
+                }
                 // A client may send its whole request before it reads the response.
                 if let Some(rest) = rest {
                     let _ = rest.poll_discard(cx);
@@ -224,10 +234,15 @@ impl Sending<'_> {
 /// If the stream is dropped before the client has ended its upload, `h2` must reset the stream (RFC 9113 §8.1). Clients
 /// drop a response that arrives together with a reset. Many clients end their upload when they have seen the response,
 /// and small uploads end soon anyway.
-pub(crate) async fn discard(rest: &Rest) {
+///
+/// A WebSocket of which the target sends nothing more is not discarded until the tunnel ends.
+pub(crate) async fn discard(rest: &Rest, websocket: Option<&WebSocket>) {
     // While the upload is still being read, the reader's own deadlines apply.
     let mut deadline = pin!(None::<tokio::time::Sleep>);
     poll_fn(|cx| {
+        if let Some(websocket) = websocket {
+            websocket.receive(cx);
+        }
         if rest.poll_discard(cx).is_ready() {
             return Poll::Ready(());
         }
@@ -269,7 +284,7 @@ mod tests {
         let serving = async {
             let mut connection = server::Builder::new().handshake::<_, Piece>(server).await.expect("a client");
             let (_, respond) = connection.accept().await.expect("a request").expect("a request");
-            let ((), next) = tokio::join!(answers.send(respond, response, None), connection.accept());
+            let ((), next) = tokio::join!(answers.send(respond, response, None, None), connection.accept());
             assert!(next.is_none(), "the client asks no more");
             connection
         };

@@ -37,6 +37,18 @@ const LINGER_TIME: Duration = Duration::from_secs(2);
 /// See [`LINGER_TIME`].
 const LINGER_BYTES_MAX: usize = 64 * 1024 * 1024;
 
+/// While a WebSocket is open, at most this many bytes are read at once.
+///
+/// `h2` ends a connection on which DATA frames wait that cost more than 32 KiB (`data_frame_budget`, half of the connection's window). A frame costs
+/// what it has less than [`SMALL_BYTES`]. Frames of WebSockets are small, and wait until the tasks of the WebSockets run
+/// (`websocket.rs`). So the task of the connection lets them run before too many wait: after [`SMALL_COST_MAX`]. The frames of
+/// one more read, of one byte each, cost 26 KB.
+const LITTLE_BYTES: usize = 1024;
+/// See [`LITTLE_BYTES`].
+const SMALL_BYTES: u32 = 256;
+/// See [`LITTLE_BYTES`].
+const SMALL_COST_MAX: u32 = 6000;
+
 /// Bytes before the first frame (RFC 9113 §3.4).
 const PREFACE_BYTES: usize = 24;
 /// RFC 9113 §4.1.
@@ -54,6 +66,8 @@ pub(crate) struct FloodDetector {
     is_too_much: Cell<bool>,
     /// The connection is being shut down normally: the client was told before.
     is_finishing: Cell<bool>,
+    /// What small DATA frames cost that were read since other tasks could run. See [`LITTLE_BYTES`].
+    small_cost: Cell<u32>,
     opened: BegunRequests,
 }
 
@@ -98,6 +112,7 @@ impl FloodDetector {
             since: Cell::new(Instant::now()),
             is_too_much: Cell::new(false),
             is_finishing: Cell::new(false),
+            small_cost: Cell::new(0),
             opened: BegunRequests::default(),
         })
     }
@@ -157,7 +172,10 @@ impl FloodDetector {
         match head[3] {
             // DATA. `h2` limits DATA frames with few bytes itself.
             0 if is_empty && head[4] & END_STREAM == 0 => self.cost(1),
-            0 => {}
+            0 => {
+                let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
+                self.small_cost.set(self.small_cost.get().saturating_add(SMALL_BYTES.saturating_sub(length)));
+            }
             HEADERS => self.earn(REQUEST_EARNS),
             // RST_STREAM adds what its request has subtracted, plus one.
             3 => self.cost(REQUEST_EARNS + 1),
@@ -206,6 +224,9 @@ pub(crate) trait Transport: AsyncRead + AsyncWrite + Unpin {
     /// Whether the client has closed its side, or the connection is broken.
     fn has_ended(&self) -> bool;
 
+    /// Whether a WebSocket is open on the connection.
+    fn has_websocket(&self) -> bool;
+
     /// Reads and discards bytes. Zero means the end of the stream.
     fn poll_discard(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>>;
 }
@@ -213,6 +234,10 @@ pub(crate) trait Transport: AsyncRead + AsyncWrite + Unpin {
 impl<T: AsyncRead + AsyncWrite + Readable + Unpin, O: Unpin> Transport for Watched<T, O> {
     fn has_ended(&self) -> bool {
         self.has_ended()
+    }
+
+    fn has_websocket(&self) -> bool {
+        self.has_websocket()
     }
 
     fn poll_discard(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
@@ -243,15 +268,38 @@ impl<T> FrameObserver<T> {
     }
 }
 
-impl<T: AsyncRead + Unpin> AsyncRead for FrameObserver<T> {
+impl<T: Transport> FrameObserver<T> {
+    /// Reads so much that few small frames can be in it. See [`LITTLE_BYTES`].
+    fn poll_read_a_little(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if self.flood.small_cost.get() > SMALL_COST_MAX {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let length = LITTLE_BYTES.min(buffer.remaining());
+        let mut little = ReadBuf::new(buffer.initialize_unfilled_to(length));
+        ready!(Pin::new(&mut self.inner).poll_read(cx, &mut little))?;
+        let length = little.filled().len();
+        buffer.advance(length);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<T: Transport> AsyncRead for FrameObserver<T> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         if self.flood.is_too_much() {
             // `Serving` checks `is_too_much` after each poll and ends the connection.
             return Poll::Pending;
         }
         let before = buffer.filled().len();
-        let polled = Pin::new(&mut self.inner).poll_read(cx, buffer);
+        let polled = if self.inner.has_websocket() {
+            self.poll_read_a_little(cx, buffer)
+        } else {
+            Pin::new(&mut self.inner).poll_read(cx, buffer)
+        };
         self.flood.opened.is_drained.set(polled.is_pending());
+        if polled.is_pending() {
+            self.flood.small_cost.set(0);
+        }
         ready!(polled)?;
         let Self { flood, place, .. } = &mut *self;
         place.read(&buffer.filled()[before..], flood);

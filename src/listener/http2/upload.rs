@@ -73,6 +73,27 @@ impl Upload {
     }
 }
 
+/// What a client sends into a WebSocket. Here, unlike in a body, the reader says when the bytes were used.
+impl Upload {
+    /// The next data. Its bytes count for the stream's window until [`release`](Self::release). `None` at the end.
+    pub(super) fn poll_held(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, h2::Error>>> {
+        let Some(stream) = &mut self.stream else { return Poll::Ready(None) };
+        let data = ready!(stream.poll_data(cx));
+        if data.is_some() {
+            self.activity.progressed();
+        }
+        Poll::Ready(data)
+    }
+
+    /// The client may send that many bytes more.
+    pub(super) fn release(&mut self, bytes: usize) {
+        if let Some(stream) = &mut self.stream {
+            // This only fails for more bytes than were received.
+            let _ = stream.flow_control().release_capacity(bytes);
+        }
+    }
+}
+
 impl http_body::Body for Upload {
     type Data = Bytes;
     type Error = BoxError;

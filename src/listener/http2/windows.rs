@@ -6,8 +6,9 @@
 //! other uploads need (RFC 9113 §5.2). When the limit of the worker is reached, uploads share the window that their
 //! connection already has.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::task::{Context, Waker};
 
 use crate::listener::http2::budget::{ConnectionBudget, Reserved};
 
@@ -22,11 +23,13 @@ pub(crate) struct Window {
     /// The worker's budget for unread bytes beyond the default window of each connection.
     budget: ConnectionBudget,
     bytes: Cell<u32>,
+    /// The task of the connection, if a WebSocket may change the window while nothing else happens.
+    waker: RefCell<Option<Waker>>,
 }
 
 impl Window {
     pub(crate) fn new(budget: ConnectionBudget) -> Rc<Self> {
-        Rc::new(Self { budget, bytes: Cell::new(CONNECTION_BYTES) })
+        Rc::new(Self { budget, bytes: Cell::new(CONNECTION_BYTES), waker: RefCell::default() })
     }
 
     /// The size that the window should have.
@@ -39,6 +42,22 @@ impl Window {
         let share = self.budget.take(STREAM_BYTES as usize)?;
         self.bytes.set(self.bytes.get().saturating_add(STREAM_BYTES));
         Some(Widened { window: Rc::clone(self), _share: share })
+    }
+
+    /// The same for a WebSocket, from a task that is not the connection's.
+    pub(crate) fn widen_now(self: &Rc<Self>) -> Option<Widened> {
+        let widened = self.widen();
+        let waker = self.waker.borrow_mut().take();
+        waker.into_iter().for_each(Waker::wake);
+        widened
+    }
+
+    /// The task of the connection is woken by [`widen_now`](Self::widen_now).
+    pub(crate) fn watch(&self, cx: &Context<'_>) {
+        let mut waker = self.waker.borrow_mut();
+        if !waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
+            *waker = Some(cx.waker().clone());
+        }
     }
 }
 

@@ -91,7 +91,7 @@ async fn get(client: &GroupClient) -> Result<Answered, Box<Unanswered>> {
 async fn get_with(client: &GroupClient, headers: &HeaderMap) -> Result<Answered, Box<Unanswered>> {
     let mut from_client = message::Request::new(Body::empty());
     from_client.headers_mut().clone_from(headers);
-    let upgrade = Some(hyper::upgrade::on(&mut from_client));
+    let upgrade = Some(message::upgrade::Upgrade::Connection(hyper::upgrade::on(&mut from_client)));
     let (target, fields) = (PathAndQuery::from_static("/"), OwnFields::default());
     client
         .send(Request {
@@ -132,7 +132,7 @@ async fn a_connection_outlives_the_configuration_it_was_made_for() {
         assert_eq!(stream.read(&mut [0]).await.expect("an end"), 0);
         assert!(connections.targets().is_empty());
     };
-    LocalSet::new().run_until(test).await;
+    Box::pin(LocalSet::new().run_until(test)).await;
 }
 
 #[tokio::test]
@@ -150,7 +150,7 @@ async fn a_target_that_is_used_keeps_its_connection_when_the_others_are_swept() 
         let (answered, ()) = tokio::join!(get(&kept), serve(&mut stream, OK));
         answered.expect("an answer over the connection that was there");
     };
-    LocalSet::new().run_until(test).await;
+    Box::pin(LocalSet::new().run_until(test)).await;
 }
 
 #[tokio::test]
@@ -174,7 +174,7 @@ async fn a_connection_takes_over_the_limits_of_a_new_configuration() {
         assert!(matches!(late.error, Error::ResponseTimeout), "{late:?}");
         assert_eq!(start.elapsed().as_secs(), 1);
     };
-    LocalSet::new().run_until(test).await;
+    Box::pin(LocalSet::new().run_until(test)).await;
 }
 
 #[tokio::test]
@@ -199,7 +199,7 @@ async fn fewer_idle_connections_are_kept_once_a_configuration_says_so() {
         assert_eq!(older.read(&mut [0]).await.expect("an end"), 0, "the one that was used last is kept");
         drop(second);
     };
-    LocalSet::new().run_until(test).await;
+    Box::pin(LocalSet::new().run_until(test)).await;
 }
 
 #[tokio::test]
@@ -234,7 +234,7 @@ async fn a_target_counts_the_requests_of_all_workers_until_their_bodies_end() {
         drop(switched);
         assert_eq!(target.in_flight(), 0);
     };
-    LocalSet::new().run_until(test).await;
+    Box::pin(LocalSet::new().run_until(test)).await;
 }
 
 /// A place where nobody listens.
@@ -257,7 +257,7 @@ async fn at_most_three_targets_are_tried_and_only_as_often_as_the_budget_allows(
         }
         assert_eq!(client.group.members().list.iter().map(|member| member.target.in_flight()).sum::<usize>(), 0);
     };
-    LocalSet::new().run_until(test).await;
+    Box::pin(LocalSet::new().run_until(test)).await;
 }
 
 #[tokio::test]
@@ -276,7 +276,7 @@ async fn idle_connections_that_were_closed_cost_no_retry_of_the_budget() {
         played.first(&client, OK).await;
         assert_eq!(client.metrics.retries_refused.value(), 0);
     };
-    LocalSet::new().run_until(test).await;
+    Box::pin(LocalSet::new().run_until(test)).await;
 }
 
 #[tokio::test]
@@ -300,7 +300,7 @@ async fn a_target_that_answers_with_errors_is_skipped_if_the_others_can_do_witho
         }
         assert!(!is_skipped(1), "not more than half of the targets");
     };
-    LocalSet::new().run_until(test).await;
+    Box::pin(LocalSet::new().run_until(test)).await;
 }
 
 #[tokio::test]
@@ -328,7 +328,7 @@ async fn the_address_of_a_name_that_accepts_first_gets_the_request_and_keeps_the
         assert_eq!([0, 1].map(|index| client.target(index).target.in_flight()), [0, 0]);
         tokio::join!(get(&client), serve(&mut stream, OK)).0.expect("an answer over the same connection");
     };
-    LocalSet::new().run_until(test).await;
+    Box::pin(LocalSet::new().run_until(test)).await;
 }
 
 /// The cookie of a browser that is bound to a member.
@@ -374,7 +374,7 @@ async fn no_other_address_of_a_name_gets_the_request_of_a_bound_browser_while_it
         let (answered, ()) = tokio::join!(get_with(&client, &cookie), serve(&mut stream, OK));
         assert_eq!(*answered.expect("an answer").target, *format!("127.0.0.1:{port}"));
     };
-    LocalSet::new().run_until(test).await;
+    Box::pin(LocalSet::new().run_until(test)).await;
 }
 
 fn lb_cookie() -> stickiness::settings::Settings {
@@ -419,7 +419,7 @@ async fn a_target_can_listen_at_a_unix_socket() {
         let error = get(&client).await.expect_err("nobody listens").error;
         assert!(matches!(error, Error::Connect(_)), "{error:?}");
     };
-    LocalSet::new().run_until(test).await;
+    Box::pin(LocalSet::new().run_until(test)).await;
 }
 
 /// A request over a group whose targets have left, with no time for what is under way.
@@ -452,7 +452,7 @@ async fn what_is_under_way_is_cut_when_the_time_of_its_target_is_over() {
         assert_eq!(client.target(0).target.in_flight(), 0);
         assert!(client.target(0).target.skipped_until(connections.now()).is_none(), "the target did nothing wrong");
     };
-    LocalSet::new().run_until(test).await;
+    Box::pin(LocalSet::new().run_until(test)).await;
 }
 
 #[tokio::test]
@@ -471,5 +471,5 @@ async fn a_websocket_is_told_when_the_time_of_its_target_is_over() {
         drop(switched);
         assert_eq!(stream.read(&mut [0]).await.unwrap_or(0), 0);
     };
-    LocalSet::new().run_until(test).await;
+    Box::pin(LocalSet::new().run_until(test)).await;
 }

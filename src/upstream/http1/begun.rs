@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
-use http::{HeaderMap, StatusCode, header};
-use hyper::upgrade::OnUpgrade;
+use http::StatusCode;
 
 use crate::drain::Spawner;
 use crate::message::Response;
 use crate::message::header as names;
+use crate::message::upgrade::Upgrade;
 use crate::upstream::error::Error;
 use crate::upstream::http1::connection::Connection;
+use crate::upstream::http1::handshake;
 use crate::upstream::http1::head::Head;
 use crate::upstream::http1::malformed::Malformed;
 use crate::upstream::http1::request_writer::RequestWriter;
@@ -22,8 +23,8 @@ use crate::upstream::worker_target::InFlight;
 #[derive(Debug)]
 pub(crate) struct Begun {
     pub(crate) request: Box<RequestWriter>,
-    /// The client's connection, if the request asks for a WebSocket.
-    pub(crate) upgrade: Option<OnUpgrade>,
+    /// The client's side of a WebSocket, if the request asks for one.
+    pub(crate) upgrade: Option<Upgrade>,
     pub(crate) connection: Connection,
     pub(crate) head: Head,
 }
@@ -53,8 +54,8 @@ impl Begun {
         let Head { mut response, length, keeps_open, rest } = head;
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             // 101 in response to a request without `Upgrade` is a malformed response (attacks G-06).
-            let client = upgrade.filter(|_| is_websocket(response.headers()));
-            let client = client.ok_or(Error::Malformed(Malformed::Switch))?;
+            let client = upgrade.ok_or(Error::Malformed(Malformed::Switch))?;
+            handshake::check(&client, response.headers()).map_err(Error::Malformed)?;
             names::remove_hop_by_hop(response.headers_mut());
             return Ok((response, Some(Box::new(Switched::new(client, connection.stream, rest, in_flight)))));
         }
@@ -72,8 +73,4 @@ impl Begun {
         *response.body_mut() = body;
         Ok((response, None))
     }
-}
-
-fn is_websocket(headers: &HeaderMap) -> bool {
-    headers.get(header::UPGRADE).is_some_and(|to| to.as_bytes().eq_ignore_ascii_case(b"websocket"))
 }

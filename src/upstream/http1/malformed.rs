@@ -29,4 +29,8 @@ pub(crate) enum Malformed {
     Trailers,
     #[error("101 (Switching Protocols) for a protocol that was not asked for")]
     Switch,
+    #[error(
+        "101 (Switching Protocols) without `Connection: upgrade`, or with a `Sec-WebSocket-Accept` that does not answer the key (RFC 6455 §4.1)"
+    )]
+    Handshake,
 }

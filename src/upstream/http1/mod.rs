@@ -5,7 +5,8 @@
 //! client. So a connection is either idle in a pool or owned by one exchange, and only decoded bytes leave this module.
 //!
 //! [`request_writer`] writes a request. [`head`] and [`decoder`] parse a response. [`connection`] does both over one
-//! connection. [`begun`] makes the response of a head and the connection behind it. [`response_body`] is its body.
+//! connection. [`begun`] makes the response of a head and the connection behind it, [`handshake`] checks the head that
+//! opens a WebSocket. [`response_body`] is its body.
 //! [`upload`] sends the rest of a request if the target responds early. `docs/decisions/0011` says why hyper's client is not
 //! used.
 
@@ -14,6 +15,7 @@ pub(super) mod connection;
 mod decoder;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
+mod handshake;
 pub(super) mod head;
 pub(super) mod malformed;
 pub(super) mod request_writer;

@@ -521,7 +521,7 @@ fn g_12_connect_opens_no_tunnel() {
         fields(&[(":protocol", "websocket")]),
         vec![
             (":method", "CONNECT"),
-            (":protocol", "websocket"),
+            (":protocol", "connect-udp"),
             (":scheme", "https"),
             (":authority", "app.test"),
             (":path", "/public/x"),

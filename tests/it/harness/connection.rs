@@ -96,6 +96,16 @@ impl Connection {
         self.start(request).await?.head().await
     }
 
+    /// Asks for a WebSocket over HTTP/2 (RFC 8441).
+    pub async fn websocket(&mut self, path: &str, more: &[(&str, &str)]) -> Response<Incoming> {
+        let mut request = self.request("CONNECT", path).header("sec-websocket-version", "13");
+        for (name, value) in more {
+            request = request.header(*name, *value);
+        }
+        let request = request.extension(hyper::ext::Protocol::from_static("websocket"));
+        self.send(request.body(empty()).expect("a request")).await.expect("an answer")
+    }
+
     /// Sends, and lets the test do something else before it looks for the response.
     pub async fn start(&mut self, request: Request<Sent>) -> hyper::Result<Pending> {
         Ok(Pending(match &mut self.sender {

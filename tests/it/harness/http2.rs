@@ -207,14 +207,29 @@ impl Http2 {
         self.outcome()
     }
 
+    /// The proxy may send that many bytes more on a stream.
+    pub fn window(&mut self, stream: u32, bytes: u32) {
+        self.frame(WINDOW_UPDATE, 0, stream, &bytes.to_be_bytes());
+    }
+
     /// Any frame. Answers whether the proxy may still be there.
     pub fn frame(&mut self, kind: u8, flags: u8, stream: u32, payload: &[u8]) -> bool {
+        // The proxy may have closed already; reading will say so.
+        self.raw.try_send(Self::framed(kind, flags, stream, payload))
+    }
+
+    /// Several frames of [`framed`](Self::framed) at once.
+    pub fn send_raw(&mut self, frames: Vec<u8>) {
+        self.raw.try_send(frames);
+    }
+
+    /// The bytes of a frame.
+    pub fn framed(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
         let length = u32::try_from(payload.len()).expect("a short frame").to_be_bytes();
         let mut bytes = vec![length[1], length[2], length[3], kind, flags];
         bytes.extend_from_slice(&stream.to_be_bytes());
         bytes.extend_from_slice(payload);
-        // The proxy may have closed already; reading will say so.
-        self.raw.try_send(bytes)
+        bytes
     }
 }
 

@@ -18,6 +18,7 @@ pub mod scenario;
 pub mod server;
 pub mod target;
 pub mod tls_target;
+pub mod websocket;
 pub mod wire;
 
 use std::sync::OnceLock;

@@ -106,6 +106,16 @@ impl End {
         sent
     }
 
+    /// Sends what may not arrive any more.
+    pub fn try_send(&mut self, bytes: impl AsRef<[u8]>) -> std::io::Result<()> {
+        self.0.write_all(bytes.as_ref())
+    }
+
+    /// Sends nothing more, and still reads.
+    pub fn close_sending(&mut self) {
+        self.0.shutdown(Shutdown::Write).expect("it is open");
+    }
+
     pub fn close(self) {
         let _ = self.0.shutdown(Shutdown::Both);
     }
