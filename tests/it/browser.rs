@@ -1,16 +1,17 @@
 //! A real Chromium, as a person uses it: through `vestibule dev`, and where the clock must move, through a proxy and user
 //! pool in this process.
 
+use std::net::TcpListener;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use vestibule::clock::Clock;
 
-use crate::harness::app::{Proxy, folder};
+use crate::harness::app::{Proxy, folder, wait_until};
 use crate::harness::dev::{Dev, State};
 use crate::harness::process::{self, Process};
 use crate::harness::server::{Reply, Server};
-use crate::harness::target;
+use crate::harness::{target, websocket};
 
 #[test]
 fn a_person_signs_in_to_dev_and_sees_the_application() {
@@ -198,6 +199,48 @@ fn a_frame_and_a_form_of_a_session_that_has_ended_go_on_after_a_sign_in_in_anoth
     assert!(frame.contains("Please sign in") && frame.contains("auth.required"), "{frame}");
     let form = seen["form"].as_str().expect("text");
     assert!(form.contains("POST /send") && form.contains("a=b"), "the form was sent again: {form}");
+}
+
+/// Chromium asks for it over HTTP/2 (RFC 8441) where the server says that it may, and a connection is open.
+#[test]
+fn a_page_opens_a_websocket_over_the_connection_that_it_came_by() {
+    for (protocol, version, expected) in [("h2", "2", "h2"), ("http/1.1", "1.1", "http/1.1")] {
+        let (target, socket) = (application(), TcpListener::bind("127.0.0.1:0").expect("a port"));
+        let sockets = socket.local_addr().expect("bound");
+        let rule = "
+    rules:
+      - name: socket
+        priority: 1
+        conditions: [{ path_pattern: ['/socket'] }, { http_request_method: [GET] }]
+        actions:
+          - { type: authenticate-user-pool, user_pool: people, scope: openid profile email, session_timeout: 1h }
+          - { type: forward, target_group: sockets }
+    default_actions:";
+        let yaml = with_a_pool(&target.address().to_string())
+            .replace("\n    default_actions:", rule)
+            .replace("target_groups: {", &format!("target_groups: {{ sockets: {{ targets: ['{sockets}'] }},"));
+        let proxy = Proxy::start_in(folder(), &yaml, Clock::system().now());
+        let serving = websocket::server(socket);
+        let to_us = |name: &str| format!("MAP {name} {}", proxy.address());
+        let settings = json!({
+            "url": "https://app.test/",
+            "username": "ada",
+            "password": PASSWORD,
+            "protocol": protocol,
+            "trust": [proxy.folder().join("cert.pem")],
+            "resolve": format!("{}, {}", to_us("app.test"), to_us("login.test")),
+        });
+        let seen = run("websocket", &settings);
+        assert_eq!(seen["protocol"], expected, "{seen}");
+        assert_eq!(seen["messages"], json!([3, 3, 100_000]), "{seen}");
+        assert_eq!((&seen["code"], &seen["wasClean"], &seen["chosen"]), (&json!(1000), &json!(true), &json!("chat")));
+        assert_eq!(serving.join().expect("the target saw the end"), Some(1000));
+        let record = wait_until("it is recorded", || {
+            proxy.access_log(1).into_iter().find(|record| record["rule.name"] == "socket")
+        });
+        assert_eq!(record["network.protocol.version"], version, "{record}");
+        assert_eq!((&record["http.response.status_code"], record["user.id"].is_string()), (&json!(101), true));
+    }
 }
 
 const PASSWORD: &str = "a long passphrase";

@@ -3,7 +3,7 @@
 //   node browser.mjs login '{"url":"https://localhost:8443/","username":"demo","password":"…"}'
 //
 // Scenarios: login, login-without-javascript, wrong-password, expired-session, second-tab, sign-out, service-worker,
-// back-after-sign-out, back-after-wrong-password, two-pools, frame-and-form; picture, which only opens
+// back-after-sign-out, back-after-wrong-password, two-pools, frame-and-form, websocket; picture, which only opens
 // `url` and takes its picture; and uploads, which sends `uploads` from a script of the page at `url`. Standard output ends with one JSON line: {"ok":true, …what was seen…} with exit code 0, or
 // {"ok":false,"error":"…","at":"URL","text":"the page's text"} with exit code 1.
 //
@@ -69,6 +69,30 @@ const scenarios = {
       answers.push(["Chromium", path, size, answer]);
     }
     return { answers };
+  },
+
+  async websocket(context) {
+    const page = await context.newPage();
+    await page.goto(settings.url);
+    await signInIfAsked(page);
+    await expectApplication(page);
+    // The page is there by HTTP/2, so that a connection is open that the WebSocket can use.
+    const protocol = await page.evaluate(() => performance.getEntriesByType("navigation")[0].nextHopProtocol);
+    const seen = await page.evaluate(
+      (address) =>
+        new Promise((resolve) => {
+          const socket = new WebSocket(address, ["chat"]);
+          const messages = [];
+          socket.onopen = () => ["one", "two", "x".repeat(100000)].forEach((message) => socket.send(message));
+          socket.onmessage = ({ data }) => {
+            messages.push(data.length);
+            if (messages.length === 3) socket.close(1000, "done");
+          };
+          socket.onclose = ({ code, wasClean }) => resolve({ messages, code, wasClean, chosen: socket.protocol });
+        }),
+      new URL("/socket", settings.url).href.replace(/^https/, "wss"),
+    );
+    return { protocol, ...seen };
   },
 
   async login(context) {
