@@ -8,6 +8,7 @@ use crate::message::cookie;
 use crate::message::own_fields::OwnFields;
 use crate::session::names::OurCookies;
 use crate::session::shards::{self, Found};
+use crate::upstream::stickiness::settings::Format;
 
 const BASE: &str = "shop";
 
@@ -17,6 +18,12 @@ pub fn cookies(input: &[u8]) {
         input.split(|byte| *byte == b'\n').filter_map(|line| HeaderValue::from_bytes(line).ok()).collect();
     of_a_request(&lines);
     of_an_answer(&lines);
+}
+
+/// Of sessions called `shop`, of a user pool, and of stickiness in both formats.
+fn our_cookies() -> OurCookies {
+    let stickiness = [Format::Vestibule, Format::Alb].into_iter().flat_map(Format::reserved).copied();
+    OurCookies::new([Arc::from(BASE)], true).and(stickiness)
 }
 
 fn of_a_request(lines: &[HeaderValue]) {
@@ -41,7 +48,7 @@ fn of_a_request(lines: &[HeaderValue]) {
     }
 
     // What goes to a target has no cookie of ours, in the eyes of whoever reads it, and all of the others.
-    let ours = OurCookies::new([Arc::from(BASE)], true);
+    let ours = our_cookies();
     let mut own = OwnFields::with_room();
     ours.strip_request(&headers, &mut own);
     let before = pairs(lines);
@@ -94,7 +101,7 @@ fn find_shards(headers: &HeaderMap, pairs: &[(Vec<u8>, Option<Vec<u8>>)]) {
 
 fn of_an_answer(lines: &[HeaderValue]) {
     let mut headers: HeaderMap = lines.iter().map(|line| (header::SET_COOKIE, line.clone())).collect();
-    let ours = OurCookies::new([Arc::from(BASE)], true);
+    let ours = our_cookies();
     let count = ours.strip_answer(&mut headers);
     let left: Vec<&HeaderValue> = headers.get_all(header::SET_COOKIE).iter().collect();
     assert_eq!(left.len() + count, lines.len());
@@ -141,10 +148,17 @@ fn trim(mut text: &[u8]) -> &[u8] {
     text
 }
 
-/// Names of this program, for sessions called `shop` and where there is a user pool.
+/// Names of this program, for [`our_cookies`].
 fn is_ours(name: &[u8]) -> bool {
     let name = trim(name).to_ascii_lowercase();
     if name.starts_with(b"__host-vestibule-") || name == b"shop-login-rounds" {
+        return true;
+    }
+    if name == b"awsalb"
+        || name == b"awsalbcors"
+        || name.starts_with(b"awsalbapp-")
+        || name.starts_with(b"vestibule-target.")
+    {
         return true;
     }
     let Some(rest) = name.strip_prefix(b"shop-") else { return false };

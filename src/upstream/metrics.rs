@@ -39,7 +39,7 @@ impl Metrics {
             registry.counter(
                 "vestibule_upstream_stickiness_total",
                 "Requests that a target of a group with stickiness has answered: kept (by the target of their cookie), moved (by \
-                 another, because that was skipped, unreachable, or has left the group), unbound (without a valid cookie).",
+                 another, because that was skipped, unhealthy, unreachable, or has left the group), unbound (without a valid cookie).",
                 [labels(), vec![("result", result.to_owned())]].concat(),
             )
         };

@@ -9,8 +9,8 @@ use crate::clock::period_text;
 use crate::config::raw::value::Period;
 use crate::upstream::stickiness::settings::Settings;
 
-/// Keeps the requests of one browser at one target, by a cookie of Vestibule. If the target is skipped, has left the group or cannot be
-/// reached, another target is chosen, and the browser stays there. Needs `session.key_files`: replicas with the same keys send a browser
+/// Keeps the requests of one browser at one target, by a cookie of Vestibule. If the target is skipped or unhealthy, has left the group or
+/// cannot be reached, another target is chosen, and the browser stays there. Needs `session.key_files`: replicas with the same keys send a browser
 /// to the same target.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -50,8 +50,8 @@ pub(crate) enum Format {
     /// `__Host-vestibule-target.` and eight characters for the group, with `SameSite=Lax`. Over plain HTTP, `vestibule-target.`.
     #[default]
     Vestibule,
-    /// As the AWS load balancer: `AWSALB` and `AWSALBCORS`, or `AWSALBAPP-0`. `AWSALBCORS` has `SameSite=None`, for pages of
-    /// other sites. All groups have the same names, so a host can have one such group of each type.
+    /// As the AWS load balancer: `AWSALB` and `AWSALBCORS`, or `AWSALBAPP-0`. `AWSALBCORS` has `SameSite=None`, for frames and
+    /// scripts of other sites. All groups have the same names, so a host can have one such group of each type.
     Alb,
 }
 
