@@ -99,7 +99,7 @@ where
         metrics: terms.metrics,
     };
     async move {
-        match driver.drive(Pin::new(&mut serving), |served| served.get_mut().finish()).await {
+        match driver.drive(Pin::new(&mut serving), |served| served.get_mut().finish_or_close()).await {
             Served::ToTheEnd(Closed::TimedOut) => serving.metrics.timed_out.increment(),
             Served::ToTheEnd(_) => {}
             Served::UntilRest => unreachable!("the watchdog sends HTTP/1.1 to rest"),
@@ -172,6 +172,23 @@ impl<H: Handler, T: Transport> Serving<H, T> {
         self.answers.flood.finish();
         if let State::Open { connection, .. } = &mut self.state {
             connection.graceful_shutdown();
+        }
+    }
+
+    /// Finishes. When called again, closes if no request is in progress and nothing waits to be sent.
+    fn finish_or_close(&mut self) {
+        if !self.is_finishing {
+            return self.finish();
+        }
+        // Each request in progress holds one reference, until both of its bodies have ended.
+        let is_idle = Rc::strong_count(&self.under_way) == 1
+            && self.answers.outbox.is_empty()
+            && self.requests.activity.is_flushed();
+        if let State::Open { connection, .. } = &mut self.state
+            && is_idle
+        {
+            // GOAWAY names the last request that was served, so the client can send later ones again (RFC 9113 §6.8).
+            connection.abrupt_shutdown(Reason::NO_ERROR);
         }
     }
 

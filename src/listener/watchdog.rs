@@ -19,7 +19,8 @@ pub(crate) enum Verdict {
     Close,
     /// The connection has reached `keep_alive`: finish the requests in progress, then close.
     Retire,
-    /// Close: the client was told that the connection ends, or it sent nothing during [`LAST_CALL`].
+    /// Close: the client was told that the connection ends, or it sent nothing during [`LAST_CALL`]. On HTTP/2 only if no request is in
+    /// progress.
     Shut,
     /// Rest: the connection is idle, so memory that only a request needs can be freed.
     Rest,
@@ -38,9 +39,10 @@ pub(crate) enum Heads {
 /// often than requests arrive would cost more than the memory that is saved.
 const REST_BEAT: Duration = Duration::from_secs(1);
 
-/// How long an idle HTTP/1.1 connection that has to end is still read. A request that is already on the way, or that
-/// arrives within this time, gets a response with `Connection: close`. Closing at once would lose the request (RFC 9112
-/// §9.6).
+/// How long an idle connection that has to end is still read. A request that is already on the way, or that arrives within
+/// this time, gets a response, on HTTP/1.1 with `Connection: close`. Closing at once would lose the request (RFC 9112
+/// §9.6, RFC 9113 §6.8: at least one round trip). An HTTP/2 connection ends earlier if the client answers the PING that
+/// follows GOAWAY. One that does not answer must not hold the process up.
 const LAST_CALL: Duration = Duration::from_secs(1);
 
 /// Checks one connection at a fixed interval.
@@ -113,14 +115,14 @@ impl Watchdog {
     }
 
     /// Call it when the connection has to end. Its next response is its last, and the connection is closed when it has
-    /// been idle for [`LAST_CALL`]. Returns false on HTTP/2, which is ended by GOAWAY instead.
+    /// been idle for [`LAST_CALL`]. Returns false on HTTP/2, which must be told by GOAWAY.
     pub(crate) fn call_last(&mut self) -> bool {
+        self.shuts_at = Some(Instant::now() + LAST_CALL);
+        self.beat.reset_after(LAST_CALL);
         if self.heads == Heads::Untimed {
             return false;
         }
         self.activity.finish();
-        self.shuts_at = Some(Instant::now() + LAST_CALL);
-        self.beat.reset_after(LAST_CALL);
         true
     }
 
@@ -149,8 +151,16 @@ impl Watchdog {
         if now - self.moved_at >= self.idle_timeout || now - head_seen_at >= self.head_timeout && head_begun {
             return Some(Verdict::Close);
         }
-        if self.shuts_at.is_some_and(|at| now >= at) && self.activity.is_idle() {
-            return Some(Verdict::Shut);
+        if self.shuts_at.is_some_and(|at| now >= at) {
+            match self.heads {
+                Heads::Timed if self.activity.is_idle() => return Some(Verdict::Shut),
+                Heads::Timed => {}
+                // Only the connection knows whether it is idle. It is asked again if it is not.
+                Heads::Untimed => {
+                    self.beat.reset_after(LAST_CALL);
+                    return Some(Verdict::Shut);
+                }
+            }
         }
         if self.retires_at.is_some_and(|at| now >= at) {
             self.retires_at = None;

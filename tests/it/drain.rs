@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use crate::harness::app::{Proxy, Setup, wait_until};
 use crate::harness::browser::{Protocol, on_both};
 use crate::harness::connection::{self, Connection};
-use crate::harness::http2::{Http2, Stream};
+use crate::harness::http2::{Http2, Outcome, Stream};
 use crate::harness::raw::{self, Raw};
 use crate::harness::server::{DEADLINE, Reply, Server};
 use crate::harness::wire::Wire;
@@ -253,4 +253,31 @@ fn a_request_that_comes_soon_after_the_stop_is_answered_as_the_last() {
         assert_eq!(client.read_to_end(), "");
     }
     assert!(stopping.join().expect("no panic"));
+}
+
+#[test]
+fn an_idle_http2_client_that_does_not_answer_does_not_hold_the_process_up() {
+    let (target, release) = gated();
+    let mut proxy = Setup::open(&[target.address()]).start();
+    let fields = |path| [(":method", "GET"), (":scheme", "https"), (":authority", "app.test"), (":path", path)];
+    // Neither client answers the PING that follows GOAWAY.
+    let mut idle = Http2::connect(proxy.address(), "app.test");
+    assert_eq!(idle.request(&fields("/")), Outcome::Status(200));
+    let mut waits = Http2::connect(proxy.address(), "app.test");
+    waits.open(&fields("/slow"), Stream::Ended);
+    target.wait_for(2);
+    let stopping = stop(&mut proxy);
+    let mut last = None;
+    while let Some(frame) = idle.next_frame() {
+        last = Some(frame);
+    }
+    let last = last.expect("GOAWAY");
+    assert_eq!((last.code(), &last.payload[..4]), (Some(0), &[0, 0, 0, 1][..]), "its only request was served");
+    // By now the other connection was looked at, too. Its request is not cut.
+    release.send(()).expect("the target waits");
+    assert_eq!(waits.frame_that(|frame| frame.status().is_some()).and_then(|frame| frame.status()), Some(200));
+    while waits.next_frame().is_some() {}
+    assert!(stopping.join().expect("no panic"), "everything had finished");
+    let records = proxy.access_log(2);
+    assert!(records.iter().all(|record| record.get("reason").is_none()), "{records:?}");
 }

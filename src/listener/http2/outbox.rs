@@ -123,6 +123,11 @@ impl Outbox {
         })
     }
 
+    /// Whether nothing waits.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.queued.get() == 0
+    }
+
     /// Whether a new response may be read. If not, its stream must wait with [`Stream::has_room`].
     pub(crate) fn may_take_more(&self) -> bool {
         self.queued.get() < RESERVED_BYTES || self.budget.has_room()
