@@ -109,11 +109,11 @@ impl ServiceManager {
         }
     }
 
-    /// The process begins to stop.
-    pub(crate) fn stopping(&self, status: &str) {
+    /// The process begins to stop, and needs at most `time`. The manager waits for so long if its own timeout (`TimeoutStopSec=`) is shorter.
+    pub(crate) fn stopping(&self, time: Duration, status: &str) {
         let was = self.enter(Phase::Stopping);
         if was != Phase::Succeeded {
-            self.say(format!("STOPPING=1\n{}", of_status(status)));
+            self.say(format!("STOPPING=1\nEXTEND_TIMEOUT_USEC={}\n{}", time.as_micros(), of_status(status)));
         }
     }
 

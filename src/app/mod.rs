@@ -47,8 +47,8 @@ use process::Process;
 pub(crate) use providers::survey;
 pub use reload::Loader;
 use reload::{Beside, Reloader, SERVING};
-use signals::Acts;
 pub use signals::Signals;
+use signals::{Acts, END_MAX};
 use supervise::keep_running;
 #[cfg(target_os = "linux")]
 use takeover::Offering;
@@ -267,7 +267,7 @@ impl App {
         let process = Arc::clone(&self.process);
         let manager = process.manager.get();
         if let Some(manager) = manager {
-            manager.stopping("stopping; requests are still accepted");
+            manager.stopping(delay + drain_timeout + END_MAX, "stopping; requests are still accepted");
         }
         if !delay.is_zero() {
             tracing::info!(delay_s = delay.as_secs(), "stopping: /readyz answers 503, requests are still accepted");

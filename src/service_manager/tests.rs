@@ -50,8 +50,8 @@ fn what_the_process_does_is_told_at_a_path() {
     assert_eq!(heard(&socket), "WATCHDOG=1\n");
     told.reloading();
     assert!(heard(&socket).starts_with("RELOADING=1\n"));
-    told.stopping("stopping");
-    assert_eq!(heard(&socket), "STOPPING=1\nSTATUS=stopping\n");
+    told.stopping(Duration::from_secs(36), "stopping");
+    assert_eq!(heard(&socket), "STOPPING=1\nEXTEND_TIMEOUT_USEC=36000000\nSTATUS=stopping\n");
     told.reloaded("a reload that was under way does not make the process ready again");
     told.stops("finishing requests");
     assert_eq!(heard(&socket), "STATUS=finishing requests\n");
@@ -68,7 +68,7 @@ fn a_process_that_has_a_successor_is_silent() {
     socket.set_nonblocking(true).unwrap();
     assert_eq!(heard(&socket), "MAINPID=7\n");
     assert!(!told.lives());
-    told.stopping("stopping");
+    told.stopping(Duration::from_secs(36), "stopping");
     told.stops("finishing requests");
     assert_eq!(told.waiting.load(Ordering::Relaxed), 0, "nothing is to be sent");
     let is_successor = Variables { is_successor: true, ..Variables::default() };
@@ -93,7 +93,7 @@ fn a_manager_that_does_not_read_or_is_gone_holds_up_nothing() {
     drop(socket);
     told.succeeded_by(7);
     std::fs::remove_file(path).unwrap();
-    told.stopping("stopping");
+    told.stopping(Duration::from_secs(36), "stopping");
 }
 
 #[cfg(target_os = "linux")]

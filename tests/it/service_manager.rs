@@ -85,7 +85,10 @@ fn the_manager_hears_that_a_process_serves_reloads_and_stops() {
     assert!(ready.contains("1 error in the file") && !ready.contains("wokers"), "other users can read it: {ready}");
 
     process.signal("TERM");
-    assert_eq!(manager.hears(), "STOPPING=1\nSTATUS=stopping; requests are still accepted\n");
+    assert_eq!(
+        manager.hears(),
+        "STOPPING=1\nEXTEND_TIMEOUT_USEC=11100000\nSTATUS=stopping; requests are still accepted\n"
+    );
     assert_eq!(manager.hears(), "STATUS=stopping; requests in progress are finished\n");
     assert_eq!(process.finish().code, Some(0));
 }
