@@ -296,6 +296,20 @@ async fn another_check_counts_anew() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_target_that_leaves_and_comes_back_at_once_is_checked_once() {
+    let played = Arc::new(Played::default());
+    let (checker, target) = (played.checker(), target(1));
+    let first = start(&checker, &settings(), &[&target]);
+    turns(1).await;
+    // The task of the first has not seen its end yet.
+    drop(first);
+    let second = start(&checker, &settings(), &[&target]);
+    turns(3).await;
+    assert_eq!(played.count(), 1 + 3);
+    drop(second);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_check_under_way_ends_when_nobody_wants_it_and_goes_on_when_a_reload_does() {
     let played = Arc::new(Played::default());
     *played.wait.lock().unwrap() = Duration::from_secs(4);
