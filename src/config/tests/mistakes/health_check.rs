@@ -147,6 +147,15 @@ fn values_out_of_range() {
 }
 
 #[test]
+fn a_matcher_has_statuses_of_the_protocol() {
+    let error = with("health-grpc", "protocol_version: grpc\n    health_check: { matcher: 200 }");
+    assert!(error.contains("error: `200` does not name statuses from 0 to 99\n"), "{error}");
+    assert!(error.contains("help: write `0`, `0,12` or `0-99`\n"), "{error}");
+    let error = with("health-http2", "protocol_version: http2\n    health_check: { matcher: 12 }");
+    assert!(error.contains("error: `12` does not name statuses from 200 to 499\n"), "{error}");
+}
+
+#[test]
 fn a_long_path() {
     let settings = format!("health_check: {{ path: /{} }}", "a".repeat(1024));
     assert!(with("health-path", &settings).contains("error: the path has at most 1024 characters\n"));
@@ -207,6 +216,11 @@ fn what_is_allowed() {
         ("health-all", "health_check: { port: traffic-port, matcher: 200, path: \"/health?deep=%20\" }"),
         ("health-port", "health_check: { port: 8080, matcher: \"200,202-204\" }"),
         ("health-tls", "ca_file: tls.pem\n    health_check: { protocol: https }"),
+        ("health-grpc-default", "protocol_version: grpc\n    health_check: {}"),
+        (
+            "health-grpc-service",
+            "protocol_version: grpc\n    health_check: { path: /grpc.health.v1.Health/Check, matcher: 0 }",
+        ),
         ("health-plain", "protocol: https\n    ca_file: tls.pem\n    health_check: { protocol: http }"),
     ] {
         let warnings = warnings(name, &[("    targets:", &format!("    {settings}\n    targets:"))]);
