@@ -255,7 +255,6 @@ impl GroupClient {
         offers: &mut usize,
     ) -> Result<Begun, Error> {
         let settings = &self.group.settings;
-        let mut was_sent = false;
         while let Some(open) = self.open_connection(&members.targets[chosen.index]) {
             self.count(offers);
             match exchange.over(open, settings).await {
@@ -269,7 +268,6 @@ impl GroupClient {
                     if !self.may_retry(self.connections.now()) {
                         return Err(error);
                     }
-                    was_sent = true;
                     break;
                 }
                 Err(error) => return Err(error),
@@ -283,9 +281,7 @@ impl GroupClient {
             // The target accepted the connection and closed it at once, as programs do while they start or stop. Another target may be tried.
             Err(error @ (Error::Reset(_) | Error::Refused(_))) => {
                 target.refused(self.connections.now(), &settings.ejection, error);
-                if !was_sent {
-                    exchange.rewind();
-                }
+                exchange.rewind();
             }
             _ => target.accepted(),
         }
