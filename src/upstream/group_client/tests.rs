@@ -29,6 +29,8 @@ use crate::upstream::stickiness;
 use crate::upstream::target_table::TargetTable;
 
 mod http2;
+mod http2_limits;
+mod retries;
 
 /// A process with one group and one target, which the test plays.
 struct Played {

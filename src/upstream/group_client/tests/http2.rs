@@ -5,35 +5,33 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use futures_util::future::{FutureExt as _, join_all};
+use futures_util::future::join_all;
 use h2::server::SendResponse;
 use h2::{Reason, RecvStream, SendStream};
-use http::{HeaderMap, HeaderValue, Method, StatusCode, Version};
+use http::{HeaderMap, HeaderValue, Method, Version};
 use http_body::Frame;
 use tokio::sync::{Notify, mpsc};
 
 use super::*;
 use crate::message::BoxError;
-use crate::message::body::limits::StoodStill;
 use crate::upstream::error::Mismatch;
-use crate::upstream::http2::malformed::Malformed;
 use crate::upstream::protocol_version::ProtocolVersion;
 
 /// A connection of the target, served by a task of its own.
-struct Peer {
-    streams: mpsc::UnboundedReceiver<Asked>,
+pub(super) struct Peer {
+    pub(super) streams: mpsc::UnboundedReceiver<Asked>,
     is_stopping: Rc<Notify>,
     is_over: Rc<Notify>,
 }
 
 /// A request as the target sees it.
-struct Asked {
-    request: http::Request<RecvStream>,
-    respond: SendResponse<Bytes>,
+pub(super) struct Asked {
+    pub(super) request: http::Request<RecvStream>,
+    pub(super) respond: SendResponse<Bytes>,
 }
 
 impl Peer {
-    async fn accept(listener: &TcpListener) -> Self {
+    pub(super) async fn accept(listener: &TcpListener) -> Self {
         Self::with(listener, 100).await
     }
 
@@ -63,7 +61,7 @@ impl Peer {
         Self { streams, is_stopping, is_over }
     }
 
-    async fn next(&mut self) -> Asked {
+    pub(super) async fn next(&mut self) -> Asked {
         self.streams.recv().await.expect("a request")
     }
 
@@ -80,13 +78,13 @@ impl Peer {
 
 impl Asked {
     /// Answers 200 with this body.
-    fn answer(mut self, body: &'static str) {
+    pub(super) fn answer(mut self, body: &'static str) {
         let mut stream = self.respond.send_response(http::Response::new(()), false).expect("a head");
         stream.send_data(Bytes::from_static(body.as_bytes()), true).expect("a body");
     }
 
     /// Begins an answer, whose body follows.
-    fn begin(&mut self) -> SendStream<Bytes> {
+    pub(super) fn begin(&mut self) -> SendStream<Bytes> {
         self.respond.send_response(http::Response::new(()), false).expect("a head")
     }
 
@@ -114,24 +112,24 @@ impl http_body::Body for Sent {
     }
 }
 
-type Sends = mpsc::UnboundedSender<Result<Frame<Bytes>, BoxError>>;
+pub(super) type Sends = mpsc::UnboundedSender<Result<Frame<Bytes>, BoxError>>;
 
-fn body() -> (Sends, Body) {
+pub(super) fn body() -> (Sends, Body) {
     let (sends, sent) = mpsc::unbounded_channel();
     (sends, Body::streaming(Sent(sent)))
 }
 
-fn data(bytes: impl Into<Bytes>) -> Result<Frame<Bytes>, BoxError> {
+pub(super) fn data(bytes: impl Into<Bytes>) -> Result<Frame<Bytes>, BoxError> {
     Ok(Frame::data(bytes.into()))
 }
 
-fn request(method: Method, body: Body) -> message::Request {
+pub(super) fn request(method: Method, body: Body) -> message::Request {
     let mut request = message::Request::new(body);
     (*request.method_mut(), *request.version_mut()) = (method, Version::HTTP_2);
     request
 }
 
-async fn send(client: &GroupClient, mut from_client: message::Request) -> Result<Answered, Box<Unanswered>> {
+pub(super) async fn send(client: &GroupClient, mut from_client: message::Request) -> Result<Answered, Box<Unanswered>> {
     let (target, mut fields) = (PathAndQuery::from_static("/a?b=c"), OwnFields::default());
     fields.add(http::header::HOST, HeaderValue::from_static("app.test"));
     let (from_client, upgrade) = (&mut from_client, None);
@@ -141,11 +139,11 @@ async fn send(client: &GroupClient, mut from_client: message::Request) -> Result
         .await
 }
 
-async fn get(client: &GroupClient) -> Result<Answered, Box<Unanswered>> {
+pub(super) async fn get(client: &GroupClient) -> Result<Answered, Box<Unanswered>> {
     send(client, request(Method::GET, Body::empty())).await
 }
 
-async fn read(answered: Answered) -> Bytes {
+pub(super) async fn read(answered: Answered) -> Bytes {
     answered.response.into_body().collect().await.expect("a whole body").to_bytes()
 }
 
@@ -154,7 +152,7 @@ fn http2(played: &Played) -> Settings {
 }
 
 /// Runs `test` with a target and a client of it.
-async fn with_client<F: Future<Output = ()>>(
+pub(super) async fn with_client<F: Future<Output = ()>>(
     change: impl FnOnce(&mut Settings),
     test: impl FnOnce(Played, GroupClient, Rc<WorkerConnections>) -> F,
 ) {
@@ -390,252 +388,6 @@ async fn a_client_that_leaves_or_breaks_off_cancels_the_stream() {
                 std::future::pending::<Infallible>().await
             };
             tokio::select! { () = target => {}, _ = user => {} }
-        },
-    )
-    .await;
-}
-
-/// Moves the clock. It stands still only for this moment: while it does, the runtime skips to the next timer whenever it waits for the
-/// network.
-async fn later(time: Duration) {
-    tokio::time::pause();
-    tokio::time::advance(time).await;
-    tokio::time::resume();
-}
-
-#[tokio::test]
-async fn a_silent_target_is_given_up_and_its_connection_gets_no_new_requests() {
-    with_client(
-        |_| {},
-        async |played: Played, client: GroupClient, _| {
-            let target = async {
-                let mut peer = Peer::accept(&played.listener).await;
-                let _asked = peer.next().await;
-                later(Settings::RESPONSE_TIMEOUT).await;
-                peer.streams.recv().await;
-            };
-            let user = async {
-                let failed = get(&client).await.expect_err("no answer");
-                assert!(matches!(failed.error, Error::ResponseTimeout), "{failed:?}");
-                assert!(client.target(0).http2.take().is_none());
-            };
-            tokio::select! { () = target => {}, () = user => {} }
-        },
-    )
-    .await;
-}
-
-fn grpc(timeout: &'static str, body: Body) -> message::Request {
-    let mut call = request(Method::POST, body);
-    call.headers_mut().insert("content-type", HeaderValue::from_static("application/grpc"));
-    call.headers_mut().insert("grpc-timeout", HeaderValue::from_static(timeout));
-    call
-}
-
-#[tokio::test]
-async fn a_call_ends_at_its_deadline_before_and_after_its_head() {
-    let change = |settings: &mut Settings| settings.protocol = ProtocolVersion::Grpc;
-    with_client(change, async |played: Played, client: GroupClient, _| {
-        let target = async {
-            let mut peer = Peer::accept(&played.listener).await;
-            let _silent = peer.next().await;
-            later(Duration::from_secs(3)).await;
-            let mut asked = peer.next().await;
-            let mut answer = asked.begin();
-            answer.send_data(Bytes::from_static(b"first"), false).expect("sent");
-            peer.streams.recv().await;
-        };
-        let user = async {
-            let failed = send(&client, grpc("3S", Body::full("x"))).await.expect_err("no answer");
-            assert!(matches!(failed.error, Error::Deadline), "{failed:?}");
-            let answered = send(&client, grpc("5S", Body::full("x"))).await.expect("a head");
-            let mut body = answered.response.into_body();
-            let first = body.frame().await.expect("a frame").expect("data");
-            assert_eq!(first.into_data().expect("data"), "first");
-            later(Duration::from_secs(5)).await;
-            let trailers = body.frame().await.expect("a frame").expect("trailers").into_trailers().expect("trailers");
-            assert_eq!(trailers["grpc-status"], "4");
-        };
-        tokio::select! { () = target => panic!("it goes on"), () = user => {} }
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn a_stream_lives_as_long_as_either_side_sends_something() {
-    with_client(
-        |_| {},
-        async |played: Played, client: GroupClient, _| {
-            let (sends, mut upload) = body();
-            upload.limit_idle(Settings::RESPONSE_TIMEOUT);
-            let target = async {
-                let mut peer = Peer::accept(&played.listener).await;
-                let mut asked = peer.next().await;
-                let answer = asked.begin();
-                (peer, asked, answer)
-            };
-            let user = send(&client, request(Method::POST, upload));
-            let ((_peer, mut asked, mut answer), answered) = tokio::join!(target, user);
-            let mut body = answered.expect("a head").response.into_body();
-            let half = Settings::RESPONSE_TIMEOUT / 2;
-            for _ in 0..6 {
-                assert!(body.frame().now_or_never().is_none());
-                later(half).await;
-                answer.send_data(Bytes::from_static(b"."), false).expect("sent");
-                body.frame().await.expect("a frame").expect("the target sends");
-            }
-            for _ in 0..6 {
-                assert!(body.frame().now_or_never().is_none(), "the client sends");
-                later(half).await;
-                sends.send(data("x")).expect("read");
-                let data = asked.request.body_mut().data().await.expect("a frame").expect("data");
-                asked.request.body_mut().flow_control().release_capacity(data.len()).expect("room");
-            }
-            for _ in 0..2 {
-                assert!(body.frame().now_or_never().is_none());
-                later(2 * half).await;
-            }
-            let error = body.frame().await.expect("a frame").expect_err("nothing moves any more");
-            assert!(error.is::<StoodStill>(), "{error}");
-        },
-    )
-    .await;
-}
-
-#[tokio::test]
-async fn a_target_without_http2_is_found_out_before_it_gets_a_request() {
-    with_client(
-        |_| {},
-        async |played: Played, client: GroupClient, _| {
-            let target = async {
-                let (mut stream, _) = played.listener.accept().await.expect("a connection");
-                stream.write_all(b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\n\r\n").await.expect("sent");
-                let mut rest = Vec::new();
-                let _ = stream.read_to_end(&mut rest).await;
-                String::from_utf8_lossy(&rest).into_owned()
-            };
-            let (failed, received) = tokio::join!(get(&client), target);
-            let failed = failed.expect_err("no HTTP/2");
-            assert!(matches!(failed.error, Error::MalformedHttp2(Malformed::NotHttp2)), "{failed:?}");
-            assert!(!received.contains("app.test"), "{received:?}");
-        },
-    )
-    .await;
-}
-
-#[tokio::test]
-async fn heads_that_are_not_passed_on_are_refused() {
-    let change = |settings: &mut Settings| settings.response_headers_max = 10;
-    with_client(change, async |played: Played, client: GroupClient, _| {
-        let head = |status: u16, fields: usize, length: usize| {
-            let mut head = http::Response::new(());
-            *head.status_mut() = StatusCode::from_u16(status).expect("a status");
-            for number in 0..fields {
-                let name: http::HeaderName = format!("x-{number}").parse().expect("a name");
-                head.headers_mut().insert(name, HeaderValue::try_from("x".repeat(length)).expect("a value"));
-            }
-            head
-        };
-        let target = async {
-            let mut peer = Peer::accept(&played.listener).await;
-            for head in [head(101, 0, 0), head(200, 11, 1), head(200, 7, 10_000), head(200, 10, 1)] {
-                let mut asked = peer.next().await;
-                asked.respond.send_response(head, true).expect("sent");
-            }
-            peer.streams.recv().await;
-        };
-        let user = async {
-            let broken = Malformed::Protocol(Reason::PROTOCOL_ERROR);
-            for expected in [broken, Malformed::TooManyFields, broken] {
-                let failed = get(&client).await.expect_err("refused").error;
-                assert!(
-                    matches!(failed, Error::MalformedHttp2(malformed) if malformed == expected),
-                    "{failed:?} is not {expected:?}"
-                );
-            }
-            assert_eq!(read(get(&client).await.expect("it is not too large")).await, "");
-        };
-        tokio::select! { () = target => panic!("it goes on"), () = user => {} }
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn a_client_that_takes_nothing_holds_up_no_other_of_the_connection() {
-    with_client(
-        |_| {},
-        async |played: Played, client: GroupClient, _| {
-            let target = async {
-                let mut peer = Peer::accept(&played.listener).await;
-                let mut asked = peer.next().await;
-                let mut answer = asked.begin();
-                answer.reserve_capacity(10_000_000);
-                answer.send_data(vec![1; 10_000_000].into(), true).expect("queued");
-                peer.next().await.answer("ok");
-                peer.streams.recv().await;
-            };
-            let user = async {
-                let _untaken = get(&client).await.expect("a head");
-                assert_eq!(read(get(&client).await.expect("an answer")).await, "ok");
-                assert_eq!(client.target(0).http2.len(), 1);
-            };
-            tokio::select! { () = target => panic!("it goes on"), () = user => {} }
-        },
-    )
-    .await;
-}
-
-#[tokio::test]
-async fn a_request_at_a_target_that_has_left_says_so() {
-    with_client(
-        |_| {},
-        async |played: Played, client: GroupClient, _| {
-            let target = async {
-                let mut peer = Peer::accept(&played.listener).await;
-                let mut asked = peer.next().await;
-                let _answer = asked.begin();
-                let _second = peer.next().await;
-                client.target(0).cut();
-                peer.streams.recv().await;
-                std::future::pending::<Infallible>().await
-            };
-            let user = async {
-                let begun = get(&client).await.expect("a head");
-                let failed = get(&client).await.expect_err("cut").error;
-                assert!(matches!(failed, Error::Deregistered(_)), "{failed:?}");
-                let error = begun.response.into_body().collect().await.expect_err("cut");
-                assert!(error.is::<crate::upstream::error::Deregistered>(), "{error}");
-            };
-            tokio::select! { _ = target => {}, () = user => {} }
-        },
-    )
-    .await;
-}
-
-#[tokio::test]
-async fn an_idle_connection_is_closed_and_one_in_use_is_not() {
-    with_client(
-        |_| {},
-        async |played: Played, client: GroupClient, _| {
-            let user = async {
-                let begun = get(&client).await.expect("a head");
-                let (now, http2) = (client.connections.now(), &client.target(0).http2);
-                let later = now + 10 * Settings::IDLE_TIMEOUT;
-                http2.prune(later, Settings::IDLE_TIMEOUT);
-                assert_eq!(http2.len(), 1, "a request is under way");
-                drop(begun);
-                http2.prune(client.connections.now(), Settings::IDLE_TIMEOUT);
-                assert_eq!(http2.len(), 1, "it is idle, but not for long");
-                http2.prune(later, Settings::IDLE_TIMEOUT);
-                assert_eq!(http2.len(), 0);
-            };
-            let target = async {
-                let mut peer = Peer::accept(&played.listener).await;
-                let mut asked = peer.next().await;
-                let _answer = asked.begin();
-                assert!(peer.streams.recv().await.is_none(), "the connection is closed");
-            };
-            tokio::join!(user, target);
         },
     )
     .await;
