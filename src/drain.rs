@@ -156,6 +156,11 @@ impl Draining {
         let _ = self.stage.wait_for(|stage| *stage >= Stage::Stopping).await;
     }
 
+    /// Whether the time to finish is over.
+    pub(crate) fn is_cut(&self) -> bool {
+        *self.stage.borrow() == Stage::Cut
+    }
+
     /// Waits until the time to finish is over. Cancel-safe.
     pub(crate) async fn cut(&mut self) {
         if self.stage.wait_for(|stage| *stage == Stage::Cut).await.is_err() {

@@ -85,15 +85,14 @@ pub(crate) async fn join(switched: Switched, bounds: Bounds, mut draining: Drain
         () = draining.stopping() => (Cause::Stopping, None),
     };
     let is_closed = tokio::select! {
-        // First: over HTTP/2, the connection is cut at the same moment, and that looks as if the client had left.
-        biased;
         // Nothing more is read or written. The streams are closed.
         () = draining.cut() => false,
         () = close(&mut tunnel, cause) => true,
     };
     match error {
         Some(error) => recording.end(Ending::BrokenOff(&error)),
-        None if is_closed => recording.end(Ending::Complete),
+        // Over HTTP/2, the connection is cut at the same moment. That looks as if the client had left, and can be seen first.
+        None if is_closed && !draining.is_cut() => recording.end(Ending::Complete),
         None => {}
     }
 }

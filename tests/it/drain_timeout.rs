@@ -12,6 +12,7 @@ use crate::harness::connection::{self, Connection, Pending};
 use crate::harness::http2::{Http2, Stream};
 use crate::harness::raw::{self, Raw};
 use crate::harness::runtime;
+use crate::harness::websocket;
 use crate::harness::wire::{End, Wire};
 
 const REASON: &str = "proxy.drain_timeout";
@@ -239,5 +240,27 @@ fn a_websocket_that_does_not_close_in_time_is_cut_and_recorded() {
         assert_eq!((records.len(), &records[0]["reason"]), (1, &REASON.into()), "{records:?}");
         assert_eq!(records[0]["http.response.status_code"], 101);
         assert_eq!(records[0]["http.response.body.size"], 4 + 4 + TEXT.len());
+    }
+}
+
+#[test]
+fn so_is_one_over_http2() {
+    for is_reload in [false, true] {
+        let target = websocket::echo();
+        let mut setup = Setup::open(&[target.address()]);
+        setup.rest.push_str("shutdown: { drain_timeout: 200ms }\n");
+        let mut proxy = setup.start();
+        let mut socket = websocket::Socket::open(proxy.address(), &[]);
+        if is_reload {
+            proxy.reload(&removed(&proxy)).expect("it is reloaded");
+        } else {
+            assert!(!proxy.shutdown(), "it had not ended");
+        }
+        // It is told, and does not answer.
+        socket.read_until("the server is restarting");
+        while socket.client.next_frame().is_some() {}
+        let records = proxy.access_log(1);
+        assert_eq!((records.len(), &records[0]["reason"]), (1, &REASON.into()), "{records:?}");
+        assert_eq!(records[0]["http.response.status_code"], 101);
     }
 }
