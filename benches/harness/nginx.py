@@ -79,15 +79,16 @@ def _process(directory, name, workers, port, access_log, content):
     return Process(["nginx", "-p", directory, "-c", path, "-e", "stderr"], directory, name, port)
 
 
-def backend(directory, addresses=(LOOPBACK,)):
-    """The target, not started: one worker, plain HTTP/1.1. `/` is 1 KiB, `/mib` 1 MiB, `/who` the user that it was told of,
+def backend(directory, addresses=(LOOPBACK,), *, name="backend", http2=False):
+    """The target, not started: one worker, without TLS, HTTP/1.1 or HTTP/2 with prior knowledge. `/` is 1 KiB, `/mib` 1 MiB, `/who` the user that it was told of,
     `/status` what `served` reads. It listens on one port of every address, the first of which is 127.0.0.1."""
     with open(os.path.join(directory, "mib"), "wb") as file:
         file.write(b"x" * MIB_BYTES)
     port = free_port()
-    listen = "\n        ".join(f"listen {address}:{port} backlog=4096;" for address in addresses)
+    protocol = "http2 " if http2 else ""
+    listen = "\n        ".join(f"listen {address}:{port} {protocol}backlog=4096;" for address in addresses)
     content = BACKEND.format(listen=listen, directory=directory, body=KIB_BODY)
-    return _process(directory, "backend", 1, port, "off", content)
+    return _process(directory, name, 1, port, "off", content)
 
 
 def served(target):
