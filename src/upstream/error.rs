@@ -86,6 +86,8 @@ pub(crate) enum Mismatch {
     NotPost,
     #[error("the request asks for a WebSocket, and the targets use HTTP/2")]
     WebSocket,
+    #[error("HTTP/2 cannot carry the host or the path of the request")]
+    Address,
 }
 
 /// Why Vestibule ended a request that was under way.

@@ -45,9 +45,12 @@ impl Connections {
         self.list.borrow().iter().find_map(Connection::take)
     }
 
-    /// Adds a connection.
+    /// Adds a connection. Forgets those that accept no more requests, so that a target that ends its connections early leaves no long
+    /// list.
     pub(crate) fn put(&self, connection: Rc<Connection>) {
-        self.list.borrow_mut().push(connection);
+        let mut list = self.list.borrow_mut();
+        list.retain(|connection| connection.is_usable());
+        list.push(connection);
     }
 
     /// Waits while another request opens a connection with room for this one. If that fails, each of those who waited opens one

@@ -61,7 +61,7 @@ impl Sending {
         content: &Content,
         limits: Limits,
     ) -> Result<Begun, Error> {
-        let head = request_head::of(request, content, limits.is_tls);
+        let head = request_head::of(request, content, limits.is_tls).map_err(Error::Protocol)?;
         let (response, stream) = slot.sender().send_request(head, self.upload.is_none()).map_err(Error::Refused)?;
         self.is_whole = false;
         match self.answer(&slot, response, stream, limits.timeout).await {
