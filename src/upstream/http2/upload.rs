@@ -16,6 +16,10 @@ use crate::upstream::progress::Progress;
 
 /// Maximum number of bytes that are kept of a body that was sent. A longer one cannot be sent again. Nearly all gRPC messages are shorter.
 const KEPT_BYTES_MAX: usize = 64 * 1024;
+/// What a part counts for at least: it takes memory beside its bytes.
+const PART_BYTES_MIN: usize = 256;
+/// A smaller part is copied. It is a slice of the buffer that it was read into, and would keep the whole buffer.
+const COPIED_BYTES_MAX: usize = 4 * 1024;
 
 /// The body of one request.
 #[derive(Debug)]
@@ -154,12 +158,15 @@ impl Upload {
 
     fn keep(&mut self, part: &Part, bytes: usize) {
         let Some(kept) = &mut self.kept else { return };
-        kept.bytes += bytes;
+        kept.bytes += bytes.max(PART_BYTES_MIN);
         if kept.bytes > KEPT_BYTES_MAX {
             self.kept = None;
-        } else {
-            kept.parts.push(part.clone());
+            return;
         }
+        kept.parts.push(match part {
+            Part::Data(data) if data.len() < COPIED_BYTES_MAX => Part::Data(Bytes::copy_from_slice(data)),
+            other => other.clone(),
+        });
     }
 
     /// Whether all of the body that was read can be sent again.
@@ -181,5 +188,25 @@ impl Upload {
         self.kept = None;
         self.body.lift_rate();
         self.body.lift_idle();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn small_parts_of_a_body_keep_no_buffer_and_are_not_kept_without_end() {
+        let mut upload = Upload::new(Body::empty(), None);
+        let read = Bytes::from(vec![b'a'; 16 * 1024]);
+        for _ in 0..100 {
+            upload.keep(&Part::Data(read.slice(..1)), 1);
+        }
+        assert!(upload.is_whole());
+        assert!(read.is_unique(), "a byte does not keep the buffer that it was read into");
+        for _ in 0..1000 {
+            upload.keep(&Part::Data(read.slice(..1)), 1);
+        }
+        assert!(!upload.is_whole(), "a part is more than its bytes");
     }
 }
