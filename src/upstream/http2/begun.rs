@@ -87,14 +87,15 @@ impl Begun {
 
 impl Rest {
     /// Sends the rest in a task of its own, until nothing moves for `timeout` in either direction. If the returned sender is dropped, the
-    /// client has left before the answer was complete: the upload ends. If it sends, the upload goes on.
-    fn send(self, timeout: Duration, spawner: &Spawner) -> oneshot::Sender<()> {
+    /// client has left before the answer was complete: the upload ends. If it sends the room of the request, the upload goes on and keeps
+    /// the room: to the target, the request is still under way.
+    fn send(self, timeout: Duration, spawner: &Spawner) -> oneshot::Sender<Slot> {
         let Self { mut upload, mut stream } = self;
-        let (answered, is_answered) = oneshot::channel::<()>();
+        let (answered, is_answered) = oneshot::channel::<Slot>();
         spawner.spawn_local(|_| async move {
             let progress: Progress = upload.progress.clone();
             let client_left = async {
-                if is_answered.await.is_ok() {
+                if let Ok(_slot) = is_answered.await {
                     pending::<()>().await;
                 }
             };

@@ -27,6 +27,19 @@ const STREAM_WINDOW_BYTES: u32 = 128 * 1024;
 /// The same for all answers on a connection. It is enough for all streams, so a client that takes nothing holds up no other.
 const CONNECTION_WINDOW_BYTES: u32 = STREAM_WINDOW_BYTES * STREAMS_MAX as u32;
 
+/// What the DATA frames of a connection may cost that clients have not taken. Each costs what it has less than 256 bytes, which is what
+/// `h2` needs beside its bytes. With more, `h2` ends the connection and all requests on it. So it is enough for one answer in frames of one
+/// byte.
+const SMALL_FRAMES_BYTES_MAX: usize = STREAM_WINDOW_BYTES as usize * 256;
+
+/// How many requests that clients have cancelled are remembered for a second. Answers to them may be on their way, and are ignored.
+const CANCELLED_MAX: usize = 10 * STREAMS_MAX;
+
+/// How many frames a target may send on streams that are forgotten, and how many answers that are not valid. Each is answered by a reset.
+/// With more, `h2` ends the connection and all requests on it. The default would let a client that cancels much do that. It is the bound
+/// of the resets that wait for a target that does not read.
+const RESETS_MAX: usize = 32 * 1024;
+
 /// A connection whose target has said how many requests it accepts at once.
 #[derive(Debug)]
 pub(crate) struct Connection {
@@ -53,6 +66,9 @@ impl Connection {
         builder
             .initial_window_size(STREAM_WINDOW_BYTES)
             .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+            .data_frame_budget(SMALL_FRAMES_BYTES_MAX)
+            .max_concurrent_reset_streams(CANCELLED_MAX)
+            .max_local_error_reset_streams(Some(RESETS_MAX))
             .max_header_list_size(HEAD_BYTES_MAX as u32)
             // A number of its own, that says that no settings have arrived.
             .initial_max_send_streams(0)

@@ -30,8 +30,8 @@ pub(super) struct Source {
     pub(super) stream: RecvStream,
     pub(super) slot: Slot,
     pub(super) _in_flight: InFlight,
-    /// The rest of the request, which goes on after the end of the answer.
-    pub(super) upload: Option<oneshot::Sender<()>>,
+    /// The rest of the request, which goes on after the end of the answer. It is given the room of the request then.
+    pub(super) upload: Option<oneshot::Sender<Slot>>,
 }
 
 /// A body on its way from a target.
@@ -99,7 +99,7 @@ impl Source {
     fn end(self) {
         if let Some(upload) = self.upload {
             // An error means that it has ended already.
-            let _ = upload.send(());
+            let _ = upload.send(self.slot);
         }
     }
 }

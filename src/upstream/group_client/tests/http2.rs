@@ -1,5 +1,7 @@
 //! Targets that use HTTP/2. The test plays the target with the server of `h2`.
 
+mod neighbours;
+
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll};
