@@ -119,14 +119,16 @@ impl Upload {
             Part::Data(mut data) => {
                 stream.reserve_capacity(data.len());
                 if stream.capacity() == 0 {
-                    match stream.poll_capacity(cx) {
-                        Poll::Ready(Some(Ok(_))) => {}
-                        Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(error)),
-                        Poll::Ready(None) => return Poll::Ready(Err(Reason::STREAM_CLOSED.into())),
-                        Poll::Pending => {
-                            self.next.push_front(Part::Data(data));
-                            return Poll::Pending;
-                        }
+                    // Unless there is room, the data stays: if the stream was refused, it is sent to another target.
+                    let failed = match stream.poll_capacity(cx) {
+                        Poll::Ready(Some(Ok(_))) => None,
+                        Poll::Ready(Some(Err(error))) => Some(Poll::Ready(Err(error))),
+                        Poll::Ready(None) => Some(Poll::Ready(Err(Reason::STREAM_CLOSED.into()))),
+                        Poll::Pending => Some(Poll::Pending),
+                    };
+                    if let Some(failed) = failed {
+                        self.next.push_front(Part::Data(data));
+                        return failed;
                     }
                 }
                 let sent = data.split_to(stream.capacity().min(data.len()));

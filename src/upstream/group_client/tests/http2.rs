@@ -14,6 +14,7 @@ use http::{HeaderMap, HeaderValue, Method, Version};
 use http_body::Frame;
 use tokio::sync::{Notify, mpsc};
 
+use self::neighbours::Frames;
 use super::*;
 use crate::message::BoxError;
 use crate::upstream::error::Mismatch;
@@ -322,6 +323,42 @@ async fn offered_to_the_next(length: usize) -> Result<Vec<u8>, String> {
 #[tokio::test]
 async fn a_refused_request_is_offered_to_the_next_target_with_its_body() {
     assert_eq!(Box::pin(offered_to_the_next(20_000)).await, Ok(vec![7; 20_000]));
+}
+
+#[tokio::test]
+async fn what_waited_for_room_when_a_stream_was_refused_is_offered_to_the_next_target() {
+    let offering = async {
+        let (played, other) = (Played::start().await, Played::start().await);
+        let mut settings = http2(&played);
+        settings.targets.extend(other.settings().targets);
+        let client = played.client(settings, &connections());
+        let first = async {
+            // SETTINGS_INITIAL_WINDOW_SIZE is 0: the target takes no data yet.
+            let mut frames = Frames::with(&played.listener, &[0, 4, 0, 0, 0, 0]).await;
+            let stream = frames.request().await;
+            frames.refuse(stream).await;
+            frames.rest().await;
+        };
+        let second = async {
+            let mut peer = Peer::accept(&other.listener).await;
+            let mut asked = peer.next().await;
+            assert_eq!(asked.body().await.expect("whole").0, b"onetwo");
+            asked.answer("ok");
+            peer.streams.recv().await;
+        };
+        let user = async {
+            let (sends, body) = body();
+            sends.send(data("one")).expect("read");
+            sends.send(data("two")).expect("read");
+            drop(sends);
+            assert_eq!(read(send(&client, request(Method::POST, body)).await.expect("an answer")).await, "ok");
+        };
+        tokio::select! {
+            () = user => {}
+            _ = async { tokio::join!(first, second) } => panic!("the targets go on"),
+        }
+    };
+    Box::pin(LocalSet::new().run_until(offering)).await;
 }
 
 #[tokio::test]

@@ -15,16 +15,26 @@ const END_HEADERS: u8 = 4;
 const STATUS_200: [u8; 1] = [0x88];
 
 /// A connection of the target, as frames.
-struct Frames(TcpStream);
+pub(super) struct Frames(TcpStream);
 
 impl Frames {
     async fn accept(listener: &TcpListener) -> Self {
+        Self::with(listener, &[]).await
+    }
+
+    /// Accepts a connection, with these settings.
+    pub(super) async fn with(listener: &TcpListener, settings: &[u8]) -> Self {
         let mut stream = listener.accept().await.expect("a connection").0;
         let mut preface = [0; 24];
         stream.read_exact(&mut preface).await.expect("a preface");
         let mut this = Self(stream);
-        this.send(&frame(SETTINGS, 0, 0, &[])).await;
+        this.send(&frame(SETTINGS, 0, 0, settings)).await;
         this
+    }
+
+    /// Refuses a stream: nothing of it was processed.
+    pub(super) async fn refuse(&mut self, stream: u32) {
+        self.send(&frame(RST_STREAM, 0, stream, &u32::from(Reason::REFUSED_STREAM).to_be_bytes())).await;
     }
 
     async fn send(&mut self, bytes: &[u8]) {
@@ -42,7 +52,7 @@ impl Frames {
     }
 
     /// The stream of the next request.
-    async fn request(&mut self) -> u32 {
+    pub(super) async fn request(&mut self) -> u32 {
         loop {
             if let (HEADERS, stream) = self.next().await {
                 return stream;
@@ -51,7 +61,7 @@ impl Frames {
     }
 
     /// Reads what comes, until the proxy closes the connection.
-    async fn rest(&mut self) {
+    pub(super) async fn rest(&mut self) {
         loop {
             self.next().await;
         }
