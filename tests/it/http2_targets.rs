@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::harness::app::{Proxy, Setup, free_port, wait_until};
 use crate::harness::browser::{Answer, Protocol};
+use crate::harness::http2::{DATA, Http2, Stream};
 use crate::harness::process::{self, Process};
 
 const HTTP2: &str = "    protocol_version: http2\n";
@@ -52,6 +53,40 @@ fn the_target_gets_what_an_http1_target_gets() {
     assert_eq!(seen["bytes"], 200_000);
     let large = ask(&proxy, "GET", "/large/3000000", b"");
     assert_eq!((large.status, large.body.len()), (200, 3_000_000));
+}
+
+#[test]
+fn h_14_no_trailer_of_a_client_says_what_only_a_head_may_say() {
+    let (_server, proxy) = before_h2();
+    let mut client = Http2::connect(proxy.address(), "app.test");
+    let head = [(":method", "POST"), (":scheme", "https"), (":authority", "app.test"), (":path", "/opt/x")];
+    client.headers(&head, Stream::Open);
+    client.data(b"abc", Stream::Open);
+    let refused = [
+        "x-amzn-oidc-identity",
+        "x_amzn_oidc_data",
+        "x-forwarded-for",
+        "x-amzn-trace-id",
+        "cookie",
+        "authorization",
+        "host",
+        "content-length",
+        "content-type",
+        "te",
+        "trailer",
+        "expect",
+        "proxy-authorization",
+        "http2-settings",
+        "x-http-method-override",
+        "script_name",
+    ];
+    let mut trailers: Vec<_> = refused.iter().map(|name| (*name, "trailers")).collect();
+    // Unannounced trailers pass, unlike over HTTP/1.1.
+    trailers.push(("x-checksum", "9"));
+    client.headers(&trailers, Stream::Ended);
+    let answer = client.frame_that(|frame| frame.kind == DATA).expect("an answer");
+    let seen: Value = serde_json::from_slice(&answer.payload).expect("JSON");
+    assert_eq!((&seen["bytes"], &seen["trailers"]), (&3.into(), &serde_json::json!([["x-checksum", "9"]])));
 }
 
 #[test]
