@@ -47,6 +47,32 @@ fn admin(address: SocketAddr, path: &str) -> String {
 }
 
 #[test]
+fn a_reload_while_the_process_stops_changes_nothing() {
+    let (target, release) = gated();
+    let mut proxy = Setup::open(&[target.address()]).start();
+    runtime().block_on(async {
+        let mut client = Connection::open(Protocol::Http1, proxy.address(), "app.test").await;
+        let request = client.request("GET", "/slow").body(connection::empty()).expect("a request");
+        let pending = client.start(request).await.expect("sent");
+        target.wait_for(1);
+        let (operator, address) = (proxy.admin(), proxy.address());
+        proxy.prepare(&proxy.yaml().replace("127.0.0.1:0", &address.to_string()));
+        let stopping = stop(&mut proxy);
+        let mut stream = TcpStream::connect(operator).expect("the operator's endpoint accepts");
+        stream.write_all(b"POST /reload HTTP/1.1\r\nhost: localhost\r\ncontent-length: 0\r\n\r\n").expect("sent");
+        let mut said = String::new();
+        stream.read_to_string(&mut said).expect("an answer");
+        assert_eq!(raw::status(&said), 503, "{said}");
+        assert!(said.ends_with("\r\n\r\nthe process is stopping\n"), "{said}");
+        assert!(TcpStream::connect(address).is_err(), "no listener comes back");
+        release.send(()).expect("the target waits");
+        let (answer, _) = connection::whole(pending.head().await.expect("an answer")).await;
+        assert_eq!((answer.status, answer.text()), (200, "whole"));
+        assert!(tokio::task::block_in_place(|| stopping.join()).expect("no panic"), "everything had finished");
+    });
+}
+
+#[test]
 fn a_request_that_has_begun_is_answered_whole() {
     on_both(|protocol| {
         let (target, release) = gated();

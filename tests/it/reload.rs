@@ -342,3 +342,32 @@ fn an_order_that_changes_and_a_port_of_our_own_are_called_by_their_name() {
     let refused = proxy.reload(&all).expect_err("its own port");
     assert!(refused.contains(&format!("this process itself listens on this port, at 127.0.0.1:{free}")), "{refused}");
 }
+
+/// Asks the admin address for a reload, and answers status and text.
+fn post_reload(admin: SocketAddr) -> (u16, String) {
+    let mut stream = TcpStream::connect(admin).expect("it accepts");
+    stream.write_all(b"POST /reload HTTP/1.1\r\nhost: localhost\r\ncontent-length: 0\r\n\r\n").expect("sent");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("an answer");
+    (crate::harness::raw::status(&answer), answer)
+}
+
+#[test]
+fn two_reloads_at_once_come_one_after_the_other() {
+    let proxy = Setup::open(&[]).rules(&which("a")).start();
+    let (begins, goes_on) = proxy.hold_reload();
+    let ask = |admin| std::thread::spawn(move || post_reload(admin));
+    proxy.prepare(&proxy.yaml().replace("body: a", "body: ab"));
+    let first = ask(proxy.admin());
+    begins.recv().expect("it has begun");
+    let second = ask(proxy.admin());
+    proxy.prepare(&proxy.yaml().replace("body: ab", "body: abc"));
+    drop(goes_on);
+    for asked in [first, second] {
+        let (status, said) = asked.join().expect("no panic");
+        assert_eq!(status, 200, "{said}");
+    }
+    assert_eq!(proxy.metric("vestibule_config_reloads_total{result=\"success\"}"), 2);
+    assert_eq!(proxy.browser(Protocol::Http1).get("https://app.test/which").text(), "abc");
+    wait_until("one configuration is left", || (generations(&proxy) == 1).then_some(()));
+}
