@@ -314,7 +314,10 @@ fn log_cut(exchange: &Exchange, reason: Reason, error: Option<&BoxError>) {
     tracing::warn!(request_id = %id, reason = reason_code, rule.name = rule, target.address = target, error, "response closed early");
 }
 
-/// An error with everything that caused it. `None` leaves the field out of the log line: an empty field says nothing.
+/// Maximum length of an error in the log, in bytes. A target can say why it ends a connection in 16 KB (GOAWAY, RFC 9113 §6.8).
+const CAUSES_BYTES_MAX: usize = 1024;
+
+/// An error with everything that caused it. Longer ones are cut. `None` leaves the field out of the log line: an empty field says nothing.
 fn causes(error: Option<&BoxError>) -> Option<String> {
     let mut text = String::new();
     let mut next: Option<&dyn std::error::Error> = Some(&**error?);
@@ -325,6 +328,7 @@ fn causes(error: Option<&BoxError>) -> Option<String> {
         text.push_str(&error.to_string());
         next = error.source();
     }
+    text.truncate(text.floor_char_boundary(CAUSES_BYTES_MAX));
     Some(text)
 }
 

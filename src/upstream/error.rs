@@ -120,6 +120,9 @@ impl fmt::Display for Step {
 /// Errors of socket(2) and connect(2) that mean this machine has no descriptor, memory or port left.
 const OURS: [Errno; 5] = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM, Errno::ADDRNOTAVAIL];
 
+/// Maximum length of an error in the log, in bytes. A target can say why it ends a connection in 16 KB (GOAWAY, RFC 9113 §6.8).
+const LINE_BYTES_MAX: usize = 1024;
+
 impl Error {
     /// Whether this machine has no descriptor, port or memory left. Then the target is not at fault and stays healthy.
     pub(crate) fn is_ours(&self) -> bool {
@@ -161,7 +164,7 @@ impl Error {
         }
     }
 
-    /// The error and its causes in one line.
+    /// The error and its causes in one line, for the log. Longer ones are cut: they may have text of the target.
     pub(crate) fn in_one_line(&self) -> String {
         let mut text = self.to_string();
         let mut cause = std::error::Error::source(self);
@@ -170,6 +173,7 @@ impl Error {
             text.push_str(&error.to_string());
             cause = error.source();
         }
+        text.truncate(text.floor_char_boundary(LINE_BYTES_MAX));
         text
     }
 
@@ -208,6 +212,12 @@ pub(super) fn is_deregistered(error: &io::Error) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_target_says_fills_no_log() {
+        let line = Error::Reset(io::Error::other("ä".repeat(16 * 1024))).in_one_line();
+        assert!(line.ends_with('ä') && line.len() <= 1024, "{}", line.len());
+    }
 
     #[test]
     fn what_this_machine_lacks_is_not_the_targets_fault() {

@@ -20,7 +20,7 @@ use crate::upstream::health::check::{self, Outcome};
 use crate::upstream::health::group_health::{GroupHealth, Groups};
 use crate::upstream::health::machine::Machine;
 use crate::upstream::health::settings::{HealthCheck, Settings};
-use crate::upstream::health::state::{Reading, Verdict};
+use crate::upstream::health::state::{FAILURE_BYTES_MAX, Reading, Verdict};
 use crate::upstream::place::Place;
 use crate::upstream::target::{Target, WHOLE};
 
@@ -303,7 +303,8 @@ impl Task {
         plan.group.count(outcome.name());
         let (result, detail) = match outcome {
             Outcome::Success => (Ok(()), ""),
-            Outcome::Failure(cause, detail) => (Err(*cause), detail.as_str()),
+            // A target can say much about why it ends a connection, and the log has it, too.
+            Outcome::Failure(cause, detail) => (Err(*cause), &detail[..detail.floor_char_boundary(FAILURE_BYTES_MAX)]),
             Outcome::NotMade(detail) => return self.not_made(detail),
         };
         self.was_made = true;

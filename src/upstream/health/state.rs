@@ -96,7 +96,7 @@ const CODE_BITS: u32 = 7;
 const ANSWERS: u64 = 1 << CODE_BITS;
 const SINCE_SHIFT: u32 = CODE_BITS + 1;
 /// Maximum length of the text that says why a check failed.
-const FAILURE_BYTES_MAX: usize = 300;
+pub(super) const FAILURE_BYTES_MAX: usize = 300;
 
 impl TargetHealth {
     /// Whether requests are sent to the target while the group has enough healthy targets.
