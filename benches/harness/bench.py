@@ -24,6 +24,7 @@ class Bench:
         self.binary = os.path.abspath(binary)
         self.workers = workers
         self.running = []
+        self.children = []
         self.directory = None
 
     def __enter__(self):
@@ -36,9 +37,18 @@ class Bench:
         return self
 
     def __exit__(self, *_):
+        for child in self.children:
+            if child.poll() is None:
+                child.kill()
+                child.wait()
         for process in reversed(self.running):
             process.stop()
         shutil.rmtree(self.directory, ignore_errors=True)
+
+    def run(self, child):
+        """A client (`subprocess.Popen`) that is killed at the end if it still runs then."""
+        self.children.append(child)
+        return child
 
     def start(self, process):
         """Starts any server and waits until it listens."""
@@ -52,6 +62,17 @@ class Bench:
     def start_backend(self, **options):
         """The target: see `nginx.backend`."""
         return self.start(nginx.backend(self.directory, **options))
+
+    def start_backend_beside(self, name):
+        """Another target, with a directory of its own: names of files are those of the server."""
+        first = self.directory
+        self.directory = os.path.join(first, name)
+        try:
+            os.mkdir(self.directory)
+            os.chmod(self.directory, 0o755)
+            return self.start_backend()
+        finally:
+            self.directory = first
 
     def start_nginx(self, target_port, **options):
         """The plain proxy: see `nginx.proxy`."""

@@ -6,8 +6,8 @@ Fields are sent as browsers send them: compressed, and put into the table that b
 import functools
 
 GET_PATH, SCHEME_HTTPS = b"\x82", b"\x87"  # of the static table: `:method: GET`, `:scheme: https`
-AUTHORITY, PATH, COOKIE, USER_AGENT = 1, 4, 32, 58
-DATA, HEADERS, RST_STREAM, SETTINGS, GOAWAY, WINDOW_UPDATE = 0, 1, 3, 4, 7, 8
+AUTHORITY, METHOD, PATH, COOKIE, USER_AGENT = 1, 2, 4, 32, 58
+DATA, HEADERS, RST_STREAM, SETTINGS, PING, GOAWAY, WINDOW_UPDATE = 0, 1, 3, 4, 6, 7, 8
 END_STREAM, ACK, END_HEADERS, PADDED = 1, 1, 4, 8
 STATUS_200 = 0x88
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
@@ -56,6 +56,12 @@ def field(name_index, value):
     """A field whose name is in the static table, put into the dynamic one."""
     coded = huffman(value)
     return integer(name_index, 6, 0x40) + integer(len(coded), 7, 0x80) + coded
+
+
+def literal(name, value):
+    """A field that is put into no table and not compressed. `name` is an index of the static table, or the name itself."""
+    coded = integer(name, 4, 0) if isinstance(name, int) else b"\0" + integer(len(name), 7, 0) + name.encode()
+    return coded + integer(len(value), 7, 0) + value.encode()
 
 
 def frame(kind, flags, stream, payload=b""):
