@@ -101,6 +101,13 @@ class Process:
         """File descriptors, connections among them."""
         return sum(len(os.listdir(f"/proc/{pid}/fd")) for pid in self.pids())
 
+    def wait(self, seconds):
+        """Its exit code when it has ended by itself, or None if it still runs after that time."""
+        try:
+            return self.child.wait(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            return None
+
     def stop(self):
         """Asks it to end and waits; what does not end is killed, children too."""
         if self.child is None or self.child.poll() is not None:
