@@ -63,17 +63,6 @@ class Bench:
         """The target: see `nginx.backend`."""
         return self.start(nginx.backend(self.directory, **options))
 
-    def start_backend_beside(self, name):
-        """Another target, with a directory of its own: names of files are those of the server."""
-        first = self.directory
-        self.directory = os.path.join(first, name)
-        try:
-            os.mkdir(self.directory)
-            os.chmod(self.directory, 0o755)
-            return self.start_backend()
-        finally:
-            self.directory = first
-
     def start_nginx(self, target_port, **options):
         """The plain proxy: see `nginx.proxy`."""
         return self.start(nginx.proxy(self.directory, self.certificate, target_port, workers=self.workers, **options))

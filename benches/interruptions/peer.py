@@ -26,7 +26,7 @@ from interruptions import frames  # noqa: E402
 
 SERVICE = "interruptions.Streams"
 CHUNK = 1 << 20
-CALL_SECONDS_MAX = 300
+CALL_SECONDS_MAX = 600
 
 
 class Http(http.server.BaseHTTPRequestHandler):

@@ -15,7 +15,7 @@ SETTLE_DEADLINE_SECONDS = 10
 
 
 def run(here, count, seconds):
-    targets = [here.start_backend(), here.start_backend_beside("second")]
+    targets = [here.start_backend(), here.start_backend(name="second")]
     settings = here.vestibule_configuration(targets[0].port)
     proxy = here.start_vestibule(settings)
     cookie = here.sign_in(proxy)

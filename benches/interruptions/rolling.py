@@ -26,7 +26,7 @@ REFUSALS_MAX = 10
 
 
 def run(here, rounds):
-    targets = [here.start_backend_beside(f"target-{index}") for index in range(TARGETS)]
+    targets = [here.start_backend(name=f"target-{index}") for index in range(TARGETS)]
     settings = here.vestibule_configuration(targets[0].port)
     group = settings["target_groups"]["app"]
     group["targets"] = [f"{LOOPBACK}:{target.port}" for target in targets]

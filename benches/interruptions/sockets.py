@@ -8,7 +8,7 @@ import urllib.parse
 from harness import http2
 from interruptions import frames
 
-TIMEOUT_SECONDS = 60
+TIMEOUT_SECONDS = 120
 MESSAGE_BYTES = 1000
 PAUSE_SECONDS = 0.02
 

@@ -36,7 +36,7 @@ class Size:
     drain_seconds: int
 
 
-FULL, QUICK = Size(1024, 25, 120), Size(48, 4, 30)
+FULL, QUICK = Size(1024, 25, 300), Size(48, 4, 30)
 
 
 def run(here, size):

@@ -19,7 +19,7 @@ from harness import tools
 PEER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "peer.py")
 SERVICE = "interruptions.Streams"
 CHUNK = 1 << 20
-SECONDS_MAX = 300
+SECONDS_MAX = 600
 
 
 class Curl:
