@@ -60,12 +60,14 @@ impl Balancer {
         };
         let ready = match self.algorithm {
             Algorithm::RoundRobin => self.round_robin(members, turn, now, is_ready),
-            Algorithm::LeastOutstandingRequests => least_outstanding(members, turn, is_ready),
+            Algorithm::LeastOutstandingRequests => self.least_outstanding(members, turn, is_ready),
             Algorithm::WeightedRandom { .. } => self.weighted_random(members, now, is_ready),
         };
         ready.or_else(|| last_resort(members, now, tried, are_all_usable))
     }
 
+    /// The target whose turn it is. If it cannot have the request, any of the others: were it the next of the schedule, that one
+    /// would get twice as much as the others.
     fn round_robin(
         &self,
         members: &Members,
@@ -73,16 +75,32 @@ impl Balancer {
         now: Instant,
         is_ready: impl Fn(usize) -> bool,
     ) -> Option<usize> {
-        let mut slow = None;
-        for index in rotated(members, turn).filter(|index| is_ready(*index)) {
-            // A target in its slow start takes a part of its turns only.
-            let share = members.list[index].target.slow_share(now, self.slow_start);
-            if share == WHOLE || self.below(WHOLE.into()) < share.into() {
-                return Some(index);
-            }
-            slow = slow.or(Some(index));
+        // A target in its slow start takes a part of its turns only.
+        let share = |index: usize| members.list[index].target.slow_share(now, self.slow_start);
+        let takes = |share: u32| share == WHOLE || self.below(WHOLE.into()) < share.into();
+        let own = rotated(members, turn).next()?;
+        if is_ready(own) && takes(share(own)) {
+            return Some(own);
         }
-        slow
+        let any =
+            |is_wanted: &dyn Fn(usize) -> bool| members.schedule.get(self.any_position(members, is_wanted)?).copied();
+        any(&|index| is_ready(index) && share(index) == WHOLE).or_else(|| any(&is_ready))
+    }
+
+    /// Of the targets with the fewest requests under way in relation to their weight, the one whose turn it is. If that one cannot
+    /// have the request, any of the others.
+    fn least_outstanding(&self, members: &Members, turn: usize, is_ready: impl Fn(usize) -> bool) -> Option<usize> {
+        let own = rotated(members, turn).next()?;
+        let begin = if is_ready(own) { turn } else { self.any_position(members, &is_ready)? };
+        fewest(members, begin, is_ready)
+    }
+
+    /// A position of the schedule by chance, among those of targets that are wanted. So each target is as likely as its weight says.
+    fn any_position(&self, members: &Members, is_wanted: &dyn Fn(usize) -> bool) -> Option<usize> {
+        let wanted = || (0..members.schedule.len()).filter(|position| is_wanted(members.schedule[*position]));
+        let chosen = usize::try_from(self.below(wanted().count() as u64)).ok()?;
+        // Fewer are wanted now, if one was skipped since they were counted.
+        wanted().nth(chosen).or_else(|| wanted().next())
     }
 
     fn weighted_random(&self, members: &Members, now: Instant, is_ready: impl Fn(usize) -> bool) -> Option<usize> {
@@ -137,8 +155,9 @@ fn rotated(members: &Members, turn: usize) -> impl Iterator<Item = usize> {
     from.iter().chain(before).copied()
 }
 
-/// The target with the fewest requests under way, in relation to its weight. Among equals, the next of the schedule.
-fn least_outstanding(members: &Members, turn: usize, is_ready: impl Fn(usize) -> bool) -> Option<usize> {
+/// The target with the fewest requests under way, in relation to its weight. Among equals, the first of the schedule that begins with
+/// that of the turn.
+fn fewest(members: &Members, turn: usize, is_ready: impl Fn(usize) -> bool) -> Option<usize> {
     let mut best: Option<(usize, u64, u64)> = None;
     for index in rotated(members, turn).filter(|index| is_ready(*index)) {
         let member = &members.list[index];

@@ -47,7 +47,7 @@ const ALGORITHMS: [Algorithm; 4] = [
 fn targets_take_turns() {
     let now = Clock::system().instant();
     let (members, balancer) = (members(&[1, 1, 1], now), balancer(Algorithm::RoundRobin));
-    assert_eq!(order(&balancer, &members, 1, now), [1, 2, 0]);
+    assert_eq!(order(&balancer, &members, 1, now)[0], 1);
     assert_eq!(order(&balancer, &members, usize::MAX, now)[0], usize::MAX % 3);
     assert_eq!(spread(&balancer, &members, 300, now), [100; 3]);
 }
@@ -72,10 +72,34 @@ fn a_target_that_refused_comes_last_until_its_time_is_over() {
     let now = Clock::system().instant();
     let (members, balancer) = (members(&[1, 1, 1], now), balancer(Algorithm::RoundRobin));
     skip(&members, 1, now);
-    assert_eq!(order(&balancer, &members, 1, now), [2, 0, 1]);
-    assert_eq!(order(&balancer, &members, 1, now + Duration::from_secs(11)), [1, 2, 0]);
+    assert_eq!(order(&balancer, &members, 1, now)[2], 1);
+    assert_eq!(order(&balancer, &members, 1, now + Duration::from_secs(11))[0], 1);
     members.list[1].target.accepted();
-    assert_eq!(order(&balancer, &members, 1, now), [1, 2, 0]);
+    assert_eq!(order(&balancer, &members, 1, now)[0], 1);
+}
+
+#[test]
+fn the_others_share_evenly_what_a_target_cannot_have() {
+    let now = Clock::system().instant() + Duration::from_millis(1);
+    for (algorithm, is_slow) in [
+        (Algorithm::RoundRobin, false),
+        (Algorithm::RoundRobin, true),
+        (Algorithm::LeastOutstandingRequests, false),
+        (Algorithm::WeightedRandom { anomaly_mitigation: false }, false),
+    ] {
+        let members = members(&[1, 1, 1, 2], now - Duration::from_millis(1));
+        let balancer = Balancer::new(algorithm, Duration::from_secs(100), 0);
+        balancer.random.set(1);
+        if is_slow {
+            members.list[0].target.start_slowly(now);
+        } else {
+            skip(&members, 0, now);
+        }
+        let spread = spread(&balancer, &members, 10_000, now);
+        for (got, expected) in spread.iter().zip([0_usize, 2500, 2500, 5000]) {
+            assert!(got.abs_diff(expected) < 200, "{algorithm:?}, slow start: {is_slow}: {spread:?}");
+        }
+    }
 }
 
 #[test]
