@@ -9,7 +9,7 @@ use anyhow::{Context as _, anyhow, bail};
 use url::Url;
 
 use crate::config::document::source::Source;
-use crate::config::{DEFAULT_ADMIN_ADDRESS, admin_address};
+use crate::config::{self, DEFAULT_ADMIN_ADDRESS, MissingKeys, admin_address};
 
 /// The configuration file of the container image and the systemd unit.
 const CONFIG: &str = "/etc/vestibule/vestibule.yaml";
@@ -58,8 +58,13 @@ impl Process {
 }
 
 fn configured(file: &Path, path: &str) -> anyhow::Result<Endpoint> {
-    let address = admin_address(&Source::read(file)?);
-    Ok(at(address.with_context(|| format!("{} has no valid `admin.address`", file.display()))?, path))
+    let source = Source::read(file)?;
+    if let Some(address) = admin_address(&source) {
+        return Ok(at(address, path));
+    }
+    let name = file.display();
+    let report = config::load(&source, MissingKeys::Refuse).err().map(|report| format!(":\n{report}"));
+    bail!("the address of the process cannot be read from `admin.address` of {name}{}", report.unwrap_or_default())
 }
 
 fn at(address: SocketAddr, path: &str) -> Endpoint {

@@ -10,7 +10,7 @@ use crate::app;
 use crate::app::doors;
 use crate::app::explain::{Probe, explain};
 use crate::cli::exit::WrongUse;
-use crate::cli::terminal::for_stderr;
+use crate::cli::terminal::{for_stderr, print};
 use crate::clock::Clock;
 use crate::config;
 use crate::config::document::diagnostic::Severity;
@@ -60,13 +60,14 @@ impl Check {
             eprintln!("{}", for_stderr(config.warnings()));
         }
         if let Some(probe) = probe {
-            print!("{}", explain(config, &probe)?);
+            print(&explain(config, &probe)?)?;
             return Ok(ExitCode::SUCCESS);
         }
         for warning in doors::warnings(&config, Clock::system().now()) {
             eprintln!("warning: {warning}");
         }
-        println!("{}: ok ({})\n\n{}", self.config.display(), summary(&config), doors::table(&config).trim_end());
+        let table = doors::table(&config);
+        print(&format!("{}: ok ({})\n\n{}\n", self.config.display(), summary(&config), table.trim_end()))?;
         if self.online {
             return ask_providers(config);
         }
@@ -89,7 +90,7 @@ impl Check {
 fn ask_providers(config: Config) -> anyhow::Result<ExitCode> {
     let surveys = app::survey(config)?;
     for survey in &surveys {
-        print!("{survey}");
+        print(&survey.to_string())?;
     }
     Ok(if surveys.iter().any(|survey| survey.is_wrong()) { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use crate::cli::terminal::print;
 use crate::config::reference;
 
 /// Prints the JSON Schema of the configuration file, for editors.
@@ -13,7 +14,7 @@ pub(crate) struct Schema {}
 
 impl Schema {
     pub(crate) fn run(&self) -> anyhow::Result<ExitCode> {
-        print!("{}", reference::schema());
+        print(&reference::schema())?;
         Ok(ExitCode::SUCCESS)
     }
 }

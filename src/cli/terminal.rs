@@ -1,6 +1,6 @@
 //! What a terminal shows.
 
-use std::io::IsTerminal as _;
+use std::io::{self, ErrorKind, IsTerminal as _, Write as _};
 
 use crate::config::document::report::Diagnostics;
 
@@ -13,5 +13,14 @@ pub(crate) fn for_stderr(diagnostics: &Diagnostics) -> String {
         diagnostics.coloured()
     } else {
         diagnostics.to_string()
+    }
+}
+
+/// Writes to standard output. If nobody reads any more (`vestibule check … | head -1`), the rest is not written, and that is no failure.
+pub(crate) fn print(text: &str) -> io::Result<()> {
+    let mut output = io::stdout();
+    match output.write_all(text.as_bytes()).and_then(|()| output.flush()) {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        written => written,
     }
 }

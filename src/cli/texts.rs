@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use crate::cli::exit::WrongUse;
+use crate::cli::terminal::print;
 use crate::page::translation::built_in;
 
 /// Prints the texts of the pages in a language that is built in, as a file for `pages.texts`.
@@ -24,7 +25,7 @@ impl Texts {
             let message = format!("the language `{}` is not built in: use {}", self.language, known.join(" or "));
             return Err(WrongUse(message).into());
         };
-        print!("{}", translation.file());
+        print(translation.file())?;
         Ok(ExitCode::SUCCESS)
     }
 }

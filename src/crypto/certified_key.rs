@@ -1,5 +1,6 @@
 //! A certificate chain with its private key, as TLS uses them at either end.
 
+use rustls::InconsistentKeys;
 use rustls::sign::CertifiedKey;
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
@@ -16,9 +17,12 @@ pub(crate) enum Error {
     /// The key is not PEM.
     #[error("the file holds no private key in PEM form")]
     NoKey,
-    /// The key does not belong to the first certificate of the chain, or its type is not supported.
-    #[error("the private key does not belong to the certificate, or is of a kind that TLS does not use: {0}")]
-    Mismatch(#[source] rustls::Error),
+    /// The key does not belong to the first certificate of the chain.
+    #[error("the private key does not belong to the certificate (the first of the chain)")]
+    Mismatch,
+    /// The type of the key is not supported, or the first certificate cannot be read.
+    #[error("the private key or the certificate is of a kind that TLS does not use: {0}")]
+    Unusable(#[source] rustls::Error),
 }
 
 /// Reads a chain (leaf first, at least one certificate) and its key from PEM text, and checks that they belong together.
@@ -33,5 +37,8 @@ pub(crate) fn from_pem(chain: &str, key: &Secret<String>) -> Result<CertifiedKey
         return Err(Error::NoCertificate);
     }
     let key = PrivateKeyDer::from_pem_slice(key.expose().as_bytes()).map_err(|_| Error::NoKey)?;
-    CertifiedKey::from_der(chain, key, &provider::tls()).map_err(Error::Mismatch)
+    CertifiedKey::from_der(chain, key, &provider::tls()).map_err(|error| match error {
+        rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => Error::Mismatch,
+        error => Error::Unusable(error),
+    })
 }

@@ -384,6 +384,22 @@ fn texts_prints_a_file_to_translate() {
     assert!(refused.errors.contains("`fr` is not built in: use `en` or `de`"), "{}", refused.errors);
 }
 
+#[test]
+fn a_reader_that_has_gone_is_no_failure_and_reload_says_why_it_asked_nobody() {
+    let mut schema =
+        process::vestibule(&["schema"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("a process");
+    drop(schema.stdout.take());
+    let ended = schema.wait_with_output().expect("it ends");
+    assert!(ended.status.success() && ended.stderr.is_empty(), "{}", String::from_utf8_lossy(&ended.stderr));
+
+    let place = Place::new();
+    let config = place.write("vestibule.yaml", "listeners: [\n");
+    for said in ["`admin.address`", "vestibule.yaml:2:1"] {
+        let errors = run(&["reload", "--config", &config]).errors;
+        assert!(errors.contains(said), "{said}: {errors}");
+    }
+}
+
 /// Runs a command to its end.
 #[track_caller]
 fn run(arguments: &[&str]) -> Finished {

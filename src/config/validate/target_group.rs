@@ -260,7 +260,9 @@ fn identity(raw: &TargetGroup, at: &Path, context: &mut Context<'_>) -> Result<O
     };
     let (at, file) = match error {
         certified_key::Error::NoCertificate => (&chain_at, chain_file),
-        certified_key::Error::NoKey | certified_key::Error::Mismatch(_) => (&key_at, key_file),
+        certified_key::Error::NoKey | certified_key::Error::Mismatch | certified_key::Error::Unusable(_) => {
+            (&key_at, key_file)
+        }
     };
     context.found.problem(at, format!("`{}`: {error}", context.source.resolve_secret(file).display())).fail()
 }

@@ -75,7 +75,7 @@ fn certificate(raw: &written::Certificate, at: &Path, context: &mut Context<'_>)
     };
     let (at, file) = match error {
         Error::Pair(Pair::NoCertificate) | Error::NotX509 => (&chain_at, &raw.certificate_file),
-        Error::Pair(Pair::NoKey | Pair::Mismatch(_)) => (&key_at, &raw.private_key_file),
+        Error::Pair(Pair::NoKey | Pair::Mismatch | Pair::Unusable(_)) => (&key_at, &raw.private_key_file),
     };
     context.found.problem(at, format!("`{}`: {error}", context.source.resolve_secret(file).display())).fail()
 }

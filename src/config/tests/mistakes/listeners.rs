@@ -75,7 +75,7 @@ fn https_without_certificates() {
 fn certificates_that_cannot_be_used() {
     let more = "    certificates:\n      - { certificate_file: tls.pem, private_key_file: other-key.pem }\n      - { certificate_file: gone.pem, private_key_file: tls-key.pem }\n      - { certificate_file: secret, private_key_file: tls-key.pem }\n      - { certificate_file: tls.pem, private_key_file: secret }\n";
     assert_snapshot!(report("unusable", &[("    certificates:\n", more)]), @r#"
-    error: `DIR/other-key.pem`: the private key does not belong to the certificate, or is of a kind that TLS does not use: keys may not be consistent: KeyMismatch
+    error: `DIR/other-key.pem`: the private key does not belong to the certificate (the first of the chain)
      --> vestibule.yaml:6:56
       |
     6 |       - { certificate_file: tls.pem, private_key_file: other-key.pem }
