@@ -62,7 +62,7 @@ pub(crate) struct File {
     pub(crate) acme: Option<acme::Acme>,
     /// The look and the texts of Vestibule's own pages.
     pub(crate) pages: Option<pages::Pages>,
-    /// The admin endpoint: `/livez`, `/readyz`, `/metrics`.
+    /// The admin endpoint: `/livez`, `/readyz`, `/metrics`, `/targets`, `/reload`.
     #[serde(default)]
     pub(crate) admin: process::Admin,
     /// The access log: one JSON line per exchange. It cannot be turned off.
