@@ -38,7 +38,7 @@ def run(here, rounds):
         for target in targets:
             wait_for_state(proxy, target, "healthy")
         asked.append(loaded(here, proxy, cookie, name, targets))
-    print(f"sent again to another target: {proxy.metric('vestibule_upstream_retries_total')}; "
+    print(f"sent again to targets: {proxy.metric('vestibule_upstream_retries_total')}; "
           f"not sent again for the budget: {proxy.metric('vestibule_upstream_retries_refused_total')}")
     lost = {f"requests over {protocol}": sum(clients[at].lost for clients in asked) for at, protocol in enumerate(("HTTP/1.1", "HTTP/2"))}
     if any(lost.values()):
