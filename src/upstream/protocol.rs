@@ -94,14 +94,11 @@ impl<'r> Exchange<'r> {
     ///
     /// The connection is closed. [`is_whole`](Self::is_whole) says whether the request can be offered again.
     pub(super) async fn over(&mut self, connection: Connection, settings: &Settings) -> Result<Begun, Error> {
-        match connection {
-            Connection::Http1(connection) => self.over_http1(connection).await,
+        let mut connection = match connection {
+            Connection::Http1(connection) => connection,
             // Boxed, so that requests over HTTP/1.1 do not have the size of it.
-            Connection::Http2(slot) => Box::pin(self.over_http2(slot, settings)).await,
-        }
-    }
-
-    async fn over_http1(&mut self, mut connection: http1::connection::Connection) -> Result<Begun, Error> {
+            Connection::Http2(slot) => return Box::pin(self.over_http2(slot, settings)).await,
+        };
         let mut writer = match self.form.take() {
             Some(Form::Http1(writer)) => writer,
             _ => Box::new(RequestWriter::new(&mut self.request, &mut self.content)),
