@@ -138,6 +138,17 @@ impl Error {
         false
     }
 
+    /// Whether the client has left, or its body failed.
+    pub(crate) const fn is_of_client(&self) -> bool {
+        matches!(
+            self,
+            Self::RequestBodyMalformed(_)
+                | Self::RequestBody(_)
+                | Self::RequestBodyTooSlow(_)
+                | Self::RequestBodyTimeout(_)
+        )
+    }
+
     /// Whether the target failed: it could not be reached, or did not answer as it should.
     pub(crate) fn is_of_target(&self) -> bool {
         match self {

@@ -1,6 +1,6 @@
 //! A target that has begun to answer over HTTP/2.
 
-use std::future::{pending, poll_fn};
+use std::future::poll_fn;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -94,18 +94,18 @@ impl Rest {
         let (answered, is_answered) = oneshot::channel::<Slot>();
         spawner.spawn_local(|_| async move {
             let progress: Progress = upload.progress.clone();
-            let client_left = async {
+            // Until the answer is complete, its body looks at what moves.
+            let is_over = async {
                 if let Ok(_slot) = is_answered.await {
-                    pending::<()>().await;
+                    progress.stands_still(timeout).await;
                 }
             };
             // Cancel-safe: an upload that is dropped resets the stream.
-            let is_over = tokio::select! {
+            let is_sent = tokio::select! {
                 sent = poll_fn(|cx| upload.poll_send(&mut stream, cx)) => sent.is_ok(),
-                () = progress.stands_still(timeout) => false,
-                () = client_left => false,
+                () = is_over => false,
             };
-            if !is_over {
+            if !is_sent {
                 stream.send_reset(Reason::CANCEL);
             }
         });

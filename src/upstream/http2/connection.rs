@@ -14,6 +14,7 @@ use crate::clock::Clock;
 use crate::drain;
 use crate::upstream::error::{Deregistered, Error};
 use crate::upstream::http1::malformed::HEAD_BYTES_MAX;
+use crate::upstream::http2::cancelled::Cancelled;
 use crate::upstream::http2::malformed::Malformed;
 use crate::upstream::target_stream::TargetStream;
 
@@ -46,6 +47,7 @@ pub(crate) struct Connection {
     sender: RefCell<SendRequest<Bytes>>,
     /// Says whether we have ended the connection ourselves.
     stream: TargetStream,
+    cancelled: Rc<Cancelled>,
     /// Requests under way.
     open: Cell<usize>,
     idle_since: Cell<Instant>,
@@ -85,14 +87,19 @@ impl Connection {
         .await
         .map_err(|error| not_begun(error, &stream))?;
         // It ends when the connection is dropped and the last request has ended, or when the target closes it.
+        let cancelled = Cancelled::new();
+        let resets = Resets(Rc::clone(&cancelled));
         drain::background(async move {
-            if let Err(error) = driver.await {
-                tracing::debug!(error = %error, "a connection to a target has ended");
+            tokio::select! {
+                ended = driver => if let Err(error) = ended {
+                    tracing::debug!(error = %error, "a connection to a target has ended");
+                },
+                () = resets.0.reset() => {}
             }
         });
         let idle_since = Cell::new(clock.instant());
         let (open, is_retired) = (Cell::new(0), Cell::new(false));
-        Ok(Rc::new(Self { sender: RefCell::new(sender), stream, open, idle_since, is_retired, clock }))
+        Ok(Rc::new(Self { sender: RefCell::new(sender), stream, cancelled, open, idle_since, is_retired, clock }))
     }
 
     /// Takes room for a request. `None` if there is none.
@@ -153,6 +160,15 @@ fn not_begun(error: h2::Error, stream: &TargetStream) -> Error {
     Error::Reset(std::io::Error::other(error))
 }
 
+/// Resets cancelled requests as long as the connection is served.
+struct Resets(Rc<Cancelled>);
+
+impl Drop for Resets {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
+
 /// Room for one request on a connection. Given back when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Slot(Rc<Connection>);
@@ -161,6 +177,11 @@ impl Slot {
     /// The connection.
     pub(super) fn connection(&self) -> &Connection {
         &self.0
+    }
+
+    /// Where a request goes that its client has cancelled.
+    pub(super) fn cancelled(&self) -> &Rc<Cancelled> {
+        &self.0.cancelled
     }
 
     /// What sends one request.

@@ -5,14 +5,12 @@ use std::pin::{Pin, pin};
 use std::task::Poll;
 use std::time::Duration;
 
-use bytes::Bytes;
-use h2::SendStream;
-use h2::client::ResponseFuture;
 use tokio::task::coop::unconstrained;
 use tokio::time::Instant;
 
 use crate::upstream::error::Error;
 use crate::upstream::http2::begun::{Begun, Limits, Rest};
+use crate::upstream::http2::cancelled::Sent;
 use crate::upstream::http2::connection::Slot;
 use crate::upstream::http2::request_head;
 use crate::upstream::http2::upload::{Unsent, Upload};
@@ -64,16 +62,21 @@ impl Sending {
         let head = request_head::of(request, content, limits.is_tls).map_err(Error::Protocol)?;
         let (response, stream) = slot.sender().send_request(head, self.upload.is_none()).map_err(Error::Refused)?;
         self.is_whole = false;
-        match self.answer(&slot, response, stream, limits.timeout).await {
-            Ok((response, stream)) => {
-                let rest = self.upload.take().and_then(|mut upload| {
+        let mut sent = Sent::new(response, stream, slot);
+        match self.answer(&mut sent, limits.timeout).await {
+            Ok((response, takes_more)) => {
+                let Some((stream, slot)) = sent.end() else { return Err(Error::ResponseTimeout) };
+                let rest = self.upload.take().filter(|_| takes_more).map(|mut upload| {
                     upload.answered();
-                    Some(Rest { upload, stream: stream? })
+                    Rest { upload, stream }
                 });
                 Begun::new(response, rest, slot, limits)
             }
+            // The client has left, or breaks off.
+            Err(error) if error.is_of_client() => Err(error),
             Err(error) => {
-                if matches!(error, Error::ResponseTimeout) {
+                let ended = sent.end();
+                if let (Error::ResponseTimeout, Some((_, slot))) = (&error, &ended) {
                     slot.retire();
                 }
                 if matches!(error, Error::Refused(_)) {
@@ -88,23 +91,19 @@ impl Sending {
         }
     }
 
+    /// The head of the answer, and whether the target takes the rest of the body.
     async fn answer(
         &mut self,
-        slot: &Slot,
-        mut response: ResponseFuture,
-        stream: SendStream<Bytes>,
+        sent: &mut Sent,
         timeout: Duration,
-    ) -> Result<(http::Response<h2::RecvStream>, Option<SendStream<Bytes>>), Error> {
-        let mut stream = self.upload.is_some().then_some(stream);
-        let mut is_taken = true;
-        let mut seen = 0;
+    ) -> Result<(http::Response<h2::RecvStream>, bool), Error> {
+        let Some((response, stream, slot)) = sent.parts() else { return Err(Error::ResponseTimeout) };
+        let (mut has_more, mut is_taken, mut seen) = (self.upload.is_some(), true, 0);
         let mut timer = pin!(tokio::time::sleep(timeout));
         poll_fn(|cx| {
-            if let (Some(upload), Some(sending)) = (&mut self.upload, &mut stream)
-                && is_taken
-            {
-                match upload.poll_send(sending, cx) {
-                    Poll::Ready(Ok(())) => stream = None,
+            if let Some(upload) = self.upload.as_mut().filter(|_| has_more && is_taken) {
+                match upload.poll_send(stream, cx) {
+                    Poll::Ready(Ok(())) => has_more = false,
                     // The target may have answered before it stopped to read.
                     Poll::Ready(Err(Unsent::Target)) => is_taken = false,
                     Poll::Ready(Err(Unsent::Client(error))) => return Poll::Ready(Err(Error::of_body(error))),
@@ -115,13 +114,13 @@ impl Sending {
                     timer.as_mut().reset(Instant::now() + timeout);
                 }
             }
-            if let Poll::Ready(answered) = Pin::new(&mut response).poll(cx) {
+            if let Poll::Ready(answered) = Pin::new(&mut *response).poll(cx) {
                 return Poll::Ready(answered.map_err(|error| slot.connection().error_of(error)));
             }
             // `unconstrained`, so that the time is noticed although the task has used up its budget.
             pin!(unconstrained(timer.as_mut())).poll(cx).map(|()| Err(Error::ResponseTimeout))
         })
         .await
-        .map(|response| (response, stream.filter(|_| is_taken)))
+        .map(|response| (response, has_more && is_taken))
     }
 }

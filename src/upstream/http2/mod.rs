@@ -5,6 +5,7 @@
 //! ([`response_body`]), while the body of the request may still be on its way ([`upload`]).
 
 pub(crate) mod begun;
+mod cancelled;
 pub(crate) mod connection;
 pub(crate) mod connections;
 pub(crate) mod deadline;

@@ -53,7 +53,7 @@ enum Part {
 pub(super) enum Unsent {
     /// The target takes no more of it: it has reset the stream, or the connection has ended. The answer says more.
     Target,
-    /// The client's body failed. The stream was reset: the target must not take the body for complete.
+    /// The client's body failed. The stream must be reset: the target must not take the body for complete.
     Client(BoxError),
 }
 
@@ -79,10 +79,7 @@ impl Upload {
                 if stream.poll_reset(cx).is_ready() {
                     return Poll::Ready(Err(Unsent::Target));
                 }
-                ready!(self.poll_read(cx)).map_err(|error| {
-                    stream.send_reset(Reason::CANCEL);
-                    Unsent::Client(error)
-                })?;
+                ready!(self.poll_read(cx)).map_err(Unsent::Client)?;
             }
             ready!(self.poll_next(stream, cx)).map_err(|_| Unsent::Target)?;
         }

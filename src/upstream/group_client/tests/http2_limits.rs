@@ -259,3 +259,42 @@ async fn an_idle_connection_is_closed_and_one_in_use_is_not() {
     )
     .await;
 }
+
+#[tokio::test]
+async fn requests_that_are_cancelled_at_once_do_not_end_the_connection_of_others() {
+    with_client(
+        |_| {},
+        async |played: Played, client: GroupClient, _| {
+            let is_there = tokio::sync::Notify::new();
+            let target = async {
+                let mut peer = Peer::accept(&played.listener).await;
+                let first = peer.next().await;
+                is_there.notify_one();
+                // `h2` as a server ends the connection after 20 requests that were reset before it saw them.
+                for _ in 0..30 {
+                    drop(peer.next().await);
+                }
+                first.answer("ok");
+                peer.streams.recv().await;
+            };
+            let cancelling = async {
+                is_there.notified().await;
+                let mut asking: Vec<_> = (0..30).map(|_| Box::pin(get(&client))).collect();
+                asking.iter_mut().for_each(|asking| assert!(asking.as_mut().now_or_never().is_none()));
+                drop(asking);
+                std::future::pending::<Infallible>().await
+            };
+            let patient = async {
+                let answered = send(&client, request(Method::POST, Body::empty())).await;
+                assert_eq!(read(answered.expect("an answer")).await, "ok");
+                assert_eq!(client.target(0).http2.len(), 1);
+            };
+            tokio::select! {
+                () = patient => {}
+                () = target => panic!("it goes on"),
+                _ = cancelling => {}
+            }
+        },
+    )
+    .await;
+}

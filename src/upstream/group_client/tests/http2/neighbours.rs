@@ -117,7 +117,7 @@ async fn answers_to_requests_that_clients_have_cancelled_do_not_end_the_connecti
     with_client(
         |_| {},
         async |played: Played, client: GroupClient, _| {
-            let all_asked = Notify::new();
+            let (all_asked, all_cancelled) = (Notify::new(), Notify::new());
             let target = async {
                 let mut frames = Frames::accept(&played.listener).await;
                 let first = frames.request().await;
@@ -135,6 +135,7 @@ async fn answers_to_requests_that_clients_have_cancelled_do_not_end_the_connecti
                             answers.extend(whole_answer(stream));
                             if cancelled.len() % CANCELLED == 0 {
                                 frames.send(&std::mem::take(&mut answers)).await;
+                                all_cancelled.notify_one();
                             }
                         }
                         _ => {}
@@ -150,6 +151,8 @@ async fn answers_to_requests_that_clients_have_cancelled_do_not_end_the_connecti
                         _ = asking => panic!("no answer comes in time"),
                         () = all_asked.notified() => {}
                     }
+                    // Until then they take their room.
+                    all_cancelled.notified().await;
                 }
                 std::future::pending::<Infallible>().await
             };
