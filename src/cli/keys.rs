@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use crate::cli::terminal::print;
 use crate::config::keys;
 use crate::jose::signing_key::SigningKey;
 use crate::secret::Secret;
@@ -60,7 +61,7 @@ impl To {
                 keys::write_new(path, key).map_err(|error| refused(path, error))?;
                 eprintln!("created {}", path.display());
             }
-            None => print!("{}", key.expose()),
+            None => print(key.expose())?,
         }
         Ok(ExitCode::SUCCESS)
     }

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use anyhow::{Context as _, bail};
 use zeroize::Zeroize as _;
 
+use crate::cli::terminal::print;
 use crate::secret::Secret;
 use crate::user_pool::credential::password::{self, PASSWORD_MAX_BYTES};
 
@@ -28,7 +29,7 @@ impl Users {
                     eprintln!("Password (visible while you type):");
                 }
                 let password = read_password(stdin.lock())?;
-                println!("{}", password::hash(&password).expose());
+                print(&format!("{}\n", password::hash(&password).expose()))?;
                 Ok(ExitCode::SUCCESS)
             }
         }

@@ -59,6 +59,9 @@ impl Begun {
         if response.headers().len() > limits.fields_max {
             return Err(Error::MalformedHttp2(Malformed::TooManyFields));
         }
+        if response.headers().values().any(names::has_outer_blank) {
+            return Err(Error::MalformedHttp2(Malformed::Blank));
+        }
         Ok(Self { response, rest, slot, limits })
     }
 

@@ -51,7 +51,7 @@ pub(crate) struct Connection {
     /// Requests under way.
     open: Cell<usize>,
     idle_since: Cell<Instant>,
-    /// No new requests: the last one was not answered in time.
+    /// No new requests: one could not be sent, or was not answered in time.
     is_retired: Cell<bool>,
     clock: Clock,
 }
@@ -189,7 +189,7 @@ impl Slot {
         self.0.sender.borrow().clone()
     }
 
-    /// Takes no further request on the connection: this one was not answered in time, and perhaps nobody is there any more.
+    /// Takes no further request on the connection: this one could not be sent, or was not answered in time.
     pub(super) fn retire(&self) {
         self.0.is_retired.set(true);
     }

@@ -60,7 +60,12 @@ impl Sending {
         limits: Limits,
     ) -> Result<Begun, Error> {
         let head = request_head::of(request, content, limits.is_tls).map_err(Error::Protocol)?;
-        let (response, stream) = slot.sender().send_request(head, self.upload.is_none()).map_err(Error::Refused)?;
+        let sending = slot.sender().send_request(head, self.upload.is_none());
+        let (response, stream) = sending.map_err(|error| {
+            // Or the request would be offered to the same connection again and again.
+            slot.retire();
+            Error::Refused(error)
+        })?;
         self.is_whole = false;
         let mut sent = Sent::new(response, stream, slot);
         match self.answer(&mut sent, limits.timeout).await {

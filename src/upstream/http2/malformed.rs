@@ -13,4 +13,7 @@ pub(crate) enum Malformed {
     NotHttp2,
     #[error("the head has more fields than response_headers_max")]
     TooManyFields,
+    /// RFC 9113 §8.2.1.
+    #[error("a header value begins or ends with a space or tab")]
+    Blank,
 }

@@ -445,3 +445,27 @@ async fn a_client_without_http2_reaches_no_such_target() {
     )
     .await;
 }
+
+#[tokio::test]
+async fn a_request_that_http2_cannot_carry_ends() {
+    with_client(
+        |_| {},
+        async |played: Played, client: GroupClient, _| {
+            let target = async {
+                let mut peer = Peer::accept(&played.listener).await;
+                peer.next().await.answer("ok");
+                let mut other = Peer::accept(&played.listener).await;
+                tokio::join!(peer.streams.recv(), other.streams.recv());
+            };
+            let user = async {
+                read(get(&client).await.expect("an answer")).await;
+                let mut wrong = request(Method::GET, Body::empty());
+                wrong.headers_mut().insert("connection", HeaderValue::from_static("x"));
+                let failed = send(&client, wrong).await.expect_err("it is never sent").error;
+                assert!(matches!(failed, Error::Refused(_)), "{failed:?}");
+            };
+            tokio::select! { () = target => {}, () = user => {} }
+        },
+    )
+    .await;
+}

@@ -157,7 +157,9 @@ async fn heads_that_are_not_passed_on_are_refused() {
         };
         let target = async {
             let mut peer = Peer::accept(&played.listener).await;
-            for head in [head(101, 0, 0), head(200, 11, 1), head(200, 7, 10_000), head(200, 10, 1)] {
+            let mut blank = head(200, 0, 0);
+            blank.headers_mut().insert("x-blank", HeaderValue::from_static("a "));
+            for head in [head(101, 0, 0), head(200, 11, 1), head(200, 7, 10_000), blank, head(200, 10, 1)] {
                 let mut asked = peer.next().await;
                 asked.respond.send_response(head, true).expect("sent");
             }
@@ -165,7 +167,7 @@ async fn heads_that_are_not_passed_on_are_refused() {
         };
         let user = async {
             let broken = Malformed::Protocol(Reason::PROTOCOL_ERROR);
-            for expected in [broken, Malformed::TooManyFields, broken] {
+            for expected in [broken, Malformed::TooManyFields, broken, Malformed::Blank] {
                 let failed = get(&client).await.expect_err("refused").error;
                 assert!(
                     matches!(failed, Error::MalformedHttp2(malformed) if malformed == expected),
