@@ -15,6 +15,7 @@ use crate::upstream::error::Error;
 use crate::upstream::http2::connection::Slot;
 use crate::upstream::http2::deadline::Deadline;
 use crate::upstream::http2::malformed::Malformed;
+use crate::upstream::http2::received::Answer;
 use crate::upstream::http2::response_body::{self, Source};
 use crate::upstream::http2::upload::Upload;
 use crate::upstream::progress::Progress;
@@ -81,7 +82,7 @@ impl Begun {
         names::remove_hop_by_hop(&mut head.headers);
         let progress = rest.as_ref().map(|rest| rest.upload.progress.clone()).unwrap_or_default();
         let upload = rest.map(|rest| rest.send(limits.timeout, spawner));
-        let source = Source { stream, slot, _in_flight: in_flight, upload };
+        let source = Source { answer: Answer::Direct(stream), slot, _in_flight: in_flight, upload };
         let body = response_body::body(source, progress, limits.timeout, limits.deadline).await;
         let body = body.map_err(Error::of_answer)?;
         Ok(Box::new(Response::from_parts(head, body)))

@@ -11,6 +11,7 @@ pub(crate) mod connections;
 pub(crate) mod deadline;
 pub(crate) mod exchange;
 pub(crate) mod malformed;
+mod received;
 pub(crate) mod request_head;
 mod response_body;
 mod upload;

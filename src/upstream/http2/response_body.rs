@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use h2::{Reason, RecvStream};
+use h2::Reason;
 use http_body::{Frame, SizeHint};
 use tokio::sync::oneshot;
 use tokio::time::Sleep;
@@ -21,13 +21,14 @@ use crate::upstream::error::Deregistered;
 use crate::upstream::http2::connection::Slot;
 use crate::upstream::http2::deadline::Deadline;
 use crate::upstream::http2::malformed;
+use crate::upstream::http2::received::Answer;
 use crate::upstream::progress::Progress;
 use crate::upstream::worker_target::InFlight;
 
 /// Where a body comes from.
 #[derive(Debug)]
 pub(super) struct Source {
-    pub(super) stream: RecvStream,
+    pub(super) answer: Answer,
     pub(super) slot: Slot,
     pub(super) _in_flight: InFlight,
     /// The rest of the request, which goes on after the end of the answer. It is given the room of the request then.
@@ -68,7 +69,7 @@ pub(super) async fn body(
     timeout: Duration,
     deadline: Option<Deadline>,
 ) -> Result<Body, BoxError> {
-    if source.stream.is_end_stream() {
+    if source.answer.is_over() {
         source.end();
         return Ok(Body::empty());
     }
@@ -107,7 +108,8 @@ impl Source {
 impl ResponseBody {
     /// A body in memory if all of it has arrived, otherwise one that streams.
     fn into_body(mut self) -> Body {
-        if self.source.is_some() {
+        if let Some(source) = self.source.take() {
+            self.source = Some(Source { answer: source.answer.receive(), ..source });
             return Body::streaming(self);
         }
         match self.first.take().map(Frame::into_data) {
@@ -131,28 +133,19 @@ impl ResponseBody {
         let taken = std::mem::take(&mut self.taken);
         let Some(source) = &mut self.source else { return Poll::Ready(Ok(None)) };
         if taken > 0 {
-            // An error means that the stream has ended, and needs no more room.
-            let _ = source.stream.flow_control().release_capacity(taken);
+            source.answer.release(taken);
         }
-        match ready!(source.stream.poll_data(cx)) {
-            Some(Ok(data)) => {
-                self.taken = data.len();
-                let is_over = source.stream.is_end_stream();
-                if is_over {
-                    self.end();
-                }
-                self.progress.moved();
-                Poll::Ready(Ok(Some(Frame::data(data))))
-            }
-            Some(Err(error)) => Poll::Ready(Err(source.cause(error))),
-            None => match ready!(source.stream.poll_trailers(cx)) {
-                Ok(trailers) => {
-                    self.end();
-                    Poll::Ready(Ok(trailers.map(Frame::trailers)))
-                }
-                Err(error) => Poll::Ready(Err(source.cause(error))),
-            },
+        let frame = match ready!(source.answer.poll_frame(cx)) {
+            Ok(frame) => frame,
+            Err(error) => return Poll::Ready(Err(source.cause(error))),
+        };
+        self.taken = frame.as_ref().and_then(Frame::data_ref).map_or(0, Bytes::len);
+        self.progress.moved();
+        let is_last = frame.as_ref().is_none_or(Frame::is_trailers);
+        if is_last || source.answer.is_over() {
+            self.end();
         }
+        Poll::Ready(Ok(frame))
     }
 
     /// Ready with the end of a body that has waited for too long.

@@ -192,3 +192,41 @@ async fn small_frames_that_a_client_does_not_read_do_not_end_the_connection() {
     )
     .await;
 }
+
+#[tokio::test]
+async fn answers_in_small_frames_that_clients_do_not_read_end_nothing() {
+    const ANSWERS: usize = 60;
+    const FRAMES: usize = 3276;
+    with_client(
+        |_| {},
+        async |played: Played, client: GroupClient, _| {
+            let target = async {
+                let mut frames = Frames::accept(&played.listener).await;
+                for _ in 0..ANSWERS {
+                    let stream = frames.request().await;
+                    frames.send(&frame(HEADERS, END_HEADERS, stream, &STATUS_200)).await;
+                    // As many as the window of a stream has room for that has heard of no other.
+                    frames.send(&frame(DATA, 0, stream, &[b'.'; 20]).repeat(FRAMES)).await;
+                }
+                let last = frames.request().await;
+                frames.send(&whole_answer(last)).await;
+                frames.rest().await;
+            };
+            let user = async {
+                let mut unread = Vec::new();
+                for _ in 0..ANSWERS {
+                    unread.push(get(&client).await.expect("a head"));
+                }
+                get(&client).await.expect("an answer of its own");
+                let mut body = unread.swap_remove(7).response.into_body();
+                let mut length = 0;
+                while length < 20 * FRAMES {
+                    length += body.frame().await.expect("a frame").expect("data").into_data().expect("data").len();
+                }
+                assert_eq!((length, client.target(0).http2.len()), (20 * FRAMES, 1));
+            };
+            tokio::select! { biased; () = user => {}, _ = target => panic!("it goes on") }
+        },
+    )
+    .await;
+}
