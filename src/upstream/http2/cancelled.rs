@@ -14,32 +14,26 @@ use h2::client::ResponseFuture;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use crate::upstream::http2::connection::Slot;
-
 /// How long a target has to see a request before it sees the reset.
 const HELD: Duration = Duration::from_millis(50);
 
-/// The cancelled requests of one connection, the oldest first.
-#[derive(Debug, Default)]
-pub(super) struct Cancelled {
+/// The cancelled requests of one connection, the oldest first. `R` is the room that a request takes there.
+#[derive(Debug)]
+pub(super) struct Cancelled<R> {
     /// `None` after the connection has ended.
-    list: RefCell<Option<VecDeque<Held>>>,
+    list: RefCell<Option<VecDeque<Held<R>>>>,
     added: Notify,
 }
 
 /// A stream that is reset when this is dropped, and its room.
 #[derive(Debug)]
-struct Held {
+struct Held<R> {
     until: Instant,
     _stream: (ResponseFuture, SendStream<Bytes>),
-    _slot: Slot,
+    _room: R,
 }
 
-/// A request that was sent and is not answered. If it is dropped so, its client has left.
-#[derive(Debug)]
-pub(super) struct Sent(Option<(ResponseFuture, SendStream<Bytes>, Slot)>);
-
-impl Cancelled {
+impl<R> Cancelled<R> {
     /// None yet, on a connection that is open.
     pub(super) fn new() -> Rc<Self> {
         Rc::new(Self { list: RefCell::new(Some(VecDeque::new())), added: Notify::new() })
@@ -66,8 +60,9 @@ impl Cancelled {
         drop(all);
     }
 
-    fn hold(&self, stream: (ResponseFuture, SendStream<Bytes>), slot: Slot) {
-        let held = Held { until: Instant::now() + HELD, _stream: stream, _slot: slot };
+    /// Keeps a request for a moment. It is reset at once if the connection has ended.
+    pub(super) fn hold(&self, stream: (ResponseFuture, SendStream<Bytes>), room: R) {
+        let held = Held { until: Instant::now() + HELD, _stream: stream, _room: room };
         let refused = match self.list.borrow_mut().as_mut() {
             Some(list) => {
                 list.push_back(held);
@@ -77,30 +72,5 @@ impl Cancelled {
         };
         drop(refused);
         self.added.notify_one();
-    }
-}
-
-impl Sent {
-    pub(super) fn new(response: ResponseFuture, stream: SendStream<Bytes>, slot: Slot) -> Self {
-        Self(Some((response, stream, slot)))
-    }
-
-    /// The parts of a request that is not answered yet.
-    pub(super) fn parts(&mut self) -> Option<(&mut ResponseFuture, &mut SendStream<Bytes>, &Slot)> {
-        self.0.as_mut().map(|(response, stream, slot)| (response, stream, &*slot))
-    }
-
-    /// The request was answered, or failed: nobody else waits for it.
-    pub(super) fn end(mut self) -> Option<(SendStream<Bytes>, Slot)> {
-        self.0.take().map(|(_, stream, slot)| (stream, slot))
-    }
-}
-
-impl Drop for Sent {
-    fn drop(&mut self) {
-        if let Some((response, stream, slot)) = self.0.take() {
-            let cancelled = Rc::clone(slot.cancelled());
-            cancelled.hold((response, stream), slot);
-        }
     }
 }

@@ -47,7 +47,7 @@ pub(crate) struct Connection {
     sender: RefCell<SendRequest<Bytes>>,
     /// Says whether we have ended the connection ourselves.
     stream: TargetStream,
-    cancelled: Rc<Cancelled>,
+    cancelled: Rc<Cancelled<Slot>>,
     /// Requests under way.
     open: Cell<usize>,
     idle_since: Cell<Instant>,
@@ -161,7 +161,7 @@ fn not_begun(error: h2::Error, stream: &TargetStream) -> Error {
 }
 
 /// Resets cancelled requests as long as the connection is served.
-struct Resets(Rc<Cancelled>);
+struct Resets(Rc<Cancelled<Slot>>);
 
 impl Drop for Resets {
     fn drop(&mut self) {
@@ -180,7 +180,7 @@ impl Slot {
     }
 
     /// Where a request goes that its client has cancelled.
-    pub(super) fn cancelled(&self) -> &Rc<Cancelled> {
+    pub(super) fn cancelled(&self) -> &Rc<Cancelled<Slot>> {
         &self.0.cancelled
     }
 

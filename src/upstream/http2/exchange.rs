@@ -10,9 +10,9 @@ use tokio::time::Instant;
 
 use crate::upstream::error::Error;
 use crate::upstream::http2::begun::{Begun, Limits, Rest};
-use crate::upstream::http2::cancelled::Sent;
 use crate::upstream::http2::connection::Slot;
 use crate::upstream::http2::request_head;
+use crate::upstream::http2::sent::Sent;
 use crate::upstream::http2::upload::{Unsent, Upload};
 use crate::upstream::request::{Content, Request};
 

@@ -14,4 +14,5 @@ pub(crate) mod malformed;
 mod received;
 pub(crate) mod request_head;
 mod response_body;
+mod sent;
 mod upload;
