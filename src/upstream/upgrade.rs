@@ -17,6 +17,7 @@ use crate::drain::Draining;
 use crate::message::upgrade::Upgrade;
 use crate::message::watch::{BoxError, Ending, Watch, WatchSlot};
 use crate::upstream::error::Deregistered;
+use crate::upstream::progress::Progress;
 use crate::upstream::target_stream::TargetStream;
 use crate::upstream::websocket::{Cause, Frames};
 use crate::upstream::worker_target::InFlight;
@@ -74,12 +75,12 @@ pub(crate) async fn join(switched: Switched, bounds: Bounds, mut draining: Drain
     let Some(client) = client.opened().await else { return };
     let mut tunnel = Tunnel::new(client, target);
     recording.bytes = Rc::clone(&tunnel.to_client.bytes);
-    let moved = Rc::clone(&tunnel.moves);
+    let moves = tunnel.moves.clone();
     let session_over = bounds.session_over.unwrap_or_else(|| Box::pin(std::future::pending()));
     // Cancel-safe: bytes that a `Direction` has read and not written stay in its buffer.
     let (cause, error) = tokio::select! {
         () = poll_fn(|cx| tunnel.poll(cx)) => return recording.end(Ending::Complete),
-        () = stands_still(moved, bounds.idle_timeout) => (Cause::Idle, None),
+        () = moves.stands_still(bounds.idle_timeout) => (Cause::Idle, None),
         over = session_over => (Cause::SessionOver, Some(over)),
         () = in_flight.cut() => (Cause::Deregistered, Some(Deregistered.into())),
         () = draining.stopping() => (Cause::Stopping, None),
@@ -135,34 +136,19 @@ impl Drop for Recording {
     }
 }
 
-/// Grows with every byte that is forwarded.
-type ForwardedCount = Rc<Cell<u64>>;
-
-/// Returns when no byte was forwarded for `timeout` (at most twice `timeout`).
-async fn stands_still(moved: ForwardedCount, timeout: Duration) {
-    let mut seen = 0;
-    loop {
-        tokio::time::sleep(timeout).await;
-        if moved.get() == seen {
-            return;
-        }
-        seen = moved.get();
-    }
-}
-
 /// Two byte streams. The bytes of each are forwarded to the other.
 struct Tunnel<C> {
     client: C,
     target: ToTarget,
     to_target: Direction,
     to_client: Direction,
-    moves: ForwardedCount,
+    moves: Progress,
 }
 
 impl<C: AsyncRead + AsyncWrite + Unpin> Tunnel<C> {
     fn new(client: C, target: ToTarget) -> Self {
-        let moves = ForwardedCount::new(Cell::new(1));
-        let direction = || Direction::new(Rc::clone(&moves));
+        let moves = Progress::default();
+        let direction = || Direction::new(moves.clone());
         Self { client, target, to_target: direction(), to_client: direction(), moves }
     }
 
@@ -193,7 +179,7 @@ struct Direction {
     closing: Option<Vec<u8>>,
     closing_written: usize,
     progress: Phase,
-    moves: ForwardedCount,
+    moves: Progress,
     /// Bytes that were written.
     bytes: Rc<Cell<u64>>,
 }
@@ -209,7 +195,7 @@ enum Phase {
 }
 
 impl Direction {
-    fn new(moves: ForwardedCount) -> Self {
+    fn new(moves: Progress) -> Self {
         Self {
             buffer: vec![0; BUFFER_BYTES].into(),
             pending: 0..0,
@@ -302,7 +288,7 @@ impl Direction {
     }
 
     fn moved(&self) {
-        self.moves.set(self.moves.get() + 1);
+        self.moves.moved();
     }
 }
 
