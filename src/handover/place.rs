@@ -7,7 +7,9 @@ use std::io;
 use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, Stat, fstat, mkdirat, openat, renameat, statat, unlinkat};
+use rustix::fs::{
+    AtFlags, CWD, FlockOperation, Mode, OFlags, Stat, flock, fstat, mkdirat, openat, renameat, statat, unlinkat,
+};
 use rustix::io::Errno;
 use rustix::net::{SocketAddrUnix, bind};
 use rustix::process::geteuid;
@@ -88,19 +90,29 @@ pub(super) struct Standing {
 impl Standing {
     /// Gives the file its name, in place of one that is there.
     pub(super) fn publish(&self) -> Result<(), Error> {
+        let _alone = self.alone();
         Ok(renameat(&self.directory, &self.beside, &self.directory, &self.name).map_err(io::Error::from)?)
     }
-}
 
-impl Standing {
     /// Removes the file, unless another process has taken the name.
     pub(super) fn remove(&self) {
+        // Without the lock, another process could take the name after it was looked at, and would lose it.
+        let _alone = self.alone();
         for name in [&self.beside, &self.name] {
             let there = statat(&self.directory, name, AtFlags::SYMLINK_NOFOLLOW);
             if there.is_ok_and(|there| (there.st_dev, there.st_ino) == (self.file.st_dev, self.file.st_ino)) {
                 let _ = unlinkat(&self.directory, name, AtFlags::empty());
             }
         }
+    }
+
+    /// While the result is open, no other process changes who has the name. Each holds it for a few system calls only.
+    fn alone(&self) -> Option<OwnedFd> {
+        let flags = OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC;
+        // An own description: locks of one description do not exclude each other.
+        let directory = openat(&self.directory, ".", flags, Mode::empty()).ok()?;
+        rustix::io::retry_on_intr(|| flock(&directory, FlockOperation::LockExclusive)).ok()?;
+        Some(directory)
     }
 }
 

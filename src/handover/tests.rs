@@ -143,3 +143,25 @@ fn the_file_is_that_of_the_last_process_and_goes_with_it() {
     let _third = Offer::new(&place).unwrap();
     assert!(!directory.join("elsewhere").exists() && Claim::new(&place).unwrap().is_some());
 }
+
+#[test]
+fn an_offer_that_ends_never_takes_away_the_place_of_the_next() {
+    let place = Place::open(&directory("next").join("socket")).unwrap();
+    let mut offer = Offer::new(&place).unwrap();
+    for _ in 0..1_000 {
+        let socket = stream().unwrap();
+        let standing = place.stand(&socket).unwrap();
+        listen(&socket, BACKLOG).unwrap();
+        let start = std::sync::Barrier::new(2);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                start.wait();
+                offer.withdraw();
+            });
+            start.wait();
+            standing.publish().unwrap();
+        });
+        assert!(Claim::new(&place).unwrap().is_some());
+        offer = Offer { socket, standing };
+    }
+}

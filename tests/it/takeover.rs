@@ -276,6 +276,8 @@ fn the_directory_of_systemd_is_the_usual_place() {
     second.says("this process has taken over");
     first.ends();
     is_taken_over(port);
+    // It may have said so before it listens.
+    wait_until("the other process listens", || TcpStream::connect(("127.0.0.1", apart)).ok());
     assert_eq!(ask(apart), "other");
 }
 
