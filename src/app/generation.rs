@@ -230,7 +230,7 @@ struct Build {
 
 impl Build {
     fn listener(&self, config: ListenerConfig) -> Listener {
-        let ListenerConfig { settings, rules, default, encoded_slash } = config;
+        let ListenerConfig { settings, rules, default, encoded_slash, cors } = config;
         let mut actions = Vec::new();
         let head_bytes_max = settings.limits.head_bytes_max;
         let mut chain = |rule: &str, chain: ChainSettings| {
@@ -240,13 +240,18 @@ impl Build {
         let mut rules: Vec<Rule<Selected>> = rules
             .into_iter()
             .map(|rule| Rule {
-                payload: Selected { place: 0, chain: chain(&rule.name, rule.chain), encoded_slash: rule.encoded_slash },
+                payload: Selected {
+                    place: 0,
+                    chain: chain(&rule.name, rule.chain),
+                    encoded_slash: rule.encoded_slash,
+                    cors: rule.cors,
+                },
                 name: rule.name,
                 priority: rule.priority,
                 conditions: rule.conditions,
             })
             .collect();
-        let default = Selected { place: count, chain: chain(rule::DEFAULT, default), encoded_slash };
+        let default = Selected { place: count, chain: chain(rule::DEFAULT, default), encoded_slash, cors };
         rules.sort_by_key(|rule| rule.priority);
         rules.iter_mut().enumerate().for_each(|(place, rule)| rule.payload.place = place);
         let endpoints =
@@ -257,6 +262,7 @@ impl Build {
             protected: Arc::clone(&self.protected),
             rules: RuleSet::new(rules, default),
             method_override: settings.method_override,
+            response_headers: settings.response_headers.clone(),
             endpoints,
             pools: self.providers.pools(),
             pages: Arc::clone(&self.pages),

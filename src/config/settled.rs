@@ -10,6 +10,7 @@ use crate::action::authenticate::paths::Paths;
 use crate::action::settings::ChainSettings;
 use crate::config::changes::Document;
 use crate::config::document::report::Diagnostics;
+use crate::message::cors;
 use crate::message::uri::EncodedSlash;
 use crate::rule::condition::Condition;
 use crate::telemetry::access_log::Destination;
@@ -83,6 +84,8 @@ pub(crate) struct ListenerConfig {
     pub(crate) default: ChainSettings,
     /// `encoded_slash` of the default actions.
     pub(crate) encoded_slash: EncodedSlash,
+    /// Which other origins may read the responses of the default actions.
+    pub(crate) cors: Option<cors::Policy>,
 }
 
 impl ListenerConfig {
@@ -107,6 +110,8 @@ pub(crate) struct RuleConfig {
     pub(crate) chain: ChainSettings,
     /// What to do with `%2F` in a path.
     pub(crate) encoded_slash: EncodedSlash,
+    /// Which other origins may read the responses of the rule.
+    pub(crate) cors: Option<cors::Policy>,
 }
 
 /// A provider and the root certificates for it.

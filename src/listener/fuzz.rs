@@ -178,6 +178,7 @@ fn seen(bytes: &[u8], piece: usize, is_screened: bool) -> (Vec<Seen>, Option<Rea
         tls: None,
         forwarded: Arc::default(),
         method_override: MethodOverrides::default(),
+        response_headers: None,
         limits: Arc::default(),
     };
     let (handler, metrics) = (Rc::new(Watching::default()), Rc::new(METRICS.with(Clone::clone)));

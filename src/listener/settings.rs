@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::certificate::table::Certificates;
 use crate::crypto::aead::Key;
 use crate::message::forwarded::Policy;
+use crate::message::response_headers::ResponseHeaders;
 
 /// One socket to accept on.
 #[derive(Clone, Debug)]
@@ -21,6 +22,8 @@ pub(crate) struct Settings {
     pub(crate) forwarded: Arc<Policy>,
     /// How to handle a request with a header that overrides its method.
     pub(crate) method_override: MethodOverrides,
+    /// What is set in responses. `None` if nothing is.
+    pub(crate) response_headers: Option<Arc<ResponseHeaders>>,
     /// All limits of a connection.
     pub(crate) limits: Arc<Limits>,
 }

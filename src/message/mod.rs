@@ -5,6 +5,7 @@
 pub(crate) mod body;
 pub(crate) mod caching;
 pub(crate) mod cookie;
+pub(crate) mod cors;
 pub(crate) mod form;
 pub(crate) mod forwarded;
 pub(crate) mod framing;
@@ -12,6 +13,7 @@ pub(crate) mod grpc;
 pub(crate) mod header;
 pub(crate) mod media;
 pub(crate) mod own_fields;
+pub(crate) mod response_headers;
 pub(crate) mod unread;
 pub(crate) mod upgrade;
 pub(crate) mod upload;

@@ -14,9 +14,10 @@ use crate::exchange::connection::Connection;
 use crate::exchange::rejection::{Reason, Rejection};
 use crate::exchange::{Exchange, error_page};
 use crate::message::body::Body;
+use crate::message::response_headers::{MadeBy, ResponseHeaders};
 use crate::message::unread::Unread;
 use crate::message::watch::{Ending, Watch};
-use crate::message::{BoxError, Request, Response, caching, grpc};
+use crate::message::{BoxError, Request, Response, caching, cors, grpc};
 use crate::page::Pages;
 use crate::proxy::metrics::Metrics;
 use crate::telemetry::access_log::{AccessLog, AccessRecord};
@@ -195,6 +196,15 @@ impl Drop for Recorder {
     }
 }
 
+/// What the responses of a listener have in common.
+#[derive(Debug)]
+pub(crate) struct Answers<'p> {
+    pub(crate) pages: &'p Pages,
+    pub(crate) response_headers: Option<&'p ResponseHeaders>,
+    /// The CORS policy of each rule, in evaluation order.
+    pub(crate) cors: &'p [Option<cors::Policy>],
+}
+
 /// Turns an outcome into the response to the client. The end of the response body records the exchange.
 ///
 /// `headers` are the request's.
@@ -202,9 +212,15 @@ pub(crate) fn finish(
     mut recorder: Box<Recorder>,
     outcome: Result<Box<Response>, Rejection>,
     headers: &HeaderMap,
-    pages: &Pages,
+    answers: &Answers<'_>,
 ) -> Response {
+    let pages = answers.pages;
     let exchange = &mut recorder.exchange;
+    let made_by = match &outcome {
+        Ok(_) if exchange.target.is_some() => MadeBy::Target,
+        _ if exchange.rule.is_some() => MadeBy::Rule,
+        _ => MadeBy::Vestibule,
+    };
     let mut response = outcome.unwrap_or_else(|rejection| {
         log(exchange, &rejection, &recorder.sink);
         exchange.reason = Some(rejection.reason);
@@ -217,6 +233,14 @@ pub(crate) fn finish(
     });
     if exchange.is_private || !exchange.cookies.is_empty() {
         caching::make_private(response.headers_mut());
+    }
+    if let Some(fields) = answers.response_headers {
+        fields.apply(made_by, response.headers_mut());
+    }
+    if let (Some(asked), Some(rule)) = (exchange.cors.take(), &exchange.rule)
+        && let Some(policy) = &answers.cors[rule.index]
+    {
+        policy.apply(&asked, response.headers_mut());
     }
     for cookie in exchange.cookies.drain(..) {
         response.headers_mut().append(header::SET_COOKIE, cookie);

@@ -22,14 +22,14 @@ use crate::exchange::rejection::{Reason, Rejection};
 use crate::exchange::{Exchange, Matched};
 use crate::message::unread::Unread;
 use crate::message::uri::CanonicalRequest;
-use crate::message::{Request, Response, media};
+use crate::message::{Request, Response, cors, media};
 use crate::page::Text;
 use crate::page::link::Link;
 use crate::telemetry::access_log::AccessLog;
 use crate::telemetry::line_budget::LineBudget;
 use crate::telemetry::metrics::Registry;
 use decide::{Decided, Decision};
-use finish::{Recorder, WorkerRecords};
+use finish::{Answers, Recorder, WorkerRecords};
 use snapshot::Snapshot;
 
 /// Serves one listener on one worker.
@@ -42,6 +42,8 @@ pub(crate) struct Proxy {
     sink: Rc<WorkerRecords>,
     /// The names of the rules, in order. `Rc`, so that no worker touches another worker's reference count.
     rule_names: Vec<Rc<str>>,
+    /// The CORS policies of the rules, in the same order.
+    cors: Vec<Option<cors::Policy>>,
 }
 
 impl Proxy {
@@ -55,6 +57,7 @@ impl Proxy {
         registry: &Registry,
     ) -> Self {
         let rule_names: Vec<Rc<str>> = snapshot.rules.iter().map(|rule| Rc::from(&*rule.name)).collect();
+        let cors = snapshot.rules.iter().map(|rule| rule.payload.cors.clone()).collect();
         let metrics = metrics::Metrics::new(registry, &snapshot.listener, &rule_names);
         let sink = Rc::new(WorkerRecords {
             _generation: Arc::clone(&snapshot.alive),
@@ -65,7 +68,7 @@ impl Proxy {
             failed_logins: LineBudget::default(),
             stray_callbacks: LineBudget::default(),
         });
-        Self { snapshot, worker, control, clock, sink, rule_names }
+        Self { snapshot, worker, control, clock, sink, rule_names, cors }
     }
 
     /// Answers a request: begin, respond, finish. Cannot fail: a rejection is a response.
@@ -78,7 +81,7 @@ impl Proxy {
         if asks_for_websocket {
             outcome = outcome.and_then(|response| opened_or_refused(&recorder.exchange, response));
         }
-        finish::finish(recorder, outcome, request.headers(), &self.snapshot.pages)
+        finish::finish(recorder, outcome, request.headers(), &self.answers())
     }
 
     /// A connection that is older than the configuration is seen as the configuration says: a proxy that is no longer trusted is not
@@ -90,6 +93,11 @@ impl Proxy {
         } else {
             Rc::new(connection.under(listener, forwarded))
         }
+    }
+
+    fn answers(&self) -> Answers<'_> {
+        let Snapshot { pages, response_headers, .. } = &*self.snapshot;
+        Answers { pages, response_headers: response_headers.as_deref(), cors: &self.cors }
     }
 
     /// A request's life. Each step can end it with a reason, and no step can be skipped. The step that answers takes the body.
@@ -108,6 +116,16 @@ impl Proxy {
         };
         let index = selected.place;
         exchange.rule = Some(Matched { name: Rc::clone(&self.rule_names[index]), index });
+        if self.cors[index].is_some() {
+            let asked = cors::Asked::of(request.method(), request.headers());
+            let is_preflight = asked.is_preflight();
+            exchange.cors = Some(Box::new(asked));
+            // Never forwarded: a preflight has no credentials, so it has no passage.
+            if is_preflight {
+                exchange.actions.push("cors");
+                return Ok(Box::new(cors::preflight_response()));
+            }
+        }
         selected.chain.run(&self.worker, exchange, &canonical, request).await
     }
 }
@@ -153,6 +171,6 @@ impl crate::listener::requests::Handler for Proxy {
             rejection = rejection.offer(Link::here(Text::LinkOpenWithHttps, address));
         }
         let recorder = Box::new(Recorder::unread(Rc::clone(&self.sink), exchange, request));
-        finish::finish(recorder, Err(rejection), &HeaderMap::new(), &self.snapshot.pages)
+        finish::finish(recorder, Err(rejection), &HeaderMap::new(), &self.answers())
     }
 }

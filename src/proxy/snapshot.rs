@@ -8,8 +8,10 @@ use crate::action::ActionChain;
 use crate::action::authenticate::endpoints::Endpoints;
 use crate::certificate::acme::issued::Issued;
 use crate::listener::settings::MethodOverrides;
+use crate::message::cors;
 use crate::message::forwarded::Policy;
 use crate::message::header::Protected;
+use crate::message::response_headers::ResponseHeaders;
 use crate::message::uri::EncodedSlash;
 use crate::page::Pages;
 use crate::rule::RuleSet;
@@ -23,6 +25,8 @@ pub(crate) struct Selected {
     pub(crate) place: usize,
     pub(crate) chain: ActionChain,
     pub(crate) encoded_slash: EncodedSlash,
+    /// Which other origins may read its responses.
+    pub(crate) cors: Option<cors::Policy>,
 }
 
 /// The rules, actions and keys of one listener.
@@ -38,6 +42,8 @@ pub(crate) struct Snapshot {
     pub(crate) rules: RuleSet<Selected>,
     /// How requests with a header such as `X-HTTP-Method-Override` are handled.
     pub(crate) method_override: MethodOverrides,
+    /// What is set in responses.
+    pub(crate) response_headers: Option<Arc<ResponseHeaders>>,
     /// Callback, sign-out and keys, on a listener with an authenticate action (DESIGN §6).
     pub(crate) endpoints: Option<Endpoints>,
     /// User pools, each on its issuer's authority.

@@ -82,6 +82,8 @@ mod reload_files;
 mod repository;
 /// The paths of the sign-in, and the hosts where they are.
 mod reserved_paths;
+/// Headers that listeners and rules set in responses.
+mod response_headers;
 /// What a connection gives back between two requests.
 mod rest;
 /// Which room may use which: the architecture, as a table.

@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::period_text;
 use crate::config::raw::action::Action;
+use crate::config::raw::cors::Cors;
+use crate::config::raw::response_headers::ResponseHeaders;
 use crate::config::raw::rule::{EncodedSlash, Rule};
 use crate::config::raw::value::{List, Period};
 use crate::listener::settings;
@@ -68,6 +70,12 @@ pub(crate) struct Listener {
     /// What to do with a request whose path contains `%2F`. Used for `default_actions` and for rules without `encoded_slash`.
     #[serde(default)]
     pub(crate) encoded_slash: EncodedSlash,
+    /// Headers that are set in the responses of this listener.
+    #[serde(default)]
+    pub(crate) response_headers: ResponseHeaders,
+    /// Which other origins may read responses. Used for `default_actions` and for rules without `cors`. Without it, targets
+    /// answer for themselves.
+    pub(crate) cors: Option<Cors>,
     /// Limits of each connection.
     #[serde(default)]
     pub(crate) limits: Limits,

@@ -15,11 +15,13 @@ macro_rules! defaults {
 pub(crate) mod acme;
 pub(crate) mod action;
 pub(crate) mod claims;
+pub(crate) mod cors;
 pub(crate) mod health_check;
 pub(crate) mod listener;
 pub(crate) mod oidc;
 pub(crate) mod pages;
 pub(crate) mod process;
+pub(crate) mod response_headers;
 pub(crate) mod rule;
 pub(crate) mod session;
 pub(crate) mod stickiness;

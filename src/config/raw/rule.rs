@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::config::raw::action::Action;
+use crate::config::raw::cors::Cors;
 use crate::config::raw::value::List;
 
 /// A rule: if all its conditions match, its actions run.
@@ -22,6 +23,8 @@ pub(crate) struct Rule {
     /// for `path_pattern` (written `%2F`) and for the target. The request is still refused if the decoded path would match
     /// another rule or contain a dot segment. Without it, `encoded_slash` of the listener.
     pub(crate) encoded_slash: Option<EncodedSlash>,
+    /// Which other origins may read the responses of this rule. Without it, `cors` of the listener.
+    pub(crate) cors: Option<Cors>,
     /// Actions in order: at most one that authenticates, then any number of `authorize`, then
     /// exactly one of `forward`, `redirect` and `fixed-response`.
     pub(crate) actions: List<Action>,

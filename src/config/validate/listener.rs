@@ -14,7 +14,7 @@ use crate::config::raw::value::List;
 use crate::config::settled::ListenerConfig;
 use crate::config::validate::action::{self, CookieOwners};
 use crate::config::validate::context::{ClientSpeaks, Context};
-use crate::config::validate::{process, rule, tls, value};
+use crate::config::validate::{cors, process, response_headers, rule, tls, value};
 use crate::listener::settings::{Limits, MethodOverrides, Settings};
 use crate::message::forwarded::{HostFrom, Mode, Policy};
 
@@ -62,7 +62,10 @@ fn listener(
     let tls = tls::tls(raw, at, context);
     let encoded_slash = rule::encoded_slash(raw.encoded_slash);
     let client_speaks = client_speaks(raw);
-    let rules = rule::rules(&raw.rules, client_speaks, encoded_slash, &at.key("rules"), logins, context);
+    let cors = raw.cors.as_ref().map(|raw| cors::cors(raw, &at.key("cors"), &mut context.found)).transpose();
+    let of_listener = rule::OfListener { client_speaks, encoded_slash, cors: cors.as_ref().ok().cloned().flatten() };
+    let rules = rule::rules(&raw.rules, &of_listener, &at.key("rules"), logins, context);
+    let response_headers = response_headers::response_headers(raw, client_speaks, at, context);
     let default = action::chain(&raw.default_actions, client_speaks, &at.key("default_actions"), logins, context);
     let trusted_proxies = trusted_proxies(&raw.trusted_proxies, &at.key("trusted_proxies"), context);
     let limits = limits(&raw.limits, &at.key("limits"), context);
@@ -86,9 +89,10 @@ fn listener(
             written::MethodOverride::Refuse => MethodOverrides::Refuse,
             written::MethodOverride::Pass => MethodOverrides::Pass,
         },
+        response_headers: response_headers?.map(Arc::new),
         limits: Arc::new(limits?),
     };
-    Ok(ListenerConfig { settings, rules, default: default?, encoded_slash })
+    Ok(ListenerConfig { settings, rules, default: default?, encoded_slash, cors: cors? })
 }
 
 /// What may be in front of a listener.

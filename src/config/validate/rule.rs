@@ -10,7 +10,8 @@ use crate::config::raw::value::List;
 use crate::config::settled::RuleConfig;
 use crate::config::validate::action::{self, CookieOwners};
 use crate::config::validate::context::{ClientSpeaks, Context};
-use crate::config::validate::value;
+use crate::config::validate::{cors, value};
+use crate::message::cors::Policy;
 use crate::message::uri::EncodedSlash;
 use crate::rule::condition::{Condition, Error};
 
@@ -20,10 +21,16 @@ const VALUES_MAX: usize = 500;
 /// Names that logs and metrics use for the default actions and for requests without a rule.
 const PLACEHOLDERS: [&str; 2] = ["default", "none"];
 
+/// What a listener says for all its rules.
+pub(super) struct OfListener {
+    pub(super) client_speaks: ClientSpeaks,
+    pub(super) encoded_slash: EncodedSlash,
+    pub(super) cors: Option<Policy>,
+}
+
 pub(super) fn rules(
     raw: &List<Rule>,
-    client_speaks: ClientSpeaks,
-    encoded_slash: EncodedSlash,
+    of_listener: &OfListener,
     list: &Path,
     logins: &mut CookieOwners,
     context: &mut Context<'_>,
@@ -53,10 +60,12 @@ pub(super) fn rules(
             context.found.problem(&at.key("name"), message).label(&first, "first used here");
         }
         let conditions = conditions(&rule.conditions, &at.key("conditions"), context);
-        let chain = action::chain(&rule.actions, client_speaks, &at.key("actions"), logins, context);
-        if let (Ok(conditions), Ok(chain)) = (conditions, chain) {
-            let encoded_slash = rule.encoded_slash.map_or(encoded_slash, self::encoded_slash);
-            rules.push(RuleConfig { name: Arc::from(name), priority: rule.priority, conditions, chain, encoded_slash });
+        let chain = action::chain(&rule.actions, of_listener.client_speaks, &at.key("actions"), logins, context);
+        let cors = cors::of_rule(rule, of_listener.cors.as_ref(), &at, &mut context.found);
+        if let (Ok(conditions), Ok(chain), Ok(cors)) = (conditions, chain, cors) {
+            let encoded_slash = rule.encoded_slash.map_or(of_listener.encoded_slash, self::encoded_slash);
+            let (name, priority) = (Arc::from(name), rule.priority);
+            rules.push(RuleConfig { name, priority, conditions, chain, encoded_slash, cors });
         }
     }
     rules

@@ -14,6 +14,7 @@
 //! | C, the login | [`callback`]; the gate's own tests in `action::authenticate` |
 //! | J, ID tokens | [`id_token`]; `oidc` and `jose` |
 //! | S, the session's cookie | [`session_cookie`]; `session` and `crypto::aead` |
+//! | X, pages | [`cors`]; the headers of our pages in `page` |
 //! | V, refresh and sign-out | the modules `refresh` and `logout`; `action::authenticate` |
 //!
 //! Not applicable in this version, because the thing that is attacked does not exist:
@@ -33,6 +34,7 @@
 //!   and no `Content-Length` is forwarded.
 
 mod callback;
+mod cors;
 mod denial;
 mod fields;
 mod forwarded;

@@ -407,3 +407,74 @@ fn ocsp_responses_that_cannot_be_used() {
       = at: listeners[0].certificates[0].ocsp_file
     ");
 }
+
+const LISTENER: &str = "    protocol: https\n";
+
+#[track_caller]
+fn of_listener(name: &str, keys: &str) -> String {
+    report(name, &[(LISTENER, &format!("{LISTENER}{keys}"))])
+}
+
+#[test]
+fn response_headers_that_browsers_would_not_understand() {
+    let keys = "    response_headers:
+      strict_transport_security: includeSubDomains
+      x_content_type_options: sniff
+";
+    assert_snapshot!(of_listener("response-headers", keys));
+    assert_snapshot!(of_listener("frame-options", "    response_headers: { x_frame_options: ALLOWALL }\n"));
+    assert_snapshot!(of_listener("policy", "    response_headers: { content_security_policy: \"a\\nb\" }\n"));
+    assert_snapshot!(of_listener("allow-method", "    response_headers: { access_control_allow_methods: [get] }\n"));
+}
+
+#[test]
+fn x_10_credentials_for_every_origin() {
+    let keys = "    response_headers: { access_control_allow_origin: \"*\", access_control_allow_credentials: true }\n";
+    assert_snapshot!(of_listener("any-origin", keys));
+    let keys = "    cors: { allow_origins: [\"*\"], allow_credentials: true }\n";
+    assert_snapshot!(of_listener("any-origin-cors", keys));
+    let keys = "    cors: { allow_origins: [https://a.test], allow_headers: [\"*\"], allow_credentials: true }\n";
+    assert_snapshot!(of_listener("any-header-cors", keys));
+}
+
+#[test]
+fn origins_that_no_browser_sends() {
+    let keys =
+        "    cors: { allow_origins: [\"null\", \"https://*.a.test\", \"https://a.test/\", \"http://a.test\"] }\n";
+    assert_snapshot!(of_listener("origins", keys));
+    assert_snapshot!(of_listener("no-origins", "    cors: { allow_origins: [] }\n"));
+    assert_snapshot!(of_listener("two-origins", "    cors: { allow_origins: [\"*\", https://a.test] }\n"));
+    let keys = "    cors: { allow_origins: [https://a.test], allow_methods: [], max_age: 2d }\n";
+    assert_snapshot!(of_listener("no-methods", keys));
+    let keys = "    cors: { allow_origins: [https://a.test], allow_methods: [get], expose_headers: [\"a b\"] }\n";
+    assert_snapshot!(of_listener("cors-names", keys));
+}
+
+#[test]
+fn two_ways_to_say_cors() {
+    let keys = "    response_headers: { access_control_max_age: 5 }\n    cors: { allow_origins: [https://a.test] }\n";
+    assert_snapshot!(of_listener("two-cors", keys));
+}
+
+#[test]
+fn hsts_without_https() {
+    let text = "listeners:
+  - name: plain
+    address: 127.0.0.1:8080
+    protocol: http
+    response_headers: { strict_transport_security: max-age=1 }
+    default_actions: [{ type: fixed-response, status_code: 200 }]
+";
+    assert_snapshot!(report_of("hsts", text));
+}
+
+#[test]
+fn preflights_that_miss_their_rule() {
+    let rule = "    rules:
+      - priority: 7
+        conditions: [{ http_request_method: [PUT] }]
+        cors: { allow_origins: [https://a.test], allow_methods: [PUT] }
+        actions: [{ type: fixed-response, status_code: 200 }]
+";
+    assert_snapshot!(warnings("preflights", &[("    rules:\n", rule)]));
+}
