@@ -6,7 +6,7 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::harness::app::{folder, free_port, wait_until};
+use crate::harness::app::{folder, free_port};
 use crate::harness::process::{self, Finished, Process};
 use crate::harness::server::DEADLINE;
 
