@@ -10,8 +10,8 @@ use crate::action::lease_end::{self, Watch};
 use crate::action::passage::Passage;
 use crate::action::visitor::Visitor;
 use crate::action::worker::Worker;
-use crate::exchange::Exchange;
 use crate::exchange::rejection::{Reason, Rejection};
+use crate::exchange::{Exchange, TargetAnswer};
 use crate::message::header::Protected;
 use crate::message::own_fields::OwnFields;
 use crate::message::upgrade::Upgrade;
@@ -89,6 +89,8 @@ impl Forward {
         let mut answered = group.send(request).await.map_err(|unanswered| rejection(exchange, *unanswered))?;
         self.protect_cookies(group, &answered.target, &mut answered.response);
         exchange.target = Some(answered.target);
+        let status = answered.response.status();
+        exchange.answered = Some(TargetAnswer { group: self.group, sent: answered.sent, status });
         if let Some(cookies) = answered.cookies {
             exchange.cookies.extend_from_slice(&cookies);
         }

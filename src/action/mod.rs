@@ -147,7 +147,7 @@ impl Gate {
 
 impl Terminal {
     /// The name in the access log (ALB §6.3).
-    const fn name(&self) -> &'static str {
+    pub(crate) const fn name(&self) -> &'static str {
         match self {
             Self::Forward(_) => "forward",
             Self::Redirect(_) => "redirect",

@@ -43,6 +43,7 @@ use crate::page::Pages;
 use crate::proxy::snapshot::{Selected, Snapshot};
 use crate::rule::{self, Rule, RuleSet};
 use crate::session::names::OurCookies;
+use crate::telemetry::access_log::alb::Names;
 use crate::telemetry::logged_names::LoggedNames;
 use crate::telemetry::metrics::{Counter, GaugeGuard, Registry};
 use crate::upstream::group::TargetGroup;
@@ -139,7 +140,9 @@ impl Generation {
         let owned = claims.iter().flat_map(|claims| claims.owned_names());
         let our_cookies = our_cookies(&config.listeners, &groups, &providers, process);
         let clients = providers.clients();
+        let alb = config.alb.map(|alb| Arc::new(alb.names(groups.iter().map(|group| &*group.settings.name))));
         let build = Build {
+            alb,
             our_cookies,
             told: Arc::clone(&process.told),
             providers,
@@ -224,6 +227,8 @@ struct Build {
     tls: ProcessTls,
     clock: Clock,
     registry: Registry,
+    /// The names in the access log, if it has the format of the ALB.
+    alb: Option<Arc<Names>>,
     /// Counts the generation until its last snapshot is freed.
     alive: Arc<GaugeGuard>,
 }
@@ -267,6 +272,7 @@ impl Build {
             pools: self.providers.pools(),
             pages: Arc::clone(&self.pages),
             forwarded: Arc::clone(&settings.forwarded),
+            alb: self.alb.clone(),
             alive: Arc::clone(&self.alive),
             // Authorities ask for it without TLS (RFC 8555 §8.3).
             acme: settings.tls.is_none().then(|| Arc::clone(&self.tls.issued)),

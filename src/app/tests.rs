@@ -40,6 +40,10 @@ listeners:
           - { type: authenticate-user-pool, user_pool: people, session_cookie_name: __Host-people }
           - { type: authorize, any: [{ claim: groups, contains: [staff] }] }
           - { type: forward, target_group: app }
+      - name: moved
+        priority: 2
+        conditions: [{ path_pattern: [/moved] }]
+        actions: [{ type: redirect, path: /, status_code: HTTP_302 }]
     default_actions: [{ type: authenticate-oidc, provider: corp }, { type: forward, target_group: app }]
   - name: auto
     address: 127.0.0.1:0

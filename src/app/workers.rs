@@ -160,7 +160,7 @@ impl Thread {
             access_log: Rc::clone(&access_log),
             spawner: self.spawner.clone(),
             memory: Rc::new(WorkerMemory::new()),
-            connections: WorkerConnections::new(self.process.clock.clone()),
+            connections: WorkerConnections::new(self.process.clock.clone(), self.process.registry.clone()),
             adoption: self.process.registry.histogram(
                 "vestibule_config_adoption_seconds",
                 "Time in which a worker served nothing, because it changed to another configuration.",

@@ -13,7 +13,7 @@ use crate::config::document::report::Diagnostics;
 use crate::message::cors;
 use crate::message::uri::EncodedSlash;
 use crate::rule::condition::Condition;
-use crate::telemetry::access_log::Destination;
+use crate::telemetry::access_log::{Destination, alb};
 use crate::telemetry::logging;
 use crate::{admin, certificate, claims, listener, oidc, page, session, upstream, user_pool};
 
@@ -38,6 +38,8 @@ pub struct Config {
     pub(crate) acme: Option<certificate::acme::settings::Settings>,
     pub(crate) admin: admin::Settings,
     pub(crate) access_log: Destination,
+    /// Present if the access log has the format of the ALB.
+    pub(crate) alb: Option<alb::Settings>,
     pub(crate) log: logging::Settings,
     pub(crate) shutdown: ShutdownConfig,
     /// Whether the configuration is reloaded when one of its files changes.

@@ -8,12 +8,15 @@ use http::HeaderValue;
 use crate::drain::Spawner;
 use crate::exchange::logins::Logins;
 use crate::exchange::rejection::Reason;
+use crate::exchange::request_id;
 use crate::message::forwarded::Policy;
 use crate::message::uri::Scheme;
 
 /// A client's connection.
 #[derive(Debug)]
 pub(crate) struct Connection {
+    /// The identity of the connection in the access log of the ALB's format.
+    pub(crate) id: u128,
     /// The client's address on the socket, never from a header. An IPv4-mapped IPv6 address is stored as IPv4.
     pub(crate) peer: IpAddr,
     pub(crate) peer_port: u16,
@@ -47,6 +50,7 @@ impl Connection {
     pub(crate) fn new(peer: SocketAddr, listener: Arc<str>, forwarded: Arc<Policy>, tls: Option<Tls>) -> Self {
         let address = peer.ip().to_canonical();
         Self {
+            id: request_id::connection_id(),
             peer: address,
             peer_port: peer.port(),
             peer_address: HeaderValue::try_from(address.to_string()).expect("an address is ASCII"),
@@ -78,6 +82,7 @@ impl Connection {
     /// The same connection as a newer configuration sees it. Most requests need none of this.
     pub(crate) fn under(&self, listener: &Arc<str>, forwarded: &Arc<Policy>) -> Self {
         Self {
+            id: self.id,
             peer: self.peer,
             peer_port: self.peer_port,
             peer_address: self.peer_address.clone(),

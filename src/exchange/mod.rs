@@ -3,6 +3,7 @@
 //! This room knows no rule, action or provider. Start at [`Exchange`]. [`rejection::Reason`] lists every reason for a
 //! refusal.
 
+mod alb_reason;
 pub(crate) mod connection;
 pub(crate) mod error_page;
 pub(crate) mod logins;
@@ -15,7 +16,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderValue, StatusCode};
 
 use crate::clock::Timestamp;
 use crate::exchange::connection::Connection;
@@ -62,6 +63,8 @@ pub(crate) struct Exchange {
     pub(crate) subject: Option<Rc<str>>,
     /// The target that was chosen.
     pub(crate) target: Option<Rc<str>>,
+    /// The answer of the target, if it has answered.
+    pub(crate) answered: Option<TargetAnswer>,
     /// The reason of a refusal.
     pub(crate) reason: Option<Reason>,
     /// The code of a refusal by a page of the user pool. The user pool has its own codes.
@@ -83,6 +86,16 @@ pub(crate) struct Matched {
     pub(crate) name: Rc<str>,
     /// The rule's index in evaluation order. The default actions have the last index.
     pub(crate) index: usize,
+}
+
+/// The head of a target's answer.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TargetAnswer {
+    /// The index of the target group in the configuration.
+    pub(crate) group: usize,
+    /// When the request was offered to the target that answered.
+    pub(crate) sent: Instant,
+    pub(crate) status: StatusCode,
 }
 
 /// The provider and the rule of the sign-in that an exchange is part of.
@@ -151,6 +164,7 @@ impl Exchange {
             actions: Vec::new(),
             subject: None,
             target: None,
+            answered: None,
             reason: None,
             page_code: None,
             cookies: Vec::new(),

@@ -28,6 +28,11 @@ fn next() -> u64 {
     })
 }
 
+/// A new identity of a connection: 128 random bits. It is not a secret.
+pub(crate) fn connection_id() -> u128 {
+    u128::from(next()) << 64 | u128::from(next())
+}
+
 impl RequestId {
     /// A new id, for an exchange that began at `now`.
     pub(crate) fn new(now: Timestamp) -> Self {

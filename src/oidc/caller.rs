@@ -19,7 +19,7 @@ use crate::message::{WholeRequest, WholeResponse};
 use crate::oidc::breaker::{Breaker, Change, Outcome};
 use crate::oidc::document::{Document, Unreadable, without_mark};
 use crate::oidc::error::{ErrorCode, FetchFault};
-use crate::telemetry::metrics::{Counter, Registry};
+use crate::telemetry::metrics::{Counter, Histogram, Registry};
 
 /// The purpose of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,6 +81,7 @@ pub(crate) struct Caller {
     clock: Clock,
     /// Counters of successes and failures, by [`Operation`].
     counters: [[Counter; 2]; Operation::ALL.len()],
+    durations: [Histogram; Endpoint::ALL.len()],
     endpoints: Mutex<[State; Endpoint::ALL.len()]>,
     /// Gauges: 1 if the breaker of the endpoint is open.
     open: [Counter; Endpoint::ALL.len()],
@@ -129,6 +130,13 @@ impl Caller {
                 ],
             )
         };
+        let duration = |endpoint: Endpoint| {
+            registry.histogram(
+                "vestibule_provider_request_duration_seconds",
+                "Time of a call to an identity provider, also if it fails.",
+                vec![("provider", name.to_string()), ("endpoint", endpoint.label().to_owned())],
+            )
+        };
         let gauge = |endpoint: Endpoint| {
             registry.gauge(
                 "vestibule_provider_circuit_open",
@@ -142,6 +150,7 @@ impl Caller {
             timeout,
             clock,
             counters: Operation::ALL.map(|operation| [counter(operation, "ok"), counter(operation, "error")]),
+            durations: Endpoint::ALL.map(duration),
             endpoints: Mutex::default(),
             open: Endpoint::ALL.map(gauge),
             opened: Arc::default(),
@@ -159,7 +168,7 @@ impl Caller {
         if self.state()[endpoint as usize].breaker.open_since().is_some() {
             return Err(CallError::CircuitOpen);
         }
-        let (outcome, result) = self.attempt(request).await;
+        let (outcome, result) = self.attempt(endpoint, request).await;
         let change = self.record(endpoint, &result, |breaker, now| breaker.record(outcome, now));
         if change == Change::Opened {
             self.open[endpoint as usize].increment();
@@ -174,7 +183,7 @@ impl Caller {
 
     /// Makes one call although the breaker is open. Returns whether the breaker is closed afterwards.
     pub(crate) async fn probe(&self, endpoint: Endpoint, request: WholeRequest) -> bool {
-        let (outcome, result) = self.attempt(request).await;
+        let (outcome, result) = self.attempt(endpoint, request).await;
         // A refused connection fails at once, but it does not count as a response.
         let outcome = if result.is_err() { Outcome::Stalled } else { outcome };
         let change = self.record(endpoint, &result, |breaker, _| breaker.record_probe(outcome));
@@ -187,11 +196,12 @@ impl Caller {
         change == Change::Closed
     }
 
-    async fn attempt(&self, request: WholeRequest) -> (Outcome, Result<WholeResponse, CallError>) {
+    async fn attempt(&self, endpoint: Endpoint, request: WholeRequest) -> (Outcome, Result<WholeResponse, CallError>) {
         let began = self.clock.instant();
         // Dropping the future cancels the call.
         let response = tokio::time::timeout(self.timeout, self.backchannel.call(request)).await;
         let took = self.clock.instant().saturating_duration_since(began);
+        self.durations[endpoint as usize].observe(took);
         let result = response.unwrap_or(Err(CallError::Timeout)).and_then(|response| {
             let is_too_large = response.body().len() > ANSWER_BYTES_MAX;
             if is_too_large { Err(CallError::TooLarge(ANSWER_BYTES_MAX)) } else { Ok(response) }

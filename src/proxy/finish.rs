@@ -19,6 +19,7 @@ use crate::message::unread::Unread;
 use crate::message::watch::{Ending, Watch};
 use crate::message::{BoxError, Request, Response, caching, cors, grpc};
 use crate::page::Pages;
+use crate::proxy::alb;
 use crate::proxy::metrics::Metrics;
 use crate::telemetry::access_log::{AccessLog, AccessRecord};
 use crate::telemetry::line_budget::LineBudget;
@@ -32,6 +33,8 @@ pub(crate) struct WorkerRecords {
     pub(crate) _generation: Arc<GaugeGuard>,
     pub(crate) metrics: Metrics,
     pub(crate) access_log: Rc<AccessLog>,
+    /// `Some` if the access log has the format of the ALB.
+    pub(crate) alb: Option<alb::Format>,
     pub(crate) clock: Clock,
     /// Whether the warning about requests over plain HTTP has been logged.
     pub(crate) has_told_of_plain_http: Cell<bool>,
@@ -55,6 +58,8 @@ pub(crate) struct Recorder {
     answer: Option<Answer>,
     bytes: u64,
     is_recorded: bool,
+    /// `Some` if the access log has the format of the ALB.
+    alb: Option<Box<alb::Facts>>,
 }
 
 /// The head of the answer, and when it was ready.
@@ -65,10 +70,12 @@ struct Answer {
 }
 
 impl Recorder {
-    pub(crate) fn new(sink: Rc<WorkerRecords>, exchange: Exchange, request: &Request) -> Self {
+    pub(crate) fn new(sink: Rc<WorkerRecords>, exchange: Exchange, request: &mut Request) -> Self {
+        let alb = sink.alb.as_ref().map(|_| Box::new(alb::Facts::of(request)));
         Self {
             exchange,
             sink,
+            alb,
             method: Some(request.method().clone()),
             user_agent: request.headers().get(header::USER_AGENT).cloned(),
             version: Some(request.version()),
@@ -80,9 +87,11 @@ impl Recorder {
 
     /// The same for a request that is refused before it is one.
     pub(crate) fn unread(sink: Rc<WorkerRecords>, exchange: Exchange, mut request: Unread) -> Self {
+        let alb = sink.alb.as_ref().map(|_| Box::new(alb::Facts::of_unread(&request)));
         Self {
             exchange,
             sink,
+            alb,
             method: request.method,
             user_agent: request.headers.remove(header::USER_AGENT),
             version: request.version,
@@ -125,17 +134,26 @@ impl Recorder {
         if let Some(reason) = self.exchange.reason {
             self.sink.metrics.refused(reason);
         }
-        self.sink.metrics.answered(
-            self.exchange.rule.as_ref().map(|rule| rule.index),
-            answer.status,
-            answer.first_byte,
-        );
+        let rule = self.exchange.rule.as_ref().map(|rule| rule.index);
+        let metrics = &self.sink.metrics;
+        metrics.answered(rule, answer.status, answer.first_byte);
+        match self.exchange.answered {
+            Some(target) => {
+                let sent = target.sent.saturating_duration_since(self.exchange.started);
+                metrics.target_answered(target.group, answer.first_byte.saturating_sub(sent));
+            }
+            None if self.exchange.reason.is_none() => metrics.answered_by(rule, &self.exchange.actions),
+            None => {}
+        }
         let named = (self.exchange.client != self.exchange.connection.peer).then(|| self.exchange.client.to_string());
         let mut record = self.access_record(answer, duration);
         if let Some(client) = &named {
             record.client_address = client;
         }
-        self.sink.access_log.write(&record);
+        match (&self.sink.alb, &self.alb) {
+            (Some(format), Some(facts)) => facts.write(format, &self.exchange, &record, &self.sink.access_log),
+            _ => self.sink.access_log.write(&record),
+        }
     }
 
     fn access_record(&self, answer: Answer, duration: Duration) -> AccessRecord<'_> {
@@ -244,6 +262,9 @@ pub(crate) fn finish(
     }
     for cookie in exchange.cookies.drain(..) {
         response.headers_mut().append(header::SET_COOKIE, cookie);
+    }
+    if let Some(alb) = &mut recorder.alb {
+        alb.answer(exchange, &response);
     }
     let tunnel = exchange.tunnel.take();
     recorder.answer = Some(Answer { status: response.status(), first_byte: recorder.elapsed() });

@@ -2,6 +2,7 @@
 //!
 //! One `Proxy` serves one listener on one worker. The part that workers share is immutable ([`snapshot::Snapshot`]).
 
+mod alb;
 pub(crate) mod decide;
 mod finish;
 mod metrics;
@@ -30,6 +31,7 @@ use crate::telemetry::line_budget::LineBudget;
 use crate::telemetry::metrics::Registry;
 use decide::{Decided, Decision};
 use finish::{Answers, Recorder, WorkerRecords};
+use metrics::Subjects;
 use snapshot::Snapshot;
 
 /// Serves one listener on one worker.
@@ -58,8 +60,15 @@ impl Proxy {
     ) -> Self {
         let rule_names: Vec<Rc<str>> = snapshot.rules.iter().map(|rule| Rc::from(&*rule.name)).collect();
         let cors = snapshot.rules.iter().map(|rule| rule.payload.cors.clone()).collect();
-        let metrics = metrics::Metrics::new(registry, &snapshot.listener, &rule_names);
+        let terminals = snapshot.rules.iter().map(|rule| rule.payload.chain.terminal.name());
+        let rules: Vec<_> = rule_names.iter().cloned().zip(terminals).collect();
+        let target_groups: Vec<_> = worker.groups.iter().map(|group| Arc::clone(group.name())).collect();
+        let subjects = Subjects { listener: &snapshot.listener, rules: &rules, target_groups: &target_groups };
+        let metrics = metrics::Metrics::new(registry, &subjects);
+        let priorities = || snapshot.rules.iter().map(|rule| rule.priority).collect();
+        let alb = snapshot.alb.as_ref().map(|names| alb::Format { names: Arc::clone(names), priorities: priorities() });
         let sink = Rc::new(WorkerRecords {
+            alb,
             _generation: Arc::clone(&snapshot.alive),
             metrics,
             access_log,

@@ -15,6 +15,7 @@ use crate::message::response_headers::ResponseHeaders;
 use crate::message::uri::EncodedSlash;
 use crate::page::Pages;
 use crate::rule::RuleSet;
+use crate::telemetry::access_log::alb::Names;
 use crate::telemetry::metrics::GaugeGuard;
 use crate::user_pool::UserPool;
 
@@ -54,6 +55,8 @@ pub(crate) struct Snapshot {
     pub(crate) forwarded: Arc<Policy>,
     /// Answers to challenges of a certificate authority, on a listener without TLS.
     pub(crate) acme: Option<Arc<Issued>>,
+    /// The names in the access log, if it has the format of the ALB.
+    pub(crate) alb: Option<Arc<Names>>,
     /// Counts the configuration as long as a request uses it.
     pub(crate) alive: Arc<GaugeGuard>,
 }

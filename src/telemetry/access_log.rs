@@ -1,9 +1,10 @@
-//! The access log: one record per exchange, one line of JSON each.
+//! The access log: one record per exchange, one line each: JSON, or the format of the ALB.
 //!
 //! Each worker writes records into its own buffer. A separate thread writes the buffers to the destination
 //! ([`Writer`]), so the request path never waits for a disk. `docs/ACCESS_LOG.md` describes the fields, which are a
 //! stable interface.
 
+pub(crate) mod alb;
 mod queue;
 mod record;
 mod worker_log;

@@ -71,6 +71,9 @@ impl Drop for GaugeGuard {
 const BOUNDS_MICROS: [u64; 14] =
     [100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 10_000_000];
 
+/// About how many series without a handle a family keeps until the metrics are read.
+const PASSED_MAX: usize = 256;
+
 /// A distribution of durations.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Histogram(Arc<HistogramCells>);
@@ -99,6 +102,8 @@ pub(crate) type Labels = Vec<(&'static str, String)>;
 struct Family {
     help: &'static str,
     kind: Kind,
+    /// Whether a series is removed when no handle is left.
+    passes: bool,
     label_names: Vec<&'static str>,
     series: BTreeMap<Labels, Series>,
 }
@@ -175,6 +180,20 @@ impl Registry {
         counter
     }
 
+    /// A counter of something that the process may never see again, as an address behind a name. Keep the handle: the series is removed
+    /// when no handle is left.
+    pub(crate) fn passing_counter(&self, name: &'static str, help: &'static str, labels: Labels) -> Counter {
+        let counter = self.counter(name, help, labels);
+        if let Some(family) = self.0.lock().unwrap_or_else(PoisonError::into_inner).get_mut(name) {
+            family.passes = true;
+            // Reading the metrics removes what has passed. Nobody may read them.
+            if family.series.len().is_multiple_of(PASSED_MAX) {
+                family.series.retain(|_, series| series.settle());
+            }
+        }
+        counter
+    }
+
     /// A gauge. Keep the handle: the series is removed when no handle is left.
     pub(crate) fn gauge(&self, name: &'static str, help: &'static str, labels: Labels) -> Counter {
         let gauge = Counter::default();
@@ -211,6 +230,7 @@ impl Registry {
         let family = families.entry(name).or_insert_with(|| Family {
             help,
             kind,
+            passes: kind == Kind::Gauge,
             label_names: label_names.clone(),
             series: BTreeMap::new(),
         });
@@ -247,8 +267,8 @@ impl Collector for Registry {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let mut families = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for (name, family) in families.iter_mut() {
-            let is_gauge = family.kind == Kind::Gauge;
-            family.series.retain(|_, series| series.settle() || !is_gauge);
+            let passes = family.passes;
+            family.series.retain(|_, series| series.settle() || !passes);
             if family.series.is_empty() {
                 continue;
             }
@@ -346,6 +366,28 @@ mod tests {
         );
         drop(new);
         assert_eq!(registry.render_with(None), "");
+    }
+
+    #[test]
+    fn a_passing_counter_is_removed_with_its_last_handle() {
+        let registry = Registry::default();
+        let new = || registry.passing_counter("a_total", "A.", vec![("target", "10.0.0.1:80".to_owned())]);
+        let (one, other) = (new(), new());
+        one.add(2);
+        other.increment();
+        drop(one);
+        assert!(registry.render_with(None).contains("a_total{target=\"10.0.0.1:80\"} 3\n"));
+        drop(other);
+        assert_eq!(registry.render_with(None), "");
+    }
+
+    #[test]
+    fn counters_that_pass_do_not_pile_up_if_nobody_reads_them() {
+        let registry = Registry::default();
+        for number in 0..10 * PASSED_MAX {
+            registry.passing_counter("a_total", "A.", vec![("target", number.to_string())]);
+        }
+        assert!(registry.0.lock().expect("sound")["a_total"].series.len() <= PASSED_MAX);
     }
 
     #[test]

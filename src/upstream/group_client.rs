@@ -81,6 +81,8 @@ pub(crate) struct Answered {
     pub(crate) target: Rc<str>,
     /// `Set-Cookie` lines that bind the browser to this target.
     pub(crate) cookies: Option<Rc<[HeaderValue]>>,
+    /// When the request was offered to this target.
+    pub(crate) sent: Instant,
 }
 
 /// No target responded: the last error, and the target that caused it.
@@ -145,7 +147,7 @@ impl GroupClient {
             .as_ref()
             .map(|sticky| sticky.read(request.from_client.headers(), request.scheme, self.connections.time()));
         let answered = match Exchange::new(request).await {
-            Ok(exchange) => match exchange.deadline() {
+            Ok(exchange) => match self.deadline(&exchange) {
                 None => self.offer_to_each(exchange, asked).await,
                 // Boxed, so that requests without a deadline do not have its size.
                 Some(deadline) => Box::pin(self.offer_until(deadline, exchange, asked)).await,
@@ -156,6 +158,15 @@ impl GroupClient {
             self.metrics.errors.increment();
         }
         answered
+    }
+
+    /// The deadline of a gRPC call. Counts the call.
+    fn deadline(&self, exchange: &Exchange<'_>) -> Option<Deadline> {
+        if !exchange.is_grpc() {
+            return None;
+        }
+        self.metrics.grpc.increment();
+        exchange.deadline()
     }
 
     /// Offers a gRPC call until its deadline.
@@ -205,14 +216,16 @@ impl GroupClient {
             match self.offer(&members, &mut chosen, &mut exchange, &mut offers).await {
                 Ok(begun) => {
                     let target = &members.targets[chosen.index];
+                    target.answers.count(begun.status());
                     self.judge(&members, target, begun.status().is_server_error());
-                    return match self.answered(target, begun, chosen.in_flight).await {
+                    return match self.answered(target, begun, chosen.in_flight, now).await {
                         Ok(answered) => Ok(self.bind(answered, asked.as_ref(), &members, chosen.index)),
                         Err(error) => Err(unanswered(target, error)),
                     };
                 }
                 Err(error) => {
                     let target = &members.targets[chosen.index];
+                    target.answers.count_failure();
                     if error.is_of_target() {
                         self.judge(&members, target, true);
                     }
@@ -411,9 +424,15 @@ impl GroupClient {
     }
 
     /// The response of a target that has begun to respond.
-    async fn answered(&self, from: &WorkerTarget, begun: Begun, in_flight: InFlight) -> Result<Answered, Error> {
+    async fn answered(
+        &self,
+        from: &WorkerTarget,
+        begun: Begun,
+        in_flight: InFlight,
+        sent: Instant,
+    ) -> Result<Answered, Error> {
         let (response, switched) = begun.answer(in_flight, &self.group.settings, &self.spawner).await?;
-        Ok(Answered { response, switched, target: Rc::clone(&from.name), cookies: None })
+        Ok(Answered { response, switched, target: Rc::clone(&from.name), cookies: None, sent })
     }
 
     /// Adds the cookies that bind the browser to the member `index`, which has answered.

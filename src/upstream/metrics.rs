@@ -16,6 +16,8 @@ pub(crate) struct Metrics {
     pub(crate) retries_refused: Counter,
     /// `Set-Cookie` lines that were dropped from responses.
     pub(crate) cookies_dropped: Counter,
+    /// gRPC calls.
+    pub(crate) grpc: Counter,
     /// `Some` if the group has stickiness.
     pub(super) stickiness: Option<Stickiness>,
 }
@@ -49,6 +51,11 @@ impl Metrics {
                 moved: sticky("moved"),
                 unbound: sticky("unbound"),
             }),
+            grpc: registry.counter(
+                "vestibule_upstream_grpc_requests_total",
+                "gRPC calls for a target group, also those without an answer.",
+                labels(),
+            ),
             connections: registry.counter(
                 "vestibule_upstream_connections_total",
                 "Connections made to targets.",

@@ -28,6 +28,7 @@ mod retry_budget;
 pub(crate) mod settings;
 pub(crate) mod stickiness;
 mod target;
+mod target_metrics;
 mod target_stream;
 pub(crate) mod target_table;
 #[cfg(test)]

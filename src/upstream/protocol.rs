@@ -67,6 +67,11 @@ impl<'r> Exchange<'r> {
         Ok(Self { request, content, may_be_repeated, is_grpc, deadline, form: None })
     }
 
+    /// Whether the request is a gRPC call.
+    pub(super) const fn is_grpc(&self) -> bool {
+        self.is_grpc
+    }
+
     /// When the target must have answered, if the client has said so.
     pub(super) fn deadline(&self) -> Option<Deadline> {
         self.deadline

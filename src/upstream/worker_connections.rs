@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::clock::{Clock, Timestamp};
 use crate::drain;
+use crate::telemetry::metrics::Registry;
 use crate::upstream::settings::Settings;
 use crate::upstream::target::Target;
 use crate::upstream::worker_target::WorkerTarget;
@@ -20,13 +21,14 @@ pub(crate) struct WorkerConnections {
     /// target can get that address.
     targets: RefCell<HashMap<*const Target, Rc<WorkerTarget>>>,
     clock: Clock,
+    registry: Registry,
 }
 
 impl WorkerConnections {
     /// No connections yet. Starts the task that closes idle ones, on the `LocalSet` of the caller. The task ends with the
     /// returned value.
-    pub(crate) fn new(clock: Clock) -> Rc<Self> {
-        let connections = Rc::new(Self { targets: RefCell::default(), clock });
+    pub(crate) fn new(clock: Clock, registry: Registry) -> Rc<Self> {
+        let connections = Rc::new(Self { targets: RefCell::default(), clock, registry });
         drain::background(sweep(Rc::downgrade(&connections)));
         connections
     }
@@ -49,9 +51,9 @@ impl WorkerConnections {
     /// This worker's part of `target`. Its pool takes over the limits.
     pub(super) fn to(&self, target: &Arc<Target>, limits: &Settings) -> Rc<WorkerTarget> {
         let mut targets = self.targets.borrow_mut();
-        let found = targets
-            .entry(Arc::as_ptr(target))
-            .or_insert_with(|| Rc::new(WorkerTarget::new(Arc::clone(target), limits, self.clock.clone())));
+        let found = targets.entry(Arc::as_ptr(target)).or_insert_with(|| {
+            Rc::new(WorkerTarget::new(Arc::clone(target), limits, self.clock.clone(), &self.registry))
+        });
         found.pool.limit(limits);
         Rc::clone(found)
     }

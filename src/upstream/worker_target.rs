@@ -7,11 +7,13 @@ use std::sync::Arc;
 use tokio::sync::Notify;
 
 use crate::clock::Clock;
+use crate::telemetry::metrics::Registry;
 use crate::upstream::http1::connection::Connection;
 use crate::upstream::http2::connections::Connections;
 use crate::upstream::pool::Pool;
 use crate::upstream::settings::Settings;
 use crate::upstream::target::Target;
+use crate::upstream::target_metrics::Answers;
 use crate::upstream::target_stream::{Cutter, TargetStream};
 
 /// A target as one worker uses it. All groups and configurations of the worker that have the target share it.
@@ -21,6 +23,7 @@ pub(crate) struct WorkerTarget {
     /// The name of the target. `Rc`, so that no worker touches another worker's reference count.
     pub(crate) name: Rc<str>,
     pub(crate) pool: Pool,
+    pub(super) answers: Answers,
     /// The connections of a group whose targets use HTTP/2.
     pub(crate) http2: Connections,
     /// All open connections, to end them when the target has left its group.
@@ -31,8 +34,9 @@ pub(crate) struct WorkerTarget {
 }
 
 impl WorkerTarget {
-    pub(super) fn new(target: Arc<Target>, limits: &Settings, clock: Clock) -> Self {
+    pub(super) fn new(target: Arc<Target>, limits: &Settings, clock: Clock, registry: &Registry) -> Self {
         Self {
+            answers: Answers::new(registry, &target),
             name: Rc::from(&*target.name),
             target,
             pool: Pool::new(limits),

@@ -87,6 +87,10 @@ fn calls_of_every_kind_pass_and_refusals_are_grpc() {
         },
     });
     assert_eq!(said, expected);
+    let calls =
+        |group: &str| proxy.metric(&format!("vestibule_upstream_grpc_requests_total{{target_group=\"{group}\"}}"));
+    assert!(calls("grpc") > 8, "{}", proxy.metrics());
+    assert_eq!((calls("down"), calls("app")), (1, 1), "also those that have no answer");
 }
 
 #[test]

@@ -14,6 +14,8 @@ mod access_log;
 mod acme;
 /// The operator's endpoint and the metrics.
 mod admin;
+/// The access log as the ALB writes it.
+mod alb_log;
 /// What targets answer, byte by byte, and what becomes of the connection that it came on.
 mod answers;
 /// What strangers send, and that it does nothing: one test for each attack, by its id.
@@ -60,6 +62,8 @@ mod limits;
 mod login;
 /// Signing out, here and at the provider.
 mod logout;
+/// What the metrics count.
+mod metrics;
 /// What a team chooses about other sites.
 mod other_sites;
 /// Our cookies, the application's, and caches.

@@ -67,7 +67,7 @@ pub(crate) struct File {
     /// The admin endpoint: `/livez`, `/readyz`, `/metrics`, `/targets`, `/reload`.
     #[serde(default)]
     pub(crate) admin: process::Admin,
-    /// The access log: one JSON line per exchange. It cannot be turned off.
+    /// The access log: one line per exchange. It cannot be turned off.
     #[serde(default)]
     pub(crate) access_log: process::AccessLog,
     /// The log of the process, on standard error.

@@ -1,5 +1,6 @@
 //! `admin`, `access_log`, `log`, `shutdown`: settings of the process.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use schemars::JsonSchema;
@@ -26,6 +27,37 @@ pub(crate) struct Admin {
 pub(crate) struct AccessLog {
     /// `stdout`, or the path of a file to append to. A new file gets mode 0640.
     pub(crate) destination: String,
+    /// The format of the lines.
+    pub(crate) format: AccessLogFormat,
+    /// The names in the lines of `format: alb`.
+    pub(crate) alb: Option<AlbNames>,
+}
+
+/// The format of the access log.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum AccessLogFormat {
+    /// One JSON object per line.
+    #[default]
+    Json,
+    /// The 34 fields of the AWS Application Load Balancer, for tools that read its logs. It has no user and fewer reasons.
+    Alb,
+}
+
+/// What the access log has in place of the identifiers of AWS.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct AlbNames {
+    /// The field `elb`.
+    pub(crate) load_balancer: String,
+    /// The field `target_group_arn` of target groups, by their names. The others have their name in it.
+    pub(crate) target_group_arns: BTreeMap<String, String>,
+}
+
+impl Default for AlbNames {
+    fn default() -> Self {
+        Self { load_balancer: "app/vestibule/0000000000000000".to_owned(), target_group_arns: BTreeMap::new() }
+    }
 }
 
 /// The log of the process.
@@ -86,7 +118,7 @@ impl Default for Admin {
 
 impl Default for AccessLog {
     fn default() -> Self {
-        Self { destination: STDOUT.to_owned() }
+        Self { destination: STDOUT.to_owned(), format: AccessLogFormat::Json, alb: None }
     }
 }
 

@@ -83,6 +83,7 @@ pub(crate) fn file(raw: &raw::File, context: &mut Context<'_>) -> Result<Config,
     let pages = pages::pages(raw.pages.as_ref(), &root.key("pages"), context);
     let admin = process::admin(&raw.admin, &root.key("admin"), context);
     let access_log = process::access_log(&raw.access_log, &root.key("access_log"), context);
+    let alb = process::alb(&raw.access_log, &root.key("access_log"), context);
     let log = process::log(&raw.log);
     let shutdown = process::shutdown(&raw.shutdown, &root.key("shutdown"), context);
     process::admin_apart(admin.as_ref().ok(), &listeners, context);
@@ -109,6 +110,7 @@ pub(crate) fn file(raw: &raw::File, context: &mut Context<'_>) -> Result<Config,
         acme: acme?,
         admin: admin?,
         access_log: access_log?,
+        alb: alb?,
         log,
         shutdown: shutdown?,
         watch: raw.watch,

@@ -12,7 +12,7 @@ use crate::config::raw::value::List;
 use crate::config::settled::{ListenerConfig, ShutdownConfig};
 use crate::config::validate::context::Context;
 use crate::config::validate::value;
-use crate::telemetry::access_log::Destination;
+use crate::telemetry::access_log::{Destination, alb};
 use crate::telemetry::logging;
 
 const DELAY_BOUNDS: (Duration, Duration) = (Duration::ZERO, Duration::from_secs(600));
@@ -75,6 +75,48 @@ pub(super) fn access_log(
             Ok(Destination::File(file))
         }
     }
+}
+
+/// The names in the lines of the ALB's format. `None` with another format.
+pub(super) fn alb(
+    raw: &written::AccessLog,
+    at: &Path,
+    context: &mut Context<'_>,
+) -> Result<Option<alb::Settings>, Reported> {
+    let at = at.key("alb");
+    if raw.format != written::AccessLogFormat::Alb {
+        return match &raw.alb {
+            None => Ok(None),
+            Some(_) => {
+                let problem = context.found.problem(&at, "these names are for `format: alb`, and the format is `json`");
+                problem.hint("set `format: alb`, or remove `alb`").fail()
+            }
+        };
+    }
+    let default = written::AlbNames::default();
+    let raw = raw.alb.as_ref().unwrap_or(&default);
+    let load_balancer = one_word(&raw.load_balancer, &at.key("load_balancer"), context);
+    let at = at.key("target_group_arns");
+    let arns: Vec<_> = raw
+        .target_group_arns
+        .iter()
+        .map(|(group, arn)| {
+            let known = context.refer(group, "target_groups", "target group", &at.key(group));
+            let arn = one_word(arn, &at.key(group), context)?;
+            known.map(|()| (group.as_str().into(), arn))
+        })
+        .collect();
+    let target_group_arns = arns.into_iter().collect::<Result<_, _>>()?;
+    Ok(Some(alb::Settings { load_balancer: load_balancer?, target_group_arns }))
+}
+
+/// A value that is a field of its own in a line.
+fn one_word(text: &str, at: &Path, context: &mut Context<'_>) -> Result<Box<str>, Reported> {
+    if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\') {
+        let problem = context.found.problem(at, format!("`{text}` cannot be a field of the access log"));
+        return problem.hint("write visible ASCII characters without blanks, quotes and backslashes").fail();
+    }
+    Ok(text.into())
 }
 
 pub(super) fn log(raw: &written::Log) -> logging::Settings {

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::clock::{RFC3339_LENGTH, Timestamp, rfc3339};
 use crate::drain;
+use crate::telemetry::access_log::alb::AlbRecord;
 use crate::telemetry::access_log::queue::{Account, Buffer, Message, dropped_counter};
 use crate::telemetry::access_log::record::AccessRecord;
 use crate::telemetry::metrics::{Counter, Registry};
@@ -50,8 +51,24 @@ impl AccessLog {
         }
         let mut buffer = self.buffer.borrow_mut();
         record.write(&mut buffer, &time.1);
-        let is_full = buffer.len() >= BUFFER_BYTES;
+        let length = buffer.len();
         drop(buffer);
+        self.added(length);
+    }
+
+    /// Writes one record in the format of the ALB.
+    pub(crate) fn write_alb(&self, record: &AccessRecord<'_>, alb: &AlbRecord<'_>) {
+        let mut buffer = self.buffer.borrow_mut();
+        alb.write(record, &mut buffer);
+        let length = buffer.len();
+        drop(buffer);
+        self.added(length);
+    }
+
+    /// A record was written, and the buffer has `length` bytes now.
+    #[inline]
+    fn added(&self, length: usize) {
+        let is_full = length >= BUFFER_BYTES;
         self.records.set(self.records.get() + 1);
         if is_full {
             self.flush();

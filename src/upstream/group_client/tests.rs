@@ -83,7 +83,7 @@ impl GroupClient {
 }
 
 fn connections() -> Rc<WorkerConnections> {
-    WorkerConnections::new(Clock::system())
+    WorkerConnections::new(Clock::system(), Registry::default())
 }
 
 async fn get(client: &GroupClient) -> Result<Answered, Box<Unanswered>> {

@@ -41,6 +41,51 @@ fn a_log_without_directory() {
 }
 
 #[test]
+fn names_of_the_alb() {
+    let alb =
+        "access_log: { format: alb, alb: { load_balancer: \"app/my lb\", target_group_arns: { ap: x, app: \"\" } } }\n";
+    assert_snapshot!(report("alb", &[("session:\n", &format!("{alb}session:\n"))]), @r#"
+    error: `app/my lb` cannot be a field of the access log
+      --> vestibule.yaml:32:50
+       |
+    32 | access_log: { format: alb, alb: { load_balancer: "app/my lb", target_group_arns: { ap: x, app: "" } } }
+       |                                                  ^^^^^^^^^^^
+       |
+       = at: access_log.alb.load_balancer
+       = help: write visible ASCII characters without blanks, quotes and backslashes
+
+    error: there is no target group `ap`
+      --> vestibule.yaml:32:88
+       |
+    32 | access_log: { format: alb, alb: { load_balancer: "app/my lb", target_group_arns: { ap: x, app: "" } } }
+       |                                                                                        ^
+       |
+       = at: access_log.alb.target_group_arns.ap
+       = help: did you mean `app`?
+
+    error: `` cannot be a field of the access log
+      --> vestibule.yaml:32:96
+       |
+    32 | access_log: { format: alb, alb: { load_balancer: "app/my lb", target_group_arns: { ap: x, app: "" } } }
+       |                                                                                                ^^
+       |
+       = at: access_log.alb.target_group_arns.app
+       = help: write visible ASCII characters without blanks, quotes and backslashes
+    "#);
+    let json = "access_log: { alb: { load_balancer: app/lb/1 } }\n";
+    assert_snapshot!(report("json", &[("session:\n", &format!("{json}session:\n"))]), @"
+    error: these names are for `format: alb`, and the format is `json`
+      --> vestibule.yaml:32:15
+       |
+    32 | access_log: { alb: { load_balancer: app/lb/1 } }
+       |               ^^^
+       |
+       = at: access_log.alb
+       = help: set `format: alb`, or remove `alb`
+    ");
+}
+
+#[test]
 fn all_at_once_in_the_order_of_the_file() {
     let changes = [
         ("    protocol: https", "    protocl: https"),

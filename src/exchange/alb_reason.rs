@@ -1,0 +1,102 @@
+//! The names that the ALB logs for reasons (ALB §6.2).
+
+use crate::exchange::rejection::Reason;
+
+impl Reason {
+    /// The `error_reason` of the ALB. `None` if the ALB has no name for it, or does not refuse such requests. The list is complete, so
+    /// that a new reason does not compile without a decision.
+    pub(crate) const fn alb_name(self) -> Option<&'static str> {
+        Some(match self {
+            Self::AuthSessionInvalid
+            | Self::AuthCookieNotReturned
+            | Self::AuthCookieTwice
+            | Self::AuthCookieUnreadable
+            | Self::AuthClock => "AuthInvalidCookie",
+            Self::AuthStateMissing => "AuthMissingStateParam",
+            Self::AuthStateMismatch
+            | Self::AuthLoginExpired
+            | Self::AuthCallbackMalformed
+            | Self::AuthIssuerMismatch => "AuthInvalidStateParam",
+            // An answer of the provider that is an error has no code.
+            Self::AuthCodeMissing | Self::AuthDenied | Self::AuthProviderError => "AuthMissingCodeParam",
+            Self::AuthCodeRejected => "AuthInvalidGrantError",
+            Self::AuthTokenUnreachable => "AuthTokenEpRequestTimeout",
+            Self::AuthTokenRefused => "AuthTokenEpRequestFailed",
+            Self::AuthTokenResponse => "AuthInvalidTokenResponse",
+            Self::AuthIdToken | Self::AuthStepUpFailed => "AuthInvalidIdToken",
+            Self::AuthUserinfoUnreachable => "AuthUserinfoEpRequestTimeout",
+            Self::AuthUserinfoRefused | Self::AuthGroupsUnavailable => "AuthUserinfoEpRequestFailed",
+            Self::AuthUserinfoInvalid | Self::AuthSubjectMismatch => "AuthInvalidUserinfoResponse",
+            Self::AuthClaimsTooLarge | Self::AuthHeaderTooLarge => "AuthUserinfoResponseSizeExceeded",
+            // The ALB fetches no metadata, and its documentation has no name for keys that it cannot fetch.
+            Self::AuthProviderUnavailable | Self::AuthKeysUnavailable => "AuthUnhandledException",
+            Self::RequestMalformed
+            | Self::RequestHeadTooLarge
+            | Self::RequestHeadTimeout
+            | Self::RequestUriTooLong
+            | Self::RequestHost
+            | Self::RequestPath
+            | Self::RequestMethod
+            | Self::RequestMethodOverride
+            | Self::RequestNotHttps
+            | Self::RequestPlainHttp
+            | Self::RequestForwarded
+            | Self::RequestTransferEncoding
+            | Self::RequestExpectation
+            | Self::RequestOrigin
+            | Self::RequestBodyTooLarge
+            | Self::RequestBodyTimeout
+            | Self::RequestBodyMalformed
+            | Self::RequestBodyTooSlow => return None,
+            Self::AuthRequired
+            | Self::AuthSessionExpired
+            | Self::AuthFormNotSent
+            | Self::AuthFormForeign
+            | Self::AuthAddressTooLong
+            | Self::AuthNotAllowed
+            | Self::AuthGroupsOverage
+            | Self::AuthStepUpRequired
+            | Self::AuthTooManyLogins
+            | Self::AuthSignOutForeign => return None,
+            Self::UpstreamNoTarget
+            | Self::UpstreamName
+            | Self::UpstreamUnreachable
+            | Self::UpstreamConnectTimeout
+            | Self::UpstreamTls
+            | Self::UpstreamReset
+            | Self::UpstreamDeregistered
+            | Self::UpstreamRefused
+            | Self::UpstreamTimeout
+            | Self::UpstreamBodyTimeout
+            | Self::UpstreamMalformed
+            | Self::UpstreamNoWebSocket
+            | Self::UpstreamProtocol
+            | Self::NotFound
+            | Self::SessionEnded
+            | Self::DrainTimeout
+            | Self::ClientClosed
+            | Self::Internal => return None,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_failed_login_has_a_name_of_the_alb() {
+        let logins = Reason::ALL.iter().filter(|reason| reason.is_failed_login());
+        let unnamed: Vec<_> = logins.filter(|reason| reason.alb_name().is_none()).collect();
+        assert!(unnamed.is_empty(), "{unnamed:?}");
+    }
+
+    /// The names of ALB §6.2. A name that the ALB does not have would make strict parsers fail.
+    #[test]
+    fn every_name_is_one_of_the_alb() {
+        let page = include_str!("../../docs/ALB.md");
+        for name in Reason::ALL.iter().filter_map(|reason| reason.alb_name()) {
+            assert!(page.contains(&format!("`{name}`")), "{name}");
+        }
+    }
+}
