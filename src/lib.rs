@@ -24,6 +24,7 @@ pub mod fuzz_door;
 #[cfg(target_os = "linux")]
 mod handover;
 mod identity;
+mod import;
 mod jose;
 mod listener;
 mod message;

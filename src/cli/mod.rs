@@ -9,6 +9,7 @@ mod dev;
 mod exit;
 mod files;
 mod healthcheck;
+mod import;
 mod keys;
 mod reload;
 mod schema;
@@ -50,6 +51,8 @@ enum Command {
     Texts(texts::Texts),
     Reload(reload::Reload),
     Healthcheck(healthcheck::Healthcheck),
+    #[command(subcommand)]
+    Import(import::Import),
 }
 
 /// Runs the command line of this process.
@@ -64,6 +67,7 @@ pub fn run() -> ExitCode {
         Command::Texts(texts) => texts.run(),
         Command::Reload(reload) => reload.run(),
         Command::Healthcheck(healthcheck) => healthcheck.run(),
+        Command::Import(import) => import.run(),
     };
     // Write the log lines before the error message.
     logging::flush(LOG_END_MAX);

@@ -56,6 +56,8 @@ mod grpc;
 mod health;
 mod http2;
 mod http2_targets;
+/// `import` from other systems: the result is checked, served and signed in to.
+mod import;
 /// Every limit on a connection.
 mod limits;
 /// The main job: signing in.

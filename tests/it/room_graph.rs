@@ -49,6 +49,7 @@ const LAYOUT: &[(&str, &str)] = &[
     ("handover", ""),
     ("service_manager", ""),
     ("socket", ""),
+    ("import", "clock config crypto"),
 ];
 
 /// Edges that came later: who, whom, why.
@@ -58,6 +59,7 @@ const ADDED: &[(&str, &str, &str)] = &[
     ("cli", "handover", "`serve --takeover` asks for the sockets before anything else is started"),
     ("app", "service_manager", "the service manager is told when the process serves, reloads and stops"),
     ("cli", "service_manager", "`serve` reads from its environment where the service manager is"),
+    ("cli", "import", "`import` reads files of other systems"),
     ("app", "identity", "`check` asks what the users of a pool can meet"),
     ("app", "certificate", "certificates are obtained and renewed as long as the process runs"),
     ("config", "certificate", "certificates are checked while the file can still be refused"),

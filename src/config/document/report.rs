@@ -40,6 +40,12 @@ impl Diagnostics {
         self.list.iter().filter(|diagnostic| diagnostic.severity == severity).count()
     }
 
+    /// The path and the message of each error.
+    pub(crate) fn errors(&self) -> impl Iterator<Item = (&str, &str)> {
+        let errors = self.list.iter().filter(|diagnostic| diagnostic.severity == Severity::Error);
+        errors.map(|diagnostic| (diagnostic.path.as_str(), diagnostic.message.as_str()))
+    }
+
     /// Whether there are no problems.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -1,0 +1,141 @@
+//! `import`: turns the configuration of another system into one of Vestibule.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context as _, bail};
+
+use crate::cli::exit::WrongUse;
+use crate::cli::files;
+use crate::cli::terminal::{for_stderr, print};
+use crate::import::{self, Imported, Input};
+
+/// What a rule that answers 503 makes of the exit code.
+const INCOMPLETE: u8 = 3;
+/// Maximum size of an input file in bytes.
+const FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
+/// Maximum number of files in a folder.
+const FILES_MAX: usize = 10_000;
+
+const CODES: &str = "\
+The configuration is written to standard output or to --output, the report to standard error. What cannot be carried over and might have kept \
+somebody out closes its rule: it answers 503.
+
+Exit codes: 0: everything that decides who comes in was carried over; 3: a configuration was written, and rules in it answer 503; 1: nothing \
+was written; 2: invalid command line.";
+
+/// Turns the configuration of another system into one of Vestibule.
+#[derive(Debug, clap::Subcommand)]
+#[command(after_help = CODES)]
+pub(crate) enum Import {
+    Elbv2(Elbv2),
+}
+
+/// What all importers have.
+#[derive(Debug, clap::Args)]
+struct Common {
+    /// Write the configuration to this file. An existing file is not replaced.
+    #[arg(long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Replace the file of --output.
+    #[arg(long, requires = "output")]
+    force: bool,
+    /// Show what became of each setting, also of those that were kept.
+    #[arg(long)]
+    explain: bool,
+}
+
+/// From an Application Load Balancer of AWS: the JSON of `aws elbv2 describe-load-balancers`, `-listeners`, `-rules`, `-target-groups`,
+/// `-target-health`, `-load-balancer-attributes`, `-listener-attributes`, `-target-group-attributes` and `-listener-certificates`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = CODES)]
+pub(crate) struct Elbv2 {
+    /// Files, or folders with `*.json`. docs/MIGRATION.md has the commands that make them.
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    #[command(flatten)]
+    common: Common,
+}
+
+impl Import {
+    pub(crate) fn run(&self) -> anyhow::Result<ExitCode> {
+        match self {
+            Self::Elbv2(elbv2) => {
+                elbv2.common.check()?;
+                elbv2.common.finish(import::elbv2(&read(&elbv2.files, &["json"])?)?)
+            }
+        }
+    }
+}
+
+impl Common {
+    /// Before anything is read.
+    fn check(&self) -> anyhow::Result<()> {
+        match &self.output {
+            Some(output) if !self.force && output.symlink_metadata().is_ok() => {
+                Err(WrongUse(format!("{} exists: add --force to replace it", output.display())).into())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn finish(&self, imported: Imported) -> anyhow::Result<ExitCode> {
+        let report = if self.explain { imported.explanation() } else { imported.report() };
+        eprint!("{report}");
+        if !imported.warnings.is_empty() {
+            eprintln!("{}", for_stderr(&imported.warnings));
+        }
+        match &self.output {
+            Some(output) => files::write(output, imported.yaml.as_bytes())?,
+            None => print(&imported.yaml)?,
+        }
+        Ok(if imported.closed.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(INCOMPLETE) })
+    }
+}
+
+/// Reads files, and those files of folders that have one of the extensions.
+fn read(paths: &[PathBuf], extensions: &[&str]) -> anyhow::Result<Vec<Input>> {
+    let mut inputs = Vec::new();
+    for path in paths {
+        if path.is_dir() {
+            let files = in_folder(path, extensions)?;
+            if files.is_empty() {
+                bail!("{} has no file that ends with .{}", path.display(), extensions.join(" or ."));
+            }
+            for file in files {
+                inputs.push(read_file(&file)?);
+            }
+        } else {
+            inputs.push(read_file(path)?);
+        }
+    }
+    Ok(inputs)
+}
+
+fn in_folder(folder: &Path, extensions: &[&str]) -> anyhow::Result<Vec<PathBuf>> {
+    let failed = || format!("cannot read {}", folder.display());
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder).with_context(failed)? {
+        let path = entry.with_context(failed)?.path();
+        let extension = path.extension().map(|extension| extension.to_string_lossy().into_owned());
+        if extension.is_some_and(|extension| extensions.contains(&extension.as_str())) {
+            files.push(path);
+        }
+        if files.len() > FILES_MAX {
+            bail!("{} has more than {FILES_MAX} files", folder.display());
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+fn read_file(path: &Path) -> anyhow::Result<Input> {
+    let failed = || format!("cannot read {}", path.display());
+    let size = std::fs::metadata(path).with_context(failed)?.len();
+    if size > FILE_BYTES_MAX {
+        bail!("{} is larger than {} MiB", path.display(), FILE_BYTES_MAX / (1024 * 1024));
+    }
+    let text = std::fs::read_to_string(path).with_context(failed)?;
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text).to_owned();
+    Ok(Input { name: path.display().to_string(), text })
+}

@@ -1,0 +1,212 @@
+use serde_json::json;
+
+use super::*;
+use crate::import::tests::{Found, holds, misspelled, opens_nothing, rules, settings};
+use crate::import::yaml::{self, Files};
+use crate::import::{Imported, elbv2};
+
+mod fixture;
+
+use fixture::{LISTENER, documents, gates};
+
+fn import(documents: &[(String, Value)]) -> Result<Imported, String> {
+    let input = |(name, value): &(String, Value)| Input { name: name.clone(), text: value.to_string() };
+    elbv2(&documents.iter().map(input).collect::<Vec<_>>()).map_err(|error| error.to_string())
+}
+
+/// The fixture with one more rule, of priority 77.
+fn with_rule(rule: &Value) -> Vec<(String, Value)> {
+    let mut documents = documents();
+    let rules = documents.iter_mut().find(|(name, _)| name == "rules.json").map(|(_, value)| value).unwrap();
+    let mut whole = json!({
+        "RuleArn": format!("{}/77", LISTENER.replace(":listener/", ":listener-rule/")),
+        "Priority": "77",
+        "IsDefault": false,
+        "Conditions": [{"Field": "path-pattern", "Values": ["/extra"]}],
+        "Actions": [{"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "200"}}],
+    });
+    whole.as_object_mut().unwrap().extend(rule.as_object().unwrap().clone());
+    rules["Rules"].as_array_mut().unwrap().push(whole);
+    documents
+}
+
+#[track_caller]
+fn extra(rule: &Value) -> (Found, Imported) {
+    let imported = import(&with_rule(rule)).unwrap();
+    let found = rules(&imported.yaml).into_iter().find(|rule| rule.name == "priority-77").expect("the rule");
+    (found, imported)
+}
+
+#[test]
+fn a_load_balancer_is_carried_over() {
+    let documents = documents();
+    let imported = import(&documents).unwrap();
+    let all: Vec<String> = documents.iter().flat_map(|(file, value)| settings(file, value)).collect();
+    holds(&imported, &all);
+    assert_eq!(imported.closed, [""; 0]);
+    insta::assert_snapshot!("elbv2_result", imported.yaml);
+    insta::assert_snapshot!("elbv2_report", imported.report());
+}
+
+/// Whatever setting of a gate, a condition or a rule is unknown to us, nobody comes in who did not before.
+#[test]
+fn no_unknown_setting_opens_a_rule() {
+    // Without a rehearsal, which only closes more.
+    let drafted = |documents: &[(String, Value)]| {
+        let input = |(name, value): &(String, Value)| Input { name: name.clone(), text: value.to_string() };
+        read(&documents.iter().map(input).collect::<Vec<_>>()).map(|(draft, _)| draft)
+    };
+    let written = |draft: &Draft| rules(&yaml::write(&[], &draft.document(), Files::AsNamed));
+    let before = written(&drafted(&documents()).unwrap());
+    assert!(before.iter().filter(|rule| rule.is_shut()).count() >= 2, "{before:?}");
+    let (mut refused, mut closed) = (0, 0);
+    for file in ["rules.json", "listeners.json"] {
+        let documents = documents();
+        let index = documents.iter().position(|(name, _)| name == file).unwrap();
+        for (place, changed) in misspelled(&documents[index].1) {
+            let mut documents = documents.clone();
+            documents[index].1 = changed;
+            match drafted(&documents) {
+                Err(_) => refused += 1,
+                Ok(draft) => {
+                    opens_nothing(&before, &written(&draft), &place);
+                    closed += usize::from(!draft.closed().is_empty());
+                }
+            }
+        }
+    }
+    assert!(refused > 10 && closed > 20, "{refused} refused, {closed} closed");
+}
+
+#[test]
+fn a_rule_with_a_part_that_cannot_be_carried_over_is_closed() {
+    let login = &gates()[0];
+    let end = json!({"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "200"}});
+    let jwt = json!({"Type": "jwt-validation", "JwtValidationConfig": {"JwksEndpoint": "https://a.example/k", "Issuer": "i"}});
+    let redirect = |config: Value| json!({"Actions": [{"Type": "redirect", "RedirectConfig": config}]});
+    let cases = [
+        json!({"Actions": [jwt, end]}),
+        json!({"Actions": [login, login, end]}),
+        json!({"Actions": [login]}),
+        json!({"Actions": [end, login]}),
+        json!({"Actions": []}),
+        json!({"Actions": [{"Type": "authenticate-somehow"}, end]}),
+        json!({"Actions": [{"Type": "forward", "TargetGroupArn": "arn:unknown"}]}),
+        json!({"Actions": [{"Type": "forward"}]}),
+        redirect(json!({"Protocol": "HTTP", "StatusCode": "HTTP_302"})),
+        redirect(json!({"StatusCode": "HTTP_302"})),
+        redirect(json!({"Path": "/a", "StatusCode": "HTTP_302", "Fragment": "x"})),
+        json!({"Actions": [{"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "302"}}]}),
+        json!({"Conditions": [{"Field": "path-pattern", "RegexValues": ["^/a"]}]}),
+        json!({"Conditions": [{"Field": "path-pattern", "PathPatternConfig": {"RegexValues": ["^/a"]}}]}),
+        json!({"Conditions": [{"Field": "path-pattern", "Values": ["/a"], "PathPatternConfig": {"Values": ["/b"]}}]}),
+        json!({"Conditions": [{"Field": "path-pattern", "Values": ["/a//b"]}]}),
+        json!({"Conditions": [{"Field": "path-pattern", "Values": ["/a//b"]}, {"Field": "host-header", "Values": ["a b"]}]}),
+        json!({"Conditions": [{"Field": "moon-phase", "Values": ["full"]}]}),
+        json!({"Conditions": [{"Field": "http-header", "HttpHeaderConfig": {"HttpHeaderName": "x-forwarded-user", "Values": ["a"]}}]}),
+        json!({"Conditions": [{"Field": "query-string", "QueryStringConfig": {"Values": [{"Key": "a", "Value": "b", "Not": true}]}}]}),
+        json!({"Conditions": []}),
+        json!({"Transforms": [{"Type": "url-rewrite", "UrlRewriteConfig": {"Rewrites": [{"Regex": "a", "Replace": "b"}]}}]}),
+    ];
+    for rule in cases {
+        let (found, imported) = extra(&rule);
+        assert!(found.is_closed, "{rule}: {found:?}\n{}", imported.yaml);
+        let [why] = imported.closed.as_slice() else { panic!("{rule}: {:?}", imported.closed) };
+        assert!(why.starts_with("https-443 priority-77: "), "{why}");
+        assert!(imported.yaml.contains("# NOT CARRIED OVER, answers 503: "), "{}", imported.yaml);
+        let kept: Vec<_> = imported
+            .rows
+            .iter()
+            .filter(|row| row.setting.contains("Rules[5].") && row.fate.word() != "dropped")
+            .collect();
+        assert!(kept.is_empty(), "{rule}: {kept:?}");
+    }
+}
+
+#[test]
+fn a_listener_with_client_certificates_is_closed() {
+    for mode in ["verify", "passthrough"] {
+        let mut documents = documents();
+        let listeners =
+            documents.iter_mut().find(|(name, _)| name == "listeners.json").map(|(_, value)| value).unwrap();
+        listeners["Listeners"][0]["MutualAuthentication"] = json!({"Mode": mode});
+        let imported = import(&documents).unwrap();
+        let of_listener: Vec<_> =
+            rules(&imported.yaml).into_iter().filter(|rule| rule.listener == "https-443").collect();
+        assert!(of_listener.iter().all(|rule| rule.is_closed), "{of_listener:?}");
+    }
+}
+
+#[track_caller]
+fn refuses(documents: &[(String, Value)], expected: &str) {
+    let error = import(documents).unwrap_err();
+    assert!(error.contains(expected), "{error}");
+}
+
+#[test]
+fn files_that_are_incomplete_are_refused() {
+    let without = |file: &str| documents().into_iter().filter(|(name, _)| name != file).collect::<Vec<_>>();
+    let with = |file: &str, value: Value| documents().into_iter().chain([(file.to_owned(), value)]).collect::<Vec<_>>();
+    refuses(&without("rules.json"), "describe-rules");
+    refuses(&without("listeners.json"), "describe-listeners");
+    refuses(&without("load-balancers.json"), "0 load balancers");
+    refuses(&with("more.json", json!({"LoadBalancers": [{}]})), "2 load balancers");
+    refuses(&with("more.json", json!({"Rules": [{"RuleArn": "arn:other", "Priority": "1"}]})), "none of the listeners");
+    refuses(&with("more.json", json!({"Rules": [], "NextToken": "x"})), "one page of several");
+    refuses(&with("more.json", json!({"Reservations": []})), "is not an answer of");
+    refuses(&with("targets.json", json!({"TargetHealthDescriptions": []})), "which target group");
+    refuses(&with("target-health-of-app.json", json!({"TargetHealthDescriptions": []})), "so has another file");
+    let mut network = documents();
+    network[0].1["LoadBalancers"][0]["Type"] = json!("network");
+    refuses(&network, "`network`");
+    let mut moved = documents();
+    let (_, listeners) = moved.iter_mut().find(|(name, _)| name == "listeners.json").unwrap();
+    listeners["Listeners"][0]["DefaultActions"] =
+        json!([{"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "200"}}]);
+    refuses(&moved, "are different");
+    let broken = [Input { name: "a.json".to_owned(), text: "{".to_owned() }];
+    assert!(elbv2(&broken).unwrap_err().to_string().starts_with("a.json is not JSON"));
+}
+
+/// ALB §1.3.6: a cookie belongs to one provider.
+#[test]
+fn two_providers_have_two_cookies() {
+    let other = json!({"Type": "authenticate-oidc", "AuthenticateOidcConfig": {
+        "Issuer": "https://other.example.com", "AuthorizationEndpoint": "https://other.example.com/a",
+        "TokenEndpoint": "https://other.example.com/t", "UserInfoEndpoint": "https://other.example.com/u", "ClientId": "x",
+        "SessionCookieName": "AWSELBAuthSessionCookie", "Scope": "email",
+    }});
+    let end = json!({"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "200"}});
+    let (found, imported) = extra(&json!({"Actions": [other, end]}));
+    assert!(!found.is_closed && found.is_shut(), "{found:?}");
+    // The default actions come last.
+    assert!(imported.yaml.contains("session_cookie_name: __Host-vestibule-login.example.com"), "{}", imported.yaml);
+    assert!(imported.yaml.contains("scope: \"openid email\""), "{}", imported.yaml);
+}
+
+#[test]
+fn several_target_groups_become_the_one_with_the_largest_share() {
+    let group = |name: &str, weight: u32| json!({"TargetGroupArn": fixture::group_arn(name), "Weight": weight});
+    let forward =
+        |entries: Vec<Value>| json!({"Actions": [{"Type": "forward", "ForwardConfig": {"TargetGroups": entries}}]});
+    for (entries, words) in [
+        (vec![group("app", 1), group("api", 9)], ["changed", "changed"]),
+        (vec![group("app", 0), group("api", 1)], ["dropped", "kept"]),
+    ] {
+        let (found, imported) = extra(&forward(entries));
+        assert_eq!(found.actions, ["forward"]);
+        let section = imported.yaml.split("priority-77").nth(1).unwrap();
+        let target = section.split("target_group: ").nth(1).unwrap().lines().next().unwrap();
+        assert_eq!(target, "api");
+        for (index, word) in words.into_iter().enumerate() {
+            let row = imported
+                .rows
+                .iter()
+                .find(|row| {
+                    row.setting.ends_with(&format!("Rules[5].Actions[0].ForwardConfig.TargetGroups[{index}].Weight"))
+                })
+                .unwrap();
+            assert_eq!(row.fate.word(), word, "{row:?}");
+        }
+    }
+}

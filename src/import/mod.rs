@@ -1,0 +1,36 @@
+//! Turns the configuration of another system into one of Vestibule.
+//!
+//! Each importer reads its input into a [`draft`] and says in a [`ledger`] what became of each setting. [`rehearsal`] holds the draft
+//! against what `check` accepts, and [`yaml`] writes it. The room fails closed: what cannot be carried over closes the rule that had it, so that
+//! no request reaches a target that it did not reach before. It knows nothing of files and terminals; `cli` does. Start at [`elbv2`].
+
+mod draft;
+mod elbv2;
+mod ledger;
+mod outcome;
+mod rehearsal;
+mod text;
+mod yaml;
+
+use crate::import::draft::Draft;
+use crate::import::ledger::Ledger;
+
+pub(crate) use crate::import::outcome::{Error, Imported};
+pub(crate) use crate::import::text::Input;
+
+/// Imports the JSON of `aws elbv2 describe-…`.
+///
+/// # Errors
+///
+/// What cannot be read, or cannot be carried over as a whole.
+pub(crate) fn elbv2(inputs: &[Input]) -> Result<Imported, Error> {
+    finish(elbv2::read(inputs))
+}
+
+fn finish(read: Result<(Draft, Ledger), String>) -> Result<Imported, Error> {
+    let (draft, ledger) = read.map_err(Error::Input)?;
+    outcome::finish(draft, ledger)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,204 @@
+//! `import`, as a user runs it: import, provide what it asks for, check, serve, sign in.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use crate::harness::app::{Proxy, START, folder};
+use crate::harness::browser::{Browser, Protocol};
+use crate::harness::certificates::certificates;
+use crate::harness::process::{self, Finished, Process};
+use crate::harness::provider::Provider;
+use crate::harness::server::Server;
+use crate::harness::target;
+
+/// What is imported, and where the result is.
+struct Import {
+    folder: PathBuf,
+    provider: Provider,
+    target: Server,
+}
+
+impl Import {
+    fn new() -> Self {
+        Self { folder: folder(), provider: Provider::start(), target: target::echo() }
+    }
+
+    /// Writes an input file, below the folder. `ISSUER` and `TARGET` stand for the provider and the address of the target.
+    fn input(&self, name: &str, text: &str) -> String {
+        let path = self.folder.join(name);
+        std::fs::create_dir_all(path.parent().expect("a folder")).expect("created");
+        let text = text.replace("ISSUER", &self.provider.issuer());
+        let text = text.replace("TARGET_PORT", &self.target.address().port().to_string());
+        std::fs::write(&path, text.replace("TARGET", &self.target.address().to_string())).expect("written");
+        path.to_str().expect("text").to_owned()
+    }
+
+    fn output(&self) -> String {
+        self.folder.join("vestibule.yaml").to_str().expect("text").to_owned()
+    }
+
+    /// Runs the importer, and `check` on its result once everything is there that it asked for.
+    #[track_caller]
+    fn run(&self, arguments: &[&str], expected: i32) -> Finished {
+        let output = self.output();
+        let arguments: Vec<&str> =
+            ["import"].into_iter().chain(arguments.iter().copied()).chain(["--output", &output]).collect();
+        let imported = run(&arguments);
+        assert_eq!(imported.code, Some(expected), "{}", imported.errors);
+        assert_eq!(imported.output, "");
+        let before = run(&["check", "--config", &output]);
+        assert_eq!(before.code, Some(1), "something has to be provided: {}", before.output);
+        self.provide(&imported.errors);
+        let checked = run(&["check", "--config", &output]);
+        assert_eq!(checked.code, Some(0), "{}\n{}", checked.errors, self.yaml());
+        imported
+    }
+
+    /// Does what the report asks for.
+    fn provide(&self, report: &str) {
+        let mut lines = report.lines().skip_while(|line| !line.starts_with("vestibule check accepts"));
+        lines.next().expect("it asks for something");
+        for line in lines.map_while(|line| line.strip_prefix("  ")) {
+            let (name, what) = line.split_once(": ").expect("a name and what it is");
+            let path = self.folder.join(name);
+            std::fs::create_dir_all(path.parent().expect("a folder")).expect("created");
+            if let Some(command) = what.strip_prefix("run `vestibule ").and_then(|rest| rest.strip_suffix('`')) {
+                let words: Vec<&str> = command.split(' ').collect();
+                let out = path.to_str().expect("text");
+                let words: Vec<&str> = words.iter().map(|word| if *word == name { out } else { *word }).collect();
+                assert_eq!(run(&words).code, Some(0), "{command}");
+            } else if what.contains("certificate chain") {
+                secret(&path, &certificates().chain);
+            } else if what.contains("private key") {
+                secret(&path, &certificates().key);
+            } else if what.contains("client secret") {
+                secret(&path, "a-client-secret-of-some-length");
+            } else {
+                panic!("what is {line}?");
+            }
+        }
+    }
+
+    fn yaml(&self) -> String {
+        std::fs::read_to_string(self.output()).expect("a result")
+    }
+
+    /// Serves the result. Only its ports are other ones.
+    fn serve(&self) -> Proxy {
+        let mut yaml = self.yaml();
+        for address in ["\"0.0.0.0:443\"", "\"0.0.0.0:80\"", "\"[::]:443\"", "\"[::]:80\"", "\"0.0.0.0:4180\""] {
+            yaml = yaml.replace(&format!("address: {address}"), "address: 127.0.0.1:0");
+        }
+        yaml.push_str("admin: { address: 127.0.0.1:0 }\naccess_log: { destination: access.log }\nworkers: 1\n");
+        Proxy::start_in(self.folder.clone(), &yaml, START)
+    }
+
+    /// A browser signs in and reaches the target; another without a session does not.
+    #[track_caller]
+    fn signs_in(&self, proxy: &Proxy, listener: &str, url: &str) -> Browser {
+        let mut browser = Browser::new(Protocol::Http2, proxy.address_of(listener));
+        let page = self.provider.sign_in(&mut browser, url);
+        assert_eq!(page.status, 200, "{}", page.text());
+        assert_eq!(self.target.received().len(), 1, "only the request of the user");
+        assert_eq!(self.target.last().header("x-amzn-oidc-identity"), Some("alice"));
+        browser
+    }
+}
+
+fn secret(path: &Path, text: &str) {
+    std::fs::write(path, text).expect("written");
+    std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).expect("it is ours");
+}
+
+#[track_caller]
+fn run(arguments: &[&str]) -> Finished {
+    Process::start(process::vestibule(arguments)).finish()
+}
+
+const LISTENER: &str = "arn:aws:elasticloadbalancing:eu-central-1:111122223333:listener/app/shop/0a1b2c3d/1111aaaa";
+
+fn elbv2(import: &Import, more: &[Value]) -> String {
+    let rule = |priority: &str, conditions: Value, actions: &Value| {
+        json!({"RuleArn": format!("{}/{priority}", LISTENER.replace(":listener/", ":listener-rule/")), "Priority": priority,
+            "IsDefault": priority == "default", "Conditions": conditions, "Actions": actions})
+    };
+    let login = json!({"Type": "authenticate-oidc", "Order": 1, "AuthenticateOidcConfig": {
+        "Issuer": "ISSUER", "AuthorizationEndpoint": "ISSUER/authorize", "TokenEndpoint": "ISSUER/token",
+        "UserInfoEndpoint": "ISSUER/userinfo", "ClientId": "dashboard", "SessionCookieName": "AWSELBAuthSessionCookie",
+        "Scope": "openid", "SessionTimeout": 3600, "OnUnauthenticatedRequest": "authenticate"}});
+    let actions = json!([login, {"Type": "forward", "Order": 2, "TargetGroupArn": "arn:tg/app/1"}]);
+    let ping = json!([{"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "200", "MessageBody": "pong"}}]);
+    let mut rules = vec![
+        rule("10", json!([{"Field": "path-pattern", "Values": ["/ping"]}]), &ping),
+        rule("default", json!([]), &actions),
+    ];
+    rules.extend(
+        more.iter().map(|actions| rule("20", json!([{"Field": "path-pattern", "Values": ["/more/*"]}]), actions)),
+    );
+    let documents = [
+        (
+            "lb",
+            json!({"LoadBalancers": [{"LoadBalancerArn": "arn:lb", "LoadBalancerName": "shop", "Type": "application",
+            "IpAddressType": "ipv4"}]}),
+        ),
+        (
+            "listeners",
+            json!({"Listeners": [{"ListenerArn": LISTENER, "Port": 443, "Protocol": "HTTPS",
+            "Certificates": [{"CertificateArn": "arn:aws:acm:eu-central-1:111122223333:certificate/c1"}],
+            "SslPolicy": "ELBSecurityPolicy-TLS13-1-2-Res-2021-06", "DefaultActions": actions}]}),
+        ),
+        ("rules", json!({"Rules": rules})),
+        (
+            "groups",
+            json!({"TargetGroups": [{"TargetGroupArn": "arn:tg/app/1", "TargetGroupName": "app", "Protocol": "HTTP",
+            "Port": 80, "TargetType": "ip"}]}),
+        ),
+    ];
+    for (name, document) in documents {
+        import.input(&format!("aws/{name}.json"), &document.to_string());
+    }
+    import.input(
+        "aws/target-health.json",
+        r#"{"TargetHealthDescriptions": [{"Target": {"Id": "127.0.0.1", "Port": TARGET_PORT}, "TargetHealth": {"State": "healthy"}}]}"#,
+    );
+    import.folder.join("aws").to_str().expect("text").to_owned()
+}
+
+#[test]
+fn a_load_balancer_moves_and_its_users_sign_in() {
+    let import = Import::new();
+    let input = elbv2(&import, &[]);
+    let imported = import.run(&["elbv2", &input, "--explain"], 0);
+    assert!(
+        imported.errors.contains("rules.json: Rules[0].Priority"),
+        "every setting is in the table: {}",
+        imported.errors
+    );
+    let proxy = import.serve();
+    let mut browser = import.signs_in(&proxy, "https-443", "https://app.test/orders?year=2026");
+    assert_eq!(import.target.last().line, "GET /orders?year=2026 HTTP/1.1");
+    assert_eq!(browser.get("https://app.test/ping").text(), "pong");
+    // Once more: nothing is overwritten.
+    let output = import.output();
+    let again = run(&["import", "elbv2", &input, "--output", &output]);
+    assert_eq!(again.code, Some(2), "{}", again.errors);
+    assert!(again.errors.contains("--force"), "{}", again.errors);
+    assert_eq!(run(&["import", "elbv2", &input, "--output", &output, "--force"]).code, Some(0));
+}
+
+#[test]
+fn what_cannot_be_carried_over_answers_503_and_the_exit_code_says_so() {
+    let import = Import::new();
+    let jwt = json!([{"Type": "authenticate-tomorrow"}, {"Type": "forward", "TargetGroupArn": "arn:tg/app/1"}]);
+    let input = elbv2(&import, &[jwt]);
+    let imported = import.run(&["elbv2", &input], 3);
+    assert!(imported.errors.contains("answers 503: https-443 priority-20: "), "{}", imported.errors);
+    let proxy = import.serve();
+    let mut browser = Browser::new(Protocol::Http2, proxy.address_of("https-443"));
+    assert_eq!(browser.get("https://app.test/more/x").status, 503);
+    assert_eq!(import.target.received().len(), 0);
+    let nothing = import.input("empty.json", "{}");
+    let refused = run(&["import", "elbv2", &nothing]);
+    assert_eq!((refused.code, refused.output.as_str()), (Some(1), ""), "{}", refused.errors);
+}
