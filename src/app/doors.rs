@@ -269,6 +269,8 @@ mod tests {
             ("method", "{ http_request_method: [GET, POST] }", "{ http_request_method: [GET] }"),
             ("network", "{ source_ip: [10.0.0.0/8] }", "{ source_ip: [10.1.0.0/16] }, { path_pattern: [\"/x*\"] }"),
             ("query", "{ query_string: [{ value: \"b*\" }] }", "{ query_string: [{ key: a, value: beta }] }"),
+            ("regex", "{ path_pattern: [\"/a/*\"] }", "{ path_pattern: { regex_values: [\"^/a/[0-9]+$\"] } }"),
+            ("regex-2", "{ path_pattern: { regex_values: [\"^/a/[0-9]+$\"] } }", "{ path_pattern: [/a/1] }"),
         ] {
             let rules = two(first, second);
             let config = config(name, &rules, str::to_owned);
@@ -280,9 +282,12 @@ mod tests {
             ("partly", "{ path_pattern: [\"/a/*\"] }", "{ path_pattern: [\"/a/b\", \"/b\"] }"),
             ("both", "{ path_pattern: [\"/a/*\"] }, { http_request_method: [GET] }", "{ path_pattern: [\"/a/b\"] }"),
             ("one", "{ path_pattern: [\"/a/?\"] }", "{ path_pattern: [\"/a/*\"] }"),
+            ("regex-3", "{ path_pattern: { regex_values: [\"^/a/[0-9]+$\"] } }", "{ path_pattern: [\"/a/1*\"] }"),
         ] {
             warns(name, &two(first, second), &[]);
         }
+        let all = "listener `public`: rule `priority-1` matches every request; 1 rule after it and `default_actions` never match";
+        warns("regex-all", &rule(1, "{ path_pattern: { regex_values: [\"^/.*$\"] } }"), &[all]);
         warns(
             "all",
             &two("{ path_pattern: [\"/*\"] }", "{ path_pattern: [/x] }"),
@@ -315,13 +320,15 @@ mod tests {
 
     #[test]
     fn certificates_that_are_over_or_for_other_hosts_are_named() {
-        let rules = rule(1, "{ host_header: [app.example.com, \"*.example.com\", other.test, 192.0.2.1] }");
+        let rules = rule(1, "{ host_header: [app.example.com, \"*.example.com\", other.test, 192.0.2.1] }")
+            + &rule(2, "{ host_header: { regex_values: [\"^regex[.]test$\", \"^.*[.]regexes[.]test$\"] } }");
         let config = config("certificates", &rules, str::to_owned);
         assert_eq!(
             warnings(&config, Clock::system().now()),
             [
                 "listener `public`: no certificate covers *.example.com",
-                "listener `public`: no certificate covers other.test"
+                "listener `public`: no certificate covers other.test",
+                "listener `public`: no certificate covers regex.test"
             ]
         );
         let later = Timestamp::from_seconds(u64::from(u32::MAX) * 1000);

@@ -161,6 +161,10 @@ fn kind(schema: &Value) -> String {
         "boolean" => "`true` or `false`".to_owned(),
         "integer" => "number".to_owned(),
         "object" => match schema.get("additionalProperties") {
+            Some(Value::Bool(false)) => {
+                let names = schema["properties"].as_object().into_iter().flat_map(|members| members.keys());
+                format!("mapping with {}", names.map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", "))
+            }
             Some(further) => format!("mapping of names to {}", kind(further)),
             None => "mapping".to_owned(),
         },

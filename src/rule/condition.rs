@@ -10,7 +10,9 @@ use percent_encoding::percent_decode_str;
 
 use crate::message::uri::authority::canonical_host;
 use crate::message::uri::{CanonicalRequest, is_forwardable};
+use crate::rule::expression::{self, Parsed};
 use crate::rule::pattern::{Case, Pattern};
+use crate::rule::value::Value;
 
 /// The parts of a request that conditions can use: a borrowed view.
 #[derive(Clone, Copy, Debug)]
@@ -27,15 +29,15 @@ pub(crate) struct Facts<'r> {
 #[derive(Clone, Debug)]
 pub(crate) enum Condition {
     /// The host without port, case-insensitive.
-    HostHeader(Vec<Pattern>),
+    HostHeader(Vec<Value>),
     /// The canonical path, decoded, without the query, case-sensitive.
-    PathPattern(Vec<Pattern>),
+    PathPattern(Vec<Value>),
     /// The method, case-sensitive.
     HttpRequestMethod(Vec<Method>),
     /// The address of the client.
     SourceIp(Vec<IpNet>),
     /// A header field of this name, case-insensitive. One matching field is enough.
-    HttpHeader(HeaderName, Vec<Pattern>),
+    HttpHeader(HeaderName, Vec<Value>),
     /// A pair of the query, case-insensitive. One matching pair is enough.
     QueryString(Vec<QueryPattern>),
 }
@@ -59,6 +61,11 @@ pub(crate) enum Error {
     /// A host with a character that hosts cannot contain.
     #[error("`{0}` is not a host: letters, digits, `-`, `.`, `*` and `?` only, without scheme, port or path")]
     Host(String),
+    /// A regular expression for hosts with a character that hosts cannot contain.
+    #[error(
+        "`{0}` can match no host: a host has letters, digits, `-` and `.`, and no scheme, port, path or dot at its end"
+    )]
+    HostRegex(String),
     /// A path that does not begin with a slash or a wildcard.
     #[error("`{0}` can match no path: a path begins with `/`")]
     Path(String),
@@ -71,6 +78,9 @@ pub(crate) enum Error {
     /// Not a header name.
     #[error("`{0}` is not a header name")]
     HeaderName(String),
+    /// Not a regular expression, or one that is too large.
+    #[error(transparent)]
+    Regex(#[from] expression::Error),
     /// `Host` is not allowed; `host_header` is the condition for it.
     #[error("the host has a condition of its own: `host_header`")]
     HostHeader,
@@ -102,7 +112,7 @@ impl Condition {
             } else {
                 canonical_host(text).ok_or_else(|| Error::Host(text.clone()))?
             };
-            Ok(Pattern::new(&text, Case::Sensitive))
+            Ok(Value::wildcards(&text, Case::Sensitive))
         };
         Ok(Self::HostHeader(all(values, parse)?))
     }
@@ -118,27 +128,10 @@ impl Condition {
             if !text.starts_with(['/', '*', '?']) {
                 return Err(Error::Path(text.clone()));
             }
-            // A rule whose pattern never matches would leave its paths to later rules, which may be open.
-            let never = if text.contains(';') {
-                Some("path parameters (`;…`) are left out before rules are matched")
-            } else if text.contains(char::is_control) {
-                Some("control characters are refused before rules are matched")
-            } else if text.replace(r"\*", "").replace(r"\?", "").contains('\\') {
-                Some("a backslash is refused before rules are matched")
-            } else if text.contains("//") {
-                Some("empty segments are merged before rules are matched")
-            } else if text.split('/').any(|segment| segment == "." || segment == "..") {
-                Some("dot segments are refused before rules are matched")
-            } else if text.contains("%2f") {
-                Some("an encoded slash is written `%2F` before rules are matched")
-            } else if is_encoded(&text.replace("%2F", "")) {
-                Some("write it decoded, as in `/my docs/*`; only an encoded slash stays `%2F`")
-            } else {
-                None
-            };
+            let never = never_canonical(&text.replace(r"\*", "").replace(r"\?", ""));
             match never {
                 Some(why) => Err(Error::NeverCanonical(text.clone(), why)),
-                None => Ok(Pattern::new(text, Case::Sensitive)),
+                None => Ok(Value::wildcards(text, Case::Sensitive)),
             }
         };
         Ok(Self::PathPattern(all(values, parse)?))
@@ -174,12 +167,11 @@ impl Condition {
     ///
     /// [`Error::Empty`], [`Error::TooLong`], [`Error::HeaderName`], [`Error::HostHeader`].
     pub(crate) fn http_header(name: &str, values: &[String]) -> Result<Self, Error> {
-        bounded(name, NAME_LENGTH_MAX)?;
-        let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| Error::HeaderName(name.to_owned()))?;
-        if name == header::HOST {
-            return Err(Error::HostHeader);
-        }
-        Ok(Self::HttpHeader(name, all(values, |value| insensitive(value))?))
+        let parse = |text: &String| {
+            bounded(text, PATTERN_LENGTH_MAX)?;
+            Ok(Value::wildcards(text, Case::Insensitive))
+        };
+        Ok(Self::HttpHeader(header_name(name)?, all(values, parse)?))
     }
 
     /// `query_string`: pairs of an optional key and a value.
@@ -194,6 +186,56 @@ impl Condition {
         Ok(Self::QueryString(all(values, parse)?))
     }
 
+    /// `host_header` with regular expressions.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Empty`], [`Error::TooLong`], [`Error::Regex`], [`Error::HostRegex`].
+    pub(crate) fn host_regex(values: &[String]) -> Result<Self, Error> {
+        let parse = |text: &String| {
+            let parsed = parsed(text, Case::Insensitive)?;
+            let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._[]:".contains(&byte);
+            // An IPv6 address has brackets. Every other colon would be that of a port.
+            let is_address = text.contains(r"\[");
+            let is_possible = |byte: u8| allowed(byte) && (byte != b':' || is_address);
+            let has_impossible = parsed.literals().iter().any(|literal| !literal.bytes().all(is_possible));
+            let value = Value::regex(text, parsed, Case::Sensitive)?;
+            // Hosts are compared without the dot at their end.
+            if has_impossible || value.hull().tail().ends_with('.') {
+                return Err(Error::HostRegex(text.clone()));
+            }
+            Ok(value)
+        };
+        Ok(Self::HostHeader(all(values, parse)?))
+    }
+
+    /// `path_pattern` with regular expressions.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Empty`], [`Error::TooLong`], [`Error::Regex`], [`Error::Path`], [`Error::NeverCanonical`].
+    pub(crate) fn path_regex(values: &[String]) -> Result<Self, Error> {
+        let parse = |text: &String| {
+            let parsed = parsed(text, Case::Sensitive)?;
+            if let Some(why) = parsed.literals().iter().find_map(|literal| never_in_a_path(literal)) {
+                return Err(Error::NeverCanonical(text.clone(), why));
+            }
+            let value = Value::regex(text, parsed, Case::Sensitive)?;
+            if value.may_begin_with(b'/') { Ok(value) } else { Err(Error::Path(text.clone())) }
+        };
+        Ok(Self::PathPattern(all(values, parse)?))
+    }
+
+    /// `http_header` with regular expressions.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Empty`], [`Error::TooLong`], [`Error::Regex`], [`Error::HeaderName`], [`Error::HostHeader`].
+    pub(crate) fn http_header_regex(name: &str, values: &[String]) -> Result<Self, Error> {
+        let parse = |text: &String| Ok(Value::regex(text, parsed(text, Case::Insensitive)?, Case::Insensitive)?);
+        Ok(Self::HttpHeader(header_name(name)?, all(values, parse)?))
+    }
+
     /// Whether a host condition matches `host`. `None` for other conditions.
     pub(crate) fn holds_for_host(&self, host: &str) -> Option<bool> {
         let Self::HostHeader(patterns) = self else { return None };
@@ -202,7 +244,7 @@ impl Condition {
 
     /// Whether this is a path condition that matches every path.
     pub(crate) fn holds_for_every_path(&self) -> bool {
-        matches!(self, Self::PathPattern(patterns) if patterns.iter().any(Pattern::is_every_path))
+        matches!(self, Self::PathPattern(values) if values.iter().any(Value::is_every_path))
     }
 
     /// Whether the condition matches.
@@ -231,9 +273,8 @@ impl Condition {
 impl Condition {
     /// Whether this condition matches every request that `other` matches.
     pub(crate) fn covers(&self, other: &Self) -> bool {
-        let patterns = |ours: &[Pattern], others: &[Pattern]| {
-            others.iter().all(|other| ours.iter().any(|pattern| pattern.covers(other)))
-        };
+        let patterns =
+            |ours: &[Value], others: &[Value]| others.iter().all(|other| ours.iter().any(|value| value.covers(other)));
         match self {
             Self::HostHeader(ours) => matches!(other, Self::HostHeader(others) if patterns(ours, others)),
             Self::PathPattern(ours) => matches!(other, Self::PathPattern(others) if patterns(ours, others)),
@@ -257,18 +298,20 @@ impl Condition {
     /// Whether this condition matches every request.
     pub(crate) fn holds_for_every_request(&self) -> bool {
         match self {
-            Self::HostHeader(patterns) => patterns.iter().any(|pattern| pattern.to_string() == "*"),
+            Self::HostHeader(values) => values.iter().any(Value::is_everything),
             // Every path begins with a slash.
-            Self::PathPattern(patterns) => patterns.iter().any(|pattern| matches!(&*pattern.to_string(), "*" | "/*")),
+            Self::PathPattern(values) => values.iter().any(Value::is_every_path),
             Self::SourceIp(_) | Self::HttpRequestMethod(_) | Self::HttpHeader(..) | Self::QueryString(_) => false,
         }
     }
 
-    /// The values of a `host_header` condition that are names, including wildcards.
+    /// The values of a `host_header` condition that are names, including wildcards. Of regular expressions, only those that match
+    /// exactly one name.
     pub(crate) fn host_names(&self) -> Vec<String> {
-        let Self::HostHeader(patterns) = self else { return Vec::new() };
+        let Self::HostHeader(values) = self else { return Vec::new() };
         let is_name = |host: &String| !host.starts_with('[') && host.parse::<IpAddr>().is_err() && host != "*";
-        patterns.iter().map(ToString::to_string).filter(is_name).collect()
+        let names = values.iter().filter(|value| !value.is_regex() || value.literal().is_some());
+        names.map(|value| value.hull().to_string()).filter(is_name).collect()
     }
 }
 
@@ -294,6 +337,47 @@ fn decoded(text: &str) -> Cow<'_, str> {
         Cow::Owned(percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned())
     } else {
         Cow::Borrowed(text)
+    }
+}
+
+fn header_name(name: &str) -> Result<HeaderName, Error> {
+    bounded(name, NAME_LENGTH_MAX)?;
+    let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| Error::HeaderName(name.to_owned()))?;
+    if name == header::HOST { Err(Error::HostHeader) } else { Ok(name) }
+}
+
+fn parsed(text: &str, case: Case) -> Result<Parsed<'_>, Error> {
+    bounded(text, PATTERN_LENGTH_MAX)?;
+    Ok(Parsed::new(text, case)?)
+}
+
+/// Why no path that rules see is equal to `path`. A rule whose pattern never matches would leave its paths to later rules, which may be
+/// open.
+fn never_canonical(path: &str) -> Option<&'static str> {
+    let has_dot_segment = path.split('/').any(|segment| segment == "." || segment == "..");
+    never_in_a_path(path).or(has_dot_segment.then_some(DOT_SEGMENT))
+}
+
+const DOT_SEGMENT: &str = "dot segments are refused before rules are matched";
+
+/// Why no path that rules see has this text in it.
+fn never_in_a_path(text: &str) -> Option<&'static str> {
+    if text.contains(';') {
+        Some("path parameters (`;…`) are left out before rules are matched")
+    } else if text.contains(char::is_control) {
+        Some("control characters are refused before rules are matched")
+    } else if text.contains('\\') {
+        Some("a backslash is refused before rules are matched")
+    } else if text.contains("//") {
+        Some("empty segments are merged before rules are matched")
+    } else if text.contains("/./") || text.contains("/../") {
+        Some(DOT_SEGMENT)
+    } else if text.contains("%2f") {
+        Some("an encoded slash is written `%2F` before rules are matched")
+    } else if is_encoded(&text.replace("%2F", "")) {
+        Some("write it decoded, as in `/my docs/*`; only an encoded slash stays `%2F`")
+    } else {
+        None
     }
 }
 

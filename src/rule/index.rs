@@ -2,8 +2,9 @@
 //!
 //! The index does not decide. Every candidate is evaluated completely, and the first match by priority wins, as in a scan. The
 //! index must only never omit a rule that matches. So each rule is stored under the text that its conditions make
-//! *necessary*: the end of the host and the beginning of the path, up to the first wildcard. A rule without such a condition is
-//! stored under the empty text, which matches everything. Other conditions are ignored here.
+//! *necessary*: the end of the host and the beginning of the path, up to the first wildcard. Of a regular expression, that is the
+//! pattern that matches at least as much. A rule without such a condition is stored under the empty text, which matches everything.
+//! Other conditions are ignored here.
 //!
 //! A lookup is a binary search by host, one binary search by path for each matching host key, and a walk from the longest matching
 //! key to the shorter ones: `O(log rules)`, with a few hundred bytes of memory per rule. There is no hashing and no allocation. No
@@ -15,7 +16,7 @@ use std::iter;
 
 use crate::message::uri::CanonicalRequest;
 use crate::rule::condition::Condition;
-use crate::rule::pattern::Pattern;
+use crate::rule::value::Value;
 
 /// The positions of the rules, by host and then by path.
 #[derive(Clone, Debug)]
@@ -77,22 +78,22 @@ fn keys(conditions: &[Condition], key: fn(&Condition) -> Option<BTreeSet<Key>>) 
 }
 
 fn host_key(condition: &Condition) -> Option<BTreeSet<Key>> {
-    let Condition::HostHeader(patterns) = condition else { return None };
-    let key = |pattern: &Pattern| match (pattern.literal(), pattern.tail()) {
+    let Condition::HostHeader(values) = condition else { return None };
+    let key = |value: &Value| match (value.literal(), value.hull().tail()) {
         (_, tail) if tail.len() > HOST_KEY_BYTES_MAX => Key::anything(),
         (Some(whole), _) => Key { text: whole.bytes().rev().collect(), reach: Reach::Whole },
         (None, tail) => Key { text: tail.bytes().rev().collect(), reach: Reach::Start },
     };
-    Some(patterns.iter().map(key).collect())
+    Some(values.iter().map(key).collect())
 }
 
 fn path_key(condition: &Condition) -> Option<BTreeSet<Key>> {
-    let Condition::PathPattern(patterns) = condition else { return None };
-    let key = |pattern: &Pattern| match pattern.literal() {
+    let Condition::PathPattern(values) = condition else { return None };
+    let key = |value: &Value| match value.literal() {
         Some(whole) => Key { text: whole.as_bytes().into(), reach: Reach::Whole },
-        None => Key { text: pattern.head().as_bytes().into(), reach: Reach::Start },
+        None => Key { text: value.hull().head().as_bytes().into(), reach: Reach::Start },
     };
-    Some(patterns.iter().map(key).collect())
+    Some(values.iter().map(key).collect())
 }
 
 /// The end of the host in reverse order, as much as fits into `buffer`.

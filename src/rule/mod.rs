@@ -4,8 +4,10 @@
 //! that the target receives.
 
 pub(crate) mod condition;
+pub(crate) mod expression;
 mod index;
 pub(crate) mod pattern;
+pub(crate) mod value;
 
 use std::sync::Arc;
 

@@ -69,6 +69,11 @@ impl Pattern {
         }
     }
 
+    /// Whether the pattern matches every text: `*`.
+    pub(crate) fn is_everything(&self) -> bool {
+        self.tokens == [Token::Any]
+    }
+
     /// Whether the pattern matches the whole `text`.
     ///
     /// Greedy with one backtracking point, which is enough because `*` matches any text. The work is at most the length of the text

@@ -160,6 +160,53 @@ fn values_that_could_never_match_are_refused() {
 }
 
 #[test]
+fn regular_expressions_are_compared_as_patterns_are() {
+    let hosts = |value: &str| Condition::host_regex(&strings(&[value]));
+    for name in ["app1.test", "APP2.test:8443", "app3.TEST."] {
+        check(hosts(r"App\d\.Test"), &sample("GET", name, "/", &[]), true);
+    }
+    for name in ["app1.test.evil", "xapp1.test", "app10.test", "app1atest"] {
+        check(hosts(r"App\d\.Test"), &sample("GET", name, "/", &[]), false);
+    }
+    check(hosts(r"\[2001:db8::.*\]"), &sample("GET", "[2001:DB8::1]:8443", "/", &[]), true);
+    let paths = |value: &str| Condition::path_regex(&strings(&[value]));
+    for (value, target, expected) in [
+        ("/users/[0-9]+", "/users/42?x=/admin", true),
+        ("/users/[0-9]+", "/%75sers//42", true),
+        ("/users/[0-9]+", "/users/42/admin", false),
+        ("/users/[0-9]+", "/users/42;x=1", true),
+        ("/users/[0-9]+", "/Users/42", false),
+        ("/my docs/.*", "/my%20docs/x", true),
+        (".*/public/.*", "/admin/secret?x=/public/", false),
+    ] {
+        check(paths(value), &sample("GET", "a.test", target, &[]), expected);
+    }
+    let fields = |value: &str| Condition::http_header_regex("X-Version", &strings(&[value]));
+    let sent = sample("GET", "a.test", "/", &[("x-version", b"1"), ("x-version", b"Beta-2")]);
+    check(fields("beta-[0-9]"), &sent, true);
+    check(fields("beta"), &sent, false);
+    // H-11: a value that is not text matches nothing, also not `.*`.
+    check(fields(".*"), &sample("GET", "a.test", "/", &[("x-version", b"\xe9")]), false);
+}
+
+#[test]
+fn expressions_that_can_never_match_are_refused() {
+    let path = |text: &str| Condition::path_regex(&strings(&[text])).expect_err(text);
+    for text in ["api/.*", "", "[^/].*", "(?:api|www)/.*"] {
+        assert!(matches!(path(text), Error::Path(_)), "{text}");
+    }
+    for text in ["/a//b", "/a;x", "/a%20b", r"/a/\.\./b", "(/ok|/a//b)", "/a(%2f)?", r"/a\\b"] {
+        assert!(matches!(path(text), Error::NeverCanonical(..)), "{text}");
+    }
+    assert!(matches!(path(&format!("/{}", "a".repeat(128))), Error::TooLong(..)));
+    assert!(matches!(path("/("), Error::Regex(_)));
+    for text in ["https://.*", "a.test:443", r".*\.test/x", r"app\.test\.", "a b"] {
+        assert!(matches!(Condition::host_regex(&strings(&[text])), Err(Error::HostRegex(_))), "{text}");
+    }
+    assert!(matches!(Condition::http_header_regex("Host", &strings(&["a"])), Err(Error::HostHeader)));
+}
+
+#[test]
 fn the_first_rule_by_priority_wins() {
     let rule = |name: &str, priority, patterns: &[&str]| Rule {
         name: name.into(),
@@ -230,6 +277,11 @@ fn any_condition() -> impl Strategy<Value = Condition> {
     let condition = prop_oneof![
         4 => some("[aAb*?]{1,3}(\\.[aAb*?]{1,2}){0,2}\\.?").prop_map(|values| Condition::host_header(&values)),
         4 => some(path).prop_map(|values| Condition::path_pattern(&values)),
+        2 => some("([aA]|b|.|[ab]+){1,3}(\\.([aAb]|.*)){0,2}").prop_map(|values| Condition::host_regex(&values)),
+        2 => some("\\^?/?([abAé]|\\.|\\.\\*|[ab]\\+){0,3}(/|/[ab]|\\.\\*){0,2}\\$?")
+            .prop_map(|values| Condition::path_regex(&values)),
+        1 => ("x-[abA]", some("(a|A|b|[ab]\\*|\\.){0,3}"))
+            .prop_map(|(name, values)| Condition::http_header_regex(&name, &values)),
         1 => some("GET|POST|PUT").prop_map(|values| Condition::http_request_method(&values)),
         1 => prop::collection::vec(network, 1..3).prop_map(|values| Condition::source_ip(&values)),
         1 => ("x-[abA]", some("[aAb*?]{0,2}")).prop_map(|(name, values)| Condition::http_header(&name, &values)),

@@ -76,6 +76,40 @@ fn each_condition_takes_what_it_says_and_nothing_else() {
 }
 
 #[test]
+fn regular_expressions_take_what_they_match_as_a_whole() {
+    let proxy = proxy(&[
+        rule("host", 1, r"[{ host_header: { regex_values: ['^v[0-9]+\.app\.test$'] } }]"),
+        rule("path", 2, "[{ path_pattern: { regex_values: ['^/users/[0-9]+(/edit)?$', '^/my docs/.*$'] } }]"),
+        rule("header", 3, "[{ http_header: { name: X-Tier, regex_values: ['^(gold|plat.*)$'] } }]"),
+        rule("both", 4, "[{ host_header: [other.test] }, { path_pattern: { regex_values: ['^/.*[.]css$'] } }]"),
+    ]);
+    let table: &[(Asked<'_>, &str)] = &[
+        (("GET", "https://V12.app.test/", &[]), "host"),
+        (("GET", "https://v.app.test/", &[]), "default"),
+        (("GET", "https://xv1.app.test/", &[]), "default"),
+        (("GET", "https://app.test/users/42?x", &[]), "path"),
+        (("GET", "https://app.test/%75sers/42/edit", &[]), "path"),
+        (("GET", "https://app.test//users//42", &[]), "path"),
+        (("GET", "https://app.test/my%20docs/a/b", &[]), "path"),
+        (("GET", "https://app.test/users/42/delete", &[]), "default"),
+        (("GET", "https://app.test/v1/users/42", &[]), "default"),
+        (("GET", "https://app.test/Users/42", &[]), "default"),
+        (("GET", "https://app.test/x?/users/42", &[]), "default"),
+        (("GET", "https://app.test/", &[("x-tier", "PLATINUM")]), "header"),
+        (("GET", "https://app.test/", &[("x-tier", "silver"), ("x-tier", "gold")]), "header"),
+        (("GET", "https://app.test/", &[("x-tier", "golden")]), "default"),
+        (("GET", "https://other.test/a.css", &[]), "both"),
+        (("GET", "https://other.test/a.css.map", &[]), "default"),
+    ];
+    on_both(|protocol| {
+        let mut browser = proxy.browser(protocol);
+        for (asked, expected) in table {
+            check(&mut browser, *asked, expected);
+        }
+    });
+}
+
+#[test]
 fn the_lowest_priority_number_wins_whatever_the_order_in_the_file() {
     let proxy = proxy(&[
         rule("third", 300, "[{ path_pattern: ['/*'] }]"),

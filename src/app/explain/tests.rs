@@ -363,3 +363,32 @@ fn what_is_demanded_of_the_sign_in_is_explained_as_well() {
     assert!(text.contains("has the user sign in again: the `auth_time` of the ID token is in the future\n"), "{text}");
     assert!(text.contains("not known, the time is in the future; it is 99999999999\n"), "{text}");
 }
+
+#[test]
+fn regular_expressions_are_shown_with_what_they_were_compared_with() {
+    let rules = "
+      - name: users
+        priority: 5
+        conditions:
+          - host_header: { regex_values: [\"^app[0-9]?[.]example[.]com$\"] }
+          - path_pattern: { regex_values: [\"^/users/[0-9]+$\"] }
+          - http_header: { name: x-version, regex_values: [\"^beta.*$\"] }
+        actions: [{ type: fixed-response, status_code: 200 }]
+";
+    let files = files("regex");
+    let config = load_in(&files, &SOUND.replace("    rules:\n", &format!("    rules:{rules}")));
+    let config = config.unwrap_or_else(|report| panic!("{report}"));
+    let headers = ["x-version: alpha".to_owned()];
+    let probe = Probe::parse("https://app1.example.com:8443/users/42x", &headers, None).unwrap();
+    assert_snapshot!(explain(config, &probe).expect("it can be assembled"), @r"
+    GET app1.example.com:8443/users/42x on listener `public` (0.0.0.0:8443)
+      rule `users` (priority 5): no
+        host_header [regex ^app[0-9]?[.]example[.]com$]: yes
+        path_pattern [regex ^/users/[0-9]+$]: no, the path is `/users/42x`
+        http_header x-version [regex ^beta.*$]: no, the header is `alpha`
+      rule `api` (priority 10): no
+        path_pattern [/api/*]: no, the path is `/users/42x`
+      default actions: takes the request
+        -> authenticate-oidc with `corp` (without a session: sign in), then forward to `app`
+    ");
+}

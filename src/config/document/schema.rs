@@ -167,6 +167,7 @@ impl Types {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self { object: true, string: true, .. } => "text, a list or a mapping",
+            Self { object: true, array: true, .. } => "a list or a mapping",
             Self { object: true, .. } => "a mapping (`key: value`)",
             Self { array: true, string: true, .. } => "text or a list",
             Self { array: true, .. } => "a list",

@@ -1,6 +1,8 @@
 //! `listeners[].rules`.
 
-use schemars::JsonSchema;
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 use crate::config::raw::action::Action;
@@ -42,14 +44,18 @@ pub(crate) enum EncodedSlash {
 }
 
 /// One condition. It matches if one of its values matches. `*` matches any number of characters, `?` matches one.
+///
+/// A regular expression must match the whole text, also without `^` and `$`. It has up to 128 characters, and no look-ahead, look-behind, `\p{…}`
+/// or references to its own groups. It works on bytes: `\d`, `\w`, `\s` and `\b` know ASCII only, and `.` is one byte.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub(crate) enum Condition {
-    /// Host names without port, case-insensitive: `[app.example.com, "*.example.com"]`.
-    HostHeader(List<String>),
+    /// Host names without port, case-insensitive: `[app.example.com, "*.example.com"]`. Or regular expressions for the whole
+    /// host: `{ regex_values: ["app[0-9]+\\.example\\.com"] }`.
+    HostHeader(Patterns),
     /// Paths, case-sensitive: `["/api/*"]`. The path is decoded except for `%2F`, and has no parameters (`;…`) and no
-    /// query. Several slashes in a row count as one.
-    PathPattern(List<String>),
+    /// query. Several slashes in a row count as one. Or regular expressions for the whole path: `{ regex_values: ["/users/[0-9]+"] }`.
+    PathPattern(Patterns),
     /// Methods: `[GET, HEAD]`. A WebSocket is a GET, also over HTTP/2.
     HttpRequestMethod(List<String>),
     /// Networks of the client address: `[10.0.0.0/8]`.
@@ -62,7 +68,48 @@ pub(crate) enum Condition {
     QueryString(List<QueryPair>),
 }
 
-/// A header and its values.
+/// The values of a condition: texts with wildcards as a list, or regular expressions below `regex_values`.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum Patterns {
+    Values(List<String>),
+    Regex(RegexValues),
+}
+
+/// Regular expressions.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RegexValues {
+    pub(crate) regex_values: List<String>,
+}
+
+impl JsonSchema for Patterns {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        Cow::Borrowed("Patterns")
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": ["array", "object"],
+            "items": { "type": "string" },
+            "properties": {
+                "regex_values": {
+                    "description": "Regular expressions for the whole text.",
+                    "type": "array",
+                    "items": { "type": "string" },
+                },
+            },
+            "required": ["regex_values"],
+            "additionalProperties": false,
+        })
+    }
+}
+
+/// A header and its values: exactly one of `values` and `regex_values`.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct HttpHeader {
@@ -71,7 +118,9 @@ pub(crate) struct HttpHeader {
     /// in `claims.headers`, and names with characters other than letters, digits and `-`.
     pub(crate) name: String,
     /// Allowed values.
-    pub(crate) values: List<String>,
+    pub(crate) values: Option<List<String>>,
+    /// Regular expressions for the whole value of the header, case-insensitive.
+    pub(crate) regex_values: Option<List<String>>,
 }
 
 /// A query parameter.

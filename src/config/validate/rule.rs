@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::config::document::findings::Reported;
 use crate::config::document::path::Path;
-use crate::config::raw::rule::{self as written, Condition as Raw, Rule};
+use crate::config::raw::rule::{self as written, Condition as Raw, Patterns, Rule};
 use crate::config::raw::value::List;
 use crate::config::settled::RuleConfig;
 use crate::config::validate::action::{self, CookieOwners};
@@ -14,6 +14,8 @@ use crate::config::validate::{cors, value};
 use crate::message::cors::Policy;
 use crate::message::uri::EncodedSlash;
 use crate::rule::condition::{Condition, Error};
+use crate::rule::expression::Parsed;
+use crate::rule::pattern::Case;
 
 /// Maximum number of values in all conditions of one rule. The AWS load balancer allows 5.
 const VALUES_MAX: usize = 500;
@@ -117,19 +119,34 @@ fn conditions(raw: &List<Raw>, at: &Path, context: &mut Context<'_>) -> Result<V
 
 fn kind(raw: &Raw) -> (&'static str, usize) {
     match raw {
-        Raw::HostHeader(values) => ("host_header", values.len()),
-        Raw::PathPattern(values) => ("path_pattern", values.len()),
+        Raw::HostHeader(values) => ("host_header", list(values).len()),
+        Raw::PathPattern(values) => ("path_pattern", list(values).len()),
         Raw::HttpRequestMethod(values) => ("http_request_method", values.len()),
         Raw::SourceIp(values) => ("source_ip", values.len()),
-        Raw::HttpHeader(header) => ("http_header", header.values.len()),
+        Raw::HttpHeader(header) => {
+            ("http_header", header.values.iter().chain(&header.regex_values).map(List::len).sum())
+        }
         Raw::QueryString(pairs) => ("query_string", pairs.len()),
+    }
+}
+
+fn list(patterns: &Patterns) -> &List<String> {
+    match patterns {
+        Patterns::Values(values) => values,
+        Patterns::Regex(regex) => &regex.regex_values,
     }
 }
 
 fn condition(raw: &Raw, at: &Path, context: &mut Context<'_>) -> Result<Condition, Reported> {
     match raw {
-        Raw::HostHeader(values) => each(values, at, context, Condition::host_header),
-        Raw::PathPattern(values) => path_pattern(values, at, context),
+        Raw::HostHeader(Patterns::Values(values)) => each(values, at, context, Condition::host_header),
+        Raw::HostHeader(Patterns::Regex(regex)) => {
+            regexes(&regex.regex_values, "host", at, context, Condition::host_regex)
+        }
+        Raw::PathPattern(Patterns::Values(values)) => path_pattern(values, at, context),
+        Raw::PathPattern(Patterns::Regex(regex)) => {
+            regexes(&regex.regex_values, "path", at, context, Condition::path_regex)
+        }
         Raw::HttpRequestMethod(values) => each(values, at, context, Condition::http_request_method),
         Raw::SourceIp(values) => {
             let networks = value::networks(values, at, &mut context.found)?;
@@ -163,7 +180,47 @@ fn http_header(header: &written::HttpHeader, at: &Path, context: &mut Context<'_
         }
         Ok(_) => {}
     }
-    each(&header.values, &at.key("values"), context, |texts| Condition::http_header(&header.name, texts))
+    match (&header.values, &header.regex_values) {
+        (Some(values), None) => {
+            each(values, &at.key("values"), context, |texts| Condition::http_header(&header.name, texts))
+        }
+        (None, Some(values)) => {
+            let make = |texts: &[String]| Condition::http_header_regex(&header.name, texts);
+            regexes(values, "value of the header", at, context, make)
+        }
+        (Some(_), Some(_)) => {
+            let problem = context.found.problem(&at.key("regex_values"), "both `values` and `regex_values` are set");
+            let problem = problem.label(&at.key("values"), "the other one");
+            problem.hint("write two rules, or all values as regular expressions").fail()
+        }
+        (None, None) => {
+            let problem = context.found.problem(at, "`values` is missing");
+            problem
+                .hint("`values` has the allowed values; `regex_values` has regular expressions in place of them")
+                .fail()
+        }
+    }
+}
+
+/// Regular expressions. `what` is the text that they are compared with.
+fn regexes(
+    values: &List<String>,
+    what: &str,
+    at: &Path,
+    context: &mut Context<'_>,
+    make: impl Fn(&[String]) -> Result<Condition, Error>,
+) -> Result<Condition, Reported> {
+    let at = at.key("regex_values");
+    let condition = each(values, &at, context, make)?;
+    for (index, text) in values.iter() {
+        // Another reading of the expression would match other requests.
+        if Parsed::new(text, Case::Sensitive).is_ok_and(|parsed| parsed.may_be_meant_for_a_part()) {
+            let message = format!("`{text}` is compared with the whole {what}");
+            let warning = context.found.warning(&at.index(index), message);
+            warning.hint("write `^` before it and `$` behind it to say so; write `.*` where any text may stand");
+        }
+    }
+    Ok(condition)
 }
 
 /// Whether the pattern looks like a path with a query: `/search?q=*`.

@@ -8,13 +8,13 @@ use crate::config::document::path::Path;
 use crate::config::settled::{ListenerConfig, RuleConfig};
 use crate::config::validate::context::Context;
 use crate::rule::condition::Condition;
-use crate::rule::pattern::Pattern;
+use crate::rule::value::Value;
 
 /// An action that authenticates, and its place.
 struct Place<'c> {
     gate: &'c AuthenticateSettings,
     /// The hosts of `host_header`; otherwise any host.
-    hosts: Option<&'c [Pattern]>,
+    hosts: Option<&'c [Value]>,
     at: Path,
 }
 
@@ -48,13 +48,13 @@ fn places(listeners: &[ListenerConfig]) -> Vec<Place<'_>> {
 }
 
 /// The actions of a chain that use sessions. The gates come first in `actions`, so that their indexes are the same.
-fn places_in<'c>(chain: &'c ChainSettings, hosts: Option<&'c [Pattern]>, at: Path) -> impl Iterator<Item = Place<'c>> {
+fn places_in<'c>(chain: &'c ChainSettings, hosts: Option<&'c [Value]>, at: Path) -> impl Iterator<Item = Place<'c>> {
     let gates = chain.gates.iter().enumerate();
     gates.filter_map(move |(index, gate)| Some(Place { gate: gate.authenticate()?, hosts, at: at.index(index) }))
 }
 
 /// The hosts that a rule is for. `None`: all.
-pub(super) fn hosts(rule: &RuleConfig) -> Option<&[Pattern]> {
+pub(super) fn hosts(rule: &RuleConfig) -> Option<&[Value]> {
     rule.conditions.iter().find_map(|condition| match condition {
         Condition::HostHeader(patterns) => Some(patterns.as_slice()),
         _ => None,
@@ -73,8 +73,8 @@ impl Place<'_> {
     }
 }
 
-/// Whether a host can match both patterns. True if both have wildcards.
-pub(super) fn may_meet(one: &Pattern, other: &Pattern) -> bool {
+/// Whether a host can match both values. True if both have wildcards.
+pub(super) fn may_meet(one: &Value, other: &Value) -> bool {
     match (one.literal(), other.literal()) {
         (Some(host), _) => other.matches(host),
         (_, Some(host)) => one.matches(host),

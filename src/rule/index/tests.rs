@@ -58,6 +58,19 @@ fn only_rules_that_can_take_the_request_are_asked() {
     assert_eq!(asked(&rules, "xapp.test", "/a"), [4, 5]);
 }
 
+#[test]
+fn rules_with_expressions_are_asked_only_where_they_can_match() {
+    let rules = [
+        vec![Condition::host_regex(&strings(&[r".*\.App\.test"])).expect("a host condition")],
+        vec![Condition::path_regex(&strings(&["/users/[0-9]+", "^/b$"])).expect("a path condition")],
+        vec![Condition::path_regex(&strings(&["(/x|/y).*"])).expect("a path condition")],
+    ];
+    assert_eq!(asked(&rules, "a.app.test", "/"), [0, 2]);
+    assert_eq!(asked(&rules, "other.test", "/users/x"), [1, 2]);
+    assert_eq!(asked(&rules, "other.test", "/b"), [1, 2]);
+    assert_eq!(asked(&rules, "other.test", "/bc"), [2]);
+}
+
 /// A thousand tenants of one service, a thousand services of one tenant, and a grid of both.
 #[test]
 fn of_a_thousand_rules_one_is_asked() {

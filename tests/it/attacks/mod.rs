@@ -20,7 +20,6 @@
 //! Not applicable in this version, because the thing that is attacked does not exist:
 //!
 //! - F-03, F-07, F-10, F-11: there is no forward-auth mode. Nothing trusts a peer unless `trusted_proxies` names it.
-//! - P-11 speaks of regular expressions; patterns have `*` and `?` only, and the test is of those.
 //! - P-05's `encoded_slash: keep` is tested with both values. P-07's opt-out and P-13's case-insensitive paths are not settings; paths are compared by case.
 //! - H-07's gRPC, error-page subrequests and HTTP/3, H-08's `authorization`: nothing here reads or sends them yet.
 //! - there is no list of allowed redirects. R-18's and R-19's parameters are not read at all.

@@ -242,6 +242,37 @@ fn p_08_an_encoded_semicolon_does_not_hide_a_private_path() {
     });
 }
 
+/// Like P-10, but the open rule is a regular expression: no spelling that a target could read as a protected path reaches the target.
+#[test]
+fn p_11_a_regular_expression_matches_the_whole_path_or_nothing() {
+    let rules = r#"
+      - name: one
+        priority: 1
+        encoded_slash: keep
+        conditions: [{ path_pattern: { regex_values: ["/users/[^/]+", "^/files/.*[.]css$"] } }]
+        actions: [{ type: forward, target_group: app }]"#;
+    let fixture = Fixture::with(|setup| setup.rules(rules));
+    on_both(|protocol| {
+        for path in ["/users/x", "/%75sers/x", "//users//x", "/files/a.css", "/files/a%2Fb.css"] {
+            assert_eq!(fixture.browser(protocol).get(&format!("https://app.test{path}")).status, 200, "{path}");
+        }
+        for (path, status) in [
+            ("/users/x/admin", 302),
+            ("/v1/users/x", 302),
+            ("/users/", 302),
+            ("/users/x/", 302),
+            // As a target reads it that takes `%2F` for a slash, or that cuts off what is behind `?` after it has decoded.
+            ("/users/x%2Fadmin", 400),
+            ("/files/admin%3F.css", 400),
+            ("/files/..%2fadmin.css", 400),
+            ("/users/%2e%2e", 400),
+        ] {
+            let get = || fixture.browser(protocol).get(&format!("https://app.test{path}"));
+            assert_eq!(fixture.untouched(path, get).status, status, "{path}");
+        }
+    });
+}
+
 #[test]
 fn p_11_a_pattern_matches_the_whole_path_or_nothing() {
     let rules = r#"

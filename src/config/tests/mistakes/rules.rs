@@ -299,3 +299,122 @@ fn a_query_in_a_path() {
        = help: `?` matches one character of the path; use `query_string` for the query
     "#);
 }
+
+#[test]
+fn regular_expressions_that_are_none() {
+    let all = "          - host_header: { regex_values: [\"app.example.com:8443\", \"^(app$\"] }
+          - path_pattern: { regex_values: [\"api/.*\", \"^/a//b$\", \"^/(?!admin).*$\", \"^.*a.{24}b$\"] }
+          - http_header: { name: accept, values: [x], regex_values: [x] }
+          - http_header: { name: accept }
+";
+    assert_snapshot!(conditions("regex", all), @r#"
+    error: `app.example.com:8443` can match no host: a host has letters, digits, `-` and `.`, and no scheme, port, path or dot at its end
+      --> vestibule.yaml:12:43
+       |
+    12 |           - host_header: { regex_values: ["app.example.com:8443", "^(app$"] }
+       |                                           ^^^^^^^^^^^^^^^^^^^^^^
+       |
+       = at: listeners[0].rules[0].conditions[0].host_header.regex_values[0]
+
+    error: `^(app$` is not a regular expression: unclosed group (character 2)
+      --> vestibule.yaml:12:67
+       |
+    12 |           - host_header: { regex_values: ["app.example.com:8443", "^(app$"] }
+       |                                                                   ^^^^^^^^
+       |
+       = at: listeners[0].rules[0].conditions[0].host_header.regex_values[1]
+
+    error: `api/.*` can match no path: a path begins with `/`
+      --> vestibule.yaml:13:44
+       |
+    13 |           - path_pattern: { regex_values: ["api/.*", "^/a//b$", "^/(?!admin).*$", "^.*a.{24}b$"] }
+       |                                            ^^^^^^^^
+       |
+       = at: listeners[0].rules[0].conditions[1].path_pattern.regex_values[0]
+
+    error: `^/a//b$` can match no path: empty segments are merged before rules are matched
+      --> vestibule.yaml:13:54
+       |
+    13 |           - path_pattern: { regex_values: ["api/.*", "^/a//b$", "^/(?!admin).*$", "^.*a.{24}b$"] }
+       |                                                      ^^^^^^^^^
+       |
+       = at: listeners[0].rules[0].conditions[1].path_pattern.regex_values[1]
+
+    error: `^/(?!admin).*$` is not a regular expression: look-ahead and look-behind are not supported (character 3)
+      --> vestibule.yaml:13:65
+       |
+    13 |           - path_pattern: { regex_values: ["api/.*", "^/a//b$", "^/(?!admin).*$", "^.*a.{24}b$"] }
+       |                                                                 ^^^^^^^^^^^^^^^^
+       |
+       = at: listeners[0].rules[0].conditions[1].path_pattern.regex_values[2]
+
+    error: the regular expression `^.*a.{24}b$` needs a table of more than 256 KB
+      --> vestibule.yaml:13:83
+       |
+    13 |           - path_pattern: { regex_values: ["api/.*", "^/a//b$", "^/(?!admin).*$", "^.*a.{24}b$"] }
+       |                                                                                   ^^^^^^^^^^^^^
+       |
+       = at: listeners[0].rules[0].conditions[1].path_pattern.regex_values[3]
+
+    error: both `values` and `regex_values` are set
+      --> vestibule.yaml:14:55
+       |
+    14 |           - http_header: { name: accept, values: [x], regex_values: [x] }
+       |                                          ------       ^^^^^^^^^^^^
+       |                                          |
+       |                                          the other one
+       |
+       = at: listeners[0].rules[0].conditions[2].http_header.regex_values
+       = help: write two rules, or all values as regular expressions
+
+    error: `values` is missing
+      --> vestibule.yaml:15:13
+       |
+    15 |           - http_header: { name: accept }
+       |             ^^^^^^^^^^^
+       |
+       = at: listeners[0].rules[0].conditions[3].http_header
+       = help: `values` has the allowed values; `regex_values` has regular expressions in place of them
+    "#);
+    assert_snapshot!(conditions("regex-shape", "          - path_pattern: { regex: [\"^/a$\"] }\n          - host_header: { regex_values: [] }\n          - host_header: app\n"), @r#"
+    error: unknown key `regex`
+      --> vestibule.yaml:12:29
+       |
+    12 |           - path_pattern: { regex: ["^/a$"] }
+       |                             ^^^^^
+       |
+       = at: listeners[0].rules[0].conditions[0].path_pattern.regex
+       = help: did you mean `regex_values`?
+
+    error: needs at least one value
+      --> vestibule.yaml:13:28
+       |
+    13 |           - host_header: { regex_values: [] }
+       |                            ^^^^^^^^^^^^
+       |
+       = at: listeners[0].rules[0].conditions[1].host_header.regex_values
+
+    error: expected a list or a mapping, found text
+      --> vestibule.yaml:14:26
+       |
+    14 |           - host_header: app
+       |                          ^^^
+       |
+       = at: listeners[0].rules[0].conditions[2].host_header
+       = help: write a list: `[a]`, `[a, b]`
+    "#);
+}
+
+#[test]
+fn a_regular_expression_that_may_be_meant_for_a_part() {
+    assert_snapshot!(warnings("part", &[("[\"/api/*\"]", "{ regex_values: [\"/api/.*\", \"^/api$\"] }")]), @r#"
+    warning: `/api/.*` is compared with the whole path
+      --> vestibule.yaml:12:44
+       |
+    12 |           - path_pattern: { regex_values: ["/api/.*", "^/api$"] }
+       |                                            ^^^^^^^^^
+       |
+       = at: listeners[0].rules[0].conditions[0].path_pattern.regex_values[0]
+       = help: write `^` before it and `$` behind it to say so; write `.*` where any text may stand
+    "#);
+}

@@ -187,7 +187,7 @@ fn another_kind_of_value() {
         ("  app:\n", "  app: &app\n"),
         ("session:\n", "admin: [127.0.0.1:9090]\nsession:\n"),
     ];
-    assert_snapshot!(report("kinds", &changes), @r##"
+    assert_snapshot!(report("kinds", &changes), @r#"
     error: expected a whole number, found text
       --> vestibule.yaml:10:19
        |
@@ -197,7 +197,7 @@ fn another_kind_of_value() {
        = at: listeners[0].rules[0].priority
        = help: write it without quotes
 
-    error: expected a list, found text
+    error: expected a list or a mapping, found text
       --> vestibule.yaml:12:27
        |
     12 |           - path_pattern: /api/*
@@ -232,7 +232,7 @@ fn another_kind_of_value() {
        |
        = at: claims.access_token_header
        = help: did you mean `false`?
-    "##);
+    "#);
 }
 
 #[test]
