@@ -18,6 +18,7 @@ mod crypto;
 mod drain;
 mod exchange;
 mod flight;
+mod forward_auth;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzz_door;

@@ -9,6 +9,7 @@ use crate::action::authorize::{Authorize, Origin};
 use crate::action::lease_end::{self, Watch};
 use crate::action::passage::Passage;
 use crate::action::visitor::Visitor;
+use crate::action::web_socket_origin;
 use crate::action::worker::Worker;
 use crate::exchange::rejection::{Reason, Rejection};
 use crate::exchange::{Exchange, TargetAnswer};
@@ -65,7 +66,7 @@ impl Forward {
         check_expectation(request.headers())?;
         let upgrade = upgrade_of(request);
         if upgrade.is_some() {
-            check_origin(passage, canonical, request.headers())?;
+            web_socket_origin::check(passage, canonical, request.headers())?;
         }
         let accepts_trailers = group.protocol().is_http2() && protocol::accepts_trailers(request.headers());
         let named = names::remove_hop_by_hop(request.headers_mut());
@@ -218,22 +219,6 @@ fn asks_for_upgrade(headers: &HeaderMap) -> bool {
     headers.get_all(header::CONNECTION).iter().any(|value| {
         value.as_bytes().split(|byte| *byte == b',').any(|token| token.trim_ascii().eq_ignore_ascii_case(b"upgrade"))
     })
-}
-
-/// Refuses WebSockets of pages of other sites (attacks W-02). Browsers send the cookie and `Origin` with every handshake, and do
-/// not block it themselves.
-fn check_origin(passage: &Passage, canonical: &CanonicalRequest, headers: &HeaderMap) -> Result<(), Reason> {
-    let (Some(visitor), Some(origin)) = (passage.visitor(), headers.get(header::ORIGIN)) else { return Ok(()) };
-    let origin = origin.to_str().ok().and_then(|text| url::Url::parse(text).ok());
-    let is_ours = origin.is_some_and(|origin| {
-        if visitor.allows_origin(&origin.origin().ascii_serialization()) {
-            return true;
-        }
-        origin.scheme() == "https"
-            && origin.host_str() == Some(canonical.host())
-            && origin.port_or_known_default() == Some(canonical.authority.port().unwrap_or(443))
-    });
-    if is_ours { Ok(()) } else { Err(Reason::RequestOrigin) }
 }
 
 /// The rejection for an error of the target.

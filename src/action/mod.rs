@@ -3,6 +3,7 @@
 //! What the gates know of the sender is a [`Passage`]; a verified user is a [`visitor::Visitor`]. This room does not depend on rules.
 //! Start at [`ActionChain::run`].
 
+pub(crate) mod allow;
 pub(crate) mod authenticate;
 pub(crate) mod authorize;
 pub(crate) mod decisions;
@@ -16,6 +17,7 @@ pub(crate) mod requirement;
 pub(crate) mod settings;
 mod told;
 pub(crate) mod visitor;
+mod web_socket_origin;
 pub(crate) mod worker;
 
 use std::sync::Arc;
@@ -24,6 +26,7 @@ use crate::exchange::Exchange;
 use crate::exchange::rejection::Rejection;
 use crate::message::uri::CanonicalRequest;
 use crate::message::{Request, Response};
+use allow::Allow;
 use authenticate::{Authenticate, Outcome};
 use authorize::{Authorize, Granted};
 use demand::Demand;
@@ -59,6 +62,7 @@ pub(crate) enum Terminal {
     Forward(Forward),
     Redirect(Redirect),
     FixedResponse(FixedResponse),
+    Allow(Allow),
 }
 
 impl ActionChain {
@@ -87,6 +91,7 @@ impl ActionChain {
             Terminal::Forward(forward) => forward.run(worker, exchange, canonical, &passage, request).await,
             Terminal::Redirect(redirect) => redirect.run(exchange, canonical).map(Box::new),
             Terminal::FixedResponse(fixed) => Ok(Box::new(fixed.run())),
+            Terminal::Allow(allow) => allow.run(exchange, canonical, &passage, request.headers()),
         }
     }
 }
@@ -152,6 +157,7 @@ impl Terminal {
             Self::Forward(_) => "forward",
             Self::Redirect(_) => "redirect",
             Self::FixedResponse(_) => "fixed-response",
+            Self::Allow(_) => "allow",
         }
     }
 }

@@ -164,6 +164,8 @@ pub(crate) enum TerminalSettings {
     Redirect(RedirectSettings),
     /// `fixed-response`.
     FixedResponse(FixedResponseSettings),
+    /// `allow`, with the audience of the signed claims. Empty where no gate identifies a user.
+    Allow(Arc<str>),
 }
 
 /// `forward`.

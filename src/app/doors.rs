@@ -41,7 +41,7 @@ impl Access {
                 }
                 OnUnauthenticated::Authenticate | OnUnauthenticated::Deny => Self::SignedIn,
             },
-            (None, TerminalSettings::Forward(_)) => Self::Everyone,
+            (None, TerminalSettings::Forward(_) | TerminalSettings::Allow(_)) => Self::Everyone,
             (None, TerminalSettings::Redirect(_)) => Self::Redirect,
             (None, TerminalSettings::FixedResponse(fixed)) if fixed.status.as_u16() >= 400 => Self::Refused,
             (None, TerminalSettings::FixedResponse(fixed)) => Self::Answer(fixed.status.as_u16()),

@@ -390,6 +390,8 @@ fn authorize(gate: &AuthorizeSettings) -> String {
 fn terminal(terminal: &TerminalSettings) -> String {
     match terminal {
         TerminalSettings::Forward(forward) => format!("forward to `{}`", forward.target_group),
+        TerminalSettings::Allow(audience) if audience.is_empty() => "allow".to_owned(),
+        TerminalSettings::Allow(audience) => format!("allow for `{audience}`"),
         TerminalSettings::FixedResponse(fixed) => format!("fixed-response {}", fixed.status.as_u16()),
         TerminalSettings::Redirect(redirect) => {
             let protocol = match redirect.protocol {

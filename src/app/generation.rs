@@ -12,6 +12,7 @@ use std::sync::{Arc, PoisonError};
 
 use http::HeaderValue;
 
+use crate::action::allow::Allow;
 use crate::action::authenticate::endpoints::Endpoints;
 use crate::action::authenticate::worker_state::WorkerState;
 use crate::action::authenticate::{Authenticate, GenerationServices};
@@ -32,6 +33,7 @@ use crate::claims::public_keys::Asked;
 use crate::clock::Clock;
 use crate::config::{Config, ListenerConfig};
 use crate::drain::{Control, Spawner};
+use crate::forward_auth::questions::Questions;
 use crate::listener::settings::{Settings, Tls};
 use crate::listener::state::GenerationListener;
 use crate::listener::tls::ProcessTls;
@@ -235,7 +237,7 @@ struct Build {
 
 impl Build {
     fn listener(&self, config: ListenerConfig) -> Listener {
-        let ListenerConfig { settings, rules, default, encoded_slash, cors } = config;
+        let ListenerConfig { settings, rules, default, encoded_slash, cors, forward_auth } = config;
         let mut actions = Vec::new();
         let head_bytes_max = settings.limits.head_bytes_max;
         let mut chain = |rule: &str, chain: ChainSettings| {
@@ -273,6 +275,7 @@ impl Build {
             pages: Arc::clone(&self.pages),
             forwarded: Arc::clone(&settings.forwarded),
             alb: self.alb.clone(),
+            questions: forward_auth.map(Questions::new),
             alive: Arc::clone(&self.alive),
             // Authorities ask for it without TLS (RFC 8555 §8.3).
             acme: settings.tls.is_none().then(|| Arc::clone(&self.tls.issued)),
@@ -306,6 +309,9 @@ impl Build {
         let terminal = match settings.terminal {
             TerminalSettings::Redirect(settings) => Terminal::Redirect(Redirect::new(settings)),
             TerminalSettings::FixedResponse(settings) => Terminal::FixedResponse(FixedResponse::new(settings)),
+            TerminalSettings::Allow(audience) => {
+                Terminal::Allow(Allow { audience, our_cookies: Arc::clone(&self.our_cookies) })
+            }
             TerminalSettings::Forward(settings) => Terminal::Forward(Forward {
                 group: self.places[&settings.target_group],
                 preserve_host: settings.preserve_host,

@@ -15,7 +15,7 @@ use crate::message::uri::EncodedSlash;
 use crate::rule::condition::Condition;
 use crate::telemetry::access_log::{Destination, alb};
 use crate::telemetry::logging;
-use crate::{admin, certificate, claims, listener, oidc, page, session, upstream, user_pool};
+use crate::{admin, certificate, claims, forward_auth, listener, oidc, page, session, upstream, user_pool};
 
 /// The validated configuration of a process.
 #[derive(Debug)]
@@ -88,6 +88,8 @@ pub(crate) struct ListenerConfig {
     pub(crate) encoded_slash: EncodedSlash,
     /// Which other origins may read the responses of the default actions.
     pub(crate) cors: Option<cors::Policy>,
+    /// If the listener answers questions of another proxy.
+    pub(crate) forward_auth: Option<forward_auth::settings::Settings>,
 }
 
 impl ListenerConfig {

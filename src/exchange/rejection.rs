@@ -121,7 +121,8 @@ impl From<uri::Error> for Reason {
             | uri::Error::Fragment
             | uri::Error::EncodedSlash
             | uri::Error::Parameters
-            | uri::Error::EncodedEnd => Self::RequestPath,
+            | uri::Error::EncodedEnd
+            | uri::Error::OtherReading => Self::RequestPath,
         }
     }
 }
@@ -221,6 +222,12 @@ reasons! {
     RequestBodyMalformed => "request.body_malformed", 400, OtherPage;
     /// The body of a request arrived slower than `body_rate_min` of the listener allows.
     RequestBodyTooSlow => "request.body_too_slow", 408, TryLater;
+    /// A request came to a listener with `forward_auth` from a peer that is not in `peers`.
+    ForwardAuthPeer => "forward_auth.peer", 403, None;
+    /// A question of another proxy does not describe exactly one request: a header that describes it is missing, comes twice or cannot be read. The log says which, at the level `debug`. See `docs/FORWARD_AUTH.md` for what each proxy has to send.
+    ForwardAuthDescription => "forward_auth.description", 400, None;
+    /// Another proxy asked about a reserved path, such as that of the callback. It must send requests to these paths to Vestibule in place of asking about them.
+    ForwardAuthReserved => "forward_auth.reserved_path", 403, None;
     /// Sign-in is needed, and the request cannot be redirected: the rule says `deny`, or it is not a navigation.
     AuthRequired => "auth.required", 401, StartAgain;
     /// The session has expired, and the request cannot be redirected to sign-in.

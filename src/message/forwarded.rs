@@ -77,15 +77,17 @@ impl Policy {
     /// read from the right, and the client is the first address that is not trusted (attacks F-06), or the last one
     /// that is read. An entry that cannot be parsed ends the search, and the client is the last address that could be parsed (F-08).
     pub(crate) fn client(&self, headers: &HeaderMap, peer: IpAddr) -> IpAddr {
-        let mut client = peer;
-        if !self.is_trusted(peer) {
-            return peer;
-        }
+        if self.is_trusted(peer) { self.named_client(headers).unwrap_or(peer) } else { peer }
+    }
+
+    /// The client's address that `X-Forwarded-For` of a trusted peer names. `None` if its last entry is not an address.
+    pub(crate) fn named_client(&self, headers: &HeaderMap) -> Option<IpAddr> {
+        let mut client = None;
         let fields: Vec<_> = headers.get_all(FORWARDED_FOR).iter().collect();
         let hops = fields.iter().rev().flat_map(|field| field.as_bytes().rsplit(|byte| *byte == b','));
         for hop in hops.take(ADDRESSES_MAX) {
             let Some(address) = address(hop) else { break };
-            client = address;
+            client = Some(address);
             if !self.is_trusted(address) {
                 break;
             }

@@ -72,6 +72,34 @@ pub(crate) fn decide<'s>(
     Ok(Decided { request: canonical, decision: Decision::Rule(rule) })
 }
 
+/// Decides which rule is for a request that another proxy has described. `request` is that request, and `exchange` has its client and its
+/// scheme. The other proxy passes it on as it is, so nothing can be rewritten here: what would be rewritten is refused.
+///
+/// # Errors
+///
+/// A reason to refuse the request before any rule is asked, or because of its path. [`Reason::ForwardAuthReserved`] for a reserved path.
+pub(crate) fn decide_described<'s>(
+    snapshot: &'s Snapshot,
+    exchange: &mut Exchange,
+    request: &mut Request,
+) -> Result<(Rc<CanonicalRequest>, &'s Rule<Selected>), Rejection> {
+    let overrides = snapshot.protected.strip(request.headers_mut());
+    cookie::join(request.headers_mut());
+    if !overrides.is_empty() {
+        override_method(snapshot.method_override, overrides, request)?;
+    }
+    let canonical = canonical(exchange.scheme, request)?;
+    exchange.request = Some(Rc::clone(&canonical));
+    if reserved::find(snapshot, exchange, &canonical).is_some() {
+        return Err(Reason::ForwardAuthReserved.into());
+    }
+    let rule = find(snapshot, exchange, &canonical, request);
+    match settle(snapshot, exchange, &canonical, rule, request)? {
+        None => Ok((canonical, rule)),
+        Some(_) => Err(uri::Error::OtherReading.into()),
+    }
+}
+
 /// RFC 9112 §3.2 demands `Host` of HTTP/1.1 only: health checks of load balancers often speak HTTP/1.0 without. Such a
 /// request is for the address that it came to. This is no bypass: a client can name any host anyway.
 fn name_host(address: &HeaderValue, request: &mut Request) {

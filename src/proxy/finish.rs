@@ -162,7 +162,8 @@ impl Recorder {
         AccessRecord {
             time: exchange.started_at,
             request_id: exchange.id.as_str(),
-            method: self.method.as_ref().map(Method::as_str),
+            // A question is about a request with another method.
+            method: canonical.map(|request| &request.method).or(self.method.as_ref()).map(Method::as_str),
             host: canonical.map(|request| request.host()),
             path: canonical.map(|request| request.target.path()),
             http_version: self.version.map(version),
@@ -232,6 +233,17 @@ pub(crate) fn finish(
     headers: &HeaderMap,
     answers: &Answers<'_>,
 ) -> Response {
+    let response = render(&mut recorder, outcome, headers, answers);
+    send(recorder, response)
+}
+
+/// The whole response to a request, with its page and its cookies.
+pub(crate) fn render(
+    recorder: &mut Recorder,
+    outcome: Result<Box<Response>, Rejection>,
+    headers: &HeaderMap,
+    answers: &Answers<'_>,
+) -> Box<Response> {
     let pages = answers.pages;
     let exchange = &mut recorder.exchange;
     let made_by = match &outcome {
@@ -263,10 +275,15 @@ pub(crate) fn finish(
     for cookie in exchange.cookies.drain(..) {
         response.headers_mut().append(header::SET_COOKIE, cookie);
     }
+    response
+}
+
+/// Hands the response to the listener. The end of its body records the exchange.
+pub(crate) fn send(mut recorder: Box<Recorder>, mut response: Box<Response>) -> Response {
     if let Some(alb) = &mut recorder.alb {
-        alb.answer(exchange, &response);
+        alb.answer(&recorder.exchange, &response);
     }
-    let tunnel = exchange.tunnel.take();
+    let tunnel = recorder.exchange.tunnel.take();
     recorder.answer = Some(Answer { status: response.status(), first_byte: recorder.elapsed() });
     if let Some(tunnel) = tunnel.filter(|_| recorder.is_tunnel()) {
         let version = recorder.version;

@@ -6,6 +6,7 @@ mod alb;
 pub(crate) mod decide;
 mod finish;
 mod metrics;
+mod question;
 pub(crate) mod reserved;
 pub(crate) mod snapshot;
 
@@ -85,6 +86,10 @@ impl Proxy {
         let exchange = Exchange::begin(self.up_to_date(connection), self.clock.instant(), self.clock.now());
         // From here on the exchange is recorded exactly once, also when the client leaves and this future is dropped.
         let mut recorder = Box::new(Recorder::new(Rc::clone(&self.sink), exchange, request));
+        if let Some(questions) = &self.snapshot.questions {
+            // Boxed, so that the future of a request on any other listener does not include the size of this one.
+            return Box::pin(self.answer_question(questions, recorder, request)).await;
+        }
         let asks_for_websocket = request.body().is_websocket();
         let mut outcome = self.respond(&mut recorder.exchange, request).await;
         if asks_for_websocket {

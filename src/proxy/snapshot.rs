@@ -7,6 +7,7 @@ use http::HeaderValue;
 use crate::action::ActionChain;
 use crate::action::authenticate::endpoints::Endpoints;
 use crate::certificate::acme::issued::Issued;
+use crate::forward_auth::questions::Questions;
 use crate::listener::settings::MethodOverrides;
 use crate::message::cors;
 use crate::message::forwarded::Policy;
@@ -57,6 +58,8 @@ pub(crate) struct Snapshot {
     pub(crate) acme: Option<Arc<Issued>>,
     /// The names in the access log, if it has the format of the ALB.
     pub(crate) alb: Option<Arc<Names>>,
+    /// If the listener answers questions of another proxy about its requests.
+    pub(crate) questions: Option<Questions>,
     /// Counts the configuration as long as a request uses it.
     pub(crate) alive: Arc<GaugeGuard>,
 }

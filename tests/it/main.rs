@@ -48,6 +48,8 @@ mod explained;
 mod fixed_response;
 /// Requests to targets and answers from them: streams, failures, turns.
 mod forward;
+/// Vestibule as the door of nginx, Caddy, Envoy and Traefik.
+mod forward_auth;
 /// Claims that change while a user is signed in.
 mod fresh_claims;
 /// HTTP/2 on the clients' side: early answers, windows, memory, and frames that do nothing.

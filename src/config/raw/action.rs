@@ -37,6 +37,9 @@ pub(crate) enum Action {
     Redirect(Redirect),
     /// Answers with a fixed status and body.
     FixedResponse(FixedResponse),
+    /// Lets the request pass at the proxy that asked about it, with the identity headers. Only in a listener with `forward_auth`, in
+    /// place of `forward`.
+    Allow(Allow),
 }
 
 /// `authenticate-oidc`.
@@ -279,6 +282,15 @@ pub(crate) struct Forward {
     /// Forwards the `Host` header exactly as the client sent it. Otherwise a default port (`:443` or `:80`) is removed.
     #[serde(default)]
     pub(crate) preserve_host_header: bool,
+}
+
+/// `allow`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Allow {
+    /// The application behind the proxy that asks: `aud` of its signed claims, as the name of the target group is with `forward`. Required
+    /// behind an action that authenticates.
+    pub(crate) audience: Option<String>,
 }
 
 /// `redirect`. Parts that are not set are copied from the request. At least one of `protocol`, `host`, `port` and

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::clock::period_text;
 use crate::config::raw::action::Action;
 use crate::config::raw::cors::Cors;
+use crate::config::raw::forward_auth::ForwardAuth;
 use crate::config::raw::response_headers::ResponseHeaders;
 use crate::config::raw::rule::{EncodedSlash, Rule};
 use crate::config::raw::value::{List, Period};
@@ -76,6 +77,10 @@ pub(crate) struct Listener {
     /// Which other origins may read responses. Used for `default_actions` and for rules without `cors`. Without it, targets
     /// answer for themselves.
     pub(crate) cors: Option<Cors>,
+    /// Makes this a listener that answers questions of nginx, Traefik, Caddy or Envoy about their requests. The rules then decide about
+    /// the request that is described, and end with `allow` in place of `forward`. The reserved paths and the user pools are
+    /// served here, too.
+    pub(crate) forward_auth: Option<ForwardAuth>,
     /// Limits of each connection.
     #[serde(default)]
     pub(crate) limits: Limits,

@@ -16,6 +16,7 @@ pub(crate) mod acme;
 pub(crate) mod action;
 pub(crate) mod claims;
 pub(crate) mod cors;
+pub(crate) mod forward_auth;
 pub(crate) mod health_check;
 pub(crate) mod listener;
 pub(crate) mod oidc;

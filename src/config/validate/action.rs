@@ -124,6 +124,10 @@ pub(super) fn chain(
                 let fixed = fixed_response(raw, &at, context).map(TerminalSettings::FixedResponse);
                 chain.end(name(action), fixed, &at, context);
             }
+            Action::Allow(raw) => {
+                let allow = TerminalSettings::Allow(Arc::from(raw.audience.as_deref().unwrap_or_default()));
+                chain.end(name(action), Ok(allow), &at, context);
+            }
         }
     }
     complete?;
@@ -249,6 +253,7 @@ fn name(action: &Action) -> &'static str {
         Action::Forward(_) => "forward",
         Action::Redirect(_) => "redirect",
         Action::FixedResponse(_) => "fixed-response",
+        Action::Allow(_) => "allow",
     }
 }
 

@@ -1,11 +1,8 @@
 //! `listeners`.
 
 use std::collections::BTreeMap;
-use std::net::Ipv6Addr;
 use std::sync::Arc;
 use std::time::Duration;
-
-use ipnet::{IpNet, Ipv6Net};
 
 use crate::config::document::findings::Reported;
 use crate::config::document::path::Path;
@@ -14,7 +11,7 @@ use crate::config::raw::value::List;
 use crate::config::settled::ListenerConfig;
 use crate::config::validate::action::{self, CookieOwners};
 use crate::config::validate::context::{ClientSpeaks, Context};
-use crate::config::validate::{cors, process, response_headers, rule, tls, value};
+use crate::config::validate::{cors, forward_auth, process, proxies, response_headers, rule, tls, value};
 use crate::listener::settings::{Limits, MethodOverrides, Settings};
 use crate::message::forwarded::{HostFrom, Mode, Policy};
 
@@ -67,14 +64,18 @@ fn listener(
     let rules = rule::rules(&raw.rules, &of_listener, &at.key("rules"), logins, context);
     let response_headers = response_headers::response_headers(raw, client_speaks, at, context);
     let default = action::chain(&raw.default_actions, client_speaks, &at.key("default_actions"), logins, context);
-    let trusted_proxies = trusted_proxies(&raw.trusted_proxies, &at.key("trusted_proxies"), context);
+    let trusted_proxies = proxies::trusted(&raw.trusted_proxies, &at.key("trusted_proxies"), context);
     let limits = limits(&raw.limits, &at.key("limits"), context);
+    let forward_auth = forward_auth::forward_auth(raw, at, context);
+    let (mut trusted, forward_auth) = (trusted_proxies?, forward_auth?);
+    // Who may ask describes the client.
+    trusted.extend(forward_auth.iter().flat_map(|forward_auth| &forward_auth.peers));
     let settings = Settings {
         name: Arc::from(raw.name.as_str()),
         address: address?,
         tls: tls?,
         forwarded: Arc::new(Policy {
-            trusted: trusted_proxies?,
+            trusted,
             mode: match raw.x_forwarded_for {
                 written::ForwardedFor::Append => Mode::Append,
                 written::ForwardedFor::Preserve => Mode::Preserve,
@@ -92,52 +93,17 @@ fn listener(
         response_headers: response_headers?.map(Arc::new),
         limits: Arc::new(limits?),
     };
-    Ok(ListenerConfig { settings, rules, default: default?, encoded_slash, cors: cors? })
+    Ok(ListenerConfig { settings, rules, default: default?, encoded_slash, cors: cors?, forward_auth })
 }
 
 /// What may be in front of a listener.
 pub(super) fn client_speaks(raw: &Listener) -> ClientSpeaks {
     match raw.protocol {
         Protocol::Https => ClientSpeaks::Https,
-        Protocol::Http if raw.trusted_proxies.is_empty() => ClientSpeaks::Http,
+        Protocol::Http if raw.trusted_proxies.is_empty() && raw.forward_auth.is_none() => ClientSpeaks::Http,
         Protocol::Http => ClientSpeaks::WhatTheProxySays,
     }
 }
-
-fn trusted_proxies(raw: &List<String>, at: &Path, context: &mut Context<'_>) -> Result<Vec<IpNet>, Reported> {
-    let networks = value::networks(raw, at, &mut context.found);
-    for (index, text) in raw.iter() {
-        let at = at.index(index);
-        // attacks F-03: otherwise any client could choose the address that `source_ip` and the access log use.
-        let Ok(network) = text.parse::<IpNet>() else { continue };
-        if context.found.concern(&at).is_some() {
-            continue;
-        }
-        if network.prefix_len() == 0 {
-            let problem = context.found.problem(&at, format!("`{text}` would let every client set its own address"));
-            problem.hint("list the networks of your proxies");
-        } else if is_wide(&network) {
-            let message =
-                format!("`{text}` is a large part of the Internet: every client in it can set its own address");
-            context.found.warning(&at, message).hint("list the networks of your proxies");
-        }
-    }
-    networks
-}
-
-/// Whether a network is larger than any operator's. A few of these are everybody: `0.0.0.0/1` and `128.0.0.0/1`.
-fn is_wide(network: &IpNet) -> bool {
-    match network {
-        IpNet::V4(network) => network.prefix_len() < 8,
-        // RFC 4193 and RFC 4291 §2.5.6: addresses that the Internet does not route.
-        IpNet::V6(network) => network.prefix_len() < 16 && !PRIVATE.iter().any(|private| private.contains(network)),
-    }
-}
-
-const PRIVATE: [Ipv6Net; 2] = [
-    Ipv6Net::new_assert(Ipv6Addr::new(0xfc00, 0, 0, 0, 0, 0, 0, 0), 7),
-    Ipv6Net::new_assert(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0), 10),
-];
 
 fn limits(raw: &written::Limits, at: &Path, context: &mut Context<'_>) -> Result<Limits, Reported> {
     let mut time = |written, bounds, key| value::period(written, bounds, &at.key(key), &mut context.found);

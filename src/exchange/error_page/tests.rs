@@ -124,12 +124,15 @@ async fn people_are_answered_in_their_language_and_programs_in_english() {
 /// Reasons whose page has advice but no link, because no address of this host helps: the host, the protocol or the proxies
 /// are wrong, or only the operator can help. A client that used plain HTTP sees the address with HTTPS, if the request
 /// names one host.
-const WITHOUT_A_LINK: [Reason; 5] = [
+const WITHOUT_A_LINK: [Reason; 8] = [
     Reason::RequestHost,
     Reason::RequestNotHttps,
     Reason::RequestPlainHttp,
     Reason::RequestForwarded,
     Reason::AuthHeaderTooLarge,
+    Reason::ForwardAuthPeer,
+    Reason::ForwardAuthDescription,
+    Reason::ForwardAuthReserved,
 ];
 
 #[tokio::test]

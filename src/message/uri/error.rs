@@ -36,4 +36,7 @@ pub(crate) enum Error {
     /// `%3B`, `%3F` or `%23` where decoding it first would lead to another rule.
     #[error("the path has an encoded `;`, `?` or `#` that could lead to another rule")]
     EncodedEnd,
+    /// A path that is passed on as it is, and that could be read as one of another rule.
+    #[error("the path can be read in another way, which leads to another rule")]
+    OtherReading,
 }

@@ -1,0 +1,377 @@
+//! Vestibule as the door of another proxy: nginx, Caddy, with the files of `docs/FORWARD_AUTH.md`.
+
+mod front;
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::harness::browser::{Answer, Browser, Protocol, is_challenge, on_both};
+use crate::harness::raw::{self, Raw};
+use crate::harness::server::Reply;
+use front::{Front, Kind};
+
+/// Each test behind each proxy.
+macro_rules! behind {
+    ($($proxy:ident: $kind:ident),+; $tests:tt) => { $(behind!(@ $proxy $kind $tests);)+ };
+    (@ $proxy:ident $kind:ident { $($test:ident)+ }) => {
+        mod $proxy {
+            $(#[test] fn $test() { super::$test(super::Kind::$kind); })+
+        }
+    };
+}
+
+behind!(nginx: Nginx, caddy: Caddy; {
+    a_user_signs_in_and_the_application_knows_who_it_is
+    a_refusal_reaches_the_client_whole
+    a_refreshed_session_reaches_the_browser
+    a_user_signs_out
+    h_01_h_02_h_03_h_09_no_client_says_who_it_is
+    h_15_the_application_gets_no_cookie_of_ours
+    f_01_f_02_f_04_f_05_no_header_chooses_the_path
+    f_06_f_08_the_client_is_the_peer_of_the_proxy
+    f_09_a_broken_session_is_no_permission
+    f_11_the_endpoints_are_no_pages
+    p_04_to_p_09_no_path_reaches_another_rule
+    w_02_a_page_of_another_site_opens_no_websocket
+    a_door_that_is_gone_lets_nobody_in
+});
+
+/// Runs something that must not reach the application.
+#[track_caller]
+fn untouched(front: &Front, what: &str, run: impl FnOnce() -> Answer) -> Answer {
+    let before = front.target.count();
+    let answer = run();
+    assert_eq!(front.target.count(), before, "{:?}: {what} reached the application: {answer:?}", front.kind);
+    answer
+}
+
+fn a_user_signs_in_and_the_application_knows_who_it_is(kind: Kind) {
+    let front = Front::start(kind);
+    on_both(|protocol| {
+        let mut browser = front.browser(protocol);
+        let begun = untouched(&front, "no session", || browser.get("https://app.test/x?y=%2F"));
+        assert_eq!(begun.status, 302, "{begun:?}");
+        let callback = front.provider.callback_of(begun.location());
+        assert!(callback.starts_with("https://app.test/oauth2/idpresponse?"), "{callback}");
+        let back = browser.get(&callback);
+        assert_eq!((back.status, back.location()), (302, "/x?y=%2F"));
+        browser.set_cookie("app.test", "theme", "dark");
+        for (method, body) in [("GET", ""), ("POST", "a=b")] {
+            let answer = browser.send(method, "https://app.test/x?y=%2F", &[], body.as_bytes());
+            assert_eq!(answer.status, 200, "{answer:?}");
+            let received = front.target.last();
+            assert_eq!(received.line, format!("{method} /x?y=%2F HTTP/1.1"));
+            assert_eq!(received.body_text(), body);
+            assert_eq!(received.header("x-amzn-oidc-identity"), Some("alice"));
+            assert_eq!(received.header("cookie"), Some("theme=dark"));
+            assert!(received.header("x-amzn-trace-id").is_some_and(|id| id.starts_with("Root=")));
+            let claims = received.header("x-amzn-oidc-data").expect("signed claims").split('.').nth(1).expect("claims");
+            let claims =
+                base64::Engine::decode(&base64::engine::general_purpose::URL_SAFE_NO_PAD, claims).expect("base64");
+            let claims: serde_json::Value = serde_json::from_slice(&claims).expect("JSON");
+            assert_eq!((&claims["aud"], &claims["sub"]), (&json!("app"), &json!("alice")));
+            assert!(answer.header("x-amzn-oidc-data").is_none() && answer.set_cookies().is_empty(), "{answer:?}");
+        }
+    });
+    let records = front.door.access_log(8);
+    let allowed = records.iter().find(|record| record["http.response.status_code"] == 200).expect("a record");
+    assert_eq!((&allowed["http.request.method"], &allowed["url.path"]), (&json!("GET"), &json!("/x")));
+    assert_eq!((&allowed["actions"], &allowed["user.id"]), (&json!(["authenticate", "allow"]), &json!("alice")));
+}
+
+fn a_refusal_reaches_the_client_whole(kind: Kind) {
+    let front = Front::start(kind);
+    on_both(|protocol| {
+        let script = [("accept", "application/json"), ("sec-fetch-mode", "cors"), ("sec-fetch-dest", "empty")];
+        for (path, headers) in [("/", &script[..]), ("/api/x", &script[..])] {
+            let mut browser = front.browser(protocol);
+            let answer =
+                untouched(&front, path, || browser.send("GET", &format!("https://app.test{path}"), headers, b""));
+            assert_eq!((answer.status, answer.json()["error"].as_str()), (401, Some("auth.required")), "{answer:?}");
+            assert!(answer.header("www-authenticate").is_some_and(|challenge| challenge.starts_with("Session ")));
+            assert!(answer.set_cookies().is_empty());
+        }
+        let mut browser = front.browser(protocol);
+        let form = untouched(&front, "a form", || browser.send("POST", "https://app.test/", &[], b"a=b"));
+        assert_eq!((form.status, form.reason().as_deref()), (401, Some("auth.form_not_sent")));
+        assert!(form.text().starts_with("<!doctype html>"), "{}", form.text());
+        assert_eq!(browser.get("https://app.test/public/x").status, 200);
+        assert_eq!(front.target.last().header("x-amzn-oidc-identity"), None);
+    });
+}
+
+fn a_refreshed_session_reaches_the_browser(kind: Kind) {
+    let front = Front::start(kind);
+    front.target.script(|_| {
+        let headers =
+            [("set-cookie", "theme=dark"), ("cache-control", "public, max-age=60"), ("content-type", "text/plain")];
+        Reply::new("200 OK", &headers, "hello")
+    });
+    on_both(|protocol| {
+        let mut browser = front.signed_in(protocol);
+        let first = browser.cookie_header("app.test");
+        front.door.clock.advance(Duration::from_secs(3500));
+        front.provider.say(|script| script.now += 3500);
+        let answer = browser.get("https://app.test/x");
+        assert_eq!((answer.status, answer.new_session().len()), (200, 1), "{answer:?}");
+        assert!(answer.set_cookies().iter().any(|line| line.starts_with("theme=dark")), "{answer:?}");
+        let caching: Vec<_> =
+            answer.headers.get_all("cache-control").iter().map(|value| value.to_str().expect("ASCII")).collect();
+        assert!(caching.iter().any(|value| value.contains("private")), "{caching:?}");
+        assert_ne!(browser.cookie_header("app.test"), first);
+        assert!(browser.get("https://app.test/x").new_session().is_empty(), "the browser has the new cookie");
+    });
+}
+
+fn a_user_signs_out(kind: Kind) {
+    let front = Front::start(kind);
+    let mut browser = front.signed_in(Protocol::Http2);
+    assert_eq!(browser.get("https://app.test/oauth2/userinfo").json()["sub"], json!("alice"));
+    let before = front.target.count();
+    assert!(browser.get("https://app.test/oauth2/sign_out").status < 400);
+    assert_eq!(front.target.count(), before);
+    let answer = untouched(&front, "signed out", || browser.get("https://app.test/api/x"));
+    assert_eq!(answer.status, 401, "{answer:?}");
+}
+
+/// Every name that no client may set, from the source: with `-`, and with what some applications read as `-`.
+fn names() -> Vec<String> {
+    let source = include_str!("../../src/message/header.rs");
+    let (_, list) = source.split_once("const NEVER_FROM_A_CLIENT").expect("the list");
+    let (list, _) = list.split_once("];").expect("its end");
+    let quoted: Vec<String> = list.split('"').skip(1).step_by(2).map(str::to_owned).collect();
+    assert!(quoted.len() > 50, "{quoted:?}");
+    // A request that asks for another method is refused, whatever else it says.
+    quoted.into_iter().filter(|name| !name.contains("-method-override") && name != "x-http-method").collect()
+}
+
+fn h_01_h_02_h_03_h_09_no_client_says_who_it_is(kind: Kind) {
+    let front = Front::start(kind);
+    on_both(|protocol| {
+        let mut signed_in = front.signed_in(protocol);
+        let mut anonymous = front.browser(protocol);
+        for separator in ["-", "_", "."] {
+            let names: Vec<String> = names().iter().map(|name| name.replace('-', separator)).collect();
+            for some in names.chunks(20) {
+                let headers: Vec<_> = some.iter().map(|name| (name.as_str(), "admin-of-attack")).collect();
+                for browser in [&mut signed_in, &mut anonymous] {
+                    let answer = browser.send("GET", "https://app.test/public/x", &headers, b"");
+                    assert_eq!(answer.status, 200, "{headers:?}: {answer:?}");
+                    let received = front.target.last();
+                    let spoofed: Vec<_> =
+                        received.headers.iter().filter(|(_, value)| value.contains("of-attack")).collect();
+                    assert!(spoofed.is_empty(), "{kind:?} {protocol:?}: {spoofed:?}");
+                }
+            }
+        }
+        // The claims of a user are not those of the client, either.
+        let headers =
+            [("x-amzn-oidc-identity", "admin"), ("x-amzn-oidc-data", "e.e.e"), ("x-amzn-oidc-accesstoken", "x")];
+        assert_eq!(signed_in.send("GET", "https://app.test/x", &headers, b"").status, 200);
+        assert_eq!(front.target.last().header("x-amzn-oidc-identity"), Some("alice"));
+        assert!(front.target.last().header("x-amzn-oidc-data").is_some_and(|data| data.len() > 100));
+    });
+}
+
+fn h_15_the_application_gets_no_cookie_of_ours(kind: Kind) {
+    let front = Front::start(kind);
+    on_both(|protocol| {
+        let mut browser = front.signed_in(protocol);
+        for path in ["/public/x", "/x"] {
+            assert_eq!(browser.get(&format!("https://app.test{path}")).status, 200);
+            assert_eq!(front.target.last().header("cookie"), None, "{path}");
+        }
+    });
+}
+
+fn f_01_f_02_f_04_f_05_no_header_chooses_the_path(kind: Kind) {
+    let front = Front::start(kind);
+    let described = [
+        ("x-forwarded-uri", "/public/x"),
+        ("x-forwarded-method", "GET"),
+        ("x-forwarded-host", "app.test"),
+        ("x-forwarded-proto", "http"),
+        ("x-original-url", "https://app.test/public/x"),
+        ("x-original-uri", "/public/x"),
+        ("x-original-method", "OPTIONS"),
+        ("x-envoy-original-path", "/public/x"),
+        ("x-envoy-internal", "true"),
+        ("x-auth-request-redirect", "https://evil.test/"),
+        ("x-forwarded-prefix", "//evil.test"),
+        ("forwarded", "host=evil.test;proto=http"),
+    ];
+    on_both(|protocol| {
+        for agent in ["GoogleHC/1.0", "kube-probe/1.30", "ELB-HealthChecker/2.0"] {
+            for path in ["/api/x", "/x", "/auth", "/auth/status"] {
+                let mut headers = described.to_vec();
+                headers.push(("user-agent", agent));
+                let mut browser = front.browser(protocol);
+                let url = format!("https://app.test{path}");
+                let answer = untouched(&front, path, || browser.send("GET", &url, &headers, b""));
+                assert!(is_challenge(&answer), "{path}: {answer:?}");
+                if answer.status == 302 {
+                    let callback = front.provider.callback_of(answer.location());
+                    assert!(callback.starts_with("https://app.test/oauth2/idpresponse?"), "{callback}");
+                    assert!(!answer.location().contains("evil"), "{answer:?}");
+                }
+                for (name, value) in described {
+                    let mut browser = front.browser(protocol);
+                    let answer = untouched(&front, name, || browser.send("GET", &url, &[(name, value)], b""));
+                    assert!(is_challenge(&answer), "{path} {name}: {answer:?}");
+                }
+            }
+        }
+    });
+}
+
+fn f_06_f_08_the_client_is_the_peer_of_the_proxy(kind: Kind) {
+    let front = Front::start(kind);
+    for value in ["9.9.9.9", "9.9.9.9, 6.6.6.6", "not-an-ip", "127.0.0.1:99999", "[::1", ""] {
+        let mut browser = front.browser(Protocol::Http1);
+        assert_eq!(browser.send("GET", "https://app.test/public/x", &[("x-forwarded-for", value)], b"").status, 200);
+    }
+    let records = front.door.access_log(6);
+    assert!(records.iter().all(|record| record["client.address"] == "127.0.0.1"), "{records:?}");
+}
+
+fn f_09_a_broken_session_is_no_permission(kind: Kind) {
+    let front = Front::start(kind);
+    on_both(|protocol| {
+        let signed_in = front.signed_in(protocol);
+        let name = signed_in.cookie_names("app.test").into_iter().find(|name| name.ends_with("-0")).expect("a session");
+        let value = signed_in.cookie("app.test", &name).expect("its value");
+        let halves = value[..value.len() / 2].to_owned();
+        for broken in ["AAAA", "", "=", "1", &halves, &format!("{value}A"), &value.replacen('1', "2", 1)] {
+            for path in ["/x", "/api/x"] {
+                let mut browser = front.browser(protocol);
+                browser.set_cookie("app.test", &name, broken);
+                let answer = untouched(&front, broken, || browser.get(&format!("https://app.test{path}")));
+                assert!(is_challenge(&answer), "{broken:?}: {answer:?}");
+            }
+        }
+    });
+}
+
+fn f_11_the_endpoints_are_no_pages(kind: Kind) {
+    let front = Front::start(kind);
+    // From the outside they are addresses of the application.
+    for path in ["/auth", "/auth/status", "/vestibule-question"] {
+        let answer = untouched(&front, path, || front.browser(Protocol::Http2).get(&format!("https://app.test{path}")));
+        assert!(is_challenge(&answer) || answer.status == 404, "{path}: {answer:?}");
+        assert!(answer.header("x-amzn-trace-id").is_none() && answer.header("cookie").is_none(), "{answer:?}");
+    }
+}
+
+fn p_04_to_p_09_no_path_reaches_another_rule(kind: Kind) {
+    let front = Front::start(kind);
+    let paths = [
+        "/public/../api/x",
+        "/public/%2e%2e/api/x",
+        "/public/..%2fapi/x",
+        "/public/%2e%2e%2fapi/x",
+        "/public/..%5capi/x",
+        "/public\\..\\api/x",
+        "/public/..;x=y/api/x",
+        "/public/.;/..;/api/x",
+        "/public;a=b/../api/x",
+        "/public/%00/x",
+        "/public/%zz",
+        "/api;x/y",
+        "//api/x",
+        "/.//api/x",
+        "/%61pi/x",
+        "/api%2fx",
+        "/api/x#/public/",
+        "/api/x?/public/",
+        "/oauth2/../api/x",
+        "/oauth2/..%2fauth",
+        "/oauth2/..%2f..%2fpublic/x",
+    ];
+    for path in paths {
+        let before = front.target.count();
+        let mut raw = Raw::connect(front.address, "app.test");
+        raw.send(format!("GET {path} HTTP/1.1\r\nhost: app.test\r\nconnection: close\r\naccept: */*\r\n\r\n"));
+        let answer = raw.read_to_end();
+        if front.target.count() == before {
+            assert!(raw::status(&answer) >= 300, "{kind:?} {path}: {answer}");
+            continue;
+        }
+        // What passes is below `/public/` for whoever reads the address.
+        let received = front.target.last();
+        let target = received.target().to_ascii_lowercase();
+        assert!(target.starts_with("/public/"), "{kind:?} {path}: {target}");
+        assert!(!["..", "%2e", "%5c", "\\", ";"].iter().any(|part| target.contains(part)), "{kind:?} {path}: {target}");
+    }
+}
+
+fn w_02_a_page_of_another_site_opens_no_websocket(kind: Kind) {
+    let front = Front::start(kind);
+    let browser = front.signed_in(Protocol::Http1);
+    let cookies = browser.cookie_header("app.test");
+    front.target.script(|_| {
+        Reply::Switch(b"HTTP/1.1 101 Switching\r\nupgrade: websocket\r\nconnection: upgrade\r\n\r\n".to_vec())
+    });
+    for (origin, expected) in [("https://evil.test", 403), ("https://app.test", 101)] {
+        let before = front.target.count();
+        let mut raw = Raw::connect(front.address, "app.test");
+        raw.send(format!(
+            "GET /socket HTTP/1.1\r\nhost: app.test\r\ncookie: {cookies}\r\norigin: {origin}\r\nupgrade: websocket\r\n\
+             connection: upgrade\r\nsec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\nsec-websocket-version: 13\r\n\r\n"
+        ));
+        let (head, _) = raw.read_response();
+        assert_eq!(raw::status(&head), expected, "{origin}: {head}");
+        assert_eq!(front.target.count() - before, usize::from(expected == 101));
+    }
+}
+
+fn a_door_that_is_gone_lets_nobody_in(kind: Kind) {
+    let mut front = Front::start(kind);
+    let mut browser = front.signed_in(Protocol::Http1);
+    front.door.shutdown();
+    for path in ["/x", "/public/x", "/api/x"] {
+        let answer = untouched(&front, path, || browser.get(&format!("https://app.test{path}")));
+        assert!(answer.status >= 500, "{answer:?}");
+    }
+}
+
+#[test]
+fn f_11_nobody_else_is_answered() {
+    let front = Front::start(Kind::Caddy);
+    let question = [
+        ("x-forwarded-method", "GET"),
+        ("x-forwarded-proto", "https"),
+        ("x-forwarded-host", "app.test"),
+        ("x-forwarded-uri", "/public/x"),
+        ("x-forwarded-for", "192.0.2.1"),
+    ];
+    let ask = |peer: &str, path: &str, headers: &[(&str, &str)]| {
+        let mut browser = Browser::new(Protocol::Http1, front.door.address_of("door"));
+        browser.from = Some(peer.parse().expect("an address"));
+        browser.send("GET", &format!("http://app.test{path}"), headers, b"")
+    };
+    assert_eq!(ask("127.0.0.1", "/auth", &question).status, 200);
+    for path in ["/auth", "/auth/status", "/", "/oauth2/userinfo", "/.well-known/vestibule/jwks.json"] {
+        let answer = ask("127.0.0.66", path, &question);
+        assert_eq!(answer.status, 403, "{path}");
+        assert!(
+            path == "/auth/status" || answer.reason().as_deref() == Some("forward_auth.peer"),
+            "{path}: {answer:?}"
+        );
+    }
+    // A peer that asks about nothing is not answered, either.
+    assert_eq!(ask("127.0.0.1", "/x", &question).reason().as_deref(), Some("request.not_found"));
+    for missing in 0..question.len() {
+        let some: Vec<_> =
+            question.iter().enumerate().filter(|(at, _)| *at != missing).map(|(_, field)| *field).collect();
+        let answer = ask("127.0.0.1", "/auth", &some);
+        assert_eq!((answer.status, answer.reason().as_deref()), (400, Some("forward_auth.description")), "{missing}");
+        assert_eq!(ask("127.0.0.1", "/auth/status", &some).status, 403);
+    }
+    let reserved = ask(
+        "127.0.0.1",
+        "/auth",
+        &question.map(|(name, value)| (name, if name == "x-forwarded-uri" { "/oauth2/sign_out" } else { value })),
+    );
+    assert_eq!((reserved.status, reserved.reason().as_deref()), (403, Some("forward_auth.reserved_path")));
+}

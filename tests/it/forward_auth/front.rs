@@ -1,0 +1,150 @@
+//! A real proxy in front, with the file that `docs/FORWARD_AUTH.md` shows. Only addresses, ports and file names are changed.
+
+use std::fs;
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::json;
+
+use crate::harness::app::{Proxy, folder, free_port, wait_until};
+use crate::harness::browser::{Browser, Protocol};
+use crate::harness::certificates;
+use crate::harness::process::Process;
+use crate::harness::provider::Provider;
+use crate::harness::server::Server;
+use crate::harness::target;
+
+/// Which proxy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Nginx,
+    Caddy,
+}
+
+/// A proxy that asks Vestibule about each request to `target`.
+pub struct Front {
+    pub kind: Kind,
+    pub provider: Provider,
+    pub target: Server,
+    /// Vestibule: the listener `door` is asked.
+    pub door: Proxy,
+    pub address: SocketAddr,
+    process: Process,
+}
+
+impl Front {
+    /// Starts everything.
+    #[track_caller]
+    pub fn start(kind: Kind) -> Self {
+        let (provider, target) = (Provider::start(), target::echo());
+        provider.say(|script| script.token_response = json!({"refresh_token": "refresh-1"}));
+        let door = Proxy::start(&vestibule(kind, &provider.issuer()));
+        let (folder, port) = (folder(), free_port());
+        certificates::write_to(&folder);
+        let of_door = door.address_of("door").to_string();
+        let process = kind.start(&folder, port, &of_door, &target.address().to_string());
+        let address = SocketAddr::from(([127, 0, 0, 1], port));
+        let front = Self { kind, provider, target, door, address, process };
+        wait_until("the proxy listens", || {
+            assert!(front.process.errors().len() < 1 << 20, "{}", front.process.errors());
+            TcpStream::connect(address).ok()
+        });
+        front
+    }
+
+    /// A browser with an empty jar that finds every name at the proxy.
+    pub fn browser(&self, protocol: Protocol) -> Browser {
+        Browser::new(protocol, self.address)
+    }
+
+    /// A browser that has signed in.
+    #[track_caller]
+    pub fn signed_in(&self, protocol: Protocol) -> Browser {
+        let mut browser = self.browser(protocol);
+        self.provider.sign_in(&mut browser, "https://app.test/");
+        browser
+    }
+}
+
+impl Kind {
+    fn start(self, folder: &Path, port: u16, door: &str, target: &str) -> Process {
+        let at = folder.display();
+        let text = file(self.file()).replace("127.0.0.1:9000", door).replace("127.0.0.1:8000", target);
+        match self {
+            Self::Nginx => {
+                let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
+                    .map(|name| format!("{name}_temp_path {at}/{name};\n"))
+                    .concat();
+                let text = text
+                    .replace("events {}", &format!("daemon off; master_process off; pid {at}/pid;\nevents {{}}"))
+                    .replace("http {\n", &format!("http {{\naccess_log off;\n{temporary}"))
+                    .replace("listen 443 ", &format!("listen 127.0.0.1:{port} "))
+                    .replace("app.example.com", "app.test")
+                    .replace("/etc/nginx/", &format!("{at}/"));
+                let file = written(folder, "nginx.conf", &text);
+                let mut command = Command::new("nginx");
+                command.args(["-e", "stderr", "-p"]).arg(folder).arg("-c").arg(file);
+                Process::start(command)
+            }
+            Self::Caddy => {
+                let text = text
+                    .replace("admin off", &format!("admin off\n\thttp_port {}\n\tpersist_config off", free_port()))
+                    .replace("app.example.com", &format!("https://app.test:{port}"))
+                    .replace("/etc/caddy/", &format!("{at}/"));
+                let file = written(folder, "Caddyfile", &text);
+                let mut command = Command::new(of_python("caddy"));
+                command.env("HOME", folder).args(["run", "--adapter", "caddyfile", "--config"]).arg(file);
+                Process::start(command)
+            }
+        }
+    }
+
+    /// The first line of its file in the document.
+    const fn file(self) -> &'static str {
+        match self {
+            Self::Nginx => "# nginx.conf",
+            Self::Caddy => "# Caddyfile",
+        }
+    }
+
+    const fn asked_by(self) -> &'static str {
+        match self {
+            Self::Nginx => "nginx",
+            Self::Caddy => "caddy",
+        }
+    }
+}
+
+/// The configuration of Vestibule, with the scripted provider.
+pub fn vestibule(kind: Kind, issuer: &str) -> String {
+    let text = file("# vestibule.yaml")
+        .replace("asked_by: nginx # or traefik, caddy, envoy", &format!("asked_by: {}", kind.asked_by()))
+        .replace("127.0.0.1:9000", "127.0.0.1:0")
+        .replace("https://login.example.com", issuer)
+        .replace("client_id: door", "client_id: dashboard")
+        .replace("client_secret_file: /etc/vestibule/client-secret", "client_secret: a-client-secret-of-some-length")
+        .replace("/etc/vestibule/", "");
+    format!("{text}admin: {{ address: 127.0.0.1:0 }}\naccess_log: {{ destination: access.log }}\nworkers: 1\n")
+}
+
+/// The block of the document that begins with this line.
+fn file(first_line: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/FORWARD_AUTH.md");
+    let document = fs::read_to_string(path).expect("docs/FORWARD_AUTH.md");
+    let mut blocks = document.split("\n```").filter_map(|block| block.split_once('\n')).map(|(_, block)| block);
+    let block = blocks.find(|block| block.lines().next() == Some(first_line));
+    format!("{}\n", block.unwrap_or_else(|| panic!("docs/FORWARD_AUTH.md has {first_line}")))
+}
+
+fn written(folder: &Path, name: &str, text: &str) -> PathBuf {
+    let file = folder.join(name);
+    fs::write(&file, text).expect("written");
+    file
+}
+
+/// A program that a package of PyPI has brought.
+fn of_python(program: &str) -> PathBuf {
+    let python = std::env::var_os("VESTIBULE_TEST_PYTHON").expect("VESTIBULE_TEST_PYTHON: run tests/run");
+    Path::new(&python).with_file_name(program)
+}
