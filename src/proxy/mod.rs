@@ -22,6 +22,9 @@ use crate::drain::Control;
 use crate::exchange::connection::Connection;
 use crate::exchange::rejection::{Reason, Rejection};
 use crate::exchange::{Exchange, Matched};
+use crate::forward_auth::described::Described;
+use crate::forward_auth::questions::{Question, Questions};
+use crate::forward_auth::settings::Refusals;
 use crate::message::unread::Unread;
 use crate::message::uri::CanonicalRequest;
 use crate::message::{Request, Response, cors, media};
@@ -141,6 +144,66 @@ impl Proxy {
             }
         }
         selected.chain.run(&self.worker, exchange, &canonical, request).await
+    }
+
+    /// Answers a question, or a request to a reserved path that the other proxy passes on.
+    async fn answer_question(
+        &self,
+        questions: &Questions,
+        mut recorder: Box<Recorder>,
+        request: &mut Request,
+    ) -> Response {
+        let exchange = &mut recorder.exchange;
+        let may_ask = questions.may_ask(exchange.connection.peer);
+        let uri = request.uri().clone();
+        let Some(question) = questions.find(&uri) else {
+            let outcome =
+                if may_ask { self.own_path(exchange, request).await } else { Err(Reason::ForwardAuthPeer.into()) };
+            return finish::finish(recorder, outcome, request.headers(), &self.answers());
+        };
+        let outcome = match may_ask {
+            true => self.ask(question, exchange, request).await,
+            false => Err(Reason::ForwardAuthPeer.into()),
+        };
+        let response = finish::render(&mut recorder, outcome, request.headers(), &self.answers());
+        let target = recorder.exchange.request.as_ref().map(|described| described.target.as_str());
+        let response = question::answer(question, *response, target);
+        finish::send(recorder, Box::new(response))
+    }
+
+    /// A request that the other proxy has passed on: only Vestibule's own paths and user pools are served here.
+    async fn own_path(&self, exchange: &mut Exchange, request: &mut Request) -> Result<Box<Response>, Rejection> {
+        let Decided { request: canonical, decision } = decide::decide(&self.snapshot, exchange, request)?;
+        let Decision::Ours(answering) = decision else { return Err(Reason::NotFound.into()) };
+        if request.body().is_websocket() {
+            return Err(Reason::RequestMethod.into());
+        }
+        exchange.preferred = Some(media::preferred(request.headers()));
+        exchange.language = Some(self.snapshot.pages.language(request.headers()));
+        let request = std::mem::take(request);
+        let worker = &self.worker.authenticate;
+        answering.answer(worker, &self.control, exchange, &canonical, request).await.map(Box::new)
+    }
+
+    /// Runs the rule of the request that is described.
+    async fn ask(
+        &self,
+        question: Question<'_>,
+        exchange: &mut Exchange,
+        request: &mut Request,
+    ) -> Result<Box<Response>, Rejection> {
+        let described = Described::of(question.asked_by, question.below, request, &exchange.connection.forwarded)
+            .map_err(|error| Rejection::new(Reason::ForwardAuthDescription, error))?;
+        exchange.client = described.client;
+        exchange.scheme = described.scheme;
+        described.put_into(request);
+        let (canonical, rule) = decide::decide_described(&self.snapshot, exchange, request)?;
+        if question.refusals == Refusals::Status {
+            question::not_led_away(request.headers_mut());
+        }
+        let index = rule.payload.place;
+        exchange.rule = Some(Matched { name: Rc::clone(&self.rule_names[index]), index });
+        rule.payload.chain.run(&self.worker, exchange, &canonical, request).await
     }
 }
 

@@ -375,3 +375,27 @@ fn f_11_nobody_else_is_answered() {
     );
     assert_eq!((reserved.status, reserved.reason().as_deref()), (403, Some("forward_auth.reserved_path")));
 }
+
+/// A page of 200 that leads on is a refusal for who asks: the user is not signed in.
+#[test]
+fn f_09_a_page_of_200_is_no_permission() {
+    let front = Front::start(Kind::Caddy);
+    let yaml = front.door.yaml();
+    let strict = yaml.replace(
+        "{ type: authenticate-oidc, provider: corp }",
+        "{ type: authenticate-oidc, provider: corp, session_cookie_same_site: strict }",
+    );
+    assert_ne!(strict, yaml);
+    front.door.reload(&strict).expect("it is sound");
+    let mut browser = front.browser(Protocol::Http1);
+    let led_here = [("sec-fetch-site", "cross-site")];
+    let answer = untouched(&front, "led here", || browser.send("GET", "https://app.test/x", &led_here, b""));
+    assert_eq!(answer.status, 401);
+    assert!(answer.text().contains("http-equiv=\"refresh\""), "{}", answer.text());
+    // A script of a service worker gets a page that leads to the provider.
+    let by_worker =
+        [("sec-fetch-mode", "same-origin"), ("upgrade-insecure-requests", "1"), ("sec-fetch-dest", "empty")];
+    let answer = untouched(&front, "a worker", || browser.send("GET", "https://app.test/x", &by_worker, b""));
+    assert_eq!(answer.status, 401);
+    assert!(answer.text().contains(&front.provider.issuer()), "{}", answer.text());
+}
