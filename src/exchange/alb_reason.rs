@@ -47,7 +47,10 @@ impl Reason {
             | Self::RequestBodyTooLarge
             | Self::RequestBodyTimeout
             | Self::RequestBodyMalformed
-            | Self::RequestBodyTooSlow => return None,
+            | Self::RequestBodyTooSlow
+            | Self::ForwardAuthPeer
+            | Self::ForwardAuthDescription
+            | Self::ForwardAuthReserved => return None,
             Self::AuthRequired
             | Self::AuthSessionExpired
             | Self::AuthFormNotSent

@@ -89,7 +89,7 @@ impl Kind {
             }
             Self::Caddy => {
                 let text = text
-                    .replace("admin off", &format!("admin off\n\thttp_port {}\n\tpersist_config off", free_port()))
+                    .replace("admin off", "admin off\n\tauto_https disable_redirects\n\tpersist_config off")
                     .replace("app.example.com", &format!("https://app.test:{port}"))
                     .replace("/etc/caddy/", &format!("{at}/"));
                 let file = written(folder, "Caddyfile", &text);
