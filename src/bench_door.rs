@@ -25,7 +25,7 @@ use crate::rule::condition::{Condition, Facts};
 use crate::rule::{Rule, RuleSet};
 use crate::secret::Secret;
 use crate::session::Sessions;
-use crate::session::cache::{Key as CacheKey, SessionCache};
+use crate::session::cache::{EvidenceCache, Key as CacheKey};
 use crate::session::record::{Session, SessionId};
 use crate::session::settings::Settings as SessionSettings;
 use crate::session::shards::{self, Found, Shards};
@@ -86,7 +86,7 @@ impl Asked {
 pub struct SessionCookie {
     sessions: Sessions,
     headers: HeaderMap,
-    opened: SessionCache<Session>,
+    opened: EvidenceCache<Session>,
 }
 
 impl SessionCookie {
@@ -107,7 +107,7 @@ impl SessionCookie {
         }
         cookie.push_str("; cart=3f1c9a0e5b7d; lang=en");
         let headers = HeaderMap::from_iter([(header::COOKIE, cookie.parse().expect("a header value"))]);
-        let mut opened = SessionCache::default();
+        let mut opened = EvidenceCache::default();
         let weight = session.weight();
         opened.remember(&key(&whole(&headers)), Rc::new(session), weight);
         Self { sessions, headers, opened }
@@ -138,8 +138,8 @@ fn whole(headers: &HeaderMap) -> Shards<'_> {
     }
 }
 
-fn key<'h>(shards: &'h Shards<'h>) -> CacheKey<'h> {
-    CacheKey { scope: 1, host: HOST, shards: *shards }
+fn key<'h>(shards: &Shards<'h>) -> CacheKey<'h, Shards<'h>> {
+    CacheKey { scope: 1, host: HOST, evidence: *shards }
 }
 
 /// The headers that a target gets, and those that a client may not send.

@@ -49,6 +49,11 @@ impl Identity {
         &self.subject
     }
 
+    /// Whether both are the same user of the same issuer.
+    pub(crate) fn is_same_user(&self, other: &Self) -> bool {
+        (&self.issuer, &self.subject) == (&other.issuer, &other.subject)
+    }
+
     /// The provider's claims about the user.
     pub(crate) fn claims(&self) -> &Claims {
         &self.claims

@@ -6,6 +6,7 @@
 pub(crate) mod allow;
 pub(crate) mod authenticate;
 pub(crate) mod authorize;
+pub(crate) mod bearer;
 pub(crate) mod decisions;
 pub(crate) mod demand;
 pub(crate) mod fixed_response;
@@ -14,6 +15,7 @@ pub(crate) mod lease_end;
 pub(crate) mod passage;
 pub(crate) mod redirect;
 pub(crate) mod requirement;
+mod session_or_bearer;
 pub(crate) mod settings;
 mod told;
 pub(crate) mod visitor;
@@ -29,11 +31,13 @@ use crate::message::{Request, Response};
 use allow::Allow;
 use authenticate::{Authenticate, Outcome};
 use authorize::{Authorize, Granted};
+use bearer::Bearer;
 use demand::Demand;
 use fixed_response::FixedResponse;
 use forward::Forward;
 use passage::Passage;
 use redirect::Redirect;
+pub(crate) use session_or_bearer::SessionOrBearer;
 use worker::Worker;
 
 /// Gates in order, then one terminal (ALB §1.3). The type makes a chain without a terminal impossible.
@@ -50,6 +54,10 @@ pub(crate) struct ActionChain {
 pub(crate) enum Gate {
     /// `authenticate-oidc`, `authenticate-user-pool`.
     Authenticate(Arc<Authenticate>),
+    /// `jwt-validation`.
+    Bearer(Arc<Bearer>),
+    /// `session-or-bearer`.
+    SessionOrBearer(SessionOrBearer),
     /// `authorize`.
     Authorize(Arc<Authorize>),
     #[cfg(test)]
@@ -68,7 +76,7 @@ pub(crate) enum Terminal {
 impl ActionChain {
     /// Whether a login can begin here.
     pub(crate) fn authenticates(&self) -> bool {
-        self.gates.iter().any(|gate| matches!(gate, Gate::Authenticate(_)))
+        self.gates.iter().any(|gate| gate.authenticate().is_some())
     }
 
     /// Runs the gates in order, then the terminal, which takes the request's body.
@@ -105,6 +113,24 @@ enum Admitted {
 }
 
 impl Gate {
+    /// What signs users in, if the action does.
+    pub(crate) const fn authenticate(&self) -> Option<&Arc<Authenticate>> {
+        match self {
+            Self::Authenticate(authenticate) => Some(authenticate),
+            Self::SessionOrBearer(either) => Some(&either.session),
+            _ => None,
+        }
+    }
+
+    /// What takes bearer tokens, if the action does.
+    pub(crate) const fn bearer(&self) -> Option<&Arc<Bearer>> {
+        match self {
+            Self::Bearer(bearer) => Some(bearer),
+            Self::SessionOrBearer(either) => Some(&either.bearer),
+            _ => None,
+        }
+    }
+
     /// The action, if it is an `authorize`.
     pub(crate) const fn authorize(&self) -> Option<&Arc<Authorize>> {
         if let Self::Authorize(authorize) = self { Some(authorize) } else { None }
@@ -127,11 +153,19 @@ impl Gate {
                 exchange.require_https()?;
                 let headers = request.headers();
                 let outcome = authenticate.run(&worker.authenticate, exchange, canonical, headers, demand).await?;
-                Ok(match outcome {
-                    Outcome::Identified(visitor) => Admitted::On(Passage::Identified(visitor)),
-                    Outcome::Anonymous(anonymous) => Admitted::On(Passage::Anonymous(anonymous)),
-                    Outcome::Answered(response) => Admitted::Answered(response),
-                })
+                Ok(outcome.into())
+            }
+            Self::Bearer(bearer) => {
+                exchange.actions.push("jwt-validation");
+                // Whoever sees a token on the way can use it.
+                exchange.require_https()?;
+                let visitor = bearer.run(&worker.bearer, exchange, request.headers()).await?;
+                Ok(Admitted::On(Passage::Identified(visitor)))
+            }
+            Self::SessionOrBearer(either) => {
+                exchange.actions.push("session-or-bearer");
+                exchange.require_https()?;
+                either.run(worker, exchange, canonical, request.headers(), demand).await.map(Admitted::from)
             }
             Self::Authorize(authorize) => {
                 exchange.actions.push("authorize");
@@ -146,6 +180,16 @@ impl Gate {
             }
             #[cfg(test)]
             Self::Scripted(scripted) => scripted.admit(passage),
+        }
+    }
+}
+
+impl From<Outcome> for Admitted {
+    fn from(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Identified(visitor) => Self::On(Passage::Identified(visitor)),
+            Outcome::Anonymous(anonymous) => Self::On(Passage::Anonymous(anonymous)),
+            Outcome::Answered(response) => Self::Answered(response),
         }
     }
 }

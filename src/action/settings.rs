@@ -10,6 +10,7 @@ use http::StatusCode;
 use crate::action::demand::Demand;
 use crate::action::requirement::Requirement;
 use crate::message::cookie::SameSite;
+use crate::oidc::access_token::Wanted;
 
 /// The actions of a rule: gates in order, then exactly one terminal (ALB §1.3).
 #[derive(Clone, Debug)]
@@ -33,16 +34,28 @@ impl ChainSettings {
 pub(crate) enum GateSettings {
     /// `authenticate-oidc` or `authenticate-user-pool`. They differ only in the issuer (DESIGN §8).
     Authenticate(AuthenticateSettings),
+    /// `jwt-validation`.
+    Bearer(BearerSettings),
+    /// `session-or-bearer`.
+    SessionOrBearer(AuthenticateSettings, BearerSettings),
     /// `authorize`. An action that authenticates comes before it.
     Authorize(AuthorizeSettings),
 }
 
 impl GateSettings {
-    /// The settings of an action that authenticates.
+    /// The settings of an action that signs users in.
     pub(crate) fn authenticate(&self) -> Option<&AuthenticateSettings> {
         match self {
-            Self::Authenticate(settings) => Some(settings),
-            Self::Authorize(_) => None,
+            Self::Authenticate(settings) | Self::SessionOrBearer(settings, _) => Some(settings),
+            Self::Bearer(_) | Self::Authorize(_) => None,
+        }
+    }
+
+    /// The settings of an action that takes bearer tokens.
+    pub(crate) fn bearer(&self) -> Option<&BearerSettings> {
+        match self {
+            Self::Bearer(settings) | Self::SessionOrBearer(_, settings) => Some(settings),
+            Self::Authenticate(_) | Self::Authorize(_) => None,
         }
     }
 
@@ -50,7 +63,7 @@ impl GateSettings {
     pub(crate) fn authorize(&self) -> Option<&AuthorizeSettings> {
         match self {
             Self::Authorize(settings) => Some(settings),
-            Self::Authenticate(_) => None,
+            Self::Authenticate(_) | Self::Bearer(_) | Self::SessionOrBearer(..) => None,
         }
     }
 }
@@ -124,7 +137,38 @@ pub(crate) struct AuthenticateSettings {
     pub(crate) allowed_origins: Arc<[String]>,
 }
 
-/// The issuer that signs the user in.
+/// `jwt-validation` (ALB §8.1), and `bearer` of `session-or-bearer`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct BearerSettings {
+    /// Who issues the tokens.
+    pub(crate) issuer: AuthenticateKind,
+    pub(crate) wanted: Wanted,
+    /// The token must have all of these scopes.
+    pub(crate) scopes: Vec<String>,
+    /// All of these must hold.
+    pub(crate) additional_claims: Vec<AdditionalClaim>,
+}
+
+/// `additional_claims`: one claim, which must have one of the values (ALB §8.1).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct AdditionalClaim {
+    pub(crate) name: String,
+    pub(crate) format: ClaimFormat,
+    pub(crate) values: Vec<String>,
+}
+
+/// How a claim is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ClaimFormat {
+    /// A text, which is one of the values.
+    SingleString,
+    /// A list of texts, one of which is one of the values.
+    StringArray,
+    /// A text of words, one of which is one of the values.
+    SpaceSeparatedValues,
+}
+
+/// A provider, by its name in the configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum AuthenticateKind {
     /// The name of an entry in `identity_providers`.

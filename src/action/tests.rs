@@ -8,6 +8,7 @@ use http::{HeaderValue, Method, StatusCode, Uri, header};
 use super::*;
 use crate::action::authenticate::worker_state::WorkerState;
 use crate::action::authorize::Owner;
+use crate::action::bearer::worker_state::BearerState;
 use crate::action::settings::{AuthorizeSettings, FixedResponseSettings};
 use crate::clock::{Clock, Timestamp};
 use crate::drain;
@@ -53,6 +54,7 @@ fn worker() -> Worker {
     let (_, draining) = drain::channel();
     Worker {
         authenticate: WorkerState::new(&Registry::default()),
+        bearer: BearerState::new(&Registry::default()),
         groups: Vec::new(),
         reported: Rc::new(LineBudget::default()),
         clock: Clock::manual(Timestamp::from_seconds(1_795_507_200)).0,

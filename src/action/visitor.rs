@@ -71,12 +71,28 @@ pub(crate) trait Reidentify: fmt::Debug {
 pub(crate) struct Visitor {
     identity: Arc<Identity>,
     subject: Rc<str>,
-    claims: Arc<ClaimsHeaders>,
-    prepared: Prepared,
-    allowed_origins: Arc<[String]>,
+    claimed: Option<Claimed>,
+    origins: Origins,
     lease: Rc<dyn Lease>,
     reidentify: Arc<dyn Reidentify>,
     decisions: Decisions,
+}
+
+/// The identity headers of a user.
+#[derive(Debug)]
+pub(in crate::action) struct Claimed {
+    pub(in crate::action) headers: Arc<ClaimsHeaders>,
+    /// The values for this user.
+    pub(in crate::action) prepared: Prepared,
+}
+
+/// The pages that may open WebSockets as a user.
+#[derive(Clone, Debug)]
+pub(in crate::action) enum Origins {
+    /// Pages of the same host, and of these other origins. Browsers send cookies with the requests of all pages.
+    SameHostAnd(Arc<[String]>),
+    /// All: browsers do not send the evidence by themselves.
+    Any,
 }
 
 /// The input of a [`Visitor`].
@@ -84,11 +100,9 @@ pub(crate) struct Visitor {
 pub(in crate::action) struct VisitorParts {
     /// Shared with the evidence.
     pub(in crate::action) identity: Arc<Identity>,
-    pub(in crate::action) claims: Arc<ClaimsHeaders>,
-    /// The values of `claims` for this user.
-    pub(in crate::action) prepared: Prepared,
-    /// Other origins whose pages may open WebSockets as the user.
-    pub(in crate::action) allowed_origins: Arc<[String]>,
+    /// `None` if targets get no identity headers.
+    pub(in crate::action) claimed: Option<Claimed>,
+    pub(in crate::action) origins: Origins,
     pub(in crate::action) lease: Rc<dyn Lease>,
     pub(in crate::action) reidentify: Arc<dyn Reidentify>,
 }
@@ -96,13 +110,12 @@ pub(in crate::action) struct VisitorParts {
 impl Visitor {
     /// Only a gate that has verified the evidence calls this.
     pub(in crate::action) fn new(parts: VisitorParts) -> Self {
-        let VisitorParts { identity, claims, prepared, allowed_origins, lease, reidentify } = parts;
+        let VisitorParts { identity, claimed, origins, lease, reidentify } = parts;
         Self {
             subject: identity.subject().into(),
             identity,
-            claims,
-            prepared,
-            allowed_origins,
+            claimed,
+            origins,
             lease,
             reidentify,
             decisions: Decisions::default(),
@@ -134,18 +147,22 @@ impl Visitor {
         &self.decisions
     }
 
-    /// Whether pages of this other origin may open WebSockets as the user.
+    /// Whether pages of this origin, which need not be the host of the request, may open WebSockets as the user.
     pub(crate) fn allows_origin(&self, origin: &str) -> bool {
-        self.allowed_origins.iter().any(|allowed| allowed == origin)
+        match &self.origins {
+            Origins::SameHostAnd(others) => others.iter().any(|allowed| allowed == origin),
+            Origins::Any => true,
+        }
     }
 
-    /// Adds the identity headers to a request for the target group `audience`.
+    /// Adds the identity headers, if there are any, to a request for the target group `audience`.
     ///
     /// # Errors
     ///
     /// [`Reason::Internal`] if signing failed, [`Reason::AuthHeaderTooLarge`].
     pub(crate) fn apply(&self, audience: &Arc<str>, now: Timestamp, fields: &mut OwnFields) -> Result<(), Rejection> {
-        self.claims.apply(&self.prepared, audience, now, fields).map_err(|error| match error {
+        let Some(Claimed { headers, prepared }) = &self.claimed else { return Ok(()) };
+        headers.apply(prepared, audience, now, fields).map_err(|error| match error {
             claims::Error::Signing(error) => Rejection::new(Reason::Internal, error),
             claims::Error::TooLarge { .. } => Rejection::new(Reason::AuthHeaderTooLarge, error),
         })
@@ -153,7 +170,7 @@ impl Visitor {
 
     /// Approximate size in memory, without the identity, in bytes.
     pub(in crate::action) fn weight(&self) -> usize {
-        self.prepared.weight()
+        self.claimed.as_ref().map_or(0, |claimed| claimed.prepared.weight())
     }
 }
 

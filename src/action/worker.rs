@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use crate::action::authenticate::worker_state::WorkerState;
+use crate::action::bearer::worker_state::BearerState;
 use crate::clock::Clock;
 use crate::drain::Spawner;
 use crate::telemetry::line_budget::LineBudget;
@@ -13,6 +14,8 @@ use crate::upstream::group_client::GroupClient;
 pub(crate) struct Worker {
     /// The sessions that this worker has decrypted.
     pub(crate) authenticate: WorkerState,
+    /// The bearer tokens that this worker has verified.
+    pub(crate) bearer: BearerState,
     /// The client of each target group, by the index in [`Forward`](crate::action::forward::Forward).
     pub(crate) groups: Vec<GroupClient>,
     /// Limits the log lines of `authorize` with `mode: report`.

@@ -24,6 +24,10 @@ enum Access {
     SignedIn,
     /// Signed in, with the claims that `authorize` requires.
     Authorized,
+    /// A valid bearer token.
+    Token,
+    /// A valid bearer token, with the claims that `authorize` requires.
+    TokenAuthorized,
     Refused,
     Redirect,
     Answer(u16),
@@ -33,6 +37,7 @@ impl Access {
     fn of(chain: &ChainSettings) -> Self {
         let enforces =
             |gate: &GateSettings| matches!(gate, GateSettings::Authorize(authorize) if authorize.is_enforced());
+        let takes_tokens = chain.gates.iter().any(|gate| gate.bearer().is_some());
         match (chain.gates.iter().find_map(GateSettings::authenticate), &chain.terminal) {
             (Some(gate), _) => match gate.on_unauthenticated {
                 OnUnauthenticated::Allow => Self::EveryoneKnown,
@@ -41,6 +46,8 @@ impl Access {
                 }
                 OnUnauthenticated::Authenticate | OnUnauthenticated::Deny => Self::SignedIn,
             },
+            (None, _) if takes_tokens && chain.gates.iter().any(enforces) => Self::TokenAuthorized,
+            (None, _) if takes_tokens => Self::Token,
             (None, TerminalSettings::Forward(_) | TerminalSettings::Allow(_)) => Self::Everyone,
             (None, TerminalSettings::Redirect(_)) => Self::Redirect,
             (None, TerminalSettings::FixedResponse(fixed)) if fixed.status.as_u16() >= 400 => Self::Refused,
@@ -54,6 +61,8 @@ impl Access {
             Self::EveryoneKnown => "open to everyone".to_owned() + " (users are known)",
             Self::SignedIn => "signed in".to_owned(),
             Self::Authorized => "signed in and authorized".to_owned(),
+            Self::Token => "token".to_owned(),
+            Self::TokenAuthorized => "token and authorized".to_owned(),
             Self::Refused => "refused".to_owned(),
             Self::Redirect => "redirect".to_owned(),
             Self::Answer(status) => format!("answered {status}"),

@@ -15,8 +15,8 @@ use serde_json::{Map, Value};
 use tokio::runtime::Builder;
 
 use crate::action::settings::{
-    AuthenticateKind, AuthenticateSettings, AuthorizeMode, AuthorizeSettings, ChainSettings, GateSettings,
-    OnUnauthenticated, Piece, Protocol, Template, TerminalSettings,
+    AuthenticateKind, AuthenticateSettings, AuthorizeMode, AuthorizeSettings, BearerSettings, ChainSettings,
+    GateSettings, OnUnauthenticated, Piece, Protocol, Template, TerminalSettings,
 };
 use crate::app::error::Error;
 use crate::app::generation::Generation;
@@ -359,6 +359,10 @@ fn found(condition: &Condition, facts: &Facts<'_>) -> String {
 pub(super) fn chain(chain: &ChainSettings) -> String {
     let gates = chain.gates.iter().map(|gate| match gate {
         GateSettings::Authenticate(gate) => authenticate(gate),
+        GateSettings::Bearer(gate) => format!("jwt-validation by {} (otherwise: 401), then ", bearer(gate)),
+        GateSettings::SessionOrBearer(session, gate) => {
+            format!("a token by {}, or {}", bearer(gate), authenticate(session))
+        }
         GateSettings::Authorize(gate) => authorize(gate),
     });
     gates.chain(std::iter::once(terminal(&chain.terminal))).collect()
@@ -375,6 +379,13 @@ fn authenticate(gate: &AuthenticateSettings) -> String {
         OnUnauthenticated::Allow => "continue without a user",
     };
     format!("{action} with `{issuer}` (without a session: {without}), then ")
+}
+
+fn bearer(gate: &BearerSettings) -> String {
+    match &gate.issuer {
+        AuthenticateKind::Oidc(name) => format!("`{name}`"),
+        AuthenticateKind::UserPool(name) => format!("the user pool `{name}`"),
+    }
 }
 
 fn authorize(gate: &AuthorizeSettings) -> String {

@@ -17,12 +17,16 @@ use crate::action::authenticate::endpoints::Endpoints;
 use crate::action::authenticate::worker_state::WorkerState;
 use crate::action::authenticate::{Authenticate, GenerationServices};
 use crate::action::authorize::{Authorize, Owner};
+use crate::action::bearer::Bearer;
+use crate::action::bearer::worker_state::BearerState;
 use crate::action::fixed_response::FixedResponse;
 use crate::action::forward::Forward;
 use crate::action::redirect::Redirect;
-use crate::action::settings::{AuthenticateKind, AuthenticateSettings, ChainSettings, GateSettings, TerminalSettings};
+use crate::action::settings::{
+    AuthenticateKind, AuthenticateSettings, BearerSettings, ChainSettings, GateSettings, TerminalSettings,
+};
 use crate::action::worker::Worker;
-use crate::action::{ActionChain, Gate, Terminal};
+use crate::action::{ActionChain, Gate, SessionOrBearer, Terminal};
 use crate::admin;
 use crate::app::error::Error;
 use crate::app::process::Process;
@@ -150,6 +154,8 @@ impl Generation {
             providers,
             pages,
             services,
+            claims: claims.clone(),
+            control: control.clone(),
             places,
             protected: Arc::new(Protected::new(owned)),
             tls: process.tls.clone(),
@@ -183,6 +189,7 @@ impl Generation {
         };
         Worker {
             authenticate: WorkerState::new(registry),
+            bearer: BearerState::new(registry),
             groups: self.groups.iter().map(client).collect(),
             reported: Rc::default(),
             clock: clock.clone(),
@@ -218,8 +225,10 @@ impl Generation {
 struct Build {
     providers: Providers,
     pages: Arc<Pages>,
-    /// Present when a rule authenticates; validation has checked that.
+    /// Present when a rule signs users in; validation has checked that.
     services: Option<GenerationServices>,
+    claims: Option<Arc<ClaimsHeaders>>,
+    control: Control,
     /// The index of each target group among the upstream clients of a worker.
     places: BTreeMap<Arc<str>, usize>,
     protected: Arc<Protected>,
@@ -238,10 +247,10 @@ struct Build {
 impl Build {
     fn listener(&self, config: ListenerConfig) -> Listener {
         let ListenerConfig { settings, rules, default, encoded_slash, cors, forward_auth } = config;
-        let mut actions = Vec::new();
+        let (mut actions, mut tokens) = (Vec::new(), Vec::new());
         let head_bytes_max = settings.limits.head_bytes_max;
         let mut chain = |rule: &str, chain: ChainSettings| {
-            self.chain(&Owner { listener: &settings.name, rule }, chain, head_bytes_max, &mut actions)
+            self.chain(&Owner { listener: &settings.name, rule }, chain, head_bytes_max, (&mut actions, &mut tokens))
         };
         let count = rules.len();
         let mut rules: Vec<Rule<Selected>> = rules
@@ -294,13 +303,18 @@ impl Build {
         owner: &Owner<'_>,
         settings: ChainSettings,
         head_bytes_max: usize,
-        actions: &mut Vec<Arc<Authenticate>>,
+        (actions, tokens): (&mut Vec<Arc<Authenticate>>, &mut Vec<Arc<Bearer>>),
     ) -> ActionChain {
         let demand = settings.demand();
         let gates = settings.gates.into_iter().map(|gate| match gate {
             GateSettings::Authenticate(settings) => {
                 Gate::Authenticate(self.authenticate(settings, head_bytes_max, actions))
             }
+            GateSettings::Bearer(settings) => Gate::Bearer(self.bearer(settings, tokens)),
+            GateSettings::SessionOrBearer(session, bearer) => Gate::SessionOrBearer(SessionOrBearer {
+                session: self.authenticate(session, head_bytes_max, actions),
+                bearer: self.bearer(bearer, tokens),
+            }),
             GateSettings::Authorize(settings) => {
                 Gate::Authorize(Arc::new(Authorize::new(settings, owner, &self.registry)))
             }
@@ -322,6 +336,17 @@ impl Build {
             }),
         };
         ActionChain { gates, terminal, demand }
+    }
+
+    /// Rules of a listener with equal settings share one action, so that a token is verified only once for all of them.
+    fn bearer(&self, settings: BearerSettings, tokens: &mut Vec<Arc<Bearer>>) -> Arc<Bearer> {
+        if let Some(action) = tokens.iter().find(|action| action.is_of(&settings)) {
+            return Arc::clone(action);
+        }
+        let Provider { client, .. } = self.providers.find(&settings.issuer);
+        let action = Arc::new(Bearer::new(settings, client, self.claims.clone(), self.control.clone()));
+        tokens.push(Arc::clone(&action));
+        action
     }
 
     /// Rules of a listener with equal settings share one action, so that a session is decrypted only once for all of them.

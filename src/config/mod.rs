@@ -144,7 +144,8 @@ fn checked(
     match raw::File::deserialize(sound) {
         Ok(raw) => {
             let protected = validate::protected(&raw);
-            let mut context = Context { source, missing_keys: Vec::new(), not_made, found, root, protected };
+            let mut context =
+                Context { source, missing_keys: Vec::new(), issuers: Vec::new(), not_made, found, root, protected };
             let config = validate::file(&raw, &mut context);
             (config, context.found, context.missing_keys)
         }

@@ -30,6 +30,12 @@ impl Reason {
             Self::AuthClaimsTooLarge | Self::AuthHeaderTooLarge => "AuthUserinfoResponseSizeExceeded",
             // The ALB fetches no metadata, and its documentation has no name for keys that it cannot fetch.
             Self::AuthProviderUnavailable | Self::AuthKeysUnavailable => "AuthUnhandledException",
+            Self::BearerMissing => "JWTHeaderNotPresent",
+            Self::BearerMalformed => "JWTRequestFormatInvalid",
+            Self::BearerInvalid => "JWTSignatureValidationError",
+            Self::BearerScope => "JWTClaimValueInvalid",
+            Self::BearerKeysUnavailable => "JWKSRequestTimeout",
+            Self::BearerOtherUser => return None,
             Self::RequestMalformed
             | Self::RequestHeadTooLarge
             | Self::RequestHeadTimeout

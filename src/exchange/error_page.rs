@@ -35,8 +35,17 @@ pub(crate) fn render(rejection: &Rejection, about: About<'_>, preferred: Preferr
         Preferred::Text => plain(status, "text/plain; charset=utf-8", text(rejection, status, about)),
     };
     let headers = response.headers_mut();
-    if status == StatusCode::UNAUTHORIZED {
-        headers.insert(header::WWW_AUTHENTICATE, challenge(reason));
+    match status {
+        StatusCode::UNAUTHORIZED if !reason.is_of_bearer() => {
+            headers.insert(header::WWW_AUTHENTICATE, challenge(reason));
+        }
+        StatusCode::UNAUTHORIZED if rejection.challenges().is_empty() => {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(r#"Bearer realm="vestibule""#));
+        }
+        _ => {}
+    }
+    for challenge in rejection.challenges() {
+        headers.append(header::WWW_AUTHENTICATE, challenge.clone());
     }
     if status == StatusCode::SERVICE_UNAVAILABLE {
         headers.insert(header::RETRY_AFTER, HeaderValue::from_static("30"));

@@ -1,6 +1,6 @@
 //! The only error that a client ever sees: a stable code, a status, and advice.
 
-use http::StatusCode;
+use http::{HeaderValue, StatusCode};
 
 use crate::message::{BoxError, uri};
 use crate::page::Sentence;
@@ -21,9 +21,22 @@ struct Page {
     notes: Vec<Sentence>,
     facts: Vec<(&'static str, String)>,
     links: Vec<Link>,
+    challenges: Vec<HeaderValue>,
 }
 
 impl Reason {
+    /// Whether the reason is about a bearer token. The answer then says how to use one, and nothing of a session.
+    pub(crate) const fn is_of_bearer(self) -> bool {
+        matches!(
+            self,
+            Self::BearerMissing
+                | Self::BearerMalformed
+                | Self::BearerInvalid
+                | Self::BearerScope
+                | Self::BearerKeysUnavailable
+        )
+    }
+
     /// Whether the reason ends a sign-in that had begun, or refuses a callback without a pending login. These are logged for the operator.
     pub(crate) const fn is_failed_login(self) -> bool {
         matches!(
@@ -79,6 +92,17 @@ impl Rejection {
     pub(crate) fn fact(mut self, name: &'static str, value: String) -> Self {
         self.page.get_or_insert_default().facts.push((name, value));
         self
+    }
+
+    /// Adds a `WWW-Authenticate` (RFC 9110 §11.6.1).
+    pub(crate) fn challenge(mut self, challenge: HeaderValue) -> Self {
+        self.page.get_or_insert_default().challenges.push(challenge);
+        self
+    }
+
+    /// The `WWW-Authenticate` fields of the answer, besides that of a session.
+    pub(crate) fn challenges(&self) -> &[HeaderValue] {
+        self.page.as_ref().map_or(&[], |page| &page.challenges)
     }
 
     /// Members of the JSON object, besides those that every refusal has.
@@ -304,6 +328,18 @@ reasons! {
     AuthTooManyLogins => "auth.too_many_logins", 429, TryLater;
     /// A request to sign out came from a page of another site, or a browser that is signed in came back from a sign-out at the provider.
     AuthSignOutForeign => "auth.sign_out_foreign", 403, StartAgain;
+    /// The rule takes bearer tokens (`jwt-validation`), and the request has none in `Authorization: Bearer …`.
+    BearerMissing => "bearer.missing", 401, None;
+    /// The request has more than one `Authorization`, or something that no token can be behind `Bearer`.
+    BearerMalformed => "bearer.malformed", 400, None;
+    /// The bearer token cannot be read or verified, has expired, is of another issuer, audience or kind, or a claim of `additional_claims` is missing. The log has the cause.
+    BearerInvalid => "bearer.invalid", 401, None;
+    /// The bearer token is valid and does not have each `scope` of the rule.
+    BearerScope => "bearer.scope", 403, None;
+    /// The keys of the issuer of bearer tokens could not be fetched and none are known, so the token could not be verified.
+    BearerKeysUnavailable => "bearer.keys_unavailable", 500, TryLater;
+    /// The request has a session and a bearer token (`session-or-bearer`), and they are of different users.
+    BearerOtherUser => "bearer.other_user", 400, None;
     /// No target is registered in the target group.
     UpstreamNoTarget => "upstream.no_target", 503, TryLater;
     /// The target's name could not be resolved.

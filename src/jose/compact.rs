@@ -61,6 +61,8 @@ pub(crate) enum Kind {
     Jwt,
     /// An access token (RFC 9068 §2.1): `at+jwt`, never absent.
     AccessToken,
+    /// An access token of a provider that may not follow RFC 9068: `at+jwt`, `JWT`, or no `typ` at all.
+    AnyAccessToken,
 }
 
 impl Kind {
@@ -68,14 +70,21 @@ impl Kind {
     /// (RFC 7515 §4.1.9).
     fn accepts(self, typ: Option<&Value>) -> bool {
         match (self, typ) {
-            (Self::Jwt, None) => true,
-            (Self::Jwt, Some(Value::String(typ))) => typ.eq_ignore_ascii_case("JWT"),
-            (Self::AccessToken, Some(Value::String(typ))) => {
-                typ.eq_ignore_ascii_case("at+jwt") || typ.eq_ignore_ascii_case("application/at+jwt")
-            }
+            (Self::Jwt | Self::AnyAccessToken, None) => true,
+            (Self::Jwt, Some(Value::String(typ))) => is_jwt(typ),
+            (Self::AccessToken, Some(Value::String(typ))) => is_access_token(typ),
+            (Self::AnyAccessToken, Some(Value::String(typ))) => is_jwt(typ) || is_access_token(typ),
             (_, _) => false,
         }
     }
+}
+
+fn is_jwt(typ: &str) -> bool {
+    typ.eq_ignore_ascii_case("JWT")
+}
+
+fn is_access_token(typ: &str) -> bool {
+    typ.eq_ignore_ascii_case("at+jwt") || typ.eq_ignore_ascii_case("application/at+jwt")
 }
 
 /// Signature algorithms that a provider may use (RFC 7518 §3.1, RFC 8037 §3.1): public keys only.
@@ -146,6 +155,11 @@ impl fmt::Debug for Compact<'_> {
 }
 
 impl<'t> Compact<'t> {
+    /// What the token says that it was signed with.
+    pub(crate) fn algorithm(&self) -> Algorithm {
+        self.algorithm
+    }
+
     /// Reads `token`, which must be of the `kind`.
     ///
     /// # Errors

@@ -23,7 +23,7 @@ pub(crate) struct Expected<'e> {
     /// `iss`, compared exactly.
     pub(crate) issuer: &'e str,
     pub(crate) audience: Audience<'e>,
-    /// Whether `iss`, `aud`, `exp` and `iat` must be there. Those that are there must be right in either case.
+    /// Which of `iss`, `aud`, `exp` and `iat` must be there. Those that are there must be right in any case.
     pub(crate) registered_claims: Presence,
     pub(crate) expiry: Expiry,
     pub(crate) now: Timestamp,
@@ -34,8 +34,10 @@ pub(crate) struct Expected<'e> {
 pub(crate) enum Audience<'e> {
     /// One of `aud` is this name.
     Us(&'e str),
-    /// Any: it is a token of our own, for one of our clients.
-    AnyClient,
+    /// One of `aud` is one of these names, of which there is at least one. `aud` must be there.
+    OneOf(&'e [String]),
+    /// Any, or none.
+    Any,
 }
 
 /// When a token is too old.
@@ -49,10 +51,14 @@ pub(crate) enum Expiry {
     Never,
 }
 
-/// Whether claims must be there.
+/// Which registered claims must be there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Presence {
+    /// `iss`, `aud`, `exp` and `iat`.
     Required,
+    /// `iss` and `exp`, as in an access token (ALB §8.2). `aud` is asked for by [`Audience::OneOf`].
+    IssuerAndExpiry,
+    /// None.
     Optional,
 }
 
@@ -140,13 +146,18 @@ fn check_issuer(claims: &Map<String, Value>, expected: &Expected<'_>) -> Result<
 
 fn check_audience(claims: &Map<String, Value>, expected: &Expected<'_>) -> Result<(), Fault> {
     let Some(audience) = claims.get("aud") else {
-        let is_required = expected.registered_claims == Presence::Required;
+        let is_named = matches!(expected.audience, Audience::OneOf(_));
+        let is_required = is_named || expected.registered_claims == Presence::Required;
         return if is_required { Err(Fault::Claim("aud")) } else { Ok(()) };
     };
     let names = audiences(audience).ok_or(Fault::Claim("aud"))?;
+    let mismatch = |expected: &str| Err(Fault::Audience(Mismatch::new(Some(&names.join(" ")), expected)));
     match expected.audience {
-        Audience::Us(us) if !names.contains(&us) => Err(Fault::Audience(Mismatch::new(Some(&names.join(" ")), us))),
-        Audience::Us(_) | Audience::AnyClient => Ok(()),
+        Audience::Us(us) if !names.contains(&us) => mismatch(us),
+        Audience::OneOf(ours) if !ours.iter().any(|ours| names.contains(&ours.as_str())) => {
+            mismatch(&ours.join(" or "))
+        }
+        Audience::Us(_) | Audience::OneOf(_) | Audience::Any => Ok(()),
     }
 }
 
@@ -174,8 +185,10 @@ fn check_times(claims: &Map<String, Value>, expected: &Expected<'_>) -> Result<(
         Expiry::Never => None,
     };
     let (expires, issued, not_before) = (time("exp")?, time("iat")?, time("nbf")?);
-    if expected.registered_claims == Presence::Required {
+    if expected.registered_claims != Presence::Optional {
         expires.ok_or(Fault::Claim("exp"))?;
+    }
+    if expected.registered_claims == Presence::Required {
         issued.ok_or(Fault::Claim("iat"))?;
     }
     if expires.zip(earliest).is_some_and(|(expires, earliest)| expires <= earliest) {

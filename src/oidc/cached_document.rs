@@ -57,6 +57,10 @@ pub(crate) struct Found<T> {
     pub(crate) is_new: bool,
 }
 
+/// Whether a value should be fetched again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct IsOld(pub(crate) bool);
+
 enum Cached<T> {
     Fresh(Arc<T>),
     /// The value is old, or the pause after a failure has not passed.
@@ -90,6 +94,15 @@ impl<T> CachedDocument<T> {
                 refetches: Refetches::default(),
                 flight: None,
             }),
+        }
+    }
+
+    /// The value, without a fetch. It counts as old if [`get`](Self::get) would fetch it again now.
+    pub(crate) fn known(&self, clock: &Clock) -> Option<(Arc<T>, IsOld)> {
+        match self.state().cached(clock.now()) {
+            Cached::Fresh(value) | Cached::Old(value, MayFetch::NotYet) => Some((value, IsOld(false))),
+            Cached::Old(value, MayFetch::Yes) => Some((value, IsOld(true))),
+            Cached::Absent(_) => None,
         }
     }
 

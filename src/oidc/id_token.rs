@@ -83,7 +83,7 @@ fn text<'c>(claims: &'c Claims, name: &'static str) -> Result<Option<&'c str>, I
 }
 
 /// Reads `sub`. It is sent in a header, so it must be printable, and not longer than OIDC Core §2 allows.
-fn subject(claims: &Claims) -> Result<&str, IdTokenFault> {
+pub(super) fn subject(claims: &Claims) -> Result<&str, IdTokenFault> {
     let subject = claims.get("sub").and_then(Value::as_str).ok_or(IdTokenFault::Subject)?;
     let fits = (1..=SUBJECT_BYTES_MAX).contains(&subject.len()) && !subject.contains(char::is_control);
     if fits { Ok(subject) } else { Err(IdTokenFault::Subject) }

@@ -3,6 +3,7 @@
 //! This room does not know sessions, cookies or requests of browsers. It receives the parameters of the callback and returns
 //! the values to store. The types of `openidconnect` stay in this room. It verifies nothing: [`crate::jose`] does. Start at [`RelyingParty`].
 
+pub(crate) mod access_token;
 mod breaker;
 mod cached_document;
 mod caller;

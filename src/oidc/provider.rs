@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
+use url::Url;
+
 use crate::backchannel::call::Backchannel;
 use crate::clock::Clock;
 use crate::jose::compact::Compact;
 use crate::jose::key_set::KeySet;
 use crate::jose::verify::{self, Expected, Fault, Verified};
-use crate::oidc::cached_document::CachedDocument;
+use crate::oidc::cached_document::{CachedDocument, IsOld};
 use crate::oidc::caller::{Caller, Endpoint, Operation};
 use crate::oidc::discovery::{self, Metadata};
 use crate::oidc::error::{Error, Fetch, FetchFault};
@@ -53,6 +55,18 @@ impl Provider {
         self.configured.is_none()
     }
 
+    /// The URL of the keys.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::ProviderUnavailable`] if only the metadata says it, and the metadata is not known.
+    pub(crate) async fn jwks_uri(&self) -> Result<Url, Error> {
+        match &self.settings.endpoints.jwks {
+            Some(url) => Ok(url.clone()),
+            None => Ok(self.metadata().await?.jwks_uri.clone()),
+        }
+    }
+
     /// Verifies a token with the keys of the provider. If the key is unknown or the signature is wrong, fetches newer keys and tries
     /// once more (attacks D-18).
     ///
@@ -61,18 +75,18 @@ impl Provider {
     /// [`Error::KeysUnavailable`] if the token could not be verified. Otherwise the inner result tells whether the token is valid.
     pub(crate) async fn verify(
         &self,
-        metadata: &Metadata,
+        jwks_uri: &Url,
         token: &Compact<'_>,
         expected: &Expected<'_>,
     ) -> Result<Result<Verified, Fault>, Error> {
-        let found = self.keys.get(&self.clock, || self.fetch_keys(metadata)).await.map_err(Error::KeysUnavailable)?;
+        let found = self.keys.get(&self.clock, || self.fetch_keys(jwks_uri)).await.map_err(Error::KeysUnavailable)?;
         let result = verify::verify(token, &found.value, expected);
         // A provider may use a new key with an old key ID. Only the wrong signature shows that.
         let may_be_old = matches!(result, Err(Fault::NoKey | Fault::Signature));
         if !may_be_old || found.is_new {
             return Ok(result);
         }
-        let newer = self.keys.newer_than(&found.value, &self.clock, || self.fetch_keys(metadata)).await;
+        let newer = self.keys.newer_than(&found.value, &self.clock, || self.fetch_keys(jwks_uri)).await;
         let Some(keys) = newer.map_err(Error::KeysUnavailable)? else { return Ok(result) };
         let result = verify::verify(token, &keys, expected);
         if !matches!(result, Err(Fault::NoKey | Fault::Signature)) {
@@ -81,10 +95,15 @@ impl Provider {
         Ok(result)
     }
 
-    /// The known keys. Fetches them if there are none.
-    pub(crate) async fn keys(&self, metadata: &Metadata) -> Result<Arc<KeySet>, Error> {
-        let found = self.keys.get(&self.clock, || self.fetch_keys(metadata)).await.map_err(Error::KeysUnavailable)?;
+    /// The known keys. Fetches them if there are none, or if they are old.
+    pub(crate) async fn keys(&self, jwks_uri: &Url) -> Result<Arc<KeySet>, Error> {
+        let found = self.keys.get(&self.clock, || self.fetch_keys(jwks_uri)).await.map_err(Error::KeysUnavailable)?;
         Ok(found.value)
+    }
+
+    /// The keys, if they are known without a call, and whether they are old.
+    pub(crate) fn known_keys(&self) -> Option<(Arc<KeySet>, IsOld)> {
+        self.keys.known(&self.clock)
     }
 
     /// Fetches the metadata now, even if it is known. For `check --online`; no sign-in depends on it.
@@ -96,8 +115,8 @@ impl Provider {
     }
 
     /// Fetches the keys now, even if they are known.
-    pub(crate) async fn keys_now(&self, metadata: &Metadata) -> Result<KeySet, Fetch> {
-        self.fetch_keys(metadata).await
+    pub(crate) async fn keys_now(&self, jwks_uri: &Url) -> Result<KeySet, Fetch> {
+        self.fetch_keys(jwks_uri).await
     }
 
     async fn discover(&self) -> Result<Metadata, Fetch> {
@@ -114,15 +133,15 @@ impl Provider {
         self.fetched(Operation::Discovery, endpoint, document, &url, fetch.await)
     }
 
-    async fn fetch_keys(&self, metadata: &Metadata) -> Result<KeySet, Fetch> {
+    async fn fetch_keys(&self, jwks_uri: &Url) -> Result<KeySet, Fetch> {
         let (document, endpoint) = ("the key set", Endpoint::Jwks);
         let fetch = async {
-            let document = self.caller.document(endpoint, &metadata.jwks_uri).await?;
+            let document = self.caller.document(endpoint, jwks_uri).await?;
             let keys = KeySet::parse(&document).map_err(|_| FetchFault::NotAKeySet)?;
             // A key set without keys verifies nothing, so the last valid set is kept.
             if keys.len() == 0 { Err(FetchFault::NoUsableKey(keys.skipped())) } else { Ok(keys) }
         };
-        self.fetched(Operation::Jwks, endpoint, document, &metadata.jwks_uri, fetch.await)
+        self.fetched(Operation::Jwks, endpoint, document, jwks_uri, fetch.await)
     }
 
     /// Counts a fetch, and adds the document to its error.
@@ -131,7 +150,7 @@ impl Provider {
         operation: Operation,
         endpoint: Endpoint,
         document: &'static str,
-        url: &url::Url,
+        url: &Url,
         result: Result<T, FetchFault>,
     ) -> Result<T, Fetch> {
         let result = result.map_err(|cause| {

@@ -202,7 +202,7 @@ impl RelyingParty {
         access_token: &Secret<String>,
     ) -> Result<id_token::Said, Error> {
         let token = Compact::parse(token.expose(), Kind::Jwt).map_err(|error| Error::IdToken(error.into()))?;
-        let verified = self.provider.verify(metadata, &token, &self.expected(Presence::Required)).await?;
+        let verified = self.provider.verify(&metadata.jwks_uri, &token, &self.expected(Presence::Required)).await?;
         let client_id = self.client_id();
         let (access_token, now) = (access_token.expose(), self.provider.clock.now());
         let context = id_token::Context { client_id, nonce, access_token, max_age, now };
@@ -257,7 +257,7 @@ impl RelyingParty {
     /// endpoint of the provider, and the subject is always compared.
     async fn signed_userinfo(&self, metadata: &Metadata, text: &str) -> Result<Claims, Error> {
         let token = Compact::parse(text, Kind::Jwt).map_err(|error| Error::UserinfoInvalid(error.into()))?;
-        let verified = self.provider.verify(metadata, &token, &self.expected(Presence::Optional)).await?;
+        let verified = self.provider.verify(&metadata.jwks_uri, &token, &self.expected(Presence::Optional)).await?;
         verified.map(Verified::into_claims).map_err(|fault| Error::UserinfoInvalid(UserinfoFault::Token(fault)))
     }
 }

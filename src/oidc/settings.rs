@@ -15,6 +15,8 @@ pub(crate) struct Settings {
     pub(crate) name: Arc<str>,
     /// The issuer. Compared exactly, never normalized (pitfalls 52).
     pub(crate) issuer: String,
+    /// Whether users sign in there. Otherwise only its keys are used, from `endpoints.jwks`, to verify tokens that others bring.
+    pub(crate) signs_in: bool,
     pub(crate) client_id: String,
     /// `None` for a public client.
     pub(crate) client_secret: Option<Secret<String>>,
@@ -48,6 +50,7 @@ impl Settings {
         Self {
             name: name.into(),
             issuer: issuer.to_owned(),
+            signs_in: true,
             client_id: client_id.to_owned(),
             client_secret: None,
             token_endpoint_auth_method: None,

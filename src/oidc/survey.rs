@@ -69,6 +69,10 @@ impl RelyingParty {
     /// Fetches the metadata and the keys, and tests the endpoints and the client credentials.
     pub(crate) async fn survey(&self) -> Survey {
         let mut survey = Survey { provider: self.name().to_string(), findings: Vec::new() };
+        if let (false, Some(jwks_uri)) = (self.provider.settings.signs_in, &self.provider.settings.endpoints.jwks) {
+            self.survey_keys(jwks_uri, "tokens", &mut survey).await;
+            return survey;
+        }
         let metadata = match self.provider.metadata_now().await {
             Ok(metadata) => metadata,
             Err(error) => {
@@ -80,20 +84,24 @@ impl RelyingParty {
         for warning in self.mismatches(&metadata) {
             survey.say(Verdict::Warning, warning);
         }
-        match self.provider.keys_now(&metadata).await {
+        self.survey_keys(&metadata.jwks_uri, "ID tokens", &mut survey).await;
+        self.survey_credentials(&metadata, &mut survey).await;
+        self.survey_userinfo(&metadata, &mut survey).await;
+        self.survey_graph(&mut survey).await;
+        survey
+    }
+
+    async fn survey_keys(&self, jwks_uri: &Url, of: &str, survey: &mut Survey) {
+        match self.provider.keys_now(jwks_uri).await {
             Ok(keys) => {
                 let skipped = match keys.skipped() {
                     0 => String::new(),
                     skipped => format!(", {skipped} skipped (another use or algorithm)"),
                 };
-                survey.say(Verdict::Fine, format!("keys: {} can verify ID tokens{skipped}", keys.len()));
+                survey.say(Verdict::Fine, format!("keys: {} can verify {of}{skipped}", keys.len()));
             }
             Err(error) => survey.say(Verdict::Wrong, with_causes(&error)),
         }
-        self.survey_credentials(&metadata, &mut survey).await;
-        self.survey_userinfo(&metadata, &mut survey).await;
-        self.survey_graph(&mut survey).await;
-        survey
     }
 
     fn metadata_is_from(&self) -> String {

@@ -44,8 +44,8 @@ impl RelyingParty {
     pub(crate) async fn greet(&self) {
         let name = self.name();
         let asked = async {
-            let metadata = self.provider.metadata().await?;
-            let keys = self.provider.keys(&metadata).await?;
+            let metadata = if self.provider.settings.signs_in { Some(self.provider.metadata().await?) } else { None };
+            let keys = self.provider.keys(&self.provider.jwks_uri().await?).await?;
             Ok::<_, Error>((metadata, keys))
         };
         match asked.await {
@@ -54,7 +54,7 @@ impl RelyingParty {
                     provider.name = %name, issuer = self.issuer(), keys = keys.len(), keys.skipped = keys.skipped(),
                     "an identity provider answered"
                 );
-                for warning in self.mismatches(&metadata) {
+                for warning in metadata.iter().flat_map(|metadata| self.mismatches(metadata)) {
                     tracing::warn!(provider.name = %name, "{warning}");
                 }
             }
@@ -62,7 +62,7 @@ impl RelyingParty {
                 let error: &dyn std::error::Error = &error;
                 tracing::warn!(
                     provider.name = %name, issuer = self.issuer(), error,
-                    "an identity provider did not answer as it should; sign-ins fail until it does"
+                    "an identity provider did not answer as it should; sign-ins with it fail until it does, and tokens of it are refused"
                 );
             }
         }
@@ -98,10 +98,13 @@ impl RelyingParty {
         if endpoint == Endpoint::Discovery {
             return get(&discovery::location(&self.provider.settings).ok()?).ok();
         }
+        if endpoint == Endpoint::Jwks {
+            return get(&self.provider.jwks_uri().await.ok()?).ok();
+        }
         // The metadata is known, because the endpoint was called before.
         let metadata = self.provider.metadata().await.ok()?;
         match endpoint {
-            Endpoint::Discovery | Endpoint::Jwks => get(&metadata.jwks_uri).ok(),
+            Endpoint::Discovery | Endpoint::Jwks => None,
             Endpoint::Token => empty_token_request(&metadata.token_endpoint, self.client_id()).ok(),
             Endpoint::Userinfo => get(metadata.userinfo_endpoint.as_ref()?).ok(),
             // Without a token the answer is 401, which shows that it answers.

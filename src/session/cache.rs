@@ -1,4 +1,5 @@
-//! This worker's cache of decrypted sessions. The key is the exact bytes of the cookie (DESIGN §2: "open a session once").
+//! This worker's cache of what it has verified: sessions, and bearer tokens. The key is the exact bytes of the cookie or of the token
+//! (DESIGN §2: "open a session once").
 //!
 //! The cache has two generations. A used entry moves into the young generation. When the young generation is full, it
 //! becomes the old generation, and the previous old generation is dropped. So memory is bounded, a hit costs one or two
@@ -16,13 +17,33 @@ const GENERATION_MAX: usize = 2048;
 /// be many times larger than its cookie.
 const GENERATION_BYTES_MAX: usize = 32 * 1024 * 1024;
 
-/// How many bytes of shard 0 are hashed. They contain the nonce (96 random bits). Only cookies that were decrypted are
-/// cached, so no two entries have the same nonce. The rest of the cookie is compared and not hashed.
+/// How many bytes are hashed. The rest is compared and not hashed.
 const HASHED_BYTES: usize = 40;
 
-/// The cache of decrypted sessions.
+/// What a request carries as evidence for its user.
+pub(crate) trait Evidence {
+    /// All bytes of it, in order.
+    fn pieces(&self) -> &[&[u8]];
+
+    /// At most `most` of the bytes, which differ between any two pieces of evidence that were verified.
+    fn distinct(&self, most: usize) -> &[u8];
+}
+
+impl Evidence for Shards<'_> {
+    fn pieces(&self) -> &[&[u8]] {
+        self.values()
+    }
+
+    /// The beginning of shard 0 has the nonce: 96 random bits.
+    fn distinct(&self, most: usize) -> &[u8] {
+        let first = self.values().first().copied().unwrap_or_default();
+        &first[..first.len().min(most)]
+    }
+}
+
+/// The cache of verified evidence.
 #[derive(Debug)]
-pub(crate) struct SessionCache<T> {
+pub(crate) struct EvidenceCache<T> {
     random: RandomState,
     young: Generation<T>,
     old: Generation<T>,
@@ -36,27 +57,28 @@ type Generation<T> = HashMap<u64, Entry<T>, BuildHasherDefault<PassThroughHasher
 struct Entry<T> {
     scope: u64,
     host: Box<str>,
-    cookie: Box<[u8]>,
+    bytes: Box<[u8]>,
     value: Rc<T>,
     weight: usize,
 }
 
-/// The key of a cache entry: the gate, the host, and the bytes of the cookie.
+/// The key of a cache entry: the gate, the host, and the evidence.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Key<'h> {
+pub(crate) struct Key<'h, E> {
     /// Identifies the gate and the generation of the configuration that the gate belongs to.
     pub(crate) scope: u64,
+    /// Empty for evidence that holds on every host of the gate.
     pub(crate) host: &'h str,
-    pub(crate) shards: Shards<'h>,
+    pub(crate) evidence: E,
 }
 
-impl<T> Default for SessionCache<T> {
+impl<T> Default for EvidenceCache<T> {
     fn default() -> Self {
         Self::with_capacity(GENERATION_MAX)
     }
 }
 
-impl<T> SessionCache<T> {
+impl<T> EvidenceCache<T> {
     fn with_capacity(capacity: usize) -> Self {
         Self {
             random: RandomState::new(),
@@ -67,8 +89,8 @@ impl<T> SessionCache<T> {
         }
     }
 
-    /// The cached session for `key`.
-    pub(crate) fn find(&mut self, key: &Key<'_>) -> Option<Rc<T>> {
+    /// What was verified for `key`.
+    pub(crate) fn find(&mut self, key: &Key<'_, impl Evidence>) -> Option<Rc<T>> {
         let hash = self.hash(key);
         if let Some(entry) = self.young.get(&hash) {
             return entry.is(key).then(|| Rc::clone(&entry.value));
@@ -82,21 +104,21 @@ impl<T> SessionCache<T> {
         Some(value)
     }
 
-    /// Adds the session for `key` to the cache. It takes about `value_bytes` of memory.
-    pub(crate) fn remember(&mut self, key: &Key<'_>, value: Rc<T>, value_bytes: usize) {
-        let cookie = key.shards.values().concat().into_boxed_slice();
-        let weight = cookie.len() + key.host.len() + value_bytes;
-        let entry = Entry { scope: key.scope, host: key.host.into(), cookie, value, weight };
+    /// Adds what was verified for `key`. It takes about `value_bytes` of memory.
+    pub(crate) fn remember(&mut self, key: &Key<'_, impl Evidence>, value: Rc<T>, value_bytes: usize) {
+        let bytes = key.evidence.pieces().concat().into_boxed_slice();
+        let weight = bytes.len() + key.host.len() + value_bytes;
+        let entry = Entry { scope: key.scope, host: key.host.into(), bytes, value, weight };
         self.put(self.hash(key), entry);
     }
 
-    /// The number of cached sessions.
+    /// The number of entries.
     pub(crate) fn len(&self) -> usize {
         self.young.len() + self.old.len()
     }
 
-    /// Evicts the session for `key`, because it has ended.
-    pub(crate) fn forget(&mut self, key: &Key<'_>) {
+    /// Evicts what was verified for `key`, because it no longer holds.
+    pub(crate) fn forget(&mut self, key: &Key<'_, impl Evidence>) {
         let hash = self.hash(key);
         if self.young.get(&hash).is_some_and(|entry| entry.is(key)) {
             self.young_bytes -= self.young.remove(&hash).map_or(0, |entry| entry.weight);
@@ -117,19 +139,18 @@ impl<T> SessionCache<T> {
         }
     }
 
-    fn hash(&self, key: &Key<'_>) -> u64 {
-        let first = key.shards.values().first().copied().unwrap_or_default();
-        self.random.hash_one((key.scope, &first[..first.len().min(HASHED_BYTES)]))
+    fn hash(&self, key: &Key<'_, impl Evidence>) -> u64 {
+        self.random.hash_one((key.scope, key.evidence.distinct(HASHED_BYTES)))
     }
 }
 
 impl<T> Entry<T> {
     /// Whether this entry has exactly this `key`, byte for byte.
-    fn is(&self, key: &Key<'_>) -> bool {
-        let mut rest = &*self.cookie;
+    fn is(&self, key: &Key<'_, impl Evidence>) -> bool {
+        let mut rest = &*self.bytes;
         self.scope == key.scope
             && *self.host == *key.host
-            && key.shards.values().iter().all(|shard| match rest.strip_prefix(*shard) {
+            && key.evidence.pieces().iter().all(|piece| match rest.strip_prefix(*piece) {
                 Some(after) => {
                     rest = after;
                     true

@@ -23,6 +23,7 @@ mod attacks;
 /// Who may come in, by claims.
 mod authorize;
 /// A proxy in front that ends TLS, and what it may say.
+mod bearer;
 mod behind_a_proxy;
 /// What a person sees in a real browser.
 mod browser;

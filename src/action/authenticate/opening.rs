@@ -17,7 +17,7 @@ use crate::action::authenticate::gate::Authenticate;
 use crate::action::authenticate::session_lease::SessionLease;
 use crate::action::authenticate::signed_in::SignedIn;
 use crate::action::authenticate::worker_state::WorkerState;
-use crate::action::visitor::{self, Visitor, VisitorParts};
+use crate::action::visitor::{self, Claimed, Origins, Visitor, VisitorParts};
 use crate::clock::Timestamp;
 use crate::session;
 use crate::session::cache::Key;
@@ -41,17 +41,34 @@ impl Authenticate {
         }
     }
 
+    /// The user of the session that a request carries, if there is one. Nothing is refreshed.
+    pub(in crate::action) async fn user_of(
+        self: &Arc<Self>,
+        worker: &WorkerState,
+        host: &str,
+        headers: &HeaderMap,
+        now: Timestamp,
+    ) -> Option<Rc<Visitor>> {
+        let signed_in = self.open(worker, host, headers, now).await.ok()?;
+        Some(Rc::clone(&signed_in.visitor))
+    }
+
     /// The first step: the session cookies that a request carries.
-    pub(super) fn carried<'r>(&self, host: &'r str, headers: &'r HeaderMap) -> Result<Key<'r>, Absence> {
+    pub(super) fn carried<'r>(&self, host: &'r str, headers: &'r HeaderMap) -> Result<Key<'r, Shards<'r>>, Absence> {
         match shards::find(headers, self.factory.sessions.base()) {
-            Found::Whole(shards) => Ok(Key { scope: self.id, host, shards }),
+            Found::Whole(shards) => Ok(Key { scope: self.id, host, evidence: shards }),
             Found::Broken => Err(Absence::Invalid),
             Found::Nothing => Err(Absence::Nothing),
         }
     }
 
     /// The second step: the session if this worker has opened it before. `None` if it must be loaded.
-    fn remembered(&self, worker: &WorkerState, key: &Key<'_>, now: Timestamp) -> Option<Result<Rc<SignedIn>, Absence>> {
+    fn remembered(
+        &self,
+        worker: &WorkerState,
+        key: &Key<'_, Shards<'_>>,
+        now: Timestamp,
+    ) -> Option<Result<Rc<SignedIn>, Absence>> {
         let mut opened = worker.opened.borrow_mut();
         let signed_in = opened.find(key)?;
         if signed_in.lease.is_over(now) {
@@ -66,10 +83,10 @@ impl Authenticate {
     async fn load(
         self: &Arc<Self>,
         worker: &WorkerState,
-        key: &Key<'_>,
+        key: &Key<'_, Shards<'_>>,
         now: Timestamp,
     ) -> Result<Rc<SignedIn>, Absence> {
-        let session = self.read(key.host, &key.shards).await.map_err(|absence| worker.count(absence))?;
+        let session = self.read(key.host, &key.evidence).await.map_err(|absence| worker.count(absence))?;
         // Another request with the same cookies may have been faster.
         if let Some(remembered) = self.remembered(worker, key, now) {
             return remembered;
@@ -116,9 +133,8 @@ impl Authenticate {
         let lease = Rc::new(SessionLease::new(session, host, self.settings.session_timeout, renewer));
         let visitor = Visitor::new(VisitorParts {
             identity,
-            claims: Arc::clone(&self.claims),
-            prepared,
-            allowed_origins: Arc::clone(&self.settings.allowed_origins),
+            claimed: Some(Claimed { headers: Arc::clone(&self.claims), prepared }),
+            origins: Origins::SameHostAnd(Arc::clone(&self.settings.allowed_origins)),
             lease: Rc::clone(&lease) as Rc<dyn visitor::Lease>,
             reidentify: Arc::clone(self) as Arc<dyn visitor::Reidentify>,
         });

@@ -5,13 +5,14 @@ use std::rc::Rc;
 
 use crate::action::authenticate::decision::Absence;
 use crate::action::authenticate::signed_in::SignedIn;
-use crate::session::cache::{Key, SessionCache};
+use crate::session::cache::{EvidenceCache, Key};
+use crate::session::shards::Shards;
 use crate::telemetry::metrics::{Counter, Registry};
 
 /// The state of one worker for all `authenticate-*` actions. It is not shared.
 #[derive(Debug)]
 pub(crate) struct WorkerState {
-    pub(super) opened: RefCell<SessionCache<SignedIn>>,
+    pub(super) opened: RefCell<EvidenceCache<SignedIn>>,
     remembered: Counter,
     pub(super) ok: Counter,
     pub(super) cached: Counter,
@@ -44,7 +45,12 @@ impl WorkerState {
     }
 
     /// Caches a decrypted session.
-    pub(super) fn remember(&self, opened: &mut SessionCache<SignedIn>, key: &Key<'_>, signed_in: &Rc<SignedIn>) {
+    pub(super) fn remember(
+        &self,
+        opened: &mut EvidenceCache<SignedIn>,
+        key: &Key<'_, Shards<'_>>,
+        signed_in: &Rc<SignedIn>,
+    ) {
         opened.remember(key, Rc::clone(signed_in), signed_in.weight());
         self.remembered.set(opened.len() as u64);
     }

@@ -105,10 +105,9 @@ pub(in crate::action) fn visitor(claims: &str) -> (Rc<Visitor>, Rc<Scripted>) {
         header_bytes_max: 32 * 1024,
     });
     let visitor = Visitor::new(VisitorParts {
-        prepared: headers.prepare(&identity, "client"),
+        claimed: Some(Claimed { prepared: headers.prepare(&identity, "client"), headers: Arc::new(headers) }),
         identity: Arc::new(identity),
-        claims: Arc::new(headers),
-        allowed_origins: Arc::default(),
+        origins: Origins::SameHostAnd(Arc::default()),
         lease: Rc::clone(&lease) as Rc<dyn Lease>,
         reidentify: Arc::new(ByMail),
     });

@@ -269,7 +269,7 @@ fn a_rule_that_asks_for_no_claims_says_so() {
     let config = load_in(&files, &text).unwrap_or_else(|report| panic!("{report}"));
     let probe = Probe::parse("https://app.example.com:8443/x", &[], None).expect("a request");
     let open = explain(config, &probe.of_user(br#"{"sub": "ada"}"#).expect("claims")).expect("it can be assembled");
-    assert!(open.ends_with("the rule signs nobody in, so the claims decide nothing\n"), "{open}");
+    assert!(open.ends_with("the rule identifies nobody, so the claims decide nothing\n"), "{open}");
 }
 
 #[test]

@@ -14,15 +14,17 @@ const CLAIM_CHARS_MAX: usize = 200;
 
 /// Describes the decision of each gate. It asks the gates that serve requests.
 pub(super) fn explain(text: &mut String, chain: &ActionChain, claims: &Map<String, Value>, now: Timestamp) {
-    let authenticate = chain.gates.iter().find_map(|gate| match gate {
-        Gate::Authenticate(authenticate) => Some(authenticate),
-        _ => None,
+    let mut gates = chain.gates.iter();
+    let supposed = gates.find_map(|gate| match (gate.authenticate(), gate.bearer()) {
+        (Some(authenticate), _) => Some(authenticate.supposed(claims.clone())),
+        (None, Some(bearer)) => Some(bearer.supposed(claims.clone())),
+        (None, None) => None,
     });
-    let Some(authenticate) = authenticate else {
-        text.push_str("  the rule signs nobody in, so the claims decide nothing\n");
+    let Some(supposed) = supposed else {
+        text.push_str("  the rule identifies nobody, so the claims decide nothing\n");
         return;
     };
-    let Some(user) = authenticate.supposed(claims.clone()) else {
+    let Some(user) = supposed else {
         let why = match claims.get("sub") {
             None => "they have no `sub`",
             Some(_) => "`sub` must be text",

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::action::requirement::GROUPS;
 use crate::clock::period_text;
+use crate::config::raw::bearer::Bearer;
 use crate::config::raw::value::{List, OneOrMany, Period, Scalar, TextOrNumber};
 
 /// One action, by its `type`.
@@ -27,8 +28,13 @@ pub(crate) enum Action {
     /// none of them where `max_age` or `acr` is.
     /// The claims are those of the sign-in, or of the last refresh.
     Authorize(Authorize),
-    /// Validates a bearer token. Not available in this version.
-    JwtValidation(#[expect(dead_code, reason = "accepted to be refused in one sentence")] JwtValidation),
+    /// Requires a bearer token: a signed JWT in `Authorization: Bearer …`. A request without a valid one is answered 401, and nobody is
+    /// sent to sign in. Targets get the same identity headers as for a session if the file has `claims`, and `Authorization` as it
+    /// came. Needs an `https` listener, or an `http` listener whose `trusted_proxies` end TLS.
+    JwtValidation(Bearer),
+    /// Requires a signed-in user or a bearer token: `authenticate-oidc` or `authenticate-user-pool` for browsers, and `jwt-validation`
+    /// for programs, on the same rule. A request with a token is judged by the token. If it also has a session of another user, it is refused.
+    SessionOrBearer(SessionOrBearer),
     /// Sends the request to a target group. The path is sent as the client wrote it, except that several slashes at the
     /// beginning become one (some servers read `//host/path` as an address with a host), and that raw quotes and angle
     /// brackets, which are not allowed in an address, are percent-encoded.
@@ -261,16 +267,19 @@ pub(crate) enum OnExpiredSession {
     Deny,
 }
 
-/// `jwt-validation`. Not available in this version.
+/// `session-or-bearer`.
 #[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct JwtValidation {
-    /// URL of the key set. Not available in this version.
-    #[expect(dead_code, reason = "accepted to be refused in one sentence")]
-    pub(crate) jwks_endpoint: Option<String>,
-    /// Expected issuer. Not available in this version.
-    #[expect(dead_code, reason = "accepted to be refused in one sentence")]
-    pub(crate) issuer: Option<String>,
+#[schemars(deny_unknown_fields)]
+pub(crate) struct SessionOrBearer {
+    /// The name of an entry in `identity_providers`, where browsers sign in. Exactly one of `provider` and `user_pool` is set.
+    pub(crate) provider: Option<String>,
+    /// The name of an entry in `user_pools`, where browsers sign in.
+    pub(crate) user_pool: Option<String>,
+    /// The bearer tokens that are accepted. If it names no issuer, tokens of the same provider or user pool are.
+    #[serde(default)]
+    pub(crate) bearer: Box<Bearer>,
+    #[serde(flatten)]
+    pub(crate) login: Login,
 }
 
 /// `forward`.

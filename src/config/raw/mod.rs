@@ -14,6 +14,7 @@ macro_rules! defaults {
 
 pub(crate) mod acme;
 pub(crate) mod action;
+pub(crate) mod bearer;
 pub(crate) mod claims;
 pub(crate) mod cors;
 pub(crate) mod forward_auth;
@@ -48,18 +49,18 @@ use value::List;
 pub(crate) struct File {
     /// The sockets that accept requests, each with its rules. At least one.
     pub(crate) listeners: List<listener::Listener>,
-    /// OpenID providers, referenced by `authenticate-oidc`.
+    /// OpenID providers, referenced by `authenticate-oidc`, `session-or-bearer` and `jwt-validation`.
     #[serde(default)]
     pub(crate) identity_providers: BTreeMap<String, oidc::IdentityProvider>,
-    /// OpenID providers that run inside this process, referenced by `authenticate-user-pool`.
+    /// OpenID providers that run inside this process, referenced by `authenticate-user-pool`, `session-or-bearer` and `jwt-validation`.
     #[serde(default)]
     pub(crate) user_pools: BTreeMap<String, user_pool::UserPool>,
     /// Groups of targets, referenced by `forward`.
     #[serde(default)]
     pub(crate) target_groups: BTreeMap<String, target_group::TargetGroup>,
-    /// Browser sessions. Required if a rule authenticates, if there is a user pool, or if a target group has `stickiness`.
+    /// Browser sessions. Required if a rule signs users in, if there is a user pool, or if a target group has `stickiness`.
     pub(crate) session: Option<session::Session>,
-    /// The identity headers that targets receive. Required if a rule authenticates.
+    /// The identity headers that targets receive. Required if a rule signs users in.
     pub(crate) claims: Option<claims::Claims>,
     /// The certificate authority of listeners with `tls: auto`. Required if there is one.
     pub(crate) acme: Option<acme::Acme>,

@@ -27,7 +27,7 @@ pub(crate) struct Rule {
     pub(crate) encoded_slash: Option<EncodedSlash>,
     /// Which other origins may read the responses of this rule. Without it, `cors` of the listener.
     pub(crate) cors: Option<Cors>,
-    /// Actions in order: at most one that authenticates, then any number of `authorize`, then
+    /// Actions in order: at most one that signs users in or takes tokens, then any number of `authorize`, then
     /// exactly one of `forward`, `redirect` and `fixed-response`.
     pub(crate) actions: List<Action>,
 }

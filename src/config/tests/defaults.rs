@@ -36,6 +36,14 @@ fn base() -> Json {
                         { "type": "forward", "target_group": "app" },
                     ],
                 },
+                {
+                    "priority": 6, "conditions": [{ "path_pattern": ["/api"] }],
+                    "actions": sign_in(json!({ "type": "jwt-validation", "provider": "corp", "audience": ["a"] })),
+                },
+                {
+                    "priority": 7, "conditions": [{ "path_pattern": ["/both"] }],
+                    "actions": sign_in(json!({ "type": "session-or-bearer", "provider": "corp", "bearer": { "audience": ["a"] } })),
+                },
             ],
             "default_actions": [{ "type": "forward", "target_group": "tls" }],
         }],
@@ -58,6 +66,8 @@ fn is_allowed(key: &str, within: &Json) -> bool {
         "graph_endpoint" => within["entra_groups"] == "graph",
         "groups_claim" => within.get("allowed_groups").is_some(),
         "verify" => within["protocol"] == "https",
+        // The default of `bearer` has no `audience`, and a warning.
+        "bearer" => false,
         _ => true,
     }
 }

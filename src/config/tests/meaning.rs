@@ -244,10 +244,7 @@ fn required(name: &str, keys: &str) -> Vec<String> {
     let gate = "            provider: corp\n            on_unauthenticated_request: deny\n";
     let text = SOUND.replace(gate, &format!("{gate}{keys}"));
     let config = load_in(&files(name), &text).unwrap_or_else(|report| panic!("{report}"));
-    let authorize = |gate: &GateSettings| match gate {
-        GateSettings::Authorize(authorize) => Some(authorize.to_string()),
-        GateSettings::Authenticate(_) => None,
-    };
+    let authorize = |gate: &GateSettings| gate.authorize().map(ToString::to_string);
     config.listeners[0].rules[0].chain.gates.iter().filter_map(authorize).collect()
 }
 

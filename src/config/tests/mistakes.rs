@@ -3,6 +3,7 @@
 mod acme;
 mod actions;
 mod authorize;
+mod bearer;
 mod everything_else;
 mod forward_auth;
 mod health_check;

@@ -19,12 +19,12 @@ use crate::config::document::suggest;
 use crate::config::raw::action as written;
 use crate::config::raw::action::{
     Action, Actions, BODY_BYTES_MAX, EXTRA_PARAMS_MAX, FixedResponse, Forward, Login, OnExpiredSession,
-    OnUnauthenticatedRequest,
+    OnUnauthenticatedRequest, SessionOrBearer,
 };
 use crate::config::raw::value::List;
 use crate::config::validate::authorize::Allowed;
 use crate::config::validate::context::{ClientSpeaks, Context};
-use crate::config::validate::{authorize, redirect, session, value};
+use crate::config::validate::{authorize, bearer, redirect, session, value};
 use crate::message::cookie::SameSite;
 use crate::oidc;
 
@@ -95,22 +95,28 @@ pub(super) fn chain(
             Action::AuthenticateOidc(raw) => {
                 let known = context.refer(&raw.provider, "identity_providers", "provider", &at.key("provider"));
                 let kind = AuthenticateKind::Oidc(Arc::from(raw.provider.as_str()));
-                let gates = gates(kind, &raw.login, client_speaks, &at, logins, context);
+                needs_tls(name(action), client_speaks, &at, context);
+                let gates = gates(kind, &raw.login, &at, logins, context);
                 chain.authenticate(name(action), known.and(gates), &at, context);
             }
             Action::AuthenticateUserPool(raw) => {
                 let known = context.refer(&raw.user_pool, "user_pools", "user pool", &at.key("user_pool"));
                 let kind = AuthenticateKind::UserPool(Arc::from(raw.user_pool.as_str()));
-                let gates = gates(kind, &raw.login, client_speaks, &at, logins, context);
+                needs_tls(name(action), client_speaks, &at, context);
+                let gates = gates(kind, &raw.login, &at, logins, context);
                 chain.authenticate(name(action), known.and(gates), &at, context);
             }
             Action::Authorize(raw) => {
                 chain.authorize(authorize::authorize(raw, &at, &mut context.found), &at, context);
             }
-            Action::JwtValidation(_) => {
-                let problem = context.found.problem(&at, "`jwt-validation` is not available in this version");
-                let hint = "`authenticate-oidc` with `on_unauthenticated_request: deny` answers 401 without a session";
-                chain.gates.push(problem.hint(hint).fail());
+            Action::JwtValidation(raw) => {
+                needs_tls(name(action), client_speaks, &at, context);
+                let gate = bearer::bearer(raw, None, &at, context).map(|bearer| vec![GateSettings::Bearer(bearer)]);
+                chain.authenticate(name(action), gate, &at, context);
+            }
+            Action::SessionOrBearer(raw) => {
+                let gates = session_or_bearer(raw, client_speaks, &at, logins, context);
+                chain.authenticate(name(action), gates, &at, context);
             }
             Action::Forward(raw) => {
                 let forward = forward(raw, &at, context).map(TerminalSettings::Forward);
@@ -183,11 +189,15 @@ impl Chain {
         if !self.comes_too_late("authorize", "put it behind the action that authenticates", at, context)
             && let Ok(before) = before
         {
+            let takes_tokens = before.iter().any(|gate| gate.bearer().is_some());
             match before.into_iter().find_map(GateSettings::authenticate) {
+                None if takes_tokens => {}
                 None => {
                     let message = "`authorize` without an action before it that authenticates";
                     let problem = context.found.problem(at, message);
-                    problem.hint("put `authenticate-oidc` or `authenticate-user-pool` before it");
+                    problem.hint(
+                        "put `authenticate-oidc`, `authenticate-user-pool`, `session-or-bearer` or `jwt-validation` before it",
+                    );
                 }
                 Some(gate) if gate.on_unauthenticated == OnUnauthenticated::Allow => {
                     let message = "`authorize` behind `on_unauthenticated_request: allow`, which lets requests pass \
@@ -250,6 +260,7 @@ fn name(action: &Action) -> &'static str {
         Action::AuthenticateUserPool(_) => "authenticate-user-pool",
         Action::Authorize(_) => "authorize",
         Action::JwtValidation(_) => "jwt-validation",
+        Action::SessionOrBearer(_) => "session-or-bearer",
         Action::Forward(_) => "forward",
         Action::Redirect(_) => "redirect",
         Action::FixedResponse(_) => "fixed-response",
@@ -257,26 +268,64 @@ fn name(action: &Action) -> &'static str {
     }
 }
 
-/// The gate of an action that authenticates, and the `authorize` behind it that its `allowed_*` are short for.
-fn gates(
-    kind: AuthenticateKind,
-    login: &Login,
+/// Reports an action whose evidence anybody on the network could read and use.
+fn needs_tls(name: &str, client_speaks: ClientSpeaks, at: &Path, context: &mut Context<'_>) {
+    if client_speaks == ClientSpeaks::Http {
+        let what = if name == "jwt-validation" { "tokens" } else { "session cookies" };
+        let problem = context.found.problem(at, format!("`{name}` on an `http` listener"));
+        problem.hint(format!(
+            "{what} need TLS: use an `https` listener and `redirect` to it here, or list the proxy that ends TLS in \
+             `trusted_proxies`"
+        ));
+    }
+}
+
+/// The gate of `session-or-bearer`, and the `authorize` behind it that its `allowed_*` are short for. It is one gate with two halves.
+fn session_or_bearer(
+    raw: &SessionOrBearer,
     client_speaks: ClientSpeaks,
     at: &Path,
     logins: &mut CookieOwners,
     context: &mut Context<'_>,
 ) -> Result<Vec<GateSettings>, Reported> {
-    if client_speaks == ClientSpeaks::Http {
-        let name = match &kind {
-            AuthenticateKind::Oidc(_) => "authenticate-oidc",
-            AuthenticateKind::UserPool(_) => "authenticate-user-pool",
-        };
-        let problem = context.found.problem(at, format!("`{name}` on an `http` listener"));
-        problem.hint(
-            "session cookies need TLS: use an `https` listener and `redirect` to it here, or list the proxy that ends TLS \
-             in `trusted_proxies`",
-        );
+    needs_tls("session-or-bearer", client_speaks, at, context);
+    let kind = match (&raw.provider, &raw.user_pool) {
+        (Some(name), None) => {
+            let known = context.refer(name, "identity_providers", "provider", &at.key("provider"));
+            known.map(|()| AuthenticateKind::Oidc(Arc::from(name.as_str())))
+        }
+        (None, Some(name)) => {
+            let known = context.refer(name, "user_pools", "user pool", &at.key("user_pool"));
+            known.map(|()| AuthenticateKind::UserPool(Arc::from(name.as_str())))
+        }
+        (None, None) => {
+            let problem = context.found.problem(at, "it is not said where browsers sign in");
+            problem.hint("set `provider` or `user_pool`; for tokens alone, use `jwt-validation`").fail()
+        }
+        (Some(_), Some(_)) => {
+            let problem = context.found.problem(&at.key("user_pool"), "both `provider` and `user_pool` are set");
+            problem.label(&at.key("provider"), "the other one").hint("keep one of them").fail()
+        }
+    };
+    let bearer = bearer::bearer(&raw.bearer, Some(kind.clone()), &at.key("bearer"), context);
+    let mut gates = gates(kind?, &raw.login, at, logins, context)?;
+    let bearer = bearer?;
+    if let Some(first) = gates.first_mut()
+        && let GateSettings::Authenticate(session) = first.clone()
+    {
+        *first = GateSettings::SessionOrBearer(session, bearer);
     }
+    Ok(gates)
+}
+
+/// The gate of an action that authenticates, and the `authorize` behind it that its `allowed_*` are short for.
+fn gates(
+    kind: AuthenticateKind,
+    login: &Login,
+    at: &Path,
+    logins: &mut CookieOwners,
+    context: &mut Context<'_>,
+) -> Result<Vec<GateSettings>, Reported> {
     let cookie_name = match &login.session_cookie_name {
         Some(name) => session::cookie_name(name, &at.key("session_cookie_name"), &mut context.found),
         None => Ok(Arc::clone(&logins.default_cookie_name)),
@@ -359,9 +408,7 @@ fn origins(written: &List<String>, at: &Path, context: &mut Context<'_>) -> Resu
 }
 
 fn scope(scope: &str, at: &Path, context: &mut Context<'_>) -> Result<String, Reported> {
-    // RFC 6749 §3.3.
-    let token = |byte: u8| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e);
-    if let Some(bad) = scope.split(' ').find(|one| one.is_empty() || !one.bytes().all(token)) {
+    if let Some(bad) = scope.split(' ').find(|one| !value::is_scope(one)) {
         let problem = context.found.problem(at, format!("`{bad}` is not a scope"));
         return problem.hint("separate scopes by one space").fail();
     }

@@ -10,6 +10,7 @@ use crate::config::document::suggest;
 use crate::config::document::tree::Node;
 use crate::config::keys::MissingKey;
 use crate::config::raw::value::List;
+use crate::config::settled::ProviderConfig;
 use crate::config::validate::value;
 use crate::message::header::Protected;
 
@@ -22,6 +23,8 @@ pub(crate) struct Context<'s> {
     /// Why key files that do not exist could not be created.
     pub(crate) not_made: &'s BTreeMap<PathBuf, String>,
     pub(crate) root: &'s Node,
+    /// Issuers of bearer tokens that the file does not list as providers, each with the place where it is first used.
+    pub(crate) issuers: Vec<(ProviderConfig, Path)>,
     /// Header names that clients may not set with this configuration.
     pub(crate) protected: Protected,
 }

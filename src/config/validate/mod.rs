@@ -6,6 +6,7 @@
 mod acme;
 mod action;
 mod authorize;
+mod bearer;
 mod claims;
 pub(crate) mod context;
 mod cors;
@@ -64,6 +65,7 @@ pub(crate) fn file(raw: &raw::File, context: &mut Context<'_>) -> Result<Config,
     let claims = raw.claims.as_ref().map(|raw| claims::claims(raw, &root.key("claims"), context));
     needed_sections(&logins, raw, context);
     let mut providers = context.each(&raw.identity_providers, &root.key("identity_providers"), oidc::provider);
+    providers.extend(context.issuers.drain(..).map(|(issuer, _)| issuer));
     ask_for_groups(&mut providers, &listeners);
     let mut target_groups = context.each(&raw.target_groups, &root.key("target_groups"), |name, raw, path, context| {
         let keys = |context: &mut Context<'_>| match &session {
@@ -190,9 +192,17 @@ fn is_of(gate: &GateSettings, name: &str) -> bool {
     matches!(kind, Some(AuthenticateKind::Oidc(provider)) if &**provider == name)
 }
 
-/// Whether a rule uses the provider of that name.
+/// Whether a rule signs users in at the provider of that name.
 fn signs_in(listeners: &[ListenerConfig], name: &str) -> bool {
     listeners.iter().flat_map(ListenerConfig::chains).any(|chain| chain.gates.iter().any(|gate| is_of(gate, name)))
+}
+
+/// Whether a rule takes tokens of the provider of that name.
+fn takes_tokens(listeners: &[ListenerConfig], name: &str) -> bool {
+    let mut gates = listeners.iter().flat_map(ListenerConfig::chains).flat_map(|chain| &chain.gates);
+    gates.any(|gate| {
+        matches!(gate.bearer().map(|gate| &gate.issuer), Some(AuthenticateKind::Oidc(issuer)) if &**issuer == name)
+    })
 }
 
 /// Whether a rule forwards to the target group of that name.
@@ -219,7 +229,9 @@ fn unused(listeners: &[ListenerConfig], raw: &raw::File, context: &mut Context<'
     for (name, provider) in &raw.identity_providers {
         oidc::placeholder(name, provider, context);
     }
-    for name in raw.identity_providers.keys().filter(|name| !signs_in(listeners, name)) {
+    for name in
+        raw.identity_providers.keys().filter(|name| !signs_in(listeners, name) && !takes_tokens(listeners, name))
+    {
         context
             .found
             .warning(&Path::default().key("identity_providers").key(name), "this provider is not used by any rule");

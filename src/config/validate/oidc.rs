@@ -49,6 +49,7 @@ pub(super) fn provider(
     let settings = Settings {
         name: Arc::from(name),
         issuer: issuer?,
+        signs_in: true,
         client_id: raw.client_id.clone(),
         client_secret: client_secret?,
         token_endpoint_auth_method: raw.token_endpoint_auth_method.map(client_auth),

@@ -189,6 +189,11 @@ fn is_loopback(url: &Url) -> bool {
     }
 }
 
+/// Whether a text is one scope (RFC 6749 §3.3).
+pub(crate) fn is_scope(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e))
+}
+
 /// The path of a claim, written as `email`, `realm_access.roles` or `["a.b", c]`.
 pub(crate) fn claim_path(raw: &OneOrMany, at: &Path, found: &mut Findings) -> Result<Vec<String>, Reported> {
     let path: Vec<String> = match raw {

@@ -122,9 +122,9 @@ async fn people_are_answered_in_their_language_and_programs_in_english() {
 }
 
 /// Reasons whose page has advice but no link, because no address of this host helps: the host, the protocol or the proxies
-/// are wrong, or only the operator can help. A client that used plain HTTP sees the address with HTTPS, if the request
+/// are wrong, or only the operator can help, or the client is a program that has to get a token. A client that used plain HTTP sees the address with HTTPS, if the request
 /// names one host.
-const WITHOUT_A_LINK: [Reason; 8] = [
+const WITHOUT_A_LINK: [Reason; 13] = [
     Reason::RequestHost,
     Reason::RequestNotHttps,
     Reason::RequestPlainHttp,
@@ -133,6 +133,11 @@ const WITHOUT_A_LINK: [Reason; 8] = [
     Reason::ForwardAuthPeer,
     Reason::ForwardAuthDescription,
     Reason::ForwardAuthReserved,
+    Reason::BearerMissing,
+    Reason::BearerMalformed,
+    Reason::BearerInvalid,
+    Reason::BearerScope,
+    Reason::BearerOtherUser,
 ];
 
 #[tokio::test]

@@ -13,10 +13,11 @@ fn read(token: &str) -> Result<Compact<'_>, Error> {
 
 #[track_caller]
 fn refused(header: &str, expected: Error) {
-    for kind in [Kind::Jwt, Kind::AccessToken] {
+    for kind in [Kind::Jwt, Kind::AccessToken, Kind::AnyAccessToken] {
         // What is wrong is wrong in each kind of token.
         let header = match kind {
-            Kind::Jwt => header.to_owned(),
+            Kind::AnyAccessToken if header.contains("at+jwt") => continue,
+            Kind::Jwt | Kind::AnyAccessToken => header.to_owned(),
             Kind::AccessToken if header.contains("typ") || header == "{}" => continue,
             Kind::AccessToken => header.replacen('{', r#"{"typ":"at+jwt","#, 1),
         };
@@ -69,6 +70,14 @@ fn j_04_an_access_token_says_that_it_is_one() {
     }
     for header in [r#"{"alg":"ES256"}"#, r#"{"alg":"ES256","typ":"JWT"}"#, r#"{"alg":"ES256","typ":null}"#] {
         assert_eq!(read(header, Kind::AccessToken), Some(Error::Type), "{header}");
+    }
+    for typ in [json!("at+jwt"), json!("JWT"), json!("application/AT+jwt")] {
+        assert_eq!(read(&json!({"alg": "ES256", "typ": typ}).to_string(), Kind::AnyAccessToken), None, "{typ}");
+    }
+    assert_eq!(read(r#"{"alg":"ES256"}"#, Kind::AnyAccessToken), None);
+    for typ in [json!("logout+jwt"), json!("dpop+jwt"), json!("secevent+jwt"), json!(null), json!("")] {
+        let header = json!({"alg": "ES256", "typ": typ}).to_string();
+        assert_eq!(read(&header, Kind::AnyAccessToken), Some(Error::Type), "{typ}");
     }
 }
 

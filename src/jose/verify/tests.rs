@@ -107,7 +107,7 @@ fn the_signature_is_looked_at_before_the_claims() {
 
 #[test]
 fn a_hint_may_have_expired_and_may_be_for_any_client() {
-    let hint = Expected { audience: Audience::AnyClient, expiry: Expiry::Never, ..expected() };
+    let hint = Expected { audience: Audience::Any, expiry: Expiry::Never, ..expected() };
     let long_ago = |claims: &mut Value| {
         claims["exp"] = json!(1);
         claims["aud"] = json!("another");
@@ -161,6 +161,27 @@ type Sign = Box<dyn Fn(&[u8]) -> Vec<u8>>;
 struct Pair {
     jwk: Value,
     algorithms: Vec<(&'static str, Sign)>,
+}
+
+#[test]
+fn an_access_token_says_who_issued_it_and_when_it_ends_and_names_one_of_us() {
+    let names = ["us".to_owned(), "we".to_owned()];
+    let access =
+        Expected { registered_claims: Presence::IssuerAndExpiry, audience: Audience::OneOf(&names), ..expected() };
+    check(|claims| claims["aud"] = json!(["x", "we"]), &access, None);
+    check(|claims| claims["aud"] = json!("u"), &access, Some(Fault::Audience(Mismatch::new(Some("u"), "us or we"))));
+    check(|claims| claims["aud"] = json!([]), &access, Some(Fault::Audience(Mismatch::new(Some(""), "us or we"))));
+    let any = Expected { audience: Audience::Any, ..access };
+    for (name, with_names, with_any) in [
+        ("iss", Some(Fault::Claim("iss")), Some(Fault::Claim("iss"))),
+        ("exp", Some(Fault::Claim("exp")), Some(Fault::Claim("exp"))),
+        ("aud", Some(Fault::Claim("aud")), None),
+        ("iat", None, None),
+    ] {
+        let without = |claims: &mut Value| drop(claims.as_object_mut().expect("an object").remove(name));
+        check(without, &access, with_names);
+        check(without, &any, with_any);
+    }
 }
 
 fn pairs() -> Vec<Pair> {

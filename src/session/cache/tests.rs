@@ -11,17 +11,17 @@ fn with<R>(cookie: &str, read: impl FnOnce(&Shards<'_>) -> R) -> R {
     }
 }
 
-fn remember(opened: &mut SessionCache<u32>, cookie: &str, value: u32) {
-    with(cookie, |shards| opened.remember(&Key { scope: 1, host: "app.test", shards: *shards }, Rc::new(value), 4));
+fn remember(opened: &mut EvidenceCache<u32>, cookie: &str, value: u32) {
+    with(cookie, |shards| opened.remember(&Key { scope: 1, host: "app.test", evidence: *shards }, Rc::new(value), 4));
 }
 
-fn look(opened: &mut SessionCache<u32>, scope: u64, host: &str, cookie: &str) -> Option<u32> {
-    with(cookie, |shards| opened.find(&Key { scope, host, shards: *shards }).map(|value| *value))
+fn look(opened: &mut EvidenceCache<u32>, scope: u64, host: &str, cookie: &str) -> Option<u32> {
+    with(cookie, |shards| opened.find(&Key { scope, host, evidence: *shards }).map(|value| *value))
 }
 
 #[test]
 fn only_the_same_bytes_at_the_same_place_are_found() {
-    let mut opened = SessionCache::default();
+    let mut opened = EvidenceCache::default();
     let long = "x".repeat(100);
     remember(&mut opened, &format!("s-0=2{long}a; s-1=b"), 7);
     assert_eq!(look(&mut opened, 1, "app.test", &format!("s-1=b; s-0=2{long}a")), Some(7));
@@ -36,17 +36,17 @@ fn only_the_same_bytes_at_the_same_place_are_found() {
 
 #[test]
 fn what_is_over_is_forgotten() {
-    let mut opened = SessionCache::default();
+    let mut opened = EvidenceCache::default();
     remember(&mut opened, "s-0=1a", 7);
-    with("s-0=1b", |shards| opened.forget(&Key { scope: 1, host: "app.test", shards: *shards }));
+    with("s-0=1b", |shards| opened.forget(&Key { scope: 1, host: "app.test", evidence: *shards }));
     assert_eq!(look(&mut opened, 1, "app.test", "s-0=1a"), Some(7));
-    with("s-0=1a", |shards| opened.forget(&Key { scope: 1, host: "app.test", shards: *shards }));
+    with("s-0=1a", |shards| opened.forget(&Key { scope: 1, host: "app.test", evidence: *shards }));
     assert_eq!(look(&mut opened, 1, "app.test", "s-0=1a"), None);
 }
 
 #[test]
 fn memory_is_bounded_and_what_is_used_stays() {
-    let mut opened = SessionCache::with_capacity(10);
+    let mut opened = EvidenceCache::with_capacity(10);
     remember(&mut opened, "s-0=1used", 7);
     for number in 0..1000 {
         remember(&mut opened, &format!("s-0=1n{number}"), number);
@@ -61,17 +61,17 @@ fn memory_is_bounded_and_what_is_used_stays() {
 fn memory_is_bounded_by_entries_and_by_bytes() {
     // A session of which the claims compress well: a short cookie, and a megabyte in memory.
     let value_bytes = 1 << 20;
-    let mut opened = SessionCache::default();
+    let mut opened = EvidenceCache::default();
     for number in 0..200 {
         let cookie = format!("s-0=1n{number}");
         with(&cookie, |shards| {
-            opened.remember(&Key { scope: 1, host: "app.test", shards: *shards }, Rc::new(number), value_bytes);
+            opened.remember(&Key { scope: 1, host: "app.test", evidence: *shards }, Rc::new(number), value_bytes);
         });
         let weigh = |generation: &Generation<u32>| generation.values().map(|entry| entry.weight).sum::<usize>();
         assert!(weigh(&opened.young) <= GENERATION_BYTES_MAX && weigh(&opened.old) <= GENERATION_BYTES_MAX);
         assert_eq!(opened.young_bytes, weigh(&opened.young));
     }
-    with("s-0=1n199", |shards| opened.forget(&Key { scope: 1, host: "app.test", shards: *shards }));
+    with("s-0=1n199", |shards| opened.forget(&Key { scope: 1, host: "app.test", evidence: *shards }));
     assert_eq!(opened.young_bytes, opened.young.values().map(|entry| entry.weight).sum::<usize>());
     assert_eq!(look(&mut opened, 1, "app.test", "s-0=1n198"), Some(198));
 }

@@ -203,7 +203,7 @@ impl Issuer {
 
     /// Verifies an ID token and returns its claims. It may have expired, because it is only a hint (RP-Initiated Logout §2).
     pub(crate) fn read_id_token_hint(&self, token: &str, now: Timestamp) -> Option<Claims> {
-        self.read(token, Kind::Jwt, (Audience::AnyClient, Expiry::Never), now)
+        self.read(token, Kind::Jwt, (Audience::Any, Expiry::Never), now)
     }
 
     fn read(

@@ -97,6 +97,11 @@ impl Setup {
         }
     }
 
+    /// The issuer of the provider `corp`.
+    pub fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
     pub fn rules(mut self, rules: &str) -> Self {
         self.rules = rules.to_owned();
         self

@@ -345,21 +345,3 @@ fn fixed_responses() {
        = at: listeners[0].default_actions[0].body
     "#);
 }
-
-#[test]
-fn what_is_not_in_this_version() {
-    let changes = [(
-        "          - type: authenticate-oidc\n            provider: corp\n            on_unauthenticated_request: deny\n",
-        "          - type: jwt-validation\n            issuer: https://x\n",
-    )];
-    assert_snapshot!(report("version", &changes), @r#"
-    error: `jwt-validation` is not available in this version
-      --> vestibule.yaml:14:13
-       |
-    14 |           - type: jwt-validation
-       |             ^
-       |
-       = at: listeners[0].rules[0].actions[0]
-       = help: `authenticate-oidc` with `on_unauthenticated_request: deny` answers 401 without a session
-    "#);
-}

@@ -316,7 +316,7 @@ fn a_07_an_authorize_without_a_user() {
        |             ^
        |
        = at: listeners[0].rules[0].actions[0]
-       = help: put `authenticate-oidc` or `authenticate-user-pool` before it
+       = help: put `authenticate-oidc`, `authenticate-user-pool`, `session-or-bearer` or `jwt-validation` before it
 
     error: `authorize` without an action before it that authenticates
       --> vestibule.yaml:14:13
@@ -325,7 +325,7 @@ fn a_07_an_authorize_without_a_user() {
        |             ^
        |
        = at: listeners[0].rules[0].actions[0]
-       = help: put `authenticate-oidc` or `authenticate-user-pool` before it
+       = help: put `authenticate-oidc`, `authenticate-user-pool`, `session-or-bearer` or `jwt-validation` before it
 
     error: `authorize` behind `on_unauthenticated_request: allow`, which lets requests pass without a user
       --> vestibule.yaml:17:13

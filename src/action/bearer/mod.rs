@@ -1,0 +1,176 @@
+//! `jwt-validation` (ALB §8): the request must carry a valid access token. Also one half of `session-or-bearer`.
+//!
+//! There is one [`Bearer`] per action, shared by the workers. A worker verifies a token once and remembers its user by the bytes of the
+//! token until it ends ([`worker_state`]). Start at [`Bearer::run`].
+
+mod challenge;
+mod credential;
+mod gate;
+mod reidentify;
+mod token_lease;
+mod wanted_claims;
+pub(crate) mod worker_state;
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use http::HeaderMap;
+use serde_json::Value;
+
+use crate::action::visitor::{Claimed, Lease, Origins, Reidentify, Visitor, VisitorParts};
+use crate::exchange::Exchange;
+use crate::exchange::rejection::{Reason, Rejection};
+use crate::identity::Claims;
+use crate::jose::verify::Fault;
+use crate::oidc::access_token::{AccessToken, AccessTokenFault, Decided};
+use crate::oidc::error::Error;
+use crate::session::cache::Key;
+use challenge::{Problem, challenge};
+use credential::Carried;
+pub(crate) use gate::Bearer;
+use token_lease::TokenLease;
+use wanted_claims::{has_scope, holds};
+use worker_state::{BearerState, TokenBytes};
+
+/// The token lacks what the action wants beside its signature.
+#[derive(Debug, thiserror::Error)]
+enum Lacking {
+    #[error("the token does not have the scope `{0}`")]
+    Scope(String),
+    #[error("the claim `{0}` of the token has none of the values that `additional_claims` wants")]
+    Claim(String),
+}
+
+impl Bearer {
+    /// Identifies the user of the token that the request must carry.
+    ///
+    /// # Errors
+    ///
+    /// [`Reason::BearerMissing`], and the errors of [`carried`](Self::carried).
+    pub(in crate::action) async fn run(
+        self: &Arc<Self>,
+        worker: &BearerState,
+        exchange: &mut Exchange,
+        headers: &HeaderMap,
+    ) -> Result<Rc<Visitor>, Rejection> {
+        match self.carried(worker, exchange, headers).await? {
+            Some(visitor) => Ok(visitor),
+            None => Err(self.missing(Reason::BearerMissing.into())),
+        }
+    }
+
+    /// Identifies the user of the token that the request carries. `None` if it carries none.
+    ///
+    /// # Errors
+    ///
+    /// [`Reason::BearerMalformed`], [`Reason::BearerInvalid`], [`Reason::BearerScope`], [`Reason::BearerKeysUnavailable`].
+    pub(in crate::action) async fn carried(
+        self: &Arc<Self>,
+        worker: &BearerState,
+        exchange: &mut Exchange,
+        headers: &HeaderMap,
+    ) -> Result<Option<Rc<Visitor>>, Rejection> {
+        let token = match credential::of(headers) {
+            Carried::Nothing => return Ok(None),
+            Carried::Malformed => {
+                worker.refuse();
+                return Err(Rejection::from(Reason::BearerMalformed).challenge(challenge(Problem::Malformed)));
+            }
+            Carried::Token(token) => token,
+        };
+        let now = exchange.started_at;
+        let key = Key { scope: self.id, host: "", evidence: TokenBytes::of(token) };
+        let visitor = match worker.find(&key, now) {
+            Some(visitor) => visitor,
+            // Boxed, so that a request whose token is remembered does not reserve the memory for it.
+            None => Box::pin(self.verify(worker, token, &key)).await.inspect_err(|_| worker.refuse())?,
+        };
+        exchange.subject = Some(Rc::clone(visitor.subject()));
+        Ok(Some(visitor))
+    }
+
+    /// Says in the answer that a token would do.
+    pub(in crate::action) fn missing(&self, rejection: Rejection) -> Rejection {
+        rejection.challenge(challenge(Problem::Nothing))
+    }
+
+    async fn verify(
+        self: &Arc<Self>,
+        worker: &BearerState,
+        token: &str,
+        key: &Key<'_, TokenBytes<'_>>,
+    ) -> Result<Rc<Visitor>, Rejection> {
+        let answer = match self.client.verify_with_known_keys(token, &self.settings.wanted) {
+            Some(Decided { answer, are_keys_old }) => {
+                if are_keys_old {
+                    let client = Arc::clone(&self.client);
+                    self.control.start_detached(async move { client.renew_keys().await });
+                }
+                answer
+            }
+            None => self.ask(token.to_owned()).await?,
+        };
+        let token = answer.map_err(refused)?;
+        self.check(&token.claims)?;
+        let visitor = Rc::new(self.visitor(token));
+        worker.remember(key, &visitor);
+        Ok(visitor)
+    }
+
+    /// Verifies a token with the keys of its issuer, which may have to be fetched, on the control runtime.
+    async fn ask(&self, token: String) -> Result<Result<AccessToken, AccessTokenFault>, Rejection> {
+        let (client, settings) = (Arc::clone(&self.client), Arc::clone(&self.settings));
+        let asked = self.control.run(async move { client.verify_access_token(&token, &settings.wanted).await }).await;
+        let asked = asked.map_err(|error| Rejection::new(Reason::Internal, error))?;
+        asked.map_err(|error: Error| Rejection::new(Reason::BearerKeysUnavailable, error))
+    }
+
+    /// Checks what the action wants beside a valid token.
+    fn check(&self, claims: &Claims) -> Result<(), Rejection> {
+        if let Some(wanted) = self.settings.additional_claims.iter().find(|wanted| !holds(wanted, claims)) {
+            let lacking = Lacking::Claim(wanted.name.clone());
+            let rejection = Rejection::new(Reason::BearerInvalid, lacking);
+            return Err(rejection.challenge(challenge(Problem::Invalid("a claim is missing or has another value"))));
+        }
+        if let Some(scope) = self.settings.scopes.iter().find(|scope| !has_scope(claims, scope)) {
+            let rejection = Rejection::new(Reason::BearerScope, Lacking::Scope(scope.clone()));
+            return Err(rejection.challenge(challenge(Problem::Scope(&self.settings.scopes))));
+        }
+        Ok(())
+    }
+
+    fn visitor(self: &Arc<Self>, token: AccessToken) -> Visitor {
+        let AccessToken { identity, claims, accepted_until } = token;
+        let claimed = self.claims.as_ref().map(|headers| {
+            // Where Vestibule is no client of the issuer, the client is the one that got the token.
+            let said = ["client_id", "azp"].iter().find_map(|name| claims.get(*name).and_then(Value::as_str));
+            let client = Some(self.client.client_id()).filter(|id| !id.is_empty()).or(said).unwrap_or_default();
+            Claimed { prepared: headers.prepare(&identity, client), headers: Arc::clone(headers) }
+        });
+        Visitor::new(VisitorParts {
+            identity: Arc::new(identity),
+            claimed,
+            // No browser adds a bearer token to the request of a page of another site.
+            origins: Origins::Any,
+            lease: Rc::new(TokenLease { accepted_until }) as Rc<dyn Lease>,
+            reidentify: Arc::clone(self) as Arc<dyn Reidentify>,
+        })
+    }
+}
+
+/// The rejection of a token. What is wrong with it goes to the log; the client is told what it can use.
+fn refused(fault: AccessTokenFault) -> Rejection {
+    let told = match &fault {
+        AccessTokenFault::Token(Fault::Expired) => "the token has expired",
+        AccessTokenFault::Token(Fault::NotYetValid | Fault::IssuedInFuture) => "the token is not valid yet",
+        AccessTokenFault::Token(Fault::Audience(_) | Fault::Claim("aud")) => "the token is for another audience",
+        AccessTokenFault::Token(Fault::Issuer(_)) => "the token is of another issuer",
+        AccessTokenFault::OtherKind(_) => "the token is of another kind",
+        AccessTokenFault::Bound => "the token is bound to a key",
+        AccessTokenFault::Form(_)
+        | AccessTokenFault::Algorithm
+        | AccessTokenFault::Token(_)
+        | AccessTokenFault::Subject => "the token is not valid",
+    };
+    Rejection::new(Reason::BearerInvalid, fault).challenge(challenge(Problem::Invalid(told)))
+}

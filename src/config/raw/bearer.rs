@@ -1,0 +1,92 @@
+//! `jwt-validation`, and `bearer` of `session-or-bearer`.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::config::raw::value::List;
+
+/// ALB §8.1.
+pub(crate) const ADDITIONAL_CLAIMS_MAX: usize = 10;
+/// ALB §8.1.
+pub(crate) const CLAIM_VALUES_MAX: usize = 10;
+/// ALB §8.1, in characters.
+pub(crate) const CLAIM_VALUE_LENGTH_MAX: usize = 256;
+
+/// Which bearer tokens are accepted: who issues them, and what they must say. The issuer is one of `provider`, `user_pool`, and `issuer`
+/// with `jwks_endpoint`.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(extend("x-hints" = {
+    "audiences": "use `audience`, with a list",
+    "aud": "use `audience`, with a list",
+    "jwks_uri": "use `jwks_endpoint`",
+    "scopes": "use `scope`, with spaces between the scopes",
+}))]
+pub(crate) struct Bearer {
+    /// The name of an entry in `identity_providers`, whose tokens are accepted. Its keys are found by discovery.
+    pub(crate) provider: Option<String>,
+    /// The name of an entry in `user_pools`, whose access tokens are accepted.
+    pub(crate) user_pool: Option<String>,
+    /// The issuer of the tokens, exactly as in their claim `iss`. Needs `jwks_endpoint`.
+    pub(crate) issuer: Option<String>,
+    /// URL of the key set (JWKS) of `issuer`.
+    pub(crate) jwks_endpoint: Option<String>,
+    /// PEM file with certificate authorities that are trusted for `jwks_endpoint` in addition to those of the system.
+    pub(crate) ca_file: Option<String>,
+    /// The audiences that this application has: the claim `aud` of a token must name one of them. Without it, `aud` is not looked at,
+    /// and tokens for other applications of the issuer are accepted; `check` warns.
+    pub(crate) audience: List<String>,
+    /// Scopes, separated by spaces. A token must have all of them in its claim `scope` or `scp`; otherwise the answer is 403. Without
+    /// it, none is required.
+    pub(crate) scope: Option<String>,
+    /// Which kind of token is accepted.
+    pub(crate) token_type: TokenType,
+    /// Algorithms of signatures that are accepted: `[RS256, ES256]`. If empty, `RS256`, `RS384`, `RS512`, `PS256`, `PS384`,
+    /// `PS512`, `ES256`, `ES384`, `ES512` and `EdDSA`.
+    pub(crate) algorithms: List<String>,
+    /// Claims that a token must have, each with one of its values.
+    #[schemars(extend("x-bound" = format!("At most {ADDITIONAL_CLAIMS_MAX} claims.")))]
+    pub(crate) additional_claims: List<AdditionalClaim>,
+}
+
+/// Which kind of token is accepted.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, Serialize, PartialEq, Eq)]
+pub(crate) enum TokenType {
+    /// A JWT, unless it says that it is an ID token, a refresh token or a logout token.
+    #[default]
+    #[serde(rename = "access")]
+    Access,
+    /// An access token with the type `at+jwt` (RFC 9068).
+    #[serde(rename = "at+jwt")]
+    AtJwt,
+    /// An ID token of OpenID Connect. Needs `audience`: the client IDs whose ID tokens are accepted.
+    #[serde(rename = "id")]
+    Id,
+}
+
+/// A claim that a token must have.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct AdditionalClaim {
+    /// Name of the claim. `exp`, `iss`, `nbf` and `iat` are not allowed, because they are checked in any case.
+    pub(crate) name: String,
+    /// How the claim is written.
+    pub(crate) format: ClaimFormat,
+    /// The claim must have one of these values, compared exactly.
+    #[schemars(extend("x-bound" = format!(
+        "1 to {CLAIM_VALUES_MAX} values of at most {CLAIM_VALUE_LENGTH_MAX} characters."
+    )))]
+    pub(crate) values: List<String>,
+}
+
+/// How a claim is written.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum ClaimFormat {
+    /// A text, which is one of the values.
+    SingleString,
+    /// A list of texts, one of which is one of the values.
+    StringArray,
+    /// A text of words with spaces between them, one of which is one of the values.
+    SpaceSeparatedValues,
+}

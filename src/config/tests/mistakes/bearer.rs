@@ -1,0 +1,110 @@
+//! `jwt-validation` and `session-or-bearer`.
+
+use insta::assert_snapshot;
+
+use super::{report, warnings};
+
+const AUTHENTICATE: &str =
+    "          - type: authenticate-oidc\n            provider: corp\n            on_unauthenticated_request: deny\n";
+
+/// The file with these lines in place of an action that authenticates.
+fn with(name: &str, action: &str) -> String {
+    report(name, &[(AUTHENTICATE, action)])
+}
+
+#[test]
+fn a_file_without_mistakes() {
+    for (name, action) in [
+        (
+            "keys",
+            "          - { type: jwt-validation, issuer: 'https://x.test', jwks_endpoint: 'https://x.test/jwks', audience: [a] }\n",
+        ),
+        (
+            "provider",
+            "          - { type: jwt-validation, provider: corp, additional_claims: [{ name: client_id, format: single-string, values: [a] }] }\n",
+        ),
+        (
+            "either",
+            "          - { type: session-or-bearer, provider: corp, bearer: { audience: [a], token_type: at+jwt, algorithms: [ES256] } }\n",
+        ),
+    ] {
+        assert_eq!(warnings(&format!("bearer-sound-{name}"), &[(AUTHENTICATE, action)]), "");
+    }
+}
+
+#[test]
+fn tokens_of_other_applications() {
+    let action = "          - { type: jwt-validation, provider: corp, scope: read }\n";
+    assert_snapshot!(warnings("bearer-audience", &[(AUTHENTICATE, action)]));
+}
+
+#[test]
+fn an_issuer_that_is_not_said_or_said_twice() {
+    let mut said = String::new();
+    for (index, (kind, settings)) in [
+        ("jwt-validation", ""),
+        ("jwt-validation", "issuer: 'https://x.test'"),
+        ("jwt-validation", "jwks_endpoint: 'https://x.test/jwks'"),
+        ("jwt-validation", "provider: corp, issuer: 'https://x.test', jwks_endpoint: 'https://x.test/jwks'"),
+        ("jwt-validation", "provider: corp, ca_file: ca.pem"),
+        ("jwt-validation", "provider: nobody"),
+        ("jwt-validation", "user_pool: nobody"),
+        ("jwt-validation", "issuer: 'https://x.test', jwks_endpoint: 'http://x.test/jwks'"),
+        ("session-or-bearer", "bearer: { audience: [a] }"),
+        ("session-or-bearer", "provider: corp, user_pool: people"),
+        ("session-or-bearer", "provider: corp, jwks_endpoint: 'https://x.test/jwks'"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let action = format!("          - {{ type: {kind}, {settings} }}\n");
+        said.push_str(&with(&format!("bearer-issuer-{index}"), &action));
+        said.push_str("\n\n");
+    }
+    assert_snapshot!(said);
+}
+
+#[test]
+fn values_that_no_token_can_have() {
+    let mut said = String::new();
+    for (index, settings) in [
+        "token_type: id",
+        "audience: ['']",
+        "algorithms: [HS256, none]",
+        "scope: 'a\"b'",
+        "additional_claims: [{ name: exp, format: single-string, values: ['1'] }]",
+        "additional_claims: [{ name: a, format: string-array, values: [] }]",
+        "additional_claims: [{ name: a, format: space-separated-values, values: ['b c'] }]",
+        "additional_claims: [{ name: a, format: words, values: [b] }]",
+        "audiences: [a]",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let action = format!("          - {{ type: jwt-validation, provider: corp, {settings} }}\n");
+        said.push_str(&with(&format!("bearer-values-{index}"), &action));
+        said.push_str("\n\n");
+    }
+    assert_snapshot!(said);
+}
+
+#[test]
+fn two_ways_to_identify_somebody() {
+    let action = format!("{AUTHENTICATE}          - {{ type: jwt-validation, provider: corp, audience: [a] }}\n");
+    assert_snapshot!(with("bearer-second", &action));
+}
+
+#[test]
+fn one_issuer_with_two_key_sets() {
+    let action = |path: &str| {
+        format!(
+            "      - {{ type: jwt-validation, issuer: 'https://x.test', jwks_endpoint: 'https://x.test/{path}', audience: [a] }}\n"
+        )
+    };
+    let changes = [
+        (AUTHENTICATE, format!("    {}", action("one"))),
+        ("    default_actions:\n", format!("    default_actions:\n{}", action("two"))),
+    ];
+    let changes = changes.each_ref().map(|(from, to)| (*from, to.as_str()));
+    assert_snapshot!(report("bearer-keys", &changes));
+}
