@@ -11,10 +11,13 @@ use crate::action::passage::Passage;
 use crate::action::visitor::Visitor;
 use crate::action::web_socket_origin;
 use crate::action::worker::Worker;
+use crate::exchange::connection::Connection;
 use crate::exchange::rejection::{Reason, Rejection};
 use crate::exchange::{Exchange, TargetAnswer};
+use crate::message::forwarded::TlsHeaders;
 use crate::message::header::Protected;
 use crate::message::own_fields::OwnFields;
+use crate::message::trace_context::{TRACEPARENT, TRACESTATE, TraceParent};
 use crate::message::upgrade::Upgrade;
 use crate::message::uri::CanonicalRequest;
 use crate::message::watch::WatchSlot;
@@ -148,12 +151,20 @@ impl Forward {
         let connection = &exchange.connection;
         connection
             .forwarded
-            .write(headers, &connection.peer_address, fields)
+            .write(headers, connection.hop.as_ref().unwrap_or(&connection.peer_address), fields)
             .map_err(|error| Rejection::new(Reason::RequestForwarded, error))?;
+        if let Some(names) = &connection.forwarded.tls_headers {
+            write_tls(connection, names, fields);
+        }
+        if connection.forwarded.begins_traces && TraceParent::of(headers).is_none() {
+            fields.add(TRACEPARENT, exchange.id.trace_parent().value());
+            // It belongs to the `traceparent` that is not valid.
+            fields.omit(TRACESTATE);
+        }
         let authority = &canonical.authority;
         let port = exchange.forwarded_port.or(authority.port()).unwrap_or(exchange.scheme.default_port());
         forwarded::write_origin(fields, exchange.scheme, forwarded::port(port), authority.value());
-        fields.add(names::TRACE_ID, forwarded::trace_id(headers.get(names::TRACE_ID), exchange.id.as_str()));
+        fields.add(names::TRACE_ID, forwarded::trace_id(forwarded::given_trace(headers), exchange.id.as_str()));
         let host = if self.preserve_host { authority.as_written() } else { authority.value().clone() };
         fields.add(header::HOST, host);
         Ok(())
@@ -177,6 +188,14 @@ impl Forward {
                 }
             }));
         }
+    }
+}
+
+/// Adds the headers about the TLS of the client's connection. Without TLS there are none, and the client's were removed.
+fn write_tls(connection: &Connection, names: &TlsHeaders, fields: &mut OwnFields) {
+    if let Some(tls) = &connection.tls {
+        fields.add(names.version.clone(), HeaderValue::from_static(tls.version));
+        fields.add(names.cipher_suite.clone(), HeaderValue::from_static(tls.openssl_cipher_suite));
     }
 }
 

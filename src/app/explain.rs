@@ -251,7 +251,12 @@ impl Place {
         clock: &Clock,
     ) {
         let (peer, mut request) = self.request(probe);
-        let tls = self.is_tls.then_some(Tls { version: "TLSv1.3", cipher_suite: "", server_name: None });
+        let tls = self.is_tls.then_some(Tls {
+            version: "TLSv1.3",
+            cipher_suite: "",
+            openssl_cipher_suite: "",
+            server_name: None,
+        });
         let connection = Connection::new((peer, 0).into(), Arc::clone(&self.name), Arc::clone(&self.forwarded), tls);
         let mut exchange = Exchange::begin(Rc::new(connection), clock.instant(), clock.now());
         let decision = match probe.has_fragment {

@@ -144,6 +144,7 @@ impl Generation {
         let places =
             groups.iter().enumerate().map(|(place, group)| (Arc::clone(&group.settings.name), place)).collect();
         let owned = claims.iter().flat_map(|claims| claims.owned_names());
+        let owned = owned.chain(config.listeners.iter().flat_map(|listener| listener.settings.forwarded.owned_names()));
         let our_cookies = our_cookies(&config.listeners, &groups, &providers, process);
         let clients = providers.clients();
         let alb = config.alb.map(|alb| Arc::new(alb.names(groups.iter().map(|group| &*group.settings.name))));

@@ -22,6 +22,8 @@ pub(crate) struct Connection {
     pub(crate) peer_port: u16,
     /// `peer` as a header value, formatted once for all requests of the connection.
     pub(crate) peer_address: HeaderValue,
+    /// The peer as `X-Forwarded-For` names it, if that is not `peer_address`.
+    pub(crate) hop: Option<HeaderValue>,
     /// The listener's name.
     pub(crate) listener: Arc<str>,
     /// Which peers may send `X-Forwarded-For`, and how the header is changed.
@@ -41,6 +43,8 @@ pub(crate) struct Tls {
     pub(crate) version: &'static str,
     /// The IANA name of the cipher suite.
     pub(crate) cipher_suite: &'static str,
+    /// The name of the cipher suite in OpenSSL.
+    pub(crate) openssl_cipher_suite: &'static str,
     /// The name that the client asked for (RFC 6066 §3).
     pub(crate) server_name: Option<String>,
 }
@@ -53,6 +57,7 @@ impl Connection {
             id: request_id::connection_id(),
             peer: address,
             peer_port: peer.port(),
+            hop: forwarded.hop(address, peer.port()),
             peer_address: HeaderValue::try_from(address.to_string()).expect("an address is ASCII"),
             listener,
             forwarded,
@@ -86,6 +91,7 @@ impl Connection {
             peer: self.peer,
             peer_port: self.peer_port,
             peer_address: self.peer_address.clone(),
+            hop: forwarded.hop(self.peer, self.peer_port),
             listener: Arc::clone(listener),
             forwarded: Arc::clone(forwarded),
             logins: Arc::clone(&self.logins),

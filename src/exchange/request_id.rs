@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::fmt;
 
 use crate::clock::Timestamp;
+use crate::message::trace_context::{SAMPLED, TraceParent};
 
 /// A unique id of an exchange: 96 random bits. It is not a secret. Formatted once, because it is read several times.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -43,6 +44,15 @@ impl RequestId {
         Self(text)
     }
 
+    /// The trace that begins with this exchange: the same digits as in `X-Amzn-Trace-Id`, so that both name one trace. The span is made
+    /// up: nobody records it.
+    pub(crate) fn trace_parent(&self) -> TraceParent {
+        let digits = self.0[2..10].iter().chain(&self.0[11..]);
+        let trace_id =
+            digits.fold(0, |id: u128, digit| id << 4 | u128::from(char::from(*digit).to_digit(16).unwrap_or(0)));
+        TraceParent { trace_id, parent_id: next() | 1, flags: SAMPLED }
+    }
+
     /// The id as text.
     pub(crate) fn as_str(&self) -> &str {
         std::str::from_utf8(&self.0).expect("made of ASCII digits")
@@ -78,6 +88,10 @@ mod tests {
         let now = Timestamp::from_seconds(0x6b05_4400);
         let ids: std::collections::HashSet<String> = (0..1000).map(|_| RequestId::new(now).to_string()).collect();
         assert_eq!(ids.len(), 1000);
+        let id = RequestId::new(now);
+        let parent = id.trace_parent();
+        assert_eq!(format!("{:032x}", parent.trace_id), id.as_str()[2..].replace('-', ""));
+        assert_eq!(TraceParent::parse(parent.to_string().as_bytes()), Some(parent));
         for id in ids {
             let parts: Vec<&str> = id.split('-').collect();
             assert_eq!((parts[0], parts[1], parts[2].len(), parts.len()), ("1", "6b054400", 24, 3), "{id}");

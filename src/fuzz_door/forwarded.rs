@@ -29,6 +29,7 @@ pub fn forwarded(input: &[u8]) {
         trusted: ["10.0.0.0/8", "fd00::/8"].iter().map(|text| text.parse().expect("a network")).collect(),
         mode: [Mode::Append, Mode::Preserve, Mode::Remove][usize::from(how >> 1) % 3],
         host_from: if how & 0x80 == 0 { HostFrom::ForwardedHost } else { HostFrom::Host },
+        ..Policy::default()
     };
     let peer = IpAddr::V4(if how & 1 == 0 { Ipv4Addr::new(10, 0, 0, 1) } else { Ipv4Addr::new(192, 0, 2, 1) });
     client(&policy, &headers, peer);

@@ -91,5 +91,41 @@ pub(crate) fn facts(stream: &TlsStream<PlainHttpDetector>) -> (Tls, Protocol) {
         connection.negotiated_cipher_suite().and_then(|suite| suite.suite().as_str()).unwrap_or("unknown");
     let server_name = connection.server_name().map(str::to_owned);
     let protocol = if connection.alpn_protocol() == Some(H2) { Protocol::Http2 } else { Protocol::Http1 };
-    (Tls { version, cipher_suite, server_name }, protocol)
+    (Tls { version, cipher_suite, openssl_cipher_suite: openssl_name(cipher_suite), server_name }, protocol)
+}
+
+/// The name that OpenSSL has for a cipher suite: what the ALB tells targets (ALB §10.7). The suites of TLS 1.3 have one name.
+fn openssl_name(suite: &'static str) -> &'static str {
+    match suite {
+        "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256" => "ECDHE-ECDSA-AES128-GCM-SHA256",
+        "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384" => "ECDHE-ECDSA-AES256-GCM-SHA384",
+        "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256" => "ECDHE-ECDSA-CHACHA20-POLY1305",
+        "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256" => "ECDHE-RSA-AES128-GCM-SHA256",
+        "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384" => "ECDHE-RSA-AES256-GCM-SHA384",
+        "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256" => "ECDHE-RSA-CHACHA20-POLY1305",
+        "TLS13_AES_128_GCM_SHA256" => "TLS_AES_128_GCM_SHA256",
+        "TLS13_AES_256_GCM_SHA384" => "TLS_AES_256_GCM_SHA384",
+        "TLS13_CHACHA20_POLY1305_SHA256" => "TLS_CHACHA20_POLY1305_SHA256",
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_suite_that_we_serve_has_a_name_in_openssl() {
+        let suites = &provider::tls_server().cipher_suites;
+        assert!(suites.len() >= 9);
+        for suite in suites {
+            let known = suite.suite().as_str().expect("a name");
+            let name = openssl_name(known);
+            let is_openssl = match suite.version().version {
+                rustls::ProtocolVersion::TLSv1_3 => name.starts_with("TLS_"),
+                _ => name.starts_with("ECDHE-") && !name.contains('_'),
+            };
+            assert!(is_openssl, "{known} is {name}");
+        }
+    }
 }

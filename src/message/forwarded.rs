@@ -3,10 +3,12 @@
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::num::NonZeroU16;
 
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 use ipnet::IpNet;
 
-use crate::message::header::{FORWARDED_FOR, FORWARDED_HOST, FORWARDED_PORT, FORWARDED_PREFIX, FORWARDED_PROTO};
+use crate::message::header::{
+    FORWARDED_FOR, FORWARDED_HOST, FORWARDED_PORT, FORWARDED_PREFIX, FORWARDED_PROTO, TRACE_ID,
+};
 use crate::message::own_fields::OwnFields;
 use crate::message::uri::Scheme;
 
@@ -22,6 +24,19 @@ pub(crate) struct Policy {
     pub(crate) mode: Mode,
     /// Which header of a trusted peer names the host.
     pub(crate) host_from: HostFrom,
+    /// Whether `X-Forwarded-For` gets the port of the peer, too (ALB §10.2).
+    pub(crate) has_client_port: bool,
+    /// Whether a request without a valid `traceparent` gets one.
+    pub(crate) begins_traces: bool,
+    /// The headers that tell the version and the cipher suite of TLS. `None` if they are not sent.
+    pub(crate) tls_headers: Option<TlsHeaders>,
+}
+
+/// The names of the headers that tell the TLS of the client's connection (ALB §10.7).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct TlsHeaders {
+    pub(crate) version: HeaderName,
+    pub(crate) cipher_suite: HeaderName,
 }
 
 /// Which header of a trusted peer names the host that the client asked for.
@@ -114,7 +129,18 @@ impl Policy {
         })
     }
 
-    /// Adds `X-Forwarded-For` to the fields for the target. `peer` is the peer's address as text.
+    /// The peer as `X-Forwarded-For` names it, if that is not the bare address: `192.0.2.1:8080`, `[2001:db8::1]:8080`.
+    pub(crate) fn hop(&self, address: IpAddr, port: u16) -> Option<HeaderValue> {
+        let hop = || HeaderValue::try_from(SocketAddr::new(address, port).to_string()).expect("an address is ASCII");
+        (self.has_client_port && self.mode == Mode::Append).then(hop)
+    }
+
+    /// The header names that this policy writes and that no client may set, besides those that no client ever may.
+    pub(crate) fn owned_names(&self) -> impl Iterator<Item = &HeaderName> {
+        self.tls_headers.iter().flat_map(|names| [&names.version, &names.cipher_suite])
+    }
+
+    /// Adds `X-Forwarded-For` to the fields for the target. `peer` is the peer as it is named there.
     ///
     /// # Errors
     ///
@@ -213,10 +239,10 @@ fn address(hop: &[u8]) -> Option<IpAddr> {
     bare.or_else(with_port).or_else(bracketed).map(|address: IpAddr| address.to_canonical())
 }
 
-/// The trace id for the target (ALB §10.3). Ours is `Root` if the client sent no trace id. Otherwise ours is `Self`, before
-/// the client's `Root`.
+/// The trace id for the target (ALB §10.3). Ours is `Root` if there is no [`given_trace`]. Otherwise ours is `Self`, before the
+/// client's `Root`.
 pub(crate) fn trace_id(given: Option<&HeaderValue>, id: &str) -> HeaderValue {
-    let given = given.and_then(|value| value.to_str().ok()).filter(|value| value.len() < 1024);
+    let given = given.and_then(|value| value.to_str().ok());
     let value = match given.filter(|given| given.contains("Root=")) {
         None => ["Root=", id].concat(),
         Some(kept) => {
@@ -225,6 +251,22 @@ pub(crate) fn trace_id(given: Option<&HeaderValue>, id: &str) -> HeaderValue {
         }
     };
     HeaderValue::try_from(value).expect("made of an id and a header value")
+}
+
+/// The trace id that a client has sent. `None` if its headers are longer than [`TRACED_BYTES_MAX`].
+pub(crate) fn given_trace(headers: &HeaderMap) -> Option<&HeaderValue> {
+    headers.get(TRACE_ID).filter(|_| head_bytes(headers) <= TRACED_BYTES_MAX)
+}
+
+/// Maximum size of all headers of a request whose trace id is kept (ALB §10.3).
+const TRACED_BYTES_MAX: usize = 7 * 1024;
+
+/// The size of the headers without `Cookie`. A session takes up to four cookies, and the target does not get them. With them, the traces
+/// of users with many claims would end here.
+fn head_bytes(headers: &HeaderMap) -> usize {
+    let fields = headers.iter().filter(|(name, _)| *name != header::COOKIE);
+    // `name: value`, CR LF.
+    fields.map(|(name, value)| name.as_str().len() + value.len() + 4).sum()
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use crate::exchange::Exchange;
 use crate::exchange::rejection::Reason;
 use crate::message::unread::Unread;
 use crate::message::watch::{Ending, Watch};
-use crate::message::{Request, Response, forwarded, grpc, header as names};
+use crate::message::{Request, Response, forwarded, grpc};
 use crate::telemetry::access_log::alb::{AlbRecord, Names, Priority};
 use crate::telemetry::access_log::{AccessLog, AccessRecord};
 
@@ -29,7 +29,7 @@ pub(super) struct Facts {
     is_grpc: bool,
     request_head_bytes: u64,
     request_body_bytes: Rc<Cell<u64>>,
-    /// `X-Amzn-Trace-Id` as the client sent it.
+    /// `X-Amzn-Trace-Id` as the client sent it, if it is kept.
     trace: Option<HeaderValue>,
     response_head_bytes: u64,
     location: Option<HeaderValue>,
@@ -69,7 +69,7 @@ impl Facts {
             is_grpc: false,
             request_head_bytes: (method + target + " HTTP/1.1\r\n ".len()) as u64 + fields_bytes(headers),
             request_body_bytes: Rc::default(),
-            trace: headers.get(names::TRACE_ID).cloned(),
+            trace: forwarded::given_trace(headers).cloned(),
             response_head_bytes: 0,
             location: None,
         }

@@ -63,6 +63,8 @@ mod http2_targets;
 mod import;
 /// Every limit on a connection.
 mod limits;
+/// What a listener tells targets of the client and its connection.
+mod listener_attributes;
 /// The main job: signing in.
 mod login;
 /// Signing out, here and at the provider.

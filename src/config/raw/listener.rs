@@ -61,6 +61,16 @@ pub(crate) struct Listener {
     /// How `X-Forwarded-For` is sent to targets.
     #[serde(default)]
     pub(crate) x_forwarded_for: ForwardedFor,
+    /// Whether `X-Forwarded-For` gets the port of the peer, too: `192.0.2.1:8080`, `[2001:db8::1]:8080`. Only with
+    /// `x_forwarded_for: append`.
+    #[serde(default)]
+    pub(crate) xff_client_port: bool,
+    /// Headers that tell targets the version and the cipher suite of the client's TLS connection. Without it, they are not sent. Clients can
+    /// never set them.
+    pub(crate) tls_headers: Option<TlsHeaders>,
+    /// What to do with a request without a valid `traceparent` (W3C Trace Context).
+    #[serde(default)]
+    pub(crate) trace_context: TraceContext,
     /// Which header of a trusted proxy contains the host that the client requested.
     #[serde(default)]
     pub(crate) host_from: HostFrom,
@@ -95,6 +105,34 @@ pub(crate) enum HostFrom {
     Host,
     /// `X-Forwarded-Host`, for proxies that change `Host`. If a trusted proxy does not send it, `Host` is used.
     XForwardedHost,
+}
+
+/// What to do with a request without a valid `traceparent`.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, Serialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum TraceContext {
+    /// `traceparent` and `tracestate` are forwarded as they came.
+    #[default]
+    Pass,
+    /// The target gets a new `traceparent` with the flag `sampled` and the ID of the request as trace ID. A valid `traceparent` of the
+    /// client is forwarded unchanged.
+    Create,
+}
+
+/// The names of the headers that tell targets about TLS.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct TlsHeaders {
+    /// The header with the version: `TLSv1.3`, `TLSv1.2`.
+    pub(crate) version: String,
+    /// The header with the cipher suite, by its name in OpenSSL: `TLS_AES_128_GCM_SHA256`, `ECDHE-RSA-AES128-GCM-SHA256`.
+    pub(crate) cipher_suite: String,
+}
+
+impl Default for TlsHeaders {
+    fn default() -> Self {
+        Self { version: "x-amzn-tls-version".to_owned(), cipher_suite: "x-amzn-tls-cipher-suite".to_owned() }
+    }
 }
 
 /// What to do with `X-HTTP-Method-Override` and similar headers.

@@ -15,7 +15,7 @@ fn base() -> Json {
         "listeners": [{
             "name": "public", "address": "0.0.0.0:8443", "protocol": "https",
             "certificates": [{ "certificate_file": "tls.pem", "private_key_file": "tls-key.pem" }],
-            "limits": {}, "response_headers": {}, "cors": { "allow_origins": ["https://spa.company.com"] },
+            "limits": {}, "response_headers": {}, "tls_headers": {}, "cors": { "allow_origins": ["https://spa.company.com"] },
             "rules": [
                 rule("port", 5, json!({ "type": "redirect", "status_code": "HTTP_302", "port": 8444 })),
                 rule("redirect", 1, json!({ "type": "redirect", "status_code": "HTTP_302", "host": "other.example.com" })),

@@ -49,6 +49,23 @@ pub(super) fn claims(raw: &raw::claims::Claims, at: &Path, context: &mut Context
 }
 
 fn claim_header(name: &str, mapped: &MappedClaim, at: &Path, found: &mut Findings) -> Result<ClaimHeader, Reported> {
+    let header = own_header(name, at, found)?;
+    let (claim, encoding) = match mapped {
+        MappedClaim::Short(claim) => (claim, raw::claims::Encoding::default()),
+        MappedClaim::Long { claim, encoding } => (claim, *encoding),
+    };
+    let claim = value::claim_path(claim, at, found)?;
+    let encoding = match encoding {
+        raw::claims::Encoding::Csv => Encoding::Csv,
+        raw::claims::Encoding::Json => Encoding::Json,
+        raw::claims::Encoding::Repeated => Encoding::Repeated,
+        raw::claims::Encoding::Percent => Encoding::Percent,
+    };
+    Ok(ClaimHeader { header, claim, encoding })
+}
+
+/// The name of a header for targets that the file chooses. Clients may not set it.
+pub(super) fn own_header(name: &str, at: &Path, found: &mut Findings) -> Result<HeaderName, Reported> {
     let Ok(header) = HeaderName::from_bytes(name.as_bytes()) else {
         return found.problem_at_key(at, format!("`{name}` is not a header name")).fail();
     };
@@ -62,18 +79,7 @@ fn claim_header(name: &str, mapped: &MappedClaim, at: &Path, found: &mut Finding
         let problem = found.problem_at_key(at, format!("the header `{header}` is reserved"));
         return problem.hint("choose another name, for example `x-forwarded-email`").fail();
     }
-    let (claim, encoding) = match mapped {
-        MappedClaim::Short(claim) => (claim, raw::claims::Encoding::default()),
-        MappedClaim::Long { claim, encoding } => (claim, *encoding),
-    };
-    let claim = value::claim_path(claim, at, found)?;
-    let encoding = match encoding {
-        raw::claims::Encoding::Csv => Encoding::Csv,
-        raw::claims::Encoding::Json => Encoding::Json,
-        raw::claims::Encoding::Repeated => Encoding::Repeated,
-        raw::claims::Encoding::Percent => Encoding::Percent,
-    };
-    Ok(ClaimHeader { header, claim, encoding })
+    Ok(header)
 }
 
 /// Headers to which HTTP or this proxy gives a meaning, or that applications trust for another reason. The headers

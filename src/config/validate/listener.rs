@@ -11,9 +11,9 @@ use crate::config::raw::value::List;
 use crate::config::settled::ListenerConfig;
 use crate::config::validate::action::{self, CookieOwners};
 use crate::config::validate::context::{ClientSpeaks, Context};
-use crate::config::validate::{cors, forward_auth, process, proxies, response_headers, rule, tls, value};
+use crate::config::validate::{claims, cors, forward_auth, process, proxies, response_headers, rule, tls, value};
 use crate::listener::settings::{Limits, MethodOverrides, Settings};
-use crate::message::forwarded::{HostFrom, Mode, Policy};
+use crate::message::forwarded::{HostFrom, Mode, Policy, TlsHeaders};
 
 const TIMEOUT_BOUNDS: (Duration, Duration) = (Duration::from_millis(1), written::TIMEOUT_MAX);
 /// Bounds of `keep_alive`. ALB §10.1 gives 60 s as the minimum; shorter values are useful only in tests.
@@ -70,6 +70,11 @@ fn listener(
     let (mut trusted, forward_auth) = (trusted_proxies?, forward_auth?);
     // Who may ask describes the client.
     trusted.extend(forward_auth.iter().flat_map(|forward_auth| &forward_auth.peers));
+    let tls_headers = tls_headers(raw, at, context);
+    if raw.xff_client_port && raw.x_forwarded_for != written::ForwardedFor::Append {
+        let warning = context.found.warning(&at.key("xff_client_port"), "no address is appended, so no port is either");
+        warning.label(&at.key("x_forwarded_for"), "because of this").hint("remove one of the two");
+    }
     let settings = Settings {
         name: Arc::from(raw.name.as_str()),
         address: address?,
@@ -85,6 +90,9 @@ fn listener(
                 written::HostFrom::Host => HostFrom::Host,
                 written::HostFrom::XForwardedHost => HostFrom::ForwardedHost,
             },
+            has_client_port: raw.xff_client_port,
+            begins_traces: raw.trace_context == written::TraceContext::Create,
+            tls_headers: tls_headers?,
         }),
         method_override: match raw.method_override {
             written::MethodOverride::Refuse => MethodOverrides::Refuse,
@@ -94,6 +102,23 @@ fn listener(
         limits: Arc::new(limits?),
     };
     Ok(ListenerConfig { settings, rules, default: default?, encoded_slash, cors: cors?, forward_auth })
+}
+
+fn tls_headers(raw: &Listener, at: &Path, context: &mut Context<'_>) -> Result<Option<TlsHeaders>, Reported> {
+    let Some(names) = &raw.tls_headers else { return Ok(None) };
+    let at = at.key("tls_headers");
+    if raw.protocol == Protocol::Http {
+        let problem = context.found.problem(&at, "an `http` listener has no TLS to tell about");
+        return problem.hint("remove `tls_headers`").fail();
+    }
+    let found = &mut context.found;
+    let version = claims::own_header(&names.version, &at.key("version"), found);
+    let cipher_suite = claims::own_header(&names.cipher_suite, &at.key("cipher_suite"), found);
+    let names = TlsHeaders { version: version?, cipher_suite: cipher_suite? };
+    if names.version == names.cipher_suite {
+        return found.problem(&at.key("cipher_suite"), "both headers have the same name").fail();
+    }
+    Ok(Some(names))
 }
 
 /// What may be in front of a listener.

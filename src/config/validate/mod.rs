@@ -51,6 +51,8 @@ use action::CookieOwners;
 /// of `claims` is invalid.
 pub(crate) fn protected(raw: &raw::File) -> Protected {
     let mapped = raw.claims.iter().flat_map(|claims| claims.headers.keys());
+    let tls = raw.listeners.iter().filter_map(|(_, listener)| listener.tls_headers.as_ref());
+    let mapped = mapped.chain(tls.flat_map(|names| [&names.version, &names.cipher_suite]));
     let owned: Vec<HeaderName> = mapped.filter_map(|name| HeaderName::from_bytes(name.as_bytes()).ok()).collect();
     Protected::new(&owned)
 }

@@ -85,6 +85,18 @@ fn more_than_thirty_addresses_are_refused() {
 }
 
 #[test]
+fn the_port_of_the_peer_is_appended_where_the_address_is() {
+    let policy = Policy { has_client_port: true, ..Policy::default() };
+    let hop = |address: &str| policy.hop(ip(address), 8080).expect("a port");
+    assert_eq!(hop("1.2.3.4"), "1.2.3.4:8080");
+    assert_eq!(hop("2001:db8::1"), "[2001:db8::1]:8080");
+    for mode in [Mode::Preserve, Mode::Remove] {
+        assert_eq!(Policy { mode, ..policy.clone() }.hop(ip("1.2.3.4"), 8080), None, "ALB §10.2: the mode decides");
+    }
+    assert_eq!(Policy::default().hop(ip("1.2.3.4"), 8080), None);
+}
+
+#[test]
 fn the_trace_id_keeps_a_root() {
     let id = |given: Option<&'static str>| {
         let given = given.map(HeaderValue::from_static);
@@ -94,4 +106,18 @@ fn the_trace_id_keeps_a_root() {
     assert_eq!(id(Some("Root=1-a-b;CalledFrom=app")), "Self=1-2-3;Root=1-a-b;CalledFrom=app");
     assert_eq!(id(Some("Self=1-x-y;Root=1-a-b")), "Self=1-2-3;Root=1-a-b");
     assert_eq!(id(Some("nonsense")), "Root=1-2-3");
+}
+
+#[test]
+fn with_more_than_7_kb_of_headers_a_new_trace_begins() {
+    let id = |name: HeaderName, length: usize| {
+        let mut headers = HeaderMap::from_iter([(TRACE_ID, HeaderValue::from_static("Root=1-a-b"))]);
+        headers.insert(name, HeaderValue::try_from("x".repeat(length)).expect("a value"));
+        trace_id(given_trace(&headers), "1-2-3").to_str().expect("ASCII").to_owned()
+    };
+    // `x-amzn-trace-id: Root=1-a-b` and `accept: ` with their line ends.
+    let rest = 29 + 10;
+    assert_eq!(id(header::ACCEPT, 7 * 1024 - rest), "Self=1-2-3;Root=1-a-b");
+    assert_eq!(id(header::ACCEPT, 7 * 1024 - rest + 1), "Root=1-2-3");
+    assert_eq!(id(header::COOKIE, 16 * 1024), "Self=1-2-3;Root=1-a-b", "the cookies of a session");
 }

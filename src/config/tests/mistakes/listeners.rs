@@ -478,3 +478,35 @@ fn preflights_that_miss_their_rule() {
 ";
     assert_snapshot!(warnings("preflights", &[("    rules:\n", rule)]));
 }
+
+#[test]
+fn headers_about_tls() {
+    let keys = "    tls_headers: { version: x-tls, cipher_suite: X-TLS }\n";
+    assert_snapshot!(of_listener("tls-headers-twice", keys));
+    let keys = "    tls_headers: { version: cookie, cipher_suite: x_tls }\n";
+    assert_snapshot!(of_listener("tls-headers-taken", keys));
+    let text = "listeners:
+  - name: plain
+    address: 127.0.0.1:8080
+    protocol: http
+    tls_headers: {}
+    default_actions: [{ type: fixed-response, status_code: 200 }]
+";
+    assert_snapshot!(report_of("tls-headers-http", text));
+}
+
+#[test]
+fn a_port_without_an_address() {
+    let keys = format!("{LISTENER}    x_forwarded_for: preserve\n    xff_client_port: true\n");
+    assert_snapshot!(warnings("client-port", &[(LISTENER, &keys)]));
+}
+
+#[test]
+fn a_condition_about_a_header_that_tells_about_tls() {
+    let keys = format!("{LISTENER}    tls_headers: {{ version: x-tls-version }}\n");
+    let rule = "      - priority: 7
+        conditions: [{ http_header: { name: x-tls-version, values: [TLSv1.3] } }]
+        actions: [{ type: fixed-response, status_code: 200 }]
+";
+    assert_snapshot!(report("tls-condition", &[(LISTENER, &keys), ("    rules:\n", &format!("    rules:\n{rule}"))]));
+}
