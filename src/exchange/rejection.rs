@@ -213,8 +213,11 @@ reasons! {
     RequestHeadTooLarge => "request.head_too_large", 431, OtherPage;
     /// The head of the request began to arrive and was not whole after `head_timeout` of the listener.
     RequestHeadTimeout => "request.head_timeout", 408, TryLater;
-    /// The redirect of a rule would be longer than 8 KiB after the parts of the request are filled in.
+    /// The address alone takes more than half of `head_bytes_max` of a head that is longer than it. Or the redirect of a rule would be longer than
+    /// 8 KiB after the parts of the request are filled in.
     RequestUriTooLong => "request.uri_too_long", 414, OtherPage;
+    /// The request line names a version of HTTP other than 1.1 and 1.0, for example because a client speaks HTTP/2 without having agreed on it.
+    RequestVersion => "request.http_version", 505, None;
     /// The request names no host, more than one host, or an invalid host.
     RequestHost => "request.host_invalid", 400, None;
     /// The path is ambiguous (dot segments, encoded slashes, backslashes, parameters, bad encoding, an encoded `;`, `?` or

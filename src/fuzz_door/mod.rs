@@ -19,7 +19,7 @@ pub use query::callback_query;
 pub type Target = fn(&[u8]);
 
 /// Every target by its name: the name of its file in `fuzz/fuzz_targets/` and of its directory in `fuzz/corpus/`.
-pub const TARGETS: [(&str, Target); 10] = [
+pub const TARGETS: [(&str, Target); 11] = [
     ("answer", answer),
     ("callback_query", callback_query),
     ("canonical_path", canonical_path),
@@ -28,6 +28,7 @@ pub const TARGETS: [(&str, Target); 10] = [
     ("cookies", cookies),
     ("forwarded", forwarded),
     ("jws", jws),
+    ("proxy_header", proxy_header),
     ("requests", requests),
     ("sealed", sealed),
 ];
@@ -45,6 +46,11 @@ pub fn chunked(input: &[u8]) {
 /// A compact JWS, and JSON.
 pub fn jws(input: &[u8]) {
     crate::jose::fuzz::jws(input);
+}
+
+/// The header of the PROXY protocol.
+pub fn proxy_header(input: &[u8]) {
+    crate::listener::fuzz::proxy_header(input);
 }
 
 /// What a client sends on one connection: through the screen, and by hyper alone.

@@ -99,6 +99,11 @@ fn jws_holds() {
 }
 
 #[test]
+fn proxy_header_holds() {
+    replay("proxy_header");
+}
+
+#[test]
 fn requests_holds() {
     replay("requests");
 }

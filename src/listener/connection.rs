@@ -16,11 +16,12 @@ use crate::listener::linger::Patience;
 use crate::listener::per_address::AddressPermit;
 use crate::listener::plain_http::PlainHttpDetector;
 use crate::listener::requests::{Handler, Requests};
+use crate::listener::settings::ProxyProtocol;
 use crate::listener::state::{Served, Terms, WorkerListener};
 use crate::listener::tls::{self, Protocol};
 use crate::listener::tls_stream::TlsStream;
 use crate::listener::transport::{Readable, Watched};
-use crate::listener::{http1, http2, refusal};
+use crate::listener::{http1, http2, proxy_protocol, refusal};
 use crate::message::unread::Unread;
 use crate::message::upload::Uploads;
 use crate::socket::accept::Accepted;
@@ -51,15 +52,18 @@ pub(crate) fn run<H: Handler>(
 /// Performs the TLS handshake on an `https` listener. `None` if the handshake failed.
 async fn open<H: Handler>(
     listener: Rc<WorkerListener<H>>,
-    accepted: Accepted,
-    address_permit: AddressPermit,
+    mut accepted: Accepted,
+    mut address_permit: AddressPermit,
     draining: Draining,
 ) -> Option<Stage> {
     let served = listener.served();
     let metrics = &served.metrics;
     metrics.accepted.increment();
-    let guard = ConnectionGuard::new(&metrics.open, accepted.permit, address_permit);
     let settings = &served.generation.settings;
+    if let Some(version) = settings.proxy_protocol {
+        address_permit = Box::pin(client_of(&listener, &served, &mut accepted, version)).await?;
+    }
+    let guard = ConnectionGuard::new(&metrics.open, accepted.permit, address_permit);
     let facts = |tls| {
         Connection::new(accepted.peer, Arc::clone(&settings.name), Arc::clone(&settings.forwarded), tls)
             .with_logins(Arc::clone(&listener.process.logins))
@@ -100,6 +104,40 @@ async fn open<H: Handler>(
             None
         }
     }
+}
+
+/// Reads who the client is (attacks G-13). From then on its address is that of the connection. `None` if the connection is closed.
+async fn client_of<H: Handler>(
+    listener: &WorkerListener<H>,
+    served: &Served<H>,
+    accepted: &mut Accepted,
+    version: ProxyProtocol,
+) -> Option<AddressPermit> {
+    let settings = &served.generation.settings;
+    let reading = proxy_protocol::read(&mut accepted.stream, version);
+    let client = match tokio::time::timeout(settings.limits.handshake_timeout, reading).await {
+        Ok(Ok(client)) => client,
+        Ok(Err(error)) => {
+            // A load balancer that only looks whether the port is open.
+            if error.kind() != std::io::ErrorKind::UnexpectedEof {
+                listener.refuse_peer(served, accepted.peer, &error.to_string());
+            }
+            return None;
+        }
+        Err(_) => {
+            listener.refuse_peer(served, accepted.peer, "the header did not come within `handshake_timeout`");
+            return None;
+        }
+    };
+    accepted.peer = client.address(accepted.peer);
+    if settings.forwarded.is_trusted(accepted.peer.ip().to_canonical()) {
+        return Some(AddressPermit::exempt());
+    }
+    let permit = listener.process.per_address.enter(accepted.peer.ip());
+    if permit.is_none() {
+        served.metrics.refused.increment();
+    }
+    permit
 }
 
 /// Counts a connection and holds its permit, from accept until the connection is closed.

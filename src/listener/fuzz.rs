@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -21,8 +21,9 @@ use crate::exchange::rejection::Reason;
 use crate::listener::http1::{builder, serve};
 use crate::listener::http2::memory::WorkerMemory;
 use crate::listener::metrics::Metrics;
+use crate::listener::proxy_protocol::{self, Client, Parsed};
 use crate::listener::requests::{Handler, Requests};
-use crate::listener::settings::{MethodOverrides, Settings};
+use crate::listener::settings::{MethodOverrides, ProxyProtocol, Settings};
 use crate::listener::state::{GenerationListener, ProcessListener, Served, Terms, WorkerListener};
 use crate::listener::tls::ProcessTls;
 use crate::listener::transport::{Readable, Watched};
@@ -179,6 +180,7 @@ fn seen(bytes: &[u8], piece: usize, is_screened: bool) -> (Vec<Seen>, Option<Rea
         forwarded: Arc::default(),
         method_override: MethodOverrides::default(),
         response_headers: None,
+        proxy_protocol: None,
         limits: Arc::default(),
     };
     let (handler, metrics) = (Rc::new(Watching::default()), Rc::new(METRICS.with(Clone::clone)));
@@ -205,4 +207,34 @@ fn seen(bytes: &[u8], piece: usize, is_screened: bool) -> (Vec<Seen>, Option<Rea
         });
     });
     (handler.seen.take(), handler.refused.take())
+}
+
+/// The first bytes of a connection behind a proxy: the same however they arrive, never beyond the header, and each header of version 1 has
+/// one spelling.
+pub(crate) fn proxy_header(input: &[u8]) {
+    let Some((how, bytes)) = input.split_first() else { return };
+    let accepted = [ProxyProtocol::V1, ProxyProtocol::V2, ProxyProtocol::Any][usize::from(*how) % 3];
+    let parsed = proxy_protocol::parse(bytes, accepted);
+    match parsed {
+        Ok(Parsed::Whole { length, client }) => {
+            assert!(length <= bytes.len() && length <= 16 + 4096);
+            for end in 0..length {
+                assert_eq!(proxy_protocol::parse(&bytes[..end], accepted), Ok(Parsed::Partial), "{end} of {length}");
+            }
+            assert_eq!(proxy_protocol::parse(&bytes[..length], accepted), parsed, "what follows changes nothing");
+            if let (Client::At(address), true) = (client, bytes.starts_with(b"PROXY ")) {
+                assert!(length <= 107 && bytes[..length].ends_with(b"\r\n"));
+                let line = std::str::from_utf8(&bytes[..length]).expect("text");
+                let words: Vec<&str> = line.trim_end().split(' ').collect();
+                assert_eq!(words.len(), 6, "{line:?}");
+                let named: IpAddr = words[2].parse().expect("an address");
+                assert_eq!((named.to_canonical(), words[4]), (address.ip(), &*address.port().to_string()), "{line:?}");
+            }
+        }
+        Ok(Parsed::Partial) => assert!(bytes.len() < 16 + 4096, "{} bytes and no end", bytes.len()),
+        Err(_) => {
+            let more = [bytes, b"\r\n"].concat();
+            assert_eq!(proxy_protocol::parse(&more, accepted), parsed, "what is refused stays refused");
+        }
+    }
 }

@@ -74,7 +74,7 @@ pub(crate) async fn serve<H, T, O>(
         if matches!(ended, Closed::TimedOut) {
             metrics.timed_out.increment();
         }
-        match next(ended, left, activity.is_flushed()) {
+        match next(ended, left, activity.is_flushed(), limits.head_bytes_max) {
             Next::Read(head) => {
                 transport.put_back(head);
                 screened = Screened::new(transport, limits.head_bytes_max).behind_the_line();
@@ -109,7 +109,7 @@ enum Next {
     Drop,
 }
 
-fn next(ended: Closed, left: Left, is_flushed: bool) -> Next {
+fn next(ended: Closed, left: Left, is_flushed: bool, head_bytes_max: usize) -> Next {
     let (head, is_held_back) = match left {
         Left::Head { bytes, is_held_back } => (bytes, is_held_back),
         Left::Rest(_) => (Bytes::new(), false),
@@ -119,6 +119,9 @@ fn next(ended: Closed, left: Left, is_flushed: bool) -> Next {
         Closed::Cut => return Next::Drop,
         Closed::TimedOut if head.trim_ascii().is_empty() || !is_flushed => return Next::Drop,
         Closed::TimedOut => Reason::RequestHeadTimeout,
+        Closed::Refused(Reason::RequestHeadTooLarge) if unread::has_long_line(&head, head_bytes_max) => {
+            Reason::RequestUriTooLong
+        }
         Closed::Refused(Reason::RequestHeadTooLarge) => Reason::RequestHeadTooLarge,
         // hyper finds nothing to refuse or to cut off in a head after `unread::look` has encoded it. So such a head is
         // not checked again.
@@ -126,6 +129,7 @@ fn next(ended: Closed, left: Left, is_flushed: bool) -> Next {
             Look::Encoded(head) => return Next::Read(head),
             Look::Fragment => uri::Error::Fragment.into(),
             Look::Plain if is_held_back => return Next::Read(head),
+            Look::Plain if unread::has_other_version(&head) => Reason::RequestVersion,
             Look::Plain => Reason::RequestMalformed,
         },
     };

@@ -152,6 +152,16 @@ impl Bounds {
         let Limits { head_bytes_max, headers_max, streams_max, .. } = *limits;
         Self { head_bytes_max, headers_max, streams_max: usize::try_from(streams_max).unwrap_or(usize::MAX) }
     }
+
+    /// Why a request is refused, if its head is too large. `head_bytes` is the size of its fields.
+    fn refuse(&self, parts: &http::request::Parts, head_bytes: usize) -> Option<rejection::Reason> {
+        let target = target_bytes(parts);
+        if parts.headers.len() <= self.headers_max && head_bytes + target <= self.head_bytes_max {
+            return None;
+        }
+        let is_long = target > self.head_bytes_max / 2;
+        Some(if is_long { rejection::Reason::RequestUriTooLong } else { rejection::Reason::RequestHeadTooLarge })
+    }
 }
 
 /// Both variants are boxed: the allocator wastes less memory on two allocations of one kilobyte than on one of two
@@ -201,8 +211,7 @@ impl<H: Handler, T: Transport> Serving<H, T> {
             respond.send_reset(Reason::REFUSED_STREAM);
             return;
         };
-        let is_too_large = parts.headers.len() > self.bounds.headers_max
-            || counted.head_bytes + target_bytes(&parts) > self.bounds.head_bytes_max;
+        let refused = self.bounds.refuse(&parts, counted.head_bytes);
         let activity = &self.requests.activity;
         let (body, upload, websocket) = if websocket::is_asked_for(&parts) {
             websocket::translate(&mut parts);
@@ -218,7 +227,6 @@ impl<H: Handler, T: Transport> Serving<H, T> {
             (Body::streaming(upload), Some((rest, self.window.widen())), None)
         };
         let exchanging = activity.begin_request();
-        let refused = is_too_large.then_some(rejection::Reason::RequestHeadTooLarge);
         let exchange = self.requests.exchange(Request::from_parts(parts, body), exchanging, refused);
         let served = serve_request(exchange, respond, upload, websocket, self.answers.clone(), counted);
         hyper::rt::Executor::execute(&LocalExecutor, served);

@@ -12,6 +12,8 @@ pub(crate) struct Metrics {
     pub(crate) accepted: Counter,
     /// Connections closed at once because their client address had reached its limit of connections.
     pub(crate) refused: Counter,
+    /// Connections closed because they did not begin with a header of the PROXY protocol from a trusted proxy.
+    pub(crate) without_proxy: Counter,
     /// Connections open now.
     pub(crate) open: Counter,
     /// Connections at rest now: open, with no request in progress, and with their buffers freed.
@@ -43,6 +45,11 @@ impl Metrics {
             refused: registry.counter(
                 "vestibule_connections_refused_total",
                 "Connections closed at once because their client address had connections_per_address_max open.",
+                labels(),
+            ),
+            without_proxy: registry.counter(
+                "vestibule_proxy_protocol_refused_total",
+                "Connections closed because they came from no trusted proxy, or without a valid header of the PROXY protocol.",
                 labels(),
             ),
             open: registry.gauge("vestibule_connections_open", "Connections open now.", labels()),

@@ -14,6 +14,7 @@ pub(crate) mod metrics;
 mod per_address;
 mod permits;
 mod plain_http;
+mod proxy_protocol;
 mod refusal;
 pub(crate) mod requests;
 pub(crate) mod settings;
@@ -58,13 +59,18 @@ pub(crate) async fn serve<H: Handler>(
 
 fn start<H: Handler>(listener: &Rc<WorkerListener<H>>, accepted: accept::Accepted, draining: &Draining) {
     let served = listener.served();
-    let address_permit = if served.generation.settings().forwarded.is_trusted(accepted.peer.ip().to_canonical()) {
-        AddressPermit::exempt()
-    } else {
-        match listener.process.per_address.enter(accepted.peer.ip()) {
+    let settings = served.generation.settings();
+    let is_trusted = settings.forwarded.is_trusted(accepted.peer.ip().to_canonical());
+    if settings.proxy_protocol.is_some() && !is_trusted {
+        return listener.refuse_peer(&served, accepted.peer, "the peer is not in `trusted_proxies`");
+    }
+    // The connections of a trusted proxy carry the requests of many clients.
+    let address_permit = match is_trusted {
+        true => AddressPermit::exempt(),
+        false => match listener.process.per_address.enter(accepted.peer.ip()) {
             Some(permit) => permit,
             None => return served.metrics.refused.increment(),
-        }
+        },
     };
     drop(served);
     draining.spawn_local(connection::run(Rc::clone(listener), accepted, address_permit, draining.clone()));

@@ -20,12 +20,22 @@ pub(crate) struct Settings {
     pub(crate) tls: Option<Tls>,
     /// Which proxies are trusted to set `X-Forwarded-For`, and how the header is changed.
     pub(crate) forwarded: Arc<Policy>,
+    /// The version of the PROXY protocol that each connection begins with. `None` if connections come from the clients.
+    pub(crate) proxy_protocol: Option<ProxyProtocol>,
     /// How to handle a request with a header that overrides its method.
     pub(crate) method_override: MethodOverrides,
     /// What is set in responses. `None` if nothing is.
     pub(crate) response_headers: Option<Arc<ResponseHeaders>>,
     /// All limits of a connection.
     pub(crate) limits: Arc<Limits>,
+}
+
+/// The versions of the PROXY protocol that are accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ProxyProtocol {
+    V1,
+    V2,
+    Any,
 }
 
 /// TLS of a listener.

@@ -1,8 +1,10 @@
 //! What the connections of one listener share: in the process, in one configuration, and on one worker.
 
 use std::cell::RefCell;
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::clock::Clock;
 use crate::drain::Control;
@@ -20,6 +22,8 @@ pub(crate) struct ProcessListener {
     pub(super) permits: Arc<ConnectionPermits>,
     pub(super) per_address: Arc<ConnectionsPerAddress>,
     pub(super) logins: Arc<Logins>,
+    /// Whether a peer that sent no PROXY protocol, or may not, was logged.
+    pub(super) has_told_of_peers: Arc<AtomicBool>,
 }
 
 impl ProcessListener {
@@ -29,6 +33,7 @@ impl ProcessListener {
             permits: Arc::new(ConnectionPermits::new(limits.connections_max, workers)),
             per_address: Arc::new(ConnectionsPerAddress::new(limits.connections_per_address_max)),
             logins: Arc::new(Logins::new(limits.logins_per_address_max)),
+            has_told_of_peers: Arc::default(),
         }
     }
 
@@ -95,6 +100,19 @@ impl<H> WorkerListener<H> {
     pub(crate) fn adopt(&self, served: Served<H>) {
         // The old value is dropped after the borrow has ended.
         drop(self.served.replace(Rc::new(served)));
+    }
+
+    /// Counts a connection that is closed because of the PROXY protocol. The first one of the listener is logged: it is probably a
+    /// mistake of the configuration. Strangers could fill the log with more.
+    pub(super) fn refuse_peer(&self, served: &Served<H>, peer: SocketAddr, error: &str) {
+        served.metrics.without_proxy.increment();
+        if !self.process.has_told_of_peers.swap(true, Ordering::Relaxed) {
+            let listener = &served.generation.settings.name;
+            tracing::warn!(
+                listener.name = %listener, peer.address = %peer, error,
+                "a connection was closed because of `proxy_protocol`; this is logged once"
+            );
+        }
     }
 
     /// What a new connection is served with.

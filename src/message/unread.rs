@@ -103,6 +103,23 @@ pub(crate) fn look(head: &[u8]) -> Look {
     if encoded.len() == head.len() { Look::Plain } else { Look::Encoded(encoded.into()) }
 }
 
+/// Whether the request line names a version of HTTP/1 or of another HTTP that is not read (RFC 9112 §2.3).
+pub(crate) fn has_other_version(head: &[u8]) -> bool {
+    let Some(RequestLine { target, .. }) = RequestLine::find(head) else { return false };
+    let Some(end) = memchr::memchr(b'\n', &head[target.end..]) else { return false };
+    match head[target.end + 1..target.end + end].strip_suffix(b"\r").unwrap_or_default() {
+        [b'H', b'T', b'T', b'P', b'/', major, b'.', minor] => {
+            major.is_ascii_digit() && minor.is_ascii_digit() && !matches!((major, minor), (b'1', b'0' | b'1'))
+        }
+        _ => false,
+    }
+}
+
+/// Whether the request line takes most of a head that is longer than `max` bytes: the address is what is too long.
+pub(crate) fn has_long_line(head: &[u8], max: usize) -> bool {
+    memchr::memchr(b'\n', head.trim_ascii_start()).unwrap_or(head.len()) > max / 2
+}
+
 /// The positions of the method and the target in a request, if both are complete (RFC 9112 §3).
 struct RequestLine {
     method: Range<usize>,

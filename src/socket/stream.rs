@@ -33,6 +33,15 @@ impl Socket {
         matches!(self.0.try_read(&mut [0]), Err(error) if error.kind() == io::ErrorKind::WouldBlock)
     }
 
+    /// Reads without taking: the next read returns the same bytes. Cancel-safe.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the connection is broken.
+    pub(crate) async fn peek(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.peek(buffer).await
+    }
+
     /// Closes both directions at once. Reads and writes that wait end.
     ///
     /// # Errors

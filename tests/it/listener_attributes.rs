@@ -195,6 +195,23 @@ fn g_14_two_names_for_one_request_are_refused_also_with_preserve() {
 }
 
 #[test]
+fn an_address_that_is_too_long_is_414() {
+    let (target, proxy) = started("    limits: { head_bytes_max: 16384 }");
+    on_both(|protocol| {
+        let mut get = |path: usize, field: usize| {
+            let url = format!("https://app.test/{}", "a".repeat(path));
+            let answer = proxy.browser(protocol).send("GET", &url, &[("x", &*"b".repeat(field))], b"");
+            (answer.status, answer.reason().unwrap_or_default())
+        };
+        assert_eq!(get(15_000, 10).0, 200);
+        assert_eq!(get(17_000, 10), (414, "request.uri_too_long".to_owned()));
+        assert_eq!(get(9000, 9000), (414, "request.uri_too_long".to_owned()));
+        assert_eq!(get(10, 17_000), (431, "request.head_too_large".to_owned()));
+    });
+    assert_eq!(target.count(), 2);
+}
+
+#[test]
 fn more_than_thirty_addresses_are_463() {
     let (target, proxy) = started("    xff_client_port: true");
     on_both(|protocol| {

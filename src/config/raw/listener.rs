@@ -58,6 +58,11 @@ pub(crate) struct Listener {
     /// client address.
     #[serde(default)]
     pub(crate) trusted_proxies: List<String>,
+    /// Set if a load balancer that passes on TCP is in front of this listener and tells the address of the client by the PROXY protocol.
+    /// Then every connection must come from `trusted_proxies` and begin with a header of this version. Other
+    /// connections are closed. The address in the header is the address of the client everywhere: in rules, limits, logs and
+    /// `X-Forwarded-For`. `X-Forwarded-*` headers are believed only if that address is in `trusted_proxies`, too.
+    pub(crate) proxy_protocol: Option<ProxyProtocol>,
     /// How `X-Forwarded-For` is sent to targets.
     #[serde(default)]
     pub(crate) x_forwarded_for: ForwardedFor,
@@ -105,6 +110,18 @@ pub(crate) enum HostFrom {
     Host,
     /// `X-Forwarded-Host`, for proxies that change `Host`. If a trusted proxy does not send it, `Host` is used.
     XForwardedHost,
+}
+
+/// The version of the PROXY protocol.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum ProxyProtocol {
+    /// Version 1: a line of text.
+    V1,
+    /// Version 2: binary.
+    V2,
+    /// Either version.
+    Any,
 }
 
 /// What to do with a request without a valid `traceparent`.

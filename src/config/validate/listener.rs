@@ -12,7 +12,7 @@ use crate::config::settled::ListenerConfig;
 use crate::config::validate::action::{self, CookieOwners};
 use crate::config::validate::context::{ClientSpeaks, Context};
 use crate::config::validate::{claims, cors, forward_auth, process, proxies, response_headers, rule, tls, value};
-use crate::listener::settings::{Limits, MethodOverrides, Settings};
+use crate::listener::settings::{Limits, MethodOverrides, ProxyProtocol, Settings};
 use crate::message::forwarded::{HostFrom, Mode, Policy, TlsHeaders};
 
 const TIMEOUT_BOUNDS: (Duration, Duration) = (Duration::from_millis(1), written::TIMEOUT_MAX);
@@ -71,6 +71,7 @@ fn listener(
     // Who may ask describes the client.
     trusted.extend(forward_auth.iter().flat_map(|forward_auth| &forward_auth.peers));
     let tls_headers = tls_headers(raw, at, context);
+    let proxy_protocol = proxy_protocol(raw, at, context);
     if raw.xff_client_port && raw.x_forwarded_for != written::ForwardedFor::Append {
         let warning = context.found.warning(&at.key("xff_client_port"), "no address is appended, so no port is either");
         warning.label(&at.key("x_forwarded_for"), "because of this").hint("remove one of the two");
@@ -94,6 +95,7 @@ fn listener(
             begins_traces: raw.trace_context == written::TraceContext::Create,
             tls_headers: tls_headers?,
         }),
+        proxy_protocol: proxy_protocol?,
         method_override: match raw.method_override {
             written::MethodOverride::Refuse => MethodOverrides::Refuse,
             written::MethodOverride::Pass => MethodOverrides::Pass,
@@ -102,6 +104,21 @@ fn listener(
         limits: Arc::new(limits?),
     };
     Ok(ListenerConfig { settings, rules, default: default?, encoded_slash, cors: cors?, forward_auth })
+}
+
+fn proxy_protocol(raw: &Listener, at: &Path, context: &mut Context<'_>) -> Result<Option<ProxyProtocol>, Reported> {
+    let version = match raw.proxy_protocol {
+        None => return Ok(None),
+        Some(written::ProxyProtocol::V1) => ProxyProtocol::V1,
+        Some(written::ProxyProtocol::V2) => ProxyProtocol::V2,
+        Some(written::ProxyProtocol::Any) => ProxyProtocol::Any,
+    };
+    if raw.trusted_proxies.is_empty() {
+        // attacks G-13: otherwise any client could choose its address.
+        let problem = context.found.problem(&at.key("proxy_protocol"), "`proxy_protocol` needs `trusted_proxies`");
+        return problem.hint("list the networks of the load balancers that send the header").fail();
+    }
+    Ok(Some(version))
 }
 
 fn tls_headers(raw: &Listener, at: &Path, context: &mut Context<'_>) -> Result<Option<TlsHeaders>, Reported> {

@@ -168,3 +168,27 @@ proptest! {
         let _ = (look(&bytes), Unread::of(&bytes).headers.len());
     }
 }
+
+#[test]
+fn another_version_is_told_from_what_is_no_version() {
+    for other in ["HTTP/0.9", "HTTP/1.2", "HTTP/1.9", "HTTP/2.0", "HTTP/3.0", "HTTP/9.9"] {
+        assert!(has_other_version(format!("GET / {other}\r\nhost: a\r\n\r\n").as_bytes()), "{other}");
+    }
+    assert!(has_other_version(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"));
+    for version in
+        ["HTTP/1.1", "HTTP/1.0", "HTTP/1.1 ", " HTTP/2.0", "HTTP/2", "HTTP/1.10", "http/2.0", "HTTP/2,0", "FTP/2.0", ""]
+    {
+        assert!(!has_other_version(format!("GET / {version}\r\nhost: a\r\n\r\n").as_bytes()), "{version:?}");
+    }
+    for head in ["", "GET", "GET / HTTP/2.0", "GET / HTTP/2.0\n", "GET /\r\n\r\n"] {
+        assert!(!has_other_version(head.as_bytes()), "{head:?}");
+    }
+}
+
+#[test]
+fn a_long_line_is_told_from_many_fields() {
+    assert!(has_long_line(&[b'a'; 51], 100));
+    assert!(has_long_line(&[&[b'a'; 51][..], b"\r\nhost: a\r\n"].concat(), 100));
+    assert!(!has_long_line(&[&[b'a'; 50][..], b"\n", &[b'b'; 90]].concat(), 100));
+    assert!(!has_long_line(b"\r\nGET / HTTP/1.1\r\n", 100));
+}

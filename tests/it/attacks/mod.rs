@@ -9,7 +9,7 @@
 //! | H, identity headers | [`headers`]; folding in `message::header`, claim values in `claims::encode` |
 //! | F, forwarded headers | [`forwarded`]; the walk over addresses in `message::forwarded` |
 //! | R, redirects | [`redirects`] |
-//! | G, framing | [`framing`]; fields of a connection, in both directions, in [`fields`] |
+//! | G, framing | [`framing`]; the PROXY protocol in [`proxy_protocol`]; fields of a connection, in both directions, in [`fields`] |
 //! | D, denial of service | [`denial`], what costs little to try; sizes of provider documents in `oidc` |
 //! | C, the login | [`callback`]; the gate's own tests in `action::authenticate` |
 //! | J, ID tokens | [`id_token`]; `oidc` and `jose` |
@@ -23,7 +23,7 @@
 //! - P-05's `encoded_slash: keep` is tested with both values. P-07's opt-out and P-13's case-insensitive paths are not settings; paths are compared by case.
 //! - H-07's gRPC, error-page subrequests and HTTP/3, H-08's `authorization`: nothing here reads or sends them yet.
 //! - there is no list of allowed redirects. R-18's and R-19's parameters are not read at all.
-//! - G-13: the PROXY protocol is not spoken. G-15 is a target's attack and stands with the tests of targets.
+//! - G-15 is a target's attack and stands with the tests of targets.
 //!
 //! Two answers differ from the catalogue, on purpose or because the HTTP library has decided before we are asked:
 //!
@@ -41,6 +41,7 @@ mod framing;
 mod headers;
 mod id_token;
 mod paths;
+mod proxy_protocol;
 mod redirects;
 mod session_cookie;
 

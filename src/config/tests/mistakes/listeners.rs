@@ -510,3 +510,10 @@ fn a_condition_about_a_header_that_tells_about_tls() {
 ";
     assert_snapshot!(report("tls-condition", &[(LISTENER, &keys), ("    rules:\n", &format!("    rules:\n{rule}"))]));
 }
+
+#[test]
+fn g_13_a_proxy_protocol_that_everybody_could_speak() {
+    assert_snapshot!(of_listener("proxy-protocol", "    proxy_protocol: v2\n"));
+    let keys = "    trusted_proxies: [10.0.0.0/8]\n    proxy_protocol: v3\n";
+    assert_snapshot!(of_listener("proxy-protocol-3", keys));
+}
