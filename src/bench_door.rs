@@ -226,6 +226,7 @@ pub fn write_access_record(out: &mut Vec<u8>) {
         target: Some("10.0.0.7:8080"),
         status: 200,
         reason: None,
+        classification: None,
         response_bytes: 18_234,
         first_byte: Duration::from_micros(1_234),
         duration: Duration::from_micros(2_345),

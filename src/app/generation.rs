@@ -279,6 +279,7 @@ impl Build {
             protected: Arc::clone(&self.protected),
             rules: RuleSet::new(rules, default),
             method_override: settings.method_override,
+            desync: settings.desync,
             response_headers: settings.response_headers.clone(),
             endpoints,
             pools: self.providers.pools(),

@@ -37,6 +37,8 @@ impl Reason {
             Self::BearerKeysUnavailable => "JWKSRequestTimeout",
             Self::BearerOtherUser => return None,
             Self::RequestMalformed
+            | Self::RequestNotCompliant
+            | Self::RequestVersion
             | Self::RequestHeadTooLarge
             | Self::RequestHeadTimeout
             | Self::RequestUriTooLong

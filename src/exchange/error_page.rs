@@ -54,7 +54,13 @@ pub(crate) fn render(rejection: &Rejection, about: About<'_>, preferred: Preferr
         headers.insert(header::ALLOW, HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"));
     }
     // If the end of a request is ambiguous, no further request can be read from the connection (attacks G-02, G-03).
-    if matches!(reason, Reason::RequestTransferEncoding | Reason::RequestMalformed | Reason::RequestBodyMalformed) {
+    if matches!(
+        reason,
+        Reason::RequestTransferEncoding
+            | Reason::RequestMalformed
+            | Reason::RequestBodyMalformed
+            | Reason::RequestNotCompliant
+    ) {
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     response

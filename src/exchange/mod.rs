@@ -23,6 +23,7 @@ use crate::exchange::connection::Connection;
 use crate::exchange::error_page::About;
 use crate::exchange::rejection::{Reason, Rejection};
 use crate::message::cors;
+use crate::message::desync::Finding;
 use crate::message::media::{self, Preferred};
 use crate::message::uri::{CanonicalRequest, Scheme};
 use crate::message::watch::WatchSlot;
@@ -74,6 +75,8 @@ pub(crate) struct Exchange {
     pub(crate) cookies: Vec<HeaderValue>,
     /// If the answer switches protocols: where what watches the tunnel is put.
     pub(crate) tunnel: Option<WatchSlot>,
+    /// Why the request does not conform to the standard (ALB §10.6). `None` for most.
+    pub(crate) finding: Option<Finding>,
     /// What the request asks of the CORS policy of its rule. `None` if the rule has none, or there is no rule.
     pub(crate) cors: Option<Box<cors::Asked>>,
     /// Whether the answer is made private even without such a line, because the rule requires it and a user is signed in.
@@ -169,6 +172,7 @@ impl Exchange {
             page_code: None,
             cookies: Vec::new(),
             tunnel: None,
+            finding: None,
             cors: None,
             is_private: false,
         }

@@ -216,8 +216,11 @@ reasons! {
     /// The address alone takes more than half of `head_bytes_max` of a head that is longer than it. Or the redirect of a rule would be longer than
     /// 8 KiB after the parts of the request are filled in.
     RequestUriTooLong => "request.uri_too_long", 414, OtherPage;
+    /// The request does not conform to the standard in a way that has one reading here, and the listener has `desync_mitigation: strictest`. The
+    /// access log says what it is.
+    RequestNotCompliant => "request.not_compliant", 400, OtherPage;
     /// The request line names a version of HTTP other than 1.1 and 1.0, for example because a client speaks HTTP/2 without having agreed on it.
-    RequestVersion => "request.http_version", 505, None;
+    RequestVersion => "request.http_version", 505, OtherPage;
     /// The request names no host, more than one host, or an invalid host.
     RequestHost => "request.host_invalid", 400, None;
     /// The path is ambiguous (dot segments, encoded slashes, backslashes, parameters, bad encoding, an encoded `;`, `?` or

@@ -22,6 +22,7 @@ use crate::listener::tls::{self, Protocol};
 use crate::listener::tls_stream::TlsStream;
 use crate::listener::transport::{Readable, Watched};
 use crate::listener::{http1, http2, proxy_protocol, refusal};
+use crate::message::desync::Mode;
 use crate::message::unread::Unread;
 use crate::message::upload::Uploads;
 use crate::socket::accept::Accepted;
@@ -169,7 +170,12 @@ fn http<H: Handler, T: AsyncRead + AsyncWrite + Readable + Unpin + Send + 'stati
     draining: Draining,
 ) -> Stage {
     // Not the whole of `served`: a connection must not keep a configuration that is no longer in force.
-    let terms = Terms { limits: Arc::clone(&served.generation.settings.limits), metrics: Rc::clone(&served.metrics) };
+    let settings = &served.generation.settings;
+    let terms = Terms {
+        limits: Arc::clone(&settings.limits),
+        metrics: Rc::clone(&served.metrics),
+        looks_at_heads: settings.desync == Mode::Strictest,
+    };
     let requests = Requests {
         listener: Rc::clone(&listener),
         connection,

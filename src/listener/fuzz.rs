@@ -28,6 +28,7 @@ use crate::listener::state::{GenerationListener, ProcessListener, Served, Terms,
 use crate::listener::tls::ProcessTls;
 use crate::listener::transport::{Readable, Watched};
 use crate::message::body::Body;
+use crate::message::desync::Mode;
 use crate::message::unread::{Look, Unread, look};
 use crate::message::upload::Uploads;
 use crate::message::{Request, Response};
@@ -179,13 +180,14 @@ fn seen(bytes: &[u8], piece: usize, is_screened: bool) -> (Vec<Seen>, Option<Rea
         tls: None,
         forwarded: Arc::default(),
         method_override: MethodOverrides::default(),
+        desync: Mode::default(),
         response_headers: None,
         proxy_protocol: None,
         limits: Arc::default(),
     };
     let (handler, metrics) = (Rc::new(Watching::default()), Rc::new(METRICS.with(Clone::clone)));
     let process = ProcessListener::new(&settings.limits, 1);
-    let terms = Terms { limits: Arc::clone(&settings.limits), metrics: Rc::clone(&metrics) };
+    let terms = Terms { limits: Arc::clone(&settings.limits), metrics: Rc::clone(&metrics), looks_at_heads: false };
     let (memory, clock) = (Rc::new(WorkerMemory::new()), Clock::system());
     let generation = GenerationListener::new(settings, &ProcessTls::new(), &clock);
     let served = Served { generation, handler: Rc::clone(&handler), metrics };

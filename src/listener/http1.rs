@@ -40,11 +40,11 @@ pub(crate) async fn serve<H, T, O>(
     T: AsyncRead + AsyncWrite + Readable + Unpin + Send + 'static,
     O: Unpin + Send + 'static,
 {
-    let Terms { limits, metrics } = &terms;
+    let Terms { limits, metrics, looks_at_heads } = &terms;
     let activity = transport.activity();
     let watchdog = Watchdog::new(transport.activity(), limits, Heads::Timed);
     let mut driver = ConnectionDriver::new(watchdog, draining, requests.uploads.clone());
-    let mut screened = Screened::new(transport, limits.head_bytes_max);
+    let mut screened = Screened::new(transport, limits.head_bytes_max, *looks_at_heads);
     loop {
         let served = builder(limits).serve_connection(TokioIo::new(screened), requests);
         let mut served = Box::new(served.with_upgrades());
@@ -62,7 +62,7 @@ pub(crate) async fn serve<H, T, O>(
                 metrics.resting.decrement();
                 match woken {
                     None => {
-                        screened = Screened::new(transport, limits.head_bytes_max);
+                        screened = Screened::new(transport, limits.head_bytes_max, *looks_at_heads);
                         continue;
                     }
                     Some(Closed::TimedOut) => return metrics.timed_out.increment(),
@@ -74,14 +74,15 @@ pub(crate) async fn serve<H, T, O>(
         if matches!(ended, Closed::TimedOut) {
             metrics.timed_out.increment();
         }
-        match next(ended, left, activity.is_flushed(), limits.head_bytes_max) {
+        let finding = if *looks_at_heads { left.finding() } else { None };
+        match next(ended, left, activity.is_flushed(), limits.head_bytes_max, finding.is_some()) {
             Next::Read(head) => {
                 transport.put_back(head);
-                screened = Screened::new(transport, limits.head_bytes_max).behind_the_line();
+                screened = Screened::new(transport, limits.head_bytes_max, *looks_at_heads).behind_the_line();
             }
             Next::Refuse(reason, head) => {
                 let connection = Rc::clone(&requests.connection);
-                let response = requests.handler().refuse(connection, Unread::of(&head), reason);
+                let response = requests.handler().refuse(connection, Unread { finding, ..Unread::of(&head) }, reason);
                 let patience = match reason {
                     Reason::RequestHeadTimeout => Patience::Short,
                     _ => driver.patience(),
@@ -109,7 +110,7 @@ enum Next {
     Drop,
 }
 
-fn next(ended: Closed, left: Left, is_flushed: bool, head_bytes_max: usize) -> Next {
+fn next(ended: Closed, left: Left, is_flushed: bool, head_bytes_max: usize, is_refused: bool) -> Next {
     let (head, is_held_back) = match left {
         Left::Head { bytes, is_held_back } => (bytes, is_held_back),
         Left::Rest(_) => (Bytes::new(), false),
@@ -125,6 +126,7 @@ fn next(ended: Closed, left: Left, is_flushed: bool, head_bytes_max: usize) -> N
         Closed::Refused(Reason::RequestHeadTooLarge) => Reason::RequestHeadTooLarge,
         // hyper finds nothing to refuse or to cut off in a head after `unread::look` has encoded it. So such a head is
         // not checked again.
+        Closed::ByEitherSide if is_refused => Reason::RequestNotCompliant,
         Closed::ByEitherSide | Closed::Refused(_) => match unread::look(&head) {
             Look::Encoded(head) => return Next::Read(head),
             Look::Fragment => uri::Error::Fragment.into(),

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::certificate::table::Certificates;
 use crate::crypto::aead::Key;
+use crate::message::desync::Mode;
 use crate::message::forwarded::Policy;
 use crate::message::response_headers::ResponseHeaders;
 
@@ -24,6 +25,8 @@ pub(crate) struct Settings {
     pub(crate) proxy_protocol: Option<ProxyProtocol>,
     /// How to handle a request with a header that overrides its method.
     pub(crate) method_override: MethodOverrides,
+    /// What happens to requests that do not conform to the standard.
+    pub(crate) desync: Mode,
     /// What is set in responses. `None` if nothing is.
     pub(crate) response_headers: Option<Arc<ResponseHeaders>>,
     /// All limits of a connection.

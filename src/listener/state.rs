@@ -78,6 +78,8 @@ pub(crate) struct Served<H> {
 pub(crate) struct Terms {
     pub(super) limits: Arc<Limits>,
     pub(super) metrics: Rc<Metrics>,
+    /// Whether each head is looked at as it came (ALB §10.6, `strictest`). HTTP/1.1 only.
+    pub(super) looks_at_heads: bool,
 }
 
 /// One listener on one worker, under the configuration that is in force.

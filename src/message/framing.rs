@@ -3,6 +3,7 @@
 
 use http::{HeaderMap, Method, Version, header};
 
+use crate::message::desync::Finding;
 use crate::message::header::has_outer_blank;
 
 /// Two servers could disagree about where the request ends.
@@ -21,12 +22,12 @@ pub(crate) enum Error {
     Blank,
 }
 
-/// Checks that the body is chunked or has one plain length.
+/// Checks that the body is chunked or has one plain length. Returns what is unusual about it (ALB §10.6; HTTP/2 has no such cases).
 ///
 /// # Errors
 ///
 /// See [`Error`] (attacks G-02, G-03, G-05).
-pub(crate) fn check(version: Version, method: &Method, headers: &HeaderMap) -> Result<(), Error> {
+pub(crate) fn check(version: Version, method: &Method, headers: &HeaderMap) -> Result<Option<Finding>, Error> {
     // Clients do send `a=b; ` as `Cookie`. Spaces around a pair are not part of its value (RFC 6265 §5.4), so no two
     // readers disagree.
     if version == Version::HTTP_2
@@ -34,21 +35,27 @@ pub(crate) fn check(version: Version, method: &Method, headers: &HeaderMap) -> R
     {
         return Err(Error::Blank);
     }
+    let is_safe = matches!(*method, Method::GET | Method::HEAD) && version != Version::HTTP_2;
     let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
-    if let Some(coding) = codings.next()
-        && (!coding.as_bytes().eq_ignore_ascii_case(b"chunked") || codings.next().is_some())
-    {
-        return Err(Error::TransferCoding);
+    let mut finding = None;
+    if let Some(coding) = codings.next() {
+        if !coding.as_bytes().eq_ignore_ascii_case(b"chunked") || codings.next().is_some() {
+            return Err(Error::TransferCoding);
+        }
+        finding = is_safe.then_some(Finding::UndefinedTransferEncodingSemantics);
     }
     let mut lengths = headers.get_all(header::CONTENT_LENGTH).iter().map(|length| length.as_bytes());
     match lengths.next() {
         // RFC 9112 §6.3: the same length, repeated, is one length. Over HTTP/1.1 hyper removes the repetitions. A target
         // receives the length once.
-        Some(length) if is_plain(length) && lengths.all(|other| other == length) => Ok(()),
+        Some(length) if is_plain(length) && lengths.all(|other| other == length) => Ok(match length {
+            b"0" => finding.or(is_safe.then_some(Finding::GetHeadZeroContentLength)),
+            _ => finding.or(is_safe.then_some(Finding::UndefinedContentLengthSemantics)),
+        }),
         Some(_) => Err(Error::Length),
         // RFC 1945 §7.2.2: an HTTP/1.0 request with a body needs a length, because closing the connection cannot mark its end.
         None if version == Version::HTTP_10 && may_have_a_body(method) => Err(Error::Length),
-        None => Ok(()),
+        None => Ok(finding),
     }
 }
 
@@ -74,7 +81,7 @@ mod tests {
         for (name, value) in fields {
             headers.append(*name, HeaderValue::from_static(value));
         }
-        assert_eq!(check(Version::HTTP_11, &Method::POST, &headers), expected, "{fields:?}");
+        assert_eq!(check(Version::HTTP_11, &Method::POST, &headers), expected.map(|()| None), "{fields:?}");
     }
 
     #[test]
@@ -115,7 +122,34 @@ mod tests {
     fn g_05_a_request_of_http_1_0_with_a_body_has_a_length() {
         let none = HeaderMap::new();
         assert_eq!(check(Version::HTTP_10, &Method::POST, &none), Err(Error::Length));
-        assert_eq!(check(Version::HTTP_10, &Method::GET, &none), Ok(()));
-        assert_eq!(check(Version::HTTP_11, &Method::POST, &none), Ok(()));
+        assert_eq!(check(Version::HTTP_10, &Method::GET, &none), Ok(None));
+        assert_eq!(check(Version::HTTP_11, &Method::POST, &none), Ok(None));
+    }
+
+    #[test]
+    fn a_body_of_get_or_head_is_unusual() {
+        let finding = |version, method: &Method, name: &'static str, value: &'static str| {
+            check(
+                version,
+                method,
+                &HeaderMap::from_iter([(name.parse().expect("a name"), HeaderValue::from_static(value))]),
+            )
+        };
+        let rows = [
+            ("content-length", "0", Finding::GetHeadZeroContentLength),
+            ("content-length", "5", Finding::UndefinedContentLengthSemantics),
+            ("transfer-encoding", "chunked", Finding::UndefinedTransferEncodingSemantics),
+        ];
+        for (name, value, expected) in rows {
+            for method in [&Method::GET, &Method::HEAD] {
+                assert_eq!(
+                    finding(Version::HTTP_11, method, name, value),
+                    Ok(Some(expected)),
+                    "{method} {name} {value}"
+                );
+            }
+            assert_eq!(finding(Version::HTTP_11, &Method::DELETE, name, value), Ok(None), "{name} {value}");
+        }
+        assert_eq!(finding(Version::HTTP_2, &Method::GET, "content-length", "5"), Ok(None));
     }
 }

@@ -6,6 +6,7 @@ pub(crate) mod body;
 pub(crate) mod caching;
 pub(crate) mod cookie;
 pub(crate) mod cors;
+pub(crate) mod desync;
 pub(crate) mod form;
 pub(crate) mod forwarded;
 pub(crate) mod framing;

@@ -9,6 +9,8 @@ use std::ops::Range;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, Version};
 
+use crate::message::desync::Finding;
+
 /// The parts that could be read of a request whose head was refused.
 #[derive(Debug, Default)]
 pub(crate) struct Unread {
@@ -16,6 +18,8 @@ pub(crate) struct Unread {
     pub(crate) uri: Option<Uri>,
     pub(crate) version: Option<Version>,
     pub(crate) headers: HeaderMap,
+    /// Why the request does not conform, if that is why it is refused.
+    pub(crate) finding: Option<Finding>,
 }
 
 /// Maximum number of fields that are read from a refused head.
@@ -42,6 +46,7 @@ impl Unread {
             uri: Uri::try_from(&head[line.target]).ok(),
             version,
             headers: lines.take(FIELDS_MAX).filter_map(field).collect(),
+            finding: None,
         }
     }
 }
@@ -49,7 +54,7 @@ impl Unread {
 impl From<http::request::Parts> for Unread {
     fn from(parts: http::request::Parts) -> Self {
         let http::request::Parts { method, uri, version, headers, .. } = parts;
-        Self { method: Some(method), uri: Some(uri), version: Some(version), headers }
+        Self { method: Some(method), uri: Some(uri), version: Some(version), headers, finding: None }
     }
 }
 

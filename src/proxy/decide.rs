@@ -8,6 +8,7 @@ use http::{HeaderValue, Uri, Version, header};
 use crate::exchange::Exchange;
 use crate::exchange::rejection::{Reason, Rejection};
 use crate::listener::settings::MethodOverrides;
+use crate::message::desync::{Finding, Mode};
 use crate::message::header::{FORWARDED_PREFIX, MethodOverride};
 use crate::message::uri::{self, CanonicalRequest, EncodedSlash, Scheme};
 use crate::message::{Request, cookie, forwarded, framing};
@@ -47,7 +48,19 @@ pub(crate) fn decide<'s>(
     if let Some(told) = told {
         believe(told, exchange, request);
     }
-    framing::check(request.version(), request.method(), request.headers()).map_err(ambiguous_end)?;
+    match framing::check(request.version(), request.method(), request.headers()) {
+        Ok(None) => {}
+        Ok(Some(finding)) => {
+            exchange.finding = Some(finding);
+            if snapshot.desync == Mode::Strictest {
+                return Err(Rejection::new(Reason::RequestNotCompliant, finding));
+            }
+        }
+        Err(error) => {
+            exchange.finding = severe(error);
+            return Err(ambiguous_end(error));
+        }
+    }
     if !overrides.is_empty() {
         override_method(snapshot.method_override, overrides, request)?;
     }
@@ -184,6 +197,15 @@ fn settle(
     }
     let rewritten = canonical.clone().into_canonical_form();
     rewritten.map(Some).map_err(Rejection::from)
+}
+
+/// The name that the ALB has for it (ALB §10.6).
+const fn severe(error: framing::Error) -> Option<Finding> {
+    match error {
+        framing::Error::TransferCoding => Some(Finding::BadTransferEncoding),
+        framing::Error::Length => Some(Finding::BadContentLength),
+        framing::Error::Blank => None,
+    }
 }
 
 fn ambiguous_end(error: framing::Error) -> Rejection {

@@ -134,6 +134,9 @@ impl Recorder {
         if let Some(reason) = self.exchange.reason {
             self.sink.metrics.refused(reason);
         }
+        if let Some(finding) = self.exchange.finding {
+            self.sink.metrics.found(finding.class());
+        }
         let rule = self.exchange.rule.as_ref().map(|rule| rule.index);
         let metrics = &self.sink.metrics;
         metrics.answered(rule, answer.status, answer.first_byte);
@@ -174,6 +177,7 @@ impl Recorder {
             target: exchange.target.as_deref(),
             status: answer.status.as_u16(),
             reason: exchange.reason.map(Reason::code).or(exchange.page_code),
+            classification: exchange.finding.map(|finding| (finding.class().name(), finding.name())),
             response_bytes: self.bytes,
             first_byte: answer.first_byte,
             duration,
@@ -417,6 +421,7 @@ fn of_connection(connection: &Connection, time: crate::clock::Timestamp) -> Acce
         target: None,
         status: 0,
         reason: None,
+        classification: None,
         response_bytes: 0,
         first_byte: Duration::ZERO,
         duration: Duration::ZERO,

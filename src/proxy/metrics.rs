@@ -7,6 +7,7 @@ use http::StatusCode;
 
 use crate::exchange::reason_counters::ReasonCounters;
 use crate::exchange::rejection::Reason;
+use crate::message::desync::Class;
 use crate::telemetry::metrics::{Counter, Histogram, Registry};
 
 /// One worker's counters of one listener.
@@ -18,6 +19,8 @@ pub(crate) struct Metrics {
     unmatched: [Counter; CLASSES.len()],
     first_byte: Histogram,
     refusals: ReasonCounters,
+    /// Requests that do not conform, in the order of [`Class::ALL`].
+    found: [Counter; Class::ALL.len()],
     /// The answers of terminals that answer themselves, in the order of the rules. `None` if the rule forwards.
     own_answers: Vec<Option<OwnAnswers>>,
     /// The time until a target's response head, in the order of the target groups.
@@ -61,6 +64,15 @@ impl Metrics {
                 "Time from the end of the request head to the response head.",
                 of_listener.clone(),
             ),
+            found: Class::ALL.map(|class| {
+                let labels =
+                    vec![("listener", listener.to_owned()), ("classification", class.name().to_ascii_lowercase())];
+                registry.counter(
+                    "vestibule_desync_requests_total",
+                    "HTTP/1.1 requests that do not conform to the standard, by their class (`desync_mitigation`).",
+                    labels,
+                )
+            }),
             refusals: ReasonCounters::new(
                 registry,
                 "vestibule_refusals_total",
@@ -98,6 +110,11 @@ impl Metrics {
         };
         classes[class].increment();
         self.first_byte.observe(first_byte);
+    }
+
+    /// Counts a request that does not conform.
+    pub(crate) fn found(&self, class: Class) {
+        self.found[class as usize].increment();
     }
 
     /// Counts a refusal.

@@ -237,6 +237,7 @@ impl crate::listener::requests::Handler for Proxy {
         let mut exchange = Exchange::begin(self.up_to_date(connection), self.clock.instant(), self.clock.now());
         exchange.preferred = Some(media::preferred(&request.headers));
         exchange.language = Some(self.snapshot.pages.language(&request.headers));
+        exchange.finding = request.finding;
         exchange.client = exchange.connection.forwarded.client(&request.headers, exchange.connection.peer);
         if let (Some(method), Some(uri)) = (&request.method, &request.uri) {
             let parsed = CanonicalRequest::parse(exchange.scheme, method, uri, &request.headers);

@@ -10,6 +10,7 @@ use crate::certificate::acme::issued::Issued;
 use crate::forward_auth::questions::Questions;
 use crate::listener::settings::MethodOverrides;
 use crate::message::cors;
+use crate::message::desync::Mode;
 use crate::message::forwarded::Policy;
 use crate::message::header::Protected;
 use crate::message::response_headers::ResponseHeaders;
@@ -44,6 +45,8 @@ pub(crate) struct Snapshot {
     pub(crate) rules: RuleSet<Selected>,
     /// How requests with a header such as `X-HTTP-Method-Override` are handled.
     pub(crate) method_override: MethodOverrides,
+    /// What happens to requests that do not conform.
+    pub(crate) desync: Mode,
     /// What is set in responses.
     pub(crate) response_headers: Option<Arc<ResponseHeaders>>,
     /// Callback, sign-out and keys, on a listener with an authenticate action (DESIGN §6).

@@ -198,7 +198,7 @@ fn g_14_two_names_for_one_request_are_refused_also_with_preserve() {
 fn an_address_that_is_too_long_is_414() {
     let (target, proxy) = started("    limits: { head_bytes_max: 16384 }");
     on_both(|protocol| {
-        let mut get = |path: usize, field: usize| {
+        let get = |path: usize, field: usize| {
             let url = format!("https://app.test/{}", "a".repeat(path));
             let answer = proxy.browser(protocol).send("GET", &url, &[("x", &*"b".repeat(field))], b"");
             (answer.status, answer.reason().unwrap_or_default())

@@ -83,6 +83,10 @@ pub(crate) struct Listener {
     /// method.
     #[serde(default)]
     pub(crate) method_override: MethodOverride,
+    /// What to do with HTTP/1.1 requests that do not conform to the standard, and have one reading here. What could be read in two ways is
+    /// refused in each mode. The access log and `vestibule_desync_requests_total` tell of them in each mode.
+    #[serde(default)]
+    pub(crate) desync_mitigation: DesyncMitigation,
     /// What to do with a request whose path contains `%2F`. Used for `default_actions` and for rules without `encoded_slash`.
     #[serde(default)]
     pub(crate) encoded_slash: EncodedSlash,
@@ -110,6 +114,19 @@ pub(crate) enum HostFrom {
     Host,
     /// `X-Forwarded-Host`, for proxies that change `Host`. If a trusted proxy does not send it, `Host` is used.
     XForwardedHost,
+}
+
+/// What to do with requests that do not conform to the standard.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, Serialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum DesyncMitigation {
+    /// As `defensive`: Vestibule passes on nothing that the load balancer would pass on here only.
+    Monitor,
+    /// They pass. After a GET or HEAD with a body, the connections to the client and to the target are closed.
+    #[default]
+    Defensive,
+    /// They are answered 400 (`request.not_compliant`). Each head is read twice, which costs time.
+    Strictest,
 }
 
 /// The version of the PROXY protocol.

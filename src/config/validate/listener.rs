@@ -13,6 +13,7 @@ use crate::config::validate::action::{self, CookieOwners};
 use crate::config::validate::context::{ClientSpeaks, Context};
 use crate::config::validate::{claims, cors, forward_auth, process, proxies, response_headers, rule, tls, value};
 use crate::listener::settings::{Limits, MethodOverrides, ProxyProtocol, Settings};
+use crate::message::desync;
 use crate::message::forwarded::{HostFrom, Mode, Policy, TlsHeaders};
 
 const TIMEOUT_BOUNDS: (Duration, Duration) = (Duration::from_millis(1), written::TIMEOUT_MAX);
@@ -96,6 +97,11 @@ fn listener(
             tls_headers: tls_headers?,
         }),
         proxy_protocol: proxy_protocol?,
+        desync: match raw.desync_mitigation {
+            written::DesyncMitigation::Monitor => desync::Mode::Monitor,
+            written::DesyncMitigation::Defensive => desync::Mode::Defensive,
+            written::DesyncMitigation::Strictest => desync::Mode::Strictest,
+        },
         method_override: match raw.method_override {
             written::MethodOverride::Refuse => MethodOverrides::Refuse,
             written::MethodOverride::Pass => MethodOverrides::Pass,

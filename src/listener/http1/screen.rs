@@ -16,6 +16,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::listener::activity::{Activity, ReadBytes};
 use crate::listener::transport::Watched;
+use crate::message::desync::{self, Finding};
 
 /// The transport that hyper reads from and writes to.
 #[derive(Debug)]
@@ -29,6 +30,8 @@ pub(crate) struct Screened<T, O> {
     held: BytesMut,
     /// Maximum number of bytes that are held back.
     held_max: usize,
+    /// Whether every head is held back until it is whole, to be looked at as it came.
+    holds_heads: bool,
     /// hyper has tried to write without a request. Those bytes were dropped.
     has_dropped: bool,
 }
@@ -54,6 +57,14 @@ pub(crate) enum Left {
 }
 
 impl Left {
+    /// Why a head that was held back does not conform.
+    pub(crate) fn finding(&self) -> Option<Finding> {
+        match self {
+            Self::Head { bytes, is_held_back: true } => desync::look(bytes),
+            _ => None,
+        }
+    }
+
     /// All bytes that hyper has not used.
     pub(crate) fn into_bytes(self) -> Bytes {
         match self {
@@ -64,10 +75,10 @@ impl Left {
 
 impl<T, O> Screened<T, O> {
     /// Wraps `transport` and checks each request line.
-    pub(crate) fn new(transport: Watched<T, O>, head_bytes_max: usize) -> Self {
+    pub(crate) fn new(transport: Watched<T, O>, head_bytes_max: usize, holds_heads: bool) -> Self {
         let activity = transport.activity();
         let (held, line) = (BytesMut::new(), Line::Ahead);
-        Self { transport, activity, line, given: 0, held, held_max: head_bytes_max, has_dropped: false }
+        Self { transport, activity, line, given: 0, held, held_max: head_bytes_max, holds_heads, has_dropped: false }
     }
 
     /// Skips the check for a head that was already checked and was put back.
@@ -92,7 +103,7 @@ impl<T, O> Screened<T, O> {
     /// Whether `bytes` must be held back from hyper.
     fn is_to_be_held(&mut self, mut bytes: &[u8]) -> bool {
         if !self.held.is_empty() {
-            if bytes.contains(&b'\n') {
+            if !self.holds_heads && bytes.contains(&b'\n') {
                 self.line = Line::Over;
             }
             return true;
@@ -117,7 +128,7 @@ impl<T, O> Screened<T, O> {
                 self.line = if first.is_ascii_alphabetic() { Line::Begun } else { Line::Over };
             }
         }
-        let is_doubtful = self.line == Line::Begun && self.is_doubtful(bytes);
+        let is_doubtful = self.line == Line::Begun && (self.holds_heads || self.is_doubtful(bytes));
         if !is_doubtful {
             self.given += bytes.len();
         }
@@ -152,6 +163,9 @@ impl<T: AsyncRead + Unpin, O: Unpin> AsyncRead for Screened<T, O> {
                 return Poll::Ready(Ok(()));
             }
             this.held.extend_from_slice(bytes);
+            if this.holds_heads && desync::has_end(&this.held, bytes.len()) {
+                this.line = Line::Over;
+            }
             let is_over = has_ended || this.line == Line::Over || this.held.len() >= this.held_max;
             buffer.set_filled(before);
             if is_over {

@@ -75,7 +75,7 @@ fn p_03_a_fragment_is_seen_in_a_target_only() {
 #[test]
 fn of_a_refused_head_is_read_what_can_be_read() {
     let read = |head: &str| {
-        let Unread { method, uri, version, headers } = Unread::of(head.as_bytes());
+        let Unread { method, uri, version, headers, .. } = Unread::of(head.as_bytes());
         let mut text = format!("{method:?} {uri:?} {version:?}");
         for (name, value) in &headers {
             let _ = write!(text, " {name}={value:?}");

@@ -162,9 +162,8 @@ impl AlbRecord<'_> {
             None => out.push(b'-'),
         }
         out.push(b'"');
-        // Classification and its reason.
-        quoted(out, None);
-        quoted(out, None);
+        quoted(out, record.classification.map(|(class, _)| class));
+        quoted(out, record.classification.map(|(_, finding)| finding));
         out.extend_from_slice(b" TID_");
         hex(out, self.connection);
         // Transformed host, transformed URI, status of the transforms.
@@ -288,6 +287,7 @@ mod tests {
             target: Some("10.0.0.1:80"),
             status: 200,
             reason: None,
+            classification: None,
             response_bytes: 57,
             first_byte: Duration::from_micros(87_400),
             duration: Duration::from_micros(90_004),

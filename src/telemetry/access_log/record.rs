@@ -29,6 +29,8 @@ pub(crate) struct AccessRecord<'e> {
     pub(crate) target: Option<&'e str>,
     pub(crate) status: u16,
     pub(crate) reason: Option<&'static str>,
+    /// How far the request is from the standard, and why (ALB §10.6).
+    pub(crate) classification: Option<(&'static str, &'static str)>,
     pub(crate) response_bytes: u64,
     /// Time until the response head.
     pub(crate) first_byte: Duration,
@@ -79,6 +81,10 @@ impl AccessRecord<'_> {
         text(out, field!("target.address"), self.target);
         number(out, field!("http.response.status_code"), self.status.into());
         plain(out, field!("reason"), self.reason);
+        if let Some((class, finding)) = self.classification {
+            plain(out, field!("classification"), Some(class));
+            plain(out, field!("classification_reason"), Some(finding));
+        }
         number(out, field!("http.response.body.size"), self.response_bytes);
         millis(out, field!("first_byte_ms"), self.first_byte);
         millis(out, field!("duration_ms"), self.duration);
@@ -157,6 +163,7 @@ mod tests {
             target: None,
             status: 200,
             reason: None,
+            classification: None,
             response_bytes: 5,
             first_byte: Duration::from_micros(1_050),
             duration: Duration::from_micros(2_000),

@@ -35,6 +35,7 @@
 mod callback;
 mod cors;
 mod denial;
+mod desync;
 mod fields;
 mod forwarded;
 mod framing;
