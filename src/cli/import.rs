@@ -29,6 +29,9 @@ was written; 2: invalid command line.";
 #[command(after_help = CODES)]
 pub(crate) enum Import {
     Elbv2(Elbv2),
+    Ingress(Ingress),
+    #[command(name = "oauth2-proxy")]
+    Oauth2Proxy(Oauth2Proxy),
 }
 
 /// What all importers have.
@@ -57,12 +60,48 @@ pub(crate) struct Elbv2 {
     common: Common,
 }
 
+/// From Ingress objects of the AWS Load Balancer Controller, with the Services that they name: the YAML of `kubectl get -o yaml`, or of your
+/// repository. Secrets are not needed.
+#[derive(Debug, clap::Args)]
+#[command(after_help = CODES)]
+pub(crate) struct Ingress {
+    /// Files, or folders with `*.yaml`, `*.yml` and `*.json`.
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    #[command(flatten)]
+    common: Common,
+}
+
+/// From oauth2-proxy: its configuration file, its alpha file (`*.yaml`), variables `OAUTH2_PROXY_*` (`*.env`) and its flags.
+#[derive(Debug, clap::Args)]
+#[command(after_help = CODES)]
+pub(crate) struct Oauth2Proxy {
+    /// Files: `*.yaml` and `*.yml` are alpha files, `*.env` has a variable in each line, all others are configuration files.
+    #[arg(value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Flags of oauth2-proxy, behind `--`: `-- --provider=oidc --client-id=wiki`.
+    #[arg(last = true, value_name = "FLAG")]
+    flags: Vec<String>,
+    #[command(flatten)]
+    common: Common,
+}
+
 impl Import {
     pub(crate) fn run(&self) -> anyhow::Result<ExitCode> {
         match self {
             Self::Elbv2(elbv2) => {
                 elbv2.common.check()?;
                 elbv2.common.finish(import::elbv2(&read(&elbv2.files, &["json"])?)?)
+            }
+            Self::Ingress(ingress) => {
+                ingress.common.check()?;
+                ingress.common.finish(import::ingress(&read(&ingress.files, &["json", "yaml", "yml"])?)?)
+            }
+            Self::Oauth2Proxy(proxy) => {
+                proxy.common.check()?;
+                proxy
+                    .common
+                    .finish(import::oauth2_proxy(&read(&proxy.files, &["cfg", "env", "yaml", "yml"])?, &proxy.flags)?)
             }
         }
     }

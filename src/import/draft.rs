@@ -9,6 +9,8 @@ use crate::import::yaml::{Map, Yaml};
 
 /// The status of a closed rule.
 const CLOSED_STATUS: u64 = 503;
+/// The last priority that there is.
+const PRIORITY_MAX: u64 = 50_000;
 const NAME_LENGTH_MAX: usize = 64;
 
 /// A configuration.
@@ -39,6 +41,8 @@ pub(crate) enum Need {
     ClientSecret,
     /// A key that `vestibule keys` makes, with that command.
     Made { command: String },
+    /// A variable of the environment.
+    Variable { what: String },
 }
 
 /// A listener.
@@ -87,6 +91,11 @@ pub(crate) struct Login {
 }
 
 impl Chain {
+    /// A chain with nothing in front of its terminal.
+    pub(crate) fn terminal(terminal: Map) -> Self {
+        Self::Open { login: None, gates: Vec::new(), terminal }
+    }
+
     /// Answers 503 from now on. The first reason stays.
     pub(crate) fn close(&mut self, why: &str) {
         if matches!(self, Self::Open { .. }) {
@@ -103,6 +112,34 @@ impl Rule {
     /// Answers 503 from now on.
     pub(crate) fn close(&mut self, why: &str) {
         self.chain.close(why);
+    }
+}
+
+impl Listener {
+    /// Lets only clients of these networks in, which was done in front of the rules. Others are answered 403. `Err` if there is no room for
+    /// the rule that takes the place of the default actions.
+    pub(crate) fn restrict_to(&mut self, networks: &[String]) -> Result<(), String> {
+        if self.rules.iter().any(|rule| rule.priority == PRIORITY_MAX) {
+            return Err(format!("the listener has a rule with the priority {PRIORITY_MAX} already"));
+        }
+        for rule in &mut self.rules {
+            if rule.conditions.iter().any(|condition| condition.get("source_ip").is_some()) {
+                rule.close("the rule has networks of its own, and the listener has others");
+            } else {
+                rule.conditions.push(Map::default().with("source_ip", networks));
+            }
+        }
+        let denied = Map::default().with("type", "fixed-response").with("status_code", 403);
+        let rest = std::mem::replace(&mut self.default, Chain::terminal(denied));
+        self.rules.push(Rule {
+            name: "all-others".to_owned(),
+            priority: PRIORITY_MAX,
+            conditions: vec![Map::default().with("source_ip", networks)],
+            chain: rest,
+            settings: Map::default(),
+            source: self.source.clone(),
+        });
+        Ok(())
     }
 }
 
@@ -140,6 +177,8 @@ impl Draft {
         if has_login || is_sticky {
             self.session.set("key_files", Yaml::List(vec![Yaml::File("keys/session".to_owned())]));
             self.needs("keys/session", made("session", "keys/session"));
+        } else {
+            self.session = Map::default();
         }
         if has_login {
             self.claims.set("signer", "arn:vestibule:imported");

@@ -4,9 +4,12 @@
 //! against what `check` accepts, and [`yaml`] writes it. The room fails closed: what cannot be carried over closes the rule that had it, so that
 //! no request reaches a target that it did not reach before. It knows nothing of files and terminals; `cli` does. Start at [`elbv2`].
 
+mod documents;
 mod draft;
 mod elbv2;
+mod ingress;
 mod ledger;
+mod oauth2_proxy;
 mod outcome;
 mod rehearsal;
 mod text;
@@ -25,6 +28,24 @@ pub(crate) use crate::import::text::Input;
 /// What cannot be read, or cannot be carried over as a whole.
 pub(crate) fn elbv2(inputs: &[Input]) -> Result<Imported, Error> {
     finish(elbv2::read(inputs))
+}
+
+/// Imports Ingress objects of the AWS Load Balancer Controller.
+///
+/// # Errors
+///
+/// As [`elbv2`].
+pub(crate) fn ingress(inputs: &[Input]) -> Result<Imported, Error> {
+    finish(ingress::read(inputs))
+}
+
+/// Imports files of oauth2-proxy and flags.
+///
+/// # Errors
+///
+/// As [`elbv2`].
+pub(crate) fn oauth2_proxy(inputs: &[Input], flags: &[String]) -> Result<Imported, Error> {
+    finish(oauth2_proxy::read(inputs, flags))
 }
 
 fn finish(read: Result<(Draft, Ledger), String>) -> Result<Imported, Error> {

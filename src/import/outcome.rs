@@ -92,5 +92,6 @@ fn explained(need: &Need) -> String {
         Need::PrivateKey => "the private key (PEM)".to_owned(),
         Need::ClientSecret => "the client secret of the provider".to_owned(),
         Need::Made { command } => format!("run `{command}`"),
+        Need::Variable { what } => format!("a variable of the environment: {what}"),
     }
 }

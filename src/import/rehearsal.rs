@@ -123,8 +123,8 @@ fn provide(draft: &Draft, folder: &Path) -> Result<(), Error> {
                 put(&files.path(key), &made.signing_key.serialize_pem())?;
             }
             Need::ClientSecret => put(&files.path(name), STAND_IN)?,
-            // The first is written with its certificate, the second by `MissingKeys::Make`.
-            Need::PrivateKey | Need::Made { .. } => {}
+            // The first is written with its certificate, the second by `MissingKeys::Make`; the third is no file.
+            Need::PrivateKey | Need::Made { .. } | Need::Variable { .. } => {}
         }
     }
     Ok(())

@@ -16,6 +16,8 @@ pub(crate) enum Yaml {
     Number(u64),
     Flag(bool),
     Period(Duration),
+    /// `${NAME}`.
+    Variable(String),
     /// The name of a file that the operator has to provide.
     File(String),
     List(Vec<Yaml>),
@@ -100,6 +102,15 @@ impl Map {
             self.entries.push(Entry { key: key.to_owned(), value: value.into(), comments: Vec::new() });
         }
         self
+    }
+
+    /// Sets a key, or replaces its value.
+    pub(crate) fn replace(&mut self, key: &str, value: impl Into<Yaml>) -> &mut Self {
+        if let Some(entry) = self.entries.iter_mut().find(|entry| entry.key == key) {
+            entry.value = value.into();
+            return self;
+        }
+        self.set(key, value)
     }
 
     /// Adds a comment above a key that is set.
@@ -240,11 +251,12 @@ impl Writer<'_> {
             Yaml::Number(number) => number.to_string(),
             Yaml::Flag(flag) => flag.to_string(),
             Yaml::Period(period) => period_text(*period),
+            Yaml::Variable(name) => format!("${{{name}}}"),
             Yaml::File(name) => quoted(&self.files.path(name).to_string_lossy()),
             Yaml::Map(map) if map.is_empty() => "{}".to_owned(),
             Yaml::Map(_) => return None,
             Yaml::List(items) => {
-                let is_scalar = |item: &Yaml| !matches!(item, Yaml::List(_) | Yaml::Map(_));
+                let is_scalar = |item: &Yaml| !matches!(item, Yaml::List(_) | Yaml::Map(_) | Yaml::Variable(_));
                 if !items.iter().all(is_scalar) {
                     return None;
                 }

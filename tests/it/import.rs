@@ -202,3 +202,94 @@ fn what_cannot_be_carried_over_answers_503_and_the_exit_code_says_so() {
     let refused = run(&["import", "elbv2", &nothing]);
     assert_eq!((refused.code, refused.output.as_str()), (Some(1), ""), "{}", refused.errors);
 }
+
+const INGRESS: &str = r#"
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata:
+  name: shop
+  namespace: store
+  annotations:
+    alb.ingress.kubernetes.io/listen-ports: '[{"HTTP": 80}, {"HTTPS": 443}]'
+    alb.ingress.kubernetes.io/ssl-redirect: '443'
+    alb.ingress.kubernetes.io/auth-type: oidc
+    alb.ingress.kubernetes.io/auth-idp-oidc: '{"issuer": "ISSUER", "authorizationEndpoint": "ISSUER/authorize", "tokenEndpoint":
+      "ISSUER/token", "userInfoEndpoint": "ISSUER/userinfo", "secretName": "shop-oidc"}'
+spec:
+  rules:
+    - host: app.test
+      http:
+        paths:
+          - { path: /, pathType: Prefix, backend: { service: { name: shop, port: { number: 80 } } } }
+          - { path: /open, pathType: Exact, backend: { service: { name: open, port: { number: 80 } } } }
+---
+kind: Service
+metadata: { name: open, namespace: store, annotations: { alb.ingress.kubernetes.io/auth-type: none } }
+---
+kind: Secret
+metadata: { name: shop-oidc, namespace: store }
+stringData: { clientID: dashboard, clientSecret: not-for-a-file }
+"#;
+
+#[test]
+fn an_ingress_moves_and_its_users_sign_in() {
+    let import = Import::new();
+    let input = import.input("shop.yaml", INGRESS);
+    let imported = import.run(&["ingress", &input, "--explain"], 0);
+    assert!(
+        !imported.errors.contains("not-for-a-file") && !import.yaml().contains("not-for-a-file"),
+        "a secret stays where it is"
+    );
+    // The cluster has a DNS that is not here.
+    let target = import.target.address().to_string();
+    let yaml = import.yaml().replace("shop.store.svc.cluster.local:80", &target);
+    std::fs::write(import.output(), yaml.replace("open.store.svc.cluster.local:80", &target)).expect("written");
+    let proxy = import.serve();
+    import.signs_in(&proxy, "https-443", "https://app.test/orders?year=2026");
+    let mut stranger = Browser::new(Protocol::Http1, proxy.address_of("https-443"));
+    assert_eq!(stranger.get("https://app.test/open/er").status, 302, "only the path of the Service is open");
+    assert_eq!(stranger.get("https://app.test/open").status, 200);
+    assert_eq!(stranger.get("https://other.test/open").status, 404);
+}
+
+const OAUTH2_PROXY: &str = r#"
+provider = "oidc"
+oidc_issuer_url = "ISSUER"
+client_id = "dashboard"
+client_secret = "not-for-a-file"
+cookie_secret = "not-for-a-file-either"
+email_domains = ["*"]
+upstreams = ["http://TARGET/"]
+https_address = ":443"
+tls_cert_file = "tls/cert.pem"
+tls_key_file = "tls/key.pem"
+skip_auth_routes = ["GET=^/open$"]
+"#;
+
+#[test]
+fn an_oauth2_proxy_moves_and_its_users_sign_in() {
+    let import = Import::new();
+    let input = import.input("oauth2-proxy.cfg", OAUTH2_PROXY);
+    let output = import.output();
+    let flags = ["oauth2-proxy", &input, "--explain"];
+    let imported = import.run(&flags, 0);
+    assert!(
+        !imported.errors.contains("not-for-a-file") && !import.yaml().contains("not-for-a-file"),
+        "a secret stays where it is"
+    );
+    // Once more with a flag, which restricts who comes in.
+    let again = run(&["import", "oauth2-proxy", &input, "--output", &output, "--force", "--", "--allowed-group=staff"]);
+    assert_eq!(again.code, Some(0), "{}", again.errors);
+    let proxy = import.serve();
+    import.signs_in(&proxy, "https", "https://app.test/orders?year=2026");
+    assert_eq!(import.target.last().header("x-forwarded-email"), Some("alice@example.com"));
+    let mut stranger = Browser::new(Protocol::Http1, proxy.address_of("https"));
+    assert_eq!(stranger.get("https://app.test/open").status, 200);
+    assert_eq!(stranger.get("https://app.test/open/er").status, 302);
+    let sent = stranger.get("https://app.test/");
+    assert!(sent.location().contains("oauth2%2Fcallback"), "the registered redirect URI stays: {}", sent.location());
+    import.provider.say(|script| script.userinfo.as_mut().expect("claims")["groups"] = json!(["others"]));
+    let back = import.provider.callback_of(sent.location());
+    let back = stranger.get(&back);
+    assert_eq!(stranger.get(&crate::harness::browser::join("https://app.test/", back.location())).status, 403);
+}

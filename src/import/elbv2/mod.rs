@@ -9,7 +9,7 @@ pub(in crate::import) mod conditions;
 mod inventory;
 mod listeners;
 pub(in crate::import) mod login;
-mod target_groups;
+pub(in crate::import) mod target_groups;
 
 use serde_json::Value;
 

@@ -21,14 +21,16 @@ pub(super) fn all(inventory: &Inventory<'_>, common: &Common, draft: &mut Draft,
         let name = free_name(wanted, |name| draft.target_groups.iter().any(|(known, _)| known == name));
         let targets = inventory.targets.get(arn).map(Vec::as_slice);
         let attributes = inventory.target_group_attributes.get(arn).map(Vec::as_slice).unwrap_or_default();
-        let group = group(at, targets, attributes, common, ledger);
+        let mut group = group(at, targets, common, ledger);
+        add_attributes(attributes, &mut group, ledger);
         draft.target_groups.push((name.clone(), group));
         groups.insert(arn.to_owned(), name);
     }
     groups
 }
 
-fn group(at: &At<'_>, targets: Option<&[At<'_>]>, attributes: &[At<'_>], common: &Common, ledger: &mut Ledger) -> Map {
+/// A target group without its attributes.
+pub(in crate::import) fn group(at: &At<'_>, targets: Option<&[At<'_>]>, common: &Common, ledger: &mut Ledger) -> Map {
     let mut group = Map::default();
     let is_https = at.text("Protocol") == Some("HTTPS");
     group.set("protocol", if is_https { "https" } else { "http" });
@@ -47,22 +49,27 @@ fn group(at: &At<'_>, targets: Option<&[At<'_>]>, attributes: &[At<'_>], common:
     group.set("targets", self::targets(at, targets, ledger));
     comment_targets(at, targets, &mut group);
     group.extend(&common.target_group);
-    let (mut stickiness, mut health) = (Stickiness::default(), health_check(at, ledger));
-    let mut thresholds = Map::default();
-    for attribute in pairs(attributes) {
-        target_group_attribute(&attribute, &mut group, &mut stickiness, &mut thresholds, ledger);
-    }
-    if let Some(health) = &mut health {
-        health.extend(&thresholds);
-    }
-    if let Some(health) = health {
+    if let Some(health) = health_check(at, ledger) {
         group.set("health_check", health);
+    }
+    about(at, ledger);
+    group
+}
+
+/// Adds what the attributes say.
+pub(in crate::import) fn add_attributes(attributes: &[At<'_>], group: &mut Map, ledger: &mut Ledger) {
+    let (mut stickiness, mut thresholds) = (Stickiness::default(), Map::default());
+    for attribute in pairs(attributes) {
+        target_group_attribute(&attribute, group, &mut stickiness, &mut thresholds, ledger);
+    }
+    if let Some(Yaml::Map(health)) = group.get("health_check") {
+        let mut health = health.clone();
+        health.extend(&thresholds);
+        group.replace("health_check", health);
     }
     if let Some(stickiness) = stickiness.setting() {
         group.set("stickiness", stickiness);
     }
-    about(at, ledger);
-    group
 }
 
 fn targets(at: &At<'_>, described: Option<&[At<'_>]>, ledger: &mut Ledger) -> Yaml {

@@ -74,10 +74,12 @@ fn a_document_looks_like_the_example() {
     listener.comment("name", "say what it is");
     let document = Map::default()
         .with("listeners", vec![listener])
+        .with("secret", Yaml::Variable("NAME".to_owned()))
         .with("none", Map::default())
         .with("many", &vec!["a-long-word-for-a-list".to_owned(); 6][..]);
     let written = write(&["Made from elsewhere.".to_owned()], &document, Files::AsNamed);
     insta::assert_snapshot!("yaml_document", written);
+    assert_eq!(read(&written).get("secret").and_then(text_of), Some("of the environment"));
 }
 
 #[test]

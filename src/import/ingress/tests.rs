@@ -1,0 +1,132 @@
+use super::*;
+use crate::import::tests::{holds, opens_nothing, rules, settings};
+use crate::import::yaml::{self, Files};
+use crate::import::{Imported, ingress};
+
+const FIXTURE: &str = include_str!("tests/shop.yaml");
+
+fn input(text: &str) -> [Input; 1] {
+    [Input { name: "shop.yaml".to_owned(), text: text.to_owned() }]
+}
+
+fn import(text: &str) -> Result<Imported, String> {
+    ingress(&input(text)).map_err(|error| error.to_string())
+}
+
+/// The result without a rehearsal, which only closes more.
+fn drafted(text: &str) -> Result<String, String> {
+    read(&input(text)).map(|(draft, _)| yaml::write(&[], &draft.document(), Files::AsNamed))
+}
+
+#[test]
+fn an_ingress_is_carried_over() {
+    let imported = import(FIXTURE).unwrap();
+    let documents = objects::documents(&input(FIXTURE)).unwrap();
+    let all: Vec<String> = documents.iter().flat_map(|(file, value)| settings(file, value)).collect();
+    holds(&imported, &all);
+    assert!(all.len() > 60, "{}", all.len());
+    // One setting for each annotation, at least: what was written as text has been taken apart.
+    let written = FIXTURE.lines().filter_map(|line| line.trim().strip_prefix("alb.ingress.kubernetes.io/"));
+    for name in written.filter_map(|line| line.split(':').next()) {
+        assert!(imported.rows.iter().any(|row| row.setting.contains(&format!("/{name}]"))), "{name}");
+    }
+    assert_eq!(imported.closed, [""; 0]);
+    insta::assert_snapshot!("ingress_result", imported.yaml);
+    insta::assert_snapshot!("ingress_report", imported.report());
+}
+
+/// Every key of the file misspelled, one after the other: annotations, what is in them, and the objects themselves.
+#[test]
+fn no_unknown_setting_opens_a_rule() {
+    let before = rules(&drafted(FIXTURE).unwrap());
+    assert!(before.iter().filter(|rule| rule.is_shut()).count() >= 2, "{before:?}");
+    let is_key = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_./".contains(c));
+    let mut tried = 0;
+    for (at, _) in FIXTURE.match_indices(':').filter(|(at, _)| !FIXTURE[at + 1..].starts_with("//")) {
+        let head = &FIXTURE[..at];
+        let word = head.trim_end_matches('"').rsplit([' ', '\n', '"', '{', ',', '\'']).next().unwrap();
+        if !is_key(word) {
+            continue;
+        }
+        let end = head.trim_end_matches('"').len();
+        let changed = format!("{}Misspelled{}", &FIXTURE[..end], &FIXTURE[end..]);
+        tried += 1;
+        match drafted(&changed) {
+            Err(_) => {}
+            Ok(after) => {
+                let after = rules(&after);
+                // An object that is none any more has no rules; the others are as they were.
+                let same = before.iter().filter(|rule| {
+                    after.iter().any(|other| other.listener == rule.listener && other.name == rule.name)
+                });
+                let same: Vec<_> = same.cloned().collect();
+                assert!(!same.is_empty() || after.is_empty() || word == "name", "{word}: {after:?}");
+                opens_nothing(&same, &after, word);
+            }
+        }
+    }
+    assert!(tried > 60, "{tried}");
+}
+
+#[track_caller]
+fn with(annotation: &str) -> Imported {
+    let text = FIXTURE.replace(
+        "    alb.ingress.kubernetes.io/scheme: internal\n",
+        &format!("    alb.ingress.kubernetes.io/{annotation}\n"),
+    );
+    assert_ne!(text, FIXTURE);
+    import(&text).unwrap_or_else(|error| panic!("{annotation}: {error}"))
+}
+
+#[test]
+fn what_may_be_a_gate_and_is_not_known_closes_the_rules() {
+    for annotation in [
+        "a-gate-of-tomorrow: 'true'",
+        "jwt-validation: '{\"jwksEndpoint\": \"https://a.example/k\", \"issuer\": \"i\"}'",
+        "mutual-authentication: '[{\"port\": 443, \"mode\": \"passthrough\"}]'",
+        "transforms.shop: '[{\"type\": \"url-rewrite\"}]'",
+    ] {
+        let imported = with(annotation);
+        let found = rules(&imported.yaml);
+        let shop: Vec<_> = found.iter().filter(|rule| rule.listener == "https-443" && rule.name == "shop-2").collect();
+        assert!(!shop.is_empty() && shop.iter().all(|rule| rule.is_closed), "{annotation}: {found:?}");
+    }
+}
+
+/// The controller leaves the sign-in out over plain HTTP.
+#[test]
+fn a_rule_with_a_sign_in_is_closed_over_plain_http() {
+    let text = FIXTURE.replace("    alb.ingress.kubernetes.io/ssl-redirect: '443'\n", "");
+    let imported = import(&text).unwrap();
+    let plain: Vec<_> = rules(&imported.yaml).into_iter().filter(|rule| rule.listener == "http-80").collect();
+    assert!(plain.iter().any(|rule| rule.is_closed && rule.name == "shop-2"), "{plain:?}");
+}
+
+#[test]
+fn networks_of_the_load_balancer_are_kept() {
+    let imported = with("inbound-cidrs: 192.0.2.0/24, 198.51.100.0/24");
+    let found = rules(&imported.yaml);
+    assert_eq!(
+        imported.yaml.matches("source_ip: [\"192.0.2.0/24\", \"198.51.100.0/24\"]").count(),
+        found.len() - 2,
+        "{}",
+        imported.yaml
+    );
+    assert!(imported.yaml.contains("status_code: 403"), "{}", imported.yaml);
+    assert!(found.iter().filter(|rule| rule.name == "default").all(|rule| rule.actions == ["fixed-response"]));
+}
+
+#[test]
+fn what_does_not_belong_together_is_refused() {
+    let refuses = |text: &str, expected: &str| {
+        let error = import(text).unwrap_err();
+        assert!(error.contains(expected), "{error}");
+    };
+    refuses("kind: Service\nmetadata: { name: a }\n", "no Ingress");
+    refuses("kind: Ingress\nmetadata: { name: a }\n---\nkind: Ingress\nmetadata: { name: b }\n", "two load balancers");
+    refuses(
+        "kind: Ingress\nmetadata: { name: a }\n---\nkind: IngressClassParams\nmetadata: { name: b }\n",
+        "IngressClassParams",
+    );
+    refuses("kind: [\n", "line");
+}

@@ -1,0 +1,89 @@
+//! The alpha configuration of oauth2-proxy: the same options in a tree.
+
+use serde_json::Value;
+
+use crate::import::ledger::At;
+
+/// Places in the alpha configuration, and the options that they are.
+const PLACES: [(&str, &str); 24] = [
+    ("providers[0].provider", "provider"),
+    ("providers[0].clientID", "client_id"),
+    ("providers[0].clientSecret", "client_secret"),
+    ("providers[0].clientSecretFile", "client_secret_file"),
+    ("providers[0].scope", "scope"),
+    ("providers[0].loginURL", "login_url"),
+    ("providers[0].redeemURL", "redeem_url"),
+    ("providers[0].profileURL", "profile_url"),
+    ("providers[0].allowedGroups", "allowed_groups"),
+    ("providers[0].code_challenge_method", "code_challenge_method"),
+    ("providers[0].oidcConfig.issuerURL", "oidc_issuer_url"),
+    ("providers[0].oidcConfig.skipDiscovery", "skip_oidc_discovery"),
+    ("providers[0].oidcConfig.jwksURL", "oidc_jwks_url"),
+    ("providers[0].oidcConfig.emailClaim", "oidc_email_claim"),
+    ("providers[0].oidcConfig.groupsClaim", "oidc_groups_claim"),
+    ("providers[0].oidcConfig.userIDClaim", "user_id_claim"),
+    ("providers[0].oidcConfig.insecureAllowUnverifiedEmail", "insecure_oidc_allow_unverified_email"),
+    ("providers[0].oidcConfig.insecureSkipNonce", "insecure_oidc_skip_nonce"),
+    ("providers[0].oidcConfig.insecureSkipIssuerVerification", "insecure_oidc_skip_issuer_verification"),
+    ("server.bindAddress", "http_address"),
+    ("server.secureBindAddress", "https_address"),
+    ("server.tls.key.fromFile", "tls_key_file"),
+    ("server.tls.cert.fromFile", "tls_cert_file"),
+    ("metricsServer.bindAddress", "metrics_address"),
+];
+
+/// An option: its name, its values, where it is.
+pub(super) type Found = (String, Vec<String>, String);
+
+/// The options of a document. What is in none of them keeps its place as its name: no importer knows it, and everything is closed.
+pub(super) fn options(file: &str, document: &Value) -> Result<Vec<Found>, String> {
+    let root = At::root(file, document);
+    if root.list("providers").len() > 1 {
+        return Err(format!("{file}: several providers; Vestibule has one for each rule: write them yourself"));
+    }
+    let mut found: Vec<Found> = Vec::new();
+    walk(&root, &format!("{file}: "), &mut found);
+    for (name, list) in [("upstreams", root.get("upstreamConfig")), ("upstreams", Some(root.clone()))] {
+        let upstreams = list.map(|at| at.list("upstreams")).unwrap_or_default();
+        if upstreams.is_empty() {
+            continue;
+        }
+        let values: Result<Vec<String>, String> = upstreams.iter().map(upstream).collect();
+        found.push((name.to_owned(), values?, upstreams[0].path.replace("[0]", "")));
+    }
+    Ok(found)
+}
+
+/// As the option `upstreams` has it: a URL with the path that is forwarded. The path of `uri` itself has no effect there.
+fn upstream(at: &At<'_>) -> Result<String, String> {
+    for (key, member) in at.entries() {
+        if !matches!(key, "id" | "path" | "uri" | "passHostHeader" | "proxyWebSockets" | "timeout" | "flushInterval") {
+            return Err(format!("{}: upstreams with `{key}` cannot be carried over", member.path));
+        }
+    }
+    let (uri, path) = (at.text("uri").unwrap_or_default(), at.text("path").unwrap_or("/"));
+    let url = url::Url::parse(uri).map_err(|_| format!("{}: no URL", at.path))?;
+    match (url.scheme(), url.host_str(), url.port_or_known_default()) {
+        ("http" | "https", Some(host), Some(port)) => Ok(format!("{}://{host}:{port}{path}", url.scheme())),
+        _ => Err(format!("{}: only upstreams of HTTP can be carried over", at.path)),
+    }
+}
+
+fn walk(at: &At<'_>, root: &str, found: &mut Vec<Found>) {
+    let place = at.path.strip_prefix(root).unwrap_or(&at.path);
+    if place.ends_with("upstreams") {
+        return;
+    }
+    let known = PLACES.iter().find(|(known, _)| known.eq_ignore_ascii_case(place)).map(|(_, name)| *name);
+    match (known, at.value) {
+        (Some(name), Value::Array(_)) => found.push((name.to_owned(), at.texts().unwrap_or_default(), at.path.clone())),
+        (None, Value::Object(members)) if !members.is_empty() => {
+            at.entries().iter().for_each(|(_, at)| walk(at, root, found))
+        }
+        (None, Value::Array(items)) if !items.is_empty() => at.items().iter().for_each(|at| walk(at, root, found)),
+        (known, value) => {
+            let name = known.map_or_else(|| place.to_owned(), str::to_owned);
+            found.push((name, vec![value.as_str().map_or_else(|| value.to_string(), str::to_owned)], at.path.clone()));
+        }
+    }
+}

@@ -1,0 +1,185 @@
+use super::*;
+use crate::import::tests::{Found, rules};
+use crate::import::{Imported, oauth2_proxy};
+
+const FILE: &str = r##"
+provider = "oidc"
+oidc_issuer_url = "https://login.example.com/realms/staff"
+client_id = "wiki"
+client_secret = "not-for-a-file"
+cookie_secret = "not-for-a-file-either"
+email_domains = ["example.com"]
+allowed_groups = ["staff", "/admins"]
+oidc_groups_claim = "roles"
+upstreams = ["http://127.0.0.1:3000/", "http://127.0.0.1:3001/api/", "static://204#/ping", "file:///var/www#/static/"]
+redirect_url = "https://wiki.example.com/oauth2/callback"
+http_address = "0.0.0.0:4180"
+reverse_proxy = true
+skip_auth_routes = ["GET=^/health$", "^/public/", "POST!=^/x", "^/a|b"]
+skip_auth_preflight = true
+cookie_name = "_wiki"
+cookie_expire = "12h0m0s"
+cookie_refresh = "1h"
+cookie_samesite = "lax"
+pass_access_token = true
+scope = "openid email profile roles"
+prompt = "login"
+code_challenge_method = "S256"
+request_logging = false
+whitelist_domains = [".example.com"]
+"##;
+
+fn import(files: &[(&str, &str)], flags: &[&str]) -> Result<Imported, String> {
+    let input = |(name, text): &(&str, &str)| Input { name: (*name).to_owned(), text: (*text).to_owned() };
+    let flags: Vec<String> = flags.iter().map(|flag| (*flag).to_owned()).collect();
+    oauth2_proxy(&files.iter().map(input).collect::<Vec<_>>(), &flags).map_err(|error| error.to_string())
+}
+
+#[track_caller]
+fn with(more: &str) -> Imported {
+    import(&[("proxy.cfg", &format!("{FILE}{more}\n"))], &[]).unwrap_or_else(|error| panic!("{more}: {error}"))
+}
+
+fn shut(imported: &Imported) -> Vec<Found> {
+    rules(&imported.yaml).into_iter().filter(|rule| rule.is_shut()).collect()
+}
+
+#[test]
+fn a_file_is_carried_over() {
+    let imported = with("");
+    let rows: Vec<&str> = imported.rows.iter().map(|row| row.setting.as_str()).collect();
+    let keys = FILE.lines().filter_map(|line| line.split_once(" = ")).map(|(key, _)| format!("proxy.cfg: {key}"));
+    assert_eq!(rows, keys.collect::<Vec<_>>(), "left: rows; right: settings of the file");
+    assert!(!imported.yaml.contains("not-for-a-file") && !imported.explanation().contains("not-for-a-file"));
+    assert_eq!(imported.closed.len(), 1, "the files: {:?}", imported.closed);
+    insta::assert_snapshot!("oauth2_proxy_result", imported.yaml);
+    insta::assert_snapshot!("oauth2_proxy_report", imported.report());
+}
+
+/// An option that nobody knows may be a gate.
+#[test]
+fn no_unknown_option_opens_a_rule() {
+    let before = rules(&with("").yaml);
+    let mut closed = 0;
+    for line in FILE.lines().filter(|line| line.contains(" = ")) {
+        let (key, value) = line.split_once(" = ").unwrap();
+        let changed = FILE.replace(line, &format!("{key}_misspelled = {value}"));
+        let Ok(imported) = import(&[("proxy.cfg", &changed)], &[]) else { continue };
+        let after = rules(&imported.yaml);
+        for rule in before.iter().filter(|rule| rule.is_shut()) {
+            let same = after.iter().find(|other| other.name == rule.name);
+            // Without its upstreams it has the default actions only.
+            assert!(same.is_none_or(Found::is_shut), "{key}: {same:?}");
+        }
+        assert!(after.iter().find(|rule| rule.name == "default").unwrap().is_shut(), "{key}");
+        closed += usize::from(imported.closed.len() > 1);
+    }
+    assert!(closed > 15, "{closed}");
+}
+
+#[test]
+fn a_restriction_that_cannot_be_carried_over_lets_nobody_in() {
+    for option in [
+        "google_groups = [\"a@example.com\"]",
+        "allowed_roles = [\"admin\"]",
+        "oidc_email_claim = \"upn\"",
+        "a_gate_of_tomorrow = true",
+    ] {
+        let imported = with(option);
+        let open: Vec<_> = rules(&imported.yaml).into_iter().filter(|rule| !rule.is_shut()).collect();
+        assert!(
+            open.iter().all(|rule| rule.name.starts_with("open-") || rule.name == "preflight"),
+            "{option}: {open:?}"
+        );
+        assert!(shut(&imported).iter().all(|rule| rule.is_closed), "{option}");
+    }
+    for (domains, emails) in
+        [("[]", ""), ("[\".example.com\"]", ""), ("[\"example.com\"]", "authenticated_emails_file = \"/etc/emails\"\n")]
+    {
+        let file = FILE.replace("[\"example.com\"]\nallowed", &format!("{domains}\n{emails}allowed"));
+        assert_ne!(file, FILE.replace("zzz", ""), "{domains}");
+        let imported = import(&[("proxy.cfg", &file)], &[]).unwrap();
+        assert!(imported.yaml.contains("allowed_emails: [nobody@nobody.invalid]"), "{domains}: {}", imported.yaml);
+    }
+}
+
+#[test]
+fn flags_win_over_the_environment_and_that_over_the_file() {
+    let env =
+        "# nothing\nOAUTH2_PROXY_CLIENT_ID=\"of-the-environment\"\nexport OAUTH2_PROXY_COOKIE_NAME=_env\nOTHER=x\n";
+    let imported = import(
+        &[("a.cfg", FILE), ("b.env", env)],
+        &["--client-id=of-the-flags", "--email-domain", "*", "--skip-provider-button"],
+    )
+    .unwrap();
+    assert!(imported.yaml.contains("client_id: of-the-flags"), "{}", imported.yaml);
+    assert!(
+        imported.yaml.contains("session_cookie_name: _env") && !imported.yaml.contains("allowed_email"),
+        "{}",
+        imported.yaml
+    );
+    let row = |setting: &str| {
+        imported.rows.iter().find(|row| row.setting == setting).unwrap_or_else(|| panic!("{setting}")).fate.clone()
+    };
+    assert_eq!(row("b.env: line 2: OAUTH2_PROXY_CLIENT_ID").why(), "flags: --client-id wins");
+    assert_eq!(row("a.cfg: client_id").word(), "dropped");
+    assert_eq!(row("b.env: line 4: OTHER").why(), "a variable for another program");
+    assert_eq!(row("flags: --skip-provider-button").word(), "dropped");
+}
+
+#[test]
+fn the_alpha_file_is_the_same_in_a_tree() {
+    let alpha = "
+providers:
+  - id: corp
+    provider: oidc
+    clientID: wiki
+    clientSecretFile: /etc/oauth2-proxy/secret
+    oidcConfig: { issuerURL: https://login.example.com, emailClaim: email }
+upstreamConfig:
+  upstreams:
+    - { id: app, path: /, uri: http://127.0.0.1:3000 }
+injectRequestHeaders:
+  - { name: X-Forwarded-User, values: [{ claimSource: { claim: user } }] }
+server: { bindAddress: 0.0.0.0:4180 }
+";
+    let imported = import(&[("alpha.yaml", alpha), ("a.cfg", "email_domains = [\"*\"]\n")], &[]).unwrap();
+    assert_eq!(imported.closed, [""; 0], "{}", imported.explanation());
+    assert!(imported.yaml.contains("client_secret_file: /etc/oauth2-proxy/secret"), "{}", imported.yaml);
+    let unknown = alpha.replace("emailClaim", "gateOfTomorrow");
+    let imported = import(&[("alpha.yaml", &unknown), ("a.cfg", "email_domains = [\"*\"]\n")], &[]).unwrap();
+    assert_eq!(imported.closed.len(), 1, "{}", imported.yaml);
+}
+
+#[test]
+fn a_regular_expression_becomes_patterns_that_take_no_more() {
+    let check = |regex: &str, expected: Option<&[&str]>| {
+        let found = routes::patterns(regex).map(|(patterns, _)| patterns);
+        assert_eq!(found, expected.map(|all| all.iter().map(|one| (*one).to_owned()).collect()), "{regex}");
+    };
+    check("^/health$", Some(&["/health"]));
+    check("^/a/", Some(&["/a/*"]));
+    check("^/a/.*$", Some(&["/a/*"]));
+    check("^/a(/|$)", Some(&["/a", "/a/*"]));
+    check("^/robots\\.txt$", Some(&["/robots.txt"]));
+    for none in ["/health", "^/a|b", "^/[ab]$", "^/a+$", "^", "^a$", "^/a\\d", "^/a?b", "^/(a)$"] {
+        check(none, None);
+    }
+}
+
+#[test]
+fn what_cannot_be_carried_over_as_a_whole_is_refused() {
+    let refuses = |file: &str, flags: &[&str], expected: &str| {
+        let error = import(&[("a.cfg", file)], flags).unwrap_err();
+        assert!(error.contains(expected), "{error}");
+    };
+    refuses("provider = \"github\"\n", &[], "no OpenID provider");
+    refuses("provider = \"oidc\"\n", &[], "oidc_issuer_url");
+    refuses("provider = [\n", &[], "a.cfg: ");
+    refuses("", &["client-id"], "no flag");
+    refuses(
+        &format!("{FILE}tls_cert_file = \"a\"\ntls_key_file = \"b\"\nhttps_address = \"nowhere\"\n"),
+        &[],
+        "to listen on",
+    );
+}
