@@ -7,6 +7,7 @@
 pub(crate) mod alb;
 mod queue;
 mod record;
+pub(crate) mod syslog;
 mod worker_log;
 mod writer;
 

@@ -112,6 +112,8 @@ mod socket_activation;
 mod step_up;
 /// A browser stays at the target that first answered it.
 mod stickiness;
+/// The access log as syslog messages.
+mod syslog;
 /// A new process takes the place of the one that serves.
 mod takeover;
 /// Certificates by name, versions, resumption, and what is not TLS.

@@ -25,12 +25,64 @@ pub(crate) struct Admin {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct AccessLog {
-    /// `stdout`, or the path of a file to append to. A new file gets mode 0640.
+    /// `stdout`, `syslog`, or the path of a file to append to. A new file gets mode 0640.
     pub(crate) destination: String,
+    /// Where `destination: syslog` sends the lines.
+    pub(crate) syslog: Option<Syslog>,
     /// The format of the lines.
     pub(crate) format: AccessLogFormat,
     /// The names in the lines of `format: alb`.
     pub(crate) alb: Option<AlbNames>,
+}
+
+/// A syslog server. The lines are messages of RFC 5424; on a Unix socket they have the form of local programs, which is expected there.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Syslog {
+    /// `unix:///dev/log`, `udp://HOST:PORT` or `tcp://HOST:PORT`. Over TCP, each message has its length first (RFC 6587). Messages are not
+    /// encrypted: send them to this host, or through a network that you trust.
+    pub(crate) address: String,
+    /// The facility.
+    pub(crate) facility: SyslogFacility,
+    /// The name of the program in the messages: at most 48 visible ASCII characters.
+    pub(crate) app_name: String,
+}
+
+/// A facility of syslog (RFC 5424 §6.2.1).
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum SyslogFacility {
+    /// Messages of users' programs.
+    User = 1,
+    /// Messages of daemons.
+    Daemon = 3,
+    /// For local use.
+    #[default]
+    Local0 = 16,
+    /// For local use.
+    Local1,
+    /// For local use.
+    Local2,
+    /// For local use.
+    Local3,
+    /// For local use.
+    Local4,
+    /// For local use.
+    Local5,
+    /// For local use.
+    Local6,
+    /// For local use.
+    Local7,
+}
+
+impl Default for Syslog {
+    fn default() -> Self {
+        Self {
+            address: "unix:///dev/log".to_owned(),
+            facility: SyslogFacility::default(),
+            app_name: "vestibule".to_owned(),
+        }
+    }
 }
 
 /// The format of the access log.
@@ -118,12 +170,13 @@ impl Default for Admin {
 
 impl Default for AccessLog {
     fn default() -> Self {
-        Self { destination: STDOUT.to_owned(), format: AccessLogFormat::Json, alb: None }
+        Self { destination: STDOUT.to_owned(), syslog: None, format: AccessLogFormat::Json, alb: None }
     }
 }
 
-/// The `destination` that is no file.
+/// The destinations that are no files.
 pub(crate) const STDOUT: &str = "stdout";
+pub(crate) const SYSLOG: &str = "syslog";
 
 impl Default for Shutdown {
     fn default() -> Self {

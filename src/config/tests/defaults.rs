@@ -55,7 +55,7 @@ fn base() -> Json {
         "target_groups": { "app": { "targets": ["127.0.0.1:3000"], "health_check": {}, "stickiness": { "type": "lb_cookie" } }, "tls": { "targets": [{ "address": "127.0.0.1:3001" }], "protocol": "https" } },
         "session": { "key_files": ["session-key"] },
         "claims": { "signer": "a", "signing_key_file": "claims-key", "headers": { "x-mail": { "claim": "email" } } },
-        "admin": {}, "access_log": { "format": "alb", "alb": {} }, "log": {}, "shutdown": {},
+        "admin": {}, "access_log": { "syslog": {}, "format": "alb", "alb": {} }, "log": {}, "shutdown": {},
     })
 }
 

@@ -12,7 +12,7 @@ use crate::config::raw::value::List;
 use crate::config::settled::{ListenerConfig, ShutdownConfig};
 use crate::config::validate::context::Context;
 use crate::config::validate::value;
-use crate::telemetry::access_log::{Destination, alb};
+use crate::telemetry::access_log::{Destination, alb, syslog};
 use crate::telemetry::logging;
 
 const DELAY_BOUNDS: (Duration, Duration) = (Duration::ZERO, Duration::from_secs(600));
@@ -63,7 +63,13 @@ pub(super) fn access_log(
     at: &Path,
     context: &mut Context<'_>,
 ) -> Result<Destination, Reported> {
+    let default = written::Syslog::default();
+    let syslog = syslog(raw.syslog.as_ref().unwrap_or(&default), &at.key("syslog"), context);
+    if raw.syslog.is_some() && raw.destination != written::SYSLOG {
+        context.found.warning(&at.key("syslog"), "this is used with `destination: syslog` only");
+    }
     match raw.destination.as_str() {
+        written::SYSLOG => syslog.map(Destination::Syslog),
         written::STDOUT => Ok(Destination::Stdout),
         path => {
             let file = context.source.resolve(path);
@@ -74,6 +80,34 @@ pub(super) fn access_log(
             }
             Ok(Destination::File(file))
         }
+    }
+}
+
+fn syslog(raw: &written::Syslog, at: &Path, context: &mut Context<'_>) -> Result<syslog::Settings, Reported> {
+    let address = syslog_address(&raw.address).ok_or_else(|| {
+        let problem =
+            context.found.problem(&at.key("address"), format!("`{}` is not the address of syslog", raw.address));
+        problem.hint("write `unix:///dev/log`, `udp://HOST:PORT` or `tcp://HOST:PORT`").reported()
+    });
+    let is_name = |name: &str| matches!(name.len(), 1..=48) && name.bytes().all(|byte| byte.is_ascii_graphic());
+    let app_name = if is_name(&raw.app_name) {
+        Ok(raw.app_name.as_str().into())
+    } else {
+        let problem =
+            context.found.problem(&at.key("app_name"), format!("`{}` is not a name for syslog", raw.app_name));
+        problem.hint("write at most 48 visible ASCII characters without blanks").fail()
+    };
+    Ok(syslog::Settings { address: address?, facility: syslog::Facility(raw.facility as u8), app_name: app_name? })
+}
+
+fn syslog_address(text: &str) -> Option<syslog::Address> {
+    let (scheme, rest) = text.split_once("://")?;
+    let host = || value::host_and_port(rest).map(|(host, port)| (host.into_boxed_str(), port));
+    match scheme {
+        "unix" => rest.starts_with('/').then(|| syslog::Address::Unix(rest.into())),
+        "udp" => host().map(|(host, port)| syslog::Address::Udp(host, port)),
+        "tcp" => host().map(|(host, port)| syslog::Address::Tcp(host, port)),
+        _ => None,
     }
 }
 

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use crate::clock::Clock;
 use crate::telemetry::access_log::queue::{Account, Buffer, Message, dropped_counter};
+use crate::telemetry::access_log::syslog;
 use crate::telemetry::access_log::worker_log::AccessLog;
 use crate::telemetry::metrics::{Counter, Registry};
 
@@ -34,15 +35,45 @@ pub(crate) enum Destination {
     Stdout,
     /// The file is appended to, and reopened after [`Handle::reopen`].
     File(PathBuf),
+    Syslog(syslog::Settings),
+}
+
+/// An open destination.
+#[derive(Debug)]
+enum Output {
+    /// Unbuffered, because workers pass whole buffers.
+    File(File),
+    Syslog(Box<syslog::Sender>),
+}
+
+impl Write for Output {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::File(file) => file.write(buffer),
+            Self::Syslog(sender) => sender.write(buffer),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::File(file) => file.flush(),
+            Self::Syslog(sender) => sender.flush(),
+        }
+    }
 }
 
 impl Destination {
-    /// Unbuffered, because workers pass whole buffers. Standard output is opened as a file, too, because the handle
-    /// of the standard library stays locked while a write blocks.
-    fn open(&self) -> io::Result<File> {
+    /// Standard output is opened as a file, because the handle of the standard library stays locked while a write blocks. A syslog
+    /// server is connected to when there is something to send: it may be started after this process.
+    fn open(&self) -> io::Result<Output> {
         match self {
-            Self::Stdout => Ok(File::from(io::stdout().as_fd().try_clone_to_owned()?)),
-            Self::File(path) => OpenOptions::new().create(true).append(true).mode(FILE_MODE).open(path),
+            Self::Stdout => Ok(Output::File(File::from(io::stdout().as_fd().try_clone_to_owned()?))),
+            Self::File(path) => {
+                OpenOptions::new().create(true).append(true).mode(FILE_MODE).open(path).map(Output::File)
+            }
+            Self::Syslog(settings) => {
+                Ok(Output::Syslog(Box::new(syslog::Sender::new(settings.clone(), Clock::system()))))
+            }
         }
     }
 }

@@ -41,6 +41,49 @@ fn a_log_without_directory() {
 }
 
 #[test]
+fn a_syslog_server() {
+    let syslog = "access_log: { destination: syslog, syslog: { address: \"udp://localhost\", app_name: \"my app\", facility: kern } }\n";
+    assert_snapshot!(report("syslog", &[("session:\n", &format!("{syslog}session:\n"))]), @r#"
+    error: `udp://localhost` is not the address of syslog
+      --> vestibule.yaml:32:55
+       |
+    32 | access_log: { destination: syslog, syslog: { address: "udp://localhost", app_name: "my app", facility: kern } }
+       |                                                       ^^^^^^^^^^^^^^^^^
+       |
+       = at: access_log.syslog.address
+       = help: write `unix:///dev/log`, `udp://HOST:PORT` or `tcp://HOST:PORT`
+
+    error: `my app` is not a name for syslog
+      --> vestibule.yaml:32:84
+       |
+    32 | access_log: { destination: syslog, syslog: { address: "udp://localhost", app_name: "my app", facility: kern } }
+       |                                                                                    ^^^^^^^^
+       |
+       = at: access_log.syslog.app_name
+       = help: write at most 48 visible ASCII characters without blanks
+
+    error: unknown value `kern`
+      --> vestibule.yaml:32:104
+       |
+    32 | access_log: { destination: syslog, syslog: { address: "udp://localhost", app_name: "my app", facility: kern } }
+       |                                                                                                        ^^^^
+       |
+       = at: access_log.syslog.facility
+       = help: expected one of `user`, `daemon`, `local0`, `local1`, `local2`, `local3`, `local4`, `local5`, `local6` or `local7`
+    "#);
+    let unused = "access_log: { destination: stdout, syslog: {} }\n";
+    assert_snapshot!(warnings("unused", &[("session:\n", &format!("{unused}session:\n"))]), @"
+    warning: this is used with `destination: syslog` only
+      --> vestibule.yaml:32:36
+       |
+    32 | access_log: { destination: stdout, syslog: {} }
+       |                                    ^^^^^^
+       |
+       = at: access_log.syslog
+    ");
+}
+
+#[test]
 fn names_of_the_alb() {
     let alb =
         "access_log: { format: alb, alb: { load_balancer: \"app/my lb\", target_group_arns: { ap: x, app: \"\" } } }\n";
