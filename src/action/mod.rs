@@ -159,7 +159,7 @@ impl Gate {
                 exchange.actions.push("jwt-validation");
                 // Whoever sees a token on the way can use it.
                 exchange.require_https()?;
-                let visitor = bearer.run(&worker.bearer, exchange, request.headers()).await?;
+                let visitor = bearer.run(&worker.bearer, exchange, (canonical, request.headers())).await?;
                 Ok(Admitted::On(Passage::Identified(visitor)))
             }
             Self::SessionOrBearer(either) => {

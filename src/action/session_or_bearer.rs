@@ -36,10 +36,10 @@ impl SessionOrBearer {
         headers: &HeaderMap,
         demand: &Demand,
     ) -> Result<Outcome, Rejection> {
-        let Some(visitor) = self.bearer.carried(&worker.bearer, exchange, headers).await? else {
+        let Some(visitor) = self.bearer.carried(&worker.bearer, exchange, (canonical, headers)).await? else {
             let outcome = self.session.run(&worker.authenticate, exchange, canonical, headers, demand).await;
             return outcome.map_err(|rejection| match rejection.reason.status() {
-                StatusCode::UNAUTHORIZED => self.bearer.missing(rejection),
+                StatusCode::UNAUTHORIZED => self.bearer.missing(canonical, rejection),
                 _ => rejection,
             });
         };

@@ -145,6 +145,8 @@ pub(crate) struct BearerSettings {
     pub(crate) wanted: Wanted,
     /// The token must have all of these scopes.
     pub(crate) scopes: Vec<String>,
+    /// The path of the resource that tokens are for, for clients that look for the issuer (RFC 9728 §1.2). Empty: the whole host.
+    pub(crate) resource_path: String,
     /// All of these must hold.
     pub(crate) additional_claims: Vec<AdditionalClaim>,
 }

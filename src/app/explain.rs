@@ -276,7 +276,7 @@ impl Place {
                 let name = pool.map_or("", |(_, name)| name);
                 let _ = writeln!(text, "  answered by the user pool `{name}`: this host is its issuer");
             }
-            Decision::Ours(Answering::Endpoint(..) | Answering::Challenge(_)) => {
+            Decision::Ours(Answering::Endpoint(..) | Answering::Challenge(_) | Answering::Resource(_)) => {
                 let _ = writeln!(text, "  answered by the proxy itself: this path is reserved");
             }
             Decision::Rule(taken) => {

@@ -282,6 +282,7 @@ impl Build {
             desync: settings.desync,
             response_headers: settings.response_headers.clone(),
             endpoints,
+            takes_tokens: !tokens.is_empty(),
             pools: self.providers.pools(),
             pages: Arc::clone(&self.pages),
             forwarded: Arc::clone(&settings.forwarded),

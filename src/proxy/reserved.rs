@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderValue, header};
+use http::{HeaderValue, Method, header};
 
+use crate::action::Gate;
 use crate::action::authenticate::endpoints::Endpoints;
 use crate::action::authenticate::paths::Endpoint;
 use crate::action::authenticate::worker_state::WorkerState;
+use crate::action::bearer::Bearer;
 use crate::drain::Control;
 use crate::exchange::Exchange;
 use crate::exchange::rejection::{Reason, Rejection};
@@ -32,6 +34,8 @@ pub(crate) enum Answering<'s> {
     Pool(&'s Arc<UserPool>),
     /// The answer to a challenge of a certificate authority.
     Challenge(Arc<str>),
+    /// Who issues tokens for an application.
+    Resource(&'s Bearer),
 }
 
 /// Finds the endpoint or user pool of a request, by its canonical authority or path.
@@ -50,6 +54,11 @@ pub(crate) fn find<'s>(
             return Some(Answering::Pool(pool));
         }
     }
+    if snapshot.takes_tokens
+        && let Some(bearer) = resource(snapshot, request)
+    {
+        return Some(Answering::Resource(bearer));
+    }
     let endpoints = snapshot.endpoints.as_ref()?;
     // A path with parameters is not the exact path (attacks P-17).
     let endpoint = endpoints.paths().find(request.exact_path()?)?;
@@ -64,6 +73,17 @@ pub(crate) fn find<'s>(
 fn challenge(snapshot: &Snapshot, request: &CanonicalRequest) -> Option<Arc<str>> {
     let issued = snapshot.acme.as_ref()?;
     issued.request(request.exact_path()?.strip_prefix("/.well-known/acme-challenge/")?)
+}
+
+/// The action whose metadata is at the path, if a rule can match this host and takes tokens. Of several, the first in the order of the rules.
+fn resource<'s>(snapshot: &'s Snapshot, request: &CanonicalRequest) -> Option<&'s Bearer> {
+    let path = request.exact_path()?;
+    if !path.starts_with("/.well-known/") {
+        return None;
+    }
+    let chains = snapshot.rules.reaching(request.host()).map(|selected| &selected.chain);
+    let mut bearers = chains.flat_map(|chain| &chain.gates).filter_map(Gate::bearer);
+    bearers.find(|bearer| bearer.has_metadata_at(path)).map(|bearer| &**bearer)
 }
 
 impl Answering<'_> {
@@ -88,6 +108,14 @@ impl Answering<'_> {
                 let kind = HeaderValue::from_static("application/octet-stream");
                 response.headers_mut().insert(header::CONTENT_TYPE, kind);
                 Ok(streamed(response))
+            }
+            Self::Resource(bearer) => {
+                exchange.actions.push("resource-metadata");
+                exchange.require_https()?;
+                if !matches!(canonical.method, Method::GET | Method::HEAD) {
+                    return Err(Reason::RequestMethod.into());
+                }
+                Ok(streamed(bearer.metadata(canonical)))
             }
             Self::Pool(pool) => {
                 exchange.actions.push("user-pool");

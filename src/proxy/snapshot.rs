@@ -51,6 +51,8 @@ pub(crate) struct Snapshot {
     pub(crate) response_headers: Option<Arc<ResponseHeaders>>,
     /// Callback, sign-out and keys, on a listener with an authenticate action (DESIGN §6).
     pub(crate) endpoints: Option<Endpoints>,
+    /// Whether a rule takes bearer tokens.
+    pub(crate) takes_tokens: bool,
     /// User pools, each on its issuer's authority.
     pub(crate) pools: Vec<Arc<UserPool>>,
     /// The look and the texts of the pages.

@@ -409,3 +409,51 @@ fn a_token_of_too_old_or_too_weak_a_sign_in_is_challenged_as_rfc_9470_says() {
     assert_eq!(scenario.reached(), 0);
     assert_eq!(with(&mut client, &scenario.token(&json!({"acr": "phrh", "auth_time": now - 60}))).status, 200);
 }
+
+#[test]
+fn clients_that_know_only_the_address_find_the_issuer() {
+    on_both(|protocol| {
+        let scenario = scenario("        scope: read write\n        resource_path: /api\n");
+        let mut client = scenario.client(protocol);
+        let refused = client.get(API);
+        let challenge = refused.header("www-authenticate").expect("a challenge");
+        let metadata = "https://app.test/.well-known/oauth-protected-resource/api";
+        assert!(challenge.contains(&format!(r#"resource_metadata="{metadata}""#)), "{challenge}");
+        let answer = client.get(metadata);
+        assert_eq!((answer.status, answer.header("content-type")), (200, Some("application/json")));
+        assert_eq!(answer.header("access-control-allow-origin"), Some("*"), "browsers of other sites read it, too");
+        let expected = json!({
+            "resource": "https://app.test/api", "authorization_servers": [scenario.provider.issuer()],
+            "bearer_methods_supported": ["header"], "scopes_supported": ["read", "write"],
+        });
+        assert_eq!(answer.json(), expected);
+        assert_eq!(client.send("POST", metadata, &[], b"").status, 405);
+        // Other addresses, and paths that are read in another way, are for the rule, which wants a token.
+        for other in ["", "/", "/ap", "/api/", "/api;x", "/other"] {
+            let answer = client.get(&format!("https://app.test/.well-known/oauth-protected-resource{other}"));
+            assert_eq!(answer.status, 401, "{other}");
+        }
+        assert_eq!(scenario.reached(), 0);
+    });
+}
+
+#[test]
+fn the_metadata_is_only_where_a_rule_takes_tokens() {
+    let rule = |issuer: &str| {
+        format!(
+            "\n      - name: api\n        priority: 1\n        conditions: [{{ host_header: [api.test] }}, {{ path_pattern: [\"/v1/*\"] }}]\n        actions:\n\
+             \x20         - {{ type: jwt-validation, issuer: '{issuer}', jwks_endpoint: '{issuer}/jwks', audience: [api] }}\n\
+             \x20         - {{ type: forward, target_group: app }}\n"
+        )
+    };
+    let scenario = Scenario::start(|setup| {
+        let rule = rule(setup.issuer());
+        setup.rules(&rule).default_actions(" [{ type: forward, target_group: app }]")
+    });
+    let mut client = scenario.client(Protocol::Http2).with_host("api.test", scenario.proxy.address());
+    let at = |host: &str| format!("https://{host}/.well-known/oauth-protected-resource");
+    assert_eq!(client.get(&at("api.test")).json()["resource"], "https://api.test");
+    assert_eq!(scenario.reached(), 0);
+    assert_eq!(client.get(&at("app.test")).status, 200, "an application's own");
+    assert_eq!(scenario.reached(), 1);
+}

@@ -1,4 +1,4 @@
-//! `WWW-Authenticate` of answers to bearer tokens (RFC 6750 §3, RFC 9470 §3).
+//! `WWW-Authenticate` of answers to bearer tokens (RFC 6750 §3, RFC 9470 §3, RFC 9728 §5.1).
 
 use std::fmt::Write as _;
 
@@ -21,8 +21,8 @@ pub(super) enum Problem<'p> {
     StepUp(&'p Demand),
 }
 
-/// The challenge.
-pub(super) fn challenge(problem: Problem<'_>) -> HeaderValue {
+/// The challenge. `metadata` is the address where a client learns who issues tokens.
+pub(super) fn challenge(problem: Problem<'_>, metadata: &str) -> HeaderValue {
     let mut text = r#"Bearer realm="vestibule""#.to_owned();
     let mut say = |name: &str, value: &str| {
         let _ = write!(text, r#", {name}="{}""#, quotable(value));
@@ -52,6 +52,7 @@ pub(super) fn challenge(problem: Problem<'_>) -> HeaderValue {
             }
         }
     }
+    say("resource_metadata", metadata);
     HeaderValue::try_from(text).unwrap_or_else(|_| HeaderValue::from_static(r#"Bearer realm="vestibule""#))
 }
 
@@ -80,8 +81,10 @@ mod tests {
                 r#", error="insufficient_user_authentication", error_description="a newer or stronger sign-in is required", acr_values="phr phrh", max_age="300""#,
             ),
         ] {
-            assert_eq!(challenge(problem), format!(r#"Bearer realm="vestibule"{expected}"#));
+            let metadata = r#", resource_metadata="https://a.test/x""#;
+            let expected = format!(r#"Bearer realm="vestibule"{expected}{metadata}"#);
+            assert_eq!(challenge(problem, "https://a.test/x"), expected);
         }
-        assert!(challenge(Problem::Malformed).to_str().expect("ASCII").contains(r#"error="invalid_request""#));
+        assert!(challenge(Problem::Malformed, "").to_str().expect("ASCII").contains(r#"error="invalid_request""#));
     }
 }

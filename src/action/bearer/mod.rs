@@ -6,6 +6,7 @@
 mod challenge;
 mod credential;
 mod gate;
+mod metadata;
 mod reidentify;
 mod token_lease;
 mod wanted_claims;
@@ -22,10 +23,11 @@ use crate::exchange::Exchange;
 use crate::exchange::rejection::{Reason, Rejection};
 use crate::identity::Claims;
 use crate::jose::verify::Fault;
+use crate::message::uri::CanonicalRequest;
 use crate::oidc::access_token::{AccessToken, AccessTokenFault, Decided};
 use crate::oidc::error::Error;
 use crate::session::cache::Key;
-use challenge::{Problem, challenge};
+use challenge::Problem;
 use credential::Carried;
 pub(crate) use gate::Bearer;
 use token_lease::TokenLease;
@@ -51,11 +53,11 @@ impl Bearer {
         self: &Arc<Self>,
         worker: &BearerState,
         exchange: &mut Exchange,
-        headers: &HeaderMap,
+        (request, headers): (&CanonicalRequest, &HeaderMap),
     ) -> Result<Rc<Visitor>, Rejection> {
-        match self.carried(worker, exchange, headers).await? {
+        match self.carried(worker, exchange, (request, headers)).await? {
             Some(visitor) => Ok(visitor),
-            None => Err(self.missing(Reason::BearerMissing.into())),
+            None => Err(self.missing(request, Reason::BearerMissing.into())),
         }
     }
 
@@ -68,13 +70,13 @@ impl Bearer {
         self: &Arc<Self>,
         worker: &BearerState,
         exchange: &mut Exchange,
-        headers: &HeaderMap,
+        (request, headers): (&CanonicalRequest, &HeaderMap),
     ) -> Result<Option<Rc<Visitor>>, Rejection> {
         let token = match credential::of(headers) {
             Carried::Nothing => return Ok(None),
             Carried::Malformed => {
                 worker.refuse();
-                return Err(Rejection::from(Reason::BearerMalformed).challenge(challenge(Problem::Malformed)));
+                return Err(self.challenged(Reason::BearerMalformed.into(), Problem::Malformed, request));
             }
             Carried::Token(token) => token,
         };
@@ -83,15 +85,15 @@ impl Bearer {
         let visitor = match worker.find(&key, now) {
             Some(visitor) => visitor,
             // Boxed, so that a request whose token is remembered does not reserve the memory for it.
-            None => Box::pin(self.verify(worker, token, &key)).await.inspect_err(|_| worker.refuse())?,
+            None => Box::pin(self.verify(worker, token, &key, request)).await.inspect_err(|_| worker.refuse())?,
         };
         exchange.subject = Some(Rc::clone(visitor.subject()));
         Ok(Some(visitor))
     }
 
     /// Says in the answer that a token would do.
-    pub(in crate::action) fn missing(&self, rejection: Rejection) -> Rejection {
-        rejection.challenge(challenge(Problem::Nothing))
+    pub(in crate::action) fn missing(&self, request: &CanonicalRequest, rejection: Rejection) -> Rejection {
+        self.challenged(rejection, Problem::Nothing, request)
     }
 
     async fn verify(
@@ -99,6 +101,7 @@ impl Bearer {
         worker: &BearerState,
         token: &str,
         key: &Key<'_, TokenBytes<'_>>,
+        request: &CanonicalRequest,
     ) -> Result<Rc<Visitor>, Rejection> {
         let answer = match self.client.verify_with_known_keys(token, &self.settings.wanted) {
             Some(Decided { answer, are_keys_old }) => {
@@ -110,8 +113,11 @@ impl Bearer {
             }
             None => self.ask(token.to_owned()).await?,
         };
-        let token = answer.map_err(refused)?;
-        self.check(&token.claims)?;
+        let token = answer.map_err(|fault| {
+            let told = told(&fault);
+            self.challenged(Rejection::new(Reason::BearerInvalid, fault), Problem::Invalid(told), request)
+        })?;
+        self.check(&token.claims, request)?;
         let visitor = Rc::new(self.visitor(token));
         worker.remember(key, &visitor);
         Ok(visitor)
@@ -126,15 +132,16 @@ impl Bearer {
     }
 
     /// Checks what the action wants beside a valid token.
-    fn check(&self, claims: &Claims) -> Result<(), Rejection> {
+    fn check(&self, claims: &Claims, request: &CanonicalRequest) -> Result<(), Rejection> {
         if let Some(wanted) = self.settings.additional_claims.iter().find(|wanted| !holds(wanted, claims)) {
             let lacking = Lacking::Claim(wanted.name.clone());
             let rejection = Rejection::new(Reason::BearerInvalid, lacking);
-            return Err(rejection.challenge(challenge(Problem::Invalid("a claim is missing or has another value"))));
+            let told = Problem::Invalid("a claim is missing or has another value");
+            return Err(self.challenged(rejection, told, request));
         }
         if let Some(scope) = self.settings.scopes.iter().find(|scope| !has_scope(claims, scope)) {
             let rejection = Rejection::new(Reason::BearerScope, Lacking::Scope(scope.clone()));
-            return Err(rejection.challenge(challenge(Problem::Scope(&self.settings.scopes))));
+            return Err(self.challenged(rejection, Problem::Scope(&self.settings.scopes), request));
         }
         Ok(())
     }
@@ -158,12 +165,12 @@ impl Bearer {
     }
 }
 
-/// The rejection of a token. What is wrong with it goes to the log; the client is told what it can use.
-fn refused(fault: AccessTokenFault) -> Rejection {
-    let told = match &fault {
+/// What a client is told of a token that is refused: what it can use. The log has the rest.
+const fn told(fault: &AccessTokenFault) -> &'static str {
+    match fault {
         AccessTokenFault::Token(Fault::Expired) => "the token has expired",
         AccessTokenFault::Token(Fault::NotYetValid | Fault::IssuedInFuture) => "the token is not valid yet",
-        AccessTokenFault::Token(Fault::Audience(_) | Fault::Claim("aud")) => "the token is for another audience",
+        AccessTokenFault::Token(Fault::Audience(_)) => "the token is for another audience",
         AccessTokenFault::Token(Fault::Issuer(_)) => "the token is of another issuer",
         AccessTokenFault::OtherKind(_) => "the token is of another kind",
         AccessTokenFault::Bound => "the token is bound to a key",
@@ -171,6 +178,5 @@ fn refused(fault: AccessTokenFault) -> Rejection {
         | AccessTokenFault::Algorithm
         | AccessTokenFault::Token(_)
         | AccessTokenFault::Subject => "the token is not valid",
-    };
-    Rejection::new(Reason::BearerInvalid, fault).challenge(challenge(Problem::Invalid(told)))
+    }
 }

@@ -4,7 +4,7 @@ use std::pin::Pin;
 
 use http::HeaderMap;
 
-use crate::action::bearer::challenge::{Problem, challenge};
+use crate::action::bearer::challenge::Problem;
 use crate::action::bearer::gate::Bearer;
 use crate::action::demand::Demand;
 use crate::action::visitor::Reidentify;
@@ -28,10 +28,10 @@ impl Reidentify for Bearer {
         &'a self,
         demand: &'a Demand,
         _: &'a mut Exchange,
-        _: &'a CanonicalRequest,
+        request: &'a CanonicalRequest,
         _: &'a HeaderMap,
     ) -> Pin<Box<dyn Future<Output = Result<Response, Rejection>> + 'a>> {
-        let rejection = Rejection::from(Reason::AuthStepUpRequired).challenge(challenge(Problem::StepUp(demand)));
+        let rejection = self.challenged(Reason::AuthStepUpRequired.into(), Problem::StepUp(demand), request);
         Box::pin(async { Err(rejection) })
     }
 }

@@ -44,6 +44,10 @@ pub(crate) struct Bearer {
     /// Algorithms of signatures that are accepted: `[RS256, ES256]`. If empty, `RS256`, `RS384`, `RS512`, `PS256`, `PS384`,
     /// `PS512`, `ES256`, `ES384`, `ES512` and `EdDSA`.
     pub(crate) algorithms: List<String>,
+    /// Path of the resource that tokens are for: `/mcp`. The address of the host with this path is the `resource` that clients ask tokens for
+    /// (RFC 8707). Clients find the issuer at `/.well-known/oauth-protected-resource` with this path behind it (RFC 9728), which is
+    /// answered on every host that the rule can match. Without it, the whole host.
+    pub(crate) resource_path: Option<String>,
     /// Claims that a token must have, each with one of its values.
     #[schemars(extend("x-bound" = format!("At most {ADDITIONAL_CLAIMS_MAX} claims.")))]
     pub(crate) additional_claims: List<AdditionalClaim>,

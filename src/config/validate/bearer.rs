@@ -13,7 +13,7 @@ use crate::config::raw::bearer::{
 use crate::config::raw::value::List;
 use crate::config::settled::ProviderConfig;
 use crate::config::validate::context::Context;
-use crate::config::validate::{keys, value};
+use crate::config::validate::{keys, session, value};
 use crate::jose::compact::Algorithm;
 use crate::oidc::access_token::{TokenKind, Wanted};
 use crate::oidc::settings::{ClientAuth, Endpoints, Settings};
@@ -45,6 +45,7 @@ pub(super) fn bearer(
         })
     });
     let scopes = scopes(raw.scope.as_deref(), &at.key("scope"), context);
+    let resource_path = resource_path(raw.resource_path.as_deref(), &at.key("resource_path"), context);
     let additional_claims = additional_claims(&raw.additional_claims, &at.key("additional_claims"), context);
     let issuer = issuer?;
     if raw.audience.is_empty() {
@@ -54,6 +55,7 @@ pub(super) fn bearer(
         issuer,
         wanted: Wanted { audiences: audiences?, kind, algorithms: algorithms? },
         scopes: scopes?,
+        resource_path: resource_path?,
         additional_claims: additional_claims?,
     })
 }
@@ -149,6 +151,22 @@ fn keys_of(issuer: &str, raw: &Bearer, at: &Path, context: &mut Context<'_>) -> 
         }
     }
     Ok(AuthenticateKind::Oidc(name))
+}
+
+/// Empty for the whole host, which has no slash at its end (RFC 9728 §3.1).
+fn resource_path(written: Option<&str>, at: &Path, context: &mut Context<'_>) -> Result<String, Reported> {
+    match written {
+        None | Some("/") => Ok(String::new()),
+        Some(path) if session::is_plain_path(path) => Ok(path.to_owned()),
+        Some(path) => {
+            let problem = context.found.problem(at, format!("`{path}` is not a plain path"));
+            problem
+                .hint(
+                    "example: `/mcp`; use letters, digits, `-`, `_`, `.` and `~` between slashes, no slash at the end",
+                )
+                .fail()
+        }
+    }
 }
 
 fn scopes(written: Option<&str>, at: &Path, context: &mut Context<'_>) -> Result<Vec<String>, Reported> {
