@@ -65,6 +65,8 @@ impl Described {
                 one(headers, &FORWARDED_HOST, "X-Forwarded-Host")?.clone(),
                 target(one(headers, &FORWARDED_URI, "X-Forwarded-Uri")?.as_bytes(), "X-Forwarded-Uri")?,
             ),
+            // The head of a call describes nothing: see `check`.
+            AskedBy::EnvoyGrpc => return Err(Error::Missing("the message")),
             AskedBy::Envoy => {
                 (request.method().clone(), scheme(headers)?, host(request)?, target(below.as_bytes(), "the path")?)
             }
@@ -115,7 +117,7 @@ fn host(request: &Request) -> Result<HeaderValue, Error> {
 }
 
 /// The path and the query, exactly as written. A library that cuts off a fragment must not decide where the path ends (attacks P-03).
-fn target(text: &[u8], written: &'static str) -> Result<PathAndQuery, Error> {
+pub(super) fn target(text: &[u8], written: &'static str) -> Result<PathAndQuery, Error> {
     let parsed = PathAndQuery::try_from(text).map_err(|_| Error::Invalid(written))?;
     let is_whole = parsed.as_str().as_bytes() == text && text.first() == Some(&b'/');
     if is_whole { Ok(parsed) } else { Err(Error::Invalid(written)) }

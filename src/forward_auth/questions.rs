@@ -40,7 +40,9 @@ impl Questions {
         self.settings.endpoints.iter().find_map(|(path, refusals)| {
             let below = match asked_by {
                 AskedBy::Envoy => target.as_str().strip_prefix(&**path).filter(|below| below.starts_with('/'))?,
-                AskedBy::Nginx | AskedBy::Traefik | AskedBy::Caddy => (target.path() == &**path).then_some("")?,
+                AskedBy::Nginx | AskedBy::Traefik | AskedBy::Caddy | AskedBy::EnvoyGrpc => {
+                    (target.path() == &**path).then_some("")?
+                }
             };
             Some(Question { asked_by, refusals: *refusals, below })
         })

@@ -24,6 +24,8 @@ pub(crate) enum AskedBy {
     /// `ext_authz` of Envoy over HTTP: the method and the host of the request itself, its path after the path of the endpoint, and
     /// `X-Forwarded-Proto`.
     Envoy,
+    /// `ext_authz` of Envoy over gRPC: the attributes of the call.
+    EnvoyGrpc,
 }
 
 /// How a request that may not pass is answered.

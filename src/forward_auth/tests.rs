@@ -44,6 +44,7 @@ fn whole(asked_by: AskedBy) -> (&'static str, &'static [(&'static str, &'static 
         AskedBy::Nginx => ("", NGINX),
         AskedBy::Traefik | AskedBy::Caddy => ("", TRAEFIK),
         AskedBy::Envoy => (BELOW, ENVOY),
+        AskedBy::EnvoyGrpc => unreachable!("described by a message"),
     }
 }
 

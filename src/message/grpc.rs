@@ -3,7 +3,11 @@
 
 use std::fmt::Write as _;
 
+use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use http_body_util::{BodyExt as _, Full};
+
+use crate::message::body::Body;
 
 const GRPC: &[u8] = b"application/grpc";
 
@@ -74,6 +78,15 @@ pub(crate) fn trailers(status: Status, message: &str) -> HeaderMap {
         headers.insert(GRPC_MESSAGE, message);
     }
     headers
+}
+
+/// An answer of one message, with its length before it, and the status OK.
+pub(crate) fn message(message: Bytes) -> http::Response<Body> {
+    let trailers = HeaderMap::from_iter([(GRPC_STATUS, HeaderValue::from_static("0"))]);
+    let body = Full::new(message).map_err(|never| match never {}).with_trailers(std::future::ready(Some(Ok(trailers))));
+    let mut response = http::Response::new(Body::streaming(body));
+    response.headers_mut().insert(header::CONTENT_TYPE, CONTENT_TYPE);
+    response
 }
 
 /// The text as `grpc-message` has it: everything but printable ASCII is percent-encoded, and so is the percent sign.

@@ -219,9 +219,14 @@ impl Protected {
         may_be_ours && self.names.contains(name)
     }
 
+    /// The protected names among these.
+    pub(crate) fn among(&self, headers: &HeaderMap) -> Vec<HeaderName> {
+        headers.keys().filter(|name| self.contains(name)).cloned().collect()
+    }
+
     /// Removes every protected name. Returns the removed fields that ask the target to use another method.
     pub(crate) fn strip(&self, headers: &mut HeaderMap) -> Vec<MethodOverride> {
-        let refused: Vec<HeaderName> = headers.keys().filter(|name| self.contains(name)).cloned().collect();
+        let refused = self.among(headers);
         let mut overrides = Vec::new();
         for name in refused {
             if is_method_override(&name) {

@@ -13,8 +13,9 @@ pub(crate) mod snapshot;
 use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, HeaderName, Method, StatusCode};
 
 use crate::action::worker::Worker;
 use crate::clock::Clock;
@@ -22,12 +23,13 @@ use crate::drain::Control;
 use crate::exchange::connection::Connection;
 use crate::exchange::rejection::{Reason, Rejection};
 use crate::exchange::{Exchange, Matched};
+use crate::forward_auth::check;
 use crate::forward_auth::described::Described;
 use crate::forward_auth::questions::{Question, Questions};
-use crate::forward_auth::settings::Refusals;
+use crate::forward_auth::settings::{AskedBy, Refusals};
 use crate::message::unread::Unread;
 use crate::message::uri::CanonicalRequest;
-use crate::message::{Request, Response, cors, media};
+use crate::message::{Request, Response, cors, grpc, media};
 use crate::page::Text;
 use crate::page::link::Link;
 use crate::telemetry::access_log::AccessLog;
@@ -161,13 +163,17 @@ impl Proxy {
                 if may_ask { self.own_path(exchange, request).await } else { Err(Reason::ForwardAuthPeer.into()) };
             return finish::finish(recorder, outcome, request.headers(), &self.answers());
         };
+        let mut removed = Vec::new();
         let outcome = match may_ask {
-            true => self.ask(question, exchange, request).await,
+            true => self.ask(question, exchange, request, &mut removed).await,
             false => Err(Reason::ForwardAuthPeer.into()),
         };
         let response = finish::render(&mut recorder, outcome, request.headers(), &self.answers());
         let target = recorder.exchange.request.as_ref().map(|described| described.target.as_str());
-        let response = question::answer(question, *response, target);
+        let response = match question.asked_by {
+            AskedBy::EnvoyGrpc => question::message(*response, &removed).await,
+            _ => question::answer(question, *response, target, &removed),
+        };
         finish::send(recorder, Box::new(response))
     }
 
@@ -185,15 +191,20 @@ impl Proxy {
         answering.answer(worker, &self.control, exchange, &canonical, request).await.map(Box::new)
     }
 
-    /// Runs the rule of the request that is described.
+    /// Runs the rule of the request that is described. `removed` gets the headers that must not reach the application.
     async fn ask(
         &self,
         question: Question<'_>,
         exchange: &mut Exchange,
         request: &mut Request,
+        removed: &mut Vec<HeaderName>,
     ) -> Result<Box<Response>, Rejection> {
-        let described = Described::of(question.asked_by, question.below, request, &exchange.connection.forwarded)
-            .map_err(|error| Rejection::new(Reason::ForwardAuthDescription, error))?;
+        let described = match question.asked_by {
+            AskedBy::EnvoyGrpc => read_call(request).await?,
+            asked_by => Described::of(asked_by, question.below, request, &exchange.connection.forwarded)
+                .map_err(|error| Rejection::new(Reason::ForwardAuthDescription, error))?,
+        };
+        *removed = question::to_remove(question.asked_by, &self.snapshot.protected, request.headers());
         exchange.client = described.client;
         exchange.scheme = described.scheme;
         described.put_into(request);
@@ -206,6 +217,26 @@ impl Proxy {
         rule.payload.chain.run(&self.worker, exchange, &canonical, request).await
     }
 }
+
+/// Reads a call of Envoy. The headers of the request are then those that the call describes.
+async fn read_call(request: &mut Request) -> Result<Described, Rejection> {
+    let is_call = request.method() == Method::POST && grpc::is_grpc(request.headers());
+    let mut body = std::mem::take(request.body_mut());
+    request.headers_mut().clear();
+    if !is_call {
+        return Err(Reason::ForwardAuthDescription.into());
+    }
+    body.limit_idle(CALL_IDLE_TIMEOUT);
+    let message = body.whole(check::BYTES_MAX).await;
+    let message = message.map_err(|error| Rejection::new(Reason::ForwardAuthDescription, error))?;
+    let read = check::read(message).map_err(|error| Rejection::new(Reason::ForwardAuthDescription, error));
+    let (described, headers) = read?;
+    *request.headers_mut() = headers;
+    Ok(described)
+}
+
+/// Longest time between two pieces of a call.
+const CALL_IDLE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Refuses a success that is not an open WebSocket, to a request for a WebSocket over HTTP/2.
 ///

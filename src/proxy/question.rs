@@ -6,10 +6,12 @@
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
 use crate::action::allow::Allowed;
+use crate::forward_auth::check;
 use crate::forward_auth::questions::Question;
 use crate::forward_auth::settings::{AskedBy, Refusals};
-use crate::message::Response;
 use crate::message::body::Body;
+use crate::message::header::Protected;
+use crate::message::{Response, grpc};
 
 /// How many `Set-Cookie` lines of an answer that lets a request pass are named one by one, for proxies that can pass on only one line of a
 /// name. A session has four cookies at most, and each is set or deleted in one line.
@@ -22,11 +24,36 @@ const COOKIES: [HeaderName; 4] = [
 /// `Cache-Control` for the response of the application, if that must not be stored by shared caches.
 const CACHE_CONTROL: HeaderName = HeaderName::from_static("x-vestibule-cache-control");
 
+/// The other proxy writes these itself, so they are not the client's.
+const OF_ENVOY: [&str; 4] =
+    ["x-forwarded-proto", "x-envoy-internal", "x-envoy-external-address", "x-envoy-original-path"];
+/// How Envoy is told over HTTP which headers of the client to remove.
+const TO_REMOVE: HeaderName = HeaderName::from_static("x-envoy-auth-headers-to-remove");
+/// Largest page that is put into a message for Envoy, in bytes.
+const PAGE_BYTES_MAX: usize = 256 * 1024;
+
+/// The headers of the client that Envoy has to remove if the request passes. `sent` are the protected ones that it has sent.
+pub(super) fn to_remove(asked_by: AskedBy, protected: &Protected, sent: &HeaderMap) -> Vec<HeaderName> {
+    if !matches!(asked_by, AskedBy::Envoy | AskedBy::EnvoyGrpc) {
+        return Vec::new();
+    }
+    let mut names = protected.among(sent);
+    names.retain(|name| !OF_ENVOY.contains(&name.as_str()));
+    names.extend(sent.contains_key(header::COOKIE).then_some(header::COOKIE));
+    names
+}
+
 /// Turns the whole response to the request that is described into the answer to the question. `target` is the path of that request.
-pub(super) fn answer(question: Question<'_>, response: Response, target: Option<&str>) -> Response {
+/// `removed` are the headers of the client that must not reach the application.
+pub(super) fn answer(
+    question: Question<'_>,
+    response: Response,
+    target: Option<&str>,
+    removed: &[HeaderName],
+) -> Response {
     match response.extensions().get::<Allowed>() {
         Some(_) if question.is_handed_over() => go_back(response, target),
-        Some(_) => allowed(question.asked_by, response),
+        Some(_) => allowed(question.asked_by, response, removed),
         None => refusal(question, response),
     }
 }
@@ -38,8 +65,12 @@ pub(super) fn not_led_away(headers: &mut HeaderMap) {
 }
 
 /// The answer that lets the request pass.
-fn allowed(asked_by: AskedBy, mut response: Response) -> Response {
+fn allowed(asked_by: AskedBy, mut response: Response, removed: &[HeaderName]) -> Response {
     let headers = response.headers_mut();
+    let names: Vec<&str> = removed.iter().filter(|name| !headers.contains_key(*name)).map(HeaderName::as_str).collect();
+    if !names.is_empty() {
+        headers.extend(HeaderValue::try_from(names.join(",")).map(|names| (TO_REMOVE, names)));
+    }
     if matches!(asked_by, AskedBy::Nginx | AskedBy::Caddy) {
         if let Some(value) = headers.remove(header::CACHE_CONTROL) {
             headers.insert(CACHE_CONTROL, value);
@@ -51,6 +82,27 @@ fn allowed(asked_by: AskedBy, mut response: Response) -> Response {
     // No cache of the other proxy may answer for us.
     headers.insert(header::VARY, HeaderValue::from_static("*"));
     response
+}
+
+/// The answer to a call of Envoy: one message, whatever it says.
+pub(super) async fn message(response: Response, removed: &[HeaderName]) -> Response {
+    let is_allowed = response.extensions().get::<Allowed>().is_some();
+    let (mut parts, body) = response.into_parts();
+    let message = if is_allowed {
+        let mut added = HeaderMap::new();
+        for name in [header::SET_COOKIE, header::CACHE_CONTROL] {
+            added.extend(parts.headers.get_all(&name).iter().map(|value| (name.clone(), value.clone())));
+            parts.headers.remove(&name);
+        }
+        let removed: Vec<_> = removed.iter().filter(|name| !parts.headers.contains_key(*name)).cloned().collect();
+        check::allowed(&parts.headers, &removed, &added)
+    } else {
+        match body.whole(PAGE_BYTES_MAX).await {
+            Ok(page) => check::denied(parts.status, &parts.headers, &page),
+            Err(_) => check::denied(StatusCode::INTERNAL_SERVER_ERROR, &HeaderMap::new(), b""),
+        }
+    };
+    grpc::message(message)
 }
 
 /// The answer to a request that was handed over because it could not pass, and can now: its client sends it again. What the application
@@ -102,7 +154,7 @@ mod tests {
                     let mut response = Response::new(Body::full("page"));
                     *response.status_mut() = StatusCode::from_u16(status).unwrap();
                     response.headers_mut().insert(header::LOCATION, HeaderValue::from_static("https://login.test/"));
-                    let answered = answer(question, response, Some("/x"));
+                    let answered = answer(question, response, Some("/x"), &[]);
                     if question.is_handed_over() {
                         assert_eq!(answered.status(), status, "the client gets it");
                         continue;

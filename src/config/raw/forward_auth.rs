@@ -19,7 +19,7 @@ pub(crate) struct ForwardAuth {
     /// The paths of questions, and what a request that may not pass is answered with there. Envoy asks below the path, so there no
     /// path may be below another one.
     #[serde(default)]
-    #[schemars(extend("x-default" = "`{ /auth: answer, /auth/status: status }`; with `envoy`: `{ /auth: answer }`"))]
+    #[schemars(extend("x-default" = "`{ /auth: answer, /auth/status: status }`; with `envoy`: `{ /auth: answer }`; with `envoy_grpc`: none"))]
     pub(crate) endpoints: BTreeMap<String, Refusals>,
 }
 
@@ -35,6 +35,8 @@ pub(crate) enum AskedBy {
     Caddy,
     /// `ext_authz` of Envoy with `http_service`.
     Envoy,
+    /// `ext_authz` of Envoy with `grpc_service`. Needs an `https` listener, because gRPC needs HTTP/2. There are no `endpoints`.
+    EnvoyGrpc,
 }
 
 /// What a request that may not pass is answered with.

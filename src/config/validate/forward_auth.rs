@@ -5,9 +5,10 @@ use crate::config::document::findings::Reported;
 use crate::config::document::path::Path;
 use crate::config::raw::action::{Action, Actions};
 use crate::config::raw::forward_auth::{self as written, ForwardAuth};
-use crate::config::raw::listener::Listener;
+use crate::config::raw::listener::{Listener, Protocol};
 use crate::config::validate::context::Context;
 use crate::config::validate::proxies;
+use crate::forward_auth::check;
 use crate::forward_auth::settings::{AskedBy, Refusals, Settings};
 
 pub(super) fn forward_auth(raw: &Listener, at: &Path, context: &mut Context<'_>) -> Result<Option<Settings>, Reported> {
@@ -26,6 +27,15 @@ pub(super) fn forward_auth(raw: &Listener, at: &Path, context: &mut Context<'_>)
         terminals(&rule.actions, is_asked, &at.key("rules").index(index).key("actions"), context);
     }
     terminals(&raw.default_actions, is_asked, &at.key("default_actions"), context);
+    if let Some(forward_auth) = &raw.forward_auth
+        && forward_auth.asked_by == written::AskedBy::EnvoyGrpc
+        && raw.protocol == Protocol::Http
+    {
+        let problem = context.found.problem(&section.key("asked_by"), "`envoy_grpc` on an `http` listener");
+        problem.hint(
+            "gRPC needs HTTP/2, and a listener has it with TLS only: use an `https` listener, or `asked_by: envoy`",
+        );
+    }
     raw.forward_auth.as_ref().map(|raw| settings(raw, &section, context)).transpose()
 }
 
@@ -42,12 +52,20 @@ fn settings(raw: &ForwardAuth, at: &Path, context: &mut Context<'_>) -> Result<S
         written::AskedBy::Traefik => AskedBy::Traefik,
         written::AskedBy::Caddy => AskedBy::Caddy,
         written::AskedBy::Envoy => AskedBy::Envoy,
+        written::AskedBy::EnvoyGrpc => AskedBy::EnvoyGrpc,
     };
     let endpoints = endpoints(raw, &at.key("endpoints"), context);
     Ok(Settings { asked_by, peers: peers?, endpoints: endpoints? })
 }
 
 fn endpoints(raw: &ForwardAuth, at: &Path, context: &mut Context<'_>) -> Result<Vec<(Box<str>, Refusals)>, Reported> {
+    if raw.asked_by == written::AskedBy::EnvoyGrpc {
+        if !raw.endpoints.is_empty() {
+            let problem = context.found.problem(at, "`endpoints` with `asked_by: envoy_grpc`");
+            return problem.hint("remove it: the call has one path, and its answer is whole").fail();
+        }
+        return Ok(vec![(check::PATH.into(), Refusals::Answer)]);
+    }
     if raw.endpoints.is_empty() {
         let mut endpoints = vec![("/auth".into(), Refusals::Answer)];
         if raw.asked_by != written::AskedBy::Envoy {

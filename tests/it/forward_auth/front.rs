@@ -20,6 +20,9 @@ use crate::harness::target;
 pub enum Kind {
     Nginx,
     Caddy,
+    /// Over HTTP.
+    Envoy,
+    EnvoyGrpc,
 }
 
 /// A proxy that asks Vestibule about each request to `target`.
@@ -70,7 +73,10 @@ impl Front {
 impl Kind {
     fn start(self, folder: &Path, port: u16, door: &str, target: &str) -> Process {
         let at = folder.display();
+        let of_envoy = |address: &str| format!("address: {}", address.replace(':', ", port_value: "));
         let text = file(self.file()).replace("127.0.0.1:9000", door).replace("127.0.0.1:8000", target);
+        let text = text.replace(&of_envoy("127.0.0.1:9000"), &of_envoy(door));
+        let text = text.replace(&of_envoy("127.0.0.1:8000"), &of_envoy(target));
         match self {
             Self::Nginx => {
                 let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
@@ -97,6 +103,19 @@ impl Kind {
                 command.env("HOME", folder).args(["run", "--adapter", "caddyfile", "--config"]).arg(file);
                 Process::start(command)
             }
+            Self::Envoy | Self::EnvoyGrpc => {
+                let text = text
+                    .replace("address: 0.0.0.0, port_value: 443", &format!("address: 127.0.0.1, port_value: {port}"))
+                    .replace("app.example.com", "app.test")
+                    .replace("door.example.com", "app.test")
+                    .replace("/etc/envoy/door-ca.pem", &format!("{at}/ca.pem"))
+                    .replace("/etc/envoy/", &format!("{at}/"));
+                let file = written(folder, "envoy.yaml", &text);
+                let mut command = Command::new(of_python("envoy"));
+                command.args(["--disable-hot-restart", "--concurrency", "1", "--log-level", "warn", "--config-path"]);
+                command.arg(file);
+                Process::start(command)
+            }
         }
     }
 
@@ -105,6 +124,8 @@ impl Kind {
         match self {
             Self::Nginx => "# nginx.conf",
             Self::Caddy => "# Caddyfile",
+            Self::Envoy => "# envoy-http.yaml",
+            Self::EnvoyGrpc => "# envoy-grpc.yaml",
         }
     }
 
@@ -112,13 +133,24 @@ impl Kind {
         match self {
             Self::Nginx => "nginx",
             Self::Caddy => "caddy",
+            Self::Envoy => "envoy",
+            Self::EnvoyGrpc => "envoy_grpc",
         }
     }
 }
 
 /// The configuration of Vestibule, with the scripted provider.
 pub fn vestibule(kind: Kind, issuer: &str) -> String {
-    let text = file("# vestibule.yaml")
+    let mut text = file("# vestibule.yaml");
+    if kind == Kind::EnvoyGrpc {
+        let (before, rest) = text.split_once("  - name: door\n").expect("a listener");
+        let (_, after) = rest.split_once("peers: [127.0.0.1/32]\n").expect("its peers");
+        let listener =
+            file("# vestibule.yaml for envoy_grpc").replace("door.pem", "cert.pem").replace("door-key.pem", "key.pem");
+        let (_, listener) = listener.split_once('\n').expect("a line");
+        text = format!("{before}{listener}{after}");
+    }
+    let text = text
         .replace("asked_by: nginx # or traefik, caddy, envoy", &format!("asked_by: {}", kind.asked_by()))
         .replace("127.0.0.1:9000", "127.0.0.1:0")
         .replace("https://login.example.com", issuer)

@@ -66,7 +66,7 @@ fn who_asks() {
       |                               ^^^^^^
       |
       = at: listeners[0].forward_auth.asked_by
-      = help: expected one of `nginx`, `traefik`, `caddy` or `envoy`
+      = help: expected one of `nginx`, `traefik`, `caddy`, `envoy` or `envoy_grpc`
     "#);
 }
 
@@ -213,5 +213,33 @@ fn cors() {
       |
       = at: listeners[0].cors
       = help: answer it in the proxy that asks, or in the application
+    "#);
+}
+
+#[test]
+fn grpc() {
+    assert_snapshot!(report_of("fa15", &file("{ asked_by: envoy_grpc, peers: [127.0.0.1/32] }", ALLOW)), @r#"
+    error: `envoy_grpc` on an `http` listener
+     --> vestibule.yaml:5:31
+      |
+    5 |     forward_auth: { asked_by: envoy_grpc, peers: [127.0.0.1/32] }
+      |                               ^^^^^^^^^^
+      |
+      = at: listeners[0].forward_auth.asked_by
+      = help: gRPC needs HTTP/2, and a listener has it with TLS only: use an `https` listener, or `asked_by: envoy`
+    "#);
+    let https = file("{ asked_by: envoy_grpc, peers: [127.0.0.1/32], endpoints: { /auth: answer } }", ALLOW).replace(
+        "protocol: http\n",
+        "protocol: https\n    certificates: [{ certificate_file: tls.pem, private_key_file: tls-key.pem }]\n",
+    );
+    assert_snapshot!(report_of("fa16", &https), @r#"
+    error: `endpoints` with `asked_by: envoy_grpc`
+     --> vestibule.yaml:6:66
+      |
+    6 |     forward_auth: { asked_by: envoy_grpc, peers: [127.0.0.1/32], endpoints: { /auth: answer } }
+      |                                                                  ^^^^^^^^^
+      |
+      = at: listeners[0].forward_auth.endpoints
+      = help: remove it: the call has one path, and its answer is whole
     "#);
 }
