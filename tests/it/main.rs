@@ -49,7 +49,7 @@ mod explained;
 mod fixed_response;
 /// Requests to targets and answers from them: streams, failures, turns.
 mod forward;
-/// Vestibule as the door of nginx, Caddy, Envoy and Traefik.
+/// Vestibule as the door of nginx, Caddy and Envoy.
 mod forward_auth;
 /// Claims that change while a user is signed in.
 mod fresh_claims;
