@@ -10,10 +10,11 @@ use std::time::Duration;
 use crate::action::decisions::{IsNew, Verdict};
 use crate::action::demand::{Demand, Shortfall};
 use crate::action::passage::Passage;
-use crate::action::requirement::{Answer, Explained, Unknown};
+use crate::action::requirement::{Answer, Asked, Explained, Requirement, Unknown};
 use crate::action::settings::{AuthorizeMode, AuthorizeSettings};
 use crate::action::told;
 use crate::action::visitor::Visitor;
+use crate::certificate::client::facts::Facts;
 use crate::clock::Timestamp;
 use crate::exchange::Exchange;
 use crate::exchange::rejection::{Reason, Rejection};
@@ -33,6 +34,8 @@ const ASKED_JUST_NOW: Duration = Duration::from_secs(60);
 pub(crate) struct Authorize {
     /// Unique among all actions of this and earlier configurations.
     id: u64,
+    /// Whether the answer depends on the certificate of the client's connection.
+    asks_for_certificate: bool,
     settings: AuthorizeSettings,
     metrics: Metrics,
 }
@@ -74,30 +77,39 @@ pub(crate) enum Granted<'a> {
 
 impl AuthorizeSettings {
     /// What becomes of a user now, and until when that holds.
-    fn decide(&self, identity: &Identity, now: Timestamp) -> (Verdict, Timestamp) {
-        self.decide_by(identity, now, |claims| self.demand.holds_until(claims, now))
+    fn decide(&self, asked: Asked<'_>, now: Timestamp) -> (Verdict, Timestamp) {
+        self.decide_by(asked, now, |claims| self.demand.holds_until(claims, now))
     }
 
     /// What becomes of a user whose request began earlier and is still under way. `max_age` was asked then (docs/decisions/0049).
-    fn decide_open(&self, renewed: &Identity, now: Timestamp) -> Verdict {
-        self.decide_by(renewed, now, |claims| self.demand.check_acr(claims).map(|()| Timestamp::MAX)).0
+    fn decide_open(&self, asked: Asked<'_>, now: Timestamp) -> Verdict {
+        self.decide_by(asked, now, |claims| self.demand.check_acr(claims).map(|()| Timestamp::MAX)).0
     }
 
     /// `demanded` says until when the sign-in is as demanded.
     fn decide_by(
         &self,
-        identity: &Identity,
+        asked: Asked<'_>,
         now: Timestamp,
         demanded: impl FnOnce(&Claims) -> Result<Timestamp, Shortfall>,
     ) -> (Verdict, Timestamp) {
-        let answer = self.requirement.as_ref().map_or(Answer::Yes, |requirement| requirement.of(identity));
+        let answer = self.requirement.as_ref().map_or(Answer::Yes, |requirement| requirement.of(asked));
+        let demanded = || match asked.identity {
+            Some(identity) => demanded(identity.claims()),
+            // Validation demands a user for every demand.
+            None if self.demand.is_empty() => Ok(Timestamp::MAX),
+            None => Err(Shortfall::NoAuthTime),
+        };
         let (verdict, until) = match answer {
-            Answer::Yes => match demanded(identity.claims()) {
+            Answer::Yes => match demanded() {
                 Ok(until) if now < until => (Verdict::LetIn, until),
                 Ok(_) => (Verdict::StepUp(Shortfall::TooOld), Timestamp::MAX),
                 Err(shortfall) => (Verdict::StepUp(shortfall), Timestamp::MAX),
             },
             Answer::Unknown(Unknown::GroupsOverage) => (Verdict::Refused(Reason::AuthGroupsOverage), Timestamp::MAX),
+            Answer::No | Answer::Unknown(_) if asked.identity.is_none() => {
+                (Verdict::Refused(Reason::AuthCertificateNotAllowed), Timestamp::MAX)
+            }
             Answer::No | Answer::Unknown(_) => (Verdict::Refused(Reason::AuthNotAllowed), Timestamp::MAX),
         };
         match (verdict, self.mode) {
@@ -117,12 +129,26 @@ impl AuthorizeSettings {
 pub(crate) struct Origin {
     request_id: RequestId,
     rule: Option<Rc<str>>,
-    subject: Rc<str>,
+    /// `None` if nobody is signed in.
+    subject: Option<Rc<str>>,
 }
 
 impl Origin {
-    pub(crate) fn of(exchange: &Exchange, visitor: &Visitor) -> Self {
-        Self { request_id: exchange.id, rule: exchange.rule_name().cloned(), subject: Rc::clone(visitor.subject()) }
+    pub(crate) fn of(exchange: &Exchange, visitor: Option<&Visitor>) -> Self {
+        let subject = visitor.map(|visitor| Rc::clone(visitor.subject()));
+        Self { request_id: exchange.id, rule: exchange.rule_name().cloned(), subject }
+    }
+}
+
+impl AuthorizeSettings {
+    /// Whether it looks at the certificate of the client.
+    pub(crate) fn asks_for_certificate(&self) -> bool {
+        self.requirement.as_ref().is_some_and(Requirement::asks_for_certificate)
+    }
+
+    /// Whether somebody must be signed in, because it looks at claims or at the sign-in.
+    pub(crate) fn needs_user(&self) -> bool {
+        !self.demand.is_empty() || self.requirement.as_ref().is_none_or(Requirement::asks_for_claims)
     }
 }
 
@@ -143,12 +169,13 @@ impl Authorize {
             ];
             registry.counter(
                 "vestibule_authorization_decisions_total",
-                "Sessions decided by `authorize`, once in each worker: let in, refused, sent to sign in again, or let in only because of `mode: report`. A response or WebSocket that is open when a refresh changes the answer counts, too. A sign-in that does not meet `max_age` or `acr` makes no session, and counts in `vestibule_login_failures_total`.",
+                "Sessions decided by `authorize`, once in each worker (where nobody is signed in and it asks for the certificate of the client: requests): let in, refused, sent to sign in again, or let in only because of `mode: report`. A response or WebSocket that is open when a refresh changes the answer counts, too. A sign-in that does not meet `max_age` or `acr` makes no session, and counts in `vestibule_login_failures_total`.",
                 labels,
             )
         };
         Self {
             id: NEXT.fetch_add(1, Ordering::Relaxed),
+            asks_for_certificate: settings.asks_for_certificate(),
             metrics: Metrics {
                 allowed: counter("allowed"),
                 refused: counter("refused"),
@@ -172,24 +199,57 @@ impl Authorize {
         canonical: &CanonicalRequest,
         passage: &'a Passage,
     ) -> Result<Granted<'a>, Rejection> {
-        let Some(visitor) = passage.visitor() else { return Err(Rejection::new(Reason::Internal, Unidentified)) };
+        let certificate = if self.asks_for_certificate { exchange.connection.client.verified() } else { None };
+        let Some(visitor) = passage.visitor() else { return self.admit_client(lines, exchange, certificate) };
         let now = exchange.started_at;
-        let decide = || self.settings.decide(visitor.identity(), now);
-        let (verdict, IsNew(is_new)) = visitor.decisions().of(self.id, now, decide);
+        let asked = Asked { identity: Some(visitor.identity()), certificate };
+        let key = (self.id, certificate.map(|facts| &facts.digest));
+        let (verdict, IsNew(is_new)) = visitor.decisions().of(key, now, || self.settings.decide(asked, now));
         if is_new {
             self.metrics.of(verdict).increment();
-            self.log(verdict, exchange, visitor);
+            self.log(verdict, exchange, asked);
         }
         match verdict {
             Verdict::LetIn => {}
             Verdict::StepUp(_) => return Ok(Granted::AfterStepUp(visitor, &self.settings.demand)),
             Verdict::Refused(reason) => return Err(self.refusal(reason, visitor, canonical, now)),
             Verdict::Reported if is_new => {
-                self.report(lines, &Origin::of(exchange, visitor), visitor.identity(), now);
+                self.report(lines, &Origin::of(exchange, Some(visitor)), asked, now);
             }
             Verdict::Reported => {}
         }
         Ok(Granted::Now)
+    }
+
+    /// Decides about a client of whom only the certificate is known. Each request is decided: what a connection has is found fast.
+    fn admit_client(
+        &self,
+        lines: &LineBudget,
+        exchange: &Exchange,
+        certificate: Option<&Facts>,
+    ) -> Result<Granted<'_>, Rejection> {
+        if self.settings.needs_user() {
+            return Err(Rejection::new(Reason::Internal, Unidentified));
+        }
+        let (asked, now) = (Asked { identity: None, certificate }, exchange.started_at);
+        let (verdict, _) = self.settings.decide(asked, now);
+        self.metrics.of(verdict).increment();
+        self.log(verdict, exchange, asked);
+        match verdict {
+            Verdict::LetIn => Ok(Granted::Now),
+            Verdict::Reported => {
+                self.report(lines, &Origin::of(exchange, None), asked, now);
+                Ok(Granted::Now)
+            }
+            Verdict::Refused(reason) => {
+                let rejection = match self.settings.reveal {
+                    true => told::required(Rejection::from(reason), &self.settings),
+                    false => Rejection::from(reason),
+                };
+                Err(told::contact(rejection, self.settings.contact.as_deref()))
+            }
+            Verdict::StepUp(_) => Err(Rejection::new(Reason::Internal, Unidentified)),
+        }
     }
 
     /// Decides anew about a user who was let in, because a renewal has brought other claims while the request is still under way.
@@ -201,7 +261,7 @@ impl Authorize {
         &self,
         lines: &LineBudget,
         origin: &Origin,
-        renewed: &Identity,
+        renewed: Asked<'_>,
         now: Timestamp,
     ) -> Result<(), Reason> {
         let verdict = self.settings.decide_open(renewed, now);
@@ -228,7 +288,7 @@ impl Authorize {
     pub(crate) fn explain(&self, identity: &Identity, now: Timestamp) -> (Verdict, Vec<Explained>) {
         let parts = self.settings.requirement.iter().flat_map(|requirement| requirement.explain(identity));
         let demand = self.settings.demand.explain(identity.claims(), now);
-        (self.settings.decide(identity, now).0, parts.chain(demand).collect())
+        (self.settings.decide(identity.into(), now).0, parts.chain(demand).collect())
     }
 
     /// Says who is signed in, and how to go on: in sentences to people, in members of a JSON object to programs.
@@ -246,15 +306,15 @@ impl Authorize {
     }
 
     /// Why a user does not come in, without the values of the claims. For the log.
-    fn unmet(&self, identity: &Identity, now: Timestamp) -> String {
-        let requirement = self.settings.requirement.iter().flat_map(|requirement| requirement.unmet(identity));
-        let claims = identity.claims();
-        let demand = self.settings.demand.check(claims, now).err().map(|shortfall| shortfall.to_string());
+    fn unmet(&self, asked: Asked<'_>, now: Timestamp) -> String {
+        let requirement = self.settings.requirement.iter().flat_map(|requirement| requirement.unmet(asked));
+        let demand = asked.identity.and_then(|identity| self.settings.demand.check(identity.claims(), now).err());
+        let demand = demand.map(|shortfall| shortfall.to_string());
         requirement.chain(demand).collect::<Vec<_>>().join("; ")
     }
 
     /// Logs a decision that was made just now.
-    fn log(&self, verdict: Verdict, exchange: &Exchange, visitor: &Visitor) {
+    fn log(&self, verdict: Verdict, exchange: &Exchange, asked: Asked<'_>) {
         let what = match verdict {
             Verdict::Refused(_) => "`authorize` refuses this user",
             Verdict::StepUp(_) => "`authorize` has this user sign in again",
@@ -264,16 +324,18 @@ impl Authorize {
             return;
         }
         tracing::debug!(
-            request_id = %exchange.id, rule.name = exchange.rule_name().map(|name| &**name), user.id = &**visitor.subject(),
-            unmet = self.unmet(visitor.identity(), exchange.started_at), "{what}"
+            request_id = %exchange.id, rule.name = exchange.rule_name().map(|name| &**name),
+            user.id = asked.identity.map(Identity::subject), tls.client.subject = asked.certificate.map(|facts| &*facts.subject),
+            unmet = self.unmet(asked, exchange.started_at), "{what}"
         );
     }
 
-    fn report(&self, lines: &LineBudget, origin: &Origin, identity: &Identity, now: Timestamp) {
+    fn report(&self, lines: &LineBudget, origin: &Origin, asked: Asked<'_>, now: Timestamp) {
         let Some(skipped) = lines.take(now) else { return };
         tracing::warn!(
-            request_id = %origin.request_id, rule.name = origin.rule.as_deref(), user.id = &*origin.subject,
-            required = %self.settings, unmet = self.unmet(identity, now), lines.skipped = skipped,
+            request_id = %origin.request_id, rule.name = origin.rule.as_deref(), user.id = origin.subject.as_deref(),
+            tls.client.subject = asked.certificate.map(|facts| &*facts.subject),
+            required = %self.settings, unmet = self.unmet(asked, now), lines.skipped = skipped,
             "`authorize` would refuse this user; the request goes on because of `mode: report`"
         );
     }

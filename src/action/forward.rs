@@ -8,7 +8,6 @@ use http::{HeaderMap, HeaderValue, Method, Version, header};
 use crate::action::authorize::{Authorize, Origin};
 use crate::action::lease_end::{self, Watch};
 use crate::action::passage::Passage;
-use crate::action::visitor::Visitor;
 use crate::action::web_socket_origin;
 use crate::action::worker::Worker;
 use crate::exchange::connection::Connection;
@@ -110,16 +109,20 @@ impl Forward {
         mut response: Box<Response>,
         switched: Option<Box<Switched>>,
     ) -> Box<Response> {
-        let watch = |visitor: &Visitor| Watch {
-            lease: Rc::clone(visitor.lease()),
+        let visitor = passage.visitor().map(|visitor| &**visitor);
+        // What lasts ends with the session, and with the certificate.
+        let is_watched = visitor.is_some() || exchange.connection.client.has_certificate();
+        let watch = || Watch {
+            lease: visitor.map(|visitor| Rc::clone(visitor.lease())),
+            connection: Rc::clone(&exchange.connection),
             authorize: Arc::clone(&self.authorize),
             origin: Origin::of(exchange, visitor),
             reported: Rc::clone(&worker.reported),
             clock: worker.clock.clone(),
         };
         if let Some(switched) = switched {
-            let session_over = passage.visitor().map(|visitor| {
-                let over = watch(visitor).over();
+            let session_over = is_watched.then(|| {
+                let over = watch().over();
                 Box::pin(async move { over.await.into() }) as _
             });
             let record = WatchSlot::default();
@@ -130,11 +133,9 @@ impl Forward {
             spawner.spawn_local(|draining| upgrade::join(*switched, bounds, draining));
             response.headers_mut().insert(header::CONNECTION, UPGRADE);
             response.headers_mut().insert(header::UPGRADE, WEBSOCKET);
-        } else if http_body::Body::size_hint(response.body()).exact().is_none()
-            && let Some(visitor) = passage.visitor()
-        {
+        } else if http_body::Body::size_hint(response.body()).exact().is_none() && is_watched {
             let body = std::mem::take(response.body_mut());
-            *response.body_mut() = lease_end::until(watch(visitor).over(), body);
+            *response.body_mut() = lease_end::until(watch().over(), body);
         }
         response
     }
@@ -160,6 +161,9 @@ impl Forward {
             fields.add(TRACEPARENT, exchange.id.trace_parent().value());
             // It belongs to the `traceparent` that is not valid.
             fields.omit(TRACESTATE);
+        }
+        if let Some(accepted) = connection.client.accepted() {
+            accepted.fields.iter().for_each(|(name, value)| fields.add(name.clone(), value.clone()));
         }
         let authority = &canonical.authority;
         let port = exchange.forwarded_port.or(authority.port()).unwrap_or(exchange.scheme.default_port());

@@ -12,8 +12,11 @@ use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 
 use crate::action::authorize::{Authorize, Origin};
+use crate::action::requirement::Asked;
 use crate::action::visitor::{Lease, Renewed};
 use crate::clock::Clock;
+use crate::exchange::client::NotAccepted;
+use crate::exchange::connection::Connection;
 use crate::exchange::rejection::Reason;
 use crate::identity::Identity;
 use crate::message::BoxError;
@@ -32,6 +35,8 @@ pub(crate) enum LeaseOver {
     Refused(Reason),
     #[error("the claims of a refresh are not known here")]
     Missed,
+    #[error(transparent)]
+    Certificate(#[from] NotAccepted),
 }
 
 impl LeaseOver {
@@ -40,14 +45,18 @@ impl LeaseOver {
         match self {
             Self::Ended | Self::Missed => Reason::SessionEnded,
             Self::Refused(reason) => *reason,
+            Self::Certificate(_) => Reason::RequestClientCertificate,
         }
     }
 }
 
-/// Watches the evidence for the user of an exchange that lasts.
+/// Watches the evidence for the user of an exchange that lasts, and the certificate of the client.
 #[derive(Debug)]
 pub(crate) struct Watch {
-    pub(crate) lease: Rc<dyn Lease>,
+    /// `None` if nobody is signed in.
+    pub(crate) lease: Option<Rc<dyn Lease>>,
+    /// The client has shown a certificate if [`Client::has_certificate`](crate::exchange::client::Client::has_certificate).
+    pub(crate) connection: Rc<Connection>,
     /// What let the user in.
     pub(crate) authorize: Arc<[Arc<Authorize>]>,
     /// For the lines of the log of `mode: report`.
@@ -72,17 +81,22 @@ impl Watch {
     /// `asked` are the claims that were asked about last.
     fn check(&self, asked: &mut Option<Arc<Identity>>) -> Result<(), LeaseOver> {
         let now = self.clock.now();
-        if self.lease.is_over(now) {
+        if self.connection.client.has_certificate() {
+            self.connection.client.recheck(now)?;
+        }
+        let Some(lease) = &self.lease else { return Ok(()) };
+        if lease.is_over(now) {
             return Err(LeaseOver::Ended);
         }
-        match self.lease.renewed() {
+        match lease.renewed() {
             Renewed::No => Ok(()),
             Renewed::Known(identity) if asked.as_ref().is_some_and(|asked| Arc::ptr_eq(asked, &identity)) => Ok(()),
             Renewed::Known(identity) => {
                 let identity = asked.insert(identity);
+                let asked = Asked { identity: Some(identity), certificate: self.connection.client.verified() };
                 let mut gates = self.authorize.iter();
                 gates
-                    .try_for_each(|gate| gate.recheck(&self.reported, &self.origin, identity, now))
+                    .try_for_each(|gate| gate.recheck(&self.reported, &self.origin, asked, now))
                     .map_err(LeaseOver::Refused)
             }
             Renewed::Missed if self.authorize.iter().any(|gate| gate.is_enforced()) => Err(LeaseOver::Missed),

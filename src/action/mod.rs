@@ -7,6 +7,7 @@ pub(crate) mod allow;
 pub(crate) mod authenticate;
 pub(crate) mod authorize;
 pub(crate) mod bearer;
+pub(crate) mod certificate_test;
 pub(crate) mod decisions;
 pub(crate) mod demand;
 pub(crate) mod fixed_response;

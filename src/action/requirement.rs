@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde_json::Value;
 
+use crate::action::certificate_test::{CertificateTest, Met};
+use crate::certificate::client::facts::Facts;
 use crate::identity::{Claims, GROUPS_ASKED, Identity, has_groups_overage};
 
 /// A requirement on the claims of a user.
@@ -17,6 +19,23 @@ pub(crate) enum Requirement {
     Not(Box<Requirement>),
     /// A claim has one of some values.
     Claim(ClaimTest),
+    /// A field of the client's certificate has one of some values.
+    Certificate(CertificateTest),
+}
+
+/// Whom a requirement is asked about.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Asked<'a> {
+    /// The user who is signed in.
+    pub(crate) identity: Option<&'a Identity>,
+    /// The certificate of the client's connection, if an authority vouches for it.
+    pub(crate) certificate: Option<&'a Facts>,
+}
+
+impl<'a> From<&'a Identity> for Asked<'a> {
+    fn from(identity: &'a Identity) -> Self {
+        Self { identity: Some(identity), certificate: None }
+    }
 }
 
 /// A test of one claim.
@@ -86,6 +105,10 @@ pub(crate) enum Unknown {
     NotVerified(Unverified),
     /// It is no e-mail address with one reading.
     NotAnAddress,
+    /// The client has no certificate that an authority vouches for.
+    NoCertificate,
+    /// The client's certificate has no name of that kind.
+    NoSuchName,
     /// The user is in more groups than the provider puts into a token, so the token has none, or not all.
     GroupsOverage,
 }
@@ -117,57 +140,74 @@ pub(crate) struct Explained {
 
 impl Requirement {
     /// Whether a user meets it. Only [`Answer::Yes`] lets the user in.
-    pub(crate) fn of(&self, identity: &Identity) -> Answer {
+    pub(crate) fn of<'a>(&self, asked: impl Into<Asked<'a>>) -> Answer {
+        let asked = asked.into();
         match self {
             Self::Any(parts) => {
-                let answers = || parts.iter().map(|part| part.of(identity));
+                let answers = || parts.iter().map(|part| part.of(asked));
                 if answers().any(|answer| answer == Answer::Yes) { Answer::Yes } else { least(answers()) }
             }
             Self::All(parts) => {
-                let answers = || parts.iter().map(|part| part.of(identity));
+                let answers = || parts.iter().map(|part| part.of(asked));
                 let holds = !parts.is_empty() && answers().all(|answer| answer == Answer::Yes);
                 if holds { Answer::Yes } else { least(answers()) }
             }
-            Self::Not(part) => match part.of(identity) {
+            Self::Not(part) => match part.of(asked) {
                 Answer::Yes => Answer::No,
                 Answer::No => Answer::Yes,
                 Answer::Unknown(why) => Answer::Unknown(why),
             },
-            Self::Claim(test) => test.of(identity),
+            Self::Claim(test) => asked.identity.map_or(Answer::Unknown(Unknown::Absent), |identity| test.of(identity)),
+            Self::Certificate(test) => match test.of(asked.certificate) {
+                Met::Yes => Answer::Yes,
+                Met::No => Answer::No,
+                Met::NoName => Answer::Unknown(Unknown::NoSuchName),
+                Met::NoCertificate => Answer::Unknown(Unknown::NoCertificate),
+            },
         }
     }
 
+    /// Whether a part of it looks at the client's certificate.
+    pub(crate) fn asks_for_certificate(&self) -> bool {
+        self.tests().into_iter().any(|test| matches!(test, Self::Certificate(_)))
+    }
+
+    /// Whether a part of it looks at a claim.
+    pub(crate) fn asks_for_claims(&self) -> bool {
+        self.tests().into_iter().any(|test| matches!(test, Self::Claim(_)))
+    }
+
     /// Each part with its answer, the whole requirement first.
-    pub(crate) fn explain(&self, identity: &Identity) -> Vec<Explained> {
+    pub(crate) fn explain<'a>(&self, asked: impl Into<Asked<'a>>) -> Vec<Explained> {
         let mut explained = Vec::new();
-        self.explain_at(0, identity, &mut explained);
+        self.explain_at(0, asked.into(), &mut explained);
         explained
     }
 
-    fn explain_at(&self, depth: usize, identity: &Identity, explained: &mut Vec<Explained>) {
+    fn explain_at(&self, depth: usize, asked: Asked<'_>, explained: &mut Vec<Explained>) {
         let (part, inner) = match self {
             Self::Any(parts) => ("one of".to_owned(), &parts[..]),
             Self::All(parts) => ("all of".to_owned(), &parts[..]),
             Self::Not(part) => ("not".to_owned(), std::slice::from_ref(&**part)),
-            Self::Claim(_) => (self.to_string(), &[][..]),
+            Self::Claim(_) | Self::Certificate(_) => (self.to_string(), &[][..]),
         };
-        let answer = self.of(identity);
-        let (claim, note) = match self {
-            Self::Claim(test) => {
+        let answer = self.of(asked);
+        let (claim, note) = match (self, asked.identity) {
+            (Self::Claim(test), Some(identity)) => {
                 let claim = identity.claim(&test.path);
                 (claim.as_ref().map(ToString::to_string), test.note(answer, claim.as_deref(), identity))
             }
-            _ => (None, self.cause(answer, identity).map(|claim| format!("because of `{claim}`"))),
+            _ => (None, self.cause(answer, asked).map(|claim| format!("because of `{claim}`"))),
         };
         explained.push(Explained { depth, part, answer, claim, note });
-        inner.iter().for_each(|part| part.explain_at(depth + 1, identity, explained));
+        inner.iter().for_each(|part| part.explain_at(depth + 1, asked, explained));
     }
 
     /// The claim because of which the answer is not known.
-    fn cause(&self, answer: Answer, identity: &Identity) -> Option<String> {
+    fn cause(&self, answer: Answer, asked: Asked<'_>) -> Option<String> {
         let Answer::Unknown(_) = answer else { return None };
         let tests = self.tests();
-        let decides = tests.into_iter().find(|test| test.of(identity) == answer)?;
+        let decides = tests.into_iter().find(|test| test.of(asked) == answer)?;
         match decides {
             Self::Claim(test) => Some(test.path.join(".")),
             _ => None,
@@ -175,25 +215,25 @@ impl Requirement {
     }
 
     /// The tests of claims that keep a user out, each with its answer. Names no claim's value of the user.
-    pub(crate) fn unmet(&self, identity: &Identity) -> Vec<String> {
+    pub(crate) fn unmet<'a>(&self, asked: impl Into<Asked<'a>>) -> Vec<String> {
         let mut unmet = Vec::new();
-        self.unmet_at(Answer::Yes, identity, &mut unmet);
+        self.unmet_at(Answer::Yes, asked.into(), &mut unmet);
         unmet
     }
 
     /// `wanted` is no below an odd number of `not`.
-    fn unmet_at(&self, wanted: Answer, identity: &Identity, unmet: &mut Vec<String>) {
-        let answer = self.of(identity);
+    fn unmet_at(&self, wanted: Answer, asked: Asked<'_>, unmet: &mut Vec<String>) {
+        let answer = self.of(asked);
         if answer == wanted {
             return;
         }
         match self {
-            Self::Any(parts) | Self::All(parts) => parts.iter().for_each(|part| part.unmet_at(wanted, identity, unmet)),
+            Self::Any(parts) | Self::All(parts) => parts.iter().for_each(|part| part.unmet_at(wanted, asked, unmet)),
             Self::Not(part) => {
                 let wanted = if wanted == Answer::Yes { Answer::No } else { Answer::Yes };
-                part.unmet_at(wanted, identity, unmet);
+                part.unmet_at(wanted, asked, unmet);
             }
-            Self::Claim(_) => unmet.push(format!("{self}: {answer}")),
+            Self::Claim(_) | Self::Certificate(_) => unmet.push(format!("{self}: {answer}")),
         }
     }
 
@@ -209,12 +249,12 @@ impl Requirement {
         })
     }
 
-    /// The tests of claims that it is made of.
+    /// The tests that it is made of.
     pub(crate) fn tests(&self) -> Vec<&Self> {
         match self {
             Self::Any(parts) | Self::All(parts) => parts.iter().flat_map(Self::tests).collect(),
             Self::Not(part) => part.tests(),
-            Self::Claim(_) => vec![self],
+            Self::Claim(_) | Self::Certificate(_) => vec![self],
         }
     }
 }
@@ -378,6 +418,8 @@ impl fmt::Display for Unknown {
             Self::NotVerified(Unverified::FalseText) => "`email_verified` is the text `false`",
             Self::NotVerified(Unverified::Other) => "`email_verified` is neither true nor false",
             Self::NotAnAddress => "the claim is not an e-mail address",
+            Self::NoCertificate => "there is no verified certificate",
+            Self::NoSuchName => "the certificate has no such name",
             Self::GroupsOverage => "the user is in too many groups for a token (groups overage of Microsoft Entra)",
         })
     }
@@ -401,6 +443,7 @@ impl fmt::Display for Requirement {
             Self::Any(parts) => joined(f, parts, "or"),
             Self::All(parts) => joined(f, parts, "and"),
             Self::Not(part) => write!(f, "not ({part})"),
+            Self::Certificate(test) => test.fmt(f),
             Self::Claim(ClaimTest { path, test }) => {
                 let claim = path.join(".");
                 let scalars = |values: &[Scalar]| one_of(values.iter().map(Scalar::to_string));

@@ -1,5 +1,6 @@
 //! What pages and JSON say about a user whom `authorize` refuses or sends to sign in again, in the language of the visitor.
 
+use crate::action::certificate_test::CertificateTest;
 use crate::action::demand::Demand;
 use crate::action::requirement::{ClaimTest, Requirement, Scalar, Test};
 use crate::action::settings::AuthorizeSettings;
@@ -55,6 +56,9 @@ fn sentence(requirement: &Requirement) -> Sentence {
         Requirement::Any(parts) => joined(parts, Text::RequireOr),
         Requirement::All(parts) => joined(parts, Text::RequireAnd),
         Requirement::Not(part) => Sentence::from(Text::RequireNot).words("requirement", sentence(part)),
+        Requirement::Certificate(CertificateTest { field, values }) => Sentence::from(Text::RequireCertificate)
+            .quoted("field", field.name().to_owned())
+            .words("values", one_of(values.iter().map(|one| value(one)))),
         Requirement::Claim(ClaimTest { path, test }) => {
             let (text, values) = match test {
                 Test::Contains(values) => (Text::RequireContains, one_of(values.iter().map(scalar))),

@@ -3,6 +3,7 @@
 
 mod pools;
 mod providers;
+mod trust_stores;
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -21,6 +22,8 @@ enum Access {
     Everyone,
     /// Signed-in users are identified, but signing in is not required.
     EveryoneKnown,
+    /// Clients with a certificate that `authorize` accepts.
+    Certified,
     SignedIn,
     /// Signed in, with the claims that `authorize` requires.
     Authorized,
@@ -48,6 +51,8 @@ impl Access {
             },
             (None, _) if takes_tokens && chain.gates.iter().any(enforces) => Self::TokenAuthorized,
             (None, _) if takes_tokens => Self::Token,
+            // Without a user, it asks for the certificate.
+            (None, _) if chain.gates.iter().any(enforces) => Self::Certified,
             (None, TerminalSettings::Forward(_) | TerminalSettings::Allow(_)) => Self::Everyone,
             (None, TerminalSettings::Redirect(_)) => Self::Redirect,
             (None, TerminalSettings::FixedResponse(fixed)) if fixed.status.as_u16() >= 400 => Self::Refused,
@@ -59,6 +64,7 @@ impl Access {
         match self {
             Self::Everyone => "open to everyone".to_owned(),
             Self::EveryoneKnown => "open to everyone".to_owned() + " (users are known)",
+            Self::Certified => "certificates that authorize accepts".to_owned(),
             Self::SignedIn => "signed in".to_owned(),
             Self::Authorized => "signed in and authorized".to_owned(),
             Self::Token => "token".to_owned(),
@@ -112,6 +118,7 @@ pub(crate) fn warnings(config: &Config, now: Timestamp) -> Vec<String> {
         pools::warnings(listener, config, &mut found);
     }
     providers::warnings(config, &mut found);
+    trust_stores::warnings(config, now, &mut found);
     // Clients use the port of a proxy in front, which this file does not name.
     let is_behind_a_proxy = |listener: &ListenerConfig| !listener.settings.forwarded.trusted.is_empty();
     for pool in config.user_pools.iter().filter(|_| !config.listeners.iter().any(is_behind_a_proxy)) {

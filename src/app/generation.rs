@@ -32,6 +32,7 @@ use crate::app::error::Error;
 use crate::app::process::Process;
 use crate::app::providers::{Provider, Providers};
 use crate::certificate::acme;
+use crate::certificate::client::policy::Mode;
 use crate::claims::ClaimsHeaders;
 use crate::claims::public_keys::Asked;
 use crate::clock::Clock;
@@ -81,6 +82,8 @@ pub(crate) struct Listener {
     pub(crate) snapshot: Arc<Snapshot>,
     /// Keeps a series in the metrics as long as the listener exists.
     _certificate_expiries: Vec<Counter>,
+    /// The same for the authorities of its clients.
+    _trust_store: Vec<Counter>,
 }
 
 /// What makes a listener the same in two configurations: its address. Those that take a free port are told apart by name.
@@ -145,6 +148,10 @@ impl Generation {
             groups.iter().enumerate().map(|(place, group)| (Arc::clone(&group.settings.name), place)).collect();
         let owned = claims.iter().flat_map(|claims| claims.owned_names());
         let owned = owned.chain(config.listeners.iter().flat_map(|listener| listener.settings.forwarded.owned_names()));
+        let policies = config.listeners.iter().filter_map(|listener| listener.settings.tls.as_ref()?.clients.clone());
+        let policies: Vec<_> = policies.collect();
+        let of_certificates = policies.iter().flat_map(|policy| policy.names.all());
+        let owned = owned.chain(of_certificates);
         let our_cookies = our_cookies(&config.listeners, &groups, &providers, process);
         let clients = providers.clients();
         let alb = config.alb.map(|alb| Arc::new(alb.names(groups.iter().map(|group| &*group.settings.name))));
@@ -289,12 +296,18 @@ impl Build {
             alb: self.alb.clone(),
             questions: forward_auth.map(Questions::new),
             alive: Arc::clone(&self.alive),
+            clients: settings.tls.as_ref().and_then(|tls| tls.clients.clone()),
             // Authorities ask for it without TLS (RFC 8555 §8.3).
             acme: settings.tls.is_none().then(|| Arc::clone(&self.tls.issued)),
         };
         let expiries = |tls: &Tls| Some(tls.certificates.as_ref()?.expiry_gauges(&settings.name, &self.registry));
+        let trust_store = |tls: &Tls| match &tls.clients.as_ref()?.mode {
+            Mode::Verify(verify) => Some(verify.store.gauges(&settings.name, &self.registry)),
+            Mode::Passthrough => None,
+        };
         Listener {
             _certificate_expiries: settings.tls.as_ref().and_then(expiries).unwrap_or_default(),
+            _trust_store: settings.tls.as_ref().and_then(trust_store).unwrap_or_default(),
             id: ListenerId::of(&settings),
             on_wire: GenerationListener::new(settings, &self.tls, &self.clock),
             snapshot: Arc::new(snapshot),

@@ -124,6 +124,7 @@ fn open(
     let address = sockets[0][0].local_addr().map_err(Error::Worker)?;
     let (stop, draining) = parts.part().ok_or(Error::Stopping)?;
     let process = ProcessListener::new(&settings.limits, workers);
+    process.ask(settings);
     let standing = Standing { id: listener.id.clone(), process: process.clone(), address, spawner: draining.spawner() };
     let opened = sockets
         .into_iter()

@@ -377,6 +377,7 @@ impl Reloader {
         for listener in &generation.listeners {
             if let Some(open) = running.open.get(&listener.id) {
                 open.process.limit(&listener.on_wire.settings().limits, &self.process.control);
+                open.process.ask(listener.on_wire.settings());
             }
         }
         self.process.renewal.adopt(generation.acme.clone());

@@ -49,6 +49,7 @@ listeners:
     address: 127.0.0.1:0
     protocol: https
     tls: auto
+    mutual_authentication: { mode: verify, trust_store: clients }
     default_actions: [{ type: fixed-response, status_code: 404 }]
 identity_providers:
   corp: { issuer: 'https://idp.example.com', client_id: a, client_secret: a-client-secret-of-some-length }
@@ -59,6 +60,7 @@ user_pools:
     applications: ['https://people.example.com']
 target_groups:
   app: { targets: ['127.0.0.1:1'], health_check: {}, stickiness: { type: lb_cookie } }
+trust_stores: { clients: { ca_files: [clients.pem], crl_files: [clients.crl] } }
 session: { key_files: [session-key] }
 claims: { signer: 'arn:vestibule:test', signing_key_file: claims-key.pem }
 admin: { address: 127.0.0.1:0 }
@@ -73,6 +75,20 @@ fn started(name: &str) -> (App, Directory) {
     let pair = rcgen::generate_simple_self_signed(vec!["app.example.com".to_owned()]).unwrap();
     std::fs::write(folder.join("tls.pem"), pair.cert.pem()).unwrap();
     std::fs::write(folder.join("tls-key.pem"), pair.signing_key.serialize_pem()).unwrap();
+    let mut authority = rcgen::CertificateParams::default();
+    authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let key = rcgen::KeyPair::generate().unwrap();
+    std::fs::write(folder.join("clients.pem"), authority.self_signed(&key).unwrap().pem()).unwrap();
+    let list = rcgen::CertificateRevocationListParams {
+        this_update: rcgen::date_time_ymd(2020, 1, 1),
+        next_update: rcgen::date_time_ymd(2040, 1, 1),
+        crl_number: 1.into(),
+        issuing_distribution_point: None,
+        revoked_certs: Vec::new(),
+        key_identifier_method: rcgen::KeyIdMethod::Sha256,
+    };
+    let list = list.signed_by(&rcgen::Issuer::new(authority, key)).unwrap().pem().unwrap();
+    std::fs::write(folder.join("clients.crl"), list).unwrap();
     let response = made::about(pair.cert.der(), made::GOOD, Some("20361206000000Z"));
     std::fs::write(folder.join("tls.ocsp"), response).unwrap();
     let auto = rcgen::generate_simple_self_signed(vec!["auto.example.com".to_owned()]).unwrap();

@@ -6,5 +6,6 @@
 pub(crate) mod acme;
 pub(crate) mod chain;
 pub(crate) mod chooser;
+pub(crate) mod client;
 pub(crate) mod ocsp;
 pub(crate) mod table;

@@ -144,8 +144,16 @@ fn checked(
     match raw::File::deserialize(sound) {
         Ok(raw) => {
             let protected = validate::protected(&raw);
-            let mut context =
-                Context { source, missing_keys: Vec::new(), issuers: Vec::new(), not_made, found, root, protected };
+            let mut context = Context {
+                source,
+                missing_keys: Vec::new(),
+                issuers: Vec::new(),
+                not_made,
+                found,
+                root,
+                protected,
+                verifies_certificates: false,
+            };
             let config = validate::file(&raw, &mut context);
             (config, context.found, context.missing_keys)
         }

@@ -56,6 +56,9 @@ pub(crate) fn files(name: &str) -> Directory {
     write("tls-key.pem", &pair.signing_key.serialize_pem());
     let other = rcgen::generate_simple_self_signed(vec!["other.example.com".to_owned()]).unwrap();
     write("other-key.pem", &other.signing_key.serialize_pem());
+    let mut authority = rcgen::CertificateParams::default();
+    authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    write("ca.pem", &authority.self_signed(&rcgen::KeyPair::generate().unwrap()).unwrap().pem());
     write("session-key", &"0123456789abcdef".repeat(4));
     write("session-key-2", "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n");
     write("claims-key", crate::jose::signing_key::SigningKey::generate_pem().expose());

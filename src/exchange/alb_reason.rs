@@ -48,6 +48,7 @@ impl Reason {
             | Self::RequestMethodOverride
             | Self::RequestNotHttps
             | Self::RequestPlainHttp
+            | Self::RequestClientCertificate
             | Self::RequestForwarded
             | Self::RequestTransferEncoding
             | Self::RequestExpectation
@@ -65,6 +66,7 @@ impl Reason {
             | Self::AuthFormForeign
             | Self::AuthAddressTooLong
             | Self::AuthNotAllowed
+            | Self::AuthCertificateNotAllowed
             | Self::AuthGroupsOverage
             | Self::AuthStepUpRequired
             | Self::AuthTooManyLogins

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use http::HeaderValue;
 
 use crate::drain::Spawner;
+use crate::exchange::client::Client;
 use crate::exchange::logins::Logins;
 use crate::exchange::rejection::Reason;
 use crate::exchange::request_id;
@@ -34,6 +35,8 @@ pub(crate) struct Connection {
     pub(crate) spawner: Option<Spawner>,
     /// Facts of the TLS handshake; `None` on a listener without TLS.
     pub(crate) tls: Option<Tls>,
+    /// The client's certificate.
+    pub(crate) client: Client,
 }
 
 /// Facts of a finished handshake.
@@ -64,7 +67,14 @@ impl Connection {
             logins: Arc::default(),
             spawner: None,
             tls,
+            client: Client::default(),
         }
+    }
+
+    /// The same connection, with the client's certificate.
+    pub(crate) fn with_client(mut self, client: Client) -> Self {
+        self.client = client;
+        self
     }
 
     /// The same connection, with the listener's count of logins.
@@ -85,7 +95,7 @@ impl Connection {
     }
 
     /// The same connection as a newer configuration sees it. Most requests need none of this.
-    pub(crate) fn under(&self, listener: &Arc<str>, forwarded: &Arc<Policy>) -> Self {
+    pub(crate) fn under(&self, listener: &Arc<str>, forwarded: &Arc<Policy>, client: Client) -> Self {
         Self {
             id: self.id,
             peer: self.peer,
@@ -97,6 +107,7 @@ impl Connection {
             logins: Arc::clone(&self.logins),
             spawner: self.spawner.clone(),
             tls: self.tls.clone(),
+            client,
         }
     }
 

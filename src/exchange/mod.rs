@@ -4,6 +4,7 @@
 //! refusal.
 
 mod alb_reason;
+pub(crate) mod client;
 pub(crate) mod connection;
 pub(crate) mod error_page;
 pub(crate) mod logins;

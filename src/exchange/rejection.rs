@@ -236,6 +236,10 @@ reasons! {
     RequestNotHttps => "request.not_https", 403, None;
     /// The request came over plain HTTP to a listener with `protocol: https`. The page links to the same address with `https`.
     RequestPlainHttp => "request.plain_http", 400, None;
+    /// The certificate with which the client has opened the connection is not accepted any more: it has expired, or a reload has brought another
+    /// trust store, another list of revoked certificates, or `mode: verify`. The client has to open another connection, whose handshake
+    /// decides. Also ends responses and WebSockets that are under way.
+    RequestClientCertificate => "request.client_certificate", 421, TryLater;
     /// `X-Forwarded-For` has more than 30 addresses.
     RequestForwarded => "request.forwarded_too_long", 463, None;
     /// The request asks for a transfer coding other than chunked (RFC 9112 §6.1).
@@ -290,6 +294,8 @@ reasons! {
     AuthCallbackMalformed => "auth.callback_malformed", 400, StartAgain;
     /// The user is signed in, and the claims do not meet the requirement of the rule's `authorize` action.
     AuthNotAllowed => "auth.not_allowed", 403, Permissions;
+    /// Nobody is signed in, and the certificate of the client does not meet the requirement of the rule's `authorize` action.
+    AuthCertificateNotAllowed => "auth.certificate_not_allowed", 403, OtherPage;
     /// The rule's `authorize` asks for `groups`, and the provider did not send them because the user is in too many: the groups overage of Microsoft Entra (`_claim_names`, `hasgroups`). Let the provider send only the groups that are assigned to the application, or set `entra_groups: graph` at the provider.
     AuthGroupsOverage => "auth.groups_overage", 403, OtherAccount;
     /// The user is signed in, but the rule demands a newer or a stronger sign-in (`max_age` or `acr` of `authorize`), and the request cannot be redirected: it is not a navigation, it sends a form, or the rule says `deny`.

@@ -109,6 +109,11 @@ impl Activity {
         self.is_finishing.store(true, Ordering::Relaxed);
     }
 
+    /// Whether the connection has to end.
+    pub(crate) fn is_finishing(&self) -> bool {
+        self.is_finishing.load(Ordering::Relaxed)
+    }
+
     /// Call it when a read was tried. `is_ready` says whether it returned, `count` how many bytes.
     pub(crate) fn read(&self, is_ready: bool, count: usize) {
         self.may_read_more.store(is_ready, Ordering::Relaxed);
@@ -212,9 +217,14 @@ impl OpenExchange {
     }
 
     /// Whether the connection closes after this exchange, because the process stops or the connection has reached
-    /// `keep_alive`. HTTP/1.1 only.
+    /// `keep_alive`, or is of no use. HTTP/1.1 only.
     pub(crate) fn is_last(&self) -> bool {
-        self.activity.is_finishing.load(Ordering::Relaxed)
+        self.activity.is_finishing()
+    }
+
+    /// Call it when the connection is of no use for further requests.
+    pub(crate) fn finish(&self) {
+        self.activity.finish();
     }
 
     /// Call it when this response switches protocols.

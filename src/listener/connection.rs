@@ -9,14 +9,16 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio_rustls::TlsAcceptor;
 
+use crate::certificate::client::refusal::cause;
 use crate::drain::Draining;
+use crate::exchange::client::Client;
 use crate::exchange::connection::Connection;
 use crate::exchange::rejection::Reason;
 use crate::listener::linger::Patience;
 use crate::listener::per_address::AddressPermit;
 use crate::listener::plain_http::PlainHttpDetector;
 use crate::listener::requests::{Handler, Requests};
-use crate::listener::settings::ProxyProtocol;
+use crate::listener::settings::{ProxyProtocol, Settings};
 use crate::listener::state::{Served, Terms, WorkerListener};
 use crate::listener::tls::{self, Protocol};
 use crate::listener::tls_stream::TlsStream;
@@ -81,12 +83,14 @@ async fn open<H: Handler>(
         Ok(Ok(stream)) if tls::is_challenge(&stream) => None,
         Ok(Ok(stream)) => {
             let stream = TlsStream(Box::new(stream));
-            let (tls, protocol) = tls::facts(&stream.0);
-            let connection = Rc::new(facts(Some(tls)));
+            let (tls, protocol, presented) = tls::facts(&stream.0);
+            let policy = settings.tls.as_ref().and_then(|tls| tls.clients.as_ref());
+            let client = Client::new(policy, presented, Arc::clone(&listener.process.clients));
+            let connection = Rc::new(facts(Some(tls)).with_client(client));
             let transport = Watched::new(stream, Arc::default(), guard);
             Some(http(transport, protocol, connection, &served, listener, draining))
         }
-        Ok(Err((_, client))) => match Box::pin(client.into_plain()).await {
+        Ok(Err((error, client))) => match Box::pin(client.into_plain()).await {
             Some((socket, head)) => {
                 let connection = Rc::new(facts(None));
                 let response = listener.handler().refuse(connection, Unread::of(&head), Reason::RequestPlainHttp);
@@ -97,6 +101,13 @@ async fn open<H: Handler>(
             // Usually a port scan, or a client that does not trust the certificate. Counted, but not logged.
             None => {
                 metrics.handshakes_failed.increment();
+                if let Some(cause) = cause(&error).filter(|_| asks_for_certificates(settings)) {
+                    metrics.certificate_refused(cause);
+                    tracing::info!(
+                        listener = &*settings.name, client.address = %accepted.peer, cause,
+                        "a handshake is refused because of the client's certificate"
+                    );
+                }
                 None
             }
         },
@@ -139,6 +150,10 @@ async fn client_of<H: Handler>(
         served.metrics.refused.increment();
     }
     permit
+}
+
+fn asks_for_certificates(settings: &Settings) -> bool {
+    settings.tls.as_ref().is_some_and(|tls| tls.clients.is_some())
 }
 
 /// Counts a connection and holds its permit, from accept until the connection is closed.

@@ -292,6 +292,8 @@ impl<H: Handler, T: Transport> Future for Serving<H, T> {
                 Poll::Ready(None) => return Poll::Ready(Ok(())),
                 // Too many frames without effect may have been counted during this poll.
                 Poll::Pending if this.answers.flood.is_too_much() && !this.is_calmed => {}
+                // An answer has said that the connection is of no use any more.
+                Poll::Pending if this.requests.activity.is_finishing() && !this.is_finishing => this.finish(),
                 Poll::Pending => {
                     if this.requests.activity.has_websocket() {
                         this.window.watch(cx);

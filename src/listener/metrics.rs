@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::certificate::client::refusal::CAUSES;
 use crate::telemetry::metrics::{Counter, Registry};
 
 /// The counters of one listener for one worker.
@@ -28,12 +29,21 @@ pub(crate) struct Metrics {
     /// HTTP/2 requests that Vestibule refused because too many requests were in progress or their heads took too much
     /// memory.
     pub(crate) streams_refused: Counter,
+    /// TLS handshakes refused because of the client's certificate, in the order of [`CAUSES`].
+    certificates_refused: [Counter; CAUSES.len()],
 }
 
 impl Metrics {
     /// Whether these are the counters of the listener of that name.
     pub(crate) fn are_of(&self, listener: &str) -> bool {
         *self.listener == *listener
+    }
+
+    /// Counts a handshake that was refused because of the client's certificate.
+    pub(crate) fn certificate_refused(&self, cause: &str) {
+        if let Some((_, counter)) = CAUSES.iter().zip(&self.certificates_refused).find(|(known, _)| **known == cause) {
+            counter.increment();
+        }
     }
 
     /// The counters of `listener` for one worker.
@@ -73,6 +83,13 @@ impl Metrics {
                 "HTTP/2 connections closed with ENHANCE_YOUR_CALM: the client sent too many frames that do nothing.",
                 labels(),
             ),
+            certificates_refused: CAUSES.map(|cause| {
+                registry.counter(
+                    "vestibule_client_certificates_refused_total",
+                    "TLS handshakes refused because of the client's certificate, by cause. `none`: the client has shown none.",
+                    [labels(), vec![("cause", cause.to_owned())]].concat(),
+                )
+            }),
             streams_refused: registry.counter(
                 "vestibule_http2_requests_refused_total",
                 "HTTP/2 requests refused with REFUSED_STREAM: the heads of requests under way took too much memory.",

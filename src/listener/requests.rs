@@ -92,6 +92,10 @@ impl<H: Handler> Requests<H> {
                 Some(reason) => handler.refuse(connection, request.into_parts().0.into(), reason),
             };
             exchanging.answered();
+            // RFC 9110 §15.5.20: the client may send the request again on another connection.
+            if response.status() == StatusCode::MISDIRECTED_REQUEST {
+                exchanging.finish();
+            }
             if response.status() == StatusCode::SWITCHING_PROTOCOLS {
                 exchanging.switch();
             } else if closes || exchanging.is_last() {

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::certificate::client;
 use crate::certificate::table::Certificates;
 use crate::crypto::aead::Key;
 use crate::message::desync::Mode;
@@ -51,6 +52,8 @@ pub(crate) struct Tls {
     pub(crate) policy: TlsPolicy,
     /// Keys of session tickets that other processes have, too. `None` uses keys that only this process knows.
     pub(crate) ticket_keys: Option<Arc<[Key]>>,
+    /// What the certificates of clients must be. `None`: clients are not asked for certificates.
+    pub(crate) clients: Option<Arc<client::policy::Policy>>,
 }
 
 /// The versions of TLS (ALB §10.9).

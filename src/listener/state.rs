@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::clock::Clock;
 use crate::drain::Control;
+use crate::exchange::client::InForce;
 use crate::exchange::logins::Logins;
 use crate::listener::http2::memory::WorkerMemory;
 use crate::listener::metrics::Metrics;
@@ -24,6 +25,8 @@ pub(crate) struct ProcessListener {
     pub(super) logins: Arc<Logins>,
     /// Whether a peer that sent no PROXY protocol, or may not, was logged.
     pub(super) has_told_of_peers: Arc<AtomicBool>,
+    /// What is asked of the certificates of clients now.
+    pub(super) clients: InForce,
 }
 
 impl ProcessListener {
@@ -34,7 +37,13 @@ impl ProcessListener {
             per_address: Arc::new(ConnectionsPerAddress::new(limits.connections_per_address_max)),
             logins: Arc::new(Logins::new(limits.logins_per_address_max)),
             has_told_of_peers: Arc::default(),
+            clients: InForce::default(),
         }
+    }
+
+    /// Says what is asked of the certificates of clients from now on, also of those whose exchanges are under way.
+    pub(crate) fn ask(&self, settings: &Settings) {
+        self.clients.store(settings.tls.as_ref().and_then(|tls| tls.clients.clone()));
     }
 
     /// Applies the limits of another configuration. Connections that are open stay open, even if there are more than `limits` allow.
@@ -55,7 +64,8 @@ pub(crate) struct GenerationListener {
 impl GenerationListener {
     /// `process` is for all listeners.
     pub(crate) fn new(settings: Settings, process: &ProcessTls, clock: &Clock) -> Self {
-        let tls = settings.tls.as_ref().map(|settings| tls::server_config(settings, process, clock));
+        let name = Arc::clone(&settings.name);
+        let tls = settings.tls.as_ref().map(|settings| tls::server_config(&name, settings, process, clock));
         Self { tls, settings: Arc::new(settings) }
     }
 

@@ -2,11 +2,15 @@
 
 use std::sync::Arc;
 
+use rustls::server::danger::ClientCertVerifier;
+use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 use rustls::{ServerConfig, SupportedProtocolVersion, version};
 use tokio_rustls::server::TlsStream;
 
 use crate::certificate::acme::issued::Issued;
 use crate::certificate::chooser::{ACME_TLS, Chooser};
+use crate::certificate::client::policy::Presented;
+use crate::certificate::client::verifier::Verifier;
 use crate::clock::Clock;
 use crate::crypto::provider;
 use crate::exchange::connection::Tls;
@@ -45,8 +49,13 @@ impl ProcessTls {
 ///
 /// Everything here is made from settings, except the keys of tickets: without keys in the settings, those of the process are
 /// used. A client may then resume at another listener of the process what it began at this one, if the server name is the
-/// same. That is sound as long as no listener asks clients for certificates.
-pub(super) fn server_config(tls: &Settings, process: &ProcessTls, clock: &Clock) -> Arc<ServerConfig> {
+/// same. That is sound because listeners that ask clients for certificates resume nothing.
+pub(super) fn server_config(
+    listener: &Arc<str>,
+    tls: &Settings,
+    process: &ProcessTls,
+    clock: &Clock,
+) -> Arc<ServerConfig> {
     let versions: &[&SupportedProtocolVersion] = match tls.policy {
         TlsPolicy::Tls13 => &[&version::TLS13],
         TlsPolicy::Tls13And12 => &[&version::TLS13, &version::TLS12],
@@ -57,14 +66,25 @@ pub(super) fn server_config(tls: &Settings, process: &ProcessTls, clock: &Clock)
         issued: Arc::clone(&process.issued),
         clock: clock.clone(),
     };
+    let verifier: Arc<dyn ClientCertVerifier> = match &tls.clients {
+        Some(policy) => Arc::new(Verifier::new(Arc::clone(policy), Arc::clone(listener), clock.clone())),
+        None => WebPkiClientVerifier::no_client_auth(),
+    };
     let mut config = ServerConfig::builder_with_provider(provider::tls_server())
         .with_protocol_versions(versions)
         .expect("the provider has suites for both versions")
-        .with_no_client_auth()
+        .with_client_cert_verifier(verifier)
         .with_cert_resolver(Arc::new(chooser));
     config.alpn_protocols = vec![H2.to_vec(), HTTP1.to_vec()];
     if !tls.auto.is_empty() {
         config.alpn_protocols.push(ACME_TLS.to_vec());
+    }
+    if tls.clients.is_some() {
+        // A client that resumes a session is not verified again, whatever has been revoked since (attacks T-02). So nothing is resumed
+        // here: no ticket is made, none is opened, and nothing is kept.
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        config.send_tls13_tickets = 0;
+        return Arc::new(config);
     }
     config.ticketer = match &tls.ticket_keys {
         Some(keys) => Arc::new(KeyedTickets { keys: Arc::clone(keys), clock: clock.clone() }),
@@ -80,8 +100,8 @@ pub(super) fn is_challenge(stream: &TlsStream<PlainHttpDetector>) -> bool {
     stream.get_ref().1.alpn_protocol() == Some(ACME_TLS)
 }
 
-/// The TLS parameters and the HTTP version that the handshake negotiated.
-pub(crate) fn facts(stream: &TlsStream<PlainHttpDetector>) -> (Tls, Protocol) {
+/// The TLS parameters and the HTTP version that the handshake negotiated, and the certificate that the client has shown.
+pub(crate) fn facts(stream: &TlsStream<PlainHttpDetector>) -> (Tls, Protocol, Option<Presented>) {
     let (_, connection) = stream.get_ref();
     let version = match connection.protocol_version() {
         Some(rustls::ProtocolVersion::TLSv1_2) => "TLSv1.2",
@@ -89,9 +109,10 @@ pub(crate) fn facts(stream: &TlsStream<PlainHttpDetector>) -> (Tls, Protocol) {
     };
     let cipher_suite =
         connection.negotiated_cipher_suite().and_then(|suite| suite.suite().as_str()).unwrap_or("unknown");
+    let presented = connection.peer_certificates().and_then(Presented::new);
     let server_name = connection.server_name().map(str::to_owned);
     let protocol = if connection.alpn_protocol() == Some(H2) { Protocol::Http2 } else { Protocol::Http1 };
-    (Tls { version, cipher_suite, openssl_cipher_suite: openssl_name(cipher_suite), server_name }, protocol)
+    (Tls { version, cipher_suite, openssl_cipher_suite: openssl_name(cipher_suite), server_name }, protocol, presented)
 }
 
 /// The name that OpenSSL has for a cipher suite: what the ALB tells targets (ALB §10.7). The suites of TLS 1.3 have one name.

@@ -47,6 +47,7 @@ texts! {
     RequireEquals => "require.equals",
     RequireDomain => "require.domain",
     RequireAddress => "require.address",
+    RequireCertificate => "require.certificate",
     RequireMaxAge => "require.max_age",
     RequireAcr => "require.acr",
     StepUpFormNotSent => "step_up.form_not_sent",

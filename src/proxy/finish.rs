@@ -9,6 +9,7 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, Version, header};
 use http_body::Body as _;
 
 use crate::action::lease_end::LeaseOver;
+use crate::certificate::client::policy::Accepted;
 use crate::clock::Clock;
 use crate::exchange::connection::Connection;
 use crate::exchange::rejection::{Reason, Rejection};
@@ -21,7 +22,7 @@ use crate::message::{BoxError, Request, Response, caching, cors, grpc};
 use crate::page::Pages;
 use crate::proxy::alb;
 use crate::proxy::metrics::Metrics;
-use crate::telemetry::access_log::{AccessLog, AccessRecord};
+use crate::telemetry::access_log::{AccessLog, AccessRecord, ClientCertificate};
 use crate::telemetry::line_budget::LineBudget;
 use crate::telemetry::metrics::GaugeGuard;
 use crate::upstream::error::Deregistered;
@@ -399,6 +400,16 @@ fn causes(error: Option<&BoxError>) -> Option<String> {
 }
 
 /// An access record with the fields of the connection; the other fields are empty.
+fn client_certificate(accepted: &Accepted) -> ClientCertificate<'_> {
+    let facts = accepted.presented.facts();
+    ClientCertificate {
+        subject: &facts.subject,
+        serial_number: &facts.serial_number,
+        fingerprint: &facts.fingerprint,
+        is_verified: accepted.is_verified,
+    }
+}
+
 fn of_connection(connection: &Connection, time: crate::clock::Timestamp) -> AccessRecord<'_> {
     AccessRecord {
         time,
@@ -414,6 +425,7 @@ fn of_connection(connection: &Connection, time: crate::clock::Timestamp) -> Acce
         tls_version: connection.tls.as_ref().map(|tls| tls.version),
         tls_cipher: connection.tls.as_ref().map(|tls| tls.cipher_suite),
         tls_server_name: connection.tls.as_ref().and_then(|tls| tls.server_name.as_deref()),
+        client_certificate: connection.client.accepted().map(|accepted| client_certificate(accepted)),
         user_agent: None,
         rule: None,
         actions: &[],

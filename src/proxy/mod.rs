@@ -104,13 +104,14 @@ impl Proxy {
     }
 
     /// A connection that is older than the configuration is seen as the configuration says: a proxy that is no longer trusted is not
-    /// trusted on connections that it has open, either.
+    /// trusted on connections that it has open, either, and neither is the certificate of a client.
     fn up_to_date(&self, connection: Rc<Connection>) -> Rc<Connection> {
-        let Snapshot { listener, forwarded, .. } = &*self.snapshot;
-        if Arc::ptr_eq(&connection.forwarded, forwarded) {
+        let Snapshot { listener, forwarded, clients, .. } = &*self.snapshot;
+        if Arc::ptr_eq(&connection.forwarded, forwarded) && connection.client.is_of(clients.as_ref()) {
             connection
         } else {
-            Rc::new(connection.under(listener, forwarded))
+            let client = connection.client.under(clients.as_ref(), self.clock.now());
+            Rc::new(connection.under(listener, forwarded, client))
         }
     }
 
@@ -121,6 +122,9 @@ impl Proxy {
 
     /// A request's life. Each step can end it with a reason, and no step can be skipped. The step that answers takes the body.
     async fn respond(&self, exchange: &mut Exchange, request: &mut Request) -> Result<Box<Response>, Rejection> {
+        // Before anything of the request is looked at: a configuration may have come that would have refused the handshake.
+        let checked = exchange.connection.client.check(exchange.started_at);
+        checked.map_err(|error| Rejection::new(Reason::RequestClientCertificate, error))?;
         let Decided { request: canonical, decision } = decide::decide(&self.snapshot, exchange, request)?;
         let selected = match decision {
             // Boxed, so that the future of a request for a target does not include the size of our own endpoints' future.

@@ -7,6 +7,7 @@ use http::HeaderValue;
 use crate::action::ActionChain;
 use crate::action::authenticate::endpoints::Endpoints;
 use crate::certificate::acme::issued::Issued;
+use crate::certificate::client;
 use crate::forward_auth::questions::Questions;
 use crate::listener::settings::MethodOverrides;
 use crate::message::cors;
@@ -59,6 +60,8 @@ pub(crate) struct Snapshot {
     pub(crate) pages: Arc<Pages>,
     /// Which peers may send `X-Forwarded-For`, and how the header is changed.
     pub(crate) forwarded: Arc<Policy>,
+    /// What the certificates of clients must be. `None`: clients are not asked for certificates.
+    pub(crate) clients: Option<Arc<client::policy::Policy>>,
     /// Answers to challenges of a certificate authority, on a listener without TLS.
     pub(crate) acme: Option<Arc<Issued>>,
     /// The names in the access log, if it has the format of the ALB.

@@ -31,6 +31,8 @@ mod browser;
 mod citations;
 /// What the target is told of a user, and that others can verify it.
 mod claims_headers;
+/// Certificates of clients: who is let in, what targets are told, and what a reload changes.
+mod client_certificates;
 /// What the commands do, as processes: `dev`, `serve`, `check`, `healthcheck`, `keys`, `users`.
 mod commands;
 /// What `deploy/` and the README print works as printed.

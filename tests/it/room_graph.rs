@@ -69,6 +69,8 @@ const ADDED: &[(&str, &str, &str)] = &[
     ("config", "certificate", "certificates are checked while the file can still be refused"),
     ("listener", "certificate", "a listener shows certificates"),
     ("proxy", "certificate", "a certificate authority reads the answer to its challenge on a listener"),
+    ("action", "certificate", "`authorize` asks for the certificate of a client"),
+    ("exchange", "certificate", "a request knows the certificate of its client"),
     ("app", "page", "the pages of a configuration are made where it is assembled"),
     ("app", "socket", "sockets are bound where they are accepted on"),
     ("cli", "socket", "the application that `dev` shows accepts its connections by the same loop"),

@@ -26,7 +26,8 @@ fn authorize(mode: AuthorizeMode, registry: &Registry) -> Arc<[Arc<Authorize>]> 
 fn watch(authorize: Arc<[Arc<Authorize>]>) -> (Watch, Rc<Scripted>) {
     let (visitor, lease) = visitor("{}");
     let watch = Watch {
-        lease: Rc::clone(visitor.lease()),
+        lease: Some(Rc::clone(visitor.lease())),
+        connection: Rc::new(Connection::new(([192, 0, 2, 1], 1).into(), "public".into(), Arc::default(), None)),
         authorize,
         origin: origin(&visitor),
         reported: Rc::default(),

@@ -84,7 +84,7 @@ fn identity(claims: &str) -> Identity {
 pub(in crate::action) fn origin(visitor: &Visitor) -> Origin {
     let peer = "192.0.2.66:4711".parse().expect("an address");
     let connection = Rc::new(Connection::new(peer, "public".into(), Arc::default(), None));
-    Origin::of(&Exchange::begin(connection, Clock::manual(NOW).0.instant(), NOW), visitor)
+    Origin::of(&Exchange::begin(connection, Clock::manual(NOW).0.instant(), NOW), Some(visitor))
 }
 
 /// A user whom evidence identified that no `authenticate-*` action knows.

@@ -58,6 +58,8 @@ impl Users<'_> {
                 let wanted = if wanted == Wanted::Yes { Wanted::No } else { Wanted::Yes };
                 self.check(part, wanted, tell);
             }
+            // Not of a user.
+            Requirement::Certificate(_) => {}
             Requirement::Claim(test) => self.check_claim(requirement, test, wanted, tell),
         }
     }

@@ -151,6 +151,7 @@ const BELOW_ALL: &str = "put the test below `all`: `all: [{ claim: groups, conta
 #[serde(deny_unknown_fields)]
 #[schemars(extend("x-hints" = {
     "claim": BELOW_ALL, "contains": BELOW_ALL, "equals": BELOW_ALL, "domain": BELOW_ALL, "address": BELOW_ALL,
+    "client_certificate": "put it below `all`: `all: [{ client_certificate: { subject: ['CN=ada,O=Example'] } }]`",
 }))]
 pub(crate) struct Authorize {
     /// One of these requirements must hold. Example: `[{ claim: groups, contains: [platform, sre] }]`.
@@ -182,8 +183,8 @@ pub(crate) struct Authorize {
     pub(crate) contact: Option<String>,
 }
 
-/// A requirement on the claims of a user: one claim with one of `contains`, `equals`, `domain` and `address`, or exactly one of
-/// `any`, `all` and `not`. A claim that is absent or of another type never meets it, also not below `not`.
+/// A requirement on the claims of a user or the certificate of a client: one claim with one of `contains`, `equals`, `domain` and
+/// `address`, or exactly one of `client_certificate`, `any`, `all` and `not`. A claim that is absent or of another type never meets it, also not below `not`.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(extend("x-hints" = {
@@ -210,12 +211,43 @@ pub(crate) struct Requirement {
     /// Only for the claim `email`: the address is one of these. Compared without the case of ASCII letters, because no
     /// provider has two users whose addresses differ in case only.
     pub(crate) address: Option<List<String>>,
+    /// What the certificate of the client must be, on a listener with `mutual_authentication` and `mode: verify`. If an `authorize` asks for nothing
+    /// else, no action that authenticates is needed before it.
+    pub(crate) client_certificate: Option<ClientCertificate>,
     /// One of these requirements must hold.
     pub(crate) any: Option<List<Requirement>>,
     /// All of these requirements must hold.
     pub(crate) all: Option<List<Requirement>>,
     /// This requirement must not hold.
     pub(crate) not: Option<Box<Requirement>>,
+}
+
+/// What the certificate of a client must be. Of each key that is given, one value must be that of the certificate. A certificate that has no
+/// name of the kind never meets it, also not below `not`. A client that has opened its connection without a verified certificate
+/// never does.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(extend("x-hints" = {
+    "san": "write `dns_name`, `email` or `uri`",
+    "common_name": "write the whole `subject`: `CN=ada,O=Example`",
+    "sha256": "write `fingerprint`",
+    "serial": "write `serial_number`",
+}))]
+pub(crate) struct ClientCertificate {
+    /// The whole subject, as RFC 4514 writes it: `CN=ada,OU=Staff,O=Example,C=DE`. Compared with case.
+    pub(crate) subject: Option<List<String>>,
+    /// The whole issuer, in the same form: the authority that has signed the certificate.
+    pub(crate) issuer: Option<List<String>>,
+    /// A DNS name among the subject alternative names. A wildcard is compared as text.
+    pub(crate) dns_name: Option<List<String>>,
+    /// An e-mail address among the subject alternative names. Compared without the case of ASCII letters.
+    pub(crate) email: Option<List<String>>,
+    /// A URI among the subject alternative names, for example a SPIFFE ID. Compared exactly.
+    pub(crate) uri: Option<List<String>>,
+    /// The SHA-256 fingerprint of the certificate: 64 hexadecimal digits, with or without colons.
+    pub(crate) fingerprint: Option<List<String>>,
+    /// The serial number in hexadecimal digits. `issuer` is required with it.
+    pub(crate) serial_number: Option<List<String>>,
 }
 
 /// What happens to a user who does not meet the requirement of `authorize`.

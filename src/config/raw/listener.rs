@@ -9,6 +9,7 @@ use crate::clock::period_text;
 use crate::config::raw::action::Action;
 use crate::config::raw::cors::Cors;
 use crate::config::raw::forward_auth::ForwardAuth;
+use crate::config::raw::mutual_authentication::MutualAuthentication;
 use crate::config::raw::response_headers::ResponseHeaders;
 use crate::config::raw::rule::{EncodedSlash, Rule};
 use crate::config::raw::value::{List, Period};
@@ -45,6 +46,9 @@ pub(crate) struct Listener {
     /// connections with TLS 1.2. Without files, each process uses keys of its own, which it replaces every six hours. A ticket is valid for 12 hours.
     #[serde(default)]
     pub(crate) ticket_key_files: List<String>,
+    /// Certificates of clients (mutual TLS) on an `https` listener.
+    #[serde(default)]
+    pub(crate) mutual_authentication: MutualAuthentication,
     /// Rules, evaluated in ascending order of `priority`. The first rule whose conditions all match handles the
     /// request.
     #[serde(default)]

@@ -20,6 +20,7 @@ pub(crate) mod cors;
 pub(crate) mod forward_auth;
 pub(crate) mod health_check;
 pub(crate) mod listener;
+pub(crate) mod mutual_authentication;
 pub(crate) mod oidc;
 pub(crate) mod pages;
 pub(crate) mod process;
@@ -58,6 +59,9 @@ pub(crate) struct File {
     /// Groups of targets, referenced by `forward`.
     #[serde(default)]
     pub(crate) target_groups: BTreeMap<String, target_group::TargetGroup>,
+    /// Authorities whose certificates identify clients, referenced by `mutual_authentication`.
+    #[serde(default)]
+    pub(crate) trust_stores: BTreeMap<String, mutual_authentication::TrustStore>,
     /// Browser sessions. Required if a rule signs users in, if there is a user pool, or if a target group has `stickiness`.
     pub(crate) session: Option<session::Session>,
     /// The identity headers that targets receive. Required if a rule signs users in.

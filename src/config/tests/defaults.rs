@@ -16,6 +16,7 @@ fn base() -> Json {
             "name": "public", "address": "0.0.0.0:8443", "protocol": "https",
             "certificates": [{ "certificate_file": "tls.pem", "private_key_file": "tls-key.pem" }],
             "limits": {}, "response_headers": {}, "tls_headers": {}, "cors": { "allow_origins": ["https://spa.company.com"] },
+            "mutual_authentication": { "mode": "verify", "trust_store": "staff" },
             "rules": [
                 rule("port", 5, json!({ "type": "redirect", "status_code": "HTTP_302", "port": 8444 })),
                 rule("redirect", 1, json!({ "type": "redirect", "status_code": "HTTP_302", "host": "other.example.com" })),
@@ -53,6 +54,7 @@ fn base() -> Json {
             "clients": [{ "client_id": "wiki", "client_secret_file": "secret", "redirect_uris": ["https://wiki.example.com/cb"] }],
         } },
         "target_groups": { "app": { "targets": ["127.0.0.1:3000"], "health_check": {}, "stickiness": { "type": "lb_cookie" } }, "tls": { "targets": [{ "address": "127.0.0.1:3001" }], "protocol": "https" } },
+        "trust_stores": { "staff": { "ca_files": ["ca.pem"] } },
         "session": { "key_files": ["session-key"] },
         "claims": { "signer": "a", "signing_key_file": "claims-key", "headers": { "x-mail": { "claim": "email" } } },
         "admin": {}, "access_log": { "syslog": {}, "format": "alb", "alb": {} }, "log": {}, "shutdown": {},

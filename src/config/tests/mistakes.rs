@@ -4,6 +4,7 @@ mod acme;
 mod actions;
 mod authorize;
 mod bearer;
+mod client_certificates;
 mod everything_else;
 mod forward_auth;
 mod health_check;

@@ -182,11 +182,20 @@ impl Chain {
         }
     }
 
-    /// `authorize` asks about a user: an action before it must identify one, always.
+    /// `authorize` asks about a user: an action before it must identify one, always. If it asks only for the certificate of the client, the
+    /// listener must verify certificates.
     fn authorize(&mut self, gate: Result<AuthorizeSettings, Reported>, at: &Path, context: &mut Context<'_>) {
+        let needs_user = gate.as_ref().map_or(true, AuthorizeSettings::needs_user);
+        let asks_for_certificate = gate.as_ref().is_ok_and(AuthorizeSettings::asks_for_certificate);
+        if asks_for_certificate && !context.verifies_certificates {
+            let message = "`client_certificate` on a listener that verifies no certificates: nobody would be let in";
+            let problem = context.found.problem(at, message);
+            problem.hint("set `mutual_authentication: { mode: verify, trust_store: NAME }` at the listener");
+        }
         let before: Result<Vec<_>, _> = self.gates.iter().map(Result::as_ref).collect();
         // A gate with a problem of its own has been reported.
         if !self.comes_too_late("authorize", "put it behind the action that authenticates", at, context)
+            && needs_user
             && let Ok(before) = before
         {
             let takes_tokens = before.iter().any(|gate| gate.bearer().is_some());

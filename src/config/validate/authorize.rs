@@ -7,7 +7,7 @@ use crate::config::document::findings::{Findings, Reported};
 use crate::config::document::path::Path;
 use crate::config::raw::action as written;
 use crate::config::raw::value::{self as raw, List, OneOrMany};
-use crate::config::validate::value;
+use crate::config::validate::{client_certificate, value};
 
 /// Requirements inside each other. What is deeper is not readable.
 const DEPTH_MAX: usize = 8;
@@ -30,6 +30,7 @@ pub(super) fn authorize(
     let has_demand = raw.max_age.is_some() || raw.acr.is_some();
     let parts = RequirementParts {
         claim: None,
+        certificate: None,
         tests: Vec::new(),
         any: raw.any.as_ref(),
         all: raw.all.as_ref(),
@@ -151,6 +152,7 @@ fn one_or(mut parts: Vec<Requirement>, join: impl FnOnce(Vec<Requirement>) -> Re
 /// What a requirement may be made of. The action itself has no `claim`.
 struct RequirementParts<'r> {
     claim: Option<&'r OneOrMany>,
+    certificate: Option<&'r written::ClientCertificate>,
     /// The tests of the claim that are in the file.
     tests: Vec<Values<'r>>,
     any: Option<&'r List<written::Requirement>>,
@@ -177,6 +179,7 @@ impl<'r> RequirementParts<'r> {
         ];
         Self {
             claim: raw.claim.as_ref(),
+            certificate: raw.client_certificate.as_ref(),
             tests: tests.into_iter().flatten().collect(),
             any: raw.any.as_ref(),
             all: raw.all.as_ref(),
@@ -191,10 +194,14 @@ impl<'r> RequirementParts<'r> {
         let forms = usize::from(self.any.is_some())
             + usize::from(self.all.is_some())
             + usize::from(self.not.is_some())
+            + usize::from(self.certificate.is_some())
             + usize::from(self.claim.is_some());
         match (self.claim, &self.tests[..]) {
             (Some(claim), [test]) if forms == 1 => claim_test(claim, *test, at, found),
-            (None, []) if forms == 1 => self.joined(at, depth, found),
+            (None, []) if forms == 1 => match self.certificate {
+                Some(raw) => client_certificate::requirement(raw, &at.key("client_certificate"), found),
+                None => self.joined(at, depth, found),
+            },
             (claim, _) => match found.concern(at).or_else(|| found.concern_keys_of(at)) {
                 // A part that is given but wrong, or misspelled, is not here, and has been reported.
                 Some(reported) => Err(reported),
@@ -212,7 +219,7 @@ impl<'r> RequirementParts<'r> {
             0 => {
                 ", for example `any: [{ claim: groups, contains: [staff] }]`; or set only `max_age` or `acr`".to_owned()
             }
-            _ => format!(", or a `claim` with one of {TESTS}"),
+            _ => format!(", or a `claim` with one of {TESTS}, or `client_certificate`"),
         };
         let hint = format!("set exactly one of `any`, `all` and `not`{rest}");
         found.problem(at, "this is not one requirement").hint(hint).fail()

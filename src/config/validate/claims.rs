@@ -85,7 +85,7 @@ pub(super) fn own_header(name: &str, at: &Path, found: &mut Findings) -> Result<
 /// Headers to which HTTP or this proxy gives a meaning, or that applications trust for another reason. The headers
 /// that tell a navigation from a script request (`message/media.rs`) belong to the client; mapped headers are removed
 /// from requests.
-fn is_taken(name: &HeaderName) -> bool {
+pub(super) fn is_taken(name: &HeaderName) -> bool {
     const TAKEN: [HeaderName; 24] = [
         header::ACCEPT,
         header::HOST,

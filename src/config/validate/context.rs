@@ -27,6 +27,8 @@ pub(crate) struct Context<'s> {
     pub(crate) issuers: Vec<(ProviderConfig, Path)>,
     /// Header names that clients may not set with this configuration.
     pub(crate) protected: Protected,
+    /// Whether the listener that is being checked verifies the certificates of its clients.
+    pub(crate) verifies_certificates: bool,
 }
 
 impl Context<'_> {

@@ -27,8 +27,13 @@ pub(super) fn text(path: &str, at: &Path, context: &mut Context<'_>) -> Result<S
 
 /// Reads a file that must exist and that need not be text.
 pub(super) fn bytes(path: &str, at: &Path, context: &mut Context<'_>) -> Result<Vec<u8>, Reported> {
+    bytes_up_to(FILE_BYTES_MAX, path, at, context)
+}
+
+/// The same for a file of at most `max` bytes.
+pub(super) fn bytes_up_to(max: u64, path: &str, at: &Path, context: &mut Context<'_>) -> Result<Vec<u8>, Reported> {
     let file = context.source.resolve_secret(path);
-    context.source.files.read(&file, FILE_BYTES_MAX).map_err(|error| unreadable(&file, &error, at, &mut context.found))
+    context.source.files.read(&file, max).map_err(|error| unreadable(&file, &error, at, &mut context.found))
 }
 
 /// Reads a text file that must exist and that only its owner and group should be able to read.

@@ -7,10 +7,12 @@ use std::time::Duration;
 use crate::config::document::findings::Reported;
 use crate::config::document::path::Path;
 use crate::config::raw::listener::{self as written, CONNECTIONS_PER_ADDRESS_DEFAULT_MIN, Listener, Protocol};
+use crate::config::raw::mutual_authentication::Mode as MutualMode;
 use crate::config::raw::value::List;
 use crate::config::settled::ListenerConfig;
 use crate::config::validate::action::{self, CookieOwners};
 use crate::config::validate::context::{ClientSpeaks, Context};
+use crate::config::validate::mutual_authentication::TrustStores;
 use crate::config::validate::{claims, cors, forward_auth, process, proxies, response_headers, rule, tls, value};
 use crate::listener::settings::{Limits, MethodOverrides, ProxyProtocol, Settings};
 use crate::message::desync;
@@ -23,6 +25,7 @@ const KEEP_ALIVE_BOUNDS: (Duration, Duration) = (Duration::from_secs(1), Duratio
 pub(super) fn listeners(
     raw: &List<Listener>,
     at: &Path,
+    stores: &TrustStores,
     logins: &mut CookieOwners,
     context: &mut Context<'_>,
 ) -> Vec<ListenerConfig> {
@@ -38,7 +41,7 @@ pub(super) fn listeners(
             let message = format!("the listener name `{}` is already used", listener.name);
             context.found.problem(&at.key("name"), message).label(&first, "first used here");
         }
-        let Ok(listener) = self::listener(listener, &at, logins, context) else { continue };
+        let Ok(listener) = self::listener(listener, &at, stores, logins, context) else { continue };
         let taken =
             |(other, _): &&(ListenerConfig, Path)| process::collide(other.settings.address, listener.settings.address);
         if let Some((other, first)) = listeners.iter().find(taken) {
@@ -53,13 +56,18 @@ pub(super) fn listeners(
 fn listener(
     raw: &Listener,
     at: &Path,
+    stores: &TrustStores,
     logins: &mut CookieOwners,
     context: &mut Context<'_>,
 ) -> Result<ListenerConfig, Reported> {
     let address = value::address(&raw.address, &at.key("address"), &mut context.found);
-    let tls = tls::tls(raw, at, context);
+    let tls = tls::tls(raw, at, stores, context);
     let encoded_slash = rule::encoded_slash(raw.encoded_slash);
     let client_speaks = client_speaks(raw);
+    // A mode with a mistake has been reported.
+    let mode_at = at.key("mutual_authentication").key("mode");
+    context.verifies_certificates =
+        raw.mutual_authentication.mode == MutualMode::Verify || context.found.concern(&mode_at).is_some();
     let cors = raw.cors.as_ref().map(|raw| cors::cors(raw, &at.key("cors"), &mut context.found)).transpose();
     let of_listener = rule::OfListener { client_speaks, encoded_slash, cors: cors.as_ref().ok().cloned().flatten() };
     let rules = rule::rules(&raw.rules, &of_listener, &at.key("rules"), logins, context);

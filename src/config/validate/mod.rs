@@ -8,12 +8,14 @@ mod action;
 mod authorize;
 mod bearer;
 mod claims;
+mod client_certificate;
 pub(crate) mod context;
 mod cors;
 mod forward_auth;
 mod health_check;
 mod keys;
 mod listener;
+mod mutual_authentication;
 mod oidc;
 mod pages;
 mod process;
@@ -27,6 +29,7 @@ mod shared_session;
 mod stickiness;
 mod target_group;
 mod tls;
+mod trust_store;
 mod user_pool;
 mod value;
 
@@ -53,6 +56,9 @@ pub(crate) fn protected(raw: &raw::File) -> Protected {
     let mapped = raw.claims.iter().flat_map(|claims| claims.headers.keys());
     let tls = raw.listeners.iter().filter_map(|(_, listener)| listener.tls_headers.as_ref());
     let mapped = mapped.chain(tls.flat_map(|names| [&names.version, &names.cipher_suite]));
+    let of_certificates =
+        raw.listeners.iter().flat_map(|(_, listener)| listener.mutual_authentication.header_names.given());
+    let mapped = mapped.chain(of_certificates.map(|(_, name)| name));
     let owned: Vec<HeaderName> = mapped.filter_map(|name| HeaderName::from_bytes(name.as_bytes()).ok()).collect();
     Protected::new(&owned)
 }
@@ -63,7 +69,8 @@ pub(crate) fn file(raw: &raw::File, context: &mut Context<'_>) -> Result<Config,
     let session = raw.session.as_ref().map(|raw| session::session(raw, &root.key("session"), context));
     let cookie_name = session.as_ref().map_or_else(session::default_cookie_name, |session| session.cookie_name.clone());
     let mut logins = CookieOwners::new(cookie_name);
-    let mut listeners = listener::listeners(&raw.listeners, &root.key("listeners"), &mut logins, context);
+    let stores = trust_store::trust_stores(&raw.trust_stores, &root.key("trust_stores"), context);
+    let mut listeners = listener::listeners(&raw.listeners, &root.key("listeners"), &stores, &mut logins, context);
     let claims = raw.claims.as_ref().map(|raw| claims::claims(raw, &root.key("claims"), context));
     needed_sections(&logins, raw, context);
     let mut providers = context.each(&raw.identity_providers, &root.key("identity_providers"), oidc::provider);
@@ -228,6 +235,7 @@ fn unused(listeners: &[ListenerConfig], raw: &raw::File, context: &mut Context<'
             .found
             .warning(&Path::default().key("target_groups").key(name), "this target group is not used by any rule");
     }
+    mutual_authentication::unused(&raw.trust_stores, &raw.listeners, context);
     for (name, provider) in &raw.identity_providers {
         oidc::placeholder(name, provider, context);
     }

@@ -1,4 +1,4 @@
-//! TLS of a listener: `certificates`, `tls_policy`, `ticket_key_files`.
+//! TLS of a listener: `certificates`, `tls_policy`, `ticket_key_files`, `mutual_authentication`.
 
 use std::sync::Arc;
 
@@ -10,23 +10,37 @@ use crate::config::document::path::Path;
 use crate::config::document::suggest;
 use crate::config::keys::Kind;
 use crate::config::raw::listener::{self as written, Listener, Protocol, TlsSource};
+use crate::config::raw::mutual_authentication::Mode;
 use crate::config::validate::context::Context;
-use crate::config::validate::keys;
+use crate::config::validate::mutual_authentication::TrustStores;
+use crate::config::validate::{keys, mutual_authentication};
 use crate::crypto::aead::Key;
 use crate::crypto::certified_key::Error as Pair;
 use crate::listener::settings::{Tls, TlsPolicy};
 
 /// TLS of an `https` listener. `None` for an `http` listener, which may have none of its settings.
-pub(super) fn tls(raw: &Listener, at: &Path, context: &mut Context<'_>) -> Result<Option<Tls>, Reported> {
+pub(super) fn tls(
+    raw: &Listener,
+    at: &Path,
+    stores: &TrustStores,
+    context: &mut Context<'_>,
+) -> Result<Option<Tls>, Reported> {
     match raw.protocol {
         Protocol::Http => without(raw, at, context).map(|()| None),
         Protocol::Https => {
             let certificates = certificates(raw, &at.key("certificates"), context);
             let policy = policy(raw.tls_policy.as_deref(), &at.key("tls_policy"), context);
             let ticket_keys = ticket_keys(raw, &at.key("ticket_key_files"), context);
+            let clients = mutual_authentication::policy(raw, at, stores, context);
             // `acme` adds the names.
             let auto = Arc::default();
-            Ok(Some(Tls { certificates: certificates?, auto, policy: policy?, ticket_keys: ticket_keys? }))
+            Ok(Some(Tls {
+                certificates: certificates?,
+                auto,
+                policy: policy?,
+                ticket_keys: ticket_keys?,
+                clients: clients?,
+            }))
         }
     }
 }
@@ -38,6 +52,7 @@ fn without(raw: &Listener, at: &Path, context: &mut Context<'_>) -> Result<(), R
         ("tls", raw.tls == TlsSource::Auto),
         ("tls_policy", raw.tls_policy.is_some()),
         ("ticket_key_files", !raw.ticket_key_files.is_empty()),
+        ("mutual_authentication", raw.mutual_authentication.mode != Mode::Off),
     ];
     let mut result = Ok(());
     for (key, _) in set.into_iter().filter(|(_, is_set)| *is_set) {

@@ -280,6 +280,7 @@ mod tests {
             tls_version: Some("TLSv1.3"),
             tls_cipher: Some("TLS13_AES_128_GCM_SHA256"),
             tls_server_name: Some("example.com"),
+            client_certificate: None,
             user_agent: Some("curl/7.46.0"),
             rule: Some("app"),
             actions: &["authenticate", "forward"],

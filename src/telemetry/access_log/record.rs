@@ -22,6 +22,7 @@ pub(crate) struct AccessRecord<'e> {
     pub(crate) tls_version: Option<&'static str>,
     pub(crate) tls_cipher: Option<&'static str>,
     pub(crate) tls_server_name: Option<&'e str>,
+    pub(crate) client_certificate: Option<ClientCertificate<'e>>,
     pub(crate) user_agent: Option<&'e str>,
     pub(crate) rule: Option<&'e str>,
     pub(crate) actions: &'e [&'static str],
@@ -37,6 +38,21 @@ pub(crate) struct AccessRecord<'e> {
     /// Time until the last byte of the response.
     pub(crate) duration: Duration,
 }
+
+/// The certificate that the client has shown.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ClientCertificate<'e> {
+    /// ASCII.
+    pub(crate) subject: &'e str,
+    pub(crate) serial_number: &'e str,
+    /// SHA-256, in hexadecimal digits.
+    pub(crate) fingerprint: &'e str,
+    /// Whether an authority vouches for it.
+    pub(crate) is_verified: bool,
+}
+
+/// Characters of the subject of a client's certificate.
+const SUBJECT_MAX: usize = 1000;
 
 /// Starts a field: writes its name with the surrounding punctuation at once.
 macro_rules! field {
@@ -65,6 +81,17 @@ impl AccessRecord<'_> {
         plain(out, field!("tls.protocol.version"), self.tls_version);
         plain(out, field!("tls.cipher"), self.tls_cipher);
         text(out, field!("tls.client.server_name"), self.tls_server_name);
+        if let Some(certificate) = &self.client_certificate {
+            text(
+                out,
+                field!("tls.client.subject"),
+                certificate.subject.get(..SUBJECT_MAX).or(Some(certificate.subject)),
+            );
+            plain(out, field!("tls.client.x509.serial_number"), Some(certificate.serial_number));
+            plain(out, field!("tls.client.hash.sha256"), Some(certificate.fingerprint));
+            out.extend_from_slice(field!("tls.client.verified"));
+            out.extend_from_slice(if certificate.is_verified { b"true" } else { b"false" });
+        }
         text(out, field!("user_agent.original"), self.user_agent);
         text(out, field!("rule.name"), self.rule);
         if let Some((first, rest)) = self.actions.split_first() {
@@ -156,6 +183,12 @@ mod tests {
             tls_version: None,
             tls_cipher: None,
             tls_server_name: None,
+            client_certificate: Some(ClientCertificate {
+                subject: "CN=\"ada\"",
+                serial_number: "01",
+                fingerprint: "AB",
+                is_verified: true,
+            }),
             user_agent: Some("a\r\n{\"time\":0}"),
             rule: None,
             actions: &["authenticate", "forward"],
@@ -173,6 +206,7 @@ mod tests {
         assert_eq!(line.iter().filter(|byte| **byte == b'\n').count(), 1);
         let read: serde_json::Value = serde_json::from_slice(&line).expect("JSON");
         assert_eq!(read["user_agent.original"], "a\r\n{\"time\":0}");
+        assert_eq!((&read["tls.client.subject"], &read["tls.client.verified"]), (&"CN=\"ada\"".into(), &true.into()));
         assert_eq!(read["listener"], "a \"quoted\" name");
         assert_eq!(read["actions"], serde_json::json!(["authenticate", "forward"]));
         assert_eq!((&read["first_byte_ms"], &read["duration_ms"]), (&1.05.into(), &2.into()));

@@ -10,6 +10,7 @@ use http_body_util::{BodyExt as _, Full};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio_rustls::TlsConnector;
 
+use super::authorities::ClientCertificate;
 use super::{certificates, runtime};
 
 /// What HTTP to speak.
@@ -117,6 +118,8 @@ pub struct Browser {
     pub headers: Vec<(String, String)>,
     /// The local address to come from; `127.0.0.1` unless set.
     pub from: Option<std::net::IpAddr>,
+    /// What it shows to servers that ask for a certificate.
+    certificate: Option<ClientCertificate>,
 }
 
 impl Browser {
@@ -134,7 +137,14 @@ impl Browser {
                 ("user-agent".into(), "test-browser/1".into()),
             ],
             from: None,
+            certificate: None,
         }
+    }
+
+    /// A browser that shows a certificate.
+    pub fn with_certificate(mut self, who: &ClientCertificate) -> Self {
+        self.certificate = Some(who.clone());
+        self
     }
 
     /// Finds every name at another address from now on, as behind a load balancer.
@@ -218,7 +228,14 @@ impl Browser {
         let protocol = if is_https { self.protocol } else { Protocol::Http1 };
         let request = self.request(protocol, method, (&authority, &host, &path), headers, body)?;
         let address = self.address(&host, parsed.port());
-        let answer = runtime().block_on(exchange(protocol, address, &host, is_https, self.from, request))?;
+        let answer = runtime().block_on(exchange(
+            protocol,
+            address,
+            &host,
+            is_https,
+            (self.from, self.certificate.as_ref()),
+            request,
+        ))?;
         self.keep(&host, &answer);
         Ok(answer)
     }
@@ -309,7 +326,7 @@ async fn exchange(
     address: SocketAddr,
     host: &str,
     is_https: bool,
-    from: Option<std::net::IpAddr>,
+    (from, who): (Option<std::net::IpAddr>, Option<&ClientCertificate>),
     request: Request<Full<Bytes>>,
 ) -> Result<Answer, String> {
     let exchanging = async {
@@ -324,7 +341,8 @@ async fn exchange(
         let alpn: &[u8] = if protocol == Protocol::Http2 { b"h2" } else { b"http/1.1" };
         let name = rustls_pki_types::ServerName::try_from(host.trim_matches(['[', ']']).to_owned())
             .map_err(|error| error.to_string())?;
-        let connector = TlsConnector::from(certificates::client(&[alpn]));
+        let client = who.map(|who| who.client(rustls::ALL_VERSIONS, &[alpn]));
+        let connector = TlsConnector::from(client.unwrap_or_else(|| certificates::client(&[alpn])));
         let stream = connector.connect(name, stream).await.map_err(|error| error.to_string())?;
         over(protocol, stream, request).await
     };

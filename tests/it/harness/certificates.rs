@@ -8,7 +8,7 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::{CryptoProvider, SupportedKxGroup};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme, SupportedProtocolVersion};
 use rustls_pki_types::pem::PemObject as _;
-use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 
 /// The authority and its certificate, as PEM.
 pub struct Certificates {
@@ -108,6 +108,22 @@ fn trusting(authority: &str, versions: &[&'static SupportedProtocolVersion]) -> 
         .expect("versions")
         .with_root_certificates(roots)
         .with_no_client_auth()
+}
+
+/// A client that shows a certificate.
+pub fn client_showing(
+    versions: &[&'static SupportedProtocolVersion],
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+) -> ClientConfig {
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_slice(certificates().ca.as_bytes()).expect("a certificate")).expect("a root");
+    ClientConfig::builder_with_provider(provider())
+        .with_protocol_versions(versions)
+        .expect("versions")
+        .with_root_certificates(roots)
+        .with_client_auth_cert(chain, key)
+        .expect("a key for the certificate")
 }
 
 /// A client that offers these groups for the key exchange of TLS 1.3.

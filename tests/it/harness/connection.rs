@@ -17,6 +17,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsConnector;
 
+use super::authorities::ClientCertificate;
 use super::browser::{Answer, Protocol};
 use super::certificates;
 use super::server::DEADLINE;
@@ -59,6 +60,12 @@ impl Connection {
     pub async fn open(protocol: Protocol, address: SocketAddr, host: &str) -> Self {
         let alpn: &[u8] = if protocol == Protocol::Http2 { b"h2" } else { b"http/1.1" };
         Self::open_with(protocol, address, host, certificates::client(&[alpn])).await
+    }
+
+    /// The same with a client's certificate.
+    pub async fn open_as(protocol: Protocol, address: SocketAddr, host: &str, who: &ClientCertificate) -> Self {
+        let alpn: &[u8] = if protocol == Protocol::Http2 { b"h2" } else { b"http/1.1" };
+        Self::open_with(protocol, address, host, who.client(rustls::ALL_VERSIONS, &[alpn])).await
     }
 
     async fn open_with(protocol: Protocol, address: SocketAddr, host: &str, tls: Arc<rustls::ClientConfig>) -> Self {

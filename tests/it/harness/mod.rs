@@ -3,6 +3,7 @@
 
 pub mod acme;
 pub mod app;
+pub mod authorities;
 pub mod browser;
 pub mod certificates;
 pub mod connection;

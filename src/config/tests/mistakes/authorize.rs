@@ -57,7 +57,7 @@ fn an_authorize_that_cannot_be_what_was_meant() {
     any: [{ contains: [a] }]
     error: this is not one requirement
        = at: listeners[0].rules[0].actions[1].any[0]
-       = help: set exactly one of `any`, `all` and `not`, or a `claim` with one of `contains`, `equals`, `domain` and `address`
+       = help: set exactly one of `any`, `all` and `not`, or a `claim` with one of `contains`, `equals`, `domain` and `address`, or `client_certificate`
 
     any: [{ claim: groups, contains: [a], equals: [b] }]
     error: a claim needs exactly one of `contains`, `equals`, `domain` and `address`
@@ -103,7 +103,7 @@ fn an_authorize_that_cannot_be_what_was_meant() {
     any: [{ claim: a, equals: [b], not: { claim: c, equals: [d] } }]
     error: this is not one requirement
        = at: listeners[0].rules[0].actions[1].any[0]
-       = help: set exactly one of `any`, `all` and `not`, or a `claim` with one of `contains`, `equals`, `domain` and `address`
+       = help: set exactly one of `any`, `all` and `not`, or a `claim` with one of `contains`, `equals`, `domain` and `address`, or `client_certificate`
 
     any: [{ claim: a, equals: [7.5, [a], ~] }]
     error: expected text, a whole number, `true` or `false`, found a number
