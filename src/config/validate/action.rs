@@ -188,7 +188,8 @@ impl Chain {
         let needs_user = gate.as_ref().map_or(true, AuthorizeSettings::needs_user);
         let asks_for_certificate = gate.as_ref().is_ok_and(AuthorizeSettings::asks_for_certificate);
         if asks_for_certificate && !context.verifies_certificates {
-            let message = "`client_certificate` on a listener that verifies no certificates: nobody would be let in";
+            let message =
+                "`client_certificate` on a listener that verifies no certificates of clients: nobody would be let in";
             let problem = context.found.problem(at, message);
             problem.hint("set `mutual_authentication: { mode: verify, trust_store: NAME }` at the listener");
         }

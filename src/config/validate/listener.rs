@@ -64,10 +64,10 @@ fn listener(
     let tls = tls::tls(raw, at, stores, context);
     let encoded_slash = rule::encoded_slash(raw.encoded_slash);
     let client_speaks = client_speaks(raw);
-    // A mode with a mistake has been reported.
+    // A mode with a mistake has been reported. With `forward_auth`, the certificate is that of the proxy that asks, and not of its client.
     let mode_at = at.key("mutual_authentication").key("mode");
-    context.verifies_certificates =
-        raw.mutual_authentication.mode == MutualMode::Verify || context.found.concern(&mode_at).is_some();
+    let verifies = raw.mutual_authentication.mode == MutualMode::Verify && raw.forward_auth.is_none();
+    context.verifies_certificates = verifies || context.found.concern(&mode_at).is_some();
     let cors = raw.cors.as_ref().map(|raw| cors::cors(raw, &at.key("cors"), &mut context.found)).transpose();
     let of_listener = rule::OfListener { client_speaks, encoded_slash, cors: cors.as_ref().ok().cloned().flatten() };
     let rules = rule::rules(&raw.rules, &of_listener, &at.key("rules"), logins, context);

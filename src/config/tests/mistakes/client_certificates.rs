@@ -192,7 +192,11 @@ fn client_certificates_of_authorize() {
     check(VERIFY, &of("{ subject: ['CN=ada, O=Example'] }"), "");
     check(VERIFY, &of("{ issuer: ['CN=Staff CA'], serial_number: ['01:ab'] }"), "");
     for mutual in ["{ mode: passthrough }", "{ mode: off }"] {
-        check(mutual, &of("{ subject: [CN=ada] }"), "`client_certificate` on a listener that verifies no certificates");
+        check(
+            mutual,
+            &of("{ subject: [CN=ada] }"),
+            "`client_certificate` on a listener that verifies no certificates of clients",
+        );
     }
     check(
         VERIFY,
