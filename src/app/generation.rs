@@ -148,10 +148,9 @@ impl Generation {
             groups.iter().enumerate().map(|(place, group)| (Arc::clone(&group.settings.name), place)).collect();
         let owned = claims.iter().flat_map(|claims| claims.owned_names());
         let owned = owned.chain(config.listeners.iter().flat_map(|listener| listener.settings.forwarded.owned_names()));
-        let policies = config.listeners.iter().filter_map(|listener| listener.settings.tls.as_ref()?.clients.clone());
-        let policies: Vec<_> = policies.collect();
-        let of_certificates = policies.iter().flat_map(|policy| policy.names.all());
-        let owned = owned.chain(of_certificates);
+        let policies =
+            config.listeners.iter().filter_map(|listener| listener.settings.tls.as_ref()?.clients.as_deref());
+        let owned = owned.chain(policies.flat_map(|policy| policy.names.all()));
         let our_cookies = our_cookies(&config.listeners, &groups, &providers, process);
         let clients = providers.clients();
         let alb = config.alb.map(|alb| Arc::new(alb.names(groups.iter().map(|group| &*group.settings.name))));
