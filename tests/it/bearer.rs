@@ -441,7 +441,7 @@ fn clients_that_know_only_the_address_find_the_issuer() {
 fn the_metadata_is_only_where_a_rule_takes_tokens() {
     let rule = |issuer: &str| {
         format!(
-            "\n      - name: api\n        priority: 1\n        conditions: [{{ host_header: [api.test] }}, {{ path_pattern: [\"/v1/*\"] }}]\n        actions:\n\
+            "\n      - name: api\n        priority: 1\n        conditions: [{{ host_header: [other.test] }}, {{ path_pattern: [\"/v1/*\"] }}]\n        actions:\n\
              \x20         - {{ type: jwt-validation, issuer: '{issuer}', jwks_endpoint: '{issuer}/jwks', audience: [api] }}\n\
              \x20         - {{ type: forward, target_group: app }}\n"
         )
@@ -450,9 +450,9 @@ fn the_metadata_is_only_where_a_rule_takes_tokens() {
         let rule = rule(setup.issuer());
         setup.rules(&rule).default_actions(" [{ type: forward, target_group: app }]")
     });
-    let mut client = scenario.client(Protocol::Http2).with_host("api.test", scenario.proxy.address());
+    let mut client = scenario.client(Protocol::Http2).with_host("other.test", scenario.proxy.address());
     let at = |host: &str| format!("https://{host}/.well-known/oauth-protected-resource");
-    assert_eq!(client.get(&at("api.test")).json()["resource"], "https://api.test");
+    assert_eq!(client.get(&at("other.test")).json()["resource"], "https://other.test");
     assert_eq!(scenario.reached(), 0);
     assert_eq!(client.get(&at("app.test")).status, 200, "an application's own");
     assert_eq!(scenario.reached(), 1);
