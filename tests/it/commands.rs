@@ -329,7 +329,7 @@ listeners:
         |claims: &str| run(&["check", "--config", &config, "--request", "GET http://app.test/x", "--claims", claims]);
     let explained = of_user(&claims);
     assert_eq!(explained.code, Some(0), "{}", explained.errors);
-    assert!(explained.output.contains("the rule signs nobody in"), "{}", explained.output);
+    assert!(explained.output.contains("the rule identifies nobody"), "{}", explained.output);
     let twice = of_user(&place.write("twice.json", r#"{"sub": "ada", "sub": "eve"}"#));
     assert_eq!((twice.code, &*twice.output), (Some(1), ""), "{}", twice.output);
     assert!(twice.errors.contains("twice.json: two members of an object have the same name"), "{}", twice.errors);
