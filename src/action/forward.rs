@@ -2,12 +2,15 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, Method, Version, header};
 
 use crate::action::authorize::{Authorize, Origin};
+use crate::action::extras::Extras;
 use crate::action::lease_end::{self, Watch};
 use crate::action::passage::Passage;
+use crate::action::transform;
 use crate::action::web_socket_origin;
 use crate::action::worker::Worker;
 use crate::exchange::connection::Connection;
@@ -30,11 +33,13 @@ use crate::upstream::group_client::{GroupClient, Unanswered};
 use crate::upstream::protocol;
 use crate::upstream::upgrade::{self, Bounds, Switched};
 
-/// Forwards requests to one target group.
+/// Forwards requests to a target group.
 #[derive(Debug)]
 pub(crate) struct Forward {
-    /// The index of the group in [`Worker::groups`].
+    /// The index of the group in [`Worker::groups`]. With several groups, [`extras`](Self::extras) chooses.
     pub(crate) group: usize,
+    /// Several groups, and transforms. The place is that in [`Worker::extras`].
+    pub(crate) extras: Option<(usize, Arc<Extras>)>,
     /// Whether `Host` is sent as the client sent it, including a default port (ALB §10.4).
     pub(crate) preserve_host: bool,
     /// The names that are also removed from the trailers of a request.
@@ -51,6 +56,11 @@ const WEBSOCKET: HeaderValue = HeaderValue::from_static("websocket");
 const UPGRADE: HeaderValue = HeaderValue::from_static("upgrade");
 
 impl Forward {
+    /// The transforms of the rule.
+    pub(crate) fn transforms(&self) -> Option<&transform::Settings> {
+        self.extras.as_ref()?.1.transforms.as_ref()
+    }
+
     /// Sends the request and returns the response of the target.
     ///
     /// # Errors
@@ -64,7 +74,15 @@ impl Forward {
         passage: &Passage,
         request: &mut Request,
     ) -> Result<Box<Response>, Rejection> {
-        let group = &worker.groups[self.group];
+        let extras = self.extras.as_ref().map(|(place, _)| &worker.extras[*place]);
+        let mut picked = None;
+        if let Some(extras) = extras {
+            picked = extras.pick(request.headers(), exchange.scheme, worker.clock.now());
+            extras.transform(exchange, canonical)?;
+        }
+        let place = picked.map_or(self.group, |picked| picked.group);
+        let group = &worker.groups[place];
+        exchange.target_group = picked.map(|_| Arc::clone(group.name()));
         check_expectation(request.headers())?;
         let upgrade = upgrade_of(request);
         if upgrade.is_some() {
@@ -84,7 +102,7 @@ impl Forward {
         let request = upstream::request::Request {
             from_client: request,
             scheme: exchange.scheme,
-            target: &canonical.target,
+            target: exchange.transformed.as_ref().and_then(|made| made.target.as_ref()).unwrap_or(&canonical.target),
             fields: &fields,
             upgrade,
             accepts_trailers,
@@ -93,11 +111,17 @@ impl Forward {
         self.protect_cookies(group, &answered.target, &mut answered.response);
         exchange.target = Some(answered.target);
         let status = answered.response.status();
-        exchange.answered = Some(TargetAnswer { group: self.group, sent: answered.sent, status });
+        exchange.answered = Some(TargetAnswer { group: place, sent: answered.sent, status });
         if let Some(cookies) = answered.cookies {
             exchange.cookies.extend_from_slice(&cookies);
         }
-        Ok(self.finish(worker, exchange, passage, answered.response, answered.switched))
+        if let (Some(extras), Some(picked)) = (extras, picked)
+            && let Some(cookies) = extras.cookies(picked, answered.response.headers(), worker.clock.now())
+        {
+            exchange.cookies.extend_from_slice(&cookies);
+        }
+        let idle_timeout = group.response_timeout();
+        Ok(self.finish(worker, exchange, passage, (answered.response, answered.switched), idle_timeout))
     }
 
     /// The response to the client. If both sides switch protocols, connects the streams.
@@ -106,8 +130,8 @@ impl Forward {
         worker: &Worker,
         exchange: &mut Exchange,
         passage: &Passage,
-        mut response: Box<Response>,
-        switched: Option<Box<Switched>>,
+        (mut response, switched): (Box<Response>, Option<Box<Switched>>),
+        idle_timeout: Duration,
     ) -> Box<Response> {
         let visitor = passage.visitor().map(|visitor| &**visitor);
         // What lasts ends with the session, and with the certificate.
@@ -127,7 +151,7 @@ impl Forward {
             });
             let record = WatchSlot::default();
             exchange.tunnel = Some(record.clone());
-            let bounds = Bounds { idle_timeout: worker.groups[self.group].response_timeout(), session_over, record };
+            let bounds = Bounds { idle_timeout, session_over, record };
             // Closing the listener ends its tunnels, not only the end of the process.
             let spawner = exchange.connection.spawner.as_ref().unwrap_or(&worker.spawner);
             spawner.spawn_local(|draining| upgrade::join(*switched, bounds, draining));
@@ -169,7 +193,9 @@ impl Forward {
         let port = exchange.forwarded_port.or(authority.port()).unwrap_or(exchange.scheme.default_port());
         forwarded::write_origin(fields, exchange.scheme, forwarded::port(port), authority.value());
         fields.add(names::TRACE_ID, forwarded::trace_id(forwarded::given_trace(headers), exchange.id.as_str()));
-        let host = if self.preserve_host { authority.as_written() } else { authority.value().clone() };
+        let transformed = exchange.transformed.as_ref().and_then(|made| made.host.clone());
+        let host = transformed
+            .unwrap_or_else(|| if self.preserve_host { authority.as_written() } else { authority.value().clone() });
         fields.add(header::HOST, host);
         Ok(())
     }

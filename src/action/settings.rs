@@ -9,8 +9,10 @@ use http::StatusCode;
 
 use crate::action::demand::Demand;
 use crate::action::requirement::Requirement;
+use crate::action::transform;
 use crate::message::cookie::SameSite;
 use crate::oidc::access_token::Wanted;
+use crate::upstream::stickiness::settings::Format;
 
 /// The actions of a rule: gates in order, then exactly one terminal (ALB §1.3).
 #[derive(Clone, Debug)]
@@ -214,13 +216,32 @@ pub(crate) enum TerminalSettings {
     Allow(Arc<str>),
 }
 
+impl TerminalSettings {
+    /// The settings of a `forward`.
+    pub(crate) fn forward(&self) -> Option<&ForwardSettings> {
+        if let Self::Forward(settings) = self { Some(settings) } else { None }
+    }
+}
+
 /// `forward`.
 #[derive(Clone, Debug)]
 pub(crate) struct ForwardSettings {
-    /// The name of an entry in `target_groups`.
-    pub(crate) target_group: Arc<str>,
+    /// The names of entries in `target_groups`, with their weights: one to five. At least one weight is more than zero.
+    pub(crate) groups: Vec<(Arc<str>, u16)>,
+    /// Whether a browser stays at its group. Only with several groups.
+    pub(crate) stickiness: Option<GroupStickiness>,
+    /// `transforms` of the rule.
+    pub(crate) transforms: Option<transform::Settings>,
     /// Whether `Host` is forwarded unchanged (ALB §10.4 `preserve_host_header`). Otherwise a default port is removed.
     pub(crate) preserve_host: bool,
+}
+
+/// `stickiness` of a `forward` (ALB §7.3). The keys are those of sessions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct GroupStickiness {
+    /// How long a cookie binds a browser, counted from the answer that set it.
+    pub(crate) duration: Duration,
+    pub(crate) format: Format,
 }
 
 /// `redirect` (ALB §7.3), with its placeholders parsed.

@@ -56,6 +56,7 @@ fn worker() -> Worker {
         authenticate: WorkerState::new(&Registry::default()),
         bearer: BearerState::new(&Registry::default()),
         groups: Vec::new(),
+        extras: Vec::new(),
         reported: Rc::new(LineBudget::default()),
         clock: Clock::manual(Timestamp::from_seconds(1_795_507_200)).0,
         spawner: draining.spawner(),

@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use crate::action::authenticate::worker_state::WorkerState;
 use crate::action::bearer::worker_state::BearerState;
+use crate::action::extras::WorkerExtras;
 use crate::clock::Clock;
 use crate::drain::Spawner;
 use crate::telemetry::line_budget::LineBudget;
@@ -18,6 +19,8 @@ pub(crate) struct Worker {
     pub(crate) bearer: BearerState,
     /// The client of each target group, by the index in [`Forward`](crate::action::forward::Forward).
     pub(crate) groups: Vec<GroupClient>,
+    /// What some `forward` actions need, by the place in [`Forward`](crate::action::forward::Forward).
+    pub(crate) extras: Vec<WorkerExtras>,
     /// Limits the log lines of `authorize` with `mode: report`.
     pub(crate) reported: Rc<LineBudget>,
     pub(crate) clock: Clock,

@@ -3,6 +3,7 @@
 
 mod pools;
 mod providers;
+pub(crate) mod quotas;
 mod trust_stores;
 
 use std::collections::BTreeSet;

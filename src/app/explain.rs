@@ -14,10 +14,12 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 use serde_json::{Map, Value};
 use tokio::runtime::Builder;
 
+use crate::action::Terminal;
 use crate::action::settings::{
     AuthenticateKind, AuthenticateSettings, AuthorizeMode, AuthorizeSettings, BearerSettings, ChainSettings,
-    GateSettings, OnUnauthenticated, Piece, Protocol, Template, TerminalSettings,
+    ForwardSettings, GateSettings, OnUnauthenticated, Piece, Protocol, Template, TerminalSettings,
 };
+use crate::action::transform::{self, Transformed, Transforms};
 use crate::app::error::Error;
 use crate::app::generation::Generation;
 use crate::app::process::Process;
@@ -33,7 +35,7 @@ use crate::message::body::Body;
 use crate::message::forwarded::Policy;
 use crate::message::header::{FORWARDED_FOR, FORWARDED_PROTO};
 use crate::message::unread::{self, Look};
-use crate::message::uri::{self, Scheme};
+use crate::message::uri::{self, CanonicalRequest, Scheme};
 use crate::proxy::decide::{Decision, decide, facts};
 use crate::proxy::reserved::Answering;
 use crate::proxy::snapshot::{Selected, Snapshot};
@@ -281,6 +283,11 @@ impl Place {
             }
             Decision::Rule(taken) => {
                 self.explain_rules(text, snapshot, taken, &facts(&exchange, canonical, &request));
+                if let Terminal::Forward(forward) = &taken.payload.chain.terminal
+                    && let Some(settings) = forward.transforms()
+                {
+                    explain_transforms(text, settings, canonical);
+                }
                 if let Some(claims) = &probe.claims {
                     user::explain(text, &taken.payload.chain, claims, exchange.started_at);
                 }
@@ -332,6 +339,21 @@ impl Place {
             headers.entry(FORWARDED_FOR).or_insert(client);
         }
         (proxy.addr(), request)
+    }
+}
+
+/// What a target receives in place of what the client sends.
+fn explain_transforms(text: &mut String, settings: &transform::Settings, request: &CanonicalRequest) {
+    match Transforms::new(settings).apply(request) {
+        Ok(Transformed { host: None, target: None }) => {
+            let _ = writeln!(text, "    transforms: no expression matches");
+        }
+        Ok(Transformed { host, target }) => {
+            let host = host.map(|host| format!("the host `{}`", String::from_utf8_lossy(host.as_bytes())));
+            let parts: Vec<_> = host.into_iter().chain(target.map(|target| format!("`{target}`"))).collect();
+            let _ = writeln!(text, "    transforms: the target receives {}", parts.join(" and "));
+        }
+        Err(failed) => refused(text, &Rejection::new(Reason::RuleTransformFailed, failed)),
     }
 }
 
@@ -405,7 +427,7 @@ fn authorize(gate: &AuthorizeSettings) -> String {
 
 fn terminal(terminal: &TerminalSettings) -> String {
     match terminal {
-        TerminalSettings::Forward(forward) => format!("forward to `{}`", forward.target_group),
+        TerminalSettings::Forward(settings) => forward(settings),
         TerminalSettings::Allow(audience) if audience.is_empty() => "allow".to_owned(),
         TerminalSettings::Allow(audience) => format!("allow for `{audience}`"),
         TerminalSettings::FixedResponse(fixed) => format!("fixed-response {}", fixed.status.as_u16()),
@@ -421,6 +443,15 @@ fn terminal(terminal: &TerminalSettings) -> String {
             format!("redirect ({}) to {protocol}://{host}:{port}{path}?{query}", redirect.status.as_u16())
         }
     }
+}
+
+fn forward(forward: &ForwardSettings) -> String {
+    let names: Vec<String> = match &forward.groups[..] {
+        [(name, _)] => vec![format!("`{name}`")],
+        several => several.iter().map(|(name, weight)| format!("`{name}` (weight {weight})")).collect(),
+    };
+    let sticky = if forward.stickiness.is_some() { ", a browser stays at its group" } else { "" };
+    format!("forward to {}{sticky}", names.join(" or "))
 }
 
 fn piece(piece: &Piece) -> &str {

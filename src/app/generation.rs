@@ -4,6 +4,7 @@
 //! listeners. Names are resolved to references here and nowhere else. What must survive the next configuration is taken from the
 //! [`Process`].
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -19,11 +20,13 @@ use crate::action::authenticate::{Authenticate, GenerationServices};
 use crate::action::authorize::{Authorize, Owner};
 use crate::action::bearer::Bearer;
 use crate::action::bearer::worker_state::BearerState;
+use crate::action::extras::{Extras, WorkerExtras};
 use crate::action::fixed_response::FixedResponse;
 use crate::action::forward::Forward;
 use crate::action::redirect::Redirect;
 use crate::action::settings::{
-    AuthenticateKind, AuthenticateSettings, BearerSettings, ChainSettings, GateSettings, TerminalSettings,
+    AuthenticateKind, AuthenticateSettings, BearerSettings, ChainSettings, ForwardSettings, GateSettings,
+    GroupStickiness, TerminalSettings,
 };
 use crate::action::worker::Worker;
 use crate::action::{ActionChain, Gate, SessionOrBearer, Terminal};
@@ -49,6 +52,7 @@ use crate::oidc;
 use crate::page::Pages;
 use crate::proxy::snapshot::{Selected, Snapshot};
 use crate::rule::{self, Rule, RuleSet};
+use crate::session;
 use crate::session::names::OurCookies;
 use crate::telemetry::access_log::alb::Names;
 use crate::telemetry::logged_names::LoggedNames;
@@ -57,6 +61,8 @@ use crate::upstream::group::TargetGroup;
 use crate::upstream::group_client::GroupClient;
 use crate::upstream::metrics::Metrics;
 use crate::upstream::report;
+use crate::upstream::stickiness::groups;
+use crate::upstream::weighted::{self, Share};
 use crate::upstream::worker_connections::WorkerConnections;
 
 /// The objects built from one configuration. All workers share them; they never change. Freed when the last request ends that began
@@ -70,6 +76,8 @@ pub(crate) struct Generation {
     /// For which names certificates are obtained.
     pub(crate) acme: Option<acme::settings::Settings>,
     groups: Vec<Arc<TargetGroup>>,
+    /// What some `forward` actions need, by their place.
+    extras: Vec<Arc<Extras>>,
     claims: Option<Arc<ClaimsHeaders>>,
     clients: Vec<Arc<oidc::RelyingParty>>,
 }
@@ -131,6 +139,7 @@ impl Generation {
         let Process { clock, registry, control, .. } = process;
         let pages = Arc::new(Pages::new(config.pages));
         let providers = Providers::new(config.providers, config.user_pools, &config.paths, &pages, process)?;
+        let session = config.session.clone();
         let groups: Vec<_> =
             config.target_groups.into_iter().map(|group| TargetGroup::new(group, &process.targets)).collect();
         let claims = config.claims.map(|settings| Arc::new(ClaimsHeaders::new(settings)));
@@ -163,6 +172,8 @@ impl Generation {
             services,
             claims: claims.clone(),
             control: control.clone(),
+            session,
+            extras: RefCell::default(),
             places,
             protected: Arc::new(Protected::new(owned)),
             tls: process.tls.clone(),
@@ -178,7 +189,17 @@ impl Generation {
             build.listener(listener)
         });
         let listeners = listeners.collect();
-        Ok(Self { listeners, admin: config.admin, watch: config.watch, acme: config.acme, groups, claims, clients })
+        let extras = build.extras.into_inner();
+        Ok(Self {
+            listeners,
+            admin: config.admin,
+            watch: config.watch,
+            acme: config.acme,
+            groups,
+            extras,
+            claims,
+            clients,
+        })
     }
 
     /// Gives back the targets that the generation in force does not have: their requests end within `deregistration_delay`. Call it
@@ -198,6 +219,7 @@ impl Generation {
             authenticate: WorkerState::new(registry),
             bearer: BearerState::new(registry),
             groups: self.groups.iter().map(client).collect(),
+            extras: self.extras.iter().map(|extras| WorkerExtras::new(extras, on.index)).collect(),
             reported: Rc::default(),
             clock: clock.clone(),
             spawner: on.spawner.clone(),
@@ -236,6 +258,10 @@ struct Build {
     services: Option<GenerationServices>,
     claims: Option<Arc<ClaimsHeaders>>,
     control: Control,
+    /// Present when a `forward` has `stickiness`; validation has checked that.
+    session: Option<session::settings::Settings>,
+    /// What the `forward` actions need that have several groups or transforms.
+    extras: RefCell<Vec<Arc<Extras>>>,
     /// The index of each target group among the upstream clients of a worker.
     places: BTreeMap<Arc<str>, usize>,
     protected: Arc<Protected>,
@@ -342,8 +368,9 @@ impl Build {
                 Terminal::Allow(Allow { audience, our_cookies: Arc::clone(&self.our_cookies) })
             }
             TerminalSettings::Forward(settings) => Terminal::Forward(Forward {
-                group: self.places[&settings.target_group],
+                group: self.places[&settings.groups[0].0],
                 preserve_host: settings.preserve_host,
+                extras: self.extras(settings),
                 protected: Arc::clone(&self.protected),
                 our_cookies: Arc::clone(&self.our_cookies),
                 told: Arc::clone(&self.told),
@@ -362,6 +389,28 @@ impl Build {
         let action = Arc::new(Bearer::new(settings, client, self.claims.clone(), self.control.clone()));
         tokens.push(Arc::clone(&action));
         action
+    }
+
+    /// What a `forward` needs that has several groups or transforms.
+    fn extras(&self, settings: ForwardSettings) -> Option<(usize, Arc<Extras>)> {
+        let sticky = settings.stickiness.zip(self.session.as_ref());
+        let weighted = (settings.groups.len() > 1).then(|| weighted::Settings {
+            shares: settings
+                .groups
+                .iter()
+                .map(|(name, weight)| Share { group: self.places[name], name: Arc::clone(name), weight: *weight })
+                .collect(),
+            stickiness: sticky.map(|(GroupStickiness { duration, format }, session)| {
+                groups::Settings::new(duration, format, session.keys.clone())
+            }),
+        });
+        if weighted.is_none() && settings.transforms.is_none() {
+            return None;
+        }
+        let extras = Arc::new(Extras { weighted, transforms: settings.transforms });
+        let mut all = self.extras.borrow_mut();
+        all.push(Arc::clone(&extras));
+        Some((all.len() - 1, extras))
     }
 
     /// Rules of a listener with equal settings share one action, so that a session is decrypted only once for all of them.
@@ -397,6 +446,10 @@ fn our_cookies(
     known.bases.extend(gates.filter_map(base));
     known.has_pool |= !providers.pools().is_empty();
     known.stickiness.extend(sticky.flat_map(|settings| settings.format.reserved()));
+    let forwards = listeners.iter().flat_map(ListenerConfig::chains).filter_map(|chain| chain.terminal.forward());
+    known
+        .stickiness
+        .extend(forwards.filter_map(|forward| forward.stickiness).flat_map(|settings| settings.format.reserved()));
     Arc::new(OurCookies::new(known.bases.iter().cloned(), known.has_pool).and(known.stickiness.iter().copied()))
 }
 

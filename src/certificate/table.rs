@@ -43,6 +43,11 @@ impl Certificates {
         table
     }
 
+    /// The number of certificates.
+    pub(crate) fn count(&self) -> usize {
+        self.all.len()
+    }
+
     /// Registers one gauge per certificate with its time of expiry, and one per OCSP response. The gauges exist until the
     /// handles are dropped.
     pub(crate) fn expiry_gauges(&self, listener: &str, registry: &Registry) -> Vec<Counter> {

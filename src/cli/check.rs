@@ -30,6 +30,9 @@ pub(crate) struct Check {
     /// Also test each identity provider: its metadata, issuer, keys, and the client credentials.
     #[arg(long, conflicts_with = "request")]
     online: bool,
+    /// Also say what an AWS Application Load Balancer would refuse: its quotas of rules, values, wildcards, certificates and targets.
+    #[arg(long, conflicts_with = "request")]
+    alb_quotas: bool,
     /// Show which rule matches this request, and why the rules before it do not: "GET https://host/path".
     #[arg(long, value_name = "REQUEST")]
     request: Option<String>,
@@ -64,6 +67,10 @@ impl Check {
             return Ok(ExitCode::SUCCESS);
         }
         for warning in doors::warnings(&config, Clock::system().now()) {
+            eprintln!("warning: {warning}");
+        }
+        let quotas = if self.alb_quotas { doors::quotas::beyond(&config) } else { Vec::new() };
+        for warning in quotas {
             eprintln!("warning: {warning}");
         }
         let table = doors::table(&config);

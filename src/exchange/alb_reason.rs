@@ -71,7 +71,8 @@ impl Reason {
             | Self::AuthStepUpRequired
             | Self::AuthTooManyLogins
             | Self::AuthSignOutForeign => return None,
-            Self::UpstreamNoTarget
+            Self::RuleTransformFailed
+            | Self::UpstreamNoTarget
             | Self::UpstreamName
             | Self::UpstreamUnreachable
             | Self::UpstreamConnectTimeout

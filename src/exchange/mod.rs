@@ -17,6 +17,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
+use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, StatusCode};
 
 use crate::clock::Timestamp;
@@ -65,8 +66,12 @@ pub(crate) struct Exchange {
     pub(crate) subject: Option<Rc<str>>,
     /// The target that was chosen.
     pub(crate) target: Option<Rc<str>>,
+    /// The target group that was chosen for the request. `None` if the rule has only one.
+    pub(crate) target_group: Option<Arc<str>>,
     /// The answer of the target, if it has answered.
     pub(crate) answered: Option<TargetAnswer>,
+    /// What transforms of the rule have made of the request. `None` if the rule has none.
+    pub(crate) transformed: Option<Box<Transformed>>,
     /// The reason of a refusal.
     pub(crate) reason: Option<Reason>,
     /// The code of a refusal by a page of the user pool. The user pool has its own codes.
@@ -82,6 +87,26 @@ pub(crate) struct Exchange {
     pub(crate) cors: Option<Box<cors::Asked>>,
     /// Whether the answer is made private even without such a line, because the rule requires it and a user is signed in.
     pub(crate) is_private: bool,
+}
+
+/// What the target receives in place of what the client has sent. `None` where no expression matched.
+#[derive(Debug)]
+pub(crate) struct Transformed {
+    pub(crate) host: Option<HeaderValue>,
+    pub(crate) target: Option<PathAndQuery>,
+    /// Whether an expression matched, and the result could not be sent.
+    pub(crate) has_failed: bool,
+}
+
+impl Transformed {
+    /// The status in the access log.
+    pub(crate) fn status(&self) -> &'static str {
+        match self {
+            Self { has_failed: true, .. } => "failed",
+            Self { host: None, target: None, .. } => "unchanged",
+            _ => "transformed",
+        }
+    }
 }
 
 /// The rule that matched a request.
@@ -168,7 +193,9 @@ impl Exchange {
             actions: Vec::new(),
             subject: None,
             target: None,
+            target_group: None,
             answered: None,
+            transformed: None,
             reason: None,
             page_code: None,
             cookies: Vec::new(),

@@ -354,6 +354,8 @@ reasons! {
     BearerOtherUser => "bearer.other_user", 400, None;
     /// No target is registered in the target group.
     UpstreamNoTarget => "upstream.no_target", 503, TryLater;
+    /// A regular expression of `transforms` of the rule matches the request, and the result cannot be sent to a target.
+    RuleTransformFailed => "rule.transform_failed", 500, OtherPage;
     /// The target's name could not be resolved.
     UpstreamName => "upstream.name_unresolved", 502, TryLater;
     /// No address of the target accepted the connection.

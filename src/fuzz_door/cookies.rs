@@ -158,6 +158,9 @@ fn is_ours(name: &[u8]) -> bool {
         || name == b"awsalbcors"
         || name.starts_with(b"awsalbapp-")
         || name.starts_with(b"vestibule-target.")
+        || name == b"awsalbtg"
+        || name == b"awsalbtgcors"
+        || name.starts_with(b"vestibule-group.")
     {
         return true;
     }

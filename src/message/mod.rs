@@ -14,6 +14,7 @@ pub(crate) mod grpc;
 pub(crate) mod header;
 pub(crate) mod media;
 pub(crate) mod own_fields;
+pub(crate) mod regex;
 pub(crate) mod response_headers;
 pub(crate) mod trace_context;
 pub(crate) mod unread;

@@ -128,10 +128,19 @@ impl CanonicalRequest {
     ///
     /// [`Error::Character`]. It cannot happen, because encoded text is always a valid path.
     pub(crate) fn into_canonical_form(mut self) -> Result<Self, Error> {
-        if let Some(reading) = self.reading.as_deref() {
-            self.target = with_query(&reading.encoded, self.target.query())?;
+        if let Some(target) = self.canonical_target()? {
+            self.target = target;
         }
         Ok(self)
+    }
+
+    /// The path in its canonical form, and the query as the client sent it. `None` if that is [`target`](Self::target).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Character`]. It cannot happen, because encoded text is always a valid path.
+    pub(crate) fn canonical_target(&self) -> Result<Option<PathAndQuery>, Error> {
+        self.reading.as_deref().map(|reading| with_query(&reading.encoded, self.target.query())).transpose()
     }
 
     /// The query as the client sent it, without the question mark.
@@ -148,6 +157,30 @@ impl CanonicalRequest {
         let reading = Reading { decoded: path.to_owned(), ..Reading::default() };
         Self { reading: Some(Box::new(reading)), ..self.clone() }
     }
+}
+
+/// A path and a query for a target that no client has sent. They are read as strictly as those of clients; the result has the canonical
+/// form.
+///
+/// # Errors
+///
+/// See [`Error`].
+pub(crate) fn rewritten(text: &str, encoded_slash: EncodedSlash) -> Result<PathAndQuery, Error> {
+    if !text.starts_with('/') {
+        return Err(Error::NotAPath);
+    }
+    if text.contains('#') {
+        return Err(Error::Fragment);
+    }
+    let target = PathAndQuery::try_from(text).map_err(|_| Error::Character)?;
+    if path::is_plain(target.path()) {
+        return Ok(target);
+    }
+    let reading = Reading::of(target.path())?;
+    if reading.has_encoded_slash && encoded_slash == EncodedSlash::Refuse {
+        return Err(Error::EncodedSlash);
+    }
+    with_query(&reading.encoded, target.query())
 }
 
 fn with_query(path: &str, query: Option<&str>) -> Result<PathAndQuery, Error> {

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Version, header};
 use http_body::Body as _;
 
@@ -13,7 +14,7 @@ use crate::certificate::client::policy::Accepted;
 use crate::clock::Clock;
 use crate::exchange::connection::Connection;
 use crate::exchange::rejection::{Reason, Rejection};
-use crate::exchange::{Exchange, error_page};
+use crate::exchange::{Exchange, Transformed, error_page};
 use crate::message::body::Body;
 use crate::message::response_headers::{MadeBy, ResponseHeaders};
 use crate::message::unread::Unread;
@@ -22,7 +23,7 @@ use crate::message::{BoxError, Request, Response, caching, cors, grpc};
 use crate::page::Pages;
 use crate::proxy::alb;
 use crate::proxy::metrics::Metrics;
-use crate::telemetry::access_log::{AccessLog, AccessRecord, ClientCertificate};
+use crate::telemetry::access_log::{AccessLog, AccessRecord, ClientCertificate, TransformedRecord};
 use crate::telemetry::line_budget::LineBudget;
 use crate::telemetry::metrics::GaugeGuard;
 use crate::upstream::error::Deregistered;
@@ -175,7 +176,9 @@ impl Recorder {
             rule: exchange.rule_name().map(|name| &**name),
             actions: &exchange.actions,
             subject: exchange.subject.as_deref(),
+            target_group: exchange.target_group.as_deref(),
             target: exchange.target.as_deref(),
+            transformed: exchange.transformed.as_deref().map(transformed),
             status: answer.status.as_u16(),
             reason: exchange.reason.map(Reason::code).or(exchange.page_code),
             classification: exchange.finding.map(|finding| (finding.class().name(), finding.name())),
@@ -430,13 +433,23 @@ fn of_connection(connection: &Connection, time: crate::clock::Timestamp) -> Acce
         rule: None,
         actions: &[],
         subject: None,
+        target_group: None,
         target: None,
+        transformed: None,
         status: 0,
         reason: None,
         classification: None,
         response_bytes: 0,
         first_byte: Duration::ZERO,
         duration: Duration::ZERO,
+    }
+}
+
+fn transformed(transformed: &Transformed) -> TransformedRecord<'_> {
+    TransformedRecord {
+        status: transformed.status(),
+        host: transformed.host.as_ref().and_then(|host| host.to_str().ok()),
+        path: transformed.target.as_ref().map(PathAndQuery::path),
     }
 }
 

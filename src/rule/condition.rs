@@ -295,6 +295,29 @@ impl Condition {
         }
     }
 
+    /// The number of its values.
+    pub(crate) fn values(&self) -> usize {
+        match self {
+            Self::HostHeader(values) | Self::PathPattern(values) | Self::HttpHeader(_, values) => values.len(),
+            Self::HttpRequestMethod(methods) => methods.len(),
+            Self::SourceIp(networks) => networks.len(),
+            Self::QueryString(pairs) => pairs.len(),
+        }
+    }
+
+    /// The number of wildcards in its values. Regular expressions have none.
+    pub(crate) fn wildcards(&self) -> usize {
+        match self {
+            Self::HostHeader(values) | Self::PathPattern(values) | Self::HttpHeader(_, values) => {
+                values.iter().filter(|value| !value.is_regex()).map(|value| value.hull().wildcards()).sum()
+            }
+            Self::QueryString(pairs) => {
+                pairs.iter().flat_map(|pair| pair.key.iter().chain([&pair.value])).map(Pattern::wildcards).sum()
+            }
+            Self::HttpRequestMethod(_) | Self::SourceIp(_) => 0,
+        }
+    }
+
     /// Whether this condition matches every request.
     pub(crate) fn holds_for_every_request(&self) -> bool {
         match self {

@@ -13,17 +13,16 @@ use regex_automata::dfa::{Automaton as _, StartKind, dense};
 use regex_automata::nfa::thompson::{self, NFA, WhichCaptures};
 use regex_automata::util::primitives::StateID;
 use regex_automata::{Anchored, Input, MatchKind};
-use regex_syntax::hir::{Class, Hir, HirKind, Look};
-use regex_syntax::{ParserBuilder, ast, hir};
+use regex_syntax::hir::{Class, ClassBytesRange, Hir, HirKind, Look};
 
+use crate::message::regex::{self, NotRegex};
 use crate::rule::pattern::Case;
 
 /// Why a text cannot be used as a regular expression.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Error {
-    /// What is wrong, in the words of the parser.
-    #[error("`{0}` is not a regular expression: {1}")]
-    Syntax(String, String),
+    #[error(transparent)]
+    Syntax(#[from] NotRegex),
     /// The table would be larger than [`TABLE_BYTES_MAX`].
     #[error("the regular expression `{0}` needs a table of more than {kb} KB", kb = TABLE_BYTES_MAX / 1024)]
     TooLarge(String),
@@ -33,8 +32,6 @@ pub(crate) enum Error {
 pub(crate) const TABLE_BYTES_MAX: usize = 256 * 1024;
 /// Maximum size of what the table is made of.
 const NFA_BYTES_MAX: usize = 256 * 1024;
-/// How deep groups may be nested.
-const NESTING_MAX: u32 = 32;
 
 /// An expression that is ready to be compared with texts.
 #[derive(Clone)]
@@ -69,17 +66,8 @@ impl<'t> Parsed<'t> {
     ///
     /// [`Error::Syntax`].
     pub(crate) fn new(text: &'t str, case: Case) -> Result<Self, Error> {
-        let parse = |is_insensitive: bool| {
-            let mut parser = ParserBuilder::new()
-                .unicode(false)
-                .utf8(false)
-                .dot_matches_new_line(true)
-                .case_insensitive(is_insensitive)
-                .nest_limit(NESTING_MAX)
-                .build();
-            parser.parse(text).map_err(|error| Error::Syntax(text.to_owned(), explanation(&error)))
-        };
-        Ok(Self { text, case, whole: parse(case == Case::Insensitive)?, as_written: parse(false)? })
+        let whole = regex::parse(text, case == Case::Insensitive)?;
+        Ok(Self { text, case, whole, as_written: regex::parse(text, false)? })
     }
 
     /// Every literal text in it. A literal that no text can have is a mistake, wherever it stands.
@@ -143,7 +131,8 @@ impl<'t> Parsed<'t> {
             if error.is_size_limit_exceeded() {
                 return too_large();
             }
-            Error::Syntax(self.text.to_owned(), "it uses Unicode in a way that is not supported".to_owned())
+            let why = "it uses Unicode in a way that is not supported".to_owned();
+            NotRegex { text: self.text.to_owned(), why }.into()
         };
         let table = dense::Builder::new().configure(dfa).build_from_nfa(&nfa).map_err(|error| unusable(&error))?;
         let start = table.start_state_forward(&Input::new("").anchored(Anchored::Yes)).map_err(|_| too_large())?;
@@ -201,39 +190,11 @@ fn part(hir: &Hir) -> Part {
         HirKind::Literal(literal) => String::from_utf8(literal.0.to_vec()).map_or(Part::Other, Part::Literal),
         HirKind::Repetition(repetition) if repetition.min == 0 && repetition.max.is_none() => {
             match repetition.sub.kind() {
-                HirKind::Class(Class::Bytes(class)) if class.ranges() == [hir::ClassBytesRange::new(0, 255)] => {
-                    Part::Any
-                }
+                HirKind::Class(Class::Bytes(class)) if class.ranges() == [ClassBytesRange::new(0, 255)] => Part::Any,
                 _ => Part::Other,
             }
         }
         _ => Part::Other,
-    }
-}
-
-/// What is wrong, in one line.
-fn explanation(error: &regex_syntax::Error) -> String {
-    let (what, column) = match error {
-        regex_syntax::Error::Parse(error) => (syntax(error.kind()), error.span().start.column),
-        regex_syntax::Error::Translate(error) => (translation(error.kind()), error.span().start.column),
-        _ => return "it is not supported".to_owned(),
-    };
-    format!("{what} (character {column})")
-}
-
-fn syntax(kind: &ast::ErrorKind) -> String {
-    match kind {
-        ast::ErrorKind::UnsupportedLookAround => "look-ahead and look-behind are not supported".to_owned(),
-        other => other.to_string(),
-    }
-}
-
-fn translation(kind: &hir::ErrorKind) -> String {
-    match kind {
-        hir::ErrorKind::UnicodeNotAllowed => {
-            "`\\p{…}`, and characters beyond ASCII in brackets, are not supported".to_owned()
-        }
-        other => other.to_string(),
     }
 }
 

@@ -146,6 +146,11 @@ impl Pattern {
         elements.collect()
     }
 
+    /// The number of wildcards.
+    pub(crate) fn wildcards(&self) -> usize {
+        self.tokens.iter().filter(|token| matches!(token, Token::Any | Token::One)).count()
+    }
+
     /// The only text that matches, if the pattern has no wildcards.
     pub(crate) fn literal(&self) -> Option<&str> {
         match self.tokens.as_slice() {

@@ -11,6 +11,6 @@ pub(crate) mod syslog;
 mod worker_log;
 mod writer;
 
-pub(crate) use record::{AccessRecord, ClientCertificate};
+pub(crate) use record::{AccessRecord, ClientCertificate, TransformedRecord};
 pub(crate) use worker_log::AccessLog;
 pub(crate) use writer::{Destination, Handle, Writer};

@@ -36,6 +36,7 @@ mod testing;
 pub(crate) mod tls;
 pub(crate) mod upgrade;
 mod websocket;
+pub(crate) mod weighted;
 pub(crate) mod worker_connections;
 mod worker_target;
 

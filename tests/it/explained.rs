@@ -143,3 +143,27 @@ fn check_explains_what_serving_does() {
     }
     assert!(outcomes.is_empty(), "{outcomes:#?}");
 }
+
+/// ALB §7.4: whoever may move back to a load balancer is told what it would refuse.
+#[test]
+fn check_says_what_a_load_balancer_would_refuse_only_if_it_is_asked() {
+    let rule = "
+      - name: many
+        priority: 1
+        conditions: [{ path_pattern: [/a, /b, /c, /d] }]
+        actions: [{ type: forward, target_group: app }]";
+    let proxy = Setup::open(&[target::echo().address()]).rules(rule).start();
+    let file = proxy.folder().join("quotas.yaml");
+    std::fs::write(&file, proxy.yaml()).expect("the folder is writable");
+    let check = |more: &[&str]| {
+        let arguments = [&["check", "--config", file.to_str().expect("UTF-8")], more].concat();
+        Process::start(process::vestibule(&arguments)).finish()
+    };
+    let asked = check(&["--alb-quotas"]);
+    let says = "warning: rule `many` of listener `public`: more than 3 values in one condition, which an Application Load Balancer refuses";
+    assert_eq!(asked.code, Some(0), "a warning is no mistake: {}", asked.errors);
+    assert!(asked.errors.contains(says), "{}", asked.errors);
+    let not_asked = check(&[]);
+    assert_eq!(not_asked.code, Some(0), "{}", not_asked.errors);
+    assert!(!not_asked.errors.contains("Load Balancer"), "{}", not_asked.errors);
+}

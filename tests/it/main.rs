@@ -123,6 +123,7 @@ mod tls;
 /// TLS as the file says: the choice of a certificate, versions, OCSP, tickets that replicas share.
 mod tls_settings;
 /// A process in trouble: nobody reads its logs, no descriptor is left, something hangs while it stops.
+mod transforms;
 mod trouble;
 /// Requests that the HTTP library does not read.
 mod unread;
@@ -134,3 +135,4 @@ mod verifiers;
 mod websocket;
 /// WebSockets over HTTP/2: opened by whom HTTP/1.1 would let open one, and bounded as other streams are.
 mod websocket_http2;
+mod weighted;

@@ -392,3 +392,48 @@ fn regular_expressions_are_shown_with_what_they_were_compared_with() {
         -> authenticate-oidc with `corp` (without a session: sign in), then forward to `app`
     ");
 }
+
+const SEVERAL: &str = "
+      - name: several
+        priority: 5
+        conditions: [{ path_pattern: [\"/v1/*\"] }]
+        transforms:
+          host_header_rewrite: { regex: \"^(.+)[.]example[.]com$\", replace: \"$1.internal\" }
+          url_rewrite: { regex: \"^/v1/x(.*)$\", replace: \"$1\" }
+        actions:
+          - type: forward
+            target_groups: [{ target_group: app, weight: 9 }, { target_group: green }]
+            stickiness: { duration: 1h }
+";
+
+#[test]
+fn transforms_and_several_groups_are_shown() {
+    let explained = |name: &str, url: &str| {
+        let files = files(name);
+        let text = SOUND.replace("    rules:\n", &format!("    rules:{SEVERAL}"));
+        let text = text.replace("\ntarget_groups:\n", "\ntarget_groups:\n  green: { targets: [\"127.0.0.1:3001\"] }\n");
+        let config = load_in(&files, &text).unwrap_or_else(|report| panic!("{report}"));
+        explain(config, &Probe::parse(url, &[], None).unwrap()).expect("it can be assembled")
+    };
+    assert_snapshot!(explained("transformed", "https://app.example.com:8443/v1/x/y?a=b"), @r"
+    GET app.example.com:8443/v1/x/y on listener `public` (0.0.0.0:8443)
+      rule `several` (priority 5): takes the request
+        path_pattern [/v1/*]: yes
+        -> forward to `app` (weight 9) or `green` (weight 1), a browser stays at its group
+        transforms: the target receives the host `app.internal` and `/y?a=b`
+    ");
+    assert_snapshot!(explained("unchanged", "https://other.test:8443/v1/y"), @r"
+    GET other.test:8443/v1/y on listener `public` (0.0.0.0:8443)
+      rule `several` (priority 5): takes the request
+        path_pattern [/v1/*]: yes
+        -> forward to `app` (weight 9) or `green` (weight 1), a browser stays at its group
+        transforms: no expression matches
+    ");
+    assert_snapshot!(explained("failed", "https://app.example.com:8443/v1/xy"), @r"
+    GET app.example.com:8443/v1/xy on listener `public` (0.0.0.0:8443)
+      rule `several` (priority 5): takes the request
+        path_pattern [/v1/*]: yes
+        -> forward to `app` (weight 9) or `green` (weight 1), a browser stays at its group
+      refused with 500 `rule.transform_failed`: the result of `url_rewrite` cannot be sent: the request target is not a path
+    ");
+}

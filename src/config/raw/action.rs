@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::action::requirement::GROUPS;
 use crate::clock::period_text;
 use crate::config::raw::bearer::Bearer;
+use crate::config::raw::forward::Forward;
 use crate::config::raw::value::{List, OneOrMany, Period, Scalar, TextOrNumber};
 
 /// One action, by its `type`.
@@ -35,7 +36,7 @@ pub(crate) enum Action {
     /// Requires a signed-in user or a bearer token: `authenticate-oidc` or `authenticate-user-pool` for browsers, and `jwt-validation`
     /// for programs, on the same rule. A request with a token is judged by the token. If it also has a session of another user, it is refused.
     SessionOrBearer(SessionOrBearer),
-    /// Sends the request to a target group. The path is sent as the client wrote it, except that several slashes at the
+    /// Sends the request to a target group, or to one of several by weight. The path is sent as the client wrote it, except that several slashes at the
     /// beginning become one (some servers read `//host/path` as an address with a host), and that raw quotes and angle
     /// brackets, which are not allowed in an address, are percent-encoded.
     Forward(Forward),
@@ -312,17 +313,6 @@ pub(crate) struct SessionOrBearer {
     pub(crate) bearer: Box<Bearer>,
     #[serde(flatten)]
     pub(crate) login: Login,
-}
-
-/// `forward`.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Forward {
-    /// The name of an entry in `target_groups`.
-    pub(crate) target_group: String,
-    /// Forwards the `Host` header exactly as the client sent it. Otherwise a default port (`:443` or `:80`) is removed.
-    #[serde(default)]
-    pub(crate) preserve_host_header: bool,
 }
 
 /// `allow`.

@@ -17,6 +17,7 @@ pub(crate) mod action;
 pub(crate) mod bearer;
 pub(crate) mod claims;
 pub(crate) mod cors;
+pub(crate) mod forward;
 pub(crate) mod forward_auth;
 pub(crate) mod health_check;
 pub(crate) mod listener;
@@ -29,6 +30,7 @@ pub(crate) mod rule;
 pub(crate) mod session;
 pub(crate) mod stickiness;
 pub(crate) mod target_group;
+pub(crate) mod transforms;
 pub(crate) mod user_pool;
 pub(crate) mod value;
 

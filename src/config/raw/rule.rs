@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::raw::action::Action;
 use crate::config::raw::cors::Cors;
+use crate::config::raw::transforms::Transforms;
 use crate::config::raw::value::List;
 
 /// A rule: if all its conditions match, its actions run.
@@ -27,6 +28,8 @@ pub(crate) struct Rule {
     pub(crate) encoded_slash: Option<EncodedSlash>,
     /// Which other origins may read the responses of this rule. Without it, `cors` of the listener.
     pub(crate) cors: Option<Cors>,
+    /// Changes what the target receives: another `Host`, another path.
+    pub(crate) transforms: Option<Transforms>,
     /// Actions in order: at most one that signs users in or takes tokens, then any number of `authorize`, then
     /// exactly one of `forward`, `redirect` and `fixed-response`.
     pub(crate) actions: List<Action>,

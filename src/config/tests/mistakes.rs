@@ -7,6 +7,7 @@ mod bearer;
 mod client_certificates;
 mod everything_else;
 mod forward_auth;
+mod forwards;
 mod health_check;
 mod keys;
 mod listeners;

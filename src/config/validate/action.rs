@@ -10,21 +10,21 @@ use http::{HeaderValue, StatusCode};
 
 use crate::action::demand::Demand;
 use crate::action::settings::{
-    AuthenticateKind, AuthenticateSettings, AuthorizeSettings, ChainSettings, FixedResponseSettings, ForwardSettings,
-    GateSettings, OnExpired, OnUnauthenticated, TerminalSettings,
+    AuthenticateKind, AuthenticateSettings, AuthorizeSettings, ChainSettings, FixedResponseSettings, GateSettings,
+    OnExpired, OnUnauthenticated, TerminalSettings,
 };
 use crate::config::document::findings::Reported;
 use crate::config::document::path::Path;
 use crate::config::document::suggest;
 use crate::config::raw::action as written;
 use crate::config::raw::action::{
-    Action, Actions, BODY_BYTES_MAX, EXTRA_PARAMS_MAX, FixedResponse, Forward, Login, OnExpiredSession,
+    Action, Actions, BODY_BYTES_MAX, EXTRA_PARAMS_MAX, FixedResponse, Login, OnExpiredSession,
     OnUnauthenticatedRequest, SessionOrBearer,
 };
 use crate::config::raw::value::List;
 use crate::config::validate::authorize::Allowed;
 use crate::config::validate::context::{ClientSpeaks, Context};
-use crate::config::validate::{authorize, bearer, redirect, session, value};
+use crate::config::validate::{authorize, bearer, forward, redirect, session, value};
 use crate::message::cookie::SameSite;
 use crate::oidc;
 
@@ -119,7 +119,7 @@ pub(super) fn chain(
                 chain.authenticate(name(action), gates, &at, context);
             }
             Action::Forward(raw) => {
-                let forward = forward(raw, &at, context).map(TerminalSettings::Forward);
+                let forward = forward::forward(raw, &at, context).map(TerminalSettings::Forward);
                 chain.end(name(action), forward, &at, context);
             }
             Action::Redirect(raw) => {
@@ -450,11 +450,6 @@ fn extra_params(
         }
     }
     sound
-}
-
-fn forward(raw: &Forward, at: &Path, context: &mut Context<'_>) -> Result<ForwardSettings, Reported> {
-    context.refer(&raw.target_group, "target_groups", "target group", &at.key("target_group"))?;
-    Ok(ForwardSettings { target_group: Arc::from(raw.target_group.as_str()), preserve_host: raw.preserve_host_header })
 }
 
 fn fixed_response(

@@ -11,6 +11,7 @@ mod claims;
 mod client_certificate;
 pub(crate) mod context;
 mod cors;
+mod forward;
 mod forward_auth;
 mod health_check;
 mod keys;
@@ -29,6 +30,7 @@ mod shared_session;
 mod stickiness;
 mod target_group;
 mod tls;
+mod transforms;
 mod trust_store;
 mod user_pool;
 mod value;
@@ -73,6 +75,9 @@ pub(crate) fn file(raw: &raw::File, context: &mut Context<'_>) -> Result<Config,
     let mut listeners = listener::listeners(&raw.listeners, &root.key("listeners"), &stores, &mut logins, context);
     let claims = raw.claims.as_ref().map(|raw| claims::claims(raw, &root.key("claims"), context));
     needed_sections(&logins, raw, context);
+    if raw.session.is_none() && forward::all(raw).iter().any(|(forward, _)| forward.stickiness.is_some()) {
+        let _ = needed("session", "a `forward` has `stickiness`", KEY_FILES, context);
+    }
     let mut providers = context.each(&raw.identity_providers, &root.key("identity_providers"), oidc::provider);
     providers.extend(context.issuers.drain(..).map(|(issuer, _)| issuer));
     ask_for_groups(&mut providers, &listeners);
@@ -103,6 +108,7 @@ pub(crate) fn file(raw: &raw::File, context: &mut Context<'_>) -> Result<Config,
     user_pool::together(raw, &user_pools, &logins, context);
     stickiness::together(&target_groups, &listeners, context);
     protocols::check(raw, context);
+    forward::together(raw, context);
     unused(&listeners, raw, context);
     mark_used(&listeners, &mut target_groups);
     shared_session::check(&listeners, context);
@@ -217,7 +223,10 @@ fn takes_tokens(listeners: &[ListenerConfig], name: &str) -> bool {
 /// Whether a rule forwards to the target group of that name.
 fn forwards(listeners: &[ListenerConfig], name: &str) -> bool {
     let mut chains = listeners.iter().flat_map(ListenerConfig::chains);
-    chains.any(|chain| matches!(&chain.terminal, TerminalSettings::Forward(to) if &*to.target_group == name))
+    chains.any(|chain| match &chain.terminal {
+        TerminalSettings::Forward(forward) => forward.groups.iter().any(|(group, _)| &**group == name),
+        TerminalSettings::Allow(_) | TerminalSettings::Redirect(_) | TerminalSettings::FixedResponse(_) => false,
+    })
 }
 
 /// Targets of a group that no rule uses are not checked (ALB §9.3: unused).

@@ -6,6 +6,7 @@ use crate::config::raw::listener::Protocol;
 use crate::config::raw::target_group::ProtocolVersion;
 use crate::config::raw::{self, value::List};
 use crate::config::validate::context::Context;
+use crate::config::validate::forward;
 
 /// Reports rules whose every request would be refused: clients use HTTP/2 with HTTPS listeners only, and targets with HTTP/2 or gRPC need
 /// clients that do.
@@ -22,17 +23,17 @@ pub(super) fn check(raw: &raw::File, context: &mut Context<'_>) {
 
 fn actions(actions: &List<Action>, at: &Path, raw: &raw::File, context: &mut Context<'_>) {
     for (index, action) in actions.iter() {
-        let Action::Forward(forward) = action else { continue };
-        let version = match raw.target_groups.get(&forward.target_group).map(|group| group.protocol_version) {
-            None | Some(ProtocolVersion::Http1) => continue,
-            Some(ProtocolVersion::Http2) => "http2",
-            Some(ProtocolVersion::Grpc) => "grpc",
-        };
-        let message = format!(
-            "`{}` has `protocol_version: {version}`, and no client of this listener uses HTTP/2",
-            forward.target_group
-        );
-        let problem = context.found.problem(&at.index(index).key("target_group"), message);
-        problem.hint("forward to it from a listener with `protocol: https`");
+        let Action::Forward(to) = action else { continue };
+        for (name, at) in forward::groups(to, &at.index(index)) {
+            let version = match raw.target_groups.get(name).map(|group| group.protocol_version) {
+                None | Some(ProtocolVersion::Http1) => continue,
+                Some(ProtocolVersion::Http2) => "http2",
+                Some(ProtocolVersion::Grpc) => "grpc",
+            };
+            let message =
+                format!("`{name}` has `protocol_version: {version}`, and no client of this listener uses HTTP/2");
+            let problem = context.found.problem(&at, message);
+            problem.hint("forward to it from a listener with `protocol: https`");
+        }
     }
 }

@@ -10,7 +10,7 @@ use crate::config::raw::value::List;
 use crate::config::settled::RuleConfig;
 use crate::config::validate::action::{self, CookieOwners};
 use crate::config::validate::context::{ClientSpeaks, Context};
-use crate::config::validate::{cors, value};
+use crate::config::validate::{cors, transforms, value};
 use crate::message::cors::Policy;
 use crate::message::uri::EncodedSlash;
 use crate::rule::condition::{Condition, Error};
@@ -62,10 +62,16 @@ pub(super) fn rules(
             context.found.problem(&at.key("name"), message).label(&first, "first used here");
         }
         let conditions = conditions(&rule.conditions, &at.key("conditions"), context);
-        let chain = action::chain(&rule.actions, of_listener.client_speaks, &at.key("actions"), logins, context);
+        let mut chain = action::chain(&rule.actions, of_listener.client_speaks, &at.key("actions"), logins, context);
+        let encoded_slash = rule.encoded_slash.map_or(of_listener.encoded_slash, self::encoded_slash);
+        if let Some(raw) = &rule.transforms {
+            let to = chain.as_mut().map_err(|reported| *reported);
+            if let Err(reported) = transforms::add(raw, to, encoded_slash, &at.key("transforms"), context) {
+                chain = Err(reported);
+            }
+        }
         let cors = cors::of_rule(rule, of_listener.cors.as_ref(), &at, &mut context.found);
         if let (Ok(conditions), Ok(chain), Ok(cors)) = (conditions, chain, cors) {
-            let encoded_slash = rule.encoded_slash.map_or(of_listener.encoded_slash, self::encoded_slash);
             let (name, priority) = (Arc::from(name), rule.priority);
             rules.push(RuleConfig { name, priority, conditions, chain, encoded_slash, cors });
         }

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::action::settings::TerminalSettings;
 use crate::config::document::findings::Reported;
 use crate::config::document::path::Path;
 use crate::config::raw::stickiness::{self as written, DURATION_BOUNDS, Stickiness};
@@ -31,15 +30,14 @@ pub(super) fn stickiness(
 ) -> Result<Settings, Reported> {
     let duration = value::period(&raw.duration, DURATION_BOUNDS, &at.key("duration"), &mut context.found);
     let kind = kind(raw, at, context);
-    Ok(Settings {
-        kind: kind?,
-        duration: duration?,
-        format: match raw.format {
-            written::Format::Vestibule => Format::Vestibule,
-            written::Format::Alb => Format::Alb,
-        },
-        sealer: Sealer::new(keys?),
-    })
+    Ok(Settings { kind: kind?, duration: duration?, format: format(raw.format), sealer: Sealer::new(keys?) })
+}
+
+pub(super) fn format(written: written::Format) -> Format {
+    match written {
+        written::Format::Vestibule => Format::Vestibule,
+        written::Format::Alb => Format::Alb,
+    }
 }
 
 fn kind(raw: &Stickiness, at: &Path, context: &mut Context<'_>) -> Result<Kind, Reported> {
@@ -77,7 +75,9 @@ pub(super) fn together(
         gates.filter_map(|gate| Some(Arc::clone(&gate.authenticate()?.session_cookie_name))).collect();
     let sticky = || groups.iter().filter_map(|group| Some((&group.name, group.stickiness.as_ref()?)));
     let reserved = sticky().flat_map(|(_, settings)| settings.format.reserved()).copied();
-    let ours = OurCookies::new(bases.iter().cloned(), true).and(reserved);
+    let forwards = listeners.iter().flat_map(ListenerConfig::chains).filter_map(|chain| chain.terminal.forward());
+    let of_groups = forwards.filter_map(|forward| forward.stickiness).flat_map(|settings| settings.format.reserved());
+    let ours = OurCookies::new(bases.iter().cloned(), true).and(reserved).and(of_groups.copied());
     for (group, settings) in sticky() {
         let at = Path::default().key("target_groups").key(group).key("stickiness");
         if let Kind::AppCookie(name) = &settings.kind
@@ -106,9 +106,10 @@ fn shared_names(groups: &[upstream::settings::Settings], listener: &ListenerConf
     rules.sort_by_key(|rule| rule.priority);
     let chains = rules.iter().map(|rule| (Some(*rule), &rule.chain)).chain([(None, &listener.default)]);
     let uses: Vec<(Option<&RuleConfig>, &upstream::settings::Settings)> = chains
-        .filter_map(|(rule, chain)| {
-            let TerminalSettings::Forward(forward) = &chain.terminal else { return None };
-            let group = groups.iter().find(|group| group.name == forward.target_group)?;
+        .filter_map(|(rule, chain)| Some((rule, chain.terminal.forward()?)))
+        .flat_map(|(rule, forward)| forward.groups.iter().map(move |(name, _)| (rule, name)))
+        .filter_map(|(rule, name)| {
+            let group = groups.iter().find(|group| group.name == *name)?;
             group.stickiness.as_ref().is_some_and(|settings| settings.format == Format::Alb).then_some((rule, group))
         })
         .collect();

@@ -173,6 +173,17 @@ fn canonical(text: &str) -> Result<(String, Option<u16>), Error> {
     Ok((canonical_host(name).ok_or(Error::Host)?, port))
 }
 
+/// The value of a `Host` field that no client has sent: a host and perhaps a port, in the canonical spelling.
+///
+/// # Errors
+///
+/// [`Error::Host`].
+pub(crate) fn host_field(text: &str) -> Result<HeaderValue, Error> {
+    let (host, port) = canonical(text)?;
+    let text = port.map_or_else(|| host.clone(), |port| format!("{host}:{port}"));
+    HeaderValue::try_from(text).map_err(|_| Error::Host)
+}
+
 /// The canonical spelling of a host. The host may have letters, digits, `-`, `_` and `.`, and an IPv6 address may have
 /// brackets and colons. An IPv6 address is written in the form of RFC 5952. Every form of an IPv4 address (`0x7f.1`,
 /// `2130706433`) becomes four decimal numbers, as in browsers (WHATWG URL §3.5). `None` if the text is not a host.

@@ -166,10 +166,10 @@ impl AlbRecord<'_> {
         quoted(out, record.classification.map(|(_, finding)| finding));
         out.extend_from_slice(b" TID_");
         hex(out, self.connection);
-        // Transformed host, transformed URI, status of the transforms.
-        quoted(out, None);
-        quoted(out, None);
-        quoted(out, None);
+        let transformed = record.transformed.as_ref();
+        quoted(out, transformed.and_then(|transformed| transformed.host));
+        quoted(out, transformed.and_then(|transformed| transformed.path));
+        quoted(out, transformed.map(|transformed| transformed.status));
         // The address of the node.
         word(out, None);
     }
@@ -285,7 +285,9 @@ mod tests {
             rule: Some("app"),
             actions: &["authenticate", "forward"],
             subject: Some("alice"),
+            target_group: None,
             target: Some("10.0.0.1:80"),
+            transformed: None,
             status: 200,
             reason: None,
             classification: None,
@@ -345,6 +347,7 @@ mod tests {
             tls_server_name: None,
             user_agent: None,
             actions: &[],
+            target_group: None,
             target: None,
             status: 400,
             ..record()

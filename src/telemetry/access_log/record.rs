@@ -27,7 +27,11 @@ pub(crate) struct AccessRecord<'e> {
     pub(crate) rule: Option<&'e str>,
     pub(crate) actions: &'e [&'static str],
     pub(crate) subject: Option<&'e str>,
+    /// The group that was chosen. `None` if the rule has only one.
+    pub(crate) target_group: Option<&'e str>,
     pub(crate) target: Option<&'e str>,
+    /// `None` if the rule has no transforms.
+    pub(crate) transformed: Option<TransformedRecord<'e>>,
     pub(crate) status: u16,
     pub(crate) reason: Option<&'static str>,
     /// How far the request is from the standard, and why (ALB §10.6).
@@ -53,6 +57,16 @@ pub(crate) struct ClientCertificate<'e> {
 
 /// Characters of the subject of a client's certificate.
 const SUBJECT_MAX: usize = 1000;
+
+/// What transforms of the rule have made of a request.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TransformedRecord<'e> {
+    /// `transformed`, `unchanged` or `failed`.
+    pub(crate) status: &'static str,
+    pub(crate) host: Option<&'e str>,
+    /// Without the query.
+    pub(crate) path: Option<&'e str>,
+}
 
 /// Starts a field: writes its name with the surrounding punctuation at once.
 macro_rules! field {
@@ -105,7 +119,13 @@ impl AccessRecord<'_> {
             out.extend_from_slice(b"\"]");
         }
         text(out, field!("user.id"), self.subject);
+        text(out, field!("target_group"), self.target_group);
         text(out, field!("target.address"), self.target);
+        if let Some(transformed) = &self.transformed {
+            text(out, field!("transformed_host"), transformed.host);
+            text(out, field!("transformed_uri"), transformed.path);
+            plain(out, field!("request_transform_status"), Some(transformed.status));
+        }
         number(out, field!("http.response.status_code"), self.status.into());
         plain(out, field!("reason"), self.reason);
         if let Some((class, finding)) = self.classification {
@@ -193,7 +213,9 @@ mod tests {
             rule: None,
             actions: &["authenticate", "forward"],
             subject: Some("Zoë"),
+            target_group: None,
             target: None,
+            transformed: None,
             status: 200,
             reason: None,
             classification: None,

@@ -1,4 +1,4 @@
-//! What a stickiness cookie says: a target of one group, and until when.
+//! What a stickiness cookie says: a target of one group, or a group of a weighted `forward`, and until when.
 //!
 //! The value is `version (1) ‖ target (16) ‖ end in milliseconds since the Unix epoch (8)`, encrypted with the keys of sessions. The group is
 //! part of the seal, so a cookie of another group does not open. The host is not: whoever has a cookie can only choose among the targets
@@ -18,7 +18,7 @@ const PLAIN_BYTES: usize = 1 + TAG_BYTES + size_of::<u64>();
 /// The length of every value, in characters of base64url.
 pub(super) const TEXT_LENGTH: usize = ((PLAIN_BYTES + OVERHEAD_BYTES) * 4).div_ceil(3);
 
-/// What a cookie calls a target: a hash of the scheme and the place. Another process, and another replica, give it the same.
+/// What a cookie calls a target: a hash of the scheme and the place; or a group: a hash of its name. Another process, and another replica, give it the same.
 ///
 /// The hash has no key. It never leaves the process but encrypted, and a key would have to be tried for each target and each key of a
 /// rotation.
@@ -32,10 +32,19 @@ impl Tag {
             return None;
         }
         let scheme = if id.tls.is_some() { "https" } else { "http" };
-        let hash = octets::sha256(format!("vestibule target {scheme} {}", id.place).as_bytes());
+        Some(Self::hash(&format!("vestibule target {scheme} {}", id.place)))
+    }
+
+    /// The tag of a target group, by its name.
+    pub(super) fn of_group(name: &str) -> Self {
+        Self::hash(&format!("vestibule group {name}"))
+    }
+
+    fn hash(text: &str) -> Self {
+        let hash = octets::sha256(text.as_bytes());
         let mut tag = [0; TAG_BYTES];
         tag.copy_from_slice(&hash[..TAG_BYTES]);
-        Some(Self(tag))
+        Self(tag)
     }
 }
 
@@ -49,6 +58,11 @@ pub(super) struct Seal {
 impl Seal {
     pub(super) fn new(sealer: Sealer, group: &str) -> Self {
         Self { sealer, context: Context::new(["vestibule target stickiness", group]) }
+    }
+
+    /// For the cookies of a `forward` to several groups, of which `first` is the first.
+    pub(super) fn of_groups(sealer: Sealer, first: &str) -> Self {
+        Self { sealer, context: Context::new(["vestibule group stickiness", first]) }
     }
 
     /// The value of a cookie that binds a browser to `target` until `end`.

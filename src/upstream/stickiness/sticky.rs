@@ -1,29 +1,18 @@
 //! Reads and writes the stickiness cookies of one group, for one worker.
 
 use std::rc::Rc;
-use std::time::Duration;
 
-use http::{HeaderMap, HeaderName, HeaderValue, header};
-use memchr::memchr;
+use http::{HeaderMap, HeaderValue, header};
 
 use crate::clock::Timestamp;
 use crate::message::uri::Scheme;
 use crate::message::{caching, cookie};
 use crate::upstream::stickiness::binding::{Seal, Tag};
+use crate::upstream::stickiness::cookies::binding_in;
 use crate::upstream::stickiness::lines::{self, Medium};
 use crate::upstream::stickiness::names::Names;
 use crate::upstream::stickiness::settings::{Kind, Settings};
 use crate::upstream::stickiness::targets::StickyTargets;
-
-/// How long the same cookie is given to all browsers at most. It ends so much earlier for the last of them.
-const FRESH_MAX: Duration = Duration::from_secs(10);
-/// And as a part of the duration.
-const FRESH_PART: u32 = 20;
-
-/// Maximum number of cookie pairs that are read in one request (attacks D-07).
-const PAIRS_MAX: usize = 512;
-
-const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// The stickiness of one group.
 #[derive(Debug)]
@@ -52,17 +41,8 @@ impl Sticky {
 
     /// Reads the cookie of a request that came over `scheme`. A cookie that cannot be decrypted or is over counts as none.
     pub(crate) fn read(&self, headers: &HeaderMap, scheme: Scheme, now: Timestamp) -> Asked {
-        let is_from_other_site = headers.contains_key(header::ORIGIN)
-            && headers.get(SEC_FETCH_SITE).is_some_and(|site| site.as_bytes() == b"cross-site");
-        let medium = match scheme {
-            Scheme::Http => Medium::Plain,
-            Scheme::Https if is_from_other_site => Medium::SecureFromOtherSite,
-            Scheme::Https => Medium::Secure,
-        };
-        let name = if medium == Medium::Plain { &self.names.plain } else { &self.names.secure };
-        let open = |name: &str| self.seal.open(first(headers, name.as_bytes())?, now);
-        // At most two are decrypted.
-        Asked { bound_to: open(name).or_else(|| open(self.names.twin?)), medium }
+        let medium = Medium::of(headers, scheme);
+        Asked { bound_to: binding_in(headers, &self.names, medium, &self.seal, now), medium }
     }
 
     /// The `Set-Cookie` lines for an answer of the member `index`. `headers` are the target's.
@@ -78,8 +58,7 @@ impl Sticky {
             return None;
         }
         let Settings { format, duration, .. } = self.settings;
-        let fresh = FRESH_MAX.min(duration / FRESH_PART);
-        Some(targets.lines((index, asked.medium), now, fresh, || {
+        Some(targets.recent.lines((index, asked.medium), now, duration, || {
             lines::write(&self.names, format, asked.medium, &self.seal.seal(tag, now + duration), now)
         }))
     }
@@ -98,16 +77,6 @@ impl Sticky {
             Kind::AppCookie(name) => sets(headers, name) || (is_moved && !may_come_back() && !is_shared()),
         }
     }
-}
-
-/// The value of the first cookie of that name.
-fn first<'h>(headers: &'h HeaderMap, name: &[u8]) -> Option<&'h [u8]> {
-    let fields = headers.get_all(header::COOKIE).iter();
-    let mut pairs = fields.flat_map(|field| cookie::raw_pairs(field.as_bytes())).take(PAIRS_MAX);
-    pairs.find_map(|pair| {
-        let end = memchr(b'=', pair)?;
-        (&pair[..end] == name).then(|| &pair[end + 1..])
-    })
 }
 
 /// Whether an answer sets a cookie of that name. Its value does not matter (ALB §9.5).

@@ -1,4 +1,7 @@
 use std::sync::Arc;
+use std::time::Duration;
+
+use http::HeaderName;
 
 use super::*;
 use crate::clock::Clock;
@@ -7,6 +10,8 @@ use crate::crypto::sealed::Sealer;
 use crate::secret::Secret;
 use crate::upstream::members::Members;
 use crate::upstream::place::Place;
+use crate::upstream::stickiness::cookies::PAIRS_MAX;
+use crate::upstream::stickiness::lines::FRESH_MAX;
 use crate::upstream::stickiness::settings::Format;
 use crate::upstream::target::{Target, TargetId};
 
