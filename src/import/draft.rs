@@ -63,7 +63,7 @@ pub(crate) struct Rule {
     pub(crate) priority: u64,
     pub(crate) conditions: Vec<Map>,
     pub(crate) chain: Chain,
-    /// Keys of the rule beside those.
+    /// Keys of the rule beside those. Without effect if it is closed.
     pub(crate) settings: Map,
     /// Where it is in the input.
     pub(crate) source: String,
@@ -173,7 +173,10 @@ impl Draft {
         for chain in self.chains() {
             has_login |= matches!(chain, Chain::Open { login: Some(_), .. });
         }
-        let is_sticky = self.target_groups.iter().any(|(_, group)| group.get("stickiness").is_some());
+        let is_sticky = self.target_groups.iter().any(|(_, group)| group.get("stickiness").is_some())
+            || self
+                .chains()
+                .any(|chain| matches!(chain, Chain::Open { terminal, .. } if terminal.get("stickiness").is_some()));
         if has_login || is_sticky {
             self.session.set("key_files", Yaml::List(vec![Yaml::File("keys/session".to_owned())]));
             self.needs("keys/session", made("session", "keys/session"));
@@ -277,7 +280,10 @@ impl Listener {
 impl Rule {
     fn document(&self, cookies: &Cookies) -> Map {
         let mut map = Map::default().with("name", self.name.as_str()).with("priority", self.priority);
-        map.extend(&self.settings);
+        // They are about what a target gets.
+        if !self.chain.is_closed() {
+            map.extend(&self.settings);
+        }
         map.set("conditions", self.conditions.clone());
         map.set("actions", self.chain.document(cookies));
         if let Chain::Closed(why) = &self.chain {

@@ -93,7 +93,9 @@ fn close_at(
     let rule = listener.rules.get_mut(rule_index)?;
     let condition = rest.strip_prefix('.').and_then(|rest| index_after(rest, "conditions")).map(|(index, _)| index);
     let condition = condition.filter(|index| *index < rule.conditions.len());
-    if condition.is_none() && (rule.chain.is_closed() || !rest.starts_with(".actions")) {
+    if condition.is_none()
+        && (rule.chain.is_closed() || !rest.starts_with(".actions") && !rest.starts_with(".transforms"))
+    {
         return None;
     }
     rule.close(&why);

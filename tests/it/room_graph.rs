@@ -61,6 +61,7 @@ const ADDED: &[(&str, &str, &str)] = &[
     ("app", "service_manager", "the service manager is told when the process serves, reloads and stops"),
     ("cli", "service_manager", "`serve` reads from its environment where the service manager is"),
     ("cli", "import", "`import` reads files of other systems"),
+    ("import", "rule", "whether a regular expression is for a whole text"),
     ("app", "forward_auth", "a listener that answers questions is made where the configuration is assembled"),
     ("config", "forward_auth", "the settings of such a listener"),
     ("proxy", "forward_auth", "a question is read into the request that it is about"),

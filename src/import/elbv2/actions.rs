@@ -1,5 +1,7 @@
 //! Actions of a rule (ALB §1.3, §7.3). Any action that is not known closes the rule.
 
+use std::time::Duration;
+
 use crate::import::draft::{Chain, Draft};
 use crate::import::elbv2::login;
 use crate::import::ledger::{At, Ledger, number};
@@ -7,9 +9,6 @@ use crate::import::yaml::Map;
 
 /// Why a rule with `jwt-validation` is closed.
 pub(in crate::import) const JWT: &str = "jwt-validation is not available yet, and without it everybody would come in";
-/// Why a rule with transforms is closed.
-pub(in crate::import) const TRANSFORMS: &str =
-    "Vestibule has no transforms yet, and the target would get another address than before";
 
 /// What the actions of a rule need to know.
 pub(in crate::import) struct Context<'c> {
@@ -61,57 +60,48 @@ fn open_chain(items: &[At<'_>], context: &mut Context<'_>) -> Result<Chain, Stri
 fn forward(item: &At<'_>, context: &mut Context<'_>) -> Result<Map, String> {
     let config = item.get("ForwardConfig");
     let entries = config.as_ref().map(|config| config.list("TargetGroups")).unwrap_or_default();
-    let group = match heaviest(&entries) {
-        None => (context.target_group)(item)?,
-        Some(entry) => {
-            let name = (context.target_group)(entry)?;
-            if item.get("TargetGroupArn").is_some() && (context.target_group)(item)? != name {
-                return Err("the action names two different target groups".to_owned());
-            }
-            name
-        }
+    let groups = entries.iter().map(|entry| (context.target_group)(entry)).collect::<Result<Vec<_>, _>>()?;
+    if !groups.is_empty() && item.get("TargetGroupArn").is_some() && groups != [(context.target_group)(item)?] {
+        return Err("the action names two different target groups".to_owned());
+    }
+    let mut forward = Map::default().with("type", "forward");
+    match groups.as_slice() {
+        [] => forward.set("target_group", (context.target_group)(item)?),
+        [group] => forward.set("target_group", group.as_str()),
+        _ => forward.set("target_groups", shares(&entries, &groups)?),
     };
-    shares(&entries, &group, context.ledger);
+    for entry in &entries {
+        context.ledger.kept(&entry.path, "forward");
+    }
     for key in ["TargetGroupArn", "TargetGroupName"] {
         item.get(key).into_iter().for_each(|at| context.ledger.kept(&at.path, "forward"));
     }
     if let Some(sticky) = config.and_then(|config| config.get("TargetGroupStickinessConfig")) {
-        if sticky.flag("Enabled") == Some(true) && entries.len() > 1 {
-            context.ledger.dropped(&sticky.path, "all requests go to one target group");
-        } else {
+        if sticky.flag("Enabled") != Some(true) {
             context.ledger.kept(&sticky.path, "off");
+        } else if groups.len() < 2 {
+            context.ledger.kept(&sticky.path, "there is only one target group to stay at");
+        } else {
+            let seconds = sticky.number("DurationSeconds").ok_or("the stickiness of a forward has no duration")?;
+            forward.set("stickiness", Map::default().with("duration", Duration::from_secs(seconds)));
+            for key in ["Enabled", "DurationSeconds"] {
+                sticky.get(key).into_iter().for_each(|at| context.ledger.kept(&at.path, "stickiness"));
+            }
         }
     }
-    let mut forward = Map::default().with("type", "forward").with("target_group", group);
     if context.preserve_host_header {
         forward.set("preserve_host_header", true);
     }
     Ok(forward)
 }
 
-/// The entry with the most weight.
-fn heaviest<'a, 'v>(entries: &'a [At<'v>]) -> Option<&'a At<'v>> {
-    let weight = |entry: &At<'_>| entry.number("Weight").unwrap_or(1);
-    let most = entries.iter().map(weight).max()?;
-    entries.iter().find(|entry| weight(entry) == most)
-}
-
-fn shares(entries: &[At<'_>], group: &str, ledger: &mut Ledger) {
-    let loaded = entries.iter().filter(|entry| entry.number("Weight") != Some(0)).count();
-    for entry in entries {
-        if entries.len() == 1 {
-            ledger.kept(&entry.path, "forward");
-        } else if entry.number("Weight") == Some(0) {
-            ledger.dropped(&entry.path, "its share is 0");
-        } else if loaded == 1 {
-            ledger.kept(&entry.path, "forward");
-        } else {
-            ledger.changed(
-                &entry.path,
-                &format!("all requests go to {group}, which has the largest share: forward has one target group"),
-            );
-        }
-    }
+/// The target groups with their weights.
+fn shares(entries: &[At<'_>], groups: &[String]) -> Result<Vec<Map>, String> {
+    let share = |(entry, group): (&At<'_>, &String)| {
+        let weight = entry.get("Weight").map_or(Some(1), |at| number(at.value)).ok_or("a weight is not a number")?;
+        Ok(Map::default().with("target_group", group.as_str()).with("weight", weight))
+    };
+    entries.iter().zip(groups).map(share).collect()
 }
 
 fn redirect(item: &At<'_>, ledger: &mut Ledger) -> Result<Map, String> {

@@ -3,9 +3,13 @@
 
 use crate::import::ledger::{At, Ledger};
 use crate::import::yaml::{Map, Yaml};
+use crate::rule::expression::Parsed;
+use crate::rule::pattern::Case;
 
-/// Why a rule with a regular expression is closed.
-const REGEX: &str = "conditions of Vestibule have no regular expressions yet";
+/// Why a rule is closed whose regular expression two readers understand in two ways. Read as the whole text, it would leave requests to
+/// later rules; read as a part of it, it would take requests of later rules.
+const PARTIAL: &str =
+    "does not say with `^` and `$` that it is for the whole text, and AWS does not say whether it is for a part of it";
 
 /// Carries over all conditions of a rule. The second value says why one is missing.
 pub(in crate::import) fn all(items: &[At<'_>], ledger: &mut Ledger) -> (Vec<Map>, Option<String>) {
@@ -40,22 +44,30 @@ fn one(item: &At<'_>, ledger: &mut Ledger) -> Result<Map, String> {
         let nested = nested.as_ref().and_then(|config| config.get(key));
         [own, nested].into_iter().flatten().filter(|list| list.value.as_array().is_some_and(|items| !items.is_empty()))
     };
-    if lists("RegexValues").next().is_some() {
-        return Err(REGEX.to_owned());
+    let is_regex = lists("RegexValues").next().is_some();
+    if is_regex && lists("Values").next().is_some() {
+        return Err("the condition has both values and regular expressions".to_owned());
     }
-    let mut values = lists("Values");
+    let list = if is_regex { "RegexValues" } else { "Values" };
+    let mut values = lists(list);
     let first = values.next().ok_or("the condition has no values")?;
     // The answers of AWS have the values of some conditions in two places.
     if values.any(|second| second.value != first.value) {
         return Err("the condition has two different lists of values".to_owned());
     }
+    if is_regex {
+        check_regexes(key, &first)?;
+    }
     let condition = match key {
-        "http_header" => http_header(nested.as_ref(), &first),
+        "http_header" => http_header(nested.as_ref(), &first, if is_regex { "regex_values" } else { "values" }),
+        _ if is_regex => {
+            first.texts().map(|texts| Map::default().with(key, Map::default().with("regex_values", &texts[..])))
+        }
         "query_string" => query_string(&first, ledger),
         _ => first.texts().map(|texts| Map::default().with(key, &texts[..])),
     };
     let condition = condition.ok_or("the values of the condition cannot be read")?;
-    for list in lists("Values") {
+    for list in lists(list) {
         ledger.kept(&list.path, "conditions");
     }
     for empty in ["Values", "RegexValues"] {
@@ -69,9 +81,25 @@ fn one(item: &At<'_>, ledger: &mut Ledger) -> Result<Map, String> {
     Ok(condition)
 }
 
-fn http_header(config: Option<&At<'_>>, values: &At<'_>) -> Option<Map> {
+/// Refuses expressions that two readers understand in two ways. `check` refuses those that are none.
+fn check_regexes(key: &str, values: &At<'_>) -> Result<(), String> {
+    let case = match key {
+        "path_pattern" => Case::Sensitive,
+        "host_header" | "http_header" => Case::Insensitive,
+        other => return Err(format!("Vestibule has no regular expressions for `{other}`")),
+    };
+    for text in values.texts().unwrap_or_default() {
+        if Parsed::new(&text, case).is_ok_and(|parsed| parsed.may_be_meant_for_a_part()) {
+            return Err(format!("the regular expression `{text}` {PARTIAL}"));
+        }
+    }
+    Ok(())
+}
+
+/// `key` is `values` or `regex_values`.
+fn http_header(config: Option<&At<'_>>, values: &At<'_>, key: &str) -> Option<Map> {
     let name = config?.text("HttpHeaderName")?;
-    let header = Map::default().with("name", name).with("values", &values.texts()?[..]);
+    let header = Map::default().with("name", name).with(key, &values.texts()?[..]);
     Some(Map::default().with("http_header", header))
 }
 

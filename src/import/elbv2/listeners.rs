@@ -1,11 +1,12 @@
 //! Listeners and their rules (ALB §7, §10.8, §10.9).
 
 use crate::import::draft::{Chain, Draft, Listener, Rule, name_like};
-use crate::import::elbv2::actions::{self, Context, TRANSFORMS};
+use crate::import::elbv2::actions::{self, Context};
 use crate::import::elbv2::attributes::{Common, listener_attribute, pairs};
 use crate::import::elbv2::conditions;
 use crate::import::elbv2::inventory::Inventory;
 use crate::import::elbv2::target_groups::Groups;
+use crate::import::elbv2::transforms;
 use crate::import::ledger::{At, Ledger};
 use crate::import::rehearsal::everything;
 use crate::import::yaml::{Map, Yaml};
@@ -151,13 +152,9 @@ impl<'v> Reader<'_, 'v> {
         if conditions.is_empty() {
             conditions.push(everything());
         }
-        if let Some(transforms) = at.get("Transforms") {
-            if transforms.items().is_empty() {
-                ledger.kept(&transforms.path, "none");
-            } else {
-                ledger.dropped(&transforms.path, TRANSFORMS);
-                chain.close(TRANSFORMS);
-            }
+        let mut settings = Map::default();
+        if let Some(made) = at.get("Transforms").and_then(|at| transforms::all(&at, &mut chain, ledger)) {
+            settings.set(transforms::KEY, made);
         }
         for key in ["RuleArn", "Priority", "IsDefault"] {
             at.get(key).into_iter().for_each(|at| ledger.kept(&at.path, "rules"));
@@ -168,7 +165,7 @@ impl<'v> Reader<'_, 'v> {
             priority,
             conditions,
             chain,
-            settings: Map::default(),
+            settings,
             source: at.path.clone(),
         })
     }

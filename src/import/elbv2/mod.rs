@@ -10,6 +10,7 @@ mod inventory;
 mod listeners;
 pub(in crate::import) mod login;
 pub(in crate::import) mod target_groups;
+pub(in crate::import) mod transforms;
 
 use serde_json::Value;
 

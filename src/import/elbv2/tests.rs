@@ -97,8 +97,6 @@ fn a_rule_with_a_part_that_cannot_be_carried_over_is_closed() {
         redirect(json!({"StatusCode": "HTTP_302"})),
         redirect(json!({"Path": "/a", "StatusCode": "HTTP_302", "Fragment": "x"})),
         json!({"Actions": [{"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "302"}}]}),
-        json!({"Conditions": [{"Field": "path-pattern", "RegexValues": ["^/a"]}]}),
-        json!({"Conditions": [{"Field": "path-pattern", "PathPatternConfig": {"RegexValues": ["^/a"]}}]}),
         json!({"Conditions": [{"Field": "path-pattern", "Values": ["/a"], "PathPatternConfig": {"Values": ["/b"]}}]}),
         json!({"Conditions": [{"Field": "path-pattern", "Values": ["/a//b"]}]}),
         json!({"Conditions": [{"Field": "path-pattern", "Values": ["/a//b"]}, {"Field": "host-header", "Values": ["a b"]}]}),
@@ -106,7 +104,7 @@ fn a_rule_with_a_part_that_cannot_be_carried_over_is_closed() {
         json!({"Conditions": [{"Field": "http-header", "HttpHeaderConfig": {"HttpHeaderName": "x-forwarded-user", "Values": ["a"]}}]}),
         json!({"Conditions": [{"Field": "query-string", "QueryStringConfig": {"Values": [{"Key": "a", "Value": "b", "Not": true}]}}]}),
         json!({"Conditions": []}),
-        json!({"Transforms": [{"Type": "url-rewrite", "UrlRewriteConfig": {"Rewrites": [{"Regex": "a", "Replace": "b"}]}}]}),
+        json!({"Transforms": [{"Type": "url-rewrite"}]}),
     ];
     for rule in cases {
         let (found, imported) = extra(&rule);
@@ -185,28 +183,115 @@ fn two_providers_have_two_cookies() {
 }
 
 #[test]
-fn several_target_groups_become_the_one_with_the_largest_share() {
+fn several_target_groups_keep_their_shares() {
     let group = |name: &str, weight: u32| json!({"TargetGroupArn": fixture::group_arn(name), "Weight": weight});
-    let forward =
-        |entries: Vec<Value>| json!({"Actions": [{"Type": "forward", "ForwardConfig": {"TargetGroups": entries}}]});
-    for (entries, words) in [
-        (vec![group("app", 1), group("api", 9)], ["changed", "changed"]),
-        (vec![group("app", 0), group("api", 1)], ["dropped", "kept"]),
-    ] {
-        let (found, imported) = extra(&forward(entries));
-        assert_eq!(found.actions, ["forward"]);
-        let section = imported.yaml.split("priority-77").nth(1).unwrap();
-        let target = section.split("target_group: ").nth(1).unwrap().lines().next().unwrap();
-        assert_eq!(target, "api");
-        for (index, word) in words.into_iter().enumerate() {
-            let row = imported
-                .rows
-                .iter()
-                .find(|row| {
-                    row.setting.ends_with(&format!("Rules[5].Actions[0].ForwardConfig.TargetGroups[{index}].Weight"))
-                })
-                .unwrap();
-            assert_eq!(row.fate.word(), word, "{row:?}");
-        }
+    let entries = [group("app", 1), group("api", 9)];
+    let sticky = json!({"Enabled": true, "DurationSeconds": 3600});
+    let forward = |config: Value| json!({"Actions": [{"Type": "forward", "ForwardConfig": config}]});
+    let (found, imported) = extra(&forward(json!({"TargetGroups": entries, "TargetGroupStickinessConfig": sticky})));
+    assert_eq!(found.actions, ["forward"]);
+    let section = imported.yaml.split("priority-77").nth(1).unwrap().split("actions:").nth(1).unwrap();
+    let section: String = section.split_whitespace().collect::<Vec<_>>().join(" ");
+    let expected = "- type: forward target_groups: - target_group: app weight: 1 - target_group: api weight: 9 stickiness: duration: 1h";
+    assert!(section.starts_with(expected), "{section}");
+    assert!(imported.yaml.contains("keys/session"), "{}", imported.yaml);
+    for row in imported.rows.iter().filter(|row| row.setting.contains("Rules[5].Actions[0].ForwardConfig")) {
+        assert_eq!(row.fate.word(), "kept", "{row:?}");
     }
+    for wrong in [
+        // The group `app` has stickiness, which the forward must have, too.
+        json!({"TargetGroups": entries}),
+        json!({"TargetGroups": entries, "TargetGroupStickinessConfig": {"Enabled": true}}),
+        json!({"TargetGroups": entries, "TargetGroupStickinessConfig": {"Enabled": true, "DurationSeconds": 604_801}}),
+        json!({"TargetGroups": [group("app", 1), {"TargetGroupArn": fixture::group_arn("api"), "Weight": "much"}],
+            "TargetGroupStickinessConfig": sticky}),
+        json!({"TargetGroups": [group("app", 1), group("app", 1)], "TargetGroupStickinessConfig": sticky}),
+    ] {
+        assert!(extra(&forward(wrong.clone())).0.is_closed, "{wrong}");
+    }
+}
+
+/// An expression that says what it is for is carried over. Another would take requests of other rules, or leave its own to them.
+#[test]
+fn regular_expressions_are_carried_over_if_they_are_for_the_whole_text() {
+    let rule = |conditions: Value| json!({"Conditions": conditions});
+    let header = |values: Value| json!({"Field": "http-header", "HttpHeaderConfig": {"HttpHeaderName": "X-Client", "RegexValues": values}});
+    let (found, imported) = extra(&rule(json!([
+        {"Field": "host-header", "HostHeaderConfig": {"RegexValues": [r"^app[0-9]+\.example\.com$"]}, "Values": []},
+        {"Field": "path-pattern", "RegexValues": ["^/users/[0-9]+$", "^/v1/.*"], "PathPatternConfig": {"RegexValues": ["^/users/[0-9]+$", "^/v1/.*"]}},
+        header(json!(["^robot.*$"])),
+    ])));
+    assert!(!found.is_closed, "{}", imported.yaml);
+    let section = imported.yaml.split("priority-77").nth(1).unwrap().split("actions:").next().unwrap();
+    let section: String = section.split_whitespace().collect::<Vec<_>>().join(" ");
+    for expected in [
+        r#"- host_header: regex_values: ["^app[0-9]+\\.example\\.com$"]"#,
+        r#"- path_pattern: regex_values: ["^/users/[0-9]+$", "^/v1/.*"]"#,
+        r#"name: X-Client regex_values: ["^robot.*$"]"#,
+    ] {
+        assert!(section.contains(expected), "{expected}: {section}");
+    }
+    for row in imported.rows.iter().filter(|row| row.setting.contains("Rules[5].Conditions")) {
+        assert_eq!(row.fate.word(), "kept", "{row:?}");
+    }
+    let path = |values: Value| json!({"Field": "path-pattern", "PathPatternConfig": {"RegexValues": values}});
+    for wrong in [
+        path(json!(["^/admin"])),
+        path(json!(["/admin$"])),
+        path(json!(["^/a$|/b$"])),
+        path(json!(["^/a$", "/admin"])),
+        path(json!(["^/a(?=b)$"])),
+        path(json!([7])),
+        header(json!(["robot"])),
+        json!({"Field": "path-pattern", "Values": ["/a"], "PathPatternConfig": {"RegexValues": ["^/a$"]}}),
+        json!({"Field": "path-pattern", "RegexValues": ["^/b$"], "PathPatternConfig": {"RegexValues": ["^/a$"]}}),
+        json!({"Field": "query-string", "QueryStringConfig": {"RegexValues": ["^a$"]}}),
+    ] {
+        assert!(extra(&rule(json!([wrong]))).0.is_closed, "{wrong}");
+    }
+}
+
+#[test]
+fn transforms_are_carried_over() {
+    let forward = json!([{"Type": "forward", "TargetGroupArn": fixture::group_arn("api")}]);
+    let rewrite = |regex: &str, replace: &str| json!({"Rewrites": [{"Regex": regex, "Replace": replace}]});
+    let url = |regex: &str, replace: &str| json!({"Type": "url-rewrite", "UrlRewriteConfig": rewrite(regex, replace)});
+    let host = json!({"Type": "host-header-rewrite", "HostHeaderRewriteConfig": rewrite("^(.+)[.]example[.]com$", "$1.internal")});
+    let with = |transforms: Value, actions: &Value| json!({"Transforms": transforms, "Actions": actions});
+    let (found, imported) = extra(&with(json!([host, url("^/api/(.*)$", "/$1")]), &forward));
+    assert!(!found.is_closed, "{}", imported.yaml);
+    let section = imported.yaml.split("priority-77").nth(1).unwrap().split("conditions:").next().unwrap();
+    let section: String = section.split_whitespace().collect::<Vec<_>>().join(" ");
+    let expected = "transforms: host_header_rewrite: regex: \"^(.+)[.]example[.]com$\" replace: \"$1.internal\" \
+                    url_rewrite: regex: \"^/api/(.*)$\" replace: \"/$1\"";
+    assert!(section.contains(expected), "{section}");
+    for row in imported.rows.iter().filter(|row| row.setting.contains("Rules[5].Transforms")) {
+        assert_eq!(row.fate.word(), "changed", "{row:?}");
+    }
+    let two = json!({"Rewrites": [{"Regex": "a", "Replace": "b"}, {"Regex": "c", "Replace": "d"}]});
+    for wrong in [
+        json!([{"Type": "scheme-rewrite"}]),
+        json!([url("^/a", "/b"), url("^/c", "/d")]),
+        json!([{"Type": "url-rewrite", "UrlRewriteConfig": two}]),
+        json!([{"Type": "url-rewrite", "UrlRewriteConfig": {"Rewrites": [{"Regex": "a", "Replace": "b", "Flags": "i"}]}}]),
+        json!([{"Type": "url-rewrite", "UrlRewriteConfig": {"Rewrites": [{"Regex": "a"}]}}]),
+        // What `check` refuses.
+        json!([url("^/a(?=b)", "/b")]),
+        json!([url("^/a", "/$7")]),
+        json!([url("^/a", "b")]),
+    ] {
+        let (found, imported) = extra(&with(wrong.clone(), &forward));
+        assert!(found.is_closed, "{wrong}");
+        assert!(!imported.yaml.contains("transforms:"), "{}", imported.yaml);
+        let kept: Vec<_> = imported
+            .rows
+            .iter()
+            .filter(|row| row.setting.contains("Rules[5].") && row.fate.word() != "dropped")
+            .collect();
+        assert!(kept.is_empty(), "{wrong}: {kept:?}");
+    }
+    let redirect =
+        json!([{"Type": "redirect", "RedirectConfig": {"Host": "other.example.com", "StatusCode": "HTTP_302"}}]);
+    let (found, imported) = extra(&with(json!([url("^/a", "/b")]), &redirect));
+    assert!(!found.is_closed && !imported.yaml.contains("transforms:"), "{}", imported.yaml);
 }

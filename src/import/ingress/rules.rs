@@ -4,9 +4,9 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use crate::import::draft::{Chain, Draft, Rule, name_like};
-use crate::import::elbv2::actions::{self, Context, JWT, TRANSFORMS};
+use crate::import::elbv2::actions::{self, Context, JWT};
 use crate::import::elbv2::attributes::{self, Common};
-use crate::import::elbv2::conditions;
+use crate::import::elbv2::{conditions, transforms};
 use crate::import::ingress::objects::{Objects, annotation, text};
 use crate::import::ingress::port::Port;
 use crate::import::ingress::{login, target_groups};
@@ -47,7 +47,11 @@ pub(super) fn add(
             port.listener.rules.push(rule);
         }
         if let Some(backend) = spec.get("defaultBackend") {
-            port.listener.default = reader.backend(&backend, port.is_https, &mut Vec::new());
+            let mut more = More::default();
+            port.listener.default = reader.backend(&backend, port.is_https, &mut more);
+            if !more.settings.is_empty() {
+                port.listener.default.close("default actions have no transforms");
+            }
             port.listener.source = ingress.path.clone();
         }
     }
@@ -69,6 +73,13 @@ fn listener_attributes(ingress: &At<'_>, port: &mut Port, ledger: &mut Ledger) {
     if !headers.is_empty() {
         port.listener.settings.set("response_headers", headers);
     }
+}
+
+/// What annotations add to a rule.
+#[derive(Default)]
+struct More {
+    conditions: Vec<Map>,
+    settings: Map,
 }
 
 struct Reader<'r, 'v> {
@@ -110,13 +121,13 @@ impl<'v> Reader<'_, 'v> {
             Ok(condition) => conditions.extend(condition),
             Err(why) => missing = Some(why),
         }
-        let mut more = Vec::new();
+        let mut more = More::default();
         let mut chain = match path.get("backend") {
             Some(backend) => self.backend(&backend, is_https, &mut more),
             None => Chain::Closed("the path has no backend".to_owned()),
         };
         // Two conditions of one kind must both match, which Vestibule has for headers and queries only: `check` closes those rules.
-        conditions.extend(more);
+        conditions.extend(more.conditions);
         if let Some(why) = missing {
             chain.close(&why);
         }
@@ -130,7 +141,7 @@ impl<'v> Reader<'_, 'v> {
         {
             self.ledger.revoke(&source, &format!("the rule answers 503: {why}"));
         }
-        Rule { name: String::new(), priority: 0, conditions, chain, settings: Map::default(), source }
+        Rule { name: String::new(), priority: 0, conditions, chain, settings: more.settings, source }
     }
 
     fn path_condition(&mut self, at: &At<'v>) -> Result<Option<Map>, String> {
@@ -147,7 +158,7 @@ impl<'v> Reader<'_, 'v> {
             },
             Some("Exact" | "Prefix") => return Err("a path of type Exact or Prefix has a wildcard".to_owned()),
             _ if annotation(self.ingress, "use-regex-path-match").is_some_and(|at| flag(at.value) == Some(true)) => {
-                return Err("conditions of Vestibule have no regular expressions yet".to_owned());
+                return Err("the path is a regular expression; write it as `regex_values` by hand".to_owned());
             }
             _ if path == "/*" => return Ok(None),
             _ => vec![path.to_owned()],
@@ -158,15 +169,15 @@ impl<'v> Reader<'_, 'v> {
         Ok(Some(Map::default().with("path_pattern", &patterns[..])))
     }
 
-    /// The actions for a backend, and the conditions that an annotation adds.
-    fn backend(&mut self, backend: &At<'v>, is_https: bool, more: &mut Vec<Map>) -> Chain {
+    /// The actions for a backend, and what annotations add.
+    fn backend(&mut self, backend: &At<'v>, is_https: bool, more: &mut More) -> Chain {
         match self.open_backend(backend, is_https, more) {
             Ok(chain) => chain,
             Err(why) => Chain::Closed(why),
         }
     }
 
-    fn open_backend(&mut self, backend: &At<'v>, is_https: bool, more: &mut Vec<Map>) -> Result<Chain, String> {
+    fn open_backend(&mut self, backend: &At<'v>, is_https: bool, more: &mut More) -> Result<Chain, String> {
         let service = backend.get("service").ok_or("the backend is no Service")?;
         let name = service.text("name").ok_or("the backend has no name")?;
         let port = service.get("port").ok_or("the backend has no port")?;
@@ -177,12 +188,8 @@ impl<'v> Reader<'_, 'v> {
         let mut missing = None;
         if let Some(at) = annotation(ingress, &format!("conditions.{name}")) {
             let (conditions, why) = conditions::all(&at.items(), self.ledger);
-            more.extend(conditions);
+            more.conditions.extend(conditions);
             missing = missing.or(why);
-        }
-        if let Some(at) = annotation(ingress, &format!("transforms.{name}")) {
-            self.ledger.dropped(&at.path, TRANSFORMS);
-            missing = missing.or(Some(TRANSFORMS.to_owned()));
         }
         for (annotated, why) in
             [("jwt-validation", JWT), ("mutual-authentication", "Vestibule does not ask for client certificates yet")]
@@ -209,6 +216,11 @@ impl<'v> Reader<'_, 'v> {
         }
         if let Some(why) = missing {
             chain.close(&why);
+        }
+        if let Some(at) = annotation(ingress, &format!("transforms.{name}"))
+            && let Some(made) = transforms::all(&at, &mut chain, self.ledger)
+        {
+            more.settings.set(transforms::KEY, made);
         }
         Ok(chain)
     }
