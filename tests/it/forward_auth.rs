@@ -34,6 +34,8 @@ behind!(nginx: Nginx, caddy: Caddy, envoy_http: Envoy, envoy_grpc: EnvoyGrpc; {
     f_11_the_endpoints_are_no_pages
     p_04_to_p_09_no_path_reaches_another_rule
     w_02_a_page_of_another_site_opens_no_websocket
+    w_05_no_other_protocol_is_spoken_with_the_application
+    f_12_no_host_but_the_one_of_the_site_is_asked_about
     a_door_that_is_gone_lets_nobody_in
 });
 
@@ -152,7 +154,7 @@ fn h_01_h_02_h_03_h_09_no_client_says_who_it_is(kind: Kind) {
     on_both(|protocol| {
         let mut signed_in = front.signed_in(protocol);
         let mut anonymous = front.browser(protocol);
-        for separator in ["-", "_", "."] {
+        for separator in ["-", "_", ".", "~", "!", "+"] {
             let names: Vec<String> = names().iter().map(|name| name.replace('-', separator)).collect();
             for some in names.chunks(20) {
                 let headers: Vec<_> = some.iter().map(|name| (name.as_str(), "admin-of-attack")).collect();
@@ -328,6 +330,49 @@ fn w_02_a_page_of_another_site_opens_no_websocket(kind: Kind) {
         let (head, _) = raw.read_response();
         assert_eq!(raw::status(&head), expected, "{origin}: {head}");
         assert_eq!(front.target.count() - before, usize::from(expected == 101));
+    }
+}
+
+/// An application that speaks HTTP/2 without TLS would answer 101, and no request after that would be asked about.
+fn w_05_no_other_protocol_is_spoken_with_the_application(kind: Kind) {
+    let front = Front::start(kind);
+    for upgrades in
+        [&["h2c"][..], &["h2c, websocket"], &["websocket, h2c"], &["h2c", "websocket"], &["websocket", "h2c"]]
+    {
+        let mut raw = Raw::connect(front.address, "app.test");
+        let fields: String = upgrades.iter().map(|upgrade| format!("upgrade: {upgrade}\r\n")).collect();
+        raw.send(format!(
+            "GET /public/x HTTP/1.1\r\nhost: app.test\r\n{fields}connection: upgrade, http2-settings\r\n\
+             http2-settings: AAMAAABkAAQAAP__\r\n\r\n"
+        ));
+        raw.read_response();
+        if front.target.count() > 0 {
+            let received = front.target.last();
+            let asked: Vec<_> =
+                received.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case("upgrade")).collect();
+            assert!(asked.iter().all(|(_, value)| value == "websocket"), "{kind:?} {upgrades:?}: {asked:?}");
+        }
+    }
+}
+
+/// A site must not be reached by a request that Vestibule is asked about as one for another host, whose rules may be open.
+fn f_12_no_host_but_the_one_of_the_site_is_asked_about(kind: Kind) {
+    let front = Front::start(kind);
+    let heads = [
+        "GET /public/x HTTP/1.1\r\nhost: other.test",
+        "GET https://app.test/public/x HTTP/1.1\r\nhost: other.test",
+        "GET https://other.test/public/x HTTP/1.1\r\nhost: app.test",
+        "GET /public/x HTTP/1.1\r\nhost: app.test.other.test",
+        "GET /public/x HTTP/1.1\r\nhost: app.test:443.other.test",
+    ];
+    for head in heads {
+        let mut raw = Raw::connect(front.address, "app.test");
+        raw.send(format!("{head}\r\nconnection: close\r\naccept: */*\r\n\r\n"));
+        raw.read_to_end();
+        if front.target.count() > 0 {
+            let received = front.target.last();
+            assert_eq!(received.header("host"), Some("app.test"), "{kind:?} {head}");
+        }
     }
 }
 
