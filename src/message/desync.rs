@@ -133,9 +133,11 @@ fn is_suspicious_name(name: &[u8]) -> bool {
     [&b"contentlength"[..], b"transferencoding"].into_iter().any(|known| letters().eq(known.iter().copied()))
 }
 
-/// Whether a head has ended in `bytes`, of which the last `new` bytes have just come.
+/// Whether a head has ended in `bytes`, of which the last `new` bytes have just come. Empty lines before it are not its end (RFC 9112
+/// §2.2).
 pub(crate) fn has_end(bytes: &[u8], new: usize) -> bool {
-    let tail = &bytes[bytes.len().saturating_sub(new + 3)..];
+    let first = bytes.iter().position(|byte| !matches!(byte, b'\r' | b'\n')).unwrap_or(bytes.len());
+    let tail = &bytes[bytes.len().saturating_sub(new + 3).max(first)..];
     memchr::memmem::find(tail, b"\n\r\n").is_some() || memchr::memmem::find(tail, b"\n\n").is_some()
 }
 
@@ -182,6 +184,11 @@ mod tests {
             assert!(has_end(head, head.len()));
             assert!((1..=head.len()).all(|new| has_end(head, new)), "{}", head.escape_ascii());
             assert!((1..head.len()).all(|end| !has_end(&head[..end], end)), "{}", head.escape_ascii());
+            for before in [&b"\n"[..], b"\r\n", b"\r\n\r\n", b"\n\n\r\n"] {
+                let whole = [before, head].concat();
+                assert!((1..=whole.len()).all(|new| has_end(&whole, new)), "{}", whole.escape_ascii());
+                assert!((1..whole.len()).all(|end| !has_end(&whole[..end], end)), "{}", whole.escape_ascii());
+            }
         }
     }
 }
