@@ -113,7 +113,9 @@ fn go_back(response: Response, target: Option<&str>) -> Response {
     parts.headers = HeaderMap::new();
     parts.headers.extend(cookies.into_iter().map(|line| (header::SET_COOKIE, line)));
     parts.headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    let location = target.and_then(|target| HeaderValue::from_bytes(target.as_bytes()).ok());
+    // The application may get `//a`, but for a browser that would be another host (attacks R-10).
+    let location = target.map(|target| format!("/{}", target.trim_start_matches('/')));
+    let location = location.and_then(|location| HeaderValue::try_from(location).ok());
     parts.status = StatusCode::TEMPORARY_REDIRECT;
     parts.headers.extend(location.map(|location| (header::LOCATION, location)));
     Response::from_parts(parts, Body::empty())
@@ -144,6 +146,19 @@ fn refusal(question: Question<'_>, mut response: Response) -> Response {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_is_sent_back_stays_at_the_host() {
+        for (target, location) in
+            [("/x?y=//z", "/x?y=//z"), ("//evil.test/x", "/evil.test/x"), ("///evil.test", "/evil.test")]
+        {
+            let sent = go_back(Response::new(Body::empty()), Some(target));
+            assert_eq!(
+                (sent.status(), &sent.headers()[header::LOCATION]),
+                (StatusCode::TEMPORARY_REDIRECT, &HeaderValue::from_static(location))
+            );
+        }
+    }
 
     #[test]
     fn f_07_f_09_only_allow_lets_a_request_pass() {
