@@ -162,3 +162,29 @@ fn a_target_with_http2_receives_the_transformed_address() {
     }
     assert_eq!(seen("/other"), [one("app.test"), one("/other"), vec![], one("app.test")]);
 }
+
+/// A gate asks about the address that the client has sent, whatever the target receives, and the target of another host has no say.
+#[test]
+fn gates_judge_what_the_client_has_sent() {
+    let provider = Provider::start();
+    let target = target::echo();
+    let open = "
+      - name: open
+        priority: 1
+        conditions: [{ host_header: [other.test] }, { path_pattern: ['/open/*'] }]
+        transforms: { host_header_rewrite: { regex: '^other', replace: app }, url_rewrite: { regex: '^/open', replace: '' } }
+        actions: [{ type: forward, target_group: app }]";
+    let proxy = Setup::new(&provider, &target).rules(open).start();
+    on_both(|protocol| {
+        let get = |url: &str| proxy.browser(protocol).get(url).status;
+        assert_eq!(get("https://other.test/open/page"), 200);
+        assert_eq!((target.last().target(), target.last().header("host")), ("/page", Some("app.test")));
+        assert_eq!(target.last().header("x-amzn-oidc-data"), None, "nobody is signed in");
+        let count = target.count();
+        // The same address, asked for by a client, is behind the sign-in of the default actions.
+        for url in ["https://app.test/page", "https://app.test/open/page", "https://other.test/page"] {
+            assert_eq!(get(url), 302, "{url}");
+        }
+        assert_eq!(target.count(), count);
+    });
+}

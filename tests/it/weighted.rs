@@ -3,8 +3,13 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::{Value, json};
+
 use crate::harness::app::{Proxy, Setup};
 use crate::harness::browser::{Answer, Browser, Protocol, on_both};
+use crate::harness::provider::Provider;
 use crate::harness::server::{Reply, Server};
 
 const PAGE: &str = "https://app.test/page";
@@ -140,6 +145,38 @@ fn no_other_group_takes_the_place_of_one_that_is_down() {
         let statuses: Vec<u16> = (0..8).map(|_| proxy.browser(protocol).get(PAGE).status).collect();
         assert!((3..=5).contains(&statuses.iter().filter(|status| **status == 502).count()), "{statuses:?}");
     });
+}
+
+/// K-04: a group cannot show another group what it was told of a user.
+#[test]
+fn k_04_the_audience_of_claims_is_the_chosen_group() {
+    let (provider, blue, green) = (Provider::start(), named("blue"), named("green"));
+    let forward = format!(
+        " [{{ type: authenticate-oidc, provider: corp, scope: openid profile email, session_timeout: 8h }}, \
+         {{ type: forward, {} }}]",
+        groups(1, 1)
+    );
+    let group = format!("  green:\n    targets: ['{}']", green.address());
+    let proxy = Setup::new(&provider, &blue).target_group(&group).default_actions(&forward).start();
+    on_both(|protocol| {
+        let mut browser = proxy.signed_in(protocol, &provider);
+        assert_eq!(answers(&mut browser, 8).len(), 2, "both groups answer");
+    });
+    let audiences = |server: &Server| {
+        let token = |received: &crate::harness::server::Received| {
+            received.header("x-amzn-oidc-data").expect("an assertion").to_owned()
+        };
+        let audience = |token: String| {
+            let payload = URL_SAFE_NO_PAD
+                .decode(token.split('.').nth(1).expect("a payload").trim_end_matches('='))
+                .expect("base64");
+            serde_json::from_slice::<Value>(&payload).expect("JSON")["aud"].clone()
+        };
+        let mut found: Vec<_> = server.received().iter().map(token).map(audience).collect();
+        found.dedup();
+        found
+    };
+    assert_eq!((audiences(&blue), audiences(&green)), (vec![json!("app")], vec![json!("green")]));
 }
 
 #[test]
