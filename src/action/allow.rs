@@ -62,6 +62,23 @@ impl Allow {
 
 const SEC_WEBSOCKET_KEY: HeaderName = header::SEC_WEBSOCKET_KEY;
 
+impl Allow {
+    /// The headers that the request must have, without those about the user. For `check` only.
+    ///
+    /// # Errors
+    ///
+    /// A page of another site opens a WebSocket.
+    pub(crate) fn suppose(
+        &self,
+        exchange: &mut Exchange,
+        canonical: &CanonicalRequest,
+        client: &HeaderMap,
+    ) -> Result<HeaderMap, Rejection> {
+        let mut response = self.run(exchange, canonical, &Passage::ungated(), client)?;
+        Ok(std::mem::take(response.headers_mut()))
+    }
+}
+
 /// Whether the request is the handshake of a WebSocket. `Upgrade` is a hop-by-hop header, so a proxy may not have passed it on.
 fn asks_for_websocket(headers: &HeaderMap) -> bool {
     let is_websocket = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"websocket");

@@ -291,6 +291,18 @@ impl Authorize {
         (self.settings.decide(identity.into(), now).0, parts.chain(demand).collect())
     }
 
+    /// What becomes of a request whose sender no gate has identified, without a certificate of the client. For `check`.
+    ///
+    /// # Errors
+    ///
+    /// [`Reason::Internal`] if the action needs a user. Validation refuses such a file.
+    pub(crate) fn explain_unidentified(&self, now: Timestamp) -> Result<Verdict, Reason> {
+        if self.settings.needs_user() {
+            return Err(Reason::Internal);
+        }
+        Ok(self.settings.decide(Asked { identity: None, certificate: None }, now).0)
+    }
+
     /// Says who is signed in, and how to go on: in sentences to people, in members of a JSON object to programs.
     fn refusal(&self, reason: Reason, visitor: &Visitor, canonical: &CanonicalRequest, now: Timestamp) -> Rejection {
         let provider = visitor.reidentify().provider();

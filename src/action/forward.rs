@@ -7,7 +7,7 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderValue, Method, Version, header};
 
 use crate::action::authorize::{Authorize, Origin};
-use crate::action::extras::Extras;
+use crate::action::extras::{Extras, WorkerExtras};
 use crate::action::lease_end::{self, Watch};
 use crate::action::passage::Passage;
 use crate::action::transform;
@@ -32,6 +32,7 @@ use crate::upstream::error::Error;
 use crate::upstream::group_client::{GroupClient, Unanswered};
 use crate::upstream::protocol;
 use crate::upstream::upgrade::{self, Bounds, Switched};
+use crate::upstream::weighted;
 
 /// Forwards requests to a target group.
 #[derive(Debug)]
@@ -59,6 +60,11 @@ impl Forward {
     /// The transforms of the rule.
     pub(crate) fn transforms(&self) -> Option<&transform::Settings> {
         self.extras.as_ref()?.1.transforms.as_ref()
+    }
+
+    /// The target groups, if there are several.
+    pub(crate) fn weighted(&self) -> Option<&weighted::Settings> {
+        self.extras.as_ref()?.1.weighted.as_ref()
     }
 
     /// Sends the request and returns the response of the target.
@@ -162,6 +168,27 @@ impl Forward {
             *response.body_mut() = lease_end::until(watch().over(), body);
         }
         response
+    }
+
+    /// The headers that a target gets, without those about the user. For `check` only: nothing is sent.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`run`](Self::run) before a target is asked.
+    pub(crate) fn suppose(
+        &self,
+        exchange: &mut Exchange,
+        canonical: &CanonicalRequest,
+        headers: &mut HeaderMap,
+    ) -> Result<OwnFields, Rejection> {
+        if let Some((_, extras)) = &self.extras {
+            WorkerExtras::new(extras, 0).transform(exchange, canonical)?;
+        }
+        check_expectation(headers)?;
+        names::remove_hop_by_hop(headers);
+        let mut fields = OwnFields::with_room();
+        self.write_fields(exchange, canonical, headers, &mut fields)?;
+        Ok(fields)
     }
 
     /// Adds the fields that the target is told. They take the place of the client's fields of the same names.

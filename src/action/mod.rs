@@ -20,6 +20,7 @@ pub(crate) mod replacement;
 pub(crate) mod requirement;
 mod session_or_bearer;
 pub(crate) mod settings;
+pub(crate) mod supposed_user;
 mod told;
 pub(crate) mod transform;
 pub(crate) mod visitor;

@@ -162,15 +162,20 @@ impl Visitor {
     /// [`Reason::Internal`] if signing failed, [`Reason::AuthHeaderTooLarge`].
     pub(crate) fn apply(&self, audience: &Arc<str>, now: Timestamp, fields: &mut OwnFields) -> Result<(), Rejection> {
         let Some(Claimed { headers, prepared }) = &self.claimed else { return Ok(()) };
-        headers.apply(prepared, audience, now, fields).map_err(|error| match error {
-            claims::Error::Signing(error) => Rejection::new(Reason::Internal, error),
-            claims::Error::TooLarge { .. } => Rejection::new(Reason::AuthHeaderTooLarge, error),
-        })
+        headers.apply(prepared, audience, now, fields).map_err(without_headers)
     }
 
     /// Approximate size in memory, without the identity, in bytes.
     pub(in crate::action) fn weight(&self) -> usize {
         self.claimed.as_ref().map_or(0, |claimed| claimed.prepared.weight())
+    }
+}
+
+/// The refusal of a request whose identity headers cannot be made.
+pub(in crate::action) fn without_headers(error: claims::Error) -> Rejection {
+    match error {
+        claims::Error::Signing(error) => Rejection::new(Reason::Internal, error),
+        claims::Error::TooLarge { .. } => Rejection::new(Reason::AuthHeaderTooLarge, error),
     }
 }
 

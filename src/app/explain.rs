@@ -3,15 +3,17 @@
 //! Builds the same objects as `serve`, except sockets, and calls [`decide`], so that `check` and `serve` cannot
 //! disagree.
 
+pub(crate) mod outcome;
+mod probe;
+mod suppose;
 mod user;
 
-use std::fmt::Write as _;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::fmt::{self, Write as _};
+use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
-use serde_json::{Map, Value};
+use http::HeaderValue;
 use tokio::runtime::Builder;
 
 use crate::action::Terminal;
@@ -29,139 +31,20 @@ use crate::drain::{self, Control};
 use crate::exchange::Exchange;
 use crate::exchange::connection::{Connection, Tls};
 use crate::exchange::rejection::{Reason, Rejection};
-use crate::jose::strict_json;
-use crate::message::Request;
 use crate::message::body::Body;
 use crate::message::forwarded::Policy;
 use crate::message::header::{FORWARDED_FOR, FORWARDED_PROTO};
-use crate::message::unread::{self, Look};
 use crate::message::uri::{self, CanonicalRequest, Scheme};
-use crate::proxy::decide::{Decision, decide, facts};
+use crate::message::{Request, cors};
+use crate::proxy::decide::{Decision, decide, decide_described, facts};
 use crate::proxy::reserved::Answering;
 use crate::proxy::snapshot::{Selected, Snapshot};
 use crate::rule::Rule;
 use crate::rule::condition::{Condition, Facts};
 use crate::telemetry::metrics::Registry;
-
-/// A hypothetical request, and the user who sends it.
-#[derive(Clone, Debug)]
-pub(crate) struct Probe {
-    method: Method,
-    uri: Uri,
-    headers: HeaderMap,
-    client: IpAddr,
-    has_fragment: bool,
-    /// The claims of the user, as in an ID token.
-    claims: Option<Map<String, Value>>,
-}
-
-/// The reason why the text is not a request.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum NotARequest {
-    /// Not a method and an absolute URL.
-    #[error("`{0}` is not a request: write `GET https://host/path`")]
-    Request(String),
-    /// Not a header.
-    #[error("`{0}` is not a header: write `Name: value`")]
-    Header(String),
-}
-
-/// Why a text is not a set of claims. It is read as strictly as an ID token.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum NotClaims {
-    #[error("the file is empty: write the payload of an ID token as JSON, or what `/oauth2/userinfo` shows")]
-    Empty,
-    #[error("this looks like a JWT: decode it, and write its payload (the second of the three parts) as JSON")]
-    Jwt,
-    #[error("not JSON (line {line}, column {column})")]
-    NotJson { line: usize, column: usize },
-    #[error("not a JSON object: write the claims as `{{\"sub\": \"ada\", …}}`")]
-    NotAnObject,
-    #[error("two members of an object have the same name")]
-    Repeated,
-}
-
-impl Probe {
-    /// Parses `GET https://host/path?query`; the method is optional.
-    ///
-    /// # Errors
-    ///
-    /// [`NotARequest`].
-    pub(crate) fn parse(request: &str, headers: &[String], client: Option<IpAddr>) -> Result<Self, NotARequest> {
-        let not_a_request = || NotARequest::Request(request.to_owned());
-        let (method, url) = request.trim().split_once(' ').unwrap_or(("GET", request.trim()));
-        let method = Method::from_bytes(method.as_bytes()).map_err(|_| not_a_request())?;
-        let (url, has_fragment) = as_served(&method, url.trim());
-        // `Uri` keeps the path as written; `Url` would normalize input that the proxy refuses.
-        let uri: Uri = url.parse().map_err(|_| not_a_request())?;
-        if !matches!(uri.scheme_str(), Some("http" | "https")) || uri.authority().is_none() {
-            return Err(not_a_request());
-        }
-        let mut map = HeaderMap::new();
-        for header in headers {
-            let parsed = header.split_once(':').and_then(|(name, value)| {
-                let name = HeaderName::from_bytes(name.trim().as_bytes()).ok()?;
-                Some((name, HeaderValue::from_str(value.trim()).ok()?))
-            });
-            let (name, value) = parsed.ok_or_else(|| NotARequest::Header(header.clone()))?;
-            map.append(name, value);
-        }
-        let client = client.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
-        Ok(Self { method, uri, headers: map, client, has_fragment, claims: None })
-    }
-
-    /// The same request, of a user with these claims.
-    ///
-    /// # Errors
-    ///
-    /// [`NotClaims`].
-    pub(crate) fn of_user(self, claims: &[u8]) -> Result<Self, NotClaims> {
-        let text = claims.trim_ascii();
-        if text.is_empty() {
-            return Err(NotClaims::Empty);
-        }
-        if is_like_a_jwt(text) {
-            return Err(NotClaims::Jwt);
-        }
-        match serde_json::from_slice(claims) {
-            Ok(Value::Object(_)) => {}
-            Ok(_) => return Err(NotClaims::NotAnObject),
-            Err(error) => return Err(NotClaims::NotJson { line: error.line(), column: error.column() }),
-        }
-        // What is not strict although it is an object repeats a name.
-        Ok(Self { claims: Some(strict_json::object(claims).map_err(|_| NotClaims::Repeated)?), ..self })
-    }
-
-    fn scheme(&self) -> Scheme {
-        if self.uri.scheme_str() == Some("https") { Scheme::Https } else { Scheme::Http }
-    }
-
-    fn port(&self) -> u16 {
-        self.uri.port_u16().unwrap_or(self.scheme().default_port())
-    }
-}
-
-/// Three or five parts of base64url with dots between them, of which the first is an object (RFC 7515 §7.1), also in quotes.
-fn is_like_a_jwt(text: &[u8]) -> bool {
-    let text = text.strip_prefix(b"\"").unwrap_or(text);
-    let dots = text.iter().filter(|byte| **byte == b'.').count();
-    text.starts_with(b"eyJ") && (dots == 2 || dots == 4)
-}
-
-/// The URL as the listener reads its path and its query, and whether it has a fragment.
-fn as_served(method: &Method, url: &str) -> (String, bool) {
-    let authority = url.find("://").map_or(0, |at| at + 3);
-    let target = url[authority..].find(['/', '?', '#']).map_or(url.len(), |at| authority + at);
-    match unread::look(format!("{method} {} ", &url[target..]).as_bytes()) {
-        Look::Encoded(head) => {
-            let encoded = &head[method.as_str().len() + 1..head.len() - 1];
-            (url[..target].to_owned() + &String::from_utf8_lossy(encoded), false)
-        }
-        // It is refused, whatever its query is.
-        Look::Fragment => (url.split(['?', '#']).next().unwrap_or_default().to_owned(), true),
-        Look::Plain => (url.to_owned(), false),
-    }
-}
+use outcome::{Explanation, Outcome};
+pub(crate) use probe::{NotARequest, NotClaims, Probe};
+use suppose::Credentials;
 
 /// Facts about a listener that serving does not need.
 struct Place {
@@ -173,19 +56,34 @@ struct Place {
     chains: Vec<String>,
 }
 
-/// Describes the handling of the request in a few lines of text. It builds and calls the code that serves requests,
-/// except for the sockets.
+/// What each listener that can receive a request does with it.
+#[derive(Debug)]
+pub(crate) struct Explanations {
+    /// Why there are none, or why there are more than one could expect. Empty if there is nothing to say.
+    note: String,
+    pub(crate) of: Vec<Explanation>,
+}
+
+impl fmt::Display for Explanations {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let texts: Vec<_> = self.of.iter().map(|explanation| explanation.text.as_str()).collect();
+        write!(f, "{}{}", self.note, texts.join("\n"))
+    }
+}
+
+/// Explains the handling of each request. It builds and calls the code that serves requests, except for the sockets.
 ///
 /// # Errors
 ///
 /// Returns an error if the system lacks something that the configuration needs.
-pub(crate) fn explain(config: Config, probe: &Probe) -> Result<String, Error> {
+pub(crate) fn explain(config: Config, probes: &[Probe]) -> Result<Vec<Explanations>, Error> {
     let places: Vec<Place> = config.listeners.iter().map(place).collect();
     let pools: Vec<(String, Arc<str>)> = config
         .user_pools
         .iter()
         .map(|pool| (pool.settings.issuer.authority().to_owned(), Arc::from(&*pool.settings.name)))
         .collect();
+    let groups: Vec<_> = config.target_groups.iter().map(|group| Arc::clone(&group.name)).collect();
     let runtime = Builder::new_current_thread().build().map_err(Error::Worker)?;
     let _entered = runtime.enter();
     let (_drain, draining) = drain::channel();
@@ -193,27 +91,41 @@ pub(crate) fn explain(config: Config, probe: &Probe) -> Result<String, Error> {
     let clock = Clock::system();
     let process = Process::new(clock.clone(), Registry::default(), control, config.shutdown);
     let generation = Generation::new(config, &process)?;
+    let surroundings = Surroundings { pools: &pools, groups: &groups, clock: &clock };
+    Ok(probes.iter().map(|probe| explain_one(&places, &generation, probe, &surroundings)).collect())
+}
 
-    let mut text = String::new();
+/// What an explanation needs besides the listener.
+struct Surroundings<'s> {
+    /// The authority and the name of each user pool.
+    pools: &'s [(String, Arc<str>)],
+    /// The names of the target groups.
+    groups: &'s [Arc<str>],
+    clock: &'s Clock,
+}
+
+fn explain_one(
+    places: &[Place],
+    generation: &Generation,
+    probe: &Probe,
+    surroundings: &Surroundings<'_>,
+) -> Explanations {
+    let mut note = String::new();
     let can_come: Vec<_> =
         places.iter().zip(&generation.listeners).filter(|(place, _)| place.can_receive(probe.scheme())).collect();
     let exact: Vec<_> = can_come.iter().copied().filter(|(place, _)| place.address.port() == probe.port()).collect();
     if can_come.is_empty() {
-        let _ = writeln!(text, "no listener uses `{}`", probe.scheme().as_str());
+        let _ = writeln!(note, "no listener uses `{}`", probe.scheme().as_str());
     } else if exact.is_empty() && !can_come.iter().any(|(place, _)| place.is_behind_a_proxy()) {
         let _ = writeln!(
-            text,
+            note,
             "note: no listener uses port {}; showing the result for each of these listeners:\n",
             probe.port()
         );
     }
-    for (at, (place, listener)) in if exact.is_empty() { can_come } else { exact }.into_iter().enumerate() {
-        if at > 0 {
-            text.push('\n');
-        }
-        place.explain(&mut text, &listener.snapshot, probe, &pools, &clock);
-    }
-    Ok(text)
+    let of = if exact.is_empty() { can_come } else { exact };
+    let of = of.into_iter().map(|(place, listener)| place.explain(&listener.snapshot, probe, surroundings)).collect();
+    Explanations { note, of }
 }
 
 fn place(listener: &ListenerConfig) -> Place {
@@ -244,14 +156,7 @@ impl Place {
         !self.forwarded.trusted.is_empty()
     }
 
-    fn explain(
-        &self,
-        text: &mut String,
-        snapshot: &Snapshot,
-        probe: &Probe,
-        pools: &[(String, Arc<str>)],
-        clock: &Clock,
-    ) {
+    fn explain(&self, snapshot: &Snapshot, probe: &Probe, surroundings: &Surroundings<'_>) -> Explanation {
         let (peer, mut request) = self.request(probe);
         let tls = self.is_tls.then_some(Tls {
             version: "TLSv1.3",
@@ -260,44 +165,63 @@ impl Place {
             server_name: None,
         });
         let connection = Connection::new((peer, 0).into(), Arc::clone(&self.name), Arc::clone(&self.forwarded), tls);
+        let clock = surroundings.clock;
         let mut exchange = Exchange::begin(Rc::new(connection), clock.instant(), clock.now());
-        let decision = match probe.has_fragment {
-            true => Err(uri::Error::Fragment.into()),
-            false => decide(snapshot, &mut exchange, &mut request).map(|decided| decided.decision),
-        };
+        let decision = self.decide(snapshot, &mut exchange, &mut request, probe);
         let canonical = exchange.request.clone();
         let asked = canonical.as_ref().map_or_else(|| format!("{} {}", probe.method, probe.uri), ToString::to_string);
-        let _ = writeln!(text, "{asked} on listener `{}` ({})", self.name, self.address);
-        let (Some(canonical), Ok(decision)) = (&canonical, &decision) else {
-            refused(text, &decision.err().unwrap_or_else(|| Reason::Internal.into()));
-            return;
-        };
-        match decision {
-            Decision::Ours(Answering::Pool(_)) => {
-                let pool = pools.iter().find(|(authority, _)| authority == canonical.authority.as_str());
-                let name = pool.map_or("", |(_, name)| name);
-                let _ = writeln!(text, "  answered by the user pool `{name}`: this host is its issuer");
-            }
-            Decision::Ours(Answering::Endpoint(..) | Answering::Challenge(_) | Answering::Resource(_)) => {
-                let _ = writeln!(text, "  answered by the proxy itself: this path is reserved");
-            }
-            Decision::Rule(taken) => {
-                self.explain_rules(text, snapshot, taken, &facts(&exchange, canonical, &request));
+        let mut text = format!("{asked} on listener `{}` ({})\n", self.name, self.address);
+        let (rule, outcome) = match (&canonical, decision) {
+            (Some(canonical), Ok(Decision::Rule(taken))) => {
+                self.explain_rules(&mut text, snapshot, taken, &facts(&exchange, canonical, &request));
                 if let Terminal::Forward(forward) = &taken.payload.chain.terminal
                     && let Some(settings) = forward.transforms()
                 {
-                    explain_transforms(text, settings, canonical);
+                    explain_transforms(&mut text, settings, canonical);
                 }
-                if let Some(claims) = &probe.claims {
-                    user::explain(text, &taken.payload.chain, claims, exchange.started_at);
-                }
-                if taken.payload.chain.authenticates()
-                    && let Err(rejection) = exchange.require_https()
-                {
-                    refused(text, &rejection);
-                }
+                let selected = (&taken.payload, &**canonical);
+                let outcome = run(&mut text, selected, &mut exchange, (&mut request, probe), surroundings.groups);
+                let name = if taken.priority == 0 { "default".to_owned() } else { taken.name.to_string() };
+                (Some(name), outcome)
             }
+            (Some(canonical), Ok(Decision::Ours(answering))) => {
+                let pool = surroundings.pools.iter().find(|(authority, _)| authority == canonical.authority.as_str());
+                let by = match (answering, pool) {
+                    (Answering::Pool(_), Some((_, name))) => {
+                        format!("the user pool `{name}`: this host is its issuer")
+                    }
+                    _ => "the proxy itself: this path is reserved".to_owned(),
+                };
+                let _ = writeln!(text, "  answered by {by}");
+                (None, Outcome::Own)
+            }
+            (_, decision) => {
+                let rejection = decision.err().unwrap_or_else(|| Reason::Internal.into());
+                let outcome = Outcome::refused(&rejection);
+                let _ = writeln!(text, "  {outcome}");
+                (None, outcome)
+            }
+        };
+        Explanation { listener: self.name.to_string(), rule, outcome, text }
+    }
+
+    /// The decision of serving. A listener with `forward_auth` is asked about the request, by one of its peers.
+    fn decide<'s>(
+        &self,
+        snapshot: &'s Snapshot,
+        exchange: &mut Exchange,
+        request: &mut Request,
+        probe: &Probe,
+    ) -> Result<Decision<'s>, Rejection> {
+        if probe.has_fragment {
+            return Err(uri::Error::Fragment.into());
         }
+        if snapshot.questions.is_none() {
+            return decide(snapshot, exchange, request).map(|decided| decided.decision);
+        }
+        exchange.client = probe.client;
+        exchange.scheme = probe.scheme();
+        decide_described(snapshot, exchange, request).map(|(_, rule)| Decision::Rule(rule))
     }
 
     fn explain_rules(&self, text: &mut String, snapshot: &Snapshot, taken: &Rule<Selected>, facts: &Facts<'_>) {
@@ -353,14 +277,34 @@ fn explain_transforms(text: &mut String, settings: &transform::Settings, request
             let parts: Vec<_> = host.into_iter().chain(target.map(|target| format!("`{target}`"))).collect();
             let _ = writeln!(text, "    transforms: the target receives {}", parts.join(" and "));
         }
-        Err(failed) => refused(text, &Rejection::new(Reason::RuleTransformFailed, failed)),
+        // The outcome says so.
+        Err(_) => {}
     }
 }
 
-fn refused(text: &mut String, rejection: &Rejection) {
-    let (status, code) = (rejection.reason.status().as_u16(), rejection.reason.code());
-    let cause = rejection.source.as_ref().map(|cause| format!(": {cause}")).unwrap_or_default();
-    let _ = writeln!(text, "  refused with {status} `{code}`{cause}");
+/// Runs the chain of a rule, as far as nothing has to be verified or sent.
+fn run(
+    text: &mut String,
+    (selected, canonical): (&Selected, &CanonicalRequest),
+    exchange: &mut Exchange,
+    (request, probe): (&mut Request, &Probe),
+    groups: &[Arc<str>],
+) -> Outcome {
+    // Listeners with `forward_auth` have no CORS policies.
+    if selected.cors.is_some() && cors::Asked::of(request.method(), request.headers()).is_preflight() {
+        let outcome = Outcome::Answer { status: cors::preflight_response().status().as_u16() };
+        text.push_str("    a CORS preflight is answered before any gate\n");
+        outcome.describe(text);
+        return outcome;
+    }
+    let credentials = Credentials { session: probe.claims.as_ref(), token: probe.token.as_ref() };
+    let supposition = suppose::suppose(&selected.chain, exchange, (canonical, request), credentials, groups);
+    if let Some(claims) = probe.token.as_ref().or(probe.claims.as_ref()) {
+        user::explain(text, &selected.chain, claims, &supposition);
+    }
+    let outcome = Outcome::of(supposition.end, &probe.headers);
+    outcome.describe(text);
+    outcome
 }
 
 /// The value of the request that the condition was compared with.

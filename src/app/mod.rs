@@ -5,6 +5,7 @@ mod adoption;
 mod descriptors;
 pub(crate) mod doors;
 mod error;
+pub(crate) mod expectations;
 pub(crate) mod explain;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;

@@ -14,6 +14,8 @@ mod encode;
 pub(crate) mod public_keys;
 mod signer;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::{HeaderName, HeaderValue};
 
 use std::sync::Arc;
@@ -152,6 +154,37 @@ impl ClaimsHeaders {
         }
         Ok(())
     }
+}
+
+impl ClaimsHeaders {
+    /// The headers as [`apply`](Self::apply) writes them, of a user who is only supposed: for `check` and `test`. `x-amzn-oidc-data` is the
+    /// payload of the token as JSON, without a signature: nobody was verified, so nothing that a target accepts may be printed.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`apply`](Self::apply).
+    pub(crate) fn show(
+        &self,
+        identity: &Identity,
+        client_id: &str,
+        audience: &Arc<str>,
+        now: Timestamp,
+    ) -> Result<OwnFields, Error> {
+        let mut fields = OwnFields::default();
+        self.apply(&self.prepare(identity, client_id), audience, now, &mut fields)?;
+        let payload = fields.iter().find(|(name, _)| **name == OIDC_DATA).and_then(|(_, token)| payload(token));
+        fields.set(OIDC_DATA, payload.unwrap_or_else(|| HeaderValue::from_static("(signed claims)")));
+        if self.access_token {
+            fields.set(OIDC_ACCESS_TOKEN, HeaderValue::from_static("(the access token of the user)"));
+        }
+        Ok(fields)
+    }
+}
+
+/// The second part of a JWT. The ALB writes it with padding.
+fn payload(token: &HeaderValue) -> Option<HeaderValue> {
+    let part = token.to_str().ok()?.split('.').nth(1)?;
+    HeaderValue::from_bytes(&URL_SAFE_NO_PAD.decode(part.trim_end_matches('=')).ok()?).ok()
 }
 
 impl Prepared {

@@ -1,14 +1,14 @@
 //! `check`: reports all problems of a configuration, or which rule matches a request.
 
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
 
 use crate::app;
 use crate::app::doors;
-use crate::app::explain::{Probe, explain};
+use crate::app::explain::{NotClaims, Probe, explain};
 use crate::cli::exit::WrongUse;
 use crate::cli::terminal::{for_stderr, print};
 use crate::clock::Clock;
@@ -40,12 +40,19 @@ pub(crate) struct Check {
     #[arg(long, value_name = "HEADER", requires = "request")]
     header: Vec<String>,
     /// The client address of that request.
-    #[arg(long, value_name = "ADDRESS", requires = "request")]
+    #[arg(long, visible_alias = "client", value_name = "ADDRESS", requires = "request")]
     source_ip: Option<IpAddr>,
     /// Show what the rule of that request decides about a user with the claims of this file: a JSON object as the payload of
     /// an ID token, or as `/oauth2/userinfo` shows it.
     #[arg(long, value_name = "FILE", requires = "request")]
     claims: Option<PathBuf>,
+    /// Show what the rule of that request decides about a bearer token with the claims of this file: a JSON object as the payload of an
+    /// access token. Where a rule takes bearer tokens only, `--claims` does the same.
+    #[arg(long, value_name = "FILE", requires = "request")]
+    token_claims: Option<PathBuf>,
+    /// Print the result of --request as JSON: a list with an object for each listener that can receive it.
+    #[arg(long, requires = "request")]
+    json: bool,
 }
 
 impl Check {
@@ -63,7 +70,15 @@ impl Check {
             eprintln!("{}", for_stderr(config.warnings()));
         }
         if let Some(probe) = probe {
-            print(&explain(config, &probe)?)?;
+            let explained = explain(config, &[probe])?;
+            let text = match self.json {
+                true => {
+                    let all: Vec<_> = explained.iter().flat_map(|explanations| &explanations.of).collect();
+                    serde_json::to_string_pretty(&all)? + "\n"
+                }
+                false => explained.iter().map(ToString::to_string).collect(),
+            };
+            print(&text)?;
             return Ok(ExitCode::SUCCESS);
         }
         for warning in doors::warnings(&config, Clock::system().now()) {
@@ -86,11 +101,20 @@ impl Check {
     fn probe(&self, request: &str) -> anyhow::Result<Probe> {
         let probe = Probe::parse(request, &self.header, self.source_ip);
         let probe = probe.map_err(|error| WrongUse(error.to_string()))?;
-        let Some(file) = &self.claims else { return Ok(probe) };
-        let name = || file.display().to_string();
-        let claims = std::fs::read(file).with_context(name)?;
-        probe.of_user(&claims).with_context(name)
+        let probe = with_file(probe, self.claims.as_deref(), Probe::of_user)?;
+        with_file(probe, self.token_claims.as_deref(), Probe::with_token)
     }
+}
+
+/// The request with the claims of a file.
+fn with_file(
+    probe: Probe,
+    file: Option<&Path>,
+    put: impl FnOnce(Probe, &[u8]) -> Result<Probe, NotClaims>,
+) -> anyhow::Result<Probe> {
+    let Some(file) = file else { return Ok(probe) };
+    let name = || file.display().to_string();
+    put(probe, &std::fs::read(file).with_context(name)?).with_context(name)
 }
 
 /// Prints the result of each provider. Exit code 1 if users of a provider could not sign in.

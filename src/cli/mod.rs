@@ -17,6 +17,7 @@ mod serve;
 #[cfg(target_os = "linux")]
 mod takeover;
 mod terminal;
+mod test;
 mod texts;
 mod users;
 
@@ -43,6 +44,7 @@ enum Command {
     Dev(dev::Dev),
     Serve(serve::Serve),
     Check(check::Check),
+    Test(test::Test),
     #[command(subcommand)]
     Keys(keys::Keys),
     #[command(subcommand)]
@@ -61,6 +63,7 @@ pub fn run() -> ExitCode {
         Command::Dev(dev) => dev.run(),
         Command::Serve(serve) => serve.run(),
         Command::Check(check) => check.run(),
+        Command::Test(test) => test.run(),
         Command::Keys(keys) => keys.run(),
         Command::Users(users) => users.run(),
         Command::Schema(schema) => schema.run(),

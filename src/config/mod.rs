@@ -4,6 +4,7 @@
 //! types. [`validate`] converts the valid parts to the settings of each room: a [`Config`]. Each step collects all problems, so
 //! that one run of `vestibule check` reports all of them. Start at [`load`].
 
+pub(crate) mod cases;
 pub(crate) mod changes;
 pub mod document;
 pub(crate) mod keys;

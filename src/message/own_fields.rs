@@ -39,6 +39,12 @@ impl OwnFields {
         self.fields.push((name, value));
     }
 
+    /// Puts another value in place of the values of this name, or adds the field.
+    pub(crate) fn set(&mut self, name: HeaderName, value: HeaderValue) {
+        self.fields.retain(|(own, _)| *own != name);
+        self.add(name, value);
+    }
+
     /// Whether the client's fields of this name are omitted.
     pub(crate) fn replaces(&self, name: &HeaderName) -> bool {
         self.lengths & length_bit(name) != 0 && self.fields.iter().any(|(own, _)| own == name)

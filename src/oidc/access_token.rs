@@ -123,6 +123,26 @@ impl RelyingParty {
         }
     }
 
+    /// The user whom a token with these claims would give, and the claims. Without `iss` or `exp`, a token of this issuer that has not expired
+    /// is supposed. Nothing is verified: for `check` only.
+    ///
+    /// # Errors
+    ///
+    /// Why a token with these claims would be refused, whoever signed it.
+    pub(crate) fn supposed_token(
+        &self,
+        mut claims: Claims,
+        wanted: &Wanted,
+    ) -> Result<(Identity, Claims), AccessTokenFault> {
+        claims.entry("iss").or_insert_with(|| self.issuer().into());
+        let soon = self.provider.clock.now() + LEEWAY;
+        claims.entry("exp").or_insert_with(|| (soon.millis() / 1000).into());
+        verify::check(&claims, &self.wanted(wanted))?;
+        let subject = check_user(&claims, wanted)?.to_owned();
+        let of_user = userinfo::merge(claims.clone(), Claims::new());
+        Ok((Identity::supposed(self.issuer().to_owned(), subject, of_user), claims))
+    }
+
     fn wanted<'e>(&'e self, wanted: &'e Wanted) -> Expected<'e> {
         let audience = if wanted.audiences.is_empty() { Audience::Any } else { Audience::OneOf(&wanted.audiences) };
         Expected {
@@ -142,11 +162,7 @@ impl RelyingParty {
         wanted: &Wanted,
     ) -> Result<AccessToken, AccessTokenFault> {
         let claims = verified?.into_claims();
-        check_kind(&claims, wanted.kind)?;
-        if claims.contains_key("cnf") {
-            return Err(AccessTokenFault::Bound);
-        }
-        let subject = id_token::subject(&claims).map_err(|_| AccessTokenFault::Subject)?.to_owned();
+        let subject = check_user(&claims, wanted)?.to_owned();
         // `jose` has checked that it is a sensible number.
         let expires = claims.get("exp").and_then(Value::as_f64).ok_or(Fault::Claim("exp"))?;
         let accepted_until = Timestamp::from_millis((expires * 1000.0) as u64) + LEEWAY;
@@ -156,6 +172,15 @@ impl RelyingParty {
         let identity = Identity::assertion(self.issuer().to_owned(), subject, of_user, token);
         Ok(AccessToken { identity, claims, accepted_until })
     }
+}
+
+/// What must hold beside the signature and the registered claims. Returns the subject.
+fn check_user<'c>(claims: &'c Claims, wanted: &Wanted) -> Result<&'c str, AccessTokenFault> {
+    check_kind(claims, wanted.kind)?;
+    if claims.contains_key("cnf") {
+        return Err(AccessTokenFault::Bound);
+    }
+    id_token::subject(claims).map_err(|_| AccessTokenFault::Subject)
 }
 
 fn read<'t>(token: &'t str, wanted: &Wanted) -> Result<Compact<'t>, AccessTokenFault> {

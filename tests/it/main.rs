@@ -77,6 +77,8 @@ mod metrics;
 mod other_sites;
 /// Our cookies, the application's, and caches.
 mod our_cookies;
+/// `vestibule test`, and `check --request` about users, tokens and headers.
+mod policy_tests;
 /// The provider goes away and comes back.
 mod provider_down;
 /// Providers that are another way than most.

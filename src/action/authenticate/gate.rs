@@ -9,9 +9,10 @@ use crate::action::authenticate::renewer::Renewer;
 use crate::action::authenticate::services::{GenerationServices, ProcessState};
 use crate::action::authenticate::session_factory::SessionFactory;
 use crate::action::settings::AuthenticateSettings;
+use crate::action::supposed_user::Supposed;
 use crate::claims::ClaimsHeaders;
 use crate::drain::Control;
-use crate::identity::{Claims, Identity};
+use crate::identity::Claims;
 use crate::oidc;
 use crate::page::Pages;
 use crate::session::Sessions;
@@ -85,8 +86,15 @@ impl Authenticate {
     }
 
     /// The user whom a sign-in with these claims would give. Nothing is verified: for `check` only. `None` without a `sub`.
-    pub(crate) fn supposed(&self, payload: Claims) -> Option<Identity> {
-        self.factory.client.supposed(payload)
+    pub(crate) fn supposed(&self, payload: Claims) -> Option<Supposed> {
+        let identity = self.factory.client.supposed(payload)?;
+        let claims = (Arc::clone(&self.claims), self.factory.client.client_id().to_owned());
+        Some(Supposed { identity, claims: Some(claims) })
+    }
+
+    /// The name of the provider that users sign in at.
+    pub(crate) fn provider(&self) -> &str {
+        self.factory.client.name()
     }
 
     /// Whether an action with these settings would behave the same.

@@ -38,12 +38,12 @@ mod userinfo;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderValue, Method};
 
 use crate::action::demand::Demand;
 use crate::action::visitor::Visitor;
 use crate::exchange::Exchange;
-use crate::exchange::rejection::Rejection;
+use crate::exchange::rejection::{Reason, Rejection};
 use crate::message::cookie::SameSite;
 use crate::message::uri::CanonicalRequest;
 use crate::message::{Response, media};
@@ -68,6 +68,13 @@ pub(crate) enum Outcome {
 /// Proof that the rule says `allow`. Nothing else creates one.
 #[derive(Debug)]
 pub(crate) struct Anonymous(());
+
+/// What becomes of a request without a session, if it is not refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SupposedAbsence {
+    Anonymous,
+    SignIn,
+}
 
 #[cfg(test)]
 impl Anonymous {
@@ -106,6 +113,20 @@ impl Authenticate {
                 Ok(Outcome::Identified(Rc::clone(&signed_in.visitor)))
             }
             Err(absence) => Box::pin(self.without_session(absence, exchange, request, headers, demand)).await,
+        }
+    }
+
+    /// What becomes of a request without a session. For `check` only: no sign-in is begun.
+    ///
+    /// # Errors
+    ///
+    /// The reason why it is refused.
+    pub(crate) fn supposed_absence(&self, method: &Method, headers: &HeaderMap) -> Result<SupposedAbsence, Reason> {
+        let wish = Wish { intent: media::intent(method, headers), sends: Sends::of(method, headers) };
+        match decide(Absence::Nothing, &self.settings, wish) {
+            Verdict::Anonymous => Ok(SupposedAbsence::Anonymous),
+            Verdict::Login => Ok(SupposedAbsence::SignIn),
+            Verdict::Refuse(reason) => Err(reason),
         }
     }
 

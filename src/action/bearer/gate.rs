@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::action::settings::BearerSettings;
 use crate::claims::ClaimsHeaders;
 use crate::drain::Control;
-use crate::identity::{Claims, Identity};
 use crate::oidc::RelyingParty;
 
 /// One action that takes bearer tokens.
@@ -36,10 +35,5 @@ impl Bearer {
     /// Whether an action with these settings would behave the same.
     pub(crate) fn is_of(&self, settings: &BearerSettings) -> bool {
         *self.settings == *settings
-    }
-
-    /// The user whom a token with these claims would give. Nothing is verified: for `check` only. `None` without a `sub`.
-    pub(crate) fn supposed(&self, payload: Claims) -> Option<Identity> {
-        self.client.supposed(payload)
     }
 }

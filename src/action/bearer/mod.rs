@@ -18,6 +18,7 @@ use std::sync::Arc;
 use http::HeaderMap;
 use serde_json::Value;
 
+use crate::action::supposed_user::Supposed;
 use crate::action::visitor::{Claimed, Lease, Origins, Reidentify, Visitor, VisitorParts};
 use crate::exchange::Exchange;
 use crate::exchange::rejection::{Reason, Rejection};
@@ -113,10 +114,7 @@ impl Bearer {
             }
             None => self.ask(token.to_owned()).await?,
         };
-        let token = answer.map_err(|fault| {
-            let told = told(&fault);
-            self.challenged(Rejection::new(Reason::BearerInvalid, fault), Problem::Invalid(told), request)
-        })?;
+        let token = answer.map_err(|fault| self.invalid(fault, request))?;
         self.check(&token.claims, request)?;
         let visitor = Rc::new(self.visitor(token));
         worker.remember(key, &visitor);
@@ -129,6 +127,30 @@ impl Bearer {
         let asked = self.control.run(async move { client.verify_access_token(&token, &settings.wanted).await }).await;
         let asked = asked.map_err(|error| Rejection::new(Reason::Internal, error))?;
         asked.map_err(|error: Error| Rejection::new(Reason::BearerKeysUnavailable, error))
+    }
+
+    fn invalid(&self, fault: AccessTokenFault, request: &CanonicalRequest) -> Rejection {
+        let told = told(&fault);
+        self.challenged(Rejection::new(Reason::BearerInvalid, fault), Problem::Invalid(told), request)
+    }
+
+    /// The user whom a token with these claims would give. Nothing is verified: for `check` only.
+    ///
+    /// # Errors
+    ///
+    /// Why a token with these claims would be refused, whoever signed it.
+    pub(crate) fn supposed(&self, payload: Claims, request: &CanonicalRequest) -> Result<Supposed, Rejection> {
+        let supposed = self.client.supposed_token(payload, &self.settings.wanted);
+        let (identity, claims) = supposed.map_err(|fault| self.invalid(fault, request))?;
+        self.check(&claims, request)?;
+        let client = self.client_of(&claims).to_owned();
+        Ok(Supposed { identity, claims: self.claims.clone().map(|headers| (headers, client)) })
+    }
+
+    /// Where Vestibule is no client of the issuer, the client is the one that got the token.
+    fn client_of<'c>(&'c self, claims: &'c Claims) -> &'c str {
+        let said = ["client_id", "azp"].iter().find_map(|name| claims.get(*name).and_then(Value::as_str));
+        Some(self.client.client_id()).filter(|id| !id.is_empty()).or(said).unwrap_or_default()
     }
 
     /// Checks what the action wants beside a valid token.
@@ -149,10 +171,8 @@ impl Bearer {
     fn visitor(self: &Arc<Self>, token: AccessToken) -> Visitor {
         let AccessToken { identity, claims, accepted_until } = token;
         let claimed = self.claims.as_ref().map(|headers| {
-            // Where Vestibule is no client of the issuer, the client is the one that got the token.
-            let said = ["client_id", "azp"].iter().find_map(|name| claims.get(*name).and_then(Value::as_str));
-            let client = Some(self.client.client_id()).filter(|id| !id.is_empty()).or(said).unwrap_or_default();
-            Claimed { prepared: headers.prepare(&identity, client), headers: Arc::clone(headers) }
+            let prepared = headers.prepare(&identity, self.client_of(&claims));
+            Claimed { prepared, headers: Arc::clone(headers) }
         });
         Visitor::new(VisitorParts {
             identity: Arc::new(identity),

@@ -1,5 +1,7 @@
 //! `check --request`: which rule, and why not another.
 
+mod outcomes;
+
 use insta::assert_snapshot;
 
 use super::*;
@@ -31,7 +33,18 @@ fn explained(name: &str, request: &str, headers: &[&str], client: Option<&str>) 
     let config = load_in(&files, &text).unwrap_or_else(|report| panic!("{report}"));
     let headers: Vec<String> = headers.iter().map(|header| (*header).to_owned()).collect();
     let probe = Probe::parse(request, &headers, client.map(|client| client.parse().unwrap())).unwrap();
-    explain(config, &probe).expect("it can be assembled")
+    without_outcome(&told(config, &probe)).to_owned()
+}
+
+#[track_caller]
+fn told(config: Config, probe: &Probe) -> String {
+    let explained = explain(config, std::slice::from_ref(probe)).expect("it can be assembled");
+    explained.iter().map(ToString::to_string).collect()
+}
+
+/// What is said before the outcome of a rule.
+fn without_outcome(text: &str) -> &str {
+    text.split_once("  outcome: ").map_or(text, |(before, _)| before)
 }
 
 #[test]
@@ -163,7 +176,7 @@ fn a_plain_listener_receives_https_from_its_proxies() {
         .replace("${OIDC_CLIENT_SECRET}", "hunter2");
     let explained = |request: &str| {
         let config = load_in(&files, &text).unwrap_or_else(|report| panic!("{report}"));
-        explain(config, &Probe::parse(request, &[], None).expect("a request")).expect("it can be assembled")
+        told(config, &Probe::parse(request, &[], None).expect("a request"))
     };
     let over_https = explained("https://app.example.com/x");
     assert!(
@@ -195,8 +208,9 @@ fn decided(name: &str, (keys, gates): (&str, &str), claims: &str) -> String {
     let config = load_in(&files(name), &text).unwrap_or_else(|report| panic!("{report}"));
     let probe = Probe::parse("https://app.example.com:8443/x", &[], None).expect("a request");
     let probe = probe.of_user(claims.as_bytes()).expect("claims");
-    let text = explain(config, &probe).expect("it can be assembled");
-    text.split_once("default actions: takes the request\n").expect("they take it").1.to_owned()
+    let text = told(config, &probe);
+    let text = text.split_once("default actions: takes the request\n").expect("they take it").1;
+    without_outcome(text).to_owned()
 }
 
 const GATES: &str = "      - type: authorize
@@ -268,8 +282,8 @@ fn a_rule_that_asks_for_no_claims_says_so() {
     );
     let config = load_in(&files, &text).unwrap_or_else(|report| panic!("{report}"));
     let probe = Probe::parse("https://app.example.com:8443/x", &[], None).expect("a request");
-    let open = explain(config, &probe.of_user(br#"{"sub": "ada"}"#).expect("claims")).expect("it can be assembled");
-    assert!(open.ends_with("the rule identifies nobody, so the claims decide nothing\n"), "{open}");
+    let open = told(config, &probe.of_user(br#"{"sub": "ada"}"#).expect("claims"));
+    assert!(without_outcome(&open).ends_with("the rule identifies nobody, so the claims decide nothing\n"), "{open}");
 }
 
 #[test]
@@ -380,7 +394,7 @@ fn regular_expressions_are_shown_with_what_they_were_compared_with() {
     let config = config.unwrap_or_else(|report| panic!("{report}"));
     let headers = ["x-version: alpha".to_owned()];
     let probe = Probe::parse("https://app1.example.com:8443/users/42x", &headers, None).unwrap();
-    assert_snapshot!(explain(config, &probe).expect("it can be assembled"), @r"
+    assert_snapshot!(without_outcome(&told(config, &probe)), @r"
     GET app1.example.com:8443/users/42x on listener `public` (0.0.0.0:8443)
       rule `users` (priority 5): no
         host_header [regex ^app[0-9]?[.]example[.]com$]: yes
@@ -413,16 +427,16 @@ fn transforms_and_several_groups_are_shown() {
         let text = SOUND.replace("    rules:\n", &format!("    rules:{SEVERAL}"));
         let text = text.replace("\ntarget_groups:\n", "\ntarget_groups:\n  green: { targets: [\"127.0.0.1:3001\"] }\n");
         let config = load_in(&files, &text).unwrap_or_else(|report| panic!("{report}"));
-        explain(config, &Probe::parse(url, &[], None).unwrap()).expect("it can be assembled")
+        told(config, &Probe::parse(url, &[], None).unwrap())
     };
-    assert_snapshot!(explained("transformed", "https://app.example.com:8443/v1/x/y?a=b"), @r"
+    assert_snapshot!(without_outcome(&explained("transformed", "https://app.example.com:8443/v1/x/y?a=b")), @r"
     GET app.example.com:8443/v1/x/y on listener `public` (0.0.0.0:8443)
       rule `several` (priority 5): takes the request
         path_pattern [/v1/*]: yes
         -> forward to `app` (weight 9) or `green` (weight 1), a browser stays at its group
         transforms: the target receives the host `app.internal` and `/y?a=b`
     ");
-    assert_snapshot!(explained("unchanged", "https://other.test:8443/v1/y"), @r"
+    assert_snapshot!(without_outcome(&explained("unchanged", "https://other.test:8443/v1/y")), @r"
     GET other.test:8443/v1/y on listener `public` (0.0.0.0:8443)
       rule `several` (priority 5): takes the request
         path_pattern [/v1/*]: yes
@@ -434,6 +448,6 @@ fn transforms_and_several_groups_are_shown() {
       rule `several` (priority 5): takes the request
         path_pattern [/v1/*]: yes
         -> forward to `app` (weight 9) or `green` (weight 1), a browser stays at its group
-      refused with 500 `rule.transform_failed`: the result of `url_rewrite` cannot be sent: the request target is not a path
+      outcome: refused with 500 `rule.transform_failed`: the result of `url_rewrite` cannot be sent: the request target is not a path
     ");
 }

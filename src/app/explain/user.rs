@@ -4,55 +4,39 @@ use std::fmt::Write as _;
 
 use serde_json::{Map, Value};
 
-use crate::action::decisions::Verdict;
+use crate::action::ActionChain;
 use crate::action::requirement::{Answer, Explained};
-use crate::action::{ActionChain, Gate};
-use crate::clock::Timestamp;
+use crate::action::supposed_user::Supposed;
+use crate::app::explain::suppose::{End, Step, Supposition, identifies};
 
 /// Characters of a claim that are shown.
 const CLAIM_CHARS_MAX: usize = 200;
 
-/// Describes the decision of each gate. It asks the gates that serve requests.
-pub(super) fn explain(text: &mut String, chain: &ActionChain, claims: &Map<String, Value>, now: Timestamp) {
-    let mut gates = chain.gates.iter();
-    let supposed = gates.find_map(|gate| match (gate.authenticate(), gate.bearer()) {
-        (Some(authenticate), _) => Some(authenticate.supposed(claims.clone())),
-        (None, Some(bearer)) => Some(bearer.supposed(claims.clone())),
-        (None, None) => None,
-    });
-    let Some(supposed) = supposed else {
+/// Describes what each gate has decided about the user.
+pub(super) fn explain(text: &mut String, chain: &ActionChain, claims: &Map<String, Value>, supposition: &Supposition) {
+    if !identifies(chain) {
         text.push_str("  the rule identifies nobody, so the claims decide nothing\n");
         return;
-    };
-    let Some(user) = supposed else {
-        let why = match claims.get("sub") {
-            None => "they have no `sub`",
-            Some(_) => "`sub` must be text",
-        };
+    }
+    if let End::NobodyHas(why) = &supposition.end {
         let _ = writeln!(text, "  no sign-in gives these claims: {why}");
         return;
-    };
-    let issuer = claims.get("iss").and_then(Value::as_str).unwrap_or(user.issuer());
-    if issuer != user.issuer() {
-        let _ =
-            writeln!(text, "  note: the claims are of the issuer `{issuer}`, the rule signs in at `{}`", user.issuer());
     }
-    let _ = writeln!(text, "  the user `{}` with these claims:", user.subject());
-    let mut is_asked = false;
-    for gate in &chain.gates {
-        let Gate::Authorize(authorize) = gate else { continue };
-        is_asked = true;
-        let (verdict, parts) = authorize.explain(&user, now);
-        let verdict = match verdict {
-            Verdict::LetIn => "lets the user in".to_owned(),
-            Verdict::StepUp(shortfall) => format!("has the user sign in again: {shortfall}"),
-            Verdict::Reported => "lets the user in because of `mode: report` only".to_owned(),
-            Verdict::Refused(reason) => format!("refuses with {} `{}`", reason.status().as_u16(), reason.code()),
-        };
-        let _ = writeln!(text, "    authorize: {verdict}");
+    if let Some(Supposed { identity: user, .. }) = &supposition.user {
+        let issuer = claims.get("iss").and_then(Value::as_str).unwrap_or(user.issuer());
+        if issuer != user.issuer() {
+            let ours = user.issuer();
+            let _ = writeln!(text, "  note: the claims are of the issuer `{issuer}`, the rule signs in at `{ours}`");
+        }
+        let _ = writeln!(text, "  the user `{}` with these claims:", user.subject());
+    } else if !supposition.steps.is_empty() {
+        text.push_str("  a user with these claims:\n");
+    }
+    for Step { action, verdict, parts } in &supposition.steps {
+        let _ = writeln!(text, "    {action}: {verdict}");
         parts.iter().for_each(|part| line(text, part));
     }
-    if !is_asked {
+    if supposition.user.is_some() && !chain.gates.iter().any(|gate| gate.authorize().is_some()) {
         text.push_str("    nothing is required: everybody who is signed in is let in\n");
     }
 }

@@ -35,6 +35,11 @@ impl<T> List<T> {
         self.items.iter().map(|(index, item)| (*index, item))
     }
 
+    /// The items.
+    pub(crate) fn into_items(self) -> Vec<T> {
+        self.items.into_iter().map(|(_, item)| item).collect()
+    }
+
     /// Whether no invalid item was skipped.
     pub(crate) fn is_complete(&self) -> bool {
         self.complete

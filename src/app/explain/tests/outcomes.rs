@@ -1,0 +1,109 @@
+//! How a request ends: what the gates decide about sessions and tokens, and what targets get.
+
+use serde_json::Value;
+
+use super::*;
+use crate::app::explain::outcome::{Header, Outcome};
+
+const DEFAULT: &str = "      - type: authenticate-oidc\n        provider: corp\n      - type: forward\n";
+const BEARER: &str = "provider: corp, audience: [api], scope: read, additional_claims: [{ name: tenant, format: single-string, values: [acme] }]";
+const EITHER: &str = "      - type: session-or-bearer\n        provider: corp\n        bearer: { provider: corp, audience: [api] }\n      - type: forward\n";
+
+fn supposed(text: &str, headers: &[&str], session: Option<&str>, token: Option<&str>) -> Explanation {
+    let config = load_in(&files("outcome"), text).unwrap_or_else(|report| panic!("{report}"));
+    let headers: Vec<String> = headers.iter().map(|header| (*header).to_owned()).collect();
+    let probe = Probe::parse("https://app.example.com:8443/x", &headers, None).expect("a request");
+    let read = |text: &str| serde_json::from_str(text).expect("claims");
+    let probe = probe.with_claims(session.map(read), token.map(read));
+    explain(config, &[probe]).expect("it can be assembled").remove(0).of.remove(0)
+}
+
+fn with_default(actions: &str) -> String {
+    assert!(SOUND.contains(DEFAULT));
+    SOUND.replace(DEFAULT, actions)
+}
+
+/// The outcome in one line.
+fn end(actions: &str, headers: &[&str], session: Option<&str>, token: Option<&str>) -> String {
+    supposed(&with_default(actions), headers, session, token).outcome.to_string()
+}
+
+#[test]
+fn nobody_is_sent_to_sign_in_or_refused_as_serving_does() {
+    let at = |headers: &[&str]| end(DEFAULT, headers, None, None);
+    assert_eq!(at(&[]), "the browser is sent to sign in with `corp`");
+    assert_eq!(at(&["accept: text/html"]), "the browser is sent to sign in with `corp`");
+    assert_eq!(at(&["accept: application/json"]), "refused with 401 `auth.required`");
+    assert_eq!(at(&["sec-fetch-mode: cors"]), "refused with 401 `auth.required`");
+}
+
+#[test]
+fn a_target_gets_the_headers_of_serving_and_no_token_that_anybody_accepts() {
+    let claims = r#"{"sub": "ada", "email": "ada@example.com"}"#;
+    let sent =
+        ["x-amzn-oidc-identity: root", "te: trailers", "x-forwarded-for: 9.9.9.9", "x-app: 1", "x-amzn-oidc-data: x"];
+    let explained = supposed(SOUND, &sent, Some(claims), None);
+    let Outcome::Forward { target_group, headers, removed } = &explained.outcome else { panic!("{explained:?}") };
+    let value = |wanted: &str| -> Vec<&str> {
+        headers.iter().filter(|Header { name, .. }| name == wanted).map(|header| header.value.as_str()).collect()
+    };
+    assert_eq!(target_group, "app");
+    assert_eq!(value("x-amzn-oidc-identity"), ["ada"], "not the client's");
+    assert_eq!(value("x-forwarded-proto"), ["https"]);
+    assert_eq!(value("host"), ["app.example.com:8443"]);
+    assert_eq!(value("x-app"), ["1"]);
+    let data: Value = serde_json::from_str(value("x-amzn-oidc-data")[0]).expect("the payload, no token");
+    assert_eq!((&data["sub"], &data["email"]), (&"ada".into(), &"ada@example.com".into()));
+    assert_eq!(removed, &["te"]);
+    assert!(!explained.text.contains("eyJ"), "{}", explained.text);
+}
+
+#[test]
+fn a_token_is_judged_by_its_claims_as_serving_does() {
+    let gate = format!("      - {{ type: jwt-validation, {BEARER} }}\n      - type: forward\n");
+    let at = |token: Option<&str>| end(&gate, &[], None, token);
+    let good = r#"{"sub": "ci", "aud": "api", "scope": "read", "tenant": "acme"}"#;
+    assert_eq!(at(Some(good)), "forwarded to `app` with these headers");
+    assert_eq!(end(&gate, &[], Some(good), None), "forwarded to `app` with these headers", "`--claims` are a token's");
+    assert_eq!(at(None), "refused with 401 `bearer.missing`");
+    for (token, expected) in [
+        (r#"{"sub": "ci", "aud": "web", "scope": "read", "tenant": "acme"}"#, "401 `bearer.invalid`"),
+        (r#"{"sub": "ci", "scope": "read", "tenant": "acme"}"#, "401 `bearer.invalid`"),
+        (r#"{"sub": "ci", "aud": "api", "scope": "write", "tenant": "acme"}"#, "403 `bearer.scope`"),
+        (r#"{"sub": "ci", "aud": "api", "scope": "read", "tenant": "evil"}"#, "401 `bearer.invalid`"),
+        (r#"{"sub": "ci", "aud": "api", "scope": "read", "tenant": "acme", "exp": 1}"#, "401 `bearer.invalid`"),
+        (
+            r#"{"sub": "ci", "aud": "api", "scope": "read", "tenant": "acme", "iss": "https://evil.test"}"#,
+            "401 `bearer.invalid`",
+        ),
+        (r#"{"sub": "ci", "aud": "api", "scope": "read", "tenant": "acme", "nonce": "x"}"#, "401 `bearer.invalid`"),
+        (r#"{"sub": "ci", "aud": "api", "scope": "read", "tenant": "acme", "cnf": {}}"#, "401 `bearer.invalid`"),
+        (r#"{"aud": "api", "scope": "read", "tenant": "acme"}"#, "401 `bearer.invalid`"),
+    ] {
+        let told = at(Some(token));
+        assert!(told.contains(expected), "{token}: {told}");
+    }
+}
+
+#[test]
+fn a_session_and_a_token_of_two_users_are_refused() {
+    let (ada, eve) = (r#"{"sub": "ada", "aud": "api"}"#, r#"{"sub": "eve"}"#);
+    assert_eq!(end(EITHER, &[], Some(eve), Some(ada)), "refused with 400 `bearer.other_user`");
+    assert_eq!(end(EITHER, &[], None, Some(ada)), "forwarded to `app` with these headers");
+    assert_eq!(end(EITHER, &[], Some(eve), None), "forwarded to `app` with these headers");
+    assert_eq!(end(EITHER, &[], None, None), "the browser is sent to sign in with `corp`");
+    // A token that is not valid is refused, whatever session comes with it (attacks B-13).
+    let refused = end(EITHER, &[], Some(eve), Some(eve));
+    assert!(refused.contains("refused with 401 `bearer.invalid`"), "{refused}");
+}
+
+#[test]
+fn a_user_whom_authorize_refuses_reaches_no_target() {
+    let gates = format!(
+        "{}      - {{ type: authorize, all: [{{ claim: groups, contains: [staff] }}] }}\n      - type: forward\n",
+        DEFAULT.replace("      - type: forward\n", "")
+    );
+    assert_eq!(end(&gates, &[], Some(r#"{"sub": "eve"}"#), None), "refused with 403 `auth.not_allowed`");
+    let staff = r#"{"sub": "ada", "groups": ["staff"]}"#;
+    assert_eq!(end(&gates, &[], Some(staff), None), "forwarded to `app` with these headers");
+}
