@@ -136,6 +136,10 @@ impl Gate {
         }
     }
 
+    const fn session_or_bearer(&self) -> Option<&SessionOrBearer> {
+        if let Self::SessionOrBearer(either) = self { Some(either) } else { None }
+    }
+
     /// The action, if it is an `authorize`.
     pub(crate) const fn authorize(&self) -> Option<&Arc<Authorize>> {
         if let Self::Authorize(authorize) = self { Some(authorize) } else { None }
@@ -152,13 +156,22 @@ impl Gate {
         (passage, demand): (Passage, &Demand),
     ) -> Result<Admitted, Rejection> {
         match self {
-            Self::Authenticate(authenticate) => {
-                exchange.actions.push("authenticate");
+            // One arm, so that the future of the session is inlined: it is that of most requests.
+            Self::Authenticate(session) | Self::SessionOrBearer(SessionOrBearer { session, .. }) => {
+                let either = self.session_or_bearer();
+                exchange.actions.push(if either.is_some() { "session-or-bearer" } else { "authenticate" });
                 // A session travels over HTTPS only: on our own TLS connection, or if a trusted proxy says so.
                 exchange.require_https()?;
                 let headers = request.headers();
-                let outcome = authenticate.run(&worker.authenticate, exchange, canonical, headers, demand).await?;
-                Ok(outcome.into())
+                if let Some(either) = either
+                    && let Some(visitor) = either.by_token(worker, exchange, canonical, headers).await?
+                {
+                    return Ok(Admitted::On(Passage::Identified(visitor)));
+                }
+                match (session.run(&worker.authenticate, exchange, canonical, headers, demand).await, either) {
+                    (Err(rejection), Some(either)) => Err(either.without_either(canonical, rejection)),
+                    (outcome, _) => outcome.map(Admitted::from),
+                }
             }
             Self::Bearer(bearer) => {
                 exchange.actions.push("jwt-validation");
@@ -166,11 +179,6 @@ impl Gate {
                 exchange.require_https()?;
                 let visitor = bearer.run(&worker.bearer, exchange, (canonical, request.headers())).await?;
                 Ok(Admitted::On(Passage::Identified(visitor)))
-            }
-            Self::SessionOrBearer(either) => {
-                exchange.actions.push("session-or-bearer");
-                exchange.require_https()?;
-                either.run(worker, exchange, canonical, request.headers(), demand).await.map(Admitted::from)
             }
             Self::Authorize(authorize) => {
                 exchange.actions.push("authorize");

@@ -3,13 +3,14 @@
 //! A request with a token is judged by the token alone: a token that is not valid is refused, whatever session comes with it, and nobody
 //! is sent to sign in because of it (attacks B-13). A request with a token and a session of another user is refused (attacks B-08).
 
+use std::rc::Rc;
 use std::sync::Arc;
 
 use http::{HeaderMap, StatusCode};
 
-use crate::action::authenticate::{Authenticate, Outcome};
+use crate::action::authenticate::Authenticate;
 use crate::action::bearer::Bearer;
-use crate::action::demand::Demand;
+use crate::action::visitor::Visitor;
 use crate::action::worker::Worker;
 use crate::exchange::Exchange;
 use crate::exchange::rejection::{Reason, Rejection};
@@ -23,25 +24,20 @@ pub(crate) struct SessionOrBearer {
 }
 
 impl SessionOrBearer {
-    /// Identifies the user by the token if there is one, otherwise by the session.
+    /// Identifies the user of the token that the request carries. `None` if it carries none: then the session decides.
     ///
     /// # Errors
     ///
-    /// Those of both, and [`Reason::BearerOtherUser`].
-    pub(super) async fn run(
+    /// Those of [`Bearer::carried`], and [`Reason::BearerOtherUser`].
+    pub(super) async fn by_token(
         &self,
         worker: &Worker,
         exchange: &mut Exchange,
         canonical: &CanonicalRequest,
         headers: &HeaderMap,
-        demand: &Demand,
-    ) -> Result<Outcome, Rejection> {
+    ) -> Result<Option<Rc<Visitor>>, Rejection> {
         let Some(visitor) = self.bearer.carried(&worker.bearer, exchange, (canonical, headers)).await? else {
-            let outcome = self.session.run(&worker.authenticate, exchange, canonical, headers, demand).await;
-            return outcome.map_err(|rejection| match rejection.reason.status() {
-                StatusCode::UNAUTHORIZED => self.bearer.missing(canonical, rejection),
-                _ => rejection,
-            });
+            return Ok(None);
         };
         // A session that is over or cannot be read identifies nobody.
         let session = self.session.user_of(&worker.authenticate, canonical.host(), headers, exchange.started_at).await;
@@ -51,7 +47,16 @@ impl SessionOrBearer {
                 Err(Reason::BearerOtherUser.into())
             }
             // The token is what the client chose to send. It may allow less than the session.
-            _ => Ok(Outcome::Identified(visitor)),
+            _ => Ok(Some(visitor)),
+        }
+    }
+
+    /// Says in a 401 that a token would do.
+    pub(super) fn without_either(&self, canonical: &CanonicalRequest, rejection: Rejection) -> Rejection {
+        if rejection.reason.status() == StatusCode::UNAUTHORIZED {
+            self.bearer.missing(canonical, rejection)
+        } else {
+            rejection
         }
     }
 }

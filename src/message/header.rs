@@ -220,6 +220,7 @@ impl Protected {
     }
 
     /// The protected names among these.
+    #[inline(always)]
     pub(crate) fn among(&self, headers: &HeaderMap) -> Vec<HeaderName> {
         headers.keys().filter(|name| self.contains(name)).cloned().collect()
     }

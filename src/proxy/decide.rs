@@ -217,6 +217,7 @@ fn ambiguous_end(error: framing::Error) -> Rejection {
 }
 
 /// The canonical form of the request's target.
+#[inline(always)]
 fn canonical(scheme: Scheme, request: &Request) -> Result<Rc<CanonicalRequest>, Rejection> {
     let parsed = CanonicalRequest::parse(scheme, request.method(), request.uri(), request.headers());
     parsed.map(Rc::new).map_err(Rejection::from)

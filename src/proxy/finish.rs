@@ -246,6 +246,7 @@ pub(crate) fn finish(
 }
 
 /// The whole response to a request, with its page and its cookies.
+#[inline(always)]
 pub(crate) fn render(
     recorder: &mut Recorder,
     outcome: Result<Box<Response>, Rejection>,
@@ -287,6 +288,7 @@ pub(crate) fn render(
 }
 
 /// Hands the response to the listener. The end of its body records the exchange.
+#[inline(always)]
 pub(crate) fn send(mut recorder: Box<Recorder>, mut response: Box<Response>) -> Response {
     if let Some(alb) = &mut recorder.alb {
         alb.answer(&recorder.exchange, &response);

@@ -39,6 +39,7 @@ pub(crate) enum Answering<'s> {
 }
 
 /// Finds the endpoint or user pool of a request, by its canonical authority or path.
+#[inline(always)]
 pub(crate) fn find<'s>(
     snapshot: &'s Snapshot,
     exchange: &Exchange,

@@ -60,6 +60,7 @@ impl OurCookies {
     }
 
     /// Removes Vestibule's cookies from the request that goes to a target.
+    #[inline(always)]
     pub(crate) fn strip_request(&self, headers: &HeaderMap, fields: &mut OwnFields) {
         match cookie::without(headers, |name| self.contains(name)) {
             Kept::All => {}
