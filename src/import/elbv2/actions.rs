@@ -8,7 +8,8 @@ use crate::import::ledger::{At, Ledger, number};
 use crate::import::yaml::Map;
 
 /// Why a rule with `jwt-validation` is closed.
-pub(in crate::import) const JWT: &str = "jwt-validation is not available yet, and without it everybody would come in";
+pub(in crate::import) const JWT: &str =
+    "this import does not carry jwt-validation over yet, and without it everybody would come in";
 
 /// What the actions of a rule need to know.
 pub(in crate::import) struct Context<'c> {

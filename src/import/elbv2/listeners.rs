@@ -12,7 +12,8 @@ use crate::import::rehearsal::everything;
 use crate::import::yaml::{Map, Yaml};
 
 /// Why a listener that asks for client certificates is closed.
-pub(super) const CLIENT_CERTIFICATES: &str = "Vestibule does not ask for client certificates yet";
+pub(super) const CLIENT_CERTIFICATES: &str =
+    "this import does not carry client certificates over yet: see `mutual_authentication`";
 
 /// The two policies of TLS that Vestibule has (ALB §10.9).
 const POLICIES: [&str; 2] = ["ELBSecurityPolicy-TLS13-1-2-Res-2021-06", "ELBSecurityPolicy-TLS13-1-3-2021-06"];

@@ -191,9 +191,13 @@ impl<'v> Reader<'_, 'v> {
             more.conditions.extend(conditions);
             missing = missing.or(why);
         }
-        for (annotated, why) in
-            [("jwt-validation", JWT), ("mutual-authentication", "Vestibule does not ask for client certificates yet")]
-        {
+        for (annotated, why) in [
+            ("jwt-validation", JWT),
+            (
+                "mutual-authentication",
+                "this import does not carry client certificates over yet: see `mutual_authentication`",
+            ),
+        ] {
             if let Some(at) = sources.iter().find_map(|source| annotation(source, annotated)) {
                 self.ledger.dropped(&at.path, why);
                 missing = missing.or(Some(why.to_owned()));

@@ -45,8 +45,14 @@ const DROPPED: &[(&str, &str)] = &[
     ("insecure_oidc_skip_issuer_verification", "the issuer is always verified"),
     ("insecure_oidc_allow_unverified_email", "e-mail addresses count only if they are verified"),
     ("insecure_oidc_skip_nonce", "the nonce is always verified"),
-    ("skip_jwt_bearer_tokens", "bearer tokens are not accepted yet: such requests are answered 401"),
-    ("extra_jwt_issuers", "bearer tokens are not accepted yet: such requests are answered 401"),
+    (
+        "skip_jwt_bearer_tokens",
+        "this import does not carry bearer tokens over yet (`session-or-bearer`): such requests are answered 401",
+    ),
+    (
+        "extra_jwt_issuers",
+        "this import does not carry bearer tokens over yet (`session-or-bearer`): such requests are answered 401",
+    ),
     ("skip_claims_from_profile_url", "claims of userinfo are added to those of the ID token"),
     ("oidc_extra_audiences", "the audience must be the client ID"),
     ("real_client_ip_header", "X-Forwarded-For of trusted_proxies"),
