@@ -22,7 +22,7 @@ impl Supposed {
     ///
     /// # Errors
     ///
-    /// [`Reason::Internal`], [`Reason::AuthHeaderTooLarge`].
+    /// `Reason::Internal`, `Reason::AuthHeaderTooLarge`.
     pub(crate) fn headers(&self, audience: &Arc<str>, now: Timestamp) -> Result<OwnFields, Rejection> {
         let Some((headers, client)) = &self.claims else { return Ok(OwnFields::default()) };
         headers.show(&self.identity, client, audience, now).map_err(without_headers)

@@ -2,7 +2,7 @@
 //!
 //! Each importer reads its input into a [`draft`] and says in a [`ledger`] what became of each setting. [`rehearsal`] holds the draft
 //! against what `check` accepts, and [`yaml`] writes it. The room fails closed: what cannot be carried over closes the rule that had it, so that
-//! no request reaches a target that it did not reach before. It knows nothing of files and terminals; `cli` does. Start at [`elbv2`].
+//! no request reaches a target that it did not reach before. It knows nothing of files and terminals; `cli` does. Start at [`elbv2()`].
 
 mod documents;
 mod draft;
@@ -34,7 +34,7 @@ pub(crate) fn elbv2(inputs: &[Input]) -> Result<Imported, Error> {
 ///
 /// # Errors
 ///
-/// As [`elbv2`].
+/// As [`elbv2()`].
 pub(crate) fn ingress(inputs: &[Input]) -> Result<Imported, Error> {
     finish(ingress::read(inputs))
 }
@@ -43,7 +43,7 @@ pub(crate) fn ingress(inputs: &[Input]) -> Result<Imported, Error> {
 ///
 /// # Errors
 ///
-/// As [`elbv2`].
+/// As [`elbv2()`].
 pub(crate) fn oauth2_proxy(inputs: &[Input], flags: &[String]) -> Result<Imported, Error> {
     finish(oauth2_proxy::read(inputs, flags))
 }
