@@ -106,6 +106,9 @@ pub(crate) fn file(raw: &raw::File, context: &mut Context<'_>) -> Result<Config,
     let shutdown = process::shutdown(&raw.shutdown, &root.key("shutdown"), context);
     process::admin_apart(admin.as_ref().ok(), &listeners, context);
     user_pool::together(raw, &user_pools, &logins, context);
+    if let Some(Ok(claims)) = &claims {
+        user_pool::keys_apart(claims, &user_pools, context);
+    }
     stickiness::together(&target_groups, &listeners, context);
     protocols::check(raw, context);
     forward::together(raw, context);

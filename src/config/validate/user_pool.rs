@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde_json::Value;
 use url::Url;
 
+use crate::claims;
 use crate::config::document::findings::Reported;
 use crate::config::document::path::Path;
 use crate::config::keys::Kind;
@@ -72,6 +73,16 @@ pub(super) fn user_pool(
         hashing_max: raw.hashing_max.unwrap_or_else(|| (process::cores() / 2).max(1)),
     };
     Ok(UserPoolConfig { settings, applications: applications? })
+}
+
+/// The claims for targets must not be tokens of a pool: an application could come back with them as a user (attacks B-10).
+pub(super) fn keys_apart(claims: &claims::settings::Settings, pools: &[UserPoolConfig], context: &mut Context<'_>) {
+    for pool in pools.iter().filter(|pool| pool.settings.signing_key == claims.signing_key) {
+        let at = Path::default().key("user_pools").key(&pool.settings.name).key("signing_key_file");
+        let other = Path::default().key("claims").key("signing_key_file");
+        let problem = context.found.problem(&at, "this key also signs the claims for targets");
+        problem.label(&other, "the same key").hint("`vestibule keys signing --out FILE` creates another one");
+    }
 }
 
 /// Checks that involve several pools, or a pool and the rules.

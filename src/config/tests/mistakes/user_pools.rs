@@ -390,3 +390,10 @@ fn a_client_is_given_what_the_pool_has_and_a_public_one_pkce() {
     let found = report_of("wrong-algorithm", &wrong);
     assert!(found.contains("is a key for ES256, but a key for RS256 is required"), "{found}");
 }
+
+#[test]
+fn b_10_the_claims_for_targets_are_no_tokens_of_a_pool() {
+    let said = report_of("pool-same-key", &format!("{SOUND}{POOL}").replace("pool-key", "claims-key"));
+    assert!(said.contains("error: this key also signs the claims for targets"), "{said}");
+    assert!(said.contains("= at: user_pools.people.signing_key_file"), "{said}");
+}
