@@ -318,7 +318,7 @@ mod tests {
     fn the_port_of_a_pool_is_missed_only_where_no_proxy_can_have_it() {
         let pool = |listener: &str| {
             format!(
-                "user_pools:\n  people:\n    issuer: https://login.example.com:9443\n    signing_key_file: claims-key\n{}",
+                "user_pools:\n  people:\n    issuer: https://login.example.com:9443\n    signing_key_file: pool-key\n{}",
                 SOUND.replace("    protocol: https\n", &format!("    protocol: https\n{listener}"))
             )
         };
