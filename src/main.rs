@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: vestibule_allocator::Mimalloc = vestibule_allocator::Mimalloc;
 
 fn main() -> ExitCode {
     vestibule::cli::run()
