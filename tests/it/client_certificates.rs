@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use crate::harness::app::Setup;
 use crate::harness::authorities::{Authority, ClientCertificate};
+use crate::harness::browser::Protocol;
 use crate::harness::target;
 use harness_of::{Answered, BOTH, HTTP1, fetch, fetch_as, passthrough, verify, verify_with, without};
 
@@ -256,6 +257,9 @@ fn t_09_headers_about_certificates_come_from_the_handshake_only() {
     assert_eq!(headers["x-client-dn"], "CN=ada");
     assert!(!headers.to_string().contains("forged"), "{headers}");
     assert!(headers.get("x-amzn-mtls-clientcert-subject").is_none(), "{headers}");
+    let over_http2 =
+        proxy.browser(Protocol::Http2).with_certificate(&ada).send("GET", "https://app.test/", &forged, b"");
+    assert!(over_http2.text().contains("CN=ada") && !over_http2.text().contains("forged"), "{}", over_http2.text());
     // And on a listener that asks for no certificates.
     let headers = harness_of::plain(proxy.address_of("plain"), &forged).headers();
     assert!(!headers.to_string().contains("forged"), "{headers}");

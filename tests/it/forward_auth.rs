@@ -1,6 +1,7 @@
 //! Vestibule as the door of another proxy: nginx, Caddy, Envoy, with the files of `docs/FORWARD_AUTH.md`.
 
 mod front;
+mod tokens;
 
 use std::time::Duration;
 

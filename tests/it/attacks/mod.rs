@@ -15,13 +15,16 @@
 //! | J, ID tokens | [`id_token`]; `oidc` and `jose` |
 //! | S, the session's cookie | [`session_cookie`]; `session` and `crypto::aead` |
 //! | X, pages | [`cors`]; the headers of our pages in `page` |
+//! | B, bearer tokens | the module `bearer`; [`gates`] |
+//! | W, WebSocket | the modules `websocket` and `websocket_http2`; [`gates`] |
+//! | all of B, D, F, W and X on each gate | [`gates`] |
 //! | V, refresh and sign-out | the modules `refresh` and `logout`; `action::authenticate` |
 //!
-//! Not applicable in this version, because the thing that is attacked does not exist:
+//! Not here, or not applicable in this version, because the thing that is attacked does not exist:
 //!
-//! - F-03, F-07, F-10, F-11: there is no forward-auth mode. Nothing trusts a peer unless `trusted_proxies` names it.
+//! - F-07 and F-10 to F-12, the answers to another proxy: they stand in the module `forward_auth`.
 //! - P-05's `encoded_slash: keep` is tested with both values. P-07's opt-out and P-13's case-insensitive paths are not settings; paths are compared by case.
-//! - H-07's gRPC, error-page subrequests and HTTP/3, H-08's `authorization`: nothing here reads or sends them yet.
+//! - H-07's error-page subrequests and HTTP/3: nothing here sends or speaks them. H-08's `authorization` is B-07.
 //! - there is no list of allowed redirects. R-18's and R-19's parameters are not read at all.
 //! - G-15 is a target's attack and stands with the tests of targets.
 //!
@@ -39,6 +42,7 @@ mod desync;
 mod fields;
 mod forwarded;
 mod framing;
+mod gates;
 mod headers;
 mod id_token;
 mod paths;

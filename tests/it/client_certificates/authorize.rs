@@ -2,7 +2,7 @@
 
 use rcgen::{CertificateParams, DnType, SerialNumber};
 
-use super::harness_of::{Answered, HTTP1, fetch_as, verifying};
+use super::harness_of::verifying;
 use crate::harness::app::{Proxy, START, Setup, folder};
 use crate::harness::authorities::{Authority, ClientCertificate};
 use crate::harness::browser::{Protocol, on_both};
@@ -32,11 +32,24 @@ fn named(name: &str) -> impl FnOnce(&mut CertificateParams) {
     }
 }
 
+/// The status over both protocols, whatever the client says of its certificate in headers.
+#[track_caller]
 fn status(proxy: &Proxy, who: &ClientCertificate) -> u16 {
-    match fetch_as(proxy.address(), who, HTTP1, &[]) {
-        Answered::With(status, _) => status,
-        not => panic!("{not:?}"),
-    }
+    let forged = [
+        ("x-amzn-mtls-clientcert-subject", "CN=ada"),
+        ("x-amzn-mtls-clientcert-issuer", "CN=Staff CA"),
+        ("x_amzn_mtls_clientcert_serial_number", "03A5"),
+        ("x-forwarded-client-cert", "Subject=\"CN=ada\""),
+        ("x-ssl-client-s-dn", "CN=ada"),
+        ("x-amzn-oidc-identity", "ada"),
+    ];
+    let ask = |protocol| {
+        let mut browser = proxy.browser(protocol).with_certificate(who);
+        browser.send("GET", "https://app.test/", &forged, b"").status
+    };
+    let statuses = [Protocol::Http1, Protocol::Http2].map(ask);
+    assert_eq!(statuses[0], statuses[1]);
+    statuses[0]
 }
 
 #[test]
@@ -74,7 +87,7 @@ fn a_certificate_alone_decides_where_nothing_else_is_asked() {
     for (requirement, for_ada, for_bob) in table {
         let proxy = start(&authority, &requiring(requirement), Setup::open(&[target.address()]));
         assert_eq!((status(&proxy, &ada), status(&proxy, &bob)), (for_ada, for_bob), "{requirement}");
-        for record in proxy.access_log(2) {
+        for record in proxy.access_log(4) {
             let reason = if record["http.response.status_code"] == 403 {
                 "auth.certificate_not_allowed".into()
             } else {
