@@ -96,6 +96,8 @@ impl Reason {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
     use super::*;
 
     #[test]
@@ -105,12 +107,37 @@ mod tests {
         assert!(unnamed.is_empty(), "{unnamed:?}");
     }
 
-    /// The names of ALB §6.2. A name that the ALB does not have would make strict parsers fail.
+    /// ALB §6.2 and §8.4: each row has the reasons that the code logs under its name, and each name of the code has a row.
     #[test]
-    fn every_name_is_one_of_the_alb() {
-        let page = include_str!("../../docs/ALB.md");
-        for name in Reason::ALL.iter().filter_map(|reason| reason.alb_name()) {
-            assert!(page.contains(&format!("`{name}`")), "{name}");
+    fn the_page_has_the_names_of_the_code() {
+        fn quoted(cell: &str) -> BTreeSet<&str> {
+            cell.split('`').skip(1).step_by(2).collect()
         }
+        let page = include_str!("../../docs/ALB.md");
+        let section = |number: &str| {
+            let (_, rest) = page.split_once(&format!("\n### {number} ")).expect("a section");
+            rest.split("\n## ").next().and_then(|rest| rest.split("\n### ").next()).expect("its text")
+        };
+        let mut of_the_page: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+        for row in [section("6.2"), section("8.4")]
+            .into_iter()
+            .flat_map(str::lines)
+            .filter(|row| row.starts_with("| `") && !row.ends_with("| Test |"))
+        {
+            let cells: Vec<&str> = row.split('|').collect();
+            for name in quoted(cells[1]) {
+                let reasons = quoted(cells[2]);
+                assert_eq!(reasons.is_empty(), cells[3].trim_start().starts_with("Not"), "{row}");
+                assert!(of_the_page.insert(name, reasons).is_none(), "{name} is there twice");
+            }
+        }
+        of_the_page.retain(|_, reasons| !reasons.is_empty());
+        let mut of_the_code: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+        for reason in Reason::ALL {
+            if let Some(name) = reason.alb_name() {
+                of_the_code.entry(name).or_default().insert(reason.code());
+            }
+        }
+        assert_eq!(of_the_page, of_the_code);
     }
 }

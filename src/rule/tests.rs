@@ -159,6 +159,29 @@ fn values_that_could_never_match_are_refused() {
     assert!(matches!(Condition::http_request_method(&[]), Err(Error::Empty)));
 }
 
+/// ALB §7.2: up to 128 characters, 40 for methods and names of headers. A host needs no dot.
+#[test]
+fn alb_7_2_values_are_as_long_as_the_load_balancer_takes_them() {
+    type Make = fn(&str) -> Result<Condition, Error>;
+    let conditions: [(&str, usize, &str, Make); 9] = [
+        ("host", 128, "", |text| Condition::host_header(&strings(&[text]))),
+        ("host as an expression", 128, "", |text| Condition::host_regex(&strings(&[text]))),
+        ("path", 128, "/", |text| Condition::path_pattern(&strings(&[text]))),
+        ("path as an expression", 128, "/", |text| Condition::path_regex(&strings(&[text]))),
+        ("method", 40, "", |text| Condition::http_request_method(&strings(&[&text.to_uppercase()]))),
+        ("name of a header", 40, "", |text| Condition::http_header(text, &strings(&["a"]))),
+        ("value of a header", 128, "", |text| Condition::http_header("x", &strings(&[text]))),
+        ("value of a parameter", 128, "", |text| Condition::query_string(&[(None, text.to_owned())])),
+        ("name of a parameter", 128, "", |text| Condition::query_string(&[(Some(text.to_owned()), "a".to_owned())])),
+    ];
+    for (what, most, begin, make) in conditions {
+        let of = |length: usize| format!("{begin}{}", "a".repeat(length - begin.len()));
+        assert!(make(&of(most)).is_ok(), "{what}: {:?}", make(&of(most)));
+        assert!(make(&of(most + 1)).is_err(), "{what}");
+    }
+    host("localhost", "localhost:8080", true);
+}
+
 #[test]
 fn regular_expressions_are_compared_as_patterns_are() {
     let hosts = |value: &str| Condition::host_regex(&strings(&[value]));

@@ -6,7 +6,7 @@ use crate::harness::app::{Proxy, Setup, wait_until};
 use crate::harness::browser::Protocol;
 use crate::harness::process;
 use crate::harness::provider::Provider;
-use crate::harness::raw::Raw;
+use crate::harness::raw::{self, Raw};
 use crate::harness::server::{Reply, Server};
 use crate::harness::target;
 
@@ -163,6 +163,29 @@ fn parsers_of_alb_logs_read_what_the_proxy_answered() {
     }
     let refused = entries.iter().find(|entry| entry["elb_status_code"] == 400).expect("an entry");
     assert_fields(refused, &json!({ "matched_rule_priority": null, "actions_executed": ["-"], "error_reason": null }));
+}
+
+#[test]
+fn alb_6_4_class_and_transforms_are_in_the_line() {
+    let rules = r#"
+      - priority: 7
+        conditions: [{ path_pattern: ["/api/*"] }]
+        transforms:
+          host_header_rewrite: { regex: '^(.+)[.]test$', replace: '$1.internal:8080' }
+          url_rewrite: { regex: '^/api/(.*)$', replace: '/v2/$1' }
+        actions: [{ type: forward, target_group: app }]"#;
+    let target = target::echo();
+    let proxy = Proxy::start(&with_alb(&Setup::open(&[target.address()]).rules(rules)));
+    let mut client = Raw::connect(proxy.address(), "app.test");
+    client.send("GET /api/x?secret HTTP/1.1\r\nhost: app.test\r\ncontent-length: 3\r\n\r\nabc");
+    assert_eq!(raw::status(&client.read_response().0), 200);
+    let (text, _) = read(&proxy, 1);
+    let (_, class) = text.trim_end().split_once(" \"200\" ").expect("the status of the target");
+    let (class, rest) = class.split_once(" TID_").expect("the connection");
+    assert_eq!(class, "\"Ambiguous\" \"UndefinedContentLengthSemantics\"");
+    let (id, rest) = rest.split_once(' ').expect("an id");
+    assert!(id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit()), "{id}");
+    assert_eq!(rest, "\"app.internal:8080\" \"/v2/x\" \"transformed\" -");
 }
 
 #[test]

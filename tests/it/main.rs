@@ -16,6 +16,10 @@ mod acme;
 mod admin;
 /// The access log as the ALB writes it.
 mod alb_log;
+/// The page about the ALB has a verdict and a test for each row.
+mod alb_page;
+/// Rows of that page that no other module shows.
+mod alb_rows;
 /// What targets answer, byte by byte, and what becomes of the connection that it came on.
 mod answers;
 /// What strangers send, and that it does nothing: one test for each attack, by its id.

@@ -93,7 +93,7 @@ fn answers_are_counted_by_target_until_it_has_left() {
 /// `docs/ALB.md` §6.5 says which of our metrics tells what a metric of the ALB tells. Each name of ours exists.
 #[test]
 fn each_metric_of_the_alb_has_a_metric_here() {
-    const OF_THE_ALB: [&str; 12] = [
+    const OF_THE_ALB: [&str; 14] = [
         "ELBAuthError",
         "ELBAuthFailure",
         "ELBAuthLatency",
@@ -103,7 +103,9 @@ fn each_metric_of_the_alb_has_a_metric_here() {
         "HTTP_Redirect_Count",
         "HTTP_Redirect_Url_Limit_Exceeded_Count",
         "HTTP_Fixed_Response_Count",
+        "JWTValidationFailureCount",
         "GrpcRequestCount",
+        "DesyncMitigationMode_NonCompliant_Request_Count",
         "RejectedConnectionCount",
         "RequestCount",
     ];

@@ -29,7 +29,10 @@ fn get(uri: &str) -> WholeRequest {
 
 /// Calls a plain server on a loopback address that answers `answer`.
 async fn call(settings: &Settings, answer: Vec<u8>) -> Result<WholeResponse, Error> {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("binds");
+    call_at(settings, TcpListener::bind("127.0.0.1:0").await.expect("binds"), answer).await
+}
+
+async fn call_at(settings: &Settings, listener: TcpListener, answer: Vec<u8>) -> Result<WholeResponse, Error> {
     let address = listener.local_addr().expect("bound");
     let network = Network::new(settings).expect("a client");
     let server = async {
@@ -51,6 +54,17 @@ async fn an_answer_comes_back_whole() {
     assert_eq!(response.status(), StatusCode::IM_A_TEAPOT);
     assert_eq!(response.headers()["x-a"], "b");
     assert_eq!(response.body(), "ok");
+}
+
+/// The load balancer reaches providers over IPv4 only (ALB §1.4).
+#[tokio::test]
+async fn alb_1_4_a_provider_is_reached_over_ipv6() {
+    let Ok(listener) = TcpListener::bind("[::1]:0").await else {
+        eprintln!("this machine has no IPv6");
+        return;
+    };
+    let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok".to_vec();
+    assert_eq!(call_at(&settings(), listener, answer).await.expect("answers").body(), "ok");
 }
 
 #[tokio::test]

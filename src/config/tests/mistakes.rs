@@ -2,6 +2,7 @@
 
 mod acme;
 mod actions;
+mod alb;
 mod authorize;
 mod bearer;
 mod client_certificates;
