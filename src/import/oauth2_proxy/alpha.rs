@@ -32,6 +32,9 @@ const PLACES: [(&str, &str); 24] = [
     ("metricsServer.bindAddress", "metrics_address"),
 ];
 
+/// The scheme of an upstream whose certificate is not verified (`insecureSkipTLSVerify`).
+pub(super) const UNVERIFIED: &str = "https-unverified";
+
 /// An option: its name, its values, where it is.
 pub(super) type Found = (String, Vec<String>, String);
 
@@ -57,13 +60,23 @@ pub(super) fn options(file: &str, document: &Value) -> Result<Vec<Found>, String
 /// As the option `upstreams` has it: a URL with the path that is forwarded. The path of `uri` itself has no effect there.
 fn upstream(at: &At<'_>) -> Result<String, String> {
     for (key, member) in at.entries() {
-        if !matches!(key, "id" | "path" | "uri" | "passHostHeader" | "proxyWebSockets" | "timeout" | "flushInterval") {
+        let is_known = matches!(key, "id" | "path" | "uri" | "proxyWebSockets" | "flushInterval" | "static" | "staticCode" | "insecureSkipTLSVerify")
+            // `timeout` is for the group; the host is kept unless an option says otherwise.
+            || key == "timeout" || key == "passHostHeader" && member.value != false;
+        if !is_known {
             return Err(format!("{}: upstreams with `{key}` cannot be carried over", member.path));
         }
     }
     let (uri, path) = (at.text("uri").unwrap_or_default(), at.text("path").unwrap_or("/"));
+    if at.flag("static") == Some(true) {
+        let code = at.number("staticCode").unwrap_or(200);
+        return Ok(format!("static://{code}#{path}"));
+    }
     let url = url::Url::parse(uri).map_err(|_| format!("{}: no URL", at.path))?;
     match (url.scheme(), url.host_str(), url.port_or_known_default()) {
+        ("https", Some(host), Some(port)) if at.flag("insecureSkipTLSVerify") == Some(true) => {
+            Ok(format!("{UNVERIFIED}://{host}:{port}{path}"))
+        }
         ("http" | "https", Some(host), Some(port)) => Ok(format!("{}://{host}:{port}{path}", url.scheme())),
         _ => Err(format!("{}: only upstreams of HTTP can be carried over", at.path)),
     }

@@ -60,9 +60,48 @@ pub(super) fn gate(options: &Options, draft: &mut Draft, ledger: &mut Ledger) ->
     }
     let name = provider(draft, &host_of(&issuer), settings);
     let mut login = login(options, name, ledger)?;
+    login.bearer = bearer(options, &issuer, ledger);
     let closed = restrictions(options, &kind, &mut login.settings, ledger);
     headers(options, draft, ledger);
     Ok(Gate { login, closed })
+}
+
+/// `skip_jwt_bearer_tokens`: a token in place of a session. Its audience is the client ID, or one that an option names.
+fn bearer(options: &Options, issuer: &str, ledger: &mut Ledger) -> Option<Map> {
+    let setting = options.get("skip_jwt_bearer_tokens")?;
+    if !options.is_on("skip_jwt_bearer_tokens") {
+        ledger.kept(&setting.path, "off");
+        return None;
+    }
+    ledger.changed(
+        &setting.path,
+        "session-or-bearer: a token that says that it is an ID token is refused (token_type: id), and so is one beside a session of another user",
+    );
+    let mut audiences = options.values("client_id");
+    audiences.extend(options.values("oidc_extra_audiences"));
+    if let Some(setting) = options.get("oidc_extra_audiences") {
+        ledger.changed(&setting.path, "bearer.audience; the audience of a sign-in must be the client ID");
+    }
+    if let Some(setting) = options.get("extra_jwt_issuers") {
+        let mut lost = Vec::new();
+        for pair in &setting.values {
+            match pair.split_once('=') {
+                Some((other, audience)) if other == issuer => audiences.push(audience.to_owned()),
+                _ => lost.push(pair.as_str()),
+            }
+        }
+        if lost.is_empty() {
+            ledger.kept(&setting.path, "bearer.audience");
+        } else {
+            let why = format!(
+                "without {}: a rule accepts tokens of one issuer, and others are answered 401",
+                lost.join(", ")
+            );
+            ledger.changed(&setting.path, &why);
+        }
+    }
+    audiences.dedup();
+    Some(Map::default().with("audience", &audiences[..]))
 }
 
 /// The redirect URI that is registered with the provider stays the same.
@@ -125,7 +164,7 @@ fn login(options: &Options, provider: String, ledger: &mut Ledger) -> Result<Log
     if let Some(setting) = options.get("cookie_name") {
         ledger.kept(&setting.path, "session_cookie_name; users sign in once more");
     }
-    Ok(Login { provider, cookie, settings })
+    Ok(Login { provider, cookie, settings, bearer: None })
 }
 
 /// A duration of Go: `168h0m0s`.

@@ -7,6 +7,7 @@ mod alpha;
 mod gate;
 mod options;
 mod routes;
+mod trusted;
 
 use crate::import::draft::{Draft, Listener};
 use crate::import::ledger::Ledger;
@@ -45,16 +46,10 @@ const DROPPED: &[(&str, &str)] = &[
     ("insecure_oidc_skip_issuer_verification", "the issuer is always verified"),
     ("insecure_oidc_allow_unverified_email", "e-mail addresses count only if they are verified"),
     ("insecure_oidc_skip_nonce", "the nonce is always verified"),
-    (
-        "skip_jwt_bearer_tokens",
-        "this import does not carry bearer tokens over yet (`session-or-bearer`): such requests are answered 401",
-    ),
-    (
-        "extra_jwt_issuers",
-        "this import does not carry bearer tokens over yet (`session-or-bearer`): such requests are answered 401",
-    ),
     ("skip_claims_from_profile_url", "claims of userinfo are added to those of the ID token"),
     ("oidc_extra_audiences", "the audience must be the client ID"),
+    ("extra_jwt_issuers", "without skip_jwt_bearer_tokens it has no effect"),
+    ("bearer_token_login_fallback", "a request with a token that is not valid is answered 401"),
     ("real_client_ip_header", "X-Forwarded-For of trusted_proxies"),
     ("metrics_address", "admin.address has the metrics"),
     ("metrics_secure_address", "admin.address has the metrics"),
@@ -142,9 +137,7 @@ fn listener(options: &Options, draft: &mut Draft, ledger: &mut Ledger) -> Result
     }
     settings.set("address", address(options.text("http_address").unwrap_or("127.0.0.1:4180"))?);
     settings.set("protocol", "http");
-    let proxies = options.values("trusted_proxy_ips");
-    let proxies = if proxies.is_empty() { vec!["127.0.0.0/8".to_owned(), "::1/128".to_owned()] } else { proxies };
-    settings.set("trusted_proxies", Yaml::from(&proxies[..]));
+    settings.set("trusted_proxies", Yaml::from(&trusted::trusted_proxies(options)[..]));
     settings.comment(
         "trusted_proxies",
         "The proxy in front that ends TLS. It has to send X-Forwarded-Proto: https. Replace this by its networks.",

@@ -7,14 +7,24 @@ use url::Url;
 
 use crate::import::draft::{Chain, Draft, Rule, name_like};
 use crate::import::ledger::Ledger;
+use crate::import::oauth2_proxy::alpha;
 use crate::import::oauth2_proxy::gate::{Gate, duration};
-use crate::import::oauth2_proxy::options::{Options, Setting};
+use crate::import::oauth2_proxy::options::Options;
+use crate::import::oauth2_proxy::trusted;
 use crate::import::yaml::Map;
 
 /// An upstream: the path that it has, and its terminal.
 struct Upstream {
     path: String,
     end: Result<Map, String>,
+}
+
+impl Upstream {
+    /// `None` if it has all paths.
+    fn condition(&self) -> Option<Map> {
+        let pattern = if self.path.ends_with('/') { format!("{}*", self.path) } else { self.path.clone() };
+        (self.path != "/").then(|| Map::default().with("path_pattern", &[pattern][..]))
+    }
 }
 
 /// The rules, and the default actions.
@@ -34,10 +44,9 @@ pub(super) fn routes(options: &Options, gate: &Gate, draft: &mut Draft, ledger: 
     let mut rules = Vec::new();
     open_routes(options, &upstreams, &mut rules, ledger);
     for (index, upstream) in upstreams.iter().filter(|upstream| upstream.path != "/").enumerate() {
-        let pattern = if upstream.path.ends_with('/') { format!("{}*", upstream.path) } else { upstream.path.clone() };
-        let condition = Map::default().with("path_pattern", &[pattern][..]);
         let name = format!("upstream-{}", index + 1);
-        rules.push(rule(&name, 1000 + index as u64, vec![condition], guarded(gate, upstream.end.clone())));
+        let conditions = upstream.condition().into_iter().collect();
+        rules.push(rule(&name, 1000 + index as u64, conditions, guarded(gate, upstream.end.clone())));
     }
     let root = upstreams.iter().find(|upstream| upstream.path == "/").map(|upstream| upstream.end.clone());
     let none =
@@ -63,7 +72,7 @@ fn upstream(text: &str, options: &Options, draft: &mut Draft) -> Upstream {
         return Upstream { path: "/".to_owned(), end: Err("an upstream is no URL".to_owned()) };
     };
     let path = match url.scheme() {
-        "http" | "https" => url.path().to_owned(),
+        "http" | "https" | alpha::UNVERIFIED => url.path().to_owned(),
         // `file:///var/www#/static/`
         _ => url.fragment().filter(|path| path.starts_with('/')).unwrap_or("/").to_owned(),
     };
@@ -71,9 +80,15 @@ fn upstream(text: &str, options: &Options, draft: &mut Draft) -> Upstream {
         ("http" | "https", Some(host), Some(port)) => {
             Ok(forward(draft, options, url.scheme(), &format!("{host}:{port}")))
         }
+        (alpha::UNVERIFIED, Some(host), Some(port)) => {
+            Ok(forward(draft, options, alpha::UNVERIFIED, &format!("{host}:{port}")))
+        }
         ("unix", ..) => Ok(forward(draft, options, "http", &format!("unix:{}", url.path()))),
         ("static", Some(code), _) => match code.to_string().parse::<u64>() {
-            Ok(code) => Ok(Map::default().with("type", "fixed-response").with("status_code", code)),
+            Ok(code) => {
+                let fixed = Map::default().with("type", "fixed-response").with("status_code", code);
+                Ok(if matches!(code, 204 | 205) { fixed } else { fixed.with("body", "Authenticated") })
+            }
             Err(_) => Err("a static upstream without a status".to_owned()),
         },
         ("file", ..) => Err("Vestibule serves no files yet".to_owned()),
@@ -85,8 +100,10 @@ fn upstream(text: &str, options: &Options, draft: &mut Draft) -> Upstream {
 fn forward(draft: &mut Draft, options: &Options, scheme: &str, address: &str) -> Map {
     let name = name_like(address.trim_start_matches("unix:").trim_start_matches('/'));
     if !draft.target_groups.iter().any(|(known, _)| *known == name) {
+        let is_unverified = scheme == alpha::UNVERIFIED;
+        let scheme = if is_unverified { "https" } else { scheme };
         let mut group = Map::default().with("protocol", scheme).with("targets", &[address.to_owned()][..]);
-        if scheme == "https" && options.is_on("ssl_upstream_insecure_skip_verify") {
+        if is_unverified || scheme == "https" && options.is_on("ssl_upstream_insecure_skip_verify") {
             group.set("verify", false);
         }
         let timeout = options.text("upstream_timeout").and_then(duration).unwrap_or(Duration::from_secs(30));
@@ -136,12 +153,17 @@ fn open_routes(options: &Options, upstreams: &[Upstream], rules: &mut Vec<Rule>,
             }
         }
     }
-    for (name, why) in [
-        ("trusted_ips", "clients of these networks need a sign-in: write a rule with source_ip if they should not"),
-        ("api_routes", "a program is answered 401 on every path, and a browser that navigates is redirected"),
-    ] {
-        let setting: Option<&Setting> = options.get(name);
-        setting.into_iter().for_each(|setting| ledger.dropped(&setting.path, why));
+    if let Some(setting) = options.get("api_routes") {
+        let why = "a program is answered 401 on every path, and a browser that navigates is redirected";
+        ledger.dropped(&setting.path, why);
+    }
+    let networks = trusted::networks(options, ledger);
+    for (index, upstream) in upstreams.iter().enumerate().filter(|_| !networks.is_empty()) {
+        let Ok(end) = &upstream.end else { continue };
+        let mut conditions: Vec<Map> = upstream.condition().into_iter().collect();
+        conditions.push(Map::default().with("source_ip", &networks[..]));
+        let name = format!("trusted-{}", index + 1);
+        rules.push(rule(&name, 910 + index as u64, conditions, Chain::terminal(end.clone())));
     }
 }
 

@@ -146,9 +146,61 @@ server: { bindAddress: 0.0.0.0:4180 }
     let imported = import(&[("alpha.yaml", alpha), ("a.cfg", "email_domains = [\"*\"]\n")], &[]).unwrap();
     assert_eq!(imported.closed, [""; 0], "{}", imported.explanation());
     assert!(imported.yaml.contains("client_secret_file: /etc/oauth2-proxy/secret"), "{}", imported.yaml);
+    let more = alpha.replace(
+        "    - { id: app, path: /, uri: http://127.0.0.1:3000 }",
+        "    - { id: app, path: /, uri: https://127.0.0.1:3000, insecureSkipTLSVerify: true }\n    - { id: ping, path: /ping, static: true, staticCode: 204 }\n    - { id: old, path: /old, uri: https://127.0.0.1:3001 }",
+    );
+    let imported = import(&[("alpha.yaml", &more), ("a.cfg", "email_domains = [\"*\"]\n")], &[]).unwrap();
+    assert_eq!(imported.closed, [""; 0], "{}", imported.explanation());
+    assert!(imported.yaml.contains("status_code: 204"), "{}", imported.yaml);
+    assert_eq!(imported.yaml.matches("verify: false").count(), 1, "{}", imported.yaml);
     let unknown = alpha.replace("emailClaim", "gateOfTomorrow");
     let imported = import(&[("alpha.yaml", &unknown), ("a.cfg", "email_domains = [\"*\"]\n")], &[]).unwrap();
     assert_eq!(imported.closed.len(), 1, "{}", imported.yaml);
+}
+
+/// The rules of a result with the networks of their clients.
+fn networks(imported: &Imported) -> Vec<&str> {
+    imported.yaml.lines().filter_map(|line| line.trim().strip_prefix("- source_ip: ")).collect()
+}
+
+#[test]
+fn clients_of_trusted_networks_come_in_where_their_address_is_the_same_as_before() {
+    let tls = "tls_cert_file = \"a\"\ntls_key_file = \"b\"\n";
+    let forwarded = "reverse_proxy = true\nreal_client_ip_header = \"X-Forwarded-For\"\n";
+    let trusted = "trusted_ips = [\"192.0.2.0/24\", \"2001:db8::1\", \"127.0.0.1\"]\n";
+    let bare = FILE.replace("reverse_proxy = true\n", "");
+    let of = |more: &str| import(&[("a.cfg", &format!("{bare}{trusted}{more}"))], &[]).unwrap();
+    let direct = of(tls);
+    assert_eq!(networks(&direct), ["[\"192.0.2.0/24\", \"2001:db8::1/128\", \"127.0.0.1/32\"]"; 3], "{}", direct.yaml);
+    let behind = of(forwarded);
+    assert_eq!(networks(&behind), ["[\"192.0.2.0/24\", \"2001:db8::1/128\"]"; 3], "{}", behind.yaml);
+    let open: Vec<_> = rules(&behind.yaml).into_iter().filter(|rule| rule.name.starts_with("trusted-")).collect();
+    assert!(open.len() == 3 && open.iter().all(|rule| !rule.is_shut()), "{open:?}");
+    // The address of a client is that of the proxy, or what the client says.
+    for other in ["", "reverse_proxy = true\n", &format!("{tls}{forwarded}")] {
+        let imported = of(other);
+        assert!(networks(&imported).is_empty(), "{other}: {}", imported.yaml);
+        let row = imported.rows.iter().find(|row| row.setting == "a.cfg: trusted_ips").unwrap();
+        assert_eq!(row.fate.word(), "dropped");
+    }
+}
+
+#[test]
+fn bearer_tokens_are_carried_over_for_one_issuer() {
+    let extra = "extra_jwt_issuers = [\"https://login.example.com/realms/staff=api\", \"https://other.example.com=x\"]";
+    let imported = with(&format!("skip_jwt_bearer_tokens = true\noidc_extra_audiences = [\"cli\"]\n{extra}"));
+    assert_eq!(imported.closed.len(), 1, "the files: {:?}", imported.closed);
+    assert!(imported.yaml.contains("type: session-or-bearer"), "{}", imported.yaml);
+    assert!(!imported.yaml.contains("type: authenticate-oidc"), "{}", imported.yaml);
+    assert!(imported.yaml.contains("audience: [wiki, cli, api]"), "{}", imported.yaml);
+    // Who may come in is asked of both.
+    assert_eq!(imported.yaml.matches("session-or-bearer").count(), imported.yaml.matches("allowed_groups").count());
+    let lost = imported.rows.iter().find(|row| row.setting.ends_with("extra_jwt_issuers")).unwrap();
+    assert!(lost.fate.why().contains("https://other.example.com=x"), "{lost:?}");
+    for off in [extra.to_owned(), format!("skip_jwt_bearer_tokens = false\n{extra}")] {
+        assert!(!with(&off).yaml.contains("session-or-bearer"), "{off}");
+    }
 }
 
 #[test]
