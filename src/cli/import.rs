@@ -49,7 +49,8 @@ struct Common {
 }
 
 /// From an Application Load Balancer of AWS: the JSON of `aws elbv2 describe-load-balancers`, `-listeners`, `-rules`, `-target-groups`,
-/// `-target-health`, `-load-balancer-attributes`, `-listener-attributes`, `-target-group-attributes` and `-listener-certificates`.
+/// `-target-health`, `-load-balancer-attributes`, `-listener-attributes`, `-target-group-attributes`, `-listener-certificates`, `-trust-stores` and
+/// `-trust-store-revocations`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = CODES)]
 pub(crate) struct Elbv2 {

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::import::ledger::Ledger;
 use crate::import::yaml::{Map, Yaml};
 
 /// The status of a closed rule.
@@ -21,6 +22,7 @@ pub(crate) struct Draft {
     pub(crate) listeners: Vec<Listener>,
     pub(crate) providers: Vec<(String, Map)>,
     pub(crate) target_groups: Vec<(String, Map)>,
+    pub(crate) trust_stores: Vec<(String, Map)>,
     /// Keys of `session` and `claims` beside those that each file has.
     pub(crate) session: Map,
     pub(crate) claims: Map,
@@ -43,6 +45,10 @@ pub(crate) enum Need {
     Made { command: String },
     /// A variable of the environment.
     Variable { what: String },
+    /// Certificates of authorities, with the files of their lists of revoked certificates, and where they come from.
+    Authorities { lists: Vec<String>, what: String },
+    /// A list of revoked certificates, and where it comes from.
+    Revoked { what: String },
 }
 
 /// A listener.
@@ -81,13 +87,15 @@ pub(crate) enum Chain {
     Closed(String),
 }
 
-/// An `authenticate-oidc`.
+/// An `authenticate-oidc`, or a `session-or-bearer`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Login {
     pub(crate) provider: String,
     /// The name of the session cookie in the input. `None` is the default there.
     pub(crate) cookie: Option<String>,
     pub(crate) settings: Map,
+    /// Bearer tokens are accepted, too: `bearer` of `session-or-bearer`.
+    pub(crate) bearer: Option<Map>,
 }
 
 impl Chain {
@@ -116,6 +124,16 @@ impl Rule {
 }
 
 impl Listener {
+    /// Answers 503 to everything from now on.
+    pub(crate) fn close(&mut self, why: &str, ledger: &mut Ledger) {
+        for (chain, source) in self.rules.iter_mut().map(|rule| (&mut rule.chain, &rule.source)) {
+            chain.close(why);
+            ledger.revoke(source, why);
+        }
+        self.default.close(why);
+        ledger.revoke(&self.source, why);
+    }
+
     /// Lets only clients of these networks in, which was done in front of the rules. Others are answered 403. `Err` if there is no room for
     /// the rule that takes the place of the default actions.
     pub(crate) fn restrict_to(&mut self, networks: &[String]) -> Result<(), String> {
@@ -154,6 +172,13 @@ impl Draft {
         name
     }
 
+    /// Adds a trust store, unless there is one of that name.
+    pub(crate) fn trust_store(&mut self, name: &str, settings: Map) {
+        if !self.trust_stores.iter().any(|(known, _)| known == name) {
+            self.trust_stores.push((name.to_owned(), settings));
+        }
+    }
+
     /// Says what the operator has to provide.
     pub(crate) fn needs(&mut self, name: &str, need: Need) {
         self.needs.entry(name.to_owned()).or_insert(need);
@@ -183,7 +208,7 @@ impl Draft {
         } else {
             self.session = Map::default();
         }
-        if has_login {
+        if has_login || self.claims.get("headers").is_some() {
             self.claims.set("signer", "arn:vestibule:imported");
             self.claims.set("signing_key_file", Yaml::File("keys/claims".to_owned()));
             self.needs("keys/claims", made("signing", "keys/claims"));
@@ -225,6 +250,7 @@ impl Draft {
         for (key, value) in [
             ("identity_providers", section(&self.providers)),
             ("target_groups", section(&self.target_groups)),
+            ("trust_stores", section(&self.trust_stores)),
             ("session", self.session.clone()),
             ("claims", self.claims.clone()),
         ] {
@@ -313,7 +339,11 @@ impl Chain {
 
 impl Login {
     fn document(&self, cookies: &Cookies) -> Map {
-        let mut map = Map::default().with("type", "authenticate-oidc").with("provider", self.provider.as_str());
+        let kind = if self.bearer.is_some() { "session-or-bearer" } else { "authenticate-oidc" };
+        let mut map = Map::default().with("type", kind).with("provider", self.provider.as_str());
+        if let Some(bearer) = &self.bearer {
+            map.set("bearer", bearer.clone());
+        }
         map.extend(&self.settings);
         if let Some(Some(name)) = cookies.get(&(self.provider.clone(), self.cookie.clone())) {
             map.set("session_cookie_name", name.as_str());

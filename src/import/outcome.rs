@@ -93,5 +93,7 @@ fn explained(need: &Need) -> String {
         Need::ClientSecret => "the client secret of the provider".to_owned(),
         Need::Made { command } => format!("run `{command}`"),
         Need::Variable { what } => format!("a variable of the environment: {what}"),
+        Need::Authorities { what, .. } => format!("the certificates of the authorities (PEM): {what}"),
+        Need::Revoked { what } => format!("a list of revoked certificates (PEM or DER): {what}"),
     }
 }

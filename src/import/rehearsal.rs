@@ -125,11 +125,37 @@ fn provide(draft: &Draft, folder: &Path) -> Result<(), Error> {
                 put(&files.path(key), &made.signing_key.serialize_pem())?;
             }
             Need::ClientSecret => put(&files.path(name), STAND_IN)?,
-            // The first is written with its certificate, the second by `MissingKeys::Make`; the third is no file.
-            Need::PrivateKey | Need::Made { .. } | Need::Variable { .. } => {}
+            Need::Authorities { lists, .. } => authorities(&files.path(name), lists, files)?,
+            // Written with a certificate, by `MissingKeys::Make`, or no file.
+            Need::PrivateKey | Need::Made { .. } | Need::Variable { .. } | Need::Revoked { .. } => {}
         }
     }
     Ok(())
+}
+
+/// An authority for each list of revoked certificates, with its list: two lists of one authority would be refused.
+fn authorities(path: &Path, lists: &[String], files: Files<'_>) -> Result<(), Error> {
+    let mut certificates = String::new();
+    for place in 0..lists.len().max(1) {
+        let mut params = rcgen::CertificateParams::new(Vec::new())?;
+        params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        params.key_usages = vec![rcgen::KeyUsagePurpose::KeyCertSign, rcgen::KeyUsagePurpose::CrlSign];
+        params.distinguished_name.push(rcgen::DnType::CommonName, format!("stand-in {place}"));
+        let key = rcgen::KeyPair::generate()?;
+        certificates.push_str(&params.self_signed(&key)?.pem());
+        if let Some(list) = lists.get(place) {
+            let revoked = rcgen::CertificateRevocationListParams {
+                this_update: rcgen::date_time_ymd(2020, 1, 1),
+                next_update: rcgen::date_time_ymd(2100, 1, 1),
+                crl_number: rcgen::SerialNumber::from(1),
+                issuing_distribution_point: None,
+                revoked_certs: Vec::new(),
+                key_identifier_method: rcgen::KeyIdMethod::Sha256,
+            };
+            put(&files.path(list), &revoked.signed_by(&rcgen::Issuer::from_params(&params, &key))?.pem()?)?;
+        }
+    }
+    Ok(put(path, &certificates)?)
 }
 
 fn put(path: &Path, text: &str) -> io::Result<()> {

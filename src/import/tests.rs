@@ -62,7 +62,9 @@ pub(super) struct Found {
 impl Found {
     /// Whether nobody comes through it without signing in.
     pub(super) fn is_shut(&self) -> bool {
-        self.is_closed || self.actions.iter().any(|kind| kind.starts_with("authenticate-") || kind == "jwt-validation")
+        let is_gate =
+            |kind: &str| kind.starts_with("authenticate-") || ["jwt-validation", "session-or-bearer"].contains(&kind);
+        self.is_closed || self.actions.iter().any(|kind| is_gate(kind))
     }
 }
 

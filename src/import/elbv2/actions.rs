@@ -3,13 +3,9 @@
 use std::time::Duration;
 
 use crate::import::draft::{Chain, Draft};
-use crate::import::elbv2::login;
+use crate::import::elbv2::{jwt, login};
 use crate::import::ledger::{At, Ledger, number};
 use crate::import::yaml::Map;
-
-/// Why a rule with `jwt-validation` is closed.
-pub(in crate::import) const JWT: &str =
-    "this import does not carry jwt-validation over yet, and without it everybody would come in";
 
 /// What the actions of a rule need to know.
 pub(in crate::import) struct Context<'c> {
@@ -31,19 +27,19 @@ pub(in crate::import) fn chain(items: &[At<'_>], context: &mut Context<'_>) -> C
 fn open_chain(items: &[At<'_>], context: &mut Context<'_>) -> Result<Chain, String> {
     let mut items = items.to_vec();
     items.sort_by_key(|item| item.number("Order").unwrap_or_default());
-    let (mut login, mut end) = (None, None);
+    let (mut login, mut gates, mut end) = (None, Vec::new(), None);
     for item in &items {
         let kind = item.text("Type").ok_or("an action has no Type")?;
         if end.is_some() {
             return Err("an action follows the one that answers".to_owned());
         }
         match kind {
-            "authenticate-oidc" | "authenticate-cognito" if login.is_none() => {
+            "authenticate-oidc" | "authenticate-cognito" if login.is_none() && gates.is_empty() => {
                 login = Some(login::login(item, kind, context.draft, context.ledger)?);
             }
-            "jwt-validation" => {
-                context.ledger.dropped(&item.path, JWT);
-                return Err(JWT.to_owned());
+            "jwt-validation" if login.is_none() && gates.is_empty() => {
+                let config = item.get("JwtValidationConfig").ok_or("the action has no JwtValidationConfig")?;
+                gates.push(jwt::gate(&config, context.ledger)?);
             }
             "forward" => end = Some(forward(item, context)?),
             "redirect" => end = Some(redirect(item, context.ledger)?),
@@ -55,7 +51,7 @@ fn open_chain(items: &[At<'_>], context: &mut Context<'_>) -> Result<Chain, Stri
         }
     }
     let terminal = end.ok_or("no action answers the request")?;
-    Ok(Chain::Open { login, gates: Vec::new(), terminal })
+    Ok(Chain::Open { login, gates, terminal })
 }
 
 fn forward(item: &At<'_>, context: &mut Context<'_>) -> Result<Map, String> {

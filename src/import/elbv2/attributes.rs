@@ -12,6 +12,9 @@ pub(in crate::import) struct Common {
     pub(in crate::import) limits: Map,
     pub(in crate::import) target_group: Map,
     pub(in crate::import) preserve_host_header: bool,
+    /// `https` listeners tell targets about TLS.
+    pub(in crate::import) has_tls_headers: bool,
+    pub(in crate::import) has_access_log: bool,
 }
 
 /// An attribute: its key, and where its value is.
@@ -38,8 +41,10 @@ pub(super) fn load_balancer(items: &[At<'_>], ledger: &mut Ledger) -> Common {
     common
 }
 
-/// What stands for an attribute that Vestibule does not have.
-const NO_ACCESS_LOG: &str = "set access_log: Vestibule writes JSON lines to standard output or to a file";
+/// The access log of AWS, in a file.
+pub(in crate::import) fn access_log() -> Map {
+    Map::default().with("destination", "access.log").with("format", "alb")
+}
 
 /// Carries over an attribute of the load balancer (ALB §10.1).
 pub(in crate::import) fn load_balancer_attribute(attribute: &Attribute<'_>, common: &mut Common, ledger: &mut Ledger) {
@@ -66,22 +71,49 @@ pub(in crate::import) fn load_balancer_attribute(attribute: &Attribute<'_>, comm
         }
         ("routing.http2.enabled", _) if is_on => ledger.kept(path, "https listeners serve HTTP/2"),
         ("routing.http2.enabled", _) => ledger.dropped(path, "https listeners of Vestibule always offer HTTP/2"),
-        ("routing.http.desync_mitigation_mode", _) => {
-            ledger.changed(path, "always refuses what two servers could read in two ways, as `strictest` does");
+        ("routing.http.desync_mitigation_mode", _) if matches!(text, "monitor" | "defensive" | "strictest") => {
+            common.listener.set("desync_mitigation", text);
+            if text == "monitor" {
+                ledger.changed(path, "desync_mitigation: as `defensive`, whose refusals Vestibule has in each mode");
+            } else {
+                ledger.kept(path, "desync_mitigation of the listeners");
+            }
+        }
+        ("routing.http.drop_invalid_header_fields.enabled", _) if is_on => {
+            ledger.kept(path, "always on: a name has letters, digits and `-` only");
         }
         ("routing.http.drop_invalid_header_fields.enabled", _) => {
-            ledger.changed(path, "identity headers are removed in every spelling; other headers are passed on");
+            ledger.changed(
+                path,
+                "always on: headers whose names have other characters than letters, digits and `-` are removed",
+            );
         }
-        ("routing.http.x_amzn_tls_version_and_cipher_suite.enabled" | "routing.http.xff_client_port.enabled", _) => {
-            let why = if is_on { "Vestibule does not send this header" } else { "was off" };
-            ledger.dropped(path, why);
+        ("routing.http.x_amzn_tls_version_and_cipher_suite.enabled", _) => {
+            common.has_tls_headers = is_on;
+            ledger.kept(path, if is_on { "tls_headers of the https listeners" } else { "off" });
+        }
+        ("routing.http.xff_client_port.enabled", _) => {
+            if is_on {
+                common.listener.set("xff_client_port", true);
+            }
+            ledger.kept(path, if is_on { "xff_client_port of the listeners" } else { "off" });
         }
         ("waf.fail_open.enabled", _) => {
             ledger.dropped(path, "there is no web application firewall of AWS in front any more")
         }
-        (key, _) if key.starts_with("access_logs.") => ledger.dropped(path, NO_ACCESS_LOG),
+        ("access_logs.s3.enabled", _) => {
+            common.has_access_log = is_on;
+            ledger.changed(
+                path,
+                if is_on { "access_log: the same lines, in a file" } else { "access_log: JSON on standard output" },
+            );
+        }
+        (key, _) if key.starts_with("access_logs.") => {
+            ledger.dropped(path, "the lines are in a file here: let a program ship it");
+        }
         (key, _) if key.starts_with("connection_logs.") || key.starts_with("health_check_logs.") => {
-            ledger.dropped(path, "Vestibule has no such log; failed handshakes and health checks are in its metrics");
+            ledger
+                .dropped(path, "failed handshakes and health checks are in the log of the process and in the metrics");
         }
         (
             "deletion_protection.enabled"
@@ -108,14 +140,60 @@ const RESPONSE_HEADERS: [&str; 10] = [
     "access_control_max_age",
 ];
 
-/// Carries over an attribute of a listener (ALB §10.7).
-pub(in crate::import) fn listener_attribute(attribute: &Attribute<'_>, headers: &mut Map, ledger: &mut Ledger) {
-    let text = attribute.value.value.as_str().unwrap_or_default().trim();
-    let path = &attribute.path;
-    let key = attribute.key.as_str();
-    if text.is_empty() {
-        return ledger.kept(path, "not set, as before");
+/// What attributes of a listener set.
+#[derive(Debug, Default)]
+pub(in crate::import) struct OfListener {
+    pub(in crate::import) response_headers: Map,
+    /// Names in `tls_headers`.
+    tls: Map,
+    /// Names in `header_names` of `mutual_authentication`.
+    pub(in crate::import) certificate: Map,
+}
+
+impl OfListener {
+    /// Carries over the attributes of a listener (ALB §10.7).
+    pub(in crate::import) fn read(attributes: &[Attribute<'_>], ledger: &mut Ledger) -> Self {
+        let mut of_listener = Self::default();
+        for attribute in attributes {
+            let text = attribute.value.value.as_str().unwrap_or_default().trim();
+            if text.is_empty() {
+                ledger.kept(&attribute.path, "not set, as before");
+            } else if attribute.key.starts_with("routing.http.request.") {
+                of_listener.request_header(attribute, text, ledger);
+            } else {
+                listener_attribute(attribute, text, &mut of_listener.response_headers, ledger);
+            }
+        }
+        of_listener
     }
+
+    /// `routing.http.request.NAME.header_name`: another name for a header that targets get.
+    fn request_header(&mut self, attribute: &Attribute<'_>, text: &str, ledger: &mut Ledger) {
+        let name = attribute.key.strip_prefix("routing.http.request.x_amzn_");
+        match name.and_then(|name| name.strip_suffix(".header_name")) {
+            Some("tls_version") => self.tls.set("version", text),
+            Some("tls_cipher_suite") => self.tls.set("cipher_suite", text),
+            Some(
+                name @ ("mtls_clientcert"
+                | "mtls_clientcert_serial_number"
+                | "mtls_clientcert_issuer"
+                | "mtls_clientcert_subject"
+                | "mtls_clientcert_validity"
+                | "mtls_clientcert_leaf"),
+            ) => self.certificate.set(&name["mtls_".len()..], text),
+            _ => return,
+        };
+        ledger.kept(&attribute.path, "tls_headers or header_names of the listener, if it sends the header");
+    }
+
+    /// What targets are told about TLS by an `https` listener, if anything.
+    pub(in crate::import) fn tls_headers(&self, common: &Common) -> Option<Map> {
+        common.has_tls_headers.then(|| self.tls.clone())
+    }
+}
+
+fn listener_attribute(attribute: &Attribute<'_>, text: &str, headers: &mut Map, ledger: &mut Ledger) {
+    let (path, key) = (&attribute.path, attribute.key.as_str());
     if key == "routing.http.response.server.enabled" {
         if flag(attribute.value.value) == Some(false) {
             headers.set("server", false);
@@ -123,16 +201,13 @@ pub(in crate::import) fn listener_attribute(attribute: &Attribute<'_>, headers: 
         return ledger.kept(path, "response_headers.server");
     }
     let name = key.strip_prefix("routing.http.response.").and_then(|rest| rest.strip_suffix(".header_value"));
-    if let Some(name) = name.filter(|name| RESPONSE_HEADERS.contains(name)) {
-        match response_header(name, text) {
-            Some(value) => {
-                headers.set(name, value);
-                ledger.kept(path, &format!("response_headers.{name}"));
-            }
-            None => ledger.dropped(path, "response_headers does not accept the value"),
+    let Some(name) = name.filter(|name| RESPONSE_HEADERS.contains(name)) else { return };
+    match response_header(name, text) {
+        Some(value) => {
+            headers.set(name, value);
+            ledger.kept(path, &format!("response_headers.{name}"));
         }
-    } else if key.starts_with("routing.http.request.") {
-        ledger.dropped(path, "Vestibule does not send this header, so there is nothing to rename");
+        None => ledger.dropped(path, "response_headers does not accept the value"),
     }
 }
 

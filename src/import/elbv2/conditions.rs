@@ -82,7 +82,7 @@ fn one(item: &At<'_>, ledger: &mut Ledger) -> Result<Map, String> {
 }
 
 /// Refuses expressions that two readers understand in two ways. `check` refuses those that are none.
-fn check_regexes(key: &str, values: &At<'_>) -> Result<(), String> {
+pub(in crate::import) fn check_regexes(key: &str, values: &At<'_>) -> Result<(), String> {
     let case = match key {
         "path_pattern" => Case::Sensitive,
         "host_header" | "http_header" => Case::Insensitive,

@@ -16,6 +16,8 @@ pub(super) struct Inventory<'v> {
     pub(super) target_groups: Vec<At<'v>>,
     pub(super) load_balancer_attributes: Vec<At<'v>>,
     pub(super) trust_stores: Vec<At<'v>>,
+    /// Lists of revoked certificates.
+    pub(super) revocations: Vec<At<'v>>,
     /// By ARN.
     pub(super) listener_attributes: BTreeMap<String, Vec<At<'v>>>,
     pub(super) listener_certificates: BTreeMap<String, Vec<At<'v>>>,
@@ -54,6 +56,7 @@ impl<'v> Inventory<'v> {
                 ("Rules", &mut inventory.rules),
                 ("TargetGroups", &mut inventory.target_groups),
                 ("TrustStores", &mut inventory.trust_stores),
+                ("TrustStoreRevocations", &mut inventory.revocations),
             ] {
                 is_known |= root.get(key).is_some();
                 list.extend(root.list(key));
@@ -67,7 +70,7 @@ impl<'v> Inventory<'v> {
             if !is_known {
                 return Err(format!(
                     "{file} is not an answer of `aws elbv2 describe-…`: it has none of LoadBalancers, Listeners, Rules, TargetGroups, \
-                     TargetHealthDescriptions, Attributes, Certificates and TrustStores"
+                     TargetHealthDescriptions, Attributes, Certificates, TrustStores and TrustStoreRevocations"
                 ));
             }
         }

@@ -2,7 +2,8 @@
 
 use crate::import::draft::{Chain, Draft, Listener, Rule, name_like};
 use crate::import::elbv2::actions::{self, Context};
-use crate::import::elbv2::attributes::{Common, listener_attribute, pairs};
+use crate::import::elbv2::attributes::{Common, OfListener, pairs};
+use crate::import::elbv2::client_certificates::TrustStores;
 use crate::import::elbv2::conditions;
 use crate::import::elbv2::inventory::Inventory;
 use crate::import::elbv2::target_groups::Groups;
@@ -10,10 +11,6 @@ use crate::import::elbv2::transforms;
 use crate::import::ledger::{At, Ledger};
 use crate::import::rehearsal::everything;
 use crate::import::yaml::{Map, Yaml};
-
-/// Why a listener that asks for client certificates is closed.
-pub(super) const CLIENT_CERTIFICATES: &str =
-    "this import does not carry client certificates over yet: see `mutual_authentication`";
 
 /// The two policies of TLS that Vestibule has (ALB §10.9).
 const POLICIES: [&str; 2] = ["ELBSecurityPolicy-TLS13-1-2-Res-2021-06", "ELBSecurityPolicy-TLS13-1-3-2021-06"];
@@ -65,12 +62,13 @@ impl<'v> Reader<'_, 'v> {
         if !self.common.limits.is_empty() {
             settings.set("limits", self.common.limits.clone());
         }
-        let mut headers = Map::default();
-        for attribute in pairs(self.inventory.listener_attributes.get(arn).map(Vec::as_slice).unwrap_or_default()) {
-            listener_attribute(&attribute, &mut headers, ledger);
+        let attributes = self.inventory.listener_attributes.get(arn).map(Vec::as_slice).unwrap_or_default();
+        let of_listener = OfListener::read(&pairs(attributes), ledger);
+        if !of_listener.response_headers.is_empty() {
+            settings.set("response_headers", of_listener.response_headers.clone());
         }
-        if !headers.is_empty() {
-            settings.set("response_headers", headers);
+        if let Some(tls) = of_listener.tls_headers(self.common).filter(|_| is_https) {
+            settings.set("tls_headers", tls);
         }
         let (default, source) = self.default(at, arn, draft, ledger)?;
         let mut listener = Listener { name: format!("{scheme}-{port}"), settings, rules: Vec::new(), default, source };
@@ -83,7 +81,7 @@ impl<'v> Reader<'_, 'v> {
         for key in ["Port", "Protocol", "ListenerArn", "LoadBalancerArn", "AlpnPolicy"] {
             at.get(key).into_iter().for_each(|at| ledger.kept(&at.path, "listeners"));
         }
-        client_certificates(at, &mut listener, ledger);
+        self.client_certificates(at, &mut listener, &of_listener.certificate, draft, ledger);
         if let Some(unknown) = ledger.unknown(&at.path).first() {
             // It may be a gate.
             return Err(format!(
@@ -91,6 +89,27 @@ impl<'v> Reader<'_, 'v> {
             ));
         }
         Ok(listener)
+    }
+
+    fn client_certificates(
+        &self,
+        at: &At<'v>,
+        listener: &mut Listener,
+        header_names: &Map,
+        draft: &mut Draft,
+        ledger: &mut Ledger,
+    ) {
+        let Some(mutual) = at.get("MutualAuthentication") else { return };
+        match TrustStores::of(self.inventory).setting(&mutual, header_names, draft, ledger) {
+            Ok(None) => {}
+            Ok(Some(setting)) => {
+                listener.settings.set("mutual_authentication", setting);
+            }
+            Err(why) => {
+                ledger.dropped(&mutual.path, &why);
+                listener.close(&why, ledger);
+            }
+        }
     }
 
     /// `arn:…:listener-rule/app/NAME/LB/LISTENER/RULE` belongs to `arn:…:listener/app/NAME/LB/LISTENER`.
@@ -212,19 +231,4 @@ fn policy(at: &At<'_>, settings: &mut Map, ledger: &mut Ledger) {
             "TLS13-1-2-Res: TLS 1.3, and TLS 1.2 with forward secrecy only; older clients cannot connect",
         );
     }
-}
-
-fn client_certificates(at: &At<'_>, listener: &mut Listener, ledger: &mut Ledger) {
-    let Some(mutual) = at.get("MutualAuthentication") else { return };
-    if mutual.text("Mode") == Some("off") {
-        ledger.kept(&mutual.path, "off");
-        return;
-    }
-    ledger.dropped(&mutual.path, CLIENT_CERTIFICATES);
-    for rule in &mut listener.rules {
-        rule.close(CLIENT_CERTIFICATES);
-        ledger.revoke(&rule.source, CLIENT_CERTIFICATES);
-    }
-    listener.default.close(CLIENT_CERTIFICATES);
-    ledger.revoke(&listener.source, CLIENT_CERTIFICATES);
 }

@@ -5,12 +5,16 @@
 
 pub(in crate::import) mod actions;
 pub(in crate::import) mod attributes;
+pub(in crate::import) mod client_certificates;
 pub(in crate::import) mod conditions;
 mod inventory;
+pub(in crate::import) mod jwt;
 mod listeners;
 pub(in crate::import) mod login;
 pub(in crate::import) mod target_groups;
 pub(in crate::import) mod transforms;
+
+use std::collections::BTreeMap;
 
 use serde_json::Value;
 
@@ -18,6 +22,7 @@ use crate::import::draft::Draft;
 use crate::import::elbv2::inventory::Inventory;
 use crate::import::ledger::{At, Ledger};
 use crate::import::text::Input;
+use crate::import::yaml::Map;
 
 /// Reads the answers of AWS.
 ///
@@ -42,8 +47,11 @@ pub(crate) fn read(inputs: &[Input]) -> Result<(Draft, Ledger), String> {
     let common = attributes::load_balancer(&inventory.load_balancer_attributes, &mut ledger);
     let groups = target_groups::all(&inventory, &common, &mut draft, &mut ledger);
     listeners::all(&inventory, &balancer, &common, &groups, &mut draft, &mut ledger)?;
-    for store in &inventory.trust_stores {
-        ledger.dropped(&store.path, listeners::CLIENT_CERTIFICATES);
+    for store in inventory.trust_stores.iter().chain(&inventory.revocations) {
+        ledger.dropped(&store.path, "no listener uses the trust store");
+    }
+    if common.has_access_log {
+        draft.rest.set("access_log", access_log(&balancer, &inventory, &groups));
     }
     Ok((draft, ledger))
 }
@@ -92,6 +100,23 @@ fn about(balancer: &At<'_>, draft: &mut Draft, ledger: &mut Ledger) {
             _ => {}
         }
     }
+}
+
+/// The lines of the load balancer, with its names.
+fn access_log(balancer: &At<'_>, inventory: &Inventory<'_>, groups: &BTreeMap<String, String>) -> Map {
+    let mut names = Map::default();
+    let id = balancer.text("LoadBalancerArn").and_then(|arn| arn.split_once(":loadbalancer/")).map(|(_, id)| id);
+    if let Some(id) = id {
+        names.set("load_balancer", id);
+    }
+    let arns = inventory.target_groups.iter().filter_map(|at| at.text("TargetGroupArn"));
+    let of_group = |arn: &str| Some((groups.get(arn)?.clone(), arn.to_owned()));
+    let arns = arns.filter_map(of_group).fold(Map::default(), |arns, (name, arn)| arns.with(&name, arn));
+    if !arns.is_empty() {
+        names.set("target_group_arns", arns);
+    }
+    let log = attributes::access_log();
+    if names.is_empty() { log } else { log.with("alb", names) }
 }
 
 #[cfg(test)]

@@ -82,10 +82,27 @@ fn no_unknown_setting_opens_a_rule() {
 fn a_rule_with_a_part_that_cannot_be_carried_over_is_closed() {
     let login = &gates()[0];
     let end = json!({"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "200"}});
-    let jwt = json!({"Type": "jwt-validation", "JwtValidationConfig": {"JwksEndpoint": "https://a.example/k", "Issuer": "i"}});
+    let jwt = |config: Value| json!({"Actions": [{"Type": "jwt-validation", "JwtValidationConfig": config}, end]});
+    let token = json!({"Type": "jwt-validation", "JwtValidationConfig": {"JwksEndpoint": "https://a.example/k", "Issuer": "i"}});
+    let claim =
+        |claim: Value| jwt(json!({"JwksEndpoint": "https://a.example/k", "Issuer": "i", "AdditionalClaims": claim}));
     let redirect = |config: Value| json!({"Actions": [{"Type": "redirect", "RedirectConfig": config}]});
     let cases = [
-        json!({"Actions": [jwt, end]}),
+        json!({"Actions": [{"Type": "jwt-validation"}, end]}),
+        json!({"Actions": [token, token, end]}),
+        json!({"Actions": [token, login, end]}),
+        json!({"Actions": [login, token, end]}),
+        json!({"Actions": [token]}),
+        jwt(json!({"Issuer": "i"})),
+        jwt(json!({"JwksEndpoint": "https://a.example/k"})),
+        jwt(json!({"JwksEndpoint": "https://a.example/k", "Issuer": "i", "Audience": "a"})),
+        jwt(json!({"JwksEndpoint": "http://a.example/k", "Issuer": "i"})),
+        claim(json!("admin")),
+        claim(json!([{"Name": "a", "Format": "single-string"}])),
+        claim(json!([{"Name": "a", "Format": "regex", "Values": ["b"]}])),
+        claim(json!([{"Name": "a", "Format": "single-string", "Values": [7]}])),
+        claim(json!([{"Name": "exp", "Format": "single-string", "Values": ["7"]}])),
+        claim(json!([{"Name": "a", "Format": "single-string", "Values": ["b"], "Not": true}])),
         json!({"Actions": [login, login, end]}),
         json!({"Actions": [login]}),
         json!({"Actions": [end, login]}),
@@ -122,17 +139,144 @@ fn a_rule_with_a_part_that_cannot_be_carried_over_is_closed() {
 }
 
 #[test]
-fn a_listener_with_client_certificates_is_closed() {
-    for mode in ["verify", "passthrough"] {
-        let mut documents = documents();
-        let listeners =
-            documents.iter_mut().find(|(name, _)| name == "listeners.json").map(|(_, value)| value).unwrap();
-        listeners["Listeners"][0]["MutualAuthentication"] = json!({"Mode": mode});
-        let imported = import(&documents).unwrap();
-        let of_listener: Vec<_> =
-            rules(&imported.yaml).into_iter().filter(|rule| rule.listener == "https-443").collect();
-        assert!(of_listener.iter().all(|rule| rule.is_closed), "{of_listener:?}");
+fn bearer_tokens_are_carried_over() {
+    let end = json!({"Type": "fixed-response", "Order": 2, "FixedResponseConfig": {"StatusCode": "200"}});
+    let claims = json!([{"Name": "scope", "Format": "space-separated-values", "Values": ["read", "write"]}]);
+    let config =
+        json!({"JwksEndpoint": "https://a.example/k", "Issuer": "https://a.example", "AdditionalClaims": claims});
+    let token = json!({"Type": "jwt-validation", "Order": 1, "JwtValidationConfig": config});
+    let (found, imported) = extra(&json!({"Actions": [end, token]}));
+    assert_eq!(found.actions, ["jwt-validation", "fixed-response"], "{:?}", imported.closed);
+    let section = imported.yaml.split("priority-77").nth(1).unwrap().split("actions:").nth(1).unwrap();
+    let section: String = section.split_whitespace().collect::<Vec<_>>().join(" ");
+    let expected = "- type: jwt-validation issuer: \"https://a.example\" jwks_endpoint: \"https://a.example/k\" algorithms: [RS256] \
+                    additional_claims: - name: scope format: space-separated-values values: [read, write]";
+    assert!(
+        section
+            .replace("https://a.example/k", "K")
+            .starts_with(&expected.replace("https://a.example/k", "K").replace('"', ""))
+            || section.starts_with(expected),
+        "{section}"
+    );
+    for row in imported.rows.iter().filter(|row| row.setting.contains("Rules[5].Actions")) {
+        assert_eq!(row.fate.word(), "kept", "{row:?}");
     }
+}
+
+/// The fixture with client certificates, and with these documents about trust stores.
+fn with_certificates(mutual: &Value, more: &[Value]) -> Vec<(String, Value)> {
+    let mut documents = documents();
+    let listeners = documents.iter_mut().find(|(name, _)| name == "listeners.json").map(|(_, value)| value).unwrap();
+    listeners["Listeners"][0]["MutualAuthentication"] = mutual.clone();
+    documents.extend(more.iter().enumerate().map(|(index, value)| (format!("trust-{index}.json"), value.clone())));
+    documents
+}
+
+const STORE: &str = "arn:aws:elasticloadbalancing:eu-central-1:111122223333:truststore/staff/9999aaaa";
+
+fn store(revoked: u32) -> Value {
+    json!({"TrustStores": [{"Name": "staff", "TrustStoreArn": STORE, "Status": "ACTIVE", "NumberOfCaCertificates": 2,
+        "TotalRevokedEntries": revoked}]})
+}
+
+#[test]
+fn client_certificates_and_their_trust_store_are_carried_over() {
+    let verify = json!({"Mode": "verify", "TrustStoreArn": STORE, "IgnoreClientCertificateExpiry": true,
+        "TrustStoreAssociationStatus": "active", "AdvertiseTrustStoreCaNames": "on"});
+    let revocations = json!({"TrustStoreRevocations": [
+        {"TrustStoreArn": STORE, "RevocationId": 1, "RevocationType": "CRL", "NumberOfRevokedEntries": 3},
+        {"TrustStoreArn": STORE, "RevocationId": 2, "RevocationType": "CRL", "NumberOfRevokedEntries": 1},
+        {"TrustStoreArn": "arn:other", "RevocationId": 7}]});
+    let mut documents = with_certificates(&verify, &[store(4), revocations]);
+    let names = json!({"Key": "routing.http.request.x_amzn_mtls_clientcert_subject.header_name", "Value": "X-Subject"});
+    let attributes = documents.iter_mut().find(|(name, _)| name.starts_with("listener-attributes")).unwrap();
+    attributes.1["Attributes"].as_array_mut().unwrap().push(names);
+    let imported = import(&documents).unwrap();
+    let all: Vec<String> = documents.iter().flat_map(|(file, value)| settings(file, value)).collect();
+    holds(&imported, &all);
+    assert_eq!(imported.closed, [""; 0]);
+    let text: String = imported.yaml.split_whitespace().collect::<Vec<_>>().join(" ");
+    for expected in [
+        "mutual_authentication: mode: verify trust_store: staff ignore_client_certificate_expiry: true \
+         advertise_trust_store_ca_names: \"on\" header_names: clientcert_subject: X-Subject",
+        "trust_stores: staff: ca_files: [trust/staff.pem] crl_files: [trust/staff-revoked-1.pem, trust/staff-revoked-2.pem]",
+        "certificates_without_crl: accept",
+    ] {
+        assert!(text.contains(expected), "{expected}: {text}");
+    }
+    let report = imported.report();
+    assert!(
+        report.contains("trust/staff.pem: the certificates of the authorities (PEM): aws elbv2 get-trust-store-ca"),
+        "{report}"
+    );
+    assert!(report.contains("trust/staff-revoked-2.pem: a list of revoked certificates"), "{report}");
+    assert!(
+        imported
+            .rows
+            .iter()
+            .any(|row| row.setting.contains("TrustStoreRevocations[2]") && row.fate.word() == "dropped")
+    );
+    for mutual in [
+        json!({"Mode": "passthrough", "IgnoreClientCertificateExpiry": false}),
+        json!({"Mode": "verify", "TrustStoreArn": STORE}),
+    ] {
+        let imported = import(&with_certificates(&mutual, &[store(0)])).unwrap();
+        assert!(imported.closed.is_empty() && !imported.yaml.contains("crl_files"), "{mutual}: {}", imported.yaml);
+        assert!(imported.yaml.contains("mutual_authentication:"), "{}", imported.yaml);
+    }
+}
+
+/// Without its trust store or its lists of revoked certificates, it is not known who came in.
+#[test]
+fn a_listener_whose_client_certificates_cannot_be_carried_over_is_closed() {
+    let verify = json!({"Mode": "verify", "TrustStoreArn": STORE});
+    let cases: [(Value, Vec<Value>); 7] = [
+        (verify.clone(), vec![]),
+        (verify.clone(), vec![store(4)]),
+        (verify.clone(), vec![json!({"TrustStores": [{"Name": "staff", "TrustStoreArn": STORE}]})]),
+        (json!({"Mode": "verify", "TrustStoreArn": "arn:other"}), vec![store(0)]),
+        (json!({"Mode": "verify"}), vec![store(0)]),
+        (json!({"Mode": "sometimes"}), vec![store(0)]),
+        (json!({"Mode": "verify", "TrustStoreArn": STORE, "TrustStoreAssociationStatus": "removed"}), vec![store(0)]),
+    ];
+    for (mutual, more) in cases {
+        let imported = import(&with_certificates(&mutual, &more)).unwrap();
+        let found = rules(&imported.yaml);
+        let of_listener: Vec<_> = found.iter().filter(|rule| rule.listener == "https-443").collect();
+        assert!(of_listener.iter().all(|rule| rule.is_closed), "{mutual}: {of_listener:?}");
+        let kept = imported.rows.iter().filter(|row| row.setting.contains("MutualAuthentication"));
+        assert!(kept.clone().all(|row| row.fate.word() == "dropped"), "{mutual}");
+    }
+    let unknown = json!({"Mode": "verify", "TrustStoreArn": STORE, "RequiredNames": ["a"]});
+    refuses(&with_certificates(&unknown, &[store(0)]), "does not know the setting");
+}
+
+/// ALB §10.1, §10.6, §10.7.
+#[test]
+fn attributes_that_vestibule_has_are_carried_over() {
+    let mut documents = documents();
+    let attributes = documents.iter_mut().find(|(name, _)| name == "load-balancer-attributes.json").unwrap();
+    let pairs = attributes.1["Attributes"].as_array_mut().unwrap();
+    for (key, value) in [
+        ("routing.http.desync_mitigation_mode", "strictest"),
+        ("routing.http.x_amzn_tls_version_and_cipher_suite.enabled", "true"),
+        ("routing.http.xff_client_port.enabled", "true"),
+        ("access_logs.s3.enabled", "false"),
+    ] {
+        pairs.iter_mut().find(|pair| pair["Key"] == key).unwrap()["Value"] = json!(value);
+    }
+    let name = json!({"Key": "routing.http.request.x_amzn_tls_version.header_name", "Value": "X-Tls"});
+    let attributes = documents.iter_mut().find(|(name, _)| name.starts_with("listener-attributes")).unwrap();
+    attributes.1["Attributes"].as_array_mut().unwrap().push(name);
+    let imported = import(&documents).unwrap();
+    assert_eq!(imported.closed, [""; 0]);
+    let text: String = imported.yaml.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert_eq!(text.matches("desync_mitigation: strictest").count(), 2, "{text}");
+    assert_eq!(text.matches("xff_client_port: true").count(), 2, "{text}");
+    assert!(text.contains("tls_headers: version: X-Tls"), "{text}");
+    // The http listener has none.
+    assert_eq!(text.matches("tls_headers:").count(), 1, "{text}");
+    assert!(!text.contains("access_log:"), "{text}");
 }
 
 #[track_caller]

@@ -4,6 +4,7 @@
 //! documents, `target_groups` makes a group of each Service port, `rules` the rules. An Ingress with an annotation that nobody knows is
 //! closed as a whole.
 
+mod listeners;
 mod login;
 mod objects;
 mod port;
@@ -18,7 +19,7 @@ use crate::import::ingress::objects::{Objects, annotation};
 use crate::import::ingress::port::Port;
 use crate::import::ledger::{At, Ledger, number};
 use crate::import::text::Input;
-use crate::import::yaml::{Map, Yaml};
+use crate::import::yaml::Map;
 
 /// Reads the objects.
 ///
@@ -37,13 +38,17 @@ pub(crate) fn read(inputs: &[Input]) -> Result<(Draft, Ledger), String> {
         .header
         .push("From Ingress objects of the AWS Load Balancer Controller, by `vestibule import ingress`.".to_owned());
     let common = common(&objects, &mut ledger);
-    let mut listeners = listeners(&objects, &common, &mut draft, &mut ledger)?;
+    let mut listeners = listeners::all(&objects, &common, &mut draft, &mut ledger)?;
     redirect_to_https(&objects, &mut listeners, &mut ledger);
     for ingress in &objects.ingresses {
         rules::add(ingress, &objects, &common, &mut listeners, &mut draft, &mut ledger);
     }
     restrict(&objects, &mut listeners, &mut ledger)?;
+    listeners::client_certificates(&objects, &mut listeners, &mut draft, &mut ledger);
     close_unknown(&objects, &mut listeners, &mut ledger);
+    if common.has_access_log {
+        draft.rest.set("access_log", attributes::access_log());
+    }
     draft.listeners.extend(listeners.into_values().map(|port| port.listener));
     login::name_client_ids(&mut draft);
     Ok((draft, ledger))
@@ -58,90 +63,6 @@ fn common(objects: &Objects<'_>, ledger: &mut Ledger) -> Common {
         }
     }
     common
-}
-
-/// The ports of an Ingress and whether they are HTTPS.
-fn ports(ingress: &At<'_>) -> Result<Vec<(u64, bool)>, String> {
-    let Some(at) = annotation(ingress, "listen-ports") else {
-        let has_certificate = annotation(ingress, "certificate-arn").is_some();
-        return Ok(vec![if has_certificate { (443, true) } else { (80, false) }]);
-    };
-    let mut ports = Vec::new();
-    for (protocol, port) in at.items().iter().flat_map(At::entries) {
-        let is_https = match protocol {
-            "HTTPS" => true,
-            "HTTP" => false,
-            _ => return Err(format!("{}: `{protocol}` is neither HTTP nor HTTPS", port.path)),
-        };
-        ports.push((number(port.value).ok_or_else(|| format!("{}: no port", port.path))?, is_https));
-    }
-    if ports.is_empty() { Err(format!("{}: no port", at.path)) } else { Ok(ports) }
-}
-
-fn listeners(
-    objects: &Objects<'_>,
-    common: &Common,
-    draft: &mut Draft,
-    ledger: &mut Ledger,
-) -> Result<BTreeMap<u64, Port>, String> {
-    let mut listeners: BTreeMap<u64, Port> = BTreeMap::new();
-    for ingress in &objects.ingresses {
-        for (number, is_https) in ports(ingress)? {
-            let port = listeners.entry(number).or_insert_with(|| Port::new(number, is_https, common));
-            if port.is_https != is_https {
-                return Err(format!("{}: port {number} has two protocols", ingress.path));
-            }
-            port.ingresses.push(ingress.path.clone());
-            if is_https {
-                tls(ingress, &mut port.listener.settings, draft, ledger);
-            }
-        }
-        if let Some(at) = annotation(ingress, "listen-ports") {
-            ledger.kept(&at.path, "listeners");
-        }
-    }
-    for port in listeners.values_mut().filter(|port| port.is_https) {
-        port.listener.settings.extend(&Map::default().with("tls_policy", "TLS13-1-2-Res"));
-    }
-    Ok(listeners)
-}
-
-/// Certificates by ARN, or for the hosts: the controller looks for certificates of the hosts of an Ingress without an ARN.
-fn tls(ingress: &At<'_>, settings: &mut Map, draft: &mut Draft, ledger: &mut Ledger) {
-    let mut names: Vec<String> = Vec::new();
-    if let Some(at) = annotation(ingress, "certificate-arn") {
-        let arns = at.value.as_str().unwrap_or_default().split(',').map(str::trim).filter(|arn| !arn.is_empty());
-        names.extend(arns.map(|arn| arn.rsplit('/').next().unwrap_or(arn).to_owned()));
-        ledger.changed(&at.path, "files: AWS does not give the private key of a certificate away");
-    } else {
-        let spec = ingress.get("spec");
-        let tls = spec.as_ref().map(|spec| spec.list("tls")).unwrap_or_default();
-        let hosts = tls.iter().flat_map(|tls| tls.list("hosts"));
-        names.extend(hosts.filter_map(|host| host.value.as_str().map(str::to_owned)));
-        let rules = spec.map(|spec| spec.list("rules")).unwrap_or_default();
-        names.extend(rules.iter().filter_map(|rule| rule.text("host").map(str::to_owned)));
-        if names.is_empty() {
-            names.push("default".to_owned());
-        }
-    }
-    let mut files = match settings.get("certificates") {
-        Some(Yaml::List(files)) => files.clone(),
-        _ => Vec::new(),
-    };
-    for name in names {
-        let name = crate::import::draft::name_like(&name.replace('*', "any"));
-        let file = Yaml::Map(draft.certificate(&format!("certs/{name}.pem"), &format!("certs/{name}-key.pem")));
-        if !files.contains(&file) {
-            files.push(file);
-        }
-    }
-    settings.replace("certificates", Yaml::List(files));
-    if let Some(at) = annotation(ingress, "ssl-policy") {
-        ledger.changed(
-            &at.path,
-            "TLS13-1-2-Res: TLS 1.3, and TLS 1.2 with forward secrecy only; older clients cannot connect",
-        );
-    }
 }
 
 /// `ssl-redirect`: listeners of HTTP redirect, and have no rules.

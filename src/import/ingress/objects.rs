@@ -42,6 +42,9 @@ pub(super) struct Objects<'v> {
     /// By namespace and name.
     pub(super) services: BTreeMap<(String, String), At<'v>>,
     pub(super) secrets: BTreeMap<(String, String), At<'v>>,
+    /// Of AWS: `TrustStores` and `TrustStoreRevocations`.
+    pub(super) trust_stores: Vec<At<'v>>,
+    pub(super) revocations: Vec<At<'v>>,
 }
 
 /// All objects of the files, those of a `List` too. The settings within annotations are parts of the tree.
@@ -57,7 +60,10 @@ pub(super) fn documents(inputs: &[Input]) -> Result<Vec<(String, Value)>, String
                 let kind = object["kind"].as_str().unwrap_or("object").to_owned();
                 let (namespace, name) = name_of(&object);
                 expand(&mut object);
-                objects.push((format!("{}: {kind} {namespace}/{name}", input.name), object));
+                let is_of_aws = object.get("kind").is_none();
+                let place =
+                    if is_of_aws { input.name.clone() } else { format!("{}: {kind} {namespace}/{name}", input.name) };
+                objects.push((place, object));
             }
         }
     }
@@ -123,6 +129,10 @@ impl<'v> Objects<'v> {
                     return Err(format!(
                         "{file}: IngressClassParams can restrict who comes in, and is not read: write its settings as annotations"
                     ));
+                }
+                None if at.get("TrustStores").or(at.get("TrustStoreRevocations")).is_some() => {
+                    objects.trust_stores.extend(at.list("TrustStores"));
+                    objects.revocations.extend(at.list("TrustStoreRevocations"));
                 }
                 _ => ledger.dropped(&at.path, "neither an Ingress nor a Service"),
             }

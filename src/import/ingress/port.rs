@@ -13,6 +13,10 @@ pub(super) struct Port {
     pub(super) redirects: bool,
     /// The Ingress objects that have it, by their place.
     pub(super) ingresses: Vec<String>,
+    /// Names of headers about client certificates.
+    pub(super) header_names: Map,
+    /// Empty if no certificates are asked for. `None` until an Ingress says so.
+    pub(super) mutual_authentication: Option<Map>,
 }
 
 impl Port {
@@ -33,6 +37,13 @@ impl Port {
             default: Chain::terminal(default),
             source: format!("port {number}"),
         };
-        Self { listener, is_https, redirects: false, ingresses: Vec::new() }
+        Self {
+            listener,
+            is_https,
+            redirects: false,
+            ingresses: Vec::new(),
+            header_names: Map::default(),
+            mutual_authentication: None,
+        }
     }
 }

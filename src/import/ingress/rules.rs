@@ -3,10 +3,12 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
+use serde_json::json;
+
 use crate::import::draft::{Chain, Draft, Rule, name_like};
-use crate::import::elbv2::actions::{self, Context, JWT};
-use crate::import::elbv2::attributes::{self, Common};
-use crate::import::elbv2::{conditions, transforms};
+use crate::import::elbv2::actions::{self, Context};
+use crate::import::elbv2::attributes::Common;
+use crate::import::elbv2::{conditions, jwt, transforms};
 use crate::import::ingress::objects::{Objects, annotation, text};
 use crate::import::ingress::port::Port;
 use crate::import::ingress::{login, target_groups};
@@ -15,7 +17,8 @@ use crate::import::rehearsal::everything;
 use crate::import::yaml::Map;
 
 /// What a backend without sign-in would be over plain HTTP.
-const PLAIN: &str = "the Service needs a sign-in, which the controller leaves out over plain HTTP: use ssl-redirect";
+const PLAIN: &str =
+    "the Service needs a sign-in or a token, which the controller leaves out over plain HTTP: use ssl-redirect";
 
 pub(super) fn add(
     ingress: &At<'_>,
@@ -33,7 +36,6 @@ pub(super) fn add(
     let Some(spec) = ingress.get("spec") else { return };
     let paths = reader.paths(&spec);
     for port in listeners.values_mut().filter(|port| port.ingresses.contains(&ingress.path)) {
-        listener_attributes(ingress, port, reader.ledger);
         if port.redirects {
             continue;
         }
@@ -59,19 +61,6 @@ pub(super) fn add(
         if key == "tls" {
             reader.ledger.changed(&at.path, "certificates of the https listeners");
         }
-    }
-}
-
-fn listener_attributes(ingress: &At<'_>, port: &mut Port, ledger: &mut Ledger) {
-    let scheme = if port.is_https { "HTTPS" } else { "HTTP" };
-    let number = port.listener.name.rsplit('-').next().unwrap_or_default();
-    let Some(at) = annotation(ingress, &format!("listener-attributes.{scheme}-{number}")) else { return };
-    let mut headers = Map::default();
-    for attribute in attributes::pairs(&at.items()) {
-        attributes::listener_attribute(&attribute, &mut headers, ledger);
-    }
-    if !headers.is_empty() {
-        port.listener.settings.set("response_headers", headers);
     }
 }
 
@@ -148,6 +137,9 @@ impl<'v> Reader<'_, 'v> {
         for key in ["path", "pathType"] {
             at.get(key).into_iter().for_each(|at| self.ledger.kept(&at.path, "path_pattern"));
         }
+        if let Some(regex) = annotation(self.ingress, "use-regex-path-match") {
+            self.ledger.kept(&regex.path, "conditions");
+        }
         let path = at.text("path").unwrap_or("/");
         let has_wildcard = path.contains(['*', '?']);
         let patterns = match at.text("pathType") {
@@ -158,14 +150,15 @@ impl<'v> Reader<'_, 'v> {
             },
             Some("Exact" | "Prefix") => return Err("a path of type Exact or Prefix has a wildcard".to_owned()),
             _ if annotation(self.ingress, "use-regex-path-match").is_some_and(|at| flag(at.value) == Some(true)) => {
-                return Err("the path is a regular expression; write it as `regex_values` by hand".to_owned());
+                let expression = path.strip_prefix('/').unwrap_or(path);
+                let list = json!([expression]);
+                conditions::check_regexes("path_pattern", &At { path: at.path.clone(), value: &list })?;
+                let values = Map::default().with("regex_values", &[expression.to_owned()][..]);
+                return Ok(Some(Map::default().with("path_pattern", values)));
             }
             _ if path == "/*" => return Ok(None),
             _ => vec![path.to_owned()],
         };
-        if let Some(regex) = annotation(self.ingress, "use-regex-path-match") {
-            self.ledger.kept(&regex.path, "conditions");
-        }
         Ok(Some(Map::default().with("path_pattern", &patterns[..])))
     }
 
@@ -191,21 +184,16 @@ impl<'v> Reader<'_, 'v> {
             more.conditions.extend(conditions);
             missing = missing.or(why);
         }
-        for (annotated, why) in [
-            ("jwt-validation", JWT),
-            (
-                "mutual-authentication",
-                "this import does not carry client certificates over yet: see `mutual_authentication`",
-            ),
-        ] {
-            if let Some(at) = sources.iter().find_map(|source| annotation(source, annotated)) {
-                self.ledger.dropped(&at.path, why);
-                missing = missing.or(Some(why.to_owned()));
-            }
-        }
+        let jwt = match sources.iter().find_map(|source| annotation(source, "jwt-validation")) {
+            Some(at) => Some(jwt::gate(&at, self.ledger).inspect_err(|why| self.ledger.dropped(&at.path, why))?),
+            None => None,
+        };
         let login = login::login(&sources, &self.namespace, self.objects, self.draft, self.ledger)?;
-        if login.is_some() && !is_https {
+        if (login.is_some() || jwt.is_some()) && !is_https {
             missing = missing.or(Some(PLAIN.to_owned()));
+        }
+        if login.is_some() && jwt.is_some() {
+            missing = missing.or(Some("the Service has both auth-type and jwt-validation".to_owned()));
         }
         let mut chain = if port.text("name") == Some("use-annotation") {
             self.annotated(name, &sources)?
@@ -215,8 +203,9 @@ impl<'v> Reader<'_, 'v> {
                 target_groups::group(&sources, (&self.namespace, name), port, self.common, self.draft, self.ledger);
             Chain::terminal(forward(&group, self.common))
         };
-        if let Chain::Open { login: gate, .. } = &mut chain {
+        if let Chain::Open { login: gate, gates, .. } = &mut chain {
             *gate = login;
+            gates.extend(jwt);
         }
         if let Some(why) = missing {
             chain.close(&why);

@@ -82,14 +82,69 @@ fn with(annotation: &str) -> Imported {
 fn what_may_be_a_gate_and_is_not_known_closes_the_rules() {
     for annotation in [
         "a-gate-of-tomorrow: 'true'",
+        // It has auth-type, too.
         "jwt-validation: '{\"jwksEndpoint\": \"https://a.example/k\", \"issuer\": \"i\"}'",
-        "mutual-authentication: '[{\"port\": 443, \"mode\": \"passthrough\"}]'",
+        "jwt-validation: 'none'",
+        "mutual-authentication: '[{\"port\": 443, \"mode\": \"verify\", \"trustStore\": \"staff\"}]'",
+        "mutual-authentication: '[{\"port\": 443, \"mode\": \"passthrough\", \"gateOfTomorrow\": true}]'",
+        "mutual-authentication: '[{\"mode\": \"passthrough\"}]'",
+        "mutual-authentication: 'verify'",
         "transforms.shop: '[{\"type\": \"url-rewrite\"}]'",
     ] {
         let imported = with(annotation);
         let found = rules(&imported.yaml);
         let shop: Vec<_> = found.iter().filter(|rule| rule.listener == "https-443" && rule.name == "shop-2").collect();
         assert!(!shop.is_empty() && shop.iter().all(|rule| rule.is_closed), "{annotation}: {found:?}");
+    }
+}
+
+#[test]
+fn client_certificates_and_attributes_of_listeners_are_carried_over() {
+    let passthrough = with("mutual-authentication: '[{\"port\": 443, \"mode\": \"passthrough\"}]'");
+    assert!(passthrough.closed.is_empty() && passthrough.yaml.contains("mode: passthrough"), "{}", passthrough.yaml);
+    let store =
+        "{\"TrustStores\": [{\"Name\": \"staff\", \"TrustStoreArn\": \"arn:staff\", \"TotalRevokedEntries\": 0}]}";
+    let text = FIXTURE.replace(
+        "    alb.ingress.kubernetes.io/scheme: internal\n",
+        "    alb.ingress.kubernetes.io/mutual-authentication: '[{\"port\": 443, \"mode\": \"verify\", \"trustStore\": \"staff\"}]'\n    \
+             alb.ingress.kubernetes.io/listener-attributes.HTTPS-443: routing.http.response.server.enabled=false,routing.http.request.x_amzn_mtls_clientcert_leaf.header_name=X-Leaf\n",
+    );
+    let imported = import(&format!("{text}---\n{store}\n")).unwrap();
+    assert_eq!(imported.closed, [""; 0]);
+    let text: String = imported.yaml.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(text.contains("mode: verify trust_store: staff header_names: clientcert_leaf: X-Leaf"), "{text}");
+    assert!(text.contains("response_headers: server: false"), "{text}");
+    assert!(imported.report().contains("trust/staff.pem"), "{}", imported.report());
+}
+
+#[test]
+fn bearer_tokens_and_regular_expressions_are_carried_over() {
+    let jwt = "    alb.ingress.kubernetes.io/jwt-validation: '{\"jwksEndpoint\": \"https://a.example/k\", \"issuer\": \"https://a.example\"}'\n";
+    // On a Service without a sign-in.
+    let text = FIXTURE.replace(
+        "    alb.ingress.kubernetes.io/auth-type: none\n",
+        &format!("    alb.ingress.kubernetes.io/auth-type: none\n{jwt}"),
+    );
+    let imported = import(&text).unwrap();
+    let found = rules(&imported.yaml);
+    let files = found.iter().find(|rule| rule.listener == "https-443" && rule.name == "shop-3").unwrap();
+    assert_eq!(files.actions, ["jwt-validation", "forward"], "{}", imported.yaml);
+    let regex = |path: &str| {
+        let text = FIXTURE.replace("path: /files*", &format!("path: \"{path}\""));
+        let text = text.replace(
+            "    alb.ingress.kubernetes.io/scheme: internal\n",
+            "    alb.ingress.kubernetes.io/use-regex-path-match: 'true'\n",
+        );
+        import(&text).unwrap()
+    };
+    let imported = regex("/^/files/[0-9]+$");
+    assert!(
+        imported.closed.is_empty() && imported.yaml.contains("regex_values: [\"^/files/[0-9]+$\"]"),
+        "{}",
+        imported.yaml
+    );
+    for partial in ["/files/[0-9]+", "/^/files", "/^/files/(?=a)$"] {
+        assert_eq!(regex(partial).closed.len(), 1, "{partial}");
     }
 }
 
