@@ -39,6 +39,11 @@ impl<T> Flight<T> {
 }
 
 impl<T: Clone> Flight<T> {
+    /// The result, if there is one by now.
+    pub(crate) fn result(&self) -> Option<T> {
+        self.0.borrow().clone()
+    }
+
     /// Waits for the result. `None` if the flight is lost. Dropping this future does not stop the task.
     pub(crate) async fn landed(mut self) -> Option<T> {
         self.0.wait_for(Option::is_some).await.ok()?.clone()

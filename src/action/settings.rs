@@ -145,12 +145,37 @@ pub(crate) struct BearerSettings {
     /// Who issues the tokens.
     pub(crate) issuer: AuthenticateKind,
     pub(crate) wanted: Wanted,
+    pub(crate) validation: Validation,
     /// The token must have all of these scopes.
     pub(crate) scopes: Vec<String>,
     /// The path of the resource that tokens are for, for clients that look for the issuer (RFC 9728 §1.2). Empty: the whole host.
     pub(crate) resource_path: String,
     /// All of these must hold.
     pub(crate) additional_claims: Vec<AdditionalClaim>,
+}
+
+/// `validation`: who says whether a token is valid.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Validation {
+    /// The keys of the issuer: tokens are JWTs.
+    #[default]
+    Keys,
+    /// The issuer, which is asked about each token (RFC 7662).
+    Introspection,
+    /// The keys for a token that has the form of a JWT, the issuer for any other.
+    ByForm,
+}
+
+impl Validation {
+    /// Whether the issuer is asked about this token. Only the form of the token decides, never how its verification ends: a JWT that does not verify
+    /// is refused.
+    pub(crate) fn introspects(self, token: &str) -> bool {
+        match self {
+            Self::Keys => false,
+            Self::Introspection => true,
+            Self::ByForm => token.bytes().filter(|byte| *byte == b'.').count() != 2,
+        }
+    }
 }
 
 /// `additional_claims`: one claim, which must have one of the values (ALB §8.1).

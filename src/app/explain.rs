@@ -19,7 +19,7 @@ use tokio::runtime::Builder;
 use crate::action::Terminal;
 use crate::action::settings::{
     AuthenticateKind, AuthenticateSettings, AuthorizeMode, AuthorizeSettings, BearerSettings, ChainSettings,
-    ForwardSettings, GateSettings, OnUnauthenticated, Piece, Protocol, Template, TerminalSettings,
+    ForwardSettings, GateSettings, OnUnauthenticated, Piece, Protocol, Template, TerminalSettings, Validation,
 };
 use crate::action::transform::{self, Transformed, Transforms};
 use crate::app::error::Error;
@@ -353,9 +353,14 @@ fn authenticate(gate: &AuthenticateSettings) -> String {
 }
 
 fn bearer(gate: &BearerSettings) -> String {
-    match &gate.issuer {
+    let issuer = match &gate.issuer {
         AuthenticateKind::Oidc(name) => format!("`{name}`"),
         AuthenticateKind::UserPool(name) => format!("the user pool `{name}`"),
+    };
+    match gate.validation {
+        Validation::Keys => issuer,
+        Validation::Introspection => format!("{issuer} (which is asked about it)"),
+        Validation::ByForm => format!("{issuer} (which is asked about it if it is no JWT)"),
     }
 }
 

@@ -122,9 +122,9 @@ fn networked(provider: ProviderConfig, clock: &Clock, registry: &Registry) -> Re
 
 /// Whether the configuration has a loopback address without TLS for this provider.
 fn is_plain_and_local(settings: &Settings) -> bool {
-    let Endpoints { discovery, authorization, token, userinfo, jwks, end_session } = &settings.endpoints;
+    let Endpoints { discovery, authorization, token, userinfo, jwks, end_session, introspection } = &settings.endpoints;
     let graph = settings.graph.as_ref().map(|graph| &graph.endpoint);
-    let given = [discovery, authorization, token, userinfo, jwks, end_session].map(Option::as_ref);
+    let given = [discovery, authorization, token, userinfo, jwks, end_session, introspection].map(Option::as_ref);
     let given = given.into_iter().chain([graph]).flatten().cloned();
     let is_local = |url: Url| url.scheme() == "http" && url.host_str().is_some_and(network::is_loopback);
     given.chain(Url::parse(&settings.issuer)).any(is_local)

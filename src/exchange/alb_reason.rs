@@ -35,7 +35,10 @@ impl Reason {
             Self::BearerInvalid => "JWTSignatureValidationError",
             Self::BearerScope => "JWTClaimValueInvalid",
             Self::BearerKeysUnavailable => "JWKSRequestTimeout",
-            Self::BearerOtherUser => return None,
+            // The ALB asks nobody about a token.
+            Self::BearerIntrospectionUnavailable | Self::BearerIntrospectionBusy | Self::BearerOtherUser => {
+                return None;
+            }
             Self::RequestMalformed
             | Self::RequestNotCompliant
             | Self::RequestVersion

@@ -34,6 +34,8 @@ impl Reason {
                 | Self::BearerInvalid
                 | Self::BearerScope
                 | Self::BearerKeysUnavailable
+                | Self::BearerIntrospectionUnavailable
+                | Self::BearerIntrospectionBusy
         )
     }
 
@@ -350,6 +352,10 @@ reasons! {
     BearerScope => "bearer.scope", 403, None;
     /// The keys of the issuer of bearer tokens could not be fetched and none are known, so the token could not be verified.
     BearerKeysUnavailable => "bearer.keys_unavailable", 500, TryLater;
+    /// The issuer could not be asked whether the bearer token is active (`validation: introspection`): it did not answer in time, answered with an error, or its answer is no JSON object. The log has the cause.
+    BearerIntrospectionUnavailable => "bearer.introspection_unavailable", 503, TryLater;
+    /// The issuer is being asked about so many bearer tokens that it is not asked about this one. Tokens that were active before have a limit of their own.
+    BearerIntrospectionBusy => "bearer.introspection_busy", 503, TryLater;
     /// The request has a session and a bearer token (`session-or-bearer`), and they are of different users.
     BearerOtherUser => "bearer.other_user", 400, None;
     /// No target is registered in the target group.

@@ -13,6 +13,7 @@ use crate::oidc::cached_document::IsOld;
 use crate::oidc::error::Error;
 use crate::oidc::id_token;
 use crate::oidc::relying_party::RelyingParty;
+use crate::oidc::settings::TOKEN_BYTES_MAX;
 use crate::oidc::userinfo;
 use crate::secret::Secret;
 
@@ -70,6 +71,12 @@ pub(crate) enum AccessTokenFault {
     /// `sub` is missing, empty, longer than 255 characters or not printable.
     #[error("its `sub` is missing, empty, too long or not printable")]
     Subject,
+    /// The provider does not say `"active": true` (RFC 7662 §2.2).
+    #[error("the provider does not say that the token is active")]
+    Inactive,
+    /// The provider is not asked about so long a token.
+    #[error("the token is longer than {TOKEN_BYTES_MAX} bytes")]
+    TooLong,
 }
 
 /// What the keys that are known say about a token.
@@ -175,7 +182,7 @@ impl RelyingParty {
 }
 
 /// What must hold beside the signature and the registered claims. Returns the subject.
-fn check_user<'c>(claims: &'c Claims, wanted: &Wanted) -> Result<&'c str, AccessTokenFault> {
+pub(super) fn check_user<'c>(claims: &'c Claims, wanted: &Wanted) -> Result<&'c str, AccessTokenFault> {
     check_kind(claims, wanted.kind)?;
     if claims.contains_key("cnf") {
         return Err(AccessTokenFault::Bound);
@@ -201,7 +208,9 @@ fn check_kind(claims: &Claims, wanted: TokenKind) -> Result<(), AccessTokenFault
     let is_id_token = is("token_use", "id")
         || is("typ", "ID")
         || ["nonce", "at_hash", "c_hash"].iter().any(|name| claims.contains_key(*name));
-    let is_other = ["Refresh", "Offline", "Logout"].iter().any(|typ| is("typ", typ)) || is("token_use", "refresh");
+    let is_other = ["Refresh", "Offline", "Logout"].iter().any(|typ| is("typ", typ))
+        || is("token_use", "refresh")
+        || is("token_use", "refresh_token");
     // RFC 8417 §2.2: a token about an event, such as a logout token.
     if is_other || claims.contains_key("events") {
         return Err(AccessTokenFault::OtherKind("it is a refresh token or tells of an event"));

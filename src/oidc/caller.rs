@@ -30,10 +30,12 @@ pub(crate) enum Operation {
     Refresh,
     Userinfo,
     Groups,
+    Introspection,
 }
 
 impl Operation {
-    const ALL: [Self; 6] = [Self::Discovery, Self::Jwks, Self::Token, Self::Refresh, Self::Userinfo, Self::Groups];
+    const ALL: [Self; 7] =
+        [Self::Discovery, Self::Jwks, Self::Token, Self::Refresh, Self::Userinfo, Self::Groups, Self::Introspection];
 
     const fn label(self) -> &'static str {
         match self {
@@ -43,6 +45,7 @@ impl Operation {
             Self::Refresh => "refresh",
             Self::Userinfo => "userinfo",
             Self::Groups => "groups",
+            Self::Introspection => "introspection",
         }
     }
 }
@@ -56,10 +59,12 @@ pub(crate) enum Endpoint {
     Userinfo,
     /// Microsoft Graph.
     Groups,
+    Introspection,
 }
 
 impl Endpoint {
-    pub(crate) const ALL: [Self; 5] = [Self::Discovery, Self::Jwks, Self::Token, Self::Userinfo, Self::Groups];
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Discovery, Self::Jwks, Self::Token, Self::Userinfo, Self::Groups, Self::Introspection];
 
     pub(crate) const fn label(self) -> &'static str {
         match self {
@@ -68,6 +73,7 @@ impl Endpoint {
             Self::Token => "token",
             Self::Userinfo => "userinfo",
             Self::Groups => "groups",
+            Self::Introspection => "introspection",
         }
     }
 }

@@ -17,8 +17,12 @@ pub(crate) struct Metadata {
     pub(crate) userinfo_endpoint: Option<Url>,
     pub(crate) jwks_uri: Url,
     pub(crate) end_session_endpoint: Option<Url>,
+    /// RFC 8414 §2.
+    pub(crate) introspection_endpoint: Option<Url>,
     /// How a client with a secret authenticates if the configuration does not set it.
     pub(crate) client_auth: ClientAuth,
+    /// The same for the introspection endpoint.
+    pub(crate) introspection_auth: ClientAuth,
     /// Whether every authorization response contains `iss` (RFC 9207 §3).
     pub(crate) has_issuer_parameter: bool,
     /// The supported features, for the warnings of [`survey`](crate::oidc::survey). No sign-in depends on them.
@@ -53,7 +57,9 @@ impl Metadata {
             userinfo_endpoint: endpoints.userinfo.clone(),
             jwks_uri: endpoints.jwks.clone()?,
             end_session_endpoint: endpoints.end_session.clone(),
+            introspection_endpoint: endpoints.introspection.clone(),
             client_auth: ClientAuth::ClientSecretBasic,
+            introspection_auth: ClientAuth::ClientSecretBasic,
             has_issuer_parameter: false,
             offers: Offers::default(),
         })
@@ -74,13 +80,28 @@ impl Metadata {
         };
         let required = |given, name| optional(given, name)?.ok_or(FetchFault::Content(Unreadable::Missing(name)));
         let client_auth_methods = document.texts("token_endpoint_auth_methods_supported");
+        // Where the metadata does not say it, the client does as at the token endpoint.
+        let introspection_methods =
+            document.texts("introspection_endpoint_auth_methods_supported").or_else(|| client_auth_methods.clone());
         Ok(Self {
             authorization_endpoint: required(&given.authorization, "authorization_endpoint")?,
             token_endpoint: required(&given.token, "token_endpoint")?,
             userinfo_endpoint: optional(&given.userinfo, "userinfo_endpoint")?,
             jwks_uri: required(&given.jwks, "jwks_uri")?,
-            end_session_endpoint: end_session(settings, &document),
+            end_session_endpoint: lenient(
+                settings,
+                &document,
+                (&given.end_session, "end_session_endpoint"),
+                "signing out does not reach the provider",
+            ),
+            introspection_endpoint: lenient(
+                settings,
+                &document,
+                (&given.introspection, "introspection_endpoint"),
+                "it cannot be asked about access tokens",
+            ),
             client_auth: client_auth(client_auth_methods.as_deref()),
+            introspection_auth: client_auth(introspection_methods.as_deref()),
             has_issuer_parameter: document.is_true("authorization_response_iss_parameter_supported"),
             offers: Offers {
                 pkce_methods: document.texts("code_challenge_methods_supported"),
@@ -100,17 +121,22 @@ fn endpoint(settings: &Settings, document: &Document, name: &'static str) -> Res
     Ok(Some(url))
 }
 
-/// The end-session endpoint. If it cannot be used, sign-out at the provider is not available, but sign-ins still work.
-fn end_session(settings: &Settings, document: &Document) -> Option<Url> {
-    if let Some(given) = &settings.endpoints.end_session {
+/// An endpoint that no sign-in needs. If it cannot be used, sign-ins still work.
+fn lenient(
+    settings: &Settings,
+    document: &Document,
+    (given, name): (&Option<Url>, &'static str),
+    consequence: &str,
+) -> Option<Url> {
+    if let Some(given) = given {
         return Some(given.clone());
     }
-    endpoint(settings, document, "end_session_endpoint")
+    endpoint(settings, document, name)
         .inspect_err(|fault| {
             let (provider, why) = (&settings.name, fault.to_string());
             tracing::warn!(
                 provider.name = %provider,
-                "discovery {why}; signing out does not reach the provider"
+                "discovery {why}; {consequence}"
             );
         })
         .ok()

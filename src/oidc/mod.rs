@@ -13,6 +13,7 @@ pub(crate) mod error;
 mod flow;
 mod graph;
 mod id_token;
+pub(crate) mod introspection;
 mod logout;
 mod provider;
 mod refreshed;

@@ -13,6 +13,7 @@ use crate::oidc::cached_document::{CachedDocument, IsOld};
 use crate::oidc::caller::{Caller, Endpoint, Operation};
 use crate::oidc::discovery::{self, Metadata};
 use crate::oidc::error::{Error, Fetch, FetchFault};
+use crate::oidc::introspection::table::Table;
 use crate::oidc::settings::Settings;
 use crate::telemetry::metrics::Registry;
 
@@ -26,6 +27,8 @@ pub(crate) struct Provider {
     /// The metadata of the configuration, if it is complete.
     configured: Option<Arc<Metadata>>,
     keys: CachedDocument<KeySet>,
+    /// What it said about access tokens.
+    pub(crate) introspections: Arc<Table>,
 }
 
 impl Provider {
@@ -38,7 +41,15 @@ impl Provider {
     ) -> Self {
         let caller = Caller::new(&settings.name, backchannel, settings.timeout, clock.clone(), registry);
         let configured = Metadata::from_settings(&settings).map(Arc::new);
-        Self { settings, caller, clock, metadata: CachedDocument::new(), configured, keys: CachedDocument::new() }
+        Self {
+            settings,
+            caller,
+            clock,
+            metadata: CachedDocument::new(),
+            configured,
+            keys: CachedDocument::new(),
+            introspections: Table::new(),
+        }
     }
 
     /// The metadata of the provider.

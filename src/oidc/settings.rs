@@ -36,6 +36,10 @@ pub(crate) struct Settings {
     pub(crate) userinfo: Userinfo,
     /// Where to ask for the groups of a user who is in too many for an ID token of Microsoft Entra. `None`: nowhere.
     pub(crate) graph: Option<Graph>,
+    /// Whether a rule asks it about access tokens (RFC 7662).
+    pub(crate) introspects: bool,
+    /// How long its answer that a token is active is used. Default: 60 s.
+    pub(crate) introspection_cache: Duration,
     /// How to sign out at the provider.
     pub(crate) logout: Logout,
     /// Lifetime of an access token if neither the provider nor the token states one. Default: 1 h.
@@ -61,6 +65,8 @@ impl Settings {
             nonce: Binding::Required,
             userinfo: Userinfo::Auto,
             graph: None,
+            introspects: false,
+            introspection_cache: DEFAULT_INTROSPECTION_CACHE,
             logout: Logout::Auto,
             default_token_lifetime: DEFAULT_TOKEN_LIFETIME,
             timeout: DEFAULT_TIMEOUT,
@@ -94,6 +100,7 @@ pub(crate) struct Endpoints {
     pub(crate) userinfo: Option<Url>,
     pub(crate) jwks: Option<Url>,
     pub(crate) end_session: Option<Url>,
+    pub(crate) introspection: Option<Url>,
 }
 
 /// Whether to request claims from the userinfo endpoint.
@@ -129,5 +136,9 @@ pub(crate) enum Logout {
 
 /// Default lifetime of an access token.
 pub(crate) const DEFAULT_TOKEN_LIFETIME: Duration = Duration::from_secs(3600);
+/// Default time for which an answer is used that a token is active.
+pub(crate) const DEFAULT_INTROSPECTION_CACHE: Duration = Duration::from_secs(60);
+/// Longer tokens are refused without asking the provider about them.
+pub(crate) const TOKEN_BYTES_MAX: usize = 16 * 1024;
 /// Default timeout of a call.
 pub(crate) const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);

@@ -88,6 +88,7 @@ impl RelyingParty {
         self.survey_credentials(&metadata, &mut survey).await;
         self.survey_userinfo(&metadata, &mut survey).await;
         self.survey_graph(&mut survey).await;
+        self.survey_introspection(&mut survey).await;
         survey
     }
 
@@ -156,6 +157,24 @@ impl RelyingParty {
         self.survey_without_token(Endpoint::Groups, "Microsoft Graph", &graph.endpoint, survey).await;
     }
 
+    /// Asks about a made-up token. If the credentials are right, the provider says that it is not active.
+    async fn survey_introspection(&self, survey: &mut Survey) {
+        if !self.provider.settings.introspects {
+            return;
+        }
+        let token = format!("vestibule-check-{}", octets::token());
+        let (verdict, text) = match self.introspect_nothing(&token).await {
+            Ok(true) => {
+                (Verdict::Fine, "introspection: the provider says of a made-up token that it is not active".to_owned())
+            }
+            Ok(false) => {
+                (Verdict::Wrong, "introspection: the provider says of a made-up token that it is active".to_owned())
+            }
+            Err(error) => (Verdict::Wrong, format!("introspection: {}", with_causes(&error))),
+        };
+        survey.say(verdict, text);
+    }
+
     /// Calls an endpoint that needs the access token of a user without one. It is expected to refuse.
     async fn survey_without_token(&self, endpoint: Endpoint, name: &str, url: &Url, survey: &mut Survey) {
         let Ok(request) = get(url) else { return };
@@ -191,6 +210,16 @@ impl RelyingParty {
         }
         if settings.pkce == Binding::Off && offers.pkce_methods.is_some() && !lacks(&offers.pkce_methods, &["S256"]) {
             warnings.push("the provider supports PKCE, and the file says `pkce: off`".into());
+        }
+        if settings.introspects
+            && metadata.introspection_endpoint.is_none()
+            && settings.endpoints.introspection.is_none()
+        {
+            warnings.push(
+                "the provider does not name an introspection endpoint, so tokens are refused that it has to be asked about: set \
+                 `introspection_endpoint`"
+                    .into(),
+            );
         }
         if lacks(&offers.signing_algorithms, &Algorithm::NAMES) {
             let named = offers.signing_algorithms.as_deref().unwrap_or_default().join(", ");

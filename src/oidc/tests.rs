@@ -3,6 +3,7 @@
 mod discovery;
 mod groups;
 mod id_token;
+mod introspection;
 mod keys;
 mod login;
 mod logout;

@@ -101,10 +101,13 @@ impl RelyingParty {
         if endpoint == Endpoint::Jwks {
             return get(&self.provider.jwks_uri().await.ok()?).ok();
         }
+        if endpoint == Endpoint::Introspection {
+            return empty_introspection(&self.provider.introspection_endpoint().await.ok()?.0).ok();
+        }
         // The metadata is known, because the endpoint was called before.
         let metadata = self.provider.metadata().await.ok()?;
         match endpoint {
-            Endpoint::Discovery | Endpoint::Jwks => None,
+            Endpoint::Discovery | Endpoint::Jwks | Endpoint::Introspection => None,
             Endpoint::Token => empty_token_request(&metadata.token_endpoint, self.client_id()).ok(),
             Endpoint::Userinfo => get(metadata.userinfo_endpoint.as_ref()?).ok(),
             // Without a token the answer is 401, which shows that it answers.
@@ -124,6 +127,15 @@ impl RelyingParty {
         };
         self.provider.caller.failing().into_iter().map(trouble).collect()
     }
+}
+
+/// A question without credentials, about no token. The response is an error, which shows that the endpoint answers.
+fn empty_introspection(endpoint: &Url) -> Result<WholeRequest, FetchFault> {
+    Request::post(endpoint.as_str())
+        .header(header::ACCEPT, "application/json")
+        .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+        .body(Bytes::from(form::encode([("token", "")])))
+        .map_err(|_| FetchFault::Address)
 }
 
 /// A token request without credentials and grant. The response is an error, which shows that the endpoint answers.

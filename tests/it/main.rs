@@ -67,6 +67,8 @@ mod http2;
 mod http2_targets;
 /// `import` from other systems: the result is checked, served and signed in to.
 mod import;
+/// Opaque bearer tokens, of which the provider is asked.
+mod introspection;
 /// Every limit on a connection.
 mod limits;
 /// What a listener tells targets of the client and its connection.

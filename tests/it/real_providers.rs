@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 
 use crate::harness::app::Setup;
@@ -81,6 +81,49 @@ fn glewlwyd_signs_a_user_in_who_reaches_the_application_with_verified_claims() {
         assert_eq!(claims["email"], "alice@example.com");
         assert_eq!(claims["name"], "Alice Lidell");
     });
+}
+
+#[test]
+fn oidc_provider_is_asked_about_its_opaque_access_tokens_until_they_are_revoked() {
+    let (provider, target) = (OidcProvider::start(&json!({})), target::echo());
+    let api = "
+      - name: api
+        priority: 1
+        conditions: [{ path_pattern: ['/api'] }]
+        actions:
+          - type: jwt-validation
+            provider: corp
+            validation: introspection
+            additional_claims: [{ name: client_id, format: single-string, values: [dashboard] }]
+            scope: openid
+          - { type: forward, target_group: app }";
+    let proxy = provider.setup(&target).rules(api).start_now();
+    provider.sign_in(&mut proxy.browser(Protocol::Http1), APP);
+    let token = target.last().header("x-amzn-oidc-accesstoken").expect("a token").to_owned();
+    assert!(!token.contains('.'), "it is opaque: {token}");
+    let mut client = proxy.browser(Protocol::Http2).scripted();
+    let mut with = |token: &str| {
+        let header = format!("Bearer {token}");
+        client.send("GET", "https://app.test/api", &[("authorization", &header)], b"")
+    };
+    let answer = with(&token);
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    assert_eq!(target.last().header("x-amzn-oidc-identity"), Some("alice"));
+    let reached = target.count();
+    let unknown = with("a-token-that-nobody-issued");
+    assert_eq!((unknown.status, unknown.reason().as_deref()), (401, Some("bearer.invalid")));
+
+    let credentials = STANDARD.encode(format!("{CLIENT_ID}:a-client-secret-of-some-length"));
+    let revoked = proxy.browser(Protocol::Http1).scripted().send(
+        "POST",
+        &format!("{}/token/revocation", provider.issuer()),
+        &[("authorization", &format!("Basic {credentials}")), ("content-type", "application/x-www-form-urlencoded")],
+        format!("token={token}").as_bytes(),
+    );
+    assert_eq!(revoked.status, 200, "{}", revoked.text());
+    proxy.clock.advance(Duration::from_secs(60));
+    assert_eq!(with(&token).status, 401);
+    assert_eq!(target.count(), reached);
 }
 
 #[test]

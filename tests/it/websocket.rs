@@ -1,8 +1,11 @@
 //! WebSockets: opened only by who may, joined byte for byte, and never longer than they may live.
 
 use std::net::TcpListener;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use serde_json::json;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 
 use crate::harness::app::{Proxy, Setup, wait_until};
@@ -321,7 +324,7 @@ fn a_tunnel_has_one_access_record_and_holds_its_connection_open() {
 fn closing_frames(
     proxy: &mut Proxy,
     socket: TcpListener,
-    cookie: &str,
+    (field, value): (&'static str, &str),
     act: impl FnOnce(&mut Proxy),
 ) -> [Option<u16>; 2] {
     use futures_util::{SinkExt as _, StreamExt as _};
@@ -353,8 +356,8 @@ fn closing_frames(
         let tls = tokio_rustls::TlsConnector::from(raw::tls(&[b"http/1.1"]));
         let stream = tls.connect(name, stream).await.expect("a handshake");
         let mut request = "wss://app.test/socket".into_client_request().expect("a request");
-        if !cookie.is_empty() {
-            request.headers_mut().insert("cookie", cookie.parse().expect("a field"));
+        if !value.is_empty() {
+            request.headers_mut().insert(field, value.parse().expect("a field"));
         }
         let (mut socket, _) = tokio_tungstenite::client_async(request, stream).await.expect("101");
         socket.send(Message::text("hello")).await.expect("sent");
@@ -385,7 +388,7 @@ fn is_recorded(proxy: &Proxy, reason: Option<&str>) {
 fn a_listener_that_a_reload_removes_closes_each_socket_in_order() {
     let socket = TcpListener::bind("127.0.0.1:0").expect("a port");
     let mut proxy = Setup::open(&[socket.local_addr().expect("bound")]).start();
-    let seen = closing_frames(&mut proxy, socket, "", |proxy| {
+    let seen = closing_frames(&mut proxy, socket, ("cookie", ""), |proxy| {
         let other = proxy.yaml().replace("name: public", "name: other");
         proxy.reload(&other).expect("it is reloaded");
     });
@@ -398,13 +401,56 @@ fn a_process_that_stops_closes_each_socket_in_order() {
     let socket = TcpListener::bind("127.0.0.1:0").expect("a port");
     let mut proxy = Setup::open(&[socket.local_addr().expect("bound")]).start();
     let (ended, end) = std::sync::mpsc::channel();
-    let seen = closing_frames(&mut proxy, socket, "", |proxy| {
+    let seen = closing_frames(&mut proxy, socket, ("cookie", ""), |proxy| {
         let app = proxy.take();
         std::thread::spawn(move || ended.send(app.shutdown()));
     });
     assert_eq!(seen, [Some(1001), Some(1001)], "going away (RFC 6455 §7.4.1)");
     assert!(end.recv().expect("it ends"), "and nothing is left");
     is_recorded(&proxy, None);
+}
+
+#[test]
+fn w_03_a_socket_whose_opaque_token_is_revoked_is_told_so_and_one_whose_token_is_not_stays() {
+    let (provider, target) = (Provider::start(), target::echo());
+    let active = Arc::new(AtomicBool::new(true));
+    let (says, endpoint) = (Arc::clone(&active), format!("{}/introspect", provider.issuer()));
+    provider.say(|script| {
+        script.metadata = json!({"introspection_endpoint": endpoint});
+        script.instead = Some(Arc::new(move |request| {
+            let answer =
+                json!({"active": says.load(Ordering::SeqCst), "token_type": "Bearer", "sub": "alice", "aud": "api"});
+            (request.target() == "/introspect").then(|| Reply::json(&answer))
+        }));
+    });
+    let socket = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = socket.local_addr().expect("bound");
+    let mut setup = Setup::new(&provider, &target).rules(
+        "
+      - name: socket
+        priority: 1
+        conditions: [{ path_pattern: ['/socket'] }]
+        actions:
+          - { type: jwt-validation, provider: corp, validation: introspection, audience: [api] }
+          - { type: forward, target_group: sockets }",
+    );
+    setup.target_group = format!("  sockets:\n    targets: ['{address}']\n");
+    let mut proxy = setup.start();
+    let seen = closing_frames(&mut proxy, socket, ("authorization", "Bearer opaque"), |proxy| {
+        let asked = || provider.requests("/introspect").len();
+        assert_eq!(asked(), 1);
+        // The answer is too old twice, and the provider still calls the token active.
+        for times in [2, 3] {
+            proxy.clock.advance(Duration::from_secs(60));
+            wait_until("it is asked again", || (asked() >= times).then_some(()));
+        }
+        assert_eq!(proxy.metric("vestibule_bearer_tokens_total{outcome=\"ok\"}"), 1, "the request is the same");
+        active.store(false, Ordering::SeqCst);
+        proxy.clock.advance(Duration::from_secs(60));
+    });
+    assert_eq!(seen, [Some(1008), Some(1008)], "RFC 6455 §7.4.1");
+    wait_until("it is recorded", || (proxy.access_log(1).last()?["url.path"] == "/socket").then_some(()));
+    is_recorded(&proxy, Some("session.ended"));
 }
 
 #[test]
@@ -424,7 +470,7 @@ fn a_socket_whose_session_ends_is_told_so() {
     setup.target_group = format!("  sockets:\n    targets: ['{address}']\n");
     let mut proxy = setup.start();
     let cookie = proxy.signed_in(Protocol::Http1, &provider).cookie_header("app.test");
-    let seen = closing_frames(&mut proxy, socket, &cookie, |proxy| {
+    let seen = closing_frames(&mut proxy, socket, ("cookie", &cookie), |proxy| {
         proxy.clock.advance(Duration::from_secs(8 * 24 * 3600));
     });
     assert_eq!(seen, [Some(1008), Some(1008)], "RFC 6455 §7.4.1");

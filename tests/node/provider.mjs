@@ -123,6 +123,7 @@ function configuration() {
       devInteractions: { enabled: false },
       rpInitiatedLogout: { enabled: true },
       revocation: { enabled: true },
+      introspection: { enabled: true },
       userinfo: { enabled: true },
       jwtUserinfo: { enabled: true },
     },

@@ -12,10 +12,11 @@ pub(super) enum Carried<'r> {
     Nothing,
     /// `Bearer` with something that no token can be, or more than one `Authorization` (attacks B-07). A target might use the other one.
     Malformed,
-    Token(&'r str),
+    /// One `Authorization` with `Bearer` and this behind it, which [`token`] reads.
+    Unread(&'r [u8]),
 }
 
-/// Reads the header.
+/// Reads the header up to the token. A token that a worker remembers was read when it was verified: its bytes need no second look.
 pub(super) fn of(headers: &HeaderMap) -> Carried<'_> {
     let mut fields = headers.get_all(header::AUTHORIZATION).iter();
     let Some(field) = fields.next() else { return Carried::Nothing };
@@ -27,17 +28,17 @@ pub(super) fn of(headers: &HeaderMap) -> Carried<'_> {
     if !scheme.eq_ignore_ascii_case(b"bearer") {
         return if is_alone { Carried::Nothing } else { Carried::Malformed };
     }
-    let token = std::str::from_utf8(rest).ok().filter(|_| is_alone).map(|rest| (rest, rest.trim_start_matches(' ')));
-    match token {
-        Some((rest, token)) if rest.len() > token.len() && is_token68(token) => Carried::Token(token),
-        _ => Carried::Malformed,
-    }
+    let blanks = rest.iter().take_while(|byte| **byte == b' ').count();
+    if is_alone && blanks > 0 { Carried::Unread(&rest[blanks..]) } else { Carried::Malformed }
 }
 
-/// RFC 9110 §11.2: `token68`, which RFC 6750 calls `b64token`.
-fn is_token68(text: &str) -> bool {
+/// Reads a token (RFC 9110 §11.2: `token68`, which RFC 6750 calls `b64token`). `None` if it cannot be one.
+pub(super) fn token(bytes: &[u8]) -> Option<&str> {
+    let text = std::str::from_utf8(bytes).ok()?;
     let body = text.trim_end_matches('=');
-    !body.is_empty() && body.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte))
+    let is_token =
+        !body.is_empty() && body.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte));
+    is_token.then_some(text)
 }
 
 #[cfg(test)]
@@ -52,7 +53,7 @@ mod tests {
         match of(&headers) {
             Carried::Nothing => Some(None),
             Carried::Malformed => None,
-            Carried::Token(token) => Some(Some(token.to_owned())),
+            Carried::Unread(bytes) => token(bytes).map(|token| Some(token.to_owned())),
         }
     }
 

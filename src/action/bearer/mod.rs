@@ -1,11 +1,13 @@
 //! `jwt-validation` (ALB §8): the request must carry a valid access token. Also one half of `session-or-bearer`.
 //!
 //! There is one [`Bearer`] per action, shared by the workers. A worker verifies a token once and remembers its user by the bytes of the
-//! token until it ends ([`worker_state`]). Start at [`Bearer::run`].
+//! token until it ends ([`worker_state`]). Tokens that the issuer is asked about are the business of [`introspected`]. Start at [`Bearer::run`].
 
 mod challenge;
 mod credential;
 mod gate;
+mod introspected;
+mod introspected_lease;
 mod metadata;
 mod reidentify;
 mod token_lease;
@@ -18,15 +20,18 @@ use std::sync::Arc;
 use http::HeaderMap;
 use serde_json::Value;
 
+use crate::action::settings::{BearerSettings, Validation};
 use crate::action::supposed_user::Supposed;
 use crate::action::visitor::{Claimed, Lease, Origins, Reidentify, Visitor, VisitorParts};
+use crate::clock::Timestamp;
 use crate::exchange::Exchange;
 use crate::exchange::rejection::{Reason, Rejection};
-use crate::identity::Claims;
+use crate::identity::{Claims, Identity};
 use crate::jose::verify::Fault;
 use crate::message::uri::CanonicalRequest;
 use crate::oidc::access_token::{AccessToken, AccessTokenFault, Decided};
 use crate::oidc::error::Error;
+use crate::oidc::introspection::outcome::Active;
 use crate::session::cache::Key;
 use challenge::Problem;
 use credential::Carried;
@@ -66,27 +71,28 @@ impl Bearer {
     ///
     /// # Errors
     ///
-    /// [`Reason::BearerMalformed`], [`Reason::BearerInvalid`], [`Reason::BearerScope`], [`Reason::BearerKeysUnavailable`].
+    /// [`Reason::BearerMalformed`], [`Reason::BearerInvalid`], [`Reason::BearerScope`], [`Reason::BearerKeysUnavailable`], and those of
+    /// [`introspected`](Self::introspected).
     pub(in crate::action) async fn carried(
         self: &Arc<Self>,
         worker: &BearerState,
         exchange: &mut Exchange,
         (request, headers): (&CanonicalRequest, &HeaderMap),
     ) -> Result<Option<Rc<Visitor>>, Rejection> {
-        let token = match credential::of(headers) {
+        let bytes = match credential::of(headers) {
             Carried::Nothing => return Ok(None),
-            Carried::Malformed => {
-                worker.refuse();
-                return Err(self.challenged(Reason::BearerMalformed.into(), Problem::Malformed, request));
-            }
-            Carried::Token(token) => token,
+            Carried::Malformed => return Err(self.malformed(worker, request)),
+            Carried::Unread(bytes) => bytes,
         };
         let now = exchange.started_at;
-        let key = Key { scope: self.id, host: "", evidence: TokenBytes::of(token) };
+        let key = Key { scope: self.id, host: "", evidence: TokenBytes::of(bytes) };
         let visitor = match worker.find(&key, now) {
             Some(visitor) => visitor,
             // Boxed, so that a request whose token is remembered does not reserve the memory for it.
-            None => Box::pin(self.verify(worker, token, &key, request)).await.inspect_err(|_| worker.refuse())?,
+            None => {
+                let Some(token) = credential::token(bytes) else { return Err(self.malformed(worker, request)) };
+                Box::pin(self.unknown(worker, token, &key, (request, now))).await.inspect_err(|_| worker.refuse())?
+            }
         };
         exchange.subject = Some(Rc::clone(visitor.subject()));
         Ok(Some(visitor))
@@ -95,6 +101,27 @@ impl Bearer {
     /// Says in the answer that a token would do.
     pub(in crate::action) fn missing(&self, request: &CanonicalRequest, rejection: Rejection) -> Rejection {
         self.challenged(rejection, Problem::Nothing, request)
+    }
+
+    #[cold]
+    fn malformed(&self, worker: &BearerState, request: &CanonicalRequest) -> Rejection {
+        worker.refuse();
+        self.challenged(Reason::BearerMalformed.into(), Problem::Malformed, request)
+    }
+
+    /// The user of a token that this worker has not verified.
+    async fn unknown(
+        self: &Arc<Self>,
+        worker: &BearerState,
+        token: &str,
+        key: &Key<'_, TokenBytes<'_>>,
+        (request, now): (&CanonicalRequest, Timestamp),
+    ) -> Result<Rc<Visitor>, Rejection> {
+        if self.settings.validation.introspects(token) {
+            self.introspected(worker, token, request, now).await
+        } else {
+            self.verify(worker, token, key, request).await
+        }
     }
 
     async fn verify(
@@ -116,7 +143,8 @@ impl Bearer {
         };
         let token = answer.map_err(|fault| self.invalid(fault, request))?;
         self.check(&token.claims, request)?;
-        let visitor = Rc::new(self.visitor(token));
+        let lease = Rc::new(TokenLease { accepted_until: token.accepted_until });
+        let visitor = Rc::new(self.visitor(token, lease as Rc<dyn Lease>));
         worker.remember(key, &visitor);
         Ok(visitor)
     }
@@ -140,7 +168,17 @@ impl Bearer {
     ///
     /// Why a token with these claims would be refused, whoever signed it.
     pub(crate) fn supposed(&self, payload: Claims, request: &CanonicalRequest) -> Result<Supposed, Rejection> {
-        let supposed = self.client.supposed_token(payload, &self.settings.wanted);
+        let is_introspected = match self.settings.validation {
+            Validation::Keys => false,
+            Validation::Introspection => true,
+            // Only an answer of the issuer has this member.
+            Validation::ByForm => payload.contains_key("active"),
+        };
+        let supposed = if is_introspected {
+            self.client.supposed_introspected(payload, &self.settings.wanted)
+        } else {
+            self.client.supposed_token(payload, &self.settings.wanted)
+        };
         let (identity, claims) = supposed.map_err(|fault| self.invalid(fault, request))?;
         self.check(&claims, request)?;
         let client = self.client_of(&claims).to_owned();
@@ -153,23 +191,32 @@ impl Bearer {
         Some(self.client.client_id()).filter(|id| !id.is_empty()).or(said).unwrap_or_default()
     }
 
-    /// Checks what the action wants beside a valid token.
-    fn check(&self, claims: &Claims, request: &CanonicalRequest) -> Result<(), Rejection> {
-        if let Some(wanted) = self.settings.additional_claims.iter().find(|wanted| !holds(wanted, claims)) {
-            let lacking = Lacking::Claim(wanted.name.clone());
-            let rejection = Rejection::new(Reason::BearerInvalid, lacking);
-            let told = Problem::Invalid("a claim is missing or has another value");
-            return Err(self.challenged(rejection, told, request));
-        }
-        if let Some(scope) = self.settings.scopes.iter().find(|scope| !has_scope(claims, scope)) {
-            let rejection = Rejection::new(Reason::BearerScope, Lacking::Scope(scope.clone()));
-            return Err(self.challenged(rejection, Problem::Scope(&self.settings.scopes), request));
-        }
-        Ok(())
+    /// The user of a token, if it is still accepted by what the issuer says of it now.
+    fn still_accepts(&self, active: &Active) -> Option<Identity> {
+        let accepted = self.client.accept_introspected(active, None, &self.settings.wanted).ok()?;
+        self.lacking(&accepted.claims).is_none().then_some(accepted.identity)
     }
 
-    fn visitor(self: &Arc<Self>, token: AccessToken) -> Visitor {
-        let AccessToken { identity, claims, accepted_until } = token;
+    /// Checks what the action wants beside a valid token.
+    fn check(&self, claims: &Claims, request: &CanonicalRequest) -> Result<(), Rejection> {
+        let Some(lacking) = self.lacking(claims) else { return Ok(()) };
+        let (reason, told) = match &lacking {
+            Lacking::Claim(_) => (Reason::BearerInvalid, Problem::Invalid("a claim is missing or has another value")),
+            Lacking::Scope(_) => (Reason::BearerScope, Problem::Scope(&self.settings.scopes)),
+        };
+        Err(self.challenged(Rejection::new(reason, lacking), told, request))
+    }
+
+    fn lacking(&self, claims: &Claims) -> Option<Lacking> {
+        let BearerSettings { additional_claims, scopes, .. } = &*self.settings;
+        let claim = additional_claims.iter().find(|wanted| !holds(wanted, claims));
+        let claim = claim.map(|wanted| Lacking::Claim(wanted.name.clone()));
+        let scope = || scopes.iter().find(|scope| !has_scope(claims, scope)).cloned().map(Lacking::Scope);
+        claim.or_else(scope)
+    }
+
+    fn visitor(self: &Arc<Self>, token: AccessToken, lease: Rc<dyn Lease>) -> Visitor {
+        let AccessToken { identity, claims, .. } = token;
         let claimed = self.claims.as_ref().map(|headers| {
             let prepared = headers.prepare(&identity, self.client_of(&claims));
             Claimed { prepared, headers: Arc::clone(headers) }
@@ -179,7 +226,7 @@ impl Bearer {
             claimed,
             // No browser adds a bearer token to the request of a page of another site.
             origins: Origins::Any,
-            lease: Rc::new(TokenLease { accepted_until }) as Rc<dyn Lease>,
+            lease,
             reidentify: Arc::clone(self) as Arc<dyn Reidentify>,
         })
     }
@@ -194,6 +241,8 @@ const fn told(fault: &AccessTokenFault) -> &'static str {
         AccessTokenFault::Token(Fault::Issuer(_)) => "the token is of another issuer",
         AccessTokenFault::OtherKind(_) => "the token is of another kind",
         AccessTokenFault::Bound => "the token is bound to a key",
+        AccessTokenFault::Inactive => "the token is not active",
+        AccessTokenFault::TooLong => "the token is too long",
         AccessTokenFault::Form(_)
         | AccessTokenFault::Algorithm
         | AccessTokenFault::Token(_)

@@ -5,25 +5,40 @@ use std::rc::Rc;
 
 use crate::action::visitor::Visitor;
 use crate::clock::Timestamp;
+use crate::oidc::introspection::digest::Digest;
 use crate::session::cache::{Evidence, EvidenceCache, Key};
 use crate::telemetry::metrics::{Counter, Registry};
+
+/// The user of a token that the issuer called active.
+#[derive(Debug)]
+pub(super) struct Introspected {
+    pub(super) visitor: Rc<Visitor>,
+    /// Until when it is not asked again.
+    pub(super) fresh_until: Timestamp,
+}
 
 /// The state of one worker for all bearer tokens. It is not shared.
 #[derive(Debug)]
 pub(crate) struct BearerState {
     verified: RefCell<EvidenceCache<Visitor>>,
+    /// By the digests of tokens. Apart, because they hold for other times.
+    introspected: RefCell<EvidenceCache<Introspected>>,
     ok: Counter,
     cached: Counter,
     refused: Counter,
 }
 
-/// The bytes of a token.
+/// The bytes of a token, or of the digest of one.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct TokenBytes<'t>([&'t [u8]; 1]);
 
 impl<'t> TokenBytes<'t> {
-    pub(super) fn of(token: &'t str) -> Self {
-        Self([token.as_bytes()])
+    pub(super) fn of(token: &'t [u8]) -> Self {
+        Self([token])
+    }
+
+    pub(super) fn of_digest(digest: &'t Digest) -> Self {
+        Self([digest])
     }
 }
 
@@ -49,7 +64,13 @@ impl BearerState {
                 vec![("outcome", outcome.to_owned())],
             )
         };
-        Self { verified: RefCell::default(), ok: outcome("ok"), cached: outcome("cached"), refused: outcome("refused") }
+        Self {
+            verified: RefCell::default(),
+            introspected: RefCell::default(),
+            ok: outcome("ok"),
+            cached: outcome("cached"),
+            refused: outcome("refused"),
+        }
     }
 
     /// The user of a token that this worker has verified, as long as it holds.
@@ -69,6 +90,26 @@ impl BearerState {
         self.ok.increment();
         let weight = visitor.identity().weight() + visitor.weight();
         self.verified.borrow_mut().remember(key, Rc::clone(visitor), weight);
+    }
+
+    /// The user of a token that the issuer called active, as long as that is new.
+    pub(super) fn find_introspected(&self, key: &Key<'_, TokenBytes<'_>>, now: Timestamp) -> Option<Rc<Visitor>> {
+        let mut introspected = self.introspected.borrow_mut();
+        let found = introspected.find(key)?;
+        if now >= found.fresh_until {
+            introspected.forget(key);
+            return None;
+        }
+        self.cached.increment();
+        Some(Rc::clone(&found.visitor))
+    }
+
+    /// Remembers the user of a token that the issuer called active.
+    /// `token_bytes` is the length of the token, which its user and its lease have.
+    pub(super) fn remember_introspected(&self, key: &Key<'_, TokenBytes<'_>>, found: Introspected, token_bytes: usize) {
+        self.ok.increment();
+        let weight = found.visitor.identity().weight() + found.visitor.weight() + 2 * token_bytes;
+        self.introspected.borrow_mut().remember(key, Rc::new(found), weight);
     }
 
     /// Counts a token that was refused.

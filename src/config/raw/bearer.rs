@@ -21,10 +21,14 @@ pub(crate) const CLAIM_VALUE_LENGTH_MAX: usize = 256;
     "aud": "use `audience`, with a list",
     "jwks_uri": "use `jwks_endpoint`",
     "scopes": "use `scope`, with spaces between the scopes",
+    "introspection_endpoint": "set it for the provider, in `identity_providers`",
+    "introspection": "use `validation: introspection`",
 }))]
 pub(crate) struct Bearer {
     /// The name of an entry in `identity_providers`, whose tokens are accepted. Its keys are found by discovery.
     pub(crate) provider: Option<String>,
+    /// Who says whether a token is valid. For all but `jwt`, the tokens are those of a provider in `identity_providers`, which has a client secret.
+    pub(crate) validation: Validation,
     /// The name of an entry in `user_pools`, whose access tokens are accepted.
     pub(crate) user_pool: Option<String>,
     /// The issuer of the tokens, exactly as in their claim `iss`. Needs `jwks_endpoint`.
@@ -39,7 +43,7 @@ pub(crate) struct Bearer {
     /// Scopes, separated by spaces. A token must have all of them in its claim `scope` or `scp`; otherwise the answer is 403. Without
     /// it, none is required.
     pub(crate) scope: Option<String>,
-    /// Which kind of token is accepted.
+    /// Which kind of token is accepted. Of a token that the provider is asked about, only `access` is.
     pub(crate) token_type: TokenType,
     /// Algorithms of signatures that are accepted: `[RS256, ES256]`. If empty, `RS256`, `RS384`, `RS512`, `PS256`, `PS384`,
     /// `PS512`, `ES256`, `ES384`, `ES512` and `EdDSA`.
@@ -51,6 +55,21 @@ pub(crate) struct Bearer {
     /// Claims that a token must have, each with one of its values.
     #[schemars(extend("x-bound" = format!("At most {ADDITIONAL_CLAIMS_MAX} claims.")))]
     pub(crate) additional_claims: List<AdditionalClaim>,
+}
+
+/// Who says whether a token is valid.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, Serialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Validation {
+    /// The keys of the issuer: the tokens are JWTs. A token that the issuer revokes is accepted until it expires.
+    #[default]
+    Jwt,
+    /// The provider, which is asked about each token (RFC 7662): the tokens need not be JWTs. Its answer is used again for `introspection_cache` of the
+    /// provider, so a token that it revokes is accepted for as long at most. If it does not answer, the answer to the request is 503.
+    Introspection,
+    /// The keys for a token that has the form of a JWT, which is three parts with dots between them; the provider for any other. A JWT that
+    /// is not valid is refused, and the provider is not asked about it.
+    Auto,
 }
 
 /// Which kind of token is accepted.

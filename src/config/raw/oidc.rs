@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::config::raw::value::{List, Period, SecretText};
-use crate::oidc::settings::{DEFAULT_TIMEOUT, DEFAULT_TOKEN_LIFETIME};
+use crate::oidc::settings::{DEFAULT_INTROSPECTION_CACHE, DEFAULT_TIMEOUT, DEFAULT_TOKEN_LIFETIME};
 
 /// An OpenID provider. Its endpoints and keys are read from discovery (`<issuer>/.well-known/openid-configuration`).
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -36,6 +36,13 @@ pub(crate) struct IdentityProvider {
     pub(crate) jwks_uri: Option<String>,
     /// Overrides the end-session endpoint from discovery, where users sign out at the provider.
     pub(crate) end_session_endpoint: Option<String>,
+    /// Overrides the introspection endpoint from discovery (RFC 7662), where rules with `validation: introspection` or `auto` ask about
+    /// access tokens. The client authenticates there as at the token endpoint.
+    pub(crate) introspection_endpoint: Option<String>,
+    /// How long the answer that a token is active is used again, at most until the token expires. For as long, a token may be accepted that
+    /// the provider has revoked. With less, the provider is asked more often.
+    #[serde(default = "introspection_cache")]
+    pub(crate) introspection_cache: Period,
     /// PEM file with certificate authorities that are trusted for this provider in addition to those of the system.
     pub(crate) ca_file: Option<String>,
     /// The callback path. Register `https://<host><path>` with the provider. With several providers, give each its own path: then
@@ -84,6 +91,7 @@ pub(crate) const GRAPH_ENDPOINT: &str = "https://graph.microsoft.com/v1.0";
 defaults! {
     default_token_lifetime: Period = DEFAULT_TOKEN_LIFETIME;
     timeout: Period = DEFAULT_TIMEOUT;
+    introspection_cache: Period = DEFAULT_INTROSPECTION_CACHE;
 }
 
 /// How the client secret is sent.

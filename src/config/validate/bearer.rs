@@ -13,7 +13,7 @@ use crate::config::raw::bearer::{
 use crate::config::raw::value::List;
 use crate::config::settled::ProviderConfig;
 use crate::config::validate::context::Context;
-use crate::config::validate::{keys, session, value};
+use crate::config::validate::{introspection, keys, session, value};
 use crate::jose::compact::Algorithm;
 use crate::oidc::access_token::{TokenKind, Wanted};
 use crate::oidc::settings::{ClientAuth, Endpoints, Settings};
@@ -29,6 +29,7 @@ pub(super) fn bearer(
     context: &mut Context<'_>,
 ) -> Result<BearerSettings, Reported> {
     let issuer = issuer(raw, default, at, context);
+    let validation = introspection::validation(raw, issuer.as_ref().ok(), at, context);
     let kind = match raw.token_type {
         TokenType::Access => TokenKind::Access,
         TokenType::AtJwt => TokenKind::Rfc9068,
@@ -53,6 +54,7 @@ pub(super) fn bearer(
     }
     Ok(BearerSettings {
         issuer,
+        validation: validation?,
         wanted: Wanted { audiences: audiences?, kind, algorithms: algorithms? },
         scopes: scopes?,
         resource_path: resource_path?,

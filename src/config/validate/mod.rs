@@ -14,6 +14,7 @@ mod cors;
 mod forward;
 mod forward_auth;
 mod health_check;
+mod introspection;
 mod keys;
 mod listener;
 mod mutual_authentication;
@@ -81,6 +82,7 @@ pub(crate) fn file(raw: &raw::File, context: &mut Context<'_>) -> Result<Config,
     let mut providers = context.each(&raw.identity_providers, &root.key("identity_providers"), oidc::provider);
     providers.extend(context.issuers.drain(..).map(|(issuer, _)| issuer));
     ask_for_groups(&mut providers, &listeners);
+    introspection::mark(&mut providers, &listeners, context);
     let mut target_groups = context.each(&raw.target_groups, &root.key("target_groups"), |name, raw, path, context| {
         let keys = |context: &mut Context<'_>| match &session {
             Some(session) => {

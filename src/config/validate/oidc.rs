@@ -20,6 +20,8 @@ use crate::secret::Secret;
 const CALLBACK_PATH_LENGTH_MAX: usize = 128;
 /// With less, every request would refresh. With more, a disabled user would stay signed in too long.
 const TOKEN_LIFETIME_BOUNDS: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(24 * 3600));
+/// With more, a token that was revoked would be accepted for too long.
+const INTROSPECTION_CACHE_BOUNDS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(3600));
 const TIMEOUT_BOUNDS: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(120));
 
 pub(super) fn provider(
@@ -45,6 +47,8 @@ pub(super) fn provider(
     let lifetime_at = at.key("default_token_lifetime");
     let lifetime = value::period(&raw.default_token_lifetime, TOKEN_LIFETIME_BOUNDS, &lifetime_at, &mut context.found);
     let timeout = value::period(&raw.timeout, TIMEOUT_BOUNDS, &at.key("timeout"), &mut context.found);
+    let cache_at = at.key("introspection_cache");
+    let cache = value::period(&raw.introspection_cache, INTROSPECTION_CACHE_BOUNDS, &cache_at, &mut context.found);
     bindings?;
     let settings = Settings {
         name: Arc::from(name),
@@ -63,6 +67,8 @@ pub(super) fn provider(
             written::Userinfo::Never => Userinfo::Never,
         },
         graph: graph?,
+        introspects: false,
+        introspection_cache: cache?,
         logout: match raw.logout {
             written::Logout::Auto => Logout::Auto,
             written::Logout::Cognito => Logout::Cognito,
@@ -255,6 +261,7 @@ fn endpoints(
     let userinfo = read(&raw.userinfo_endpoint, "userinfo_endpoint");
     let jwks = read(&raw.jwks_uri, "jwks_uri");
     let end_session = read(&raw.end_session_endpoint, "end_session_endpoint");
+    let introspection = read(&raw.introspection_endpoint, "introspection_endpoint");
     Ok(Endpoints {
         discovery: discovery?,
         authorization: authorization?,
@@ -262,6 +269,7 @@ fn endpoints(
         userinfo: userinfo?,
         jwks: jwks?,
         end_session: end_session?,
+        introspection: introspection?,
     })
 }
 

@@ -98,6 +98,31 @@ fn a_session_and_a_token_of_two_users_are_refused() {
 }
 
 #[test]
+fn the_answer_of_a_provider_that_is_asked_about_tokens_is_judged() {
+    let gates =
+        |validation: &str| EITHER.replace("audience: [api]", &format!("audience: [api], validation: {validation}"));
+    for (claims, expected) in [
+        (r#"{"sub": "ci", "aud": "api"}"#, "forwarded to `app` with these headers"),
+        (
+            r#"{"active": true, "token_type": "bearer", "sub": "ci", "aud": "api"}"#,
+            "forwarded to `app` with these headers",
+        ),
+        (r#"{"active": false, "sub": "ci", "aud": "api"}"#, "refused with 401 `bearer.invalid`"),
+        (r#"{"active": "true", "sub": "ci", "aud": "api"}"#, "refused with 401 `bearer.invalid`"),
+        (
+            r#"{"active": true, "token_type": "refresh_token", "sub": "ci", "aud": "api"}"#,
+            "refused with 401 `bearer.invalid`",
+        ),
+        (r#"{"active": true, "sub": "ci"}"#, "refused with 401 `bearer.invalid`"),
+    ] {
+        assert!(end(&gates("introspection"), &[], None, Some(claims)).contains(expected), "{claims}");
+        assert!(end(&gates("auto"), &[], None, Some(claims)).contains(expected), "{claims}");
+    }
+    // With the form of an answer it is judged as one, otherwise as a JWT.
+    assert!(end(&gates("auto"), &[], None, Some(r#"{"sub": "ci", "aud": "api", "exp": 1}"#)).contains("401"));
+}
+
+#[test]
 fn a_user_whom_authorize_refuses_reaches_no_target() {
     let gates = format!(
         "{}      - {{ type: authorize, all: [{{ claim: groups, contains: [staff] }}] }}\n      - type: forward\n",

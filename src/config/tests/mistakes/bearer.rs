@@ -89,6 +89,51 @@ fn values_that_no_token_can_have() {
 }
 
 #[test]
+fn tokens_that_a_provider_is_asked_about() {
+    const SECRET: &str = "    client_secret_file: secret\n";
+    for (name, action) in [
+        (
+            "introspection",
+            "          - { type: jwt-validation, provider: corp, validation: introspection, audience: [a] }\n",
+        ),
+        (
+            "auto",
+            "          - { type: jwt-validation, provider: corp, validation: auto, audience: [a], token_type: at+jwt, algorithms: [ES256] }\n",
+        ),
+        (
+            "either",
+            "          - { type: session-or-bearer, provider: corp, bearer: { audience: [a], validation: introspection } }\n",
+        ),
+    ] {
+        assert_eq!(warnings(&format!("bearer-asked-{name}"), &[(AUTHENTICATE, action)]), "");
+    }
+    let mut said = String::new();
+    for (index, (settings, changes)) in [
+        ("issuer: 'https://x.test', jwks_endpoint: 'https://x.test/jwks', validation: introspection", &[][..]),
+        ("user_pool: people, validation: auto", &[]),
+        ("provider: corp, validation: introspection, algorithms: [ES256]", &[]),
+        ("provider: corp, validation: introspection, token_type: at+jwt", &[]),
+        ("provider: corp, validation: auto, token_type: id", &[]),
+        ("provider: corp, validation: opaque", &[]),
+        ("provider: corp, introspection_endpoint: 'https://x.test/introspect'", &[]),
+        ("provider: corp, validation: introspection", &["    token_endpoint_auth_method: none\n"]),
+        ("provider: corp, validation: introspection", &["    client_secret_file: secret\n    introspection_cache: 0s\n"]),
+        ("provider: corp, validation: introspection", &["    client_secret_file: secret\n    authorization_endpoint: https://x.test/a\n    token_endpoint: https://x.test/t\n    jwks_uri: https://x.test/j\n"]),
+        ("provider: corp, validation: introspection", &["    client_secret_file: secret\n    introspection_endpoint: http://x.test/i\n"]),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let action = format!("          - {{ type: jwt-validation, {settings}, audience: [a] }}\n");
+        let mut all = vec![(AUTHENTICATE, action.as_str())];
+        all.extend(changes.iter().map(|to| (SECRET, *to)));
+        said.push_str(&report(&format!("bearer-asked-{index}"), &all));
+        said.push_str("\n\n");
+    }
+    assert_snapshot!(said);
+}
+
+#[test]
 fn two_ways_to_identify_somebody() {
     let action = format!("{AUTHENTICATE}          - {{ type: jwt-validation, provider: corp, audience: [a] }}\n");
     assert_snapshot!(with("bearer-second", &action));
