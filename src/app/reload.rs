@@ -162,7 +162,7 @@ impl Results {
                 vec![("result", result.to_owned())],
             )
         };
-        let last_is_good = registry.gauge(
+        let last_is_good = registry.reading(
             "vestibule_config_last_reload_successful",
             "1 if the last attempt to load the configuration succeeded, else 0: the process still runs with the one before.",
             vec![],

@@ -58,7 +58,7 @@ impl Certificates {
                     ("certificate", index.to_string()),
                     ("server_name", certificate.facts.names.first().cloned().unwrap_or_default()),
                 ];
-                let gauge = registry.gauge(name, help, labels);
+                let gauge = registry.reading(name, help, labels);
                 gauge.set(at.seconds());
                 gauge
             };

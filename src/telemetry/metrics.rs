@@ -5,7 +5,7 @@
 //! no cache line on the request path. The metric types of `prometheus-client` cannot do that.
 //!
 //! When a handle is dropped (its worker ended), the value of its cell is added to the past of the series, so that
-//! counters never decrease. A gauge without handles is removed.
+//! counters never decrease. A gauge forgets it, and is removed when no handle is left.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -40,7 +40,7 @@ impl Counter {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// Sets the value: for gauges with one cell only.
+    /// Sets the value: for a [`Registry::reading`], or if this cell is one part of a sum.
     pub(crate) fn set(&self, value: u64) {
         self.0.store(value, Ordering::Relaxed);
     }
@@ -104,6 +104,8 @@ struct Family {
     kind: Kind,
     /// Whether a series is removed when no handle is left.
     passes: bool,
+    /// Whether the newest cell of a series is its value. Otherwise the sum is.
+    is_reading: bool,
     label_names: Vec<&'static str>,
     series: BTreeMap<Labels, Series>,
 }
@@ -146,11 +148,14 @@ impl Total {
 }
 
 impl Series {
-    /// Moves cells without a handle into the past. Returns whether any cell still has a handle.
-    fn settle(&mut self) -> bool {
+    /// Removes cells without a handle. What they counted is added to the past, but for a gauge: it says how things are now.
+    /// Returns whether any cell still has a handle.
+    fn settle(&mut self, kind: Kind) -> bool {
         // The registry holds the last reference and creates no more, so nothing can count in this cell.
         for cell in self.numbers.extract_if(.., |cell| Arc::strong_count(&cell.0) == 1) {
-            self.past.add_number(&cell);
+            if kind == Kind::Counter {
+                self.past.add_number(&cell);
+            }
         }
         for cell in self.distributions.extract_if(.., |cell| Arc::strong_count(&cell.0) == 1) {
             self.past.add_distribution(&cell);
@@ -158,9 +163,10 @@ impl Series {
         !(self.numbers.is_empty() && self.distributions.is_empty())
     }
 
-    fn total(&self) -> Total {
+    fn total(&self, is_reading: bool) -> Total {
         let mut total = self.past;
-        self.numbers.iter().for_each(|cell| total.add_number(cell));
+        let numbers = if is_reading { &self.numbers[self.numbers.len().saturating_sub(1)..] } else { &self.numbers };
+        numbers.iter().for_each(|cell| total.add_number(cell));
         self.distributions.iter().for_each(|cell| total.add_distribution(cell));
         total
     }
@@ -188,13 +194,23 @@ impl Registry {
             family.passes = true;
             // Reading the metrics removes what has passed. Nobody may read them.
             if family.series.len().is_multiple_of(PASSED_MAX) {
-                family.series.retain(|_, series| series.settle());
+                family.series.retain(|_, series| series.settle(Kind::Counter));
             }
         }
         counter
     }
 
-    /// A gauge. Keep the handle: the series is removed when no handle is left.
+    /// A gauge whose owner sets it. Of several handles the newest counts, because the others belong to configurations before.
+    /// Keep the handle: the series is removed when no handle is left.
+    pub(crate) fn reading(&self, name: &'static str, help: &'static str, labels: Labels) -> Counter {
+        let reading = self.gauge(name, help, labels);
+        if let Some(family) = self.0.lock().unwrap_or_else(PoisonError::into_inner).get_mut(name) {
+            family.is_reading = true;
+        }
+        reading
+    }
+
+    /// A gauge that is the sum of its handles. Keep the handle: the series is removed when no handle is left.
     pub(crate) fn gauge(&self, name: &'static str, help: &'static str, labels: Labels) -> Counter {
         let gauge = Counter::default();
         self.with(name, help, Kind::Gauge, labels, |series| series.numbers.push(gauge.clone()));
@@ -231,6 +247,7 @@ impl Registry {
             help,
             kind,
             passes: kind == Kind::Gauge,
+            is_reading: false,
             label_names: label_names.clone(),
             series: BTreeMap::new(),
         });
@@ -267,8 +284,8 @@ impl Collector for Registry {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let mut families = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for (name, family) in families.iter_mut() {
-            let passes = family.passes;
-            family.series.retain(|_, series| series.settle() || !passes);
+            let (kind, passes, is_reading) = (family.kind, family.passes, family.is_reading);
+            family.series.retain(|_, series| series.settle(kind) || !passes);
             if family.series.is_empty() {
                 continue;
             }
@@ -280,7 +297,7 @@ impl Collector for Registry {
             };
             let mut written = encoder.encode_descriptor(name, family.help, None, kind)?;
             for (labels, series) in &family.series {
-                series.total().encode(family.kind, written.encode_family(labels)?)?;
+                series.total(is_reading).encode(family.kind, written.encode_family(labels)?)?;
             }
         }
         Ok(())
@@ -365,6 +382,37 @@ mod tests {
             "# HELP expiry Expiry.\n# TYPE expiry gauge\nexpiry{certificate=\"b\"} 2\n"
         );
         drop(new);
+        assert_eq!(registry.render_with(None), "");
+    }
+
+    #[test]
+    fn a_gauge_forgets_what_is_gone() {
+        let registry = Registry::default();
+        let (gone, stays) = (registry.gauge("open", "Open.", vec![]), registry.gauge("open", "Open.", vec![]));
+        gone.set(5);
+        stays.set(2);
+        assert!(registry.render_with(None).contains("open 7\n"));
+        drop(gone);
+        assert!(registry.render_with(None).contains("open 2\n"));
+    }
+
+    #[test]
+    fn of_two_readings_the_newest_counts() {
+        let registry = Registry::default();
+        let new = |value| {
+            let reading = registry.reading("expiry", "Expiry.", vec![]);
+            reading.set(value);
+            reading
+        };
+        let (running, next) = (new(100), new(200));
+        assert!(registry.render_with(None).contains("expiry 200\n"));
+        // The next configuration was refused.
+        drop(next);
+        assert!(registry.render_with(None).contains("expiry 100\n"));
+        let next = new(300);
+        drop(running);
+        assert!(registry.render_with(None).contains("expiry 300\n"));
+        drop(next);
         assert_eq!(registry.render_with(None), "");
     }
 

@@ -292,7 +292,7 @@ impl Metrics {
     fn expiry(&self, name: &Arc<str>, at: Timestamp) {
         let mut expiries = self.expiries.lock().unwrap_or_else(PoisonError::into_inner);
         let gauge = expiries.entry(Arc::clone(name)).or_insert_with(|| {
-            self.registry.gauge(
+            self.registry.reading(
                 "vestibule_acme_certificate_expiry_timestamp_seconds",
                 "When a certificate that was obtained by ACME expires, in seconds since 1970.",
                 vec![("server_name", name.to_string())],

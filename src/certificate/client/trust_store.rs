@@ -1,5 +1,6 @@
 //! Whose certificates of clients are trusted, and which of them are revoked (ALB §10.8 trust store).
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
 use rustls_pki_types::{CertificateDer, SignatureVerificationAlgorithm, TrustAnchor};
@@ -224,22 +225,33 @@ impl TrustStore {
         self.authorities.iter().map(|authority| authority.subject.len() + 2).sum()
     }
 
-    /// Registers one gauge for each authority and for each list. The gauges exist until the handles are dropped.
+    /// Registers one gauge for each authority and for each issuer of lists. Of several with one name it shows the first that is
+    /// over. The gauges exist until the handles are dropped.
     pub(crate) fn gauges(&self, listener: &str, registry: &Registry) -> Vec<Counter> {
-        let gauge = |(name, help), authority: &str, at: Timestamp| {
+        let gauge = |(name, help), (authority, at): (&str, Timestamp)| {
             let labels = vec![
                 ("listener", listener.to_owned()),
                 ("trust_store", self.name.to_string()),
                 ("authority", authority.to_owned()),
             ];
-            let gauge = registry.gauge(name, help, labels);
+            let gauge = registry.reading(name, help, labels);
             gauge.set(at.seconds());
             gauge
         };
-        let authorities = self.authorities.iter().map(|one| gauge(EXPIRY, &one.name, one.valid_to));
-        let lists = self.lists.iter().map(|one| gauge(NEXT_UPDATE, &one.issuer, one.next_update));
-        authorities.chain(lists).collect()
+        let authorities = earliest(self.authorities.iter().map(|one| (&*one.name, one.valid_to)));
+        let lists = earliest(self.lists.iter().map(|one| (&*one.issuer, one.next_update)));
+        let authorities = authorities.into_iter().map(|one| gauge(EXPIRY, one));
+        authorities.chain(lists.into_iter().map(|one| gauge(NEXT_UPDATE, one))).collect()
     }
+}
+
+/// The earliest time of each name.
+fn earliest<'n>(times: impl Iterator<Item = (&'n str, Timestamp)>) -> BTreeMap<&'n str, Timestamp> {
+    let mut earliest = BTreeMap::new();
+    for (name, at) in times {
+        earliest.entry(name).and_modify(|known: &mut Timestamp| *known = at.min(*known)).or_insert(at);
+    }
+    earliest
 }
 
 const EXPIRY: (&str, &str) = (

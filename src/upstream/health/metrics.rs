@@ -31,7 +31,7 @@ impl GroupCells {
             )
         };
         let targets = |state: &str| {
-            registry.gauge(
+            registry.reading(
                 "vestibule_targets",
                 "Targets of groups with health_check, by state: initial, healthy, unhealthy.",
                 with("state", state),
@@ -40,7 +40,7 @@ impl GroupCells {
         Self {
             outcomes: OUTCOMES.map(outcome),
             targets: STATES.map(targets),
-            fails_open: registry.gauge(
+            fails_open: registry.reading(
                 "vestibule_target_group_fail_open",
                 "1 if too few targets of the group are healthy, so that requests go to all of them.",
                 labels(),
