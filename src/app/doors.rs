@@ -12,15 +12,18 @@ use std::fmt::Write as _;
 use crate::action::settings::{
     ChainSettings, GateSettings, OnUnauthenticated, Piece, Protocol, RedirectSettings, TerminalSettings,
 };
+use crate::certificate::client::policy::Mode;
 use crate::clock::Timestamp;
 use crate::config::{Config, ListenerConfig, RuleConfig};
-use crate::listener::settings::Tls;
+use crate::listener::settings::{Settings, Tls};
 use crate::rule::condition::Condition;
 
 /// Who can access a rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Access {
     Everyone,
+    /// Every client with a certificate of the listener's trust store.
+    EveryCertificate,
     /// Signed-in users are identified, but signing in is not required.
     EveryoneKnown,
     /// Clients with a certificate that `authorize` accepts.
@@ -28,6 +31,10 @@ enum Access {
     SignedIn,
     /// Signed in, with the claims that `authorize` requires.
     Authorized,
+    /// Signed in, or with a valid bearer token.
+    SignedInOrToken,
+    /// Signed in or with a valid bearer token, with the claims that `authorize` requires.
+    SignedInOrTokenAuthorized,
     /// A valid bearer token.
     Token,
     /// A valid bearer token, with the claims that `authorize` requires.
@@ -38,22 +45,28 @@ enum Access {
 }
 
 impl Access {
-    fn of(chain: &ChainSettings) -> Self {
+    fn of(chain: &ChainSettings, listener: &Settings) -> Self {
         let enforces =
             |gate: &GateSettings| matches!(gate, GateSettings::Authorize(authorize) if authorize.is_enforced());
+        let is_authorized = chain.gates.iter().any(enforces);
         let takes_tokens = chain.gates.iter().any(|gate| gate.bearer().is_some());
         match (chain.gates.iter().find_map(GateSettings::authenticate), &chain.terminal) {
-            (Some(gate), _) => match gate.on_unauthenticated {
-                OnUnauthenticated::Allow => Self::EveryoneKnown,
-                OnUnauthenticated::Authenticate | OnUnauthenticated::Deny if chain.gates.iter().any(enforces) => {
-                    Self::Authorized
+            (Some(gate), _) => match (gate.on_unauthenticated, takes_tokens, is_authorized) {
+                (OnUnauthenticated::Allow, ..) => Self::EveryoneKnown,
+                (OnUnauthenticated::Authenticate | OnUnauthenticated::Deny, false, false) => Self::SignedIn,
+                (OnUnauthenticated::Authenticate | OnUnauthenticated::Deny, false, true) => Self::Authorized,
+                (OnUnauthenticated::Authenticate | OnUnauthenticated::Deny, true, false) => Self::SignedInOrToken,
+                (OnUnauthenticated::Authenticate | OnUnauthenticated::Deny, true, true) => {
+                    Self::SignedInOrTokenAuthorized
                 }
-                OnUnauthenticated::Authenticate | OnUnauthenticated::Deny => Self::SignedIn,
             },
-            (None, _) if takes_tokens && chain.gates.iter().any(enforces) => Self::TokenAuthorized,
+            (None, _) if takes_tokens && is_authorized => Self::TokenAuthorized,
             (None, _) if takes_tokens => Self::Token,
             // Without a user, it asks for the certificate.
-            (None, _) if chain.gates.iter().any(enforces) => Self::Certified,
+            (None, _) if is_authorized => Self::Certified,
+            (None, TerminalSettings::Forward(_) | TerminalSettings::Allow(_)) if verifies_clients(listener) => {
+                Self::EveryCertificate
+            }
             (None, TerminalSettings::Forward(_) | TerminalSettings::Allow(_)) => Self::Everyone,
             (None, TerminalSettings::Redirect(_)) => Self::Redirect,
             (None, TerminalSettings::FixedResponse(fixed)) if fixed.status.as_u16() >= 400 => Self::Refused,
@@ -64,10 +77,13 @@ impl Access {
     fn text(self) -> String {
         match self {
             Self::Everyone => "open to everyone".to_owned(),
+            Self::EveryCertificate => "open to every certificate".to_owned(),
             Self::EveryoneKnown => "open to everyone".to_owned() + " (users are known)",
             Self::Certified => "certificates that authorize accepts".to_owned(),
             Self::SignedIn => "signed in".to_owned(),
             Self::Authorized => "signed in and authorized".to_owned(),
+            Self::SignedInOrToken => "signed in or token".to_owned(),
+            Self::SignedInOrTokenAuthorized => "signed in or token, and authorized".to_owned(),
             Self::Token => "token".to_owned(),
             Self::TokenAuthorized => "token and authorized".to_owned(),
             Self::Refused => "refused".to_owned(),
@@ -77,14 +93,21 @@ impl Access {
     }
 }
 
+/// Whether every client must show a certificate of a trust store.
+fn verifies_clients(listener: &Settings) -> bool {
+    let clients = listener.tls.as_ref().and_then(|tls| tls.clients.as_ref());
+    clients.is_some_and(|policy| matches!(policy.mode, Mode::Verify(_)))
+}
+
 /// One line per rule of each listener: the access and the conditions.
 pub(crate) fn table(config: &Config) -> String {
     let mut text = String::new();
     for listener in &config.listeners {
         let _ = writeln!(text, "listener `{}` ({})", listener.settings.name, listener.settings.address);
-        let mut lines: Vec<[String; 3]> = in_order(listener).into_iter().map(line).collect();
+        let mut lines: Vec<[String; 3]> =
+            in_order(listener).into_iter().map(|rule| line(rule, &listener.settings)).collect();
         lines.push([
-            Access::of(&listener.default).text(),
+            Access::of(&listener.default, &listener.settings).text(),
             "default_actions".to_owned(),
             "every other request".to_owned(),
         ]);
@@ -97,9 +120,9 @@ pub(crate) fn table(config: &Config) -> String {
     text
 }
 
-fn line(rule: &RuleConfig) -> [String; 3] {
+fn line(rule: &RuleConfig, listener: &Settings) -> [String; 3] {
     let conditions: Vec<_> = rule.conditions.iter().map(ToString::to_string).collect();
-    [Access::of(&rule.chain).text(), rule.name.to_string(), conditions.join(" and ")]
+    [Access::of(&rule.chain, listener).text(), rule.name.to_string(), conditions.join(" and ")]
 }
 
 /// The rules in matching order.
@@ -270,6 +293,25 @@ mod tests {
     }
 
     #[test]
+    fn the_table_says_where_tokens_and_certificates_let_in() {
+        let rules = "\n      - { name: both, priority: 1, conditions: [{ path_pattern: [/b] }], actions: [{ type: session-or-bearer, provider: corp, bearer: { audience: [a] } }, { type: forward, target_group: app }] }\
+                     \n      - { name: some, priority: 2, conditions: [{ path_pattern: [/s] }], actions: [{ type: session-or-bearer, provider: corp, bearer: { audience: [a] } }, { type: authorize, any: [{ claim: sub, equals: [ada] }] }, { type: forward, target_group: app }] }\
+                     \n      - { name: open, priority: 3, conditions: [{ path_pattern: [/o] }], actions: [{ type: forward, target_group: app }] }";
+        let verifies = |text: &str| {
+            let listener = "    protocol: https\n    mutual_authentication: { mode: verify, trust_store: staff }\n";
+            text.replace("    protocol: https\n", listener) + "trust_stores: { staff: { ca_files: [ca.pem] } }\n"
+        };
+        insta::assert_snapshot!(table(&config("table-of-tokens", rules, verifies)), @r"
+        listener `public` (0.0.0.0:8443)
+          signed in or token                  both             path_pattern [/b]
+          signed in or token, and authorized  some             path_pattern [/s]
+          open to every certificate           open             path_pattern [/o]
+          signed in                           api              path_pattern [/api/*]
+          signed in                           default_actions  every other request
+        ");
+    }
+
+    #[test]
     fn rules_that_never_match_are_named() {
         let two = |first: &str, second: &str| rule(1, first) + &rule(2, second);
         let never = [
@@ -303,6 +345,10 @@ mod tests {
         ] {
             warns(name, &two(first, second), &[]);
         }
+        let networks = two("{ source_ip: [0.0.0.0/0, \"::/0\"] }", "{ path_pattern: [/x] }");
+        let all = "listener `public`: rule `priority-1` matches every request; 2 rules after it and `default_actions` never match";
+        warns("networks", &networks, &[all]);
+        warns("networks-4", &two("{ source_ip: [0.0.0.0/0] }", "{ path_pattern: [/x] }"), &[]);
         let all = "listener `public`: rule `priority-1` matches every request; 1 rule after it and `default_actions` never match";
         warns("regex-all", &rule(1, "{ path_pattern: { regex_values: [\"^/.*$\"] } }"), &[all]);
         warns(

@@ -81,15 +81,15 @@ impl Check {
             print(&text)?;
             return Ok(ExitCode::SUCCESS);
         }
-        for warning in doors::warnings(&config, Clock::system().now()) {
+        let mut warnings = doors::warnings(&config, Clock::system().now());
+        if self.alb_quotas {
+            warnings.extend(doors::quotas::beyond(&config));
+        }
+        for warning in &warnings {
             eprintln!("warning: {warning}");
         }
-        let quotas = if self.alb_quotas { doors::quotas::beyond(&config) } else { Vec::new() };
-        for warning in quotas {
-            eprintln!("warning: {warning}");
-        }
-        let table = doors::table(&config);
-        print(&format!("{}: ok ({})\n\n{}\n", self.config.display(), summary(&config), table.trim_end()))?;
+        let (table, summary) = (doors::table(&config), summary(&config, warnings.len()));
+        print(&format!("{}: ok ({summary})\n\n{}\n", self.config.display(), table.trim_end()))?;
         if self.online {
             return ask_providers(config);
         }
@@ -135,7 +135,8 @@ fn counts(report: &Diagnostics) -> String {
     }
 }
 
-fn summary(config: &Config) -> String {
+/// What the file has. `warnings` are those beside the ones of loading it.
+fn summary(config: &Config, warnings: usize) -> String {
     let rules = config.listeners.iter().map(|listener| listener.rules.len()).sum();
     let mut parts = vec![
         count(config.listeners.len(), "listener"),
@@ -147,8 +148,9 @@ fn summary(config: &Config) -> String {
             parts.push(count(number, thing));
         }
     }
-    if !config.warnings().is_empty() {
-        parts.push(count(config.warnings().count(Severity::Warning), "warning"));
+    let warnings = warnings + config.warnings().count(Severity::Warning);
+    if warnings > 0 {
+        parts.push(count(warnings, "warning"));
     }
     parts.join(", ")
 }

@@ -346,7 +346,7 @@ reasons! {
     BearerMissing => "bearer.missing", 401, None;
     /// The request has more than one `Authorization`, or something that no token can be behind `Bearer`.
     BearerMalformed => "bearer.malformed", 400, None;
-    /// The bearer token cannot be read or verified, has expired, is of another issuer, audience or kind, or a claim of `additional_claims` is missing. The log has the cause.
+    /// The bearer token cannot be read or verified, has expired, is of another issuer, audience or kind, or a claim of `additional_claims` is missing. The log has the cause at the level `debug`, and `check --request … --token-claims FILE` says it.
     BearerInvalid => "bearer.invalid", 401, None;
     /// The bearer token is valid and does not have each `scope` of the rule.
     BearerScope => "bearer.scope", 403, None;

@@ -324,7 +324,14 @@ impl Condition {
             Self::HostHeader(values) => values.iter().any(Value::is_everything),
             // Every path begins with a slash.
             Self::PathPattern(values) => values.iter().any(Value::is_every_path),
-            Self::SourceIp(_) | Self::HttpRequestMethod(_) | Self::HttpHeader(..) | Self::QueryString(_) => false,
+            // An address of version 4 is never one of version 6: `source_ip` sees no mapped addresses.
+            Self::SourceIp(networks) => {
+                let has_all_of = |v4: bool| {
+                    networks.iter().any(|network| network.prefix_len() == 0 && network.addr().is_ipv4() == v4)
+                };
+                has_all_of(true) && has_all_of(false)
+            }
+            Self::HttpRequestMethod(_) | Self::HttpHeader(..) | Self::QueryString(_) => false,
         }
     }
 

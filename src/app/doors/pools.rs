@@ -19,6 +19,10 @@ pub(super) fn warnings(listener: &ListenerConfig, config: &Config, found: &mut V
     for (name, chain) in listener.named_chains() {
         let Some(gate) = chain.gates.iter().find_map(GateSettings::authenticate) else { continue };
         let AuthenticateKind::UserPool(pool) = &gate.kind else { continue };
+        // Its requirements are also for tokens, whose claims are not in the file.
+        if chain.gates.iter().any(|gate| gate.bearer().is_some()) {
+            continue;
+        }
         let Some(pool) = config.user_pools.iter().find(|known| known.settings.name == *pool) else { continue };
         let users = supposed_users(&pool.settings, &gate.scope);
         if users.is_empty() {
@@ -178,6 +182,10 @@ mod tests {
 
     /// What is said of a rule with these gates, with this scope, for these users.
     fn told(name: &str, scope: &str, users: &str, gates: &str) -> String {
+        told_of(name, scope, users, gates, |text| text)
+    }
+
+    fn told_of(name: &str, scope: &str, users: &str, gates: &str, change: impl Fn(String) -> String) -> String {
         let hash = "\"$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHRzYWx0$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\"";
         let users = users.replace("HASH", hash);
         let pool = format!(
@@ -189,7 +197,7 @@ mod tests {
              authenticate-user-pool, user_pool: people, session_cookie_name: __Host-people, scope: {scope} }}\n          - {{ type: \
              authorize, {gates} }}\n          - {{ type: forward, target_group: app }}\n"
         );
-        let text = pool + &SOUND.replace("    rules:\n", &format!("    rules:{rule}"));
+        let text = change(pool + &SOUND.replace("    rules:\n", &format!("    rules:{rule}")));
         let config = load_in(&files(name), &text).unwrap_or_else(|report| panic!("{report}\n{text}"));
         let found = warnings(&config, Clock::system().now());
         let found = found.iter().filter_map(|text| text.strip_prefix("listener `public`: rule `priority-1`: "));
@@ -255,5 +263,14 @@ mod tests {
           help: texts are compared with case, and the users have `sre`
         "##);
         assert_eq!(told("pool-met", "openid groups", USERS, "any: [{ claim: groups, contains: [SRE, sre] }]"), "");
+    }
+
+    #[test]
+    fn what_a_token_can_meet_is_not_asked_of_the_users() {
+        let rule = "[{ claim: client_id, equals: [cli] }]";
+        assert!(told("pool-users", "openid", USERS, &format!("any: {rule}")).contains("can meet"));
+        let of_both =
+            |text: String| text.replace("type: authenticate-user-pool", "type: session-or-bearer, bearer: {}");
+        assert_eq!(told_of("pool-tokens", "openid", USERS, &format!("any: {rule}"), of_both), "");
     }
 }

@@ -35,7 +35,7 @@ impl Source {
     pub fn read(path: &Path) -> Result<Self, Diagnostics> {
         let name = path.display().to_string();
         let failed = |error: &io::Error| {
-            let hint = (error.kind() == io::ErrorKind::NotFound).then(|| "set the file with `--config`".to_owned());
+            let hint = (error.kind() == io::ErrorKind::NotFound).then(|| "`--config FILE` names the file".to_owned());
             Diagnostics::whole_file(name.clone(), format!("the file cannot be read: {error}"), hint)
         };
         let own = Files::default();

@@ -57,7 +57,7 @@ pub(crate) enum Condition {
     /// host: `{ regex_values: ["app[0-9]+\\.example\\.com"] }`.
     HostHeader(Patterns),
     /// Paths, case-sensitive: `["/api/*"]`. The path is decoded except for `%2F`, and has no parameters (`;…`) and no
-    /// query. Several slashes in a row count as one. Or regular expressions for the whole path: `{ regex_values: ["/users/[0-9]+"] }`.
+    /// query. Several slashes in a row count as one. Or regular expressions for the whole path: `{ regex_values: ["^/users/[0-9]+$"] }`.
     PathPattern(Patterns),
     /// Methods: `[GET, HEAD]`. A WebSocket is a GET, also over HTTP/2.
     HttpRequestMethod(List<String>),

@@ -83,6 +83,12 @@ fn a_token_is_judged_by_its_claims_as_serving_does() {
         let told = at(Some(token));
         assert!(told.contains(expected), "{token}: {told}");
     }
+    let of_another = r#"{"sub": "ci", "aud": "web", "scope": "read", "tenant": "acme"}"#;
+    let told = at(Some(of_another));
+    assert!(
+        told.starts_with("refused with 401 `bearer.invalid`: the token is not valid: ") && told.contains("web"),
+        "{told}"
+    );
 }
 
 #[test]

@@ -14,7 +14,7 @@ fn a_file_that_is_not_there() {
     assert_snapshot!(report.to_string(), @r#"
     error: the file cannot be read: No such file or directory (os error 2)
     --> /nonexistent/vestibule.yaml
-     = help: set the file with `--config`
+     = help: `--config FILE` names the file
     "#);
 }
 
