@@ -83,21 +83,25 @@ impl Row {
             faults.push("no test".to_owned());
         }
         for name in named {
-            let (modules, function) = name.rsplit_once("::").unwrap_or(("", name));
-            let modules: Vec<&str> = modules.split("::").filter(|module| !module.is_empty()).collect();
-            // A module of tests is called after what it tests.
-            let is_in = |file: &PathBuf| {
-                let mut parts: Vec<String> =
-                    file.with_extension("").iter().map(|part| part.to_string_lossy().into()).collect();
-                let ends = |parts: &[String]| parts.iter().map(String::as_str).collect::<Vec<_>>().ends_with(&modules);
-                ends(&parts) || parts.pop_if(|last| last == "tests").is_some() && ends(&parts)
-            };
-            if !tests.get(function).is_some_and(|files| files.iter().any(is_in)) {
+            if !exists(name, tests) {
                 faults.push(format!("there is no test `{name}`"));
             }
         }
         faults.into_iter().map(|fault| format!("§{} {}: {fault}", self.section, self.about)).collect()
     }
+}
+
+/// Whether there is a test of that name: `function`, or `module::function` with the end of its path.
+pub fn exists(name: &str, tests: &BTreeMap<String, Vec<PathBuf>>) -> bool {
+    let (modules, function) = name.rsplit_once("::").unwrap_or(("", name));
+    let modules: Vec<&str> = modules.split("::").filter(|module| !module.is_empty()).collect();
+    // A module of tests is called after what it tests.
+    let is_in = |file: &PathBuf| {
+        let mut parts: Vec<String> = file.with_extension("").iter().map(|part| part.to_string_lossy().into()).collect();
+        let ends = |parts: &[String]| parts.iter().map(String::as_str).collect::<Vec<_>>().ends_with(&modules);
+        ends(&parts) || parts.pop_if(|last| last == "tests").is_some() && ends(&parts)
+    };
+    tests.get(function).is_some_and(|files| files.iter().any(is_in))
 }
 
 /// The rows of the sections that have verdicts, and what is wrong with the form of their tables.
@@ -135,7 +139,7 @@ fn root() -> &'static Path {
 }
 
 /// Every function that is a test, with the files that have one of that name, from the root.
-fn tests() -> BTreeMap<String, Vec<PathBuf>> {
+pub fn tests() -> BTreeMap<String, Vec<PathBuf>> {
     let mut found: BTreeMap<String, Vec<PathBuf>> = BTreeMap::new();
     let mut folders = vec![root().join("src"), root().join("tests/it")];
     while let Some(folder) = folders.pop() {

@@ -8,6 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 
 use crate::harness::browser::{Answer, Browser, Protocol, is_challenge, on_both};
+use crate::harness::http2::{Http2, Stream};
 use crate::harness::provider::{Key, Provider};
 use crate::harness::raw::{self, Raw};
 use crate::harness::scenario::Scenario;
@@ -374,13 +375,24 @@ fn d_07_d_11_d_13_d_17_a_refusal_costs_little_and_sets_no_cookie() {
             raw.send(format!("POST {path} HTTP/1.1\r\nHost: app.test\r\n{length}\r\n\r\n"));
             assert_eq!(raw::status(&raw.read_response().0), 401, "{path} {length}");
         }
+        let upload = [
+            (":method", "POST"),
+            (":scheme", "https"),
+            (":authority", "app.test"),
+            (":path", path),
+            ("content-length", "10737418240"),
+        ];
+        let mut client = Http2::connect(scenario.proxy.address(), "app.test");
+        client.open(&upload, Stream::Open);
+        let head = client.frame_that(|frame| frame.status().is_some()).expect("an answer");
+        assert_eq!(head.status(), Some(401), "{path} over HTTP/2");
     }
     let reached: Vec<_> = scenario.target.received().into_iter().map(|request| request.line).collect();
     assert!(reached.is_empty(), "{reached:?}");
 }
 
 #[test]
-fn x_01_x_02_x_07_a_refusal_repeats_nothing_and_stays_where_it_belongs() {
+fn x_01_to_x_03_x_07_a_refusal_repeats_nothing_and_stays_where_it_belongs() {
     let (scenario, _other) = start("");
     let mark = "%3Cscript%3Ealert(1)%3C/script%3E";
     on_both(|protocol| {

@@ -10,14 +10,14 @@
 //! | F, forwarded headers | [`forwarded`]; the walk over addresses in `message::forwarded` |
 //! | R, redirects | [`redirects`] |
 //! | G, framing | [`framing`]; the PROXY protocol in [`proxy_protocol`]; fields of a connection, in both directions, in [`fields`] |
-//! | D, denial of service | [`denial`], what costs little to try; sizes of provider documents in `oidc` |
+//! | D, denial of service | [`denial`], what costs little to try; [`frames`], the modules `http2` and `limits`; sizes of provider documents in `oidc` |
 //! | C, the login | [`callback`]; the gate's own tests in `action::authenticate` |
 //! | J, ID tokens | [`id_token`]; `oidc` and `jose` |
 //! | S, the session's cookie | [`session_cookie`]; `session` and `crypto::aead` |
 //! | X, pages | [`cors`]; the headers of our pages in `page` |
 //! | B, bearer tokens | the module `bearer`; [`gates`] |
 //! | W, WebSocket | the modules `websocket` and `websocket_http2`; [`gates`] |
-//! | all of B, D, F, W and X on each gate | [`gates`] |
+//! | all of B, D, F, W and X on each gate | [`gates`]; [`catalogue`] has the test and the protocols of each attack |
 //! | V, refresh and sign-out | the modules `refresh` and `logout`; `action::authenticate` |
 //!
 //! Not here, or not applicable in this version, because the thing that is attacked does not exist:
@@ -36,11 +36,13 @@
 //!   and no `Content-Length` is forwarded.
 
 mod callback;
+mod catalogue;
 mod cors;
 mod denial;
 mod desync;
 mod fields;
 mod forwarded;
+mod frames;
 mod framing;
 mod gates;
 mod headers;

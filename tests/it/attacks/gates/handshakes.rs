@@ -96,3 +96,21 @@ fn w_03_a_websocket_ends_with_its_token() {
         new.is_closed_with("the session has ended");
     }
 }
+
+#[test]
+fn w_04_a_token_among_the_protocols_is_not_logged() {
+    let (scenario, _other) = start("");
+    scenario.target.script(websocket::opens);
+    let token = scenario.token(&json!({}));
+    let (bearer, protocols) = (format!("Bearer {token}"), format!("graphql-ws, bearer.{token}"));
+    for Gate { path, token, .. } in GATES {
+        let with_protocols = [("sec-websocket-protocol", &*protocols)];
+        assert_eq!(opened(&scenario, path, &with_protocols), [401, 401], "{path}: it is no token for us");
+        if token {
+            let both = [("authorization", &*bearer), ("sec-websocket-protocol", &protocols)];
+            assert_eq!(opened(&scenario, path, &both), [101, 200], "{path}");
+        }
+    }
+    let records = scenario.proxy.access_log(2 * GATES.len());
+    assert!(!format!("{records:?}").contains(&token[..40]), "{records:?}");
+}
