@@ -117,6 +117,7 @@ fn listener(
         response_headers: response_headers?.map(Arc::new),
         limits: Arc::new(limits?),
     };
+    names_of_headers(&settings, at, context)?;
     Ok(ListenerConfig { settings, rules, default: default?, encoded_slash, cors: cors?, forward_auth })
 }
 
@@ -150,6 +151,21 @@ fn tls_headers(raw: &Listener, at: &Path, context: &mut Context<'_>) -> Result<O
         return found.problem(&at.key("cipher_suite"), "both headers have the same name").fail();
     }
     Ok(Some(names))
+}
+
+/// A name for two headers would give one of them to the targets.
+fn names_of_headers(settings: &Settings, at: &Path, context: &mut Context<'_>) -> Result<(), Reported> {
+    let clients = settings.tls.as_ref().and_then(|tls| tls.clients.as_ref());
+    let (Some(of_tls), Some(clients)) = (&settings.forwarded.tls_headers, clients) else { return Ok(()) };
+    let of_clients = clients.names.all();
+    let twice = [&of_tls.version, &of_tls.cipher_suite].into_iter().find(|name| of_clients.contains(name));
+    let Some(twice) = twice else { return Ok(()) };
+    let problem =
+        context.found.problem(&at.key("tls_headers"), format!("`{twice}` is a header of `mutual_authentication`"));
+    problem
+        .label(&at.key("mutual_authentication"), "it is sent for the client's certificate")
+        .hint("choose another name")
+        .fail()
 }
 
 /// What may be in front of a listener.

@@ -485,6 +485,9 @@ fn headers_about_tls() {
     assert_snapshot!(of_listener("tls-headers-twice", keys));
     let keys = "    tls_headers: { version: cookie, cipher_suite: x_tls }\n";
     assert_snapshot!(of_listener("tls-headers-taken", keys));
+    let keys = "    tls_headers: { version: X-Client-Dn }\n    mutual_authentication: { mode: passthrough, header_names: { clientcert_subject: x-client-dn } }\n";
+    let text = of_listener("tls-headers-and-certificates", keys);
+    assert!(text.starts_with("error: `x-client-dn` is a header of `mutual_authentication`\n"), "{text}");
     let text = "listeners:
   - name: plain
     address: 127.0.0.1:8080
