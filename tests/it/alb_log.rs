@@ -186,6 +186,19 @@ fn alb_6_4_class_and_transforms_are_in_the_line() {
     let (id, rest) = rest.split_once(' ').expect("an id");
     assert!(id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit()), "{id}");
     assert_eq!(rest, "\"app.internal:8080\" \"/v2/x\" \"transformed\" -");
+    // One id for each connection.
+    let mut client = Raw::connect(proxy.address(), "app.test");
+    for path in ["/one", "/another/path"] {
+        client.send(format!("GET {path} HTTP/1.1\r\nhost: app.test\r\n\r\n"));
+        assert_eq!(raw::status(&client.read_response().0), 200);
+    }
+    let (text, _) = read(&proxy, 3);
+    let id_of = |path: &str| {
+        let line = text.lines().find(|line| line.contains(path)).expect("a line");
+        line.split_once(" TID_").and_then(|(_, rest)| rest.split(' ').next()).expect("an id")
+    };
+    assert_eq!(id_of("/one "), id_of("/another/path "));
+    assert_ne!(id_of("/one "), id);
 }
 
 #[test]
@@ -243,8 +256,8 @@ fn l_no_secret_and_no_user_is_in_the_log_of_the_alb_format() {
         let answer = browser.get("https://app.test/page?q=secret-in-the-query");
         assert_eq!(answer.status, 200);
         browser.get("https://app.test/moved/x?code=secret-in-the-query");
-        let forged = "x\" 200 \"-\" \u{7f}";
-        let _ = browser.try_send("GET", "https://app.test/%22%0A%20http", &[("user-agent", forged)], b"");
+        let forged = "x\" 200 \"-\" \\";
+        assert_eq!(browser.send("GET", "https://app.test/%22%0A%20http", &[("user-agent", forged)], b"").status, 400);
     }
     assert!(proxy.shutdown());
     let (log, entries) = read(&proxy, 8);

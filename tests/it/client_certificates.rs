@@ -158,10 +158,12 @@ fn revoked_certificates_are_refused_and_so_are_those_of_which_it_is_not_known() 
     assert!(matches!(fetch_as(proxy.address(), &other.issue(with(7)), HTTP1, &[]), Answered::With(200, _)));
     refused(&proxy, Some(&one.issue(with(7))), "revoked");
     // An authority on the way can be revoked by the one above it.
-    let below = one.intermediate("below");
+    let below = one.intermediate_numbered("below", 9);
     let proxy = verify_with(&target, &[&one], &[one.list(&[], 2030), below.list(&[7], 2030)], "", "");
     assert!(matches!(fetch_as(proxy.address(), &below.issue(with(8)), HTTP1, &[]), Answered::With(200, _)));
     refused(&proxy, Some(&below.issue(with(7))), "revoked");
+    let proxy = verify_with(&target, &[&one], &[one.list(&[9], 2030), below.list(&[], 2030)], "", "");
+    refused(&proxy, Some(&below.issue(with(8))), "revoked");
     let proxy = verify_with(&target, &[&one], &[one.list(&[], 2025)], "", accepting);
     refused(&proxy, Some(&one.issue(with(8))), "revocation_unknown");
 }

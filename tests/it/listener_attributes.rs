@@ -83,6 +83,29 @@ fn targets_are_told_the_clients_tls_by_the_names_of_openssl() {
     });
 }
 
+/// On a listener that does not write them, no client does, either (attacks H-01).
+#[test]
+fn h_01_no_client_of_another_listener_sets_the_headers_about_tls() {
+    let target = target::echo();
+    let yaml = Setup::open(&[target.address()])
+        .listener("    tls_headers: { version: X-Tls-Version, cipher_suite: X-Tls-Suite }")
+        .yaml()
+        .replace(
+            "      - { type: redirect, protocol: HTTPS, port: '443', status_code: HTTP_301 }",
+            "      - { type: forward, target_group: app }",
+        );
+    let proxy = Proxy::start(&yaml);
+    let mut browser = proxy.browser(Protocol::Http1);
+    browser.move_to(proxy.address_of("plain"));
+    let names = ["x-tls-version", "x-tls-suite", "x-amzn-tls-version", "x-amzn-tls-cipher-suite"];
+    let forged = names.map(|name| (name, "forged"));
+    assert_eq!(browser.send("GET", "http://app.test/", &forged, b"").status, 200);
+    let told = target.last();
+    for name in names {
+        assert_eq!(told.header(name), None, "{name}");
+    }
+}
+
 const TRACE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00";
 
 #[test]

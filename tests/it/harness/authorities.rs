@@ -57,6 +57,15 @@ impl Authority {
         Self { pem, issuer: Issuer::new(params, key), above }
     }
 
+    /// The same with this serial number, by which it can be revoked.
+    pub fn intermediate_numbered(&self, name: &str, serial: u64) -> Self {
+        let (mut params, key) = (params(name, LAST_YEAR), KeyPair::generate().expect("a key"));
+        params.serial_number = Some(SerialNumber::from(serial));
+        let pem = params.signed_by(&key, &self.issuer).expect("signed").pem();
+        let above = [pem.clone()].into_iter().chain(self.above.iter().cloned()).collect();
+        Self { pem, issuer: Issuer::new(params, key), above }
+    }
+
     /// A certificate for a client, changed by `change`.
     pub fn issue(&self, change: impl FnOnce(&mut CertificateParams)) -> ClientCertificate {
         let mut params = CertificateParams::default();
