@@ -6,6 +6,8 @@
 
 pub(crate) mod check;
 pub(crate) mod described;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 pub(crate) mod questions;
 pub(crate) mod settings;
 

@@ -19,13 +19,15 @@ pub use query::callback_query;
 pub type Target = fn(&[u8]);
 
 /// Every target by its name: the name of its file in `fuzz/fuzz_targets/` and of its directory in `fuzz/corpus/`.
-pub const TARGETS: [(&str, Target); 11] = [
+pub const TARGETS: [(&str, Target); 13] = [
     ("answer", answer),
     ("callback_query", callback_query),
     ("canonical_path", canonical_path),
     ("chunked", chunked),
     ("configuration", configuration),
     ("cookies", cookies),
+    ("distinguished_name", distinguished_name),
+    ("forward_auth", forward_auth),
     ("forwarded", forwarded),
     ("jws", jws),
     ("proxy_header", proxy_header),
@@ -41,6 +43,16 @@ pub fn answer(input: &[u8]) {
 /// A chunked body: read in pieces, and by a reader that is as simple as can be.
 pub fn chunked(input: &[u8]) {
     crate::upstream::fuzz::chunked(input);
+}
+
+/// A name of a client's certificate.
+pub fn distinguished_name(input: &[u8]) {
+    crate::certificate::client::fuzz::distinguished_name(input);
+}
+
+/// How another proxy describes a request.
+pub fn forward_auth(input: &[u8]) {
+    crate::forward_auth::fuzz::question(input);
 }
 
 /// A compact JWS, and JSON.

@@ -89,6 +89,16 @@ fn cookies_holds() {
 }
 
 #[test]
+fn distinguished_name_holds() {
+    replay("distinguished_name");
+}
+
+#[test]
+fn forward_auth_holds() {
+    replay("forward_auth");
+}
+
+#[test]
 fn forwarded_holds() {
     replay("forwarded");
 }

@@ -4,6 +4,8 @@
 //! [`policy::Policy::judge`] applies another one later, to a connection that is older than the configuration.
 
 pub(crate) mod facts;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 pub(crate) mod headers;
 pub(crate) mod name;
 pub(crate) mod policy;

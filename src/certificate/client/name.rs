@@ -98,9 +98,9 @@ fn escaped(value: &[u8]) -> String {
         match byte {
             b',' | b'+' | b'"' | b'\\' | b'<' | b'>' | b';' => text.extend(['\\', char::from(byte)]),
             b'#' if place == 0 => text.push_str("\\#"),
-            b' ' if place == 0 => text.push_str("\\ "),
             // A header field would lose it.
             b' ' if place + 1 == value.len() => text.push_str("\\20"),
+            b' ' if place == 0 => text.push_str("\\ "),
             b' '..=b'~' => text.push(char::from(byte)),
             // Writing to a string does not fail.
             _ => drop(write!(text, "\\{byte:02X}")),
@@ -202,6 +202,7 @@ mod tests {
             ("2.5.4.3=ada", "CN=ada"),
             ("OU=b+CN=a,O=c", "CN=a+OU=b,O=c"),
             (r"CN=a\,b\+c,O=\ x\ ", r"CN=a\,b\+c,O=\ x\20"),
+            (r"CN=a,O=\ ", r"CN=a,O=\20"),
             (r"CN=a\2Cb", r"CN=a\,b"),
             ("CN=J\u{fc}rgen", r"CN=J\C3\BCrgen"),
             (r"CN=J\c3\bcrgen", r"CN=J\C3\BCrgen"),
