@@ -38,6 +38,7 @@ BACKEND = """
         default_type text/plain;
         location = /status {{ stub_status; }}
         location = /who {{ return 200 "$http_x_amzn_oidc_identity"; }}
+        location = /token {{ return 200 "$http_x_amzn_oidc_accesstoken"; }}
         location = /mib {{ root {directory}; }}
         location = /large {{ root {directory}; limit_rate {large_rate}; }}
         location / {{ return 200 "{body}"; }}
@@ -82,7 +83,7 @@ def _process(directory, name, workers, port, access_log, content):
 
 def backend(directory, addresses=(LOOPBACK,), *, name="backend", http2=False, large_rate=0):
     """The target, not started: one worker, without TLS, HTTP/1.1 or HTTP/2 with prior knowledge. `/` is 1 KiB, `/mib` 1 MiB, `/who` the user
-    that it was told of, `/status` what `served` reads. `/large` is a file of that name, sent at `large_rate` bytes per second (0: as fast as
+    that it was told of, `/token` the access token, `/status` what `served` reads. `/large` is a file of that name, sent at `large_rate` bytes per second (0: as fast as
     it can). It listens on one port of every address, the first of which is 127.0.0.1."""
     with open(os.path.join(directory, "mib"), "wb") as file:
         file.write(b"x" * MIB_BYTES)
