@@ -159,7 +159,7 @@ fn kind(schema: &Value) -> String {
     let name = |name: &&str| match *name {
         "array" => format!("list of {}", kind(&schema["items"])),
         "boolean" => "`true` or `false`".to_owned(),
-        "integer" => "number".to_owned(),
+        "integer" | "number" => "number".to_owned(),
         "object" => match schema.get("additionalProperties") {
             Some(Value::Bool(false)) => {
                 let names = schema["properties"].as_object().into_iter().flat_map(|members| members.keys());

@@ -123,6 +123,12 @@ impl<'s> Schema<'s> {
         (self.json["minimum"].as_i64(), self.json["maximum"].as_i64())
     }
 
+    /// The same for a number with a fraction.
+    pub(crate) fn real_bounds(self) -> (f64, f64) {
+        let bound = |key: &str, none| self.json[key].as_f64().unwrap_or(none);
+        (bound("minimum", f64::MIN), bound("maximum", f64::MAX))
+    }
+
     /// The first sentence of the documentation.
     pub(crate) fn purpose(self) -> Option<String> {
         let text = self.json["description"].as_str()?.replace('\n', " ");
@@ -141,6 +147,7 @@ impl<'s> Schema<'s> {
             array: has("array"),
             boolean: has("boolean"),
             integer: has("integer"),
+            number: has("number"),
             object: has("object"),
             string: has("string"),
         }
@@ -153,15 +160,19 @@ pub(crate) struct Types {
     pub(crate) array: bool,
     pub(crate) boolean: bool,
     pub(crate) integer: bool,
+    /// With or without a fraction.
+    pub(crate) number: bool,
     pub(crate) object: bool,
     pub(crate) string: bool,
 }
 
 impl Types {
     /// Only a mapping.
-    pub(crate) const OBJECT: Self = Self { array: false, boolean: false, integer: false, object: true, string: false };
+    pub(crate) const OBJECT: Self = Self { object: true, ..Self::NONE };
     /// Only a list.
-    pub(crate) const LIST: Self = Self { array: true, boolean: false, integer: false, object: false, string: false };
+    pub(crate) const LIST: Self = Self { array: true, ..Self::NONE };
+    const NONE: Self =
+        Self { array: false, boolean: false, integer: false, number: false, object: false, string: false };
 
     /// What the operator calls them.
     pub(crate) fn name(self) -> &'static str {
@@ -174,6 +185,7 @@ impl Types {
             Self { string: true, integer: true, boolean: true, .. } => "text, a whole number, `true` or `false`",
             Self { string: true, integer: true, .. } => "text or a whole number",
             Self { integer: true, .. } => "a whole number",
+            Self { number: true, .. } => "a number",
             Self { boolean: true, .. } => "`true` or `false`",
             _ => "text",
         }

@@ -224,7 +224,7 @@ fn below<'s>(schema: Schema<'s>, key: &str) -> Vec<Schema<'s>> {
 /// Whether text or a number may stand here: as the value, or as the only item of a list that was forgotten.
 fn takes_scalars(schema: Schema<'_>) -> bool {
     let types = schema.types();
-    let is_scalar = types.string || types.integer || types.boolean || schema.choices().is_some();
+    let is_scalar = types.string || types.integer || types.number || types.boolean || schema.choices().is_some();
     schema.is_anything() || is_scalar || (types.array && expanded(&[schema.items()]).into_iter().any(takes_scalars))
 }
 

@@ -56,6 +56,8 @@ impl Checker<'_> {
             Value::Sequence(items) if types.array => self.array(items, schema, path),
             Value::String(text) if types.string => Ok(Json::from(text.as_str())),
             Value::Integer(number) if types.integer => self.integer(*number, schema, path),
+            Value::Integer(number) if types.number => self.real(*number as f64, schema, path),
+            Value::Float(number) if types.number => self.real(*number, schema, path),
             Value::Bool(truth) if types.boolean => Ok(Json::from(*truth)),
             Value::Substituted { text, .. } => self.substituted(node, text, schema, path),
             _ => self.mismatch(node, types, path),
@@ -68,6 +70,10 @@ impl Checker<'_> {
         match (scalar::integer(text), text) {
             _ if types.string => Ok(Json::from(text)),
             (Some(number), _) if types.integer => self.integer(number, schema, path),
+            _ if types.number => match text.parse() {
+                Ok(number) => self.real(number, schema, path),
+                Err(_) => self.mismatch(node, types, path),
+            },
             (_, "true" | "false") if types.boolean => Ok(Json::from(text == "true")),
             _ => self.mismatch(node, types, path),
         }
@@ -109,6 +115,14 @@ impl Checker<'_> {
                 (None, most) => format!("at most {}", most.unwrap_or(i64::MAX)),
             };
             return self.found.problem(path, format!("{number} is out of range: {range}")).fail();
+        }
+        Ok(Json::from(number))
+    }
+
+    fn real(&mut self, number: f64, schema: Schema<'_>, path: &Path) -> Result<Json, Reported> {
+        let (least, most) = schema.real_bounds();
+        if !(least..=most).contains(&number) {
+            return self.found.problem(path, format!("{number} is out of range: {least} to {most}")).fail();
         }
         Ok(Json::from(number))
     }

@@ -73,7 +73,9 @@ fn unchecked(schema: &Json, at: &str, found: &mut Vec<String>) {
             "type" => {
                 let names = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice);
                 let known = |name: &Json| {
-                    ["array", "boolean", "integer", "object", "string", "null"].iter().any(|known| name == known)
+                    ["array", "boolean", "integer", "number", "object", "string", "null"]
+                        .iter()
+                        .any(|known| name == known)
                 };
                 if !names.iter().all(known) {
                     found.push(format!("{at}: {value}"));
@@ -111,7 +113,7 @@ fn other_keywords_are_found() {
         (json!({ "type": "array", "items": { "allOf": [] } }), "/items/allOf"),
         (json!({ "type": "array", "uniqueItems": true }), "/uniqueItems"),
         (json!({ "$defs": { "A": { "not": {} } } }), "/$defs/A/not"),
-        (json!({ "type": "number" }), "/type: \"number\""),
+        (json!({ "type": "decimal" }), "/type: \"decimal\""),
         (json!({ "enum": [1, 2] }), "/enum: not only texts"),
         (json!({ "const": 1 }), "/const: not a text"),
         (json!({ "anyOf": [{ "type": "string" }, { "type": "integer" }] }), "/anyOf: more than a schema and null"),
