@@ -17,7 +17,7 @@ use crate::message::{WholeRequest, WholeResponse};
 /// Most bytes of an answer that are read (attacks C-17, O-06).
 pub(crate) const ANSWER_BYTES_MAX: usize = 512 * 1024;
 /// For the connection alone, name look-up and TLS included; a provider that cannot be reached is known early.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// Below the keep-alive of common servers (nginx: 75 s). Where a server closed earlier, nothing was sent yet and hyper takes
 /// another connection.
 const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(55);
@@ -59,7 +59,7 @@ impl Network {
     /// [`Error::Setup`].
     pub(crate) fn new(settings: &Settings) -> Result<Self, Error> {
         let client = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls(settings)?)
+            .tls_backend_preconfigured(tls(&settings.roots)?)
             .redirect(reqwest::redirect::Policy::none())
             // A refresh token may be spent by the first try (pitfalls 38).
             .retry(reqwest::retry::never())
@@ -134,11 +134,12 @@ fn host_and_port(host: &str, port: Option<u16>, default: u16) -> Box<str> {
     }
 }
 
-fn tls(settings: &Settings) -> Result<ClientConfig, Error> {
+/// The TLS of calls: with the authorities of the system, and these.
+pub(super) fn tls(own: &[CertificateDer<'static>]) -> Result<ClientConfig, Error> {
     let mut roots = RootCertStore::empty();
     // A system without certificates (a bare container) is fine where the provider's own authority is given.
     roots.add_parsable_certificates(provider::system_roots().iter().cloned());
-    for root in &settings.roots {
+    for root in own {
         roots.add(root.clone()).map_err(|error| Error::Setup(error.into()))?;
     }
     let config = ClientConfig::builder_with_provider(provider::tls())
