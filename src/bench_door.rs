@@ -208,6 +208,7 @@ pub fn write_access_record(out: &mut Vec<u8>) {
     let record = AccessRecord {
         time: NOW,
         request_id: "1-6b49d200-0123456789abcdef01234567",
+        trace: None,
         listener: "https",
         client_address: "192.0.2.66",
         client_port: 50_123,

@@ -30,6 +30,7 @@ mod jose;
 mod listener;
 mod message;
 mod oidc;
+mod otlp;
 mod page;
 mod proxy;
 mod rule;

@@ -112,6 +112,7 @@ impl Forward {
             fields: &fields,
             upgrade,
             accepts_trailers,
+            attempts: exchange.trace.as_deref().map(|trace| &trace.attempts),
         };
         let mut answered = group.send(request).await.map_err(|unanswered| rejection(exchange, *unanswered))?;
         self.protect_cookies(group, &answered.target, &mut answered.response);
@@ -208,8 +209,16 @@ impl Forward {
         if let Some(names) = &connection.forwarded.tls_headers {
             write_tls(connection, names, fields);
         }
-        if connection.forwarded.begins_traces && TraceParent::of(headers).is_none() {
-            fields.add(TRACEPARENT, exchange.id.trace_parent().value());
+        if let Some(trace) = &exchange.trace {
+            // Each attempt adds its own.
+            fields.omit(TRACEPARENT);
+            if !trace.is_continued() {
+                fields.omit(TRACESTATE);
+            }
+        } else if let Some(is_sampled) = connection.forwarded.begins_traces
+            && TraceParent::of(headers).is_none()
+        {
+            fields.add(TRACEPARENT, exchange.id.trace_parent(is_sampled).value());
             // It belongs to the `traceparent` that is not valid.
             fields.omit(TRACESTATE);
         }
@@ -300,7 +309,11 @@ fn asks_for_upgrade(headers: &HeaderMap) -> bool {
 /// The rejection for an error of the target.
 fn rejection(exchange: &mut Exchange, unanswered: Unanswered) -> Rejection {
     exchange.target = unanswered.target;
-    let reason = match &unanswered.error {
+    Rejection::new(reason(&unanswered.error), unanswered.error)
+}
+
+fn reason(error: &Error) -> Reason {
+    match error {
         Error::NoTargets => Reason::UpstreamNoTarget,
         Error::Protocol(_) => Reason::UpstreamProtocol,
         Error::Name(_) => Reason::UpstreamName,
@@ -316,6 +329,42 @@ fn rejection(exchange: &mut Exchange, unanswered: Unanswered) -> Rejection {
         Error::RequestBodyMalformed(_) => Reason::RequestBodyMalformed,
         Error::RequestBody(_) => Reason::ClientClosed,
         Error::RequestBodyTimeout(_) => Reason::RequestBodyTimeout,
-    };
-    Rejection::new(reason, unanswered.error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+    use crate::upstream::error::Step;
+
+    #[test]
+    fn an_attempt_in_a_trace_fails_for_the_reason_that_the_client_gets() {
+        let io = || io::Error::other("x");
+        let boxed = || crate::message::BoxError::from("x");
+        for error in [
+            Error::NoTargets,
+            Error::Protocol(crate::upstream::error::Mismatch::NotPost),
+            Error::Name(io()),
+            Error::Connect(io()),
+            Error::Outrun,
+            Error::ConnectTimeout(Step::Tcp),
+            Error::Tls(io()),
+            Error::Refused(h2::Reason::REFUSED_STREAM.into()),
+            Error::ResponseTimeout,
+            Error::Deadline,
+            Error::Reset(io()),
+            Error::BrokenOff(boxed()),
+            Error::Deregistered(crate::upstream::error::Deregistered),
+            Error::BodyMalformed(boxed()),
+            Error::RequestBodyTooSlow(boxed()),
+            Error::RequestBodyMalformed(boxed()),
+            Error::RequestBody(boxed()),
+            Error::RequestBodyTimeout(boxed()),
+        ] {
+            let name = error.name();
+            assert_eq!(reason(&error).code(), name, "{error}");
+        }
+    }
 }

@@ -33,6 +33,9 @@ pub enum Error {
     /// A configuration was to be adopted while the process stops.
     #[error("the process is stopping")]
     Stopping,
+    /// The client of the collector of traces cannot be made.
+    #[error("the collector of traces cannot be set up")]
+    Traces(#[source] BoxError),
     /// The TLS roots for a provider cannot be set up.
     #[error("provider `{name}` cannot be set up")]
     Provider { name: String, source: BoxError },

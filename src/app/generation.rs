@@ -57,6 +57,7 @@ use crate::session::names::OurCookies;
 use crate::telemetry::access_log::alb::Names;
 use crate::telemetry::logged_names::LoggedNames;
 use crate::telemetry::metrics::{Counter, GaugeGuard, Registry};
+use crate::telemetry::traces::tracer::Tracer;
 use crate::upstream::group::TargetGroup;
 use crate::upstream::group_client::GroupClient;
 use crate::upstream::metrics::Metrics;
@@ -163,8 +164,10 @@ impl Generation {
         let our_cookies = our_cookies(&config.listeners, &groups, &providers, process);
         let clients = providers.clients();
         let alb = config.alb.map(|alb| Arc::new(alb.names(groups.iter().map(|group| &*group.settings.name))));
+        let tracer = process.traces.tracer(config.traces, (clock, registry, control))?;
         let build = Build {
             alb,
+            tracer,
             our_cookies,
             told: Arc::clone(&process.told),
             providers,
@@ -273,6 +276,8 @@ struct Build {
     registry: Registry,
     /// The names in the access log, if it has the format of the ALB.
     alb: Option<Arc<Names>>,
+    /// What records requests as traces, if there is a collector.
+    tracer: Option<Arc<Tracer>>,
     /// Counts the generation until its last snapshot is freed.
     alive: Arc<GaugeGuard>,
 }
@@ -319,6 +324,7 @@ impl Build {
             pages: Arc::clone(&self.pages),
             forwarded: Arc::clone(&settings.forwarded),
             alb: self.alb.clone(),
+            tracer: self.tracer.clone(),
             questions: forward_auth.map(Questions::new),
             alive: Arc::clone(&self.alive),
             clients: settings.tls.as_ref().and_then(|tls| tls.clients.clone()),

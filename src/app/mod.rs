@@ -10,6 +10,7 @@ pub(crate) mod explain;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
 mod generation;
+mod kept;
 mod listening;
 mod process;
 mod providers;
@@ -18,6 +19,7 @@ mod signals;
 mod supervise;
 #[cfg(target_os = "linux")]
 mod takeover;
+mod traces;
 mod vitals;
 mod watch;
 mod watchdog;
@@ -56,11 +58,15 @@ use takeover::Offering;
 use vitals::Vitals;
 use workers::Workers;
 
-/// Maximum waiting times for the worker threads, for writing the access log and for the last log lines. Their sum is
+/// Maximum waiting times for the worker threads, for writing the access log, for the last log lines and for the last traces. Their sum is
 /// less than [`signals::END_MAX`], after which the process is ended by force.
 const WORKERS_END_MAX: Duration = Duration::from_millis(400);
 const ACCESS_LOG_END_MAX: Duration = Duration::from_millis(300);
 const LOG_END_MAX: Duration = Duration::from_millis(100);
+const TRACES_END_MAX: Duration = Duration::from_millis(100);
+
+/// How much of `shutdown.drain_timeout` may go to the last traces, if no request needs it.
+const TRACES_FLUSH_MAX: Duration = Duration::from_secs(5);
 
 /// A running proxy.
 ///
@@ -279,7 +285,11 @@ impl App {
             if let Some(manager) = manager {
                 manager.stops("stopping; requests in progress are finished");
             }
-            drain.finish(drain_timeout).await
+            let begun = process.clock.instant();
+            let is_drained = drain.finish(drain_timeout).await;
+            let left = drain_timeout.saturating_sub(process.clock.instant().saturating_duration_since(begun));
+            process.traces.flush(left.min(TRACES_FLUSH_MAX)).await;
+            is_drained
         };
         let is_drained = match Builder::new_current_thread().enable_time().build() {
             Ok(waiting) => waiting.block_on(async {
@@ -306,6 +316,7 @@ impl App {
         // Whatever is dropped from here on is recorded with the reason.
         self.parts.cut();
         let workers_ended = self.workers.take().is_none_or(|workers| workers.stop(WORKERS_END_MAX));
+        self.flush_last_traces();
         let log_ended = self.access_log.take().is_none_or(|writer| writer.finish(ACCESS_LOG_END_MAX));
         // A runtime must not be dropped inside an async test, and its threads may be blocked. Its tasks end in the
         // background.
@@ -313,6 +324,22 @@ impl App {
             control.shutdown_background();
         }
         workers_ended && log_ended
+    }
+}
+
+impl App {
+    /// Sends the spans of requests that were cut.
+    fn flush_last_traces(&self) {
+        let process = Arc::clone(&self.process);
+        let (done, is_done) = std::sync::mpsc::channel();
+        if let Some(control) = self.control.as_ref().filter(|_| !process.traces.is_empty()) {
+            control.spawn(async move {
+                process.traces.flush(TRACES_END_MAX).await;
+                // Nobody waits any longer.
+                let _ = done.send(());
+            });
+            let _ = is_done.recv_timeout(TRACES_END_MAX);
+        }
     }
 }
 

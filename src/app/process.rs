@@ -2,9 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use crate::action::authenticate::ProcessState;
+use crate::app::kept::Kept;
+use crate::app::traces::Traces;
 use crate::certificate::acme::renewal::Renewal;
 use crate::clock::Clock;
 use crate::config::{ProviderConfig, ShutdownConfig};
@@ -39,6 +41,8 @@ pub(crate) struct Process {
     pub(crate) tls: ProcessTls,
     /// Obtains certificates by ACME.
     pub(crate) renewal: Arc<Renewal>,
+    /// What records requests as traces.
+    pub(crate) traces: Traces,
     /// Targets with what is known of them.
     pub(crate) targets: Arc<TargetTable>,
     /// Targets whose cookies were already reported in the log.
@@ -79,6 +83,7 @@ impl Process {
             pool_memories: Mutex::default(),
             renewal: Arc::new(Renewal::new(&tls.issued, &clock, &registry)),
             tls,
+            traces: Traces::new(),
             targets: Arc::new(TargetTable::new(
                 clock.clone(),
                 Resolver::system(control.clone()),
@@ -106,55 +111,5 @@ impl Process {
     pub(crate) fn pool_memory(&self, issuer: &str) -> PoolMemory {
         let mut memories = self.pool_memories.lock().unwrap_or_else(PoisonError::into_inner);
         memories.entry(issuer.to_owned()).or_default().clone()
-    }
-}
-
-/// Objects in use, by the settings that they were made from.
-#[derive(Debug)]
-pub(crate) struct Kept<S, V>(Mutex<Vec<(S, Weak<V>)>>);
-
-impl<S, V> Default for Kept<S, V> {
-    fn default() -> Self {
-        Self(Mutex::default())
-    }
-}
-
-impl<S: PartialEq + Clone, V> Kept<S, V> {
-    /// The object that is made from these settings, if one is still in use. Otherwise makes one.
-    ///
-    /// # Errors
-    ///
-    /// Those of `make`.
-    pub(crate) fn take_over<E>(&self, settings: S, make: impl FnOnce(S) -> Result<Arc<V>, E>) -> Result<Arc<V>, E> {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.retain(|(_, value)| value.strong_count() > 0);
-        let known = kept.iter().find(|(known, _)| *known == settings).and_then(|(_, value)| value.upgrade());
-        if let Some(known) = known {
-            return Ok(known);
-        }
-        let made = make(settings.clone())?;
-        kept.push((settings, Arc::downgrade(&made)));
-        Ok(made)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::convert::Infallible;
-
-    use super::*;
-
-    fn take(kept: &Kept<&'static str, String>, settings: &'static str) -> Arc<String> {
-        kept.take_over(settings, |settings| Ok::<_, Infallible>(Arc::new(settings.to_owned()))).unwrap()
-    }
-
-    #[test]
-    fn what_has_the_same_settings_is_taken_over_as_long_as_it_is_used() {
-        let kept = Kept::default();
-        let (one, other) = (take(&kept, "a"), take(&kept, "b"));
-        assert!(Arc::ptr_eq(&one, &take(&kept, "a")) && !Arc::ptr_eq(&one, &other));
-        drop(one);
-        take(&kept, "c");
-        assert_eq!(kept.0.lock().unwrap().iter().map(|(settings, _)| *settings).collect::<Vec<_>>(), ["b", "c"]);
     }
 }

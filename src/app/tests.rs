@@ -66,6 +66,7 @@ claims: { signer: 'arn:vestibule:test', signing_key_file: claims-key.pem }
 admin: { address: 127.0.0.1:0 }
 acme: { directory: 'http://127.0.0.1:1/directory', directory_path: acme, terms_of_service_agreed: true, names: [auto.example.com] }
 access_log: { destination: access.log }
+traces: { otlp: { endpoint: 'http://127.0.0.1:1' } }
 workers: 1
 ";
 

@@ -15,7 +15,7 @@ use crate::message::uri::EncodedSlash;
 use crate::rule::condition::Condition;
 use crate::telemetry::access_log::{Destination, alb};
 use crate::telemetry::logging;
-use crate::{admin, certificate, claims, forward_auth, listener, oidc, page, session, upstream, user_pool};
+use crate::{admin, certificate, claims, forward_auth, listener, oidc, otlp, page, session, upstream, user_pool};
 
 /// The validated configuration of a process.
 #[derive(Debug)]
@@ -40,6 +40,8 @@ pub struct Config {
     pub(crate) access_log: Destination,
     /// Present if the access log has the format of the ALB.
     pub(crate) alb: Option<alb::Settings>,
+    /// Present if there is a collector of traces.
+    pub(crate) traces: Option<otlp::settings::Settings>,
     pub(crate) log: logging::Settings,
     pub(crate) shutdown: ShutdownConfig,
     /// Whether the configuration is reloaded when one of its files changes.

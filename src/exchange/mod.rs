@@ -11,6 +11,7 @@ pub(crate) mod logins;
 pub(crate) mod reason_counters;
 pub(crate) mod rejection;
 pub(crate) mod request_id;
+pub(crate) mod trace;
 
 use std::net::IpAddr;
 use std::rc::Rc;
@@ -30,6 +31,8 @@ use crate::message::media::{self, Preferred};
 use crate::message::uri::{CanonicalRequest, Scheme};
 use crate::message::watch::WatchSlot;
 use crate::page::Language;
+use crate::telemetry::traces::scope::Scope;
+use crate::telemetry::traces::span::Base;
 
 /// The facts about one request and its response. Created when the head of the request has been read. The access record is
 /// written when the last byte of the response has been sent, when a tunnel has ended, or when either side has closed early.
@@ -85,6 +88,8 @@ pub(crate) struct Exchange {
     pub(crate) finding: Option<Finding>,
     /// What the request asks of the CORS policy of its rule. `None` if the rule has none, or there is no rule.
     pub(crate) cors: Option<Box<cors::Asked>>,
+    /// What is recorded of the exchange as a trace. `None` if it is not sampled.
+    pub(crate) trace: Option<Box<trace::Trace>>,
     /// Whether the answer is made private even without such a line, because the rule requires it and a user is signed in.
     pub(crate) is_private: bool,
 }
@@ -165,6 +170,13 @@ impl Exchange {
         Err(Rejection::new(Reason::RequestNotHttps, cause))
     }
 
+    /// What work for this exchange is recorded below. `None` if the exchange is not sampled.
+    pub(crate) fn scope(&self) -> Option<Scope> {
+        let trace = self.trace.as_deref()?;
+        let base = Base { at: self.started_at, instant: self.started };
+        Some(Scope { tracer: Arc::clone(&trace.tracer), context: trace.context(), base })
+    }
+
     /// The form of answers that the client prefers. `headers` are the request's headers. Most requests never need this.
     pub(crate) fn preferred(&self, headers: &HeaderMap) -> Preferred {
         self.preferred.unwrap_or_else(|| media::preferred(headers))
@@ -202,6 +214,7 @@ impl Exchange {
             tunnel: None,
             finding: None,
             cors: None,
+            trace: None,
             is_private: false,
         }
     }

@@ -1,10 +1,10 @@
 //! The id of an exchange, in the form of the ALB's trace id (ALB §10.3): `1-<8 hex: epoch>-<24 hex: random>`.
 
-use std::cell::Cell;
 use std::fmt;
 
 use crate::clock::Timestamp;
 use crate::message::trace_context::{SAMPLED, TraceParent};
+use crate::telemetry::ids::next;
 
 /// A unique id of an exchange: 96 random bits. It is not a secret. Formatted once, because it is read several times.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -12,22 +12,6 @@ pub(crate) struct RequestId([u8; LENGTH]);
 
 /// `1-`, eight digits, `-`, twenty-four digits.
 const LENGTH: usize = 2 + 8 + 1 + 24;
-
-thread_local! {
-    /// A counter, mixed by SplitMix64. That is enough for an id, and needs no call to the crypto provider for each request. The
-    /// seed comes from the hasher's random keys, which differ for each thread.
-    static STATE: Cell<u64> = Cell::new(std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), 0_u8));
-}
-
-fn next() -> u64 {
-    STATE.with(|state| {
-        let mut z = state.get().wrapping_add(0x9e37_79b9_7f4a_7c15);
-        state.set(z);
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    })
-}
 
 /// A new identity of a connection: 128 random bits. It is not a secret.
 pub(crate) fn connection_id() -> u128 {
@@ -44,13 +28,16 @@ impl RequestId {
         Self(text)
     }
 
-    /// The trace that begins with this exchange: the same digits as in `X-Amzn-Trace-Id`, so that both name one trace. The span is made
-    /// up: nobody records it.
-    pub(crate) fn trace_parent(&self) -> TraceParent {
+    /// The trace that begins with this exchange: the same digits as in `X-Amzn-Trace-Id`, so that both name one trace.
+    pub(crate) fn trace_id(&self) -> u128 {
         let digits = self.0[2..10].iter().chain(&self.0[11..]);
-        let trace_id =
-            digits.fold(0, |id: u128, digit| id << 4 | u128::from(char::from(*digit).to_digit(16).unwrap_or(0)));
-        TraceParent { trace_id, parent_id: next() | 1, flags: SAMPLED }
+        digits.fold(0, |id, digit| id << 4 | u128::from(char::from(*digit).to_digit(16).unwrap_or(0)))
+    }
+
+    /// A `traceparent` for that trace. The span is made up: nobody records it.
+    pub(crate) fn trace_parent(&self, is_sampled: bool) -> TraceParent {
+        let flags = if is_sampled { SAMPLED } else { 0 };
+        TraceParent { trace_id: self.trace_id(), parent_id: next() | 1, flags }
     }
 
     /// The id as text.
@@ -89,9 +76,10 @@ mod tests {
         let ids: std::collections::HashSet<String> = (0..1000).map(|_| RequestId::new(now).to_string()).collect();
         assert_eq!(ids.len(), 1000);
         let id = RequestId::new(now);
-        let parent = id.trace_parent();
+        let parent = id.trace_parent(true);
         assert_eq!(format!("{:032x}", parent.trace_id), id.as_str()[2..].replace('-', ""));
         assert_eq!(TraceParent::parse(parent.to_string().as_bytes()), Some(parent));
+        assert_eq!((parent.flags, id.trace_parent(false).flags), (1, 0));
         for id in ids {
             let parts: Vec<&str> = id.split('-').collect();
             assert_eq!((parts[0], parts[1], parts[2].len(), parts.len()), ("1", "6b054400", 24, 3), "{id}");

@@ -26,8 +26,9 @@ pub(crate) struct Policy {
     pub(crate) host_from: HostFrom,
     /// Whether `X-Forwarded-For` gets the port of the peer, too (ALB §10.2).
     pub(crate) has_client_port: bool,
-    /// Whether a request without a valid `traceparent` gets one.
-    pub(crate) begins_traces: bool,
+    /// Whether a request without a valid `traceparent` gets one, and whether that says `sampled`: not if Vestibule samples, and has not taken the
+    /// request.
+    pub(crate) begins_traces: Option<bool>,
     /// The headers that tell the version and the cipher suite of TLS. `None` if they are not sent.
     pub(crate) tls_headers: Option<TlsHeaders>,
 }

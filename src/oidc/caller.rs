@@ -20,6 +20,8 @@ use crate::oidc::breaker::{Breaker, Change, Outcome};
 use crate::oidc::document::{Document, Unreadable, without_mark};
 use crate::oidc::error::{ErrorCode, FetchFault};
 use crate::telemetry::metrics::{Counter, Histogram, Registry};
+use crate::telemetry::traces::scope::{self, Begun};
+use crate::telemetry::traces::span::Kind;
 
 /// The purpose of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,6 +95,28 @@ pub(crate) struct Caller {
     open: [Counter; Endpoint::ALL.len()],
     /// Notified when a breaker opens, and when this caller is dropped.
     opened: Arc<Notify>,
+}
+
+/// Ends the span of a call.
+fn recorded(span: Option<Begun>, result: &Result<WholeResponse, CallError>) {
+    let Some(mut span) = span else { return };
+    match result {
+        Ok(response) => {
+            span.attributes.number("http.response.status_code", response.status().as_u16());
+            if response.status().as_u16() >= 400 {
+                span.fail(response.status().as_str());
+            }
+        }
+        // The name alone: the cause may say more than a span may hold.
+        Err(error) => span.fail(match error {
+            CallError::Timeout => "timeout",
+            CallError::Connect(_) => "connect",
+            CallError::CircuitOpen => "circuit_open",
+            CallError::TooLarge(_) => "too_large",
+            CallError::Broken(_) => "broken",
+            CallError::Insecure | CallError::Setup(_) => "setup",
+        }),
+    }
 }
 
 /// The state of one endpoint.
@@ -204,6 +228,7 @@ impl Caller {
 
     async fn attempt(&self, endpoint: Endpoint, request: WholeRequest) -> (Outcome, Result<WholeResponse, CallError>) {
         let began = self.clock.instant();
+        let span = self.span(endpoint, &request);
         // Dropping the future cancels the call.
         let response = tokio::time::timeout(self.timeout, self.backchannel.call(request)).await;
         let took = self.clock.instant().saturating_duration_since(began);
@@ -212,12 +237,29 @@ impl Caller {
             let is_too_large = response.body().len() > ANSWER_BYTES_MAX;
             if is_too_large { Err(CallError::TooLarge(ANSWER_BYTES_MAX)) } else { Ok(response) }
         });
+        recorded(span, &result);
         let is_failure = result.as_ref().map_or(true, |response| response.status().is_server_error());
         let outcome = match &result {
             Err(CallError::Timeout) => Outcome::Stalled,
             _ => Outcome::of(is_failure, took, self.timeout),
         };
         (outcome, result)
+    }
+
+    /// The span of a call that a recorded request has caused.
+    fn span(&self, endpoint: Endpoint, request: &WholeRequest) -> Option<Begun> {
+        let mut span = scope::begin(format!("{} {}", request.method(), endpoint.label()), Kind::Client)?;
+        let uri = request.uri();
+        span.attributes.method(request.method().as_str());
+        if let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) {
+            let default = if scheme == "https" { 443 } else { 80 };
+            span.attributes.server(&format!("{}:{}", authority.host(), authority.port_u16().unwrap_or(default)));
+            // Without the query, which may have secrets in it.
+            let place = authority.as_str().rsplit('@').next().unwrap_or_default();
+            span.attributes.text("url.full", &format!("{scheme}://{place}{}", uri.path()));
+        }
+        span.attributes.text("vestibule.provider", &self.provider);
+        Some(span)
     }
 
     fn record(

@@ -14,6 +14,7 @@ use crate::certificate::client::policy::Accepted;
 use crate::clock::Clock;
 use crate::exchange::connection::Connection;
 use crate::exchange::rejection::{Reason, Rejection};
+use crate::exchange::trace::Trace;
 use crate::exchange::{Exchange, Transformed, error_page};
 use crate::message::body::Body;
 use crate::message::response_headers::{MadeBy, ResponseHeaders};
@@ -23,9 +24,11 @@ use crate::message::{BoxError, Request, Response, caching, cors, grpc};
 use crate::page::Pages;
 use crate::proxy::alb;
 use crate::proxy::metrics::Metrics;
+use crate::proxy::spans;
 use crate::telemetry::access_log::{AccessLog, AccessRecord, ClientCertificate, TransformedRecord};
 use crate::telemetry::line_budget::LineBudget;
 use crate::telemetry::metrics::GaugeGuard;
+use crate::telemetry::traces::tracer::Tracer;
 use crate::upstream::error::Deregistered;
 
 /// Where a worker's exchanges are recorded.
@@ -37,6 +40,8 @@ pub(crate) struct WorkerRecords {
     pub(crate) access_log: Rc<AccessLog>,
     /// `Some` if the access log has the format of the ALB.
     pub(crate) alb: Option<alb::Format>,
+    /// `Some` if the configuration has traces.
+    pub(crate) tracer: Option<Arc<Tracer>>,
     pub(crate) clock: Clock,
     /// Whether the warning about requests over plain HTTP has been logged.
     pub(crate) has_told_of_plain_http: Cell<bool>,
@@ -72,7 +77,10 @@ struct Answer {
 }
 
 impl Recorder {
-    pub(crate) fn new(sink: Rc<WorkerRecords>, exchange: Exchange, request: &mut Request) -> Self {
+    pub(crate) fn new(sink: Rc<WorkerRecords>, mut exchange: Exchange, request: &mut Request) -> Self {
+        if let Some(tracer) = &sink.tracer {
+            exchange.trace = Trace::begin(tracer, &exchange.id, &exchange.connection, request.headers());
+        }
         let alb = sink.alb.as_ref().map(|_| Box::new(alb::Facts::of(request)));
         Self {
             exchange,
@@ -88,7 +96,10 @@ impl Recorder {
     }
 
     /// The same for a request that is refused before it is one.
-    pub(crate) fn unread(sink: Rc<WorkerRecords>, exchange: Exchange, mut request: Unread) -> Self {
+    pub(crate) fn unread(sink: Rc<WorkerRecords>, mut exchange: Exchange, mut request: Unread) -> Self {
+        if let Some(tracer) = &sink.tracer {
+            exchange.trace = Trace::begin(tracer, &exchange.id, &exchange.connection, &request.headers);
+        }
         let alb = sink.alb.as_ref().map(|_| Box::new(alb::Facts::of_unread(&request)));
         Self {
             exchange,
@@ -155,6 +166,9 @@ impl Recorder {
         if let Some(client) = &named {
             record.client_address = client;
         }
+        if let Some(trace) = &self.exchange.trace {
+            spans::take(trace, &self.exchange, &record, self.sink.clock.instant());
+        }
         match (&self.sink.alb, &self.alb) {
             (Some(format), Some(facts)) => facts.write(format, &self.exchange, &record, &self.sink.access_log),
             _ => self.sink.access_log.write(&record),
@@ -167,6 +181,7 @@ impl Recorder {
         AccessRecord {
             time: exchange.started_at,
             request_id: exchange.id.as_str(),
+            trace: exchange.trace.as_deref().map(Trace::context),
             // A question is about a request with another method.
             method: canonical.map(|request| &request.method).or(self.method.as_ref()).map(Method::as_str),
             host: canonical.map(|request| request.host()),
@@ -419,6 +434,7 @@ fn of_connection(connection: &Connection, time: crate::clock::Timestamp) -> Acce
     AccessRecord {
         time,
         request_id: "",
+        trace: None,
         listener: &connection.listener,
         client_address: connection.peer_address.to_str().unwrap_or_default(),
         client_port: connection.peer_port,

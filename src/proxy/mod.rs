@@ -9,6 +9,7 @@ mod metrics;
 mod question;
 pub(crate) mod reserved;
 pub(crate) mod snapshot;
+mod spans;
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -35,6 +36,7 @@ use crate::page::link::Link;
 use crate::telemetry::access_log::AccessLog;
 use crate::telemetry::line_budget::LineBudget;
 use crate::telemetry::metrics::Registry;
+use crate::telemetry::traces::scope;
 use decide::{Decided, Decision};
 use finish::{Answers, Recorder, WorkerRecords};
 use metrics::Subjects;
@@ -78,6 +80,7 @@ impl Proxy {
             _generation: Arc::clone(&snapshot.alive),
             metrics,
             access_log,
+            tracer: snapshot.tracer.clone(),
             clock: clock.clone(),
             has_told_of_plain_http: Cell::default(),
             failed_logins: LineBudget::default(),
@@ -131,9 +134,9 @@ impl Proxy {
             Decision::Ours(answering) => {
                 exchange.preferred = Some(media::preferred(request.headers()));
                 exchange.language = Some(self.snapshot.pages.language(request.headers()));
-                let (worker, request) = (&self.worker.authenticate, std::mem::take(request));
-                let answered = Box::pin(answering.answer(worker, &self.control, exchange, &canonical, request)).await;
-                return answered.map(Box::new);
+                let (worker, request, scope) = (&self.worker.authenticate, std::mem::take(request), exchange.scope());
+                let answering = answering.answer(worker, &self.control, exchange, &canonical, request);
+                return Box::pin(scope::within(scope, answering)).await.map(Box::new);
             }
             Decision::Rule(rule) => &rule.payload,
         };
@@ -191,8 +194,9 @@ impl Proxy {
         exchange.preferred = Some(media::preferred(request.headers()));
         exchange.language = Some(self.snapshot.pages.language(request.headers()));
         let request = std::mem::take(request);
-        let worker = &self.worker.authenticate;
-        answering.answer(worker, &self.control, exchange, &canonical, request).await.map(Box::new)
+        let (worker, scope) = (&self.worker.authenticate, exchange.scope());
+        let answering = answering.answer(worker, &self.control, exchange, &canonical, request);
+        scope::within(scope, answering).await.map(Box::new)
     }
 
     /// Runs the rule of the request that is described. `removed` gets the headers that must not reach the application.

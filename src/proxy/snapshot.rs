@@ -20,6 +20,7 @@ use crate::page::Pages;
 use crate::rule::RuleSet;
 use crate::telemetry::access_log::alb::Names;
 use crate::telemetry::metrics::GaugeGuard;
+use crate::telemetry::traces::tracer::Tracer;
 use crate::user_pool::UserPool;
 
 /// What a rule selects.
@@ -66,6 +67,8 @@ pub(crate) struct Snapshot {
     pub(crate) acme: Option<Arc<Issued>>,
     /// The names in the access log, if it has the format of the ALB.
     pub(crate) alb: Option<Arc<Names>>,
+    /// What records requests as traces, if the configuration has any.
+    pub(crate) tracer: Option<Arc<Tracer>>,
     /// If the listener answers questions of another proxy about its requests.
     pub(crate) questions: Option<Questions>,
     /// Counts the configuration as long as a request uses it.

@@ -138,6 +138,27 @@ impl Error {
         false
     }
 
+    /// The name of the error in traces: that of the reason which a request ends with if no other attempt succeeds.
+    pub(crate) const fn name(&self) -> &'static str {
+        match self {
+            Self::NoTargets => "upstream.no_target",
+            Self::Protocol(_) => "upstream.protocol_mismatch",
+            Self::Name(_) => "upstream.name_unresolved",
+            Self::Connect(_) | Self::Outrun => "upstream.unreachable",
+            Self::ConnectTimeout(_) => "upstream.connect_timeout",
+            Self::Tls(_) => "upstream.tls",
+            Self::Refused(_) => "upstream.refused",
+            Self::ResponseTimeout | Self::Deadline => "upstream.timeout",
+            Self::Reset(_) | Self::BrokenOff(_) => "upstream.reset",
+            Self::Deregistered(_) => "upstream.deregistered",
+            Self::Malformed(_) | Self::MalformedHttp2(_) | Self::BodyMalformed(_) => "upstream.malformed",
+            Self::RequestBodyTooSlow(_) => "request.body_too_slow",
+            Self::RequestBodyMalformed(_) => "request.body_malformed",
+            Self::RequestBody(_) => "client.closed",
+            Self::RequestBodyTimeout(_) => "request.body_timeout",
+        }
+    }
+
     /// Whether the client has left, or its body failed.
     pub(crate) const fn is_of_client(&self) -> bool {
         matches!(

@@ -213,19 +213,25 @@ impl GroupClient {
             }
             tried[attempt] = index;
             let mut chosen = Chosen { is_bound: bound.is_some(), ..members.choose(index) };
+            exchange.begin_attempt(&self.group.settings, &members.targets[index].name, now);
             match self.offer(&members, &mut chosen, &mut exchange, &mut offers).await {
                 Ok(begun) => {
                     let target = &members.targets[chosen.index];
                     target.answers.count(begun.status());
                     self.judge(&members, target, begun.status().is_server_error());
+                    exchange.end_attempt(&target.name, Ok(begun.status()), now);
                     return match self.answered(target, begun, chosen.in_flight, now).await {
                         Ok(answered) => Ok(self.bind(answered, asked.as_ref(), &members, chosen.index)),
-                        Err(error) => Err(unanswered(target, error)),
+                        Err(error) => {
+                            exchange.end_attempt(&target.name, Err(&error), self.connections.now());
+                            Err(unanswered(target, error))
+                        }
                     };
                 }
                 Err(error) => {
                     let target = &members.targets[chosen.index];
                     target.answers.count_failure();
+                    exchange.end_attempt(&target.name, Err(&error), self.connections.now());
                     if error.is_of_target() {
                         self.judge(&members, target, true);
                     }

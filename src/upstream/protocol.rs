@@ -3,10 +3,14 @@
 //! The code that chooses targets offers them an [`Exchange`]. Only the code behind this file knows how a request looks on a
 //! connection: as HTTP/1.1 (`http1/`) or as HTTP/2 (`http2/`).
 
+use std::rc::Rc;
+use std::time::Instant;
+
 use http::{HeaderMap, Method, StatusCode, Version};
 
 use crate::drain::Spawner;
 use crate::message::{Response, grpc};
+use crate::telemetry::traces::attempts::Outcome;
 use crate::upstream::error::{Error, Mismatch};
 use crate::upstream::http1::request_writer::RequestWriter;
 use crate::upstream::http2::begun::Limits;
@@ -134,6 +138,35 @@ impl<'r> Exchange<'r> {
         let begun = sending.over(slot, &self.request, &self.content, limits).await;
         self.form = Some(Form::Http2(sending));
         begun.map(|begun| Begun::Http2(Box::new(begun)))
+    }
+
+    /// Takes note of an attempt that begins, if the request is recorded.
+    pub(super) fn begin_attempt(&mut self, settings: &Settings, target: &Rc<str>, now: Instant) {
+        if self.request.attempts.is_some() {
+            self.begin_recorded(settings, target, now);
+        }
+    }
+
+    #[cold]
+    fn begin_recorded(&mut self, settings: &Settings, target: &Rc<str>, now: Instant) {
+        if let Some(attempts) = self.request.attempts {
+            let properties = (settings.tls.is_some(), settings.protocol.is_http2());
+            attempts.begin((&settings.name, target), properties, now);
+            if let (Some(Form::Http1(writer)), Some(parent)) = (&mut self.form, self.request.trace_parent()) {
+                writer.set_trace_parent(parent);
+            }
+        }
+    }
+
+    /// Takes note of what became of the attempt.
+    pub(super) fn end_attempt(&self, target: &Rc<str>, answered: Result<StatusCode, &Error>, now: Instant) {
+        if let Some(attempts) = self.request.attempts {
+            let outcome = match answered {
+                Ok(status) => Outcome::Answered { status: status.as_u16() },
+                Err(error) => Outcome::Failed { why: error.name(), at: now },
+            };
+            attempts.end(target, outcome);
+        }
     }
 
     /// Whether no target has received any byte, or the target that has says that it has not processed the request, so that it can be

@@ -10,9 +10,12 @@ use http_body::Body as _;
 
 use crate::message::body::Body;
 use crate::message::own_fields::OwnFields;
+use crate::message::trace_context::{SAMPLED, TraceParent};
 use crate::message::upgrade::Upgrade;
 use crate::message::uri::Scheme;
 use crate::message::{self, BoxError, framing};
+use crate::telemetry::traces::attempts::Attempts;
+use crate::telemetry::traces::span::Context;
 
 /// The parts of a request for a target group.
 #[derive(Debug)]
@@ -29,6 +32,9 @@ pub(crate) struct Request<'r> {
     pub(crate) upgrade: Option<Upgrade>,
     /// Whether the client accepts trailers (`TE: trailers`). Targets that use HTTP/2 are told.
     pub(crate) accepts_trailers: bool,
+    /// Takes note of the attempts, if the request is recorded. Each target is then told of its own span in `traceparent`, which `fields` must
+    /// omit.
+    pub(crate) attempts: Option<&'r Attempts>,
 }
 
 /// What is known of the body of a request before it is sent.
@@ -41,6 +47,12 @@ pub(super) struct Content {
 }
 
 impl Request<'_> {
+    /// `traceparent` for the target that is tried now. `None` if the request is not recorded.
+    pub(super) fn trace_parent(&self) -> Option<TraceParent> {
+        let Context { trace, span } = self.attempts?.current()?;
+        Some(TraceParent { trace_id: trace, parent_id: span, flags: SAMPLED })
+    }
+
     /// Finds out whether there is a body.
     ///
     /// # Errors
@@ -116,6 +128,7 @@ mod tests {
                 fields: &fields,
                 upgrade: None,
                 accepts_trailers: false,
+                attempts: None,
             };
             let content = request.content().await.expect("a body");
             assert_eq!(request.may_be_repeated(&content), expected, "{method}, {content:?}");

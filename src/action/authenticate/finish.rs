@@ -11,6 +11,8 @@ use crate::clock::Timestamp;
 use crate::exchange::rejection::{Reason, Rejection};
 use crate::flight::Landing;
 use crate::oidc;
+use crate::telemetry::traces::scope::{self, Begun};
+use crate::telemetry::traces::span::Kind;
 
 /// A rejection that several requests share.
 #[derive(Debug)]
@@ -56,15 +58,24 @@ impl Authenticate {
         let state = &login.protocol.state;
         let begin = |landing: Landing<Outcome>| {
             let (gate, host, login) = (Arc::clone(self), host.to_owned(), login.clone());
-            self.control.start(async move {
+            let mut span = scope::begin("login", Kind::Internal);
+            let scope = span.as_ref().map(Begun::scope);
+            self.control.start(scope::within(scope, async move {
                 let _under_way = gate.metrics.finishing.hold();
                 let outcome = gate.redeem(&host, login, callback).await;
+                if let Some(span) = &mut span {
+                    span.attributes.text("vestibule.provider", gate.factory.client.name());
+                }
                 match &outcome {
                     Ok(_) => gate.metrics.finished.increment(),
-                    Err(rejection) => gate.metrics.failures.count(rejection.reason),
+                    Err(rejection) => {
+                        gate.metrics.failures.count(rejection.reason);
+                        span.iter_mut().for_each(|span| span.fail(rejection.reason.code()));
+                    }
                 }
+                drop(span);
                 landing.land(outcome.map(Arc::new).map_err(Arc::new));
-            });
+            }));
         };
         let flight = self.memory.finishing.join(state, now, take, begin)?;
         // Dropping this future is safe: the work continues on the control runtime, with the timeouts of the provider.

@@ -19,6 +19,7 @@ use crate::message::uri::CanonicalRequest;
 use crate::oidc;
 use crate::session::rounds::ROUNDS_MAX;
 use crate::session::shards::{self, Found};
+use crate::telemetry::traces::scope;
 
 pub(super) const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
@@ -177,7 +178,7 @@ impl Authenticate {
             Prompt::Silent => drop(extra_params.insert("prompt".into(), "none".into())),
         }
         let asked = oidc::LoginRequest { redirect_uri, scope: self.settings.scope.clone(), state, extra_params };
-        let begun = self.control.run(async move { client.begin(asked).await }).await;
+        let begun = self.control.run(scope::carried(async move { client.begin(asked).await })).await;
         begun.map_err(failure::abandoned)?.map_err(failure::rejection)
     }
 

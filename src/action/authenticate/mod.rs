@@ -47,6 +47,7 @@ use crate::exchange::rejection::{Reason, Rejection};
 use crate::message::cookie::SameSite;
 use crate::message::uri::CanonicalRequest;
 use crate::message::{Response, media};
+use crate::telemetry::traces::scope;
 use decision::{Absence, Sends, Verdict, Wish, decide};
 pub(crate) use gate::Authenticate;
 use login::LoginStart;
@@ -103,7 +104,9 @@ impl Authenticate {
         {
             // Boxed, because most requests need no refresh. Otherwise every request would reserve the memory for it.
             let came = (request.host(), headers);
-            opened = Box::pin(self.refresh(worker, came, signed_in, exchange.started_at)).await;
+            let scope = exchange.scope();
+            let refresh = self.refresh(worker, came, signed_in, exchange.started_at);
+            opened = Box::pin(scope::within(scope, refresh)).await;
         }
         match opened {
             Ok(signed_in) => {
@@ -112,7 +115,11 @@ impl Authenticate {
                 exchange.is_private = self.settings.private_responses;
                 Ok(Outcome::Identified(Rc::clone(&signed_in.visitor)))
             }
-            Err(absence) => Box::pin(self.without_session(absence, exchange, request, headers, demand)).await,
+            Err(absence) => {
+                let scope = exchange.scope();
+                let answering = self.without_session(absence, exchange, request, headers, demand);
+                Box::pin(scope::within(scope, answering)).await
+            }
         }
     }
 

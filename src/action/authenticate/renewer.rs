@@ -9,6 +9,8 @@ use crate::action::authenticate::session_factory::SessionFactory;
 use crate::drain::Control;
 use crate::oidc;
 use crate::session::record::Session;
+use crate::telemetry::traces::scope::{self, Begun};
+use crate::telemetry::traces::span::Kind;
 
 /// Refreshes the sessions of one action. The sessions share it, because a connection that only streams needs new tokens, too.
 #[derive(Debug)]
@@ -24,7 +26,9 @@ impl Renewer {
     pub(super) fn start(&self, session: Session, host: &str, landing: Landing) {
         let (factory, refreshes, memory) = (Arc::clone(&self.factory), self.refreshes.clone(), self.memory.clone());
         let host = host.to_owned();
-        self.control.start(async move {
+        let mut span = scope::begin("refresh", Kind::Internal);
+        let scope = span.as_ref().map(Begun::scope);
+        self.control.start(scope::within(scope, async move {
             let outcome = renew(&factory, &session, &host).await;
             let now = factory.clock.now();
             match &outcome {
@@ -36,8 +40,17 @@ impl Renewer {
                 }
                 Outcome::Failed => refreshes.failed.increment(),
             }
+            if let Some(span) = &mut span {
+                span.attributes.text("vestibule.provider", factory.client.name());
+                match &outcome {
+                    Outcome::Renewed(_) => {}
+                    Outcome::Refused => span.fail("refused"),
+                    Outcome::Failed => span.fail("failed"),
+                }
+            }
+            drop(span);
             landing.land(outcome, now);
-        });
+        }));
     }
 }
 

@@ -19,6 +19,7 @@ use crate::oidc::introspection::digest::{Digest, digest};
 use crate::oidc::introspection::outcome::{Active, Found, IntrospectionError, Outcome};
 use crate::oidc::settings::TOKEN_BYTES_MAX;
 use crate::session::cache::Key;
+use crate::telemetry::traces::scope;
 
 impl Bearer {
     /// Identifies the user of a token by what the issuer says of it.
@@ -65,7 +66,7 @@ impl Bearer {
 
     /// What is known of a token. A call that it needs runs on the control runtime.
     pub(super) fn look(&self, token: &str, digest: &Digest, now: Timestamp) -> Found {
-        self.client.introspection(token, digest, now, |call| self.control.start_detached(call))
+        self.client.introspection(token, digest, now, |call| self.control.start_detached(scope::carried(call)))
     }
 
     fn vouched(

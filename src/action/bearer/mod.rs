@@ -33,6 +33,7 @@ use crate::oidc::access_token::{AccessToken, AccessTokenFault, Decided};
 use crate::oidc::error::Error;
 use crate::oidc::introspection::outcome::Active;
 use crate::session::cache::Key;
+use crate::telemetry::traces::scope;
 use challenge::Problem;
 use credential::Carried;
 pub(crate) use gate::Bearer;
@@ -91,7 +92,9 @@ impl Bearer {
             // Boxed, so that a request whose token is remembered does not reserve the memory for it.
             None => {
                 let Some(token) = credential::token(bytes) else { return Err(self.malformed(worker, request)) };
-                Box::pin(self.unknown(worker, token, &key, (request, now))).await.inspect_err(|_| worker.refuse())?
+                let verifying = self.unknown(worker, token, &key, (request, now));
+                let verified = Box::pin(scope::within(exchange.scope(), verifying)).await;
+                verified.inspect_err(|_| worker.refuse())?
             }
         };
         exchange.subject = Some(Rc::clone(visitor.subject()));
@@ -135,7 +138,7 @@ impl Bearer {
             Some(Decided { answer, are_keys_old }) => {
                 if are_keys_old {
                     let client = Arc::clone(&self.client);
-                    self.control.start_detached(async move { client.renew_keys().await });
+                    self.control.start_detached(scope::carried(async move { client.renew_keys().await }));
                 }
                 answer
             }
@@ -152,7 +155,8 @@ impl Bearer {
     /// Verifies a token with the keys of its issuer, which may have to be fetched, on the control runtime.
     async fn ask(&self, token: String) -> Result<Result<AccessToken, AccessTokenFault>, Rejection> {
         let (client, settings) = (Arc::clone(&self.client), Arc::clone(&self.settings));
-        let asked = self.control.run(async move { client.verify_access_token(&token, &settings.wanted).await }).await;
+        let verifying = async move { client.verify_access_token(&token, &settings.wanted).await };
+        let asked = self.control.run(scope::carried(verifying)).await;
         let asked = asked.map_err(|error| Rejection::new(Reason::Internal, error))?;
         asked.map_err(|error: Error| Rejection::new(Reason::BearerKeysUnavailable, error))
     }

@@ -30,6 +30,7 @@ pub(crate) mod rule;
 pub(crate) mod session;
 pub(crate) mod stickiness;
 pub(crate) mod target_group;
+pub(crate) mod traces;
 pub(crate) mod transforms;
 pub(crate) mod user_pool;
 pub(crate) mod value;
@@ -78,6 +79,8 @@ pub(crate) struct File {
     /// The access log: one line per exchange. It cannot be turned off.
     #[serde(default)]
     pub(crate) access_log: process::AccessLog,
+    /// What is recorded of requests for a collector of OpenTelemetry. Without it, nothing is.
+    pub(crate) traces: Option<traces::Traces>,
     /// The log of the process, on standard error.
     #[serde(default)]
     pub(crate) log: process::Log,

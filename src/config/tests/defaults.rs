@@ -58,6 +58,7 @@ fn base() -> Json {
         "session": { "key_files": ["session-key"] },
         "claims": { "signer": "a", "signing_key_file": "claims-key", "headers": { "x-mail": { "claim": "email" } } },
         "admin": {}, "access_log": { "syslog": {}, "format": "alb", "alb": {} }, "log": {}, "shutdown": {},
+        "traces": { "otlp": { "endpoint": "https://collector.company.com" }, "sampling": {} },
     })
 }
 

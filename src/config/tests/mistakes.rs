@@ -20,6 +20,7 @@ mod shape;
 mod shared_sessions;
 mod stickiness;
 mod target_groups;
+mod traces;
 mod user_pools;
 mod yaml;
 

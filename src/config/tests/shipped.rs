@@ -24,6 +24,7 @@ fn load_shipped(name: &str, text: &str) -> Config {
         ("tls-key.pem", "certs/app-key.pem"),
         ("secret", "keys/client-secret"),
         ("tls.pem", "keys/provider-ca.pem"),
+        ("secret", "keys/otlp"),
     ] {
         let to = files.join(to);
         std::fs::create_dir_all(to.parent().unwrap()).unwrap();

@@ -101,7 +101,9 @@ fn listener(
                 written::HostFrom::XForwardedHost => HostFrom::ForwardedHost,
             },
             has_client_port: raw.xff_client_port,
-            begins_traces: raw.trace_context == written::TraceContext::Create,
+            // Where Vestibule samples, a trace that it does not record is not begun as one that is recorded.
+            begins_traces: (raw.trace_context == written::TraceContext::Create)
+                .then(|| context.root.get("traces").is_none()),
             tls_headers: tls_headers?,
         }),
         proxy_protocol: proxy_protocol?,

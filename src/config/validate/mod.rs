@@ -31,6 +31,7 @@ mod shared_session;
 mod stickiness;
 mod target_group;
 mod tls;
+mod traces;
 mod transforms;
 mod trust_store;
 mod user_pool;
@@ -104,6 +105,7 @@ pub(crate) fn file(raw: &raw::File, context: &mut Context<'_>) -> Result<Config,
     let admin = process::admin(&raw.admin, &root.key("admin"), context);
     let access_log = process::access_log(&raw.access_log, &root.key("access_log"), context);
     let alb = process::alb(&raw.access_log, &root.key("access_log"), context);
+    let traces = raw.traces.as_ref().map(|raw| traces::traces(raw, &root.key("traces"), context)).transpose();
     let log = process::log(&raw.log);
     let shutdown = process::shutdown(&raw.shutdown, &root.key("shutdown"), context);
     process::admin_apart(admin.as_ref().ok(), &listeners, context);
@@ -135,6 +137,7 @@ pub(crate) fn file(raw: &raw::File, context: &mut Context<'_>) -> Result<Config,
         admin: admin?,
         access_log: access_log?,
         alb: alb?,
+        traces: traces?,
         log,
         shutdown: shutdown?,
         watch: raw.watch,

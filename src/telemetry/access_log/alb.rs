@@ -269,6 +269,7 @@ mod tests {
         AccessRecord {
             time: Timestamp::from_millis(1_717_402_177_123),
             request_id: "1-665d7a41-032e7e1d59b8e8043f88b4dc",
+            trace: None,
             listener: "public",
             client_address: "192.0.2.1",
             client_port: 2817,

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::clock::Timestamp;
+use crate::telemetry::traces::span::Context;
 
 /// One exchange. Never contains a query, cookie, token or e-mail address. `docs/ACCESS_LOG.md` describes the fields.
 #[derive(Debug)]
@@ -10,6 +11,8 @@ pub(crate) struct AccessRecord<'e> {
     /// Time when the request head was complete.
     pub(crate) time: Timestamp,
     pub(crate) request_id: &'e str,
+    /// The trace and the span of the exchange. `None` if it is not recorded.
+    pub(crate) trace: Option<Context>,
     pub(crate) listener: &'e str,
     /// The address as text.
     pub(crate) client_address: &'e str,
@@ -84,6 +87,9 @@ impl AccessRecord<'_> {
         out.extend_from_slice(time);
         out.push(b'"');
         plain(out, field!("request_id"), Some(self.request_id));
+        if let Some(trace) = &self.trace {
+            identify(out, trace);
+        }
         text(out, field!("listener"), Some(self.listener));
         plain(out, field!("client.address"), Some(self.client_address));
         number(out, field!("client.port"), self.client_port.into());
@@ -150,6 +156,12 @@ fn plain(out: &mut Vec<u8>, field: &[u8], value: Option<&str>) {
     }
 }
 
+#[cold]
+fn identify(out: &mut Vec<u8>, trace: &Context) {
+    plain(out, field!("trace.id"), Some(&format!("{:032x}", trace.trace)));
+    plain(out, field!("span.id"), Some(&format!("{:016x}", trace.span)));
+}
+
 /// Text from clients or the configuration, escaped (RFC 8259 §7). Most needs no escaping and is copied.
 #[inline]
 fn text(out: &mut Vec<u8>, field: &[u8], value: Option<&str>) {
@@ -192,6 +204,7 @@ mod tests {
         let record = AccessRecord {
             time: Timestamp::from_seconds(0),
             request_id: "1-0-0",
+            trace: Some(Context { trace: 0x0a, span: 0x0b }),
             listener: "a \"quoted\" name",
             client_address: "127.0.0.1",
             client_port: 4711,
@@ -229,6 +242,8 @@ mod tests {
         let read: serde_json::Value = serde_json::from_slice(&line).expect("JSON");
         assert_eq!(read["user_agent.original"], "a\r\n{\"time\":0}");
         assert_eq!((&read["tls.client.subject"], &read["tls.client.verified"]), (&"CN=\"ada\"".into(), &true.into()));
+        assert_eq!(read["trace.id"], "0000000000000000000000000000000a");
+        assert_eq!(read["span.id"], "000000000000000b");
         assert_eq!(read["listener"], "a \"quoted\" name");
         assert_eq!(read["actions"], serde_json::json!(["authenticate", "forward"]));
         assert_eq!((&read["first_byte_ms"], &read["duration_ms"]), (&1.05.into(), &2.into()));

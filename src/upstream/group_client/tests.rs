@@ -28,6 +28,7 @@ use crate::upstream::settings::{Settings, TargetSettings};
 use crate::upstream::stickiness;
 use crate::upstream::target_table::TargetTable;
 
+mod attempts;
 mod http2;
 mod http2_limits;
 mod retries;
@@ -103,6 +104,7 @@ async fn get_with(client: &GroupClient, headers: &HeaderMap) -> Result<Answered,
             fields: &fields,
             upgrade,
             accepts_trailers: false,
+            attempts: None,
         })
         .await
 }

@@ -13,12 +13,16 @@ use tokio::io::AsyncWrite as _;
 
 use crate::message::body::Body;
 use crate::message::own_fields::OwnFields;
+use crate::message::trace_context::TraceParent;
 use crate::message::{BoxError, framing};
 use crate::upstream::request::{Content, Request};
 use crate::upstream::target_stream::TargetStream;
 
 /// Initial capacity for a head. The head of a signed-in request is about this large.
 const HEAD_BYTES: usize = 4096;
+
+/// Begins the field that names the span of an attempt. Nothing of the client can look like it: `traceparent` of the client is omitted.
+const TRACE_PARENT: &[u8] = b"traceparent: ";
 
 /// A request that is being sent over HTTP/1.1. The head is formatted once, and reused for each target that is tried.
 #[derive(Debug)]
@@ -84,6 +88,18 @@ impl Piece {
 }
 
 impl RequestWriter {
+    /// Names the span of another attempt in the head. Nothing of the request has been sent.
+    #[cold]
+    pub(crate) fn set_trace_parent(&mut self, parent: TraceParent) {
+        let Some(at) = memchr::memmem::find(&self.head, TRACE_PARENT) else { return };
+        let mut head = self.head.to_vec();
+        let value = parent.to_string();
+        let begin = at + TRACE_PARENT.len();
+        head[begin..begin + value.len()].copy_from_slice(value.as_bytes());
+        self.head = head.into();
+        self.head_left = self.head.clone();
+    }
+
     /// Formats the head of `request` and takes its body.
     pub(crate) fn new(request: &mut Request<'_>, content: &mut Content) -> Self {
         let body = std::mem::take(request.from_client.body_mut());
@@ -100,6 +116,11 @@ impl RequestWriter {
         head.extend_from_slice(request.target.as_str().as_bytes());
         head.extend_from_slice(b" HTTP/1.1\r\n");
         let had_length = write_fields(&mut head, headers, request.fields, awaits_continue);
+        if let Some(parent) = request.trace_parent() {
+            head.extend_from_slice(TRACE_PARENT);
+            head.extend_from_slice(parent.to_string().as_bytes());
+            head.extend_from_slice(b"\r\n");
+        }
         if request.upgrade.is_some() {
             head.extend_from_slice(b"connection: upgrade\r\nupgrade: websocket\r\n");
         }

@@ -70,6 +70,7 @@ pub(super) async fn writer(mut from_client: message::Request, fields: &OwnFields
         fields,
         upgrade: None,
         accepts_trailers: false,
+        attempts: None,
     };
     let mut content = request.content().await.expect("a body");
     RequestWriter::new(&mut request, &mut content)

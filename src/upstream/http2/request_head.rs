@@ -3,6 +3,7 @@
 use http::uri::{Authority, Parts, Scheme};
 use http::{HeaderMap, HeaderValue, Request as Head, Uri, header};
 
+use crate::message::trace_context::TRACEPARENT;
 use crate::message::{framing, grpc};
 use crate::upstream::error::Mismatch;
 use crate::upstream::request::{Content, Request};
@@ -17,6 +18,9 @@ const TRAILERS: HeaderValue = HeaderValue::from_static("trailers");
 pub(super) fn of(request: &Request<'_>, content: &Content, is_tls: bool) -> Result<Head<()>, Mismatch> {
     let mut headers = request.from_client.headers().clone();
     request.fields.write_into(&mut headers);
+    if let Some(parent) = request.trace_parent() {
+        headers.insert(TRACEPARENT, parent.value());
+    }
     let authority = headers.remove(header::HOST);
     // Vestibule has answered the client, or answers it when the body is first read.
     headers.remove(header::EXPECT);
@@ -78,6 +82,7 @@ mod tests {
             fields: &fields,
             upgrade: None,
             accepts_trailers: false,
+            attempts: None,
         };
         let content = Content { length: Some(0), first: None };
         of(&request, &content, false).map(|head| head.uri().to_string())

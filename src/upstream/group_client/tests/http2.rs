@@ -138,7 +138,15 @@ pub(super) async fn send(client: &GroupClient, mut from_client: message::Request
     let (from_client, upgrade) = (&mut from_client, None);
     let scheme = Scheme::Https;
     client
-        .send(Request { from_client, scheme, target: &target, fields: &fields, upgrade, accepts_trailers: true })
+        .send(Request {
+            from_client,
+            scheme,
+            target: &target,
+            fields: &fields,
+            upgrade,
+            accepts_trailers: true,
+            attempts: None,
+        })
         .await
 }
 
