@@ -150,6 +150,10 @@ pub(crate) struct BearerSettings {
     pub(crate) scopes: Vec<String>,
     /// The path of the resource that tokens are for, for clients that look for the issuer (RFC 9728 §1.2). Empty: the whole host.
     pub(crate) resource_path: String,
+    /// The client that command-line programs sign in with. Published.
+    pub(crate) public_client_id: Option<String>,
+    /// Scopes that clients should ask for. Published.
+    pub(crate) suggested_scopes: Vec<String>,
     /// All of these must hold.
     pub(crate) additional_claims: Vec<AdditionalClaim>,
 }

@@ -2,6 +2,7 @@
 //! was intended.
 
 mod pools;
+mod programs;
 mod providers;
 pub(crate) mod quotas;
 mod trust_stores;
@@ -140,6 +141,7 @@ pub(crate) fn warnings(config: &Config, now: Timestamp) -> Vec<String> {
         redirects(listener, &mut found);
         certificates(listener, config, now, &mut found);
         pools::warnings(listener, config, &mut found);
+        programs::warnings(listener, config, &mut found);
     }
     providers::warnings(config, &mut found);
     trust_stores::warnings(config, now, &mut found);

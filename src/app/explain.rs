@@ -357,10 +357,14 @@ fn bearer(gate: &BearerSettings) -> String {
         AuthenticateKind::Oidc(name) => format!("`{name}`"),
         AuthenticateKind::UserPool(name) => format!("the user pool `{name}`"),
     };
-    match gate.validation {
+    let issuer = match gate.validation {
         Validation::Keys => issuer,
         Validation::Introspection => format!("{issuer} (which is asked about it)"),
         Validation::ByForm => format!("{issuer} (which is asked about it if it is no JWT)"),
+    };
+    match &gate.public_client_id {
+        Some(id) => format!("{issuer}, with `{id}` as the client of programs"),
+        None => issuer,
     }
 }
 

@@ -157,6 +157,7 @@ fn own_client(applications: &[Url], paths: &Paths) -> ClientSettings {
         client_secret: None,
         redirect_uris: at(&paths.callback),
         post_logout_redirect_uris: at(&paths.sign_out),
+        resources: Vec::new(),
         name: None,
         pkce: Pkce::Required,
         id_token_algorithm: Algorithm::Es256,

@@ -60,6 +60,8 @@ pub(crate) struct ClientSettings {
     /// Compared exactly (attacks U-07).
     pub(crate) redirect_uris: Vec<Url>,
     pub(crate) post_logout_redirect_uris: Vec<Url>,
+    /// What it may ask access tokens for (RFC 8707 §2). Empty: it gets tokens for the userinfo endpoint only.
+    pub(crate) resources: Vec<Url>,
     /// Shown on the sign-in page.
     pub(crate) name: Option<String>,
     /// What its authorization requests must contain. A public client must always use PKCE.

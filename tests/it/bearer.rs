@@ -462,6 +462,21 @@ fn clients_that_know_only_the_address_find_the_issuer() {
 }
 
 #[test]
+fn programs_are_told_with_which_client_to_sign_in_and_what_to_ask_for() {
+    on_both(|protocol| {
+        let scenario = scenario(
+            "        scope: read\n        suggested_scope: openid read groups\n        public_client_id: cli\n",
+        );
+        let mut client = scenario.client(protocol);
+        let told = client.get("https://app.test/.well-known/oauth-protected-resource").json();
+        assert_eq!(told["vestibule_client_id"], "cli");
+        assert_eq!(told["scopes_supported"], json!(["read", "openid", "groups"]));
+        // What is suggested is not required, and who got the token does not matter.
+        assert_eq!(with(&mut client, &scenario.token(&json!({"scope": "read", "client_id": "other"}))).status, 200);
+    });
+}
+
+#[test]
 fn the_metadata_is_only_where_a_rule_takes_tokens() {
     let rule = |issuer: &str| {
         format!(

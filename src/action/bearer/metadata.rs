@@ -7,6 +7,7 @@ use serde_json::json;
 
 use crate::action::bearer::challenge::{Problem, challenge};
 use crate::action::bearer::gate::Bearer;
+use crate::action::settings::BearerSettings;
 use crate::exchange::rejection::Rejection;
 use crate::message::WholeResponse;
 use crate::message::uri::CanonicalRequest;
@@ -33,8 +34,15 @@ impl Bearer {
             "authorization_servers": [self.client.issuer()],
             "bearer_methods_supported": ["header"],
         });
-        if !self.settings.scopes.is_empty() {
-            document["scopes_supported"] = json!(self.settings.scopes);
+        let BearerSettings { scopes, suggested_scopes, public_client_id, .. } = &*self.settings;
+        let suggested = suggested_scopes.iter().filter(|scope| !scopes.contains(scope));
+        let scopes: Vec<&String> = scopes.iter().chain(suggested).collect();
+        if !scopes.is_empty() {
+            document["scopes_supported"] = json!(scopes);
+        }
+        // A member of our own (RFC 9728 §2 allows it): no standard says which client a program is that nobody has registered.
+        if let Some(client_id) = public_client_id {
+            document["vestibule_client_id"] = json!(client_id);
         }
         let mut response = WholeResponse::new(Bytes::from(document.to_string()));
         let headers = response.headers_mut();

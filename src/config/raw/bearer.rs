@@ -23,6 +23,7 @@ pub(crate) const CLAIM_VALUE_LENGTH_MAX: usize = 256;
     "scopes": "use `scope`, with spaces between the scopes",
     "introspection_endpoint": "set it for the provider, in `identity_providers`",
     "introspection": "use `validation: introspection`",
+    "client_id": "use `public_client_id`, which programs are told; to require one, `additional_claims`",
 }))]
 pub(crate) struct Bearer {
     /// The name of an entry in `identity_providers`, whose tokens are accepted. Its keys are found by discovery.
@@ -52,6 +53,13 @@ pub(crate) struct Bearer {
     /// (RFC 8707). Clients find the issuer at `/.well-known/oauth-protected-resource` with this path behind it (RFC 9728), which is
     /// answered on every host that the rule can match. Without it, the whole host.
     pub(crate) resource_path: Option<String>,
+    /// The client ID with which command-line programs sign in at the issuer, as `vestibule login` does: a client without a secret, whose
+    /// redirect URI is `http://127.0.0.1/callback`. It is no secret. The metadata has it as `vestibule_client_id`. Without it, such programs
+    /// have to be told, or register themselves.
+    pub(crate) public_client_id: Option<String>,
+    /// Scopes, separated by spaces, that clients should ask for: `openid groups`. No token has to have them. The metadata has them, and those of
+    /// `scope`, as `scopes_supported`. For rules whose `authorize` asks for claims that a scope brings.
+    pub(crate) suggested_scope: Option<String>,
     /// Claims that a token must have, each with one of its values.
     #[schemars(extend("x-bound" = format!("At most {ADDITIONAL_CLAIMS_MAX} claims.")))]
     pub(crate) additional_claims: List<AdditionalClaim>,

@@ -98,6 +98,12 @@ pub(crate) struct Client {
     /// Allowed redirect URIs after signing out, compared exactly.
     #[serde(default)]
     pub(crate) post_logout_redirect_uris: List<String>,
+    /// Addresses of applications that the client may get access tokens for, by the parameter `resource` of its requests (RFC 8707):
+    /// `[https://app.example.com]`. They are compared exactly. Such a token has the address in `aud`, and the claims of the user that its scope
+    /// allows. A rule takes it that has the same address in `audience` of `bearer`. Without it, access tokens are good for the userinfo
+    /// endpoint of the pool only.
+    #[serde(default)]
+    pub(crate) resources: List<String>,
     /// Name of the client on the sign-in page. Without it, the client ID.
     pub(crate) name: Option<String>,
     /// Whether authorization requests must use PKCE. `required`: PKCE with S256; always used for public clients. `or_nonce`: PKCE

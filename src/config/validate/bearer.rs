@@ -45,7 +45,9 @@ pub(super) fn bearer(
             problem.hint(suggest::hint(name, Algorithm::NAMES).unwrap_or_else(all)).reported()
         })
     });
-    let scopes = scopes(raw.scope.as_deref(), &at.key("scope"), context);
+    let scopes = scopes_of(raw.scope.as_deref(), &at.key("scope"), context);
+    let suggested_scopes = scopes_of(raw.suggested_scope.as_deref(), &at.key("suggested_scope"), context);
+    let public_client_id = client_id(raw.public_client_id.as_deref(), &at.key("public_client_id"), context);
     let resource_path = resource_path(raw.resource_path.as_deref(), &at.key("resource_path"), context);
     let additional_claims = additional_claims(&raw.additional_claims, &at.key("additional_claims"), context);
     let issuer = issuer?;
@@ -58,6 +60,8 @@ pub(super) fn bearer(
         wanted: Wanted { audiences: audiences?, kind, algorithms: algorithms? },
         scopes: scopes?,
         resource_path: resource_path?,
+        public_client_id: public_client_id?,
+        suggested_scopes: suggested_scopes?,
         additional_claims: additional_claims?,
     })
 }
@@ -171,7 +175,17 @@ fn resource_path(written: Option<&str>, at: &Path, context: &mut Context<'_>) ->
     }
 }
 
-fn scopes(written: Option<&str>, at: &Path, context: &mut Context<'_>) -> Result<Vec<String>, Reported> {
+/// RFC 6749 appendix A.1: visible ASCII and spaces.
+fn client_id(written: Option<&str>, at: &Path, context: &mut Context<'_>) -> Result<Option<String>, Reported> {
+    match written {
+        Some(id) if id.is_empty() || !id.bytes().all(|byte| matches!(byte, 0x20..=0x7e)) => {
+            context.found.problem(at, format!("`{id}` is not a client ID")).fail()
+        }
+        other => Ok(other.map(str::to_owned)),
+    }
+}
+
+fn scopes_of(written: Option<&str>, at: &Path, context: &mut Context<'_>) -> Result<Vec<String>, Reported> {
     let scopes = written.unwrap_or_default().split(' ').filter(|scope| !scope.is_empty());
     scopes
         .map(|scope| {

@@ -324,6 +324,7 @@ fn client(
     if client.redirect_uris.is_empty() {
         context.found.problem(&at.key("redirect_uris"), "expected at least one address");
     }
+    let resources = resources(&client.resources, &at.key("resources"), context);
     let after_sign_out = urls(&client.post_logout_redirect_uris, &at.key("post_logout_redirect_uris"), context);
     Ok(ClientSettings {
         client_id: id?,
@@ -334,6 +335,7 @@ fn client(
         is_ours: false,
         redirect_uris: redirect_uris?,
         post_logout_redirect_uris: after_sign_out?,
+        resources: resources?,
         name: client.name.clone(),
     })
 }
@@ -398,6 +400,18 @@ fn id_token_algorithm(
         None if has_rs256 => Ok(Algorithm::Rs256),
         None => Ok(Algorithm::Es256),
     }
+}
+
+/// What a client may ask tokens for. RFC 8707 §2: absolute, and without a fragment.
+fn resources(raw: &List<String>, at: &Path, context: &mut Context<'_>) -> Result<Vec<Url>, Reported> {
+    value::each(raw, at, &mut context.found, |text, at, found| {
+        let url = value::secure_url(text, at, found)?;
+        if url.query().is_some() {
+            let problem = found.problem(at, format!("`{text}` has a query"));
+            return problem.hint("write the address of the application, as `https://app.example.com`").fail();
+        }
+        Ok(url)
+    })
 }
 
 /// URLs that the pool redirects users to.

@@ -71,6 +71,12 @@ impl Client {
         self.0.redirect_uris.iter().any(|registered| is_same(registered, uri) || is_same_loopback(registered, uri))
     }
 
+    /// The audience of access tokens for a resource that the client asks for (RFC 8707 §2): the address of the configuration, which for
+    /// a whole host has no slash at its end. `None` if the client may not have tokens for it.
+    pub(crate) fn audience(&self, resource: &str) -> Option<&str> {
+        self.0.resources.iter().find(|known| is_same(known, resource)).map(audience)
+    }
+
     /// Whether `uri` is a registered redirect URI after signing out.
     pub(crate) fn allows_post_logout(&self, uri: &str) -> bool {
         self.0.post_logout_redirect_uris.iter().any(|registered| is_same(registered, uri))
@@ -110,6 +116,15 @@ pub(crate) fn check_redirect_uri(uri: &Url) -> Result<(), RedirectError> {
     }
 }
 
+fn audience(resource: &Url) -> &str {
+    let text = resource.as_str();
+    if is_origin(resource) { text.trim_end_matches('/') } else { text }
+}
+
+fn is_origin(url: &Url) -> bool {
+    url.path() == "/" && url.query().is_none() && url.fragment().is_none()
+}
+
 fn is_loopback(host: &Host<&str>) -> bool {
     match host {
         Host::Ipv4(address) => *address == Ipv4Addr::LOCALHOST,
@@ -121,8 +136,7 @@ fn is_loopback(host: &Host<&str>) -> bool {
 /// Compares as strings (RFC 9700 §2.1). An origin may be sent without its slash, because parsing added one to the registered URI.
 fn is_same(registered: &Url, uri: &str) -> bool {
     let text = registered.as_str();
-    let is_origin = registered.path() == "/" && registered.query().is_none() && registered.fragment().is_none();
-    text == uri || (is_origin && text.strip_suffix('/') == Some(uri))
+    text == uri || (is_origin(registered) && text.strip_suffix('/') == Some(uri))
 }
 
 /// RFC 8252 §7.3: an app on this machine may use any port of a loopback address (§8.3: not `localhost`).
@@ -145,6 +159,7 @@ mod tests {
             client_secret: Some(Secret::new("s3cret".into())),
             redirect_uris: uris.iter().map(|uri| Url::parse(uri).expect("a URL")).collect(),
             post_logout_redirect_uris: uris.iter().map(|uri| Url::parse(uri).expect("a URL")).collect(),
+            resources: vec![],
             name: None,
             pkce: Pkce::OrNonce,
             id_token_algorithm: Algorithm::Es256,

@@ -21,7 +21,7 @@ pub(crate) enum Decision {
     /// Redirect to the relying party with an error.
     Refused(String),
     /// The user must sign in. `login_hint` prefills the user name.
-    NeedsSignIn { request: AuthorizationRequest, login_hint: Option<String> },
+    NeedsSignIn { request: Box<AuthorizationRequest>, login_hint: Option<String> },
 }
 
 /// The parameters that control whether the user is asked to sign in.
@@ -80,7 +80,10 @@ impl Provider {
                 Ok(Decision::Code(self.code_location(&request, session)))
             }
             None if interaction.never_ask => Err(Error::new("login_required", "the user has to sign in")),
-            None => Ok(Decision::NeedsSignIn { request, login_hint: one(form, "login_hint")?.map(str::to_owned) }),
+            None => Ok(Decision::NeedsSignIn {
+                request: Box::new(request),
+                login_hint: one(form, "login_hint")?.map(str::to_owned),
+            }),
         }
     }
 
@@ -174,6 +177,7 @@ impl Provider {
                 client_id: request.client_id.clone(),
                 subject: session.subject.clone(),
                 scope: request.scope.clone(),
+                resource: request.resource.clone(),
                 auth_time: session.auth_time,
                 session_id: session.id.clone(),
                 fingerprint: session.fingerprint.clone(),

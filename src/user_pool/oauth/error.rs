@@ -35,6 +35,11 @@ impl Error {
         Self::new("invalid_grant", description)
     }
 
+    /// `invalid_target`: the client may not have a token for the resource (RFC 8707 §2).
+    pub(crate) const fn target(description: &'static str) -> Self {
+        Self::new("invalid_target", description)
+    }
+
     /// Too many requests. RFC 6749 §5.2 has no code for it. This uses a code of §4.1.2.1 with status 429.
     pub(crate) fn too_many(wait: Duration) -> Self {
         let seconds = wait.as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX);

@@ -145,30 +145,39 @@ impl Issuer {
         self.signing_keys().find(|key| key.algorithm() == algorithm).unwrap_or(&self.key)
     }
 
-    /// Issues an access token (RFC 9068 §2.2). It is valid only at the userinfo endpoint of the pool. `scope` is the granted scope or a
-    /// part of it.
-    pub(crate) fn access_token(&self, grant: &Grant, scope: &str, family: &str, now: Timestamp) -> Secret<String> {
-        let inside = Inside {
+    /// Issues an access token (RFC 9068 §2.2). It is valid either at the userinfo endpoint of the pool, or at the resource of the grant. The
+    /// resource cannot ask who the user is, so the token says it (§2.2.2). `scope` is the granted scope or a part of it.
+    pub(crate) fn access_token(
+        &self,
+        (grant, user): (&Grant, &User),
+        scope: &str,
+        family: &str,
+        now: Timestamp,
+    ) -> Secret<String> {
+        let mut payload = json!({
+            "iss": &*self.url,
+            "sub": grant.subject,
+            "aud": grant.resource.clone().unwrap_or_else(|| self.at(routes::USERINFO)),
+            "exp": (now + self.token_lifetime).seconds(),
+            "iat": now.seconds(),
+            "jti": octets::token(),
+            "client_id": grant.client_id,
+            "scope": scope,
+            "auth_time": grant.auth_time,
+        });
+        let inside = || Inside {
             family: family.to_owned(),
             fingerprint: grant.fingerprint.clone(),
             session_id: (!grant.has("offline_access")).then(|| grant.session_id.clone()),
         };
-        self.signed(
-            &self.key,
-            ACCESS_TOKEN_TYPE,
-            &json!({
-                "iss": &*self.url,
-                "sub": grant.subject,
-                "aud": self.at(routes::USERINFO),
-                "exp": (now + self.token_lifetime).seconds(),
-                "iat": now.seconds(),
-                "jti": octets::token(),
-                "client_id": grant.client_id,
-                "scope": scope,
-                "auth_time": grant.auth_time,
-                "grant": self.seal.seal(Purpose::AccessToken, &inside),
-            }),
-        )
+        match (payload.as_object_mut(), &grant.resource) {
+            (Some(payload), Some(_)) => payload.extend(claims_of(user, scope)),
+            (Some(payload), None) => {
+                payload.insert("grant".into(), self.seal.seal(Purpose::AccessToken, &inside()).into());
+            }
+            (None, _) => {}
+        }
+        self.signed(&self.key, ACCESS_TOKEN_TYPE, &payload)
     }
 
     /// An ID token (OIDC Core §2).

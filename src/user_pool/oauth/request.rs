@@ -47,6 +47,9 @@ pub(crate) struct AuthorizationRequest {
     pub(super) state: Option<String>,
     pub(super) nonce: Option<String>,
     pub(super) code_challenge: Option<String>,
+    /// The audience that the access token is for. `None`: the userinfo endpoint.
+    #[serde(default)]
+    pub(super) resource: Option<String>,
     /// The `sub` of the `id_token_hint`. No other user may sign in to this request (OIDC Core §3.1.2.2).
     #[serde(default)]
     subject: Option<String>,
@@ -83,8 +86,10 @@ pub(super) fn read(
         one(form, name)?;
     }
     refuse_unsupported(form)?;
+    let resource = resource(form, client)?;
     let scope = one(form, "scope")?.unwrap_or_default();
-    if !scope.split(' ').any(|scope| scope == "openid") {
+    // Without `openid` it is a request of OAuth, for a token that says something to the resource.
+    if resource.is_none() && !scope.split(' ').any(|scope| scope == "openid") {
         return Err(Error::new("invalid_scope", "scope must hold openid"));
     }
     let granted: Vec<&str> = SCOPES.iter().copied().filter(|known| scope.split(' ').any(|s| s == *known)).collect();
@@ -99,9 +104,19 @@ pub(super) fn read(
         state: carried("state")?,
         nonce: carried("nonce")?,
         code_challenge: code_challenge(form)?,
+        resource,
         subject,
         ui_locales: ui_locales(form)?,
     })
+}
+
+/// The audience of the resource that a token is asked for (RFC 8707 §2). One that the client may not have is refused: it would not know that
+/// its token is for something else.
+pub(super) fn resource(form: &Form<'_>, client: &Client) -> Result<Option<String>, Error> {
+    let asked = form.one("resource").map_err(|_| Error::target("a token is for one resource"))?;
+    let Some(asked) = asked.filter(|asked| !asked.is_empty()) else { return Ok(None) };
+    let known = client.audience(asked).map(str::to_owned);
+    known.map(Some).ok_or(Error::target("the client may not have tokens for this resource"))
 }
 
 /// The languages that the relying party asks for: `ui_locales`, or `lang` as with Cognito. OIDC Core §3.1.2.1: no error if none of

@@ -12,6 +12,7 @@ use crate::user_pool::oauth::error::Error;
 use crate::user_pool::oauth::grant::record::{Grant, Presented, Redeemed, Refused};
 use crate::user_pool::oauth::issuer::IdToken;
 use crate::user_pool::oauth::provider::Provider;
+use crate::user_pool::oauth::request;
 use crate::user_pool::reply;
 use crate::user_pool::settings::Pkce;
 
@@ -47,11 +48,13 @@ impl Provider {
         if client.pkce() == Pkce::Required && presented.code_verifier.is_none() {
             return Err(Error::request("code_verifier is missing"));
         }
+        let resource = request::resource(form, client)?;
         // The redirect URI may have been removed from the configuration since the code was issued.
         if !client.allows_redirect(presented.redirect_uri) {
             return Err(NOT_VALID);
         }
         let redeemed = self.grants.redeem(&presented, now).map_err(|refused| self.refused(refused, client))?;
+        check_resource(resource, &redeemed.grant, client)?;
         // The user signed out between the redirect and this request.
         if self.sessions.has_ended(redeemed.grant.session(), now) {
             return Err(NOT_VALID);
@@ -63,10 +66,16 @@ impl Provider {
 
     fn by_refresh_token(&self, client: &Client, form: &Form<'_>, now: Timestamp) -> Result<WholeResponse, Error> {
         let token = one(form, "refresh_token")?.ok_or(Error::request("refresh_token is missing"))?;
-        let wanted = one(form, "scope")?;
+        let (wanted, resource) = (one(form, "scope")?, request::resource(form, client)?);
         let redeemed = self
             .grants
-            .refresh(token, client.id(), wanted, |grant| self.is_in_force(grant, now), now)
+            .refresh(
+                token,
+                client.id(),
+                wanted,
+                |grant| self.is_in_force(grant, now) && check_resource(resource.clone(), grant, client).is_ok(),
+                now,
+            )
             .map_err(|refused| self.refused(refused, client))?;
         // RFC 6749 §6: the requested scope may be smaller than the granted one, but not larger.
         let scope = wanted.unwrap_or(&redeemed.grant.scope);
@@ -92,7 +101,7 @@ impl Provider {
     ) -> Result<WholeResponse, Error> {
         let Redeemed { grant, nonce, family, refresh_token } = redeemed;
         let user = self.directory.user(&grant.subject, &grant.fingerprint).ok_or(NOT_VALID)?;
-        let access_token = self.issuer.access_token(grant, scope, family, now);
+        let access_token = self.issuer.access_token((grant, user), scope, family, now);
         let mut grant = grant.clone();
         scope.clone_into(&mut grant.scope);
         let mut body = json!({
@@ -133,6 +142,13 @@ impl Provider {
             }
         }
     }
+}
+
+/// The token is for the resource of the grant, which the client may still have. RFC 8707 §2.2: a request for another one is refused.
+fn check_resource(asked: Option<String>, grant: &Grant, client: &Client) -> Result<(), Error> {
+    let is_allowed = grant.resource.as_deref().is_none_or(|resource| client.audience(resource) == Some(resource));
+    let is_same = asked.is_none() || asked == grant.resource;
+    if is_allowed && is_same { Ok(()) } else { Err(Error::target("the grant is not for this resource")) }
 }
 
 fn one<'f>(form: &'f Form<'_>, name: &str) -> Result<Option<&'f str>, Error> {

@@ -5,6 +5,7 @@ mod clients;
 mod documents;
 mod generations;
 mod logout;
+mod resources;
 mod sign_in;
 mod strict_reading;
 mod token;
@@ -30,6 +31,8 @@ use crate::user_pool::settings::{ClientSettings, Pkce, UserSettings};
 
 const ISSUER: &str = "https://login.example";
 const CALLBACK: &str = "https://app.example.com/oauth2/idpresponse";
+/// What `cli` may get tokens for.
+const APPLICATION: &str = "https://app.example.com";
 const VERIFIER: &str = "dBjftJeZ4CVP-mBTsk9_6q1vQ2yW8Z0aXc3Ef5Gh7Ij";
 const START: Timestamp = Timestamp::from_seconds(1_800_000_000);
 
@@ -82,6 +85,7 @@ fn settings() -> Settings {
                 client_secret: Some(Secret::new("s3cr/et+1".into())),
                 redirect_uris: vec![url(CALLBACK), url("https://app.example.com/other?keep=1")],
                 post_logout_redirect_uris: vec![url("https://app.example.com/bye")],
+                resources: vec![],
                 name: Some("The Dashboard".into()),
                 pkce: Pkce::OrNonce,
                 id_token_algorithm: Algorithm::Es256,
@@ -93,6 +97,7 @@ fn settings() -> Settings {
                 client_secret: None,
                 redirect_uris: vec![url("http://127.0.0.1/cb")],
                 post_logout_redirect_uris: vec![],
+                resources: vec![url(APPLICATION), url("https://app.example.com/mcp")],
                 name: None,
                 pkce: Pkce::Required,
                 id_token_algorithm: Algorithm::Es256,

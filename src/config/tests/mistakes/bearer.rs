@@ -77,6 +77,10 @@ fn values_that_no_token_can_have() {
         "additional_claims: [{ name: a, format: space-separated-values, values: ['b c'] }]",
         "additional_claims: [{ name: a, format: words, values: [b] }]",
         "audiences: [a]",
+        "public_client_id: ''",
+        "public_client_id: 'a\u{e9}'",
+        "suggested_scope: 'a\"b'",
+        "client_id: cli",
     ]
     .into_iter()
     .enumerate()

@@ -92,6 +92,25 @@ fn users() {
 }
 
 #[test]
+fn resources_that_no_token_is_for() {
+    for (index, (resource, expected)) in [
+        ("http://app.example.com", "is not `https`"),
+        ("app", "is not a URL"),
+        ("https://app.example.com?x", "has a query"),
+        ("https://app.example.com/#x", "has a fragment"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let client = format!(
+            "    clients:\n      - {{ client_id: cli, redirect_uris: ['http://127.0.0.1/callback'], id_token_signed_response_alg: ES256, resources: ['{resource}'] }}\n"
+        );
+        let said = pool(&format!("resources-{index}"), &client);
+        assert!(said.contains(expected) && said.contains("resources[0]"), "{resource}: {said}");
+    }
+}
+
+#[test]
 fn clients() {
     let clients = "    clients:
       - { client_id: vestibule, redirect_uris: [https://x.example.com/cb] }

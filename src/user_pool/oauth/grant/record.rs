@@ -14,6 +14,9 @@ pub(crate) struct Grant {
     pub(crate) subject: String,
     /// Granted scopes, separated by spaces.
     pub(crate) scope: String,
+    /// The audience of its access tokens (RFC 8707). `None`: the userinfo endpoint.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) resource: Option<String>,
     /// When the user typed the password, in seconds.
     pub(crate) auth_time: u64,
     /// The single-sign-on session in which the grant was created.
