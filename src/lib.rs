@@ -39,5 +39,6 @@ mod service_manager;
 mod session;
 mod socket;
 mod telemetry;
+mod token_client;
 mod upstream;
 mod user_pool;

@@ -119,6 +119,18 @@ pub(crate) fn is_loopback(host: &str) -> bool {
     }
 }
 
+/// Link-local addresses, where clouds serve the credentials of a machine (169.254.169.254, fe80::/10), and unspecified addresses.
+pub(crate) fn is_link_local(url: &url::Url) -> bool {
+    match url.host() {
+        Some(url::Host::Ipv4(address)) => address.is_link_local() || address.is_unspecified(),
+        Some(url::Host::Ipv6(address)) => match address.to_ipv4_mapped() {
+            Some(address) => address.is_link_local() || address.is_unspecified(),
+            None => address.is_unicast_link_local() || address.is_unspecified(),
+        },
+        Some(url::Host::Domain(_)) | None => false,
+    }
+}
+
 /// `host` or `host:port` of a URL, as the configuration names a host that is called over plain HTTP: lower-case, without
 /// the scheme's own port.
 pub(crate) fn authority(url: &url::Url) -> Option<Box<str>> {

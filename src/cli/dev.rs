@@ -58,7 +58,7 @@ pub(crate) struct Dev {
 impl Dev {
     pub(crate) fn run(&self) -> anyhow::Result<ExitCode> {
         let clock = Clock::system();
-        files::folder(&self.state)?;
+        files::folder(&self.state, "--state")?;
         ignore(&self.state)?;
         certificates::ensure(&self.state, &clock)?;
         let (password, hash) = credentials(&self.state)?;
@@ -140,6 +140,7 @@ impl Dev {
                 )
             }
         }
+        println!("  Token       vestibule login --ca-file {} {origin}", quoted(&authority.display().to_string()));
         println!("  Metrics     http://{}/metrics", app.admin_address());
         println!("  Access log  {}", state.join("access.log").display());
         println!();
@@ -168,9 +169,14 @@ fn ignore(folder: &Path) -> anyhow::Result<()> {
     if path.exists() { Ok(()) } else { files::write(&path, b"*\n") }
 }
 
+/// The text as one word of a shell.
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
 /// The commands that trust the certificate authority in `path`, each with the programs it is for.
 fn trust_commands(path: &str) -> Vec<(&'static str, String)> {
-    let quoted = format!("'{}'", path.replace('\'', r"'\''"));
+    let quoted = quoted(path);
     let firefox = "Settings > Privacy & Security > Certificates > View Certificates > Authorities > Import".to_owned();
     if cfg!(target_os = "macos") {
         let keychain = "~/Library/Keychains/login.keychain-db";

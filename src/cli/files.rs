@@ -61,8 +61,8 @@ pub(crate) fn read_secret(path: &Path) -> anyhow::Result<String> {
     Ok(text)
 }
 
-/// Creates a folder with mode 0700, if it does not exist. Refuses a folder in which another user can write.
-pub(crate) fn folder(path: &Path) -> anyhow::Result<()> {
+/// Creates a folder with mode 0700, if it does not exist. Refuses a folder in which another user can write; `setting` chooses another one.
+pub(crate) fn folder(path: &Path, setting: &str) -> anyhow::Result<()> {
     let failed = || format!("cannot create {}", path.display());
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path).with_context(failed)?;
     let us = geteuid().as_raw();
@@ -70,11 +70,11 @@ pub(crate) fn folder(path: &Path) -> anyhow::Result<()> {
     let link = std::fs::symlink_metadata(path).with_context(failed)?;
     let metadata = std::fs::metadata(path).with_context(failed)?;
     if link.uid() != us || metadata.uid() != us {
-        bail!("{} belongs to another user: choose another folder with --state", path.display());
+        bail!("{} belongs to another user: choose another folder with {setting}", path.display());
     }
     if metadata.mode() & OTHERS_WRITE != 0 {
         bail!(
-            "other users can write to {}: run `chmod 700` on it, or choose another folder with --state",
+            "other users can write to {}: run `chmod 700` on it, or choose another folder with {setting}",
             path.display()
         );
     }
@@ -129,19 +129,19 @@ mod tests {
     fn a_folder_that_others_can_write_to_is_refused() {
         let directory = temporary_directory("state");
         let (state, link) = (directory.join("a/b"), directory.join("link"));
-        folder(&state).unwrap();
+        folder(&state, "--state").unwrap();
         assert_eq!(std::fs::metadata(&state).unwrap().mode() & 0o777, 0o700);
         for mode in [0o777, 0o1777, 0o770] {
             chmod(&state, mode);
-            assert!(folder(&state).unwrap_err().to_string().contains("chmod 700"), "{mode:o}");
+            assert!(folder(&state, "--state").unwrap_err().to_string().contains("chmod 700"), "{mode:o}");
         }
         // Readable is not writable.
         chmod(&state, 0o755);
-        folder(&state).unwrap();
+        folder(&state, "--state").unwrap();
         symlink(&state, &link).unwrap();
-        folder(&link).unwrap();
+        folder(&link, "--state").unwrap();
         chmod(&state, 0o777);
-        assert!(folder(&link).is_err());
+        assert!(folder(&link, "--state").is_err());
         chmod(&state, 0o700);
     }
 }

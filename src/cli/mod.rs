@@ -11,6 +11,7 @@ mod files;
 mod healthcheck;
 mod import;
 mod keys;
+mod login;
 mod reload;
 mod schema;
 mod serve;
@@ -53,6 +54,8 @@ enum Command {
     Texts(texts::Texts),
     Reload(reload::Reload),
     Healthcheck(healthcheck::Healthcheck),
+    Login(login::Login),
+    Logout(login::Logout),
     #[command(subcommand)]
     Import(import::Import),
 }
@@ -70,6 +73,8 @@ pub fn run() -> ExitCode {
         Command::Texts(texts) => texts.run(),
         Command::Reload(reload) => reload.run(),
         Command::Healthcheck(healthcheck) => healthcheck.run(),
+        Command::Login(login) => login.run(),
+        Command::Logout(logout) => logout.run(),
         Command::Import(import) => import.run(),
     };
     // Write the log lines before the error message.

@@ -1,7 +1,7 @@
 //! Reads `/.well-known/openid-configuration` (OpenID Connect Discovery §4). Reads only the members that are used, and refuses
 //! a wrong issuer and forbidden addresses.
 
-use url::{Host, Url};
+use url::Url;
 
 use crate::backchannel::network;
 use crate::jose::mismatch::Mismatch;
@@ -167,23 +167,11 @@ fn check(settings: &Settings, url: &Url) -> Result<(), &'static str> {
     if !url.username().is_empty() || url.password().is_some() || url.fragment().is_some() {
         return Err("it has a user name, a password or a fragment");
     }
-    if is_link_local(url) {
+    if network::is_link_local(url) {
         return Err("it is an address where clouds keep a machine's own credentials, or none");
     }
     if is_local && !issuer_is_local && !is_named {
         return Err("it is on this machine, and the issuer is not");
     }
     Ok(())
-}
-
-/// Link-local addresses, where clouds serve the credentials of a machine (169.254.169.254, fe80::/10), and unspecified addresses.
-fn is_link_local(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Ipv4(address)) => address.is_link_local() || address.is_unspecified(),
-        Some(Host::Ipv6(address)) => match address.to_ipv4_mapped() {
-            Some(address) => address.is_link_local() || address.is_unspecified(),
-            None => address.is_unicast_link_local() || address.is_unspecified(),
-        },
-        Some(Host::Domain(_)) | None => false,
-    }
 }

@@ -6,7 +6,7 @@ use crate::jose::mismatch::quoted;
 use crate::jose::strict_json;
 
 /// A parsed document.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Document(pub(crate) Map<String, Value>);
 
 /// What is wrong with a document. Does not contain values that can be secret.

@@ -8,7 +8,7 @@ mod breaker;
 mod cached_document;
 mod caller;
 mod discovery;
-mod document;
+pub(crate) mod document;
 pub(crate) mod error;
 mod flow;
 mod graph;

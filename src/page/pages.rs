@@ -32,6 +32,15 @@ pub(crate) struct Notice<'a> {
     pub(crate) link: Link,
 }
 
+/// The end of a sign-in of a program in a terminal.
+#[derive(Debug, Template)]
+#[template(path = "terminal.html")]
+pub(crate) struct Terminal<'a> {
+    pub(crate) view: View<'a>,
+    pub(crate) title: Text,
+    pub(crate) text: Text,
+}
+
 /// Redirects at once, and has a link for browsers that do not follow.
 #[derive(Debug, Template)]
 #[template(path = "redirecting.html")]

@@ -130,6 +130,8 @@ mod takeover;
 mod tls;
 /// TLS as the file says: the choice of a certificate, versions, OCSP, tickets that replicas share.
 mod tls_settings;
+/// `vestibule login`: a program gets a token, and the rule takes it.
+mod token_login;
 /// Traces at a collector of OpenTelemetry.
 mod traces;
 /// A process in trouble: nobody reads its logs, no descriptor is left, something hangs while it stops.

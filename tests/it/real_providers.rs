@@ -392,7 +392,7 @@ fn settings(more: &Value) -> Value {
 }
 
 /// npm's `oidc-provider`, by `tests/node/provider.mjs`.
-struct OidcProvider {
+pub struct OidcProvider {
     ready: Value,
     /// Ends with this value.
     _process: Process,
@@ -400,9 +400,18 @@ struct OidcProvider {
 
 impl OidcProvider {
     #[track_caller]
-    fn start(more: &Value) -> Self {
+    pub fn start(more: &Value) -> Self {
         let process = Process::start(process::node("provider.mjs", &[&settings(more).to_string()]));
         Self { ready: process.next_json(), _process: process }
+    }
+
+    pub fn url(&self) -> String {
+        self.issuer()
+    }
+
+    /// User name and password.
+    pub fn person(&self) -> [&str; 2] {
+        [self.word("username"), self.word("password")]
     }
 
     fn port(&self) -> u16 {

@@ -52,6 +52,7 @@ const LAYOUT: &[(&str, &str)] = &[
     ("service_manager", ""),
     ("socket", ""),
     ("import", "clock config crypto"),
+    ("token_client", "backchannel crypto message secret"),
 ];
 
 /// Edges that came later: who, whom, why.
@@ -64,6 +65,10 @@ const ADDED: &[(&str, &str, &str)] = &[
     ("app", "crypto", "the identity of a process in traces is random"),
     ("app", "service_manager", "the service manager is told when the process serves, reloads and stops"),
     ("cli", "service_manager", "`serve` reads from its environment where the service manager is"),
+    ("cli", "token_client", "`login` gets a token for a program"),
+    ("cli", "backchannel", "`login` calls an application and its issuer over the network"),
+    ("token_client", "oidc", "answers of an issuer are read member by member in one way"),
+    ("token_client", "page", "the page that a browser shows at the end of a sign-in"),
     ("cli", "import", "`import` reads files of other systems"),
     ("import", "rule", "whether a regular expression is for a whole text"),
     ("app", "forward_auth", "a listener that answers questions is made where the configuration is assembled"),

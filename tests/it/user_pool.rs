@@ -12,11 +12,11 @@ use crate::harness::target;
 
 /// `correct horse`, hashed with Argon2id at the least cost that is one: a test signs in often.
 const HASH: &str = "$argon2id$v=19$m=8,t=1,p=1$c29tZXNhbHRzb21lc2FsdA$";
-const PASSWORD: &str = "correct horse";
+pub const PASSWORD: &str = "correct horse";
 const VERIFIER: &str = "dBjftJeZ4CVP-mBTsk9_6q1vQ2yW8Z0aXc3Ef5Gh7Ij";
 const CALLBACK: &str = "https://wiki.test/callback";
 
-fn hash() -> String {
+pub fn hash() -> String {
     use argon2::password_hash::{PasswordHasher as _, SaltString};
     let salt = SaltString::from_b64("c29tZXNhbHRzb21lc2FsdA").expect("a salt");
     let params = argon2::Params::new(8, 1, 1, None).expect("parameters");
@@ -92,11 +92,17 @@ fn form(page: &Answer) -> (String, Vec<(String, String)>) {
 
 #[track_caller]
 fn submit(browser: &mut Browser, page: &Answer, username: &str, password: &str) -> Answer {
+    submit_at("https://login.test", browser, page, username, password)
+}
+
+/// Signs in at a pool with this issuer.
+#[track_caller]
+pub fn submit_at(issuer: &str, browser: &mut Browser, page: &Answer, username: &str, password: &str) -> Answer {
     let (action, hidden) = form(page);
-    let url = url::Url::parse("https://login.test/").expect("a URL").join(&action).expect("a URL");
+    let url = url::Url::parse(issuer).expect("a URL").join(&action).expect("a URL");
     let mut fields: Vec<(&str, &str)> = hidden.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     fields.extend([("username", username), ("password", password)]);
-    browser.headers.push(("origin".into(), "https://login.test".into()));
+    browser.headers.push(("origin".into(), issuer.into()));
     let answer = browser.post_form(url.as_str(), &fields);
     browser.headers.pop();
     answer

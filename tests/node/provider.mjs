@@ -11,6 +11,8 @@
 //   refresh_tokens               always (default): one with every code; offline_access: only when that scope is granted
 //   id_token_signed_response_alg RS256 (default), ES256, PS256, EdDSA
 //   userinfo_signed_response_alg absent (default): JSON; an algorithm: a JWT
+//   device_flow, registration    false (default): RFC 8628 and RFC 7591, for programs
+//   resources                    false (default): access tokens are JWTs for the `resource` that is asked for (RFC 8707), with the scope `mcp`
 //   account                      {"sub","password", …claims}; default below
 //   port                         0 (default): the kernel's choice
 //
@@ -39,6 +41,9 @@ const settings = {
   id_token_ttl: 3600,
   refresh_token_ttl: 86400,
   refresh_tokens: "always",
+  device_flow: false,
+  registration: false,
+  resources: false,
   id_token_signed_response_alg: "RS256",
   port: 0,
   ...JSON.parse(process.argv[2] ?? process.env.VESTIBULE_TEST_PROVIDER ?? "{}"),
@@ -126,6 +131,18 @@ function configuration() {
       introspection: { enabled: true },
       userinfo: { enabled: true },
       jwtUserinfo: { enabled: true },
+      deviceFlow: { enabled: settings.device_flow },
+      registration: { enabled: settings.registration },
+      resourceIndicators: {
+        enabled: settings.resources,
+        getResourceServerInfo: (_context, resource) => ({
+          audience: resource,
+          scope: "mcp",
+          accessTokenFormat: "jwt",
+          jwt: { sign: { alg: "ES256" } },
+        }),
+        useGrantedResource: () => true,
+      },
     },
     interactions: { url: (_context, interaction) => `/interaction/${interaction.uid}` },
     cookies: { keys: ["only the tests read these cookies"] },
@@ -166,6 +183,7 @@ async function grant(provider, { grantId, params, session, prompt }) {
   const found = grantId && (await provider.Grant.find(grantId));
   const granted = found || new provider.Grant({ accountId: session.accountId, clientId: params.client_id });
   if (prompt.details.missingOIDCScope) granted.addOIDCScope(prompt.details.missingOIDCScope.join(" "));
+  for (const [resource, scopes] of Object.entries(prompt.details.missingResourceScopes ?? {})) granted.addResourceScope(resource, scopes.join(" "));
   if (prompt.details.missingOIDCClaims) granted.addOIDCClaims(prompt.details.missingOIDCClaims);
   return granted.save();
 }

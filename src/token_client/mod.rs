@@ -1,0 +1,23 @@
+//! Gets access tokens for programs of the command line, for `vestibule login`: finds out who issues tokens for an application, and has the user
+//! sign in there.
+//!
+//! Does not know the command line, files or terminals: a [`Screen`](screen::Screen) shows what the user has to do. What a server says is taken
+//! for its own origin only, and no token is sent to anybody but the issuer that it came from. Start at [`sign_in::sign_in`].
+
+pub(crate) mod address;
+mod authorization;
+pub(crate) mod calls;
+mod challenge;
+mod device;
+pub(crate) mod error;
+pub(crate) mod loopback;
+mod printable;
+mod registration;
+mod resource;
+pub(crate) mod screen;
+mod server;
+pub(crate) mod sign_in;
+pub(crate) mod token;
+
+#[cfg(test)]
+mod tests;
