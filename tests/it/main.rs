@@ -77,6 +77,8 @@ mod listener_attributes;
 mod login;
 /// Signing out, here and at the provider.
 mod logout;
+/// The Model Context Protocol, by its own client and server.
+mod mcp;
 /// What the metrics count.
 mod metrics;
 /// What a team chooses about other sites.

@@ -106,7 +106,8 @@ function configuration() {
       return { accountId: id, claims: async () => claims };
     },
     claims: { openid: ["sub"], email: ["email", "email_verified"], profile: ["name", "groups"] },
-    scopes: ["openid", "offline_access", "email", "profile"],
+    // A client that registers itself names the scope of the resource, too.
+    scopes: ["openid", "offline_access", "email", "profile", ...(settings.resources ? ["mcp"] : [])],
     // As the specification has it, claims of a scope come from userinfo when there is an access token.
     conformIdTokenClaims: true,
     pkce: { required: () => true },
