@@ -27,6 +27,7 @@ behind!(nginx: Nginx, caddy: Caddy, envoy_http: Envoy, envoy_grpc: EnvoyGrpc; {
     a_refusal_reaches_the_client_whole
     a_refreshed_session_reaches_the_browser
     a_user_signs_out
+    b_01_b_03_a_program_finds_the_issuer_and_brings_a_token
     h_01_h_02_h_03_h_09_no_client_says_who_it_is
     h_15_the_application_gets_no_cookie_of_ours
     f_01_f_02_f_04_f_05_no_header_chooses_the_path
@@ -128,6 +129,49 @@ fn a_refreshed_session_reaches_the_browser(kind: Kind) {
         assert!(caching.iter().any(|value| value.contains("private")), "{caching:?}");
         assert_ne!(browser.cookie_header("app.test"), first);
         assert!(browser.get("https://app.test/x").new_session().is_empty(), "the browser has the new cookie");
+    });
+}
+
+fn b_01_b_03_a_program_finds_the_issuer_and_brings_a_token(kind: Kind) {
+    let front = Front::start(kind);
+    let rule = "      - priority: 3\n        conditions: [{ path_pattern: [\"/machine/*\"] }]\n        actions:\n          - { type: jwt-validation, provider: corp, audience: [api], resource_path: /machine }\n          - { type: allow, audience: app }\n    default_actions:\n";
+    let yaml = front.door.yaml();
+    front.door.reload(&yaml.replacen("    default_actions:\n", rule, 1)).expect("it is sound");
+    let now = front.door.clock.now().seconds();
+    let token = |audience: &str| {
+        let claims =
+            json!({"iss": front.provider.issuer(), "sub": "build", "aud": audience, "exp": now + 3600, "iat": now});
+        front
+            .provider
+            .key()
+            .sign(&json!({"alg": "ES256", "kid": front.provider.key().kid, "typ": "at+jwt"}), &claims.to_string())
+    };
+    on_both(|protocol| {
+        let mut client = front.browser(protocol).scripted();
+        let refused = untouched(&front, "no token", || client.get("https://app.test/machine/x"));
+        assert_eq!((refused.status, refused.reason().as_deref()), (401, Some("bearer.missing")), "{refused:?}");
+        let metadata = "https://app.test/.well-known/oauth-protected-resource/machine";
+        let challenge = refused.header("www-authenticate").expect("a challenge");
+        assert!(challenge.contains(&format!("resource_metadata=\"{metadata}\"")), "{challenge}");
+        let told = untouched(&front, "metadata", || client.get(metadata));
+        assert_eq!(told.status, 200, "{told:?}");
+        assert_eq!(
+            (&told.json()["resource"], &told.json()["authorization_servers"]),
+            (&json!("https://app.test/machine"), &json!([front.provider.issuer()]))
+        );
+        for other in ["", "/", "/machine/", "/other"] {
+            let url = format!("https://app.test/.well-known/oauth-protected-resource{other}");
+            let answer = untouched(&front, other, || client.get(&url));
+            assert!(answer.status >= 300, "{other}: {answer:?}");
+        }
+        let mut with = |audience: &str| {
+            let authorization = format!("Bearer {}", token(audience));
+            client.send("GET", "https://app.test/machine/x", &[("authorization", &authorization)], b"")
+        };
+        let foreign = untouched(&front, "a token for another audience", || with("other"));
+        assert_eq!((foreign.status, foreign.reason().as_deref()), (401, Some("bearer.invalid")), "{foreign:?}");
+        assert_eq!(with("api").status, 200);
+        assert_eq!(front.target.last().header("x-amzn-oidc-identity"), Some("build"));
     });
 }
 
@@ -299,6 +343,9 @@ fn p_04_to_p_09_no_path_reaches_another_rule(kind: Kind) {
         "/oauth2/../api/x",
         "/oauth2/..%2fauth",
         "/oauth2/..%2f..%2fpublic/x",
+        "/.well-known/oauth-protected-resource/../../api/x",
+        "/.well-known/oauth-protected-resource/..%2f..%2fapi/x",
+        "/.well-known/oauth-protected-resources",
     ];
     for path in paths {
         let before = front.target.count();
