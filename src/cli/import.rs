@@ -32,6 +32,8 @@ pub(crate) enum Import {
     Ingress(Ingress),
     #[command(name = "oauth2-proxy")]
     Oauth2Proxy(Oauth2Proxy),
+    #[command(name = "mod-auth-openidc")]
+    ModAuthOpenidc(ModAuthOpenidc),
 }
 
 /// What all importers have.
@@ -87,6 +89,21 @@ pub(crate) struct Oauth2Proxy {
     common: Common,
 }
 
+/// From an Apache configuration with mod_auth_openidc: its hosts, `<Location>` sections, `Require`, `ProxyPass` and `OIDC…` directives. Files
+/// that it includes are read, too.
+#[derive(Debug, clap::Args)]
+#[command(after_help = CODES)]
+pub(crate) struct ModAuthOpenidc {
+    /// Files, in the order in which Apache reads them, or folders with `*.conf`. Usually one: `/etc/apache2/apache2.conf`.
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// A variable that Apache is started with: `--define NAME` as its `-D NAME`, `--define NAME=VALUE` as one of the environment.
+    #[arg(long, value_name = "NAME[=VALUE]")]
+    define: Vec<String>,
+    #[command(flatten)]
+    common: Common,
+}
+
 impl Import {
     pub(crate) fn run(&self) -> anyhow::Result<ExitCode> {
         match self {
@@ -103,6 +120,13 @@ impl Import {
                 proxy
                     .common
                     .finish(import::oauth2_proxy(&read(&proxy.files, &["cfg", "env", "yaml", "yml"])?, &proxy.flags)?)
+            }
+            Self::ModAuthOpenidc(apache) => {
+                apache.common.check()?;
+                let inputs = read(&apache.files, &["conf"])?;
+                let folder = apache.files.first().and_then(|file| file.parent()).unwrap_or(Path::new("")).to_owned();
+                let include = |pattern: &str, root: Option<&str>| included(&folder, root, pattern);
+                apache.common.finish(import::mod_auth_openidc(&inputs, &apache.define, &include)?)
             }
         }
     }
@@ -178,4 +202,106 @@ fn read_file(path: &Path) -> anyhow::Result<Input> {
     let text = std::fs::read_to_string(path).with_context(failed)?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(&text).to_owned();
     Ok(Input { name: path.display().to_string(), text })
+}
+
+/// The files of an `Include` of Apache: a file, a folder with all that is below it, or a pattern with `*` and `?`. A pattern finds files of a
+/// folder that is there, or none. Everything else is an error: a file that is missing may have a gate in it.
+fn included(folder: &Path, root: Option<&str>, pattern: &str) -> Result<Vec<Input>, String> {
+    let whole = folder.join(root.unwrap_or_default()).join(pattern);
+    let mut found = vec![PathBuf::new()];
+    for part in whole.components() {
+        let name = part.as_os_str().to_string_lossy();
+        if !name.contains(['*', '?', '[']) {
+            found.iter_mut().for_each(|path| path.push(part));
+            continue;
+        }
+        if name.contains('[') {
+            return Err(format!("`{pattern}` has a pattern that is not read"));
+        }
+        let mut next = Vec::new();
+        for parent in &found {
+            next.extend(names_like(parent, &name)?);
+        }
+        found = next;
+    }
+    let mut files = Vec::new();
+    found.into_iter().try_for_each(|path| below(path, 0, &mut files))?;
+    files.iter().map(|file| read_file(file).map_err(|error| format!("{error:#}"))).collect()
+}
+
+/// What is in a folder and has a name like the pattern, in the order of its name.
+fn names_like(folder: &Path, pattern: &str) -> Result<Vec<PathBuf>, String> {
+    let failed = |error: std::io::Error| format!("cannot read {}: {error}", folder.display());
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        // As in a shell, a pattern means no hidden files.
+        if is_like(name.as_bytes(), pattern.as_bytes()) && (!name.starts_with('.') || pattern.starts_with('.')) {
+            found.push(path);
+        }
+        if found.len() > FILES_MAX {
+            return Err(format!("{} has more than {FILES_MAX} files", folder.display()));
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// Whether a name is like a pattern with `*` and `?`.
+fn is_like(name: &[u8], pattern: &[u8]) -> bool {
+    let (mut at, mut of, mut star) = (0, 0, None);
+    while at < name.len() {
+        match pattern.get(of) {
+            Some(b'*') => {
+                star = Some((of, at));
+                of += 1;
+            }
+            Some(sign) if *sign == b'?' || *sign == name[at] => (at, of) = (at + 1, of + 1),
+            _ => match star {
+                Some((star_of, star_at)) => {
+                    (of, at) = (star_of + 1, star_at + 1);
+                    star = Some((star_of, star_at + 1));
+                }
+                None => return false,
+            },
+        }
+    }
+    pattern[of..].iter().all(|sign| *sign == b'*')
+}
+
+/// A file, or all files of a folder, in the order of their names.
+fn below(path: PathBuf, depth: usize, files: &mut Vec<PathBuf>) -> Result<(), String> {
+    if depth > 16 || files.len() > FILES_MAX {
+        return Err(format!("{} has too many files or folders", path.display()));
+    }
+    if path.is_dir() {
+        names_like(&path, "*")?.into_iter().try_for_each(|path| below(path, depth + 1, files))
+    } else if path.exists() {
+        files.push(path);
+        Ok(())
+    } else {
+        Err(format!("the file {} is not there", path.display()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_like_patterns() {
+        for (name, pattern, expected) in [
+            ("a.conf", "*.conf", true),
+            ("a.conf", "?.conf", true),
+            ("ab.conf", "?.conf", false),
+            ("a.conf.bak", "*.conf", false),
+            ("aXbXc", "a*b*c", true),
+            ("", "*", true),
+            ("a", "", false),
+            ("abab", "*ab", true),
+        ] {
+            assert_eq!(is_like(name.as_bytes(), pattern.as_bytes()), expected, "{name} {pattern}");
+        }
+    }
 }

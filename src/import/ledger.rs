@@ -89,6 +89,22 @@ impl Ledger {
         self.mark(path, &Fate::Dropped(why.to_owned()));
     }
 
+    /// As [`Self::kept`], without what is below it.
+    pub(crate) fn kept_itself(&mut self, path: &str, place: &str) {
+        self.mark_itself(path, Fate::Kept(place.to_owned()));
+    }
+
+    /// As [`Self::dropped`], without what is below it.
+    pub(crate) fn dropped_itself(&mut self, path: &str, why: &str) {
+        self.mark_itself(path, Fate::Dropped(why.to_owned()));
+    }
+
+    fn mark_itself(&mut self, path: &str, fate: Fate) {
+        if let Some(at) = self.index.get(path) {
+            self.leaves[*at].1.get_or_insert(fate);
+        }
+    }
+
     /// What was said first stays.
     fn mark(&mut self, path: &str, fate: &Fate) {
         for at in self.below(path) {

@@ -4,6 +4,7 @@
 //! against what `check` accepts, and [`yaml`] writes it. The room fails closed: what cannot be carried over closes the rule that had it, so that
 //! no request reaches a target that it did not reach before. It knows nothing of files and terminals; `cli` does. Start at [`elbv2()`].
 
+mod apache;
 mod documents;
 mod draft;
 mod elbv2;
@@ -18,6 +19,7 @@ mod yaml;
 use crate::import::draft::Draft;
 use crate::import::ledger::Ledger;
 
+pub(crate) use crate::import::apache::Include;
 pub(crate) use crate::import::outcome::{Error, Imported};
 pub(crate) use crate::import::text::Input;
 
@@ -46,6 +48,15 @@ pub(crate) fn ingress(inputs: &[Input]) -> Result<Imported, Error> {
 /// As [`elbv2()`].
 pub(crate) fn oauth2_proxy(inputs: &[Input], flags: &[String]) -> Result<Imported, Error> {
     finish(oauth2_proxy::read(inputs, flags))
+}
+
+/// Imports an Apache configuration with mod_auth_openidc. `include` finds the files of an `Include`, by what it says and the `ServerRoot`.
+///
+/// # Errors
+///
+/// As [`elbv2()`].
+pub(crate) fn mod_auth_openidc(inputs: &[Input], defines: &[String], include: Include<'_>) -> Result<Imported, Error> {
+    finish(apache::read(inputs, defines, include))
 }
 
 fn finish(read: Result<(Draft, Ledger), String>) -> Result<Imported, Error> {

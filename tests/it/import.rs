@@ -303,3 +303,77 @@ fn an_oauth2_proxy_moves_and_its_users_sign_in() {
     let back = stranger.get(&back);
     assert_eq!(stranger.get(&crate::harness::browser::join("https://app.test/", back.location())).status, 403);
 }
+
+const SITE: &str = r#"
+Listen 443
+<VirtualHost *:443>
+    ServerName app.test
+    SSLEngine on
+    SSLCertificateFile tls/cert.pem
+    SSLCertificateKeyFile tls/key.pem
+    IncludeOptional conf.d/*.conf
+    OIDCRedirectURI https://app.test/private/redirect_uri
+    ProxyPreserveHost On
+    RequestHeader unset X-Internal
+    ProxyPass /moved/ http://TARGET/other/
+    ProxyPass / http://TARGET/
+    <Location />
+        AuthType openid-connect
+        Require valid-user
+    </Location>
+    <Location /open>
+        Require all granted
+    </Location>
+    <Location /board>
+        <RequireAll>
+            Require claim groups:board
+            Require not claim suspended:true
+        </RequireAll>
+    </Location>
+    <Location /strange>
+        Require claims_expr '.groups'
+    </Location>
+</VirtualHost>
+"#;
+
+const OIDC: &str = r#"
+OIDCProviderMetadataURL ISSUER/.well-known/openid-configuration
+OIDCClientID dashboard
+OIDCClientSecret not-for-a-file
+OIDCCryptoPassphrase not-for-a-file-either
+OIDCScope "openid email"
+OIDCClaimPrefix OIDC_CLAIM_
+"#;
+
+#[test]
+fn an_apache_moves_and_its_users_sign_in() {
+    let import = Import::new();
+    import.input("conf.d/oidc.conf", OIDC);
+    let input = import.input("site.conf", SITE);
+    let imported = import.run(&["mod-auth-openidc", &input, "--explain"], 3);
+    assert!(imported.errors.contains("oidc.conf: line 2: OIDCProviderMetadataURL"), "{}", imported.errors);
+    assert!(imported.errors.contains("answers 503: https-443 strange: "), "{}", imported.errors);
+    assert!(
+        !imported.errors.contains("not-for-a-file") && !import.yaml().contains("not-for-a-file"),
+        "a secret stays where it is"
+    );
+    let proxy = import.serve();
+    let mut browser = import.signs_in(&proxy, "https-443", "https://app.test/orders?year=2026");
+    assert_eq!(import.target.last().header("oidc-claim-email"), Some("alice@example.com"));
+    assert_eq!(browser.get("https://app.test/moved/a?b=c").status, 200);
+    assert_eq!(import.target.last().line, "GET /other/a?b=c HTTP/1.1");
+    assert_eq!(browser.get("https://app.test/board").status, 403);
+    assert_eq!(browser.get("https://app.test/strange/a").status, 503);
+    let mut stranger = Browser::new(Protocol::Http1, proxy.address_of("https-443"));
+    let sent = stranger.get("https://app.test/openly");
+    assert!(
+        sent.location().contains("private%2Fredirect_uri"),
+        "the registered redirect URI stays: {}",
+        sent.location()
+    );
+    for path in ["/", "/board", "/moved/a", "/open/../board", "//board", "/OPEN"] {
+        assert_ne!(stranger.get(&format!("https://app.test{path}")).status, 200, "{path}");
+    }
+    assert_eq!(stranger.get("https://app.test/open/er").status, 200);
+    assert_eq!(import.target.last().header("x-internal"), None);
+}

@@ -1,0 +1,327 @@
+//! Headers that targets get, and headers of answers.
+//!
+//! Apache removes the headers of mod_auth_openidc, and those of `RequestHeader`, from what clients send. A target may believe such a header, so each of
+//! them is in `claims.headers`, which has the same effect, also where nothing fills it.
+
+use crate::import::apache::scope::{Host, Place};
+use crate::import::apache::sign_in;
+use crate::import::apache::tree::Directive;
+use crate::import::draft::Draft;
+use crate::import::ledger::Ledger;
+use crate::import::yaml::{Map, Yaml};
+
+/// Claims of OpenID Connect Core §5.1 and §2, and those that many providers have for groups.
+const CLAIMS: &[&str] = &[
+    "sub",
+    "iss",
+    "aud",
+    "name",
+    "given_name",
+    "family_name",
+    "middle_name",
+    "nickname",
+    "preferred_username",
+    "profile",
+    "picture",
+    "website",
+    "email",
+    "email_verified",
+    "gender",
+    "birthdate",
+    "zoneinfo",
+    "locale",
+    "phone_number",
+    "phone_number_verified",
+    "address",
+    "updated_at",
+    "groups",
+    "roles",
+    "upn",
+];
+
+/// Other headers of mod_auth_openidc.
+const OF_THE_MODULE: &[&str] = &[
+    "oidc-id-token",
+    "oidc-id-token-payload",
+    "oidc-userinfo-json",
+    "oidc-userinfo-jwt",
+    "oidc-signed-jwt",
+    "oidc-refresh-token",
+    "oidc-access-token-expires",
+    "oidc-access-token-type",
+    "oidc-scope",
+];
+
+/// A claim that nobody has.
+const NOBODY: &str = "nobody-has-this-claim";
+
+/// Headers that Vestibule sets or removes in any case.
+const OURS: &[&str] = &[
+    "forwarded",
+    "proxy",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-port",
+    "x-forwarded-proto",
+    "x-forwarded-server",
+    "x-amzn-oidc-data",
+    "x-amzn-oidc-identity",
+    "x-amzn-oidc-accesstoken",
+    "connection",
+    "upgrade",
+    "keep-alive",
+    "te",
+    "transfer-encoding",
+];
+
+/// Headers of the client about the answer that it wants. No target takes them for a user.
+const OF_ANSWERS: &[&str] = &[
+    "accept",
+    "accept-encoding",
+    "accept-language",
+    "accept-charset",
+    "if-modified-since",
+    "if-none-match",
+    "if-match",
+    "if-range",
+    "if-unmodified-since",
+    "range",
+    "cache-control",
+    "pragma",
+    "referer",
+    "user-agent",
+    "expect",
+    "dnt",
+];
+
+/// Adds the headers of claims that targets of a host with a sign-in get.
+///
+/// # Errors
+///
+/// In a sentence, if a client could set one of them.
+pub(super) fn claims(
+    host: &Host<'_>,
+    places: &[&Place<'_>],
+    asked: &[String],
+    draft: &mut Draft,
+    ledger: &mut Ledger,
+) -> Result<(), String> {
+    let prefix = host.last("oidcclaimprefix").map_or("OIDC_CLAIM_", |directive| directive.word(0));
+    let listed = host.last("oidcwhitelistedclaims").map(|directive| &directive.words[..]);
+    if prefix.is_empty() && listed.is_none() {
+        return Err("without OIDCClaimPrefix, clients could set any header that is named like a claim".to_owned());
+    }
+    let way = sign_in::nearest(host, places, "oidcpassclaimsas").map_or("both", |directive| directive.word(0));
+    let is_passed = !matches!(way, "none" | "environment");
+    let claims: Vec<&str> = match listed {
+        Some(listed) => listed.iter().map(String::as_str).collect(),
+        None => CLAIMS.iter().copied().chain(asked.iter().map(String::as_str)).collect(),
+    };
+    for claim in claims {
+        let name = header_name(&format!("{prefix}{claim}"));
+        // The name of a member is no header in Apache. That of an address is a claim with dots.
+        let is_member = claim.contains('.') && !claim.contains("://");
+        if is_passed && !is_member {
+            let path = if claim.contains('.') { Yaml::List(vec![Yaml::from(claim)]) } else { Yaml::from(claim) };
+            set(&name, path, draft)?;
+        } else {
+            remove(&name, draft)?;
+        }
+    }
+    for name in OF_THE_MODULE {
+        remove(name, draft)?;
+    }
+    user(host, places, draft, ledger)?;
+    let what = format!(
+        "claims.headers: `_` in a name becomes `-`, and each claim is listed. Add those that the application reads besides: a client could set {}",
+        header_name(&format!("{prefix}other"))
+    );
+    for name in [
+        "oidcclaimprefix",
+        "oidcpassclaimsas",
+        "oidcpassidtokenas",
+        "oidcpassuserinfoas",
+        "oidcwhitelistedclaims",
+        "oidcblacklistedclaims",
+    ] {
+        let found = places.iter().filter_map(|place| place.last(name)).chain(host.last(name));
+        found.for_each(|directive| ledger.changed(&directive.path, &what));
+    }
+    Ok(())
+}
+
+/// The claim that `REMOTE_USER` has. `None` if it is made of several things.
+pub(super) fn user_claim<'t>(host: &Host<'t>) -> Option<&'t str> {
+    let directive = host.last("oidcremoteuserclaim")?;
+    let claim = directive.word(0);
+    (directive.words.len() == 1 && !claim.ends_with('@') && !claim.is_empty()).then_some(claim)
+}
+
+/// `OIDCAuthNHeader`.
+fn user(host: &Host<'_>, places: &[&Place<'_>], draft: &mut Draft, ledger: &mut Ledger) -> Result<(), String> {
+    if let Some(header) = sign_in::nearest(host, places, "oidcauthnheader") {
+        let claim = user_claim(host).unwrap_or("sub");
+        set(&header_name(header.word(0)), Yaml::from(claim), draft)?;
+        ledger.kept(&header.path, "claims.headers");
+    }
+    if let Some(directive) = host.last("oidcremoteuserclaim") {
+        match user_claim(host) {
+            Some(claim) => ledger.kept(&directive.path, &format!("the claim {claim} in claims.headers and authorize")),
+            None => {
+                ledger.changed(&directive.path, "the claim `sub`: a name that is made of several things is not there")
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Carries over a `RequestHeader`.
+///
+/// # Errors
+///
+/// In a sentence, if a target could get a header from a client that it does not get from Apache.
+pub(super) fn request_header(
+    directive: &Directive,
+    user: Option<&str>,
+    draft: &mut Draft,
+    ledger: &mut Ledger,
+) -> Result<(), String> {
+    let words: Vec<&str> = directive.words.iter().map(String::as_str).filter(|word| *word != "early").collect();
+    let [action, name, rest @ ..] = words.as_slice() else { return Err("a RequestHeader has no name".to_owned()) };
+    let name = header_name(name);
+    let refused = |ledger: &mut Ledger| {
+        let why = format!("targets would get another {name} than from Apache");
+        ledger.dropped(&directive.path, &why);
+        Err(format!("{}: {why}", directive.path))
+    };
+    if OURS.contains(&name.as_str()) {
+        ledger.kept(&directive.path, "Vestibule sets or removes the header itself");
+        return Ok(());
+    }
+    if OF_ANSWERS.contains(&name.as_str()) {
+        ledger.dropped(&directive.path, "targets get the header as the client sends it");
+        return Ok(());
+    }
+    let value = rest.first().copied().unwrap_or_default();
+    match action.to_ascii_lowercase().as_str() {
+        "set" | "setifempty" if rest.len() == 1 => match claim_of(value, user) {
+            Some(claim) if !action.eq_ignore_ascii_case("setifempty") => {
+                if set(&name, Yaml::from(claim), draft).is_err() {
+                    return refused(ledger);
+                }
+                ledger.kept(&directive.path, "claims.headers");
+            }
+            _ if remove(&name, draft).is_ok() => {
+                ledger.changed(
+                    &directive.path,
+                    "claims.headers: clients cannot set the header, and targets do not get it",
+                );
+            }
+            _ => return refused(ledger),
+        },
+        // What the client sends stays in part: `append`, `merge`, `add`. Without it, or without all of it, nothing is let in.
+        "unset" | "set" | "setifempty" | "edit" | "edit*" | "append" | "merge" | "add" => {
+            if remove(&name, draft).is_err() {
+                return refused(ledger);
+            }
+            ledger.changed(&directive.path, "claims.headers: clients cannot set the header, and targets do not get it");
+        }
+        other => return Err(format!("{}: RequestHeader {other} is not known", directive.path)),
+    }
+    Ok(())
+}
+
+/// The claim that a value of `RequestHeader` has: `%{OIDC_CLAIM_email}e`, `%{REMOTE_USER}s`, `expr=%{REMOTE_USER}`.
+fn claim_of<'v>(value: &'v str, user: Option<&'v str>) -> Option<&'v str> {
+    let inside = value.strip_prefix("expr=").unwrap_or(value).strip_prefix("%{")?;
+    let (name, end) = inside.split_once('}')?;
+    let is_plain = matches!(end, "" | "e" | "s");
+    let claim = match name.strip_prefix("OIDC_CLAIM_") {
+        Some(claim) => Some(claim),
+        None if name == "REMOTE_USER" => user,
+        None => None,
+    };
+    claim.filter(|claim| is_plain && !claim.is_empty())
+}
+
+/// A name as Vestibule knows it: letters, digits and `-`.
+fn header_name(name: &str) -> String {
+    let name = name.trim_end_matches(':');
+    name.chars().map(|letter| if letter.is_ascii_alphanumeric() { letter.to_ascii_lowercase() } else { '-' }).collect()
+}
+
+fn set(name: &str, claim: Yaml, draft: &mut Draft) -> Result<(), String> {
+    let is_taken = matches!(
+        name,
+        "" | "host"
+            | "content-length"
+            | "content-type"
+            | "trailer"
+            | "authorization"
+            | "cookie"
+            | "set-cookie"
+            | "origin"
+            | "proxy-authorization"
+            | "proxy-connection"
+            | "x-requested-with"
+    ) || name.starts_with("sec-")
+        || OURS.contains(&name)
+        || OF_ANSWERS.contains(&name);
+    if is_taken {
+        return Err(format!("claims.headers cannot have {name}"));
+    }
+    let mut headers = match draft.claims.get("headers") {
+        Some(Yaml::Map(headers)) => headers.clone(),
+        _ => Map::default(),
+    };
+    let nobody = Yaml::from(NOBODY);
+    match headers.get(name) {
+        // A header without a claim can be given one.
+        Some(known) if *known != nobody && claim != nobody && *known != claim => {
+            return Err(format!("{name} would have two claims: claims.headers are for all hosts"));
+        }
+        Some(known) if *known != nobody => {}
+        _ => {
+            headers.replace(name, claim);
+        }
+    }
+    draft.claims.replace("headers", headers);
+    Ok(())
+}
+
+/// Removes a header from what clients send.
+fn remove(name: &str, draft: &mut Draft) -> Result<(), String> {
+    set(name, Yaml::from(NOBODY), draft)
+}
+
+/// Headers of answers: what `response_headers` of a listener has.
+pub(super) fn response_header(directive: &Directive, ledger: &mut Ledger) -> Map {
+    let words: Vec<&str> =
+        directive.words.iter().map(String::as_str).filter(|word| !matches!(*word, "always" | "onsuccess")).collect();
+    let mut headers = Map::default();
+    match words.as_slice() {
+        [action, name, value] if action.eq_ignore_ascii_case("set") && !value.contains('%') => {
+            match header_name(name).as_str() {
+                "strict-transport-security" => headers.set("strict_transport_security", *value),
+                "content-security-policy" => headers.set("content_security_policy", *value),
+                "x-content-type-options" if value.eq_ignore_ascii_case("nosniff") => {
+                    headers.set("x_content_type_options", "nosniff")
+                }
+                "x-frame-options" if matches!(value.to_ascii_uppercase().as_str(), "DENY" | "SAMEORIGIN") => {
+                    headers.set("x_frame_options", value.to_ascii_uppercase())
+                }
+                _ => &mut headers,
+            };
+        }
+        [action, name] if action.eq_ignore_ascii_case("unset") && header_name(name) == "server" => {
+            headers.set("server", false);
+        }
+        _ => {}
+    }
+    if headers.is_empty() {
+        ledger.dropped(&directive.path, "answers of targets are passed on as they are");
+    } else {
+        ledger.kept(&directive.path, "response_headers of the listener");
+    }
+    headers
+}

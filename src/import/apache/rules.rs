@@ -1,0 +1,311 @@
+//! The rules of a host: one for each set of paths, with what all sections say of it together.
+
+use crate::import::apache::access::{Need, Tree};
+use crate::import::apache::forward::{self, End, Taker};
+use crate::import::apache::paths::Paths;
+use crate::import::apache::scope::{Host, Place};
+use crate::import::apache::sign_in::{self, Providers};
+use crate::import::apache::{bearer, headers};
+use crate::import::draft::{Chain, Draft};
+use crate::import::ledger::Ledger;
+use crate::import::yaml::Map;
+
+/// Why a rule is closed whose paths could be those of another rule.
+const OVERLAP: &str = "its paths and those of another section overlap, and Apache takes both together";
+const FILES: &str = "Apache answered with files or a program, and Vestibule was not told to";
+const PLAIN: &str = "it needs a sign-in, and the listener has no TLS: see OIDCXForwardedHeaders and trusted_proxies";
+const NO_ADDRESS: &str =
+    "the address of a client is that of a proxy in front, so networks cannot be carried over (see RemoteIPHeader)";
+
+/// What the rules of a host need to know of its listener.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Front {
+    /// Clients speak TLS with it, or with a proxy in front.
+    pub(super) has_tls: bool,
+    /// Whether the listener itself ends TLS.
+    pub(super) is_https: bool,
+    /// The address of a client is the one that Apache saw.
+    pub(super) has_address: bool,
+}
+
+/// A rule before it has a place among the others.
+#[derive(Debug)]
+pub(super) struct Found {
+    pub(super) paths: Paths,
+    /// Its requests come from these networks.
+    pub(super) networks: Option<Vec<String>>,
+    pub(super) chain: Chain,
+    pub(super) transforms: Map,
+    pub(super) source: String,
+}
+
+impl Found {
+    /// A redirect of all paths.
+    pub(super) fn redirect(redirect: Map) -> Self {
+        Self {
+            paths: Paths::Below("/".to_owned()),
+            networks: None,
+            chain: Chain::terminal(redirect),
+            transforms: Map::default(),
+            source: "the server".to_owned(),
+        }
+    }
+}
+
+/// A chain, for the clients of these networks or for all.
+type Way = (Option<Vec<String>>, Chain);
+
+pub(super) struct Reader<'r> {
+    pub(super) draft: &'r mut Draft,
+    pub(super) ledger: &'r mut Ledger,
+    pub(super) providers: &'r mut Providers,
+}
+
+impl Reader<'_> {
+    /// All rules of a host, those of fewer paths first. The last has all paths.
+    pub(super) fn rules(&mut self, host: &Host<'_>, front: Front) -> Vec<Found> {
+        let takers = forward::takers(host);
+        let mut cuts: Vec<(Paths, String)> = Vec::new();
+        let of_places = host.places.iter().map(|place| (&place.paths, &place.section.path));
+        let of_takers = takers.iter().map(|taker| (&taker.paths, &taker.source));
+        for (paths, source) in of_places.chain(of_takers) {
+            if !cuts.iter().any(|(known, _)| known == paths) {
+                cuts.push((paths.clone(), source.clone()));
+            }
+        }
+        if !cuts.iter().any(|(paths, _)| paths.is_all()) {
+            let source = host.section.map_or_else(|| "the server".to_owned(), |section| section.path.clone());
+            cuts.push((Paths::Below("/".to_owned()), source));
+        }
+        cuts.sort_by_key(|(paths, _)| paths.order());
+        let mut found = Vec::new();
+        for (paths, source) in &cuts {
+            // The rules of expressions come first, and take what is in both.
+            let is_expression = matches!(paths, Paths::Expression { .. });
+            let is_clear = !is_expression || cuts.iter().all(|(other, _)| paths.is_clear_of(other));
+            found.extend(self.of_paths(host, &takers, paths, is_clear, source, front));
+        }
+        found
+    }
+
+    fn of_paths(
+        &mut self,
+        host: &Host<'_>,
+        takers: &[Taker<'_>],
+        paths: &Paths,
+        is_clear: bool,
+        source: &str,
+        front: Front,
+    ) -> Vec<Found> {
+        let places: Vec<&Place<'_>> = host.places.iter().filter(|place| place.paths.covers(paths)).collect();
+        let found = |networks, chain, transforms| Found {
+            paths: paths.clone(),
+            networks,
+            chain,
+            transforms,
+            source: source.to_owned(),
+        };
+        let end = places.iter().rev().find_map(|place| forward::of_place(place).map(|end| (end, true)));
+        let end = end.or_else(|| {
+            // `!` is no target, and leaves the rest of the directives.
+            let mut excluded = false;
+            let taker = takers.iter().filter(|taker| taker.paths.covers(paths)).find(|taker| match &taker.end {
+                End::Proxy { directive, to, .. } if to == "!" && !excluded => {
+                    self.ledger.kept(&directive.path, "no target");
+                    excluded = true;
+                    false
+                }
+                End::Proxy { .. } => !excluded,
+                End::Redirect { .. } | End::Unknown(_) => true,
+            })?;
+            Some((taker.end.clone(), false))
+        });
+        let closed = host.closed.clone().or_else(|| (!is_clear).then(|| OVERLAP.to_owned()));
+        let result = match closed {
+            Some(why) => Err(why),
+            None => self.ends(host, &places, paths, end, front),
+        };
+        match result {
+            Ok((ends, transforms)) => {
+                ends.into_iter().map(|(networks, chain)| found(networks, chain, transforms.clone())).collect()
+            }
+            Err(why) => {
+                self.ledger.revoke(source, &format!("the rule answers 503: {why}"));
+                vec![found(None, Chain::Closed(why), Map::default())]
+            }
+        }
+    }
+
+    /// The chains of a set of paths, each for the clients of its networks, and the transforms.
+    fn ends(
+        &mut self,
+        host: &Host<'_>,
+        places: &[&Place<'_>],
+        paths: &Paths,
+        end: Option<(End<'_>, bool)>,
+        front: Front,
+    ) -> Result<(Vec<Way>, Map), String> {
+        if let Some(why) = places.iter().find_map(|place| place.closed.clone()) {
+            return Err(why);
+        }
+        let (end, is_of_place) = end.ok_or(FILES)?;
+        let (terminal, transforms) = match end {
+            End::Unknown(why) => return Err(why),
+            End::Proxy { directive, to, .. } if to == "!" => {
+                self.ledger.kept(&directive.path, "no target");
+                return Err(FILES.to_owned());
+            }
+            End::Proxy { directive, from, to } => {
+                let keeps = sign_in::nearest(host, places, "proxypreservehost");
+                let keeps_host = keeps.is_some_and(|directive| directive.word(0).eq_ignore_ascii_case("on"));
+                if let Some(directive) = keeps {
+                    let what = if keeps_host {
+                        "preserve_host_header"
+                    } else {
+                        "host_header_rewrite, for targets with a name"
+                    };
+                    self.ledger.kept(&directive.path, what);
+                }
+                forward::proxy_terminal(host, directive, (&from, &to), keeps_host, self.draft, self.ledger)?
+            }
+            End::Redirect { directive, from, status, to } => {
+                let terminal = forward::redirect_terminal(directive, paths, (&from, &status, &to), self.ledger)?;
+                // Apache redirects before it asks for a user.
+                if !is_of_place {
+                    return Ok((vec![(None, Chain::terminal(terminal))], Map::default()));
+                }
+                (terminal, Map::default())
+            }
+        };
+        let mut layers: Vec<&Place<'_>> = proxies(host)?;
+        layers.extend(places);
+        let tree = access(&layers, host, front)?;
+        let networks = tree.networks()?.map(<[String]>::to_vec);
+        if networks.is_some() && !front.has_address {
+            return Err(NO_ADDRESS.to_owned());
+        }
+        let mut chains = Vec::new();
+        if let Some(networks) = networks {
+            let chain = self.chain(host, &layers, &tree, tree.need(true)?, &terminal, front)?;
+            chains.push((Some(networks), chain));
+        }
+        chains.push((None, self.chain(host, &layers, &tree, tree.need(false)?, &terminal, front)?));
+        let is_forward = terminal.get("target_group").is_some();
+        Ok((chains, if is_forward { transforms } else { Map::default() }))
+    }
+
+    fn chain(
+        &mut self,
+        host: &Host<'_>,
+        layers: &[&Place<'_>],
+        tree: &Tree,
+        need: Need,
+        terminal: &Map,
+        front: Front,
+    ) -> Result<Chain, String> {
+        let requirements = match need {
+            Need::Nothing => return Ok(Chain::terminal(terminal.clone())),
+            Need::Never => {
+                let denied = Map::default().with("type", "fixed-response").with("status_code", 403);
+                return Ok(Chain::terminal(denied));
+            }
+            Need::User(requirements) => requirements,
+        };
+        if !front.has_tls {
+            return Err(PLAIN.to_owned());
+        }
+        let claims = tree.claims();
+        are_known(host, &claims)?;
+        let directive = sign_in::nearest(host, layers, "authtype");
+        let kind = directive.map_or("none", |directive| directive.word(0)).to_ascii_lowercase();
+        let (login, token) = match kind.as_str() {
+            "openid-connect" => (true, false),
+            "auth-openidc" => (true, bearer::is_set_up(host)),
+            "oauth20" => (false, true),
+            other => return Err(format!("Vestibule has no AuthType `{other}`")),
+        };
+        let token = if token { Some(bearer::bearer(host, self.ledger)?) } else { None };
+        let mut gates = Vec::new();
+        let login = if login {
+            let provider = self.providers.of(host, self.draft, self.ledger)?;
+            let mut login = sign_in::login(host, layers, provider, !requirements.is_empty(), self.ledger)?;
+            login.bearer = token;
+            Some(login)
+        } else {
+            let mut gate = Map::default().with("type", "jwt-validation");
+            gate.extend(&token.unwrap_or_default());
+            gates.push(gate);
+            None
+        };
+        if let Some(directive) = directive {
+            self.ledger.kept(&directive.path, "authenticate-oidc, session-or-bearer or jwt-validation");
+        }
+        headers::claims(host, layers, &claims, self.draft, self.ledger)?;
+        gates.extend(requirements.into_iter().map(authorize));
+        Ok(Chain::Open { login, gates, terminal: terminal.clone() })
+    }
+}
+
+/// `authorize` has one of `any`, `all` and `not`.
+fn authorize(requirement: Map) -> Map {
+    let mut gate = Map::default().with("type", "authorize");
+    if requirement.get("claim").is_some() {
+        gate.set("any", vec![requirement]);
+    } else {
+        gate.extend(&requirement);
+    }
+    gate
+}
+
+/// The `<Proxy>` sections of all targets. An error if another restricts who comes in.
+fn proxies<'h, 't>(host: &'h Host<'t>) -> Result<Vec<&'h Place<'t>>, String> {
+    let mut of_all = Vec::new();
+    for place in &host.proxies {
+        if let Some(why) = &place.closed {
+            return Err(why.clone());
+        }
+        let is_open = matches!(place.require, None | Some(Tree::Granted)) && place.last("authtype").is_none();
+        match place.section.word(0) {
+            "*" => of_all.push(place),
+            _ if is_open => {}
+            _ => return Err(format!("{}: it restricts who comes in to some targets", place.section.path)),
+        }
+    }
+    Ok(of_all)
+}
+
+/// What is asked of clients: the last `Require` counts, as without `AuthMerging`.
+fn access(layers: &[&Place<'_>], host: &Host<'_>, front: Front) -> Result<Tree, String> {
+    for place in layers {
+        if place.last("authmerging").is_some_and(|directive| !directive.word(0).eq_ignore_ascii_case("off")) {
+            return Err(format!("{}: AuthMerging is not carried over", place.section.path));
+        }
+        if place.last("sslverifyclient").is_some_and(|directive| !directive.word(0).eq_ignore_ascii_case("none")) {
+            return Err("client certificates of a path are not carried over: see mutual_authentication".to_owned());
+        }
+        if place.last("sslrequiressl").is_some() && !front.is_https {
+            return Err("SSLRequireSSL on a listener without TLS".to_owned());
+        }
+    }
+    let tree = layers.iter().rev().find_map(|place| place.require.clone());
+    let kind = sign_in::nearest(host, layers, "authtype").map(|directive| directive.word(0));
+    match (tree, kind.filter(|kind| !kind.eq_ignore_ascii_case("none"))) {
+        (Some(tree), _) => Ok(tree.with_user_claim(headers::user_claim(host))),
+        (None, None) => Ok(Tree::Granted),
+        (None, Some(kind)) => Err(format!("AuthType {kind} without a Require lets everybody in: write what is meant")),
+    }
+}
+
+/// An error if Apache does not know one of these claims, so that it lets nobody in.
+fn are_known(host: &Host<'_>, claims: &[String]) -> Result<(), String> {
+    let listed = |name: &str| host.last(name).map(|directive| &directive.words);
+    for claim in claims {
+        let is = |known: &String| known == claim || claim.starts_with(&format!("{known}."));
+        if listed("oidcblacklistedclaims").is_some_and(|list| list.iter().any(is))
+            || listed("oidcwhitelistedclaims").is_some_and(|list| !list.iter().any(is))
+        {
+            return Err(format!("the claim {claim} is not kept by Apache, so nobody has it"));
+        }
+    }
+    Ok(())
+}
