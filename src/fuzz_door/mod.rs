@@ -19,8 +19,9 @@ pub use query::callback_query;
 pub type Target = fn(&[u8]);
 
 /// Every target by its name: the name of its file in `fuzz/fuzz_targets/` and of its directory in `fuzz/corpus/`.
-pub const TARGETS: [(&str, Target); 13] = [
+pub const TARGETS: [(&str, Target); 14] = [
     ("answer", answer),
+    ("apache", apache),
     ("callback_query", callback_query),
     ("canonical_path", canonical_path),
     ("chunked", chunked),
@@ -38,6 +39,11 @@ pub const TARGETS: [(&str, Target); 13] = [
 /// An answer of a target: read in pieces, and by hyper.
 pub fn answer(input: &[u8]) {
     crate::upstream::fuzz::answer(input);
+}
+
+/// An Apache configuration, as `vestibule import` reads it.
+pub fn apache(input: &[u8]) {
+    crate::import::fuzz::apache(input);
 }
 
 /// A chunked body: read in pieces, and by a reader that is as simple as can be.

@@ -64,6 +64,11 @@ fn answer_holds() {
 }
 
 #[test]
+fn apache_holds() {
+    replay("apache");
+}
+
+#[test]
 fn callback_query_holds() {
     replay("callback_query");
 }

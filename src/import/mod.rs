@@ -8,6 +8,8 @@ mod apache;
 mod documents;
 mod draft;
 mod elbv2;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod ingress;
 mod ledger;
 mod oauth2_proxy;
