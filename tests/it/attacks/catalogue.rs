@@ -26,7 +26,7 @@ use Over::{Both, Http1, Http2, Neither};
 /// An attack, the protocols, and the tests. One test may be enough for both protocols.
 type Row = (&'static str, Over, &'static [&'static str]);
 
-const MATRIX: [Row; 62] = [
+const MATRIX: [Row; 64] = [
     ("B-01", Both, &["bearer::b_01_b_02_a_request_without_a_token_is_401_and_is_not_sent_anywhere"]),
     ("B-02", Both, &["gates::b_02_b_15_a_credential_counts_in_its_own_place_only"]),
     ("B-03", Both, &["bearer::b_03_to_b_06_a_token_that_is_not_for_us_is_refused"]),
@@ -45,6 +45,15 @@ const MATRIX: [Row; 62] = [
     ("B-13", Both, &["bearer::b_13_a_bad_token_is_401_whatever_session_comes_with_it"]),
     ("B-15", Both, &["gates::b_02_b_15_a_credential_counts_in_its_own_place_only"]),
     ("B-16", Both, &["bearer::b_03_to_b_06_a_token_that_is_not_for_us_is_refused"]),
+    (
+        "B-20",
+        Http1,
+        &[
+            "token_client::c_01_c_05_requests_of_other_pages_change_nothing",
+            "token_client::c_05_an_answer_of_another_issuer_ends_the_sign_in_without_a_token",
+        ],
+    ),
+    ("B-21", Neither, &["resources::b_03_no_client_gets_a_token_for_an_application_that_is_not_its_own"]),
     ("D-01", Http2, &["limits::d_rapid_resets_end_the_connection_and_not_the_proxy"]),
     ("D-02", Http2, &["frames::d_02_goaway_with_settings_harms_nobody"]),
     ("D-03", Http2, &["http2::d_empty_data_and_requests_that_are_taken_back_end_the_connection"]),
