@@ -217,6 +217,13 @@ impl Draft {
         }
     }
 
+    /// Applications read the claims as the load balancer of AWS writes them (ALB §4.2).
+    pub(crate) fn claims_of_the_load_balancer(&mut self) {
+        self.claims.set("format", "alb");
+        self.claims
+            .comment("format", "As the load balancer wrote x-amzn-oidc-data. For new applications, leave it out.");
+    }
+
     /// The actions of all rules.
     pub(crate) fn chains(&self) -> impl Iterator<Item = &Chain> {
         self.listeners
@@ -228,11 +235,15 @@ impl Draft {
     pub(crate) fn closed(&self) -> Vec<String> {
         let mut closed = Vec::new();
         for listener in &self.listeners {
-            let rules = listener.rules.iter().map(|rule| (rule.name.as_str(), &rule.chain));
-            for (name, chain) in rules.chain([("default_actions", &listener.default)]) {
-                if let Chain::Closed(why) = chain {
-                    closed.push(format!("{} {name}: {why}", listener.name));
-                }
+            let rules = listener.rules.iter().map(|rule| (rule.name.as_str(), &rule.chain, rule.conditions.as_slice()));
+            for (name, chain, conditions) in rules.chain([("default_actions", &listener.default, &[][..])]) {
+                let Chain::Closed(why) = chain else { continue };
+                let and_more =
+                    match conditions.iter().all(|condition| *condition == everything()) && !conditions.is_empty() {
+                        true => ". It takes every request, so nothing after it is reached",
+                        false => "",
+                    };
+                closed.push(format!("{} {name}: {why}{and_more}", listener.name));
             }
         }
         closed
@@ -377,6 +388,11 @@ pub(crate) fn free_name(wanted: &str, is_taken: impl Fn(&str) -> bool) -> String
     let short: String = name.chars().take(NAME_LENGTH_MAX - 6).collect();
     let numbered = (2_u32..).map(|number| format!("{short}-{number}"));
     std::iter::once(name).chain(numbered).find(|name| !is_taken(name)).unwrap_or_default()
+}
+
+/// A condition that every request meets.
+pub(crate) fn everything() -> Map {
+    Map::default().with("source_ip", &["0.0.0.0/0".to_owned(), "::/0".to_owned()][..])
 }
 
 #[cfg(test)]

@@ -12,9 +12,9 @@ use crate::config::document::report::Diagnostics;
 use crate::config::document::source::Source;
 use crate::config::{self, MissingKeys};
 use crate::crypto::octets;
-use crate::import::draft::{Draft, Need};
+use crate::import::draft::{Draft, Need, everything};
 use crate::import::ledger::Ledger;
-use crate::import::yaml::{self, Files, Map};
+use crate::import::yaml::{self, Files};
 
 /// How often rules are closed and the rest is loaded again. A rule that was closed can be refused once more for its conditions.
 const ROUNDS_MAX: usize = 4;
@@ -101,11 +101,6 @@ fn close_at(
     rule.close(&why);
     ledger.revoke(&rule.source, &why);
     Some(condition.map(|condition| (listener_index, rule_index, condition)))
-}
-
-/// A condition that every request meets.
-pub(crate) fn everything() -> Map {
-    Map::default().with("source_ip", &["0.0.0.0/0".to_owned(), "::/0".to_owned()][..])
 }
 
 /// `(2, ".b")` for `a[2].b` and the name `a`.

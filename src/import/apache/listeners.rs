@@ -8,9 +8,8 @@ use crate::import::apache::paths::Paths;
 use crate::import::apache::rewrite;
 use crate::import::apache::rules::{Found, Front, Reader};
 use crate::import::apache::scope::Host;
-use crate::import::draft::{Chain, Listener, Need, Rule, free_name, name_like};
+use crate::import::draft::{Chain, Listener, Need, Rule, everything, free_name, name_like};
 use crate::import::ledger::Ledger;
-use crate::import::rehearsal::everything;
 use crate::import::yaml::{Map, Yaml};
 
 /// An address and a port.

@@ -1,6 +1,6 @@
 //! Listeners and their rules (ALB §7, §10.8, §10.9).
 
-use crate::import::draft::{Chain, Draft, Listener, Rule, name_like};
+use crate::import::draft::{Chain, Draft, Listener, Rule, everything, name_like};
 use crate::import::elbv2::actions::{self, Context};
 use crate::import::elbv2::attributes::{Common, OfListener, pairs};
 use crate::import::elbv2::client_certificates::TrustStores;
@@ -9,7 +9,6 @@ use crate::import::elbv2::inventory::Inventory;
 use crate::import::elbv2::target_groups::Groups;
 use crate::import::elbv2::transforms;
 use crate::import::ledger::{At, Ledger};
-use crate::import::rehearsal::everything;
 use crate::import::yaml::{Map, Yaml};
 
 /// The two policies of TLS that Vestibule has (ALB §10.9).

@@ -83,6 +83,7 @@ fn about(balancer: &At<'_>, draft: &mut Draft, ledger: &mut Ledger) {
             "Applications compare it: the ARN of the load balancer. The address of the public keys is another one now.",
         );
     }
+    draft.claims_of_the_load_balancer();
     for (key, at) in balancer.entries() {
         match key {
             "LoadBalancerArn" => ledger.kept(&at.path, "claims.signer"),

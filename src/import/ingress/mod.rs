@@ -34,6 +34,7 @@ pub(crate) fn read(inputs: &[Input]) -> Result<(Draft, Ledger), String> {
     }
     let objects = Objects::of(&documents, &mut ledger)?;
     let mut draft = Draft::default();
+    draft.claims_of_the_load_balancer();
     draft
         .header
         .push("From Ingress objects of the AWS Load Balancer Controller, by `vestibule import ingress`.".to_owned());

@@ -106,6 +106,7 @@ impl<'v> Objects<'v> {
             let at = At::root(file, value);
             match at.text("kind") {
                 Some("Ingress") => {
+                    is_of_this_controller(&at)?;
                     about(&at, ledger);
                     objects.ingresses.push(at);
                 }
@@ -154,6 +155,30 @@ impl<'v> Objects<'v> {
         let order = |at: &At<'_>| annotation(at, "group.order").and_then(|at| number(at.value)).unwrap_or_default();
         self.ingresses.sort_by_key(|at| (order(at), name_of(at.value)));
         Ok(())
+    }
+}
+
+/// Refuses an object of another controller. Its annotations, which are not read, may keep people out.
+fn is_of_this_controller(ingress: &At<'_>) -> Result<(), String> {
+    let annotations = ingress.get("metadata").and_then(|metadata| metadata.get("annotations"));
+    let names: Vec<&str> = annotations.iter().flat_map(At::entries).map(|(name, _)| name).collect();
+    let of_another = |name: &&&str| {
+        name.split_once('/').is_some_and(|(prefix, _)| prefix.contains("ingress")) && !name.starts_with(PREFIX)
+    };
+    let advice = "import only objects of the AWS Load Balancer Controller";
+    if let Some(name) = names.iter().find(of_another) {
+        return Err(format!(
+            "{}: the annotation `{name}` is for another controller, and may decide who comes in: {advice}",
+            ingress.path
+        ));
+    }
+    let annotated = annotations.as_ref().and_then(|annotations| annotations.get("kubernetes.io/ingress.class"));
+    let class = ingress.get("spec").and_then(|spec| spec.get("ingressClassName")).or(annotated);
+    match class.as_ref().and_then(|class| class.value.as_str()) {
+        Some(class) if !class.contains("alb") && !names.iter().any(|name| name.starts_with(PREFIX)) => {
+            Err(format!("{}: the class is `{class}`, and no annotation begins with `{PREFIX}`: {advice}", ingress.path))
+        }
+        _ => Ok(()),
     }
 }
 

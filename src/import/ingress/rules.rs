@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 
-use crate::import::draft::{Chain, Draft, Rule, name_like};
+use crate::import::draft::{Chain, Draft, Rule, everything, name_like};
 use crate::import::elbv2::actions::{self, Context};
 use crate::import::elbv2::attributes::Common;
 use crate::import::elbv2::{conditions, jwt, transforms};
@@ -13,7 +13,6 @@ use crate::import::ingress::objects::{Objects, annotation, text};
 use crate::import::ingress::port::Port;
 use crate::import::ingress::{login, target_groups};
 use crate::import::ledger::{At, Ledger, flag, number};
-use crate::import::rehearsal::everything;
 use crate::import::yaml::Map;
 
 /// What a backend without sign-in would be over plain HTTP.

@@ -185,3 +185,35 @@ fn what_does_not_belong_together_is_refused() {
     );
     refuses("kind: [\n", "line");
 }
+
+#[test]
+fn objects_of_another_controller_are_refused() {
+    let ingress = |annotations: &str, class: &str| {
+        format!("kind: Ingress\nmetadata: {{ name: a, annotations: {{ {annotations} }} }}\nspec: {{ {class} }}\n")
+    };
+    for (annotations, class, expected) in [
+        (
+            "nginx.ingress.kubernetes.io/auth-url: https://x",
+            "",
+            "`nginx.ingress.kubernetes.io/auth-url` is for another controller",
+        ),
+        (
+            "alb.ingress.kubernetes.io/scheme: internal, traefik.ingress.kubernetes.io/router.middlewares: m",
+            "ingressClassName: alb",
+            "`traefik.ingress.kubernetes.io/router.middlewares` is for another controller",
+        ),
+        ("haproxy.org/allow-list: 10.0.0.0/8", "ingressClassName: haproxy", "the class is `haproxy`"),
+        ("kubernetes.io/ingress.class: kong", "", "the class is `kong`"),
+    ] {
+        let error = import(&ingress(annotations, class)).unwrap_err();
+        assert!(error.contains(expected), "{error}");
+    }
+    for (annotations, class) in [
+        ("alb.ingress.kubernetes.io/scheme: internal", "ingressClassName: internal"),
+        ("example.com/owner: me", "ingressClassName: alb-public"),
+        ("kubernetes.io/ingress.class: alb", ""),
+        ("", ""),
+    ] {
+        assert!(import(&ingress(annotations, class)).is_ok(), "{annotations} {class}");
+    }
+}
