@@ -38,6 +38,7 @@ mod secret;
 mod service_manager;
 mod session;
 mod socket;
+mod static_files;
 mod telemetry;
 mod token_client;
 mod upstream;

@@ -20,6 +20,7 @@ pub(crate) mod replacement;
 pub(crate) mod requirement;
 mod session_or_bearer;
 pub(crate) mod settings;
+pub(crate) mod static_files;
 pub(crate) mod supposed_user;
 mod told;
 pub(crate) mod transform;
@@ -43,6 +44,7 @@ use forward::Forward;
 use passage::Passage;
 use redirect::Redirect;
 pub(crate) use session_or_bearer::SessionOrBearer;
+use static_files::StaticFiles;
 use worker::Worker;
 
 /// Gates in order, then one terminal (ALB §1.3). The type makes a chain without a terminal impossible.
@@ -75,6 +77,7 @@ pub(crate) enum Terminal {
     Forward(Forward),
     Redirect(Redirect),
     FixedResponse(FixedResponse),
+    Static(StaticFiles),
     Allow(Allow),
 }
 
@@ -104,6 +107,8 @@ impl ActionChain {
             Terminal::Forward(forward) => forward.run(worker, exchange, canonical, &passage, request).await,
             Terminal::Redirect(redirect) => redirect.run(exchange, canonical).map(Box::new),
             Terminal::FixedResponse(fixed) => Ok(Box::new(fixed.run())),
+            // Boxed, so that the future of a request for a target does not include the size of this one.
+            Terminal::Static(files) => Box::pin(files.run(worker, exchange, canonical, request)).await,
             Terminal::Allow(allow) => allow.run(exchange, canonical, &passage, request.headers()),
         }
     }
@@ -214,6 +219,7 @@ impl Terminal {
             Self::Forward(_) => "forward",
             Self::Redirect(_) => "redirect",
             Self::FixedResponse(_) => "fixed-response",
+            Self::Static(_) => "static",
             Self::Allow(_) => "allow",
         }
     }

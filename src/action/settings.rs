@@ -12,6 +12,7 @@ use crate::action::requirement::Requirement;
 use crate::action::transform;
 use crate::message::cookie::SameSite;
 use crate::oidc::access_token::Wanted;
+use crate::static_files;
 use crate::upstream::stickiness::settings::Format;
 
 /// The actions of a rule: gates in order, then exactly one terminal (ALB §1.3).
@@ -241,6 +242,8 @@ pub(crate) enum TerminalSettings {
     Redirect(RedirectSettings),
     /// `fixed-response`.
     FixedResponse(FixedResponseSettings),
+    /// `static`.
+    Static(Box<static_files::settings::Settings>),
     /// `allow`, with the audience of the signed claims. Empty where no gate identifies a user.
     Allow(Arc<str>),
 }

@@ -57,6 +57,7 @@ fn worker() -> Worker {
         bearer: BearerState::new(&Registry::default()),
         groups: Vec::new(),
         extras: Vec::new(),
+        disks: Vec::new(),
         reported: Rc::new(LineBudget::default()),
         clock: Clock::manual(Timestamp::from_seconds(1_795_507_200)).0,
         spawner: draining.spawner(),

@@ -7,6 +7,7 @@ use crate::action::bearer::worker_state::BearerState;
 use crate::action::extras::WorkerExtras;
 use crate::clock::Clock;
 use crate::drain::Spawner;
+use crate::static_files::disk::Disk;
 use crate::telemetry::line_budget::LineBudget;
 use crate::upstream::group_client::GroupClient;
 
@@ -21,6 +22,9 @@ pub(crate) struct Worker {
     pub(crate) groups: Vec<GroupClient>,
     /// What some `forward` actions need, by the place in [`Forward`](crate::action::forward::Forward).
     pub(crate) extras: Vec<WorkerExtras>,
+    /// The threads that read the files of each `static` action, by the place in
+    /// [`StaticFiles`](crate::action::static_files::StaticFiles).
+    pub(crate) disks: Vec<Disk>,
     /// Limits the log lines of `authorize` with `mode: report`.
     pub(crate) reported: Rc<LineBudget>,
     pub(crate) clock: Clock,

@@ -65,10 +65,13 @@ impl Access {
             (None, _) if takes_tokens => Self::Token,
             // Without a user, it asks for the certificate.
             (None, _) if is_authorized => Self::Certified,
-            (None, TerminalSettings::Forward(_) | TerminalSettings::Allow(_)) if verifies_clients(listener) => {
-                Self::EveryCertificate
+            (None, TerminalSettings::Forward(_) | TerminalSettings::Allow(_) | TerminalSettings::Static(_)) => {
+                if verifies_clients(listener) {
+                    Self::EveryCertificate
+                } else {
+                    Self::Everyone
+                }
             }
-            (None, TerminalSettings::Forward(_) | TerminalSettings::Allow(_)) => Self::Everyone,
             (None, TerminalSettings::Redirect(_)) => Self::Redirect,
             (None, TerminalSettings::FixedResponse(fixed)) if fixed.status.as_u16() >= 400 => Self::Refused,
             (None, TerminalSettings::FixedResponse(fixed)) => Self::Answer(fixed.status.as_u16()),
@@ -282,6 +285,7 @@ mod tests {
         let rules = rule(1, "{ path_pattern: [/healthz] }")
             + "\n      - { name: open, priority: 2, conditions: [{ path_pattern: [\"/open/*\"] }], actions: [{ type: forward, target_group: app }] }"
             + "\n      - { name: no, priority: 3, conditions: [{ path_pattern: [\"/no/*\"] }], actions: [{ type: fixed-response, status_code: 403 }] }"
+            + "\n      - { name: docs, priority: 5, conditions: [{ path_pattern: [\"/docs/*\"] }], actions: [{ type: static, directory: site }] }"
             + "\n      - { name: known, priority: 4, conditions: [{ path_pattern: [\"/k/*\"] }], actions: [{ type: authenticate-oidc, provider: corp, on_unauthenticated_request: allow }, { type: forward, target_group: app }] }";
         insta::assert_snapshot!(table(&config("table", &rules, str::to_owned)), @r"
         listener `public` (0.0.0.0:8443)
@@ -289,6 +293,7 @@ mod tests {
           open to everyone                    open             path_pattern [/open/*]
           refused                             no               path_pattern [/no/*]
           open to everyone (users are known)  known            path_pattern [/k/*]
+          open to everyone                    docs             path_pattern [/docs/*]
           signed in                           api              path_pattern [/api/*]
           signed in                           default_actions  every other request
         ");

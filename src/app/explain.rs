@@ -41,6 +41,7 @@ use crate::proxy::reserved::Answering;
 use crate::proxy::snapshot::{Selected, Snapshot};
 use crate::rule::Rule;
 use crate::rule::condition::{Condition, Facts};
+use crate::static_files::settings::Settings;
 use crate::telemetry::metrics::Registry;
 use outcome::{Explanation, Outcome};
 pub(crate) use probe::{NotARequest, NotClaims, Probe};
@@ -384,6 +385,7 @@ fn terminal(terminal: &TerminalSettings) -> String {
         TerminalSettings::Allow(audience) if audience.is_empty() => "allow".to_owned(),
         TerminalSettings::Allow(audience) => format!("allow for `{audience}`"),
         TerminalSettings::FixedResponse(fixed) => format!("fixed-response {}", fixed.status.as_u16()),
+        TerminalSettings::Static(files) => static_files(files),
         TerminalSettings::Redirect(redirect) => {
             let protocol = match redirect.protocol {
                 Some(Protocol::Http) => "http",
@@ -396,6 +398,19 @@ fn terminal(terminal: &TerminalSettings) -> String {
             format!("redirect ({}) to {protocol}://{host}:{port}{path}?{query}", redirect.status.as_u16())
         }
     }
+}
+
+fn static_files(files: &Settings) -> String {
+    let part = |what: &str, name: &Option<Box<str>>| name.as_ref().map(|name| format!("{what} `{name}`"));
+    let prefix = (!files.path_prefix.is_empty()).then(|| format!("without `{}` of the path", files.path_prefix));
+    let all = prefix
+        .into_iter()
+        .chain(part("pages that do not exist are", &files.fallback))
+        .chain(part("404 is", &files.not_found))
+        .chain(files.dotfiles.then(|| "also names that begin with a dot".to_owned()))
+        .collect::<Vec<_>>();
+    let more = if all.is_empty() { String::new() } else { format!(" ({})", all.join("; ")) };
+    format!("static files of {}{more}", files.directory.display())
 }
 
 fn forward(forward: &ForwardSettings) -> String {

@@ -4,7 +4,7 @@
 //! listeners. Names are resolved to references here and nowhere else. What must survive the next configuration is taken from the
 //! [`Process`].
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -28,6 +28,7 @@ use crate::action::settings::{
     AuthenticateKind, AuthenticateSettings, BearerSettings, ChainSettings, ForwardSettings, GateSettings,
     GroupStickiness, TerminalSettings,
 };
+use crate::action::static_files::StaticFiles;
 use crate::action::worker::Worker;
 use crate::action::{ActionChain, Gate, SessionOrBearer, Terminal};
 use crate::admin;
@@ -54,6 +55,8 @@ use crate::proxy::snapshot::{Selected, Snapshot};
 use crate::rule::{self, Rule, RuleSet};
 use crate::session;
 use crate::session::names::OurCookies;
+use crate::static_files::disk::Disk;
+use crate::static_files::site::Site;
 use crate::telemetry::access_log::alb::Names;
 use crate::telemetry::logged_names::LoggedNames;
 use crate::telemetry::metrics::{Counter, GaugeGuard, Registry};
@@ -79,6 +82,8 @@ pub(crate) struct Generation {
     groups: Vec<Arc<TargetGroup>>,
     /// What some `forward` actions need, by their place.
     extras: Vec<Arc<Extras>>,
+    /// How many `static` actions there are.
+    sites: usize,
     claims: Option<Arc<ClaimsHeaders>>,
     clients: Vec<Arc<oidc::RelyingParty>>,
 }
@@ -177,6 +182,7 @@ impl Generation {
             control: control.clone(),
             session,
             extras: RefCell::default(),
+            sites: Cell::default(),
             places,
             protected: Arc::new(Protected::new(owned)),
             tls: process.tls.clone(),
@@ -192,7 +198,7 @@ impl Generation {
             build.listener(listener)
         });
         let listeners = listeners.collect();
-        let extras = build.extras.into_inner();
+        let (extras, sites) = (build.extras.into_inner(), build.sites.get());
         Ok(Self {
             listeners,
             admin: config.admin,
@@ -200,6 +206,7 @@ impl Generation {
             acme: config.acme,
             groups,
             extras,
+            sites,
             claims,
             clients,
         })
@@ -223,6 +230,7 @@ impl Generation {
             bearer: BearerState::new(registry),
             groups: self.groups.iter().map(client).collect(),
             extras: self.extras.iter().map(|extras| WorkerExtras::new(extras, on.index)).collect(),
+            disks: (0..self.sites).map(|_| Disk::new()).collect(),
             reported: Rc::default(),
             clock: clock.clone(),
             spawner: on.spawner.clone(),
@@ -265,6 +273,8 @@ struct Build {
     session: Option<session::settings::Settings>,
     /// What the `forward` actions need that have several groups or transforms.
     extras: RefCell<Vec<Arc<Extras>>>,
+    /// How many `static` actions there are so far.
+    sites: Cell<usize>,
     /// The index of each target group among the upstream clients of a worker.
     places: BTreeMap<Arc<str>, usize>,
     protected: Arc<Protected>,
@@ -370,6 +380,11 @@ impl Build {
         let terminal = match settings.terminal {
             TerminalSettings::Redirect(settings) => Terminal::Redirect(Redirect::new(settings)),
             TerminalSettings::FixedResponse(settings) => Terminal::FixedResponse(FixedResponse::new(settings)),
+            TerminalSettings::Static(settings) => {
+                let place = self.sites.get();
+                self.sites.set(place + 1);
+                Terminal::Static(StaticFiles { site: Arc::new(Site::new(*settings)), place })
+            }
             TerminalSettings::Allow(audience) => {
                 Terminal::Allow(Allow { audience, our_cookies: Arc::clone(&self.our_cookies) })
             }

@@ -44,6 +44,10 @@ listeners:
         priority: 2
         conditions: [{ path_pattern: [/moved] }]
         actions: [{ type: redirect, path: /, status_code: HTTP_302 }]
+      - name: site
+        priority: 3
+        conditions: [{ path_pattern: ['/site/*'] }]
+        actions: [{ type: static, directory: site }]
     default_actions: [{ type: authenticate-oidc, provider: corp }, { type: forward, target_group: app }]
   - name: auto
     address: 127.0.0.1:0
@@ -94,6 +98,7 @@ fn started(name: &str) -> (App, Directory) {
     std::fs::write(folder.join("tls.ocsp"), response).unwrap();
     let auto = rcgen::generate_simple_self_signed(vec!["auto.example.com".to_owned()]).unwrap();
     std::fs::create_dir(folder.join("acme")).unwrap();
+    std::fs::create_dir(folder.join("site")).unwrap();
     let kept = auto.signing_key.serialize_pem() + &auto.cert.pem();
     std::fs::write(folder.join("acme/auto.example.com.pem"), kept).unwrap();
     let source = Source::text("everything.yaml", &folder, EVERYTHING);

@@ -90,7 +90,7 @@ pub(crate) enum Ending {
     Refuse,
     /// `redirect`.
     Redirect,
-    /// `fixed-response`, or a CORS preflight.
+    /// `fixed-response`, `static`, or a CORS preflight.
     Answer,
     /// Vestibule answers: the callback, sign-out, keys, or the host of a user pool.
     Own,

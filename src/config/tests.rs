@@ -65,6 +65,9 @@ pub(crate) fn files(name: &str) -> Directory {
     write("pool-key", crate::jose::signing_key::SigningKey::generate_pem().expose());
     write("secret", "hunter2\n");
     write("empty", "\n");
+    std::fs::create_dir(directory.join("site")).unwrap();
+    write("site/index.html", "<p>home");
+    write("site/404.html", "<p>gone");
     write("short-key", "0123456789abcdef");
     let about_other = made::about(other.cert.der(), made::GOOD, None);
     std::fs::write(directory.join("ocsp-of-another"), about_other).unwrap();

@@ -75,6 +75,8 @@ impl Reason {
             | Self::AuthTooManyLogins
             | Self::AuthSignOutForeign => return None,
             Self::RuleTransformFailed
+            | Self::StaticMethod
+            | Self::StaticUnreadable
             | Self::UpstreamNoTarget
             | Self::UpstreamName
             | Self::UpstreamUnreachable

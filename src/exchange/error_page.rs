@@ -51,7 +51,12 @@ pub(crate) fn render(rejection: &Rejection, about: About<'_>, preferred: Preferr
         headers.insert(header::RETRY_AFTER, HeaderValue::from_static("30"));
     }
     if status == StatusCode::METHOD_NOT_ALLOWED {
-        headers.insert(header::ALLOW, HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"));
+        let methods = if reason == Reason::StaticMethod {
+            "GET, HEAD, OPTIONS"
+        } else {
+            "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
+        };
+        headers.insert(header::ALLOW, HeaderValue::from_static(methods));
     }
     // If the end of a request is ambiguous, no further request can be read from the connection (attacks G-02, G-03).
     if matches!(

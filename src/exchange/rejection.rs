@@ -362,6 +362,11 @@ reasons! {
     UpstreamNoTarget => "upstream.no_target", 503, TryLater;
     /// A regular expression of `transforms` of the rule matches the request, and the result cannot be sent to a target.
     RuleTransformFailed => "rule.transform_failed", 500, OtherPage;
+    /// A `static` action has files only: the method is not GET, HEAD or OPTIONS.
+    StaticMethod => "static.method_not_allowed", 405, OtherPage;
+    /// A file of a `static` action, or its directory, cannot be read: permissions, the disk, or no answer of the disk within 30 seconds. The log has the
+    /// cause. Or the file became shorter while it was sent: the response was closed after its status line had been sent.
+    StaticUnreadable => "static.unreadable", 500, TryLater;
     /// The target's name could not be resolved.
     UpstreamName => "upstream.name_unresolved", 502, TryLater;
     /// No address of the target accepted the connection.

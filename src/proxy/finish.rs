@@ -25,6 +25,7 @@ use crate::page::Pages;
 use crate::proxy::alb;
 use crate::proxy::metrics::Metrics;
 use crate::proxy::spans;
+use crate::static_files;
 use crate::telemetry::access_log::{AccessLog, AccessRecord, ClientCertificate, TransformedRecord};
 use crate::telemetry::line_budget::LineBudget;
 use crate::telemetry::metrics::GaugeGuard;
@@ -217,9 +218,12 @@ impl Watch for Recorder {
             Ending::BrokenOff(error) => match error.downcast_ref::<LeaseOver>() {
                 Some(over) => (over.reason(), None),
                 None if error.is::<Deregistered>() => (Reason::UpstreamDeregistered, None),
+                None if error.is::<static_files::Cut>() => (Reason::StaticUnreadable, Some(error)),
                 None => (Reason::UpstreamReset, Some(error)),
             },
             Ending::Malformed(error) => (Reason::UpstreamMalformed, Some(error)),
+            // Only bodies of targets and of files are waited for.
+            Ending::StoodStill if self.exchange.target.is_none() => (Reason::StaticUnreadable, None),
             Ending::StoodStill => (Reason::UpstreamBodyTimeout, None),
         };
         self.exchange.reason.get_or_insert(reason);

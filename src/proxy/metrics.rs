@@ -132,6 +132,10 @@ impl OwnAnswers {
                 "Answers of `redirect` actions. Redirects to a sign-in are not among them.",
             ),
             "fixed-response" => ("vestibule_fixed_responses_total", "Answers of `fixed-response` actions."),
+            "static" => (
+                "vestibule_static_responses_total",
+                "Answers of `static` actions. That there is no such file is a refusal.",
+            ),
             _ => return None,
         };
         let labels = vec![("listener", listener.to_owned()), ("rule", rule.to_owned())];

@@ -120,6 +120,8 @@ mod session;
 /// Listening sockets of the service manager.
 #[cfg(target_os = "linux")]
 mod socket_activation;
+/// Files of a directory behind a sign-in.
+mod static_files;
 /// Sign-ins that are too old or too weak for a rule.
 mod step_up;
 /// A browser stays at the target that first answered it.

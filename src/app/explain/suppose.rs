@@ -51,7 +51,7 @@ pub(super) enum End {
     /// The browser is sent to this provider.
     SignIn(String),
     Refused(Rejection),
-    /// `redirect`, `fixed-response`.
+    /// `redirect`, `fixed-response`, `static`.
     Answered(Box<Response>),
     /// The request is sent to this target group with these headers. With several groups, all are named, and the headers are those for the first.
     Forward(Arc<str>, HeaderMap),
@@ -257,6 +257,9 @@ fn terminal(
         }
         Terminal::Redirect(redirect) => redirect.run(exchange, canonical).map(Box::new).map(End::Answered),
         Terminal::FixedResponse(fixed) => Ok(End::Answered(Box::new(fixed.run()))),
+        Terminal::Static(files) => {
+            files.suppose(exchange, canonical, request.headers()).map(Box::new).map(End::Answered)
+        }
         Terminal::Allow(allow) => {
             let mut headers = allow.suppose(exchange, canonical, request.headers())?;
             about_user(&allow.audience, &mut headers)?;

@@ -451,3 +451,22 @@ fn transforms_and_several_groups_are_shown() {
       outcome: refused with 500 `rule.transform_failed`: the result of `url_rewrite` cannot be sent: the request target is not a path
     ");
 }
+
+#[test]
+fn files_are_looked_for_where_they_are_served_from() {
+    let rule = "      - { name: docs, priority: 5, conditions: [{ path_pattern: [\"/docs/*\"] }], actions: [{ type: static, \
+                directory: site, path_prefix: /docs, dotfiles: true }] }\n";
+    let files = files("static");
+    let text = SOUND.replace("    rules:\n", &format!("    rules:\n{rule}"));
+    let asked = |request: &str| {
+        let config = load_in(&files, &text).unwrap_or_else(|report| panic!("{report}"));
+        told(config, &Probe::parse(request, &[], None).unwrap()).replace(&files.display().to_string(), "DIR")
+    };
+    let page = asked("GET https://app.example.com:8443/docs/");
+    let chain = "-> static files of DIR/site (without `/docs` of the path; also names that begin with a dot)\n";
+    assert!(page.contains(chain) && page.contains("outcome: answered with 200"), "{page}");
+    let gone = asked("GET https://app.example.com:8443/docs/none.html");
+    assert!(gone.contains("outcome: refused with 404 `request.not_found`"), "{gone}");
+    let posted = asked("POST https://app.example.com:8443/docs/");
+    assert!(posted.contains("outcome: refused with 405 `static.method_not_allowed`"), "{posted}");
+}

@@ -10,6 +10,7 @@ use crate::action::requirement::GROUPS;
 use crate::clock::period_text;
 use crate::config::raw::bearer::Bearer;
 use crate::config::raw::forward::Forward;
+use crate::config::raw::static_files::Static;
 use crate::config::raw::value::{List, OneOrMany, Period, Scalar, TextOrNumber};
 
 /// One action, by its `type`.
@@ -44,6 +45,8 @@ pub(crate) enum Action {
     Redirect(Redirect),
     /// Answers with a fixed status and body.
     FixedResponse(FixedResponse),
+    /// Answers with the files of a directory. There are no listings. Symbolic links are followed as long as they stay below the directory.
+    Static(Static),
     /// Lets the request pass at the proxy that asked about it, with the identity headers. Only in a listener with `forward_auth`, in
     /// place of `forward`.
     Allow(Allow),

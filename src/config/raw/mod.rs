@@ -28,6 +28,7 @@ pub(crate) mod process;
 pub(crate) mod response_headers;
 pub(crate) mod rule;
 pub(crate) mod session;
+pub(crate) mod static_files;
 pub(crate) mod stickiness;
 pub(crate) mod target_group;
 pub(crate) mod traces;

@@ -31,7 +31,7 @@ pub(crate) struct Rule {
     /// Changes what the target receives: another `Host`, another path.
     pub(crate) transforms: Option<Transforms>,
     /// Actions in order: at most one that signs users in or takes tokens, then any number of `authorize`, then
-    /// exactly one of `forward`, `redirect` and `fixed-response`.
+    /// exactly one of `forward`, `redirect`, `fixed-response` and `static`.
     pub(crate) actions: List<Action>,
 }
 

@@ -21,6 +21,7 @@ fn base() -> Json {
                 rule("port", 5, json!({ "type": "redirect", "status_code": "HTTP_302", "port": 8444 })),
                 rule("redirect", 1, json!({ "type": "redirect", "status_code": "HTTP_302", "host": "other.example.com" })),
                 rule("fixed", 2, json!({ "type": "fixed-response", "status_code": 200 })),
+                rule("static", 8, json!({ "type": "static", "directory": "site" })),
                 {
                     "priority": 3, "conditions": [{ "path_pattern": ["/pool"] }],
                     "actions": sign_in(json!({ "type": "authenticate-user-pool", "user_pool": "staff", "session_cookie_name": "__Host-p" })),

@@ -18,6 +18,7 @@ mod providers;
 mod rules;
 mod shape;
 mod shared_sessions;
+mod static_files;
 mod stickiness;
 mod target_groups;
 mod traces;

@@ -5,31 +5,25 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::{HeaderValue, StatusCode};
-
 use crate::action::demand::Demand;
 use crate::action::settings::{
-    AuthenticateKind, AuthenticateSettings, AuthorizeSettings, ChainSettings, FixedResponseSettings, GateSettings,
-    OnExpired, OnUnauthenticated, TerminalSettings,
+    AuthenticateKind, AuthenticateSettings, AuthorizeSettings, ChainSettings, GateSettings, OnExpired,
+    OnUnauthenticated, TerminalSettings,
 };
 use crate::config::document::findings::Reported;
 use crate::config::document::path::Path;
-use crate::config::document::suggest;
 use crate::config::raw::action as written;
 use crate::config::raw::action::{
-    Action, Actions, BODY_BYTES_MAX, EXTRA_PARAMS_MAX, FixedResponse, Login, OnExpiredSession,
-    OnUnauthenticatedRequest, SessionOrBearer,
+    Action, Actions, EXTRA_PARAMS_MAX, Login, OnExpiredSession, OnUnauthenticatedRequest, SessionOrBearer,
 };
 use crate::config::raw::value::List;
 use crate::config::validate::authorize::Allowed;
 use crate::config::validate::context::{ClientSpeaks, Context};
-use crate::config::validate::{authorize, bearer, forward, redirect, session, value};
+use crate::config::validate::{authorize, bearer, fixed_response, forward, redirect, session, static_files, value};
 use crate::message::cookie::SameSite;
 use crate::oidc;
 
 const SESSION_TIMEOUT_BOUNDS: (Duration, Duration) = (Duration::from_secs(1), written::SESSION_TIMEOUT_MAX);
-const CONTENT_TYPES: [&str; 5] = ["text/plain", "text/css", "text/html", "application/javascript", "application/json"];
 
 /// State shared by all actions that authenticate in the whole file.
 pub(super) struct CookieOwners {
@@ -127,8 +121,12 @@ pub(super) fn chain(
                 chain.end(name(action), redirect, &at, context);
             }
             Action::FixedResponse(raw) => {
-                let fixed = fixed_response(raw, &at, context).map(TerminalSettings::FixedResponse);
+                let fixed = fixed_response::fixed_response(raw, &at, context).map(TerminalSettings::FixedResponse);
                 chain.end(name(action), fixed, &at, context);
+            }
+            Action::Static(raw) => {
+                let files = static_files::static_files(raw, &at, context);
+                chain.end(name(action), files.map(Box::new).map(TerminalSettings::Static), &at, context);
             }
             Action::Allow(raw) => {
                 let allow = TerminalSettings::Allow(Arc::from(raw.audience.as_deref().unwrap_or_default()));
@@ -248,19 +246,24 @@ impl Chain {
         at: &Path,
         context: &mut Context<'_>,
     ) {
-        let hint = "a rule must have exactly one of `forward`, `redirect`, `fixed-response`";
+        let hint = "a rule must have exactly one of `forward`, `redirect`, `fixed-response`, `static`";
         if !self.comes_too_late(name, hint, at, context) {
             self.terminal = Some((name, at.clone(), terminal));
         }
     }
 
     fn finish(self, at: &Path, context: &mut Context<'_>) -> Result<ChainSettings, Reported> {
-        let gates = self.gates.into_iter().collect::<Result<_, _>>()?;
-        let Some((_, _, terminal)) = self.terminal else {
+        let gates: Vec<GateSettings> = self.gates.into_iter().collect::<Result<_, _>>()?;
+        let Some((_, terminal_at, terminal)) = self.terminal else {
             let problem = context.found.problem(at, "none of the actions answers the request");
-            return problem.hint("the last action must be one of `forward`, `redirect`, `fixed-response`").fail();
+            let hint = "the last action must be one of `forward`, `redirect`, `fixed-response`, `static`";
+            return problem.hint(hint).fail();
         };
-        Ok(ChainSettings { gates, terminal: terminal? })
+        let mut terminal = terminal?;
+        if let TerminalSettings::Static(files) = &mut terminal {
+            static_files::keep_private(files, &gates, &terminal_at, context)?;
+        }
+        Ok(ChainSettings { gates, terminal })
     }
 }
 
@@ -274,6 +277,7 @@ fn name(action: &Action) -> &'static str {
         Action::Forward(_) => "forward",
         Action::Redirect(_) => "redirect",
         Action::FixedResponse(_) => "fixed-response",
+        Action::Static(_) => "static",
         Action::Allow(_) => "allow",
     }
 }
@@ -450,55 +454,4 @@ fn extra_params(
         }
     }
     sound
-}
-
-fn fixed_response(
-    raw: &FixedResponse,
-    at: &Path,
-    context: &mut Context<'_>,
-) -> Result<FixedResponseSettings, Reported> {
-    let status = StatusCode::from_u16(raw.status_code).ok();
-    let status = status.filter(|status| status.is_success() || status.is_client_error() || status.is_server_error());
-    let status = status.ok_or_else(|| {
-        let message = format!(
-            "status code {} is not allowed in a fixed response: use 200 to 299, or 400 to 599",
-            raw.status_code
-        );
-        let hint = (300..400).contains(&raw.status_code).then(|| "use `redirect` for a redirect".to_owned());
-        context.found.problem(&at.key("status_code"), message).maybe_hint(hint).reported()
-    });
-    let content_type = raw.content_type.as_str();
-    let content_type = match CONTENT_TYPES.into_iter().find(|known| *known == content_type) {
-        Some(known) => Ok(HeaderValue::from_static(known)),
-        None => {
-            let message = format!("content type `{content_type}` is not allowed in a fixed response");
-            let problem = context.found.problem(&at.key("content_type"), message);
-            problem.maybe_hint(suggest::hint(content_type, CONTENT_TYPES)).fail()
-        }
-    };
-    let body = body(raw, at, context);
-    Ok(FixedResponseSettings { status: status?, content_type: content_type?, body: body? })
-}
-
-fn body(raw: &FixedResponse, at: &Path, context: &mut Context<'_>) -> Result<Bytes, Reported> {
-    let (body, key) = match (&raw.body, &raw.message_body) {
-        (Some(_), Some(_)) => {
-            let problem = context.found.problem(&at.key("message_body"), "both `body` and `message_body` are set");
-            let problem = problem.label(&at.key("body"), "the other one");
-            return problem.hint("they are the same setting; keep one").fail();
-        }
-        (Some(body), None) => (body.as_str(), "body"),
-        (None, Some(body)) => (body.as_str(), "message_body"),
-        (None, None) => ("", "body"),
-    };
-    if body.len() > BODY_BYTES_MAX {
-        let message = format!("the body has {} bytes; at most {BODY_BYTES_MAX} are allowed", body.len());
-        return context.found.problem(&at.key(key), message).fail();
-    }
-    // RFC 9110 §15.3.5, §15.3.6: neither has content.
-    if matches!(raw.status_code, 204 | 205) && !body.is_empty() {
-        let message = format!("a response with status {} cannot have a body", raw.status_code);
-        return context.found.problem(&at.key(key), message).fail();
-    }
-    Ok(Bytes::copy_from_slice(body.as_bytes()))
 }

@@ -123,7 +123,10 @@ fn no_cors(raw: &Listener, at: &Path, context: &mut Context<'_>) {
 /// A listener with questions has no targets, and only such a listener lets requests pass at another proxy.
 fn terminals(actions: &Actions, is_asked: bool, at: &Path, context: &mut Context<'_>) {
     let has_gate = actions.iter().any(|(_, action)| {
-        !matches!(action, Action::Forward(_) | Action::Redirect(_) | Action::FixedResponse(_) | Action::Allow(_))
+        !matches!(
+            action,
+            Action::Forward(_) | Action::Redirect(_) | Action::FixedResponse(_) | Action::Static(_) | Action::Allow(_)
+        )
     });
     for (index, action) in actions.iter() {
         let at = at.index(index);
@@ -131,6 +134,12 @@ fn terminals(actions: &Actions, is_asked: bool, at: &Path, context: &mut Context
             Action::Forward(_) if is_asked => {
                 let problem = context.found.problem(&at, "`forward` in a listener with `forward_auth`");
                 problem.hint("the proxy that asks forwards the request: use `allow`");
+            }
+            // A file would let the request pass.
+            Action::Static(_) if is_asked => {
+                let problem = context.found.problem(&at, "`static` in a listener with `forward_auth`");
+                problem
+                    .hint("the proxy that asks answers the request: use `allow`, and let that proxy serve the files");
             }
             // Its status would let the request pass.
             Action::FixedResponse(fixed) if is_asked && fixed.status_code < 400 => {

@@ -11,6 +11,7 @@ mod claims;
 mod client_certificate;
 pub(crate) mod context;
 mod cors;
+mod fixed_response;
 mod forward;
 mod forward_auth;
 mod health_check;
@@ -28,6 +29,7 @@ mod response_headers;
 mod rule;
 mod session;
 mod shared_session;
+mod static_files;
 mod stickiness;
 mod target_group;
 mod tls;
@@ -119,6 +121,7 @@ pub(crate) fn file(raw: &raw::File, context: &mut Context<'_>) -> Result<Config,
     unused(&listeners, raw, context);
     mark_used(&listeners, &mut target_groups);
     shared_session::check(&listeners, context);
+    static_files::apart(raw, context);
     let paths = session.as_ref().map(|session| session.paths.clone()).unwrap_or_default();
     let paths = with_callbacks(paths, &providers, context);
     oidc::shared_callbacks(&used_providers(&listeners, &providers), &paths.callback, context);
@@ -233,7 +236,10 @@ fn forwards(listeners: &[ListenerConfig], name: &str) -> bool {
     let mut chains = listeners.iter().flat_map(ListenerConfig::chains);
     chains.any(|chain| match &chain.terminal {
         TerminalSettings::Forward(forward) => forward.groups.iter().any(|(group, _)| &**group == name),
-        TerminalSettings::Allow(_) | TerminalSettings::Redirect(_) | TerminalSettings::FixedResponse(_) => false,
+        TerminalSettings::Allow(_)
+        | TerminalSettings::Redirect(_)
+        | TerminalSettings::FixedResponse(_)
+        | TerminalSettings::Static(_) => false,
     })
 }
 

@@ -30,10 +30,13 @@ pub(super) fn add(
             forward.transforms = Some(Settings { host, url, encoded_slash });
         }
         TerminalSettings::Forward(_) => {}
-        TerminalSettings::Allow(_) | TerminalSettings::Redirect(_) | TerminalSettings::FixedResponse(_) => {
+        TerminalSettings::Allow(_)
+        | TerminalSettings::Redirect(_)
+        | TerminalSettings::FixedResponse(_)
+        | TerminalSettings::Static(_) => {
             let message = "`transforms` change what a target receives, and this rule has no `forward`";
             let warning = context.found.warning(at, message);
-            warning.hint("remove them; a `redirect` says itself where it leads to");
+            warning.hint("remove them; a `redirect` says itself where it leads to, and a `static` has `path_prefix`");
         }
     }
     Ok(())

@@ -26,7 +26,7 @@ fn no_terminal() {
        |     ^^^^^^^^^^^^^^^
        |
        = at: listeners[0].default_actions
-       = help: the last action must be one of `forward`, `redirect`, `fixed-response`
+       = help: the last action must be one of `forward`, `redirect`, `fixed-response`, `static`
     "#);
 }
 
@@ -42,7 +42,7 @@ fn two_terminals() {
        |         ^
        |
        = at: listeners[0].default_actions[1]
-       = help: a rule must have exactly one of `forward`, `redirect`, `fixed-response`
+       = help: a rule must have exactly one of `forward`, `redirect`, `fixed-response`, `static`
     "#);
 }
 

@@ -243,3 +243,9 @@ fn grpc() {
       = help: remove it: the call has one path, and its answer is whole
     "#);
 }
+
+#[test]
+fn f_07_a_file_would_let_the_request_pass() {
+    let message = report_of("fa-static", &file(SOUND, "[{ type: static, directory: site }]"));
+    assert!(message.contains("error: `static` in a listener with `forward_auth`"), "{message}");
+}

@@ -277,6 +277,6 @@ fn transforms_without_a_forward() {
        |         ^^^^^^^^^^
        |
        = at: listeners[0].rules[0].transforms
-       = help: remove them; a `redirect` says itself where it leads to
+       = help: remove them; a `redirect` says itself where it leads to, and a `static` has `path_prefix`
     ");
 }

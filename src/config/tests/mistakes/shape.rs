@@ -164,7 +164,7 @@ fn unknown_action_types() {
        |         ^
        |
        = at: listeners[0].default_actions[0]
-       = help: expected one of `authenticate-oidc`, `authenticate-user-pool`, `authorize`, `jwt-validation`, `session-or-bearer`, `forward`, `redirect`, `fixed-response` or `allow`
+       = help: expected one of `authenticate-oidc`, `authenticate-user-pool`, `authorize`, `jwt-validation`, `session-or-bearer`, `forward`, `redirect`, `fixed-response`, `static` or `allow`
 
     error: unknown value `foward`
       --> vestibule.yaml:21:15

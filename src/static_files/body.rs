@@ -1,0 +1,279 @@
+//! The content of an answer, read while it is sent.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt as _;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http_body::{Frame, SizeHint};
+
+use crate::message::BoxError;
+use crate::static_files::disk::Disk;
+
+/// How much of a file is in memory for one answer, in bytes. The next part is read when the client has taken this one.
+const CHUNK_BYTES: u64 = 64 * 1024;
+
+/// What is sent, in order.
+#[derive(Debug, Default)]
+pub(crate) struct Content {
+    pieces: VecDeque<Piece>,
+    /// The first bytes, read together with the head of the answer.
+    first: Option<Bytes>,
+    /// How many bytes there are.
+    length: u64,
+}
+
+/// A piece of the content.
+#[derive(Debug)]
+enum Piece {
+    Text(Bytes),
+    /// A part of a file.
+    Span {
+        file: Arc<File>,
+        at: u64,
+        length: u64,
+    },
+}
+
+/// The answer cannot be finished as its head says, so the connection or the stream is closed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Cut {
+    #[error("the file became shorter while it was sent")]
+    Shorter,
+    #[error("the file cannot be read")]
+    Unreadable(#[source] io::Error),
+    #[error(transparent)]
+    GivenUp(#[from] crate::static_files::disk::GivenUp),
+}
+
+impl Content {
+    pub(super) fn text(&mut self, text: impl Into<Bytes>) {
+        let text = text.into();
+        self.length += text.len() as u64;
+        self.pieces.push_back(Piece::Text(text));
+    }
+
+    pub(super) fn span(&mut self, file: &Arc<File>, at: u64, length: u64) {
+        if length > 0 {
+            self.length += length;
+            self.pieces.push_back(Piece::Span { file: Arc::clone(file), at, length });
+        }
+    }
+
+    /// How many bytes there are.
+    pub(crate) fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// Reads the first bytes. A small file needs no other read.
+    ///
+    /// # Errors
+    ///
+    /// [`Cut`].
+    pub(super) fn read_first(&mut self) -> Result<(), Cut> {
+        self.first = match self.next() {
+            Some(Next::Ready(bytes)) => Some(bytes),
+            Some(Next::Read(read)) => Some(read.run()?),
+            None => None,
+        };
+        Ok(())
+    }
+
+    /// The next bytes, or how to read them.
+    fn next(&mut self) -> Option<Next> {
+        if let Some(first) = self.first.take() {
+            return Some(Next::Ready(first));
+        }
+        match self.pieces.front_mut()? {
+            Piece::Text(text) => {
+                let text = std::mem::take(text);
+                self.pieces.pop_front();
+                Some(Next::Ready(text))
+            }
+            Piece::Span { file, at, length } => {
+                let now = (*length).min(CHUNK_BYTES);
+                let read = Read { file: Arc::clone(file), at: *at, length: now };
+                *at += now;
+                *length -= now;
+                if *length == 0 {
+                    self.pieces.pop_front();
+                }
+                Some(Next::Read(read))
+            }
+        }
+    }
+}
+
+enum Next {
+    Ready(Bytes),
+    Read(Read),
+}
+
+/// A read that is not done yet. It can be sent to another thread.
+struct Read {
+    file: Arc<File>,
+    at: u64,
+    /// At most [`CHUNK_BYTES`].
+    length: u64,
+}
+
+impl Read {
+    fn run(self) -> Result<Bytes, Cut> {
+        let mut bytes = vec![0; self.length.try_into().unwrap_or(0)];
+        match self.file.read_exact_at(&mut bytes, self.at) {
+            Ok(()) => Ok(bytes.into()),
+            // Never filled up: the client would take it for the file.
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Err(Cut::Shorter),
+            Err(error) => Err(Cut::Unreadable(error)),
+        }
+    }
+}
+
+/// A read on another thread.
+type Reading = Pin<Box<dyn Future<Output = Result<Bytes, Cut>>>>;
+
+/// The body of an answer. At most one read is under way, and it begins when the body is polled.
+pub(crate) struct FileBody {
+    content: Content,
+    /// How many bytes have not been given out.
+    left: u64,
+    disk: Disk,
+    reading: Option<Reading>,
+}
+
+impl FileBody {
+    pub(crate) fn new(content: Content, disk: Disk) -> Self {
+        Self { left: content.length, content, disk, reading: None }
+    }
+}
+
+impl http_body::Body for FileBody {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let this = &mut *self;
+        loop {
+            let bytes = if let Some(reading) = &mut this.reading {
+                let read = ready!(reading.as_mut().poll(cx));
+                this.reading = None;
+                read
+            } else {
+                match this.content.next() {
+                    None => return Poll::Ready(None),
+                    Some(Next::Ready(bytes)) => Ok(bytes),
+                    Some(Next::Read(read)) => {
+                        let done = this.disk.run(move || read.run());
+                        this.reading = Some(Box::pin(async move { done.await? }));
+                        continue;
+                    }
+                }
+            };
+            return Poll::Ready(Some(match bytes {
+                Ok(bytes) => {
+                    this.left = this.left.saturating_sub(bytes.len() as u64);
+                    Ok(Frame::data(bytes))
+                }
+                Err(cut) => {
+                    this.content = Content::default();
+                    Err(cut.into())
+                }
+            }));
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.left == 0
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.left)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt as _;
+
+    use super::*;
+    use crate::config::tests::temporary_directory;
+
+    fn content(file: &Arc<File>, spans: &[(u64, u64)]) -> Content {
+        let mut content = Content::default();
+        for (at, length) in spans {
+            content.span(file, *at, *length);
+        }
+        content
+    }
+
+    #[tokio::test]
+    async fn a_file_comes_in_chunks_and_one_that_gets_shorter_is_cut() {
+        let directory = temporary_directory("chunks");
+        let bytes: Vec<u8> = (0..200_000_u32).map(|at| (at % 251) as u8).collect();
+        std::fs::write(directory.join("f"), &bytes).unwrap();
+        let file = Arc::new(File::open(directory.join("f")).unwrap());
+        let mut whole = content(&file, &[(0, 200_000)]);
+        whole.read_first().unwrap();
+        let mut body = FileBody::new(whole, Disk::new());
+        let mut sizes = Vec::new();
+        let mut read = Vec::new();
+        while let Some(frame) = body.frame().await {
+            let data = frame.unwrap().into_data().unwrap();
+            sizes.push(data.len());
+            read.extend_from_slice(&data);
+        }
+        assert_eq!((sizes, read == bytes), (vec![65_536, 65_536, 65_536, 3_392], true));
+        assert!(http_body::Body::is_end_stream(&body));
+
+        let mut body = FileBody::new(content(&file, &[(0, 200_000)]), Disk::new());
+        body.frame().await.unwrap().unwrap();
+        File::options().write(true).open(directory.join("f")).unwrap().set_len(100_000).unwrap();
+        let error = body.frame().await.unwrap().unwrap_err();
+        assert_eq!(error.to_string(), "the file became shorter while it was sent");
+        assert!(body.frame().await.is_none());
+    }
+
+    #[tokio::test]
+    async fn parts_and_texts_come_in_order() {
+        let directory = temporary_directory("parts");
+        std::fs::write(directory.join("f"), "0123456789").unwrap();
+        let file = Arc::new(File::open(directory.join("f")).unwrap());
+        let mut content = Content::default();
+        content.text("<");
+        content.span(&file, 8, 2);
+        content.text("|");
+        content.span(&file, 0, 3);
+        content.text(">");
+        assert_eq!(content.length(), 8);
+        let whole = FileBody::new(content, Disk::new()).collect().await.unwrap().to_bytes();
+        assert_eq!(whole, "<89|012>");
+    }
+
+    #[tokio::test]
+    async fn reads_that_hang_hold_up_only_their_own_disk() {
+        let (disk, other) = (Disk::new(), Disk::new());
+        let (release, held) = std::sync::mpsc::channel::<()>();
+        let held = Arc::new(std::sync::Mutex::new(held));
+        let hanging: Vec<_> = (0..16)
+            .map(|_| {
+                let held = Arc::clone(&held);
+                Box::pin(disk.run(move || held.lock().unwrap().recv().is_err()))
+            })
+            .collect();
+        let mut all = Box::pin(futures_util::future::join_all(hanging));
+        let mut next = Box::pin(disk.run(|| 1));
+        futures_util::future::poll_fn(|cx| {
+            assert!(all.as_mut().poll(cx).is_pending() && next.as_mut().poll(cx).is_pending());
+            Poll::Ready(())
+        })
+        .await;
+        assert_eq!(other.run(|| 2).await.unwrap(), 2);
+        drop(release);
+        all.await;
+        assert_eq!(next.await.unwrap(), 1);
+    }
+}
