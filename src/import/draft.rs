@@ -43,6 +43,8 @@ pub(crate) enum Need {
     ClientSecret,
     /// A key that `vestibule keys` makes, with that command.
     Made { command: String },
+    /// A directory of files that are served.
+    Directory,
     /// A variable of the environment.
     Variable { what: String },
     /// Certificates of authorities, with the files of their lists of revoked certificates, and where they come from.

@@ -92,6 +92,7 @@ fn explained(need: &Need) -> String {
         Need::PrivateKey => "the private key (PEM)".to_owned(),
         Need::ClientSecret => "the client secret of the provider".to_owned(),
         Need::Made { command } => format!("run `{command}`"),
+        Need::Directory => "the directory with the files that are served".to_owned(),
         Need::Variable { what } => format!("a variable of the environment: {what}"),
         Need::Authorities { what, .. } => format!("the certificates of the authorities (PEM): {what}"),
         Need::Revoked { what } => format!("a list of revoked certificates (PEM or DER): {what}"),

@@ -121,6 +121,7 @@ fn provide(draft: &Draft, folder: &Path) -> Result<(), Error> {
             }
             Need::ClientSecret => put(&files.path(name), STAND_IN)?,
             Need::Authorities { lists, .. } => authorities(&files.path(name), lists, files)?,
+            Need::Directory => std::fs::create_dir_all(files.path(name))?,
             // Written with a certificate, by `MissingKeys::Make`, or no file.
             Need::PrivateKey | Need::Made { .. } | Need::Variable { .. } | Need::Revoked { .. } => {}
         }

@@ -78,7 +78,8 @@ fn upstream(at: &At<'_>) -> Result<String, String> {
             Ok(format!("{UNVERIFIED}://{host}:{port}{path}"))
         }
         ("http" | "https", Some(host), Some(port)) => Ok(format!("{}://{host}:{port}{path}", url.scheme())),
-        _ => Err(format!("{}: only upstreams of HTTP can be carried over", at.path)),
+        ("file", ..) => Ok(format!("file://{}#{path}", url.path())),
+        _ => Err(format!("{}: only upstreams of HTTP and of files can be carried over", at.path)),
     }
 }
 

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use url::Url;
 
-use crate::import::draft::{Chain, Draft, Rule, name_like};
+use crate::import::draft::{Chain, Draft, Need, Rule, name_like};
 use crate::import::ledger::Ledger;
 use crate::import::oauth2_proxy::alpha;
 use crate::import::oauth2_proxy::gate::{Gate, duration};
 use crate::import::oauth2_proxy::options::Options;
 use crate::import::oauth2_proxy::trusted;
-use crate::import::yaml::Map;
+use crate::import::yaml::{Map, Yaml};
 
 /// An upstream: the path that it has, and its terminal.
 struct Upstream {
@@ -34,7 +34,14 @@ pub(super) fn routes(options: &Options, gate: &Gate, draft: &mut Draft, ledger: 
         for text in &setting.values {
             upstreams.push(upstream(text, options, draft));
         }
-        ledger.kept(&setting.path, "target_groups");
+        if setting.values.iter().any(|text| text.starts_with("file:")) {
+            ledger.changed(
+                &setting.path,
+                "directories have no listings, serve no names that begin with a dot, and no links that lead out",
+            );
+        } else {
+            ledger.kept(&setting.path, "target_groups");
+        }
     }
     for name in ["upstream_timeout", "pass_host_header", "ssl_upstream_insecure_skip_verify"] {
         options.get(name).into_iter().for_each(|setting| ledger.kept(&setting.path, "target_groups and forward"));
@@ -73,7 +80,8 @@ fn upstream(text: &str, options: &Options, draft: &mut Draft) -> Upstream {
     };
     let path = match url.scheme() {
         "http" | "https" | alpha::UNVERIFIED => url.path().to_owned(),
-        // `file:///var/www#/static/`
+        // `file:///var/www#/static/`. Without a fragment, the path of the directory is the path of the site, too.
+        "file" => url.fragment().filter(|path| path.starts_with('/')).unwrap_or(url.path()).to_owned(),
         _ => url.fragment().filter(|path| path.starts_with('/')).unwrap_or("/").to_owned(),
     };
     let end = match (url.scheme(), url.host(), url.port_or_known_default()) {
@@ -91,10 +99,22 @@ fn upstream(text: &str, options: &Options, draft: &mut Draft) -> Upstream {
             }
             Err(_) => Err("a static upstream without a status".to_owned()),
         },
-        ("file", ..) => Err("Vestibule serves no files yet".to_owned()),
+        ("file", ..) => files(draft, url.path(), &path),
         (other, ..) => Err(format!("upstreams of `{other}` cannot be carried over")),
     };
     Upstream { path, end }
+}
+
+/// The files of a directory, at a path that ends with a slash. At any other path oauth2-proxy serves one page: the index or a listing.
+fn files(draft: &mut Draft, directory: &str, path: &str) -> Result<Map, String> {
+    let directory =
+        percent_encoding::percent_decode_str(directory).decode_utf8().map_err(|_| "a directory that is not UTF-8")?;
+    let Some(prefix) = path.strip_suffix('/') else {
+        return Err(format!("a directory at the one path `{path}`: write it with a slash at its end"));
+    };
+    draft.needs(&directory, Need::Directory);
+    let files = Map::default().with("type", "static").with("directory", Yaml::File(directory.into_owned()));
+    Ok(if prefix.is_empty() { files } else { files.with("path_prefix", prefix) })
 }
 
 fn forward(draft: &mut Draft, options: &Options, scheme: &str, address: &str) -> Map {

@@ -51,7 +51,7 @@ fn a_file_is_carried_over() {
     let keys = FILE.lines().filter_map(|line| line.split_once(" = ")).map(|(key, _)| format!("proxy.cfg: {key}"));
     assert_eq!(rows, keys.collect::<Vec<_>>(), "left: rows; right: settings of the file");
     assert!(!imported.yaml.contains("not-for-a-file") && !imported.explanation().contains("not-for-a-file"));
-    assert_eq!(imported.closed.len(), 1, "the files: {:?}", imported.closed);
+    assert_eq!(imported.closed, [""; 0]);
     insta::assert_snapshot!("oauth2_proxy_result", imported.yaml);
     insta::assert_snapshot!("oauth2_proxy_report", imported.report());
 }
@@ -172,11 +172,11 @@ fn clients_of_trusted_networks_come_in_where_their_address_is_the_same_as_before
     let bare = FILE.replace("reverse_proxy = true\n", "");
     let of = |more: &str| import(&[("a.cfg", &format!("{bare}{trusted}{more}"))], &[]).unwrap();
     let direct = of(tls);
-    assert_eq!(networks(&direct), ["[\"192.0.2.0/24\", \"2001:db8::1/128\", \"127.0.0.1/32\"]"; 3], "{}", direct.yaml);
+    assert_eq!(networks(&direct), ["[\"192.0.2.0/24\", \"2001:db8::1/128\", \"127.0.0.1/32\"]"; 4], "{}", direct.yaml);
     let behind = of(forwarded);
-    assert_eq!(networks(&behind), ["[\"192.0.2.0/24\", \"2001:db8::1/128\"]"; 3], "{}", behind.yaml);
+    assert_eq!(networks(&behind), ["[\"192.0.2.0/24\", \"2001:db8::1/128\"]"; 4], "{}", behind.yaml);
     let open: Vec<_> = rules(&behind.yaml).into_iter().filter(|rule| rule.name.starts_with("trusted-")).collect();
-    assert!(open.len() == 3 && open.iter().all(|rule| !rule.is_shut()), "{open:?}");
+    assert!(open.len() == 4 && open.iter().all(|rule| !rule.is_shut()), "{open:?}");
     // The address of a client is that of the proxy, or what the client says.
     for other in ["", "reverse_proxy = true\n", &format!("{tls}{forwarded}")] {
         let imported = of(other);
@@ -190,7 +190,7 @@ fn clients_of_trusted_networks_come_in_where_their_address_is_the_same_as_before
 fn bearer_tokens_are_carried_over_for_one_issuer() {
     let extra = "extra_jwt_issuers = [\"https://login.example.com/realms/staff=api\", \"https://other.example.com=x\"]";
     let imported = with(&format!("skip_jwt_bearer_tokens = true\noidc_extra_audiences = [\"cli\"]\n{extra}"));
-    assert_eq!(imported.closed.len(), 1, "the files: {:?}", imported.closed);
+    assert_eq!(imported.closed, [""; 0]);
     assert!(imported.yaml.contains("type: session-or-bearer"), "{}", imported.yaml);
     assert!(!imported.yaml.contains("type: authenticate-oidc"), "{}", imported.yaml);
     assert!(imported.yaml.contains("audience: [wiki, cli, api]"), "{}", imported.yaml);
@@ -201,6 +201,34 @@ fn bearer_tokens_are_carried_over_for_one_issuer() {
     for off in [extra.to_owned(), format!("skip_jwt_bearer_tokens = false\n{extra}")] {
         assert!(!with(&off).yaml.contains("session-or-bearer"), "{off}");
     }
+}
+
+#[test]
+fn a_directory_is_served_at_its_path() {
+    let check = |upstream: &str, expected: &[&str]| {
+        let imported = with_upstream(upstream);
+        let rule = imported.yaml.split("name: upstream-").nth(1).unwrap_or(&imported.yaml);
+        for line in expected {
+            assert!(rule.contains(line), "{upstream}: {line}\n{rule}");
+        }
+    };
+    check(
+        "file:///var/www#/static/",
+        &["path_pattern: [\"/static/*\"]", "directory: /var/www\n", "path_prefix: /static\n"],
+    );
+    // Without a fragment, the path of the site is that of the directory.
+    check("file:///var/www/", &["path_pattern: [\"/var/www/*\"]", "directory: /var/www/\n", "path_prefix: /var/www\n"]);
+    check("file:///srv/a%20b#/", &["directory: \"/srv/a b\"\n"]);
+    let exact = with_upstream("file:///var/www#/page");
+    assert!(exact.closed.iter().any(|why| why.contains("write it with a slash")), "{:?}", exact.closed);
+}
+
+#[track_caller]
+fn with_upstream(upstream: &str) -> Imported {
+    let begin = FILE.find("upstreams = [").unwrap();
+    let end = begin + FILE[begin..].find('\n').unwrap();
+    let file = format!("{}upstreams = [\"{upstream}\"]{}", &FILE[..begin], &FILE[end..]);
+    import(&[("proxy.cfg", &file)], &[]).unwrap_or_else(|error| panic!("{upstream}: {error}"))
 }
 
 #[test]
