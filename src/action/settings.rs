@@ -12,6 +12,7 @@ use crate::action::requirement::Requirement;
 use crate::action::transform;
 use crate::message::cookie::SameSite;
 use crate::oidc::access_token::Wanted;
+use crate::page::logo::Logo;
 use crate::static_files;
 use crate::upstream::stickiness::settings::Format;
 
@@ -118,8 +119,8 @@ pub(crate) enum AuthorizeMode {
 /// `authenticate-oidc` (ALB §1.1), and `authenticate-user-pool`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct AuthenticateSettings {
-    /// The type of the action: `authenticate-oidc` or `authenticate-user-pool`.
-    pub(crate) kind: AuthenticateKind,
+    /// Where users sign in: at least one provider. With several, the user chooses.
+    pub(crate) providers: Vec<ProviderChoice>,
     /// Base name of the session cookie. The shards have the suffixes `-0` to `-3`.
     pub(crate) session_cookie_name: Arc<str>,
     /// The scopes to request, separated by spaces. Default: `openid`.
@@ -143,8 +144,8 @@ pub(crate) struct AuthenticateSettings {
 /// `jwt-validation` (ALB §8.1), and `bearer` of `session-or-bearer`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct BearerSettings {
-    /// Who issues the tokens.
-    pub(crate) issuer: AuthenticateKind,
+    /// Who issues the tokens: at least one.
+    pub(crate) issuers: Vec<AuthenticateKind>,
     pub(crate) wanted: Wanted,
     pub(crate) validation: Validation,
     /// The token must have all of these scopes.
@@ -202,13 +203,52 @@ pub(crate) enum ClaimFormat {
     SpaceSeparatedValues,
 }
 
-/// A provider, by its name in the configuration.
+impl AuthenticateSettings {
+    /// Whether users sign in at this provider.
+    pub(crate) fn is_with(&self, kind: &AuthenticateKind) -> bool {
+        self.providers.iter().any(|provider| provider.kind == *kind)
+    }
+
+    /// Whether a session of `other` can be of a provider of this action.
+    pub(crate) fn shares_provider_with(&self, other: &Self) -> bool {
+        other.providers.iter().any(|provider| self.is_with(&provider.kind))
+    }
+}
+
+/// A provider of an action, and how it is shown on the page on which users choose.
 #[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ProviderChoice {
+    pub(crate) kind: AuthenticateKind,
+    /// What users read. Default: the name.
+    pub(crate) title: Arc<str>,
+    pub(crate) logo: Option<Logo>,
+    /// Domains of e-mail addresses whose users sign in there, in lower case and ASCII. A hint for the choice only.
+    pub(crate) email_domains: Vec<String>,
+}
+
+impl ProviderChoice {
+    /// A provider that is shown by its name.
+    pub(crate) fn plain(kind: AuthenticateKind) -> Self {
+        Self { title: Arc::clone(kind.name()), kind, logo: None, email_domains: Vec::new() }
+    }
+}
+
+/// A provider, by its name in the configuration.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum AuthenticateKind {
     /// The name of an entry in `identity_providers`.
     Oidc(Arc<str>),
     /// The name of an entry in `user_pools`.
     UserPool(Arc<str>),
+}
+
+impl AuthenticateKind {
+    /// The name in the configuration.
+    pub(crate) const fn name(&self) -> &Arc<str> {
+        match self {
+            Self::Oidc(name) | Self::UserPool(name) => name,
+        }
+    }
 }
 
 /// `on_unauthenticated_request` (ALB §1.1).

@@ -19,7 +19,8 @@ use tokio::runtime::Builder;
 use crate::action::Terminal;
 use crate::action::settings::{
     AuthenticateKind, AuthenticateSettings, AuthorizeMode, AuthorizeSettings, BearerSettings, ChainSettings,
-    ForwardSettings, GateSettings, OnUnauthenticated, Piece, Protocol, Template, TerminalSettings, Validation,
+    ForwardSettings, GateSettings, OnUnauthenticated, Piece, Protocol, ProviderChoice, Template, TerminalSettings,
+    Validation,
 };
 use crate::action::transform::{self, Transformed, Transforms};
 use crate::app::error::Error;
@@ -341,23 +342,26 @@ pub(super) fn chain(chain: &ChainSettings) -> String {
 }
 
 fn authenticate(gate: &AuthenticateSettings) -> String {
-    let (action, issuer) = match &gate.kind {
-        AuthenticateKind::Oidc(name) => ("authenticate-oidc", name),
-        AuthenticateKind::UserPool(name) => ("authenticate-user-pool", name),
+    let action = match gate.providers.as_slice() {
+        [ProviderChoice { kind: AuthenticateKind::UserPool(_), .. }] => "authenticate-user-pool",
+        _ => "authenticate-oidc",
     };
+    let names: Vec<_> = gate.providers.iter().map(|provider| format!("`{}`", provider.kind.name())).collect();
+    let issuer = names.join(" or ");
     let without = match gate.on_unauthenticated {
         OnUnauthenticated::Authenticate => "sign in",
         OnUnauthenticated::Deny => "answer 401",
         OnUnauthenticated::Allow => "continue without a user",
     };
-    format!("{action} with `{issuer}` (without a session: {without}), then ")
+    format!("{action} with {issuer} (without a session: {without}), then ")
 }
 
 fn bearer(gate: &BearerSettings) -> String {
-    let issuer = match &gate.issuer {
+    let issuers = gate.issuers.iter().map(|issuer| match issuer {
         AuthenticateKind::Oidc(name) => format!("`{name}`"),
         AuthenticateKind::UserPool(name) => format!("the user pool `{name}`"),
-    };
+    });
+    let issuer = issuers.collect::<Vec<_>>().join(" or ");
     let issuer = match gate.validation {
         Validation::Keys => issuer,
         Validation::Introspection => format!("{issuer} (which is asked about it)"),

@@ -26,7 +26,7 @@ use crate::action::forward::Forward;
 use crate::action::redirect::Redirect;
 use crate::action::settings::{
     AuthenticateKind, AuthenticateSettings, BearerSettings, ChainSettings, ForwardSettings, GateSettings,
-    GroupStickiness, TerminalSettings,
+    GroupStickiness, ProviderChoice, TerminalSettings,
 };
 use crate::action::static_files::StaticFiles;
 use crate::action::worker::Worker;
@@ -406,8 +406,8 @@ impl Build {
         if let Some(action) = tokens.iter().find(|action| action.is_of(&settings)) {
             return Arc::clone(action);
         }
-        let Provider { client, .. } = self.providers.find(&settings.issuer);
-        let action = Arc::new(Bearer::new(settings, client, self.claims.clone(), self.control.clone()));
+        let clients = settings.issuers.iter().map(|issuer| self.providers.find(issuer).client).collect();
+        let action = Arc::new(Bearer::new(settings, clients, self.claims.as_ref(), &self.control));
         tokens.push(Arc::clone(&action));
         action
     }
@@ -445,8 +445,12 @@ impl Build {
             return Arc::clone(action);
         }
         let services = self.services.as_ref().expect("a configuration that authenticates has session and claims");
-        let Provider { client, logout } = self.providers.find(&settings.kind);
-        let action = Arc::new(Authenticate::new(settings, client, logout, services, head_bytes_max));
+        let provider = |choice: &ProviderChoice| {
+            let Provider { client, logout } = self.providers.find(&choice.kind);
+            (client, logout)
+        };
+        let providers = settings.providers.iter().map(provider).collect();
+        let action = Arc::new(Authenticate::new(settings, providers, services, head_bytes_max));
         actions.push(Arc::clone(&action));
         action
     }

@@ -181,7 +181,7 @@ impl<'t> Compact<'t> {
 }
 
 /// What the payload of a token says that **nobody has verified**: its algorithm may be unknown and its signature wrong. For
-/// planning only, as when to refresh; `None` where it is no JWT.
+/// planning only, as when to refresh or by whose keys to verify it; `None` where it is no JWT.
 pub(crate) fn unverified_claims(token: &str) -> Option<Map<String, Value>> {
     let [_, payload, _] = segments(token).ok()?;
     strict_json::object(&decode(payload).ok()?).ok()

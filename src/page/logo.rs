@@ -1,4 +1,4 @@
-//! The logo of a theme, as a `data:` URI inside the page. So a page needs no second request, on any host and path.
+//! The logo of a theme or of a provider, as a `data:` URI inside the page. So a page needs no second request, on any host and path.
 //!
 //! An SVG file can contain scripts and can load resources. It does neither here: the URI is only used in `<img src>` and
 //! `<source srcset>`, where browsers show an SVG in "secure static mode" (SVG 2 §2.2.7), and `Content-Security-Policy` allows
@@ -45,6 +45,11 @@ impl Logo {
             return Err(Unusable::Format);
         };
         Ok(Self { uri: format!("data:{media_type};base64,{}", STANDARD.encode(bytes)) })
+    }
+
+    /// How much of a page the logo is, in bytes.
+    pub(crate) fn bytes(&self) -> usize {
+        self.uri.len()
     }
 
     /// The `data:` URI (RFC 2397).

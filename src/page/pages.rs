@@ -1,6 +1,9 @@
 //! Every page: a struct with what it shows, and a template in `templates/`.
 
+use std::sync::Arc;
+
 use crate::page::link::Link;
+use crate::page::logo::Logo;
 use crate::page::sentence::{Part, Sentence};
 use crate::page::site::View;
 use crate::page::text::Text;
@@ -47,6 +50,52 @@ pub(crate) struct Terminal<'a> {
 pub(crate) struct Redirecting<'a> {
     pub(crate) view: View<'a>,
     pub(crate) location: &'a str,
+}
+
+/// Asks at which provider to sign in.
+#[derive(Debug, Template)]
+#[template(path = "choose.html")]
+pub(crate) struct Choose<'a> {
+    pub(crate) view: View<'a>,
+    /// The first one is the one of the last sign-in, if that is known.
+    pub(crate) providers: &'a [Offered],
+    /// Takes an e-mail address, whose domain chooses.
+    pub(crate) form: Option<EmailForm<'a>>,
+}
+
+/// A provider to choose.
+#[derive(Debug)]
+pub(crate) struct Offered {
+    pub(crate) title: Arc<str>,
+    pub(crate) logo: Option<Logo>,
+    pub(crate) href: String,
+    /// Whether the browser signed in there last.
+    pub(crate) is_last: bool,
+}
+
+/// The form of [`Choose`], which is sent by GET.
+#[derive(Debug)]
+pub(crate) struct EmailForm<'a> {
+    /// The path that the form is sent to.
+    pub(crate) action: &'a str,
+    /// The hidden values.
+    pub(crate) ticket: &'a str,
+    pub(crate) account: Option<&'a str>,
+    /// What was typed before.
+    pub(crate) typed: &'a str,
+    /// Why the page is shown again.
+    pub(crate) alert: Option<Text>,
+}
+
+impl Choose<'_> {
+    /// The title of the tab. It says first that what was typed chose nothing: a screen reader reads it when the page has loaded.
+    fn tab(&self) -> String {
+        let heading = self.view.text(Text::ChooseTitle);
+        match self.form.as_ref().and_then(|form| form.alert) {
+            Some(_) => self.view.plain(&Sentence::from(Text::SignInFailed).named("title", heading)),
+            None => heading.to_owned(),
+        }
+    }
 }
 
 /// Asks for user name and password.

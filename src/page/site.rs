@@ -28,8 +28,9 @@ pub(crate) struct Pages {
     settings: Settings,
     /// [`STYLE`] with the colours of the theme.
     style: String,
-    /// `style-src`, and `img-src` if there is a logo.
-    sources: String,
+    /// `style-src`.
+    styles: String,
+    has_logo: bool,
     languages: Vec<HeaderValue>,
 }
 
@@ -53,10 +54,10 @@ impl Pages {
         // CSP 3 §6.7.3.3.
         let hash = STANDARD.encode(digest::digest(&digest::SHA256, style.as_bytes()));
         let has_logo = settings.logo.is_some() || settings.logo_dark.is_some();
-        let images = if has_logo { " img-src data:;" } else { "" };
         let language = |translation: &Translation| HeaderValue::from_str(translation.tag()).expect("a tag is ASCII");
         Self {
-            sources: format!("style-src 'sha256-{hash}';{images}"),
+            styles: format!("style-src 'sha256-{hash}';"),
+            has_logo,
             style,
             languages: settings.translations.iter().map(language).collect(),
             settings,
@@ -86,10 +87,11 @@ impl Pages {
     }
 
     /// `Content-Security-Policy` of a page: no scripts, no frames, and no requests except forms that are sent to `form_action`.
-    fn policy(&self, form_action: &str, frames: Frames) -> HeaderValue {
-        let (sources, ancestors) = (&self.sources, frames.ancestors());
+    fn policy(&self, form_action: &str, frames: Frames, has_logos: bool) -> HeaderValue {
+        let (styles, ancestors) = (&self.styles, frames.ancestors());
+        let images = if self.has_logo || has_logos { " img-src data:;" } else { "" };
         let policy = format!(
-            "default-src 'none'; {sources} base-uri 'none'; form-action {form_action}; frame-ancestors {ancestors}"
+            "default-src 'none'; {styles}{images} base-uri 'none'; form-action {form_action}; frame-ancestors {ancestors}"
         );
         // A source list contains only keywords and parsed origins, which are ASCII.
         HeaderValue::try_from(policy).unwrap_or(HeaderValue::from_static("default-src 'none'"))
@@ -154,13 +156,36 @@ impl<'p> View<'p> {
         form_action: &str,
         frames: Frames,
     ) -> WholeResponse {
+        let policy = self.pages.policy(form_action, frames, false);
+        self.respond_by(policy, status, page, frames)
+    }
+
+    /// The same, for a page that shows logos other than that of the theme.
+    pub(crate) fn respond_with_logos(
+        self,
+        status: StatusCode,
+        page: &impl Template,
+        form_action: &str,
+        frames: Frames,
+    ) -> WholeResponse {
+        let policy = self.pages.policy(form_action, frames, true);
+        self.respond_by(policy, status, page, frames)
+    }
+
+    fn respond_by(
+        self,
+        policy: HeaderValue,
+        status: StatusCode,
+        page: &impl Template,
+        frames: Frames,
+    ) -> WholeResponse {
         let html = page.render().expect("the templates call nothing that fails, and a String takes all text");
         let mut response = WholeResponse::new(Bytes::from(html));
         *response.status_mut() = status;
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
         headers.insert(header::CONTENT_LANGUAGE, self.pages.languages[self.at].clone());
-        headers.insert(header::CONTENT_SECURITY_POLICY, self.pages.policy(form_action, frames));
+        headers.insert(header::CONTENT_SECURITY_POLICY, policy);
         headers.insert(header::X_FRAME_OPTIONS, frames.option());
         harden(headers);
         response

@@ -8,13 +8,13 @@ use std::sync::Arc;
 use http::request::Parts;
 use http::{HeaderMap, Method};
 
-use crate::action::authenticate::answer;
 use crate::action::authenticate::endpoints::Endpoints;
 use crate::action::authenticate::finishing::Signed;
 use crate::action::authenticate::gate::Authenticate;
-use crate::action::authenticate::login::{self, Cause, LoginStart, PendingLogin, Prompt};
+use crate::action::authenticate::login::{self, LoginStart, PendingLogin, Prompt};
 use crate::action::authenticate::ticket::{Destination, Ticket, on_this_origin};
 use crate::action::authenticate::worker_state::WorkerState;
+use crate::action::authenticate::{answer, choice};
 use crate::action::demand::Demand;
 use crate::clock::Timestamp;
 use crate::exchange::Exchange;
@@ -129,7 +129,7 @@ impl Callback<'_> {
     fn recognise<'e>(&self, endpoints: &'e Endpoints, state: &str) -> Option<Login<'e>> {
         let host = self.request.host();
         // RFC 9700 §4.4.2: a response at the callback path of another provider is refused.
-        let gates = || endpoints.gates.iter().filter(|gate| *gate.callback == *self.request.path());
+        let gates = || endpoints.signing_in.iter().filter(|gate| *gate.callback == *self.request.path());
         for gate in gates() {
             let Ok(found) = gate.pending.find::<PendingLogin>(host, state, self.headers, self.now) else { continue };
             if found.login.gate != gate.key {
@@ -201,18 +201,24 @@ impl Callback<'_> {
         exchange.cookies.extend(gate.pending.delete(state, self.headers));
         exchange.cookies.extend(signed.cookies.iter().cloned());
         exchange.cookies.push(gate.rounds.set(rounds));
+        if gate.chosen_from.is_some() {
+            exchange.cookies.push(choice::remember(gate.factory.client.name()));
+        }
         exchange.subject = Some(signed.session.identity.subject().into());
         self.end_other_user(gate, &signed.session).await;
     }
 
-    /// Ends the former session of the browser if it belongs to another user (attacks C-18). A session of the same user is only replaced,
-    /// because requests of a second tab may still use it.
+    /// Ends the former session of the browser if it belongs to another user (attacks C-18), also if it is of a provider that only another
+    /// rule has. A session of the same user is only replaced, because requests of a second tab may still use it.
     async fn end_other_user(&self, gate: &Arc<Authenticate>, session: &Session) {
-        let opened = gate.open(self.worker, self.request.host(), self.headers, self.now).await;
-        let Ok(before) = opened else { return };
-        let (old, new) = (before.visitor.identity(), &session.identity);
-        if (old.issuer(), old.subject()) != (new.issuer(), new.subject()) {
-            gate.memory.sign_out(before.lease.session(), self.now);
+        let user = |session: &Session| {
+            let identity = &session.identity;
+            (session.provider.clone(), identity.issuer().to_owned(), identity.subject().to_owned())
+        };
+        for before in gate.every_session(self.request.host(), self.headers).await {
+            if user(&before) != user(session) {
+                gate.memory.sign_out(&before, self.now);
+            }
         }
     }
 
@@ -256,7 +262,7 @@ impl Callback<'_> {
         };
         exchange.cookies.extend(gate.pending.delete(state, self.headers));
         let demand = login.demand.clone();
-        let start = LoginStart { to, attempt: login.attempt + 1, cause: Cause::Request, prompt, demand };
+        let start = LoginStart { attempt: login.attempt + 1, prompt, ..LoginStart::request(to, demand) };
         gate.begin_login(exchange, self.request, self.headers, start).await
     }
 

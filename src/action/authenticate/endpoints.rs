@@ -10,6 +10,7 @@ use crate::action::authenticate::metrics::failures;
 use crate::action::authenticate::paths::Paths;
 use crate::action::authenticate::services::GenerationServices;
 use crate::action::authenticate::signed_in::SignedIn;
+use crate::action::authenticate::ticket::Ticket;
 use crate::action::authenticate::worker_state::WorkerState;
 use crate::claims::ClaimsHeaders;
 use crate::clock::Timestamp;
@@ -22,7 +23,10 @@ const UNCLAIMED: &str = "(none)";
 /// The reserved paths of one listener, with all its `authenticate-*` actions.
 #[derive(Debug)]
 pub(crate) struct Endpoints {
+    /// The actions.
     pub(super) gates: Vec<Arc<Authenticate>>,
+    /// The gates that sign users in: those actions with one provider, and of the others one for each provider.
+    pub(super) signing_in: Vec<Arc<Authenticate>>,
     pub(super) claims: Arc<ClaimsHeaders>,
     pub(super) paths: Arc<Paths>,
     pub(super) pages: Arc<Pages>,
@@ -36,6 +40,7 @@ impl Endpoints {
     /// Creates the endpoints of a listener with these actions.
     pub(crate) fn new(gates: Vec<Arc<Authenticate>>, services: &GenerationServices) -> Self {
         Self {
+            signing_in: gates.iter().flat_map(Authenticate::signing_in).cloned().collect(),
             gates,
             claims: Arc::clone(&services.claims),
             paths: Arc::clone(&services.paths),
@@ -48,6 +53,12 @@ impl Endpoints {
     /// The reserved paths.
     pub(crate) fn paths(&self) -> &Paths {
         &self.paths
+    }
+
+    /// The ticket of a request to `host`, with the action that it is of, or the gate of a choice.
+    pub(super) fn open_ticket(&self, host: &str, text: &str) -> Option<(&Arc<Authenticate>, Ticket)> {
+        let mut gates = self.gates.iter().chain(&self.signing_in);
+        gates.find_map(|gate| Some((gate, gate.open_ticket(host, text)?)))
     }
 
     /// The session of the first action that finds one in a request to `host`.

@@ -9,10 +9,8 @@ use crate::action::authenticate::renewer::Renewer;
 use crate::action::authenticate::services::{GenerationServices, ProcessState};
 use crate::action::authenticate::session_factory::SessionFactory;
 use crate::action::settings::AuthenticateSettings;
-use crate::action::supposed_user::Supposed;
 use crate::claims::ClaimsHeaders;
 use crate::drain::Control;
-use crate::identity::Claims;
 use crate::oidc;
 use crate::page::Pages;
 use crate::session::Sessions;
@@ -23,7 +21,10 @@ use crate::session::rounds::Rounds;
 /// cookies of the application and everything else.
 const PENDING_SHARE: usize = 2;
 
-/// One `authenticate-*` action.
+/// One `authenticate-*` action with one provider, or with several of which the user chooses one.
+///
+/// With several, the action has a [`Choice`] with a gate of its own for each provider. Those gates sign users in, make their visitors and
+/// refresh their sessions. The action itself opens the session of a request, and lets the user choose where there is none.
 #[derive(Debug)]
 pub(crate) struct Authenticate {
     /// Unique among all actions of this and earlier configurations, so that a worker never uses a session that it cached for another
@@ -44,15 +45,49 @@ pub(crate) struct Authenticate {
     pub(super) control: Control,
     pub(super) renewer: Arc<Renewer>,
     pub(super) metrics: Metrics,
+    /// The providers to choose from. `None` for an action with one provider, and for each gate of a choice.
+    pub(super) choice: Option<Choice>,
+    /// In a gate of a choice: the key of the action that has the choice. Its tickets lead to the page on which users choose.
+    pub(super) chosen_from: Option<Arc<str>>,
+}
+
+/// The providers that the users of one action choose from.
+#[derive(Debug)]
+pub(super) struct Choice {
+    /// At least two, in the order of the configuration.
+    pub(super) gates: Box<[Arc<Authenticate>]>,
 }
 
 impl Authenticate {
-    /// Creates an action. `logout` is the setting of the provider, which determines whether sessions keep the ID token. `head_bytes_max` is
-    /// the limit of the listener, which limits the cookies of pending sign-ins.
+    /// Creates an action. `providers` are those of the settings, in the same order, each with its `logout`, which determines whether sessions
+    /// keep the ID token. `head_bytes_max` is the limit of the listener, which limits the cookies of pending sign-ins.
     pub(crate) fn new(
         settings: AuthenticateSettings,
-        client: Arc<oidc::RelyingParty>,
-        logout: oidc::settings::Logout,
+        providers: Vec<(Arc<oidc::RelyingParty>, oidc::settings::Logout)>,
+        services: &GenerationServices,
+        head_bytes_max: usize,
+    ) -> Self {
+        let first = providers.first().expect("an action has a provider").clone();
+        if providers.len() == 1 {
+            return Self::with(settings, first, services, head_bytes_max);
+        }
+        let names: Vec<&str> = settings.providers.iter().map(|provider| &**provider.kind.name()).collect();
+        // No name contains a comma.
+        let key = gate_key(&settings, &names.join(","));
+        let chosen_from: Arc<str> = key.as_str().into();
+        let gates = settings.providers.iter().zip(providers).map(|(provider, client)| {
+            let settings = AuthenticateSettings { providers: vec![provider.clone()], ..settings.clone() };
+            let gate = Self::with(settings, client, services, head_bytes_max);
+            Arc::new(Self { chosen_from: Some(Arc::clone(&chosen_from)), ..gate })
+        });
+        let choice = Some(Choice { gates: gates.collect() });
+        Self { choice, key, ..Self::with(settings, first, services, head_bytes_max) }
+    }
+
+    /// A gate of one provider.
+    fn with(
+        settings: AuthenticateSettings,
+        (client, logout): (Arc<oidc::RelyingParty>, oidc::settings::Logout),
         services: &GenerationServices,
         head_bytes_max: usize,
     ) -> Self {
@@ -82,19 +117,14 @@ impl Authenticate {
             control: services.control.clone(),
             settings,
             metrics,
+            choice: None,
+            chosen_from: None,
         }
     }
 
-    /// The user whom a sign-in with these claims would give. Nothing is verified: for `check` only. `None` without a `sub`.
-    pub(crate) fn supposed(&self, payload: Claims) -> Option<Supposed> {
-        let identity = self.factory.client.supposed(payload)?;
-        let claims = (Arc::clone(&self.claims), self.factory.client.client_id().to_owned());
-        Some(Supposed { identity, claims: Some(claims) })
-    }
-
-    /// The name of the provider that users sign in at.
-    pub(crate) fn provider(&self) -> &str {
-        self.factory.client.name()
+    /// The gates that sign users in: the action itself, or one for each provider of its choice.
+    pub(super) fn signing_in(self: &Arc<Self>) -> &[Arc<Self>] {
+        self.choice.as_ref().map_or(std::slice::from_ref(self), |choice| &choice.gates)
     }
 
     /// Whether an action with these settings would behave the same.

@@ -56,6 +56,8 @@ pub(super) struct LoginStart {
     pub(super) prompt: Prompt,
     /// What the rule demands of the sign-in.
     pub(super) demand: Demand,
+    /// The address that the user typed on the page on which users choose a provider (`login_hint`, OIDC Core §3.1.2.1).
+    pub(super) login_hint: Option<String>,
 }
 
 /// Why a sign-in starts.
@@ -67,6 +69,8 @@ pub(super) enum Cause {
     StepUp,
     /// The user followed a link to sign in.
     Person,
+    /// The user chose a provider. Counted, so that [`Request`](Self::Request) notices that no choice helps.
+    Choice,
 }
 
 /// How the `prompt` parameter of the configuration is changed.
@@ -84,7 +88,7 @@ pub(super) enum Prompt {
 impl LoginStart {
     /// A sign-in for a request. Returns to the requested address.
     pub(super) fn request(to: Destination, demand: Demand) -> Self {
-        Self { to, attempt: 0, cause: Cause::Request, prompt: Prompt::Configured, demand }
+        Self { to, attempt: 0, cause: Cause::Request, prompt: Prompt::Configured, demand, login_hint: None }
     }
 }
 
@@ -108,12 +112,13 @@ impl Authenticate {
         let rounds = match start.cause {
             Cause::Request | Cause::StepUp => self.rounds.read(headers),
             Cause::Person => 0,
+            Cause::Choice => Some(self.rounds.read(headers)).filter(|rounds| *rounds < ROUNDS_MAX).unwrap_or_default(),
         };
         let link = |to: &Destination| self.sign_in_link(request.host(), to, None);
         if rounds >= ROUNDS_MAX {
             let reason = match start.cause {
                 Cause::StepUp => Reason::AuthStepUpFailed,
-                Cause::Request | Cause::Person => self.why_lost(request.host(), headers).await,
+                Cause::Request | Cause::Person | Cause::Choice => self.why_lost(request.host(), headers).await,
             };
             self.metrics.failures.count(reason);
             let asked = start.demand.contact.as_deref().filter(|_| reason == Reason::AuthStepUpFailed);
@@ -147,6 +152,10 @@ impl Authenticate {
         })?;
         exchange.cookies.extend(lines);
         self.metrics.started.increment();
+        if start.login_hint.is_some() {
+            // Browsers apply `form-action` of the page with the form to redirects of its answer, too (CSP 3 §6.4.1).
+            return Ok(answer::page_that_goes_to(self.pages.view_for(headers), &begun.location));
+        }
         answer::go(&self.pages, &begun.location, headers)
     }
 
@@ -170,6 +179,9 @@ impl Authenticate {
         }
         if !start.demand.acr.is_empty() {
             extra_params.insert("acr_values".into(), start.demand.acr.join(" "));
+        }
+        if let Some(address) = &start.login_hint {
+            extra_params.insert("login_hint".into(), address.clone());
         }
         match start.prompt {
             Prompt::Configured => {}

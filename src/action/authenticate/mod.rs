@@ -11,6 +11,8 @@ pub(crate) mod worker_state;
 
 mod answer;
 mod callback;
+mod choice;
+mod choosing;
 mod decision;
 mod dispatch;
 mod failure;
@@ -164,8 +166,11 @@ impl Authenticate {
             Verdict::Anonymous => Ok(Outcome::Anonymous(Anonymous(()))),
             Verdict::Login => {
                 let to = Destination::of(request, |path| self.paths.is_reserved(path));
-                let answer =
-                    self.begin_login(exchange, request, headers, LoginStart::request(to, demand.clone())).await?;
+                let start = LoginStart::request(to, demand.clone());
+                let answer = match &self.choice {
+                    None => self.begin_login(exchange, request, headers, start).await?,
+                    Some(choice) => self.begin_choice(choice, exchange, request, headers, start).await?,
+                };
                 Ok(Outcome::Answered(Box::new(answer)))
             }
             Verdict::Refuse(reason) => Err(self.refusal(reason, intent, request)),

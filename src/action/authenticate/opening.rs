@@ -103,13 +103,18 @@ impl Authenticate {
         Ok(signed_in)
     }
 
-    async fn read(&self, host: &str, shards: &Shards<'_>) -> Result<Session, Absence> {
+    async fn read(self: &Arc<Self>, host: &str, shards: &Shards<'_>) -> Result<Session, Absence> {
         let session = self.factory.sessions.load(host, shards).await.map_err(|error| match error {
             session::error::Error::Version => Absence::Nothing,
             session::error::Error::Invalid | session::error::Error::TooLarge => Absence::Invalid,
         })?;
         // The session of another rule under the same name. It is valid, but not for this rule (attacks S-03, pitfalls 29).
-        if self.factory.is_from_our_provider(&session) { Ok(session) } else { Err(Absence::Nothing) }
+        if self.gate_of(&session).is_some() { Ok(session) } else { Err(Absence::Nothing) }
+    }
+
+    /// The gate of the provider that a session is from. `None` if it is from none of this action.
+    fn gate_of(self: &Arc<Self>, session: &Session) -> Option<&Arc<Self>> {
+        self.signing_in().iter().find(|gate| gate.factory.is_from_our_provider(session))
     }
 
     /// Every session that the cookies of a request can be read as, of any provider and also if it has expired: for the sign-out, which
@@ -122,8 +127,14 @@ impl Authenticate {
         sessions
     }
 
-    /// `renewal` has the new cookies for a browser with an older cookie of the session.
+    /// `renewal` has the new cookies for a browser with an older cookie of the session. What becomes of the user later is the business of the
+    /// provider that the session is from.
     pub(super) fn signed_in(self: &Arc<Self>, host: &str, session: Session, renewal: Option<Arc<Renewal>>) -> SignedIn {
+        let gate = self.gate_of(&session).unwrap_or(self);
+        gate.signed_in_here(host, session, renewal)
+    }
+
+    fn signed_in_here(self: &Arc<Self>, host: &str, session: Session, renewal: Option<Arc<Renewal>>) -> SignedIn {
         let identity = Arc::clone(&session.identity);
         let prepared = self.claims.prepare(&identity, self.factory.client.client_id());
         for header in prepared.inexpressible() {

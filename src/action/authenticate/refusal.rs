@@ -26,7 +26,7 @@ impl Reidentify for Authenticate {
         let link = self.sign_in_link(request.host(), &to, None);
         // Without another source of groups, the provider would leave them out again.
         let helps = rejection.reason != Reason::AuthGroupsOverage || self.factory.client.has_graph();
-        let silent = self.silent_link(&link, Text::LinkAskAgain).filter(|_| helps);
+        let silent = self.silent_link(request.host(), &to, Text::LinkAskAgain).filter(|_| helps);
         let rejection = silent.into_iter().fold(rejection, Rejection::offer);
         rejection.offer(Self::other_account_link(&link, Text::LinkSignInOrSwitch))
     }

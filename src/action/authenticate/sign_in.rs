@@ -1,9 +1,11 @@
-//! The sign-in path: the target of the sign-in links on our pages, and the page after a sign-in that was started in another tab.
+//! The sign-in path: the target of the sign-in links on our pages, the page on which users choose a provider, and the page after a sign-in
+//! that was started in another tab.
 
-use http::Method;
 use http::request::Parts;
+use http::{HeaderValue, Method};
 
 use crate::action::authenticate::answer;
+use crate::action::authenticate::choosing::Chosen;
 use crate::action::authenticate::endpoints::Endpoints;
 use crate::action::authenticate::login::{self, Cause, LoginStart, PendingLogin, Prompt};
 use crate::action::authenticate::ticket::{Destination, OTHER_ACCOUNT, SILENT, Ticket};
@@ -31,8 +33,10 @@ pub(super) async fn answer(
     let (host, now) = (request.host(), exchange.started_at);
     let form = Form::parse(request.query().unwrap_or_default().as_bytes()).ok();
     let one = |name| form.as_ref().and_then(|form| form.one(name).ok().flatten());
-    let found = one("state")
-        .and_then(|state| endpoints.gates.iter().find_map(|gate| Some((gate, state, gate.open_ticket(host, state)?))));
+    let found = one("state").and_then(|state| {
+        let (gate, ticket) = endpoints.open_ticket(host, state)?;
+        Some((gate, state, ticket))
+    });
     let Some((gate, state, ticket)) = found else {
         return if endpoints.signed_in(worker, host, &parts.headers, now).await.is_some() {
             Ok(answer::signed_in(exchange.preferred(&parts.headers), endpoints.pages.view_for(&parts.headers)))
@@ -56,6 +60,19 @@ pub(super) async fn answer(
         (false, true) if gate.may_ask_silently() => Prompt::Silent,
         (false, _) => Prompt::Configured,
     };
-    let start = LoginStart { to, attempt: 0, cause: Cause::Person, prompt, demand };
-    gate.begin_login(exchange, request, &parts.headers, start).await
+    let start = LoginStart { cause: Cause::Person, prompt, ..LoginStart::request(to, demand) };
+    let (Some(choice), Some(form)) = (&gate.choice, &form) else {
+        return gate.begin_login(exchange, request, &parts.headers, start).await;
+    };
+    // A page of another site must not take the session of its visitors away by choosing for them: they are asked.
+    let is_own = |site: &HeaderValue| matches!(site.as_bytes(), b"same-origin" | b"none");
+    let is_led_here = parts.headers.get(login::SEC_FETCH_SITE).is_some_and(|site| !is_own(site));
+    let chosen = if is_led_here { Chosen::Nothing(None) } else { choice.chosen(form) };
+    match chosen {
+        Chosen::Provider(gate, login_hint) => {
+            let start = LoginStart { cause: Cause::Choice, login_hint, ..start };
+            gate.begin_login(exchange, request, &parts.headers, start).await
+        }
+        Chosen::Nothing(alert) => Ok(gate.choosing_page(choice, form, &parts.headers, alert)),
+    }
 }

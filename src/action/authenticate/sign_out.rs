@@ -140,7 +140,7 @@ async fn location(
     request: &CanonicalRequest,
 ) -> Result<Option<String>, Rejection> {
     let found = ended.into_iter().find_map(|session| {
-        let gate = endpoints.gates.iter().find(|gate| gate.factory.is_from_our_provider(&session))?;
+        let gate = endpoints.signing_in.iter().find(|gate| gate.factory.is_from_our_provider(&session))?;
         Some((gate, session))
     });
     let Some((gate, session)) = found else { return Ok(None) };

@@ -41,7 +41,7 @@ impl Authenticate {
         // The session of the user is as good as expired: the settings say what follows.
         if is_redirected && may_sign_in(Absence::Expired, &self.settings) {
             let demand = demand.clone();
-            let start = LoginStart { to, attempt: 0, cause: Cause::StepUp, prompt: Prompt::NotNone, demand };
+            let start = LoginStart { cause: Cause::StepUp, prompt: Prompt::NotNone, ..LoginStart::request(to, demand) };
             return self.begin_login(exchange, request, headers, start).await;
         }
         let mut rejection = Rejection::from(Reason::AuthStepUpRequired);

@@ -77,18 +77,33 @@ impl Authenticate {
         self.pending.seal_ticket(host, &ticket)
     }
 
+    /// The address of the page on which users choose a provider. It contains the whole destination: it is an address of ours, and no
+    /// cookie has been set yet.
+    pub(super) fn choice_location(&self, host: &str, to: Destination, demand: Demand) -> String {
+        let ticket = Ticket { gate: pending::tag(&self.key), to, attempt: 0, demand };
+        self.sign_in_location(&self.pending.seal_ticket(host, &ticket))
+    }
+
+    /// A ticket that leads to this provider, or to the page on which users choose one, if there are others.
+    fn seal_entrance(&self, host: &str, to: Destination) -> String {
+        let key = self.chosen_from.as_deref().unwrap_or(&self.key);
+        let ticket = Ticket { gate: pending::tag(key), to, attempt: 0, demand: Demand::default() };
+        self.pending.seal_ticket(host, &ticket)
+    }
+
     /// Decrypts a ticket of this action.
     pub(super) fn open_ticket(&self, host: &str, text: &str) -> Option<Ticket> {
         let ticket: Ticket = self.pending.open_ticket(host, text).ok()?;
         (ticket.gate == pending::tag(&self.key)).then_some(ticket)
     }
 
-    /// The sign-in link of a page. `state` is that of a sign-in whose cookie has an address that is too long for a ticket.
+    /// The sign-in link of a page. If the action has several providers, the user chooses again. `state` is that of a sign-in whose cookie
+    /// has an address that is too long for a ticket.
     pub(super) fn sign_in_link(&self, host: &str, to: &Destination, state: Option<&str>) -> Link {
         let ticket = match (to.in_short(), state) {
             (Destination::InCookie, Some(state)) => state.to_owned(),
-            (Destination::InCookie, None) => self.seal_ticket(host, &Destination::Landing, 0),
-            (to, _) => self.seal_ticket(host, &to, 0),
+            (Destination::InCookie, None) => self.seal_entrance(host, Destination::Landing),
+            (to, _) => self.seal_entrance(host, to),
         };
         self.link(Text::LinkSignIn, &ticket)
     }
@@ -103,7 +118,11 @@ impl Authenticate {
     }
 
     fn link(&self, label: Text, ticket: &str) -> Link {
-        Link::here(label, format!("{}?{}", self.paths.sign_in, form::encode([("state", ticket)])))
+        Link::here(label, self.sign_in_location(ticket))
+    }
+
+    fn sign_in_location(&self, ticket: &str) -> String {
+        format!("{}?{}", self.paths.sign_in, form::encode([("state", ticket)]))
     }
 
     /// The same link, with which the provider asks for the account.
@@ -111,10 +130,15 @@ impl Authenticate {
         Link::here(label, format!("{}&{OTHER_ACCOUNT}", link.href))
     }
 
-    /// The same link, with which the provider is asked for the claims of the user again and shows nothing. `None` if this action may not
-    /// ask in this way.
-    pub(super) fn silent_link(&self, link: &Link, label: Text) -> Option<Link> {
-        self.may_ask_silently().then(|| Link::here(label, format!("{}&{SILENT}", link.href)))
+    /// The link with which this provider is asked for the claims of the user again and shows nothing. `None` if this action may not ask in
+    /// this way.
+    pub(super) fn silent_link(&self, host: &str, to: &Destination, label: Text) -> Option<Link> {
+        let to = match to.in_short() {
+            Destination::InCookie => Destination::Landing,
+            to => to,
+        };
+        let link = || self.link(label, &self.seal_ticket(host, &to, 0));
+        self.may_ask_silently().then(link).map(|link| Link { href: format!("{}&{SILENT}", link.href), ..link })
     }
 
     /// Whether a sign-in may use `prompt=none`. An operator who configures another `prompt` wants each sign-in to ask the user.

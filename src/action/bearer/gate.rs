@@ -18,18 +18,42 @@ pub(crate) struct Bearer {
     /// `None` if the configuration has no `claims`. Then targets get no identity headers.
     pub(super) claims: Option<Arc<ClaimsHeaders>>,
     pub(super) control: Control,
+    /// Takes the tokens of the other issuers. What they accept is remembered here.
+    pub(super) others: Box<[Arc<Bearer>]>,
 }
 
 impl Bearer {
-    /// Creates an action that takes tokens of the issuer of `client`.
+    /// Creates an action that takes tokens of the issuers of `clients`, in the order of the settings.
     pub(crate) fn new(
         settings: BearerSettings,
-        client: Arc<RelyingParty>,
-        claims: Option<Arc<ClaimsHeaders>>,
-        control: Control,
+        clients: Vec<Arc<RelyingParty>>,
+        claims: Option<&Arc<ClaimsHeaders>>,
+        control: &Control,
     ) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
-        Self { id: NEXT.fetch_add(1, Ordering::Relaxed), settings: Arc::new(settings), client, claims, control }
+        let settings = Arc::new(settings);
+        let of_one = |client, others| Self {
+            id: NEXT.fetch_add(1, Ordering::Relaxed),
+            settings: Arc::clone(&settings),
+            client,
+            claims: claims.cloned(),
+            control: control.clone(),
+            others,
+        };
+        let mut clients = clients.into_iter();
+        let first = clients.next().expect("an action has an issuer");
+        of_one(first, clients.map(|client| Arc::new(of_one(client, Box::default()))).collect())
+    }
+
+    /// Every issuer, each once.
+    pub(super) fn issuers(&self) -> Vec<&str> {
+        let mut issuers = vec![self.client.issuer()];
+        for other in &self.others {
+            if !issuers.contains(&other.client.issuer()) {
+                issuers.push(other.client.issuer());
+            }
+        }
+        issuers
     }
 
     /// Whether an action with these settings would behave the same.

@@ -31,7 +31,7 @@ impl Bearer {
     pub(crate) fn metadata(&self, request: &CanonicalRequest) -> WholeResponse {
         let mut document = json!({
             "resource": format!("https://{}{}", request.authority.as_str(), self.settings.resource_path),
-            "authorization_servers": [self.client.issuer()],
+            "authorization_servers": self.issuers(),
             "bearer_methods_supported": ["header"],
         });
         let BearerSettings { scopes, suggested_scopes, public_client_id, .. } = &*self.settings;

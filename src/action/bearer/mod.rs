@@ -27,6 +27,7 @@ use crate::clock::Timestamp;
 use crate::exchange::Exchange;
 use crate::exchange::rejection::{Reason, Rejection};
 use crate::identity::{Claims, Identity};
+use crate::jose::compact;
 use crate::jose::verify::Fault;
 use crate::message::uri::CanonicalRequest;
 use crate::oidc::access_token::{AccessToken, AccessTokenFault, Decided};
@@ -123,8 +124,20 @@ impl Bearer {
         if self.settings.validation.introspects(token) {
             self.introspected(worker, token, request, now).await
         } else {
-            self.verify(worker, token, key, request).await
+            self.of_issuer_of(token).verify(worker, token, key, request).await
         }
+    }
+
+    /// The part of this action that verifies a token: the one of the issuer that the token names.
+    fn of_issuer_of(self: &Arc<Self>, token: &str) -> &Arc<Self> {
+        if self.others.is_empty() {
+            return self;
+        }
+        // Not verified: it only selects who verifies the token.
+        let claims = compact::unverified_claims(token).unwrap_or_default();
+        let issuer = claims.get("iss").and_then(Value::as_str);
+        let is_of = |one: &&Arc<Self>| Some(one.client.issuer()) == issuer;
+        std::iter::once(self).chain(&self.others).find(is_of).unwrap_or(self)
     }
 
     async fn verify(
@@ -172,6 +185,11 @@ impl Bearer {
     ///
     /// Why a token with these claims would be refused, whoever signed it.
     pub(crate) fn supposed(&self, payload: Claims, request: &CanonicalRequest) -> Result<Supposed, Rejection> {
+        let named = payload.get("iss").and_then(Value::as_str);
+        let other = self.others.iter().find(|other| Some(other.client.issuer()) == named);
+        if let Some(other) = other.filter(|_| named != Some(self.client.issuer())) {
+            return other.supposed(payload, request);
+        }
         let is_introspected = match self.settings.validation {
             Validation::Keys => false,
             Validation::Introspection => true,

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde_json::Value;
 
 use crate::action::requirement::{Answer, ClaimTest, Requirement, Scalar, Test, Unknown, Unverified};
-use crate::action::settings::{AuthenticateKind, GateSettings};
+use crate::action::settings::{AuthenticateKind, GateSettings, ProviderChoice};
 use crate::config::{Config, ListenerConfig};
 use crate::identity::Identity;
 use crate::user_pool::settings::Settings;
@@ -18,7 +18,10 @@ const SCOPES: [&str; 5] = ["profile", "email", "groups", "phone", "address"];
 pub(super) fn warnings(listener: &ListenerConfig, config: &Config, found: &mut Vec<String>) {
     for (name, chain) in listener.named_chains() {
         let Some(gate) = chain.gates.iter().find_map(GateSettings::authenticate) else { continue };
-        let AuthenticateKind::UserPool(pool) = &gate.kind else { continue };
+        // Where users choose, those of another provider may meet what those of the pool cannot.
+        let [ProviderChoice { kind: AuthenticateKind::UserPool(pool), .. }] = gate.providers.as_slice() else {
+            continue;
+        };
         // Its requirements are also for tokens, whose claims are not in the file.
         if chain.gates.iter().any(|gate| gate.bearer().is_some()) {
             continue;

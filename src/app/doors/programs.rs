@@ -20,7 +20,8 @@ pub(super) fn warnings(listener: &ListenerConfig, config: &Config, found: &mut V
 
 /// Why programs cannot sign in with `public_client_id` at a user pool, and what helps.
 fn fault(bearer: &BearerSettings, config: &Config) -> Option<(String, String)> {
-    let (id, AuthenticateKind::UserPool(pool)) = (bearer.public_client_id.as_ref()?, &bearer.issuer) else {
+    let (id, [AuthenticateKind::UserPool(pool)]) = (bearer.public_client_id.as_ref()?, bearer.issuers.as_slice())
+    else {
         return None;
     };
     let pool = &config.user_pools.iter().find(|known| known.settings.name == *pool)?.settings;

@@ -1,4 +1,7 @@
-//! For `check`: settings of Microsoft Entra ID with which users cannot sign in or are not let in.
+//! For `check`: settings of Microsoft Entra ID with which users cannot sign in or are not let in, and requirements that users of another
+//! provider can meet.
+
+use std::sync::Arc;
 
 use url::Url;
 
@@ -38,11 +41,41 @@ pub(super) fn warnings(config: &Config, found: &mut Vec<String>) {
         without_graph_scope(provider, &chains, found);
         entra(provider, &chains, found);
     }
+    claims_of_any_provider(config, found);
+}
+
+/// Rules whose users choose a provider, and that look at claims without looking at who says them. A group `admin` of one provider is not the
+/// group `admin` of another, and a provider can say any address.
+fn claims_of_any_provider(config: &Config, found: &mut Vec<String>) {
+    let chains = config.listeners.iter().flat_map(|listener| {
+        listener.named_chains().map(move |(name, chain)| (listener.settings.name.clone(), name, chain))
+    });
+    for (listener, name, chain) in chains {
+        let providers = chain.gates.iter().filter_map(GateSettings::authenticate).flat_map(|gate| &gate.providers);
+        let names: Vec<_> = providers.map(|provider| format!("`{}`", provider.kind.name())).collect();
+        let required = chain.gates.iter().filter_map(GateSettings::authorize);
+        let tests: Vec<_> =
+            required.filter_map(|gate| gate.requirement.as_ref()).flat_map(Requirement::tests).collect();
+        let paths = || {
+            tests.iter().filter_map(|test| match test {
+                Requirement::Claim(ClaimTest { path, .. }) => Some(path),
+                _ => None,
+            })
+        };
+        if names.len() > 1 && paths().next().is_some() && !paths().any(|path| *path == ["iss"]) {
+            found.push(format!(
+                "listener `{listener}`: {name}: users choose among {}, and `authorize` does not say whose claims count: each of these \
+                 providers can let users in by the groups and addresses that it says\n  help: add `{{ claim: iss, equals: [ISSUER] }}`, or \
+                 write a rule for each provider",
+                names.join(", ")
+            ));
+        }
+    }
 }
 
 fn is_with(chain: &ChainSettings, provider: &Settings) -> bool {
     let gate = chain.gates.iter().find_map(GateSettings::authenticate);
-    gate.is_some_and(|gate| matches!(&gate.kind, AuthenticateKind::Oidc(name) if *name == provider.name))
+    gate.is_some_and(|gate| gate.is_with(&AuthenticateKind::Oidc(Arc::clone(&provider.name))))
 }
 
 /// Rules that sign users in without a scope that Microsoft Graph wants. Only users who are in very many groups would notice.
@@ -151,5 +184,33 @@ mod tests {
         let elsewhere =
             told("entra-not", "https://login.company.com", "openid email", ", allowed_email_domains: [example.com]");
         assert_eq!(elsewhere, [""; 0]);
+    }
+
+    #[test]
+    fn a_rule_whose_users_choose_must_say_whose_claims_count() {
+        let said = |name: &str, providers: &str, authorize: &str| {
+            let rule = format!(
+                "\n      - priority: 1\n        conditions: [{{ path_pattern: [/x] }}]\n        actions:\n          - {{ type: \
+                 authenticate-oidc, {providers} }}\n{authorize}          - {{ type: forward, target_group: app }}\n"
+            );
+            let partner = "identity_providers:\n  partner: { issuer: https://partner.company.com, client_id: x, \
+                           token_endpoint_auth_method: none, callback_path: /cb }\n";
+            let text = SOUND.replace("    rules:\n", &format!("    rules:{rule}"));
+            let text = text.replace("identity_providers:\n", partner);
+            let config = load_in(&files(name), &text).unwrap_or_else(|report| panic!("{report}\n{text}"));
+            let found = warnings(&config, Clock::system().now());
+            found.into_iter().filter(|warning| warning.contains("whose claims count")).collect::<Vec<_>>()
+        };
+        let (both, groups) = ("providers: [corp, partner]", "{ claim: groups, contains: [a] }");
+        let all = |tests: &str| format!("          - {{ type: authorize, all: [{tests}] }}\n");
+        let found = said("whose", both, &all(groups));
+        assert!(
+            found.len() == 1
+                && found[0].starts_with("listener `public`: rule `priority-1`: users choose among `corp`, `partner`")
+        );
+        assert_eq!(said("whose-iss", both, &all(&format!("{groups}, {{ claim: iss, equals: [https://x] }}"))), [""; 0]);
+        assert_eq!(said("whose-one", "provider: corp", &all(groups)), [""; 0]);
+        assert_eq!(said("whose-none", both, ""), [""; 0]);
+        assert_eq!(said("whose-short", &format!("{both}, allowed_groups: [a]"), "").len(), 1);
     }
 }

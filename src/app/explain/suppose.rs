@@ -174,7 +174,7 @@ fn session(
     let Some(claims) = claims else {
         return match absence(authenticate, canonical, headers) {
             Ok(SupposedAbsence::Anonymous) => Sender::Nobody,
-            Ok(SupposedAbsence::SignIn) => Sender::Stopped(End::SignIn(authenticate.provider().to_owned())),
+            Ok(SupposedAbsence::SignIn) => Sender::Stopped(End::SignIn(authenticate.provider_for(canonical))),
             Err(reason) => Sender::Stopped(End::Refused(reason.into())),
         };
     };
@@ -192,7 +192,7 @@ fn session(
 /// How a request ends that has to sign in again.
 fn step_up(authenticate: Option<&Authenticate>, canonical: &CanonicalRequest, headers: &HeaderMap) -> End {
     match authenticate.map(|authenticate| (authenticate, absence(authenticate, canonical, headers))) {
-        Some((authenticate, Ok(SupposedAbsence::SignIn))) => End::SignIn(authenticate.provider().to_owned()),
+        Some((authenticate, Ok(SupposedAbsence::SignIn))) => End::SignIn(authenticate.provider_for(canonical)),
         _ => End::Refused(Reason::AuthStepUpRequired.into()),
     }
 }

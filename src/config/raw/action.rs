@@ -56,8 +56,15 @@ pub(crate) enum Action {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub(crate) struct AuthenticateOidc {
-    /// The name of an entry in `identity_providers`.
-    pub(crate) provider: String,
+    /// The name of an entry in `identity_providers`. Exactly one of `provider` and `providers` is set.
+    pub(crate) provider: Option<String>,
+    /// Several providers, of which the user chooses one on a page: names of entries in `identity_providers` and `user_pools`, in the
+    /// order of the page. `title`, `logo_file` and `email_domains` of a provider say how it is shown. The parameter `idp` with one of
+    /// these names in the address of a page chooses without asking: `https://app.example.com/?idp=partner`; it is removed from the
+    /// address to which the user returns. The provider that a browser signed in at last is shown first. Only sessions of these
+    /// providers count here. Example: `[corp, partner]`.
+    #[schemars(extend("x-bound" = format!("At most {PROVIDERS_MAX} providers.")))]
+    pub(crate) providers: Option<List<String>>,
     #[serde(flatten)]
     pub(crate) login: Login,
 }
@@ -129,6 +136,8 @@ pub(crate) struct Login {
 
 /// The longest session. The load balancer has the same default, and documents no maximum (ALB §13).
 pub(crate) const SESSION_TIMEOUT_MAX: Duration = Duration::from_secs(7 * 86_400);
+/// A page with more to choose from helps nobody.
+pub(crate) const PROVIDERS_MAX: usize = 10;
 /// ALB §1.1.
 pub(crate) const EXTRA_PARAMS_MAX: usize = 10;
 /// ALB §7.3.
@@ -307,11 +316,14 @@ pub(crate) enum OnExpiredSession {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub(crate) struct SessionOrBearer {
-    /// The name of an entry in `identity_providers`, where browsers sign in. Exactly one of `provider` and `user_pool` is set.
+    /// The name of an entry in `identity_providers`, where browsers sign in. Exactly one of `provider`, `providers` and `user_pool` is set.
     pub(crate) provider: Option<String>,
+    /// Several providers, of which the user of a browser chooses one, as in `authenticate-oidc`.
+    #[schemars(extend("x-bound" = format!("At most {PROVIDERS_MAX} providers.")))]
+    pub(crate) providers: Option<List<String>>,
     /// The name of an entry in `user_pools`, where browsers sign in.
     pub(crate) user_pool: Option<String>,
-    /// The bearer tokens that are accepted. If it names no issuer, tokens of the same provider or user pool are.
+    /// The bearer tokens that are accepted. If it names no issuer, tokens of the same provider, providers or user pool are.
     #[serde(default)]
     pub(crate) bearer: Box<Bearer>,
     #[serde(flatten)]

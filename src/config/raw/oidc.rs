@@ -12,6 +12,15 @@ use crate::oidc::settings::{DEFAULT_INTROSPECTION_CACHE, DEFAULT_TIMEOUT, DEFAUL
 pub(crate) struct IdentityProvider {
     /// The issuer, exactly as in the metadata of the provider: `https://login.example.com`.
     pub(crate) issuer: String,
+    /// What users read on the page on which they choose one of the `providers` of an action. Without it, the name.
+    pub(crate) title: Option<String>,
+    /// Image for that page: an SVG or PNG file of at most 32 KiB. Each page contains it.
+    pub(crate) logo_file: Option<String>,
+    /// Domains of e-mail addresses whose users sign in there: `[example.com]`. That page then asks for an e-mail address, too: its domain
+    /// chooses the provider, which gets the address as `login_hint`. A hint only: it lets nobody in, and refuses nobody. List each
+    /// sub-domain.
+    #[serde(default)]
+    pub(crate) email_domains: List<String>,
     /// The client ID that the provider issued for this deployment.
     pub(crate) client_id: String,
     /// The client secret. Prefer `${NAME}` or `client_secret_file`.
@@ -47,7 +56,7 @@ pub(crate) struct IdentityProvider {
     pub(crate) ca_file: Option<String>,
     /// The callback path. Register `https://<host><path>` with the provider. With several providers, give each its own path: then
     /// the response of one provider cannot be used as the response of another (RFC 9700 §4.4.2), even if a provider does not send
-    /// `iss` (RFC 9207). `check` warns about two issuers with one path. The proxy handles this path on every host where a rule
+    /// `iss` (RFC 9207). `check` warns about two issuers with one path, and refuses them in the `providers` of one action. The proxy handles this path on every host where a rule
     /// authenticates. Example: `/oauth2/idpresponse/corp`. Without it, `/idpresponse` below `session.path_prefix`.
     pub(crate) callback_path: Option<String>,
     /// **Insecure.** Hosts of this provider that may be called over plain HTTP, as `host` or `host:port`: `["keycloak:8080"]`.

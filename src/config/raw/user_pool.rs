@@ -15,8 +15,14 @@ pub(crate) struct UserPool {
     /// The address of the pool: `https://login.example.com`, without a path and without a trailing slash. No
     /// application may use this host. Every listener passes requests for this host to the pool.
     pub(crate) issuer: String,
-    /// Title of the sign-in page. Without it, `Sign in` in the language of the visitor.
+    /// Title of the sign-in page. Without it, `Sign in` in the language of the visitor. Also what users read on the page on which they choose
+    /// one of the `providers` of an action; there, without it, the name.
     pub(crate) title: Option<String>,
+    /// Image for the page on which users choose, as in `identity_providers`.
+    pub(crate) logo_file: Option<String>,
+    /// Domains of e-mail addresses whose users sign in at this pool, as in `identity_providers`.
+    #[serde(default)]
+    pub(crate) email_domains: List<String>,
     /// PEM file with the P-256 private key that signs tokens. `vestibule keys signing` creates one. All replicas need
     /// the same key.
     pub(crate) signing_key_file: String,

@@ -106,7 +106,7 @@ fn the_example_of_the_design_loads_and_means_what_it_says() {
     assert_eq!(api.session_timeout, Duration::from_secs(604_800));
     assert_eq!(api.scope, "openid");
     let default = gate(&config, 0);
-    assert_eq!(default.kind, AuthenticateKind::Oidc("corp".into()));
+    assert!(default.providers.len() == 1 && default.is_with(&AuthenticateKind::Oidc("corp".into())));
     assert_eq!(&*default.session_cookie_name, "__Host-vestibule");
     assert_eq!(default.scope, "openid email profile");
     assert_eq!(default.session_timeout, Duration::from_secs(8 * 3600));

@@ -5,6 +5,7 @@ mod actions;
 mod alb;
 mod authorize;
 mod bearer;
+mod choices;
 mod client_certificates;
 mod everything_else;
 mod forward_auth;

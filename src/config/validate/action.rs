@@ -1,14 +1,13 @@
 //! Validates actions. The result is a chain: gates, then exactly one terminal (ALB §1.3).
 
 use std::collections::BTreeMap;
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::action::demand::Demand;
 use crate::action::settings::{
     AuthenticateKind, AuthenticateSettings, AuthorizeSettings, ChainSettings, GateSettings, OnExpired,
-    OnUnauthenticated, TerminalSettings,
+    OnUnauthenticated, ProviderChoice, TerminalSettings,
 };
 use crate::config::document::findings::Reported;
 use crate::config::document::path::Path;
@@ -19,59 +18,14 @@ use crate::config::raw::action::{
 use crate::config::raw::value::List;
 use crate::config::validate::authorize::Allowed;
 use crate::config::validate::context::{ClientSpeaks, Context};
-use crate::config::validate::{authorize, bearer, fixed_response, forward, redirect, session, static_files, value};
+use crate::config::validate::cookie_owners::CookieOwners;
+use crate::config::validate::{
+    authorize, bearer, choice, fixed_response, forward, redirect, session, static_files, value,
+};
 use crate::message::cookie::SameSite;
 use crate::oidc;
 
 const SESSION_TIMEOUT_BOUNDS: (Duration, Duration) = (Duration::from_secs(1), written::SESSION_TIMEOUT_MAX);
-
-/// State shared by all actions that authenticate in the whole file.
-pub(super) struct CookieOwners {
-    default_cookie_name: Arc<str>,
-    /// The provider of each session cookie name, and the place where the name is first used.
-    by_cookie: HashMap<Arc<str>, (AuthenticateKind, Path)>,
-    /// Each user pool that a rule references, and the place of the reference.
-    pools: BTreeMap<Arc<str>, Path>,
-}
-
-impl CookieOwners {
-    pub(super) fn new(default_cookie_name: Arc<str>) -> Self {
-        Self { default_cookie_name, by_cookie: HashMap::new(), pools: BTreeMap::new() }
-    }
-
-    /// Whether no rule authenticates.
-    pub(super) fn is_empty(&self) -> bool {
-        self.by_cookie.is_empty()
-    }
-
-    /// The place where a rule first references that user pool.
-    pub(super) fn pool(&self, name: &str) -> Option<&Path> {
-        self.pools.get(name)
-    }
-
-    /// A session of one provider must not be accepted as a session of another (ALB §1.3.6).
-    fn add(&mut self, kind: &AuthenticateKind, cookie_name: &Arc<str>, at: &Path, context: &mut Context<'_>) {
-        if let AuthenticateKind::UserPool(name) = kind {
-            self.pools.entry(Arc::clone(name)).or_insert_with(|| at.clone());
-        }
-        let (first, first_at) =
-            self.by_cookie.entry(Arc::clone(cookie_name)).or_insert_with(|| (kind.clone(), at.clone()));
-        // If a name does not resolve, that is already reported, and this check would only repeat it.
-        let is_known = context.found.concern(at).or_else(|| context.found.concern(first_at)).is_some();
-        if first != kind && !is_known {
-            let message = format!("the session cookie `{cookie_name}` is already used by {}", issuer(first));
-            let problem = context.found.problem(at, message).label(first_at, "first used here");
-            problem.hint("set a different `session_cookie_name` at one of the two");
-        }
-    }
-}
-
-fn issuer(kind: &AuthenticateKind) -> String {
-    match kind {
-        AuthenticateKind::Oidc(name) => format!("the provider `{name}`"),
-        AuthenticateKind::UserPool(name) => format!("the user pool `{name}`"),
-    }
-}
 
 /// Checks the actions of one rule.
 pub(super) fn chain(
@@ -87,18 +41,21 @@ pub(super) fn chain(
         let at = at.index(index);
         match action {
             Action::AuthenticateOidc(raw) => {
-                let known = context.refer(&raw.provider, "identity_providers", "provider", &at.key("provider"));
-                let kind = AuthenticateKind::Oidc(Arc::from(raw.provider.as_str()));
+                let named = (raw.provider.as_ref(), raw.providers.as_ref());
+                let providers = choice::providers(named, &logins.shown, &at, context).unwrap_or_else(|| {
+                    let problem = context.found.problem(&at, "it is not said where users sign in");
+                    problem.hint("set `provider`, or `providers` if users choose").fail()
+                });
                 needs_tls(name(action), client_speaks, &at, context);
-                let gates = gates(kind, &raw.login, &at, logins, context);
-                chain.authenticate(name(action), known.and(gates), &at, context);
+                let gates = gates(providers, &raw.login, &at, logins, context);
+                chain.authenticate(name(action), gates, &at, context);
             }
             Action::AuthenticateUserPool(raw) => {
-                let known = context.refer(&raw.user_pool, "user_pools", "user pool", &at.key("user_pool"));
                 let kind = AuthenticateKind::UserPool(Arc::from(raw.user_pool.as_str()));
+                let pool = choice::named(kind, &logins.shown, &at.key("user_pool"), context);
                 needs_tls(name(action), client_speaks, &at, context);
-                let gates = gates(kind, &raw.login, &at, logins, context);
-                chain.authenticate(name(action), known.and(gates), &at, context);
+                let gates = gates(pool.map(|pool| vec![pool]), &raw.login, &at, logins, context);
+                chain.authenticate(name(action), gates, &at, context);
             }
             Action::Authorize(raw) => {
                 chain.authorize(authorize::authorize(raw, &at, &mut context.found), &at, context);
@@ -232,8 +189,8 @@ impl Chain {
             let problem = context.found.problem(at, "a second `authorize` with `max_age` or `acr`");
             problem.hint("a user signs in once for both: write `max_age` and `acr` into one of them");
         }
-        let mut authenticate = before().filter_map(GateSettings::authenticate);
-        if !demand.acr.is_empty() && authenticate.any(|gate| matches!(gate.kind, AuthenticateKind::UserPool(_))) {
+        let mut providers = before().filter_map(GateSettings::authenticate).flat_map(|gate| &gate.providers);
+        if !demand.acr.is_empty() && providers.any(|one| matches!(one.kind, AuthenticateKind::UserPool(_))) {
             let message = "a user pool sends no `acr`, so nobody would be let in";
             context.found.problem(&at.key("acr"), message).hint("remove it; `max_age` works with a user pool");
         }
@@ -303,26 +260,27 @@ fn session_or_bearer(
     context: &mut Context<'_>,
 ) -> Result<Vec<GateSettings>, Reported> {
     needs_tls("session-or-bearer", client_speaks, at, context);
-    let kind = match (&raw.provider, &raw.user_pool) {
-        (Some(name), None) => {
-            let known = context.refer(name, "identity_providers", "provider", &at.key("provider"));
-            known.map(|()| AuthenticateKind::Oidc(Arc::from(name.as_str())))
-        }
+    let named = choice::providers((raw.provider.as_ref(), raw.providers.as_ref()), &logins.shown, at, context);
+    let providers = match (named, &raw.user_pool) {
+        (Some(named), None) => named,
         (None, Some(name)) => {
-            let known = context.refer(name, "user_pools", "user pool", &at.key("user_pool"));
-            known.map(|()| AuthenticateKind::UserPool(Arc::from(name.as_str())))
+            let kind = AuthenticateKind::UserPool(Arc::from(name.as_str()));
+            choice::named(kind, &logins.shown, &at.key("user_pool"), context).map(|pool| vec![pool])
         }
         (None, None) => {
             let problem = context.found.problem(at, "it is not said where browsers sign in");
             problem.hint("set `provider` or `user_pool`; for tokens alone, use `jwt-validation`").fail()
         }
         (Some(_), Some(_)) => {
-            let problem = context.found.problem(&at.key("user_pool"), "both `provider` and `user_pool` are set");
-            problem.label(&at.key("provider"), "the other one").hint("keep one of them").fail()
+            let key = if raw.provider.is_some() { "provider" } else { "providers" };
+            let message = format!("both `{key}` and `user_pool` are set");
+            let problem = context.found.problem(&at.key("user_pool"), message);
+            problem.label(&at.key(key), "the other one").hint("keep one of them").fail()
         }
     };
-    let bearer = bearer::bearer(&raw.bearer, Some(kind.clone()), &at.key("bearer"), context);
-    let mut gates = gates(kind?, &raw.login, at, logins, context)?;
+    let issuers = providers.clone().map(|providers| providers.into_iter().map(|one| one.kind).collect());
+    let bearer = bearer::bearer(&raw.bearer, Some(issuers), &at.key("bearer"), context);
+    let mut gates = gates(providers, &raw.login, at, logins, context)?;
     let bearer = bearer?;
     if let Some(first) = gates.first_mut()
         && let GateSettings::Authenticate(session) = first.clone()
@@ -334,7 +292,7 @@ fn session_or_bearer(
 
 /// The gate of an action that authenticates, and the `authorize` behind it that its `allowed_*` are short for.
 fn gates(
-    kind: AuthenticateKind,
+    providers: Result<Vec<ProviderChoice>, Reported>,
     login: &Login,
     at: &Path,
     logins: &mut CookieOwners,
@@ -344,8 +302,9 @@ fn gates(
         Some(name) => session::cookie_name(name, &at.key("session_cookie_name"), &mut context.found),
         None => Ok(Arc::clone(&logins.default_cookie_name)),
     };
+    // Also if no provider can be found: then a rule authenticates.
     if let Ok(cookie_name) = &cookie_name {
-        logins.add(&kind, cookie_name, at, context);
+        logins.add(providers.as_deref().unwrap_or_default(), cookie_name, at, context);
     }
     let timeout_at = at.key("session_timeout");
     let session_timeout =
@@ -365,7 +324,7 @@ fn gates(
     let allowed_origins = origins(&login.allowed_origins, &at.key("allowed_origins"), context);
     let authorize = allowed(login, at, context);
     let settings = AuthenticateSettings {
-        kind,
+        providers: providers?,
         session_cookie_name: cookie_name?,
         scope: scope?,
         session_timeout: session_timeout?,

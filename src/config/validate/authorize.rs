@@ -309,7 +309,7 @@ fn text(text: &str, at: &Path, found: &mut Findings) -> Result<String, Reported>
 }
 
 /// A domain in lower case and ASCII (IDNA A-labels).
-fn domain(text: &str, at: &Path, found: &mut Findings) -> Result<String, Reported> {
+pub(super) fn domain(text: &str, at: &Path, found: &mut Findings) -> Result<String, Reported> {
     ascii_domain(text).ok_or_else(|| {
         let problem = found.problem(at, format!("`{text}` is not a domain"));
         problem.hint("write what follows the `@`, for example `example.com`; list each sub-domain").reported()

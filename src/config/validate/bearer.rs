@@ -21,15 +21,15 @@ use crate::oidc::settings::{ClientAuth, Endpoints, Settings};
 /// Claims that are checked in any case (ALB §8.1).
 const CHECKED_CLAIMS: [&str; 4] = ["exp", "iss", "nbf", "iat"];
 
-/// `default` is the issuer of tokens where `raw` names none, if there is one and it is valid.
+/// `default` are the issuers of tokens where `raw` names none, if there are any and they are valid.
 pub(super) fn bearer(
     raw: &Bearer,
-    default: Option<Result<AuthenticateKind, Reported>>,
+    default: Option<Result<Vec<AuthenticateKind>, Reported>>,
     at: &Path,
     context: &mut Context<'_>,
 ) -> Result<BearerSettings, Reported> {
-    let issuer = issuer(raw, default, at, context);
-    let validation = introspection::validation(raw, issuer.as_ref().ok(), at, context);
+    let issuers = issuers(raw, default, at, context);
+    let validation = introspection::validation(raw, issuers.as_deref().unwrap_or_default(), at, context);
     let kind = match raw.token_type {
         TokenType::Access => TokenKind::Access,
         TokenType::AtJwt => TokenKind::Rfc9068,
@@ -50,12 +50,17 @@ pub(super) fn bearer(
     let public_client_id = client_id(raw.public_client_id.as_deref(), &at.key("public_client_id"), context);
     let resource_path = resource_path(raw.resource_path.as_deref(), &at.key("resource_path"), context);
     let additional_claims = additional_claims(&raw.additional_claims, &at.key("additional_claims"), context);
-    let issuer = issuer?;
+    let issuers = issuers?;
+    if issuers.len() > 1 && raw.public_client_id.is_some() {
+        let message = "a client is of one provider, and tokens of several are accepted";
+        let problem = context.found.problem(&at.key("public_client_id"), message);
+        return problem.hint("name one by `provider` in `bearer`, or remove `public_client_id`").fail();
+    }
     if raw.audience.is_empty() {
         without_audience(raw, at, context)?;
     }
     Ok(BearerSettings {
-        issuer,
+        issuers,
         validation: validation?,
         wanted: Wanted { audiences: audiences?, kind, algorithms: algorithms? },
         scopes: scopes?,
@@ -80,12 +85,12 @@ fn without_audience(raw: &Bearer, at: &Path, context: &mut Context<'_>) -> Resul
     Ok(())
 }
 
-fn issuer(
+fn issuers(
     raw: &Bearer,
-    default: Option<Result<AuthenticateKind, Reported>>,
+    default: Option<Result<Vec<AuthenticateKind>, Reported>>,
     at: &Path,
     context: &mut Context<'_>,
-) -> Result<AuthenticateKind, Reported> {
+) -> Result<Vec<AuthenticateKind>, Reported> {
     if let (Some(_), None) = (&raw.jwks_endpoint, &raw.issuer) {
         let problem = context.found.problem(&at.key("jwks_endpoint"), "`jwks_endpoint` without `issuer`");
         return problem.hint("set `issuer` to the claim `iss` of the tokens").fail();
@@ -114,17 +119,18 @@ fn issuer(
         let problem = context.found.problem(&file_at, "`ca_file` is for `jwks_endpoint`");
         return problem.hint("set `ca_file` of the provider").fail();
     }
-    match (&raw.provider, &raw.user_pool, &raw.issuer) {
+    let issuer = match (&raw.provider, &raw.user_pool, &raw.issuer) {
         (Some(name), ..) => {
             context.refer(name, "identity_providers", "provider", &at.key("provider"))?;
-            Ok(AuthenticateKind::Oidc(Arc::from(name.as_str())))
+            AuthenticateKind::Oidc(Arc::from(name.as_str()))
         }
         (_, Some(name), _) => {
             context.refer(name, "user_pools", "user pool", &at.key("user_pool"))?;
-            Ok(AuthenticateKind::UserPool(Arc::from(name.as_str())))
+            AuthenticateKind::UserPool(Arc::from(name.as_str()))
         }
-        (.., issuer) => keys_of(issuer.as_deref().unwrap_or_default(), raw, at, context),
-    }
+        (.., issuer) => keys_of(issuer.as_deref().unwrap_or_default(), raw, at, context)?,
+    };
+    Ok(vec![issuer])
 }
 
 /// An issuer of which only the keys are used. It becomes a provider whose name is the issuer.

@@ -8,10 +8,10 @@ use crate::config::settled::{ListenerConfig, ProviderConfig};
 use crate::config::validate::context::Context;
 use crate::oidc::settings::{ClientAuth, Settings};
 
-/// `issuer` is the issuer of the tokens, if it is valid.
+/// `issuers` are the issuers of the tokens, if they are valid.
 pub(super) fn validation(
     raw: &Bearer,
-    issuer: Option<&AuthenticateKind>,
+    issuers: &[AuthenticateKind],
     at: &Path,
     context: &mut Context<'_>,
 ) -> Result<Validation, Reported> {
@@ -28,7 +28,12 @@ pub(super) fn validation(
             .hint("add it to `identity_providers`, with `client_id` and `client_secret_file`, and set `provider`")
             .fail();
     }
-    if let Some(AuthenticateKind::UserPool(_)) = issuer {
+    if issuers.len() > 1 {
+        let message = "such a token does not say which of several providers to ask, and no provider may see the tokens of another";
+        let problem = context.found.problem(&validation_at, message);
+        return problem.hint("name one by `provider` in `bearer`, or remove `validation`").fail();
+    }
+    if let [AuthenticateKind::UserPool(_)] = issuers {
         let problem = context.found.problem(&validation_at, "access tokens of a user pool are JWTs");
         return problem.hint("remove `validation`").fail();
     }
@@ -63,7 +68,7 @@ fn is_asked(listeners: &[ListenerConfig], provider: &Settings) -> bool {
     gates.any(|gate| {
         gate.bearer().is_some_and(|bearer| {
             bearer.validation != Validation::Keys
-                && matches!(&bearer.issuer, AuthenticateKind::Oidc(name) if *name == provider.name)
+                && bearer.issuers.contains(&AuthenticateKind::Oidc(provider.name.clone()))
         })
     })
 }

@@ -10,10 +10,12 @@ use crate::config::raw::listener::{self as written, CONNECTIONS_PER_ADDRESS_DEFA
 use crate::config::raw::mutual_authentication::Mode as MutualMode;
 use crate::config::raw::value::List;
 use crate::config::settled::ListenerConfig;
-use crate::config::validate::action::{self, CookieOwners};
 use crate::config::validate::context::{ClientSpeaks, Context};
+use crate::config::validate::cookie_owners::CookieOwners;
 use crate::config::validate::mutual_authentication::TrustStores;
-use crate::config::validate::{claims, cors, forward_auth, process, proxies, response_headers, rule, tls, value};
+use crate::config::validate::{
+    action, claims, cors, forward_auth, process, proxies, response_headers, rule, tls, value,
+};
 use crate::listener::settings::{Limits, MethodOverrides, ProxyProtocol, Settings};
 use crate::message::desync;
 use crate::message::forwarded::{HostFrom, Mode, Policy, TlsHeaders};

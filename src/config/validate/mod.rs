@@ -7,9 +7,11 @@ mod acme;
 mod action;
 mod authorize;
 mod bearer;
+mod choice;
 mod claims;
 mod client_certificate;
 pub(crate) mod context;
+mod cookie_owners;
 mod cors;
 mod fixed_response;
 mod forward;
@@ -54,7 +56,7 @@ use crate::config::validate::context::Context;
 use crate::message::header::Protected;
 use crate::oidc::settings as oidc_settings;
 use crate::upstream::settings as upstream_settings;
-use action::CookieOwners;
+use cookie_owners::CookieOwners;
 
 /// The header names that are removed from every request before rules are evaluated. They are known even if the rest
 /// of `claims` is invalid.
@@ -74,7 +76,8 @@ pub(crate) fn file(raw: &raw::File, context: &mut Context<'_>) -> Result<Config,
     let root = Path::default();
     let session = raw.session.as_ref().map(|raw| session::session(raw, &root.key("session"), context));
     let cookie_name = session.as_ref().map_or_else(session::default_cookie_name, |session| session.cookie_name.clone());
-    let mut logins = CookieOwners::new(cookie_name);
+    let shown = choice::shown(raw, context);
+    let mut logins = CookieOwners::new(cookie_name, shown);
     let stores = trust_store::trust_stores(&raw.trust_stores, &root.key("trust_stores"), context);
     let mut listeners = listener::listeners(&raw.listeners, &root.key("listeners"), &stores, &mut logins, context);
     let claims = raw.claims.as_ref().map(|raw| claims::claims(raw, &root.key("claims"), context));
@@ -124,6 +127,7 @@ pub(crate) fn file(raw: &raw::File, context: &mut Context<'_>) -> Result<Config,
     static_files::apart(raw, context);
     let paths = session.as_ref().map(|session| session.paths.clone()).unwrap_or_default();
     let paths = with_callbacks(paths, &providers, context);
+    choice::callbacks(&listeners, &providers, &paths.callback, context);
     oidc::shared_callbacks(&used_providers(&listeners, &providers), &paths.callback, context);
     // Whatever was reported and not returned.
     context.found.verdict()?;
@@ -214,8 +218,8 @@ fn ask_for_groups(providers: &mut [ProviderConfig], listeners: &[ListenerConfig]
 
 /// Whether the action signs users in at the provider of that name.
 fn is_of(gate: &GateSettings, name: &str) -> bool {
-    let kind = gate.authenticate().map(|gate| &gate.kind);
-    matches!(kind, Some(AuthenticateKind::Oidc(provider)) if &**provider == name)
+    let providers = gate.authenticate().into_iter().flat_map(|gate| &gate.providers);
+    providers.into_iter().any(|one| matches!(&one.kind, AuthenticateKind::Oidc(provider) if &**provider == name))
 }
 
 /// Whether a rule signs users in at the provider of that name.
@@ -225,10 +229,9 @@ fn signs_in(listeners: &[ListenerConfig], name: &str) -> bool {
 
 /// Whether a rule takes tokens of the provider of that name.
 fn takes_tokens(listeners: &[ListenerConfig], name: &str) -> bool {
-    let mut gates = listeners.iter().flat_map(ListenerConfig::chains).flat_map(|chain| &chain.gates);
-    gates.any(|gate| {
-        matches!(gate.bearer().map(|gate| &gate.issuer), Some(AuthenticateKind::Oidc(issuer)) if &**issuer == name)
-    })
+    let gates = listeners.iter().flat_map(ListenerConfig::chains).flat_map(|chain| &chain.gates);
+    let mut issuers = gates.filter_map(GateSettings::bearer).flat_map(|gate| &gate.issuers);
+    issuers.any(|issuer| matches!(issuer, AuthenticateKind::Oidc(issuer) if &**issuer == name))
 }
 
 /// Whether a rule forwards to the target group of that name.

@@ -46,7 +46,7 @@ pub(super) fn pages(raw: Option<&written::Pages>, at: &Path, context: &mut Conte
     })
 }
 
-fn title(raw: Option<&str>, at: &Path, found: &mut Findings) -> Result<Option<String>, Reported> {
+pub(super) fn title(raw: Option<&str>, at: &Path, found: &mut Findings) -> Result<Option<String>, Reported> {
     match raw {
         Some(title) if title.trim().is_empty() || title.len() > TITLE_LENGTH_MAX => {
             found.problem(at, format!("the title must have 1 to {TITLE_LENGTH_MAX} bytes")).fail()
@@ -55,7 +55,7 @@ fn title(raw: Option<&str>, at: &Path, found: &mut Findings) -> Result<Option<St
     }
 }
 
-fn image(file: &str, at: &Path, context: &mut Context<'_>) -> Result<Logo, Reported> {
+pub(super) fn image(file: &str, at: &Path, context: &mut Context<'_>) -> Result<Logo, Reported> {
     let path = context.source.resolve(file);
     let shown = path.display();
     match context.source.files.read(&path, logo::BYTES_MAX as u64) {

@@ -68,7 +68,7 @@ impl Place<'_> {
             _ => true,
         };
         self.gate.session_cookie_name == other.gate.session_cookie_name
-            && self.gate.kind == other.gate.kind
+            && self.gate.shares_provider_with(other.gate)
             && same_host
     }
 }

@@ -42,7 +42,9 @@ pub(super) type Found = (String, Vec<String>, String);
 pub(super) fn options(file: &str, document: &Value) -> Result<Vec<Found>, String> {
     let root = At::root(file, document);
     if root.list("providers").len() > 1 {
-        return Err(format!("{file}: several providers; Vestibule has one for each rule: write them yourself"));
+        return Err(format!(
+            "{file}: several providers; import a file with one of them, then write the others into `providers` of its action"
+        ));
     }
     let mut found: Vec<Found> = Vec::new();
     walk(&root, &format!("{file}: "), &mut found);

@@ -4,7 +4,10 @@ use crate::message::WholeResponse;
 use crate::page::headers::Frames;
 use crate::page::language::Language;
 use crate::page::link::Link;
-use crate::page::pages::{Account, Demo, Notice, Redirecting, Refused, SignIn, SignOut, Terminal};
+use crate::page::logo::Logo;
+use crate::page::pages::{
+    Account, Choose, Demo, EmailForm, Notice, Offered, Redirecting, Refused, SignIn, SignOut, Terminal,
+};
 use crate::page::sentence::Sentence;
 use crate::page::site::{NO_FORM, Pages, STYLE, View};
 use crate::page::text::Text;
@@ -42,6 +45,20 @@ fn every_page<'a>(view: View<'_>, hostile: Option<&'a str>) -> Vec<(&'static str
     add("terminal", view.respond(StatusCode::OK, &terminal, NO_FORM, Frames::Nobody));
     let redirecting = Redirecting { view, location: text("/wiki?a=1&b=2") };
     add("redirecting", view.respond(StatusCode::OK, &redirecting, NO_FORM, Frames::Nobody));
+    let offered = |title: &'a str, is_last| Offered {
+        title: text(title).into(),
+        logo: Logo::read(b"<svg xmlns='http://www.w3.org/2000/svg'/>").ok().filter(|_| is_last),
+        href: text("/oauth2/sign_in?state=a&idp=corp").to_owned(),
+        is_last,
+    };
+    let providers = [offered("Example Corporation", true), offered("Our partners", false)];
+    let choose = Choose { view, providers: &providers, form: None };
+    add("choose", view.respond_with_logos(StatusCode::OK, &choose, NO_FORM, Frames::Nobody));
+    let (action, ticket, account) = ("/oauth2/sign_in", text("c4rr1ed"), Some(text("other")));
+    let alert = Some(Text::ChooseEmailUnknown);
+    let form = Some(EmailForm { action, ticket, account, typed: text("ada@example.com"), alert });
+    let choose = Choose { form, ..choose };
+    add("choose_by_email", view.respond_with_logos(StatusCode::OK, &choose, own, Frames::Nobody));
     let (action, carried, username) = ("/sign-in", text("c4rr1ed"), hostile.unwrap_or_default());
     let application = Some(text("The Dashboard"));
     let sign_in = SignIn { view, title: hostile, application, action, carried, username, alert: None };
@@ -83,7 +100,7 @@ fn some_pages_read_like_this_in_german() {
     let pages = Pages::default();
     let german = pages.asked_for("de").expect("German is there");
     for (name, page) in every_page(pages.view(german), None) {
-        if ["refused", "sign_in_again", "sign_out"].contains(&name) {
+        if ["choose_by_email", "refused", "sign_in_again", "sign_out"].contains(&name) {
             insta::assert_snapshot!(format!("{name}_de"), plain(&page));
         }
     }
@@ -144,6 +161,7 @@ fn x_07_a_page_may_not_be_framed_stored_sniffed_or_scripted() {
         assert_eq!(has(header::X_FRAME_OPTIONS), option, "{name}");
         let forms = if html(&page).contains("<form") { "'self'" } else { "'none'" };
         assert!(policy.contains(&format!("form-action {forms};")), "{name}: {policy}");
+        assert_eq!(policy.contains("img-src data:;"), html(&page).contains("<img"), "{name}: {policy}");
         assert_eq!(has(header::CONTENT_TYPE), "text/html; charset=utf-8");
         assert_eq!(has(header::CACHE_CONTROL), "no-store");
         assert_eq!(has(header::X_CONTENT_TYPE_OPTIONS), "nosniff");

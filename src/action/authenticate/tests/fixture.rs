@@ -16,7 +16,7 @@ use crate::action::authenticate::services::ProcessState;
 use crate::action::authenticate::worker_state::WorkerState;
 use crate::action::authenticate::{Authenticate, GenerationServices, Outcome};
 use crate::action::demand::Demand;
-use crate::action::settings::{AuthenticateKind, AuthenticateSettings, OnExpired, OnUnauthenticated};
+use crate::action::settings::{AuthenticateKind, AuthenticateSettings, OnExpired, OnUnauthenticated, ProviderChoice};
 use crate::action::visitor::Visitor;
 use crate::backchannel::call::{Backchannel, Error as CallError};
 use crate::claims::ClaimsHeaders;
@@ -201,7 +201,7 @@ pub(super) struct Fixture {
 
 pub(super) fn settings() -> AuthenticateSettings {
     AuthenticateSettings {
-        kind: AuthenticateKind::Oidc("corp".into()),
+        providers: vec![ProviderChoice::plain(AuthenticateKind::Oidc("corp".into()))],
         session_cookie_name: "__Host-sess".into(),
         scope: "openid email".into(),
         session_timeout: Duration::from_secs(8 * 3600),
@@ -252,8 +252,8 @@ impl Fixture {
         let gates: Vec<_> = gates
             .into_iter()
             .map(|settings| {
-                let client = Arc::clone(&client);
-                Arc::new(Authenticate::new(settings, client, oidc::settings::Logout::Auto, &services, HEAD_BYTES_MAX))
+                let client = (Arc::clone(&client), oidc::settings::Logout::Auto);
+                Arc::new(Authenticate::new(settings, vec![client], &services, HEAD_BYTES_MAX))
             })
             .collect();
         let endpoints = Endpoints::new(gates.clone(), &services);
@@ -263,8 +263,22 @@ impl Fixture {
 
     /// One more gate beside those of the listener, as after a reload.
     pub(super) fn gate(&self, settings: AuthenticateSettings) -> Arc<Authenticate> {
-        let client = Arc::clone(&self.client);
-        Arc::new(Authenticate::new(settings, client, oidc::settings::Logout::Auto, &self.services, HEAD_BYTES_MAX))
+        let client = (Arc::clone(&self.client), oidc::settings::Logout::Auto);
+        Arc::new(Authenticate::new(settings, vec![client], &self.services, HEAD_BYTES_MAX))
+    }
+
+    /// An action with two providers, which are two clients of one issuer.
+    pub(super) fn choosing(&self, names: [&str; 2]) -> Arc<Authenticate> {
+        let backchannel = Arc::clone(&self.provider) as Arc<dyn Backchannel>;
+        let client = |name: &&str| {
+            let (clock, registry) = (self.services.clock.clone(), &self.services.registry);
+            let settings = provider_settings(name, ISSUER);
+            let client = oidc::RelyingParty::new(settings, Arc::clone(&backchannel), clock, registry);
+            (Arc::new(client), oidc::settings::Logout::Auto)
+        };
+        let providers = names.map(|name| ProviderChoice::plain(AuthenticateKind::Oidc(name.into()))).to_vec();
+        let settings = AuthenticateSettings { providers, ..settings() };
+        Arc::new(Authenticate::new(settings, names.iter().map(client).collect(), &self.services, HEAD_BYTES_MAX))
     }
 
     /// A gate of another provider.
@@ -272,7 +286,8 @@ impl Fixture {
         let backchannel = Arc::clone(&self.provider) as Arc<dyn Backchannel>;
         let (clock, registry) = (self.services.clock.clone(), &self.services.registry);
         let client = Arc::new(oidc::RelyingParty::new(provider_settings(name, issuer), backchannel, clock, registry));
-        Arc::new(Authenticate::new(settings(), client, oidc::settings::Logout::Auto, &self.services, HEAD_BYTES_MAX))
+        let client = (client, oidc::settings::Logout::Auto);
+        Arc::new(Authenticate::new(settings(), vec![client], &self.services, HEAD_BYTES_MAX))
     }
 
     fn exchange(&self, request: &Request) -> (Exchange, Rc<CanonicalRequest>) {
@@ -327,7 +342,7 @@ fn provider_settings(name: &str, issuer: &str) -> oidc::settings::Settings {
 /// How a request ended: one of the first four.
 #[derive(Default)]
 pub(super) struct Reply {
-    answered: Option<Response>,
+    pub(super) answered: Option<Response>,
     pub(super) identified: Option<Rc<Visitor>>,
     pub(super) anonymous: bool,
     pub(super) rejected: Option<Reason>,

@@ -3,12 +3,13 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use http::{HeaderMap, Method};
 
-use super::fixture::{Browser, FETCH, Fixture, ISSUER, settings};
+use super::fixture::{Browser, FETCH, Fixture, ISSUER, Reply, START, settings};
 use crate::action::authenticate::decision::{Absence, Sends, Verdict, Wish, decide};
 use crate::action::settings::{AuthenticateSettings, OnExpired, OnUnauthenticated};
 use crate::exchange::rejection::Reason;
 use crate::message::media::Intent;
 use crate::message::own_fields::OwnFields;
+use crate::session::record::Session;
 
 fn says(on_unauthenticated: OnUnauthenticated) -> AuthenticateSettings {
     AuthenticateSettings { on_unauthenticated, ..settings() }
@@ -209,4 +210,37 @@ async fn requests_that_load_a_session_at_once_share_one() {
     let metrics = fixture.metrics();
     assert!(metrics.contains("vestibule_sessions_opened_total{outcome=\"ok\"} 1\n"), "{metrics}");
     assert!(metrics.contains("vestibule_sessions_opened_total{outcome=\"cached\"} 2\n"), "{metrics}");
+}
+
+#[tokio::test]
+async fn a_session_of_each_provider_of_a_choice_is_opened_once_and_then_remembered() {
+    let fixture = Fixture::new();
+    let gate = fixture.choosing(["corp", "partner"]);
+    let browser_of = |provider: &str| {
+        let session = Session {
+            provider: provider.to_owned(),
+            refresh_at: None,
+            ..Session::example("bob", START, Duration::from_secs(3600))
+        };
+        let lines = gate.factory.sessions.save("app.test", &session, START).expect("it fits");
+        let mut browser = Browser::default();
+        let cookies = lines.iter().map(|line| line.to_str().expect("ASCII").to_owned()).collect();
+        browser.keep(&Reply { cookies, ..Reply::default() });
+        browser
+    };
+    for (opened, provider) in [(1, "partner"), (2, "corp")] {
+        let browser = browser_of(provider);
+        for _ in 0..3 {
+            let reply = fixture.send_to(&gate, 0, browser.navigation("https://app.test/")).await;
+            assert_eq!((reply.user().subject().as_ref(), reply.user().reidentify().provider()), ("bob", provider));
+        }
+        let metrics = fixture.metrics();
+        for (outcome, count) in [("ok", opened), ("cached", 2 * opened)] {
+            let line = format!("vestibule_sessions_opened_total{{outcome=\"{outcome}\"}} {count}\n");
+            assert!(metrics.contains(&line), "{line}{metrics}");
+        }
+    }
+    // S-03: of a provider that is not of the action.
+    let other = fixture.send_to(&gate, 0, browser_of("third").navigation("https://app.test/")).await;
+    assert!(other.location().starts_with("/oauth2/sign_in?state="), "{}", other.location());
 }

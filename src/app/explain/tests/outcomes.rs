@@ -38,6 +38,36 @@ fn nobody_is_sent_to_sign_in_or_refused_as_serving_does() {
 }
 
 #[test]
+fn where_users_choose_it_is_said_among_which_providers_and_whose_claims_are_supposed() {
+    let partner = "identity_providers:\n  partner: { issuer: https://partner.example.com, client_id: x, token_endpoint_auth_method: none, \
+                   callback_path: /cb }\n";
+    let text = with_default(&DEFAULT.replace("provider: corp", "providers: [corp, partner]"));
+    let text = text.replace("identity_providers:\n", partner);
+    let config = || load_in(&files("choice"), &text).unwrap_or_else(|report| panic!("{report}"));
+    let at = |url: &str, claims: Option<&str>| {
+        let probe = Probe::parse(url, &[], None).expect("a request");
+        let claims = claims.map(|claims| serde_json::from_str(claims).expect("claims"));
+        explain(config(), &[probe.with_claims(claims, None)]).expect("it can be assembled").remove(0).of.remove(0)
+    };
+    let asked = at("https://app.example.com:8443/x", None);
+    assert_eq!(asked.outcome.to_string(), "the browser is sent to sign in with `corp or partner`");
+    assert!(
+        asked.text.contains("authenticate-oidc with `corp` or `partner` (without a session: sign in)"),
+        "{}",
+        asked.text
+    );
+    let hinted = at("https://app.example.com:8443/x?idp=partner", None);
+    assert_eq!(hinted.outcome.to_string(), "the browser is sent to sign in with `partner`");
+    for (issuer, client) in [("https://partner.example.com", "x"), ("https://login.example.com", "dashboard")] {
+        let explained = at("https://app.example.com:8443/x", Some(&format!(r#"{{"sub": "ada", "iss": "{issuer}"}}"#)));
+        let Outcome::Forward { headers, .. } = &explained.outcome else { panic!("{explained:?}") };
+        let data = headers.iter().find(|header| header.name == "x-amzn-oidc-data").expect("claims");
+        let data: Value = serde_json::from_str(&data.value).expect("the payload");
+        assert_eq!((&data["iss"], &data["client_id"]), (&issuer.into(), &Value::Null), "{client}");
+    }
+}
+
+#[test]
 fn a_target_gets_the_headers_of_serving_and_no_token_that_anybody_accepts() {
     let claims = r#"{"sub": "ada", "email": "ada@example.com"}"#;
     let sent =
