@@ -2,6 +2,7 @@
 //! pool in this process.
 
 use std::net::TcpListener;
+use std::path::Path;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -145,13 +146,8 @@ fn run_with_a_pool(scenario: &str, pictures: Option<&str>) -> Value {
         settings["screenshots"] = proxy.folder().join(pictures).to_str().expect("UTF-8").into();
     }
     let seen = run(scenario, &settings);
-    if let Some(copy) = std::env::var_os("VESTIBULE_TEST_PICTURES")
-        && let Some(pictures) = pictures
-    {
-        std::fs::create_dir_all(&copy).expect("a folder");
-        for file in std::fs::read_dir(proxy.folder().join(pictures)).expect("pictures").flatten() {
-            std::fs::copy(file.path(), std::path::Path::new(&copy).join(file.file_name())).expect("copied");
-        }
+    if let Some(pictures) = pictures {
+        copy_pictures(&proxy.folder().join(pictures));
     }
     seen
 }
@@ -190,6 +186,57 @@ fn d_23_two_pools_on_one_host_keep_both_sessions() {
     assert_eq!(seen["cookies"], json!(names));
     one.stop();
     other.stop();
+}
+
+#[test]
+fn a_person_chooses_a_provider_by_a_click_and_by_an_e_mail_address() {
+    let target = application();
+    let logo =
+        "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 8 8'><circle cx='4' cy='4' r='4' fill='#0a7'/></svg>";
+    let folder = folder();
+    std::fs::write(folder.join("logo.svg"), logo).expect("written");
+    let partners = "user_pools:
+  partners:
+    issuer: https://partners.test
+    title: Partners
+    logo_file: logo.svg
+    email_domains: [partners.test]
+    signing_key_file: partners-key.pem
+    applications: [https://app.test]
+";
+    let yaml = with_a_pool(&target.address().to_string())
+        .replace("authenticate-user-pool, user_pool: people,", "authenticate-oidc, providers: [partners, people],")
+        .replace("user_pools:\n", partners)
+        .replace("    sso_lifetime: 8h\n", "    title: Employees of Example Corporation\n");
+    let proxy = Proxy::start_in(folder, &yaml, Clock::system().now());
+    let resolve = ["app.test", "login.test", "partners.test"].map(|name| format!("MAP {name} {}", proxy.address()));
+    let settings = json!({
+        "url": "https://app.test/page?a=1",
+        "username": "ada",
+        "password": PASSWORD,
+        "email": "bob@partners.test",
+        "choice": "Employees of Example Corporation",
+        "trust": [proxy.folder().join("cert.pem")],
+        "resolve": resolve.join(", "),
+        "screenshots": proxy.folder().join("pictures"),
+    });
+    let seen = run("choose", &settings);
+    copy_pictures(&proxy.folder().join("pictures"));
+    assert_eq!(seen["before"], json!(["Partners", "Employees of Example Corporation"]));
+    assert_eq!(seen["focused"], "Partners", "the keyboard begins with the choices");
+    assert_eq!(seen["alert"], "No sign-in service is known for this e-mail address. Choose one of the list.");
+    assert_eq!((&seen["by_email"], &seen["by_click"]), (&json!("partners.test"), &json!("login.test")));
+    assert_eq!(seen["after"], json!(["Employees of Example Corporation\nLast used", "Partners"]));
+    assert_eq!(seen["problems"], json!([]));
+}
+
+/// Where somebody wants to look at them.
+fn copy_pictures(pictures: &Path) {
+    let Some(copy) = std::env::var_os("VESTIBULE_TEST_PICTURES") else { return };
+    std::fs::create_dir_all(&copy).expect("a folder");
+    for file in std::fs::read_dir(pictures).expect("pictures").flatten() {
+        std::fs::copy(file.path(), Path::new(&copy).join(file.file_name())).expect("copied");
+    }
 }
 
 #[test]

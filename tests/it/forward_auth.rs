@@ -1,5 +1,6 @@
 //! Vestibule as the door of another proxy: nginx, Caddy, Envoy, with the files of `docs/FORWARD_AUTH.md`.
 
+mod choosing;
 mod front;
 mod tokens;
 
@@ -10,6 +11,7 @@ use serde_json::json;
 use crate::harness::browser::{Answer, Browser, Protocol, is_challenge, on_both};
 use crate::harness::raw::{self, Raw};
 use crate::harness::server::Reply;
+use choosing::a_user_chooses_a_provider;
 use front::{Front, Kind};
 
 /// Each test behind each proxy.
@@ -28,6 +30,7 @@ behind!(nginx: Nginx, caddy: Caddy, envoy_http: Envoy, envoy_grpc: EnvoyGrpc; {
     a_refreshed_session_reaches_the_browser
     a_user_signs_out
     b_01_b_03_a_program_finds_the_issuer_and_brings_a_token
+    a_user_chooses_a_provider
     h_01_h_02_h_03_h_09_no_client_says_who_it_is
     h_15_the_application_gets_no_cookie_of_ours
     f_01_f_02_f_04_f_05_no_header_chooses_the_path

@@ -32,6 +32,8 @@ mod behind_a_proxy;
 /// What a person sees in a real browser.
 mod browser;
 /// What comments and documents name is there.
+mod choice;
+mod choice_sessions;
 mod citations;
 /// What the target is told of a user, and that others can verify it.
 mod claims_headers;

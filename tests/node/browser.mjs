@@ -3,7 +3,7 @@
 //   node browser.mjs login '{"url":"https://localhost:8443/","username":"demo","password":"…"}'
 //
 // Scenarios: login, login-without-javascript, wrong-password, expired-session, second-tab, sign-out, service-worker,
-// back-after-sign-out, back-after-wrong-password, two-pools, frame-and-form, websocket; picture, which only opens
+// back-after-sign-out, back-after-wrong-password, two-pools, frame-and-form, websocket, choose; picture, which only opens
 // `url` and takes its picture; and uploads, which sends `uploads` from a script of the page at `url`. Standard output ends with one JSON line: {"ok":true, …what was seen…} with exit code 0, or
 // {"ok":false,"error":"…","at":"URL","text":"the page's text"} with exit code 1.
 //
@@ -11,6 +11,7 @@
 //   url                 the application's address, behind the proxy
 //   username, password  a user of the provider
 //   other               for `two-pools`: url, username and password of the other
+//   email, choice       for `choose`: an address whose domain chooses a provider, and the title of the other, which has the user
 //   signed_in           text that the application shows to a signed-in user; "Signed in as"
 //   session_cookie      base name of the proxy's session cookie; "__Host-vestibule"
 //   sign_out_path       "/oauth2/sign_out"
@@ -294,6 +295,45 @@ const scenarios = {
     return { cookies: (await context.cookies()).map(({ name }) => name).filter(pool).sort() };
   },
 
+  // Several providers of one rule, without scripts: chosen by the domain of an e-mail address, and by a click.
+  async choose(context) {
+    const page = await context.newPage();
+    await page.goto(settings.url);
+    const choices = () => page.locator(".choice").allInnerTexts();
+    const before = await choices();
+    await picture(page, "choose-desktop.png");
+    await phonePicture(page, "choose-phone.png", 375);
+    await page.emulateMedia({ colorScheme: "dark" });
+    await picture(page, "choose-dark.png");
+    await page.emulateMedia({ colorScheme: "light" });
+    await page.keyboard.press("Tab");
+    const focused = await page.locator(":focus").innerText();
+    await picture(page, "choose-focus.png");
+
+    const email = page.getByLabel("Or enter your e-mail address");
+    await email.fill("eve@nowhere.test");
+    await clickThrough(page, page.locator("button[type=submit]"));
+    const alert = await page.locator("[role=alert]").innerText();
+    await phonePicture(page, "choose-alert-phone.png", 375);
+    await email.fill(settings.email);
+    await clickThrough(page, page.locator("button[type=submit]"));
+    await expectForm(page);
+    const byEmail = new URL(page.url()).host;
+
+    await page.goto(settings.url);
+    await clickThrough(page, page.getByRole("link", { name: settings.choice }));
+    await expectForm(page);
+    const byClick = new URL(page.url()).host;
+    await signIn(page);
+    await expectApplication(page);
+    expect(samePlace(page.url(), settings.url), `landed on ${page.url()} instead of ${settings.url}`);
+    await page.goto(new URL(settings.sign_out_path, settings.url).href);
+    await page.goto(settings.url);
+    const after = await choices();
+    await phonePicture(page, "choose-again-phone.png", 375);
+    return { before, focused, alert, by_email: byEmail, by_click: byClick, after };
+  },
+
   // A frame and a form of a session that has ended.
   async "frame-and-form"(context) {
     const page = await context.newPage();
@@ -409,9 +449,9 @@ async function picture(page, name) {
   await page.screenshot({ path: join(settings.screenshots, name), animations: "disabled" });
 }
 
-async function phonePicture(page, name) {
+async function phonePicture(page, name, width = 390) {
   if (!settings.screenshots) return;
-  await page.setViewportSize({ width: 390, height: 844 });
+  await page.setViewportSize({ width, height: 844 });
   const overflow = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth).catch(() => 0);
   await picture(page, name);
   await page.setViewportSize({ width: settings.width, height: settings.height });
@@ -460,7 +500,7 @@ async function main() {
   try {
     context = await browser.newContext({
       ignoreHTTPSErrors: !settings.trust,
-      javaScriptEnabled: scenario !== "login-without-javascript",
+      javaScriptEnabled: !["login-without-javascript", "choose"].includes(scenario),
       viewport: { width: settings.width, height: settings.height },
       serviceWorkers: scenario === "service-worker" ? "allow" : "block",
       bypassCSP: ["expired-session", "uploads"].includes(scenario), // they call fetch() in the application's page, whatever that allows
