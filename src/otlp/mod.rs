@@ -1,6 +1,6 @@
 //! Sends spans to a collector by OTLP 1.x (<https://opentelemetry.io/docs/specs/otlp/>), over gRPC or HTTP.
 //!
-//! Knows nothing of requests. Start at [`exporter::start`], which gives workers a tracer and runs on the control runtime.
+//! Knows nothing of requests. Start at [`exporter::prepare`], which gives workers a tracer and runs on the control runtime.
 
 pub(crate) mod exporter;
 mod grpc;

@@ -44,7 +44,7 @@ const UNKNOWN_LIFETIME: u64 = 300;
 /// vestibule login --store --header "$URL" | curl -H @- "$URL" shows the token to no other user of the machine.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Login {
-    /// The address of the application, for example https://app.example.com.
+    /// The address of the application, for example `https://app.example.com`.
     #[arg(value_name = "URL")]
     url: Url,
     /// The client to sign in with. Default: the one that the application names, otherwise a new one, if the issuer lets programs register.
