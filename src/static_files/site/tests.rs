@@ -129,6 +129,8 @@ fn p_21_no_path_leads_elsewhere() {
     for path in [
         "/a/b.txt/",
         "/a%2Fb.txt",
+        "/a%2Fb",
+        "/a%2fb",
         "/a%2fb.txt",
         "/a/b.txt;v=1",
         "/%2e%2e/secret",
