@@ -59,10 +59,9 @@ impl Paths {
                 Some(end) => &body[..end],
             }
         });
-        let (front, back) =
-            (if regex.starts_with('^') { "" } else { ".*" }, if regex.ends_with('$') { "" } else { ".*" });
         let begin = if begin.is_empty() { "/" } else { begin };
-        Self::Expression { regex: format!("{front}(?:{regex}){back}"), begin: begin.to_owned() }
+        // Apache looks for it anywhere in the path. Each alternative may have anchors of its own, which hold within this, too.
+        Self::Expression { regex: format!(".*(?:{regex}).*"), begin: begin.to_owned() }
     }
 
     /// The text that all of them begin with.
@@ -127,10 +126,10 @@ impl Paths {
     pub(super) fn condition(&self) -> Option<Map> {
         let patterns = match self {
             _ if self.is_all() => return None,
-            Self::Below(text) if text.ends_with('/') => vec![format!("{text}*")],
-            Self::Below(text) => vec![text.clone(), format!("{text}/*")],
-            Self::Begin(text) => vec![format!("{text}*")],
-            Self::One(text) => vec![text.clone()],
+            Self::Below(text) if text.ends_with('/') => vec![escaped(text) + "*"],
+            Self::Below(text) => vec![escaped(text), escaped(text) + "/*"],
+            Self::Begin(text) => vec![escaped(text) + "*"],
+            Self::One(text) => vec![escaped(text)],
             Self::Expression { regex, .. } => {
                 let values = Map::default().with("regex_values", std::slice::from_ref(regex));
                 return Some(Map::default().with("path_pattern", values));
@@ -149,6 +148,11 @@ impl Paths {
         };
         (std::cmp::Reverse(if kind == 0 { usize::MAX } else { self.begin().len() }), kind)
     }
+}
+
+/// The text as a pattern that matches only itself.
+fn escaped(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('*', "\\*").replace('?', "\\?")
 }
 
 #[cfg(test)]
@@ -216,7 +220,7 @@ mod tests {
         }
         // A dot is any character, so it is no text.
         let Paths::Expression { regex, begin } = Paths::expression("^/a.b$") else { panic!("an expression") };
-        assert_eq!((regex.as_str(), begin.as_str()), ("(?:^/a.b$)", "/a"));
+        assert_eq!((regex.as_str(), begin.as_str()), (".*(?:^/a.b$).*", "/a"));
         assert_eq!(
             Paths::expression("/a"),
             Paths::Expression { regex: ".*(?:/a).*".to_owned(), begin: "/".to_owned() }

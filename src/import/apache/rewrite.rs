@@ -24,10 +24,9 @@ pub(super) fn redirect(host: &mut Host<'_>, is_https: bool, ledger: &mut Ledger)
     if inherits {
         rules.extend(outside.iter().filter(|directive| directive.name == "rewriterule"));
     }
-    let is_on = own
-        .iter()
-        .chain(if inherits { outside } else { &[] })
-        .any(|directive| directive.name == "rewriteengine" && directive.word(0).eq_ignore_ascii_case("on"));
+    // The state of the engine is inherited, also where the rules are not. One that is not known for off may be on.
+    let mut engines = outside.iter().chain(own).filter(|directive| directive.name == "rewriteengine");
+    let is_on = engines.next_back().is_some_and(|directive| !directive.word(0).eq_ignore_ascii_case("off"));
     if rules.is_empty() || !is_on {
         rules.iter().for_each(|directive| ledger.dropped(&directive.path, "RewriteEngine is off"));
         return None;

@@ -96,6 +96,17 @@ fn a_gate_that_cannot_be_carried_over_closes_its_paths() {
 }
 
 #[test]
+fn a_host_inherits_whether_paths_are_rewritten() {
+    let under = |engine: &str, inside: &str| import(&format!("{engine}\n{}", host(inside))).unwrap();
+    let refusal = "RewriteRule ^/admin - [F]\n";
+    let inherited = under("RewriteEngine On", refusal);
+    assert!(open(&inherited).is_empty() && !inherited.closed.is_empty(), "{}", inherited.yaml);
+    for (engine, inside) in [("RewriteEngine On", "RewriteEngine Off\n"), ("RewriteEngine Off", ""), ("", "")] {
+        assert_eq!(open(&under(engine, &format!("{inside}{refusal}"))), ["default"], "{engine} {inside}");
+    }
+}
+
+#[test]
 fn what_may_be_a_gate_closes_what_it_is_in() {
     for line in [
         "AGateOfTomorrow on",
@@ -169,7 +180,16 @@ fn paths_that_apache_and_we_could_read_differently_are_closed() {
     // A part of the path is enough.
     let partial = import(&host(&expression("secret"))).unwrap();
     assert!(partial.yaml.contains("regex_values: [\".*(?:secret).*\"]"), "{}", partial.yaml);
-    assert!(import(&host(&expression("^/a.b$"))).unwrap().yaml.contains("regex_values: [\"(?:^/a.b$)\"]"));
+    // Each alternative has its own anchors, and a dollar sign may be a letter.
+    for regex in ["^/a.b$", "^/admin|[.]secret$", "[.]secret$|^/admin", "/a[$]"] {
+        let imported = import(&host(&expression(regex))).unwrap();
+        assert!(imported.yaml.contains(&format!("regex_values: [\".*(?:{regex}).*\"]")), "{}", imported.yaml);
+    }
+    // A sign that Apache takes for itself is no wildcard.
+    for (regex, pattern) in [("^/\\*$", "/\\\\*"), ("^/f\\?x=1$", "/f\\\\?x=1")] {
+        let imported = import(&host(&expression(regex))).unwrap();
+        assert!(imported.yaml.contains(&format!("path_pattern: [\"{pattern}\"]")), "{}", imported.yaml);
+    }
     // What both sections say of a path in both is not known to one rule.
     let both = format!(
         "{GATE}<Location /files>\nRequire all granted\n</Location>\n<LocationMatch \"\\.pdf$\">\nRequire claim groups:paid\n</LocationMatch>\n"
