@@ -46,6 +46,17 @@ pub(crate) fn make_private(headers: &mut HeaderMap) {
     headers.insert(header::CACHE_CONTROL, value);
 }
 
+/// The same `Cache-Control` for an answer that caches ask about each time: `private` and `no-store` stay, and nothing gives it a lifetime.
+pub(crate) fn checked_each_time(value: &HeaderValue) -> HeaderValue {
+    let says =
+        |wanted: &[u8]| directives(value.as_bytes()).any(|directive| name(directive).eq_ignore_ascii_case(wanted));
+    HeaderValue::from_static(match (says(b"no-store"), says(b"private")) {
+        (true, _) => "no-store",
+        (false, true) => "private, no-cache",
+        (false, false) => "no-cache",
+    })
+}
+
 /// Whether an answer says that shared caches may store it, for every user: `public` or `s-maxage` without `private` or `no-store`, or a
 /// field that only shared caches read. An answer that says nothing is not meant, although a cache may store it (RFC 9111 §4.2.2).
 pub(crate) fn is_for_shared_caches(headers: &HeaderMap) -> bool {
@@ -107,6 +118,20 @@ const fn is_token(byte: u8) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_checked_each_time_has_no_lifetime_and_stays_private() {
+        for (given, expected) in [
+            ("public, max-age=31536000, immutable", "no-cache"),
+            ("Private, max-age=60", "private, no-cache"),
+            ("private=\"x\", no-cache", "private, no-cache"),
+            ("no-store, private", "no-store"),
+            ("x=\"no-store, private\"", "no-cache"),
+            ("", "no-cache"),
+        ] {
+            assert_eq!(checked_each_time(&HeaderValue::from_static(given)), expected, "{given}");
+        }
+    }
 
     #[track_caller]
     fn check(fields: &[&'static str], expected: &str) {

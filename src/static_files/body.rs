@@ -252,28 +252,4 @@ mod tests {
         let whole = FileBody::new(content, Disk::new()).collect().await.unwrap().to_bytes();
         assert_eq!(whole, "<89|012>");
     }
-
-    #[tokio::test]
-    async fn reads_that_hang_hold_up_only_their_own_disk() {
-        let (disk, other) = (Disk::new(), Disk::new());
-        let (release, held) = std::sync::mpsc::channel::<()>();
-        let held = Arc::new(std::sync::Mutex::new(held));
-        let hanging: Vec<_> = (0..16)
-            .map(|_| {
-                let held = Arc::clone(&held);
-                Box::pin(disk.run(move || held.lock().unwrap().recv().is_err()))
-            })
-            .collect();
-        let mut all = Box::pin(futures_util::future::join_all(hanging));
-        let mut next = Box::pin(disk.run(|| 1));
-        futures_util::future::poll_fn(|cx| {
-            assert!(all.as_mut().poll(cx).is_pending() && next.as_mut().poll(cx).is_pending());
-            Poll::Ready(())
-        })
-        .await;
-        assert_eq!(other.run(|| 2).await.unwrap(), 2);
-        drop(release);
-        all.await;
-        assert_eq!(next.await.unwrap(), 1);
-    }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 
 use crate::clock::Timestamp;
+use crate::message::caching;
 use crate::message::media::{self, Preferred};
 use crate::message::uri::CanonicalRequest;
 use crate::static_files::answer::{Answer, Asked, fields_of};
@@ -22,6 +23,9 @@ pub(crate) struct Site {
     settings: Settings,
     /// On what the answers depend besides the path, for caches.
     vary: Option<HeaderValue>,
+    /// `Cache-Control` of what is not the file of that name: a page in its place, or a redirect. The file may be there a minute later
+    /// (attacks D-28).
+    short_lived: HeaderValue,
 }
 
 /// Why there is no answer.
@@ -72,7 +76,8 @@ impl Site {
             (false, true) => Some("accept"),
             (false, false) => None,
         };
-        Self { settings, vary: vary.map(HeaderValue::from_static) }
+        let short_lived = caching::checked_each_time(&settings.cache_control);
+        Self { settings, vary: vary.map(HeaderValue::from_static), short_lived }
     }
 
     /// What a GET or HEAD asks of this directory. `None` if no file can have the path.
@@ -165,11 +170,14 @@ impl Site {
         if asked.wants_page
             && let Some(found) = page(&self.settings.fallback)?
         {
-            return self.send(tree, asked, found);
+            let mut answer = self.send(tree, asked, found)?;
+            answer.headers.insert(header::CACHE_CONTROL, self.short_lived.clone());
+            return Ok(answer);
         }
         let Some(found) = page(&self.settings.not_found)? else { return Err(nothing) };
         let (mut headers, opened) = self.representation(tree, asked, found)?;
         headers.remove(header::ACCEPT_RANGES);
+        headers.insert(header::CACHE_CONTROL, self.short_lived.clone());
         // Conditions are about what would be answered with 2xx (RFC 9110 §13.2.1).
         Ok(Answer { status: StatusCode::NOT_FOUND, headers, content: whole(opened), is_head: asked.is_head })
     }
@@ -181,6 +189,7 @@ impl Site {
         if let Ok(location) = HeaderValue::try_from(asked.with_slash.as_str()) {
             headers.insert(header::LOCATION, location);
         }
+        headers.insert(header::CACHE_CONTROL, self.short_lived.clone());
         empty(StatusCode::FOUND, headers, asked)
     }
 
@@ -201,7 +210,10 @@ impl Site {
         };
         match condition::evaluate(&asked.fields, &validators) {
             Verdict::NotModified => return Ok(bare(StatusCode::NOT_MODIFIED, headers)),
-            Verdict::Failed => return Ok(bare(StatusCode::PRECONDITION_FAILED, headers)),
+            Verdict::Failed => {
+                headers.insert(header::CACHE_CONTROL, self.short_lived.clone());
+                return Ok(bare(StatusCode::PRECONDITION_FAILED, headers));
+            }
             Verdict::Proceed => {}
         }
         let size = opened.metadata.len();
@@ -214,6 +226,7 @@ impl Site {
         Ok(match wanted {
             Wanted::Whole => Answer { status: StatusCode::OK, headers, content: whole(opened), is_head: asked.is_head },
             Wanted::Unsatisfiable => {
+                headers.insert(header::CACHE_CONTROL, self.short_lived.clone());
                 let mut answer = bare(StatusCode::RANGE_NOT_SATISFIABLE, headers);
                 answer.headers.insert(header::CONTENT_RANGE, text(format!("bytes */{size}")));
                 answer

@@ -345,7 +345,6 @@ fn conditions_and_ranges_are_answered_as_nginx_answers_them() {
         ("GET", &[("range", "bytes=0-1000")]),
         ("GET", &[("range", "bytes=-1000")]),
         ("GET", &[("range", "bytes=15-15")]),
-        ("GET", &[("range", "bytes=0-3"), ("if-range", DATE)]),
         ("GET", &[("range", "bytes=0-3"), ("if-range", "Sun, 09 Sep 2001 01:46:41 GMT")]),
         ("GET", &[("range", "bytes=0-3"), ("if-range", "TAG")]),
         ("GET", &[("range", "bytes=0-3"), ("if-range", "\"other\"")]),
@@ -371,6 +370,9 @@ fn conditions_and_ranges_are_answered_as_nginx_answers_them() {
         let (_, vestibule) = ask(method, "/f.txt", &borrowed(&ours));
         assert_eq!(seen(&nginx), seen(&vestibule), "left: nginx, right: Vestibule; {method} {fields:?}");
     }
+    // nginx takes a date for a strong validator. Two versions of a file can have one date, so it is none here.
+    let (nginx, vestibule) = ask("GET", "/f.txt", &[("range", "bytes=0-3"), ("if-range", DATE)]);
+    assert_eq!((nginx.status, vestibule.status), (206, 200));
     for (fields, status) in [
         (&[("if-match", "\"other\"")][..], 412),
         (&[("if-unmodified-since", "Sun, 09 Sep 2001 01:46:39 GMT")], 412),

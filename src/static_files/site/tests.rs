@@ -330,3 +330,32 @@ fn what_cannot_be_read_is_not_what_does_not_exist() {
     let gone = Site::new(settings(&directory.join("gone")));
     assert_eq!(ask(&gone, Method::GET, "/a", &[]).err().as_deref(), Some("the directory cannot be opened"));
 }
+
+/// The file with that name may be there after the next deployment.
+#[test]
+fn d_28_what_takes_the_place_of_a_file_is_not_kept_as_long_as_files() {
+    let directory = directory(
+        "lifetimes",
+        &[("a.txt", "0123456789"), ("index.html", "home"), ("404.html", "no"), ("docs/index.html", "d")],
+    );
+    let lasting = "public, max-age=31536000, immutable";
+    let site = Site::new(Settings {
+        fallback: Some("index.html".into()),
+        not_found: Some("404.html".into()),
+        cache_control: HeaderValue::from_static(lasting),
+        ..settings(&directory)
+    });
+    for (path, fields, status, expected) in [
+        ("/a.txt", &[][..], 200, lasting),
+        ("/a.txt", &[("range", "bytes=0-1")], 206, lasting),
+        ("/a.txt", &[("if-none-match", "*")], 304, lasting),
+        ("/a.txt", &[("if-match", "\"x\"")], 412, "no-cache"),
+        ("/a.txt", &[("range", "bytes=100-")], 416, "no-cache"),
+        ("/docs", &[], 302, "no-cache"),
+        ("/b.js", &[("accept", "*/*")], 404, "no-cache"),
+        ("/b.js", &[("accept", "text/html")], 200, "no-cache"),
+    ] {
+        let got = get(&site, path, fields);
+        assert_eq!((got.status, got.header("cache-control")), (status, Some(expected)), "{path} {fields:?}");
+    }
+}
