@@ -47,6 +47,14 @@ const RULES: &str = "
         actions:
           - { type: session-or-bearer, providers: [corp, partner], bearer: { audience: [api] } }
           - { type: forward, target_group: app }
+      - name: strict
+        priority: 6
+        conditions: [{ path_pattern: ['/strict'] }]
+        actions:
+          - type: authenticate-oidc
+            providers: [corp, partner]
+            authentication_request_extra_params: { prompt: login, max_age: '300' }
+          - { type: forward, target_group: app }
       - name: denied
         priority: 5
         conditions: [{ path_pattern: ['/denied'] }]

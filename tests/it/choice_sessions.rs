@@ -224,3 +224,60 @@ fn an_address_that_is_too_long_to_be_kept_is_signed_in_to_in_another_tab() {
         assert!(told.text().contains("target=\"_blank\""));
     });
 }
+
+#[test]
+fn a_sign_in_begins_as_the_rule_of_the_page_says() {
+    let choice = Choice::start();
+    on_both(|protocol| {
+        let asked = |url: &str| {
+            let mut browser = choice.proxy.browser(protocol);
+            let page = choosing(&mut browser, url);
+            let sent = browser.get(&self::choice(&page, PARTNER));
+            sent.location().to_owned()
+        };
+        let as_said = |location: &str| (parameter(location, "prompt"), parameter(location, "max_age"));
+        let strict = asked("https://app.test/strict");
+        assert_eq!(as_said(&strict), (Some("login".into()), Some("300".into())), "{strict}");
+        assert_eq!(as_said(&asked(PAGE)), (None, None));
+        // Begun once more, because the cookie of the sign-in did not come back.
+        let mut another = choice.proxy.browser(protocol);
+        let again = another.get(&choice.partner.callback_of(&strict));
+        assert!(again.location().starts_with(&choice.partner.issuer()), "{}", again.location());
+        assert_eq!(as_said(again.location()), (Some("login".into()), Some("300".into())), "{}", again.location());
+    });
+}
+
+/// Anybody gets the ticket of a provider, and can make a link of it.
+#[test]
+fn c_22_a_link_of_another_site_neither_chooses_nor_takes_a_session() {
+    let choice = Choice::start();
+    on_both(|protocol| {
+        let sent = choice.proxy.browser(protocol).get("https://app.test/page?a=1&idp=partner");
+        let ticket = parameter(sent.location(), "state").expect("a ticket");
+        let mut browser = choice.signed_in(protocol, CORP, &choice.corp);
+        let cross = [("sec-fetch-site", "cross-site")];
+        for more in ["", "&prompt=none", "&account=other"] {
+            let led =
+                browser.send("GET", &format!("https://app.test/oauth2/sign_in?state={ticket}{more}"), &cross, b"");
+            assert!(led.location().starts_with("/oauth2/sign_in?state="), "{more}: {}", led.location());
+            let page = browser.send("GET", &join(PAGE, led.location()), &cross, b"");
+            assert_eq!((page.status, page.set_cookies().len()), (200, 0), "{more}: the user is asked");
+            assert!(page.text().contains(CORP) && page.text().contains(PARTNER), "{}", page.text());
+        }
+        for more in ["&code=x", "&error=login_required"] {
+            let at = format!("https://app.test/oauth2/idpresponse/partner?state={ticket}{more}");
+            let back = browser.send("GET", &at, &cross, b"");
+            assert!(
+                !back.header("location").unwrap_or_default().starts_with("http"),
+                "{more}: {:?}",
+                back.header("location")
+            );
+        }
+        assert_eq!(browser.get(PAGE).status, 200, "the session is still there");
+        assert_eq!(choice.target.last().header("x-amzn-oidc-identity"), Some("alice"));
+        // A link of our own page leads on.
+        let own = [("sec-fetch-site", "same-origin")];
+        let led = browser.send("GET", &format!("https://app.test/oauth2/sign_in?state={ticket}"), &own, b"");
+        assert!(led.location().starts_with(&choice.partner.issuer()), "{}", led.location());
+    });
+}

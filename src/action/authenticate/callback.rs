@@ -10,7 +10,7 @@ use http::{HeaderMap, Method};
 
 use crate::action::authenticate::endpoints::Endpoints;
 use crate::action::authenticate::finishing::Signed;
-use crate::action::authenticate::gate::Authenticate;
+use crate::action::authenticate::gate::{self, Authenticate};
 use crate::action::authenticate::login::{self, LoginStart, PendingLogin, Prompt};
 use crate::action::authenticate::ticket::{Destination, Ticket, on_this_origin};
 use crate::action::authenticate::worker_state::WorkerState;
@@ -66,6 +66,7 @@ enum Proof {
 
 /// The parts of a request to the callback path.
 struct Callback<'r> {
+    endpoints: &'r Endpoints,
     worker: &'r WorkerState,
     request: &'r CanonicalRequest,
     headers: &'r HeaderMap,
@@ -83,9 +84,9 @@ pub(super) async fn answer(
     if let Some(refused) = answer::refuse_prefetch(&parts.headers) {
         return Ok(refused);
     }
-    let callback = Callback { worker, request, headers: &parts.headers, now: exchange.started_at };
+    let callback = Callback { endpoints, worker, request, headers: &parts.headers, now: exchange.started_at };
     let recognised = callback.read(&parts.method).and_then(|brought| {
-        let login = callback.recognise(endpoints, &brought.state).ok_or(Reason::AuthStateMismatch)?;
+        let login = callback.recognise(&brought.state).ok_or(Reason::AuthStateMismatch)?;
         Ok((brought, login))
     });
     match recognised {
@@ -96,7 +97,7 @@ pub(super) async fn answer(
         Err(reason) => {
             // For example a bookmark of the callback URL. A signed-in user is redirected (pitfalls 5).
             let is_stray = matches!(reason, Reason::AuthStateMissing | Reason::AuthStateMismatch);
-            let Callback { worker, request, headers, now } = callback;
+            let Callback { worker, request, headers, now, .. } = callback;
             if is_stray && endpoints.signed_in(worker, request.host(), headers, now).await.is_some() {
                 return answer::go(&endpoints.pages, "/", headers);
             }
@@ -106,7 +107,7 @@ pub(super) async fn answer(
     }
 }
 
-impl Callback<'_> {
+impl<'r> Callback<'r> {
     /// Parses the query. Refuses repeated parameters (attacks C-06).
     fn read(&self, method: &Method) -> Result<Brought, Reason> {
         // Not HEAD either. Link previews send HEAD, and a code can be redeemed only once (attacks C-15).
@@ -126,25 +127,24 @@ impl Callback<'_> {
     }
 
     /// Finds the sign-in of the response. Nothing else of the response is used before that.
-    fn recognise<'e>(&self, endpoints: &'e Endpoints, state: &str) -> Option<Login<'e>> {
+    fn recognise(&self, state: &str) -> Option<Login<'r>> {
         let host = self.request.host();
         // RFC 9700 §4.4.2: a response at the callback path of another provider is refused.
-        let gates = || endpoints.signing_in.iter().filter(|gate| *gate.callback == *self.request.path());
-        for gate in gates() {
-            let Ok(found) = gate.pending.find::<PendingLogin>(host, state, self.headers, self.now) else { continue };
-            if found.login.gate != gate.key {
-                continue;
-            }
+        let gates = || self.endpoints.signing_in.iter().filter(|gate| *gate.callback == *self.request.path());
+        let found = gates().filter_map(|gate| {
+            let found = gate.pending.find::<PendingLogin>(host, state, self.headers, self.now).ok()?;
+            (found.login.gate == gate.key).then_some((gate, found))
+        });
+        if let Some((gate, found)) = gate::of_shape(found, |found| found.login.shape.as_deref()) {
             let PendingLogin { to, attempt, rule, demand, is_silent, .. } = found.login.clone();
             let proof = if found.is_expired { Proof::Expired } else { Proof::Pending(Box::new(found.login)) };
             return Some(Login { gate, to, attempt, demand, is_silent, proof, rule });
         }
-        gates().find_map(|gate| {
-            let ticket = gate.open_ticket(host, state)?;
-            let proof = Proof::Missing(gate.pending.is_carried(state, self.headers));
-            let Ticket { to, attempt, demand, .. } = ticket;
-            Some(Login { gate, to, attempt, demand, is_silent: false, proof, rule: None })
-        })
+        let tickets = gates().filter_map(|gate| Some((gate, gate.open_ticket(host, state)?)));
+        let (gate, ticket) = gate::of_shape(tickets, |ticket| ticket.shape.as_deref())?;
+        let proof = Proof::Missing(gate.pending.is_carried(state, self.headers));
+        let Ticket { to, attempt, demand, .. } = ticket;
+        Some(Login { gate, to, attempt, demand, is_silent: false, proof, rule: None })
     }
 
     async fn finish(&self, exchange: &mut Exchange, login: Login<'_>, brought: Brought) -> Result<Response, Rejection> {
@@ -305,9 +305,11 @@ impl Callback<'_> {
         Err(if is_denied { rejection.offer(other) } else { rejection })
     }
 
-    /// Whether the browser has a session that is valid for this action.
+    /// Whether the browser has a session that is valid for this action. With several providers it may be of another one: nobody can have it
+    /// replaced by leading the browser here.
     async fn has_session(&self, gate: &Arc<Authenticate>) -> bool {
-        gate.open(self.worker, self.request.host(), self.headers, self.now).await.is_ok()
+        let action = self.endpoints.choosing(gate).unwrap_or(gate);
+        action.open(self.worker, self.request.host(), self.headers, self.now).await.is_ok()
     }
 }
 

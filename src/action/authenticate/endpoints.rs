@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use http::{HeaderMap, HeaderValue};
 
-use crate::action::authenticate::gate::Authenticate;
+use crate::action::authenticate::gate::{self, Authenticate};
 use crate::action::authenticate::metrics::failures;
 use crate::action::authenticate::paths::Paths;
 use crate::action::authenticate::services::GenerationServices;
@@ -57,8 +57,20 @@ impl Endpoints {
 
     /// The ticket of a request to `host`, with the action that it is of, or the gate of a choice.
     pub(super) fn open_ticket(&self, host: &str, text: &str) -> Option<(&Arc<Authenticate>, Ticket)> {
-        let mut gates = self.gates.iter().chain(&self.signing_in);
-        gates.find_map(|gate| Some((gate, gate.open_ticket(host, text)?)))
+        let gates = self.gates.iter().chain(&self.signing_in);
+        gate::of_shape(gates.filter_map(|gate| Some((gate, gate.open_ticket(host, text)?))), |ticket| {
+            ticket.shape.as_deref()
+        })
+    }
+
+    /// The action that `gate` is one of the choices of.
+    pub(super) fn choosing(&self, gate: &Arc<Authenticate>) -> Option<&Arc<Authenticate>> {
+        let is_one_of = |action: &&Arc<Authenticate>| {
+            let gates = action.choice.iter().flat_map(|choice| &choice.gates);
+            gates.into_iter().any(|one| Arc::ptr_eq(one, gate))
+        };
+        gate.chosen_from.as_ref()?;
+        self.gates.iter().find(is_one_of)
     }
 
     /// The session of the first action that finds one in a request to `host`.

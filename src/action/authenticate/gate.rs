@@ -11,10 +11,11 @@ use crate::action::authenticate::session_factory::SessionFactory;
 use crate::action::settings::AuthenticateSettings;
 use crate::claims::ClaimsHeaders;
 use crate::drain::Control;
+use crate::message::cookie::SameSite;
 use crate::oidc;
 use crate::page::Pages;
 use crate::session::Sessions;
-use crate::session::pending::PendingLogins;
+use crate::session::pending::{self, PendingLogins};
 use crate::session::rounds::Rounds;
 
 /// The part of the listener's maximum head size that the cookies of pending sign-ins may use. The rest is left for the session, the
@@ -32,6 +33,8 @@ pub(crate) struct Authenticate {
     pub(super) id: u64,
     /// Identifies the action in a pending sign-in, across restarts and replicas.
     pub(super) key: String,
+    /// Tells apart actions with one key whose sign-ins begin in other ways. `None` for an action that sets nothing of this.
+    pub(super) shape: Option<String>,
     /// The callback path. A response at another path does not belong to this action.
     pub(super) callback: Box<str>,
     pub(super) settings: AuthenticateSettings,
@@ -105,6 +108,7 @@ impl Authenticate {
         Self {
             id: NEXT.fetch_add(1, Ordering::Relaxed),
             key: gate_key(&settings, client.name()),
+            shape: shape(&settings),
             callback: client.callback_path().unwrap_or(&services.paths.callback).into(),
             pending: PendingLogins::new(&services.session, Arc::clone(base), head_bytes_max / PENDING_SHARE),
             rounds: Rounds::new(Arc::clone(base), settings.session_timeout),
@@ -139,4 +143,27 @@ fn gate_key(settings: &AuthenticateSettings, provider: &str) -> String {
         [provider, &settings.session_cookie_name, &settings.scope, &settings.session_timeout.as_secs().to_string()];
     // None of the parts contains a line break.
     parts.join("\n")
+}
+
+/// What `authentication_request_extra_params` and `same_site` add to the key. It is no part of the key itself: a sign-in that has begun
+/// finishes after a reload that changes only these.
+fn shape(settings: &AuthenticateSettings) -> Option<String> {
+    let AuthenticateSettings { extra_params, same_site, .. } = settings;
+    let is_plain = extra_params.is_empty() && *same_site == SameSite::default();
+    (!is_plain).then(|| pending::tag(&format!("{same_site:?}\n{extra_params:?}")))
+}
+
+/// The first of these gates that begins sign-ins as `shape` says. If there is none, the first: the configuration has changed since.
+pub(super) fn of_shape<'g, T>(
+    found: impl Iterator<Item = (&'g Arc<Authenticate>, T)>,
+    shape: impl Fn(&T) -> Option<&str>,
+) -> Option<(&'g Arc<Authenticate>, T)> {
+    let mut first = None;
+    for (gate, one) in found {
+        if gate.shape.as_deref() == shape(&one) {
+            return Some((gate, one));
+        }
+        first.get_or_insert((gate, one));
+    }
+    first
 }

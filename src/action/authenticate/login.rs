@@ -29,6 +29,9 @@ pub(super) const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch
 pub(super) struct PendingLogin {
     /// The action that started the sign-in (attacks C-13, S-03).
     pub(super) gate: String,
+    /// [`Authenticate::shape`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) shape: Option<String>,
     pub(super) redirect_uri: String,
     /// Never [`Destination::InCookie`].
     pub(super) to: Destination,
@@ -135,6 +138,7 @@ impl Authenticate {
         let begun = begun.inspect_err(|rejection| self.metrics.failures.count(rejection.reason))?;
         let login = PendingLogin {
             gate: self.key.clone(),
+            shape: self.shape.clone(),
             redirect_uri,
             to: start.to,
             attempt: start.attempt,

@@ -49,6 +49,15 @@ pub(super) async fn answer(
         let link = gate.sign_in_link(host, &to, Some(state)).in_a_new_tab();
         return Err(Rejection::from(Reason::AuthRequired).offer(link));
     }
+    // A page of another site must not take the session of its visitors away by choosing for them: they are asked.
+    let is_own = |site: &HeaderValue| matches!(site.as_bytes(), b"same-origin" | b"none");
+    let is_led_here = parts.headers.get(login::SEC_FETCH_SITE).is_some_and(|site| !is_own(site));
+    if let (true, Some(action)) = (is_led_here, endpoints.choosing(gate)) {
+        // A long address stays in the cookie of its sign-in.
+        let to = if to == Destination::InCookie { Destination::Landing } else { to };
+        let location = action.choice_location(host, to, demand);
+        return answer::go(&endpoints.pages, &location, &parts.headers);
+    }
     if to == Destination::InCookie {
         let kept = gate.pending.find::<PendingLogin>(host, state, &parts.headers, now);
         to = kept.map_or(Destination::Landing, |kept| kept.login.to);
@@ -64,9 +73,6 @@ pub(super) async fn answer(
     let (Some(choice), Some(form)) = (&gate.choice, &form) else {
         return gate.begin_login(exchange, request, &parts.headers, start).await;
     };
-    // A page of another site must not take the session of its visitors away by choosing for them: they are asked.
-    let is_own = |site: &HeaderValue| matches!(site.as_bytes(), b"same-origin" | b"none");
-    let is_led_here = parts.headers.get(login::SEC_FETCH_SITE).is_some_and(|site| !is_own(site));
     let chosen = if is_led_here { Chosen::Nothing(None) } else { choice.chosen(form) };
     match chosen {
         Chosen::Provider(gate, login_hint) => {

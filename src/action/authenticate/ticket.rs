@@ -42,6 +42,9 @@ pub(super) enum Destination {
 pub(super) struct Ticket {
     /// A short identifier of the action.
     gate: String,
+    /// [`Authenticate::shape`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) shape: Option<String>,
     pub(super) to: Destination,
     /// How many times the sign-in was restarted automatically.
     pub(super) attempt: u8,
@@ -73,22 +76,24 @@ impl Authenticate {
     }
 
     fn seal(&self, host: &str, to: &Destination, attempt: u8, demand: Demand) -> String {
-        let ticket = Ticket { gate: pending::tag(&self.key), to: to.in_short(), attempt, demand };
-        self.pending.seal_ticket(host, &ticket)
+        self.pending.seal_ticket(host, &self.ticket(&self.key, to.in_short(), attempt, demand))
     }
 
     /// The address of the page on which users choose a provider. It contains the whole destination: it is an address of ours, and no
     /// cookie has been set yet.
     pub(super) fn choice_location(&self, host: &str, to: Destination, demand: Demand) -> String {
-        let ticket = Ticket { gate: pending::tag(&self.key), to, attempt: 0, demand };
+        let ticket = self.ticket(&self.key, to, 0, demand);
         self.sign_in_location(&self.pending.seal_ticket(host, &ticket))
     }
 
     /// A ticket that leads to this provider, or to the page on which users choose one, if there are others.
     fn seal_entrance(&self, host: &str, to: Destination) -> String {
         let key = self.chosen_from.as_deref().unwrap_or(&self.key);
-        let ticket = Ticket { gate: pending::tag(key), to, attempt: 0, demand: Demand::default() };
-        self.pending.seal_ticket(host, &ticket)
+        self.pending.seal_ticket(host, &self.ticket(key, to, 0, Demand::default()))
+    }
+
+    fn ticket(&self, key: &str, to: Destination, attempt: u8, demand: Demand) -> Ticket {
+        Ticket { gate: pending::tag(key), shape: self.shape.clone(), to, attempt, demand }
     }
 
     /// Decrypts a ticket of this action.
