@@ -30,6 +30,7 @@ use crate::config::document::files::NamedFile;
 use crate::config::document::report::Diagnostics;
 use crate::config::{Attempt, Config, ShutdownConfig};
 use crate::drain::Parts;
+use crate::message::causes::with_causes;
 use crate::socket::inherited::Inherited;
 use crate::telemetry::access_log::{self, Destination};
 use crate::telemetry::logging;
@@ -137,11 +138,6 @@ impl Refused {
             Self::Impossible(_) | Self::Panicked => self.to_string(),
         }
     }
-}
-
-fn with_causes(error: &Error) -> String {
-    let causes = std::iter::successors(Some(error as &dyn std::error::Error), |error| error.source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 /// The outcomes, for metrics and `/readyz`.

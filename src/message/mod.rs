@@ -4,6 +4,7 @@
 
 pub(crate) mod body;
 pub(crate) mod caching;
+pub(crate) mod causes;
 pub(crate) mod cookie;
 pub(crate) mod cors;
 pub(crate) mod desync;

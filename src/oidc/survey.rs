@@ -6,6 +6,7 @@ use url::Url;
 
 use crate::crypto::octets;
 use crate::jose::compact::Algorithm;
+use crate::message::causes::with_causes;
 use crate::oidc::caller::{Endpoint, get};
 use crate::oidc::discovery::{self, Metadata};
 use crate::oidc::error::{Blame, Error};
@@ -237,16 +238,4 @@ impl RelyingParty {
         }
         warnings
     }
-}
-
-/// An error with all its causes.
-fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }

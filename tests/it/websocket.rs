@@ -423,19 +423,8 @@ fn w_03_a_socket_whose_opaque_token_is_revoked_is_told_so_and_one_whose_token_is
             (request.target() == "/introspect").then(|| Reply::json(&answer))
         }));
     });
-    let socket = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let address = socket.local_addr().expect("bound");
-    let mut setup = Setup::new(&provider, &target).rules(
-        "
-      - name: socket
-        priority: 1
-        conditions: [{ path_pattern: ['/socket'] }]
-        actions:
-          - { type: jwt-validation, provider: corp, validation: introspection, audience: [api] }
-          - { type: forward, target_group: sockets }",
-    );
-    setup.target_group = format!("  sockets:\n    targets: ['{address}']\n");
-    let mut proxy = setup.start();
+    let gate = "{ type: jwt-validation, provider: corp, validation: introspection, audience: [api] }";
+    let (mut proxy, socket) = before_a_socket((&provider, &target), gate);
     let seen = closing_frames(&mut proxy, socket, ("authorization", "Bearer opaque"), |proxy| {
         let asked = || provider.requests("/introspect").len();
         assert_eq!(asked(), 1);
@@ -453,22 +442,27 @@ fn w_03_a_socket_whose_opaque_token_is_revoked_is_told_so_and_one_whose_token_is
     is_recorded(&proxy, Some("session.ended"));
 }
 
-#[test]
-fn a_socket_whose_session_ends_is_told_so() {
-    let (provider, target) = (Provider::start(), target::echo());
+/// A proxy whose `/socket` has this gate, and the target behind it.
+fn before_a_socket((provider, target): (&Provider, &Server), gate: &str) -> (Proxy, TcpListener) {
     let socket = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = socket.local_addr().expect("bound");
-    let mut setup = Setup::new(&provider, &target).rules(
+    let mut setup = Setup::new(provider, target).rules(&format!(
         "
       - name: socket
         priority: 1
-        conditions: [{ path_pattern: ['/socket'] }]
+        conditions: [{{ path_pattern: ['/socket'] }}]
         actions:
-          - { type: authenticate-oidc, provider: corp }
-          - { type: forward, target_group: sockets }",
-    );
+          - {gate}
+          - {{ type: forward, target_group: sockets }}"
+    ));
     setup.target_group = format!("  sockets:\n    targets: ['{address}']\n");
-    let mut proxy = setup.start();
+    (setup.start(), socket)
+}
+
+#[test]
+fn a_socket_whose_session_ends_is_told_so() {
+    let (provider, target) = (Provider::start(), target::echo());
+    let (mut proxy, socket) = before_a_socket((&provider, &target), "{ type: authenticate-oidc, provider: corp }");
     let cookie = proxy.signed_in(Protocol::Http1, &provider).cookie_header("app.test");
     let seen = closing_frames(&mut proxy, socket, ("cookie", &cookie), |proxy| {
         proxy.clock.advance(Duration::from_secs(8 * 24 * 3600));

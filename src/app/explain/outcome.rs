@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::app::explain::suppose::End;
 use crate::exchange::rejection::Rejection;
 use crate::message::Response;
+use crate::message::causes::with_causes;
 
 /// What one listener does with a request.
 #[derive(Debug, Serialize)]
@@ -94,7 +95,7 @@ impl Outcome {
         Self::Refuse {
             status: rejection.reason.status().as_u16(),
             reason: rejection.reason.code(),
-            cause: rejection.source.as_deref().map(causes),
+            cause: rejection.source.as_deref().map(|error| with_causes(error)),
         }
     }
 
@@ -172,10 +173,4 @@ fn listed(headers: &HeaderMap) -> Vec<Header> {
     // Fields of one name keep their order, which has a meaning (RFC 9110 §5.3).
     list.sort_by(|one, other| one.name.cmp(&other.name));
     list
-}
-
-/// An error with everything that led to it, in one line.
-fn causes(error: &(dyn std::error::Error + Send + Sync + 'static)) -> String {
-    let all = std::iter::successors(Some(error as &dyn std::error::Error), |error| error.source());
-    all.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }

@@ -12,7 +12,7 @@ use crate::config::raw::forward::{Forward, GROUPS_MAX, GroupStickiness as RawSti
 use crate::config::raw::stickiness::DURATION_BOUNDS;
 use crate::config::raw::value::List;
 use crate::config::validate::context::Context;
-use crate::config::validate::{stickiness, value};
+use crate::config::validate::{every_action, stickiness, value};
 
 const EXAMPLE: &str =
     "the name of an entry in `target_groups`; or `target_groups: [{ target_group: NAME, weight: 1 }]`";
@@ -93,23 +93,11 @@ pub(super) fn groups<'f>(raw: &'f Forward, at: &Path) -> Vec<(&'f str, Path)> {
 }
 
 /// Every `forward` of the file, with its place.
-pub(super) fn all(raw: &raw::File) -> Vec<(&Forward, Path)> {
-    fn of<'r>(actions: &'r List<Action>, at: &Path) -> Vec<(&'r Forward, Path)> {
-        let forward = |(index, action): (usize, &'r Action)| match action {
-            Action::Forward(forward) => Some((forward, at.index(index))),
-            _ => None,
-        };
-        actions.iter().filter_map(forward).collect()
-    }
-    let mut all = Vec::new();
-    for (index, listener) in raw.listeners.iter() {
-        let at = Path::default().key("listeners").index(index);
-        for (index, rule) in listener.rules.iter() {
-            all.extend(of(&rule.actions, &at.key("rules").index(index).key("actions")));
-        }
-        all.extend(of(&listener.default_actions, &at.key("default_actions")));
-    }
-    all
+pub(super) fn all(raw: &raw::File) -> impl Iterator<Item = (&Forward, Path)> {
+    every_action::of_file(raw).filter_map(|(action, at)| match action {
+        Action::Forward(forward) => Some((forward, at)),
+        _ => None,
+    })
 }
 
 /// Checks that the groups of each `forward` fit together.

@@ -13,6 +13,7 @@ mod client_certificate;
 pub(crate) mod context;
 mod cookie_owners;
 mod cors;
+mod every_action;
 mod fixed_response;
 mod forward;
 mod forward_auth;
@@ -82,7 +83,7 @@ pub(crate) fn file(raw: &raw::File, context: &mut Context<'_>) -> Result<Config,
     let mut listeners = listener::listeners(&raw.listeners, &root.key("listeners"), &stores, &mut logins, context);
     let claims = raw.claims.as_ref().map(|raw| claims::claims(raw, &root.key("claims"), context));
     needed_sections(&logins, raw, context);
-    if raw.session.is_none() && forward::all(raw).iter().any(|(forward, _)| forward.stickiness.is_some()) {
+    if raw.session.is_none() && forward::all(raw).any(|(forward, _)| forward.stickiness.is_some()) {
         let _ = needed("session", "a `forward` has `stickiness`", KEY_FILES, context);
     }
     let mut providers = context.each(&raw.identity_providers, &root.key("identity_providers"), oidc::provider);

@@ -14,9 +14,8 @@ use crate::config::raw;
 use crate::config::raw::action::Action;
 use crate::config::raw::process as written;
 use crate::config::raw::static_files::Static;
-use crate::config::raw::value::List;
 use crate::config::validate::context::Context;
-use crate::config::validate::value;
+use crate::config::validate::{every_action, value};
 use crate::message::caching;
 use crate::message::uri::{self, EncodedSlash};
 use crate::static_files::name;
@@ -213,21 +212,9 @@ pub(super) fn apart(raw: &raw::File, context: &mut Context<'_>) {
 }
 
 /// Every `static` of the file, with its place.
-fn all(raw: &raw::File) -> Vec<(&Static, Path)> {
-    fn of<'r>(actions: &'r List<Action>, at: &Path) -> Vec<(&'r Static, Path)> {
-        let files = |(index, action): (usize, &'r Action)| match action {
-            Action::Static(files) => Some((files, at.index(index))),
-            _ => None,
-        };
-        actions.iter().filter_map(files).collect()
-    }
-    let mut all = Vec::new();
-    for (index, listener) in raw.listeners.iter() {
-        let at = Path::default().key("listeners").index(index);
-        for (index, rule) in listener.rules.iter() {
-            all.extend(of(&rule.actions, &at.key("rules").index(index).key("actions")));
-        }
-        all.extend(of(&listener.default_actions, &at.key("default_actions")));
-    }
-    all
+fn all(raw: &raw::File) -> impl Iterator<Item = (&Static, Path)> {
+    every_action::of_file(raw).filter_map(|(action, at)| match action {
+        Action::Static(files) => Some((files, at)),
+        _ => None,
+    })
 }

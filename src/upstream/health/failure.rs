@@ -3,6 +3,7 @@
 use http::StatusCode;
 use tokio::time::Instant;
 
+use crate::message::causes::with_causes;
 use crate::upstream::error::Error;
 
 /// Why a target did not answer.
@@ -24,11 +25,6 @@ pub(super) enum Failure {
     NotServing(&'static str),
     #[error("no answer in time")]
     Timeout,
-}
-
-fn with_causes(error: &hyper::Error) -> String {
-    let causes = std::iter::successors(Some(error as &dyn std::error::Error), |error| error.source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 /// The end of the time that a check may take.
