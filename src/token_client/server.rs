@@ -1,6 +1,6 @@
 //! The issuer of tokens, as it describes itself (RFC 8414, OpenID Connect Discovery).
 
-use url::Url;
+use url::{Origin, Url};
 
 use crate::oidc::document::Document;
 use crate::token_client::address;
@@ -11,6 +11,8 @@ use crate::token_client::error::Error;
 #[derive(Clone, Debug)]
 pub(super) struct Server {
     pub(super) issuer: String,
+    /// Where the pages are that users sign in on. `None`: anywhere, because the user has named the issuer.
+    pub(super) pages: Option<Origin>,
     pub(super) token: Url,
     pub(super) authorization: Option<Url>,
     /// RFC 8628.
@@ -31,6 +33,20 @@ impl Server {
     pub(super) fn has_scope(&self, wanted: &str) -> bool {
         self.scopes.iter().any(|scope| scope == wanted)
     }
+
+    /// Refuses a page to sign in on that is on another server.
+    ///
+    /// It may be the page of another issuer, where the user is known. What that one gives would then be sent to this one, which the application
+    /// has chosen, and which would get a token of the user with it (mix-up, RFC 9700 §4.4; attacks B-22).
+    pub(super) fn check_page(&self, page: &Url) -> Result<(), Error> {
+        match &self.pages {
+            Some(own) if *own != page.origin() => {
+                let page = page.origin().ascii_serialization();
+                Err(Error::OtherServer { issuer: self.issuer.clone(), page })
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 /// Reads the metadata of an issuer. It counts only if it says the same issuer (RFC 8414 §3.3, attacks O-01).
@@ -44,7 +60,7 @@ pub(super) async fn find(calls: &Calls, issuer: &str) -> Result<Server, Error> {
         if let Some(document) = calls.document(&location).await?
             && document.text("issuer").is_ok_and(|said| said.as_deref() == Some(issuer))
         {
-            return read(&document, issuer, &location, calls);
+            return read(&document, (issuer, &base), &location, calls);
         }
     }
     Err(Error::NoServer(base.to_string()))
@@ -64,7 +80,7 @@ fn locations(issuer: &Url) -> [Url; 2] {
     ]
 }
 
-fn read(document: &Document, issuer: &str, location: &Url, calls: &Calls) -> Result<Server, Error> {
+fn read(document: &Document, (issuer, base): (&str, &Url), location: &Url, calls: &Calls) -> Result<Server, Error> {
     let unreadable = |fault| Error::Answer(location.as_str().into(), fault);
     let endpoint = |name: &'static str| {
         let Some(text) = document.text(name).map_err(unreadable)? else { return Ok(None) };
@@ -73,6 +89,7 @@ fn read(document: &Document, issuer: &str, location: &Url, calls: &Calls) -> Res
     };
     Ok(Server {
         issuer: issuer.to_owned(),
+        pages: Some(base.origin()),
         token: endpoint("token_endpoint")?
             .ok_or_else(|| Error::Lacks(location.to_string(), "has no token endpoint"))?,
         authorization: endpoint("authorization_endpoint")?,

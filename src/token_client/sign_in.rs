@@ -33,7 +33,7 @@ pub(crate) enum Flow {
 #[derive(Clone, Debug)]
 pub(crate) struct Wish {
     pub(crate) client_id: Option<String>,
-    /// Which of the issuers that the application names. `None`: the first.
+    /// Which of the issuers that the application names. `None`: the first. One that the user names may have its pages on another server.
     pub(crate) issuer: Option<String>,
     /// `None`: what the application suggests.
     pub(crate) scope: Option<String>,
@@ -60,7 +60,10 @@ pub(crate) struct SignedIn {
 /// Has the user sign in, and gets a token for the application at `asked`.
 pub(crate) async fn sign_in(calls: &Calls, asked: &Url, wish: &Wish, screen: &dyn Screen) -> Result<SignedIn, Error> {
     let resource = resource::find(calls, asked).await?;
-    let server = server::find(calls, issuer(&resource, wish)?).await?;
+    let mut server = server::find(calls, issuer(&resource, wish)?).await?;
+    if wish.issuer.is_some() {
+        server.pages = None;
+    }
     let scope = wish.scope.clone().or_else(|| scope(&resource, &server, wish));
     let known = wish.client_id.as_ref().or(resource.client_id.as_ref());
     let want = Want { calls, server: &server, resource: &resource, wish, screen, scope: scope.as_deref(), known };
@@ -150,6 +153,10 @@ impl Want<'_> {
         let endpoint = self.server.authorization.as_ref().ok_or_else(|| lacks("has no authorization endpoint"))?;
         if !self.server.has_s256 {
             return Err(lacks("does not know PKCE with S256 (RFC 7636), without which the code could be stolen"));
+        }
+        // Where each answer names its issuer, one of another issuer is known by that.
+        if !self.server.says_issuer {
+            self.server.check_page(endpoint)?;
         }
         let loopback = Loopback::bind(&self.wish.redirect).await?;
         let redirect_uri = loopback.uri().to_owned();

@@ -1,6 +1,7 @@
 //! Whole sign-ins against servers in memory. The browser is a socket.
 
 mod device;
+mod mix_up;
 mod scripted;
 
 use serde_json::{Value, json};

@@ -1,16 +1,12 @@
 //! Sign-ins on another device.
 
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::sync::mpsc;
 
 use super::scripted::*;
 use crate::message::WholeResponse;
 use crate::token_client::error::Error;
 use crate::token_client::sign_in::{self, Flow, Wish};
-
-fn begun() -> Value {
-    json!({"device_code": "d-1", "user_code": "WDJB\u{1b}[2J-MJHT", "verification_uri": "https://login.test/activate", "verification_uri_complete": "https://login.test/activate?code=WDJB", "expires_in": 600, "interval": 5})
-}
 
 fn error_of(code: &str) -> Result<WholeResponse, ()> {
     Ok(answer(400, &[], json!({"error": code})))

@@ -196,3 +196,8 @@ pub(super) async fn by_browser(
     };
     tokio::join!(sign_in::sign_in(&calls, &asked, wish, &shown), person).0
 }
+
+/// What the device flow begins with.
+pub(super) fn begun() -> Value {
+    json!({"device_code": "d-1", "user_code": "WDJB\u{1b}[2J-MJHT", "verification_uri": "https://login.test/activate", "verification_uri_complete": "https://login.test/activate?code=WDJB", "expires_in": 600, "interval": 5})
+}
