@@ -38,7 +38,10 @@ pub(super) async fn sign_in(
     let device_code = begun.required_text("device_code").map_err(unreadable)?;
     let user_code = printable(&begun.required_text("user_code").map_err(unreadable)?, VALUE_MAX);
     let address_of = |name: &'static str, text: &str| {
-        address::read(text, calls.place).map_err(|why| Error::address(endpoint.as_str(), name, text, why))
+        let page = address::read(text, calls.place);
+        let page = page.map_err(|why| Error::address(endpoint.as_str(), name, text, why))?;
+        // No answer comes back here that could name its issuer.
+        server.check_page(&page).map(|()| page)
     };
     let address = address_of("verification_uri", &begun.required_text("verification_uri").map_err(unreadable)?)?;
     let whole = begun.text("verification_uri_complete").map_err(unreadable)?;

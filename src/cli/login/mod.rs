@@ -50,7 +50,7 @@ pub(crate) struct Login {
     /// The client to sign in with. Default: the one that the application names, otherwise a new one, if the issuer lets programs register.
     #[arg(long, value_name = "ID")]
     client_id: Option<String>,
-    /// The issuer to sign in at. The application must name it. Its page to sign in on may be on another server. Default: the first that the application
+    /// The issuer to sign in at. The application must name it. Its pages to sign in on may be on another server. Default: the first that the application
     /// names.
     #[arg(long, value_name = "URL")]
     issuer: Option<String>,

@@ -99,3 +99,29 @@ async fn an_issuer_with_its_page_at_home_need_not_say_itself() {
         assert!(result.is_ok(), "{page}: {result:?}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn b_22_a_code_for_an_honest_provider_is_not_shown_for_the_issuer_of_a_hostile_application() {
+    let elsewhere = format!("{HONEST}/activate");
+    for name in ["verification_uri", "verification_uri_complete"] {
+        for says_issuer in [false, true] {
+            let servers = Servers::new(json!({
+                "device_authorization_endpoint": DEVICE, "authorization_response_iss_parameter_supported": says_issuer,
+            }));
+            let mut begun = begun();
+            begun[name] = json!(elsewhere);
+            servers.says_json(DEVICE, begun);
+            let (result, seen) = lured(&servers, &wish(), &[]).await;
+            let error = result.expect_err("refused");
+            assert!(matches!(error, Error::OtherServer { .. }), "{name}: {error}");
+            assert!(error.to_string().contains(ISSUER) && error.to_string().contains(HONEST), "{error}");
+            assert!(!seen.iter().any(|text| text.contains(HONEST)), "{seen:?}");
+            assert!(!servers.asked().contains(&TOKEN.to_owned()), "the issuer is not asked for a token");
+            // Google and Microsoft have the page for codes on another host than their issuer.
+            let named = Wish { issuer: Some(ISSUER.into()), ..wish() };
+            let (result, seen) = lured(&servers, &named, &[]).await;
+            assert_eq!(result.expect("signed in").issuer, ISSUER);
+            assert!(seen.iter().any(|text| text.contains(&elsewhere)), "{seen:?}");
+        }
+    }
+}
