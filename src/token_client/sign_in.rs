@@ -136,7 +136,9 @@ impl Want<'_> {
             (None, None) => return Err(Error::NoClient(self.server.issuer.clone())),
         };
         let shown = printable(&client_id, VALUE_MAX);
-        self.screen.begin(&self.server.issuer, &self.resource.identifier, &shown);
+        // Whole: what is behind the end of a long list is granted, too.
+        let scope = self.scope.map(|scope| printable(scope, usize::MAX));
+        self.screen.begin(&self.server.issuer, &self.resource.identifier, &shown, scope.as_deref());
         Ok(client_id)
     }
 

@@ -185,7 +185,8 @@ fn a_program_signs_in_at_the_pool_and_the_rule_takes_its_token() {
         let finished = site.login(&mut browser, &["--no-browser"]);
         let token = finished.output.strip_suffix('\n').expect("one line").to_owned();
         assert!(!token.contains(char::is_whitespace) && !finished.errors.contains(&token), "{finished:?}");
-        assert!(finished.errors.contains(&format!("as the client `cli`, for {}", site.url())), "{}", finished.errors);
+        let begun = format!("as the client `cli`, for {}. Scopes: `openid profile email groups`.", site.url());
+        assert!(finished.errors.contains(&begun), "{}", finished.errors);
         let answer = site.with(protocol, &token);
         assert_eq!(answer.status, 200, "{}", answer.text());
         let request = site.target.last();

@@ -18,23 +18,17 @@ pub(super) struct Terminal {
 }
 
 impl Screen for Terminal {
-    fn begin(&self, issuer: &str, resource: &str, client_id: &str) {
-        eprintln!("Signing in at {issuer} as the client `{client_id}`, for {resource}.");
+    fn begin(&self, issuer: &str, resource: &str, client_id: &str, scope: Option<&str>) {
+        eprintln!("{}", beginning(issuer, resource, client_id, scope));
     }
 
     fn show_address(&self, address: &Url) {
-        eprintln!("\nOpen this address in a browser on this machine:\n\n  {address}\n\nWaiting for the sign-in.");
+        eprintln!("{}", way(address));
         self.open(address);
     }
 
     fn show_code(&self, address: &Url, code: &str, whole: Option<&Url>) {
-        eprintln!(
-            "\nOpen this address in a browser, on this or another device:\n\n  {address}\n\nand type the code:\n\n  {code}\n"
-        );
-        if let Some(whole) = whole {
-            eprintln!("Or open this one, and compare the code:\n\n  {whole}\n");
-        }
-        eprintln!("Waiting for the sign-in.");
+        eprintln!("{}", way_with_code(address, code, whole));
         self.open(whole.unwrap_or(address));
     }
 }
@@ -54,4 +48,48 @@ impl Terminal {
 fn on_path(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     std::env::split_paths(&path).map(|folder| folder.join(program)).find(|candidate| candidate.is_file())
+}
+
+fn beginning(issuer: &str, resource: &str, client_id: &str, scope: Option<&str>) -> String {
+    let scope = scope.map_or("No scopes are asked for.".into(), |scope| format!("Scopes: `{scope}`."));
+    format!("Signing in at {issuer} as the client `{client_id}`, for {resource}. {scope}")
+}
+
+/// The host comes first: a long address hides it.
+fn way(address: &Url) -> String {
+    let host = address.authority();
+    format!("\nOpen this address of {host} in a browser on this machine:\n\n  {address}\n\nWaiting for the sign-in.")
+}
+
+fn way_with_code(address: &Url, code: &str, whole: Option<&Url>) -> String {
+    let host = address.authority();
+    let whole = whole.map_or(String::new(), |whole| {
+        format!("Or open this one of {}, and compare the code:\n\n  {whole}\n\n", whole.authority())
+    });
+    format!(
+        "\nOpen this address of {host} in a browser, on this or another device:\n\n  {address}\n\nand type the code:\n\n  {code}\n\n{whole}Waiting for the sign-in."
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn url(text: &str) -> Url {
+        Url::parse(text).expect("a URL")
+    }
+
+    #[test]
+    fn the_scopes_and_the_host_of_the_page_are_said_before_it_opens() {
+        let told = |scope| beginning("https://a.test", "https://app.test", "cli", scope);
+        let who = "Signing in at https://a.test as the client `cli`, for https://app.test.";
+        assert_eq!(told(Some("openid groups")), format!("{who} Scopes: `openid groups`."));
+        assert_eq!(told(None), format!("{who} No scopes are asked for."));
+        let address = way(&url("https://login.test:8443/authorize?a=https://evil.test"));
+        assert!(address.contains("\nOpen this address of login.test:8443 in"), "{address}");
+        let with_code = way_with_code(&url("https://a.test/x"), "WDJB", None);
+        assert!(with_code.contains("\nOpen this address of a.test in"), "{with_code}");
+        let both = way_with_code(&url("https://a.test/x"), "WDJB", Some(&url("https://b.test/x")));
+        assert!(both.contains("address of a.test in") && both.contains("Or open this one of b.test,"), "{both}");
+    }
 }

@@ -26,7 +26,7 @@ async fn on_another_device_the_issuer_is_asked_as_often_as_it_likes() {
     // 5 s, 5 s, slower by 5: 10 s, twice as slow: 20 s, 20 s.
     assert_eq!(start.elapsed().as_secs(), 5 + 5 + 10 + 20 + 20);
     assert_eq!(signed_in.token.access.expose(), "abc.def");
-    assert_eq!(shows.recv().await.as_deref(), Some("https://login.test https://app.test cli"));
+    assert_eq!(shows.recv().await.as_deref(), Some(r#"https://login.test https://app.test cli Some("openid groups")"#));
     let said = shows.recv().await.expect("the code");
     assert_eq!(said, "https://login.test/activate WDJB[2J-MJHT https://login.test/activate?code=WDJB");
     let sent = servers.sent(TOKEN);

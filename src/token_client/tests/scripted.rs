@@ -115,8 +115,8 @@ impl Servers {
 pub(super) struct Shown(pub(super) mpsc::UnboundedSender<String>);
 
 impl Screen for Shown {
-    fn begin(&self, issuer: &str, resource: &str, client_id: &str) {
-        let _ = self.0.send(format!("{issuer} {resource} {client_id}"));
+    fn begin(&self, issuer: &str, resource: &str, client_id: &str, scope: Option<&str>) {
+        let _ = self.0.send(format!("{issuer} {resource} {client_id} {scope:?}"));
     }
 
     fn show_address(&self, address: &Url) {
