@@ -2,6 +2,7 @@
 //!
 //! The token is the only thing on standard output. Everything else is for the user, on standard error.
 
+mod json;
 mod screen;
 mod store;
 
@@ -13,7 +14,6 @@ use std::time::Duration;
 use anyhow::Context as _;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
-use serde_json::json;
 use url::Url;
 
 use crate::backchannel::network::{self, Network};
@@ -120,7 +120,7 @@ impl Login {
         let token = entry.access_token.expose();
         print(&match (self.header, self.json) {
             (true, _) => format!("Authorization: Bearer {token}\n"),
-            (_, true) => as_json(&entry)?,
+            (_, true) => json::text(&entry)?,
             _ => format!("{token}\n"),
         })?;
         Ok(ExitCode::SUCCESS)
@@ -281,17 +281,4 @@ fn renew(entry: &mut Entry, token: token::Token, now: Timestamp) {
 
 fn is_fresh(entry: &Entry) -> bool {
     Clock::system().now() + FRESH_MIN < Timestamp::from_seconds(entry.expires_at)
-}
-
-fn as_json(entry: &Entry) -> anyhow::Result<String> {
-    let all = json!({
-        "access_token": entry.access_token.expose(),
-        "token_type": "Bearer",
-        "expires_at": Timestamp::from_seconds(entry.expires_at).to_text(),
-        "scope": entry.scope,
-        "resource": entry.resource,
-        "issuer": entry.issuer,
-        "client_id": entry.client_id,
-    });
-    Ok(serde_json::to_string_pretty(&all)? + "\n")
 }
