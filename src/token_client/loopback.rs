@@ -2,8 +2,11 @@
 
 use std::cell::RefCell;
 use std::convert::Infallible;
+use std::future::poll_fn;
+use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -15,6 +18,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use rustix::io::Errno;
 use tokio::net::{TcpListener, TcpStream};
 use url::{Host, Url};
 
@@ -31,6 +35,8 @@ use crate::token_client::error::Error;
 const CONNECTIONS_MAX: usize = 16;
 /// Time to send the head of a request.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// How many free ports are tried at most, until one is free at both addresses of `localhost`.
+const FREE_PORTS_MAX: u32 = 8;
 /// Most bytes of a head: a code may be long.
 const HEAD_BYTES_MAX: usize = 64 * 1024;
 
@@ -51,40 +57,57 @@ impl FromStr for Redirect {
         let url = Url::parse(text).map_err(|_| "write an address, for example http://127.0.0.1/callback")?;
         let is_bare =
             url.username().is_empty() && url.password().is_none() && url.query().is_none() && url.fragment().is_none();
-        if url.scheme() != "http" || address(&url).is_none() || !is_bare {
+        if url.scheme() != "http" || addresses(&url).is_empty() || !is_bare {
             return Err("write http, and 127.0.0.1, [::1] or localhost, for example http://127.0.0.1/callback");
         }
         Ok(Self(url))
     }
 }
 
-/// The address to listen on. Never one that other machines can reach (RFC 8252 §8.3).
-fn address(url: &Url) -> Option<IpAddr> {
-    match url.host()? {
-        Host::Ipv4(Ipv4Addr::LOCALHOST) | Host::Domain("localhost") => Some(Ipv4Addr::LOCALHOST.into()),
-        Host::Ipv6(Ipv6Addr::LOCALHOST) => Some(Ipv6Addr::LOCALHOST.into()),
-        _ => None,
+/// The addresses to listen on. Never one that other machines can reach (RFC 8252 §8.3). A browser takes `localhost` for either of two.
+fn addresses(url: &Url) -> &'static [IpAddr] {
+    const V4: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    const V6: IpAddr = IpAddr::V6(Ipv6Addr::LOCALHOST);
+    match url.host() {
+        Some(Host::Ipv4(Ipv4Addr::LOCALHOST)) => &[V4],
+        Some(Host::Ipv6(Ipv6Addr::LOCALHOST)) => &[V6],
+        Some(Host::Domain("localhost")) => &[V4, V6],
+        _ => &[],
     }
 }
 
-/// A listening socket, until the browser has come back.
+/// Listening sockets, until the browser has come back.
 #[derive(Debug)]
 pub(super) struct Loopback {
-    listener: TcpListener,
+    listeners: Vec<TcpListener>,
     redirect: Url,
 }
 
 impl Loopback {
     /// Listens on the port of `redirect`, or on a free one.
     pub(super) async fn bind(Redirect(url): &Redirect) -> Result<Self, Error> {
-        let ip = address(url).unwrap_or(Ipv4Addr::LOCALHOST.into());
-        let wanted = SocketAddr::new(ip, url.port().unwrap_or(0));
-        let failed = |error| Error::Listen(wanted, error);
-        let listener = TcpListener::bind(wanted).await.map_err(failed)?;
+        let attempts = if url.port().is_some() { 1 } else { FREE_PORTS_MAX };
+        let mut attempt = 1;
+        let (listeners, port) = loop {
+            match listen(addresses(url), url.port().unwrap_or(0)).await {
+                // A port that is free at one address may be in use at the other.
+                Err(_) if attempt < attempts => attempt += 1,
+                decided => break decided?,
+            }
+        };
         let mut redirect = url.clone();
         // It has a host, so it can have a port.
-        let _ = redirect.set_port(Some(listener.local_addr().map_err(failed)?.port()));
-        Ok(Self { listener, redirect })
+        let _ = redirect.set_port(Some(port));
+        Ok(Self { listeners, redirect })
+    }
+
+    /// The next connection at any of the addresses. If the future is dropped, no connection is lost.
+    async fn accept(&self) -> io::Result<TcpStream> {
+        let accepted = poll_fn(|context| {
+            let mut each = self.listeners.iter().map(|listener| listener.poll_accept(context));
+            each.find(Poll::is_ready).unwrap_or(Poll::Pending)
+        });
+        accepted.await.map(|(stream, _)| stream)
     }
 
     /// The redirect URI, with its port.
@@ -92,10 +115,10 @@ impl Loopback {
         self.redirect.as_str()
     }
 
-    /// Waits for the answer to `attempt`, tells the browser how it went, and closes the socket. Other requests are answered with a page and change
+    /// Waits for the answer to `attempt`, tells the browser how it went, and closes the sockets. Other requests are answered with a page and change
     /// nothing: any page in the browser could send one.
     ///
-    /// If the future is dropped, the socket is closed and no answer is taken.
+    /// If the future is dropped, the sockets are closed and no answer is taken.
     pub(super) async fn wait(self, attempt: &Attempt) -> Result<Secret<String>, Error> {
         let waiting =
             Waiting { attempt, redirect: &self.redirect, pages: Pages::default(), answer: RefCell::default() };
@@ -103,8 +126,8 @@ impl Loopback {
         loop {
             tokio::select! {
                 // Dropping `accept` loses no connection. Nor does dropping `next`: the connections stay in the set.
-                accepted = self.listener.accept(), if connections.len() < CONNECTIONS_MAX => {
-                    if let Ok((stream, _)) = accepted {
+                accepted = self.accept(), if connections.len() < CONNECTIONS_MAX => {
+                    if let Ok(stream) = accepted {
                         connections.push(waiting.serve(stream));
                     }
                 }
@@ -116,6 +139,33 @@ impl Loopback {
             }
         }
     }
+}
+
+/// Listens at each address on one port, `0` for a free one. An address that this machine does not have is left out, if another one is there: nobody
+/// else can listen there either. If another program has the port at one of them, it would get the answer, so none is used.
+async fn listen(addresses: &[IpAddr], mut port: u16) -> Result<(Vec<TcpListener>, u16), Error> {
+    let (mut listeners, mut absent) = (Vec::new(), None);
+    for &ip in addresses {
+        let wanted = SocketAddr::new(ip, port);
+        let failed = |error| Error::Listen(wanted, error);
+        match TcpListener::bind(wanted).await {
+            Ok(listener) => {
+                port = listener.local_addr().map_err(failed)?.port();
+                listeners.push(listener);
+            }
+            Err(error) if is_absent(&error) => absent = Some(failed(error)),
+            Err(error) => return Err(failed(error)),
+        }
+    }
+    match absent {
+        Some(error) if listeners.is_empty() => Err(error),
+        _ => Ok((listeners, port)),
+    }
+}
+
+/// Whether a machine does not have an address, or not its family.
+fn is_absent(error: &io::Error) -> bool {
+    error.kind() == ErrorKind::AddrNotAvailable || error.raw_os_error() == Some(Errno::AFNOSUPPORT.raw_os_error())
 }
 
 struct Waiting<'w> {

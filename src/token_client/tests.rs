@@ -4,7 +4,11 @@ mod device;
 mod mix_up;
 mod scripted;
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::time::Duration;
+
 use serde_json::{Value, json};
+use tokio::net::TcpListener;
 use url::Url;
 
 use super::error::Error;
@@ -43,6 +47,45 @@ async fn a_browser_signs_in_and_its_code_becomes_a_token() {
         assert_eq!(form.one(name), Ok(Some(value)));
     }
     assert_eq!(form.one("code_verifier").expect("once").map(str::len), Some(43));
+}
+
+/// A machine without IPv6 has only one.
+async fn families() -> Vec<IpAddr> {
+    let all = [IpAddr::from(Ipv4Addr::LOCALHOST), Ipv6Addr::LOCALHOST.into()];
+    let mut found = Vec::new();
+    for ip in all {
+        if TcpListener::bind((ip, 0)).await.is_ok() {
+            found.push(ip);
+        }
+    }
+    found
+}
+
+#[tokio::test]
+async fn a_browser_may_take_localhost_for_either_family() {
+    for ip in families().await {
+        let servers = Servers::new(json!({}));
+        let wish = Wish { redirect: "http://localhost/cb".parse().expect("sound"), ..wish() };
+        let signed_in = by_browser(&servers, &wish, async |address| {
+            let callback = callback(&address, &[("code", "c-1"), ("iss", ISSUER)]);
+            assert_eq!(callback.host_str(), Some("localhost"));
+            let page = visit_at(ip, &callback, callback.authority(), "GET").await;
+            assert!(page.starts_with("HTTP/1.1 200 "), "{page}");
+        });
+        signed_in.await.expect("signed in");
+    }
+}
+
+/// Otherwise the code would go to whoever listens there.
+#[tokio::test]
+async fn a_port_of_localhost_that_another_program_has_in_one_family_is_not_used() {
+    for ip in families().await {
+        let other = TcpListener::bind((ip, 0)).await.expect("a free port");
+        let uri = format!("http://localhost:{}/cb", other.local_addr().expect("bound").port());
+        let wish = Wish { redirect: uri.parse().expect("sound"), patience: Duration::ZERO, ..wish() };
+        let error = refused(&Servers::new(json!({})), &wish).await;
+        assert!(matches!(error, Error::Listen(..)), "{error}");
+    }
 }
 
 #[tokio::test]

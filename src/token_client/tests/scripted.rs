@@ -1,6 +1,7 @@
 //! Servers in memory, and a browser that is a socket.
 
 use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -154,8 +155,13 @@ pub(super) async fn refused(servers: &Arc<Servers>, wish: &Wish) -> Error {
 
 /// What a browser gets at an address on this machine.
 pub(super) async fn visit(url: &Url, host: &str, method: &str) -> String {
+    visit_at(Ipv4Addr::LOCALHOST.into(), url, host, method).await
+}
+
+/// The same, of a browser that takes the name in the address for this one.
+pub(super) async fn visit_at(ip: IpAddr, url: &Url, host: &str, method: &str) -> String {
     let port = url.port().expect("a port");
-    let mut stream = tokio::net::TcpStream::connect(("127.0.0.1", port)).await.expect("somebody listens");
+    let mut stream = tokio::net::TcpStream::connect((ip, port)).await.expect("somebody listens");
     let target = format!("{}?{}", url.path(), url.query().unwrap_or_default());
     let head = format!("{method} {target} HTTP/1.1\r\nhost: {host}\r\naccept-language: de\r\n\r\n");
     stream.write_all(head.as_bytes()).await.expect("sent");
