@@ -290,6 +290,10 @@ fn an_oauth2_proxy_moves_and_its_users_sign_in() {
     let again = run(&["import", "oauth2-proxy", &input, "--output", &output, "--force", "--", "--allowed-group=staff"]);
     assert_eq!(again.code, Some(0), "{}", again.errors);
     let proxy = import.serve();
+    let mut nobody = Browser::new(Protocol::Http1, proxy.address_of("https"));
+    let refused = import.provider.sign_in(&mut nobody, "https://app.test/orders");
+    assert_eq!(refused.status, 403, "an address that the provider does not call verified");
+    import.provider.say(|script| script.userinfo.as_mut().expect("claims")["email_verified"] = json!(true));
     import.signs_in(&proxy, "https", "https://app.test/orders?year=2026");
     let request = import.requests().pop().expect("the request of the user");
     assert_eq!(request.header("x-forwarded-email"), Some("alice@example.com"));

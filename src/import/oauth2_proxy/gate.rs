@@ -11,12 +11,15 @@ use crate::import::yaml::{Map, Yaml};
 const TIMEOUT_MAX: Duration = Duration::from_secs(604_800);
 /// Nobody has it (RFC 2606).
 const NOBODY: &str = "nobody@nobody.invalid";
+const NO_DOMAIN: &str = "nobody.invalid";
 /// Providers that are OpenID providers.
 const PROVIDERS: [&str; 6] = ["oidc", "keycloak-oidc", "google", "entra-id", "adfs", "cognito"];
 
 /// What each rule has that asks for a sign-in.
 pub(super) struct Gate {
     pub(super) login: Login,
+    /// What is asked of users behind the sign-in.
+    pub(super) gates: Vec<Map>,
     /// Why nobody may come in.
     pub(super) closed: Option<String>,
 }
@@ -61,9 +64,10 @@ pub(super) fn gate(options: &Options, draft: &mut Draft, ledger: &mut Ledger) ->
     let name = provider(draft, &host_of(&issuer), settings);
     let mut login = login(options, name, ledger)?;
     login.bearer = bearer(options, &issuer, ledger);
+    let gates = any_address(options, ledger).into_iter().collect();
     let closed = restrictions(options, &kind, &mut login.settings, ledger);
     headers(options, draft, ledger);
-    Ok(Gate { login, closed })
+    Ok(Gate { login, gates, closed })
 }
 
 /// `skip_jwt_bearer_tokens`: a token in place of a session. Its audience is the client ID, or one that an option names.
@@ -187,11 +191,34 @@ pub(super) fn duration(text: &str) -> Option<Duration> {
     (number.is_empty() || number == "0").then(|| Duration::from_secs(total))
 }
 
+/// Whether `email_domains` has all of them.
+fn has_all_domains(options: &Options) -> bool {
+    options.values("email_domains").iter().any(|domain| domain == "*")
+}
+
+/// What is asked where all domains may come in: oauth2-proxy still refuses users without an address, and those whose provider says that it
+/// is not verified.
+fn any_address(options: &Options, ledger: &mut Ledger) -> Option<Map> {
+    let setting = options.get("email_domains").filter(|_| has_all_domains(options))?;
+    // Each user has a `sub`. Where the address is in another claim, everything is closed.
+    if options.text("oidc_email_claim").is_some_and(|claim| claim != "email") {
+        return None;
+    }
+    let nobody = Map::default().with("claim", "email").with("domain", &[NO_DOMAIN.to_owned()][..]);
+    let mut gate = Map::default().with("type", "authorize").with("not", nobody);
+    gate.comment("not", "An address of any domain, which the provider has to call verified.");
+    ledger.changed(
+        &setting.path,
+        "authorize: all domains, and `email_verified` has to be true. Users and tokens without it are answered 403 (Microsoft Entra ID never sends it: docs/PROVIDERS.md)",
+    );
+    Some(gate)
+}
+
 /// Who may come in. A reason why nobody may, if a restriction cannot be carried over.
 fn restrictions(options: &Options, kind: &str, settings: &mut Map, ledger: &mut Ledger) -> Option<String> {
     let mut closed = None;
     let domains = options.values("email_domains");
-    let is_everybody = domains.iter().any(|domain| domain == "*");
+    let is_everybody = has_all_domains(options);
     // A domain that begins with a dot is all domains below it, which Vestibule cannot say.
     let plain: Vec<String> =
         domains.iter().filter(|domain| *domain != "*" && !domain.starts_with('.')).cloned().collect();
@@ -220,11 +247,11 @@ fn restrictions(options: &Options, kind: &str, settings: &mut Map, ledger: &mut 
         ledger.changed(&setting.path, "allowed_emails: write the addresses there; until then, none of them comes in");
     }
     if let Some(claim) = options.get("oidc_email_claim") {
-        if claim.values[0] == "email" || (is_everybody && emails.is_none()) {
-            ledger.kept(&claim.path, "email");
+        if claim.values[0] == "email" || (is_everybody && claim.values[0] == "sub") {
+            ledger.kept(&claim.path, "who comes in");
         } else {
-            closed =
-                Some("e-mail addresses of another claim than `email` cannot be compared (oidc_email_claim)".to_owned());
+            let why = "authorize cannot compare e-mail addresses of another claim than `email`, nor ask that there is one (oidc_email_claim)";
+            closed = Some(why.to_owned());
             ledger.dropped(&claim.path, "only the claim email has e-mail addresses");
         }
     }

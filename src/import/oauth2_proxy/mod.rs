@@ -61,8 +61,6 @@ const DROPPED: &[(&str, &str)] = &[
     ("force_https", "add a listener that redirects"),
     ("force_json_errors", "programs always get JSON"),
     ("approval_prompt", "prompt is the parameter of OpenID Connect"),
-    ("alpha_config", "give the file to the importer"),
-    ("config", "give the file to the importer"),
 ];
 
 /// Beginnings of such options.
@@ -92,6 +90,7 @@ const DROPPED_FAMILIES: &[(&str, &str)] = &[
 pub(crate) fn read(inputs: &[Input], flags: &[String]) -> Result<(Draft, Ledger), String> {
     let mut ledger = Ledger::default();
     let options = Options::read(inputs, flags, &mut ledger)?;
+    named_files(&options, inputs, &mut ledger)?;
     let mut draft = Draft::default();
     draft.header.push("From oauth2-proxy, by `vestibule import oauth2-proxy`.".to_owned());
     let gate = gate::gate(&options, &mut draft, &mut ledger)?;
@@ -117,6 +116,24 @@ pub(crate) fn read(inputs: &[Input], flags: &[String]) -> Result<(Draft, Ledger)
     let source = "default actions".to_owned();
     draft.listeners.push(Listener { name, settings, rules, default, source });
     Ok((draft, ledger))
+}
+
+/// A file that is named and not given may say who comes in, so the input is incomplete. A file is known by its name, without its folder.
+fn named_files(options: &Options, inputs: &[Input], ledger: &mut Ledger) -> Result<(), String> {
+    fn name(path: &str) -> &str {
+        path.rsplit('/').next().unwrap_or(path)
+    }
+    for setting in ["config", "alpha_config"].iter().filter_map(|option| options.get(option)) {
+        let is_given = |path: &&String| inputs.iter().any(|input| name(&input.name) == name(path));
+        if let Some(path) = setting.values.iter().find(|path| !is_given(path)) {
+            return Err(format!(
+                "{}: {path} was not given: give the file, under this name, to the importer",
+                setting.path
+            ));
+        }
+        ledger.kept(&setting.path, "the file was read");
+    }
+    Ok(())
 }
 
 fn listener(options: &Options, draft: &mut Draft, ledger: &mut Ledger) -> Result<(Map, String), String> {

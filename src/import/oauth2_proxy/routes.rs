@@ -65,7 +65,7 @@ fn guarded(gate: &Gate, end: Result<Map, String>) -> Chain {
     match (&gate.closed, end) {
         (Some(why), _) => Chain::Closed(why.clone()),
         (None, Err(why)) => Chain::Closed(why),
-        (None, Ok(terminal)) => Chain::Open { login: Some(gate.login.clone()), gates: Vec::new(), terminal },
+        (None, Ok(terminal)) => Chain::Open { login: Some(gate.login.clone()), gates: gate.gates.clone(), terminal },
     }
 }
 

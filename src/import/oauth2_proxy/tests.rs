@@ -263,3 +263,57 @@ fn what_cannot_be_carried_over_as_a_whole_is_refused() {
         "to listen on",
     );
 }
+
+/// oauth2-proxy refuses who has no address, or one that the provider calls unverified, also where every domain may come in.
+#[test]
+fn every_domain_still_needs_an_address() {
+    let file = FILE.replace("[\"example.com\"]", "[\"*\"]");
+    let of = |more: &str| import(&[("a.cfg", &format!("{file}{more}\n"))], &[]).unwrap();
+    let gate = "- type: authorize not: claim: email domain: [nobody.invalid]";
+    let text = |imported: &Imported| -> String {
+        let lines = imported.yaml.lines().map(|line| line.split(" #").next().unwrap_or_default());
+        lines
+            .filter(|line| !line.trim_start().starts_with('#'))
+            .flat_map(str::split_whitespace)
+            .collect::<Vec<_>>()
+            .join(" ")
+    };
+    // Whether an address that is not verified counts cannot be said, so it does not.
+    for more in [
+        "",
+        "insecure_oidc_allow_unverified_email = true",
+        "oidc_email_claim = \"email\"",
+        "skip_jwt_bearer_tokens = true",
+    ] {
+        let imported = of(more);
+        assert_eq!(imported.closed, [""; 0], "{more}");
+        let yaml = text(&imported);
+        let logins = yaml.matches("type: authenticate-oidc").count() + yaml.matches("type: session-or-bearer").count();
+        assert_eq!((logins, yaml.matches(gate).count()), (logins.max(3), logins), "{more}: {yaml}");
+        let row = imported.rows.iter().find(|row| row.setting == "a.cfg: email_domains").unwrap();
+        assert_eq!(row.fate.word(), "changed", "{row:?}");
+    }
+    // Each user has a `sub`. Of another claim it cannot be said that it has to be there.
+    assert_eq!(of("oidc_email_claim = \"sub\"").closed, [""; 0]);
+    let imported = of("oidc_email_claim = \"upn\"");
+    assert!(shut(&imported).iter().all(|rule| rule.is_closed) && !imported.closed.is_empty(), "{}", imported.yaml);
+    assert!(!text(&with("")).contains("type: authorize"));
+}
+
+/// Who may come in may be said in a file that was not given.
+#[test]
+fn a_file_that_was_not_given_is_refused() {
+    let refuses = |files: &[(&str, &str)], flags: &[&str], expected: &str| {
+        let error = import(files, flags).map(|imported| imported.yaml).unwrap_err();
+        assert!(error.contains(expected) && error.contains("was not given"), "{error}");
+    };
+    let env = "OAUTH2_PROXY_CONFIG=/etc/oauth2-proxy.cfg\n";
+    let alpha = "alpha_config = \"/etc/alpha.yaml\"\n";
+    refuses(&[("a.cfg", FILE)], &["--config=/etc/other.cfg"], "flags: --config: /etc/other.cfg");
+    refuses(&[("a.cfg", FILE)], &["--config", "a.cfg", "--config", "b.cfg"], "b.cfg");
+    refuses(&[("a.cfg", FILE), ("b.env", env)], &[], "b.env: line 1: OAUTH2_PROXY_CONFIG: /etc/oauth2-proxy.cfg");
+    refuses(&[("a.cfg", &format!("{FILE}{alpha}"))], &[], "a.cfg: alpha_config: /etc/alpha.yaml");
+    refuses(&[("a.cfg", FILE)], &["--alpha-config=/etc/alpha.yaml"], "/etc/alpha.yaml");
+    let given = [("here/oauth2-proxy.cfg", FILE), ("b.env", env)];
+    assert_eq!(import(&given, &["--config=/etc/oauth2-proxy.cfg"]).unwrap().closed, [""; 0]);
+}
