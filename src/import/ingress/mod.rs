@@ -11,7 +11,7 @@ mod port;
 mod rules;
 mod target_groups;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::import::draft::{Chain, Draft};
 use crate::import::elbv2::attributes::{self, Common};
@@ -81,19 +81,31 @@ fn redirect_to_https(objects: &Objects<'_>, listeners: &mut BTreeMap<u64, Port>,
     }
 }
 
-/// `inbound-cidrs`: rules of the firewall of the load balancer, which would be gone.
+/// `inbound-cidrs`: rules of the firewall of the load balancer, which would be gone. They are for the ports of their Ingress, and an Ingress
+/// without any has those of the others of its port. The controller refuses two lists for one port.
 fn restrict(objects: &Objects<'_>, listeners: &mut BTreeMap<u64, Port>, ledger: &mut Ledger) -> Result<(), String> {
-    let mut networks: Vec<String> = Vec::new();
-    for ingress in &objects.ingresses {
-        let Some(at) = annotation(ingress, "inbound-cidrs") else { continue };
-        let text = at.value.as_str().unwrap_or_default();
-        networks.extend(text.split(',').map(|network| network.trim().to_owned()).filter(|network| !network.is_empty()));
-        ledger.kept(&at.path, "source_ip in every rule");
+    for port in listeners.values_mut() {
+        let mut networks = BTreeSet::new();
+        for ingress in objects.ingresses.iter().filter(|ingress| port.ingresses.contains(&ingress.path)) {
+            let Some(at) = annotation(ingress, "inbound-cidrs") else { continue };
+            // Another value stays unknown, and closes the rules of the Ingress.
+            let Some(text) = at.value.as_str() else { continue };
+            ledger.kept(&at.path, "source_ip in every rule of its ports");
+            let own = text.split(',').map(str::trim).filter(|network| !network.is_empty());
+            let own: BTreeSet<String> = own.map(str::to_owned).collect();
+            if !networks.is_empty() && !own.is_empty() && own != networks {
+                return Err(format!(
+                    "{}: {} has other inbound-cidrs by another Ingress",
+                    at.path, port.listener.source
+                ));
+            }
+            networks.extend(own);
+        }
+        if !networks.is_empty() && !networks.contains("0.0.0.0/0") {
+            port.listener.restrict_to(&networks.into_iter().collect::<Vec<_>>())?;
+        }
     }
-    if networks.is_empty() || networks.iter().any(|network| network == "0.0.0.0/0") {
-        return Ok(());
-    }
-    listeners.values_mut().try_for_each(|port| port.listener.restrict_to(&networks))
+    Ok(())
 }
 
 /// What nobody knows may be a gate.

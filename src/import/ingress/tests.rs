@@ -171,6 +171,52 @@ fn networks_of_the_load_balancer_are_kept() {
     assert!(found.iter().filter(|rule| rule.name == "default").all(|rule| rule.actions == ["fixed-response"]));
 }
 
+/// Two Ingress objects of a group, with ports of their own.
+fn group(first: &str, second: &str) -> String {
+    let ingress = |name: &str, annotations: &str| {
+        format!(
+            "kind: Ingress\nmetadata:\n  name: {name}\n  annotations:\n    alb.ingress.kubernetes.io/group.name: g\n{annotations}spec:\n  rules:\n    - host: {name}.example.com\n      http: {{ paths: [{{ path: /, pathType: Prefix, backend: {{ service: {{ name: app, port: {{ number: 80 }} }} }} }}] }}\n---\n"
+        )
+    };
+    format!("{}{}kind: Service\nmetadata: {{ name: app }}\n", ingress("a", first), ingress("b", second))
+}
+
+#[test]
+fn networks_of_an_ingress_are_those_of_its_ports() {
+    let ports = |ports: &str| format!("    alb.ingress.kubernetes.io/listen-ports: '{ports}'\n");
+    let cidrs = |cidrs: &str| format!("    alb.ingress.kubernetes.io/inbound-cidrs: {cidrs}\n");
+    // The part of a result about the listener of a port.
+    let part = |yaml: &str, port: u16| {
+        let begin = yaml.find(&format!("name: http-{port}\n")).unwrap_or_else(|| panic!("{port}: {yaml}"));
+        let part = &yaml[begin..];
+        part[..part.find("\n  - name: ").or(part.find("\ntarget_groups:")).unwrap_or(part.len())].to_owned()
+    };
+    let (one, two) = (ports("[{\"HTTP\": 8080}]"), ports("[{\"HTTP\": 8081}]"));
+    for (first, second) in [("10.0.0.0/8", "192.0.2.0/24"), ("10.0.0.0/8", "0.0.0.0/0")] {
+        let imported = import(&group(&format!("{one}{}", cidrs(first)), &format!("{two}{}", cidrs(second)))).unwrap();
+        assert_eq!(imported.closed, [""; 0]);
+        let (of_first, of_second) = (part(&imported.yaml, 8080), part(&imported.yaml, 8081));
+        assert!(of_first.contains(&format!("source_ip: [\"{first}\"]")) && !of_first.contains(second), "{of_first}");
+        assert!(!of_second.contains(first), "{of_second}");
+        assert_eq!(of_second.contains("source_ip"), second != "0.0.0.0/0", "{of_second}");
+    }
+    // Who says nothing has the networks of the others of the port, and other ports have none.
+    let imported =
+        import(&group(&format!("{one}{}", cidrs("10.0.0.0/8")), &ports("[{\"HTTP\": 8080}, {\"HTTP\": 8081}]")))
+            .unwrap();
+    assert_eq!(part(&imported.yaml, 8080).matches("source_ip: [\"10.0.0.0/8\"]").count(), 3, "{}", imported.yaml);
+    assert!(!part(&imported.yaml, 8081).contains("source_ip"), "{}", imported.yaml);
+    // The same in another order; and two that differ, with which the controller does nothing.
+    let both = |first: &str, second: &str| {
+        import(&group(&format!("{one}{}", cidrs(first)), &format!("{one}{}", cidrs(second))))
+    };
+    assert!(both("10.0.0.0/8, 192.0.2.0/24", "192.0.2.0/24,10.0.0.0/8").is_ok());
+    for other in ["192.0.2.0/24", "0.0.0.0/0"] {
+        let error = both("10.0.0.0/8", other).map(|imported| imported.yaml).unwrap_err();
+        assert!(error.contains("inbound-cidrs"), "{error}");
+    }
+}
+
 #[test]
 fn what_does_not_belong_together_is_refused() {
     let refuses = |text: &str, expected: &str| {
