@@ -232,9 +232,10 @@ impl Tree {
             (Self::User(names), Some(claim)) => {
                 Self::Claim(Map::default().with("claim", claim).with("contains", &names[..]))
             }
-            (Self::User(_), None) => {
-                Self::Unknown("Require user compares a name that is no single claim (OIDCRemoteUserClaim)".to_owned())
-            }
+            (Self::User(_), None) => Self::Unknown(
+                "Require user compares a name that is no single claim (OIDCRemoteUserClaim, OIDCOAuthRemoteUserClaim)"
+                    .to_owned(),
+            ),
             (Self::All(parts), _) => Self::All(each(parts)),
             (Self::Any(parts), _) => Self::Any(each(parts)),
             (Self::Not(part), _) => Self::Not(Box::new(part.with_user_claim(claim))),

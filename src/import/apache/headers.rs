@@ -3,6 +3,7 @@
 //! Apache removes the headers of mod_auth_openidc, and those of `RequestHeader`, from what clients send. A target may believe such a header, so each of
 //! them is in `claims.headers`, which has the same effect, also where nothing fills it.
 
+use crate::import::apache::bearer::{self, Ways};
 use crate::import::apache::scope::{Host, Place};
 use crate::import::apache::sign_in;
 use crate::import::apache::tree::Directive;
@@ -102,6 +103,7 @@ const OF_ANSWERS: &[&str] = &[
 pub(super) fn claims(
     host: &Host<'_>,
     places: &[&Place<'_>],
+    ways: Ways,
     asked: &[String],
     draft: &mut Draft,
     ledger: &mut Ledger,
@@ -131,7 +133,7 @@ pub(super) fn claims(
     for name in OF_THE_MODULE {
         remove(name, draft)?;
     }
-    user(host, places, draft, ledger)?;
+    user(host, places, ways, draft, ledger)?;
     let what = format!(
         "claims.headers: `_` in a name becomes `-`, and each claim is listed. Add those that the application reads besides: a client could set {}",
         header_name(&format!("{prefix}other"))
@@ -150,22 +152,63 @@ pub(super) fn claims(
     Ok(())
 }
 
-/// The claim that `REMOTE_USER` has. `None` if it is made of several things.
-pub(super) fn user_claim<'t>(host: &Host<'t>) -> Option<&'t str> {
-    let directive = host.last("oidcremoteuserclaim")?;
+/// The claim that `REMOTE_USER` has. `None` if it is made of several things, or is another one for sessions than for tokens.
+pub(super) fn user_claim<'t>(host: &Host<'t>, ways: Ways) -> Option<&'t str> {
+    let (of_session, of_token) = (session_claim(host), token_claim(host));
+    match (ways.sessions, ways.tokens) {
+        (true, true) => of_session.filter(|_| of_session == of_token),
+        (false, true) => of_token,
+        (_, false) => of_session,
+    }
+}
+
+/// The claim that `REMOTE_USER` has in all sections of a host.
+pub(super) fn user_of_all<'t>(host: &Host<'t>) -> Option<&'t str> {
+    let kinds = host.places.iter().chain(&host.proxies).filter_map(|place| place.last("authtype"));
+    let mut all = Ways::default();
+    for ways in kinds.chain(host.last("authtype")).filter_map(|kind| bearer::ways(kind.word(0), host)) {
+        all = Ways { sessions: all.sessions || ways.sessions, tokens: all.tokens || ways.tokens };
+    }
+    user_claim(host, all)
+}
+
+fn session_claim<'t>(host: &Host<'t>) -> Option<&'t str> {
+    single(host.last(SESSION_CLAIM)?)
+}
+
+fn token_claim<'t>(host: &Host<'t>) -> Option<&'t str> {
+    host.last(TOKEN_CLAIM).map_or(Some("sub"), single)
+}
+
+const SESSION_CLAIM: &str = "oidcremoteuserclaim";
+const TOKEN_CLAIM: &str = "oidcoauthremoteuserclaim";
+
+/// The claim that a directive names, if that is all that it says.
+fn single(directive: &Directive) -> Option<&str> {
     let claim = directive.word(0);
     (directive.words.len() == 1 && !claim.ends_with('@') && !claim.is_empty()).then_some(claim)
 }
 
 /// `OIDCAuthNHeader`.
-fn user(host: &Host<'_>, places: &[&Place<'_>], draft: &mut Draft, ledger: &mut Ledger) -> Result<(), String> {
+fn user(
+    host: &Host<'_>,
+    places: &[&Place<'_>],
+    ways: Ways,
+    draft: &mut Draft,
+    ledger: &mut Ledger,
+) -> Result<(), String> {
+    let (of_session, of_token) = (session_claim(host).unwrap_or("sub"), token_claim(host).unwrap_or("sub"));
     if let Some(header) = sign_in::nearest(host, places, "oidcauthnheader") {
-        let claim = user_claim(host).unwrap_or("sub");
+        if ways.sessions && ways.tokens && of_session != of_token {
+            return Err(format!("{}: it has another claim for sessions than for tokens", header.path));
+        }
+        let claim = if ways.sessions { of_session } else { of_token };
         set(&header_name(header.word(0)), Yaml::from(claim), draft)?;
         ledger.kept(&header.path, "claims.headers");
     }
-    if let Some(directive) = host.last("oidcremoteuserclaim") {
-        match user_claim(host) {
+    for (name, is_used) in [(SESSION_CLAIM, ways.sessions), (TOKEN_CLAIM, ways.tokens)] {
+        let Some(directive) = host.last(name).filter(|_| is_used) else { continue };
+        match single(directive) {
             Some(claim) => ledger.kept(&directive.path, &format!("the claim {claim} in claims.headers and authorize")),
             None => {
                 ledger.changed(&directive.path, "the claim `sub`: a name that is made of several things is not there")

@@ -1,80 +1,20 @@
 //! Listeners: the addresses of the hosts, and what holds for all hosts of one.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::net::IpAddr;
 
 use crate::import::apache::access::network;
+use crate::import::apache::client_certificates::client_certificates;
 use crate::import::apache::headers;
 use crate::import::apache::paths::Paths;
 use crate::import::apache::rewrite;
 use crate::import::apache::rules::{Found, Front, Reader};
 use crate::import::apache::scope::Host;
-use crate::import::draft::{Chain, Listener, Need, Rule, everything, free_name, name_like};
+use crate::import::apache::sockets::Socket;
+use crate::import::apache::tree::Directive;
+use crate::import::draft::{Chain, Listener, Rule, everything, free_name, name_like};
 use crate::import::ledger::Ledger;
 use crate::import::yaml::{Map, Yaml};
-
-/// An address and a port.
-type Socket = (String, u16);
-
-/// The hosts of each socket, in their order.
-pub(super) fn sockets(hosts: &[Host<'_>], ledger: &mut Ledger) -> Result<BTreeMap<Socket, Vec<usize>>, String> {
-    let (main, own) = hosts.split_first().ok_or("there is no server")?;
-    let mut listened = Vec::new();
-    for directive in main.all("listen") {
-        let text = directive.word(0);
-        listened.push(socket(text).ok_or_else(|| format!("{}: no port", directive.path))?);
-        ledger.kept(&directive.path, "listeners, if a host has the port");
-    }
-    let mut sockets: BTreeMap<Socket, Vec<usize>> = BTreeMap::new();
-    for (index, host) in own.iter().enumerate() {
-        let Some(section) = host.section else { continue };
-        for word in &section.words {
-            let named: Vec<Socket> = match socket(word) {
-                Some(socket) => vec![socket],
-                None if matches!(word.as_str(), "*" | "_default_") => {
-                    let all = |(_, port): &Socket| (ANY.to_owned(), *port);
-                    if listened.is_empty() { vec![(ANY.to_owned(), 80)] } else { listened.iter().map(all).collect() }
-                }
-                None => return Err(format!("{}: `{word}` is no address with a port", section.path)),
-            };
-            named.into_iter().for_each(|socket| sockets.entry(socket).or_default().push(index + 1));
-        }
-    }
-    // The server outside of all sections answers where no host does.
-    if own.is_empty() && listened.is_empty() {
-        listened.push((ANY.to_owned(), 80));
-    }
-    let has_rules =
-        !main.places.is_empty() || main.directives.iter().any(|directive| directive.name.starts_with("proxypass"));
-    for (address, port) in listened {
-        let is_served = sockets.keys().any(|(_, served)| *served == port);
-        if !is_served && (own.is_empty() || has_rules) {
-            sockets.insert((address, port), vec![0]);
-        }
-    }
-    for (address, port) in sockets.keys().filter(|(address, _)| address != ANY) {
-        if sockets.contains_key(&(ANY.to_owned(), *port)) {
-            return Err(format!("port {port} has hosts for all addresses and for {address}: import them one by one"));
-        }
-    }
-    if sockets.is_empty() { Err("there is no host".to_owned()) } else { Ok(sockets) }
-}
-
-const ANY: &str = "0.0.0.0";
-
-/// `443`, `*:443`, `_default_:443`, `10.0.0.1:443`, `[::]:443`.
-fn socket(text: &str) -> Option<Socket> {
-    let (address, port) = text.rsplit_once(':').unwrap_or(("*", text));
-    let port: u16 = port.parse().ok()?;
-    let address = match address {
-        "*" | "_default_" => ANY.to_owned(),
-        other if other.starts_with('[') => {
-            other.trim_start_matches('[').trim_end_matches(']').parse::<std::net::Ipv6Addr>().ok()?;
-            other.to_owned()
-        }
-        other => other.parse::<std::net::Ipv4Addr>().ok()?.to_string(),
-    };
-    Some((address, port))
-}
 
 fn is_https(host: &Host<'_>, port: u16) -> bool {
     match host.text("sslengine") {
@@ -113,8 +53,9 @@ pub(super) fn listener(
     }
     response_headers(hosts, &mut settings, reader.ledger);
     let front = Front { has_tls: first_is_https || is_behind, is_https: first_is_https, has_address };
+    let is_taken = |name: &str| reader.draft.listeners.iter().any(|other| other.name == name);
     let mut listener = Listener {
-        name: format!("{scheme}-{port}"),
+        name: free_name(&format!("{scheme}-{port}"), is_taken),
         settings,
         rules: Vec::new(),
         default: Chain::Closed("there is no host".to_owned()),
@@ -232,61 +173,16 @@ fn certificates(hosts: &[&mut Host<'_>], settings: &mut Map, reader: &mut Reader
     settings.set("tls_policy", "TLS13-1-2-Res");
 }
 
-/// `SSLVerifyClient`. In Vestibule, it is asked by the listener: hosts that differ are closed.
-fn client_certificates(hosts: &mut [&mut Host<'_>], settings: &mut Map, reader: &mut Reader<'_>) {
-    let asks = |host: &Host<'_>| host.text("sslverifyclient").is_some_and(|word| word.eq_ignore_ascii_case("require"));
-    let all = hosts.iter().all(|host| asks(host));
-    let files = |host: &Host<'_>| {
-        ["sslcacertificatefile", "sslcarevocationfile", "sslcarevocationcheck"]
-            .map(|name| host.text(name).map(str::to_owned))
-    };
-    let first = hosts.first().map(|host| files(host)).unwrap_or_default();
-    let is_one = hosts.iter().all(|host| files(host) == first);
-    for host in hosts.iter_mut() {
-        let Some(directive) = host.last("sslverifyclient") else { continue };
-        if !asks(host) {
-            reader.ledger.kept(&directive.path, "clients are not asked: who has no certificate comes in, as before");
-        } else if !all || !is_one || first[0].is_none() {
-            let why = "client certificates are for a whole listener, with one SSLCACertificateFile: see mutual_authentication";
-            reader.ledger.dropped(&directive.path, why);
-            host.close(format!("{}: {why}", directive.path));
-        } else {
-            reader.ledger.kept(&directive.path, "mutual_authentication");
-        }
-    }
-    let ([Some(authorities), lists, check], true, true) = (first, all, is_one) else { return };
-    let is_checked = check.as_deref().is_some_and(|check| !check.eq_ignore_ascii_case("none"));
-    let lists: Vec<String> = lists.into_iter().filter(|_| is_checked).collect();
-    let file = |name: &String| Yaml::File(name.clone());
-    let mut store = Map::default().with("ca_files", Yaml::List(vec![file(&authorities)]));
-    if !lists.is_empty() {
-        store.set("crl_files", Yaml::List(lists.iter().map(file).collect()));
-    }
-    for list in &lists {
-        reader.draft.needs(list, Need::Revoked { what: "that of SSLCARevocationFile".to_owned() });
-    }
-    if is_checked && lists.is_empty() {
-        hosts.iter_mut().for_each(|host| host.close("revoked certificates are looked up in a folder".to_owned()));
-    }
-    let what = "those of SSLCACertificateFile".to_owned();
-    reader.draft.needs(&authorities, Need::Authorities { lists, what });
-    let name = name_like(authorities.rsplit('/').next().unwrap_or(&authorities).trim_end_matches(".pem"));
-    reader.draft.trust_store(&name, store);
-    settings.set("mutual_authentication", Map::default().with("mode", "verify").with("trust_store", name));
-    for host in hosts.iter() {
-        for name in ["sslcacertificatefile", "sslcarevocationfile", "sslcarevocationcheck"] {
-            host.last(name).into_iter().for_each(|directive| reader.ledger.kept(&directive.path, "trust_stores"));
-        }
-    }
-}
-
 /// The networks of `RemoteIPHeader X-Forwarded-For`. Closes hosts whose addresses are not known.
 fn proxies_in_front(hosts: &mut [&mut Host<'_>], ledger: &mut Ledger) -> Option<Vec<String>> {
     let mut all: Option<Vec<String>> = None;
+    let mut of_hosts: BTreeSet<Option<BTreeSet<String>>> = BTreeSet::new();
     for host in hosts.iter_mut() {
-        let Some(header) = host.last("remoteipheader") else { continue };
-        let mut lists = host.all("remoteiptrustedproxy");
-        lists.extend(host.all("remoteipinternalproxy"));
+        let Some(header) = host.last("remoteipheader") else {
+            of_hosts.insert(None);
+            continue;
+        };
+        let lists = trusted_by(host);
         let words: Vec<&String> = lists.iter().flat_map(|directive| &directive.words).collect();
         let networks: Option<Vec<String>> = words.iter().map(|word| network(word)).collect();
         let is_known = header.word(0).eq_ignore_ascii_case("x-forwarded-for");
@@ -294,6 +190,7 @@ fn proxies_in_front(hosts: &mut [&mut Host<'_>], ledger: &mut Ledger) -> Option<
             Some(networks) => {
                 ledger.kept(&header.path, "trusted_proxies");
                 lists.iter().for_each(|directive| ledger.kept(&directive.path, "trusted_proxies"));
+                of_hosts.insert(Some(networks.iter().cloned().collect()));
                 let all = all.get_or_insert_default();
                 all.extend(networks.into_iter().filter(|network| !all.contains(network)).collect::<Vec<_>>());
             }
@@ -304,7 +201,58 @@ fn proxies_in_front(hosts: &mut [&mut Host<'_>], ledger: &mut Ledger) -> Option<
             }
         }
     }
+    if of_hosts.len() > 1 {
+        let why = "a listener trusts the same proxies for all its hosts, and their RemoteIP settings differ: the address of a client is not known";
+        hosts.iter_mut().filter(|host| !networks_asked(host).is_empty()).for_each(|host| host.close(why.to_owned()));
+    }
+    for host in hosts.iter_mut() {
+        let of_strangers = trusted_by(host).into_iter().find(|list| list.name == "remoteiptrustedproxy");
+        let Some(list) = of_strangers.filter(|_| networks_asked(host).iter().any(|network| is_private(network))) else {
+            continue;
+        };
+        let why = "Apache takes no private address from such a proxy, and a Require is about one: if it should, write RemoteIPInternalProxy";
+        ledger.dropped(&list.path, why);
+        host.close(format!("{}: {why}", list.path));
+    }
     all
+}
+
+/// The lists of proxies that count for a host: its own take the place of those outside of it.
+fn trusted_by<'t>(host: &Host<'t>) -> Vec<&'t Directive> {
+    let (outside, own) = host.directives.split_at(host.inherited);
+    let lists = |part: &[&'t Directive]| -> Vec<&'t Directive> {
+        let is_list = |name: &str| matches!(name, "remoteiptrustedproxy" | "remoteipinternalproxy");
+        part.iter().filter(|directive| is_list(&directive.name)).copied().collect()
+    };
+    let own = lists(own);
+    if own.is_empty() { lists(outside) } else { own }
+}
+
+/// The networks that decide about requests. One that is not known is all of them.
+fn networks_asked(host: &Host<'_>) -> Vec<String> {
+    let trees = host.places.iter().chain(&host.proxies).filter_map(|place| place.require.as_ref());
+    trees
+        .flat_map(|tree| match tree.networks() {
+            Ok(networks) => networks.unwrap_or_default().to_vec(),
+            Err(_) => vec!["0.0.0.0/0".to_owned()],
+        })
+        .collect()
+}
+
+/// Whether a network has an address that `mod_remoteip` takes for a private one: outside of 2000::/3, or in one of five blocks.
+fn is_private(network: &str) -> bool {
+    const BLOCKS: [(u32, u32); 5] =
+        [(0x0a00_0000, 8), (0xac10_0000, 12), (0xc0a8_0000, 16), (0xa9fe_0000, 16), (0x7f00_0000, 8)];
+    let Some((address, length)) = network.split_once('/') else { return true };
+    let Ok(length) = length.parse::<u32>() else { return true };
+    match address.parse::<IpAddr>() {
+        Ok(IpAddr::V4(address)) => BLOCKS.iter().any(|(block, own)| {
+            let shift = 32 - (*own).min(length).min(32);
+            (u64::from(address.to_bits()) >> shift) == (u64::from(*block) >> shift)
+        }),
+        Ok(IpAddr::V6(address)) => length < 3 || address.segments()[0] >> 13 != 1,
+        Err(_) => true,
+    }
 }
 
 /// Whether a host without TLS is behind a proxy that ends it.

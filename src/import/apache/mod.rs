@@ -1,11 +1,13 @@
 //! An Apache configuration with mod_auth_openidc in front of a reverse proxy.
 //!
 //! `syntax` reads lines and `tree` the directives of all files. `scope` finds hosts and sections about paths, `rules` merges what the sections say of
-//! each path, as Apache does, and `listeners` puts the rules of all hosts together. A directive that nobody knows may be a gate: it closes
+//! each path, as Apache does, `sockets` finds where the hosts are, and `listeners` puts the rules of all hosts together. A directive that nobody knows may be a gate: it closes
 //! what it is in. Apache has hundreds of directives, so those that say nothing about who comes in are listed in `known`.
 
 mod access;
 mod bearer;
+mod client_certificates;
+mod firewall;
 mod forward;
 mod headers;
 mod known;
@@ -15,6 +17,7 @@ mod rewrite;
 mod rules;
 mod scope;
 mod sign_in;
+mod sockets;
 mod syntax;
 mod tree;
 
@@ -43,8 +46,11 @@ pub(crate) fn read(inputs: &[Input], defines: &[String], include: Include<'_>) -
     let mut draft = Draft::default();
     draft.header.push("From an Apache configuration, by `vestibule import mod-auth-openidc`.".to_owned());
     let mut hosts = scope::hosts(&nodes, &mut ledger);
-    let sockets = listeners::sockets(&hosts, &mut ledger)?;
-    hosts.iter_mut().for_each(|host| request_headers(host, &mut draft, &mut ledger));
+    let sockets = sockets::sockets(&nodes, &hosts, &mut ledger)?;
+    for host in &mut hosts {
+        firewall::close(host, &mut ledger);
+        request_headers(host, &mut draft, &mut ledger);
+    }
     let mut providers = Providers::default();
     for (socket, indices) in &sockets {
         let mut of_socket: Vec<&mut Host<'_>> =
@@ -67,7 +73,7 @@ pub(crate) fn read(inputs: &[Input], defines: &[String], include: Include<'_>) -
 
 /// `RequestHeader` of hosts and places. What a client could set then closes them.
 fn request_headers(host: &mut Host<'_>, draft: &mut Draft, ledger: &mut Ledger) {
-    let user = headers::user_claim(host);
+    let user = headers::user_of_all(host);
     for directive in host.all("requestheader") {
         if let Err(why) = headers::request_header(directive, user, draft, ledger) {
             host.close(why);

@@ -217,16 +217,11 @@ impl Reader<'_> {
         let claims = tree.claims();
         are_known(host, &claims)?;
         let directive = sign_in::nearest(host, layers, "authtype");
-        let kind = directive.map_or("none", |directive| directive.word(0)).to_ascii_lowercase();
-        let (login, token) = match kind.as_str() {
-            "openid-connect" => (true, false),
-            "auth-openidc" => (true, bearer::is_set_up(host)),
-            "oauth20" => (false, true),
-            other => return Err(format!("Vestibule has no AuthType `{other}`")),
-        };
-        let token = if token { Some(bearer::bearer(host, self.ledger)?) } else { None };
+        let kind = directive.map_or("none", |directive| directive.word(0));
+        let ways = bearer::ways(kind, host).ok_or_else(|| format!("Vestibule has no AuthType `{kind}`"))?;
+        let token = if ways.tokens { Some(bearer::bearer(host, self.ledger)?) } else { None };
         let mut gates = Vec::new();
-        let login = if login {
+        let login = if ways.sessions {
             let provider = self.providers.of(host, self.draft, self.ledger)?;
             let mut login = sign_in::login(host, layers, provider, !requirements.is_empty(), self.ledger)?;
             login.bearer = token;
@@ -240,7 +235,7 @@ impl Reader<'_> {
         if let Some(directive) = directive {
             self.ledger.kept(&directive.path, "authenticate-oidc, session-or-bearer or jwt-validation");
         }
-        headers::claims(host, layers, &claims, self.draft, self.ledger)?;
+        headers::claims(host, layers, ways, &claims, self.draft, self.ledger)?;
         gates.extend(requirements.into_iter().map(authorize));
         Ok(Chain::Open { login, gates, terminal: terminal.clone() })
     }
@@ -290,7 +285,10 @@ fn access(layers: &[&Place<'_>], host: &Host<'_>, front: Front) -> Result<Tree, 
     let tree = layers.iter().rev().find_map(|place| place.require.clone());
     let kind = sign_in::nearest(host, layers, "authtype").map(|directive| directive.word(0));
     match (tree, kind.filter(|kind| !kind.eq_ignore_ascii_case("none"))) {
-        (Some(tree), _) => Ok(tree.with_user_claim(headers::user_claim(host))),
+        (Some(tree), kind) => {
+            let ways = kind.and_then(|kind| bearer::ways(kind, host)).unwrap_or_default();
+            Ok(tree.with_user_claim(headers::user_claim(host, ways)))
+        }
         (None, None) => Ok(Tree::Granted),
         (None, Some(kind)) => Err(format!("AuthType {kind} without a Require lets everybody in: write what is meant")),
     }

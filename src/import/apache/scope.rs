@@ -19,7 +19,9 @@ const OF_HOSTS: &[&str] = &[
     "sslverifyclient",
     "sslcacertificatefile",
     "sslcarevocationfile",
+    "sslcarevocationpath",
     "sslcarevocationcheck",
+    "sslverifydepth",
     "sslproxyverify",
     "sslproxycacertificatefile",
     "proxypass",
@@ -76,7 +78,18 @@ const OF_HOSTS: &[&str] = &[
     "oidcpathauthrequestparams",
     "sslrequiressl",
     "authtype",
-    "usecanonicalname",
+    "secrule",
+    "secaction",
+    "secrulescript",
+    "secruleengine",
+    "oidcoauthintrospectionendpoint",
+    "oidcoauthservermetadataurl",
+    "oidcoauthverifyaudience",
+    "oidcoauthverifycertfiles",
+    "oidcoauthverifyissuer",
+    "oidcoauthverifyjwksuri",
+    "oidcoauthverifysharedkeys",
+    "oidcoauthremoteuserclaim",
 ];
 
 /// Directives of sections about paths that this importer carries over.
@@ -104,6 +117,10 @@ const OF_PLACES: &[&str] = &[
     "sslrequiressl",
     "sslverifyclient",
     "rewriteengine",
+    "secrule",
+    "secaction",
+    "secrulescript",
+    "secruleengine",
 ];
 
 /// A host: what is in its section, and what is outside of all sections.
@@ -235,8 +252,12 @@ fn unknown(directive: &Directive, known: &[&str]) -> Option<String> {
 /// Whether nothing in these nodes says who comes in or where requests go.
 fn is_without_effect(nodes: &[Node]) -> bool {
     nodes.iter().all(|node| match node {
-        // Which ports there are is said by the hosts.
-        Node::Directive(directive) => directive.name == "listen" || known::dropped(&directive.name).is_some(),
+        // `sockets` knows that a `Listen` may not be in force.
+        Node::Directive(directive) => {
+            let name = directive.name.as_str();
+            let is_carried_over = OF_HOSTS.contains(&name) || OF_PLACES.contains(&name);
+            name == "listen" || known::dropped(name).is_some() && !is_carried_over
+        }
         Node::Section(directive, nodes) => {
             matches!(directive.name.as_str(), "directory" | "directorymatch" | "files" | "filesmatch")
                 || !matches!(

@@ -4,6 +4,9 @@ use crate::import::yaml::{self, Files};
 use crate::import::{Imported, mod_auth_openidc};
 
 mod attacks;
+mod client_certificates;
+mod sockets;
+mod users;
 
 const SITE: &str = include_str!("tests/site.conf");
 const OIDC: &str = include_str!("tests/oidc.conf");

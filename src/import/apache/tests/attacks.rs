@@ -3,19 +3,19 @@
 use super::*;
 
 /// A host with TLS, a provider, and an application that is proxied.
-fn host(inside: &str) -> String {
+pub(super) fn host(inside: &str) -> String {
     format!(
         "<VirtualHost *:443>\nServerName app.example.com\nSSLEngine on\nInclude oidc.conf\nOIDCRedirectURI /cb\nProxyPass / http://127.0.0.1:8080/\n{inside}</VirtualHost>\n"
     )
 }
 
 /// The rules that forward without a gate, by name.
-fn open(imported: &Imported) -> Vec<String> {
+pub(super) fn open(imported: &Imported) -> Vec<String> {
     let is_open = |rule: &Found| !rule.is_shut() && rule.actions.iter().any(|kind| kind == "forward");
     rules(&imported.yaml).into_iter().filter(is_open).map(|rule| rule.name).collect()
 }
 
-const GATE: &str = "<Location />\nAuthType openid-connect\nRequire valid-user\n</Location>\n";
+pub(super) const GATE: &str = "<Location />\nAuthType openid-connect\nRequire valid-user\n</Location>\n";
 
 #[track_caller]
 fn opens(inside: &str, expected: &[&str]) -> Imported {
@@ -107,12 +107,41 @@ fn a_host_inherits_whether_paths_are_rewritten() {
 }
 
 #[test]
+fn a_firewall_that_may_refuse_requests_closes_its_host() {
+    for rules in [
+        "SecRule REMOTE_ADDR \"@ipMatch 10.0.0.0/8\" \"id:1,deny\"",
+        "SecAction \"id:1,deny\"",
+        "SecRuleScript /etc/rules.lua deny",
+        "SecRemoteRules key https://rules.example.com/",
+        "SecFilter /admin deny",
+        "SecHashMethodRx HashHref \"admin\"",
+    ] {
+        closes(&format!("SecRuleEngine On\n{rules}\n"));
+        closes(&format!("SecRuleEngine ${{ENGINE}}\n{rules}\n"));
+        let global = format!("SecRuleEngine On\n{rules}\n{}", host(""));
+        assert_eq!(open(&import(&global).unwrap()), [""; 0], "{rules}");
+        let place = opens(&format!("<Location /a>\nSecRuleEngine On\n{rules}\n</Location>\n"), &["default"]);
+        assert_eq!(place.closed.len(), 1, "{rules}");
+    }
+    let rule = "SecRule REQUEST_URI \"@contains admin\" \"id:1,deny\"\n";
+    // A place turns on the engine for the rules of its host, and a rule for its request.
+    closes(&format!("SecRuleEngine Off\n{rule}<Location /a>\nSecRuleEngine On\n</Location>\n"));
+    closes(&format!("SecRuleEngine DetectionOnly\n{rule}SecAction \"id:2,pass,ctl:ruleEngine=On\"\n"));
+    for engine in ["", "SecRuleEngine Off\n", "SecRuleEngine DetectionOnly\n"] {
+        opens(&format!("{engine}{rule}SecAction \"id:2,deny\"\n"), &["default"]);
+    }
+}
+
+#[test]
 fn what_may_be_a_gate_closes_what_it_is_in() {
     for line in [
         "AGateOfTomorrow on",
         "<If \"%{REMOTE_ADDR} != '10.0.0.1'\">\nRequire all denied\n</If>",
         "<IfDefine PRODUCTION>\n<Location />\nRequire all denied\n</Location>\n</IfDefine>",
         "<IfModule mod_tomorrow.c>\nGate on\n</IfModule>",
+        // What the section has decides about what is outside of it.
+        "RewriteRule ^/admin - [F]\n<IfDefine PRODUCTION>\nRewriteEngine On\n</IfDefine>",
+        "SecRule REQUEST_URI \"@contains admin\" \"id:1,deny\"\n<IfDefine PRODUCTION>\nSecRuleEngine On\n</IfDefine>",
         "<IfVersion >= 2.4>\n<Location />\nRequire all denied\n</Location>\n</IfVersion>",
         "Include missing.conf",
         "IncludeOptional missing/*.conf",
@@ -241,14 +270,16 @@ fn tokens_and_providers_that_cannot_be_carried_over_let_nobody_in() {
         "OIDCOAuthIntrospectionEndpoint https://a.example.com/i\n",
         "OIDCOAuthVerifySharedKeys plain##x\n",
         &format!("{jwks}OIDCOAuthVerifyIssuer https://a.example.com\nOIDCOAuthVerifyCertFiles /a\n"),
+        // The metadata may name an introspection endpoint, and Apache then asks it about each token.
+        &format!("{jwks}OIDCOAuthServerMetadataURL https://a.example.com/.well-known/openid-configuration\n"),
+        &format!(
+            "{jwks}OIDCOAuthVerifyIssuer https://a.example.com\nOIDCOAuthServerMetadataURL https://a.example.com/m\n"
+        ),
     ] {
         let imported = import(&token(more)).unwrap();
         assert_eq!((open(&imported).len(), imported.closed.len()), (0, 1), "{more}: {}", imported.yaml);
     }
-    let imported = import(&token(&format!(
-        "{jwks}OIDCOAuthServerMetadataURL https://a.example.com/.well-known/openid-configuration\n"
-    )))
-    .unwrap();
+    let imported = import(&token(&format!("{jwks}OIDCOAuthVerifyIssuer https://a.example.com\n"))).unwrap();
     assert_eq!(imported.closed, [""; 0]);
     assert!(imported.yaml.contains("type: jwt-validation"), "{}", imported.yaml);
     // Without settings for tokens, no token came in.
@@ -328,6 +359,6 @@ fn hosts_are_chosen_as_apache_chooses_them() {
         "the address is that of the proxy"
     );
     let remote =
-        networks.replace("ProxyPass /", "RemoteIPHeader X-Forwarded-For\nRemoteIPTrustedProxy 192.0.2.1\nProxyPass /");
+        networks.replace("ProxyPass /", "RemoteIPHeader X-Forwarded-For\nRemoteIPInternalProxy 192.0.2.1\nProxyPass /");
     assert_eq!(open(&import(&remote).unwrap()).len(), 1);
 }
