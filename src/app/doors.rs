@@ -148,19 +148,7 @@ pub(crate) fn warnings(config: &Config, now: Timestamp) -> Vec<String> {
     }
     providers::warnings(config, &mut found);
     trust_stores::warnings(config, now, &mut found);
-    // Clients use the port of a proxy in front, which this file does not name.
-    let is_behind_a_proxy = |listener: &ListenerConfig| !listener.settings.forwarded.trusted.is_empty();
-    for pool in config.user_pools.iter().filter(|_| !config.listeners.iter().any(is_behind_a_proxy)) {
-        let issuer = &pool.settings.issuer;
-        let Some(port) = issuer.port() else { continue };
-        if !config.listeners.iter().any(|listener| [port, 0].contains(&listener.settings.address.port())) {
-            found.push(format!(
-                "user pool `{}`: the issuer {} uses port {port}, but no listener does",
-                pool.settings.name,
-                issuer.origin().ascii_serialization()
-            ));
-        }
-    }
+    pools::ports(config, &mut found);
     found
 }
 
@@ -368,24 +356,28 @@ mod tests {
     }
 
     #[test]
-    fn the_port_of_a_pool_is_missed_only_where_no_proxy_can_have_it() {
-        let pool = |listener: &str| {
+    fn the_ports_of_a_pool_are_missed_only_where_no_proxy_can_have_them() {
+        let text = |listener: &str| {
             format!(
-                "user_pools:\n  people:\n    issuer: https://login.example.com:9443\n    signing_key_file: pool-key\n{}",
+                "user_pools:\n  people:\n    issuer: https://login.example.com:9443\n    signing_key_file: pool-key\n    \
+                 applications: [\"https://app.example.com:8443\", \"https://wiki.example.com:9444\", \"https://web.example.com\"]\n{}",
                 SOUND.replace("    protocol: https\n", &format!("    protocol: https\n{listener}"))
             )
         };
-        for (name, listener, missed) in
-            [("port-direct", "", true), ("port-behind", "    trusted_proxies: [10.0.0.0/8]\n", false)]
-        {
-            let config = load_in(&files(name), &pool(listener)).unwrap_or_else(|report| panic!("{report}"));
-            let found = warnings(&config, Clock::system().now());
-            assert_eq!(
-                found.iter().any(|text| text.contains("uses port 9443, but no listener does")),
-                missed,
-                "{found:?}"
-            );
-        }
+        let missed = |name: &str, listener: &str| {
+            let config = load_in(&files(name), &text(listener)).unwrap_or_else(|report| panic!("{report}"));
+            let mut found = warnings(&config, Clock::system().now());
+            found.retain(|text| text.contains("but no listener does"));
+            found
+        };
+        assert_eq!(
+            missed("port-direct", ""),
+            [
+                "user pool `people`: the issuer https://login.example.com:9443 uses port 9443, but no listener does",
+                "user pool `people`: the application https://wiki.example.com:9444 uses port 9444, but no listener does",
+            ]
+        );
+        assert_eq!(missed("port-behind", "    trusted_proxies: [10.0.0.0/8]\n"), [""; 0]);
     }
 
     #[test]

@@ -41,6 +41,26 @@ pub(super) fn warnings(listener: &ListenerConfig, config: &Config, found: &mut V
     }
 }
 
+/// Warns about addresses of pools and of their applications with a port that no listener uses: nobody could finish a sign-in there.
+pub(super) fn ports(config: &Config, found: &mut Vec<String>) {
+    // Clients use the port of a proxy in front, which this file does not name.
+    if config.listeners.iter().any(|listener| !listener.settings.forwarded.trusted.is_empty()) {
+        return;
+    }
+    let is_used =
+        |port: u16| config.listeners.iter().any(|listener| [port, 0].contains(&listener.settings.address.port()));
+    for pool in &config.user_pools {
+        let issuer = std::iter::once(("issuer", &pool.settings.issuer));
+        for (what, url) in issuer.chain(pool.applications.iter().map(|url| ("application", url))) {
+            // The default port is often that of a container, which this file does not name either.
+            if let Some(port) = url.port().filter(|port| !is_used(*port)) {
+                let (name, url) = (&pool.settings.name, url.origin().ascii_serialization());
+                found.push(format!("user pool `{name}`: the {what} {url} uses port {port}, but no listener does"));
+            }
+        }
+    }
+}
+
 /// The users of a pool, with the claims that a scope brings.
 struct Users<'c> {
     pool: &'c Settings,
