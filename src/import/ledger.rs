@@ -49,6 +49,9 @@ pub(crate) struct Ledger {
     index: BTreeMap<String, usize>,
 }
 
+/// The end of a reason for which a setting is gone and nothing has to take its place. The report only counts such settings.
+pub(crate) const NOTHING_TO_SET: &str = "; nothing to set";
+
 /// What is said of a setting that no importer knows.
 const UNKNOWN: &str = "this importer does not know the setting";
 

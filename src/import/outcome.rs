@@ -1,10 +1,11 @@
 //! The result of an import and its report.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use crate::config::document::report::Diagnostics;
 use crate::import::draft::{Draft, Need};
-use crate::import::ledger::{Fate, Ledger, Row};
+use crate::import::ledger::{Fate, Ledger, NOTHING_TO_SET, Row};
 use crate::import::rehearsal;
 use crate::import::yaml::{self, Files};
 
@@ -49,24 +50,38 @@ pub(crate) fn finish(mut draft: Draft, mut ledger: Ledger) -> Result<Imported, E
 }
 
 impl Imported {
-    /// The report: what is different, line by line, what the operator has to provide, and what `check` will say.
+    /// The report: how much was carried over and what the operator has to provide, then what is different. Settings with one reason share a
+    /// line, and those that need nothing are counted.
     pub(crate) fn report(&self) -> String {
-        let mut text = String::new();
-        for row in self.rows.iter().filter(|row| !matches!(row.fate, Fate::Kept(_))) {
-            let _ = writeln!(text, "{}: {}: {}", row.fate.word(), row.setting, row.fate.why());
+        let mut text = self.summary();
+        let is_different = self.rows.iter().any(|row| !matches!(row.fate, Fate::Kept(_)));
+        text.push_str(if is_different { "\n" } else { "" });
+        for word in ["changed", "dropped"] {
+            let rows = self.rows.iter().filter(|row| row.fate.word() == word && !needs_nothing(&row.fate));
+            for (why, settings) in by_reason(rows) {
+                let more = match settings.len() - 1 {
+                    0 => String::new(),
+                    more => format!(" (and {more} more)"),
+                };
+                let _ = writeln!(text, "{word}: {}{more}: {why}", settings[0]);
+            }
         }
-        text + &self.summary()
+        let rest = self.rows.iter().filter(|row| needs_nothing(&row.fate)).count();
+        if rest > 0 {
+            let _ = writeln!(text, "dropped: {rest} more, in whose place nothing has to be set (--explain lists them)");
+        }
+        text
     }
 
     /// The same with a table of all settings in place of the lines.
     pub(crate) fn explanation(&self) -> String {
         let setting = self.rows.iter().map(|row| row.setting.chars().count()).max().unwrap_or_default();
-        let mut text = format!("{:setting$}  {:7}  where, or why\n", "setting", "");
+        let mut text = self.summary();
+        let _ = writeln!(text, "\n{:setting$}  {:7}  where, or why", "setting", "");
         for row in &self.rows {
             let _ = writeln!(text, "{:setting$}  {:7}  {}", row.setting, row.fate.word(), row.fate.why());
         }
-        text.push('\n');
-        text + &self.summary()
+        text
     }
 
     fn summary(&self) -> String {
@@ -86,6 +101,24 @@ impl Imported {
     }
 }
 
+/// Whether a setting is gone that nothing has to take the place of.
+fn needs_nothing(fate: &Fate) -> bool {
+    matches!(fate, Fate::Dropped(why) if why.ends_with(NOTHING_TO_SET))
+}
+
+/// The reasons in the order of the rows, each with its settings.
+fn by_reason<'r>(rows: impl Iterator<Item = &'r Row>) -> Vec<(&'r str, Vec<&'r str>)> {
+    let (mut reasons, mut places) = (Vec::new(), BTreeMap::new());
+    for row in rows {
+        let place = *places.entry(row.fate.why()).or_insert_with(|| {
+            reasons.push((row.fate.why(), Vec::new()));
+            reasons.len() - 1
+        });
+        reasons[place].1.push(row.setting.as_str());
+    }
+    reasons
+}
+
 fn explained(need: &Need) -> String {
     match need {
         Need::Certificate { key } => format!("the certificate chain (PEM), whose private key is {key}"),
@@ -96,5 +129,43 @@ fn explained(need: &Need) -> String {
         Need::Variable { what } => format!("a variable of the environment: {what}"),
         Need::Authorities { what, .. } => format!("the certificates of the authorities (PEM): {what}"),
         Need::Revoked { what } => format!("a list of revoked certificates (PEM or DER): {what}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_begins_with_what_there_is_to_do_and_says_each_reason_once() {
+        let row = |setting: &str, fate| Row { setting: setting.to_owned(), fate };
+        let imported = Imported {
+            yaml: String::new(),
+            rows: vec![
+                row("a", Fate::Dropped("a firewall".to_owned())),
+                row("b", Fate::Changed("a file".to_owned())),
+                row("c", Fate::Kept("there".to_owned())),
+                row("d", Fate::Changed("a file".to_owned())),
+                row("e", Fate::Dropped("a zone; nothing to set".to_owned())),
+                row("f", Fate::Changed("another file".to_owned())),
+                row("g", Fate::Changed("a file".to_owned())),
+                // What is changed has an effect, whatever its reason says.
+                row("h", Fate::Changed("a zone; nothing to set".to_owned())),
+            ],
+            needs: vec![("key".to_owned(), Need::PrivateKey)],
+            closed: vec!["public rule: why".to_owned()],
+            warnings: Diagnostics::default(),
+        };
+        let summary = "8 settings: 1 kept, 5 changed, 2 dropped\nanswers 503: public rule: why\n\
+                       vestibule check accepts the result as soon as these are there:\n  key: the private key (PEM)\n\n";
+        let lines = "changed: b (and 2 more): a file\nchanged: f: another file\nchanged: h: a zone; nothing to set\n\
+                     dropped: a: a firewall\ndropped: 1 more, in whose place nothing has to be set (--explain lists them)\n";
+        assert_eq!(imported.report(), format!("{summary}{lines}"));
+        let explained = imported.explanation();
+        assert!(
+            explained.starts_with(summary) && explained.contains("\ne  dropped  a zone; nothing to set\n"),
+            "{explained}"
+        );
+        assert_eq!(explained.lines().filter(|line| line.contains("  changed  ")).count(), 5);
     }
 }

@@ -187,7 +187,7 @@ fn about(at: &At<'_>, ledger: &mut Ledger) {
     for (key, at) in at.entries() {
         match key {
             "apiVersion" | "kind" => ledger.kept(&at.path, "what is read"),
-            "status" => ledger.dropped(&at.path, "a state of the cluster"),
+            "status" => ledger.dropped(&at.path, "a state of the cluster; nothing to set"),
             "metadata" => metadata(&at, ledger),
             _ => {}
         }
@@ -213,7 +213,7 @@ fn metadata(at: &At<'_>, ledger: &mut Ledger) {
                     }
                 }
             }
-            _ => ledger.dropped(&at.path, "a state of the cluster"),
+            _ => ledger.dropped(&at.path, "a state of the cluster; nothing to set"),
         }
     }
 }
