@@ -284,23 +284,18 @@ impl Authorize {
         self.settings.is_enforced()
     }
 
-    /// What becomes of a user, and how each part of the requirement decides. For `check`.
-    pub(crate) fn explain(&self, identity: &Identity, now: Timestamp) -> (Verdict, Vec<Explained>) {
-        let parts = self.settings.requirement.iter().flat_map(|requirement| requirement.explain(identity));
-        let demand = self.settings.demand.explain(identity.claims(), now);
-        (self.settings.decide(identity.into(), now).0, parts.chain(demand).collect())
-    }
-
-    /// What becomes of a request whose sender no gate has identified, without a certificate of the client. For `check`.
+    /// What becomes of a user, and how each part of the requirement decides. Nobody is identified where no gate has identified a user. For `check`.
     ///
     /// # Errors
     ///
-    /// [`Reason::Internal`] if the action needs a user. Validation refuses such a file.
-    pub(crate) fn explain_unidentified(&self, now: Timestamp) -> Result<Verdict, Reason> {
-        if self.settings.needs_user() {
+    /// [`Reason::Internal`] if the action needs a user and there is none. Validation refuses such a file.
+    pub(crate) fn explain(&self, asked: Asked<'_>, now: Timestamp) -> Result<(Verdict, Vec<Explained>), Reason> {
+        if asked.identity.is_none() && self.settings.needs_user() {
             return Err(Reason::Internal);
         }
-        Ok(self.settings.decide(Asked { identity: None, certificate: None }, now).0)
+        let parts = self.settings.requirement.iter().flat_map(|requirement| requirement.explain(asked));
+        let demand = asked.identity.map(|identity| self.settings.demand.explain(identity.claims(), now));
+        Ok((self.settings.decide(asked, now).0, parts.chain(demand.into_iter().flatten()).collect()))
     }
 
     /// Says who is signed in, and how to go on: in sentences to people, in members of a JSON object to programs.

@@ -108,7 +108,7 @@ impl Forward {
         let request = upstream::request::Request {
             from_client: request,
             scheme: exchange.scheme,
-            target: exchange.transformed.as_ref().and_then(|made| made.target.as_ref()).unwrap_or(&canonical.target),
+            target: exchange.target_of(canonical),
             fields: &fields,
             upgrade,
             accepts_trailers,

@@ -3,6 +3,7 @@
 //! Builds the same objects as `serve`, except sockets, and calls [`decide`], so that `check` and `serve` cannot
 //! disagree.
 
+mod certificate;
 pub(crate) mod outcome;
 mod probe;
 mod suppose;
@@ -166,13 +167,18 @@ impl Place {
             openssl_cipher_suite: "",
             server_name: None,
         });
-        let connection = Connection::new((peer, 0).into(), Arc::clone(&self.name), Arc::clone(&self.forwarded), tls);
         let clock = surroundings.clock;
+        let (client, note) = match certificate::client(snapshot.clients.as_ref(), probe, clock.now()) {
+            Ok(client) => client,
+            Err(outcome) => return self.without_connection(probe, *outcome),
+        };
+        let connection = Connection::new((peer, 0).into(), Arc::clone(&self.name), Arc::clone(&self.forwarded), tls)
+            .with_client(client);
         let mut exchange = Exchange::begin(Rc::new(connection), clock.instant(), clock.now());
         let decision = self.decide(snapshot, &mut exchange, &mut request, probe);
         let canonical = exchange.request.clone();
         let asked = canonical.as_ref().map_or_else(|| format!("{} {}", probe.method, probe.uri), ToString::to_string);
-        let mut text = format!("{asked} on listener `{}` ({})\n", self.name, self.address);
+        let mut text = format!("{asked} on listener `{}` ({})\n{note}", self.name, self.address);
         let (rule, outcome) = match (&canonical, decision) {
             (Some(canonical), Ok(Decision::Rule(taken))) => {
                 self.explain_rules(&mut text, snapshot, taken, &facts(&exchange, canonical, &request));
@@ -205,6 +211,13 @@ impl Place {
             }
         };
         Explanation { listener: self.name.to_string(), rule, outcome, text }
+    }
+
+    fn without_connection(&self, probe: &Probe, outcome: Outcome) -> Explanation {
+        let (Probe { method, uri, .. }, name) = (probe, &self.name);
+        let mut text = format!("{method} {uri} on listener `{name}` ({})\n", self.address);
+        outcome.describe(&mut text);
+        Explanation { listener: name.to_string(), rule: None, outcome, text }
     }
 
     /// The decision of serving. A listener with `forward_auth` is asked about the request, by one of its peers.
@@ -301,8 +314,9 @@ fn run(
     }
     let credentials = Credentials { session: probe.claims.as_ref(), token: probe.token.as_ref() };
     let supposition = suppose::suppose(&selected.chain, exchange, (canonical, request), credentials, groups);
-    if let Some(claims) = probe.token.as_ref().or(probe.claims.as_ref()) {
-        user::explain(text, &selected.chain, claims, &supposition);
+    match probe.token.as_ref().or(probe.claims.as_ref()) {
+        Some(claims) => user::explain(text, &selected.chain, claims, &supposition),
+        None => user::steps(text, &supposition.steps),
     }
     let outcome = Outcome::of(supposition.end, &probe.headers);
     outcome.describe(text);

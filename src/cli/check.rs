@@ -50,6 +50,10 @@ pub(crate) struct Check {
     /// access token. Where a rule takes bearer tokens only, `--claims` does the same.
     #[arg(long, value_name = "FILE", requires = "request")]
     token_claims: Option<PathBuf>,
+    /// Show what becomes of that request if the client shows the certificate of this PEM file in the TLS handshake. Certificates of
+    /// authorities between it and the trust store follow it in the file. Without it, the client shows none.
+    #[arg(long, value_name = "FILE", requires = "request")]
+    client_certificate: Option<PathBuf>,
     /// Print the result of --request as JSON: a list with an object for each listener that can receive it.
     #[arg(long, requires = "request")]
     json: bool,
@@ -82,14 +86,16 @@ impl Check {
             return Ok(ExitCode::SUCCESS);
         }
         let mut warnings = doors::warnings(&config, Clock::system().now());
-        if self.alb_quotas {
-            warnings.extend(doors::quotas::beyond(&config));
-        }
+        let beyond = self.alb_quotas.then(|| doors::quotas::beyond(&config));
+        warnings.extend(beyond.iter().flatten().cloned());
         for warning in &warnings {
             eprintln!("warning: {warning}");
         }
         let (table, summary) = (doors::table(&config), summary(&config, warnings.len()));
         print(&format!("{}: ok ({summary})\n\n{}\n", self.config.display(), table.trim_end()))?;
+        if beyond.is_some_and(|beyond| beyond.is_empty()) {
+            print("the file is within the quotas of an Application Load Balancer\n")?;
+        }
         if self.online {
             return ask_providers(config);
         }
@@ -102,7 +108,10 @@ impl Check {
         let probe = Probe::parse(request, &self.header, self.source_ip);
         let probe = probe.map_err(|error| WrongUse(error.to_string()))?;
         let probe = with_file(probe, self.claims.as_deref(), Probe::of_user)?;
-        with_file(probe, self.token_claims.as_deref(), Probe::with_token)
+        let probe = with_file(probe, self.token_claims.as_deref(), Probe::with_token)?;
+        let Some(file) = &self.client_certificate else { return Ok(probe) };
+        let name = || file.display().to_string();
+        probe.with_certificates(&std::fs::read(file).with_context(name)?).with_context(name)
     }
 }
 

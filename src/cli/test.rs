@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use serde_json::json;
 
 use crate::app::expectations::{self, Checked};
+use crate::app::explain::Probe;
 use crate::cli::exit::WrongUse;
 use crate::cli::terminal::{for_stderr, print};
 use crate::config::cases;
@@ -40,7 +41,7 @@ pub(crate) struct Test {
 impl Test {
     pub(crate) fn run(&self) -> anyhow::Result<ExitCode> {
         let loaded = Source::read(&self.file).and_then(|source| {
-            let check = |case: &cases::Case| expectations::probe(case).map(drop);
+            let check = |case: &cases::Case| probe(case, &source).map(drop);
             cases::load(&source, check).map(|cases| (source, cases))
         });
         let (source, cases) = match loaded {
@@ -56,12 +57,21 @@ impl Test {
             Ok(config) => config,
             Err(report) => return Ok(not_tested(&report)),
         };
-        let probes: Vec<_> = cases.list.iter().filter_map(|case| expectations::probe(case).ok()).collect();
+        if let Err(report) = cases.check_names(&source, &expectations::known(&config)) {
+            return Ok(not_tested(&report));
+        }
+        let probes: Result<Vec<_>, _> = cases.list.iter().map(|case| probe(case, &source)).collect();
+        let probes = probes.map_err(|(_, why)| WrongUse(why))?;
         let checked = expectations::check(config, &cases.list, &probes)?;
         print(&if self.json { as_json(&checked)? } else { as_text(&checked) })?;
         let holds = checked.iter().all(|case| case.differences.is_empty());
         Ok(if holds { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
+}
+
+/// The request of a case, with the files that it names.
+fn probe(case: &cases::Case, source: &Source) -> Result<Probe, (&'static str, String)> {
+    expectations::probe(case, |file| std::fs::read(source.resolve(file)))
 }
 
 fn load(file: &Path) -> Result<config::Config, Diagnostics> {

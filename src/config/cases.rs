@@ -14,7 +14,7 @@ use crate::config::document::findings::Findings;
 use crate::config::document::path::Path;
 use crate::config::document::report::Diagnostics;
 use crate::config::document::source::Source;
-use crate::config::document::{parse, secrets, shape};
+use crate::config::document::{parse, secrets, shape, suggest};
 use crate::config::raw::value::List;
 
 /// A file of cases for `vestibule test`.
@@ -47,6 +47,9 @@ pub(crate) struct Case {
     pub(crate) claims: Option<BTreeMap<String, Value>>,
     /// The claims of the bearer token that the request carries. Without `iss` and `exp`, the token is of the issuer and has not expired.
     pub(crate) token_claims: Option<BTreeMap<String, Value>>,
+    /// A PEM file with the certificate that the client shows in the TLS handshake, followed by those of authorities between it and the trust
+    /// store. Relative to the folder of this file. Without it, the client shows none.
+    pub(crate) client_certificate: Option<String>,
     /// What is expected. What is not named here may be anything.
     pub(crate) expect: Expect,
 }
@@ -66,10 +69,14 @@ pub(crate) struct Expect {
     /// The status. Only with `refuse`, `redirect` and `answer`.
     #[schemars(range(min = 200, max = 599))]
     pub(crate) status: Option<u16>,
-    /// The code of the reason, see docs/REASONS.md. Only with `refuse`.
+    /// With `refuse`: the code of the reason, see docs/REASONS.md. With `no-connection`: the cause, see docs/TLS.md.
     pub(crate) reason: Option<String>,
     /// The address that the client is sent to. Only with `redirect`.
     pub(crate) location: Option<String>,
+    /// The path and the query that the target receives, after `transforms`. Only with `forward`.
+    pub(crate) path: Option<String>,
+    /// The host that the target receives, after `transforms`. Only with `forward`.
+    pub(crate) host: Option<String>,
     /// Headers that the target gets, by name. Only with `forward` and `allow`.
     pub(crate) headers: BTreeMap<String, String>,
     /// Names of headers that the target does not get. Only with `forward` and `allow`.
@@ -94,6 +101,8 @@ pub(crate) enum Ending {
     Answer,
     /// Vestibule answers: the callback, sign-out, keys, or the host of a user pool.
     Own,
+    /// The TLS handshake fails, because of the certificate of the client.
+    NoConnection,
 }
 
 /// The cases of a file.
@@ -102,7 +111,30 @@ pub(crate) struct Cases {
     /// The configuration that the file names.
     pub(crate) config: Option<String>,
     pub(crate) list: Vec<Case>,
+    /// Where they are in the text.
+    parsed: parse::Parsed,
 }
+
+/// What the names in a file of cases can be.
+#[derive(Debug, Default)]
+pub(crate) struct Known {
+    /// Each listener with its rules.
+    pub(crate) listeners: Vec<(String, Vec<String>)>,
+    pub(crate) target_groups: Vec<String>,
+    /// Providers and user pools at which rules sign users in.
+    pub(crate) providers: Vec<String>,
+    /// Codes of refusals.
+    pub(crate) reasons: Vec<&'static str>,
+    /// Causes for which a handshake fails.
+    pub(crate) causes: Vec<&'static str>,
+}
+
+/// The name of the default actions.
+const DEFAULT: &str = "default";
+/// Between names of which each can be meant.
+const OR: &str = " or ";
+/// Names in a hint.
+const NAMES_SHOWN_MAX: usize = 20;
 
 static SCHEMA: LazyLock<Value> = LazyLock::new(|| schemars::schema_for!(File).to_value());
 
@@ -117,6 +149,7 @@ impl Ending {
             Self::Redirect => "redirect",
             Self::Answer => "answer",
             Self::Own => "own",
+            Self::NoConnection => "no-connection",
         }
     }
 }
@@ -153,11 +186,80 @@ pub(crate) fn load(
     match file {
         Some(file) if found.verdict().is_ok() => {
             let list = file.cases.into_items();
-            Ok(Cases { config: file.config, list })
+            Ok(Cases { config: file.config, list, parsed })
         }
         _ => {
             let shown = secrets::hide(&source.text, &parsed, &SCHEMA);
             Err(Diagnostics::new(source.name.clone(), shown, found.located(Some(&parsed.root))))
+        }
+    }
+}
+
+impl Cases {
+    /// Holds the names in the file against those of the configuration. A case with a name that there is not can never hold, so it is a mistake
+    /// of the file, and not one of the configuration.
+    ///
+    /// # Errors
+    ///
+    /// Returns all problems, each with its place and a hint.
+    pub(crate) fn check_names(&self, source: &Source, known: &Known) -> Result<(), Diagnostics> {
+        let mut found = Findings::default();
+        let cases = Path::default().key("cases");
+        for (index, case) in self.list.iter().enumerate() {
+            known.check(case, &cases.index(index), &mut found);
+        }
+        found.verdict().map_err(|_| {
+            let shown = secrets::hide(&source.text, &self.parsed, &SCHEMA);
+            Diagnostics::new(source.name.clone(), shown, found.located(Some(&self.parsed.root)))
+        })
+    }
+}
+
+impl Known {
+    fn check(&self, case: &Case, at: &Path, found: &mut Findings) {
+        let mut check = |at: &Path, what: &str, name: Option<&str>, known: &[&str]| {
+            if let Some(name) = name.filter(|name| !known.contains(name)) {
+                let _ = found.problem(at, format!("there is no {what} `{name}`")).maybe_hint(hint(name, known));
+            }
+        };
+        let expect = at.key("expect");
+        let names: Vec<&str> = self.listeners.iter().map(|(name, _)| name.as_str()).collect();
+        check(&at.key("listener"), "listener", case.listener.as_deref(), &names);
+        let listeners = self.listeners.iter().filter(|(name, _)| case.listener.as_ref().is_none_or(|of| of == name));
+        let mut rules: Vec<&str> = listeners.flat_map(|(_, rules)| texts(rules)).collect();
+        if case.listener.as_deref().is_none_or(|of| names.contains(&of)) {
+            rules.push(DEFAULT);
+            check(&expect.key("rule"), "rule", case.expect.rule.as_deref(), &rules);
+        }
+        let groups = texts(&self.target_groups);
+        for name in case.expect.target_group.iter().flat_map(|names| names.split(OR)) {
+            check(&expect.key("target_group"), "target group", Some(name), &groups);
+        }
+        let providers = texts(&self.providers);
+        for name in case.expect.provider.iter().flat_map(|names| names.split(OR)) {
+            check(&expect.key("provider"), "provider", Some(name), &providers);
+        }
+        let (what, reasons) = match case.expect.outcome {
+            Some(Ending::NoConnection) => ("cause", &self.causes),
+            _ => ("reason", &self.reasons),
+        };
+        check(&expect.key("reason"), what, case.expect.reason.as_deref(), reasons);
+    }
+}
+
+fn texts(names: &[String]) -> Vec<&str> {
+    names.iter().map(String::as_str).collect()
+}
+
+/// Names that may be meant. Codes of refusals are too many for a line.
+fn hint(name: &str, known: &[&str]) -> Option<String> {
+    match suggest::nearest(name, known.iter().copied()) {
+        Some(near) if known.len() > NAMES_SHOWN_MAX => Some(format!("did you mean `{near}`?")),
+        None if known.len() > NAMES_SHOWN_MAX => None,
+        near => {
+            let all: Vec<String> = known.iter().map(|name| format!("`{name}`")).collect();
+            let near = near.map(|near| format!("did you mean `{near}`? ")).unwrap_or_default();
+            Some(format!("{near}there are {}", all.join(", ")))
         }
     }
 }
@@ -187,13 +289,15 @@ fn check(file: &File, found: &mut Findings, as_request: impl Fn(&Case) -> Result
 }
 
 fn check_expectation(expect: &Expect, at: &Path, found: &mut Findings) {
-    use Ending::{Allow, Answer, Forward, Redirect, Refuse, SignIn};
+    use Ending::{Allow, Answer, Forward, NoConnection, Redirect, Refuse, SignIn};
     let given = [
         ("target_group", expect.target_group.is_some(), &[Forward][..]),
         ("provider", expect.provider.is_some(), &[SignIn]),
         ("status", expect.status.is_some(), &[Refuse, Redirect, Answer]),
-        ("reason", expect.reason.is_some(), &[Refuse]),
+        ("reason", expect.reason.is_some(), &[Refuse, NoConnection]),
         ("location", expect.location.is_some(), &[Redirect]),
+        ("path", expect.path.is_some(), &[Forward]),
+        ("host", expect.host.is_some(), &[Forward]),
         ("headers", !expect.headers.is_empty(), &[Forward, Allow]),
         ("without_headers", !expect.without_headers.is_empty(), &[Forward, Allow]),
     ];

@@ -218,4 +218,10 @@ impl Exchange {
             is_private: false,
         }
     }
+
+    /// The path and the query that a target receives, after transforms.
+    #[inline]
+    pub(crate) fn target_of<'r>(&'r self, canonical: &'r CanonicalRequest) -> &'r PathAndQuery {
+        self.transformed.as_ref().and_then(|made| made.target.as_ref()).unwrap_or(&canonical.target)
+    }
 }

@@ -1,6 +1,7 @@
 //! Certificates of clients: who is let in by the handshake, and what targets and the log are told (ALB §10.8).
 
 mod authorize;
+mod explained;
 mod harness_of;
 mod openssl;
 mod reload;

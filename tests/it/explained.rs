@@ -163,7 +163,13 @@ fn check_says_what_a_load_balancer_would_refuse_only_if_it_is_asked() {
     let says = "warning: rule `many` of listener `public`: more than 3 values in one condition, which an Application Load Balancer refuses";
     assert_eq!(asked.code, Some(0), "a warning is no mistake: {}", asked.errors);
     assert!(asked.errors.contains(says), "{}", asked.errors);
+    let within = "the file is within the quotas of an Application Load Balancer\n";
+    assert!(!asked.output.contains(within), "{}", asked.output);
     let not_asked = check(&[]);
     assert_eq!(not_asked.code, Some(0), "{}", not_asked.errors);
     assert!(!not_asked.errors.contains("Load Balancer"), "{}", not_asked.errors);
+    assert!(!not_asked.output.contains("Load Balancer"), "{}", not_asked.output);
+    std::fs::write(&file, proxy.yaml().replace("[/a, /b, /c, /d]", "[/a]")).expect("the folder is writable");
+    let asked = check(&["--alb-quotas"]);
+    assert!(asked.code == Some(0) && asked.output.ends_with(within), "{}{}", asked.errors, asked.output);
 }

@@ -94,6 +94,64 @@ fn a_mistake_in_the_file_tests_nothing_and_is_shown_where_it_is() {
     assert!(finished.errors.contains("there is no case"), "{}", finished.errors);
 }
 
+/// A name that the configuration does not have is no answer of the configuration.
+#[test]
+fn a_name_that_the_configuration_does_not_have_tests_nothing() {
+    let (folder, _, cases) = documented();
+    let at = |name: &str| folder.join(name).to_str().expect("UTF-8").to_owned();
+    for (from, to, expected, hint) in [
+        (
+            "rule: admin, outcome: sign-in",
+            "rule: admn, outcome: sign-in",
+            "there is no rule `admn`",
+            "did you mean `admin`? there are `health`, `admin`, `api`, `default`",
+        ),
+        ("rule: health,", "rule: Health,", "there is no rule `Health`", "did you mean `health`?"),
+        (
+            "expect: { rule: health,",
+            "listener: publik\n    expect: { rule: health,",
+            "no listener `publik`",
+            "`public`",
+        ),
+        ("target_group: app", "target_group: web", "there is no target group `web`", "there are `app`"),
+        ("provider: corp }", "provider: corp or partner }", "there is no provider `partner`", "there are `corp`"),
+        ("reason: bearer.scope", "reason: bearer.scop", "there is no reason `bearer.scop`", "`bearer.scope`"),
+    ] {
+        assert!(cases.contains(from), "{from}");
+        std::fs::write(at("policy.yaml"), cases.replacen(from, to, 1)).expect("cases");
+        let finished = run(&["test", &at("policy.yaml")]);
+        assert_eq!(finished.code, Some(2), "{to}: {}{}", finished.output, finished.errors);
+        assert!(finished.errors.contains(expected), "{to}: {}", finished.errors);
+        assert!(finished.errors.contains(hint) && finished.errors.contains("policy.yaml:"), "{}", finished.errors);
+        assert_eq!(finished.output, "", "{to}");
+    }
+}
+
+#[test]
+fn the_path_and_the_host_are_those_that_the_target_receives() {
+    let (folder, config, cases) = documented();
+    let at = |name: &str| folder.join(name).to_str().expect("UTF-8").to_owned();
+    assert_eq!(run(&["test", &at("policy.yaml")]).code, Some(0));
+    assert!(cases.contains("path: /v2/deploy") && cases.contains("host: api.internal"), "{cases}");
+    let path = "path: expected `/v2/deploy`, but it is `/api/deploy`";
+    let host = "host: expected `api.internal`, but it is `app.example.com`";
+    for (transform, expected) in [
+        ("          url_rewrite: { regex: \"^/api/\", replace: /v2/ }\n", path),
+        ("          host_header_rewrite: { regex: \"^app[.]example[.]com$\", replace: api.internal }\n", host),
+    ] {
+        assert!(config.contains(transform), "{config}");
+        std::fs::write(at("vestibule.yaml"), config.replace(transform, "")).expect("a configuration");
+        let finished = run(&["test", &at("policy.yaml")]);
+        assert_eq!(finished.code, Some(1), "{}", finished.errors);
+        assert!(finished.output.contains(expected), "{}", finished.output);
+        assert_eq!(finished.output.matches("FAILED").count(), 1, "{}", finished.output);
+    }
+    std::fs::write(at("policy.yaml"), cases.replacen("outcome: sign-in,", "outcome: sign-in, path: /x,", 1))
+        .expect("cases");
+    let finished = run(&["test", &at("policy.yaml")]);
+    assert!(finished.code == Some(2) && finished.errors.contains("`path` needs `outcome: forward`"));
+}
+
 /// The headers that a target got, as `check` shows them: by name, the payload in place of the signed claims, and without what differs in each
 /// request.
 fn got(scenario: &Scenario) -> BTreeMap<String, String> {

@@ -25,9 +25,10 @@ pub(crate) struct Explanation {
 #[derive(Debug, Serialize)]
 #[serde(tag = "type", rename_all = "kebab-case")]
 pub(crate) enum Outcome {
-    /// It is sent to a target group, with these headers by name.
+    /// It is sent to a target group, with this path and query, and with these headers by name.
     Forward {
         target_group: String,
+        path: String,
         headers: Vec<Header>,
         removed: Vec<String>,
     },
@@ -55,6 +56,11 @@ pub(crate) enum Outcome {
     },
     /// Vestibule answers: a reserved path, or the host of a user pool.
     Own,
+    /// The TLS handshake fails, so there is no request.
+    NoConnection {
+        cause: &'static str,
+        why: String,
+    },
     /// Nobody can have the claims.
     Impossible {
         why: String,
@@ -79,6 +85,7 @@ impl Outcome {
             Self::Redirect { .. } => "redirect",
             Self::Answer { .. } => "answer",
             Self::Own => "own",
+            Self::NoConnection { .. } => "no-connection",
             Self::Impossible { .. } => "impossible",
         }
     }
@@ -89,6 +96,12 @@ impl Outcome {
             Self::Forward { headers, .. } | Self::Allow { headers, .. } => Some(headers),
             _ => None,
         }
+    }
+
+    /// The host that the target gets, if the request reaches one.
+    pub(crate) fn host(&self) -> Option<&str> {
+        let headers = self.headers()?;
+        headers.iter().find(|header| header.name == header::HOST.as_str()).map(|header| header.value.as_str())
     }
 
     pub(super) fn refused(rejection: &Rejection) -> Self {
@@ -111,9 +124,9 @@ impl Outcome {
             End::SignIn(provider) => Self::SignIn { provider },
             End::Refused(rejection) => Self::refused(&rejection),
             End::Answered(response) => answered(&response),
-            End::Forward(group, headers) => {
+            End::Forward { group, target, headers } => {
                 let (target_group, removed) = (group.to_string(), removed(&headers));
-                Self::Forward { target_group, headers: listed(&headers), removed }
+                Self::Forward { target_group, path: target.to_string(), headers: listed(&headers), removed }
             }
             End::Allow(headers) => Self::Allow { headers: listed(&headers), removed: removed(&headers) },
             End::NobodyHas(why) => Self::Impossible { why: why.to_owned() },
@@ -147,6 +160,9 @@ impl fmt::Display for Outcome {
             Self::Redirect { status, location } => write!(f, "redirected ({status}) to {location}"),
             Self::Answer { status } => write!(f, "answered with {status}"),
             Self::Own => f.write_str("answered by the proxy itself"),
+            Self::NoConnection { cause, why } => {
+                write!(f, "no connection, because the TLS handshake fails with `{cause}`: {why}")
+            }
             Self::Impossible { why } => write!(f, "none, because no sign-in gives these claims: {why}"),
         }
     }

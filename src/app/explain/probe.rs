@@ -3,6 +3,8 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject as _;
 use serde_json::{Map, Value};
 
 use crate::jose::strict_json;
@@ -21,7 +23,16 @@ pub(crate) struct Probe {
     pub(super) claims: Option<Map<String, Value>>,
     /// The claims of the bearer token that the request carries.
     pub(super) token: Option<Map<String, Value>>,
+    /// What the client shows in the TLS handshake: its certificate first. Empty: none.
+    pub(super) certificates: Vec<CertificateDer<'static>>,
 }
+
+/// A file has no certificate that could be shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "no certificate: write the certificate of the client as PEM (`-----BEGIN CERTIFICATE-----`), then those of the authorities above it"
+)]
+pub(crate) struct NotCertificates;
 
 /// The reason why the text is not a request.
 #[derive(Debug, thiserror::Error)]
@@ -75,7 +86,16 @@ impl Probe {
             map.append(name, value);
         }
         let client = client.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
-        Ok(Self { method, uri, headers: map, client, has_fragment, claims: None, token: None })
+        Ok(Self {
+            method,
+            uri,
+            headers: map,
+            client,
+            has_fragment,
+            claims: None,
+            token: None,
+            certificates: Vec::new(),
+        })
     }
 
     /// The same request, of a user with these claims.
@@ -100,6 +120,19 @@ impl Probe {
     /// The same request, with the claims of a session and those of a bearer token.
     pub(crate) fn with_claims(self, claims: Option<Map<String, Value>>, token: Option<Map<String, Value>>) -> Self {
         Self { claims, token, ..self }
+    }
+
+    /// The same request, of a client that shows the certificates of a PEM file in the TLS handshake. Keys in the file are not read.
+    ///
+    /// # Errors
+    ///
+    /// [`NotCertificates`].
+    pub(crate) fn with_certificates(self, pem: &[u8]) -> Result<Self, NotCertificates> {
+        let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
+        match certificates {
+            Ok(certificates) if !certificates.is_empty() => Ok(Self { certificates, ..self }),
+            _ => Err(NotCertificates),
+        }
     }
 
     pub(super) fn scheme(&self) -> Scheme {

@@ -3,14 +3,16 @@
 //! The gates and the terminal decide with the code that serves requests. Nobody is verified, so nothing here makes a
 //! passage of a user. Start at [`suppose`].
 
+use std::rc::Rc;
 use std::sync::Arc;
 
+use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, header};
 
 use crate::action::authenticate::{Authenticate, SupposedAbsence};
 use crate::action::bearer::Bearer;
 use crate::action::decisions::Verdict;
-use crate::action::requirement::Explained;
+use crate::action::requirement::{Asked, Explained};
 use crate::action::supposed_user::Supposed;
 use crate::action::{ActionChain, Gate, Terminal};
 use crate::exchange::Exchange;
@@ -53,8 +55,13 @@ pub(super) enum End {
     Refused(Rejection),
     /// `redirect`, `fixed-response`, `static`.
     Answered(Box<Response>),
-    /// The request is sent to this target group with these headers. With several groups, all are named, and the headers are those for the first.
-    Forward(Arc<str>, HeaderMap),
+    /// The request is sent to this target group, with this path and query, and these headers. With several groups, all are named, and the
+    /// headers are those for the first.
+    Forward {
+        group: Arc<str>,
+        target: PathAndQuery,
+        headers: HeaderMap,
+    },
     /// `allow`: the other proxy lets the request pass with these headers.
     Allow(HeaderMap),
     /// No sign-in gives these claims.
@@ -77,22 +84,23 @@ pub(super) fn suppose(
     groups: &[Arc<str>],
 ) -> Supposition {
     let (mut user, mut steps, mut end) = (None, Vec::new(), None);
+    let connection = Rc::clone(&exchange.connection);
     // A client that sent a token cannot be sent to sign in.
     let authenticate = chain.gates.iter().find_map(Gate::authenticate).filter(|_| credentials.token.is_none());
     for gate in &chain.gates {
         if let Some(authorize) = gate.authorize() {
-            let now = exchange.started_at;
-            let (verdict, parts) = match &user {
-                Some(Supposed { identity, .. }) => authorize.explain(identity, now),
-                // The sender was stopped, or the action asks for the certificate of the client only.
-                None if end.is_some() => continue,
-                None => match authorize.explain_unidentified(now) {
-                    Ok(verdict) => (verdict, Vec::new()),
-                    Err(reason) => {
-                        end = Some(End::Refused(reason.into()));
-                        continue;
-                    }
-                },
+            // The sender was stopped.
+            if user.is_none() && end.is_some() {
+                continue;
+            }
+            let identity = user.as_ref().map(|user: &Supposed| &user.identity);
+            let asked = Asked { identity, certificate: connection.client.verified() };
+            let (verdict, parts) = match authorize.explain(asked, exchange.started_at) {
+                Ok(explained) => explained,
+                Err(reason) => {
+                    end = Some(End::Refused(reason.into()));
+                    continue;
+                }
             };
             let (verdict, stopped) =
                 decided(verdict, || step_up(authenticate.map(|gate| &**gate), canonical, request.headers()));
@@ -253,7 +261,11 @@ fn terminal(
                 let shares = settings.shares.iter().filter(|share| share.weight > 0);
                 shares.map(|share| &*share.name).collect::<Vec<_>>().join(" or ")
             });
-            Ok(End::Forward(named.map_or(group, Arc::from), std::mem::take(headers)))
+            Ok(End::Forward {
+                group: named.map_or(group, Arc::from),
+                target: exchange.target_of(canonical).clone(),
+                headers: std::mem::take(headers),
+            })
         }
         Terminal::Redirect(redirect) => redirect.run(exchange, canonical).map(Box::new).map(End::Answered),
         Terminal::FixedResponse(fixed) => Ok(End::Answered(Box::new(fixed.run()))),

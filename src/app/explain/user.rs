@@ -16,7 +16,7 @@ const CLAIM_CHARS_MAX: usize = 200;
 pub(super) fn explain(text: &mut String, chain: &ActionChain, claims: &Map<String, Value>, supposition: &Supposition) {
     if !identifies(chain) {
         text.push_str("  the rule identifies nobody, so the claims decide nothing\n");
-        return;
+        return steps(text, &supposition.steps);
     }
     if let End::NobodyHas(why) = &supposition.end {
         let _ = writeln!(text, "  no sign-in gives these claims: {why}");
@@ -32,12 +32,17 @@ pub(super) fn explain(text: &mut String, chain: &ActionChain, claims: &Map<Strin
     } else if !supposition.steps.is_empty() {
         text.push_str("  a user with these claims:\n");
     }
-    for Step { action, verdict, parts } in &supposition.steps {
-        let _ = writeln!(text, "    {action}: {verdict}");
-        parts.iter().for_each(|part| line(text, part));
-    }
+    steps(text, &supposition.steps);
     if supposition.user.is_some() && !chain.gates.iter().any(|gate| gate.authorize().is_some()) {
         text.push_str("    nothing is required: everybody who is signed in is let in\n");
+    }
+}
+
+/// What each gate has decided.
+pub(super) fn steps(text: &mut String, steps: &[Step]) {
+    for Step { action, verdict, parts } in steps {
+        let _ = writeln!(text, "    {action}: {verdict}");
+        parts.iter().for_each(|part| line(text, part));
     }
 }
 

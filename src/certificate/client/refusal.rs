@@ -24,9 +24,12 @@ pub(crate) enum OverLimit {
     Subject,
 }
 
+/// The cause if a client shows no certificate.
+pub(crate) const NONE: &str = "none";
+
 /// The causes of refusals, for the metric.
 pub(crate) const CAUSES: [&str; 11] = [
-    "none",
+    NONE,
     "malformed",
     "expired",
     "not_valid_yet",
@@ -42,7 +45,7 @@ pub(crate) const CAUSES: [&str; 11] = [
 /// The cause, if a handshake has failed because of the client's certificate.
 pub(crate) fn cause(error: &io::Error) -> Option<&'static str> {
     match error.get_ref()?.downcast_ref::<rustls::Error>()? {
-        rustls::Error::NoCertificatesPresented => Some("none"),
+        rustls::Error::NoCertificatesPresented => Some(NONE),
         rustls::Error::InvalidCertificate(error) => Some(of(error)),
         _ => None,
     }

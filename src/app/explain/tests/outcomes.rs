@@ -73,7 +73,9 @@ fn a_target_gets_the_headers_of_serving_and_no_token_that_anybody_accepts() {
     let sent =
         ["x-amzn-oidc-identity: root", "te: trailers", "x-forwarded-for: 9.9.9.9", "x-app: 1", "x-amzn-oidc-data: x"];
     let explained = supposed(SOUND, &sent, Some(claims), None);
-    let Outcome::Forward { target_group, headers, removed } = &explained.outcome else { panic!("{explained:?}") };
+    let Outcome::Forward { target_group, headers, removed, path: _ } = &explained.outcome else {
+        panic!("{explained:?}")
+    };
     let value = |wanted: &str| -> Vec<&str> {
         headers.iter().filter(|Header { name, .. }| name == wanted).map(|header| header.value.as_str()).collect()
     };
