@@ -53,7 +53,7 @@ pub(crate) struct Ledger {
 pub(crate) const NOTHING_TO_SET: &str = "; nothing to set";
 
 /// What is said of a setting that no importer knows.
-const UNKNOWN: &str = "this importer does not know the setting";
+pub(crate) const UNKNOWN: &str = "this importer does not know the setting";
 
 impl Ledger {
     /// Adds all settings of a document: each scalar, and each list or mapping that is empty.

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use crate::config::document::report::Diagnostics;
 use crate::import::draft::{Draft, Need};
-use crate::import::ledger::{Fate, Ledger, NOTHING_TO_SET, Row};
+use crate::import::ledger::{Fate, Ledger, NOTHING_TO_SET, Row, UNKNOWN};
 use crate::import::rehearsal;
 use crate::import::yaml::{self, Files};
 
@@ -56,8 +56,12 @@ impl Imported {
         let mut text = self.summary();
         let is_different = self.rows.iter().any(|row| !matches!(row.fate, Fate::Kept(_)));
         text.push_str(if is_different { "\n" } else { "" });
+        for row in self.rows.iter().filter(|row| is_unknown(&row.fate)) {
+            let _ = writeln!(text, "{}: {}: {}", row.fate.word(), row.setting, row.fate.why());
+        }
         for word in ["changed", "dropped"] {
-            let rows = self.rows.iter().filter(|row| row.fate.word() == word && !needs_nothing(&row.fate));
+            let has_line = |fate: &Fate| fate.word() == word && !needs_nothing(fate) && !is_unknown(fate);
+            let rows = self.rows.iter().filter(|row| has_line(&row.fate));
             for (why, settings) in by_reason(rows) {
                 let more = match settings.len() - 1 {
                     0 => String::new(),
@@ -106,6 +110,11 @@ fn needs_nothing(fate: &Fate) -> bool {
     matches!(fate, Fate::Dropped(why) if why.ends_with(NOTHING_TO_SET))
 }
 
+/// Whether no importer knows the setting. Each has a line of its own, because somebody has to look at it.
+fn is_unknown(fate: &Fate) -> bool {
+    fate.why() == UNKNOWN
+}
+
 /// The reasons in the order of the rows, each with its settings.
 fn by_reason<'r>(rows: impl Iterator<Item = &'r Row>) -> Vec<(&'r str, Vec<&'r str>)> {
     let (mut reasons, mut places) = (Vec::new(), BTreeMap::new());
@@ -149,6 +158,8 @@ mod tests {
                 row("e", Fate::Dropped("a zone; nothing to set".to_owned())),
                 row("f", Fate::Changed("another file".to_owned())),
                 row("g", Fate::Changed("a file".to_owned())),
+                row("x", Fate::Dropped(UNKNOWN.to_owned())),
+                row("y", Fate::Dropped(UNKNOWN.to_owned())),
                 // What is changed has an effect, whatever its reason says.
                 row("h", Fate::Changed("a zone; nothing to set".to_owned())),
             ],
@@ -156,9 +167,10 @@ mod tests {
             closed: vec!["public rule: why".to_owned()],
             warnings: Diagnostics::default(),
         };
-        let summary = "8 settings: 1 kept, 5 changed, 2 dropped\nanswers 503: public rule: why\n\
+        let summary = "10 settings: 1 kept, 5 changed, 4 dropped\nanswers 503: public rule: why\n\
                        vestibule check accepts the result as soon as these are there:\n  key: the private key (PEM)\n\n";
-        let lines = "changed: b (and 2 more): a file\nchanged: f: another file\nchanged: h: a zone; nothing to set\n\
+        let lines = "dropped: x: this importer does not know the setting\n\
+                     dropped: y: this importer does not know the setting\nchanged: b (and 2 more): a file\nchanged: f: another file\nchanged: h: a zone; nothing to set\n\
                      dropped: a: a firewall\ndropped: 1 more, in whose place nothing has to be set (--explain lists them)\n";
         assert_eq!(imported.report(), format!("{summary}{lines}"));
         let explained = imported.explanation();
