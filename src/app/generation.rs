@@ -5,7 +5,6 @@
 //! [`Process`].
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::rc::Rc;
@@ -13,28 +12,19 @@ use std::sync::{Arc, PoisonError};
 
 use http::HeaderValue;
 
-use crate::action::allow::Allow;
+use crate::action::authenticate::GenerationServices;
 use crate::action::authenticate::endpoints::Endpoints;
 use crate::action::authenticate::worker_state::WorkerState;
-use crate::action::authenticate::{Authenticate, GenerationServices};
-use crate::action::authorize::{Authorize, Owner};
-use crate::action::bearer::Bearer;
+use crate::action::authorize::Owner;
 use crate::action::bearer::worker_state::BearerState;
 use crate::action::extras::{Extras, WorkerExtras};
-use crate::action::fixed_response::FixedResponse;
-use crate::action::forward::Forward;
-use crate::action::redirect::Redirect;
-use crate::action::settings::{
-    AuthenticateKind, AuthenticateSettings, BearerSettings, ChainSettings, ForwardSettings, GateSettings,
-    GroupStickiness, ProviderChoice, TerminalSettings,
-};
-use crate::action::static_files::StaticFiles;
+use crate::action::settings::{ChainSettings, GateSettings};
 use crate::action::worker::Worker;
-use crate::action::{ActionChain, Gate, SessionOrBearer, Terminal};
 use crate::admin;
+use crate::app::chains::{Actions, Chains};
 use crate::app::error::Error;
 use crate::app::process::Process;
-use crate::app::providers::{Provider, Providers};
+use crate::app::providers::Providers;
 use crate::certificate::acme;
 use crate::certificate::client::policy::Mode;
 use crate::claims::ClaimsHeaders;
@@ -53,20 +43,15 @@ use crate::oidc;
 use crate::page::Pages;
 use crate::proxy::snapshot::{Selected, Snapshot};
 use crate::rule::{self, Rule, RuleSet};
-use crate::session;
 use crate::session::names::OurCookies;
 use crate::static_files::disk::Disk;
-use crate::static_files::site::Site;
 use crate::telemetry::access_log::alb::Names;
-use crate::telemetry::logged_names::LoggedNames;
 use crate::telemetry::metrics::{Counter, GaugeGuard, Registry};
 use crate::telemetry::traces::tracer::Tracer;
 use crate::upstream::group::TargetGroup;
 use crate::upstream::group_client::GroupClient;
 use crate::upstream::metrics::Metrics;
 use crate::upstream::report;
-use crate::upstream::stickiness::groups;
-use crate::upstream::weighted::{self, Share};
 use crate::upstream::worker_connections::WorkerConnections;
 
 /// The objects built from one configuration. All workers share them; they never change. Freed when the last request ends that began
@@ -171,20 +156,23 @@ impl Generation {
         let alb = config.alb.map(|alb| Arc::new(alb.names(groups.iter().map(|group| &*group.settings.name))));
         let tracer = process.traces.tracer(config.traces, (clock, registry, control))?;
         let build = Build {
+            chains: Chains {
+                providers,
+                services,
+                claims: claims.clone(),
+                control: control.clone(),
+                session,
+                extras: RefCell::default(),
+                sites: Cell::default(),
+                places,
+                protected: Arc::new(Protected::new(owned)),
+                our_cookies,
+                told: Arc::clone(&process.told),
+                registry: registry.clone(),
+            },
             alb,
             tracer,
-            our_cookies,
-            told: Arc::clone(&process.told),
-            providers,
             pages,
-            services,
-            claims: claims.clone(),
-            control: control.clone(),
-            session,
-            extras: RefCell::default(),
-            sites: Cell::default(),
-            places,
-            protected: Arc::new(Protected::new(owned)),
             tls: process.tls.clone(),
             clock: clock.clone(),
             registry: registry.clone(),
@@ -198,7 +186,7 @@ impl Generation {
             build.listener(listener)
         });
         let listeners = listeners.collect();
-        let (extras, sites) = (build.extras.into_inner(), build.sites.get());
+        let (extras, sites) = (build.chains.extras.into_inner(), build.chains.sites.get());
         Ok(Self {
             listeners,
             admin: config.admin,
@@ -263,24 +251,8 @@ impl Generation {
 
 /// The inputs for building listeners.
 struct Build {
-    providers: Providers,
+    chains: Chains,
     pages: Arc<Pages>,
-    /// Present when a rule signs users in; validation has checked that.
-    services: Option<GenerationServices>,
-    claims: Option<Arc<ClaimsHeaders>>,
-    control: Control,
-    /// Present when a `forward` has `stickiness`; validation has checked that.
-    session: Option<session::settings::Settings>,
-    /// What the `forward` actions need that have several groups or transforms.
-    extras: RefCell<Vec<Arc<Extras>>>,
-    /// How many `static` actions there are so far.
-    sites: Cell<usize>,
-    /// The index of each target group among the upstream clients of a worker.
-    places: BTreeMap<Arc<str>, usize>,
-    protected: Arc<Protected>,
-    our_cookies: Arc<OurCookies>,
-    /// Targets whose cookies were already reported in the log.
-    told: Arc<LoggedNames>,
     tls: ProcessTls,
     clock: Clock,
     registry: Registry,
@@ -295,10 +267,10 @@ struct Build {
 impl Build {
     fn listener(&self, config: ListenerConfig) -> Listener {
         let ListenerConfig { settings, rules, default, encoded_slash, cors, forward_auth } = config;
-        let (mut actions, mut tokens) = (Vec::new(), Vec::new());
+        let mut actions = Actions::default();
         let head_bytes_max = settings.limits.head_bytes_max;
         let mut chain = |rule: &str, chain: ChainSettings| {
-            self.chain(&Owner { listener: &settings.name, rule }, chain, head_bytes_max, (&mut actions, &mut tokens))
+            self.chains.chain(&Owner { listener: &settings.name, rule }, chain, head_bytes_max, &mut actions)
         };
         let count = rules.len();
         let mut rules: Vec<Rule<Selected>> = rules
@@ -318,19 +290,20 @@ impl Build {
         let default = Selected { place: count, chain: chain(rule::DEFAULT, default), encoded_slash, cors };
         rules.sort_by_key(|rule| rule.priority);
         rules.iter_mut().enumerate().for_each(|(place, rule)| rule.payload.place = place);
-        let endpoints =
-            self.services.as_ref().filter(|_| !actions.is_empty()).map(|services| Endpoints::new(actions, services));
+        let Actions { authenticate, bearer } = actions;
+        let services = self.chains.services.as_ref().filter(|_| !authenticate.is_empty());
+        let endpoints = services.map(|services| Endpoints::new(authenticate, services));
         let snapshot = Snapshot {
             listener: Arc::clone(&settings.name),
             address: reachable(settings.address),
-            protected: Arc::clone(&self.protected),
+            protected: Arc::clone(&self.chains.protected),
             rules: RuleSet::new(rules, default),
             method_override: settings.method_override,
             desync: settings.desync,
             response_headers: settings.response_headers.clone(),
             endpoints,
-            takes_tokens: !tokens.is_empty(),
-            pools: self.providers.pools(),
+            takes_tokens: !bearer.is_empty(),
+            pools: self.chains.providers.pools(),
             pages: Arc::clone(&self.pages),
             forwarded: Arc::clone(&settings.forwarded),
             alb: self.alb.clone(),
@@ -353,106 +326,6 @@ impl Build {
             on_wire: GenerationListener::new(settings, &self.tls, &self.clock),
             snapshot: Arc::new(snapshot),
         }
-    }
-
-    fn chain(
-        &self,
-        owner: &Owner<'_>,
-        settings: ChainSettings,
-        head_bytes_max: usize,
-        (actions, tokens): (&mut Vec<Arc<Authenticate>>, &mut Vec<Arc<Bearer>>),
-    ) -> ActionChain {
-        let demand = settings.demand();
-        let gates = settings.gates.into_iter().map(|gate| match gate {
-            GateSettings::Authenticate(settings) => {
-                Gate::Authenticate(self.authenticate(settings, head_bytes_max, actions))
-            }
-            GateSettings::Bearer(settings) => Gate::Bearer(self.bearer(settings, tokens)),
-            GateSettings::SessionOrBearer(session, bearer) => Gate::SessionOrBearer(SessionOrBearer {
-                session: self.authenticate(session, head_bytes_max, actions),
-                bearer: self.bearer(bearer, tokens),
-            }),
-            GateSettings::Authorize(settings) => {
-                Gate::Authorize(Arc::new(Authorize::new(settings, owner, &self.registry)))
-            }
-        });
-        let gates: Box<[Gate]> = gates.collect();
-        let terminal = match settings.terminal {
-            TerminalSettings::Redirect(settings) => Terminal::Redirect(Redirect::new(settings)),
-            TerminalSettings::FixedResponse(settings) => Terminal::FixedResponse(FixedResponse::new(settings)),
-            TerminalSettings::Static(settings) => {
-                let place = self.sites.get();
-                self.sites.set(place + 1);
-                Terminal::Static(StaticFiles { site: Arc::new(Site::new(*settings)), place })
-            }
-            TerminalSettings::Allow(audience) => {
-                Terminal::Allow(Allow { audience, our_cookies: Arc::clone(&self.our_cookies) })
-            }
-            TerminalSettings::Forward(settings) => Terminal::Forward(Forward {
-                group: self.places[&settings.groups[0].0],
-                preserve_host: settings.preserve_host,
-                extras: self.extras(settings),
-                protected: Arc::clone(&self.protected),
-                our_cookies: Arc::clone(&self.our_cookies),
-                told: Arc::clone(&self.told),
-                authorize: gates.iter().filter_map(Gate::authorize).cloned().collect(),
-            }),
-        };
-        ActionChain { gates, terminal, demand }
-    }
-
-    /// Rules of a listener with equal settings share one action, so that a token is verified only once for all of them.
-    fn bearer(&self, settings: BearerSettings, tokens: &mut Vec<Arc<Bearer>>) -> Arc<Bearer> {
-        if let Some(action) = tokens.iter().find(|action| action.is_of(&settings)) {
-            return Arc::clone(action);
-        }
-        let clients = settings.issuers.iter().map(|issuer| self.providers.find(issuer).client).collect();
-        let action = Arc::new(Bearer::new(settings, clients, self.claims.as_ref(), &self.control));
-        tokens.push(Arc::clone(&action));
-        action
-    }
-
-    /// What a `forward` needs that has several groups or transforms.
-    fn extras(&self, settings: ForwardSettings) -> Option<(usize, Arc<Extras>)> {
-        let sticky = settings.stickiness.zip(self.session.as_ref());
-        let weighted = (settings.groups.len() > 1).then(|| weighted::Settings {
-            shares: settings
-                .groups
-                .iter()
-                .map(|(name, weight)| Share { group: self.places[name], name: Arc::clone(name), weight: *weight })
-                .collect(),
-            stickiness: sticky.map(|(GroupStickiness { duration, format }, session)| {
-                groups::Settings::new(duration, format, session.keys.clone())
-            }),
-        });
-        if weighted.is_none() && settings.transforms.is_none() {
-            return None;
-        }
-        let extras = Arc::new(Extras { weighted, transforms: settings.transforms });
-        let mut all = self.extras.borrow_mut();
-        all.push(Arc::clone(&extras));
-        Some((all.len() - 1, extras))
-    }
-
-    /// Rules of a listener with equal settings share one action, so that a session is decrypted only once for all of them.
-    fn authenticate(
-        &self,
-        settings: AuthenticateSettings,
-        head_bytes_max: usize,
-        actions: &mut Vec<Arc<Authenticate>>,
-    ) -> Arc<Authenticate> {
-        if let Some(action) = actions.iter().find(|action| action.is_of(&settings)) {
-            return Arc::clone(action);
-        }
-        let services = self.services.as_ref().expect("a configuration that authenticates has session and claims");
-        let provider = |choice: &ProviderChoice| {
-            let Provider { client, logout } = self.providers.find(&choice.kind);
-            (client, logout)
-        };
-        let providers = settings.providers.iter().map(provider).collect();
-        let action = Arc::new(Authenticate::new(settings, providers, services, head_bytes_max));
-        actions.push(Arc::clone(&action));
-        action
     }
 }
 
@@ -489,13 +362,4 @@ fn reachable(address: SocketAddr) -> HeaderValue {
     // Port 0 is removed: the port is not known yet.
     let text = text.strip_suffix(":0").unwrap_or(&text);
     HeaderValue::from_str(text).expect("an address is ASCII")
-}
-
-impl Providers {
-    fn find(&self, kind: &AuthenticateKind) -> Provider {
-        match kind {
-            AuthenticateKind::Oidc(name) => self.oidc(name),
-            AuthenticateKind::UserPool(name) => self.user_pool(name),
-        }
-    }
 }

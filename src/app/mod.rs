@@ -2,6 +2,7 @@
 
 mod admin_door;
 mod adoption;
+mod chains;
 mod descriptors;
 pub(crate) mod doors;
 mod error;

@@ -22,6 +22,7 @@ mod shared_sessions;
 mod static_files;
 mod stickiness;
 mod target_groups;
+mod tls;
 mod traces;
 mod user_pools;
 mod yaml;

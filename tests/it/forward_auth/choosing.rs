@@ -2,8 +2,7 @@
 
 use serde_json::json;
 
-use super::front::{Front, Kind};
-use super::untouched;
+use super::front::{Front, Kind, untouched};
 use crate::choice::choice;
 use crate::harness::browser::{join, on_both};
 use crate::harness::provider::Provider;

@@ -8,7 +8,7 @@ use std::process::Command;
 use serde_json::json;
 
 use crate::harness::app::{Proxy, folder, free_port, wait_until};
-use crate::harness::browser::{Browser, Protocol};
+use crate::harness::browser::{Answer, Browser, Protocol};
 use crate::harness::certificates;
 use crate::harness::process::Process;
 use crate::harness::provider::Provider;
@@ -179,4 +179,13 @@ fn written(folder: &Path, name: &str, text: &str) -> PathBuf {
 fn of_python(program: &str) -> PathBuf {
     let python = std::env::var_os("VESTIBULE_TEST_PYTHON").expect("VESTIBULE_TEST_PYTHON: run tests/run");
     Path::new(&python).with_file_name(program)
+}
+
+/// Runs something that must not reach the application.
+#[track_caller]
+pub fn untouched(front: &Front, what: &str, run: impl FnOnce() -> Answer) -> Answer {
+    let before = front.target.count();
+    let answer = run();
+    assert_eq!(front.target.count(), before, "{:?}: {what} reached the application: {answer:?}", front.kind);
+    answer
 }

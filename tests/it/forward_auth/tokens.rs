@@ -2,8 +2,7 @@
 
 use serde_json::json;
 
-use super::front::{Front, Kind};
-use super::untouched;
+use super::front::{Front, Kind, untouched};
 use crate::harness::browser::on_both;
 
 /// The gates are those of the proxy: a token decides, and nothing of the question is one.
