@@ -218,7 +218,7 @@ pub fn write_access_record(out: &mut Vec<u8>) {
         path: Some("/api/v1/orders/1234567"),
         http_version: Some("2"),
         tls_version: Some("1.3"),
-        tls_cipher: Some("TLS13_AES_128_GCM_SHA256"),
+        tls_cipher: Some("TLS_AES_128_GCM_SHA256"),
         tls_server_name: Some(HOST),
         client_certificate: None,
         user_agent: Some("Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0"),

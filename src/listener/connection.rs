@@ -1,6 +1,7 @@
 //! Serves one connection: the TLS handshake, then HTTP/1.1 or HTTP/2. Every step has a deadline.
 
 use std::future::Future;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -9,7 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio_rustls::TlsAcceptor;
 
-use crate::certificate::client::refusal::cause;
+use crate::certificate::client::refusal::{Refused, cause, watched};
 use crate::drain::Draining;
 use crate::exchange::client::Client;
 use crate::exchange::connection::Connection;
@@ -79,7 +80,12 @@ async fn open<H: Handler>(
     };
     let handshake =
         TlsAcceptor::from(Arc::clone(config)).accept(PlainHttpDetector::new(accepted.stream)).into_fallible();
-    match tokio::time::timeout(settings.limits.handshake_timeout, handshake).await {
+    let handshake = tokio::time::timeout(settings.limits.handshake_timeout, handshake);
+    let (performed, refused) = match asks_for_certificates(settings) {
+        true => Box::pin(watched(handshake)).await,
+        false => (handshake.await, None),
+    };
+    match performed {
         Ok(Ok(stream)) if tls::is_challenge(&stream) => None,
         Ok(Ok(stream)) => {
             let stream = TlsStream(Box::new(stream));
@@ -103,10 +109,7 @@ async fn open<H: Handler>(
                 metrics.handshakes_failed.increment();
                 if let Some(cause) = cause(&error).filter(|_| asks_for_certificates(settings)) {
                     metrics.certificate_refused(cause);
-                    tracing::info!(
-                        listener = &*settings.name, client.address = %accepted.peer, cause,
-                        "a handshake is refused because of the client's certificate"
-                    );
+                    log_refusal(&settings.name, accepted.peer, cause, refused);
                 }
                 None
             }
@@ -154,6 +157,17 @@ async fn client_of<H: Handler>(
 
 fn asks_for_certificates(settings: &Settings) -> bool {
     settings.tls.as_ref().is_some_and(|tls| tls.clients.is_some())
+}
+
+/// One line for each refused handshake. `refused` is the certificate, if the client has shown one that could be looked at.
+fn log_refusal(listener: &str, client: SocketAddr, cause: &str, refused: Option<Refused>) {
+    let Refused { subject, fingerprint, error } = refused.unwrap_or_default();
+    let error = Some(error).filter(|error| !error.is_empty());
+    tracing::info!(
+        listener, client.address = %client.ip(), client.port = client.port(), cause, error,
+        tls.client.subject = subject, tls.client.hash.sha256 = fingerprint,
+        "a handshake is refused because of the client's certificate"
+    );
 }
 
 /// Counts a connection and holds its permit, from accept until the connection is closed.

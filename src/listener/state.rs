@@ -64,8 +64,7 @@ pub(crate) struct GenerationListener {
 impl GenerationListener {
     /// `process` is for all listeners.
     pub(crate) fn new(settings: Settings, process: &ProcessTls, clock: &Clock) -> Self {
-        let name = Arc::clone(&settings.name);
-        let tls = settings.tls.as_ref().map(|settings| tls::server_config(&name, settings, process, clock));
+        let tls = settings.tls.as_ref().map(|settings| tls::server_config(settings, process, clock));
         Self { tls, settings: Arc::new(settings) }
     }
 

@@ -50,12 +50,7 @@ impl ProcessTls {
 /// Everything here is made from settings, except the keys of tickets: without keys in the settings, those of the process are
 /// used. A client may then resume at another listener of the process what it began at this one, if the server name is the
 /// same. That is sound because listeners that ask clients for certificates resume nothing.
-pub(super) fn server_config(
-    listener: &Arc<str>,
-    tls: &Settings,
-    process: &ProcessTls,
-    clock: &Clock,
-) -> Arc<ServerConfig> {
+pub(super) fn server_config(tls: &Settings, process: &ProcessTls, clock: &Clock) -> Arc<ServerConfig> {
     let versions: &[&SupportedProtocolVersion] = match tls.policy {
         TlsPolicy::Tls13 => &[&version::TLS13],
         TlsPolicy::Tls13And12 => &[&version::TLS13, &version::TLS12],
@@ -67,7 +62,7 @@ pub(super) fn server_config(
         clock: clock.clone(),
     };
     let verifier: Arc<dyn ClientCertVerifier> = match &tls.clients {
-        Some(policy) => Arc::new(Verifier::new(Arc::clone(policy), Arc::clone(listener), clock.clone())),
+        Some(policy) => Arc::new(Verifier::new(Arc::clone(policy), clock.clone())),
         None => WebPkiClientVerifier::no_client_auth(),
     };
     let mut config = ServerConfig::builder_with_provider(provider::tls_server())
@@ -107,15 +102,26 @@ pub(crate) fn facts(stream: &TlsStream<PlainHttpDetector>) -> (Tls, Protocol, Op
         Some(rustls::ProtocolVersion::TLSv1_2) => "TLSv1.2",
         _ => "TLSv1.3",
     };
-    let cipher_suite =
-        connection.negotiated_cipher_suite().and_then(|suite| suite.suite().as_str()).unwrap_or("unknown");
+    let negotiated = connection.negotiated_cipher_suite().and_then(|suite| suite.suite().as_str());
+    let cipher_suite = iana_name(negotiated.unwrap_or("unknown"));
     let presented = connection.peer_certificates().and_then(Presented::new);
     let server_name = connection.server_name().map(str::to_owned);
     let protocol = if connection.alpn_protocol() == Some(H2) { Protocol::Http2 } else { Protocol::Http1 };
     (Tls { version, cipher_suite, openssl_cipher_suite: openssl_name(cipher_suite), server_name }, protocol, presented)
 }
 
-/// The name that OpenSSL has for a cipher suite: what the ALB tells targets (ALB §10.7). The suites of TLS 1.3 have one name.
+/// The name in the register of IANA: what operators search for, and what the Elastic Common Schema has in `tls.cipher`. rustls has names of its own
+/// for the suites of TLS 1.3.
+fn iana_name(suite: &'static str) -> &'static str {
+    match suite {
+        "TLS13_AES_128_GCM_SHA256" => "TLS_AES_128_GCM_SHA256",
+        "TLS13_AES_256_GCM_SHA384" => "TLS_AES_256_GCM_SHA384",
+        "TLS13_CHACHA20_POLY1305_SHA256" => "TLS_CHACHA20_POLY1305_SHA256",
+        other => other,
+    }
+}
+
+/// The name that OpenSSL has for a cipher suite, from its name in the register of IANA: what the ALB tells targets (ALB §10.7). The suites of TLS 1.3 have one name.
 fn openssl_name(suite: &'static str) -> &'static str {
     match suite {
         "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256" => "ECDHE-ECDSA-AES128-GCM-SHA256",
@@ -124,9 +130,6 @@ fn openssl_name(suite: &'static str) -> &'static str {
         "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256" => "ECDHE-RSA-AES128-GCM-SHA256",
         "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384" => "ECDHE-RSA-AES256-GCM-SHA384",
         "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256" => "ECDHE-RSA-CHACHA20-POLY1305",
-        "TLS13_AES_128_GCM_SHA256" => "TLS_AES_128_GCM_SHA256",
-        "TLS13_AES_256_GCM_SHA384" => "TLS_AES_256_GCM_SHA384",
-        "TLS13_CHACHA20_POLY1305_SHA256" => "TLS_CHACHA20_POLY1305_SHA256",
         other => other,
     }
 }
@@ -140,7 +143,8 @@ mod tests {
         let suites = &provider::tls_server().cipher_suites;
         assert!(suites.len() >= 9);
         for suite in suites {
-            let known = suite.suite().as_str().expect("a name");
+            let known = iana_name(suite.suite().as_str().expect("a name"));
+            assert!(known.starts_with("TLS_"), "{known}");
             let name = openssl_name(known);
             let is_openssl = match suite.version().version {
                 rustls::ProtocolVersion::TLSv1_3 => name.starts_with("TLS_"),

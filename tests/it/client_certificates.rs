@@ -3,6 +3,7 @@
 mod authorize;
 mod explained;
 mod harness_of;
+mod log;
 mod openssl;
 mod reload;
 mod resumption;

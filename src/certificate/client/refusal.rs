@@ -1,8 +1,40 @@
 //! Why a handshake ends because of the client's certificate.
 
+use std::cell::RefCell;
+use std::future::Future;
 use std::io;
 
 use rustls::CertificateError;
+
+tokio::task_local! {
+    /// What the verifier has refused in the handshake of this task.
+    static REFUSED: RefCell<Option<Refused>>;
+}
+
+/// A certificate that a handshake has refused, for the log: only the connection knows the address of the client.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Refused {
+    /// The first characters of the subject.
+    pub(crate) subject: Option<String>,
+    /// SHA-256.
+    pub(crate) fingerprint: Option<String>,
+    pub(crate) error: String,
+}
+
+/// Performs a handshake, and says which certificate it has refused.
+pub(crate) async fn watched<T>(handshake: impl Future<Output = T>) -> (T, Option<Refused>) {
+    let watched = async {
+        let done = handshake.await;
+        (done, REFUSED.with(RefCell::take))
+    };
+    REFUSED.scope(RefCell::default(), watched).await
+}
+
+/// Keeps what the verifier refuses for [`watched`].
+pub(super) fn keep(refused: impl FnOnce() -> Refused) {
+    // An error says that nobody watches.
+    let _ = REFUSED.try_with(|slot| *slot.borrow_mut() = Some(refused()));
+}
 
 /// Authorities above a client's certificate, the one in the trust store included (ALB §10.8).
 pub(super) const AUTHORITIES_MAX: usize = 4;

@@ -10,7 +10,7 @@ use rustls_pki_types::{CertificateDer, UnixTime};
 
 use crate::certificate::client::facts::Facts;
 use crate::certificate::client::policy::{Mode, Policy, Verify};
-use crate::certificate::client::refusal;
+use crate::certificate::client::refusal::{self, Refused};
 use crate::clock::Clock;
 use crate::crypto::provider;
 
@@ -21,8 +21,6 @@ pub(crate) struct Verifier {
     /// The names of the authorities that clients are told.
     hints: Vec<DistinguishedName>,
     algorithms: WebPkiSupportedAlgorithms,
-    /// For the log.
-    listener: Arc<str>,
     clock: Clock,
 }
 
@@ -30,8 +28,8 @@ pub(crate) struct Verifier {
 const SUBJECT_LOGGED_MAX: usize = 200;
 
 impl Verifier {
-    /// A verifier for the listener of that name.
-    pub(crate) fn new(policy: Arc<Policy>, listener: Arc<str>, clock: Clock) -> Self {
+    /// A verifier for listeners with this policy.
+    pub(crate) fn new(policy: Arc<Policy>, clock: Clock) -> Self {
         let hints = match &policy.mode {
             Mode::Verify(Verify { store, advertises: true, .. }) => store
                 .authorities
@@ -40,7 +38,7 @@ impl Verifier {
                 .collect(),
             Mode::Verify(_) | Mode::Passthrough => Vec::new(),
         };
-        Self { policy, hints, algorithms: provider::tls().signature_verification_algorithms, listener, clock }
+        Self { policy, hints, algorithms: provider::tls().signature_verification_algorithms, clock }
     }
 }
 
@@ -61,14 +59,15 @@ impl ClientCertVerifier for Verifier {
     ) -> Result<ClientCertVerified, rustls::Error> {
         let checked = self.policy.check(end_entity, intermediates, self.clock.now());
         checked.map(|()| ClientCertVerified::assertion()).map_err(|error| {
-            let facts = Facts::read(end_entity);
-            let subject =
-                facts.as_ref().map(|facts| facts.subject.chars().take(SUBJECT_LOGGED_MAX).collect::<String>());
-            tracing::info!(
-                listener = &*self.listener, cause = refusal::of(&error), %error,
-                tls.client.subject = subject, tls.client.hash.sha256 = facts.as_ref().map(|facts| &*facts.fingerprint),
-                "a client's certificate is refused"
-            );
+            refusal::keep(|| {
+                let facts = Facts::read(end_entity);
+                let subject = facts.as_ref().map(|facts| facts.subject.chars().take(SUBJECT_LOGGED_MAX).collect());
+                Refused {
+                    subject,
+                    fingerprint: facts.map(|facts| facts.fingerprint.to_string()),
+                    error: error.to_string(),
+                }
+            });
             rustls::Error::InvalidCertificate(error)
         })
     }
