@@ -190,8 +190,8 @@ impl Authorize {
     ///
     /// # Errors
     ///
-    /// [`Reason::AuthNotAllowed`] or [`Reason::AuthGroupsOverage`] for a user whose claims are not, and [`Reason::Internal`] where nobody is
-    /// identified.
+    /// [`Reason::AuthNotAllowed`] or [`Reason::AuthGroupsOverage`] for a user whose claims are not, the same [of a token](Reason::of_token), and
+    /// [`Reason::Internal`] where nobody is identified.
     pub(crate) fn admit<'a>(
         &'a self,
         lines: &LineBudget,
@@ -298,10 +298,14 @@ impl Authorize {
         Ok((self.settings.decide(asked, now).0, parts.chain(demand.into_iter().flatten()).collect()))
     }
 
-    /// Says who is signed in, and how to go on: in sentences to people, in members of a JSON object to programs.
+    /// Says who is signed in, or whose token it is, and how to go on: in sentences to people, in members of a JSON object to programs.
     fn refusal(&self, reason: Reason, visitor: &Visitor, canonical: &CanonicalRequest, now: Timestamp) -> Rejection {
-        let provider = visitor.reidentify().provider();
-        let mut rejection = told::who(Rejection::from(reason), visitor.identity(), provider);
+        let (identity, provider) = (visitor.identity(), visitor.reidentify().provider());
+        let is_token = visitor.lease().is_token();
+        let mut rejection = match is_token {
+            true => told::token_of(reason.of_token().into(), identity, provider),
+            false => told::who(reason.into(), identity, provider),
+        };
         if visitor.lease().asked_again_at().is_some_and(|at| now.since(at) <= ASKED_JUST_NOW) {
             rejection = rejection.note(Text::AccessAskedAgain.into());
         }
@@ -309,7 +313,8 @@ impl Authorize {
             rejection = told::required(rejection, &self.settings);
         }
         let rejection = told::contact(rejection, self.settings.contact.as_deref());
-        visitor.reidentify().offer(rejection, canonical).offer(Link::same_address(Text::LinkTryAgain))
+        let rejection = visitor.reidentify().offer(rejection, canonical);
+        if is_token { rejection } else { rejection.offer(Link::same_address(Text::LinkTryAgain)) }
     }
 
     /// Why a user does not come in, without the values of the claims. For the log.

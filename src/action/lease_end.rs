@@ -97,7 +97,7 @@ impl Watch {
                 let mut gates = self.authorize.iter();
                 gates
                     .try_for_each(|gate| gate.recheck(&self.reported, &self.origin, asked, now))
-                    .map_err(LeaseOver::Refused)
+                    .map_err(|reason| LeaseOver::Refused(if lease.is_token() { reason.of_token() } else { reason }))
             }
             Renewed::Missed if self.authorize.iter().any(|gate| gate.is_enforced()) => Err(LeaseOver::Missed),
             Renewed::Missed => Ok(()),

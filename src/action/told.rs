@@ -16,6 +16,13 @@ pub(super) fn who(rejection: Rejection, identity: &Identity, provider: &str) -> 
     rejection.note(who).fact("signed_in_as", name).fact("provider", provider.to_owned())
 }
 
+/// Adds whose token it is, and who has issued it.
+pub(super) fn token_of(rejection: Rejection, identity: &Identity, provider: &str) -> Rejection {
+    let name = identity.display_name();
+    let whose = Sentence::from(Text::AccessTokenOf).named("user", &*name).named("provider", provider);
+    rejection.note(whose).fact("token_of", name).fact("provider", provider.to_owned())
+}
+
 /// Adds whom to ask.
 pub(super) fn contact(rejection: Rejection, contact: Option<&str>) -> Rejection {
     let Some(contact) = contact else { return rejection };

@@ -32,6 +32,9 @@ pub(crate) trait Lease: fmt::Debug {
     /// What renewals have brought since the visitor was made. As new as the last call of [`has_ended`](Self::has_ended).
     fn renewed(&self) -> Renewed;
 
+    /// Whether it is a bearer token. Who comes with one is refused for the reasons [`of_token`](Reason::of_token).
+    fn is_token(&self) -> bool;
+
     /// When the user asked for the claims again, if the evidence comes from that.
     fn asked_again_at(&self) -> Option<Timestamp>;
 }
@@ -52,7 +55,7 @@ pub(crate) trait Reidentify: fmt::Debug {
     /// The name of the provider that vouches for the user.
     fn provider(&self) -> &str;
 
-    /// Adds to the page of a refusal the links by which the user can come back with another account or other claims.
+    /// Adds to a refusal how the user can come back with another account or other claims: links, or who issues tokens.
     fn offer(&self, rejection: Rejection, request: &CanonicalRequest) -> Rejection;
 
     /// Answers a request whose evidence is too old or too weak for `demand`: leads the user to newer or stronger evidence, or says how

@@ -72,6 +72,9 @@ impl Reason {
             | Self::AuthCertificateNotAllowed
             | Self::AuthGroupsOverage
             | Self::AuthStepUpRequired
+            | Self::BearerNotAllowed
+            | Self::BearerGroupsOverage
+            | Self::BearerStepUpRequired
             | Self::AuthTooManyLogins
             | Self::AuthSignOutForeign => return None,
             Self::RuleTransformFailed

@@ -33,10 +33,23 @@ impl Reason {
                 | Self::BearerMalformed
                 | Self::BearerInvalid
                 | Self::BearerScope
+                | Self::BearerNotAllowed
+                | Self::BearerGroupsOverage
+                | Self::BearerStepUpRequired
                 | Self::BearerKeysUnavailable
                 | Self::BearerIntrospectionUnavailable
                 | Self::BearerIntrospectionBusy
         )
+    }
+
+    /// The reason for a user who came with a bearer token, where a user with a session is refused for this one: what helps is another.
+    pub(crate) const fn of_token(self) -> Self {
+        match self {
+            Self::AuthNotAllowed => Self::BearerNotAllowed,
+            Self::AuthGroupsOverage => Self::BearerGroupsOverage,
+            Self::AuthStepUpRequired => Self::BearerStepUpRequired,
+            other => other,
+        }
     }
 
     /// Whether the reason ends a sign-in that had begun, or refuses a callback without a pending login. These are logged for the operator.
@@ -294,7 +307,7 @@ reasons! {
     AuthCodeMissing => "auth.code_missing", 401, StartAgain;
     /// The provider's answer repeats a parameter, or is not a GET.
     AuthCallbackMalformed => "auth.callback_malformed", 400, StartAgain;
-    /// The user is signed in, and the claims do not meet the requirement of the rule's `authorize` action.
+    /// The user is signed in, and the claims of the session do not meet the requirement of the rule's `authorize` action.
     AuthNotAllowed => "auth.not_allowed", 403, Permissions;
     /// Nobody is signed in, and the certificate of the client does not meet the requirement of the rule's `authorize` action.
     AuthCertificateNotAllowed => "auth.certificate_not_allowed", 403, OtherPage;
@@ -350,13 +363,23 @@ reasons! {
     BearerInvalid => "bearer.invalid", 401, None;
     /// The bearer token is valid and does not have each `scope` of the rule.
     BearerScope => "bearer.scope", 403, None;
+    /// The bearer token is valid, and its claims do not meet the requirement of the rule's `authorize` action. The challenge names no error: what
+    /// `insufficient_scope` stands for (RFC 6750 §3.1) is `bearer.scope`. `check --request … --token-claims FILE` says what is not met.
+    BearerNotAllowed => "bearer.not_allowed", 403, None;
+    /// The rule's `authorize` asks for `groups`, and the bearer token has not all of them because its user is in too many: as `auth.groups_overage`,
+    /// for a token. Let the provider write only the groups that are assigned to the application into access tokens.
+    BearerGroupsOverage => "bearer.groups_overage", 403, None;
+    /// The bearer token is valid, and the rule demands a newer or a stronger sign-in (`max_age` or `acr` of `authorize`). The challenge says which
+    /// (RFC 9470).
+    BearerStepUpRequired => "bearer.step_up_required", 401, None;
     /// The keys of the issuer of bearer tokens could not be fetched and none are known, so the token could not be verified.
     BearerKeysUnavailable => "bearer.keys_unavailable", 500, TryLater;
     /// The issuer could not be asked whether the bearer token is active (`validation: introspection`): it did not answer in time, answered with an error, or its answer is no JSON object. The log has the cause.
     BearerIntrospectionUnavailable => "bearer.introspection_unavailable", 503, TryLater;
     /// The issuer is being asked about so many bearer tokens that it is not asked about this one. Tokens that were active before have a limit of their own.
     BearerIntrospectionBusy => "bearer.introspection_busy", 503, TryLater;
-    /// The request has a session and a bearer token (`session-or-bearer`), and they are of different users.
+    /// The request has a session and a bearer token (`session-or-bearer`), and they are of different users. Two users are the same if `iss` and `sub` are
+    /// the same, so a token of another issuer than that of the session is always one of another user: such programs send no session cookie.
     BearerOtherUser => "bearer.other_user", 400, None;
     /// No target is registered in the target group.
     UpstreamNoTarget => "upstream.no_target", 503, TryLater;
@@ -395,7 +418,7 @@ reasons! {
     UpstreamProtocol => "upstream.protocol_mismatch", 464, OtherPage;
     /// Nothing is served at this address.
     NotFound => "request.not_found", 404, OtherPage;
-    /// The session ended during a long response, and Vestibule closed the response. The status line had already been sent. A response that `authorize` no longer allows after a refresh has the reason of `authorize` instead.
+    /// The session, or the bearer token, ended during a long response, and Vestibule closed the response. The status line had already been sent. A response that `authorize` no longer allows after a refresh has the reason of `authorize` instead.
     SessionEnded => "session.ended", 401, StartAgain;
     /// The process stopped, or a reload removed the listener, and the exchange had not ended within `shutdown.drain_timeout`. The connection was closed, so no page is sent. A second stop signal does the same at once. If the status line had already been sent, the access record has its status.
     DrainTimeout => "proxy.drain_timeout", 503, TryLater;

@@ -35,6 +35,7 @@ texts! {
     LinkApplications => "link.applications",
     RequestId => "request_id",
     AccessSignedInAs => "access.signed_in_as",
+    AccessTokenOf => "access.token_of",
     AccessRequired => "access.required",
     AccessContact => "access.contact",
     AccessAskedAgain => "access.asked_again",

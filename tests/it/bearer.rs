@@ -9,14 +9,14 @@ use serde_json::{Value, json};
 
 use crate::harness::app::wait_until;
 use crate::harness::browser::{Answer, Browser, Protocol, on_both};
-use crate::harness::provider::Key;
+use crate::harness::provider::{Key, Provider};
 use crate::harness::scenario::Scenario;
 use crate::harness::server::Reply;
 
-const API: &str = "https://app.test/api";
+pub const API: &str = "https://app.test/api";
 
 /// A proxy whose default actions begin with these.
-fn scenario_of(actions: impl Fn(&str) -> String) -> Scenario {
+pub fn scenario_of(actions: impl Fn(&str) -> String) -> Scenario {
     Scenario::start(|setup| {
         let actions = actions(setup.issuer());
         setup.default_actions(&format!("\n{actions}      - {{ type: forward, target_group: app }}\n"))
@@ -24,7 +24,7 @@ fn scenario_of(actions: impl Fn(&str) -> String) -> Scenario {
 }
 
 /// A proxy that takes tokens of the issuer, by its keys, as one moves from the ALB.
-fn scenario(more: &str) -> Scenario {
+pub fn scenario(more: &str) -> Scenario {
     scenario_of(|issuer| {
         format!(
             "      - type: jwt-validation\n        issuer: '{issuer}'\n        jwks_endpoint: '{issuer}/jwks'\n        audience: [api]\n{more}"
@@ -53,16 +53,16 @@ impl Scenario {
         key.sign(&head, &all.to_string())
     }
 
-    fn client(&self, protocol: Protocol) -> Browser {
+    pub fn client(&self, protocol: Protocol) -> Browser {
         self.proxy.browser(protocol).scripted()
     }
 
-    fn reached(&self) -> usize {
+    pub fn reached(&self) -> usize {
         self.target.received().len()
     }
 }
 
-fn with(browser: &mut Browser, token: &str) -> Answer {
+pub fn with(browser: &mut Browser, token: &str) -> Answer {
     browser.send("GET", API, &[("authorization", &format!("Bearer {token}"))], b"")
 }
 
@@ -320,7 +320,7 @@ fn without_any_keys_the_answer_is_500_and_not_401() {
 }
 
 /// A rule where browsers sign in and programs bring tokens.
-fn either(more: &str) -> Scenario {
+pub fn either(more: &str) -> Scenario {
     scenario_of(|_| {
         format!(
             "      - type: session-or-bearer\n        provider: corp\n        bearer: {{ audience: [api] }}\n{more}"
@@ -358,6 +358,27 @@ fn b_08_a_session_and_a_token_of_two_users_are_refused() {
         let is_it = |record: &Value| record["reason"] == "bearer.other_user";
         let record = wait_until("its record", || scenario.proxy.access_log(1).into_iter().find(is_it));
         assert_eq!(record["user.id"], Value::Null, "it is nobody's request");
+    });
+}
+
+/// A user is who an issuer says it is, so nobody can know that two issuers mean the same person.
+#[test]
+fn b_08_a_session_and_a_token_of_two_issuers_are_of_two_users_whatever_they_say() {
+    on_both(|protocol| {
+        let partner = Provider::start();
+        let scenario = scenario_of(|_| {
+            let issuer = partner.issuer();
+            format!(
+                "      - type: session-or-bearer\n        provider: corp\n        bearer: {{ issuer: '{issuer}', jwks_endpoint: '{issuer}/jwks', audience: [api] }}\n"
+            )
+        });
+        let token = scenario.token_as(&json!({}), &json!({"iss": partner.issuer()}), partner.key());
+        assert_eq!(with(&mut scenario.client(protocol), &token).status, 200, "alone it is good");
+        let mut browser = scenario.signed_in(protocol);
+        let reached = scenario.reached();
+        let answer = with(&mut browser, &token);
+        assert_eq!((answer.status, answer.reason().as_deref()), (400, Some("bearer.other_user")), "{}", answer.text());
+        assert_eq!(scenario.reached(), reached);
     });
 }
 
@@ -405,8 +426,32 @@ fn authorize_asks_the_claims_of_a_token() {
             let reached = scenario.reached();
             for groups in [json!(["sales"]), json!(null), json!("staff,x")] {
                 let answer = with(&mut client, &scenario.token(&json!({"groups": groups})));
-                assert_eq!((answer.status, answer.reason().as_deref()), (403, Some("auth.not_allowed")), "{groups}");
+                assert_eq!((answer.status, answer.reason().as_deref()), (403, Some("bearer.not_allowed")), "{groups}");
+                // A program is told what helps a program.
+                let challenges: Vec<_> = answer.headers.get_all("www-authenticate").iter().collect();
+                let [challenge] = challenges[..] else { panic!("{challenges:?}") };
+                let challenge = challenge.to_str().expect("ASCII");
+                assert!(challenge.starts_with("Bearer ") && challenge.contains("resource_metadata="), "{challenge}");
+                assert!(!challenge.contains("error"), "no other scope helps (RFC 6750 §3.1): {challenge}");
+                assert!(
+                    !answer.text().contains("igned in") && answer.header("location").is_none(),
+                    "{}",
+                    answer.text()
+                );
             }
+            let json = [
+                ("authorization", &*format!("Bearer {}", scenario.token(&json!({"groups": []})))),
+                ("accept", "application/json"),
+            ];
+            let told = client.send("GET", API, &json, b"").json();
+            assert_eq!((&told["error"], &told["token_of"]), (&json!("bearer.not_allowed"), &json!("alice")), "{told}");
+            assert!(told.get("sign_in").is_none() && told.get("signed_in_as").is_none(), "{told}");
+            let browser = with(&mut scenario.proxy.browser(protocol), &scenario.token(&json!({"groups": []})));
+            assert!(
+                browser.text().contains("The token is of") && !browser.text().contains("class=\"button\""),
+                "{}",
+                browser.text()
+            );
             assert_eq!(scenario.reached(), reached);
         }
     });
@@ -422,78 +467,15 @@ fn a_token_of_too_old_or_too_weak_a_sign_in_is_challenged_as_rfc_9470_says() {
             [json!({"acr": "phr", "auth_time": now - 3700}), json!({"acr": "pwd", "auth_time": now}), json!({})]
         {
             let answer = with(&mut client, &scenario.token(&claims));
-            assert_eq!((answer.status, answer.reason().as_deref()), (401, Some("auth.step_up_required")), "{claims}");
+            assert_eq!((answer.status, answer.reason().as_deref()), (401, Some("bearer.step_up_required")), "{claims}");
             let challenges: Vec<_> =
                 answer.headers.get_all("www-authenticate").iter().map(|value| value.to_str().expect("ASCII")).collect();
             let asked = r#"error="insufficient_user_authentication""#;
             let bearer = challenges.iter().find(|challenge| challenge.contains(asked)).expect("a challenge");
             assert!(bearer.contains(r#"acr_values="phr phrh", max_age="3600""#), "{bearer}");
-            assert!(answer.header("location").is_none());
+            assert!(answer.header("location").is_none() && challenges.len() == 1, "{challenges:?}");
         }
         assert_eq!(scenario.reached(), 0);
         assert_eq!(with(&mut client, &scenario.token(&json!({"acr": "phrh", "auth_time": now - 60}))).status, 200);
     });
-}
-
-#[test]
-fn clients_that_know_only_the_address_find_the_issuer() {
-    on_both(|protocol| {
-        let scenario = scenario("        scope: read write\n        resource_path: /api\n");
-        let mut client = scenario.client(protocol);
-        let refused = client.get(API);
-        let challenge = refused.header("www-authenticate").expect("a challenge");
-        let metadata = "https://app.test/.well-known/oauth-protected-resource/api";
-        assert!(challenge.contains(&format!(r#"resource_metadata="{metadata}""#)), "{challenge}");
-        let answer = client.get(metadata);
-        assert_eq!((answer.status, answer.header("content-type")), (200, Some("application/json")));
-        assert_eq!(answer.header("access-control-allow-origin"), Some("*"), "browsers of other sites read it, too");
-        let expected = json!({
-            "resource": "https://app.test/api", "authorization_servers": [scenario.provider.issuer()],
-            "bearer_methods_supported": ["header"], "scopes_supported": ["read", "write"],
-        });
-        assert_eq!(answer.json(), expected);
-        assert_eq!(client.send("POST", metadata, &[], b"").status, 405);
-        // Other addresses, and paths that are read in another way, are for the rule, which wants a token.
-        for other in ["", "/", "/ap", "/api/", "/api;x", "/other"] {
-            let answer = client.get(&format!("https://app.test/.well-known/oauth-protected-resource{other}"));
-            assert_eq!(answer.status, 401, "{other}");
-        }
-        assert_eq!(scenario.reached(), 0);
-    });
-}
-
-#[test]
-fn programs_are_told_with_which_client_to_sign_in_and_what_to_ask_for() {
-    on_both(|protocol| {
-        let scenario = scenario(
-            "        scope: read\n        suggested_scope: openid read groups\n        public_client_id: cli\n",
-        );
-        let mut client = scenario.client(protocol);
-        let told = client.get("https://app.test/.well-known/oauth-protected-resource").json();
-        assert_eq!(told["vestibule_client_id"], "cli");
-        assert_eq!(told["scopes_supported"], json!(["read", "openid", "groups"]));
-        // What is suggested is not required, and who got the token does not matter.
-        assert_eq!(with(&mut client, &scenario.token(&json!({"scope": "read", "client_id": "other"}))).status, 200);
-    });
-}
-
-#[test]
-fn the_metadata_is_only_where_a_rule_takes_tokens() {
-    let rule = |issuer: &str| {
-        format!(
-            "\n      - name: api\n        priority: 1\n        conditions: [{{ host_header: [other.test] }}, {{ path_pattern: [\"/v1/*\"] }}]\n        actions:\n\
-             \x20         - {{ type: jwt-validation, issuer: '{issuer}', jwks_endpoint: '{issuer}/jwks', audience: [api] }}\n\
-             \x20         - {{ type: forward, target_group: app }}\n"
-        )
-    };
-    let scenario = Scenario::start(|setup| {
-        let rule = rule(setup.issuer());
-        setup.rules(&rule).default_actions(" [{ type: forward, target_group: app }]")
-    });
-    let mut client = scenario.client(Protocol::Http2).with_host("other.test", scenario.proxy.address());
-    let at = |host: &str| format!("https://{host}/.well-known/oauth-protected-resource");
-    assert_eq!(client.get(&at("other.test")).json()["resource"], "https://other.test");
-    assert_eq!(scenario.reached(), 0);
-    assert_eq!(client.get(&at("app.test")).status, 200, "an application's own");
-    assert_eq!(scenario.reached(), 1);
 }

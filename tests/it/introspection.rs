@@ -21,10 +21,10 @@ const ENDPOINT: &str = "/introspect";
 const CACHE: Duration = Duration::from_secs(60);
 
 /// A provider that answers questions about tokens, a target that echoes, and a proxy.
-struct Opaque {
-    provider: Provider,
-    target: Server,
-    proxy: Proxy,
+pub struct Opaque {
+    pub provider: Provider,
+    pub target: Server,
+    pub proxy: Proxy,
     /// What the provider says, by token. It knows no other tokens.
     said: Arc<Mutex<HashMap<String, Value>>>,
 }
@@ -33,6 +33,12 @@ impl Opaque {
     /// `actions` stand before the `forward` of the default actions; `rules` and `keys` of the provider as in [`Setup`].
     #[track_caller]
     fn start_with(rules: &str, actions: &str, keys: &str) -> Self {
+        Self::start_as(actions, |setup| setup.rules(rules).provider(keys))
+    }
+
+    /// `actions` stand before the `forward` of the default actions.
+    #[track_caller]
+    pub fn start_as(actions: &str, change: impl FnOnce(Setup) -> Setup) -> Self {
         let (provider, target) = (Provider::start(), target::echo());
         let said: Arc<Mutex<HashMap<String, Value>>> = Arc::default();
         let (known, issuer) = (Arc::clone(&said), provider.issuer());
@@ -41,7 +47,7 @@ impl Opaque {
             script.instead = Some(Arc::new(move |request| answer(&known, request)));
         });
         let actions = format!("\n{actions}      - {{ type: forward, target_group: app }}\n");
-        let proxy = Setup::new(&provider, &target).rules(rules).default_actions(&actions).provider(keys).start();
+        let proxy = change(Setup::new(&provider, &target).default_actions(&actions)).start();
         Self { provider, target, proxy, said }
     }
 
@@ -58,7 +64,7 @@ impl Opaque {
     }
 
     /// From now on the provider says that `token` is an access token of Alice for `api`, with these members; `null` leaves one out.
-    fn say(&self, token: &str, members: &Value) {
+    pub fn say(&self, token: &str, members: &Value) {
         let now = self.proxy.clock.now().seconds();
         let mut all = json!({
             "active": true, "token_type": "Bearer", "iss": self.provider.issuer(), "sub": "alice", "aud": "api", "client_id": "cli",
@@ -70,6 +76,11 @@ impl Opaque {
         self.said.lock().expect("unpoisoned").insert(token.to_owned(), all);
     }
 
+    /// From now on the provider answers questions about `token` so: the status line, then the body.
+    pub fn answer_as(&self, token: &str, text: &str) {
+        self.said.lock().expect("unpoisoned").insert(token.to_owned(), text.into());
+    }
+
     fn revoke(&self, token: &str) {
         self.said.lock().expect("unpoisoned").remove(token);
     }
@@ -78,7 +89,7 @@ impl Opaque {
         self.provider.requests(ENDPOINT).len()
     }
 
-    fn client(&self, protocol: Protocol) -> Browser {
+    pub fn client(&self, protocol: Protocol) -> Browser {
         self.proxy.browser(protocol).scripted()
     }
 }
@@ -103,7 +114,7 @@ fn field(request: &Received, name: &str) -> Option<String> {
     fields.find(|(known, _)| known == name).map(|(_, value)| value.into_owned())
 }
 
-fn with(browser: &mut Browser, token: &str) -> Answer {
+pub fn with(browser: &mut Browser, token: &str) -> Answer {
     at(browser, API, token)
 }
 
@@ -227,9 +238,9 @@ fn scopes_claims_and_sign_ins_are_asked_of_the_answer() {
     for (token, members, status, code) in [
         ("scope", json!({"scope": "write"}), 403, "bearer.scope"),
         ("client", json!({"client_id": "other"}), 401, "bearer.invalid"),
-        ("group", json!({"groups": ["sales"]}), 403, "auth.not_allowed"),
-        ("weak", json!({"acr": "pwd"}), 401, "auth.step_up_required"),
-        ("old", json!({"auth_time": now - 3700}), 401, "auth.step_up_required"),
+        ("group", json!({"groups": ["sales"]}), 403, "bearer.not_allowed"),
+        ("weak", json!({"acr": "pwd"}), 401, "bearer.step_up_required"),
+        ("old", json!({"auth_time": now - 3700}), 401, "bearer.step_up_required"),
     ] {
         let mut all = strong.clone();
         all.as_object_mut().expect("an object").extend(members.as_object().expect("an object").clone());

@@ -107,6 +107,8 @@ mod reload_files;
 mod repository;
 /// The paths of the sign-in, and the hosts where they are.
 mod reserved_paths;
+/// Who issues tokens for an address, for clients that know only that.
+mod resource_metadata;
 /// Headers that listeners and rules set in responses.
 mod response_headers;
 /// What a connection gives back between two requests.

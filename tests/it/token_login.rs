@@ -220,7 +220,7 @@ fn what_is_printed_is_what_was_asked_for() {
     assert!(told["expires_at"].as_str().is_some_and(|time| time.ends_with('Z')), "{told}");
     // Without the scope, the token does not say the groups that the rule wants.
     let answer = site.with(Protocol::Http1, told["access_token"].as_str().expect("a token"));
-    assert_eq!((answer.status, answer.reason().as_deref()), (403, Some("auth.not_allowed")));
+    assert_eq!((answer.status, answer.reason().as_deref()), (403, Some("bearer.not_allowed")));
 }
 
 #[test]

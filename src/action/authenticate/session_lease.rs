@@ -138,6 +138,10 @@ impl Lease for SessionLease {
         self.newest.borrow().as_ref().map_or(Renewed::No, |newest| Renewed::Known(Arc::clone(&newest.session.identity)))
     }
 
+    fn is_token(&self) -> bool {
+        false
+    }
+
     fn asked_again_at(&self) -> Option<Timestamp> {
         self.session.is_asked_again.then_some(self.session.authenticated_at)
     }

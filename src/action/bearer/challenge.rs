@@ -9,7 +9,7 @@ use crate::action::demand::Demand;
 /// Why a request was refused.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Problem<'p> {
-    /// It carries no token. There is no error code then (RFC 6750 §3.1).
+    /// It carries no token, or one of a user who may not come in. There is no error code for either (RFC 6750 §3.1).
     Nothing,
     /// `invalid_request`.
     Malformed,
@@ -21,8 +21,8 @@ pub(super) enum Problem<'p> {
     StepUp(&'p Demand),
 }
 
-/// The challenge. `metadata` is the address where a client learns who issues tokens.
-pub(super) fn challenge(problem: Problem<'_>, metadata: &str) -> HeaderValue {
+/// The challenge. `metadata` is the address where a client learns who issues tokens, if there is one.
+pub(super) fn challenge(problem: Problem<'_>, metadata: Option<&str>) -> HeaderValue {
     let mut text = r#"Bearer realm="vestibule""#.to_owned();
     let mut say = |name: &str, value: &str| {
         let _ = write!(text, r#", {name}="{}""#, quotable(value));
@@ -52,7 +52,9 @@ pub(super) fn challenge(problem: Problem<'_>, metadata: &str) -> HeaderValue {
             }
         }
     }
-    say("resource_metadata", metadata);
+    if let Some(metadata) = metadata {
+        say("resource_metadata", metadata);
+    }
     HeaderValue::try_from(text).unwrap_or_else(|_| HeaderValue::from_static(r#"Bearer realm="vestibule""#))
 }
 
@@ -83,8 +85,8 @@ mod tests {
         ] {
             let metadata = r#", resource_metadata="https://a.test/x""#;
             let expected = format!(r#"Bearer realm="vestibule"{expected}{metadata}"#);
-            assert_eq!(challenge(problem, "https://a.test/x"), expected);
+            assert_eq!(challenge(problem, Some("https://a.test/x")), expected);
         }
-        assert!(challenge(Problem::Malformed, "").to_str().expect("ASCII").contains(r#"error="invalid_request""#));
+        assert!(challenge(Problem::Malformed, None).to_str().expect("ASCII").contains(r#"error="invalid_request""#));
     }
 }

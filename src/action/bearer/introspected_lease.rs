@@ -100,6 +100,10 @@ impl Lease for IntrospectedLease {
         self.state.borrow().newest.as_ref().map_or(Renewed::No, |newest| Renewed::Known(Arc::clone(newest)))
     }
 
+    fn is_token(&self) -> bool {
+        true
+    }
+
     fn asked_again_at(&self) -> Option<Timestamp> {
         None
     }

@@ -24,7 +24,8 @@ impl Bearer {
 
     /// Whether the metadata of this action is at a path.
     pub(crate) fn has_metadata_at(&self, path: &str) -> bool {
-        path.strip_prefix(WELL_KNOWN).is_some_and(|rest| rest == self.settings.resource_path)
+        self.settings.is_announced
+            && path.strip_prefix(WELL_KNOWN).is_some_and(|rest| rest == self.settings.resource_path)
     }
 
     /// The metadata, for a client that asked for this authority.
@@ -60,7 +61,9 @@ impl Bearer {
         problem: Problem<'_>,
         request: &CanonicalRequest,
     ) -> Rejection {
-        let metadata = format!("https://{}{}", request.authority.as_str(), self.metadata_path());
-        rejection.challenge(challenge(problem, &metadata))
+        let metadata = || format!("https://{}{}", request.authority.as_str(), self.metadata_path());
+        // Those of another rule would lead to an issuer whose tokens are refused here.
+        let metadata = self.settings.is_announced.then(metadata);
+        rejection.challenge(challenge(problem, metadata.as_deref()))
     }
 }

@@ -102,7 +102,7 @@ impl Bearer {
         Ok(Some(visitor))
     }
 
-    /// Says in the answer that a token would do.
+    /// Says in the answer that a token, or another one, would do.
     pub(in crate::action) fn missing(&self, request: &CanonicalRequest, rejection: Rejection) -> Rejection {
         self.challenged(rejection, Problem::Nothing, request)
     }

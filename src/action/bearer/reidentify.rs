@@ -18,9 +18,9 @@ impl Reidentify for Bearer {
         self.client.name()
     }
 
-    /// A client gets another token from the issuer, not from a page.
-    fn offer(&self, rejection: Rejection, _: &CanonicalRequest) -> Rejection {
-        rejection
+    /// A client gets another token from the issuer, not from a page. RFC 6750 §3: the challenge comes with each token that gives no access.
+    fn offer(&self, rejection: Rejection, request: &CanonicalRequest) -> Rejection {
+        self.missing(request, rejection)
     }
 
     /// RFC 9470: the client asks the issuer for a token of a newer or stronger sign-in. Nothing is redirected.
@@ -31,7 +31,7 @@ impl Reidentify for Bearer {
         request: &'a CanonicalRequest,
         _: &'a HeaderMap,
     ) -> Pin<Box<dyn Future<Output = Result<Response, Rejection>> + 'a>> {
-        let rejection = self.challenged(Reason::AuthStepUpRequired.into(), Problem::StepUp(demand), request);
+        let rejection = self.challenged(Reason::BearerStepUpRequired.into(), Problem::StepUp(demand), request);
         Box::pin(async { Err(rejection) })
     }
 }

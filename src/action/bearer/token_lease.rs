@@ -22,6 +22,10 @@ impl Lease for TokenLease {
         Renewed::No
     }
 
+    fn is_token(&self) -> bool {
+        true
+    }
+
     fn asked_again_at(&self) -> Option<Timestamp> {
         None
     }

@@ -47,6 +47,10 @@ impl Lease for Scripted {
         self.renewed.borrow().clone()
     }
 
+    fn is_token(&self) -> bool {
+        false
+    }
+
     fn asked_again_at(&self) -> Option<Timestamp> {
         None
     }

@@ -83,7 +83,7 @@ pub(super) fn suppose(
     credentials: Credentials<'_>,
     groups: &[Arc<str>],
 ) -> Supposition {
-    let (mut user, mut steps, mut end) = (None, Vec::new(), None);
+    let (mut user, mut steps, mut end, mut is_token) = (None, Vec::new(), None, false);
     let connection = Rc::clone(&exchange.connection);
     // A client that sent a token cannot be sent to sign in.
     let authenticate = chain.gates.iter().find_map(Gate::authenticate).filter(|_| credentials.token.is_none());
@@ -102,8 +102,8 @@ pub(super) fn suppose(
                     continue;
                 }
             };
-            let (verdict, stopped) =
-                decided(verdict, || step_up(authenticate.map(|gate| &**gate), canonical, request.headers()));
+            let again = || step_up(authenticate.map(|gate| &**gate), canonical, request.headers());
+            let (verdict, stopped) = decided(verdict, is_token, again);
             steps.push(Step { action: "authorize", verdict, parts });
             end = end.or(stopped);
             continue;
@@ -111,6 +111,7 @@ pub(super) fn suppose(
         if let Err(rejection) = exchange.require_https() {
             end = end.or(Some(End::Refused(rejection)));
         }
+        is_token |= gate.bearer().is_some() && (gate.authenticate().is_none() || credentials.token.is_some());
         match sender(gate, canonical, request.headers(), credentials, &mut steps) {
             Sender::User(supposed) => user = Some(supposed),
             Sender::Nobody => {}
@@ -129,13 +130,19 @@ pub(super) fn identifies(chain: &ActionChain) -> bool {
 }
 
 /// The verdict of an `authorize` in words, and how it ends the request.
-fn decided(verdict: Verdict, step_up: impl FnOnce() -> End) -> (String, Option<End>) {
+fn decided(verdict: Verdict, is_token: bool, step_up: impl FnOnce() -> End) -> (String, Option<End>) {
+    let reason_of = |reason: Reason| if is_token { reason.of_token() } else { reason };
     match verdict {
         Verdict::LetIn => ("lets the user in".to_owned(), None),
         Verdict::Reported => ("lets the user in because of `mode: report` only".to_owned(), None),
-        Verdict::Refused(reason) => (
-            format!("refuses with {} `{}`", reason.status().as_u16(), reason.code()),
-            Some(End::Refused(reason.into())),
+        Verdict::Refused(reason) => {
+            let reason = reason_of(reason);
+            let verdict = format!("refuses with {} `{}`", reason.status().as_u16(), reason.code());
+            (verdict, Some(End::Refused(reason.into())))
+        }
+        Verdict::StepUp(shortfall) if is_token => (
+            format!("demands a token of another sign-in: {shortfall}"),
+            Some(End::Refused(Reason::BearerStepUpRequired.into())),
         ),
         Verdict::StepUp(shortfall) => (format!("has the user sign in again: {shortfall}"), Some(step_up())),
     }

@@ -65,6 +65,8 @@ pub(super) fn bearer(
         wanted: Wanted { audiences: audiences?, kind, algorithms: algorithms? },
         scopes: scopes?,
         resource_path: resource_path?,
+        // Until the other rules are known.
+        is_announced: true,
         public_client_id: public_client_id?,
         suggested_scopes: suggested_scopes?,
         additional_claims: additional_claims?,

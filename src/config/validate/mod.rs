@@ -28,6 +28,7 @@ mod process;
 mod protocols;
 mod proxies;
 mod redirect;
+mod resources;
 mod response_headers;
 mod rule;
 mod session;
@@ -125,6 +126,7 @@ pub(crate) fn file(raw: &raw::File, context: &mut Context<'_>) -> Result<Config,
     unused(&listeners, raw, context);
     mark_used(&listeners, &mut target_groups);
     shared_session::check(&listeners, context);
+    resources::check(&mut listeners, &providers, context);
     static_files::apart(raw, context);
     let paths = session.as_ref().map(|session| session.paths.clone()).unwrap_or_default();
     let paths = with_callbacks(paths, &providers, context);

@@ -124,7 +124,7 @@ async fn people_are_answered_in_their_language_and_programs_in_english() {
 /// Reasons whose page has advice but no link, because no address of this host helps: the host, the protocol or the proxies
 /// are wrong, or only the operator can help, or the client is a program that has to get a token. A client that used plain HTTP sees the address with HTTPS, if the request
 /// names one host.
-const WITHOUT_A_LINK: [Reason; 13] = [
+const WITHOUT_A_LINK: [Reason; 16] = [
     Reason::RequestHost,
     Reason::RequestNotHttps,
     Reason::RequestPlainHttp,
@@ -137,6 +137,9 @@ const WITHOUT_A_LINK: [Reason; 13] = [
     Reason::BearerMalformed,
     Reason::BearerInvalid,
     Reason::BearerScope,
+    Reason::BearerNotAllowed,
+    Reason::BearerGroupsOverage,
+    Reason::BearerStepUpRequired,
     Reason::BearerOtherUser,
 ];
 
@@ -197,15 +200,16 @@ A request that prefers JSON, as `fetch()` with `Accept: application/json` does, 
 ```
 
 Some refusals have more. `sign_in` is there wherever a sign-in can help, for example with `auth.required`, `auth.session_expired` and
-`auth.step_up_required`. The others are for a user whom `authorize` refuses. `auth.step_up_failed` has `signed_in_as` and `provider` only if
-the ID token could be verified.
+`auth.step_up_required`, and never with a code that begins with `bearer.`. The others are for a user whom `authorize` refuses.
+`auth.step_up_failed` has `signed_in_as` and `provider` only if the ID token could be verified.
 
 | Member | Value |
 |---|---|
 | `signed_in_as` | The name of the user, for people: `preferred_username`, `email`, `name` or `sub` |
-| `provider` | The provider that signed the user in, by its name in the configuration |
+| `token_of` | The same, of the user of a bearer token |
+| `provider` | The provider that signed the user in or issued the token, by its name in the configuration. For an issuer that is not in `identity_providers`, its URL |
 | `ask_again` | The address to ask the provider again for the claims, without a sign-in (`prompt=none`). Absent if the action configures another `prompt`, or if asking again cannot help |
-| `sign_in` | The address to sign in, or to sign in again or with another account. Open it in a browser window: it redirects to the provider |
+| `sign_in` | The address to sign in, or to sign in again or with another account. Open it in a browser window: it redirects to the provider. Where the rule has several `providers`, it shows the page on which users choose one |
 | `claim` | The claim of the ID token that falls short: `auth_time` or `acr`. With `auth.step_up_failed` |
 | `contact` | Whom to ask for access, if `contact` is set |
 | `required` | What is required, if `reveal: true` is set |

@@ -32,6 +32,42 @@ fn a_file_without_mistakes() {
     }
 }
 
+/// The file with more rules that take tokens: the name, the host, the issuer and more keys of each.
+fn with_rules(name: &str, rules: &[(&str, &str, &str, &str)]) -> String {
+    let rules: String = rules
+        .iter()
+        .enumerate()
+        .map(|(number, (name, host, issuer, more))| {
+            format!(
+                "      - name: {name}\n        priority: {}\n        conditions: [{{ host_header: [{host}] }}, {{ path_pattern: ['/{name}'] }}]\n        actions:\n          - {{ type: jwt-validation, {issuer}, audience: [a]{more} }}\n          - {{ type: forward, target_group: app }}\n",
+                20 - number
+            )
+        })
+        .collect();
+    warnings(name, &[("    default_actions:\n", &format!("{rules}    default_actions:\n"))])
+}
+
+#[test]
+fn two_issuers_of_one_resource() {
+    let (one, two) = (
+        "issuer: 'https://x.test', jwks_endpoint: 'https://x.test/jwks'",
+        "issuer: 'https://y.test', jwks_endpoint: 'https://y.test/jwks'",
+    );
+    // By priority, `two` is before `one`.
+    assert_snapshot!(with_rules("resources", &[("one", "'*.a.test'", one, ""), ("two", "b.a.test", two, "")]));
+    for (name, rules) in [
+        ("hosts", [("one", "a.test", one, ""), ("two", "b.test", two, "")]),
+        ("paths", [("one", "a.test", one, ""), ("two", "a.test", two, ", resource_path: /two")]),
+        ("same", [("one", "a.test", one, ""), ("two", "a.test", one, ", scope: read")]),
+        (
+            "provider",
+            [("one", "a.test", "provider: corp", ""), ("two", "a.test", "provider: corp", ", token_type: at+jwt")],
+        ),
+    ] {
+        assert_eq!(with_rules(&format!("resources-{name}"), &rules), "");
+    }
+}
+
 #[test]
 fn tokens_of_other_applications() {
     let action = "          - { type: jwt-validation, provider: corp, scope: read }\n";
