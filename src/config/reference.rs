@@ -34,7 +34,7 @@ pub fn document() -> String {
 const HEAD: &str = "# Configuration
 
 All settings of the configuration file. This page is generated from the code by `UPDATE_DOCS=1 cargo test --lib config`; a
-test fails if it is out of date. `config/example.yaml` uses most settings; `config/minimal.yaml` is a minimal example.
+test fails if it is out of date. `config/example.yaml` has every setting; `config/minimal.yaml` is a minimal example.
 
 Durations: `500ms`, `30s`, `15m`, `8h`, `7d`, `1h30m`, or a number of seconds.
 ";

@@ -52,6 +52,17 @@ pub(crate) fn read(text: &str) -> Option<String> {
     }
 }
 
+/// The types of the parts of a name in its one spelling, in the order of the text.
+pub(crate) fn kinds(name: &str) -> impl Iterator<Item = &str> {
+    let mut is_escaped = false;
+    let parts = name.split(move |c| {
+        let is_end = c == ',' && !is_escaped;
+        is_escaped = c == '\\' && !is_escaped;
+        is_end
+    });
+    parts.filter_map(|part| Some(part.split_once('=')?.0))
+}
+
 /// The attributes of one part have no order of their own: the text sorts them.
 fn joined(mut parts: Vec<Vec<String>>) -> String {
     parts.iter_mut().for_each(|part| part.sort_unstable());
@@ -213,6 +224,18 @@ mod tests {
             ("CN=two  words", "CN=two  words"),
         ] {
             reads(written, Some(expected));
+        }
+    }
+
+    #[test]
+    fn the_types_of_a_name_are_those_of_its_parts() {
+        for (name, expected) in [
+            ("CN=ada,O=Example", &["CN", "O"][..]),
+            (r"C=DE,O=Example\, Inc.,CN=a=b", &["C", "O", "CN"]),
+            (r"O=a\\,CN=b", &["O", "CN"]),
+            ("CN=", &["CN"]),
+        ] {
+            assert_eq!(kinds(name).collect::<Vec<_>>(), expected, "{name}");
         }
     }
 

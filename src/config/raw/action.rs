@@ -32,7 +32,8 @@ pub(crate) enum Action {
     Authorize(Authorize),
     /// Requires a bearer token: a signed JWT in `Authorization: Bearer …`. A request without a valid one is answered 401, and nobody is
     /// sent to sign in. Targets get the same identity headers as for a session if the file has `claims`, and `Authorization` as it
-    /// came. Needs an `https` listener, or an `http` listener whose `trusted_proxies` end TLS.
+    /// came. The token must have `iss`, `exp` and `sub`. It is accepted until one minute after its `exp`, because clocks differ. Needs an `https`
+    /// listener, or an `http` listener whose `trusted_proxies` end TLS.
     JwtValidation(Bearer),
     /// Requires a signed-in user or a bearer token: `authenticate-oidc` or `authenticate-user-pool` for browsers, and `jwt-validation`
     /// for programs, on the same rule. A request with a token is judged by the token. If it also has a session of another user, it is refused.
@@ -188,11 +189,11 @@ pub(crate) struct Authorize {
     /// `vestibule_authorization_decisions_total` counts it.
     #[serde(default)]
     pub(crate) mode: AuthorizeMode,
-    /// Whether the pages of `auth.not_allowed` and `auth.groups_overage` say what is required.
+    /// Whether the answers `auth.not_allowed`, `auth.groups_overage`, `bearer.not_allowed` and `bearer.groups_overage` say what is required.
     #[serde(default)]
     pub(crate) reveal: bool,
-    /// Whom to ask for access, for the pages of `auth.not_allowed`, `auth.groups_overage` and `auth.step_up_failed`. An e-mail
-    /// address or an `https` address becomes a link. Example: `it@example.com`. Without it, nothing is said.
+    /// Whom to ask for access, for the answers `auth.not_allowed`, `auth.groups_overage`, `auth.step_up_failed`, `bearer.not_allowed` and
+    /// `bearer.groups_overage`. An e-mail address or an `https` address becomes a link. Example: `it@example.com`. Without it, nothing is said.
     pub(crate) contact: Option<String>,
 }
 
@@ -247,7 +248,9 @@ pub(crate) struct Requirement {
     "serial": "write `serial_number`",
 }))]
 pub(crate) struct ClientCertificate {
-    /// The whole subject, as RFC 4514 writes it: `CN=ada,OU=Staff,O=Example,C=DE`. Compared with case.
+    /// The whole subject, as RFC 4514 writes it: `CN=ada,OU=Staff,O=Example,C=DE`, the last part of the certificate first. `openssl x509
+    /// -nameopt RFC2253 -subject` prints it; without `-nameopt`, `openssl` prints the parts in the other order. Blanks around `=` and `,` and the case
+    /// of `CN` do not matter. Values are compared with case. Every part counts.
     pub(crate) subject: Option<List<String>>,
     /// The whole issuer, in the same form: the authority that has signed the certificate.
     pub(crate) issuer: Option<List<String>>,

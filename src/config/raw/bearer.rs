@@ -14,6 +14,9 @@ pub(crate) const CLAIM_VALUE_LENGTH_MAX: usize = 256;
 
 /// Which bearer tokens are accepted: who issues them, and what they must say. The issuer is one of `provider`, `user_pool`, and `issuer`
 /// with `jwks_endpoint`.
+///
+/// A JWT must have `iss`, `exp` and `sub`, and the answer about an opaque token `sub`. Without `sub`, a token is refused: targets could not be told
+/// whose request it is. `exp`, `nbf` and `iat` of a JWT are compared with a leeway of one minute, so it is accepted until a minute after its `exp`.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 #[schemars(extend("x-hints" = {
@@ -51,7 +54,8 @@ pub(crate) struct Bearer {
     pub(crate) algorithms: List<String>,
     /// Path of the resource that tokens are for: `/mcp`. The address of the host with this path is the `resource` that clients ask tokens for
     /// (RFC 8707). Clients find the issuer at `/.well-known/oauth-protected-resource` with this path behind it (RFC 9728), which is
-    /// answered on every host that the rule can match. Without it, the whole host.
+    /// answered on every host that the rule can match. Without it, the whole host. Two rules of a host with different issuers need different
+    /// paths: otherwise only the first is announced, and `check` warns.
     pub(crate) resource_path: Option<String>,
     /// The client ID with which command-line programs sign in at the issuer, as `vestibule login` does: a client without a secret, whose
     /// redirect URI is `http://127.0.0.1/callback`. It is no secret. The metadata has it as `vestibule_client_id`. Without it, such programs

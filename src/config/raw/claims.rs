@@ -14,7 +14,8 @@ use crate::config::raw::value::{List, OneOrMany};
 #[serde(deny_unknown_fields)]
 pub(crate) struct Claims {
     /// The `signer` field in the header of the signed claims. It names this deployment, and applications compare it.
-    /// Example: `arn:vestibule:dashboard`.
+    /// Example: `arn:vestibule:dashboard`. It is the same for every target group; the audience (`aud`) is the name of the target group that gets the
+    /// request, or `audience` of `allow`.
     pub(crate) signer: String,
     /// Format of the signed claims.
     #[serde(default)]

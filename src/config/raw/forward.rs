@@ -11,10 +11,12 @@ use crate::config::raw::value::{List, Period};
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Forward {
-    /// The name of an entry in `target_groups`. Exactly one of `target_group` and `target_groups` is set.
+    /// The name of an entry in `target_groups`. It is the audience (`aud`) of the signed claims that its targets get. Exactly one of `target_group` and
+    /// `target_groups` is set.
     pub(crate) target_group: Option<String>,
     /// One to five groups that share the requests by weight: `[{ target_group: blue, weight: 90 }, { target_group: green, weight: 10 }]`.
-    /// All have the same `protocol_version`. If the chosen group has no healthy target, no other group takes its place.
+    /// All have the same `protocol_version`. If the chosen group has no healthy target, no other group takes its place. The audience (`aud`) of the
+    /// signed claims is the name of the group that was chosen for the request, so an application that is in several groups accepts the names of all.
     pub(crate) target_groups: Option<List<WeightedGroup>>,
     /// Keeps a browser at the group that was chosen for its first request. Required if one of several groups has `stickiness` of its own.
     /// Without it, each request is given to a group of its own.
@@ -41,7 +43,8 @@ pub(crate) struct WeightedGroup {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct GroupStickiness {
-    /// How long the browser stays at the group, counted from the last answer. An answer that its target declares fit for shared caches
+    /// How long the browser stays at the group, counted from the last answer. The browser keeps the cookie for 7 days in any case: until when it counts
+    /// is in its encrypted value. An answer that its target declares fit for shared caches
     /// (`public`, `s-maxage`) does not count.
     #[schemars(extend("x-bound" = format!("From `{}` to `{}`.", period_text(DURATION_BOUNDS.0), period_text(DURATION_BOUNDS.1))))]
     pub(crate) duration: Period,

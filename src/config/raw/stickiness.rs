@@ -20,7 +20,8 @@ pub(crate) struct Stickiness {
     pub(crate) kind: Kind,
     /// The cookie of the application. Required with `app_cookie`. Example: `JSESSIONID`.
     pub(crate) cookie_name: Option<String>,
-    /// How long the browser stays at the target, counted from the last answer that set the cookie of Vestibule.
+    /// How long the browser stays at the target, counted from the last answer that set the cookie of Vestibule. The browser keeps the cookie for 7
+    /// days in any case (`Max-Age`; `Expires` with `format: alb`): until when it counts is in its encrypted value.
     #[serde(default = "duration")]
     #[schemars(extend("x-bound" = format!("From `{}` to `{}`.", period_text(DURATION_BOUNDS.0), period_text(DURATION_BOUNDS.1))))]
     pub(crate) duration: Period,

@@ -65,10 +65,30 @@ fn one(field: Field, text: &str, at: &Path, found: &mut Findings) -> Result<Stri
             (Some(text.to_owned()).filter(|text| !text.trim().is_empty()), "write a value, or remove it")
         }
     };
+    if let Some(name) = &value
+        && matches!(field, Field::Subject | Field::Issuer)
+    {
+        other_order(name, text, at, found);
+    }
     value.ok_or_else(|| {
         let message = format!("`{text}` is not a value of `{}`", field.name());
         found.problem(at, message).hint(hint).reported()
     })
+}
+
+/// Warns about a name that begins with the country or the domain and ends with the person: the order in which `openssl` prints it by default. Such
+/// a name can exist, but then the certificate has it the wrong way round.
+fn other_order(name: &str, text: &str, at: &Path, found: &mut Findings) {
+    let kinds = || name::kinds(name);
+    let is_wide = kinds().next().is_some_and(|kind| ["C", "DC", "O", "ST", "L"].contains(&kind));
+    if is_wide && kinds().last() == Some("CN") {
+        let message = format!(
+            "`{text}` is in the order in which `openssl x509 -subject` prints a name; certificates are compared in that of RFC 4514"
+        );
+        let hint =
+            "write the parts in the other order, `CN` first, as `openssl x509 -nameopt RFC2253 -subject` prints them";
+        let _ = found.warning(at, message).hint(hint);
+    }
 }
 
 /// Hexadecimal digits in upper case, an even number of them. Colons between them are dropped.

@@ -190,6 +190,9 @@ fn client_certificates_of_authorize() {
     };
     let of = |test: &str| format!("all: [{{ client_certificate: {test} }}]");
     check(VERIFY, &of("{ subject: ['CN=ada, O=Example'] }"), "");
+    let reversed = "`C=DE, O=Example, CN=ada` is in the order in which `openssl x509 -subject` prints a name";
+    check(VERIFY, &of("{ subject: ['CN=bob', 'C=DE, O=Example, CN=ada'] }"), reversed);
+    check(VERIFY, &of("{ issuer: ['C=DE, O=Example, CN=ada'] }"), reversed);
     check(VERIFY, &of("{ issuer: ['CN=Staff CA'], serial_number: ['01:ab'] }"), "");
     for mutual in ["{ mode: passthrough }", "{ mode: off }"] {
         check(
