@@ -39,7 +39,7 @@ impl Trace {
         let (caller, own) = (TraceParent::of(headers), id.trace_id());
         let asked = Caller {
             is_sampled: caller.map(|caller| caller.flags & SAMPLED != 0),
-            is_trusted: connection.forwarded.is_trusted(connection.peer),
+            is_trusted: connection.forwarded.is_of_trace(connection.peer),
         };
         let of = |caller: TraceParent| Context { trace: caller.trace_id, span: caller.parent_id };
         let (trace, parent, link) = match (tracer.sampling.decide(own, asked), caller) {

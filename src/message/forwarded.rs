@@ -20,6 +20,8 @@ const ADDRESSES_MAX: usize = 30;
 pub(crate) struct Policy {
     /// Peers whose `X-Forwarded-*` headers are trusted. Empty by default, so no peer is trusted (attacks F-03).
     pub(crate) trusted: Vec<IpNet>,
+    /// Peers that say which trace a request belongs to. Not those that only ask about requests: their questions have the headers of clients.
+    pub(crate) of_traces: Vec<IpNet>,
     /// What happens to the client's `X-Forwarded-For`.
     pub(crate) mode: Mode,
     /// Which header of a trusted peer names the host.
@@ -94,6 +96,11 @@ impl Policy {
     /// that is read. An entry that cannot be parsed ends the search, and the client is the last address that could be parsed (F-08).
     pub(crate) fn client(&self, headers: &HeaderMap, peer: IpAddr) -> IpAddr {
         if self.is_trusted(peer) { self.named_client(headers).unwrap_or(peer) } else { peer }
+    }
+
+    /// Whether a `traceparent` of the peer is its own.
+    pub(crate) fn is_of_trace(&self, peer: IpAddr) -> bool {
+        self.of_traces.iter().any(|network| network.contains(&peer))
     }
 
     /// The client's address that `X-Forwarded-For` of a trusted peer names. `None` if its last entry is not an address.

@@ -16,7 +16,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderMap, HeaderName, Method, StatusCode};
+use http::uri::PathAndQuery;
+use http::{HeaderMap, HeaderName, Method, StatusCode, Uri};
 
 use crate::action::worker::Worker;
 use crate::clock::Clock;
@@ -165,7 +166,7 @@ impl Proxy {
         let exchange = &mut recorder.exchange;
         let may_ask = questions.may_ask(exchange.connection.peer);
         let uri = request.uri().clone();
-        let Some(question) = questions.find(&uri) else {
+        let Some(question) = questions.find(&uri).filter(|_| !self.is_for_pool(exchange, request)) else {
             let outcome =
                 if may_ask { self.own_path(exchange, request).await } else { Err(Reason::ForwardAuthPeer.into()) };
             return finish::finish(recorder, outcome, request.headers(), &self.answers());
@@ -182,6 +183,21 @@ impl Proxy {
             _ => question::answer(question, *response, target, &removed),
         };
         finish::send(recorder, Box::new(response))
+    }
+
+    /// Whether a request is for the host of a user pool, which the other proxy passes on as a whole. A client that opens the path of an endpoint
+    /// there asks nothing (attacks F-11).
+    fn is_for_pool(&self, exchange: &Exchange, request: &Request) -> bool {
+        let pools = &self.snapshot.pools;
+        if pools.is_empty() {
+            return false;
+        }
+        // The path of a question may have several readings. Only the host is read here.
+        let mut parts = request.uri().clone().into_parts();
+        parts.path_and_query = Some(PathAndQuery::from_static("/"));
+        let Ok(uri) = Uri::from_parts(parts) else { return false };
+        let read = CanonicalRequest::parse(exchange.scheme, &Method::GET, &uri, request.headers());
+        read.is_ok_and(|read| pools.iter().any(|pool| pool.is_at(read.authority.as_str())))
     }
 
     /// A request that the other proxy has passed on: only Vestibule's own paths and user pools are served here.

@@ -81,10 +81,15 @@ impl UserPool {
 
     /// Whether a request with this authority (`host[:port]`) is for this pool.
     pub(crate) fn answers(&self, scheme_https: bool, authority: &str) -> bool {
+        scheme_https == self.is_https && self.is_at(authority)
+    }
+
+    /// Whether the authority is that of this pool, whatever the scheme is.
+    pub(crate) fn is_at(&self, authority: &str) -> bool {
         // The text of an origin omits the default port (WHATWG URL §4.5).
         let default_port = if self.is_https { ":443" } else { ":80" };
         let authority = authority.strip_suffix(default_port).unwrap_or(authority);
-        scheme_https == self.is_https && authority.eq_ignore_ascii_case(&self.authority)
+        authority.eq_ignore_ascii_case(&self.authority)
     }
 
     /// Answers a request from `client`. If the future is dropped, a sign-in attempt stays counted as failed.

@@ -3,6 +3,8 @@
 mod attacks;
 mod choosing;
 mod front;
+mod headers;
+mod pool;
 mod tokens;
 
 use std::time::Duration;

@@ -1,6 +1,8 @@
 //! Traces: what a collector gets that reads OTLP with the official messages, over gRPC and HTTP.
 
 mod delivery;
+mod forward_auth;
+mod introspection;
 
 use std::time::Duration;
 

@@ -79,6 +79,7 @@ fn listener(
     let limits = limits(&raw.limits, &at.key("limits"), context);
     let forward_auth = forward_auth::forward_auth(raw, at, context);
     let (mut trusted, forward_auth) = (trusted_proxies?, forward_auth?);
+    let of_traces = trusted.clone();
     // Who may ask describes the client.
     trusted.extend(forward_auth.iter().flat_map(|forward_auth| &forward_auth.peers));
     let tls_headers = tls_headers(raw, at, context);
@@ -93,6 +94,7 @@ fn listener(
         tls: tls?,
         forwarded: Arc::new(Policy {
             trusted,
+            of_traces,
             mode: match raw.x_forwarded_for {
                 written::ForwardedFor::Append => Mode::Append,
                 written::ForwardedFor::Preserve => Mode::Preserve,

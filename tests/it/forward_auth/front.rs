@@ -33,20 +33,26 @@ pub struct Front {
     /// Vestibule: the listener `door` is asked.
     pub door: Proxy,
     pub address: SocketAddr,
-    process: Process,
+    pub process: Process,
 }
 
 impl Front {
     /// Starts everything.
     #[track_caller]
     pub fn start(kind: Kind) -> Self {
+        Self::start_with(kind, |yaml| yaml, |file| file)
+    }
+
+    /// Starts everything with a changed configuration of Vestibule, and a changed file of the proxy.
+    #[track_caller]
+    pub fn start_with(kind: Kind, yaml: impl FnOnce(String) -> String, change: impl FnOnce(String) -> String) -> Self {
         let (provider, target) = (Provider::start(), target::echo());
         provider.say(|script| script.token_response = json!({"refresh_token": "refresh-1"}));
-        let door = Proxy::start(&vestibule(kind, &provider.issuer()));
+        let door = Proxy::start(&yaml(vestibule(kind, &provider.issuer())));
         let (folder, port) = (folder(), free_port());
         certificates::write_to(&folder);
         let of_door = door.address_of("door").to_string();
-        let process = kind.start(&folder, port, &of_door, &target.address().to_string());
+        let process = kind.start(change(file(kind.file())), &folder, port, &of_door, &target.address().to_string());
         let address = SocketAddr::from(([127, 0, 0, 1], port));
         let front = Self { kind, provider, target, door, address, process };
         wait_until("the proxy listens", || {
@@ -71,10 +77,10 @@ impl Front {
 }
 
 impl Kind {
-    fn start(self, folder: &Path, port: u16, door: &str, target: &str) -> Process {
+    fn start(self, text: String, folder: &Path, port: u16, door: &str, target: &str) -> Process {
         let at = folder.display();
         let of_envoy = |address: &str| format!("address: {}", address.replace(':', ", port_value: "));
-        let text = file(self.file()).replace("127.0.0.1:9000", door).replace("127.0.0.1:8000", target);
+        let text = text.replace("127.0.0.1:9000", door).replace("127.0.0.1:8000", target);
         let text = text.replace(&of_envoy("127.0.0.1:9000"), &of_envoy(door));
         let text = text.replace(&of_envoy("127.0.0.1:8000"), &of_envoy(target));
         match self {
@@ -87,6 +93,7 @@ impl Kind {
                     .replace("http {\n", &format!("http {{\naccess_log off;\n{temporary}"))
                     .replace("listen 443 ", &format!("listen 127.0.0.1:{port} "))
                     .replace("app.example.com", "app.test")
+                    .replace("login.example.com", "login.test")
                     .replace("/etc/nginx/", &format!("{at}/"));
                 let file = written(folder, "nginx.conf", &text);
                 let mut command = Command::new("nginx");
@@ -97,6 +104,7 @@ impl Kind {
                 let text = text
                     .replace("admin off", "admin off\n\tauto_https disable_redirects\n\tpersist_config off")
                     .replace("app.example.com", &format!("https://app.test:{port}"))
+                    .replace("login.example.com", &format!("https://login.test:{port}"))
                     .replace("/etc/caddy/", &format!("{at}/"));
                 let file = written(folder, "Caddyfile", &text);
                 let mut command = Command::new(of_python("caddy"));
@@ -160,10 +168,15 @@ pub fn vestibule(kind: Kind, issuer: &str) -> String {
     format!("{text}admin: {{ address: 127.0.0.1:0 }}\naccess_log: {{ destination: access.log }}\nworkers: 1\n")
 }
 
-/// The block of the document that begins with this line.
-fn file(first_line: &str) -> String {
+/// `docs/FORWARD_AUTH.md`.
+pub fn document() -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/FORWARD_AUTH.md");
-    let document = fs::read_to_string(path).expect("docs/FORWARD_AUTH.md");
+    fs::read_to_string(path).expect("docs/FORWARD_AUTH.md")
+}
+
+/// The block of the document that begins with this line.
+pub fn file(first_line: &str) -> String {
+    let document = document();
     let mut blocks = document.split("\n```").filter_map(|block| block.split_once('\n')).map(|(_, block)| block);
     let block = blocks.find(|block| block.lines().next() == Some(first_line));
     format!("{}\n", block.unwrap_or_else(|| panic!("docs/FORWARD_AUTH.md has {first_line}")))
