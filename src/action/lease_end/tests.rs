@@ -125,6 +125,23 @@ async fn a_06_what_lasts_ends_with_the_reason_for_which_it_could_not_begin() {
     assert_eq!(["refused", "step_up", "allowed"].map(|outcome| decided(&registry, outcome)), [3, 2, 0]);
 }
 
+/// The reasons of tokens are for programs.
+#[tokio::test(start_paused = true)]
+async fn a_06_what_lasts_by_a_token_ends_with_a_reason_of_tokens() {
+    let authorize = authorize(AuthorizeMode::Enforce, &Registry::default());
+    for (claims, reason) in [
+        (r#"{"groups": ["staff"], "acr": "phr"}"#, Reason::BearerNotAllowed),
+        (r#"{"hasgroups": true, "acr": "phr"}"#, Reason::BearerGroupsOverage),
+        (r#"{"groups": ["sre"], "acr": "pwd"}"#, Reason::BearerStepUpRequired),
+    ] {
+        let (watch, lease) = watch(Arc::clone(&authorize));
+        lease.is_token.set(true);
+        lease.renew(claims);
+        let over = tokio::time::timeout(10 * BEAT, watch.over()).await.expect("it ends");
+        assert_eq!(over.reason(), reason, "{claims}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_06_a_report_counts_each_renewal_once_and_ends_nothing() {
     let registry = Registry::default();

@@ -24,6 +24,7 @@ pub(in crate::action) const NOW: Timestamp = Timestamp::from_seconds(1_795_507_2
 pub(in crate::action) struct Scripted {
     pub(in crate::action) expires_at: Timestamp,
     pub(in crate::action) is_withdrawn: Cell<bool>,
+    pub(in crate::action) is_token: Cell<bool>,
     pub(in crate::action) renewed: RefCell<Renewed>,
 }
 
@@ -48,7 +49,7 @@ impl Lease for Scripted {
     }
 
     fn is_token(&self) -> bool {
-        false
+        self.is_token.get()
     }
 
     fn asked_again_at(&self) -> Option<Timestamp> {
@@ -96,6 +97,7 @@ pub(in crate::action) fn visitor(claims: &str) -> (Rc<Visitor>, Rc<Scripted>) {
     let lease = Rc::new(Scripted {
         expires_at: NOW + Duration::from_secs(60),
         is_withdrawn: Cell::default(),
+        is_token: Cell::default(),
         renewed: RefCell::new(Renewed::No),
     });
     let identity = identity(claims);
