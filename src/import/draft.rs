@@ -93,6 +93,8 @@ pub(crate) enum Chain {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Login {
     pub(crate) provider: String,
+    /// Further providers: the user chooses one of them and that one.
+    pub(crate) others: Vec<String>,
     /// The name of the session cookie in the input. `None` is the default there.
     pub(crate) cookie: Option<String>,
     pub(crate) settings: Map,
@@ -275,13 +277,14 @@ impl Draft {
         document
     }
 
-    /// The name of the session cookie for each provider and each name in the input. A cookie belongs to one provider (ALB §1.3.6).
-    fn cookies(&self) -> BTreeMap<(String, Option<String>), Option<String>> {
+    /// The name of the session cookie for each list of providers and each name in the input. Actions share one only if they have the same
+    /// first provider (ALB §1.3.6, decision 84).
+    fn cookies(&self) -> Cookies {
         let mut cookies = BTreeMap::new();
         let mut taken: Vec<Option<String>> = Vec::new();
         for chain in self.chains() {
             let Chain::Open { login: Some(login), .. } = chain else { continue };
-            let key = (login.provider.clone(), login.cookie.clone());
+            let key = login.cookie_key();
             cookies.entry(key).or_insert_with(|| {
                 let wanted = login.cookie.clone();
                 let name = if taken.contains(&wanted) {
@@ -297,7 +300,9 @@ impl Draft {
     }
 }
 
-type Cookies = BTreeMap<(String, Option<String>), Option<String>>;
+/// The providers of a sign-in, and the name of its session cookie in the input.
+type CookieKey = (Vec<String>, Option<String>);
+type Cookies = BTreeMap<CookieKey, Option<String>>;
 
 impl Listener {
     fn document(&self, cookies: &Cookies) -> Map {
@@ -351,14 +356,27 @@ impl Chain {
 }
 
 impl Login {
+    fn providers(&self) -> Vec<String> {
+        std::iter::once(&self.provider).chain(&self.others).cloned().collect()
+    }
+
+    fn cookie_key(&self) -> CookieKey {
+        (self.providers(), self.cookie.clone())
+    }
+
     fn document(&self, cookies: &Cookies) -> Map {
         let kind = if self.bearer.is_some() { "session-or-bearer" } else { "authenticate-oidc" };
-        let mut map = Map::default().with("type", kind).with("provider", self.provider.as_str());
+        let mut map = Map::default().with("type", kind);
+        if self.others.is_empty() {
+            map.set("provider", self.provider.as_str());
+        } else {
+            map.set("providers", &self.providers()[..]);
+        }
         if let Some(bearer) = &self.bearer {
             map.set("bearer", bearer.clone());
         }
         map.extend(&self.settings);
-        if let Some(Some(name)) = cookies.get(&(self.provider.clone(), self.cookie.clone())) {
+        if let Some(Some(name)) = cookies.get(&self.cookie_key()) {
             map.set("session_cookie_name", name.as_str());
         }
         map

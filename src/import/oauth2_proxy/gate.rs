@@ -168,7 +168,7 @@ fn login(options: &Options, provider: String, ledger: &mut Ledger) -> Result<Log
     if let Some(setting) = options.get("cookie_name") {
         ledger.kept(&setting.path, "session_cookie_name; users sign in once more");
     }
-    Ok(Login { provider, cookie, settings, bearer: None })
+    Ok(Login { provider, others: Vec::new(), cookie, settings, bearer: None })
 }
 
 /// A duration of Go: `168h0m0s`.
