@@ -1,6 +1,7 @@
 //! `import`, as a user runs it: import, provide what it asks for, check, serve, sign in.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 
@@ -9,7 +10,7 @@ use crate::harness::browser::{Browser, Protocol};
 use crate::harness::certificates::certificates;
 use crate::harness::process::{self, Finished, Process};
 use crate::harness::provider::Provider;
-use crate::harness::server::{Received, Server};
+use crate::harness::server::{Received, Reply, Server};
 use crate::harness::target;
 
 /// What is imported, and where the result is.
@@ -72,6 +73,8 @@ impl Import {
                 secret(&path, &certificates().chain);
             } else if what.contains("private key") {
                 secret(&path, &certificates().key);
+            } else if what.contains("the directory") {
+                std::fs::create_dir_all(&path).expect("created");
             } else if what.contains("client secret") {
                 secret(&path, "a-client-secret-of-some-length");
             } else {
@@ -380,4 +383,103 @@ fn an_apache_moves_and_its_users_sign_in() {
     }
     assert_eq!(stranger.get("https://app.test/open/er").status, 200);
     assert_eq!(import.target.last().header("x-internal"), None);
+}
+
+/// The first file of a server, with files and a server that is asked about tokens.
+const SERVER: &str = r#"
+LoadModule mpm_event_module modules/mod_mpm_event.so
+Listen 443
+<Directory />
+    Options FollowSymLinks
+    AllowOverride None
+    Require all denied
+</Directory>
+<FilesMatch "^\.ht">
+    Require all denied
+</FilesMatch>
+<VirtualHost *:443>
+    ServerName app.test
+    SSLEngine on
+    SSLCertificateFile tls/cert.pem
+    SSLCertificateKeyFile tls/key.pem
+    Include conf.d/oidc.conf
+    OIDCOAuthIntrospectionEndpoint ISSUER/introspect
+    OIDCOAuthClientID api
+    OIDCOAuthClientSecret not-for-a-file-at-all
+    OIDCRedirectURI https://app.test/redirect_uri
+    DocumentRoot FOLDER/site
+    <Location />
+        AuthType openid-connect
+        Require valid-user
+    </Location>
+    <Location /open>
+        Require all granted
+    </Location>
+    <Directory FOLDER/site/private>
+        Require all granted
+    </Directory>
+    <Location /board>
+        Require claim groups:board
+    </Location>
+    <Location /api>
+        AuthType oauth20
+        Require claim scope~^read$
+        ProxyPass http://TARGET/api
+    </Location>
+</VirtualHost>
+"#;
+
+#[test]
+fn the_files_and_the_token_clients_of_an_apache_move() {
+    let import = Import::new();
+    import.input("conf.d/oidc.conf", OIDC);
+    for name in ["index.html", "private/a.txt", "open/b.txt", "board/c.txt", ".htaccess", "open/.git/config"] {
+        import.input(&format!("site/{name}"), &format!("this is {name}"));
+    }
+    let server = SERVER.replace("FOLDER", import.folder.to_str().expect("text"));
+    let input = import.input("httpd.conf", &server);
+    let imported = import.run(&["mod-auth-openidc", &input, "--explain"], 0);
+    assert!(
+        !imported.errors.contains("not-for-a-file") && !import.yaml().contains("not-for-a-file"),
+        "a secret stays where it is"
+    );
+    let issuer = import.provider.issuer();
+    import.provider.say(|script| {
+        script.metadata = json!({"introspection_endpoint": format!("{issuer}/introspect")});
+        script.instead = Some(Arc::new(move |request| {
+            let is_asked = request.target() == "/introspect";
+            let is_known = String::from_utf8_lossy(&request.body).contains("token=opaque&");
+            is_asked.then(|| {
+                Reply::json(&json!({"active": is_known, "token_type": "Bearer", "sub": "ci", "scope": "read"}))
+            })
+        }));
+    });
+    let proxy = import.serve();
+    let mut stranger = Browser::new(Protocol::Http1, proxy.address_of("https-443"));
+    for path in [
+        "/",
+        "/index.html",
+        "/private/a.txt",
+        "/open/../private/a.txt",
+        "/open/%2e%2e/index.html",
+        "//index.html",
+        "/board/c.txt",
+    ] {
+        assert_ne!(stranger.get(&format!("https://app.test{path}")).status, 200, "{path}");
+    }
+    let open = stranger.get("https://app.test/open/b.txt");
+    assert_eq!((open.status, open.text()), (200, "this is open/b.txt"));
+    for path in ["/open/.git/config", "/open/", "/open/.htaccess"] {
+        assert_eq!(stranger.get(&format!("https://app.test{path}")).status, 404, "{path}");
+    }
+    let mut browser = Browser::new(Protocol::Http2, proxy.address_of("https-443"));
+    let page = import.provider.sign_in(&mut browser, "https://app.test/");
+    assert_eq!((page.status, page.text()), (200, "this is index.html"));
+    assert_eq!(browser.get("https://app.test/private/a.txt").text(), "this is private/a.txt");
+    assert_eq!(browser.get("https://app.test/board/c.txt").status, 403);
+    assert_eq!(browser.get("https://app.test/.htaccess").status, 404);
+    assert_eq!(browser.get("https://app.test/api").status, 401, "a session is no token");
+    let mut client = Browser::new(Protocol::Http1, proxy.address_of("https-443")).scripted();
+    let mut with = |token: &str| client.send("GET", "https://app.test/api", &[("authorization", token)], b"").status;
+    assert_eq!((with("Bearer opaque"), with("Bearer other"), with("Bearer")), (200, 401, 400));
 }

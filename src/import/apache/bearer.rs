@@ -1,6 +1,9 @@
 //! Bearer tokens: `AuthType oauth20` and `auth-openidc`.
 
+use crate::import::apache::introspection;
+use crate::import::apache::providers::Providers;
 use crate::import::apache::scope::Host;
+use crate::import::draft::Draft;
 use crate::import::ledger::Ledger;
 use crate::import::yaml::Map;
 
@@ -33,41 +36,60 @@ fn is_set_up(host: &Host<'_>) -> bool {
 /// # Errors
 ///
 /// In a sentence: the rule has to be closed.
-pub(super) fn bearer(host: &Host<'_>, ledger: &mut Ledger) -> Result<Map, String> {
-    for name in ["oidcoauthintrospectionendpoint", "oidcoauthverifysharedkeys", "oidcoauthverifycertfiles"] {
+pub(super) fn bearer(
+    host: &Host<'_>,
+    providers: &mut Providers,
+    draft: &mut Draft,
+    ledger: &mut Ledger,
+) -> Result<Map, String> {
+    if let Some(directive) = host.last(BINDING) {
+        if !matches!(directive.word(0), "disabled" | "optional") {
+            let why = "whether a token is bound to a key of its client cannot be asked";
+            ledger.dropped(&directive.path, why);
+            return Err(format!("{}: {why}", directive.path));
+        }
+        ledger.changed(&directive.path, "a token that is bound to a key of its client is refused");
+    }
+    let bearer = if introspection::is_asked(host) {
+        introspection::bearer(host, providers, draft, ledger)?
+    } else {
+        verified(host, ledger)?
+    };
+    let ways = host.places.iter().filter_map(|place| place.last(WAYS)).chain(host.last(WAYS));
+    for directive in ways {
+        if directive.words.iter().any(|word| word == "header") {
+            ledger.changed(&directive.path, "only the header Authorization has a token");
+        } else {
+            ledger.dropped(&directive.path, "only the header Authorization has a token");
+        }
+    }
+    Ok(bearer)
+}
+
+const BINDING: &str = "oidcoauthaccesstokenbindingpolicy";
+const WAYS: &str = "oidcoauthaccepttokenas";
+
+/// Tokens that Apache verifies itself.
+fn verified(host: &Host<'_>, ledger: &mut Ledger) -> Result<Map, String> {
+    for name in ["oidcoauthverifysharedkeys", "oidcoauthverifycertfiles"] {
         if let Some(directive) = host.last(name) {
             let why =
-                "tokens that are verified in another way than by the key set of their issuer are not carried over";
+                "the keys of tokens are read from a key set of their issuer: set OIDCOAuthVerifyJwksUri in its place";
             ledger.dropped(&directive.path, why);
             return Err(format!("{}: {why}", directive.path));
         }
     }
-    // What it names takes the place of OIDCOAuthVerifyJwksUri, and an introspection endpoint is then asked about each token.
-    if let Some(directive) = host.last("oidcoauthservermetadataurl") {
-        let why = "the metadata may name an endpoint that is asked about each token: set OIDCOAuthVerifyIssuer and OIDCOAuthVerifyJwksUri in its place, or write `validation: introspection`";
-        ledger.dropped(&directive.path, why);
-        return Err(format!("{}: {why}", directive.path));
-    }
-    let mut bearer = Map::default();
     let keys = host.text("oidcoauthverifyjwksuri");
     let issuer = host.text("oidcoauthverifyissuer");
     let issuer = issuer.ok_or("the issuer of tokens is not known: set OIDCOAuthVerifyIssuer")?;
     let keys = keys.ok_or("the key set of the issuer of tokens is not known: set OIDCOAuthVerifyJwksUri")?;
-    bearer.set("issuer", issuer);
-    bearer.set("jwks_endpoint", keys);
+    let mut bearer = Map::default().with("issuer", issuer).with("jwks_endpoint", keys);
     for name in ["oidcoauthverifyjwksuri", "oidcoauthverifyissuer"] {
         host.last(name).into_iter().for_each(|directive| ledger.kept(&directive.path, "issuer and jwks_endpoint"));
     }
     if let Some(directive) = host.last("oidcoauthverifyaudience") {
         bearer.set("audience", &directive.words[..]);
         ledger.kept(&directive.path, "audience");
-    }
-    if let Some(directive) = host.last("oidcoauthaccepttokenas") {
-        if directive.words.iter().any(|word| word == "header") {
-            ledger.changed(&directive.path, "only the header Authorization has a token");
-        } else {
-            ledger.dropped(&directive.path, "only the header Authorization has a token");
-        }
     }
     Ok(bearer)
 }

@@ -55,7 +55,10 @@ pub(super) fn takers<'t>(host: &Host<'t>) -> Vec<Taker<'t>> {
             "redirect" | "redirectpermanent" | "redirecttemp" => takers.push(redirect(directive, None)),
             "redirectmatch" => takers.push(redirect_match(directive)),
             "alias" | "scriptalias" | "aliasmatch" | "scriptaliasmatch" => {
-                let end = End::Unknown(format!("{}: files, which Vestibule was not told to serve", directive.path));
+                let end = End::Unknown(format!(
+                    "{}: files of another directory, or a program: write a rule with `static` or `forward`",
+                    directive.path
+                ));
                 let from = directive.word(0);
                 let paths =
                     if directive.name.ends_with("match") { Ok(Paths::expression(from)) } else { Paths::location(from) };

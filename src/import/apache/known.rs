@@ -1,5 +1,7 @@
 //! Directives that say nothing about who comes in and where requests go, and what became of them.
 
+use crate::import::apache::tree::Node;
+
 /// By name, in lower case.
 const DROPPED: &[(&str, &str)] = &[
     ("oidccryptopassphrase", "session.key_files: a key of its own; users sign in once more"),
@@ -28,6 +30,7 @@ const DROPPED: &[(&str, &str)] = &[
     ("oidcdefaultloggedouturl", "/oauth2/sign_out has a page of its own"),
     ("oidclogoutrequestparams", "the sign-out at the provider has the parameters of OpenID Connect"),
     ("oidclogoutxframeoptions", "pages of Vestibule are in no frame"),
+    ("oidcdiscoverurl", "users choose on a page of Vestibule, or by a link with ?idp=NAME"),
     ("oidcredirecturlsallowed", "after sign-in and sign-out there are no redirects to other sites"),
     ("oidcdiscoverissuersallowed", "only the providers in the file are used"),
     ("oidcinfohook", "/oauth2/userinfo has the claims of the session"),
@@ -59,7 +62,7 @@ const DROPPED: &[(&str, &str)] = &[
     ("oidccertboundaccesstokens", "calls to the provider have no client certificate"),
     ("oidcauthnheader", "claims.headers"),
     ("authname", "no page shows it"),
-    ("documentroot", "Vestibule was not told to serve files"),
+    ("documentroot", "no rule serves its files"),
     ("traceenable", "TRACE is always 405"),
     ("proxyrequests", "Vestibule is no forward proxy"),
     ("proxyvia", "Vestibule sends no Via"),
@@ -73,7 +76,6 @@ const DROPPED: &[(&str, &str)] = &[
 
 /// Beginnings of names.
 const FAMILIES: &[(&str, &str)] = &[
-    ("oidcoauth", "no rule takes bearer tokens"),
     ("oidccache", "there is no cache to set up"),
     ("oidcmemcache", "there is no cache to set up"),
     ("oidcrediscache", "there is no cache to set up"),
@@ -93,8 +95,8 @@ const FAMILIES: &[(&str, &str)] = &[
     ("filter", "answers of targets are passed on as they are"),
     ("addoutputfilter", "answers of targets are passed on as they are"),
     ("setoutputfilter", "answers of targets are passed on as they are"),
-    ("addicon", "Vestibule was not told to serve files"),
-    ("index", "Vestibule was not told to serve files"),
+    ("addicon", "`static` serves files in a way of its own"),
+    ("index", "`static` serves files in a way of its own"),
     ("cache", "Vestibule keeps no answers"),
     ("limit", "limits of the listeners"),
     ("log", "access_log and log"),
@@ -180,7 +182,7 @@ const KINDS: &[(&str, &[&str])] = &[
         ],
     ),
     (
-        "Vestibule was not told to serve files",
+        "`static` serves files in a way of its own",
         &[
             "directoryindex",
             "directoryslash",
@@ -316,6 +318,34 @@ const KINDS: &[(&str, &[&str])] = &[
             "oidcprovidersignedjwksuri",
         ],
     ),
+    (
+        "no rule takes bearer tokens",
+        &[
+            "oidcoauthclientid",
+            "oidcoauthclientsecret",
+            "oidcoauthintrospectionendpoint",
+            "oidcoauthintrospectionendpointmethod",
+            "oidcoauthintrospectionendpointauth",
+            "oidcoauthintrospectionendpointcert",
+            "oidcoauthintrospectionendpointkey",
+            "oidcoauthintrospectionendpointkeypassword",
+            "oidcoauthintrospectionclientauthbearertoken",
+            "oidcoauthintrospectionendpointparams",
+            "oidcoauthintrospectiontokenparamname",
+            "oidcoauthtokenintrospectioninterval",
+            "oidcoauthservermetadataurl",
+            "oidcoauthverifyissuer",
+            "oidcoauthverifyaudience",
+            "oidcoauthverifyjwksuri",
+            "oidcoauthverifysharedkeys",
+            "oidcoauthverifycertfiles",
+            "oidcoauthremoteuserclaim",
+            "oidcoauthaccepttokenas",
+            "oidcoauthaccesstokenbindingpolicy",
+        ],
+    ),
+    ("encrypted tokens are refused", &["oidcoauthdecryptsharedkeys"]),
+    ("only answers of RFC 7662 count: `active` is true, and the token ends at `exp`", &["oidcoauthtokenexpiryclaim"]),
     ("the audience of an ID token must be the client ID", &["oidcidtokenaudvalues"]),
     ("a user who may not come in is answered 403", &["authzsendforbiddenonfailure"]),
     (
@@ -360,10 +390,42 @@ const KINDS: &[(&str, &[&str])] = &[
     ),
 ];
 
+/// Directives that decide which file is sent, or what becomes of it.
+pub(super) const ABOUT_FILES: &[&str] = &[
+    "documentroot",
+    "options",
+    "allowoverride",
+    "allowoverridelist",
+    "accessfilename",
+    "addhandler",
+    "addtype",
+    "forcetype",
+    "directoryindex",
+    "defaulttype",
+    "addoutputfilter",
+    "addoutputfilterbytype",
+    "setoutputfilter",
+    "xbithack",
+    "loadmodule",
+];
+
+/// Whether a section of this name is about files.
+pub(super) fn is_of_files(name: &str) -> bool {
+    matches!(name, "directory" | "directorymatch" | "files" | "filesmatch")
+}
+
 /// What became of a directive, if it is one of these.
 pub(super) fn dropped(name: &str) -> Option<&'static str> {
     let own = DROPPED.iter().find(|(known, _)| *known == name).map(|(_, why)| *why);
     let of_kind = || KINDS.iter().find(|(_, names)| names.contains(&name)).map(|(why, _)| *why);
     let of_family = || FAMILIES.iter().find(|(begin, _)| name.starts_with(begin)).map(|(_, why)| *why);
     own.or_else(of_kind).or_else(of_family)
+}
+
+/// Whether a directive, or one in a section, decides which file is sent or what becomes of it.
+pub(super) fn is_about_files(node: &Node) -> bool {
+    match node {
+        Node::Directive(directive) => ABOUT_FILES.contains(&directive.name.as_str()),
+        Node::Section(section, nodes) => is_of_files(&section.name) || nodes.iter().any(is_about_files),
+    }
 }

@@ -6,7 +6,6 @@ use std::net::IpAddr;
 use crate::import::apache::access::network;
 use crate::import::apache::client_certificates::client_certificates;
 use crate::import::apache::headers;
-use crate::import::apache::paths::Paths;
 use crate::import::apache::rewrite;
 use crate::import::apache::rules::{Found, Front, Reader};
 use crate::import::apache::scope::Host;
@@ -129,7 +128,7 @@ fn add(listener: &mut Listener, found: Vec<Found>, names: &[String]) {
         if conditions.is_empty() {
             conditions.push(everything());
         }
-        let wanted = name_like(&format!("{}{}", names.first().map_or("", String::as_str), shown(&paths)));
+        let wanted = name_like(&format!("{}{}", names.first().map_or("", String::as_str), paths.shown()));
         let name = free_name(&wanted, |name| listener.rules.iter().any(|rule| rule.name == name));
         let mut settings = Map::default();
         if !transforms.is_empty() {
@@ -137,13 +136,6 @@ fn add(listener: &mut Listener, found: Vec<Found>, names: &[String]) {
         }
         let priority = 10 * (listener.rules.len() as u64 + 1);
         listener.rules.push(Rule { name, priority, conditions, chain, settings, source });
-    }
-}
-
-fn shown(paths: &Paths) -> String {
-    match paths {
-        Paths::Below(text) | Paths::Begin(text) | Paths::One(text) => text.clone(),
-        Paths::Expression { begin, .. } => format!("{begin}-expression"),
     }
 }
 

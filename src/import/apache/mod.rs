@@ -1,18 +1,25 @@
 //! An Apache configuration with mod_auth_openidc in front of a reverse proxy.
 //!
 //! `syntax` reads lines and `tree` the directives of all files. `scope` finds hosts and sections about paths, `rules` merges what the sections say of
-//! each path, as Apache does, `sockets` finds where the hosts are, and `listeners` puts the rules of all hosts together. A directive that nobody knows may be a gate: it closes
-//! what it is in. Apache has hundreds of directives, so those that say nothing about who comes in are listed in `known`.
+//! each path, as Apache does, `sockets` finds where the hosts are, and `listeners` puts the rules of all hosts together. `providers` has the sign-ins,
+//! `metadata` the folders with several of them, `bearer` and `introspection` the tokens, `forward` the targets, and `files` what `DocumentRoot` becomes.
+//! A directive that nobody knows may be a gate: it closes what it is in. Apache has hundreds of directives, so those that say nothing about who
+//! comes in are listed in `known`.
 
 mod access;
 mod bearer;
+mod client;
 mod client_certificates;
+mod files;
 mod firewall;
 mod forward;
 mod headers;
+mod introspection;
 mod known;
 mod listeners;
+mod metadata;
 mod paths;
+mod providers;
 mod rewrite;
 mod rules;
 mod scope;
@@ -21,9 +28,10 @@ mod sockets;
 mod syntax;
 mod tree;
 
+use crate::import::apache::metadata::Metadata;
+use crate::import::apache::providers::Providers;
 use crate::import::apache::rules::Reader;
 use crate::import::apache::scope::Host;
-use crate::import::apache::sign_in::Providers;
 use crate::import::apache::tree::Node;
 use crate::import::draft::Draft;
 use crate::import::ledger::Ledger;
@@ -43,6 +51,7 @@ pub(crate) fn read(inputs: &[Input], defines: &[String], include: Include<'_>) -
     for input in inputs {
         reader.file(input, &mut nodes)?;
     }
+    let server = reader.server();
     let mut draft = Draft::default();
     draft.header.push("From an Apache configuration, by `vestibule import mod-auth-openidc`.".to_owned());
     let mut hosts = scope::hosts(&nodes, &mut ledger);
@@ -51,11 +60,11 @@ pub(crate) fn read(inputs: &[Input], defines: &[String], include: Include<'_>) -
         firewall::close(host, &mut ledger);
         request_headers(host, &mut draft, &mut ledger);
     }
-    let mut providers = Providers::default();
+    let mut providers = Providers::new(Metadata::read(&hosts, include, server.root.as_deref(), &mut ledger));
     for (socket, indices) in &sockets {
         let mut of_socket: Vec<&mut Host<'_>> =
             hosts.iter_mut().enumerate().filter(|(index, _)| indices.contains(index)).map(|(_, host)| host).collect();
-        let mut reader = Reader { draft: &mut draft, ledger: &mut ledger, providers: &mut providers };
+        let mut reader = Reader { draft: &mut draft, ledger: &mut ledger, providers: &mut providers, server: &server };
         let listener = listeners::listener(socket, &mut of_socket, &mut reader)?;
         draft.listeners.push(listener);
     }
@@ -91,6 +100,9 @@ fn request_headers(host: &mut Host<'_>, draft: &mut Draft, ledger: &mut Ledger) 
 /// A row for each directive that has none yet: it closes nothing.
 fn finish(node: &Node, ledger: &mut Ledger) {
     let directive = node.directive();
+    if known::is_of_files(&directive.name) {
+        return scope::drop_all(node, "no rule serves the files that it is about", ledger);
+    }
     let what = match directive.name.as_str() {
         "servername" | "serveralias" => Ok("host_header"),
         "sslengine" => Ok("protocol"),

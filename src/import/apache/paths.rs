@@ -122,6 +122,24 @@ impl Paths {
         self.covers(other) || other.covers(self) || self.is_apart_from(other)
     }
 
+    /// Whether a file of this name can be in it that is in a directory which is not.
+    pub(super) fn could_be_a_file(&self, name: &str) -> bool {
+        let last = |text: &str| text.rsplit('/').next().unwrap_or_default().to_owned();
+        match self {
+            Self::Expression { .. } => true,
+            Self::Below(text) | Self::One(text) => last(text) == name,
+            Self::Begin(text) => !last(text).is_empty() && name.starts_with(&last(text)),
+        }
+    }
+
+    /// For a name, or a message.
+    pub(super) fn shown(&self) -> String {
+        match self {
+            Self::Below(text) | Self::Begin(text) | Self::One(text) => text.clone(),
+            Self::Expression { begin, .. } => format!("{begin}-expression"),
+        }
+    }
+
     /// The condition of a rule. `None` if it has all paths.
     pub(super) fn condition(&self) -> Option<Map> {
         let patterns = match self {

@@ -37,7 +37,8 @@ pub(super) fn redirect(host: &mut Host<'_>, is_https: bool, ledger: &mut Ledger)
         _ => None,
     };
     let Some(redirect) = found else {
-        let why = "rewriting is not carried over, and it may refuse requests";
+        let why =
+            "rewriting may refuse requests, and is not carried over: write it as a rule, a `redirect` or `transforms`";
         let path = rules[0].path.clone();
         rules.iter().chain(&conditions).for_each(|directive| ledger.dropped(&directive.path, why));
         host.close(format!("{path}: {why}"));

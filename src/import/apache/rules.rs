@@ -1,18 +1,19 @@
 //! The rules of a host: one for each set of paths, with what all sections say of it together.
 
 use crate::import::apache::access::{Need, Tree};
+use crate::import::apache::files::Site;
 use crate::import::apache::forward::{self, End, Taker};
 use crate::import::apache::paths::Paths;
+use crate::import::apache::providers::Providers;
 use crate::import::apache::scope::{Host, Place};
-use crate::import::apache::sign_in::{self, Providers};
-use crate::import::apache::{bearer, headers};
+use crate::import::apache::tree::{Directive, Server};
+use crate::import::apache::{bearer, headers, sign_in};
 use crate::import::draft::{Chain, Draft};
 use crate::import::ledger::Ledger;
 use crate::import::yaml::Map;
 
 /// Why a rule is closed whose paths could be those of another rule.
 const OVERLAP: &str = "its paths and those of another section overlap, and Apache takes both together";
-const FILES: &str = "Apache answered with files or a program, and Vestibule was not told to";
 const PLAIN: &str = "it needs a sign-in, and the listener has no TLS: see OIDCXForwardedHeaders and trusted_proxies";
 const NO_ADDRESS: &str =
     "the address of a client is that of a proxy in front, so networks cannot be carried over (see RemoteIPHeader)";
@@ -59,45 +60,52 @@ pub(super) struct Reader<'r> {
     pub(super) draft: &'r mut Draft,
     pub(super) ledger: &'r mut Ledger,
     pub(super) providers: &'r mut Providers,
+    pub(super) server: &'r Server,
+}
+
+/// What is known of a host before its rules are made.
+struct Whole<'h, 't> {
+    host: &'h Host<'t>,
+    takers: Vec<Taker<'t>>,
+    /// All sets of paths, and where they are in the input.
+    cuts: Vec<(Paths, String)>,
+    /// Its files, if a path is answered with them.
+    site: Option<Result<Site<'t>, String>>,
+    front: Front,
 }
 
 impl Reader<'_> {
     /// All rules of a host, those of fewer paths first. The last has all paths.
     pub(super) fn rules(&mut self, host: &Host<'_>, front: Front) -> Vec<Found> {
-        let takers = forward::takers(host);
-        let mut cuts: Vec<(Paths, String)> = Vec::new();
-        let of_places = host.places.iter().map(|place| (&place.paths, &place.section.path));
-        let of_takers = takers.iter().map(|taker| (&taker.paths, &taker.source));
-        for (paths, source) in of_places.chain(of_takers) {
-            if !cuts.iter().any(|(known, _)| known == paths) {
-                cuts.push((paths.clone(), source.clone()));
+        let mut whole = Whole { host, takers: forward::takers(host), cuts: Vec::new(), site: None, front };
+        for place in &host.places {
+            whole.cut(&place.paths, &place.section.path);
+        }
+        for taker in whole.takers.clone() {
+            whole.cut(&taker.paths, &taker.source);
+        }
+        let source = host.section.map_or_else(|| "the server".to_owned(), |section| section.path.clone());
+        if !whole.cuts.iter().any(|(paths, _)| paths.is_all()) {
+            whole.cuts.push((Paths::Below("/".to_owned()), source));
+        }
+        if host.closed.is_none() && whole.cuts.iter().any(|(paths, _)| whole.is_of_files(paths)) {
+            let site = Site::of(host, self.server, self.ledger);
+            for layer in site.iter().flat_map(|site| &site.layers) {
+                if whole.is_of_files(&layer.paths) {
+                    whole.cut(&layer.paths, &layer.section.path);
+                }
             }
+            whole.site = Some(site);
         }
-        if !cuts.iter().any(|(paths, _)| paths.is_all()) {
-            let source = host.section.map_or_else(|| "the server".to_owned(), |section| section.path.clone());
-            cuts.push((Paths::Below("/".to_owned()), source));
-        }
-        cuts.sort_by_key(|(paths, _)| paths.order());
+        whole.cuts.sort_by_key(|(paths, _)| paths.order());
         let mut found = Vec::new();
-        for (paths, source) in &cuts {
-            // The rules of expressions come first, and take what is in both.
-            let is_expression = matches!(paths, Paths::Expression { .. });
-            let is_clear = !is_expression || cuts.iter().all(|(other, _)| paths.is_clear_of(other));
-            found.extend(self.of_paths(host, &takers, paths, is_clear, source, front));
+        for (paths, source) in &whole.cuts {
+            found.extend(self.of_paths(&whole, paths, source));
         }
         found
     }
 
-    fn of_paths(
-        &mut self,
-        host: &Host<'_>,
-        takers: &[Taker<'_>],
-        paths: &Paths,
-        is_clear: bool,
-        source: &str,
-        front: Front,
-    ) -> Vec<Found> {
-        let places: Vec<&Place<'_>> = host.places.iter().filter(|place| place.paths.covers(paths)).collect();
+    fn of_paths(&mut self, whole: &Whole<'_, '_>, paths: &Paths, source: &str) -> Vec<Found> {
         let found = |networks, chain, transforms| Found {
             paths: paths.clone(),
             networks,
@@ -105,25 +113,13 @@ impl Reader<'_> {
             transforms,
             source: source.to_owned(),
         };
-        let end = places.iter().rev().find_map(|place| forward::of_place(place).map(|end| (end, true)));
-        let end = end.or_else(|| {
-            // `!` is no target, and leaves the rest of the directives.
-            let mut excluded = false;
-            let taker = takers.iter().filter(|taker| taker.paths.covers(paths)).find(|taker| match &taker.end {
-                End::Proxy { directive, to, .. } if to == "!" && !excluded => {
-                    self.ledger.kept(&directive.path, "no target");
-                    excluded = true;
-                    false
-                }
-                End::Proxy { .. } => !excluded,
-                End::Redirect { .. } | End::Unknown(_) => true,
-            })?;
-            Some((taker.end.clone(), false))
-        });
-        let closed = host.closed.clone().or_else(|| (!is_clear).then(|| OVERLAP.to_owned()));
+        // The rules of expressions come first, and take what is in both.
+        let is_expression = matches!(paths, Paths::Expression { .. });
+        let is_clear = !is_expression || whole.cuts.iter().all(|(other, _)| paths.is_clear_of(other));
+        let closed = whole.host.closed.clone().or_else(|| (!is_clear).then(|| OVERLAP.to_owned()));
         let result = match closed {
             Some(why) => Err(why),
-            None => self.ends(host, &places, paths, end, front),
+            None => self.ends(whole, paths),
         };
         match result {
             Ok((ends, transforms)) => {
@@ -137,48 +133,38 @@ impl Reader<'_> {
     }
 
     /// The chains of a set of paths, each for the clients of its networks, and the transforms.
-    fn ends(
-        &mut self,
-        host: &Host<'_>,
-        places: &[&Place<'_>],
-        paths: &Paths,
-        end: Option<(End<'_>, bool)>,
-        front: Front,
-    ) -> Result<(Vec<Way>, Map), String> {
+    fn ends(&mut self, whole: &Whole<'_, '_>, paths: &Paths) -> Result<(Vec<Way>, Map), String> {
+        let (host, places) = (whole.host, whole.places(paths));
         if let Some(why) = places.iter().find_map(|place| place.closed.clone()) {
             return Err(why);
         }
-        let (end, is_of_place) = end.ok_or(FILES)?;
-        let (terminal, transforms) = match end {
-            End::Unknown(why) => return Err(why),
-            End::Proxy { directive, to, .. } if to == "!" => {
-                self.ledger.kept(&directive.path, "no target");
-                return Err(FILES.to_owned());
+        let of_places = places.iter().filter_map(|place| place.last("proxypass")).filter(|pass| pass.word(0) == "!");
+        for directive in whole.excluded(paths).into_iter().chain(of_places) {
+            self.ledger.kept(&directive.path, "no target");
+        }
+        let (terminal, transforms, layers) = match whole.end(paths) {
+            None => {
+                let (terminal, layers) = self.files(whole, paths, &places)?;
+                (terminal, Map::default(), layers)
             }
-            End::Proxy { directive, from, to } => {
-                let keeps = sign_in::nearest(host, places, "proxypreservehost");
-                let keeps_host = keeps.is_some_and(|directive| directive.word(0).eq_ignore_ascii_case("on"));
-                if let Some(directive) = keeps {
-                    let what = if keeps_host {
-                        "preserve_host_header"
-                    } else {
-                        "host_header_rewrite, for targets with a name"
-                    };
-                    self.ledger.kept(&directive.path, what);
-                }
-                forward::proxy_terminal(host, directive, (&from, &to), keeps_host, self.draft, self.ledger)?
+            Some((End::Unknown(why), _)) => return Err(why),
+            Some((End::Proxy { directive, from, to }, _)) => {
+                let keeps_host = self.keeps_host(host, &places);
+                let (terminal, transforms) =
+                    forward::proxy_terminal(host, directive, (&from, &to), keeps_host, self.draft, self.ledger)?;
+                (terminal, transforms, proxies(host)?)
             }
-            End::Redirect { directive, from, status, to } => {
+            Some((End::Redirect { directive, from, status, to }, is_of_place)) => {
                 let terminal = forward::redirect_terminal(directive, paths, (&from, &status, &to), self.ledger)?;
                 // Apache redirects before it asks for a user.
                 if !is_of_place {
                     return Ok((vec![(None, Chain::terminal(terminal))], Map::default()));
                 }
-                (terminal, Map::default())
+                (terminal, Map::default(), proxies(host)?)
             }
         };
-        let mut layers: Vec<&Place<'_>> = proxies(host)?;
-        layers.extend(places);
+        let layers: Vec<&Place<'_>> = layers.into_iter().chain(places).collect();
+        let front = whole.front;
         let tree = access(&layers, host, front)?;
         let networks = tree.networks()?.map(<[String]>::to_vec);
         if networks.is_some() && !front.has_address {
@@ -192,6 +178,40 @@ impl Reader<'_> {
         chains.push((None, self.chain(host, &layers, &tree, tree.need(false)?, &terminal, front)?));
         let is_forward = terminal.get("target_group").is_some();
         Ok((chains, if is_forward { transforms } else { Map::default() }))
+    }
+
+    /// Whether targets get the `Host` of the client.
+    fn keeps_host(&mut self, host: &Host<'_>, places: &[&Place<'_>]) -> bool {
+        let directive = sign_in::nearest(host, places, "proxypreservehost");
+        let keeps_host = directive.is_some_and(|directive| directive.word(0).eq_ignore_ascii_case("on"));
+        if let Some(directive) = directive {
+            let what = if keeps_host { "preserve_host_header" } else { "host_header_rewrite, for targets with a name" };
+            self.ledger.kept(&directive.path, what);
+        }
+        keeps_host
+    }
+
+    /// The terminal of paths that Apache answers with files, and the sections that these are in.
+    fn files<'w, 't>(
+        &mut self,
+        whole: &'w Whole<'_, 't>,
+        paths: &Paths,
+        places: &[&Place<'t>],
+    ) -> Result<(Map, Vec<&'w Place<'t>>), String> {
+        let failed = |why: String| format!("Apache answered with files: {why}");
+        let site = match &whole.site {
+            Some(Ok(site)) => site,
+            Some(Err(why)) => return Err(failed(why.clone())),
+            None => return Err(failed("they are not known".to_owned())),
+        };
+        let layers: Vec<&Place<'t>> = site.layers.iter().filter(|layer| layer.paths.covers(paths)).collect();
+        if let Some(why) = layers.iter().find_map(|layer| layer.closed.clone()) {
+            return Err(failed(why));
+        }
+        let all: Vec<&Place<'t>> = layers.iter().chain(places).copied().collect();
+        let others = whole.cuts.iter().map(|(cut, _)| cut).filter(|cut| *cut != paths && !paths.is_apart_from(cut));
+        let terminal = site.terminal(&all, whole.host, others, self.draft, self.ledger).map_err(failed)?;
+        Ok((terminal, layers))
     }
 
     fn chain(
@@ -219,11 +239,14 @@ impl Reader<'_> {
         let directive = sign_in::nearest(host, layers, "authtype");
         let kind = directive.map_or("none", |directive| directive.word(0));
         let ways = bearer::ways(kind, host).ok_or_else(|| format!("Vestibule has no AuthType `{kind}`"))?;
-        let token = if ways.tokens { Some(bearer::bearer(host, self.ledger)?) } else { None };
+        let token = match ways.tokens {
+            true => Some(bearer::bearer(host, self.providers, self.draft, self.ledger)?),
+            false => None,
+        };
         let mut gates = Vec::new();
         let login = if ways.sessions {
-            let provider = self.providers.of(host, self.draft, self.ledger)?;
-            let mut login = sign_in::login(host, layers, provider, !requirements.is_empty(), self.ledger)?;
+            let chosen = self.providers.of(host, self.draft, self.ledger)?;
+            let mut login = sign_in::login(host, layers, chosen, !requirements.is_empty(), self.ledger)?;
             login.bearer = token;
             Some(login)
         } else {
@@ -239,6 +262,49 @@ impl Reader<'_> {
         gates.extend(requirements.into_iter().map(authorize));
         Ok(Chain::Open { login, gates, terminal: terminal.clone() })
     }
+}
+
+impl<'h, 't> Whole<'h, 't> {
+    fn cut(&mut self, paths: &Paths, source: &str) {
+        if !self.cuts.iter().any(|(known, _)| known == paths) {
+            self.cuts.push((paths.clone(), source.to_owned()));
+        }
+    }
+
+    /// The sections about paths that these paths are in.
+    fn places(&self, paths: &Paths) -> Vec<&'h Place<'t>> {
+        self.host.places.iter().filter(|place| place.paths.covers(paths)).collect()
+    }
+
+    /// What answers these paths, and whether a section of theirs says so. `None` for files.
+    fn end(&self, paths: &Paths) -> Option<(End<'t>, bool)> {
+        let of_place =
+            self.places(paths).iter().rev().find_map(|place| forward::of_place(place).map(|end| (end, true)));
+        let end = of_place.or_else(|| {
+            let excluded = !self.excluded(paths).is_empty();
+            let mut takers = self.takers.iter().filter(|taker| taker.paths.covers(paths));
+            let taker = takers.find(|taker| !excluded || !matches!(taker.end, End::Proxy { .. }))?;
+            Some((taker.end.clone(), false))
+        });
+        end.filter(|(end, _)| !is_excluded(end))
+    }
+
+    /// The `ProxyPass` with `!`, which is no target and leaves the rest of the directives, if it comes before those with a target.
+    fn excluded(&self, paths: &Paths) -> Vec<&'t Directive> {
+        let mut takers = self.takers.iter().filter(|taker| taker.paths.covers(paths));
+        match takers.find(|taker| matches!(taker.end, End::Proxy { .. })).map(|taker| &taker.end) {
+            Some(end @ End::Proxy { directive, .. }) if is_excluded(end) => vec![*directive],
+            _ => Vec::new(),
+        }
+    }
+
+    fn is_of_files(&self, paths: &Paths) -> bool {
+        self.end(paths).is_none()
+    }
+}
+
+fn is_excluded(end: &End<'_>) -> bool {
+    matches!(end, End::Proxy { to, .. } if to == "!")
 }
 
 /// `authorize` has one of `any`, `all` and `not`.

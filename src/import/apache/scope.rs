@@ -72,7 +72,6 @@ const OF_HOSTS: &[&str] = &[
     "oidcblacklistedclaims",
     "oidcxforwardedheaders",
     "oidcmetadatadir",
-    "oidcdiscoverurl",
     "oidcunauthaction",
     "oidcpathscope",
     "oidcpathauthrequestparams",
@@ -82,7 +81,17 @@ const OF_HOSTS: &[&str] = &[
     "secaction",
     "secrulescript",
     "secruleengine",
+    "oidcoauthaccesstokenbindingpolicy",
+    "oidcoauthclientid",
+    "oidcoauthclientsecret",
+    "oidcoauthintrospectionclientauthbearertoken",
     "oidcoauthintrospectionendpoint",
+    "oidcoauthintrospectionendpointauth",
+    "oidcoauthintrospectionendpointcert",
+    "oidcoauthintrospectionendpointkey",
+    "oidcoauthintrospectionendpointparams",
+    "oidcoauthintrospectiontokenparamname",
+    "oidcoauthtokenintrospectioninterval",
     "oidcoauthservermetadataurl",
     "oidcoauthverifyaudience",
     "oidcoauthverifycertfiles",
@@ -91,6 +100,9 @@ const OF_HOSTS: &[&str] = &[
     "oidcoauthverifysharedkeys",
     "oidcoauthremoteuserclaim",
 ];
+
+/// Those of which only counts whether they are there.
+const SECRETS: &[&str] = &["oidcclientsecret", "oidcoauthclientsecret"];
 
 /// Directives of sections about paths that this importer carries over.
 const OF_PLACES: &[&str] = &[
@@ -134,6 +146,10 @@ pub(super) struct Host<'t> {
     pub(super) inherited: usize,
     pub(super) places: Vec<Place<'t>>,
     pub(super) proxies: Vec<Place<'t>>,
+    /// Sections about files: `<Directory>`, `<Files>`.
+    pub(super) files: Vec<&'t Node>,
+    /// Sections of which it is not known whether they are in force, and that say nothing but of files.
+    pub(super) uncertain: Vec<&'t Node>,
     /// Why all its rules are closed.
     pub(super) closed: Option<String>,
 }
@@ -145,6 +161,8 @@ pub(super) struct Place<'t> {
     pub(super) paths: Paths,
     pub(super) directives: Vec<&'t Directive>,
     pub(super) require: Option<Tree>,
+    /// A section in it of which it is not known whether it is in force, and that says something of files.
+    pub(super) uncertain: Option<&'t Directive>,
     pub(super) closed: Option<String>,
 }
 
@@ -182,6 +200,8 @@ pub(super) fn hosts<'t>(nodes: &'t [Node], ledger: &mut Ledger) -> Vec<Host<'t>>
         inherited: 0,
         places: Vec::new(),
         proxies: Vec::new(),
+        files: Vec::new(),
+        uncertain: Vec::new(),
         closed: None,
     };
     let mut own = Vec::new();
@@ -200,6 +220,8 @@ pub(super) fn hosts<'t>(nodes: &'t [Node], ledger: &mut Ledger) -> Vec<Host<'t>>
             inherited: main.directives.len(),
             places: main.places.clone(),
             proxies: main.proxies.clone(),
+            files: main.files.clone(),
+            uncertain: main.uncertain.clone(),
             closed: main.closed.clone().or_else(|| section.problem.clone()),
         };
         nodes.iter().for_each(|node| add(node, &mut host, ledger));
@@ -224,22 +246,47 @@ fn add<'t>(node: &'t Node, host: &mut Host<'t>, ledger: &mut Ledger) {
     match directive.name.as_str() {
         "location" | "locationmatch" => host.places.push(place(directive, nodes, ledger)),
         "proxy" | "proxymatch" => host.proxies.push(place(directive, nodes, ledger)),
-        "directory" | "directorymatch" | "files" | "filesmatch" => {
-            drop_all(node, "for files, which Vestibule was not told to serve", ledger);
-        }
-        _ if is_without_effect(nodes) => drop_all(node, "nothing in it is about who comes in", ledger),
+        name if known::is_of_files(name) => host.files.push(node),
         _ => {
-            let why = "it is not known whether the section is in force";
-            drop_all(node, why, ledger);
-            host.close(format!("{}: {why}", directive.path));
+            let mut aliases = Vec::new();
+            if is_of_files(nodes, &mut aliases) {
+                let why = match aliases.is_empty() {
+                    true => "nothing in it is about who comes in",
+                    false => "it is not known whether the section is in force, so its paths are closed",
+                };
+                drop_all(node, why, ledger);
+                host.directives.extend(aliases);
+                host.uncertain.push(node);
+            } else {
+                let why = "it is not known whether the section is in force";
+                drop_all(node, why, ledger);
+                host.close(format!("{}: {why}", directive.path));
+            }
         }
     }
+}
+
+/// Whether nothing in these nodes says who comes in or where requests go, but for directives that close the paths that they name.
+fn is_of_files<'t>(nodes: &'t [Node], aliases: &mut Vec<&'t Directive>) -> bool {
+    nodes.iter().all(|node| match node {
+        Node::Directive(directive)
+            if directive.name.ends_with("alias") && OF_HOSTS.contains(&directive.name.as_str()) =>
+        {
+            aliases.push(directive);
+            directive.problem.is_none()
+        }
+        Node::Directive(_) => is_without_effect(std::slice::from_ref(node)),
+        Node::Section(directive, _) if known::is_of_files(&directive.name) => true,
+        Node::Section(directive, nodes) => !is_about_paths(&directive.name) && is_of_files(nodes, aliases),
+    })
 }
 
 /// Why a directive cannot be carried over. `None` if it can, or says nothing about who comes in.
 fn unknown(directive: &Directive, known: &[&str]) -> Option<String> {
     let name = directive.name.as_str();
     match (known.contains(&name), known::dropped(name), &directive.problem) {
+        // Nobody reads its value.
+        (true, _, Some(_)) if SECRETS.contains(&name) => None,
         (true, _, Some(problem)) => Some(problem.clone()),
         (true, _, None) | (false, Some(_), _) => None,
         (false, None, Some(problem)) => Some(problem.clone()),
@@ -259,14 +306,13 @@ fn is_without_effect(nodes: &[Node]) -> bool {
             name == "listen" || known::dropped(name).is_some() && !is_carried_over
         }
         Node::Section(directive, nodes) => {
-            matches!(directive.name.as_str(), "directory" | "directorymatch" | "files" | "filesmatch")
-                || !matches!(
-                    directive.name.as_str(),
-                    "virtualhost" | "location" | "locationmatch" | "proxy" | "proxymatch"
-                ) && !access::is_block(&directive.name)
-                    && is_without_effect(nodes)
+            known::is_of_files(&directive.name) || !is_about_paths(&directive.name) && is_without_effect(nodes)
         }
     })
+}
+
+fn is_about_paths(name: &str) -> bool {
+    matches!(name, "virtualhost" | "location" | "locationmatch" | "proxy" | "proxymatch") || access::is_block(name)
 }
 
 pub(super) fn drop_all(node: &Node, why: &str, ledger: &mut Ledger) {
@@ -291,6 +337,19 @@ fn place<'t>(section: &'t Directive, nodes: &'t [Node], ledger: &mut Ledger) -> 
             Paths::Begin(begin.rfind('/').map_or("/", |at| &begin[..=at]).to_owned())
         }),
     };
+    built(section, nodes, paths, closed, ledger)
+}
+
+/// The place of a section that is about these paths.
+pub(super) fn built<'t>(
+    section: &'t Directive,
+    nodes: &'t [Node],
+    paths: Paths,
+    mut closed: Option<String>,
+    ledger: &mut Ledger,
+) -> Place<'t> {
+    let is_proxy = section.name.starts_with("proxy");
+    let mut uncertain = None;
     let mut directives = Vec::new();
     for node in nodes {
         match node {
@@ -303,7 +362,10 @@ fn place<'t>(section: &'t Directive, nodes: &'t [Node], ledger: &mut Ledger) -> 
                 directives.push(directive);
             }
             Node::Section(directive, _) if access::is_block(&directive.name) => {}
-            Node::Section(_, inner) if is_without_effect(inner) => {
+            Node::Section(directive, inner) if is_without_effect(inner) => {
+                if inner.iter().any(known::is_about_files) {
+                    uncertain = Some(directive);
+                }
                 drop_all(node, "nothing in it is about who comes in", ledger);
             }
             Node::Section(directive, _) => {
@@ -317,7 +379,7 @@ fn place<'t>(section: &'t Directive, nodes: &'t [Node], ledger: &mut Ledger) -> 
         closed.get_or_insert(why);
     }
     ledger.kept_itself(&section.path, if is_proxy { "target_groups" } else { "rules" });
-    Place { section, paths, directives, require: access::tree(nodes, ledger), closed }
+    Place { section, paths, directives, require: access::tree(nodes, ledger), uncertain, closed }
 }
 
 /// Directives of `<Proxy>`.

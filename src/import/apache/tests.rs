@@ -5,6 +5,9 @@ use crate::import::{Imported, mod_auth_openidc};
 
 mod attacks;
 mod client_certificates;
+mod files;
+mod introspection;
+mod metadata;
 mod sockets;
 mod users;
 

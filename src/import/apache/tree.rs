@@ -84,10 +84,19 @@ enum Force {
     Unknown,
 }
 
+/// What the files say of the server itself.
+#[derive(Clone, Debug)]
+pub(super) struct Server {
+    pub(super) root: Option<String>,
+    /// The modules that `LoadModule` names, also in sections of which it is not known whether they are in force.
+    pub(super) loaded: BTreeSet<String>,
+}
+
 pub(super) struct Reader<'r> {
     include: Include<'r>,
     variables: BTreeMap<String, String>,
     modules: BTreeSet<String>,
+    loaded: BTreeSet<String>,
     server_root: Option<String>,
     count: usize,
     ledger: &'r mut Ledger,
@@ -110,7 +119,7 @@ impl<'r> Reader<'r> {
         };
         let variables = defines.iter().map(define).collect();
         let modules = MODULES.iter().map(|name| (*name).to_owned()).collect();
-        Self { include, variables, modules, server_root: None, count: 0, ledger }
+        Self { include, variables, modules, loaded: BTreeSet::new(), server_root: None, count: 0, ledger }
     }
 
     /// Reads a file.
@@ -120,6 +129,11 @@ impl<'r> Reader<'r> {
     /// In a sentence, with the place.
     pub(super) fn file(&mut self, input: &Input, nodes: &mut Vec<Node>) -> Result<(), String> {
         self.nested(input, "", 0, Force::Yes, nodes)
+    }
+
+    /// What was said of the server.
+    pub(super) fn server(self) -> Server {
+        Server { root: self.server_root, loaded: self.loaded }
     }
 
     fn nested(
@@ -285,7 +299,12 @@ impl<'r> Reader<'r> {
             }
             // Without it, `<IfDefine>` would not be in force: nothing is known of it any more.
             "undefine" => drop(self.variables.remove(&first)),
-            "loadmodule" => drop(is_certain && self.modules.insert(module(&first))),
+            "loadmodule" => {
+                self.loaded.insert(module(&first));
+                if is_certain {
+                    self.modules.insert(module(&first));
+                }
+            }
             "serverroot" if is_certain => self.server_root = Some(first),
             _ => return false,
         }

@@ -7,11 +7,11 @@ use crate::import::{Imported, mod_auth_openidc};
 const KEYS: &str = "OIDCOAuthVerifyJwksUri https://a.example.com/k\nOIDCOAuthVerifyIssuer https://a.example.com\n";
 
 /// A provider, and nothing about tokens.
-fn oidc() -> String {
+pub(super) fn oidc() -> String {
     OIDC.lines().filter(|line| !line.starts_with("OIDCOAuth")).collect::<Vec<_>>().join("\n")
 }
 
-fn import(site: &str) -> Imported {
+pub(super) fn import(site: &str) -> Imported {
     mod_auth_openidc(&[input("site.conf", site)], &[], &include(&oidc())).unwrap_or_else(|error| panic!("{error}"))
 }
 
