@@ -69,6 +69,14 @@ impl<'t> Site<'t> {
             if let Some(gate) = layer.directives.iter().find(|directive| GATES.contains(&directive.name.as_str())) {
                 layer.closed.get_or_insert(format!("{}: it may refuse requests for files", gate.path));
             }
+            for directive in &layer.directives {
+                match directive.name.as_str() {
+                    "allowoverride" | "allowoverridelist" => ledger.kept(&directive.path, "no file .htaccess is read"),
+                    // Whether they count is known where a path is.
+                    "directoryindex" | "addtype" => {}
+                    name => known::dropped(name).into_iter().for_each(|why| ledger.dropped(&directive.path, why)),
+                }
+            }
             layers.push(layer);
         }
         // Apache takes them by the number of their parts.

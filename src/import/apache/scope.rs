@@ -269,9 +269,7 @@ fn add<'t>(node: &'t Node, host: &mut Host<'t>, ledger: &mut Ledger) {
 /// Whether nothing in these nodes says who comes in or where requests go, but for directives that close the paths that they name.
 fn is_of_files<'t>(nodes: &'t [Node], aliases: &mut Vec<&'t Directive>) -> bool {
     nodes.iter().all(|node| match node {
-        Node::Directive(directive)
-            if directive.name.ends_with("alias") && OF_HOSTS.contains(&directive.name.as_str()) =>
-        {
+        Node::Directive(directive) if matches!(directive.name.as_str(), "alias" | "scriptalias") => {
             aliases.push(directive);
             directive.problem.is_none()
         }

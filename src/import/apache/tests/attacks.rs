@@ -145,6 +145,11 @@ fn what_may_be_a_gate_closes_what_it_is_in() {
         "<IfVersion >= 2.4>\n<Location />\nRequire all denied\n</Location>\n</IfVersion>",
         "Include missing.conf",
         "IncludeOptional missing/*.conf",
+        // Which host a request is for.
+        "<IfDefine MORE>\nServerAlias *.example.com\n</IfDefine>",
+        "<IfDefine MORE>\nAlias /a /srv/a\nServerAlias *.example.com\n</IfDefine>",
+        "<IfDefine MORE>\nAliasMatch ^/a /srv/a\n</IfDefine>",
+        "<IfDefine MORE>\nAlias ${A} /srv/a\n</IfDefine>",
         "Use Gate",
         "<Macro Gate>\nRequire all denied\n</Macro>",
         "RewriteEngine On\nRewriteRule ^/admin - [F]",

@@ -99,6 +99,7 @@ fn files_behind_a_sign_in_are_served() {
     let row =
         |end: &str| imported.rows.iter().find(|row| row.setting.ends_with(end)).unwrap_or_else(|| panic!("{end}"));
     assert_eq!(row("DocumentRoot").fate.word(), "changed");
+    assert_eq!(row("line 28: AllowOverride").fate.why(), "no file .htaccess is read");
     assert!(row("line 10: ScriptAlias").fate.why().contains("not known whether"));
     // A part is public, another for a group, and a third has a target.
     let inside = format!(
