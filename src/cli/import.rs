@@ -4,11 +4,12 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
+use clap::builder::PossibleValuesParser;
 
 use crate::cli::exit::WrongUse;
 use crate::cli::files;
 use crate::cli::terminal::{for_stderr, print};
-use crate::import::{self, Imported, Input};
+use crate::import::{self, Asking, Imported, Input, Wanted};
 
 /// What a rule that answers 503 makes of the exit code.
 const INCOMPLETE: u8 = 3;
@@ -82,6 +83,12 @@ pub(crate) struct Oauth2Proxy {
     /// Files: `*.yaml` and `*.yml` are alpha files, `*.env` has a variable in each line, all others are configuration files.
     #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
+    /// Who asks, if another proxy asks oauth2-proxy about each request. Without it, nginx is taken to ask.
+    #[arg(long, value_name = "PROXY", value_parser = PossibleValuesParser::new(Asking::NAMES))]
+    asked_by: Option<String>,
+    /// Let users choose among all providers of the alpha file. oauth2-proxy signs users in at the first one only.
+    #[arg(long)]
+    every_provider: bool,
     /// Flags of oauth2-proxy, behind `--`: `-- --provider=oidc --client-id=wiki`.
     #[arg(last = true, value_name = "FLAG")]
     flags: Vec<String>,
@@ -117,9 +124,10 @@ impl Import {
             }
             Self::Oauth2Proxy(proxy) => {
                 proxy.common.check()?;
-                proxy
-                    .common
-                    .finish(import::oauth2_proxy(&read(&proxy.files, &["cfg", "env", "yaml", "yml"])?, &proxy.flags)?)
+                let inputs = read(&proxy.files, &["cfg", "env", "yaml", "yml"])?;
+                let asked_by = proxy.asked_by.as_deref().and_then(Asking::named);
+                let wanted = Wanted { asked_by, every_provider: proxy.every_provider };
+                proxy.common.finish(import::oauth2_proxy(&inputs, &proxy.flags, wanted)?)
             }
             Self::ModAuthOpenidc(apache) => {
                 apache.common.check()?;

@@ -22,6 +22,7 @@ use crate::import::draft::Draft;
 use crate::import::ledger::Ledger;
 
 pub(crate) use crate::import::apache::Include;
+pub(crate) use crate::import::oauth2_proxy::{Asking, Wanted};
 pub(crate) use crate::import::outcome::{Error, Imported};
 pub(crate) use crate::import::text::Input;
 
@@ -43,13 +44,13 @@ pub(crate) fn ingress(inputs: &[Input]) -> Result<Imported, Error> {
     finish(ingress::read(inputs))
 }
 
-/// Imports files of oauth2-proxy and flags.
+/// Imports files of oauth2-proxy and flags, as the command line wants it.
 ///
 /// # Errors
 ///
 /// As [`elbv2()`].
-pub(crate) fn oauth2_proxy(inputs: &[Input], flags: &[String]) -> Result<Imported, Error> {
-    finish(oauth2_proxy::read(inputs, flags))
+pub(crate) fn oauth2_proxy(inputs: &[Input], flags: &[String], wanted: Wanted) -> Result<Imported, Error> {
+    finish(oauth2_proxy::read(inputs, flags, wanted))
 }
 
 /// Imports an Apache configuration with mod_auth_openidc. `include` finds the files of an `Include`, by what it says and the `ServerRoot`.

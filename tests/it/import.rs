@@ -311,6 +311,120 @@ fn an_oauth2_proxy_moves_and_its_users_sign_in() {
     assert_eq!(stranger.get(&crate::harness::browser::join("https://app.test/", back.location())).status, 403);
 }
 
+const ASKED: &str = r#"
+provider = "oidc"
+oidc_issuer_url = "ISSUER"
+client_id = "dashboard"
+client_secret = "not-for-a-file"
+email_domains = ["*"]
+upstreams = ["static://202"]
+https_address = ":443"
+tls_cert_file = "tls/cert.pem"
+tls_key_file = "tls/key.pem"
+reverse_proxy = true
+set_xauthrequest = true
+skip_auth_routes = ["^/open/[0-9]+$", "POST=^/hook$"]
+"#;
+
+#[test]
+fn an_oauth2_proxy_that_traefik_asks_moves() {
+    let import = Import::new();
+    let input = import.input("oauth2-proxy.cfg", ASKED);
+    let imported = import.run(&["oauth2-proxy", &input, "--asked-by", "traefik"], 0);
+    assert!(imported.errors.contains("dynamic.yaml of docs/FORWARD_AUTH.md"), "{}", imported.errors);
+    let proxy = import.serve();
+    import.provider.say(|script| script.userinfo.as_mut().expect("claims")["email_verified"] = json!(true));
+    let mut browser = Browser::new(Protocol::Http1, proxy.address_of("https"));
+    let ask = |browser: &mut Browser, method: &str, uri: &str| {
+        let question = [
+            ("x-forwarded-method", method),
+            ("x-forwarded-proto", "https"),
+            ("x-forwarded-host", "app.test"),
+            ("x-forwarded-uri", uri),
+            ("x-forwarded-for", "192.0.2.7"),
+            ("accept", "text/html"),
+            ("sec-fetch-mode", "navigate"),
+            ("sec-fetch-dest", "document"),
+        ];
+        browser.send("GET", "https://app.test/auth", &question, b"")
+    };
+    assert_eq!(ask(&mut browser, "GET", "/open/1").status, 200);
+    for (method, uri) in [("GET", "/open/x"), ("GET", "/open/1/x"), ("POST", "/hook"), ("GET", "/hook")] {
+        assert_ne!(ask(&mut browser, method, uri).status, 200, "{method} {uri}");
+    }
+    let begun = ask(&mut browser, "GET", "/page?a=1");
+    assert_eq!(begun.status, 302, "{begun:?}");
+    let callback = import.provider.callback_of(begun.location());
+    assert!(callback.starts_with("https://app.test/oauth2/callback?"), "{callback}");
+    let back = browser.get(&callback);
+    assert_eq!((back.status, back.location()), (302, "/page?a=1"), "{back:?}");
+    let allowed = ask(&mut browser, "GET", "/page?a=1");
+    assert_eq!(allowed.status, 200, "{allowed:?}");
+    for (name, value) in [
+        ("x-auth-request-user", "alice"),
+        ("x-auth-request-email", "alice@example.com"),
+        ("x-amzn-oidc-identity", "alice"),
+    ] {
+        assert_eq!(allowed.header(name), Some(value), "{allowed:?}");
+    }
+}
+
+const ALPHA: &str = r#"
+providers:
+  - id: corp
+    name: The Company
+    provider: oidc
+    clientID: dashboard
+    clientSecret: not-for-a-file
+    allowedGroups: [staff]
+    oidcConfig: { issuerURL: "ISSUER" }
+  - id: partner
+    name: Partners
+    provider: oidc
+    clientID: dashboard
+    clientSecret: not-for-a-file-either
+    allowedGroups: [guests]
+    oidcConfig: { issuerURL: "PARTNER" }
+upstreamConfig:
+  upstreams: [{ id: app, path: /, uri: "http://TARGET" }]
+server:
+  secureBindAddress: ":443"
+  tls: { key: { fromFile: tls/key.pem }, cert: { fromFile: tls/cert.pem } }
+"#;
+
+/// oauth2-proxy has one provider, whatever its file says. Who asks for more gets the groups of each for its own users only.
+#[test]
+fn users_of_several_providers_come_in_if_that_is_asked_for() {
+    let (import, partner) = (Import::new(), Provider::start());
+    let main = import.input("oauth2-proxy.cfg", "email_domains = [\"*\"]\n");
+    let alpha = import.input("alpha.yaml", &ALPHA.replace("PARTNER", &partner.issuer()));
+    import.run(&["oauth2-proxy", &main, &alpha, "--every-provider"], 0);
+    let proxy = import.serve();
+    let groups = |provider: &Provider, groups: &[&str]| {
+        provider.say(|script| {
+            let claims = script.userinfo.as_mut().expect("claims");
+            (claims["email_verified"], claims["groups"]) = (json!(true), json!(groups));
+        });
+    };
+    let mut browser = Browser::new(Protocol::Http2, proxy.address_of("https"));
+    let (_, page) = browser.follow("https://app.test/orders", "https://none.test/");
+    assert!(page.text().contains("The Company") && page.text().contains("Partners"), "{}", page.text());
+    let status = |provider: &Provider, name: &str| {
+        let mut browser = Browser::new(Protocol::Http2, proxy.address_of("https"));
+        provider.sign_in(&mut browser, &format!("https://app.test/orders?idp={name}")).status
+    };
+    for (corp, at_partner, expected) in [(["staff"], ["guests"], (200, 200)), (["guests"], ["staff"], (403, 403))] {
+        groups(&import.provider, &corp);
+        groups(&partner, &at_partner);
+        assert_eq!((status(&import.provider, "corp"), status(&partner, "partner")), expected, "{corp:?}");
+    }
+    // Once more as oauth2-proxy has it: nobody is asked to choose.
+    let output = import.output();
+    let again = run(&["import", "oauth2-proxy", &main, &alpha, "--output", &output, "--force"]);
+    assert_eq!(again.code, Some(0), "{}", again.errors);
+    assert!(!import.yaml().contains(&partner.issuer()), "{}", import.yaml());
+}
+
 const SITE: &str = r#"
 Listen 443
 <VirtualHost *:443>

@@ -35,17 +35,18 @@ const PLACES: [(&str, &str); 24] = [
 /// The scheme of an upstream whose certificate is not verified (`insecureSkipTLSVerify`).
 pub(super) const UNVERIFIED: &str = "https-unverified";
 
-/// An option: its name, its values, where it is.
-pub(super) type Found = (String, Vec<String>, String);
+/// An option.
+pub(super) struct Found {
+    /// The place of its provider in the list. `None` if it is not of a provider.
+    pub(super) provider: Option<usize>,
+    pub(super) name: String,
+    pub(super) values: Vec<String>,
+    pub(super) path: String,
+}
 
 /// The options of a document. What is in none of them keeps its place as its name: no importer knows it, and everything is closed.
 pub(super) fn options(file: &str, document: &Value) -> Result<Vec<Found>, String> {
     let root = At::root(file, document);
-    if root.list("providers").len() > 1 {
-        return Err(format!(
-            "{file}: several providers; import a file with one of them, then write the others into `providers` of its action"
-        ));
-    }
     let mut found: Vec<Found> = Vec::new();
     walk(&root, &format!("{file}: "), &mut found);
     for (name, list) in [("upstreams", root.get("upstreamConfig")), ("upstreams", Some(root.clone()))] {
@@ -54,7 +55,8 @@ pub(super) fn options(file: &str, document: &Value) -> Result<Vec<Found>, String
             continue;
         }
         let values: Result<Vec<String>, String> = upstreams.iter().map(upstream).collect();
-        found.push((name.to_owned(), values?, upstreams[0].path.replace("[0]", "")));
+        let path = upstreams[0].path.replace("[0]", "");
+        found.push(Found { provider: None, name: name.to_owned(), values: values?, path });
     }
     Ok(found)
 }
@@ -90,16 +92,27 @@ fn walk(at: &At<'_>, root: &str, found: &mut Vec<Found>) {
     if place.ends_with("upstreams") {
         return;
     }
-    let known = PLACES.iter().find(|(known, _)| known.eq_ignore_ascii_case(place)).map(|(_, name)| *name);
+    let (provider, place) = of_provider(place);
+    let known = PLACES.iter().find(|(known, _)| known.eq_ignore_ascii_case(&place)).map(|(_, name)| (*name).to_owned());
+    let mut push = |name: String, values| found.push(Found { provider, name, values, path: at.path.clone() });
     match (known, at.value) {
-        (Some(name), Value::Array(_)) => found.push((name.to_owned(), at.texts().unwrap_or_default(), at.path.clone())),
+        (Some(name), Value::Array(_)) => push(name, at.texts().unwrap_or_default()),
         (None, Value::Object(members)) if !members.is_empty() => {
-            at.entries().iter().for_each(|(_, at)| walk(at, root, found))
+            at.entries().iter().for_each(|(_, at)| walk(at, root, found));
         }
         (None, Value::Array(items)) if !items.is_empty() => at.items().iter().for_each(|at| walk(at, root, found)),
         (known, value) => {
-            let name = known.map_or_else(|| place.to_owned(), str::to_owned);
-            found.push((name, vec![value.as_str().map_or_else(|| value.to_string(), str::to_owned)], at.path.clone()));
+            let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            push(known.unwrap_or(place), vec![value]);
         }
     }
+}
+
+/// The place in the list of providers, and what the place would be below the first one.
+fn of_provider(place: &str) -> (Option<usize>, String) {
+    let found = place.strip_prefix("providers[").and_then(|rest| {
+        let (number, rest) = rest.split_once(']')?;
+        Some((number.parse().ok()?, format!("providers[0]{rest}")))
+    });
+    found.map_or_else(|| (None, place.to_owned()), |(number, place)| (Some(number), place))
 }

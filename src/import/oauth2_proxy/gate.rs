@@ -1,19 +1,18 @@
-//! The provider, the sign-in, and what it asks of users.
+//! The sign-in, and what it asks of users.
 
 use std::time::Duration;
 
-use crate::import::draft::{Draft, Login, Need};
-use crate::import::elbv2::login::{host_of, provider};
+use crate::import::draft::{Draft, Login};
 use crate::import::ledger::Ledger;
+use crate::import::oauth2_proxy::asked::Asking;
 use crate::import::oauth2_proxy::options::Options;
+use crate::import::oauth2_proxy::provider::{self, Provider, Together};
 use crate::import::yaml::{Map, Yaml};
 
 const TIMEOUT_MAX: Duration = Duration::from_secs(604_800);
 /// Nobody has it (RFC 2606).
 const NOBODY: &str = "nobody@nobody.invalid";
 const NO_DOMAIN: &str = "nobody.invalid";
-/// Providers that are OpenID providers.
-const PROVIDERS: [&str; 6] = ["oidc", "keycloak-oidc", "google", "entra-id", "adfs", "cognito"];
 
 /// What each rule has that asks for a sign-in.
 pub(super) struct Gate {
@@ -24,59 +23,52 @@ pub(super) struct Gate {
     pub(super) closed: Option<String>,
 }
 
-pub(super) fn gate(options: &Options, draft: &mut Draft, ledger: &mut Ledger) -> Result<Gate, String> {
-    let kind = options.text("provider").unwrap_or("google").to_owned();
-    if !PROVIDERS.contains(&kind.as_str()) {
-        return Err(format!(
-            "the provider `{kind}` is no OpenID provider: use one, for example Dex (docs/PROVIDERS.md)"
-        ));
+pub(super) fn gate(
+    options: &Options,
+    asking: Option<Asking>,
+    draft: &mut Draft,
+    ledger: &mut Ledger,
+) -> Result<Gate, String> {
+    let callback = callback(options, draft, ledger);
+    let is_one_of_several = !options.others().is_empty();
+    let all = std::iter::once(options).chain(options.others()).enumerate();
+    let providers: Result<Vec<Provider>, String> = all
+        .map(|(number, options)| {
+            let number = is_one_of_several.then_some(number);
+            provider::provider(options, (number, &callback), draft, ledger)
+        })
+        .collect();
+    let providers = providers?;
+    let Together { groups, gate, scope, closed } = provider::together(&providers);
+    let mut names: Vec<String> = providers.iter().map(|provider| provider.name.clone()).collect();
+    names.dedup();
+    let mut login = login(options, (names.remove(0), names), &scope, ledger)?;
+    login.bearer = bearer(options, &providers, ledger);
+    let gates = any_address(options, ledger).into_iter().chain(gate).collect();
+    let closed = restrictions(options, &mut login.settings, ledger).or(closed);
+    if let Some((groups, claim)) = groups {
+        login.settings.set("allowed_groups", Yaml::from(&groups[..]));
+        login.settings.set("groups_claim", claim);
     }
-    let default_issuer = (kind == "google").then_some("https://accounts.google.com");
-    let issuer = options.text("oidc_issuer_url").or(default_issuer).ok_or("there is no oidc_issuer_url")?.to_owned();
-    let mut settings = Map::default().with("issuer", issuer.as_str());
-    settings.set("client_id", options.text("client_id").ok_or("there is no client_id")?);
-    for (option, name) in [
-        ("oidc_issuer_url", "issuer"),
-        ("client_id", "client_id"),
-        ("login_url", "authorization_endpoint"),
-        ("redeem_url", "token_endpoint"),
-        ("profile_url", "userinfo_endpoint"),
-        ("oidc_jwks_url", "jwks_uri"),
-    ] {
-        if let Some(setting) = options.get(option) {
-            settings.set(name, setting.values[0].as_str());
-            ledger.kept(&setting.path, &format!("identity_providers[].{name}"));
-        }
-    }
-    callback(options, &mut settings, draft, ledger);
-    if let Some(setting) = options.get("client_secret_file") {
-        let file = setting.values[0].clone();
-        draft.needs(&file, Need::ClientSecret);
-        settings.set("client_secret_file", Yaml::File(file));
-        ledger.kept(&setting.path, "client_secret_file");
-    }
-    if let Some(setting) = options.get("client_secret") {
-        ledger.changed(&setting.path, "a file, which you have to write");
-    }
-    for name in ["provider", "provider_display_name", "skip_oidc_discovery", "code_challenge_method"] {
-        options.get(name).into_iter().for_each(|setting| ledger.kept(&setting.path, "identity_providers"));
-    }
-    let name = provider(draft, &host_of(&issuer), settings);
-    let mut login = login(options, name, ledger)?;
-    login.bearer = bearer(options, &issuer, ledger);
-    let gates = any_address(options, ledger).into_iter().collect();
-    let closed = restrictions(options, &kind, &mut login.settings, ledger);
-    headers(options, draft, ledger);
+    headers(options, asking, draft, ledger);
     Ok(Gate { login, gates, closed })
 }
 
 /// `skip_jwt_bearer_tokens`: a token in place of a session. Its audience is the client ID, or one that an option names.
-fn bearer(options: &Options, issuer: &str, ledger: &mut Ledger) -> Option<Map> {
+fn bearer(options: &Options, providers: &[Provider], ledger: &mut Ledger) -> Option<Map> {
     let setting = options.get("skip_jwt_bearer_tokens")?;
     if !options.is_on("skip_jwt_bearer_tokens") {
         ledger.kept(&setting.path, "off");
         return None;
     }
+    let [Provider { issuer, .. }] = providers else {
+        // The audiences of one provider would count for tokens of another one, too.
+        ledger.changed(&setting.path, "with several providers, tokens are answered 401: write session-or-bearer");
+        for name in ["oidc_extra_audiences", "extra_jwt_issuers"] {
+            options.get(name).into_iter().for_each(|setting| ledger.dropped(&setting.path, "tokens are answered 401"));
+        }
+        return None;
+    };
     ledger.changed(
         &setting.path,
         "session-or-bearer: a token that says that it is an ID token is refused (token_type: id), and so is one beside a session of another user",
@@ -90,7 +82,7 @@ fn bearer(options: &Options, issuer: &str, ledger: &mut Ledger) -> Option<Map> {
         let mut lost = Vec::new();
         for pair in &setting.values {
             match pair.split_once('=') {
-                Some((other, audience)) if other == issuer => audiences.push(audience.to_owned()),
+                Some((other, audience)) if other == issuer.as_str() => audiences.push(audience.to_owned()),
                 _ => lost.push(pair.as_str()),
             }
         }
@@ -109,14 +101,13 @@ fn bearer(options: &Options, issuer: &str, ledger: &mut Ledger) -> Option<Map> {
 }
 
 /// The redirect URI that is registered with the provider stays the same.
-fn callback(options: &Options, settings: &mut Map, draft: &mut Draft, ledger: &mut Ledger) {
+fn callback(options: &Options, draft: &mut Draft, ledger: &mut Ledger) -> String {
     let prefix = options.text("proxy_prefix").unwrap_or("/oauth2").to_owned();
     let path = options.text("redirect_url").and_then(|url| match url::Url::parse(url) {
         Ok(url) => Some(url.path().to_owned()),
         Err(_) => url.starts_with('/').then(|| url.to_owned()),
     });
     let path = path.filter(|path| path.len() > 1).unwrap_or_else(|| format!("{prefix}/callback"));
-    settings.set("callback_path", path);
     draft.session.set("path_prefix", prefix);
     if let Some(setting) = options.get("redirect_url") {
         ledger.kept(&setting.path, "callback_path, on every host");
@@ -124,17 +115,16 @@ fn callback(options: &Options, settings: &mut Map, draft: &mut Draft, ledger: &m
     if let Some(setting) = options.get("proxy_prefix") {
         ledger.kept(&setting.path, "session.path_prefix");
     }
+    path
 }
 
-fn login(options: &Options, provider: String, ledger: &mut Ledger) -> Result<Login, String> {
-    let mut settings = Map::default();
-    let scope = options.text("scope").unwrap_or("openid email profile");
-    let words: Vec<&str> = scope.split_whitespace().collect();
-    let has_openid = words.contains(&"openid");
-    settings.set("scope", if has_openid { words.join(" ") } else { format!("openid {}", words.join(" ")) });
-    if let Some(setting) = options.get("scope") {
-        ledger.kept(&setting.path, "scope");
-    }
+fn login(
+    options: &Options,
+    (provider, others): (String, Vec<String>),
+    scope: &str,
+    ledger: &mut Ledger,
+) -> Result<Login, String> {
+    let mut settings = Map::default().with("scope", scope);
     let expire = options.text("cookie_expire").unwrap_or("168h");
     let expire = duration(expire).ok_or_else(|| format!("cookie_expire `{expire}` is no duration"))?;
     settings.set("session_timeout", expire.clamp(Duration::from_secs(1), TIMEOUT_MAX));
@@ -168,7 +158,7 @@ fn login(options: &Options, provider: String, ledger: &mut Ledger) -> Result<Log
     if let Some(setting) = options.get("cookie_name") {
         ledger.kept(&setting.path, "session_cookie_name; users sign in once more");
     }
-    Ok(Login { provider, others: Vec::new(), cookie, settings, bearer: None })
+    Ok(Login { provider, others, cookie, settings, bearer: None })
 }
 
 /// A duration of Go: `168h0m0s`.
@@ -215,7 +205,7 @@ fn any_address(options: &Options, ledger: &mut Ledger) -> Option<Map> {
 }
 
 /// Who may come in. A reason why nobody may, if a restriction cannot be carried over.
-fn restrictions(options: &Options, kind: &str, settings: &mut Map, ledger: &mut Ledger) -> Option<String> {
+fn restrictions(options: &Options, settings: &mut Map, ledger: &mut Ledger) -> Option<String> {
     let mut closed = None;
     let domains = options.values("email_domains");
     let is_everybody = has_all_domains(options);
@@ -255,45 +245,29 @@ fn restrictions(options: &Options, kind: &str, settings: &mut Map, ledger: &mut 
             ledger.dropped(&claim.path, "only the claim email has e-mail addresses");
         }
     }
-    let mut groups = options.values("allowed_groups");
-    groups.extend(options.values("keycloak_groups"));
-    if !groups.is_empty() {
-        settings.set("allowed_groups", Yaml::from(&groups[..]));
-        settings.set("groups_claim", options.text("oidc_groups_claim").unwrap_or("groups"));
-    }
-    for name in ["allowed_groups", "keycloak_groups", "oidc_groups_claim"] {
-        options.get(name).into_iter().for_each(|setting| ledger.kept(&setting.path, "allowed_groups and groups_claim"));
-    }
-    for name in [
-        "allowed_roles",
-        "google_groups",
-        "google_admin_email",
-        "google_service_account_json",
-        "allowed_entra_id_tenants",
-        "oidc_audience_claims",
-    ] {
-        if let Some(setting) = options.get(name) {
-            let why = format!("{name} restricts who comes in and cannot be carried over from {kind}: use authorize");
-            ledger.dropped(&setting.path, &why);
-            closed = closed.or(Some(why));
-        }
-    }
     closed
 }
 
-/// The headers that targets get by default.
-fn headers(options: &Options, draft: &mut Draft, ledger: &mut Ledger) {
-    if options.text("pass_user_headers").is_none() || options.is_on("pass_user_headers") {
+/// The headers that targets get. Where another proxy asks, those of `set_xauthrequest`.
+fn headers(options: &Options, asking: Option<Asking>, draft: &mut Draft, ledger: &mut Ledger) {
+    let (prefix, is_on) = match asking {
+        Some(_) => ("x-auth-request", options.is_on("set_xauthrequest")),
+        None => ("x-forwarded", options.text("pass_user_headers").is_none() || options.is_on("pass_user_headers")),
+    };
+    if is_on {
         let groups = options.text("oidc_groups_claim").unwrap_or("groups");
         let user = options.text("user_id_claim").unwrap_or("sub");
-        let headers = Map::default()
-            .with("x-forwarded-user", user)
-            .with("x-forwarded-email", "email")
-            .with("x-forwarded-preferred-username", "preferred_username")
-            .with("x-forwarded-groups", groups);
+        let headers =
+            [("user", user), ("email", "email"), ("preferred-username", "preferred_username"), ("groups", groups)];
+        let headers =
+            headers.iter().fold(Map::default(), |all, (name, claim)| all.with(&format!("{prefix}-{name}"), *claim));
         draft.claims.set("headers", headers);
     }
-    for name in ["pass_user_headers", "user_id_claim"] {
-        options.get(name).into_iter().for_each(|setting| ledger.kept(&setting.path, "claims.headers"));
+    for options in std::iter::once(options).chain(options.others()) {
+        for name in ["pass_user_headers", "user_id_claim"] {
+            options.get(name).into_iter().for_each(|setting| ledger.kept(&setting.path, "claims.headers"));
+        }
+        // The same for all providers, or everything is closed.
+        options.get("oidc_email_claim").into_iter().for_each(|claim| ledger.kept(&claim.path, "who comes in"));
     }
 }

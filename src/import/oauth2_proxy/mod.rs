@@ -1,16 +1,22 @@
 //! oauth2-proxy: its file, its environment, its flags and its alpha file.
 //!
-//! `options` reads them into one table, `alpha` adds the alpha file. `gate` makes the sign-in and what it asks of users, `routes` the rules.
-//! An option that nobody knows may be a gate, so everything is closed then.
+//! `options` reads them into one table, `alpha` adds the alpha file. `provider` and `gate` make the sign-in and what it asks of users, `routes`
+//! the rules behind it, `open` those without it. `asked` is about another proxy that asks. An option that nobody knows may be a gate, so everything is closed then.
 
 mod alpha;
+mod asked;
+mod expression;
 mod gate;
+mod open;
 mod options;
+mod provider;
 mod routes;
 mod trusted;
+mod upstream;
 
 use crate::import::draft::{Draft, Listener};
 use crate::import::ledger::Ledger;
+pub(crate) use crate::import::oauth2_proxy::asked::{Asking, Wanted};
 use crate::import::oauth2_proxy::options::Options;
 use crate::import::text::Input;
 use crate::import::yaml::{Map, Yaml};
@@ -40,7 +46,6 @@ const DROPPED: &[(&str, &str)] = &[
     ("pass_access_token", "targets get it as x-amzn-oidc-accesstoken"),
     ("pass_authorization_header", "targets get signed claims as x-amzn-oidc-data"),
     ("set_authorization_header", "targets get signed claims as x-amzn-oidc-data"),
-    ("set_xauthrequest", "for a proxy in front, which asks: not carried over"),
     ("skip_auth_strip_headers", "identity headers of clients are always removed"),
     ("ssl_insecure_skip_verify", "certificates of the provider are always verified"),
     ("insecure_oidc_skip_issuer_verification", "the issuer is always verified"),
@@ -67,7 +72,7 @@ const DROPPED: &[(&str, &str)] = &[
 const DROPPED_FAMILIES: &[(&str, &str)] = &[
     ("redis_", "sessions are in cookies"),
     ("injectrequestheaders", "claims.headers: write those that the application reads"),
-    ("injectresponseheaders", "for a proxy in front, which asks: not carried over"),
+    ("injectresponseheaders", "claims.headers: write those that the other proxy takes from the answer"),
     ("providers[0].id", "the name in identity_providers"),
     ("providers[0].name", "the name in identity_providers"),
     ("request_logging", "access_log"),
@@ -87,27 +92,34 @@ const DROPPED_FAMILIES: &[(&str, &str)] = &[
 /// # Errors
 ///
 /// In a sentence: what cannot be read, or cannot be carried over as a whole.
-pub(crate) fn read(inputs: &[Input], flags: &[String]) -> Result<(Draft, Ledger), String> {
+pub(crate) fn read(inputs: &[Input], flags: &[String], wanted: Wanted) -> Result<(Draft, Ledger), String> {
     let mut ledger = Ledger::default();
     let options = Options::read(inputs, flags, &mut ledger)?;
     named_files(&options, inputs, &mut ledger)?;
+    let options = match wanted.every_provider {
+        true => options,
+        false => without_others(options, &mut ledger),
+    };
+    let asking = asked::asking(&options, wanted)?;
     let mut draft = Draft::default();
     draft.header.push("From oauth2-proxy, by `vestibule import oauth2-proxy`.".to_owned());
-    let gate = gate::gate(&options, &mut draft, &mut ledger)?;
-    let (settings, name) = listener(&options, &mut draft, &mut ledger)?;
-    let (mut rules, mut default) = routes::routes(&options, &gate, &mut draft, &mut ledger);
-    for (_, setting) in options.all().filter(|(_, setting)| setting.values.iter().all(String::is_empty)) {
+    asked::rows(&options, asking, wanted.asked_by.is_some(), &mut ledger);
+    let gate = gate::gate(&options, asking, &mut draft, &mut ledger)?;
+    let (settings, name) = listener(&options, asking, &mut draft, &mut ledger)?;
+    let (mut rules, mut default) = routes::routes(&options, &gate, asking, &mut draft, &mut ledger);
+    for (_, setting) in options.everything().filter(|(_, setting)| setting.values.iter().all(String::is_empty)) {
         ledger.kept(&setting.path, "not set");
     }
-    for (name, setting) in options.all() {
+    for (name, setting) in options.everything() {
         let known = DROPPED.iter().find(|(known, _)| *known == name);
         let family = || DROPPED_FAMILIES.iter().find(|(begin, _)| name.starts_with(begin));
         if let Some((_, why)) = known.or_else(family) {
             ledger.dropped(&setting.path, why);
         }
     }
-    for (name, setting) in options.all() {
+    for (_, setting) in options.everything() {
         if !ledger.unknown(&setting.path).is_empty() {
+            let name = setting.path.rsplit(": ").next().unwrap_or_default();
             let why = format!("this importer does not know the option {name}, and it may restrict who comes in");
             rules.iter_mut().for_each(|rule| rule.close(&why));
             default.close(&why);
@@ -116,6 +128,15 @@ pub(crate) fn read(inputs: &[Input], flags: &[String]) -> Result<(Draft, Ledger)
     let source = "default actions".to_owned();
     draft.listeners.push(Listener { name, settings, rules, default, source });
     Ok((draft, ledger))
+}
+
+/// oauth2-proxy signs users in at its first provider, whatever other ones its file has.
+fn without_others(options: Options, ledger: &mut Ledger) -> Options {
+    for (_, setting) in options.others().iter().flat_map(Options::everything) {
+        let why = "oauth2-proxy signs users in at the first provider only; with --every-provider, users choose, and those of this one come in, too";
+        ledger.dropped(&setting.path, why);
+    }
+    options.of_first_provider()
 }
 
 /// A file that is named and not given may say who comes in, so the input is incomplete. A file is known by its name, without its folder.
@@ -136,7 +157,12 @@ fn named_files(options: &Options, inputs: &[Input], ledger: &mut Ledger) -> Resu
     Ok(())
 }
 
-fn listener(options: &Options, draft: &mut Draft, ledger: &mut Ledger) -> Result<(Map, String), String> {
+fn listener(
+    options: &Options,
+    asking: Option<Asking>,
+    draft: &mut Draft,
+    ledger: &mut Ledger,
+) -> Result<(Map, String), String> {
     let kept = |name: &str, place: &str, ledger: &mut Ledger| {
         options.get(name).into_iter().for_each(|setting| ledger.kept(&setting.path, place));
     };
@@ -150,10 +176,17 @@ fn listener(options: &Options, draft: &mut Draft, ledger: &mut Ledger) -> Result
         settings.set("protocol", "https");
         let certificate = draft.certificate(certificate, key);
         settings.set("certificates", vec![certificate]);
+        if let Some(asking) = asking {
+            settings.set("forward_auth", asking.settings(&trusted::trusted_proxies(options)));
+        }
         return Ok((settings, "https".to_owned()));
     }
     settings.set("address", address(options.text("http_address").unwrap_or("127.0.0.1:4180"))?);
     settings.set("protocol", "http");
+    if let Some(asking) = asking {
+        settings.set("forward_auth", asking.settings(&trusted::trusted_proxies(options)));
+        return Ok((settings, "http".to_owned()));
+    }
     settings.set("trusted_proxies", Yaml::from(&trusted::trusted_proxies(options)[..]));
     settings.comment(
         "trusted_proxies",

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::import::documents;
 use crate::import::ledger::{At, Ledger};
-use crate::import::oauth2_proxy::alpha;
+use crate::import::oauth2_proxy::alpha::{self, Found};
 use crate::import::text::Input;
 
 /// Options that have another name in the file, because they are lists there.
@@ -39,6 +39,8 @@ pub(super) struct Setting {
 #[derive(Debug, Default)]
 pub(super) struct Options {
     settings: BTreeMap<String, Setting>,
+    /// Those of the providers behind the first one.
+    others: Vec<Options>,
 }
 
 impl Options {
@@ -77,8 +79,15 @@ impl Options {
     fn alpha(&mut self, input: &Input, ledger: &mut Ledger) -> Result<(), String> {
         for document in documents::yaml(input)? {
             ledger.add(&At::root(&input.name, &document));
-            for (name, values, path) in alpha::options(&input.name, &document)? {
-                self.insert(&name, values, path, ledger);
+            for Found { provider, name, values, path } in alpha::options(&input.name, &document)? {
+                let options = match provider {
+                    None | Some(0) => &mut *self,
+                    Some(number) => {
+                        self.others.resize_with(self.others.len().max(number), Self::default);
+                        &mut self.others[number - 1]
+                    }
+                };
+                options.insert(&name, values, path, ledger);
             }
         }
         Ok(())
@@ -167,8 +176,23 @@ impl Options {
         self.text(name).is_some_and(|text| matches!(text, "true" | "True" | "TRUE" | "1" | "t" | "T"))
     }
 
+    /// Those of the providers behind the first one.
+    pub(super) fn others(&self) -> &[Self] {
+        &self.others
+    }
+
+    /// The same without the providers behind the first one.
+    pub(super) fn of_first_provider(self) -> Self {
+        Self { others: Vec::new(), ..self }
+    }
+
+    /// All options, also those of other providers.
+    pub(super) fn everything(&self) -> impl Iterator<Item = (&str, &Setting)> {
+        self.all().chain(self.others.iter().flat_map(Self::all))
+    }
+
     /// All options.
-    pub(super) fn all(&self) -> impl Iterator<Item = (&str, &Setting)> {
+    fn all(&self) -> impl Iterator<Item = (&str, &Setting)> {
         self.settings.iter().map(|(name, setting)| (name.as_str(), setting))
     }
 }

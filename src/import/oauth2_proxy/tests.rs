@@ -1,3 +1,7 @@
+mod asked;
+mod open_routes;
+mod several;
+
 use super::*;
 use crate::import::tests::{Found, rules};
 use crate::import::{Imported, oauth2_proxy};
@@ -30,9 +34,13 @@ whitelist_domains = [".example.com"]
 "##;
 
 fn import(files: &[(&str, &str)], flags: &[&str]) -> Result<Imported, String> {
+    import_as(files, flags, Wanted::default())
+}
+
+fn import_as(files: &[(&str, &str)], flags: &[&str], wanted: Wanted) -> Result<Imported, String> {
     let input = |(name, text): &(&str, &str)| Input { name: (*name).to_owned(), text: (*text).to_owned() };
     let flags: Vec<String> = flags.iter().map(|flag| (*flag).to_owned()).collect();
-    oauth2_proxy(&files.iter().map(input).collect::<Vec<_>>(), &flags).map_err(|error| error.to_string())
+    oauth2_proxy(&files.iter().map(input).collect::<Vec<_>>(), &flags, wanted).map_err(|error| error.to_string())
 }
 
 #[track_caller]
@@ -234,7 +242,7 @@ fn with_upstream(upstream: &str) -> Imported {
 #[test]
 fn a_regular_expression_becomes_patterns_that_take_no_more() {
     let check = |regex: &str, expected: Option<&[&str]>| {
-        let found = routes::patterns(regex).map(|(patterns, _)| patterns);
+        let found = open::patterns(regex).map(|(patterns, _)| patterns);
         assert_eq!(found, expected.map(|all| all.iter().map(|one| (*one).to_owned()).collect()), "{regex}");
     };
     check("^/health$", Some(&["/health"]));
