@@ -152,7 +152,7 @@ pub(crate) struct BearerSettings {
     pub(crate) scopes: Vec<String>,
     /// The path of the resource that tokens are for, for clients that look for the issuer (RFC 9728 §1.2). Empty: the whole host.
     pub(crate) resource_path: String,
-    /// Whether the metadata at that path are those of this action. Otherwise an earlier rule has other issuers there, and no refusal names them.
+    /// Whether the resource has metadata. Otherwise another rule has other issuers there, and a client could be led to the wrong one.
     pub(crate) is_announced: bool,
     /// The client that command-line programs sign in with. Published.
     pub(crate) public_client_id: Option<String>,

@@ -85,7 +85,7 @@ fn two_issuers(partner: &Provider, of_partner: &str) -> Scenario {
             + &rule("partner", 2, &partner, of_partner)
             + &rule("again", 3, &corp, "")
             + "\n";
-        setup.rules(&rules).default_actions(" [{ type: forward, target_group: app }]")
+        setup.rules(&rules).default_actions(" [{ type: fixed-response, status_code: 404 }]")
     })
 }
 
@@ -99,17 +99,35 @@ fn named(client: &mut Browser, path: &str) -> Option<String> {
 }
 
 #[test]
-fn no_refusal_names_the_issuer_of_another_rule() {
+fn no_program_is_led_to_the_issuer_of_another_rule() {
     on_both(|protocol| {
         let partner = Provider::start();
         let scenario = two_issuers(&partner, "");
         let mut client = scenario.client(protocol);
-        let root = "https://app.test/.well-known/oauth-protected-resource";
-        assert_eq!(named(&mut client, "/corp/x").as_deref(), Some(root));
-        assert_eq!(named(&mut client, "/again/x").as_deref(), Some(root), "of the same issuer");
-        assert_eq!(client.get(root).json()["authorization_servers"], json!([scenario.provider.issuer()]));
-        assert_eq!(named(&mut client, "/partner/x"), None, "the metadata there are not of its issuer");
+        for path in ["/corp/x", "/again/x", "/partner/x"] {
+            assert_eq!(named(&mut client, path), None, "{path}");
+        }
+        // Clients look there also if nobody has named it.
+        for path in ["", "/partner", "/partner/x"] {
+            let answer = client.get(&format!("https://app.test/.well-known/oauth-protected-resource{path}"));
+            assert_eq!(answer.status, 404, "{path}: {}", answer.text());
+        }
         assert_eq!(scenario.reached(), 0);
+        // The rules are as before.
+        for (path, issuer, key) in [
+            ("corp", scenario.provider.issuer(), scenario.provider.key()),
+            ("partner", partner.issuer(), partner.key()),
+        ] {
+            let token = scenario.token_as(&json!({}), &json!({"iss": issuer}), key);
+            let authorization = format!("Bearer {token}");
+            let mut at = |path: &str| {
+                client
+                    .send("GET", &format!("https://app.test/{path}/x"), &[("authorization", &authorization)], b"")
+                    .status
+            };
+            assert_eq!(at(path), 200);
+            assert_eq!(at(if path == "corp" { "partner" } else { "corp" }), 401);
+        }
     });
 }
 

@@ -62,7 +62,7 @@ impl Bearer {
         request: &CanonicalRequest,
     ) -> Rejection {
         let metadata = || format!("https://{}{}", request.authority.as_str(), self.metadata_path());
-        // Those of another rule would lead to an issuer whose tokens are refused here.
+        // There is none where a client could be led to an issuer whose tokens are refused here.
         let metadata = self.settings.is_announced.then(metadata);
         rejection.challenge(challenge(problem, metadata.as_deref()))
     }

@@ -55,7 +55,7 @@ pub(crate) struct Bearer {
     /// Path of the resource that tokens are for: `/mcp`. The address of the host with this path is the `resource` that clients ask tokens for
     /// (RFC 8707). Clients find the issuer at `/.well-known/oauth-protected-resource` with this path behind it (RFC 9728), which is
     /// answered on every host that the rule can match. Without it, the whole host. Two rules of a host with different issuers need different
-    /// paths: otherwise only the first is announced, and `check` warns.
+    /// paths: otherwise there is no metadata for either, and `check` warns.
     pub(crate) resource_path: Option<String>,
     /// The client ID with which command-line programs sign in at the issuer, as `vestibule login` does: a client without a secret, whose
     /// redirect URI is `http://127.0.0.1/callback`. It is no secret. The metadata has it as `vestibule_client_id`. Without it, such programs

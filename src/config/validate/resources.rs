@@ -1,11 +1,12 @@
 //! Warns about rules that take tokens of different issuers and are one resource for clients (RFC 9728, decision 82).
 //!
 //! A client learns the issuer from the metadata of the resource, which is the host with `resource_path`. There is one such document at each
-//! address, so two rules with different issuers cannot both have theirs there.
+//! address, so two rules with different issuers cannot both have theirs there. Then neither has: a client must not be led to an issuer whose tokens its
+//! rule refuses, and clients also look at the address without being told it (RFC 9728 §3.1).
 
 use std::collections::BTreeSet;
 
-use crate::action::settings::{AuthenticateKind, BearerSettings, ChainSettings, GateSettings};
+use crate::action::settings::{AuthenticateKind, BearerSettings, GateSettings};
 use crate::config::document::path::Path;
 use crate::config::settled::{ListenerConfig, ProviderConfig};
 use crate::config::validate::context::Context;
@@ -21,6 +22,10 @@ struct Place {
     issuers: BTreeSet<String>,
     name: String,
     at: Path,
+    /// Its index among the rules. `None`: the default actions.
+    rule: Option<usize>,
+    /// The index of the gate in the chain.
+    gate: usize,
 }
 
 impl Place {
@@ -34,58 +39,62 @@ impl Place {
     }
 }
 
-/// Marks each action whose metadata would be those of an earlier rule with other issuers, and warns about it.
+/// Marks the actions that are one resource and have different issuers, and warns about them.
 pub(super) fn check(listeners: &mut [ListenerConfig], providers: &[ProviderConfig], context: &mut Context<'_>) {
     // Indexes match the file only if the whole file is valid.
     if context.found.verdict().is_err() {
         return;
     }
     for (index, listener) in listeners.iter_mut().enumerate() {
-        let at = Path::default().key("listeners").index(index);
-        let mut order: Vec<usize> = (0..listener.rules.len()).collect();
-        order.sort_by_key(|place| listener.rules[*place].priority);
-        let mut announced = Vec::new();
-        for place in order {
-            let rule = &mut listener.rules[place];
-            let hosts = hosts(rule).map(<[Value]>::to_vec);
-            let (name, at) = (rule.name.to_string(), at.key("rules").index(place).key("actions"));
-            mark(&mut rule.chain, (hosts, &name, &at), &mut announced, providers, context);
+        let places = places(listener, &Path::default().key("listeners").index(index), providers);
+        for (number, place) in places.iter().enumerate() {
+            let differs = |other: &&Place| other.is_resource_of(place) && other.issuers != place.issuers;
+            if let Some(earlier) = places[..number].iter().find(differs) {
+                warn(earlier, place, context);
+            }
+            if places.iter().any(|other| differs(&other)) {
+                let chain = place.rule.map_or(&mut listener.default, |rule| &mut listener.rules[rule].chain);
+                if let Some(bearer) = chain.gates.get_mut(place.gate).and_then(bearer_of) {
+                    bearer.is_announced = false;
+                }
+            }
         }
-        let at = at.key("default_actions");
-        mark(&mut listener.default, (None, DEFAULT, &at), &mut announced, providers, context);
     }
 }
 
-/// `announced` are the places whose metadata are published, in the order of the rules.
-fn mark(
-    chain: &mut ChainSettings,
-    (hosts, name, at): (Option<Vec<Value>>, &str, &Path),
-    announced: &mut Vec<Place>,
-    providers: &[ProviderConfig],
-    context: &mut Context<'_>,
-) {
-    let gates = chain.gates.iter_mut().enumerate();
-    for (index, bearer) in gates.filter_map(|(index, gate)| Some((index, bearer_of(gate)?))) {
-        let issuers = bearer.issuers.iter().map(|issuer| issuer_of(issuer, providers)).collect();
-        let (resource_path, at) = (bearer.resource_path.clone(), at.index(index));
-        let place = Place { hosts: hosts.clone(), resource_path, issuers, name: name.to_owned(), at };
-        let Some(first) = announced.iter().find(|first| first.is_resource_of(&place)) else {
-            announced.push(place);
-            continue;
-        };
-        if first.issuers == place.issuers {
-            continue;
+/// The rules of a listener that take tokens, in the order in which they are asked.
+fn places(listener: &ListenerConfig, at: &Path, providers: &[ProviderConfig]) -> Vec<Place> {
+    let mut order: Vec<usize> = (0..listener.rules.len()).collect();
+    order.sort_by_key(|rule| listener.rules[*rule].priority);
+    let of_rules = order.into_iter().map(|index| {
+        let rule = &listener.rules[index];
+        (Some(index), &rule.chain, hosts(rule), &*rule.name, at.key("rules").index(index).key("actions"))
+    });
+    let default = (None, &listener.default, None, DEFAULT, at.key("default_actions"));
+    let mut places = Vec::new();
+    for (rule, chain, hosts, name, at) in of_rules.chain([default]) {
+        for (gate, bearer) in chain.gates.iter().enumerate().filter_map(|(gate, one)| Some((gate, one.bearer()?))) {
+            places.push(Place {
+                hosts: hosts.map(<[Value]>::to_vec),
+                resource_path: bearer.resource_path.clone(),
+                issuers: bearer.issuers.iter().map(|issuer| issuer_of(issuer, providers)).collect(),
+                name: name.to_owned(),
+                at: at.index(gate),
+                rule,
+                gate,
+            });
         }
-        bearer.is_announced = false;
-        let message = format!(
-            "programs are not told who issues tokens for `{}`: at the same address, they are told the issuer of `{}`",
-            place.name, first.name
-        );
-        let warning = context.found.warning(&place.at, message).label(&first.at, "told");
-        warning.hint(
-            "set `resource_path`, with another path at each of them: that of the part of the site that the rule is for",
-        );
     }
+    places
+}
+
+fn warn(earlier: &Place, later: &Place, context: &mut Context<'_>) {
+    let message = format!(
+        "`{}` and `{}` take tokens of different issuers at one address, so programs are told of neither",
+        earlier.name, later.name
+    );
+    let warning = context.found.warning(&later.at, message).label(&earlier.at, "the other issuer");
+    warning.hint("set `resource_path` at one of them, or another one at each: the path of the part of the site that the rule is for");
 }
 
 const fn bearer_of(gate: &mut GateSettings) -> Option<&mut BearerSettings> {
