@@ -31,28 +31,38 @@ pub(crate) fn parse(text: &str, is_insensitive: bool) -> Result<Hir, NotRegex> {
     parser.parse(text).map_err(|error| NotRegex { text: text.to_owned(), why: explanation(&error) })
 }
 
-/// What is wrong, in one line.
+/// What is wrong, in one line, and what to write instead.
 fn explanation(error: &regex_syntax::Error) -> String {
-    let (what, column) = match error {
-        regex_syntax::Error::Parse(error) => (syntax(error.kind()), error.span().start.column),
-        regex_syntax::Error::Translate(error) => (translation(error.kind()), error.span().start.column),
+    let (what, column, advice) = match error {
+        regex_syntax::Error::Parse(error) => {
+            let (what, advice) = syntax(error.kind());
+            (what, error.span().start.column, advice)
+        }
+        regex_syntax::Error::Translate(error) => {
+            let (what, advice) = translation(error.kind());
+            (what, error.span().start.column, advice)
+        }
         _ => return "it is not supported".to_owned(),
     };
-    format!("{what} (character {column})")
+    format!("{what} (character {column}){advice}")
 }
 
-fn syntax(kind: &ast::ErrorKind) -> String {
+fn syntax(kind: &ast::ErrorKind) -> (String, &'static str) {
     match kind {
-        ast::ErrorKind::UnsupportedLookAround => "look-ahead and look-behind are not supported".to_owned(),
-        other => other.to_string(),
+        ast::ErrorKind::UnsupportedLookAround => (
+            "look-ahead and look-behind are not supported".to_owned(),
+            "; write a rule with a lower `priority` number for what must not match",
+        ),
+        other => (other.to_string(), ""),
     }
 }
 
-fn translation(kind: &hir::ErrorKind) -> String {
+fn translation(kind: &hir::ErrorKind) -> (String, &'static str) {
     match kind {
-        hir::ErrorKind::UnicodeNotAllowed => {
-            "`\\p{…}`, and characters beyond ASCII in brackets, are not supported".to_owned()
-        }
-        other => other.to_string(),
+        hir::ErrorKind::UnicodeNotAllowed => (
+            "`\\p{…}`, and characters beyond ASCII in brackets, are not supported".to_owned(),
+            "; write alternatives: `(?:ä|ö)`",
+        ),
+        other => (other.to_string(), ""),
     }
 }

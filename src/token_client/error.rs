@@ -31,14 +31,16 @@ pub(crate) enum Error {
     Address { who: Box<str>, what: &'static str, address: String, why: &'static str },
     /// The application does not say who issues tokens for it.
     #[error(
-        "{0} does not say who issues tokens for it (RFC 9728). A rule of Vestibule does that takes tokens: `jwt-validation` or `session-or-bearer`"
+        "{0} does not say who issues tokens for it (RFC 9728). A rule of Vestibule does that takes tokens: `jwt-validation` or `session-or-bearer`. If rules with several issuers are for one host, each needs a `resource_path`"
     )]
     NoMetadata(Box<str>),
     /// The metadata is that of another application (RFC 9728 §3.3).
-    #[error("{metadata} is the metadata of `{resource}`, which is not the address that a token was asked for")]
+    #[error(
+        "{metadata} is the metadata of `{resource}`, which is not the address that a token was asked for; the `resource_path` of the rule must be the beginning of its path"
+    )]
     OtherResource { metadata: Box<str>, resource: String },
     /// The metadata names nobody.
-    #[error("{0} names nobody who issues tokens")]
+    #[error("the metadata at {0} name no issuer of tokens (`authorization_servers`); tell the operator")]
     NoIssuer(Box<str>),
     /// `--issuer` is none of them.
     #[error("`{wanted}` does not issue tokens for {resource}. It names: {named}")]
@@ -60,16 +62,18 @@ pub(crate) enum Error {
     )]
     NoClient(String),
     /// The address for the browser to come back to cannot be listened on.
-    #[error("cannot listen on {0}, where the browser comes back to")]
+    #[error(
+        "cannot listen on {0}, where the browser comes back to; --redirect-uri names another address that is registered"
+    )]
     Listen(std::net::SocketAddr, #[source] std::io::Error),
     /// The answer that the browser brought is not of this issuer (RFC 9207 §2.4).
     #[error("the browser came back with an answer of another issuer, or of none. Nothing of it was used")]
     CallbackIssuer,
     /// The answer that the browser brought cannot be read.
-    #[error("the browser came back with an answer that is not complete")]
+    #[error("the browser came back with an answer that is not complete; begin again")]
     Callback,
     /// The user did not sign in in time.
-    #[error("nobody has signed in in time")]
+    #[error("nobody has signed in in time; --timeout says how long to wait")]
     TimedOut,
     /// The token cannot be sent in `Authorization: Bearer`.
     #[error("the issuer {0} gave a token that cannot be sent as a bearer token")]

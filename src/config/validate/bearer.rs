@@ -36,7 +36,11 @@ pub(super) fn bearer(
         TokenType::Id => TokenKind::Id,
     };
     let audiences = value::each(&raw.audience, &at.key("audience"), &mut context.found, |audience, at, found| {
-        if audience.is_empty() { found.problem(at, "the audience is empty").fail() } else { Ok(audience.clone()) }
+        if audience.is_empty() {
+            found.problem(at, "the audience is empty").hint("write the `aud` of the tokens, or remove it").fail()
+        } else {
+            Ok(audience.clone())
+        }
     });
     let algorithms = value::each(&raw.algorithms, &at.key("algorithms"), &mut context.found, |name, at, found| {
         Algorithm::from_name(name).ok_or_else(|| {
@@ -81,7 +85,9 @@ fn without_audience(raw: &Bearer, at: &Path, context: &mut Context<'_>) -> Resul
     }
     let names_client = |claim: &AdditionalClaim| ["aud", "client_id", "azp"].contains(&claim.name.as_str());
     if !raw.additional_claims.iter().any(|(_, claim)| names_client(claim)) {
-        let warning = context.found.warning(at, "tokens for other applications of the issuer are accepted");
+        let warning = context
+            .found
+            .warning(at, "tokens for other applications of the issuer are accepted, because there is no `audience`");
         warning.hint("set `audience`; for Amazon Cognito, whose access tokens have no `aud`, `additional_claims` with `client_id`");
     }
     Ok(())
@@ -108,7 +114,7 @@ fn issuers(
     match (given.as_slice(), default) {
         ([], Some(default)) => return default,
         ([], None) => {
-            let problem = context.found.problem(at, "it is not said who issues the tokens");
+            let problem = context.found.problem(at, "no issuer of tokens is named");
             return problem.hint("set `issuer` and `jwks_endpoint`, or `provider`, or `user_pool`").fail();
         }
         ([_], _) => {}
@@ -142,7 +148,11 @@ fn keys_of(issuer: &str, raw: &Bearer, at: &Path, context: &mut Context<'_>) -> 
         return problem.hint("set `jwks_endpoint` to the URL of the keys of the issuer").fail();
     };
     if issuer.is_empty() {
-        return context.found.problem(&at.key("issuer"), "the issuer is empty").fail();
+        return context
+            .found
+            .problem(&at.key("issuer"), "the issuer is empty")
+            .hint("write the claim `iss` of the tokens")
+            .fail();
     }
     let jwks = value::secure_url(jwks, &at.key("jwks_endpoint"), &mut context.found);
     let roots = raw.ca_file.as_ref().map(|file| keys::roots(file, &at.key("ca_file"), context)).transpose();
@@ -187,7 +197,8 @@ fn resource_path(written: Option<&str>, at: &Path, context: &mut Context<'_>) ->
 fn client_id(written: Option<&str>, at: &Path, context: &mut Context<'_>) -> Result<Option<String>, Reported> {
     match written {
         Some(id) if id.is_empty() || !id.bytes().all(|byte| matches!(byte, 0x20..=0x7e)) => {
-            context.found.problem(at, format!("`{id}` is not a client ID")).fail()
+            let problem = context.found.problem(at, format!("`{id}` is not a client ID"));
+            problem.hint("write it as the issuer shows it: visible ASCII characters").fail()
         }
         other => Ok(other.map(str::to_owned)),
     }
@@ -214,7 +225,8 @@ fn additional_claims(
 ) -> Result<Vec<settings::AdditionalClaim>, Reported> {
     let claims = context.each_item(raw, at, additional_claim);
     if raw.iter().count() > ADDITIONAL_CLAIMS_MAX {
-        return context.found.problem(at, format!("more than {ADDITIONAL_CLAIMS_MAX} claims")).fail();
+        let problem = context.found.problem(at, format!("more than {ADDITIONAL_CLAIMS_MAX} claims"));
+        return problem.hint("ask for more by an `authorize` action behind it").fail();
     }
     claims
 }
@@ -226,7 +238,11 @@ fn additional_claim(
 ) -> Result<settings::AdditionalClaim, Reported> {
     let name = raw.name.as_str();
     if name.is_empty() {
-        return context.found.problem(&at.key("name"), "the name of the claim is empty").fail();
+        return context
+            .found
+            .problem(&at.key("name"), "the name of the claim is empty")
+            .hint("write the name of a claim, such as `client_id`")
+            .fail();
     }
     if CHECKED_CLAIMS.contains(&name) {
         let problem = context.found.problem(&at.key("name"), format!("`{name}` is checked in any case"));
@@ -236,7 +252,11 @@ fn additional_claim(
     let count = raw.values.iter().count();
     if !(1..=CLAIM_VALUES_MAX).contains(&count) {
         let message = format!("{count} values; 1 to {CLAIM_VALUES_MAX} are allowed");
-        return context.found.problem(&values_at, message).fail();
+        return context
+            .found
+            .problem(&values_at, message)
+            .hint("for more values, use an `authorize` action behind it")
+            .fail();
     }
     let values = value::each(&raw.values, &values_at, &mut context.found, |value, at, found| {
         if value.chars().count() > CLAIM_VALUE_LENGTH_MAX {

@@ -113,7 +113,11 @@ fn several(
     let count = names.iter().count();
     if count > PROVIDERS_MAX {
         let message = format!("{count} providers; at most {PROVIDERS_MAX} are possible");
-        return context.found.problem(at, message).fail();
+        return context
+            .found
+            .problem(at, message)
+            .hint("give some users a rule of their own, with other `providers`")
+            .fail();
     }
     let choices = context.each_item(names, at, |name, at, context| by_name(name, shown, at, context))?;
     if choices.is_empty() {
@@ -125,7 +129,8 @@ fn several(
         let before = || choices[..index].iter().zip(&places);
         if let Some((_, first)) = before().find(|(other, _)| other.kind == choice.kind) {
             let message = format!("`{}` is listed twice", choice.kind.name());
-            sound = context.found.problem(&places[index], message).label(first, "first listed here").fail();
+            let problem = context.found.problem(&places[index], message).label(first, "first listed here");
+            sound = problem.hint("remove one of them").fail();
         } else if let Some((other, first)) = before().find(|(other, _)| other.title == choice.title) {
             let (one, two) = (other.kind.name(), choice.kind.name());
             let message = format!("`{one}` and `{two}` have the same title `{}`", choice.title);

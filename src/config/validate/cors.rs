@@ -32,7 +32,10 @@ pub(super) fn cors(raw: &Cors, at: &Path, found: &mut Findings) -> Result<Policy
         }
     }
     let Some(methods) = methods? else {
-        return found.problem(&at.key("allow_methods"), "expected at least one method").fail();
+        return found
+            .problem(&at.key("allow_methods"), "expected at least one method")
+            .hint("write `[GET, POST]`, or remove it")
+            .fail();
     };
     Ok(Policy {
         origins: origins?,
@@ -67,7 +70,10 @@ pub(super) fn of_rule(
 fn origins(raw: &Cors, at: &Path, found: &mut Findings) -> Result<Origins, Reported> {
     let at_origins = at.key("allow_origins");
     if raw.allow_origins.is_empty() {
-        return found.problem(&at_origins, "expected at least one origin").fail();
+        return found
+            .problem(&at_origins, "expected at least one origin")
+            .hint("write `[https://www.example.com]`")
+            .fail();
     }
     if raw.allow_origins.iter().any(|(_, origin)| origin == "*") {
         if raw.allow_credentials {

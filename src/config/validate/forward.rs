@@ -40,8 +40,10 @@ pub(super) fn forward(raw: &Forward, at: &Path, context: &mut Context<'_>) -> Re
     let stickiness = raw.stickiness.as_ref().map(|raw| sticky(raw, &at.key("stickiness"), context)).transpose();
     let (groups, stickiness) = (groups?, stickiness?);
     if stickiness.is_some() && groups.len() == 1 {
-        let warning = context.found.warning(&at.key("stickiness"), "there is only one target group to stay at");
-        warning.hint("`stickiness` of the target group keeps a browser at one target");
+        let warning = context
+            .found
+            .warning(&at.key("stickiness"), "`stickiness` of a `forward` to one target group has no effect");
+        warning.hint("remove it; `stickiness` of the target group keeps a browser at one target");
     }
     // A cookie for the only group would say nothing.
     let stickiness = stickiness.filter(|_| groups.len() > 1);
@@ -111,7 +113,7 @@ pub(super) fn together(raw: &raw::File, context: &mut Context<'_>) {
             if known(name).is_some_and(|group| group.protocol_version != version) {
                 let message = format!("`{name}` has another `protocol_version` than `{first}`");
                 let problem = context.found.problem(at, message).label(first_at, "the other group");
-                problem.hint("a client that can reach one of the groups must be able to reach all of them");
+                problem.hint("set the same `protocol_version` at all of these groups: a client that can use one of them must be able to use all");
             }
         }
         let sticky = groups.iter().find(|(name, _)| known(name).is_some_and(|group| group.stickiness.is_some()));

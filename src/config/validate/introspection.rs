@@ -29,17 +29,23 @@ pub(super) fn validation(
             .fail();
     }
     if issuers.len() > 1 {
-        let message = "such a token does not say which of several providers to ask, and no provider may see the tokens of another";
+        let message = "an opaque token does not say which of several providers to ask, and no provider may see the tokens of another";
         let problem = context.found.problem(&validation_at, message);
         return problem.hint("name one by `provider` in `bearer`, or remove `validation`").fail();
     }
     if let [AuthenticateKind::UserPool(_)] = issuers {
-        let problem = context.found.problem(&validation_at, "access tokens of a user pool are JWTs");
+        let problem = context
+            .found
+            .problem(&validation_at, "`validation` is for tokens of a provider: access tokens of a user pool are JWTs");
         return problem.hint("remove `validation`").fail();
     }
     if !raw.algorithms.is_empty() && validation == Validation::Introspection {
-        let message = "`algorithms` is for tokens that are JWTs";
-        return context.found.problem(&at.key("algorithms"), message).hint("remove it").fail();
+        let message = "`algorithms` has no effect with `validation: introspection`: no signature is verified";
+        return context
+            .found
+            .problem(&at.key("algorithms"), message)
+            .hint("remove `algorithms`, or set `validation: auto`")
+            .fail();
     }
     let is_only_jwt = match raw.token_type {
         TokenType::Access => false,
@@ -83,8 +89,7 @@ fn check(settings: &Settings, context: &mut Context<'_>) {
     let endpoints = &settings.endpoints;
     let has_no_discovery = endpoints.authorization.is_some() && endpoints.token.is_some() && endpoints.jwks.is_some();
     if has_no_discovery && endpoints.introspection.is_none() {
-        let message =
-            "a rule asks this provider about tokens, and the file says where all its endpoints are but this one";
+        let message = "a rule asks this provider about tokens, and the file names its endpoints, so there is no discovery, but not that of introspection";
         context.found.problem(&at, message).hint("set `introspection_endpoint`");
     }
 }

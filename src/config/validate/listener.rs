@@ -154,7 +154,10 @@ fn tls_headers(raw: &Listener, at: &Path, context: &mut Context<'_>) -> Result<O
     let cipher_suite = claims::own_header(&names.cipher_suite, &at.key("cipher_suite"), found);
     let names = TlsHeaders { version: version?, cipher_suite: cipher_suite? };
     if names.version == names.cipher_suite {
-        return found.problem(&at.key("cipher_suite"), "both headers have the same name").fail();
+        return found
+            .problem(&at.key("cipher_suite"), "both headers have the same name")
+            .hint("choose another name for one of them")
+            .fail();
     }
     Ok(Some(names))
 }

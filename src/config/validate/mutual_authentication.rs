@@ -88,7 +88,7 @@ fn verify(
     };
     let advertises = raw.advertise_trust_store_ca_names == Advertise::On;
     if advertises && store.advertised_bytes() > ADVERTISED_BYTES_MAX {
-        let message = "the names of the authorities do not fit into a TLS handshake";
+        let message = "the names of the authorities of this trust store do not fit into a TLS handshake";
         let problem = context.found.problem(&at.key("advertise_trust_store_ca_names"), message);
         return problem.hint("set it to `off`, or use a smaller trust store").fail();
     }
@@ -165,6 +165,9 @@ pub(super) fn unused(
     };
     for name in raw.keys().filter(|name| !is_used(name)) {
         let at = Path::default().key("trust_stores").key(name);
-        context.found.warning(&at, "this trust store is not used by any listener");
+        let warning = context.found.warning(&at, "this trust store is not used by any listener");
+        warning.hint(format!(
+            "set `mutual_authentication: {{ mode: verify, trust_store: {name} }}` of a listener, or remove it"
+        ));
     }
 }

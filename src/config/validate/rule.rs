@@ -118,7 +118,7 @@ fn conditions(raw: &List<Raw>, at: &Path, context: &mut Context<'_>) -> Result<V
     });
     if values > VALUES_MAX {
         let message = format!("a rule may have at most {VALUES_MAX} values; this rule has {values}");
-        return context.found.problem(at, message).fail();
+        return context.found.problem(at, message).hint("write several rules with the same actions").fail();
     }
     sound
 }

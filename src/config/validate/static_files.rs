@@ -43,7 +43,7 @@ pub(super) fn static_files(raw: &Static, at: &Path, context: &mut Context<'_>) -
         None => Ok(NO_CACHE),
         Some(text) => HeaderValue::from_str(text).map_err(|_| {
             let at = at.key("cache_control");
-            context.found.problem(&at, "this is not the value of a header").hint("write `max-age=3600`").reported()
+            context.found.problem(&at, "this is not a value of `Cache-Control`").hint("write `max-age=3600`").reported()
         }),
     };
     Ok(Settings {
@@ -69,11 +69,16 @@ fn directory(written: &str, at: &Path, context: &mut Context<'_>) -> Result<Path
     // What is in it can be reached if it can itself. It need not be listed.
     let metadata = fs::metadata(directory.join(".")).map_err(|error| {
         let problem = context.found.problem(at, format!("the directory `{shown}` cannot be read: {error}"));
-        problem.maybe_hint(is_file.then(|| "name a directory; `fixed-response` has one answer".to_owned())).reported()
+        problem
+            .maybe_hint(
+                is_file
+                    .then(|| "name a directory; for one answer without a directory, use `fixed-response`".to_owned()),
+            )
+            .reported()
     })?;
     if metadata.mode() & 0o002 != 0 {
         let warning = context.found.warning(at, format!("every user of this machine can write to `{shown}`"));
-        warning.hint("what they put there is served under the name of your site: `chmod o-w`");
+        warning.hint("what they put there is served under the name of your site: `chmod o-w` takes that away");
     }
     Ok(directory)
 }
@@ -86,7 +91,7 @@ fn path_prefix(written: &str, at: &Path, context: &mut Context<'_>) -> Result<Bo
     // As in a pattern: not encoded.
     let is_text = !prefix.is_ascii() && prefix.starts_with('/') && !prefix.contains(['%', ';', '?', '#', '\\']);
     if prefix.is_empty() || !(is_canonical || is_text && name::is_servable(&prefix[1..], true)) {
-        let problem = context.found.problem(at, format!("`{written}` is not the begin of a path"));
+        let problem = context.found.problem(at, format!("`{written}` is not the beginning of a path"));
         return problem.hint("write it as in `path_pattern`, not encoded: `/docs`").fail();
     }
     Ok(prefix.into())

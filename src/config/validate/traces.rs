@@ -140,7 +140,10 @@ fn headers(
         };
         let value = value.and_then(|value| match HeaderValue::from_str(value.expose()) {
             Ok(_) if !value.expose().is_empty() => Ok(value),
-            _ => context.found.problem(&at, "this is not the value of a header").fail(),
+            _ => {
+                let problem = context.found.problem(&at, format!("this is not a value of the header `{name}`"));
+                problem.hint("write one line of visible ASCII characters").fail()
+            }
         });
         if let Ok(header) = &header
             && !known.insert(header.as_str().to_owned())
@@ -158,7 +161,10 @@ fn header_name(name: &str, at: &Path, context: &mut Context<'_>) -> Result<Heade
             context.found.problem(at, format!("`{name}` is set by Vestibule")).hint("remove it").fail()
         }
         Ok(header) => Ok(header),
-        Err(_) => context.found.problem(at, format!("`{name}` is not the name of a header")).fail(),
+        Err(_) => {
+            let problem = context.found.problem(at, format!("`{name}` is not the name of a header"));
+            problem.hint("use letters, digits and `-`").fail()
+        }
     }
 }
 
@@ -171,7 +177,8 @@ fn resource(raw: &written::Traces, at: &Path, context: &mut Context<'_>) -> Resu
     }
     let at = at.key("resource");
     if raw.resource.len() > RESOURCE_MAX {
-        return context.found.problem(&at, format!("these are more than {RESOURCE_MAX} attributes")).fail();
+        let problem = context.found.problem(&at, format!("these are more than {RESOURCE_MAX} attributes"));
+        return problem.hint("remove some: each is sent with each batch of spans").fail();
     }
     for (key, value) in &raw.resource {
         let at = at.key(key);

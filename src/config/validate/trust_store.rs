@@ -73,7 +73,8 @@ fn authorities(file: &str, at: &Path, context: &mut Context<'_>) -> Result<Vec<A
     let shown = context.source.resolve_secret(file).display().to_string();
     let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&bytes).collect();
     let Some(certificates) = certificates.ok().filter(|all| !all.is_empty()) else {
-        return context.found.problem(at, format!("the file `{shown}` contains no certificates in PEM format")).fail();
+        let problem = context.found.problem(at, format!("the file `{shown}` contains no certificates in PEM format"));
+        return problem.hint("if it is in DER format: `openssl x509 -inform der -in FILE -out FILE.pem`").fail();
     };
     let which = |place: usize| match certificates.len() {
         1 => "the certificate".to_owned(),

@@ -46,11 +46,11 @@ fn what_is_wrong_is_said_in_one_line() {
         ["/a(", "/(?=a)", r"/(a)\1", "/(?>a)", r"/\p{L}", "/[é]", "/a{2", "/[z-a]", "/a**?{9}{", "(?u)\\bé"].map(said).join("\n"),
         @r"
     `/a(` is not a regular expression: unclosed group (character 3)
-    `/(?=a)` is not a regular expression: look-ahead and look-behind are not supported (character 2)
+    `/(?=a)` is not a regular expression: look-ahead and look-behind are not supported (character 2); write a rule with a lower `priority` number for what must not match
     `/(a)\1` is not a regular expression: backreferences are not supported (character 5)
     `/(?>a)` is not a regular expression: unrecognized flag (character 4)
-    `/\p{L}` is not a regular expression: `\p{…}`, and characters beyond ASCII in brackets, are not supported (character 2)
-    `/[é]` is not a regular expression: `\p{…}`, and characters beyond ASCII in brackets, are not supported (character 3)
+    `/\p{L}` is not a regular expression: `\p{…}`, and characters beyond ASCII in brackets, are not supported (character 2); write alternatives: `(?:ä|ö)`
+    `/[é]` is not a regular expression: `\p{…}`, and characters beyond ASCII in brackets, are not supported (character 3); write alternatives: `(?:ä|ö)`
     `/a{2` is not a regular expression: unclosed counted repetition (character 3)
     `/[z-a]` is not a regular expression: invalid character class range, the start must be <= the end (character 3)
     `/a**?{9}{` is not a regular expression: unclosed counted repetition (character 9)

@@ -161,7 +161,7 @@ fn no_provider_is_asked_about_the_tokens_of_another() {
     let either = "      - type: session-or-bearer\n        providers: [corp, partner]\n        bearer: { audience: [api], validation: auto }\n";
     let report = report("choice-opaque", &[(DEFAULT, either), ("identity_providers:\n", PARTNER)]);
     for expected in [
-        "such a token does not say which of several providers to ask",
+        "an opaque token does not say which of several providers to ask",
         "= at: listeners[0].default_actions[0].bearer.validation\n",
         "name one by `provider` in `bearer`",
     ] {

@@ -112,7 +112,7 @@ fn groups_that_do_not_fit_together() {
        |                                             --- the other group    ^^^^^^
        |
        = at: listeners[0].rules[0].actions[1].target_groups[1].target_group
-       = help: a client that can reach one of the groups must be able to reach all of them
+       = help: set the same `protocol_version` at all of these groups: a client that can use one of them must be able to use all
 
     error: `sticky` has `stickiness`, and this `forward` to several groups has none
       --> vestibule.yaml:18:68
@@ -164,14 +164,14 @@ fn stickiness_of_groups_without_keys() {
 fn stickiness_of_one_group() {
     let one = format!("{TO}            stickiness: {{ duration: 1h }}\n");
     assert_snapshot!(warnings("one", &[(TO, &one)]), @r"
-    warning: there is only one target group to stay at
+    warning: `stickiness` of a `forward` to one target group has no effect
       --> vestibule.yaml:19:13
        |
     19 |             stickiness: { duration: 1h }
        |             ^^^^^^^^^^
        |
        = at: listeners[0].rules[0].actions[1].stickiness
-       = help: `stickiness` of the target group keeps a browser at one target
+       = help: remove it; `stickiness` of the target group keeps a browser at one target
     ");
 }
 

@@ -340,7 +340,7 @@ fn regular_expressions_that_are_none() {
        |
        = at: listeners[0].rules[0].conditions[1].path_pattern.regex_values[1]
 
-    error: `^/(?!admin).*$` is not a regular expression: look-ahead and look-behind are not supported (character 3)
+    error: `^/(?!admin).*$` is not a regular expression: look-ahead and look-behind are not supported (character 3); write a rule with a lower `priority` number for what must not match
       --> vestibule.yaml:13:65
        |
     13 |           - path_pattern: { regex_values: ["api/.*", "^/a//b$", "^/(?!admin).*$", "^.*a.{24}b$"] }

@@ -38,7 +38,7 @@ fn a_directory_that_cannot_be_served() {
        |                                        ^^^^^^^^^^^^^^^
        |
        = at: listeners[0].rules[0].actions[1].directory
-       = help: name a directory; `fixed-response` has one answer
+       = help: name a directory; for one answer without a directory, use `fixed-response`
     "#);
     assert_snapshot!(files_of("empty-directory", "directory: ''"), @r#"
     error: the path is empty
@@ -131,7 +131,7 @@ fn names_that_no_request_can_have() {
        = at: listeners[0].rules[0].actions[1].not_found
        = help: write a file below the directory: `/index.html`
 
-    error: `docs` is not the begin of a path
+    error: `docs` is not the beginning of a path
       --> vestibule.yaml:17:124
        |
     17 | ...   - { type: static, directory: site, index: [a/b, ../x, .hidden], fallback: ../secret, not_found: '', path_prefix: docs, content...
@@ -158,7 +158,7 @@ fn names_that_no_request_can_have() {
        = at: listeners[0].rules[0].actions[1].content_types.x
        = help: write `text/plain`, or `text/plain; charset=utf-8`
 
-    error: this is not the value of a header
+    error: this is not a value of `Cache-Control`
       --> vestibule.yaml:17:191
        |
     17 | ...content_types: { .Wat: text/plain, x: text }, cache_control: "a\nb" }
@@ -170,7 +170,7 @@ fn names_that_no_request_can_have() {
     );
     for prefix in ["docs", "/", "/a//b", "/a%20b", "/a/../b", "/a?b", "/a;b", "/a#b", "//evil"] {
         let message = files_of("prefix", &format!("directory: site, path_prefix: '{prefix}'"));
-        assert!(message.contains("is not the begin of a path"), "{prefix}: {message}");
+        assert!(message.contains("is not the beginning of a path"), "{prefix}: {message}");
     }
 }
 

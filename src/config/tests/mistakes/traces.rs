@@ -87,22 +87,25 @@ fn headers_that_are_none() {
        |                                                                                          ^
        |
        = at: traces.otlp.headers."a b"
+       = help: use letters, digits and `-`
 
-    error: this is not the value of a header
+    error: this is not a value of the header `x-a`
       --> vestibule.yaml:32:98
        |
     32 | traces: { otlp: { endpoint: 'https://collector.test', headers: { content-type: …, 'a b': …, x-a: ……………………………, x-b: …
        |                                                                                                  ^^^^^^^^^^^
        |
        = at: traces.otlp.headers.x-a
+       = help: write one line of visible ASCII characters
 
-    error: this is not the value of a header
+    error: this is not a value of the header `x-b`
       --> vestibule.yaml:32:116
        |
     32 | traces: { otlp: { endpoint: 'https://collector.test', headers: { content-type: …, 'a b': …, x-a: ……………………………, x-b: …
        |                                                                                                                    ^
        |
        = at: traces.otlp.headers.x-b
+       = help: write one line of visible ASCII characters
     "#);
     let twice = "headers: { X-A: a }, header_files: { x-a: secret, x-c: nowhere }";
     assert_snapshot!(of("traces-twice", &format!("{{ otlp: {{ endpoint: 'https://collector.test', {twice} }} }}")), @r#"
