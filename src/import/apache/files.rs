@@ -204,6 +204,10 @@ fn is_about_hidden(section: &Directive) -> bool {
 /// Whether a section of which it is not known whether it is in force could be about files of the folder.
 fn says_of_files(node: &Node, folder: &str) -> bool {
     match node {
+        // A filter that only packs, or that has no effect without Options, may be there or not.
+        Node::Directive(directive) if directive.name.starts_with("addoutputfilter") => {
+            is_plain(directive, folder).is_err()
+        }
         Node::Directive(directive) => ABOUT_FILES.contains(&directive.name.as_str()),
         Node::Section(section, _) if known::is_of_files(&section.name) => {
             let is_apart = section.name == "directory" && place_of(section.word(0), folder) == Some(None);
@@ -232,7 +236,7 @@ fn is_plain(directive: &Directive, folder: &str) -> Result<(), String> {
             "a filter changes what is sent"
         }
         "xbithack" if first != "off" => "pages may have parts that Apache puts together",
-        "accessfilename" => "files with another name than .htaccess may have conditions",
+        "accessfilename" if words != [".htaccess"] => "files with another name than .htaccess may have conditions",
         "allowoverridelist" if words != ["none"] => HTACCESS,
         "allowoverride" if words != ["none"] => HTACCESS,
         "options" => match options(&words) {

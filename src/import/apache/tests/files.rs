@@ -42,6 +42,10 @@ Require all granted
 <FilesMatch \"^\\.ht\">
 Require all denied
 </FilesMatch>
+AccessFileName .htaccess
+<IfModule mod_include.c>
+AddOutputFilter INCLUDES .shtml
+</IfModule>
 ";
 
 fn site(server: &str, inside: &str) -> String {
@@ -180,6 +184,8 @@ fn what_may_run_programs_serves_no_file() {
         "<FilesMatch \"\\.php$\">\nSetHandler \"proxy:unix:/run/php.sock|fcgi://localhost\"\n</FilesMatch>",
         "<IfModule mod_php.c>\n<FilesMatch \"\\.php$\">\nSetHandler application/x-httpd-php\n</FilesMatch>\n</IfModule>",
         "<IfModule mod_actions.c>\nOptions +ExecCGI\n</IfModule>",
+        "<IfModule mod_mine.c>\nAddOutputFilter MYFILTER .html\n</IfModule>",
+        "<IfModule mod_mine.c>\nAddHandler cgi-script .cgi\n</IfModule>",
         "<Directory /srv/www/site/cgi>\nOptions +ExecCGI\n</Directory>",
         "<Directory /srv>\nAddHandler cgi-script .pl\n</Directory>",
         "<Location /x>\nOptions +Includes\n</Location>",
@@ -234,6 +240,7 @@ fn what_may_protect_files_serves_none_of_them() {
         "<Directory /srv/www/site/x>\nAllowOverride None FileInfo\n</Directory>",
         "<Directory /srv/www/site/x>\nAllowOverrideList Require\n</Directory>",
         "AccessFileName .access",
+        "AccessFileName .htaccess .access",
         "Options None",
         "Options -FollowSymLinks",
         "Options Indexes SymLinksIfOwnerMatch",
