@@ -3,6 +3,8 @@
 //! Keys that cannot be used are skipped, one by one: sets hold keys for many purposes, and one odd key must not cost the
 //! others.
 
+use std::sync::Arc;
+
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ECDSA_P521_SHA512_FIXED, ED25519, ParsedPublicKey,
     RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_2048_8192_SHA384, RSA_PKCS1_2048_8192_SHA512, RSA_PSS_2048_8192_SHA256,
@@ -13,8 +15,10 @@ use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use serde_json::{Map, Value};
 
+use crate::clock::Timestamp;
 use crate::jose::compact::{Algorithm, Compact};
 use crate::jose::signing_key::PublicKey;
+use crate::jose::standing::Standing;
 
 /// Most keys that are kept (attacks O-06).
 const KEYS_MAX: usize = 100;
@@ -80,17 +84,35 @@ impl KeySet {
         self.skipped
     }
 
-    /// Verifies the signature alone. A token without a key id is tried with each key of its type (pitfalls 45).
+    /// Takes the place of `before`. From now on, keys that only `before` has are withdrawn, and those that this set has are good until
+    /// `fresh_until`.
+    pub(crate) fn succeed(&mut self, before: Option<&Self>, fresh_until: Timestamp) {
+        let before = before.map_or(&[][..], |before| &before.keys);
+        for key in &mut self.keys {
+            if let Some(same) = before.iter().find(|earlier| earlier.is_same(key)) {
+                key.standing = Arc::clone(&same.standing);
+            }
+            key.standing.confirm(fresh_until);
+        }
+        for earlier in before {
+            if !self.keys.iter().any(|key| Arc::ptr_eq(&key.standing, &earlier.standing)) {
+                earlier.standing.withdraw();
+            }
+        }
+    }
+
+    /// Verifies the signature alone. A token without a key id is tried with each key of its type (pitfalls 45). Returns the standing of the key
+    /// that has signed it.
     ///
     /// # Errors
     ///
     /// [`NotVerified`].
-    pub(crate) fn verify(&self, token: &Compact<'_>) -> Result<(), NotVerified> {
+    pub(crate) fn verify(&self, token: &Compact<'_>) -> Result<&Arc<Standing>, NotVerified> {
         let mut candidates = self.keys.iter().filter(|key| key.fits(token)).peekable();
         if candidates.peek().is_none() {
             return Err(NotVerified::NoKey);
         }
-        candidates.any(|key| key.verifies(token)).then_some(()).ok_or(NotVerified::Signature)
+        candidates.find(|key| key.verifies(token)).map(|key| &key.standing).ok_or(NotVerified::Signature)
     }
 }
 
@@ -101,6 +123,7 @@ struct Key {
     /// The only algorithm it is for, where the set says so.
     algorithm: Option<Algorithm>,
     material: Material,
+    standing: Arc<Standing>,
 }
 
 #[derive(Debug)]
@@ -125,7 +148,19 @@ impl Key {
             Some(Value::Number(id)) => Some(id.to_string()),
             _ => None,
         };
-        Some(Self { id, algorithm, material: Material::parse(jwk)? })
+        Some(Self { id, algorithm, material: Material::parse(jwk)?, standing: Arc::new(Standing::new()) })
+    }
+
+    /// Whether this is the same key, under the same id and for the same algorithm.
+    fn is_same(&self, other: &Self) -> bool {
+        let is_same_material = match (&self.material, &other.material) {
+            (Material::Rsa(one), Material::Rsa(other)) => one.n == other.n && one.e == other.e,
+            (Material::Point(curve, one), Material::Point(other_curve, other)) => {
+                curve == other_curve && one.as_ref() == other.as_ref()
+            }
+            (Material::Rsa(_), Material::Point(..)) | (Material::Point(..), Material::Rsa(_)) => false,
+        };
+        is_same_material && self.id == other.id && self.algorithm == other.algorithm
     }
 
     fn fits(&self, token: &Compact<'_>) -> bool {

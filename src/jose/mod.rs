@@ -10,5 +10,6 @@ pub(crate) mod fuzz;
 pub(crate) mod key_set;
 pub(crate) mod mismatch;
 pub(crate) mod signing_key;
+pub(crate) mod standing;
 pub(crate) mod strict_json;
 pub(crate) mod verify;

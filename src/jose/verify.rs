@@ -2,6 +2,7 @@
 //!
 //! Who calls this says which claims must be there and adds the checks of its own kind of token (nonce, subject, …).
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
@@ -10,6 +11,7 @@ use crate::clock::Timestamp;
 use crate::jose::compact::{Algorithm, Compact};
 use crate::jose::key_set::{KeySet, NotVerified};
 use crate::jose::mismatch::Mismatch;
+use crate::jose::standing::Standing;
 use crate::jose::strict_json;
 
 /// How far the signer's clock and ours may differ (pitfalls 46).
@@ -67,6 +69,7 @@ pub(crate) enum Presence {
 pub(crate) struct Verified {
     claims: Map<String, Value>,
     algorithm: Algorithm,
+    key: Arc<Standing>,
 }
 
 impl Verified {
@@ -78,6 +81,11 @@ impl Verified {
     /// What the token says, to keep.
     pub(crate) fn into_claims(self) -> Map<String, Value> {
         self.claims
+    }
+
+    /// Whether the key that signed it is still one of the key set. Who remembers that the token is good has to ask it.
+    pub(crate) fn key(&self) -> &Arc<Standing> {
+        &self.key
     }
 
     /// What it was signed with.
@@ -124,13 +132,13 @@ pub(crate) enum Fault {
 ///
 /// [`Fault`], the first that is found; nothing of the token is read before the signature is right.
 pub(crate) fn verify(token: &Compact<'_>, keys: &KeySet, expected: &Expected<'_>) -> Result<Verified, Fault> {
-    keys.verify(token).map_err(|why| match why {
+    let key = keys.verify(token).map_err(|why| match why {
         NotVerified::NoKey => Fault::NoKey,
         NotVerified::Signature => Fault::Signature,
     })?;
     let claims = strict_json::object(&token.unverified_payload).map_err(|_| Fault::Payload)?;
     check(&claims, expected)?;
-    Ok(Verified { claims, algorithm: token.algorithm })
+    Ok(Verified { claims, algorithm: token.algorithm, key: Arc::clone(key) })
 }
 
 /// Checks the registered claims of a token. **The signature is not verified here**: [`verify`] does both, and `check --request` asks about

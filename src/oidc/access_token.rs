@@ -3,11 +3,14 @@
 //! The signature and the registered claims are the business of [`jose`](crate::jose::verify). This file adds what tells an access token
 //! from the other tokens of a provider, and reads the user.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 
 use crate::clock::Timestamp;
 use crate::identity::{Claims, Identity};
 use crate::jose::compact::{self, Algorithm, Compact, Kind};
+use crate::jose::standing::Standing;
 use crate::jose::verify::{self, Audience, Expected, Expiry, Fault, LEEWAY, Presence, Verified};
 use crate::oidc::cached_document::IsOld;
 use crate::oidc::error::Error;
@@ -48,6 +51,8 @@ pub(crate) struct AccessToken {
     pub(crate) claims: Claims,
     /// Until when it is accepted. After `exp`, because two clocks may differ.
     pub(crate) accepted_until: Timestamp,
+    /// The key that signed it. `None` if the provider was asked instead.
+    pub(crate) key: Option<Arc<Standing>>,
 }
 
 /// Why a token is refused. None of them quotes it.
@@ -168,7 +173,9 @@ impl RelyingParty {
         verified: Result<Verified, Fault>,
         wanted: &Wanted,
     ) -> Result<AccessToken, AccessTokenFault> {
-        let claims = verified?.into_claims();
+        let verified = verified?;
+        let key = Some(Arc::clone(verified.key()));
+        let claims = verified.into_claims();
         let subject = check_user(&claims, wanted)?.to_owned();
         // `jose` has checked that it is a sensible number.
         let expires = claims.get("exp").and_then(Value::as_f64).ok_or(Fault::Claim("exp"))?;
@@ -177,7 +184,7 @@ impl RelyingParty {
         let token = Some(Secret::new(token.to_owned()));
         // Here the token has just been verified.
         let identity = Identity::assertion(self.issuer().to_owned(), subject, of_user, token);
-        Ok(AccessToken { identity, claims, accepted_until })
+        Ok(AccessToken { identity, claims, accepted_until, key })
     }
 }
 

@@ -27,7 +27,11 @@ const MINUTE: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub(crate) struct CachedDocument<T> {
     state: Mutex<State<T>>,
+    succeed: Succeed<T>,
 }
+
+/// Tells a new value which one it takes the place of, and until when it is fresh.
+type Succeed<T> = fn(&mut T, Option<&T>, Timestamp);
 
 #[derive(Debug)]
 struct State<T> {
@@ -85,7 +89,13 @@ enum MayFetch {
 impl<T> CachedDocument<T> {
     /// Creates an empty cache.
     pub(crate) fn new() -> Self {
+        Self::with(|_, _, _| {})
+    }
+
+    /// Creates an empty cache. `succeed` is called for each value before it is used.
+    pub(crate) fn with(succeed: Succeed<T>) -> Self {
         Self {
+            succeed,
             state: Mutex::new(State {
                 value: None,
                 fetched_at: None,
@@ -200,9 +210,10 @@ impl<T> CachedDocument<T> {
         self.state().refetches.fruitless_in_a_row = 0;
     }
 
-    fn put(&self, value: T, now: Timestamp) -> Arc<T> {
-        let value = Arc::new(value);
+    fn put(&self, mut value: T, now: Timestamp) -> Arc<T> {
         let mut state = self.state();
+        (self.succeed)(&mut value, state.value.as_deref(), now + FRESH_FOR);
+        let value = Arc::new(value);
         (state.value, state.fetched_at) = (Some(Arc::clone(&value)), Some(now));
         (state.failed_at, state.failures) = (None, 0);
         value

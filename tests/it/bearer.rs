@@ -304,6 +304,81 @@ fn d_18_unknown_keys_are_fetched_rarely_and_a_provider_that_is_down_changes_noth
     });
 }
 
+/// Has the provider publish these keys only.
+fn publish(scenario: &Scenario, keys: &[&Key]) {
+    let set = json!({"keys": keys.iter().map(|key| key.jwk()).collect::<Vec<_>>()});
+    scenario.provider.say(|script| script.key_set = Some(set));
+}
+
+#[test]
+fn b_23_a_remembered_token_ends_when_its_key_is_withdrawn() {
+    on_both(|protocol| {
+        let scenario = scenario("");
+        let mut client = scenario.client(protocol);
+        let (withdrawn, kept) = (Key::new("withdrawn"), Key::new("kept"));
+        publish(&scenario, &[&withdrawn, &kept]);
+        let [bad, good] = [&withdrawn, &kept].map(|key| scenario.token_as(&json!({}), &json!({}), key));
+        let count =
+            |outcome: &str| scenario.proxy.metric(&format!("vestibule_bearer_tokens_total{{outcome=\"{outcome}\"}}"));
+        for _ in 0..20 {
+            assert_eq!((with(&mut client, &bad).status, with(&mut client, &good).status), (200, 200));
+        }
+        // A token with a new key has the keys fetched. Then everybody knows that one is missing.
+        let new = Key::new("new");
+        publish(&scenario, &[&kept, &new]);
+        assert_eq!(with(&mut client, &scenario.token_as(&json!({}), &json!({}), &new)).status, 200);
+        let (reached, verified) = (scenario.reached(), count("ok"));
+        for _ in 0..20 {
+            let answer = with(&mut client, &bad);
+            assert_eq!((answer.status, answer.reason().as_deref()), (401, Some("bearer.invalid")));
+        }
+        assert_eq!(scenario.reached(), reached);
+        // Tokens of the other keys are as well remembered as before: each worker verifies one at most once.
+        for _ in 0..20 {
+            assert_eq!(with(&mut client, &good).status, 200);
+        }
+        assert!(count("ok") <= verified + 1, "{} and {verified}", count("ok"));
+        // A key that comes back is a key again.
+        publish(&scenario, &[&withdrawn, &kept]);
+        scenario.advance(Duration::from_secs(120));
+        assert_eq!(with(&mut client, &bad).status, 200);
+    });
+}
+
+#[test]
+fn b_23_keys_are_fetched_again_though_all_tokens_are_remembered() {
+    let scenario = scenario("");
+    let mut client = scenario.client(Protocol::Http2);
+    let key = Key::new("withdrawn");
+    publish(&scenario, &[&key]);
+    let far = scenario.proxy.clock.now().seconds() + 86_400;
+    let token = scenario.token_as(&json!({}), &json!({"exp": far}), &key);
+    let fetched = || scenario.provider.requests("/jwks").len();
+    for _ in 0..20 {
+        assert_eq!(with(&mut client, &token).status, 200);
+    }
+    assert_eq!(fetched(), 1);
+    // The issuer is down for some time: its keys stay what they were, and are asked for now and then.
+    scenario.provider.say(|script| {
+        script.instead = Some(Arc::new(|request| {
+            (request.target() == "/jwks").then(|| Reply::new("503 Service Unavailable", &[], ""))
+        }));
+    });
+    scenario.advance(Duration::from_secs(3600));
+    for _ in 0..20 {
+        assert_eq!(with(&mut client, &token).status, 200);
+    }
+    wait_until("the keys are asked for, behind the request", || (fetched() >= 2).then_some(()));
+    assert_eq!(fetched(), 2);
+    publish(&scenario, &[&Key::new("other")]);
+    scenario.provider.say(|script| script.instead = None);
+    scenario.advance(Duration::from_secs(60));
+    wait_until("the key is known to be withdrawn", || (with(&mut client, &token).status == 401).then_some(()));
+    for _ in 0..20 {
+        assert_eq!(with(&mut client, &token).status, 401);
+    }
+}
+
 #[test]
 fn without_any_keys_the_answer_is_500_and_not_401() {
     on_both(|protocol| {

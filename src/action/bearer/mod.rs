@@ -150,8 +150,7 @@ impl Bearer {
         let answer = match self.client.verify_with_known_keys(token, &self.settings.wanted) {
             Some(Decided { answer, are_keys_old }) => {
                 if are_keys_old {
-                    let client = Arc::clone(&self.client);
-                    self.control.start_detached(scope::carried(async move { client.renew_keys().await }));
+                    self.renew_keys();
                 }
                 answer
             }
@@ -159,13 +158,20 @@ impl Bearer {
         };
         let token = answer.map_err(|fault| self.invalid(fault, request))?;
         self.check(&token.claims, request)?;
-        let lease = Rc::new(TokenLease { accepted_until: token.accepted_until });
+        let (accepted_until, signed_by) = (token.accepted_until, token.key.clone());
+        let lease = Rc::new(TokenLease { accepted_until, key: signed_by, bearer: Arc::clone(self) });
         let visitor = Rc::new(self.visitor(token, lease as Rc<dyn Lease>));
         worker.remember(key, &visitor);
         Ok(visitor)
     }
 
     /// Verifies a token with the keys of its issuer, which may have to be fetched, on the control runtime.
+    /// Has the keys of the issuer fetched again, behind the request, if they are old.
+    pub(super) fn renew_keys(&self) {
+        let client = Arc::clone(&self.client);
+        self.control.start_detached(scope::carried(async move { client.renew_keys().await }));
+    }
+
     async fn ask(&self, token: String) -> Result<Result<AccessToken, AccessTokenFault>, Rejection> {
         let (client, settings) = (Arc::clone(&self.client), Arc::clone(&self.settings));
         let verifying = async move { client.verify_access_token(&token, &settings.wanted).await };

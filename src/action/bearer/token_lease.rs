@@ -1,12 +1,38 @@
 //! Until when a bearer token holds.
 
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::action::bearer::gate::Bearer;
 use crate::action::visitor::{Lease, Renewed};
 use crate::clock::Timestamp;
+use crate::jose::standing::{Questioned, Standing};
 
-/// A token holds until it expires.
+/// How long old keys stay in use before somebody tries to fetch them again. As long as the longest pause after failures.
+const TRY_AGAIN: Duration = Duration::from_secs(30);
+
+/// A token holds until it expires, or until its issuer withdraws the key that signed it.
 #[derive(Debug)]
 pub(super) struct TokenLease {
     pub(super) accepted_until: Timestamp,
+    pub(super) key: Option<Arc<Standing>>,
+    pub(super) bearer: Arc<Bearer>,
+}
+
+impl TokenLease {
+    /// The key is not known to be good: it was withdrawn, or the key set is old. Then the keys are fetched again behind the request, as for a token that
+    /// nobody knows. Keys that cannot be fetched stay in use.
+    #[cold]
+    fn is_withdrawn(&self, key: &Standing, now: Timestamp) -> bool {
+        match key.question(now, now + TRY_AGAIN) {
+            Questioned::Withdrawn => true,
+            Questioned::IsOld => {
+                self.bearer.renew_keys();
+                false
+            }
+            Questioned::Seen => false,
+        }
+    }
 }
 
 impl Lease for TokenLease {
@@ -14,8 +40,8 @@ impl Lease for TokenLease {
         self.accepted_until
     }
 
-    fn has_ended(&self, _: Timestamp) -> bool {
-        false
+    fn has_ended(&self, now: Timestamp) -> bool {
+        self.key.as_ref().is_some_and(|key| !key.is_good(now) && self.is_withdrawn(key, now))
     }
 
     fn renewed(&self) -> Renewed {

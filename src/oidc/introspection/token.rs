@@ -31,7 +31,7 @@ impl RelyingParty {
         let expires = active.claims.get("exp").and_then(Value::as_f64);
         let accepted_until =
             expires.map_or(Timestamp::MAX, |seconds| Timestamp::from_millis((seconds * 1000.0) as u64));
-        Ok(AccessToken { identity, claims: active.claims.clone(), accepted_until })
+        Ok(AccessToken { identity, claims: active.claims.clone(), accepted_until, key: None })
     }
 
     /// The user whom an answer with these members would give, and the members. Without `active` or `token_type`, an access token that is active
