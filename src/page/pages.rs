@@ -181,6 +181,36 @@ impl SignOut<'_> {
     }
 }
 
+/// Asks whether a program of the user's device may act as the user.
+#[derive(Debug, Template)]
+#[template(path = "confirm.html")]
+pub(crate) struct Confirm<'a> {
+    pub(crate) view: View<'a>,
+    /// What the program says that it is.
+    pub(crate) application: &'a str,
+    pub(crate) user: &'a str,
+    /// What the program gets.
+    pub(crate) scopes: &'a [Text],
+    /// The address of the application that it may use as the user.
+    pub(crate) resource: Option<&'a str>,
+    /// The path that the form is sent to.
+    pub(crate) action: &'a str,
+    /// The hidden value.
+    pub(crate) carried: &'a str,
+}
+
+impl Confirm<'_> {
+    fn question(&self) -> Vec<Part> {
+        let sentence =
+            Sentence::from(Text::ConfirmAsked).named("application", self.application).named("user", self.user);
+        self.view.parts(&sentence)
+    }
+
+    fn access_to(&self, resource: &str) -> Vec<Part> {
+        self.view.parts(&Sentence::from(Text::ConfirmResource).named("resource", resource))
+    }
+}
+
 /// Shows the request that the application received.
 #[derive(Debug, Template)]
 #[template(path = "demo.html")]

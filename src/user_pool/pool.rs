@@ -120,6 +120,7 @@ impl UserPool {
             Route::Logout => self.ui.as_navigation(&request).unwrap_or_else(|| self.ui.logout(headers, &form)),
             Route::SignInPage => self.ui.home(headers, &form),
             Route::SignInForm => self.ui.sign_in(headers, &form, caller.address()).await,
+            Route::ConfirmForm => self.ui.confirm(headers, &form),
             Route::SignOutForm => self.ui.sign_out(headers, &form),
         }
     }

@@ -18,6 +18,8 @@ pub(crate) const LOGOUT: &str = "/oauth2/logout";
 pub(crate) const SIGN_IN: &str = "/sign-in";
 /// The target of the form that asks whether to sign out.
 pub(crate) const SIGN_OUT: &str = "/sign-out";
+/// The target of the form that asks whether a program may act as the user.
+pub(crate) const CONFIRM: &str = "/confirm";
 
 /// The endpoint or page of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +35,7 @@ pub(crate) enum Route {
     SignInPage,
     SignInForm,
     SignOutForm,
+    ConfirmForm,
 }
 
 /// Why no route matches a request.
@@ -61,6 +64,7 @@ pub(crate) fn find(method: &Method, path: &str) -> Result<Route, NoRoute> {
         SIGN_IN if posts => Ok(Route::SignInForm),
         SIGN_IN => either(Route::SignInPage, reads, "GET, HEAD, POST"),
         SIGN_OUT => either(Route::SignOutForm, posts, "POST"),
+        CONFIRM => either(Route::ConfirmForm, posts, "POST"),
         _ => Err(NoRoute::Path),
     }
 }

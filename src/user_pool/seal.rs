@@ -15,6 +15,8 @@ pub(crate) enum Purpose {
     SignIn,
     /// The return address in the form that asks whether to sign out.
     SignOut,
+    /// The authorization request in the form that asks for a confirmation.
+    Confirmation,
     /// The result of a form, in the address of the page that shows it.
     FormResult,
     /// Why a form was refused, in the address of the page that says so.
@@ -59,6 +61,7 @@ impl Seal {
         let purpose = match purpose {
             Purpose::SignIn => "sign-in",
             Purpose::SignOut => "sign-out",
+            Purpose::Confirmation => "confirmation",
             Purpose::FormResult => "form-result",
             Purpose::FormRefusal => "form-refusal",
             Purpose::SingleSignOn => "single-sign-on",

@@ -100,6 +100,17 @@ impl Site {
         finished
     }
 
+    /// Presses the button of the page that asks whether the program may act for Ada, and goes back to the program (attacks U-13).
+    #[track_caller]
+    fn confirm(&self, browser: &mut Browser, process: &Process) {
+        let page = browser.get(&shown(process, "https://127.0.0.1:"));
+        for part in ["Give a program access?", "<strong>ada</strong>", "command line", &self.url()] {
+            assert!(page.status == 200 && page.text().contains(part), "{part}: {}", page.text());
+        }
+        let back = user_pool::submit_at(&self.issuer(), browser, &page, "", "");
+        assert_eq!((back.status, browser.get(back.location()).status), (303, 200), "{}", back.text());
+    }
+
     /// The only file with tokens.
     fn file(&self) -> PathBuf {
         let files =
@@ -209,10 +220,9 @@ fn what_is_printed_is_what_was_asked_for() {
     let mut browser = site.proxy.browser(Protocol::Http2);
     let header = site.login(&mut browser, &["--no-browser", "--header"]).output;
     assert!(header.starts_with("Authorization: Bearer ") && header.lines().count() == 1, "{header}");
-    // The browser is signed in at the pool by now: nobody is asked again.
+    // The browser is signed in at the pool by now: nobody is asked for a password again.
     let process = site.begin(&["--no-browser", "--json", "--scope", "openid"]);
-    let back = browser.get(&shown(&process, "https://127.0.0.1:"));
-    assert_eq!(browser.get(back.location()).status, 200);
+    site.confirm(&mut browser, &process);
     let Finished { output, errors, .. } = process.finish();
     let told: Value = serde_json::from_str(&output).unwrap_or_else(|_| panic!("JSON: {output} {errors}"));
     assert_eq!((&told["resource"], &told["issuer"]), (&json!(site.url()), &json!(site.issuer())));
@@ -258,7 +268,7 @@ fn a_kept_token_is_used_refreshed_once_and_removed() {
 #[test]
 fn a_sign_in_that_the_issuer_has_ended_begins_again() {
     let site = Site::documented();
-    let mut browser = site.proxy.browser(Protocol::Http2);
+    let mut browser = site.proxy.browser(Protocol::Http1);
     let first = site.login(&mut browser, &["--no-browser", "--store"]);
     site.expire();
     let file = site.file();
@@ -267,8 +277,7 @@ fn a_sign_in_that_the_issuer_has_ended_begins_again() {
     broken["entries"][0]["refresh_token"] = json!("of-nobody");
     fs::write(&file, broken.to_string()).expect("written");
     let process = site.begin(&["--no-browser", "--store"]);
-    let back = browser.get(&shown(&process, "https://127.0.0.1:"));
-    assert_eq!(browser.get(back.location()).status, 200);
+    site.confirm(&mut browser, &process);
     let second = process.finish();
     assert!(
         second.errors.contains("The stored sign-in is over.") && second.errors.contains("invalid_grant"),

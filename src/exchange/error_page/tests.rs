@@ -235,6 +235,7 @@ first four codes of `sign_in`: the redirect leads to the form with the message. 
 | `sign_in.busy` | 429 | Too many passwords are being verified at the moment |
 | `sign_in.form_foreign` | 403 | The form comes from another browser or another site, or the browser did not send the cookie |
 | `sign_in.form_expired` | 403 | The sign-in page was open for more than 15 minutes |
+| `confirm.form_expired` | 403 | The page that asks whether a program may act as the user was open for more than 15 minutes |
 | `sign_out.form_expired` | 403 | The page that asks whether to sign out was open for more than 15 minutes |
 | `pool.not_found` | 404 | The path is unknown |
 | `pool.method_not_allowed` | 405 | The path does not support this method |

@@ -6,7 +6,7 @@ use crate::page::language::Language;
 use crate::page::link::Link;
 use crate::page::logo::Logo;
 use crate::page::pages::{
-    Account, Choose, Demo, EmailForm, Notice, Offered, Redirecting, Refused, SignIn, SignOut, Terminal,
+    Account, Choose, Confirm, Demo, EmailForm, Notice, Offered, Redirecting, Refused, SignIn, SignOut, Terminal,
 };
 use crate::page::sentence::Sentence;
 use crate::page::site::{NO_FORM, Pages, STYLE, View};
@@ -68,6 +68,11 @@ fn every_page<'a>(view: View<'_>, hostile: Option<&'a str>) -> Vec<(&'static str
     add("sign_in_again", view.respond(StatusCode::OK, &again, own, Frames::Nobody));
     let sign_out = SignOut { view, application, action: "/sign-out", home: "/sign-in", carried };
     add("sign_out", view.respond(StatusCode::OK, &sign_out, own, Frames::Nobody));
+    let scopes = [Text::ConfirmOpenid, Text::ConfirmGroups, Text::ConfirmOfflineAccess];
+    let (application, user) = (text("The command line"), text("alice"));
+    let (action, resource) = ("/confirm", Some(text("https://app.example.com")));
+    let confirm = Confirm { view, application, user, scopes: &scopes, resource, action, carried };
+    add("confirm", view.respond(StatusCode::OK, &confirm, own, Frames::Nobody));
     let applications = pairs(&[("Wiki", "https://wiki.example.com/")]);
     let account = Account { view, user: text("Alice"), applications: &applications, action: "/sign-out", carried };
     add("account", view.respond(StatusCode::OK, &account, own, Frames::Nobody));
@@ -100,7 +105,7 @@ fn some_pages_read_like_this_in_german() {
     let pages = Pages::default();
     let german = pages.asked_for("de").expect("German is there");
     for (name, page) in every_page(pages.view(german), None) {
-        if ["choose_by_email", "refused", "sign_in_again", "sign_out"].contains(&name) {
+        if ["choose_by_email", "confirm", "refused", "sign_in_again", "sign_out"].contains(&name) {
             insta::assert_snapshot!(format!("{name}_de"), plain(&page));
         }
     }

@@ -71,6 +71,12 @@ impl Client {
         self.0.redirect_uris.iter().any(|registered| is_same(registered, uri) || is_same_loopback(registered, uri))
     }
 
+    /// Whether any program of the user's device can receive a code at `uri`, one that is allowed, and redeem it as this client. Then nobody can tell which
+    /// program asks (RFC 8252 §8.6), and the user has to.
+    pub(crate) fn is_unproven(&self, uri: &str) -> bool {
+        self.is_public() && !self.is_ours() && !Url::parse(uri).is_ok_and(|uri| is_site(&uri))
+    }
+
     /// The audience of access tokens for a resource that the client asks for (RFC 8707 §2): the address of the configuration, which for
     /// a whole host has no slash at its end. `None` if the client may not have tokens for it.
     pub(crate) fn audience(&self, resource: &str) -> Option<&str> {
@@ -123,6 +129,11 @@ fn audience(resource: &Url) -> &str {
 
 fn is_origin(url: &Url) -> bool {
     url.path() == "/" && url.query().is_none() && url.fragment().is_none()
+}
+
+/// Whether only the owner of a name receives what is sent there: neither a loopback address nor a private-use scheme.
+fn is_site(uri: &Url) -> bool {
+    uri.scheme() == "https" && uri.host().is_some_and(|host| host != Host::Domain("localhost") && !is_loopback(&host))
 }
 
 fn is_loopback(host: &Host<&str>) -> bool {
@@ -240,6 +251,32 @@ mod tests {
             ["javascript:alert(1)", "data:text/html,x", "file:///etc/passwd", "ftp://a.example/", "blob:https://a/x"]
         {
             assert_eq!(check(scheme), Err(RedirectError::Scheme), "{scheme}");
+        }
+    }
+
+    #[test]
+    fn u_13_only_a_name_of_its_own_or_a_secret_tells_a_client_from_other_programs() {
+        let with = |secret: Option<&str>, is_ours| {
+            let Client(mut settings) = client(&[]);
+            (settings.client_secret, settings.is_ours) = (secret.map(|secret| Secret::new(secret.into())), is_ours);
+            Client::new(settings)
+        };
+        let of_the_device = [
+            "http://127.0.0.1:51234/cb",
+            "http://[::1]:1/",
+            "http://localhost:3000/",
+            "https://localhost/cb",
+            "https://127.0.0.1:8443/cb",
+            "com.example.app:/cb",
+            "com.example.app://evil.test/cb",
+        ];
+        for uri in of_the_device {
+            assert!(with(None, false).is_unproven(uri), "{uri}");
+            assert!(!with(Some("s3cret"), false).is_unproven(uri), "{uri}: it has a secret");
+            assert!(!with(None, true).is_unproven(uri), "{uri}: it is the client of our own rules");
+        }
+        for site in ["https://app.example.com/cb", "https://localhost.example.com/", "https://127.0.0.1.example.com/"] {
+            assert!(!with(None, false).is_unproven(site), "{site}");
         }
     }
 

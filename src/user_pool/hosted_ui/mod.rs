@@ -1,5 +1,6 @@
 //! The pages of the pool: passes forms to `signin`, then continues the OAuth request.
 
+mod confirm;
 pub(crate) mod cookies;
 mod csrf;
 mod page;
@@ -59,11 +60,13 @@ struct Filled<'f> {
 impl HostedUi {
     /// Answers an authorization request: with a redirect to the relying party, or with a page.
     pub(crate) fn authorize(&self, headers: &HeaderMap, form: &Form<'_>) -> WholeResponse {
-        match self.provider.authorize(form, self.session(headers).as_ref()) {
+        let session = self.session(headers);
+        match self.provider.authorize(form, session.as_ref()) {
             Ok(Decision::Code(location) | Decision::Refused(location)) => reply::see_other(&location),
             Ok(Decision::NeedsSignIn { request, login_hint }) => {
                 self.ask(headers, Some(&request), login_hint.as_deref())
             }
+            Ok(Decision::NeedsConfirmation(request)) => self.ask_to_confirm(headers, *request, session.as_ref()),
             Err(error) => self.page_error(headers, error),
         }
     }

@@ -60,4 +60,6 @@ pub(crate) enum Refused {
     Expired,
     /// The question whether to sign out is too old.
     QuestionExpired,
+    /// The question whether a program may act as the user is too old.
+    ConfirmationExpired,
 }

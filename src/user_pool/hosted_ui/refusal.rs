@@ -34,6 +34,7 @@ impl Refused {
             Self::Foreign => "sign_in.form_foreign",
             Self::Expired => "sign_in.form_expired",
             Self::QuestionExpired => "sign_out.form_expired",
+            Self::ConfirmationExpired => "confirm.form_expired",
         }
     }
 }
@@ -77,7 +78,8 @@ mod tests {
         let list = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/REASONS.md");
         let list = std::fs::read_to_string(list).expect("the list");
         let pages = [PageError::UnknownClient, PageError::UnknownRedirect, PageError::Malformed].map(PageError::code);
-        let forms = [Refused::Foreign, Refused::Expired, Refused::QuestionExpired].map(Refused::code);
+        let forms = [Refused::Foreign, Refused::Expired, Refused::QuestionExpired, Refused::ConfirmationExpired]
+            .map(Refused::code);
         let sign_ins = [Notice::Incomplete, Notice::Wrong, Notice::TooMany(0), Notice::Busy(0)].map(Notice::code);
         for code in [&pages[..], &forms, &sign_ins, &[NOT_FOUND, METHOD]].concat() {
             assert!(list.contains(&format!("\n| `{code}` | ")), "{code}");

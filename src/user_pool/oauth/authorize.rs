@@ -1,5 +1,5 @@
 //! Authorization endpoint (RFC 6749 §3.1, OIDC Core §3.1.2): validates the request; answers with a code, an error, or
-//! [`Decision::NeedsSignIn`].
+//! [`Decision::NeedsSignIn`] or [`Decision::NeedsConfirmation`].
 
 use std::sync::PoisonError;
 
@@ -22,6 +22,8 @@ pub(crate) enum Decision {
     Refused(String),
     /// The user must sign in. `login_hint` prefills the user name.
     NeedsSignIn { request: Box<AuthorizationRequest>, login_hint: Option<String> },
+    /// The user is signed in, and must confirm that the program that asks may act as this user (decision 91).
+    NeedsConfirmation(Box<AuthorizationRequest>),
 }
 
 /// The parameters that control whether the user is asked to sign in.
@@ -74,6 +76,11 @@ impl Provider {
         let now = self.clock.now();
         let session = session.filter(|session| self.suffices(session, &interaction, now));
         match session {
+            // OIDC Core §3.1.2.6.
+            Some(_) if client.is_unproven(redirect_uri) && interaction.never_ask => {
+                Err(Error::new("consent_required", "the user has to confirm"))
+            }
+            Some(_) if client.is_unproven(redirect_uri) => Ok(Decision::NeedsConfirmation(Box::new(request))),
             Some(session) => {
                 self.count_silent(&session.subject, client.id(), now)?;
                 self.metrics.signed_in_by_sso.increment();
@@ -188,6 +195,17 @@ impl Provider {
         };
         let code = self.grants.issue(pending, self.clock.now());
         self.location(&request.redirect_uri, &[("code", code.expose())], request.state.as_deref())
+    }
+
+    /// The redirect after the user has confirmed the request.
+    pub(crate) fn confirmed_location(&self, request: &AuthorizationRequest, session: &Session) -> String {
+        match self.count_silent(&session.subject, &request.client_id, self.clock.now()) {
+            Ok(()) => {
+                self.metrics.signed_in_by_sso.increment();
+                self.code_location(request, session)
+            }
+            Err(error) => self.error_location(&request.redirect_uri, request.state.as_deref(), error),
+        }
     }
 
     /// The redirect that tells the relying party that the requested user has not signed in.

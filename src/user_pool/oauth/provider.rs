@@ -68,6 +68,12 @@ impl Provider {
         named.map(str::to_owned).or_else(host).unwrap_or_else(|| request.client_id.clone())
     }
 
+    /// The name of a client that any program can use: not the host of its redirect URI, which is that of this device.
+    pub(crate) fn program_name(&self, request: &AuthorizationRequest) -> String {
+        let named = self.directory.client(&request.client_id).and_then(|client| client.name());
+        named.unwrap_or(&request.client_id).to_owned()
+    }
+
     /// The address at which the user can start the sign-in again. If the client restarts sign-ins by itself, or is an app without a
     /// web address, this is the redirect URI with an error. Otherwise it is the origin of the redirect URI.
     pub(crate) fn begin_again_location(&self, request: &AuthorizationRequest) -> String {

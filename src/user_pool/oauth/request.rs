@@ -64,6 +64,16 @@ impl AuthorizationRequest {
         self.subject.as_deref().is_none_or(|hinted| hinted == subject)
     }
 
+    /// The scopes that are granted.
+    pub(crate) fn scopes(&self) -> impl Iterator<Item = &str> {
+        self.scope.split(' ').filter(|scope| !scope.is_empty())
+    }
+
+    /// The application that the token is for, if it is for one.
+    pub(crate) fn resource(&self) -> Option<&str> {
+        self.resource.as_deref()
+    }
+
     /// The CSP sources for `form-action`. They include the relying party, because Chromium also checks redirects after a form.
     pub(crate) fn form_action(&self) -> String {
         let Ok(url) = Url::parse(&self.redirect_uri) else { return "'self'".to_owned() };

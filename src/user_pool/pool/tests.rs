@@ -2,6 +2,7 @@
 
 mod authorize;
 mod clients;
+mod confirm;
 mod documents;
 mod generations;
 mod logout;
@@ -259,6 +260,12 @@ impl Browser<'_> {
     async fn submit(&mut self, page: &Answer, username: &str, password: &str) -> Answer {
         let request = page.hidden();
         self.post(routes::SIGN_IN, &[("request", &request), ("username", username), ("password", password)]).await
+    }
+
+    /// Presses the button of the page that asks whether a program may act as the user.
+    async fn confirm(&mut self, page: &Answer) -> Answer {
+        page.assert_page(StatusCode::OK, "Give a program access?");
+        self.post(routes::CONFIRM, &[("request", &page.hidden())]).await
     }
 
     /// From the relying party to the answer of the sign-in form.

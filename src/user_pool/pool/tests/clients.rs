@@ -145,7 +145,8 @@ async fn id_tokens_are_signed_with_what_the_client_takes() {
     assert_eq!(verified(&tokens["id_token"], jsonwebtoken::Algorithm::RS256)["aud"], "dashboard");
     assert_eq!(verified(&tokens["access_token"], jsonwebtoken::Algorithm::ES256)["sub"], "sub-of-Alice");
     let callback = "http://127.0.0.1:51234/cb";
-    let code = browser.authorize(&[("client_id", "cli"), ("redirect_uri", callback)]).await.code();
+    let question = browser.authorize(&[("client_id", "cli"), ("redirect_uri", callback)]).await;
+    let code = browser.confirm(&question).await.code();
     let fields = [
         ("grant_type", "authorization_code"),
         ("client_id", "cli"),

@@ -1,0 +1,112 @@
+//! Asks a signed-in user whether a program may act as this user (decision 91).
+//!
+//! Without the question, every program of the device, and every page that has the browser open the authorization endpoint, would get a code
+//! without anybody noticing, in the name of a client without a secret.
+
+use http::{HeaderMap, StatusCode, header};
+use serde::{Deserialize, Serialize};
+
+use crate::message::WholeResponse;
+use crate::message::form::Form;
+use crate::page::Text;
+use crate::page::headers::Frames;
+use crate::page::pages::Confirm as ConfirmPage;
+use crate::user_pool::hosted_ui::ui::HostedUi;
+use crate::user_pool::hosted_ui::{csrf, page};
+use crate::user_pool::oauth::request::AuthorizationRequest;
+use crate::user_pool::seal::Purpose;
+use crate::user_pool::signin::sso::Session;
+use crate::user_pool::signin::state;
+use crate::user_pool::{reply, routes};
+
+/// The value of the form.
+#[derive(Serialize, Deserialize)]
+struct Confirmation {
+    request: AuthorizationRequest,
+    /// The session of the user whom the page names. The button is good for no other.
+    session: String,
+    subject: String,
+}
+
+impl HostedUi {
+    /// Shows the page that asks. Without a session the user has to sign in, which is a confirmation as well.
+    pub(super) fn ask_to_confirm(
+        &self,
+        headers: &HeaderMap,
+        request: AuthorizationRequest,
+        session: Option<&Session>,
+    ) -> WholeResponse {
+        let named = session.and_then(|session| Some((session, self.provider.user_name(session)?)));
+        let Some((session, user)) = named else { return self.ask(headers, Some(&request), None) };
+        let browser = self.browser(headers).map_or_else(csrf::new_browser, str::to_owned);
+        let application = self.provider.program_name(&request);
+        let (form_action, view) = (request.form_action(), self.view(headers, request.ui_locales.as_deref()));
+        let scopes: Vec<Text> = request.scopes().filter_map(text_of_scope).collect();
+        let resource = request.resource().map(str::to_owned);
+        let confirmation = Confirmation { request, session: session.id.clone(), subject: session.subject.clone() };
+        let carried = state::carry(&self.seal, Purpose::Confirmation, confirmation, &browser, self.clock.now());
+        let page = ConfirmPage {
+            view,
+            application: &application,
+            user: &user,
+            scopes: &scopes,
+            resource: resource.as_deref(),
+            action: routes::CONFIRM,
+            carried: &carried,
+        };
+        let mut response = view.respond(StatusCode::OK, &page, &form_action, Frames::Nobody);
+        response.headers_mut().append(header::SET_COOKIE, csrf::set_browser(&self.cookies.form, &browser));
+        response
+    }
+
+    /// Handles the form.
+    pub(crate) fn confirm(&self, headers: &HeaderMap, form: &Form<'_>) -> WholeResponse {
+        let confirmation: Confirmation = match self.received(Purpose::Confirmation, headers, form) {
+            Ok((_, confirmation)) => confirmation,
+            Err(state::Refused::Expired(confirmation)) => {
+                return self.refused(headers, page::Refused::ConfirmationExpired, self.start_again(&confirmation));
+            }
+            Err(_) => return self.refused(headers, page::Refused::Foreign, routes::SIGN_IN.to_owned()),
+        };
+        let Confirmation { request, session: id, subject } = confirmation;
+        if let Err(error) = self.provider.check_again(&request) {
+            return self.page_error(headers, error);
+        }
+        match self.session(headers).filter(|session| session.id == id && session.subject == subject) {
+            Some(session) => reply::see_other(&self.provider.confirmed_location(&request, &session)),
+            // The user whom the page named has signed out meanwhile, or somebody else has signed in.
+            None => self.ask(headers, Some(&request), None),
+        }
+    }
+
+    fn start_again(&self, confirmation: &Confirmation) -> String {
+        match self.provider.check_again(&confirmation.request) {
+            Ok(()) => self.provider.begin_again_location(&confirmation.request),
+            Err(_) => routes::SIGN_IN.to_owned(),
+        }
+    }
+}
+
+/// What a scope gives, in words. `None` for scopes that are not granted.
+fn text_of_scope(scope: &str) -> Option<Text> {
+    match scope {
+        "openid" => Some(Text::ConfirmOpenid),
+        "profile" => Some(Text::ConfirmProfile),
+        "email" => Some(Text::ConfirmEmail),
+        "groups" => Some(Text::ConfirmGroups),
+        "offline_access" => Some(Text::ConfirmOfflineAccess),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::user_pool::oauth::request::SCOPES;
+
+    #[test]
+    fn each_scope_has_its_words() {
+        assert!(SCOPES.iter().all(|scope| text_of_scope(scope).is_some()));
+        assert_eq!(text_of_scope("other"), None);
+    }
+}
