@@ -63,6 +63,14 @@ impl Opaque {
         )
     }
 
+    /// The same, with more keys of the listener.
+    #[track_caller]
+    fn start_behind(listener: &str) -> Self {
+        let action =
+            "      - type: jwt-validation\n        provider: corp\n        validation: introspection\n        audience: [api]\n";
+        Self::start_as(action, |setup| setup.listener(listener))
+    }
+
     /// From now on the provider says that `token` is an access token of Alice for `api`, with these members; `null` leaves one out.
     pub fn say(&self, token: &str, members: &Value) {
         let now = self.proxy.clock.now().seconds();
@@ -326,7 +334,7 @@ fn d_20_made_up_tokens_cause_few_calls_and_lock_nobody_out_who_is_in() {
         }
     }
     // The clock stands still, so no call is added to those that may come at once.
-    assert_eq!((opaque.asked(), busy), (300, 201), "one was for the good token");
+    assert_eq!((opaque.asked(), busy), (235, 266), "one was for the good token; the rest is for other networks");
     assert_eq!(with(&mut client, "good").status, 200);
     opaque.proxy.clock.advance(Duration::from_millis(5));
     assert_eq!(with(&mut client, "another-made-up").status, 503);
@@ -336,6 +344,35 @@ fn d_20_made_up_tokens_cause_few_calls_and_lock_nobody_out_who_is_in() {
     }
     assert_eq!(with(&mut client, "good").status, 200, "it is asked about although no made-up token is");
     assert_eq!(opaque.target.received().len(), 3);
+}
+
+#[test]
+fn d_29_one_network_with_made_up_tokens_keeps_no_other_out() {
+    on_both(|protocol| {
+        let opaque = Opaque::start_behind("    trusted_proxies: ['127.0.0.0/8']");
+        let mut client = opaque.client(protocol);
+        let mut from = |network: &str, token: &str| {
+            let headers = [("authorization", &*format!("Bearer {token}")), ("x-forwarded-for", network)];
+            client.send("GET", API, &headers, b"")
+        };
+        let flood = |number: usize| format!("2001:db8:0:1::{number:x}");
+        // One network, by all of its addresses.
+        let answers: Vec<u16> =
+            (0..400).map(|number| from(&flood(number), &format!("made-up-{number}")).status).collect();
+        assert_eq!(answers.last(), Some(&503), "it has had all that there is for it");
+        // Those who come for the first time, each with a token of its own.
+        for number in 0..20 {
+            let (network, token) = (format!("198.51.100.{number}"), format!("new-{number}"));
+            opaque.say(&token, &json!({}));
+            assert_eq!(from(&network, &token).status, 200, "{network}");
+        }
+        refused(&from(&flood(1000), "made-up-again"), 503, "bearer.introspection_busy");
+        // A second network with made-up tokens has its share, and no more.
+        let second: Vec<u16> = (0..20).map(|number| from("203.0.113.9", &format!("other-{number}")).status).collect();
+        assert_eq!(second.iter().filter(|status| **status == 401).count(), 10);
+        opaque.say("late", &json!({}));
+        assert_eq!(from("198.51.100.77", "late").status, 200);
+    });
 }
 
 #[test]

@@ -4,6 +4,7 @@
 //! remembered for all workers ([`oidc::introspection`](crate::oidc::introspection)), before the settings of an action are applied to it. So an answer is
 //! used by every action of the same issuer, and each of them checks its own audience, scopes and claims (attacks B-11).
 
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -16,6 +17,7 @@ use crate::exchange::rejection::{Reason, Rejection};
 use crate::message::uri::CanonicalRequest;
 use crate::oidc::access_token::AccessTokenFault;
 use crate::oidc::introspection::digest::{Digest, digest};
+use crate::oidc::introspection::fairness::Asker;
 use crate::oidc::introspection::outcome::{Active, Found, IntrospectionError, Outcome};
 use crate::oidc::settings::TOKEN_BYTES_MAX;
 use crate::session::cache::Key;
@@ -32,7 +34,7 @@ impl Bearer {
         worker: &BearerState,
         token: &str,
         request: &CanonicalRequest,
-        now: Timestamp,
+        (client, now): (IpAddr, Timestamp),
     ) -> Result<Rc<Visitor>, Rejection> {
         if token.len() > TOKEN_BYTES_MAX {
             return Err(self.invalid(AccessTokenFault::TooLong, request));
@@ -42,7 +44,7 @@ impl Bearer {
         if let Some(visitor) = worker.find_introspected(&key, now) {
             return Ok(visitor);
         }
-        let active = match self.outcome(token, &digest, now).await? {
+        let active = match self.outcome(token, &digest, (Asker::Client(client), now)).await? {
             Outcome::Active(active) => active,
             Outcome::Inactive => return Err(self.invalid(AccessTokenFault::Inactive, request)),
             Outcome::Failed(error) => return Err(Rejection::new(Reason::BearerIntrospectionUnavailable, error)),
@@ -53,8 +55,13 @@ impl Bearer {
         Ok(visitor)
     }
 
-    async fn outcome(self: &Arc<Self>, token: &str, digest: &Digest, now: Timestamp) -> Result<Outcome, Rejection> {
-        match self.look(token, digest, now) {
+    async fn outcome(
+        self: &Arc<Self>,
+        token: &str,
+        digest: &Digest,
+        asked: (Asker, Timestamp),
+    ) -> Result<Outcome, Rejection> {
+        match self.look(token, digest, asked) {
             Found::Known(outcome) => Ok(outcome),
             // The call goes on if this request ends.
             Found::UnderWay(flight) => {
@@ -65,8 +72,8 @@ impl Bearer {
     }
 
     /// What is known of a token. A call that it needs runs on the control runtime.
-    pub(super) fn look(&self, token: &str, digest: &Digest, now: Timestamp) -> Found {
-        self.client.introspection(token, digest, now, |call| self.control.start_detached(scope::carried(call)))
+    pub(super) fn look(&self, token: &str, digest: &Digest, asked: (Asker, Timestamp)) -> Found {
+        self.client.introspection(token, digest, asked, |call| self.control.start_detached(scope::carried(call)))
     }
 
     fn vouched(

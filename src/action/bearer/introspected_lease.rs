@@ -11,6 +11,7 @@ use crate::clock::Timestamp;
 use crate::flight::Flight;
 use crate::identity::Identity;
 use crate::oidc::introspection::digest::Digest;
+use crate::oidc::introspection::fairness::Asker;
 use crate::oidc::introspection::outcome::{Found, Outcome};
 use crate::secret::Secret;
 
@@ -61,7 +62,7 @@ impl IntrospectedLease {
         if state.flight.is_some() {
             return None;
         }
-        match self.bearer.look(self.token.expose(), &self.digest, now) {
+        match self.bearer.look(self.token.expose(), &self.digest, (Asker::Lasting, now)) {
             Found::Known(outcome) => Some(outcome),
             Found::UnderWay(flight) => {
                 state.flight = Some(flight);

@@ -14,6 +14,7 @@ mod token_lease;
 mod wanted_claims;
 pub(crate) mod worker_state;
 
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -93,7 +94,7 @@ impl Bearer {
             // Boxed, so that a request whose token is remembered does not reserve the memory for it.
             None => {
                 let Some(token) = credential::token(bytes) else { return Err(self.malformed(worker, request)) };
-                let verifying = self.unknown(worker, token, &key, (request, now));
+                let verifying = self.unknown(worker, token, &key, (request, exchange.client, now));
                 let verified = Box::pin(scope::within(exchange.scope(), verifying)).await;
                 verified.inspect_err(|_| worker.refuse())?
             }
@@ -119,10 +120,10 @@ impl Bearer {
         worker: &BearerState,
         token: &str,
         key: &Key<'_, TokenBytes<'_>>,
-        (request, now): (&CanonicalRequest, Timestamp),
+        (request, client, now): (&CanonicalRequest, IpAddr, Timestamp),
     ) -> Result<Rc<Visitor>, Rejection> {
         if self.settings.validation.introspects(token) {
-            self.introspected(worker, token, request, now).await
+            self.introspected(worker, token, request, (client, now)).await
         } else {
             self.of_issuer_of(token).verify(worker, token, key, request).await
         }
@@ -165,13 +166,13 @@ impl Bearer {
         Ok(visitor)
     }
 
-    /// Verifies a token with the keys of its issuer, which may have to be fetched, on the control runtime.
     /// Has the keys of the issuer fetched again, behind the request, if they are old.
     pub(super) fn renew_keys(&self) {
         let client = Arc::clone(&self.client);
         self.control.start_detached(scope::carried(async move { client.renew_keys().await }));
     }
 
+    /// Verifies a token with the keys of its issuer, which may have to be fetched, on the control runtime.
     async fn ask(&self, token: String) -> Result<Result<AccessToken, AccessTokenFault>, Rejection> {
         let (client, settings) = (Arc::clone(&self.client), Arc::clone(&self.settings));
         let verifying = async move { client.verify_access_token(&token, &settings.wanted).await };

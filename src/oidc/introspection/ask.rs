@@ -10,6 +10,7 @@ use crate::identity::Claims;
 use crate::oidc::caller::{Endpoint, Operation};
 use crate::oidc::introspection::answer::{self, Said};
 use crate::oidc::introspection::digest::Digest;
+use crate::oidc::introspection::fairness::Asker;
 use crate::oidc::introspection::outcome::{Active, Found, IntrospectionError, Outcome};
 use crate::oidc::introspection::table::Landing;
 use crate::oidc::provider::Provider;
@@ -26,10 +27,10 @@ impl RelyingParty {
         self: &Arc<Self>,
         token: &str,
         digest: &Digest,
-        now: Timestamp,
+        (asker, now): (Asker, Timestamp),
         start: impl FnOnce(std::pin::Pin<Box<dyn Future<Output = ()> + Send>>),
     ) -> Found {
-        self.provider.introspections.look(digest, now, |landing| {
+        self.provider.introspections.look(digest, (asker, now), |landing| {
             let (client, token) = (Arc::clone(self), Secret::new(token.to_owned()));
             start(Box::pin(async move { client.provider.introspect(&token, landing).await }));
         })

@@ -6,6 +6,7 @@
 mod answer;
 mod ask;
 pub(crate) mod digest;
+pub(crate) mod fairness;
 pub(crate) mod outcome;
 mod recent;
 pub(super) mod table;

@@ -49,7 +49,7 @@ impl<K: Copy + Eq + Hash, V> Recent<K, V> {
     }
 
     #[cfg(test)]
-    fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.young.len() + self.old.len()
     }
 }

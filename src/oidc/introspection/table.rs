@@ -1,7 +1,8 @@
 //! What one provider said about tokens a short time ago, and the calls that ask it now. Shared by the workers; never locked across an await.
 //!
 //! A stranger can send any number of made-up tokens (attacks D-20). They push out nothing that is good, because tokens that are not active are
-//! remembered apart. How often the provider is asked about tokens that were not active before is limited, in calls per second and in calls at a time.
+//! remembered apart. How often the provider is asked about tokens that were not active before is limited, in calls per second and in calls at a time,
+//! and each client network has a share of these calls ([`fairness`](super::fairness)).
 //! Tokens that were active are asked about besides, with their own limit, so made-up ones do not lock anybody out who is in.
 
 use std::collections::HashMap;
@@ -13,6 +14,7 @@ use tokio::sync::Semaphore;
 use crate::clock::Timestamp;
 use crate::flight::{self, Flight};
 use crate::oidc::introspection::digest::Digest;
+use crate::oidc::introspection::fairness::{Asker, Calls, Class};
 use crate::oidc::introspection::outcome::{Found, Outcome};
 use crate::oidc::introspection::recent::{Limits, Recent};
 
@@ -20,32 +22,16 @@ use crate::oidc::introspection::recent::{Limits, Recent};
 pub(crate) const INACTIVE_FOR: Duration = Duration::from_secs(5);
 /// How long a call that failed is not repeated for the same token.
 const FAILED_FOR: Duration = Duration::from_secs(1);
-/// Calls at a time, of each [`Class`].
-const CALLS_MAX: usize = 32;
-/// Tokens that are asked about or wait for that, of each [`Class`].
-const FLIGHTS_MAX: usize = 256;
-/// Calls per second about tokens that were not active before, in the long run.
-const CALLS_PER_SECOND: u32 = 100;
-/// How many of these may come at once.
-const BURST: u32 = 300;
 /// Of tokens that are active: two generations.
 const ACTIVE: Limits = Limits { entries: 10_000, bytes: 16 * 1024 * 1024 };
 /// Of tokens that are not, or of which nothing is known.
 const OTHERS: Limits = Limits { entries: 10_000, bytes: 16 * 1024 * 1024 };
 
-/// What is known of a token before it is asked about. Each class has limits of its own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Class {
-    /// It was active when the provider was asked last.
-    Good,
-    Unknown,
-}
-
 /// One for each provider.
 #[derive(Debug)]
 pub(crate) struct Table {
     entries: Mutex<Entries>,
-    calls: [Semaphore; 2],
+    calls: [Semaphore; Class::COUNT],
 }
 
 #[derive(Debug)]
@@ -54,9 +40,8 @@ struct Entries {
     active: Recent<Digest, Outcome>,
     others: Recent<Digest, (Outcome, Timestamp)>,
     flights: HashMap<Digest, (Flight<Outcome>, Class)>,
-    in_class: [usize; 2],
-    /// When all of [`BURST`] can be used again (GCRA).
-    full_at: Timestamp,
+    in_class: [usize; Class::COUNT],
+    unknown: Calls,
 }
 
 /// Reports the answer about one token. If it is dropped before, the flight is lost and another call may be made.
@@ -75,22 +60,27 @@ impl Table {
                 active: Recent::new(ACTIVE),
                 others: Recent::new(OTHERS),
                 flights: HashMap::new(),
-                in_class: [0; 2],
-                full_at: Timestamp::from_millis(0),
+                in_class: [0; Class::COUNT],
+                unknown: Calls::new(),
             }),
-            calls: [Semaphore::new(CALLS_MAX), Semaphore::new(CALLS_MAX)],
+            calls: [Class::Good, Class::Newcomer, Class::Unknown].map(|class| Semaphore::new(class.calls_max())),
         })
     }
 
     /// What is known of a token. If nothing is, and the limits allow a call, `start` is told to make it.
-    pub(crate) fn look(self: &Arc<Self>, digest: &Digest, now: Timestamp, start: impl FnOnce(Landing)) -> Found {
+    pub(crate) fn look(
+        self: &Arc<Self>,
+        digest: &Digest,
+        (asker, now): (Asker, Timestamp),
+        start: impl FnOnce(Landing),
+    ) -> Found {
         let mut entries = self.lock();
-        let class = match entries.active.get(digest) {
+        let was_active = match entries.active.get(digest) {
             Some(Outcome::Active(active)) if now < active.fresh_until => {
                 return Found::Known(Outcome::Active(Arc::clone(active)));
             }
-            Some(_) => Class::Good,
-            None => Class::Unknown,
+            Some(_) => true,
+            None => false,
         };
         if let Some((outcome, _)) = entries.others.get(digest).filter(|(_, until)| now < *until) {
             return Found::Known(outcome.clone());
@@ -98,9 +88,7 @@ impl Table {
         if let Some((flight, _)) = entries.flights.get(digest) {
             return Found::UnderWay(flight.clone());
         }
-        if entries.in_class[class as usize] >= FLIGHTS_MAX || (class == Class::Unknown && !entries.take(now)) {
-            return Found::Busy;
-        }
+        let Some(class) = entries.class(was_active, asker, now) else { return Found::Busy };
         let (landing, flight) = flight::new();
         entries.flights.insert(*digest, (flight.clone(), class));
         entries.in_class[class as usize] += 1;
@@ -151,17 +139,15 @@ impl Drop for Landing {
 }
 
 impl Entries {
-    /// Takes one of the calls about unknown tokens. False if there is none now.
-    fn take(&mut self, now: Timestamp) -> bool {
-        let (interval, depth) =
-            (Duration::from_secs(1) / CALLS_PER_SECOND, Duration::from_secs(1) / CALLS_PER_SECOND * BURST);
-        // A time that is later was read while the clock was ahead.
-        let full_at = if self.full_at > now + depth { now } else { self.full_at.max(now) };
-        if full_at + interval > now + depth {
-            return false;
+    /// Takes a call. `None` if there is none now.
+    fn class(&mut self, was_active: bool, asker: Asker, now: Timestamp) -> Option<Class> {
+        let in_class = self.in_class;
+        let has_place = |class: Class| in_class[class as usize] < class.flights_max();
+        match asker {
+            Asker::Client(client) if !was_active => self.unknown.take(client, now, has_place),
+            // The token was active: here, or where the exchange began.
+            Asker::Client(_) | Asker::Lasting => has_place(Class::Good).then_some(Class::Good),
         }
-        self.full_at = full_at + interval;
-        true
     }
 }
 
@@ -175,8 +161,13 @@ mod tests {
     const NOW: Timestamp = Timestamp::from_seconds(1_700_000_000);
 
     fn look(table: &Arc<Table>, token: &str, now: Timestamp) -> (Found, Option<Landing>) {
+        look_from(table, "192.0.2.1", token, now)
+    }
+
+    fn look_from(table: &Arc<Table>, client: &str, token: &str, now: Timestamp) -> (Found, Option<Landing>) {
         let mut started = None;
-        let found = table.look(&digest(token), now, |landing| started = Some(landing));
+        let asker = Asker::Client(client.parse().expect("an address"));
+        let found = table.look(&digest(token), (asker, now), |landing| started = Some(landing));
         (found, started)
     }
 
@@ -221,7 +212,7 @@ mod tests {
         // Once it is not active, it is as any other.
         land(&table, "good", Outcome::Inactive, NOW + seconds(60));
         let (_, landing) = look(&table, "good", NOW + seconds(70));
-        assert_eq!(landing.expect("a call").class, Class::Unknown);
+        assert_eq!(landing.expect("a call").class, Class::Newcomer);
     }
 
     #[test]
@@ -233,7 +224,15 @@ mod tests {
         for number in 0..10_000 {
             held.extend(look(&table, &format!("made up {number}"), NOW).1);
         }
-        assert_eq!(held.len(), FLIGHTS_MAX);
+        // The network had ten calls besides, and one of them was for the good token.
+        assert_eq!(held.len(), Class::Unknown.flights_max() + 9);
+        // Another network has a share of its own, also of the calls at a time.
+        let (_, landing) = look_from(&table, "198.51.100.7", "new", NOW);
+        assert_eq!(landing.expect("a call").class, Class::Newcomer);
+        // Whose exchange lasts is asked about, though nothing is known of the token here any more.
+        let mut started = None;
+        table.look(&digest("lasting"), (Asker::Lasting, NOW), |landing| started = Some(landing));
+        assert_eq!(started.expect("a call").class, Class::Good);
         let later = NOW + Duration::from_secs(60);
         let (_, landing) = look(&table, "good", later);
         assert_eq!(landing.expect("a call").class, Class::Good);
@@ -247,7 +246,7 @@ mod tests {
                 calls += 1;
             }
         }
-        assert!((5_900..=6_400).contains(&calls), "{calls}");
+        assert!((4_400..=4_600).contains(&calls), "{calls}");
         let (_, landing) = look(&table, "good", later + Duration::from_secs(61));
         assert_eq!(landing.expect("a call").class, Class::Good, "it is still known as one that was active");
     }

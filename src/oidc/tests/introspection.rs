@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::scripted::{DISCOVERY, Fixture, Reply, fixture_with, metadata};
 use crate::oidc::introspection::digest::digest;
+use crate::oidc::introspection::fairness::Asker;
 use crate::oidc::introspection::outcome::{Found, IntrospectionError, Outcome};
 use crate::oidc::settings::ClientAuth;
 
@@ -23,8 +24,9 @@ fn fixture() -> Fixture {
 impl Fixture {
     fn look(&self, token: &str) -> Found {
         let now = self.clock.now();
+        let asker = Asker::Client("192.0.2.1".parse().expect("an address"));
         #[expect(clippy::disallowed_methods, reason = "the control runtime of the test")]
-        self.client.introspection(token, &digest(token), now, |call| drop(tokio::spawn(call)))
+        self.client.introspection(token, &digest(token), (asker, now), |call| drop(tokio::spawn(call)))
     }
 
     async fn introspected(&self, token: &str) -> Outcome {
