@@ -9,6 +9,7 @@ pub mod app;
 mod backchannel;
 #[doc(hidden)]
 pub mod bench_door;
+mod budget;
 mod certificate;
 mod claims;
 pub mod cli;

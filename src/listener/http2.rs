@@ -1,11 +1,10 @@
 //! Serves HTTP/2 with `h2`: one task for the connection, and one for each request on it.
 //!
 //! `answer.rs` sends a response. `outbox.rs` limits the bytes that wait to be sent. `upload.rs` reads the body of a
-//! request. `websocket.rs` is what both are for a WebSocket. `windows.rs` limits the bytes that wait to be read. `budget.rs` divides memory among client addresses, `memory.rs` has all of it.
+//! request. `websocket.rs` is what both are for a WebSocket. `windows.rs` limits the bytes that wait to be read. `memory.rs` has the memory that all connections of a worker share.
 //! `flood.rs` detects clients that send too many frames without effect, and requests that `h2` resets by itself.
 
 mod answer;
-mod budget;
 mod flood;
 pub(crate) mod memory;
 mod outbox;
@@ -26,12 +25,12 @@ use h2::{Reason, RecvStream};
 use http::{HeaderMap, Version, header};
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use crate::budget::{ConnectionBudget, Reserved};
 use crate::drain::{Draining, LocalExecutor};
 use crate::exchange::connection::Connection;
 use crate::exchange::rejection;
 use crate::listener::driver::{Closed, ConnectionDriver, Served};
 use crate::listener::http2::answer::Answers;
-use crate::listener::http2::budget::{ConnectionBudget, Reserved};
 use crate::listener::http2::flood::{FloodDetector, FrameObserver, Transport};
 use crate::listener::http2::outbox::{Outbox, Piece};
 use crate::listener::http2::upload::{Rest, Upload};
@@ -392,7 +391,7 @@ fn length(headers: &HeaderMap) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::listener::http2::budget::Budget;
+    use crate::budget::Budget;
 
     fn headers(length: usize) -> HeaderMap {
         let value = "a".repeat(length).try_into().expect("a value");

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use crate::listener::http2::budget::Budget;
+use crate::budget::Budget;
 use crate::listener::http2::outbox;
 
 /// Maximum bytes of responses that wait to be sent to the clients of one worker.

@@ -35,7 +35,7 @@ const PIECE_BYTES_MIN: usize = 256;
 
 /// The bytes that wait in all connections of a worker.
 ///
-/// Not a [`Budget`](super::budget::Budget): that one refuses what does not fit. Here nothing is refused; a response waits for its turn
+/// Not a [`Budget`](crate::budget::Budget): that one refuses what does not fit. Here nothing is refused; a response waits for its turn
 /// until others have been read. No address needs a part of its own, because each connection has [`RESERVED_BYTES`].
 #[derive(Debug)]
 pub(crate) struct OutboxBudget {

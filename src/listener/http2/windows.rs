@@ -10,7 +10,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::task::{Context, Waker};
 
-use crate::listener::http2::budget::{ConnectionBudget, Reserved};
+use crate::budget::{ConnectionBudget, Reserved};
 
 /// How many bytes of one body a client may send before they are read.
 pub(crate) const STREAM_BYTES: u32 = 128 * 1024;
@@ -77,7 +77,7 @@ impl Drop for Widened {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::listener::http2::budget::Budget;
+    use crate::budget::Budget;
 
     #[test]
     fn a_window_is_wider_while_its_upload_is_open_and_the_budget_has_room() {

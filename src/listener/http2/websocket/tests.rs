@@ -6,7 +6,7 @@ use http_body_util::BodyExt as _;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
 
 use super::*;
-use crate::listener::http2::budget::Budget;
+use crate::budget::Budget;
 use crate::listener::http2::windows::{CONNECTION_BYTES, STREAM_BYTES};
 
 /// Asks for a WebSocket, sends `pieces` in a DATA frame each as far as windows are open, and ends the stream.

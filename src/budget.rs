@@ -1,4 +1,4 @@
-//! A memory budget that the connections of one worker share. No client address may use all of it.
+//! A budget that the connections of one worker share: of memory, or of places. No client address may use all of it.
 //!
 //! A used-up budget means refusals for every client, and one client can use up much with few connections. So one
 //! address may use a quarter of the budget. There are never more entries than addresses with an open connection.
