@@ -64,8 +64,8 @@ async fn open<H: Handler>(
     let metrics = &served.metrics;
     metrics.accepted.increment();
     let settings = &served.generation.settings;
-    if let Some(version) = settings.proxy_protocol {
-        address_permit = Box::pin(client_of(&listener, &served, &mut accepted, version)).await?;
+    if let Some(proxy_protocol) = &settings.proxy_protocol {
+        address_permit = Box::pin(client_of(&listener, &served, &mut accepted, proxy_protocol.version)).await?;
     }
     let guard = ConnectionGuard::new(&metrics.open, accepted.permit, address_permit);
     let facts = |tls| {

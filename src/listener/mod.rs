@@ -61,13 +61,16 @@ fn start<H: Handler>(listener: &Rc<WorkerListener<H>>, accepted: accept::Accepte
     let served = listener.served();
     let settings = served.generation.settings();
     let is_trusted = settings.forwarded.is_trusted(accepted.peer.ip().to_canonical());
-    if settings.proxy_protocol.is_some() && !is_trusted {
-        return listener.refuse_peer(&served, accepted.peer, "the peer is not in `trusted_proxies`");
-    }
     // The connections of a trusted proxy carry the requests of many clients.
-    let address_permit = match is_trusted {
-        true => AddressPermit::exempt(),
-        false => match listener.process.per_address.enter(accepted.peer.ip()) {
+    let address_permit = match &settings.proxy_protocol {
+        // It is counted when its header has said who the client is.
+        Some(proxy_protocol) if proxy_protocol.is_from(accepted.peer.ip()) => AddressPermit::exempt(),
+        Some(_) => {
+            let error = "the peer is neither in `proxy_protocol_from` nor, without that, in `trusted_proxies`";
+            return listener.refuse_peer(&served, accepted.peer, error);
+        }
+        None if is_trusted => AddressPermit::exempt(),
+        None => match listener.process.per_address.enter(accepted.peer.ip()) {
             Some(permit) => permit,
             None => return served.metrics.refused.increment(),
         },

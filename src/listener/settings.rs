@@ -1,8 +1,10 @@
 //! Validated addresses, TLS, limits and timeouts.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
+
+use ipnet::IpNet;
 
 use crate::certificate::client;
 use crate::certificate::table::Certificates;
@@ -22,8 +24,8 @@ pub(crate) struct Settings {
     pub(crate) tls: Option<Tls>,
     /// Which proxies are trusted to set `X-Forwarded-For`, and how the header is changed.
     pub(crate) forwarded: Arc<Policy>,
-    /// The version of the PROXY protocol that each connection begins with. `None` if connections come from the clients.
-    pub(crate) proxy_protocol: Option<ProxyProtocol>,
+    /// The header of the PROXY protocol that each connection begins with. `None` if connections come from the clients.
+    pub(crate) proxy_protocol: Option<ProxyHeader>,
     /// How to handle a request with a header that overrides its method.
     pub(crate) method_override: MethodOverrides,
     /// What happens to requests that do not conform to the standard.
@@ -32,6 +34,22 @@ pub(crate) struct Settings {
     pub(crate) response_headers: Option<Arc<ResponseHeaders>>,
     /// All limits of a connection.
     pub(crate) limits: Arc<Limits>,
+}
+
+/// The header of the PROXY protocol that connections of a listener begin with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ProxyHeader {
+    pub(crate) version: ProxyProtocol,
+    /// Who may send the header, and so choose the address of the client (attacks G-13). It says nothing about `X-Forwarded-*`.
+    pub(crate) senders: Vec<IpNet>,
+}
+
+impl ProxyHeader {
+    /// Whether this peer may send the header.
+    pub(crate) fn is_from(&self, peer: IpAddr) -> bool {
+        let peer = peer.to_canonical();
+        self.senders.iter().any(|network| network.contains(&peer))
+    }
 }
 
 /// The versions of the PROXY protocol that are accepted.

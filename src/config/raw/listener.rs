@@ -63,10 +63,15 @@ pub(crate) struct Listener {
     #[serde(default)]
     pub(crate) trusted_proxies: List<String>,
     /// Set if a load balancer that passes on TCP is in front of this listener and tells the address of the client by the PROXY protocol.
-    /// Then every connection must come from `trusted_proxies` and begin with a header of this version. Other
-    /// connections are closed. The address in the header is the address of the client everywhere: in rules, limits, logs and
-    /// `X-Forwarded-For`. `X-Forwarded-*` headers are believed only if that address is in `trusted_proxies`, too.
+    /// Then every connection must come from `trusted_proxies`, or from `proxy_protocol_from` if that is set, and begin with a header of this
+    /// version. Other connections are closed. The address in the header is the address of the client everywhere: in rules, limits, logs and
+    /// `X-Forwarded-For`. `X-Forwarded-*` headers are not believed, unless `proxy_protocol_from` is set.
     pub(crate) proxy_protocol: Option<ProxyProtocol>,
+    /// Networks of the load balancers that send the header of `proxy_protocol`, if other proxies are in front of them. Then
+    /// `trusted_proxies` are only those other proxies: their `X-Forwarded-*` headers are believed if the address in the header of
+    /// `proxy_protocol` is one of theirs, and they may not send such a header.
+    #[serde(default)]
+    pub(crate) proxy_protocol_from: List<String>,
     /// How `X-Forwarded-For` is sent to targets.
     #[serde(default)]
     pub(crate) x_forwarded_for: ForwardedFor,

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ipnet::IpNet;
+
 use crate::config::document::findings::Reported;
 use crate::config::document::path::Path;
 use crate::config::raw::listener::{self as written, CONNECTIONS_PER_ADDRESS_DEFAULT_MIN, Listener, Protocol};
@@ -16,7 +18,7 @@ use crate::config::validate::mutual_authentication::TrustStores;
 use crate::config::validate::{
     action, claims, cors, forward_auth, process, proxies, response_headers, rule, tls, value,
 };
-use crate::listener::settings::{Limits, MethodOverrides, ProxyProtocol, Settings};
+use crate::listener::settings::{Limits, MethodOverrides, ProxyHeader, ProxyProtocol, Settings};
 use crate::message::desync;
 use crate::message::forwarded::{HostFrom, Mode, Policy, TlsHeaders};
 
@@ -78,12 +80,18 @@ fn listener(
     let trusted_proxies = proxies::trusted(&raw.trusted_proxies, &at.key("trusted_proxies"), context);
     let limits = limits(&raw.limits, &at.key("limits"), context);
     let forward_auth = forward_auth::forward_auth(raw, at, context);
-    let (mut trusted, forward_auth) = (trusted_proxies?, forward_auth?);
+    let senders = proxies::trusted(&raw.proxy_protocol_from, &at.key("proxy_protocol_from"), context);
+    let (trusted, senders, forward_auth) = (trusted_proxies?, senders?, forward_auth?);
+    // A load balancer that passes on bytes has written no header field, and who may send the one is not trusted with the other.
+    let (mut trusted, senders) = match raw.proxy_protocol {
+        Some(_) if senders.is_empty() => (Vec::new(), trusted),
+        _ => (trusted, senders),
+    };
     let of_traces = trusted.clone();
     // Who may ask describes the client.
     trusted.extend(forward_auth.iter().flat_map(|forward_auth| &forward_auth.peers));
     let tls_headers = tls_headers(raw, at, context);
-    let proxy_protocol = proxy_protocol(raw, at, context);
+    let proxy_protocol = proxy_protocol(raw, senders, at, context);
     if raw.xff_client_port && raw.x_forwarded_for != written::ForwardedFor::Append {
         let warning = context.found.warning(&at.key("xff_client_port"), "no address is appended, so no port is either");
         warning.label(&at.key("x_forwarded_for"), "because of this").hint("remove one of the two");
@@ -127,19 +135,28 @@ fn listener(
     Ok(ListenerConfig { settings, rules, default: default?, encoded_slash, cors: cors?, forward_auth })
 }
 
-fn proxy_protocol(raw: &Listener, at: &Path, context: &mut Context<'_>) -> Result<Option<ProxyProtocol>, Reported> {
+fn proxy_protocol(
+    raw: &Listener,
+    senders: Vec<IpNet>,
+    at: &Path,
+    context: &mut Context<'_>,
+) -> Result<Option<ProxyHeader>, Reported> {
     let version = match raw.proxy_protocol {
-        None => return Ok(None),
+        None if raw.proxy_protocol_from.is_empty() => return Ok(None),
+        None => {
+            let problem = context.found.problem(&at.key("proxy_protocol_from"), "there is no `proxy_protocol`");
+            return problem.hint("write `proxy_protocol: v2`, or remove `proxy_protocol_from`").fail();
+        }
         Some(written::ProxyProtocol::V1) => ProxyProtocol::V1,
         Some(written::ProxyProtocol::V2) => ProxyProtocol::V2,
         Some(written::ProxyProtocol::Any) => ProxyProtocol::Any,
     };
-    if raw.trusted_proxies.is_empty() {
+    if senders.is_empty() {
         // attacks G-13: otherwise any client could choose its address.
         let problem = context.found.problem(&at.key("proxy_protocol"), "`proxy_protocol` needs `trusted_proxies`");
         return problem.hint("list the networks of the load balancers that send the header").fail();
     }
-    Ok(Some(version))
+    Ok(Some(ProxyHeader { version, senders }))
 }
 
 fn tls_headers(raw: &Listener, at: &Path, context: &mut Context<'_>) -> Result<Option<TlsHeaders>, Reported> {
@@ -181,8 +198,11 @@ fn names_of_headers(settings: &Settings, at: &Path, context: &mut Context<'_>) -
 pub(super) fn client_speaks(raw: &Listener) -> ClientSpeaks {
     match raw.protocol {
         Protocol::Https => ClientSpeaks::Https,
-        Protocol::Http if raw.trusted_proxies.is_empty() && raw.forward_auth.is_none() => ClientSpeaks::Http,
-        Protocol::Http => ClientSpeaks::WhatTheProxySays,
+        Protocol::Http => {
+            let passes_bytes = raw.proxy_protocol.is_some() && raw.proxy_protocol_from.is_empty();
+            let has_proxies = !raw.trusted_proxies.is_empty() && !passes_bytes;
+            if has_proxies || raw.forward_auth.is_some() { ClientSpeaks::WhatTheProxySays } else { ClientSpeaks::Http }
+        }
     }
 }
 

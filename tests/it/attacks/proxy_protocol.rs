@@ -7,7 +7,8 @@ use crate::harness::app::{Proxy, Setup, wait_until};
 use crate::harness::server::{DEADLINE, Server};
 use crate::harness::target;
 
-const LISTENER: &str = "    trusted_proxies: [127.0.0.5/32, 203.0.113.5/32]\n    proxy_protocol: any";
+const LISTENER: &str =
+    "    trusted_proxies: [203.0.113.5/32]\n    proxy_protocol: any\n    proxy_protocol_from: [127.0.0.5/32]";
 const REQUEST: &str = "GET / HTTP/1.1\r\nhost: app.test\r\nx-forwarded-for: 6.6.6.6\r\nx-forwarded-proto: https\r\n\
                        connection: close\r\n\r\n";
 const V1: &[u8] = b"PROXY TCP4 192.0.2.1 198.51.100.1 56324 443\r\n";
@@ -96,15 +97,15 @@ fn a_proxy_behind_a_proxy_is_believed() {
 #[test]
 fn health_checks_of_the_proxy_come_from_the_proxy_and_unknown_clients_from_nowhere() {
     let (target, proxy) = started(LISTENER);
-    for (header, address, scheme) in [
-        (v2(0x20, 0x00, b""), "6.6.6.6, 127.0.0.5", "https"),
-        (v2(0x21, 0x00, b""), "6.6.6.6, 0.0.0.0", "http"),
-        (b"PROXY UNKNOWN\r\n".to_vec(), "6.6.6.6, 0.0.0.0", "http"),
+    for (header, address) in [
+        (v2(0x20, 0x00, b""), "6.6.6.6, 127.0.0.5"),
+        (v2(0x21, 0x00, b""), "6.6.6.6, 0.0.0.0"),
+        (b"PROXY UNKNOWN\r\n".to_vec(), "6.6.6.6, 0.0.0.0"),
     ] {
         let answer = exchange(&proxy, "127.0.0.5", &[&header, REQUEST.as_bytes()].concat());
         assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
         assert_eq!(target.last().header("x-forwarded-for"), Some(address));
-        assert_eq!(target.last().header("x-forwarded-proto"), Some(scheme));
+        assert_eq!(target.last().header("x-forwarded-proto"), Some("http"), "nobody of them is believed");
     }
 }
 
@@ -180,6 +181,34 @@ fn d_the_connections_of_a_client_are_counted_behind_the_proxy() {
     other.read_to_string(&mut answer).expect("an answer");
     assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
     drop(kept);
+}
+
+#[test]
+fn g_13_who_may_send_the_header_is_not_believed_about_anything_else() {
+    let said = |target: &Server| target.last().header("x-forwarded-for").map(str::to_owned);
+    // The same network is that of the load balancers and of clients, as in a private network of a cloud.
+    let (target, proxy) = started("    trusted_proxies: [127.0.0.0/8, 10.0.0.0/8]\n    proxy_protocol: any");
+    let inside = b"PROXY TCP4 10.1.2.3 198.51.100.1 56324 443\r\n";
+    let forged = REQUEST.replace("6.6.6.6", "192.0.2.9");
+    let answer = exchange(&proxy, "127.0.0.5", &[&inside[..], forged.as_bytes()].concat());
+    assert!(answer.starts_with("HTTP/1.1 200 "), "not the client of the rule: {answer}");
+    assert_eq!(said(&target).as_deref(), Some("192.0.2.9, 10.1.2.3"));
+    assert_eq!(target.last().header("x-forwarded-proto"), Some("http"), "nobody has ended TLS");
+    // Nor is the load balancer itself, which checks the health.
+    let local = v2(0x20, 0, b"");
+    let answer = exchange(&proxy, "127.0.0.5", &[&local[..], forged.as_bytes()].concat());
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    drop(proxy);
+
+    // With a list of their own, the proxies in front of the load balancers are believed, and may not send the header themselves.
+    let (target, proxy) = started(
+        "    trusted_proxies: [10.0.0.0/8, 127.0.0.6/32]\n    proxy_protocol: any\n    proxy_protocol_from: [127.0.0.5/32]",
+    );
+    let answer = exchange(&proxy, "127.0.0.5", &[&inside[..], forged.as_bytes()].concat());
+    assert!(answer.starts_with("HTTP/1.1 403 "), "the client of the rule, by a proxy that is believed: {answer}");
+    assert_eq!(exchange(&proxy, "127.0.0.6", &[V1, REQUEST.as_bytes()].concat()), "");
+    assert_eq!(exchange(&proxy, "127.0.0.6", REQUEST.as_bytes()), "");
+    assert_eq!(target.received().len(), 0);
 }
 
 #[test]

@@ -299,4 +299,8 @@ fn g_13_a_proxy_protocol_that_everybody_could_speak() {
     assert_snapshot!(of_listener("proxy-protocol", "    proxy_protocol: v2\n"));
     let keys = "    trusted_proxies: [10.0.0.0/8]\n    proxy_protocol: v3\n";
     assert_snapshot!(of_listener("proxy-protocol-3", keys));
+    let keys = "    proxy_protocol: v2\n    proxy_protocol_from: [0.0.0.0/0]\n";
+    assert_snapshot!(of_listener("proxy-protocol-everybody", keys));
+    let keys = "    trusted_proxies: [10.0.0.0/8]\n    proxy_protocol_from: [10.0.0.0/8]\n";
+    assert_snapshot!(of_listener("proxy-protocol-without", keys));
 }
