@@ -19,7 +19,7 @@ pub use query::callback_query;
 pub type Target = fn(&[u8]);
 
 /// Every target by its name: the name of its file in `fuzz/fuzz_targets/` and of its directory in `fuzz/corpus/`.
-pub const TARGETS: [(&str, Target); 14] = [
+pub const TARGETS: [(&str, Target); 15] = [
     ("answer", answer),
     ("apache", apache),
     ("callback_query", callback_query),
@@ -30,6 +30,7 @@ pub const TARGETS: [(&str, Target); 14] = [
     ("distinguished_name", distinguished_name),
     ("forward_auth", forward_auth),
     ("forwarded", forwarded),
+    ("introspection", introspection),
     ("jws", jws),
     ("proxy_header", proxy_header),
     ("requests", requests),
@@ -59,6 +60,11 @@ pub fn distinguished_name(input: &[u8]) {
 /// How another proxy describes a request.
 pub fn forward_auth(input: &[u8]) {
     crate::forward_auth::fuzz::question(input);
+}
+
+/// What a provider answers when it is asked about a token.
+pub fn introspection(input: &[u8]) {
+    crate::oidc::introspection::fuzz::introspection(input);
 }
 
 /// A compact JWS, and JSON.

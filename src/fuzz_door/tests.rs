@@ -109,6 +109,11 @@ fn forwarded_holds() {
 }
 
 #[test]
+fn introspection_holds() {
+    replay("introspection");
+}
+
+#[test]
 fn jws_holds() {
     replay("jws");
 }

@@ -7,6 +7,8 @@ mod answer;
 mod ask;
 pub(crate) mod digest;
 pub(crate) mod fairness;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 pub(crate) mod outcome;
 mod recent;
 pub(super) mod table;
