@@ -1,5 +1,6 @@
 //! `static`: answers with the files of a directory (decision 86).
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
@@ -9,7 +10,7 @@ use crate::exchange::Exchange;
 use crate::exchange::rejection::{Reason, Rejection};
 use crate::message::body::Body;
 use crate::message::uri::CanonicalRequest;
-use crate::message::{Request, Response};
+use crate::message::{Request, Response, forwarded};
 use crate::static_files::Asked;
 use crate::static_files::disk::{Disk, READ_TIMEOUT};
 use crate::static_files::site::{Site, Unanswered};
@@ -42,7 +43,7 @@ impl StaticFiles {
     ///
     /// # Errors
     ///
-    /// [`Reason::NotFound`], [`Reason::StaticMethod`], [`Reason::StaticUnreadable`].
+    /// [`Reason::NotFound`], [`Reason::StaticMethod`], [`Reason::StaticBusy`], [`Reason::StaticUnreadable`].
     pub(crate) async fn run(
         &self,
         worker: &Worker,
@@ -54,11 +55,13 @@ impl StaticFiles {
             Wanted::File(asked) => asked,
             Wanted::Methods(response) => return Ok(Box::new(response)),
         };
+        let place = worker.places.take(network_of(exchange));
+        let has_place = place.is_some();
         let (site, disk) = (Arc::clone(&self.site), &worker.disks[self.place]);
-        let reading = tokio::time::timeout(READ_TIMEOUT, disk.run(move || site.answer(&asked)));
+        let reading = tokio::time::timeout(READ_TIMEOUT, disk.run(move || site.answer(&asked, has_place)));
         let read = reading.await.map_err(|_| Rejection::new(Reason::StaticUnreadable, TooLong))?;
         let answer = read.map_err(|given_up| Rejection::new(Reason::StaticUnreadable, given_up))?;
-        Ok(Box::new(answer.map_err(rejection)?.into_response(disk)))
+        Ok(Box::new(answer.map_err(rejection)?.into_response(disk, place)))
     }
 
     /// The same on this thread. For `check` only: nothing is sent.
@@ -73,7 +76,9 @@ impl StaticFiles {
         headers: &HeaderMap,
     ) -> Result<Response, Rejection> {
         match self.wanted(exchange, canonical, headers)? {
-            Wanted::File(asked) => Ok(self.site.answer(&asked).map_err(rejection)?.into_response(&Disk::new())),
+            Wanted::File(asked) => {
+                Ok(self.site.answer(&asked, true).map_err(rejection)?.into_response(&Disk::new(), None))
+            }
             Wanted::Methods(response) => Ok(response),
         }
     }
@@ -101,10 +106,17 @@ impl StaticFiles {
     }
 }
 
+/// The network whose places an answer takes. `None` for a trusted proxy that does not say whose request it is.
+fn network_of(exchange: &Exchange) -> Option<IpAddr> {
+    let client = exchange.client.to_canonical();
+    (!exchange.connection.forwarded.is_trusted(client)).then(|| forwarded::network(client))
+}
+
 fn rejection(unanswered: Unanswered) -> Rejection {
     match unanswered {
         Unanswered::Nothing => Reason::NotFound.into(),
         Unanswered::NotServed(_) => Rejection::new(Reason::NotFound, unanswered),
+        Unanswered::NoPlace => Reason::StaticBusy.into(),
         Unanswered::Directory(_) | Unanswered::Cut(_) => Rejection::new(Reason::StaticUnreadable, unanswered),
     }
 }

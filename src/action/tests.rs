@@ -16,6 +16,7 @@ use crate::exchange::connection::Connection;
 use crate::exchange::rejection::Reason;
 use crate::message::body::Body;
 use crate::message::uri::Scheme;
+use crate::static_files::worker_files::WorkerFiles;
 use crate::telemetry::line_budget::LineBudget;
 use crate::telemetry::metrics::Registry;
 
@@ -58,6 +59,7 @@ fn worker() -> Worker {
         groups: Vec::new(),
         extras: Vec::new(),
         disks: Vec::new(),
+        places: WorkerFiles::new(1).places,
         reported: Rc::new(LineBudget::default()),
         clock: Clock::manual(Timestamp::from_seconds(1_795_507_200)).0,
         spawner: draining.spawner(),

@@ -8,6 +8,7 @@ use crate::action::extras::WorkerExtras;
 use crate::clock::Clock;
 use crate::drain::Spawner;
 use crate::static_files::disk::Disk;
+use crate::static_files::places::Places;
 use crate::telemetry::line_budget::LineBudget;
 use crate::upstream::group_client::GroupClient;
 
@@ -25,6 +26,8 @@ pub(crate) struct Worker {
     /// The threads that read the files of each `static` action, by the place in
     /// [`StaticFiles`](crate::action::static_files::StaticFiles).
     pub(crate) disks: Vec<Disk>,
+    /// For the answers of all `static` actions.
+    pub(crate) places: Places,
     /// Limits the log lines of `authorize` with `mode: report`.
     pub(crate) reported: Rc<LineBudget>,
     pub(crate) clock: Clock,

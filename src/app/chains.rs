@@ -1,7 +1,8 @@
 //! The live action chains of the rules of one configuration.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::action::allow::Allow;
@@ -41,8 +42,8 @@ pub(crate) struct Chains {
     pub(crate) session: Option<session::settings::Settings>,
     /// What the `forward` actions need that have several groups or transforms.
     pub(crate) extras: RefCell<Vec<Arc<Extras>>>,
-    /// How many `static` actions there are so far.
-    pub(crate) sites: Cell<usize>,
+    /// The directories of the `static` actions so far.
+    pub(crate) sites: RefCell<Vec<PathBuf>>,
     /// The index of each target group among the upstream clients of a worker.
     pub(crate) places: BTreeMap<Arc<str>, usize>,
     pub(crate) protected: Arc<Protected>,
@@ -87,8 +88,9 @@ impl Chains {
             TerminalSettings::Redirect(settings) => Terminal::Redirect(Redirect::new(settings)),
             TerminalSettings::FixedResponse(settings) => Terminal::FixedResponse(FixedResponse::new(settings)),
             TerminalSettings::Static(settings) => {
-                let place = self.sites.get();
-                self.sites.set(place + 1);
+                let mut sites = self.sites.borrow_mut();
+                let place = sites.len();
+                sites.push(settings.directory.clone());
                 Terminal::Static(StaticFiles { site: Arc::new(Site::new(*settings)), place })
             }
             TerminalSettings::Allow(audience) => {

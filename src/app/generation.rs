@@ -4,9 +4,10 @@
 //! listeners. Names are resolved to references here and nowhere else. What must survive the next configuration is taken from the
 //! [`Process`].
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::convert::Infallible;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::{Arc, PoisonError};
 
@@ -44,7 +45,7 @@ use crate::page::Pages;
 use crate::proxy::snapshot::{Selected, Snapshot};
 use crate::rule::{self, Rule, RuleSet};
 use crate::session::names::OurCookies;
-use crate::static_files::disk::Disk;
+use crate::static_files::worker_files::WorkerFiles;
 use crate::telemetry::access_log::alb::Names;
 use crate::telemetry::metrics::{Counter, GaugeGuard, Registry};
 use crate::telemetry::traces::tracer::Tracer;
@@ -67,8 +68,8 @@ pub(crate) struct Generation {
     groups: Vec<Arc<TargetGroup>>,
     /// What some `forward` actions need, by their place.
     extras: Vec<Arc<Extras>>,
-    /// How many `static` actions there are.
-    sites: usize,
+    /// The directory of each `static` action, by its place.
+    sites: Vec<PathBuf>,
     claims: Option<Arc<ClaimsHeaders>>,
     clients: Vec<Arc<oidc::RelyingParty>>,
 }
@@ -111,6 +112,7 @@ impl ListenerId {
 pub(crate) struct OnThread<'w> {
     pub(crate) index: usize,
     pub(crate) connections: &'w Rc<WorkerConnections>,
+    pub(crate) files: &'w WorkerFiles,
     pub(crate) spawner: &'w Spawner,
 }
 
@@ -163,7 +165,7 @@ impl Generation {
                 control: control.clone(),
                 session,
                 extras: RefCell::default(),
-                sites: Cell::default(),
+                sites: RefCell::default(),
                 places,
                 protected: Arc::new(Protected::new(owned)),
                 our_cookies,
@@ -186,7 +188,7 @@ impl Generation {
             build.listener(listener)
         });
         let listeners = listeners.collect();
-        let (extras, sites) = (build.chains.extras.into_inner(), build.chains.sites.get());
+        let (extras, sites) = (build.chains.extras.into_inner(), build.chains.sites.into_inner());
         Ok(Self {
             listeners,
             admin: config.admin,
@@ -218,7 +220,8 @@ impl Generation {
             bearer: BearerState::new(registry),
             groups: self.groups.iter().map(client).collect(),
             extras: self.extras.iter().map(|extras| WorkerExtras::new(extras, on.index)).collect(),
-            disks: (0..self.sites).map(|_| Disk::new()).collect(),
+            disks: self.sites.iter().map(|directory| on.files.disk(directory)).collect(),
+            places: on.files.places.clone(),
             reported: Rc::default(),
             clock: clock.clone(),
             spawner: on.spawner.clone(),

@@ -20,6 +20,7 @@ use crate::listener::http2::memory::WorkerMemory;
 use crate::listener::metrics::Metrics;
 use crate::listener::state::{Served, WorkerListener};
 use crate::proxy::Proxy;
+use crate::static_files::worker_files::WorkerFiles;
 use crate::telemetry::access_log::AccessLog;
 use crate::telemetry::metrics::Histogram;
 use crate::upstream::worker_connections::WorkerConnections;
@@ -58,6 +59,8 @@ pub(crate) struct OnWorker {
     pub(crate) memory: Rc<WorkerMemory>,
     /// To targets.
     pub(crate) connections: Rc<WorkerConnections>,
+    /// For the files of `static` actions.
+    pub(crate) files: WorkerFiles,
     /// How long the worker served nothing, because it changed to another configuration.
     pub(crate) adoption: Histogram,
     pub(crate) listeners: BTreeMap<ListenerId, (Rc<WorkerListener<Proxy>>, Rc<Metrics>)>,
@@ -69,7 +72,8 @@ impl OnWorker {
     /// Changes to another configuration between two requests. Requests in progress finish with the one that they began with.
     pub(crate) fn adopt(&mut self, generation: &Arc<Generation>, opened: Vec<Opened>, closed: &[ListenerId]) {
         let begun = self.process.clock.instant();
-        let on = OnThread { index: self.index, connections: &self.connections, spawner: &self.spawner };
+        let on =
+            OnThread { index: self.index, connections: &self.connections, files: &self.files, spawner: &self.spawner };
         let worker = Rc::new(generation.worker(&self.process, &on));
         for id in closed {
             self.listeners.remove(id);

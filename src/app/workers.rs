@@ -24,6 +24,7 @@ use crate::app::worker::{Adoption, OnWorker, Order};
 use crate::drain::{self, Spawner};
 use crate::listener::http2::memory::WorkerMemory;
 use crate::socket::accept;
+use crate::static_files::worker_files::WorkerFiles;
 use crate::telemetry::access_log::{AccessLog, Writer};
 use crate::upstream::worker_connections::WorkerConnections;
 
@@ -41,6 +42,8 @@ pub(crate) struct Workers {
 /// Values of a worker thread, also used after a restart.
 struct Thread {
     index: usize,
+    /// How many workers there are.
+    workers: usize,
     process: Arc<Process>,
     vitals: Vitals,
     log: Box<dyn Fn() -> Rc<AccessLog> + Send>,
@@ -75,7 +78,8 @@ impl Workers {
             spawn(format!("worker-{index}"), alive.clone(), move || {
                 let inbox = RefCell::new(orders);
                 let (standing, has_exited) = (RefCell::default(), std::cell::Cell::new(false));
-                Thread { index, process, vitals, log, spawner, part, inbox, standing, has_exited }.work(runtime);
+                Thread { index, workers: count, process, vitals, log, spawner, part, inbox, standing, has_exited }
+                    .work(runtime);
             })?;
             inboxes.push(inbox);
         }
@@ -161,6 +165,7 @@ impl Thread {
             spawner: self.spawner.clone(),
             memory: Rc::new(WorkerMemory::new()),
             connections: WorkerConnections::new(self.process.clock.clone(), self.process.registry.clone()),
+            files: WorkerFiles::new(self.workers),
             adoption: self.process.registry.histogram(
                 "vestibule_config_adoption_seconds",
                 "Time in which a worker served nothing, because it changed to another configuration.",

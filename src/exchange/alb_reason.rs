@@ -80,6 +80,7 @@ impl Reason {
             Self::RuleTransformFailed
             | Self::StaticMethod
             | Self::StaticUnreadable
+            | Self::StaticBusy
             | Self::UpstreamNoTarget
             | Self::UpstreamName
             | Self::UpstreamUnreachable

@@ -390,6 +390,9 @@ reasons! {
     /// A file of a `static` action, or its directory, cannot be read: permissions, the disk, or no answer of the disk within 30 seconds. The log has the
     /// cause. Or the file became shorter while it was sent: the response was closed after its status line had been sent.
     StaticUnreadable => "static.unreadable", 500, TryLater;
+    /// So many large files of `static` actions are being sent that this one is not begun: to this client network, or altogether. Their clients take little of
+    /// them. Files of at most 16 KiB are always sent.
+    StaticBusy => "static.busy", 503, TryLater;
     /// The target's name could not be resolved.
     UpstreamName => "upstream.name_unresolved", 502, TryLater;
     /// No address of the target accepted the connection.

@@ -383,6 +383,13 @@ fn log(exchange: &Exchange, rejection: &Rejection, sink: &WorkerRecords) {
                 "a rule that signs users in refused a request that did not come over HTTPS; this is logged once"
             );
         }
+        // Lines of a place of their own: strangers can cause any number of them, and would leave none for targets.
+        Reason::StaticUnreadable => {
+            tracing::warn!(request_id = %id, reason, rule.name = rule, error = causes, "a file was not sent")
+        }
+        Reason::StaticBusy | Reason::BearerIntrospectionBusy => {
+            tracing::warn!(request_id = %id, reason, rule.name = rule, "a request was refused because there are too many")
+        }
         reason_kind if reason_kind.status().is_server_error() => {
             tracing::warn!(
                 request_id = %id, reason, rule.name = rule, target.address = target, error = causes, "request refused"
@@ -402,6 +409,10 @@ fn log_cut(exchange: &Exchange, reason: Reason, error: Option<&BoxError>) {
         return;
     }
     let error = causes(error);
+    if reason == Reason::StaticUnreadable {
+        tracing::warn!(request_id = %id, reason = reason_code, rule.name = rule, error, "a file was not sent whole");
+        return;
+    }
     tracing::warn!(request_id = %id, reason = reason_code, rule.name = rule, target.address = target, error, "response closed early");
 }
 

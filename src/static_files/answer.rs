@@ -8,6 +8,7 @@ use crate::message::body::Body;
 use crate::static_files::body::{Content, FileBody};
 use crate::static_files::condition::FIELDS;
 use crate::static_files::disk::{Disk, READ_TIMEOUT};
+use crate::static_files::places::Place;
 
 /// A GET or HEAD.
 #[derive(Debug)]
@@ -50,15 +51,15 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    /// The response. Its body is read by `disk` while it is sent.
-    pub(crate) fn into_response(self, disk: &Disk) -> Response {
+    /// The response. Its body is read by `disk` while it is sent, and keeps `place` if it is large.
+    pub(crate) fn into_response(self, disk: &Disk, place: Option<Place>) -> Response {
         let Self { status, headers, content, is_head } = self;
         let length = content.length();
         let mut body = match length {
             0 => Body::empty(),
             // The length that the answer to a GET would have (RFC 9110 §9.3.2).
             _ if is_head => Body::promised(length),
-            _ => Body::streaming(FileBody::new(content, disk.clone())),
+            _ => Body::streaming(FileBody::new(content, disk.clone(), place)),
         };
         if !is_head {
             body.limit_idle(READ_TIMEOUT);

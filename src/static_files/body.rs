@@ -13,9 +13,13 @@ use http_body::{Frame, SizeHint};
 
 use crate::message::BoxError;
 use crate::static_files::disk::Disk;
+use crate::static_files::places::Place;
 
 /// How much of a file is in memory for one answer, in bytes. The next part is read when the client has taken this one.
 const CHUNK_BYTES: u64 = 64 * 1024;
+
+/// So much of a file may be in memory for an answer without a place of its own (attacks D-30). It counts as a part of the request.
+const SMALL_BYTES: u64 = 16 * 1024;
 
 /// What is sent, in order.
 #[derive(Debug, Default)]
@@ -67,6 +71,18 @@ impl Content {
     /// How many bytes there are.
     pub(crate) fn length(&self) -> u64 {
         self.length
+    }
+
+    /// Whether much is kept until the client takes it: a file that stays open, or the first part of one.
+    pub(super) fn is_large(&self) -> bool {
+        let spans = self.pieces.iter().filter_map(|piece| match piece {
+            Piece::Text(_) => None,
+            Piece::Span { length, .. } => Some(*length),
+        });
+        let first = self.first.iter().map(|first| first.len() as u64);
+        let (count, bytes) = first.chain(spans).fold((0, 0), |(count, bytes), more| (count + 1, bytes + more));
+        // One small piece is read together with the head, and the file is closed.
+        count > 1 || bytes > SMALL_BYTES
     }
 
     /// Reads the first bytes. A small file needs no other read.
@@ -143,11 +159,15 @@ pub(crate) struct FileBody {
     left: u64,
     disk: Disk,
     reading: Option<Reading>,
+    /// For what is kept while the client takes nothing.
+    _place: Option<Place>,
 }
 
 impl FileBody {
-    pub(crate) fn new(content: Content, disk: Disk) -> Self {
-        Self { left: content.length, content, disk, reading: None }
+    /// `place` is given back at once if little is kept.
+    pub(crate) fn new(content: Content, disk: Disk, place: Option<Place>) -> Self {
+        let place = place.filter(|_| content.is_large());
+        Self { left: content.length, content, disk, reading: None, _place: place }
     }
 }
 
@@ -218,7 +238,7 @@ mod tests {
         let file = Arc::new(File::open(directory.join("f")).unwrap());
         let mut whole = content(&file, &[(0, 200_000)]);
         whole.read_first().unwrap();
-        let mut body = FileBody::new(whole, Disk::new());
+        let mut body = FileBody::new(whole, Disk::new(), None);
         let mut sizes = Vec::new();
         let mut read = Vec::new();
         while let Some(frame) = body.frame().await {
@@ -229,12 +249,29 @@ mod tests {
         assert_eq!((sizes, read == bytes), (vec![65_536, 65_536, 65_536, 3_392], true));
         assert!(http_body::Body::is_end_stream(&body));
 
-        let mut body = FileBody::new(content(&file, &[(0, 200_000)]), Disk::new());
+        let mut body = FileBody::new(content(&file, &[(0, 200_000)]), Disk::new(), None);
         body.frame().await.unwrap().unwrap();
         File::options().write(true).open(directory.join("f")).unwrap().set_len(100_000).unwrap();
         let error = body.frame().await.unwrap().unwrap_err();
         assert_eq!(error.to_string(), "the file became shorter while it was sent");
         assert!(body.frame().await.is_none());
+    }
+
+    #[test]
+    fn d_30_only_what_keeps_a_file_open_or_much_of_it_needs_a_place() {
+        let directory = temporary_directory("places");
+        std::fs::write(directory.join("f"), vec![b'a'; 200_000]).unwrap();
+        let file = Arc::new(File::open(directory.join("f")).unwrap());
+        let is_large = |spans: &[(u64, u64)]| {
+            let mut content = content(&file, spans);
+            let before = content.is_large();
+            content.read_first().unwrap();
+            assert_eq!(content.is_large(), before, "{spans:?}: it does not matter when one asks");
+            before
+        };
+        assert!(!is_large(&[]) && !is_large(&[(0, 1)]) && !is_large(&[(100_000, 16 * 1024)]));
+        assert!(is_large(&[(0, 16 * 1024 + 1)]) && is_large(&[(0, 64 * 1024)]) && is_large(&[(0, 64 * 1024 + 1)]));
+        assert!(is_large(&[(0, 1), (2, 1)]), "the file is still open for the second part");
     }
 
     #[tokio::test]
@@ -249,7 +286,7 @@ mod tests {
         content.span(&file, 0, 3);
         content.text(">");
         assert_eq!(content.length(), 8);
-        let whole = FileBody::new(content, Disk::new()).collect().await.unwrap().to_bytes();
+        let whole = FileBody::new(content, Disk::new(), None).collect().await.unwrap().to_bytes();
         assert_eq!(whole, "<89|012>");
     }
 }

@@ -2,17 +2,31 @@
 
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-/// The threads that may wait for the files of one action, on one worker. A disk that hangs (a network file system) holds up as many threads
+/// The threads that may wait for the files of one directory, on one worker. A disk that hangs (a network file system) holds up as many threads
 /// as this, and only requests for its own files.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Disk(Arc<Mutex<Reads>>);
 
-/// Maximum number of reads of one action at the same time, for each worker.
+/// A [`Disk`] that lives as long as somebody else needs it.
+#[derive(Debug)]
+pub(super) struct WeakDisk(Weak<Mutex<Reads>>);
+
+impl WeakDisk {
+    pub(super) fn upgrade(&self) -> Option<Disk> {
+        self.0.upgrade().map(Disk)
+    }
+
+    pub(super) fn is_alive(&self) -> bool {
+        self.0.strong_count() > 0
+    }
+}
+
+/// Maximum number of reads of one directory at the same time, for each worker.
 const READS_MAX: usize = 16;
 
 /// How long one read may take, with the time in which it waits for its turn.
@@ -117,6 +131,10 @@ impl Disk {
         }
     }
 
+    pub(super) fn downgrade(&self) -> WeakDisk {
+        WeakDisk(Arc::downgrade(&self.0))
+    }
+
     fn reads(&self) -> MutexGuard<'_, Reads> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -124,11 +142,13 @@ impl Disk {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
     use std::pin::Pin;
     use std::sync::mpsc;
     use std::task::Poll;
 
     use super::*;
+    use crate::static_files::worker_files::WorkerFiles;
 
     type Waiting = Pin<Box<dyn Future<Output = Result<bool, GivenUp>>>>;
 
@@ -179,6 +199,23 @@ mod tests {
         for read in all.into_iter().chain(still) {
             assert!(read.await.unwrap());
         }
+    }
+
+    #[tokio::test]
+    async fn d_27_reads_that_hang_keep_their_places_over_a_reload() {
+        let files = WorkerFiles::new(1);
+        let before = files.disk(Path::new("/srv/a"));
+        let (release, mut all) = hanging(&before);
+        poll_once(&mut all).await;
+        // The old configuration is gone, and so are the clients. Only the threads are left.
+        drop((before, all));
+        let again = files.disk(Path::new("/srv/a"));
+        let mut next: [Waiting; 1] = [Box::pin(again.run(|| true))];
+        poll_once(&mut next).await;
+        assert_eq!(files.disk(Path::new("/srv/b")).run(|| 2).await.unwrap(), 2, "another directory");
+        drop(release);
+        let [next] = next;
+        assert!(next.await.unwrap());
     }
 
     #[tokio::test]

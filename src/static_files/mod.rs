@@ -11,11 +11,13 @@ pub(crate) mod condition;
 pub(crate) mod disk;
 mod media_type;
 pub(crate) mod name;
+pub(crate) mod places;
 pub(crate) mod range;
 pub(crate) mod settings;
 pub(crate) mod site;
 mod tree;
 mod validator;
+pub(crate) mod worker_files;
 
 pub(crate) use answer::Asked;
 pub(crate) use body::Cut;

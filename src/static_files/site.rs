@@ -39,6 +39,9 @@ pub(crate) enum Unanswered {
     NotServed(&'static str),
     #[error("the directory cannot be opened")]
     Directory(#[source] std::io::Error),
+    /// The answer needs a place, and there is none.
+    #[error("there is no place for a large answer")]
+    NoPlace,
     #[error(transparent)]
     Cut(#[from] Cut),
 }
@@ -108,12 +111,12 @@ impl Site {
         })
     }
 
-    /// Answers a GET or HEAD. It may wait for a disk.
+    /// Answers a GET or HEAD. It may wait for a disk. `has_place`: the answer may be large.
     ///
     /// # Errors
     ///
     /// See [`Unanswered`].
-    pub(crate) fn answer(&self, asked: &Asked) -> Result<Answer, Unanswered> {
+    pub(crate) fn answer(&self, asked: &Asked, has_place: bool) -> Result<Answer, Unanswered> {
         let tree = Tree::open(&self.settings.directory).map_err(Unanswered::Directory)?;
         let found = match self.find(&tree, asked) {
             Ok(Some(found)) => self.send(&tree, asked, found),
@@ -123,6 +126,9 @@ impl Site {
         };
         let mut answer = found?;
         if !asked.is_head {
+            if !has_place && answer.content.is_large() {
+                return Err(Unanswered::NoPlace);
+            }
             answer.content.read_first()?;
         }
         Ok(answer)
@@ -246,11 +252,8 @@ impl Site {
         headers.insert(header::ACCEPT_RANGES, BYTES);
         if self.settings.precompressed {
             for coding in coding::accepted(&asked.fields) {
-                let copy = match tree.entry(&format!("{name}{}", coding.suffix)) {
-                    Ok(Entry::File(copy)) => copy,
-                    Ok(Entry::Directory) | Err(Error::Nothing | Error::NotServed(_)) => continue,
-                    Err(error) => return Err(error.into()),
-                };
+                // The file itself is always right, also where its copy cannot be read.
+                let Ok(Entry::File(copy)) = tree.entry(&format!("{name}{}", coding.suffix)) else { continue };
                 // One that is older was made of another version.
                 if seconds(&copy) >= seconds(&opened) {
                     headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(coding.name));

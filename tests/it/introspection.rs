@@ -66,8 +66,7 @@ impl Opaque {
     /// The same, with more keys of the listener.
     #[track_caller]
     fn start_behind(listener: &str) -> Self {
-        let action =
-            "      - type: jwt-validation\n        provider: corp\n        validation: introspection\n        audience: [api]\n";
+        let action = "      - type: jwt-validation\n        provider: corp\n        validation: introspection\n        audience: [api]\n";
         Self::start_as(action, |setup| setup.listener(listener))
     }
 

@@ -108,6 +108,7 @@ const ADDED: &[(&str, &str, &str)] = &[
     ("config", "identity", "a user's claims in the file are an identity's claims"),
     ("config", "page", "the theme of the pages is checked while the file can still be refused"),
     ("config", "jose", "signing keys are parsed while the file can still be refused"),
+    ("static_files", "budget", "the places for answers with files are divided among client networks"),
     ("listener", "budget", "the memory of requests is divided among client addresses"),
     ("listener", "crypto", "the TLS provider is chosen in one place"),
     ("listener", "socket", "both ends of the proxy write to the network in one way"),

@@ -54,6 +54,7 @@ impl Start<'_> {
         certificates::write_to(&folder);
         let [plain, secure, admin] = free_addresses();
         let Start { target, rest, .. } = self;
+        std::fs::create_dir(folder.join("site")).expect("the folder is writable");
         let file = folder.join("vestibule.yaml");
         let yaml = format!(
             "
@@ -66,6 +67,10 @@ listeners:
         priority: 1
         conditions: [{{ path_pattern: [/ok] }}]
         actions: [{{ type: fixed-response, status_code: 200, content_type: text/plain, body: ok }}]
+      - name: files
+        priority: 2
+        conditions: [{{ path_pattern: [/files/*] }}]
+        actions: [{{ type: static, directory: site }}]
     default_actions: [{{ type: forward, target_group: app }}]
   - name: secure
     address: {secure}
@@ -324,6 +329,22 @@ fn what_a_stranger_causes_does_not_fill_the_log() {
         let said = said.join().expect("no panic");
         assert!(said.lines().count() < 120, "{} lines with `level: {level}`: {said}", said.lines().count());
     }
+}
+
+#[test]
+fn files_that_cannot_be_read_leave_lines_for_other_trouble() {
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    let mut served = Start { stderr: writer.into(), ..Start::new(nobody()) }.serve();
+    let said = all_of(reader);
+    std::fs::remove_dir(served.folder.join("site")).expect("it is empty");
+    for _ in 0..200 {
+        assert_eq!(raw::status(&served.get("/files/any")), 500);
+    }
+    assert_eq!(raw::status(&served.get("/refused")), 502);
+    served.stop(&["TERM"]);
+    let said = said.join().expect("no panic");
+    let about = |reason: &str| said.lines().filter(|line| line.contains(reason)).count();
+    assert_eq!((about("static.unreadable"), about("upstream.unreachable")), (30, 1), "{said}");
 }
 
 /// Requests with these paths are in the file.

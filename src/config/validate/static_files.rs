@@ -186,10 +186,13 @@ pub(super) fn keep_private(
     Ok(())
 }
 
-/// Checks that no file of this configuration is served. It would give away keys and secrets. The images of `pages` are public.
+/// Checks that no file of this configuration is served. It would give away keys and secrets. The images of `pages` and the logos of providers are public.
 pub(super) fn apart(raw: &raw::File, context: &mut Context<'_>) {
     let source = context.source;
-    let images = raw.pages.iter().flat_map(|pages| [&pages.logo, &pages.logo_dark]).flatten();
+    let of_pages = raw.pages.iter().flat_map(|pages| [&pages.logo, &pages.logo_dark]);
+    let of_providers = raw.identity_providers.values().map(|provider| &provider.logo_file);
+    let of_pools = raw.user_pools.values().map(|pool| &pool.logo_file);
+    let images = of_pages.chain(of_providers).chain(of_pools).flatten();
     let images: Vec<PathBuf> = images.map(|image| source.resolve(image)).collect();
     let mut kept: Vec<PathBuf> = source.own.iter().map(|file| file.path.clone()).collect();
     kept.extend(source.files.all().into_iter().map(|file| file.path).filter(|path| !images.contains(path)));

@@ -75,8 +75,8 @@ fn ask(site: &Site, method: Method, path: &str, fields: &[(&str, &str)]) -> Resu
     let request =
         CanonicalRequest::parse(Scheme::Https, &method, &uri, &with_host).map_err(|error| error.to_string())?;
     let asked = site.asked(&request, &headers, "BOUNDARY", later()).ok_or("no file can have the path")?;
-    let answer = site.answer(&asked).map_err(|unanswered| unanswered.to_string())?;
-    let response = answer.into_response(&Disk::new());
+    let answer = site.answer(&asked, true).map_err(|unanswered| unanswered.to_string())?;
+    let response = answer.into_response(&Disk::new(), None);
     let (parts, body) = response.into_parts();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let body = runtime.block_on(body.collect()).unwrap().to_bytes();
@@ -287,6 +287,28 @@ fn a_copy_is_sent_to_those_who_take_it() {
     assert_eq!(get(&site, "/b.js", &[("accept-encoding", "gzip")]).body, "plain", "the copy is older");
     let off = Site::new(settings(&directory));
     assert_eq!(get(&off, "/a.js", &[("accept-encoding", "br")]).body, "plain");
+}
+
+#[test]
+fn a_copy_that_cannot_be_read_is_passed_over() {
+    let files = [("a.js", "plain"), ("a.js.br", "brotli"), ("a.js.gz", "gzip")];
+    let directory = directory("unreadable-copies", &files);
+    let site = Site::new(Settings { precompressed: true, ..settings(&directory) });
+    let body = || get(&site, "/a.js", &[("accept-encoding", "br, gzip")]).body;
+    let forbid = |name: &str| {
+        let path = directory.join(name);
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o000)).unwrap();
+        // Root reads everything. For root it is a link that leads out.
+        if File::open(&path).is_ok() {
+            fs::remove_file(&path).unwrap();
+            symlink("/etc/hostname", &path).unwrap();
+        }
+    };
+    assert_eq!(body(), "brotli");
+    forbid("a.js.br");
+    assert_eq!(body(), "gzip");
+    forbid("a.js.gz");
+    assert_eq!(body(), "plain");
 }
 
 #[test]

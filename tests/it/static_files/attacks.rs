@@ -1,11 +1,12 @@
-//! What strangers send to a directory of files (attacks P-21 to P-24, R-24, D-26, D-27).
+//! What strangers send to a directory of files (attacks P-21 to P-24, R-24, D-26, D-27, D-30).
 
 use std::os::unix::fs::symlink;
 
 use super::{LARGE, Site, begin};
+use crate::harness::app::{Proxy, wait_until};
 use crate::harness::browser::{Protocol, join, on_both};
 use crate::harness::connection::Connection;
-use crate::harness::http2::{DATA, Http2, Outcome, RST_STREAM, Stream};
+use crate::harness::http2::{DATA, HEADERS, Http2, Outcome, RST_STREAM, Stream};
 use crate::harness::raw;
 use crate::harness::runtime;
 
@@ -198,6 +199,59 @@ fn d_26_no_list_of_ranges_is_dearer_than_the_file() {
         let few = browser.send("GET", "https://app.test/f.bin", &[("range", "bytes=0-0,10-19,-1")], b"");
         assert_eq!((few.status, super::parts(&few).len()), (206, 3));
     });
+}
+
+#[test]
+fn d_30_one_network_with_large_files_leaves_places_for_others() {
+    let site = Site::new(&[("page.html", "page")]);
+    let _file = site.large("large.bin");
+    let proxy = Proxy::start(&site.open("").yaml().replace("workers: 2", "workers: 1"));
+    // The worker has 512 places for one network.
+    let mut statuses = Vec::new();
+    let connections: Vec<Http2> = (0..5)
+        .map(|_| {
+            let mut connection = Http2::connect(proxy.address(), "app.test");
+            connection.initial_window(0);
+            for _ in 0..128 {
+                connection.open(&get("/large.bin"), Stream::Ended);
+            }
+            for _ in 0..128 {
+                let head = connection.frame_that(|frame| frame.kind == HEADERS).expect("a head for each");
+                statuses.push(head.status().expect("a status"));
+            }
+            connection
+        })
+        .collect();
+    let count = |wanted: u16| statuses.iter().filter(|status| **status == wanted).count();
+    assert_eq!((count(200), count(503)), (512, 128));
+    let asking = |protocol, from: [u8; 4]| {
+        let mut browser = proxy.browser(protocol);
+        browser.from = Some(from.into());
+        browser
+    };
+    let ask = |protocol, from: [u8; 4], path: &str| asking(protocol, from).get(&format!("https://app.test{path}"));
+    let (flooding, other) = ([127, 0, 0, 1], [127, 0, 0, 2]);
+    on_both(|protocol| {
+        let refused = ask(protocol, flooding, "/large.bin");
+        assert_eq!((refused.status, refused.reason().as_deref()), (503, Some("static.busy")));
+        assert!(refused.header("retry-after").is_some());
+        assert_eq!(ask(protocol, flooding, "/page.html").text(), "page", "what is small is sent");
+        let part = [("range", "bytes=100-199")];
+        assert_eq!(asking(protocol, flooding).send("GET", "https://app.test/large.bin", &part, b"").status, 206);
+        assert_eq!(ask(protocol, other, "/page.html").text(), "page");
+        assert_eq!(ask(protocol, other, "/large.bin").body.len() as u64, LARGE);
+    });
+    drop(connections);
+    on_both(|protocol| {
+        let file = wait_until("the places are free again", || {
+            Some(ask(protocol, flooding, "/large.bin")).filter(|answer| answer.status == 200)
+        });
+        assert_eq!(file.body.len() as u64, LARGE);
+    });
+}
+
+fn get(path: &str) -> [(&str, &str); 4] {
+    [(":method", "GET"), (":scheme", "https"), (":authority", "app.test"), (":path", path)]
 }
 
 #[test]

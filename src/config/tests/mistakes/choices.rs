@@ -1,6 +1,6 @@
 //! `providers` of an action, and how they are shown.
 
-use super::{report, warnings};
+use super::{SOUND, files, load_in, report, warnings};
 
 const DEFAULT: &str = "      - type: authenticate-oidc\n        provider: corp\n";
 const PARTNER: &str = "identity_providers:\n  partner: { issuer: https://partner.example.com, client_id: x, token_endpoint_auth_method: none, \
@@ -118,6 +118,31 @@ fn logos() {
         other,
         &["secret`: the logo is neither an SVG nor a PNG file"],
     );
+}
+
+#[test]
+fn logos_may_be_in_a_directory_that_is_served() {
+    let files = files("choice-logo-served");
+    std::fs::write(files.join("site/logo.svg"), "<svg xmlns='http://www.w3.org/2000/svg'/>").unwrap();
+    let partner = PARTNER.replace("client_id: x", "client_id: x, logo_file: site/logo.svg");
+    let forward = "          - type: forward\n            target_group: app\n    default";
+    let text = [
+        (DEFAULT, choosing("providers: [corp, partner]")),
+        ("identity_providers:\n", partner),
+        (forward, "          - { type: static, directory: site }\n    default".to_owned()),
+    ]
+    .into_iter()
+    .fold(SOUND.to_owned(), |text, (from, to)| {
+        assert!(text.contains(from), "{from}");
+        text.replacen(from, &to, 1)
+    });
+    load_in(&files, &text).unwrap_or_else(|report| panic!("{report}"));
+    // Other files of the configuration are not public.
+    std::fs::copy(files.join("session-key"), files.join("site/session-key")).unwrap();
+    let secret = text.replace("key_files: [session-key]", "key_files: [site/session-key]");
+    assert_ne!(secret, text);
+    let report = load_in(&files, &secret).unwrap_err().to_string();
+    assert!(report.contains("site/session-key` is in this directory and would be served"), "{report}");
 }
 
 #[test]
