@@ -1,6 +1,5 @@
 //! The tracers of the process, and the tasks that send what they take.
 
-use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -9,7 +8,7 @@ use futures_util::future::join_all;
 use crate::app::error::Error;
 use crate::app::kept::Kept;
 use crate::clock::Clock;
-use crate::crypto::octets;
+use crate::crypto::uuid;
 use crate::drain::Control;
 use crate::otlp::exporter::{self, Flusher};
 use crate::otlp::settings::Settings;
@@ -28,7 +27,7 @@ pub(crate) struct Traces {
 
 impl Traces {
     pub(crate) fn new() -> Self {
-        Self { tracers: Kept::default(), flushers: Mutex::default(), instance: uuid() }
+        Self { tracers: Kept::default(), flushers: Mutex::default(), instance: uuid::random() }
     }
 
     /// The tracer of a configuration: the same as before if its settings are the same.
@@ -68,34 +67,5 @@ impl Traces {
         if tokio::time::timeout(max, flushed).await.is_err() {
             tracing::warn!("the collector of traces did not take the last spans in time");
         }
-    }
-}
-
-/// A random UUID (RFC 9562 §5.4).
-fn uuid() -> String {
-    let mut bytes = octets::random::<16>();
-    bytes[6] = bytes[6] & 0x0f | 0x40;
-    bytes[8] = bytes[8] & 0x3f | 0x80;
-    let mut text = String::with_capacity(36);
-    for (place, byte) in bytes.iter().enumerate() {
-        if matches!(place, 4 | 6 | 8 | 10) {
-            text.push('-');
-        }
-        let _ = write!(text, "{byte:02x}");
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_instance_has_a_random_uuid() {
-        let (one, other) = (uuid(), uuid());
-        assert_ne!(one, other);
-        let parts: Vec<_> = one.split('-').map(str::len).collect();
-        assert_eq!(parts, [8, 4, 4, 4, 12], "{one}");
-        assert!(one[14..].starts_with('4') && matches!(one.as_bytes()[19], b'8' | b'9' | b'a' | b'b'), "{one}");
     }
 }

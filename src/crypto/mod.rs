@@ -7,3 +7,4 @@ pub(crate) mod certified_key;
 pub(crate) mod octets;
 pub(crate) mod provider;
 pub(crate) mod sealed;
+pub(crate) mod uuid;

@@ -20,7 +20,7 @@ use x509_parser::prelude::FromDer as _;
 use x509_parser::public_key::PublicKey as PublicKeyInfo;
 use x509_parser::x509::SubjectPublicKeyInfo;
 
-use crate::crypto::octets;
+use crate::crypto::{octets, uuid};
 use crate::secret::Secret;
 
 /// Why a key was not accepted or a signature not made.
@@ -269,16 +269,7 @@ const P256_INFO: [u8; 26] = [
 
 /// The key id of a key whose required members, in the order of RFC 7638 §3.3, are `members`.
 fn thumbprint(members: &str) -> String {
-    uuid_shaped(&octets::sha256(members.as_bytes()))
-}
-
-/// The first 16 bytes of a hash as a version-8 UUID (RFC 9562 §5.8: "custom").
-fn uuid_shaped(hash: &[u8; 32]) -> String {
-    let mut bytes: [u8; 16] = hash[..16].try_into().expect("the hash has 32 bytes");
-    bytes[6] = 0x80 | (bytes[6] & 0x0f);
-    bytes[8] = 0x80 | (bytes[8] & 0x3f);
-    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
+    uuid::of_hash(&octets::sha256(members.as_bytes()))
 }
 
 /// RFC 7468 text of some DER.
